@@ -1,0 +1,31 @@
+/* The application: wires the rooms together and turns one request into one reply. Knows no
+ * processes and no sockets. */
+#ifndef APP_APP_H
+#define APP_APP_H
+
+#include "base/config.h"
+#include "base/err.h"
+#include "web/reply.h"
+#include "web/request.h"
+#include <stdio.h>
+
+struct app;
+
+/* Opens the store, the key file, the HTTP clients and the tools. Call in a worker, after the fork.
+ * The configuration is borrowed. */
+enum rc app_new(const struct config *config, struct app **out, struct err *e) MUST_USE;
+void app_free(struct app *app);
+
+/* Always fills the reply, and logs the request once. `read` is what reading the request gave: OK,
+ * or ERR_TOO_LARGE for a body over the limit. */
+void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp);
+
+/* Small upkeep between requests, such as sweeping expired sessions. */
+void app_upkeep(struct app *app);
+
+/* Everything that -t and a reload check beyond the syntax of the configuration: key file, tools,
+ * pinned clients. Writes a line per problem; false if the daemon would not start. Bad tools and
+ * clients are reported but do not count. */
+bool app_check(const struct config *config, FILE *problems);
+
+#endif

@@ -1,0 +1,11 @@
+/* The one table that turns an error into HTTP, OAuth and JSON-RPC form. */
+#ifndef APP_ERRORS_H
+#define APP_ERRORS_H
+
+#include "app/routes.h"
+
+/* Fills the reply; headers that the handler set are kept. */
+void error_reply(struct reply *rp, const struct request *rq, enum error_style style,
+                 const struct err *e);
+
+#endif

@@ -1,0 +1,82 @@
+#include "app/routes.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "mcp/mcp.h"
+#include "oauth/oauth.h"
+
+#define PRM "/.well-known/oauth-protected-resource"
+#define ASM "/.well-known/oauth-authorization-server"
+
+/* What a path is made of: these, in this order, then the fixed part or before it. */
+enum base { BASE_ROOT, BASE_ISSUER, BASE_MCP, BASE_BEFORE_ISSUER, BASE_BEFORE_MCP };
+
+static const struct {
+    const char *method;
+    enum base base;
+    const char *path;
+    handler_fn *handler;
+    enum error_style style;
+    unsigned group;
+} table[] = {
+    {"GET", BASE_ISSUER, "/authorize", oauth_authorize_get, STYLE_PAGE, GROUP_AUTHORIZE},
+    {"POST", BASE_ISSUER, "/authorize", oauth_authorize_post, STYLE_PAGE, GROUP_AUTHORIZE},
+    {"GET", BASE_ISSUER, "/callback", oauth_callback, STYLE_PAGE, GROUP_AUTHORIZE},
+    {"POST", BASE_ISSUER, "/token", oauth_token, STYLE_OAUTH, GROUP_TOKEN},
+    /* RFC 9728 §3.1 and RFC 8414 §3.1 put the well-known part before the path; clients of earlier
+     * revisions look at the root. */
+    {"GET", BASE_BEFORE_MCP, PRM, oauth_protected_resource, STYLE_OAUTH, GROUP_METADATA},
+    {"GET", BASE_ROOT, PRM, oauth_protected_resource, STYLE_OAUTH, GROUP_METADATA},
+    {"GET", BASE_BEFORE_ISSUER, ASM, oauth_authorization_server, STYLE_OAUTH, GROUP_METADATA},
+    {"GET", BASE_ROOT, ASM, oauth_authorization_server, STYLE_OAUTH, GROUP_METADATA},
+    {"POST", BASE_MCP, "", mcp_post, STYLE_RPC, GROUP_MCP},
+};
+
+static const char *full_path(struct arena *a, const struct config *c, enum base base,
+                             const char *path) {
+    switch (base) {
+    case BASE_ISSUER:
+        return arena_printf(a, "%s%s", c->auth_path, path);
+    case BASE_MCP:
+        return c->mcp_path;
+    case BASE_BEFORE_ISSUER:
+        return arena_printf(a, "%s%s", path, c->auth_path);
+    case BASE_BEFORE_MCP:
+        return strcmp(c->mcp_path, "/") ? arena_printf(a, "%s%s", path, c->mcp_path) : path;
+    case BASE_ROOT:
+        break;
+    }
+    return path;
+}
+
+void routes_init(struct routes *r, struct arena *a, const struct config *config) {
+    _Static_assert(sizeof table / sizeof *table <= ROUTES_MAX, "ROUTES_MAX");
+    r->count = 0;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].group & config->endpoints)
+            r->all[r->count++] =
+                (struct route){table[i].method, full_path(a, config, table[i].base, table[i].path),
+                               table[i].handler, table[i].style, table[i].group};
+}
+
+const struct route *routes_find(const struct routes *r, struct arena *a, const char *method,
+                                const char *path, const char **allow, enum error_style *style) {
+    const char *m = strcmp(method, "HEAD") ? method : "GET"; /* RFC 9110 §9.3.2 */
+    struct buf b;
+
+    *allow = NULL;
+    *style = STYLE_OAUTH;
+    for (unsigned i = 0; i < r->count; i++)
+        if (!strcmp(r->all[i].method, m) && !strcmp(r->all[i].path, path))
+            return &r->all[i];
+    buf_init(&b, a, 64);
+    for (unsigned i = 0; i < r->count; i++) {
+        if (strcmp(r->all[i].path, path) != 0 || strstr(b.p, r->all[i].method))
+            continue;
+        buf_addf(&b, "%s%s", b.len ? ", " : "", r->all[i].method);
+        *style = r->all[i].style;
+        *allow = b.p;
+    }
+    return NULL;
+}

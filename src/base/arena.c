@@ -1,0 +1,175 @@
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define CHUNK_BYTES 16384 /* holds most requests whole */
+
+struct chunk {
+    struct chunk *next;
+    size_t used, size;
+    _Alignas(max_align_t) unsigned char data[];
+};
+
+struct deferred {
+    struct deferred *next;
+    void (*fn)(void *);
+    void *p;
+};
+
+struct arena {
+    struct chunk *chunks; /* the newest first; the last one is kept over a reset */
+    struct deferred *deferred;
+    size_t total, max;
+};
+
+static NORETURN void out_of_memory(const char *what, size_t len) {
+    log_error("out_of_memory", kv("what", what), kvn("bytes", (int64_t)len));
+    _exit(70); /* EX_SOFTWARE: the master starts another worker */
+}
+
+void *xmalloc(size_t len) {
+    void *p = malloc(len ? len : 1);
+
+    if (!p)
+        out_of_memory("malloc", len);
+    return p;
+}
+
+void *xcalloc(size_t n, size_t len) {
+    void *p = calloc(n ? n : 1, len ? len : 1);
+
+    if (!p)
+        out_of_memory("calloc", len);
+    return p;
+}
+
+void *xrealloc(void *p, size_t len) {
+    void *q = realloc(p, len ? len : 1);
+
+    if (!q)
+        out_of_memory("realloc", len);
+    return q;
+}
+
+char *xstrdup(const char *s) {
+    size_t len = strlen(s) + 1;
+
+    return memcpy(xmalloc(len), s, len);
+}
+
+static struct chunk *chunk_new(struct arena *a, size_t size) {
+    struct chunk *c;
+
+    if (size > a->max || a->total > a->max - size)
+        out_of_memory("arena limit", a->total + size);
+    c = xmalloc(sizeof *c + size);
+    c->next = a->chunks;
+    c->used = 0;
+    c->size = size;
+    a->chunks = c;
+    a->total += size;
+    return c;
+}
+
+struct arena *arena_new(size_t max_bytes) {
+    struct arena *a = xcalloc(1, sizeof *a);
+
+    a->max = max_bytes;
+    return a;
+}
+
+void *arena_alloc(struct arena *a, size_t len) {
+    struct chunk *c = a->chunks;
+    void *p;
+
+    if (len > a->max)
+        out_of_memory("arena limit", len);
+#ifdef ARENA_EACH_ALONE /* so that AddressSanitizer sees the bounds of each piece */
+    c = chunk_new(a, len);
+    c->used = len;
+    p = c->data;
+#else
+    len = (len + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+    if (!c || c->size - c->used < len)
+        c = chunk_new(a, len > CHUNK_BYTES ? len : CHUNK_BYTES);
+    p = c->data + c->used;
+    c->used += len;
+#endif
+    return memset(p, 0, len);
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t len) {
+    char *p = arena_alloc(a, len + 1);
+
+    if (len)
+        memcpy(p, s, len);
+    return p;
+}
+
+char *arena_strdup(struct arena *a, const char *s) {
+    return arena_strndup(a, s, strlen(s));
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...) {
+    va_list ap;
+    int len;
+    char *p;
+
+    va_start(ap, fmt);
+    len = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (len < 0)
+        out_of_memory("format", 0);
+    p = arena_alloc(a, (size_t)len + 1);
+    va_start(ap, fmt);
+    (void)vsnprintf(p, (size_t)len + 1, fmt, ap);
+    va_end(ap);
+    return p;
+}
+
+void arena_defer(struct arena *a, void (*fn)(void *), void *p) {
+    struct deferred *d = arena_alloc(a, sizeof *d);
+
+    d->fn = fn;
+    d->p = p;
+    d->next = a->deferred;
+    a->deferred = d;
+}
+
+static void wipe(struct arena *a, int keep_one) {
+    struct deferred *d = a->deferred;
+    struct chunk *c, *next;
+
+    a->deferred = NULL;
+    for (; d; d = d->next)
+        d->fn(d->p);
+    for (c = a->chunks; c; c = next) {
+        next = c->next;
+        explicit_bzero(c->data, c->used); /* tokens and codes pass through here */
+        if (keep_one && !next && c->size == CHUNK_BYTES) {
+            c->used = 0;
+            break;
+        }
+        a->total -= c->size;
+        free(c);
+    }
+    a->chunks = c;
+}
+
+void arena_reset(struct arena *a) {
+    wipe(a, 1);
+}
+
+void arena_free(struct arena *a) {
+    if (!a)
+        return;
+    wipe(a, 0);
+    free(a);
+}

@@ -1,0 +1,35 @@
+/* Memory for one request (or one configuration): taken in chunks, freed and wiped all at once. */
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
+
+#include "base/attr.h"
+#include <stddef.h>
+
+struct arena;
+
+/* A new, empty arena. Passing max_bytes ends the process as running out of memory does: every
+ * input has a limit of its own far below it. Free with arena_free. */
+struct arena *arena_new(size_t max_bytes);
+
+/* Zeroed memory, aligned for any type; never NULL. */
+void *arena_alloc(struct arena *a, size_t len);
+char *arena_strdup(struct arena *a, const char *s);
+char *arena_strndup(struct arena *a, const char *s, size_t len); /* adds a NUL */
+char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Calls fn(p) when the arena is reset or freed; the last registered goes first. For objects of
+ * libraries with memory of their own. */
+void arena_defer(struct arena *a, void (*fn)(void *p), void *p);
+
+/* Runs what was deferred, wipes all memory handed out, and keeps the first chunk for reuse. */
+void arena_reset(struct arena *a);
+void arena_free(struct arena *a); /* NULL is accepted */
+
+/* malloc and friends that end the process instead of returning NULL: in a prefork pool that loses
+ * one request and removes hundreds of branches that no test reaches. */
+void *xmalloc(size_t len);
+void *xcalloc(size_t n, size_t len);
+void *xrealloc(void *p, size_t len);
+char *xstrdup(const char *s);
+
+#endif

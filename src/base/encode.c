@@ -1,0 +1,95 @@
+#include "base/encode.h"
+
+#include <string.h>
+
+static const char url_alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+char *base64url_encode(struct arena *a, const void *data, size_t len) {
+    const uint8_t *in = data;
+    char *out = arena_alloc(a, (len + 2) / 3 * 4 + 1), *p = out;
+    uint32_t v;
+
+    for (; len >= 3; in += 3, len -= 3) {
+        v = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
+        *p++ = url_alphabet[v >> 18];
+        *p++ = url_alphabet[v >> 12 & 63];
+        *p++ = url_alphabet[v >> 6 & 63];
+        *p++ = url_alphabet[v & 63];
+    }
+    if (len) {
+        v = (uint32_t)in[0] << 16 | (len == 2 ? (uint32_t)in[1] << 8 : 0);
+        *p++ = url_alphabet[v >> 18];
+        *p++ = url_alphabet[v >> 12 & 63];
+        if (len == 2)
+            *p++ = url_alphabet[v >> 6 & 63];
+    }
+    *p = 0;
+    return out;
+}
+
+/* The value of a character in the url or the plain alphabet, or -1. */
+static int value_of(char c, char c62, char c63) {
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == c62)
+        return 62;
+    return c == c63 ? 63 : -1;
+}
+
+/* Decodes text without padding. The unused bits of the last character must be zero: otherwise two
+ * texts would stand for the same bytes. */
+static uint8_t *decode(struct arena *a, const char *text, size_t text_len, char c62, char c63,
+                       size_t *len) {
+    uint8_t *out, *p;
+    uint32_t bits = 0;
+    unsigned count = 0;
+
+    if (text_len % 4 == 1)
+        return NULL;
+    out = p = arena_alloc(a, text_len / 4 * 3 + 3);
+    for (size_t i = 0; i < text_len; i++) {
+        int v = value_of(text[i], c62, c63);
+
+        if (v < 0)
+            return NULL;
+        bits = bits << 6 | (uint32_t)v;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            *p++ = (uint8_t)(bits >> count);
+        }
+    }
+    if (bits & ((1u << count) - 1))
+        return NULL;
+    *len = (size_t)(p - out);
+    return out;
+}
+
+uint8_t *base64url_decode(struct arena *a, const char *text, size_t text_len, size_t *len) {
+    return decode(a, text, text_len, '-', '_', len);
+}
+
+uint8_t *base64_decode(struct arena *a, const char *text, size_t text_len, size_t *len) {
+    if (text_len % 4)
+        return NULL;
+    for (int i = 0; i < 2 && text_len && text[text_len - 1] == '='; i++)
+        text_len--;
+    return decode(a, text, text_len, '+', '/', len);
+}
+
+char *hex_encode(struct arena *a, const void *data, size_t len) {
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *in = data;
+    char *out = arena_alloc(a, len * 2 + 1);
+
+    for (size_t i = 0; i < len; i++) {
+        out[2 * i] = digits[in[i] >> 4];
+        out[2 * i + 1] = digits[in[i] & 15];
+    }
+    return out;
+}

@@ -1,0 +1,17 @@
+/* Base64url without padding (RFC 4648 §5, RFC 7515 §2) and hexadecimal. */
+#ifndef BASE_ENCODE_H
+#define BASE_ENCODE_H
+
+#include "base/arena.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* Text in the arena. */
+char *base64url_encode(struct arena *a, const void *data, size_t len);
+/* Bytes in the arena with their number in *len; NULL unless it is strict, canonical base64url. */
+uint8_t *base64url_decode(struct arena *a, const char *text, size_t text_len, size_t *len);
+/* The same for plain base64 with padding (RFC 4648 §4). */
+uint8_t *base64_decode(struct arena *a, const char *text, size_t text_len, size_t *len);
+char *hex_encode(struct arena *a, const void *data, size_t len);
+
+#endif

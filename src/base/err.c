@@ -1,0 +1,25 @@
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum rc err_set_at(struct err *e, enum rc code, const char *file, int line, const char *fmt, ...) {
+    va_list ap;
+
+    e->code = code;
+    e->file = file;
+    e->line = line;
+    e->detail[0] = 0;
+    va_start(ap, fmt);
+    (void)vsnprintf(e->text, sizeof e->text, fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+void err_detail(struct err *e, const char *fmt, ...) {
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(e->detail, sizeof e->detail, fmt, ap);
+    va_end(ap);
+}

@@ -1,0 +1,66 @@
+/* Errors: set once where they are understood, returned upward untouched, logged once by the
+ * dispatcher, and turned into HTTP, OAuth and JSON-RPC form by one table (app/errors.c). */
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
+
+#include "base/attr.h"
+
+/* What went wrong, by who can do something about it. OK is 0, so `if (rc)` reads "if it failed". */
+enum rc {
+    OK = 0,
+    /* The request itself is wrong (the client's developer can mend it). */
+    ERR_INVALID_REQUEST,           /* RFC 6749 §5.2 invalid_request; HTTP 400 */
+    ERR_INVALID_CLIENT,            /* unknown client, or its document is not acceptable */
+    ERR_INVALID_REDIRECT_URI,      /* never answered by a redirect */
+    ERR_INVALID_GRANT,             /* code or refresh token wrong, used, expired or another's */
+    ERR_INVALID_SCOPE,             /* RFC 6749 §5.2 */
+    ERR_INVALID_TARGET,            /* RFC 8707 §2: resource is not ours */
+    ERR_UNSUPPORTED_GRANT_TYPE,    /* RFC 6749 §5.2 */
+    ERR_UNSUPPORTED_RESPONSE_TYPE, /* RFC 6749 §4.1.2.1 */
+    ERR_NOT_FOUND,                 /* no such path */
+    ERR_METHOD_NOT_ALLOWED,        /* path exists, method does not */
+    ERR_TOO_LARGE,                 /* a named limit was passed; HTTP 413 */
+    ERR_UNSUPPORTED_MEDIA_TYPE,    /* HTTP 415 */
+    ERR_NOT_ACCEPTABLE,            /* HTTP 406 */
+    /* Refused. */
+    ERR_ACCESS_DENIED,      /* the user said no */
+    ERR_NO_TOKEN,           /* no bearer token given: a challenge without an error code */
+    ERR_INVALID_TOKEN,      /* RFC 6750 §3.1 invalid_token; HTTP 401 */
+    ERR_INSUFFICIENT_SCOPE, /* RFC 6750 §3.1; HTTP 403 */
+    ERR_FORBIDDEN_ORIGIN,   /* the Origin header names a site that is not allowed; HTTP 403 */
+    /* JSON-RPC and MCP (the numbers are in app/errors.c). */
+    ERR_RPC_PARSE,
+    ERR_RPC_INVALID_REQUEST,
+    ERR_RPC_METHOD_NOT_FOUND,
+    ERR_RPC_INVALID_PARAMS,
+    ERR_RPC_HEADER_MISMATCH,
+    ERR_RPC_UNSUPPORTED_VERSION,
+    /* Not the client's fault. */
+    ERR_UPSTREAM,      /* Cognito or a document host failed in a way that may pass; HTTP 503 */
+    ERR_STORE,         /* the session store failed; HTTP 503 */
+    ERR_MISCONFIGURED, /* Cognito refuses us ourselves: an admin must act; HTTP 500 */
+    ERR_INTERNAL,      /* our bug; HTTP 500 */
+    /* Between rooms only, never sent. */
+    ERR_CONFLICT, /* a store condition was not met */
+    ERR_EXISTS,   /* a key that had to be new is taken */
+    ERR_MISSING,  /* no such record */
+    ERR_COUNT
+};
+
+struct err {
+    enum rc code;
+    char text[256];   /* for the client: plain ASCII, no internals, no upstream text */
+    char detail[320]; /* for the log only; never a secret */
+    const char *file; /* where it was set */
+    int line;
+};
+
+/* Sets code and public text once; returns code, so `return err_set(e, …)`. */
+#define err_set(e, code, ...) err_set_at((e), (code), __FILE__, __LINE__, __VA_ARGS__)
+enum rc err_set_at(struct err *e, enum rc code, const char *file, int line, const char *fmt, ...)
+    PRINTF_LIKE(5, 6);
+
+/* Adds what only the log may see. */
+void err_detail(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#endif

@@ -1,0 +1,65 @@
+/* JSON. The only room that knows json-c; everyone else sees `struct json`.
+ * Every value lives as long as the arena it was made in; putting a value into another keeps both.
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct json; /* a value: object, array, string, number, boolean or null */
+
+#define JSON_DEPTH_MAX 64 /* nesting that any of our parsers accepts */
+
+/* Parses exactly one strict JSON text (RFC 8259; UTF-8 is checked; nothing may follow it).
+ * On failure *out is NULL, and e says what is wrong and at which byte (code ERR_INVALID_REQUEST).
+ */
+enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **out,
+                   struct err *e) MUST_USE;
+/* The same of a whole file of at most max_len bytes. */
+enum rc json_parse_file(struct arena *a, const char *path, size_t max_len, struct json **out,
+                        struct err *e) MUST_USE;
+
+/* Reading. A missing member, or one of another type, gives NULL, false or 0. */
+struct json *json_get(const struct json *object, const char *key); /* NULL also for JSON null */
+bool json_has(const struct json *object, const char *key);         /* true also for JSON null */
+const char *json_get_str(const struct json *object, const char *key);
+bool json_get_int(const struct json *object, const char *key, int64_t *out);
+bool json_get_bool(const struct json *object, const char *key);
+const char *json_str(const struct json *v); /* NULL too if the string has a NUL inside */
+const char *json_strn(const struct json *v, size_t *len); /* NULs allowed */
+bool json_int(const struct json *v, int64_t *out);        /* an integer, or 1.0 and the like */
+bool json_is_object(const struct json *v);
+bool json_is_array(const struct json *v);
+bool json_is_string(const struct json *v);
+bool json_is_number(const struct json *v);
+bool json_is_bool(const struct json *v);
+size_t json_len(const struct json *array);
+struct json *json_at(const struct json *array, size_t i); /* NULL also for JSON null */
+
+/* json_each calls fn for each member in order until it returns false. */
+void json_each(const struct json *object, bool (*fn)(const char *key, struct json *v, void *arg),
+               void *arg);
+
+/* Building (json_new_…, because jansson, which libjwt brings into the process, exports json_object
+ * and the like). The arena owns; `json_put` and `json_add` share. A NULL value is JSON null. */
+struct json *json_new_object(struct arena *a);
+struct json *json_new_array(struct arena *a);
+struct json *json_new_string(struct arena *a, const char *s);
+struct json *json_new_stringn(struct arena *a, const char *s, size_t len);
+void json_put(struct json *object, const char *key, struct json *v);
+void json_put_str(struct json *object, const char *key, const char *s); /* NULL: not put at all */
+void json_put_int(struct json *object, const char *key, int64_t n);
+void json_put_bool(struct json *object, const char *key, bool b);
+void json_del(struct json *object, const char *key);
+void json_add(struct json *array, struct json *v);
+void json_add_str(struct json *array, const char *s);
+
+/* A copy that shares nothing with v and lives in a. */
+struct json *json_clone(struct arena *a, const struct json *v);
+/* Compact text, in the arena; *len may be NULL. */
+const char *json_text(struct arena *a, const struct json *v, size_t *len);
+
+#endif

@@ -1,0 +1,100 @@
+#include "base/log.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 2048 /* a longer line is cut; below PIPE_BUF, so one write is atomic */
+
+/* The level is set once at start, before any worker exists. */
+static enum log_level lowest = LOG_INFO;
+
+struct line {
+    char text[LINE_MAX_BYTES];
+    size_t len;
+};
+
+static void put(struct line *l, const char *s, size_t len) {
+    size_t room = sizeof l->text - 1 - l->len; /* one byte for the newline */
+
+    if (len > room)
+        len = room;
+    memcpy(l->text + l->len, s, len);
+    l->len += len;
+}
+
+static void puts_raw(struct line *l, const char *s) {
+    put(l, s, strlen(s));
+}
+
+/* Quotes a value unless it is plain. Control characters, quotes and bytes over 126 become escapes,
+ * so that nothing a client sends can look like another field or line. */
+static void put_value(struct line *l, const char *s) {
+    bool plain = *s != 0;
+    char esc[5];
+    const char *p;
+
+    for (p = s; *p && plain; p++)
+        plain = *p > ' ' && *p < 127 && *p != '"' && *p != '=' && *p != '\\';
+    if (plain) {
+        puts_raw(l, s);
+        return;
+    }
+    puts_raw(l, "\"");
+    for (p = s; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+
+        if (c == '"' || c == '\\') {
+            esc[0] = '\\';
+            esc[1] = (char)c;
+            put(l, esc, 2);
+        } else if (c < ' ' || c > 126) {
+            (void)snprintf(esc, sizeof esc, "\\x%02x", c);
+            put(l, esc, 4);
+        } else {
+            put(l, p, 1);
+        }
+    }
+    puts_raw(l, "\"");
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields,
+               unsigned count) {
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    struct line l = {.len = 0};
+    struct timespec now;
+    struct tm tm;
+    char head[96], number[24];
+
+    if (level < lowest)
+        return;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)gmtime_r(&now.tv_sec, &tm);
+    (void)snprintf(head, sizeof head,
+                   "ts=%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ level=%s pid=%d event=",
+                   tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                   now.tv_nsec / 1000000, names[level], (int)getpid());
+    puts_raw(&l, head);
+    put_value(&l, event);
+    for (unsigned i = 0; i < count; i++) {
+        puts_raw(&l, " ");
+        puts_raw(&l, fields[i].key);
+        puts_raw(&l, "=");
+        if (fields[i].text) {
+            put_value(&l, fields[i].text);
+        } else {
+            (void)snprintf(number, sizeof number, "%lld", (long long)fields[i].number);
+            puts_raw(&l, number);
+        }
+    }
+    l.text[l.len++] = '\n';
+    if (write(STDERR_FILENO, l.text, l.len) < 0) {
+        /* Nobody to tell: the log itself is gone. */
+    }
+}
+
+void log_set_level(enum log_level level) {
+    lowest = level;
+}

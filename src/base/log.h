@@ -1,0 +1,40 @@
+/* One line per event on stderr, in logfmt: `ts=… level=info pid=… event=… key="value"`. A line is
+ * one write(2), so lines of several processes never mix. Values are escaped: a client cannot forge
+ * a line. Never pass a token, code, verifier, cookie or secret. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdint.h>
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+struct log_field {
+    const char *key;
+    const char *text; /* NULL: the field is the number */
+    int64_t number;
+};
+
+static inline struct log_field kv(const char *key, const char *text) {
+    return (struct log_field){key, text ? text : "", 0};
+}
+static inline struct log_field kvn(const char *key, int64_t number) {
+    return (struct log_field){key, 0, number};
+}
+
+/* log_info("worker_started", kvn("slot", 3), kv("why", "load")); */
+#define log_debug(event, ...) LOG_AT(LOG_DEBUG, event, ##__VA_ARGS__)
+#define log_info(event, ...) LOG_AT(LOG_INFO, event, ##__VA_ARGS__)
+#define log_warn(event, ...) LOG_AT(LOG_WARN, event, ##__VA_ARGS__)
+#define log_error(event, ...) LOG_AT(LOG_ERROR, event, ##__VA_ARGS__)
+#define LOG_AT(level, event, ...)                                                                  \
+    do {                                                                                           \
+        const struct log_field log_fields_[] = {{0}, ##__VA_ARGS__};                               \
+        log_write(level, event, log_fields_ + 1, sizeof log_fields_ / sizeof *log_fields_ - 1);    \
+    } while (0)
+void log_write(enum log_level level, const char *event, const struct log_field *fields,
+               unsigned count);
+
+/* Lines below this level are dropped; LOG_INFO at start. */
+void log_set_level(enum log_level level);
+
+#endif

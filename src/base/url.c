@@ -1,0 +1,276 @@
+#include "base/url.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+static bool is_unreserved(char c) {
+    return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+static char *lower(struct arena *a, const char *s, size_t len) {
+    char *p = arena_strndup(a, s, len);
+
+    for (size_t i = 0; i < len; i++)
+        p[i] = (char)tolower((unsigned char)p[i]);
+    return p;
+}
+
+/* RFC 3986 §3.1: a letter, then letters, digits, + - and dots. */
+static size_t scheme_length(const char *s) {
+    size_t n = 0;
+
+    if (!isalpha((unsigned char)*s))
+        return 0;
+    while (isalnum((unsigned char)s[n]) || s[n] == '+' || s[n] == '-' || s[n] == '.')
+        n++;
+    return s[n] == ':' ? n : 0;
+}
+
+/* RFC 3986 §3.2: [userinfo@]host[:port] */
+static enum rc parse_authority(struct arena *a, const char *s, size_t len, struct url *out,
+                               struct err *e) {
+    const char *end = s + len, *at = memrchr(s, '@', len), *host = at ? at + 1 : s, *colon;
+
+    if (at)
+        out->userinfo = arena_strndup(a, s, (size_t)(at - s));
+    if (*host == '[') {
+        const char *close = memchr(host, ']', (size_t)(end - host));
+
+        if (!close)
+            return err_set(e, ERR_INVALID_REQUEST, "the IPv6 address in the URL has no ]");
+        colon = close + 1;
+        if (colon < end && *colon != ':')
+            return err_set(e, ERR_INVALID_REQUEST, "the host in the URL is not valid");
+    } else {
+        colon = memchr(host, ':', (size_t)(end - host));
+        if (!colon)
+            colon = end;
+    }
+    out->host = arena_strndup(a, host, (size_t)(colon - host));
+    if (colon < end) {
+        out->port = arena_strndup(a, colon + 1, (size_t)(end - colon - 1));
+        if (strlen(out->port) > 5 || strspn(out->port, "0123456789") != strlen(out->port))
+            return err_set(e, ERR_INVALID_REQUEST, "the port in the URL is not a number");
+    }
+    if (out->host[0] != '[')
+        for (const char *p = out->host; *p; p++)
+            if (!is_unreserved(*p))
+                return err_set(e, ERR_INVALID_REQUEST, "the host in the URL is not valid");
+    return OK;
+}
+
+enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err *e) {
+    size_t len = strlen(text), scheme = scheme_length(text), n;
+    const char *p;
+
+    memset(out, 0, sizeof *out);
+    out->path = "";
+    if (len > URL_LEN_MAX)
+        return err_set(e, ERR_INVALID_REQUEST, "the URL is longer than %d bytes", URL_LEN_MAX);
+    for (p = text; *p; p++)
+        if (*p <= ' ' || *p > '~' || strchr("\"<>\\^`{|}", *p))
+            return err_set(e, ERR_INVALID_REQUEST,
+                           "the URL has a character that must be percent-encoded");
+    if (!scheme)
+        return err_set(e, ERR_INVALID_REQUEST, "the URL has no scheme");
+    out->scheme = lower(a, text, scheme);
+    p = text + scheme + 1;
+    if (!strncmp(p, "//", 2)) {
+        p += 2;
+        n = strcspn(p, "/?#");
+        if (parse_authority(a, p, n, out, e))
+            return e->code;
+        p += n;
+    }
+    if ((!strcmp(out->scheme, "http") || !strcmp(out->scheme, "https")) &&
+        (!out->host || !*out->host))
+        return err_set(e, ERR_INVALID_REQUEST, "the URL has no host");
+    n = strcspn(p, "?#");
+    out->path = arena_strndup(a, p, n);
+    p += n;
+    if (*p == '?') {
+        n = strcspn(++p, "#");
+        out->query = arena_strndup(a, p, n);
+        p += n;
+    }
+    if (*p == '#')
+        out->fragment = arena_strdup(a, p + 1);
+    return OK;
+}
+
+/* Four decimal numbers, the first 127, nothing else: 127.1 or 0177.0.0.1 are not taken. */
+static bool is_loopback_ipv4(const char *host) {
+    int parts = 0;
+
+    if (strncmp(host, "127.", 4))
+        return false;
+    for (const char *p = host;; p++) {
+        size_t digits = strspn(p, "0123456789");
+
+        if (digits < 1 || digits > 3 || (digits > 1 && *p == '0'))
+            return false;
+        if (digits == 3 && strncmp(p, "255", 3) > 0)
+            return false;
+        parts++;
+        p += digits;
+        if (!*p)
+            return parts == 4;
+        if (*p != '.')
+            return false;
+    }
+}
+
+bool url_is_loopback(const struct url *u) {
+    return u->host && (!strcasecmp(u->host, "localhost") || !strcmp(u->host, "[::1]") ||
+                       is_loopback_ipv4(u->host));
+}
+
+const char *url_origin(struct arena *a, const struct url *u) {
+    const char *host = lower(a, u->host ? u->host : "", u->host ? strlen(u->host) : 0);
+    const char *usual = !strcmp(u->scheme, "https") ? "443" : "80";
+
+    if (!u->port || !*u->port || !strcmp(u->port, usual))
+        return arena_printf(a, "%s://%s", u->scheme, host);
+    return arena_printf(a, "%s://%s:%s", u->scheme, host, u->port);
+}
+
+void url_encode(struct buf *b, const char *s) {
+    for (; *s; s++) {
+        if (is_unreserved(*s))
+            buf_addc(b, *s);
+        else
+            buf_addf(b, "%%%02X", (unsigned char)*s);
+    }
+}
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+char *url_decode(struct arena *a, const char *s, size_t len, bool plus) {
+    char *out = arena_alloc(a, len + 1), *p = out;
+
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] == '%') {
+            int hi = len - i > 2 ? hex_value(s[i + 1]) : -1;
+            int lo = hi < 0 ? -1 : hex_value(s[i + 2]);
+
+            if (lo < 0 || (hi == 0 && lo == 0))
+                return NULL;
+            *p++ = (char)(hi << 4 | lo);
+            i += 2;
+        } else if (s[i] == '+' && plus) {
+            *p++ = ' ';
+        } else if (!s[i]) {
+            return NULL;
+        } else {
+            *p++ = s[i];
+        }
+    }
+    return out;
+}
+
+void url_add_param(struct buf *b, const char *name, const char *value) {
+    const char *mark;
+
+    if (!value)
+        return;
+    mark = strchr(b->p, '?');
+    if (!mark)
+        buf_addc(b, '?');
+    else if (mark[1] && b->p[b->len - 1] != '&')
+        buf_addc(b, '&');
+    url_encode(b, name);
+    buf_addc(b, '=');
+    url_encode(b, value);
+}
+
+static enum rc form_add(struct arena *a, const char *pair, size_t len, struct form *out,
+                        struct err *e) {
+    const char *eq = memchr(pair, '=', len);
+    size_t name_len = eq ? (size_t)(eq - pair) : len;
+    const char *name = url_decode(a, pair, name_len, true);
+    const char *value = eq ? url_decode(a, eq + 1, len - name_len - 1, true) : "";
+
+    if (!name || !value)
+        return err_set(e, ERR_INVALID_REQUEST, "a parameter is not properly percent-encoded");
+    for (size_t i = 0; i < out->count; i++)
+        if (!strcmp(out->fields[i].name, name))
+            return err_set(e, ERR_INVALID_REQUEST, "a parameter is given more than once");
+    if (out->count == FORM_FIELDS_MAX)
+        return err_set(e, ERR_INVALID_REQUEST, "there are more than %d parameters",
+                       FORM_FIELDS_MAX);
+    out->fields[out->count++] = (struct form_field){name, value};
+    return OK;
+}
+
+enum rc form_parse(struct arena *a, const char *text, size_t len, struct form *out, struct err *e) {
+    out->count = 0;
+    while (len) {
+        const char *amp = memchr(text, '&', len);
+        size_t n = amp ? (size_t)(amp - text) : len;
+
+        if (n && form_add(a, text, n, out, e))
+            return e->code;
+        text += n;
+        len -= n;
+        if (amp) {
+            text++;
+            len--;
+        }
+    }
+    return OK;
+}
+
+const char *form_get(const struct form *f, const char *name) {
+    for (size_t i = 0; i < f->count; i++)
+        if (!strcmp(f->fields[i].name, name))
+            return *f->fields[i].value ? f->fields[i].value : NULL;
+    return NULL;
+}
+
+bool list_has(const char *list, const char *item) {
+    size_t len = strlen(item);
+
+    if (!len)
+        return false;
+    for (const char *p = list; *p;) {
+        size_t n;
+
+        p += strspn(p, " ");
+        n = strcspn(p, " ");
+        if (n == len && !memcmp(p, item, len))
+            return true;
+        p += n;
+    }
+    return false;
+}
+
+bool list_covers(const char *whole, const char *part) {
+    for (const char *p = part; *p;) {
+        size_t n;
+        bool found = false;
+
+        p += strspn(p, " ");
+        n = strcspn(p, " ");
+        if (!n)
+            break;
+        for (const char *q = whole; *q && !found;) {
+            size_t m;
+
+            q += strspn(q, " ");
+            m = strcspn(q, " ");
+            found = m == n && !memcmp(p, q, n);
+            q += m;
+        }
+        if (!found)
+            return false;
+        p += n;
+    }
+    return true;
+}

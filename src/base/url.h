@@ -1,0 +1,62 @@
+/* URLs (RFC 3986) and forms (application/x-www-form-urlencoded). Nothing is normalized: what a
+ * check must compare byte for byte stays byte for byte. */
+#ifndef BASE_URL_H
+#define BASE_URL_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define URL_LEN_MAX 2048   /* bytes of any URL that we accept */
+#define FORM_FIELDS_MAX 32 /* parameters in one form or query */
+
+/* Parts of an absolute URL as they were written; absent ones are NULL. */
+struct url {
+    const char *scheme;   /* lower case */
+    const char *userinfo; /* between // and @ */
+    const char *host;     /* as written; an IPv6 literal with its brackets */
+    const char *port;     /* digits as written */
+    const char *path;     /* never NULL; "" if there is none */
+    const char *query;    /* without ? */
+    const char *fragment; /* without # */
+};
+
+/* Splits an absolute URL. Only visible ASCII is accepted, and a host is required for http and
+ * https. ERR_INVALID_REQUEST with the reason otherwise. */
+enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err *e) MUST_USE;
+
+/* The host is 127.0.0.0/8, [::1] or localhost. */
+bool url_is_loopback(const struct url *u);
+/* scheme://host[:port], scheme and host in lower case, a default port left out (RFC 6454 §6.2). */
+const char *url_origin(struct arena *a, const struct url *u);
+
+/* Percent-encodes everything but RFC 3986 §2.3 unreserved characters. */
+void url_encode(struct buf *b, const char *s);
+/* Decodes %XX (and + to a space, if plus). NULL for a bad escape or an encoded NUL. */
+char *url_decode(struct arena *a, const char *s, size_t len, bool plus);
+/* Appends name=value with the right separator to the URL in b. A NULL value appends nothing. */
+void url_add_param(struct buf *b, const char *name, const char *value);
+
+struct form {
+    struct form_field {
+        const char *name, *value; /* decoded */
+    } fields[FORM_FIELDS_MAX];
+    size_t count;
+};
+
+/* Parses a query or form body. A parameter given twice is an error (RFC 6749 §3.1 and §3.2), and so
+ * is a bad escape. */
+enum rc form_parse(struct arena *a, const char *text, size_t len, struct form *out,
+                   struct err *e) MUST_USE;
+/* The value, or NULL when it is absent or empty: RFC 6749 §3.1 treats both alike. */
+const char *form_get(const struct form *f, const char *name);
+
+/* Space-separated lists, as in OAuth scopes. Is `item` one of `list`? */
+bool list_has(const char *list, const char *item);
+/* Is every item of `part` in `whole`? */
+bool list_covers(const char *whole, const char *part);
+
+#endif

@@ -1,0 +1,46 @@
+/* Cognito as we use it: its token endpoint and its key set. (Its addresses are in the
+ * configuration.) Any OpenID provider with the same shape works. */
+#ifndef COGNITO_COGNITO_H
+#define COGNITO_COGNITO_H
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "crypto/crypto.h"
+#include "net/http.h"
+
+struct host_cache;
+
+/* token.c: the token endpoint. */
+struct cognito_tokens {
+    const char *access_token, *refresh_token; /* refresh_token NULL if none was sent */
+    const char *scope;                        /* what was granted */
+    int64_t expires_in_s;
+};
+/* grant_type=authorization_code with our own PKCE verifier.
+ *   ERR_INVALID_GRANT  Cognito says so: the code is used up, expired or wrong
+ *   ERR_UPSTREAM       it may pass: no answer in time, 429, 5xx, or not what the protocol says
+ *   ERR_MISCONFIGURED  it refuses us (invalid_client, …): an admin must act */
+enum rc cognito_exchange_code(struct http_client *http, const struct config *config,
+                              struct arena *a, const char *code, const char *verifier,
+                              struct cognito_tokens *out, struct err *e) MUST_USE;
+/* grant_type=refresh_token; errors as above. */
+enum rc cognito_refresh(struct http_client *http, const struct config *config, struct arena *a,
+                        const char *refresh_token, struct cognito_tokens *out,
+                        struct err *e) MUST_USE;
+
+/* keyset.c: the signing keys, kept by the worker, shared through the host cache. */
+#define KEYSET_REFETCH_S 60    /* at most one fetch in this time by all workers of the host */
+#define KEYSET_MAX_AGE_S 86400 /* refetched when older; the last good one outlives an outage */
+struct keyset;
+/* All are borrowed and must outlive it. Does no network. host may be NULL: then the limit is per
+ * worker. */
+struct keyset *keyset_new(const struct config *config, struct http_client *http,
+                          struct host_cache *host, const struct clock *clock);
+void keyset_free(struct keyset *k);
+/* The key of that id: from memory, then from the host cache, then from Cognito if the limit allows.
+ * Borrowed until the next call. ERR_INVALID_TOKEN if there is no such key, ERR_UPSTREAM if no key
+ * set could ever be had. */
+enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out,
+                    struct err *e) MUST_USE;
+
+#endif

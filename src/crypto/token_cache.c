@@ -1,0 +1,136 @@
+/* Tokens that this worker has verified. A set-associative table keyed by the SHA-256 of the token:
+ * the token itself is not kept, so a core file or a bug here gives no token away. Looking one up
+ * costs one hash and no allocation. Nobody can aim at a set but with tokens that verify. */
+#include "crypto/crypto.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WAYS 4 /* entries that a token may lie in */
+#define ENTRIES_MAX (1u << 20)
+
+struct entry {
+    uint8_t digest[SHA256_LEN];
+    struct token_claims claims;
+    char *strings; /* what claims points into; NULL: the entry is free */
+    size_t strings_len;
+    uint64_t last_use;
+};
+
+struct token_cache {
+    size_t sets; /* a power of two */
+    uint64_t uses;
+    int64_t now_s; /* of the last get: put has no clock */
+    struct entry entries[];
+};
+
+struct token_cache *token_cache_new(unsigned entries) {
+    size_t sets = 1;
+
+    while (sets * WAYS < entries && sets * WAYS < ENTRIES_MAX)
+        sets *= 2;
+    struct token_cache *c = xcalloc(1, sizeof *c + sets * WAYS * sizeof *c->entries);
+    c->sets = sets;
+    return c;
+}
+
+static void drop(struct entry *n) {
+    if (n->strings)
+        explicit_bzero(n->strings, n->strings_len);
+    free(n->strings);
+    explicit_bzero(n, sizeof *n);
+}
+
+void token_cache_free(struct token_cache *c) {
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->sets * WAYS; i++)
+        drop(&c->entries[i]);
+    free(c);
+}
+
+static struct entry *set_of(struct token_cache *c, const uint8_t digest[SHA256_LEN]) {
+    uint64_t head;
+
+    memcpy(&head, digest, sizeof head);
+    return &c->entries[(size_t)(head & (c->sets - 1)) * WAYS];
+}
+
+static struct entry *find(struct entry *set, const uint8_t digest[SHA256_LEN]) {
+    for (size_t i = 0; i < WAYS; i++)
+        if (set[i].strings && equal_in_constant_time(set[i].digest, digest, SHA256_LEN))
+            return &set[i];
+    return NULL;
+}
+
+/* False for a text that no token can be, so that nobody makes us hash megabytes. */
+static bool digest_of(const char *token, uint8_t out[SHA256_LEN]) {
+    size_t len = token ? strnlen(token, TOKEN_LEN_MAX + 1) : 0;
+
+    if (len == 0 || len > TOKEN_LEN_MAX)
+        return false;
+    sha256(token, len, out);
+    return true;
+}
+
+const struct token_claims *token_cache_get(struct token_cache *c, const char *token,
+                                           int64_t now_s) {
+    uint8_t digest[SHA256_LEN];
+
+    c->now_s = now_s;
+    if (!digest_of(token, digest))
+        return NULL;
+    struct entry *n = find(set_of(c, digest), digest);
+    /* Without the leeway of token_verify: whoever lies in between is verified each time. An expired
+     * entry stays until the next put, because its strings may have been lent. */
+    if (!n || n->claims.exp <= now_s)
+        return NULL;
+    n->last_use = ++c->uses;
+    return &n->claims;
+}
+
+/* The entry to give up: of the same token, else a free or an expired one, else the one that was not
+ * used for longest. */
+static struct entry *victim(struct token_cache *c, struct entry *set,
+                            const uint8_t digest[SHA256_LEN]) {
+    struct entry *oldest = &set[0], *same = find(set, digest);
+
+    if (same)
+        return same;
+    for (size_t i = 0; i < WAYS; i++) {
+        if (!set[i].strings || set[i].claims.exp <= c->now_s)
+            return &set[i];
+        if (set[i].last_use < oldest->last_use)
+            oldest = &set[i];
+    }
+    return oldest;
+}
+
+/* Moves *s to p, which is advanced. */
+static void move_string(const char **s, char **p) {
+    size_t len = strlen(*s) + 1;
+
+    memcpy(*p, *s, len);
+    *s = *p;
+    *p += len;
+}
+
+void token_cache_put(struct token_cache *c, const char *token, const struct token_claims *claims) {
+    struct entry fresh = {.claims = *claims, .last_use = ++c->uses};
+    struct token_claims *f = &fresh.claims;
+    const char **strings[] = {&f->sub, &f->username, &f->client_id, &f->scope, &f->jti};
+    const size_t count = sizeof strings / sizeof *strings;
+
+    if (!digest_of(token, fresh.digest))
+        return;
+    for (size_t i = 0; i < count; i++)
+        fresh.strings_len += strlen(*strings[i]) + 1;
+    char *p = fresh.strings = xmalloc(fresh.strings_len);
+    for (size_t i = 0; i < count; i++)
+        move_string(strings[i], &p);
+
+    /* Only now, because claims may be what get lent out of the very entry that goes. */
+    struct entry *n = victim(c, set_of(c, fresh.digest), fresh.digest);
+    drop(n);
+    *n = fresh;
+}

@@ -1,0 +1,80 @@
+/* One message on its way through the MCP room: everything that a method may need to know, and what
+ * it answers. */
+#ifndef MCP_CALL_H
+#define MCP_CALL_H
+
+#include "base/config.h"
+#include "crypto/crypto.h"
+#include "mcp/mcp.h"
+#include "mcp/rpc.h"
+#include "web/handler.h"
+
+#define MCP_VERSION_MODERN "2026-07-28"
+#define MCP_VERSION_HANDSHAKE "2025-11-25" /* the latest of its era: what we offer */
+#define MCP_VERSION_BATCHES                                                                        \
+    "2025-03-26" /* the only one with batches, and the one without a                               \
+                    version header */
+
+#define META_VERSION "io.modelcontextprotocol/protocolVersion"
+#define META_CLIENT_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
+#define META_CLIENT_INFO "io.modelcontextprotocol/clientInfo"
+#define META_SERVER_INFO "io.modelcontextprotocol/serverInfo"
+
+#define MCP_SERVER_INFO                                                                            \
+    "{\"name\":\"" MCP_SERVER_NAME "\",\"title\":\"" MCP_SERVER_NAME                               \
+    "\",\"version\":\"" MCP_AUTHD_VERSION "\"}"
+
+struct mcp_method;
+
+struct mcp_call {
+    struct context *cx;
+    const struct request *rq;
+    struct reply *rp;
+    struct arena *arena;
+    const struct token_claims *claims;
+    struct rpc_message msg;
+    enum mcp_era era;
+    const char *version; /* protocol revision that this message follows */
+    bool in_batch;
+    const struct mcp_method *method;
+    /* The answer: a result, or with an error code what else belongs to it. */
+    struct text result;
+    int error_status;        /* HTTP status of the error; 0: the one of its code */
+    struct json *error_data; /* NULL: none */
+};
+
+/* Fills c->result, or fails with an ERR_RPC_ code (answered as a JSON-RPC error) or another one
+ * (answered by the dispatcher). */
+typedef enum rc mcp_method_fn(struct mcp_call *c, struct err *e);
+/* The scopes that this call needs beyond those of every call; "" for none. */
+typedef const char *mcp_scopes_fn(const struct mcp_call *c);
+
+struct mcp_method {
+    const char *name;
+    unsigned eras; /* enum mcp_era bits */
+    mcp_method_fn *run;
+    mcp_scopes_fn *scopes; /* may be NULL */
+    const char *mirrored;  /* the member of params that Mcp-Name repeats, or NULL */
+};
+
+/* methods.c: NULL if the era has no such method. */
+const struct mcp_method *mcp_method_find(const char *name, enum mcp_era era);
+
+/* era.c: settles c->era and c->version from the header and the message; refuses what does not fit
+ * together. Everything about the envelope of a modern message is checked here. */
+enum rc mcp_era_settle(struct mcp_call *c, struct err *e) MUST_USE;
+/* The era that the header alone speaks for, for answers to what cannot be read. */
+enum mcp_era mcp_era_of_header(const struct request *rq);
+/* Does the header allow a batch? Only 2025-03-26 has them. */
+bool mcp_era_has_batches(const struct request *rq);
+
+bool mcp_era_is_handshake_version(const char *version);
+
+/* methods.c. Takes over a result object: adds what every result of the era carries. */
+void mcp_call_finish(struct mcp_call *c, struct json *result);
+
+/* tool_call.c */
+mcp_method_fn mcp_tools_list, mcp_tools_call;
+mcp_scopes_fn mcp_tools_call_scopes;
+
+#endif

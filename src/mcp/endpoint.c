@@ -1,0 +1,222 @@
+/* POST of the MCP endpoint: from the guard to the answer. */
+#include <string.h>
+#include <strings.h>
+
+#include "base/log.h"
+#include "mcp/call.h"
+#include "mcp/guard.h"
+
+#define BATCH_MAX 16 /* messages in one batch: a batch must not hold a worker for long */
+
+/* Does a media range of the Accept header (RFC 9110 §12.5.1) allow an answer of ours? */
+static bool allows(const char *range, size_t len) {
+    static const char *const ours[] = {"*/*", "application/*", "application/json", "text/*",
+                                       "text/event-stream"};
+    size_t type = strcspn(range, "; \t,");
+
+    if (type > len)
+        type = len;
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (type == strlen(ours[i]) && !strncasecmp(range, ours[i], type))
+            return true;
+    return false;
+}
+
+static bool accepts(const char *accept) {
+    if (!accept || !accept[strspn(accept, " \t")])
+        return true;
+    while (*accept) {
+        size_t len;
+
+        accept += strspn(accept, " \t,");
+        len = strcspn(accept, ",");
+        if (len && allows(accept, len))
+            return true;
+        accept += len;
+    }
+    return false;
+}
+
+static enum rc check_media(const struct request *rq, struct err *e) {
+    if (!request_has_type(rq, "application/json"))
+        return err_set(e, ERR_UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json");
+    if (!accepts(request_header(rq, "accept")))
+        return err_set(e, ERR_NOT_ACCEPTABLE,
+                       "Accept must allow application/json and text/event-stream");
+    return OK;
+}
+
+static void send_text(struct reply *rp, int status, struct text t) {
+    rp->status = status;
+    rp->body = t.p;
+    rp->body_len = t.len;
+    reply_header(rp, "Content-Type", "application/json");
+    reply_header(rp, "Cache-Control", "no-store"); /* what a user may see is not a cache's */
+}
+
+static void log_refusal(const struct mcp_call *c, const struct err *e) {
+    log_info("rpc_error", kv("request", c->rq->id), kv("sub", c->claims->sub),
+             kv("method", c->msg.method ? c->msg.method : ""), kv("text", e->text));
+}
+
+/* Settles what the message is and which method serves it. On success, a message without c->method
+ * needs no answer. */
+static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
+    enum rc rc = rpc_read(message, &c->msg, e);
+
+    c->era = mcp_era_of_header(c->rq);
+    if (!rc)
+        rc = mcp_era_settle(c, e);
+    if (rc || c->msg.kind == RPC_RESPONSE)
+        return rc;
+    if (c->msg.kind == RPC_NOTIFICATION) {
+        /* Taking a request that lacks its id for a notification would leave its sender waiting. */
+        if (strncmp(c->msg.method, "notifications/", 14) != 0)
+            return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the id is missing");
+        return OK;
+    }
+    c->method = mcp_method_find(c->msg.method, c->era);
+    if (!c->method)
+        return err_set(e, ERR_RPC_METHOD_NOT_FOUND, "Method not found: %s",
+                       rpc_quotable(c->arena, c->msg.method));
+    return OK;
+}
+
+static const char *scopes_of(const struct mcp_call *c) {
+    return c->method && c->method->scopes ? c->method->scopes(c) : "";
+}
+
+/* Runs a routed message: fills *answer, which stays empty if none is due. An error that is not
+ * JSON-RPC's is returned. *status is the HTTP status of a message that comes alone. */
+static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *status,
+                      struct err *e) {
+    *out = (struct text){0};
+    *status = 202;
+    if (!rc && !c->method)
+        return OK;
+    if (!rc)
+        rc = c->method->run(c, e);
+    if (rc && !rpc_is_error(rc))
+        return rc;
+    if (rc) {
+        log_refusal(c, e);
+        *status = c->error_status ? c->error_status : rpc_error_status(rc, c->era);
+        *out = rpc_error(c->arena, c->msg.id, c->era, e, c->error_data);
+        return OK;
+    }
+    *status = 200;
+    *out = rpc_result(c->arena, c->msg.id, c->result);
+    return OK;
+}
+
+static enum rc post_single(struct mcp_call *c, struct json *message, struct err *e) {
+    struct text out;
+    int status;
+    enum rc rc = route(c, message, e), rc2;
+
+    if (!rc) {
+        rc2 = mcp_guard_scopes(c->cx, c->rp, c->claims, scopes_of(c), e);
+        if (rc2)
+            return rc2;
+    }
+    rc = answer(c, rc, &out, &status, e);
+    if (rc)
+        return rc;
+    if (out.p)
+        send_text(c->rp, status, out);
+    else
+        reply_empty(c->rp, status);
+    return OK;
+}
+
+/* Refuses the whole body. */
+static enum rc refuse(struct mcp_call *c, struct err *e) {
+    log_refusal(c, e);
+    send_text(c->rp, rpc_error_status(e->code, c->era), rpc_error(c->arena, NULL, c->era, e, NULL));
+    return OK;
+}
+
+/* The answers of a batch as one array; nothing if no message needed one. */
+static void send_batch(struct mcp_call *first, const struct text *answers, size_t count) {
+    size_t len = 2;
+    char *p, *start;
+
+    for (size_t i = 0; i < count; i++)
+        len += answers[i].len + 1;
+    start = p = arena_alloc(first->arena, len);
+    for (size_t i = 0; i < count; i++) {
+        if (!answers[i].p)
+            continue;
+        *p = p == start ? '[' : ',';
+        p++;
+        memcpy(p, answers[i].p, answers[i].len);
+        p += answers[i].len;
+    }
+    if (p == start) {
+        reply_empty(first->rp, 202);
+        return;
+    }
+    *p++ = ']';
+    send_text(first->rp, 200, (struct text){start, (size_t)(p - start)});
+}
+
+/* JSON-RPC batches: receiving them was a duty in 2025-03-26 ("Batching"), and they are gone since
+ * 2025-06-18. All scopes are checked before the first message runs, because a challenge answers
+ * the whole POST. */
+static enum rc post_batch(struct mcp_call *proto, const struct json *batch, struct err *e) {
+    size_t count = json_len(batch);
+    struct mcp_call *calls;
+    struct text *answers;
+    struct err *errors;
+    enum rc rc;
+    int status;
+
+    if (!mcp_era_has_batches(proto->rq) || !count || count > BATCH_MAX) {
+        (void)err_set(e, ERR_RPC_INVALID_REQUEST,
+                      "Invalid request: batches have 1 to %d messages, and only protocol version "
+                      "2025-03-26 has them",
+                      BATCH_MAX);
+        return refuse(proto, e);
+    }
+    calls = arena_alloc(proto->arena, count * sizeof *calls);
+    answers = arena_alloc(proto->arena, count * sizeof *answers);
+    errors = arena_alloc(proto->arena, count * sizeof *errors);
+    for (size_t i = 0; i < count; i++) {
+        calls[i] = *proto;
+        calls[i].in_batch = true;
+        if (!route(&calls[i], json_at(batch, i), &errors[i])) {
+            rc = mcp_guard_scopes(proto->cx, proto->rp, proto->claims, scopes_of(&calls[i]), e);
+            if (rc)
+                return rc;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        rc = answer(&calls[i], errors[i].code, &answers[i], &status, &errors[i]);
+        if (rc) {
+            *e = errors[i];
+            return rc;
+        }
+    }
+    send_batch(proto, answers, count);
+    return OK;
+}
+
+enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
+    struct mcp_call c = {.cx = cx, .rq = rq, .rp = rp, .arena = rq->arena};
+    struct json *body;
+    enum rc rc = mcp_guard(cx, rq, rp, &c.claims, e);
+
+    if (rc)
+        return rc;
+    rc = check_media(rq, e);
+    if (rc)
+        return rc;
+    c.era = mcp_era_of_header(rq);
+    if (json_parse(rq->arena, rq->body, rq->body_len, &body, e)) {
+        const char *why = arena_strdup(rq->arena, e->text);
+
+        (void)err_set(e, ERR_RPC_PARSE, "Parse error: %.200s", why);
+        return refuse(&c, e);
+    }
+    return json_is_array(body) ? post_batch(&c, body, e) : post_single(&c, body, e);
+}

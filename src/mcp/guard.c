@@ -1,0 +1,159 @@
+#include "mcp/guard.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/url.h"
+#include "cognito/cognito.h"
+
+#define CHALLENGE_MAX 4096 /* bytes of a WWW-Authenticate value */
+
+/* Streamable HTTP "Security": an Origin that is present must be one we know, so that a page of
+ * another site cannot reach this server through a user's browser. */
+static enum rc check_origin(const struct config *config, const struct request *rq, struct err *e) {
+    const char *origin = request_header(rq, "origin");
+
+    if (!origin || !strcmp(origin, config->mcp_origin) || list_has(config->allowed_origins, "*") ||
+        list_has(config->allowed_origins, origin))
+        return OK;
+    return err_set(e, ERR_FORBIDDEN_ORIGIN, "requests from this origin are not allowed");
+}
+
+/* RFC 6750 §2.1: b64token. */
+static size_t b64token_len(const char *s) {
+    size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/");
+
+    return n ? n + strspn(s + n, "=") : 0;
+}
+
+/* The token of `Authorization: Bearer …`, which is the only place it is taken from (RFC 6750
+ * §2.1; MCP forbids the query). Two such headers arrive joined by a comma, and are refused. */
+static enum rc bearer_token(const struct request *rq, const char **token, struct err *e) {
+    const char *value = request_header(rq, "authorization");
+    size_t len;
+
+    value = value ? value + strspn(value, " \t") : "";
+    if (strncasecmp(value, "Bearer", 6) != 0 || (value[6] && value[6] != ' ' && value[6] != '\t'))
+        return err_set(e, ERR_NO_TOKEN, "a bearer token is required");
+    value += 6;
+    value += strspn(value, " \t");
+    if (!*value)
+        return err_set(e, ERR_NO_TOKEN, "a bearer token is required");
+    len = b64token_len(value);
+    if (!len || value[len + strspn(value + len, " \t")])
+        return err_set(e, ERR_INVALID_TOKEN, "the Authorization header is malformed");
+    if (len > TOKEN_LEN_MAX)
+        return err_set(e, ERR_INVALID_TOKEN, "the token is too long");
+    *token = value[len] ? arena_strndup(rq->arena, value, len) : value;
+    return OK;
+}
+
+/* RFC 7235 §2.2 quoted-string; what could end or split it is left out. */
+static void add_param(struct buf *b, const char *name, const char *value) {
+    buf_addf(b, "%s%s=\"", b->len > sizeof "Bearer" - 1 ? ", " : " ", name);
+    for (; *value; value++)
+        if (*value >= ' ' && *value <= '~' && *value != '"' && *value != '\\')
+            buf_addc(b, *value);
+    buf_addc(b, '"');
+}
+
+/* RFC 6750 §3, RFC 9728 §5.1. `error` is NULL when no token was given (RFC 6750 §3.1). */
+static void challenge(const struct config *config, struct reply *rp, const char *scopes,
+                      const char *error, const struct err *e) {
+    struct buf b;
+
+    buf_init(&b, rp->arena, CHALLENGE_MAX);
+    buf_adds(&b, "Bearer");
+    if (error)
+        add_param(&b, "error", error);
+    if (error)
+        add_param(&b, "error_description", e->text);
+    add_param(&b, "resource_metadata", config->prm_uri);
+    if (*scopes)
+        add_param(&b, "scope", scopes);
+    reply_header(rp, "WWW-Authenticate", b.p);
+}
+
+/* A token that this worker has not seen: its signature and claims. */
+static enum rc verify(struct context *cx, struct arena *a, const char *token,
+                      const struct token_claims **claims, struct err *e) {
+    struct token_claims *fresh = arena_alloc(a, sizeof *fresh);
+    struct token_expect expect = {cx->config->cognito_issuer, cx->config->cognito_client_id,
+                                  cx->config->mcp_server_uri, clock_now_s(&cx->clock)};
+    const struct jwk *key;
+    const char *kid;
+    enum rc rc;
+
+    rc = token_kid(a, token, &kid, e);
+    if (rc)
+        return rc;
+    rc = keyset_find(cx->keyset, kid, &key, e);
+    if (rc)
+        return rc;
+    rc = token_verify(a, token, key, &expect, fresh, e);
+    if (rc)
+        return rc;
+    token_cache_put(cx->tokens, token, fresh);
+    *claims = fresh;
+    return OK;
+}
+
+static enum rc check_token(struct context *cx, const struct request *rq,
+                           const struct token_claims **claims, struct err *e) {
+    const char *token = NULL;
+    enum rc rc = bearer_token(rq, &token, e);
+
+    if (rc)
+        return rc;
+    /* Borrowed until the next put: a request makes at most the one above. */
+    *claims = token_cache_get(cx->tokens, token, clock_now_s(&cx->clock));
+    return *claims ? OK : verify(cx, rq->arena, token, claims, e);
+}
+
+/* Both lists as one, without repeating an item. */
+static const char *scope_union(struct arena *a, const char *first, const char *second) {
+    struct buf b;
+
+    if (!*second || list_covers(first, second))
+        return first;
+    buf_init(&b, a, CHALLENGE_MAX);
+    buf_adds(&b, first);
+    for (const char *p = second; *p;) {
+        size_t n = strcspn(p, " ");
+        char *item = arena_strndup(a, p, n);
+
+        if (n && !list_has(b.p, item))
+            buf_addf(&b, "%s%s", b.len ? " " : "", item);
+        p += n + (p[n] == ' ');
+    }
+    return b.p;
+}
+
+enum rc mcp_guard_scopes(const struct context *cx, struct reply *rp,
+                         const struct token_claims *claims, const char *scopes, struct err *e) {
+    const char *required = cx->config->required_scopes;
+
+    if (list_covers(claims->scope, required) && list_covers(claims->scope, scopes))
+        return OK;
+    (void)err_set(e, ERR_INSUFFICIENT_SCOPE, "the token lacks a scope that this call needs");
+    challenge(cx->config, rp, scope_union(rp->arena, required, scopes), "insufficient_scope", e);
+    return e->code;
+}
+
+enum rc mcp_guard(struct context *cx, const struct request *rq, struct reply *rp,
+                  const struct token_claims **claims, struct err *e) {
+    enum rc rc = check_origin(cx->config, rq, e);
+
+    if (rc)
+        return rc;
+    rc = check_token(cx, rq, claims, e);
+    if (rc == ERR_NO_TOKEN)
+        challenge(cx->config, rp, cx->config->required_scopes, NULL, e);
+    if (rc == ERR_INVALID_TOKEN)
+        challenge(cx->config, rp, cx->config->required_scopes, "invalid_token", e);
+    if (rc)
+        return rc;
+    return mcp_guard_scopes(cx, rp, *claims, "", e);
+}

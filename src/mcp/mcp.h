@@ -1,0 +1,24 @@
+/* The MCP room's table of contents: one endpoint that serves revision 2026-07-28 (stateless) and
+ * the handshake revisions 2025-03-26, 2025-06-18 and 2025-11-25. */
+#ifndef MCP_MCP_H
+#define MCP_MCP_H
+
+#include "base/config.h"
+#include "web/handler.h"
+#include <stdio.h>
+
+#define MCP_SERVER_NAME "mcp-authd"
+
+/* endpoint.c: POST of the MCP endpoint. JSON-RPC errors are filled into the reply here; what it
+ * returns as an error is about HTTP or the token, and the dispatcher answers, keeping the
+ * WWW-Authenticate header that is then in the reply. (guard.h has the checks before the body.) */
+enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp, struct err *e);
+
+/* tools.c: the built-in tools and those of TOOLS_DIR, in the order of their names. */
+struct tool_set;
+/* Loads every manifest. A bad one is left out and reported to `problems`, a line each with file
+ * and reason; *bad counts them. Never NULL. Free with tool_set_free. */
+struct tool_set *tool_set_load(const struct config *config, FILE *problems, unsigned *bad);
+void tool_set_free(struct tool_set *t); /* NULL is accepted */
+
+#endif

@@ -1,0 +1,83 @@
+/* The methods, and those small enough to be here. */
+#include <string.h>
+
+#include "mcp/call.h"
+#include "mcp/mcp.h"
+
+#define DISCOVER_TTL_MS 3600000 /* changes only with another version of the program */
+
+/* Only what is there is declared. */
+#define CAPABILITIES "{\"tools\":{}}"
+
+#define LITERAL(s) ((struct text){(s), sizeof(s) - 1})
+#define STRING(n) STRING_(n)
+#define STRING_(n) #n
+
+static enum rc initialize(struct mcp_call *c, struct err *e) {
+    const char *requested = json_get_str(c->msg.params, "protocolVersion");
+
+    if (c->in_batch) /* lifecycle of 2025-03-26 */
+        return err_set(e, ERR_RPC_INVALID_REQUEST,
+                       "Invalid request: initialize must not be part of a batch");
+    if (!requested)
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "Invalid params: protocolVersion must be a string");
+    /* "Version Negotiation": the requested one if we have it, else our latest. */
+    c->result.p =
+        arena_printf(c->arena,
+                     "{\"protocolVersion\":\"%s\",\"capabilities\":" CAPABILITIES
+                     ",\"serverInfo\":" MCP_SERVER_INFO "}",
+                     mcp_era_is_handshake_version(requested) ? requested : MCP_VERSION_HANDSHAKE);
+    c->result.len = strlen(c->result.p);
+    return OK;
+}
+
+static enum rc ping(struct mcp_call *c, struct err *e) {
+    (void)e;
+    c->result = LITERAL("{}");
+    return OK;
+}
+
+static enum rc discover(struct mcp_call *c, struct err *e) {
+    (void)e;
+    c->result =
+        LITERAL("{\"resultType\":\"complete\",\"supportedVersions\":[\"" MCP_VERSION_MODERN
+                "\"],\"capabilities\":" CAPABILITIES ",\"ttlMs\":" STRING(
+                    DISCOVER_TTL_MS) ",\"cacheScope\":\"public\",\"_meta\":{\"" META_SERVER_INFO
+                                     "\":" MCP_SERVER_INFO "}}");
+    return OK;
+}
+
+static const struct mcp_method methods[] = {
+    {"initialize", ERA_HANDSHAKE, initialize, NULL, NULL},
+    {"ping", ERA_HANDSHAKE, ping, NULL, NULL},
+    {"server/discover", ERA_MODERN, discover, NULL, NULL},
+    {"tools/call", ERA_HANDSHAKE | ERA_MODERN, mcp_tools_call, mcp_tools_call_scopes, "name"},
+    {"tools/list", ERA_HANDSHAKE | ERA_MODERN, mcp_tools_list, NULL, NULL},
+};
+
+const struct mcp_method *mcp_method_find(const char *name, enum mcp_era era) {
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if ((methods[i].eras & era) && !strcmp(methods[i].name, name))
+            return &methods[i];
+    return NULL;
+}
+
+void mcp_call_finish(struct mcp_call *c, struct json *result) {
+    struct json *meta, *info;
+
+    if (c->era == ERA_MODERN) {
+        meta = json_get(result, "_meta");
+        if (!meta) {
+            meta = json_new_object(c->arena);
+            json_put(result, "_meta", meta);
+        }
+        info = json_new_object(c->arena);
+        json_put_str(info, "name", MCP_SERVER_NAME);
+        json_put_str(info, "title", MCP_SERVER_NAME);
+        json_put_str(info, "version", MCP_AUTHD_VERSION);
+        json_put(meta, META_SERVER_INFO, info);
+        json_put_str(result, "resultType", "complete");
+    }
+    c->result.p = json_text(c->arena, result, &c->result.len);
+}

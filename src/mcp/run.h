@@ -1,0 +1,40 @@
+/* Runs a program: one text in, one text out, within a time and a size, and nothing left behind. */
+#ifndef MCP_RUN_H
+#define MCP_RUN_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "mcp/rpc.h"
+#include <stdint.h>
+
+#define RUN_STDERR_MAX 2048 /* bytes of stderr that are kept; the rest is read and dropped */
+
+struct run_spec {
+    const char *const *argv; /* argv[0] is the path of the program */
+    const char *const *envp; /* the whole environment */
+    const char *dir;         /* working directory */
+    int64_t timeout_ms;
+    size_t output_max;
+    struct text input;
+};
+
+enum run_end {
+    RUN_EXITED,      /* code: its status */
+    RUN_SIGNALLED,   /* code: the signal */
+    RUN_TIMED_OUT,   /* stopped */
+    RUN_TOO_MUCH,    /* stopped: more output than output_max */
+    RUN_NOT_STARTED, /* code: errno */
+};
+
+struct run_result {
+    enum run_end end;
+    int code;
+    struct text out, err; /* what it wrote; err has at most RUN_STDERR_MAX bytes */
+    int64_t ms;
+};
+
+/* When it returns, the program and its process group are gone. The caller's signal mask, handlers
+ * and descriptors do not reach the program. */
+void run_program(struct arena *a, const struct run_spec *spec, struct run_result *out);
+
+#endif

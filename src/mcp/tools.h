@@ -1,0 +1,78 @@
+/* The tools, as the MCP room sees them. */
+#ifndef MCP_TOOLS_H
+#define MCP_TOOLS_H
+
+#include "mcp/call.h"
+#include "mcp/headers.h"
+#include "mcp/run.h"
+
+/* Limits of a manifest (docs/tools.md). */
+#define TOOLS_MAX 512
+#define TOOL_MANIFEST_BYTES_MAX 65536
+#define TOOL_NAME_MAX 128
+#define TOOL_ARGS_MAX 64
+#define TOOL_TIMEOUT_MS_DEFAULT 10000
+#define TOOL_TIMEOUT_MS_MAX 120000
+#define TOOL_OUTPUT_BYTES_DEFAULT 65536
+#define TOOL_OUTPUT_BYTES_MAX 1048576
+
+enum tool_output { TOOL_OUTPUT_TEXT, TOOL_OUTPUT_JSON };
+
+/* What a manifest says under "run". */
+struct tool_run {
+    const char *dir;   /* of the manifest */
+    const char **argv; /* argv[0] is an absolute path */
+    enum tool_output output;
+    int64_t timeout_ms;
+    size_t output_max;
+};
+
+/* Fills *result with a CallToolResult, and *outcome with a word for the audit line. */
+typedef void tool_builtin_fn(struct mcp_call *c, const struct json *arguments, struct json **result,
+                             const char **outcome);
+
+struct tool {
+    const char *name;
+    const char *file;         /* of the manifest; NULL for a built-in tool */
+    const char *scopes;       /* beyond those of every call; "" for none */
+    tool_builtin_fn *builtin; /* NULL: a program */
+    struct tool_run run;
+    bool has_output_schema;
+    struct param_headers headers;
+    struct text definition[2]; /* while loading: for each era, see tool_era_index */
+};
+
+struct tool_set {
+    struct arena *arena;
+    struct tool *tools; /* by name */
+    size_t count;
+    struct text list[2]; /* results of tools/list for each era, ready to send */
+};
+
+static inline int tool_era_index(enum mcp_era era) {
+    return era == ERA_MODERN;
+}
+
+/* tools.c */
+const struct tool *tool_find(const struct tool_set *set, const char *name);
+
+/* tool_manifest.c: reads one manifest. What outlives the call is in `keep`, but for the
+ * definitions, which are in `scratch`. ERR_INVALID_REQUEST with the reason. */
+enum rc tool_manifest_load(const char *dir, const char *file, struct arena *keep,
+                           struct arena *scratch, struct tool *out, struct err *e) MUST_USE;
+
+/* tool_builtin.c */
+extern const struct tool tool_builtins[];
+extern const size_t tool_builtin_count;
+
+/* tool_result.c */
+struct json *tool_text_result(struct arena *a, const char *text, size_t len, bool is_error);
+struct json *tool_error_result(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A result of a JSON value: structuredContent, and the same as text for clients that do not read
+ * it ("Structured Content"). `value` may be NULL for JSON null. */
+struct json *tool_structured_result(struct arena *a, struct json *value);
+/* What a program's end and output mean. */
+struct json *tool_run_result(struct arena *a, const struct tool *tool, const struct run_result *run,
+                             const char **outcome);
+
+#endif

@@ -1,0 +1,181 @@
+#include "net/http.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "net/guard.h"
+
+#define CONNECTIONS_KEPT 8
+
+struct http_client {
+    CURL *curl;
+    struct guard guard;
+    int guarded;
+    int refused;     /* the guard refused an address during this fetch */
+    char *ca_bundle; /* PEM of the system's and the extra authorities; NULL: the system's only */
+    size_t ca_len;
+};
+
+/* What a fetch collects. */
+struct receiving {
+    struct buf body;
+};
+
+/* Called with the address that is about to be connected to: the one place where the guard cannot be
+ * fooled by what a name resolved to before. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr) {
+    struct http_client *c = arg;
+
+    (void)purpose;
+    if (c->guarded && !guard_allows(&c->guard, &addr->addr)) {
+        c->refused = 1;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+}
+
+static size_t receive(char *data, size_t size, size_t count, void *arg) {
+    struct receiving *r = arg;
+
+    buf_add(&r->body, data, size * count);
+    return r->body.overflow ? 0 : size * count; /* 0 stops the transfer */
+}
+
+/* curl takes either its default file or another one, so both are joined in memory. */
+static enum rc load_authorities(struct http_client *c, const char *ca_file, struct err *e) {
+    const char *system_file = "/etc/ssl/certs/ca-certificates.crt";
+    const char *files[] = {system_file, ca_file};
+
+    for (size_t i = 0; i < 2; i++) {
+        FILE *f = fopen(files[i], "re");
+        char chunk[16384];
+        size_t n;
+
+        if (!f && i == 0)
+            continue; /* a host without ca-certificates: the extra file alone */
+        if (!f)
+            return err_set(e, ERR_MISCONFIGURED, "%s cannot be read", files[i]);
+        while ((n = fread(chunk, 1, sizeof chunk, f)) > 0) {
+            c->ca_bundle = xrealloc(c->ca_bundle, c->ca_len + n + 1);
+            memcpy(c->ca_bundle + c->ca_len, chunk, n);
+            c->ca_len += n;
+        }
+        (void)fclose(f);
+        c->ca_bundle = xrealloc(c->ca_bundle, c->ca_len + 2);
+        c->ca_bundle[c->ca_len++] = '\n';
+        c->ca_bundle[c->ca_len] = 0;
+    }
+    return OK;
+}
+
+enum rc http_options_check(const struct http_options *options, struct err *e) {
+    struct guard g;
+
+    if (guard_init(&g, options->allow_nets, e))
+        return e->code;
+    if (*options->ca_file && access(options->ca_file, R_OK))
+        return err_set(e, ERR_MISCONFIGURED, "%s cannot be read", options->ca_file);
+    return OK;
+}
+
+enum rc http_client_new(const struct http_options *options, struct http_client **out,
+                        struct err *e) {
+    struct http_client *c = xcalloc(1, sizeof *c);
+
+    *out = NULL;
+    c->guarded = options->guarded;
+    if (guard_init(&c->guard, options->allow_nets, e) ||
+        (*options->ca_file && load_authorities(c, options->ca_file, e))) {
+        http_client_free(c);
+        return e->code;
+    }
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(c->curl = curl_easy_init())) {
+        http_client_free(c);
+        return err_set(e, ERR_INTERNAL, "the HTTP client cannot be started");
+    }
+    *out = c;
+    return OK;
+}
+
+void http_client_free(struct http_client *c) {
+    if (!c)
+        return;
+    if (c->curl)
+        curl_easy_cleanup(c->curl);
+    free(c->ca_bundle);
+    free(c);
+}
+
+static void set_options(struct http_client *c, const struct http_request *rq,
+                        struct curl_slist *headers, struct receiving *r, char *error_text) {
+    CURL *h = c->curl;
+
+    curl_easy_reset(h); /* keeps connections, name and TLS caches */
+    curl_easy_setopt(h, CURLOPT_URL, rq->url);
+    curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(h, CURLOPT_PROXY, ""); /* none, whatever the environment says */
+    curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, c->guarded ? "https" : "https,http");
+    curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, rq->timeout_ms);
+    curl_easy_setopt(h, CURLOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    curl_easy_setopt(h, CURLOPT_ERRORBUFFER, error_text);
+    curl_easy_setopt(h, CURLOPT_USERAGENT, "mcp-authd/" MCP_AUTHD_VERSION);
+    curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
+    curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, receive);
+    curl_easy_setopt(h, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(h, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    if (c->ca_bundle) {
+        struct curl_blob blob = {c->ca_bundle, c->ca_len, CURL_BLOB_NOCOPY};
+
+        curl_easy_setopt(h, CURLOPT_CAINFO_BLOB, &blob);
+    }
+    if (!strcmp(rq->method, "POST")) {
+        curl_easy_setopt(h, CURLOPT_POST, 1L);
+        curl_easy_setopt(h, CURLOPT_POSTFIELDS, rq->body ? rq->body : "");
+        curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)rq->body_len);
+    }
+}
+
+static enum rc explain(const struct http_client *c, CURLcode code, const struct receiving *r,
+                       const char *error_text, struct err *e) {
+    if (c->refused)
+        return err_set(e, ERR_ACCESS_DENIED, "the host has no public address");
+    if (r->body.overflow)
+        return err_set(e, ERR_TOO_LARGE, "the answer is longer than %zu bytes", r->body.max);
+    (void)err_set(e, ERR_UPSTREAM, "no answer from the server that had to be asked");
+    err_detail(e, "%s", *error_text ? error_text : curl_easy_strerror(code));
+    return e->code;
+}
+
+enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
+                   struct http_reply *out, struct err *e) {
+    struct receiving r;
+    struct curl_slist *headers = NULL;
+    char error_text[CURL_ERROR_SIZE] = "", *type = NULL;
+    CURLcode code;
+
+    buf_init(&r.body, a, rq->max_reply_bytes);
+    for (const char *const *h = rq->headers; h && *h; h++)
+        headers = curl_slist_append(headers, *h);
+    headers = curl_slist_append(headers, "Expect:");
+    c->refused = 0;
+    set_options(c, rq, headers, &r, error_text);
+    code = curl_easy_perform(c->curl);
+    curl_slist_free_all(headers);
+    curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL);
+    if (code)
+        return explain(c, code, &r, error_text, e);
+    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &out->status);
+    curl_easy_getinfo(c->curl, CURLINFO_CONTENT_TYPE, &type);
+    out->content_type = arena_strdup(a, type ? type : "");
+    out->body = r.body.p;
+    out->body_len = r.body.len;
+    return OK;
+}

@@ -1,0 +1,50 @@
+/* The HTTP client. The only room that knows curl. Connections are kept alive per worker. */
+#ifndef NET_HTTP_H
+#define NET_HTTP_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include <stddef.h>
+
+struct http_client;
+
+struct http_options {
+    /* 0: any address may be connected to. 1: only public ones (net/guard.h) and those in
+     * allow_nets: for addresses that a stranger chose. */
+    int guarded;            /* https only, public addresses only */
+    const char *allow_nets; /* space-separated CIDR ranges; "" for none */
+    const char *ca_file;    /* PEM, trusted besides the system's; "" for none */
+};
+
+/* Would http_client_new accept these? Opens nothing of curl's. ERR_MISCONFIGURED if not. */
+enum rc http_options_check(const struct http_options *options, struct err *e) MUST_USE;
+
+/* Make it after the fork, one per worker. Errors: ERR_MISCONFIGURED. */
+enum rc http_client_new(const struct http_options *options, struct http_client **out,
+                        struct err *e) MUST_USE;
+void http_client_free(struct http_client *c);
+
+struct http_request {
+    const char *method, *url;
+    const char *const *headers; /* "Name: value" lines, NULL-terminated; NULL for none */
+    const char *body;           /* NULL for none */
+    size_t body_len;
+    size_t max_reply_bytes; /* a longer reply is ERR_TOO_LARGE */
+    long timeout_ms;        /* for everything, name look-up included */
+};
+
+struct http_reply {
+    long status;
+    const char *content_type; /* "" if absent */
+    const char *body;         /* NUL-terminated */
+    size_t body_len;
+};
+
+/* Redirects are never followed and no proxy is taken from the environment. The reply lives in a.
+ *   ERR_UPSTREAM       no complete answer came (e->detail says why)
+ *   ERR_TOO_LARGE      the answer is over max_reply_bytes
+ *   ERR_ACCESS_DENIED  the guard refused the address */
+enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
+                   struct http_reply *out, struct err *e) MUST_USE;
+
+#endif

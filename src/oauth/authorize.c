@@ -1,0 +1,187 @@
+/* GET and POST of /authorize: OAuth 2.1 §4.1.1. Until client and redirect URI are known to be
+ * good, an error is a page here, never a redirect (OAuth 2.1 §4.1.2.1). */
+#include <string.h>
+
+#include "base/log.h"
+#include "crypto/crypto.h"
+#include "oauth/oauth.h"
+#include "store/store.h"
+
+#define SESSION_ID_BYTES 24
+#define VERIFIER_BYTES 32
+#define UPSTREAM_URI_MAX 8192
+
+/* Client and redirect URI: what must be right before anything is sent anywhere. */
+static enum rc read_client(struct context *cx, const struct request *rq, const struct form *f,
+                           struct login *out, struct err *e) {
+    const char *client_id = form_get(f, "client_id"), *uri = form_get(f, "redirect_uri");
+    struct client client;
+
+    if (!client_id)
+        return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
+    if (!uri)
+        return err_set(e, ERR_INVALID_REDIRECT_URI, "redirect_uri is missing");
+    if (client_find(cx, rq->arena, client_id, &client, e))
+        return e->code;
+    if (!redirect_uri_is_registered(rq->arena, &client, uri))
+        return err_set(e, ERR_INVALID_REDIRECT_URI,
+                       "the redirect_uri is not one that the client's document names");
+    out->client_id = client.id;
+    out->client_name = client.name;
+    out->client_host = client.host;
+    out->redirect_uri = uri;
+    return OK;
+}
+
+/* What is asked for and supported, in the order asked. Nothing asked: everything. */
+static const char *filter_scopes(struct context *cx, struct arena *a, const char *asked) {
+    const char *supported = cx->config->supported_scopes;
+    char *copy, *save = NULL;
+    struct buf b;
+
+    if (!asked)
+        return supported;
+    copy = arena_strdup(a, asked);
+    buf_init(&b, a, strlen(asked));
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+        if (!list_has(supported, w) || list_has(b.p, w))
+            continue;
+        if (b.len)
+            buf_addc(&b, ' ');
+        buf_adds(&b, w);
+    }
+    return b.p;
+}
+
+/* The rest; errors of these go back to the client. */
+static enum rc read_rest(struct context *cx, const struct request *rq, const struct form *f,
+                         struct login *out, struct err *e) {
+    const char *type = form_get(f, "response_type"), *method = form_get(f, "code_challenge_method");
+
+    out->state = form_get(f, "state") ? form_get(f, "state") : "";
+    if (strlen(out->state) > STATE_LEN_MAX) {
+        out->state = "";
+        return err_set(e, ERR_INVALID_REQUEST, "state is longer than %d bytes", STATE_LEN_MAX);
+    }
+    if (!type)
+        return err_set(e, ERR_INVALID_REQUEST, "response_type is missing");
+    if (strcmp(type, "code") != 0)
+        return err_set(e, ERR_UNSUPPORTED_RESPONSE_TYPE, "response_type must be code");
+    out->code_challenge = form_get(f, "code_challenge");
+    if (!out->code_challenge) /* RFC 7636 §4.4.1 */
+        return err_set(e, ERR_INVALID_REQUEST, "code_challenge is missing: PKCE is required");
+    if (!method || strcmp(method, "S256") != 0)
+        return err_set(e, ERR_INVALID_REQUEST, "code_challenge_method must be S256");
+    if (!pkce_challenge_is_valid(out->code_challenge))
+        return err_set(e, ERR_INVALID_REQUEST, "code_challenge is not the base64url of a SHA-256");
+    if (!resource_is_ours(cx->config, form_get(f, "resource")))
+        return err_set(e, ERR_INVALID_TARGET, "resource is not this server's");
+    out->resource = cx->config->mcp_server_uri;
+    out->scope = filter_scopes(cx, rq->arena, form_get(f, "scope"));
+    if (!*out->scope)
+        return err_set(e, ERR_INVALID_SCOPE, "none of the scopes asked for is supported");
+    out->verifier = "";
+    out->expires_s = clock_now_s(&cx->clock) + LOGIN_TTL_S;
+    return OK;
+}
+
+/* RFC 6749 §4.1.2.1: the error codes that a redirect can carry. */
+static const char *redirect_error(enum rc code) {
+    switch (code) {
+    case ERR_UNSUPPORTED_RESPONSE_TYPE:
+        return "unsupported_response_type";
+    case ERR_INVALID_SCOPE:
+        return "invalid_scope";
+    case ERR_INVALID_TARGET:
+        return "invalid_target";
+    default:
+        return "invalid_request";
+    }
+}
+
+enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct reply *rp,
+                            struct err *e) {
+    struct login login = {.state = ""};
+    struct form form;
+    const char *browser;
+
+    if (form_parse(rq->arena, rq->query, strlen(rq->query), &form, e) ||
+        read_client(cx, rq, &form, &login, e))
+        return e->code;
+    if (read_rest(cx, rq, &form, &login, e)) {
+        log_info("authorize_refused", kv("request", rq->id), kv("client_id", login.client_id),
+                 kv("reason", e->text));
+        reply_redirect(rp,
+                       login_error_uri(cx, rq->arena, &login, redirect_error(e->code), e->text));
+        return OK;
+    }
+    browser = browser_of_or_new(cx, rq, rp);
+    page_consent(cx, rp, &login, login_seal(cx, rq->arena, "consent", browser, &login));
+    return OK;
+}
+
+/* Cognito's authorization endpoint, with our own state and our own PKCE pair. */
+static const char *upstream_uri(struct context *cx, struct arena *a, const struct session *s,
+                                const struct login *login) {
+    struct buf b;
+
+    buf_init(&b, a, UPSTREAM_URI_MAX);
+    buf_adds(&b, cx->config->cognito_authorize_url);
+    url_add_param(&b, "response_type", "code");
+    url_add_param(&b, "client_id", cx->config->cognito_client_id);
+    url_add_param(&b, "redirect_uri", cx->config->callback_uri);
+    url_add_param(&b, "scope", login->scope);
+    url_add_param(&b, "state", s->id);
+    url_add_param(&b, "code_challenge", pkce_challenge(a, login->verifier));
+    url_add_param(&b, "code_challenge_method", "S256");
+    return b.p;
+}
+
+static enum rc approve(struct context *cx, const struct request *rq, struct reply *rp,
+                       const char *browser, struct login *login, struct err *e) {
+    struct session s = {.state = SESSION_PENDING, .browser = browser, .grant = ""};
+
+    login->verifier = random_text(rq->arena, VERIFIER_BYTES);
+    s.ttl = clock_now_s(&cx->clock) + LOGIN_TTL_S;
+    login->expires_s = s.ttl + CODE_TTL_S; /* it is opened once more at /token */
+    s.id = random_text(rq->arena, SESSION_ID_BYTES);
+    s.login = login_seal(cx, rq->arena, "session", s.id, login);
+    if (store_session_put(cx->store, &s, e))
+        return e->code;
+    log_info("consent", kv("request", rq->id), kv("client_id", login->client_id),
+             kv("outcome", "approved"));
+    page_continue(cx, rp, upstream_uri(cx, rq->arena, &s, login));
+    return OK;
+}
+
+enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struct reply *rp,
+                             struct err *e) {
+    const char *browser = browser_of(cx, rq), *sealed, *decision;
+    struct login login;
+    struct form form;
+
+    if (!request_has_type(rq, "application/x-www-form-urlencoded"))
+        return err_set(e, ERR_UNSUPPORTED_MEDIA_TYPE,
+                       "the form must be sent as "
+                       "application/x-www-form-urlencoded");
+    if (form_parse(rq->arena, rq->body, rq->body_len, &form, e))
+        return e->code;
+    sealed = form_get(&form, "request");
+    decision = form_get(&form, "decision");
+    if (!sealed || !decision)
+        return err_set(e, ERR_INVALID_REQUEST, "request or decision is missing");
+    if (!browser)
+        return err_set(e, ERR_INVALID_REQUEST,
+                       "the browser sent no cookie; cookies of this site must be allowed");
+    if (login_open(cx, rq->arena, "consent", browser, sealed, &login, e))
+        return e->code;
+    if (!strcmp(decision, "approve"))
+        return approve(cx, rq, rp, browser, &login, e);
+    if (strcmp(decision, "deny") != 0)
+        return err_set(e, ERR_INVALID_REQUEST, "decision must be approve or deny");
+    log_info("consent", kv("request", rq->id), kv("client_id", login.client_id),
+             kv("outcome", "denied"));
+    page_continue(cx, rp,
+                  login_error_uri(cx, rq->arena, &login, "access_denied", "the user said no"));
+    return OK;
+}

@@ -1,0 +1,43 @@
+#include <string.h>
+
+#include "base/encode.h"
+#include "crypto/crypto.h"
+#include "oauth/oauth.h"
+
+#define COOKIE_BYTES 32
+#define COOKIE_LEN 43 /* base64url of 32 bytes */
+
+/* __Host- (RFC 6265bis §4.1.3.2) keeps sibling hosts from planting one; it needs https. */
+static const char *cookie_name(const struct context *cx) {
+    return cx->config->auth_is_https ? "__Host-mcp-authd" : "mcp-authd";
+}
+
+static const char *hash(struct arena *a, const char *cookie) {
+    uint8_t out[SHA256_LEN];
+
+    sha256(cookie, strlen(cookie), out);
+    return base64url_encode(a, out, sizeof out);
+}
+
+const char *browser_of(struct context *cx, const struct request *rq) {
+    const char *cookie = request_cookie(rq, cookie_name(cx));
+    size_t len;
+
+    if (!cookie || strlen(cookie) != COOKIE_LEN ||
+        !base64url_decode(rq->arena, cookie, COOKIE_LEN, &len))
+        return NULL;
+    return hash(rq->arena, cookie);
+}
+
+const char *browser_of_or_new(struct context *cx, const struct request *rq, struct reply *rp) {
+    const char *browser = browser_of(cx, rq), *cookie;
+
+    if (browser) /* kept, so that other tabs' logins stay valid */
+        return browser;
+    cookie = random_text(rq->arena, COOKIE_BYTES);
+    /* Lax: Cognito's redirect back to /callback is a top-level navigation and must carry it. */
+    reply_header(rp, "Set-Cookie",
+                 arena_printf(rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s", cookie_name(cx),
+                              cookie, cx->config->auth_is_https ? "; Secure" : ""));
+    return hash(rq->arena, cookie);
+}

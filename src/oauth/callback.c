@@ -1,0 +1,65 @@
+/* GET /callback: the user comes back from Cognito. */
+#include <string.h>
+
+#include "base/log.h"
+#include "oauth/code.h"
+#include "oauth/oauth.h"
+#include "store/store.h"
+
+#define COGNITO_CODE_MAX 2048
+
+/* Cognito said no. What it said stays with us; the client learns the class of it. */
+static void answer_error(struct context *cx, const struct request *rq, struct reply *rp,
+                         const struct login *login, const char *upstream) {
+    bool denied = !strcmp(upstream, "access_denied");
+    bool passing = !strcmp(upstream, "temporarily_unavailable");
+
+    log_warn("login_failed_at_cognito", kv("request", rq->id), kv("client_id", login->client_id),
+             kv("error", upstream));
+    reply_redirect(rp, login_error_uri(cx, rq->arena, login,
+                                       denied    ? "access_denied"
+                                       : passing ? "temporarily_unavailable"
+                                                 : "server_error",
+                                       denied ? "the user did not log in"
+                                              : "the identity provider reported an error"));
+}
+
+enum rc oauth_callback(struct context *cx, const struct request *rq, struct reply *rp,
+                       struct err *e) {
+    const char *browser = browser_of(cx, rq), *id, *upstream, *error, *code = "", *grant = "";
+    int64_t now_s = clock_now_s(&cx->clock);
+    struct session s;
+    struct login login;
+    struct form form;
+
+    if (form_parse(rq->arena, rq->query, strlen(rq->query), &form, e))
+        return e->code;
+    id = form_get(&form, "state");
+    upstream = form_get(&form, "code");
+    error = form_get(&form, "error");
+    if (!id || strlen(id) > SESSION_ID_MAX || (!upstream && !error) ||
+        (upstream && strlen(upstream) > COGNITO_CODE_MAX))
+        return err_set(e, ERR_INVALID_REQUEST, "this is not an answer to a login begun here");
+    if (!browser)
+        return err_set(e, ERR_INVALID_REQUEST, "the login was begun in another browser");
+    if (upstream)
+        code = code_make(rq->arena, id, upstream, &grant);
+    /* With an error the grant stays empty: the session ends here, and gives its login back. */
+    if (store_session_authorize(cx->store, rq->arena, id, browser, grant, now_s + CODE_TTL_S, now_s,
+                                &s, e))
+        return e->code == ERR_CONFLICT
+                   ? err_set(e, ERR_INVALID_REQUEST,
+                             "the login took too long, is complete already, or was begun in "
+                             "another browser")
+                   : e->code;
+    if (login_open(cx, rq->arena, "session", id, s.login, &login, e))
+        return e->code;
+    if (!upstream) {
+        answer_error(cx, rq, rp, &login, error);
+        return OK;
+    }
+    log_info("login", kv("request", rq->id), kv("client_id", login.client_id),
+             kv("outcome", "code_issued"));
+    reply_redirect(rp, login_code_uri(cx, rq->arena, &login, code));
+    return OK;
+}

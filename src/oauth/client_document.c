@@ -1,0 +1,118 @@
+/* Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document): the rules for the
+ * URL and for what is found there. */
+#include <string.h>
+
+#include "base/json.h"
+#include "oauth/oauth.h"
+
+static bool has_dot_segment(const char *path) {
+    for (const char *p = path; (p = strchr(p, '/')); p++) {
+        size_t n = strcspn(p + 1, "/");
+
+        if ((n == 1 && p[1] == '.') || (n == 2 && p[1] == '.' && p[2] == '.'))
+            return true;
+    }
+    return false;
+}
+
+/* §2: the client identifier URL. */
+enum rc client_id_check(struct arena *a, const char *client_id, struct url *u, struct err *e) {
+    if (strlen(client_id) > CLIENT_ID_LEN_MAX)
+        return err_set(e, ERR_INVALID_CLIENT, "client_id is longer than %d bytes",
+                       CLIENT_ID_LEN_MAX);
+    if (url_parse(a, client_id, u, e))
+        return err_set(e, ERR_INVALID_CLIENT,
+                       "client_id is neither known here nor the https URL of a client metadata "
+                       "document");
+    if (strcmp(u->scheme, "https") != 0)
+        return err_set(e, ERR_INVALID_CLIENT, "a client_id that is a URL must begin with https://");
+    if (!*u->path || !strcmp(u->path, "/"))
+        return err_set(e, ERR_INVALID_CLIENT, "the client_id URL must have a path");
+    if (u->fragment || u->userinfo)
+        return err_set(e, ERR_INVALID_CLIENT,
+                       "the client_id URL must not have a fragment or user info");
+    if (has_dot_segment(u->path))
+        return err_set(e, ERR_INVALID_CLIENT, "the client_id URL must not have . or .. segments");
+    return OK;
+}
+
+static bool array_has(const struct json *array, const char *s) {
+    for (size_t i = 0; i < json_len(array); i++) {
+        const char *v = json_str(json_at(array, i));
+
+        if (v && !strcmp(v, s))
+            return true;
+    }
+    return false;
+}
+
+/* §4.1: nothing that rests on a shared secret. A client that prefers another method must say that
+ * it can do without. */
+static enum rc check_authentication(const struct json *d, struct err *e) {
+    const char *method = json_get_str(d, "token_endpoint_auth_method");
+
+    if (json_has(d, "client_secret") || json_has(d, "client_secret_expires_at"))
+        return err_set(e, ERR_INVALID_CLIENT, "the client's document must not hold a secret");
+    if (!method || !strcmp(method, "none") ||
+        array_has(json_get(d, "token_endpoint_auth_methods_supported"), "none"))
+        return OK;
+    return err_set(e, ERR_INVALID_CLIENT,
+                   "the client's document asks for token_endpoint_auth_method other than none");
+}
+
+static enum rc read_redirect_uris(struct arena *a, const struct json *d, struct client *out,
+                                  struct err *e) {
+    const struct json *uris = json_get(d, "redirect_uris");
+
+    if (!json_len(uris))
+        return err_set(e, ERR_INVALID_CLIENT, "the client's document has no redirect_uris");
+    if (json_len(uris) > REDIRECT_URIS_MAX)
+        return err_set(e, ERR_INVALID_CLIENT,
+                       "the client's document has more than %d redirect_uris", REDIRECT_URIS_MAX);
+    for (size_t i = 0; i < json_len(uris); i++) {
+        const char *uri = json_str(json_at(uris, i));
+
+        if (!uri)
+            return err_set(e, ERR_INVALID_CLIENT,
+                           "redirect_uris in the client's document has something but strings");
+        if (redirect_uri_is_acceptable(a, uri)) /* others are never matched */
+            out->redirect_uris[out->redirect_uri_count++] = arena_strdup(a, uri);
+    }
+    if (!out->redirect_uri_count)
+        return err_set(e, ERR_INVALID_CLIENT,
+                       "no redirect URI in the client's document is https or loopback");
+    return OK;
+}
+
+static enum rc check_flows(const struct json *d, struct err *e) {
+    if (json_has(d, "grant_types") && !array_has(json_get(d, "grant_types"), "authorization_code"))
+        return err_set(e, ERR_INVALID_CLIENT,
+                       "grant_types in the client's document lacks authorization_code");
+    if (json_has(d, "response_types") && !array_has(json_get(d, "response_types"), "code"))
+        return err_set(e, ERR_INVALID_CLIENT, "response_types in the client's document lacks code");
+    return OK;
+}
+
+enum rc client_document_read(struct arena *a, const struct json *d, const char *client_id,
+                             struct client *out, struct err *e) {
+    const char *id = json_get_str(d, "client_id"), *name = json_get_str(d, "client_name");
+    struct url u;
+    struct err ignored;
+
+    memset(out, 0, sizeof *out);
+    if (!json_is_object(d))
+        return err_set(e, ERR_INVALID_CLIENT, "the client's document is not a JSON object");
+    if (!id || strcmp(id, client_id) != 0)
+        return err_set(e, ERR_INVALID_CLIENT,
+                       "client_id in the client's document is not the URL it was found at");
+    if (!name || !*name || strlen(name) > CLIENT_NAME_LEN_MAX)
+        return err_set(e, ERR_INVALID_CLIENT,
+                       "client_name in the client's document is missing or longer than %d bytes",
+                       CLIENT_NAME_LEN_MAX);
+    if (check_authentication(d, e) || check_flows(d, e) || read_redirect_uris(a, d, out, e))
+        return e->code;
+    out->id = arena_strdup(a, client_id);
+    out->name = arena_strdup(a, name);
+    out->host = url_parse(a, client_id, &u, &ignored) || !u.host ? "" : u.host;
+    return OK;
+}

@@ -1,0 +1,54 @@
+#include "oauth/code.h"
+
+#include <string.h>
+
+#include "base/encode.h"
+#include "crypto/crypto.h"
+#include "store/store.h"
+
+#define SECRET_BYTES 32
+#define SECRET_LEN 43
+
+static void derive_key(const char *secret, uint8_t key[SEAL_KEY_LEN]) {
+    hkdf_sha256(secret, strlen(secret), "mcp-authd code", key, SEAL_KEY_LEN);
+}
+
+const char *code_make(struct arena *a, const char *session_id, const char *cognito_code,
+                      const char **grant) {
+    const char *secret = random_text(a, SECRET_BYTES);
+    uint8_t key[SEAL_KEY_LEN];
+
+    derive_key(secret, key);
+    *grant = seal_with(a, key, "grant", session_id, cognito_code, strlen(cognito_code));
+    explicit_bzero(key, sizeof key);
+    return arena_printf(a, "%s.%s", session_id, secret);
+}
+
+enum rc code_split(struct arena *a, const char *text, struct code *out, struct err *e) {
+    const char *dot = strchr(text, '.');
+    size_t len;
+
+    if (!dot || dot == text || dot - text > SESSION_ID_MAX || strlen(dot + 1) != SECRET_LEN ||
+        !base64url_decode(a, text, (size_t)(dot - text), &len) ||
+        !base64url_decode(a, dot + 1, SECRET_LEN, &len))
+        return err_set(e, ERR_INVALID_GRANT, "the code is not one of this server's");
+    out->session_id = arena_strndup(a, text, (size_t)(dot - text));
+    out->secret = dot + 1;
+    return OK;
+}
+
+enum rc code_open(struct arena *a, const struct code *code, const char *grant,
+                  const char **cognito_code, struct err *e) {
+    uint8_t key[SEAL_KEY_LEN];
+    char *data;
+    size_t len;
+    enum rc rc;
+
+    derive_key(code->secret, key);
+    rc = seal_open_with(a, key, "grant", code->session_id, grant, &data, &len, e);
+    explicit_bzero(key, sizeof key);
+    if (rc)
+        return err_set(e, ERR_INVALID_GRANT, "the code is not one of this server's");
+    *cognito_code = data;
+    return OK;
+}

@@ -1,0 +1,23 @@
+/* Our authorization code: the session's id, a dot, and a secret that only the code carries.
+ * Cognito's code lies in the session sealed under that secret: who has only the table has nothing.
+ */
+#ifndef OAUTH_CODE_H
+#define OAUTH_CODE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+struct code {
+    const char *session_id, *secret;
+};
+
+/* The code's text for a session. *grant is Cognito's code, sealed for the store. */
+const char *code_make(struct arena *a, const char *session_id, const char *cognito_code,
+                      const char **grant);
+/* Splits a code that a client sent. ERR_INVALID_GRANT if it cannot be one of ours. */
+enum rc code_split(struct arena *a, const char *text, struct code *out, struct err *e) MUST_USE;
+/* Cognito's code. ERR_INVALID_GRANT if the secret is not the session's. */
+enum rc code_open(struct arena *a, const struct code *code, const char *grant,
+                  const char **cognito_code, struct err *e) MUST_USE;
+
+#endif

@@ -1,0 +1,97 @@
+/* The OAuth room's table of contents: the authorization server's endpoints and the rules behind
+ * them. Names of parameters and errors are those of RFC 6749, 7636, 8707, 9207 and 9728. */
+#ifndef OAUTH_OAUTH_H
+#define OAUTH_OAUTH_H
+
+#include "base/config.h"
+#include "base/url.h"
+#include "web/handler.h"
+#include <stdio.h>
+
+#define LOGIN_TTL_S 600       /* consent page to callback */
+#define CODE_TTL_S 120        /* our code; Cognito's own lives 300 s */
+#define STATE_LEN_MAX 2048    /* a client's `state` */
+#define CLIENT_ID_LEN_MAX 512 /* of any kind; URLs too */
+#define CLIENT_NAME_LEN_MAX 200
+#define REDIRECT_URIS_MAX 32
+#define CLIENT_DOCUMENT_BYTES_MAX 5120 /* draft-ietf-oauth-client-id-metadata-document §6.6 */
+#define CLIENT_DOCUMENT_TIMEOUT_MS 5000
+
+/* Endpoints, each a handler_fn. metadata.c, authorize.c, callback.c, token.c */
+handler_fn oauth_protected_resource;   /* RFC 9728 §3 */
+handler_fn oauth_authorization_server; /* RFC 8414 §3 */
+handler_fn oauth_authorize_get;
+handler_fn oauth_authorize_post;
+handler_fn oauth_callback;
+handler_fn oauth_token;
+
+/* client.c: who asks. */
+struct client {
+    const char *id, *name;
+    const char *host; /* of the client id URL; "" for a pinned client whose id is no URL */
+    const char *redirect_uris[REDIRECT_URIS_MAX];
+    unsigned redirect_uri_count;
+};
+/* Pinned first, then the document at the URL that the id is. ERR_INVALID_CLIENT with the reason,
+ * ERR_UPSTREAM if the document's host did not answer. */
+enum rc client_find(struct context *cx, struct arena *a, const char *client_id, struct client *out,
+                    struct err *e) MUST_USE;
+struct client_set;
+/* The pinned documents. A bad one is left out and reported to `problems`, a line each; *bad counts
+ * them. Never NULL. Free with client_set_free. */
+struct client_set *client_set_load(const struct config *config, FILE *problems, unsigned *bad);
+void client_set_free(struct client_set *s);
+
+/* client_document.c: what a client metadata document must be. */
+enum rc client_id_check(struct arena *a, const char *client_id, struct url *u,
+                        struct err *e) MUST_USE;
+enum rc client_document_read(struct arena *a, const struct json *document, const char *client_id,
+                             struct client *out, struct err *e) MUST_USE;
+
+/* redirect_uri.c: may this client be sent to this address? Exact, but for the port on loopback
+ * (RFC 8252 §7.3). */
+bool redirect_uri_is_acceptable(struct arena *a, const char *uri);
+bool redirect_uri_is_registered(struct arena *a, const struct client *client, const char *uri);
+
+/* pkce.c (RFC 7636) */
+bool pkce_challenge_is_valid(const char *challenge); /* 43 characters of base64url: an S256 hash */
+bool pkce_verifier_matches(struct arena *a, const char *verifier, const char *challenge);
+const char *pkce_challenge(struct arena *a, const char *verifier);
+
+/* login.c: what /authorize was asked for, on its way through browser and store. */
+struct login {
+    const char *client_id, *client_name, *client_host;
+    const char *redirect_uri, *state; /* state "" if the client gave none */
+    const char *code_challenge, *scope, *resource;
+    const char *verifier; /* of our own PKCE pair with Cognito; "" before consent */
+    int64_t expires_s;
+};
+/* Sealed for one purpose ("consent" or "session") and bound to `bound` (browser or session id). */
+const char *login_seal(struct context *cx, struct arena *a, const char *purpose, const char *bound,
+                       const struct login *in);
+/* ERR_INVALID_REQUEST if it was not sealed here for this, or is over. */
+enum rc login_open(struct context *cx, struct arena *a, const char *purpose, const char *bound,
+                   const char *sealed, struct login *out, struct err *e) MUST_USE;
+/* redirect_uri with error (or code), state and iss (RFC 9207 §2). */
+const char *login_error_uri(struct context *cx, struct arena *a, const struct login *in,
+                            const char *error, const char *description);
+const char *login_code_uri(struct context *cx, struct arena *a, const struct login *in,
+                           const char *code);
+/* Is a `resource` parameter us? Tolerant of what real clients send: none at all, a query, a slash
+ * at the end. */
+bool resource_is_ours(const struct config *config, const char *resource);
+
+/* browser.c: the cookie that a login is bound to. */
+/* Its hash, as stored; NULL if the browser sent none. */
+const char *browser_of(struct context *cx, const struct request *rq);
+/* The same, setting a new cookie if it sent none. */
+const char *browser_of_or_new(struct context *cx, const struct request *rq, struct reply *rp);
+
+/* pages.c: the pages that a user sees. */
+void page_consent(struct context *cx, struct reply *rp, const struct login *login,
+                  const char *sealed);
+/* A page that goes on to `uri` by itself. Not a redirect: Chromium applies the form-action of the
+ * page that held the form to every redirect after it. */
+void page_continue(struct context *cx, struct reply *rp, const char *uri);
+
+#endif

@@ -1,0 +1,83 @@
+/* The pool's table of contents: a master that binds, forks, reaps and respawns, and workers that
+ * serve one request at a time. No threads. Knows no OAuth. */
+#ifndef POOL_POOL_H
+#define POOL_POOL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/config.h"
+#include "base/err.h"
+
+/* Times of the pool, in milliseconds. */
+struct pool_timing {
+    int tick_ms;          /* the master looks at its workers at least this often */
+    int stuck_ms;         /* a worker busy with one request for longer is ended, */
+    int kill_grace_ms;    /* killed, if asking does not help */
+    int stop_ms;          /* after TERM, the same for all workers */
+    int drain_ms;         /* a worker told to stop takes waiting connections no longer than this */
+    int idle_retire_ms;   /* one spare worker too many for this long is ended */
+    int fast_death_ms;    /* a worker that dies younger slows respawning down: */
+    int backoff_first_ms; /* first by this much, then by twice as much each time, */
+    int backoff_max_ms;   /* up to this */
+};
+#define WORKER_STUCK_S 180
+#define POOL_STOP_S 30
+#define POOL_IDLE_RETIRE_S 10
+#define POOL_START_FAILURES_MAX 8 /* workers that die in a row before any was ever ready */
+
+/* master.c: runs until TERM or INT; returns the exit status: 0, or 1 if it could not start.
+ * config_path is read again on HUP. Takes over `config`. */
+int pool_run(const char *config_path, struct config *config);
+/* The same with other times than the built-in ones, for tests. */
+int pool_run_timed(const char *config_path, struct config *config,
+                   const struct pool_timing *timing);
+
+/* listener.c: the listening socket, in this order: from systemd (LISTEN_FDS), descriptor 0 if it is
+ * a listening socket (as lighttpd's bin-path and spawn-fcgi do), else `address`: a path of a Unix
+ * socket, or IP:PORT. Refuses to take a path where somebody answers. *owned: it was bound here. */
+enum rc listener_open(const char *address, int *fd, bool *owned, struct err *e) MUST_USE;
+/* Turns new connections to an owned Unix socket away, and removes its path; then closes fd. Those
+ * that wait in its queue are still there for the workers, who hold the socket too. */
+void listener_close(const char *address, int fd, bool owned);
+
+/* worker.c: serves until it is told to stop; never returns. Started with all signals blocked; it
+ * takes them between requests only:
+ *   TERM  answers what it has and what is waiting at the listener, and leaves
+ *   QUIT  answers what it has, and leaves */
+struct worker_args {
+    const struct config *config;
+    int listener;
+    int wake_master; /* eventfd: written when ready, and when no idle worker is left */
+    struct scoreboard *board;
+    unsigned slot;
+    pid_t master;
+    int drain_ms;
+};
+_Noreturn void worker_main(const struct worker_args *args);
+#define WORKER_EXIT_START 3 /* exit status of a worker that could not start */
+
+/* scoreboard.c: memory that master and workers share, a cache line a worker. Only the worker writes
+ * to its slot, and the master before it has one and after it has gone. What the master must be able
+ * to trust, such as process ids, is not in here. */
+#define POOL_WORKERS_MAX 256
+#define POOL_SLOTS (2 * POOL_WORKERS_MAX) /* on a reload two generations overlap */
+enum slot_state { SLOT_FREE, SLOT_STARTING, SLOT_IDLE, SLOT_BUSY, SLOT_LEAVING };
+struct slot {
+    _Alignas(64) _Atomic int state;
+    _Atomic bool ready;            /* it has come as far as waiting for a connection */
+    _Atomic int64_t busy_since_ms; /* monotonic; also starting and leaving; 0: idle */
+    _Atomic uint64_t requests;
+};
+struct scoreboard {
+    struct slot slots[POOL_SLOTS];
+};
+struct scoreboard *scoreboard_new(void); /* shared with children forked afterwards; NULL: errno */
+void scoreboard_free(struct scoreboard *board);
+void slot_set(struct slot *slot, enum slot_state state);
+/* No worker is idle or about to be. */
+bool scoreboard_all_busy(const struct scoreboard *board);
+
+#endif

@@ -1,0 +1,226 @@
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "web/fcgi.h"
+
+#define UPKEEP_MS 30000        /* app_upkeep about this often */
+#define ARENA_MAX (64UL << 20) /* a request's memory, besides copies of its body */
+#define ARENA_BODIES 8         /* so many copies */
+#define ACCEPT_PAUSE_US 100000 /* when the host is out of descriptors or memory */
+
+struct worker {
+    const struct worker_args *args;
+    struct slot *slot;
+    struct app *app;
+    struct fcgi *fcgi;
+    struct arena *arena;
+    int epoll;
+    sigset_t between; /* the signal mask while nothing is in flight */
+    uint64_t requests_max;
+    int64_t upkeep_ms; /* when it is due */
+};
+
+/* Set by signals, which are taken between requests only. */
+static volatile sig_atomic_t draining, leaving;
+
+static void on_signal(int signo) {
+    if (signo == SIGTERM)
+        draining = 1;
+    else
+        leaving = 1;
+}
+
+/* Signals stay blocked, as the master had them, but for the two that end a worker. */
+static void set_signals(struct worker *w) {
+    struct sigaction sa = {.sa_handler = on_signal}; /* no SA_RESTART: epoll_pwait must return */
+
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGQUIT, &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    sigprocmask(SIG_SETMASK, NULL, &w->between);
+    sigdelset(&w->between, SIGTERM);
+    sigdelset(&w->between, SIGQUIT);
+}
+
+/* A worker must not outlive its master: nobody would replace, reload or stop it. */
+static void follow_master(pid_t master) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != master)
+        _exit(0);
+}
+
+static void wake_master(const struct worker *w) {
+    static const uint64_t one = 1;
+
+    if (write(w->args->wake_master, &one, sizeof one) < 0) {
+        /* EAGAIN: it has been woken often enough. */
+    }
+}
+
+static _Noreturn void start_failed(const char *what, const char *why, const char *detail) {
+    log_error("worker_start_failed", kv("what", what), kv("why", why), kv("detail", detail));
+    exit(WORKER_EXIT_START);
+}
+
+static void start(struct worker *w, const struct worker_args *args) {
+    struct epoll_event listener = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    struct err e = {.code = OK};
+    uint64_t max = args->config->worker_max_requests;
+
+    w->args = args;
+    w->slot = &args->board->slots[args->slot];
+    follow_master(args->master);
+    set_signals(w);
+    if (app_new(args->config, &w->app, &e))
+        start_failed("application", e.text, e.detail);
+    w->fcgi = fcgi_new();
+    if (!w->fcgi)
+        start_failed("FastCGI", strerror(errno), "");
+    /* One epoll each: with EPOLLEXCLUSIVE a connection wakes one worker that waits, not all. */
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, args->listener, &listener) != 0)
+        start_failed("epoll", strerror(errno), "");
+    w->arena = arena_new(ARENA_MAX + ARENA_BODIES * args->config->max_body_bytes);
+    /* Workers that started together must not leave together. */
+    w->requests_max = max + max / 8 * (uint64_t)(getpid() % 8) / 8;
+    w->upkeep_ms = clock_monotonic_ms() + UPKEEP_MS;
+}
+
+static void serve(struct worker *w, int fd) {
+    struct request rq = {.arena = w->arena};
+    struct reply rp;
+    struct err e = {.code = OK};
+    enum rc rc = fcgi_read(w->fcgi, fd, w->args->config->max_body_bytes, &rq, &e);
+
+    if (rc == OK || rc == ERR_TOO_LARGE) {
+        reply_init(&rp, w->arena);
+        app_handle(w->app, &rq, rc, &rp);
+        if (fcgi_reply(w->fcgi, &rp))
+            log_info("reply_lost", kv("request", rq.id),
+                     kv("why", "the web server went away or stopped reading"));
+    } else {
+        log_info("connection_dropped", kv("why", e.text));
+    }
+    arena_reset(w->arena);
+    w->slot->requests++;
+}
+
+static void upkeep_if_due(struct worker *w) {
+    if (clock_monotonic_ms() < w->upkeep_ms)
+        return;
+    slot_set(w->slot, SLOT_BUSY); /* so that the master sees it if it hangs */
+    app_upkeep(w->app);
+    w->upkeep_ms = clock_monotonic_ms() + UPKEEP_MS;
+}
+
+/* Serves one connection if there is one. false: none, with the reason in errno. */
+static bool serve_next(struct worker *w) {
+    int fd = accept4(w->args->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), on = 1;
+
+    if (fd < 0)
+        return false;
+    /* Fails on a Unix socket. On TCP it keeps the last bytes of a reply from waiting for an ACK. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    slot_set(w->slot, SLOT_BUSY);
+    if (scoreboard_all_busy(w->args->board))
+        wake_master(w);
+    serve(w, fd);
+    return true;
+}
+
+/* After a failed accept. The listener is shut when the pool stops; what else is not worth a line is
+ * a connection that went away while it was waiting (accept(2)). */
+static void accept_failed(void) {
+    switch (errno) {
+    case EINVAL:
+        leaving = 1;
+        break;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        log_error("accept_failed", kv("why", strerror(errno)));
+        usleep(ACCEPT_PAUSE_US);
+        break;
+    default:
+        break;
+    }
+}
+
+/* epoll_pwait delivers a signal only when it has nothing to report: under steady load it never
+ * would (the kernel puts the mask back first), and a worker told to leave would stay. */
+static void take_signals(void) {
+    static const struct timespec now = {0};
+    sigset_t both;
+    int signo;
+
+    sigemptyset(&both);
+    sigaddset(&both, SIGTERM);
+    sigaddset(&both, SIGQUIT);
+    while ((signo = sigtimedwait(&both, NULL, &now)) > 0)
+        on_signal(signo);
+}
+
+static void wait_for_connection(struct worker *w) {
+    struct epoll_event event;
+    int64_t left;
+
+    if (w->slot->state != SLOT_IDLE) {
+        bool first = !w->slot->ready;
+
+        slot_set(w->slot, SLOT_IDLE);
+        if (first)
+            wake_master(w);
+    }
+    left = w->upkeep_ms - clock_monotonic_ms();
+    if (epoll_pwait(w->epoll, &event, 1, left > 0 ? (int)left : 0, &w->between) == 1 &&
+        !serve_next(w))
+        accept_failed();
+}
+
+/* Connections that the kernel has taken for us would be reset when the listener closes, so they are
+ * answered first. The limit is for a listener that others keep open and fill. */
+static void drain(struct worker *w) {
+    int64_t until = clock_monotonic_ms() + w->args->drain_ms;
+
+    while (!leaving && clock_monotonic_ms() < until) {
+        if (serve_next(w) || errno == EINTR || errno == ECONNABORTED)
+            continue;
+        break;
+    }
+}
+
+_Noreturn void worker_main(const struct worker_args *args) {
+    struct worker w = {0};
+
+    start(&w, args);
+    while (!leaving && !draining && w.slot->requests < w.requests_max) {
+        wait_for_connection(&w);
+        upkeep_if_due(&w);
+        take_signals();
+    }
+    if (draining)
+        drain(&w);
+    slot_set(w.slot, SLOT_LEAVING);
+    fcgi_free(w.fcgi);
+    arena_free(w.arena);
+    app_free(w.app);
+    close(w.epoll);
+    exit(0);
+}

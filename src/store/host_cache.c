@@ -1,0 +1,108 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/kv.h"
+#include "store/store.h"
+
+#define FILE_BYTES_MAX (64UL << 20)
+#define TURN_PREFIX "turn:" /* keeps turns and values apart */
+
+struct host_cache {
+    struct kv *kv;
+};
+
+enum rc host_cache_open(const char *dir, struct host_cache **out, struct err *e) {
+    struct host_cache *h = xcalloc(1, sizeof *h);
+
+    *out = NULL;
+    if (kv_open(dir, FILE_BYTES_MAX, &h->kv, e)) {
+        free(h);
+        return e->code;
+    }
+    *out = h;
+    return OK;
+}
+
+void host_cache_close(struct host_cache *h) {
+    if (!h)
+        return;
+    kv_close(h->kv);
+    free(h);
+}
+
+enum rc host_cache_get(struct host_cache *h, struct arena *a, const char *key, const char **value,
+                       size_t *len, int64_t *stored_s, struct err *e) {
+    struct kv_txn *t;
+    const void *data;
+    size_t n;
+    enum rc rc = kv_begin(h->kv, false, &t, e);
+
+    if (rc)
+        return rc;
+    rc = kv_get(t, key, &data, &n, e);
+    if (!rc && n < sizeof *stored_s)
+        rc = err_set(e, ERR_MISSING, "there is no such record");
+    if (!rc) {
+        memcpy(stored_s, data, sizeof *stored_s);
+        *len = n - sizeof *stored_s;
+        *value = arena_strndup(a, (const char *)data + sizeof *stored_s, *len);
+    }
+    kv_abort(t);
+    return rc;
+}
+
+enum rc host_cache_put(struct host_cache *h, const char *key, const void *value, size_t len,
+                       int64_t now_s, struct err *e) {
+    struct kv_txn *t;
+    char *data;
+    enum rc rc;
+
+    if (len > HOST_CACHE_VALUE_MAX || strlen(key) > KV_KEY_MAX)
+        return err_set(e, ERR_TOO_LARGE, "too long for the host cache");
+    data = xmalloc(sizeof now_s + len);
+    memcpy(data, &now_s, sizeof now_s);
+    memcpy(data + sizeof now_s, value, len);
+    rc = kv_begin(h->kv, true, &t, e);
+    if (!rc) {
+        rc = kv_put(t, key, data, sizeof now_s + len, false, e);
+        if (rc)
+            kv_abort(t);
+        else
+            rc = kv_commit(t, e);
+    }
+    free(data);
+    return rc;
+}
+
+/* Whether the last turn was less than every_s ago. A turn in the future (the clock was set back)
+ * does not count. */
+static bool is_taken(struct kv_txn *t, const char *key, int64_t every_s, int64_t now_s) {
+    const void *data;
+    size_t len;
+    int64_t last;
+    struct err e;
+
+    if (kv_get(t, key, &data, &len, &e))
+        return e.code != ERR_MISSING;
+    if (len != sizeof last)
+        return false;
+    memcpy(&last, data, sizeof last);
+    return last <= now_s && now_s - last < every_s;
+}
+
+bool host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s) {
+    char full[KV_KEY_MAX + 1] = TURN_PREFIX;
+    struct kv_txn *t;
+    struct err e;
+
+    if (strlen(key) > KV_KEY_MAX - strlen(TURN_PREFIX))
+        return false;
+    memcpy(full + strlen(TURN_PREFIX), key, strlen(key) + 1);
+    if (kv_begin(h->kv, true, &t, &e))
+        return false;
+    if (is_taken(t, full, every_s, now_s) || kv_put(t, full, &now_s, sizeof now_s, false, &e)) {
+        kv_abort(t);
+        return false;
+    }
+    return kv_commit(t, &e) == OK;
+}

@@ -1,0 +1,154 @@
+#include "store/kv.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define READERS_MAX 512 /* above any number of workers */
+
+struct kv_txn {
+    MDB_txn *txn;
+    MDB_dbi dbi;
+};
+
+struct kv {
+    MDB_env *env;
+    struct kv_txn txn; /* the one transaction that can be open */
+    MDB_dbi dbi;
+};
+
+static enum rc failed(struct err *e, const char *what, int code) {
+    (void)err_set(e, ERR_STORE, "the session store is not available");
+    err_detail(e, "%s: %s", what, mdb_strerror(code));
+    return e->code;
+}
+
+static enum rc open_failed(struct err *e, const char *dir, int code) {
+    (void)err_set(e, ERR_STORE,
+                  "%s cannot be opened: %s. It must be a folder that the service's user can write",
+                  dir, mdb_strerror(code));
+    return e->code;
+}
+
+enum rc kv_open(const char *dir, size_t max_bytes, struct kv **out, struct err *e) {
+    struct kv *k = xcalloc(1, sizeof *k);
+    MDB_txn *txn;
+    int code;
+
+    *out = NULL;
+    if (mkdir(dir, 0700) && errno != EEXIST)
+        code = errno;
+    else if (!(code = mdb_env_create(&k->env)) && !(code = mdb_env_set_mapsize(k->env, max_bytes)))
+        code = mdb_env_set_maxreaders(k->env, READERS_MAX);
+    /* NOTLS: a reader slot belongs to the transaction, not to a thread: we have none.
+     * NOMETASYNC: a power cut may undo the last write, never damage the file. */
+    if (!code)
+        code = mdb_env_open(k->env, dir, MDB_NOTLS | MDB_NOMETASYNC, 0600);
+    if (!code && !(code = mdb_txn_begin(k->env, NULL, 0, &txn))) {
+        code = mdb_dbi_open(txn, NULL, 0, &k->dbi);
+        if (code)
+            mdb_txn_abort(txn);
+        else
+            code = mdb_txn_commit(txn);
+    }
+    if (code) {
+        kv_close(k);
+        return open_failed(e, dir, code);
+    }
+    *out = k;
+    return OK;
+}
+
+void kv_close(struct kv *k) {
+    if (!k)
+        return;
+    if (k->env)
+        mdb_env_close(k->env);
+    free(k);
+}
+
+enum rc kv_begin(struct kv *k, bool write, struct kv_txn **out, struct err *e) {
+    int code = mdb_txn_begin(k->env, NULL, write ? 0 : MDB_RDONLY, &k->txn.txn);
+
+    if (code)
+        return failed(e, "begin", code);
+    k->txn.dbi = k->dbi;
+    *out = &k->txn;
+    return OK;
+}
+
+enum rc kv_commit(struct kv_txn *t, struct err *e) {
+    int code = mdb_txn_commit(t->txn);
+
+    return code ? failed(e, "commit", code) : OK;
+}
+
+void kv_abort(struct kv_txn *t) {
+    mdb_txn_abort(t->txn);
+}
+
+static MDB_val key_of(const char *key) {
+    return (MDB_val){strlen(key), (void *)(uintptr_t)key};
+}
+
+enum rc kv_get(struct kv_txn *t, const char *key, const void **data, size_t *len, struct err *e) {
+    MDB_val k = key_of(key), v;
+    int code = mdb_get(t->txn, t->dbi, &k, &v);
+
+    if (code == MDB_NOTFOUND || !k.mv_size)
+        return err_set(e, ERR_MISSING, "there is no such record");
+    if (code)
+        return failed(e, "get", code);
+    *data = v.mv_data;
+    *len = v.mv_size;
+    return OK;
+}
+
+enum rc kv_put(struct kv_txn *t, const char *key, const void *data, size_t len, bool only_new,
+               struct err *e) {
+    MDB_val k = key_of(key), v = {len, (void *)(uintptr_t)data};
+    int code = mdb_put(t->txn, t->dbi, &k, &v, only_new ? MDB_NOOVERWRITE : 0);
+
+    if (code == MDB_KEYEXIST)
+        return err_set(e, ERR_EXISTS, "there is such a record already");
+    return code ? failed(e, "put", code) : OK;
+}
+
+enum rc kv_del(struct kv_txn *t, const char *key, struct err *e) {
+    MDB_val k = key_of(key);
+    int code = mdb_del(t->txn, t->dbi, &k, NULL);
+
+    if (code == MDB_NOTFOUND)
+        return err_set(e, ERR_MISSING, "there is no such record");
+    return code ? failed(e, "delete", code) : OK;
+}
+
+bool kv_next(struct kv_txn *t, const char *after, char key[KV_KEY_MAX + 1], const void **data,
+             size_t *len) {
+    MDB_cursor *cursor;
+    MDB_val k = key_of(after), v;
+    int code;
+
+    if (mdb_cursor_open(t->txn, t->dbi, &cursor))
+        return false;
+    code = mdb_cursor_get(cursor, &k, &v, *after ? MDB_SET_RANGE : MDB_FIRST);
+    if (!code && k.mv_size == strlen(after) && !memcmp(k.mv_data, after, k.mv_size))
+        code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    mdb_cursor_close(cursor);
+    if (code || k.mv_size > KV_KEY_MAX)
+        return false;
+    memcpy(key, k.mv_data, k.mv_size);
+    key[k.mv_size] = 0;
+    *data = v.mv_data;
+    *len = v.mv_size;
+    return true;
+}
+
+void kv_forget_dead_readers(struct kv *k) {
+    int dead;
+
+    (void)mdb_reader_check(k->env, &dead);
+}

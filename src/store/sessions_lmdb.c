@@ -1,0 +1,254 @@
+/* Sessions in an LMDB file. A record is its ttl (8 bytes, so that the sweep need not parse) and a
+ * JSON object with a version, as the DynamoDB items have. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "store/kv.h"
+#include "store/store.h"
+
+#define RECORD_VERSION 1
+#define FILE_BYTES_MAX (256UL << 20) /* address space, not memory; about 50,000 logins at once */
+#define SWEEP_LOOK 64                /* records looked at in one sweep */
+#define ARENA_BYTES_MAX (1 << 20)
+
+struct lmdb_store {
+    struct store base;
+    struct kv *kv;
+    struct arena *scratch;
+    char sweep_at[KV_KEY_MAX + 1]; /* where the last sweep stopped; "" at the start */
+};
+
+static struct lmdb_store *self(struct store *s) {
+    return (struct lmdb_store *)(void *)s;
+}
+
+static void encode(struct arena *a, const struct session *in, const void **data, size_t *len) {
+    struct json *o = json_new_object(a);
+    size_t text_len;
+    const char *text;
+    char *out;
+
+    json_put_int(o, "v", RECORD_VERSION);
+    json_put_int(o, "state", in->state);
+    json_put_str(o, "browser", in->browser);
+    json_put_str(o, "login", in->login);
+    json_put_str(o, "grant", in->grant);
+    text = json_text(a, o, &text_len);
+    out = arena_alloc(a, sizeof in->ttl + text_len);
+    memcpy(out, &in->ttl, sizeof in->ttl);
+    memcpy(out + sizeof in->ttl, text, text_len);
+    *data = out;
+    *len = sizeof in->ttl + text_len;
+}
+
+static int64_t ttl_of(const void *data, size_t len) {
+    int64_t ttl = 0;
+
+    if (len > sizeof ttl)
+        memcpy(&ttl, data, sizeof ttl);
+    return ttl;
+}
+
+static enum rc decode(struct arena *a, const char *id, const void *data, size_t len,
+                      struct session *out, struct err *e) {
+    struct json *o;
+    int64_t version, state;
+
+    if (len <= sizeof out->ttl ||
+        json_parse(a, (const char *)data + sizeof out->ttl, len - sizeof out->ttl, &o, e) ||
+        !json_get_int(o, "v", &version) || version != RECORD_VERSION ||
+        !json_get_int(o, "state", &state) || !json_get_str(o, "browser") ||
+        !json_get_str(o, "login") || !json_get_str(o, "grant")) {
+        (void)err_set(e, ERR_STORE, "the session store is not available");
+        err_detail(e, "a session record is damaged or of another version");
+        return e->code;
+    }
+    out->id = arena_strdup(a, id);
+    out->state = (enum session_state)state;
+    out->browser = json_get_str(o, "browser");
+    out->login = json_get_str(o, "login");
+    out->grant = json_get_str(o, "grant");
+    out->ttl = ttl_of(data, len);
+    return OK;
+}
+
+/* Reads the record within t. One that has expired does not exist. */
+static enum rc find(struct kv_txn *t, struct arena *a, const char *id, int64_t now_s,
+                    struct session *out, struct err *e) {
+    const void *data;
+    size_t len;
+
+    if (kv_get(t, id, &data, &len, e))
+        return e->code;
+    if (ttl_of(data, len) <= now_s)
+        return err_set(e, ERR_MISSING, "the login has expired");
+    return decode(a, id, data, len, out, e);
+}
+
+static enum rc session_put(struct store *s, const struct session *in, struct err *e) {
+    struct lmdb_store *l = self(s);
+    struct kv_txn *t;
+    const void *data;
+    size_t len;
+    enum rc rc;
+
+    encode(l->scratch, in, &data, &len);
+    rc = kv_begin(l->kv, true, &t, e);
+    if (!rc) {
+        rc = kv_put(t, in->id, data, len, true, e);
+        if (rc)
+            kv_abort(t);
+        else
+            rc = kv_commit(t, e);
+    }
+    arena_reset(l->scratch);
+    return rc;
+}
+
+static enum rc authorize_in(struct lmdb_store *l, struct kv_txn *t, const struct session *want,
+                            struct arena *a, int64_t now_s, struct session *out, struct err *e) {
+    const void *data;
+    size_t len;
+
+    if (find(t, a, want->id, now_s, out, e))
+        return e->code == ERR_MISSING ? err_set(e, ERR_CONFLICT, "the login is over") : e->code;
+    if (out->state != SESSION_PENDING || strcmp(out->browser, want->browser) != 0)
+        return err_set(e, ERR_CONFLICT, "the login is over or another browser's");
+    out->state = SESSION_AUTHORIZED;
+    out->grant = want->grant;
+    out->ttl = want->ttl;
+    encode(l->scratch, out, &data, &len);
+    return kv_put(t, want->id, data, len, false, e);
+}
+
+static enum rc session_authorize(struct store *s, struct arena *a, const char *id,
+                                 const char *browser, const char *grant, int64_t ttl, int64_t now_s,
+                                 struct session *out, struct err *e) {
+    struct lmdb_store *l = self(s);
+    const struct session want = {.id = id, .browser = browser, .grant = grant, .ttl = ttl};
+    struct kv_txn *t;
+    enum rc rc = kv_begin(l->kv, true, &t, e);
+
+    if (rc)
+        return rc;
+    rc = authorize_in(l, t, &want, a, now_s, out, e);
+    if (rc)
+        kv_abort(t);
+    else
+        rc = kv_commit(t, e);
+    arena_reset(l->scratch);
+    return rc;
+}
+
+static enum rc session_get(struct store *s, struct arena *a, const char *id, int64_t now_s,
+                           struct session *out, struct err *e) {
+    struct kv_txn *t;
+    enum rc rc = kv_begin(self(s)->kv, false, &t, e);
+
+    if (rc)
+        return rc;
+    rc = find(t, a, id, now_s, out, e);
+    kv_abort(t);
+    return rc;
+}
+
+static enum rc delete_in(struct kv_txn *t, struct arena *a, const char *id, int64_t now_s,
+                         struct session *out, struct err *e) {
+    if (find(t, a, id, now_s, out, e))
+        return e->code == ERR_MISSING ? err_set(e, ERR_CONFLICT, "the login is over") : e->code;
+    if (out->state != SESSION_AUTHORIZED)
+        return err_set(e, ERR_CONFLICT, "the login is not complete");
+    return kv_del(t, id, e);
+}
+
+static enum rc session_delete(struct store *s, struct arena *a, const char *id, int64_t now_s,
+                              struct session *out, struct err *e) {
+    struct kv_txn *t;
+    enum rc rc = kv_begin(self(s)->kv, true, &t, e);
+
+    if (rc)
+        return rc;
+    rc = delete_in(t, a, id, now_s, out, e);
+    if (rc)
+        kv_abort(t);
+    else
+        rc = kv_commit(t, e);
+    return rc;
+}
+
+/* Looks at the next SWEEP_LOOK records; returns how many expired keys it found. */
+static unsigned find_expired(struct lmdb_store *l, int64_t now_s,
+                             char keys[SWEEP_LOOK][KV_KEY_MAX + 1]) {
+    struct kv_txn *t;
+    struct err e;
+    unsigned found = 0;
+
+    if (kv_begin(l->kv, false, &t, &e))
+        return 0;
+    for (int i = 0; i < SWEEP_LOOK; i++) {
+        char key[KV_KEY_MAX + 1];
+        const void *data;
+        size_t len;
+
+        if (!kv_next(t, l->sweep_at, key, &data, &len)) {
+            l->sweep_at[0] = 0;
+            break;
+        }
+        memcpy(l->sweep_at, key, sizeof key);
+        if (ttl_of(data, len) <= now_s)
+            memcpy(keys[found++], key, sizeof key);
+    }
+    kv_abort(t);
+    return found;
+}
+
+static void sweep(struct store *s, int64_t now_s) {
+    struct lmdb_store *l = self(s);
+    char keys[SWEEP_LOOK][KV_KEY_MAX + 1];
+    unsigned found;
+    struct kv_txn *t;
+    struct err e;
+
+    kv_forget_dead_readers(l->kv);
+    found = find_expired(l, now_s, keys);
+    if (!found || kv_begin(l->kv, true, &t, &e))
+        return;
+    for (unsigned i = 0; i < found; i++) {
+        const void *data;
+        size_t len;
+
+        /* Looked at again: the record may have been replaced since. */
+        if (!kv_get(t, keys[i], &data, &len, &e) && ttl_of(data, len) <= now_s &&
+            kv_del(t, keys[i], &e)) {
+            kv_abort(t);
+            return;
+        }
+    }
+    if (kv_commit(t, &e))
+        return; /* the next sweep tries again */
+}
+
+static void lmdb_close(struct store *s) {
+    struct lmdb_store *l = self(s);
+
+    kv_close(l->kv);
+    arena_free(l->scratch);
+    free(l);
+}
+
+enum rc store_lmdb_open(const char *dir, struct store **out, struct err *e) {
+    static const struct store_ops ops = {
+        session_put, session_authorize, session_get, session_delete, sweep, lmdb_close};
+    struct lmdb_store *l = xcalloc(1, sizeof *l);
+
+    *out = NULL;
+    l->base.ops = &ops;
+    if (kv_open(dir, FILE_BYTES_MAX, &l->kv, e)) {
+        free(l);
+        return e->code;
+    }
+    l->scratch = arena_new(ARENA_BYTES_MAX);
+    *out = &l->base;
+    return OK;
+}

@@ -1,0 +1,96 @@
+/* The store: login sessions, with the four operations that DynamoDB will offer under the original
+ * design's permissions, and a small cache shared by the workers of one host.
+ * An implementation fills the table of functions; callers use the inline functions below. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SESSION_ID_MAX 64      /* bytes of a session id */
+#define SESSION_BLOB_MAX 16384 /* bytes of a sealed part */
+
+enum session_state {
+    SESSION_PENDING = 1,    /* consent was given, the user is at Cognito */
+    SESSION_AUTHORIZED = 2, /* Cognito's code is here, ours went to the client */
+};
+
+/* One login. What is secret is sealed before it comes here. */
+struct session {
+    const char *id; /* random, base64url */
+    enum session_state state;
+    const char *browser; /* hash of the cookie that the login is bound to */
+    const char *login;   /* sealed with the host's keys: what /authorize was asked for */
+    const char *grant;   /* sealed under our code: Cognito's code; "" while pending */
+    int64_t ttl;         /* epoch seconds; past it the session does not exist */
+};
+
+struct store;
+struct store_ops {
+    enum rc (*session_put)(struct store *s, const struct session *in, struct err *e);
+    enum rc (*session_authorize)(struct store *s, struct arena *a, const char *id,
+                                 const char *browser, const char *grant, int64_t ttl, int64_t now_s,
+                                 struct session *out, struct err *e);
+    enum rc (*session_get)(struct store *s, struct arena *a, const char *id, int64_t now_s,
+                           struct session *out, struct err *e);
+    enum rc (*session_delete)(struct store *s, struct arena *a, const char *id, int64_t now_s,
+                              struct session *out, struct err *e);
+    void (*sweep)(struct store *s, int64_t now_s);
+    void (*close)(struct store *s);
+};
+struct store {
+    const struct store_ops *ops;
+};
+
+/* PutItem if the id is new. ERR_EXISTS otherwise. Every operation: ERR_STORE if the store fails. */
+static inline enum rc store_session_put(struct store *s, const struct session *in, struct err *e) {
+    return s->ops->session_put(s, in, e);
+}
+/* UpdateItem if the session is pending, this browser's and not expired: sets the grant, the state
+ * and the ttl, and returns the session as it now is. ERR_CONFLICT if the condition fails. */
+static inline enum rc store_session_authorize(struct store *s, struct arena *a, const char *id,
+                                              const char *browser, const char *grant, int64_t ttl,
+                                              int64_t now_s, struct session *out, struct err *e) {
+    return s->ops->session_authorize(s, a, id, browser, grant, ttl, now_s, out, e);
+}
+/* GetItem, consistent. ERR_MISSING if there is none or it has expired. */
+static inline enum rc store_session_get(struct store *s, struct arena *a, const char *id,
+                                        int64_t now_s, struct session *out, struct err *e) {
+    return s->ops->session_get(s, a, id, now_s, out, e);
+}
+/* DeleteItem if it is authorized and not expired, returning it. ERR_CONFLICT if there is none: of
+ * any number of callers exactly one gets OK. */
+static inline enum rc store_session_delete(struct store *s, struct arena *a, const char *id,
+                                           int64_t now_s, struct session *out, struct err *e) {
+    return s->ops->session_delete(s, a, id, now_s, out, e);
+}
+/* Removes some of what has expired; cheap, meant to be called now and then between requests. */
+static inline void store_sweep(struct store *s, int64_t now_s) {
+    s->ops->sweep(s, now_s);
+}
+static inline void store_close(struct store *s) {
+    if (s)
+        s->ops->close(s);
+}
+
+/* sessions_lmdb.c: sessions of one host, in STATE_DIR/sessions. Open it after the fork. */
+enum rc store_lmdb_open(const char *dir, struct store **out, struct err *e) MUST_USE;
+
+/* host_cache.c: small values shared by all workers of this host, in LMDB in STATE_DIR/cache. */
+#define HOST_CACHE_VALUE_MAX 131072
+struct host_cache;
+enum rc host_cache_open(const char *dir, struct host_cache **out, struct err *e) MUST_USE;
+void host_cache_close(struct host_cache *h);
+/* *value is in the arena, *stored_s when it was put. ERR_MISSING if there is none. */
+enum rc host_cache_get(struct host_cache *h, struct arena *a, const char *key, const char **value,
+                       size_t *len, int64_t *stored_s, struct err *e) MUST_USE;
+enum rc host_cache_put(struct host_cache *h, const char *key, const void *value, size_t len,
+                       int64_t now_s, struct err *e) MUST_USE;
+/* Takes the one turn that `key` allows in every_s seconds: true for exactly one caller of the
+ * host. False also if the cache fails: whoever cannot count must not go. */
+bool host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s);
+
+#endif

@@ -1,0 +1,339 @@
+#include "web/fcgi.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/url.h"
+#include "web/fcgi_conn.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3; older kernels do not know it */
+#endif
+
+#define PUT_STEP (1 << 20) /* libfcgi counts in int */
+
+struct fcgi {
+    FCGX_Request lib;
+    struct fcgi_file file; /* what libfcgi takes for the connection */
+    struct fcgi_conn conn;
+    int silence_ms, total_ms;
+    uint64_t id_state;
+    bool head;   /* the reply goes without its body */
+    bool unread; /* the peer may still be sending the body */
+};
+
+static int file_open(void) {
+    int fd = memfd_create("fastcgi", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+    return fd >= 0 || errno != EINVAL ? fd : memfd_create("fastcgi", MFD_CLOEXEC);
+}
+
+/* Empties the file; libfcgi then reads or writes at its start. */
+static bool file_rewind(struct fcgi_file *f) {
+    f->end = 0;
+    return ftruncate(f->fd, 0) == 0 && lseek(f->fd, 0, SEEK_SET) == 0;
+}
+
+/* FCGX_Init puts handlers of its own on these signals. The pool has handlers already, and a broken
+ * connection must be an error of send, not a signal. */
+static int library_init(void) {
+    static const int taken[] = {SIGTERM, SIGUSR1};
+    struct sigaction before[2];
+    int rc;
+
+    for (unsigned i = 0; i < 2; i++)
+        sigaction(taken[i], NULL, &before[i]);
+    rc = FCGX_Init();
+    for (unsigned i = 0; i < 2; i++)
+        sigaction(taken[i], &before[i], NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return rc;
+}
+
+struct fcgi *fcgi_new(void) {
+    struct fcgi *f = xcalloc(1, sizeof *f);
+
+    f->conn.fd = f->file.fd = -1;
+    fcgi_set_timeouts(f, FCGI_IO_TIMEOUT_S * 1000, FCGI_TOTAL_TIMEOUT_S * 1000);
+    if (library_init() == 0 && FCGX_InitRequest(&f->lib, -1, 0) == 0 &&
+        getrandom(&f->id_state, sizeof f->id_state, 0) == sizeof f->id_state)
+        f->file.fd = file_open();
+    if (f->file.fd < 0) {
+        free(f);
+        return NULL;
+    }
+    return f;
+}
+
+void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms) {
+    f->silence_ms = silence_ms;
+    f->total_ms = total_ms;
+}
+
+/* Ends the library's part of a request. It closes the file where it would have closed the
+ * connection; then the next request gets a new one. */
+static void library_finish(struct fcgi *f) {
+    FCGX_Finish_r(&f->lib);
+    if (f->lib.ipcFd < 0)
+        f->file.fd = -1;
+    f->lib.ipcFd = -1;
+}
+
+void fcgi_free(struct fcgi *f) {
+    if (!f)
+        return;
+    fcgi_conn_close(&f->conn, false);
+    if (f->lib.ipcFd >= 0)
+        library_finish(f);
+    if (f->file.fd >= 0)
+        close(f->file.fd);
+    free(f);
+}
+
+/* SplitMix64 (public domain, Steele, Lea and Flood 2014): different in every process and request,
+ * which is all that an id in log lines needs. */
+static const char *new_id(struct fcgi *f, struct arena *a) {
+    uint64_t z = f->id_state += 0x9e3779b97f4a7c15U;
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return arena_printf(a, "%016" PRIx64, z ^ (z >> 31));
+}
+
+/* Lets libfcgi decode the records of the file up to the end of the parameters. It gets our file in
+ * place of a connection that it accepted: with ipcFd set, FCGX_Accept_r accepts nothing. If it
+ * finds a fault it closes the file and tries to accept from the listener that it does not have. */
+static enum rc library_begin(struct fcgi *f, struct err *e) {
+    int rc;
+
+    f->lib.ipcFd = f->file.fd;
+    f->lib.keepConnection = 1;
+    rc = FCGX_Accept_r(&f->lib);
+    if (rc != 0) {
+        f->lib.ipcFd = f->file.fd = -1;
+        return err_set(e, ERR_MISSING, "the parameters are malformed");
+    }
+    /* It returns success for parameters that break off, too. */
+    if (FCGX_GetError(f->lib.in) != 0)
+        return err_set(e, ERR_MISSING, "the parameters are malformed (%d)",
+                       FCGX_GetError(f->lib.in));
+    return OK;
+}
+
+/* The library's strings die with its request, so they are copied. */
+static char *const *copy_params(struct arena *a, char **envp) {
+    size_t n = 0;
+    char **copy;
+
+    while (envp[n])
+        n++;
+    copy = arena_alloc(a, (n + 1) * sizeof *copy);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = arena_strdup(a, envp[i]);
+    return copy;
+}
+
+static const char *param_or_empty(const struct request *rq, const char *name) {
+    const char *v = request_param(rq, name);
+
+    return v ? v : "";
+}
+
+/* Only REQUEST_URI is the same behind every web server: they split SCRIPT_NAME and PATH_INFO in
+ * different ways, and some decode them. */
+static void fill_target(struct request *rq) {
+    const char *uri = param_or_empty(rq, "REQUEST_URI");
+    size_t len = strcspn(uri, "?");
+
+    rq->query = uri[len] ? uri + len + 1 : "";
+    rq->path = url_decode(rq->arena, uri, len, false);
+    if (!rq->path) /* with its bad escape it matches no route */
+        rq->path = arena_strndup(rq->arena, uri, len);
+}
+
+/* CONTENT_LENGTH is absent or empty if there is no body (RFC 3875 §4.1.2). */
+static bool parse_length(const char *s, size_t *len) {
+    *len = 0;
+    for (; *s; s++) {
+        if (*s < '0' || *s > '9' || *len > SIZE_MAX / 10 - 1)
+            return false;
+        *len = *len * 10 + (size_t)(*s - '0');
+    }
+    return true;
+}
+
+static void fill(struct fcgi *f, struct request *rq) {
+    rq->id = new_id(f, rq->arena);
+    rq->params = copy_params(rq->arena, f->lib.envp);
+    rq->method = param_or_empty(rq, "REQUEST_METHOD");
+    rq->content_type = param_or_empty(rq, "CONTENT_TYPE");
+    rq->remote_addr = param_or_empty(rq, "REMOTE_ADDR");
+    rq->body = "";
+    rq->body_len = 0;
+    fill_target(rq);
+    f->head = strcmp(rq->method, "HEAD") == 0;
+}
+
+static enum rc read_body(struct fcgi *f, size_t len, struct request *rq, struct err *e) {
+    char *body = arena_alloc(rq->arena, len + 1);
+    size_t got, have = 0;
+    enum rc rc = fcgi_conn_stream(&f->conn, FCGI_STREAM_STDIN, len, &f->file, &got, e);
+
+    if (rc == ERR_TOO_LARGE)
+        return err_set(e, ERR_MISSING, "the body is longer than CONTENT_LENGTH (%zu)", len);
+    if (rc)
+        return rc;
+    /* FastCGI spec §6.2: fewer bytes than CONTENT_LENGTH means that it was cut. */
+    if (got != len)
+        return err_set(e, ERR_MISSING, "the body has %zu bytes of CONTENT_LENGTH %zu", got, len);
+    while (have < len) {
+        int step = len - have < PUT_STEP ? (int)(len - have) : PUT_STEP;
+        int n = FCGX_GetStr(body + have, step, f->lib.in);
+
+        have += n > 0 ? (size_t)n : 0;
+        if (n < step)
+            break;
+    }
+    if (have != len || FCGX_GetChar(f->lib.in) != EOF || FCGX_GetError(f->lib.in) != 0)
+        return err_set(e, ERR_MISSING, "the body is malformed (%d)", FCGX_GetError(f->lib.in));
+    rq->body = body;
+    rq->body_len = len;
+    return OK;
+}
+
+static enum rc read_head(struct fcgi *f, struct request *rq, struct err *e) {
+    size_t got;
+    enum rc rc = fcgi_conn_begin(&f->conn, &f->file, e);
+
+    if (rc)
+        return rc;
+    rc = fcgi_conn_stream(&f->conn, FCGI_STREAM_PARAMS, FCGI_PARAMS_MAX, &f->file, &got, e);
+    if (rc == ERR_TOO_LARGE)
+        return err_set(e, ERR_MISSING, "the parameters are over %d bytes", FCGI_PARAMS_MAX);
+    if (rc || (rc = library_begin(f, e)))
+        return rc;
+    fill(f, rq);
+    return *rq->method ? OK : err_set(e, ERR_MISSING, "there is no REQUEST_METHOD");
+}
+
+static enum rc read_all(struct fcgi *f, size_t max_body, struct request *rq, struct err *e) {
+    size_t len;
+    enum rc rc;
+
+    if (f->file.fd < 0)
+        f->file.fd = file_open();
+    if (f->file.fd < 0 || !file_rewind(&f->file))
+        return err_set(e, ERR_MISSING, "no memory file: %s", strerror(errno));
+    rc = read_head(f, rq, e);
+    if (rc)
+        return rc;
+    if (!parse_length(param_or_empty(rq, "CONTENT_LENGTH"), &len))
+        return err_set(e, ERR_MISSING, "CONTENT_LENGTH is not a number");
+    if (len > max_body) {
+        f->unread = true;
+        return err_set(e, ERR_TOO_LARGE, "the body is over %zu bytes", max_body);
+    }
+    return read_body(f, len, rq, e);
+}
+
+enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq, struct err *e) {
+    enum rc rc;
+
+    f->unread = f->head = false;
+    rq->started_ms = clock_monotonic_ms();
+    fcgi_conn_open(&f->conn, fd, f->silence_ms, f->total_ms);
+    rc = read_all(f, max_body, rq, e);
+    if (rc == ERR_MISSING) {
+        fcgi_conn_close(&f->conn, false);
+        if (f->lib.ipcFd >= 0)
+            library_finish(f);
+        if (f->file.fd >= 0)
+            (void)file_rewind(&f->file); /* frees what was read */
+    }
+    return rc;
+}
+
+static bool has_header(const struct reply *rp, const char *name) {
+    for (unsigned i = 0; i < rp->header_count; i++)
+        if (strcasecmp(rp->headers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* RFC 9110 §6.4.1. */
+static bool may_have_body(int status) {
+    return status >= 200 && status != 204 && status != 304;
+}
+
+static void put(struct fcgi *f, const char *p, size_t len) {
+    while (len) {
+        int step = len < PUT_STEP ? (int)len : PUT_STEP;
+
+        if (FCGX_PutStr(p, step, f->lib.out) != step)
+            return; /* the stream remembers its error */
+        p += step;
+        len -= (size_t)step;
+    }
+}
+
+static void puts_all(struct fcgi *f, const char *s) {
+    put(f, s, strlen(s));
+}
+
+static void put_reply(struct fcgi *f, const struct reply *rp) {
+    int status = rp->status ? rp->status : 500;
+    char line[64];
+
+    (void)snprintf(line, sizeof line, "Status: %d ", status);
+    puts_all(f, line);
+    puts_all(f, reply_reason(status));
+    puts_all(f, "\r\n");
+    for (unsigned i = 0; i < rp->header_count; i++) {
+        puts_all(f, rp->headers[i].name);
+        puts_all(f, ": ");
+        puts_all(f, rp->headers[i].value);
+        puts_all(f, "\r\n");
+    }
+    if (may_have_body(status) && !has_header(rp, "Content-Length")) {
+        (void)snprintf(line, sizeof line, "Content-Length: %zu\r\n", rp->body_len);
+        puts_all(f, line);
+    }
+    puts_all(f, "\r\n");
+    if (may_have_body(status) && !f->head)
+        put(f, rp->body, rp->body_len);
+}
+
+/* The reply as FastCGI records, in the file. Their length, or -1. */
+static off_t encode(struct fcgi *f, const struct reply *rp) {
+    bool good;
+
+    if (!file_rewind(&f->file))
+        return -1;
+    put_reply(f, rp);
+    good = FCGX_GetError(f->lib.out) == 0;
+    library_finish(f); /* writes what it holds back, and the end of the request */
+    return good && f->file.fd >= 0 ? lseek(f->file.fd, 0, SEEK_CUR) : -1;
+}
+
+enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) {
+    off_t len = encode(f, rp);
+    enum rc rc = len < 0 ? ERR_MISSING : fcgi_conn_send(&f->conn, &f->file, (size_t)len);
+
+    fcgi_conn_close(&f->conn, rc == OK && f->unread);
+    if (f->file.fd >= 0)
+        (void)file_rewind(&f->file);
+    return rc;
+}

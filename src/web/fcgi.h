@@ -1,0 +1,42 @@
+/* FastCGI: reads one request from an accepted connection and answers it. The only user of libfcgi,
+ * whose traps are fenced in here: it does not retry EINTR, dispatches half-read requests, keeps a
+ * worker on a kept connection, lingers on close, and has no deadline. So libfcgi never touches the
+ * socket: fcgi_conn.c reads the records, under limits and deadlines, into a file in memory; libfcgi
+ * decodes the request from there and encodes the reply into it; fcgi_conn.c sends that. */
+#ifndef WEB_FCGI_H
+#define WEB_FCGI_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "web/reply.h"
+#include "web/request.h"
+
+struct fcgi;
+
+#define FCGI_IO_TIMEOUT_S 10         /* a web server that stops talking is dropped after this */
+#define FCGI_TOTAL_TIMEOUT_S 30      /* one that drips: for the whole request, or the whole reply */
+#define FCGI_PARAMS_MAX (128 * 1024) /* bytes of all parameters of a request together */
+
+/* Made once per worker. Leaves the dispositions of signals as they are, but for SIGPIPE, which is
+ * ignored from here on. NULL, with the reason in errno, if there is no memory or descriptor. */
+struct fcgi *fcgi_new(void);
+void fcgi_free(struct fcgi *f); /* NULL is accepted */
+
+/* For tests: other times than the two above. */
+void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms);
+
+/* Takes over the accepted connection fd and reads one whole request from it into rq, whose arena
+ * must be set. A body over max_body is not read at all.
+ *   OK             rq is complete
+ *   ERR_TOO_LARGE  rq is complete but for its body (send a 413)
+ *   ERR_MISSING    the peer went away, was too slow or sent garbage; the connection is closed, and
+ *                  e says which */
+enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq,
+                  struct err *e) MUST_USE;
+
+/* Sends the reply, ends the request and closes the connection. Adds Content-Length; leaves the body
+ * out where HTTP does (HEAD, 204, 304). ERR_MISSING if the peer is gone or stopped reading. */
+enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) MUST_USE;
+
+#endif

@@ -1,0 +1,328 @@
+#include "web/fcgi_conn.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define DRAIN_MS 1000
+#define HEADER_LEN 8
+#define BEGIN_BODY_LEN 8
+
+/* FastCGI spec §8. The library's header has these too, but only fcgi.c may include it. */
+enum { VERSION_1 = 1 };
+enum { TYPE_BEGIN = 1, TYPE_ABORT = 2, TYPE_END = 3 };
+enum { ROLE_RESPONDER = 1 };
+enum { FLAG_KEEP_CONN = 1 };
+enum { REQUEST_COMPLETE = 0, CANT_MPX_CONN = 1, UNKNOWN_ROLE = 3 };
+
+struct record {
+    unsigned type, id;
+    size_t len, padding;
+};
+
+void fcgi_conn_open(struct fcgi_conn *c, int fd, int silence_ms, int total_ms) {
+    c->fd = fd;
+    c->silence_ms = silence_ms;
+    c->total_ms = total_ms;
+    c->deadline_ms = clock_monotonic_ms() + total_ms;
+    c->id = 0;
+    c->at = c->have = 0;
+}
+
+/* Waits until the socket can be read or written: 1, or 0 when time is up. */
+static int wait_for(const struct fcgi_conn *c, short events, int64_t until_ms) {
+    struct pollfd p = {.fd = c->fd, .events = events};
+
+    for (;;) {
+        int64_t left = until_ms - clock_monotonic_ms();
+        int n;
+
+        if (left <= 0)
+            return 0;
+        n = poll(&p, 1, (int)left);
+        if (n > 0)
+            return 1;
+        if (n < 0 && errno != EINTR)
+            return 0;
+    }
+}
+
+static int64_t earlier(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Gets at least one more byte into the empty buffer. */
+static enum rc fill(struct fcgi_conn *c, struct err *e) {
+    int64_t until = earlier(c->deadline_ms, clock_monotonic_ms() + c->silence_ms);
+
+    for (;;) {
+        ssize_t n;
+
+        /* The total counts even while bytes are always there to be read. */
+        if (clock_monotonic_ms() >= c->deadline_ms)
+            return err_set(e, ERR_MISSING, "the request took too long to arrive");
+        n = recv(c->fd, c->buf, sizeof c->buf, MSG_DONTWAIT);
+        if (n > 0) {
+            c->at = 0;
+            c->have = (size_t)n;
+            return OK;
+        }
+        if (n == 0)
+            return err_set(e, ERR_MISSING, "the web server closed before the request was whole");
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
+            return err_set(e, ERR_MISSING, "the connection broke: %s", strerror(errno));
+        if (!wait_for(c, POLLIN, until))
+            return err_set(e, ERR_MISSING, "the web server stopped sending");
+    }
+}
+
+/* Points *p to the next bytes, at least one and at most len: returns how many in *n. */
+static enum rc take(struct fcgi_conn *c, size_t len, const unsigned char **p, size_t *n,
+                    struct err *e) {
+    if (c->at == c->have) {
+        enum rc rc = fill(c, e);
+
+        if (rc)
+            return rc;
+    }
+    *n = c->have - c->at < len ? c->have - c->at : len;
+    *p = c->buf + c->at;
+    c->at += *n;
+    return OK;
+}
+
+/* Exactly len bytes, to `to`, or nowhere if that is NULL. */
+static enum rc take_all(struct fcgi_conn *c, unsigned char *to, size_t len, struct err *e) {
+    while (len) {
+        const unsigned char *p;
+        size_t n;
+        enum rc rc = take(c, len, &p, &n, e);
+
+        if (rc)
+            return rc;
+        if (to) {
+            memcpy(to, p, n);
+            to += n;
+        }
+        len -= n;
+    }
+    return OK;
+}
+
+static enum rc file_add(struct fcgi_file *f, const unsigned char *p, size_t len, struct err *e) {
+    while (len) {
+        ssize_t n = pwrite(f->fd, p, len, f->end);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return err_set(e, ERR_MISSING, "no memory for the request: %s", strerror(errno));
+        f->end += n;
+        p += n;
+        len -= (size_t)n;
+    }
+    return OK;
+}
+
+static void put_header(unsigned char h[HEADER_LEN], unsigned type, unsigned id, size_t len) {
+    h[0] = VERSION_1;
+    h[1] = (unsigned char)type;
+    h[2] = (unsigned char)(id >> 8);
+    h[3] = (unsigned char)id;
+    h[4] = (unsigned char)(len >> 8);
+    h[5] = (unsigned char)len;
+    h[6] = h[7] = 0;
+}
+
+/* Tells the peer that request id has ended (FastCGI spec §5.5). If the few bytes do not fit at
+ * once, the peer is not reading, and the close says the same. */
+static void send_end(const struct fcgi_conn *c, unsigned id, unsigned char status) {
+    unsigned char r[HEADER_LEN + 8] = {0};
+
+    put_header(r, TYPE_END, id, 8);
+    r[HEADER_LEN + 4] = status;
+    if (send(c->fd, r, sizeof r, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        return;
+}
+
+static enum rc read_header(struct fcgi_conn *c, struct record *r, struct err *e) {
+    unsigned char h[HEADER_LEN];
+    enum rc rc = take_all(c, h, sizeof h, e);
+
+    if (rc)
+        return rc;
+    if (h[0] != VERSION_1)
+        return err_set(e, ERR_MISSING, "not FastCGI: a record of version %u", h[0]);
+    r->type = h[1];
+    r->id = (unsigned)(h[2] << 8 | h[3]);
+    r->len = (size_t)(h[4] << 8 | h[5]);
+    r->padding = h[6];
+    /* Management records (spec §4). Web servers in use never send one, and libfcgi answers
+     * FCGI_GET_VALUES from a buffer of fixed size that repeated names overflow. */
+    if (r->id == 0)
+        return err_set(e, ERR_MISSING, "a management record (type %u) is not served", r->type);
+    return OK;
+}
+
+/* The next record of our request; those of others are skipped (spec §3.3), and one that would begin
+ * a second request on this connection is turned down. */
+static enum rc next_record(struct fcgi_conn *c, struct record *r, struct err *e) {
+    for (;;) {
+        enum rc rc = read_header(c, r, e);
+
+        if (rc || r->id == c->id)
+            return rc;
+        if (r->type == TYPE_BEGIN)
+            send_end(c, r->id, CANT_MPX_CONN);
+        rc = take_all(c, NULL, r->len + r->padding, e);
+        if (rc)
+            return rc;
+    }
+}
+
+enum rc fcgi_conn_begin(struct fcgi_conn *c, struct fcgi_file *out, struct err *e) {
+    unsigned char copy[HEADER_LEN + BEGIN_BODY_LEN], *body = copy + HEADER_LEN;
+    struct record r;
+    enum rc rc = read_header(c, &r, e);
+
+    if (rc)
+        return rc;
+    if (r.type != TYPE_BEGIN || r.len != BEGIN_BODY_LEN)
+        return err_set(e, ERR_MISSING, "not the start of a request: a record of type %u", r.type);
+    c->id = r.id;
+    if ((rc = take_all(c, body, BEGIN_BODY_LEN, e)) || (rc = take_all(c, NULL, r.padding, e)))
+        return rc;
+    if ((body[0] << 8 | body[1]) != ROLE_RESPONDER) {
+        send_end(c, c->id, UNKNOWN_ROLE);
+        return err_set(e, ERR_MISSING, "role %d is not served, only responder",
+                       body[0] << 8 | body[1]);
+    }
+    /* Whatever the peer asked for, its connection is closed after the reply: a kept one would pin
+     * this worker. Towards libfcgi it is the other way round: it must not close our file. */
+    body[2] = FLAG_KEEP_CONN;
+    put_header(copy, TYPE_BEGIN, c->id, BEGIN_BODY_LEN);
+    return file_add(out, copy, sizeof copy, e);
+}
+
+static enum rc copy_record(struct fcgi_conn *c, const struct record *r, struct fcgi_file *out,
+                           struct err *e) {
+    unsigned char h[HEADER_LEN];
+    size_t left = r->len;
+    enum rc rc;
+
+    put_header(h, r->type, r->id, r->len);
+    rc = file_add(out, h, sizeof h, e);
+    while (!rc && left) {
+        const unsigned char *p;
+        size_t n;
+
+        rc = take(c, left, &p, &n, e);
+        if (!rc) {
+            rc = file_add(out, p, n, e);
+            left -= n;
+        }
+    }
+    return rc ? rc : take_all(c, NULL, r->padding, e);
+}
+
+enum rc fcgi_conn_stream(struct fcgi_conn *c, enum fcgi_stream type, size_t max,
+                         struct fcgi_file *out, size_t *got, struct err *e) {
+    struct record r;
+
+    *got = 0;
+    do {
+        enum rc rc = next_record(c, &r, e);
+
+        if (rc)
+            return rc;
+        if (r.type == TYPE_ABORT) { /* spec §5.4 */
+            send_end(c, c->id, REQUEST_COMPLETE);
+            return err_set(e, ERR_MISSING, "the web server took the request back");
+        }
+        if (r.type != (unsigned)type)
+            return err_set(e, ERR_MISSING, "a record of type %u where %u was due", r.type,
+                           (unsigned)type);
+        if (r.len > max - *got)
+            return ERR_TOO_LARGE;
+        *got += r.len;
+        rc = copy_record(c, &r, out, e);
+        if (rc)
+            return rc;
+    } while (r.len);
+    return OK;
+}
+
+static enum rc send_some(struct fcgi_conn *c, const unsigned char *p, size_t len) {
+    int64_t until = earlier(c->deadline_ms, clock_monotonic_ms() + c->silence_ms);
+
+    while (len) {
+        ssize_t n = send(c->fd, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n > 0) {
+            p += n;
+            len -= (size_t)n;
+            until = earlier(c->deadline_ms, clock_monotonic_ms() + c->silence_ms);
+            continue;
+        }
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN || !wait_for(c, POLLOUT, until))
+            return ERR_MISSING;
+    }
+    return OK;
+}
+
+/* Not sendfile(2): that may leave references to the file's pages in the socket, and the pages will
+ * hold the next reply. */
+enum rc fcgi_conn_send(struct fcgi_conn *c, const struct fcgi_file *from, size_t len) {
+    size_t done = 0;
+
+    c->deadline_ms = clock_monotonic_ms() + c->total_ms;
+    c->at = c->have = 0; /* the buffer is free: what is left of the request is not wanted */
+    while (done < len) {
+        size_t want = len - done < sizeof c->buf ? len - done : sizeof c->buf;
+        ssize_t n = pread(from->fd, c->buf, want, (off_t)done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0 || send_some(c, c->buf, (size_t)n))
+            return ERR_MISSING;
+        done += (size_t)n;
+    }
+    return OK;
+}
+
+/* Reads and drops what is there. 1: the peer may send more; 0: it has closed. */
+static int discard(struct fcgi_conn *c) {
+    for (;;) {
+        ssize_t n = recv(c->fd, c->buf, sizeof c->buf, MSG_DONTWAIT);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 && errno == EAGAIN;
+        if (clock_monotonic_ms() >= c->deadline_ms)
+            return 0;
+    }
+}
+
+void fcgi_conn_close(struct fcgi_conn *c, bool drain) {
+    if (c->fd < 0)
+        return;
+    c->deadline_ms = clock_monotonic_ms() + DRAIN_MS;
+    if (drain && shutdown(c->fd, SHUT_WR) == 0) {
+        while (discard(c) && wait_for(c, POLLIN, c->deadline_ms))
+            ;
+    } else {
+        discard(c);
+    }
+    close(c->fd);
+    c->fd = -1;
+    explicit_bzero(c->buf, sizeof c->buf); /* tokens went through here */
+}

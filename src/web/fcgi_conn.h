@@ -1,0 +1,53 @@
+/* The socket under fcgi.c: FastCGI records in, bytes out, each under a deadline. Decodes nothing
+ * but the record headers; what the records say is libfcgi's work. */
+#ifndef WEB_FCGI_CONN_H
+#define WEB_FCGI_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+/* A file in memory that libfcgi reads from and writes to as if it were a connection. */
+struct fcgi_file {
+    int fd;
+    off_t end; /* where the next record goes */
+};
+
+struct fcgi_conn {
+    int fd; /* -1: closed */
+    int silence_ms, total_ms;
+    int64_t deadline_ms; /* of what is going on now: reading the request or sending the reply */
+    unsigned id;         /* FastCGI request id; 0: no request has begun */
+    size_t at, have;     /* what of buf is not used yet: buf[at] to buf[have - 1] */
+    unsigned char buf[16 * 1024];
+};
+
+/* Record types that carry a request (FastCGI spec §8). */
+enum fcgi_stream { FCGI_STREAM_PARAMS = 4, FCGI_STREAM_STDIN = 5 };
+
+/* Takes over fd, and starts the deadline for the request. */
+void fcgi_conn_open(struct fcgi_conn *c, int fd, int silence_ms, int total_ms);
+
+/* Reads the record that begins a request and copies it to out. Only the role of a responder is
+ * taken. ERR_MISSING, with the reason in e, for anything else. */
+enum rc fcgi_conn_begin(struct fcgi_conn *c, struct fcgi_file *out, struct err *e) MUST_USE;
+
+/* Copies the records of one stream to out, up to and with the empty one that ends it.
+ * ERR_TOO_LARGE if it has more than max bytes; ERR_MISSING, with the reason in e, if it does not
+ * come whole. *got: how many there were. */
+enum rc fcgi_conn_stream(struct fcgi_conn *c, enum fcgi_stream type, size_t max,
+                         struct fcgi_file *out, size_t *got, struct err *e) MUST_USE;
+
+/* Sends the first len bytes of the file. ERR_MISSING if the peer is gone or too slow. */
+enum rc fcgi_conn_send(struct fcgi_conn *c, const struct fcgi_file *from, size_t len) MUST_USE;
+
+/* Closes it. Closing a socket with unread bytes in it resets the connection, and the peer may lose
+ * the reply: if the peer may still be sending, `drain` reads on until it has seen our end, for at
+ * most a second. */
+void fcgi_conn_close(struct fcgi_conn *c, bool drain);
+
+#endif

@@ -1,0 +1,42 @@
+/* What a handler is: a function of a context and a request that fills a reply. It knows no FastCGI,
+ * no sockets, no process; a unit test can call it. */
+#ifndef WEB_HANDLER_H
+#define WEB_HANDLER_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "web/reply.h"
+#include "web/request.h"
+
+struct config;
+struct store;
+struct host_cache;
+struct http_client;
+struct keyset;
+struct token_cache;
+struct seal_keys;
+struct tool_set;
+struct client_set;
+
+/* Everything a handler may use. Nothing else is global, so that one daemon can serve many sites.
+ * Made once per worker, after the fork, by app_new. */
+struct context {
+    const struct config *config;
+    struct store *store;              /* login sessions */
+    struct host_cache *host;          /* what the workers of this host share */
+    struct http_client *http;         /* to Cognito */
+    struct http_client *guarded;      /* to client document hosts, never to private addresses */
+    struct keyset *keyset;            /* Cognito's signing keys */
+    struct token_cache *tokens;       /* verified access tokens */
+    const struct seal_keys *seal;     /* keys of everything that leaves us sealed */
+    const struct tool_set *tools;     /* tools.d and the built-in ones */
+    const struct client_set *clients; /* clients.d */
+    struct clock clock;
+};
+
+/* Returns OK with the reply filled, or an error that the dispatcher turns into a reply in the
+ * form of the route. */
+typedef enum rc handler_fn(struct context *cx, const struct request *rq, struct reply *rp,
+                           struct err *e);
+
+#endif

@@ -1,0 +1,87 @@
+#include "web/reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+void reply_init(struct reply *rp, struct arena *a) {
+    memset(rp, 0, sizeof *rp);
+    rp->arena = a;
+    rp->body = "";
+}
+
+void reply_header(struct reply *rp, const char *name, const char *value) {
+    for (const char *p = value; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 127) {
+            log_error("control_character_in_reply_header", kv("header", name));
+            abort();
+        }
+    if (rp->header_count == REPLY_HEADERS_MAX) {
+        log_error("too_many_reply_headers", kv("header", name));
+        abort();
+    }
+    rp->headers[rp->header_count++] = (struct reply_header){name, value};
+}
+
+void reply_json(struct reply *rp, int status, const struct json *v) {
+    rp->status = status;
+    rp->body = json_text(rp->arena, v, &rp->body_len);
+    reply_header(rp, "Content-Type", "application/json");
+}
+
+void reply_html(struct reply *rp, int status, const char *html, size_t len,
+                const char *form_action) {
+    rp->status = status;
+    rp->body = html;
+    rp->body_len = len;
+    reply_header(rp, "Content-Type", "text/html; charset=utf-8");
+    reply_header(rp, "Cache-Control", "no-store");
+    /* RFC 9700 §4.16: an authorization page must not be framed. */
+    reply_header(rp, "X-Frame-Options", "DENY");
+    reply_header(rp, "X-Content-Type-Options", "nosniff");
+    reply_header(rp, "Referrer-Policy", "no-referrer");
+    reply_header(rp, "Content-Security-Policy",
+                 arena_printf(rp->arena,
+                              "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+                              "frame-ancestors 'none'; form-action %s",
+                              form_action));
+}
+
+void reply_redirect(struct reply *rp, const char *location) {
+    rp->status = 302;
+    reply_header(rp, "Location", location);
+    reply_header(rp, "Cache-Control", "no-store");
+    reply_header(rp, "Referrer-Policy", "no-referrer");
+}
+
+void reply_empty(struct reply *rp, int status) {
+    rp->status = status;
+    rp->body = "";
+    rp->body_len = 0;
+}
+
+const char *reply_reason(int status) {
+    static const struct {
+        int status;
+        const char *reason;
+    } reasons[] = {{200, "OK"},
+                   {202, "Accepted"},
+                   {204, "No Content"},
+                   {302, "Found"},
+                   {400, "Bad Request"},
+                   {401, "Unauthorized"},
+                   {403, "Forbidden"},
+                   {404, "Not Found"},
+                   {405, "Method Not Allowed"},
+                   {406, "Not Acceptable"},
+                   {413, "Content Too Large"},
+                   {415, "Unsupported Media Type"},
+                   {500, "Internal Server Error"},
+                   {503, "Service Unavailable"}};
+
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    return "Unknown";
+}

@@ -1,0 +1,36 @@
+/* One HTTP reply, filled by a handler and sent whole. */
+#ifndef WEB_REPLY_H
+#define WEB_REPLY_H
+
+#include "base/arena.h"
+#include "base/json.h"
+#include <stddef.h>
+
+#define REPLY_HEADERS_MAX 16
+
+struct reply {
+    struct arena *arena;
+    int status; /* 0: nothing was set yet */
+    struct reply_header {
+        const char *name, *value;
+    } headers[REPLY_HEADERS_MAX];
+    unsigned header_count;
+    const char *body; /* in the arena, or static */
+    size_t body_len;
+};
+
+void reply_init(struct reply *rp, struct arena *a);
+/* Adds a header. Both strings must outlive the reply; a value with a control character in it is a
+ * bug of ours and ends the process, since it could split the response. */
+void reply_header(struct reply *rp, const char *name, const char *value);
+void reply_json(struct reply *rp, int status, const struct json *v);
+/* A page that may not be framed, cached or scripted; form_action is the CSP source list of its
+ * forms, such as "'self'" or "'none'". */
+void reply_html(struct reply *rp, int status, const char *html, size_t len,
+                const char *form_action);
+void reply_redirect(struct reply *rp, const char *location); /* 302, not cached */
+void reply_empty(struct reply *rp, int status);
+
+const char *reply_reason(int status); /* "Not Found" */
+
+#endif
