@@ -2,55 +2,159 @@
 
 CC      ?= cc
 BUILD   ?= build
+PREFIX  ?= /usr
 VERSION := $(shell cat VERSION)
 
 PKGS    := fcgi json-c libcurl libjwt-gnutls gnutls nettle
 LIBS     = $(shell pkg-config --libs $(PKGS)) -llmdb
 INCS     = $(shell pkg-config --cflags $(PKGS))
-WARN    := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wformat=2 -Wstrict-prototypes \
-           -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough
+WARN    := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
+           -Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough
 ifneq ($(WERROR),)
 WARN    += -Werror
 endif
 CFLAGS  ?= -O2 -g
-HARDEN  := -fstack-protector-strong -fPIE -fvisibility=hidden -D_FORTIFY_SOURCE=2
-HARDENL := -pie -Wl,-z,relro,-z,now
+# Hidden symbols: json-c and jansson (which libjwt uses) share names, and ours must not join in.
+HARDEN  := -fstack-protector-strong -fPIE -fvisibility=hidden
 ifneq ($(SANITIZE),)
-CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-HARDEN  := -fstack-protector-strong -fPIE -fvisibility=hidden -DARENA_EACH_ALONE
+CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined $(CFLAGS_FUZZ)
+HARDEN  += -DARENA_EACH_ALONE
 LDFLAGS += -fsanitize=address,undefined
+else
+HARDEN  += -D_FORTIFY_SOURCE=2
 endif
 ALLCFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -DMCP_AUTHD_VERSION='"$(VERSION)"' \
             $(WARN) $(HARDEN) $(INCS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+LINK      = $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
 SRCS    := $(wildcard src/*.c src/*/*.c)
 OBJS    := $(SRCS:src/%.c=$(BUILD)/obj/%.o)
 ROOMS   := $(filter-out $(BUILD)/obj/main.o,$(OBJS))
-UNITS   := $(wildcard tests/unit/test_*.c)
-UNITEXE := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
+UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+# The pool's own tests: the rooms that it stands on, and a stand-in for app/.
+POOL    := $(filter $(BUILD)/obj/base/% $(BUILD)/obj/crypto/% $(BUILD)/obj/web/% $(BUILD)/obj/pool/%,$(ROOMS))
 
-all: $(BUILD)/mcp-authd
+all: $(BUILD)/mcp-authd  ## build the program (build/mcp-authd)
+
+help:  ## list the targets
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-10s %s\n", $$1, $$2}'
+
+deps:  ## install the Debian packages that the build needs
+	@scripts/deps build
+
+demo:  ## install what is missing, build, log in and call a tool, keep serving (ONESHOT=1: stop after it)
+	@scripts/deps demo
+	@$(MAKE) --no-print-directory -s all
+	@tests/node tests/demo/demo.mjs
 
 $(BUILD)/mcp-authd: $(OBJS)
-	$(CC) $(CFLAGS) $(HARDENL) $(LDFLAGS) -o $@ $(OBJS) $(LIBS)
+	$(LINK) -o $@ $(OBJS) $(LIBS)
 
-$(BUILD)/obj/%.o: src/%.c
+$(BUILD)/obj/%.o: src/%.c VERSION
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) -c -o $@ $<
 
-# A unit test includes what it tests through headers and links every room but main.
 $(BUILD)/librooms.a: $(ROOMS)
 	rm -f $@ && ar rcs $@ $(ROOMS)
 
+# --- tests
+
+test:  ## install what the tests need, and run every test, twice: plain and under the sanitizers
+	@scripts/deps test
+	$(MAKE) WERROR=1 check
+	$(MAKE) warnings
+	$(MAKE) WERROR=1 valgrind
+	$(MAKE) asan
+
+check: guards unit replay pool-test e2e  ## run every test once
+
+asan:  ## the whole suite under AddressSanitizer and UBSan
+	@scripts/deps test
+	$(MAKE) SANITIZE=1 BUILD=build/asan unit replay pool-test e2e
+
+guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, headers, shell, shipped configuration
+	@tests/guards/layers.sh
+	@tests/guards/banned.sh
+	@tests/guards/headers.sh
+	@tests/guards/shell.sh
+	@tests/guards/conf.sh $(BUILD)/mcp-authd
+
+conf: $(BUILD)/mcp-authd  ## write conf/mcp-authd.conf anew from the table of keys
+	$(BUILD)/mcp-authd -p >conf/mcp-authd.conf
+
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/librooms.a
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) -Itests/unit $(HARDENL) $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS) -lcmocka
+	$(CC) $(ALLCFLAGS) -Itests/unit -pie $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS) -lcmocka
 
-units: $(UNITEXE)
-	@for t in $(UNITEXE); do echo "$$t" && $$t || exit 1; done
+unit: $(UNITS)  ## unit tests
+	@for t in $(UNITS); do echo "== $$t" && $$t || exit 1; done
 
-clean:
+valgrind: $(UNITS)  ## unit tests under valgrind
+	@for t in $(UNITS); do echo "== $$t" && \
+	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible \
+	  --child-silent-after-fork=yes $$t >$$t.valgrind 2>&1 || { cat $$t.valgrind; exit 1; }; done
+
+$(BUILD)/pool/stub: tests/pool/stub_app.c $(POOL)
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ tests/pool/stub_app.c $(POOL) $(LIBS)
+
+$(BUILD)/pool/pool_test: tests/pool/pool_test.c tests/pool/daemon.c $(wildcard tests/pool/*.h) $(BUILD)/librooms.a
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ tests/pool/pool_test.c tests/pool/daemon.c $(BUILD)/librooms.a $(LIBS) -lcmocka
+
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+
+$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/standalone.h $(BUILD)/librooms.a
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) -Itests/unit -pie $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS)
+
+replay: $(FUZZERS:%=$(BUILD)/fuzz/replay_%)  ## give every fuzz seed to its parser
+	@for f in $(FUZZERS); do $(BUILD)/fuzz/replay_$$f tests/fuzz/corpus/$$f || exit 1; done
+
+fuzz:  ## fuzz every parser with libFuzzer, FUZZ_SECONDS each (60)
+	@scripts/deps test
+	$(MAKE) CC=clang BUILD=build/fuzz SANITIZE=1 CFLAGS_FUZZ=-fsanitize=fuzzer-no-link build/fuzz/librooms.a
+	@for f in $(FUZZERS); do mkdir -p build/fuzz/corpus/$$f && \
+	  clang $(ALLCFLAGS) -Itests/unit -DFUZZ_LIBFUZZER -g -fsanitize=fuzzer,address,undefined -o build/fuzz/fuzz_$$f \
+	    tests/fuzz/fuzz_$$f.c build/fuzz/librooms.a $(LIBS) && \
+	  build/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
+	    build/fuzz/corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
+
+pool-test: $(BUILD)/pool/stub $(BUILD)/pool/pool_test  ## signals, crashes, reloads, sizing of the worker pool
+	$(BUILD)/pool/pool_test $(BUILD)/pool/stub
+
+e2e: $(BUILD)/mcp-authd  ## logins and calls through lighttpd by the official clients
+	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node --test tests/e2e/*.test.mjs
+
+warnings:  ## no warning with gcc or clang
+	@for cc in gcc clang; do \
+	  $(MAKE) --no-print-directory -s CC=$$cc WERROR=1 BUILD=build/$$cc all && echo "$$cc: no warning" || exit 1; done
+
+$(BUILD)/bench/fixed: tests/bench/fixed.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(shell pkg-config --cflags fcgi) -o $@ $< $(shell pkg-config --libs fcgi)
+
+bench: $(BUILD)/mcp-authd $(BUILD)/bench/fixed  ## requests per second beside a FastCGI program that does nothing
+	@scripts/deps test
+	@BUILD=$(abspath $(BUILD)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/bench.mjs
+
+# --- installing
+
+install: $(BUILD)/mcp-authd  ## install under DESTDIR
+	install -D -m 755 $(BUILD)/mcp-authd $(DESTDIR)$(PREFIX)/sbin/mcp-authd
+	[ -e $(DESTDIR)/etc/mcp-authd/mcp-authd.conf ] || \
+	  install -D -m 644 conf/mcp-authd.conf $(DESTDIR)/etc/mcp-authd/mcp-authd.conf
+	install -d $(DESTDIR)/etc/mcp-authd/tools.d $(DESTDIR)/etc/mcp-authd/clients.d
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mcp-authd README.md docs/tools.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d share/tools.d/*.json
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d share/tools.d/*.sh
+	install -D -m 644 conf/lighttpd/mcp-authd-routes.conf $(DESTDIR)/etc/lighttpd/mcp-authd-routes.conf
+	install -D -m 644 conf/lighttpd/50-mcp-authd.conf $(DESTDIR)/etc/lighttpd/conf-available/50-mcp-authd.conf
+
+clean:  ## remove what was built
 	rm -rf build
 
-.PHONY: all units clean
--include $(OBJS:.o=.d) $(UNITEXE:=.d)
+.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e warnings bench install clean
+.SECONDARY:
+-include $(OBJS:.o=.d) $(UNITS:=.d)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cognito/cognito.h"
 #include "crypto/crypto.h"
+#include "host/host.h"
 #include "mcp/mcp.h"
 #include "net/http.h"
 #include "oauth/oauth.h"

@@ -9,6 +9,7 @@ static const struct {
     const char *oauth; /* RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 8707 §2 */
     int rpc;           /* JSON-RPC 2.0 §5.1; MCP basic/index "Error Codes" */
 } table[ERR_COUNT] = {
+    /* codes that are not here never get here: that would be our bug */
     [ERR_INVALID_REQUEST] = {400, "invalid_request", -32600},
     [ERR_INVALID_CLIENT] = {401, "invalid_client", -32600},
     [ERR_INVALID_REDIRECT_URI] = {400, "invalid_request", -32600},
@@ -27,20 +28,10 @@ static const struct {
     [ERR_INVALID_TOKEN] = {401, "invalid_token", -32600},
     [ERR_INSUFFICIENT_SCOPE] = {403, "insufficient_scope", -32600},
     [ERR_FORBIDDEN_ORIGIN] = {403, "access_denied", -32600},
-    [ERR_RPC_PARSE] = {400, "invalid_request", -32700},
-    [ERR_RPC_INVALID_REQUEST] = {400, "invalid_request", -32600},
-    [ERR_RPC_METHOD_NOT_FOUND] = {404, "invalid_request", -32601},
-    [ERR_RPC_INVALID_PARAMS] = {400, "invalid_request", -32602},
-    [ERR_RPC_HEADER_MISMATCH] = {400, "invalid_request", -32020},
-    [ERR_RPC_UNSUPPORTED_VERSION] = {400, "invalid_request", -32022},
     [ERR_UPSTREAM] = {503, "temporarily_unavailable", -32603},
     [ERR_STORE] = {503, "temporarily_unavailable", -32603},
     [ERR_MISCONFIGURED] = {500, "server_error", -32603},
     [ERR_INTERNAL] = {500, "server_error", -32603},
-    /* Between rooms only; one that gets here is our bug. */
-    [ERR_CONFLICT] = {500, "server_error", -32603},
-    [ERR_EXISTS] = {500, "server_error", -32603},
-    [ERR_MISSING] = {500, "server_error", -32603},
 };
 
 static void oauth_reply(struct reply *rp, enum rc code, const char *text) {
@@ -65,7 +56,8 @@ static void rpc_reply(struct reply *rp, enum rc code, const char *text) {
 
 void error_reply(struct reply *rp, const struct request *rq, enum error_style style,
                  const struct err *e) {
-    enum rc code = e->code > OK && e->code < ERR_COUNT ? e->code : ERR_INTERNAL;
+    bool known = e->code > OK && e->code < ERR_COUNT && table[e->code].status;
+    enum rc code = known ? e->code : ERR_INTERNAL;
     int status = table[code].status;
 
     if (status == 503)

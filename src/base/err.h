@@ -1,5 +1,6 @@
 /* Errors: set once where they are understood, returned upward untouched, logged once by the
- * dispatcher, and turned into HTTP, OAuth and JSON-RPC form by one table (app/errors.c). */
+ * dispatcher, and turned into HTTP and OAuth form by one table (app/errors.c); what belongs to a
+ * JSON-RPC message is answered in its form by mcp/rpc.c. */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
@@ -28,7 +29,7 @@ enum rc {
     ERR_INVALID_TOKEN,      /* RFC 6750 §3.1 invalid_token; HTTP 401 */
     ERR_INSUFFICIENT_SCOPE, /* RFC 6750 §3.1; HTTP 403 */
     ERR_FORBIDDEN_ORIGIN,   /* the Origin header names a site that is not allowed; HTTP 403 */
-    /* JSON-RPC and MCP (the numbers are in app/errors.c). */
+    /* JSON-RPC and MCP: answered in mcp/ (the numbers are in mcp/rpc.c). */
     ERR_RPC_PARSE,
     ERR_RPC_INVALID_REQUEST,
     ERR_RPC_METHOD_NOT_FOUND,

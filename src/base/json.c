@@ -3,11 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/utf8.h"
 
 /* `struct json` is json-c's object under our name; only these two functions know. */
 static struct json *wrap(struct json_object *o) {
@@ -43,9 +44,41 @@ static bool only_space(const char *s, size_t len) {
     return len == 0;
 }
 
-/* json-c skips what it calls white space, which is more than RFC 8259 §2 allows, and accepts
- * NaN, Infinity and comments even in strict mode in some versions: one pass over the text outside
- * of strings rules those out. Returns the offset of the first bad byte, or len. */
+static size_t digits(const char *s, size_t len) {
+    size_t n = 0;
+
+    while (n < len && s[n] >= '0' && s[n] <= '9')
+        n++;
+    return n;
+}
+
+/* The length of the number that s begins with (RFC 8259 §6), or 0. */
+static size_t number_length(const char *s, size_t len) {
+    size_t i = len && *s == '-', n = digits(s + i, len - i);
+
+    if (!n || (n > 1 && s[i] == '0'))
+        return 0;
+    i += n;
+    if (i < len && s[i] == '.') {
+        n = digits(s + i + 1, len - i - 1);
+        if (!n)
+            return 0;
+        i += n + 1;
+    }
+    if (i < len && (s[i] == 'e' || s[i] == 'E')) {
+        size_t sign = i + 1 < len && (s[i + 1] == '+' || s[i + 1] == '-');
+
+        n = digits(s + i + 1 + sign, len - i - 1 - sign);
+        if (!n)
+            return 0;
+        i += n + 1 + sign;
+    }
+    return i;
+}
+
+/* json-c is more lenient than RFC 8259 even in strict mode, by version: white space of C, numbers
+ * such as 1. or 01, NaN, Infinity, comments. One pass over the text rules all of that out. Returns
+ * the offset of the first bad byte, or len. */
 static size_t first_bad_byte(const char *s, size_t len) {
     bool in_string = false;
 
@@ -61,7 +94,13 @@ static size_t first_bad_byte(const char *s, size_t len) {
                 return i;
         } else if (c == '"') {
             in_string = true;
-        } else if (!c || !strchr("{}[]:,-+.0123456789eEtrufalsn \t\r\n", c)) {
+        } else if (c == '-' || (c >= '0' && c <= '9')) {
+            size_t n = number_length(s + i, len - i);
+
+            if (!n || (i + n < len && memchr("+-.eE0123456789", s[i + n], 15)))
+                return i;
+            i += n - 1;
+        } else if (!c || !strchr("{}[]:,trufalsen \t\r\n", c)) {
             return i;
         }
     }
@@ -72,18 +111,20 @@ enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **
                    struct err *e) {
     struct json_tokener *tok;
     struct json_object *o;
-    size_t bad = first_bad_byte(text, len), end;
+    size_t bad = first_bad_byte(text, len), utf8 = utf8_valid_length(text, len), end;
 
     *out = NULL;
     if (bad < len)
         return err_set(e, ERR_INVALID_REQUEST, "not valid JSON at byte %zu", bad);
+    if (utf8 < len)
+        return err_set(e, ERR_INVALID_REQUEST, "not valid UTF-8 at byte %zu", utf8);
     if (len > INT32_MAX - 1)
         return err_set(e, ERR_INVALID_REQUEST, "the JSON text is too long");
     tok = json_tokener_new_ex(JSON_DEPTH_MAX);
     if (!tok)
         (void)arena_alloc(a, (size_t)-1 / 2);
     arena_defer(a, release_tokener, tok);
-    json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
     o = json_tokener_parse_ex(tok, text, (int)len);
     end = json_tokener_get_parse_end(tok);
     if (json_tokener_get_error(tok) == json_tokener_continue) /* a bare number ends with the text */
@@ -189,7 +230,8 @@ bool json_int(const struct json *v, int64_t *out) {
     if (!json_object_is_type(unwrap(v), json_type_double))
         return false;
     d = json_object_get_double(unwrap(v));
-    if (!(d >= -9007199254740991.0 && d <= 9007199254740991.0) || floor(d) < d)
+    if (!(d >= -9007199254740991.0 && d <= 9007199254740991.0) || (double)(int64_t)d < d ||
+        (double)(int64_t)d > d)
         return false;
     *out = (int64_t)d;
     return true;

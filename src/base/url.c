@@ -1,6 +1,7 @@
 #include "base/url.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -50,8 +51,9 @@ static enum rc parse_authority(struct arena *a, const char *s, size_t len, struc
     out->host = arena_strndup(a, host, (size_t)(colon - host));
     if (colon < end) {
         out->port = arena_strndup(a, colon + 1, (size_t)(end - colon - 1));
-        if (strlen(out->port) > 5 || strspn(out->port, "0123456789") != strlen(out->port))
-            return err_set(e, ERR_INVALID_REQUEST, "the port in the URL is not a number");
+        if (strlen(out->port) > 5 || strspn(out->port, "0123456789") != strlen(out->port) ||
+            strtol(out->port, NULL, 10) > 65535)
+            return err_set(e, ERR_INVALID_REQUEST, "the port in the URL is not one");
     }
     if (out->host[0] != '[')
         for (const char *p = out->host; *p; p++)
@@ -200,16 +202,25 @@ static enum rc form_add(struct arena *a, const char *pair, size_t len, struct fo
     if (!name || !value)
         return err_set(e, ERR_INVALID_REQUEST, "a parameter is not properly percent-encoded");
     for (size_t i = 0; i < out->count; i++)
-        if (!strcmp(out->fields[i].name, name))
-            return err_set(e, ERR_INVALID_REQUEST, "a parameter is given more than once");
+        if (!strcmp(out->fields[i].name, name)) {
+            out->fields[i].repeated = true;
+            return OK;
+        }
     if (out->count == FORM_FIELDS_MAX)
         return err_set(e, ERR_INVALID_REQUEST, "there are more than %d parameters",
                        FORM_FIELDS_MAX);
-    out->fields[out->count++] = (struct form_field){name, value};
+    out->fields[out->count++] = (struct form_field){name, value, false};
     return OK;
 }
 
-enum rc form_parse(struct arena *a, const char *text, size_t len, struct form *out, struct err *e) {
+enum rc form_check_repeated(const struct form *f, const char *name, struct err *e) {
+    for (size_t i = 0; i < f->count; i++)
+        if (f->fields[i].repeated && (!name || !strcmp(f->fields[i].name, name)))
+            return err_set(e, ERR_INVALID_REQUEST, "a parameter is given more than once");
+    return OK;
+}
+
+enum rc form_read(struct arena *a, const char *text, size_t len, struct form *out, struct err *e) {
     out->count = 0;
     while (len) {
         const char *amp = memchr(text, '&', len);
@@ -225,6 +236,10 @@ enum rc form_parse(struct arena *a, const char *text, size_t len, struct form *o
         }
     }
     return OK;
+}
+
+enum rc form_parse(struct arena *a, const char *text, size_t len, struct form *out, struct err *e) {
+    return form_read(a, text, len, out, e) ? e->code : form_check_repeated(out, NULL, e);
 }
 
 const char *form_get(const struct form *f, const char *name) {

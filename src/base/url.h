@@ -43,6 +43,7 @@ void url_add_param(struct buf *b, const char *name, const char *value);
 struct form {
     struct form_field {
         const char *name, *value; /* decoded */
+        bool repeated;            /* it came again; value is the first one */
     } fields[FORM_FIELDS_MAX];
     size_t count;
 };
@@ -51,6 +52,11 @@ struct form {
  * is a bad escape. */
 enum rc form_parse(struct arena *a, const char *text, size_t len, struct form *out,
                    struct err *e) MUST_USE;
+/* The same without the check for repetition, which form_check_repeated makes: of one name, or of
+ * all (NULL). For a place that must know who asks before it may say what is wrong. */
+enum rc form_read(struct arena *a, const char *text, size_t len, struct form *out,
+                  struct err *e) MUST_USE;
+enum rc form_check_repeated(const struct form *f, const char *name, struct err *e) MUST_USE;
 /* The value, or NULL when it is absent or empty: RFC 6749 §3.1 treats both alike. */
 const char *form_get(const struct form *f, const char *name);
 

@@ -9,12 +9,13 @@
 
 #include "base/encode.h"
 #include "base/log.h"
-#include "store/store.h"
+#include "host/host.h"
 
 #define FETCH_TIMEOUT_MS 5000
 #define WAIT_MS 1000 /* for another worker's fetch: see wait_for_other */
 #define WAIT_STEP_MS 50
-#define SCRATCH_BYTES_MAX ((size_t)1 << 20) /* a reply, a cached value, and what curl's room needs */
+#define SCRATCH_BYTES_MAX                                                                          \
+    ((size_t)1 << 20) /* a reply, a cached value, and what curl's room needs */
 
 struct keyset {
     const struct config *config;
@@ -139,9 +140,9 @@ static void fetch_and_log(struct keyset *k, struct arena *a, int64_t now_s) {
 }
 
 /* Another worker has the turn and may be fetching just now: at a cold start, or when Cognito has
- * begun to use a new key. Refusing a good token at that moment would send its user back to the login
- * page, so the other one's answer is waited for: shortly, and once in KEYSET_REFETCH_S, so that
- * tokens with invented key ids cannot keep workers waiting. */
+ * begun to use a new key. Refusing a good token at that moment would send its user back to the
+ * login page, so the other one's answer is waited for: shortly, and once in KEYSET_REFETCH_S, so
+ * that tokens with invented key ids cannot keep workers waiting. */
 static void wait_for_other(struct keyset *k, struct arena *a, int64_t now_s) {
     const struct timespec step = {0, WAIT_STEP_MS * 1000000L};
     int64_t end = clock_monotonic_ms() + WAIT_MS;

@@ -11,7 +11,8 @@
 #include "base/url.h"
 
 #define TIMEOUT_MS 5000
-#define FORM_BYTES_MAX (256 * 1024) /* a refresh token of REPLY_BYTES_MAX, percent-encoded, fits */
+/* A refresh token of REPLY_BYTES_MAX fits when percent-encoded. */
+#define FORM_BYTES_MAX (256 * 1024)
 #define REPLY_BYTES_MAX 65536
 #define ERROR_CODE_MAX 40
 #define DEFAULT_EXPIRES_IN_S 3600 /* RFC 6749 §5.1 leaves expires_in out at will */
@@ -82,7 +83,8 @@ static const struct refusal *refusal_of(const char *error) {
     return r;
 }
 
-/* An upstream's error code, fit for a log: short, and with nothing in it that a token would need. */
+/* An upstream's error code, fit for a log: short, and with nothing in it that a token would need.
+ */
 static const char *error_code(struct arena *a, const char *error) {
     char *out = arena_strndup(a, error, strnlen(error, ERROR_CODE_MAX));
 

@@ -4,7 +4,8 @@
  * algorithm from the token, so that a token signed with HMAC under our public key would pass; it
  * accepts "none" when it has no key, ignores exp, and decodes base64 leniently. So the header is
  * read and pinned to RS256 here before libjwt sees the token, a key is always given, and every
- * claim is read here, from the bytes that were signed. tests/unit/test_token.c pins each of these. */
+ * claim is read here, from the bytes that were signed. tests/unit/test_token.c pins each of these.
+ */
 #include "crypto/crypto.h"
 
 #include <jwt.h>

@@ -36,6 +36,7 @@ struct mcp_call {
     enum mcp_era era;
     const char *version; /* protocol revision that this message follows */
     bool in_batch;
+    int64_t deadline_ms; /* monotonic: no program runs on after it, however many a batch has */
     const struct mcp_method *method;
     /* The answer: a result, or with an error code what else belongs to it. */
     struct text result;

@@ -5,8 +5,10 @@
 #include "base/log.h"
 #include "mcp/call.h"
 #include "mcp/guard.h"
+#include "mcp/tools.h"
 
-#define BATCH_MAX 16 /* messages in one batch: a batch must not hold a worker for long */
+#define BATCH_MAX 16                             /* messages in one batch */
+#define BATCH_ANSWER_BYTES_MAX ((size_t)4 << 20) /* after these, the rest is refused */
 
 /* Does a media range of the Accept header (RFC 9110 §12.5.1) allow an answer of ours? */
 static bool allows(const char *range, size_t len) {
@@ -160,6 +162,26 @@ static void send_batch(struct mcp_call *first, const struct text *answers, size_
     send_text(first->rp, 200, (struct text){start, (size_t)(p - start)});
 }
 
+/* Runs the messages of a batch in their order. */
+static enum rc answer_batch(struct mcp_call *calls, struct err *errors, struct text *answers,
+                            size_t count, struct err *e) {
+    size_t total = 0;
+    int status;
+
+    for (size_t i = 0; i < count; i++) {
+        if (total > BATCH_ANSWER_BYTES_MAX && !errors[i].code && calls[i].method)
+            (void)err_set(&errors[i], ERR_RPC_INVALID_REQUEST,
+                          "Invalid request: the answers of this batch are too large, send the rest "
+                          "of it alone");
+        if (answer(&calls[i], errors[i].code, &answers[i], &status, &errors[i])) {
+            *e = errors[i];
+            return e->code;
+        }
+        total += answers[i].len;
+    }
+    return OK;
+}
+
 /* JSON-RPC batches: receiving them was a duty in 2025-03-26 ("Batching"), and they are gone since
  * 2025-06-18. All scopes are checked before the first message runs, because a challenge answers
  * the whole POST. */
@@ -169,7 +191,6 @@ static enum rc post_batch(struct mcp_call *proto, const struct json *batch, stru
     struct text *answers;
     struct err *errors;
     enum rc rc;
-    int status;
 
     if (!mcp_era_has_batches(proto->rq) || !count || count > BATCH_MAX) {
         (void)err_set(e, ERR_RPC_INVALID_REQUEST,
@@ -190,19 +211,18 @@ static enum rc post_batch(struct mcp_call *proto, const struct json *batch, stru
                 return rc;
         }
     }
-    for (size_t i = 0; i < count; i++) {
-        rc = answer(&calls[i], errors[i].code, &answers[i], &status, &errors[i]);
-        if (rc) {
-            *e = errors[i];
-            return rc;
-        }
-    }
-    send_batch(proto, answers, count);
-    return OK;
+    rc = answer_batch(calls, errors, answers, count, e);
+    if (!rc)
+        send_batch(proto, answers, count);
+    return rc;
 }
 
 enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
-    struct mcp_call c = {.cx = cx, .rq = rq, .rp = rp, .arena = rq->arena};
+    struct mcp_call c = {.cx = cx,
+                         .rq = rq,
+                         .rp = rp,
+                         .arena = rq->arena,
+                         .deadline_ms = clock_monotonic_ms() + TOOL_TIMEOUT_MS_MAX};
     struct json *body;
     enum rc rc = mcp_guard(cx, rq, rp, &c.claims, e);
 

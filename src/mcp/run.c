@@ -330,6 +330,7 @@ void run_program(struct arena *a, const struct run_spec *spec, struct run_result
     struct sigpipe held;
 
     memset(out, 0, sizeof *out);
+    out->timeout_ms = spec->timeout_ms;
     buf_init(&r.output, a, spec->output_max);
     buf_init(&r.error, a, RUN_STDERR_MAX);
     sigpipe_hold(&held);

@@ -29,6 +29,7 @@ enum run_end {
 struct run_result {
     enum run_end end;
     int code;
+    int64_t timeout_ms;   /* as it was given */
     struct text out, err; /* what it wrote; err has at most RUN_STDERR_MAX bytes */
     int64_t ms;
 };

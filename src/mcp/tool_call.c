@@ -62,11 +62,17 @@ static struct json *run(struct mcp_call *c, const struct tool *tool, struct json
     const char *envp[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8",
                           arena_printf(c->arena, "MCP_TOOL=%s", tool->name),
                           arena_printf(c->arena, "MCP_REQUEST_ID=%s", c->rq->id), NULL};
-    struct run_spec spec = {tool->run.argv,       envp,
-                            tool->run.dir,        tool->run.timeout_ms,
-                            tool->run.output_max, make_input(c, tool, arguments)};
+    int64_t left = c->deadline_ms - clock_monotonic_ms();
+    struct run_spec spec = {.argv = tool->run.argv,
+                            .envp = envp,
+                            .dir = tool->run.dir,
+                            .timeout_ms = tool->run.timeout_ms,
+                            .output_max = tool->run.output_max,
+                            .input = make_input(c, tool, arguments)};
     struct run_result result;
 
+    if (spec.timeout_ms > left)
+        spec.timeout_ms = left > 0 ? left : 0;
     run_program(c->arena, &spec, &result);
     if (result.err.len)
         log_info("tool_stderr", kv("request", c->rq->id), kv("tool", tool->name),

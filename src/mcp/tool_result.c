@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "mcp/tools.h"
 
 static void add_text(struct json *content, struct arena *a, const char *text, size_t len) {
@@ -44,29 +45,8 @@ struct json *tool_structured_result(struct arena *a, struct json *value) {
     return result;
 }
 
-/* RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
 static bool is_utf8(struct text t) {
-    const unsigned char *s = (const unsigned char *)t.p, *end = s + t.len;
-
-    while (s < end) {
-        unsigned char c = *s++, low = 0x80, high = 0xbf;
-        int more = c < 0x80 ? 0 : c < 0xc2 ? -1 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf5 ? 3 : -1;
-
-        if (more < 0 || end - s < more)
-            return false;
-        if (c == 0xe0)
-            low = 0xa0;
-        else if (c == 0xed)
-            high = 0x9f;
-        else if (c == 0xf0)
-            low = 0x90;
-        else if (c == 0xf4)
-            high = 0x8f;
-        for (; more > 0; more--, low = 0x80, high = 0xbf, s++)
-            if (*s < low || *s > high)
-                return false;
-    }
-    return true;
+    return utf8_valid_length(t.p, t.len) == t.len;
 }
 
 /* "content" is an array of objects that each say their type. */
@@ -162,7 +142,7 @@ struct json *tool_run_result(struct arena *a, const struct tool *tool, const str
     case RUN_TIMED_OUT:
         *outcome = "timeout";
         return tool_error_result(a, "The tool did not finish within %lld ms and was stopped.",
-                                 (long long)tool->run.timeout_ms);
+                                 (long long)run->timeout_ms);
     case RUN_TOO_MUCH:
         *outcome = "too_much_output";
         return tool_error_result(a, "The tool printed more than %zu bytes and was stopped.",

@@ -11,14 +11,14 @@
 #include "net/guard.h"
 
 #define CONNECTIONS_KEPT 8
+#define SYSTEM_CA_DIR "/etc/ssl/certs" /* Debian package ca-certificates */
 
 struct http_client {
     CURL *curl;
     struct guard guard;
     int guarded;
-    int refused;     /* the guard refused an address during this fetch */
-    char *ca_bundle; /* PEM of the system's and the extra authorities; NULL: the system's only */
-    size_t ca_len;
+    int refused;   /* the guard refused an address during this fetch */
+    char *ca_file; /* trusted besides the system's authorities; NULL: none */
 };
 
 /* What a fetch collects. */
@@ -46,33 +46,6 @@ static size_t receive(char *data, size_t size, size_t count, void *arg) {
     return r->body.overflow ? 0 : size * count; /* 0 stops the transfer */
 }
 
-/* curl takes either its default file or another one, so both are joined in memory. */
-static enum rc load_authorities(struct http_client *c, const char *ca_file, struct err *e) {
-    const char *system_file = "/etc/ssl/certs/ca-certificates.crt";
-    const char *files[] = {system_file, ca_file};
-
-    for (size_t i = 0; i < 2; i++) {
-        FILE *f = fopen(files[i], "re");
-        char chunk[16384];
-        size_t n;
-
-        if (!f && i == 0)
-            continue; /* a host without ca-certificates: the extra file alone */
-        if (!f)
-            return err_set(e, ERR_MISCONFIGURED, "%s cannot be read", files[i]);
-        while ((n = fread(chunk, 1, sizeof chunk, f)) > 0) {
-            c->ca_bundle = xrealloc(c->ca_bundle, c->ca_len + n + 1);
-            memcpy(c->ca_bundle + c->ca_len, chunk, n);
-            c->ca_len += n;
-        }
-        (void)fclose(f);
-        c->ca_bundle = xrealloc(c->ca_bundle, c->ca_len + 2);
-        c->ca_bundle[c->ca_len++] = '\n';
-        c->ca_bundle[c->ca_len] = 0;
-    }
-    return OK;
-}
-
 enum rc http_options_check(const struct http_options *options, struct err *e) {
     struct guard g;
 
@@ -89,8 +62,9 @@ enum rc http_client_new(const struct http_options *options, struct http_client *
 
     *out = NULL;
     c->guarded = options->guarded;
-    if (guard_init(&c->guard, options->allow_nets, e) ||
-        (*options->ca_file && load_authorities(c, options->ca_file, e))) {
+    if (*options->ca_file)
+        c->ca_file = xstrdup(options->ca_file);
+    if (http_options_check(options, e) || guard_init(&c->guard, options->allow_nets, e)) {
         http_client_free(c);
         return e->code;
     }
@@ -107,7 +81,7 @@ void http_client_free(struct http_client *c) {
         return;
     if (c->curl)
         curl_easy_cleanup(c->curl);
-    free(c->ca_bundle);
+    free(c->ca_file);
     free(c);
 }
 
@@ -130,11 +104,10 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, receive);
     curl_easy_setopt(h, CURLOPT_WRITEDATA, r);
     curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(h, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
-    if (c->ca_bundle) {
-        struct curl_blob blob = {c->ca_bundle, c->ca_len, CURL_BLOB_NOCOPY};
-
-        curl_easy_setopt(h, CURLOPT_CAINFO_BLOB, &blob);
+    curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (c->ca_file) { /* the GnuTLS flavour trusts what is in either */
+        curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file);
+        curl_easy_setopt(h, CURLOPT_CAPATH, SYSTEM_CA_DIR);
     }
     if (!strcmp(rq->method, "POST")) {
         curl_easy_setopt(h, CURLOPT_POST, 1L);

@@ -17,6 +17,8 @@ static enum rc read_client(struct context *cx, const struct request *rq, const s
     const char *client_id = form_get(f, "client_id"), *uri = form_get(f, "redirect_uri");
     struct client client;
 
+    if (form_check_repeated(f, "client_id", e) || form_check_repeated(f, "redirect_uri", e))
+        return e->code;
     if (!client_id)
         return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
     if (!uri)
@@ -63,6 +65,8 @@ static enum rc read_rest(struct context *cx, const struct request *rq, const str
         out->state = "";
         return err_set(e, ERR_INVALID_REQUEST, "state is longer than %d bytes", STATE_LEN_MAX);
     }
+    if (form_check_repeated(f, NULL, e)) /* RFC 6749 §3.1 */
+        return e->code;
     if (!type)
         return err_set(e, ERR_INVALID_REQUEST, "response_type is missing");
     if (strcmp(type, "code") != 0)
@@ -105,7 +109,7 @@ enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct
     struct form form;
     const char *browser;
 
-    if (form_parse(rq->arena, rq->query, strlen(rq->query), &form, e) ||
+    if (form_read(rq->arena, rq->query, strlen(rq->query), &form, e) ||
         read_client(cx, rq, &form, &login, e))
         return e->code;
     if (read_rest(cx, rq, &form, &login, e)) {

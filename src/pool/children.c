@@ -81,12 +81,13 @@ bool children_spawn(struct master *m, const struct generation *g) {
 
 /* A worker that dies young is replaced later and later: a fault that hits every one of them must
  * not become a storm of forks. */
-static void slow_down(struct master *m, int64_t now) {
+static void slow_down(struct master *m, int64_t started_ms, int64_t now) {
     const struct pool_timing *t = m->timing;
+    int64_t last = m->fast_death_ms;
 
     m->fast_death_ms = now;
-    if (now < m->respawn_ms)
-        return; /* several of one batch count once */
+    if (started_ms < last)
+        return; /* those that were started together count once */
     m->backoff_ms = m->backoff_ms ? m->backoff_ms * 2 : t->backoff_first_ms;
     if (m->backoff_ms > t->backoff_max_ms)
         m->backoff_ms = t->backoff_max_ms;
@@ -121,7 +122,7 @@ static void buried(struct master *m, unsigned i, int status) {
         g->deaths = s->ready ? 0 : g->deaths + 1;
     }
     if (status != 0 && lifetime < m->timing->fast_death_ms && !m->stopping)
-        slow_down(m, now);
+        slow_down(m, c->started_ms, now);
     slot_set(s, SLOT_FREE);
     *c = (struct child){0};
 }

@@ -68,11 +68,11 @@ static void stop(struct master *m, const char *signal_name, int64_t now) {
     }
     m->stopping = true;
     m->stop_kill_ms = now + m->timing->stop_ms;
-    log_info("stopping", kv("signal", signal_name), kvn("workers", children_alive(m)));
     /* In this order: what connects after the first step is refused and can be told so by the web
      * server; what came before it is in the queue that the workers now drain. */
     listener_close(m->address, m->listener, m->owned);
     m->listener = -1;
+    log_info("stopping", kv("signal", signal_name), kvn("workers", children_alive(m)));
     children_signal(m, SIGTERM);
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "store/kv.h"
+#include "host/kv.h"
 #include "store/store.h"
 
 #define RECORD_VERSION 1

@@ -1,5 +1,5 @@
 /* The store: login sessions, with the four operations that DynamoDB will offer under the original
- * design's permissions, and a small cache shared by the workers of one host.
+ * design's permissions.
  * An implementation fills the table of functions; callers use the inline functions below. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -78,19 +78,5 @@ static inline void store_close(struct store *s) {
 
 /* sessions_lmdb.c: sessions of one host, in STATE_DIR/sessions. Open it after the fork. */
 enum rc store_lmdb_open(const char *dir, struct store **out, struct err *e) MUST_USE;
-
-/* host_cache.c: small values shared by all workers of this host, in LMDB in STATE_DIR/cache. */
-#define HOST_CACHE_VALUE_MAX 131072
-struct host_cache;
-enum rc host_cache_open(const char *dir, struct host_cache **out, struct err *e) MUST_USE;
-void host_cache_close(struct host_cache *h);
-/* *value is in the arena, *stored_s when it was put. ERR_MISSING if there is none. */
-enum rc host_cache_get(struct host_cache *h, struct arena *a, const char *key, const char **value,
-                       size_t *len, int64_t *stored_s, struct err *e) MUST_USE;
-enum rc host_cache_put(struct host_cache *h, const char *key, const void *value, size_t len,
-                       int64_t now_s, struct err *e) MUST_USE;
-/* Takes the one turn that `key` allows in every_s seconds: true for exactly one caller of the
- * host. False also if the cache fails: whoever cannot count must not go. */
-bool host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s);
 
 #endif

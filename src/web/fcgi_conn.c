@@ -188,7 +188,7 @@ static enum rc next_record(struct fcgi_conn *c, struct record *r, struct err *e)
 
 enum rc fcgi_conn_begin(struct fcgi_conn *c, struct fcgi_file *out, struct err *e) {
     unsigned char copy[HEADER_LEN + BEGIN_BODY_LEN], *body = copy + HEADER_LEN;
-    struct record r;
+    struct record r = {0};
     enum rc rc = read_header(c, &r, e);
 
     if (rc)
@@ -233,7 +233,7 @@ static enum rc copy_record(struct fcgi_conn *c, const struct record *r, struct f
 
 enum rc fcgi_conn_stream(struct fcgi_conn *c, enum fcgi_stream type, size_t max,
                          struct fcgi_file *out, size_t *got, struct err *e) {
-    struct record r;
+    struct record r = {0};
 
     *got = 0;
     do {

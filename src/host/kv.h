@@ -1,7 +1,7 @@
 /* A key-value file shared by processes: the only user of LMDB. Readers take no lock, writers one;
  * a process that dies in the middle of a write leaves the file as it was before. */
-#ifndef STORE_KV_H
-#define STORE_KV_H
+#ifndef HOST_KV_H
+#define HOST_KV_H
 
 #include "base/arena.h"
 #include "base/err.h"

@@ -1,8 +1,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/kv.h"
-#include "store/store.h"
+#include "host/host.h"
+#include "host/kv.h"
 
 #define FILE_BYTES_MAX (64UL << 20)
 #define TURN_PREFIX "turn:" /* keeps turns and values apart */

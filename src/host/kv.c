@@ -1,4 +1,4 @@
-#include "store/kv.h"
+#include "host/kv.h"
 
 #include <errno.h>
 #include <lmdb.h>

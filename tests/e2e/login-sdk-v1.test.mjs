@@ -1,0 +1,74 @@
+// The official SDK v1 (handshake revision 2025-11-25) and older handshake revisions by raw HTTP: discover, register by
+// client-id document, log in through the consent page and Cognito's login form, call tools, refresh, call again.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { HANDSHAKE_REVISIONS, initialize, legacy, post } from '../parts/mcp.mjs';
+import { TestOAuthProvider } from '../parts/sdk-provider.mjs';
+import { startSite } from '../parts/site.mjs';
+import { tokens } from '../parts/oauth.mjs';
+import { checkLoginPages, checkRefresh, checkTools } from '../parts/session.mjs';
+
+let site;
+before(async () => { site = await startSite(); });
+after(() => site?.close());
+
+test('SDK v1 logs in, calls tools, refreshes and calls again', async () => {
+  const provider = new TestOAuthProvider({ clientMetadataUrl: site.clientId });
+  const newTransport = () => new StreamableHTTPClientTransport(new URL(site.mcpUrl), { authProvider: provider });
+  const newClient = () => new Client({ name: 'test-v1', version: '1' });
+
+  const first = newTransport();
+  await assert.rejects(newClient().connect(first), UnauthorizedError);
+  assert.equal(provider.saved.client.client_id, site.clientId, 'the client-id document is the registration');
+  checkLoginPages(site, provider);
+  await first.finishAuth(provider.callback.searchParams.get('code'));
+
+  const client = newClient();
+  const transport = newTransport();
+  await client.connect(transport);
+  assert.equal(transport.protocolVersion, '2025-11-25');
+  assert.equal(client.getServerVersion().name, 'mcp-authd');
+
+  await checkTools(site, client, provider);
+  await checkRefresh(site, client, provider);
+  await client.ping();
+  await client.close();
+});
+
+for (const version of HANDSHAKE_REVISIONS) {
+  test(`a client of revision ${version} is served in its revision`, async () => {
+    const { access_token: token } = await tokens(site);
+    const hello = await initialize(site, token, version);
+    assert.equal(hello.status, 200, hello.text);
+    assert.equal(hello.body.result.protocolVersion, version);
+    assert.ok(hello.body.result.capabilities.tools);
+    assert.equal(hello.body.result.serverInfo.name, 'mcp-authd');
+
+    const ready = await post(site, token, { jsonrpc: '2.0', method: 'notifications/initialized' },
+      { 'mcp-protocol-version': version === '2025-03-26' ? undefined : version });
+    assert.equal(ready.status, 202, ready.text);
+    assert.equal(ready.text, '');
+
+    const pong = await legacy(site, token, version, 'ping');
+    assert.deepEqual(pong.body, { jsonrpc: '2.0', id: 1, result: {} });
+
+    const list = await legacy(site, token, version, 'tools/list');
+    assert.ok(list.body.result.tools.some((tool) => tool.name === 'whoami'), list.text);
+    const called = await legacy(site, token, version, 'tools/call', { name: 'echo', arguments: { text: 'hello' } });
+    assert.equal(called.status, 200);
+    assert.deepEqual(called.body.result.content, [{ type: 'text', text: 'hello' }]);
+    // Members of later revisions stay out of the earlier ones.
+    assert.equal(called.body.result.resultType, undefined, called.text);
+    assert.equal(list.body.result.ttlMs, undefined, list.text);
+  });
+}
+
+test('an unknown revision is answered with the newest handshake revision', async () => {
+  const { access_token: token } = await tokens(site);
+  const hello = await initialize(site, token, '2099-01-01');
+  assert.equal(hello.body.result.protocolVersion, '2025-11-25', hello.text);
+});

@@ -1,0 +1,23 @@
+// The site of the tests itself: a crash of the daemon must not pass unnoticed.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { callTool } from '../parts/mcp.mjs';
+import { workersOf } from '../parts/daemon.mjs';
+import { startSite } from '../parts/site.mjs';
+import { until } from '../parts/util.mjs';
+
+test('a worker that crashes is replaced, and the end of the test reports it', async () => {
+  const site = await startSite();
+  try {
+    const token = await site.cognito.accessToken();
+    await callTool(site, token, 'whoami');
+    const crashed = workersOf(site.daemon);
+    assert.equal(crashed.length, 2, 'WORKERS_MIN');
+    for (const pid of crashed) process.kill(pid, 'SIGSEGV');
+    await until('two new workers', () => workersOf(site.daemon).filter((pid) => !crashed.includes(pid)).length >= 2);
+    assert.equal((await callTool(site, token, 'echo', { text: 'still here' })).content[0].text, 'still here');
+  } finally {
+    await assert.rejects(site.close(), /SIGSEGV/);
+  }
+});

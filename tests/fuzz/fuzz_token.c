@@ -1,0 +1,55 @@
+/* A token that a stranger sends, and claims that Cognito would sign. An input that begins with "!"
+ * is signed as claims under a good header, so that the fuzzer reaches what lies behind the
+ * signature; any other input is the token itself, and must never verify. */
+#include "../unit/token_maker.h"
+#include "standalone.h"
+
+static struct signer signer;
+static struct jwk_set *set;
+
+static void set_up_once(void) {
+    if (set)
+        return;
+    struct arena *a = arena_new(1 << 20);
+    signer_init(&signer, 2048);
+    set = jwks_of(a, &signer, "k");
+    arena_free(a);
+}
+
+static const struct token_expect expect = {
+    .issuer = "https://issuer.example",
+    .client_id = "c",
+    .resource = "https://mcp.example/mcp",
+    .now_s = 1800000000,
+};
+
+/* What may never come out of a token that was accepted. */
+static void check_accepted(const struct token_claims *claims) {
+    if (!claims->sub || !*claims->sub || !claims->scope || !claims->username || !claims->jti ||
+        strcmp(claims->client_id, "c") != 0 || claims->exp <= expect.now_s - TOKEN_LEEWAY_S)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct arena *a = arena_new(64 << 20);
+    char *token = arena_strndup(a, (const char *)data, size);
+    struct token_claims claims = {0};
+    struct err e = {0};
+    const char *kid;
+
+    set_up_once();
+    int is_claims = token[0] == '!';
+    if (is_claims)
+        token = sign_rs256(a, &signer, "{\"alg\":\"RS256\",\"kid\":\"k\"}", token + 1);
+    (void)token_unverified_claim(a, token, "scope");
+    int has_kid = token_kid(a, token, &kid, &e) == OK;
+    if (token_verify(a, token, jwk_set_find(set, "k"), &expect, &claims, &e) == OK) {
+        if (!is_claims || !has_kid)
+            abort();
+        check_accepted(&claims);
+    } else if (e.code != ERR_INVALID_TOKEN || !*e.text) {
+        abort();
+    }
+    arena_free(a);
+    return 0;
+}

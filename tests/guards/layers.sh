@@ -1,0 +1,72 @@
+#!/bin/sh
+# Rooms may include only rooms below them, and each library's header stands in its one place.
+set -eu
+cd "$(dirname "$0")/../.."
+bad=0
+
+say() {
+	echo "$1" >&2
+	bad=1
+}
+
+# What each room may include besides itself; all that is below it in ARCHITECTURE.md.
+below() {
+	case $1 in
+	base) echo ;;
+	crypto) echo base ;;
+	web) echo base crypto ;;
+	host | net) echo base crypto web ;;
+	cognito) echo base crypto web host net ;;
+	store) echo base crypto web host net cognito ;;
+	oauth | mcp) echo base crypto web host net cognito store ;;
+	app) echo base crypto web host net cognito store oauth mcp ;;
+	pool) echo base crypto web app ;;
+	*) say "src/$1 is no room of ARCHITECTURE.md" ;;
+	esac
+}
+
+for dir in src/*/; do
+	room=$(basename "$dir")
+	allowed=" $room $(below "$room") "
+	for file in "$dir"*.[ch]; do
+		others=$(sed -nE 's,^#include "([a-z]+)/.*,\1,p' "$file" | sort -u)
+		for other in $others; do
+			case $allowed in
+			*" $other "*) ;;
+			*) say "$file includes $other/, which is not below $room/" ;;
+			esac
+		done
+		if grep -n '^#include "[^/]*"' "$file" >&2; then
+			say "$file: write includes as \"room/file.h\""
+		fi
+	done
+done
+
+# only HEADER FILES…: HEADER is included by no file but these.
+only() {
+	header=$1
+	shift
+	for file in $(grep -rlE "^#include <$header" src || true); do
+		case " $* " in
+		*" $file "*) ;;
+		*) say "$file includes <$header…>, which belongs in $*" ;;
+		esac
+	done
+}
+
+only fcgi src/web/fcgi.c
+only json-c src/base/json.c
+only jansson nowhere
+only curl/ src/net/http.c
+only lmdb src/host/kv.c
+only jwt src/crypto/token.c
+only gnutls/ src/crypto/jwk.c
+only nettle/ src/crypto/digest.c src/crypto/nettle_digest.h src/crypto/seal.c
+
+# A file that passes 500 lines asks to be two.
+for file in src/*.c src/*/*.[ch]; do
+	lines=$(wc -l <"$file")
+	[ "$lines" -le 500 ] || say "$file has $lines lines; the limit is 500"
+done
+
+exit $bad

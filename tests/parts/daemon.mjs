@@ -1,0 +1,60 @@
+// mcp-authd itself: writes a configuration file, starts the program, waits for its socket, keeps its log.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { accepts, ROOT } from './util.mjs';
+import { start } from './process.mjs';
+
+export const BINARY = process.env.MCP_AUTHD ?? path.join(ROOT, 'build/mcp-authd');
+
+// The daemon reads its keys from the environment too, so it gets only what a service would have, and what the
+// sanitizers need.
+function plainEnvironment() {
+  const kept = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'ASAN_OPTIONS', 'LSAN_OPTIONS', 'UBSAN_OPTIONS', 'ASAN_SYMBOLIZER_PATH'];
+  return Object.fromEntries(kept.filter((name) => name in process.env).map((name) => [name, process.env[name]]));
+}
+
+export function writeConfig(file, keys) {
+  const lines = Object.entries(keys).filter(([, value]) => value !== undefined).map(([key, value]) => `${key}=${value}\n`);
+  fs.writeFileSync(file, `# written by tests/parts/daemon.mjs\n${lines.join('')}`);
+}
+
+export async function startDaemon({ dir, config, env = {} }) {
+  if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} does not exist: run make first`);
+  const file = path.join(dir, 'mcp-authd.conf');
+  writeConfig(file, config);
+  const child = start(BINARY, ['-c', file], { env: { ...plainEnvironment(), ...env } });
+  await child.ready('listening', () => accepts({ path: env.LISTEN ?? config.LISTEN }));
+  return {
+    configFile: file,
+    get pid() { return child.pid; },
+    get log() { return child.output; },
+    get result() { return child.result; },
+    ended: child.ended,
+    signal: (name) => child.signal(name),
+    follow: (listener) => child.follow(listener),
+    stop: (how) => child.stop(how),
+  };
+}
+
+// The process ids of its workers: the children of the master.
+export function workersOf(daemon) {
+  return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((pid) => {
+    try {
+      return new RegExp(`^PPid:\\s+${daemon.pid}$`, 'm').test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+    } catch {
+      return false;       // it ended while we looked
+    }
+  }).map(Number);
+}
+
+// What a log must not contain: reports of the sanitizers, and workers that ended or hung by a fault of their own.
+const TROUBLE = [
+  /ERROR: \w+Sanitizer|SUMMARY: \w+Sanitizer|runtime error:/,
+  /event=worker_exited\b(?!.* status=0\b)/,
+  /event=(worker_stuck|worker_killed|workers_killed|worker_start_failed|fork_failed|giving_up|out_of_memory)\b/,
+];
+
+export function findTrouble(log) {
+  return log.split('\n').filter((line) => TROUBLE.some((pattern) => pattern.test(line)));
+}

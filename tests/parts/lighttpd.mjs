@@ -1,0 +1,54 @@
+// lighttpd on loopback with the project's own routes file, conf/lighttpd/mcp-authd-routes.conf.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { accepts, ROOT } from './util.mjs';
+import { start } from './process.mjs';
+
+const ROUTES = path.join(ROOT, 'conf/lighttpd/mcp-authd-routes.conf');
+
+export function findLighttpd() {
+  const found = ['/usr/sbin/lighttpd', '/usr/local/sbin/lighttpd', '/usr/bin/lighttpd'].find((file) => fs.existsSync(file));
+  if (!found) throw new Error('lighttpd is not installed (Debian package lighttpd)');
+  return found;
+}
+
+// The parsing options are those of Debian's own lighttpd.conf: an admin's server has them.
+function mainConfig({ dir, port, socket, ipv6 }) {
+  return `server.document-root = "${dir}/htdocs"
+server.bind = "127.0.0.1"
+server.port = ${port}
+${ipv6 ? `$SERVER["socket"] == "[::1]:${port}" { }` : ''}
+server.errorlog = "${dir}/error.log"
+server.upload-dirs = ( "${dir}" )
+server.http-parseopts = (
+  "header-strict" => "enable", "host-strict" => "enable", "host-normalize" => "enable",
+  "url-normalize-unreserved" => "enable", "url-normalize-required" => "enable", "url-ctrls-reject" => "enable",
+  "url-path-2f-decode" => "enable", "url-path-dotseg-remove" => "enable"
+)
+index-file.names = ( "index.html" )
+var.mcp_authd_socket = "${socket}"
+include "${ROUTES}"
+`;
+}
+
+// `ipv6` also listens on [::1], for clients that resolve localhost to it.
+export async function startLighttpd({ dir, port, socket, ipv6 = false }) {
+  const binary = findLighttpd();
+  const config = path.join(dir, 'lighttpd.conf');
+  const errorLog = path.join(dir, 'error.log');
+  fs.mkdirSync(path.join(dir, 'htdocs'), { recursive: true });
+  fs.writeFileSync(path.join(dir, 'htdocs/index.html'), 'a page of the site itself\n');
+  fs.writeFileSync(config, mainConfig({ dir, port, socket, ipv6 }));
+  execFileSync(binary, ['-tt', '-f', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+
+  const child = start(binary, ['-D', '-f', config]);
+  await child.ready(`accepting on port ${port}`, () => accepts({ port, host: '127.0.0.1' }));
+  return {
+    port,
+    get pid() { return child.pid; },
+    get log() { return child.output + (fs.existsSync(errorLog) ? fs.readFileSync(errorLog, 'utf8') : ''); },
+    stop: () => child.stop(),
+  };
+}

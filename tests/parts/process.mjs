@@ -1,0 +1,76 @@
+// A child process whose output is kept, ended by its own id and never by a name.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { sleep } from './util.mjs';
+
+// No child outlives us, also if a test run is cut off.
+const running = new Set();
+process.on('exit', () => { for (const child of running) child.kill('SIGKILL'); });
+
+export function start(command, args, { env = process.env, cwd } = {}) {
+  const child = spawn(command, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let follower = () => {};
+  const keep = (part) => {
+    output += part;
+    follower(part);
+  };
+  running.add(child);
+  child.stdout.setEncoding('utf8').on('data', keep);
+  child.stderr.setEncoding('utf8').on('data', keep);
+  const ended = new Promise((resolve) => {
+    child.on('error', (error) => {
+      running.delete(child);
+      resolve({ error });
+    });
+    // 'close' comes after the pipes are drained, but a grandchild may hold them open: 'exit' decides.
+    child.on('exit', (code, signal) => {
+      running.delete(child);
+      resolve({ code, signal });
+    });
+  });
+  let result;
+  ended.then((value) => { result = value; });
+
+  return {
+    get pid() { return child.pid; },
+    get output() { return output; },
+    get result() { return result; },
+    ended,
+    signal: (name) => child.kill(name),
+    // From now on, what the process prints goes to this function too.
+    follow: (listener) => { follower = listener; },
+    // Waits for readiness, and fails at once with the output if the process ends first.
+    async ready(what, check, { deadlineMs = 15000 } = {}) {
+      const end = Date.now() + deadlineMs;
+      while (!await check()) {
+        if (result) throw new Error(`${command} ended (${describe(result)}) before ${what}:\n${output}`);
+        if (Date.now() > end) throw new Error(`${command}: not ${what} after ${deadlineMs} ms:\n${output}`);
+        await sleep(20);
+      }
+    },
+    // TERM, then KILL after the deadline; the latter is an error, because a clean end was asked for.
+    async stop({ deadlineMs = 15000 } = {}) {
+      if (!result) child.kill('SIGTERM');
+      const outcome = await Promise.race([ended, late(deadlineMs)]);
+      if (outcome === 'late') {
+        child.kill('SIGKILL');
+        await ended;
+        throw new Error(`${command} did not end within ${deadlineMs} ms of TERM:\n${output}`);
+      }
+      if (!child.stdout.closed) await Promise.race([once(child.stdout, 'close'), late(500)]);
+      return outcome;
+    },
+  };
+}
+
+// Gives 'late' after a time, and does not keep the program running for that.
+function late(ms) {
+  return new Promise((resolve) => { setTimeout(resolve, ms, 'late').unref(); });
+}
+
+export function describe({ code, signal, error }) {
+  if (error) return error.message;
+  return signal ? `signal ${signal}` : `status ${code}`;
+}

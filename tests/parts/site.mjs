@@ -1,0 +1,85 @@
+// The whole site for one test file: local Cognito, document host, mcp-authd, lighttpd, each on free ports and in one
+// temporary folder.
+
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { startCognito } from './cognito.mjs';
+import { findTrouble, startDaemon } from './daemon.mjs';
+import { startDocumentHost } from './document-host.mjs';
+import { startLighttpd } from './lighttpd.mjs';
+import { makeCertificates } from './tls.mjs';
+import { freePort, ROOT } from './util.mjs';
+
+export const CLIENT_PATH = '/client.json';
+export const OTHER_CLIENT_PATH = '/other-client.json';
+
+// Options:
+//   config     more keys for the daemon's file, or other values (undefined leaves a key out)
+//   env        environment of the daemon
+//   cognito    options for startCognito; false: none, the configuration names a real pool
+//   host       '127.0.0.1' (default) or 'localhost': the name in the public addresses
+//   port       of lighttpd, a free one if not given
+//   ipv6       lighttpd listens on [::1] too
+//   mustFail   strings: lines of the daemon's log that hold one of them are expected trouble
+export async function startSite({ config = {}, env = {}, cognito: cognitoOptions = {}, host = '127.0.0.1', port, ipv6,
+  mustFail = [] } = {}) {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-'));
+  const closers = [];
+  async function close() {
+    const errors = [];
+    for (const stop of closers.splice(0).reverse()) await stop().catch((error) => errors.push(error));
+    fs.rmSync(dir, { recursive: true, force: true });
+    if (errors.length > 0) throw new AggregateError(errors, errors.map((error) => error.message).join('\n'));
+  }
+
+  try {
+    port ??= await freePort();
+    const issuer = `http://${host}:${port}`;
+    const mcpUrl = `${issuer}/mcp`;
+    const socket = config.LISTEN ?? path.join(dir, 'mcp-authd.sock');
+    for (const sub of ['state', 'clients.d', 'tls']) fs.mkdirSync(path.join(dir, sub), { mode: 0o700 });
+
+    const cognito = cognitoOptions && await startCognito({ callback: `${issuer}/callback`, ...cognitoOptions });
+    if (cognito) closers.push(() => cognito.close());
+
+    const certificates = makeCertificates(path.join(dir, 'tls'));
+    const documents = await startDocumentHost({ certificates });
+    closers.push(() => documents.close());
+    const redirects = { redirect_uris: ['http://127.0.0.1/callback', 'http://[::1]/callback', 'http://localhost/callback'] };
+    const clientId = documents.setClient(CLIENT_PATH, redirects);
+    const otherClientId = documents.setClient(OTHER_CLIENT_PATH, { ...redirects, client_name: 'Other client' });
+
+    const keys = {
+      ...(cognito && cognitoKeys(cognito)),
+      MCP_SERVER_URI: mcpUrl, AUTH_PROXY_URI: issuer, STATE_DIR: path.join(dir, 'state'), LISTEN: socket,
+      SESSION_STORE: 'lmdb', WORKERS_MIN: '2', WORKERS_MAX: '8',
+      TOOLS_DIR: path.join(ROOT, 'tests/tools.d'), CLIENTS_DIR: path.join(dir, 'clients.d'),
+      CLIENT_METADATA_CA_FILE: certificates.ca, CLIENT_METADATA_ALLOW_NETS: '127.0.0.0/8 ::1/128',
+      ...config,
+    };
+    const daemon = await startDaemon({ dir, config: keys, env });
+    closers.push(async () => {
+      const outcome = await daemon.stop();
+      const trouble = findTrouble(daemon.log).filter((line) => !mustFail.some((each) => line.includes(each)));
+      if (trouble.length > 0) throw new Error(`the daemon's log has trouble:\n${trouble.join('\n')}\n\n${daemon.log}`);
+      if (outcome.code !== 0) throw new Error(`the daemon ended with ${JSON.stringify(outcome)}:\n${daemon.log}`);
+    });
+
+    const web = await startLighttpd({ dir, port, socket, ipv6 });
+    closers.push(() => web.stop());
+
+    return { dir, port, issuer, mcpUrl, clientId, otherClientId, cognito, documents, daemon, web, keys, close };
+  } catch (error) {
+    await close().catch(() => {});
+    throw error;
+  }
+}
+
+function cognitoKeys(cognito) {
+  return {
+    COGNITO_REGION: 'us-east-1', COGNITO_USER_POOL_ID: cognito.poolId, COGNITO_CLIENT_ID: cognito.clientId,
+    COGNITO_DOMAIN: 'local', COGNITO_ISSUER: cognito.issuer, COGNITO_AUTHORIZE_URL: cognito.authorizeUrl,
+    COGNITO_TOKEN_URL: cognito.tokenUrl, COGNITO_JWKS_URL: cognito.jwksUrl,
+  };
+}

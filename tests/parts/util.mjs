@@ -1,0 +1,67 @@
+// Small helpers shared by the parts.
+
+import net from 'node:net';
+import path from 'node:path';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+
+export function escapeHtml(text) {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+}
+
+export function isMain(meta) {
+  return process.argv[1] === fileURLToPath(meta.url);
+}
+
+// --name value pairs of the command line, with defaults.
+export function options(defaults) {
+  const spec = Object.fromEntries(Object.entries(defaults).map(([name, value]) =>
+    [name, { type: 'string', default: value }]));
+  return parseArgs({ options: spec }).values;
+}
+
+export async function readBody(stream) {
+  const parts = [];
+  for await (const part of stream) parts.push(part);
+  return Buffer.concat(parts).toString();
+}
+
+export async function freePort(host = '127.0.0.1') {
+  const server = net.createServer().listen(0, host);
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+// Calls `check` until it gives something true, or throws after the deadline with what was waited for.
+export async function until(what, check, { deadlineMs = 15000, everyMs = 25 } = {}) {
+  const end = Date.now() + deadlineMs;
+  for (;;) {
+    const result = await check();
+    if (result) return result;
+    if (Date.now() > end) throw new Error(`gave up after ${deadlineMs} ms waiting for ${typeof what === 'function' ? what() : what}`);
+    await sleep(everyMs);
+  }
+}
+
+export function sleep(ms) {
+  return new Promise((resolve) => { setTimeout(resolve, ms); });
+}
+
+// True if something accepts a connection there. `where` is what net.connect takes: {port, host} or {path}.
+export async function accepts(where) {
+  const socket = net.connect(where);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}

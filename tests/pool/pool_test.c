@@ -1,0 +1,637 @@
+/* The process pool, from outside: a real daemon with a toy application (stub_app.c), real sockets,
+ * real signals.   pool_test STUB_DAEMON [PATTERN] */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "daemon.h"
+
+#define BIG_REPLY (1 << 20)
+
+static int setup(void **state) {
+    struct daemon *d = malloc(sizeof *d);
+
+    if (!d)
+        return -1;
+    daemon_init(d);
+    *state = d;
+    return 0;
+}
+
+/* A build with sanitizers reports in the daemon's log. */
+static int teardown(void **state) {
+    struct daemon *d = *state;
+    int reports = log_count(d, "Sanitizer") + log_count(d, "runtime error");
+
+    if (reports)
+        log_show(d);
+    daemon_clean(d);
+    free(d);
+    return reports ? -1 : 0;
+}
+
+static void assert_stops(struct daemon *d, int signo) {
+    struct stat st;
+
+    kill(d->pid, signo);
+    assert_int_equal(daemon_wait(d), 0);
+    assert_int_equal(log_count(d, "event=stopping"), 1);
+    assert_int_equal(log_count(d, "event=stopped status=0"), 1);
+    assert_int_equal(log_count(d, "event=worker_killed"), 0);
+    assert_int_equal(lstat(d->sock, &st), -1);
+}
+
+/* --- Serving ------------------------------------------------------------------------------- */
+
+static void serves_and_stops(void **state) {
+    struct daemon *d = *state;
+    struct wire_reply r;
+    struct stat st;
+
+    daemon_start(d, "WORKERS_MIN=2\nWORKERS_MAX=2\n");
+    assert_int_equal(stat(d->sock, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0660);
+    assert_int_equal(log_count(d, "event=started workers_min=2"), 1);
+    assert_true(kids_wait(d, 2, 2));
+    assert_true(ask(d, "/echo", "hello", 5, &r));
+    assert_int_equal(r.status, 200);
+    assert_string_equal(r.body, "hello");
+    wire_reply_free(&r);
+    assert_true(ask(d, "/big", "", 0, &r));
+    assert_int_equal(r.body_len, BIG_REPLY);
+    wire_reply_free(&r);
+    assert_stops(d, SIGTERM);
+    assert_int_equal(log_count(d, "event=worker_exited status=0"), 2);
+}
+
+static void int_stops_too(void **state) {
+    daemon_start(*state, "");
+    assert_stops(*state, SIGINT);
+}
+
+static void body_over_the_limit(void **state) {
+    struct daemon *d = *state;
+    char *body = calloc(1, 200000);
+    struct wire_reply r;
+
+    assert_non_null(body);
+    daemon_start(d, "MAX_BODY_BYTES=100000\n");
+    assert_true(ask(d, "/echo", body, 200000, &r));
+    assert_int_equal(r.status, 413);
+    wire_reply_free(&r);
+    assert_true(ask(d, "/echo", body, 100000, &r));
+    assert_int_equal(r.status, 200);
+    wire_reply_free(&r);
+    free(body);
+}
+
+static void usr1_is_nothing(void **state) {
+    struct daemon *d = *state;
+
+    daemon_start(d, "");
+    kill(d->pid, SIGUSR1);
+    kill(d->pid, SIGUSR2);
+    assert_true(asks_fine(d, "/echo"));
+    assert_stops(d, SIGTERM);
+}
+
+static void silent_connection_does_not_block_others(void **state) {
+    struct daemon *d = *state;
+    int silent[3];
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=4\n");
+    for (int i = 0; i < 3; i++)
+        assert_true((silent[i] = dial(d)) >= 0);
+    for (int i = 0; i < 20; i++)
+        assert_true(asks_fine(d, "/echo"));
+    for (int i = 0; i < 3; i++)
+        close(silent[i]);
+    assert_true(log_wait(d, "event=connection_dropped closed", 3));
+    assert_stops(d, SIGTERM);
+}
+
+static void worker_leaves_after_its_requests(void **state) {
+    struct daemon *d = *state;
+    struct load *l;
+
+    daemon_start(d, "WORKERS_MIN=2\nWORKERS_MAX=2\nWORKER_MAX_REQUESTS=10\n");
+    l = load_start(d, 3, "/echo");
+    assert_true(load_reaches(l, 100));
+    load_end(l);
+    assert_int_equal(l->failed + l->refused, 0);
+    load_free(l);
+    assert_true(log_wait(d, "event=worker_exited status=0 requests=10", 5));
+    assert_true(kids_wait(d, 2, 2));
+    assert_int_equal(log_count(d, "event=respawn_delayed"), 0);
+}
+
+/* --- Size ---------------------------------------------------------------------------------- */
+
+static void grows_under_load_and_shrinks(void **state) {
+    struct daemon *d = *state;
+    struct load *l;
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=5\n");
+    l = load_start(d, 8, "/slow?ms=50");
+    assert_true(kids_wait(d, 5, 5));
+    assert_true(load_reaches(l, 100));
+    assert_true(kids_wait(d, 5, 5));
+    load_end(l);
+    assert_int_equal(l->failed + l->refused, 0);
+    load_free(l);
+    assert_int_equal(log_count(d, "event=workers_max_reached workers=5"), 1);
+    assert_true(kids_wait(d, 1, 1));
+    assert_true(asks_fine(d, "/echo"));
+    assert_stops(d, SIGTERM);
+}
+
+/* --- Deaths -------------------------------------------------------------------------------- */
+
+static void killed_worker_under_load(void **state) {
+    struct daemon *d = *state;
+    pid_t pids[KIDS_MAX];
+    struct load *l;
+
+    daemon_start(d, "WORKERS_MIN=3\nWORKERS_MAX=3\n");
+    l = load_start(d, 6, "/slow?ms=2");
+    for (int i = 1; i <= 3; i++) {
+        int before = l->answered;
+
+        assert_true(kids_wait(d, 3, 3));
+        assert_int_equal(kids(d, pids), 3);
+        kill(pids[0], SIGKILL);
+        assert_true(log_wait(d, "event=worker_exited signal=SIGKILL lifetime_ms= requests=", i));
+        assert_true(load_reaches(l, before + 50));
+    }
+    assert_true(kids_wait(d, 3, 3));
+    load_end(l);
+    /* Nothing but what was in the hands of the three. */
+    assert_true(l->failed <= 3);
+    assert_int_equal(l->refused, 0);
+    load_free(l);
+    assert_stops(d, SIGTERM);
+}
+
+static void crash_is_replaced(void **state) {
+    struct daemon *d = *state;
+    struct wire_reply r;
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    assert_false(ask(d, "/crash", "", 0, &r));
+    assert_true(r.closed);
+    wire_reply_free(&r);
+    assert_true(asks_fine(d, "/echo")); /* waits in the queue until there is a worker */
+    assert_int_equal(log_count(d, "event=worker_exited signal=SIGABRT"), 1);
+}
+
+/* Workers that came up and then die young slow the master down, but it never gives up. */
+static void crash_loop_backs_off(void **state) {
+    struct daemon *d = *state;
+    struct wire_reply r;
+    int64_t before = wire_now_ms();
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    for (int i = 0; i < 10; i++) {
+        (void)ask(d, "/crash", "", 0, &r);
+        wire_reply_free(&r);
+    }
+    assert_true(log_wait(d, "event=respawn_delayed ms=400", 1));
+    assert_true(wire_now_ms() - before > 25 + 50 + 100 + 200 + 400);
+    assert_true(asks_fine(d, "/echo"));
+    assert_int_equal(log_count(d, "event=giving_up"), 0);
+    assert_stops(d, SIGTERM);
+}
+
+static void never_ready(struct daemon *d, const char *why) {
+    int deaths, status;
+
+    daemon_write(d, why);
+    daemon_spawn(d);
+    status = daemon_wait(d);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+    assert_int_equal(log_count(d, "event=giving_up"), 1);
+    deaths = log_count(d, "event=worker_exited");
+    assert_in_range(deaths, 8, 10);
+    assert_int_equal(log_count(d, "event=ready"), 0);
+}
+
+static void gives_up_if_none_ever_starts(void **state) {
+    struct daemon *d = *state;
+
+    never_ready(d, "TOOLS_DIR=bad-start\nWORKERS_MIN=2\n");
+    assert_true(log_count(d, "event=worker_start_failed told") >= 8);
+    assert_true(log_count(d, "event=worker_exited status=3") >= 8);
+}
+
+static void gives_up_if_all_crash_at_start(void **state) {
+    never_ready(*state, "TOOLS_DIR=crash-start\nWORKERS_MIN=2\n");
+}
+
+static void stuck_worker_is_killed(void **state) {
+    struct daemon *d = *state;
+    struct wire_reply r;
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    assert_false(ask(d, "/hang", "", 0, &r));
+    wire_reply_free(&r);
+    assert_true(asks_fine(d, "/echo"));
+    assert_int_equal(log_count(d, "event=worker_stuck"), 1);
+    assert_int_equal(log_count(d, "event=worker_killed"), 1);
+    assert_true(log_wait(d, "event=worker_exited signal=SIGKILL", 1));
+}
+
+static void workers_do_not_outlive_the_master(void **state) {
+    struct daemon *d = *state;
+    pid_t pids[KIDS_MAX];
+    int n;
+
+    daemon_start(d, "WORKERS_MIN=3\n");
+    assert_true(kids_wait(d, 3, 3));
+    n = kids(d, pids);
+    kill(d->pid, SIGKILL);
+    assert_true(daemon_wait(d) > 0);
+    for (int i = 0; i < n; i++)
+        assert_true(gone_wait(pids[i]));
+}
+
+/* --- Stopping ------------------------------------------------------------------------------ */
+
+static void term_under_load(void **state) {
+    struct daemon *d = *state;
+    struct load *l;
+
+    daemon_start(d, "WORKERS_MIN=2\nWORKERS_MAX=2\n");
+    l = load_start(d, 30, "/slow?ms=10"); /* far more than workers: the queue is never empty */
+    assert_true(load_reaches(l, 60));
+    assert_stops(d, SIGTERM);
+    assert_true(load_is_refused(l, 30)); /* every client was told cleanly, in the end */
+    load_end(l);
+    assert_int_equal(l->failed, 0);
+    load_free(l);
+}
+
+static void term_answers_the_queue(void **state) {
+    struct daemon *d = *state;
+    struct wire_reply r;
+    struct wire w = {0};
+    int fds[8];
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    for (int i = 0; i < 8; i++) {
+        wire_free(&w);
+        wire_request(&w, "POST", i ? "/echo" : "/slow?ms=500", "queued", 6);
+        assert_true((fds[i] = dial(d)) >= 0);
+        assert_true(wire_send(fds[i], w.p, w.len));
+    }
+    assert_true(unread_wait(fds[0]));
+    assert_stops(d, SIGTERM);
+    for (int i = 0; i < 8; i++) {
+        wire_read(fds[i], &r, PATIENCE_MS);
+        assert_true(wire_whole(&r));
+        assert_string_equal(r.body, "queued");
+        wire_reply_free(&r);
+        close(fds[i]);
+    }
+    wire_free(&w);
+}
+
+static void term_in_the_middle_of_a_body(void **state) {
+    struct daemon *d = *state;
+    struct wire_reply r;
+    struct wire w = {0};
+    size_t half;
+    int fd, kept;
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    kept = open(d->sock, O_PATH | O_CLOEXEC);
+    wire_request(&w, "POST", "/echo", "0123456789", 10);
+    half = w.len - 8 - 6 - 5; /* end of stream, padding, five bytes of the body */
+    assert_true((fd = dial(d)) >= 0);
+    assert_true(wire_send(fd, w.p, half));
+    assert_true(unread_wait(fd));
+    kill(d->pid, SIGTERM);
+    assert_true(log_wait(d, "event=stopping", 1));
+    /* Nobody new, not even one who found the path just before it went away. */
+    assert_int_equal(dial(d), -1);
+    assert_int_equal(errno, ENOENT);
+    (void)snprintf(d->listen, sizeof d->listen, "/proc/self/fd/%d", kept);
+    assert_int_equal(dial(d), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    close(kept);
+    assert_true(wire_send(fd, w.p + half, w.len - half));
+    wire_read(fd, &r, PATIENCE_MS);
+    assert_true(wire_whole(&r));
+    assert_string_equal(r.body, "0123456789");
+    assert_int_equal(daemon_wait(d), 0);
+    close(fd);
+    wire_reply_free(&r);
+    wire_free(&w);
+}
+
+static void second_term_means_now(void **state) {
+    struct daemon *d = *state;
+    struct wire w = {0};
+    int fd;
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    wire_request(&w, "POST", "/slow?ms=60000", "", 0);
+    assert_true((fd = dial(d)) >= 0);
+    assert_true(wire_send(fd, w.p, w.len));
+    assert_true(unread_wait(fd));
+    kill(d->pid, SIGTERM);
+    assert_true(log_wait(d, "event=stopping", 1));
+    kill(d->pid, SIGTERM);
+    assert_int_equal(daemon_wait(d), 0);
+    assert_int_equal(log_count(d, "event=workers_killed twice"), 1);
+    close(fd);
+    wire_free(&w);
+}
+
+/* A worker told to leave does so between requests, even if there is always another one waiting. */
+static void worker_told_to_leave_under_load(void **state) {
+    struct daemon *d = *state;
+    pid_t pids[KIDS_MAX];
+    struct load *l;
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    l = load_start(d, 20, "/slow?ms=5");
+    assert_true(load_reaches(l, 20));
+    assert_int_equal(kids(d, pids), 1);
+    kill(pids[0], SIGQUIT);
+    assert_true(log_wait(d, "event=worker_exited status=0", 1));
+    assert_true(load_reaches(l, l->answered + 20));
+    load_end(l);
+    assert_int_equal(l->failed + l->refused, 0);
+    load_free(l);
+}
+
+/* --- Reloading ----------------------------------------------------------------------------- */
+
+static void reload_is_refused(struct daemon *d, const char *lines, const char *why) {
+    pid_t before[KIDS_MAX], after[KIDS_MAX];
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    assert_int_equal(kids(d, before), 1);
+    daemon_write(d, lines);
+    kill(d->pid, SIGHUP);
+    assert_true(log_wait(d, why, 1));
+    assert_true(asks_fine(d, "/echo"));
+    assert_true(kids_wait(d, 1, 1));
+    assert_int_equal(kids(d, after), 1);
+    assert_int_equal(before[0], after[0]); /* it was never touched */
+    assert_int_equal(log_count(d, "event=reload_ok"), 0);
+    /* And a good one is still taken afterwards. */
+    daemon_write(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    kill(d->pid, SIGHUP);
+    assert_true(log_wait(d, "event=reload_ok", 1));
+    assert_true(gone_wait(before[0]));
+    assert_true(asks_fine(d, "/echo"));
+    assert_stops(d, SIGTERM);
+}
+
+static void reload_of_a_broken_file(void **state) {
+    reload_is_refused(*state, "WORKERS_MIN=many\n", "level=error event=reload_failed WORKERS_MIN");
+}
+
+static void reload_that_fails_the_check(void **state) {
+    reload_is_refused(*state, "TOOLS_DIR=bad-check\n", "level=error event=reload_failed tools");
+}
+
+/* What no check can see: the workers of the new configuration do not come up. */
+static void reload_whose_workers_do_not_start(void **state) {
+    reload_is_refused(*state, "TOOLS_DIR=bad-start\n", "level=error event=reload_failed workers");
+}
+
+static void reload_under_load(void **state) {
+    struct daemon *d = *state;
+    pid_t before[KIDS_MAX];
+    struct load *l;
+
+    daemon_start(d, "WORKERS_MIN=2\nWORKERS_MAX=2\n");
+    l = load_start(d, 10, "/slow?ms=3");
+    for (int i = 1; i <= 3; i++) {
+        int n, answered = l->answered;
+
+        assert_true(kids_wait(d, 2, 2));
+        n = kids(d, before);
+        kill(d->pid, SIGHUP);
+        assert_true(log_wait(d, "event=reload_ok", i));
+        for (int k = 0; k < n; k++)
+            assert_true(gone_wait(before[k]));
+        assert_true(load_reaches(l, answered + 50));
+    }
+    load_end(l);
+    assert_int_equal(l->failed + l->refused, 0);
+    load_free(l);
+    assert_stops(d, SIGTERM);
+}
+
+static void reload_changes_the_size_but_not_the_address(void **state) {
+    struct daemon *d = *state;
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    (void)snprintf(d->listen, sizeof d->listen, "%s/other", d->dir);
+    daemon_write(d, "WORKERS_MIN=3\nWORKERS_MAX=3\n");
+    (void)snprintf(d->listen, sizeof d->listen, "%s", d->sock);
+    kill(d->pid, SIGHUP);
+    assert_true(log_wait(d, "event=reload_ok", 1));
+    assert_int_equal(log_count(d, "level=warn event=listen_unchanged"), 1);
+    assert_true(kids_wait(d, 3, 3));
+    assert_true(asks_fine(d, "/echo"));
+    assert_stops(d, SIGTERM);
+}
+
+/* --- Listening ----------------------------------------------------------------------------- */
+
+static void assert_refuses_to_start(struct daemon *d, const char *why) {
+    int status;
+
+    daemon_spawn(d);
+    status = daemon_wait(d);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+    assert_int_equal(log_count(d, why), 1);
+}
+
+static void live_socket_is_not_taken(void **state) {
+    struct daemon *d = *state, second;
+
+    daemon_start(d, "");
+    daemon_init(&second);
+    (void)snprintf(second.listen, sizeof second.listen, "%s", d->sock);
+    daemon_write(&second, "");
+    assert_refuses_to_start(&second, "level=error event=listen_failed answers");
+    daemon_clean(&second);
+    assert_true(asks_fine(d, "/echo"));
+}
+
+static void dead_socket_is_replaced(void **state) {
+    struct daemon *d = *state;
+    pid_t pids[KIDS_MAX];
+    struct stat st;
+    int n;
+
+    daemon_start(d, "");
+    n = kids(d, pids);
+    kill(d->pid, SIGKILL);
+    assert_true(daemon_wait(d) > 0);
+    for (int i = 0; i < n; i++)
+        assert_true(gone_wait(pids[i]));
+    assert_int_equal(lstat(d->sock, &st), 0);
+    daemon_spawn(d);
+    assert_true(log_wait(d, "event=ready", 2));
+    assert_true(asks_fine(d, "/echo"));
+}
+
+static void other_files_are_not_removed(void **state) {
+    struct daemon *d = *state;
+    struct stat st;
+    FILE *f = fopen(d->sock, "w");
+
+    assert_non_null(f);
+    (void)fclose(f);
+    daemon_write(d, "");
+    assert_refuses_to_start(d, "level=error event=listen_failed socket");
+    assert_int_equal(lstat(d->sock, &st), 0);
+}
+
+static void bad_addresses_are_explained(void **state) {
+    static const char *const bad[] = {"127.0.0.1",   "127.0.0.1:0",   "127.0.0.1:65536",
+                                      "localhost:1", "127.0.0.1:80x", "[::1:80",
+                                      "run/sock"};
+    struct daemon *d = *state;
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        (void)snprintf(d->listen, sizeof d->listen, "%s", bad[i]);
+        daemon_write(d, "");
+        unlink(d->log);
+        assert_refuses_to_start(d, "level=error event=listen_failed LISTEN neither");
+    }
+    (void)snprintf(d->listen, sizeof d->listen, "%s/none/sock", d->dir);
+    daemon_write(d, "");
+    assert_refuses_to_start(d, "level=error event=listen_failed make directory");
+}
+
+static int listening(const char *path) {
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    (void)snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    assert_int_equal(listen(fd, 64), 0);
+    return fd;
+}
+
+/* As lighttpd and spawn-fcgi start it. The socket stays theirs. */
+static void inherited_as_descriptor_0(void **state) {
+    struct daemon *d = *state;
+    struct stat st;
+    struct load *l;
+
+    d->fd0 = listening(d->sock);
+    daemon_start(d, "WORKERS_MIN=2\nWORKERS_MAX=2\n");
+    assert_int_equal(log_count(d, "event=started listen=inherited"), 1);
+    l = load_start(d, 4, "/slow?ms=2");
+    assert_true(load_reaches(l, 50));
+    load_end(l);
+    assert_int_equal(l->failed + l->refused, 0);
+    load_free(l);
+    kill(d->pid, SIGTERM);
+    assert_int_equal(daemon_wait(d), 0);
+    assert_int_equal(lstat(d->sock, &st), 0);
+    /* The next one goes on with it: what connects in between waits. */
+    daemon_spawn(d);
+    assert_true(asks_fine(d, "/echo"));
+}
+
+static void inherited_from_systemd(void **state) {
+    struct daemon *d = *state;
+    struct stat st;
+
+    d->fd3 = listening(d->sock);
+    daemon_start(d, "");
+    assert_int_equal(log_count(d, "event=started listen=inherited"), 1);
+    assert_true(asks_fine(d, "/echo"));
+    kill(d->pid, SIGTERM);
+    assert_int_equal(daemon_wait(d), 0);
+    assert_int_equal(lstat(d->sock, &st), 0);
+}
+
+static void loopback_port(void **state) {
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof sa;
+    struct daemon *d = *state;
+    struct wire_reply r;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    /* A free port; SO_REUSEADDR of the daemon lets it follow at once. */
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+    close(fd);
+    (void)snprintf(d->listen, sizeof d->listen, "127.0.0.1:%d", ntohs(sa.sin_port));
+    daemon_start(d, "");
+    assert_int_equal(log_count(d, "event=listen_not_loopback"), 0);
+    assert_true(ask(d, "/big", "", 0, &r));
+    assert_int_equal(r.body_len, BIG_REPLY);
+    wire_reply_free(&r);
+    assert_stops(d, SIGTERM);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        TEST(serves_and_stops),
+        TEST(int_stops_too),
+        TEST(body_over_the_limit),
+        TEST(usr1_is_nothing),
+        TEST(silent_connection_does_not_block_others),
+        TEST(worker_leaves_after_its_requests),
+        TEST(grows_under_load_and_shrinks),
+        TEST(killed_worker_under_load),
+        TEST(crash_is_replaced),
+        TEST(crash_loop_backs_off),
+        TEST(gives_up_if_none_ever_starts),
+        TEST(gives_up_if_all_crash_at_start),
+        TEST(stuck_worker_is_killed),
+        TEST(workers_do_not_outlive_the_master),
+        TEST(term_under_load),
+        TEST(term_answers_the_queue),
+        TEST(term_in_the_middle_of_a_body),
+        TEST(second_term_means_now),
+        TEST(worker_told_to_leave_under_load),
+        TEST(reload_of_a_broken_file),
+        TEST(reload_that_fails_the_check),
+        TEST(reload_whose_workers_do_not_start),
+        TEST(reload_under_load),
+        TEST(reload_changes_the_size_but_not_the_address),
+        TEST(live_socket_is_not_taken),
+        TEST(dead_socket_is_replaced),
+        TEST(other_files_are_not_removed),
+        TEST(bad_addresses_are_explained),
+        TEST(inherited_as_descriptor_0),
+        TEST(inherited_from_systemd),
+        TEST(loopback_port),
+    };
+
+    if (argc < 2) {
+        (void)fprintf(stderr, "usage: pool_test STUB_DAEMON [PATTERN]\n");
+        return 2;
+    }
+    stub_path = argv[1];
+    signal(SIGPIPE, SIG_IGN);
+    if (argc > 2)
+        cmocka_set_test_filter(argv[2]);
+    return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
+}

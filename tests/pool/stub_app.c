@@ -1,0 +1,91 @@
+/* A daemon with the real pool and the real FastCGI side, but a toy for an application:
+ *   stub-daemon FILE      runs with the configuration FILE
+ * Paths: /echo (the body comes back), /slow?ms=N, /big (1 MB), /hang, /crash.
+ * TOOLS_DIR=bad-check, bad-start or crash-start make the check or the start fail. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "pool/pool.h"
+
+#define BIG (1 << 20)
+
+struct app {
+    char *big;
+};
+
+static const struct pool_timing fast = {
+    .tick_ms = 50,
+    .stuck_ms = 3000,
+    .kill_grace_ms = 300,
+    .stop_ms = 15000,
+    .drain_ms = 10000,
+    .idle_retire_ms = 200,
+    .fast_death_ms = 1000,
+    .backoff_first_ms = 25,
+    .backoff_max_ms = 400,
+};
+
+enum rc app_new(const struct config *config, struct app **out, struct err *e) {
+    if (strcmp(config->tools_dir, "bad-start") == 0)
+        return err_set(e, ERR_MISCONFIGURED, "told to fail");
+    if (strcmp(config->tools_dir, "crash-start") == 0)
+        _exit(9);
+    *out = xcalloc(1, sizeof **out);
+    (*out)->big = xmalloc(BIG);
+    memset((*out)->big, 'b', BIG);
+    return OK;
+}
+
+void app_free(struct app *app) {
+    free(app->big);
+    free(app);
+}
+
+static void nap(long ms) {
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+
+    while (nanosleep(&t, &t) != 0)
+        ;
+}
+
+void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
+    rp->status = read == OK ? 200 : 413;
+    reply_header(rp, "Content-Type", "application/octet-stream");
+    reply_header(rp, "X-Pid", arena_printf(rq->arena, "%d", (int)getpid()));
+    reply_header(rp, "X-Id", rq->id);
+    rp->body = rq->body;
+    rp->body_len = rq->body_len;
+    if (strcmp(rq->path, "/slow") == 0 && strncmp(rq->query, "ms=", 3) == 0)
+        nap(atol(rq->query + 3));
+    else if (strcmp(rq->path, "/crash") == 0)
+        abort();
+    else if (strcmp(rq->path, "/hang") == 0)
+        for (;;)
+            pause();
+    else if (strcmp(rq->path, "/big") == 0) {
+        rp->body = app->big;
+        rp->body_len = BIG;
+    }
+}
+
+void app_upkeep(struct app *app) {
+    (void)app;
+}
+
+bool app_check(const struct config *config, FILE *problems) {
+    bool bad = strcmp(config->tools_dir, "bad-check") == 0;
+
+    if (bad)
+        fputs("the tools are bad\n", problems);
+    return !bad;
+}
+
+int main(int argc, char **argv) {
+    struct config *config = argc == 2 ? config_load(argv[1], stderr) : NULL;
+
+    return config ? pool_run_timed(argv[1], config, &fast) : 2;
+}

@@ -1,0 +1,4 @@
+#!/bin/sh
+set -eu
+cat >/dev/null
+echo 'not JSON at all'

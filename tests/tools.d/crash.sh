@@ -1,0 +1,4 @@
+#!/bin/sh
+set -eu
+cat >/dev/null
+kill -s SEGV $$

@@ -1,0 +1,250 @@
+/* A site with one user and a set of tools, and requests to its MCP endpoint: what the tests of the
+ * MCP room have in common. Include after cmocka.h. */
+#ifndef UNIT_MCP_FIXTURE_H
+#define UNIT_MCP_FIXTURE_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/json.h"
+#include "crypto/crypto.h"
+#include "mcp/mcp.h"
+#include "web/handler.h"
+
+#define NOW 1800000000
+#define TOKEN "aaa.bbb.ccc"
+#define HEADERS_MAX 16
+
+/* The envelope of a 2026-07-28 request, to be put into params. */
+#define META                                                                                       \
+    "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","                       \
+    "\"io.modelcontextprotocol/clientCapabilities\":{}}"
+#define MODERN "HTTP_MCP_PROTOCOL_VERSION=2026-07-28"
+
+struct site {
+    struct config config;
+    struct context cx;
+    struct arena *arena;
+    char dir[64]; /* of the tools */
+};
+
+/* One POST and what came of it. */
+struct post {
+    struct site *site;
+    struct arena *arena;
+    const char *headers[HEADERS_MAX]; /* "NAME=value", as FastCGI parameters */
+    struct reply reply;
+    struct err err;
+    enum rc rc;
+    struct json *body; /* of the reply, if it is JSON */
+};
+
+static inline void site_file(const struct site *s, const char *name, const char *text, int mode) {
+    char path[256];
+    FILE *f;
+
+    (void)snprintf(path, sizeof path, "%s/%s", s->dir, name);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    (void)fputs(text, f);
+    (void)fclose(f);
+    assert_int_equal(chmod(path, (mode_t)mode), 0);
+}
+
+/* A shell program and its manifest. `run` is what else stands in "run", such as ",\"output\":…". */
+static inline void site_tool(const struct site *s, const char *name, const char *script,
+                             const char *more, const char *run) {
+    char file[96], text[2048];
+
+    (void)snprintf(file, sizeof file, "%s.sh", name);
+    (void)snprintf(text, sizeof text, "#!/bin/sh\n%s\n", script);
+    site_file(s, file, text, 0755);
+    (void)snprintf(file, sizeof file, "%s.json", name);
+    (void)snprintf(text, sizeof text,
+                   "{\"name\":\"%s\",\"inputSchema\":{\"type\":\"object\"}%s,"
+                   "\"run\":{\"command\":[\"./%s.sh\"]%s}}",
+                   name, more, name, run);
+    site_file(s, file, text, 0644);
+}
+
+static inline void site_init(struct site *s) {
+    struct token_claims claims = {.sub = "user-1",
+                                  .username = "alice",
+                                  .client_id = "app-1",
+                                  .scope = "openid mcp-server/tools",
+                                  .jti = "j1",
+                                  .exp = NOW + 600,
+                                  .iat = NOW};
+
+    memset(s, 0, sizeof *s);
+    s->arena = arena_new(1 << 20);
+    strcpy(s->dir, "/tmp/mcp-tools-XXXXXX");
+    assert_non_null(mkdtemp(s->dir));
+    s->config = (struct config){
+        .cognito_issuer = "https://issuer.example/pool",
+        .cognito_client_id = "app-1",
+        .mcp_server_uri = "https://mcp.example.com/mcp",
+        .auth_proxy_uri = "https://mcp.example.com",
+        .supported_scopes = "openid mcp-server/tools admin",
+        .required_scopes = "mcp-server/tools",
+        .allowed_origins = "https://app.example http://localhost:6274",
+        .mcp_path = "/mcp",
+        .mcp_origin = "https://mcp.example.com",
+        .prm_uri = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
+        .tools_dir = s->dir,
+    };
+    s->cx.config = &s->config;
+    s->cx.clock.fixed_s = NOW;
+    s->cx.tokens = token_cache_new(64);
+    token_cache_put(s->cx.tokens, TOKEN, &claims);
+    claims.scope = "openid";
+    token_cache_put(s->cx.tokens, "few.scopes", &claims);
+    claims.scope = "mcp-server/tools admin";
+    token_cache_put(s->cx.tokens, "admin.token", &claims);
+}
+
+/* Call when the files are there. */
+static inline void site_load(struct site *s) {
+    unsigned bad;
+
+    s->cx.tools = tool_set_load(&s->config, stderr, &bad);
+    assert_int_equal(bad, 0);
+}
+
+static inline void site_free(struct site *s) {
+    char command[128];
+
+    tool_set_free((struct tool_set *)(uintptr_t)s->cx.tools);
+    token_cache_free(s->cx.tokens);
+    arena_free(s->arena);
+    (void)snprintf(command, sizeof command, "rm -rf %s", s->dir);
+    assert_int_equal(system(command), 0);
+}
+
+static inline void post_init(struct post *p, struct site *s) {
+    memset(p, 0, sizeof *p);
+    p->site = s;
+    p->arena = arena_new((size_t)128 << 20);
+    p->headers[0] = "CONTENT_TYPE=application/json";
+    p->headers[1] = "HTTP_ACCEPT=application/json, text/event-stream";
+    p->headers[2] = "HTTP_AUTHORIZATION=Bearer " TOKEN;
+}
+
+/* Sets a header, in the place of one of that name; "NAME=" is one with an empty value, "NAME"
+ * alone takes it away. */
+static inline void post_header(struct post *p, const char *header) {
+    size_t name = strcspn(header, "="), i, n;
+
+    for (i = 0; p->headers[i]; i++)
+        if (!strncmp(p->headers[i], header, name) && p->headers[i][name] == '=')
+            break;
+    if (header[name]) {
+        assert_true(i + 1 < HEADERS_MAX);
+        p->headers[i] = arena_strdup(p->arena, header);
+        return;
+    }
+    for (n = i; p->headers[n]; n++)
+        ;
+    if (n > i) {
+        p->headers[i] = p->headers[n - 1];
+        p->headers[n - 1] = NULL;
+    }
+}
+
+static inline void post_send(struct post *p, const char *body, size_t len) {
+    struct request rq = {.arena = p->arena,
+                         .id = "req-1",
+                         .method = "POST",
+                         .path = "/mcp",
+                         .query = "access_token=" TOKEN,
+                         .remote_addr = "127.0.0.1",
+                         .params = (char *const *)(uintptr_t)p->headers,
+                         .started_ms = 0};
+    struct err e = {.code = OK};
+
+    rq.body = arena_strndup(p->arena, body, len);
+    rq.body_len = len;
+    rq.content_type = request_param(&rq, "CONTENT_TYPE");
+    if (!rq.content_type)
+        rq.content_type = "";
+    reply_init(&p->reply, p->arena);
+    memset(&p->err, 0, sizeof p->err);
+    p->body = NULL;
+    p->rc = mcp_post(&p->site->cx, &rq, &p->reply, &p->err);
+    if (!p->rc && p->reply.body_len)
+        assert_int_equal(json_parse(p->arena, p->reply.body, p->reply.body_len, &p->body, &e), OK);
+}
+
+/* A 2026-07-28 request: the headers are made from it. `params` are its members, "" for none. */
+static inline void post_modern(struct post *p, const char *method, const char *name,
+                               const char *params) {
+    char *body = arena_printf(
+        p->arena, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"%s\",\"params\":{%s%s" META "}}",
+        method, params, *params ? "," : "");
+
+    post_header(p, MODERN);
+    post_header(p, arena_printf(p->arena, "HTTP_MCP_METHOD=%s", method));
+    if (name)
+        post_header(p, arena_printf(p->arena, "HTTP_MCP_NAME=%s", name));
+    post_send(p, body, strlen(body));
+}
+
+/* A request of a handshake revision. */
+static inline void post_old(struct post *p, const char *method, const char *params) {
+    char *body = arena_printf(
+        p->arena, "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"%s\",\"params\":{%s}}", method,
+        params);
+
+    post_send(p, body, strlen(body));
+}
+
+static inline const char *reply_value(const struct post *p, const char *name) {
+    for (unsigned i = 0; i < p->reply.header_count; i++)
+        if (!strcmp(p->reply.headers[i].name, name))
+            return p->reply.headers[i].value;
+    return NULL;
+}
+
+static inline struct json *post_result(const struct post *p) {
+    return json_get(p->body, "result");
+}
+
+/* The code of the JSON-RPC error; 0 for none. */
+static inline int post_error(const struct post *p) {
+    int64_t code = 0;
+
+    (void)json_get_int(json_get(p->body, "error"), "code", &code);
+    return (int)code;
+}
+
+#define expect_error(p, want_status, want_code)                                                    \
+    do {                                                                                           \
+        assert_int_equal((p)->rc, OK);                                                             \
+        assert_int_equal(post_error(p), want_code);                                                \
+        assert_int_equal((p)->reply.status, want_status);                                          \
+    } while (0)
+
+#define expect_result(p)                                                                           \
+    do {                                                                                           \
+        assert_int_equal((p)->rc, OK);                                                             \
+        assert_int_equal((p)->reply.status, 200);                                                  \
+        assert_true(json_is_object(post_result(p)));                                               \
+        assert_string_equal(reply_value(p, "Content-Type"), "application/json");                   \
+    } while (0)
+
+/* The text of the n-th content block of a tool's result. */
+static inline const char *tool_text(const struct post *p, size_t n) {
+    const char *s = json_get_str(json_at(json_get(post_result(p), "content"), n), "text");
+
+    return s ? s : "(none)";
+}
+
+static inline bool tool_failed(const struct post *p) {
+    return json_get_bool(post_result(p), "isError");
+}
+
+#endif

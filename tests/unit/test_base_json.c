@@ -1,0 +1,156 @@
+#include "unit.h"
+
+#include "base/json.h"
+
+static enum rc parse(struct arena *a, const char *text, struct json **out) {
+    struct err e;
+
+    return json_parse(a, text, strlen(text), out, &e);
+}
+
+/* In the manner of JSONTestSuite: everything here is not JSON. */
+static void what_is_not_json_is_refused(void **state) {
+    static const char *const wrong[] = {
+        "",
+        " ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "[1,]",
+        "{\"a\":1,}",
+        "{\"a\"}",
+        "{a:1}",
+        "{'a':1}",
+        "[1 2]",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "-",
+        "1e",
+        "0x10",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "nul",
+        "TRUE",
+        "True",
+        "\"a",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\t\"",
+        "\"\n\"",
+        "[1]x",
+        "{} {}",
+        "/* c */1",
+        "1 // c",
+        "\xef\xbb\xbf{}",
+        "[\f1]",
+        "\"\xff\"",
+        "\"\xc0\xaf\"",
+        "\"\xed\xa0\x80\"",
+        "[\"a\",,1]",
+        "{\"a\":,}",
+        "[-]",
+        "1 2",
+        "\"a\" \"b\"",
+        "[1}",
+        "{\"a\":1]",
+        "nan",
+        "inf",
+    };
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct json *v;
+
+        if (parse(*state, wrong[i], &v) != ERR_INVALID_REQUEST)
+            fail_msg("accepted: %s", wrong[i]);
+        assert_null(v);
+    }
+}
+
+static void what_is_json_is_read(void **state) {
+    static const char *const right[] = {"{}",   " [ ] ",    "0",           "-1.5e+3",
+                                        "true", "\"\"",     "\"\\u00e9\"", "[[[1]]]",
+                                        "null", "\r\n{}\t", "1E400",       "\"\\ud83d\\ude00\""};
+
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        struct json *v;
+
+        if (parse(*state, right[i], &v) != OK)
+            fail_msg("refused: %s", right[i]);
+    }
+}
+
+static void a_nul_byte_is_no_json(void **state) {
+    struct json *v;
+    struct err e;
+
+    assert_int_equal(json_parse(*state, "{}\0", 3, &v, &e), ERR_INVALID_REQUEST);
+    assert_int_equal(json_parse(*state, "{\0}", 3, &v, &e), ERR_INVALID_REQUEST);
+}
+
+static void nesting_has_a_limit(void **state) {
+    char text[2 * 100000 + 1];
+    struct json *v;
+    struct err e;
+
+    memset(text, '[', 100000);
+    memset(text + 100000, ']', 100000);
+    assert_int_equal(json_parse(*state, text, 200000, &v, &e), ERR_INVALID_REQUEST);
+    assert_non_null(strstr(e.text, "nested"));
+}
+
+static void values_have_types(void **state) {
+    struct json *v;
+    int64_t n;
+
+    assert_int_equal(parse(*state,
+                           "{\"s\":\"x\",\"z\":\"a\\u0000b\",\"i\":5,\"d\":5.0,\"f\":5.5,"
+                           "\"b\":true,\"n\":null,\"a\":[1],\"big\":1e300}",
+                           &v),
+                     OK);
+    assert_string_equal(json_get_str(v, "s"), "x");
+    assert_null(json_get_str(v, "z")); /* a NUL inside */
+    assert_null(json_get_str(v, "i"));
+    assert_true(json_get_int(v, "i", &n) && n == 5);
+    assert_true(json_get_int(v, "d", &n) && n == 5);
+    assert_false(json_get_int(v, "f", &n));
+    assert_false(json_get_int(v, "big", &n));
+    assert_false(json_get_int(v, "s", &n));
+    assert_true(json_get_bool(v, "b"));
+    assert_false(json_get_bool(v, "s"));
+    assert_true(json_has(v, "n"));
+    assert_null(json_get(v, "n"));
+    assert_false(json_has(v, "missing"));
+    assert_int_equal(json_len(json_get(v, "a")), 1);
+    assert_null(json_at(json_get(v, "a"), 1));
+    assert_null(json_get(json_get(v, "s"), "x"));
+}
+
+static void built_values_outlive_their_parts(void **state) {
+    struct json *o = json_new_object(*state), *a = json_new_array(*state), *copy;
+    struct arena *other = arena_new(1 << 20);
+
+    json_add_str(a, "x/y");
+    json_put(o, "a", a);
+    json_put(o, "null", NULL);
+    json_put_str(o, "absent", NULL);
+    json_put_int(o, "n", INT64_MAX);
+    copy = json_clone(other, o);
+    json_del(o, "a");
+    assert_string_equal(json_text(*state, o, NULL), "{\"null\":null,\"n\":9223372036854775807}");
+    assert_string_equal(json_text(*state, copy, NULL),
+                        "{\"a\":[\"x/y\"],\"null\":null,\"n\":9223372036854775807}");
+    arena_free(other);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_ARENA(what_is_not_json_is_refused), WITH_ARENA(what_is_json_is_read),
+        WITH_ARENA(a_nul_byte_is_no_json),       WITH_ARENA(nesting_has_a_limit),
+        WITH_ARENA(values_have_types),           WITH_ARENA(built_values_outlive_their_parts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,195 @@
+/* The rules for clients, redirect URIs, PKCE, resources and codes. */
+#include "unit.h"
+
+#include "base/json.h"
+#include "oauth/code.h"
+#include "oauth/oauth.h"
+
+#define ID "https://client.example.com/oauth/client.json"
+
+static enum rc read_document(struct arena *a, const char *id, const char *text, struct client *out,
+                             struct err *e) {
+    struct json *d;
+
+    assert_int_equal(json_parse(a, text, strlen(text), &d, e), OK);
+    return client_document_read(a, d, id, out, e);
+}
+
+static void a_client_id_must_be_a_document_url(void **state) {
+    static const char *const wrong[] = {
+        "client",
+        "http://client.example.com/c.json",
+        "https://client.example.com",
+        "https://client.example.com/",
+        "https://client.example.com/c#f",
+        "https://user@client.example.com/c",
+        "https://u:p@client.example.com/c",
+        "https://client.example.com/a/../c",
+        "https://client.example.com/./c",
+        "https://client.example.com/a/..",
+        "https://client.example.com/c c",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "https:///c",
+    };
+    struct url u;
+    struct err e;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (client_id_check(*state, wrong[i], &u, &e) != ERR_INVALID_CLIENT)
+            fail_msg("accepted: %s", wrong[i]);
+    assert_int_equal(client_id_check(*state, ID, &u, &e), OK);
+    assert_int_equal(client_id_check(*state, "https://c.example.com:8443/..c/c..", &u, &e), OK);
+}
+
+static void a_document_is_checked(void **state) {
+    static const struct {
+        const char *text, *said;
+    } wrong[] = {
+        {"[]", "not a JSON object"},
+        {"{\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"]}", "not the URL"},
+        {"{\"client_id\":\"" ID "/\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"]}",
+         "not the URL"},
+        {"{\"client_id\":\"" ID "\",\"redirect_uris\":[\"https://a/b\"]}", "client_name"},
+        {"{\"client_id\":\"" ID "\",\"client_name\":\"n\"}", "no redirect_uris"},
+        {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[]}",
+         "no redirect_uris"},
+        {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[1]}", "but strings"},
+        {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"http://a/b\"]}",
+         "https or loopback"},
+        {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"],"
+         "\"client_secret\":\"s\"}",
+         "must not hold a secret"},
+        {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"],"
+         "\"token_endpoint_auth_method\":\"client_secret_basic\"}",
+         "other than none"},
+        {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"],"
+         "\"grant_types\":[\"implicit\"]}",
+         "authorization_code"},
+        {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"],"
+         "\"response_types\":[\"token\"]}",
+         "response_types"},
+    };
+    struct client c;
+    struct err e;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (read_document(*state, ID, wrong[i].text, &c, &e) != ERR_INVALID_CLIENT ||
+            !strstr(e.text, wrong[i].said))
+            fail_msg("%s: %s", wrong[i].text, e.text);
+    assert_int_equal(
+        read_document(*state, ID,
+                      "{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":"
+                      "[\"http://a/b\",\"https://a/b\"],\"token_endpoint_auth_method\":"
+                      "\"private_key_jwt\",\"token_endpoint_auth_methods_supported\":[\"none\"]}",
+                      &c, &e),
+        OK);
+    assert_int_equal(c.redirect_uri_count, 1);
+    assert_string_equal(c.host, "client.example.com");
+}
+
+static void redirect_uris_are_exact_but_for_the_loopback_port(void **state) {
+    static const struct client c = {
+        .redirect_uris = {"https://a.example.com/cb?x=1", "http://127.0.0.1/cb",
+                          "http://localhost:3000/cb", "http://[::1]/cb?q", "com.example.app:/cb"},
+        .redirect_uri_count = 5};
+    static const struct {
+        const char *uri;
+        bool good;
+    } cases[] = {
+        {"https://a.example.com/cb?x=1", true},
+        {"https://a.example.com/cb", false},
+        {"https://a.example.com/cb?x=1&y", false},
+        {"https://a.example.com:443/cb?x=1", false},
+        {"https://A.example.com/cb?x=1", false},
+        {"https://a.example.com/cb?x=1#f", false},
+        {"https://a.example.com.evil.example/cb?x=1", false},
+        {"http://a.example.com/cb?x=1", false},
+        {"http://127.0.0.1/cb", true},
+        {"http://127.0.0.1:51234/cb", true},
+        {"http://127.0.0.1:51234/cb/", false},
+        {"http://127.0.0.1:51234/cb?x", false},
+        {"http://127.0.0.2:51234/cb", false},
+        {"https://127.0.0.1:51234/cb", false},
+        {"http://u@127.0.0.1:51234/cb", false},
+        {"http://127.0.0.1:1@evil.example/cb", false},
+        {"http://127.0.0.1:51234/cb#f", false},
+        {"http://localhost:1/cb", true},
+        {"http://localhost/cb", true},
+        {"http://localhost.evil.example:3000/cb", false},
+        {"http://[::1]:9/cb?q", true},
+        {"http://[::1]:9/cb", false},
+        {"com.example.app:/cb", true},
+        {"com.example.app:/cb2", false},
+        {"javascript:alert(1)", false},
+        {"", false},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (redirect_uri_is_registered(*state, &c, cases[i].uri) != cases[i].good)
+            fail_msg("wrong about %s", cases[i].uri);
+}
+
+static void pkce_is_rfc_7636_appendix_b(void **state) {
+    const char *verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    const char *challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+    assert_string_equal(pkce_challenge(*state, verifier), challenge);
+    assert_true(pkce_verifier_matches(*state, verifier, challenge));
+    assert_false(pkce_verifier_matches(*state, challenge, challenge)); /* plain */
+    assert_false(pkce_verifier_matches(*state, "short", challenge));
+    assert_true(pkce_challenge_is_valid(challenge));
+    assert_false(pkce_challenge_is_valid("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw+cM"));
+    assert_false(pkce_challenge_is_valid("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM="));
+    assert_false(pkce_challenge_is_valid(""));
+}
+
+static void a_resource_may_be_written_in_the_ways_of_real_clients(void **state) {
+    static const struct config c = {.mcp_server_uri = "https://mcp.example.com/mcp"};
+
+    (void)state;
+    assert_true(resource_is_ours(&c, NULL));
+    assert_true(resource_is_ours(&c, "https://mcp.example.com/mcp"));
+    assert_true(resource_is_ours(&c, "https://mcp.example.com/mcp/"));
+    assert_true(resource_is_ours(&c, "https://mcp.example.com/mcp?session=1"));
+    assert_false(resource_is_ours(&c, "https://mcp.example.com/mcp2"));
+    assert_false(resource_is_ours(&c, "https://mcp.example.com/mc"));
+    assert_false(resource_is_ours(&c, "https://mcp.example.com"));
+    assert_false(resource_is_ours(&c, "https://evil.example.com/mcp"));
+    assert_false(resource_is_ours(&c, "/"));
+}
+
+static void only_our_code_opens_cognitos(void **state) {
+    const char *grant, *other_grant,
+        *text = code_make(*state, "c2Vzc2lvbg", "cognito-code", &grant);
+    const char *cognito_code;
+    struct code code, other;
+    struct err e;
+
+    assert_int_equal(code_split(*state, text, &code, &e), OK);
+    assert_string_equal(code.session_id, "c2Vzc2lvbg");
+    assert_int_equal(code_open(*state, &code, grant, &cognito_code, &e), OK);
+    assert_string_equal(cognito_code, "cognito-code");
+    assert_int_equal(
+        code_split(*state, code_make(*state, "c2Vzc2lvbg", "x", &other_grant), &other, &e), OK);
+    assert_int_equal(code_open(*state, &other, grant, &cognito_code, &e), ERR_INVALID_GRANT);
+    assert_int_equal(code_split(*state, "", &code, &e), ERR_INVALID_GRANT);
+    assert_int_equal(code_split(*state, "nodot", &code, &e), ERR_INVALID_GRANT);
+    assert_int_equal(code_split(*state, "a.b", &code, &e), ERR_INVALID_GRANT);
+    assert_int_equal(code_split(*state, arena_printf(*state, "%s ", text), &code, &e),
+                     ERR_INVALID_GRANT);
+    assert_int_equal(code_split(*state, arena_printf(*state, "!%s", text), &other, &e),
+                     ERR_INVALID_GRANT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_ARENA(a_client_id_must_be_a_document_url),
+        WITH_ARENA(a_document_is_checked),
+        WITH_ARENA(redirect_uris_are_exact_but_for_the_loopback_port),
+        WITH_ARENA(pkce_is_rfc_7636_appendix_b),
+        WITH_ARENA(a_resource_may_be_written_in_the_ways_of_real_clients),
+        WITH_ARENA(only_our_code_opens_cognitos),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,195 @@
+/* The four conditional operations, the sweep, and what several processes see. */
+#include "unit.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store/store.h"
+
+#define NOW 1000000
+
+static char dir[] = "/tmp/mcp-authd-store-XXXXXX";
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static struct store *open_store(const char *name) {
+    char path[128];
+    struct store *s;
+    struct err e;
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    assert_int_equal(store_lmdb_open(path, &s, &e), OK);
+    return s;
+}
+
+static struct session pending(const char *id) {
+    return (struct session){.id = id,
+                            .state = SESSION_PENDING,
+                            .browser = "browser",
+                            .login = "sealed",
+                            .grant = "",
+                            .ttl = NOW + 10};
+}
+
+static void a_login_goes_through_the_four_operations(void **state) {
+    struct store *s = open_store("flow");
+    struct session in = pending("id"), out;
+    struct err e;
+
+    assert_int_equal(store_session_put(s, &in, &e), OK);
+    assert_int_equal(store_session_put(s, &in, &e), ERR_EXISTS);
+    assert_int_equal(store_session_get(s, *state, "id", NOW, &out, &e), OK);
+    assert_int_equal(out.state, SESSION_PENDING);
+    assert_string_equal(out.login, "sealed");
+    assert_int_equal(store_session_delete(s, *state, "id", NOW, &out, &e), ERR_CONFLICT);
+    assert_int_equal(
+        store_session_authorize(s, *state, "id", "browser", "grant", NOW + 50, NOW, &out, &e), OK);
+    assert_int_equal(out.state, SESSION_AUTHORIZED);
+    assert_string_equal(out.login, "sealed");
+    assert_int_equal(store_session_get(s, *state, "id", NOW + 20, &out, &e), OK);
+    assert_string_equal(out.grant, "grant");
+    assert_int_equal(out.ttl, NOW + 50);
+    assert_int_equal(store_session_delete(s, *state, "id", NOW, &out, &e), OK);
+    assert_string_equal(out.grant, "grant");
+    assert_int_equal(store_session_delete(s, *state, "id", NOW, &out, &e), ERR_CONFLICT);
+    assert_int_equal(store_session_get(s, *state, "id", NOW, &out, &e), ERR_MISSING);
+    store_close(s);
+}
+
+static void authorizing_has_conditions(void **state) {
+    struct store *s = open_store("conditions");
+    struct session in = pending("id"), out;
+    struct err e;
+
+    assert_int_equal(store_session_put(s, &in, &e), OK);
+    assert_int_equal(
+        store_session_authorize(s, *state, "other", "browser", "g", NOW + 50, NOW, &out, &e),
+        ERR_CONFLICT);
+    assert_int_equal(
+        store_session_authorize(s, *state, "id", "another", "g", NOW + 50, NOW, &out, &e),
+        ERR_CONFLICT);
+    assert_int_equal(
+        store_session_authorize(s, *state, "id", "browser", "g", NOW + 50, NOW + 10, &out, &e),
+        ERR_CONFLICT); /* expired */
+    assert_int_equal(
+        store_session_authorize(s, *state, "id", "browser", "g", NOW + 50, NOW, &out, &e), OK);
+    assert_int_equal(
+        store_session_authorize(s, *state, "id", "browser", "h", NOW + 50, NOW, &out, &e),
+        ERR_CONFLICT); /* no longer pending */
+    assert_int_equal(store_session_get(s, *state, "id", NOW, &out, &e), OK);
+    assert_string_equal(out.grant, "g");
+    store_close(s);
+}
+
+static void what_has_expired_does_not_exist_and_is_swept(void **state) {
+    struct store *s = open_store("sweep");
+    struct session out;
+    struct err e;
+    char id[16];
+
+    for (int i = 0; i < 200; i++) {
+        struct session in = pending(id);
+
+        snprintf(id, sizeof id, "id%03d", i);
+        in.ttl = i % 2 ? NOW + 10 : NOW + 1000;
+        assert_int_equal(store_session_put(s, &in, &e), OK);
+    }
+    assert_int_equal(store_session_get(s, *state, "id001", NOW + 10, &out, &e), ERR_MISSING);
+    for (int i = 0; i < 5; i++)
+        store_sweep(s, NOW + 10);
+    for (int i = 0; i < 200; i++) {
+        struct session in = pending(id);
+
+        snprintf(id, sizeof id, "id%03d", i);
+        /* A swept id is free again, one that lives is not. */
+        assert_int_equal(store_session_put(s, &in, &e), i % 2 ? OK : ERR_EXISTS);
+    }
+    store_close(s);
+}
+
+/* Each child opens the store itself, as workers do, and tries to delete; exit status 1: it won. */
+static void of_many_processes_one_deletes(void **state) {
+    struct store *s = open_store("race");
+    struct session in = pending("id"), out;
+    struct err e;
+    int winners = 0;
+    pid_t children[16];
+
+    assert_int_equal(store_session_put(s, &in, &e), OK);
+    assert_int_equal(
+        store_session_authorize(s, *state, "id", "browser", "g", NOW + 50, NOW, &out, &e), OK);
+    store_close(s);
+    for (int i = 0; i < 16; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (!children[i]) {
+            struct store *mine = open_store("race");
+            struct arena *a = arena_new(1 << 20);
+
+            _exit(store_session_delete(mine, a, "id", NOW, &out, &e) == OK);
+        }
+    }
+    for (int i = 0; i < 16; i++) {
+        int status;
+
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_true(WIFEXITED(status));
+        winners += WEXITSTATUS(status);
+    }
+    assert_int_equal(winners, 1);
+}
+
+static void the_folder_is_private(void **state) {
+    struct stat st;
+    char path[128];
+
+    (void)state;
+    store_close(open_store("private"));
+    snprintf(path, sizeof path, "%s/private", dir);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    snprintf(path, sizeof path, "%s/private/data.mdb", dir);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void a_folder_that_cannot_be_made_is_said(void **state) {
+    struct store *s;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(store_lmdb_open("/nonexistent/sessions", &s, &e), ERR_STORE);
+    assert_null(s);
+    assert_non_null(strstr(e.text, "/nonexistent/sessions"));
+}
+
+static int setup(void **state) {
+    (void)state;
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_ARENA(a_login_goes_through_the_four_operations),
+        WITH_ARENA(authorizing_has_conditions),
+        WITH_ARENA(what_has_expired_does_not_exist_and_is_swept),
+        WITH_ARENA(of_many_processes_one_deletes),
+        cmocka_unit_test(the_folder_is_private),
+        cmocka_unit_test(a_folder_that_cannot_be_made_is_said),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

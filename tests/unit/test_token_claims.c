@@ -1,0 +1,187 @@
+/* Access tokens: the claims. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "token_fixture.h"
+
+/* ---- what is accepted ---- */
+
+static void a_token_as_cognito_sends_it_is_accepted(void **state) {
+    struct token_claims out;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(token_verify(a, with_claims(CLAIMS), key, &expect, &out, &e), OK);
+    assert_string_equal(out.sub, "user-1");
+    assert_string_equal(out.username, "alice");
+    assert_string_equal(out.client_id, "client-1");
+    assert_string_equal(out.scope, "openid mcp-server/tools");
+    assert_string_equal(out.jti, "j-1");
+    assert_int_equal(out.exp, NOW + 3600);
+    assert_int_equal(out.iat, NOW);
+}
+
+static void claims_that_are_absent_are_empty(void **state) {
+    struct token_claims out;
+    struct err e = {0};
+    char *token =
+        with_claims("{\"sub\":\"u\",\"iss\":\"" ISSUER "\",\"client_id\":\"client-1\","
+                    "\"token_use\":\"access\",\"exp\":1800003600,\"scope\":[\"openid\"]}");
+
+    (void)state;
+    assert_int_equal(token_verify(a, token, key, &expect, &out, &e), OK);
+    assert_string_equal(out.username, "");
+    assert_string_equal(out.scope, ""); /* of another type: as if it were not there */
+    assert_string_equal(out.jti, "");
+    assert_int_equal(out.iat, 0);
+}
+
+/* ---- the claims ---- */
+
+static void an_expired_token_is_refused(void **state) {
+    (void)state;
+    is_refused(with_times("\"exp\":1"), "the token has expired");
+    is_refused(with_times("\"exp\":1799999970"), "the token has expired"); /* now - leeway */
+    is_accepted(with_times("\"exp\":1799999971"));
+    is_refused(with_times("\"exp\":-1"), "the token has expired");
+    is_refused(with_times("\"exp\":-9223372036854775808"), "the token has expired");
+}
+
+static void a_time_of_expiry_must_be_an_integer(void **state) {
+    static const char *const times[] = {"\"iat\":1800000000", "\"exp\":\"1800003600\"",
+                                        "\"exp\":null",       "\"exp\":1800003600.5",
+                                        "\"exp\":true",       "\"exp\":[1800003600]"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        is_refused(with_times(times[i]), "the token has no time of expiry");
+}
+
+static void a_token_from_the_future_is_refused(void **state) {
+    (void)state;
+    is_accepted(with_times("\"exp\":1800003600,\"nbf\":1800000030,\"iat\":1800000030"));
+    is_refused(with_times("\"exp\":1800003600,\"nbf\":1800000031"), "the token is not valid yet");
+    is_refused(with_times("\"exp\":1800003600,\"iat\":1800000031"),
+               "the token was issued in the future");
+    is_refused(with_times("\"exp\":1800003600,\"nbf\":\"1\""), "the token is not valid yet");
+    is_refused(with_times("\"exp\":1800003600,\"nbf\":null"), "the token is not valid yet");
+    is_refused(with_times("\"exp\":1800003600,\"iat\":{}"), "the token was issued in the future");
+}
+
+static void an_id_token_is_refused(void **state) {
+    (void)state;
+    is_refused(with_claims(CLAIMS_BUT("\"token_use\":\"id\"," TIMES)),
+               "the token is not an access token");
+    is_refused(with_claims(CLAIMS_BUT("\"token_use\":\"Access\"," TIMES)),
+               "the token is not an access token");
+    is_refused(with_claims(CLAIMS_BUT(TIMES)), "the token is not an access token");
+}
+
+static void another_issuer_is_refused(void **state) {
+    static const char *const issuers[] = {
+        "\"" ISSUER "/\"",
+        "\"" ISSUER "2\"",
+        "\"https://evil.example\"",
+        "\"HTTPS://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Ab1\"",
+        "\"\"",
+        "null",
+        "1",
+        "[\"" ISSUER "\"]"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof issuers / sizeof *issuers; i++)
+        is_refused(with_claims(arena_printf(a,
+                                            "{\"sub\":\"u\",\"iss\":%s,\"client_id\":\"client-1\","
+                                            "\"token_use\":\"access\"," TIMES "}",
+                                            issuers[i])),
+                   "the token's issuer is not accepted");
+}
+
+static void another_client_is_refused(void **state) {
+    static const char *const clients[] = {"\"client_id\":\"client-2\",", "\"client_id\":\"\",", "",
+                                          "\"client_id\":[\"client-1\"],", "\"azp\":\"client-1\","};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
+        is_refused(with_claims(arena_printf(a,
+                                            "{\"sub\":\"u\",\"iss\":\"" ISSUER "\",%s"
+                                            "\"token_use\":\"access\"," TIMES "}",
+                                            clients[i])),
+                   "the token was issued for another client");
+}
+
+static void an_audience_must_be_ours(void **state) {
+    static const char *const ours[] = {
+        "\"https://mcp.example.com/mcp\"", "\"client-1\"",
+        "[\"https://other.example\",\"https://mcp.example.com/mcp\"]", "[null,\"client-1\"]"};
+    static const char *const others[] = {"\"https://mcp.example.com/mcp/\"",
+                                         "\"https://other.example\"",
+                                         "[]",
+                                         "null",
+                                         "\"\"",
+                                         "[\"https://other.example\"]",
+                                         "{\"https://mcp.example.com/mcp\":1}",
+                                         "[[\"client-1\"]]"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        is_accepted(with_claims(arena_printf(a, CLAIMS_AND("\"aud\":%s"), ours[i])));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        is_refused(with_claims(arena_printf(a, CLAIMS_AND("\"aud\":%s"), others[i])),
+                   "the token was issued for another resource");
+}
+
+static void a_subject_must_be_there(void **state) {
+    static const char *const subjects[] = {"", "\"sub\":\"\",", "\"sub\":1,", "\"sub\":null,"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++)
+        is_refused(with_claims(arena_printf(a,
+                                            "{%s\"iss\":\"" ISSUER "\",\"client_id\":\"client-1\","
+                                            "\"token_use\":\"access\"," TIMES "}",
+                                            subjects[i])),
+                   "the token has no subject");
+}
+
+static void nothing_expected_is_not_anything_goes(void **state) {
+    struct token_expect nothing = {.now_s = NOW};
+    struct token_claims out;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(token_verify(a, with_claims(CLAIMS), key, &nothing, &out, &e),
+                     ERR_INVALID_TOKEN);
+}
+
+static void a_claim_can_be_read_without_checking(void **state) {
+    (void)state;
+    assert_string_equal(token_unverified_claim(a, with_claims(CLAIMS), "scope"),
+                        "openid mcp-server/tools");
+    assert_null(token_unverified_claim(a, with_claims(CLAIMS), "exp"));
+    assert_null(token_unverified_claim(a, with_claims(CLAIMS), "none"));
+    assert_null(token_unverified_claim(a, "opaque", "scope"));
+    assert_null(token_unverified_claim(a, "a.!.c", "scope"));
+    assert_null(token_unverified_claim(a, NULL, "scope"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_token_as_cognito_sends_it_is_accepted),
+        cmocka_unit_test(claims_that_are_absent_are_empty),
+        cmocka_unit_test(an_expired_token_is_refused),
+        cmocka_unit_test(a_time_of_expiry_must_be_an_integer),
+        cmocka_unit_test(a_token_from_the_future_is_refused),
+        cmocka_unit_test(an_id_token_is_refused),
+        cmocka_unit_test(another_issuer_is_refused),
+        cmocka_unit_test(another_client_is_refused),
+        cmocka_unit_test(an_audience_must_be_ours),
+        cmocka_unit_test(a_subject_must_be_there),
+        cmocka_unit_test(nothing_expected_is_not_anything_goes),
+        cmocka_unit_test(a_claim_can_be_read_without_checking),
+    };
+    return cmocka_run_group_tests(tests, start_all, stop_all);
+}

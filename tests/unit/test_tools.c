@@ -1,0 +1,264 @@
+/* Manifests, good and bad, and the list that they make. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "mcp_fixture.h"
+
+static struct site site;
+static struct post p;
+static char *problems;
+static unsigned bad;
+
+static int begin(void **state) {
+    (void)state;
+    site_init(&site);
+    post_init(&p, &site);
+    return 0;
+}
+
+static int end(void **state) {
+    (void)state;
+    free(problems);
+    problems = NULL;
+    arena_free(p.arena);
+    site_free(&site);
+    return 0;
+}
+
+static void load(void) {
+    size_t len;
+    FILE *f = open_memstream(&problems, &len);
+
+    site.cx.tools = tool_set_load(&site.config, f, &bad);
+    (void)fclose(f);
+}
+
+static void send_old(const char *method, const char *params) {
+    post_header(&p, "HTTP_MCP_PROTOCOL_VERSION");
+    post_old(&p, method, params);
+}
+
+/* Loads a directory with this one manifest, which is bad, and says why. */
+static void expect_bad(const char *manifest, const char *why) {
+    site_file(&site, "prog.sh", "#!/bin/sh\n", 0755);
+    site_file(&site, "plain.txt", "x", 0644);
+    site_file(&site, "bad.json", manifest, 0644);
+    load();
+    if (bad != 1 || !strstr(problems, why) || !strstr(problems, "/bad.json: "))
+        fail_msg("%s: %u problems: %s", manifest, bad, problems);
+    tool_set_free((struct tool_set *)(uintptr_t)site.cx.tools);
+    site.cx.tools = NULL;
+    free(problems);
+    problems = NULL;
+}
+
+#define NAME "\"name\":\"t\","
+#define SCHEMA "\"inputSchema\":{\"type\":\"object\"},"
+#define RUN "\"run\":{\"command\":[\"./prog.sh\"]}"
+
+static void bad_manifests_are_reported(void **state) {
+    static const struct {
+        const char *manifest, *why;
+    } cases[] = {
+        {"", "not valid JSON"},
+        {"{", "not valid JSON"},
+        {"[]", "a manifest must be a JSON object"},
+        {"null", "a manifest must be a JSON object"},
+        {"{" SCHEMA RUN "}", "name must be"},
+        {"{\"name\":\"\"," SCHEMA RUN "}", "name must be"},
+        {"{\"name\":\"a b\"," SCHEMA RUN "}", "name must be"},
+        {"{\"name\":\"\\u00e9\"," SCHEMA RUN "}", "name must be"},
+        {"{\"name\":7," SCHEMA RUN "}", "name must be"},
+        {"{\"name\":\"echo\"," SCHEMA RUN "}", "taken by a built-in tool"},
+        {"{" NAME RUN "}", "inputSchema must be"},
+        {"{" NAME "\"inputSchema\":true," RUN "}", "inputSchema must be"},
+        {"{" NAME "\"inputSchema\":{}," RUN "}", "inputSchema must be"},
+        {"{" NAME "\"inputSchema\":{\"type\":\"string\"}," RUN "}", "inputSchema must be"},
+        {"{" NAME SCHEMA "\"titel\":\"x\"," RUN "}", "unknown member \"titel\""},
+        {"{" NAME SCHEMA "\"title\":7," RUN "}", "title must be a string"},
+        {"{" NAME SCHEMA "\"annotations\":[]," RUN "}", "annotations must be an object"},
+        {"{" NAME SCHEMA "\"icons\":{}," RUN "}", "icons must be an array"},
+        {"{" NAME "\"inputSchema\":{\"type\":\"object\"}}", "run must be an object"},
+        {"{" NAME SCHEMA "\"run\":\"./prog.sh\"}", "run must be an object"},
+        {"{" NAME SCHEMA "\"run\":{}}", "run.command must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[]}}", "run.command must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":\"./prog.sh\"}}", "run.command must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"\"]}}", "run.command must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\",7]}}", "run.command must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\",\"a\\u0000b\"]}}",
+         "run.command must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./none\"]}}", "./none: No such file"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./plain.txt\"]}}", "not an executable file"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"/tmp\"]}}", "not an executable file"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"timeout\":1}}",
+         "unknown member \"timeout\" in run"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"timeout_ms\":0}}",
+         "run.timeout_ms must be an integer from 1 to 120000"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"timeout_ms\":120001}}",
+         "run.timeout_ms must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"timeout_ms\":\"1\"}}",
+         "run.timeout_ms must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"max_output_bytes\":1048577}}",
+         "run.max_output_bytes must be an integer from 1 to 1048576"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"output\":\"xml\"}}",
+         "run.output must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"output\":null}}",
+         "run.output must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"scopes\":\"a\"}}",
+         "run.scopes must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"scopes\":[\"a b\"]}}",
+         "run.scopes must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"scopes\":[\"a\\\"\"]}}",
+         "run.scopes must be"},
+        {"{" NAME SCHEMA "\"outputSchema\":{\"type\":\"object\"}," RUN "}",
+         "outputSchema needs \"output\": \"json\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_bad(cases[i].manifest, cases[i].why);
+}
+
+#define PROPERTY(p) "{" NAME "\"inputSchema\":{\"type\":\"object\"," p "}," RUN "}"
+
+static void bad_header_annotations_are_reported(void **state) {
+    static const char *const cases[] = {
+        PROPERTY("\"properties\":{\"a\":{\"type\":\"string\",\"x-mcp-header\":\"\"}}"),
+        PROPERTY("\"properties\":{\"a\":{\"type\":\"string\",\"x-mcp-header\":7}}"),
+        PROPERTY("\"properties\":{\"a\":{\"type\":\"string\",\"x-mcp-header\":null}}"),
+        PROPERTY("\"properties\":{\"a\":{\"type\":\"string\",\"x-mcp-header\":\"a b\"}}"),
+        PROPERTY("\"properties\":{\"a\":{\"type\":\"string\",\"x-mcp-header\":\"a\\r\\nb\"}}"),
+        PROPERTY("\"properties\":{\"a\":{\"type\":\"number\",\"x-mcp-header\":\"A\"}}"),
+        PROPERTY("\"properties\":{\"a\":{\"x-mcp-header\":\"A\"}}"),
+        PROPERTY("\"properties\":{\"a\":{\"type\":\"object\",\"x-mcp-header\":\"A\"}}"),
+        PROPERTY("\"properties\":{\"a\":{\"type\":\"string\",\"x-mcp-header\":\"A\"},"
+                 "\"b\":{\"type\":\"string\",\"x-mcp-header\":\"a\"}}"),
+        PROPERTY("\"x-mcp-header\":\"A\""),
+        PROPERTY("\"properties\":{\"a\":{\"type\":\"array\",\"items\":{\"type\":\"string\","
+                 "\"x-mcp-header\":\"A\"}}}"),
+        PROPERTY("\"anyOf\":[{\"properties\":{\"a\":{\"type\":\"string\","
+                 "\"x-mcp-header\":\"A\"}}}]"),
+        PROPERTY("\"$defs\":{\"properties\":{\"type\":\"string\",\"x-mcp-header\":\"A\"}}"),
+        PROPERTY("\"if\":{\"properties\":{\"a\":{\"type\":\"string\",\"x-mcp-header\":\"A\"}}}"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_bad(cases[i], "x-mcp-header");
+}
+
+static void a_bad_manifest_does_not_stop_the_others(void **state) {
+    (void)state;
+    site_tool(&site, "zebra", "echo z", "", "");
+    site_tool(&site, "apple", "echo a", "", "");
+    site_file(&site, "broken.json", "{", 0644);
+    site_file(&site, "twin.json",
+              "{\"name\":\"apple\",\"inputSchema\":{\"type\":\"object\"},"
+              "\"run\":{\"command\":[\"./apple.sh\"]}}",
+              0644);
+    site_file(&site, ".hidden.json", "{", 0644);
+    site_file(&site, "readme.txt", "{", 0644);
+    load();
+    assert_int_equal(bad, 2);
+    assert_non_null(strstr(problems, "/broken.json: not valid JSON"));
+    assert_non_null(strstr(problems, "/twin.json: the name apple is taken by apple.json"));
+    post_modern(&p, "tools/list", NULL, "");
+    expect_result(&p);
+    assert_int_equal(json_len(json_get(post_result(&p), "tools")), 4);
+}
+
+static void without_a_directory_the_built_in_tools_are_there(void **state) {
+    (void)state;
+    site.config.tools_dir = "/nonexistent/tools.d";
+    load();
+    assert_int_equal(bad, 1);
+    assert_string_equal(problems, "/nonexistent/tools.d: No such file or directory\n");
+    send_old("tools/list", "");
+    assert_int_equal(json_len(json_get(post_result(&p), "tools")), 2);
+}
+
+static const char *listed(size_t i) {
+    return json_get_str(json_at(json_get(post_result(&p), "tools"), i), "name");
+}
+
+static void the_list_is_in_order_and_says_no_more_than_it_should(void **state) {
+    const char *first;
+    struct json *tool;
+
+    (void)state;
+    site_tool(&site, "zebra", "echo z",
+              ",\"title\":\"Z\",\"description\":\"d\",\"annotations\":{\"readOnlyHint\":true}", "");
+    site_tool(&site, "Apple", "echo a", ",\"outputSchema\":{\"type\":\"array\"}",
+              ",\"output\":\"json\"");
+    load();
+    assert_int_equal(bad, 0);
+    post_modern(&p, "tools/list", NULL, "");
+    expect_result(&p);
+    first = p.reply.body;
+    assert_string_equal(listed(0), "Apple");
+    assert_string_equal(listed(1), "echo");
+    assert_string_equal(listed(2), "whoami");
+    assert_string_equal(listed(3), "zebra");
+    assert_null(strstr(p.reply.body, "\"run\""));
+    assert_null(strstr(p.reply.body, site.dir));
+    tool = json_at(json_get(post_result(&p), "tools"), 3);
+    assert_string_equal(json_text(p.arena, tool, NULL),
+                        "{\"name\":\"zebra\",\"inputSchema\":{\"type\":\"object\"},\"title\":\"Z\","
+                        "\"description\":\"d\",\"annotations\":{\"readOnlyHint\":true}}");
+    assert_true(json_has(post_result(&p), "ttlMs"));
+    assert_string_equal(json_get_str(post_result(&p), "cacheScope"), "private");
+    assert_true(json_has(json_at(json_get(post_result(&p), "tools"), 0), "outputSchema"));
+    post_modern(&p, "tools/list", NULL, "");
+    assert_string_equal(first, p.reply.body);
+    /* Clients of the handshake revisions would refuse an outputSchema of an array. */
+    send_old("tools/list", "");
+    expect_result(&p);
+    assert_false(json_has(post_result(&p), "ttlMs"));
+    assert_false(json_has(json_at(json_get(post_result(&p), "tools"), 0), "outputSchema"));
+    assert_true(json_has(json_at(json_get(post_result(&p), "tools"), 2), "outputSchema"));
+}
+
+static void there_is_only_one_page(void **state) {
+    (void)state;
+    load();
+    post_modern(&p, "tools/list", NULL, "\"cursor\":\"abc\"");
+    expect_error(&p, 200, -32602);
+    send_old("tools/list", "\"cursor\":\"abc\"");
+    expect_error(&p, 200, -32602);
+}
+
+/* A call in the modern era. `arguments` are its members. */
+static void call(const char *tool, const char *arguments) {
+    post_modern(&p, "tools/call", tool,
+                arena_printf(p.arena, "\"name\":\"%s\",\"arguments\":{%s}", tool, arguments));
+}
+
+/* `make` runs the tests from the top of the tree. */
+static void the_examples_load(void **state) {
+    (void)state;
+    if (access("share/tools.d", R_OK))
+        skip();
+    site.config.tools_dir = "share/tools.d";
+    load();
+    if (bad)
+        fail_msg("%s", problems);
+    call("disk_usage", "");
+    expect_result(&p);
+}
+
+int main(void) {
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+    const struct CMUnitTest tests[] = {
+        T(bad_manifests_are_reported),
+        T(bad_header_annotations_are_reported),
+        T(a_bad_manifest_does_not_stop_the_others),
+        T(without_a_directory_the_built_in_tools_are_there),
+        T(the_list_is_in_order_and_says_no_more_than_it_should),
+        T(there_is_only_one_page),
+        T(the_examples_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,93 @@
+/* A signer, its key set, and Cognito's access token with whatever a test changes in it. */
+#ifndef UNIT_TOKEN_FIXTURE_H
+#define UNIT_TOKEN_FIXTURE_H
+
+#include "token_maker.h"
+
+#define NOW 1800000000
+#define ISSUER "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Ab1"
+#define HEADER "{\"alg\":\"RS256\",\"kid\":\"k1\"}"
+/* Cognito's access token, but for one claim or time that a test gives. */
+#define CLAIMS_BUT(rest)                                                                           \
+    "{\"sub\":\"user-1\",\"iss\":\"" ISSUER                                                        \
+    "\",\"client_id\":\"client-1\",\"username\":\"alice\","                                        \
+    "\"scope\":\"openid mcp-server/tools\",\"jti\":\"j-1\"," rest "}"
+#define TIMES "\"exp\":1800003600,\"iat\":1800000000"
+#define CLAIMS CLAIMS_BUT("\"token_use\":\"access\"," TIMES)
+#define CLAIMS_AND(more) CLAIMS_BUT("\"token_use\":\"access\"," TIMES "," more)
+
+static struct signer signer, stranger;
+static struct jwk_set *set;
+static const struct jwk *key;
+static struct arena *a;
+
+static const struct token_expect expect = {
+    .issuer = ISSUER,
+    .client_id = "client-1",
+    .resource = "https://mcp.example.com/mcp",
+    .now_s = NOW,
+};
+
+static inline int start_all(void **state) {
+    (void)state;
+    signer_init(&signer, 2048);
+    signer_init(&stranger, 2048);
+    a = arena_new(64 << 20);
+    set = jwks_of(a, &signer, "k1");
+    key = jwk_set_find(set, "k1");
+    return 0;
+}
+
+static inline int stop_all(void **state) {
+    (void)state;
+    jwk_set_free(set);
+    signer_free(&signer);
+    signer_free(&stranger);
+    arena_free(a);
+    return 0;
+}
+
+static inline void is_accepted(const char *token) {
+    struct token_claims out;
+    struct err e = {0};
+    const char *kid = NULL;
+
+    assert_int_equal(token_kid(a, token, &kid, &e), OK);
+    assert_string_equal(kid, "k1");
+    if (token_verify(a, token, key, &expect, &out, &e))
+        fail_msg("refused: %s", e.text);
+}
+
+static inline void is_refused(const char *token, const char *why) {
+    struct token_claims out = {0};
+    struct err e = {0};
+
+    assert_int_equal(token_verify(a, token, key, &expect, &out, &e), ERR_INVALID_TOKEN);
+    assert_string_equal(e.text, why);
+    assert_null(out.sub);
+}
+
+/* Refused by its header already, before anybody looks for a key. */
+static inline void is_refused_at_once(const char *token, const char *why) {
+    const char *kid = NULL;
+    struct err e = {0};
+
+    assert_int_equal(token_kid(a, token, &kid, &e), ERR_INVALID_TOKEN);
+    assert_string_equal(e.text, why);
+    assert_null(kid);
+    is_refused(token, why);
+}
+
+static inline char *with_header(const char *header) {
+    return sign_rs256(a, &signer, header, CLAIMS);
+}
+
+static inline char *with_claims(const char *claims) {
+    return sign_rs256(a, &signer, HEADER, claims);
+}
+
+static inline char *with_times(const char *times) {
+    return with_claims(arena_printf(a, CLAIMS_BUT("\"token_use\":\"access\",%s"), times));
+}
+
+#endif
