@@ -134,8 +134,11 @@ static void of_many_processes_one_deletes(void **state) {
         if (!children[i]) {
             struct store *mine = open_store("race");
             struct arena *a = arena_new(1 << 20);
+            enum rc rc = store_session_delete(mine, a, "id", NOW, &out, &e);
 
-            _exit(store_session_delete(mine, a, "id", NOW, &out, &e) == OK);
+            arena_free(a);
+            store_close(mine);
+            _exit(rc == OK);
         }
     }
     for (int i = 0; i < 16; i++) {
