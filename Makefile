@@ -78,6 +78,7 @@ guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, head
 	@tests/guards/headers.sh
 	@tests/guards/shell.sh
 	@tests/guards/conf.sh $(BUILD)/mcp-authd
+	@tests/guards/docs.sh $(BUILD)/mcp-authd
 
 conf: $(BUILD)/mcp-authd  ## write conf/mcp-authd.conf anew from the table of keys
 	$(BUILD)/mcp-authd -p >conf/mcp-authd.conf

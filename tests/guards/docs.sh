@@ -1,0 +1,31 @@
+#!/bin/sh
+# The documents tell the truth: links lead somewhere, make targets exist, the example configuration is accepted.
+#   docs.sh MCP_AUTHD
+set -eu
+cd "$(dirname "$0")/../.."
+program=${1:?path of mcp-authd}
+bad=0
+
+say() {
+	echo "$1" >&2
+	bad=1
+}
+
+for doc in *.md docs/*.md; do
+	links=$(grep -oE '\]\([^)# ]+' "$doc" | cut -c3- | grep -vE '^[a-z]+:' || true)
+	for link in $links; do
+		[ -e "$(dirname "$doc")/$link" ] || say "$doc: $link does not exist"
+	done
+	targets=$(grep -oE '(^    |`)make [a-z0-9-]+' "$doc" | sed 's/.*make //' | sort -u)
+	for target in $targets; do
+		grep -qE "^$target:" Makefile || say "$doc: there is no make $target"
+	done
+done
+
+conf=$(mktemp)
+trap 'rm -f "$conf"' EXIT
+sed -nE 's/^       ([A-Z_]+=.*)/\1/p' README.md >"$conf"
+grep -q COGNITO_DOMAIN "$conf" || say "README.md: the example configuration was not found"
+"$program" -t -c "$conf" >/dev/null 2>&1 || say "README.md: the example configuration is not accepted"
+
+exit $bad
