@@ -54,6 +54,15 @@ static void what_is_not_json_is_refused(void **state) {
         "{\"a\":,}",
         "[-]",
         "1 2",
+        "[\"\\uD83\"]",
+        "[\"\\",
+        "{\"a\":1 \"b\":2}",
+        "[1,,2]",
+        "[,1]",
+        "{,}",
+        "[1]]",
+        "{\"a\":1}}",
+        "{\"a\":[}]",
         "\"a\" \"b\"",
         "[1}",
         "{\"a\":1]",
@@ -100,6 +109,12 @@ static void nesting_has_a_limit(void **state) {
     memset(text + 100000, ']', 100000);
     assert_int_equal(json_parse(*state, text, 200000, &v, &e), ERR_INVALID_REQUEST);
     assert_non_null(strstr(e.text, "nested"));
+    memset(text, '[', JSON_DEPTH_MAX);
+    memset(text + JSON_DEPTH_MAX, ']', JSON_DEPTH_MAX);
+    assert_int_equal(json_parse(*state, text, 2 * JSON_DEPTH_MAX, &v, &e), OK);
+    memset(text, '[', JSON_DEPTH_MAX + 1);
+    memset(text + JSON_DEPTH_MAX + 1, ']', JSON_DEPTH_MAX + 1);
+    assert_int_equal(json_parse(*state, text, 2 * JSON_DEPTH_MAX + 2, &v, &e), ERR_INVALID_REQUEST);
 }
 
 static void values_have_types(void **state) {
@@ -129,6 +144,21 @@ static void values_have_types(void **state) {
     assert_null(json_get(json_get(v, "s"), "x"));
 }
 
+static void integers_have_64_bits(void **state) {
+    struct json *v;
+    int64_t n;
+
+    assert_int_equal(parse(*state, "-9223372036854775808", &v), OK);
+    assert_true(json_int(v, &n) && n == INT64_MIN);
+    assert_int_equal(parse(*state, "18446744073709551615", &v), OK);
+    assert_string_equal(json_text(*state, v, NULL), "18446744073709551615");
+    assert_int_equal(parse(*state, "18446744073709551616", &v), ERR_INVALID_REQUEST);
+    assert_int_equal(parse(*state, "-9223372036854775809", &v), ERR_INVALID_REQUEST);
+    assert_int_equal(parse(*state, "{\"a\":[99999999999999999999999]}", &v), ERR_INVALID_REQUEST);
+    assert_int_equal(parse(*state, "99999999999999999999999.0", &v), OK);
+    assert_int_equal(parse(*state, "99999999999999999999999e0", &v), OK);
+}
+
 static void built_values_outlive_their_parts(void **state) {
     struct json *o = json_new_object(*state), *a = json_new_array(*state), *copy;
     struct arena *other = arena_new(1 << 20);
@@ -148,9 +178,13 @@ static void built_values_outlive_their_parts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH_ARENA(what_is_not_json_is_refused), WITH_ARENA(what_is_json_is_read),
-        WITH_ARENA(a_nul_byte_is_no_json),       WITH_ARENA(nesting_has_a_limit),
-        WITH_ARENA(values_have_types),           WITH_ARENA(built_values_outlive_their_parts),
+        WITH_ARENA(what_is_not_json_is_refused),
+        WITH_ARENA(what_is_json_is_read),
+        WITH_ARENA(a_nul_byte_is_no_json),
+        WITH_ARENA(nesting_has_a_limit),
+        WITH_ARENA(values_have_types),
+        WITH_ARENA(integers_have_64_bits),
+        WITH_ARENA(built_values_outlive_their_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,226 @@
+#include "base/json_check.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/utf8.h"
+
+struct checker {
+    const char *s;
+    size_t len, at;
+    enum json_fault fault;
+    char open[JSON_DEPTH_MAX]; /* '{' or '[' of each level */
+    unsigned depth;
+};
+
+static bool fail(struct checker *c, enum json_fault fault) {
+    c->fault = fault;
+    return false;
+}
+
+/* The byte at the cursor; 0 at the end (a NUL in the text is no part of any token either). */
+static char peek(const struct checker *c) {
+    return c->at < c->len ? c->s[c->at] : 0;
+}
+
+/* RFC 8259 §2: these four and no others. */
+static void skip_space(struct checker *c) {
+    while (c->at < c->len && memchr(" \t\n\r", c->s[c->at], 4))
+        c->at++;
+}
+
+static size_t skip_digits(struct checker *c) {
+    size_t from = c->at;
+
+    while (peek(c) >= '0' && peek(c) <= '9')
+        c->at++;
+    return c->at - from;
+}
+
+static bool fits_64_bits(const char *s, size_t len) {
+    bool negative = *s == '-';
+    uint64_t most = negative ? (uint64_t)1 << 63 : UINT64_MAX, n = 0;
+
+    for (size_t i = negative; i < len; i++) {
+        unsigned digit = (unsigned)(s[i] - '0');
+
+        if (n > most / 10 || (n == most / 10 && digit > most % 10))
+            return false;
+        n = n * 10 + digit;
+    }
+    return true;
+}
+
+/* §6. An integer must fit 64 bits: json-c would clamp it, or refuse it, by version. */
+static bool check_number(struct checker *c) {
+    size_t from = c->at, n;
+    bool is_integer = true;
+
+    if (peek(c) == '-')
+        c->at++;
+    n = skip_digits(c);
+    if (!n || (n > 1 && c->s[c->at - n] == '0'))
+        return fail(c, JSON_MALFORMED);
+    if (peek(c) == '.') {
+        is_integer = false;
+        c->at++;
+        if (!skip_digits(c))
+            return fail(c, JSON_MALFORMED);
+    }
+    if (peek(c) == 'e' || peek(c) == 'E') {
+        is_integer = false;
+        c->at++;
+        if (peek(c) == '+' || peek(c) == '-')
+            c->at++;
+        if (!skip_digits(c))
+            return fail(c, JSON_MALFORMED);
+    }
+    if (is_integer && !fits_64_bits(c->s + from, c->at - from)) {
+        c->at = from;
+        return fail(c, JSON_OUT_OF_RANGE);
+    }
+    return true;
+}
+
+static bool is_hex(char ch) {
+    return (ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'f') || (ch >= 'A' && ch <= 'F');
+}
+
+/* §7, the part after a backslash. */
+static bool check_escape(struct checker *c) {
+    char ch = peek(c);
+
+    if (!ch || !strchr("\"\\/bfnrtu", ch))
+        return fail(c, JSON_MALFORMED);
+    c->at++;
+    for (int i = 0; ch == 'u' && i < 4; i++, c->at++)
+        if (!is_hex(peek(c)))
+            return fail(c, JSON_MALFORMED);
+    return true;
+}
+
+/* §7 */
+static bool check_string(struct checker *c) {
+    if (peek(c) != '"')
+        return fail(c, JSON_MALFORMED);
+    for (c->at++; c->at < c->len; c->at++) {
+        unsigned char ch = (unsigned char)c->s[c->at];
+
+        if (ch == '"') {
+            c->at++;
+            return true;
+        }
+        if (ch < ' ')
+            break;
+        if (ch == '\\') {
+            c->at++;
+            if (!check_escape(c))
+                return false;
+            c->at--;
+        }
+    }
+    return fail(c, JSON_MALFORMED);
+}
+
+/* §3 */
+static bool check_literal(struct checker *c) {
+    static const char *const words[] = {"true", "false", "null"};
+
+    for (size_t i = 0; i < 3; i++) {
+        size_t n = strlen(words[i]);
+
+        if (c->len - c->at >= n && !memcmp(c->s + c->at, words[i], n)) {
+            c->at += n;
+            return true;
+        }
+    }
+    return fail(c, JSON_MALFORMED);
+}
+
+/* A member's name and colon (§4). */
+static bool check_name(struct checker *c) {
+    skip_space(c);
+    if (!check_string(c))
+        return false;
+    skip_space(c);
+    if (peek(c) != ':')
+        return fail(c, JSON_MALFORMED);
+    c->at++;
+    return true;
+}
+
+/* Begins a value. *inside: it was the beginning of an object or array that has something in it. */
+static bool begin_value(struct checker *c, bool *inside) {
+    char ch;
+
+    skip_space(c);
+    ch = peek(c);
+    *inside = false;
+    if (ch == '"')
+        return check_string(c);
+    if (ch == '-' || (ch >= '0' && ch <= '9'))
+        return check_number(c);
+    if (ch != '{' && ch != '[')
+        return check_literal(c);
+    if (c->depth == JSON_DEPTH_MAX)
+        return fail(c, JSON_TOO_DEEP);
+    c->at++;
+    skip_space(c);
+    if (peek(c) == (ch == '{' ? '}' : ']')) {
+        c->at++;
+        return true;
+    }
+    c->open[c->depth++] = ch;
+    *inside = true;
+    return ch == '[' || check_name(c);
+}
+
+/* After a value: closes what ends here, or moves on to the next value. *more: there is one. */
+static bool end_value(struct checker *c, bool *more) {
+    *more = false;
+    while (c->depth) {
+        bool is_object = c->open[c->depth - 1] == '{';
+
+        skip_space(c);
+        if (peek(c) == ',') {
+            c->at++;
+            *more = true;
+            return !is_object || check_name(c);
+        }
+        if (peek(c) != (is_object ? '}' : ']'))
+            return fail(c, JSON_MALFORMED);
+        c->at++;
+        c->depth--;
+    }
+    return true;
+}
+
+static bool check_text(struct checker *c) {
+    bool more = true;
+
+    while (more) {
+        bool inside;
+
+        if (!begin_value(c, &inside))
+            return false;
+        if (!inside && !end_value(c, &more))
+            return false;
+    }
+    skip_space(c);
+    return c->at == c->len || fail(c, JSON_MALFORMED);
+}
+
+enum json_fault json_check(const char *text, size_t len, size_t *at) {
+    struct checker c = {.s = text, .len = len, .fault = JSON_GOOD};
+    size_t utf8 = utf8_valid_length(text, len);
+
+    if (utf8 < len) { /* §8.1 */
+        *at = utf8;
+        return JSON_NOT_UTF8;
+    }
+    (void)check_text(&c);
+    *at = c.at;
+    return c.fault;
+}
