@@ -114,7 +114,7 @@ replay: $(FUZZERS:%=$(BUILD)/fuzz/replay_%)  ## give every fuzz seed to its pars
 	@for f in $(FUZZERS); do $(BUILD)/fuzz/replay_$$f tests/fuzz/corpus/$$f || exit 1; done
 
 fuzz:  ## fuzz every parser with libFuzzer, FUZZ_SECONDS each (60)
-	@scripts/deps test
+	@scripts/deps fuzz
 	$(MAKE) CC=clang BUILD=build/fuzz SANITIZE=1 CFLAGS_FUZZ=-fsanitize=fuzzer-no-link build/fuzz/librooms.a
 	@for f in $(FUZZERS); do mkdir -p build/fuzz/corpus/$$f && \
 	  clang $(ALLCFLAGS) -Itests/unit -DFUZZ_LIBFUZZER -g -fsanitize=fuzzer,address,undefined -o build/fuzz/fuzz_$$f \
