@@ -1,11 +1,14 @@
 #include "host/kv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define READERS_MAX 512 /* above any number of workers */
 
@@ -15,6 +18,7 @@ struct kv_txn {
 };
 
 struct kv {
+    int dir; /* the folder, to lock */
     MDB_env *env;
     struct kv_txn txn; /* the one transaction that can be open */
     MDB_dbi dbi;
@@ -33,26 +37,44 @@ static enum rc open_failed(struct err *e, const char *dir, int code) {
     return e->code;
 }
 
-enum rc kv_open(const char *dir, size_t max_bytes, struct kv **out, struct err *e) {
-    struct kv *k = xcalloc(1, sizeof *k);
+/* Opening and closing take turns: LMDB 0.9.31 destroys the locks in its file when the last user
+ * closes, and one that opens at that moment takes them for good ("Invalid argument"). */
+static void take_turn(const struct kv *k, int operation) {
+    while (flock(k->dir, operation) && errno == EINTR)
+        ;
+}
+
+static int open_environment(struct kv *k, const char *dir, size_t max_bytes) {
     MDB_txn *txn;
     int code;
 
-    *out = NULL;
-    if (mkdir(dir, 0700) && errno != EEXIST)
-        code = errno;
-    else if (!(code = mdb_env_create(&k->env)) && !(code = mdb_env_set_mapsize(k->env, max_bytes)))
-        code = mdb_env_set_maxreaders(k->env, READERS_MAX);
+    if ((code = mdb_env_create(&k->env)) || (code = mdb_env_set_mapsize(k->env, max_bytes)) ||
+        (code = mdb_env_set_maxreaders(k->env, READERS_MAX)))
+        return code;
     /* NOTLS: a reader slot belongs to the transaction, not to a thread: we have none.
      * NOMETASYNC: a power cut may undo the last write, never damage the file. */
-    if (!code)
-        code = mdb_env_open(k->env, dir, MDB_NOTLS | MDB_NOMETASYNC, 0600);
-    if (!code && !(code = mdb_txn_begin(k->env, NULL, 0, &txn))) {
-        code = mdb_dbi_open(txn, NULL, 0, &k->dbi);
-        if (code)
-            mdb_txn_abort(txn);
-        else
-            code = mdb_txn_commit(txn);
+    if ((code = mdb_env_open(k->env, dir, MDB_NOTLS | MDB_NOMETASYNC, 0600)) ||
+        (code = mdb_txn_begin(k->env, NULL, 0, &txn)))
+        return code;
+    code = mdb_dbi_open(txn, NULL, 0, &k->dbi);
+    if (code)
+        mdb_txn_abort(txn);
+    return code ? code : mdb_txn_commit(txn);
+}
+
+enum rc kv_open(const char *dir, size_t max_bytes, struct kv **out, struct err *e) {
+    struct kv *k = xcalloc(1, sizeof *k);
+    int code;
+
+    *out = NULL;
+    k->dir = -1;
+    if ((mkdir(dir, 0700) && errno != EEXIST) ||
+        (k->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+        code = errno;
+    } else {
+        take_turn(k, LOCK_EX);
+        code = open_environment(k, dir, max_bytes);
+        take_turn(k, LOCK_UN);
     }
     if (code) {
         kv_close(k);
@@ -65,8 +87,12 @@ enum rc kv_open(const char *dir, size_t max_bytes, struct kv **out, struct err *
 void kv_close(struct kv *k) {
     if (!k)
         return;
-    if (k->env)
+    if (k->env) {
+        take_turn(k, LOCK_EX);
         mdb_env_close(k->env);
+    }
+    if (k->dir >= 0)
+        (void)close(k->dir); /* ends the turn */
     free(k);
 }
 

@@ -65,6 +65,8 @@ bool children_spawn(struct master *m, const struct generation *g) {
     if (i == POOL_SLOTS)
         return false;
     slot_set(&m->board->slots[i], SLOT_STARTING);
+    if (m->board->slots_used <= i)
+        m->board->slots_used = i + 1;
     fflush(NULL);
     pid = fork();
     if (pid == 0)

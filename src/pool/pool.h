@@ -72,12 +72,14 @@ struct slot {
     _Atomic uint64_t requests;
 };
 struct scoreboard {
+    _Atomic bool can_grow;       /* written by the master: more workers may be started */
+    _Atomic unsigned slots_used; /* written by the master: no slot from here on was ever used */
     struct slot slots[POOL_SLOTS];
 };
 struct scoreboard *scoreboard_new(void); /* shared with children forked afterwards; NULL: errno */
 void scoreboard_free(struct scoreboard *board);
 void slot_set(struct slot *slot, enum slot_state state);
-/* No worker is idle or about to be. */
-bool scoreboard_all_busy(const struct scoreboard *board);
+/* No worker is idle or about to be, and the master could start one. */
+bool scoreboard_wants_more(const struct scoreboard *board);
 
 #endif

@@ -83,6 +83,7 @@ void sizing_tick(struct master *m, int64_t now) {
     recover(m, now);
     grow(m, now);
     shrink(m, now);
+    m->board->can_grow = m->target < m->now.config->workers_max;
     fill(m, &m->now, m->target, now);
     if (m->next.config)
         fill(m, &m->next, m->next.config->workers_min, now);

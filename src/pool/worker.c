@@ -138,7 +138,7 @@ static bool serve_next(struct worker *w) {
     /* Fails on a Unix socket. On TCP it keeps the last bytes of a reply from waiting for an ACK. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     slot_set(w->slot, SLOT_BUSY);
-    if (scoreboard_all_busy(w->args->board))
+    if (scoreboard_wants_more(w->args->board))
         wake_master(w);
     serve(w, fd);
     return true;
