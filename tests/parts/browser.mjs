@@ -15,6 +15,7 @@ export class Browser {
     this.decision = decision;
     this.cookies = [];
     this.pages = [];          // every page shown: { url, status, text, headers }
+    this.visited = [];        // every URL asked for
   }
 
   // Follows the way from an authorization URL to the client's redirect URI, and gives back that last URL.
@@ -45,6 +46,7 @@ export class Browser {
     let how = { method, body };
     for (let step = 0; step < MAX_STEPS; step += 1) {
       if (stop(at)) return { stopped: true, url: at };
+      this.visited.push(at);
       if (formAction && origin(at) !== formAction) throw new Error(`form-action forbids to go on to ${at}`);
       const response = await fetch(at, {
         method: how.method, body: how.body, redirect: 'manual',
