@@ -28,7 +28,7 @@ const char *aws_env_get(const struct aws_env *env, const char *name);
 enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallback,
                    const char **out, struct err *e) MUST_USE;
 
-/* ---- endpoint.c, partition.c ---- */
+/* ---- endpoint.c ---- */
 
 struct aws_endpoint {
     const char *url;  /* to ask: scheme://host[:port]path */
