@@ -9,6 +9,7 @@
 
 #define CONNECT_TIMEOUT_MS 1000 /* these endpoints are near, or not there at all */
 
+PRINTF_LIKE(2, 0)
 static void detail(struct err *e, const char *fmt, va_list ap) {
     char text[sizeof e->detail];
 

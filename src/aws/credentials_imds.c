@@ -83,8 +83,8 @@ static enum rc check_code(const struct aws_fetch *f, const struct http_reply *re
 }
 
 static enum rc fetch(const struct aws_fetch *f, struct aws_credentials *out, struct err *e) {
-    const char *base, *header;
-    char *token, *role;
+    const char *base = NULL, *header;
+    char *token = NULL, *role = NULL;
     struct http_reply reply;
 
     if (find_base(f, &base, e) ||

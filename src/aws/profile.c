@@ -30,17 +30,12 @@ static enum rc load_file(struct arena *a, const struct aws_env *env, const char 
     out->first = NULL;
     if (!path)
         return OK;
-    switch (aws_file_read(a, path, &text, e)) {
-    case OK:
+    if (!aws_file_read(a, path, &text, e))
         return aws_ini_parse(a, path, text, out, e);
-    case ERR_MISSING:
-        if (!is_named || access(path, F_OK))
-            return OK;
-        /* fall through */
-    default:
-        e->code = ERR_MISCONFIGURED;
-        return e->code;
-    }
+    if (e->code == ERR_MISSING && (!is_named || access(path, F_OK)))
+        return OK;
+    e->code = ERR_MISCONFIGURED;
+    return e->code;
 }
 
 /* [name] in the credentials file; in the config file [profile name], though [default] too. */
