@@ -8,8 +8,11 @@
 const MAX_STEPS = 20;
 
 export class Browser {
-  // `decision` is 'approve' or 'deny'; `password` may be a list that is used up one try at a time.
-  constructor({ username = 'alice', password = 'correct-horse', decision = 'approve' } = {}) {
+  // `decision` is 'approve' or 'deny'; `password` may be a list that is used up one try at a time. `route` gives the address
+  // that a URL is fetched from, as the name service and load balancers in front of a site with several hosts do.
+  constructor({ username = 'alice', password = 'correct-horse', decision = 'approve', route = (url) => url } = {}) {
+    this.route = route;
+    this.beforeFetch = async () => {};      // called with each URL before it is asked for
     this.username = username;
     this.passwords = [].concat(password);
     this.decision = decision;
@@ -47,8 +50,9 @@ export class Browser {
     for (let step = 0; step < MAX_STEPS; step += 1) {
       if (stop(at)) return { stopped: true, url: at };
       this.visited.push(at);
+      await this.beforeFetch(at);
       if (formAction && origin(at) !== formAction) throw new Error(`form-action forbids to go on to ${at}`);
-      const response = await fetch(at, {
+      const response = await fetch(this.route(at), {
         method: how.method, body: how.body, redirect: 'manual',
         headers: {
           ...this.cookieHeader(at, from, how.method),
