@@ -1,6 +1,7 @@
 /* A profile: what the shared config and credentials files say under one name. */
 #include "aws/profile.h"
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ static enum rc load_file(struct arena *a, const struct aws_env *env, const char 
         return OK;
     if (!aws_file_read(a, path, &text, e))
         return aws_ini_parse(a, path, text, out, e);
-    if (e->code == ERR_MISSING && (!is_named || access(path, F_OK)))
+    if (e->code == ERR_MISSING && (!is_named || (access(path, F_OK) && errno == ENOENT)))
         return OK;
     e->code = ERR_MISCONFIGURED;
     return e->code;
