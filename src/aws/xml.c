@@ -150,24 +150,25 @@ static bool skip_declaration(struct xml *x) {
 const char *aws_xml_text(struct arena *a, const char *xml, size_t len, const char *path) {
     struct xml x = {.p = xml, .end = xml + len};
     const char *found = NULL;
-    bool closed_itself = false;
+    bool closed_itself = false, just_opened = true;
 
     if (memchr(xml, 0, len) || !skip_declaration(&x) || !skip_char(&x, '<') ||
         !open_element(&x, &closed_itself))
         return NULL;
     while (x.depth) {
         if (closed_itself) {
-            closed_itself = false;
+            closed_itself = just_opened = false;
             x.depth--;
             continue;
         }
-        bool wanted = !found && is_at(&x, path);
+        bool wanted = just_opened && !found && is_at(&x, path);
         const char *text = read_text(a, &x);
         if (!text || !skip_char(&x, '<'))
             return NULL;
         bool closes = skip_char(&x, '/');
         if (wanted && closes)
             found = text;
+        just_opened = !closes;
         if (closes ? !close_element(&x) : !open_element(&x, &closed_itself))
             return NULL;
     }
