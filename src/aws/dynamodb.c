@@ -245,6 +245,7 @@ static enum meaning send_signed(struct call *c, const struct aws_credentials *cr
         r->message = arena_strdup(c->a, *e.detail ? e.detail : e.text);
         return UNKNOWN;
     }
+    r->unsure = r->unsure || reply.times_sent > 1;
     return read_reply(c->a, &reply, r);
 }
 

@@ -27,6 +27,7 @@ struct http_client {
 /* What a fetch collects. */
 struct receiving {
     struct buf body, head; /* head: the lines of the answer's headers */
+    unsigned times_sent;
 };
 
 /* Called with the address that is about to be connected to: the one place where the guard cannot be
@@ -59,6 +60,15 @@ static size_t receive_header(char *line, size_t size, size_t count, void *arg) {
     else
         buf_add(&r->head, line, len);
     return r->head.overflow ? 0 : len;
+}
+
+/* The connection stands, new or kept, and the request goes out now. */
+static int before_request(void *arg, char *to, char *from, int to_port, int from_port) {
+    struct receiving *r = arg;
+
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    r->times_sent++;
+    return CURL_PREREQFUNC_OK;
 }
 
 enum rc http_options_check(const struct http_options *options, struct err *e) {
@@ -122,6 +132,8 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_setopt(h, CURLOPT_WRITEDATA, r);
     curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, receive_header);
     curl_easy_setopt(h, CURLOPT_HEADERDATA, r);
+    curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
+    curl_easy_setopt(h, CURLOPT_PREREQDATA, r);
     curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (c->ca_file) { /* the GnuTLS flavour trusts what is in either */
@@ -212,6 +224,7 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
 
     buf_init(&r.body, a, rq->max_reply_bytes);
     buf_init(&r.head, a, HTTP_REPLY_HEADERS_MAX);
+    r.times_sent = 0;
     headers = request_headers(a, rq);
     c->refused = 0;
     set_options(c, rq, headers, &r, error_text);
@@ -227,6 +240,7 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     out->content_type = arena_strdup(a, type ? type : "");
     out->body = r.body.p;
     out->body_len = r.body.len;
+    out->times_sent = r.times_sent;
     split_headers(a, &r.head, out);
     return OK;
 }

@@ -32,6 +32,9 @@ export const FAULTS = {
   } },
 };
 
+// Never answered at all; not among the random ones.
+const HANG = { before: () => {} };
+
 // A random number generator that can be repeated: mulberry32.
 function randomFrom(seed) {
   let state = seed;
@@ -82,11 +85,13 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
       return refuse('com.amazon.coral.service#AccessDeniedException', `User: arn:aws:iam::123456789012:user/${
         identity.key.accessKeyId} is not authorized to perform: dynamodb:${action} on resource: arn:aws:dynamodb:${region}:123456789012:table/x`);
     }
-    const kind = queue.shift() ?? (rate && random() < rate ? kinds[Math.floor(random() * kinds.length)] : undefined);
+    const chance = () => (rate && random() < rate ? kinds[Math.floor(random() * kinds.length)] : undefined);
+    const kind = queue.length > 0 ? queue.shift() : chance();
     call.fault = kind;
-    if (FAULTS[kind]?.before) return FAULTS[kind].before(res, proxy);
+    const fault = kind === 'hang' ? HANG : FAULTS[kind];
+    if (fault?.before) return fault.before(res, proxy);
     const answer = await passOn(action, body, call);
-    return FAULTS[kind]?.after ? FAULTS[kind].after(res, proxy, answer) : proxy.send(res, answer);
+    return fault?.after ? fault.after(res, proxy, answer) : proxy.send(res, answer);
   }
 
   // DynamoDB takes a table's ARN for its name; DynamoDB Local is too old for it.
@@ -126,7 +131,7 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
     env: (key = keys[0]) => ({ AWS_ENDPOINT_URL_DYNAMODB: endpoint, AWS_REGION: region, AWS_EC2_METADATA_DISABLED: 'true',
       AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null', ...(key && { AWS_ACCESS_KEY_ID: key.accessKeyId,
         AWS_SECRET_ACCESS_KEY: key.secretAccessKey, ...(key.sessionToken && { AWS_SESSION_TOKEN: key.sessionToken }) }) }),
-    // The next calls fail so, one after the other.
+    // The next calls fail so, one after the other; undefined: this one does not.
     failNext: (...names) => queue.push(...names),
     // From now on this part of all calls fails, in one of these ways.
     failAtRandom(part, { names = Object.keys(FAULTS), seed = 1 } = {}) {
