@@ -105,12 +105,15 @@ static inline struct loopback *loopback_start(void) {
         getsockname(fd, (struct sockaddr *)&addr, &len))
         abort();
     l->port = ntohs(addr.sin_port);
-    l->pid = fork();
-    if (l->pid == 0) {
+    pid_t pid = fork(); /* not into what both share: the child's own answer is 0 */
+    if (pid < 0)
+        abort();
+    if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         loopback_run(l, fd);
         _exit(0);
     }
+    l->pid = pid;
     close(fd);
     return l;
 }
