@@ -6,6 +6,7 @@
 
 #include "app/errors.h"
 #include "app/routes.h"
+#include "aws/dynamodb.h"
 #include "base/log.h"
 #include "cognito/cognito.h"
 #include "crypto/crypto.h"
@@ -26,6 +27,8 @@ struct app {
     struct seal_keys *seal;
     struct tool_set *tools;
     struct client_set *clients;
+    struct http_client *aws; /* DynamoDB and the sources of its credentials */
+    struct dynamodb *dynamodb;
     int64_t upkeep_ms; /* when it was last done */
 };
 
@@ -33,6 +36,14 @@ static const struct http_options open_options = {0, "", ""};
 
 static struct http_options guarded_options(const struct config *c) {
     return (struct http_options){1, c->client_metadata_allow_nets, c->client_metadata_ca_file};
+}
+
+static struct dynamodb_options dynamodb_options(const struct config *c, struct http_client *http,
+                                                const struct clock *clock) {
+    static struct aws_env env;
+
+    env.vars = (const char *const *)environ;
+    return (struct dynamodb_options){&env, c->cognito_region, c->session_table_name, http, clock};
 }
 
 /* What was left out is logged; it never stops the rest. */
@@ -76,6 +87,21 @@ static void load_clients(struct app *app, const struct config *config) {
     log_problems("client_left_out", text);
 }
 
+static enum rc open_store(struct app *app, const struct config *c, struct err *e) {
+    struct dynamodb_options options;
+
+    if (c->session_store == SESSION_STORE_LMDB)
+        return store_lmdb_open(arena_printf(app->arena, "%s/sessions", c->state_dir),
+                               &app->cx.store, e);
+    if (http_client_new(&open_options, &app->aws, e))
+        return e->code;
+    options = dynamodb_options(c, app->aws, &app->cx.clock);
+    if (dynamodb_new(&options, &app->dynamodb, e))
+        return e->code;
+    app->cx.store = store_dynamodb_open(app->dynamodb);
+    return OK;
+}
+
 /* Each group opens only what it needs, so that a service of one group can be given less. */
 static enum rc open_parts(struct app *app, const struct config *c, struct err *e) {
     const struct http_options guarded = guarded_options(c);
@@ -87,8 +113,7 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
                        "STATE_DIR %s must be a folder that the service's user can write",
                        c->state_dir);
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)) {
-        if (seal_keys_load(c->secret_key_file, true, &app->seal, e) ||
-            store_lmdb_open(arena_printf(a, "%s/sessions", c->state_dir), &cx->store, e))
+        if (seal_keys_load(c->secret_key_file, true, &app->seal, e) || open_store(app, c, e))
             return e->code;
         cx->seal = app->seal;
     }
@@ -134,6 +159,8 @@ void app_free(struct app *app) {
     keyset_free(app->cx.keyset);
     host_cache_close(app->cx.host);
     store_close(app->cx.store);
+    dynamodb_free(app->dynamodb);
+    http_client_free(app->aws);
     http_client_free(app->cx.http);
     http_client_free(app->cx.guarded);
     seal_keys_free(app->seal);
@@ -186,6 +213,24 @@ void app_upkeep(struct app *app) {
     store_sweep(app->cx.store, clock_now_s(&app->cx.clock));
 }
 
+/* Region, endpoint and source of credentials; asks nobody. */
+static bool check_store(const struct config *config, FILE *problems) {
+    static const struct clock clock;
+    const struct dynamodb_options options = dynamodb_options(config, NULL, &clock);
+    struct dynamodb *d;
+    struct err e;
+
+    if (config->session_store != SESSION_STORE_DYNAMODB ||
+        !(config->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)))
+        return true;
+    if (dynamodb_new(&options, &d, &e)) {
+        (void)fprintf(problems, "SESSION_STORE=dynamodb: %s\n", e.text);
+        return false;
+    }
+    dynamodb_free(d);
+    return true;
+}
+
 bool app_check(const struct config *config, FILE *problems) {
     const struct http_options guarded = guarded_options(config);
     struct seal_keys *keys = NULL;
@@ -205,6 +250,7 @@ bool app_check(const struct config *config, FILE *problems) {
         good = false;
     }
     seal_keys_free(keys);
+    good = check_store(config, problems) && good;
     tools = tool_set_load(config, problems, &bad);
     tool_set_free(tools);
     clients = client_set_load(config, problems, &bad);

@@ -160,9 +160,10 @@ static void set_value(struct loading *l, size_t i) {
         set_endpoints(l, text);
         break;
     case CONFIG_STORE:
-        if (strcmp(text, "lmdb") != 0)
-            bad(l, "SESSION_STORE must be lmdb");
-        l->c->session_store = SESSION_STORE_LMDB;
+        if (strcmp(text, "lmdb") != 0 && strcmp(text, "dynamodb") != 0)
+            bad(l, "SESSION_STORE must be lmdb or dynamodb");
+        l->c->session_store =
+            strcmp(text, "dynamodb") ? SESSION_STORE_LMDB : SESSION_STORE_DYNAMODB;
         break;
     }
 }
@@ -253,6 +254,32 @@ static void derive_own(struct loading *l) {
         c->secret_key_file = arena_printf(a, "%s/secret.key", c->state_dir);
 }
 
+/* DynamoDB's naming rules: 3 to 255 letters, digits, _, - and dots. */
+static bool is_table_name(const char *name) {
+    size_t len = strlen(name);
+
+    return len >= 3 && len <= 255 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == len;
+}
+
+/* arn:PARTITION:dynamodb:REGION:ACCOUNT:table/NAME */
+static bool is_table_arn(const char *text) {
+    static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    const char *p = text;
+    size_t n;
+
+    if (strncmp(p, "arn:aws", 7) != 0)
+        return false;
+    p += 7 + strspn(p + 7, lower);
+    if (strncmp(p, ":dynamodb:", 10) != 0)
+        return false;
+    n = strspn(p += 10, lower);
+    if (!n || p[n] != ':')
+        return false;
+    p += n + 1;
+    return strspn(p, "0123456789") == 12 && !strncmp(p + 12, ":table/", 7) && is_table_name(p + 19);
+}
+
 static void check_rest(struct loading *l) {
     struct config *c = l->c;
 
@@ -266,6 +293,9 @@ static void check_rest(struct loading *l) {
             bad(l, "SUPPORTED_SCOPES has a character that RFC 6749 §3.3 does not allow");
             break;
         }
+    if (!is_table_name(c->session_table_name) && !is_table_arn(c->session_table_name))
+        bad(l, "SESSION_TABLE_NAME must be a DynamoDB table's name (3 to 255 of A-Z a-z 0-9 _ - .) "
+               "or its ARN (arn:aws:dynamodb:REGION:ACCOUNT:table/NAME)");
     if (c->workers_max < c->workers_min)
         bad(l, "WORKERS_MAX must not be below WORKERS_MIN");
 }
@@ -314,7 +344,7 @@ static void dump_value(const struct config *c, const struct config_key *key, FIL
                 (void)fprintf(out, "%s%s", n++ ? " " : "", groups[i].name);
         break;
     case CONFIG_STORE:
-        (void)fputs("lmdb", out);
+        (void)fputs(c->session_store == SESSION_STORE_LMDB ? "lmdb" : "dynamodb", out);
         break;
     }
 }

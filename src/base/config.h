@@ -19,7 +19,7 @@ enum endpoint_group {
     GROUP_ALL = GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_METADATA | GROUP_MCP,
 };
 
-enum session_store { SESSION_STORE_LMDB };
+enum session_store { SESSION_STORE_LMDB, SESSION_STORE_DYNAMODB };
 
 /* All strings are owned by the configuration and never NULL; an optional one that is absent is "".
  */

@@ -35,7 +35,12 @@ const struct config_key config_keys[] = {
          "Web origins besides our own whose pages may call the MCP endpoint, or * for all.\n"
          "Example: https://inspector.example.com"),
     {"SESSION_STORE", CONFIG_STORE, offsetof(struct config, session_store), "lmdb", 0, 0,
-     "Where logins in progress are kept: lmdb (files in STATE_DIR; one host)."},
+     "Where logins in progress are kept: lmdb (files in STATE_DIR; one host) or dynamodb (any\n"
+     "number of hosts; they need the same SECRET_KEY_FILE). Region, credentials and endpoint of\n"
+     "DynamoDB come from AWS's own environment variables and files: AWS_REGION, AWS_PROFILE, …\n"
+     "and the role of the machine or container. They have no place in this file."},
+    TEXT("SESSION_TABLE_NAME", session_table_name, "mcp-auth-sessions",
+         "The DynamoDB table: its name, or its ARN. Partition key sessionId (String), TTL on ttl."),
     TEXT("STATE_DIR", state_dir, "/var/lib/mcp-authd", "Files that outlive a restart."),
     TEXT("SECRET_KEY_FILE", secret_key_file, "",
          "Keys that seal what leaves us and comes back. Made on first start, mode 0600.\n"

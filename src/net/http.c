@@ -1,9 +1,11 @@
 #include "net/http.h"
 
 #include <curl/curl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,11 +21,13 @@ struct http_client {
     int guarded;
     int refused;   /* the guard refused an address during this fetch */
     char *ca_file; /* trusted besides the system's authorities; NULL: none */
+    unsigned long connections;
 };
 
 /* What a fetch collects. */
 struct receiving {
-    struct buf body;
+    struct buf body, head; /* head: the lines of the answer's headers */
+    unsigned times_sent;
 };
 
 /* Called with the address that is about to be connected to: the one place where the guard cannot be
@@ -44,6 +48,27 @@ static size_t receive(char *data, size_t size, size_t count, void *arg) {
 
     buf_add(&r->body, data, size * count);
     return r->body.overflow ? 0 : size * count; /* 0 stops the transfer */
+}
+
+/* One line at a time, status line first. A provisional answer (RFC 9110 §15.2) has lines too. */
+static size_t receive_header(char *line, size_t size, size_t count, void *arg) {
+    struct receiving *r = arg;
+    size_t len = size * count;
+
+    if (len >= 5 && !memcmp(line, "HTTP/", 5))
+        buf_init(&r->head, r->head.arena, HTTP_REPLY_HEADERS_MAX);
+    else
+        buf_add(&r->head, line, len);
+    return r->head.overflow ? 0 : len;
+}
+
+/* The connection stands, new or kept, and the request goes out now. */
+static int before_request(void *arg, char *to, char *from, int to_port, int from_port) {
+    struct receiving *r = arg;
+
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    r->times_sent++;
+    return CURL_PREREQFUNC_OK;
 }
 
 enum rc http_options_check(const struct http_options *options, struct err *e) {
@@ -96,6 +121,8 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, c->guarded ? "https" : "https,http");
     curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, rq->timeout_ms);
+    if (rq->connect_timeout_ms)
+        curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, rq->connect_timeout_ms);
     curl_easy_setopt(h, CURLOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
     curl_easy_setopt(h, CURLOPT_ERRORBUFFER, error_text);
     curl_easy_setopt(h, CURLOPT_USERAGENT, "mcp-authd/" MCP_AUTHD_VERSION);
@@ -103,14 +130,19 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
     curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, receive);
     curl_easy_setopt(h, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, receive_header);
+    curl_easy_setopt(h, CURLOPT_HEADERDATA, r);
+    curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
+    curl_easy_setopt(h, CURLOPT_PREREQDATA, r);
     curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (c->ca_file) { /* the GnuTLS flavour trusts what is in either */
         curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file);
         curl_easy_setopt(h, CURLOPT_CAPATH, SYSTEM_CA_DIR);
     }
-    if (!strcmp(rq->method, "POST")) {
+    if (!strcmp(rq->method, "POST") || !strcmp(rq->method, "PUT")) {
         curl_easy_setopt(h, CURLOPT_POST, 1L);
+        curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, rq->method);
         curl_easy_setopt(h, CURLOPT_POSTFIELDS, rq->body ? rq->body : "");
         curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)rq->body_len);
     }
@@ -120,6 +152,9 @@ static enum rc explain(const struct http_client *c, CURLcode code, const struct 
                        const char *error_text, struct err *e) {
     if (c->refused)
         return err_set(e, ERR_ACCESS_DENIED, "the host has no public address");
+    if (r->head.overflow)
+        return err_set(e, ERR_TOO_LARGE, "the answer's headers are longer than %zu bytes",
+                       r->head.max);
     if (r->body.overflow)
         return err_set(e, ERR_TOO_LARGE, "the answer is longer than %zu bytes", r->body.max);
     (void)err_set(e, ERR_UPSTREAM, "no answer from the server that had to be asked");
@@ -127,22 +162,77 @@ static enum rc explain(const struct http_client *c, CURLcode code, const struct 
     return e->code;
 }
 
+/* Every header that the request names, and no header that curl would add to a body by itself.
+ * curl takes "Name:" as the wish to leave a header out, so an empty one is written "Name;". */
+static struct curl_slist *request_headers(struct arena *a, const struct http_request *rq) {
+    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+    bool has_type = false;
+
+    for (const char *const *h = rq->headers; h && *h; h++) {
+        size_t name_len = strcspn(*h, ":");
+        bool is_empty = (*h)[name_len] && !(*h)[name_len + 1 + strspn(*h + name_len + 1, " \t")];
+
+        has_type = has_type || !strncasecmp(*h, "Content-Type:", sizeof "Content-Type:" - 1);
+        list = curl_slist_append(list, is_empty ? arena_printf(a, "%.*s;", (int)name_len, *h)
+                                                : (const char *)*h);
+    }
+    return has_type ? list : curl_slist_append(list, "Content-Type:");
+}
+
+/* Splits the lines. One without a colon is none (RFC 9112 §5). */
+static void split_headers(struct arena *a, struct buf *head, struct http_reply *out) {
+    struct http_reply_field *fields;
+    size_t lines = 0;
+    char *line, *rest = head->p;
+
+    for (const char *p = head->p; *p; p++)
+        lines += *p == '\n';
+    fields = arena_alloc(a, (lines + 1) * sizeof *fields);
+    out->fields = fields;
+    out->field_count = 0;
+    while ((line = strsep(&rest, "\n"))) {
+        char *value = strchr(line, ':'), *end = line + strlen(line);
+
+        if (!value)
+            continue;
+        *value++ = 0;
+        value += strspn(value, " \t");
+        while (end > value && strchr(" \t\r", end[-1]))
+            *--end = 0;
+        fields[out->field_count++] = (struct http_reply_field){line, value};
+    }
+}
+
+const char *http_reply_header(const struct http_reply *reply, const char *name) {
+    for (size_t i = 0; i < reply->field_count; i++)
+        if (!strcasecmp(reply->fields[i].name, name))
+            return reply->fields[i].value;
+    return NULL;
+}
+
+unsigned long http_client_connections(const struct http_client *c) {
+    return c->connections;
+}
+
 enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
                    struct http_reply *out, struct err *e) {
     struct receiving r;
-    struct curl_slist *headers = NULL;
+    struct curl_slist *headers;
+    long opened = 0;
     char error_text[CURL_ERROR_SIZE] = "", *type = NULL;
     CURLcode code;
 
     buf_init(&r.body, a, rq->max_reply_bytes);
-    for (const char *const *h = rq->headers; h && *h; h++)
-        headers = curl_slist_append(headers, *h);
-    headers = curl_slist_append(headers, "Expect:");
+    buf_init(&r.head, a, HTTP_REPLY_HEADERS_MAX);
+    r.times_sent = 0;
+    headers = request_headers(a, rq);
     c->refused = 0;
     set_options(c, rq, headers, &r, error_text);
     code = curl_easy_perform(c->curl);
     curl_slist_free_all(headers);
     curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL);
+    if (!curl_easy_getinfo(c->curl, CURLINFO_NUM_CONNECTS, &opened))
+        c->connections += (unsigned long)opened;
     if (code)
         return explain(c, code, &r, error_text, e);
     curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &out->status);
@@ -150,5 +240,7 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     out->content_type = arena_strdup(a, type ? type : "");
     out->body = r.body.p;
     out->body_len = r.body.len;
+    out->times_sent = r.times_sent;
+    split_headers(a, &r.head, out);
     return OK;
 }

@@ -25,12 +25,18 @@ enum rc http_client_new(const struct http_options *options, struct http_client *
 void http_client_free(struct http_client *c);
 
 struct http_request {
-    const char *method, *url;
+    const char *method, *url;   /* GET, POST or PUT */
     const char *const *headers; /* "Name: value" lines, NULL-terminated; NULL for none */
     const char *body;           /* NULL for none */
     size_t body_len;
-    size_t max_reply_bytes; /* a longer reply is ERR_TOO_LARGE */
-    long timeout_ms;        /* for everything, name look-up included */
+    size_t max_reply_bytes;  /* a longer reply is ERR_TOO_LARGE */
+    long timeout_ms;         /* for everything, name look-up included */
+    long connect_timeout_ms; /* for the look-up and connecting alone; 0: only timeout_ms counts */
+};
+
+#define HTTP_REPLY_HEADERS_MAX 32768 /* bytes; more is ERR_TOO_LARGE */
+struct http_reply_field {
+    const char *name, *value; /* as they came, white space around the value left out */
 };
 
 struct http_reply {
@@ -38,7 +44,14 @@ struct http_reply {
     const char *content_type; /* "" if absent */
     const char *body;         /* NUL-terminated */
     size_t body_len;
+    const struct http_reply_field *fields; /* the headers, in their order; see http_reply_header */
+    size_t field_count;
+    /* More than 1: a kept connection broke before an answer came, and curl sent the request again
+     * over a new one by itself. The first one may have been carried out too. */
+    unsigned times_sent;
 };
+/* The value of the first header of that name in any letter case; NULL if there is none. */
+const char *http_reply_header(const struct http_reply *reply, const char *name);
 
 /* Redirects are never followed and no proxy is taken from the environment. The reply lives in a.
  *   ERR_UPSTREAM       no complete answer came (e->detail says why)
@@ -46,5 +59,8 @@ struct http_reply {
  *   ERR_ACCESS_DENIED  the guard refused the address */
 enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
                    struct http_reply *out, struct err *e) MUST_USE;
+
+/* How many connections were opened so far: it stands still while kept ones serve. */
+unsigned long http_client_connections(const struct http_client *c);
 
 #endif

@@ -143,7 +143,7 @@ static const char *upstream_uri(struct context *cx, struct arena *a, const struc
 
 static enum rc approve(struct context *cx, const struct request *rq, struct reply *rp,
                        const char *browser, struct login *login, struct err *e) {
-    struct session s = {.state = SESSION_PENDING, .browser = browser, .grant = ""};
+    struct session s = {.state = SESSION_PENDING, .browser = browser, .grant = "", .attempt = ""};
 
     login->verifier = random_text(rq->arena, VERIFIER_BYTES);
     s.ttl = clock_now_s(&cx->clock) + LOGIN_TTL_S;

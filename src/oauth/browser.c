@@ -19,14 +19,20 @@ static const char *hash(struct arena *a, const char *cookie) {
     return base64url_encode(a, out, sizeof out);
 }
 
-const char *browser_of(struct context *cx, const struct request *rq) {
+const char *browser_cookie(struct context *cx, const struct request *rq) {
     const char *cookie = request_cookie(rq, cookie_name(cx));
     size_t len;
 
     if (!cookie || strlen(cookie) != COOKIE_LEN ||
         !base64url_decode(rq->arena, cookie, COOKIE_LEN, &len))
         return NULL;
-    return hash(rq->arena, cookie);
+    return cookie;
+}
+
+const char *browser_of(struct context *cx, const struct request *rq) {
+    const char *cookie = browser_cookie(cx, rq);
+
+    return cookie ? hash(rq->arena, cookie) : NULL;
 }
 
 const char *browser_of_or_new(struct context *cx, const struct request *rq, struct reply *rp) {

@@ -24,10 +24,36 @@ static void answer_error(struct context *cx, const struct request *rq, struct re
                                               : "the identity provider reported an error"));
 }
 
+/* Cognito's answer goes into the session. Asked again with the same answer by the same browser, it
+ * does the same again, until the session is redeemed: a user who got a 503, or nothing, reloads. */
+static enum rc authorize_session(struct context *cx, const struct request *rq, const char *id,
+                                 const char *upstream, const char *error, const char **code,
+                                 struct session *out, struct err *e) {
+    struct arena *a = rq->arena;
+    const char *cookie = browser_cookie(cx, rq);
+    int64_t now_s = clock_now_s(&cx->clock);
+    struct session want = {.id = id, .grant = "", .ttl = now_s + CODE_TTL_S};
+    enum rc rc;
+
+    if (!cookie)
+        return err_set(e, ERR_INVALID_REQUEST, "the login was begun in another browser");
+    want.browser = browser_of(cx, rq);
+    want.attempt = code_attempt(
+        a, id, cookie,
+        arena_printf(a, "%s %s", upstream ? "code" : "error", upstream ? upstream : error));
+    /* With an error the grant stays empty: the session ends here, and gives its login back. */
+    if (upstream)
+        *code = code_make(a, id, cookie, upstream, &want.grant);
+    rc = store_session_authorize(cx->store, a, &want, now_s, out, e);
+    if (rc != ERR_CONFLICT)
+        return rc;
+    return err_set(e, ERR_INVALID_REQUEST,
+                   "the login took too long, is complete already, or was begun in another browser");
+}
+
 enum rc oauth_callback(struct context *cx, const struct request *rq, struct reply *rp,
                        struct err *e) {
-    const char *browser = browser_of(cx, rq), *id, *upstream, *error, *code = "", *grant = "";
-    int64_t now_s = clock_now_s(&cx->clock);
+    const char *id, *upstream, *error, *code = "";
     struct session s;
     struct login login;
     struct form form;
@@ -40,19 +66,8 @@ enum rc oauth_callback(struct context *cx, const struct request *rq, struct repl
     if (!id || strlen(id) > SESSION_ID_MAX || (!upstream && !error) ||
         (upstream && strlen(upstream) > COGNITO_CODE_MAX))
         return err_set(e, ERR_INVALID_REQUEST, "this is not an answer to a login begun here");
-    if (!browser)
-        return err_set(e, ERR_INVALID_REQUEST, "the login was begun in another browser");
-    if (upstream)
-        code = code_make(rq->arena, id, upstream, &grant);
-    /* With an error the grant stays empty: the session ends here, and gives its login back. */
-    if (store_session_authorize(cx->store, rq->arena, id, browser, grant, now_s + CODE_TTL_S, now_s,
-                                &s, e))
-        return e->code == ERR_CONFLICT
-                   ? err_set(e, ERR_INVALID_REQUEST,
-                             "the login took too long, is complete already, or was begun in "
-                             "another browser")
-                   : e->code;
-    if (login_open(cx, rq->arena, "session", id, s.login, &login, e))
+    if (authorize_session(cx, rq, id, upstream, error, &code, &s, e) ||
+        login_open(cx, rq->arena, "session", id, s.login, &login, e))
         return e->code;
     if (!upstream) {
         answer_error(cx, rq, rp, &login, error);

@@ -8,20 +8,41 @@
 
 #define SECRET_BYTES 32
 #define SECRET_LEN 43
+#define ATTEMPT_BYTES 16
 
 static void derive_key(const char *secret, uint8_t key[SEAL_KEY_LEN]) {
     hkdf_sha256(secret, strlen(secret), "mcp-authd code", key, SEAL_KEY_LEN);
 }
 
-const char *code_make(struct arena *a, const char *session_id, const char *cognito_code,
-                      const char **grant) {
-    const char *secret = random_text(a, SECRET_BYTES);
+/* Base64url of `len` bytes that only who knows all of the parts can make. The parts have no line
+ * ends but perhaps the last. */
+static const char *derive_text(struct arena *a, const char *session_id, const char *cookie,
+                               const char *answer, const char *purpose, size_t len) {
+    const char *parts = arena_printf(a, "%s\n%s\n%s", session_id, cookie, answer);
+    uint8_t out[SECRET_BYTES];
+    const char *text;
+
+    hkdf_sha256(parts, strlen(parts), purpose, out, len);
+    text = base64url_encode(a, out, len);
+    explicit_bzero(out, sizeof out);
+    return text;
+}
+
+const char *code_make(struct arena *a, const char *session_id, const char *cookie,
+                      const char *cognito_code, const char **grant) {
+    const char *secret =
+        derive_text(a, session_id, cookie, cognito_code, "mcp-authd code secret", SECRET_BYTES);
     uint8_t key[SEAL_KEY_LEN];
 
     derive_key(secret, key);
     *grant = seal_with(a, key, "grant", session_id, cognito_code, strlen(cognito_code));
     explicit_bzero(key, sizeof key);
     return arena_printf(a, "%s.%s", session_id, secret);
+}
+
+const char *code_attempt(struct arena *a, const char *session_id, const char *cookie,
+                         const char *cognito_answer) {
+    return derive_text(a, session_id, cookie, cognito_answer, "mcp-authd attempt", ATTEMPT_BYTES);
 }
 
 enum rc code_split(struct arena *a, const char *text, struct code *out, struct err *e) {

@@ -1,6 +1,8 @@
 /* Our authorization code: the session's id, a dot, and a secret that only the code carries.
  * Cognito's code lies in the session sealed under that secret: who has only the table has nothing.
- */
+ * The secret is derived from what only this login has, the browser's cookie and Cognito's code:
+ * when the way back from Cognito is gone twice (our answer was lost, or the user reloaded the
+ * page), the same code comes out. */
 #ifndef OAUTH_CODE_H
 #define OAUTH_CODE_H
 
@@ -11,9 +13,14 @@ struct code {
     const char *session_id, *secret;
 };
 
-/* The code's text for a session. *grant is Cognito's code, sealed for the store. */
-const char *code_make(struct arena *a, const char *session_id, const char *cognito_code,
-                      const char **grant);
+/* The code's text for a session. `cookie` is the secret one (oauth.h, browser_cookie). *grant is
+ * Cognito's code, sealed for the store. */
+const char *code_make(struct arena *a, const char *session_id, const char *cookie,
+                      const char *cognito_code, const char **grant);
+/* What store_session_authorize calls the attempt: a name of this one answer of Cognito's to this
+ * one browser, which tells nothing about either. */
+const char *code_attempt(struct arena *a, const char *session_id, const char *cookie,
+                         const char *cognito_answer);
 /* Splits a code that a client sent. ERR_INVALID_GRANT if it cannot be one of ours. */
 enum rc code_split(struct arena *a, const char *text, struct code *out, struct err *e) MUST_USE;
 /* Cognito's code. ERR_INVALID_GRANT if the secret is not the session's. */

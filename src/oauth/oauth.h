@@ -82,6 +82,8 @@ const char *login_code_uri(struct context *cx, struct arena *a, const struct log
 bool resource_is_ours(const struct config *config, const char *resource);
 
 /* browser.c: the cookie that a login is bound to. */
+/* The cookie itself: a secret of this browser and us, in no store. NULL if it sent none. */
+const char *browser_cookie(struct context *cx, const struct request *rq);
 /* Its hash, as stored; NULL if the browser sent none. */
 const char *browser_of(struct context *cx, const struct request *rq);
 /* The same, setting a new cookie if it sent none. */

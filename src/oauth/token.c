@@ -90,6 +90,28 @@ static enum rc check_code(struct context *cx, const struct request *rq, const st
     return OK;
 }
 
+/* Cognito has given the tokens, and gives them once (RFC 6749 §4.1.2): the delete is the second
+ * lock on the same door. If it says that another call was first, that counts. If the store does not
+ * answer, or lost the answer to a delete that may have been ours, Cognito's word decides: saying no
+ * would lose a login that cannot be tried again, its Cognito code being used up. The session that
+ * may be left behind is worth nothing to anybody, and ends with its ttl. */
+static enum rc end_session(struct context *cx, const struct request *rq, const char *id,
+                           struct err *e) {
+    struct session gone;
+    struct err why = {.code = OK};
+
+    switch (store_session_delete(cx->store, rq->arena, id, clock_now_s(&cx->clock), &gone, &why)) {
+    case OK:
+        return OK;
+    case ERR_CONFLICT:
+        return err_set(e, ERR_INVALID_GRANT, "the code is used");
+    default:
+        log_warn("session_not_deleted", kv("request", rq->id), kv("reason", why.text),
+                 kv("detail", why.detail));
+        return OK;
+    }
+}
+
 /* Asks Cognito before the session is deleted: a passing failure there leaves the code usable. Of
  * any number that get this far at once, Cognito answers one, and one delete succeeds. */
 static enum rc grant_code(struct context *cx, const struct request *rq, const struct form *f,
@@ -103,11 +125,9 @@ static enum rc grant_code(struct context *cx, const struct request *rq, const st
     if (check_code(cx, rq, f, &code, &s, &login, e) ||
         code_open(rq->arena, &code, s.grant, &cognito_code, e) ||
         cognito_exchange_code(cx->http, cx->config, rq->arena, cognito_code, login.verifier,
-                              &tokens, e))
+                              &tokens, e) ||
+        end_session(cx, rq, code.session_id, e))
         return e->code;
-    if (store_session_delete(cx->store, rq->arena, code.session_id, clock_now_s(&cx->clock), &s, e))
-        return e->code == ERR_CONFLICT ? err_set(e, ERR_INVALID_GRANT, "the code is used")
-                                       : e->code;
     log_info("token", kv("request", rq->id), kv("client_id", login.client_id),
              kv("grant", "authorization_code"), kv("outcome", "issued"));
     answer(cx, rq, rp, login.client_id, &tokens);

@@ -7,7 +7,6 @@
 #include "host/kv.h"
 #include "store/store.h"
 
-#define RECORD_VERSION 1
 #define FILE_BYTES_MAX (256UL << 20) /* address space, not memory; about 50,000 logins at once */
 #define SWEEP_LOOK 64                /* records looked at in one sweep */
 #define ARENA_BYTES_MAX (1 << 20)
@@ -29,11 +28,12 @@ static void encode(struct arena *a, const struct session *in, const void **data,
     const char *text;
     char *out;
 
-    json_put_int(o, "v", RECORD_VERSION);
+    json_put_int(o, "v", SESSION_RECORD_VERSION);
     json_put_int(o, "state", in->state);
     json_put_str(o, "browser", in->browser);
     json_put_str(o, "login", in->login);
     json_put_str(o, "grant", in->grant);
+    json_put_str(o, "attempt", in->attempt);
     text = json_text(a, o, &text_len);
     out = arena_alloc(a, sizeof in->ttl + text_len);
     memcpy(out, &in->ttl, sizeof in->ttl);
@@ -57,9 +57,9 @@ static enum rc decode(struct arena *a, const char *id, const void *data, size_t 
 
     if (len <= sizeof out->ttl ||
         json_parse(a, (const char *)data + sizeof out->ttl, len - sizeof out->ttl, &o, e) ||
-        !json_get_int(o, "v", &version) || version != RECORD_VERSION ||
-        !json_get_int(o, "state", &state) || !json_get_str(o, "browser") ||
-        !json_get_str(o, "login") || !json_get_str(o, "grant")) {
+        !json_get_int(o, "v", &version) || version < SESSION_RECORD_VERSION_OLDEST ||
+        version > SESSION_RECORD_VERSION || !json_get_int(o, "state", &state) ||
+        !json_get_str(o, "browser") || !json_get_str(o, "login") || !json_get_str(o, "grant")) {
         (void)err_set(e, ERR_STORE, "the session store is not available");
         err_detail(e, "a session record is damaged or of another version");
         return e->code;
@@ -69,6 +69,7 @@ static enum rc decode(struct arena *a, const char *id, const void *data, size_t 
     out->browser = json_get_str(o, "browser");
     out->login = json_get_str(o, "login");
     out->grant = json_get_str(o, "grant");
+    out->attempt = json_get_str(o, "attempt") ? json_get_str(o, "attempt") : "";
     out->ttl = ttl_of(data, len);
     return OK;
 }
@@ -113,26 +114,27 @@ static enum rc authorize_in(struct lmdb_store *l, struct kv_txn *t, const struct
 
     if (find(t, a, want->id, now_s, out, e))
         return e->code == ERR_MISSING ? err_set(e, ERR_CONFLICT, "the login is over") : e->code;
-    if (out->state != SESSION_PENDING || strcmp(out->browser, want->browser) != 0)
+    if (strcmp(out->browser, want->browser) != 0 ||
+        (out->state != SESSION_PENDING &&
+         (!*want->attempt || strcmp(out->attempt, want->attempt) != 0)))
         return err_set(e, ERR_CONFLICT, "the login is over or another browser's");
     out->state = SESSION_AUTHORIZED;
     out->grant = want->grant;
+    out->attempt = want->attempt;
     out->ttl = want->ttl;
     encode(l->scratch, out, &data, &len);
     return kv_put(t, want->id, data, len, false, e);
 }
 
-static enum rc session_authorize(struct store *s, struct arena *a, const char *id,
-                                 const char *browser, const char *grant, int64_t ttl, int64_t now_s,
-                                 struct session *out, struct err *e) {
+static enum rc session_authorize(struct store *s, struct arena *a, const struct session *want,
+                                 int64_t now_s, struct session *out, struct err *e) {
     struct lmdb_store *l = self(s);
-    const struct session want = {.id = id, .browser = browser, .grant = grant, .ttl = ttl};
     struct kv_txn *t;
     enum rc rc = kv_begin(l->kv, true, &t, e);
 
     if (rc)
         return rc;
-    rc = authorize_in(l, t, &want, a, now_s, out, e);
+    rc = authorize_in(l, t, want, a, now_s, out, e);
     if (rc)
         kv_abort(t);
     else

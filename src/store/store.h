@@ -1,4 +1,4 @@
-/* The store: login sessions, with the four operations that DynamoDB will offer under the original
+/* The store: login sessions, with the four operations that DynamoDB offers under the original
  * design's permissions.
  * An implementation fills the table of functions; callers use the inline functions below. */
 #ifndef STORE_STORE_H
@@ -13,6 +13,11 @@
 #define SESSION_ID_MAX 64      /* bytes of a session id */
 #define SESSION_BLOB_MAX 16384 /* bytes of a sealed part */
 
+/* Of a stored session. Each implementation writes this one and reads the one before it, so that the
+ * hosts of a site can be upgraded one after the other. 1 had no `attempt`. */
+#define SESSION_RECORD_VERSION 2
+#define SESSION_RECORD_VERSION_OLDEST 1
+
 enum session_state {
     SESSION_PENDING = 1,    /* consent was given, the user is at Cognito */
     SESSION_AUTHORIZED = 2, /* Cognito's code is here, ours went to the client */
@@ -25,15 +30,15 @@ struct session {
     const char *browser; /* hash of the cookie that the login is bound to */
     const char *login;   /* sealed with the host's keys: what /authorize was asked for */
     const char *grant;   /* sealed under our code: Cognito's code; "" while pending */
+    const char *attempt; /* names the request that authorized it; "" while pending */
     int64_t ttl;         /* epoch seconds; past it the session does not exist */
 };
 
 struct store;
 struct store_ops {
     enum rc (*session_put)(struct store *s, const struct session *in, struct err *e);
-    enum rc (*session_authorize)(struct store *s, struct arena *a, const char *id,
-                                 const char *browser, const char *grant, int64_t ttl, int64_t now_s,
-                                 struct session *out, struct err *e);
+    enum rc (*session_authorize)(struct store *s, struct arena *a, const struct session *want,
+                                 int64_t now_s, struct session *out, struct err *e);
     enum rc (*session_get)(struct store *s, struct arena *a, const char *id, int64_t now_s,
                            struct session *out, struct err *e);
     enum rc (*session_delete)(struct store *s, struct arena *a, const char *id, int64_t now_s,
@@ -49,12 +54,14 @@ struct store {
 static inline enum rc store_session_put(struct store *s, const struct session *in, struct err *e) {
     return s->ops->session_put(s, in, e);
 }
-/* UpdateItem if the session is pending, this browser's and not expired: sets the grant, the state
- * and the ttl, and returns the session as it now is. ERR_CONFLICT if the condition fails. */
-static inline enum rc store_session_authorize(struct store *s, struct arena *a, const char *id,
-                                              const char *browser, const char *grant, int64_t ttl,
-                                              int64_t now_s, struct session *out, struct err *e) {
-    return s->ops->session_authorize(s, a, id, browser, grant, ttl, now_s, out, e);
+/* UpdateItem if the session want->id is pending, of want->browser and not expired: sets grant, ttl
+ * and attempt of `want`, and returns the session as it now is. ERR_CONFLICT if the condition fails.
+ * The same attempt may come again (the first time was carried out, but nobody heard of it) until
+ * the session is deleted; another one may not. */
+static inline enum rc store_session_authorize(struct store *s, struct arena *a,
+                                              const struct session *want, int64_t now_s,
+                                              struct session *out, struct err *e) {
+    return s->ops->session_authorize(s, a, want, now_s, out, e);
 }
 /* GetItem, consistent. ERR_MISSING if there is none or it has expired. */
 static inline enum rc store_session_get(struct store *s, struct arena *a, const char *id,
@@ -62,7 +69,8 @@ static inline enum rc store_session_get(struct store *s, struct arena *a, const 
     return s->ops->session_get(s, a, id, now_s, out, e);
 }
 /* DeleteItem if it is authorized and not expired, returning it. ERR_CONFLICT if there is none: of
- * any number of callers exactly one gets OK. */
+ * any number of callers at most one gets OK. ERR_STORE also if it is gone and this call itself may
+ * have been what deleted it, the answer being lost: the store alone cannot tell. */
 static inline enum rc store_session_delete(struct store *s, struct arena *a, const char *id,
                                            int64_t now_s, struct session *out, struct err *e) {
     return s->ops->session_delete(s, a, id, now_s, out, e);
@@ -78,5 +86,10 @@ static inline void store_close(struct store *s) {
 
 /* sessions_lmdb.c: sessions of one host, in STATE_DIR/sessions. Open it after the fork. */
 enum rc store_lmdb_open(const char *dir, struct store **out, struct err *e) MUST_USE;
+
+/* sessions_dynamodb.c: sessions of any number of hosts, in one DynamoDB table. `db` is borrowed and
+ * must outlive the store. Asks nobody. */
+struct dynamodb;
+struct store *store_dynamodb_open(struct dynamodb *db);
 
 #endif

@@ -3,41 +3,16 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { HANDSHAKE_REVISIONS, initialize, legacy, post } from '../parts/mcp.mjs';
-import { TestOAuthProvider } from '../parts/sdk-provider.mjs';
+import { sdkV1Logins } from '../parts/sdk-v1-logins.mjs';
 import { startSite } from '../parts/site.mjs';
 import { tokens } from '../parts/oauth.mjs';
-import { checkLoginPages, checkRefresh, checkTools } from '../parts/session.mjs';
 
 let site;
 before(async () => { site = await startSite(); });
 after(() => site?.close());
 
-test('SDK v1 logs in, calls tools, refreshes and calls again', async () => {
-  const provider = new TestOAuthProvider({ clientMetadataUrl: site.clientId });
-  const newTransport = () => new StreamableHTTPClientTransport(new URL(site.mcpUrl), { authProvider: provider });
-  const newClient = () => new Client({ name: 'test-v1', version: '1' });
-
-  const first = newTransport();
-  await assert.rejects(newClient().connect(first), UnauthorizedError);
-  assert.equal(provider.saved.client.client_id, site.clientId, 'the client-id document is the registration');
-  checkLoginPages(site, provider);
-  await first.finishAuth(provider.callback.searchParams.get('code'));
-
-  const client = newClient();
-  const transport = newTransport();
-  await client.connect(transport);
-  assert.equal(transport.protocolVersion, '2025-11-25');
-  assert.equal(client.getServerVersion().name, 'mcp-authd');
-
-  await checkTools(site, client, provider);
-  await checkRefresh(site, client, provider);
-  await client.ping();
-  await client.close();
-});
+sdkV1Logins(() => site);
 
 for (const version of HANDSHAKE_REVISIONS) {
   test(`a client of revision ${version} is served in its revision`, async () => {

@@ -1,96 +1,12 @@
 // The official SDK v2 (revision 2026-07-28, no handshake): discover, register by client-id document, log in through the
 // consent page and Cognito's login form, call tools, refresh, call again.
 
-import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Client, OAuthError, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
-import { Browser } from '../parts/browser.mjs';
-import { TestOAuthProvider } from '../parts/sdk-provider.mjs';
+import { after, before } from 'node:test';
+import { sdkV2Logins } from '../parts/sdk-v2-logins.mjs';
 import { startSite } from '../parts/site.mjs';
-import { checkLoginPages, checkRefresh, checkTools } from '../parts/session.mjs';
 
 let site;
 before(async () => { site = await startSite({ host: 'localhost' }); });
 after(() => site?.close());
 
-const newClient = (mode) => new Client({ name: 'test-v2', version: '1' }, { versionNegotiation: { mode } });
-
-function transportOf(provider, seen) {
-  return new StreamableHTTPClientTransport(new URL(site.mcpUrl), {
-    authProvider: provider,
-    fetch: async (url, init) => {
-      const response = await fetch(url, init);
-      if (String(url) === site.mcpUrl) {
-        seen?.push({ method: init.method, version: new Headers(init.headers).get('mcp-protocol-version'),
-          status: response.status, body: init.body && JSON.parse(init.body) });
-      }
-      return response;
-    },
-  });
-}
-
-for (const mode of ['auto', { pin: '2026-07-28' }]) {
-  test(`SDK v2 (${JSON.stringify(mode)}) logs in, calls tools, refreshes and calls again`, async () => {
-    const seen = [];
-    const provider = new TestOAuthProvider({ clientMetadataUrl: site.clientId });
-
-    const first = transportOf(provider);
-    await assert.rejects(newClient(mode).connect(first), UnauthorizedError);
-    assert.equal(provider.saved.client.client_id, site.clientId, 'the client-id document is the registration');
-    checkLoginPages(site, provider);
-    await first.finishAuth(provider.callback.searchParams);
-
-    const client = newClient(mode);
-    await client.connect(transportOf(provider, seen));
-    assert.equal(client.getNegotiatedProtocolVersion(), '2026-07-28');
-    assert.equal(client.getProtocolEra(), 'modern');
-    assert.ok(client.getDiscoverResult().supportedVersions.includes('2026-07-28'));
-    assert.equal(client.getServerVersion().name, 'mcp-authd');
-
-    await checkTools(site, client, provider);
-    await checkRefresh(site, client, provider);
-    await client.close();
-
-    assert.ok(seen.length >= 5);
-    for (const { method, version, status, body } of seen) {
-      assert.equal(method, 'POST');
-      assert.equal(version, '2026-07-28', JSON.stringify(body));
-      assert.notEqual(body?.method, 'initialize');
-      assert.ok(status === 200 || status === 401, `${body?.method}: ${status}`);
-    }
-  });
-}
-
-test('SDK v2 in its handshake mode is served too', async () => {
-  const provider = new TestOAuthProvider({ clientMetadataUrl: site.clientId });
-  const first = transportOf(provider);
-  await assert.rejects(newClient('legacy').connect(first), UnauthorizedError);
-  await first.finishAuth(provider.callback.searchParams);
-  const client = newClient('legacy');
-  await client.connect(transportOf(provider));
-  assert.equal(client.getNegotiatedProtocolVersion(), '2025-11-25');
-  await checkTools(site, client, provider);
-  await client.close();
-});
-
-test('a user who says no is reported to the client as access_denied', async () => {
-  const provider = new TestOAuthProvider({ clientMetadataUrl: site.clientId, browser: new Browser({ decision: 'deny' }) });
-  const transport = transportOf(provider);
-  await assert.rejects(newClient('auto').connect(transport), UnauthorizedError);
-  await assert.rejects(transport.finishAuth(provider.callback.searchParams), (error) => {
-    assert.ok(error instanceof OAuthError, String(error));
-    assert.equal(error.code, 'access_denied');
-    return true;
-  });
-  assert.ok(!provider.browser.pages.some((page) => page.url.startsWith(site.cognito.origin)), 'Cognito was not asked');
-});
-
-test('a wrong password at Cognito can be corrected', async () => {
-  const browser = new Browser({ password: ['wrong', 'wrong again', 'correct-horse'] });
-  const provider = new TestOAuthProvider({ clientMetadataUrl: site.clientId, browser });
-  const transport = transportOf(provider);
-  await assert.rejects(newClient('auto').connect(transport), UnauthorizedError);
-  await transport.finishAuth(provider.callback.searchParams);
-  assert.ok(provider.saved.tokens.access_token);
-  assert.equal(browser.pages.filter((page) => /Incorrect username or password/.test(page.text)).length, 2);
-});
+sdkV2Logins(() => site);

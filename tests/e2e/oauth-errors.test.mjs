@@ -243,6 +243,17 @@ test('a callback works once', async () => {
   assertErrorPage(await browser.open(callbackUrl({ code: 'd', state }), toClient));
 });
 
+test('a callback that is loaded again gives the same code, until that is redeemed', async () => {
+  const browser = new Browser();
+  const granted = await login(site, { browser });
+  const first = browser.visited.find((url) => url.startsWith(callbackUrl('')));
+  const again = await browser.open(first, toClient);
+  assert.equal(new URL(again.url).searchParams.get('code'), granted.code);
+  const answer = await redeem(site, granted);
+  assert.equal(answer.status, 200, answer.text);
+  assertErrorPage(await browser.open(first, toClient));
+});
+
 test('an error from Cognito goes to the client in OAuth form, without its text', async () => {
   for (const [upstream, expected] of [['access_denied', 'access_denied'], ['server_error', 'server_error'],
     ['invalid_scope', 'server_error'], ['made_up', 'server_error']]) {

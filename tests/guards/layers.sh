@@ -16,10 +16,10 @@ below() {
 	crypto) echo base ;;
 	web) echo base crypto ;;
 	host | net) echo base crypto web ;;
-	cognito) echo base crypto web host net ;;
-	store) echo base crypto web host net cognito ;;
+	aws | cognito) echo base crypto web host net ;;
+	store) echo base crypto web host net aws cognito ;;
 	oauth | mcp) echo base crypto web host net cognito store ;;
-	app) echo base crypto web host net cognito store oauth mcp ;;
+	app) echo base crypto web host net aws cognito store oauth mcp ;;
 	pool) echo base crypto web app ;;
 	*) say "src/$1 is no room of ARCHITECTURE.md" ;;
 	esac

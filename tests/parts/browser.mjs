@@ -8,13 +8,20 @@
 const MAX_STEPS = 20;
 
 export class Browser {
-  // `decision` is 'approve' or 'deny'; `password` may be a list that is used up one try at a time.
-  constructor({ username = 'alice', password = 'correct-horse', decision = 'approve' } = {}) {
+  // `decision` is 'approve' or 'deny'; `password` may be a list that is used up one try at a time. `route` gives the address
+  // that a URL is fetched from, as the name service and load balancers in front of a site with several hosts do. `reloads` is
+  // how often the user reloads a page that says 503 and when to come back.
+  constructor({ username = 'alice', password = 'correct-horse', decision = 'approve', route = (url) => url, reloads = 0 } = {}) {
+    this.route = route;
+    this.reloads = reloads;
+    this.slowestMs = 0;       // the longest wait for one answer
+    this.beforeFetch = async () => {};      // called with each URL before it is asked for
     this.username = username;
     this.passwords = [].concat(password);
     this.decision = decision;
     this.cookies = [];
     this.pages = [];          // every page shown: { url, status, text, headers }
+    this.visited = [];        // every URL asked for
   }
 
   // Follows the way from an authorization URL to the client's redirect URI, and gives back that last URL.
@@ -45,8 +52,10 @@ export class Browser {
     let how = { method, body };
     for (let step = 0; step < MAX_STEPS; step += 1) {
       if (stop(at)) return { stopped: true, url: at };
+      this.visited.push(at);
+      await this.beforeFetch(at);
       if (formAction && origin(at) !== formAction) throw new Error(`form-action forbids to go on to ${at}`);
-      const response = await fetch(at, {
+      const response = await this.fetchPatiently(at, {
         method: how.method, body: how.body, redirect: 'manual',
         headers: {
           ...this.cookieHeader(at, from, how.method),
@@ -69,6 +78,16 @@ export class Browser {
       if (response.status !== 307 && response.status !== 308) how = { method: 'GET' };
     }
     throw new Error(`more than ${MAX_STEPS} redirects, last ${at}`);
+  }
+
+  async fetchPatiently(at, init) {
+    for (let reloads = 0; ; reloads += 1) {
+      const start = Date.now();
+      const response = await fetch(this.route(at), init);
+      this.slowestMs = Math.max(this.slowestMs, Date.now() - start);
+      if (response.status !== 503 || !response.headers.get('retry-after') || reloads === this.reloads) return response;
+      await response.arrayBuffer();
+    }
   }
 
   // Sends the form of a page with some fields filled in; hidden fields stay as they are.

@@ -22,8 +22,10 @@ export const OTHER_CLIENT_PATH = '/other-client.json';
 //   port       of lighttpd, a free one if not given
 //   ipv6       lighttpd listens on [::1] too
 //   mustFail   strings: lines of the daemon's log that hold one of them are expected trouble
+//   twinOf     another site: this is one more host of it, with a daemon and a web server of its own. Its `web` is where
+//              this host answers; the public addresses are those of the first.
 export async function startSite({ config = {}, env = {}, cognito: cognitoOptions = {}, host = '127.0.0.1', port, ipv6,
-  mustFail = [] } = {}) {
+  mustFail = [], twinOf } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-'));
   const closers = [];
   async function close() {
@@ -35,17 +37,18 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
 
   try {
     port ??= await freePort();
-    const issuer = `http://${host}:${port}`;
+    const issuer = twinOf?.issuer ?? `http://${host}:${port}`;
     const mcpUrl = `${issuer}/mcp`;
     const socket = config.LISTEN ?? path.join(dir, 'mcp-authd.sock');
     for (const sub of ['state', 'clients.d', 'tls']) fs.mkdirSync(path.join(dir, sub), { mode: 0o700 });
 
-    const cognito = cognitoOptions && await startCognito({ callback: `${issuer}/callback`, ...cognitoOptions });
-    if (cognito) closers.push(() => cognito.close());
+    const cognito = twinOf ? twinOf.cognito
+      : cognitoOptions && await startCognito({ callback: `${issuer}/callback`, ...cognitoOptions });
+    if (cognito && !twinOf) closers.push(() => cognito.close());
 
-    const certificates = makeCertificates(path.join(dir, 'tls'));
-    const documents = await startDocumentHost({ certificates });
-    closers.push(() => documents.close());
+    const certificates = twinOf?.certificates ?? makeCertificates(path.join(dir, 'tls'));
+    const documents = twinOf?.documents ?? await startDocumentHost({ certificates });
+    if (!twinOf) closers.push(() => documents.close());
     const redirects = { redirect_uris: ['http://127.0.0.1/callback', 'http://[::1]/callback', 'http://localhost/callback'] };
     const clientId = documents.setClient(CLIENT_PATH, redirects);
     const otherClientId = documents.setClient(OTHER_CLIENT_PATH, { ...redirects, client_name: 'Other client' });
@@ -56,6 +59,7 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       SESSION_STORE: 'lmdb', WORKERS_MIN: '2', WORKERS_MAX: '8',
       TOOLS_DIR: path.join(ROOT, 'tests/tools.d'), CLIENTS_DIR: path.join(dir, 'clients.d'),
       CLIENT_METADATA_CA_FILE: certificates.ca, CLIENT_METADATA_ALLOW_NETS: '127.0.0.0/8 ::1/128',
+      ...(twinOf && { SECRET_KEY_FILE: path.join(twinOf.dir, 'state/secret.key') }),
       ...config,
     };
     const daemon = await startDaemon({ dir, config: keys, env });
@@ -69,7 +73,7 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
     const web = await startLighttpd({ dir, port, socket, ipv6 });
     closers.push(() => web.stop());
 
-    return { dir, port, issuer, mcpUrl, clientId, otherClientId, cognito, documents, daemon, web, keys, close };
+    return { dir, port, issuer, mcpUrl, clientId, otherClientId, cognito, documents, certificates, daemon, web, keys, close };
   } catch (error) {
     await close().catch(() => {});
     throw error;

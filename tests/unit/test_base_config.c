@@ -136,8 +136,45 @@ static void groups_can_be_chosen(void **state) {
     free(problems);
 }
 
+static void a_table_has_a_name_or_an_arn(void **state) {
+    static const char *const good[] = {
+        "mcp", "a_b-c.D9", "arn:aws:dynamodb:eu-west-1:123456789012:table/my.table",
+        "arn:aws-us-gov:dynamodb:us-gov-west-1:123456789012:table/abc"};
+    static const char *const wrong[] = {
+        "ab",
+        "with space",
+        "caf\u00e9s",
+        "arn:aws:dynamodb:eu-west-1:123456789012:table/",
+        "arn:aws:dynamodb:eu-west-1:12345:table/abc",
+        "arn:aws:dynamodb::123456789012:table/abc",
+        "arn:aws:s3:eu-west-1:123456789012:table/abc",
+        "arn:aws:dynamodb:eu-west-1:123456789012:table/abc/index/i"};
+    char *problems, line[128];
+    struct config *c;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(line, sizeof line, "SESSION_STORE=dynamodb\nSESSION_TABLE_NAME=%s\n", good[i]);
+        c = load(line, &problems);
+        assert_non_null(c);
+        assert_int_equal(c->session_store, SESSION_STORE_DYNAMODB);
+        assert_string_equal(c->session_table_name, good[i]);
+        config_free(c);
+        free(problems);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(line, sizeof line, "SESSION_TABLE_NAME=%s\n", wrong[i]);
+        assert_null(load(line, &problems));
+        assert_non_null(strstr(problems, "SESSION_TABLE_NAME"));
+        free(problems);
+    }
+    assert_null(load("SESSION_STORE=redis\n", &problems));
+    free(problems);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_table_has_a_name_or_an_arn),
         cmocka_unit_test(addresses_follow_from_the_cognito_keys),
         cmocka_unit_test(the_environment_wins),
         cmocka_unit_test(every_problem_is_reported_with_its_place),

@@ -41,8 +41,10 @@ enum rc http_fetch(struct http_client *c, struct arena *arena, const struct http
         err_detail(e, "connection refused");
         return script.rc;
     }
-    *out = (struct http_reply){script.status, "application/json", arena_strdup(arena, script.body),
-                               strlen(script.body)};
+    *out = (struct http_reply){.status = script.status,
+                               .content_type = "application/json",
+                               .body = arena_strdup(arena, script.body),
+                               .body_len = strlen(script.body)};
     return OK;
 }
 

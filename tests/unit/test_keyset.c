@@ -39,8 +39,10 @@ enum rc http_fetch(struct http_client *c, struct arena *arena, const struct http
     assert_true(rq->timeout_ms > 0 && rq->timeout_ms <= 5000);
     if (cognito.rc)
         return err_set(e, cognito.rc, "no answer");
-    *out = (struct http_reply){cognito.status, "application/json",
-                               arena_strdup(arena, cognito.body), strlen(cognito.body)};
+    *out = (struct http_reply){.status = cognito.status,
+                               .content_type = "application/json",
+                               .body = arena_strdup(arena, cognito.body),
+                               .body_len = strlen(cognito.body)};
     return OK;
 }
 

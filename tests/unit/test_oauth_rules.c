@@ -161,7 +161,7 @@ static void a_resource_may_be_written_in_the_ways_of_real_clients(void **state) 
 
 static void only_our_code_opens_cognitos(void **state) {
     const char *grant, *other_grant,
-        *text = code_make(*state, "c2Vzc2lvbg", "cognito-code", &grant);
+        *text = code_make(*state, "c2Vzc2lvbg", "cookie", "cognito-code", &grant);
     const char *cognito_code;
     struct code code, other;
     struct err e;
@@ -170,8 +170,10 @@ static void only_our_code_opens_cognitos(void **state) {
     assert_string_equal(code.session_id, "c2Vzc2lvbg");
     assert_int_equal(code_open(*state, &code, grant, &cognito_code, &e), OK);
     assert_string_equal(cognito_code, "cognito-code");
-    assert_int_equal(
-        code_split(*state, code_make(*state, "c2Vzc2lvbg", "x", &other_grant), &other, &e), OK);
+    assert_int_equal(code_split(*state,
+                                code_make(*state, "c2Vzc2lvbg", "cookie", "x", &other_grant),
+                                &other, &e),
+                     OK);
     assert_int_equal(code_open(*state, &other, grant, &cognito_code, &e), ERR_INVALID_GRANT);
     assert_int_equal(code_split(*state, "", &code, &e), ERR_INVALID_GRANT);
     assert_int_equal(code_split(*state, "nodot", &code, &e), ERR_INVALID_GRANT);
@@ -182,6 +184,27 @@ static void only_our_code_opens_cognitos(void **state) {
                      ERR_INVALID_GRANT);
 }
 
+static void the_same_answer_to_the_same_browser_gives_the_same_code(void **state) {
+    const char *grant, *again, *cognito_code;
+    const char *text = code_make(*state, "c2Vzc2lvbg", "cookie", "cognito-code", &grant);
+    struct code code;
+    struct err e;
+
+    assert_string_equal(code_make(*state, "c2Vzc2lvbg", "cookie", "cognito-code", &again), text);
+    assert_string_not_equal(again, grant); /* sealed anew, and still the code's */
+    assert_int_equal(code_split(*state, text, &code, &e), OK);
+    assert_int_equal(code_open(*state, &code, again, &cognito_code, &e), OK);
+    assert_string_equal(cognito_code, "cognito-code");
+    assert_string_not_equal(code_make(*state, "c2Vzc2lvbg", "cookie", "other", &again), text);
+    assert_string_not_equal(code_make(*state, "c2Vzc2lvbg", "other", "cognito-code", &again), text);
+    assert_string_equal(code_attempt(*state, "c2Vzc2lvbg", "cookie", "code x"),
+                        code_attempt(*state, "c2Vzc2lvbg", "cookie", "code x"));
+    assert_string_not_equal(code_attempt(*state, "c2Vzc2lvbg", "cookie", "code x"),
+                            code_attempt(*state, "c2Vzc2lvbg", "cookie", "error x"));
+    assert_string_not_equal(code_attempt(*state, "c2Vzc2lvbg", "cookie", "code x"),
+                            code_attempt(*state, "c2Vzc2lvbg", "other", "code x"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(a_client_id_must_be_a_document_url),
@@ -190,6 +213,7 @@ int main(void) {
         WITH_ARENA(pkce_is_rfc_7636_appendix_b),
         WITH_ARENA(a_resource_may_be_written_in_the_ways_of_real_clients),
         WITH_ARENA(only_our_code_opens_cognitos),
+        WITH_ARENA(the_same_answer_to_the_same_browser_gives_the_same_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

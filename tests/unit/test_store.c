@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host/kv.h"
 #include "store/store.h"
 
 #define NOW 1000000
@@ -38,7 +39,17 @@ static struct session pending(const char *id) {
                             .browser = "browser",
                             .login = "sealed",
                             .grant = "",
+                            .attempt = "",
                             .ttl = NOW + 10};
+}
+
+/* The attempt is named as the grant. */
+static enum rc authorize(struct store *s, struct arena *a, const char *id, const char *browser,
+                         const char *grant, int64_t now_s, struct session *out, struct err *e) {
+    const struct session want = {
+        .id = id, .browser = browser, .grant = grant, .attempt = grant, .ttl = NOW + 50};
+
+    return store_session_authorize(s, a, &want, now_s, out, e);
 }
 
 static void a_login_goes_through_the_four_operations(void **state) {
@@ -52,8 +63,7 @@ static void a_login_goes_through_the_four_operations(void **state) {
     assert_int_equal(out.state, SESSION_PENDING);
     assert_string_equal(out.login, "sealed");
     assert_int_equal(store_session_delete(s, *state, "id", NOW, &out, &e), ERR_CONFLICT);
-    assert_int_equal(
-        store_session_authorize(s, *state, "id", "browser", "grant", NOW + 50, NOW, &out, &e), OK);
+    assert_int_equal(authorize(s, *state, "id", "browser", "grant", NOW, &out, &e), OK);
     assert_int_equal(out.state, SESSION_AUTHORIZED);
     assert_string_equal(out.login, "sealed");
     assert_int_equal(store_session_get(s, *state, "id", NOW + 20, &out, &e), OK);
@@ -72,22 +82,56 @@ static void authorizing_has_conditions(void **state) {
     struct err e;
 
     assert_int_equal(store_session_put(s, &in, &e), OK);
-    assert_int_equal(
-        store_session_authorize(s, *state, "other", "browser", "g", NOW + 50, NOW, &out, &e),
-        ERR_CONFLICT);
-    assert_int_equal(
-        store_session_authorize(s, *state, "id", "another", "g", NOW + 50, NOW, &out, &e),
-        ERR_CONFLICT);
-    assert_int_equal(
-        store_session_authorize(s, *state, "id", "browser", "g", NOW + 50, NOW + 10, &out, &e),
-        ERR_CONFLICT); /* expired */
-    assert_int_equal(
-        store_session_authorize(s, *state, "id", "browser", "g", NOW + 50, NOW, &out, &e), OK);
-    assert_int_equal(
-        store_session_authorize(s, *state, "id", "browser", "h", NOW + 50, NOW, &out, &e),
-        ERR_CONFLICT); /* no longer pending */
+    assert_int_equal(authorize(s, *state, "other", "browser", "g", NOW, &out, &e), ERR_CONFLICT);
+    assert_int_equal(authorize(s, *state, "id", "another", "g", NOW, &out, &e), ERR_CONFLICT);
+    assert_int_equal(authorize(s, *state, "id", "browser", "g", NOW + 10, &out, &e),
+                     ERR_CONFLICT); /* expired */
+    assert_int_equal(authorize(s, *state, "id", "browser", "g", NOW, &out, &e), OK);
+    assert_int_equal(authorize(s, *state, "id", "browser", "h", NOW, &out, &e),
+                     ERR_CONFLICT); /* no longer pending */
     assert_int_equal(store_session_get(s, *state, "id", NOW, &out, &e), OK);
     assert_string_equal(out.grant, "g");
+    assert_int_equal(authorize(s, *state, "id", "browser", "g", NOW, &out, &e), OK); /* again */
+    assert_int_equal(authorize(s, *state, "id", "another", "g", NOW, &out, &e), ERR_CONFLICT);
+    assert_int_equal(store_session_delete(s, *state, "id", NOW, &out, &e), OK);
+    assert_int_equal(authorize(s, *state, "id", "browser", "g", NOW, &out, &e), ERR_CONFLICT);
+    store_close(s);
+}
+
+/* A record as the store writes it: its ttl, and JSON. */
+static void put_record(const char *name, const char *id, const char *json) {
+    char path[128], record[512];
+    int64_t ttl = NOW + 10;
+    struct kv *kv;
+    struct kv_txn *t;
+    struct err e;
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    memcpy(record, &ttl, sizeof ttl);
+    strcpy(record + sizeof ttl, json);
+    assert_int_equal(kv_open(path, 1 << 20, &kv, &e), OK);
+    assert_int_equal(kv_begin(kv, true, &t, &e), OK);
+    assert_int_equal(kv_put(t, id, record, sizeof ttl + strlen(json), true, &e), OK);
+    assert_int_equal(kv_commit(t, &e), OK);
+    kv_close(kv);
+}
+
+static void the_version_before_is_read_and_no_other(void **state) {
+    struct session out;
+    struct store *s;
+    struct err e;
+
+    put_record("versions", "one",
+               "{\"v\":1,\"state\":1,\"browser\":\"browser\",\"login\":\"l\",\"grant\":\"\"}");
+    put_record("versions", "three",
+               "{\"v\":3,\"state\":1,\"browser\":\"browser\",\"login\":\"l\",\"grant\":\"\"}");
+    s = open_store("versions");
+    assert_int_equal(store_session_get(s, *state, "one", NOW, &out, &e), OK);
+    assert_string_equal(out.attempt, "");
+    assert_int_equal(authorize(s, *state, "one", "browser", "g", NOW, &out, &e), OK);
+    assert_int_equal(store_session_delete(s, *state, "one", NOW, &out, &e), OK);
+    assert_string_equal(out.attempt, "g");
+    assert_int_equal(store_session_get(s, *state, "three", NOW, &out, &e), ERR_STORE);
     store_close(s);
 }
 
@@ -142,8 +186,7 @@ static void of_many_processes_one_deletes(void **state) {
     pid_t children[16];
 
     assert_int_equal(store_session_put(s, &in, &e), OK);
-    assert_int_equal(
-        store_session_authorize(s, *state, "id", "browser", "g", NOW + 50, NOW, &out, &e), OK);
+    assert_int_equal(authorize(s, *state, "id", "browser", "g", NOW, &out, &e), OK);
     store_close(s);
     for (int i = 0; i < 16; i++) {
         children[i] = fork();
@@ -200,6 +243,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(a_login_goes_through_the_four_operations),
         WITH_ARENA(authorizing_has_conditions),
+        WITH_ARENA(the_version_before_is_read_and_no_other),
         WITH_ARENA(what_has_expired_does_not_exist_and_is_swept),
         WITH_ARENA(of_many_processes_one_deletes),
         cmocka_unit_test(the_folder_is_private),

@@ -1,0 +1,141 @@
+/* What the sources of credentials share: asking, and reading an answer strictly. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "aws/credentials.h"
+#include "base/json.h"
+
+#define CONNECT_TIMEOUT_MS 1000 /* these endpoints are near, or not there at all */
+
+PRINTF_LIKE(2, 0)
+static void detail(struct err *e, const char *fmt, va_list ap) {
+    char text[sizeof e->detail];
+
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    err_detail(e, "AWS credentials: %s", text);
+}
+
+enum rc aws_source_failed(struct err *e, const char *fmt, ...) {
+    va_list ap;
+
+    (void)err_set(e, ERR_UPSTREAM, "a service that is needed cannot be reached; try again later");
+    va_start(ap, fmt);
+    detail(e, fmt, ap);
+    va_end(ap);
+    return e->code;
+}
+
+enum rc aws_source_wrong(struct err *e, const char *fmt, ...) {
+    va_list ap;
+
+    (void)err_set(e, ERR_MISCONFIGURED, "the server has no access to a service that is needed");
+    va_start(ap, fmt);
+    detail(e, fmt, ap);
+    va_end(ap);
+    return e->code;
+}
+
+enum rc aws_source_ask(const struct aws_fetch *f, const char *method, const char *url,
+                       const char *const *headers, const char *body, struct http_reply *reply,
+                       struct err *e) {
+    const struct http_request rq = {
+        .method = method,
+        .url = url,
+        .headers = headers,
+        .body = body,
+        .body_len = body ? strlen(body) : 0,
+        .max_reply_bytes = AWS_ANSWER_MAX,
+        .timeout_ms = (long)(f->deadline_ms - clock_monotonic_ms()),
+        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+    };
+    struct err why = {0};
+
+    if (rq.timeout_ms <= 0)
+        return aws_source_failed(e, "no time was left to ask");
+    if (http_fetch(f->http, f->arena, &rq, reply, &why))
+        return aws_source_failed(e, "%s", *why.detail ? why.detail : why.text);
+    return OK;
+}
+
+enum rc aws_source_refused(const char *what, long status, const char *why, struct err *e) {
+    bool may_pass = status == 408 || status == 429 || status >= 500 || status < 400;
+
+    if (may_pass)
+        return aws_source_failed(e, "%s answered with status %ld%s%.120s", what, status,
+                                 *why ? ": " : "", why);
+    return aws_source_wrong(e, "%s refused with status %ld%s%.120s", what, status, *why ? ": " : "",
+                            why);
+}
+
+/* ---- reading ---- */
+
+bool aws_is_token(const char *s) {
+    if (!s || !*s)
+        return false;
+    for (; *s; s++)
+        if (*s <= ' ' || *s > '~')
+            return false;
+    return true;
+}
+
+bool aws_read_time(const char *text, int64_t *out) {
+    struct tm tm;
+    const char *rest;
+
+    memset(&tm, 0, sizeof tm);
+    rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (rest && *rest == '.')
+        rest += 1 + strspn(rest + 1, "0123456789");
+    if (!rest || strcmp(rest, "Z") != 0)
+        return false;
+    *out = timegm(&tm);
+    return true;
+}
+
+enum rc aws_take_credentials(const struct aws_fetch *f, const char *id, const char *secret,
+                             const char *token, const char *expiration, struct aws_credentials *out,
+                             struct err *e) {
+    out->access_key_id = id;
+    out->secret_access_key = secret;
+    out->session_token = token ? token : "";
+    out->expires_s = 0;
+    if (!aws_is_token(id) || !aws_is_token(secret) || (token && !aws_is_token(token)))
+        return aws_source_failed(e, "a key or token is missing or has characters that none has");
+    if (expiration && !aws_read_time(expiration, &out->expires_s))
+        return aws_source_failed(e, "their time of expiry cannot be read");
+    if (expiration && out->expires_s <= f->now_s)
+        return aws_source_failed(e, "those that were given have expired; is the clock right?");
+    return OK;
+}
+
+enum rc aws_read_json(const struct aws_fetch *f, const struct http_reply *reply,
+                      struct aws_credentials *out, struct err *e) {
+    struct json *v;
+    struct err why = {0};
+    const char *token, *expiration;
+
+    if (json_parse(f->arena, reply->body, reply->body_len, &v, &why) || !json_is_object(v))
+        return aws_source_failed(e, "the answer is no JSON object");
+    token = json_get_str(v, "Token");
+    expiration = json_get_str(v, "Expiration");
+    if (!expiration && json_has(v, "Expiration"))
+        return aws_source_failed(e, "their time of expiry cannot be read");
+    return aws_take_credentials(f, json_get_str(v, "AccessKeyId"),
+                                json_get_str(v, "SecretAccessKey"), token, expiration, out, e);
+}
+
+enum rc aws_read_token_file(const struct aws_fetch *f, const char *path, const char **out,
+                            struct err *e) {
+    struct err why = {0};
+    char *text;
+
+    if (aws_file_read(f->arena, path, &text, &why))
+        return aws_source_wrong(e, "%s", why.text);
+    text[strcspn(text, "\r\n")] = 0;
+    if (!aws_is_token(text))
+        return aws_source_wrong(e, "%s holds no token in its first line", path);
+    *out = text;
+    return OK;
+}

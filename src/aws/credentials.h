@@ -1,0 +1,64 @@
+/* Within the room: the sources of credentials. Each is one file with one struct aws_source, and
+ * keeps nothing between two calls. */
+#ifndef AWS_CREDENTIALS_H
+#define AWS_CREDENTIALS_H
+
+#include "aws/profile.h"
+
+#define AWS_ANSWER_MAX ((size_t)65536)    /* bytes that a source may answer */
+#define AWS_SCRATCH_MAX ((size_t)4 << 20) /* all that one fetch needs, files included */
+
+/* What a fetch has at hand. All of arena is wiped after it. */
+struct aws_fetch {
+    struct arena *arena;
+    const struct aws_env *env;
+    const char *region;
+    struct http_client *http;
+    int64_t deadline_ms; /* of clock_monotonic_ms */
+    int64_t now_s;
+};
+
+struct aws_source {
+    const char *name;
+    /* Is it configured? ERR_MISCONFIGURED if only half: the text says what to do. */
+    enum rc (*is_configured)(const struct aws_env *env, const struct aws_profile *profile,
+                             bool *out, struct err *e);
+    enum rc (*fetch)(const struct aws_fetch *f, struct aws_credentials *out, struct err *e);
+    bool is_file; /* asks nobody, and is read anew now and then */
+};
+extern const struct aws_source aws_source_environment, aws_source_profile, aws_source_web_identity,
+    aws_source_container, aws_source_imds;
+
+/* answer.c: what the sources share. The text of a failure may go to a client, so it is always the
+ * same; why goes to the detail. */
+enum rc aws_source_failed(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3); /* may pass */
+enum rc aws_source_wrong(struct err *e, const char *fmt, ...)
+    PRINTF_LIKE(2, 3); /* an admin must act */
+/* Asks until f's deadline. Errors as of aws_source_failed. */
+enum rc aws_source_ask(const struct aws_fetch *f, const char *method, const char *url,
+                       const char *const *headers, const char *body, struct http_reply *reply,
+                       struct err *e) MUST_USE;
+/* A status that is not 200: failed, or wrong for one that asking again will not change. */
+enum rc aws_source_refused(const char *what, long status, const char *why, struct err *e);
+/* {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"} */
+enum rc aws_read_json(const struct aws_fetch *f, const struct http_reply *reply,
+                      struct aws_credentials *out, struct err *e) MUST_USE;
+/* Takes over the four texts: all there, fit for a header, not expired. Expiration may be NULL:
+ * never.
+ */
+enum rc aws_take_credentials(const struct aws_fetch *f, const char *id, const char *secret,
+                             const char *token, const char *expiration, struct aws_credentials *out,
+                             struct err *e) MUST_USE;
+/* 2026-01-31T23:59:59Z, with or without a fraction (RFC 3339 in UTC). */
+bool aws_read_time(const char *text, int64_t *out);
+/* Visible ASCII and not empty. */
+bool aws_is_token(const char *s);
+/* The first line of a file with a token; ERR_MISCONFIGURED as of aws_source_wrong. */
+enum rc aws_read_token_file(const struct aws_fetch *f, const char *path, const char **out,
+                            struct err *e) MUST_USE;
+
+/* xml.c: the text of the element at a path such as "Response/Result/Name"; NULL if the document is
+ * not well-formed, has what no answer of AWS has (a DTD), or lacks that element. */
+const char *aws_xml_text(struct arena *a, const char *xml, size_t len, const char *path);
+
+#endif

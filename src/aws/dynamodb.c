@@ -1,0 +1,382 @@
+#include "aws/dynamodb.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "aws/crc32.h"
+#include "base/log.h"
+#include "crypto/crypto.h"
+
+#define ARENA_MAX 65536          /* what lives as long as the client: endpoint, region */
+#define SCRATCH_MAX (16UL << 20) /* while AWS's shared files are read */
+#define TARGET_PREFIX "DynamoDB_20120810."
+
+struct dynamodb {
+    struct arena *arena;
+    struct http_client *http;
+    const struct clock *clock;
+    const char *table, *region;
+    struct aws_endpoint endpoint;
+    struct aws_credentials_source *credentials;
+    int64_t skew_s;     /* AWS's clock less ours, once AWS has refused us for it */
+    int64_t trouble_ms; /* until then calls are short */
+};
+
+/* ---- making one ---- */
+
+/* arn:partition:dynamodb:REGION:account:table/NAME; NULL for a plain name. */
+static const char *region_of_arn(struct arena *a, const char *table) {
+    const char *p = table;
+
+    if (strncmp(table, "arn:", 4) != 0)
+        return NULL;
+    for (int colons = 0; colons < 3; colons++) {
+        p = strchr(p, ':');
+        if (!p++)
+            return NULL;
+    }
+    return arena_strndup(a, p, strcspn(p, ":"));
+}
+
+static enum rc find_place(struct dynamodb *d, struct arena *scratch,
+                          const struct dynamodb_options *o, struct err *e) {
+    const char *region = region_of_arn(scratch, o->table);
+    struct aws_endpoint endpoint;
+
+    if (!region && aws_region(scratch, o->env, *o->region ? o->region : NULL, &region, e))
+        return e->code;
+    if (aws_endpoint_dynamodb(scratch, o->env, region, &endpoint, e))
+        return e->code;
+    d->region = arena_strdup(d->arena, region);
+    d->endpoint.url = arena_strdup(d->arena, endpoint.url);
+    d->endpoint.host = arena_strdup(d->arena, endpoint.host);
+    d->endpoint.path = arena_strdup(d->arena, endpoint.path);
+    return aws_credentials_new(o->env, d->region, o->http, o->clock, &d->credentials, e);
+}
+
+enum rc dynamodb_new(const struct dynamodb_options *options, struct dynamodb **out, struct err *e) {
+    struct dynamodb *d = xcalloc(1, sizeof *d);
+    struct arena *scratch = arena_new(SCRATCH_MAX);
+    enum rc rc;
+
+    *out = NULL;
+    d->arena = arena_new(ARENA_MAX);
+    d->http = options->http;
+    d->clock = options->clock;
+    d->table = options->table;
+    rc = find_place(d, scratch, options, e);
+    arena_free(scratch);
+    if (rc) {
+        dynamodb_free(d);
+        return rc;
+    }
+    *out = d;
+    return OK;
+}
+
+void dynamodb_free(struct dynamodb *d) {
+    if (!d)
+        return;
+    aws_credentials_free(d->credentials);
+    arena_free(d->arena);
+    free(d);
+}
+
+const char *dynamodb_url(const struct dynamodb *d) {
+    return d->endpoint.url;
+}
+
+const char *dynamodb_region(const struct dynamodb *d) {
+    return d->region;
+}
+
+struct aws_credentials_source *dynamodb_credentials(struct dynamodb *d) {
+    return d->credentials;
+}
+
+/* ---- what an answer means ---- */
+
+enum meaning {
+    DONE,
+    CONDITION_FAILED,
+    REFUSED,          /* trying again would not help */
+    NOT_NOW,          /* was not carried out; may be tried again */
+    UNKNOWN,          /* may have been carried out; may be tried again */
+    WRONG_TIME,       /* refused, perhaps because our clock is wrong */
+    WRONG_CREDENTIALS /* refused, perhaps because they have been replaced */
+};
+
+/* "Error handling with DynamoDB" and "Common errors" in AWS's documents. */
+static const struct {
+    const char *type;
+    enum meaning meaning;
+} faults[] = {
+    {"ConditionalCheckFailedException", CONDITION_FAILED},
+    {"ProvisionedThroughputExceededException", NOT_NOW},
+    {"ThrottlingException", NOT_NOW},
+    {"Throttling", NOT_NOW},
+    {"RequestLimitExceeded", NOT_NOW},
+    {"TransactionConflictException", NOT_NOW},
+    {"ServiceUnavailable", UNKNOWN},
+    {"InternalServerError", UNKNOWN},
+    {"InternalFailure", UNKNOWN},
+    {"RequestTimeTooSkewed", WRONG_TIME},
+    {"RequestExpired", WRONG_TIME},
+    {"InvalidSignatureException", WRONG_TIME},
+    {"SignatureDoesNotMatch", WRONG_TIME},
+    {"ExpiredTokenException", WRONG_CREDENTIALS},
+    {"ExpiredToken", WRONG_CREDENTIALS},
+    {"UnrecognizedClientException", WRONG_CREDENTIALS},
+    {"InvalidClientTokenId", WRONG_CREDENTIALS},
+};
+
+static enum meaning meaning_of(const char *type, long status) {
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (!strcmp(faults[i].type, type))
+            return faults[i].meaning;
+    return status >= 500 ? UNKNOWN : status == 429 ? NOT_NOW : REFUSED;
+}
+
+/* RFC 9110 §5.6.7, the one form that is sent. */
+static int64_t read_date(const char *text) {
+    struct tm tm = {0};
+    const char *end = text ? strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm) : NULL;
+
+    return end && !*end ? timegm(&tm) : 0;
+}
+
+static bool checksum_is_right(const struct http_reply *reply) {
+    const char *text = http_reply_header(reply, "x-amz-crc32");
+
+    return !text || strtoull(text, NULL, 10) == crc32_of(reply->body, reply->body_len);
+}
+
+/* A message may repeat the canonical request, and with it the session token. */
+static const char *message_of(const struct json *body, enum meaning meaning) {
+    const char *text = json_get_str(body, "message");
+
+    if (!text)
+        text = json_get_str(body, "Message");
+    return text && meaning != WRONG_TIME && meaning != WRONG_CREDENTIALS ? text : "";
+}
+
+static enum meaning read_fault(struct json *body, long status, struct dynamodb_result *r) {
+    const char *type = json_get_str(body, "__type"), *name;
+    enum meaning meaning;
+
+    if (!type) /* not DynamoDB: something in between */
+        type = status >= 500 ? "ServerError" : "NotUnderstood";
+    name = strrchr(type, '#'); /* namespace#Name */
+    name = name ? name + 1 : type;
+    meaning = meaning_of(name, status);
+    r->fault = name;
+    r->message = message_of(body, meaning);
+    return meaning;
+}
+
+static enum meaning read_reply(struct arena *a, const struct http_reply *reply,
+                               struct dynamodb_result *r) {
+    struct json *body;
+    struct err e;
+
+    r->answer_s = read_date(http_reply_header(reply, "Date"));
+    if (!checksum_is_right(reply)) {
+        r->fault = "WrongChecksum";
+        return UNKNOWN;
+    }
+    if (json_parse(a, reply->body, reply->body_len, &body, &e))
+        body = NULL;
+    if (reply->status != 200)
+        return read_fault(body, reply->status, r);
+    if (!json_is_object(body)) {
+        r->fault = "NotUnderstood";
+        return UNKNOWN;
+    }
+    r->output = body;
+    return DONE;
+}
+
+/* ---- one try ---- */
+
+struct call {
+    struct dynamodb *d;
+    struct arena *a;
+    const char *operation, *body;
+    size_t body_len;
+    int64_t deadline_ms;
+    bool clock_set, credentials_replaced; /* each is tried once */
+};
+
+static enum meaning send_signed(struct call *c, const struct aws_credentials *credentials,
+                                struct dynamodb_result *r) {
+    struct dynamodb *d = c->d;
+    const char *const headers[] = {
+        "Content-Type: application/x-amz-json-1.0",
+        arena_printf(c->a, "X-Amz-Target: " TARGET_PREFIX "%s", c->operation), NULL};
+    const struct aws_sign_request sign = {
+        .method = "POST",
+        .host = d->endpoint.host,
+        .path = d->endpoint.path,
+        .headers = headers,
+        .body = c->body,
+        .body_len = c->body_len,
+        .region = d->region,
+        .service = "dynamodb",
+        .credentials = credentials,
+        .time_s = clock_now_s(d->clock) + d->skew_s,
+        .flags = SIGV4_USUAL,
+    };
+    int64_t left_ms = c->deadline_ms - clock_monotonic_ms();
+    const struct http_request rq = {
+        .method = "POST",
+        .url = d->endpoint.url,
+        .headers = sigv4_sign(c->a, &sign),
+        .body = c->body,
+        .body_len = c->body_len,
+        .max_reply_bytes = DYNAMODB_REPLY_MAX,
+        .timeout_ms = (long)(left_ms < DYNAMODB_TRY_MS ? left_ms : DYNAMODB_TRY_MS),
+    };
+    struct http_reply reply;
+    struct err e;
+
+    if (http_fetch(d->http, c->a, &rq, &reply, &e)) {
+        r->fault = "NoAnswer";
+        r->message = arena_strdup(c->a, *e.detail ? e.detail : e.text);
+        return UNKNOWN;
+    }
+    r->unsure = r->unsure || reply.times_sent > 1;
+    return read_reply(c->a, &reply, r);
+}
+
+static enum meaning attempt(struct call *c, struct dynamodb_result *r) {
+    struct aws_credentials credentials;
+    struct err e;
+
+    r->tries++;
+    if (aws_credentials_get(c->d->credentials, c->a, c->deadline_ms, &credentials, &e)) {
+        r->fault = "NoCredentials";
+        r->message = arena_printf(c->a, "%s%s%s", e.text, *e.detail ? ": " : "", e.detail);
+        return e.code == ERR_UPSTREAM ? NOT_NOW : REFUSED;
+    }
+    if (clock_monotonic_ms() >= c->deadline_ms) {
+        r->fault = "NoTimeLeft";
+        return NOT_NOW;
+    }
+    return send_signed(c, &credentials, r);
+}
+
+/* ---- again, or not ---- */
+
+/* AWS signs its answers with its own time: with that, the same request may be accepted. */
+static bool set_clock(struct call *c, const struct dynamodb_result *r) {
+    int64_t skew_s = r->answer_s - clock_now_s(c->d->clock);
+    int64_t change_s = skew_s - c->d->skew_s;
+
+    if (c->clock_set || !r->answer_s || llabs(change_s) < DYNAMODB_SKEW_MIN_S)
+        return false;
+    c->clock_set = true;
+    c->d->skew_s = skew_s;
+    log_warn("clock_differs_from_aws", kvn("seconds", skew_s),
+             kv("what_to_do", "set this host's clock (NTP)"));
+    return true;
+}
+
+/* Is another try worth it? UNKNOWN and NOT_NOW pause before it. */
+static bool may_try_again(struct call *c, enum meaning meaning, const struct dynamodb_result *r) {
+    switch (meaning) {
+    case NOT_NOW:
+    case UNKNOWN:
+        return true;
+    case WRONG_TIME:
+        return set_clock(c, r);
+    case WRONG_CREDENTIALS:
+        if (c->credentials_replaced)
+            return false;
+        c->credentials_replaced = true;
+        aws_credentials_refused(c->d->credentials);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Exponential back-off with full jitter: any time up to the limit of this try. false: the deadline
+ * would pass. */
+static bool pause_before(const struct call *c, unsigned tries) {
+    unsigned limit = DYNAMODB_BACKOFF_MS << (tries - 1);
+    struct timespec ts = {0};
+    uint32_t random;
+
+    if (limit > DYNAMODB_BACKOFF_MAX_MS)
+        limit = DYNAMODB_BACKOFF_MAX_MS;
+    random_bytes(&random, sizeof random);
+    ts.tv_nsec = (long)(random % (limit * 1000)) * 1000;
+    if (clock_monotonic_ms() + ts.tv_nsec / 1000000 >= c->deadline_ms)
+        return false;
+    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, &ts))
+        ;
+    return true;
+}
+
+static enum meaning try_all(struct call *c, struct dynamodb_result *r) {
+    enum meaning meaning;
+
+    for (;;) {
+        meaning = attempt(c, r);
+        if (!may_try_again(c, meaning, r) || r->tries == DYNAMODB_TRIES_MAX)
+            return meaning;
+        if (meaning == UNKNOWN)
+            r->unsure = true;
+        if ((meaning == UNKNOWN || meaning == NOT_NOW) && !pause_before(c, r->tries))
+            return meaning;
+        log_debug("dynamodb_try_failed", kv("operation", c->operation), kvn("try", r->tries),
+                  kv("fault", r->fault), kv("message", r->message));
+    }
+}
+
+/* What an admin does about a refusal that no retry mends. */
+static const char *advice(const char *fault) {
+    static const struct {
+        const char *fault, *text;
+    } all[] = {
+        {"AccessDeniedException", "; see the policies in docs/dynamodb.md"},
+        {"ResourceNotFoundException",
+         "; there is no such table in this region and account: see SESSION_TABLE_NAME"},
+        {"UnrecognizedClientException", "; AWS does not know the access key"},
+        {"InvalidSignatureException", "; the secret access key is wrong"},
+        {"ExpiredTokenException", "; the session token has expired"},
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strcmp(all[i].fault, fault))
+            return all[i].text;
+    return "";
+}
+
+enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const char *operation,
+                      struct json *input, struct dynamodb_result *out, struct err *e) {
+    int64_t start_ms = clock_monotonic_ms();
+    bool trouble = start_ms < d->trouble_ms;
+    struct call c = {.d = d, .a = a, .operation = operation};
+    enum meaning meaning;
+
+    *out = (struct dynamodb_result){.fault = "", .message = ""};
+    c.deadline_ms = start_ms + (trouble ? DYNAMODB_CALL_AFTER_FAILURE_MS : DYNAMODB_CALL_MS);
+    json_put_str(input, "TableName", d->table);
+    c.body = json_text(a, input, &c.body_len);
+    meaning = try_all(&c, out);
+    out->unsure = out->unsure || meaning == UNKNOWN;
+    if (out->tries > 1)
+        log_info("dynamodb_retried", kv("operation", operation), kvn("tries", out->tries),
+                 kvn("ms", clock_monotonic_ms() - start_ms), kv("fault", out->fault));
+    d->trouble_ms =
+        meaning == UNKNOWN || meaning == NOT_NOW ? clock_monotonic_ms() + DYNAMODB_TROUBLE_MS : 0;
+    if (meaning == DONE)
+        return OK;
+    if (meaning == CONDITION_FAILED)
+        return err_set(e, ERR_CONFLICT, "the condition of the %s failed", operation);
+    (void)err_set(e, ERR_STORE, "the session store is not available; try again in a few seconds");
+    err_detail(e, "DynamoDB %s: %s %s%s", operation, out->fault, out->message, advice(out->fault));
+    return e->code;
+}

@@ -1,0 +1,57 @@
+/* DynamoDB's JSON protocol: one signed POST per call, retried as AWS prescribes. It knows nothing
+ * of sessions; what the session store asks with it is in store/sessions_dynamodb.c. */
+#ifndef AWS_DYNAMODB_H
+#define AWS_DYNAMODB_H
+
+#include "aws/aws.h"
+#include "base/json.h"
+
+/* Of one call with all its tries: a browser that waits for it is answered within 5 s. */
+#define DYNAMODB_CALL_MS 4500
+/* The same while DynamoDB is known to be in trouble, so that not all workers wait for it. */
+#define DYNAMODB_CALL_AFTER_FAILURE_MS 1500
+#define DYNAMODB_TROUBLE_MS 5000 /* so long after a call that failed altogether */
+#define DYNAMODB_TRY_MS 1000     /* of one try: a stall is given up and tried again */
+#define DYNAMODB_TRIES_MAX 10    /* in one call */
+#define DYNAMODB_BACKOFF_MS 25   /* the first pause is at most this, doubled for each further one */
+#define DYNAMODB_BACKOFF_MAX_MS 800
+#define DYNAMODB_REPLY_MAX 262144 /* bytes; an item of ours is far below */
+#define DYNAMODB_SKEW_MIN_S 60    /* a smaller difference of clocks is not why AWS refused */
+
+struct dynamodb;
+struct dynamodb_options {
+    const struct aws_env *env;
+    const char *region; /* if neither the table's ARN nor the environment names one; may be "" */
+    const char *table;  /* its name or ARN */
+    struct http_client *http; /* without the guard */
+    const struct clock *clock;
+};
+/* Finds region, endpoint and source of credentials, and asks nobody. Everything in the options is
+ * borrowed. ERR_MISCONFIGURED, with what to do. */
+enum rc dynamodb_new(const struct dynamodb_options *options, struct dynamodb **out,
+                     struct err *e) MUST_USE;
+void dynamodb_free(struct dynamodb *d); /* NULL is accepted */
+
+/* How a call ended. */
+struct dynamodb_result {
+    struct json *output; /* of one that succeeded */
+    const char *fault;   /* the error type of the last try that failed, such as
+                            "AccessDeniedException"; "NoAnswer", "WrongChecksum" and the like when
+                            there was none; "" if no try failed */
+    const char *message; /* what AWS wrote; for people, never for a client */
+    unsigned tries;
+    bool unsure;      /* a try that did not get its answer may have been carried out */
+    int64_t answer_s; /* the Date of the last answer, seconds since 1970; 0 if there was none */
+};
+/* `input` gets the TableName. *out is filled in any case and lives in a.
+ *   ERR_CONFLICT  ConditionalCheckFailedException
+ *   ERR_STORE     it could not be done (e->detail says why); e->text may go to a client */
+enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const char *operation,
+                      struct json *input, struct dynamodb_result *out, struct err *e) MUST_USE;
+
+/* For people. */
+const char *dynamodb_url(const struct dynamodb *d);
+const char *dynamodb_region(const struct dynamodb *d);
+struct aws_credentials_source *dynamodb_credentials(struct dynamodb *d); /* borrowed */
+
+#endif

@@ -1,0 +1,155 @@
+/* Region and service addresses. "Service-specific endpoints" and "Dual-stack and FIPS endpoints" in
+ * the AWS SDKs and Tools Reference Guide; the partitions are those of AWS's partitions.json. */
+#include <string.h>
+
+#include "aws/profile.h"
+#include "base/url.h"
+
+#define REGION_MAX 63 /* it becomes a label of a host name: RFC 1035 §2.3.4 */
+
+struct partition {
+    const char *name, *region_prefix, *suffix, *dual_stack_suffix;
+};
+
+/* The first whose prefix fits; the last fits every region, so that one that AWS opens after this
+ * was written works too. */
+static const struct partition partitions[] = {
+    {"aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+    {"aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"},
+    {"aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu"},
+    {"aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov"},
+    {"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud"},
+    {"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
+    {"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
+    {"aws", "", "amazonaws.com", "api.aws"},
+};
+
+static const struct partition *find_partition(const char *region) {
+    const struct partition *p = partitions;
+
+    while (strncmp(region, p->region_prefix, strlen(p->region_prefix)) != 0)
+        p++;
+    return p;
+}
+
+/* ---- region ---- */
+
+static bool is_region(const char *s) {
+    size_t len = strlen(s);
+
+    return len && len <= REGION_MAX && *s != '-' && s[len - 1] != '-' &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
+enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallback,
+                   const char **out, struct err *e) {
+    struct aws_profile profile;
+    const char *region = aws_env_get(env, "AWS_REGION");
+
+    if (!region)
+        region = aws_env_get(env, "AWS_DEFAULT_REGION");
+    if (!region && aws_profile_load(a, env, &profile, e))
+        return e->code;
+    if (!region)
+        region = aws_profile_get(&profile, "region");
+    if (!region)
+        region = fallback;
+    if (!region || !*region)
+        return err_set(e, ERR_MISCONFIGURED, "no AWS region: set AWS_REGION");
+    if (!is_region(region))
+        return err_set(e, ERR_MISCONFIGURED,
+                       "%.64s is no AWS region: set AWS_REGION to one such as eu-central-1",
+                       region);
+    *out = arena_strdup(a, region);
+    return OK;
+}
+
+/* ---- endpoint ---- */
+
+struct service {
+    const char *name, *variable;
+};
+
+/* From a URL that an admin gave. What comes after the path has no place in it. */
+static enum rc use_configured(struct arena *a, const char *text, const char *from,
+                              struct aws_endpoint *out, struct err *e) {
+    struct url u;
+    size_t path_len;
+
+    if (url_parse(a, text, &u, e) || (strcmp(u.scheme, "http") && strcmp(u.scheme, "https")) ||
+        u.userinfo || u.query || u.fragment)
+        return err_set(
+            e, ERR_MISCONFIGURED,
+            "%s must be like https://host[:port][/path], without user, query or fragment", from);
+    path_len = strlen(u.path);
+    while (path_len && u.path[path_len - 1] == '/')
+        path_len--;
+    out->path = arena_printf(a, "%.*s/", (int)path_len, u.path);
+    const char *origin = url_origin(a, &u);
+    out->url = arena_printf(a, "%s%s", origin, out->path);
+    out->host = strstr(origin, "://") + strlen("://");
+    return OK;
+}
+
+/* What was configured, and where, for the error text; NULL: nothing. */
+static const char *find_configured(struct arena *a, const struct aws_env *env,
+                                   const struct aws_profile *profile, const struct service *service,
+                                   const char **from) {
+    const char *url = aws_env_get(env, service->variable);
+
+    *from = service->variable;
+    if (url)
+        return url;
+    *from = "AWS_ENDPOINT_URL";
+    if ((url = aws_env_get(env, *from)))
+        return url;
+    *from = "endpoint_url of the shared config file";
+    url = aws_profile_get_service(a, profile, service->name, "endpoint_url");
+    return url ? url : aws_profile_get(profile, "endpoint_url");
+}
+
+/* The region's own. In aws-us-gov the usual addresses are the FIPS ones. */
+static void use_regional(struct arena *a, const char *service, const char *region, bool fips,
+                         bool dual_stack, struct aws_endpoint *out) {
+    const struct partition *p = find_partition(region);
+    bool is_fips_anyway = !strcmp(p->name, "aws-us-gov") && !dual_stack;
+
+    out->path = "/";
+    out->host = arena_printf(a, "%s%s.%s.%s", service, fips && !is_fips_anyway ? "-fips" : "",
+                             region, dual_stack ? p->dual_stack_suffix : p->suffix);
+    out->url = arena_printf(a, "https://%s/", out->host);
+}
+
+static enum rc find_endpoint(struct arena *a, const struct aws_env *env, const char *region,
+                             const struct service *service, struct aws_endpoint *out,
+                             struct err *e) {
+    struct aws_profile profile;
+    bool ignore, fips, dual_stack;
+    const char *url, *from;
+
+    if (aws_profile_load(a, env, &profile, e) ||
+        aws_setting_flag(env, &profile, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+                         "ignore_configured_endpoint_urls", &ignore, e) ||
+        aws_setting_flag(env, &profile, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint", &fips, e) ||
+        aws_setting_flag(env, &profile, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint",
+                         &dual_stack, e))
+        return e->code;
+    if (!ignore && (url = find_configured(a, env, &profile, service, &from)))
+        return use_configured(a, url, from, out, e);
+    use_regional(a, service->name, region, fips, dual_stack, out);
+    return OK;
+}
+
+enum rc aws_endpoint_dynamodb(struct arena *a, const struct aws_env *env, const char *region,
+                              struct aws_endpoint *out, struct err *e) {
+    static const struct service service = {"dynamodb", "AWS_ENDPOINT_URL_DYNAMODB"};
+
+    return find_endpoint(a, env, region, &service, out, e);
+}
+
+enum rc aws_endpoint_sts(struct arena *a, const struct aws_env *env, const char *region,
+                         struct aws_endpoint *out, struct err *e) {
+    static const struct service service = {"sts", "AWS_ENDPOINT_URL_STS"};
+
+    return find_endpoint(a, env, region, &service, out, e);
+}

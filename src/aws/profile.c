@@ -1,0 +1,115 @@
+/* A profile: what the shared config and credentials files say under one name. */
+#include "aws/profile.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+/* The file that a variable names, or the usual one in the home directory. A variable's may begin
+ * with ~/. NULL: there is none. */
+static const char *file_path(struct arena *a, const struct aws_env *env, const char *variable,
+                             const char *usual, bool *is_named) {
+    const char *named = aws_env_get(env, variable), *home = aws_env_get(env, "HOME");
+
+    *is_named = named != NULL;
+    if (named && strncmp(named, "~/", 2) != 0)
+        return named;
+    if (!home)
+        return NULL;
+    return arena_printf(a, "%s/%s", home, named ? named + 2 : usual);
+}
+
+/* A file that is not there says nothing. Nor does the usual one if it may not be read, as of a
+ * service that is kept out of home directories. */
+static enum rc load_file(struct arena *a, const struct aws_env *env, const char *variable,
+                         const char *usual, struct aws_ini *out, struct err *e) {
+    bool is_named;
+    const char *path = file_path(a, env, variable, usual, &is_named);
+    char *text;
+
+    out->first = NULL;
+    if (!path)
+        return OK;
+    if (!aws_file_read(a, path, &text, e))
+        return aws_ini_parse(a, path, text, out, e);
+    if (e->code == ERR_MISSING && (!is_named || (access(path, F_OK) && errno == ENOENT)))
+        return OK;
+    e->code = ERR_MISCONFIGURED;
+    return e->code;
+}
+
+/* [name] in the credentials file; in the config file [profile name], though [default] too. */
+static bool is_section_of(const char *section, const char *name, bool in_config) {
+    static const char prefix[] = "profile ";
+
+    if (!in_config)
+        return !strcmp(section, name);
+    if (!strncmp(section, prefix, sizeof prefix - 1))
+        return !strcmp(section + sizeof prefix - 1, name);
+    return !strcmp(name, "default") && !strcmp(section, name);
+}
+
+static const char *find(const struct aws_ini *ini, const char *name, bool in_config,
+                        const char *key) {
+    const char *value = NULL;
+
+    for (const struct aws_ini_line *l = ini->first; l; l = l->next)
+        if (is_section_of(l->section, name, in_config) && !strcmp(l->key, key))
+            value = l->value; /* the last one counts */
+    return value;
+}
+
+enum rc aws_profile_load(struct arena *a, const struct aws_env *env, struct aws_profile *out,
+                         struct err *e) {
+    const char *name = aws_env_get(env, "AWS_PROFILE");
+
+    memset(out, 0, sizeof *out);
+    out->is_named = name != NULL;
+    out->name = name ? name : "default";
+    if (load_file(a, env, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials", &out->credentials,
+                  e) ||
+        load_file(a, env, "AWS_CONFIG_FILE", ".aws/config", &out->config, e))
+        return e->code;
+    out->exists =
+        find(&out->credentials, out->name, false, "") || find(&out->config, out->name, true, "");
+    if (out->is_named && !out->exists)
+        return err_set(e, ERR_MISCONFIGURED,
+                       "AWS_PROFILE names %.64s, which is in neither the shared credentials file "
+                       "nor the shared config file",
+                       out->name);
+    return OK;
+}
+
+const char *aws_profile_get(const struct aws_profile *p, const char *key) {
+    const char *value = find(&p->credentials, p->name, false, key);
+
+    if (!value || !*value)
+        value = find(&p->config, p->name, true, key);
+    return value && *value ? value : NULL;
+}
+
+const char *aws_profile_get_service(struct arena *a, const struct aws_profile *p,
+                                    const char *service, const char *key) {
+    const char *name = aws_profile_get(p, "services"), *value = NULL;
+    const char *section = name ? arena_printf(a, "services %s", name) : "";
+    const char *nested = arena_printf(a, "%s.%s", service, key);
+
+    for (const struct aws_ini_line *l = p->config.first; name && l; l = l->next)
+        if (!strcmp(l->section, section) && !strcmp(l->key, nested))
+            value = l->value;
+    return value && *value ? value : NULL;
+}
+
+enum rc aws_setting_flag(const struct aws_env *env, const struct aws_profile *p,
+                         const char *variable, const char *key, bool *out, struct err *e) {
+    const char *value = aws_env_get(env, variable);
+
+    if (!value)
+        value = aws_profile_get(p, key);
+    *out = value && !strcasecmp(value, "true");
+    if (value && !*out && strcasecmp(value, "false") != 0)
+        return err_set(e, ERR_MISCONFIGURED, "%s (or %s in the profile) must be true or false",
+                       variable, key);
+    return OK;
+}

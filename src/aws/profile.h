@@ -1,0 +1,49 @@
+/* Within the room: the shared config and credentials files. "Shared config and credentials files"
+ * in the AWS SDKs and Tools Reference Guide. */
+#ifndef AWS_PROFILE_H
+#define AWS_PROFILE_H
+
+#include "aws/aws.h"
+
+#define AWS_FILE_MAX ((size_t)256 * 1024) /* bytes of a shared file, or of one with a token */
+
+/* ini.c: the lines of one file that say something. */
+struct aws_ini_line {
+    const char *section; /* as between the brackets, white space folded, quotes taken away */
+    const char *key; /* lower case; "services.key" for one nested in another; "" opens a section */
+    const char *value;
+    struct aws_ini_line *next;
+};
+struct aws_ini {
+    struct aws_ini_line *first;
+};
+/* ERR_MISCONFIGURED names the file and line; never a value, which may be a secret. */
+enum rc aws_ini_parse(struct arena *a, const char *file, char *text, struct aws_ini *out,
+                      struct err *e) MUST_USE;
+
+/* profile.c: one profile of both files. */
+struct aws_profile {
+    const char *name;
+    bool is_named; /* by AWS_PROFILE; otherwise it is `default` */
+    bool exists;
+    struct aws_ini credentials, config;
+};
+/* Reads both files. Files that are not there are empty. ERR_MISCONFIGURED if one that is named
+ * cannot be read, or AWS_PROFILE names a profile that is in neither. */
+enum rc aws_profile_load(struct arena *a, const struct aws_env *env, struct aws_profile *out,
+                         struct err *e) MUST_USE;
+/* The value, from the credentials file first; NULL if it is absent or empty. */
+const char *aws_profile_get(const struct aws_profile *p, const char *key);
+/* The value of a key of a service in the `services` section that the profile names. */
+const char *aws_profile_get_service(struct arena *a, const struct aws_profile *p,
+                                    const char *service, const char *key);
+
+/* A variable, or else the profile's key, as true or false; false if neither is there. */
+enum rc aws_setting_flag(const struct aws_env *env, const struct aws_profile *p,
+                         const char *variable, const char *key, bool *out, struct err *e) MUST_USE;
+
+/* file.c: a whole file as text. ERR_MISSING if it is not there or may not be read, ERR_TOO_LARGE.
+ */
+enum rc aws_file_read(struct arena *a, const char *path, char **text, struct err *e) MUST_USE;
+
+#endif

@@ -1,0 +1,283 @@
+/* The first stage of Signature Version 4: the canonical request. "Create a signed AWS API request"
+ * in the IAM User Guide, step 1. */
+#include "aws/sigv4.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- encoding ---- */
+
+/* RFC 3986 §2.3; everything else is encoded, with digits in upper case. */
+static bool is_unreserved(unsigned char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           strchr("-._~", c) != NULL;
+}
+
+static void add_encoded(struct buf *b, const char *s, size_t len, bool keep_slash) {
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s[i];
+
+        if (c && (is_unreserved(c) || (keep_slash && c == '/')))
+            buf_addc(b, (char)c);
+        else
+            buf_addf(b, "%%%02X", c);
+    }
+}
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Encoded anew, so that %7e, %7E and ~ all become the one canonical form. */
+static char *encode_again(struct arena *a, const char *s, size_t len) {
+    struct buf plain, out;
+
+    buf_init(&plain, a, SIGV4_TEXT_MAX);
+    buf_init(&out, a, SIGV4_TEXT_MAX);
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] == '%' && len - i > 2 && hex_digit(s[i + 1]) >= 0 && hex_digit(s[i + 2]) >= 0) {
+            buf_addc(&plain, (char)(hex_digit(s[i + 1]) * 16 + hex_digit(s[i + 2])));
+            i += 2;
+        } else {
+            buf_addc(&plain, s[i]);
+        }
+    }
+    add_encoded(&out, plain.p, plain.len, false);
+    return out.p;
+}
+
+/* ---- path ---- */
+
+/* Takes out ".", ".." and empty segments. A slash at the end stays, if anything is before it. */
+static const char *normalize(struct arena *a, const char *path) {
+    char *out = arena_alloc(a, strlen(path) + 2), *end = out;
+    const char *s = path;
+
+    while (*s) {
+        size_t len = strcspn(s, "/");
+
+        if (len == 2 && !memcmp(s, "..", 2)) {
+            while (end > out && *--end != '/')
+                ;
+        } else if (len && !(len == 1 && *s == '.')) {
+            *end++ = '/';
+            memcpy(end, s, len);
+            end += len;
+        }
+        s += len + (s[len] == '/');
+    }
+    if (end == out || (*path && path[strlen(path) - 1] == '/'))
+        *end++ = '/';
+    *end = 0;
+    return out;
+}
+
+static void add_path(struct buf *b, struct arena *a, const struct aws_sign_request *rq) {
+    const char *path = rq->path && *rq->path ? rq->path : "/";
+
+    if (rq->flags & SIGV4_NORMALIZE_PATH)
+        path = normalize(a, path);
+    if (rq->flags & SIGV4_DOUBLE_ENCODE)
+        add_encoded(b, path, strlen(path), true);
+    else
+        buf_adds(b, path);
+}
+
+/* ---- query ---- */
+
+struct parameter {
+    const char *name, *value; /* encoded */
+};
+
+static int compare_parameters(const void *left, const void *right) {
+    const struct parameter *x = left, *y = right;
+    int order = strcmp(x->name, y->name);
+
+    return order ? order : strcmp(x->value, y->value);
+}
+
+static void add_query(struct buf *b, struct arena *a, const char *query) {
+    struct parameter *list;
+    size_t count = 0, most = 1;
+
+    if (!query)
+        return;
+    for (const char *p = query; *p; p++)
+        most += *p == '&';
+    list = arena_alloc(a, most * sizeof *list);
+    for (const char *p = query; *p;) {
+        size_t len = strcspn(p, "&"), name_len = strcspn(p, "=&");
+
+        if (len) {
+            size_t value_at = name_len + (p[name_len] == '=');
+            list[count].name = encode_again(a, p, name_len);
+            list[count++].value = encode_again(a, p + value_at, len - value_at);
+        }
+        p += len + (p[len] == '&');
+    }
+    qsort(list, count, sizeof *list, compare_parameters);
+    for (size_t i = 0; i < count; i++) {
+        buf_adds(b, i ? "&" : "");
+        buf_adds(b, list[i].name);
+        buf_addc(b, '=');
+        buf_adds(b, list[i].value);
+    }
+}
+
+/* ---- headers ---- */
+
+static bool is_named(const char *line, const char *const *names) {
+    size_t len = strcspn(line, ":");
+
+    for (; *names; names++)
+        if (strlen(*names) == len && !strncasecmp(line, *names, len))
+            return true;
+    return false;
+}
+
+bool sigv4_is_own_header(const char *line) {
+    static const char *const own[] = {
+        "Host", "Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256", NULL,
+    };
+
+    return is_named(line, own);
+}
+
+/* What belongs to one connection, or what the way may change: never signed. */
+static bool is_unsigned(const char *line) {
+    static const char *const hop_by_hop[] = {
+        "Connection",
+        "Expect",
+        "Keep-Alive",
+        "Proxy-Authorization",
+        "Sec-WebSocket-Key",
+        "Sec-WebSocket-Protocol",
+        "Sec-WebSocket-Version",
+        "TE",
+        "Trailer",
+        "Transfer-Encoding",
+        "Upgrade",
+        "User-Agent",
+        "X-Amzn-Trace-Id",
+        NULL,
+    };
+
+    return is_named(line, hop_by_hop);
+}
+
+/* White space at the ends goes, and each run within, line folds included, becomes one space. */
+static const char *fold(struct arena *a, const char *value) {
+    char *out = arena_alloc(a, strlen(value) + 1), *end = out;
+
+    for (const char *p = value; *p; p++) {
+        if (!isspace((unsigned char)*p))
+            *end++ = *p;
+        else if (end > out && end[-1] != ' ')
+            *end++ = ' ';
+    }
+    while (end > out && end[-1] == ' ')
+        end--;
+    *end = 0;
+    return out;
+}
+
+static void add_header(struct sigv4_headers *h, struct arena *a, const char *name, size_t name_len,
+                       const char *value) {
+    char *lower = arena_strndup(a, name, name_len);
+
+    for (char *p = lower; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    h->list[h->count] = (struct sigv4_header){lower, fold(a, value), h->count};
+    h->count++;
+}
+
+static int compare_headers(const void *left, const void *right) {
+    const struct sigv4_header *x = left, *y = right;
+    int order = strcmp(x->name, y->name);
+
+    return order ? order : (x->order > y->order) - (x->order < y->order);
+}
+
+#define OWN_HEADERS_MAX 4 /* of those that signing adds */
+#define NAMED(name) name, sizeof(name) - 1
+
+void sigv4_collect_headers(struct arena *a, const struct aws_sign_request *rq,
+                           struct sigv4_headers *out) {
+    char time[SIGV4_TIME_LEN + 1];
+    size_t given = 0;
+
+    while (rq->headers && rq->headers[given])
+        given++;
+    out->count = 0;
+    out->list = arena_alloc(a, (given + OWN_HEADERS_MAX) * sizeof *out->list);
+    for (size_t i = 0; i < given; i++) {
+        const char *line = rq->headers[i], *colon = strchr(line, ':');
+
+        if (colon && !sigv4_is_own_header(line) && !is_unsigned(line))
+            add_header(out, a, line, (size_t)(colon - line), colon + 1);
+    }
+    sigv4_time(time, rq->time_s);
+    add_header(out, a, NAMED("host"), rq->host);
+    add_header(out, a, NAMED("x-amz-date"), time);
+    if (*rq->credentials->session_token && !(rq->flags & SIGV4_TOKEN_UNSIGNED))
+        add_header(out, a, NAMED("x-amz-security-token"), rq->credentials->session_token);
+    if (rq->flags & SIGV4_BODY_HEADER)
+        add_header(out, a, NAMED("x-amz-content-sha256"), sigv4_body_hash(a, rq));
+    qsort(out->list, out->count, sizeof *out->list, compare_headers);
+}
+
+static bool is_repeated(const struct sigv4_headers *h, size_t i) {
+    return i > 0 && !strcmp(h->list[i].name, h->list[i - 1].name);
+}
+
+void sigv4_add_header_names(struct buf *b, const struct sigv4_headers *h) {
+    for (size_t i = 0; i < h->count; i++) {
+        if (is_repeated(h, i))
+            continue;
+        buf_adds(b, i ? ";" : "");
+        buf_adds(b, h->list[i].name);
+    }
+}
+
+/* A line each; the values of one name are joined by commas. */
+static void add_headers(struct buf *b, const struct sigv4_headers *h) {
+    for (size_t i = 0; i < h->count; i++) {
+        if (is_repeated(h, i)) {
+            buf_addc(b, ',');
+        } else {
+            buf_adds(b, i ? "\n" : "");
+            buf_adds(b, h->list[i].name);
+            buf_addc(b, ':');
+        }
+        buf_adds(b, h->list[i].value);
+    }
+    buf_addc(b, '\n');
+}
+
+/* ---- all ---- */
+
+const char *sigv4_canonical_request(struct arena *a, const struct aws_sign_request *rq) {
+    struct sigv4_headers headers;
+    struct buf b;
+
+    buf_init(&b, a, SIGV4_TEXT_MAX);
+    sigv4_collect_headers(a, rq, &headers);
+    buf_adds(&b, rq->method);
+    buf_addc(&b, '\n');
+    add_path(&b, a, rq);
+    buf_addc(&b, '\n');
+    add_query(&b, a, rq->query);
+    buf_addc(&b, '\n');
+    add_headers(&b, &headers);
+    buf_addc(&b, '\n');
+    sigv4_add_header_names(&b, &headers);
+    buf_addc(&b, '\n');
+    buf_adds(&b, sigv4_body_hash(a, rq));
+    return b.p;
+}

@@ -1,0 +1,266 @@
+/* Sessions as items of a DynamoDB table. Key: `sessionId`. DynamoDB deletes what is past `ttl`, but
+ * days late, so every operation checks it too.
+ *
+ * A try whose answer is lost may have been carried out, and the next one must not take that for
+ * someone else's doing:
+ * - PutItem: `attempt` is drawn at random for each call. The item may be new, or pending with our
+ *   own attempt. (Pending, because a try that arrives very late must not undo the callback.)
+ * - UpdateItem: the caller's `attempt` may have been set already. So one request may come several
+ *   times, in one call or because the user reloads the page, with one outcome.
+ * - DeleteItem leaves no trace. If the item is gone after a try without an answer, this call may
+ *   have deleted it or another, so it says ERR_STORE, and the caller decides by what else it knows
+ *   (oauth/token.c). A plain ERR_CONFLICT is sure. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "aws/dynamodb.h"
+#include "crypto/crypto.h"
+#include "store/store.h"
+
+#define ATTEMPT_BYTES 16
+#define SCRATCH_MAX (2U << 20)
+
+struct dynamodb_store {
+    struct store base;
+    struct dynamodb *db;
+    struct arena *scratch; /* for operations that get no arena */
+};
+
+static struct dynamodb_store *self(struct store *s) {
+    return (struct dynamodb_store *)(void *)s;
+}
+
+static const char state_pending[] = "pending", state_authorized[] = "authorized";
+
+/* ---- requests ---- */
+
+static struct json *text_value(struct arena *a, const char *text) {
+    struct json *v = json_new_object(a);
+
+    json_put_str(v, "S", text);
+    return v;
+}
+
+static struct json *number_value(struct arena *a, int64_t n) {
+    struct json *v = json_new_object(a);
+
+    json_put_str(v, "N", arena_printf(a, "%lld", (long long)n)); /* numbers travel as text */
+    return v;
+}
+
+/* A condition, and the names and values that it and an update use. Every name goes by a
+ * placeholder: `ttl`, `state` and others are reserved words. */
+struct expression {
+    struct arena *a;
+    struct json *input, *names, *values;
+};
+
+static void begin(struct expression *x, struct arena *a, const char *condition) {
+    x->a = a;
+    x->input = json_new_object(a);
+    x->names = json_new_object(a);
+    x->values = json_new_object(a);
+    json_put_str(x->input, "ConditionExpression", condition);
+    json_put(x->input, "ExpressionAttributeNames", x->names);
+    json_put(x->input, "ExpressionAttributeValues", x->values);
+}
+
+static void name(struct expression *x, const char *attribute) {
+    json_put_str(x->names, arena_printf(x->a, "#%s", attribute), attribute);
+}
+
+static void text(struct expression *x, const char *placeholder, const char *value) {
+    json_put(x->values, placeholder, text_value(x->a, value));
+}
+
+static void number(struct expression *x, const char *placeholder, int64_t value) {
+    json_put(x->values, placeholder, number_value(x->a, value));
+}
+
+static struct json *key_of(struct arena *a, const char *id) {
+    struct json *key = json_new_object(a);
+
+    json_put(key, "sessionId", text_value(a, id));
+    return key;
+}
+
+/* ---- items ---- */
+
+static struct json *encode(struct arena *a, const struct session *in, const char *attempt) {
+    struct json *item = key_of(a, in->id);
+
+    json_put(item, "v", number_value(a, SESSION_RECORD_VERSION));
+    json_put(item, "ttl", number_value(a, in->ttl));
+    json_put(item, "state", text_value(a, state_pending));
+    json_put(item, "attempt", text_value(a, attempt));
+    json_put(item, "browser", text_value(a, in->browser));
+    json_put(item, "login", text_value(a, in->login));
+    return item;
+}
+
+static const char *text_of(const struct json *item, const char *attribute) {
+    return json_get_str(json_get(item, attribute), "S");
+}
+
+static bool number_of(const struct json *item, const char *attribute, int64_t *out) {
+    const char *digits = json_get_str(json_get(item, attribute), "N");
+    char *end;
+
+    if (!digits || !*digits)
+        return false;
+    *out = strtoll(digits, &end, 10);
+    return !*end;
+}
+
+static enum rc damaged(struct err *e, const char *what) {
+    (void)err_set(e, ERR_STORE, "the session store is not available");
+    err_detail(e, "a session item %s", what);
+    return e->code;
+}
+
+static enum rc decode(const struct json *item, struct session *out, struct err *e) {
+    const char *state = text_of(item, "state"), *grant = text_of(item, "grant");
+    const char *attempt = text_of(item, "attempt");
+    int64_t version;
+
+    if (!number_of(item, "v", &version) || version < SESSION_RECORD_VERSION_OLDEST ||
+        version > SESSION_RECORD_VERSION)
+        return damaged(e, "is of a version that this program does not know");
+    out->id = text_of(item, "sessionId");
+    out->browser = text_of(item, "browser");
+    out->login = text_of(item, "login");
+    out->grant = grant ? grant : "";
+    out->attempt = attempt ? attempt : ""; /* version 1 had none */
+    if (!out->id || !state || !out->browser || !out->login || !number_of(item, "ttl", &out->ttl))
+        return damaged(e, "lacks an attribute");
+    if (strcmp(state, state_pending) != 0 && strcmp(state, state_authorized) != 0)
+        return damaged(e, "has an unknown state");
+    out->state = strcmp(state, state_pending) ? SESSION_AUTHORIZED : SESSION_PENDING;
+    return OK;
+}
+
+/* ---- the operations ---- */
+
+static enum rc session_put(struct store *s, const struct session *in, struct err *e) {
+    struct dynamodb_store *ds = self(s);
+    struct arena *a = ds->scratch;
+    const char *attempt = random_text(a, ATTEMPT_BYTES);
+    struct dynamodb_result r;
+    struct expression x;
+    enum rc rc;
+
+    begin(&x, a, "attribute_not_exists(#sessionId) OR (#attempt = :attempt AND #state = :pending)");
+    name(&x, "sessionId");
+    name(&x, "attempt");
+    name(&x, "state");
+    text(&x, ":attempt", attempt);
+    text(&x, ":pending", state_pending);
+    json_put(x.input, "Item", encode(a, in, attempt));
+    rc = dynamodb_call(ds->db, a, "PutItem", x.input, &r, e);
+    arena_reset(a);
+    return rc == ERR_CONFLICT ? err_set(e, ERR_EXISTS, "the session's id is taken") : rc;
+}
+
+static void put_update(struct expression *x, const struct session *want) {
+    static const char *const used[] = {"browser", "ttl", "state", "attempt", "v", "grant"};
+
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+        name(x, used[i]);
+    text(x, ":browser", want->browser);
+    text(x, ":pending", state_pending);
+    text(x, ":authorized", state_authorized);
+    text(x, ":attempt", want->attempt);
+    number(x, ":ttl", want->ttl);
+    number(x, ":v", SESSION_RECORD_VERSION);
+    number(x, ":oldest", SESSION_RECORD_VERSION_OLDEST);
+    if (*want->grant)
+        text(x, ":grant", want->grant);
+    /* Older DynamoDB knows no empty strings. */
+    json_put_str(x->input, "UpdateExpression",
+                 arena_printf(x->a,
+                              "SET #state = :authorized, #ttl = :ttl, #attempt = :attempt, "
+                              "#v = :v%s",
+                              *want->grant ? ", #grant = :grant" : " REMOVE #grant"));
+}
+
+static enum rc session_authorize(struct store *s, struct arena *a, const struct session *want,
+                                 int64_t now_s, struct session *out, struct err *e) {
+    struct dynamodb_result r;
+    struct expression x;
+    enum rc rc;
+
+    begin(&x, a,
+          "#browser = :browser AND #ttl > :now AND #v BETWEEN :oldest AND :v AND "
+          "(#state = :pending OR #attempt = :attempt)");
+    put_update(&x, want);
+    number(&x, ":now", now_s);
+    json_put(x.input, "Key", key_of(a, want->id));
+    json_put_str(x.input, "ReturnValues", "ALL_NEW");
+    rc = dynamodb_call(self(s)->db, a, "UpdateItem", x.input, &r, e);
+    if (rc == ERR_CONFLICT)
+        return err_set(e, ERR_CONFLICT, "the login is over or another browser's");
+    return rc ? rc : decode(json_get(r.output, "Attributes"), out, e);
+}
+
+static enum rc session_get(struct store *s, struct arena *a, const char *id, int64_t now_s,
+                           struct session *out, struct err *e) {
+    struct json *input = json_new_object(a), *item;
+    struct dynamodb_result r;
+
+    json_put(input, "Key", key_of(a, id));
+    json_put_bool(input, "ConsistentRead", true);
+    if (dynamodb_call(self(s)->db, a, "GetItem", input, &r, e))
+        return e->code;
+    item = json_get(r.output, "Item");
+    if (!item)
+        return err_set(e, ERR_MISSING, "there is no such login");
+    if (decode(item, out, e))
+        return e->code;
+    return out->ttl > now_s ? OK : err_set(e, ERR_MISSING, "the login has expired");
+}
+
+static enum rc session_delete(struct store *s, struct arena *a, const char *id, int64_t now_s,
+                              struct session *out, struct err *e) {
+    struct dynamodb_result r;
+    struct expression x;
+    enum rc rc;
+
+    begin(&x, a, "#state = :authorized AND #ttl > :now");
+    name(&x, "state");
+    name(&x, "ttl");
+    text(&x, ":authorized", state_authorized);
+    number(&x, ":now", now_s);
+    json_put(x.input, "Key", key_of(a, id));
+    json_put_str(x.input, "ReturnValues", "ALL_OLD");
+    rc = dynamodb_call(self(s)->db, a, "DeleteItem", x.input, &r, e);
+    if (rc == ERR_CONFLICT && !r.unsure)
+        return err_set(e, ERR_CONFLICT, "the login is over");
+    if (rc == ERR_CONFLICT) {
+        (void)err_set(e, ERR_STORE, "the session store is not available");
+        err_detail(e, "DynamoDB DeleteItem: gone after a try without an answer (%s)", r.fault);
+        return e->code;
+    }
+    return rc ? rc : decode(json_get(r.output, "Attributes"), out, e);
+}
+
+/* DynamoDB deletes what is past `ttl` by itself. */
+static void sweep(struct store *s, int64_t now_s) {
+    (void)s;
+    (void)now_s;
+}
+
+static void dynamodb_store_close(struct store *s) {
+    arena_free(self(s)->scratch);
+    free(self(s));
+}
+
+struct store *store_dynamodb_open(struct dynamodb *db) {
+    static const struct store_ops ops = {
+        session_put, session_authorize, session_get, session_delete, sweep, dynamodb_store_close};
+    struct dynamodb_store *ds = xcalloc(1, sizeof *ds);
+
+    ds->base.ops = &ops;
+    ds->db = db;
+    ds->scratch = arena_new(SCRATCH_MAX);
+    return &ds->base;
+}

@@ -1,0 +1,34 @@
+// A site whose sessions are in DynamoDB, behind a proxy of its own.
+
+import assert from 'node:assert/strict';
+import { TABLE } from './dynamodb.mjs';
+import { startDynamoDbProxy } from './dynamodb-proxy.mjs';
+import { startSite } from './site.mjs';
+
+export async function startDynamoSite({ dynamodb, proxy: proxyOptions, table = TABLE, config, env, ...rest }) {
+  const proxy = await startDynamoDbProxy({ dynamodb, ...proxyOptions });
+  try {
+    const site = await startSite({ ...rest, config: { SESSION_STORE: 'dynamodb', SESSION_TABLE_NAME: table, ...config },
+      env: { ...proxy.env(), ...env } });
+    // Not a copy: what startSite gives has getters.
+    return Object.assign(site, { proxy, close: ((close) => () => close().finally(() => proxy.close()))(site.close) });
+  } catch (error) {
+    await proxy.close();
+    throw error;
+  }
+}
+
+const WRONG = new Set(['InvalidSignatureException', 'UnrecognizedClientException', 'MissingAuthenticationTokenException',
+  'UnknownOperationException', 'ValidationException', 'AccessDeniedException']);
+
+export function assertAllAccepted(proxy) {
+  assert.ok(proxy.calls.length > 0);
+  assert.deepEqual(proxy.calls.filter((call) => WRONG.has(call.type)), []);
+}
+
+// How many calls of each action there were, since `from`.
+export function countActions(proxy, from = 0) {
+  const counts = {};
+  for (const { action } of proxy.calls.slice(from)) counts[action] = (counts[action] ?? 0) + 1;
+  return counts;
+}

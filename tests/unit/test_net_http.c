@@ -1,0 +1,158 @@
+/* The HTTP client against a real server: methods, headers both ways, kept connections, deadlines.
+ */
+#include "loopback.h"
+
+#include "base/clock.h"
+#include "net/http.h"
+
+static struct loopback *server;
+static struct http_client *client;
+
+static int start(void **state) {
+    const struct http_options options = {0, "", ""};
+    struct err e = {0};
+
+    loopback_reset(server);
+    *state = arena_new(64 << 20);
+    return http_client_new(&options, &client, &e);
+}
+
+static int stop(void **state) {
+    http_client_free(client);
+    arena_free(*state);
+    return 0;
+}
+
+static struct http_request request(struct arena *a) {
+    return (struct http_request){
+        .method = "GET",
+        .url = arena_printf(a, "http://127.0.0.1:%d/path", server->port),
+        .max_reply_bytes = 1000,
+        .timeout_ms = 5000,
+    };
+}
+
+static void reply_headers_can_be_read(void **state) {
+    struct http_request rq = request(*state);
+    struct http_reply reply;
+    struct err e = {0};
+
+    loopback_answer(server, "200 OK",
+                    "Date: Sun, 30 Aug 2015 12:36:00 GMT\r\nX-Amz-Crc32:  17 \r\nEmpty:\r\n"
+                    "Twice: 1\r\nTwice: 2\r\n",
+                    "body");
+    assert_int_equal(http_fetch(client, *state, &rq, &reply, &e), OK);
+    assert_string_equal(http_reply_header(&reply, "date"), "Sun, 30 Aug 2015 12:36:00 GMT");
+    assert_string_equal(http_reply_header(&reply, "x-amz-crc32"), "17");
+    assert_string_equal(http_reply_header(&reply, "Empty"), "");
+    assert_string_equal(http_reply_header(&reply, "Twice"), "1");
+    assert_null(http_reply_header(&reply, "HTTP/1.1 200 OK"));
+    assert_null(http_reply_header(&reply, "Absent"));
+    assert_string_equal(reply.body, "body");
+}
+
+static void a_provisional_answer_leaves_no_headers(void **state) {
+    struct http_request rq = request(*state);
+    struct http_reply reply;
+    struct err e = {0};
+
+    snprintf(server->answers[0], LOOPBACK_TEXT_MAX,
+             "HTTP/1.1 103 Early Hints\r\nEarly: 1\r\n\r\n"
+             "HTTP/1.1 200 OK\r\nLate: 2\r\nContent-Length: 0\r\n\r\n");
+    server->answer_count = 1;
+    assert_int_equal(http_fetch(client, *state, &rq, &reply, &e), OK);
+    assert_null(http_reply_header(&reply, "Early"));
+    assert_string_equal(http_reply_header(&reply, "Late"), "2");
+}
+
+static void too_many_headers_are_refused(void **state) {
+    struct http_request rq = request(*state);
+    struct http_reply reply;
+    struct err e = {0};
+    char *many = arena_alloc(*state, HTTP_REPLY_HEADERS_MAX + 100);
+
+    for (size_t len = 0; len < HTTP_REPLY_HEADERS_MAX;)
+        len += (size_t)sprintf(many + len, "X: %060d\r\n", 1);
+    loopback_answer(server, "200 OK", many, "");
+    assert_int_equal(http_fetch(client, *state, &rq, &reply, &e), ERR_TOO_LARGE);
+}
+
+static void put_sends_its_body_and_no_type_of_its_own(void **state) {
+    static const char *const headers[] = {"X-A: 1", "X-Empty:", "X-Blank: ", NULL};
+    struct http_request rq = request(*state);
+    struct http_reply reply;
+    struct err e = {0};
+
+    loopback_answer(server, "201 Created", "", "");
+    rq.method = "PUT";
+    rq.headers = headers;
+    rq.body = "text";
+    rq.body_len = 4;
+    assert_int_equal(http_fetch(client, *state, &rq, &reply, &e), OK);
+    assert_int_equal(reply.status, 201);
+    assert_int_equal(strncmp(server->requests[0], "PUT /path HTTP/1.1\r\n", 20), 0);
+    assert_non_null(strstr(server->requests[0], "\r\nX-A: 1\r\n"));
+    assert_non_null(strstr(server->requests[0], "\r\nX-Empty:\r\n"));
+    assert_non_null(strstr(server->requests[0], "\r\nX-Blank:\r\n"));
+    assert_non_null(strstr(server->requests[0], "\r\nContent-Length: 4\r\n"));
+    assert_null(strcasestr(server->requests[0], "Content-Type"));
+    assert_non_null(strstr(server->requests[0], "\r\n\r\ntext"));
+}
+
+static void one_connection_serves_many_requests(void **state) {
+    struct http_request rq = request(*state);
+    struct http_reply reply;
+    struct err e = {0};
+
+    loopback_answer(server, "200 OK", "", "");
+    assert_int_equal(http_client_connections(client), 0);
+    for (int i = 0; i < 5; i++) {
+        rq.method = i % 2 ? "POST" : "GET";
+        assert_int_equal(http_fetch(client, *state, &rq, &reply, &e), OK);
+        assert_int_equal(http_client_connections(client), 1);
+    }
+    assert_int_equal(server->connection_count, 1);
+    assert_int_equal(server->request_count, 5);
+}
+
+static void a_server_that_hangs_is_left_in_time(void **state) {
+    struct http_request rq = request(*state);
+    struct http_reply reply;
+    struct err e = {0};
+    int64_t before_ms = clock_monotonic_ms();
+
+    loopback_fault(server, HANGS);
+    rq.timeout_ms = 200;
+    rq.connect_timeout_ms = 100;
+    assert_int_equal(http_fetch(client, *state, &rq, &reply, &e), ERR_UPSTREAM);
+    assert_true(clock_monotonic_ms() - before_ms >= 150);
+    assert_true(clock_monotonic_ms() - before_ms < 3000);
+}
+
+static void a_broken_connection_is_a_failure(void **state) {
+    struct http_request rq = request(*state);
+    struct http_reply reply;
+    struct err e = {0};
+
+    loopback_fault(server, RESETS);
+    rq.method = "POST";
+    assert_int_equal(http_fetch(client, *state, &rq, &reply, &e), ERR_UPSTREAM);
+    assert_true(*e.detail);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(reply_headers_can_be_read),           CASE(a_provisional_answer_leaves_no_headers),
+        CASE(too_many_headers_are_refused),        CASE(put_sends_its_body_and_no_type_of_its_own),
+        CASE(one_connection_serves_many_requests), CASE(a_server_that_hangs_is_left_in_time),
+        CASE(a_broken_connection_is_a_failure),
+    };
+    int failed;
+
+    server = loopback_start();
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    loopback_stop(server);
+    return failed;
+}
