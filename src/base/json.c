@@ -3,12 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
+
+#define INTEGER_DIGITS_ALWAYS_FIT 18 /* in 64 bits, with a sign */
 
 /* `struct json` is json-c's object under our name; only these two functions know. */
 static struct json *wrap(struct json_object *o) {
@@ -76,10 +79,55 @@ static size_t number_length(const char *s, size_t len) {
     return i;
 }
 
+/* json-c makes an integer beyond 64 bits the nearest one that fits, and says nothing. */
+static bool is_too_long_for_json_c(const char *s, size_t len) {
+    bool negative = *s == '-';
+    uint64_t n = 0, max = negative ? (uint64_t)1 << 63 : UINT64_MAX;
+
+    if (negative + digits(s + negative, len - negative) < len)
+        return false; /* a double anyway */
+    for (size_t i = negative; i < len; i++) {
+        uint64_t digit = (uint64_t)(s[i] - '0');
+
+        if (n > (max - digit) / 10)
+            return true;
+        n = n * 10 + digit;
+    }
+    return false;
+}
+
+/* The same text, but each such integer with ".0" behind it, which json-c reads as a double and
+ * writes as it stands. Only for texts that first_bad_byte has passed. */
+static const char *with_long_integers_as_doubles(struct arena *a, const char *s, size_t *len) {
+    char *out = arena_alloc(a, *len + *len / 8 + 1), *p = out;
+    bool in_string = false;
+
+    for (size_t i = 0; i < *len; i++) {
+        size_t n;
+
+        *p++ = s[i];
+        if (in_string && s[i] == '\\')
+            *p++ = s[++i];
+        else if (s[i] == '"')
+            in_string = !in_string;
+        else if (!in_string && (n = number_length(s + i, *len - i)) > 0) {
+            memcpy(p, s + i + 1, n - 1);
+            p += n - 1;
+            if (is_too_long_for_json_c(s + i, n)) {
+                memcpy(p, ".0", 2);
+                p += 2;
+            }
+            i += n - 1;
+        }
+    }
+    *len = (size_t)(p - out);
+    return out;
+}
+
 /* json-c is more lenient than RFC 8259 even in strict mode, by version: white space of C, numbers
  * such as 1. or 01, NaN, Infinity, comments. One pass over the text rules all of that out. Returns
- * the offset of the first bad byte, or len. */
-static size_t first_bad_byte(const char *s, size_t len) {
+ * the offset of the first bad byte, or len. *long_integers: see is_too_long_for_json_c. */
+static size_t first_bad_byte(const char *s, size_t len, bool *long_integers) {
     bool in_string = false;
 
     for (size_t i = 0; i < len; i++) {
@@ -99,6 +147,8 @@ static size_t first_bad_byte(const char *s, size_t len) {
 
             if (!n || (i + n < len && memchr("+-.eE0123456789", s[i + n], 15)))
                 return i;
+            if (n > INTEGER_DIGITS_ALWAYS_FIT && is_too_long_for_json_c(s + i, n))
+                *long_integers = true;
             i += n - 1;
         } else if (!c || !strchr("{}[]:,trufalsen \t\r\n", c)) {
             return i;
@@ -111,15 +161,19 @@ enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **
                    struct err *e) {
     struct json_tokener *tok;
     struct json_object *o;
-    size_t bad = first_bad_byte(text, len), utf8 = utf8_valid_length(text, len), end;
+    bool long_integers = false;
+    size_t bad = first_bad_byte(text, len, &long_integers), utf8 = utf8_valid_length(text, len),
+           end;
 
     *out = NULL;
     if (bad < len)
         return err_set(e, ERR_INVALID_REQUEST, "not valid JSON at byte %zu", bad);
     if (utf8 < len)
         return err_set(e, ERR_INVALID_REQUEST, "not valid UTF-8 at byte %zu", utf8);
-    if (len > INT32_MAX - 1)
+    if (len > INT32_MAX / 2)
         return err_set(e, ERR_INVALID_REQUEST, "the JSON text is too long");
+    if (long_integers)
+        text = with_long_integers_as_doubles(a, text, &len);
     tok = json_tokener_new_ex(JSON_DEPTH_MAX);
     if (!tok)
         (void)arena_alloc(a, (size_t)-1 / 2);
@@ -188,6 +242,88 @@ bool json_is_number(const struct json *v) {
 
 bool json_is_bool(const struct json *v) {
     return json_object_is_type(unwrap(v), json_type_boolean);
+}
+
+enum json_kind json_kind(const struct json *v) {
+    switch (json_object_get_type(unwrap(v))) {
+    case json_type_null:
+        break;
+    case json_type_boolean:
+        return JSON_BOOLEAN;
+    case json_type_double:
+    case json_type_int:
+        return JSON_NUMBER;
+    case json_type_object:
+        return JSON_OBJECT;
+    case json_type_array:
+        return JSON_ARRAY;
+    case json_type_string:
+        return JSON_STRING;
+    }
+    return JSON_NULL;
+}
+
+bool json_number(const struct json *v, struct json_number *out) {
+    double whole;
+
+    *out = (struct json_number){0};
+    if (json_object_is_type(unwrap(v), json_type_int)) {
+        int64_t n = json_object_get_int64(unwrap(v));
+
+        out->is_integer = true;
+        out->negative = n < 0;
+        out->magnitude = n < 0 ? 0 - (uint64_t)n : json_object_get_uint64(unwrap(v));
+        out->d = out->negative ? -(double)out->magnitude : (double)out->magnitude;
+        return true;
+    }
+    if (!json_object_is_type(unwrap(v), json_type_double))
+        return false;
+    out->d = json_object_get_double(unwrap(v));
+    out->is_integer =
+        fabs(out->d) < 0x1p64 && !(modf(out->d, &whole) > 0 || modf(out->d, &whole) < 0);
+    if (out->is_integer) {
+        out->negative = out->d < 0;
+        out->magnitude = (uint64_t)fabs(out->d);
+    }
+    return true;
+}
+
+int json_number_compare(const struct json_number *a, const struct json_number *b) {
+    if (a->is_integer && b->is_integer) {
+        int by_magnitude = (a->magnitude > b->magnitude) - (a->magnitude < b->magnitude);
+
+        if (a->negative != b->negative)
+            return a->negative ? -1 : 1;
+        return a->negative ? -by_magnitude : by_magnitude;
+    }
+    if (a->d > b->d || a->d < b->d)
+        return a->d > b->d ? 1 : -1;
+    if (a->is_integer == b->is_integer)
+        return 0;
+    /* Only an integer just below 2^64 is rounded to what is none of 64 bits. */
+    return (a->is_integer ? -1 : 1) * (a->d < 0 ? -1 : 1);
+}
+
+size_t json_size(const struct json *object) {
+    return json_is_object(object) ? (size_t)json_object_object_length(unwrap(object)) : 0;
+}
+
+static bool at_member(struct json_member *m, struct lh_entry *entry) {
+    *m = (struct json_member){.entry = entry};
+    if (!entry)
+        return false;
+    m->key = lh_entry_k(entry);
+    m->value = wrap(lh_entry_v(entry));
+    return true;
+}
+
+bool json_first(const struct json *object, struct json_member *m) {
+    return at_member(
+        m, json_is_object(object) ? lh_table_head(json_object_get_object(unwrap(object))) : NULL);
+}
+
+bool json_next(struct json_member *m) {
+    return at_member(m, lh_entry_next((struct lh_entry *)m->entry));
 }
 
 bool json_has(const struct json *object, const char *key) {
