@@ -377,10 +377,12 @@ bool json_get_int(const struct json *object, const char *key, int64_t *out) {
     return json_int(json_get(object, key), out);
 }
 
-bool json_get_bool(const struct json *object, const char *key) {
-    struct json *v = json_get(object, key);
-
+bool json_is_true(const struct json *v) {
     return json_is_bool(v) && json_object_get_boolean(unwrap(v));
+}
+
+bool json_get_bool(const struct json *object, const char *key) {
+    return json_is_true(json_get(object, key));
 }
 
 size_t json_len(const struct json *array) {

@@ -36,6 +36,7 @@ bool json_is_array(const struct json *v);
 bool json_is_string(const struct json *v);
 bool json_is_number(const struct json *v);
 bool json_is_bool(const struct json *v);
+bool json_is_true(const struct json *v);
 size_t json_len(const struct json *array);
 struct json *json_at(const struct json *array, size_t i); /* NULL also for JSON null */
 
