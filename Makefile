@@ -5,8 +5,8 @@ BUILD   ?= build
 PREFIX  ?= /usr
 VERSION := $(shell cat VERSION)
 
-PKGS    := fcgi json-c libcurl libjwt-gnutls gnutls nettle
-LIBS     = $(shell pkg-config --libs $(PKGS)) -llmdb
+PKGS    := fcgi json-c libcurl libjwt-gnutls gnutls nettle libpcre2-8
+LIBS     = $(shell pkg-config --libs $(PKGS)) -llmdb -lm
 INCS     = $(shell pkg-config --cflags $(PKGS))
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
            -Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough
@@ -95,6 +95,10 @@ valgrind: $(UNITS)  ## unit tests under valgrind
 	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible \
 	  --child-silent-after-fork=yes $$t >$$t.valgrind 2>&1 || { cat $$t.valgrind; exit 1; }; done
 
+$(BUILD)/schema_check: tests/schema/schema_check.c $(BUILD)/librooms.a
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $< $(BUILD)/librooms.a $(LIBS)
+
 $(BUILD)/pool/stub: tests/pool/stub_app.c $(POOL)
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ tests/pool/stub_app.c $(POOL) $(LIBS)
@@ -125,7 +129,7 @@ fuzz:  ## fuzz every parser with libFuzzer, FUZZ_SECONDS each (60)
 pool-test: $(BUILD)/pool/stub $(BUILD)/pool/pool_test  ## signals, crashes, reloads, sizing of the worker pool
 	$(BUILD)/pool/pool_test $(BUILD)/pool/stub
 
-e2e: $(BUILD)/mcp-authd  ## logins and calls through lighttpd by the official clients
+e2e: $(BUILD)/mcp-authd $(BUILD)/schema_check  ## logins and calls through lighttpd by the official clients
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node --test tests/e2e/*.test.mjs
 
 warnings:  ## no warning with gcc or clang

@@ -199,7 +199,7 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     } else if (!route->handler(&app->cx, rq, rp, &e)) {
         e.code = OK;
     }
-    if (e.code)
+    if (e.code && !rp->streaming) /* otherwise the reply is half out, and can only end */
         error_reply(rp, rq, style, &e);
     log_request(rq, rp, &e);
 }

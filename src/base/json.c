@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,8 +42,6 @@ static enum rc explain(enum json_fault fault, size_t at, struct err *e) {
     case JSON_TOO_DEEP:
         return err_set(e, ERR_INVALID_REQUEST, "the JSON text is nested deeper than %d levels",
                        JSON_DEPTH_MAX);
-    case JSON_OUT_OF_RANGE:
-        return err_set(e, ERR_INVALID_REQUEST, "the integer at byte %zu is out of range", at);
     case JSON_NOT_UTF8:
         return err_set(e, ERR_INVALID_REQUEST, "not valid UTF-8 at byte %zu", at);
     default:
@@ -57,14 +56,17 @@ enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **
     struct json_tokener *tok;
     struct json_object *o;
     enum json_fault fault;
+    bool long_integers;
     size_t at;
 
     *out = NULL;
-    if (len > INT32_MAX - 1)
+    if (len > INT32_MAX / 2)
         return err_set(e, ERR_INVALID_REQUEST, "the JSON text is too long");
-    fault = json_check(text, len, &at);
+    fault = json_check(text, len, &at, &long_integers);
     if (fault)
         return explain(fault, at, e);
+    if (long_integers)
+        text = json_widen(a, text, &len);
     tok = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
     if (!tok)
         (void)arena_alloc(a, (size_t)-1 / 2);
@@ -128,6 +130,88 @@ bool json_is_bool(const struct json *v) {
     return json_object_is_type(unwrap(v), json_type_boolean);
 }
 
+enum json_kind json_kind(const struct json *v) {
+    switch (json_object_get_type(unwrap(v))) {
+    case json_type_null:
+        break;
+    case json_type_boolean:
+        return JSON_BOOLEAN;
+    case json_type_double:
+    case json_type_int:
+        return JSON_NUMBER;
+    case json_type_object:
+        return JSON_OBJECT;
+    case json_type_array:
+        return JSON_ARRAY;
+    case json_type_string:
+        return JSON_STRING;
+    }
+    return JSON_NULL;
+}
+
+bool json_number(const struct json *v, struct json_number *out) {
+    double whole;
+
+    *out = (struct json_number){0};
+    if (json_object_is_type(unwrap(v), json_type_int)) {
+        int64_t n = json_object_get_int64(unwrap(v));
+
+        out->is_integer = true;
+        out->negative = n < 0;
+        out->magnitude = n < 0 ? 0 - (uint64_t)n : json_object_get_uint64(unwrap(v));
+        out->d = out->negative ? -(double)out->magnitude : (double)out->magnitude;
+        return true;
+    }
+    if (!json_object_is_type(unwrap(v), json_type_double))
+        return false;
+    out->d = json_object_get_double(unwrap(v));
+    out->is_integer =
+        fabs(out->d) < 0x1p64 && !(modf(out->d, &whole) > 0 || modf(out->d, &whole) < 0);
+    if (out->is_integer) {
+        out->negative = out->d < 0;
+        out->magnitude = (uint64_t)fabs(out->d);
+    }
+    return true;
+}
+
+int json_number_compare(const struct json_number *a, const struct json_number *b) {
+    if (a->is_integer && b->is_integer) {
+        int by_magnitude = (a->magnitude > b->magnitude) - (a->magnitude < b->magnitude);
+
+        if (a->negative != b->negative)
+            return a->negative ? -1 : 1;
+        return a->negative ? -by_magnitude : by_magnitude;
+    }
+    if (a->d > b->d || a->d < b->d)
+        return a->d > b->d ? 1 : -1;
+    if (a->is_integer == b->is_integer)
+        return 0;
+    /* Only an integer just below 2^64 is rounded to what is none of 64 bits. */
+    return (a->is_integer ? -1 : 1) * (a->d < 0 ? -1 : 1);
+}
+
+size_t json_size(const struct json *object) {
+    return json_is_object(object) ? (size_t)json_object_object_length(unwrap(object)) : 0;
+}
+
+static bool at_member(struct json_member *m, struct lh_entry *entry) {
+    *m = (struct json_member){.entry = entry};
+    if (!entry)
+        return false;
+    m->key = lh_entry_k(entry);
+    m->value = wrap(lh_entry_v(entry));
+    return true;
+}
+
+bool json_first(const struct json *object, struct json_member *m) {
+    return at_member(
+        m, json_is_object(object) ? lh_table_head(json_object_get_object(unwrap(object))) : NULL);
+}
+
+bool json_next(struct json_member *m) {
+    return at_member(m, lh_entry_next((struct lh_entry *)m->entry));
+}
+
 bool json_has(const struct json *object, const char *key) {
     return json_is_object(object) && json_object_object_get_ex(unwrap(object), key, NULL);
 }
@@ -179,10 +263,12 @@ bool json_get_int(const struct json *object, const char *key, int64_t *out) {
     return json_int(json_get(object, key), out);
 }
 
-bool json_get_bool(const struct json *object, const char *key) {
-    struct json *v = json_get(object, key);
-
+bool json_is_true(const struct json *v) {
     return json_is_bool(v) && json_object_get_boolean(unwrap(v));
+}
+
+bool json_get_bool(const struct json *object, const char *key) {
+    return json_is_true(json_get(object, key));
 }
 
 size_t json_len(const struct json *array) {

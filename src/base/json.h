@@ -36,8 +36,34 @@ bool json_is_array(const struct json *v);
 bool json_is_string(const struct json *v);
 bool json_is_number(const struct json *v);
 bool json_is_bool(const struct json *v);
+bool json_is_true(const struct json *v);
 size_t json_len(const struct json *array);
 struct json *json_at(const struct json *array, size_t i); /* NULL also for JSON null */
+
+/* What a value is. Every number is JSON_NUMBER, however it is written. */
+enum json_kind { JSON_NULL, JSON_BOOLEAN, JSON_OBJECT, JSON_ARRAY, JSON_NUMBER, JSON_STRING };
+enum json_kind json_kind(const struct json *v);
+
+/* A number. Integers up to 64 bits, also such as 1.0 and 1e3, are exact: a sign and a magnitude.
+ * Others are what a double can hold of them, infinite if it cannot (1e400). */
+struct json_number {
+    bool is_integer, negative;
+    uint64_t magnitude; /* of an integer */
+    double d;           /* of any number; rounded if it is an integer beyond 2^53 */
+};
+bool json_number(const struct json *v, struct json_number *out); /* false if v is no number */
+int json_number_compare(const struct json_number *a, const struct json_number *b); /* <0, 0, >0 */
+
+size_t json_size(const struct json *object); /* how many members */
+/* for (bool more = json_first(o, &m); more; more = json_next(&m)): the members in order. The object
+ * must not change meanwhile. */
+struct json_member {
+    const char *key;
+    struct json *value; /* NULL for JSON null */
+    void *entry;
+};
+bool json_first(const struct json *object, struct json_member *m);
+bool json_next(struct json_member *m);
 
 /* json_each calls fn for each member in order until it returns false. */
 void json_each(const struct json *object, bool (*fn)(const char *key, struct json *v, void *arg),

@@ -13,6 +13,7 @@ struct checker {
     enum json_fault fault;
     char open[JSON_DEPTH_MAX]; /* '{' or '[' of each level */
     unsigned depth;
+    bool long_integers;
 };
 
 static bool fail(struct checker *c, enum json_fault fault) {
@@ -53,7 +54,7 @@ static bool fits_64_bits(const char *s, size_t len) {
     return true;
 }
 
-/* §6. An integer must fit 64 bits: json-c would clamp it, or refuse it, by version. */
+/* §6 */
 static bool check_number(struct checker *c) {
     size_t from = c->at, n;
     bool is_integer = true;
@@ -77,10 +78,8 @@ static bool check_number(struct checker *c) {
         if (!skip_digits(c))
             return fail(c, JSON_MALFORMED);
     }
-    if (is_integer && !fits_64_bits(c->s + from, c->at - from)) {
-        c->at = from;
-        return fail(c, JSON_OUT_OF_RANGE);
-    }
+    if (is_integer && !fits_64_bits(c->s + from, c->at - from))
+        c->long_integers = true;
     return true;
 }
 
@@ -212,15 +211,61 @@ static bool check_text(struct checker *c) {
     return c->at == c->len || fail(c, JSON_MALFORMED);
 }
 
-enum json_fault json_check(const char *text, size_t len, size_t *at) {
+enum json_fault json_check(const char *text, size_t len, size_t *at, bool *long_integers) {
     struct checker c = {.s = text, .len = len, .fault = JSON_GOOD};
     size_t utf8 = utf8_valid_length(text, len);
 
+    *long_integers = false;
     if (utf8 < len) { /* §8.1 */
         *at = utf8;
         return JSON_NOT_UTF8;
     }
     (void)check_text(&c);
     *at = c.at;
+    *long_integers = c.long_integers;
     return c.fault;
+}
+
+/* The length of the number at s, or 0, in a text that is known to be good. */
+static size_t number_span(const char *s, size_t len) {
+    size_t n = 0;
+
+    if (*s != '-' && (*s < '0' || *s > '9'))
+        return 0;
+    while (n < len && s[n] && strchr("+-.eE0123456789", s[n]))
+        n++;
+    return n;
+}
+
+static bool is_long_integer(const char *s, size_t len) {
+    return !memchr(s, '.', len) && !memchr(s, 'e', len) && !memchr(s, 'E', len) &&
+           !fits_64_bits(s, len);
+}
+
+const char *json_widen(struct arena *a, const char *text, size_t *len) {
+    /* A long integer has 19 digits or more, so what is added is less than an eighth. */
+    char *out = arena_alloc(a, *len + *len / 8 + 1), *p = out;
+    bool in_string = false;
+
+    for (size_t i = 0; i < *len; i++) {
+        size_t n = in_string ? 0 : number_span(text + i, *len - i);
+
+        if (n) {
+            memcpy(p, text + i, n);
+            p += n;
+            if (is_long_integer(text + i, n)) {
+                memcpy(p, ".0", 2);
+                p += 2;
+            }
+            i += n - 1;
+            continue;
+        }
+        *p++ = text[i];
+        if (in_string && text[i] == '\\')
+            *p++ = text[++i];
+        else if (text[i] == '"')
+            in_string = !in_string;
+    }
+    *len = (size_t)(p - out);
+    return out;
 }

@@ -3,17 +3,22 @@
 #ifndef BASE_JSON_CHECK_H
 #define BASE_JSON_CHECK_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "base/arena.h"
 
 enum json_fault {
     JSON_GOOD,
     JSON_MALFORMED,
-    JSON_TOO_DEEP,     /* nested deeper than JSON_DEPTH_MAX */
-    JSON_OUT_OF_RANGE, /* an integer that 64 bits cannot hold */
+    JSON_TOO_DEEP, /* nested deeper than JSON_DEPTH_MAX */
     JSON_NOT_UTF8,
 };
 
-/* *at is the offset of the fault. */
-enum json_fault json_check(const char *text, size_t len, size_t *at);
+/* *at is the offset of the fault. *long_integers: one has more than 64 bits. */
+enum json_fault json_check(const char *text, size_t len, size_t *at, bool *long_integers);
+/* The same text, but each such integer with ".0" behind it: json-c would clamp it, or refuse it, by
+ * version; a double it keeps as it stands. Only for texts that json_check has passed. */
+const char *json_widen(struct arena *a, const char *text, size_t *len);
 
 #endif

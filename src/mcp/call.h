@@ -26,6 +26,11 @@
 
 struct mcp_method;
 
+/* For what is made once for each era. */
+static inline int mcp_era_index(enum mcp_era era) {
+    return era == ERA_MODERN;
+}
+
 struct mcp_call {
     struct context *cx;
     const struct request *rq;

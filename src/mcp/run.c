@@ -29,6 +29,7 @@ struct run {
     int in, out, err, pidfd; /* -1: closed, or not there */
     struct text input;       /* what is still to be written */
     struct buf output, error;
+    const struct run_spec *spec;
     int64_t deadline_ms;
     struct run_result *result;
 };
@@ -210,6 +211,26 @@ static bool read_some(int *fd, struct buf *b) {
     return true;
 }
 
+/* Gives away the lines that are whole; at the end of the output, also one that is not. */
+static void give_lines(struct run *r, bool at_end) {
+    size_t from = 0;
+    char *p = r->output.p, *end;
+
+    if (!r->spec->line)
+        return;
+    while ((end = memchr(p + from, '\n', r->output.len - from))) {
+        r->spec->line(r->spec->arg, p + from, (size_t)(end - p) - from);
+        from = (size_t)(end - p) + 1;
+    }
+    if (at_end && from < r->output.len) {
+        r->spec->line(r->spec->arg, p + from, r->output.len - from);
+        from = r->output.len;
+    }
+    r->output.len -= from;
+    memmove(p, p + from, r->output.len);
+    r->output.overflow = r->output.len > r->spec->output_max;
+}
+
 /* Looks without reaping: as long as the leader is not reaped, no one else can get its process
  * group's number. */
 static bool has_ended(const struct run *r, siginfo_t *how) {
@@ -233,7 +254,8 @@ static void serve(struct run *r) {
         struct pollfd fds[] = {{.fd = r->in, .events = POLLOUT},
                                {.fd = r->out, .events = POLLIN},
                                {.fd = r->err, .events = POLLIN},
-                               {.fd = r->pidfd, .events = POLLIN}};
+                               {.fd = r->pidfd, .events = POLLIN},
+                               {.fd = r->spec->watch ? *r->spec->watch : -1, .events = POLLIN}};
 
         timeout = time_left(r);
         if (!timeout) {
@@ -246,12 +268,16 @@ static void serve(struct run *r) {
             continue; /* EINTR; anything else ends at the deadline */
         if (fds[0].revents)
             write_input(r);
-        if (fds[1].revents)
-            (void)read_some(&r->out, &r->output);
+        if (fds[1].revents && read_some(&r->out, &r->output) && !r->output.overflow)
+            give_lines(r, false);
         if (fds[2].revents)
             (void)read_some(&r->err, &r->error);
         if (r->output.overflow) {
             r->result->end = RUN_TOO_MUCH;
+            return;
+        }
+        if (fds[4].revents) {
+            r->result->end = RUN_CANCELLED;
             return;
         }
         if ((r->pidfd < 0 || fds[3].revents) && has_ended(r, &how)) {
@@ -264,12 +290,14 @@ static void serve(struct run *r) {
 /* What the program wrote before it ended is still in the pipes. A process that kept them open does
  * not hold us: whatever is not there now is not waited for. */
 static void drain(struct run *r) {
-    for (int i = 0; i < DRAIN_READS && read_some(&r->out, &r->output); i++)
-        ;
+    for (int i = 0; i < DRAIN_READS && !r->output.overflow && read_some(&r->out, &r->output); i++)
+        give_lines(r, false);
     for (int i = 0; i < DRAIN_READS && read_some(&r->err, &r->error); i++)
         ;
     if (r->output.overflow)
         r->result->end = RUN_TOO_MUCH;
+    else
+        give_lines(r, true);
 }
 
 static void kill_all(const struct run *r) {
@@ -326,12 +354,14 @@ void run_program(struct arena *a, const struct run_spec *spec, struct run_result
                     .pidfd = -1,
                     .input = spec->input,
                     .deadline_ms = began + spec->timeout_ms,
+                    .spec = spec,
                     .result = out};
     struct sigpipe held;
 
     memset(out, 0, sizeof *out);
     out->timeout_ms = spec->timeout_ms;
-    buf_init(&r.output, a, spec->output_max);
+    /* Many short lines may come at once. */
+    buf_init(&r.output, a, spec->output_max + (spec->line ? READ_BYTES : 0));
     buf_init(&r.error, a, RUN_STDERR_MAX);
     sigpipe_hold(&held);
     if (start(&r, spec))

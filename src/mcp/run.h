@@ -1,4 +1,5 @@
-/* Runs a program: one text in, one text out, within a time and a size, and nothing left behind. */
+/* Runs a program: one text in, one text or a stream of lines out, within a time and a size, and
+ * nothing left behind. */
 #ifndef MCP_RUN_H
 #define MCP_RUN_H
 
@@ -16,6 +17,13 @@ struct run_spec {
     int64_t timeout_ms;
     size_t output_max;
     struct text input;
+    /* Called with each line as it comes, without its end; then output_max is that of a line, and
+     * there is no output at the end. NULL: everything is kept. */
+    void (*line)(void *arg, const char *line, size_t len);
+    void *arg;
+    /* A descriptor that becomes readable when nobody waits for the program any more, or -1. Read
+     * before each wait, since a line may change it. */
+    const int *watch;
 };
 
 enum run_end {
@@ -23,6 +31,7 @@ enum run_end {
     RUN_SIGNALLED,   /* code: the signal */
     RUN_TIMED_OUT,   /* stopped */
     RUN_TOO_MUCH,    /* stopped: more output than output_max */
+    RUN_CANCELLED,   /* stopped: `watch` became readable */
     RUN_NOT_STARTED, /* code: errno */
 };
 

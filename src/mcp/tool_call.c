@@ -6,11 +6,7 @@
 #include "mcp/tools.h"
 
 enum rc mcp_tools_list(struct mcp_call *c, struct err *e) {
-    /* The list is one page, so any cursor is none of ours ("Pagination"). */
-    if (json_has(c->msg.params, "cursor"))
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: unknown cursor");
-    c->result = c->cx->tools->list[tool_era_index(c->era)];
-    return OK;
+    return list_page(c, &c->cx->tools->list, e);
 }
 
 static const struct tool *called_tool(const struct mcp_call *c) {

@@ -147,6 +147,9 @@ struct json *tool_run_result(struct arena *a, const struct tool *tool, const str
         *outcome = "too_much_output";
         return tool_error_result(a, "The tool printed more than %zu bytes and was stopped.",
                                  tool->run.output_max);
+    case RUN_CANCELLED:
+        *outcome = "cancelled";
+        return tool_error_result(a, "The call was cancelled.");
     case RUN_NOT_STARTED:
         break;
     }

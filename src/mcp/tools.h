@@ -4,28 +4,11 @@
 
 #include "mcp/call.h"
 #include "mcp/headers.h"
+#include "mcp/list.h"
+#include "mcp/manifest.h"
 #include "mcp/run.h"
 
-/* Limits of a manifest (docs/tools.md). */
 #define TOOLS_MAX 512
-#define TOOL_MANIFEST_BYTES_MAX 65536
-#define TOOL_NAME_MAX 128
-#define TOOL_ARGS_MAX 64
-#define TOOL_TIMEOUT_MS_DEFAULT 10000
-#define TOOL_TIMEOUT_MS_MAX 120000
-#define TOOL_OUTPUT_BYTES_DEFAULT 65536
-#define TOOL_OUTPUT_BYTES_MAX 1048576
-
-enum tool_output { TOOL_OUTPUT_TEXT, TOOL_OUTPUT_JSON };
-
-/* What a manifest says under "run". */
-struct tool_run {
-    const char *dir;   /* of the manifest */
-    const char **argv; /* argv[0] is an absolute path */
-    enum tool_output output;
-    int64_t timeout_ms;
-    size_t output_max;
-};
 
 /* Fills *result with a CallToolResult, and *outcome with a word for the audit line. */
 typedef void tool_builtin_fn(struct mcp_call *c, const struct json *arguments, struct json **result,
@@ -39,27 +22,21 @@ struct tool {
     struct tool_run run;
     bool has_output_schema;
     struct param_headers headers;
-    struct text definition[2]; /* while loading: for each era, see tool_era_index */
+    struct text definition[2]; /* for each era, see mcp_era_index */
 };
 
 struct tool_set {
     struct arena *arena;
     struct tool *tools; /* by name */
     size_t count;
-    struct text list[2]; /* results of tools/list for each era, ready to send */
+    struct list list; /* what tools/list answers */
 };
-
-static inline int tool_era_index(enum mcp_era era) {
-    return era == ERA_MODERN;
-}
 
 /* tools.c */
 const struct tool *tool_find(const struct tool_set *set, const char *name);
 
-/* tool_manifest.c: reads one manifest. What outlives the call is in `keep`, but for the
- * definitions, which are in `scratch`. ERR_INVALID_REQUEST with the reason. */
-enum rc tool_manifest_load(const char *dir, const char *file, struct arena *keep,
-                           struct arena *scratch, struct tool *out, struct err *e) MUST_USE;
+/* tool_manifest.c: ERR_INVALID_REQUEST with the reason. */
+enum rc tool_manifest_read(const struct manifest *m, struct tool *out) MUST_USE;
 
 /* tool_builtin.c */
 extern const struct tool tool_builtins[];

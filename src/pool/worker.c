@@ -110,6 +110,7 @@ static void serve(struct worker *w, int fd) {
 
     if (rc == OK || rc == ERR_TOO_LARGE) {
         reply_init(&rp, w->arena);
+        rp.sink = fcgi_sink(w->fcgi);
         app_handle(w->app, &rq, rc, &rp);
         if (fcgi_reply(w->fcgi, &rp))
             log_info("reply_lost", kv("request", rq.id),

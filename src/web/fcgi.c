@@ -26,6 +26,7 @@
 #define PUT_STEP (1 << 20) /* libfcgi counts in int */
 
 struct fcgi {
+    struct reply_sink sink; /* first: a pointer to it is one to this */
     FCGX_Request lib;
     struct fcgi_file file; /* what libfcgi takes for the connection */
     struct fcgi_conn conn;
@@ -293,7 +294,7 @@ static void puts_all(struct fcgi *f, const char *s) {
     put(f, s, strlen(s));
 }
 
-static void put_reply(struct fcgi *f, const struct reply *rp) {
+static void put_head(struct fcgi *f, const struct reply *rp) {
     int status = rp->status ? rp->status : 500;
     char line[64];
 
@@ -307,28 +308,57 @@ static void put_reply(struct fcgi *f, const struct reply *rp) {
         puts_all(f, rp->headers[i].value);
         puts_all(f, "\r\n");
     }
-    if (may_have_body(status) && !has_header(rp, "Content-Length")) {
+    if (!rp->streaming && may_have_body(status) && !has_header(rp, "Content-Length")) {
         (void)snprintf(line, sizeof line, "Content-Length: %zu\r\n", rp->body_len);
         puts_all(f, line);
     }
     puts_all(f, "\r\n");
-    if (may_have_body(status) && !f->head)
-        put(f, rp->body, rp->body_len);
 }
 
-/* The reply as FastCGI records, in the file. Their length, or -1. */
+/* What the library holds of the reply so far goes into the file as records, and from there out. */
+static enum rc stream_flush(struct fcgi *f) {
+    off_t len;
+    enum rc rc;
+
+    if (FCGX_FFlush(f->lib.out) != 0 || (len = lseek(f->file.fd, 0, SEEK_CUR)) < 0)
+        return ERR_MISSING;
+    rc = fcgi_conn_send(&f->conn, &f->file, (size_t)len);
+    return file_rewind(&f->file) ? rc : ERR_MISSING;
+}
+
+static enum rc stream_begin(struct reply_sink *s, const struct reply *rp) {
+    struct fcgi *f = (struct fcgi *)s;
+
+    if (!file_rewind(&f->file))
+        return ERR_MISSING;
+    put_head(f, rp);
+    return stream_flush(f);
+}
+
+static enum rc stream_write(struct reply_sink *s, const char *p, size_t len) {
+    struct fcgi *f = (struct fcgi *)s;
+
+    put(f, p, len);
+    return stream_flush(f);
+}
+
+/* The rest of the reply as FastCGI records, in the file. Their length, or -1. */
 static off_t encode(struct fcgi *f, const struct reply *rp) {
     bool good;
 
     if (!file_rewind(&f->file))
         return -1;
-    put_reply(f, rp);
+    if (rp && !rp->streaming) {
+        put_head(f, rp);
+        if (may_have_body(rp->status ? rp->status : 500) && !f->head)
+            put(f, rp->body, rp->body_len);
+    }
     good = FCGX_GetError(f->lib.out) == 0;
     library_finish(f); /* writes what it holds back, and the end of the request */
     return good && f->file.fd >= 0 ? lseek(f->file.fd, 0, SEEK_CUR) : -1;
 }
 
-enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) {
+static enum rc finish(struct fcgi *f, const struct reply *rp) {
     off_t len = encode(f, rp);
     enum rc rc = len < 0 ? ERR_MISSING : fcgi_conn_send(&f->conn, &f->file, (size_t)len);
 
@@ -336,4 +366,18 @@ enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) {
     if (f->file.fd >= 0)
         (void)file_rewind(&f->file);
     return rc;
+}
+
+static void stream_end(struct reply_sink *s) {
+    (void)finish((struct fcgi *)s, NULL); /* who is gone need not be told */
+    s->fd = -1;
+}
+
+struct reply_sink *fcgi_sink(struct fcgi *f) {
+    f->sink = (struct reply_sink){stream_begin, stream_write, stream_end, f->conn.fd};
+    return &f->sink;
+}
+
+enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) {
+    return rp->ended ? OK : finish(f, rp);
 }

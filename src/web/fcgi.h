@@ -35,8 +35,12 @@ void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms);
 enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq,
                   struct err *e) MUST_USE;
 
-/* Sends the reply, ends the request and closes the connection. Adds Content-Length; leaves the body
- * out where HTTP does (HEAD, 204, 304). ERR_MISSING if the peer is gone or stopped reading. */
+/* Where a reply to the request that was read last can be streamed to. */
+struct reply_sink *fcgi_sink(struct fcgi *f);
+
+/* Sends the reply, or the end of a streamed one, ends the request and closes the connection. Adds
+ * Content-Length; leaves the body out where HTTP does (HEAD, 204, 304). ERR_MISSING if the peer is
+ * gone or stopped reading. */
 enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) MUST_USE;
 
 #endif

@@ -61,6 +61,21 @@ void reply_empty(struct reply *rp, int status) {
     rp->body_len = 0;
 }
 
+enum rc reply_stream_begin(struct reply *rp) {
+    rp->streaming = true;
+    return rp->sink->begin(rp->sink, rp);
+}
+
+enum rc reply_stream_write(struct reply *rp, const char *p, size_t len) {
+    return rp->ended ? ERR_MISSING : rp->sink->write(rp->sink, p, len);
+}
+
+void reply_stream_end(struct reply *rp) {
+    if (!rp->ended)
+        rp->sink->end(rp->sink);
+    rp->ended = true;
+}
+
 const char *reply_reason(int status) {
     static const struct {
         int status;

@@ -1,12 +1,25 @@
-/* One HTTP reply, filled by a handler and sent whole. */
+/* One HTTP reply, filled by a handler and sent whole; or begun by it and sent piece by piece. */
 #ifndef WEB_REPLY_H
 #define WEB_REPLY_H
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/json.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 #define REPLY_HEADERS_MAX 16
+
+struct reply;
+
+/* Where the pieces of a streamed reply go. Each call sends at once, under a deadline, and gives
+ * ERR_MISSING if the peer is gone or stopped reading. */
+struct reply_sink {
+    enum rc (*begin)(struct reply_sink *s, const struct reply *rp); /* status and headers */
+    enum rc (*write)(struct reply_sink *s, const char *p, size_t len);
+    void (*end)(struct reply_sink *s);
+    int fd; /* becomes readable when the peer goes away, and for nothing else */
+};
 
 struct reply {
     struct arena *arena;
@@ -17,6 +30,9 @@ struct reply {
     unsigned header_count;
     const char *body; /* in the arena, or static */
     size_t body_len;
+    struct reply_sink *sink; /* NULL: only whole replies can be sent */
+    bool streaming;          /* status and headers are out, and the body is what is written */
+    bool ended;              /* and the peer has been told that it is over */
 };
 
 void reply_init(struct reply *rp, struct arena *a);
@@ -30,6 +46,12 @@ void reply_html(struct reply *rp, int status, const char *html, size_t len,
                 const char *form_action);
 void reply_redirect(struct reply *rp, const char *location); /* 302, not cached */
 void reply_empty(struct reply *rp, int status);
+
+/* Sends status and headers; from here on there is no other reply. ERR_MISSING: the peer is gone. */
+enum rc reply_stream_begin(struct reply *rp) MUST_USE;
+enum rc reply_stream_write(struct reply *rp, const char *p, size_t len) MUST_USE;
+/* Ends the reply for the peer now, while the handler goes on. */
+void reply_stream_end(struct reply *rp);
 
 const char *reply_reason(int status); /* "Not Found" */
 

@@ -13,13 +13,14 @@ say() {
 below() {
 	case $1 in
 	base) echo ;;
-	crypto) echo base ;;
+	crypto | schema) echo base ;;
 	web) echo base crypto ;;
 	host | net) echo base crypto web ;;
 	aws | cognito) echo base crypto web host net ;;
 	store) echo base crypto web host net aws cognito ;;
-	oauth | mcp) echo base crypto web host net cognito store ;;
-	app) echo base crypto web host net aws cognito store oauth mcp ;;
+	oauth) echo base crypto web host net cognito store ;;
+	mcp) echo base crypto schema web host net cognito store ;;
+	app) echo base crypto schema web host net aws cognito store oauth mcp ;;
 	pool) echo base crypto web app ;;
 	*) say "src/$1 is no room of ARCHITECTURE.md" ;;
 	esac
@@ -61,6 +62,7 @@ only curl/ src/net/http.c
 only lmdb src/host/kv.c
 only jwt src/crypto/token.c
 only gnutls/ src/crypto/jwk.c
+only pcre2 src/schema/pattern.c
 only nettle/ src/crypto/digest.c src/crypto/nettle_digest.h src/crypto/seal.c
 
 # A file that passes 500 lines asks to be two.

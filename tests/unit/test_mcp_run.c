@@ -40,7 +40,12 @@ static struct run_result run_with(const char *script, struct text input, int64_t
                                   size_t output_max) {
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     const char *const envp[] = {"PATH=/usr/bin:/bin", "ONLY=this", NULL};
-    struct run_spec spec = {argv, envp, dir, timeout_ms, output_max, input};
+    struct run_spec spec = {.argv = argv,
+                            .envp = envp,
+                            .dir = dir,
+                            .timeout_ms = timeout_ms,
+                            .output_max = output_max,
+                            .input = input};
     struct run_result r;
 
     run_program(a, &spec, &r);
@@ -333,7 +338,8 @@ static void it_ends_with_the_worker(void **state) {
 static void what_cannot_start_is_told(void **state) {
     const char *const argv[] = {"/nonexistent/program", NULL}, *const envp[] = {NULL};
     const char *const sh[] = {"/bin/sh", "-c", ":", NULL};
-    struct run_spec spec = {argv, envp, dir, 20000, 100, {"", 0}};
+    struct run_spec spec = {
+        .argv = argv, .envp = envp, .dir = dir, .timeout_ms = 20000, .output_max = 100};
     struct run_result r;
 
     (void)state;
@@ -377,6 +383,75 @@ static void nothing_is_left_behind(void **state) {
     assert_int_equal(errno, ECHILD);
 }
 
+struct lines {
+    struct buf all;
+    unsigned count;
+    int write_to; /* the other end of what is watched; -1: none */
+};
+
+static void take_line(void *arg, const char *line, size_t len) {
+    struct lines *l = arg;
+
+    l->count++;
+    buf_add(&l->all, line, len);
+    buf_addc(&l->all, '|');
+    if (l->write_to >= 0)
+        assert_int_equal(write(l->write_to, "x", 1), 1);
+}
+
+static struct run_result run_lines(const char *script, size_t line_max, struct lines *l,
+                                   const int *watch) {
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
+    struct run_spec spec = {.argv = argv,
+                            .envp = envp,
+                            .dir = dir,
+                            .timeout_ms = 20000,
+                            .output_max = line_max,
+                            .line = take_line,
+                            .arg = l,
+                            .watch = watch};
+    struct run_result r;
+
+    l->count = 0;
+    buf_init(&l->all, a, 1 << 20);
+    run_program(a, &spec, &r);
+    return r;
+}
+
+static void lines_are_given_away_one_by_one(void **state) {
+    struct lines l = {.write_to = -1};
+    struct run_result r =
+        run_lines("echo one; printf tw; sleep 0.02; printf 'o\\n\\nlast'", 10, &l, NULL);
+
+    (void)state;
+    assert_int_equal(r.end, RUN_EXITED);
+    assert_string_equal(l.all.p, "one|two||last|");
+    assert_int_equal(r.out.len, 0);
+    /* The limit is that of a line, not of all of them. */
+    r = run_lines("i=0; while [ $i -lt 500 ]; do echo 123456789; i=$((i + 1)); done", 10, &l, NULL);
+    assert_int_equal(r.end, RUN_EXITED);
+    assert_int_equal(l.count, 500);
+    r = run_lines("yes | tr -d '\\n'", 1000, &l, NULL);
+    assert_int_equal(r.end, RUN_TOO_MUCH);
+}
+
+static void nobody_waiting_stops_it(void **state) {
+    struct lines l;
+    int ends[2];
+    struct run_result r;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    l.write_to = ends[1];
+    r = run_lines("echo $$ > watched; echo line; exec sleep 1000", 100, &l, &ends[0]);
+    assert_int_equal(r.end, RUN_CANCELLED);
+    assert_string_equal(l.all.p, "line|");
+    assert_true(is_gone("watched"));
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
@@ -399,6 +474,8 @@ int main(void) {
         T(it_ends_with_the_worker),
         T(what_cannot_start_is_told),
         T(without_descriptors_nothing_starts),
+        T(lines_are_given_away_one_by_one),
+        T(nobody_waiting_stops_it),
         T(nothing_is_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,84 @@
+#include "mcp/list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/encode.h"
+
+#define PAGE_BYTES_MAX ((size_t)32 << 20)
+#define LIST_TTL_MS "60000" /* how long a client may trust its copy: files may come and go */
+
+static int by_key(const void *a, const void *b) {
+    return strcmp(((const struct list_entry *)a)->key, ((const struct list_entry *)b)->key);
+}
+
+/* The list is the same for every caller, yet private: who may see it depends on the token. The
+ * cursor of the next page is the last key of this one, so that it outlives a change of the list. */
+static struct text make_page(const struct list *l, size_t from, enum mcp_era era, struct arena *a) {
+    size_t end = l->count - from > LIST_PAGE ? from + LIST_PAGE : l->count;
+    struct buf b;
+
+    buf_init(&b, a, PAGE_BYTES_MAX);
+    buf_addf(&b, "{%s\"%s\":[", era == ERA_MODERN ? "\"resultType\":\"complete\"," : "", l->member);
+    for (size_t i = from; i < end; i++) {
+        const struct text *t = &l->entries[i].definition[mcp_era_index(era)];
+
+        if (i > from)
+            buf_addc(&b, ',');
+        buf_add(&b, t->p, t->len);
+    }
+    buf_addc(&b, ']');
+    if (end < l->count) {
+        const char *last = l->entries[end - 1].key;
+
+        buf_addf(&b, ",\"nextCursor\":\"%s\"", base64url_encode(a, last, strlen(last)));
+    }
+    if (era == ERA_MODERN)
+        buf_adds(&b, ",\"ttlMs\":" LIST_TTL_MS
+                     ",\"cacheScope\":\"private\",\"_meta\":{\"" META_SERVER_INFO
+                     "\":" MCP_SERVER_INFO "}");
+    buf_addc(&b, '}');
+    return (struct text){b.p, b.len};
+}
+
+void list_prepare(struct list *l, struct arena *keep, struct arena *scratch) {
+    static const enum mcp_era eras[] = {ERA_HANDSHAKE, ERA_MODERN};
+
+    if (l->count)
+        qsort(l->entries, l->count, sizeof *l->entries, by_key);
+    for (size_t i = 0; i < 2; i++) {
+        struct text t = make_page(l, 0, eras[i], scratch);
+
+        l->first[mcp_era_index(eras[i])] = (struct text){arena_strndup(keep, t.p, t.len), t.len};
+    }
+}
+
+/* The index of the first entry behind the cursor. False: it is none of ours ("Pagination"). */
+static bool find_start(struct mcp_call *c, const struct list *l, size_t *from) {
+    size_t len, key_len;
+    const char *cursor = json_strn(json_get(c->msg.params, "cursor"), &len);
+    const char *key = NULL;
+
+    if (cursor)
+        key = (const char *)base64url_decode(c->arena, cursor, len, &key_len);
+    if (!key || !key_len || memchr(key, 0, key_len))
+        return false;
+    key = arena_strndup(c->arena, key, key_len);
+    for (*from = 0; *from < l->count && strcmp(l->entries[*from].key, key) <= 0; (*from)++)
+        ;
+    return *from > 0;
+}
+
+enum rc list_page(struct mcp_call *c, const struct list *l, struct err *e) {
+    size_t from;
+
+    if (!json_has(c->msg.params, "cursor")) {
+        c->result = l->first[mcp_era_index(c->era)];
+        return OK;
+    }
+    if (!find_start(c, l, &from))
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: unknown cursor");
+    c->result = make_page(l, from, c->era, c->arena);
+    return OK;
+}

@@ -1,0 +1,28 @@
+/* What tools/list, resources/list, resources/templates/list and prompts/list answer: pages of
+ * definitions in a fixed order. The first page is made once, so that a call only copies it. */
+#ifndef MCP_LIST_H
+#define MCP_LIST_H
+
+#include "mcp/call.h"
+
+#define LIST_PAGE 100 /* entries of a page */
+
+struct list_entry {
+    const char *key;           /* what the order goes by, as bytes */
+    struct text definition[2]; /* for each era, see mcp_era_index */
+};
+
+struct list {
+    const char *member; /* "tools" */
+    struct list_entry *entries;
+    size_t count;
+    struct text first[2];
+};
+
+/* Sorts the entries by their keys and makes the first pages. Everything is in `keep`. */
+void list_prepare(struct list *l, struct arena *keep, struct arena *scratch);
+
+/* Answers with the page that params.cursor names. */
+enum rc list_page(struct mcp_call *c, const struct list *l, struct err *e);
+
+#endif
