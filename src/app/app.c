@@ -25,6 +25,8 @@ struct app {
     struct routes routes;
     struct seal_keys *seal;
     struct tool_set *tools;
+    struct resource_set *resources;
+    struct prompt_set *prompts;
     struct client_set *clients;
     int64_t upkeep_ms; /* when it was last done */
 };
@@ -63,6 +65,14 @@ static void load_tools(struct app *app, const struct config *config) {
     app->cx.tools = app->tools = tool_set_load(config, f, &bad);
     (void)fclose(f);
     log_problems("tool_left_out", text);
+    f = open_text(&text, &len);
+    app->cx.resources = app->resources = resource_set_load(config, f, &bad);
+    (void)fclose(f);
+    log_problems("resource_left_out", text);
+    f = open_text(&text, &len);
+    app->cx.prompts = app->prompts = prompt_set_load(config, f, &bad);
+    (void)fclose(f);
+    log_problems("prompt_left_out", text);
 }
 
 static void load_clients(struct app *app, const struct config *config) {
@@ -86,12 +96,14 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         return err_set(e, ERR_MISCONFIGURED,
                        "STATE_DIR %s must be a folder that the service's user can write",
                        c->state_dir);
-    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)) {
-        if (seal_keys_load(c->secret_key_file, true, &app->seal, e) ||
-            store_lmdb_open(arena_printf(a, "%s/sessions", c->state_dir), &cx->store, e))
+    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
+        if (seal_keys_load(c->secret_key_file, true, &app->seal, e))
             return e->code;
         cx->seal = app->seal;
     }
+    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) &&
+        store_lmdb_open(arena_printf(a, "%s/sessions", c->state_dir), &cx->store, e))
+        return e->code;
     if (c->endpoints & GROUP_AUTHORIZE) {
         if (http_client_new(&guarded, &cx->guarded, e))
             return e->code;
@@ -129,6 +141,8 @@ void app_free(struct app *app) {
     if (!app)
         return;
     tool_set_free(app->tools);
+    resource_set_free(app->resources);
+    prompt_set_free(app->prompts);
     client_set_free(app->clients);
     token_cache_free(app->cx.tokens);
     keyset_free(app->cx.keyset);
@@ -189,8 +203,6 @@ void app_upkeep(struct app *app) {
 bool app_check(const struct config *config, FILE *problems) {
     const struct http_options guarded = guarded_options(config);
     struct seal_keys *keys = NULL;
-    struct tool_set *tools;
-    struct client_set *clients;
     unsigned bad;
     struct err e;
     bool good = true;
@@ -205,9 +217,9 @@ bool app_check(const struct config *config, FILE *problems) {
         good = false;
     }
     seal_keys_free(keys);
-    tools = tool_set_load(config, problems, &bad);
-    tool_set_free(tools);
-    clients = client_set_load(config, problems, &bad);
-    client_set_free(clients);
+    tool_set_free(tool_set_load(config, problems, &bad));
+    resource_set_free(resource_set_load(config, problems, &bad));
+    prompt_set_free(prompt_set_load(config, problems, &bad));
+    client_set_free(client_set_load(config, problems, &bad));
     return good;
 }

@@ -54,7 +54,8 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       ...(cognito && cognitoKeys(cognito)),
       MCP_SERVER_URI: mcpUrl, AUTH_PROXY_URI: issuer, STATE_DIR: path.join(dir, 'state'), LISTEN: socket,
       SESSION_STORE: 'lmdb', WORKERS_MIN: '2', WORKERS_MAX: '8',
-      TOOLS_DIR: path.join(ROOT, 'tests/tools.d'), CLIENTS_DIR: path.join(dir, 'clients.d'),
+      TOOLS_DIR: path.join(ROOT, 'tests/tools.d'), RESOURCES_DIR: path.join(ROOT, 'tests/resources.d'),
+      PROMPTS_DIR: path.join(ROOT, 'tests/prompts.d'), CLIENTS_DIR: path.join(dir, 'clients.d'),
       CLIENT_METADATA_CA_FILE: certificates.ca, CLIENT_METADATA_ALLOW_NETS: '127.0.0.0/8 ::1/128',
       ...config,
     };
