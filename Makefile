@@ -66,11 +66,11 @@ test:  ## install what the tests need, and run every test, twice: plain and unde
 	$(MAKE) WERROR=1 valgrind
 	$(MAKE) asan
 
-check: guards unit replay pool-test e2e  ## run every test once
+check: guards unit replay pool-test e2e conformance  ## run every test once
 
 asan:  ## the whole suite under AddressSanitizer and UBSan
 	@scripts/deps test
-	$(MAKE) SANITIZE=1 BUILD=build/asan unit replay pool-test e2e
+	$(MAKE) SANITIZE=1 BUILD=build/asan unit replay pool-test e2e conformance
 
 guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, headers, shell, shipped configuration
 	@tests/guards/layers.sh
@@ -132,6 +132,9 @@ pool-test: $(BUILD)/pool/stub $(BUILD)/pool/pool_test  ## signals, crashes, relo
 e2e: $(BUILD)/mcp-authd $(BUILD)/schema_check  ## logins and calls through lighttpd by the official clients
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node --test tests/e2e/*.test.mjs
 
+conformance: $(BUILD)/mcp-authd  ## the official conformance suite, both requirement sets
+	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/conformance/run.mjs
+
 warnings:  ## no warning with gcc or clang
 	@for cc in gcc clang; do \
 	  $(MAKE) --no-print-directory -s CC=$$cc WERROR=1 BUILD=build/$$cc all && echo "$$cc: no warning" || exit 1; done
@@ -150,7 +153,8 @@ install: $(BUILD)/mcp-authd  ## install under DESTDIR
 	install -D -m 755 $(BUILD)/mcp-authd $(DESTDIR)$(PREFIX)/sbin/mcp-authd
 	[ -e $(DESTDIR)/etc/mcp-authd/mcp-authd.conf ] || \
 	  install -D -m 644 conf/mcp-authd.conf $(DESTDIR)/etc/mcp-authd/mcp-authd.conf
-	install -d $(DESTDIR)/etc/mcp-authd/tools.d $(DESTDIR)/etc/mcp-authd/clients.d
+	install -d $(DESTDIR)/etc/mcp-authd/tools.d $(DESTDIR)/etc/mcp-authd/resources.d \
+	  $(DESTDIR)/etc/mcp-authd/prompts.d $(DESTDIR)/etc/mcp-authd/clients.d
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mcp-authd README.md docs/tools.md
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d share/tools.d/*.json
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d share/tools.d/*.sh
@@ -160,6 +164,6 @@ install: $(BUILD)/mcp-authd  ## install under DESTDIR
 clean:  ## remove what was built
 	rm -rf build
 
-.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e warnings bench install clean
+.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e conformance warnings bench install clean
 .SECONDARY:
 -include $(OBJS:.o=.d) $(UNITS:=.d)

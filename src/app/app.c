@@ -26,6 +26,8 @@ struct app {
     struct routes routes;
     struct seal_keys *seal;
     struct tool_set *tools;
+    struct resource_set *resources;
+    struct prompt_set *prompts;
     struct client_set *clients;
     struct http_client *aws; /* DynamoDB and the sources of its credentials */
     struct dynamodb *dynamodb;
@@ -74,6 +76,14 @@ static void load_tools(struct app *app, const struct config *config) {
     app->cx.tools = app->tools = tool_set_load(config, f, &bad);
     (void)fclose(f);
     log_problems("tool_left_out", text);
+    f = open_text(&text, &len);
+    app->cx.resources = app->resources = resource_set_load(config, f, &bad);
+    (void)fclose(f);
+    log_problems("resource_left_out", text);
+    f = open_text(&text, &len);
+    app->cx.prompts = app->prompts = prompt_set_load(config, f, &bad);
+    (void)fclose(f);
+    log_problems("prompt_left_out", text);
 }
 
 static void load_clients(struct app *app, const struct config *config) {
@@ -112,11 +122,13 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         return err_set(e, ERR_MISCONFIGURED,
                        "STATE_DIR %s must be a folder that the service's user can write",
                        c->state_dir);
-    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)) {
-        if (seal_keys_load(c->secret_key_file, true, &app->seal, e) || open_store(app, c, e))
+    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
+        if (seal_keys_load(c->secret_key_file, true, &app->seal, e))
             return e->code;
         cx->seal = app->seal;
     }
+    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) && open_store(app, c, e))
+        return e->code;
     if (c->endpoints & GROUP_AUTHORIZE) {
         if (http_client_new(&guarded, &cx->guarded, e))
             return e->code;
@@ -154,6 +166,8 @@ void app_free(struct app *app) {
     if (!app)
         return;
     tool_set_free(app->tools);
+    resource_set_free(app->resources);
+    prompt_set_free(app->prompts);
     client_set_free(app->clients);
     token_cache_free(app->cx.tokens);
     keyset_free(app->cx.keyset);
@@ -234,8 +248,6 @@ static bool check_store(const struct config *config, FILE *problems) {
 bool app_check(const struct config *config, FILE *problems) {
     const struct http_options guarded = guarded_options(config);
     struct seal_keys *keys = NULL;
-    struct tool_set *tools;
-    struct client_set *clients;
     unsigned bad;
     struct err e;
     bool good = true;
@@ -251,9 +263,9 @@ bool app_check(const struct config *config, FILE *problems) {
     }
     seal_keys_free(keys);
     good = check_store(config, problems) && good;
-    tools = tool_set_load(config, problems, &bad);
-    tool_set_free(tools);
-    clients = client_set_load(config, problems, &bad);
-    client_set_free(clients);
+    tool_set_free(tool_set_load(config, problems, &bad));
+    resource_set_free(resource_set_load(config, problems, &bad));
+    prompt_set_free(prompt_set_load(config, problems, &bad));
+    client_set_free(client_set_load(config, problems, &bad));
     return good;
 }

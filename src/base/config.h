@@ -48,7 +48,7 @@ struct config {
     unsigned worker_max_requests;
     size_t max_body_bytes;
     /* Tools and clients. */
-    const char *tools_dir, *clients_dir;
+    const char *tools_dir, *resources_dir, *prompts_dir, *clients_dir;
     const char *client_metadata_ca_file, *client_metadata_allow_nets;
 };
 

@@ -82,6 +82,19 @@ uint8_t *base64_decode(struct arena *a, const char *text, size_t text_len, size_
     return decode(a, text, text_len, '+', '/', len);
 }
 
+char *base64_encode(struct arena *a, const void *data, size_t len) {
+    char *out = arena_alloc(a, len / 3 * 4 + 5);
+    size_t n;
+
+    memcpy(out, base64url_encode(a, data, len), len / 3 * 4 + (len % 3 ? len % 3 + 1 : 0));
+    n = strlen(out);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (char)(out[i] == '-' ? '+' : out[i] == '_' ? '/' : out[i]);
+    while (n % 4)
+        out[n++] = '=';
+    return out;
+}
+
 char *hex_encode(struct arena *a, const void *data, size_t len) {
     static const char digits[] = "0123456789abcdef";
     const uint8_t *in = data;

@@ -12,6 +12,7 @@ char *base64url_encode(struct arena *a, const void *data, size_t len);
 uint8_t *base64url_decode(struct arena *a, const char *text, size_t text_len, size_t *len);
 /* The same for plain base64 with padding (RFC 4648 §4). */
 uint8_t *base64_decode(struct arena *a, const char *text, size_t text_len, size_t *len);
+char *base64_encode(struct arena *a, const void *data, size_t len);
 char *hex_encode(struct arena *a, const void *data, size_t len);
 
 #endif

@@ -36,6 +36,9 @@ enum rc {
     ERR_RPC_INVALID_PARAMS,
     ERR_RPC_HEADER_MISMATCH,
     ERR_RPC_UNSUPPORTED_VERSION,
+    ERR_RPC_MISSING_CAPABILITY,
+    ERR_RPC_RESOURCE_NOT_FOUND,
+    ERR_RPC_INTERNAL, /* a program of the admin's, or what it needs, failed */
     /* Not the client's fault. */
     ERR_UPSTREAM,      /* Cognito or a document host failed in a way that may pass; HTTP 503 */
     ERR_STORE,         /* the session store failed; HTTP 503 */

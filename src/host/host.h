@@ -4,6 +4,7 @@
 #define HOST_HOST_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,5 +23,19 @@ enum rc host_cache_put(struct host_cache *h, const char *key, const void *value,
 /* Takes the one turn that `key` allows in every_s seconds: true for exactly one caller of the
  * host. False also if the cache fails: whoever cannot count must not go. */
 bool host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s);
+
+/* mailbox.c: what one worker of this host waits for and another one got, such as a client's answer
+ * to a question. */
+#define MAILBOX_NAME_MAX 64
+struct mailbox;
+/* The name should be one that nobody can guess. */
+enum rc mailbox_open(const char *name, struct mailbox **out, struct err *e) MUST_USE;
+void mailbox_close(struct mailbox *m); /* NULL is accepted */
+/* Waits for a letter, which is put into the buffer in place of what is there; or until the
+ * descriptor `watch` becomes readable (-1: none), or for the monotonic time. */
+enum mailbox_news { MAILBOX_LETTER, MAILBOX_WATCHED, MAILBOX_TIMEOUT };
+enum mailbox_news mailbox_wait(struct mailbox *m, int watch, int64_t until_ms, struct buf *letter);
+/* False if nobody has a mailbox of that name, or it does not take the letter. */
+bool mailbox_send(const char *name, const void *data, size_t len);
 
 #endif

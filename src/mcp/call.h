@@ -18,6 +18,7 @@
 #define META_VERSION "io.modelcontextprotocol/protocolVersion"
 #define META_CLIENT_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
 #define META_CLIENT_INFO "io.modelcontextprotocol/clientInfo"
+#define META_LOG_LEVEL "io.modelcontextprotocol/logLevel"
 #define META_SERVER_INFO "io.modelcontextprotocol/serverInfo"
 
 #define MCP_SERVER_INFO                                                                            \
@@ -25,6 +26,7 @@
     "\",\"version\":\"" MCP_AUTHD_VERSION "\"}"
 
 struct mcp_method;
+struct mcp_session;
 
 /* For what is made once for each era. */
 static inline int mcp_era_index(enum mcp_era era) {
@@ -41,6 +43,10 @@ struct mcp_call {
     enum mcp_era era;
     const char *version; /* protocol revision that this message follows */
     bool in_batch;
+    struct json *capabilities;         /* of the client; NULL: it has told us none */
+    const struct mcp_session *session; /* handshake era; NULL: none */
+    int log_level;                     /* stream.h */
+    bool gone;                         /* the client has closed the stream of this call */
     int64_t deadline_ms; /* monotonic: no program runs on after it, however many a batch has */
     const struct mcp_method *method;
     /* The answer: a result, or with an error code what else belongs to it. */
@@ -76,11 +82,26 @@ bool mcp_era_has_batches(const struct request *rq);
 
 bool mcp_era_is_handshake_version(const char *version);
 
-/* methods.c. Takes over a result object: adds what every result of the era carries. */
+/* methods.c. Takes over a result object: adds what every result of the era carries, with a
+ * resultType of "complete" unless it has one. */
 void mcp_call_finish(struct mcp_call *c, struct json *result);
+
+/* endpoint.c: does the Accept header allow this media type? An absent header allows all. */
+bool mcp_accepts(const struct request *rq, const char *type);
 
 /* tool_call.c */
 mcp_method_fn mcp_tools_list, mcp_tools_call;
 mcp_scopes_fn mcp_tools_call_scopes;
+/* resource_read.c */
+mcp_method_fn mcp_resources_list, mcp_resource_templates_list, mcp_resources_read;
+mcp_scopes_fn mcp_resources_read_scopes;
+/* prompt_get.c */
+mcp_method_fn mcp_prompts_list, mcp_prompts_get;
+mcp_scopes_fn mcp_prompts_get_scopes;
+/* complete.c */
+mcp_method_fn mcp_complete;
+mcp_scopes_fn mcp_complete_scopes;
+/* session.c */
+mcp_method_fn mcp_set_level;
 
 #endif

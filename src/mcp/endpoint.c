@@ -5,26 +5,30 @@
 #include "base/log.h"
 #include "mcp/call.h"
 #include "mcp/guard.h"
+#include "mcp/rounds.h"
+#include "mcp/session.h"
+#include "mcp/stream.h"
 #include "mcp/tools.h"
 
 #define BATCH_MAX 16                             /* messages in one batch */
 #define BATCH_ANSWER_BYTES_MAX ((size_t)4 << 20) /* after these, the rest is refused */
 
-/* Does a media range of the Accept header (RFC 9110 §12.5.1) allow an answer of ours? */
-static bool allows(const char *range, size_t len) {
-    static const char *const ours[] = {"*/*", "application/*", "application/json", "text/*",
-                                       "text/event-stream"};
-    size_t type = strcspn(range, "; \t,");
+/* Does a media range of the Accept header (RFC 9110 §12.5.1) cover the type? */
+static bool covers(const char *range, size_t len, const char *type) {
+    size_t n = strcspn(range, "; \t,"), major = strcspn(type, "/") + 1;
 
-    if (type > len)
-        type = len;
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        if (type == strlen(ours[i]) && !strncasecmp(range, ours[i], type))
-            return true;
-    return false;
+    if (n > len)
+        n = len;
+    if (n == 3 && !strncmp(range, "*/*", 3))
+        return true;
+    if (n == major + 1 && range[major] == '*')
+        return !strncasecmp(range, type, major);
+    return n == strlen(type) && !strncasecmp(range, type, n);
 }
 
-static bool accepts(const char *accept) {
+bool mcp_accepts(const struct request *rq, const char *type) {
+    const char *accept = request_header(rq, "accept");
+
     if (!accept || !accept[strspn(accept, " \t")])
         return true;
     while (*accept) {
@@ -32,7 +36,7 @@ static bool accepts(const char *accept) {
 
         accept += strspn(accept, " \t,");
         len = strcspn(accept, ",");
-        if (len && allows(accept, len))
+        if (len && covers(accept, len, type))
             return true;
         accept += len;
     }
@@ -42,7 +46,7 @@ static bool accepts(const char *accept) {
 static enum rc check_media(const struct request *rq, struct err *e) {
     if (!request_has_type(rq, "application/json"))
         return err_set(e, ERR_UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json");
-    if (!accepts(request_header(rq, "accept")))
+    if (!mcp_accepts(rq, "application/json") && !mcp_accepts(rq, "text/event-stream"))
         return err_set(e, ERR_NOT_ACCEPTABLE,
                        "Accept must allow application/json and text/event-stream");
     return OK;
@@ -61,6 +65,26 @@ static void log_refusal(const struct mcp_call *c, const struct err *e) {
              kv("method", c->msg.method ? c->msg.method : ""), kv("text", e->text));
 }
 
+/* What the client can do, and which log messages it wants. */
+static enum rc settle_client(struct mcp_call *c, struct err *e) {
+    const struct json *meta = json_get(c->msg.params, "_meta");
+
+    if (c->era == ERA_HANDSHAKE) {
+        c->log_level = LOG_WANTED_INFO;
+        return c->msg.method && !strcmp(c->msg.method, "initialize") ? OK : mcp_session_find(c, e);
+    }
+    c->capabilities = json_get(meta, META_CLIENT_CAPABILITIES);
+    c->log_level = LOG_WANTED_NONE;
+    if (!json_has(meta, META_LOG_LEVEL))
+        return OK;
+    c->log_level = mcp_log_level(json_get_str(meta, META_LOG_LEVEL));
+    if (c->log_level >= 0)
+        return OK;
+    c->error_status = 400;
+    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: _meta.%s is no log level",
+                   META_LOG_LEVEL);
+}
+
 /* Settles what the message is and which method serves it. On success, a message without c->method
  * needs no answer. */
 static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
@@ -69,6 +93,10 @@ static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
     c->era = mcp_era_of_header(c->rq);
     if (!rc)
         rc = mcp_era_settle(c, e);
+    if (!rc)
+        rc = settle_client(c, e);
+    if (!rc && c->msg.kind == RPC_RESPONSE)
+        rounds_deliver(c, message);
     if (rc || c->msg.kind == RPC_RESPONSE)
         return rc;
     if (c->msg.kind == RPC_NOTIFICATION) {
@@ -116,6 +144,8 @@ static enum rc post_single(struct mcp_call *c, struct json *message, struct err 
     int status;
     enum rc rc = route(c, message, e), rc2;
 
+    if (rc && !rpc_is_error(rc))
+        return rc;
     if (!rc) {
         rc2 = mcp_guard_scopes(c->cx, c->rp, c->claims, scopes_of(c), e);
         if (rc2)
@@ -124,7 +154,9 @@ static enum rc post_single(struct mcp_call *c, struct json *message, struct err 
     rc = answer(c, rc, &out, &status, e);
     if (rc)
         return rc;
-    if (out.p)
+    if (c->rp->streaming)
+        mcp_stream_answer(c, out);
+    else if (out.p)
         send_text(c->rp, status, out);
     else
         reply_empty(c->rp, status);
@@ -205,7 +237,12 @@ static enum rc post_batch(struct mcp_call *proto, const struct json *batch, stru
     for (size_t i = 0; i < count; i++) {
         calls[i] = *proto;
         calls[i].in_batch = true;
-        if (!route(&calls[i], json_at(batch, i), &errors[i])) {
+        rc = route(&calls[i], json_at(batch, i), &errors[i]);
+        if (rc && !rpc_is_error(rc)) {
+            *e = errors[i];
+            return rc;
+        }
+        if (!rc) {
             rc = mcp_guard_scopes(proto->cx, proto->rp, proto->claims, scopes_of(&calls[i]), e);
             if (rc)
                 return rc;

@@ -7,6 +7,7 @@
 #include "base/encode.h"
 
 #define PAGE_BYTES_MAX ((size_t)32 << 20)
+#define CURSOR_PREFIX "after:"
 #define LIST_TTL_MS "60000" /* how long a client may trust its copy: files may come and go */
 
 static int by_key(const void *a, const void *b) {
@@ -30,7 +31,7 @@ static struct text make_page(const struct list *l, size_t from, enum mcp_era era
     }
     buf_addc(&b, ']');
     if (end < l->count) {
-        const char *last = l->entries[end - 1].key;
+        const char *last = arena_printf(a, CURSOR_PREFIX "%s", l->entries[end - 1].key);
 
         buf_addf(&b, ",\"nextCursor\":\"%s\"", base64url_encode(a, last, strlen(last)));
     }
@@ -62,12 +63,15 @@ static bool find_start(struct mcp_call *c, const struct list *l, size_t *from) {
 
     if (cursor)
         key = (const char *)base64url_decode(c->arena, cursor, len, &key_len);
-    if (!key || !key_len || memchr(key, 0, key_len))
+    if (!key || memchr(key, 0, key_len))
         return false;
     key = arena_strndup(c->arena, key, key_len);
+    if (strncmp(key, CURSOR_PREFIX, sizeof CURSOR_PREFIX - 1) != 0)
+        return false;
+    key += sizeof CURSOR_PREFIX - 1;
     for (*from = 0; *from < l->count && strcmp(l->entries[*from].key, key) <= 0; (*from)++)
         ;
-    return *from > 0;
+    return true;
 }
 
 enum rc list_page(struct mcp_call *c, const struct list *l, struct err *e) {

@@ -63,6 +63,16 @@ enum rc manifest_scopes(const struct manifest *m, const struct json *run,
 enum rc manifest_limit(const struct manifest *m, const struct json *run, const char *name,
                        int64_t standard, int64_t min, int64_t max, int64_t *out) MUST_USE;
 
+/* Values that completion/complete may propose for an argument, by the member "complete": either a
+ * list of them, or a program that prints one a line. */
+struct completion {
+    const char *name; /* NULL: the end of the list */
+    struct json *values;
+    struct tool_run run;
+};
+enum rc manifest_complete(const struct manifest *m, const struct json *complete,
+                          const struct json *names, const struct completion **out) MUST_USE;
+
 /* Reads every manifest of a directory in the order of the file names and gives it to `load`. A bad
  * one is left out and reported to `problems`, a line each with file and reason; *bad counts them.
  */

@@ -13,6 +13,8 @@
  * returns as an error is about HTTP or the token, and the dispatcher answers, keeping the
  * WWW-Authenticate header that is then in the reply. (guard.h has the checks before the body.) */
 enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp, struct err *e);
+/* session.c: DELETE of the MCP endpoint, which ends a session of the handshake revisions. */
+enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *rp, struct err *e);
 
 /* tools.c: the built-in tools and those of TOOLS_DIR, in the order of their names. */
 struct tool_set;
@@ -20,5 +22,13 @@ struct tool_set;
  * and reason; *bad counts them. Never NULL. Free with tool_set_free. */
 struct tool_set *tool_set_load(const struct config *config, FILE *problems, unsigned *bad);
 void tool_set_free(struct tool_set *t); /* NULL is accepted */
+
+/* resources.c, prompts.c: the same for RESOURCES_DIR and PROMPTS_DIR. */
+struct resource_set;
+struct resource_set *resource_set_load(const struct config *config, FILE *problems, unsigned *bad);
+void resource_set_free(struct resource_set *s);
+struct prompt_set;
+struct prompt_set *prompt_set_load(const struct config *config, FILE *problems, unsigned *bad);
+void prompt_set_free(struct prompt_set *s);
 
 #endif

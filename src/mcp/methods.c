@@ -3,11 +3,14 @@
 
 #include "mcp/call.h"
 #include "mcp/mcp.h"
+#include "mcp/session.h"
 
 #define DISCOVER_TTL_MS 3600000 /* changes only with another version of the program */
 
 /* Only what is there is declared. */
-#define CAPABILITIES "{\"tools\":{}}"
+#define CAPABILITIES_OF_BOTH                                                                       \
+    "\"completions\":{},\"logging\":{},\"prompts\":{},\"resources\":{},\"tools\":{}"
+#define CAPABILITIES "{" CAPABILITIES_OF_BOTH "}"
 
 #define LITERAL(s) ((struct text){(s), sizeof(s) - 1})
 #define STRING(n) STRING_(n)
@@ -29,6 +32,7 @@ static enum rc initialize(struct mcp_call *c, struct err *e) {
                      ",\"serverInfo\":" MCP_SERVER_INFO "}",
                      mcp_era_is_handshake_version(requested) ? requested : MCP_VERSION_HANDSHAKE);
     c->result.len = strlen(c->result.p);
+    mcp_session_start(c);
     return OK;
 }
 
@@ -48,12 +52,21 @@ static enum rc discover(struct mcp_call *c, struct err *e) {
     return OK;
 }
 
+#define BOTH (ERA_HANDSHAKE | ERA_MODERN)
+
 static const struct mcp_method methods[] = {
+    {"completion/complete", BOTH, mcp_complete, mcp_complete_scopes, NULL},
     {"initialize", ERA_HANDSHAKE, initialize, NULL, NULL},
+    {"logging/setLevel", ERA_HANDSHAKE, mcp_set_level, NULL, NULL},
     {"ping", ERA_HANDSHAKE, ping, NULL, NULL},
+    {"prompts/get", BOTH, mcp_prompts_get, mcp_prompts_get_scopes, "name"},
+    {"prompts/list", BOTH, mcp_prompts_list, NULL, NULL},
+    {"resources/list", BOTH, mcp_resources_list, NULL, NULL},
+    {"resources/read", BOTH, mcp_resources_read, mcp_resources_read_scopes, "uri"},
+    {"resources/templates/list", BOTH, mcp_resource_templates_list, NULL, NULL},
     {"server/discover", ERA_MODERN, discover, NULL, NULL},
-    {"tools/call", ERA_HANDSHAKE | ERA_MODERN, mcp_tools_call, mcp_tools_call_scopes, "name"},
-    {"tools/list", ERA_HANDSHAKE | ERA_MODERN, mcp_tools_list, NULL, NULL},
+    {"tools/call", BOTH, mcp_tools_call, mcp_tools_call_scopes, "name"},
+    {"tools/list", BOTH, mcp_tools_list, NULL, NULL},
 };
 
 const struct mcp_method *mcp_method_find(const char *name, enum mcp_era era) {
@@ -77,7 +90,8 @@ void mcp_call_finish(struct mcp_call *c, struct json *result) {
         json_put_str(info, "title", MCP_SERVER_NAME);
         json_put_str(info, "version", MCP_AUTHD_VERSION);
         json_put(meta, META_SERVER_INFO, info);
-        json_put_str(result, "resultType", "complete");
+        if (!json_has(result, "resultType"))
+            json_put_str(result, "resultType", "complete");
     }
     c->result.p = json_text(c->arena, result, &c->result.len);
 }

@@ -9,14 +9,17 @@
  * answers a readable request is a successful POST; Streamable HTTP of 2026-07-28 names statuses. */
 static const struct rpc_code {
     enum rc code;
-    int number, modern_status, handshake_status;
+    int modern, modern_status, handshake, handshake_status;
 } codes[] = {
-    {ERR_RPC_PARSE, -32700, 400, 400},
-    {ERR_RPC_INVALID_REQUEST, -32600, 400, 400},
-    {ERR_RPC_METHOD_NOT_FOUND, -32601, 404, 200},
-    {ERR_RPC_INVALID_PARAMS, -32602, 200, 200},
-    {ERR_RPC_HEADER_MISMATCH, -32020, 400, 400},
-    {ERR_RPC_UNSUPPORTED_VERSION, -32022, 400, 400},
+    {ERR_RPC_PARSE, -32700, 400, -32700, 400},
+    {ERR_RPC_INVALID_REQUEST, -32600, 400, -32600, 400},
+    {ERR_RPC_METHOD_NOT_FOUND, -32601, 404, -32601, 200},
+    {ERR_RPC_INVALID_PARAMS, -32602, 200, -32602, 200},
+    {ERR_RPC_HEADER_MISMATCH, -32020, 400, -32020, 400},
+    {ERR_RPC_MISSING_CAPABILITY, -32021, 400, -32600, 200},
+    {ERR_RPC_UNSUPPORTED_VERSION, -32022, 400, -32022, 400},
+    {ERR_RPC_RESOURCE_NOT_FOUND, -32602, 200, -32002, 200},
+    {ERR_RPC_INTERNAL, -32603, 200, -32603, 200},
 };
 
 static const struct rpc_code *find(enum rc code) {
@@ -126,7 +129,7 @@ struct text rpc_error(struct arena *a, const struct json *id, enum mcp_era era, 
     const struct rpc_code *c = find(e->code);
     struct text t;
 
-    json_put_int(error, "code", c ? c->number : -32603);
+    json_put_int(error, "code", !c ? -32603 : era == ERA_MODERN ? c->modern : c->handshake);
     json_put_str(error, "message", e->text);
     if (data)
         json_put(error, "data", data);

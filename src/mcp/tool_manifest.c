@@ -24,14 +24,18 @@ static enum rc read_definition(const struct manifest *m, struct tool *tool) {
         return manifest_bad(m, "inputSchema", "must be an object with \"type\": \"object\"");
     tool->name = arena_strdup(m->keep, json_get_str(v, "name"));
     tool->has_output_schema = json_has(v, "outputSchema");
-    return param_headers_scan(m->keep, json_get(v, "inputSchema"), &tool->headers, m->e);
+    rc = tool_schemas_compile(m->keep, v, tool, m->e);
+    return rc ? rc
+              : param_headers_scan(m->keep, json_get(v, "inputSchema"), &tool->headers, m->e);
 }
 
 static enum rc read_run(const struct manifest *m, const struct json *run, struct tool *tool) {
     static const char *const names[] = {"command",          "output", "timeout_ms",
                                         "max_output_bytes", "scopes", NULL};
-    static const struct manifest_output outputs[] = {
-        {"text", TOOL_OUTPUT_TEXT}, {"json", TOOL_OUTPUT_JSON}, {0}};
+    static const struct manifest_output outputs[] = {{"text", TOOL_OUTPUT_TEXT},
+                                                     {"json", TOOL_OUTPUT_JSON},
+                                                     {"stream", TOOL_OUTPUT_STREAM},
+                                                     {0}};
     enum rc rc;
 
     if (!json_is_object(run))

@@ -122,8 +122,12 @@ static struct json *exited(struct arena *a, const struct tool *tool, const struc
         return failed(a, run, arena_printf(a, "The tool ended with exit status %d.", run->code));
     }
     *outcome = "ok";
-    return tool->run.output == TOOL_OUTPUT_JSON ? json_output(a, tool, run->out, outcome)
-                                                : text_output(a, run->out, outcome);
+    if (tool->run.output == TOOL_OUTPUT_TEXT)
+        return text_output(a, run->out, outcome);
+    if (run->out.len || tool->run.output == TOOL_OUTPUT_JSON)
+        return json_output(a, tool, run->out, outcome);
+    *outcome = "bad_output";
+    return tool_error_result(a, "The tool ended without a line that has its result.");
 }
 
 struct json *tool_run_result(struct arena *a, const struct tool *tool, const struct run_result *run,

@@ -7,6 +7,7 @@
 #include "mcp/list.h"
 #include "mcp/manifest.h"
 #include "mcp/run.h"
+#include "schema/schema.h"
 
 #define TOOLS_MAX 512
 
@@ -21,6 +22,7 @@ struct tool {
     tool_builtin_fn *builtin; /* NULL: a program */
     struct tool_run run;
     bool has_output_schema;
+    const struct schema *input, *output; /* NULL: none, so anything is right */
     struct param_headers headers;
     struct text definition[2]; /* for each era, see mcp_era_index */
 };
@@ -37,6 +39,17 @@ const struct tool *tool_find(const struct tool_set *set, const char *name);
 
 /* tool_manifest.c: ERR_INVALID_REQUEST with the reason. */
 enum rc tool_manifest_read(const struct manifest *m, struct tool *out) MUST_USE;
+
+/* tool_schema.c: compiles inputSchema and outputSchema of a Tool object. */
+enum rc tool_schemas_compile(struct arena *keep, const struct json *definition, struct tool *tool,
+                             struct err *e) MUST_USE;
+/* Wrong arguments give a *result that says so, or before 2025-11-25 an error. */
+enum rc tool_check_arguments(struct mcp_call *c, const struct tool *tool,
+                             const struct json *arguments, struct json **result,
+                             struct err *e) MUST_USE;
+/* The result, or one in its place that says why it is not what outputSchema promises. */
+struct json *tool_check_result(struct mcp_call *c, const struct tool *tool, struct json *result,
+                               const char **outcome);
 
 /* tool_builtin.c */
 extern const struct tool tool_builtins[];

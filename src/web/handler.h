@@ -16,21 +16,25 @@ struct keyset;
 struct token_cache;
 struct seal_keys;
 struct tool_set;
+struct resource_set;
+struct prompt_set;
 struct client_set;
 
 /* Everything a handler may use. Nothing else is global, so that one daemon can serve many sites.
  * Made once per worker, after the fork, by app_new. */
 struct context {
     const struct config *config;
-    struct store *store;              /* login sessions */
-    struct host_cache *host;          /* what the workers of this host share */
-    struct http_client *http;         /* to Cognito */
-    struct http_client *guarded;      /* to client document hosts, never to private addresses */
-    struct keyset *keyset;            /* Cognito's signing keys */
-    struct token_cache *tokens;       /* verified access tokens */
-    const struct seal_keys *seal;     /* keys of everything that leaves us sealed */
-    const struct tool_set *tools;     /* tools.d and the built-in ones */
-    const struct client_set *clients; /* clients.d */
+    struct store *store;                  /* login sessions */
+    struct host_cache *host;              /* what the workers of this host share */
+    struct http_client *http;             /* to Cognito */
+    struct http_client *guarded;          /* to client document hosts, never to private addresses */
+    struct keyset *keyset;                /* Cognito's signing keys */
+    struct token_cache *tokens;           /* verified access tokens */
+    const struct seal_keys *seal;         /* keys of everything that leaves us sealed */
+    const struct tool_set *tools;         /* tools.d and the built-in ones */
+    const struct resource_set *resources; /* resources.d */
+    const struct prompt_set *prompts;     /* prompts.d */
+    const struct client_set *clients;     /* clients.d */
     struct clock clock;
 };
 

@@ -168,8 +168,8 @@ test('tools/list gives the same order every time, and nothing about programs', a
   assert.doesNotMatch(JSON.stringify(first), /\.sh\b/);
 });
 
-test('GET and DELETE are 405 with Allow: POST', async () => {
-  for (const method of ['GET', 'DELETE', 'PUT']) {
+test('PUT and PATCH are 405 with Allow: POST', async () => {
+  for (const method of ['PUT', 'PATCH']) {
     const answer = await fetch(site.mcpUrl, { method, headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream' } });
     assert.equal(answer.status, 405, method);
     assert.match(answer.headers.get('allow'), /\bPOST\b/);

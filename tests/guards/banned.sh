@@ -12,4 +12,8 @@ if grep -nwE 'TODO|FIXME|XXX' -r src tests/unit tests/pool tests/e2e tests/parts
 	echo "the lines above mark unfinished work" >&2
 	bad=1
 fi
+if git grep -nE '^(<<<<<<<|>>>>>>>) ' -- . ':!tests/guards/banned.sh'; then
+	echo "the lines above are left from a merge" >&2
+	bad=1
+fi
 exit $bad

@@ -96,6 +96,8 @@ static inline void site_init(struct site *s) {
         .mcp_origin = "https://mcp.example.com",
         .prm_uri = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
         .tools_dir = s->dir,
+        .resources_dir = "",
+        .prompts_dir = "",
     };
     s->cx.config = &s->config;
     s->cx.clock.fixed_s = NOW;
@@ -112,6 +114,8 @@ static inline void site_load(struct site *s) {
     unsigned bad;
 
     s->cx.tools = tool_set_load(&s->config, stderr, &bad);
+    s->cx.resources = resource_set_load(&s->config, stderr, &bad);
+    s->cx.prompts = prompt_set_load(&s->config, stderr, &bad);
     assert_int_equal(bad, 0);
 }
 
@@ -119,6 +123,8 @@ static inline void site_free(struct site *s) {
     char command[128];
 
     tool_set_free((struct tool_set *)(uintptr_t)s->cx.tools);
+    resource_set_free((struct resource_set *)(uintptr_t)s->cx.resources);
+    prompt_set_free((struct prompt_set *)(uintptr_t)s->cx.prompts);
     token_cache_free(s->cx.tokens);
     arena_free(s->arena);
     (void)snprintf(command, sizeof command, "rm -rf %s", s->dir);

@@ -205,7 +205,9 @@ static void initialize_negotiates(void **state) {
         assert_string_equal(json_get_str(post_result(&p), "protocolVersion"), asked[i][1]);
     }
     assert_string_equal(json_text(p.arena, post_result(&p), NULL),
-                        "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}},"
+                        "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"completions\":{},"
+                        "\"logging\":{},\"prompts\":{},"
+                        "\"resources\":{},\"tools\":{}},"
                         "\"serverInfo\":{\"name\":\"mcp-authd\",\"title\":\"mcp-authd\","
                         "\"version\":\"" MCP_AUTHD_VERSION "\"}}");
     assert_null(reply_value(&p, "Mcp-Session-Id"));
@@ -226,8 +228,8 @@ static void an_initialize_may_carry_a_header(void **state) {
 }
 
 static void handshake_methods(void **state) {
-    static const char *const unknown[] = {"server/discover", "prompts/list", "nonsense", "",
-                                          "logging/setLevel"};
+    static const char *const unknown[] = {"server/discover", "subscriptions/listen", "nonsense",
+                                          ""};
 
     (void)state;
     post_header(&p, "HTTP_MCP_PROTOCOL_VERSION=2025-06-18");
@@ -263,7 +265,8 @@ static void discover_says_what_there_is(void **state) {
     assert_string_equal(
         json_text(p.arena, post_result(&p), NULL),
         "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],"
-        "\"capabilities\":{\"tools\":{}},\"ttlMs\":3600000,\"cacheScope\":\"public\",\"_meta\":{"
+        "\"capabilities\":{\"completions\":{},\"logging\":{},\"prompts\":{},"
+        "\"resources\":{},\"tools\":{}},\"ttlMs\":3600000,\"cacheScope\":\"public\",\"_meta\":{"
         "\"io.modelcontextprotocol/serverInfo\":{\"name\":\"mcp-authd\",\"title\":\"mcp-authd\","
         "\"version\":\"" MCP_AUTHD_VERSION "\"}}}");
     assert_string_equal(reply_value(&p, "Cache-Control"), "no-store");

@@ -221,12 +221,35 @@ static void the_list_is_in_order_and_says_no_more_than_it_should(void **state) {
     assert_true(json_has(json_at(json_get(post_result(&p), "tools"), 2), "outputSchema"));
 }
 
-static void there_is_only_one_page(void **state) {
+static void the_list_comes_in_pages(void **state) {
+    static const char *const wrong[] = {"abc", "", "!", "YWZ0ZXI"};
+    const char *cursor;
+    size_t seen = 0, pages = 0;
+
     (void)state;
+    for (int i = 0; i < 250; i++)
+        site_tool(&site, arena_printf(p.arena, "t%03d", i), "", "", "");
     load();
-    post_modern(&p, "tools/list", NULL, "\"cursor\":\"abc\"");
-    expect_error(&p, 200, -32602);
-    send_old("tools/list", "\"cursor\":\"abc\"");
+    post_modern(&p, "tools/list", NULL, "");
+    for (;;) {
+        const struct json *tools = json_get(post_result(&p), "tools");
+
+        pages++;
+        seen += json_len(tools);
+        cursor = json_get_str(post_result(&p), "nextCursor");
+        if (!cursor)
+            break;
+        assert_int_equal(json_len(tools), 100);
+        post_modern(&p, "tools/list", NULL, arena_printf(p.arena, "\"cursor\":\"%s\"", cursor));
+        expect_result(&p);
+    }
+    assert_int_equal(pages, 3);
+    assert_int_equal(seen, 252); /* with echo and whoami */
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        post_modern(&p, "tools/list", NULL, arena_printf(p.arena, "\"cursor\":\"%s\"", wrong[i]));
+        expect_error(&p, 200, -32602);
+    }
+    post_modern(&p, "tools/list", NULL, "\"cursor\":7");
     expect_error(&p, 200, -32602);
 }
 
@@ -257,7 +280,7 @@ int main(void) {
         T(a_bad_manifest_does_not_stop_the_others),
         T(without_a_directory_the_built_in_tools_are_there),
         T(the_list_is_in_order_and_says_no_more_than_it_should),
-        T(there_is_only_one_page),
+        T(the_list_comes_in_pages),
         T(the_examples_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,7 +105,8 @@ static void a_program_is_told_who_calls(void **state) {
     assert_string_equal(tool_text(&p, 0),
                         "{\"tool\":\"show\",\"arguments\":{\"x\":[1,{\"y\":null}]},"
                         "\"caller\":{\"sub\":\"user-1\",\"username\":\"alice\","
-                        "\"client_id\":\"app-1\",\"scopes\":[\"openid\",\"mcp-server/tools\"]}}");
+                        "\"client_id\":\"app-1\",\"scopes\":[\"openid\",\"mcp-server/tools\"]},"
+                        "\"clientCapabilities\":{}}");
     send_old("tools/call", "\"name\":\"show\"");
     assert_non_null(strstr(tool_text(&p, 0), "\"arguments\":{}"));
     call("env", "");

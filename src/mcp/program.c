@@ -1,0 +1,220 @@
+#include "mcp/program.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mcp/rounds.h"
+#include "mcp/stream.h"
+
+#define TRACE_MAX 512 /* bytes of one member of the trace context */
+
+/* ---- what it reads ---- */
+
+static struct json *caller(struct mcp_call *c) {
+    struct json *caller = json_new_object(c->arena), *scopes = json_new_array(c->arena);
+
+    for (const char *p = c->claims->scope; *p;) {
+        size_t n = strcspn(p, " ");
+
+        if (n)
+            json_add(scopes, json_new_stringn(c->arena, p, n));
+        p += n + (p[n] == ' ');
+    }
+    json_put_str(caller, "sub", c->claims->sub);
+    json_put_str(caller, "username", c->claims->username);
+    json_put_str(caller, "client_id", c->claims->client_id);
+    json_put(caller, "scopes", scopes);
+    return caller;
+}
+
+static struct text make_input(struct mcp_call *c, const struct program *p,
+                              const struct rounds *rounds) {
+    struct json *input = json_new_object(c->arena);
+    struct json_member m;
+    struct text t;
+
+    json_put_str(input, p->kind, p->name);
+    for (bool more = json_first(p->input, &m); more; more = json_next(&m))
+        json_put(input, m.key, m.value);
+    json_put(input, "caller", caller(c));
+    if (c->capabilities)
+        json_put(input, "clientCapabilities", c->capabilities);
+    if (rounds->responses)
+        json_put(input, "inputResponses", rounds->responses);
+    if (rounds->state)
+        json_put(input, "requestState", rounds->state);
+    t.p = json_text(c->arena, input, &t.len);
+    return t;
+}
+
+/* W3C trace context from _meta, as OpenTelemetry names it for programs. What could not stand in an
+ * environment is left out. */
+static void add_trace(struct mcp_call *c, const char **envp, size_t *n, const char *member,
+                      const char *variable) {
+    const char *v = json_get_str(json_get(c->msg.params, "_meta"), member);
+
+    if (!v || strlen(v) > TRACE_MAX)
+        return;
+    for (const char *p = v; *p; p++)
+        if (*p < ' ' || *p > '~')
+            return;
+    envp[(*n)++] = arena_printf(c->arena, "%s=%s", variable, v);
+}
+
+static const char *const *make_environment(struct mcp_call *c, const struct program *p) {
+    const char **envp = arena_alloc(c->arena, 8 * sizeof *envp), *kind;
+    size_t n = 0;
+
+    kind = !strcmp(p->kind, "tool") ? "TOOL" : !strcmp(p->kind, "prompt") ? "PROMPT" : "RESOURCE";
+    envp[n++] = "PATH=/usr/local/bin:/usr/bin:/bin";
+    envp[n++] = "LANG=C.UTF-8";
+    envp[n++] = arena_printf(c->arena, "MCP_%s=%s", kind, p->name);
+    envp[n++] = arena_printf(c->arena, "MCP_REQUEST_ID=%s", c->rq->id);
+    add_trace(c, envp, &n, "traceparent", "TRACEPARENT");
+    add_trace(c, envp, &n, "tracestate", "TRACESTATE");
+    return envp;
+}
+
+/* ---- what it says on the way: lines of JSON ---- */
+
+struct lines {
+    struct mcp_call *c;
+    const struct program *p;
+    struct json *token; /* of the progress that the client wants; NULL: none */
+    struct text result;
+};
+
+static void send_progress(struct lines *l, struct json *progress) {
+    static const char *const members[] = {"progress", "total", "message", NULL};
+    struct json *params = json_new_object(l->c->arena);
+
+    if (!l->token || !json_is_number(json_get(progress, "progress")))
+        return;
+    json_put(params, "progressToken", l->token);
+    for (const char *const *m = members; *m; m++)
+        if (json_has(progress, *m))
+            json_put(params, *m, json_get(progress, *m));
+    mcp_stream_notify(l->c, "notifications/progress", params);
+}
+
+static void send_log(struct lines *l, struct json *log) {
+    const char *level = json_get_str(log, "level"), *logger = json_get_str(log, "logger");
+    struct json *params;
+
+    if (!json_has(log, "data") || mcp_log_level(level) < l->c->log_level)
+        return;
+    params = json_new_object(l->c->arena);
+    json_put_str(params, "level", level);
+    json_put_str(params, "logger", logger ? logger : l->p->name);
+    json_put(params, "data", json_get(log, "data"));
+    mcp_stream_notify(l->c, "notifications/message", params);
+}
+
+static void take_line(void *arg, const char *line, size_t len) {
+    struct lines *l = arg;
+    struct arena *a = l->c->arena;
+    struct json *v;
+    struct err e;
+
+    if (!len || json_parse(a, line, len, &v, &e))
+        return;
+    if (json_has(v, "progress"))
+        send_progress(l, json_get(v, "progress"));
+    if (json_has(v, "log"))
+        send_log(l, json_get(v, "log"));
+    if (json_has(v, "result"))
+        l->result.p = json_text(a, json_get(v, "result"), &l->result.len);
+    else if (json_has(v, "inputRequired"))
+        l->result = (struct text){arena_strndup(a, line, len), len};
+}
+
+/* ---- */
+
+static void run_once(struct mcp_call *c, const struct program *p, const struct rounds *rounds,
+                     struct run_result *out) {
+    int64_t left = c->deadline_ms - clock_monotonic_ms();
+    struct lines lines = {.c = c, .p = p};
+    struct run_spec spec = {.argv = p->run->argv,
+                            .envp = make_environment(c, p),
+                            .dir = p->run->dir,
+                            .timeout_ms = p->run->timeout_ms,
+                            .output_max = p->run->output_max,
+                            .input = make_input(c, p, rounds),
+                            .watch = mcp_stream_watch(c)};
+
+    if (spec.timeout_ms > left)
+        spec.timeout_ms = left > 0 ? left : 0;
+    if (p->run->output == TOOL_OUTPUT_STREAM) {
+        lines.token = json_get(json_get(c->msg.params, "_meta"), "progressToken");
+        if (!json_is_string(lines.token) && !json_is_number(lines.token))
+            lines.token = NULL;
+        spec.line = take_line;
+        spec.arg = &lines;
+    }
+    run_program(c->arena, &spec, out);
+    if (spec.line)
+        out->out = lines.result;
+    if (out->err.len)
+        log_info("tool_stderr", kv("request", c->rq->id), kv(p->kind, p->name),
+                 kv("text", out->err.p));
+    if (out->end == RUN_NOT_STARTED)
+        log_error("tool_not_started", kv("request", c->rq->id), kv(p->kind, p->name),
+                  kv("why", strerror(out->code)));
+}
+
+enum rc program_call(struct mcp_call *c, const struct program *p, struct run_result *out,
+                     bool *answered, struct err *e) {
+    struct rounds rounds = {.name = arena_printf(c->arena, "%s %s", c->msg.method, p->name),
+                            .bound = p->bound};
+    enum rc rc = rounds_read(c, &rounds, e);
+
+    *answered = false;
+    for (int i = 0; !rc && i < ROUNDS_MAX; i++) {
+        struct json *wanted = NULL;
+
+        run_once(c, p, &rounds, out);
+        if (out->end == RUN_EXITED && !out->code &&
+            (p->run->output == TOOL_OUTPUT_JSON || p->run->output == TOOL_OUTPUT_STREAM))
+            wanted = rounds_wanted(c->arena, out->out);
+        if (!wanted)
+            return OK;
+        if (c->era == ERA_MODERN) {
+            *answered = true;
+            return rounds_reply(c, &rounds, wanted, e);
+        }
+        rc = rounds_ask(c, &rounds, wanted, e);
+    }
+    return rc ? rc : err_set(e, ERR_RPC_INTERNAL, "Internal error: the program asks without end");
+}
+
+const char *program_failure(struct mcp_call *c, const struct tool_run *run,
+                            const struct run_result *r, const char **outcome) {
+    const char *name;
+
+    switch (r->end) {
+    case RUN_EXITED:
+        *outcome = r->code ? "exit_status" : "ok";
+        return r->code ? arena_printf(c->arena, "the program ended with exit status %d", r->code)
+                       : NULL;
+    case RUN_SIGNALLED:
+        *outcome = "signal";
+        name = sigabbrev_np(r->code);
+        return arena_printf(c->arena, "the program was ended by signal SIG%s", name ? name : "?");
+    case RUN_TIMED_OUT:
+        *outcome = "timeout";
+        return arena_printf(c->arena, "the program did not finish within %lld ms",
+                            (long long)r->timeout_ms);
+    case RUN_TOO_MUCH:
+        *outcome = "too_much_output";
+        return arena_printf(c->arena, "the program printed more than %zu bytes", run->output_max);
+    case RUN_CANCELLED:
+        *outcome = "cancelled";
+        return "the call was cancelled";
+    case RUN_NOT_STARTED:
+        break;
+    }
+    *outcome = "not_started";
+    return "the program could not be started";
+}

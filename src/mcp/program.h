@@ -1,0 +1,28 @@
+/* A program of a manifest at work for one call: what it reads, its messages on the way, and the
+ * input that it asks for (docs/tools.md). */
+#ifndef MCP_PROGRAM_H
+#define MCP_PROGRAM_H
+
+#include "mcp/call.h"
+#include "mcp/manifest.h"
+#include "mcp/run.h"
+
+struct program {
+    const struct tool_run *run;
+    const char *kind, *name; /* "tool", and which one */
+    struct json *input;      /* what this kind of program reads; the rest is added */
+    struct json *bound;      /* what a requestState is bound to, besides user and name */
+};
+
+/* Runs it, again for each round of input. *answered: c->result holds the answer already, because
+ * the program needs input. Otherwise *out has its end and its output; a stream's output is the text
+ * of its result, empty if it gave none. */
+enum rc program_call(struct mcp_call *c, const struct program *p, struct run_result *out,
+                     bool *answered, struct err *e) MUST_USE;
+
+/* A sentence on how the program failed, or NULL if it ended well. *outcome is a word for the
+ * audit line. */
+const char *program_failure(struct mcp_call *c, const struct tool_run *run,
+                            const struct run_result *r, const char **outcome);
+
+#endif

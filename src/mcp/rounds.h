@@ -1,0 +1,37 @@
+/* Input that a program needs of the client before it can answer. Revision 2026-07-28 has multi
+ * round-trip requests: the answer says what is needed, and the client sends the request again with
+ * it. In the handshake revisions the server asks by requests of its own on the stream of the call,
+ * and the client's answers reach any worker: a program need not know which. */
+#ifndef MCP_ROUNDS_H
+#define MCP_ROUNDS_H
+
+#include "mcp/call.h"
+#include "mcp/run.h"
+
+#define ROUNDS_MAX 16               /* in one call of the handshake revisions */
+#define ROUNDS_REQUESTS_MAX 16      /* that a program may ask for at once */
+#define ROUNDS_STATE_MAX 16384      /* bytes of its state, as JSON */
+#define ROUNDS_STATE_S 3600         /* for so long a state may come back */
+#define ROUNDS_ANSWER_MAX (1 << 20) /* bytes of a client's answer */
+
+struct rounds {
+    const char *name;       /* of the method and what it calls: the state is bound to it, */
+    struct json *bound;     /* and to this */
+    struct json *responses; /* by the keys of the requests; NULL: none yet */
+    struct json *state;     /* the program's own; NULL: none */
+};
+
+/* Reads inputResponses and requestState of a modern request. */
+enum rc rounds_read(struct mcp_call *c, struct rounds *r, struct err *e) MUST_USE;
+/* What the program asked for, if it did: the value of "inputRequired" in its output. */
+struct json *rounds_wanted(struct arena *a, struct text output);
+/* Modern: fills c->result with the InputRequiredResult. */
+enum rc rounds_reply(struct mcp_call *c, const struct rounds *r, struct json *wanted,
+                     struct err *e) MUST_USE;
+/* Handshake: asks the client, waits, and fills r with its answers and the state. */
+enum rc rounds_ask(struct mcp_call *c, struct rounds *r, struct json *wanted,
+                   struct err *e) MUST_USE;
+/* A client's answer, for the worker that waits for it. */
+void rounds_deliver(struct mcp_call *c, struct json *message);
+
+#endif

@@ -1,0 +1,136 @@
+#include "mcp/session.h"
+
+#include <string.h>
+
+#include "base/encode.h"
+#include "host/host.h"
+#include "mcp/guard.h"
+#include "mcp/headers.h"
+#include "mcp/stream.h"
+
+#define PURPOSE "mcp-session"
+#define NOTE_PREFIX "mcp-session:"
+#define ID_MAX 4096
+
+/* What of a client's capabilities a program may ask for, and no more: the id is a header. */
+static struct json *known_capabilities(struct arena *a, const struct json *given) {
+    static const struct {
+        const char *name, *parts[3];
+    } known[] = {{"elicitation", {"form", "url", NULL}},
+                 {"sampling", {"tools", "context", NULL}},
+                 {"roots", {NULL}}};
+    struct json *out = json_new_object(a);
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const struct json *v = json_get(given, known[i].name);
+        struct json *copy = json_new_object(a);
+
+        if (!json_is_object(v))
+            continue;
+        for (const char *const *part = known[i].parts; *part; part++)
+            if (json_is_object(json_get(v, *part)))
+                json_put(copy, *part, json_new_object(a));
+        json_put(out, known[i].name, copy);
+    }
+    return out;
+}
+
+void mcp_session_start(struct mcp_call *c) {
+    struct json *state = json_new_object(c->arena);
+    const char *text;
+    size_t len;
+
+    if (!c->cx->seal || !c->cx->host)
+        return;
+    json_put_int(state, "t", clock_now_s(&c->cx->clock));
+    json_put(state, "c", known_capabilities(c->arena, json_get(c->msg.params, "capabilities")));
+    text = json_text(c->arena, state, &len);
+    reply_header(c->rp, "Mcp-Session-Id",
+                 seal(c->arena, c->cx->seal, PURPOSE, c->claims->sub, text, len));
+}
+
+static enum rc unknown(struct err *e) {
+    return err_set(e, ERR_NOT_FOUND, "this session is unknown or has ended: initialize again");
+}
+
+static const char *note_key(struct arena *a, const char *id) {
+    uint8_t digest[SHA256_LEN];
+
+    sha256(id, strlen(id), digest);
+    return arena_printf(a, NOTE_PREFIX "%s", base64url_encode(a, digest, sizeof digest));
+}
+
+/* What was noted of the session: "ended", or the name of a log level. */
+static const char *read_note(struct mcp_call *c, const char *key) {
+    const char *note;
+    int64_t stored_s;
+    size_t len;
+    struct err e;
+
+    return host_cache_get(c->cx->host, c->arena, key, &note, &len, &stored_s, &e) ? "" : note;
+}
+
+enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
+    const char *id = mcp_header(c->rq, "mcp-session-id"), *note;
+    struct mcp_session *session;
+    struct json *state;
+    int64_t started, now = clock_now_s(&c->cx->clock);
+    char *text;
+    size_t len;
+    int level;
+
+    if (!id || !c->cx->seal || !c->cx->host)
+        return OK;
+    if (strlen(id) > ID_MAX ||
+        seal_open(c->arena, c->cx->seal, PURPOSE, c->claims->sub, id, &text, &len, e) ||
+        json_parse(c->arena, text, len, &state, e) || !json_get_int(state, "t", &started) ||
+        now - started > SESSION_MAX_S)
+        return unknown(e);
+    session = arena_alloc(c->arena, sizeof *session);
+    session->key = note_key(c->arena, id);
+    note = read_note(c, session->key);
+    if (!strcmp(note, "ended"))
+        return unknown(e);
+    level = mcp_log_level(note);
+    if (level >= 0)
+        c->log_level = level;
+    c->session = session;
+    c->capabilities = json_get(state, "c");
+    return OK;
+}
+
+static enum rc put_note(struct mcp_call *c, const char *note, struct err *e) {
+    return host_cache_put(c->cx->host, c->session->key, note, strlen(note),
+                          clock_now_s(&c->cx->clock), e);
+}
+
+/* Without a session there is nothing that the level could be kept for. */
+enum rc mcp_set_level(struct mcp_call *c, struct err *e) {
+    const char *level = json_get_str(c->msg.params, "level");
+
+    if (mcp_log_level(level) < 0)
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "Invalid params: level must be one of debug, info, notice, warning, error, "
+                       "critical, alert, emergency");
+    if (c->session && put_note(c, level, e))
+        return e->code;
+    c->result = (struct text){"{}", 2};
+    return OK;
+}
+
+/* DELETE of the endpoint: the client has no more use for its session. */
+enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
+    struct mcp_call c = {.cx = cx, .rq = rq, .rp = rp, .arena = rq->arena, .era = ERA_HANDSHAKE};
+    enum rc rc = mcp_guard(cx, rq, rp, &c.claims, e);
+
+    if (!rc)
+        rc = mcp_session_find(&c, e);
+    if (rc)
+        return rc;
+    if (!c.session)
+        return err_set(e, ERR_INVALID_REQUEST, "Mcp-Session-Id is missing");
+    rc = put_note(&c, "ended", e);
+    if (!rc)
+        reply_empty(rp, 204);
+    return rc;
+}

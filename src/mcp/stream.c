@@ -1,0 +1,71 @@
+#include "mcp/stream.h"
+
+#include <string.h>
+
+#define EVENT_START "data: "
+#define EVENT_END "\n\n"
+
+int mcp_log_level(const char *name) {
+    static const char *const names[] = {"debug", "info",     "notice", "warning",
+                                        "error", "critical", "alert",  "emergency"};
+
+    for (int i = 0; name && i < 8; i++)
+        if (!strcmp(name, names[i]))
+            return i;
+    return -1;
+}
+
+bool mcp_stream_possible(const struct mcp_call *c) {
+    return c->rp->sink && !c->in_batch && mcp_accepts(c->rq, "text/event-stream");
+}
+
+static void begin(struct mcp_call *c) {
+    c->rp->status = 200;
+    reply_header(c->rp, "Content-Type", "text/event-stream");
+    reply_header(c->rp, "Cache-Control", "no-store");
+    reply_header(c->rp, "X-Accel-Buffering", "no"); /* proxies pass each event on at once */
+    if (reply_stream_begin(c->rp))
+        c->gone = true;
+}
+
+/* JSON text has no line end in it, so one line of data carries it. */
+static void send_event(struct mcp_call *c, const char *text, size_t len) {
+    const size_t start = sizeof EVENT_START - 1, end = sizeof EVENT_END - 1;
+    char *event = arena_alloc(c->arena, start + len + end);
+
+    memcpy(event, EVENT_START, start);
+    memcpy(event + start, text, len);
+    memcpy(event + start + len, EVENT_END, end);
+    if (!c->gone && reply_stream_write(c->rp, event, start + len + end))
+        c->gone = true;
+}
+
+void mcp_stream_send(struct mcp_call *c, struct json *message) {
+    const char *text;
+    size_t len;
+
+    if (!mcp_stream_possible(c))
+        return;
+    if (!c->rp->streaming)
+        begin(c);
+    text = json_text(c->arena, message, &len);
+    send_event(c, text, len);
+}
+
+void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *params) {
+    struct json *message = json_new_object(c->arena);
+
+    json_put_str(message, "jsonrpc", "2.0");
+    json_put_str(message, "method", method);
+    json_put(message, "params", params);
+    mcp_stream_send(c, message);
+}
+
+void mcp_stream_answer(struct mcp_call *c, struct text answer) {
+    if (answer.p)
+        send_event(c, answer.p, answer.len);
+}
+
+const int *mcp_stream_watch(const struct mcp_call *c) {
+    return c->era == ERA_MODERN && c->rp->sink ? &c->rp->sink->fd : NULL;
+}

@@ -1,0 +1,24 @@
+/* The answer to one request as a stream of server-sent events: notifications on the way, and the
+ * response at the end. It begins with the first message; without one, the answer stays plain JSON.
+ */
+#ifndef MCP_STREAM_H
+#define MCP_STREAM_H
+
+#include "mcp/call.h"
+
+/* Levels of log messages (RFC 5424 §6.2.1, as MCP names them), from debug to emergency. */
+enum log_wanted { LOG_WANTED_NONE = 100, LOG_WANTED_INFO = 1 };
+int mcp_log_level(const char *name); /* -1: there is no such level */
+
+/* May this call be answered by a stream? */
+bool mcp_stream_possible(const struct mcp_call *c);
+/* Sends a message; nothing if the client takes no stream. Sets c->gone if it went away. */
+void mcp_stream_send(struct mcp_call *c, struct json *message);
+void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *params);
+/* Sends the answer of a call whose stream has begun. */
+void mcp_stream_answer(struct mcp_call *c, struct text answer);
+/* What becomes readable when the client goes away, for run_spec.watch; NULL if that does not end
+ * the call: before 2026-07-28 a broken connection is no cancellation. */
+const int *mcp_stream_watch(const struct mcp_call *c);
+
+#endif

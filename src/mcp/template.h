@@ -1,0 +1,26 @@
+/* Text with {{name}} in it, and URI templates. */
+#ifndef MCP_TEMPLATE_H
+#define MCP_TEMPLATE_H
+
+#include "base/arena.h"
+#include "base/json.h"
+
+#define TEMPLATE_BYTES_MAX ((size_t)4 << 20) /* of one expanded string */
+
+/* A copy of the value in which {{name}} inside of strings is replaced by the string values[name]; a
+ * name without a value becomes nothing. *values may hold anything: what it holds is not looked at
+ * for {{ }} again. NULL: a string became too long. */
+struct json *template_expand(struct arena *a, struct json *v, const struct json *values);
+/* The first name in it that is not a member of `names`, or NULL. */
+const char *template_unknown(struct arena *a, const struct json *v, const struct json *names);
+
+/* RFC 6570 level 1 and 2 as far as resources need them: {name} stands for a part without a slash,
+ * {+name} for anything. The names become members of `names`. ERR_INVALID_REQUEST with the reason.
+ */
+enum rc uri_template_check(struct arena *a, const char *uri_template, struct json *names,
+                           struct err *e) MUST_USE;
+/* Does the URI match? Then *out has the decoded values by name. */
+bool uri_template_match(struct arena *a, const char *uri_template, const char *uri,
+                        struct json **out);
+
+#endif

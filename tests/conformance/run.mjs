@@ -1,0 +1,91 @@
+// The official conformance suite against mcp-authd behind lighttpd, with a real token: every check of both requirement
+// sets has to pass, scored or not. The suite sends no token, so the web server of this test puts one in.
+//
+//   tests/node tests/conformance/run.mjs [REVISION [SCENARIO]]
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { startLighttpd } from '../parts/lighttpd.mjs';
+import { startSite } from '../parts/site.mjs';
+import { freePort, ROOT } from '../parts/util.mjs';
+
+const FIXTURES = path.join(ROOT, 'tests/conformance');
+const SUITE = path.join(ROOT, 'tests/node_modules/@modelcontextprotocol/conformance/dist/index.js');
+const REVISIONS = ['2025-11-25', '2026-07-28'];
+// What is not a check but a note that the suite keeps of its own doing.
+const NOTES = new Set(['outgoing-request', 'incoming-response', 'incoming-sse-event', 'stream-closed']);
+
+// The fixtures are copied, because some of the tools change the lists.
+function copyFixtures() {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-conformance-'));
+  for (const kind of ['tools.d', 'resources.d', 'prompts.d']) fs.cpSync(path.join(FIXTURES, kind), path.join(dir, kind), { recursive: true });
+  return dir;
+}
+
+async function runSuite(revision, url, out, scenario) {
+  const what = scenario ? ['--scenario', scenario, '--spec-version', revision] : ['--requirements', revision];
+  const child = spawn(process.execPath, [SUITE, 'server', '--url', url, ...what, '--output-dir', out],
+    { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part) => { output += part; });
+  const [code] = await once(child, 'close');
+  return { code, output };
+}
+
+// Every checks.json below a folder, as { scenario, checks }.
+function readResults(out) {
+  return fs.readdirSync(out, { recursive: true }).filter((file) => path.basename(file) === 'checks.json').sort().map((file) => ({
+    scenario: path.basename(path.dirname(file)).replace(/^server-/, '').replace(/-\d{4}-\d\d-\d\dT.*$/, ''),
+    checks: JSON.parse(fs.readFileSync(path.join(out, file), 'utf8')),
+  }));
+}
+
+function report(revision, results) {
+  const counts = { SUCCESS: 0, FAILURE: 0, WARNING: 0, SKIPPED: 0, INFO: 0 };
+  for (const { scenario, checks } of results) {
+    for (const check of checks.filter((each) => !NOTES.has(each.id))) {
+      counts[check.status]++;
+      if (check.status !== 'SUCCESS') {
+        console.log(`${revision} ${scenario} ${check.id}: ${check.status} ${check.errorMessage ?? check.details?.message ?? check.details?.note ?? ''}`);
+      }
+    }
+  }
+  const total = Object.values(counts).reduce((sum, n) => sum + n, 0);
+  console.log(`${revision}: ${results.length} scenarios, ${counts.SUCCESS} of ${total} checks pass (${counts.FAILURE} failed, ` +
+    `${counts.WARNING} warnings, ${counts.SKIPPED} skipped, ${counts.INFO} notes)`);
+  return results.length > 0 && counts.FAILURE + counts.WARNING === 0;
+}
+
+const [only, scenario] = process.argv.slice(2);
+const fixtures = copyFixtures();
+const port = await freePort();
+let site;
+let web;
+let good = true;
+try {
+  site = await startSite({ config: {
+    ALLOWED_ORIGINS: `http://127.0.0.1:${port}`, TOOLS_DIR: path.join(fixtures, 'tools.d'),
+    RESOURCES_DIR: path.join(fixtures, 'resources.d'), PROMPTS_DIR: path.join(fixtures, 'prompts.d'),
+  } });
+  const dir = path.join(site.dir, 'conformance');
+  fs.mkdirSync(dir);
+  web = await startLighttpd({ dir, port, socket: site.keys.LISTEN, more: `server.modules += ( "mod_setenv" )
+setenv.set-request-header = ( "Authorization" => "Bearer ${await site.cognito.accessToken()}" )
+` });
+  for (const revision of only ? [only] : REVISIONS) {
+    const out = path.join(dir, revision);
+    const { code, output } = await runSuite(revision, `http://127.0.0.1:${port}/mcp`, out, scenario);
+    const passed = report(revision, readResults(out));
+    if (!passed || code !== 0) good = false;
+    if (code !== 0 || process.env.VERBOSE) console.log(output.split('\n').slice(process.env.VERBOSE ? 0 : -40).join('\n'));
+  }
+  if (process.env.VERBOSE) console.log(site.daemon.log);
+} finally {
+  await web?.stop();
+  await site?.close();
+  fs.rmSync(fixtures, { recursive: true, force: true });
+}
+process.exitCode = good ? 0 : 1;
