@@ -29,10 +29,11 @@ struct app {
     int64_t upkeep_ms; /* when it was last done */
 };
 
-static const struct http_options open_options = {0, "", ""};
+static const struct http_options open_options = {0, "", "", ""};
 
 static struct http_options guarded_options(const struct config *c) {
-    return (struct http_options){1, c->client_metadata_allow_nets, c->client_metadata_ca_file};
+    return (struct http_options){1, c->client_metadata_allow_nets, c->client_metadata_ca_file,
+                                 c->client_metadata_proxy};
 }
 
 /* What was left out is logged; it never stops the rest. */

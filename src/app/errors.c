@@ -6,13 +6,16 @@
 
 static const struct {
     int status;
-    const char *oauth; /* RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 8707 §2 */
+    const char *oauth; /* RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 7591
+                          §3.2.2, RFC 8707 §2 */
     int rpc;           /* JSON-RPC 2.0 §5.1; MCP basic/index "Error Codes" */
 } table[ERR_COUNT] = {
     /* codes that are not here never get here: that would be our bug */
     [ERR_INVALID_REQUEST] = {400, "invalid_request", -32600},
     [ERR_INVALID_CLIENT] = {401, "invalid_client", -32600},
-    [ERR_INVALID_REDIRECT_URI] = {400, "invalid_request", -32600},
+    [ERR_INVALID_REDIRECT_URI] = {400, "invalid_redirect_uri", -32600},
+    [ERR_INVALID_CLIENT_METADATA] = {400, "invalid_client_metadata", -32600},
+    [ERR_UNSUPPORTED_TOKEN_TYPE] = {400, "unsupported_token_type", -32600},
     [ERR_INVALID_GRANT] = {400, "invalid_grant", -32600},
     [ERR_INVALID_SCOPE] = {400, "invalid_scope", -32600},
     [ERR_INVALID_TARGET] = {400, "invalid_target", -32600},

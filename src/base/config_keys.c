@@ -22,11 +22,12 @@ const struct config_key config_keys[] = {
     TEXT("COGNITO_DOMAIN", cognito_domain, "",
          "The pool's domain: its prefix, or a whole custom domain such as login.example.com."),
     TEXT("COGNITO_ISSUER", cognito_issuer, "",
-         "Set these four only for an OpenID provider that is not Cognito; otherwise they follow\n"
+         "Set these five only for an OpenID provider that is not Cognito; otherwise they follow\n"
          "from region, pool and domain."),
     TEXT("COGNITO_AUTHORIZE_URL", cognito_authorize_url, "", ""),
     TEXT("COGNITO_TOKEN_URL", cognito_token_url, "", ""),
     TEXT("COGNITO_JWKS_URL", cognito_jwks_url, "", ""),
+    TEXT("COGNITO_REVOKE_URL", cognito_revoke_url, "", ""),
     TEXT("SUPPORTED_SCOPES", supported_scopes, "openid email profile mcp-server/tools",
          "Scopes that clients may ask for. Others are left out of the request to Cognito."),
     TEXT("REQUIRED_SCOPES", required_scopes, "mcp-server/tools",
@@ -64,5 +65,24 @@ const struct config_key config_keys[] = {
     TEXT("CLIENT_METADATA_ALLOW_NETS", client_metadata_allow_nets, "",
          "Private address ranges that client documents may come from, such as 10.1.0.0/16.\n"
          "For tests and intranets."),
+    TEXT("CLIENT_METADATA_PROXY", client_metadata_proxy, "",
+         "HTTP proxy through which client documents are fetched, such as http://10.0.0.5:3128.\n"
+         "It resolves the names then, and must itself refuse private addresses. The environment's\n"
+         "proxy settings are not used."),
+    TEXT("CLIENTS_ALLOW", clients_allow, "",
+         "Which clients may log users in, by the address of their document: hosts (claude.ai),\n"
+         "domains (*.example.com, which leaves out example.com itself), documents\n"
+         "(https://claude.ai/oauth/client.json), or all below an address that ends in a slash.\n"
+         "Empty: all. Pinned clients are always allowed."),
+    TEXT("CLIENTS_DENY", clients_deny, "",
+         "Which clients may not, in the same form, or by their client_id. Wins over CLIENTS_ALLOW\n"
+         "and over pinned clients."),
+    {"DYNAMIC_REGISTRATION", CONFIG_BOOL, offsetof(struct config, dynamic_registration), "no", 0, 0,
+     "yes: clients without a document may register at /register (RFC 7591). Nothing is stored:\n"
+     "the client_id that they get is their sealed metadata, and ends after 90 days. Such clients\n"
+     "have no host that could be checked, so CLIENTS_ALLOW does not apply to them."},
+    NUMBER("REFRESH_REPLAY_S", refresh_replay_s, "120", 0, 240,
+           "For so many seconds a refresh token that is sent again gets the answer it had before,\n"
+           "so that parallel refreshes and lost answers log nobody out."),
 };
 const size_t config_key_count = sizeof config_keys / sizeof *config_keys;

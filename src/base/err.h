@@ -16,6 +16,8 @@ enum rc {
     ERR_INVALID_GRANT,             /* code or refresh token wrong, used, expired or another's */
     ERR_INVALID_SCOPE,             /* RFC 6749 §5.2 */
     ERR_INVALID_TARGET,            /* RFC 8707 §2: resource is not ours */
+    ERR_INVALID_CLIENT_METADATA,   /* RFC 7591 §3.2.2 */
+    ERR_UNSUPPORTED_TOKEN_TYPE,    /* RFC 7009 §2.2.1 */
     ERR_UNSUPPORTED_GRANT_TYPE,    /* RFC 6749 §5.2 */
     ERR_UNSUPPORTED_RESPONSE_TYPE, /* RFC 6749 §4.1.2.1 */
     ERR_NOT_FOUND,                 /* no such path */

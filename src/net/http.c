@@ -1,9 +1,12 @@
 #include "net/http.h"
 
 #include <curl/curl.h>
+#include <netdb.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +14,7 @@
 #include "net/guard.h"
 
 #define CONNECTIONS_KEPT 8
+#define HEAD_BYTES_MAX 32768
 #define SYSTEM_CA_DIR "/etc/ssl/certs" /* Debian package ca-certificates */
 
 struct http_client {
@@ -19,11 +23,12 @@ struct http_client {
     int guarded;
     int refused;   /* the guard refused an address during this fetch */
     char *ca_file; /* trusted besides the system's authorities; NULL: none */
+    char *proxy;   /* "": none */
 };
 
 /* What a fetch collects. */
 struct receiving {
-    struct buf body;
+    struct buf body, head;
 };
 
 /* Called with the address that is about to be connected to: the one place where the guard cannot be
@@ -32,7 +37,8 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     struct http_client *c = arg;
 
     (void)purpose;
-    if (c->guarded && !guard_allows(&c->guard, &addr->addr)) {
+    /* With a proxy this is the proxy's address: the admin's choice. */
+    if (c->guarded && !*c->proxy && !guard_allows(&c->guard, &addr->addr)) {
         c->refused = 1;
         return CURL_SOCKET_BAD;
     }
@@ -44,6 +50,44 @@ static size_t receive(char *data, size_t size, size_t count, void *arg) {
 
     buf_add(&r->body, data, size * count);
     return r->body.overflow ? 0 : size * count; /* 0 stops the transfer */
+}
+
+/* An interim answer's header (RFC 9110 §15.2) gives way to the next one's. */
+static size_t receive_head(char *data, size_t size, size_t count, void *arg) {
+    struct receiving *r = arg;
+    size_t len = size * count;
+
+    if (len >= 5 && !memcmp(data, "HTTP/", 5)) {
+        r->head.len = 0;
+        r->head.p[0] = 0;
+    } else {
+        buf_add(&r->head, data, len);
+    }
+    return r->head.overflow ? 0 : len;
+}
+
+const char *http_header(struct arena *a, const struct http_reply *rp, const char *name) {
+    size_t len = strlen(name);
+    const char *found = NULL, *p = rp->head ? rp->head : "";
+
+    while (*p) {
+        size_t line = strcspn(p, "\r\n");
+
+        if (line > len && p[len] == ':' && !strncasecmp(p, name, len)) {
+            const char *v = p + len + 1, *end = p + line;
+
+            v += strspn(v, " \t");
+            while (end > v && (end[-1] == ' ' || end[-1] == '\t'))
+                end--;
+            if (v > end)
+                v = end;
+            found = found ? arena_printf(a, "%s, %.*s", found, (int)(end - v), v)
+                          : arena_strndup(a, v, (size_t)(end - v));
+        }
+        p += line;
+        p += strspn(p, "\r\n");
+    }
+    return found;
 }
 
 enum rc http_options_check(const struct http_options *options, struct err *e) {
@@ -62,6 +106,7 @@ enum rc http_client_new(const struct http_options *options, struct http_client *
 
     *out = NULL;
     c->guarded = options->guarded;
+    c->proxy = xstrdup(options->proxy);
     if (*options->ca_file)
         c->ca_file = xstrdup(options->ca_file);
     if (http_options_check(options, e) || guard_init(&c->guard, options->allow_nets, e)) {
@@ -82,7 +127,34 @@ void http_client_free(struct http_client *c) {
     if (c->curl)
         curl_easy_cleanup(c->curl);
     free(c->ca_file);
+    free(c->proxy);
     free(c);
+}
+
+/* The URL's host is an address, however it is written, and not one that the guard allows. For what
+ * goes through a proxy, where no socket of ours shows the address. */
+static bool names_closed_address(const struct http_client *c, const char *url) {
+    CURLU *u = curl_url();
+    char *host = NULL;
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST}, *found = NULL;
+    bool closed = true;
+
+    if (u && !curl_url_set(u, CURLUPART_URL, url, 0) &&
+        !curl_url_get(u, CURLUPART_HOST, &host, 0)) {
+        size_t len = strlen(host);
+
+        if (*host == '[') { /* getaddrinfo takes no brackets */
+            host[len - 1] = 0;
+            memmove(host, host + 1, len - 1);
+        }
+        closed =
+            !getaddrinfo(host, NULL, &hints, &found) && !guard_allows(&c->guard, found->ai_addr);
+        if (found)
+            freeaddrinfo(found);
+    }
+    curl_free(host);
+    curl_url_cleanup(u);
+    return closed;
 }
 
 static void set_options(struct http_client *c, const struct http_request *rq,
@@ -92,7 +164,10 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_reset(h); /* keeps connections, name and TLS caches */
     curl_easy_setopt(h, CURLOPT_URL, rq->url);
     curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(h, CURLOPT_PROXY, ""); /* none, whatever the environment says */
+    curl_easy_setopt(h, CURLOPT_PROXY, c->proxy); /* "" is none, whatever the environment says */
+    curl_easy_setopt(h, CURLOPT_NOPROXY, "");
+    if (c->guarded) /* what a name meant a minute ago is not asked for again after an answer */
+        curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, c->guarded ? "https" : "https,http");
     curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, rq->timeout_ms);
@@ -103,6 +178,9 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
     curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, receive);
     curl_easy_setopt(h, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, receive_head);
+    curl_easy_setopt(h, CURLOPT_HEADERDATA, r);
+    curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (c->ca_file) { /* the GnuTLS flavour trusts what is in either */
@@ -122,6 +200,9 @@ static enum rc explain(const struct http_client *c, CURLcode code, const struct 
         return err_set(e, ERR_ACCESS_DENIED, "the host has no public address");
     if (r->body.overflow)
         return err_set(e, ERR_TOO_LARGE, "the answer is longer than %zu bytes", r->body.max);
+    if (r->head.overflow)
+        return err_set(e, ERR_TOO_LARGE, "the answer's header is longer than %zu bytes",
+                       r->head.max);
     (void)err_set(e, ERR_UPSTREAM, "no answer from the server that had to be asked");
     err_detail(e, "%s", *error_text ? error_text : curl_easy_strerror(code));
     return e->code;
@@ -134,7 +215,10 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     char error_text[CURL_ERROR_SIZE] = "", *type = NULL;
     CURLcode code;
 
+    if (c->guarded && *c->proxy && names_closed_address(c, rq->url))
+        return err_set(e, ERR_ACCESS_DENIED, "the host has no public address");
     buf_init(&r.body, a, rq->max_reply_bytes);
+    buf_init(&r.head, a, HEAD_BYTES_MAX);
     for (const char *const *h = rq->headers; h && *h; h++)
         headers = curl_slist_append(headers, *h);
     headers = curl_slist_append(headers, "Expect:");
@@ -150,5 +234,6 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     out->content_type = arena_strdup(a, type ? type : "");
     out->body = r.body.p;
     out->body_len = r.body.len;
+    out->head = r.head.p;
     return OK;
 }

@@ -42,7 +42,7 @@ enum rc http_fetch(struct http_client *c, struct arena *arena, const struct http
         return script.rc;
     }
     *out = (struct http_reply){script.status, "application/json", arena_strdup(arena, script.body),
-                               strlen(script.body)};
+                               strlen(script.body), ""};
     return OK;
 }
 

@@ -40,7 +40,7 @@ enum rc http_fetch(struct http_client *c, struct arena *arena, const struct http
     if (cognito.rc)
         return err_set(e, cognito.rc, "no answer");
     *out = (struct http_reply){cognito.status, "application/json",
-                               arena_strdup(arena, cognito.body), strlen(cognito.body)};
+                               arena_strdup(arena, cognito.body), strlen(cognito.body), ""};
     return OK;
 }
 
