@@ -14,6 +14,7 @@
 #include "net/http.h"
 #include "oauth/oauth.h"
 #include "store/store.h"
+#include "web/page.h"
 
 #define TOKEN_CACHE_ENTRIES 1024
 #define UPKEEP_EVERY_MS 30000
@@ -26,6 +27,7 @@ struct app {
     struct seal_keys *seal;
     struct tool_set *tools;
     struct client_set *clients;
+    struct page_set *pages;
     int64_t upkeep_ms; /* when it was last done */
 };
 
@@ -77,6 +79,17 @@ static void load_clients(struct app *app, const struct config *config) {
     log_problems("client_left_out", text);
 }
 
+static void load_pages(struct app *app, const struct config *config) {
+    char *text = NULL;
+    size_t len;
+    unsigned bad;
+    FILE *f = open_text(&text, &len);
+
+    app->cx.pages = app->pages = page_set_load(config->templates_dir, f, &bad);
+    (void)fclose(f);
+    log_problems("template_left_out", text);
+}
+
 /* Each group opens only what it needs, so that a service of one group can be given less. */
 static enum rc open_parts(struct app *app, const struct config *c, struct err *e) {
     const struct http_options guarded = guarded_options(c);
@@ -97,6 +110,7 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         if (http_client_new(&guarded, &cx->guarded, e))
             return e->code;
         load_clients(app, c);
+        load_pages(app, c);
     }
     if (c->endpoints & (GROUP_TOKEN | GROUP_MCP) && http_client_new(&open_options, &cx->http, e))
         return e->code;
@@ -131,6 +145,7 @@ void app_free(struct app *app) {
         return;
     tool_set_free(app->tools);
     client_set_free(app->clients);
+    page_set_free(app->pages);
     token_cache_free(app->cx.tokens);
     keyset_free(app->cx.keyset);
     host_cache_close(app->cx.host);
@@ -174,7 +189,7 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
         e.code = OK;
     }
     if (e.code)
-        error_reply(rp, rq, style, &e);
+        error_reply(app->cx.pages, rp, rq, style, &e);
     log_request(rq, rp, &e);
 }
 
@@ -210,5 +225,6 @@ bool app_check(const struct config *config, FILE *problems) {
     tool_set_free(tools);
     clients = client_set_load(config, problems, &bad);
     client_set_free(clients);
+    page_set_free(page_set_load(config->templates_dir, problems, &bad));
     return good;
 }

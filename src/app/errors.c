@@ -57,8 +57,8 @@ static void rpc_reply(struct reply *rp, enum rc code, const char *text) {
     reply_json(rp, table[code].status, o);
 }
 
-void error_reply(struct reply *rp, const struct request *rq, enum error_style style,
-                 const struct err *e) {
+void error_reply(const struct page_set *pages, struct reply *rp, const struct request *rq,
+                 enum error_style style, const struct err *e) {
     bool known = e->code > OK && e->code < ERR_COUNT && table[e->code].status;
     enum rc code = known ? e->code : ERR_INTERNAL;
     int status = table[code].status;
@@ -73,7 +73,7 @@ void error_reply(struct reply *rp, const struct request *rq, enum error_style st
         rpc_reply(rp, code, e->text);
         break;
     case STYLE_PAGE: /* 401 would make a browser ask for a password */
-        page_error(rp, status == 401 ? 400 : status, e->text, rq->id);
+        page_error(pages, rq, rp, status == 401 ? 400 : status, e);
         break;
     }
 }

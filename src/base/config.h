@@ -50,6 +50,8 @@ struct config {
     size_t max_body_bytes;
     /* Tools and clients. */
     const char *tools_dir, *clients_dir;
+    const char *templates_dir;
+    unsigned consent_remember_days; /* 0: never */
     const char *client_metadata_ca_file, *client_metadata_allow_nets, *client_metadata_proxy;
     const char *clients_allow, *clients_deny; /* space separated; oauth/client_list.c */
     bool dynamic_registration;

@@ -59,6 +59,12 @@ const struct config_key config_keys[] = {
     TEXT("TOOLS_DIR", tools_dir, "/etc/mcp-authd/tools.d", "Manifests of tools (*.json)."),
     TEXT("CLIENTS_DIR", clients_dir, "/etc/mcp-authd/clients.d",
          "Client metadata documents that are pinned here and never fetched (*.json)."),
+    TEXT("TEMPLATES_DIR", templates_dir, "/etc/mcp-authd/templates",
+         "Pages that replace the built-in ones: consent.html, continue.html, error.html."),
+    NUMBER("CONSENT_REMEMBER_DAYS", consent_remember_days, "30", 0, 365,
+           "A user may let the browser remember a consent for so many days; 0: never. Clients whose\n"
+           "redirect URI is no https address are always asked about again: nobody can check which\n"
+           "program has it."),
     TEXT("CLIENT_METADATA_CA_FILE", client_metadata_ca_file, "",
          "PEM file of certificate authorities that are trusted for client documents besides the\n"
          "system's. For tests and intranets."),

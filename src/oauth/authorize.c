@@ -103,6 +103,9 @@ static const char *redirect_error(enum rc code) {
     }
 }
 
+static enum rc approve(struct context *cx, const struct request *rq, struct reply *rp,
+                       const char *browser, struct login *login, struct err *e);
+
 enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct reply *rp,
                             struct err *e) {
     struct login login = {.state = ""};
@@ -120,7 +123,10 @@ enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct
         return OK;
     }
     browser = browser_of_or_new(cx, rq, rp);
-    page_consent(cx, rp, &login, login_seal(cx, rq->arena, "consent", browser, &login));
+    if (!list_has(form_get(&form, "prompt") ? form_get(&form, "prompt") : "", "consent") &&
+        consent_is_remembered(cx, rq, browser, &login))
+        return approve(cx, rq, rp, browser, &login, e);
+    page_consent(cx, rq, rp, &login, login_seal(cx, rq->arena, "consent", browser, &login));
     return OK;
 }
 
@@ -154,7 +160,7 @@ static enum rc approve(struct context *cx, const struct request *rq, struct repl
         return e->code;
     log_info("consent", kv("request", rq->id), kv("client_id", login->client_id),
              kv("outcome", "approved"));
-    page_continue(cx, rp, upstream_uri(cx, rq->arena, &s, login));
+    page_continue(cx, rq, rp, upstream_uri(cx, rq->arena, &s, login));
     return OK;
 }
 
@@ -179,13 +185,17 @@ enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struc
                        "the browser sent no cookie; cookies of this site must be allowed");
     if (login_open(cx, rq->arena, "consent", browser, sealed, &login, e))
         return e->code;
-    if (!strcmp(decision, "approve"))
+    if (!strcmp(decision, "approve")) {
+        if (form_get(&form, "remember"))
+            consent_remember(cx, rq, rp, browser, &login);
         return approve(cx, rq, rp, browser, &login, e);
+    }
     if (strcmp(decision, "deny") != 0)
         return err_set(e, ERR_INVALID_REQUEST, "decision must be approve or deny");
+    consent_forget(cx, rq, rp, browser, &login);
     log_info("consent", kv("request", rq->id), kv("client_id", login.client_id),
              kv("outcome", "denied"));
-    page_continue(cx, rp,
+    page_continue(cx, rq, rp,
                   login_error_uri(cx, rq->arena, &login, "access_denied", "the user said no"));
     return OK;
 }

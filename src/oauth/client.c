@@ -23,6 +23,10 @@ static const struct client *find_pinned(const struct client_set *s, const char *
     return NULL;
 }
 
+bool client_is_pinned(const struct context *cx, const char *client_id) {
+    return find_pinned(cx->clients, client_id) != NULL;
+}
+
 static bool is_json_type(const char *type) {
     size_t n = strcspn(type, "; \t");
 

@@ -36,6 +36,8 @@ struct client {
  * ERR_UPSTREAM if the document's host did not answer. */
 enum rc client_find(struct context *cx, struct arena *a, const char *client_id, struct client *out,
                     struct err *e) MUST_USE;
+/* The operator put its document into clients.d. */
+bool client_is_pinned(const struct context *cx, const char *client_id);
 struct client_set;
 /* The pinned documents. A bad one is left out and reported to `problems`, a line each; *bad counts
  * them. Never NULL. Free with client_set_free. */
@@ -87,11 +89,25 @@ const char *browser_of(struct context *cx, const struct request *rq);
 /* The same, setting a new cookie if it sent none. */
 const char *browser_of_or_new(struct context *cx, const struct request *rq, struct reply *rp);
 
+/* The browser's cookie stays for so long, also when the browser is closed. */
+void browser_keep(struct context *cx, const struct request *rq, struct reply *rp, int64_t seconds);
+
+/* remember.c: consents that a user let the browser remember. `browser` is its hash. */
+bool consent_can_be_remembered(const struct context *cx, struct arena *a,
+                               const struct login *login);
+bool consent_is_remembered(struct context *cx, const struct request *rq, const char *browser,
+                           const struct login *login);
+void consent_remember(struct context *cx, const struct request *rq, struct reply *rp,
+                      const char *browser, const struct login *login);
+void consent_forget(struct context *cx, const struct request *rq, struct reply *rp,
+                    const char *browser, const struct login *login);
+
 /* pages.c: the pages that a user sees. */
-void page_consent(struct context *cx, struct reply *rp, const struct login *login,
-                  const char *sealed);
+void page_consent(struct context *cx, const struct request *rq, struct reply *rp,
+                  const struct login *login, const char *sealed);
 /* A page that goes on to `uri` by itself. Not a redirect: Chromium applies the form-action of the
  * page that held the form to every redirect after it. */
-void page_continue(struct context *cx, struct reply *rp, const char *uri);
+void page_continue(struct context *cx, const struct request *rq, struct reply *rp,
+                   const char *uri);
 
 #endif

@@ -17,6 +17,7 @@ struct token_cache;
 struct seal_keys;
 struct tool_set;
 struct client_set;
+struct page_set;
 
 /* Everything a handler may use. Nothing else is global, so that one daemon can serve many sites.
  * Made once per worker, after the fork, by app_new. */
@@ -31,6 +32,7 @@ struct context {
     const struct seal_keys *seal;     /* keys of everything that leaves us sealed */
     const struct tool_set *tools;     /* tools.d and the built-in ones */
     const struct client_set *clients; /* clients.d */
+    const struct page_set *pages;     /* templates; NULL: ours */
     struct clock clock;
 };
 
