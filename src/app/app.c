@@ -4,11 +4,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/audit.h"
 #include "app/errors.h"
+#include "app/limit.h"
 #include "app/routes.h"
 #include "base/log.h"
 #include "cognito/cognito.h"
 #include "crypto/crypto.h"
+#include "host/deny.h"
 #include "host/host.h"
 #include "mcp/mcp.h"
 #include "net/http.h"
@@ -28,6 +31,9 @@ struct app {
     struct tool_set *tools;
     struct client_set *clients;
     struct page_set *pages;
+    struct deny_list *deny;
+    struct limits *limits;
+    int audit_fd;
     int64_t upkeep_ms; /* when it was last done */
 };
 
@@ -90,6 +96,19 @@ static void load_pages(struct app *app, const struct config *config) {
     log_problems("template_left_out", text);
 }
 
+/* A worker that starts later may find a file with a mistake in it: what is right counts. A reload
+ * with one is refused by app_check. */
+static void load_deny(struct app *app, const struct config *config) {
+    char *text = NULL;
+    size_t len;
+    unsigned bad;
+    FILE *f = open_text(&text, &len);
+
+    app->cx.deny = app->deny = deny_load(config->deny_file, clock_now_s(&app->cx.clock), f, &bad);
+    (void)fclose(f);
+    log_problems("deny_line_left_out", text);
+}
+
 /* Each group opens only what it needs, so that a service of one group can be given less. */
 static enum rc open_parts(struct app *app, const struct config *c, struct err *e) {
     const struct http_options guarded = guarded_options(c);
@@ -100,7 +119,12 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         return err_set(e, ERR_MISCONFIGURED,
                        "STATE_DIR %s must be a folder that the service's user can write",
                        c->state_dir);
+    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP))
+        load_deny(app, c);
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)) {
+        if (audit_open(c->audit_log, &app->audit_fd, e) ||
+            limits_open(arena_printf(a, "%s/limits", c->state_dir), &app->limits, e))
+            return e->code;
         if (seal_keys_load(c->secret_key_file, true, &app->seal, e) ||
             store_lmdb_open(arena_printf(a, "%s/sessions", c->state_dir), &cx->store, e))
             return e->code;
@@ -146,6 +170,9 @@ void app_free(struct app *app) {
     tool_set_free(app->tools);
     client_set_free(app->clients);
     page_set_free(app->pages);
+    deny_free(app->deny);
+    limits_close(app->limits);
+    audit_close(app->audit_fd);
     token_cache_free(app->cx.tokens);
     keyset_free(app->cx.keyset);
     host_cache_close(app->cx.host);
@@ -168,6 +195,11 @@ static void log_request(const struct request *rq, const struct reply *rp, const 
            kv("address", rq->remote_addr));
 }
 
+/* What has limits and an audit log. */
+static bool is_oauth(const struct route *route) {
+    return route->group == GROUP_AUTHORIZE || route->group == GROUP_TOKEN;
+}
+
 void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
     struct err e = {.code = OK};
     enum error_style style;
@@ -182,6 +214,8 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
         reply_header(rp, "Allow", allow);
     } else if (!route) {
         (void)err_set(&e, ERR_NOT_FOUND, "there is nothing at this address");
+    } else if (is_oauth(route) && limit_check(app->limits, app->cx.config, rq, rp, &e)) {
+        /* refused before anything is done for it */
     } else if (read) {
         (void)err_set(&e, ERR_TOO_LARGE, "the body is longer than %zu bytes",
                       app->cx.config->max_body_bytes);
@@ -190,6 +224,8 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     }
     if (e.code)
         error_reply(app->cx.pages, rp, rq, style, &e);
+    if (route && is_oauth(route) && strcmp(rq->method, "OPTIONS") != 0)
+        audit_write(app->audit_fd, route, rq, rp, &e);
     log_request(rq, rp, &e);
 }
 
@@ -226,5 +262,7 @@ bool app_check(const struct config *config, FILE *problems) {
     clients = client_set_load(config, problems, &bad);
     client_set_free(clients);
     page_set_free(page_set_load(config->templates_dir, problems, &bad));
+    deny_free(deny_load(config->deny_file, clock_now_s(&(struct clock){0}), problems, &bad));
+    good = good && !bad;
     return good;
 }

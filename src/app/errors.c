@@ -30,6 +30,8 @@ static const struct {
     [ERR_NO_TOKEN] = {401, "invalid_token", -32600},
     [ERR_INVALID_TOKEN] = {401, "invalid_token", -32600},
     [ERR_INSUFFICIENT_SCOPE] = {403, "insufficient_scope", -32600},
+    /* RFC 6749 has no word for it; clients know this one as something that passes. */
+    [ERR_RATE_LIMITED] = {429, "temporarily_unavailable", -32600},
     [ERR_FORBIDDEN_ORIGIN] = {403, "access_denied", -32600},
     [ERR_UPSTREAM] = {503, "temporarily_unavailable", -32603},
     [ERR_STORE] = {503, "temporarily_unavailable", -32603},

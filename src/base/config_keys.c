@@ -65,6 +65,20 @@ const struct config_key config_keys[] = {
            "A user may let the browser remember a consent for so many days; 0: never. Clients whose\n"
            "redirect URI is no https address are always asked about again: nobody can check which\n"
            "program has it."),
+    NUMBER("RATE_LIMIT_ADDRESS", rate_limit_address, "600", 0, 6000,
+           "Requests a minute to the OAuth endpoints from one address (IPv6: one /64), counted for\n"
+           "all workers together. Generous, since an office or a hosted client may be behind it;\n"
+           "0: no limit. The MCP endpoint has none."),
+    NUMBER("RATE_LIMIT_CLIENT", rate_limit_client, "120", 0, 6000,
+           "Of these, requests a minute that name the same client_id; 0: no limit. A hosted client\n"
+           "refreshes the tokens of all its users from a few addresses: raise it if you have\n"
+           "thousands of them."),
+    TEXT("DENY_FILE", deny_file, "/etc/mcp-authd/deny.conf",
+         "Clients, users and tokens that are refused from now on; read again on HUP. Lines are\n"
+         "client ID, subject SUB or issued-before TIME. See docs/operating.md."),
+    TEXT("AUDIT_LOG", audit_log, "",
+         "File for the audit log, a line of JSON for each request to the OAuth endpoints.\n"
+         "Empty: stderr, among the other lines."),
     TEXT("CLIENT_METADATA_CA_FILE", client_metadata_ca_file, "",
          "PEM file of certificate authorities that are trusted for client documents besides the\n"
          "system's. For tests and intranets."),

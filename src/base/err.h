@@ -30,6 +30,7 @@ enum rc {
     ERR_NO_TOKEN,           /* no bearer token given: a challenge without an error code */
     ERR_INVALID_TOKEN,      /* RFC 6750 §3.1 invalid_token; HTTP 401 */
     ERR_INSUFFICIENT_SCOPE, /* RFC 6750 §3.1; HTTP 403 */
+    ERR_RATE_LIMITED,       /* RFC 6585 §4; HTTP 429 */
     ERR_FORBIDDEN_ORIGIN,   /* the Origin header names a site that is not allowed; HTTP 403 */
     /* JSON-RPC and MCP: answered in mcp/ (the numbers are in mcp/rpc.c). */
     ERR_RPC_PARSE,

@@ -2,7 +2,6 @@
  * good, an error is a page here, never a redirect (OAuth 2.1 §4.1.2.1). */
 #include <string.h>
 
-#include "base/log.h"
 #include "crypto/crypto.h"
 #include "oauth/oauth.h"
 #include "store/store.h"
@@ -23,7 +22,7 @@ static enum rc read_client(struct context *cx, const struct request *rq, const s
         return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
     if (!uri)
         return err_set(e, ERR_INVALID_REDIRECT_URI, "redirect_uri is missing");
-    if (client_find(cx, rq->arena, client_id, &client, e))
+    if (stop_client(cx, client_id, e) || client_find(cx, rq->arena, client_id, &client, e))
         return e->code;
     if (!redirect_uri_is_registered(rq->arena, &client, uri))
         return err_set(e, ERR_INVALID_REDIRECT_URI,
@@ -112,16 +111,19 @@ enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct
     struct form form;
     const char *browser;
 
-    if (form_read(rq->arena, rq->query, strlen(rq->query), &form, e) ||
-        read_client(cx, rq, &form, &login, e))
+    if (form_read(rq->arena, rq->query, strlen(rq->query), &form, e))
+        return e->code;
+    rp->audit.client = form_get(&form, "client_id");
+    if (read_client(cx, rq, &form, &login, e))
         return e->code;
     if (read_rest(cx, rq, &form, &login, e)) {
-        log_info("authorize_refused", kv("request", rq->id), kv("client_id", login.client_id),
-                 kv("reason", e->text));
+        rp->audit.outcome = "refused";
+        rp->audit.reason = arena_strdup(rq->arena, e->text);
         reply_redirect(rp,
                        login_error_uri(cx, rq->arena, &login, redirect_error(e->code), e->text));
         return OK;
     }
+    rp->audit.outcome = "asked";
     browser = browser_of_or_new(cx, rq, rp);
     if (!list_has(form_get(&form, "prompt") ? form_get(&form, "prompt") : "", "consent") &&
         consent_is_remembered(cx, rq, browser, &login))
@@ -158,8 +160,7 @@ static enum rc approve(struct context *cx, const struct request *rq, struct repl
     s.login = login_seal(cx, rq->arena, "session", s.id, login);
     if (store_session_put(cx->store, &s, e))
         return e->code;
-    log_info("consent", kv("request", rq->id), kv("client_id", login->client_id),
-             kv("outcome", "approved"));
+    rp->audit.outcome = "approved";
     page_continue(cx, rq, rp, upstream_uri(cx, rq->arena, &s, login));
     return OK;
 }
@@ -185,6 +186,9 @@ enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struc
                        "the browser sent no cookie; cookies of this site must be allowed");
     if (login_open(cx, rq->arena, "consent", browser, sealed, &login, e))
         return e->code;
+    rp->audit.client = login.client_id;
+    if (stop_client(cx, login.client_id, e))
+        return e->code;
     if (!strcmp(decision, "approve")) {
         if (form_get(&form, "remember"))
             consent_remember(cx, rq, rp, browser, &login);
@@ -193,8 +197,7 @@ enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struc
     if (strcmp(decision, "deny") != 0)
         return err_set(e, ERR_INVALID_REQUEST, "decision must be approve or deny");
     consent_forget(cx, rq, rp, browser, &login);
-    log_info("consent", kv("request", rq->id), kv("client_id", login.client_id),
-             kv("outcome", "denied"));
+    rp->audit.outcome = "denied";
     page_continue(cx, rq, rp,
                   login_error_uri(cx, rq->arena, &login, "access_denied", "the user said no"));
     return OK;

@@ -102,6 +102,15 @@ void consent_remember(struct context *cx, const struct request *rq, struct reply
 void consent_forget(struct context *cx, const struct request *rq, struct reply *rp,
                     const char *browser, const struct login *login);
 
+/* stop.c: clients, users and logins that DENY_FILE names. */
+enum rc stop_client(const struct context *cx, const char *client_id, struct err *e) MUST_USE;
+/* ERR_INVALID_GRANT; login_s is when the user logged in. */
+enum rc stop_grant(const struct context *cx, const char *client_id, int64_t login_s,
+                   struct err *e) MUST_USE;
+/* The same, of whose access token this is, straight from Cognito. Notes them for the audit log. */
+enum rc stop_subject(const struct context *cx, struct reply *rp, const char *access_token,
+                     struct err *e) MUST_USE;
+
 /* pages.c: the pages that a user sees. */
 void page_consent(struct context *cx, const struct request *rq, struct reply *rp,
                   const struct login *login, const char *sealed);

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/log.h"
 #include "cognito/cognito.h"
 #include "oauth/code.h"
 #include "oauth/oauth.h"
@@ -30,7 +29,7 @@ static enum rc read_form(const struct request *rq, struct form *f, struct reply 
 
 /* The refresh token that goes out: Cognito's, sealed and bound to the client and the resource. */
 static const char *seal_refresh(struct context *cx, struct arena *a, const char *client_id,
-                                const char *scope, const char *refresh_token) {
+                                const char *scope, const char *refresh_token, int64_t login_s) {
     struct json *o = json_new_object(a);
     const char *text;
     size_t len;
@@ -38,12 +37,13 @@ static const char *seal_refresh(struct context *cx, struct arena *a, const char 
     json_put_str(o, "token", refresh_token);
     json_put_str(o, "resource", cx->config->mcp_server_uri);
     json_put_str(o, "scope", scope);
+    json_put_int(o, "login", login_s);
     text = json_text(a, o, &len);
     return seal(a, cx->seal, "refresh", client_id, text, len);
 }
 
 static void answer(struct context *cx, const struct request *rq, struct reply *rp,
-                   const char *client_id, const struct cognito_tokens *t) {
+                   const char *client_id, const struct cognito_tokens *t, int64_t login_s) {
     struct json *o = json_new_object(rq->arena);
 
     json_put_str(o, "access_token", t->access_token);
@@ -52,7 +52,8 @@ static void answer(struct context *cx, const struct request *rq, struct reply *r
     json_put_str(o, "scope", t->scope);
     if (t->refresh_token)
         json_put_str(o, "refresh_token",
-                     seal_refresh(cx, rq->arena, client_id, t->scope, t->refresh_token));
+                     seal_refresh(cx, rq->arena, client_id, t->scope, t->refresh_token, login_s));
+    rp->audit.outcome = "issued";
     reply_json(rp, 200, o);
     reply_header(rp, "Cache-Control", "no-store"); /* RFC 6749 §5.1 */
     reply_header(rp, "Pragma", "no-cache");
@@ -100,22 +101,23 @@ static enum rc grant_code(struct context *cx, const struct request *rq, const st
     struct login login;
     const char *cognito_code;
 
-    if (check_code(cx, rq, f, &code, &s, &login, e) ||
+    if (stop_grant(cx, form_get(f, "client_id"), clock_now_s(&cx->clock), e) ||
+        check_code(cx, rq, f, &code, &s, &login, e) ||
         code_open(rq->arena, &code, s.grant, &cognito_code, e) ||
         cognito_exchange_code(cx->http, cx->config, rq->arena, cognito_code, login.verifier,
-                              &tokens, e))
+                              &tokens, e) ||
+        stop_subject(cx, rp, tokens.access_token, e))
         return e->code;
     if (store_session_delete(cx->store, rq->arena, code.session_id, clock_now_s(&cx->clock), &s, e))
         return e->code == ERR_CONFLICT ? err_set(e, ERR_INVALID_GRANT, "the code is used")
                                        : e->code;
-    log_info("token", kv("request", rq->id), kv("client_id", login.client_id),
-             kv("grant", "authorization_code"), kv("outcome", "issued"));
-    answer(cx, rq, rp, login.client_id, &tokens);
+    answer(cx, rq, rp, login.client_id, &tokens, clock_now_s(&cx->clock));
     return OK;
 }
 
 static enum rc open_refresh(struct context *cx, const struct request *rq, const struct form *f,
-                            const char **token, const char **scope, struct err *e) {
+                            const char **token, const char **scope, int64_t *login_s,
+                            struct err *e) {
     const char *sealed = form_get(f, "refresh_token"), *resource;
     struct json *o;
     char *text;
@@ -130,6 +132,10 @@ static enum rc open_refresh(struct context *cx, const struct request *rq, const 
         !(*scope = json_get_str(o, "scope")) || !(resource = json_get_str(o, "resource")))
         return err_set(e, ERR_INVALID_GRANT,
                        "the refresh token is not one of this server's, or another client's");
+    *login_s = 0;
+    (void)json_get_int(o, "login", login_s); /* not in those of earlier versions */
+    if (stop_grant(cx, form_get(f, "client_id"), *login_s, e))
+        return e->code;
     if (strcmp(resource, cx->config->mcp_server_uri) != 0)
         return err_set(e, ERR_INVALID_GRANT, "the refresh token was issued for another resource");
     /* RFC 6749 §6: not more than was granted. Cognito cannot give less, so less is not refused. */
@@ -142,17 +148,18 @@ static enum rc grant_refresh(struct context *cx, const struct request *rq, const
                              struct reply *rp, struct err *e) {
     const char *client_id = form_get(f, "client_id"), *token = NULL, *scope = NULL;
     struct cognito_tokens tokens;
+    int64_t login_s = 0;
 
-    if (open_refresh(cx, rq, f, &token, &scope, e) ||
-        cognito_refresh(cx->http, cx->config, rq->arena, token, &tokens, e))
+    rp->audit.event = "refresh";
+    if (open_refresh(cx, rq, f, &token, &scope, &login_s, e) ||
+        cognito_refresh(cx->http, cx->config, rq->arena, token, &tokens, e) ||
+        stop_subject(cx, rp, tokens.access_token, e))
         return e->code;
     if (!tokens.refresh_token) /* Cognito did not rotate it */
         tokens.refresh_token = token;
     if (!*tokens.scope)
         tokens.scope = scope;
-    log_info("token", kv("request", rq->id), kv("client_id", client_id),
-             kv("grant", "refresh_token"), kv("outcome", "issued"));
-    answer(cx, rq, rp, client_id, &tokens);
+    answer(cx, rq, rp, client_id, &tokens, login_s);
     return OK;
 }
 
@@ -162,6 +169,7 @@ enum rc oauth_token(struct context *cx, const struct request *rq, struct reply *
 
     if (read_form(rq, &form, rp, e))
         return e->code;
+    rp->audit.client = form_get(&form, "client_id");
     grant_type = form_get(&form, "grant_type");
     if (!grant_type)
         return err_set(e, ERR_INVALID_REQUEST, "grant_type is missing");

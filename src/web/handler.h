@@ -18,6 +18,7 @@ struct seal_keys;
 struct tool_set;
 struct client_set;
 struct page_set;
+struct deny_list;
 
 /* Everything a handler may use. Nothing else is global, so that one daemon can serve many sites.
  * Made once per worker, after the fork, by app_new. */
@@ -33,6 +34,7 @@ struct context {
     const struct tool_set *tools;     /* tools.d and the built-in ones */
     const struct client_set *clients; /* clients.d */
     const struct page_set *pages;     /* templates; NULL: ours */
+    const struct deny_list *deny;     /* DENY_FILE; NULL: nobody */
     struct clock clock;
 };
 

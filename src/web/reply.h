@@ -8,8 +8,18 @@
 
 #define REPLY_HEADERS_MAX 16
 
+/* What the audit log says of a request besides what the dispatcher knows. A handler fills it in as
+ * it learns it; NULL: nothing. Never a secret. */
+struct audit_notes {
+    const char *event;   /* instead of the endpoint's name */
+    const char *outcome; /* of a request without an error; instead of "ok" */
+    const char *reason;  /* the same */
+    const char *client, *subject;
+};
+
 struct reply {
     struct arena *arena;
+    struct audit_notes audit;
     int status; /* 0: nothing was set yet */
     struct reply_header {
         const char *name, *value;

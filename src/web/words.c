@@ -173,6 +173,8 @@ const char *error_advice(enum rc code) {
     case ERR_UPSTREAM:
     case ERR_STORE:
         return "advice.later";
+    case ERR_RATE_LIMITED:
+        return "advice.slow";
     case ERR_MISCONFIGURED:
     case ERR_INTERNAL:
         return "advice.operator";
