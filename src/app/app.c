@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/audit.h"
+#include "app/cors.h"
 #include "app/errors.h"
 #include "app/limit.h"
 #include "app/routes.h"
@@ -130,8 +131,13 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
             return e->code;
         cx->seal = app->seal;
     }
-    if (c->endpoints & GROUP_AUTHORIZE) {
-        if (http_client_new(&guarded, &cx->guarded, e))
+    if (c->endpoints != GROUP_METADATA &&
+        host_cache_open(arena_printf(a, "%s/cache", c->state_dir), &cx->host, e))
+        return e->code;
+    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)) { /* at /token for private_key_jwt */
+        if (http_client_new(&guarded, &cx->guarded, e) ||
+            host_slots_open(arena_printf(a, "%s/cache/document-slots", c->state_dir),
+                            &cx->document_slots, e))
             return e->code;
         load_clients(app, c);
         load_pages(app, c);
@@ -139,8 +145,6 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
     if (c->endpoints & (GROUP_TOKEN | GROUP_MCP) && http_client_new(&open_options, &cx->http, e))
         return e->code;
     if (c->endpoints & GROUP_MCP) {
-        if (host_cache_open(arena_printf(a, "%s/cache", c->state_dir), &cx->host, e))
-            return e->code;
         cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
         cx->tokens = token_cache_new(TOKEN_CACHE_ENTRIES);
         load_tools(app, c);
@@ -176,6 +180,7 @@ void app_free(struct app *app) {
     token_cache_free(app->cx.tokens);
     keyset_free(app->cx.keyset);
     host_cache_close(app->cx.host);
+    host_slots_close(app->cx.document_slots);
     store_close(app->cx.store);
     http_client_free(app->cx.http);
     http_client_free(app->cx.guarded);
@@ -202,13 +207,22 @@ static bool is_oauth(const struct route *route) {
 
 void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
     struct err e = {.code = OK};
+    const struct config *config = app->cx.config;
     enum error_style style;
+    enum cors cors;
     const char *allow;
     const struct route *route =
-        routes_find(&app->routes, rq->arena, rq->method, rq->path, &allow, &style);
+        routes_find(&app->routes, rq->arena, rq->method, rq->path, &allow, &style, &cors);
 
-    if (route)
+    if (route) {
         style = route->style;
+        cors = route->cors;
+    }
+    if (!route && cors != CORS_NONE && !strcmp(rq->method, "OPTIONS")) {
+        cors_options(config, cors, allow, rq, rp);
+        log_request(rq, rp, &e);
+        return;
+    }
     if (!route && allow) {
         (void)err_set(&e, ERR_METHOD_NOT_ALLOWED, "this address answers %s only", allow);
         reply_header(rp, "Allow", allow);
@@ -218,13 +232,14 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
         /* refused before anything is done for it */
     } else if (read) {
         (void)err_set(&e, ERR_TOO_LARGE, "the body is longer than %zu bytes",
-                      app->cx.config->max_body_bytes);
+                      config->max_body_bytes);
     } else if (!route->handler(&app->cx, rq, rp, &e)) {
         e.code = OK;
     }
     if (e.code)
         error_reply(app->cx.pages, rp, rq, style, &e);
-    if (route && is_oauth(route) && strcmp(rq->method, "OPTIONS") != 0)
+    cors_add(config, cors, rq, rp);
+    if (route && is_oauth(route))
         audit_write(app->audit_fd, route, rq, rp, &e);
     log_request(rq, rp, &e);
 }
@@ -232,10 +247,13 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
 void app_upkeep(struct app *app) {
     int64_t now_ms = clock_monotonic_ms();
 
-    if (!app->cx.store || now_ms - app->upkeep_ms < UPKEEP_EVERY_MS)
+    if (now_ms - app->upkeep_ms < UPKEEP_EVERY_MS)
         return;
     app->upkeep_ms = now_ms;
-    store_sweep(app->cx.store, clock_now_s(&app->cx.clock));
+    if (app->cx.store)
+        store_sweep(app->cx.store, clock_now_s(&app->cx.clock));
+    if (app->cx.host)
+        host_passing_sweep(app->cx.host, clock_now_s(&app->cx.clock));
 }
 
 bool app_check(const struct config *config, FILE *problems) {

@@ -8,16 +8,21 @@
 #include "base/url.h"
 #include "cognito/cognito.h"
 #include "host/deny.h"
+#include "mcp/mcp.h"
 
 #define CHALLENGE_MAX 4096 /* bytes of a WWW-Authenticate value */
+
+bool mcp_origin_is_allowed(const struct config *config, const char *origin) {
+    return !strcmp(origin, config->mcp_origin) || list_has(config->allowed_origins, "*") ||
+           list_has(config->allowed_origins, origin);
+}
 
 /* Streamable HTTP "Security": an Origin that is present must be one we know, so that a page of
  * another site cannot reach this server through a user's browser. */
 static enum rc check_origin(const struct config *config, const struct request *rq, struct err *e) {
     const char *origin = request_header(rq, "origin");
 
-    if (!origin || !strcmp(origin, config->mcp_origin) || list_has(config->allowed_origins, "*") ||
-        list_has(config->allowed_origins, origin))
+    if (!origin || mcp_origin_is_allowed(config, origin))
         return OK;
     return err_set(e, ERR_FORBIDDEN_ORIGIN, "requests from this origin are not allowed");
 }

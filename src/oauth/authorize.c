@@ -31,6 +31,7 @@ static enum rc read_client(struct context *cx, const struct request *rq, const s
     out->client_name = client.name;
     out->client_host = client.host;
     out->redirect_uri = uri;
+    out->authenticates = client.must_authenticate ? "yes" : "";
     return OK;
 }
 
@@ -64,7 +65,7 @@ static enum rc read_rest(struct context *cx, const struct request *rq, const str
         out->state = "";
         return err_set(e, ERR_INVALID_REQUEST, "state is longer than %d bytes", STATE_LEN_MAX);
     }
-    if (form_check_repeated(f, NULL, e)) /* RFC 6749 §3.1 */
+    if (form_check_repeated_but(f, "resource", e)) /* RFC 6749 §3.1 */
         return e->code;
     if (!type)
         return err_set(e, ERR_INVALID_REQUEST, "response_type is missing");
@@ -77,12 +78,14 @@ static enum rc read_rest(struct context *cx, const struct request *rq, const str
         return err_set(e, ERR_INVALID_REQUEST, "code_challenge_method must be S256");
     if (!pkce_challenge_is_valid(out->code_challenge))
         return err_set(e, ERR_INVALID_REQUEST, "code_challenge is not the base64url of a SHA-256");
-    if (!resource_is_ours(cx->config, form_get(f, "resource")))
+    if (!resources_are_ours(cx->config, f))
         return err_set(e, ERR_INVALID_TARGET, "resource is not this server's");
     out->resource = cx->config->mcp_server_uri;
     out->scope = filter_scopes(cx, rq->arena, form_get(f, "scope"));
     if (!*out->scope)
         return err_set(e, ERR_INVALID_SCOPE, "none of the scopes asked for is supported");
+    if (hints_read(rq->arena, f, out, e))
+        return e->code;
     out->verifier = "";
     out->expires_s = clock_now_s(&cx->clock) + LOGIN_TTL_S;
     return OK;
@@ -128,6 +131,13 @@ enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct
     if (!list_has(form_get(&form, "prompt") ? form_get(&form, "prompt") : "", "consent") &&
         consent_is_remembered(cx, rq, browser, &login))
         return approve(cx, rq, rp, browser, &login, e);
+    if (!strcmp(login.prompt, "none")) { /* OpenID Connect Core §3.1.2.6 */
+        rp->audit.outcome = "refused";
+        rp->audit.reason = "the user must be asked, and prompt=none forbids it";
+        reply_redirect(
+            rp, login_error_uri(cx, rq->arena, &login, "consent_required", rp->audit.reason));
+        return OK;
+    }
     page_consent(cx, rq, rp, &login, login_seal(cx, rq->arena, "consent", browser, &login));
     return OK;
 }
@@ -146,6 +156,7 @@ static const char *upstream_uri(struct context *cx, struct arena *a, const struc
     url_add_param(&b, "state", s->id);
     url_add_param(&b, "code_challenge", pkce_challenge(a, login->verifier));
     url_add_param(&b, "code_challenge_method", "S256");
+    hints_add(&b, login);
     return b.p;
 }
 

@@ -11,6 +11,7 @@
 struct config;
 struct store;
 struct host_cache;
+struct host_slots;
 struct http_client;
 struct keyset;
 struct token_cache;
@@ -24,17 +25,18 @@ struct deny_list;
  * Made once per worker, after the fork, by app_new. */
 struct context {
     const struct config *config;
-    struct store *store;              /* login sessions */
-    struct host_cache *host;          /* what the workers of this host share */
-    struct http_client *http;         /* to Cognito */
-    struct http_client *guarded;      /* to client document hosts, never to private addresses */
-    struct keyset *keyset;            /* Cognito's signing keys */
-    struct token_cache *tokens;       /* verified access tokens */
-    const struct seal_keys *seal;     /* keys of everything that leaves us sealed */
-    const struct tool_set *tools;     /* tools.d and the built-in ones */
-    const struct client_set *clients; /* clients.d */
-    const struct page_set *pages;     /* templates; NULL: ours */
-    const struct deny_list *deny;     /* DENY_FILE; NULL: nobody */
+    struct store *store;               /* login sessions */
+    struct host_cache *host;           /* what the workers of this host share */
+    struct host_slots *document_slots; /* who of them may wait for a client document */
+    struct http_client *http;          /* to Cognito */
+    struct http_client *guarded;       /* to client document hosts, never to private addresses */
+    struct keyset *keyset;             /* Cognito's signing keys */
+    struct token_cache *tokens;        /* verified access tokens */
+    const struct seal_keys *seal;      /* keys of everything that leaves us sealed */
+    const struct tool_set *tools;      /* tools.d and the built-in ones */
+    const struct client_set *clients;  /* clients.d */
+    const struct page_set *pages;      /* templates; NULL: ours */
+    const struct deny_list *deny;      /* DENY_FILE; NULL: nobody */
     struct clock clock;
 };
 

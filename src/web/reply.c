@@ -66,6 +66,7 @@ const char *reply_reason(int status) {
         int status;
         const char *reason;
     } reasons[] = {{200, "OK"},
+                   {201, "Created"},
                    {202, "Accepted"},
                    {204, "No Content"},
                    {302, "Found"},

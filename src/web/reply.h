@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include <stddef.h>
 
-#define REPLY_HEADERS_MAX 16
+#define REPLY_HEADERS_MAX 24
 
 /* What the audit log says of a request besides what the dispatcher knows. A handler fills it in as
  * it learns it; NULL: nothing. Never a secret. */
