@@ -85,7 +85,8 @@ enum rc limits_open(const char *path, struct limits **out, struct err *e) {
         return e->code;
     }
     map = mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd); /* and gives the lock back */
+    (void)flock(fd, LOCK_UN); /* the mapping would keep it beyond close */
+    close(fd);
     if (map == MAP_FAILED)
         return failed(e, path, strerror(errno));
     l = xcalloc(1, sizeof *l);
