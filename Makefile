@@ -54,6 +54,9 @@ $(BUILD)/obj/%.o: src/%.c VERSION
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) -c -o $@ $<
 
+# What it takes in by .incbin, which -MMD does not see.
+$(BUILD)/obj/web/page_builtin.o: $(wildcard share/templates/*)
+
 $(BUILD)/librooms.a: $(ROOMS)
 	rm -f $@ && ar rcs $@ $(ROOMS)
 
@@ -155,7 +158,10 @@ install: $(BUILD)/mcp-authd  ## install under DESTDIR
 	  install -D -m 644 conf/mcp-authd.conf $(DESTDIR)/etc/mcp-authd/mcp-authd.conf
 	install -d $(DESTDIR)/etc/mcp-authd/tools.d $(DESTDIR)/etc/mcp-authd/resources.d \
 	  $(DESTDIR)/etc/mcp-authd/prompts.d $(DESTDIR)/etc/mcp-authd/clients.d
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mcp-authd README.md docs/tools.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mcp-authd README.md docs/tools.md docs/templates.md docs/keys.md docs/operating.md
+	install -D -m 644 conf/fail2ban/filter.d/mcp-authd.conf $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/fail2ban/filter.d/mcp-authd.conf
+	install -D -m 644 conf/fail2ban/jail.d/mcp-authd.conf $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/fail2ban/jail.d/mcp-authd.conf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/templates share/templates/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d share/tools.d/*.json
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d share/tools.d/*.sh
 	install -D -m 644 conf/lighttpd/mcp-authd-routes.conf $(DESTDIR)/etc/lighttpd/mcp-authd-routes.conf

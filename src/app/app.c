@@ -4,17 +4,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/audit.h"
+#include "app/cors.h"
 #include "app/errors.h"
+#include "app/limit.h"
 #include "app/routes.h"
 #include "aws/dynamodb.h"
 #include "base/log.h"
 #include "cognito/cognito.h"
 #include "crypto/crypto.h"
+#include "host/deny.h"
 #include "host/host.h"
 #include "mcp/mcp.h"
 #include "net/http.h"
 #include "oauth/oauth.h"
 #include "store/store.h"
+#include "web/page.h"
 
 #define TOKEN_CACHE_ENTRIES 1024
 #define UPKEEP_EVERY_MS 30000
@@ -31,13 +36,18 @@ struct app {
     struct client_set *clients;
     struct http_client *aws; /* DynamoDB and the sources of its credentials */
     struct dynamodb *dynamodb;
+    struct page_set *pages;
+    struct deny_list *deny;
+    struct limits *limits;
+    int audit_fd;
     int64_t upkeep_ms; /* when it was last done */
 };
 
-static const struct http_options open_options = {0, "", ""};
+static const struct http_options open_options = {0, "", "", ""};
 
 static struct http_options guarded_options(const struct config *c) {
-    return (struct http_options){1, c->client_metadata_allow_nets, c->client_metadata_ca_file};
+    return (struct http_options){1, c->client_metadata_allow_nets, c->client_metadata_ca_file,
+                                 c->client_metadata_proxy};
 }
 
 static struct dynamodb_options dynamodb_options(const struct config *c, struct http_client *http,
@@ -112,6 +122,30 @@ static enum rc open_store(struct app *app, const struct config *c, struct err *e
     return OK;
 }
 
+static void load_pages(struct app *app, const struct config *config) {
+    char *text = NULL;
+    size_t len;
+    unsigned bad;
+    FILE *f = open_text(&text, &len);
+
+    app->cx.pages = app->pages = page_set_load(config->templates_dir, f, &bad);
+    (void)fclose(f);
+    log_problems("template_left_out", text);
+}
+
+/* A worker that starts later may find a file with a mistake in it: what is right counts. A reload
+ * with one is refused by app_check. */
+static void load_deny(struct app *app, const struct config *config) {
+    char *text = NULL;
+    size_t len;
+    unsigned bad;
+    FILE *f = open_text(&text, &len);
+
+    app->cx.deny = app->deny = deny_load(config->deny_file, clock_now_s(&app->cx.clock), f, &bad);
+    (void)fclose(f);
+    log_problems("deny_line_left_out", text);
+}
+
 /* Each group opens only what it needs, so that a service of one group can be given less. */
 static enum rc open_parts(struct app *app, const struct config *c, struct err *e) {
     const struct http_options guarded = guarded_options(c);
@@ -123,22 +157,30 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
                        "STATE_DIR %s must be a folder that the service's user can write",
                        c->state_dir);
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
+        load_deny(app, c);
         if (seal_keys_load(c->secret_key_file, true, &app->seal, e))
             return e->code;
         cx->seal = app->seal;
     }
-    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) && open_store(app, c, e))
+    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) &&
+        (audit_open(c->audit_log, &app->audit_fd, e) ||
+         limits_open(arena_printf(a, "%s/limits", c->state_dir), &app->limits, e) ||
+         open_store(app, c, e)))
         return e->code;
-    if (c->endpoints & GROUP_AUTHORIZE) {
-        if (http_client_new(&guarded, &cx->guarded, e))
+    if (c->endpoints != GROUP_METADATA &&
+        host_cache_open(arena_printf(a, "%s/cache", c->state_dir), &cx->host, e))
+        return e->code;
+    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)) { /* at /token for private_key_jwt */
+        if (http_client_new(&guarded, &cx->guarded, e) ||
+            host_slots_open(arena_printf(a, "%s/cache/document-slots", c->state_dir),
+                            &cx->document_slots, e))
             return e->code;
         load_clients(app, c);
+        load_pages(app, c);
     }
     if (c->endpoints & (GROUP_TOKEN | GROUP_MCP) && http_client_new(&open_options, &cx->http, e))
         return e->code;
     if (c->endpoints & GROUP_MCP) {
-        if (host_cache_open(arena_printf(a, "%s/cache", c->state_dir), &cx->host, e))
-            return e->code;
         cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
         cx->tokens = token_cache_new(TOKEN_CACHE_ENTRIES);
         load_tools(app, c);
@@ -169,9 +211,14 @@ void app_free(struct app *app) {
     resource_set_free(app->resources);
     prompt_set_free(app->prompts);
     client_set_free(app->clients);
+    page_set_free(app->pages);
+    deny_free(app->deny);
+    limits_close(app->limits);
+    audit_close(app->audit_fd);
     token_cache_free(app->cx.tokens);
     keyset_free(app->cx.keyset);
     host_cache_close(app->cx.host);
+    host_slots_close(app->cx.document_slots);
     store_close(app->cx.store);
     dynamodb_free(app->dynamodb);
     http_client_free(app->aws);
@@ -193,38 +240,61 @@ static void log_request(const struct request *rq, const struct reply *rp, const 
            kv("address", rq->remote_addr));
 }
 
+/* What has limits and an audit log. */
+static bool is_oauth(const struct route *route) {
+    return route->group == GROUP_AUTHORIZE || route->group == GROUP_TOKEN;
+}
+
 void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
     struct err e = {.code = OK};
+    const struct config *config = app->cx.config;
     enum error_style style;
+    enum cors cors;
     const char *allow;
     const struct route *route =
-        routes_find(&app->routes, rq->arena, rq->method, rq->path, &allow, &style);
+        routes_find(&app->routes, rq->arena, rq->method, rq->path, &allow, &style, &cors);
 
-    if (route)
+    if (route) {
         style = route->style;
+        cors = route->cors;
+    }
+    if (!route && cors != CORS_NONE && !strcmp(rq->method, "OPTIONS")) {
+        cors_options(config, cors, allow, rq, rp);
+        log_request(rq, rp, &e);
+        return;
+    }
     if (!route && allow) {
         (void)err_set(&e, ERR_METHOD_NOT_ALLOWED, "this address answers %s only", allow);
         reply_header(rp, "Allow", allow);
     } else if (!route) {
         (void)err_set(&e, ERR_NOT_FOUND, "there is nothing at this address");
+    } else if (is_oauth(route) && limit_check(app->limits, app->cx.config, rq, rp, &e)) {
+        /* refused before anything is done for it */
     } else if (read) {
         (void)err_set(&e, ERR_TOO_LARGE, "the body is longer than %zu bytes",
-                      app->cx.config->max_body_bytes);
+                      config->max_body_bytes);
     } else if (!route->handler(&app->cx, rq, rp, &e)) {
         e.code = OK;
     }
     if (e.code && !rp->streaming) /* otherwise the reply is half out, and can only end */
-        error_reply(rp, rq, style, &e);
+        error_reply(app->cx.pages, rp, rq, style, &e);
+    if (!rp->streaming)
+        cors_add(config, cors, rq, rp);
+    if (route && is_oauth(route))
+        audit_write(app->audit_fd, route, rq, rp, &e);
     log_request(rq, rp, &e);
 }
 
 void app_upkeep(struct app *app) {
     int64_t now_ms = clock_monotonic_ms();
 
-    if (!app->cx.store || now_ms - app->upkeep_ms < UPKEEP_EVERY_MS)
+    if (now_ms - app->upkeep_ms < UPKEEP_EVERY_MS)
         return;
     app->upkeep_ms = now_ms;
-    store_sweep(app->cx.store, clock_now_s(&app->cx.clock));
+    if (app->cx.store)
+        store_sweep(app->cx.store, clock_now_s(&app->cx.clock));
+    if (app->cx.host)
+        host_passing_sweep(app->cx.host, clock_now_s(&app->cx.clock));
 }
 
 /* Region, endpoint and source of credentials; asks nobody. */
@@ -267,5 +337,8 @@ bool app_check(const struct config *config, FILE *problems) {
     resource_set_free(resource_set_load(config, problems, &bad));
     prompt_set_free(prompt_set_load(config, problems, &bad));
     client_set_free(client_set_load(config, problems, &bad));
+    page_set_free(page_set_load(config->templates_dir, problems, &bad));
+    deny_free(deny_load(config->deny_file, clock_now_s(&(struct clock){0}), problems, &bad));
+    good = good && !bad;
     return good;
 }

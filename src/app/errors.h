@@ -5,7 +5,7 @@
 #include "app/routes.h"
 
 /* Fills the reply; headers that the handler set are kept. */
-void error_reply(struct reply *rp, const struct request *rq, enum error_style style,
-                 const struct err *e);
+void error_reply(const struct page_set *pages, struct reply *rp, const struct request *rq,
+                 enum error_style style, const struct err *e);
 
 #endif

@@ -8,6 +8,7 @@
 
 #define PRM "/.well-known/oauth-protected-resource"
 #define ASM "/.well-known/oauth-authorization-server"
+#define OIDC "/.well-known/openid-configuration"
 
 /* What a path is made of: these, in this order, then the fixed part or before it. */
 enum base { BASE_ROOT, BASE_ISSUER, BASE_MCP, BASE_BEFORE_ISSUER, BASE_BEFORE_MCP };
@@ -18,20 +19,32 @@ static const struct {
     const char *path;
     handler_fn *handler;
     enum error_style style;
+    enum cors cors;
     unsigned group;
 } table[] = {
-    {"GET", BASE_ISSUER, "/authorize", oauth_authorize_get, STYLE_PAGE, GROUP_AUTHORIZE},
-    {"POST", BASE_ISSUER, "/authorize", oauth_authorize_post, STYLE_PAGE, GROUP_AUTHORIZE},
-    {"GET", BASE_ISSUER, "/callback", oauth_callback, STYLE_PAGE, GROUP_AUTHORIZE},
-    {"POST", BASE_ISSUER, "/token", oauth_token, STYLE_OAUTH, GROUP_TOKEN},
+    {"GET", BASE_ISSUER, "/authorize", oauth_authorize_get, STYLE_PAGE, CORS_NONE, GROUP_AUTHORIZE},
+    {"POST", BASE_ISSUER, "/authorize", oauth_authorize_post, STYLE_PAGE, CORS_NONE,
+     GROUP_AUTHORIZE},
+    {"GET", BASE_ISSUER, "/callback", oauth_callback, STYLE_PAGE, CORS_NONE, GROUP_AUTHORIZE},
+    {"POST", BASE_ISSUER, "/register", oauth_register, STYLE_OAUTH, CORS_ANY, GROUP_AUTHORIZE},
+    {"POST", BASE_ISSUER, "/token", oauth_token, STYLE_OAUTH, CORS_ANY, GROUP_TOKEN},
+    {"POST", BASE_ISSUER, "/revoke", oauth_revoke, STYLE_OAUTH, CORS_ANY, GROUP_TOKEN},
     /* RFC 9728 §3.1 and RFC 8414 §3.1 put the well-known part before the path; clients of earlier
      * revisions look at the root. */
-    {"GET", BASE_BEFORE_MCP, PRM, oauth_protected_resource, STYLE_OAUTH, GROUP_METADATA},
-    {"GET", BASE_ROOT, PRM, oauth_protected_resource, STYLE_OAUTH, GROUP_METADATA},
-    {"GET", BASE_BEFORE_ISSUER, ASM, oauth_authorization_server, STYLE_OAUTH, GROUP_METADATA},
-    {"GET", BASE_ROOT, ASM, oauth_authorization_server, STYLE_OAUTH, GROUP_METADATA},
-    {"POST", BASE_MCP, "", mcp_post, STYLE_RPC, GROUP_MCP},
-    {"DELETE", BASE_MCP, "", mcp_delete, STYLE_RPC, GROUP_MCP},
+    {"GET", BASE_BEFORE_MCP, PRM, oauth_protected_resource, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
+    {"GET", BASE_ROOT, PRM, oauth_protected_resource, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
+    {"GET", BASE_BEFORE_ISSUER, ASM, oauth_authorization_server, STYLE_OAUTH, CORS_ANY,
+     GROUP_METADATA},
+    {"GET", BASE_ROOT, ASM, oauth_authorization_server, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
+    /* MCP "Authorization Server Metadata Discovery": as OpenID Connect writes it, behind the path
+     * too. */
+    {"GET", BASE_BEFORE_ISSUER, OIDC, oauth_authorization_server, STYLE_OAUTH, CORS_ANY,
+     GROUP_METADATA},
+    {"GET", BASE_ISSUER, OIDC, oauth_authorization_server, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
+    {"GET", BASE_ROOT, OIDC, oauth_authorization_server, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
+    {"GET", BASE_ISSUER, OAUTH_KEYS_PATH, oauth_keys, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
+    {"POST", BASE_MCP, "", mcp_post, STYLE_RPC, CORS_MCP, GROUP_MCP},
+    {"DELETE", BASE_MCP, "", mcp_delete, STYLE_RPC, CORS_MCP, GROUP_MCP},
 };
 
 static const char *full_path(struct arena *a, const struct config *c, enum base base,
@@ -57,17 +70,20 @@ void routes_init(struct routes *r, struct arena *a, const struct config *config)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].group & config->endpoints)
             r->all[r->count++] =
-                (struct route){table[i].method, full_path(a, config, table[i].base, table[i].path),
-                               table[i].handler, table[i].style, table[i].group};
+                (struct route){table[i].method,  full_path(a, config, table[i].base, table[i].path),
+                               table[i].handler, table[i].style,
+                               table[i].cors,    table[i].group};
 }
 
 const struct route *routes_find(const struct routes *r, struct arena *a, const char *method,
-                                const char *path, const char **allow, enum error_style *style) {
+                                const char *path, const char **allow, enum error_style *style,
+                                enum cors *cors) {
     const char *m = strcmp(method, "HEAD") ? method : "GET"; /* RFC 9110 §9.3.2 */
     struct buf b;
 
     *allow = NULL;
     *style = STYLE_OAUTH;
+    *cors = CORS_NONE;
     for (unsigned i = 0; i < r->count; i++)
         if (!strcmp(r->all[i].method, m) && !strcmp(r->all[i].path, path))
             return &r->all[i];
@@ -77,6 +93,7 @@ const struct route *routes_find(const struct routes *r, struct arena *a, const c
             continue;
         buf_addf(&b, "%s%s", b.len ? ", " : "", r->all[i].method);
         *style = r->all[i].style;
+        *cors = r->all[i].cors;
         *allow = b.p;
     }
     return NULL;

@@ -12,15 +12,23 @@ enum error_style {
     STYLE_PAGE,  /* HTML, for a user */
 };
 
+/* Pages of which sites may call it and read the answer. */
+enum cors {
+    CORS_NONE, /* a user's pages */
+    CORS_ANY, /* what carries nothing of the browser's: documents, and what needs a code or token */
+    CORS_MCP, /* ALLOWED_ORIGINS */
+};
+
 struct route {
     const char *method;
     const char *path; /* full, as the configuration makes it */
     handler_fn *handler;
     enum error_style style;
+    enum cors cors;
     unsigned group; /* enum endpoint_group */
 };
 
-#define ROUTES_MAX 16
+#define ROUTES_MAX 24
 struct routes {
     struct route all[ROUTES_MAX];
     unsigned count;
@@ -30,8 +38,9 @@ struct routes {
 void routes_init(struct routes *r, struct arena *a, const struct config *config);
 
 /* The route, or NULL. If the path is known but not with this method, *allow is the value of the
- * Allow header and *style the form of the error. */
+ * Allow header, *style the form of the error and *cors that of the path. */
 const struct route *routes_find(const struct routes *r, struct arena *a, const char *method,
-                                const char *path, const char **allow, enum error_style *style);
+                                const char *path, const char **allow, enum error_style *style,
+                                enum cors *cors);
 
 #endif

@@ -122,6 +122,14 @@ static void set_number(struct loading *l, const struct config_key *key, const ch
         *(unsigned *)(void *)at = (unsigned)n;
 }
 
+static void set_bool(struct loading *l, const struct config_key *key, const char *text) {
+    bool yes = strcmp(text, "yes") == 0;
+
+    if (!yes && strcmp(text, "no") != 0)
+        bad(l, "%s must be yes or no", key->name);
+    *(bool *)(void *)((char *)l->c + key->offset) = yes;
+}
+
 static void set_endpoints(struct loading *l, const char *text) {
     char *copy = arena_strdup(l->c->arena, text), *save = NULL;
 
@@ -151,6 +159,9 @@ static void set_value(struct loading *l, size_t i) {
     switch (key->kind) {
     case CONFIG_TEXT:
         *(const char **)(void *)((char *)l->c + key->offset) = text;
+        break;
+    case CONFIG_BOOL:
+        set_bool(l, key, text);
         break;
     case CONFIG_NUMBER:
     case CONFIG_SIZE:
@@ -188,6 +199,16 @@ static bool check_url(struct loading *l, const char *key, const char *text, stru
     return false;
 }
 
+/* It stands beside Cognito's token endpoint. Another provider's is not guessed. */
+static const char *derive_revoke_url(struct arena *a, const char *token_url) {
+    static const char end[] = "/oauth2/token";
+    size_t len = strlen(token_url), n = sizeof end - 1;
+
+    if (len < n || strcmp(token_url + len - n, end) != 0)
+        return "";
+    return arena_printf(a, "%.*s/oauth2/revoke", (int)(len - n), token_url);
+}
+
 /* Cognito's own naming; https://docs.aws.amazon.com/cognito/ "endpoints and quotas". */
 static void derive_cognito(struct loading *l) {
     struct config *c = l->c;
@@ -210,6 +231,8 @@ static void derive_cognito(struct loading *l) {
         c->cognito_authorize_url = arena_printf(a, "%s/oauth2/authorize", base);
     if (!*c->cognito_token_url && base)
         c->cognito_token_url = arena_printf(a, "%s/oauth2/token", base);
+    if (!*c->cognito_revoke_url)
+        c->cognito_revoke_url = derive_revoke_url(a, c->cognito_token_url);
     if (!*c->cognito_issuer)
         bad(l, "COGNITO_REGION and COGNITO_USER_POOL_ID must be set (or COGNITO_ISSUER)");
     if (!*c->cognito_authorize_url || !*c->cognito_token_url)
@@ -224,6 +247,7 @@ static void check_cognito(struct loading *l) {
     (void)check_url(l, "COGNITO_AUTHORIZE_URL", c->cognito_authorize_url, &u);
     (void)check_url(l, "COGNITO_TOKEN_URL", c->cognito_token_url, &u);
     (void)check_url(l, "COGNITO_JWKS_URL", c->cognito_jwks_url, &u);
+    (void)check_url(l, "COGNITO_REVOKE_URL", c->cognito_revoke_url, &u);
 }
 
 static void derive_own(struct loading *l) {
@@ -280,8 +304,20 @@ static bool is_table_arn(const char *text) {
     return strspn(p, "0123456789") == 12 && !strncmp(p + 12, ":table/", 7) && is_table_name(p + 19);
 }
 
+static void check_proxy(struct loading *l) {
+    const char *proxy = l->c->client_metadata_proxy;
+    struct url u;
+    struct err e;
+
+    if (*proxy && (url_parse(l->c->arena, proxy, &u, &e) || strcmp(u.scheme, "http") != 0 ||
+                   u.userinfo || (*u.path && strcmp(u.path, "/") != 0) || u.query || u.fragment))
+        bad(l, "CLIENT_METADATA_PROXY must be like http://HOST:PORT");
+}
+
 static void check_rest(struct loading *l) {
     struct config *c = l->c;
+
+    check_proxy(l);
 
     if (!list_covers(c->supported_scopes, c->required_scopes))
         bad(l, "REQUIRED_SCOPES names a scope that SUPPORTED_SCOPES does not");
@@ -331,6 +367,9 @@ static void dump_value(const struct config *c, const struct config_key *key, FIL
     switch (key->kind) {
     case CONFIG_TEXT:
         (void)fputs(*(const char *const *)(const void *)at, out);
+        break;
+    case CONFIG_BOOL:
+        (void)fputs(*(const bool *)(const void *)at ? "yes" : "no", out);
         break;
     case CONFIG_NUMBER:
         (void)fprintf(out, "%u", *(const unsigned *)(const void *)at);

@@ -28,6 +28,7 @@ struct config {
     /* Cognito; the four addresses are filled in from region, pool and domain unless given. */
     const char *cognito_region, *cognito_user_pool_id, *cognito_client_id, *cognito_domain;
     const char *cognito_issuer, *cognito_authorize_url, *cognito_token_url, *cognito_jwks_url;
+    const char *cognito_revoke_url; /* "": the provider has none */
     /* Who we are. */
     const char *mcp_server_uri; /* the resource, byte for byte as a user types it */
     const char *auth_proxy_uri; /* the issuer, without a trailing slash */
@@ -49,7 +50,15 @@ struct config {
     size_t max_body_bytes;
     /* Tools and clients. */
     const char *tools_dir, *resources_dir, *prompts_dir, *clients_dir;
-    const char *client_metadata_ca_file, *client_metadata_allow_nets;
+    const char *templates_dir;
+    unsigned consent_remember_days; /* 0: never */
+    /* Who is held back, and what is kept of it. */
+    unsigned rate_limit_address, rate_limit_client; /* a minute; 0: no limit */
+    const char *deny_file, *audit_log;
+    const char *client_metadata_ca_file, *client_metadata_allow_nets, *client_metadata_proxy;
+    const char *clients_allow, *clients_deny; /* space separated; oauth/client_list.c */
+    bool dynamic_registration;
+    unsigned refresh_replay_s;
 };
 
 /* Reads and checks everything, and writes every problem found, a line each with file and line
@@ -64,7 +73,14 @@ void config_dump(const struct config *c, FILE *out);
 void config_print_annotated(FILE *out);
 
 /* config_keys.c: the table. */
-enum config_kind { CONFIG_TEXT, CONFIG_NUMBER, CONFIG_SIZE, CONFIG_ENDPOINTS, CONFIG_STORE };
+enum config_kind {
+    CONFIG_TEXT,
+    CONFIG_BOOL,
+    CONFIG_NUMBER,
+    CONFIG_SIZE,
+    CONFIG_ENDPOINTS,
+    CONFIG_STORE
+};
 struct config_key {
     const char *name;
     enum config_kind kind;

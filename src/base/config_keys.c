@@ -22,11 +22,12 @@ const struct config_key config_keys[] = {
     TEXT("COGNITO_DOMAIN", cognito_domain, "",
          "The pool's domain: its prefix, or a whole custom domain such as login.example.com."),
     TEXT("COGNITO_ISSUER", cognito_issuer, "",
-         "Set these four only for an OpenID provider that is not Cognito; otherwise they follow\n"
+         "Set these five only for an OpenID provider that is not Cognito; otherwise they follow\n"
          "from region, pool and domain."),
     TEXT("COGNITO_AUTHORIZE_URL", cognito_authorize_url, "", ""),
     TEXT("COGNITO_TOKEN_URL", cognito_token_url, "", ""),
     TEXT("COGNITO_JWKS_URL", cognito_jwks_url, "", ""),
+    TEXT("COGNITO_REVOKE_URL", cognito_revoke_url, "", ""),
     TEXT("SUPPORTED_SCOPES", supported_scopes, "openid email profile mcp-server/tools",
          "Scopes that clients may ask for. Others are left out of the request to Cognito."),
     TEXT("REQUIRED_SCOPES", required_scopes, "mcp-server/tools",
@@ -67,11 +68,53 @@ const struct config_key config_keys[] = {
          "Manifests of prompts (*.json); empty: none."),
     TEXT("CLIENTS_DIR", clients_dir, "/etc/mcp-authd/clients.d",
          "Client metadata documents that are pinned here and never fetched (*.json)."),
+    TEXT("TEMPLATES_DIR", templates_dir, "/etc/mcp-authd/templates",
+         "Pages that replace the built-in ones: consent.html, continue.html, error.html."),
+    NUMBER(
+        "CONSENT_REMEMBER_DAYS", consent_remember_days, "30", 0, 365,
+        "A user may let the browser remember a consent for so many days; 0: never. Clients whose\n"
+        "redirect URI is no https address are always asked about again: nobody can check which\n"
+        "program has it."),
+    NUMBER(
+        "RATE_LIMIT_ADDRESS", rate_limit_address, "600", 0, 6000,
+        "Requests a minute to the OAuth endpoints from one address (IPv6: one /64), counted for\n"
+        "all workers together. Generous, since an office or a hosted client may be behind it;\n"
+        "0: no limit. The MCP endpoint has none."),
+    NUMBER(
+        "RATE_LIMIT_CLIENT", rate_limit_client, "120", 0, 6000,
+        "Of these, requests a minute that name the same client_id; 0: no limit. A hosted client\n"
+        "refreshes the tokens of all its users from a few addresses: raise it if you have\n"
+        "thousands of them."),
+    TEXT("DENY_FILE", deny_file, "/etc/mcp-authd/deny.conf",
+         "Clients, users and tokens that are refused from now on; read again on HUP. Lines are\n"
+         "client ID, subject SUB or issued-before TIME. See docs/operating.md."),
+    TEXT("AUDIT_LOG", audit_log, "",
+         "File for the audit log, a line of JSON for each request to the OAuth endpoints.\n"
+         "Empty: stderr, among the other lines."),
     TEXT("CLIENT_METADATA_CA_FILE", client_metadata_ca_file, "",
          "PEM file of certificate authorities that are trusted for client documents besides the\n"
          "system's. For tests and intranets."),
     TEXT("CLIENT_METADATA_ALLOW_NETS", client_metadata_allow_nets, "",
          "Private address ranges that client documents may come from, such as 10.1.0.0/16.\n"
          "For tests and intranets."),
+    TEXT("CLIENT_METADATA_PROXY", client_metadata_proxy, "",
+         "HTTP proxy through which client documents are fetched, such as http://10.0.0.5:3128.\n"
+         "It resolves the names then, and must itself refuse private addresses. The environment's\n"
+         "proxy settings are not used."),
+    TEXT("CLIENTS_ALLOW", clients_allow, "",
+         "Which clients may log users in, by the address of their document: hosts (claude.ai),\n"
+         "domains (*.example.com, which leaves out example.com itself), documents\n"
+         "(https://claude.ai/oauth/client.json), or all below an address that ends in a slash.\n"
+         "Empty: all. Pinned clients are always allowed."),
+    TEXT("CLIENTS_DENY", clients_deny, "",
+         "Which clients may not, in the same form, or by their client_id. Wins over CLIENTS_ALLOW\n"
+         "and over pinned clients."),
+    {"DYNAMIC_REGISTRATION", CONFIG_BOOL, offsetof(struct config, dynamic_registration), "no", 0, 0,
+     "yes: clients without a document may register at /register (RFC 7591). Nothing is stored:\n"
+     "the client_id that they get is their sealed metadata, and ends after 90 days. Such clients\n"
+     "have no host that could be checked, so CLIENTS_ALLOW does not apply to them."},
+    NUMBER("REFRESH_REPLAY_S", refresh_replay_s, "120", 0, 240,
+           "For so many seconds a refresh token that is sent again gets the answer it had before,\n"
+           "so that parallel refreshes and lost answers log nobody out."),
 };
 const size_t config_key_count = sizeof config_keys / sizeof *config_keys;

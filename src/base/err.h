@@ -16,6 +16,8 @@ enum rc {
     ERR_INVALID_GRANT,             /* code or refresh token wrong, used, expired or another's */
     ERR_INVALID_SCOPE,             /* RFC 6749 §5.2 */
     ERR_INVALID_TARGET,            /* RFC 8707 §2: resource is not ours */
+    ERR_INVALID_CLIENT_METADATA,   /* RFC 7591 §3.2.2 */
+    ERR_UNSUPPORTED_TOKEN_TYPE,    /* RFC 7009 §2.2.1 */
     ERR_UNSUPPORTED_GRANT_TYPE,    /* RFC 6749 §5.2 */
     ERR_UNSUPPORTED_RESPONSE_TYPE, /* RFC 6749 §4.1.2.1 */
     ERR_NOT_FOUND,                 /* no such path */
@@ -28,6 +30,7 @@ enum rc {
     ERR_NO_TOKEN,           /* no bearer token given: a challenge without an error code */
     ERR_INVALID_TOKEN,      /* RFC 6750 §3.1 invalid_token; HTTP 401 */
     ERR_INSUFFICIENT_SCOPE, /* RFC 6750 §3.1; HTTP 403 */
+    ERR_RATE_LIMITED,       /* RFC 6585 §4; HTTP 429 */
     ERR_FORBIDDEN_ORIGIN,   /* the Origin header names a site that is not allowed; HTTP 403 */
     /* JSON-RPC and MCP: answered in mcp/ (the numbers are in mcp/rpc.c). */
     ERR_RPC_PARSE,

@@ -198,24 +198,30 @@ static enum rc form_add(struct arena *a, const char *pair, size_t len, struct fo
     size_t name_len = eq ? (size_t)(eq - pair) : len;
     const char *name = url_decode(a, pair, name_len, true);
     const char *value = eq ? url_decode(a, eq + 1, len - name_len - 1, true) : "";
+    bool repeated = false;
 
     if (!name || !value)
         return err_set(e, ERR_INVALID_REQUEST, "a parameter is not properly percent-encoded");
-    for (size_t i = 0; i < out->count; i++)
-        if (!strcmp(out->fields[i].name, name)) {
-            out->fields[i].repeated = true;
-            return OK;
-        }
+
+    for (size_t i = 0; i < out->count && !repeated; i++)
+        repeated = !strcmp(out->fields[i].name, name);
     if (out->count == FORM_FIELDS_MAX)
         return err_set(e, ERR_INVALID_REQUEST, "there are more than %d parameters",
                        FORM_FIELDS_MAX);
-    out->fields[out->count++] = (struct form_field){name, value, false};
+    out->fields[out->count++] = (struct form_field){name, value, repeated};
     return OK;
 }
 
 enum rc form_check_repeated(const struct form *f, const char *name, struct err *e) {
     for (size_t i = 0; i < f->count; i++)
         if (f->fields[i].repeated && (!name || !strcmp(f->fields[i].name, name)))
+            return err_set(e, ERR_INVALID_REQUEST, "a parameter is given more than once");
+    return OK;
+}
+
+enum rc form_check_repeated_but(const struct form *f, const char *except, struct err *e) {
+    for (size_t i = 0; i < f->count; i++)
+        if (f->fields[i].repeated && strcmp(f->fields[i].name, except) != 0)
             return err_set(e, ERR_INVALID_REQUEST, "a parameter is given more than once");
     return OK;
 }

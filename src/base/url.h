@@ -43,7 +43,7 @@ void url_add_param(struct buf *b, const char *name, const char *value);
 struct form {
     struct form_field {
         const char *name, *value; /* decoded */
-        bool repeated;            /* it came again; value is the first one */
+        bool repeated;            /* one of that name came before */
     } fields[FORM_FIELDS_MAX];
     size_t count;
 };
@@ -57,7 +57,9 @@ enum rc form_parse(struct arena *a, const char *text, size_t len, struct form *o
 enum rc form_read(struct arena *a, const char *text, size_t len, struct form *out,
                   struct err *e) MUST_USE;
 enum rc form_check_repeated(const struct form *f, const char *name, struct err *e) MUST_USE;
-/* The value, or NULL when it is absent or empty: RFC 6749 §3.1 treats both alike. */
+/* All but one: RFC 8707 §2 lets `resource` come several times. */
+enum rc form_check_repeated_but(const struct form *f, const char *except, struct err *e) MUST_USE;
+/* The first value, or NULL when it is absent or empty: RFC 6749 §3.1 treats both alike. */
 const char *form_get(const struct form *f, const char *name);
 
 /* Space-separated lists, as in OAuth scopes. Is `item` one of `list`? */

@@ -28,6 +28,11 @@ enum rc cognito_refresh(struct http_client *http, const struct config *config, s
                         const char *refresh_token, struct cognito_tokens *out,
                         struct err *e) MUST_USE;
 
+/* revoke.c: ends a refresh token (RFC 7009), and with it the access tokens that it brought. OK also
+ * if it had ended already. ERR_UPSTREAM and ERR_MISCONFIGURED as above. */
+enum rc cognito_revoke(struct http_client *http, const struct config *config, struct arena *a,
+                       const char *refresh_token, struct err *e) MUST_USE;
+
 /* keyset.c: the signing keys, kept by the worker, shared through the host cache. */
 #define KEYSET_REFETCH_S 60    /* at most one fetch in this time by all workers of the host */
 #define KEYSET_MAX_AGE_S 86400 /* refetched when older; the last good one outlives an outage */

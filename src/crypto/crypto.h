@@ -68,6 +68,25 @@ void jwk_set_free(struct jwk_set *s);
 /* Borrowed from the set; NULL if there is none of that id. */
 const struct jwk *jwk_set_find(const struct jwk_set *s, const char *kid);
 
+/* jws.c (GnuTLS): what a client signed to prove who it is (RFC 7523). */
+#define JWS_LEN_MAX 8192
+struct jws {
+    const char *kid; /* NULL if it names none */
+    bool is_ecdsa;   /* ES256, otherwise RS256 */
+    struct json *claims;
+    const char *signed_text;
+    size_t signed_len;
+    uint8_t *signature;
+    size_t signature_len;
+};
+/* Reads without verifying. ERR_INVALID_CLIENT for what is not a JWT with one of those algorithms.
+ */
+enum rc jws_read(struct arena *a, const char *text, struct jws *out, struct err *e) MUST_USE;
+/* With a key of a JSON Web Key Set. ERR_MISSING if it has none of that id and kind,
+ * ERR_INVALID_CLIENT if the signature is wrong. */
+enum rc jws_verify(struct arena *a, const struct jws *jws, const struct json *jwks,
+                   struct err *e) MUST_USE;
+
 /* token.c (libjwt, pinned to RS256 and distrusted): Cognito access tokens. */
 #define TOKEN_LEN_MAX 8192
 #define TOKEN_LEEWAY_S 30 /* tolerated difference between Cognito's clock and ours */

@@ -1,15 +1,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/host.h"
-#include "host/kv.h"
+#include "host/cache_file.h"
 
 #define FILE_BYTES_MAX (64UL << 20)
 #define TURN_PREFIX "turn:" /* keeps turns and values apart */
-
-struct host_cache {
-    struct kv *kv;
-};
 
 enum rc host_cache_open(const char *dir, struct host_cache **out, struct err *e) {
     struct host_cache *h = xcalloc(1, sizeof *h);
@@ -57,7 +52,7 @@ enum rc host_cache_put(struct host_cache *h, const char *key, const void *value,
     char *data;
     enum rc rc;
 
-    if (len > HOST_CACHE_VALUE_MAX || strlen(key) > KV_KEY_MAX)
+    if (len > HOST_CACHE_VALUE_MAX || strlen(key) > HOST_CACHE_KEY_MAX)
         return err_set(e, ERR_TOO_LARGE, "too long for the host cache");
     data = xmalloc(sizeof now_s + len);
     memcpy(data, &now_s, sizeof now_s);

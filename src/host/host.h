@@ -10,14 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* cache.c: small values shared by all workers of this host, in LMDB in STATE_DIR/cache. */
+/* cache.c: small values shared by all workers of this host, in LMDB in STATE_DIR/cache.
+ * A key is KIND:REST, or any text for what is there only once. */
 #define HOST_CACHE_VALUE_MAX 131072
+#define HOST_CACHE_KEY_MAX 200
 struct host_cache;
 enum rc host_cache_open(const char *dir, struct host_cache **out, struct err *e) MUST_USE;
 void host_cache_close(struct host_cache *h);
-/* *value is in the arena, *stored_s when it was put. ERR_MISSING if there is none. */
+/* *value is in the arena, *stored_s when it was put, however long ago. ERR_MISSING if there is
+ * none. */
 enum rc host_cache_get(struct host_cache *h, struct arena *a, const char *key, const char **value,
                        size_t *len, int64_t *stored_s, struct err *e) MUST_USE;
+/* Kept until it is put again. */
 enum rc host_cache_put(struct host_cache *h, const char *key, const void *value, size_t len,
                        int64_t now_s, struct err *e) MUST_USE;
 /* Takes the one turn that `key` allows in every_s seconds: true for exactly one caller of the
@@ -37,5 +41,41 @@ enum mailbox_news { MAILBOX_LETTER, MAILBOX_WATCHED, MAILBOX_TIMEOUT };
 enum mailbox_news mailbox_wait(struct mailbox *m, int watch, int64_t until_ms, struct buf *letter);
 /* False if nobody has a mailbox of that name, or it does not take the letter. */
 bool mailbox_send(const char *name, const void *data, size_t len);
+/* passing.c: values that end by themselves. */
+/* ERR_MISSING also if its time is over. */
+enum rc host_passing_get(struct host_cache *h, struct arena *a, const char *key, int64_t now_s,
+                         const char **value, size_t *len, int64_t *stored_s,
+                         struct err *e) MUST_USE;
+/* At most `most` of its kind stay: the oldest are removed. */
+enum rc host_passing_put(struct host_cache *h, const char *key, const void *value, size_t len,
+                         int64_t now_s, int64_t ttl_s, size_t most, struct err *e) MUST_USE;
+/* Puts it only if it is not there: of any number of callers one gets OK, the others ERR_EXISTS.
+ * With `most` of the kind there, ERR_TOO_LARGE: nothing that still counts is removed. */
+enum rc host_passing_add(struct host_cache *h, const char *key, int64_t now_s, int64_t ttl_s,
+                         size_t most, struct err *e) MUST_USE;
+/* Removes a few of those whose time is over; cheap, meant to be called between requests. */
+void host_passing_sweep(struct host_cache *h, int64_t now_s);
+
+/* A claim: what one worker of the host does and no other meanwhile. It ends by itself, because its
+ * holder may be killed. */
+struct host_claim {
+    char key[HOST_CACHE_KEY_MAX + 1];
+    uint8_t owner[16];
+};
+/* ERR_EXISTS if somebody has it, ERR_STORE if the cache fails. */
+enum rc host_claim_take(struct host_cache *h, const char *key, int64_t now_s, int64_t ttl_s,
+                        struct host_claim *out, struct err *e) MUST_USE;
+/* Gives it back, if it is still ours. */
+void host_claim_release(struct host_cache *h, const struct host_claim *claim);
+bool host_claim_is_taken(struct host_cache *h, const char *key, int64_t now_s);
+
+/* slots.c: so many at once on this host and no more. A worker that ends, however it ends, gives
+ * its slot back; it holds one at a time. */
+struct host_slots;
+enum rc host_slots_open(const char *path, struct host_slots **out, struct err *e) MUST_USE;
+void host_slots_close(struct host_slots *s); /* NULL is accepted */
+/* False if all `count` are taken. */
+bool host_slots_enter(struct host_slots *s, unsigned count);
+void host_slots_leave(struct host_slots *s);
 
 #endif

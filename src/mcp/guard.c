@@ -7,16 +7,22 @@
 #include "base/config.h"
 #include "base/url.h"
 #include "cognito/cognito.h"
+#include "host/deny.h"
+#include "mcp/mcp.h"
 
 #define CHALLENGE_MAX 4096 /* bytes of a WWW-Authenticate value */
+
+bool mcp_origin_is_allowed(const struct config *config, const char *origin) {
+    return !strcmp(origin, config->mcp_origin) || list_has(config->allowed_origins, "*") ||
+           list_has(config->allowed_origins, origin);
+}
 
 /* Streamable HTTP "Security": an Origin that is present must be one we know, so that a page of
  * another site cannot reach this server through a user's browser. */
 static enum rc check_origin(const struct config *config, const struct request *rq, struct err *e) {
     const char *origin = request_header(rq, "origin");
 
-    if (!origin || !strcmp(origin, config->mcp_origin) || list_has(config->allowed_origins, "*") ||
-        list_has(config->allowed_origins, origin))
+    if (!origin || mcp_origin_is_allowed(config, origin))
         return OK;
     return err_set(e, ERR_FORBIDDEN_ORIGIN, "requests from this origin are not allowed");
 }
@@ -100,6 +106,15 @@ static enum rc verify(struct context *cx, struct arena *a, const char *token,
     return OK;
 }
 
+/* Also of a token that is in the cache: it was let in before it was denied. */
+static enum rc check_denied(const struct context *cx, const struct token_claims *claims,
+                            struct err *e) {
+    if (!deny_has_subject(cx->deny, claims->sub) && !deny_has_subject(cx->deny, claims->username) &&
+        !deny_has_issued(cx->deny, claims->iat))
+        return OK;
+    return err_set(e, ERR_INVALID_TOKEN, "the token was revoked");
+}
+
 static enum rc check_token(struct context *cx, const struct request *rq,
                            const struct token_claims **claims, struct err *e) {
     const char *token = NULL;
@@ -109,7 +124,8 @@ static enum rc check_token(struct context *cx, const struct request *rq,
         return rc;
     /* Borrowed until the next put: a request makes at most the one above. */
     *claims = token_cache_get(cx->tokens, token, clock_now_s(&cx->clock));
-    return *claims ? OK : verify(cx, rq->arena, token, claims, e);
+    rc = *claims ? OK : verify(cx, rq->arena, token, claims, e);
+    return rc ? rc : check_denied(cx, *claims, e);
 }
 
 /* Both lists as one, without repeating an item. */

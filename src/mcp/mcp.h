@@ -16,6 +16,9 @@ enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp,
 /* session.c: DELETE of the MCP endpoint, which ends a session of the handshake revisions. */
 enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *rp, struct err *e);
 
+/* guard.c: may pages of this origin call the endpoint (ALLOWED_ORIGINS)? */
+bool mcp_origin_is_allowed(const struct config *config, const char *origin);
+
 /* tools.c: the built-in tools and those of TOOLS_DIR, in the order of their names. */
 struct tool_set;
 /* Loads every manifest. A bad one is left out and reported to `problems`, a line each with file

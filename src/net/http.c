@@ -1,6 +1,7 @@
 #include "net/http.h"
 
 #include <curl/curl.h>
+#include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct http_client {
     int refused;   /* the guard refused an address during this fetch */
     char *ca_file; /* trusted besides the system's authorities; NULL: none */
     unsigned long connections;
+    char *proxy; /* "": none */
 };
 
 /* What a fetch collects. */
@@ -36,7 +38,8 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     struct http_client *c = arg;
 
     (void)purpose;
-    if (c->guarded && !guard_allows(&c->guard, &addr->addr)) {
+    /* With a proxy this is the proxy's address: the admin's choice. */
+    if (c->guarded && !*c->proxy && !guard_allows(&c->guard, &addr->addr)) {
         c->refused = 1;
         return CURL_SOCKET_BAD;
     }
@@ -87,6 +90,7 @@ enum rc http_client_new(const struct http_options *options, struct http_client *
 
     *out = NULL;
     c->guarded = options->guarded;
+    c->proxy = xstrdup(options->proxy);
     if (*options->ca_file)
         c->ca_file = xstrdup(options->ca_file);
     if (http_options_check(options, e) || guard_init(&c->guard, options->allow_nets, e)) {
@@ -107,7 +111,34 @@ void http_client_free(struct http_client *c) {
     if (c->curl)
         curl_easy_cleanup(c->curl);
     free(c->ca_file);
+    free(c->proxy);
     free(c);
+}
+
+/* The URL's host is an address, however it is written, and not one that the guard allows. For what
+ * goes through a proxy, where no socket of ours shows the address. */
+static bool names_closed_address(const struct http_client *c, const char *url) {
+    CURLU *u = curl_url();
+    char *host = NULL;
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST}, *found = NULL;
+    bool closed = true;
+
+    if (u && !curl_url_set(u, CURLUPART_URL, url, 0) &&
+        !curl_url_get(u, CURLUPART_HOST, &host, 0)) {
+        size_t len = strlen(host);
+
+        if (*host == '[') { /* getaddrinfo takes no brackets */
+            host[len - 1] = 0;
+            memmove(host, host + 1, len - 1);
+        }
+        closed =
+            !getaddrinfo(host, NULL, &hints, &found) && !guard_allows(&c->guard, found->ai_addr);
+        if (found)
+            freeaddrinfo(found);
+    }
+    curl_free(host);
+    curl_url_cleanup(u);
+    return closed;
 }
 
 static void set_options(struct http_client *c, const struct http_request *rq,
@@ -117,7 +148,10 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_reset(h); /* keeps connections, name and TLS caches */
     curl_easy_setopt(h, CURLOPT_URL, rq->url);
     curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(h, CURLOPT_PROXY, ""); /* none, whatever the environment says */
+    curl_easy_setopt(h, CURLOPT_PROXY, c->proxy); /* "" is none, whatever the environment says */
+    curl_easy_setopt(h, CURLOPT_NOPROXY, "");
+    if (c->guarded) /* what a name meant a minute ago is not asked for again after an answer */
+        curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, c->guarded ? "https" : "https,http");
     curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, rq->timeout_ms);
@@ -134,6 +168,7 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_setopt(h, CURLOPT_HEADERDATA, r);
     curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
     curl_easy_setopt(h, CURLOPT_PREREQDATA, r);
+    curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (c->ca_file) { /* the GnuTLS flavour trusts what is in either */
@@ -210,6 +245,16 @@ const char *http_reply_header(const struct http_reply *reply, const char *name) 
     return NULL;
 }
 
+const char *http_header(struct arena *a, const struct http_reply *rp, const char *name) {
+    const char *joined = NULL;
+
+    for (size_t i = 0; i < rp->field_count; i++)
+        if (!strcasecmp(rp->fields[i].name, name))
+            joined = joined ? arena_printf(a, "%s, %s", joined, rp->fields[i].value)
+                            : rp->fields[i].value;
+    return joined;
+}
+
 unsigned long http_client_connections(const struct http_client *c) {
     return c->connections;
 }
@@ -222,6 +267,8 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     char error_text[CURL_ERROR_SIZE] = "", *type = NULL;
     CURLcode code;
 
+    if (c->guarded && *c->proxy && names_closed_address(c, rq->url))
+        return err_set(e, ERR_ACCESS_DENIED, "the host has no public address");
     buf_init(&r.body, a, rq->max_reply_bytes);
     buf_init(&r.head, a, HTTP_REPLY_HEADERS_MAX);
     r.times_sent = 0;

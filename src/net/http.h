@@ -14,6 +14,9 @@ struct http_options {
     int guarded;            /* https only, public addresses only */
     const char *allow_nets; /* space-separated CIDR ranges; "" for none */
     const char *ca_file;    /* PEM, trusted besides the system's; "" for none */
+    /* "" for none. A guarded client that uses one can check only addresses that are written in the
+     * URL: names are the proxy's to resolve and to judge. */
+    const char *proxy;
 };
 
 /* Would http_client_new accept these? Opens nothing of curl's. ERR_MISCONFIGURED if not. */
@@ -52,6 +55,9 @@ struct http_reply {
 };
 /* The value of the first header of that name in any letter case; NULL if there is none. */
 const char *http_reply_header(const struct http_reply *reply, const char *name);
+
+/* The values of a header, several joined by ", " (RFC 9110 §5.3); NULL if there is none. */
+const char *http_header(struct arena *a, const struct http_reply *rp, const char *name);
 
 /* Redirects are never followed and no proxy is taken from the environment. The reply lives in a.
  *   ERR_UPSTREAM       no complete answer came (e->detail says why)

@@ -2,7 +2,6 @@
  * good, an error is a page here, never a redirect (OAuth 2.1 §4.1.2.1). */
 #include <string.h>
 
-#include "base/log.h"
 #include "crypto/crypto.h"
 #include "oauth/oauth.h"
 #include "store/store.h"
@@ -23,7 +22,7 @@ static enum rc read_client(struct context *cx, const struct request *rq, const s
         return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
     if (!uri)
         return err_set(e, ERR_INVALID_REDIRECT_URI, "redirect_uri is missing");
-    if (client_find(cx, rq->arena, client_id, &client, e))
+    if (stop_client(cx, client_id, e) || client_find(cx, rq->arena, client_id, &client, e))
         return e->code;
     if (!redirect_uri_is_registered(rq->arena, &client, uri))
         return err_set(e, ERR_INVALID_REDIRECT_URI,
@@ -32,6 +31,7 @@ static enum rc read_client(struct context *cx, const struct request *rq, const s
     out->client_name = client.name;
     out->client_host = client.host;
     out->redirect_uri = uri;
+    out->authenticates = client.must_authenticate ? "yes" : "";
     return OK;
 }
 
@@ -65,7 +65,7 @@ static enum rc read_rest(struct context *cx, const struct request *rq, const str
         out->state = "";
         return err_set(e, ERR_INVALID_REQUEST, "state is longer than %d bytes", STATE_LEN_MAX);
     }
-    if (form_check_repeated(f, NULL, e)) /* RFC 6749 §3.1 */
+    if (form_check_repeated_but(f, "resource", e)) /* RFC 6749 §3.1 */
         return e->code;
     if (!type)
         return err_set(e, ERR_INVALID_REQUEST, "response_type is missing");
@@ -78,12 +78,14 @@ static enum rc read_rest(struct context *cx, const struct request *rq, const str
         return err_set(e, ERR_INVALID_REQUEST, "code_challenge_method must be S256");
     if (!pkce_challenge_is_valid(out->code_challenge))
         return err_set(e, ERR_INVALID_REQUEST, "code_challenge is not the base64url of a SHA-256");
-    if (!resource_is_ours(cx->config, form_get(f, "resource")))
+    if (!resources_are_ours(cx->config, f))
         return err_set(e, ERR_INVALID_TARGET, "resource is not this server's");
     out->resource = cx->config->mcp_server_uri;
     out->scope = filter_scopes(cx, rq->arena, form_get(f, "scope"));
     if (!*out->scope)
         return err_set(e, ERR_INVALID_SCOPE, "none of the scopes asked for is supported");
+    if (hints_read(rq->arena, f, out, e))
+        return e->code;
     out->verifier = "";
     out->expires_s = clock_now_s(&cx->clock) + LOGIN_TTL_S;
     return OK;
@@ -103,24 +105,40 @@ static const char *redirect_error(enum rc code) {
     }
 }
 
+static enum rc approve(struct context *cx, const struct request *rq, struct reply *rp,
+                       const char *browser, struct login *login, struct err *e);
+
 enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct reply *rp,
                             struct err *e) {
     struct login login = {.state = ""};
     struct form form;
     const char *browser;
 
-    if (form_read(rq->arena, rq->query, strlen(rq->query), &form, e) ||
-        read_client(cx, rq, &form, &login, e))
+    if (form_read(rq->arena, rq->query, strlen(rq->query), &form, e))
+        return e->code;
+    rp->audit.client = form_get(&form, "client_id");
+    if (read_client(cx, rq, &form, &login, e))
         return e->code;
     if (read_rest(cx, rq, &form, &login, e)) {
-        log_info("authorize_refused", kv("request", rq->id), kv("client_id", login.client_id),
-                 kv("reason", e->text));
+        rp->audit.outcome = "refused";
+        rp->audit.reason = arena_strdup(rq->arena, e->text);
         reply_redirect(rp,
                        login_error_uri(cx, rq->arena, &login, redirect_error(e->code), e->text));
         return OK;
     }
+    rp->audit.outcome = "asked";
     browser = browser_of_or_new(cx, rq, rp);
-    page_consent(cx, rp, &login, login_seal(cx, rq->arena, "consent", browser, &login));
+    if (!list_has(form_get(&form, "prompt") ? form_get(&form, "prompt") : "", "consent") &&
+        consent_is_remembered(cx, rq, browser, &login))
+        return approve(cx, rq, rp, browser, &login, e);
+    if (!strcmp(login.prompt, "none")) { /* OpenID Connect Core §3.1.2.6 */
+        rp->audit.outcome = "refused";
+        rp->audit.reason = "the user must be asked, and prompt=none forbids it";
+        reply_redirect(
+            rp, login_error_uri(cx, rq->arena, &login, "consent_required", rp->audit.reason));
+        return OK;
+    }
+    page_consent(cx, rq, rp, &login, login_seal(cx, rq->arena, "consent", browser, &login));
     return OK;
 }
 
@@ -138,6 +156,7 @@ static const char *upstream_uri(struct context *cx, struct arena *a, const struc
     url_add_param(&b, "state", s->id);
     url_add_param(&b, "code_challenge", pkce_challenge(a, login->verifier));
     url_add_param(&b, "code_challenge_method", "S256");
+    hints_add(&b, login);
     return b.p;
 }
 
@@ -152,9 +171,8 @@ static enum rc approve(struct context *cx, const struct request *rq, struct repl
     s.login = login_seal(cx, rq->arena, "session", s.id, login);
     if (store_session_put(cx->store, &s, e))
         return e->code;
-    log_info("consent", kv("request", rq->id), kv("client_id", login->client_id),
-             kv("outcome", "approved"));
-    page_continue(cx, rp, upstream_uri(cx, rq->arena, &s, login));
+    rp->audit.outcome = "approved";
+    page_continue(cx, rq, rp, upstream_uri(cx, rq->arena, &s, login));
     return OK;
 }
 
@@ -179,13 +197,19 @@ enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struc
                        "the browser sent no cookie; cookies of this site must be allowed");
     if (login_open(cx, rq->arena, "consent", browser, sealed, &login, e))
         return e->code;
-    if (!strcmp(decision, "approve"))
+    rp->audit.client = login.client_id;
+    if (stop_client(cx, login.client_id, e))
+        return e->code;
+    if (!strcmp(decision, "approve")) {
+        if (form_get(&form, "remember"))
+            consent_remember(cx, rq, rp, browser, &login);
         return approve(cx, rq, rp, browser, &login, e);
+    }
     if (strcmp(decision, "deny") != 0)
         return err_set(e, ERR_INVALID_REQUEST, "decision must be approve or deny");
-    log_info("consent", kv("request", rq->id), kv("client_id", login.client_id),
-             kv("outcome", "denied"));
-    page_continue(cx, rp,
+    consent_forget(cx, rq, rp, browser, &login);
+    rp->audit.outcome = "denied";
+    page_continue(cx, rq, rp,
                   login_error_uri(cx, rq->arena, &login, "access_denied", "the user said no"));
     return OK;
 }

@@ -35,15 +35,27 @@ const char *browser_of(struct context *cx, const struct request *rq) {
     return cookie ? hash(rq->arena, cookie) : NULL;
 }
 
+/* Lax: Cognito's redirect back to /callback is a top-level navigation and must carry it. */
+static void set_cookie(struct context *cx, const struct request *rq, struct reply *rp,
+                       const char *cookie, const char *age) {
+    reply_header(rp, "Set-Cookie",
+                 arena_printf(rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s%s",
+                              cookie_name(cx), cookie, age,
+                              cx->config->auth_is_https ? "; Secure" : ""));
+}
+
 const char *browser_of_or_new(struct context *cx, const struct request *rq, struct reply *rp) {
     const char *browser = browser_of(cx, rq), *cookie;
 
     if (browser) /* kept, so that other tabs' logins stay valid */
         return browser;
     cookie = random_text(rq->arena, COOKIE_BYTES);
-    /* Lax: Cognito's redirect back to /callback is a top-level navigation and must carry it. */
-    reply_header(rp, "Set-Cookie",
-                 arena_printf(rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s", cookie_name(cx),
-                              cookie, cx->config->auth_is_https ? "; Secure" : ""));
+    set_cookie(cx, rq, rp, cookie, "");
     return hash(rq->arena, cookie);
+}
+
+void browser_keep(struct context *cx, const struct request *rq, struct reply *rp, int64_t seconds) {
+    if (browser_of(cx, rq))
+        set_cookie(cx, rq, rp, request_cookie(rq, cookie_name(cx)),
+                   arena_printf(rq->arena, "; Max-Age=%lld", (long long)seconds));
 }

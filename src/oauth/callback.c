@@ -14,6 +14,8 @@ static void answer_error(struct context *cx, const struct request *rq, struct re
     bool denied = !strcmp(upstream, "access_denied");
     bool passing = !strcmp(upstream, "temporarily_unavailable");
 
+    rp->audit.outcome = denied ? "denied" : "failed";
+    rp->audit.reason = "the identity provider reported an error";
     log_warn("login_failed_at_cognito", kv("request", rq->id), kv("client_id", login->client_id),
              kv("error", upstream));
     reply_redirect(rp, login_error_uri(cx, rq->arena, login,
@@ -69,12 +71,12 @@ enum rc oauth_callback(struct context *cx, const struct request *rq, struct repl
     if (authorize_session(cx, rq, id, upstream, error, &code, &s, e) ||
         login_open(cx, rq->arena, "session", id, s.login, &login, e))
         return e->code;
+    rp->audit.client = login.client_id;
     if (!upstream) {
         answer_error(cx, rq, rp, &login, error);
         return OK;
     }
-    log_info("login", kv("request", rq->id), kv("client_id", login.client_id),
-             kv("outcome", "code_issued"));
+    rp->audit.outcome = "code_issued";
     reply_redirect(rp, login_code_uri(cx, rq->arena, &login, code));
     return OK;
 }

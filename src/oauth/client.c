@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "net/http.h"
-#include "oauth/oauth.h"
+#include "oauth/clients.h"
 
 #define CLIENT_FILES_MAX 1024
 #define CLIENT_SET_BYTES_MAX (64 << 20)
@@ -23,49 +22,32 @@ static const struct client *find_pinned(const struct client_set *s, const char *
     return NULL;
 }
 
-static bool is_json_type(const char *type) {
-    size_t n = strcspn(type, "; \t");
-
-    return (n == 16 && !strncasecmp(type, "application/json", n)) ||
-           (n > 17 && !strncasecmp(type, "application/", 12) &&
-            !strncasecmp(type + n - 5, "+json", 5));
+bool client_is_pinned(const struct context *cx, const char *client_id) {
+    return find_pinned(cx->clients, client_id) != NULL;
 }
 
-/* §3 of the draft: only 200 counts, and no redirect is followed. The answer to a request that did
- * not arrive is "try again"; to a wrong document it is final. */
-static enum rc fetch_document(struct context *cx, struct arena *a, const char *url,
-                              struct json **out, struct err *e) {
-    static const char *const headers[] = {"Accept: application/json", NULL};
-    const struct http_request rq = {.method = "GET",
-                                    .url = url,
-                                    .headers = headers,
-                                    .max_reply_bytes = CLIENT_DOCUMENT_BYTES_MAX,
-                                    .timeout_ms = CLIENT_DOCUMENT_TIMEOUT_MS};
-    struct http_reply rp;
+static enum rc check_document(struct arena *a, const struct json *v, const char *url,
+                              struct err *e) {
+    struct client ignored;
 
-    switch (http_fetch(cx->guarded, a, &rq, &rp, e)) {
-    case OK:
-        break;
-    case ERR_ACCESS_DENIED:
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "the client's document is not on a public address, and may not be fetched");
-    case ERR_TOO_LARGE:
-        return err_set(e, ERR_INVALID_CLIENT, "the client's document is longer than %d bytes",
-                       CLIENT_DOCUMENT_BYTES_MAX);
-    default:
-        (void)snprintf(e->text, sizeof e->text,
-                       "the server of the client's document did not answer");
-        return e->code;
-    }
-    if (rp.status != 200)
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "the server of the client's document answered with status %ld", rp.status);
-    if (!is_json_type(rp.content_type))
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "the client's document is not of type "
-                       "application/json");
-    if (json_parse(a, rp.body, rp.body_len, out, e))
-        return err_set(e, ERR_INVALID_CLIENT, "the client's document is not valid JSON");
+    return client_document_read(a, v, url, &ignored, e);
+}
+
+static const struct document_kind client_documents = {"the client's document", "doc",
+                                                      CLIENT_DOCUMENT_BYTES_MAX, check_document};
+
+enum rc client_admit(struct context *cx, struct arena *a, const char *client_id, struct err *e) {
+    const struct config *c = cx->config;
+    struct client ignored;
+
+    if (*c->clients_deny && client_list_has(a, c->clients_deny, client_id))
+        return err_set(e, ERR_INVALID_CLIENT, "this client is not allowed here");
+    if (find_pinned(cx->clients, client_id))
+        return OK;
+    if (client_is_dynamic(client_id))
+        return client_dynamic_open(cx, a, client_id, &ignored, e);
+    if (*c->clients_allow && !client_list_has(a, c->clients_allow, client_id))
+        return err_set(e, ERR_INVALID_CLIENT, "this client is not among those allowed here");
     return OK;
 }
 
@@ -75,11 +57,16 @@ enum rc client_find(struct context *cx, struct arena *a, const char *client_id, 
     struct json *document;
     struct url u;
 
+    if (client_admit(cx, a, client_id, e))
+        return e->code;
     if (pinned) {
         *out = *pinned;
         return OK;
     }
-    if (client_id_check(a, client_id, &u, e) || fetch_document(cx, a, client_id, &document, e))
+    if (client_is_dynamic(client_id))
+        return client_dynamic_open(cx, a, client_id, out, e);
+    if (client_id_check(a, client_id, &u, e) ||
+        document_get(cx, a, &client_documents, client_id, &document, e))
         return e->code;
     return client_document_read(a, document, client_id, out, e);
 }

@@ -1,18 +1,40 @@
 /* Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document): the rules for the
  * URL and for what is found there. */
+#include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/json.h"
-#include "oauth/oauth.h"
+#include "oauth/clients.h"
+
+/* Is what stands before the next slash . or .., a dot also as %2e (RFC 3986 §2.3, §3.3)? */
+static bool is_dot_segment(const char *p) {
+    int dots = 0;
+
+    for (; *p && *p != '/'; dots++) {
+        if (*p == '.')
+            p++;
+        else if (!strncasecmp(p, "%2e", 3))
+            p += 3;
+        else
+            return false;
+    }
+    return dots == 1 || dots == 2;
+}
 
 static bool has_dot_segment(const char *path) {
-    for (const char *p = path; (p = strchr(p, '/')); p++) {
-        size_t n = strcspn(p + 1, "/");
-
-        if ((n == 1 && p[1] == '.') || (n == 2 && p[1] == '.' && p[2] == '.'))
+    for (const char *p = path; (p = strchr(p, '/')); p++)
+        if (is_dot_segment(p + 1))
             return true;
-    }
     return false;
+}
+
+/* An IPv6 literal is one: without a zone, which means something on this computer only. */
+static bool is_sane_host(struct arena *a, const char *host) {
+    unsigned char address[16];
+    size_t len = strlen(host);
+
+    return *host != '[' || inet_pton(AF_INET6, arena_strndup(a, host + 1, len - 2), address) == 1;
 }
 
 /* §2: the client identifier URL. */
@@ -31,6 +53,8 @@ enum rc client_id_check(struct arena *a, const char *client_id, struct url *u, s
     if (u->fragment || u->userinfo)
         return err_set(e, ERR_INVALID_CLIENT,
                        "the client_id URL must not have a fragment or user info");
+    if (!is_sane_host(a, u->host))
+        return err_set(e, ERR_INVALID_CLIENT, "the host of the client_id URL is not valid");
     if (has_dot_segment(u->path))
         return err_set(e, ERR_INVALID_CLIENT, "the client_id URL must not have . or .. segments");
     return OK;
@@ -46,18 +70,43 @@ static bool array_has(const struct json *array, const char *s) {
     return false;
 }
 
+/* Its keys: in the document, or at an address of the same origin. Another's are not fetched. */
+static void read_keys(struct arena *a, const struct json *d, const char *client_id,
+                      struct client *out) {
+    const char *uri = json_get_str(d, "jwks_uri");
+    struct url id, at;
+    struct err ignored;
+
+    if (json_is_array(json_get(json_get(d, "jwks"), "keys")))
+        out->jwks = json_get(d, "jwks");
+    else if (uri && !url_parse(a, client_id, &id, &ignored) &&
+             !client_id_check(a, uri, &at, &ignored) &&
+             !strcmp(url_origin(a, &id), url_origin(a, &at)))
+        out->jwks_uri = arena_strdup(a, uri);
+}
+
 /* §4.1: nothing that rests on a shared secret. A client that prefers another method must say that
- * it can do without. */
-static enum rc check_authentication(const struct json *d, struct err *e) {
+ * it can do without, or have keys (RFC 7523). */
+static enum rc check_authentication(struct arena *a, const struct json *d, const char *client_id,
+                                    struct client *out, struct err *e) {
     const char *method = json_get_str(d, "token_endpoint_auth_method");
+    const struct json *others = json_get(d, "token_endpoint_auth_methods_supported");
+    bool none = !method || !strcmp(method, "none") || array_has(others, "none");
 
     if (json_has(d, "client_secret") || json_has(d, "client_secret_expires_at"))
         return err_set(e, ERR_INVALID_CLIENT, "the client's document must not hold a secret");
-    if (!method || !strcmp(method, "none") ||
-        array_has(json_get(d, "token_endpoint_auth_methods_supported"), "none"))
+    if ((method && !strcmp(method, "private_key_jwt")) || array_has(others, "private_key_jwt"))
+        read_keys(a, d, client_id, out);
+    out->must_authenticate = !none;
+    if (none || out->jwks || out->jwks_uri)
         return OK;
+    if (!strcmp(method, "private_key_jwt"))
+        return err_set(e, ERR_INVALID_CLIENT,
+                       "the client's document asks for private_key_jwt, but has neither jwks nor a "
+                       "jwks_uri on its own host");
     return err_set(e, ERR_INVALID_CLIENT,
-                   "the client's document asks for token_endpoint_auth_method other than none");
+                   "the client's document asks for token_endpoint_auth_method other than none and "
+                   "private_key_jwt");
 }
 
 static enum rc read_redirect_uris(struct arena *a, const struct json *d, struct client *out,
@@ -109,7 +158,8 @@ enum rc client_document_read(struct arena *a, const struct json *d, const char *
         return err_set(e, ERR_INVALID_CLIENT,
                        "client_name in the client's document is missing or longer than %d bytes",
                        CLIENT_NAME_LEN_MAX);
-    if (check_authentication(d, e) || check_flows(d, e) || read_redirect_uris(a, d, out, e))
+    if (check_authentication(a, d, client_id, out, e) || check_flows(d, e) ||
+        read_redirect_uris(a, d, out, e))
         return e->code;
     out->id = arena_strdup(a, client_id);
     out->name = arena_strdup(a, name);

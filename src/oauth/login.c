@@ -19,6 +19,12 @@ static const struct {
     {"scope", offsetof(struct login, scope)},
     {"resource", offsetof(struct login, resource)},
     {"verifier", offsetof(struct login, verifier)},
+    {"prompt", offsetof(struct login, prompt)},
+    {"lang", offsetof(struct login, lang)},
+    {"login_hint", offsetof(struct login, login_hint)},
+    {"identity_provider", offsetof(struct login, identity_provider)},
+    {"idp_identifier", offsetof(struct login, idp_identifier)},
+    {"authenticates", offsetof(struct login, authenticates)},
 };
 #define MEMBER_COUNT (sizeof members / sizeof *members)
 
@@ -101,4 +107,12 @@ bool resource_is_ours(const struct config *config, const char *resource) {
     if (len > 1 && resource[len - 1] == '/' && ours[our_len - 1] != '/')
         len--;
     return len == our_len && !memcmp(resource, ours, len);
+}
+
+bool resources_are_ours(const struct config *config, const struct form *f) {
+    for (size_t i = 0; i < f->count; i++)
+        if (!strcmp(f->fields[i].name, "resource") && *f->fields[i].value &&
+            !resource_is_ours(config, f->fields[i].value))
+            return false;
+    return true;
 }

@@ -30,6 +30,20 @@ enum rc oauth_protected_resource(struct context *cx, const struct request *rq, s
     return OK;
 }
 
+/* Members of the methods by which clients prove who they are. */
+static void put_methods(struct arena *a, struct json *o, const char *endpoint) {
+    put_list(a, o, arena_printf(a, "%s_auth_methods_supported", endpoint), "none private_key_jwt");
+    put_list(a, o, arena_printf(a, "%s_auth_signing_alg_values_supported", endpoint),
+             "RS256 ES256");
+}
+
+/* What OpenID Connect Discovery §3 requires, so that clients that check it take the document. */
+static void put_openid(struct context *cx, struct arena *a, struct json *o) {
+    json_put_str(o, "jwks_uri", arena_printf(a, "%s" OAUTH_KEYS_PATH, cx->config->auth_proxy_uri));
+    put_list(a, o, "subject_types_supported", "public");
+    put_list(a, o, "id_token_signing_alg_values_supported", "RS256");
+}
+
 /* RFC 8414 §2. Clients of ours look for `none` and client_id_metadata_document_supported before
  * they use their document as client id. */
 enum rc oauth_authorization_server(struct context *cx, const struct request *rq, struct reply *rp,
@@ -42,15 +56,35 @@ enum rc oauth_authorization_server(struct context *cx, const struct request *rq,
     json_put_str(o, "issuer", issuer);
     json_put_str(o, "authorization_endpoint", arena_printf(a, "%s/authorize", issuer));
     json_put_str(o, "token_endpoint", arena_printf(a, "%s/token", issuer));
+    if (*cx->config->cognito_revoke_url) {
+        json_put_str(o, "revocation_endpoint", arena_printf(a, "%s/revoke", issuer));
+        put_methods(a, o, "revocation_endpoint");
+    }
+    if (cx->config->dynamic_registration)
+        json_put_str(o, "registration_endpoint", arena_printf(a, "%s/register", issuer));
     put_list(a, o, "scopes_supported", cx->config->supported_scopes);
     put_list(a, o, "response_types_supported", "code");
     put_list(a, o, "response_modes_supported", "query");
     put_list(a, o, "grant_types_supported", "authorization_code refresh_token");
-    put_list(a, o, "token_endpoint_auth_methods_supported", "none");
+    put_methods(a, o, "token_endpoint");
     put_list(a, o, "code_challenge_methods_supported", "S256");
     json_put_bool(o, "client_id_metadata_document_supported", true);
     json_put_bool(o, "authorization_response_iss_parameter_supported", true); /* RFC 9207 §3 */
     put_list(a, o, "protected_resources", cx->config->mcp_server_uri);        /* RFC 9728 §4 */
+    put_openid(cx, a, o);
+    reply_json(rp, 200, o);
+    reply_header(rp, "Cache-Control", METADATA_CACHE);
+    return OK;
+}
+
+/* The keys that this issuer signs with: none. Access tokens name Cognito as their issuer, and its
+ * ID tokens stay here. */
+enum rc oauth_keys(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
+    struct json *o = json_new_object(rq->arena);
+
+    (void)cx;
+    (void)e;
+    json_put(o, "keys", json_new_array(rq->arena));
     reply_json(rp, 200, o);
     reply_header(rp, "Cache-Control", METADATA_CACHE);
     return OK;

@@ -11,19 +11,26 @@
 #define LOGIN_TTL_S 600       /* consent page to callback */
 #define CODE_TTL_S 120        /* our code; Cognito's own lives 300 s */
 #define STATE_LEN_MAX 2048    /* a client's `state` */
-#define CLIENT_ID_LEN_MAX 512 /* of any kind; URLs too */
+#define CLIENT_ID_LEN_MAX 512 /* URLs too */
+#define DYNAMIC_CLIENT_ID_LEN_MAX 2048
+#define DYNAMIC_CLIENT_TTL_S (90 * 86400)
 #define CLIENT_NAME_LEN_MAX 200
 #define REDIRECT_URIS_MAX 32
 #define CLIENT_DOCUMENT_BYTES_MAX 5120 /* draft-ietf-oauth-client-id-metadata-document §6.6 */
 #define CLIENT_DOCUMENT_TIMEOUT_MS 5000
+#define OAUTH_KEYS_PATH "/.well-known/jwks.json" /* below the issuer */
 
-/* Endpoints, each a handler_fn. metadata.c, authorize.c, callback.c, token.c */
+/* Endpoints, each a handler_fn. metadata.c, authorize.c, callback.c, token.c, revoke.c,
+ * client_dynamic.c */
 handler_fn oauth_protected_resource;   /* RFC 9728 §3 */
 handler_fn oauth_authorization_server; /* RFC 8414 §3 */
+handler_fn oauth_keys;                 /* OpenID Connect Discovery §3: jwks_uri */
 handler_fn oauth_authorize_get;
 handler_fn oauth_authorize_post;
 handler_fn oauth_callback;
 handler_fn oauth_token;
+handler_fn oauth_revoke;   /* RFC 7009 */
+handler_fn oauth_register; /* RFC 7591 */
 
 /* client.c: who asks. */
 struct client {
@@ -31,11 +38,21 @@ struct client {
     const char *host; /* of the client id URL; "" for a pinned client whose id is no URL */
     const char *redirect_uris[REDIRECT_URIS_MAX];
     unsigned redirect_uri_count;
+    /* private_key_jwt (RFC 7523): the keys or where they are; neither: a public client. */
+    const struct json *jwks;
+    const char *jwks_uri;
+    bool must_authenticate; /* it does not list `none` */
 };
-/* Pinned first, then the document at the URL that the id is. ERR_INVALID_CLIENT with the reason,
- * ERR_UPSTREAM if the document's host did not answer. */
+/* Pinned first, then what the id itself says if it is a registered one, then the document at the
+ * URL that it is. ERR_INVALID_CLIENT with the reason, also for one that CLIENTS_ALLOW or
+ * CLIENTS_DENY keeps out; ERR_UPSTREAM if the document's host did not answer. */
 enum rc client_find(struct context *cx, struct arena *a, const char *client_id, struct client *out,
                     struct err *e) MUST_USE;
+/* The operator put its document into clients.d. */
+bool client_is_pinned(const struct context *cx, const char *client_id);
+/* The part of it that needs no document: CLIENTS_ALLOW, CLIENTS_DENY, the end of a registration. */
+enum rc client_admit(struct context *cx, struct arena *a, const char *client_id,
+                     struct err *e) MUST_USE;
 struct client_set;
 /* The pinned documents. A bad one is left out and reported to `problems`, a line each; *bad counts
  * them. Never NULL. Free with client_set_free. */
@@ -63,7 +80,10 @@ struct login {
     const char *client_id, *client_name, *client_host;
     const char *redirect_uri, *state; /* state "" if the client gave none */
     const char *code_challenge, *scope, *resource;
-    const char *verifier; /* of our own PKCE pair with Cognito; "" before consent */
+    /* For Cognito, "" if not given: hints.c. */
+    const char *prompt, *lang, *login_hint, *identity_provider, *idp_identifier;
+    const char *authenticates; /* "yes": at /token the client must prove who it is */
+    const char *verifier;      /* of our own PKCE pair with Cognito; "" before consent */
     int64_t expires_s;
 };
 /* Sealed for one purpose ("consent" or "session") and bound to `bound` (browser or session id). */
@@ -80,6 +100,14 @@ const char *login_code_uri(struct context *cx, struct arena *a, const struct log
 /* Is a `resource` parameter us? Tolerant of what real clients send: none at all, a query, a slash
  * at the end. */
 bool resource_is_ours(const struct config *config, const char *resource);
+/* The same of each that a request has (RFC 8707 §2). */
+bool resources_are_ours(const struct config *config, const struct form *f);
+
+/* hints.c: prompt, ui_locales, login_hint, identity_provider and idp_identifier, read from the
+ * request and passed on to Cognito. */
+enum rc hints_read(struct arena *a, const struct form *f, struct login *out,
+                   struct err *e) MUST_USE;
+void hints_add(struct buf *uri, const struct login *login);
 
 /* browser.c: the cookie that a login is bound to. */
 /* The cookie itself: a secret of this browser and us, in no store. NULL if it sent none. */
@@ -89,11 +117,33 @@ const char *browser_of(struct context *cx, const struct request *rq);
 /* The same, setting a new cookie if it sent none. */
 const char *browser_of_or_new(struct context *cx, const struct request *rq, struct reply *rp);
 
+/* The browser's cookie stays for so long, also when the browser is closed. */
+void browser_keep(struct context *cx, const struct request *rq, struct reply *rp, int64_t seconds);
+
+/* remember.c: consents that a user let the browser remember. `browser` is its hash. */
+bool consent_can_be_remembered(const struct context *cx, struct arena *a,
+                               const struct login *login);
+bool consent_is_remembered(struct context *cx, const struct request *rq, const char *browser,
+                           const struct login *login);
+void consent_remember(struct context *cx, const struct request *rq, struct reply *rp,
+                      const char *browser, const struct login *login);
+void consent_forget(struct context *cx, const struct request *rq, struct reply *rp,
+                    const char *browser, const struct login *login);
+
+/* stop.c: clients, users and logins that DENY_FILE names. */
+enum rc stop_client(const struct context *cx, const char *client_id, struct err *e) MUST_USE;
+/* ERR_INVALID_GRANT; login_s is when the user logged in. */
+enum rc stop_grant(const struct context *cx, const char *client_id, int64_t login_s,
+                   struct err *e) MUST_USE;
+/* The same, of whose access token this is, straight from Cognito. Notes them for the audit log. */
+enum rc stop_subject(const struct context *cx, struct reply *rp, const char *access_token,
+                     struct err *e) MUST_USE;
+
 /* pages.c: the pages that a user sees. */
-void page_consent(struct context *cx, struct reply *rp, const struct login *login,
-                  const char *sealed);
+void page_consent(struct context *cx, const struct request *rq, struct reply *rp,
+                  const struct login *login, const char *sealed);
 /* A page that goes on to `uri` by itself. Not a redirect: Chromium applies the form-action of the
  * page that held the form to every redirect after it. */
-void page_continue(struct context *cx, struct reply *rp, const char *uri);
+void page_continue(struct context *cx, const struct request *rq, struct reply *rp, const char *uri);
 
 #endif

@@ -1,99 +1,100 @@
-/* What a user sees. One plain page, readable on a phone, in light and dark, without scripts. */
+/* What the pages show: values only. What they look like is in share/templates, what they say in
+ * web/words.c. */
 #include <string.h>
 
 #include "oauth/oauth.h"
-#include "web/html.h"
 #include "web/page.h"
 
-/* Scopes in words; one that is not here is shown as it is. */
-static const char *scope_words(const char *scope) {
-    static const struct {
-        const char *scope, *words;
-    } known[] = {{"openid", "Know who you are"},
-                 {"email", "See your e-mail address"},
-                 {"profile", "See your name and profile"},
-                 {"phone", "See your phone number"},
-                 {"mcp-server/tools", "Use this server's tools in your name"}};
+#define SCOPES_SHOWN_MAX 64
 
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(known[i].scope, scope))
-            return known[i].words;
-    return NULL;
+static const char *scope_words(struct arena *a, const struct request *rq, const char *scope) {
+    const struct language *l = language_choose(request_header(rq, "accept-language"));
+    const char *words = language_text(l, arena_printf(a, "scope.%s", scope));
+
+    return words ? words : "";
 }
 
-static void add_scopes(struct arena *a, struct buf *b, const char *scopes) {
+/* Each scope with its words, or without if we have none for it. */
+static const struct template_value *const *scope_items(struct arena *a, const struct request *rq,
+                                                       const char *scopes) {
+    const struct template_value **items =
+        arena_alloc(a, (SCOPES_SHOWN_MAX + 1) * sizeof(struct template_value *));
     char *copy = arena_strdup(a, scopes), *save = NULL;
+    size_t n = 0;
 
-    buf_adds(b, "<ul>");
-    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
-        const char *words = scope_words(w);
+    for (char *w = strtok_r(copy, " ", &save); w && n < SCOPES_SHOWN_MAX;
+         w = strtok_r(NULL, " ", &save)) {
+        struct template_value *v = arena_alloc(a, 3 * sizeof *v);
 
-        buf_adds(b, "<li>");
-        html_text(b, words ? words : w);
-        if (words) {
-            buf_adds(b, " <code>");
-            html_text(b, w);
-            buf_adds(b, "</code>");
-        }
-        buf_adds(b, "</li>");
+        v[0] = (struct template_value){"scope", w};
+        v[1] = (struct template_value){"scope_words", scope_words(a, rq, w)};
+        items[n++] = v;
     }
-    buf_adds(b, "</ul>");
+    return items;
+}
+
+static const char *host_of(struct arena *a, const char *uri) {
+    struct url u;
+    struct err e;
+
+    return url_parse(a, uri, &u, &e) || !u.host ? "" : u.host;
 }
 
 /* Where the answer goes, as a person can judge it: the host, or the scheme of an app. */
-static void add_destination(struct arena *a, struct buf *b, const char *redirect_uri) {
+struct destination {
+    const char *name;
+    bool loopback, app;
+};
+
+static struct destination destination_of(struct arena *a, const char *redirect_uri) {
     struct url u;
     struct err e;
 
     if (url_parse(a, redirect_uri, &u, &e))
-        return;
-    buf_adds(b, "<p>The answer goes to <strong>");
-    html_text(b, u.host && *u.host ? u.host : u.scheme);
-    buf_adds(b, "</strong>.</p>");
+        return (struct destination){.name = redirect_uri};
+    if (strcmp(u.scheme, "https") != 0 && strcmp(u.scheme, "http") != 0)
+        return (struct destination){.name = u.scheme, .app = true};
     /* MCP authorization, "Localhost Redirect URI Risks": such a client cannot be told from another
      * program on the same computer. */
-    if (url_is_loopback(&u))
-        buf_adds(b, "<p class=\"note\">That is a program on the computer you are using. Go on only "
-                    "if you have just started the login in it.</p>");
+    return (struct destination){.name = u.host, .loopback = url_is_loopback(&u)};
 }
 
-void page_consent(struct context *cx, struct reply *rp, const struct login *login,
-                  const char *sealed) {
-    struct buf b;
-
-    page_begin(&b, rp->arena, "Allow access?");
-    buf_adds(&b, "<p><strong>");
-    /* The host first: it is checked. The name is only what the client says of itself. */
-    html_text(&b, *login->client_host ? login->client_host : login->client_id);
-    buf_adds(&b, "</strong> (it calls itself \xe2\x80\x9c");
-    html_text(&b, login->client_name);
-    buf_adds(&b, "\xe2\x80\x9d) asks for access to <strong>");
-    html_text(&b, cx->config->mcp_server_uri);
-    buf_adds(&b, "</strong>. It wants to:</p>");
-    add_scopes(rp->arena, &b, login->scope);
-    add_destination(rp->arena, &b, login->redirect_uri);
-    buf_adds(&b, "<form method=\"post\" action=\"");
-    html_text(&b, cx->config->auth_path);
-    buf_adds(&b, "/authorize\"><input type=\"hidden\" name=\"request\" value=\"");
-    html_text(&b, sealed);
-    buf_adds(&b, "\"><p class=\"buttons\">"
-                 "<button name=\"decision\" value=\"approve\">Allow</button> "
-                 "<button name=\"decision\" value=\"deny\" class=\"second\">Deny</button>"
-                 "</p></form>");
-    page_end(&b, rp, 200, "'self'");
+static const char *yes_if(bool condition) {
+    return condition ? "yes" : "";
 }
 
-void page_continue(struct context *cx, struct reply *rp, const char *uri) {
-    struct buf b, head;
+void page_consent(struct context *cx, const struct request *rq, struct reply *rp,
+                  const struct login *login, const char *sealed) {
+    struct arena *a = rp->arena;
+    const struct config *c = cx->config;
+    const struct destination to = destination_of(a, login->redirect_uri);
+    const bool pinned = client_is_pinned(cx, login->client_id);
+    const struct template_list scopes = {"scopes", scope_items(a, rq, login->scope)};
+    const struct template_value values[] = {
+        {"server_host", host_of(a, c->mcp_server_uri)},
+        {"server_uri", c->mcp_server_uri},
+        {"client_host", login->client_host},
+        {"client_id", login->client_id},
+        {"pinned", yes_if(!*login->client_host && pinned)},
+        {"unchecked", yes_if(!*login->client_host && !pinned)},
+        {"client_name", login->client_name},
+        {"redirect_host", to.name},
+        {"web", yes_if(!to.loopback && !to.app)},
+        {"app", yes_if(to.app)},
+        {"loopback", yes_if(to.loopback)},
+        {"action", arena_printf(a, "%s/authorize", c->auth_path)},
+        {"request", sealed},
+        {"can_remember", yes_if(consent_can_be_remembered(cx, a, login))},
+        {"remember_days", arena_printf(a, "%u", c->consent_remember_days)},
+        {NULL, NULL},
+    };
 
-    (void)cx;
-    buf_init(&head, rp->arena, PAGE_BYTES_MAX);
-    buf_adds(&head, "<meta http-equiv=\"refresh\" content=\"0; url=");
-    html_text(&head, uri);
-    buf_adds(&head, "\">");
-    page_begin_with(&b, rp->arena, "One moment", head.p);
-    buf_adds(&b, "<p>If nothing happens, <a href=\"");
-    html_text(&b, uri);
-    buf_adds(&b, "\">continue</a>.</p>");
-    page_end(&b, rp, 200, "'none'");
+    page_reply(cx->pages, PAGE_CONSENT, rq, rp, 200, values, &scopes, "'self'");
+}
+
+void page_continue(struct context *cx, const struct request *rq, struct reply *rp,
+                   const char *uri) {
+    const struct template_value values[] = {{"uri", uri}, {NULL, NULL}};
+
+    page_reply(cx->pages, PAGE_CONTINUE, rq, rp, 200, values, NULL, "'none'");
 }

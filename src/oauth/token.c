@@ -1,61 +1,70 @@
-/* POST /token: OAuth 2.1 §3.2. Public clients: what proves them is the code's or the refresh
- * token's binding to their client_id, and PKCE. */
+/* POST /token: OAuth 2.1 §3.2. What proves a public client is the code's or the refresh token's
+ * binding to its client_id, and PKCE; others sign (client_assertion.c). */
 #include <string.h>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "cognito/cognito.h"
+#include "host/host.h"
 #include "oauth/code.h"
-#include "oauth/oauth.h"
+#include "oauth/tokens.h"
 #include "store/store.h"
 
-#define REFRESH_TOKEN_MAX 8192
+#define CODE_CLAIM_S 10 /* longer than a call to Cognito can take */
 
-static enum rc read_form(const struct request *rq, struct form *f, struct reply *rp,
-                         struct err *e) {
+/* RFC 7521 §4.2: beside an assertion client_id may be left out. What the assertion says is checked
+ * later against what is then the client_id. */
+static void take_client_id(struct arena *a, struct form *f) {
+    const char *assertion = form_get(f, "client_assertion"), *sub;
+    struct err ignored;
+    struct jws jws;
+
+    if (form_get(f, "client_id") || !assertion || f->count == FORM_FIELDS_MAX ||
+        jws_read(a, assertion, &jws, &ignored) || !(sub = json_get_str(jws.claims, "sub")))
+        return;
+    for (size_t i = 0; i < f->count; i++)
+        if (!strcmp(f->fields[i].name, "client_id"))
+            f->fields[i].name = ""; /* empty */
+    f->fields[f->count++] = (struct form_field){"client_id", sub, false};
+}
+
+enum rc token_form_read(struct context *cx, const struct request *rq, struct form *f,
+                        struct reply *rp, struct err *e) {
     if (!request_has_type(rq, "application/x-www-form-urlencoded"))
         return err_set(e, ERR_INVALID_REQUEST,
                        "the body must be sent as application/x-www-form-urlencoded");
-    if (form_parse(rq->arena, rq->body, rq->body_len, f, e))
+    if (form_read(rq->arena, rq->body, rq->body_len, f, e) ||
+        form_check_repeated_but(f, "resource", e)) /* RFC 6749 §3.2, RFC 8707 §2 */
         return e->code;
     if (request_header(rq, "authorization")) /* RFC 6749 §5.2: answered in its own scheme */
-        reply_header(rp, "WWW-Authenticate", "Basic realm=\"public clients only\"");
+        reply_header(rp, "WWW-Authenticate", "Basic realm=\"clients have no secret\"");
     if (form_get(f, "client_secret") || request_header(rq, "authorization"))
         return err_set(e, ERR_INVALID_CLIENT,
-                       "clients of this server are public: send client_id and no secret");
+                       "clients of this server have no secret: send client_id, and a "
+                       "client_assertion if the client's document asks for private_key_jwt");
+    take_client_id(rq->arena, f);
     if (!form_get(f, "client_id"))
         return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
-    return OK;
+    return client_admit(cx, rq->arena, form_get(f, "client_id"), e);
 }
 
-/* The refresh token that goes out: Cognito's, sealed and bound to the client and the resource. */
-static const char *seal_refresh(struct context *cx, struct arena *a, const char *client_id,
-                                const char *scope, const char *refresh_token) {
-    struct json *o = json_new_object(a);
-    const char *text;
-    size_t len;
-
-    json_put_str(o, "token", refresh_token);
-    json_put_str(o, "resource", cx->config->mcp_server_uri);
-    json_put_str(o, "scope", scope);
-    text = json_text(a, o, &len);
-    return seal(a, cx->seal, "refresh", client_id, text, len);
-}
-
-static void answer(struct context *cx, const struct request *rq, struct reply *rp,
-                   const char *client_id, const struct cognito_tokens *t) {
+/* t->refresh_token is ours here: sealed. */
+static void answer(const struct request *rq, struct reply *rp, const struct cognito_tokens *t) {
     struct json *o = json_new_object(rq->arena);
 
     json_put_str(o, "access_token", t->access_token);
     json_put_str(o, "token_type", "Bearer");
     json_put_int(o, "expires_in", t->expires_in_s);
     json_put_str(o, "scope", t->scope);
-    if (t->refresh_token)
-        json_put_str(o, "refresh_token",
-                     seal_refresh(cx, rq->arena, client_id, t->scope, t->refresh_token));
+    json_put_str(o, "refresh_token", t->refresh_token);
+    rp->audit.outcome = "issued";
     reply_json(rp, 200, o);
     reply_header(rp, "Cache-Control", "no-store"); /* RFC 6749 §5.1 */
     reply_header(rp, "Pragma", "no-cache");
+}
+
+static enum rc used(struct err *e) {
+    return err_set(e, ERR_INVALID_GRANT, "the code is used, expired or unknown");
 }
 
 /* Everything that can be wrong with a code, checked before anything changes: a failed check burns
@@ -73,12 +82,10 @@ static enum rc check_code(struct context *cx, const struct request *rq, const st
     if (code_split(rq->arena, text, code, e))
         return e->code;
     if (store_session_get(cx->store, rq->arena, code->session_id, clock_now_s(&cx->clock), s, e))
-        return e->code == ERR_MISSING
-                   ? err_set(e, ERR_INVALID_GRANT, "the code is used, expired or unknown")
-                   : e->code;
+        return e->code == ERR_MISSING ? used(e) : e->code;
     if (s->state != SESSION_AUTHORIZED || !*s->grant ||
         login_open(cx, rq->arena, "session", s->id, s->login, login, e))
-        return err_set(e, ERR_INVALID_GRANT, "the code is used, expired or unknown");
+        return used(e);
     if (strcmp(login->client_id, form_get(f, "client_id")) != 0)
         return err_set(e, ERR_INVALID_GRANT, "the code was issued to another client");
     /* OAuth 2.1 §10.2 lets a client leave it out; if it is there it must be the same. */
@@ -87,7 +94,7 @@ static enum rc check_code(struct context *cx, const struct request *rq, const st
                        "redirect_uri is not the one of the authorization request");
     if (!pkce_verifier_matches(rq->arena, verifier, login->code_challenge))
         return err_set(e, ERR_INVALID_GRANT, "code_verifier does not match the code_challenge");
-    return OK;
+    return client_authenticate(cx, rq->arena, f, *login->authenticates, e);
 }
 
 /* Cognito has given the tokens, and gives them once (RFC 6749 §4.1.2): the delete is the second
@@ -104,7 +111,7 @@ static enum rc end_session(struct context *cx, const struct request *rq, const c
     case OK:
         return OK;
     case ERR_CONFLICT:
-        return err_set(e, ERR_INVALID_GRANT, "the code is used");
+        return used(e);
     default:
         log_warn("session_not_deleted", kv("request", rq->id), kv("reason", why.text),
                  kv("detail", why.detail));
@@ -112,67 +119,86 @@ static enum rc end_session(struct context *cx, const struct request *rq, const c
     }
 }
 
-/* Asks Cognito before the session is deleted: a passing failure there leaves the code usable. Of
- * any number that get this far at once, Cognito answers one, and one delete succeeds. */
+/* Asks Cognito before the session is deleted: a passing failure there leaves the code usable. The
+ * caller holds the claim, so that no other worker asks meanwhile: Cognito takes a code twice for
+ * theft, and revokes what it gave for it. */
+static enum rc exchange(struct context *cx, const struct request *rq, struct reply *rp,
+                        const struct code *code, const struct login *login,
+                        const char *cognito_code, struct cognito_tokens *tokens, struct err *e) {
+    if (cognito_exchange_code(cx->http, cx->config, rp->arena, cognito_code, login->verifier,
+                              tokens, e) ||
+        stop_subject(cx, rp, tokens->access_token, e))
+        return e->code;
+    return end_session(cx, rq, code->session_id, e);
+}
+
 static enum rc grant_code(struct context *cx, const struct request *rq, const struct form *f,
                           struct reply *rp, struct err *e) {
     struct cognito_tokens tokens;
-    struct code code;
+    struct host_claim claim;
     struct session s;
     struct login login;
+    struct code code;
     const char *cognito_code;
+    enum rc rc;
 
-    if (check_code(cx, rq, f, &code, &s, &login, e) ||
-        code_open(rq->arena, &code, s.grant, &cognito_code, e) ||
-        cognito_exchange_code(cx->http, cx->config, rq->arena, cognito_code, login.verifier,
-                              &tokens, e) ||
-        end_session(cx, rq, code.session_id, e))
+    if (stop_grant(cx, form_get(f, "client_id"), clock_now_s(&cx->clock), e) ||
+        check_code(cx, rq, f, &code, &s, &login, e) ||
+        code_open(rq->arena, &code, s.grant, &cognito_code, e))
         return e->code;
-    log_info("token", kv("request", rq->id), kv("client_id", login.client_id),
-             kv("grant", "authorization_code"), kv("outcome", "issued"));
-    answer(cx, rq, rp, login.client_id, &tokens);
+    rc = host_claim_take(cx->host, arena_printf(rq->arena, "code:%s", code.session_id),
+                         clock_now_s(&cx->clock), CODE_CLAIM_S, &claim, e);
+    if (rc)
+        return rc == ERR_EXISTS
+                   ? err_set(e, ERR_INVALID_GRANT, "the code is being used by another request")
+                   : rc;
+    rc = exchange(cx, rq, rp, &code, &login, cognito_code, &tokens, e);
+    if (rc) {
+        host_claim_release(cx->host, &claim);
+        return rc;
+    }
+    /* A claim that succeeded is left to end by itself: another request may have passed its check
+     * before the session was deleted, and must not claim now. */
+    if (tokens.refresh_token) {
+        struct refresh_grant grant = {tokens.refresh_token, tokens.scope,
+                                      cx->config->mcp_server_uri, login.authenticates,
+                                      clock_now_s(&cx->clock)};
+
+        tokens.refresh_token = refresh_seal(cx, rq->arena, login.client_id, &grant);
+    }
+    answer(rq, rp, &tokens);
     return OK;
 }
 
-static enum rc open_refresh(struct context *cx, const struct request *rq, const struct form *f,
-                            const char **token, const char **scope, struct err *e) {
-    const char *sealed = form_get(f, "refresh_token"), *resource;
-    struct json *o;
-    char *text;
-    size_t len;
+static enum rc check_refresh(struct context *cx, const struct request *rq, const struct form *f,
+                             struct refresh_grant *grant, struct err *e) {
+    const char *sealed = form_get(f, "refresh_token");
 
     if (!sealed)
         return err_set(e, ERR_INVALID_REQUEST, "refresh_token is missing");
-    if (strlen(sealed) > REFRESH_TOKEN_MAX ||
-        seal_open(rq->arena, cx->seal, "refresh", form_get(f, "client_id"), sealed, &text, &len,
-                  e) ||
-        json_parse(rq->arena, text, len, &o, e) || !(*token = json_get_str(o, "token")) ||
-        !(*scope = json_get_str(o, "scope")) || !(resource = json_get_str(o, "resource")))
-        return err_set(e, ERR_INVALID_GRANT,
-                       "the refresh token is not one of this server's, or another client's");
-    if (strcmp(resource, cx->config->mcp_server_uri) != 0)
+    if (refresh_open(cx, rq->arena, form_get(f, "client_id"), sealed, grant, e))
+        return e->code;
+    if (stop_grant(cx, form_get(f, "client_id"), grant->login_s, e))
+        return e->code;
+    if (strcmp(grant->resource, cx->config->mcp_server_uri) != 0)
         return err_set(e, ERR_INVALID_GRANT, "the refresh token was issued for another resource");
     /* RFC 6749 §6: not more than was granted. Cognito cannot give less, so less is not refused. */
-    if (form_get(f, "scope") && !list_covers(*scope, form_get(f, "scope")))
+    if (form_get(f, "scope") && !list_covers(grant->scope, form_get(f, "scope")))
         return err_set(e, ERR_INVALID_SCOPE, "scope has more than was granted");
-    return OK;
+    return client_authenticate(cx, rq->arena, f, *grant->authenticates, e);
 }
 
 static enum rc grant_refresh(struct context *cx, const struct request *rq, const struct form *f,
                              struct reply *rp, struct err *e) {
-    const char *client_id = form_get(f, "client_id"), *token = NULL, *scope = NULL;
+    struct refresh_grant grant;
+    struct refresh_request asked = {form_get(f, "client_id"), form_get(f, "refresh_token"), &grant};
     struct cognito_tokens tokens;
 
-    if (open_refresh(cx, rq, f, &token, &scope, e) ||
-        cognito_refresh(cx->http, cx->config, rq->arena, token, &tokens, e))
+    rp->audit.event = "refresh";
+    if (check_refresh(cx, rq, f, &grant, e) || refresh_ask(cx, rq->arena, &asked, &tokens, e) ||
+        stop_subject(cx, rp, tokens.access_token, e))
         return e->code;
-    if (!tokens.refresh_token) /* Cognito did not rotate it */
-        tokens.refresh_token = token;
-    if (!*tokens.scope)
-        tokens.scope = scope;
-    log_info("token", kv("request", rq->id), kv("client_id", client_id),
-             kv("grant", "refresh_token"), kv("outcome", "issued"));
-    answer(cx, rq, rp, client_id, &tokens);
+    answer(rq, rp, &tokens);
     return OK;
 }
 
@@ -180,12 +206,13 @@ enum rc oauth_token(struct context *cx, const struct request *rq, struct reply *
     const char *grant_type;
     struct form form;
 
-    if (read_form(rq, &form, rp, e))
+    if (token_form_read(cx, rq, &form, rp, e))
         return e->code;
+    rp->audit.client = form_get(&form, "client_id");
     grant_type = form_get(&form, "grant_type");
     if (!grant_type)
         return err_set(e, ERR_INVALID_REQUEST, "grant_type is missing");
-    if (!resource_is_ours(cx->config, form_get(&form, "resource"))) /* RFC 8707 §2.2 */
+    if (!resources_are_ours(cx->config, &form)) /* RFC 8707 §2.2 */
         return err_set(e, ERR_INVALID_TARGET, "resource is not this server's");
     if (!strcmp(grant_type, "authorization_code"))
         return grant_code(cx, rq, &form, rp, e);

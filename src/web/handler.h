@@ -11,6 +11,7 @@
 struct config;
 struct store;
 struct host_cache;
+struct host_slots;
 struct http_client;
 struct keyset;
 struct token_cache;
@@ -19,6 +20,8 @@ struct tool_set;
 struct resource_set;
 struct prompt_set;
 struct client_set;
+struct page_set;
+struct deny_list;
 
 /* Everything a handler may use. Nothing else is global, so that one daemon can serve many sites.
  * Made once per worker, after the fork, by app_new. */
@@ -26,6 +29,7 @@ struct context {
     const struct config *config;
     struct store *store;                  /* login sessions */
     struct host_cache *host;              /* what the workers of this host share */
+    struct host_slots *document_slots;    /* who of them may wait for a client document */
     struct http_client *http;             /* to Cognito */
     struct http_client *guarded;          /* to client document hosts, never to private addresses */
     struct keyset *keyset;                /* Cognito's signing keys */
@@ -35,6 +39,8 @@ struct context {
     const struct resource_set *resources; /* resources.d */
     const struct prompt_set *prompts;     /* prompts.d */
     const struct client_set *clients;     /* clients.d */
+    const struct page_set *pages;         /* templates; NULL: ours */
+    const struct deny_list *deny;         /* DENY_FILE; NULL: nobody */
     struct clock clock;
 };
 

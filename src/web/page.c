@@ -1,55 +1,176 @@
 #include "web/page.h"
 
-#include "web/html.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
-static const char style[] =
-    ":root{color-scheme:light dark;--line:#8886;--soft:#8882;--go:#1a5fb4}"
-    "*{box-sizing:border-box}"
-    "body{font:1rem/1.5 system-ui,sans-serif;margin:0;padding:1rem;display:flex;"
-    "min-height:100vh;align-items:center;justify-content:center}"
-    "main{width:100%;max-width:30rem;border:1px solid var(--line);border-radius:.75rem;"
-    "padding:1.5rem;overflow-wrap:anywhere}"
-    "h1{font-size:1.4rem;margin:0 0 1rem}"
-    "code{font-size:.85em;background:var(--soft);border-radius:.25rem;padding:.1em .3em}"
-    ".note{background:var(--soft);border-left:.25rem solid #e5a50a;padding:.5rem .75rem}"
-    ".buttons{display:flex;gap:.75rem;margin:1.5rem 0 0}"
-    "button{flex:1;font:inherit;padding:.6rem 1rem;border-radius:.5rem;cursor:pointer;"
-    "border:1px solid var(--go);background:var(--go);color:#fff}"
-    "button.second{background:transparent;border-color:var(--line);color:inherit}"
-    "button:focus-visible,a:focus-visible{outline:.2rem solid #62a0ea;outline-offset:.15rem}"
-    "small{opacity:.8}";
+#include "base/log.h"
+#include "crypto/crypto.h"
 
-void page_begin_with(struct buf *b, struct arena *a, const char *title, const char *head) {
-    buf_init(b, a, PAGE_BYTES_MAX);
-    buf_adds(b, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
-                "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>");
-    html_text(b, title);
-    buf_adds(b, "</title>");
-    buf_adds(b, head);
-    buf_addf(b, "<style>%s</style></head><body><main><h1>", style);
-    html_text(b, title);
-    buf_adds(b, "</h1>");
+#define SET_BYTES_MAX (2 << 20)
+#define NONCE_BYTES 16
+#define SAMPLE "x"
+
+/* What there is of each page: its name, and a sample of its values, which is also the list of the
+ * names that a template may use. docs/templates.md says what they mean. */
+static const struct template_value sample_scope[] = {
+    {"scope", SAMPLE}, {"scope_words", SAMPLE}, {NULL, NULL}};
+static const struct template_value *const sample_scopes[] = {sample_scope, NULL};
+static const struct template_list sample_list = {"scopes", sample_scopes};
+static const struct template_value consent_sample[] = {
+    {"server_host", SAMPLE},   {"server_uri", SAMPLE},
+    {"client_host", SAMPLE},   {"client_id", SAMPLE},
+    {"client_name", SAMPLE},   {"redirect_host", SAMPLE},
+    {"loopback", SAMPLE},      {"app", SAMPLE},
+    {"web", SAMPLE},           {"action", SAMPLE},
+    {"request", SAMPLE},       {"can_remember", SAMPLE},
+    {"remember_days", SAMPLE}, {"pinned", SAMPLE},
+    {"unchecked", SAMPLE},     {NULL, NULL},
+};
+static const struct template_value continue_sample[] = {{"uri", SAMPLE}, {NULL, NULL}};
+static const struct template_value error_sample[] = {
+    {"status", SAMPLE}, {"advice", SAMPLE}, {"reason", SAMPLE}, {"number", SAMPLE}, {NULL, NULL}};
+
+static const struct {
+    const char *name, *builtin;
+    const struct template_value *sample;
+    const struct template_list *list;
+    const char *needs; /* without this it cannot work */
+} kinds[PAGE_COUNT] = {
+    [PAGE_CONSENT] = {"consent", page_builtin_consent, consent_sample, &sample_list, "{{request}}"},
+    [PAGE_CONTINUE] = {"continue", page_builtin_continue, continue_sample, NULL, "{{uri}}"},
+    [PAGE_ERROR] = {"error", page_builtin_error, error_sample, NULL, ""},
+};
+
+struct page_set {
+    struct arena *arena;
+    const char *sources[PAGE_COUNT][LANGUAGE_COUNT]; /* NULL: the built-in one */
+};
+
+static const char *find_text(const void *language, const char *name) {
+    return strcmp(name, "style") ? language_text(language, name) : page_builtin_style;
 }
 
-void page_begin(struct buf *b, struct arena *a, const char *title) {
-    page_begin_with(b, a, title, "");
+/* ---- loading ---- */
+
+static const char *read_text(struct arena *a, const char *path, struct err *e) {
+    FILE *f = fopen(path, "re");
+    char *text;
+    size_t len;
+
+    if (!f) {
+        (void)err_set(e, errno == ENOENT ? ERR_MISSING : ERR_MISCONFIGURED, "%s", strerror(errno));
+        return NULL;
+    }
+    text = arena_alloc(a, PAGE_FILE_BYTES_MAX + 2);
+    len = fread(text, 1, PAGE_FILE_BYTES_MAX + 1, f);
+    if (ferror(f))
+        (void)err_set(e, ERR_MISCONFIGURED, "it cannot be read");
+    else if (len > PAGE_FILE_BYTES_MAX)
+        (void)err_set(e, ERR_MISCONFIGURED, "it is longer than %d bytes", PAGE_FILE_BYTES_MAX);
+    else if (strlen(text) != len)
+        (void)err_set(e, ERR_MISCONFIGURED, "it has a byte of zero in it");
+    else
+        e->code = OK;
+    (void)fclose(f);
+    return e->code ? NULL : text;
 }
 
-void page_end(struct buf *b, struct reply *rp, int status, const char *form_action) {
-    buf_adds(b, "</main></body></html>");
-    reply_html(rp, status, b->p, b->len, form_action);
+static enum rc check(struct arena *a, enum page page, const struct language *language,
+                     const char *source, struct err *e) {
+    static const struct template_value common[] = {
+        {"lang", SAMPLE}, {"nonce", SAMPLE}, {NULL, NULL}};
+    const struct template_scope outer = {.values = common, .text = find_text, .language = language};
+    const struct template_scope sample = {
+        .values = kinds[page].sample, .list = kinds[page].list, .outer = &outer};
+
+    if (template_check(a, source, &sample, e))
+        return e->code;
+    if (!strstr(source, kinds[page].needs))
+        return err_set(e, ERR_MISCONFIGURED, "without %s the page cannot work", kinds[page].needs);
+    return OK;
 }
 
-void page_error(struct reply *rp, int status, const char *text, const char *id) {
+static const char *load_one(struct arena *a, const char *path, enum page page,
+                            const struct language *language, FILE *problems, unsigned *bad) {
+    struct err e;
+    const char *source = read_text(a, path, &e);
+
+    if (source && !check(a, page, language, source, &e))
+        return source;
+    if (e.code != ERR_MISSING) {
+        (void)fprintf(problems, "%s: %s; the built-in page is used\n", path, e.text);
+        ++*bad;
+    }
+    return NULL;
+}
+
+struct page_set *page_set_load(const char *dir, FILE *problems, unsigned *bad) {
+    struct page_set *s = xcalloc(1, sizeof *s);
+
+    s->arena = arena_new(SET_BYTES_MAX);
+    *bad = 0;
+    for (unsigned p = 0; p < PAGE_COUNT; p++) {
+        const char *path = arena_printf(s->arena, "%s/%s.html", dir, kinds[p].name);
+        const char *all = load_one(s->arena, path, p, &languages[0], problems, bad);
+
+        for (size_t l = 0; l < LANGUAGE_COUNT; l++) {
+            path = arena_printf(s->arena, "%s/%s.%s.html", dir, kinds[p].name, languages[l].tag);
+            s->sources[p][l] = load_one(s->arena, path, p, &languages[l], problems, bad);
+            if (!s->sources[p][l])
+                s->sources[p][l] = all;
+        }
+    }
+    return s;
+}
+
+void page_set_free(struct page_set *s) {
+    if (!s)
+        return;
+    arena_free(s->arena);
+    free(s);
+}
+
+/* ---- showing ---- */
+
+static const char *source_of(const struct page_set *set, enum page page, const struct language *l) {
+    const char *own = set ? set->sources[page][l - languages] : NULL;
+
+    return own ? own : kinds[page].builtin;
+}
+
+void page_reply(const struct page_set *set, enum page page, const struct request *rq,
+                struct reply *rp, int status, const struct template_value *values,
+                const struct template_list *list, const char *form_action) {
+    const struct language *language = language_choose(request_header(rq, "accept-language"));
+    const char *nonce = random_text(rp->arena, NONCE_BYTES);
+    const struct template_value common[] = {
+        {"lang", language->tag}, {"nonce", nonce}, {NULL, NULL}};
+    const struct template_scope outer = {.values = common, .text = find_text, .language = language};
+    const struct template_scope scope = {.values = values, .list = list, .outer = &outer};
     struct buf b;
 
-    page_begin(&b, rp->arena, "This did not work");
-    buf_adds(&b, "<p>");
-    html_text(&b, text);
-    buf_adds(&b, ".</p><p>Go back to your MCP client and start the login again. If it keeps "
-                 "failing, tell the operator of this server the number below.</p><p><small>"
-                 "Request <code>");
-    html_text(&b, id);
-    buf_adds(&b, "</code></small></p>");
-    page_end(&b, rp, status, "'none'");
+    buf_init(&b, rp->arena, PAGE_BYTES_MAX);
+    template_render(&b, source_of(set, page, language), &scope);
+    if (b.overflow) { /* a template that repeats its values without end */
+        log_error("page_too_long", kv("page", kinds[page].name),
+                  kv("hint", "shorten the template"));
+        buf_init(&b, rp->arena, PAGE_BYTES_MAX);
+        template_render(&b, kinds[page].builtin, &scope);
+    }
+    reply_html(rp, status, b.p, b.len, nonce, form_action);
+}
+
+void page_error(const struct page_set *set, const struct request *rq, struct reply *rp, int status,
+                const struct err *e) {
+    const struct language *language = language_choose(request_header(rq, "accept-language"));
+    const struct template_value values[] = {
+        {"status", arena_printf(rp->arena, "%d", status)},
+        {"advice", language_text(language, error_advice(e->code))},
+        {"reason", e->text},
+        {"number", rq->id},
+        {NULL, NULL},
+    };
+
+    page_reply(set, PAGE_ERROR, rq, rp, status, values, NULL, "'none'");
 }

@@ -30,7 +30,7 @@ void reply_json(struct reply *rp, int status, const struct json *v) {
     reply_header(rp, "Content-Type", "application/json");
 }
 
-void reply_html(struct reply *rp, int status, const char *html, size_t len,
+void reply_html(struct reply *rp, int status, const char *html, size_t len, const char *nonce,
                 const char *form_action) {
     rp->status = status;
     rp->body = html;
@@ -43,9 +43,9 @@ void reply_html(struct reply *rp, int status, const char *html, size_t len,
     reply_header(rp, "Referrer-Policy", "no-referrer");
     reply_header(rp, "Content-Security-Policy",
                  arena_printf(rp->arena,
-                              "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
-                              "frame-ancestors 'none'; form-action %s",
-                              form_action));
+                              "default-src 'none'; style-src 'nonce-%s'; img-src 'self'; "
+                              "base-uri 'none'; frame-ancestors 'none'; form-action %s",
+                              nonce, form_action));
 }
 
 void reply_redirect(struct reply *rp, const char *location) {
@@ -81,6 +81,7 @@ const char *reply_reason(int status) {
         int status;
         const char *reason;
     } reasons[] = {{200, "OK"},
+                   {201, "Created"},
                    {202, "Accepted"},
                    {204, "No Content"},
                    {302, "Found"},
@@ -92,6 +93,7 @@ const char *reply_reason(int status) {
                    {406, "Not Acceptable"},
                    {413, "Content Too Large"},
                    {415, "Unsupported Media Type"},
+                   {429, "Too Many Requests"},
                    {500, "Internal Server Error"},
                    {503, "Service Unavailable"}};
 

@@ -8,7 +8,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define REPLY_HEADERS_MAX 16
+#define REPLY_HEADERS_MAX 24
+
+/* What the audit log says of a request besides what the dispatcher knows. A handler fills it in as
+ * it learns it; NULL: nothing. Never a secret. */
+struct audit_notes {
+    const char *event;   /* instead of the endpoint's name */
+    const char *outcome; /* of a request without an error; instead of "ok" */
+    const char *reason;  /* the same */
+    const char *client, *subject;
+};
 
 struct reply;
 
@@ -23,6 +32,7 @@ struct reply_sink {
 
 struct reply {
     struct arena *arena;
+    struct audit_notes audit;
     int status; /* 0: nothing was set yet */
     struct reply_header {
         const char *name, *value;
@@ -40,9 +50,9 @@ void reply_init(struct reply *rp, struct arena *a);
  * bug of ours and ends the process, since it could split the response. */
 void reply_header(struct reply *rp, const char *name, const char *value);
 void reply_json(struct reply *rp, int status, const struct json *v);
-/* A page that may not be framed, cached or scripted; form_action is the CSP source list of its
- * forms, such as "'self'" or "'none'". */
-void reply_html(struct reply *rp, int status, const char *html, size_t len,
+/* A page that may not be framed, cached or scripted. Only <style> elements with this nonce count;
+ * form_action is the CSP source list of its forms, such as "'self'" or "'none'". */
+void reply_html(struct reply *rp, int status, const char *html, size_t len, const char *nonce,
                 const char *form_action);
 void reply_redirect(struct reply *rp, const char *location); /* 302, not cached */
 void reply_empty(struct reply *rp, int status);

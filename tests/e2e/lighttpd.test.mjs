@@ -42,7 +42,7 @@ test('the authorization server metadata has what clients choose by, and every en
   assert.deepEqual(document.response_types_supported, ['code']);
   assert.deepEqual(document.code_challenge_methods_supported, ['S256']);
   assert.deepEqual(document.grant_types_supported.toSorted(), ['authorization_code', 'refresh_token']);
-  assert.deepEqual(document.token_endpoint_auth_methods_supported, ['none']);
+  assert.deepEqual(document.token_endpoint_auth_methods_supported, ['none', 'private_key_jwt']);
   assert.equal(document.client_id_metadata_document_supported, true);
   assert.equal(document.authorization_response_iss_parameter_supported, true);
   assert.ok(!document.scopes_supported?.includes('offline_access'));

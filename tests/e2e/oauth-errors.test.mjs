@@ -127,7 +127,7 @@ const BAD_DOCUMENTS = {
   'it is longer than any honest one': { changes: { client_name: 'x'.repeat(300000) } },
   'it is not JSON': { rest: { body: '<html></html>' } },
   'it is a list': { rest: { body: '[]' } },
-  'its status is 500': { rest: { status: 500 } },
+  'its status is 404': { rest: { status: 404 } },
   'it is somewhere else': { rest: { status: 302, headers: { location: '/client.json' } } },
 };
 

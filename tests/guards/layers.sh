@@ -61,7 +61,7 @@ only jansson nowhere
 only curl/ src/net/http.c
 only lmdb src/host/kv.c
 only jwt src/crypto/token.c
-only gnutls/ src/crypto/jwk.c
+only gnutls/ src/crypto/jwk.c src/crypto/jws.c
 only pcre2 src/schema/pattern.c
 only nettle/ src/crypto/digest.c src/crypto/nettle_digest.h src/crypto/seal.c
 

@@ -48,7 +48,7 @@ int connect(int fd, const struct sockaddr *to, socklen_t len) {
 /* ---- helpers ---- */
 
 static int start(void **state) {
-    const struct http_options options = {0, "", ""};
+    const struct http_options options = {0, "", "", ""};
     struct err e = {0};
 
     (void)state;

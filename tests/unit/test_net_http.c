@@ -9,7 +9,7 @@ static struct loopback *server;
 static struct http_client *client;
 
 static int start(void **state) {
-    const struct http_options options = {0, "", ""};
+    const struct http_options options = {0, "", "", ""};
     struct err e = {0};
 
     loopback_reset(server);

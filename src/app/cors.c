@@ -1,0 +1,87 @@
+#include "app/cors.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "mcp/mcp.h"
+
+#define MAX_AGE_S "7200" /* more is cut to this by Chromium */
+#define HEADERS_MAX 2048
+#define PARAM_PREFIX "mcp-param-" /* MCP 2026-07-28, "Custom headers from tool parameters" */
+#define EXPOSED "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After"
+
+/* What a client of the protocol may send. Content-Type and Accept would need no leave for simple
+ * values. */
+static const char *const headers[] = {
+    "authorization",  "content-type", "accept",   "mcp-protocol-version",
+    "mcp-session-id", "mcp-method",   "mcp-name", "last-event-id",
+};
+#define HEADER_COUNT (sizeof headers / sizeof *headers)
+
+static bool may_send(const char *name, size_t len) {
+    if (len > sizeof PARAM_PREFIX - 1 && !strncasecmp(name, PARAM_PREFIX, sizeof PARAM_PREFIX - 1))
+        return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") >=
+               len;
+    for (size_t i = 0; i < HEADER_COUNT; i++)
+        if (strlen(headers[i]) == len && !strncasecmp(name, headers[i], len))
+            return true;
+    return false;
+}
+
+/* Of those asked for the ones we know; all of them if none is named. */
+static const char *allowed_headers(const struct request *rq) {
+    const char *p = request_header(rq, "access-control-request-headers");
+    struct buf b;
+
+    buf_init(&b, rq->arena, HEADERS_MAX);
+    for (size_t i = 0; !p && i < HEADER_COUNT; i++)
+        buf_addf(&b, "%s%s", b.len ? ", " : "", headers[i]);
+    while (p && *(p += strspn(p, " \t,"))) {
+        size_t len = strcspn(p, " \t,");
+
+        if (may_send(p, len))
+            buf_addf(&b, "%s%.*s", b.len ? ", " : "", (int)len, p);
+        p += len;
+    }
+    return b.p;
+}
+
+/* The origin that may read the answer; NULL: none. */
+static const char *allowed_origin(const struct config *config, enum cors cors,
+                                  const struct request *rq) {
+    const char *origin = request_header(rq, "origin");
+
+    if (cors == CORS_ANY)
+        return "*";
+    return origin && mcp_origin_is_allowed(config, origin) ? origin : NULL;
+}
+
+void cors_add(const struct config *config, enum cors cors, const struct request *rq,
+              struct reply *rp) {
+    const char *origin;
+
+    if (cors == CORS_NONE)
+        return;
+    origin = allowed_origin(config, cors, rq);
+    if (cors == CORS_MCP)
+        reply_header(rp, "Vary", "Origin");
+    if (!origin)
+        return;
+    reply_header(rp, "Access-Control-Allow-Origin", origin);
+    reply_header(rp, "Access-Control-Expose-Headers", EXPOSED);
+}
+
+void cors_options(const struct config *config, enum cors cors, const char *allow,
+                  const struct request *rq, struct reply *rp) {
+    reply_empty(rp, 204);
+    reply_header(rp, "Allow", allow);
+    cors_add(config, cors, rq, rp);
+    if (!allowed_origin(config, cors, rq))
+        return;
+    /* DELETE and GET of the MCP endpoint too: a page should see the 405 that they get. */
+    reply_header(rp, "Access-Control-Allow-Methods",
+                 cors == CORS_MCP ? "GET, POST, DELETE" : allow);
+    reply_header(rp, "Access-Control-Allow-Headers", allowed_headers(rq));
+    reply_header(rp, "Access-Control-Max-Age", MAX_AGE_S);
+}

@@ -1,0 +1,27 @@
+/* How often something may happen, counted for all workers of this host together: token buckets in
+ * a file that every worker maps. A bucket costs a hash and one atomic exchange; there is no lock,
+ * and the file never grows. */
+#ifndef HOST_LIMITS_H
+#define HOST_LIMITS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include <stdint.h>
+
+#define LIMIT_PER_MINUTE_MAX 6000
+
+struct limits;
+/* Makes the file if it is missing. Errors are ERR_STORE and say what an admin can do. */
+enum rc limits_open(const char *path, struct limits **out, struct err *e) MUST_USE;
+void limits_close(struct limits *l); /* NULL is accepted */
+
+/* Takes one of the `per_minute` that the bucket of `key` gets evenly, and holds at most. 0 if there
+ * was one, else the milliseconds until there is. now_ms is of the real time, since buckets outlive
+ * processes. */
+int64_t limits_take(struct limits *l, const char *key, unsigned per_minute, int64_t now_ms);
+
+/* What an address is counted as: an IPv4 address by itself, an IPv6 address by its /64, which is
+ * what one user has at least; NULL if it is none. */
+const char *limits_address(struct arena *a, const char *address);
+
+#endif

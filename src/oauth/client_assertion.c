@@ -1,0 +1,146 @@
+/* private_key_jwt: a client proves who it is with a JWT that it signed (RFC 7523 §2.2). */
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/json.h"
+#include "crypto/crypto.h"
+#include "host/host.h"
+#include "oauth/clients.h"
+#include "oauth/tokens.h"
+
+#define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+#define ASSERTION_TTL_MAX_S 600
+#define LEEWAY_S 30 /* between the client's clock and ours */
+#define JTI_LEN_MAX 256
+#define JTIS_MAX 4096 /* of one client at a time */
+#define KEY_SET_BYTES_MAX 16384
+#define KEY_SET_REFETCH_S 60 /* for a key that is not in it */
+
+static enum rc refuse(struct err *e, const char *why) {
+    return err_set(e, ERR_INVALID_CLIENT, "%s", why);
+}
+
+static bool says(const struct json *claims, const char *name, const char *value) {
+    const char *s = json_get_str(claims, name);
+
+    return s && !strcmp(s, value);
+}
+
+/* RFC 7523 §3: the issuer or the token endpoint; RFC 7009 has the endpoint it is sent to. */
+static bool is_for_us(const struct config *c, struct arena *a, const struct json *claims) {
+    const char *ours[] = {c->auth_proxy_uri, arena_printf(a, "%s/token", c->auth_proxy_uri),
+                          arena_printf(a, "%s/revoke", c->auth_proxy_uri)};
+    const struct json *aud = json_get(claims, "aud");
+
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        if (says(claims, "aud", ours[i]))
+            return true;
+        for (size_t k = 0; json_is_array(aud) && k < json_len(aud); k++) {
+            const char *s = json_str(json_at(aud, k));
+
+            if (s && !strcmp(s, ours[i]))
+                return true;
+        }
+    }
+    return false;
+}
+
+static enum rc check_claims(struct context *cx, struct arena *a, const struct json *claims,
+                            const char *client_id, struct err *e) {
+    int64_t now_s = clock_now_s(&cx->clock), exp, at;
+    const char *jti = json_get_str(claims, "jti");
+
+    if (!says(claims, "iss", client_id) || !says(claims, "sub", client_id))
+        return refuse(e, "iss and sub of client_assertion must be the client_id");
+    if (!is_for_us(cx->config, a, claims))
+        return refuse(e, "aud of client_assertion must be the issuer or the token endpoint");
+    if (!json_get_int(claims, "exp", &exp) || exp <= now_s - LEEWAY_S)
+        return refuse(e, "client_assertion has expired, or has no exp");
+    if (exp > now_s + ASSERTION_TTL_MAX_S + LEEWAY_S)
+        return err_set(e, ERR_INVALID_CLIENT, "client_assertion is valid for more than %d s",
+                       ASSERTION_TTL_MAX_S);
+    if (json_has(claims, "nbf") && (!json_get_int(claims, "nbf", &at) || at > now_s + LEEWAY_S))
+        return refuse(e, "client_assertion is not valid yet");
+    if (json_has(claims, "iat") && (!json_get_int(claims, "iat", &at) || at > now_s + LEEWAY_S))
+        return refuse(e, "client_assertion was issued in the future");
+    if (!jti || !*jti || strlen(jti) > JTI_LEN_MAX)
+        return err_set(e, ERR_INVALID_CLIENT, "jti of client_assertion must have 1 to %d bytes",
+                       JTI_LEN_MAX);
+    return OK;
+}
+
+/* RFC 7523 §3 no. 7: each once, for as long as it is valid. Whoever cannot tell refuses. */
+static enum rc check_first_use(struct context *cx, struct arena *a, const struct json *claims,
+                               const char *client_id, struct err *e) {
+    int64_t now_s = clock_now_s(&cx->clock), exp = 0;
+    const char *jti = json_get_str(claims, "jti"), *key;
+    uint8_t of_client[SHA256_LEN], of_jti[SHA256_LEN];
+
+    (void)json_get_int(claims, "exp", &exp);
+    sha256(client_id, strlen(client_id), of_client);
+    sha256(jti, strlen(jti), of_jti);
+    key = arena_printf(a, "jti-%s:%s", base64url_encode(a, of_client, sizeof of_client),
+                       base64url_encode(a, of_jti, sizeof of_jti));
+    switch (host_passing_add(cx->host, key, now_s, exp - now_s + LEEWAY_S + 1, JTIS_MAX, e)) {
+    case OK:
+        return OK;
+    case ERR_EXISTS:
+        return refuse(e, "client_assertion was used before");
+    default:
+        return err_set(e, ERR_UPSTREAM, "client assertions cannot be checked now; try again later");
+    }
+}
+
+static enum rc check_key_set(struct arena *a, const struct json *v, const char *url,
+                             struct err *e) {
+    (void)a;
+    (void)url;
+    if (!json_is_array(json_get(v, "keys")))
+        return refuse(e, "the client's key set has no array \"keys\"");
+    return OK;
+}
+
+static const struct document_kind key_sets = {"the client's key set", "jwks-of-client",
+                                              KEY_SET_BYTES_MAX, check_key_set};
+
+static enum rc verify(struct context *cx, struct arena *a, const struct client *client,
+                      const struct jws *jws, struct err *e) {
+    const struct json *keys = client->jwks;
+    int64_t now_s = clock_now_s(&cx->clock);
+    struct json *fetched;
+    enum rc rc;
+
+    if (!keys && document_get(cx, a, &key_sets, client->jwks_uri, &fetched, e))
+        return e->code;
+    rc = jws_verify(a, jws, keys ? keys : fetched, e);
+    if (rc == ERR_MISSING && !keys) { /* the client has begun to use a new key */
+        if (document_get_newer(cx, a, &key_sets, client->jwks_uri, now_s - KEY_SET_REFETCH_S,
+                               &fetched, e))
+            return e->code;
+        rc = jws_verify(a, jws, fetched, e);
+    }
+    return rc == ERR_MISSING ? refuse(e, "the client has no key for this client_assertion") : rc;
+}
+
+enum rc client_authenticate(struct context *cx, struct arena *a, const struct form *f,
+                            bool must_authenticate, struct err *e) {
+    const char *type = form_get(f, "client_assertion_type"), *id = form_get(f, "client_id");
+    const char *assertion = form_get(f, "client_assertion");
+    struct client client;
+    struct jws jws;
+
+    if (!assertion && !type)
+        return must_authenticate ? refuse(e, "client_assertion is missing: the client's document "
+                                             "asks for private_key_jwt")
+                                 : OK;
+    if (!assertion || !type || strcmp(type, ASSERTION_TYPE) != 0)
+        return refuse(e, "client_assertion_type must be " ASSERTION_TYPE);
+    if (jws_read(a, assertion, &jws, e) || check_claims(cx, a, jws.claims, id, e) ||
+        client_find(cx, a, id, &client, e))
+        return e->code;
+    if (!client.jwks && !client.jwks_uri)
+        return refuse(e, "the client's document has no keys for private_key_jwt");
+    if (verify(cx, a, &client, &jws, e))
+        return e->code;
+    return check_first_use(cx, a, jws.claims, id, e);
+}

@@ -1,0 +1,160 @@
+/* POST /register: dynamic client registration (RFC 7591) that stores nothing. The client_id is what
+ * was registered, sealed, with its end. */
+#include <string.h>
+
+#include "base/json.h"
+#include "crypto/crypto.h"
+#include "oauth/clients.h"
+
+#define PREFIX "dyn."
+#define REGISTRATION_BYTES_MAX 16384
+#define DEFAULT_NAME "unnamed client"
+
+bool client_is_dynamic(const char *client_id) {
+    return !strncmp(client_id, PREFIX, sizeof PREFIX - 1);
+}
+
+static enum rc unknown(struct err *e) {
+    return err_set(e, ERR_INVALID_CLIENT, "this client_id was not registered here, or has ended");
+}
+
+enum rc client_dynamic_open(struct context *cx, struct arena *a, const char *client_id,
+                            struct client *out, struct err *e) {
+    const struct json *uris;
+    struct json *o;
+    int64_t expires_s;
+    char *text;
+    size_t len;
+
+    memset(out, 0, sizeof *out);
+    if (!cx->config->dynamic_registration || strlen(client_id) > DYNAMIC_CLIENT_ID_LEN_MAX ||
+        seal_open(a, cx->seal, "client", "", client_id + sizeof PREFIX - 1, &text, &len, e) ||
+        json_parse(a, text, len, &o, e) || !json_get_int(o, "end", &expires_s) ||
+        expires_s <= clock_now_s(&cx->clock))
+        return unknown(e);
+    uris = json_get(o, "uris");
+    for (size_t i = 0; i < json_len(uris) && i < REDIRECT_URIS_MAX; i++) {
+        const char *uri = json_str(json_at(uris, i));
+
+        if (uri && redirect_uri_is_acceptable(a, uri)) /* the rules may have changed since */
+            out->redirect_uris[out->redirect_uri_count++] = uri;
+    }
+    out->id = client_id;
+    out->name = json_get_str(o, "name");
+    out->host = "";
+    return out->name ? OK : unknown(e);
+}
+
+static enum rc bad_metadata(struct err *e, const char *why) {
+    return err_set(e, ERR_INVALID_CLIENT_METADATA, "%s", why);
+}
+
+static bool lists(const struct json *o, const char *key, const char *value) {
+    const struct json *array = json_get(o, key);
+
+    for (size_t i = 0; i < json_len(array); i++) {
+        const char *s = json_str(json_at(array, i));
+
+        if (s && !strcmp(s, value))
+            return true;
+    }
+    return !json_has(o, key);
+}
+
+static enum rc check_redirect_uris(struct arena *a, const struct json *uris, struct err *e) {
+    if (!json_is_array(uris) || !json_len(uris) || json_len(uris) > REDIRECT_URIS_MAX)
+        return err_set(e, ERR_INVALID_REDIRECT_URI, "redirect_uris must have 1 to %d entries",
+                       REDIRECT_URIS_MAX);
+    for (size_t i = 0; i < json_len(uris); i++) {
+        const char *uri = json_str(json_at(uris, i));
+
+        if (!uri || !redirect_uri_is_acceptable(a, uri))
+            return err_set(e, ERR_INVALID_REDIRECT_URI,
+                           "each redirect URI must be https, http on loopback, or have a private "
+                           "scheme with a dot in it, and no fragment");
+    }
+    return OK;
+}
+
+/* RFC 7591 §2. What cannot be given is replaced (§3.2.1), and the answer says by what; a client
+ * that could not work with that is refused. */
+static enum rc read_metadata(const struct request *rq, struct json **out, struct err *e) {
+    const char *name;
+
+    if (!request_has_type(rq, "application/json"))
+        return bad_metadata(e, "the metadata must be sent as application/json");
+    if (rq->body_len > REGISTRATION_BYTES_MAX)
+        return err_set(e, ERR_INVALID_CLIENT_METADATA, "the metadata is longer than %d bytes",
+                       REGISTRATION_BYTES_MAX);
+    if (json_parse(rq->arena, rq->body, rq->body_len, out, e) || !json_is_object(*out))
+        return bad_metadata(e, "the metadata is not a JSON object");
+    if (check_redirect_uris(rq->arena, json_get(*out, "redirect_uris"), e))
+        return e->code;
+    name = json_get_str(*out, "client_name");
+    if ((json_has(*out, "client_name") && !name) || (name && strlen(name) > CLIENT_NAME_LEN_MAX))
+        return err_set(e, ERR_INVALID_CLIENT_METADATA,
+                       "client_name is not a text of at most %d bytes", CLIENT_NAME_LEN_MAX);
+    if (!lists(*out, "grant_types", "authorization_code"))
+        return bad_metadata(e, "grant_types lacks authorization_code");
+    if (!lists(*out, "response_types", "code"))
+        return bad_metadata(e, "response_types lacks code");
+    return OK;
+}
+
+static const char *seal_client(struct context *cx, struct arena *a, const char *name,
+                               struct json *uris) {
+    struct json *o = json_new_object(a);
+    const char *text;
+    size_t len;
+
+    json_put_str(o, "name", name);
+    json_put(o, "uris", uris);
+    json_put_int(o, "end", clock_now_s(&cx->clock) + DYNAMIC_CLIENT_TTL_S);
+    text = json_text(a, o, &len);
+    return arena_printf(a, PREFIX "%s", seal(a, cx->seal, "client", "", text, len));
+}
+
+static void put_words(struct arena *a, struct json *o, const char *key, const char *first,
+                      const char *second) {
+    struct json *array = json_new_array(a);
+
+    json_add_str(array, first);
+    if (second)
+        json_add_str(array, second);
+    json_put(o, key, array);
+}
+
+enum rc oauth_register(struct context *cx, const struct request *rq, struct reply *rp,
+                       struct err *e) {
+    struct arena *a = rq->arena;
+    struct json *asked, *o = json_new_object(a), *uris;
+    const char *name, *id;
+
+    if (!cx->config->dynamic_registration)
+        return err_set(e, ERR_NOT_FOUND,
+                       "clients cannot register here; they name themselves by "
+                       "the https URL of a client metadata document");
+    if (read_metadata(rq, &asked, e))
+        return e->code;
+    name = json_get_str(asked, "client_name");
+    name = name && *name ? name : DEFAULT_NAME;
+    uris = json_get(asked, "redirect_uris");
+    id = seal_client(cx, a, name, uris);
+    if (strlen(id) > DYNAMIC_CLIENT_ID_LEN_MAX)
+        return bad_metadata(e, "the name and the redirect URIs are too long together");
+    json_put_str(o, "client_id", id);
+    json_put_int(o, "client_id_issued_at", clock_now_s(&cx->clock));
+    json_put_str(o, "client_name", name);
+    json_put(o, "redirect_uris", uris);
+    put_words(a, o, "grant_types", "authorization_code", "refresh_token");
+    put_words(a, o, "response_types", "code", NULL);
+    json_put_str(o, "token_endpoint_auth_method", "none");
+    json_put_str(o, "scope", cx->config->supported_scopes);
+    rp->audit.outcome = "registered";
+    rp->audit.reason = json_str(json_at(uris, 0));
+    rp->audit.client = name;
+    reply_json(rp, 201, o);
+    reply_header(rp, "Cache-Control", "no-store"); /* RFC 7591 §3.2.1 */
+    reply_header(rp, "Pragma", "no-cache");
+    return OK;
+}

@@ -1,0 +1,222 @@
+/* Fetching what clients publish. The address is a stranger's, so its server may be slow, wrong or
+ * not there: only so many workers of the host wait for such servers at once, and what came is kept
+ * for all of them, as HTTP caching says (RFC 9111), within limits of our own. */
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/encode.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "crypto/crypto.h"
+#include "host/host.h"
+#include "net/caching.h"
+#include "net/http.h"
+#include "oauth/clients.h"
+
+#define SLOT_WAIT_MS 200 /* for one of the workers that fetch to be done */
+#define SLOT_STEP_MS 10
+
+/* A document as it lies in the cache. */
+struct kept {
+    int64_t stored_s, fresh_until_s;
+    struct json *document;
+};
+
+static const char *cache_key(struct arena *a, const char *prefix, const struct document_kind *kind,
+                             const char *url) {
+    uint8_t digest[SHA256_LEN];
+
+    sha256(url, strlen(url), digest);
+    return arena_printf(a, "%s%s:%s", prefix, kind->id, base64url_encode(a, digest, sizeof digest));
+}
+
+/* Checked again when it is read: what is acceptable may have changed since. */
+static bool read_kept(struct context *cx, struct arena *a, const struct document_kind *kind,
+                      const char *url, struct kept *out) {
+    struct json *o;
+    const char *value, *text;
+    struct err ignored;
+    size_t len;
+
+    return cx->host &&
+           !host_passing_get(cx->host, a, cache_key(a, "", kind, url), clock_now_s(&cx->clock),
+                             &value, &len, &out->stored_s, &ignored) &&
+           !json_parse(a, value, len, &o, &ignored) && (text = json_get_str(o, "text")) &&
+           json_get_int(o, "fresh_until", &out->fresh_until_s) &&
+           !json_parse(a, text, strlen(text), &out->document, &ignored) &&
+           !kind->check(a, out->document, url, &ignored);
+}
+
+static void keep(struct context *cx, struct arena *a, const struct document_kind *kind,
+                 const char *url, const struct http_reply *rp) {
+    int64_t now_s = clock_now_s(&cx->clock), fresh_s = DOCUMENT_FRESH_S, stale_s = DOCUMENT_STALE_S;
+    struct http_caching caching;
+    struct json *o;
+    const char *text;
+    struct err e;
+    size_t len;
+
+    http_caching_read(a, rp, now_s, &caching);
+    if (caching.has_lifetime)
+        fresh_s = caching.fresh_s;
+    if (fresh_s < DOCUMENT_FRESH_MIN_S)
+        fresh_s = DOCUMENT_FRESH_MIN_S;
+    if (fresh_s > DOCUMENT_FRESH_MAX_S)
+        fresh_s = DOCUMENT_FRESH_MAX_S;
+    if (!caching.may_be_stale)
+        stale_s = 0;
+    else if (caching.stale_if_error_s >= 0 && caching.stale_if_error_s < stale_s)
+        stale_s = caching.stale_if_error_s; /* RFC 5861 §4 */
+    if (!caching.may_store)
+        fresh_s = stale_s = 0; /* replaces one that might have been kept */
+    o = json_new_object(a);
+    json_put(o, "text", json_new_stringn(a, rp->body, rp->body_len));
+    json_put_int(o, "fresh_until", now_s + fresh_s);
+    text = json_text(a, o, &len);
+    if (host_passing_put(cx->host, cache_key(a, "", kind, url), text, len, now_s, fresh_s + stale_s,
+                         DOCUMENTS_CACHED_MAX, &e))
+        log_warn("client_document_not_kept", kv("url", url), kv("detail", e.detail));
+}
+
+/* Remembers why, and forgets what there was: a document that its server took away is not used for
+ * lack of an answer later. */
+static void keep_refusal(struct context *cx, struct arena *a, const struct document_kind *kind,
+                         const char *url, const struct err *why) {
+    int64_t now_s = clock_now_s(&cx->clock);
+    struct err e;
+
+    if (host_passing_put(cx->host, cache_key(a, "", kind, url), "", 0, now_s, 0,
+                         DOCUMENTS_CACHED_MAX, &e) ||
+        host_passing_put(cx->host, cache_key(a, "no-", kind, url), why->text, strlen(why->text),
+                         now_s, DOCUMENT_REFUSED_S, DOCUMENTS_REFUSED_MAX, &e))
+        log_warn("client_document_not_kept", kv("url", url), kv("detail", e.detail));
+}
+
+static bool read_refusal(struct context *cx, struct arena *a, const struct document_kind *kind,
+                         const char *url, struct err *e) {
+    const char *text;
+    struct err ignored;
+    size_t len;
+    int64_t stored_s;
+
+    if (!cx->host || host_passing_get(cx->host, a, cache_key(a, "no-", kind, url),
+                                      clock_now_s(&cx->clock), &text, &len, &stored_s, &ignored))
+        return false;
+    (void)err_set(e, ERR_INVALID_CLIENT, "%s", text);
+    return true;
+}
+
+static bool is_json_type(const char *type) {
+    size_t n = strcspn(type, "; \t");
+
+    return (n == 16 && !strncasecmp(type, "application/json", n)) ||
+           (n > 17 && !strncasecmp(type, "application/", 12) &&
+            !strncasecmp(type + n - 5, "+json", 5));
+}
+
+/* What came from the server, if anything did. An answer that says that the server is overloaded or
+ * broken may be another one soon, and is not remembered. */
+static enum rc check_reply(struct arena *a, const struct document_kind *kind, const char *url,
+                           const struct http_reply *rp, struct json **out, struct err *e) {
+    if (rp->status == 429 || rp->status >= 500)
+        return err_set(e, ERR_UPSTREAM, "the server of %s answered with status %ld", kind->name,
+                       rp->status);
+    if (rp->status != 200) /* draft §3: only 200 counts, and no redirect is followed */
+        return err_set(e, ERR_INVALID_CLIENT, "the server of %s answered with status %ld",
+                       kind->name, rp->status);
+    if (!is_json_type(rp->content_type))
+        return err_set(e, ERR_INVALID_CLIENT, "%s is not of type application/json", kind->name);
+    if (json_parse(a, rp->body, rp->body_len, out, e))
+        return err_set(e, ERR_INVALID_CLIENT, "%s is not valid JSON", kind->name);
+    return kind->check(a, *out, url, e);
+}
+
+/* *unreached: nothing can be said of the document, because its server did not answer. */
+static enum rc fetch(struct context *cx, struct arena *a, const struct document_kind *kind,
+                     const char *url, struct json **out, bool *unreached, struct err *e) {
+    static const char *const headers[] = {"Accept: application/json", NULL};
+    const struct http_request rq = {.method = "GET",
+                                    .url = url,
+                                    .headers = headers,
+                                    .max_reply_bytes = kind->bytes_max,
+                                    .timeout_ms = CLIENT_DOCUMENT_TIMEOUT_MS};
+    struct http_reply rp;
+    enum rc rc = http_fetch(cx->guarded, a, &rq, &rp, e);
+
+    *unreached = rc && rc != ERR_ACCESS_DENIED && rc != ERR_TOO_LARGE;
+    if (*unreached) {
+        (void)snprintf(e->text, sizeof e->text, "the server of %s did not answer", kind->name);
+        return rc;
+    }
+    if (rc == ERR_ACCESS_DENIED)
+        rc = err_set(e, ERR_INVALID_CLIENT, "%s is not on a public address, and may not be fetched",
+                     kind->name);
+    else if (rc)
+        rc = err_set(e, ERR_INVALID_CLIENT, "%s is longer than %zu bytes", kind->name,
+                     kind->bytes_max);
+    else
+        rc = check_reply(a, kind, url, &rp, out, e);
+    if (!rc && cx->host)
+        keep(cx, a, kind, url, &rp);
+    if (rc == ERR_INVALID_CLIENT && cx->host)
+        keep_refusal(cx, a, kind, url, e);
+    return rc;
+}
+
+/* So many workers may wait for documents at once: half of the pool goes on serving all else. */
+static unsigned slots_of(const struct config *c) {
+    return c->workers_max > 1 ? c->workers_max / 2 : 1;
+}
+
+/* Waits a moment for a slot, during which another worker may bring the document. */
+static enum rc enter(struct context *cx, struct arena *a, const struct document_kind *kind,
+                     const char *url, int64_t since_s, struct kept *kept, bool *have,
+                     struct err *e) {
+    const struct timespec step = {0, SLOT_STEP_MS * 1000000L};
+    int64_t end_ms = clock_monotonic_ms() + SLOT_WAIT_MS;
+
+    *have = false;
+    while (!host_slots_enter(cx->document_slots, slots_of(cx->config))) {
+        if (clock_monotonic_ms() >= end_ms)
+            return err_set(e, ERR_UPSTREAM,
+                           "too many clients are being looked up just now; try again");
+        nanosleep(&step, NULL);
+        *have = read_kept(cx, a, kind, url, kept) && kept->stored_s >= since_s &&
+                clock_now_s(&cx->clock) < kept->fresh_until_s;
+        if (*have)
+            return OK;
+    }
+    return OK;
+}
+
+enum rc document_get_newer(struct context *cx, struct arena *a, const struct document_kind *kind,
+                           const char *url, int64_t since_s, struct json **out, struct err *e) {
+    struct kept kept = {0}, stale;
+    bool have = read_kept(cx, a, kind, url, &kept), have_stale = have, unreached;
+    enum rc rc;
+
+    *out = kept.document;
+    if (have && kept.stored_s >= since_s && clock_now_s(&cx->clock) < kept.fresh_until_s)
+        return OK;
+    stale = kept;
+    if (read_refusal(cx, a, kind, url, e) || enter(cx, a, kind, url, since_s, &kept, &have, e))
+        return e->code;
+    if (have) {
+        *out = kept.document;
+        return OK;
+    }
+    rc = fetch(cx, a, kind, url, out, &unreached, e);
+    host_slots_leave(cx->document_slots);
+    if (rc && unreached && have_stale) {
+        log_warn("client_document_stale", kv("url", url), kv("detail", e->detail));
+        *out = stale.document;
+        return OK;
+    }
+    return rc;
+}
+
+enum rc document_get(struct context *cx, struct arena *a, const struct document_kind *kind,
+                     const char *url, struct json **out, struct err *e) {
+    return document_get_newer(cx, a, kind, url, 0, out, e);
+}

@@ -1,0 +1,40 @@
+/* Between the files about clients: client.c, client_document.c, client_fetch.c, client_list.c,
+ * client_dynamic.c, client_assertion.c. */
+#ifndef OAUTH_CLIENTS_H
+#define OAUTH_CLIENTS_H
+
+#include "oauth/oauth.h"
+
+/* client_fetch.c: a JSON document that a client publishes, from the cache of the host or over the
+ * guarded HTTP client. */
+#define DOCUMENT_FRESH_S 300       /* if its server does not say how long it may be kept */
+#define DOCUMENT_FRESH_MIN_S 10    /* if it says less, though not "no-store" */
+#define DOCUMENT_FRESH_MAX_S 86400 /* if it says more */
+#define DOCUMENT_STALE_S 86400     /* after that, while its server does not answer */
+#define DOCUMENT_REFUSED_S 60      /* one that is not there or wrong is asked for again after */
+#define DOCUMENTS_CACHED_MAX 512
+#define DOCUMENTS_REFUSED_MAX 1024
+struct document_kind {
+    const char *name; /* in messages: "the client's document" */
+    const char *id;   /* in the host's cache */
+    size_t bytes_max;
+    /* Is it what it should be? A wrong one is refused like one that is not there. */
+    enum rc (*check)(struct arena *a, const struct json *v, const char *url, struct err *e);
+};
+/* ERR_INVALID_CLIENT: it is not there or wrong. ERR_UPSTREAM: it may be there later. */
+enum rc document_get(struct context *cx, struct arena *a, const struct document_kind *kind,
+                     const char *url, struct json **out, struct err *e) MUST_USE;
+/* The same, but not from the cache if that was put there before `since_s`. */
+enum rc document_get_newer(struct context *cx, struct arena *a, const struct document_kind *kind,
+                           const char *url, int64_t since_s, struct json **out,
+                           struct err *e) MUST_USE;
+
+/* client_list.c: CLIENTS_ALLOW and CLIENTS_DENY. */
+bool client_list_has(struct arena *a, const char *list, const char *client_id);
+
+/* client_dynamic.c: clients that registered themselves (RFC 7591). */
+bool client_is_dynamic(const char *client_id);
+enum rc client_dynamic_open(struct context *cx, struct arena *a, const char *client_id,
+                            struct client *out, struct err *e) MUST_USE;
+
+#endif

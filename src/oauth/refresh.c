@@ -1,0 +1,232 @@
+/* Refreshing. Clients refresh one token several times at once (tabs, retries, lost answers), and
+ * Cognito, if it rotates, knows the old token only for a minute. So one call per host goes there,
+ * and its answer is given to all who come with the same token within a window. */
+#include <string.h>
+#include <time.h>
+
+#include "base/encode.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "crypto/crypto.h"
+#include "host/host.h"
+#include "oauth/tokens.h"
+
+#define REFRESH_TOKEN_MAX 8192
+#define CLAIM_S 10      /* longer than a call to Cognito can take */
+#define WAIT_MS 7000    /* for another worker's call */
+#define WAIT_STEP_MS 10 /* between looks at the host's cache */
+#define REPLAYS_MAX 4096
+#define DEAD_TOKENS_MAX 8192
+#define EXPIRES_IN_MIN_S                                                                           \
+    60 /* an answer is not given again when its access token is about to end                       \
+        */
+
+const char *refresh_seal(struct context *cx, struct arena *a, const char *client_id,
+                         const struct refresh_grant *grant) {
+    struct json *o = json_new_object(a);
+    const char *text;
+    size_t len;
+
+    json_put_str(o, "token", grant->token);
+    json_put_str(o, "resource", grant->resource);
+    json_put_str(o, "scope", grant->scope);
+    json_put_int(o, "login", grant->login_s);
+    if (*grant->authenticates)
+        json_put_str(o, "authenticates", grant->authenticates);
+    text = json_text(a, o, &len);
+    return seal(a, cx->seal, "refresh", client_id, text, len);
+}
+
+enum rc refresh_open(struct context *cx, struct arena *a, const char *client_id, const char *sealed,
+                     struct refresh_grant *out, struct err *e) {
+    struct json *o;
+    char *text;
+    size_t len;
+
+    if (strlen(sealed) > REFRESH_TOKEN_MAX ||
+        seal_open(a, cx->seal, "refresh", client_id, sealed, &text, &len, e) ||
+        json_parse(a, text, len, &o, e) || !(out->token = json_get_str(o, "token")) ||
+        !(out->scope = json_get_str(o, "scope")) || !(out->resource = json_get_str(o, "resource")))
+        return err_set(e, ERR_INVALID_GRANT,
+                       "the refresh token is not one of this server's, or another client's");
+    out->login_s = 0;
+    (void)json_get_int(o, "login", &out->login_s); /* not in those of earlier versions */
+    out->authenticates = json_get_str(o, "authenticates") ? "yes" : "";
+    return OK;
+}
+
+/* What is known of a sealed token and of Cognito's token in it, by their digests. */
+struct flight {
+    struct context *cx;
+    struct arena *a;
+    const char *digest, *answer_key, *dead_key, *claim_key;
+};
+
+static const char *digest_of(struct arena *a, const char *token) {
+    uint8_t digest[SHA256_LEN];
+
+    sha256(token, strlen(token), digest);
+    return base64url_encode(a, digest, sizeof digest);
+}
+
+/* The answer belongs to the sealed token: without rotation the next one holds the same token of
+ * Cognito's, but who comes with it wants a new answer. */
+static struct flight flight_of(struct context *cx, struct arena *a, const char *sealed,
+                               const char *token) {
+    struct flight f = {.cx = cx, .a = a, .digest = digest_of(a, sealed)};
+
+    f.answer_key = arena_printf(a, "refreshed:%s", f.digest);
+    f.claim_key = arena_printf(a, "refresh:%s", f.digest);
+    f.dead_key = arena_printf(a, "dead:%s", digest_of(a, token));
+    return f;
+}
+
+static enum rc dead(struct err *e) {
+    return err_set(e, ERR_INVALID_GRANT,
+                   "the identity provider no longer accepts this login; log in again");
+}
+
+static bool is_dead(const struct flight *f) {
+    const char *value;
+    struct err ignored;
+    size_t len;
+    int64_t stored_s;
+
+    return !host_passing_get(f->cx->host, f->a, f->dead_key, clock_now_s(&f->cx->clock), &value,
+                             &len, &stored_s, &ignored);
+}
+
+/* Sealed: the host's cache holds no token that can be used. */
+static void keep_answer(const struct flight *f, const struct cognito_tokens *t) {
+    int64_t now_s = clock_now_s(&f->cx->clock);
+    struct json *o = json_new_object(f->a);
+    const char *text, *sealed;
+    struct err e;
+    size_t len;
+
+    json_put_str(o, "access_token", t->access_token);
+    json_put_str(o, "refresh_token", t->refresh_token);
+    json_put_str(o, "scope", t->scope);
+    json_put_int(o, "ends", now_s + t->expires_in_s);
+    text = json_text(f->a, o, &len);
+    if (len > SEAL_DATA_MAX)
+        return;
+    sealed = seal(f->a, f->cx->seal, "refreshed", f->digest, text, len);
+    if (f->cx->config->refresh_replay_s &&
+        host_passing_put(f->cx->host, f->answer_key, sealed, strlen(sealed), now_s,
+                         f->cx->config->refresh_replay_s, REPLAYS_MAX, &e))
+        log_warn("refresh_not_shared", kv("detail", e.detail));
+}
+
+static bool read_answer(const struct flight *f, struct cognito_tokens *out) {
+    int64_t now_s = clock_now_s(&f->cx->clock), ends_s, stored_s;
+    const char *sealed;
+    struct err ignored;
+    struct json *o;
+    size_t len;
+    char *text;
+
+    if (host_passing_get(f->cx->host, f->a, f->answer_key, now_s, &sealed, &len, &stored_s,
+                         &ignored) ||
+        seal_open(f->a, f->cx->seal, "refreshed", f->digest, sealed, &text, &len, &ignored) ||
+        json_parse(f->a, text, len, &o, &ignored) || !json_get_int(o, "ends", &ends_s) ||
+        ends_s - now_s < EXPIRES_IN_MIN_S)
+        return false;
+    *out = (struct cognito_tokens){.access_token = json_get_str(o, "access_token"),
+                                   .refresh_token = json_get_str(o, "refresh_token"),
+                                   .scope = json_get_str(o, "scope"),
+                                   .expires_in_s = ends_s - now_s};
+    return out->access_token && out->refresh_token && out->scope;
+}
+
+static void mark_dead(const struct flight *f) {
+    struct err e;
+
+    if (host_passing_put(f->cx->host, f->dead_key, "", 0, clock_now_s(&f->cx->clock), DEAD_TOKEN_S,
+                         DEAD_TOKENS_MAX, &e))
+        log_warn("dead_token_not_kept", kv("detail", e.detail));
+}
+
+/* We have the claim: Cognito is asked, and what it said is there before the claim goes. */
+static enum rc lead(const struct flight *f, const struct refresh_request *rq,
+                    const struct host_claim *claim, struct cognito_tokens *out, struct err *e) {
+    struct refresh_grant next = *rq->grant;
+    enum rc rc = cognito_refresh(f->cx->http, f->cx->config, f->a, next.token, out, e);
+
+    if (!rc) {
+        if (out->refresh_token) /* otherwise Cognito did not rotate it */
+            next.token = out->refresh_token;
+        if (*out->scope)
+            next.scope = out->scope;
+        out->scope = next.scope;
+        out->refresh_token = refresh_seal(f->cx, f->a, rq->client_id, &next);
+        keep_answer(f, out);
+    } else if (rc == ERR_INVALID_GRANT) {
+        mark_dead(f);
+    }
+    host_claim_release(f->cx->host, claim);
+    return rc;
+}
+
+/* What there is to say without asking: true if it is settled. */
+static bool settled(const struct flight *f, struct cognito_tokens *out, enum rc *rc,
+                    struct err *e) {
+    *rc = OK;
+    if (is_dead(f)) {
+        *rc = dead(e);
+        return true;
+    }
+    return read_answer(f, out);
+}
+
+/* Another worker asks. If its claim goes and left nothing, its call failed in a way that may pass,
+ * and would fail for us too; if the claim ends by itself, the worker is gone. */
+static enum rc follow(const struct flight *f, struct cognito_tokens *out, bool *again,
+                      struct err *e) {
+    const struct timespec step = {0, WAIT_STEP_MS * 1000000L};
+    int64_t end_ms = clock_monotonic_ms() + WAIT_MS;
+    bool taken = true;
+    enum rc rc;
+
+    *again = false;
+    while (clock_monotonic_ms() < end_ms && taken) {
+        nanosleep(&step, NULL);
+        taken = host_claim_is_taken(f->cx->host, f->claim_key, clock_now_s(&f->cx->clock));
+        if (settled(f, out, &rc, e))
+            return rc;
+    }
+    /* Without a window no answer is shared: each asks for itself, one after another. */
+    *again = !taken && !f->cx->config->refresh_replay_s;
+    return err_set(e, ERR_UPSTREAM, "the identity provider is not available; try again later");
+}
+
+enum rc refresh_ask(struct context *cx, struct arena *a, const struct refresh_request *rq,
+                    struct cognito_tokens *out, struct err *e) {
+    struct flight f = flight_of(cx, a, rq->sealed, rq->grant->token);
+    struct host_claim claim;
+    bool again = true;
+    enum rc rc = OK;
+
+    while (again) {
+        if (settled(&f, out, &rc, e))
+            return rc;
+        rc = host_claim_take(cx->host, f.claim_key, clock_now_s(&cx->clock), CLAIM_S, &claim, e);
+        if (!rc) {
+            /* Between our look and our claim another may have been done. */
+            if (!settled(&f, out, &rc, e))
+                return lead(&f, rq, &claim, out, e);
+            host_claim_release(cx->host, &claim);
+            return rc;
+        }
+        if (rc != ERR_EXISTS)
+            return rc;
+        rc = follow(&f, out, &again, e);
+    }
+    return rc;
+}
+
+void refresh_forget(struct context *cx, struct arena *a, const char *token) {
+    struct flight f = flight_of(cx, a, "", token);
+
+    mark_dead(&f);
+}

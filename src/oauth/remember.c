@@ -1,0 +1,156 @@
+/* Remembered consents: one sealed cookie of a fixed size, bound to the browser's own cookie. Each
+ * entry is a hash of who was let in, where the answer goes, and to what; the oldest leaves. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "crypto/crypto.h"
+#include "oauth/oauth.h"
+
+#define ENTRIES 16
+#define HASH_LEN 16 /* of a SHA-256: nobody can choose what it should meet */
+#define SCOPES_MAX 64
+#define DAY_S 86400
+
+struct entry {
+    uint8_t hash[HASH_LEN];
+    int64_t expires_s; /* 0: free */
+};
+
+static const char *cookie_name(const struct context *cx) {
+    return cx->config->auth_is_https ? "__Host-mcp-authd-consent" : "mcp-authd-consent";
+}
+
+/* Only where the answer goes to a host that https vouches for. A loopback or private-use address is
+ * whoever's program took it first, so its user is asked each time. */
+bool consent_can_be_remembered(const struct context *cx, struct arena *a,
+                               const struct login *login) {
+    struct url u;
+    struct err e;
+
+    return cx->config->consent_remember_days > 0 && !url_parse(a, login->redirect_uri, &u, &e) &&
+           !strcmp(u.scheme, "https") && !url_is_loopback(&u);
+}
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The same scopes in another order are the same consent; fewer or more are another. */
+static const char *sorted_scopes(struct arena *a, const char *scopes) {
+    char *copy = arena_strdup(a, scopes), *save = NULL;
+    const char *all[SCOPES_MAX];
+    size_t n = 0;
+    struct buf b;
+
+    for (char *w = strtok_r(copy, " ", &save); w && n < SCOPES_MAX; w = strtok_r(NULL, " ", &save))
+        all[n++] = w;
+    qsort(all, n, sizeof *all, by_text);
+    buf_init(&b, a, strlen(scopes) + 1);
+    for (size_t i = 0; i < n; i++)
+        buf_addf(&b, "%s ", all[i]);
+    return b.p;
+}
+
+/* No part has a newline in it: ids, origins and scopes are visible ASCII. */
+static void hash_of(struct arena *a, const struct login *login, uint8_t out[HASH_LEN]) {
+    uint8_t digest[SHA256_LEN];
+    struct url u;
+    struct err e;
+    const char *origin = url_parse(a, login->redirect_uri, &u, &e) ? "" : url_origin(a, &u);
+    const char *text = arena_printf(a, "%s\n%s\n%s\n%s", login->client_id, origin, login->resource,
+                                    sorted_scopes(a, login->scope));
+
+    sha256(text, strlen(text), digest);
+    memcpy(out, digest, HASH_LEN);
+}
+
+/* What the browser sent; all free if it sent nothing of ours. */
+static void read_entries(struct context *cx, const struct request *rq, const char *browser,
+                         struct entry out[ENTRIES]) {
+    const char *cookie = request_cookie(rq, cookie_name(cx));
+    int64_t now_s = clock_now_s(&cx->clock);
+    int64_t latest_s = now_s + (int64_t)cx->config->consent_remember_days * DAY_S;
+    struct err e;
+    char *data;
+    size_t len;
+
+    memset(out, 0, ENTRIES * sizeof *out);
+    if (!cookie || seal_open(rq->arena, cx->seal, "remembered", browser, cookie, &data, &len, &e) ||
+        len != ENTRIES * sizeof *out)
+        return;
+    memcpy(out, data, len);
+    for (size_t i = 0; i < ENTRIES; i++)
+        if (out[i].expires_s <= now_s || out[i].expires_s > latest_s)
+            out[i] = (struct entry){.expires_s = 0};
+}
+
+static void write_entries(struct context *cx, const struct request *rq, struct reply *rp,
+                          const char *browser, const struct entry entries[ENTRIES]) {
+    int64_t seconds = (int64_t)cx->config->consent_remember_days * DAY_S;
+    const char *sealed =
+        seal(rq->arena, cx->seal, "remembered", browser, entries, ENTRIES * sizeof *entries);
+
+    reply_header(rp, "Set-Cookie",
+                 arena_printf(rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax; Max-Age=%lld%s",
+                              cookie_name(cx), sealed, (long long)seconds,
+                              cx->config->auth_is_https ? "; Secure" : ""));
+    browser_keep(cx, rq, rp, seconds);
+}
+
+bool consent_is_remembered(struct context *cx, const struct request *rq, const char *browser,
+                           const struct login *login) {
+    struct entry entries[ENTRIES];
+    uint8_t hash[HASH_LEN];
+
+    if (!consent_can_be_remembered(cx, rq->arena, login))
+        return false;
+    hash_of(rq->arena, login, hash);
+    read_entries(cx, rq, browser, entries);
+    for (size_t i = 0; i < ENTRIES; i++)
+        if (entries[i].expires_s && !memcmp(entries[i].hash, hash, HASH_LEN))
+            return true;
+    return false;
+}
+
+/* Takes the entry out, and moves the rest up. */
+static bool drop(struct entry entries[ENTRIES], const uint8_t hash[HASH_LEN]) {
+    struct entry kept[ENTRIES] = {{{0}, 0}};
+    size_t n = 0, had = 0;
+
+    for (size_t i = 0; i < ENTRIES; i++) {
+        had += entries[i].expires_s != 0;
+        if (entries[i].expires_s && memcmp(entries[i].hash, hash, HASH_LEN) != 0)
+            kept[n++] = entries[i];
+    }
+    memcpy(entries, kept, sizeof kept);
+    return n < had;
+}
+
+void consent_remember(struct context *cx, const struct request *rq, struct reply *rp,
+                      const char *browser, const struct login *login) {
+    struct entry entries[ENTRIES];
+    uint8_t hash[HASH_LEN];
+
+    if (!consent_can_be_remembered(cx, rq->arena, login))
+        return;
+    hash_of(rq->arena, login, hash);
+    read_entries(cx, rq, browser, entries);
+    (void)drop(entries, hash);
+    memmove(entries + 1, entries, (ENTRIES - 1) * sizeof *entries); /* the last is the oldest */
+    entries[0].expires_s =
+        clock_now_s(&cx->clock) + (int64_t)cx->config->consent_remember_days * DAY_S;
+    memcpy(entries[0].hash, hash, HASH_LEN);
+    write_entries(cx, rq, rp, browser, entries);
+}
+
+void consent_forget(struct context *cx, const struct request *rq, struct reply *rp,
+                    const char *browser, const struct login *login) {
+    struct entry entries[ENTRIES];
+    uint8_t hash[HASH_LEN];
+
+    hash_of(rq->arena, login, hash);
+    read_entries(cx, rq, browser, entries);
+    if (drop(entries, hash))
+        write_entries(cx, rq, rp, browser, entries);
+}

@@ -1,0 +1,42 @@
+/* Between token.c, refresh.c, revoke.c and client_assertion.c. */
+#ifndef OAUTH_TOKENS_H
+#define OAUTH_TOKENS_H
+
+#include "cognito/cognito.h"
+#include "oauth/oauth.h"
+
+/* token.c: reads the form of /token or /revoke. */
+enum rc token_form_read(struct context *cx, const struct request *rq, struct form *f,
+                        struct reply *rp, struct err *e) MUST_USE;
+
+/* refresh.c: a refresh token as it goes out: Cognito's, sealed and bound to client and resource. */
+struct refresh_grant {
+    const char *token, *scope, *resource; /* token: Cognito's */
+    const char *authenticates;            /* as in struct login */
+    int64_t login_s;                      /* when the user logged in; 0: unknown */
+};
+const char *refresh_seal(struct context *cx, struct arena *a, const char *client_id,
+                         const struct refresh_grant *grant);
+/* ERR_INVALID_GRANT if it is not one of this server's, or another client's. */
+enum rc refresh_open(struct context *cx, struct arena *a, const char *client_id, const char *sealed,
+                     struct refresh_grant *out, struct err *e) MUST_USE;
+/* Cognito's answer to it. Of any number of callers that come at once with the same sealed token to
+ * this host one asks Cognito, and all get what it said; so does who comes within REFRESH_REPLAY_S.
+ * A token that Cognito refused for good is not sent there again for DEAD_TOKEN_S. */
+#define DEAD_TOKEN_S 600
+struct refresh_request {
+    const char *client_id, *sealed;
+    const struct refresh_grant *grant; /* what is in it */
+};
+/* out->refresh_token is the next one, sealed: the same for all who come with the same. */
+enum rc refresh_ask(struct context *cx, struct arena *a, const struct refresh_request *rq,
+                    struct cognito_tokens *out, struct err *e) MUST_USE;
+/* The token was revoked. */
+void refresh_forget(struct context *cx, struct arena *a, const char *token);
+
+/* client_assertion.c: private_key_jwt (RFC 7523 §2.2, §3). A client that sends an assertion must
+ * pass, one that has to send one must have. */
+enum rc client_authenticate(struct context *cx, struct arena *a, const struct form *f,
+                            bool must_authenticate, struct err *e) MUST_USE;
+
+#endif

@@ -1,0 +1,186 @@
+#include "web/words.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define TAG_MAX 35    /* RFC 5646 §4.4.1 */
+#define RANGES_MAX 32 /* of one header that are looked at */
+
+static const struct word english[] = {
+    {"consent_title", "Allow access?"},
+    {"consent_heading", "Allow access to {{server_host}}?"},
+    {"who_asks", "Who asks"},
+    {"calls_itself", "It calls itself \xe2\x80\x9c<bdi>{{client_name}}</bdi>\xe2\x80\x9d. Only the "
+                     "address above is checked, the name is not."},
+    {"pinned", "The operator of this server has registered it as \xe2\x80\x9c<bdi>{{client_name}}"
+               "</bdi>\xe2\x80\x9d."},
+    {"unknown", "An unknown program"},
+    {"unchecked",
+     "It calls itself \xe2\x80\x9c<bdi>{{client_name}}</bdi>\xe2\x80\x9d. It has registered "
+     "by itself, and nothing about it is checked."},
+    {"access_to", "Access to"},
+    {"wants_to", "It wants to"},
+    {"answer_goes_to", "The answer goes to"},
+    {"this_computer", "a program on this computer"},
+    {"an_app", "the app for {{redirect_host}} on this device"},
+    {"loopback_title", "Have you just started this login?"},
+    {"loopback_note",
+     "The answer goes to a program on the computer that you are using, and nobody can check which "
+     "one. Allow it only if you have just started the login in that program."},
+    {"remember", "Do not ask again in this browser for {{remember_days}} days"},
+    {"allow", "Allow"},
+    {"deny", "Deny"},
+    {"scope.openid", "Know who you are"},
+    {"scope.email", "See your e-mail address"},
+    {"scope.profile", "See your name and profile"},
+    {"scope.phone", "See your phone number"},
+    {"scope.mcp-server/tools", "Use this server\xe2\x80\x99s tools in your name"},
+    {"continue_title", "One moment"},
+    {"continue_link", "If nothing happens, <a href=\"{{uri}}\">continue here</a>."},
+    {"error_title", "This did not work"},
+    {"error_details", "Details"},
+    {"error_reason", "Reason"},
+    {"error_number", "Request number"},
+    {"advice.client",
+     "The program that sent you here is not one that this server can let in. Nothing was sent to "
+     "it. Whoever makes the program, or the operator of this server, can mend that."},
+    {"advice.again",
+     "Go back to the program that sent you here, and start the login there once more."},
+    {"advice.later", "This passes by itself. Wait a moment, and start the login once more."},
+    {"advice.slow", "Too many requests came from your network. Wait a minute, and start the login "
+                    "once more."},
+    {"advice.operator",
+     "Tell the operator of this server, and pass on the request number: only they can mend it."},
+    {"advice.nothing", "There is nothing at this address."},
+};
+
+static const struct word japanese[] = {
+    {"consent_title", "アクセスを許可しますか?"},
+    {"consent_heading", "{{server_host}} へのアクセスを許可しますか?"},
+    {"who_asks", "要求元"},
+    {"calls_itself",
+     "自称の名前は「<bdi>{{client_name}}</bdi>」です。確認済みなのは上のアドレスだけ"
+     "で、名前は確認されていません。"},
+    {"pinned", "このサーバーの管理者が「<bdi>{{client_name}}</bdi>」として登録したものです。"},
+    {"unknown", "不明なプログラム"},
+    {"unchecked",
+     "自称の名前は「<bdi>{{client_name}}</bdi>」です。自ら登録したもので、何も確認されていま"
+     "せん。"},
+    {"access_to", "アクセス先"},
+    {"wants_to", "求めている権限"},
+    {"answer_goes_to", "結果の送り先"},
+    {"this_computer", "このコンピューター上のプログラム"},
+    {"an_app", "この端末にある {{redirect_host}} のアプリ"},
+    {"loopback_title", "このログインは、ご自身で今始めたものですか?"},
+    {"loopback_note",
+     "結果はお使いのコンピューター上のプログラムに送られます。どのプログラムであるかは確認できませ"
+     "ん。そのプログラムでログインを始めた直後の場合にだけ許可してください。"},
+    {"remember", "このブラウザーでは {{remember_days}} 日間、再び確認しない"},
+    {"allow", "許可する"},
+    {"deny", "拒否する"},
+    {"scope.openid", "あなたが誰であるかを知る"},
+    {"scope.email", "メールアドレスを見る"},
+    {"scope.profile", "名前とプロフィールを見る"},
+    {"scope.phone", "電話番号を見る"},
+    {"scope.mcp-server/tools", "あなたの名義でこのサーバーのツールを使う"},
+    {"continue_title", "お待ちください"},
+    {"continue_link", "画面が変わらない場合は、<a href=\"{{uri}}\">ここから続けてください</a>。"},
+    {"error_title", "うまくいきませんでした"},
+    {"error_details", "詳細"},
+    {"error_reason", "理由"},
+    {"error_number", "リクエスト番号"},
+    {"advice.client",
+     "このサーバーが受け入れられないプログラムからの要求です。そのプログラムには何も送られていませ"
+     "ん。プログラムの開発元か、このサーバーの管理者にご連絡ください。"},
+    {"advice.again", "元のプログラムに戻り、もう一度ログインを始めてください。"},
+    {"advice.later", "一時的な問題です。少し待ってから、もう一度ログインを始めてください。"},
+    {"advice.slow", "お使いのネットワークからの要求が多すぎます。1 分ほど待ってから、もう一度ログイ"
+                    "ンを始めてください。"},
+    {"advice.operator", "このサーバーの管理者に、リクエスト番号を添えてお知らせください。"},
+    {"advice.nothing", "このアドレスには何もありません。"},
+};
+
+const struct language languages[LANGUAGE_COUNT] = {
+    {"en", english, sizeof english / sizeof *english},
+    {"ja", japanese, sizeof japanese / sizeof *japanese},
+};
+
+const char *language_text(const struct language *l, const char *name) {
+    for (size_t i = 0; i < l->word_count; i++)
+        if (!strcmp(l->words[i].name, name))
+            return l->words[i].text;
+    return NULL;
+}
+
+/* RFC 9110 §12.4.2: 0 to 1000; what is malformed counts as nothing. */
+static int quality(const char *params, size_t len) {
+    const char *p = params, *end = params + len;
+    int q = 0;
+
+    while (p < end && (*p == ';' || *p == ' ' || *p == '\t'))
+        p++;
+    if (p == end)
+        return 1000;
+    if (end - p < 3 || (*p != 'q' && *p != 'Q') || p[1] != '=' || (p[2] != '0' && p[2] != '1'))
+        return 0;
+    q = (p[2] - '0') * 1000;
+    p += 3;
+    if (p < end && *p == '.') {
+        int weight = 100;
+
+        for (p++; p < end && *p >= '0' && *p <= '9' && weight; p++, weight /= 10)
+            q += (*p - '0') * weight;
+    }
+    return q > 1000 ? 1000 : q;
+}
+
+/* RFC 4647 §3.4, Lookup: ja-JP is served by ja, and * by any. */
+static bool range_takes(const char *range, size_t len, const char *tag) {
+    size_t n = strlen(tag);
+
+    return (len == 1 && *range == '*') ||
+           (len >= n && !strncasecmp(range, tag, n) && (len == n || range[n] == '-'));
+}
+
+const struct language *language_choose(const char *accept_language) {
+    const struct language *best = &languages[0];
+    const char *p = accept_language ? accept_language : "";
+    int best_q = 0;
+
+    for (unsigned i = 0; *p && i < RANGES_MAX; i++) {
+        size_t item = strcspn(p, ","), skip = strspn(p, " \t"), len;
+        int q;
+
+        skip = skip < item ? skip : item;
+        len = strcspn(p + skip, ";, \t");
+        q = quality(p + skip + len, item - skip - len);
+        for (size_t l = 0; l < LANGUAGE_COUNT && q > best_q; l++)
+            if (len <= TAG_MAX && range_takes(p + skip, len, languages[l].tag)) {
+                best = &languages[l];
+                best_q = q;
+            }
+        p += item + (p[item] == ',');
+    }
+    return best;
+}
+
+const char *error_advice(enum rc code) {
+    switch (code) {
+    case ERR_INVALID_CLIENT:
+    case ERR_INVALID_REDIRECT_URI:
+        return "advice.client";
+    case ERR_UPSTREAM:
+    case ERR_STORE:
+        return "advice.later";
+    case ERR_RATE_LIMITED:
+        return "advice.slow";
+    case ERR_MISCONFIGURED:
+    case ERR_INTERNAL:
+        return "advice.operator";
+    case ERR_NOT_FOUND:
+        return "advice.nothing";
+    default:
+        return "advice.again";
+    }
+}

@@ -1,0 +1,176 @@
+/* The file of who is let in no more. */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "host/deny.h"
+
+#define NOW INT64_C(1800000000) /* 2027-01-15T08:00:00Z */
+
+static struct deny_list *loaded(struct arena *a, const char *text, unsigned *bad,
+                                const char **said) {
+    char path[] = "/tmp/deny-XXXXXX", *problems = NULL;
+    int fd = mkstemp(path);
+    FILE *f = fdopen(fd, "w"), *out;
+    struct deny_list *d;
+    size_t len;
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    out = open_memstream(&problems, &len);
+    d = deny_load(path, NOW, out, bad);
+    assert_int_equal(fclose(out), 0);
+    *said = arena_strdup(a, problems);
+    free(problems);
+    (void)unlink(path);
+    return d;
+}
+
+static void entries_are_found_exactly(void **state) {
+    const char *said;
+    unsigned bad;
+    struct deny_list *d = loaded(*state,
+                                 "# stopped on Sunday\n"
+                                 "client https://b.example/client.json\n"
+                                 "  client\tpinned-one  # a comment\r\n"
+                                 "\n"
+                                 "client https://a.example/client.json\n"
+                                 "subject 11111111-2222\n"
+                                 "subject mallory",
+                                 &bad, &said);
+
+    assert_string_equal(said, "");
+    assert_int_equal(bad, 0);
+    assert_true(deny_has_client(d, "https://a.example/client.json"));
+    assert_true(deny_has_client(d, "https://b.example/client.json"));
+    assert_true(deny_has_client(d, "pinned-one"));
+    assert_false(deny_has_client(d, "https://a.example/client"));
+    assert_false(deny_has_client(d, "https://a.example/client.json2"));
+    assert_false(deny_has_client(d, "mallory"));
+    assert_true(deny_has_subject(d, "mallory"));
+    assert_true(deny_has_subject(d, "11111111-2222"));
+    assert_false(deny_has_subject(d, ""));
+    assert_false(deny_has_subject(d, NULL));
+    assert_false(deny_has_issued(d, 0));
+    deny_free(d);
+}
+
+static void nothing_denies_nobody(void **state) {
+    unsigned bad;
+    struct deny_list *d = deny_load("/nonexistent/deny.conf", NOW, stderr, &bad);
+
+    (void)state;
+    assert_int_equal(bad, 0);
+    assert_false(deny_has_client(d, "x"));
+    assert_false(deny_has_subject(d, "x"));
+    assert_false(deny_has_issued(d, 0));
+    deny_free(d);
+    assert_false(deny_has_client(NULL, "x"));
+    assert_false(deny_has_subject(NULL, "x"));
+    assert_false(deny_has_issued(NULL, 0));
+}
+
+static void times_are_read(void **state) {
+    static const struct {
+        const char *text;
+        int64_t at;
+    } cases[] = {
+        {"2026-01-31T12:00:00Z", 1769860800},
+        {"2026-01-31T13:00:00+01:00", 1769860800},
+        {"2026-01-31T06:30:00-05:30", 1769860800},
+        {"2026-01-31T12:00:00.999Z", 1769860800},
+        {"1769860800", 1769860800},
+        {"2024-02-29T00:00:00Z", 1709164800},
+    };
+    static const char *const wrong[] = {
+        "yesterday",
+        "2026-01-31",
+        "2026-01-31T12:00:00",
+        "2026-02-30T12:00:00Z",
+        "2026-13-01T12:00:00Z",
+        "2026-01-31T12:00:00+1:00",
+        "2026-01-31T12:00:00+25:00",
+        "2026-01-31T12:00:00Zx",
+        "2026-01-31T12:00:00.Z",
+        "-5",
+        "12345678901234567890",
+        "1769860800s",
+    };
+    const char *said;
+    unsigned bad;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct deny_list *d =
+            loaded(*state, arena_printf(*state, "issued-before %s\n", cases[i].text), &bad, &said);
+
+        assert_int_equal(bad, 0);
+        if (!deny_has_issued(d, cases[i].at - 1) || deny_has_issued(d, cases[i].at))
+            fail_msg("%s", cases[i].text);
+        deny_free(d);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct deny_list *d =
+            loaded(*state, arena_printf(*state, "issued-before %s\n", wrong[i]), &bad, &said);
+
+        if (bad != 1 || deny_has_issued(d, 0) || !strstr(said, "needs a time such as"))
+            fail_msg("%s: %s", wrong[i], said);
+        deny_free(d);
+    }
+}
+
+static void the_latest_time_counts_and_none_in_the_future(void **state) {
+    const char *said;
+    unsigned bad;
+    struct deny_list *d = loaded(*state,
+                                 "issued-before 1000\nissued-before 3000\nissued-before 2000\n"
+                                 "issued-before 1800086400\n",
+                                 &bad, &said);
+
+    assert_int_equal(bad, 1);
+    assert_non_null(strstr(said, ":4: issued-before is in the future"));
+    assert_true(deny_has_issued(d, 2999));
+    assert_false(deny_has_issued(d, 3000));
+    deny_free(d);
+}
+
+static void bad_lines_are_reported_and_the_rest_counts(void **state) {
+    const char *said;
+    unsigned bad;
+    struct deny_list *d =
+        loaded(*state, "client\nuser bob\nsubject a b\nsubject good\nclients x\n", &bad, &said);
+
+    assert_int_equal(bad, 4);
+    assert_non_null(strstr(said, ":1: expected one word and one value"));
+    assert_non_null(strstr(said, ":2: a line begins with client, subject or issued-before"));
+    assert_non_null(strstr(said, ":3: expected one word"));
+    assert_non_null(strstr(said, ":5: a line begins"));
+    assert_true(deny_has_subject(d, "good"));
+    deny_free(d);
+
+    char *text = arena_alloc(*state, 6000);
+    memset(text, 'x', 5999);
+    memcpy(text, "client ", 7);
+    d = loaded(*state, text, &bad, &said);
+    assert_int_equal(bad, 1);
+    assert_non_null(strstr(said, "too long"));
+    deny_free(d);
+
+    d = deny_load("/tmp", NOW, stderr, &bad); /* no file */
+    assert_int_equal(bad, 1);
+    deny_free(d);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_ARENA(entries_are_found_exactly),
+        WITH_ARENA(nothing_denies_nobody),
+        WITH_ARENA(times_are_read),
+        WITH_ARENA(the_latest_time_counts_and_none_in_the_future),
+        WITH_ARENA(bad_lines_are_reported_and_the_rest_counts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,202 @@
+/* What the workers of a host share for a time: values, claims, slots. */
+#include "unit.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host/host.h"
+
+#define NOW 1000000
+
+struct fixture {
+    char dir[64];
+    struct arena *arena;
+    struct host_cache *cache;
+    struct err e;
+};
+
+static int setup(void **state) {
+    struct fixture *f = xcalloc(1, sizeof *f);
+
+    memcpy(f->dir, "/tmp/mcp-authd-unit-XXXXXX", 27);
+    assert_non_null(mkdtemp(f->dir));
+    f->arena = arena_new(1 << 20);
+    assert_int_equal(host_cache_open(f->dir, &f->cache, &f->e), OK);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+    static const char *const files[] = {"data.mdb", "lock.mdb", "slots"};
+
+    host_cache_close(f->cache);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        (void)unlink(arena_printf(f->arena, "%s/%s", f->dir, files[i]));
+    assert_int_equal(rmdir(f->dir), 0);
+    arena_free(f->arena);
+    free(f);
+    return 0;
+}
+
+static bool has(struct fixture *f, const char *key, int64_t now_s) {
+    const char *value;
+    size_t len;
+    int64_t stored_s;
+
+    return host_passing_get(f->cache, f->arena, key, now_s, &value, &len, &stored_s, &f->e) == OK;
+}
+
+static void put(struct fixture *f, const char *key, int64_t now_s, size_t most) {
+    assert_int_equal(host_passing_put(f->cache, key, "v", 1, now_s, 60, most, &f->e), OK);
+}
+
+static void a_value_ends_by_itself(void **state) {
+    struct fixture *f = *state;
+
+    put(f, "doc:a", NOW, 8);
+    assert_true(has(f, "doc:a", NOW + 59));
+    assert_false(has(f, "doc:a", NOW + 60));
+    assert_int_equal(f->e.code, ERR_MISSING);
+    assert_false(has(f, "doc:a", NOW - 1000)); /* the clock was set back */
+}
+
+static void the_oldest_of_a_kind_gives_way(void **state) {
+    struct fixture *f = *state;
+
+    put(f, "doc:c", NOW, 3);
+    put(f, "doc:a", NOW + 1, 3);
+    put(f, "doc:b", NOW + 2, 3);
+    put(f, "docs:x", NOW - 1, 3); /* another kind, though it begins alike */
+    put(f, "doc:a", NOW + 3, 3);  /* again: no other goes */
+    assert_true(has(f, "doc:c", NOW + 4));
+    put(f, "doc:d", NOW + 4, 3);
+    assert_false(has(f, "doc:c", NOW + 4));
+    assert_true(has(f, "doc:a", NOW + 4) && has(f, "doc:b", NOW + 4) && has(f, "doc:d", NOW + 4));
+    assert_true(has(f, "docs:x", NOW + 4));
+}
+
+static void what_may_come_only_once(void **state) {
+    struct fixture *f = *state;
+
+    assert_int_equal(host_passing_add(f->cache, "jti:a", NOW, 60, 2, &f->e), OK);
+    assert_int_equal(host_passing_add(f->cache, "jti:a", NOW + 59, 60, 2, &f->e), ERR_EXISTS);
+    assert_int_equal(host_passing_add(f->cache, "jti:b", NOW, 60, 2, &f->e), OK);
+    assert_int_equal(host_passing_add(f->cache, "jti:c", NOW, 60, 2, &f->e), ERR_TOO_LARGE);
+    assert_int_equal(host_passing_add(f->cache, "jti:a", NOW + 60, 60, 2, &f->e), OK);
+}
+
+static void a_claim_has_one_holder_and_ends(void **state) {
+    struct fixture *f = *state;
+    struct host_claim first, second;
+
+    assert_int_equal(host_claim_take(f->cache, "code", NOW, 10, &first, &f->e), OK);
+    assert_int_equal(host_claim_take(f->cache, "code", NOW + 9, 10, &second, &f->e), ERR_EXISTS);
+    assert_true(host_claim_is_taken(f->cache, "code", NOW + 9));
+    assert_false(host_claim_is_taken(f->cache, "code", NOW + 10));
+    /* Its holder was killed, or is late: another takes it over, and the late one ends nothing. */
+    assert_int_equal(host_claim_take(f->cache, "code", NOW + 10, 10, &second, &f->e), OK);
+    host_claim_release(f->cache, &first);
+    assert_true(host_claim_is_taken(f->cache, "code", NOW + 11));
+    host_claim_release(f->cache, &second);
+    assert_false(host_claim_is_taken(f->cache, "code", NOW + 11));
+}
+
+static void sweeping_removes_only_what_is_over(void **state) {
+    struct fixture *f = *state;
+    const char *value;
+    size_t len;
+    int64_t stored_s;
+
+    assert_int_equal(host_cache_put(f->cache, "jwks:x", "keys", 4, NOW, &f->e), OK);
+    for (int i = 0; i < 200; i++)
+        put(f, arena_printf(f->arena, "doc:%d", i), NOW + (i % 2) * 30, 1000);
+    for (int i = 0; i < 10; i++)
+        host_passing_sweep(f->cache, NOW + 60);
+    /* A clock from before everything ended shows what is really gone. */
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(has(f, arena_printf(f->arena, "doc:%d", i), NOW + 40), i % 2);
+    assert_int_equal(host_cache_get(f->cache, f->arena, "jwks:x", &value, &len, &stored_s, &f->e),
+                     OK);
+}
+
+static void keys_that_are_too_long_are_refused(void **state) {
+    struct fixture *f = *state;
+    char key[400];
+
+    memset(key, 'k', sizeof key - 1);
+    key[sizeof key - 1] = 0;
+    assert_int_equal(host_passing_put(f->cache, key, "v", 1, NOW, 60, 8, &f->e), ERR_TOO_LARGE);
+    assert_int_equal(host_passing_add(f->cache, key, NOW, 60, 8, &f->e), ERR_TOO_LARGE);
+    assert_false(has(f, key, NOW));
+}
+
+/* Runs in a child; true if it got a slot. It keeps it until the pipe is closed. */
+static bool child_enters(const char *path, unsigned count, int *release, pid_t *pid) {
+    int said[2], wait[2];
+    char answer = 0;
+
+    assert_int_equal(pipe(said), 0);
+    assert_int_equal(pipe(wait), 0);
+    *pid = fork();
+    assert_true(*pid >= 0);
+    if (!*pid) {
+        struct host_slots *s;
+        struct err e;
+
+        (void)close(wait[1]);
+        answer = !host_slots_open(path, &s, &e) && host_slots_enter(s, count) ? 'y' : 'n';
+        (void)!write(said[1], &answer, 1);
+        (void)!read(wait[0], &answer, 1);
+        _exit(0);
+    }
+    (void)close(said[1]);
+    (void)close(wait[0]);
+    assert_int_equal(read(said[0], &answer, 1), 1);
+    (void)close(said[0]);
+    *release = wait[1];
+    return answer == 'y';
+}
+
+static void a_killed_worker_gives_its_slot_back(void **state) {
+    struct fixture *f = *state;
+    const char *path = arena_printf(f->arena, "%s/slots", f->dir);
+    struct host_slots *s;
+    pid_t pids[3];
+    int release[3];
+
+    assert_int_equal(host_slots_open(path, &s, &f->e), OK);
+    assert_true(child_enters(path, 2, &release[0], &pids[0]));
+    assert_true(child_enters(path, 2, &release[1], &pids[1]));
+    assert_false(child_enters(path, 2, &release[2], &pids[2]));
+    assert_false(host_slots_enter(s, 2));
+    assert_int_equal(kill(pids[0], SIGKILL), 0);
+    assert_int_equal(waitpid(pids[0], NULL, 0), pids[0]);
+    assert_true(host_slots_enter(s, 2));
+    assert_false(host_slots_enter(s, 2)); /* one at a time */
+    host_slots_leave(s);
+    assert_true(host_slots_enter(s, 2));
+    host_slots_close(s);
+    for (int i = 0; i < 3; i++)
+        (void)close(release[i]);
+    for (int i = 1; i < 3; i++)
+        assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+}
+
+#define WITH_CACHE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_CACHE(a_value_ends_by_itself),
+        WITH_CACHE(the_oldest_of_a_kind_gives_way),
+        WITH_CACHE(what_may_come_only_once),
+        WITH_CACHE(a_claim_has_one_holder_and_ends),
+        WITH_CACHE(sweeping_removes_only_what_is_over),
+        WITH_CACHE(keys_that_are_too_long_are_refused),
+        WITH_CACHE(a_killed_worker_gives_its_slot_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,250 @@
+/* Templates, languages, and the pages made of both. */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "web/page.h"
+
+static const struct template_value ada[] = {{"who", "Ada"}, {"mark", "!"}, {NULL, NULL}};
+static const struct template_value bob[] = {{"who", "<Bob>"}, {"mark", ""}, {NULL, NULL}};
+static const struct template_value *const people[] = {ada, bob, NULL};
+static const struct template_value *const nobody[] = {NULL};
+static const struct template_list guests = {"guests", people};
+static const struct template_list no_guests = {"guests", nobody};
+static const struct template_value values[] = {
+    {"name", "a<b>&\"'{{who}}"}, {"empty", ""}, {"full", "x"}, {NULL, NULL}};
+
+static const char *some_text(const void *language, const char *name) {
+    return !strcmp(name, "hi")      ? "<b>{{name}}</b>"
+           : !strcmp(name, "who")   ? "{{who}}"
+           : !strcmp(name, "again") ? "{{text.again}}"
+           : language               ? "other"
+                                    : NULL;
+}
+
+static const char *render(struct arena *a, const char *source, const struct template_list *list) {
+    const struct template_scope s = {.values = values, .list = list, .text = some_text};
+    struct buf b;
+
+    buf_init(&b, a, 4096);
+    template_render(&b, source, &s);
+    return b.p;
+}
+
+static void values_are_escaped_and_are_no_templates(void **state) {
+    assert_string_equal(render(*state, "[{{name}}]", &guests),
+                        "[a&lt;b&gt;&amp;&quot;&#39;{{who}}]");
+    assert_string_equal(render(*state, "{{ name }}{{!not {{this}}", &guests),
+                        "a&lt;b&gt;&amp;&quot;&#39;{{who}}");
+    assert_string_equal(render(*state, "{{text.hi}}", &guests),
+                        "<b>a&lt;b&gt;&amp;&quot;&#39;{{who}}</b>");
+}
+
+static void sections_are_conditions_and_loops(void **state) {
+    assert_string_equal(render(*state, "{{#full}}1{{/full}}{{#empty}}2{{/empty}}", &guests), "1");
+    assert_string_equal(render(*state, "{{^full}}1{{/full}}{{^empty}}2{{/empty}}", &guests), "2");
+    assert_string_equal(render(*state,
+                               "{{#guests}}{{who}}{{#mark}}{{mark}}{{/mark}}{{full}},{{/guests}}.",
+                               &guests),
+                        "Ada!x,&lt;Bob&gt;x,.");
+    assert_string_equal(render(*state, "{{#guests}}{{text.who}} {{/guests}}", &guests),
+                        "Ada &lt;Bob&gt; ");
+    assert_string_equal(
+        render(*state, "{{#guests}}{{who}}{{/guests}}{{^guests}}none{{/guests}}", &no_guests),
+        "none");
+    assert_string_equal(render(*state, "{{#empty}}{{#full}}1{{/full}}2{{/empty}}3", &guests), "3");
+}
+
+static void a_wrong_template_is_reported_with_its_line(void **state) {
+    static const struct {
+        const char *source, *said;
+    } wrong[] = {
+        {"a\n{{nothing}}", "line 2: there is no value of the name nothing"},
+        {"{{#full}}\n\n{{nothing}}{{/full}}", "line 3: there is no value"},
+        {"{{#empty}}{{nothing}}{{/empty}}", "line 1: there is no value"},
+        {"{{#nothing}}{{/nothing}}", "line 1: there is no value of the name nothing"},
+        {"{{#guests}}{{name}}{{other}}{{/guests}}", "of the name other"},
+        {"{{guests}}", "a list is written as a section: guests"},
+        {"{{who}}", "of the name who"},
+        {"{{#full}}", "a section is not closed: full"},
+        {"{{#full}}{{/empty}}", "closes what was not opened last: empty"},
+        {"{{/full}}", "closes what was not opened last: full"},
+        {"{{name", "{{ is not closed by }}"},
+        {"\n\n{{{name}}}", "line 3: this is no placeholder"},
+        {"{{&name}}", "this is no placeholder"},
+        {"{{}}", "this is no placeholder"},
+        {"{{na me}}", "this is no placeholder"},
+        {"{{text.who}}", "this text cannot be used on this page: text.who"},
+        {"{{text.again}}", "this text cannot be used"},
+        {"{{text.nothing}}", "of the name text.nothing"},
+        {"{{#full}}{{#full}}{{#full}}{{#full}}{{#full}}{{#full}}{{#full}}{{#full}}{{#full}}"
+         "{{/full}}{{/full}}{{/full}}{{/full}}{{/full}}{{/full}}{{/full}}{{/full}}{{/full}}",
+         "too many sections"},
+    };
+    const struct template_scope s = {.values = values, .list = &guests, .text = some_text};
+    struct err e;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        if (template_check(*state, wrong[i].source, &s, &e) != ERR_MISCONFIGURED)
+            fail_msg("accepted: %s", wrong[i].source);
+        if (!strstr(e.text, wrong[i].said))
+            fail_msg("%s: %s", wrong[i].source, e.text);
+    }
+    assert_int_equal(template_check(*state,
+                                    "{{#guests}}{{who}}{{text.who}}{{full}}{{/guests}}{{! }}"
+                                    "{{text.hi}}{{^empty}}{{name}}{{/empty}} { }} {x}",
+                                    &s, &e),
+                     OK);
+}
+
+static void the_language_follows_the_header(void **state) {
+    static const struct {
+        const char *header, *tag;
+    } cases[] = {
+        {NULL, "en"},
+        {"", "en"},
+        {"ja", "ja"},
+        {"JA-jp", "ja"},
+        {"ja-JP,en;q=0.9", "ja"},
+        {"en-US,en;q=0.9,ja;q=0.8", "en"},
+        {"en;q=0.8,ja;q=0.9", "ja"},
+        {"de, fr;q=0.9, ja;q=0.1", "ja"},
+        {"de, *;q=0.5", "en"},
+        {"ja;q=0, en", "en"},
+        {"ja;q=0", "en"},
+        {"jam, jay", "en"},
+        {"en;q=0.801 , ja;q=0.802", "ja"},
+        {"ja;q=0.9999, en;q=0.5", "ja"},
+        {"ja;level=1, en;q=0.1", "en"},
+        {"ja;q=x", "en"},
+        {";;;,,,q=1,ja", "ja"},
+        {"zh-Hant-TW-x-private-long-long-long-long-long-long,ja;q=0.3", "ja"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (strcmp(language_choose(cases[i].header)->tag, cases[i].tag) != 0)
+            fail_msg("%s: %s", cases[i].header, language_choose(cases[i].header)->tag);
+}
+
+static void every_language_has_every_text(void **state) {
+    (void)state;
+    for (size_t l = 0; l < LANGUAGE_COUNT; l++) {
+        assert_int_equal(languages[l].word_count, languages[0].word_count);
+        for (size_t i = 0; i < languages[0].word_count; i++) {
+            const char *text = language_text(&languages[l], languages[0].words[i].name);
+
+            if (!text || !*text)
+                fail_msg("%s lacks %s", languages[l].tag, languages[0].words[i].name);
+        }
+        for (int code = OK; code < ERR_COUNT; code++)
+            assert_non_null(language_text(&languages[l], error_advice((enum rc)code)));
+    }
+}
+
+/* ---- files ---- */
+
+static void put_file(const char *dir, const char *name, const char *text) {
+    char path[256];
+    FILE *f;
+
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static const char *page_of(struct arena *a, const struct page_set *set, const char *accept) {
+    char *params[] = {arena_printf(a, "HTTP_ACCEPT_LANGUAGE=%s", accept), NULL};
+    const struct request rq = {.arena = a, .id = "r-1", .params = params};
+    struct err e;
+    struct reply rp;
+
+    (void)err_set(&e, ERR_INVALID_CLIENT, "it is <wrong>");
+    reply_init(&rp, a);
+    page_error(set, &rq, &rp, 400, &e);
+    assert_int_equal(rp.status, 400);
+    return rp.body;
+}
+
+static void files_replace_pages_and_bad_ones_are_left_out(void **state) {
+    char dir[] = "/tmp/templates-XXXXXX", *text = NULL, *big;
+    struct page_set *set;
+    unsigned bad;
+    size_t len;
+    FILE *problems = open_memstream(&text, &len);
+
+    assert_non_null(mkdtemp(dir));
+    put_file(dir, "error.html",
+             "own {{status}} {{reason}} {{number}} {{text.error_title}} {{lang}}");
+    put_file(dir, "error.ja.html", "自前 {{reason}}");
+    put_file(dir, "consent.html", "<form>{{client_host}}</form>");
+    put_file(dir, "continue.html", "{{uri}}\n{{url}}");
+    set = page_set_load(dir, problems, &bad);
+    assert_int_equal(fclose(problems), 0);
+    assert_int_equal(bad, 2);
+    assert_non_null(strstr(text, "consent.html: without {{request}} the page cannot work; the "
+                                 "built-in page is used\n"));
+    assert_non_null(strstr(text, "continue.html: line 2: there is no value of the name url"));
+    assert_string_equal(page_of(*state, set, "en"),
+                        "own 400 it is &lt;wrong&gt; r-1 This did not work en");
+    assert_string_equal(page_of(*state, set, "ja"), "自前 it is &lt;wrong&gt;");
+    page_set_free(set);
+    free(text);
+
+    /* Too long, and unreadable as a file at all. */
+    big = xcalloc(1, PAGE_FILE_BYTES_MAX + 2);
+    memset(big, 'x', PAGE_FILE_BYTES_MAX + 1);
+    put_file(dir, "error.html", big);
+    free(big);
+    assert_int_equal(unlink(arena_printf(*state, "%s/continue.html", dir)), 0);
+    assert_int_equal(mkdir(arena_printf(*state, "%s/continue.html", dir), 0700), 0);
+    problems = open_memstream(&text, &len);
+    set = page_set_load(dir, problems, &bad);
+    assert_int_equal(fclose(problems), 0);
+    assert_int_equal(bad, 3);
+    assert_non_null(strstr(text, "error.html: it is longer than 65536 bytes"));
+    assert_non_null(strstr(page_of(*state, set, "en"), "<title>This did not work</title>"));
+    page_set_free(set);
+    free(text);
+    (void)rmdir(arena_printf(*state, "%s/continue.html", dir));
+    (void)unlink(arena_printf(*state, "%s/consent.html", dir));
+    (void)unlink(arena_printf(*state, "%s/error.html", dir));
+    (void)unlink(arena_printf(*state, "%s/error.ja.html", dir));
+    assert_int_equal(rmdir(dir), 0);
+}
+
+/* What is built in passes the check that an admin's files pass. */
+static void our_own_pages_are_good_templates(void **state) {
+    char *text = NULL;
+    unsigned bad;
+    size_t len;
+    FILE *problems = open_memstream(&text, &len);
+    struct page_set *set = page_set_load("share/templates", problems, &bad);
+
+    (void)state;
+    assert_int_equal(fclose(problems), 0);
+    assert_string_equal(text, "");
+    assert_int_equal(bad, 0);
+    assert_non_null(strstr(page_builtin_consent, "name=\"decision\" value=\"approve\""));
+    page_set_free(set);
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_ARENA(values_are_escaped_and_are_no_templates),
+        WITH_ARENA(sections_are_conditions_and_loops),
+        WITH_ARENA(a_wrong_template_is_reported_with_its_line),
+        WITH_ARENA(the_language_follows_the_header),
+        WITH_ARENA(every_language_has_every_text),
+        WITH_ARENA(files_replace_pages_and_bad_ones_are_left_out),
+        WITH_ARENA(our_own_pages_are_good_templates),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
