@@ -692,6 +692,53 @@ static void an_instance_without_a_role_is_the_admins_to_mend(void **state) {
     aws_credentials_free(s);
 }
 
+/* ---- the log ---- */
+
+/* What fn writes to stderr. */
+static const char *log_of(void (*fn)(void)) {
+    char *text = arena_alloc(a, 65536);
+    int kept = dup(STDERR_FILENO), fd = memfd_create("log", MFD_CLOEXEC);
+
+    assert_true(fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+    log_set_level(LOG_DEBUG);
+    fn();
+    log_set_level(LOG_ERROR + 1);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    assert_true(pread(fd, text, 65535, 0) > 0);
+    close(fd);
+    return text;
+}
+
+static void fetch_well_and_badly(void) {
+    struct aws_credentials_source *s =
+        source(ENV(at_server("AWS_CONTAINER_CREDENTIALS_FULL_URI", "/x"),
+                   "AWS_CONTAINER_AUTHORIZATION_TOKEN=s3cret-authorization"),
+               "container endpoint");
+
+    answer_keys("AKID", NOW + 3600);
+    loopback_answer(server, "200 OK", "", KEYS("AKID", "s3cret-token", "s3cret"));
+    is_id(s, "AKID");
+    now.fixed_s += 3400;
+    is_id(s, "AKID");
+    assert_int_equal(server->request_count, 2);
+    aws_credentials_free(s);
+}
+
+static void the_log_says_which_source_and_no_secret(void **state) {
+    const char *log = log_of(fetch_well_and_badly);
+
+    (void)state;
+    assert_non_null(strstr(log, "event=aws_credentials_source source=\"container endpoint\"\n"));
+    assert_non_null(strstr(log, "event=aws_credentials_fetched source=\"container endpoint\" "
+                                "expires_in_s=3600\n"));
+    assert_non_null(strstr(log, "event=aws_credentials_fetch_failed source=\"container endpoint\" "
+                                "detail=\"AWS credentials: their time of expiry cannot be read\" "
+                                "kept=yes\n"));
+    assert_null(strstr(log, "s3cret"));
+    assert_null(strstr(log, "t+/="));
+}
+
 /* ---- expiry and outage ---- */
 
 static struct aws_credentials_source *container(void) {
@@ -882,6 +929,7 @@ int main(void) {
         CASE(version_1_of_the_metadata_service_is_never_used),
         CASE(wrong_answers_of_the_metadata_service_are_failures),
         CASE(an_instance_without_a_role_is_the_admins_to_mend),
+        CASE(the_log_says_which_source_and_no_secret),
         CASE(credentials_are_fetched_once_until_shortly_before_they_end),
         CASE(an_outage_leaves_the_old_ones_until_they_end),
         CASE(a_failure_is_remembered_shortly),
