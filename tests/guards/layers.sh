@@ -21,6 +21,7 @@ below() {
 	oauth | mcp) echo base crypto web host net cognito store ;;
 	app) echo base crypto web host net aws cognito store oauth mcp ;;
 	pool) echo base crypto web app ;;
+	doctor) echo base crypto web host net aws cognito store oauth mcp app ;;
 	*) say "src/$1 is no room of ARCHITECTURE.md" ;;
 	esac
 }
