@@ -172,11 +172,12 @@ static void answer_keys(const char *id, int64_t expires_s) {
 /* ---- environment and profile ---- */
 
 static void the_environment_goes_first(void **state) {
-    struct aws_credentials_source *s =
-        source(ENV("AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=s3cret",
-                   "AWS_SESSION_TOKEN=token", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/x",
-                   "AWS_WEB_IDENTITY_TOKEN_FILE=/x", "AWS_ROLE_ARN=x"),
-               "environment");
+    file("config", "[profile other]\naws_access_key_id = OTHER\naws_secret_access_key = s3cret\n");
+    struct aws_credentials_source *s = source(
+        ENV("AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=s3cret", "AWS_SESSION_TOKEN=token",
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/x", "AWS_WEB_IDENTITY_TOKEN_FILE=/x",
+            "AWS_ROLE_ARN=x", in_folder("AWS_CONFIG_FILE", "config"), "AWS_PROFILE=other"),
+        "environment");
     struct aws_credentials c = get(s);
 
     (void)state;
@@ -407,6 +408,7 @@ static void xml_is_read_strictly(void **state) {
         {"<a><b><c>x</c></b>", NULL},
         {"<a><b><c>x</b></c></a>", NULL},
         {"<a><b><c>x</cc></b></a>", NULL},
+        {"<a><bb></b><b><c>x</c></b></a>", NULL},
         {"<a><b><c>x</c></b></a", NULL},
         {"<!DOCTYPE a><a><b><c>x</c></b></a>", NULL},
         {"<a><!-- --><b><c>x</c></b></a>", NULL},
@@ -540,6 +542,7 @@ static void only_certain_hosts_may_be_asked_over_http(void **state) {
         FULL "/relative",
         FULL "http://169.254.170.2.evil/",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=x",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=:99/x",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=@evil.example/",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=.evil.example/",
     };
@@ -853,6 +856,23 @@ static void a_source_that_hangs_is_left_in_time(void **state) {
     aws_credentials_free(s);
 }
 
+static void a_refresh_costs_less_time_while_the_old_ones_serve(void **state) {
+    struct aws_credentials_source *s = container();
+    int64_t before_ms, took_ms;
+
+    (void)state;
+    answer_keys("ONE", NOW + 3600);
+    loopback_fault(server, HANGS);
+    is_id(s, "ONE");
+    now.fixed_s += 3400;
+    before_ms = clock_monotonic_ms();
+    is_id(s, "ONE");
+    took_ms = clock_monotonic_ms() - before_ms;
+    assert_int_equal(server->request_count, 2);
+    assert_true(took_ms >= 900 && took_ms < AWS_CREDENTIALS_WAIT_MS - 100);
+    aws_credentials_free(s);
+}
+
 static void refused_credentials_are_replaced(void **state) {
     struct aws_credentials_source *s = container();
 
@@ -935,6 +955,7 @@ int main(void) {
         CASE(a_failure_is_remembered_shortly),
         CASE(a_source_that_gives_the_same_again_is_not_asked_each_time),
         CASE(a_source_that_hangs_is_left_in_time),
+        CASE(a_refresh_costs_less_time_while_the_old_ones_serve),
         CASE(refused_credentials_are_replaced),
         CASE(a_clock_that_goes_back_stops_nothing),
         CASE(times_are_read_strictly),

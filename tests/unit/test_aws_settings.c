@@ -164,6 +164,8 @@ static void a_profile_or_file_that_is_asked_for_must_be_there(void **state) {
     assert_non_null(strstr(e.text, "AWS_PROFILE names c"));
     env = with_files(*state, "[profile a]\n", "[b]\n", "AWS_PROFILE=b");
     assert_int_equal(aws_profile_load(*state, env, &p, &e), OK);
+    env = ENV(arena_printf(*state, "AWS_CONFIG_FILE=%s/x", file(*state, "config", "")));
+    assert_int_equal(aws_profile_load(*state, env, &p, &e), ERR_MISCONFIGURED);
     env = ENV("AWS_CONFIG_FILE=/"); /* a directory: there, but no file that can be read */
     assert_int_equal(aws_profile_load(*state, env, &p, &e), ERR_MISCONFIGURED);
 }
