@@ -37,7 +37,7 @@ POOL    := $(filter $(BUILD)/obj/base/% $(BUILD)/obj/crypto/% $(BUILD)/obj/web/%
 all: $(BUILD)/mcp-authd  ## build the program (build/mcp-authd)
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-10s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-11s %s\n", $$1, $$2}'
 
 deps:  ## install the Debian packages that the build needs
 	@scripts/deps build
@@ -150,6 +150,10 @@ bench: $(BUILD)/mcp-authd $(BUILD)/bench/fixed  ## requests per second beside a 
 	@scripts/deps test
 	@BUILD=$(abspath $(BUILD)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/bench.mjs
 
+bench-login: $(BUILD)/mcp-authd  ## DynamoDB calls, request units and CPU time of one login
+	@scripts/deps test
+	@MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/login.mjs
+
 # --- installing
 
 install: $(BUILD)/mcp-authd  ## install under DESTDIR
@@ -158,7 +162,7 @@ install: $(BUILD)/mcp-authd  ## install under DESTDIR
 	  install -D -m 644 conf/mcp-authd.conf $(DESTDIR)/etc/mcp-authd/mcp-authd.conf
 	install -d $(DESTDIR)/etc/mcp-authd/tools.d $(DESTDIR)/etc/mcp-authd/resources.d \
 	  $(DESTDIR)/etc/mcp-authd/prompts.d $(DESTDIR)/etc/mcp-authd/clients.d
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mcp-authd README.md docs/tools.md docs/templates.md docs/keys.md docs/operating.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mcp-authd README.md docs/*.md
 	install -D -m 644 conf/fail2ban/filter.d/mcp-authd.conf $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/fail2ban/filter.d/mcp-authd.conf
 	install -D -m 644 conf/fail2ban/jail.d/mcp-authd.conf $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/fail2ban/jail.d/mcp-authd.conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/templates share/templates/*
@@ -170,6 +174,6 @@ install: $(BUILD)/mcp-authd  ## install under DESTDIR
 clean:  ## remove what was built
 	rm -rf build
 
-.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e conformance warnings bench install clean
+.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e conformance warnings bench bench-login install clean
 .SECONDARY:
 -include $(OBJS:.o=.d) $(UNITS:=.d)

@@ -5,8 +5,7 @@
 
 #include "aws/profile.h"
 
-#define AWS_ANSWER_MAX ((size_t)65536)    /* bytes that a source may answer */
-#define AWS_SCRATCH_MAX ((size_t)4 << 20) /* all that one fetch needs, files included */
+#define AWS_ANSWER_MAX ((size_t)65536) /* bytes that a source may answer */
 
 /* What a fetch has at hand. All of arena is wiped after it. */
 struct aws_fetch {

@@ -56,7 +56,7 @@ static enum rc find_url(struct arena *a, const struct aws_env *env, const char *
 
 static enum rc is_configured(const struct aws_env *env, const struct aws_profile *profile,
                              bool *out, struct err *e) {
-    struct arena *a = arena_new(65536);
+    struct arena *a = arena_new(AWS_SCRATCH_MAX);
     const char *url;
     enum rc rc = find_url(a, env, &url, e);
 

@@ -41,8 +41,8 @@ static bool is_region(const char *s) {
            strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
-enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallback,
-                   const char **out, struct err *e) {
+static enum rc find_region(struct arena *a, const struct aws_env *env, const char *fallback,
+                           const char **out, struct err *e) {
     struct aws_profile profile;
     const char *region = aws_env_get(env, "AWS_REGION");
 
@@ -60,8 +60,19 @@ enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallb
         return err_set(e, ERR_MISCONFIGURED,
                        "%.64s is no AWS region: set AWS_REGION to one such as eu-central-1",
                        region);
-    *out = arena_strdup(a, region);
+    *out = region;
     return OK;
+}
+
+enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallback,
+                   const char **out, struct err *e) {
+    struct arena *scratch = arena_new(AWS_SCRATCH_MAX);
+    enum rc rc = find_region(scratch, env, fallback, out, e);
+
+    if (!rc)
+        *out = arena_strdup(a, *out);
+    arena_free(scratch);
+    return rc;
 }
 
 /* ---- endpoint ---- */
@@ -140,16 +151,32 @@ static enum rc find_endpoint(struct arena *a, const struct aws_env *env, const c
     return OK;
 }
 
+static enum rc copy_endpoint(struct arena *a, const struct aws_env *env, const char *region,
+                             const struct service *service, struct aws_endpoint *out,
+                             struct err *e) {
+    struct arena *scratch = arena_new(AWS_SCRATCH_MAX);
+    struct aws_endpoint found = {0};
+    enum rc rc = find_endpoint(scratch, env, region, service, &found, e);
+
+    if (!rc) {
+        out->url = arena_strdup(a, found.url);
+        out->host = arena_strdup(a, found.host);
+        out->path = arena_strdup(a, found.path);
+    }
+    arena_free(scratch);
+    return rc;
+}
+
 enum rc aws_endpoint_dynamodb(struct arena *a, const struct aws_env *env, const char *region,
                               struct aws_endpoint *out, struct err *e) {
     static const struct service service = {"dynamodb", "AWS_ENDPOINT_URL_DYNAMODB"};
 
-    return find_endpoint(a, env, region, &service, out, e);
+    return copy_endpoint(a, env, region, &service, out, e);
 }
 
 enum rc aws_endpoint_sts(struct arena *a, const struct aws_env *env, const char *region,
                          struct aws_endpoint *out, struct err *e) {
     static const struct service service = {"sts", "AWS_ENDPOINT_URL_STS"};
 
-    return find_endpoint(a, env, region, &service, out, e);
+    return copy_endpoint(a, env, region, &service, out, e);
 }

@@ -6,6 +6,8 @@
 #include "aws/profile.h"
 #include "base/buf.h"
 
+#define KEY_MAX 128 /* bytes; AWS's longest has about 40 */
+
 struct reader {
     struct arena *arena;
     const char *file;
@@ -81,6 +83,8 @@ static enum rc read_property(struct reader *r, char *line, const char *parent, s
     key = trim(line);
     for (char *p = key; *p; p++)
         *p = (char)tolower((unsigned char)*p);
+    if (strlen(key) > KEY_MAX)
+        return wrong(r, "a key is too long", e);
     if (!*key)
         return wrong(r, "a value without a key", e);
     cut_comment(equals + 1);
@@ -92,15 +96,15 @@ static enum rc read_property(struct reader *r, char *line, const char *parent, s
     return OK;
 }
 
-/* An indented line goes on with the value above, or is nested in a key that has none. */
+/* An indented line is nested in a key that has no value, or goes on with the value above. Nothing
+ * that is read here has more than one line, so what goes on is left out. */
 static enum rc read_indented(struct reader *r, char *line, struct err *e) {
-    struct aws_ini_line *above = r->last;
+    const struct aws_ini_line *above = r->last;
 
     if (!r->key)
         return wrong(r, "indented, but not below a key", e);
     if (above->key != r->key || !*above->value)
         return read_property(r, line, r->key, e);
-    above->value = arena_printf(r->arena, "%s\n%s", above->value, trim(line));
     return OK;
 }
 

@@ -7,6 +7,10 @@
 
 #define AWS_FILE_MAX ((size_t)256 * 1024) /* bytes of a shared file, or of one with a token */
 
+/* All that reading both files and one fetch need, if a file is as long as it may be and has nothing
+ * but the shortest lines. Wiped when it is done: the files hold secrets. */
+#define AWS_SCRATCH_MAX ((size_t)128 << 20)
+
 /* ini.c: the lines of one file that say something. */
 struct aws_ini_line {
     const char *section; /* as between the brackets, white space folded, quotes taken away */

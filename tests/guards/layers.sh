@@ -22,6 +22,7 @@ below() {
 	mcp) echo base crypto schema web host net cognito store ;;
 	app) echo base crypto schema web host net aws cognito store oauth mcp ;;
 	pool) echo base crypto web app ;;
+	doctor) echo base crypto web host net aws cognito store oauth mcp app ;;
 	*) say "src/$1 is no room of ARCHITECTURE.md" ;;
 	esac
 }

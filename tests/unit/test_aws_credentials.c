@@ -172,11 +172,12 @@ static void answer_keys(const char *id, int64_t expires_s) {
 /* ---- environment and profile ---- */
 
 static void the_environment_goes_first(void **state) {
-    struct aws_credentials_source *s =
-        source(ENV("AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=s3cret",
-                   "AWS_SESSION_TOKEN=token", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/x",
-                   "AWS_WEB_IDENTITY_TOKEN_FILE=/x", "AWS_ROLE_ARN=x"),
-               "environment");
+    file("config", "[profile other]\naws_access_key_id = OTHER\naws_secret_access_key = s3cret\n");
+    struct aws_credentials_source *s = source(
+        ENV("AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=s3cret", "AWS_SESSION_TOKEN=token",
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/x", "AWS_WEB_IDENTITY_TOKEN_FILE=/x",
+            "AWS_ROLE_ARN=x", in_folder("AWS_CONFIG_FILE", "config"), "AWS_PROFILE=other"),
+        "environment");
     struct aws_credentials c = get(s);
 
     (void)state;
@@ -407,6 +408,7 @@ static void xml_is_read_strictly(void **state) {
         {"<a><b><c>x</c></b>", NULL},
         {"<a><b><c>x</b></c></a>", NULL},
         {"<a><b><c>x</cc></b></a>", NULL},
+        {"<a><bb></b><b><c>x</c></b></a>", NULL},
         {"<a><b><c>x</c></b></a", NULL},
         {"<!DOCTYPE a><a><b><c>x</c></b></a>", NULL},
         {"<a><!-- --><b><c>x</c></b></a>", NULL},
@@ -540,6 +542,7 @@ static void only_certain_hosts_may_be_asked_over_http(void **state) {
         FULL "/relative",
         FULL "http://169.254.170.2.evil/",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=x",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=:99/x",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=@evil.example/",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=.evil.example/",
     };
@@ -692,6 +695,53 @@ static void an_instance_without_a_role_is_the_admins_to_mend(void **state) {
     aws_credentials_free(s);
 }
 
+/* ---- the log ---- */
+
+/* What fn writes to stderr. */
+static const char *log_of(void (*fn)(void)) {
+    char *text = arena_alloc(a, 65536);
+    int kept = dup(STDERR_FILENO), fd = memfd_create("log", MFD_CLOEXEC);
+
+    assert_true(fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+    log_set_level(LOG_DEBUG);
+    fn();
+    log_set_level(LOG_ERROR + 1);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    assert_true(pread(fd, text, 65535, 0) > 0);
+    close(fd);
+    return text;
+}
+
+static void fetch_well_and_badly(void) {
+    struct aws_credentials_source *s =
+        source(ENV(at_server("AWS_CONTAINER_CREDENTIALS_FULL_URI", "/x"),
+                   "AWS_CONTAINER_AUTHORIZATION_TOKEN=s3cret-authorization"),
+               "container endpoint");
+
+    answer_keys("AKID", NOW + 3600);
+    loopback_answer(server, "200 OK", "", KEYS("AKID", "s3cret-token", "s3cret"));
+    is_id(s, "AKID");
+    now.fixed_s += 3400;
+    is_id(s, "AKID");
+    assert_int_equal(server->request_count, 2);
+    aws_credentials_free(s);
+}
+
+static void the_log_says_which_source_and_no_secret(void **state) {
+    const char *log = log_of(fetch_well_and_badly);
+
+    (void)state;
+    assert_non_null(strstr(log, "event=aws_credentials_source source=\"container endpoint\"\n"));
+    assert_non_null(strstr(log, "event=aws_credentials_fetched source=\"container endpoint\" "
+                                "expires_in_s=3600\n"));
+    assert_non_null(strstr(log, "event=aws_credentials_fetch_failed source=\"container endpoint\" "
+                                "detail=\"AWS credentials: their time of expiry cannot be read\" "
+                                "kept=yes\n"));
+    assert_null(strstr(log, "s3cret"));
+    assert_null(strstr(log, "t+/="));
+}
+
 /* ---- expiry and outage ---- */
 
 static struct aws_credentials_source *container(void) {
@@ -806,6 +856,23 @@ static void a_source_that_hangs_is_left_in_time(void **state) {
     aws_credentials_free(s);
 }
 
+static void a_refresh_costs_less_time_while_the_old_ones_serve(void **state) {
+    struct aws_credentials_source *s = container();
+    int64_t before_ms, took_ms;
+
+    (void)state;
+    answer_keys("ONE", NOW + 3600);
+    loopback_fault(server, HANGS);
+    is_id(s, "ONE");
+    now.fixed_s += 3400;
+    before_ms = clock_monotonic_ms();
+    is_id(s, "ONE");
+    took_ms = clock_monotonic_ms() - before_ms;
+    assert_int_equal(server->request_count, 2);
+    assert_true(took_ms >= 900 && took_ms < AWS_CREDENTIALS_WAIT_MS - 100);
+    aws_credentials_free(s);
+}
+
 static void refused_credentials_are_replaced(void **state) {
     struct aws_credentials_source *s = container();
 
@@ -882,11 +949,13 @@ int main(void) {
         CASE(version_1_of_the_metadata_service_is_never_used),
         CASE(wrong_answers_of_the_metadata_service_are_failures),
         CASE(an_instance_without_a_role_is_the_admins_to_mend),
+        CASE(the_log_says_which_source_and_no_secret),
         CASE(credentials_are_fetched_once_until_shortly_before_they_end),
         CASE(an_outage_leaves_the_old_ones_until_they_end),
         CASE(a_failure_is_remembered_shortly),
         CASE(a_source_that_gives_the_same_again_is_not_asked_each_time),
         CASE(a_source_that_hangs_is_left_in_time),
+        CASE(a_refresh_costs_less_time_while_the_old_ones_serve),
         CASE(refused_credentials_are_replaced),
         CASE(a_clock_that_goes_back_stops_nothing),
         CASE(times_are_read_strictly),

@@ -100,7 +100,7 @@ static void the_files_are_read_as_sdks_read_them(void **state) {
     env = with_files(*state, config, "", "AWS_PROFILE=my work");
     assert_string_equal(profile_value(*state, env, "region"), "us-east-1");
     assert_string_equal(profile_value(*state, env, "s3.addressing_style"), "path");
-    assert_string_equal(profile_value(*state, env, "long"), "one\ntwo");
+    assert_string_equal(profile_value(*state, env, "long"), "one");
     assert_null(profile_value(*state, env, "output"));
 }
 
@@ -137,6 +137,11 @@ static void what_is_wrong_in_a_file_is_said_with_its_line(void **state) {
         {"[default\n", "line 1: a section begins with [ but has no ]"},
         {"[default]\n\nsecret-value\n", "line 3: neither [section] nor key = value"},
         {"[default]\n= secret-value\n", "line 2: a value without a key"},
+        {"[default]\n"
+         "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
+         "k"
+         "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk = 1\n",
+         "line 2: a key is too long"},
         {"[default]\n  a = b\n", "line 2: indented, but not below a key"},
     };
     struct aws_profile p;
@@ -159,6 +164,8 @@ static void a_profile_or_file_that_is_asked_for_must_be_there(void **state) {
     assert_non_null(strstr(e.text, "AWS_PROFILE names c"));
     env = with_files(*state, "[profile a]\n", "[b]\n", "AWS_PROFILE=b");
     assert_int_equal(aws_profile_load(*state, env, &p, &e), OK);
+    env = ENV(arena_printf(*state, "AWS_CONFIG_FILE=%s/x", file(*state, "config", "")));
+    assert_int_equal(aws_profile_load(*state, env, &p, &e), ERR_MISCONFIGURED);
     env = ENV("AWS_CONFIG_FILE=/"); /* a directory: there, but no file that can be read */
     assert_int_equal(aws_profile_load(*state, env, &p, &e), ERR_MISCONFIGURED);
 }

@@ -14,7 +14,7 @@ static int start(void **state) {
 
     loopback_reset(server);
     *state = arena_new(64 << 20);
-    return http_client_new(&options, &client, &e);
+    return http_client_new(&options, &client, &e) != OK;
 }
 
 static int stop(void **state) {

@@ -1,0 +1,139 @@
+/* What the configuration says, and whether it fits together and to the files of this host. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/url.h"
+#include "crypto/crypto.h"
+#include "doctor/doctor.h"
+#include "mcp/mcp.h"
+#include "oauth/oauth.h"
+
+static void check_key_file(struct doctor *d) {
+    const struct config *c = d->config;
+    const bool shared = c->session_store == SESSION_STORE_DYNAMODB;
+    struct seal_keys *keys;
+    struct stat st;
+    struct err e;
+
+    if (stat(c->secret_key_file, &st)) {
+        doctor_say(d, shared ? VERDICT_WARN : VERDICT_OK, "key file",
+                   shared ? "all hosts of the site need the same: copy it from the first one" : "",
+                   "%s will be made on first start", c->secret_key_file);
+        return;
+    }
+    if (seal_keys_load(c->secret_key_file, false, &keys, &e))
+        doctor_say(d, VERDICT_FAIL, "key file", "a line per key, base64url of 32 bytes; mode 600",
+                   "%s: %s", e.text, e.detail);
+    else {
+        seal_keys_free(keys);
+        doctor_say(d, VERDICT_OK, "key file", "", "%s", c->secret_key_file);
+    }
+}
+
+static void check_state_dir(struct doctor *d) {
+    const char *dir = d->config->state_dir;
+    struct stat st;
+
+    if (stat(dir, &st) || !S_ISDIR(st.st_mode))
+        doctor_say(d, VERDICT_FAIL, "state directory", "make it, owned by the service's user",
+                   "STATE_DIR %s is no directory", dir);
+    else if (access(dir, W_OK | X_OK))
+        doctor_say(d, VERDICT_FAIL, "state directory",
+                   "run doctor as the service's user, and let that user own it",
+                   "STATE_DIR %s cannot be written by this user", dir);
+    else if (st.st_mode & S_IWOTH)
+        doctor_say(d, VERDICT_FAIL, "state directory", "chmod 700", "%s can be written by everyone",
+                   dir);
+    else if (!geteuid() && st.st_uid)
+        doctor_say(d, VERDICT_OK, "state directory", "",
+                   "%s (looked at as root; as the service's user doctor sees more)", dir);
+    else
+        doctor_say(d, VERDICT_OK, "state directory", "", "%s", dir);
+}
+
+static void check_directory(struct doctor *d, const char *what, const char *dir, unsigned bad,
+                            char *problems) {
+    if (access(dir, R_OK | X_OK))
+        doctor_say(d, VERDICT_WARN, what, "make it, or let the service's user read it",
+                   "%s cannot be read", dir);
+    else if (bad)
+        doctor_say_lines(d, VERDICT_WARN, what, "mend it; it is left out until then", problems);
+    else
+        doctor_say(d, VERDICT_OK, what, "", "%s", dir);
+}
+
+static void check_tools(struct doctor *d) {
+    char *problems = NULL;
+    unsigned bad = 0;
+    size_t len;
+    FILE *f = open_memstream(&problems, &len);
+
+    if (!f)
+        return;
+    tool_set_free(tool_set_load(d->config, f, &bad));
+    (void)fclose(f);
+    check_directory(d, "tools", d->config->tools_dir, bad, problems);
+    free(problems);
+}
+
+static void check_clients(struct doctor *d) {
+    const struct config *c = d->config;
+    const struct http_options guarded = {1, c->client_metadata_allow_nets,
+                                         c->client_metadata_ca_file, c->client_metadata_proxy};
+    char *problems = NULL;
+    unsigned bad = 0;
+    size_t len;
+    struct err e;
+    FILE *f = open_memstream(&problems, &len);
+
+    if (!f)
+        return;
+    client_set_free(client_set_load(c, f, &bad));
+    (void)fclose(f);
+    check_directory(d, "pinned clients", c->clients_dir, bad, problems);
+    free(problems);
+    if (http_options_check(&guarded, &e))
+        doctor_say(d, VERDICT_FAIL, "client documents", "see CLIENT_METADATA_…", "%s", e.text);
+}
+
+static void check_scopes(struct doctor *d) {
+    const struct config *c = d->config;
+
+    if (!*c->required_scopes)
+        doctor_say(d, VERDICT_WARN, "scopes", "name one in REQUIRED_SCOPES",
+                   "any token of the app client may call the MCP endpoint");
+    else
+        doctor_say(d, VERDICT_OK, "scopes", "", "every call needs %s", c->required_scopes);
+}
+
+/* A pool's id begins with its region. */
+static void check_pool(struct doctor *d) {
+    const struct config *c = d->config;
+    const char *end = strchr(c->cognito_user_pool_id, '_');
+
+    if (!*c->cognito_region || !end || !strncmp(c->cognito_user_pool_id, "local_", 6))
+        return;
+    if (strlen(c->cognito_region) != (size_t)(end - c->cognito_user_pool_id) ||
+        strncmp(c->cognito_region, c->cognito_user_pool_id, strlen(c->cognito_region)) != 0)
+        doctor_say(d, VERDICT_FAIL, "user pool", "one of the two is wrong",
+                   "COGNITO_USER_POOL_ID %s is not in COGNITO_REGION %s", c->cognito_user_pool_id,
+                   c->cognito_region);
+}
+
+void check_config(struct doctor *d) {
+    unsigned groups = d->config->endpoints;
+
+    check_pool(d);
+    if (groups != GROUP_METADATA)
+        check_state_dir(d);
+    if (groups & (GROUP_AUTHORIZE | GROUP_TOKEN))
+        check_key_file(d);
+    if (groups & GROUP_AUTHORIZE)
+        check_clients(d);
+    if (groups & GROUP_MCP) {
+        check_scopes(d);
+        check_tools(d);
+    }
+}

@@ -1,0 +1,207 @@
+/* The table and what we may do with it. The writes have a condition that cannot hold: the answer
+ * ConditionalCheckFailedException proves the permission, and nothing is written. */
+#include <string.h>
+#include <unistd.h>
+
+#include "aws/dynamodb.h"
+#include "doctor/doctor.h"
+
+#define NO_SUCH_KEY "mcp-authd-doctor"
+#define CLOCK_LIMIT_S 60 /* AWS refuses what is 300 s away; sessions end by this clock */
+#define CREATE_ADVICE "create it as docs/dynamodb.md says"
+
+static struct json *put_object(struct arena *a, struct json *in, const char *key) {
+    struct json *o = json_new_object(a);
+
+    json_put(in, key, o);
+    return o;
+}
+
+static void put_key(struct arena *a, struct json *in, const char *key) {
+    json_put_str(put_object(a, put_object(a, in, key), "sessionId"), "S", NO_SUCH_KEY);
+}
+
+/* Failures that all calls share. Said once; false: nothing else can be asked. */
+static bool say_common(struct doctor *d, struct dynamodb *db, const struct dynamodb_result *r) {
+    static const struct {
+        const char *fault, *what, *text, *advice;
+    } all[] = {
+        {"NoCredentials", "credentials", "there are none",
+         "see \"Credentials\" in docs/dynamodb.md"},
+        {"UnrecognizedClientException", "credentials", "AWS does not know the access key or token",
+         "replace them; for a custom endpoint, check that they are meant for it"},
+        {"InvalidClientTokenId", "credentials", "AWS does not know the access key", "replace it"},
+        {"InvalidSignatureException", "credentials", "AWS refuses the signature",
+         "the secret access key is wrong, or the region (AWS_REGION) is not the endpoint's"},
+        {"ExpiredTokenException", "credentials", "the session token has expired", "renew it"},
+        {"NoAnswer", "DynamoDB", "no answer", "check the address, DNS, the firewall"},
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (strcmp(all[i].fault, r->fault) != 0)
+            continue;
+        doctor_say(d, VERDICT_FAIL, all[i].what, all[i].advice, "%s (%s; %s) %s", all[i].text,
+                   aws_credentials_source_name(dynamodb_credentials(db)), dynamodb_url(db),
+                   r->message);
+        return false;
+    }
+    return true;
+}
+
+static void say_credentials(struct doctor *d, struct dynamodb *db) {
+    struct aws_credentials c;
+    struct err e;
+
+    if (aws_credentials_get(dynamodb_credentials(db), d->arena,
+                            clock_monotonic_ms() + AWS_CREDENTIALS_WAIT_MS, &c, &e))
+        return; /* the first call has said it */
+    if (c.expires_s)
+        doctor_say(d, VERDICT_OK, "credentials", "", "from %s, for another %lld minutes",
+                   aws_credentials_source_name(dynamodb_credentials(db)),
+                   (long long)(c.expires_s - clock_now_s(&d->clock)) / 60);
+    else
+        doctor_say(d, VERDICT_OK, "credentials", "", "from %s",
+                   aws_credentials_source_name(dynamodb_credentials(db)));
+}
+
+/* One key, sessionId, of type S. */
+static bool key_is_right(const struct json *table) {
+    const struct json *schema = json_get(table, "KeySchema"),
+                      *attributes = json_get(table, "AttributeDefinitions");
+    const char *name = json_get_str(json_at(schema, 0), "AttributeName");
+
+    if (json_len(schema) != 1 || !name || strcmp(name, "sessionId") != 0)
+        return false;
+    for (size_t i = 0; i < json_len(attributes); i++) {
+        const struct json *at = json_at(attributes, i);
+        const char *type = json_get_str(at, "AttributeType");
+
+        name = json_get_str(at, "AttributeName");
+        if (name && type && !strcmp(name, "sessionId"))
+            return !strcmp(type, "S");
+    }
+    return false;
+}
+
+static void say_table(struct doctor *d, const struct json *table) {
+    const char *name = d->config->session_table_name, *status = json_get_str(table, "TableStatus");
+
+    if (!key_is_right(table))
+        doctor_say(d, VERDICT_FAIL, "table", CREATE_ADVICE,
+                   "the key of %s is not sessionId (String) alone", name);
+    else if (!status || (strcmp(status, "ACTIVE") != 0 && strcmp(status, "UPDATING") != 0))
+        doctor_say(d, VERDICT_FAIL, "table", "wait, or look at it in the console", "%s is %s", name,
+                   status ? status : "in an unknown state");
+    else
+        doctor_say(d, VERDICT_OK, "table", "", "%s is %s", name, status);
+}
+
+static void say_cannot_look(struct doctor *d, const char *what, const char *operation,
+                            const struct dynamodb_result *r) {
+    if (!strcmp(r->fault, "ResourceNotFoundException"))
+        doctor_say(d, VERDICT_FAIL, what, CREATE_ADVICE ", or check SESSION_TABLE_NAME and region",
+                   "there is no table %s", d->config->session_table_name);
+    else if (!strcmp(r->fault, "AccessDeniedException"))
+        doctor_say(
+            d, VERDICT_WARN, what,
+            arena_printf(d->arena,
+                         "the service does not need dynamodb:%s; run doctor with credentials "
+                         "that have it, or look in the console",
+                         operation),
+            "not looked at");
+    else
+        doctor_say(d, VERDICT_FAIL, what, "", "%s: %s %s", operation, r->fault, r->message);
+}
+
+/* false: nothing else can be asked. */
+static bool check_table(struct doctor *d, struct dynamodb *db) {
+    struct dynamodb_result r;
+    struct err e;
+    bool done = !dynamodb_call(db, d->arena, "DescribeTable", json_new_object(d->arena), &r, &e);
+
+    if (!done && !say_common(d, db, &r))
+        return false;
+    say_credentials(d, db);
+    doctor_say_clock(d, "DynamoDB", r.answer_s, CLOCK_LIMIT_S);
+    if (done)
+        say_table(d, json_get(r.output, "Table"));
+    else
+        say_cannot_look(d, "table", "DescribeTable", &r);
+    return done || strcmp(r.fault, "ResourceNotFoundException") != 0;
+}
+
+static void check_ttl(struct doctor *d, struct dynamodb *db) {
+    const char *status, *attribute;
+    const struct json *ttl;
+    struct dynamodb_result r;
+    struct err e;
+
+    if (dynamodb_call(db, d->arena, "DescribeTimeToLive", json_new_object(d->arena), &r, &e)) {
+        say_cannot_look(d, "time to live", "DescribeTimeToLive", &r);
+        return;
+    }
+    ttl = json_get(r.output, "TimeToLiveDescription");
+    status = json_get_str(ttl, "TimeToLiveStatus");
+    attribute = json_get_str(ttl, "AttributeName");
+    if (status && attribute && !strncmp(status, "ENABL", 5) && !strcmp(attribute, "ttl"))
+        doctor_say(d, VERDICT_OK, "time to live", "", "on, attribute ttl");
+    else
+        doctor_say(d, VERDICT_FAIL, "time to live",
+                   "turn it on with attribute ttl, or the table grows for ever (docs/dynamodb.md)",
+                   "it is %s%s%s", status ? status : "unknown", attribute ? ", attribute " : "",
+                   attribute ? attribute : "");
+}
+
+static void check_permission(struct doctor *d, struct dynamodb *db, const char *operation) {
+    struct json *input = json_new_object(d->arena);
+    struct dynamodb_result r;
+    struct err e;
+    enum rc rc, allowed = OK;
+
+    if (!strcmp(operation, "GetItem")) {
+        json_put_bool(input, "ConsistentRead", true);
+    } else {
+        allowed = ERR_CONFLICT;
+        json_put_str(input, "ConditionExpression",
+                     "attribute_exists(sessionId) AND attribute_not_exists(sessionId)");
+    }
+    put_key(d->arena, input, strcmp(operation, "PutItem") ? "Key" : "Item");
+    rc = dynamodb_call(db, d->arena, operation, input, &r, &e);
+    if (rc == allowed)
+        doctor_say(d, VERDICT_OK, operation, "", "allowed");
+    else if (!strcmp(r.fault, "AccessDeniedException"))
+        doctor_say(d, VERDICT_FAIL, operation, "attach the policy of docs/dynamodb.md",
+                   "not allowed: %s", r.message);
+    else
+        doctor_say(d, VERDICT_FAIL, operation, "", "%s %s", r.fault, r.message);
+}
+
+void check_dynamodb(struct doctor *d) {
+    const struct config *c = d->config;
+    const struct aws_env env = {(const char *const *)environ};
+    const struct dynamodb_options options = {&env, c->cognito_region, c->session_table_name,
+                                             d->http, &d->clock};
+    struct dynamodb *db;
+    struct err e;
+
+    if (c->session_store != SESSION_STORE_DYNAMODB ||
+        !(c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)))
+        return;
+    if (dynamodb_new(&options, &db, &e)) {
+        doctor_say(d, VERDICT_FAIL, "credentials", "see \"Credentials\" in docs/dynamodb.md", "%s",
+                   e.text);
+        return;
+    }
+    if (check_table(d, db)) {
+        check_ttl(d, db);
+        if (c->endpoints & GROUP_AUTHORIZE) {
+            check_permission(d, db, "PutItem");
+            check_permission(d, db, "UpdateItem");
+        }
+        if (c->endpoints & GROUP_TOKEN) {
+            check_permission(d, db, "GetItem");
+            check_permission(d, db, "DeleteItem");
+        }
+    }
+    dynamodb_free(db);
+}

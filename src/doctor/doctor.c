@@ -1,0 +1,133 @@
+#include "doctor/doctor.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+#define ARENA_MAX (16UL << 20)
+#define TEXT_MAX 512
+
+static const char *const verdict_names[] = {"ok", "warn", "fail"};
+
+void doctor_say(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
+                const char *fmt, ...) {
+    char text[TEXT_MAX];
+    struct json *o;
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (verdict > d->worst)
+        d->worst = verdict;
+    if (!d->checks) {
+        (void)fprintf(d->out, "%-4s  %-18s  %s%s%s\n", verdict_names[verdict], what, text,
+                      *advice ? " — " : "", advice);
+        (void)fflush(d->out); /* a check may take seconds */
+        return;
+    }
+    o = json_new_object(d->arena);
+    json_put_str(o, "check", what);
+    json_put_str(o, "status", verdict_names[verdict]);
+    json_put_str(o, "text", text);
+    json_put_str(o, "advice", *advice ? advice : NULL);
+    json_add(d->checks, o);
+}
+
+void doctor_say_lines(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
+                      char *lines) {
+    char *save = NULL;
+
+    for (char *l = strtok_r(lines, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+        doctor_say(d, verdict, what, advice, "%s", l);
+}
+
+void doctor_say_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s) {
+    int64_t ahead_s = clock_now_s(&d->clock) - answer_s;
+
+    if (!answer_s)
+        return;
+    if (llabs(ahead_s) < limit_s)
+        doctor_say(d, VERDICT_OK, "clock", "", "within %lld s of %s", (long long)limit_s, whose);
+    else
+        doctor_say(d, VERDICT_FAIL, "clock", "set this host's clock (timedatectl set-ntp true)",
+                   "%lld s %s %s", (long long)llabs(ahead_s), ahead_s > 0 ? "ahead of" : "behind",
+                   whose);
+}
+
+static void run_checks(struct doctor *d) {
+    static const struct http_options open_options = {0, "", "", ""};
+    struct err e;
+
+    check_config(d);
+    if (http_client_new(&open_options, &d->http, &e)) {
+        doctor_say(d, VERDICT_FAIL, "HTTP client", "", "%s", e.text);
+        return;
+    }
+    check_cognito(d);
+    check_dynamodb(d);
+    http_client_free(d->http);
+}
+
+/* The configuration is the first check: without it there are no others. */
+static struct config *load(struct doctor *d, const char *path) {
+    char *problems = NULL;
+    size_t len;
+    FILE *f = open_memstream(&problems, &len);
+    struct config *c;
+
+    if (!f)
+        return NULL;
+    c = config_load(path, f);
+    (void)fclose(f);
+    doctor_say_lines(d, VERDICT_FAIL, "configuration", "", problems);
+    free(problems);
+    if (c)
+        doctor_say(d, VERDICT_OK, "configuration", "", "%s", path);
+    return c;
+}
+
+static void print_json(struct doctor *d) {
+    struct json *o = json_new_object(d->arena);
+
+    json_put_str(o, "status", verdict_names[d->worst]);
+    json_put(o, "checks", d->checks);
+    (void)fprintf(d->out, "%s\n", json_text(d->arena, o, NULL));
+}
+
+int doctor_main(int argc, char **argv, const char *default_config) {
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+    struct doctor d = {.out = stdout, .worst = VERDICT_OK};
+    const char *path = default_config;
+    struct config *config;
+    int opt;
+
+    d.arena = arena_new(ARENA_MAX);
+    while ((opt = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        if (opt == 'c') {
+            path = optarg;
+        } else if (opt == 'j') {
+            d.checks = json_new_array(d.arena);
+        } else {
+            (void)fputs("usage: mcp-authd doctor [-c FILE] [--json]\n", stderr);
+            arena_free(d.arena);
+            return VERDICT_FAIL;
+        }
+    }
+    log_set_level(LOG_ERROR); /* what the rooms would log is said here, with advice */
+    config = load(&d, path);
+    if (config) {
+        d.config = config;
+        run_checks(&d);
+    } else if (!d.worst) {
+        d.worst = VERDICT_FAIL;
+    }
+    if (d.checks)
+        print_json(&d);
+    config_free(config);
+    arena_free(d.arena);
+    return (int)d.worst;
+}

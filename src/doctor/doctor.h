@@ -1,0 +1,47 @@
+/* `mcp-authd doctor`: tries everything that the service will need, from the host that it runs on,
+ * and says what to do about what is wrong. It changes nothing anywhere. Only what ENDPOINTS uses is
+ * checked. */
+#ifndef DOCTOR_DOCTOR_H
+#define DOCTOR_DOCTOR_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/json.h"
+#include "net/http.h"
+#include <stdbool.h>
+#include <stdio.h>
+
+/* The exit status is the worst that was found. */
+enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
+
+struct doctor {
+    const struct config *config;
+    struct http_client *http; /* without the guard */
+    struct arena *arena;
+    struct clock clock;
+    FILE *out;
+    struct json *checks; /* with --json: what was found, instead of lines */
+    enum verdict worst;
+};
+
+/* One finding: `what` was looked at, `text` is what was found, `advice` what to do ("" if it is
+ * good). */
+void doctor_say(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
+                const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* The same for each line that a loader wrote. */
+void doctor_say_lines(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
+                      char *lines);
+/* The difference between this host's clock and the Date of an answer; 0: there was none. */
+void doctor_say_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s);
+
+/* The checks. check_config.c, check_cognito.c, check_dynamodb.c */
+void check_config(struct doctor *d);
+void check_cognito(struct doctor *d);
+void check_dynamodb(struct doctor *d);
+
+/* Flags as in `mcp-authd doctor [-c FILE] [--json]`; argv[0] is "doctor". Returns the status to
+ * exit with: 0 all is good, 1 something deserves a look, 2 something will not work. */
+int doctor_main(int argc, char **argv, const char *default_config);
+
+#endif

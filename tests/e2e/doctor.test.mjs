@@ -1,0 +1,174 @@
+// `mcp-authd doctor`: what it finds, what it says about it, and its exit status.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { BINARY, writeConfig } from '../parts/daemon.mjs';
+import { startDynamoDb } from '../parts/dynamodb.mjs';
+import { KEY, startDynamoDbProxy } from '../parts/dynamodb-proxy.mjs';
+import { start } from '../parts/process.mjs';
+import { startSite } from '../parts/site.mjs';
+import { freePort } from '../parts/util.mjs';
+
+const AUTHORIZER = { accessKeyId: 'AKIAAUTHORIZE0000001', secretAccessKey: 'authorize', actions: ['PutItem', 'UpdateItem'] };
+let dynamodb, proxy, site;
+before(async () => {
+  dynamodb = await startDynamoDb();
+  await dynamodb.createTable('good');
+  await dynamodb.createTable('no-ttl', { ttl: null });
+  await dynamodb.createTable('other-ttl', { ttl: 'expires' });
+  await dynamodb.createTable('other-key', { key: 'id' });
+  await dynamodb.createTable('number-key', { type: 'N' });
+  proxy = await startDynamoDbProxy({ dynamodb, keys: [KEY, AUTHORIZER] });
+  site = await startSite();
+});
+after(async () => {
+  await site?.close();
+  await proxy?.close();
+  await dynamodb?.close();
+});
+
+let runs = 0;
+// Runs doctor with --json and without, which must agree; gives back the status and the findings by name.
+async function doctor({ config = {}, env = proxy.env() } = {}) {
+  const file = path.join(site.dir, `doctor-${runs += 1}.conf`);
+  writeConfig(file, { ...site.keys, SESSION_STORE: 'dynamodb', SESSION_TABLE_NAME: 'good', ...config });
+  const run = async (...flags) => {
+    const child = start(BINARY, ['doctor', '-c', file, ...flags], { env: { PATH: process.env.PATH, HOME: '/nonexistent', ...env } });
+    const { code } = await child.ended;
+    await child.stop();
+    return { code, output: child.output };
+  };
+  const plain = await run();
+  const json = await run('--json');
+  const report = JSON.parse(json.output);
+  assert.equal(plain.code, json.code);
+  assert.equal(['ok', 'warn', 'fail'].indexOf(report.status), json.code, json.output);
+  assert.deepEqual(plain.output.trim().split('\n').map((line) => line.split(/ {2,}/).slice(0, 2)),
+    report.checks.map(({ status, check }) => [status, check]));
+  for (const { status, text, advice } of report.checks) {
+    assert.ok(text.length > 0);
+    if (status === 'ok') assert.equal(advice, undefined);
+  }
+  assert.ok(!json.output.includes(KEY.secretAccessKey));
+  const of = (check) => report.checks.find((each) => each.check === check);
+  return { code: json.code, checks: report.checks, of, output: json.output };
+}
+
+function assertFails(report, check, text, advice) {
+  assert.equal(report.code, 2, report.output);
+  assert.equal(report.of(check)?.status, 'fail', report.output);
+  assert.match(report.of(check).text, text);
+  assert.match(report.of(check).advice, advice);
+}
+
+test('all is good', async () => {
+  const from = proxy.calls.length;
+  const report = await doctor();
+  assert.equal(report.code, 0, report.output);
+  for (const check of ['configuration', 'state directory', 'key file', 'pinned clients', 'scopes', 'tools', 'key set', 'clock',
+    'authorize address', 'token address', 'credentials', 'table', 'time to live', 'PutItem', 'UpdateItem', 'GetItem', 'DeleteItem']) {
+    assert.equal(report.of(check)?.status, 'ok', `${check}: ${report.output}`);
+  }
+  assert.match(report.of('credentials').text, /environment/);
+  assert.deepEqual(await dynamodb.items('good'), [], 'nothing was written');
+  const conditions = proxy.calls.slice(from).filter(({ type }) => type);
+  assert.ok(conditions.every(({ type }) => type === 'ConditionalCheckFailedException'));
+});
+
+test('with the embedded store AWS is not asked', async () => {
+  const from = proxy.calls.length;
+  const report = await doctor({ config: { SESSION_STORE: 'lmdb' }, env: {} });
+  assert.equal(report.code, 0, report.output);
+  assert.equal(report.of('credentials'), undefined);
+  assert.equal(proxy.calls.length, from);
+});
+
+test('only what ENDPOINTS uses is looked at', async () => {
+  const token = await doctor({ config: { ENDPOINTS: 'token' } });
+  assert.equal(token.code, 0, token.output);
+  for (const check of ['PutItem', 'UpdateItem', 'authorize address', 'key set', 'tools', 'pinned clients']) assert.equal(token.of(check), undefined);
+  assert.ok(token.of('GetItem') && token.of('DeleteItem') && token.of('token address'));
+  const metadata = await doctor({ config: { ENDPOINTS: 'metadata' }, env: {} });
+  assert.deepEqual(metadata.checks.map(({ check }) => check), ['configuration']);
+});
+
+test('a table that is missing or made otherwise', async () => {
+  assertFails(await doctor({ config: { SESSION_TABLE_NAME: 'missing' } }), 'table', /no table missing/, /create it/);
+  assertFails(await doctor({ config: { SESSION_TABLE_NAME: 'other-key' } }), 'table', /sessionId/, /create it/);
+  assertFails(await doctor({ config: { SESSION_TABLE_NAME: 'number-key' } }), 'table', /sessionId/, /create it/);
+});
+
+test('time to live that is off or on another attribute', async () => {
+  assertFails(await doctor({ config: { SESSION_TABLE_NAME: 'no-ttl' } }), 'time to live', /DISABLED/, /attribute ttl/);
+  assertFails(await doctor({ config: { SESSION_TABLE_NAME: 'other-ttl' } }), 'time to live', /expires/, /attribute ttl/);
+});
+
+test('permissions that are missing, and those that only doctor would like', async () => {
+  const report = await doctor({ env: proxy.env(AUTHORIZER) });
+  assertFails(report, 'GetItem', /not authorized to perform: dynamodb:GetItem/, /policy/);
+  assertFails(report, 'DeleteItem', /not authorized/, /policy/);
+  assert.equal(report.of('PutItem').status, 'ok');
+  assert.equal(report.of('table').status, 'warn');
+  const enough = await doctor({ config: { ENDPOINTS: 'authorize' }, env: proxy.env(AUTHORIZER) });
+  assert.equal(enough.code, 1, enough.output);
+  assert.deepEqual(enough.checks.filter(({ status }) => status !== 'ok').map(({ check }) => check), ['table', 'time to live']);
+});
+
+test('credentials that are wrong or not there', async () => {
+  assertFails(await doctor({ env: proxy.env({ ...KEY, secretAccessKey: 'wrong' }) }), 'credentials', /refuses the signature/, /secret access key/);
+  assertFails(await doctor({ env: proxy.env({ ...KEY, accessKeyId: 'AKIAUNKNOWN000000001' }) }), 'credentials', /does not know/, /replace/);
+  assertFails(await doctor({ env: proxy.env(null) }), 'credentials', /./, /docs\/dynamodb\.md/);
+});
+
+test('a clock that is wrong', async () => {
+  proxy.setClock(20 * 60000);
+  try {
+    const report = await doctor();
+    const clocks = report.checks.filter(({ check }) => check === 'clock');
+    assert.equal(report.code, 2);
+    assert.deepEqual(clocks.map(({ status }) => status), ['ok', 'fail']);
+    assert.match(clocks[1].text, /1(199|200|201) s behind DynamoDB/);
+    assert.equal(report.of('PutItem').status, 'ok', 'the rest is looked at with the right time');
+  } finally {
+    proxy.setClock(0);
+  }
+});
+
+test('DynamoDB and Cognito that are not there', async () => {
+  const nowhere = `http://127.0.0.1:${await freePort()}`;
+  assertFails(await doctor({ env: { ...proxy.env(), AWS_ENDPOINT_URL_DYNAMODB: nowhere } }), 'DynamoDB', /no answer/, /firewall/);
+  const report = await doctor({ config: { COGNITO_JWKS_URL: `${nowhere}/jwks.json`, COGNITO_TOKEN_URL: `${nowhere}/token`,
+    COGNITO_AUTHORIZE_URL: `${nowhere}/authorize` } });
+  for (const check of ['key set', 'authorize address', 'token address']) assertFails(report, check, /127\.0\.0\.1/, /address/);
+});
+
+test('Cognito that does not know us, or is not Cognito', async () => {
+  const wrongClient = await doctor({ config: { COGNITO_CLIENT_ID: 'unknown' } });
+  assertFails(wrongClient, 'authorize address', /refuses app client unknown/, /callback URL/);
+  assertFails(wrongClient, 'token address', /refuses app client unknown/, /public/);
+  assertFails(await doctor({ config: { AUTH_PROXY_URI: 'https://elsewhere.example' } }), 'authorize address', /refuses/, /https:\/\/elsewhere\.example\/callback/);
+  assertFails(await doctor({ config: { SUPPORTED_SCOPES: 'openid mcp-server/tools other/scope' } }), 'authorize address', /other\/scope/, /SUPPORTED_SCOPES/);
+  assertFails(await doctor({ config: { COGNITO_JWKS_URL: `${site.cognito.origin}/nothing` } }), 'key set', /HTTP 404/, /COGNITO_/);
+  assertFails(await doctor({ config: { COGNITO_JWKS_URL: `${site.cognito.issuer}/.well-known/openid-configuration` } }), 'key set', /./, /COGNITO_JWKS_URL/);
+});
+
+test('the configuration and the files of the host', async () => {
+  const broken = await doctor({ config: { WORKERS_MIN: 'many', MCP_SERVER_URI: undefined } });
+  assert.equal(broken.code, 2);
+  assert.equal(broken.checks.length, 2, broken.output);
+  const clients = path.join(site.dir, 'bad-clients.d');
+  const key = path.join(site.dir, 'open.key');
+  fs.mkdirSync(clients);
+  fs.writeFileSync(path.join(clients, 'broken.json'), '{');
+  fs.writeFileSync(key, 'x\n', { mode: 0o644 });
+  const report = await doctor({ config: { CLIENTS_DIR: clients, TOOLS_DIR: '/nonexistent', SECRET_KEY_FILE: key, REQUIRED_SCOPES: '' } });
+  assertFails(report, 'key file', /other users/, /600/);
+  assert.equal(report.of('pinned clients').status, 'warn');
+  assert.match(report.of('pinned clients').text, /broken\.json/);
+  assert.equal(report.of('tools').status, 'warn');
+  assertFails(await doctor({ config: { STATE_DIR: '/nonexistent' } }), 'state directory', /no directory/, /make it/);
+  assertFails(await doctor({ config: { COGNITO_USER_POOL_ID: 'eu-west-1_abc' } }), 'user pool', /us-east-1/, /wrong/);
+  assert.equal((await doctor({ config: { SECRET_KEY_FILE: path.join(site.dir, 'not-yet.key') } })).of('key file').status, 'warn');
+});
