@@ -31,9 +31,9 @@ static struct config *load(const char *path) {
     config = config_load(path, problems);
     good = config && app_check(config, problems);
     fclose(problems);
+    log_lines(good ? LOG_WARN : LOG_ERROR, good ? "config_problem" : "reload_failed", text);
     if (!good)
         log_error("reload_failed", kv("hint", "the running configuration stays in force"));
-    log_lines(good ? LOG_WARN : LOG_ERROR, good ? "config_problem" : "reload_failed", text);
     free(text);
     if (good)
         return config;

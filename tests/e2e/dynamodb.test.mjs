@@ -149,10 +149,10 @@ describe('two hosts, one table', () => {
       const answer = await redeem(first, await login(first, { browser: browserOf() }));
       assert.equal(answer.status, 200, answer.text);
     }
-    assert.match(first.daemon.log, /event=consent .*outcome=approved/);
-    assert.doesNotMatch(first.daemon.log, /event=login /);
-    assert.match(second.daemon.log, /event=login .*outcome=code_issued/);
-    assert.match(first.daemon.log, /event=token .*outcome=issued/);
+    assert.match(first.daemon.log, /"audit":"consent".*"outcome":"approved"/);
+    assert.doesNotMatch(first.daemon.log, /"audit":"callback"/);
+    assert.match(second.daemon.log, /"audit":"callback".*"outcome":"code_issued"/);
+    assert.match(first.daemon.log, /"audit":"token".*"outcome":"issued"/);
     assertAllAccepted(first.proxy);
   });
 
