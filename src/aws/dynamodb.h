@@ -13,8 +13,8 @@
 #define DYNAMODB_TROUBLE_MS 5000 /* so long after a call that failed altogether */
 #define DYNAMODB_TRY_MS 1000     /* of one try: a stall is given up and tried again */
 #define DYNAMODB_TRIES_MAX 10    /* in one call */
-#define DYNAMODB_BACKOFF_MS 25   /* the first pause is at most this, doubled for each further one */
-#define DYNAMODB_BACKOFF_MAX_MS 800
+#define DYNAMODB_BACKOFF_MS 25U  /* the first pause at most, doubled for each further one */
+#define DYNAMODB_BACKOFF_MAX_MS 800U
 #define DYNAMODB_REPLY_MAX 262144 /* bytes; an item of ours is far below */
 #define DYNAMODB_SKEW_MIN_S 60    /* a smaller difference of clocks is not why AWS refused */
 
