@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -64,30 +63,6 @@ static size_t receive_head(char *data, size_t size, size_t count, void *arg) {
         buf_add(&r->head, data, len);
     }
     return r->head.overflow ? 0 : len;
-}
-
-const char *http_header(struct arena *a, const struct http_reply *rp, const char *name) {
-    size_t len = strlen(name);
-    const char *found = NULL, *p = rp->head ? rp->head : "";
-
-    while (*p) {
-        size_t line = strcspn(p, "\r\n");
-
-        if (line > len && p[len] == ':' && !strncasecmp(p, name, len)) {
-            const char *v = p + len + 1, *end = p + line;
-
-            v += strspn(v, " \t");
-            while (end > v && (end[-1] == ' ' || end[-1] == '\t'))
-                end--;
-            if (v > end)
-                v = end;
-            found = found ? arena_printf(a, "%s, %.*s", found, (int)(end - v), v)
-                          : arena_strndup(a, v, (size_t)(end - v));
-        }
-        p += line;
-        p += strspn(p, "\r\n");
-    }
-    return found;
 }
 
 enum rc http_options_check(const struct http_options *options, struct err *e) {
