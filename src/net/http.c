@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -243,16 +242,6 @@ const char *http_reply_header(const struct http_reply *reply, const char *name) 
         if (!strcasecmp(reply->fields[i].name, name))
             return reply->fields[i].value;
     return NULL;
-}
-
-const char *http_header(struct arena *a, const struct http_reply *rp, const char *name) {
-    const char *joined = NULL;
-
-    for (size_t i = 0; i < rp->field_count; i++)
-        if (!strcasecmp(rp->fields[i].name, name))
-            joined = joined ? arena_printf(a, "%s, %s", joined, rp->fields[i].value)
-                            : rp->fields[i].value;
-    return joined;
 }
 
 unsigned long http_client_connections(const struct http_client *c) {

@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 
-#define BACKLOG 511        /* the kernel lowers it to net.core.somaxconn */
+#define BACKLOG 4096       /* lowered to net.core.somaxconn; lighttpd answers 500 when it is full */
 #define SYSTEMD_FIRST_FD 3 /* sd_listen_fds(3) */
 #define SOCKET_UMASK 0117  /* makes a Unix socket rw-rw---- */
 

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
+import os from 'node:os';
 import path from 'node:path';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
@@ -22,9 +23,17 @@ let site;
 let client;          // the client's own web server on loopback, where each login ends
 let webServer;       // the same of a client with an https address, https://web.example
 let webClientId;     // a client whose redirect URI is an https address
+let registeredId;    // one that registered itself
+const clientsDir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-clients-'));
 
 before(async () => {
-  site = await startSite();
+  fs.writeFileSync(path.join(clientsDir, 'desk.json'), JSON.stringify({ client_id: 'front-desk', client_name: 'Front desk',
+    redirect_uris: ['http://127.0.0.1/callback'] }));
+  site = await startSite({ config: { CLIENTS_DIR: clientsDir, DYNAMIC_REGISTRATION: 'yes' } });
+  const registered = await fetch(`${site.issuer}/register`, { method: 'POST', headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ client_name: 'Registered client', redirect_uris: ['https://web.example/callback'] }) });
+  assert.equal(registered.status, 201);
+  registeredId = (await registered.json()).client_id;
   const answer = (req, res) => res.writeHead(200, { 'content-type': 'text/html' })
     .end('<!doctype html><title>Client</title><link rel="icon" href="data:,"><h1>Back at the client</h1>');
   const tls = (name) => fs.readFileSync(path.join(site.dir, 'tls', name));
@@ -41,6 +50,7 @@ after(async () => {
     server?.close();
   }
   await site?.close();
+  fs.rmSync(clientsDir, { recursive: true });
 });
 
 const callback = () => `http://127.0.0.1:${client.address().port}/callback`;
@@ -130,6 +140,13 @@ test('the consent page names the host before the name, the address that is asked
     assert.ok(web.includes('web.example') && !web.includes('Have you just started'), web);
     assert.equal(await page.getByRole('checkbox').count(), 1);
 
+    await page.goto(start({ client_id: 'front-desk' }).url);
+    assert.match(await page.locator('main').innerText(), /front-desk\s+The operator of this server has registered it as “Front desk”/);
+    await page.goto(webClient({ client_id: registeredId }).url);
+    const unknown = await page.locator('main').innerText();
+    assert.match(unknown, /An unknown program\s+It calls itself “Registered client”\. It has registered by itself/);
+    assert.ok(unknown.includes('web.example') && !unknown.includes(registeredId), unknown);
+
     await page.goto(webClient({ redirect_uri: 'com.example.app:/callback' }).url);
     assert.match(await page.locator('main').innerText(), /com\.example\.app/);
     assert.equal(await page.getByRole('checkbox').count(), 0, 'nor of an app: any app can take its scheme');
@@ -150,6 +167,7 @@ for (const [name, options] of Object.entries({
       const long = site.documents.setClient('/a-document-with-a-long-name-that-goes-on-and-on.json', {
         client_name: 'The program with the long name '.repeat(6).trim(), redirect_uris: ['http://127.0.0.1/callback'] });
       const shown = { consent: start().url, 'consent-web': webClient().url, 'consent-long': start({ client_id: long }).url,
+        'consent-pinned': start({ client_id: 'front-desk' }).url, 'consent-unknown': webClient({ client_id: registeredId }).url,
         'consent-app': webClient({ redirect_uri: 'com.example.app:/callback' }).url,
         error: start({ client_id: 'nobody' }).url };
       for (const [kind, url] of Object.entries(shown)) {

@@ -32,7 +32,7 @@ const ACCESS_TOKEN_SECONDS = 3600;
 
 // `callback` is the one redirect URI of the one app client: AUTH_PROXY_URI/callback.
 export async function startCognito({ port = 0, host = '127.0.0.1', callback, poolId = 'local_Pool1',
-  clientId = '1example23456789', rotateRefreshTokens = false } = {}) {
+  clientId = '1example23456789', rotateRefreshTokens = false, refreshGraceSeconds = 0 } = {}) {
   if (!callback) throw new Error('startCognito needs the callback URL of the app client');
   const users = USERS.map((user) => ({ ...user, sub: crypto.randomUUID() }));
   const keys = [await newKey()];
@@ -47,9 +47,12 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
   const grants = [];              // the grant_type of each token call that reached the provider
   const authorizations = [];      // the query of each authorization request
   const tokenFaults = [];         // what the next token calls answer instead
+  const revokeFaults = [];        // the same for the revocation endpoint
+  const jwksFaults = [];          // and for the key set
   let down = false;
 
-  const provider = makeProvider({ issuer, poolId, clientId, callback, users, keys, rotateRefreshTokens });
+  const provider = makeProvider({ issuer, poolId, clientId, callback, users, keys, rotateRefreshTokens,
+    refreshGraceSeconds });
 
   async function handle(req, res) {
     const url = new URL(req.url, origin);
@@ -57,6 +60,7 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
     if (down) return req.socket.destroy();
     switch (url.pathname) {
       case `/${poolId}/.well-known/jwks.json`:
+        if (jwksFaults.length > 0) return answerFault(jwksFaults.shift(), req, res);
         return json(res, 200, { keys: keys.map((key) => key.jwk) });
       case `/${poolId}/.well-known/openid-configuration`:
         return json(res, 200, discovery(origin, issuer));
@@ -66,6 +70,9 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
         break;
       case '/oauth2/token':
         if (tokenFaults.length > 0) return answerFault(tokenFaults.shift(), req, res);
+        break;
+      case '/oauth2/revoke':
+        if (revokeFaults.length > 0) return answerFault(revokeFaults.shift(), req, res);
         break;
       default:
         if (url.pathname.startsWith('/login/')) return login(provider, users, req, res);
@@ -146,7 +153,9 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
     calls: (path) => calls.get(path) ?? 0,
     // The next `count` token calls answer: '400', '429', '500', '503', 'garbage' or 'hang'.
     failTokenCalls: (kind, count = 1) => tokenFaults.push(...Array(count).fill(kind)),
-    clearFaults: () => { tokenFaults.length = 0; },
+    failRevokeCalls: (kind, count = 1) => revokeFaults.push(...Array(count).fill(kind)),
+    failKeySetCalls: (kind, count = 1) => jwksFaults.push(...Array(count).fill(kind)),
+    clearFaults: () => { for (const faults of [tokenFaults, revokeFaults, jwksFaults]) faults.length = 0; },
     setDown: (value) => { down = value; },
     async close() {
       server.closeAllConnections();
@@ -156,11 +165,11 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
   };
 }
 
-function makeProvider({ issuer, poolId, clientId, callback, users, keys, rotateRefreshTokens }) {
+function makeProvider({ issuer, poolId, clientId, callback, users, keys, rotateRefreshTokens, refreshGraceSeconds }) {
   const policy = interactionPolicy.base();
   policy.remove('consent');                         // Cognito shows a login form and nothing else
   const provider = new Provider(issuer, {
-    adapter: memoryAdapter(),
+    adapter: memoryAdapter({ refreshGraceSeconds }),
     clients: [{
       client_id: clientId, token_endpoint_auth_method: 'none', redirect_uris: [callback],
       grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
@@ -267,8 +276,21 @@ function answerFault(kind, req, res) {
     case '503': return json(res, 503, { message: UPSTREAM_MARK });
     case 'garbage': return html(res, 200, `<html>${UPSTREAM_MARK}`);
     case 'hang': return undefined;
+    case 'slow':                                     // a byte now and then: never silent, never done
+      res.writeHead(200, { 'content-type': 'application/json' });
+      return drip(res);
+    case 'reset': return req.socket.destroy();
+    case 'invalid_client': return json(res, 400, { error: 'invalid_client', error_description: UPSTREAM_MARK });
+    case 'not an object': return json(res, 200, [UPSTREAM_MARK]);
+    case 'no token': return json(res, 200, { token_type: 'Bearer', note: UPSTREAM_MARK });
+    case '302': return res.writeHead(302, { location: '/elsewhere' }).end(UPSTREAM_MARK);
     default: throw new Error(`unknown fault ${kind}`);
   }
+}
+
+function drip(res) {
+  const timer = setInterval(() => res.write(' '), 300);
+  res.on('close', () => clearInterval(timer));
 }
 
 async function newKey() {

@@ -1,7 +1,8 @@
 // Where oidc-provider keeps its sessions, codes and tokens: in memory, for one provider, for as long as it runs.
 // (Its own in-memory adapter is one store for the whole process, forgets after 1000 entries, and warns at start.)
 
-export function memoryAdapter() {
+// `refreshGraceSeconds`: for so long a refresh token that was rotated away is still taken, as at Cognito.
+export function memoryAdapter({ refreshGraceSeconds = 0 } = {}) {
   const entries = new Map();          // "Model:id" -> payload
   const grants = new Map();           // grant id -> Set of keys
   const byUid = new Map();            // session uid -> id
@@ -19,7 +20,13 @@ export function memoryAdapter() {
       }
     }
 
-    async find(id) { return entries.get(`${this.model}:${id}`); }
+    async find(id) {
+      const entry = entries.get(`${this.model}:${id}`);
+      if (this.model !== 'RefreshToken' || !entry?.consumed) return entry;
+      if (Date.now() / 1000 - entry.consumed >= refreshGraceSeconds) return entry;
+      const { consumed, ...usable } = entry;
+      return usable;
+    }
 
     async findByUid(uid) { return this.find(byUid.get(uid)); }
 

@@ -62,6 +62,13 @@ export function refresh(site, refreshToken, changes = {}) {
     resource: site.mcpUrl, ...changes }));
 }
 
+export async function revoke(site, fields) {
+  const response = await fetch(new URL('/revoke', site.issuer), { method: 'POST',
+    body: new URLSearchParams(without({ client_id: site.clientId, ...fields })) });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, body: text && JSON.parse(text) };
+}
+
 // A whole login; gives back the token answer.
 export async function tokens(site, changes) {
   const answer = await redeem(site, await login(site, changes));

@@ -133,31 +133,34 @@ static void keys_that_are_too_long_are_refused(void **state) {
     assert_false(has(f, key, NOW));
 }
 
-/* Runs in a child; true if it got a slot. It keeps it until the pipe is closed. */
-static bool child_enters(const char *path, unsigned count, int *release, pid_t *pid) {
-    int said[2], wait[2];
+/* Tries to enter in another process, which keeps what it got until it is killed. */
+static pid_t child_enters(const char *path, unsigned count, bool *got) {
+    int said[2];
     char answer = 0;
+    pid_t pid;
 
     assert_int_equal(pipe(said), 0);
-    assert_int_equal(pipe(wait), 0);
-    *pid = fork();
-    assert_true(*pid >= 0);
-    if (!*pid) {
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
         struct host_slots *s;
         struct err e;
 
-        (void)close(wait[1]);
         answer = !host_slots_open(path, &s, &e) && host_slots_enter(s, count) ? 'y' : 'n';
         (void)!write(said[1], &answer, 1);
-        (void)!read(wait[0], &answer, 1);
-        _exit(0);
+        for (;;)
+            pause();
     }
     (void)close(said[1]);
-    (void)close(wait[0]);
     assert_int_equal(read(said[0], &answer, 1), 1);
     (void)close(said[0]);
-    *release = wait[1];
-    return answer == 'y';
+    *got = answer == 'y';
+    return pid;
+}
+
+static void end(pid_t pid) {
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 static void a_killed_worker_gives_its_slot_back(void **state) {
@@ -165,24 +168,21 @@ static void a_killed_worker_gives_its_slot_back(void **state) {
     const char *path = arena_printf(f->arena, "%s/slots", f->dir);
     struct host_slots *s;
     pid_t pids[3];
-    int release[3];
+    bool got[3];
 
     assert_int_equal(host_slots_open(path, &s, &f->e), OK);
-    assert_true(child_enters(path, 2, &release[0], &pids[0]));
-    assert_true(child_enters(path, 2, &release[1], &pids[1]));
-    assert_false(child_enters(path, 2, &release[2], &pids[2]));
+    for (int i = 0; i < 3; i++)
+        pids[i] = child_enters(path, 2, &got[i]);
+    assert_true(got[0] && got[1] && !got[2]);
     assert_false(host_slots_enter(s, 2));
-    assert_int_equal(kill(pids[0], SIGKILL), 0);
-    assert_int_equal(waitpid(pids[0], NULL, 0), pids[0]);
+    end(pids[0]);
     assert_true(host_slots_enter(s, 2));
     assert_false(host_slots_enter(s, 2)); /* one at a time */
     host_slots_leave(s);
     assert_true(host_slots_enter(s, 2));
     host_slots_close(s);
-    for (int i = 0; i < 3; i++)
-        (void)close(release[i]);
-    for (int i = 1; i < 3; i++)
-        assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+    end(pids[1]);
+    end(pids[2]);
 }
 
 #define WITH_CACHE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)

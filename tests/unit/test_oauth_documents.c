@@ -1,0 +1,350 @@
+/* Client documents in the host's cache, at any time, from a server that does what the test says. */
+#include "unit.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/encode.h"
+#include "crypto/crypto.h"
+#include "host/host.h"
+#include "net/http.h"
+#include "oauth/clients.h"
+
+#define NOW 1700000000
+#define ID "https://client.example.com/c.json"
+#define DOCUMENT(name)                                                                             \
+    "{\"client_id\":\"" ID "\",\"client_name\":\"" name                                            \
+    "\",\"redirect_uris\":[\"https://client.example.com/cb\"]}"
+#define DAY 86400
+
+/* --- the server */
+
+static struct {
+    enum rc rc;
+    long status;
+    const char *head, *body;
+    int calls;
+} server;
+
+enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
+                   struct http_reply *out, struct err *e) {
+    (void)c;
+    assert_string_equal(rq->url, ID);
+    assert_int_equal(rq->max_reply_bytes, 5120);
+    assert_true(rq->timeout_ms <= 5000);
+    server.calls++;
+    if (server.rc)
+        return err_set(e, server.rc, "scripted");
+    *out = (struct http_reply){server.status, "application/json", arena_strdup(a, server.body),
+                               strlen(server.body), server.head};
+    return OK;
+}
+
+static void answers(const char *head, const char *body) {
+    server.rc = OK;
+    server.status = 200;
+    server.head = head;
+    server.body = body;
+}
+
+/* --- */
+
+struct fixture {
+    char dir[64];
+    struct arena *arena;
+    struct config config;
+    struct context cx;
+    struct err e;
+};
+
+static int setup(void **state) {
+    struct fixture *f = xcalloc(1, sizeof *f);
+
+    memset(&server, 0, sizeof server);
+    memcpy(f->dir, "/tmp/mcp-authd-unit-XXXXXX", 27);
+    assert_non_null(mkdtemp(f->dir));
+    f->arena = arena_new(16 << 20);
+    f->config = (struct config){.workers_max = 4, .clients_allow = "", .clients_deny = ""};
+    f->cx.config = &f->config;
+    f->cx.clock.fixed_s = NOW;
+    assert_int_equal(host_cache_open(f->dir, &f->cx.host, &f->e), OK);
+    assert_int_equal(
+        host_slots_open(arena_printf(f->arena, "%s/slots", f->dir), &f->cx.document_slots, &f->e),
+        OK);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+    static const char *const files[] = {"data.mdb", "lock.mdb", "slots"};
+
+    host_cache_close(f->cx.host);
+    host_slots_close(f->cx.document_slots);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        (void)unlink(arena_printf(f->arena, "%s/%s", f->dir, files[i]));
+    assert_int_equal(rmdir(f->dir), 0);
+    arena_free(f->arena);
+    free(f);
+    return 0;
+}
+
+/* The name in the document as it is seen `after_s` seconds after the start; NULL: refused, f->e
+ * says how. */
+static const char *seen(struct fixture *f, int64_t after_s) {
+    struct client client;
+
+    f->cx.clock.fixed_s = NOW + after_s;
+    return client_find(&f->cx, f->arena, ID, &client, &f->e) ? NULL : client.name;
+}
+
+static void assert_asked(int calls) {
+    assert_int_equal(server.calls, calls);
+    server.calls = 0;
+}
+
+static void a_document_is_kept_for_as_long_as_its_server_says(void **state) {
+    static const struct {
+        const char *head;
+        int64_t seconds;
+    } cases[] = {
+        {"Cache-Control: max-age=60\r\n", 60},
+        {"Cache-Control: max-age=60\r\nAge: 20\r\n", 40},
+        {"", DOCUMENT_FRESH_S},
+        {"Cache-Control: max-age=1\r\n", DOCUMENT_FRESH_MIN_S},
+        {"Expires: 0\r\n", DOCUMENT_FRESH_MIN_S},
+        {"Cache-Control: max-age=31536000\r\n", DOCUMENT_FRESH_MAX_S},
+    };
+    struct fixture *f = *state;
+    int64_t at = 0;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++, at += 3 * DAY) {
+        answers(cases[i].head, DOCUMENT("first"));
+        assert_string_equal(seen(f, at), "first");
+        assert_asked(1);
+        answers("", DOCUMENT("second"));
+        assert_string_equal(seen(f, at + cases[i].seconds - 1), "first");
+        assert_asked(0);
+        assert_string_equal(seen(f, at + cases[i].seconds), "second");
+        assert_asked(1);
+    }
+}
+
+static void what_may_not_be_stored_is_not(void **state) {
+    static const char *const heads[] = {"Cache-Control: no-store\r\n",
+                                        "Cache-Control: no-cache\r\n",
+                                        "Cache-Control: private, max-age=60\r\n"};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        answers(heads[i], DOCUMENT("n"));
+        assert_non_null(seen(f, 0));
+        assert_non_null(seen(f, 0));
+        assert_asked(2);
+        server.rc = ERR_UPSTREAM;
+        assert_null(seen(f, 0)); /* not even while the server is away */
+        assert_asked(1);
+    }
+}
+
+static void a_server_that_does_not_answer_leaves_what_there_was(void **state) {
+    struct fixture *f = *state;
+
+    answers("Cache-Control: max-age=60\r\n", DOCUMENT("n"));
+    assert_non_null(seen(f, 0));
+    server.rc = ERR_UPSTREAM;
+    assert_string_equal(seen(f, 60), "n");
+    assert_string_equal(seen(f, 59 + DOCUMENT_STALE_S), "n");
+    assert_null(seen(f, 60 + DOCUMENT_STALE_S));
+    assert_int_equal(f->e.code, ERR_UPSTREAM);
+    assert_asked(4);
+}
+
+static void the_server_limits_staleness(void **state) {
+    struct fixture *f = *state;
+
+    answers("Cache-Control: max-age=60, must-revalidate\r\n", DOCUMENT("n"));
+    assert_non_null(seen(f, 0));
+    server.rc = ERR_UPSTREAM;
+    assert_null(seen(f, 60));
+    answers("Cache-Control: max-age=60, stale-if-error=100\r\n", DOCUMENT("n"));
+    assert_non_null(seen(f, 100));
+    server.rc = ERR_UPSTREAM;
+    assert_non_null(seen(f, 259));
+    assert_null(seen(f, 260));
+}
+
+static void what_is_final_is_remembered_briefly_and_ends_what_there_was(void **state) {
+    static const struct {
+        enum rc rc;
+        long status;
+        const char *body;
+    } cases[] = {
+        {OK, 404, ""},
+        {OK, 410, ""},
+        {OK, 302, ""},
+        {OK, 200, "{}"},
+        {OK, 200, "not JSON"},
+        {ERR_TOO_LARGE, 0, ""},
+        {ERR_ACCESS_DENIED, 0, ""},
+    };
+    struct fixture *f = *state;
+    int64_t at = 0;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++, at += 3 * DAY) {
+        answers("Cache-Control: max-age=60\r\n", DOCUMENT("n"));
+        assert_non_null(seen(f, at));
+        server.rc = cases[i].rc;
+        server.status = cases[i].status;
+        server.body = cases[i].body;
+        server.calls = 0;
+        assert_null(seen(f, at + 60));
+        assert_int_equal(f->e.code, ERR_INVALID_CLIENT);
+        assert_null(seen(f, at + 60 + DOCUMENT_REFUSED_S - 1));
+        assert_int_equal(f->e.code, ERR_INVALID_CLIENT);
+        assert_asked(1);
+        server.rc = ERR_UPSTREAM;
+        assert_null(seen(f, at + 60 + DOCUMENT_REFUSED_S)); /* the old one is not brought back */
+        assert_int_equal(f->e.code, ERR_UPSTREAM);
+        assert_asked(1);
+    }
+}
+
+static void what_may_pass_is_not_remembered(void **state) {
+    static const long statuses[] = {429, 500, 502, 503};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        answers("", "");
+        server.status = statuses[i];
+        assert_null(seen(f, 0));
+        assert_int_equal(f->e.code, ERR_UPSTREAM);
+        assert_null(seen(f, 0));
+        assert_asked(2);
+    }
+    answers("", DOCUMENT("n"));
+    assert_non_null(seen(f, 0));
+}
+
+static void what_is_kept_is_checked_again(void **state) {
+    struct fixture *f = *state;
+    uint8_t digest[SHA256_LEN];
+    const char *value = "{\"text\":\"{}\",\"fresh_until\":9999999999}";
+
+    sha256(ID, strlen(ID), digest);
+    assert_int_equal(
+        host_passing_put(
+            f->cx.host,
+            arena_printf(f->arena, "doc:%s", base64url_encode(f->arena, digest, sizeof digest)),
+            value, strlen(value), NOW, 600, 10, &f->e),
+        OK);
+    answers("Cache-Control: max-age=600\r\n", DOCUMENT("n"));
+    assert_string_equal(seen(f, 0), "n"); /* instead of the rubbish that lay there */
+    assert_asked(1);
+    f->config.clients_deny = "client.example.com";
+    assert_null(seen(f, 0)); /* the lists count for kept ones too */
+    assert_asked(0);
+}
+
+/* Holds a slot in another process until that is killed. */
+static pid_t hold_slot(const char *path, unsigned count) {
+    int ready[2];
+    char c = 0;
+    pid_t pid;
+
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        struct host_slots *s;
+        struct err e;
+
+        c = !host_slots_open(path, &s, &e) && host_slots_enter(s, count) ? 'y' : 'n';
+        (void)!write(ready[1], &c, 1);
+        for (;;)
+            pause();
+    }
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    (void)close(ready[0]);
+    assert_int_equal(c, 'y');
+    return pid;
+}
+
+static void end(pid_t pid) {
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void half_of_the_workers_wait_for_documents_and_no_more(void **state) {
+    struct fixture *f = *state;
+    const char *path = arena_printf(f->arena, "%s/slots", f->dir);
+    pid_t first, second;
+
+    answers("", DOCUMENT("n"));
+    first = hold_slot(path, 2); /* of 4 workers */
+    second = hold_slot(path, 2);
+    assert_null(seen(f, 0));
+    assert_int_equal(f->e.code, ERR_UPSTREAM);
+    assert_asked(0);
+    end(first);
+    assert_non_null(seen(f, 0));
+    first = hold_slot(path, 2);
+    assert_non_null(seen(f, 0)); /* what is kept needs no slot */
+    assert_asked(1);
+    end(first);
+    end(second);
+}
+
+static void lists_of_clients(void **state) {
+    static const struct {
+        const char *list, *id;
+        bool has;
+    } cases[] = {
+        {"client.example.com", ID, true},
+        {"CLIENT.example.com", ID, true},
+        {"example.com", ID, false},
+        {"*.example.com", ID, true},
+        {"*.client.example.com", ID, false},
+        {"*.EXAMPLE.com", ID, true},
+        {"*.ample.com", ID, false},
+        {"a.example b.example client.example.com", ID, true},
+        {ID, ID, true},
+        {ID, ID "x", false},
+        {"https://client.example.com/", ID, true},
+        {"https://client.example.com/d/", ID, false},
+        {"https://client.example.com", ID, false},
+        {"client.example.com", "https://client.example.com.:443/c.json", true},
+        {"client.example.com", "https://client.example.com@evil.example/c.json", false},
+        {"client.example.com", "https://evil.example/client.example.com", false},
+        {"client.example.com", "http://client.example.com/c", false},
+        {"pinned-client", "pinned-client", true},
+        {"pinned", "pinned-client", false},
+        {"", ID, false},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (client_list_has(((struct fixture *)*state)->arena, cases[i].list, cases[i].id) !=
+            cases[i].has)
+            fail_msg("%s: %s", cases[i].list, cases[i].id);
+}
+
+#define WITH_SERVER(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_SERVER(a_document_is_kept_for_as_long_as_its_server_says),
+        WITH_SERVER(what_may_not_be_stored_is_not),
+        WITH_SERVER(a_server_that_does_not_answer_leaves_what_there_was),
+        WITH_SERVER(the_server_limits_staleness),
+        WITH_SERVER(what_is_final_is_remembered_briefly_and_ends_what_there_was),
+        WITH_SERVER(what_may_pass_is_not_remembered),
+        WITH_SERVER(what_is_kept_is_checked_again),
+        WITH_SERVER(half_of_the_workers_wait_for_documents_and_no_more),
+        WITH_SERVER(lists_of_clients),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
