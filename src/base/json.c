@@ -106,7 +106,7 @@ static const char *with_long_integers_as_doubles(struct arena *a, const char *s,
         size_t n;
 
         *p++ = s[i];
-        if (in_string && s[i] == '\\')
+        if (in_string && s[i] == '\\' && i + 1 < *len)
             *p++ = s[++i];
         else if (s[i] == '"')
             in_string = !in_string;
