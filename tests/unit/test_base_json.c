@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include <stdlib.h>
+
 #include "base/json.h"
 
 static enum rc parse(struct arena *a, const char *text, struct json **out) {
@@ -199,13 +201,13 @@ static void integers_beyond_64_bits_stay_what_they_are(void **state) {
 
 static void a_long_integer_before_a_cut_string_is_read_to_its_end_only(void **state) {
     static const char text[] = "[18446744073709551616,\"\\";
-    char *alone = test_malloc(sizeof text - 1); /* so that AddressSanitizer sees its end */
+    char *alone = xmalloc(sizeof text - 1); /* so that AddressSanitizer sees its end */
     struct json *v;
     struct err e;
 
     memcpy(alone, text, sizeof text - 1);
     assert_int_equal(json_parse(*state, alone, sizeof text - 1, &v, &e), ERR_INVALID_REQUEST);
-    test_free(alone);
+    free(alone);
 }
 
 static void members_come_in_order(void **state) {
