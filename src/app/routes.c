@@ -31,6 +31,7 @@ static const struct {
     {"GET", BASE_BEFORE_ISSUER, ASM, oauth_authorization_server, STYLE_OAUTH, GROUP_METADATA},
     {"GET", BASE_ROOT, ASM, oauth_authorization_server, STYLE_OAUTH, GROUP_METADATA},
     {"POST", BASE_MCP, "", mcp_post, STYLE_RPC, GROUP_MCP},
+    {"GET", BASE_MCP, "", mcp_get, STYLE_RPC, GROUP_MCP},
     {"DELETE", BASE_MCP, "", mcp_delete, STYLE_RPC, GROUP_MCP},
 };
 

@@ -25,8 +25,7 @@ static enum rc read_definition(const struct manifest *m, struct tool *tool) {
     tool->name = arena_strdup(m->keep, json_get_str(v, "name"));
     tool->has_output_schema = json_has(v, "outputSchema");
     rc = tool_schemas_compile(m->keep, v, tool, m->e);
-    return rc ? rc
-              : param_headers_scan(m->keep, json_get(v, "inputSchema"), &tool->headers, m->e);
+    return rc ? rc : param_headers_scan(m->keep, json_get(v, "inputSchema"), &tool->headers, m->e);
 }
 
 static enum rc read_run(const struct manifest *m, const struct json *run, struct tool *tool) {
