@@ -124,6 +124,10 @@ static void objects(void **state) {
          "\"unevaluatedProperties\":false}",
          "{\"a\":1,\"b\":1}", "{\"a\":1,\"b\":2}", "/b", "#/unevaluatedProperties",
          "is not a known property"},
+        /* What a branch has seen that fails in the end, nobody has seen. */
+        {"{\"anyOf\":[{\"properties\":{\"a\":true},\"not\":{}},{\"properties\":{\"b\":true}}],"
+         "\"unevaluatedProperties\":false}",
+         "{\"b\":1}", "{\"a\":1}", "/a", "#/unevaluatedProperties", "is not a known property"},
     };
     RUN(rows);
 }
