@@ -285,6 +285,15 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     log_request(rq, rp, &e);
 }
 
+void app_refresh(struct app *app) {
+    if (!app->cx.tools)
+        return;
+    tool_set_free(app->tools);
+    resource_set_free(app->resources);
+    prompt_set_free(app->prompts);
+    load_tools(app, app->cx.config);
+}
+
 void app_upkeep(struct app *app) {
     int64_t now_ms = clock_monotonic_ms();
 

@@ -20,6 +20,9 @@ void app_free(struct app *app);
  * or ERR_TOO_LARGE for a body over the limit. */
 void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp);
 
+/* Reads the directories of tools, resources and prompts again. */
+void app_refresh(struct app *app);
+
 /* Small upkeep between requests, such as sweeping expired sessions. */
 void app_upkeep(struct app *app);
 

@@ -44,6 +44,7 @@ static const struct {
     {"GET", BASE_ROOT, OIDC, oauth_authorization_server, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
     {"GET", BASE_ISSUER, OAUTH_KEYS_PATH, oauth_keys, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
     {"POST", BASE_MCP, "", mcp_post, STYLE_RPC, CORS_MCP, GROUP_MCP},
+    {"GET", BASE_MCP, "", mcp_get, STYLE_RPC, CORS_MCP, GROUP_MCP},
     {"DELETE", BASE_MCP, "", mcp_delete, STYLE_RPC, CORS_MCP, GROUP_MCP},
 };
 

@@ -103,5 +103,7 @@ mcp_method_fn mcp_complete;
 mcp_scopes_fn mcp_complete_scopes;
 /* session.c */
 mcp_method_fn mcp_set_level;
+/* listen.c */
+mcp_method_fn mcp_listen, mcp_subscribe, mcp_unsubscribe;
 
 #endif

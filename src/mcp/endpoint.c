@@ -135,6 +135,8 @@ static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *sta
         return OK;
     }
     *status = 200;
+    if (c->rp->handover && c->rp->streaming) /* the stream goes on, and has no answer yet */
+        return OK;
     *out = rpc_result(c->arena, c->msg.id, c->result);
     return OK;
 }

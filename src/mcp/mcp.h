@@ -13,6 +13,8 @@
  * returns as an error is about HTTP or the token, and the dispatcher answers, keeping the
  * WWW-Authenticate header that is then in the reply. (guard.h has the checks before the body.) */
 enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp, struct err *e);
+/* listen.c: GET of the MCP endpoint, the stream of notifications of the handshake revisions. */
+enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, struct err *e);
 /* session.c: DELETE of the MCP endpoint, which ends a session of the handshake revisions. */
 enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *rp, struct err *e);
 

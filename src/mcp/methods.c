@@ -9,7 +9,8 @@
 
 /* Only what is there is declared. */
 #define CAPABILITIES_OF_BOTH                                                                       \
-    "\"completions\":{},\"logging\":{},\"prompts\":{},\"resources\":{},\"tools\":{}"
+    "\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},"                        \
+    "\"resources\":{\"listChanged\":true,\"subscribe\":true},\"tools\":{\"listChanged\":true}"
 #define CAPABILITIES "{" CAPABILITIES_OF_BOTH "}"
 
 #define LITERAL(s) ((struct text){(s), sizeof(s) - 1})
@@ -63,8 +64,11 @@ static const struct mcp_method methods[] = {
     {"prompts/list", BOTH, mcp_prompts_list, NULL, NULL},
     {"resources/list", BOTH, mcp_resources_list, NULL, NULL},
     {"resources/read", BOTH, mcp_resources_read, mcp_resources_read_scopes, "uri"},
+    {"resources/subscribe", ERA_HANDSHAKE, mcp_subscribe, mcp_resources_read_scopes, NULL},
     {"resources/templates/list", BOTH, mcp_resource_templates_list, NULL, NULL},
+    {"resources/unsubscribe", ERA_HANDSHAKE, mcp_unsubscribe, NULL, NULL},
     {"server/discover", ERA_MODERN, discover, NULL, NULL},
+    {"subscriptions/listen", ERA_MODERN, mcp_listen, NULL, NULL},
     {"tools/call", BOTH, mcp_tools_call, mcp_tools_call_scopes, "name"},
     {"tools/list", BOTH, mcp_tools_list, NULL, NULL},
 };

@@ -60,18 +60,21 @@ static const char *note_key(struct arena *a, const char *id) {
     return arena_printf(a, NOTE_PREFIX "%s", base64url_encode(a, digest, sizeof digest));
 }
 
-/* What was noted of the session: "ended", or the name of a log level. */
-static const char *read_note(struct mcp_call *c, const char *key) {
-    const char *note;
+static struct json *read_note(struct mcp_call *c, const char *key) {
+    const char *text;
     int64_t stored_s;
+    struct json *note;
     size_t len;
     struct err e;
 
-    return host_cache_get(c->cx->host, c->arena, key, &note, &len, &stored_s, &e) ? "" : note;
+    if (host_cache_get(c->cx->host, c->arena, key, &text, &len, &stored_s, &e) ||
+        json_parse(c->arena, text, len, &note, &e))
+        return json_new_object(c->arena);
+    return note;
 }
 
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
-    const char *id = mcp_header(c->rq, "mcp-session-id"), *note;
+    const char *id = mcp_header(c->rq, "mcp-session-id");
     struct mcp_session *session;
     struct json *state;
     int64_t started, now = clock_now_s(&c->cx->clock);
@@ -88,10 +91,10 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
         return unknown(e);
     session = arena_alloc(c->arena, sizeof *session);
     session->key = note_key(c->arena, id);
-    note = read_note(c, session->key);
-    if (!strcmp(note, "ended"))
+    session->note = read_note(c, session->key);
+    if (json_has(session->note, "ended"))
         return unknown(e);
-    level = mcp_log_level(note);
+    level = mcp_log_level(json_get_str(session->note, "level"));
     if (level >= 0)
         c->log_level = level;
     c->session = session;
@@ -99,9 +102,11 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     return OK;
 }
 
-static enum rc put_note(struct mcp_call *c, const char *note, struct err *e) {
-    return host_cache_put(c->cx->host, c->session->key, note, strlen(note),
-                          clock_now_s(&c->cx->clock), e);
+enum rc mcp_session_save(struct mcp_call *c, struct err *e) {
+    size_t len;
+    const char *text = json_text(c->arena, c->session->note, &len);
+
+    return host_cache_put(c->cx->host, c->session->key, text, len, clock_now_s(&c->cx->clock), e);
 }
 
 /* Without a session there is nothing that the level could be kept for. */
@@ -112,8 +117,11 @@ enum rc mcp_set_level(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: level must be one of debug, info, notice, warning, error, "
                        "critical, alert, emergency");
-    if (c->session && put_note(c, level, e))
-        return e->code;
+    if (c->session) {
+        json_put_str(c->session->note, "level", level);
+        if (mcp_session_save(c, e))
+            return e->code;
+    }
     c->result = (struct text){"{}", 2};
     return OK;
 }
@@ -129,7 +137,8 @@ enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *r
         return rc;
     if (!c.session)
         return err_set(e, ERR_INVALID_REQUEST, "Mcp-Session-Id is missing");
-    rc = put_note(&c, "ended", e);
+    json_put_bool(c.session->note, "ended", true);
+    rc = mcp_session_save(&c, e);
     if (!rc)
         reply_empty(rp, 204);
     return rc;

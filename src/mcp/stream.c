@@ -19,7 +19,7 @@ bool mcp_stream_possible(const struct mcp_call *c) {
     return c->rp->sink && !c->in_batch && mcp_accepts(c->rq, "text/event-stream");
 }
 
-static void begin(struct mcp_call *c) {
+void mcp_stream_begin(struct mcp_call *c) {
     c->rp->status = 200;
     reply_header(c->rp, "Content-Type", "text/event-stream");
     reply_header(c->rp, "Cache-Control", "no-store");
@@ -29,27 +29,32 @@ static void begin(struct mcp_call *c) {
 }
 
 /* JSON text has no line end in it, so one line of data carries it. */
-static void send_event(struct mcp_call *c, const char *text, size_t len) {
+struct text mcp_stream_event(struct arena *a, struct text message) {
     const size_t start = sizeof EVENT_START - 1, end = sizeof EVENT_END - 1;
-    char *event = arena_alloc(c->arena, start + len + end);
+    char *event = arena_alloc(a, start + message.len + end);
 
     memcpy(event, EVENT_START, start);
-    memcpy(event + start, text, len);
-    memcpy(event + start + len, EVENT_END, end);
-    if (!c->gone && reply_stream_write(c->rp, event, start + len + end))
+    memcpy(event + start, message.p, message.len);
+    memcpy(event + start + message.len, EVENT_END, end);
+    return (struct text){event, start + message.len + end};
+}
+
+static void send_event(struct mcp_call *c, struct text message) {
+    struct text event = mcp_stream_event(c->arena, message);
+
+    if (!c->gone && reply_stream_write(c->rp, event.p, event.len))
         c->gone = true;
 }
 
 void mcp_stream_send(struct mcp_call *c, struct json *message) {
-    const char *text;
-    size_t len;
+    struct text t;
 
     if (!mcp_stream_possible(c))
         return;
     if (!c->rp->streaming)
-        begin(c);
-    text = json_text(c->arena, message, &len);
-    send_event(c, text, len);
+        mcp_stream_begin(c);
+    t.p = json_text(c->arena, message, &t.len);
+    send_event(c, t);
 }
 
 void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *params) {
@@ -63,7 +68,7 @@ void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *para
 
 void mcp_stream_answer(struct mcp_call *c, struct text answer) {
     if (answer.p)
-        send_event(c, answer.p, answer.len);
+        send_event(c, answer);
 }
 
 const int *mcp_stream_watch(const struct mcp_call *c) {

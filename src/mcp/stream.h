@@ -12,6 +12,10 @@ int mcp_log_level(const char *name); /* -1: there is no such level */
 
 /* May this call be answered by a stream? */
 bool mcp_stream_possible(const struct mcp_call *c);
+/* The event that carries a message. */
+struct text mcp_stream_event(struct arena *a, struct text message);
+/* Begins the stream, before there is anything to send. */
+void mcp_stream_begin(struct mcp_call *c);
 /* Sends a message; nothing if the client takes no stream. Sets c->gone if it went away. */
 void mcp_stream_send(struct mcp_call *c, struct json *message);
 void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *params);

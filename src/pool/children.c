@@ -45,6 +45,7 @@ static _Noreturn void become_worker(const struct master *m, const struct generat
                                     unsigned slot, pid_t master) {
     struct worker_args args = {.config = g->config,
                                .listener = m->listener,
+                               .keeper = m->keeper_out,
                                .wake_master = m->wake,
                                .board = m->board,
                                .slot = slot,
@@ -134,7 +135,7 @@ void children_reap(struct master *m) {
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (unsigned i = 0; i < POOL_SLOTS; i++)
+        for (unsigned i = 0; !keeper_reaped(m, pid, status) && i < POOL_SLOTS; i++)
             if (m->children[i].pid == pid)
                 buried(m, i, status);
 }

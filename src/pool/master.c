@@ -74,6 +74,7 @@ static void stop(struct master *m, const char *signal_name, int64_t now) {
     m->listener = -1;
     log_info("stopping", kv("signal", signal_name), kvn("workers", children_alive(m)));
     children_signal(m, SIGTERM);
+    keeper_stop(m);
 }
 
 static void take_signals(struct master *m) {
@@ -136,6 +137,7 @@ static void tick(struct master *m, int64_t now) {
     }
     reload_tick(m);
     sizing_tick(m, now);
+    keeper_tick(m, now);
 }
 
 static void run(struct master *m) {
@@ -144,17 +146,17 @@ static void run(struct master *m) {
         wait_for_news(m);
         take_signals(m);
         children_reap(m);
-    } while (!m->stopping || children_alive(m) > 0);
+    } while (!m->stopping || children_alive(m) > 0 || m->keeper);
     log_info("stopped", kvn("status", m->status));
 }
 
 static bool open_all(struct master *m) {
     struct err e = {.code = OK};
 
-    m->listener = m->wake = m->signals = -1;
+    m->listener = m->wake = m->signals = m->keeper_in = m->keeper_out = -1;
     if (keep_standard_fds() && (m->signals = open_signals()) >= 0 &&
         (m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0 &&
-        (m->board = scoreboard_new()) != NULL) {
+        (m->board = scoreboard_new()) != NULL && keeper_open(m)) {
         if (listener_open(m->address, &m->listener, &m->owned, &e) == OK)
             return true;
         log_error("listen_failed", kv("why", e.text));
@@ -171,6 +173,10 @@ static void close_all(struct master *m) {
         close(m->wake);
     if (m->signals >= 0)
         close(m->signals);
+    if (m->keeper_in >= 0) {
+        close(m->keeper_in);
+        close(m->keeper_out);
+    }
     scoreboard_free(m->board);
     config_free(m->now.config);
     config_free(m->next.config);

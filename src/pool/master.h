@@ -32,6 +32,10 @@ struct master {
     bool owned;
     int wake, signals; /* eventfd and signalfd */
 
+    pid_t keeper;              /* 0: none */
+    int keeper_in, keeper_out; /* both ends of the way to it; they outlive it */
+    int64_t keeper_ms;         /* when to start it again */
+
     unsigned target; /* workers wanted of generation now */
     unsigned batch;  /* how many to add next time */
     int64_t grown_ms, surplus_since_ms;
@@ -54,6 +58,12 @@ void children_reap(struct master *m);
 void children_signal(struct master *m, int signo);
 void child_retire(struct master *m, unsigned slot);
 void children_watch(struct master *m, int64_t now); /* ends those that are stuck */
+
+/* keepers.c: starts the keeper when it is missing; ends it, for a new configuration or for good. */
+bool keeper_open(struct master *m);
+void keeper_tick(struct master *m, int64_t now);
+void keeper_stop(struct master *m);
+bool keeper_reaped(struct master *m, pid_t pid, int status);
 
 /* sizing.c: starts and ends workers until there are as many as there should be. */
 void sizing_tick(struct master *m, int64_t now);

@@ -50,6 +50,7 @@ void listener_close(const char *address, int fd, bool owned);
 struct worker_args {
     const struct config *config;
     int listener;
+    int keeper;      /* where streams are handed to */
     int wake_master; /* eventfd: written when ready, and when no idle worker is left */
     struct scoreboard *board;
     unsigned slot;
@@ -58,6 +59,16 @@ struct worker_args {
 };
 _Noreturn void worker_main(const struct worker_args *args);
 #define WORKER_EXIT_START 3 /* exit status of a worker that could not start */
+
+/* keeper.c: one process that holds the streams that workers have begun and handed over, so that an
+ * idle stream costs no worker. It watches the directories of manifests and the files that streams
+ * wait for. Never returns; TERM ends it, and its streams in good order. */
+_Noreturn void keeper_main(const struct config *config, struct scoreboard *board, int inbox,
+                           pid_t master);
+/* Hands a connection over: `id` is its FastCGI request. With fd -1, what streams of the same key
+ * wait for is replaced. The descriptor stays the caller's. False: the keeper takes no more. */
+struct buf;
+bool keeper_hand_over(int outbox, int fd, unsigned id, int64_t until_s, const struct buf *what);
 
 /* scoreboard.c: memory that master and workers share, a cache line a worker. Only the worker writes
  * to its slot, and the master before it has one and after it has gone. What the master must be able
@@ -74,6 +85,7 @@ struct slot {
 struct scoreboard {
     _Atomic bool can_grow;       /* written by the master: more workers may be started */
     _Atomic unsigned slots_used; /* written by the master: no slot from here on was ever used */
+    _Atomic unsigned catalog;    /* counts changes of what workers have read from directories */
     struct slot slots[POOL_SLOTS];
 };
 struct scoreboard *scoreboard_new(void); /* shared with children forked afterwards; NULL: errno */

@@ -79,6 +79,7 @@ static void take_over(struct master *m) {
     m->target = m->target > c->workers_max ? c->workers_max : m->target;
     m->max_warned = false;
     retire_all(m, old);
+    keeper_stop(m); /* the next one watches the directories of the new configuration */
     log_info("reload_ok", kvn("generation", m->now.number));
 }
 

@@ -32,6 +32,7 @@ struct worker {
     int epoll;
     sigset_t between; /* the signal mask while nothing is in flight */
     uint64_t requests_max;
+    unsigned catalog;  /* of the scoreboard, when the application last read the directories */
     int64_t upkeep_ms; /* when it is due */
 };
 
@@ -87,6 +88,7 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->slot = &args->board->slots[args->slot];
     follow_master(args->master);
     set_signals(w);
+    w->catalog = args->board->catalog;
     if (app_new(args->config, &w->app, &e))
         start_failed("application", e.text, e.detail);
     w->fcgi = fcgi_new();
@@ -102,6 +104,26 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->upkeep_ms = clock_monotonic_ms() + UPKEEP_MS;
 }
 
+/* The reply goes on as a stream that the keeper holds. */
+static void hand_over(struct worker *w, const struct request *rq, const struct reply *rp) {
+    unsigned id;
+    int fd = fcgi_give_away(w->fcgi, &id);
+
+    if (fd >= 0 && !keeper_hand_over(w->args->keeper, fd, id, rp->handover_until_s, rp->handover))
+        log_warn("stream_not_kept", kv("request", rq->id), kv("why", strerror(errno)));
+    if (fd >= 0)
+        close(fd);
+}
+
+static void refresh_if_due(struct worker *w) {
+    unsigned now = w->args->board->catalog;
+
+    if (now == w->catalog)
+        return;
+    w->catalog = now;
+    app_refresh(w->app);
+}
+
 static void serve(struct worker *w, int fd) {
     struct request rq = {.arena = w->arena};
     struct reply rp;
@@ -111,8 +133,13 @@ static void serve(struct worker *w, int fd) {
     if (rc == OK || rc == ERR_TOO_LARGE) {
         reply_init(&rp, w->arena);
         rp.sink = fcgi_sink(w->fcgi);
+        refresh_if_due(w);
         app_handle(w->app, &rq, rc, &rp);
-        if (fcgi_reply(w->fcgi, &rp))
+        if (rp.handover && !rp.streaming)
+            (void)keeper_hand_over(w->args->keeper, -1, 0, 0, rp.handover);
+        if (rp.handover && rp.streaming && !rp.ended)
+            hand_over(w, &rq, &rp);
+        else if (fcgi_reply(w->fcgi, &rp))
             log_info("reply_lost", kv("request", rq.id),
                      kv("why", "the web server went away or stopped reading"));
     } else {

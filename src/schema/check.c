@@ -9,11 +9,6 @@
 
 #define STEPS_PER_LOOK 4096 /* at the clock; a power of two */
 
-static void set_reason(struct schema_error *why, const char *fmt, va_list ap) {
-    (void)vsnprintf(why->reason, sizeof why->reason, fmt, ap);
-    text_cut(why->reason);
-}
-
 bool check_fail(struct check *c, const struct keyword *k, const struct spot *s, const char *fmt,
                 ...) {
     va_list ap;
@@ -23,8 +18,9 @@ bool check_fail(struct check *c, const struct keyword *k, const struct spot *s, 
     place_of_spot(s, c->why->instance);
     place_of_keyword(k->owner, k->kind->name, c->why->keyword);
     va_start(ap, fmt);
-    set_reason(c->why, fmt, ap);
+    (void)vsnprintf(c->why->reason, sizeof c->why->reason, fmt, ap);
     va_end(ap);
+    text_cut(c->why->reason);
     return false;
 }
 
@@ -36,8 +32,9 @@ bool check_stop(struct check *c, const char *fmt, ...) {
     c->stopped = true;
     *c->why = (struct schema_error){0};
     va_start(ap, fmt);
-    set_reason(c->why, fmt, ap);
+    (void)vsnprintf(c->why->reason, sizeof c->why->reason, fmt, ap);
     va_end(ap);
+    text_cut(c->why->reason);
     return false;
 }
 

@@ -381,3 +381,15 @@ struct reply_sink *fcgi_sink(struct fcgi *f) {
 enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) {
     return rp->ended ? OK : finish(f, rp);
 }
+
+int fcgi_give_away(struct fcgi *f, unsigned *id) {
+    int fd = f->conn.fd;
+
+    *id = f->conn.id;
+    f->conn.fd = -1;
+    (void)encode(f, NULL); /* what the library would send now is the end, and goes nowhere */
+    fcgi_conn_close(&f->conn, false);
+    if (f->file.fd >= 0)
+        (void)file_rewind(&f->file);
+    return fd;
+}

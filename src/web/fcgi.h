@@ -43,4 +43,8 @@ struct reply_sink *fcgi_sink(struct fcgi *f);
  * gone or stopped reading. */
 enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) MUST_USE;
 
+/* In place of fcgi_reply for a reply that is handed over: gives away the connection, for
+ * fcgi_conn_send_now with *id. */
+int fcgi_give_away(struct fcgi *f, unsigned *id);
+
 #endif

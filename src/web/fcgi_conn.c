@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,7 +15,7 @@
 
 /* FastCGI spec §8. The library's header has these too, but only fcgi.c may include it. */
 enum { VERSION_1 = 1 };
-enum { TYPE_BEGIN = 1, TYPE_ABORT = 2, TYPE_END = 3 };
+enum { TYPE_BEGIN = 1, TYPE_ABORT = 2, TYPE_END = 3, TYPE_STDOUT = 6 };
 enum { ROLE_RESPONDER = 1 };
 enum { FLAG_KEEP_CONN = 1 };
 enum { REQUEST_COMPLETE = 0, CANT_MPX_CONN = 1, UNKNOWN_ROLE = 3 };
@@ -296,6 +297,25 @@ enum rc fcgi_conn_send(struct fcgi_conn *c, const struct fcgi_file *from, size_t
         done += (size_t)n;
     }
     return OK;
+}
+
+bool fcgi_conn_send_now(int fd, unsigned id, const char *text, size_t len, bool end) {
+    unsigned char out[HEADER_LEN], last[2 * HEADER_LEN + 8] = {0};
+    struct iovec parts[] = {
+        {out, len ? sizeof out : 0}, {(void *)(uintptr_t)text, len}, {last, end ? sizeof last : 0}};
+    struct msghdr m = {.msg_iov = parts, .msg_iovlen = sizeof parts / sizeof *parts};
+    size_t all = parts[0].iov_len + len + parts[2].iov_len;
+    ssize_t n;
+
+    if (len > FCGI_SEND_NOW_MAX)
+        return false;
+    put_header(out, TYPE_STDOUT, id, len);
+    put_header(last, TYPE_STDOUT, id, 0);
+    put_header(last + HEADER_LEN, TYPE_END, id, 8);
+    do
+        n = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n == (ssize_t)all;
 }
 
 /* Reads and drops what is there. 1: the peer may send more; 0: it has closed. */

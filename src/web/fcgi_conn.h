@@ -45,6 +45,11 @@ enum rc fcgi_conn_stream(struct fcgi_conn *c, enum fcgi_stream type, size_t max,
 /* Sends the first len bytes of the file. ERR_MISSING if the peer is gone or too slow. */
 enum rc fcgi_conn_send(struct fcgi_conn *c, const struct fcgi_file *from, size_t len) MUST_USE;
 
+/* Sends text of the reply to request `id` at once and whole, or fails: for a connection that nobody
+ * waits on. `end` ends the request. */
+#define FCGI_SEND_NOW_MAX 65528
+bool fcgi_conn_send_now(int fd, unsigned id, const char *text, size_t len, bool end);
+
 /* Closes it. Closing a socket with unread bytes in it resets the connection, and the peer may lose
  * the reply: if the peer may still be sending, `drain` reads on until it has seen our end, for at
  * most a second. */

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define REPLY_HEADERS_MAX 24
 
@@ -19,6 +20,7 @@ struct audit_notes {
     const char *client, *subject;
 };
 
+struct buf;
 struct reply;
 
 /* Where the pieces of a streamed reply go. Each call sends at once, under a deadline, and gives
@@ -43,6 +45,10 @@ struct reply {
     struct reply_sink *sink; /* NULL: only whole replies can be sent */
     bool streaming;          /* status and headers are out, and the body is what is written */
     bool ended;              /* and the peer has been told that it is over */
+    /* How a streamed reply goes on (handover.h). For one that is not streamed: what the streams of
+     * the same key wait for from now on. Or NULL. */
+    const struct buf *handover;
+    int64_t handover_until_s; /* and no longer than this */
 };
 
 void reply_init(struct reply *rp, struct arena *a);

@@ -37,11 +37,12 @@ export async function startDaemon({ dir, config, env = {} }) {
   };
 }
 
-// The process ids of its workers: the children of the master.
+// The process ids of its workers: the children of the master, but for the keeper of idle streams.
 export function workersOf(daemon) {
   return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((pid) => {
     try {
-      return new RegExp(`^PPid:\\s+${daemon.pid}$`, 'm').test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+      const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+      return new RegExp(`^PPid:\\s+${daemon.pid}$`, 'm').test(status) && !/^Name:\s+mcp-keeper$/m.test(status);
     } catch {
       return false;       // it ended while we looked
     }

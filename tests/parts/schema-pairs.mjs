@@ -166,6 +166,76 @@ export function instance(r, s, root, depth = 4) {
   return ofType(r, type);
 }
 
+// What branches have seen, for unevaluatedProperties and unevaluatedItems: few names and values, so that much depends on it.
+function branch(r, depth) {
+  const small = () => r.pick([true, { const: 1 }, { type: 'null' }]);
+  const out = {};
+  if (r.chance(0.7)) out.properties = Object.fromEntries(r.some(['a', 'b', 'c'], 2).map((name) => [name, small()]));
+  if (r.chance(0.2)) out.patternProperties = { '^[ab]$': small() };
+  if (r.chance(0.5)) out.prefixItems = Array.from({ length: 1 + r.upto(2) }, small);
+  if (r.chance(0.1)) out.items = small();
+  if (r.chance(0.15)) out.additionalProperties = small();
+  if (r.chance(0.2)) out.not = { const: r.pick([1, null]), ...(r.chance(0.5) && { required: ['a'] }) };
+  if (depth > 0) {
+    for (const keyword of r.some(['allOf', 'anyOf', 'oneOf'], 2)) out[keyword] = Array.from({ length: 1 + r.upto(3) }, () => branch(r, depth - 1));
+    if (r.chance(0.3)) Object.assign(out, { if: branch(r, depth - 1), then: branch(r, 0), else: branch(r, 0) });
+    if (r.chance(0.2)) out.dependentSchemas = { a: branch(r, depth - 1) };
+    if (r.chance(0.2)) out.$ref = '#/$defs/one';
+  }
+  if (depth < 2 && r.chance(0.1)) out[r.pick(['unevaluatedProperties', 'unevaluatedItems'])] = r.chance(0.5);
+  return out;
+}
+export function unevaluated(r) {
+  const values = () => r.pick([1, null, 2]);
+  const schema = { ...branch(r, 2), $defs: { one: branch(r, 0) }, unevaluatedProperties: r.pick([false, { const: 2 }]), unevaluatedItems: false };
+  const instances = Array.from({ length: 6 }, () => (r.chance(0.65) ? Object.fromEntries(r.some(['a', 'b', 'c'], 3).map((name) => [name, values()]))
+    : Array.from({ length: r.upto(4) }, values)));
+  return instances.map((instance) => ({ schema, instance }));
+}
+
+// The keywords of unevaluated() as the specification words them (Core 10 and 11): what an instance that is valid has had
+// evaluated, or null. Slow and plain, to decide between two that disagree.
+export function evaluated(schema, v, root = schema) {
+  if (schema === true) return new Set();
+  if (schema === false) return null;
+  const seen = new Set(); // names and indexes
+  const ok = (sub, value) => evaluated(sub, value, root) !== null;
+  const inPlace = (sub) => {
+    const more = evaluated(sub, v, root);
+    more?.forEach((x) => seen.add(x));
+    return more !== null;
+  };
+  const child = (key, sub) => {
+    seen.add(key);
+    return ok(sub, v[key]);
+  };
+  const is = (type) => (type === 'null' ? v === null : type === 'array' ? Array.isArray(v) : v !== null && typeof v === 'object' && !Array.isArray(v));
+  const names = is('object') ? Object.keys(v) : [];
+  const indexes = is('array') ? [...v.keys()] : [];
+  const named = (name) => name in (schema.properties ?? {}) || Object.keys(schema.patternProperties ?? {}).some((p) => new RegExp(p, 'u').test(name));
+  const rules = {
+    $ref: (ref) => inPlace(root.$defs[ref.slice(8)]),
+    type: is,
+    const: (c) => c === v,
+    required: (list) => !is('object') || list.every((name) => name in v),
+    properties: (map) => names.filter((name) => name in map).every((name) => child(name, map[name])),
+    patternProperties: (map) => Object.entries(map).every(([p, sub]) => names.filter((name) => new RegExp(p, 'u').test(name)).every((name) => child(name, sub))),
+    additionalProperties: (sub) => names.filter((name) => !named(name)).every((name) => child(name, sub)),
+    prefixItems: (list) => indexes.slice(0, list.length).every((i) => child(i, list[i])),
+    items: (sub) => indexes.slice(schema.prefixItems?.length ?? 0).every((i) => child(i, sub)),
+    allOf: (list) => list.every(inPlace),
+    anyOf: (list) => list.filter(inPlace).length > 0,
+    oneOf: (list) => list.filter(inPlace).length === 1,
+    not: (sub) => !ok(sub, v),
+    if: (sub) => inPlace((inPlace(sub) ? schema.then : schema.else) ?? true),
+    dependentSchemas: (map) => Object.entries(map).every(([name, sub]) => !names.includes(name) || inPlace(sub)),
+    unevaluatedProperties: (sub) => names.filter((name) => !seen.has(name)).every((name) => child(name, sub)),
+    unevaluatedItems: (sub) => indexes.filter((i) => !seen.has(i)).every((i) => child(i, sub)),
+  };
+  for (const keyword of Object.keys(schema)) if (!(keyword in rules) && !['then', 'else', '$defs'].includes(keyword)) throw new Error(keyword);
+  return Object.entries(rules).every(([keyword, rule]) => !(keyword in schema) || rule(schema[keyword])) ? seen : null;
+}
+
 // Values that the meta-schema refuses, or most of them.
 export function* wrongSchemas() {
   for (const keyword of Object.keys(KEYWORDS)) {

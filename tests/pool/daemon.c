@@ -182,6 +182,8 @@ static bool stat_of(pid_t pid, char *state, pid_t *parent) {
     end = strrchr(text, ')');
     if (!end || sscanf(end + 1, " %c %d", state, &ppid) != 2)
         return false;
+    if (strstr(text, "(mcp-keeper)")) /* it is no worker */
+        return false;
     *parent = ppid;
     return true;
 }

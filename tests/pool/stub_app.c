@@ -72,6 +72,10 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     }
 }
 
+void app_refresh(struct app *app) {
+    (void)app;
+}
+
 void app_upkeep(struct app *app) {
     (void)app;
 }

@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include <stdlib.h>
+
 #include "base/json.h"
 
 static enum rc parse(struct arena *a, const char *text, struct json **out) {
@@ -212,6 +214,17 @@ static void integers_beyond_64_bits_stay_what_they_are(void **state) {
         "\"c\":-9223372036854775808,\"d\":18446744073709551616e1}");
 }
 
+static void a_long_integer_before_a_cut_string_is_read_to_its_end_only(void **state) {
+    static const char text[] = "[18446744073709551616,\"\\";
+    char *alone = xmalloc(sizeof text - 1); /* so that AddressSanitizer sees its end */
+    struct json *v;
+    struct err e;
+
+    memcpy(alone, text, sizeof text - 1);
+    assert_int_equal(json_parse(*state, alone, sizeof text - 1, &v, &e), ERR_INVALID_REQUEST);
+    free(alone);
+}
+
 static void members_come_in_order(void **state) {
     struct json *v;
     struct json_member m;
@@ -242,6 +255,7 @@ int main(void) {
         WITH_ARENA(built_values_outlive_their_parts),
         WITH_ARENA(numbers_are_compared_exactly),
         WITH_ARENA(integers_beyond_64_bits_stay_what_they_are),
+        WITH_ARENA(a_long_integer_before_a_cut_string_is_read_to_its_end_only),
         WITH_ARENA(members_come_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

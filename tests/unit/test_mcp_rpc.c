@@ -206,8 +206,9 @@ static void initialize_negotiates(void **state) {
     }
     assert_string_equal(json_text(p.arena, post_result(&p), NULL),
                         "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"completions\":{},"
-                        "\"logging\":{},\"prompts\":{},"
-                        "\"resources\":{},\"tools\":{}},"
+                        "\"logging\":{},\"prompts\":{\"listChanged\":true},"
+                        "\"resources\":{\"listChanged\":true,\"subscribe\":true},"
+                        "\"tools\":{\"listChanged\":true}},"
                         "\"serverInfo\":{\"name\":\"mcp-authd\",\"title\":\"mcp-authd\","
                         "\"version\":\"" MCP_AUTHD_VERSION "\"}}");
     assert_null(reply_value(&p, "Mcp-Session-Id"));
@@ -265,8 +266,9 @@ static void discover_says_what_there_is(void **state) {
     assert_string_equal(
         json_text(p.arena, post_result(&p), NULL),
         "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],"
-        "\"capabilities\":{\"completions\":{},\"logging\":{},\"prompts\":{},"
-        "\"resources\":{},\"tools\":{}},\"ttlMs\":3600000,\"cacheScope\":\"public\",\"_meta\":{"
+        "\"capabilities\":{\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},"
+        "\"resources\":{\"listChanged\":true,\"subscribe\":true},"
+        "\"tools\":{\"listChanged\":true}},\"ttlMs\":3600000,\"cacheScope\":\"public\",\"_meta\":{"
         "\"io.modelcontextprotocol/serverInfo\":{\"name\":\"mcp-authd\",\"title\":\"mcp-authd\","
         "\"version\":\"" MCP_AUTHD_VERSION "\"}}}");
     assert_string_equal(reply_value(&p, "Cache-Control"), "no-store");

@@ -1,0 +1,210 @@
+/* Notifications about what changes: subscriptions/listen of 2026-07-28, and the GET stream and
+ * resources/subscribe before it. The worker begins the stream and says what is to be sent when
+ * which file or directory changes; the keeper of the pool does the rest. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/url.h"
+#include "mcp/guard.h"
+#include "mcp/resources.h"
+#include "mcp/session.h"
+#include "mcp/stream.h"
+#include "web/handover.h"
+
+#define SUBSCRIPTIONS_MAX 64 /* resources of one stream */
+#define META_SUBSCRIPTION "io.modelcontextprotocol/subscriptionId"
+
+static const struct {
+    const char *filter, *method;
+} lists[] = {{"toolsListChanged", "notifications/tools/list_changed"},
+             {"resourcesListChanged", "notifications/resources/list_changed"},
+             {"promptsListChanged", "notifications/prompts/list_changed"}};
+#define LISTS (sizeof lists / sizeof *lists)
+
+/* The parameters of a notification: with the id of the subscription, if it has one. */
+static struct json *make_params(struct mcp_call *c) {
+    struct json *params = json_new_object(c->arena), *meta = json_new_object(c->arena);
+
+    if (c->era != ERA_MODERN)
+        return params;
+    json_put(meta, META_SUBSCRIPTION, c->msg.id);
+    json_put(params, "_meta", meta);
+    return params;
+}
+
+static void add(struct mcp_call *c, struct buf *b, const char *topic, const char *method,
+                struct json *params) {
+    struct json *message = json_new_object(c->arena);
+    struct text t;
+
+    json_put_str(message, "jsonrpc", "2.0");
+    json_put_str(message, "method", method);
+    json_put(message, "params", params);
+    t.p = json_text(c->arena, message, &t.len);
+    t = mcp_stream_event(c->arena, t);
+    handover_add(b, topic, t.p, t.len);
+}
+
+/* The topic of a directory of manifests. */
+static void add_list(struct mcp_call *c, struct buf *b, size_t list) {
+    const struct config *config = c->cx->config;
+    const char *const dirs[LISTS] = {config->tools_dir, config->resources_dir, config->prompts_dir};
+    char real[PATH_MAX];
+
+    if (realpath(dirs[list], real))
+        add(c, b, arena_printf(c->arena, "%s/", real), lists[list].method, make_params(c));
+}
+
+/* Only a file can be watched, and only who may read it is told. */
+static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
+    struct json *variables, *params;
+    const struct resource *r =
+        uri ? resource_find(c->cx->resources, c->arena, uri, &variables) : NULL;
+
+    if (!r || !r->file || !list_covers(c->claims->scope, r->scopes))
+        return false;
+    params = make_params(c);
+    json_put_str(params, "uri", uri);
+    add(c, b, r->file, "notifications/resources/updated", params);
+    return true;
+}
+
+/* "Graceful Closure" */
+static void add_end(struct mcp_call *c, struct buf *b) {
+    struct json *result = make_params(c);
+    struct text t;
+
+    json_put_str(result, "resultType", "complete");
+    t.p = json_text(c->arena, result, &t.len);
+    t = mcp_stream_event(c->arena, rpc_result(c->arena, c->msg.id, t));
+    handover_add(b, HANDOVER_END, t.p, t.len);
+}
+
+static struct buf *new_handover(struct mcp_call *c) {
+    struct buf *b = arena_alloc(c->arena, sizeof *b);
+
+    buf_init(b, c->arena, HANDOVER_BYTES_MAX);
+    return b;
+}
+
+/* What we agree to of what was asked for. */
+static struct json *agree(struct mcp_call *c, const struct json *wanted, struct buf *b) {
+    const struct json *uris = json_get(wanted, "resourceSubscriptions");
+    struct json *agreed = json_new_object(c->arena), *some = json_new_array(c->arena);
+
+    for (size_t i = 0; i < LISTS; i++)
+        if (json_get_bool(wanted, lists[i].filter)) {
+            add_list(c, b, i);
+            json_put_bool(agreed, lists[i].filter, true);
+        }
+    for (size_t i = 0; i < json_len(uris) && json_len(some) < SUBSCRIPTIONS_MAX; i++)
+        if (add_resource(c, b, json_str(json_at(uris, i))))
+            json_add(some, json_at(uris, i));
+    if (json_len(some))
+        json_put(agreed, "resourceSubscriptions", some);
+    return agreed;
+}
+
+enum rc mcp_listen(struct mcp_call *c, struct err *e) {
+    const struct json *wanted = json_get(c->msg.params, "notifications");
+    struct buf *b = new_handover(c);
+    struct json *params;
+
+    if (!json_is_object(wanted))
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "Invalid params: notifications must be an object");
+    if (!mcp_stream_possible(c))
+        return err_set(e, ERR_RPC_INVALID_REQUEST,
+                       "Invalid request: Accept must allow text/event-stream");
+    params = make_params(c);
+    json_put(params, "notifications", agree(c, wanted, b));
+    add_end(c, b);
+    if (b->overflow)
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: too many subscriptions at once");
+    mcp_stream_notify(c, "notifications/subscriptions/acknowledged", params);
+    c->rp->handover = b;
+    c->rp->handover_until_s = c->claims->exp;
+    log_info("listen", kv("request", c->rq->id), kv("sub", c->claims->sub),
+             kv("client_id", c->claims->client_id));
+    return OK;
+}
+
+/* ---- before 2026-07-28 ---- */
+
+/* What the stream of a session waits for. */
+static struct buf *session_handover(struct mcp_call *c) {
+    const struct json *uris = c->session ? json_get(c->session->note, "uris") : NULL;
+    struct buf *b = new_handover(c);
+
+    for (size_t i = 0; i < LISTS; i++)
+        add_list(c, b, i);
+    for (size_t i = 0; i < json_len(uris); i++)
+        (void)add_resource(c, b, json_str(json_at(uris, i)));
+    if (c->session)
+        handover_add(b, HANDOVER_KEY, c->session->key, strlen(c->session->key));
+    return b;
+}
+
+enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
+    struct mcp_call c = {.cx = cx, .rq = rq, .rp = rp, .arena = rq->arena, .era = ERA_HANDSHAKE};
+    enum rc rc = mcp_guard(cx, rq, rp, &c.claims, e);
+
+    if (!rc && (mcp_era_of_header(rq) == ERA_MODERN || strcmp(rq->method, "GET") != 0)) {
+        reply_header(rp, "Allow", "POST");
+        return err_set(e, ERR_METHOD_NOT_ALLOWED, "this address answers POST only");
+    }
+    if (!rc)
+        rc = mcp_session_find(&c, e);
+    if (rc)
+        return rc;
+    if (!mcp_stream_possible(&c))
+        return err_set(e, ERR_NOT_ACCEPTABLE, "Accept must allow text/event-stream");
+    mcp_stream_begin(&c);
+    rp->handover = session_handover(&c);
+    rp->handover_until_s = c.claims->exp;
+    return OK;
+}
+
+/* Notes whether the session wants to hear of the resource, and tells its open stream. */
+static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
+    const char *uri = json_get_str(c->msg.params, "uri");
+    struct json *uris, *variables;
+    const struct json *old;
+
+    if (!uri)
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
+    if (!resource_find(c->cx->resources, c->arena, uri, &variables)) {
+        c->error_data = json_new_object(c->arena);
+        json_put_str(c->error_data, "uri", uri);
+        return err_set(e, ERR_RPC_RESOURCE_NOT_FOUND, "Resource not found");
+    }
+    if (!c->session)
+        return err_set(e, ERR_RPC_INVALID_REQUEST,
+                       "Invalid request: subscriptions need a session (Mcp-Session-Id)");
+    uris = json_new_array(c->arena);
+    old = json_get(c->session->note, "uris");
+    for (size_t i = 0; i < json_len(old); i++)
+        if (strcmp(json_str(json_at(old, i)), uri) != 0)
+            json_add(uris, json_at(old, i));
+    if (wanted && json_len(uris) == SUBSCRIPTIONS_MAX)
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "A session has at most %d subscriptions",
+                       SUBSCRIPTIONS_MAX);
+    if (wanted)
+        json_add_str(uris, uri);
+    json_put(c->session->note, "uris", uris);
+    if (mcp_session_save(c, e))
+        return e->code;
+    c->rp->handover = session_handover(c);
+    c->result = (struct text){"{}", 2};
+    return OK;
+}
+
+enum rc mcp_subscribe(struct mcp_call *c, struct err *e) {
+    return change(c, true, e);
+}
+
+enum rc mcp_unsubscribe(struct mcp_call *c, struct err *e) {
+    return change(c, false, e);
+}

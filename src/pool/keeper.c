@@ -1,0 +1,385 @@
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pool/pool.h"
+#include "web/fcgi_conn.h"
+#include "web/handover.h"
+
+#define STREAMS_MAX 16384
+#define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
+#define SETTLE_MS 50        /* an editor writes a file in several steps */
+#define FIRED_MAX 256       /* topics at once; more are too many to tell apart */
+#define WATCHES_MAX 1024
+#define CATALOG_DIRS 3
+#define EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_ONLYDIR)
+
+static const char comment[] = ":\n\n";
+
+struct letter {
+    uint32_t id;
+    int64_t until_s;
+};
+
+struct stream {
+    struct stream *next, *prev;
+    int fd;
+    unsigned id;
+    int64_t until_s;
+    size_t len;
+    char *what; /* handover entries */
+};
+
+struct keeper {
+    struct scoreboard *board;
+    int inbox, epoll, inotify, signals;
+    struct stream head; /* of a ring */
+    size_t count;
+    char *dirs[WATCHES_MAX]; /* by watch descriptor; those of manifests first */
+    int catalog[CATALOG_DIRS];
+    char *fired[FIRED_MAX]; /* topics to be told */
+    size_t fired_count;
+    bool catalog_changed, stopping;
+    int64_t tell_ms, alive_ms; /* 0: nothing to tell */
+};
+
+/* Where epoll events of our own descriptors point; those of streams point to the stream. */
+static int inbox_mark, inotify_mark, signal_mark;
+
+static void add(struct keeper *k, int fd, void *mark, uint32_t events) {
+    struct epoll_event e = {.events = events, .data.ptr = mark};
+
+    if (fd < 0 || epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &e)) {
+        log_error("keeper_failed", kv("why", strerror(errno)));
+        exit(WORKER_EXIT_START);
+    }
+}
+
+static void drop(struct keeper *k, struct stream *s) {
+    s->prev->next = s->next;
+    s->next->prev = s->prev;
+    close(s->fd);
+    free(s->what);
+    free(s);
+    k->count--;
+}
+
+static bool find(const struct stream *s, const char *topic, struct handover_entry *e) {
+    const char *p = s->what, *end = p + s->len;
+    size_t len = strlen(topic);
+
+    while (handover_next(&p, end, e))
+        if (e->topic_len == len && !memcmp(e->topic, topic, len))
+            return true;
+    return false;
+}
+
+static void end_stream(struct keeper *k, struct stream *s) {
+    struct handover_entry e = {0};
+
+    (void)find(s, HANDOVER_END, &e);
+    (void)fcgi_conn_send_now(s->fd, s->id, e.text, e.text_len, true);
+    drop(k, s);
+}
+
+/* ---- what is watched ---- */
+
+static int watch_dir(struct keeper *k, const char *path, size_t len) {
+    char *dir = strndup(path, len);
+    int wd = dir ? inotify_add_watch(k->inotify, dir, EVENTS) : -1;
+
+    if (wd < 0 || wd >= WATCHES_MAX || k->dirs[wd]) {
+        if (wd < 0)
+            log_warn("directory_not_watched", kv("path", dir), kv("why", strerror(errno)));
+        free(dir);
+        return wd < WATCHES_MAX ? wd : -1;
+    }
+    k->dirs[wd] = dir;
+    return wd;
+}
+
+/* The directories of the files that a stream waits for. */
+static void watch_topics(struct keeper *k, const struct stream *s) {
+    const char *p = s->what, *end = p + s->len;
+    struct handover_entry e;
+
+    while (handover_next(&p, end, &e))
+        if (e.topic_len && *e.topic == '/' && e.topic[e.topic_len - 1] != '/') {
+            const char *slash = memrchr(e.topic, '/', e.topic_len);
+
+            (void)watch_dir(k, e.topic, slash > e.topic ? (size_t)(slash - e.topic) : 1);
+        }
+}
+
+static void fire(struct keeper *k, const char *dir, const char *name) {
+    char topic[PATH_MAX + NAME_MAX + 2];
+
+    if (snprintf(topic, sizeof topic, "%s/%s", dir, name) >= (int)sizeof topic)
+        return;
+    for (size_t i = 0; i < k->fired_count; i++)
+        if (!strcmp(k->fired[i], topic))
+            return;
+    if (k->fired_count < FIRED_MAX)
+        k->fired[k->fired_count++] = xstrdup(topic);
+    if (!k->tell_ms)
+        k->tell_ms = clock_monotonic_ms() + SETTLE_MS;
+}
+
+static void take_event(struct keeper *k, const struct inotify_event *e) {
+    size_t len = e->len ? strlen(e->name) : 0;
+
+    if (e->wd < 0 || e->wd >= WATCHES_MAX || !k->dirs[e->wd] || !len)
+        return;
+    fire(k, k->dirs[e->wd], e->name);
+    if (len < 6 || strcmp(e->name + len - 5, ".json") != 0)
+        return;
+    for (int i = 0; i < CATALOG_DIRS; i++)
+        if (k->catalog[i] == e->wd) {
+            fire(k, k->dirs[e->wd], "");
+            k->catalog_changed = true;
+        }
+}
+
+static void take_events(struct keeper *k) {
+    _Alignas(struct inotify_event) char buf[16384];
+    ssize_t n;
+
+    while ((n = read(k->inotify, buf, sizeof buf)) > 0)
+        for (char *p = buf; p < buf + n;) {
+            const struct inotify_event *e = (const void *)p;
+
+            take_event(k, e);
+            p += sizeof *e + e->len;
+        }
+}
+
+/* ---- the streams ---- */
+
+static void take_stream(struct keeper *k, int fd, const struct letter *l, const char *what,
+                        size_t len) {
+    struct stream *s;
+
+    if (k->count == STREAMS_MAX) {
+        log_warn("too_many_streams", kvn("streams", (int64_t)k->count));
+        close(fd);
+        return;
+    }
+    s = xcalloc(1, sizeof *s);
+    *s = (struct stream){&k->head, k->head.prev, fd, l->id, l->until_s, len, xmalloc(len)};
+    memcpy(s->what, what, len);
+    k->head.prev->next = s;
+    k->head.prev = s;
+    k->count++;
+    add(k, fd, s, EPOLLIN | EPOLLRDHUP);
+    watch_topics(k, s);
+}
+
+/* Streams of the same key wait for something else from now on. */
+static void change_streams(struct keeper *k, const char *what, size_t len) {
+    struct stream fresh = {.what = (char *)(uintptr_t)what, .len = len};
+    struct handover_entry key, other;
+
+    if (!find(&fresh, HANDOVER_KEY, &key))
+        return;
+    for (struct stream *s = k->head.next; s != &k->head; s = s->next)
+        if (find(s, HANDOVER_KEY, &other) && other.text_len == key.text_len &&
+            !memcmp(other.text, key.text, key.text_len)) {
+            char *copy = xmalloc(len);
+
+            memcpy(copy, what, len);
+            free(s->what);
+            s->what = copy;
+            s->len = len;
+            watch_topics(k, s);
+        }
+}
+
+static int descriptor_of(struct msghdr *m) {
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    int fd = -1;
+
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    return fd;
+}
+
+static void take_letters(struct keeper *k) {
+    static char buf[sizeof(struct letter) + HANDOVER_BYTES_MAX];
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+
+    for (;;) {
+        struct iovec part = {buf, sizeof buf};
+        struct msghdr m = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control};
+        ssize_t n = recvmsg(k->inbox, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        struct letter l;
+        int fd;
+
+        if (n < 0)
+            return;
+        fd = descriptor_of(&m);
+        if ((size_t)n < sizeof l || m.msg_flags & MSG_TRUNC) {
+            if (fd >= 0)
+                close(fd);
+            continue;
+        }
+        memcpy(&l, buf, sizeof l);
+        if (fd >= 0)
+            take_stream(k, fd, &l, buf + sizeof l, (size_t)n - sizeof l);
+        else
+            change_streams(k, buf + sizeof l, (size_t)n - sizeof l);
+    }
+}
+
+/* A peer that does not read has no room left for a few bytes: it is let go. */
+static void tell(struct keeper *k) {
+    if (k->catalog_changed)
+        k->board->catalog++; /* first: whoever is told and asks must get the new lists */
+    k->catalog_changed = false;
+    k->tell_ms = 0;
+    for (struct stream *s = k->head.next, *next; s != &k->head; s = next) {
+        struct handover_entry e;
+        bool good = true;
+
+        next = s->next;
+        for (size_t i = 0; good && i < k->fired_count; i++)
+            if (find(s, k->fired[i], &e))
+                good = fcgi_conn_send_now(s->fd, s->id, e.text, e.text_len, false);
+        if (!good)
+            drop(k, s);
+    }
+    while (k->fired_count)
+        free(k->fired[--k->fired_count]);
+}
+
+static void keep_alive(struct keeper *k, int64_t now_s) {
+    for (struct stream *s = k->head.next, *next; s != &k->head; s = next) {
+        next = s->next;
+        if (s->until_s <= now_s)
+            end_stream(k, s);
+        else if (!fcgi_conn_send_now(s->fd, s->id, comment, sizeof comment - 1, false))
+            drop(k, s);
+    }
+}
+
+static void end_all(struct keeper *k) {
+    take_letters(k);
+    while (k->head.next != &k->head)
+        end_stream(k, k->head.next);
+}
+
+static int timeout(const struct keeper *k) {
+    int64_t due = k->tell_ms && k->tell_ms < k->alive_ms ? k->tell_ms : k->alive_ms;
+    int64_t left = due - clock_monotonic_ms();
+
+    return left < 0 ? 0 : (int)left;
+}
+
+static void serve(struct keeper *k) {
+    struct epoll_event events[64];
+    int n = epoll_wait(k->epoll, events, 64, timeout(k));
+
+    for (int i = 0; i < n; i++) {
+        void *mark = events[i].data.ptr;
+
+        if (mark == &inotify_mark)
+            take_events(k);
+        else if (mark == &signal_mark)
+            k->stopping = true;
+        else if (mark != &inbox_mark)
+            drop(k, mark); /* the client went away */
+    }
+    take_letters(k); /* last: a new stream may get the memory of one that is in `events` */
+    if (k->tell_ms && clock_monotonic_ms() >= k->tell_ms)
+        tell(k);
+    if (clock_monotonic_ms() >= k->alive_ms) {
+        keep_alive(k, time(NULL));
+        k->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
+    }
+}
+
+static int open_signals(void) {
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+_Noreturn void keeper_main(const struct config *config, struct scoreboard *board, int inbox,
+                           pid_t master) {
+    const char *const dirs[CATALOG_DIRS] = {config->tools_dir, config->resources_dir,
+                                            config->prompts_dir};
+    struct keeper *k = xcalloc(1, sizeof *k);
+    struct rlimit files;
+
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_NAME, "mcp-keeper");
+    if (getppid() != master)
+        _exit(0);
+    if (!getrlimit(RLIMIT_NOFILE, &files)) {
+        files.rlim_cur = files.rlim_max; /* each stream is a descriptor */
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    k->board = board;
+    k->inbox = inbox;
+    k->head.next = k->head.prev = &k->head;
+    k->epoll = epoll_create1(EPOLL_CLOEXEC);
+    k->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    k->signals = open_signals();
+    add(k, k->inbox, &inbox_mark, EPOLLIN);
+    add(k, k->inotify, &inotify_mark, EPOLLIN);
+    add(k, k->signals, &signal_mark, EPOLLIN);
+    for (int i = 0; i < CATALOG_DIRS; i++) {
+        char *real = *dirs[i] ? realpath(dirs[i], NULL) : NULL;
+
+        k->catalog[i] = real ? watch_dir(k, real, strlen(real)) : -1;
+        free(real);
+    }
+    board->catalog++; /* what changed while nobody watched */
+    k->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
+    while (!k->stopping)
+        serve(k);
+    end_all(k);
+    exit(0);
+}
+
+bool keeper_hand_over(int outbox, int fd, unsigned id, int64_t until_s, const struct buf *what) {
+    struct letter l = {id, until_s};
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec parts[] = {{&l, sizeof l}, {what->p, what->len}};
+    struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
+
+    if (fd >= 0) {
+        struct cmsghdr *c;
+
+        m.msg_control = &control;
+        m.msg_controllen = sizeof control;
+        c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    }
+    return sendmsg(outbox, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}

@@ -1,0 +1,30 @@
+#include "web/handover.h"
+
+#include <stdint.h>
+#include <string.h>
+
+void handover_add(struct buf *b, const char *topic, const char *text, size_t len) {
+    uint32_t lengths[2] = {(uint32_t)strlen(topic), (uint32_t)len};
+
+    buf_add(b, lengths, sizeof lengths);
+    buf_add(b, topic, lengths[0]);
+    buf_add(b, text, len);
+}
+
+bool handover_next(const char **p, const char *end, struct handover_entry *out) {
+    uint32_t lengths[2];
+    size_t left = (size_t)(end - *p);
+
+    if (left < sizeof lengths)
+        return false;
+    memcpy(lengths, *p, sizeof lengths);
+    left -= sizeof lengths;
+    if (lengths[0] > left || lengths[1] > left - lengths[0])
+        return false;
+    out->topic = *p + sizeof lengths;
+    out->topic_len = lengths[0];
+    out->text = out->topic + out->topic_len;
+    out->text_len = lengths[1];
+    *p = out->text + out->text_len;
+    return true;
+}

@@ -1,0 +1,26 @@
+/* A streamed reply that goes on without its worker: what to send when something happens. The keeper
+ * (pool/keeper.c) holds the connections of all of them, and knows no more than this. */
+#ifndef WEB_HANDOVER_H
+#define WEB_HANDOVER_H
+
+#include "base/buf.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#define HANDOVER_BYTES_MAX 32768 /* of one stream */
+
+/* Topics: the absolute path of a file or, with a slash at its end, of a directory, which changed;
+ * and these. */
+#define HANDOVER_END ""  /* the stream is ended from our side: the last thing to send */
+#define HANDOVER_KEY "=" /* not sent: the name that a stream goes by, if it may be changed */
+
+struct handover_entry {
+    const char *topic, *text;
+    size_t topic_len, text_len;
+};
+
+void handover_add(struct buf *b, const char *topic, const char *text, size_t len);
+/* The entry at *p, which moves on. false: there is none. */
+bool handover_next(const char **p, const char *end, struct handover_entry *out);
+
+#endif

@@ -1,0 +1,147 @@
+// Notifications: subscriptions/listen, the GET stream and resources/subscribe; idle streams hold no worker.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { callTool, META, MODERN, modern, post } from '../parts/mcp.mjs';
+import { startSite } from '../parts/site.mjs';
+import { until } from '../parts/util.mjs';
+
+const ID = 'io.modelcontextprotocol/subscriptionId';
+let site;
+let token;
+let dir;
+const write = (file, content) => fs.writeFileSync(path.join(dir, file), content);
+const manifest = (name) => JSON.stringify({ name, description: name, inputSchema: { type: 'object' }, run: { command: ['/bin/true'] } });
+
+before(async () => {
+  dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-listen-'));
+  for (const kind of ['tools.d', 'resources.d', 'prompts.d']) fs.mkdirSync(path.join(dir, kind));
+  write('resources.d/note.txt', 'one');
+  write('resources.d/note.json', JSON.stringify({ uri: 'doc://note', name: 'note', run: { file: 'note.txt' } }));
+  write('resources.d/text.json', JSON.stringify({ uri: 'doc://text', name: 'text', run: { text: 'fixed' } }));
+  site = await startSite({ config: { TOOLS_DIR: path.join(dir, 'tools.d'), RESOURCES_DIR: path.join(dir, 'resources.d'),
+    PROMPTS_DIR: path.join(dir, 'prompts.d'), WORKERS_MIN: '1', WORKERS_MAX: '2' } });
+  token = await site.cognito.accessToken();
+});
+after(async () => {
+  await site?.close();
+  fs.rmSync(dir, { recursive: true, force: true });
+});
+
+// Opens a stream; `messages` grows as they arrive.
+async function open(init) {
+  const gone = new AbortController();
+  const response = await fetch(site.mcpUrl, { signal: gone.signal, ...init });
+  const stream = { status: response.status, headers: response.headers, messages: [], ended: false, close: () => gone.abort() };
+  stream.done = (async () => {
+    let text = '';
+    try {
+      for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
+        text += part;
+        stream.messages = text.split('\n\n').filter((event) => event.startsWith('data: {')).map((event) => JSON.parse(event.slice(6)));
+      }
+    } catch { /* closed by us */ }
+    stream.ended = true;
+  })();
+  return stream;
+}
+
+function listen(notifications, { id = 7, as = token } = {}) {
+  return open({ method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream',
+    authorization: `Bearer ${as}`, 'mcp-protocol-version': MODERN, 'mcp-method': 'subscriptions/listen' },
+  body: JSON.stringify({ jsonrpc: '2.0', id, method: 'subscriptions/listen', params: { notifications, _meta: META } }) });
+}
+
+const arrives = (stream, method) => until(`${method}, got ${JSON.stringify(stream.messages)}`,
+  () => stream.messages.find((each) => each.method === method));
+
+test('the acknowledgement comes first and says what is agreed to', async () => {
+  const stream = await listen({ toolsListChanged: true, promptsListChanged: false, resourceSubscriptions: ['doc://note', 'doc://text', 'doc://none'] });
+  const first = await arrives(stream, 'notifications/subscriptions/acknowledged');
+  assert.equal(stream.messages[0], first);
+  assert.deepEqual(first.params, { _meta: { [ID]: 7 }, notifications: { toolsListChanged: true, resourceSubscriptions: ['doc://note'] } });
+  stream.close();
+});
+
+test('a new manifest is told to who asked for it, and is there at once', async () => {
+  const tools = await listen({ toolsListChanged: true }, { id: 'a' });
+  const prompts = await listen({ promptsListChanged: true });
+  await arrives(tools, 'notifications/subscriptions/acknowledged');
+  await arrives(prompts, 'notifications/subscriptions/acknowledged');
+  write('tools.d/fresh.json', manifest('fresh'));
+  const told = await arrives(tools, 'notifications/tools/list_changed');
+  assert.deepEqual(told.params, { _meta: { [ID]: 'a' } });
+  const names = async () => (await modern(site, token, 'tools/list')).body.result.tools.map((each) => each.name);
+  assert.ok((await names()).includes('fresh'));
+  assert.ok(!(await callTool(site, token, 'fresh')).isError);
+  write('prompts.d/p.json', JSON.stringify({ name: 'p', run: { messages: [{ role: 'user', content: { type: 'text', text: 'x' } }] } }));
+  await arrives(prompts, 'notifications/prompts/list_changed');
+  assert.equal(prompts.messages.length, 2, 'nothing about tools');
+  fs.rmSync(path.join(dir, 'tools.d/fresh.json'));
+  await until('a second message', () => tools.messages.length === 3);
+  assert.ok(!(await names()).includes('fresh'));
+  tools.close();
+  prompts.close();
+});
+
+test('a resource that changes is told, by writing and by renaming', async () => {
+  const stream = await listen({ resourceSubscriptions: ['doc://note'] });
+  await arrives(stream, 'notifications/subscriptions/acknowledged');
+  write('resources.d/note.txt', 'two');
+  const told = await arrives(stream, 'notifications/resources/updated');
+  assert.deepEqual(told.params, { _meta: { [ID]: 7 }, uri: 'doc://note' });
+  write('resources.d/note.new', 'three');
+  fs.renameSync(path.join(dir, 'resources.d/note.new'), path.join(dir, 'resources.d/note.txt'));
+  await until('the second message', () => stream.messages.length === 3);
+  stream.close();
+});
+
+test('many idle streams hold no worker', async () => {
+  const streams = await Promise.all(Array.from({ length: 100 }, () => listen({ toolsListChanged: true })));
+  await Promise.all(streams.map((stream) => arrives(stream, 'notifications/subscriptions/acknowledged')));
+  const texts = await Promise.all(Array.from({ length: 20 }, (_, i) => callTool(site, token, 'echo', { text: `${i}` })));
+  assert.equal(texts.length, 20);
+  write('tools.d/again.json', manifest('again'));
+  await Promise.all(streams.map((stream) => arrives(stream, 'notifications/tools/list_changed')));
+  for (const stream of streams) stream.close();
+});
+
+test('before 2026-07-28: GET, and subscriptions that change while it is open', async () => {
+  const started = await post(site, token, { jsonrpc: '2.0', id: 0, method: 'initialize',
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } } });
+  const session = { 'mcp-session-id': started.headers.get('mcp-session-id'), 'mcp-protocol-version': '2025-11-25' };
+  const ask = (method, uri) => post(site, token, { jsonrpc: '2.0', id: 1, method, params: { uri } }, session);
+  const get = (headers) => open({ headers: { accept: 'text/event-stream', authorization: `Bearer ${token}`, ...session, ...headers } });
+  const stream = await get({});
+  assert.equal(stream.status, 200);
+  write('tools.d/old.json', manifest('old'));
+  await arrives(stream, 'notifications/tools/list_changed');
+  assert.equal((await ask('resources/subscribe', 'doc://note')).status, 200);
+  write('resources.d/note.txt', 'four');
+  assert.deepEqual((await arrives(stream, 'notifications/resources/updated')).params, { uri: 'doc://note' });
+  assert.equal((await ask('resources/unsubscribe', 'doc://note')).status, 200);
+  write('resources.d/note.txt', 'five');
+  write('tools.d/older.json', manifest('older'));
+  await until('the change of the list', () => stream.messages.filter((each) => each.method.includes('tools')).length === 2);
+  assert.equal(stream.messages.filter((each) => each.method.includes('updated')).length, 1);
+  stream.close();
+
+  assert.equal((await get({ accept: 'application/json' })).status, 406);
+  assert.equal((await get({ 'mcp-session-id': 'unknown' })).status, 404);
+  assert.equal((await get({ 'mcp-protocol-version': MODERN })).status, 405);
+  assert.equal((await get({ authorization: '' })).status, 401);
+});
+
+test('a reload ends the streams in good order', async () => {
+  const stream = await listen({ toolsListChanged: true });
+  await arrives(stream, 'notifications/subscriptions/acknowledged');
+  site.daemon.signal('SIGHUP');
+  await until('the end of the stream', () => stream.ended);
+  assert.deepEqual(stream.messages.at(-1), { jsonrpc: '2.0', id: 7, result: { _meta: { [ID]: 7 }, resultType: 'complete' } });
+  const next = await listen({ toolsListChanged: true });
+  await arrives(next, 'notifications/subscriptions/acknowledged');
+  next.close();
+});
