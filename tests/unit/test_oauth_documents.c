@@ -1,4 +1,5 @@
 /* Client documents in the host's cache, at any time, from a server that does what the test says. */
+#include "reply_of.h"
 #include "unit.h"
 
 #include <signal.h>
@@ -37,8 +38,11 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     server.calls++;
     if (server.rc)
         return err_set(e, server.rc, "scripted");
-    *out = (struct http_reply){server.status, "application/json", arena_strdup(a, server.body),
-                               strlen(server.body), server.head};
+    *out = reply_of(a, server.head);
+    out->status = server.status;
+    out->content_type = "application/json";
+    out->body = arena_strdup(a, server.body);
+    out->body_len = strlen(server.body);
     return OK;
 }
 
