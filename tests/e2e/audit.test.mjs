@@ -100,7 +100,7 @@ test('AUDIT_LOG: a file, which is opened again on HUP as logrotate wants it', as
     assert.deepEqual(brief(auditLines(fs.readFileSync(file, 'utf8'))), ['refresh refused']);
     assert.equal(fs.statSync(file).mode & 0o777, 0o640);
     fs.renameSync(file, `${file}.1`);
-    await reload(logged, until);
+    await reload(logged);
     await refresh(logged, 'y');
     assert.equal(auditLines(fs.readFileSync(file, 'utf8')).length, 1);
     assert.equal(auditLines(fs.readFileSync(`${file}.1`, 'utf8')).length, 1);

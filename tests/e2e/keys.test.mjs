@@ -9,7 +9,6 @@ import { reload } from '../parts/audit.mjs';
 import { Browser, refreshTarget } from '../parts/browser.mjs';
 import { assertOAuthError, authorizeUrl, login, pkce, redeem, refresh, REDIRECT, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
-import { until } from '../parts/util.mjs';
 
 // The key that sealed it: base64url of version, key id, …
 const keyOf = (sealed) => Buffer.from(sealed, 'base64url').subarray(1, 5).toString('hex');
@@ -26,7 +25,7 @@ test('a new key first, the old one behind it: nobody is logged out; the old one 
     const oldText = fs.readFileSync(file, 'utf8');
     const fresh = crypto.randomBytes(32).toString('base64url');
     fs.writeFileSync(file, `${fresh}\n${oldText}`);
-    await reload(site, until);
+    await reload(site);
     const newId = crypto.createHash('sha256').update(Buffer.from(fresh, 'base64url')).digest().subarray(0, 4).toString('hex');
 
     assert.ok(refreshTarget(await browser.submit(page, { decision: 'approve' })).startsWith(site.cognito.authorizeUrl), 'a page that was open');
@@ -37,7 +36,7 @@ test('a new key first, the old one behind it: nobody is logged out; the old one 
     assert.equal(keyOf(answer.body.refresh_token), newId, 'each refresh moves on to the new key');
 
     fs.writeFileSync(file, `${fresh}\n`);
-    await reload(site, until);
+    await reload(site);
     assertOAuthError(await refresh(site, held.refresh_token), 400, 'invalid_grant');
     assert.equal((await refresh(site, answer.body.refresh_token)).status, 200);
     const again = await browser.open(authorizeUrl(site, { code_challenge: pkce().challenge }));
@@ -46,7 +45,7 @@ test('a new key first, the old one behind it: nobody is logged out; the old one 
 
     // A file that cannot be used: the old keys stay in force.
     fs.writeFileSync(file, 'not a key\n');
-    await reload(site, until, 'event=reload_failed hint=');
+    await reload(site, { refused: true });
     assert.match(site.daemon.log, /SECRET_KEY_FILE: the secret key file cannot be used/);
     assert.equal((await refresh(site, answer.body.refresh_token)).status, 200);
     fs.writeFileSync(file, `${fresh}\n`);

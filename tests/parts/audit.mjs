@@ -1,6 +1,8 @@
 // The audit lines in a log: each an object, in order.
 
 import assert from 'node:assert/strict';
+import { workersOf } from './daemon.mjs';
+import { until } from './util.mjs';
 
 export function auditLines(text) {
   return text.slice(0, text.lastIndexOf('\n') + 1).split('\n').filter((line) => line.startsWith('{')).map((line) => {
@@ -9,11 +11,15 @@ export function auditLines(text) {
   });
 }
 
-// Sends HUP, and waits until the workers of the new generation have taken over. Gives back what was logged meanwhile.
-export async function reload(site, until, expected = 'event=reload_ok') {
+// Sends HUP, and waits until the workers of the new generation have taken over and the old ones, which answer what is
+// waiting, are gone; or until the reload was refused. Gives back what was logged meanwhile.
+export async function reload(site, { refused = false } = {}) {
   const before = site.daemon.log.length;
-  site.daemon.signal('SIGHUP');
+  const old = workersOf(site.daemon);
   const said = () => site.daemon.log.slice(before);
+  const expected = refused ? 'event=reload_failed hint=' : 'event=reload_ok';
+  site.daemon.signal('SIGHUP');
   await until(() => `${expected} in: ${said()}`, () => said().includes(expected));
+  if (!refused) await until('the end of the old workers', () => !workersOf(site.daemon).some((pid) => old.includes(pid)));
   return said();
 }
