@@ -251,6 +251,8 @@ static void derive_own(struct loading *l) {
     }
     if (!*c->secret_key_file)
         c->secret_key_file = arena_printf(a, "%s/secret.key", c->state_dir);
+    if (!*c->status_file)
+        c->status_file = arena_printf(a, "%s/status.json", c->state_dir);
 }
 
 static void check_rest(struct loading *l) {

@@ -111,6 +111,8 @@ static void serve(struct worker *w, int fd) {
     if (rc == OK || rc == ERR_TOO_LARGE) {
         reply_init(&rp, w->arena);
         app_handle(w->app, &rq, rc, &rp);
+        if (rp.status >= 500)
+            w->slot->errors++;
         if (fcgi_reply(w->fcgi, &rp))
             log_info("reply_lost", kv("request", rq.id),
                      kv("why", "the web server went away or stopped reading"));
