@@ -1,15 +1,20 @@
-// The whole site for one test file: local Cognito, document host, mcp-authd, lighttpd, each on free ports and in one
-// temporary folder.
+// The whole site for one test file: local Cognito, document host, mcp-authd and a web server, each on free ports and in
+// one temporary folder. WEB_SERVER in the environment is lighttpd (default) or apache.
 
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { startApache } from './apache.mjs';
 import { startCognito } from './cognito.mjs';
 import { findTrouble, startDaemon } from './daemon.mjs';
 import { startDocumentHost } from './document-host.mjs';
 import { startLighttpd } from './lighttpd.mjs';
 import { makeCertificates } from './tls.mjs';
 import { freePort, ROOT } from './util.mjs';
+
+const webServers = { lighttpd: startLighttpd, apache: startApache };
+export const WEB_SERVER = process.env.WEB_SERVER ?? 'lighttpd';
+if (!(WEB_SERVER in webServers)) throw new Error(`WEB_SERVER=${WEB_SERVER} is none of ${Object.keys(webServers).join(', ')}`);
 
 export const CLIENT_PATH = '/client.json';
 export const OTHER_CLIENT_PATH = '/other-client.json';
@@ -19,11 +24,12 @@ export const OTHER_CLIENT_PATH = '/other-client.json';
 //   env        environment of the daemon
 //   cognito    options for startCognito; false: none, the configuration names a real pool
 //   host       '127.0.0.1' (default) or 'localhost': the name in the public addresses
-//   port       of lighttpd, a free one if not given
-//   ipv6       lighttpd listens on [::1] too
+//   port       of the web server, a free one if not given
+//   ipv6       the web server listens on [::1] too
+//   activated  the daemon's socket is held by a launcher in systemd's place
 //   mustFail   strings: lines of the daemon's log that hold one of them are expected trouble
 export async function startSite({ config = {}, env = {}, cognito: cognitoOptions = {}, host = '127.0.0.1', port, ipv6,
-  mustFail = [] } = {}) {
+  activated = false, mustFail = [] } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-'));
   const closers = [];
   async function close() {
@@ -58,7 +64,7 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       CLIENT_METADATA_CA_FILE: certificates.ca, CLIENT_METADATA_ALLOW_NETS: '127.0.0.0/8 ::1/128',
       ...config,
     };
-    const daemon = await startDaemon({ dir, config: keys, env });
+    const daemon = await startDaemon({ dir, config: keys, env, activated });
     closers.push(async () => {
       const outcome = await daemon.stop();
       const trouble = findTrouble(daemon.log).filter((line) => !mustFail.some((each) => line.includes(each)));
@@ -66,7 +72,7 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       if (outcome.code !== 0) throw new Error(`the daemon ended with ${JSON.stringify(outcome)}:\n${daemon.log}`);
     });
 
-    const web = await startLighttpd({ dir, port, socket, ipv6 });
+    const web = await webServers[WEB_SERVER]({ dir, port, socket, ipv6 });
     closers.push(() => web.stop());
 
     return { dir, port, issuer, mcpUrl, clientId, otherClientId, cognito, documents, daemon, web, keys, close };
