@@ -1,6 +1,7 @@
 // Logs in and calls tools by the files that the package installed, as an admin would set them up:
 //   tests/node tests/deb/installed.mjs apache|lighttpd      (as root, on a machine that may be changed)
-// Where systemd runs the machine, it runs the service; elsewhere the daemon is started as the service's user.
+// Where systemd runs the machine, it runs the service; elsewhere the daemon is started as the service's user. The commands
+// are those of the documents, taken from there.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -14,7 +15,7 @@ import { callTool } from '../parts/mcp.mjs';
 import { tokens } from '../parts/oauth.mjs';
 import { start } from '../parts/process.mjs';
 import { makeCertificates } from '../parts/tls.mjs';
-import { accepts, freePort, until } from '../parts/util.mjs';
+import { accepts, freePort, ROOT, until } from '../parts/util.mjs';
 
 const CONF = '/etc/mcp-authd/mcp-authd.conf';
 const SOCKET = '/run/mcp-authd/mcp-authd.sock';
@@ -23,6 +24,16 @@ const hasSystemd = fs.existsSync('/run/systemd/system');
 const kind = process.argv[2];
 const closers = [];
 const run = (command, ...args) => execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+// Runs the commands of the block that follows `<!-- test: NAME -->` in a document.
+function documented(file, name) {
+  const text = fs.readFileSync(path.join(ROOT, 'docs', file), 'utf8');
+  const block = text.match(new RegExp(`<!-- test: ${name} -->\n\`\`\`sh\n([^]*?)\`\`\`\n`));
+  assert.ok(block, `${file} has no commands for ${name}`);
+  for (const command of block[1].trim().split('\n')) {
+    if (hasSystemd || !command.startsWith('systemctl ')) run('sh', '-ec', command);
+  }
+}
 
 // Sets keys in the annotated file, in the lines where they stand.
 function configure(keys) {
@@ -43,15 +54,15 @@ function setLine(file, pattern, line) {
 const webServers = {
   async apache(port) {
     setLine('/etc/apache2/ports.conf', /^Listen .*\n/gm, `Listen 127.0.0.1:${port}`);
-    run('a2enmod', '--quiet', 'proxy_fcgi');
-    run('a2enconf', '--quiet', 'mcp-authd');
-    run('apache2ctl', '-t');
+    if (hasSystemd) run('systemctl', 'start', 'apache2');
+    documented('apache.md', 'enable');
     return hasSystemd ? service('apache2') : start('apache2ctl', ['-D', 'FOREGROUND']);
   },
   async lighttpd(port) {
     setLine('/etc/lighttpd/lighttpd.conf', /^server\.(port|bind)\s*=.*\n/gm, `server.port = ${port}\nserver.bind = "127.0.0.1"`);
-    run('lighty-enable-mod', 'mcp-authd');
-    run('lighttpd', '-tt', '-f', '/etc/lighttpd/lighttpd.conf');
+    if (hasSystemd) run('systemctl', 'start', 'lighttpd');
+    run('rm', '-f', '/etc/lighttpd/conf-enabled/50-mcp-authd.conf');      // the command fails if it is there already
+    documented('lighttpd.md', 'enable');
     return hasSystemd ? service('lighttpd') : start('lighttpd', ['-D', '-f', '/etc/lighttpd/lighttpd.conf']);
   },
 };
@@ -64,11 +75,10 @@ async function service(name) {
 
 async function startDaemon() {
   if (hasSystemd) {
-    run('systemctl', 'enable', '--now', 'mcp-authd');
+    documented('install.md', 'enable');
     return service('mcp-authd');
   }
-  // docs/install.md, "Without systemd": the folder's group becomes the socket's.
-  run('install', '-d', '-o', 'mcp-authd', '-g', 'www-data', '-m', '2750', '/run/mcp-authd');
+  documented('install.md', 'without-systemd');
   return start('setpriv', ['--reuid=mcp-authd', '--regid=mcp-authd', '--init-groups', '/usr/sbin/mcp-authd']);
 }
 
@@ -99,7 +109,7 @@ async function main() {
     COGNITO_AUTHORIZE_URL: cognito.authorizeUrl, COGNITO_TOKEN_URL: cognito.tokenUrl, COGNITO_JWKS_URL: cognito.jwksUrl,
     CLIENT_METADATA_CA_FILE: certificates.ca, CLIENT_METADATA_ALLOW_NETS: '127.0.0.0/8',
   });
-  run('setpriv', '--reuid=mcp-authd', '--regid=mcp-authd', '--init-groups', 'mcp-authd', '-t');
+  documented('install.md', 'check');
   const daemon = await startDaemon();
   closers.push(() => daemon.stop());
   await daemon.ready('listening', () => accepts({ path: SOCKET }));

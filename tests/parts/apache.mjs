@@ -17,14 +17,14 @@ const NEEDED = ['mpm_event', 'authz_core', 'authn_core', 'authz_host', 'alias', 
   'negotiation', 'setenvif', 'reqtimeout', 'proxy', 'proxy_fcgi'];
 
 // Mostly Debian's own values; fewer processes, since tests run beside each other.
-function mainConfig({ dir, port, socket, ipv6 }) {
+function mainConfig({ dir, port, socket, ipv6, conf, modules = [] }) {
   return `ServerRoot "${dir}"
 ServerName 127.0.0.1
 DefaultRuntimeDir "${dir}"
 PidFile "${dir}/apache.pid"
 Listen 127.0.0.1:${port}
 ${ipv6 ? `Listen [::1]:${port}` : ''}
-${NEEDED.map((name) => `LoadModule ${name}_module ${MODULES}/mod_${name}.so`).join('\n')}
+${[...NEEDED, ...modules].map((name) => `LoadModule ${name}_module ${MODULES}/mod_${name}.so`).join('\n')}
 ${isRoot ? 'User www-data\nGroup www-data' : ''}
 StartServers 1
 ThreadsPerChild 64
@@ -45,7 +45,7 @@ DirectoryIndex index.html
 TypesConfig /etc/mime.types
 AddOutputFilterByType DEFLATE text/html text/plain application/json
 Define MCP_AUTHD_SOCKET "${socket}"
-Include "${CONF}"
+${conf ?? `Include "${CONF}"`}
 `;
 }
 
@@ -54,14 +54,15 @@ function letIn({ dir, socket }) {
   if (socket.startsWith('/')) execFileSync('chgrp', ['www-data', socket]);
 }
 
-export async function startApache({ dir, port, socket, ipv6 = false }) {
+// `conf` is text that takes the place of the usual file; `modules` are more that it needs.
+export async function startApache({ dir, port, socket, ipv6 = false, conf, modules }) {
   if (!fs.existsSync(BINARY)) throw new Error('Apache is not installed (Debian package apache2)');
   const config = path.join(dir, 'apache.conf');
   const errorLog = path.join(dir, 'error.log');
   fs.mkdirSync(path.join(dir, 'htdocs'), { recursive: true });
   fs.writeFileSync(path.join(dir, 'htdocs/index.html'), 'a page of the site itself\n');
   if (isRoot) letIn({ dir, socket });
-  fs.writeFileSync(config, mainConfig({ dir, port, socket, ipv6 }));
+  fs.writeFileSync(config, mainConfig({ dir, port, socket, ipv6, conf, modules }));
   execFileSync(BINARY, ['-t', '-f', config], { stdio: ['ignore', 'pipe', 'pipe'] });
 
   const child = start(BINARY, ['-D', 'FOREGROUND', '-f', config]);

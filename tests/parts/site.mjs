@@ -12,7 +12,7 @@ import { startLighttpd } from './lighttpd.mjs';
 import { makeCertificates } from './tls.mjs';
 import { freePort, ROOT } from './util.mjs';
 
-const webServers = { lighttpd: startLighttpd, apache: startApache };
+export const webServers = { lighttpd: startLighttpd, apache: startApache };
 export const WEB_SERVER = process.env.WEB_SERVER ?? 'lighttpd';
 if (!(WEB_SERVER in webServers)) throw new Error(`WEB_SERVER=${WEB_SERVER} is none of ${Object.keys(webServers).join(', ')}`);
 
