@@ -6,8 +6,9 @@ PREFIX  ?= /usr
 VERSION := $(shell cat VERSION)
 
 PKGS    := fcgi json-c libcurl libjwt-gnutls gnutls nettle libpcre2-8
-LIBS     = $(shell pkg-config --libs $(PKGS)) -llmdb -lm
-INCS     = $(shell pkg-config --cflags $(PKGS))
+PKG_CONFIG ?= pkg-config
+LIBS     = $(shell $(PKG_CONFIG) --libs $(PKGS)) -llmdb -lm
+INCS     = $(shell $(PKG_CONFIG) --cflags $(PKGS))
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
            -Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough
 ifneq ($(WERROR),)
@@ -25,7 +26,7 @@ HARDEN  += -D_FORTIFY_SOURCE=2
 endif
 ALLCFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -DMCP_AUTHD_VERSION='"$(VERSION)"' \
             $(WARN) $(HARDEN) $(INCS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
-LINK      = $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+LINK      = $(CC) $(CFLAGS) -fPIE -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
 SRCS    := $(wildcard src/*.c src/*/*.c)
 OBJS    := $(SRCS:src/%.c=$(BUILD)/obj/%.o)
@@ -82,6 +83,7 @@ guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, head
 	@tests/guards/shell.sh
 	@tests/guards/conf.sh $(BUILD)/mcp-authd
 	@tests/guards/docs.sh $(BUILD)/mcp-authd
+	@tests/guards/units.sh
 
 conf: $(BUILD)/mcp-authd  ## write conf/mcp-authd.conf anew from the table of keys
 	$(BUILD)/mcp-authd -p >conf/mcp-authd.conf
@@ -132,8 +134,16 @@ fuzz:  ## fuzz every parser with libFuzzer, FUZZ_SECONDS each (60)
 pool-test: $(BUILD)/pool/stub $(BUILD)/pool/pool_test  ## signals, crashes, reloads, sizing of the worker pool
 	$(BUILD)/pool/pool_test $(BUILD)/pool/stub
 
-e2e: $(BUILD)/mcp-authd $(BUILD)/schema_check  ## logins and calls through lighttpd by the official clients
-	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node --test tests/e2e/*.test.mjs
+# In systemd's place: holds the socket while the daemon restarts.
+$(BUILD)/activate: tests/parts/activate.c
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $<
+
+e2e: e2e-lighttpd e2e-apache  ## logins and calls by the official clients, through lighttpd and through Apache
+
+e2e-lighttpd e2e-apache: $(BUILD)/mcp-authd $(BUILD)/activate $(BUILD)/schema_check
+	WEB_SERVER=$(@:e2e-%=%) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) ACTIVATE=$(abspath $(BUILD)/activate) \
+	  tests/node --test tests/e2e/*.test.mjs
 
 conformance: $(BUILD)/mcp-authd  ## the official conformance suite, both requirement sets
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/conformance/run.mjs
@@ -156,13 +166,16 @@ bench-login: $(BUILD)/mcp-authd  ## DynamoDB calls, request units and CPU time o
 
 # --- installing
 
-install: $(BUILD)/mcp-authd  ## install under DESTDIR
+man: $(BUILD)/mcp-authd  ## write the manual pages that are made from the program and from docs/
+	scripts/man $(BUILD)/mcp-authd $(BUILD)/man
+
+# What the Debian package takes; it has its own way with documents, manual pages and units.
+install-files: $(BUILD)/mcp-authd
 	install -D -m 755 $(BUILD)/mcp-authd $(DESTDIR)$(PREFIX)/sbin/mcp-authd
 	[ -e $(DESTDIR)/etc/mcp-authd/mcp-authd.conf ] || \
 	  install -D -m 644 conf/mcp-authd.conf $(DESTDIR)/etc/mcp-authd/mcp-authd.conf
 	install -d $(DESTDIR)/etc/mcp-authd/tools.d $(DESTDIR)/etc/mcp-authd/resources.d \
 	  $(DESTDIR)/etc/mcp-authd/prompts.d $(DESTDIR)/etc/mcp-authd/clients.d
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mcp-authd README.md docs/*.md
 	install -D -m 644 conf/fail2ban/filter.d/mcp-authd.conf $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/fail2ban/filter.d/mcp-authd.conf
 	install -D -m 644 conf/fail2ban/jail.d/mcp-authd.conf $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/fail2ban/jail.d/mcp-authd.conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/templates share/templates/*
@@ -170,10 +183,27 @@ install: $(BUILD)/mcp-authd  ## install under DESTDIR
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d share/tools.d/*.sh
 	install -D -m 644 conf/lighttpd/mcp-authd-routes.conf $(DESTDIR)/etc/lighttpd/mcp-authd-routes.conf
 	install -D -m 644 conf/lighttpd/50-mcp-authd.conf $(DESTDIR)/etc/lighttpd/conf-available/50-mcp-authd.conf
+	install -D -m 644 conf/apache/mcp-authd.conf $(DESTDIR)/etc/apache2/conf-available/mcp-authd.conf
+	install -D -m 644 conf/completion/mcp-authd $(DESTDIR)$(PREFIX)/share/bash-completion/completions/mcp-authd
+
+install: install-files man  ## install under DESTDIR
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mcp-authd README.md docs/*.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 $(BUILD)/man/mcp-authd.conf.5
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 $(BUILD)/man/mcp-authd-tool.7
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/mcp-authd.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system conf/systemd/*.service conf/systemd/*.socket
+
+deb:  ## build the Debian package, from source, into build/deb
+	@scripts/deps deb
+	@scripts/deb
+
+deb-test:  ## build, install, use, upgrade and purge the package in minimal Debian 12 and 13 (needs root)
+	tests/deb/run.sh bookworm
+	tests/deb/run.sh trixie
 
 clean:  ## remove what was built
 	rm -rf build
 
-.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e conformance warnings bench bench-login install clean
+.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e e2e-lighttpd e2e-apache conformance warnings bench bench-login man install-files install deb deb-test clean
 .SECONDARY:
 -include $(OBJS:.o=.d) $(UNITS:=.d)

@@ -6,24 +6,19 @@
 
 #include "app/app.h"
 #include "base/config.h"
-#include "doctor/doctor.h"
+#include "commands.h"
 #include "pool/pool.h"
 
-#define DEFAULT_CONFIG "/etc/mcp-authd/mcp-authd.conf"
-#define EXIT_USAGE 2 /* wrong flags or configuration */
-
 static void usage(FILE *out) {
-    (void)fputs(
-        "usage: mcp-authd [-c FILE] [-t | -p | -V]\n"
-        "       mcp-authd doctor [-c FILE] [--json]\n"
-        "  -c FILE  configuration (" DEFAULT_CONFIG ")\n"
-        "  -t       check the configuration and everything it names, print it, and exit\n"
-        "  -p       print an annotated configuration file with the defaults, and exit\n"
-        "  -V       print the version, and exit\n"
-        "  doctor   try everything that the service needs, and say what to do about the rest;\n"
-        "           exit status 0: all is good, 1: warnings, 2: something will not work\n"
-        "Runs in the foreground and logs to stderr.\n",
-        out);
+    (void)fputs("usage: mcp-authd [-c FILE] [-t | -p | -V]\n"
+                "       mcp-authd COMMAND [-c FILE] [ARGUMENT]\n"
+                "  -c FILE  configuration (" DEFAULT_CONFIG ")\n"
+                "  -t       check the configuration and everything it names, print it, and exit\n"
+                "  -p       print an annotated configuration file with the defaults, and exit\n"
+                "  -V       print the version, and exit\n"
+                "Runs in the foreground and logs to stderr. Commands:\n",
+                out);
+    commands_list(out);
 }
 
 static int check(const struct config *config) {
@@ -39,8 +34,8 @@ int main(int argc, char **argv) {
     struct config *config;
     int opt, only_check = 0, status;
 
-    if (argc > 1 && !strcmp(argv[1], "doctor"))
-        return doctor_main(argc - 1, argv + 1, DEFAULT_CONFIG);
+    if (argc > 1 && argv[1][0] != '-')
+        return command_run(argc - 1, argv + 1);
     while ((opt = getopt(argc, argv, "c:tpVh")) != -1) {
         switch (opt) {
         case 'c':

@@ -324,6 +324,18 @@ static bool check_store(const struct config *config, FILE *problems) {
     return true;
 }
 
+bool app_make_key(const char *path, FILE *problems) {
+    struct seal_keys *keys = NULL;
+    struct err e;
+
+    if (seal_keys_load(path, true, &keys, &e)) {
+        (void)fprintf(problems, "%s\n", e.detail);
+        return false;
+    }
+    seal_keys_free(keys);
+    return true;
+}
+
 bool app_check(const struct config *config, FILE *problems) {
     const struct http_options guarded = guarded_options(config);
     struct seal_keys *keys = NULL;

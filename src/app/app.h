@@ -31,4 +31,11 @@ void app_upkeep(struct app *app);
  * clients are reported but do not count. */
 bool app_check(const struct config *config, FILE *problems);
 
+/* try_client.c: would this client be allowed to log users in? Fetches its document as /authorize
+ * does, and writes what it found. */
+bool app_try_client(const struct config *config, const char *client_id, FILE *out);
+
+/* Makes a key file if there is none, as the first start does; checks the one that is there. */
+bool app_make_key(const char *path, FILE *problems);
+
 #endif

@@ -276,6 +276,8 @@ static void derive_own(struct loading *l) {
     }
     if (!*c->secret_key_file)
         c->secret_key_file = arena_printf(a, "%s/secret.key", c->state_dir);
+    if (!*c->status_file)
+        c->status_file = arena_printf(a, "%s/status.json", c->state_dir);
 }
 
 /* DynamoDB's naming rules: 3 to 255 letters, digits, _, - and dots. */

@@ -46,6 +46,8 @@ const struct config_key config_keys[] = {
     TEXT("SECRET_KEY_FILE", secret_key_file, "",
          "Keys that seal what leaves us and comes back. Made on first start, mode 0600.\n"
          "Empty: secret.key in STATE_DIR."),
+    TEXT("STATUS_FILE", status_file, "",
+         "What `mcp-authd status` shows, as JSON. Empty: status.json in STATE_DIR."),
     TEXT("LISTEN", listen, "/run/mcp-authd/mcp-authd.sock",
          "Path of the Unix socket for the web server, or IP:PORT. Not used if a socket is passed\n"
          "by systemd or by the web server."),

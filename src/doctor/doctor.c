@@ -1,6 +1,5 @@
 #include "doctor/doctor.h"
 
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,27 +97,15 @@ static void print_json(struct doctor *d) {
     (void)fprintf(d->out, "%s\n", json_text(d->arena, o, NULL));
 }
 
-int doctor_main(int argc, char **argv, const char *default_config) {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
-    struct doctor d = {.out = stdout, .worst = VERDICT_OK};
-    const char *path = default_config;
+int doctor_run(const char *config_path, bool as_json, FILE *out) {
+    struct doctor d = {.out = out, .worst = VERDICT_OK};
     struct config *config;
-    int opt;
 
     d.arena = arena_new(ARENA_MAX);
-    while ((opt = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-        if (opt == 'c') {
-            path = optarg;
-        } else if (opt == 'j') {
-            d.checks = json_new_array(d.arena);
-        } else {
-            (void)fputs("usage: mcp-authd doctor [-c FILE] [--json]\n", stderr);
-            arena_free(d.arena);
-            return VERDICT_FAIL;
-        }
-    }
+    if (as_json)
+        d.checks = json_new_array(d.arena);
     log_set_level(LOG_ERROR); /* what the rooms would log is said here, with advice */
-    config = load(&d, path);
+    config = load(&d, config_path);
     if (config) {
         d.config = config;
         run_checks(&d);

@@ -40,8 +40,7 @@ void check_config(struct doctor *d);
 void check_cognito(struct doctor *d);
 void check_dynamodb(struct doctor *d);
 
-/* Flags as in `mcp-authd doctor [-c FILE] [--json]`; argv[0] is "doctor". Returns the status to
- * exit with: 0 all is good, 1 something deserves a look, 2 something will not work. */
-int doctor_main(int argc, char **argv, const char *default_config);
+/* Runs all checks and prints a line each, or JSON. Returns the exit status: enum verdict. */
+int doctor_run(const char *config_path, bool as_json, FILE *out);
 
 #endif

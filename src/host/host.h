@@ -74,7 +74,7 @@ bool host_claim_is_taken(struct host_cache *h, const char *key, int64_t now_s);
 struct host_slots;
 enum rc host_slots_open(const char *path, struct host_slots **out, struct err *e) MUST_USE;
 void host_slots_close(struct host_slots *s); /* NULL is accepted */
-/* False if all `count` are taken. */
+/* False if all `count` are taken. With NULL there is no limit. */
 bool host_slots_enter(struct host_slots *s, unsigned count);
 void host_slots_leave(struct host_slots *s);
 

@@ -41,6 +41,8 @@ static bool lock(const struct host_slots *s, int slot, short type) {
 }
 
 bool host_slots_enter(struct host_slots *s, unsigned count) {
+    if (!s)
+        return true;
     if (s->held >= 0) /* a lock of our own would not stop us */
         return false;
     for (int i = 0; i < (int)count; i++)
@@ -52,6 +54,8 @@ bool host_slots_enter(struct host_slots *s, unsigned count) {
 }
 
 void host_slots_leave(struct host_slots *s) {
+    if (!s)
+        return;
     if (s->held >= 0)
         (void)lock(s, s->held, F_UNLCK);
     s->held = -1;

@@ -53,6 +53,8 @@ static _Noreturn void become_worker(const struct master *m, const struct generat
                                .drain_ms = m->timing->drain_ms};
 
     close(m->signals);
+    if (m->notify.fd >= 0)
+        close(m->notify.fd);
     worker_main(&args);
 }
 
@@ -77,6 +79,7 @@ bool children_spawn(struct master *m, const struct generation *g) {
         log_error("fork_failed", kv("why", strerror(errno)));
         return false;
     }
+    m->tally.workers_started++;
     m->children[i] =
         (struct child){.pid = pid, .started_ms = clock_monotonic_ms(), .generation = g->number};
     return true;
@@ -120,6 +123,9 @@ static void buried(struct master *m, unsigned i, int status) {
     int64_t now = clock_monotonic_ms(), lifetime = now - c->started_ms;
 
     log_exit(c, s, status, lifetime);
+    m->tally.requests += s->requests;
+    m->tally.errors += s->errors;
+    m->tally.workers_failed += status != 0;
     if (g) {
         g->ready = g->ready || s->ready;
         g->deaths = s->ready ? 0 : g->deaths + 1;

@@ -182,19 +182,20 @@ static enum rc listen_ip(const char *address, int *fd, struct err *e) {
     return OK;
 }
 
-enum rc listener_open(const char *address, int *fd, bool *owned, struct err *e) {
+enum rc listener_open(const char *address, int *fd, enum listener_source *source, struct err *e) {
     int count;
     enum rc rc;
 
     *fd = -1;
-    *owned = false;
+    *source = LISTENER_BOUND;
     if (systemd_gave(&count)) {
+        *source = LISTENER_SYSTEMD;
         rc = from_systemd(count, fd, e);
     } else if (is_listening(STDIN_FILENO)) {
+        *source = LISTENER_INHERITED;
         rc = adopt(STDIN_FILENO, fd, e);
     } else {
         rc = *address == '/' ? listen_unix(address, fd, e) : listen_ip(address, fd, e);
-        *owned = rc == OK;
     }
     if (rc && *fd >= 0) {
         close(*fd);
@@ -203,8 +204,8 @@ enum rc listener_open(const char *address, int *fd, bool *owned, struct err *e) 
     return rc;
 }
 
-void listener_close(const char *address, int fd, bool owned) {
-    if (owned && *address == '/') {
+void listener_close(const char *address, int fd, enum listener_source source) {
+    if (source == LISTENER_BOUND && *address == '/') {
         unlink(address);
         /* unix(7) sockets: from now on connect is refused, while accept still gives what is queued.
          * Not for an inherited socket, which is not ours alone, and not for TCP, where the same

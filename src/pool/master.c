@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -70,10 +71,13 @@ static void stop(struct master *m, const char *signal_name, int64_t now) {
     m->stop_kill_ms = now + m->timing->stop_ms;
     /* In this order: what connects after the first step is refused and can be told so by the web
      * server; what came before it is in the queue that the workers now drain. */
-    listener_close(m->address, m->listener, m->owned);
+    listener_close(m->address, m->listener, m->source);
     m->listener = -1;
+    notify_send(&m->notify, "STOPPING=1\nSTATUS=finishing what is in flight");
     log_info("stopping", kv("signal", signal_name), kvn("workers", children_alive(m)));
-    children_signal(m, SIGTERM);
+    /* What waits in systemd's socket is for the daemon that comes next: a restart under load must
+     * not wait until the queue is empty for once. */
+    children_signal(m, m->source == LISTENER_SYSTEMD ? SIGQUIT : SIGTERM);
     keeper_stop(m);
 }
 
@@ -105,6 +109,8 @@ static void wait_for_news(const struct master *m) {
 
     if (due > 0 && due < timeout)
         timeout = (int)due;
+    if (m->notify.watchdog_ms && m->notify.watchdog_ms < timeout)
+        timeout = (int)m->notify.watchdog_ms;
     (void)poll(fds, 2, timeout);
     if (read(m->wake, &calls, sizeof calls) < 0) {
         /* EAGAIN: nobody called. */
@@ -122,6 +128,8 @@ static void tick(struct master *m, int64_t now) {
     bool was_ready = m->now.ready;
 
     children_watch(m, now);
+    notify_watchdog(&m->notify, now);
+    status_write(m, now);
     if (m->stopping) {
         if (now >= m->stop_kill_ms) {
             kill_all(m, "they did not finish in time");
@@ -129,8 +137,11 @@ static void tick(struct master *m, int64_t now) {
         }
         return;
     }
-    if (children_ready(m, &m->now) && !was_ready)
+    if (children_ready(m, &m->now) && !was_ready) {
+        m->status_ms = now; /* those who wait for it see it soon */
+        notify_send(&m->notify, "READY=1\nSTATUS=serving");
         log_info("ready", kvn("workers", children_alive(m)));
+    }
     if (!m->now.ready && m->now.deaths >= POOL_START_FAILURES_MAX) {
         give_up(m);
         return;
@@ -157,7 +168,7 @@ static bool open_all(struct master *m) {
     if (keep_standard_fds() && (m->signals = open_signals()) >= 0 &&
         (m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0 &&
         (m->board = scoreboard_new()) != NULL && keeper_open(m)) {
-        if (listener_open(m->address, &m->listener, &m->owned, &e) == OK)
+        if (listener_open(m->address, &m->listener, &m->source, &e) == OK)
             return true;
         log_error("listen_failed", kv("why", e.text));
     } else {
@@ -168,7 +179,8 @@ static bool open_all(struct master *m) {
 
 static void close_all(struct master *m) {
     if (m->listener >= 0)
-        listener_close(m->address, m->listener, m->owned);
+        listener_close(m->address, m->listener, m->source);
+    notify_close(&m->notify);
     if (m->wake >= 0)
         close(m->wake);
     if (m->signals >= 0)
@@ -181,6 +193,7 @@ static void close_all(struct master *m) {
     config_free(m->now.config);
     config_free(m->next.config);
     free(m->address);
+    free(m->status_path);
     free(m);
 }
 
@@ -192,13 +205,17 @@ int pool_run_timed(const char *config_path, struct config *config,
     m->config_path = config_path;
     m->timing = timing;
     m->address = xstrdup(config->listen);
+    m->status_path = xstrdup(config->status_file);
+    m->started_s = time(NULL);
+    notify_open(&m->notify);
     m->now = (struct generation){.number = m->generations = 1, .config = config};
     m->target = config->workers_min;
     if (open_all(m)) {
-        log_info("started", kv("listen", m->owned ? m->address : "inherited"),
+        log_info("started", kv("listen", m->source == LISTENER_BOUND ? m->address : "inherited"),
                  kvn("workers_min", config->workers_min), kvn("workers_max", config->workers_max),
                  kv("version", MCP_AUTHD_VERSION));
         run(m);
+        status_remove(m);
         status = m->status;
     }
     close_all(m);

@@ -2,6 +2,9 @@
 #ifndef POOL_MASTER_H
 #define POOL_MASTER_H
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include "pool/pool.h"
 
 /* One worker process, as the master sees it. The index is that of its slot on the scoreboard. */
@@ -20,6 +23,22 @@ struct generation {
     bool ready;            /* one has been */
 };
 
+/* The way to systemd's notification socket. */
+struct notify {
+    int fd; /* -1: nobody wants to know */
+    struct sockaddr_un to;
+    socklen_t to_len;
+    int64_t watchdog_ms, next_ms; /* how often it wants a sign of life (0: never), and when next */
+};
+
+/* What has been counted since the start; for requests, those of workers that have gone. */
+struct tally {
+    uint64_t requests, errors, workers_started, workers_failed, reloads, reloads_refused;
+};
+
+#define STATUS_BYTES_MAX 1024
+#define PATH_BYTES_MAX 4096
+
 struct master {
     const char *config_path;
     const struct pool_timing *timing;
@@ -29,7 +48,7 @@ struct master {
     struct scoreboard *board;
     char *address; /* LISTEN as it was at the start */
     int listener;  /* -1: closed */
-    bool owned;
+    enum listener_source source;
     int wake, signals; /* eventfd and signalfd */
 
     pid_t keeper;              /* 0: none */
@@ -47,6 +66,13 @@ struct master {
     bool stopping, reload_again;
     int64_t stop_kill_ms;
     int status; /* exit status */
+
+    struct notify notify;
+    struct tally tally;
+    char *status_path; /* STATUS_FILE as it was at the start */
+    char status_text[STATUS_BYTES_MAX];
+    int64_t started_s, status_ms;
+    bool status_warned;
 };
 
 /* children.c */
@@ -71,5 +97,18 @@ void sizing_tick(struct master *m, int64_t now);
 /* reload.c */
 void reload_start(struct master *m);
 void reload_tick(struct master *m);
+
+/* notify.c */
+void notify_open(
+    struct notify *n); /* takes NOTIFY_SOCKET and WATCHDOG_USEC out of the environment */
+void notify_close(struct notify *n);
+void notify_send(const struct notify *n, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void notify_reloading(const struct notify *n);
+void notify_watchdog(struct notify *n, int64_t now); /* when it is due */
+
+/* status.c */
+void status_write(struct master *m, int64_t now);
+void status_remove(const struct master *m);
 
 #endif

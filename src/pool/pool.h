@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "base/config.h"
@@ -37,11 +38,17 @@ int pool_run_timed(const char *config_path, struct config *config,
 
 /* listener.c: the listening socket, in this order: from systemd (LISTEN_FDS), descriptor 0 if it is
  * a listening socket (as lighttpd's bin-path and spawn-fcgi do), else `address`: a path of a Unix
- * socket, or IP:PORT. Refuses to take a path where somebody answers. *owned: it was bound here. */
-enum rc listener_open(const char *address, int *fd, bool *owned, struct err *e) MUST_USE;
-/* Turns new connections to an owned Unix socket away, and removes its path; then closes fd. Those
- * that wait in its queue are still there for the workers, who hold the socket too. */
-void listener_close(const char *address, int fd, bool owned);
+ * socket, or IP:PORT. Refuses to take a path where somebody answers. */
+enum listener_source {
+    LISTENER_BOUND,     /* here */
+    LISTENER_INHERITED, /* as descriptor 0; whether anybody else holds it is not known */
+    LISTENER_SYSTEMD,   /* which keeps it, and what waits in its queue, for who comes after us */
+};
+enum rc listener_open(const char *address, int *fd, enum listener_source *source,
+                      struct err *e) MUST_USE;
+/* Turns new connections to a Unix socket that was bound here away, and removes its path; then
+ * closes fd. Those that wait in its queue are still there for the workers, who hold it too. */
+void listener_close(const char *address, int fd, enum listener_source source);
 
 /* worker.c: serves until it is told to stop; never returns. Started with all signals blocked; it
  * takes them between requests only:
@@ -70,6 +77,10 @@ _Noreturn void keeper_main(const struct config *config, struct scoreboard *board
 struct buf;
 bool keeper_hand_over(int outbox, int fd, unsigned id, int64_t until_s, const struct buf *what);
 
+/* status.c: prints what the daemon wrote to its status file. Returns the exit status: 0, 3 if no
+ * daemon runs, 1 if the file cannot be read. */
+int status_show(const char *path, bool as_json, FILE *out, FILE *errors);
+
 /* scoreboard.c: memory that master and workers share, a cache line a worker. Only the worker writes
  * to its slot, and the master before it has one and after it has gone. What the master must be able
  * to trust, such as process ids, is not in here. */
@@ -78,9 +89,9 @@ bool keeper_hand_over(int outbox, int fd, unsigned id, int64_t until_s, const st
 enum slot_state { SLOT_FREE, SLOT_STARTING, SLOT_IDLE, SLOT_BUSY, SLOT_LEAVING };
 struct slot {
     _Alignas(64) _Atomic int state;
-    _Atomic bool ready;            /* it has come as far as waiting for a connection */
-    _Atomic int64_t busy_since_ms; /* monotonic; also starting and leaving; 0: idle */
-    _Atomic uint64_t requests;
+    _Atomic bool ready;                /* it has come as far as waiting for a connection */
+    _Atomic int64_t busy_since_ms;     /* monotonic; also starting and leaving; 0: idle */
+    _Atomic uint64_t requests, errors; /* errors: answered with 500 or above */
 };
 struct scoreboard {
     _Atomic bool can_grow;       /* written by the master: more workers may be started */

@@ -41,6 +41,12 @@ static struct config *load(const char *path) {
     return NULL;
 }
 
+static void refused(struct master *m) {
+    m->tally.reloads_refused++;
+    notify_send(&m->notify, "READY=1\nSTATUS=the last reload was refused: the configuration from "
+                            "before it is in force");
+}
+
 /* Starts workers of a new generation next to the old one. Whether they take over is decided by
  * reload_tick: what the check cannot see, such as a store that does not open, shows only there. */
 void reload_start(struct master *m) {
@@ -52,9 +58,12 @@ void reload_start(struct master *m) {
         m->reload_again = true;
         return;
     }
+    notify_reloading(&m->notify);
     config = load(m->config_path);
-    if (!config)
+    if (!config) {
+        refused(m);
         return;
+    }
     if (strcmp(config->listen, m->address) != 0)
         log_warn("listen_unchanged", kv("listen", m->address),
                  kv("hint", "a change of LISTEN takes a restart"));
@@ -80,6 +89,9 @@ static void take_over(struct master *m) {
     m->max_warned = false;
     retire_all(m, old);
     keeper_stop(m); /* the next one watches the directories of the new configuration */
+    m->tally.reloads++;
+    notify_send(&m->notify, "READY=1\nSTATUS=serving, reloaded %llu times",
+                (unsigned long long)m->tally.reloads);
     log_info("reload_ok", kvn("generation", m->now.number));
 }
 
@@ -89,6 +101,7 @@ static void give_up(struct master *m) {
     retire_all(m, m->next.number);
     config_free(m->next.config);
     m->next = (struct generation){0};
+    refused(m);
 }
 
 void reload_tick(struct master *m) {

@@ -21,7 +21,7 @@ void slot_set(struct slot *slot, enum slot_state state) {
 
     if (state == SLOT_FREE || state == SLOT_STARTING) {
         slot->ready = false;
-        slot->requests = 0;
+        slot->requests = slot->errors = 0;
     }
     if (state == SLOT_IDLE)
         slot->ready = true;

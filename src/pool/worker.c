@@ -135,6 +135,8 @@ static void serve(struct worker *w, int fd) {
         rp.sink = fcgi_sink(w->fcgi);
         refresh_if_due(w);
         app_handle(w->app, &rq, rc, &rp);
+        if (rp.status >= 500)
+            w->slot->errors++;
         if (rp.handover && !rp.streaming)
             (void)keeper_hand_over(w->args->keeper, -1, 0, 0, rp.handover);
         if (rp.handover && rp.streaming && !rp.ended)

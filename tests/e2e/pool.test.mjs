@@ -1,15 +1,13 @@
-// The worker pool as a user of the site sees it: through lighttpd, under load. (The pool by itself is in tests/pool.)
+// The worker pool as a user of the site sees it: through the web server, under load. (The pool by itself is in tests/pool.)
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { workersOf, writeConfig } from '../parts/daemon.mjs';
-import { callTool, modern } from '../parts/mcp.mjs';
+import { CALLERS, startLoad } from '../parts/load.mjs';
+import { callTool } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 import { until } from '../parts/util.mjs';
-
-const CALLERS = 12;
-const TEXT = 'x'.repeat(50_000); // several FastCGI records in each direction
 
 let site;
 let token;
@@ -21,36 +19,9 @@ before(async () => {
 });
 after(() => site.close());
 
-// Callers that call `echo` one after the other until `stop`, at most `most` times each. Gives the statuses; every 200 must
-// be whole.
-async function load(during, { most = 2000 } = {}) {
-  const statuses = new Map();
-  let stopped = false;
-  let answered = 0;
-  async function caller() {
-    for (let i = 0; i < most && !stopped; i++) {
-      // A worker that dies in the middle of its reply leaves a cut answer: fetch throws.
-      const answer = await modern(site, token, 'tools/call', { name: 'echo', arguments: { text: TEXT } })
-        .catch((error) => ({ status: `cut: ${error.cause?.code ?? error.message}` }));
-      statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
-      answered++;
-      if (answer.status === 200) assert.equal(answer.body.result.content[0].text, TEXT, 'a 200 is whole');
-    }
-  }
-  const callers = Array.from({ length: CALLERS }, caller);
-  try {
-    await until('the load runs', () => answered >= CALLERS * 3);
-    await during({ answered: () => answered });
-  } finally {
-    stopped = true;
-    await Promise.all(callers);
-  }
-  return statuses;
-}
-
 test('kill -9 of a worker under load costs at most the request that it served, and it comes back', async () => {
   let killed = 0;
-  const statuses = await load(async ({ answered }) => {
+  const statuses = await startLoad(site, token, async ({ answered }) => {
     for (; killed < 3; killed++) {
       const [victim] = workersOf(site.daemon);
       const seen = answered();
@@ -71,7 +42,7 @@ test('HUP with a broken configuration keeps the old one, and the log says why', 
   const good = fs.readFileSync(file, 'utf8');
   const workers = workersOf(site.daemon);
   fs.writeFileSync(file, `${good}WORKERS_MIN=lots\nNO_SUCH_KEY=1\n`);
-  const statuses = await load(async ({ answered }) => {
+  const statuses = await startLoad(site, token, async ({ answered }) => {
     const seen = answered();
     site.daemon.signal('SIGHUP');
     await until('the reload is refused', () => /event=reload_failed/.test(site.daemon.log));
@@ -86,7 +57,7 @@ test('HUP with a broken configuration keeps the old one, and the log says why', 
 test('HUP with a good configuration loses no request', async () => {
   const old = workersOf(site.daemon);
   writeConfig(site.daemon.configFile, { ...site.keys, SUPPORTED_SCOPES: 'openid mcp-server/tools' });
-  const statuses = await load(async () => {
+  const statuses = await startLoad(site, token, async () => {
     site.daemon.signal('SIGHUP');
     await until('all workers are new', () => {
       const now = workersOf(site.daemon);
@@ -100,14 +71,14 @@ test('HUP with a good configuration loses no request', async () => {
 
 // Last: it ends the daemon.
 test('TERM under load answers every accepted request in full', async () => {
-  const statuses = await load(async ({ answered }) => {
+  const statuses = await startLoad(site, token, async ({ answered }) => {
     const seen = answered();
     site.daemon.signal('SIGTERM');
     const outcome = await site.daemon.ended;
     assert.deepEqual(outcome, { code: 0, signal: null });
     await until('the end is seen', () => answered() > seen + CALLERS);
   });
-  // What came before is whole (load checks that); what comes after, lighttpd refuses itself.
+  // What came before is whole (load checks that); what comes after, the web server refuses itself.
   assert.ok(statuses.get(200) > 0);
   assert.deepEqual([...statuses.keys()].filter((status) => ![200, 503].includes(status)), []);
 });

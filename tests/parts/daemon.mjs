@@ -19,19 +19,28 @@ export function writeConfig(file, keys) {
   fs.writeFileSync(file, `# written by tests/parts/daemon.mjs\n${lines.join('')}`);
 }
 
-export async function startDaemon({ dir, config, env = {} }) {
+// What holds the socket in systemd's place while the daemon restarts (`activated` below).
+const ACTIVATE = process.env.ACTIVATE ?? path.join(ROOT, 'build/activate');
+
+// `activated`: the listening socket comes from a launcher, as from systemd, and stays over a restart (launcher: HUP to
+// restart; the daemon's own signals go to daemonPid()).
+export async function startDaemon({ dir, config, env = {}, activated = false }) {
   if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} does not exist: run make first`);
   const file = path.join(dir, 'mcp-authd.conf');
   writeConfig(file, config);
-  const child = start(BINARY, ['-c', file], { env: { ...plainEnvironment(), ...env } });
+  const command = [BINARY, '-c', file];
+  if (activated) command.unshift(ACTIVATE, config.LISTEN);
+  const child = start(command[0], command.slice(1), { env: { ...plainEnvironment(), ...env } });
   await child.ready('listening', () => accepts({ path: env.LISTEN ?? config.LISTEN }));
   return {
     configFile: file,
-    get pid() { return child.pid; },
+    get pid() { return activated ? Number(child.output.match(/.*^activate: started (\d+)$/ms)[1]) : child.pid; },
+    // The launcher ends this daemon and starts the next one.
+    restart: () => child.signal('SIGHUP'),
     get log() { return child.output; },
     get result() { return child.result; },
     ended: child.ended,
-    signal: (name) => child.signal(name),
+    signal(name) { return activated ? process.kill(this.pid, name) : child.signal(name); },
     follow: (listener) => child.follow(listener),
     stop: (how) => child.stop(how),
   };

@@ -15,7 +15,7 @@ export function findLighttpd() {
 }
 
 // The parsing options are those of Debian's own lighttpd.conf: an admin's server has them.
-function mainConfig({ dir, port, socket, ipv6, more }) {
+function mainConfig({ dir, port, socket, ipv6, more, conf }) {
   return `server.document-root = "${dir}/htdocs"
 server.bind = "127.0.0.1"
 server.port = ${port}
@@ -29,18 +29,19 @@ server.http-parseopts = (
 )
 index-file.names = ( "index.html" )
 var.mcp_authd_socket = "${socket}"
-include "${ROUTES}"
+${conf ?? `include "${ROUTES}"`}
 ${more}`;
 }
 
-// `ipv6` also listens on [::1], for clients that resolve localhost to it; `more` is added to the configuration.
-export async function startLighttpd({ dir, port, socket, ipv6 = false, more = '' }) {
+// `ipv6` also listens on [::1], for clients that resolve localhost to it; `more` is added to the configuration. `conf` is text
+// that takes the place of the usual file.
+export async function startLighttpd({ dir, port, socket, ipv6 = false, more = '', conf }) {
   const binary = findLighttpd();
   const config = path.join(dir, 'lighttpd.conf');
   const errorLog = path.join(dir, 'error.log');
   fs.mkdirSync(path.join(dir, 'htdocs'), { recursive: true });
   fs.writeFileSync(path.join(dir, 'htdocs/index.html'), 'a page of the site itself\n');
-  fs.writeFileSync(config, mainConfig({ dir, port, socket, ipv6, more }));
+  fs.writeFileSync(config, mainConfig({ dir, port, socket, ipv6, more, conf }));
   execFileSync(binary, ['-tt', '-f', config], { stdio: ['ignore', 'pipe', 'pipe'] });
 
   const child = start(binary, ['-D', '-f', config]);

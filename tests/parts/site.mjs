@@ -1,15 +1,20 @@
-// The whole site for one test file: local Cognito, document host, mcp-authd, lighttpd, each on free ports and in one
-// temporary folder.
+// The whole site for one test file: local Cognito, document host, mcp-authd and a web server, each on free ports and in
+// one temporary folder. WEB_SERVER in the environment is lighttpd (default) or apache.
 
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { startApache } from './apache.mjs';
 import { startCognito } from './cognito.mjs';
 import { findTrouble, startDaemon } from './daemon.mjs';
 import { startDocumentHost } from './document-host.mjs';
 import { startLighttpd } from './lighttpd.mjs';
 import { makeCertificates } from './tls.mjs';
 import { freePort, ROOT } from './util.mjs';
+
+export const webServers = { lighttpd: startLighttpd, apache: startApache };
+export const WEB_SERVER = process.env.WEB_SERVER ?? 'lighttpd';
+if (!(WEB_SERVER in webServers)) throw new Error(`WEB_SERVER=${WEB_SERVER} is none of ${Object.keys(webServers).join(', ')}`);
 
 export const CLIENT_PATH = '/client.json';
 export const OTHER_CLIENT_PATH = '/other-client.json';
@@ -19,13 +24,14 @@ export const OTHER_CLIENT_PATH = '/other-client.json';
 //   env        environment of the daemon
 //   cognito    options for startCognito; false: none, the configuration names a real pool
 //   host       '127.0.0.1' (default) or 'localhost': the name in the public addresses
-//   port       of lighttpd, a free one if not given
-//   ipv6       lighttpd listens on [::1] too
+//   port       of the web server, a free one if not given
+//   ipv6       the web server listens on [::1] too
+//   activated  the daemon's socket is held by a launcher in systemd's place
 //   mustFail   strings: lines of the daemon's log that hold one of them are expected trouble
 //   twinOf     another site: this is one more host of it, with a daemon and a web server of its own. Its `web` is where
 //              this host answers; the public addresses are those of the first.
 export async function startSite({ config = {}, env = {}, cognito: cognitoOptions = {}, host = '127.0.0.1', port, ipv6,
-  mustFail = [], twinOf } = {}) {
+  activated = false, mustFail = [], twinOf } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-'));
   const closers = [];
   async function close() {
@@ -65,7 +71,7 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       ...(twinOf && { SECRET_KEY_FILE: path.join(twinOf.dir, 'state/secret.key') }),
       ...config,
     };
-    const daemon = await startDaemon({ dir, config: keys, env });
+    const daemon = await startDaemon({ dir, config: keys, env, activated });
     closers.push(async () => {
       const outcome = await daemon.stop();
       const trouble = findTrouble(daemon.log).filter((line) => !mustFail.some((each) => line.includes(each)));
@@ -73,7 +79,7 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       if (outcome.code !== 0) throw new Error(`the daemon ended with ${JSON.stringify(outcome)}:\n${daemon.log}`);
     });
 
-    const web = await startLighttpd({ dir, port, socket, ipv6 });
+    const web = await webServers[WEB_SERVER]({ dir, port, socket, ipv6 });
     closers.push(() => web.stop());
 
     return { dir, port, issuer, mcpUrl, clientId, otherClientId, cognito, documents, certificates, daemon, web, keys, close };

@@ -47,7 +47,7 @@ void daemon_write(const struct daemon *d, const char *lines) {
 
 static _Noreturn void exec_stub(const struct daemon *d, pid_t parent) {
     int log = open(d->log, O_WRONLY | O_CREAT | O_APPEND, 0600), null = open("/dev/null", O_RDWR);
-    char pid[24];
+    char pid[24], usec[24];
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
@@ -62,6 +62,12 @@ static _Noreturn void exec_stub(const struct daemon *d, pid_t parent) {
         dup2(d->fd3, 3);
         setenv("LISTEN_PID", pid, 1);
         setenv("LISTEN_FDS", "1", 1);
+    }
+    if (*d->notify)
+        setenv("NOTIFY_SOCKET", d->notify, 1);
+    if (d->watchdog_ms) {
+        (void)snprintf(usec, sizeof usec, "%d000", d->watchdog_ms);
+        setenv("WATCHDOG_USEC", usec, 1);
     }
     for (int fd = d->fd3 >= 0 ? 4 : 3; fd < 64; fd++)
         close(fd);

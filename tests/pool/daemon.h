@@ -18,6 +18,9 @@ struct daemon {
     int fd0;         /* a listening socket to inherit as descriptor 0; -1: none */
     int fd3;         /* the same in systemd's way */
     pid_t pid;       /* 0: not running */
+    /* systemd's side of sd_notify(3); "": none. */
+    char notify[96]; /* path, or @ and a name */
+    int watchdog_ms; /* 0: none */
 };
 
 extern const char *stub_path;

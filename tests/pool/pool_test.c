@@ -588,6 +588,148 @@ static void loopback_port(void **state) {
     assert_stops(d, SIGTERM);
 }
 
+/* ---- what systemd hears ---- */
+
+/* A datagram socket in systemd's place. */
+static int notify_socket(struct daemon *d, bool abstract) {
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    socklen_t len;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+
+    (void)snprintf(d->notify, sizeof d->notify, abstract ? "@%s/n" : "%s/n", d->dir);
+    (void)snprintf(sa.sun_path, sizeof sa.sun_path, "%s", d->notify);
+    len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(d->notify) + !abstract);
+    if (abstract)
+        sa.sun_path[0] = 0;
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    return fd;
+}
+
+/* Waits for a message with this line, and gives how many others came before it. */
+static int heard(int fd, const char *line) {
+    char text[600];
+    ssize_t n;
+    size_t len = strlen(line);
+
+    for (int others = 0; (n = recv(fd, text, sizeof text - 1, 0)) >= 0; others++) {
+        text[n] = 0;
+        for (char *p = text; (p = strstr(p, line)); p++)
+            if ((p == text || p[-1] == '\n') && (!p[len] || p[len] == '\n' || line[len - 1] == '='))
+                return others;
+    }
+    fail_msg("nobody said %s", line);
+    return -1;
+}
+
+static void systemd_hears(struct daemon *d, bool abstract) {
+    int fd = notify_socket(d, abstract);
+
+    daemon_start(d, "");
+    assert_int_equal(heard(fd, "READY=1"), 0);
+    kill(d->pid, SIGHUP);
+    assert_int_equal(heard(fd, "RELOADING=1"), 0);
+    assert_int_equal(heard(fd, "READY=1"), 0);
+    daemon_write(d, "NO_SUCH_KEY=1\n");
+    kill(d->pid, SIGHUP);
+    assert_int_equal(heard(fd, "RELOADING=1"), 0);
+    assert_int_equal(heard(fd, "STATUS=the last reload was refused: the configuration from before "
+                               "it is in force"),
+                     0);
+    kill(d->pid, SIGTERM);
+    assert_int_equal(heard(fd, "STOPPING=1"), 0);
+    assert_int_equal(daemon_wait(d), 0);
+    close(fd);
+    unlink(d->notify);
+}
+
+static void systemd_is_told_by_path(void **state) {
+    systemd_hears(*state, false);
+}
+
+static void systemd_is_told_by_abstract_name(void **state) {
+    systemd_hears(*state, true);
+}
+
+static void the_watchdog_hears_signs_of_life(void **state) {
+    struct daemon *d = *state;
+    int fd = notify_socket(d, false);
+
+    d->watchdog_ms = 200;
+    daemon_start(d, "");
+    for (int i = 0; i < 5; i++)
+        (void)heard(fd, "WATCHDOG=1");
+    /* A master that hangs says nothing. */
+    kill(d->pid, SIGSTOP);
+    while (recv(fd, (char[600]){0}, 600, MSG_DONTWAIT) >= 0)
+        ;
+    usleep(400000);
+    assert_int_equal(recv(fd, (char[600]){0}, 600, MSG_DONTWAIT), -1);
+    kill(d->pid, SIGCONT);
+    (void)heard(fd, "WATCHDOG=1");
+    assert_stops(d, SIGTERM);
+    close(fd);
+    unlink(d->notify);
+}
+
+/* ---- a restart with a socket that stays ---- */
+
+static void restart_of_an_activated_daemon_refuses_nobody(void **state) {
+    struct daemon *d = *state;
+    struct load *load;
+    int before;
+
+    d->fd3 = listening(d->sock);
+    daemon_start(d, "WORKERS_MIN=2\nWORKERS_MAX=2\n");
+    load = load_start(d, 8, "/slow?ms=5");
+    assert_true(load_reaches(load, 20));
+    for (int i = 0; i < 3; i++) {
+        kill(d->pid, SIGTERM);
+        assert_int_equal(daemon_wait(d), 0);
+        before = load->answered;
+        daemon_spawn(d);
+        assert_true(load_reaches(load, before + 40));
+    }
+    load_end(load);
+    assert_int_equal(load->refused, 0);
+    assert_int_equal(load->failed, 0);
+    load_free(load);
+    kill(d->pid, SIGTERM);
+    assert_int_equal(daemon_wait(d), 0);
+}
+
+/* ---- the status file ---- */
+
+static void status_file_follows_the_pool(void **state) {
+    struct daemon *d = *state;
+    char lines[300], path[128], text[1200] = "";
+    int64_t until = wire_now_ms() + PATIENCE_MS;
+    FILE *f;
+
+    (void)snprintf(path, sizeof path, "%s/status", d->dir);
+    (void)snprintf(lines, sizeof lines, "WORKERS_MIN=3\nSTATUS_FILE=%s\n", path);
+    daemon_start(d, lines);
+    for (int i = 0; i < 7; i++)
+        assert_true(asks_fine(d, "/echo"));
+    kill(d->pid, SIGHUP);
+    assert_true(log_wait(d, "event=reload_ok", 1));
+    while (!strstr(text, "\"requests\":7,\"errors\":0,\"reloads\":1") ||
+           !strstr(text, "\"alive\":3,\"idle\":3")) {
+        if (wire_now_ms() > until)
+            fail_msg("the status is %s", text);
+        f = fopen(path, "r");
+        if (f) {
+            text[fread(text, 1, sizeof text - 1, f)] = 0;
+            (void)fclose(f);
+        }
+        usleep(10000);
+    }
+    kill(d->pid, SIGTERM);
+    assert_int_equal(daemon_wait(d), 0);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv) {
@@ -622,6 +764,11 @@ int main(int argc, char **argv) {
         TEST(bad_addresses_are_explained),
         TEST(inherited_as_descriptor_0),
         TEST(inherited_from_systemd),
+        TEST(systemd_is_told_by_path),
+        TEST(systemd_is_told_by_abstract_name),
+        TEST(the_watchdog_hears_signs_of_life),
+        TEST(restart_of_an_activated_daemon_refuses_nobody),
+        TEST(status_file_follows_the_pool),
         TEST(loopback_port),
     };
 

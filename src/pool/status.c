@@ -1,0 +1,183 @@
+/* The status file: what the master knows, as JSON, for `mcp-authd status` and for monitoring. It is
+ * written when something has changed, at most once a second, and removed at the end. */
+#include "pool/master.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+
+#define STATUS_EVERY_MS 1000
+#define STATUS_ARENA_MAX (1 << 16)
+#define EXIT_NOT_RUNNING 3 /* as the `status` of init scripts has it (LSB) */
+
+/* ---- writing, by the master ---- */
+
+static void count_states(const struct master *m, unsigned by_state[SLOT_LEAVING + 1]) {
+    for (unsigned i = 0; i < POOL_SLOTS; i++) {
+        int s = m->board->slots[i].state;
+
+        if (m->children[i].pid && s >= SLOT_FREE && s <= SLOT_LEAVING)
+            by_state[s]++;
+    }
+}
+
+/* Of workers that have gone and of those that are there. */
+static struct tally sum(const struct master *m) {
+    struct tally t = m->tally;
+
+    for (unsigned i = 0; i < POOL_SLOTS; i++) {
+        if (!m->children[i].pid)
+            continue;
+        t.requests += m->board->slots[i].requests;
+        t.errors += m->board->slots[i].errors;
+    }
+    return t;
+}
+
+static const char *state_name(const struct master *m) {
+    if (m->stopping)
+        return "stopping";
+    if (!m->now.ready)
+        return "starting";
+    return m->next.config ? "reloading" : "ready";
+}
+
+static int render(const struct master *m, char text[STATUS_BYTES_MAX]) {
+    unsigned n[SLOT_LEAVING + 1] = {0};
+    struct tally t = sum(m);
+
+    count_states(m, n);
+    return snprintf(
+        text, STATUS_BYTES_MAX,
+        "{\"version\":\"%s\",\"pid\":%d,\"started\":%" PRId64 ",\"state\":\"%s\",\"generation\":%u,"
+        "\"workers\":{\"alive\":%u,\"idle\":%u,\"busy\":%u,\"starting\":%u,\"leaving\":%u,"
+        "\"min\":%u,\"max\":%u,\"started\":%" PRIu64 ",\"failed\":%" PRIu64 "},"
+        "\"requests\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"reloads\":%" PRIu64
+        ",\"reloads_refused\":%" PRIu64 "}\n",
+        MCP_AUTHD_VERSION, (int)getpid(), m->started_s, state_name(m), m->now.number,
+        children_alive(m), n[SLOT_IDLE], n[SLOT_BUSY], n[SLOT_STARTING], n[SLOT_LEAVING],
+        m->now.config->workers_min, m->now.config->workers_max, t.workers_started, t.workers_failed,
+        t.requests, t.errors, t.reloads, t.reloads_refused);
+}
+
+/* Under another name first: a reader finds the old one or the new one, whole. */
+static bool replace(const char *path, const char *text, size_t len) {
+    char name[PATH_BYTES_MAX];
+    int fd, n = snprintf(name, sizeof name, "%s.new", path);
+    bool good;
+
+    if (n < 0 || n >= (int)sizeof name)
+        return false;
+    fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return false;
+    good = write(fd, text, len) == (ssize_t)len;
+    close(fd);
+    return good && rename(name, path) == 0;
+}
+
+void status_write(struct master *m, int64_t now) {
+    char text[STATUS_BYTES_MAX];
+    int len;
+
+    if (now < m->status_ms)
+        return;
+    m->status_ms = now + STATUS_EVERY_MS;
+    len = render(m, text);
+    if (len <= 0 || len >= (int)sizeof text || !strcmp(text, m->status_text))
+        return;
+    memcpy(m->status_text, text, (size_t)len + 1);
+    if (!replace(m->status_path, text, (size_t)len) && !m->status_warned) {
+        m->status_warned = true;
+        log_info("status_not_written", kv("file", m->status_path), kv("why", strerror(errno)));
+    }
+}
+
+void status_remove(const struct master *m) {
+    if (!m->status_warned)
+        (void)unlink(m->status_path);
+}
+
+/* ---- reading, by `mcp-authd status` ---- */
+
+/* A file can be left behind by a daemon that was killed, and its number be another's by now. */
+static bool is_alive(int64_t pid) {
+    char path[64], name[32] = "";
+    FILE *f;
+
+    if (pid < 1 || pid > INT32_MAX || (kill((pid_t)pid, 0) != 0 && errno == ESRCH))
+        return false;
+    (void)snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    f = fopen(path, "re");
+    if (!f)
+        return true; /* hidden from us (hidepid) */
+    if (!fgets(name, sizeof name, f))
+        name[0] = 0;
+    (void)fclose(f);
+    return !strcmp(name, "mcp-authd\n");
+}
+
+static int64_t number(const struct json *o, const char *key) {
+    int64_t n = 0;
+
+    (void)json_get_int(o, key, &n);
+    return n;
+}
+
+static void print_status(const struct json *s, FILE *out) {
+    const struct json *w = json_get(s, "workers");
+    const char *version = json_get_str(s, "version"), *state = json_get_str(s, "state");
+    time_t started = (time_t)number(s, "started");
+    char since[32] = "?";
+    struct tm tm;
+
+    if (localtime_r(&started, &tm))
+        (void)strftime(since, sizeof since, "%F %T", &tm);
+    (void)fprintf(out, "mcp-authd %s is %s (process %" PRId64 ", started %s)\n",
+                  version ? version : "?", state ? state : "?", number(s, "pid"), since);
+    (void)fprintf(out,
+                  "workers   %" PRId64 ": %" PRId64 " idle, %" PRId64 " busy, %" PRId64
+                  " starting, %" PRId64 " leaving (%" PRId64 " to %" PRId64 " allowed)\n",
+                  number(w, "alive"), number(w, "idle"), number(w, "busy"), number(w, "starting"),
+                  number(w, "leaving"), number(w, "min"), number(w, "max"));
+    (void)fprintf(out, "          %" PRId64 " started, %" PRId64 " failed\n", number(w, "started"),
+                  number(w, "failed"));
+    (void)fprintf(out, "requests  %" PRId64 ", of which %" PRId64 " ended in a server error\n",
+                  number(s, "requests"), number(s, "errors"));
+    (void)fprintf(out, "reloads   %" PRId64 " done, %" PRId64 " refused\n", number(s, "reloads"),
+                  number(s, "reloads_refused"));
+}
+
+int status_show(const char *path, bool as_json, FILE *out, FILE *errors) {
+    struct arena *a = arena_new(STATUS_ARENA_MAX);
+    struct json *s;
+    struct err e;
+    size_t len;
+    int status = EXIT_NOT_RUNNING;
+
+    if (access(path, R_OK) != 0 && errno != ENOENT) {
+        (void)fprintf(errors, "%s: %s (ask as root)\n", path, strerror(errno));
+        status = 1;
+    } else if (json_parse_file(a, path, STATUS_BYTES_MAX, &s, &e) || !is_alive(number(s, "pid"))) {
+        (void)fprintf(errors, "mcp-authd is not running (by %s)\n", path);
+    } else {
+        if (as_json)
+            (void)fprintf(out, "%s\n", json_text(a, s, &len));
+        else
+            print_status(s, out);
+        status = 0;
+    }
+    arena_free(a);
+    return status;
+}

@@ -1,0 +1,103 @@
+#!/bin/sh
+# Runs inside a minimal Debian that may be spoilt: builds the package from /src, and takes it through its life.
+set -eu
+cd /src
+began=$(date +%s)
+step() { echo "== $(($(date +%s) - began)) s: $*"; }
+fail() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+quietly() {
+	"$@" >/tmp/step.log 2>&1 || {
+		tail -n 60 /tmp/step.log >&2
+		fail "$*"
+	}
+}
+install_packages() { quietly apt-get install -y -qq --no-install-recommends "$@"; }
+
+# No daemon of another package starts by itself: the tests start them, on ports of their own.
+printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+quietly apt-get update
+
+step "build"
+quietly make deb
+version=$(cat VERSION)
+new=$(ls build/deb/mcp-authd_"$version"_*.deb)
+
+step "lintian, blhc"
+quietly lintian --allow-root --fail-on error,warning build/deb/*.changes
+grep -q . /tmp/step.log && cat /tmp/step.log
+quietly blhc --all build/deb/build.log
+
+step "the version before, made of the same files"
+quietly dpkg-deb -R "$new" /tmp/old
+sed -i "s/^Version: .*/Version: 0.0.1/" /tmp/old/DEBIAN/control
+printf '\n# of an older version\n' >>/tmp/old/etc/mcp-authd/mcp-authd.conf
+sed -i '1i # of an older version' /tmp/old/etc/apache2/conf-available/mcp-authd.conf
+quietly dpkg-deb --root-owner-group -b /tmp/old /tmp/old.deb
+
+step "install"
+install_packages apache2 lighttpd npm openssl
+install_packages /tmp/old.deb
+dpkg --purge mcp-authd >/dev/null 2>&1
+all_files() { find / -xdev \( -path /proc -o -path /sys -o -path /src -o -path /tmp -o -path /root -o -path /run -o -path /var/log -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/apt \) -prune -o -print | sort; }
+all_files >/tmp/files.before
+cp /etc/passwd /etc/group /tmp/
+install_packages /tmp/old.deb
+key=/var/lib/mcp-authd/secret.key
+[ "$(stat -c '%U:%G %a' $key)" = "mcp-authd:mcp-authd 600" ] || fail "the key: $(stat -c '%U:%G %a' $key)"
+[ "$(stat -c '%U:%G %a' /var/lib/mcp-authd)" = "mcp-authd:mcp-authd 750" ] || fail "the state directory"
+before=$(sha256sum $key)
+mcp-authd -t >/dev/null 2>&1 && fail "an empty configuration passes"
+
+step "log in and call tools through Apache (the older version)"
+npm ci --prefix tests --no-audit --no-fund --loglevel=error >/dev/null 2>/tmp/step.log || { cat /tmp/step.log; fail "npm ci"; }
+quietly tests/node tests/deb/installed.mjs apache
+cat /tmp/step.log
+
+step "upgrade: edits, key and links stay"
+grep -q '^MCP_SERVER_URI=http' /etc/mcp-authd/mcp-authd.conf || fail "the configuration was not edited"
+cp /etc/mcp-authd/mcp-authd.conf /tmp/edited.conf
+# What dpkg asks when both have changed is answered as the prompt's default: keep.
+quietly dpkg --force-confdef --force-confold -i "$new"
+cmp /tmp/edited.conf /etc/mcp-authd/mcp-authd.conf || fail "the configuration lost its edits"
+[ "$(sha256sum $key)" = "$before" ] || fail "the key is another"
+head -n 1 /etc/apache2/conf-available/mcp-authd.conf | grep -q older && fail "an unedited conffile was not replaced"
+[ "$(dpkg-query -W -f '${Version}' mcp-authd)" = "$version" ] || fail "the version"
+mcp-authd -V | grep -q "$version" || fail "mcp-authd -V"
+
+step "log in and call tools through lighttpd, then Apache again (the new version)"
+quietly tests/node tests/deb/installed.mjs lighttpd
+cat /tmp/step.log
+quietly tests/node tests/deb/installed.mjs apache
+cat /tmp/step.log
+
+step "manual pages, units"
+install_packages man-db systemd
+for page in "8 mcp-authd" "5 mcp-authd.conf" "7 mcp-authd-tool"; do
+	# shellcheck disable=SC2086 # section and name
+	man -w $page >/dev/null || fail "man $page"
+done
+quietly tests/guards/units.sh
+
+step "remove: configuration and state stay"
+quietly apt-get remove -y -qq mcp-authd
+[ -e /usr/sbin/mcp-authd ] && fail "the program is still there"
+[ -e /etc/mcp-authd/mcp-authd.conf ] || fail "remove took the configuration"
+[ -e $key ] || fail "remove took the key"
+
+step "purge: nothing stays"
+quietly apt-get purge -y -qq mcp-authd
+left=$(all_files | grep 'mcp-authd' || true)
+[ -z "$left" ] || fail "left behind: $left"
+grep mcp-authd /etc/passwd /etc/group && fail "the user is still there"
+quietly apache2ctl -t
+quietly lighttpd -tt -f /etc/lighttpd/lighttpd.conf
+all_files >/tmp/files.after
+# What the test itself installed and enabled since.
+comm -13 /tmp/files.before /tmp/files.after | grep -vE '^/(usr|lib|bin|sbin|etc/systemd|etc/alternatives|etc/manpath|etc/cron|etc/logrotate|var/lib/(systemd|man-db)|etc/apache2/mods-enabled|var/lib/apache2/module|var/lib/lighttpd|var/lib/dbus|etc/dbus|etc/machine-id|etc/kernel|etc/modules|etc/pam|etc/xdg|etc/tmpfiles|etc/sysctl|etc/udev|etc/binfmt|etc/environment|var/lib/private|etc/init.d|etc/rc|etc/default/dbus|etc/\.)' >/tmp/extra || true
+[ ! -s /tmp/extra ] || { cat /tmp/extra; fail "files that were not there before"; }
+
+step "done"

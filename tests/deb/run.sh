@@ -1,0 +1,24 @@
+#!/bin/sh
+# The package's whole life in a minimal Debian:  tests/deb/run.sh bookworm|trixie      (as root)
+# CHROOTS names a folder of clean trees to copy, each in a folder with the name of its suite; otherwise one is made.
+# The tree is deleted at the end, or kept with KEEP=1.
+set -eu
+cd "$(dirname "$0")/../.."
+suite=$1
+[ "$(id -u)" = 0 ] || {
+	echo "tests/deb/run.sh makes a chroot: run it as root" >&2
+	exit 1
+}
+command -v debootstrap >/dev/null || apt-get install -y -qq --no-install-recommends debootstrap >/dev/null
+
+dir=$(mktemp -d "/tmp/mcp-authd-deb-$suite.XXXXXX")
+[ -n "${KEEP:-}" ] || trap 'rm -rf --one-file-system "$dir" "$dir.log"' EXIT
+if [ -n "${CHROOTS:-}" ]; then
+	cp -a "$CHROOTS/$suite/." "$dir/"
+fi
+chmod 755 "$dir"
+tests/deb/chroot.sh "$suite" "$dir"
+mkdir "$dir/src"
+tar -cf - --exclude-vcs --exclude=./build --exclude=node_modules . | tar -xf - -C "$dir/src"
+echo "== $suite in $dir"
+tests/deb/chroot.sh "$suite" "$dir" /src/tests/deb/inside.sh

@@ -1,0 +1,85 @@
+// Restart and reload of an activated daemon under load: the socket stays (systemd holds it, here a launcher), so no
+// request is refused, and none that was taken is cut.
+
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { BINARY, workersOf } from '../parts/daemon.mjs';
+import { CALLERS, startLoad } from '../parts/load.mjs';
+import { callTool } from '../parts/mcp.mjs';
+import { startSite } from '../parts/site.mjs';
+import { until } from '../parts/util.mjs';
+
+let site;
+let token;
+
+before(async () => {
+  site = await startSite({ activated: true, config: { WORKERS_MIN: '4', WORKERS_MAX: '4' } });
+  token = await site.cognito.accessToken();
+  await callTool(site, token, 'whoami');
+});
+after(() => site.close());
+
+test('three restarts under load: every request is answered in full', async () => {
+  const ended = () => site.daemon.log.match(/event=stopped status=0/g)?.length ?? 0;
+  const statuses = await startLoad(site, token, async ({ answered }) => {
+    for (let i = 1; i <= 3; i++) {
+      const old = site.daemon.pid;
+      site.daemon.restart();
+      await until('the next daemon', () => ended() === i && site.daemon.pid !== old);
+      const seen = answered();
+      await until('calls go on', () => answered() > seen + CALLERS * 2);
+    }
+  });
+  assert.deepEqual([...statuses.keys()], [200]);
+});
+
+test('restart, reload and restart in quick succession under load', async () => {
+  const statuses = await startLoad(site, token, async ({ answered }) => {
+    for (const step of ['restart', 'reload', 'restart']) {
+      const old = workersOf(site.daemon);
+      if (step === 'restart') site.daemon.restart();
+      else site.daemon.signal('SIGHUP');
+      await until(`${step}: all workers are new`, () => {
+        const now = workersOf(site.daemon);
+        return now.length === 4 && !now.some((pid) => old.includes(pid));
+      });
+    }
+    const seen = answered();
+    await until('calls go on', () => answered() > seen + CALLERS * 2);
+  });
+  assert.deepEqual([...statuses.keys()], [200]);
+});
+
+const status = (...more) => execFileSync(BINARY, ['status', '-c', site.daemon.configFile, ...more], { encoding: 'utf8' });
+
+test('mcp-authd status shows the daemon, for people and as JSON', async () => {
+  await callTool(site, token, 'echo', { text: 'counted' });
+  const first = await until('idle workers', () => {
+    const now = JSON.parse(status('--json'));
+    return now.workers.idle === 4 && now.requests > 0 && now;
+  });
+  assert.equal(first.pid, site.daemon.pid);
+  assert.equal(first.state, 'ready');
+  assert.equal(first.errors, 0);
+  await callTool(site, token, 'echo', { text: 'counted' });
+  await until('it is counted', () => JSON.parse(status('--json')).requests === first.requests + 1);
+  assert.match(status(), /^mcp-authd \S+ is ready \(process \d+, started [\d :-]+\)\nworkers +4: 4 idle, 0 busy/);
+});
+
+test('mcp-authd try-client says what a login would', async () => {
+  // Not the Sync kind: the documents' host is in this process.
+  const tryClient = async (url) => (await promisify(execFile)(BINARY, ['try-client', '-c', site.daemon.configFile, url])).stdout;
+  assert.match(await tryClient(site.clientId), /may log users in[^]*Test client[^]*http:\/\/127\.0\.0\.1\/callback/);
+  site.documents.set('/moved.json', { status: 302, headers: { location: site.clientId } });
+  await assert.rejects(tryClient(site.documents.url('/moved.json')), (error) => error.code === 1 && /would be refused: .*status 302/.test(error.stdout));
+  await assert.rejects(tryClient('nobody'), (error) => error.code === 1 && /would be refused/.test(error.stdout));
+});
+
+// Last: it ends the daemon.
+test('mcp-authd status without a daemon ends with status 3', async () => {
+  site.daemon.signal('SIGTERM');
+  await site.daemon.ended;
+  assert.throws(() => status(), (error) => error.status === 3);
+});
