@@ -65,6 +65,7 @@ test:  ## install what the tests need, and run every test, twice: plain and unde
 	$(MAKE) warnings
 	$(MAKE) WERROR=1 valgrind
 	$(MAKE) asan
+	$(MAKE) infra
 
 check: guards unit replay pool-test e2e  ## run every test once
 
@@ -127,6 +128,11 @@ pool-test: $(BUILD)/pool/stub $(BUILD)/pool/pool_test  ## signals, crashes, relo
 e2e: $(BUILD)/mcp-authd  ## logins and calls through lighttpd by the official clients
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node --test tests/e2e/*.test.mjs
 
+infra:  ## the AWS side: types, synthesis of both stages, every line of the document, cdk-nag (no account, no network)
+	@scripts/deps infra
+	tests/node infra/node_modules/typescript/bin/tsc -p infra
+	tests/node --test infra/test/*.test.ts
+
 warnings:  ## no warning with gcc or clang
 	@for cc in gcc clang; do \
 	  $(MAKE) --no-print-directory -s CC=$$cc WERROR=1 BUILD=build/$$cc all && echo "$$cc: no warning" || exit 1; done
@@ -155,6 +161,6 @@ install: $(BUILD)/mcp-authd  ## install under DESTDIR
 clean:  ## remove what was built
 	rm -rf build
 
-.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e warnings bench install clean
+.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e warnings infra bench install clean
 .SECONDARY:
 -include $(OBJS:.o=.d) $(UNITS:=.d)
