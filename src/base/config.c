@@ -122,6 +122,14 @@ static void set_number(struct loading *l, const struct config_key *key, const ch
         *(unsigned *)(void *)at = (unsigned)n;
 }
 
+static void set_bool(struct loading *l, const struct config_key *key, const char *text) {
+    bool yes = strcmp(text, "yes") == 0;
+
+    if (!yes && strcmp(text, "no") != 0)
+        bad(l, "%s must be yes or no", key->name);
+    *(bool *)(void *)((char *)l->c + key->offset) = yes;
+}
+
 static void set_endpoints(struct loading *l, const char *text) {
     char *copy = arena_strdup(l->c->arena, text), *save = NULL;
 
@@ -151,6 +159,9 @@ static void set_value(struct loading *l, size_t i) {
     switch (key->kind) {
     case CONFIG_TEXT:
         *(const char **)(void *)((char *)l->c + key->offset) = text;
+        break;
+    case CONFIG_BOOL:
+        set_bool(l, key, text);
         break;
     case CONFIG_NUMBER:
     case CONFIG_SIZE:
@@ -266,6 +277,11 @@ static void check_rest(struct loading *l) {
             bad(l, "SUPPORTED_SCOPES has a character that RFC 6749 §3.3 does not allow");
             break;
         }
+    if (*c->metrics_listen && *c->metrics_listen != '/' &&
+        strncmp(c->metrics_listen, "127.", 4) != 0 && strncmp(c->metrics_listen, "[::1]:", 6) != 0)
+        bad(l,
+            "METRICS_LISTEN must be the path of a socket or a loopback address (127.0.0.1:9464): "
+            "figures are not for everybody");
     if (c->workers_max < c->workers_min)
         bad(l, "WORKERS_MAX must not be below WORKERS_MIN");
 }
@@ -301,6 +317,9 @@ static void dump_value(const struct config *c, const struct config_key *key, FIL
     switch (key->kind) {
     case CONFIG_TEXT:
         (void)fputs(*(const char *const *)(const void *)at, out);
+        break;
+    case CONFIG_BOOL:
+        (void)fputs(*(const bool *)(const void *)at ? "yes" : "no", out);
         break;
     case CONFIG_NUMBER:
         (void)fprintf(out, "%u", *(const unsigned *)(const void *)at);

@@ -47,6 +47,10 @@ struct config {
     unsigned workers_min, workers_max;
     unsigned worker_max_requests;
     size_t max_body_bytes;
+    /* Metrics. */
+    bool metrics_emf;
+    const char *metrics_emf_file, *metrics_listen;
+    unsigned metrics_interval_s;
     /* Tools and clients. */
     const char *tools_dir, *clients_dir;
     const char *client_metadata_ca_file, *client_metadata_allow_nets;
@@ -64,7 +68,14 @@ void config_dump(const struct config *c, FILE *out);
 void config_print_annotated(FILE *out);
 
 /* config_keys.c: the table. */
-enum config_kind { CONFIG_TEXT, CONFIG_NUMBER, CONFIG_SIZE, CONFIG_ENDPOINTS, CONFIG_STORE };
+enum config_kind {
+    CONFIG_TEXT,
+    CONFIG_BOOL,
+    CONFIG_NUMBER,
+    CONFIG_SIZE,
+    CONFIG_ENDPOINTS,
+    CONFIG_STORE
+};
 struct config_key {
     const char *name;
     enum config_kind kind;

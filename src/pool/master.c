@@ -121,6 +121,7 @@ static void tick(struct master *m, int64_t now) {
     bool was_ready = m->now.ready;
 
     children_watch(m, now);
+    observe_tick(m, now);
     if (m->stopping) {
         if (now >= m->stop_kill_ms) {
             kill_all(m, "they did not finish in time");
@@ -156,7 +157,7 @@ static bool open_all(struct master *m) {
         (m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0 &&
         (m->board = scoreboard_new()) != NULL) {
         if (listener_open(m->address, &m->listener, &m->owned, &e) == OK)
-            return true;
+            return observe_open(m);
         log_error("listen_failed", kv("why", e.text));
     } else {
         log_error("start_failed", kv("why", strerror(errno)));
@@ -165,6 +166,7 @@ static bool open_all(struct master *m) {
 }
 
 static void close_all(struct master *m) {
+    observe_close(m);
     if (m->listener >= 0)
         listener_close(m->address, m->listener, m->owned);
     if (m->wake >= 0)

@@ -2,6 +2,7 @@
 #ifndef POOL_MASTER_H
 #define POOL_MASTER_H
 
+#include "pool/observe.h"
 #include "pool/pool.h"
 
 /* One worker process, as the master sees it. The index is that of its slot on the scoreboard. */
@@ -43,6 +44,8 @@ struct master {
     bool stopping, reload_again;
     int64_t stop_kill_ms;
     int status; /* exit status */
+
+    struct observer observer;
 };
 
 /* children.c */
