@@ -129,9 +129,10 @@ e2e: $(BUILD)/mcp-authd  ## logins and calls through lighttpd by the official cl
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node --test tests/e2e/*.test.mjs
 
 infra:  ## the AWS side: types, synthesis of both stages, every line of the document, cdk-nag (no account, no network)
-	@scripts/deps infra
+	@scripts/deps test
+	@$(MAKE) --no-print-directory -s $(BUILD)/unit/test_base_metrics
 	tests/node infra/node_modules/typescript/bin/tsc -p infra
-	tests/node --test infra/test/*.test.ts
+	METRICS_PRINTER=$(abspath $(BUILD))/unit/test_base_metrics tests/node --test infra/test/*.test.ts
 
 warnings:  ## no warning with gcc or clang
 	@for cc in gcc clang; do \

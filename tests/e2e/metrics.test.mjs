@@ -11,7 +11,7 @@ import { workersOf } from '../parts/daemon.mjs';
 import { emfProblems, readEmf } from '../parts/emf.mjs';
 import { callTool, modern } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
-import { freePort, readBody, until } from '../parts/util.mjs';
+import { freePort, readBody, ROOT, until } from '../parts/util.mjs';
 
 let site, port, emfFile, token;
 
@@ -215,4 +215,31 @@ test('without a key there is neither a file nor a process', async () => {
   assert.equal(workersOf(plain.daemon).length, 2);
   assert.ok(!plain.daemon.log.includes('_aws'));
   await plain.close();
+});
+
+test('every metric and label that the Grafana dashboard names exists, and every metric has its place there', async () => {
+  const { text } = await scrape();
+  const labels = new Map();       // metric -> its labels
+  for (const sample of samples(text).keys()) {
+    const [, name, inside = ''] = /^([a-z_]+)(?:\{(.*)\})?$/.exec(sample);
+    labels.set(name, new Set([...inside.matchAll(/(\w+)=/g)].map((match) => match[1])));
+  }
+  const dashboard = JSON.parse(fs.readFileSync(path.join(ROOT, 'conf/grafana/mcp-authd.json'), 'utf8'));
+  const queries = [...dashboard.panels.flatMap((panel) => panel.targets), ...dashboard.templating.list
+    .filter((each) => each.query.query).map((each) => ({ expr: each.query.query, legendFormat: '' }))];
+  const named = new Set();
+  for (const { expr, legendFormat } of queries) {
+    const metrics = [...expr.matchAll(/\bmcp_authd_\w+/g)].map((match) => match[0]);
+    assert.ok(metrics.length > 0, expr);
+    for (const metric of metrics) {
+      assert.ok(labels.has(metric), `${metric} does not exist: ${expr}`);
+      named.add(metric.replace(/_(bucket|sum|count)$/, ''));
+    }
+    const used = [...expr.matchAll(/by \(([^)]*)\)/g)].flatMap((match) => match[1].split(', '))
+      .concat([...expr.matchAll(/(\w+)=~?"/g)].map((match) => match[1]), [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map((m) => m[1]));
+    for (const label of used)
+      assert.ok(label === 'instance' || metrics.some((metric) => labels.get(metric).has(label)), `${label}: ${expr}`);
+  }
+  const families = [...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
+  assert.deepEqual(families.filter((family) => !named.has(family)), []);
 });
