@@ -69,6 +69,7 @@ test:  ## install what the tests need, and run every test, twice: plain and unde
 	$(MAKE) warnings
 	$(MAKE) WERROR=1 valgrind
 	$(MAKE) asan
+	$(MAKE) infra
 
 check: guards unit replay pool-test e2e conformance  ## run every test once
 
@@ -148,6 +149,12 @@ e2e-lighttpd e2e-apache: $(BUILD)/mcp-authd $(BUILD)/activate $(BUILD)/schema_ch
 conformance: $(BUILD)/mcp-authd  ## the official conformance suite, both requirement sets
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/conformance/run.mjs
 
+infra:  ## the AWS side: types, synthesis of both stages, every line of the document, cdk-nag (no account, no network)
+	@scripts/deps test
+	@$(MAKE) --no-print-directory -s $(BUILD)/unit/test_base_metrics
+	tests/node infra/node_modules/typescript/bin/tsc -p infra
+	METRICS_PRINTER=$(abspath $(BUILD))/unit/test_base_metrics tests/node --test infra/test/*.test.ts
+
 warnings:  ## no warning with gcc or clang
 	@for cc in gcc clang; do \
 	  $(MAKE) --no-print-directory -s CC=$$cc WERROR=1 BUILD=build/$$cc all && echo "$$cc: no warning" || exit 1; done
@@ -204,6 +211,6 @@ deb-test:  ## build, install, use, upgrade and purge the package in minimal Debi
 clean:  ## remove what was built
 	rm -rf build
 
-.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e e2e-lighttpd e2e-apache conformance warnings bench bench-login man install-files install deb deb-test clean
+.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e e2e-lighttpd e2e-apache conformance warnings infra bench bench-login man install-files install deb deb-test clean
 .SECONDARY:
 -include $(OBJS:.o=.d) $(UNITS:=.d)

@@ -11,6 +11,7 @@
 #include "app/routes.h"
 #include "aws/dynamodb.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "cognito/cognito.h"
 #include "crypto/crypto.h"
 #include "host/deny.h"
@@ -229,15 +230,19 @@ void app_free(struct app *app) {
     free(app);
 }
 
+static const char *const endpoint_names[ENDPOINTS] = {"authorize", "token", "metadata", "mcp",
+                                                      "other"};
+
 /* The request in the log: always when it failed, otherwise only at debug level, since the web
  * server has an access log of its own. */
-static void log_request(const struct request *rq, const struct reply *rp, const struct err *e) {
+static void log_request(const struct request *rq, enum metric_endpoint endpoint,
+                        const struct reply *rp, const struct err *e) {
     enum log_level level = rp->status >= 500 ? LOG_ERROR : e->code != OK ? LOG_INFO : LOG_DEBUG;
 
-    LOG_AT(level, "request", kv("request", rq->id), kv("method", rq->method), kv("path", rq->path),
-           kvn("status", rp->status), kvn("ms", clock_monotonic_ms() - rq->started_ms),
-           kv("reason", e->code ? e->text : ""), kv("detail", e->code ? e->detail : ""),
-           kv("address", rq->remote_addr));
+    LOG_AT(level, "request", kv("request", rq->id), kv("endpoint", endpoint_names[endpoint]),
+           kv("method", rq->method), kv("path", rq->path), kvn("status", rp->status),
+           kvn("ms", clock_monotonic_ms() - rq->started_ms), kv("reason", e->code ? e->text : ""),
+           kv("detail", e->code ? e->detail : ""), kv("address", rq->remote_addr));
 }
 
 /* What has limits and an audit log. */
@@ -254,13 +259,16 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     const struct route *route =
         routes_find(&app->routes, rq->arena, rq->method, rq->path, &allow, &style, &cors);
 
+    enum metric_endpoint endpoint = metrics_endpoint(route ? route->group : 0);
+    uint64_t start_us = metrics_now_us();
+
     if (route) {
         style = route->style;
         cors = route->cors;
     }
     if (!route && cors != CORS_NONE && !strcmp(rq->method, "OPTIONS")) {
         cors_options(config, cors, allow, rq, rp);
-        log_request(rq, rp, &e);
+        log_request(rq, endpoint, rp, &e);
         return;
     }
     if (!route && allow) {
@@ -282,7 +290,10 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
         cors_add(config, cors, rq, rp);
     if (route && is_oauth(route))
         audit_write(app->audit_fd, route, rq, rp, &e);
-    log_request(rq, rp, &e);
+    if (e.code)
+        metrics_count(METRIC_DENIALS, e.code);
+    metrics_request(endpoint, route && !read, rp->status, metrics_now_us() - start_us);
+    log_request(rq, endpoint, rp, &e);
 }
 
 void app_refresh(struct app *app) {

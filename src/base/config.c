@@ -334,6 +334,11 @@ static void check_rest(struct loading *l) {
     if (!is_table_name(c->session_table_name) && !is_table_arn(c->session_table_name))
         bad(l, "SESSION_TABLE_NAME must be a DynamoDB table's name (3 to 255 of A-Z a-z 0-9 _ - .) "
                "or its ARN (arn:aws:dynamodb:REGION:ACCOUNT:table/NAME)");
+    if (*c->metrics_listen && *c->metrics_listen != '/' &&
+        strncmp(c->metrics_listen, "127.", 4) != 0 && strncmp(c->metrics_listen, "[::1]:", 6) != 0)
+        bad(l,
+            "METRICS_LISTEN must be the path of a socket or a loopback address (127.0.0.1:9464): "
+            "figures are not for everybody");
     if (c->workers_max < c->workers_min)
         bad(l, "WORKERS_MAX must not be below WORKERS_MIN");
 }

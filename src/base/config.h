@@ -48,6 +48,10 @@ struct config {
     unsigned workers_min, workers_max;
     unsigned worker_max_requests;
     size_t max_body_bytes;
+    /* Metrics. */
+    bool metrics_emf;
+    const char *metrics_emf_file, *metrics_listen;
+    unsigned metrics_interval_s;
     /* Tools and clients. */
     const char *tools_dir, *resources_dir, *prompts_dir, *clients_dir;
     const char *templates_dir;

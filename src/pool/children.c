@@ -140,10 +140,12 @@ void children_reap(struct master *m) {
     int status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        observe_reaped(m, pid, status);
         for (unsigned i = 0; !keeper_reaped(m, pid, status) && i < POOL_SLOTS; i++)
             if (m->children[i].pid == pid)
                 buried(m, i, status);
+    }
 }
 
 void children_signal(struct master *m, int signo) {

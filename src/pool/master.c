@@ -130,6 +130,7 @@ static void tick(struct master *m, int64_t now) {
     children_watch(m, now);
     notify_watchdog(&m->notify, now);
     status_write(m, now);
+    observe_tick(m, now);
     if (m->stopping) {
         if (now >= m->stop_kill_ms) {
             kill_all(m, "they did not finish in time");
@@ -169,7 +170,7 @@ static bool open_all(struct master *m) {
         (m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0 &&
         (m->board = scoreboard_new()) != NULL && keeper_open(m)) {
         if (listener_open(m->address, &m->listener, &m->source, &e) == OK)
-            return true;
+            return observe_open(m);
         log_error("listen_failed", kv("why", e.text));
     } else {
         log_error("start_failed", kv("why", strerror(errno)));
@@ -178,6 +179,7 @@ static bool open_all(struct master *m) {
 }
 
 static void close_all(struct master *m) {
+    observe_close(m);
     if (m->listener >= 0)
         listener_close(m->address, m->listener, m->source);
     notify_close(&m->notify);

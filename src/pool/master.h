@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "pool/observe.h"
 #include "pool/pool.h"
 
 /* One worker process, as the master sees it. The index is that of its slot on the scoreboard. */
@@ -73,6 +74,7 @@ struct master {
     char status_text[STATUS_BYTES_MAX];
     int64_t started_s, status_ms;
     bool status_warned;
+    struct observer observer;
 };
 
 /* children.c */

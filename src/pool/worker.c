@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "web/fcgi.h"
 
 #define UPKEEP_MS 30000        /* app_upkeep about this often */
@@ -86,6 +87,7 @@ static void start(struct worker *w, const struct worker_args *args) {
 
     w->args = args;
     w->slot = &args->board->slots[args->slot];
+    metrics_use_slot(args->slot);
     follow_master(args->master);
     set_signals(w);
     w->catalog = args->board->catalog;
@@ -128,6 +130,7 @@ static void serve(struct worker *w, int fd) {
     struct request rq = {.arena = w->arena};
     struct reply rp;
     struct err e = {.code = OK};
+    uint64_t start_us = metrics_now_us();
     enum rc rc = fcgi_read(w->fcgi, fd, w->args->config->max_body_bytes, &rq, &e);
 
     if (rc == OK || rc == ERR_TOO_LARGE) {
@@ -144,6 +147,7 @@ static void serve(struct worker *w, int fd) {
         else if (fcgi_reply(w->fcgi, &rp))
             log_info("reply_lost", kv("request", rq.id),
                      kv("why", "the web server went away or stopped reading"));
+        metrics_latency(metrics_now_us() - start_us);
     } else {
         log_info("connection_dropped", kv("why", e.text));
     }

@@ -1,0 +1,116 @@
+// What can be set with -c key=value, and how the two stages differ.
+import { RemovalPolicy } from 'aws-cdk-lib';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+
+export interface Settings {
+  stage: 'dev' | 'prod';
+  /** Where the service answers, such as https://mcp.example.com, without a slash at the end. */
+  origin: string;
+  /** The host name of origin, if it is a public one. */
+  domain?: string;
+  /** Hosts to start; 0: the program runs elsewhere. */
+  hosts: number;
+  /** Path of the Debian package that hosts install. */
+  deb?: string;
+  /** Certificate of the load balancer, in the stack's region; without it one is made in the zone. */
+  certificateArn?: string;
+  /** Route 53 zone of the domain: records are made there. */
+  zone?: { id: string; name: string };
+  /** Cognito's custom domain, and its certificate, which has to be in us-east-1. */
+  authDomain?: string;
+  authCertificateArn?: string;
+  /** Gets the alarms. */
+  alarmEmail?: string;
+  /** Web origins whose pages may call the MCP endpoint. */
+  allowedOrigins: string;
+  /** The document's localhost callback URLs: for development only. */
+  localhostCallbacks: boolean;
+  removal: RemovalPolicy;
+  retention: RetentionDays;
+  pointInTimeRecovery: boolean;
+}
+
+/** What the document gives for development, and in its section "moving to production". */
+const stages = {
+  dev: {
+    removal: RemovalPolicy.DESTROY,
+    retention: RetentionDays.ONE_WEEK,
+    pointInTimeRecovery: false,
+    localhostCallbacks: true,
+    allowedOrigins: '*',
+  },
+  prod: {
+    removal: RemovalPolicy.RETAIN,
+    retention: RetentionDays.ONE_MONTH,
+    pointInTimeRecovery: true,
+    localhostCallbacks: false,
+    allowedOrigins: '', // the service's own only
+  },
+} as const;
+
+/** The address of `make demo`, which is where a development stack without a domain is tried. */
+const DEMO_ORIGIN = 'http://localhost:8080';
+const HOSTS_MAX = 100;
+const KEYS = ['stage', 'domain', 'hosts', 'deb', 'certificateArn', 'zoneId', 'zoneName', 'authDomain',
+  'authCertificateArn', 'alarmEmail', 'allowedOrigins'] as const;
+type Key = (typeof KEYS)[number];
+
+const NAME = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
+const ORIGIN = /^(\*|https:\/\/[a-z0-9.-]+(:\d+)?|http:\/\/(localhost|127\.0\.0\.1)(:\d+)?)$/;
+
+export function settingsFrom(context: (key: string) => unknown): Settings {
+  const problems: string[] = [];
+  const get = (key: Key): string | undefined => {
+    const value = context(key);
+    return value === undefined || value === '' ? undefined : String(value);
+  };
+  const need = (ok: unknown, problem: string): void => {
+    if (!ok) problems.push(problem);
+  };
+  const stage = get('stage') ?? 'dev';
+  const hosts = Number(get('hosts') ?? 0);
+  const domain = get('domain');
+  const zoneId = get('zoneId');
+  const zoneName = get('zoneName');
+  const authDomain = get('authDomain');
+
+  if (stage !== 'dev' && stage !== 'prod') throw new Error(`stage must be dev or prod, not ${stage}`);
+  need(Number.isInteger(hosts) && hosts >= 0 && hosts <= HOSTS_MAX, `hosts must be a number from 0 to ${HOSTS_MAX}`);
+  need(!domain || NAME.test(domain), 'domain must be a host name, such as mcp.example.com');
+  need(!authDomain || NAME.test(authDomain), 'authDomain must be a host name, such as login.example.com');
+  need(!zoneId === !zoneName, 'zoneId and zoneName belong together');
+  need(!zoneName || !domain || domain === zoneName || domain.endsWith(`.${zoneName}`),
+    'domain must be in the zone zoneName');
+  need(!authDomain === !get('authCertificateArn'), 'authDomain and authCertificateArn belong together');
+  need(!get('authCertificateArn') || /^arn:aws[\w-]*:acm:us-east-1:/.test(get('authCertificateArn') ?? ''),
+    'authCertificateArn must be a certificate in us-east-1: Cognito takes no other');
+  for (const origin of (get('allowedOrigins') ?? '').split(' ').filter(Boolean))
+    need(ORIGIN.test(origin), `allowedOrigins: ${origin} is not an origin, such as https://app.example.com`);
+  if (hosts > 0) {
+    need(domain, 'hosts need -c domain=HOST: clients accept https only');
+    need(get('deb'), 'hosts need -c deb=FILE: the Debian package to install (make deb)');
+    need(get('certificateArn') || zoneId, 'hosts need -c certificateArn=… or -c zoneId=… -c zoneName=…');
+  }
+  if (stage === 'prod') {
+    need(domain, 'prod needs -c domain=HOST');
+    need(authDomain, "prod needs -c authDomain=HOST -c authCertificateArn=…: Cognito's custom domain");
+    need(get('alarmEmail'), 'prod needs -c alarmEmail=ADDRESS');
+    need(!/(^| )\*( |$)/.test(get('allowedOrigins') ?? ''), 'prod does not allow every origin: name them');
+  }
+  if (problems.length) throw new Error(problems.join('\n'));
+
+  return {
+    ...stages[stage],
+    stage,
+    hosts,
+    domain,
+    origin: domain ? `https://${domain}` : DEMO_ORIGIN,
+    deb: get('deb'),
+    certificateArn: get('certificateArn'),
+    zone: zoneId && zoneName ? { id: zoneId, name: zoneName } : undefined,
+    authDomain,
+    authCertificateArn: get('authCertificateArn'),
+    alarmEmail: get('alarmEmail'),
+    allowedOrigins: get('allowedOrigins') ?? stages[stage].allowedOrigins,
+  };
+}

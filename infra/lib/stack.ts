@@ -1,0 +1,29 @@
+import { type App, Stack } from 'aws-cdk-lib';
+import { makeUsers } from './cognito.ts';
+import { makeHosts } from './hosts.ts';
+import { makeLogGroups, makeMonitoring } from './monitoring.ts';
+import { makeOutputs } from './outputs.ts';
+import { makeParameters, makeSealingKey } from './parameters.ts';
+import { makePolicies, makeTable } from './sessions.ts';
+import type { Settings } from './settings.ts';
+
+/** Everything of mcp-authd that is AWS's: users, sessions, permissions, logs and alarms; hosts if wanted. */
+export class AuthenticatedMcpStack extends Stack {
+  constructor(app: App, id: string, settings: Settings) {
+    super(app, id, {
+      description: 'Authenticated MCP server: Cognito, sessions, permissions, monitoring of mcp-authd',
+      terminationProtection: settings.stage === 'prod',
+    });
+    const users = makeUsers(this, settings);
+    const table = makeTable(this, settings);
+    const policies = makePolicies(this, table);
+    const logGroups = makeLogGroups(this, settings);
+    const alarms = makeMonitoring(this, settings, table);
+
+    makeOutputs(this, settings, users, table.tableName);
+    if (settings.stage === 'dev' && settings.hosts === 0) return;
+    makeParameters(this, settings, users, table.tableName);
+    const sealingKey = makeSealingKey(this, settings);
+    if (settings.hosts > 0) makeHosts(this, settings, { policies, logGroups, sealingKey, alarms });
+  }
+}

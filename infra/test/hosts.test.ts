@@ -1,0 +1,81 @@
+// -c hosts=N: Debian hosts behind a load balancer.
+import { Match, type Template } from 'aws-cdk-lib/assertions';
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { of, only } from './synth.ts';
+
+/** The boot script, with every reference to another resource replaced by a word. */
+function bootScript(template: Template): string {
+  const data = only(template, 'AWS::EC2::LaunchTemplate')[1].LaunchTemplateData.UserData['Fn::Base64'];
+  const parts: unknown[] = typeof data === 'string' ? [data] : data['Fn::Join'][1];
+  return parts.map((p) => (typeof p === 'string' ? p : 'reference')).join('');
+}
+
+test('without hosts there is no network, no instance and no balancer', () => {
+  for (const kind of ['dev', 'prod'] as const)
+    for (const type of ['AWS::EC2::VPC', 'AWS::AutoScaling::AutoScalingGroup', 'AWS::Lambda::Function'])
+      of(kind).resourceCountIs(type, 0);
+});
+
+for (const kind of ['dev with hosts', 'prod with hosts'] as const) {
+  const template = of(kind);
+
+  describe(kind, () => {
+    test('an auto-scaling group starts as many as asked for, and up to three times as many', () =>
+      template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', {
+        MinSize: '2',
+        MaxSize: '6',
+        HealthCheckType: Match.stringLikeRegexp('ELB'),
+        NotificationConfigurations: Match.anyValue(),
+      }));
+    test('of Debian, with IMDSv2 only and an encrypted disk', () => {
+      const data = only(template, 'AWS::EC2::LaunchTemplate')[1].LaunchTemplateData;
+      assert.equal(data.MetadataOptions.HttpTokens, 'required');
+      assert.equal(data.BlockDeviceMappings[0].Ebs.Encrypted, true);
+      assert.match(JSON.stringify(template.toJSON().Parameters), /\/aws\/service\/debian\/release\/13\/latest\/amd64/);
+    });
+    test('すべてのエンドポイントはHTTPSのみ: the balancer listens on 443 with a modern policy, and nowhere else', () => {
+      template.resourceCountIs('AWS::ElasticLoadBalancingV2::Listener', 1);
+      const listener = only(template, 'AWS::ElasticLoadBalancingV2::Listener')[1];
+      assert.deepEqual([listener.Port, listener.Protocol], [443, 'HTTPS']);
+      assert.match(listener.SslPolicy, /TLS13/);
+      const open = Object.values(template.findResources('AWS::EC2::SecurityGroup'))
+        .flatMap((g) => g.Properties.SecurityGroupIngress ?? []);
+      assert.deepEqual(open.map((r) => [r.CidrIp, r.FromPort, r.ToPort]), [['0.0.0.0/0', 443, 443]]);
+    });
+    test('hosts are reached from the balancer only, on port 80', () => {
+      const rule = only(template, 'AWS::EC2::SecurityGroupIngress')[1];
+      assert.deepEqual([rule.FromPort, rule.ToPort], [80, 80]);
+      assert.ok(rule.SourceSecurityGroupId && !rule.CidrIp);
+    });
+    test('a certificate for the domain is made in its zone', () =>
+      template.hasResourceProperties('AWS::CertificateManager::Certificate', {
+        DomainName: 'mcp.example.com',
+        ValidationMethod: 'DNS',
+      }));
+    test("the host's role: the two session policies, and what booting and logging take", () => {
+      const role = Object.values(template.findResources('AWS::IAM::Role'))
+        .find((r) => r.Properties.Description?.startsWith('mcp-authd hosts'));
+      assert.equal(role?.Properties.ManagedPolicyArns.length, 2);
+      const own = Object.values(template.findResources('AWS::IAM::Policy'))
+        .find((p) => /^HostRole/.test(p.Properties.PolicyName));
+      assert.deepEqual(own?.Properties.PolicyDocument.Statement.flatMap((s: any) => s.Action).sort(), [
+        'logs:CreateLogStream', 'logs:DescribeLogStreams', 'logs:PutLogEvents',
+        's3:GetObject', 'secretsmanager:GetSecretValue', 'ssm:GetParametersByPath',
+      ]);
+    });
+    test('the boot script is good shell, below the limit of 16 KiB', () => {
+      const script = bootScript(template);
+      assert.ok(script.startsWith('#!/bin/bash\nset -euo pipefail\n'));
+      assert.ok(Buffer.byteLength(script) < 16384);
+      const check = spawnSync('shellcheck', ['-'], { input: script, encoding: 'utf8' });
+      assert.equal(check.status, 0, check.stdout + check.stderr);
+    });
+    test('a failing balancer or host raises an alarm', () => {
+      const names = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map((a) => a.Properties.AlarmName);
+      for (const name of ['mcp-authd-HostsUnhealthy', 'mcp-authd-Balancer5XX', 'mcp-authd-Silence'])
+        assert.ok(names.includes(name), name);
+    });
+  });
+}

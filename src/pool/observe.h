@@ -1,0 +1,31 @@
+/* What the master does for those who watch: the counters' memory, EMF lines, and the process that
+ * answers GET /metrics. master.c calls these and knows nothing else of them. */
+#ifndef POOL_OBSERVE_H
+#define POOL_OBSERVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct master;
+struct metrics_emf;
+
+struct observer {
+    struct metrics_emf *emf;
+    int64_t emf_ms;   /* when it is due */
+    bool emf_warned;  /* METRICS_EMF_FILE could not be written */
+    char *address;    /* METRICS_LISTEN as it was at the start; NULL: not listening */
+    int listener;     /* valid if there is an address */
+    pid_t server;     /* 0: none */
+    int64_t spawn_ms; /* not before */
+};
+
+bool observe_open(struct master *m); /* before the first fork; false: logged */
+void observe_tick(struct master *m, int64_t now);
+void observe_reaped(struct master *m, pid_t pid, int status); /* any child of the master's */
+void observe_close(struct master *m);                         /* after the last worker */
+
+/* metrics_server.c */
+_Noreturn void metrics_server_main(int listener, pid_t master);
+
+#endif

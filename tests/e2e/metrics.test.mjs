@@ -1,0 +1,245 @@
+// Metrics: lines for CloudWatch, and GET /metrics for everybody else, while the site is used.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import net from 'node:net';
+import http from 'node:http';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { once } from 'node:events';
+import { workersOf } from '../parts/daemon.mjs';
+import { emfProblems, readEmf } from '../parts/emf.mjs';
+import { callTool, modern } from '../parts/mcp.mjs';
+import { startSite } from '../parts/site.mjs';
+import { freePort, readBody, ROOT, until } from '../parts/util.mjs';
+
+let site, port, emfFile, token;
+
+before(async () => {
+  port = await freePort();
+  emfFile = path.join(fs.mkdtempSync('/tmp/mcp-authd-emf-'), 'metrics.log');
+  site = await startSite({
+    config: { METRICS_EMF: 'yes', METRICS_EMF_FILE: emfFile, METRICS_INTERVAL_S: '1', METRICS_LISTEN: `127.0.0.1:${port}` },
+    mustFail: ['signal=SIGKILL'],
+  });
+  token = await site.cognito.accessToken();
+});
+after(async () => {
+  await site?.close();
+  fs.rmSync(path.dirname(emfFile), { recursive: true });
+});
+
+async function scrape(where = { host: '127.0.0.1', port }, method = 'GET', target = '/metrics') {
+  const request = http.request({ ...where, method, path: target, agent: false }).end();
+  const [response] = await once(request, 'response');
+  return { status: response.statusCode, headers: response.headers, text: await readBody(response) };
+}
+
+// Samples of the text format: 'name{label="value"}' -> number.
+function samples(text) {
+  return new Map(text.split('\n').filter((line) => line && !line.startsWith('#')).map((line) => {
+    const match = /^([a-z_]+(?:\{[^}]*\})?) (\S+)$/.exec(line);
+    assert.ok(match, `not a sample: ${line}`);
+    return [match[1], Number(match[2])];
+  }));
+}
+const figures = async () => samples((await scrape()).text);
+
+const emf = () => readEmf(fs.existsSync(emfFile) ? fs.readFileSync(emfFile, 'utf8') : '');
+function total(name, dimensions) {
+  return emf().filter((m) => m.name === name && JSON.stringify(m.dimensions) === JSON.stringify(dimensions))
+    .flatMap((m) => m.values).reduce((a, b) => a + b, 0);
+}
+
+test('each request is counted at its endpoint, with its status and its time', async () => {
+  const earlier = await figures();
+  await callTool(site, token, 'whoami');
+  assert.equal((await modern(site, undefined, 'tools/list')).status, 401);
+  assert.equal((await fetch(`${site.issuer}/.well-known/oauth-protected-resource`)).status, 200);
+  assert.equal((await fetch(`${site.issuer}/authorize?client_id=x`)).status, 400);
+  assert.equal((await fetch(`${site.issuer}/token`, { method: 'POST' })).status, 400);
+  assert.equal((await fetch(`${site.issuer}/token`)).status, 405);
+
+  // The last figure of a request is counted when its reply is on its way.
+  const sent = 'mcp_authd_request_duration_seconds_count{endpoint="mcp"}';
+  const now = await until('the replies are counted', async () => {
+    const each = await figures();
+    return each.get(sent) === earlier.get(sent) + 2 && each;
+  });
+  const grown = (name) => {
+    assert.ok(now.has(name), name);
+    return now.get(name) - earlier.get(name);
+  };
+  const expected = {
+    'mcp_authd_requests_total{endpoint="mcp"}': 2,
+    'mcp_authd_invocations_total{endpoint="mcp"}': 2,
+    'mcp_authd_responses_total{endpoint="mcp",status="200"}': 1,
+    'mcp_authd_responses_total{endpoint="mcp",status="401"}': 1,
+    'mcp_authd_requests_total{endpoint="metadata"}': 1,
+    'mcp_authd_requests_total{endpoint="authorize"}': 1,
+    'mcp_authd_client_errors_total{endpoint="authorize"}': 1,
+    'mcp_authd_requests_total{endpoint="token"}': 1,
+    'mcp_authd_requests_total{endpoint="other"}': 1,          // the method that /token does not have
+    'mcp_authd_invocations_total{endpoint="other"}': 0,
+    'mcp_authd_denials_total{reason="no_token"}': 1,
+    'mcp_authd_denials_total{reason="method_not_allowed"}': 1,
+    'mcp_authd_server_errors_total{endpoint="mcp"}': 0,
+    'mcp_authd_handler_duration_seconds_count{endpoint="mcp"}': 2,
+    'mcp_authd_request_duration_seconds_count{endpoint="mcp"}': 2,
+  };
+  for (const [name, count] of Object.entries(expected)) assert.equal(grown(name), count, name);
+  const handler = grown('mcp_authd_handler_duration_seconds_sum{endpoint="mcp"}');
+  const request = grown('mcp_authd_request_duration_seconds_sum{endpoint="mcp"}');
+  assert.ok(handler > 0 && request > handler && request < 10, `${handler} ${request}`);
+});
+
+test('a failure on our side is an error and a 5xx, in both forms', async () => {
+  const file = path.join(path.dirname(emfFile), 'errors.log');
+  const listen = await freePort();
+  // The key set cannot be fetched: nobody's token can be checked.
+  const other = await startSite({ config: { COGNITO_JWKS_URL: `http://127.0.0.1:${await freePort()}/jwks.json`,
+    METRICS_EMF: 'yes', METRICS_EMF_FILE: file, METRICS_LISTEN: `127.0.0.1:${listen}` } });
+  assert.equal((await modern(other, await other.cognito.accessToken(), 'tools/list')).status, 503);
+  const now = samples((await scrape({ host: '127.0.0.1', port: listen })).text);
+  for (const name of ['errors_total', 'server_errors_total'])
+    assert.equal(now.get(`mcp_authd_${name}{endpoint="mcp"}`), 1, name);
+  await other.close();          // what was not written yet is written at the end
+  const written = readEmf(fs.readFileSync(file, 'utf8')).filter((m) => m.dimensions.Endpoint === 'mcp');
+  for (const name of ['Errors', '5XXError', 'Invocations', 'Count'])
+    assert.deepEqual(written.find((m) => m.name === name)?.values, [1], name);
+});
+
+test('the lines follow the specification, and tell the same as GET /metrics', async () => {
+  await until('the counts agree', async () => {
+    const now = await figures();
+    return ['authorize', 'token', 'metadata', 'mcp', 'other'].every((endpoint) =>
+      total('Count', { Endpoint: endpoint }) === now.get(`mcp_authd_requests_total{endpoint="${endpoint}"}`));
+  });
+  const lines = fs.readFileSync(emfFile, 'utf8').trimEnd().split('\n');
+  assert.ok(lines.length > 5);
+  for (const line of lines) assert.deepEqual(emfProblems(line), [], line);
+  for (const name of ['Duration', 'Latency']) {
+    const metrics = emf().filter((m) => m.name === name && m.dimensions.Endpoint === 'mcp');
+    assert.ok(metrics.length > 0 && metrics.every((m) => m.unit === 'Milliseconds' && m.values.every((v) => v > 0 && v < 1e4)));
+  }
+  assert.ok(emf().some((m) => m.name === 'WorkersMax' && m.values[0] === 8));
+});
+
+test('the checker itself finds what is wrong', () => {
+  const good = { _aws: { Timestamp: 1574109732004, CloudWatchMetrics: [{ Namespace: 'n', Dimensions: [['d']],
+    Metrics: [{ Name: 'm', Unit: 'Count' }] }] }, d: 'x', m: 1 };
+  const broken = (change) => {
+    const copy = structuredClone(good);
+    change(copy, copy._aws.CloudWatchMetrics[0]);
+    return emfProblems(JSON.stringify(copy)).length;
+  };
+  assert.equal(broken(() => {}), 0);
+  const faults = [(r) => delete r._aws, (r) => { r._aws.Timestamp = 1574109732; }, (r) => delete r.d, (r) => { r.d = 1; },
+    (r) => delete r.m, (r) => { r.m = '1'; }, (r) => { r.m = Array(101).fill(1); }, (r, d) => { d.Metrics[0].Unit = 'Furlongs'; },
+    (r, d) => { d.Dimensions = []; }, (r, d) => { d.Dimensions = ['d']; }, (r, d) => { d.Namespace = ''; },
+    (r, d) => { d.Metrics = Array(101).fill({ Name: 'm' }); }, (r, d) => { d.Extra = 1; }];
+  for (const fault of faults) assert.ok(broken(fault) > 0, String(fault));
+  assert.ok(emfProblems('ts=2026 level=info').length > 0);
+});
+
+test('a worker that is killed is counted, and its figures stay', async () => {
+  const earlier = await figures();
+  process.kill(workersOf(site.daemon).find((pid) => pid !== metricsServer()), 'SIGKILL');
+  await until('the exit is counted', async () => (await figures()).get('mcp_authd_worker_exits_total{how="killed"}') ===
+    earlier.get('mcp_authd_worker_exits_total{how="killed"}') + 1);
+  const now = await figures();
+  for (const [name, value] of earlier)
+    if (/_total\b/.test(name)) assert.ok(now.get(name) >= value, `${name} went back`);
+  await until('it is in the file', () => total('WorkerExits', { How: 'killed' }) === 1);
+});
+
+// The child of the master that holds the port: the only one that answers there.
+function metricsServer() {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  const row = fs.readFileSync('/proc/net/tcp', 'utf8').split('\n').find((line) => line.includes(`0100007F:${hex} 00000000:0000 0A`));
+  const inode = row.trim().split(/\s+/)[9];
+  const idle = (pid) => fs.readdirSync(`/proc/${pid}/fd`).some((fd) => {
+    try { return fs.readlinkSync(`/proc/${pid}/fd/${fd}`) === 'anon_inode:[eventpoll]'; } catch { return false; }
+  });
+  const holds = (pid) => fs.readdirSync(`/proc/${pid}/fd`).some((fd) => {
+    try { return fs.readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`; } catch { return false; }
+  });
+  return workersOf(site.daemon).find((pid) => holds(pid) && !idle(pid));   // a worker has an epoll descriptor
+}
+
+test('the process that answers comes back when it is killed', async () => {
+  const pid = await until('it is there', metricsServer);
+  process.kill(pid, 'SIGKILL');
+  await until('another one answers', async () => (await scrape().catch(() => ({}))).status === 200 && metricsServer() !== pid);
+  assert.match(site.daemon.log, /event=metrics_server_exited/);
+});
+
+test('GET /metrics and nothing else', async () => {
+  const { status, headers } = await scrape();
+  assert.equal(status, 200);
+  assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
+  assert.equal((await scrape(undefined, 'GET', '/')).status, 404);
+  assert.equal((await scrape(undefined, 'GET', '/metricsfoo')).status, 404);
+  assert.equal((await scrape(undefined, 'POST')).status, 405);
+  assert.equal((await fetch(`${site.issuer}/metrics`)).status, 404, 'not through the web server');
+});
+
+test('a client that sends nothing, nonsense, or no end does not stop the next one', async () => {
+  const silent = net.connect(port, '127.0.0.1');
+  await once(silent, 'connect');
+  const long = net.connect(port, '127.0.0.1');
+  long.on('error', () => {});
+  long.write('G'.repeat(100_000));
+  const [answer] = await once(long, 'data');
+  assert.match(answer.toString(), /^HTTP\/1\.0 400 /);
+  assert.equal((await scrape()).status, 200);
+  silent.destroy();
+  long.destroy();
+});
+
+test('a Unix socket, for its group only; removed at the end', async () => {
+  const dir = fs.mkdtempSync('/tmp/mcp-authd-metrics-');
+  const socketPath = path.join(dir, 'metrics.sock');
+  const other = await startSite({ config: { METRICS_LISTEN: socketPath } });
+  await until('it listens', () => fs.existsSync(socketPath));
+  assert.equal(fs.statSync(socketPath).mode & 0o777, 0o660);
+  assert.match((await scrape({ socketPath })).text, /^mcp_authd_workers_max 8$/m);
+  await other.close();
+  assert.ok(!fs.existsSync(socketPath));
+  fs.rmSync(dir, { recursive: true });
+});
+
+test('without a key there is neither a file nor a process', async () => {
+  const plain = await startSite();
+  await callTool(plain, await plain.cognito.accessToken(), 'whoami');
+  assert.equal(workersOf(plain.daemon).length, 2);
+  assert.ok(!plain.daemon.log.includes('_aws'));
+  await plain.close();
+});
+
+test('every metric and label that the Grafana dashboard names exists, and every metric has its place there', async () => {
+  const { text } = await scrape();
+  const labels = new Map();       // metric -> its labels
+  for (const sample of samples(text).keys()) {
+    const [, name, inside = ''] = /^([a-z_]+)(?:\{(.*)\})?$/.exec(sample);
+    labels.set(name, new Set([...inside.matchAll(/(\w+)=/g)].map((match) => match[1])));
+  }
+  const dashboard = JSON.parse(fs.readFileSync(path.join(ROOT, 'conf/grafana/mcp-authd.json'), 'utf8'));
+  const queries = [...dashboard.panels.flatMap((panel) => panel.targets), ...dashboard.templating.list
+    .filter((each) => each.query.query).map((each) => ({ expr: each.query.query, legendFormat: '' }))];
+  const named = new Set();
+  for (const { expr, legendFormat } of queries) {
+    const metrics = [...expr.matchAll(/\bmcp_authd_\w+/g)].map((match) => match[0]);
+    assert.ok(metrics.length > 0, expr);
+    for (const metric of metrics) {
+      assert.ok(labels.has(metric), `${metric} does not exist: ${expr}`);
+      named.add(metric.replace(/_(bucket|sum|count)$/, ''));
+    }
+    const used = [...expr.matchAll(/by \(([^)]*)\)/g)].flatMap((match) => match[1].split(', '))
+      .concat([...expr.matchAll(/(\w+)=~?"/g)].map((match) => match[1]), [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map((m) => m[1]));
+    for (const label of used)
+      assert.ok(label === 'instance' || metrics.some((metric) => labels.get(metric).has(label)), `${label}: ${expr}`);
+  }
+  const families = [...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
+  assert.deepEqual(families.filter((family) => !named.has(family)), []);
+});
