@@ -203,10 +203,13 @@ void app_refresh(struct app *app) {
 void app_upkeep(struct app *app) {
     int64_t now_ms = clock_monotonic_ms();
 
-    if (!app->cx.store || now_ms - app->upkeep_ms < UPKEEP_EVERY_MS)
+    if (now_ms - app->upkeep_ms < UPKEEP_EVERY_MS)
         return;
     app->upkeep_ms = now_ms;
-    store_sweep(app->cx.store, clock_now_s(&app->cx.clock));
+    if (app->cx.store)
+        store_sweep(app->cx.store, clock_now_s(&app->cx.clock));
+    if (app->cx.host)
+        mcp_sweep(&app->cx);
 }
 
 bool app_check(const struct config *config, FILE *problems) {

@@ -18,6 +18,9 @@ enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, 
 /* session.c: DELETE of the MCP endpoint, which ends a session of the handshake revisions. */
 enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *rp, struct err *e);
 
+/* tasks.c: deletes the notes of old sessions and tasks, a few at a time. */
+void mcp_sweep(struct context *cx);
+
 /* tools.c: the built-in tools and those of TOOLS_DIR, in the order of their names. */
 struct tool_set;
 /* Loads every manifest. A bad one is left out and reported to `problems`, a line each with file
