@@ -313,8 +313,10 @@ void app_upkeep(struct app *app) {
     app->upkeep_ms = now_ms;
     if (app->cx.store)
         store_sweep(app->cx.store, clock_now_s(&app->cx.clock));
-    if (app->cx.host)
+    if (app->cx.host) {
+        mcp_sweep(&app->cx);
         host_passing_sweep(app->cx.host, clock_now_s(&app->cx.clock));
+    }
 }
 
 /* Region, endpoint and source of credentials; asks nobody. */

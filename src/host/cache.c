@@ -1,9 +1,11 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "host/cache_file.h"
 
 #define FILE_BYTES_MAX (64UL << 20)
+#define SWEEP_LOOK 64       /* values looked at in one sweep */
 #define TURN_PREFIX "turn:" /* keeps turns and values apart */
 
 enum rc host_cache_open(const char *dir, struct host_cache **out, struct err *e) {
@@ -67,6 +69,34 @@ enum rc host_cache_put(struct host_cache *h, const char *key, const void *value,
     }
     free(data);
     return rc;
+}
+
+void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, int64_t now_s) {
+    size_t len, prefix_len = strlen(prefix);
+    char key[KV_KEY_MAX + 1];
+    struct kv_txn *t;
+    const void *data;
+    int64_t stored_s;
+    struct err e;
+
+    if (strncmp(h->sweep_at, prefix, prefix_len) != 0)
+        (void)snprintf(h->sweep_at, sizeof h->sweep_at, "%s", prefix);
+    if (kv_begin(h->kv, true, &t, &e))
+        return;
+    for (int i = 0; i < SWEEP_LOOK; i++) {
+        if (!kv_next(t, h->sweep_at, key, &data, &len) || strncmp(key, prefix, prefix_len) != 0) {
+            h->sweep_at[0] = 0;
+            break;
+        }
+        memcpy(h->sweep_at, key, sizeof key);
+        if (len < sizeof stored_s)
+            continue;
+        memcpy(&stored_s, data, sizeof stored_s);
+        if (now_s - stored_s > age_s && kv_del(t, key, &e))
+            break;
+    }
+    if (kv_commit(t, &e))
+        h->sweep_at[0] = 0;
 }
 
 /* Whether the last turn was less than every_s ago. A turn in the future (the clock was set back)

@@ -7,7 +7,8 @@
 
 struct host_cache {
     struct kv *kv;
-    char swept[KV_KEY_MAX + 1]; /* where the last sweep stopped */
+    char swept[KV_KEY_MAX + 1];    /* where the last sweep of passing values stopped */
+    char sweep_at[KV_KEY_MAX + 1]; /* where host_cache_sweep stopped */
 };
 
 /* What stands before a passing value. Permanent values have only stored_s. */

@@ -24,6 +24,9 @@ enum rc host_cache_get(struct host_cache *h, struct arena *a, const char *key, c
 /* Kept until it is put again. */
 enum rc host_cache_put(struct host_cache *h, const char *key, const void *value, size_t len,
                        int64_t now_s, struct err *e) MUST_USE;
+/* Deletes values whose key begins with the prefix and that were put longer than age_s ago. Looks at
+ * a few of them each time, and goes on from there the next time. */
+void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, int64_t now_s);
 /* Takes the one turn that `key` allows in every_s seconds: true for exactly one caller of the
  * host. False also if the cache fails: whoever cannot count must not go. */
 bool host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s);
@@ -34,7 +37,8 @@ bool host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s
 struct mailbox;
 /* The name should be one that nobody can guess. */
 enum rc mailbox_open(const char *name, struct mailbox **out, struct err *e) MUST_USE;
-void mailbox_close(struct mailbox *m); /* NULL is accepted */
+void mailbox_close(struct mailbox *m);             /* NULL is accepted */
+const int *mailbox_watch(const struct mailbox *m); /* readable when there is a letter */
 /* Waits for a letter, which is put into the buffer in place of what is there; or until the
  * descriptor `watch` becomes readable (-1: none), or for the monotonic time. */
 enum mailbox_news { MAILBOX_LETTER, MAILBOX_WATCHED, MAILBOX_TIMEOUT };

@@ -66,6 +66,10 @@ void mailbox_close(struct mailbox *m) {
     free(m);
 }
 
+const int *mailbox_watch(const struct mailbox *m) {
+    return &m->fd;
+}
+
 static int left(int64_t until_ms) {
     int64_t ms = until_ms - clock_monotonic_ms();
 

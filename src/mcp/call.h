@@ -46,6 +46,7 @@ struct mcp_call {
     struct json *capabilities;         /* of the client; NULL: it has told us none */
     const struct mcp_session *session; /* handshake era; NULL: none */
     int log_level;                     /* stream.h */
+    const int *watch;                  /* in place of the client's going away; NULL: none */
     bool gone;                         /* the client has closed the stream of this call */
     int64_t deadline_ms; /* monotonic: no program runs on after it, however many a batch has */
     const struct mcp_method *method;
@@ -103,6 +104,8 @@ mcp_method_fn mcp_complete;
 mcp_scopes_fn mcp_complete_scopes;
 /* session.c */
 mcp_method_fn mcp_set_level;
+/* tasks.c */
+mcp_method_fn mcp_tasks_get, mcp_tasks_update, mcp_tasks_cancel;
 /* listen.c */
 mcp_method_fn mcp_listen, mcp_subscribe, mcp_unsubscribe;
 

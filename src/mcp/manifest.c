@@ -154,7 +154,8 @@ enum rc manifest_program(const struct manifest *m, const struct json *run,
     if (!rc)
         rc = read_output(m, run, outputs, &out->output);
     if (!rc)
-        rc = manifest_limit(m, run, "timeout_ms", TOOL_TIMEOUT_MS_DEFAULT, 1, TOOL_TIMEOUT_MS_MAX,
+        rc = manifest_limit(m, run, "timeout_ms", TOOL_TIMEOUT_MS_DEFAULT, 1,
+                            json_has(run, "task") ? TASK_TIMEOUT_MS_MAX : TOOL_TIMEOUT_MS_MAX,
                             &out->timeout_ms);
     if (!rc)
         rc = manifest_limit(m, run, "max_output_bytes", TOOL_OUTPUT_BYTES_DEFAULT, 1,

@@ -20,6 +20,8 @@ enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *r
 
 /* guard.c: may pages of this origin call the endpoint (ALLOWED_ORIGINS)? */
 bool mcp_origin_is_allowed(const struct config *config, const char *origin);
+/* tasks.c: deletes the notes of old sessions and tasks, a few at a time. */
+void mcp_sweep(struct context *cx);
 
 /* tools.c: the built-in tools and those of TOOLS_DIR, in the order of their names. */
 struct tool_set;

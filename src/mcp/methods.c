@@ -4,6 +4,7 @@
 #include "mcp/call.h"
 #include "mcp/mcp.h"
 #include "mcp/session.h"
+#include "mcp/tasks.h"
 
 #define DISCOVER_TTL_MS 3600000 /* changes only with another version of the program */
 
@@ -12,6 +13,7 @@
     "\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},"                        \
     "\"resources\":{\"listChanged\":true,\"subscribe\":true},\"tools\":{\"listChanged\":true}"
 #define CAPABILITIES "{" CAPABILITIES_OF_BOTH "}"
+#define CAPABILITIES_MODERN "{" CAPABILITIES_OF_BOTH ",\"extensions\":{\"" TASKS_EXTENSION "\":{}}}"
 
 #define LITERAL(s) ((struct text){(s), sizeof(s) - 1})
 #define STRING(n) STRING_(n)
@@ -47,7 +49,7 @@ static enum rc discover(struct mcp_call *c, struct err *e) {
     (void)e;
     c->result =
         LITERAL("{\"resultType\":\"complete\",\"supportedVersions\":[\"" MCP_VERSION_MODERN
-                "\"],\"capabilities\":" CAPABILITIES ",\"ttlMs\":" STRING(
+                "\"],\"capabilities\":" CAPABILITIES_MODERN ",\"ttlMs\":" STRING(
                     DISCOVER_TTL_MS) ",\"cacheScope\":\"public\",\"_meta\":{\"" META_SERVER_INFO
                                      "\":" MCP_SERVER_INFO "}}");
     return OK;
@@ -69,6 +71,9 @@ static const struct mcp_method methods[] = {
     {"resources/unsubscribe", ERA_HANDSHAKE, mcp_unsubscribe, NULL, NULL},
     {"server/discover", ERA_MODERN, discover, NULL, NULL},
     {"subscriptions/listen", ERA_MODERN, mcp_listen, NULL, NULL},
+    {"tasks/cancel", ERA_MODERN, mcp_tasks_cancel, NULL, "taskId"},
+    {"tasks/get", ERA_MODERN, mcp_tasks_get, NULL, "taskId"},
+    {"tasks/update", ERA_MODERN, mcp_tasks_update, NULL, "taskId"},
     {"tools/call", BOTH, mcp_tools_call, mcp_tools_call_scopes, "name"},
     {"tools/list", BOTH, mcp_tools_list, NULL, NULL},
 };

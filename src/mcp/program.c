@@ -132,8 +132,8 @@ static void take_line(void *arg, const char *line, size_t len) {
 
 /* ---- */
 
-static void run_once(struct mcp_call *c, const struct program *p, const struct rounds *rounds,
-                     struct run_result *out) {
+void program_once(struct mcp_call *c, const struct program *p, const struct rounds *rounds,
+                  struct run_result *out) {
     int64_t left = c->deadline_ms - clock_monotonic_ms();
     struct lines lines = {.c = c, .p = p};
     struct run_spec spec = {.argv = p->run->argv,
@@ -174,7 +174,7 @@ enum rc program_call(struct mcp_call *c, const struct program *p, struct run_res
     for (int i = 0; !rc && i < ROUNDS_MAX; i++) {
         struct json *wanted = NULL;
 
-        run_once(c, p, &rounds, out);
+        program_once(c, p, &rounds, out);
         if (out->end == RUN_EXITED && !out->code &&
             (p->run->output == TOOL_OUTPUT_JSON || p->run->output == TOOL_OUTPUT_STREAM))
             wanted = rounds_wanted(c->arena, out->out);

@@ -14,6 +14,10 @@ struct program {
     struct json *bound;      /* what a requestState is bound to, besides user and name */
 };
 
+struct rounds;
+/* Runs it once. */
+void program_once(struct mcp_call *c, const struct program *p, const struct rounds *rounds,
+                  struct run_result *out);
 /* Runs it, again for each round of input. *answered: c->result holds the answer already, because
  * the program needs input. Otherwise *out has its end and its output; a stream's output is the text
  * of its result, empty if it gave none. */

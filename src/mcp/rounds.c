@@ -146,7 +146,7 @@ static bool check_request(const char *key, struct json *v, void *arg) {
 }
 
 /* "A server MUST NOT rely on capabilities the client has not declared." */
-static enum rc check(struct mcp_call *c, const struct json *wanted, struct err *e) {
+enum rc rounds_check(struct mcp_call *c, const struct json *wanted, struct err *e) {
     struct asking q = {.c = c, .required = json_new_object(c->arena)};
     const struct json *requests = json_get(wanted, "inputRequests");
 
@@ -173,7 +173,7 @@ enum rc rounds_reply(struct mcp_call *c, const struct rounds *r, struct json *wa
                      struct err *e) {
     struct json *result = json_new_object(c->arena), *state = json_get(wanted, "requestState");
     const char *sealed;
-    enum rc rc = check(c, wanted, e);
+    enum rc rc = rounds_check(c, wanted, e);
 
     if (rc)
         return rc;
@@ -306,7 +306,7 @@ static enum rc ask_all(struct mcp_call *c, struct rounds *r, const struct json *
 }
 
 enum rc rounds_ask(struct mcp_call *c, struct rounds *r, struct json *wanted, struct err *e) {
-    enum rc rc = check(c, wanted, e);
+    enum rc rc = rounds_check(c, wanted, e);
 
     if (rc)
         return rc;

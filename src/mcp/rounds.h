@@ -25,6 +25,8 @@ struct rounds {
 enum rc rounds_read(struct mcp_call *c, struct rounds *r, struct err *e) MUST_USE;
 /* What the program asked for, if it did: the value of "inputRequired" in its output. */
 struct json *rounds_wanted(struct arena *a, struct text output);
+/* Is it well formed, and can the client give it? */
+enum rc rounds_check(struct mcp_call *c, const struct json *wanted, struct err *e) MUST_USE;
 /* Modern: fills c->result with the InputRequiredResult. */
 enum rc rounds_reply(struct mcp_call *c, const struct rounds *r, struct json *wanted,
                      struct err *e) MUST_USE;

@@ -9,7 +9,6 @@
 #include "mcp/stream.h"
 
 #define PURPOSE "mcp-session"
-#define NOTE_PREFIX "mcp-session:"
 #define ID_MAX 4096
 
 /* What of a client's capabilities a program may ask for, and no more: the id is a header. */
@@ -57,7 +56,7 @@ static const char *note_key(struct arena *a, const char *id) {
     uint8_t digest[SHA256_LEN];
 
     sha256(id, strlen(id), digest);
-    return arena_printf(a, NOTE_PREFIX "%s", base64url_encode(a, digest, sizeof digest));
+    return arena_printf(a, SESSION_NOTE_PREFIX "%s", base64url_encode(a, digest, sizeof digest));
 }
 
 static struct json *read_note(struct mcp_call *c, const char *key) {

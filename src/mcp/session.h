@@ -6,6 +6,7 @@
 
 #include "mcp/call.h"
 
+#define SESSION_NOTE_PREFIX "mcp-session:"
 #define SESSION_MAX_S (7 * 24 * 3600) /* then the client has to initialize again */
 
 struct mcp_session {

@@ -72,5 +72,7 @@ void mcp_stream_answer(struct mcp_call *c, struct text answer) {
 }
 
 const int *mcp_stream_watch(const struct mcp_call *c) {
+    if (c->watch)
+        return c->watch;
     return c->era == ERA_MODERN && c->rp->sink ? &c->rp->sink->fd : NULL;
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mcp/program.h"
+#include "mcp/tasks.h"
 #include "mcp/tools.h"
 
 enum rc mcp_tools_list(struct mcp_call *c, struct err *e) {
@@ -36,9 +37,14 @@ static enum rc run(struct mcp_call *c, const struct tool *tool, struct json *arg
     struct program p = {
         .run = &tool->run, .kind = "tool", .name = tool->name, .input = json_new_object(c->arena)};
     struct run_result end;
-    bool answered;
-    enum rc rc;
+    bool answered, is_task;
+    enum rc rc = task_wanted(c, tool, &is_task, e);
 
+    *outcome = rc ? "missing_capability" : "task";
+    if (!rc && is_task)
+        rc = task_create(c, tool, arguments, e);
+    if (rc || is_task)
+        return rc;
     json_put(p.input, "arguments", arguments);
     p.bound = arguments;
     rc = program_call(c, &p, &end, &answered, e);

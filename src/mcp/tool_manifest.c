@@ -1,6 +1,7 @@
 /* Reads the manifest of a tool: the Tool object of MCP and, under "run", what to run. */
 #include <string.h>
 
+#include "mcp/tasks.h"
 #include "mcp/tools.h"
 
 /* The members that clients see. */
@@ -28,9 +29,25 @@ static enum rc read_definition(const struct manifest *m, struct tool *tool) {
     return rc ? rc : param_headers_scan(m->keep, json_get(v, "inputSchema"), &tool->headers, m->e);
 }
 
+static enum rc read_task(const struct manifest *m, const struct json *run, struct tool *tool) {
+    const char *task = json_get_str(run, "task");
+
+    if (json_has(run, "task") &&
+        (!task || (strcmp(task, "optional") != 0 && strcmp(task, "required") != 0)))
+        return manifest_bad(m, "run.task", "must be \"optional\" or \"required\"");
+    if (json_has(run, "task_after_input") && !json_is_bool(json_get(run, "task_after_input")))
+        return manifest_bad(m, "run.task_after_input", "must be true or false");
+    if (!task && json_has(run, "task_after_input"))
+        return manifest_bad(m, "run.task_after_input", "needs a task");
+    if (task)
+        tool->task = !strcmp(task, "required") ? TASK_REQUIRED : TASK_OPTIONAL;
+    tool->task_after_input = json_get_bool(run, "task_after_input");
+    return OK;
+}
+
 static enum rc read_run(const struct manifest *m, const struct json *run, struct tool *tool) {
-    static const char *const names[] = {"command",          "output", "timeout_ms",
-                                        "max_output_bytes", "scopes", NULL};
+    static const char *const names[] = {"command", "output", "timeout_ms",       "max_output_bytes",
+                                        "scopes",  "task",   "task_after_input", NULL};
     static const struct manifest_output outputs[] = {{"text", TOOL_OUTPUT_TEXT},
                                                      {"json", TOOL_OUTPUT_JSON},
                                                      {"stream", TOOL_OUTPUT_STREAM},
@@ -42,6 +59,8 @@ static enum rc read_run(const struct manifest *m, const struct json *run, struct
     rc = manifest_members(m, run, names, " in run");
     if (!rc)
         rc = manifest_program(m, run, outputs, &tool->run);
+    if (!rc)
+        rc = read_task(m, run, tool);
     if (rc)
         return rc;
     if (tool->has_output_schema && tool->run.output == TOOL_OUTPUT_TEXT)

@@ -15,6 +15,9 @@
 typedef void tool_builtin_fn(struct mcp_call *c, const struct json *arguments, struct json **result,
                              const char **outcome);
 
+/* May a call become a task, or must it (Tasks extension)? */
+enum tool_task { TASK_NEVER, TASK_OPTIONAL, TASK_REQUIRED };
+
 struct tool {
     const char *name;
     const char *file;         /* of the manifest; NULL for a built-in tool */
@@ -22,6 +25,8 @@ struct tool {
     tool_builtin_fn *builtin; /* NULL: a program */
     struct tool_run run;
     bool has_output_schema;
+    enum tool_task task;
+    bool task_after_input;               /* the task begins with the first call that brings input */
     const struct schema *input, *output; /* NULL: none, so anything is right */
     struct param_headers headers;
     struct text definition[2]; /* for each era, see mcp_era_index */

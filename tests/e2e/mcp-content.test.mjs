@@ -56,7 +56,7 @@ while :; do echo '{"progress": {"progress": 1}}'; sleep 0.05; done`, { output: '
   tool('nothing', "echo '{\"progress\": {\"progress\": 1}}'", { output: 'stream' });
   tool('hello', `input=$(cat)
 case $input in
-*'"inputResponses"'*) printf '%s' "$input" | sed -E 's/.*"requestState":("[^"]*").*/{"state":\\1}/' ;;
+*'"inputResponses"'*) printf '%s' "$input" | sed -E 's/.*"inputResponses":(.*),"requestState":("[^"]*").*/{"state":\\2,"got":\\1}/' ;;
 *) echo '${JSON.stringify({ inputRequired: { inputRequests: { who: form }, requestState: 'remembered' } })}' ;;
 esac`, { output: 'json' });
   tool('malformed', "echo '{\"inputRequired\": {\"inputRequests\": {\"x\": {\"method\": \"tools/call\"}}}}'", { output: 'json' });
@@ -213,7 +213,7 @@ test('a state comes back only to the same user, tool and arguments', async () =>
   assert.deepEqual(first.inputRequests, { who: form });
   assert.doesNotMatch(first.requestState, /remembered/);
   const again = (params) => call('hello', { inputResponses: who, requestState: first.requestState, ...params }, { meta: ELICITATION });
-  assert.deepEqual((await again({})).body.result.structuredContent, { state: 'remembered' });
+  assert.deepEqual((await again({})).body.result.structuredContent, { state: 'remembered', got: who });
 
   const changed = first.requestState.slice(0, -4) + (first.requestState.endsWith('AAAA') ? 'BBBB' : 'AAAA');
   assertRpcError(await again({ requestState: changed }), 200, -32602);
@@ -274,7 +274,7 @@ test('before 2026-07-28 the same program is asked for on the stream, and any wor
   assert.deepEqual(statuses, [202, 202, 202]);
   assert.equal(messages.length, 2);
   assert.equal(messages[1].id, 5);
-  assert.deepEqual(messages[1].result.structuredContent, { state: 'remembered' });
+  assert.deepEqual(messages[1].result.structuredContent, { state: 'remembered', got: who });
 });
 
 test('a client that refuses gets an error, and one that cannot be asked too', async () => {

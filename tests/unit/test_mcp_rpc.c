@@ -268,7 +268,8 @@ static void discover_says_what_there_is(void **state) {
         "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],"
         "\"capabilities\":{\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},"
         "\"resources\":{\"listChanged\":true,\"subscribe\":true},"
-        "\"tools\":{\"listChanged\":true}},\"ttlMs\":3600000,\"cacheScope\":\"public\",\"_meta\":{"
+        "\"tools\":{\"listChanged\":true},"
+        "\"extensions\":{\"io.modelcontextprotocol/tasks\":{}}},\"ttlMs\":3600000,\"cacheScope\":\"public\",\"_meta\":{"
         "\"io.modelcontextprotocol/serverInfo\":{\"name\":\"mcp-authd\",\"title\":\"mcp-authd\","
         "\"version\":\"" MCP_AUTHD_VERSION "\"}}}");
     assert_string_equal(reply_value(&p, "Cache-Control"), "no-store");

@@ -61,6 +61,11 @@ const kinds = {
   capabilities: () => ask(Object.fromEntries(Object.entries({ user: form('What is your name?', { name: { type: 'string' } }),
     model: sample('Generate a greeting') }).filter(([key]) => clientCapabilities[key === 'user' ? 'elicitation' : 'sampling'])),
   () => text('done')),
+  greet: () => text(`Hello, ${args.name}!`),
+  confirm: () => ask({ confirm: form(`Delete ${args.filename}?`, { confirm: { type: 'boolean' } }) },
+    ({ confirm }) => text(`${args.filename}: ${show(confirm)}`)),
+  two: () => ask({ first: form('First?', { value: { type: 'string' } }), second: form('Second?', { value: { type: 'string' } }) },
+    ({ first, second }) => text(`${show(first)} ${show(second)}`)),
   prompt: () => ask({ user_context: form('What context should the prompt use?', { context: { type: 'string' } }) },
     ({ user_context: user }) => ({ messages: [{ role: 'user', content: { type: 'text', text: `Use this: ${user.content.context}` } }] })),
 };
