@@ -21,9 +21,10 @@ export const OTHER_CLIENT_PATH = '/other-client.json';
 //   host       '127.0.0.1' (default) or 'localhost': the name in the public addresses
 //   port       of lighttpd, a free one if not given
 //   ipv6       lighttpd listens on [::1] too
+//   names      what the document host is called besides localhost
 //   mustFail   strings: lines of the daemon's log that hold one of them are expected trouble
 export async function startSite({ config = {}, env = {}, cognito: cognitoOptions = {}, host = '127.0.0.1', port, ipv6,
-  mustFail = [] } = {}) {
+  names = [], mustFail = [] } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-'));
   const closers = [];
   async function close() {
@@ -43,7 +44,7 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
     const cognito = cognitoOptions && await startCognito({ callback: `${issuer}/callback`, ...cognitoOptions });
     if (cognito) closers.push(() => cognito.close());
 
-    const certificates = makeCertificates(path.join(dir, 'tls'));
+    const certificates = makeCertificates(path.join(dir, 'tls'), { names });
     const documents = await startDocumentHost({ certificates });
     closers.push(() => documents.close());
     const redirects = { redirect_uris: ['http://127.0.0.1/callback', 'http://[::1]/callback', 'http://localhost/callback'] };
