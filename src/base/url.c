@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/utf8.h"
+
 static bool is_unreserved(char c) {
     return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
@@ -192,6 +194,12 @@ void url_add_param(struct buf *b, const char *name, const char *value) {
     url_encode(b, value);
 }
 
+static bool is_utf8(const char *s) {
+    size_t len = strlen(s);
+
+    return utf8_valid_length(s, len) == len;
+}
+
 static enum rc form_add(struct arena *a, const char *pair, size_t len, struct form *out,
                         struct err *e) {
     const char *eq = memchr(pair, '=', len);
@@ -202,6 +210,8 @@ static enum rc form_add(struct arena *a, const char *pair, size_t len, struct fo
 
     if (!name || !value)
         return err_set(e, ERR_INVALID_REQUEST, "a parameter is not properly percent-encoded");
+    if (!is_utf8(name) || !is_utf8(value)) /* RFC 6749 appendix B */
+        return err_set(e, ERR_INVALID_REQUEST, "a parameter is not UTF-8");
 
     for (size_t i = 0; i < out->count && !repeated; i++)
         repeated = !strcmp(out->fields[i].name, name);

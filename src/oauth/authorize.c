@@ -35,13 +35,14 @@ static enum rc read_client(struct context *cx, const struct request *rq, const s
     return OK;
 }
 
-/* What is asked for and supported, in the order asked. Nothing asked: everything. */
+/* What is asked for and supported, in the order asked. Nothing asked: everything; so too if it is
+ * nothing but offline_access, which claude.ai sends alone, and which refresh tokens do not need. */
 static const char *filter_scopes(struct context *cx, struct arena *a, const char *asked) {
     const char *supported = cx->config->supported_scopes;
     char *copy, *save = NULL;
     struct buf b;
 
-    if (!asked)
+    if (!asked || list_covers("offline_access", asked))
         return supported;
     copy = arena_strdup(a, asked);
     buf_init(&b, a, strlen(asked));

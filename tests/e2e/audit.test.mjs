@@ -85,10 +85,11 @@ test('what a client sends forges no line and no member', async () => {
     assert.equal(lines[0].address, '127.0.0.1');
     assert.ok(client_id.startsWith(lines[0].client));
   }
-  // Bytes that are no UTF-8.
+  // Bytes that are no UTF-8: refused before anything of them is known.
   const { lines } = await audited(() => fetch(`${site.issuer}/token`, { method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: 'client_id=a%FFb&grant_type=refresh_token' }));
-  assert.equal(lines[0].client, 'a');
+  assert.equal(lines[0].outcome, 'refused');
+  assert.equal(lines[0].client, undefined);
 });
 
 test('AUDIT_LOG: a file, which is opened again on HUP as logrotate wants it', async () => {

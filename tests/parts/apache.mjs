@@ -27,8 +27,9 @@ ${ipv6 ? `Listen [::1]:${port}` : ''}
 ${[...NEEDED, ...modules].map((name) => `LoadModule ${name}_module ${MODULES}/mod_${name}.so`).join('\n')}
 ${isRoot ? 'User www-data\nGroup www-data' : ''}
 StartServers 1
+ListenBacklog 2048
 ThreadsPerChild 64
-MaxRequestWorkers 128
+MaxRequestWorkers 512
 Timeout 300
 KeepAliveTimeout 5
 ErrorLog "${dir}/error.log"

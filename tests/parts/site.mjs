@@ -27,11 +27,12 @@ export const OTHER_CLIENT_PATH = '/other-client.json';
 //   port       of the web server, a free one if not given
 //   ipv6       the web server listens on [::1] too
 //   activated  the daemon's socket is held by a launcher in systemd's place
+//   names      what the document host is called besides localhost
 //   mustFail   strings: lines of the daemon's log that hold one of them are expected trouble
 //   twinOf     another site: this is one more host of it, with a daemon and a web server of its own. Its `web` is where
 //              this host answers; the public addresses are those of the first.
 export async function startSite({ config = {}, env = {}, cognito: cognitoOptions = {}, host = '127.0.0.1', port, ipv6,
-  activated = false, mustFail = [], twinOf } = {}) {
+  activated = false, names = [], mustFail = [], twinOf } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-'));
   const closers = [];
   async function close() {
@@ -52,7 +53,7 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       : cognitoOptions && await startCognito({ callback: `${issuer}/callback`, ...cognitoOptions });
     if (cognito && !twinOf) closers.push(() => cognito.close());
 
-    const certificates = twinOf?.certificates ?? makeCertificates(path.join(dir, 'tls'));
+    const certificates = twinOf?.certificates ?? makeCertificates(path.join(dir, 'tls'), { names });
     const documents = twinOf?.documents ?? await startDocumentHost({ certificates });
     if (!twinOf) closers.push(() => documents.close());
     const redirects = { redirect_uris: ['http://127.0.0.1/callback', 'http://[::1]/callback', 'http://localhost/callback'] };

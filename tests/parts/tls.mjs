@@ -5,7 +5,7 @@ import path from 'node:path';
 import { execFileSync } from 'node:child_process';
 
 // Everything is said here, so that the machine's openssl.cnf has no part in it.
-const CONF = `[req]
+const conf = (names) => `[req]
 distinguished_name = name
 [name]
 [ca]
@@ -16,16 +16,17 @@ subjectKeyIdentifier = hash
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
-subjectAltName = DNS:localhost, IP:127.0.0.1, IP:::1
+subjectAltName = ${['localhost', ...names].map((name) => `DNS:${name}`).join(', ')}, IP:127.0.0.1, IP:127.0.0.2, IP:::1
 `;
 
 // Writes into `dir` and gives back the paths; the authority's private key is removed once it has signed.
-export function makeCertificates(dir) {
+// `names`: what the server is called besides localhost.
+export function makeCertificates(dir, { names = [] } = {}) {
   const at = (name) => path.join(dir, name);
   const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 
-  fs.writeFileSync(at('tls.conf'), CONF);
+  fs.writeFileSync(at('tls.conf'), conf(names));
   openssl('req', '-x509', '-config', at('tls.conf'), '-extensions', 'ca', '-days', '2', '-subj', '/CN=mcp-authd test CA',
     ...newKey, '-keyout', at('ca.key'), '-out', at('ca.pem'));
   openssl('req', '-new', '-config', at('tls.conf'), '-subj', '/CN=localhost',

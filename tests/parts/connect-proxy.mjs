@@ -1,0 +1,40 @@
+// An HTTP proxy (CONNECT, RFC 9110 section 9.3.6) on loopback that leads every host to one server: real host names on
+// their real port, in a test.
+
+import http from 'node:http';
+import net from 'node:net';
+import { once } from 'node:events';
+
+export async function startConnectProxy() {
+  const asked = [];               // "host:port" of each CONNECT
+  let target;
+  const server = http.createServer((req, res) => res.writeHead(405).end());
+  const sockets = new Set();
+
+  server.on('connect', (req, client, head) => {
+    asked.push(req.url);
+    if (!target) return client.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+    const upstream = net.connect(target, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      upstream.write(head);
+      upstream.pipe(client).pipe(upstream);
+    });
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => { sockets.delete(socket); client.destroy(); upstream.destroy(); });
+    }
+    return undefined;
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${server.address().port}`, asked,
+    leadTo: (port) => { target = port; },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
