@@ -73,11 +73,12 @@ asan:  ## the whole suite under AddressSanitizer and UBSan
 	@scripts/deps test
 	$(MAKE) SANITIZE=1 BUILD=build/asan unit replay pool-test e2e
 
-guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, headers, shell, shipped configuration
+guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, headers, shell, documents, shipped configuration
 	@tests/guards/layers.sh
 	@tests/guards/banned.sh
 	@tests/guards/headers.sh
 	@tests/guards/shell.sh
+	@tests/guards/docs.sh
 	@tests/guards/conf.sh $(BUILD)/mcp-authd
 
 conf: $(BUILD)/mcp-authd  ## write conf/mcp-authd.conf anew from the table of keys

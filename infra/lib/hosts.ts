@@ -85,7 +85,7 @@ apt-get install -y -qq --no-install-recommends awscli ca-certificates curl light
 cd /root
 aws s3 cp --quiet s3://${deb.s3BucketName}/${deb.s3ObjectKey} mcp-authd.deb
 apt-get install -y -qq --no-install-recommends ./mcp-authd.deb
-systemctl stop mcp-authd.service mcp-authd.socket 2>/dev/null || true
+systemctl stop mcp-authd.socket mcp-authd.service || true
 
 # Configuration: Systems Manager holds it, the secret holds the key that all hosts share.
 aws ssm get-parameters-by-path --path ${parameterPath(s)} --query 'Parameters[].[Name,Value]' --output text |
@@ -106,7 +106,7 @@ ReadWritePaths=/var/log/mcp-authd
 EOF
 systemctl daemon-reload
 AWS_REGION=${stack.region} mcp-authd -t
-systemctl restart mcp-authd
+systemctl restart mcp-authd.socket mcp-authd.service
 
 # The web server, behind the balancer: the client's address comes from its header, and from nobody else's.
 cat >/etc/lighttpd/conf-available/60-mcp-authd-balancer.conf <<'EOF'
