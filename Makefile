@@ -77,7 +77,7 @@ asan:  ## the whole suite under AddressSanitizer and UBSan
 	@scripts/deps test
 	$(MAKE) SANITIZE=1 BUILD=build/asan unit replay pool-test e2e conformance
 
-guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, headers, shell, shipped configuration
+guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, headers, shell, documents, shipped configuration
 	@tests/guards/layers.sh
 	@tests/guards/banned.sh
 	@tests/guards/headers.sh

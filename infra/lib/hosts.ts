@@ -74,18 +74,19 @@ function role(stack: Stack, s: Settings, parts: Parts, deb: Asset): iam.Role {
 
 /** What a new host does, as root. It fails as a whole, and the balancer never sends it a request, if a step fails. */
 function bootScript(stack: Stack, s: Settings, parts: Parts, deb: Asset): string {
-  const agent = readFileSync(new URL('../../conf/cloudwatch/amazon-cloudwatch-agent.json', import.meta.url), 'utf8');
+  const conf = (name: string): string =>
+    readFileSync(new URL(`../../conf/cloudwatch/${name}`, import.meta.url), 'utf8').trim();
 
   return `#!/bin/bash
 set -euo pipefail
 umask 022
 export DEBIAN_FRONTEND=noninteractive AWS_DEFAULT_REGION=${stack.region}
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends awscli ca-certificates curl lighttpd unattended-upgrades
+apt-get install -y -qq --no-install-recommends awscli ca-certificates curl lighttpd logrotate unattended-upgrades
 cd /root
 aws s3 cp --quiet s3://${deb.s3BucketName}/${deb.s3ObjectKey} mcp-authd.deb
 apt-get install -y -qq --no-install-recommends ./mcp-authd.deb
-systemctl stop mcp-authd.service mcp-authd.socket 2>/dev/null || true
+systemctl stop mcp-authd.socket mcp-authd.service || true
 
 # Configuration: Systems Manager holds it, the secret holds the key that all hosts share.
 aws ssm get-parameters-by-path --path ${parameterPath(s)} --query 'Parameters[].[Name,Value]' --output text |
@@ -106,7 +107,7 @@ ReadWritePaths=/var/log/mcp-authd
 EOF
 systemctl daemon-reload
 AWS_REGION=${stack.region} mcp-authd -t
-systemctl restart mcp-authd
+systemctl restart mcp-authd.socket mcp-authd.service
 
 # The web server, behind the balancer: the client's address comes from its header, and from nobody else's.
 cat >/etc/lighttpd/conf-available/60-mcp-authd-balancer.conf <<'EOF'
@@ -118,10 +119,13 @@ lighttpd-enable-mod mcp-authd mcp-authd-balancer || [ $? = 2 ]
 systemctl restart lighttpd
 
 # Logs and metrics to CloudWatch.
+cat >/etc/logrotate.d/mcp-authd <<'EOF'
+${conf('mcp-authd.logrotate')}
+EOF
 curl -fsS -o agent.deb ${AGENT}
 apt-get install -y -qq --no-install-recommends ./agent.deb
 cat >/opt/aws/amazon-cloudwatch-agent/etc/mcp-authd.json <<'EOF'
-${agent.trim()}
+${conf('amazon-cloudwatch-agent.json')}
 EOF
 /opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s \\
   -c file:/opt/aws/amazon-cloudwatch-agent/etc/mcp-authd.json

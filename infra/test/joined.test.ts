@@ -70,6 +70,22 @@ for (const kind of KINDS)
     });
   });
 
+test('docs/monitoring.md says of every alarm what it means, and of no other', () => {
+  const text = readFileSync(new URL('../../docs/monitoring.md', import.meta.url), 'utf8');
+  const said = new Set([...text.matchAll(/`(mcp-authd-[A-Z]\w+)`/g)].map((m) => m[1]));
+  const made = new Set(Object.values(of('prod with hosts').findResources('AWS::CloudWatch::Alarm'))
+    .map((a) => a.Properties.AlarmName as string));
+  assert.deepEqual([...said].sort(), [...made].sort());
+});
+
+test('docs/monitoring.md gives the metrics the names that CloudWatch sees', () => {
+  const text = readFileSync(new URL('../../docs/monitoring.md', import.meta.url), 'utf8');
+  const rows = text.split('\n').map((line) => line.split('|').map((c) => c.trim())).filter((c) => /^`mcp_authd_/.test(c[3] ?? ''));
+  const said = rows.filter((c) => c[1] !== '–').map((c) => `${c[1]}: ${c[2] === '–' ? '' : c[2]}`).sort();
+  const made = new Set(written.map((m) => `${m.name}: ${Object.keys(m.dimensions).join(', ')}`));
+  assert.deepEqual(said, [...made].sort());
+});
+
 test('what the alarms need is written; nothing made up is found', () => {
   assert.ok(exists('Errors', { Endpoint: 'mcp' }));
   assert.ok(!exists('Errors', { Endpoint: 'nothing' }));

@@ -243,3 +243,17 @@ test('every metric and label that the Grafana dashboard names exists, and every 
   const families = [...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
   assert.deepEqual(families.filter((family) => !named.has(family)), []);
 });
+
+test('docs/monitoring.md has every metric, with its labels, and no other', async () => {
+  const { text } = await scrape();
+  const families = [...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
+  const rows = fs.readFileSync(path.join(ROOT, 'docs/monitoring.md'), 'utf8').split('\n')
+    .map((line) => line.split('|').map((cell) => cell.trim())).filter((cells) => /^`mcp_authd_/.test(cells[3] ?? ''));
+  assert.deepEqual(rows.map((cells) => cells[3].replaceAll('`', '')), families);
+  for (const cells of rows) {
+    const name = cells[3].replaceAll('`', '');
+    const sample = [...samples(text).keys()].find((each) => each.replace(/(_bucket|_sum|_count)?(\{.*)?$/, '') === name);
+    const labels = [...sample.matchAll(/(\w+)=/g)].map((match) => match[1]).filter((label) => label !== 'le');
+    assert.equal(labels.join(', '), cells[4], name);
+  }
+});

@@ -1,6 +1,8 @@
 #!/bin/sh
-# The documents tell the truth: links lead somewhere, make targets exist, the example configuration is accepted.
+# The documents tell the truth: links and paths lead somewhere, make targets and the tests that they name exist, the example
+# configuration is accepted.
 #   docs.sh MCP_AUTHD
+# shellcheck disable=SC2016 # the backticks are Markdown's
 set -eu
 cd "$(dirname "$0")/../.."
 program=${1:?path of mcp-authd}
@@ -16,6 +18,10 @@ for doc in *.md docs/*.md; do
 	for link in $links; do
 		[ -e "$(dirname "$doc")/$link" ] || say "$doc: $link does not exist"
 	done
+	paths=$(grep -oE '`(tests|infra|conf|scripts|src)/[A-Za-z0-9_./@-]+`' "$doc" | tr -d '\140' || true)
+	for path in $paths; do
+		[ -e "$path" ] || say "$doc: $path does not exist"
+	done
 	targets=$(grep -oE '(^    |`)make [a-z0-9-]+' "$doc" | sed 's/.*make //' | sort -u)
 	for target in $targets; do
 		grep -qE "^$target:" Makefile || say "$doc: there is no make $target"
@@ -28,4 +34,16 @@ sed -nE 's/^       ([A-Z_]+=.*)/\1/p' README.md >"$conf"
 grep -q COGNITO_DOMAIN "$conf" || say "README.md: the example configuration was not found"
 "$program" -t -c "$conf" >/dev/null 2>&1 || say "README.md: the example configuration is not accepted"
 
+# A test that is named as `FILE` "NAME".
+pairs=$(grep -ohE '`(tests|infra)/[^` ]+` "[^"]+"' docs/*.md || true)
+while IFS= read -r pair; do
+	[ -n "$pair" ] || continue
+	file=${pair#?}
+	file=${file%%\`*}
+	name=${pair#*\"}
+	name=${name%\"}
+	grep -qsF -- "$name" "$file" || say "$file has no test \"$name\""
+done <<EOF
+$pairs
+EOF
 exit $bad
