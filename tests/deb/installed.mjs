@@ -5,7 +5,6 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { execFile, execFileSync } from 'node:child_process';
@@ -92,7 +91,7 @@ async function reload(daemon) {
 }
 
 async function main() {
-  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-'));
+  const dir = fs.mkdtempSync('/srv/mcp-authd-');       // the service has a /tmp of its own
   fs.chmodSync(dir, 0o755);
   closers.push(async () => fs.rmSync(dir, { recursive: true, force: true }));
   const port = await freePort();
