@@ -84,10 +84,10 @@ async function startDaemon() {
 }
 
 async function reload(daemon) {
-  if (hasSystemd) return run('systemctl', 'reload', 'mcp-authd');
-  const seen = daemon.output.length;
-  daemon.signal('SIGHUP');
-  return until('reloaded', () => /event=reload_ok/.test(daemon.output.slice(seen)));
+  if (hasSystemd) run('systemctl', 'reload', 'mcp-authd');
+  else daemon.signal('SIGHUP');
+  // systemctl has only sent the signal.
+  await until('reloaded', () => JSON.parse(run('mcp-authd', 'status', '--json')).reloads === 1);
 }
 
 async function main() {
