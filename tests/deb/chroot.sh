@@ -34,6 +34,7 @@ exec unshare --mount --pid --fork --kill-child sh -c '
 	mount --rbind /sys "$dir/sys"
 	mount --rbind /dev "$dir/dev"
 	mount -t tmpfs tmpfs "$dir/run"
+	mkdir -m 1777 "$dir/run/lock"
 	certs=/etc/ssl/certs/ca-certificates.crt
 	exec chroot "$dir" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
 		SSL_CERT_FILE=$certs NODE_EXTRA_CA_CERTS=$certs "$@"

@@ -97,7 +97,7 @@ quietly apache2ctl -t
 quietly lighttpd -tt -f /etc/lighttpd/lighttpd.conf
 all_files >/tmp/files.after
 # What the test itself installed and enabled since.
-comm -13 /tmp/files.before /tmp/files.after | grep -vE '^/(usr|lib|bin|sbin|etc/systemd|etc/alternatives|etc/manpath|etc/cron|etc/logrotate|var/lib/(systemd|man-db)|etc/apache2/mods-enabled|var/lib/apache2/module|var/lib/lighttpd|var/lib/dbus|etc/dbus|etc/machine-id|etc/kernel|etc/modules|etc/pam|etc/xdg|etc/tmpfiles|etc/sysctl|etc/udev|etc/binfmt|etc/environment|var/lib/private|etc/init.d|etc/rc|etc/default/dbus|etc/\.)' >/tmp/extra || true
+comm -13 /tmp/files.before /tmp/files.after | grep -vE '^/(usr|lib|bin|sbin|etc/systemd|etc/alternatives|etc/manpath|etc/cron|etc/logrotate|var/lib/(systemd|man-db)|etc/apache2/mods-enabled|etc/mtab|var/lib/apache2/(module|conf)|var/lib/lighttpd|var/lib/dbus|etc/dbus|etc/machine-id|etc/kernel|etc/modules|etc/pam|etc/xdg|etc/tmpfiles|etc/sysctl|etc/udev|etc/binfmt|etc/environment|var/lib/private|etc/init.d|etc/rc|etc/default/dbus|etc/\.)' >/tmp/extra || true
 [ ! -s /tmp/extra ] || { cat /tmp/extra; fail "files that were not there before"; }
 
 step "done"

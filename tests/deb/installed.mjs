@@ -5,7 +5,6 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { execFile, execFileSync } from 'node:child_process';
@@ -19,7 +18,7 @@ import { accepts, freePort, ROOT, until } from '../parts/util.mjs';
 
 const CONF = '/etc/mcp-authd/mcp-authd.conf';
 const SOCKET = '/run/mcp-authd/mcp-authd.sock';
-const TOOLS = '/usr/share/mcp-authd/tools.d';
+const TOOLS = '/etc/mcp-authd/tools.d';
 const hasSystemd = fs.existsSync('/run/systemd/system');
 const kind = process.argv[2];
 const closers = [];
@@ -46,20 +45,22 @@ function configure(keys) {
   fs.writeFileSync(CONF, text);
 }
 
+// In the place of the line, or at the end.
 function setLine(file, pattern, line) {
-  const text = fs.readFileSync(file, 'utf8').replace(pattern, '');
-  fs.writeFileSync(file, `${text.trimEnd()}\n${line}\n`);
+  const text = fs.readFileSync(file, 'utf8');
+  fs.writeFileSync(file, pattern.test(text) ? text.replace(pattern, line) : `${text.trimEnd()}\n${line}\n`);
 }
 
 const webServers = {
   async apache(port) {
-    setLine('/etc/apache2/ports.conf', /^Listen .*\n/gm, `Listen 127.0.0.1:${port}`);
+    setLine('/etc/apache2/ports.conf', /^Listen .*$/m, `Listen 127.0.0.1:${port}`);
     if (hasSystemd) run('systemctl', 'start', 'apache2');
     documented('apache.md', 'enable');
-    return hasSystemd ? service('apache2') : start('apache2ctl', ['-D', 'FOREGROUND']);
+    return hasSystemd ? service('apache2') : start('sh', ['-ec', '. /etc/apache2/envvars && exec apache2 -D FOREGROUND']);
   },
   async lighttpd(port) {
-    setLine('/etc/lighttpd/lighttpd.conf', /^server\.(port|bind)\s*=.*\n/gm, `server.port = ${port}\nserver.bind = "127.0.0.1"`);
+    setLine('/etc/lighttpd/lighttpd.conf', /^server\.port\s*=.*$/m, `server.port = ${port}`);
+    setLine('/etc/lighttpd/lighttpd.conf', /^server\.bind\s*=.*$/m, 'server.bind = "127.0.0.1"');
     if (hasSystemd) run('systemctl', 'start', 'lighttpd');
     run('rm', '-f', '/etc/lighttpd/conf-enabled/50-mcp-authd.conf');      // the command fails if it is there already
     documented('lighttpd.md', 'enable');
@@ -83,14 +84,14 @@ async function startDaemon() {
 }
 
 async function reload(daemon) {
-  if (hasSystemd) return run('systemctl', 'reload', 'mcp-authd');
-  const seen = daemon.output.length;
-  daemon.signal('SIGHUP');
-  return until('reloaded', () => /event=reload_ok/.test(daemon.output.slice(seen)));
+  if (hasSystemd) run('systemctl', 'reload', 'mcp-authd');
+  else daemon.signal('SIGHUP');
+  // systemctl has only sent the signal.
+  await until('reloaded', () => JSON.parse(run('mcp-authd', 'status', '--json')).reloads === 1);
 }
 
 async function main() {
-  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-'));
+  const dir = fs.mkdtempSync('/srv/mcp-authd-');       // the service has a /tmp of its own
   fs.chmodSync(dir, 0o755);
   closers.push(async () => fs.rmSync(dir, { recursive: true, force: true }));
   const port = await freePort();
@@ -122,11 +123,14 @@ async function main() {
   const granted = await tokens(site);
   const whoami = await callTool(site, granted.access_token, 'whoami');
   assert.equal(whoami.structuredContent.username, 'alice');
-  for (const name of ['word_count.json', 'word_count.sh']) fs.copyFileSync(path.join(TOOLS, name), path.join('/etc/mcp-authd/tools.d', name));
+  // A tool of the admin's own, as docs/tools.md has it.
+  const manifest = { name: 'greeting', inputSchema: { type: 'object' }, run: { command: ['./greeting.sh'] } };
+  fs.writeFileSync(path.join(TOOLS, 'greeting.json'), JSON.stringify(manifest));
+  fs.writeFileSync(path.join(TOOLS, 'greeting.sh'), '#!/bin/sh\necho "hello from $(id -un)"\n', { mode: 0o755 });
   await reload(daemon);
-  const counted = await callTool(site, granted.access_token, 'word_count', { text: 'one two three' });
-  assert.match(JSON.stringify(counted), /3/);
-  for (const name of ['word_count.json', 'word_count.sh']) fs.rmSync(path.join('/etc/mcp-authd/tools.d', name));
+  const greeting = await callTool(site, granted.access_token, 'greeting');
+  assert.equal(greeting.content[0].text.trim(), 'hello from mcp-authd');
+  for (const name of ['greeting.json', 'greeting.sh']) fs.rmSync(path.join(TOOLS, name));
 
   // Not the Sync kind: the documents' host is in this process.
   assert.match((await promisify(execFile)('mcp-authd', ['try-client', clientId])).stdout, /may log users in/);
@@ -135,7 +139,7 @@ async function main() {
     return now.requests >= 4 && now.reloads === 1 && now;
   });
   assert.equal(status.errors, 0);
-  console.log(`${kind}: logged in as ${whoami.structuredContent.username}, called whoami and word_count, ${status.requests} requests`);
+  console.log(`${kind}: logged in as ${whoami.structuredContent.username}, called whoami and a tool, ${status.requests} requests`);
 }
 
 try {
