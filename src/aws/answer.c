@@ -6,6 +6,7 @@
 
 #include "aws/credentials.h"
 #include "base/json.h"
+#include "base/metrics.h"
 
 #define CONNECT_TIMEOUT_MS 1000 /* these endpoints are near, or not there at all */
 
@@ -49,6 +50,7 @@ enum rc aws_source_ask(const struct aws_fetch *f, const char *method, const char
         .max_reply_bytes = AWS_ANSWER_MAX,
         .timeout_ms = (long)(f->deadline_ms - clock_monotonic_ms()),
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .counted_as = 1 + UPSTREAM_CREDENTIALS,
     };
     struct err why = {0};
 

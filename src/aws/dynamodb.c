@@ -6,6 +6,7 @@
 
 #include "aws/crc32.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "crypto/crypto.h"
 
 #define ARENA_MAX 65536          /* what lives as long as the client: endpoint, region */
@@ -319,11 +320,38 @@ static bool pause_before(const struct call *c, unsigned tries) {
     return true;
 }
 
+static void count_try(enum meaning meaning, const struct dynamodb_result *r) {
+    static const enum metric_outcome outcomes[] = {[DONE] = OUTCOME_OK,
+                                                   [CONDITION_FAILED] = OUTCOME_REFUSED,
+                                                   [REFUSED] = OUTCOME_REFUSED,
+                                                   [NOT_NOW] = OUTCOME_THROTTLED,
+                                                   [UNKNOWN] = OUTCOME_FAILED,
+                                                   [WRONG_TIME] = OUTCOME_REFUSED,
+                                                   [WRONG_CREDENTIALS] = OUTCOME_REFUSED};
+
+    metrics_count2(METRIC_UPSTREAM_CALLS, UPSTREAM_DYNAMODB, outcomes[meaning]);
+    if (meaning == REFUSED)
+        metrics_count(METRIC_USER_ERRORS, 0);
+    if (r->tries > 1)
+        metrics_count(METRIC_RETRIES, UPSTREAM_DYNAMODB);
+}
+
+/* What DynamoDB says that the call cost, in capacity units. */
+static void count_units(const char *operation, const struct dynamodb_result *r) {
+    const struct json *spent = json_get(r->output, "ConsumedCapacity");
+    struct json_number units;
+
+    if (json_number(json_get(spent, "CapacityUnits"), &units) && units.d > 0)
+        metrics_add(strcmp(operation, "GetItem") ? METRIC_CONSUMED_WRITE : METRIC_CONSUMED_READ, 0,
+                    0, (uint64_t)(units.d * METRIC_UNITS_SCALE));
+}
+
 static enum meaning try_all(struct call *c, struct dynamodb_result *r) {
     enum meaning meaning;
 
     for (;;) {
         meaning = attempt(c, r);
+        count_try(meaning, r);
         if (!may_try_again(c, meaning, r) || r->tries == DYNAMODB_TRIES_MAX)
             return meaning;
         if (meaning == UNKNOWN)
@@ -364,6 +392,8 @@ enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const char *operation
     *out = (struct dynamodb_result){.fault = "", .message = ""};
     c.deadline_ms = start_ms + (trouble ? DYNAMODB_CALL_AFTER_FAILURE_MS : DYNAMODB_CALL_MS);
     json_put_str(input, "TableName", d->table);
+    if (strstr(operation, "Item"))
+        json_put_str(input, "ReturnConsumedCapacity", "TOTAL");
     c.body = json_text(a, input, &c.body_len);
     meaning = try_all(&c, out);
     out->unsure = out->unsure || meaning == UNKNOWN;
@@ -372,8 +402,10 @@ enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const char *operation
                  kvn("ms", clock_monotonic_ms() - start_ms), kv("fault", out->fault));
     d->trouble_ms =
         meaning == UNKNOWN || meaning == NOT_NOW ? clock_monotonic_ms() + DYNAMODB_TROUBLE_MS : 0;
-    if (meaning == DONE)
+    if (meaning == DONE) {
+        count_units(operation, out);
         return OK;
+    }
     if (meaning == CONDITION_FAILED)
         return err_set(e, ERR_CONFLICT, "the condition of the %s failed", operation);
     (void)err_set(e, ERR_STORE, "the session store is not available; try again in a few seconds");

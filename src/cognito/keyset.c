@@ -9,6 +9,7 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "host/host.h"
 
 #define FETCH_TIMEOUT_MS 5000
@@ -111,6 +112,7 @@ static bool fetch(struct keyset *k, struct arena *a, int64_t now_s, struct err *
         .headers = headers,
         .max_reply_bytes = JWK_SET_BYTES_MAX,
         .timeout_ms = FETCH_TIMEOUT_MS,
+        .counted_as = 1 + UPSTREAM_KEYS,
     };
     struct http_reply reply;
 

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/metrics.h"
 #include "base/url.h"
 
 #define TIMEOUT_MS 5000
@@ -39,7 +40,8 @@ enum rc cognito_revoke(struct http_client *http, const struct config *config, st
                               .url = config->cognito_revoke_url,
                               .headers = headers,
                               .max_reply_bytes = REPLY_BYTES_MAX,
-                              .timeout_ms = TIMEOUT_MS};
+                              .timeout_ms = TIMEOUT_MS,
+                              .counted_as = 1 + UPSTREAM_REVOKE};
     struct http_reply reply;
     struct err why = {0};
     struct buf form;

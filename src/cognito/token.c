@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/metrics.h"
 #include "base/url.h"
 
 #define TIMEOUT_MS 5000
@@ -41,6 +42,7 @@ static enum rc post(struct http_client *http, const struct config *config, struc
         .body_len = form->len,
         .max_reply_bytes = REPLY_BYTES_MAX,
         .timeout_ms = TIMEOUT_MS,
+        .counted_as = 1 + UPSTREAM_TOKEN,
     };
     struct err why = {0};
 

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/config.h"
+#include "base/metrics.h"
 #include "base/url.h"
 #include "cognito/cognito.h"
 #include "host/deny.h"
@@ -124,6 +125,7 @@ static enum rc check_token(struct context *cx, const struct request *rq,
         return rc;
     /* Borrowed until the next put: a request makes at most the one above. */
     *claims = token_cache_get(cx->tokens, token, clock_now_s(&cx->clock));
+    metrics_count(METRIC_TOKEN_CACHE, *claims ? CACHE_HIT : CACHE_MISS);
     rc = *claims ? OK : verify(cx, rq->arena, token, claims, e);
     return rc ? rc : check_denied(cx, *claims, e);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/metrics.h"
 #include "net/guard.h"
 
 #define CONNECTIONS_KEPT 8
@@ -248,6 +249,15 @@ unsigned long http_client_connections(const struct http_client *c) {
     return c->connections;
 }
 
+static enum metric_outcome outcome_of(CURLcode code, long status) {
+    if (code)
+        return code == CURLE_OPERATION_TIMEDOUT ? OUTCOME_TIMEOUT : OUTCOME_FAILED;
+    return status == 429   ? OUTCOME_THROTTLED
+           : status >= 500 ? OUTCOME_FAILED
+           : status >= 400 ? OUTCOME_REFUSED
+                           : OUTCOME_OK;
+}
+
 enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
                    struct http_reply *out, struct err *e) {
     struct receiving r;
@@ -269,9 +279,12 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL);
     if (!curl_easy_getinfo(c->curl, CURLINFO_NUM_CONNECTS, &opened))
         c->connections += (unsigned long)opened;
+    out->status = 0;
+    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &out->status);
+    if (rq->counted_as)
+        metrics_count2(METRIC_UPSTREAM_CALLS, rq->counted_as - 1, outcome_of(code, out->status));
     if (code)
         return explain(c, code, &r, error_text, e);
-    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &out->status);
     curl_easy_getinfo(c->curl, CURLINFO_CONTENT_TYPE, &type);
     out->content_type = arena_strdup(a, type ? type : "");
     out->body = r.body.p;

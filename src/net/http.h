@@ -35,6 +35,7 @@ struct http_request {
     size_t max_reply_bytes;  /* a longer reply is ERR_TOO_LARGE */
     long timeout_ms;         /* for everything, name look-up included */
     long connect_timeout_ms; /* for the look-up and connecting alone; 0: only timeout_ms counts */
+    unsigned counted_as;     /* 1 + enum metric_upstream; 0: not counted here */
 };
 
 #define HTTP_REPLY_HEADERS_MAX 32768 /* bytes; more is ERR_TOO_LARGE */

@@ -8,6 +8,7 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "crypto/crypto.h"
 #include "host/host.h"
 #include "net/caching.h"
@@ -140,7 +141,8 @@ static enum rc fetch(struct context *cx, struct arena *a, const struct document_
                                     .url = url,
                                     .headers = headers,
                                     .max_reply_bytes = kind->bytes_max,
-                                    .timeout_ms = CLIENT_DOCUMENT_TIMEOUT_MS};
+                                    .timeout_ms = CLIENT_DOCUMENT_TIMEOUT_MS,
+                                    .counted_as = 1 + UPSTREAM_DOCUMENT};
     struct http_reply rp;
     enum rc rc = http_fetch(cx->guarded, a, &rq, &rp, e);
 

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/metrics.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -50,9 +51,17 @@ struct store {
     const struct store_ops *ops;
 };
 
+static inline enum rc store_counted(enum metric_store operation, enum rc rc) {
+    metrics_count2(METRIC_STORE_CALLS, operation,
+                   rc == OK          ? OUTCOME_OK
+                   : rc == ERR_STORE ? OUTCOME_FAILED
+                                     : OUTCOME_REFUSED);
+    return rc;
+}
+
 /* PutItem if the id is new. ERR_EXISTS otherwise. Every operation: ERR_STORE if the store fails. */
 static inline enum rc store_session_put(struct store *s, const struct session *in, struct err *e) {
-    return s->ops->session_put(s, in, e);
+    return store_counted(STORE_PUT, s->ops->session_put(s, in, e));
 }
 /* UpdateItem if the session want->id is pending, of want->browser and not expired: sets grant, ttl
  * and attempt of `want`, and returns the session as it now is. ERR_CONFLICT if the condition fails.
@@ -61,19 +70,19 @@ static inline enum rc store_session_put(struct store *s, const struct session *i
 static inline enum rc store_session_authorize(struct store *s, struct arena *a,
                                               const struct session *want, int64_t now_s,
                                               struct session *out, struct err *e) {
-    return s->ops->session_authorize(s, a, want, now_s, out, e);
+    return store_counted(STORE_UPDATE, s->ops->session_authorize(s, a, want, now_s, out, e));
 }
 /* GetItem, consistent. ERR_MISSING if there is none or it has expired. */
 static inline enum rc store_session_get(struct store *s, struct arena *a, const char *id,
                                         int64_t now_s, struct session *out, struct err *e) {
-    return s->ops->session_get(s, a, id, now_s, out, e);
+    return store_counted(STORE_GET, s->ops->session_get(s, a, id, now_s, out, e));
 }
 /* DeleteItem if it is authorized and not expired, returning it. ERR_CONFLICT if there is none: of
  * any number of callers at most one gets OK. ERR_STORE also if it is gone and this call itself may
  * have been what deleted it, the answer being lost: the store alone cannot tell. */
 static inline enum rc store_session_delete(struct store *s, struct arena *a, const char *id,
                                            int64_t now_s, struct session *out, struct err *e) {
-    return s->ops->session_delete(s, a, id, now_s, out, e);
+    return store_counted(STORE_DELETE, s->ops->session_delete(s, a, id, now_s, out, e));
 }
 /* Removes some of what has expired; cheap, meant to be called now and then between requests. */
 static inline void store_sweep(struct store *s, int64_t now_s) {

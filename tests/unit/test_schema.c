@@ -215,8 +215,8 @@ static void wrong_schemas_are_refused_with_place_and_reason(void **state) {
         {"{\"patternProperties\":{\"a**\":{}}}",
          "#/patternProperties: \"a**\" is not a usable pattern: a repetition follows nothing that "
          "can be repeated"},
-        {"{\"pattern\":\"(?<=a*)b\"}", "#/pattern: \"(?<=a*)b\" is not a usable pattern: "
-                                       "lookbehind assertion is not fixed length"},
+        /* The rest is PCRE2's own text, by version. */
+        {"{\"pattern\":\"(?<=a*)b\"}", "#/pattern: \"(?<=a*)b\" is not a usable pattern: *"},
         {"{\"pattern\":\"\\\\ud800\"}", "#/pattern: \"\\ud800\" is not a usable pattern: half of a "
                                         "surrogate pair is no character here"},
         {"{\"required\":[\"a\",\"a\"]}", "#/required: must be an array of different strings"},
@@ -236,7 +236,10 @@ static void wrong_schemas_are_refused_with_place_and_reason(void **state) {
         assert_int_equal(json_parse(*state, rows[i].schema, strlen(rows[i].schema), &s, &e), OK);
         assert_int_equal(schema_compile(*state, s, &compiled, &e), ERR_INVALID_REQUEST);
         assert_null(compiled);
-        assert_string_equal(e.text, rows[i].text);
+        if (rows[i].text[strlen(rows[i].text) - 1] == '*')
+            assert_memory_equal(e.text, rows[i].text, strlen(rows[i].text) - 1);
+        else
+            assert_string_equal(e.text, rows[i].text);
     }
 }
 
