@@ -75,7 +75,7 @@ check: guards unit replay pool-test e2e conformance  ## run every test once
 
 asan:  ## the whole suite under AddressSanitizer and UBSan
 	@scripts/deps test
-	$(MAKE) SANITIZE=1 BUILD=build/asan unit replay pool-test e2e conformance
+	$(MAKE) SANITIZE=1 BUILD=build/asan unit replay pool-test e2e-lighttpd conformance
 
 guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, headers, shell, documents, shipped configuration
 	@tests/guards/layers.sh
