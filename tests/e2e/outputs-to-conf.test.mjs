@@ -20,13 +20,13 @@ function keys(text) {
   return Object.fromEntries(lines.map((l) => [l.slice(0, l.indexOf('=')), l.slice(l.indexOf('=') + 1)]));
 }
 
-/** What the program makes of it: its own -t, with nothing from our environment. */
+/** What the program makes of it: its own -t, with nothing from our environment, and credentials as a host has them. */
 function check(conf) {
   const file = join(folder, 'mcp-authd.conf');
   writeFileSync(file, conf);
   return spawnSync(process.env.MCP_AUTHD, ['-c', file, '-t'], {
     encoding: 'utf8',
-    env: { PATH: process.env.PATH, STATE_DIR: folder, TOOLS_DIR: folder, CLIENTS_DIR: folder },
+    env: { PATH: process.env.PATH, STATE_DIR: folder, TOOLS_DIR: folder, CLIENTS_DIR: folder, AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'example' },
   });
 }
 
@@ -50,9 +50,9 @@ test('describe-stacks gives the same, from a pipe', () => {
   assert.equal(convert([], readFileSync(sample('describe-stacks.json'), 'utf8')).stdout, expected);
 });
 
-for (const name of ['outputs-dev.json', 'outputs-prod.json', 'describe-stacks.json'])
-  test(`mcp-authd -t takes what is made of ${name}`, () => {
-    const { stdout } = convert(['-s', 'lmdb', '-o', 'https://app.example.com', sample(name)]);
+for (const [name, store] of ['outputs-dev.json', 'outputs-prod.json', 'describe-stacks.json'].flatMap((each) => [[each, 'lmdb'], [each, 'dynamodb']]))
+  test(`mcp-authd -t takes what is made of ${name}, with ${store}`, () => {
+    const { stdout } = convert(['-s', store, '-o', 'https://app.example.com', sample(name)]);
     const { status, stdout: dump, stderr } = check(stdout);
     assert.equal(status, 0, stderr);
     assert.match(stderr, /configuration is good/);

@@ -48,7 +48,8 @@ function randomFrom(seed) {
 
 // Options:
 //   dynamodb  what startDynamoDb gave
-//   keys      the access keys that exist: { accessKeyId, secretAccessKey, sessionToken, actions }; without actions all is allowed
+//   keys      the access keys that exist: { accessKeyId, secretAccessKey, sessionToken, actions, allows }; without actions, and
+//             without allows(action, table, index), all is allowed
 //   region    the one it answers for
 //   path      the path of the endpoint
 export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-east-1', path = '/' }) {
@@ -81,7 +82,9 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
     const identity = await authenticate(req, body, { keys, region, now: now() });
     Object.assign(call, { accessKeyId: identity.key?.accessKeyId, sessionToken: identity.key?.sessionToken });
     if (identity.type) return refuse(identity.type, identity.message);
-    if (identity.key.actions && !identity.key.actions.includes(action)) {
+    const { TableName: table, IndexName: index } = JSON.parse(body);
+    const { key } = identity;
+    if ((key.actions && !key.actions.includes(action)) || (key.allows && !key.allows(action, table, index))) {
       return refuse('com.amazon.coral.service#AccessDeniedException', `User: arn:aws:iam::123456789012:user/${
         identity.key.accessKeyId} is not authorized to perform: dynamodb:${action} on resource: arn:aws:dynamodb:${region}:123456789012:table/x`);
     }
@@ -98,13 +101,14 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
   async function passOn(action, body, call) {
     const input = JSON.parse(body);
     input.TableName = /^arn:aws:dynamodb:us-east-1:123456789012:table\/(.*)$/.exec(input.TableName)?.[1] ?? input.TableName;
+    const asked = input.ReturnConsumedCapacity !== undefined;
     if (/Item$/.test(action)) input.ReturnConsumedCapacity = 'TOTAL';
     const response = await fetch(dynamodb.endpoint, { method: 'POST', body: JSON.stringify(input), headers: {
       'x-amz-target': `DynamoDB_20120810.${action}`, 'content-type': 'application/x-amz-json-1.0', authorization: ANY_SIGNATURE } });
     const output = await response.json();
     call.type = output.__type?.split('#')[1];
     call.units = output.ConsumedCapacity?.CapacityUnits;
-    delete output.ConsumedCapacity;
+    if (!asked) delete output.ConsumedCapacity;
     return { status: response.status, text: JSON.stringify(output) };
   }
 
