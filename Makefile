@@ -171,6 +171,10 @@ bench-login: $(BUILD)/mcp-authd  ## DynamoDB calls, request units and CPU time o
 	@scripts/deps test
 	@MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/login.mjs
 
+bench-streams: $(BUILD)/mcp-authd  ## 2,000 idle streams beside calls: calls per second, and memory
+	@scripts/deps test
+	@MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/streams.mjs
+
 # --- installing
 
 man: $(BUILD)/mcp-authd  ## write the manual pages that are made from the program and from docs/
@@ -214,6 +218,6 @@ deb-test:  ## build, install, use, upgrade and purge the package in minimal Debi
 clean:  ## remove what was built
 	rm -rf build
 
-.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e e2e-lighttpd e2e-apache conformance warnings infra bench bench-login man install-files install deb deb-test clean
+.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e e2e-lighttpd e2e-apache conformance warnings infra bench bench-login bench-streams man install-files install deb deb-test clean
 .SECONDARY:
 -include $(OBJS:.o=.d) $(UNITS:=.d)

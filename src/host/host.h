@@ -82,4 +82,25 @@ void host_slots_close(struct host_slots *s); /* NULL is accepted */
 bool host_slots_enter(struct host_slots *s, unsigned count);
 void host_slots_leave(struct host_slots *s);
 
+/* journal.c: what is written to a stream, kept for a short time in a directory of its own, so that
+ * another worker can send it again. Too many or too long ones are not kept. */
+#define JOURNAL_BYTES_MAX ((size_t)4 << 20) /* of one */
+#define JOURNALS_MAX 128                    /* of the host */
+#define JOURNAL_KEEP_S 300                  /* after the last word */
+#define JOURNAL_NAME_MAX 128
+struct journal;
+/* The name must be new. */
+enum rc journal_create(const char *dir, const char *name, int64_t now_s, struct journal **out,
+                       struct err *e) MUST_USE;
+/* After an error nothing more should be added: there would be a gap. */
+enum rc journal_add(struct journal *j, const void *data, size_t len, struct err *e) MUST_USE;
+size_t journal_len(const struct journal *j); /* bytes added */
+enum rc journal_open(const char *dir, const char *name, struct journal **out,
+                     struct err *e) MUST_USE; /* to read; ERR_MISSING */
+size_t journal_read(struct journal *j, size_t at, void *into, size_t room); /* 0: nothing yet */
+/* Its writer is done with it, or gone. What it has added until now is all that there is to read. */
+bool journal_has_ended(struct journal *j);
+void journal_close(struct journal *j); /* NULL is accepted */
+void journal_sweep(const char *dir, int64_t now_s);
+
 #endif

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "mcp/call.h"
 #include "mcp/guard.h"
+#include "mcp/resume.h"
 #include "mcp/rounds.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
@@ -277,5 +278,7 @@ enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp,
         (void)err_set(e, ERR_RPC_PARSE, "Parse error: %.200s", why);
         return refuse(&c, e);
     }
-    return json_is_array(body) ? post_batch(&c, body, e) : post_single(&c, body, e);
+    rc = json_is_array(body) ? post_batch(&c, body, e) : post_single(&c, body, e);
+    resume_end(&c);
+    return rc;
 }

@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "base/url.h"
 #include "mcp/guard.h"
+#include "mcp/headers.h"
 #include "mcp/resources.h"
+#include "mcp/resume.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
 #include "web/handover.h"
@@ -161,6 +163,8 @@ enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, 
         return rc;
     if (!mcp_stream_possible(&c))
         return err_set(e, ERR_NOT_ACCEPTABLE, "Accept must allow text/event-stream");
+    if (c.session && mcp_header(rq, "last-event-id"))
+        return resume_replay(&c, mcp_header(rq, "last-event-id"), e);
     mcp_stream_begin(&c);
     rp->handover = session_handover(&c);
     rp->handover_until_s = c.claims->exp;

@@ -124,6 +124,8 @@ static void take_line(void *arg, const char *line, size_t len) {
         send_progress(l, json_get(v, "progress"));
     if (json_has(v, "log"))
         send_log(l, json_get(v, "log"));
+    if (json_get_bool(v, "closeStream"))
+        mcp_stream_close(l->c);
     if (json_has(v, "result"))
         l->result.p = json_text(a, json_get(v, "result"), &l->result.len);
     else if (json_has(v, "inputRequired"))

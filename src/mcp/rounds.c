@@ -6,6 +6,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "host/host.h"
+#include "mcp/resume.h"
 #include "mcp/stream.h"
 
 #define PURPOSE "mcp-request-state"
@@ -261,16 +262,20 @@ static enum rc take_letter(struct questions *q, const struct buf *letter, struct
 }
 
 static enum rc wait_for_answers(struct questions *q, struct mailbox *m, struct err *e) {
+    int64_t until = q->c->deadline_ms;
     struct buf letter;
     enum rc rc = OK;
 
     buf_init(&letter, q->c->arena, ROUNDS_ANSWER_MAX + 4096);
     while (!rc && q->open) {
-        int watch = q->c->rp->sink ? q->c->rp->sink->fd : -1;
+        int watch = q->c->rp->sink && !q->c->gone ? q->c->rp->sink->fd : -1;
+        int64_t absent_until = clock_monotonic_ms() + RESUME_ABSENT_MS;
 
-        if (q->c->gone)
+        if (q->c->gone && !q->c->journal)
             return err_set(e, ERR_RPC_INTERNAL, "The client went away");
-        switch (mailbox_wait(m, watch, q->c->deadline_ms, &letter)) {
+        if (q->c->gone && absent_until < until) /* it may come back, and be asked again */
+            until = absent_until;
+        switch (mailbox_wait(m, watch, until, &letter)) {
         case MAILBOX_LETTER:
             rc = take_letter(q, &letter, e);
             break;

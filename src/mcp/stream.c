@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "mcp/resume.h"
+
 #define EVENT_START "data: "
 #define EVENT_END "\n\n"
 
@@ -20,11 +22,15 @@ bool mcp_stream_possible(const struct mcp_call *c) {
 }
 
 void mcp_stream_begin(struct mcp_call *c) {
+    struct text priming;
+
     c->rp->status = 200;
     reply_header(c->rp, "Content-Type", "text/event-stream");
     reply_header(c->rp, "Cache-Control", "no-store");
     reply_header(c->rp, "X-Accel-Buffering", "no"); /* proxies pass each event on at once */
-    if (reply_stream_begin(c->rp))
+    resume_begin(c, &priming);
+    if (reply_stream_begin(c->rp) ||
+        (priming.len && reply_stream_write(c->rp, priming.p, priming.len)))
         c->gone = true;
 }
 
@@ -40,9 +46,9 @@ struct text mcp_stream_event(struct arena *a, struct text message) {
 }
 
 static void send_event(struct mcp_call *c, struct text message) {
-    struct text event = mcp_stream_event(c->arena, message);
+    struct text event = resume_event(c, message);
 
-    if (!c->gone && reply_stream_write(c->rp, event.p, event.len))
+    if (!c->gone && !c->rp->ended && reply_stream_write(c->rp, event.p, event.len))
         c->gone = true;
 }
 
@@ -69,6 +75,15 @@ void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *para
 void mcp_stream_answer(struct mcp_call *c, struct text answer) {
     if (answer.p)
         send_event(c, answer);
+}
+
+void mcp_stream_close(struct mcp_call *c) {
+    if (!mcp_stream_possible(c))
+        return;
+    if (!c->rp->streaming)
+        mcp_stream_begin(c);
+    if (c->journal)
+        reply_stream_end(c->rp);
 }
 
 const int *mcp_stream_watch(const struct mcp_call *c) {

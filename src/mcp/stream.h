@@ -21,6 +21,9 @@ void mcp_stream_send(struct mcp_call *c, struct json *message);
 void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *params);
 /* Sends the answer of a call whose stream has begun. */
 void mcp_stream_answer(struct mcp_call *c, struct text answer);
+/* Ends the stream for the client, who gets the rest when it asks for it (resume.h); nothing if the
+ * stream is not kept. */
+void mcp_stream_close(struct mcp_call *c);
 /* What becomes readable when the client goes away, for run_spec.watch; NULL if that does not end
  * the call: before 2026-07-28 a broken connection is no cancellation. */
 const int *mcp_stream_watch(const struct mcp_call *c);

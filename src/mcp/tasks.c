@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "host/host.h"
+#include "mcp/resume.h"
 #include "mcp/session.h"
 
 #define ID_BYTES 18
@@ -166,4 +167,5 @@ void mcp_sweep(struct context *cx) {
 
     host_cache_sweep(cx->host, TASK_KEY_PREFIX, TASK_TTL_S + TASK_TIMEOUT_MS_MAX / 1000, now_s);
     host_cache_sweep(cx->host, SESSION_NOTE_PREFIX, SESSION_MAX_S, now_s);
+    resume_sweep(cx);
 }

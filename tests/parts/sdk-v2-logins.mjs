@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client, OAuthError, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
 import { Browser } from './browser.mjs';
+import { checkElicitation } from './elicitation.mjs';
 import { TestOAuthProvider } from './sdk-provider.mjs';
 import { checkLoginPages, checkRefresh, checkTools } from './session.mjs';
 
@@ -56,6 +57,29 @@ export function sdkV2Logins(getSite) {
       }
     });
   }
+
+  test('SDK v2 answers what a tool asks of the user, by sending the call again', async () => {
+    const site = getSite();
+    const seen = [];
+    const provider = new TestOAuthProvider({ clientMetadataUrl: site.clientId });
+    const first = transportOf(site, provider);
+    await assert.rejects(newClient('auto').connect(first), UnauthorizedError);
+    await first.finishAuth(provider.callback.searchParams);
+
+    await checkElicitation(async (answer) => {
+      const client = new Client({ name: 'test-v2', version: '1' },
+        { versionNegotiation: { mode: 'auto' }, capabilities: { elicitation: {} } });
+      client.setRequestHandler('elicitation/create', answer);
+      await client.connect(transportOf(site, provider, seen));
+      assert.equal(client.getNegotiatedProtocolVersion(), '2026-07-28');
+      return client;
+    });
+    // The first call and two more, each with the answer and the sealed state; then a call and a refusal.
+    const calls = seen.filter(({ body }) => body?.method === 'tools/call').map(({ body }) => body.params);
+    assert.deepEqual(calls.map(({ inputResponses = {} }) => Object.keys(inputResponses).join()), ['', 'word', 'count', '', 'word']);
+    assert.ok(calls[2].requestState.length > 20 && !calls[2].requestState.includes('hello'), 'the state is sealed');
+    assert.ok(seen.every(({ body }) => body?.method), 'no answers to requests of the server');
+  });
 
   test('SDK v2 in its handshake mode is served too', async () => {
     const site = getSite();

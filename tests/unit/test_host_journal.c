@@ -1,0 +1,139 @@
+/* Journals: what one worker writes and another one reads, while it is written and after. */
+#include "unit.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/host.h"
+
+struct fixture {
+    char dir[64];
+    struct arena *arena;
+    int64_t now_s;
+    struct err e;
+};
+
+static int setup(void **state) {
+    struct fixture *f = xcalloc(1, sizeof *f);
+
+    memcpy(f->dir, "/tmp/mcp-authd-unit-XXXXXX", 27);
+    assert_non_null(mkdtemp(f->dir));
+    assert_int_equal(rmdir(f->dir), 0); /* the first journal makes it */
+    f->arena = arena_new(1 << 20);
+    f->now_s = (int64_t)time(NULL);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+
+    journal_sweep(f->dir, f->now_s + 2 * JOURNAL_KEEP_S);
+    (void)rmdir(f->dir);
+    assert_int_not_equal(access(f->dir, F_OK), 0);
+    arena_free(f->arena);
+    free(f);
+    return 0;
+}
+
+static struct journal *create(struct fixture *f, const char *name) {
+    struct journal *j;
+
+    assert_int_equal(journal_create(f->dir, name, f->now_s, &j, &f->e), OK);
+    return j;
+}
+
+static void read_while_it_is_written(void **state) {
+    struct fixture *f = *state;
+    struct journal *w = create(f, "one"), *r;
+    char text[16];
+
+    assert_int_equal(journal_open(f->dir, "one", &r, &f->e), OK);
+    assert_int_equal(journal_read(r, 0, text, sizeof text), 0);
+    assert_int_equal(journal_add(w, "hello", 5, &f->e), OK);
+    assert_int_equal(journal_len(w), 5);
+    assert_int_equal(journal_read(r, 0, text, sizeof text), 5);
+    assert_memory_equal(text, "hello", 5);
+    assert_int_equal(journal_read(r, 3, text, sizeof text), 2);
+    assert_memory_equal(text, "lo", 2);
+    assert_int_equal(journal_read(r, 100, text, sizeof text), 0);
+    assert_false(journal_has_ended(r));
+    journal_close(w);
+    assert_true(journal_has_ended(r));
+    assert_true(journal_has_ended(r));
+    journal_close(r);
+}
+
+static void a_writer_that_dies_has_ended(void **state) {
+    struct fixture *f = *state;
+    struct journal *r;
+    int status;
+    pid_t pid = fork();
+
+    if (!pid) {
+        struct journal *w;
+        struct err e;
+
+        _exit(journal_create(f->dir, "dead", f->now_s, &w, &e) || journal_add(w, "x", 1, &e));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(journal_open(f->dir, "dead", &r, &f->e), OK);
+    assert_true(journal_has_ended(r));
+    journal_close(r);
+}
+
+static void names_stay_in_the_directory(void **state) {
+    static const char *const names[] = {"", ".", "..", "../x", "a/b", ".x"};
+    struct fixture *f = *state;
+    struct journal *j;
+
+    journal_close(create(f, "taken"));
+    assert_int_equal(journal_create(f->dir, "taken", f->now_s, &j, &f->e), ERR_STORE);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(journal_create(f->dir, names[i], f->now_s, &j, &f->e), ERR_STORE);
+        assert_int_equal(journal_open(f->dir, names[i], &j, &f->e), ERR_MISSING);
+    }
+    assert_int_equal(journal_open(f->dir, "none", &j, &f->e), ERR_MISSING);
+}
+
+static void a_long_one_is_refused(void **state) {
+    struct fixture *f = *state;
+    struct journal *w = create(f, "long");
+    char *much = xcalloc(1, JOURNAL_BYTES_MAX);
+
+    assert_int_equal(journal_add(w, much, JOURNAL_BYTES_MAX - 1, &f->e), OK);
+    assert_int_equal(journal_add(w, much, 2, &f->e), ERR_TOO_LARGE);
+    assert_int_equal(journal_add(w, much, 1, &f->e), OK);
+    free(much);
+    journal_close(w);
+}
+
+static void so_many_and_so_old(void **state) {
+    struct fixture *f = *state;
+    struct journal *j;
+
+    for (int i = 0; i < JOURNALS_MAX; i++)
+        journal_close(create(f, arena_printf(f->arena, "j%d", i)));
+    assert_int_equal(journal_create(f->dir, "more", f->now_s, &j, &f->e), ERR_STORE);
+    journal_sweep(f->dir, f->now_s + JOURNAL_KEEP_S - 60);
+    assert_int_equal(journal_create(f->dir, "more", f->now_s, &j, &f->e), ERR_STORE);
+    assert_int_equal(journal_create(f->dir, "more", f->now_s + JOURNAL_KEEP_S + 60, &j, &f->e), OK);
+    journal_close(j);
+    assert_int_equal(journal_open(f->dir, "j0", &j, &f->e), ERR_MISSING);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(read_while_it_is_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_writer_that_dies_has_ended, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_stay_in_the_directory, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_one_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(so_many_and_so_old, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
