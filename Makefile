@@ -195,6 +195,8 @@ install-files: $(BUILD)/mcp-authd
 	install -D -m 755 scripts/outputs-to-conf $(DESTDIR)$(PREFIX)/share/mcp-authd/outputs-to-conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/cloudwatch conf/cloudwatch/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/grafana conf/grafana/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d/python share/tools.d/python/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d/c share/tools.d/c/*.json share/tools.d/c/*.c
 	install -D -m 644 conf/lighttpd/mcp-authd-routes.conf $(DESTDIR)/etc/lighttpd/mcp-authd-routes.conf
 	install -D -m 644 conf/lighttpd/50-mcp-authd.conf $(DESTDIR)/etc/lighttpd/conf-available/50-mcp-authd.conf
 	install -D -m 644 conf/apache/mcp-authd.conf $(DESTDIR)/etc/apache2/conf-available/mcp-authd.conf

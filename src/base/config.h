@@ -54,6 +54,7 @@ struct config {
     unsigned metrics_interval_s;
     /* Tools and clients. */
     const char *tools_dir, *resources_dir, *prompts_dir, *clients_dir;
+    bool list_forbidden;
     const char *templates_dir;
     unsigned consent_remember_days; /* 0: never */
     /* Who is held back, and what is kept of it. */

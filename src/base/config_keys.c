@@ -76,6 +76,9 @@ const struct config_key config_keys[] = {
          "Manifests of resources (*.json); empty: none."),
     TEXT("PROMPTS_DIR", prompts_dir, "/etc/mcp-authd/prompts.d",
          "Manifests of prompts (*.json); empty: none."),
+    {"LIST_FORBIDDEN", CONFIG_BOOL, offsetof(struct config, list_forbidden), "yes", 0, 0,
+     "yes: lists have all tools, resources and prompts, and a call that lacks a scope is told\n"
+     "which, so that a client can ask for it. no: only those that the token's scopes allow."},
     TEXT("CLIENTS_DIR", clients_dir, "/etc/mcp-authd/clients.d",
          "Client metadata documents that are pinned here and never fetched (*.json)."),
     TEXT("TEMPLATES_DIR", templates_dir, "/etc/mcp-authd/templates",

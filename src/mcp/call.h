@@ -28,6 +28,7 @@
 struct mcp_method;
 struct mcp_session;
 struct journal;
+struct mailbox;
 
 /* For what is made once for each era. */
 static inline int mcp_era_index(enum mcp_era era) {
@@ -48,7 +49,9 @@ struct mcp_call {
     const struct mcp_session *session; /* handshake era; NULL: none */
     int log_level;                     /* stream.h */
     const int *watch;                  /* in place of the client's going away; NULL: none */
-    bool gone;                         /* the client has closed the stream of this call */
+    struct mailbox *cancel;            /* cancel.h; NULL: nobody can cancel this call */
+    bool cancelled;
+    bool gone;               /* the client has closed the stream of this call */
     struct journal *journal; /* resume.h: keeps the stream of this call; NULL: it is not kept */
     const char *stream;      /* and what the stream is called in the ids of its events */
     int64_t deadline_ms;     /* monotonic: no program runs on after it, however many a batch has */

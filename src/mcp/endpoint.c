@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "mcp/call.h"
+#include "mcp/cancel.h"
 #include "mcp/guard.h"
 #include "mcp/resume.h"
 #include "mcp/rounds.h"
@@ -104,6 +105,8 @@ static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
         /* Taking a request that lacks its id for a notification would leave its sender waiting. */
         if (strncmp(c->msg.method, "notifications/", 14) != 0)
             return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the id is missing");
+        if (!strcmp(c->msg.method, "notifications/cancelled"))
+            cancel_deliver(c);
         return OK;
     }
     c->method = mcp_method_find(c->msg.method, c->era);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/encode.h"
+#include "base/url.h"
 
 #define PAGE_BYTES_MAX ((size_t)32 << 20)
 #define CURSOR_PREFIX "after:"
@@ -14,25 +15,35 @@ static int by_key(const void *a, const void *b) {
     return strcmp(((const struct list_entry *)a)->key, ((const struct list_entry *)b)->key);
 }
 
-/* The list is the same for every caller, yet private: who may see it depends on the token. The
- * cursor of the next page is the last key of this one, so that it outlives a change of the list. */
-static struct text make_page(const struct list *l, size_t from, enum mcp_era era, struct arena *a) {
-    size_t end = l->count - from > LIST_PAGE ? from + LIST_PAGE : l->count;
+/* The first entry from i on that these scopes allow; NULL: each. */
+static size_t next_shown(const struct list *l, size_t i, const char *scopes) {
+    while (i < l->count && scopes && !list_covers(scopes, l->entries[i].scopes))
+        i++;
+    return i;
+}
+
+/* The list is private, since who may see it depends on the token. The cursor of the next page is
+ * the last key of this one, so that it outlives a change of the list. */
+static struct text make_page(const struct list *l, size_t from, enum mcp_era era,
+                             const char *scopes, struct arena *a) {
+    const char *last = NULL;
+    size_t i = next_shown(l, from, scopes);
     struct buf b;
 
     buf_init(&b, a, PAGE_BYTES_MAX);
     buf_addf(&b, "{%s\"%s\":[", era == ERA_MODERN ? "\"resultType\":\"complete\"," : "", l->member);
-    for (size_t i = from; i < end; i++) {
+    for (size_t n = 0; i < l->count && n < LIST_PAGE; n++) {
         const struct text *t = &l->entries[i].definition[mcp_era_index(era)];
 
-        if (i > from)
+        if (n)
             buf_addc(&b, ',');
         buf_add(&b, t->p, t->len);
+        last = l->entries[i].key;
+        i = next_shown(l, i + 1, scopes);
     }
     buf_addc(&b, ']');
-    if (end < l->count) {
-        const char *last = arena_printf(a, CURSOR_PREFIX "%s", l->entries[end - 1].key);
-
+    if (i < l->count) {
+        last = arena_printf(a, CURSOR_PREFIX "%s", last);
         buf_addf(&b, ",\"nextCursor\":\"%s\"", base64url_encode(a, last, strlen(last)));
     }
     if (era == ERA_MODERN)
@@ -48,8 +59,10 @@ void list_prepare(struct list *l, struct arena *keep, struct arena *scratch) {
 
     if (l->count)
         qsort(l->entries, l->count, sizeof *l->entries, by_key);
+    for (size_t i = 0; i < l->count; i++)
+        l->has_scopes = l->has_scopes || *l->entries[i].scopes;
     for (size_t i = 0; i < 2; i++) {
-        struct text t = make_page(l, 0, eras[i], scratch);
+        struct text t = make_page(l, 0, eras[i], NULL, scratch);
 
         l->first[mcp_era_index(eras[i])] = (struct text){arena_strndup(keep, t.p, t.len), t.len};
     }
@@ -75,14 +88,15 @@ static bool find_start(struct mcp_call *c, const struct list *l, size_t *from) {
 }
 
 enum rc list_page(struct mcp_call *c, const struct list *l, struct err *e) {
-    size_t from;
+    const char *scopes = c->cx->config->list_forbidden || !l->has_scopes ? NULL : c->claims->scope;
+    size_t from = 0;
 
-    if (!json_has(c->msg.params, "cursor")) {
+    if (!scopes && !json_has(c->msg.params, "cursor")) {
         c->result = l->first[mcp_era_index(c->era)];
         return OK;
     }
-    if (!find_start(c, l, &from))
+    if (json_has(c->msg.params, "cursor") && !find_start(c, l, &from))
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: unknown cursor");
-    c->result = make_page(l, from, c->era, c->arena);
+    c->result = make_page(l, from, c->era, scopes, c->arena);
     return OK;
 }

@@ -10,6 +10,7 @@
 struct list_entry {
     const char *key;           /* what the order goes by, as bytes */
     struct text definition[2]; /* for each era, see mcp_era_index */
+    const char *scopes;        /* that a caller needs for it; "" for none */
 };
 
 struct list {
@@ -17,12 +18,14 @@ struct list {
     struct list_entry *entries;
     size_t count;
     struct text first[2];
+    bool has_scopes; /* some entry has */
 };
 
 /* Sorts the entries by their keys and makes the first pages. Everything is in `keep`. */
 void list_prepare(struct list *l, struct arena *keep, struct arena *scratch);
 
-/* Answers with the page that params.cursor names. */
+/* Answers with the page that params.cursor names; without what the caller may not use, if the
+ * configuration says so (LIST_FORBIDDEN). */
 enum rc list_page(struct mcp_call *c, const struct list *l, struct err *e);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "mcp/cancel.h"
 #include "mcp/rounds.h"
 #include "mcp/stream.h"
 
@@ -155,6 +156,10 @@ void program_once(struct mcp_call *c, const struct program *p, const struct roun
         spec.line = take_line;
         spec.arg = &lines;
     }
+    if (c->cancel) {
+        spec.confirm = cancel_arrived;
+        spec.confirm_arg = c;
+    }
     run_program(c->arena, &spec, out);
     if (spec.line)
         out->out = lines.result;
@@ -166,8 +171,8 @@ void program_once(struct mcp_call *c, const struct program *p, const struct roun
                   kv("why", strerror(out->code)));
 }
 
-enum rc program_call(struct mcp_call *c, const struct program *p, struct run_result *out,
-                     bool *answered, struct err *e) {
+static enum rc call_in_rounds(struct mcp_call *c, const struct program *p, struct run_result *out,
+                              bool *answered, struct err *e) {
     struct rounds rounds = {.name = arena_printf(c->arena, "%s %s", c->msg.method, p->name),
                             .bound = p->bound};
     enum rc rc = rounds_read(c, &rounds, e);
@@ -189,6 +194,16 @@ enum rc program_call(struct mcp_call *c, const struct program *p, struct run_res
         rc = rounds_ask(c, &rounds, wanted, e);
     }
     return rc ? rc : err_set(e, ERR_RPC_INTERNAL, "Internal error: the program asks without end");
+}
+
+enum rc program_call(struct mcp_call *c, const struct program *p, struct run_result *out,
+                     bool *answered, struct err *e) {
+    enum rc rc;
+
+    cancel_begin(c);
+    rc = call_in_rounds(c, p, out, answered, e);
+    cancel_end(c);
+    return rc;
 }
 
 const char *program_failure(struct mcp_call *c, const struct tool_run *run,

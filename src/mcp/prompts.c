@@ -144,8 +144,8 @@ struct prompt_set *prompt_set_load(const struct config *config, FILE *problems, 
     set->list.entries = arena_alloc(arena, (set->count + 1) * sizeof *set->list.entries);
     set->list.count = set->count;
     for (size_t i = 0; i < set->count; i++)
-        set->list.entries[i] =
-            (struct list_entry){set->all[i].name, {set->all[i].definition, set->all[i].definition}};
+        set->list.entries[i] = (struct list_entry){
+            set->all[i].name, {set->all[i].definition, set->all[i].definition}, set->all[i].scopes};
     list_prepare(&set->list, arena, scratch);
     arena_free(scratch);
     return set;

@@ -176,8 +176,10 @@ static void make_list(const struct resource_set *set, struct list *l, const char
     l->entries = arena_alloc(set->arena, (set->count + 1) * sizeof *l->entries);
     for (size_t i = 0; i < set->count; i++)
         if (set->all[i].is_template == templates)
-            l->entries[l->count++] = (struct list_entry){
-                set->all[i].uri, {set->all[i].definition, set->all[i].definition}};
+            l->entries[l->count++] =
+                (struct list_entry){set->all[i].uri,
+                                    {set->all[i].definition, set->all[i].definition},
+                                    set->all[i].scopes};
     list_prepare(l, set->arena, scratch);
 }
 

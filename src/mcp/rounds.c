@@ -6,6 +6,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "host/host.h"
+#include "mcp/cancel.h"
 #include "mcp/resume.h"
 #include "mcp/stream.h"
 
@@ -262,7 +263,7 @@ static enum rc take_letter(struct questions *q, const struct buf *letter, struct
 }
 
 static enum rc wait_for_answers(struct questions *q, struct mailbox *m, struct err *e) {
-    int64_t until = q->c->deadline_ms;
+    int64_t until = q->c->deadline_ms, look;
     struct buf letter;
     enum rc rc = OK;
 
@@ -275,7 +276,8 @@ static enum rc wait_for_answers(struct questions *q, struct mailbox *m, struct e
             return err_set(e, ERR_RPC_INTERNAL, "The client went away");
         if (q->c->gone && absent_until < until) /* it may come back, and be asked again */
             until = absent_until;
-        switch (mailbox_wait(m, watch, until, &letter)) {
+        look = clock_monotonic_ms() + CANCEL_LOOK_MS;
+        switch (mailbox_wait(m, watch, look < until ? look : until, &letter)) {
         case MAILBOX_LETTER:
             rc = take_letter(q, &letter, e);
             break;
@@ -283,6 +285,10 @@ static enum rc wait_for_answers(struct questions *q, struct mailbox *m, struct e
             q->c->gone = true;
             break;
         case MAILBOX_TIMEOUT:
+            if (cancel_arrived(q->c))
+                return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
+            if (clock_monotonic_ms() < until)
+                break;
             return err_set(e, ERR_RPC_INTERNAL, "The client did not answer %s in time",
                            q->methods[0]);
         }

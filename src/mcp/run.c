@@ -276,7 +276,7 @@ static void serve(struct run *r) {
             r->result->end = RUN_TOO_MUCH;
             return;
         }
-        if (fds[4].revents) {
+        if (fds[4].revents && (!r->spec->confirm || r->spec->confirm(r->spec->confirm_arg))) {
             r->result->end = RUN_CANCELLED;
             return;
         }

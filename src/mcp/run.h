@@ -24,6 +24,9 @@ struct run_spec {
     /* A descriptor that becomes readable when nobody waits for the program any more, or -1. Read
      * before each wait, since a line may change it. */
     const int *watch;
+    /* Called then; false: it meant nothing, and the program runs on. NULL: it counts. */
+    bool (*confirm)(void *arg);
+    void *confirm_arg;
 };
 
 enum run_end {

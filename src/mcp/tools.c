@@ -67,9 +67,11 @@ static void make_list(struct tool_set *set, struct arena *scratch) {
     set->list = (struct list){"tools",
                               arena_alloc(set->arena, set->count * sizeof *set->list.entries),
                               set->count,
-                              {{0}}};
+                              {{0}},
+                              false};
     for (size_t i = 0; i < set->count; i++) {
         set->list.entries[i].key = set->tools[i].name;
+        set->list.entries[i].scopes = set->tools[i].scopes;
         memcpy(set->list.entries[i].definition, set->tools[i].definition,
                sizeof set->tools[i].definition);
     }

@@ -98,6 +98,7 @@ static inline void site_init(struct site *s) {
         .tools_dir = s->dir,
         .resources_dir = "",
         .prompts_dir = "",
+        .list_forbidden = true,
     };
     s->cx.config = &s->config;
     s->cx.clock.fixed_s = NOW;

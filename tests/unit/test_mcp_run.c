@@ -452,6 +452,40 @@ static void nobody_waiting_stops_it(void **state) {
     (void)close(ends[1]);
 }
 
+/* Takes what was written away. */
+static bool not_meant(void *arg) {
+    int *fd = arg;
+    char c;
+
+    return read(*fd, &c, 1) != 1;
+}
+
+static void what_is_watched_may_mean_nothing(void **state) {
+    const char *const argv[] = {"/bin/sh", "-c", "sleep 0.1; echo done", NULL};
+    const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
+    int ends[2];
+    struct run_spec spec = {.argv = argv,
+                            .envp = envp,
+                            .dir = dir,
+                            .timeout_ms = 20000,
+                            .output_max = 100,
+                            .watch = &ends[0],
+                            .confirm = not_meant,
+                            .confirm_arg = &ends[0]};
+    struct run_result r;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "xx", 2), 2);
+    run_program(a, &spec, &r);
+    assert_int_equal(r.end, RUN_EXITED);
+    assert_string_equal(r.out.p, "done\n");
+    (void)close(ends[1]); /* readable, and not to be taken away */
+    run_program(a, &spec, &r);
+    assert_int_equal(r.end, RUN_CANCELLED);
+    (void)close(ends[0]);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
@@ -467,6 +501,7 @@ int main(void) {
         T(a_daemon_does_not_hold_the_worker),
         T(the_environment_is_what_was_given),
         T(only_three_descriptors_are_open),
+        T(what_is_watched_may_mean_nothing),
         T(the_standard_descriptors_may_be_closed),
         T(signals_are_the_default_ones),
         T(our_own_signals_stay_as_they_were),

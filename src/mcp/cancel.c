@@ -1,0 +1,60 @@
+#include "mcp/cancel.h"
+
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "host/host.h"
+#include "mcp/session.h"
+
+#define LETTER "cancelled"
+#define LETTER_MAX 64
+
+/* Ids are unique within a session, and the session's key is known to its user's client alone. The
+ * number 1 and the string "1" are two ids. */
+static const char *name_of(const struct mcp_call *c, const struct json *id) {
+    const char *text =
+        arena_printf(c->arena, "cancel\n%s\n%s", c->session->key, json_text(c->arena, id, NULL));
+    uint8_t digest[SHA256_LEN];
+
+    sha256(text, strlen(text), digest);
+    return base64url_encode(c->arena, digest, sizeof digest);
+}
+
+void cancel_begin(struct mcp_call *c) {
+    struct err e;
+
+    if (c->era != ERA_HANDSHAKE || !c->session || !c->msg.id || c->in_batch ||
+        mailbox_open(name_of(c, c->msg.id), &c->cancel, &e))
+        return;
+    c->watch = mailbox_watch(c->cancel);
+}
+
+void cancel_end(struct mcp_call *c) {
+    if (!c->cancel)
+        return;
+    mailbox_close(c->cancel);
+    c->cancel = NULL;
+    c->watch = NULL;
+}
+
+/* Somebody else's knock is no letter: mailbox_wait sees to it. */
+bool cancel_arrived(void *call) {
+    struct mcp_call *c = call;
+    struct buf letter;
+
+    if (c->cancel && !c->cancelled) {
+        buf_init(&letter, c->arena, LETTER_MAX);
+        c->cancelled = mailbox_wait(c->cancel, -1, clock_monotonic_ms(), &letter) == MAILBOX_LETTER;
+    }
+    return c->cancelled;
+}
+
+void cancel_deliver(const struct mcp_call *c) {
+    const struct json *id = json_get(c->msg.params, "requestId");
+
+    if (c->era != ERA_HANDSHAKE || !c->session || (!json_is_string(id) && !json_is_number(id)))
+        return;
+    if (mailbox_send(name_of(c, id), LETTER, strlen(LETTER)))
+        log_info("cancelled", kv("request", c->rq->id), kv("sub", c->claims->sub));
+}
