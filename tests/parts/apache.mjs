@@ -28,7 +28,8 @@ ${[...NEEDED, ...modules].map((name) => `LoadModule ${name}_module ${MODULES}/mo
 ${isRoot ? 'User www-data\nGroup www-data' : ''}
 StartServers 1
 ListenBacklog 2048
-ThreadsPerChild 64
+ThreadLimit 256
+ThreadsPerChild 256
 MaxRequestWorkers 512
 Timeout 300
 KeepAliveTimeout 5
