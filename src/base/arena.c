@@ -81,7 +81,7 @@ static struct chunk *chunk_new(struct arena *a, size_t size) {
 struct arena *arena_new(size_t max_bytes) {
     struct arena *a = xcalloc(1, sizeof *a);
 
-    a->max = max_bytes;
+    a->max = max_bytes < CHUNK_BYTES ? CHUNK_BYTES : max_bytes; /* one chunk is always to be had */
     return a;
 }
 

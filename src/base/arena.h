@@ -8,7 +8,8 @@
 struct arena;
 
 /* A new, empty arena. Passing max_bytes ends the process as running out of memory does: every
- * input has a limit of its own far below it. Free with arena_free. */
+ * input has a limit of its own far below it. (A limit below one chunk, 16 KiB, is one chunk.) Free
+ * with arena_free. */
 struct arena *arena_new(size_t max_bytes);
 
 /* Zeroed memory, aligned for any type; never NULL. */

@@ -38,6 +38,16 @@ static void memory_is_zeroed_and_aligned_also_after_a_reset(void **state) {
     }
 }
 
+static void a_small_arena_has_room_for_what_it_promises(void **state) {
+    struct arena *small = arena_new(100);
+
+    (void)state;
+    assert_non_null(arena_alloc(small, 100));
+    arena_reset(small);
+    assert_non_null(arena_alloc(small, 100));
+    arena_free(small);
+}
+
 static void a_buffer_keeps_to_its_limit(void **state) {
     struct buf b;
 
@@ -97,6 +107,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(deferred_calls_run_last_first),
         WITH_ARENA(memory_is_zeroed_and_aligned_also_after_a_reset),
+        cmocka_unit_test(a_small_arena_has_room_for_what_it_promises),
         WITH_ARENA(a_buffer_keeps_to_its_limit),
         WITH_ARENA(base64url_goes_there_and_back),
         WITH_ARENA(base64_that_is_not_canonical_is_refused),
