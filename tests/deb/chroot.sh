@@ -11,8 +11,9 @@ shift 2
 if [ ! -e "$dir/etc/debian_version" ]; then
 	mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null |
 		awk '/^URIs:/ { print $2; exit } /^deb / { for (i = 2; $i ~ /^\[|\]$|=/; i++); print $i; exit }')
-	debootstrap --variant=minbase --include=ca-certificates,make "$suite" "$dir" \
-		"${mirror:-http://deb.debian.org/debian}" >"$dir.log" 2>&1 || {
+	# Without one here, debootstrap takes the mirror that it knows itself.
+	# shellcheck disable=SC2086 # one word, or none
+	debootstrap --variant=minbase --include=ca-certificates,make "$suite" "$dir" $mirror >"$dir.log" 2>&1 || {
 		tail -n 5 "$dir.log" >&2
 		exit 1
 	}
