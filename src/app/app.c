@@ -59,53 +59,52 @@ static struct dynamodb_options dynamodb_options(const struct config *c, struct h
     return (struct dynamodb_options){&env, c->cognito_region, c->session_table_name, http, clock};
 }
 
-/* What was left out is logged; it never stops the rest. */
-static void log_problems(const char *event, char *text) {
-    char *save = NULL;
+/* What a loader says of the parts that it leaves out. */
+struct problems {
+    FILE *f;
+    char *text;
+    size_t len;
+    unsigned bad;
+};
 
-    for (char *l = text ? strtok_r(text, "\n", &save) : NULL; l; l = strtok_r(NULL, "\n", &save))
-        log_warn(event, kv("problem", l));
-    free(text);
-}
-
-static FILE *open_text(char **text, size_t *len) {
-    FILE *f = open_memstream(text, len);
-
-    if (!f) {
+static void problems_begin(struct problems *p) {
+    p->f = open_memstream(&p->text, &p->len);
+    if (!p->f) {
         log_error("out_of_memory", kv("what", "stream"));
         _exit(70);
     }
-    return f;
+}
+
+/* It is logged, a line each; it never stops the rest. */
+static void problems_log(struct problems *p, const char *event) {
+    char *save = NULL;
+
+    (void)fclose(p->f);
+    for (char *l = strtok_r(p->text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+        log_warn(event, kv("problem", l));
+    free(p->text);
 }
 
 static void load_tools(struct app *app, const struct config *config) {
-    char *text = NULL;
-    size_t len;
-    unsigned bad;
-    FILE *f = open_text(&text, &len);
+    struct problems p;
 
-    app->cx.tools = app->tools = tool_set_load(config, f, &bad);
-    (void)fclose(f);
-    log_problems("tool_left_out", text);
-    f = open_text(&text, &len);
-    app->cx.resources = app->resources = resource_set_load(config, f, &bad);
-    (void)fclose(f);
-    log_problems("resource_left_out", text);
-    f = open_text(&text, &len);
-    app->cx.prompts = app->prompts = prompt_set_load(config, f, &bad);
-    (void)fclose(f);
-    log_problems("prompt_left_out", text);
+    problems_begin(&p);
+    app->cx.tools = app->tools = tool_set_load(config, p.f, &p.bad);
+    problems_log(&p, "tool_left_out");
+    problems_begin(&p);
+    app->cx.resources = app->resources = resource_set_load(config, p.f, &p.bad);
+    problems_log(&p, "resource_left_out");
+    problems_begin(&p);
+    app->cx.prompts = app->prompts = prompt_set_load(config, p.f, &p.bad);
+    problems_log(&p, "prompt_left_out");
 }
 
 static void load_clients(struct app *app, const struct config *config) {
-    char *text = NULL;
-    size_t len;
-    unsigned bad;
-    FILE *f = open_text(&text, &len);
+    struct problems p;
 
-    app->cx.clients = app->clients = client_set_load(config, f, &bad);
-    (void)fclose(f);
-    log_problems("client_left_out", text);
+    problems_begin(&p);
+    app->cx.clients = app->clients = client_set_load(config, p.f, &p.bad);
+    problems_log(&p, "client_left_out");
 }
 
 static enum rc open_store(struct app *app, const struct config *c, struct err *e) {
@@ -124,27 +123,22 @@ static enum rc open_store(struct app *app, const struct config *c, struct err *e
 }
 
 static void load_pages(struct app *app, const struct config *config) {
-    char *text = NULL;
-    size_t len;
-    unsigned bad;
-    FILE *f = open_text(&text, &len);
+    struct problems p;
 
-    app->cx.pages = app->pages = page_set_load(config->templates_dir, f, &bad);
-    (void)fclose(f);
-    log_problems("template_left_out", text);
+    problems_begin(&p);
+    app->cx.pages = app->pages = page_set_load(config->templates_dir, p.f, &p.bad);
+    problems_log(&p, "template_left_out");
 }
 
 /* A worker that starts later may find a file with a mistake in it: what is right counts. A reload
  * with one is refused by app_check. */
 static void load_deny(struct app *app, const struct config *config) {
-    char *text = NULL;
-    size_t len;
-    unsigned bad;
-    FILE *f = open_text(&text, &len);
+    struct problems p;
 
-    app->cx.deny = app->deny = deny_load(config->deny_file, clock_now_s(&app->cx.clock), f, &bad);
-    (void)fclose(f);
-    log_problems("deny_line_left_out", text);
+    problems_begin(&p);
+    app->cx.deny = app->deny =
+        deny_load(config->deny_file, clock_now_s(&app->cx.clock), p.f, &p.bad);
+    problems_log(&p, "deny_line_left_out");
 }
 
 /* Each group opens only what it needs, so that a service of one group can be given less. */
