@@ -46,7 +46,7 @@ struct app {
 
 static const struct http_options open_options = {0, "", "", ""};
 
-static struct http_options guarded_options(const struct config *c) {
+struct http_options app_guarded_options(const struct config *c) {
     return (struct http_options){1, c->client_metadata_allow_nets, c->client_metadata_ca_file,
                                  c->client_metadata_proxy};
 }
@@ -143,7 +143,7 @@ static void load_deny(struct app *app, const struct config *config) {
 
 /* Each group opens only what it needs, so that a service of one group can be given less. */
 static enum rc open_parts(struct app *app, const struct config *c, struct err *e) {
-    const struct http_options guarded = guarded_options(c);
+    const struct http_options guarded = app_guarded_options(c);
     struct context *cx = &app->cx;
     struct arena *a = app->arena;
 
@@ -344,7 +344,7 @@ bool app_make_key(const char *path, FILE *problems) {
 }
 
 bool app_check(const struct config *config, FILE *problems) {
-    const struct http_options guarded = guarded_options(config);
+    const struct http_options guarded = app_guarded_options(config);
     struct seal_keys *keys = NULL;
     unsigned bad;
     struct err e;

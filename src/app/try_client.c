@@ -22,9 +22,7 @@ static void print_refusal(const struct err *e, FILE *out) {
 }
 
 bool app_try_client(const struct config *config, const char *client_id, FILE *out) {
-    const struct http_options guarded = {1, config->client_metadata_allow_nets,
-                                         config->client_metadata_ca_file,
-                                         config->client_metadata_proxy};
+    const struct http_options guarded = app_guarded_options(config);
     struct arena *a = arena_new(TRY_ARENA_MAX);
     struct context cx = {.config = config};
     struct client_set *pinned;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/app.h"
 #include "base/url.h"
 #include "crypto/crypto.h"
 #include "doctor/doctor.h"
@@ -80,8 +81,7 @@ static void check_tools(struct doctor *d) {
 
 static void check_clients(struct doctor *d) {
     const struct config *c = d->config;
-    const struct http_options guarded = {1, c->client_metadata_allow_nets,
-                                         c->client_metadata_ca_file, c->client_metadata_proxy};
+    const struct http_options guarded = app_guarded_options(c);
     char *problems = NULL;
     unsigned bad = 0;
     size_t len;
