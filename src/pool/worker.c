@@ -84,6 +84,7 @@ static void start(struct worker *w, const struct worker_args *args) {
     struct epoll_event listener = {.events = EPOLLIN | EPOLLEXCLUSIVE};
     struct err e = {.code = OK};
     uint64_t max = args->config->worker_max_requests;
+    int on = 1;
 
     w->args = args;
     w->slot = &args->board->slots[args->slot];
@@ -96,6 +97,9 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->fcgi = fcgi_new();
     if (!w->fcgi)
         start_failed("FastCGI", strerror(errno), "");
+    /* Connections have it from their listener. On TCP it keeps the last bytes of a reply from
+     * waiting for an ACK; on a Unix socket it fails. */
+    (void)setsockopt(args->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     /* One epoll each: with EPOLLEXCLUSIVE a connection wakes one worker that waits, not all. */
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, args->listener, &listener) != 0)
@@ -165,12 +169,10 @@ static void upkeep_if_due(struct worker *w) {
 
 /* Serves one connection if there is one. false: none, with the reason in errno. */
 static bool serve_next(struct worker *w) {
-    int fd = accept4(w->args->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), on = 1;
+    int fd = accept4(w->args->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd < 0)
         return false;
-    /* Fails on a Unix socket. On TCP it keeps the last bytes of a reply from waiting for an ACK. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     slot_set(w->slot, SLOT_BUSY);
     if (scoreboard_wants_more(w->args->board))
         wake_master(w);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcgiapp.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -10,18 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/mman.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/url.h"
 #include "web/fcgi_conn.h"
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3; older kernels do not know it */
-#endif
 
 #define PUT_STEP (1 << 20) /* libfcgi counts in int */
 
@@ -35,18 +28,6 @@ struct fcgi {
     bool head;   /* the reply goes without its body */
     bool unread; /* the peer may still be sending the body */
 };
-
-static int file_open(void) {
-    int fd = memfd_create("fastcgi", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-
-    return fd >= 0 || errno != EINVAL ? fd : memfd_create("fastcgi", MFD_CLOEXEC);
-}
-
-/* Empties the file; libfcgi then reads or writes at its start. */
-static bool file_rewind(struct fcgi_file *f) {
-    f->end = 0;
-    return ftruncate(f->fd, 0) == 0 && lseek(f->fd, 0, SEEK_SET) == 0;
-}
 
 /* FCGX_Init puts handlers of its own on these signals. The pool has handlers already, and a broken
  * connection must be an error of send, not a signal. */
@@ -68,15 +49,14 @@ struct fcgi *fcgi_new(void) {
     struct fcgi *f = xcalloc(1, sizeof *f);
 
     f->conn.fd = f->file.fd = -1;
+    f->lib.ipcFd = -1;
     fcgi_set_timeouts(f, FCGI_IO_TIMEOUT_S * 1000, FCGI_TOTAL_TIMEOUT_S * 1000);
     if (library_init() == 0 && FCGX_InitRequest(&f->lib, -1, 0) == 0 &&
-        getrandom(&f->id_state, sizeof f->id_state, 0) == sizeof f->id_state)
-        f->file.fd = file_open();
-    if (f->file.fd < 0) {
-        free(f);
-        return NULL;
-    }
-    return f;
+        getrandom(&f->id_state, sizeof f->id_state, 0) == sizeof f->id_state &&
+        fcgi_file_open(&f->file))
+        return f;
+    free(f);
+    return NULL;
 }
 
 void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms) {
@@ -99,8 +79,7 @@ void fcgi_free(struct fcgi *f) {
     fcgi_conn_close(&f->conn, false);
     if (f->lib.ipcFd >= 0)
         library_finish(f);
-    if (f->file.fd >= 0)
-        close(f->file.fd);
+    fcgi_file_close(&f->file);
     free(f);
 }
 
@@ -120,6 +99,8 @@ static const char *new_id(struct fcgi *f, struct arena *a) {
 static enum rc library_begin(struct fcgi *f, struct err *e) {
     int rc;
 
+    if (!fcgi_file_rewind(&f->file))
+        return err_set(e, ERR_MISSING, "no memory file: %s", strerror(errno));
     f->lib.ipcFd = f->file.fd;
     f->lib.keepConnection = 1;
     rc = FCGX_Accept_r(&f->lib);
@@ -190,8 +171,8 @@ static void fill(struct fcgi *f, struct request *rq) {
 
 static enum rc read_body(struct fcgi *f, size_t len, struct request *rq, struct err *e) {
     char *body = arena_alloc(rq->arena, len + 1);
-    size_t got, have = 0;
-    enum rc rc = fcgi_conn_stream(&f->conn, FCGI_STREAM_STDIN, len, &f->file, &got, e);
+    size_t got;
+    enum rc rc = fcgi_conn_body(&f->conn, body, len, &got, e);
 
     if (rc == ERR_TOO_LARGE)
         return err_set(e, ERR_MISSING, "the body is longer than CONTENT_LENGTH (%zu)", len);
@@ -200,28 +181,18 @@ static enum rc read_body(struct fcgi *f, size_t len, struct request *rq, struct 
     /* FastCGI spec §6.2: fewer bytes than CONTENT_LENGTH means that it was cut. */
     if (got != len)
         return err_set(e, ERR_MISSING, "the body has %zu bytes of CONTENT_LENGTH %zu", got, len);
-    while (have < len) {
-        int step = len - have < PUT_STEP ? (int)(len - have) : PUT_STEP;
-        int n = FCGX_GetStr(body + have, step, f->lib.in);
-
-        have += n > 0 ? (size_t)n : 0;
-        if (n < step)
-            break;
-    }
-    if (have != len || FCGX_GetChar(f->lib.in) != EOF || FCGX_GetError(f->lib.in) != 0)
-        return err_set(e, ERR_MISSING, "the body is malformed (%d)", FCGX_GetError(f->lib.in));
+    body[len] = 0;
     rq->body = body;
     rq->body_len = len;
     return OK;
 }
 
 static enum rc read_head(struct fcgi *f, struct request *rq, struct err *e) {
-    size_t got;
     enum rc rc = fcgi_conn_begin(&f->conn, &f->file, e);
 
     if (rc)
         return rc;
-    rc = fcgi_conn_stream(&f->conn, FCGI_STREAM_PARAMS, FCGI_PARAMS_MAX, &f->file, &got, e);
+    rc = fcgi_conn_params(&f->conn, FCGI_PARAMS_MAX, &f->file, e);
     if (rc == ERR_TOO_LARGE)
         return err_set(e, ERR_MISSING, "the parameters are over %d bytes", FCGI_PARAMS_MAX);
     if (rc || (rc = library_begin(f, e)))
@@ -234,10 +205,11 @@ static enum rc read_all(struct fcgi *f, size_t max_body, struct request *rq, str
     size_t len;
     enum rc rc;
 
-    if (f->file.fd < 0)
-        f->file.fd = file_open();
-    if (f->file.fd < 0 || !file_rewind(&f->file))
-        return err_set(e, ERR_MISSING, "no memory file: %s", strerror(errno));
+    if (f->file.fd < 0) {
+        fcgi_file_close(&f->file); /* what is left of it */
+        if (!fcgi_file_open(&f->file))
+            return err_set(e, ERR_MISSING, "no memory file: %s", strerror(errno));
+    }
     rc = read_head(f, rq, e);
     if (rc)
         return rc;
@@ -261,8 +233,7 @@ enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq, s
         fcgi_conn_close(&f->conn, false);
         if (f->lib.ipcFd >= 0)
             library_finish(f);
-        if (f->file.fd >= 0)
-            (void)file_rewind(&f->file); /* frees what was read */
+        fcgi_file_clear(&f->file);
     }
     return rc;
 }
@@ -315,21 +286,22 @@ static void put_head(struct fcgi *f, const struct reply *rp) {
     puts_all(f, "\r\n");
 }
 
+static enum rc send_written(struct fcgi *f) {
+    const unsigned char *p;
+    size_t len;
+
+    return fcgi_file_written(&f->file, &p, &len) ? fcgi_conn_send(&f->conn, p, len) : ERR_MISSING;
+}
+
 /* What the library holds of the reply so far goes into the file as records, and from there out. */
 static enum rc stream_flush(struct fcgi *f) {
-    off_t len;
-    enum rc rc;
-
-    if (FCGX_FFlush(f->lib.out) != 0 || (len = lseek(f->file.fd, 0, SEEK_CUR)) < 0)
-        return ERR_MISSING;
-    rc = fcgi_conn_send(&f->conn, &f->file, (size_t)len);
-    return file_rewind(&f->file) ? rc : ERR_MISSING;
+    return FCGX_FFlush(f->lib.out) == 0 ? send_written(f) : ERR_MISSING;
 }
 
 static enum rc stream_begin(struct reply_sink *s, const struct reply *rp) {
     struct fcgi *f = (struct fcgi *)s;
 
-    if (!file_rewind(&f->file))
+    if (!fcgi_file_rewind(&f->file))
         return ERR_MISSING;
     put_head(f, rp);
     return stream_flush(f);
@@ -338,33 +310,35 @@ static enum rc stream_begin(struct reply_sink *s, const struct reply *rp) {
 static enum rc stream_write(struct reply_sink *s, const char *p, size_t len) {
     struct fcgi *f = (struct fcgi *)s;
 
+    if (!fcgi_file_rewind(&f->file))
+        return ERR_MISSING;
     put(f, p, len);
     return stream_flush(f);
 }
 
-/* The rest of the reply as FastCGI records, in the file. Their length, or -1. */
-static off_t encode(struct fcgi *f, const struct reply *rp) {
-    bool good;
+/* The rest of the reply as FastCGI records, in the file. */
+static enum rc encode(struct fcgi *f, const struct reply *rp) {
+    bool good = fcgi_file_rewind(&f->file);
 
-    if (!file_rewind(&f->file))
-        return -1;
     if (rp && !rp->streaming) {
         put_head(f, rp);
         if (may_have_body(rp->status ? rp->status : 500) && !f->head)
             put(f, rp->body, rp->body_len);
     }
-    good = FCGX_GetError(f->lib.out) == 0;
+    good = FCGX_GetError(f->lib.out) == 0 && good;
     library_finish(f); /* writes what it holds back, and the end of the request */
-    return good && f->file.fd >= 0 ? lseek(f->file.fd, 0, SEEK_CUR) : -1;
+    return good && f->file.fd >= 0 ? OK : ERR_MISSING;
 }
 
 static enum rc finish(struct fcgi *f, const struct reply *rp) {
-    off_t len = encode(f, rp);
-    enum rc rc = len < 0 ? ERR_MISSING : fcgi_conn_send(&f->conn, &f->file, (size_t)len);
+    enum rc rc = encode(f, rp);
 
+    if (rc)
+        fcgi_file_close(&f->file); /* nobody knows how much of the reply is in it */
+    else
+        rc = send_written(f);
     fcgi_conn_close(&f->conn, rc == OK && f->unread);
-    if (f->file.fd >= 0)
-        (void)file_rewind(&f->file);
+    fcgi_file_clear(&f->file);
     return rc;
 }
 
@@ -389,7 +363,6 @@ int fcgi_give_away(struct fcgi *f, unsigned *id) {
     f->conn.fd = -1;
     (void)encode(f, NULL); /* what the library would send now is the end, and goes nowhere */
     fcgi_conn_close(&f->conn, false);
-    if (f->file.fd >= 0)
-        (void)file_rewind(&f->file);
+    fcgi_file_clear(&f->file);
     return fd;
 }

@@ -1,8 +1,9 @@
 /* FastCGI: reads one request from an accepted connection and answers it. The only user of libfcgi,
  * whose traps are fenced in here: it does not retry EINTR, dispatches half-read requests, keeps a
  * worker on a kept connection, lingers on close, and has no deadline. So libfcgi never touches the
- * socket: fcgi_conn.c reads the records, under limits and deadlines, into a file in memory; libfcgi
- * decodes the request from there and encodes the reply into it; fcgi_conn.c sends that. */
+ * socket: fcgi_conn.c reads the records, under limits and deadlines, those of the parameters into a
+ * file in memory (fcgi_file.c); libfcgi decodes them from there and encodes the reply into it;
+ * fcgi_conn.c sends that. */
 #ifndef WEB_FCGI_H
 #define WEB_FCGI_H
 

@@ -15,7 +15,14 @@
 
 /* FastCGI spec §8. The library's header has these too, but only fcgi.c may include it. */
 enum { VERSION_1 = 1 };
-enum { TYPE_BEGIN = 1, TYPE_ABORT = 2, TYPE_END = 3, TYPE_STDOUT = 6 };
+enum {
+    TYPE_BEGIN = 1,
+    TYPE_ABORT = 2,
+    TYPE_END = 3,
+    TYPE_PARAMS = 4,
+    TYPE_STDIN = 5,
+    TYPE_STDOUT = 6
+};
 enum { ROLE_RESPONDER = 1 };
 enum { FLAG_KEEP_CONN = 1 };
 enum { REQUEST_COMPLETE = 0, CANT_MPX_CONN = 1, UNKNOWN_ROLE = 3 };
@@ -31,7 +38,8 @@ void fcgi_conn_open(struct fcgi_conn *c, int fd, int silence_ms, int total_ms) {
     c->total_ms = total_ms;
     c->deadline_ms = clock_monotonic_ms() + total_ms;
     c->id = 0;
-    c->at = c->have = 0;
+    c->at = c->have = c->most = 0;
+    c->whole = false;
 }
 
 /* Waits until the socket can be read or written: 1, or 0 when time is up. */
@@ -56,6 +64,14 @@ static int64_t earlier(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
+static ssize_t receive(struct fcgi_conn *c) {
+    ssize_t n = recv(c->fd, c->buf, sizeof c->buf, MSG_DONTWAIT);
+
+    if (n > 0 && c->most < (size_t)n)
+        c->most = (size_t)n;
+    return n;
+}
+
 /* Gets at least one more byte into the empty buffer. */
 static enum rc fill(struct fcgi_conn *c, struct err *e) {
     int64_t until = earlier(c->deadline_ms, clock_monotonic_ms() + c->silence_ms);
@@ -66,7 +82,7 @@ static enum rc fill(struct fcgi_conn *c, struct err *e) {
         /* The total counts even while bytes are always there to be read. */
         if (clock_monotonic_ms() >= c->deadline_ms)
             return err_set(e, ERR_MISSING, "the request took too long to arrive");
-        n = recv(c->fd, c->buf, sizeof c->buf, MSG_DONTWAIT);
+        n = receive(c);
         if (n > 0) {
             c->at = 0;
             c->have = (size_t)n;
@@ -112,21 +128,6 @@ static enum rc take_all(struct fcgi_conn *c, unsigned char *to, size_t len, stru
             to += n;
         }
         len -= n;
-    }
-    return OK;
-}
-
-static enum rc file_add(struct fcgi_file *f, const unsigned char *p, size_t len, struct err *e) {
-    while (len) {
-        ssize_t n = pwrite(f->fd, p, len, f->end);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return err_set(e, ERR_MISSING, "no memory for the request: %s", strerror(errno));
-        f->end += n;
-        p += n;
-        len -= (size_t)n;
     }
     return OK;
 }
@@ -208,7 +209,24 @@ enum rc fcgi_conn_begin(struct fcgi_conn *c, struct fcgi_file *out, struct err *
      * this worker. Towards libfcgi it is the other way round: it must not close our file. */
     body[2] = FLAG_KEEP_CONN;
     put_header(copy, TYPE_BEGIN, c->id, BEGIN_BODY_LEN);
-    return file_add(out, copy, sizeof copy, e);
+    return fcgi_file_add(out, copy, sizeof copy, e);
+}
+
+/* The next record of the stream of this type; an empty one ends the stream. `left`: how many bytes
+ * it may still have. */
+static enum rc next_of_stream(struct fcgi_conn *c, unsigned type, size_t left, struct record *r,
+                              struct err *e) {
+    enum rc rc = next_record(c, r, e);
+
+    if (rc)
+        return rc;
+    if (r->type == TYPE_ABORT) { /* spec §5.4 */
+        send_end(c, c->id, REQUEST_COMPLETE);
+        return err_set(e, ERR_MISSING, "the web server took the request back");
+    }
+    if (r->type != type)
+        return err_set(e, ERR_MISSING, "a record of type %u where %u was due", r->type, type);
+    return r->len > left ? ERR_TOO_LARGE : OK;
 }
 
 static enum rc copy_record(struct fcgi_conn *c, const struct record *r, struct fcgi_file *out,
@@ -218,50 +236,55 @@ static enum rc copy_record(struct fcgi_conn *c, const struct record *r, struct f
     enum rc rc;
 
     put_header(h, r->type, r->id, r->len);
-    rc = file_add(out, h, sizeof h, e);
+    rc = fcgi_file_add(out, h, sizeof h, e);
     while (!rc && left) {
         const unsigned char *p;
         size_t n;
 
         rc = take(c, left, &p, &n, e);
         if (!rc) {
-            rc = file_add(out, p, n, e);
+            rc = fcgi_file_add(out, p, n, e);
             left -= n;
         }
     }
     return rc ? rc : take_all(c, NULL, r->padding, e);
 }
 
-enum rc fcgi_conn_stream(struct fcgi_conn *c, enum fcgi_stream type, size_t max,
-                         struct fcgi_file *out, size_t *got, struct err *e) {
+enum rc fcgi_conn_params(struct fcgi_conn *c, size_t max, struct fcgi_file *out, struct err *e) {
     struct record r = {0};
+    size_t got = 0;
 
-    *got = 0;
     do {
-        enum rc rc = next_record(c, &r, e);
+        enum rc rc = next_of_stream(c, TYPE_PARAMS, max - got, &r, e);
 
-        if (rc)
+        if (rc || (rc = copy_record(c, &r, out, e)))
             return rc;
-        if (r.type == TYPE_ABORT) { /* spec §5.4 */
-            send_end(c, c->id, REQUEST_COMPLETE);
-            return err_set(e, ERR_MISSING, "the web server took the request back");
-        }
-        if (r.type != (unsigned)type)
-            return err_set(e, ERR_MISSING, "a record of type %u where %u was due", r.type,
-                           (unsigned)type);
-        if (r.len > max - *got)
-            return ERR_TOO_LARGE;
-        *got += r.len;
-        rc = copy_record(c, &r, out, e);
-        if (rc)
-            return rc;
+        got += r.len;
     } while (r.len);
     return OK;
 }
 
-static enum rc send_some(struct fcgi_conn *c, const unsigned char *p, size_t len) {
-    int64_t until = earlier(c->deadline_ms, clock_monotonic_ms() + c->silence_ms);
+enum rc fcgi_conn_body(struct fcgi_conn *c, char *to, size_t max, size_t *got, struct err *e) {
+    struct record r = {0};
 
+    *got = 0;
+    do {
+        enum rc rc = next_of_stream(c, TYPE_STDIN, max - *got, &r, e);
+
+        if (rc || (rc = take_all(c, (unsigned char *)to + *got, r.len, e)) ||
+            (rc = take_all(c, NULL, r.padding, e)))
+            return rc;
+        *got += r.len;
+    } while (r.len);
+    c->whole = true;
+    return OK;
+}
+
+enum rc fcgi_conn_send(struct fcgi_conn *c, const unsigned char *p, size_t len) {
+    int64_t now = clock_monotonic_ms(), until;
+
+    c->deadline_ms = now + c->total_ms;
+    until = earlier(c->deadline_ms, now + c->silence_ms);
     while (len) {
         ssize_t n = send(c->fd, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -275,26 +298,6 @@ static enum rc send_some(struct fcgi_conn *c, const unsigned char *p, size_t len
             continue;
         if (errno != EAGAIN || !wait_for(c, POLLOUT, until))
             return ERR_MISSING;
-    }
-    return OK;
-}
-
-/* Not sendfile(2): that may leave references to the file's pages in the socket, and the pages will
- * hold the next reply. */
-enum rc fcgi_conn_send(struct fcgi_conn *c, const struct fcgi_file *from, size_t len) {
-    size_t done = 0;
-
-    c->deadline_ms = clock_monotonic_ms() + c->total_ms;
-    c->at = c->have = 0; /* the buffer is free: what is left of the request is not wanted */
-    while (done < len) {
-        size_t want = len - done < sizeof c->buf ? len - done : sizeof c->buf;
-        ssize_t n = pread(from->fd, c->buf, want, (off_t)done);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0 || send_some(c, c->buf, (size_t)n))
-            return ERR_MISSING;
-        done += (size_t)n;
     }
     return OK;
 }
@@ -321,7 +324,7 @@ bool fcgi_conn_send_now(int fd, unsigned id, const char *text, size_t len, bool 
 /* Reads and drops what is there. 1: the peer may send more; 0: it has closed. */
 static int discard(struct fcgi_conn *c) {
     for (;;) {
-        ssize_t n = recv(c->fd, c->buf, sizeof c->buf, MSG_DONTWAIT);
+        ssize_t n = receive(c);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -339,10 +342,10 @@ void fcgi_conn_close(struct fcgi_conn *c, bool drain) {
     if (drain && shutdown(c->fd, SHUT_WR) == 0) {
         while (discard(c) && wait_for(c, POLLIN, c->deadline_ms))
             ;
-    } else {
+    } else if (!c->whole) {
         discard(c);
     }
     close(c->fd);
     c->fd = -1;
-    explicit_bzero(c->buf, sizeof c->buf); /* tokens went through here */
+    explicit_bzero(c->buf, c->most); /* tokens went through here */
 }

@@ -6,16 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/attr.h"
 #include "base/err.h"
-
-/* A file in memory that libfcgi reads from and writes to as if it were a connection. */
-struct fcgi_file {
-    int fd;
-    off_t end; /* where the next record goes */
-};
+#include "web/fcgi_file.h"
 
 struct fcgi_conn {
     int fd; /* -1: closed */
@@ -23,11 +17,10 @@ struct fcgi_conn {
     int64_t deadline_ms; /* of what is going on now: reading the request or sending the reply */
     unsigned id;         /* FastCGI request id; 0: no request has begun */
     size_t at, have;     /* what of buf is not used yet: buf[at] to buf[have - 1] */
+    size_t most;         /* that ever was in it */
+    bool whole;          /* the request was read to its end: the peer has no more to send */
     unsigned char buf[16 * 1024];
 };
-
-/* Record types that carry a request (FastCGI spec §8). */
-enum fcgi_stream { FCGI_STREAM_PARAMS = 4, FCGI_STREAM_STDIN = 5 };
 
 /* Takes over fd, and starts the deadline for the request. */
 void fcgi_conn_open(struct fcgi_conn *c, int fd, int silence_ms, int total_ms);
@@ -36,14 +29,19 @@ void fcgi_conn_open(struct fcgi_conn *c, int fd, int silence_ms, int total_ms);
  * taken. ERR_MISSING, with the reason in e, for anything else. */
 enum rc fcgi_conn_begin(struct fcgi_conn *c, struct fcgi_file *out, struct err *e) MUST_USE;
 
-/* Copies the records of one stream to out, up to and with the empty one that ends it.
- * ERR_TOO_LARGE if it has more than max bytes; ERR_MISSING, with the reason in e, if it does not
- * come whole. *got: how many there were. */
-enum rc fcgi_conn_stream(struct fcgi_conn *c, enum fcgi_stream type, size_t max,
-                         struct fcgi_file *out, size_t *got, struct err *e) MUST_USE;
+/* Copies the records of the parameters to out, up to and with the empty one that ends them.
+ * ERR_TOO_LARGE if they have more than max bytes; ERR_MISSING, with the reason in e, if they do not
+ * come whole. */
+enum rc fcgi_conn_params(struct fcgi_conn *c, size_t max, struct fcgi_file *out,
+                         struct err *e) MUST_USE;
 
-/* Sends the first len bytes of the file. ERR_MISSING if the peer is gone or too slow. */
-enum rc fcgi_conn_send(struct fcgi_conn *c, const struct fcgi_file *from, size_t len) MUST_USE;
+/* Reads what the records of the body hold, up to the empty one that ends it. *got: how many bytes
+ * there were. ERR_TOO_LARGE if there are more than max; ERR_MISSING as above. */
+enum rc fcgi_conn_body(struct fcgi_conn *c, char *to, size_t max, size_t *got,
+                       struct err *e) MUST_USE;
+
+/* Sends it. ERR_MISSING if the peer is gone or too slow. */
+enum rc fcgi_conn_send(struct fcgi_conn *c, const unsigned char *p, size_t len) MUST_USE;
 
 /* Sends text of the reply to request `id` at once and whole, or fails: for a connection that nobody
  * waits on. `end` ends the request. */
