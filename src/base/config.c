@@ -316,11 +316,34 @@ static void check_proxy(struct loading *l) {
         bad(l, "CLIENT_METADATA_PROXY must be like http://HOST:PORT");
 }
 
+/* A redirect to one of these would run, show or send something itself. */
+static const char never_private[] =
+    "http https javascript vbscript data blob file filesystem about "
+    "view-source ws wss ftp mailto tel sms";
+
+/* RFC 3986 §3.1, in lower case. */
+static void check_private_use_schemes(struct loading *l) {
+    const char *p = l->c->private_use_schemes;
+
+    while (*(p += strspn(p, " "))) {
+        size_t n = strcspn(p, " ");
+        const char *scheme = arena_strndup(l->c->arena, p, n);
+
+        if (*scheme < 'a' || *scheme > 'z' ||
+            strspn(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+-.") != n)
+            bad(l, "PRIVATE_USE_SCHEMES must be schemes in lower case, without \"://\"");
+        else if (list_has(never_private, scheme))
+            bad(l,
+                "PRIVATE_USE_SCHEMES names one that belongs to no app, such as javascript or http");
+        p += n;
+    }
+}
+
 static void check_rest(struct loading *l) {
     struct config *c = l->c;
 
     check_proxy(l);
-
+    check_private_use_schemes(l);
     if (!list_covers(c->supported_scopes, c->required_scopes))
         bad(l, "REQUIRED_SCOPES names a scope that SUPPORTED_SCOPES does not");
     if (list_has(c->supported_scopes, "offline_access"))

@@ -33,6 +33,7 @@ struct config {
     const char *mcp_server_uri; /* the resource, byte for byte as a user types it */
     const char *auth_proxy_uri; /* the issuer, without a trailing slash */
     const char *supported_scopes, *required_scopes; /* space separated */
+    const char *private_use_schemes;                /* space separated */
     const char *allowed_origins;                    /* space separated origins, or * */
     /* Derived from the two URIs, so that nobody builds them again. */
     const char *mcp_path;     /* path of the MCP endpoint, such as /mcp */

@@ -126,6 +126,12 @@ const struct config_key config_keys[] = {
      "yes: clients without a document may register at /register (RFC 7591). Nothing is stored:\n"
      "the client_id that they get is their sealed metadata, and ends after 90 days. Such clients\n"
      "have no host that could be checked, so CLIENTS_ALLOW does not apply to them."},
+    TEXT("PRIVATE_USE_SCHEMES", private_use_schemes, "cursor",
+         "Schemes of apps that a client may be answered at (cursor://…), besides https, loopback "
+         "and\n"
+         "schemes with a dot in them (RFC 8252 §7.1). Any app on a user's computer can take a "
+         "scheme,\n"
+         "so name only those of clients that offer nothing better."),
     NUMBER("REFRESH_REPLAY_S", refresh_replay_s, "120", 0, 240,
            "For so many seconds a refresh token that is sent again gets the answer it had before,\n"
            "so that parallel refreshes and lost answers log nobody out."),

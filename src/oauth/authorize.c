@@ -24,7 +24,7 @@ static enum rc read_client(struct context *cx, const struct request *rq, const s
         return err_set(e, ERR_INVALID_REDIRECT_URI, "redirect_uri is missing");
     if (stop_client(cx, client_id, e) || client_find(cx, rq->arena, client_id, &client, e))
         return e->code;
-    if (!redirect_uri_is_registered(rq->arena, &client, uri))
+    if (!redirect_uri_is_registered(cx->config, rq->arena, &client, uri))
         return err_set(e, ERR_INVALID_REDIRECT_URI,
                        "the redirect_uri is not one that the client's document names");
     out->client_id = client.id;

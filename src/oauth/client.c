@@ -26,11 +26,11 @@ bool client_is_pinned(const struct context *cx, const char *client_id) {
     return find_pinned(cx->clients, client_id) != NULL;
 }
 
-static enum rc check_document(struct arena *a, const struct json *v, const char *url,
-                              struct err *e) {
+static enum rc check_document(const struct config *c, struct arena *a, const struct json *v,
+                              const char *url, struct err *e) {
     struct client ignored;
 
-    return client_document_read(a, v, url, &ignored, e);
+    return client_document_read(c, a, v, url, &ignored, e);
 }
 
 static const struct document_kind client_documents = {"the client's document", "doc",
@@ -68,7 +68,7 @@ enum rc client_find(struct context *cx, struct arena *a, const char *client_id, 
     if (client_id_check(a, client_id, &u, e) ||
         document_get(cx, a, &client_documents, client_id, &document, e))
         return e->code;
-    return client_document_read(a, document, client_id, out, e);
+    return client_document_read(cx->config, a, document, client_id, out, e);
 }
 
 static int is_manifest(const struct dirent *d) {
@@ -77,7 +77,8 @@ static int is_manifest(const struct dirent *d) {
     return d->d_name[0] != '.' && n > 5 && !strcmp(d->d_name + n - 5, ".json");
 }
 
-static enum rc load_one(struct client_set *s, const char *path, struct err *e) {
+static enum rc load_one(const struct config *c, struct client_set *s, const char *path,
+                        struct err *e) {
     struct json *document;
     const char *id;
 
@@ -88,7 +89,7 @@ static enum rc load_one(struct client_set *s, const char *path, struct err *e) {
         return err_set(e, ERR_INVALID_CLIENT, "client_id is missing or too long");
     if (find_pinned(s, id))
         return err_set(e, ERR_INVALID_CLIENT, "client_id stands in another file too");
-    if (client_document_read(s->arena, document, id, &s->clients[s->count], e))
+    if (client_document_read(c, s->arena, document, id, &s->clients[s->count], e))
         return e->code;
     s->count++;
     return OK;
@@ -111,7 +112,7 @@ struct client_set *client_set_load(const struct config *config, FILE *problems, 
 
         if (s->count == CLIENT_FILES_MAX)
             (void)err_set(&e, ERR_INVALID_CLIENT, "there are more than %d files", CLIENT_FILES_MAX);
-        else if (!load_one(s, path, &e))
+        else if (!load_one(config, s, path, &e))
             e.text[0] = 0;
         if (e.text[0]) {
             (void)fprintf(problems, "%s: %s\n", path, e.text);

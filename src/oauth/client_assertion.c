@@ -91,8 +91,9 @@ static enum rc check_first_use(struct context *cx, struct arena *a, const struct
     }
 }
 
-static enum rc check_key_set(struct arena *a, const struct json *v, const char *url,
-                             struct err *e) {
+static enum rc check_key_set(const struct config *c, struct arena *a, const struct json *v,
+                             const char *url, struct err *e) {
+    (void)c;
     (void)a;
     (void)url;
     if (!json_is_array(json_get(v, "keys")))

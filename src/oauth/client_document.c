@@ -109,8 +109,8 @@ static enum rc check_authentication(struct arena *a, const struct json *d, const
                    "private_key_jwt");
 }
 
-static enum rc read_redirect_uris(struct arena *a, const struct json *d, struct client *out,
-                                  struct err *e) {
+static enum rc read_redirect_uris(const struct config *c, struct arena *a, const struct json *d,
+                                  struct client *out, struct err *e) {
     const struct json *uris = json_get(d, "redirect_uris");
 
     if (!json_len(uris))
@@ -124,12 +124,13 @@ static enum rc read_redirect_uris(struct arena *a, const struct json *d, struct 
         if (!uri)
             return err_set(e, ERR_INVALID_CLIENT,
                            "redirect_uris in the client's document has something but strings");
-        if (redirect_uri_is_acceptable(a, uri)) /* others are never matched */
+        if (redirect_uri_is_acceptable(c, a, uri)) /* others are never matched */
             out->redirect_uris[out->redirect_uri_count++] = arena_strdup(a, uri);
     }
     if (!out->redirect_uri_count)
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "no redirect URI in the client's document is https or loopback");
+        return err_set(
+            e, ERR_INVALID_CLIENT,
+            "no redirect URI in the client's document is https, loopback or of a known app");
     return OK;
 }
 
@@ -142,8 +143,8 @@ static enum rc check_flows(const struct json *d, struct err *e) {
     return OK;
 }
 
-enum rc client_document_read(struct arena *a, const struct json *d, const char *client_id,
-                             struct client *out, struct err *e) {
+enum rc client_document_read(const struct config *c, struct arena *a, const struct json *d,
+                             const char *client_id, struct client *out, struct err *e) {
     const char *id = json_get_str(d, "client_id"), *name = json_get_str(d, "client_name");
     struct url u;
     struct err ignored;
@@ -159,7 +160,7 @@ enum rc client_document_read(struct arena *a, const struct json *d, const char *
                        "client_name in the client's document is missing or longer than %d bytes",
                        CLIENT_NAME_LEN_MAX);
     if (check_authentication(a, d, client_id, out, e) || check_flows(d, e) ||
-        read_redirect_uris(a, d, out, e))
+        read_redirect_uris(c, a, d, out, e))
         return e->code;
     out->id = arena_strdup(a, client_id);
     out->name = arena_strdup(a, name);

@@ -36,7 +36,8 @@ enum rc client_dynamic_open(struct context *cx, struct arena *a, const char *cli
     for (size_t i = 0; i < json_len(uris) && i < REDIRECT_URIS_MAX; i++) {
         const char *uri = json_str(json_at(uris, i));
 
-        if (uri && redirect_uri_is_acceptable(a, uri)) /* the rules may have changed since */
+        /* The rules may have changed since. */
+        if (uri && redirect_uri_is_acceptable(cx->config, a, uri))
             out->redirect_uris[out->redirect_uri_count++] = uri;
     }
     out->id = client_id;
@@ -61,24 +62,27 @@ static bool lists(const struct json *o, const char *key, const char *value) {
     return !json_has(o, key);
 }
 
-static enum rc check_redirect_uris(struct arena *a, const struct json *uris, struct err *e) {
+static enum rc check_redirect_uris(const struct config *c, struct arena *a, const struct json *uris,
+                                   struct err *e) {
     if (!json_is_array(uris) || !json_len(uris) || json_len(uris) > REDIRECT_URIS_MAX)
         return err_set(e, ERR_INVALID_REDIRECT_URI, "redirect_uris must have 1 to %d entries",
                        REDIRECT_URIS_MAX);
     for (size_t i = 0; i < json_len(uris); i++) {
         const char *uri = json_str(json_at(uris, i));
 
-        if (!uri || !redirect_uri_is_acceptable(a, uri))
+        if (!uri || !redirect_uri_is_acceptable(c, a, uri))
             return err_set(e, ERR_INVALID_REDIRECT_URI,
                            "each redirect URI must be https, http on loopback, or have a private "
-                           "scheme with a dot in it, and no fragment");
+                           "scheme with a dot in it or one that this server's admin has named "
+                           "(PRIVATE_USE_SCHEMES), and no fragment");
     }
     return OK;
 }
 
 /* RFC 7591 §2. What cannot be given is replaced (§3.2.1), and the answer says by what; a client
  * that could not work with that is refused. */
-static enum rc read_metadata(const struct request *rq, struct json **out, struct err *e) {
+static enum rc read_metadata(const struct config *c, const struct request *rq, struct json **out,
+                             struct err *e) {
     const char *name;
 
     if (!request_has_type(rq, "application/json"))
@@ -88,7 +92,7 @@ static enum rc read_metadata(const struct request *rq, struct json **out, struct
                        REGISTRATION_BYTES_MAX);
     if (json_parse(rq->arena, rq->body, rq->body_len, out, e) || !json_is_object(*out))
         return bad_metadata(e, "the metadata is not a JSON object");
-    if (check_redirect_uris(rq->arena, json_get(*out, "redirect_uris"), e))
+    if (check_redirect_uris(c, rq->arena, json_get(*out, "redirect_uris"), e))
         return e->code;
     name = json_get_str(*out, "client_name");
     if ((json_has(*out, "client_name") && !name) || (name && strlen(name) > CLIENT_NAME_LEN_MAX))
@@ -134,7 +138,7 @@ enum rc oauth_register(struct context *cx, const struct request *rq, struct repl
         return err_set(e, ERR_NOT_FOUND,
                        "clients cannot register here; they name themselves by "
                        "the https URL of a client metadata document");
-    if (read_metadata(rq, &asked, e))
+    if (read_metadata(cx->config, rq, &asked, e))
         return e->code;
     name = json_get_str(asked, "client_name");
     name = name && *name ? name : DEFAULT_NAME;

@@ -46,7 +46,7 @@ static bool read_kept(struct context *cx, struct arena *a, const struct document
            !json_parse(a, value, len, &o, &ignored) && (text = json_get_str(o, "text")) &&
            json_get_int(o, "fresh_until", &out->fresh_until_s) &&
            !json_parse(a, text, strlen(text), &out->document, &ignored) &&
-           !kind->check(a, out->document, url, &ignored);
+           !kind->check(cx->config, a, out->document, url, &ignored);
 }
 
 static void keep(struct context *cx, struct arena *a, const struct document_kind *kind,
@@ -118,7 +118,8 @@ static bool is_json_type(const char *type) {
 
 /* What came from the server, if anything did. An answer that says that the server is overloaded or
  * broken may be another one soon, and is not remembered. */
-static enum rc check_reply(struct arena *a, const struct document_kind *kind, const char *url,
+static enum rc check_reply(const struct config *c, struct arena *a,
+                           const struct document_kind *kind, const char *url,
                            const struct http_reply *rp, struct json **out, struct err *e) {
     if (rp->status == 429 || rp->status >= 500)
         return err_set(e, ERR_UPSTREAM, "the server of %s answered with status %ld", kind->name,
@@ -130,7 +131,7 @@ static enum rc check_reply(struct arena *a, const struct document_kind *kind, co
         return err_set(e, ERR_INVALID_CLIENT, "%s is not of type application/json", kind->name);
     if (json_parse(a, rp->body, rp->body_len, out, e))
         return err_set(e, ERR_INVALID_CLIENT, "%s is not valid JSON", kind->name);
-    return kind->check(a, *out, url, e);
+    return kind->check(c, a, *out, url, e);
 }
 
 /* *unreached: nothing can be said of the document, because its server did not answer. */
@@ -158,7 +159,7 @@ static enum rc fetch(struct context *cx, struct arena *a, const struct document_
         rc = err_set(e, ERR_INVALID_CLIENT, "%s is longer than %zu bytes", kind->name,
                      kind->bytes_max);
     else
-        rc = check_reply(a, kind, url, &rp, out, e);
+        rc = check_reply(cx->config, a, kind, url, &rp, out, e);
     if (!rc && cx->host)
         keep(cx, a, kind, url, &rp);
     if (rc == ERR_INVALID_CLIENT && cx->host)

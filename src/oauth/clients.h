@@ -19,7 +19,8 @@ struct document_kind {
     const char *id;   /* in the host's cache */
     size_t bytes_max;
     /* Is it what it should be? A wrong one is refused like one that is not there. */
-    enum rc (*check)(struct arena *a, const struct json *v, const char *url, struct err *e);
+    enum rc (*check)(const struct config *c, struct arena *a, const struct json *v, const char *url,
+                     struct err *e);
 };
 /* ERR_INVALID_CLIENT: it is not there or wrong. ERR_UPSTREAM: it may be there later. */
 enum rc document_get(struct context *cx, struct arena *a, const struct document_kind *kind,

@@ -62,13 +62,14 @@ void client_set_free(struct client_set *s);
 /* client_document.c: what a client metadata document must be. */
 enum rc client_id_check(struct arena *a, const char *client_id, struct url *u,
                         struct err *e) MUST_USE;
-enum rc client_document_read(struct arena *a, const struct json *document, const char *client_id,
-                             struct client *out, struct err *e) MUST_USE;
+enum rc client_document_read(const struct config *c, struct arena *a, const struct json *document,
+                             const char *client_id, struct client *out, struct err *e) MUST_USE;
 
 /* redirect_uri.c: may this client be sent to this address? Exact, but for the port on loopback
  * (RFC 8252 §7.3). */
-bool redirect_uri_is_acceptable(struct arena *a, const char *uri);
-bool redirect_uri_is_registered(struct arena *a, const struct client *client, const char *uri);
+bool redirect_uri_is_acceptable(const struct config *c, struct arena *a, const char *uri);
+bool redirect_uri_is_registered(const struct config *c, struct arena *a,
+                                const struct client *client, const char *uri);
 
 /* pkce.c (RFC 7636) */
 bool pkce_challenge_is_valid(const char *challenge); /* 43 characters of base64url: an S256 hash */

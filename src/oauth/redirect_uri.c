@@ -3,8 +3,9 @@
 #include "oauth/oauth.h"
 
 /* https; http on loopback (RFC 8252 §7.3); or a private-use scheme, which has a dot because it is a
- * reversed domain name (RFC 8252 §7.1). That leaves out javascript:, data:, file: and the like. */
-bool redirect_uri_is_acceptable(struct arena *a, const char *uri) {
+ * reversed domain name (RFC 8252 §7.1), or is named by the admin. That leaves out javascript:,
+ * data:, file: and the like. */
+bool redirect_uri_is_acceptable(const struct config *c, struct arena *a, const char *uri) {
     struct url u;
     struct err e;
 
@@ -14,7 +15,7 @@ bool redirect_uri_is_acceptable(struct arena *a, const char *uri) {
         return true;
     if (!strcmp(u.scheme, "http"))
         return url_is_loopback(&u);
-    return strchr(u.scheme, '.') != NULL;
+    return strchr(u.scheme, '.') || list_has(c->private_use_schemes, u.scheme);
 }
 
 static bool same(const char *a, const char *b) {
@@ -35,8 +36,9 @@ static bool differs_in_loopback_port_only(struct arena *a, const char *registere
            !u.fragment;
 }
 
-bool redirect_uri_is_registered(struct arena *a, const struct client *client, const char *uri) {
-    if (!redirect_uri_is_acceptable(a, uri))
+bool redirect_uri_is_registered(const struct config *c, struct arena *a,
+                                const struct client *client, const char *uri) {
+    if (!redirect_uri_is_acceptable(c, a, uri))
         return false;
     for (unsigned i = 0; i < client->redirect_uri_count; i++)
         if (!strcmp(client->redirect_uris[i], uri) ||

@@ -80,11 +80,36 @@ test('a client registers, logs in, refreshes', async () => {
   assert.equal((await authorize(site, { client_id: changed })).status, 400);
 });
 
+// What Cursor sends.
+const CURSOR = ['cursor://anysphere.cursor-mcp/oauth/callback', 'https://www.cursor.com/agents/mcp/oauth/callback',
+  'http://localhost:8787/callback'];
+
+test('Cursor registers with its three addresses, and is answered at its own scheme', async () => {
+  const { status, text, body } = await register({ client_name: 'Cursor', redirect_uris: CURSOR, token_endpoint_auth_method: 'none' });
+  assert.equal(status, 201, text);
+  const changes = { client_id: body.client_id, redirect_uri: CURSOR[0] };
+  assert.match((await authorize(site, changes)).text, /cursor/);
+  const answer = await redeem(site, await login(site, changes), changes);
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal((await authorize(site, { ...changes, redirect_uri: 'cursor://anysphere.cursor-mcp/other' })).status, 400);
+});
+
+test('without PRIVATE_USE_SCHEMES, an app needs a scheme with a dot', async () => {
+  const strict = await startSite({ config: { DYNAMIC_REGISTRATION: 'yes', PRIVATE_USE_SCHEMES: '' } });
+  try {
+    assertOAuthError(await register({ redirect_uris: CURSOR }, strict), 400, 'invalid_redirect_uri');
+    assert.equal((await register({ redirect_uris: ['com.example.app:/callback'] }, strict)).status, 201);
+  } finally {
+    await strict.close();
+  }
+});
+
 for (const [name, metadata, error] of [
   ['no redirect URIs', {}, 'invalid_redirect_uri'],
   ['an empty list of them', { redirect_uris: [] }, 'invalid_redirect_uri'],
   ['a redirect URI that is none', { redirect_uris: ['nowhere'] }, 'invalid_redirect_uri'],
   ['plain http', { redirect_uris: ['http://app.example/cb'] }, 'invalid_redirect_uri'],
+  ['an unknown scheme', { redirect_uris: ['unknown://app/cb'] }, 'invalid_redirect_uri'],
   ['javascript:', { redirect_uris: ['javascript:alert(1)'] }, 'invalid_redirect_uri'],
   ['a fragment', { redirect_uris: ['https://app.example/cb#f'] }, 'invalid_redirect_uri'],
   ['a number for a redirect URI', { redirect_uris: [1] }, 'invalid_redirect_uri'],

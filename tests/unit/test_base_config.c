@@ -101,6 +101,10 @@ static void wrong_values_are_refused(void **state) {
         {"REQUIRED_SCOPES=other\n", "REQUIRED_SCOPES names a scope"},
         {"SUPPORTED_SCOPES=mcp-server/tools offline_access\n", "must not name offline_access"},
         {"SUPPORTED_SCOPES=mcp-server/tools \"x\"\n", "RFC 6749"},
+        {"PRIVATE_USE_SCHEMES=cursor://\n", "PRIVATE_USE_SCHEMES must be schemes"},
+        {"PRIVATE_USE_SCHEMES=cursor Other\n", "PRIVATE_USE_SCHEMES must be schemes"},
+        {"PRIVATE_USE_SCHEMES=cursor  javascript\n", "PRIVATE_USE_SCHEMES names one"},
+        {"PRIVATE_USE_SCHEMES=http\n", "PRIVATE_USE_SCHEMES names one"},
     };
 
     (void)state;

@@ -7,12 +7,14 @@
 
 #define ID "https://client.example.com/oauth/client.json"
 
+static const struct config config = {.private_use_schemes = "cursor other"};
+
 static enum rc read_document(struct arena *a, const char *id, const char *text, struct client *out,
                              struct err *e) {
     struct json *d;
 
     assert_int_equal(json_parse(a, text, strlen(text), &d, e), OK);
-    return client_document_read(a, d, id, out, e);
+    return client_document_read(&config, a, d, id, out, e);
 }
 
 static void a_client_id_must_be_a_document_url(void **state) {
@@ -56,7 +58,7 @@ static void a_document_is_checked(void **state) {
          "no redirect_uris"},
         {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[1]}", "but strings"},
         {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"http://a/b\"]}",
-         "https or loopback"},
+         "https, loopback or of a known app"},
         {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"],"
          "\"client_secret\":\"s\"}",
          "must not hold a secret"},
@@ -91,8 +93,10 @@ static void a_document_is_checked(void **state) {
 static void redirect_uris_are_exact_but_for_the_loopback_port(void **state) {
     static const struct client c = {
         .redirect_uris = {"https://a.example.com/cb?x=1", "http://127.0.0.1/cb",
-                          "http://localhost:3000/cb", "http://[::1]/cb?q", "com.example.app:/cb"},
-        .redirect_uri_count = 5};
+                          "http://localhost:3000/cb", "http://[::1]/cb?q", "com.example.app:/cb",
+                          "cursor://anysphere.cursor-mcp/oauth/callback", "unknown://app/cb",
+                          "javascript:alert(1)"},
+        .redirect_uri_count = 8};
     static const struct {
         const char *uri;
         bool good;
@@ -121,12 +125,16 @@ static void redirect_uris_are_exact_but_for_the_loopback_port(void **state) {
         {"http://[::1]:9/cb", false},
         {"com.example.app:/cb", true},
         {"com.example.app:/cb2", false},
+        {"cursor://anysphere.cursor-mcp/oauth/callback", true},
+        {"cursor://anysphere.cursor-mcp/oauth/callback2", false},
+        {"cursor://anysphere.cursor-mcp:1/oauth/callback", false},
+        {"unknown://app/cb", false},
         {"javascript:alert(1)", false},
         {"", false},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if (redirect_uri_is_registered(*state, &c, cases[i].uri) != cases[i].good)
+        if (redirect_uri_is_registered(&config, *state, &c, cases[i].uri) != cases[i].good)
             fail_msg("wrong about %s", cases[i].uri);
 }
 
