@@ -254,4 +254,36 @@ static inline bool tool_failed(const struct post *p) {
     return json_get_bool(post_result(p), "isError");
 }
 
+/* The site and the request that a test works with: one site for all tests of a file (its own start,
+ * site_stop, and post_begin and post_end around each), or one for each (site_begin, site_end). */
+static struct site site;
+static struct post p;
+
+static inline int site_stop(void **state) {
+    (void)state;
+    site_free(&site);
+    return 0;
+}
+
+static inline int post_begin(void **state) {
+    (void)state;
+    post_init(&p, &site);
+    return 0;
+}
+
+static inline int post_end(void **state) {
+    (void)state;
+    arena_free(p.arena);
+    return 0;
+}
+
+static inline int site_begin(void **state) {
+    site_init(&site);
+    return post_begin(state);
+}
+
+static inline int site_end(void **state) {
+    return post_end(state) || site_stop(state);
+}
+
 #endif

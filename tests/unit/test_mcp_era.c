@@ -11,9 +11,6 @@
 #define CAPABILITIES ",\"io.modelcontextprotocol/clientCapabilities\":{}"
 #define HEADER(v) "HTTP_MCP_PROTOCOL_VERSION=" v
 
-static struct site site;
-static struct post p;
-
 static int start(void **state) {
     (void)state;
     site_init(&site);
@@ -27,24 +24,6 @@ static int start(void **state) {
               "\"run\":{\"command\":[\"./sql.sh\"]}}",
               0644);
     site_load(&site);
-    return 0;
-}
-
-static int stop(void **state) {
-    (void)state;
-    site_free(&site);
-    return 0;
-}
-
-static int begin(void **state) {
-    (void)state;
-    post_init(&p, &site);
-    return 0;
-}
-
-static int end(void **state) {
-    (void)state;
-    arena_free(p.arena);
     return 0;
 }
 
@@ -306,7 +285,7 @@ static void mirrored_parameters_are_modern(void **state) {
 }
 
 int main(void) {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, post_begin, post_end)
     const struct CMUnitTest tests[] = {
         T(both_eras_at_one_address),
         T(a_modern_header_needs_the_envelope),
@@ -322,5 +301,5 @@ int main(void) {
         T(mirrored_parameters_may_lie_deeper),
         T(mirrored_parameters_are_modern),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, site_stop);
 }

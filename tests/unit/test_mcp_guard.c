@@ -7,32 +7,11 @@
 
 #include "mcp_fixture.h"
 
-static struct site site;
-static struct post p;
-
 static int start(void **state) {
     (void)state;
     site_init(&site);
     site_tool(&site, "restricted", "echo no", "", ",\"scopes\":[\"admin\",\"mcp-server/tools\"]");
     site_load(&site);
-    return 0;
-}
-
-static int stop(void **state) {
-    (void)state;
-    site_free(&site);
-    return 0;
-}
-
-static int begin(void **state) {
-    (void)state;
-    post_init(&p, &site);
-    return 0;
-}
-
-static int end(void **state) {
-    (void)state;
-    arena_free(p.arena);
     return 0;
 }
 
@@ -237,7 +216,7 @@ static void accept_is_read_with_tolerance(void **state) {
 }
 
 int main(void) {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, post_begin, post_end)
     const struct CMUnitTest tests[] = {
         T(no_origin_is_fine),
         T(own_and_listed_origins_are_fine),
@@ -257,5 +236,5 @@ int main(void) {
         T(only_json_is_read),
         T(accept_is_read_with_tolerance),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, site_stop);
 }

@@ -3,22 +3,11 @@
 
 #include "mcp_fixture.h"
 
-static struct site site;
-static struct post p;
-
 static int begin(void **state) {
-    (void)state;
-    site_init(&site);
-    post_init(&p, &site);
-    site.config.list_forbidden = false;
-    return 0;
-}
+    int rc = site_begin(state);
 
-static int end(void **state) {
-    (void)state;
-    arena_free(p.arena);
-    site_free(&site);
-    return 0;
+    site.config.list_forbidden = false;
+    return rc;
 }
 
 /* The values of `key` in the list, one after the other. */
@@ -128,7 +117,7 @@ static void no_page_after_the_last_that_is_shown(void **state) {
 }
 
 int main(void) {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, site_end)
     const struct CMUnitTest tests[] = {
         T(tools_by_scope),
         T(everything_unless_said_otherwise),

@@ -7,32 +7,11 @@
 
 #include "mcp_fixture.h"
 
-static struct site site;
-static struct post p;
-
 static int start(void **state) {
     (void)state;
     site_init(&site);
     site_tool(&site, "restricted", "echo ran >&2; echo no", "", ",\"scopes\":[\"admin\"]");
     site_load(&site);
-    return 0;
-}
-
-static int stop(void **state) {
-    (void)state;
-    site_free(&site);
-    return 0;
-}
-
-static int begin(void **state) {
-    (void)state;
-    post_init(&p, &site);
-    return 0;
-}
-
-static int end(void **state) {
-    (void)state;
-    arena_free(p.arena);
     return 0;
 }
 
@@ -269,7 +248,8 @@ static void discover_says_what_there_is(void **state) {
         "\"capabilities\":{\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},"
         "\"resources\":{\"listChanged\":true,\"subscribe\":true},"
         "\"tools\":{\"listChanged\":true},"
-        "\"extensions\":{\"io.modelcontextprotocol/tasks\":{}}},\"ttlMs\":3600000,\"cacheScope\":\"public\",\"_meta\":{"
+        "\"extensions\":{\"io.modelcontextprotocol/"
+        "tasks\":{}}},\"ttlMs\":3600000,\"cacheScope\":\"public\",\"_meta\":{"
         "\"io.modelcontextprotocol/serverInfo\":{\"name\":\"mcp-authd\",\"title\":\"mcp-authd\","
         "\"version\":\"" MCP_AUTHD_VERSION "\"}}}");
     assert_string_equal(reply_value(&p, "Cache-Control"), "no-store");
@@ -345,7 +325,7 @@ static void a_batch_checks_all_scopes_first(void **state) {
 }
 
 int main(void) {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, post_begin, post_end)
     const struct CMUnitTest tests[] = {
         T(what_is_not_json_is_a_parse_error),
         T(nesting_has_a_limit),
@@ -364,5 +344,5 @@ int main(void) {
         T(a_batch_is_refused_elsewhere),
         T(a_batch_checks_all_scopes_first),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, site_stop);
 }

@@ -7,25 +7,13 @@
 
 #include "mcp_fixture.h"
 
-static struct site site;
-static struct post p;
 static char *problems;
 static unsigned bad;
 
-static int begin(void **state) {
-    (void)state;
-    site_init(&site);
-    post_init(&p, &site);
-    return 0;
-}
-
 static int end(void **state) {
-    (void)state;
     free(problems);
     problems = NULL;
-    arena_free(p.arena);
-    site_free(&site);
-    return 0;
+    return site_end(state);
 }
 
 static void load(void) {
@@ -273,7 +261,7 @@ static void the_examples_load(void **state) {
 }
 
 int main(void) {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, site_begin, end)
     const struct CMUnitTest tests[] = {
         T(bad_manifests_are_reported),
         T(bad_header_annotations_are_reported),

@@ -9,23 +9,6 @@
 
 #include "mcp_fixture.h"
 
-static struct site site;
-static struct post p;
-
-static int begin(void **state) {
-    (void)state;
-    site_init(&site);
-    post_init(&p, &site);
-    return 0;
-}
-
-static int end(void **state) {
-    (void)state;
-    arena_free(p.arena);
-    site_free(&site);
-    return 0;
-}
-
 static void send_old(const char *method, const char *params) {
     post_header(&p, "HTTP_MCP_PROTOCOL_VERSION");
     post_old(&p, method, params);
@@ -300,7 +283,7 @@ static void a_large_result_arrives_whole(void **state) {
 }
 
 int main(void) {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, site_begin, site_end)
     const struct CMUnitTest tests[] = {
         T(whoami_says_what_the_token_says),
         T(echo_returns_its_text),

@@ -11,11 +11,7 @@
     "\"#/$defs/n\"}},\"required\":[\"n\"],\"additionalProperties\":false,\"$defs\":{\"n\":{"       \
     "\"type\":\"integer\",\"minimum\":1}}},\"run\":{\"command\":[\"./number.sh\"]}}"
 
-static struct site site;
-static struct post post;
-
 static int start(void **state) {
-    (void)state;
     site_init(&site);
     site_file(&site, "number.sh", "#!/bin/sh\ntouch ran\necho done\n", 0755);
     site_file(&site, "number.json", NUMBER_TOOL, 0644);
@@ -31,15 +27,7 @@ static int start(void **state) {
               "\"pattern\":\"(a+)+$\"}}},\"run\":{\"command\":[\"./slow.sh\"]}}",
               0644);
     site_load(&site);
-    post_init(&post, &site);
-    return 0;
-}
-
-static int stop(void **state) {
-    (void)state;
-    arena_free(post.arena);
-    site_free(&site);
-    return 0;
+    return post_begin(state);
 }
 
 static bool has_run(void) {
@@ -50,8 +38,8 @@ static bool has_run(void) {
 }
 
 static void call(const char *name, const char *arguments) {
-    post_modern(&post, "tools/call", name,
-                arena_printf(post.arena, "\"name\":\"%s\",\"arguments\":%s", name, arguments));
+    post_modern(&p, "tools/call", name,
+                arena_printf(p.arena, "\"name\":\"%s\",\"arguments\":%s", name, arguments));
 }
 
 static void wrong_arguments_are_a_result_with_place_and_reason(void **state) {
@@ -68,14 +56,14 @@ static void wrong_arguments_are_a_result_with_place_and_reason(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         call("number", rows[i].arguments);
-        expect_result(&post);
-        assert_true(tool_failed(&post));
-        assert_string_equal(tool_text(&post, 0), rows[i].text);
+        expect_result(&p);
+        assert_true(tool_failed(&p));
+        assert_string_equal(tool_text(&p, 0), rows[i].text);
         assert_false(has_run());
     }
     call("number", "{\"n\":1.0}");
-    expect_result(&post);
-    assert_false(tool_failed(&post));
+    expect_result(&p);
+    assert_false(tool_failed(&p));
     assert_true(has_run());
 }
 
@@ -88,16 +76,16 @@ static void in_each_revision_as_it_says(void **state) {
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        post_header(&post, arena_printf(post.arena, OLD "%s", rows[i].version));
-        post_old(&post, "tools/call", "\"name\":\"number\",\"arguments\":{\"n\":true}");
+        post_header(&p, arena_printf(p.arena, OLD "%s", rows[i].version));
+        post_old(&p, "tools/call", "\"name\":\"number\",\"arguments\":{\"n\":true}");
         if (rows[i].is_result) {
-            expect_result(&post);
-            assert_true(tool_failed(&post));
+            expect_result(&p);
+            assert_true(tool_failed(&p));
             continue;
         }
-        assert_int_equal(post_error(&post), -32602);
+        assert_int_equal(post_error(&p), -32602);
         assert_string_equal(
-            json_get_str(json_get(post.body, "error"), "message"),
+            json_get_str(json_get(p.body, "error"), "message"),
             "Invalid arguments: /n must be an integer (inputSchema #/$defs/n/type)");
     }
     assert_false(has_run());
@@ -106,36 +94,36 @@ static void in_each_revision_as_it_says(void **state) {
 static void built_in_tools_have_schemas_too(void **state) {
     (void)state;
     call("echo", "{\"text\":1}");
-    assert_true(tool_failed(&post));
+    assert_true(tool_failed(&p));
     assert_string_equal(
-        tool_text(&post, 0),
+        tool_text(&p, 0),
         "Invalid arguments: /text must be a string (inputSchema #/properties/text/type).");
     call("whoami", "{\"x\":1}");
-    assert_true(tool_failed(&post));
+    assert_true(tool_failed(&p));
     call("whoami", "{}");
-    assert_false(tool_failed(&post));
+    assert_false(tool_failed(&p));
 }
 
 static void a_result_keeps_what_the_output_schema_promises(void **state) {
     (void)state;
     call("output", "{}");
-    expect_result(&post);
-    assert_true(tool_failed(&post));
-    assert_string_equal(tool_text(&post, 0),
+    expect_result(&p);
+    assert_true(tool_failed(&p));
+    assert_string_equal(tool_text(&p, 0),
                         "The tool's result is not what its outputSchema promises: /n must be an "
                         "integer (outputSchema #/properties/n/type).");
-    assert_false(json_has(post_result(&post), "structuredContent"));
+    assert_false(json_has(post_result(&p), "structuredContent"));
     call("failing", "{}"); /* an error promises nothing */
-    assert_true(tool_failed(&post));
-    assert_true(json_has(post_result(&post), "structuredContent"));
+    assert_true(tool_failed(&p));
+    assert_true(json_has(post_result(&p), "structuredContent"));
 }
 
 static void a_bound_is_an_answer(void **state) {
     (void)state;
     call("slow", "{\"s\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"}");
-    expect_result(&post);
-    assert_true(tool_failed(&post));
-    assert_string_equal(tool_text(&post, 0),
+    expect_result(&p);
+    assert_true(tool_failed(&p));
+    assert_string_equal(tool_text(&p, 0),
                         "Invalid arguments: /s takes too long to match against the pattern "
                         "(a+)+$ (inputSchema #/properties/s/pattern).");
 }
@@ -176,7 +164,7 @@ static void bad_schemas_are_reported_and_the_others_load(void **state) {
     tool_set_free(set);
 }
 
-#define WITH_SITE(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
+#define WITH_SITE(fn) cmocka_unit_test_setup_teardown(fn, start, site_end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
