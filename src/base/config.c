@@ -239,7 +239,7 @@ static void derive_cognito(struct loading *l) {
         bad(l, "COGNITO_DOMAIN must be set (or COGNITO_AUTHORIZE_URL and COGNITO_TOKEN_URL)");
 }
 
-static void check_cognito(struct loading *l) {
+static void check_provider(struct loading *l) {
     struct config *c = l->c;
     struct url u;
 
@@ -377,7 +377,7 @@ struct config *config_load(const char *path, FILE *errors) {
     for (size_t i = 0; i < config_key_count; i++)
         set_value(&l, i);
     derive_cognito(&l);
-    check_cognito(&l);
+    check_provider(&l);
     derive_own(&l);
     check_rest(&l);
     if (!l.bad)
