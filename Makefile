@@ -167,6 +167,10 @@ bench: $(BUILD)/mcp-authd $(BUILD)/bench/fixed  ## requests per second beside a 
 	@scripts/deps test
 	@BUILD=$(abspath $(BUILD)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/bench.mjs
 
+bench-tools: $(BUILD)/mcp-authd  ## CPU time of a call of a tool that is a program
+	@scripts/deps test
+	@MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/tools.mjs
+
 bench-login: $(BUILD)/mcp-authd  ## DynamoDB calls, request units and CPU time of one login
 	@scripts/deps test
 	@MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/login.mjs
@@ -220,6 +224,6 @@ deb-test:  ## build, install, use, upgrade and purge the package in minimal Debi
 clean:  ## remove what was built
 	rm -rf build
 
-.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e e2e-lighttpd e2e-apache conformance warnings infra bench bench-login bench-streams man install-files install deb deb-test clean
+.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e e2e-lighttpd e2e-apache conformance warnings infra bench bench-tools bench-login bench-streams man install-files install deb deb-test clean
 .SECONDARY:
 -include $(OBJS:.o=.d) $(UNITS:=.d)

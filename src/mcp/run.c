@@ -55,7 +55,8 @@ static bool open_pipes(struct pipes *p) {
            !pipe2(p->status, O_CLOEXEC);
 }
 
-/* ---- in the child: only functions that are safe after fork ---- */
+/* ---- in the child: only functions that are safe after vfork, and no write to the parent's data
+ * ---- */
 
 /* Everything from fd on, except that exec still needs the status pipe, which closes itself. */
 static void close_from(unsigned fd) {
@@ -93,7 +94,8 @@ static void default_signals(void) {
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void child(const struct run_spec *spec, const struct pipes *p, pid_t parent) {
+static _Noreturn void become_program(const struct run_spec *spec, const struct pipes *p,
+                                     pid_t parent) {
     int status = p->status[1], error;
 
     (void)setsid(); /* a process group of its own, and no terminal */
@@ -153,16 +155,19 @@ static void take_ends(struct run *r, struct pipes *p) {
     (void)fcntl(r->err, F_SETFL, O_NONBLOCK);
 }
 
-/* False if there is no program to wait for, or it is only there to be killed. */
+/* False if there is no program to wait for, or it is only there to be killed.
+ * vfork, since copying the worker's page tables, and its pages as it goes on, was half of what a
+ * call of a small program cost. The worker stands still until exec; all signals are blocked in it.
+ */
 static bool start(struct run *r, const struct run_spec *spec) {
     pid_t parent = getpid();
     struct pipes p;
     bool ok;
 
     if (open_pipes(&p))
-        r->pid = fork();
+        r->pid = vfork();
     if (r->pid == 0)
-        child(spec, &p, parent);
+        become_program(spec, &p, parent);
     if (r->pid < 0) {
         r->result->end = RUN_NOT_STARTED;
         r->result->code = errno;

@@ -3,28 +3,15 @@
 //
 //   make bench-login          LOGINS=200 for more of them
 
-import fs from 'node:fs';
-import { execFileSync } from 'node:child_process';
 import { Browser } from '../parts/browser.mjs';
-import { workersOf } from '../parts/daemon.mjs';
 import { startDynamoDb, TABLE } from '../parts/dynamodb.mjs';
 import { countActions, startDynamoSite } from '../parts/dynamodb-site.mjs';
+import { cpuMs } from '../parts/load-calls.mjs';
 import { login, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
 
 const LOGINS = Number(process.env.LOGINS ?? 200);
-const TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 const config = { WORKERS_MIN: '2', WORKERS_MAX: '2' };
-
-// User and system time of master and workers, in ms (proc(5), fields 14 and 15).
-function cpuMs(daemon) {
-  let ticks = 0;
-  for (const pid of [daemon.pid, ...workersOf(daemon)]) {
-    const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
-    ticks += Number(fields[11]) + Number(fields[12]);
-  }
-  return (ticks * 1000) / TICKS;
-}
 
 async function measure(site) {
   for (let i = 0; i < 10; i += 1) await tokens(site);
