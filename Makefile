@@ -116,7 +116,7 @@ $(BUILD)/pool/pool_test: tests/pool/pool_test.c tests/pool/daemon.c $(wildcard t
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
 
-$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/standalone.h $(BUILD)/librooms.a
+$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/librooms.a
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) -Itests/unit -pie $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS)
 

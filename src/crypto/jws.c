@@ -11,6 +11,7 @@
 
 #define RSA_BITS_MIN 2048 /* RFC 7518 §3.3 */
 #define RSA_BITS_MAX 8192
+#define RSA_EXPONENT_BYTES_MAX 4
 #define P256_BYTES 32 /* RFC 7518 §3.4 */
 
 static enum rc refuse(struct err *e, const char *why) {
@@ -71,12 +72,22 @@ static bool is(const struct json *key, const char *name, const char *value) {
     return s && !strcmp(s, value);
 }
 
+/* An odd number above 1 (RFC 8017 §3.1). With 1 a signature would be the text that is signed, and
+ * anybody could write it. */
+static bool is_rsa_exponent(const gnutls_datum_t *e) {
+    unsigned value = 0;
+
+    for (unsigned i = 0; i < e->size && e->size <= RSA_EXPONENT_BYTES_MAX; i++)
+        value = value << 8 | e->data[i];
+    return value > 1 && value & 1;
+}
+
 static bool import_rsa(struct arena *a, const struct json *key, gnutls_pubkey_t into) {
     gnutls_datum_t n, exponent;
     unsigned bits = 0;
 
     return number(a, key, "n", &n) && number(a, key, "e", &exponent) &&
-           n.size <= RSA_BITS_MAX / 8 + 1 && exponent.size <= 4 &&
+           n.size <= RSA_BITS_MAX / 8 + 1 && n.data[n.size - 1] & 1 && is_rsa_exponent(&exponent) &&
            !gnutls_pubkey_import_rsa_raw(into, &n, &exponent) &&
            gnutls_pubkey_get_pk_algorithm(into, &bits) == GNUTLS_PK_RSA && bits >= RSA_BITS_MIN &&
            bits <= RSA_BITS_MAX;

@@ -13,9 +13,19 @@
 
 #define CHALLENGE_MAX 4096 /* bytes of a WWW-Authenticate value */
 
+/* RFC 6454 §6.2: visible ASCII. Web servers let more through, such as a tab, which must not come
+ * back in a header of ours. */
+static bool is_serialized_origin(const char *origin) {
+    for (const char *p = origin; *p; p++)
+        if (*p <= ' ' || *p > '~')
+            return false;
+    return *origin != 0;
+}
+
 bool mcp_origin_is_allowed(const struct config *config, const char *origin) {
-    return !strcmp(origin, config->mcp_origin) || list_has(config->allowed_origins, "*") ||
-           list_has(config->allowed_origins, origin);
+    return is_serialized_origin(origin) &&
+           (!strcmp(origin, config->mcp_origin) || list_has(config->allowed_origins, "*") ||
+            list_has(config->allowed_origins, origin));
 }
 
 /* Streamable HTTP "Security": an Origin that is present must be one we know, so that a page of

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "web/fcgi_pairs.h"
 
 #define DRAIN_MS 1000
 #define HEADER_LEN 8
@@ -229,8 +230,8 @@ static enum rc next_of_stream(struct fcgi_conn *c, unsigned type, size_t left, s
     return r->len > left ? ERR_TOO_LARGE : OK;
 }
 
-static enum rc copy_record(struct fcgi_conn *c, const struct record *r, struct fcgi_file *out,
-                           struct err *e) {
+static enum rc copy_record(struct fcgi_conn *c, const struct record *r, size_t max,
+                           struct fcgi_pairs *pairs, struct fcgi_file *out, struct err *e) {
     unsigned char h[HEADER_LEN];
     size_t left = r->len;
     enum rc rc;
@@ -242,6 +243,8 @@ static enum rc copy_record(struct fcgi_conn *c, const struct record *r, struct f
         size_t n;
 
         rc = take(c, left, &p, &n, e);
+        if (!rc && !fcgi_pairs_take(pairs, p, n, max))
+            rc = err_set(e, ERR_MISSING, "a parameter is to be longer than all may be");
         if (!rc) {
             rc = fcgi_file_add(out, p, n, e);
             left -= n;
@@ -251,13 +254,14 @@ static enum rc copy_record(struct fcgi_conn *c, const struct record *r, struct f
 }
 
 enum rc fcgi_conn_params(struct fcgi_conn *c, size_t max, struct fcgi_file *out, struct err *e) {
+    struct fcgi_pairs pairs = {{0}, 0, 0, 0};
     struct record r = {0};
     size_t got = 0;
 
     do {
         enum rc rc = next_of_stream(c, TYPE_PARAMS, max - got, &r, e);
 
-        if (rc || (rc = copy_record(c, &r, out, e)))
+        if (rc || (rc = copy_record(c, &r, max, &pairs, out, e)))
             return rc;
         got += r.len;
     } while (r.len);

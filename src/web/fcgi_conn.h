@@ -1,5 +1,6 @@
 /* The socket under fcgi.c: FastCGI records in, bytes out, each under a deadline. Decodes nothing
- * but the record headers; what the records say is libfcgi's work. */
+ * but the record headers, and the lengths of parameters (fcgi_pairs.h); what the records say is
+ * libfcgi's work. */
 #ifndef WEB_FCGI_CONN_H
 #define WEB_FCGI_CONN_H
 

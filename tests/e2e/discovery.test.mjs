@@ -90,3 +90,17 @@ test('HEAD and other methods of the metadata', async () => {
   assert.equal(put.status, 405);
   assert.match(put.headers.get('allow'), /GET/);
 });
+
+test('an Origin with a tab in it is refused where any origin is allowed, and costs no worker', async () => {
+  const open = await startSite({ config: { ALLOWED_ORIGINS: '*' } });
+  try {
+    for (const method of ['POST', 'OPTIONS']) {
+      const answer = await rawRequest({ port: new URL(open.issuer).port, method, path: '/mcp',
+        headers: [['Origin', 'https://a\tb'], ['Content-Type', 'application/json']], body: '{}' });
+      assert.ok([400, 403, 204].includes(answer.status), `${method}: ${answer.status} ${answer.text}`);
+      assert.equal(answer.headers.get('access-control-allow-origin'), null);
+    }
+  } finally {
+    await open.close();
+  }
+});

@@ -359,13 +359,15 @@ static void malformed_pairs_are_dropped(void **state) {
                {"\x80\x00", 2},                              /* inside a length */
                {"\x01", 1},                                  /* no length of the value */
                {"\xff\xff\xff\xff\xff\xff\xff\xffname", 12}, /* 2^31 - 1 each */
+               {"\xea\xea\xea\xea\xea\xea\xea\xeaname", 12}, /* together below 0 in an int */
                {"\x80\x00\x00\x04\xff\xff\xff\xf0namevalu", 16}};
+    static const size_t steps[] = {65535, 1};
     struct fixture *x = *state;
 
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (size_t i = 0; i < 2 * (sizeof bad / sizeof *bad); i++) {
         fresh_connection(x);
         wire_begin(&x->w, W_RESPONDER, 0);
-        wire_stream(&x->w, W_PARAMS, bad[i].bytes, bad[i].len, 65535);
+        wire_stream(&x->w, W_PARAMS, bad[i / 2].bytes, bad[i / 2].len, steps[i % 2]);
         wire_stream(&x->w, W_STDIN, NULL, 0, 1);
         assert_dropped(x, send_and_read(x));
         assert_serves_next(x);

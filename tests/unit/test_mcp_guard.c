@@ -55,6 +55,21 @@ static void any_origin_may_be_allowed(void **state) {
     expect_result(&p);
 }
 
+/* Web servers let a tab and bytes above 127 through. */
+static void what_is_no_origin_is_none_of_any(void **state) {
+    static const char *const bad[] = {"", "https://a\tb", "https://a b", "https://a\x7f",
+                                      "https://\xc3\xa4"};
+
+    (void)state;
+    site.config.allowed_origins = "*";
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        post_header(&p, arena_printf(p.arena, "HTTP_ORIGIN=%s", bad[i]));
+        post_old(&p, "ping", "");
+        assert_int_equal(p.rc, ERR_FORBIDDEN_ORIGIN);
+    }
+    site.config.allowed_origins = "https://app.example http://localhost:6274";
+}
+
 static void no_token_is_a_challenge_without_error(void **state) {
     (void)state;
     post_header(&p, "HTTP_AUTHORIZATION");
@@ -222,6 +237,7 @@ int main(void) {
         T(own_and_listed_origins_are_fine),
         T(other_origins_are_forbidden),
         T(any_origin_may_be_allowed),
+        T(what_is_no_origin_is_none_of_any),
         T(no_token_is_a_challenge_without_error),
         T(other_schemes_are_no_token),
         T(the_scheme_is_case_insensitive),

@@ -1,0 +1,20 @@
+/* The lengths that stand before each parameter (FastCGI spec §3.4), as the bytes come. libfcgi adds
+ * two of them in an int and asks for so much memory: with large ones that ends the process, and in
+ * versions before 2.4.5 overflows the heap (CVE-2025-23016). */
+#ifndef WEB_FCGI_PAIRS_H
+#define WEB_FCGI_PAIRS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct fcgi_pairs {
+    size_t length[2]; /* of name and value */
+    unsigned which;   /* of the two is being read */
+    unsigned more;    /* bytes that are missing of it; 0: none has come yet */
+    size_t to_skip;   /* of the name and the value themselves */
+};
+
+/* False if one pair is to be longer than max. A pair that breaks off is libfcgi's to find. */
+bool fcgi_pairs_take(struct fcgi_pairs *s, const unsigned char *p, size_t len, size_t max);
+
+#endif

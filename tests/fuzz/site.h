@@ -1,0 +1,106 @@
+/* A whole application for fuzz targets: pinned clients, tools, resources and prompts without
+ * programs, known tokens, a fixed clock and a fixed sealing key, so that what it seals today opens
+ * tomorrow. Every other server is a port of this host that refuses. */
+#ifndef FUZZ_SITE_H
+#define FUZZ_SITE_H
+
+#include "input.h"
+
+/* For its context: nothing else shows it. */
+#include "app/app.c"
+
+#define NOW_S 1800000000
+#define NOBODY "http://127.0.0.1:9" /* discard: nobody listens */
+#define SECRET_KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
+
+/* NAME=value lines of the configuration; the folder stands for %s. */
+static const char site_config[] = "COGNITO_ISSUER=" NOBODY "/pool\n"
+                                  "COGNITO_CLIENT_ID=app-1\n"
+                                  "COGNITO_AUTHORIZE_URL=" NOBODY "/oauth2/authorize\n"
+                                  "COGNITO_TOKEN_URL=" NOBODY "/oauth2/token\n"
+                                  "MCP_SERVER_URI=https://mcp.example/mcp\n"
+                                  "ALLOWED_ORIGINS=*\n"
+                                  "STATE_DIR=%1$s\n"
+                                  "TOOLS_DIR=%1$s/tools.d\n"
+                                  "RESOURCES_DIR=%1$s/resources.d\n"
+                                  "PROMPTS_DIR=%1$s/prompts.d\n"
+                                  "CLIENTS_DIR=%1$s/clients.d\n"
+                                  "TEMPLATES_DIR=%1$s/templates\n"
+                                  "CLIENT_METADATA_PROXY=" NOBODY "\n"
+                                  "DYNAMIC_REGISTRATION=yes\n"
+                                  "RATE_LIMIT_ADDRESS=0\n"
+                                  "RATE_LIMIT_CLIENT=0\n"
+                                  "AUDIT_LOG=%1$s/audit.log\n";
+
+static const struct {
+    const char *path, *text;
+} site_files[] = {
+    {"tools.d/t.json", "{\"name\":\"t\",\"inputSchema\":{\"type\":\"object\",\"properties\":{"
+                       "\"s\":{\"type\":\"string\",\"x-mcp-header\":\"S\"},"
+                       "\"n\":{\"type\":\"integer\",\"minimum\":-5,\"x-mcp-header\":\"N\"},"
+                       "\"b\":{\"type\":\"boolean\",\"x-mcp-header\":\"B\"}}},"
+                       "\"run\":{\"command\":[\"/bin/cat\"],\"output\":\"json\"}}"},
+    {"resources.d/file.json", "{\"uri\":\"x:file\",\"name\":\"file\",\"mimeType\":\"text/plain\","
+                              "\"run\":{\"file\":\"file.json\"}}"},
+    {"resources.d/template.json",
+     "{\"uriTemplate\":\"x:t/{a}/{+b}\",\"name\":\"template\",\"run\":{"
+     "\"text\":\"{{a}} and {{b}}\",\"complete\":{\"a\":[\"one\",\"two\"]}}}"},
+    {"prompts.d/p.json",
+     "{\"name\":\"p\",\"arguments\":[{\"name\":\"a\",\"required\":true},{\"name\":\"b\"}],"
+     "\"run\":{\"messages\":[{\"role\":\"user\",\"content\":{\"type\":\"text\","
+     "\"text\":\"{{a}}{{b}}\"}}],\"complete\":{\"b\":[\"x\",\"xy\"]}}}"},
+    {"clients.d/c.json",
+     "{\"client_id\":\"c\",\"client_name\":\"Client\",\"redirect_uris\":["
+     "\"https://client.example/cb\",\"http://127.0.0.1/cb\",\"com.example:/cb\"]}"},
+};
+
+static inline struct config *site_load_config(struct arena *a) {
+    const char *path = fuzz_path(a, "conf");
+    const char *text = arena_printf(a, site_config, fuzz_folder());
+    struct config *config;
+
+    fuzz_write(path, text, strlen(text), 0600);
+    config = config_load(path, stderr);
+    MUST(config);
+    return config;
+}
+
+static inline void site_add_tokens(struct context *cx) {
+    struct token_claims claims = {.sub = "user-1",
+                                  .username = "alice",
+                                  .client_id = "app-1",
+                                  .scope = "openid mcp-server/tools",
+                                  .jti = "j",
+                                  .exp = NOW_S + 3600,
+                                  .iat = NOW_S};
+
+    token_cache_put(cx->tokens, "t", &claims);
+    claims.scope = "openid";
+    token_cache_put(cx->tokens, "few", &claims);
+}
+
+static inline struct app *site_app(void) {
+    static const char *const folders[] = {"tools.d", "resources.d", "prompts.d", "clients.d",
+                                          "templates"};
+    static struct app *app;
+    struct arena *a;
+    struct err e;
+
+    if (app)
+        return app;
+    MUST(!clearenv());
+    a = arena_new(1 << 20);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        MUST(!mkdir(fuzz_path(a, folders[i]), 0700));
+    for (size_t i = 0; i < sizeof site_files / sizeof *site_files; i++)
+        fuzz_write(fuzz_path(a, site_files[i].path), site_files[i].text, strlen(site_files[i].text),
+                   0600);
+    fuzz_write(fuzz_path(a, "secret.key"), SECRET_KEY, strlen(SECRET_KEY), 0600);
+    MUST(!app_new(site_load_config(a), &app, &e));
+    app->cx.clock.fixed_s = NOW_S;
+    site_add_tokens(&app->cx);
+    arena_free(a);
+    return app;
+}
+
+#endif
