@@ -75,7 +75,7 @@ void error_reply(const struct page_set *pages, struct reply *rp, const struct re
         rpc_reply(rp, code, e->text);
         break;
     case STYLE_PAGE: /* 401 would make a browser ask for a password */
-        page_error(pages, rq, rp, status == 401 ? 400 : status, e);
+        page_error(pages, rq, rp, status == 401 ? 400 : status, e, "", "");
         break;
     }
 }

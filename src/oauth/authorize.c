@@ -106,6 +106,30 @@ static const char *redirect_error(enum rc code) {
     }
 }
 
+/* Whoever publishes a document is a client. Sending a browser on without a word to where only a
+ * stranger says it belongs would lend that stranger our name (RFC 9700 §4.11.2): the user decides.
+ * A program on the user's computer is no place to be lured to. */
+static bool may_be_sent_unasked(struct context *cx, struct arena *a, const struct login *login) {
+    struct url u;
+    struct err ignored;
+
+    return client_is_trusted(cx, a, login->client_id) ||
+           (!url_parse(a, login->redirect_uri, &u, &ignored) && strcmp(u.scheme, "https") != 0);
+}
+
+static enum rc answer_error(struct context *cx, const struct request *rq, struct reply *rp,
+                            const struct login *login, const char *error, struct err *e) {
+    const char *uri = login_error_uri(cx, rq->arena, login, error, e->text);
+
+    rp->audit.outcome = "refused";
+    rp->audit.reason = arena_strdup(rq->arena, e->text);
+    if (may_be_sent_unasked(cx, rq->arena, login))
+        reply_redirect(rp, uri);
+    else
+        page_refused(cx, rq, rp, e, uri);
+    return OK;
+}
+
 static enum rc approve(struct context *cx, const struct request *rq, struct reply *rp,
                        const char *browser, struct login *login, struct err *e);
 
@@ -120,24 +144,16 @@ enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct
     rp->audit.client = form_get(&form, "client_id");
     if (read_client(cx, rq, &form, &login, e))
         return e->code;
-    if (read_rest(cx, rq, &form, &login, e)) {
-        rp->audit.outcome = "refused";
-        rp->audit.reason = arena_strdup(rq->arena, e->text);
-        reply_redirect(rp,
-                       login_error_uri(cx, rq->arena, &login, redirect_error(e->code), e->text));
-        return OK;
-    }
+    if (read_rest(cx, rq, &form, &login, e))
+        return answer_error(cx, rq, rp, &login, redirect_error(e->code), e);
     rp->audit.outcome = "asked";
     browser = browser_of_or_new(cx, rq, rp);
     if (!list_has(form_get(&form, "prompt") ? form_get(&form, "prompt") : "", "consent") &&
         consent_is_remembered(cx, rq, browser, &login))
         return approve(cx, rq, rp, browser, &login, e);
     if (!strcmp(login.prompt, "none")) { /* OpenID Connect Core §3.1.2.6 */
-        rp->audit.outcome = "refused";
-        rp->audit.reason = "the user must be asked, and prompt=none forbids it";
-        reply_redirect(
-            rp, login_error_uri(cx, rq->arena, &login, "consent_required", rp->audit.reason));
-        return OK;
+        (void)err_set(e, ERR_INVALID_REQUEST, "the user must be asked, and prompt=none forbids it");
+        return answer_error(cx, rq, rp, &login, "consent_required", e);
     }
     page_consent(cx, rq, rp, &login, login_seal(cx, rq->arena, "consent", browser, &login));
     return OK;

@@ -26,6 +26,11 @@ bool client_is_pinned(const struct context *cx, const char *client_id) {
     return find_pinned(cx->clients, client_id) != NULL;
 }
 
+bool client_is_trusted(const struct context *cx, struct arena *a, const char *client_id) {
+    return client_is_pinned(cx, client_id) ||
+           client_list_has(a, cx->config->clients_allow, client_id);
+}
+
 static enum rc check_document(const struct config *c, struct arena *a, const struct json *v,
                               const char *url, struct err *e) {
     struct client ignored;

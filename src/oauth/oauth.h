@@ -50,6 +50,8 @@ enum rc client_find(struct context *cx, struct arena *a, const char *client_id, 
                     struct err *e) MUST_USE;
 /* The operator put its document into clients.d. */
 bool client_is_pinned(const struct context *cx, const char *client_id);
+/* The operator vouches for it: it is pinned, or CLIENTS_ALLOW names it. */
+bool client_is_trusted(const struct context *cx, struct arena *a, const char *client_id);
 /* The part of it that needs no document: CLIENTS_ALLOW, CLIENTS_DENY, the end of a registration. */
 enum rc client_admit(struct context *cx, struct arena *a, const char *client_id,
                      struct err *e) MUST_USE;
@@ -143,6 +145,9 @@ enum rc stop_subject(const struct context *cx, struct reply *rp, const char *acc
 /* pages.c: the pages that a user sees. */
 void page_consent(struct context *cx, const struct request *rq, struct reply *rp,
                   const struct login *login, const char *sealed);
+/* An error that the client should learn, with a link to it that the user may follow. */
+void page_refused(struct context *cx, const struct request *rq, struct reply *rp,
+                  const struct err *e, const char *uri);
 /* A page that goes on to `uri` by itself. Not a redirect: Chromium applies the form-action of the
  * page that held the form to every redirect after it. */
 void page_continue(struct context *cx, const struct request *rq, struct reply *rp, const char *uri);

@@ -92,6 +92,11 @@ void page_consent(struct context *cx, const struct request *rq, struct reply *rp
     page_reply(cx->pages, PAGE_CONSENT, rq, rp, 200, values, &scopes, "'self'");
 }
 
+void page_refused(struct context *cx, const struct request *rq, struct reply *rp,
+                  const struct err *e, const char *uri) {
+    page_error(cx->pages, rq, rp, 400, e, uri, host_of(rp->arena, uri));
+}
+
 void page_continue(struct context *cx, const struct request *rq, struct reply *rp,
                    const char *uri) {
     const struct template_value values[] = {{"uri", uri}, {NULL, NULL}};

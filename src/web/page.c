@@ -29,7 +29,9 @@ static const struct template_value consent_sample[] = {
 };
 static const struct template_value continue_sample[] = {{"uri", SAMPLE}, {NULL, NULL}};
 static const struct template_value error_sample[] = {
-    {"status", SAMPLE}, {"advice", SAMPLE}, {"reason", SAMPLE}, {"number", SAMPLE}, {NULL, NULL}};
+    {"status", SAMPLE},     {"advice", SAMPLE},      {"reason", SAMPLE}, {"number", SAMPLE},
+    {"client_uri", SAMPLE}, {"client_host", SAMPLE}, {NULL, NULL},
+};
 
 static const struct {
     const char *name, *builtin;
@@ -162,13 +164,15 @@ void page_reply(const struct page_set *set, enum page page, const struct request
 }
 
 void page_error(const struct page_set *set, const struct request *rq, struct reply *rp, int status,
-                const struct err *e) {
+                const struct err *e, const char *client_uri, const char *client_host) {
     const struct language *language = language_choose(request_header(rq, "accept-language"));
     const struct template_value values[] = {
         {"status", arena_printf(rp->arena, "%d", status)},
         {"advice", language_text(language, error_advice(e->code))},
         {"reason", e->text},
         {"number", rq->id},
+        {"client_uri", client_uri},
+        {"client_host", client_host},
         {NULL, NULL},
     };
 

@@ -26,9 +26,10 @@ void page_reply(const struct page_set *set, enum page page, const struct request
                 struct reply *rp, int status, const struct template_value *values,
                 const struct template_list *list, const char *form_action);
 
-/* The page that says what is wrong, and what a user can do about it. */
+/* The page that says what is wrong, and what a user can do about it. With client_uri and its host
+ * it has a link to there; "" for none. */
 void page_error(const struct page_set *set, const struct request *rq, struct reply *rp, int status,
-                const struct err *e);
+                const struct err *e, const char *client_uri, const char *client_host);
 
 /* page_builtin.c: share/templates, as they were when this was built. */
 extern const char page_builtin_consent[], page_builtin_continue[], page_builtin_error[];

@@ -39,6 +39,8 @@ static const struct word english[] = {
     {"continue_title", "One moment"},
     {"continue_link", "If nothing happens, <a href=\"{{uri}}\">continue here</a>."},
     {"error_title", "This did not work"},
+    {"error_to_client", "Only if you trust it: <a href=\"{{client_uri}}\">go back to "
+                        "<strong>{{client_host}}</strong></a>."},
     {"error_details", "Details"},
     {"error_reason", "Reason"},
     {"error_number", "Request number"},
@@ -87,6 +89,8 @@ static const struct word japanese[] = {
     {"continue_title", "お待ちください"},
     {"continue_link", "画面が変わらない場合は、<a href=\"{{uri}}\">ここから続けてください</a>。"},
     {"error_title", "うまくいきませんでした"},
+    {"error_to_client", "信頼できる場合にだけ: <a href=\"{{client_uri}}\">"
+                        "<strong>{{client_host}}</strong> に戻る</a>"},
     {"error_details", "詳細"},
     {"error_reason", "理由"},
     {"error_number", "リクエスト番号"},

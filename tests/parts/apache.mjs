@@ -14,7 +14,7 @@ const CONF = path.join(ROOT, 'conf/apache/mcp-authd.conf');
 const isRoot = process.getuid() === 0;
 // What Debian's apache2 enables and that could touch our requests, and proxy_fcgi.
 const NEEDED = ['mpm_event', 'authz_core', 'authn_core', 'authz_host', 'alias', 'dir', 'env', 'filter', 'deflate', 'mime',
-  'negotiation', 'setenvif', 'reqtimeout', 'proxy', 'proxy_fcgi'];
+  'negotiation', 'setenvif', 'reqtimeout', 'buffer', 'proxy', 'proxy_fcgi'];
 
 // Mostly Debian's own values; fewer processes, since tests run beside each other.
 function mainConfig({ dir, port, socket, ipv6, conf, modules = [] }) {

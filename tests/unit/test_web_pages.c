@@ -166,7 +166,7 @@ static const char *page_of(struct arena *a, const struct page_set *set, const ch
 
     (void)err_set(&e, ERR_INVALID_CLIENT, "it is <wrong>");
     reply_init(&rp, a);
-    page_error(set, &rq, &rp, 400, &e);
+    page_error(set, &rq, &rp, 400, &e, "", "");
     assert_int_equal(rp.status, 400);
     return rp.body;
 }

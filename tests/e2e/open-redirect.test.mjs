@@ -1,0 +1,71 @@
+// Whoever publishes a document is a client here, so /authorize must not send a browser to an address on the web that only
+// a stranger vouches for, before the user has said anything (RFC 9700 section 4.11.2, MCP "Open Redirection").
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { findForm, refreshTarget } from '../parts/browser.mjs';
+import { authorize, REDIRECT } from '../parts/oauth.mjs';
+import { startSite } from '../parts/site.mjs';
+
+const WEB = 'https://app.example/callback?kept=1';
+const WRONG = { 'an unknown response_type': { response_type: 'bogus' }, 'no PKCE': { code_challenge: undefined },
+  'another resource': { resource: 'https://other.example/mcp' }, 'no scope of ours': { scope: 'bogus' },
+  'a state that is too long': { state: 'x'.repeat(2049) }, 'prompt=none': { prompt: 'none' } };
+
+let site;
+before(async () => { site = await startSite({ config: { DYNAMIC_REGISTRATION: 'yes' } }); });
+after(() => site?.close());
+
+async function register(redirect_uris) {
+  const answer = await fetch(new URL('/register', site.issuer), { method: 'POST', headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ client_name: 'A stranger', redirect_uris }) });
+  return (await answer.json()).client_id;
+}
+
+test('an error of a client on the web that nobody vouches for is a page, with a link that the user may follow', async () => {
+  const clients = [site.documents.setClient('/web.json', { redirect_uris: [WEB] }), await register([WEB])];
+  for (const [name, wrong] of Object.entries(WRONG)) {
+    for (const client_id of clients) {
+      const page = await authorize(site, { client_id, redirect_uri: WEB, ...wrong });
+      assert.equal(page.query, undefined, `${name}: a page, no redirect to ${page.url}`);
+      assert.equal(page.status, 400);
+      assert.equal(refreshTarget(page), undefined, 'the page sends nobody on');
+      assert.equal(findForm(page), undefined);
+      const [, link, words] = page.text.match(/<a href="(https:\/\/app[^"]*)">(.*?)<\/a>/s) ?? [];
+      assert.ok(link, page.text);
+      assert.match(words, /app\.example/);
+      const query = new URL(link.replaceAll('&amp;', '&')).searchParams;
+      assert.equal(query.get('kept'), '1');
+      assert.ok(query.get('error'));
+      assert.equal(query.get('iss'), site.issuer);
+    }
+  }
+});
+
+test('an answer to a program on the computer or to an app goes there by itself', async () => {
+  for (const uri of [REDIRECT, 'com.example.app:/callback']) {
+    const client_id = await register([uri]);
+    const { query } = await authorize(site, { client_id, redirect_uri: uri, scope: 'bogus' });
+    assert.equal(query?.get('error'), 'invalid_scope');
+  }
+});
+
+test('so does one to a client that the admin has pinned, or named in CLIENTS_ALLOW', async () => {
+  const dir = path.join(site.dir, 'trusted.d');
+  fs.mkdirSync(dir);
+  fs.writeFileSync(path.join(dir, 'web.json'),
+    JSON.stringify({ client_id: 'pinned', client_name: 'Pinned', redirect_uris: [WEB] }));
+  const trusting = await startSite({ config: { CLIENTS_DIR: dir, CLIENTS_ALLOW: 'localhost' } });
+  try {
+    const named = trusting.documents.setClient('/web.json', { redirect_uris: [WEB] });
+    for (const client_id of ['pinned', named]) {
+      const { query } = await authorize(trusting, { client_id, redirect_uri: WEB, scope: 'bogus' });
+      assert.equal(query?.get('error'), 'invalid_scope');
+      assert.equal(query.get('iss'), trusting.issuer);
+    }
+  } finally {
+    await trusting.close();
+  }
+});
