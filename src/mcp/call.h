@@ -93,8 +93,10 @@ bool mcp_era_is_handshake_version(const char *version);
  * resultType of "complete" unless it has one. */
 void mcp_call_finish(struct mcp_call *c, struct json *result);
 
-/* endpoint.c: does the Accept header allow this media type? An absent header allows all. */
+/* accept.c: does the Accept header allow this media type? An absent header allows all. */
 bool mcp_accepts(const struct request *rq, const char *type);
+/* Would the client rather have a stream of events than JSON? */
+bool mcp_prefers_stream(const struct request *rq);
 
 /* tool_call.c */
 mcp_method_fn mcp_tools_list, mcp_tools_call;

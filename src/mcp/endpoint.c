@@ -1,6 +1,5 @@
 /* POST of the MCP endpoint: from the guard to the answer. */
 #include <string.h>
-#include <strings.h>
 
 #include "base/log.h"
 #include "mcp/call.h"
@@ -14,36 +13,6 @@
 
 #define BATCH_MAX 16                             /* messages in one batch */
 #define BATCH_ANSWER_BYTES_MAX ((size_t)4 << 20) /* after these, the rest is refused */
-
-/* Does a media range of the Accept header (RFC 9110 §12.5.1) cover the type? */
-static bool covers(const char *range, size_t len, const char *type) {
-    size_t n = strcspn(range, "; \t,"), major = strcspn(type, "/") + 1;
-
-    if (n > len)
-        n = len;
-    if (n == 3 && !strncmp(range, "*/*", 3))
-        return true;
-    if (n == major + 1 && range[major] == '*')
-        return !strncasecmp(range, type, major);
-    return n == strlen(type) && !strncasecmp(range, type, n);
-}
-
-bool mcp_accepts(const struct request *rq, const char *type) {
-    const char *accept = request_header(rq, "accept");
-
-    if (!accept || !accept[strspn(accept, " \t")])
-        return true;
-    while (*accept) {
-        size_t len;
-
-        accept += strspn(accept, " \t,");
-        len = strcspn(accept, ",");
-        if (len && covers(accept, len, type))
-            return true;
-        accept += len;
-    }
-    return false;
-}
 
 static enum rc check_media(const struct request *rq, struct err *e) {
     if (!request_has_type(rq, "application/json"))
@@ -60,6 +29,15 @@ static void send_text(struct reply *rp, int status, struct text t) {
     rp->body_len = t.len;
     reply_header(rp, "Content-Type", "application/json");
     reply_header(rp, "Cache-Control", "no-store"); /* what a user may see is not a cache's */
+}
+
+/* An answer that is ready, as the one event of a stream. */
+static void send_one_event(struct mcp_call *c, struct text answer) {
+    struct text event = mcp_stream_event(c->arena, answer);
+
+    mcp_stream_headers(c->rp);
+    c->rp->body = event.p;
+    c->rp->body_len = event.len;
 }
 
 static void log_refusal(const struct mcp_call *c, const struct err *e) {
@@ -162,6 +140,8 @@ static enum rc post_single(struct mcp_call *c, struct json *message, struct err 
         return rc;
     if (c->rp->streaming)
         mcp_stream_answer(c, out);
+    else if (out.p && status == 200 && mcp_prefers_stream(c->rq))
+        send_one_event(c, out);
     else if (out.p)
         send_text(c->rp, status, out);
     else

@@ -21,13 +21,17 @@ bool mcp_stream_possible(const struct mcp_call *c) {
     return c->rp->sink && !c->in_batch && mcp_accepts(c->rq, "text/event-stream");
 }
 
+void mcp_stream_headers(struct reply *rp) {
+    rp->status = 200;
+    reply_header(rp, "Content-Type", "text/event-stream");
+    reply_header(rp, "Cache-Control", "no-store");
+    reply_header(rp, "X-Accel-Buffering", "no"); /* proxies pass each event on at once */
+}
+
 void mcp_stream_begin(struct mcp_call *c) {
     struct text priming;
 
-    c->rp->status = 200;
-    reply_header(c->rp, "Content-Type", "text/event-stream");
-    reply_header(c->rp, "Cache-Control", "no-store");
-    reply_header(c->rp, "X-Accel-Buffering", "no"); /* proxies pass each event on at once */
+    mcp_stream_headers(c->rp);
     resume_begin(c, &priming);
     if (reply_stream_begin(c->rp) ||
         (priming.len && reply_stream_write(c->rp, priming.p, priming.len)))

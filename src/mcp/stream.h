@@ -14,6 +14,8 @@ int mcp_log_level(const char *name); /* -1: there is no such level */
 bool mcp_stream_possible(const struct mcp_call *c);
 /* The event that carries a message. */
 struct text mcp_stream_event(struct arena *a, struct text message);
+/* Status and headers of a stream. */
+void mcp_stream_headers(struct reply *rp);
 /* Begins the stream, before there is anything to send. */
 void mcp_stream_begin(struct mcp_call *c);
 /* Sends a message; nothing if the client takes no stream. Sets c->gone if it went away. */

@@ -182,6 +182,29 @@ test('without anything to tell, and for a client that takes no stream, the answe
   assert.equal((await call('nothing')).body.result.isError, true);
 });
 
+test('a client that would rather have a stream gets its answer as an event', async () => {
+  const streams = [{ accept: 'text/event-stream, application/json' }, { accept: 'application/json;q=0.5, text/event-stream' }];
+  for (const headers of streams) {
+    for (const answer of [await modern(site, token, 'tools/list', {}, { headers }),
+      await post(site, token, { jsonrpc: '2.0', id: 1, method: 'tools/list' }, { 'mcp-protocol-version': '2025-11-25', ...headers })]) {
+      assert.match(answer.headers.get('content-type'), /^text\/event-stream/);
+      const messages = events(answer.text);
+      assert.equal(messages.length, 1);
+      assert.equal(messages[0].id, 1);
+      assert.ok(messages[0].result.tools.length > 0);
+    }
+    // An error that has a status of its own stays what it is.
+    const wrong = await modern(site, token, 'no/such', {}, { headers });
+    assert.equal(wrong.status, 404);
+    assert.equal(wrong.body.error.code, -32601);
+  }
+  for (const accept of ['application/json, text/event-stream', 'text/event-stream;q=0.5, application/json', '*/*', undefined]) {
+    assert.ok((await modern(site, token, 'tools/list', {}, { headers: { accept } })).body.result.tools, accept);
+  }
+  const none = await modern(site, token, 'tools/list', {}, { headers: { accept: 'application/json;q=0, text/html' } });
+  assert.equal(none.status, 406);
+});
+
 test('events arrive while the program runs, and closing the stream ends it', async () => {
   const gone = new AbortController();
   const response = await fetch(site.mcpUrl, { method: 'POST', signal: gone.signal, headers: {
