@@ -51,6 +51,7 @@ struct mcp_call {
     const int *watch;                  /* in place of the client's going away; NULL: none */
     struct mailbox *cancel;            /* cancel.h; NULL: nobody can cancel this call */
     bool cancelled;
+    int64_t sent_ms;         /* monotonic: when something was last sent on its stream */
     bool gone;               /* the client has closed the stream of this call */
     struct journal *journal; /* resume.h: keeps the stream of this call; NULL: it is not kept */
     const char *stream;      /* and what the stream is called in the ids of its events */

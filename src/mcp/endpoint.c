@@ -241,11 +241,13 @@ static enum rc post_batch(struct mcp_call *proto, const struct json *batch, stru
 }
 
 enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
+    int64_t now = clock_monotonic_ms();
     struct mcp_call c = {.cx = cx,
                          .rq = rq,
                          .rp = rp,
                          .arena = rq->arena,
-                         .deadline_ms = clock_monotonic_ms() + TOOL_TIMEOUT_MS_MAX};
+                         .sent_ms = now,
+                         .deadline_ms = now + TOOL_TIMEOUT_MS_MAX};
     struct json *body;
     enum rc rc = mcp_guard(cx, rq, rp, &c.claims, e);
 

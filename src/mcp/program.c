@@ -145,7 +145,9 @@ void program_once(struct mcp_call *c, const struct program *p, const struct roun
                             .timeout_ms = p->run->timeout_ms,
                             .output_max = p->run->output_max,
                             .input = make_input(c, p, rounds),
-                            .watch = mcp_stream_watch(c)};
+                            .watch = mcp_stream_watch(c),
+                            .tick = mcp_stream_keep_alive,
+                            .tick_arg = c};
 
     if (spec.timeout_ms > left)
         spec.timeout_ms = left > 0 ? left : 0;

@@ -266,6 +266,7 @@ static enum rc wait_for_answers(struct questions *q, struct mailbox *m, struct e
     int64_t until = q->c->deadline_ms, look;
     struct buf letter;
     enum rc rc = OK;
+    int tick;
 
     buf_init(&letter, q->c->arena, ROUNDS_ANSWER_MAX + 4096);
     while (!rc && q->open) {
@@ -274,9 +275,10 @@ static enum rc wait_for_answers(struct questions *q, struct mailbox *m, struct e
 
         if (q->c->gone && !q->c->journal)
             return err_set(e, ERR_RPC_INTERNAL, "The client went away");
+        tick = mcp_stream_keep_alive(q->c);
         if (q->c->gone && absent_until < until) /* it may come back, and be asked again */
             until = absent_until;
-        look = clock_monotonic_ms() + CANCEL_LOOK_MS;
+        look = clock_monotonic_ms() + (tick < CANCEL_LOOK_MS ? tick : CANCEL_LOOK_MS);
         switch (mailbox_wait(m, watch, look < until ? look : until, &letter)) {
         case MAILBOX_LETTER:
             rc = take_letter(q, &letter, e);
