@@ -57,6 +57,9 @@ struct mcp_call {
     const char *stream;      /* and what the stream is called in the ids of its events */
     int64_t deadline_ms;     /* monotonic: no program runs on after it, however many a batch has */
     const struct mcp_method *method;
+    /* For the audit line: which tool, resource or prompt, and a word on how the call ended; NULL:
+     * what the request names, and ok or error. */
+    const char *target, *outcome;
     /* The answer: a result, or with an error code what else belongs to it. */
     struct text result;
     int error_status;        /* HTTP status of the error; 0: the one of its code */
@@ -75,6 +78,8 @@ struct mcp_method {
     mcp_method_fn *run;
     mcp_scopes_fn *scopes; /* may be NULL */
     const char *mirrored;  /* the member of params that Mcp-Name repeats, or NULL */
+    const char *event;     /* of its audit line; NULL: it has none */
+    const char *kind;      /* of what it is called on, in that line */
 };
 
 /* methods.c: NULL if the era has no such method. */

@@ -94,20 +94,44 @@ static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
     return OK;
 }
 
-static const char *scopes_of(const struct mcp_call *c) {
-    return c->method && c->method->scopes ? c->method->scopes(c) : "";
+/* Who did what, and how it ended; never what was passed. */
+static void audit(const struct mcp_call *c, const char *outcome, int64_t began_ms) {
+    const char *target = c->target;
+
+    if (!c->method || !c->method->event)
+        return;
+    if (!target && c->method->mirrored) {
+        target = json_get_str(c->msg.params, c->method->mirrored);
+        target = target ? rpc_quotable(c->arena, target) : "";
+    }
+    log_info(c->method->event, kv("request", c->rq->id), kv(c->method->kind, target),
+             kv("sub", c->claims->sub), kv("client_id", c->claims->client_id),
+             kv("outcome", outcome), kvn("ms", clock_monotonic_ms() - began_ms));
+}
+
+/* Checks the scopes of what a routed message asks for. */
+static enum rc check_scopes(struct mcp_call *c, struct err *e) {
+    enum rc rc = mcp_guard_scopes(c->cx, c->rp, c->claims,
+                                  c->method && c->method->scopes ? c->method->scopes(c) : "", e);
+
+    if (rc)
+        audit(c, "insufficient_scope", clock_monotonic_ms());
+    return rc;
 }
 
 /* Runs a routed message: fills *answer, which stays empty if none is due. An error that is not
  * JSON-RPC's is returned. *status is the HTTP status of a message that comes alone. */
 static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *status,
                       struct err *e) {
+    int64_t began = clock_monotonic_ms();
+
     *out = (struct text){0};
     *status = 202;
     if (!rc && !c->method)
         return OK;
     if (!rc)
         rc = c->method->run(c, e);
+    audit(c, c->outcome ? c->outcome : rc ? "error" : "ok", began);
     if (rc && !rpc_is_error(rc))
         return rc;
     if (rc) {
@@ -126,15 +150,12 @@ static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *sta
 static enum rc post_single(struct mcp_call *c, struct json *message, struct err *e) {
     struct text out;
     int status;
-    enum rc rc = route(c, message, e), rc2;
+    enum rc rc = route(c, message, e);
 
     if (rc && !rpc_is_error(rc))
         return rc;
-    if (!rc) {
-        rc2 = mcp_guard_scopes(c->cx, c->rp, c->claims, scopes_of(c), e);
-        if (rc2)
-            return rc2;
-    }
+    if (!rc && check_scopes(c, e))
+        return e->code;
     rc = answer(c, rc, &out, &status, e);
     if (rc)
         return rc;
@@ -228,11 +249,8 @@ static enum rc post_batch(struct mcp_call *proto, const struct json *batch, stru
             *e = errors[i];
             return rc;
         }
-        if (!rc) {
-            rc = mcp_guard_scopes(proto->cx, proto->rp, proto->claims, scopes_of(&calls[i]), e);
-            if (rc)
-                return rc;
-        }
+        if (!rc && check_scopes(&calls[i], e))
+            return e->code;
     }
     rc = answer_batch(calls, errors, answers, count, e);
     if (!rc)

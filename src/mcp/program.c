@@ -9,7 +9,9 @@
 #include "mcp/rounds.h"
 #include "mcp/stream.h"
 
-#define TRACE_MAX 512 /* bytes of one member of the trace context */
+/* W3C Trace Context §3.3.1.5 and W3C Baggage §3.3.2: what has to be passed on at least. */
+#define TRACE_MAX 512
+#define BAGGAGE_MAX 8192
 
 /* ---- what it reads ---- */
 
@@ -53,10 +55,10 @@ static struct text make_input(struct mcp_call *c, const struct program *p,
 /* W3C trace context from _meta, as OpenTelemetry names it for programs. What could not stand in an
  * environment is left out. */
 static void add_trace(struct mcp_call *c, const char **envp, size_t *n, const char *member,
-                      const char *variable) {
+                      const char *variable, size_t max) {
     const char *v = json_get_str(json_get(c->msg.params, "_meta"), member);
 
-    if (!v || strlen(v) > TRACE_MAX)
+    if (!v || !*v || strlen(v) > max)
         return;
     for (const char *p = v; *p; p++)
         if (*p < ' ' || *p > '~')
@@ -73,8 +75,9 @@ static const char *const *make_environment(struct mcp_call *c, const struct prog
     envp[n++] = "LANG=C.UTF-8";
     envp[n++] = arena_printf(c->arena, "MCP_%s=%s", kind, p->name);
     envp[n++] = arena_printf(c->arena, "MCP_REQUEST_ID=%s", c->rq->id);
-    add_trace(c, envp, &n, "traceparent", "TRACEPARENT");
-    add_trace(c, envp, &n, "tracestate", "TRACESTATE");
+    add_trace(c, envp, &n, "traceparent", "TRACEPARENT", TRACE_MAX);
+    add_trace(c, envp, &n, "tracestate", "TRACESTATE", TRACE_MAX);
+    add_trace(c, envp, &n, "baggage", "BAGGAGE", BAGGAGE_MAX);
     return envp;
 }
 
