@@ -185,6 +185,7 @@ static enum rc call_in_rounds(struct mcp_call *c, const struct program *p, struc
     *answered = false;
     for (int i = 0; !rc && i < ROUNDS_MAX; i++) {
         struct json *wanted = NULL;
+        bool foreseen;
 
         program_once(c, p, &rounds, out);
         if (out->end == RUN_EXITED && !out->code &&
@@ -192,11 +193,15 @@ static enum rc call_in_rounds(struct mcp_call *c, const struct program *p, struc
             wanted = rounds_wanted(c->arena, out->out);
         if (!wanted)
             return OK;
-        if (c->era == ERA_MODERN) {
+        if (c->era != ERA_MODERN) {
+            rc = rounds_ask(c, &rounds, wanted, e);
+            continue;
+        }
+        rc = rounds_foreseen(c, &rounds, wanted, &foreseen, e);
+        if (!rc && !foreseen) {
             *answered = true;
             return rounds_reply(c, &rounds, wanted, e);
         }
-        rc = rounds_ask(c, &rounds, wanted, e);
     }
     return rc ? rc : err_set(e, ERR_RPC_INTERNAL, "Internal error: the program asks without end");
 }
