@@ -112,6 +112,18 @@ test('the variables of a template are filled in, and cannot break out of it', as
   assert.equal(input.caller.username, 'alice');
 });
 
+test('no variable leads out of its directory, or is no text', async () => {
+  for (const path of ['../etc/passwd', 'a/../../etc/passwd', 'a/..', '..', '.', './a', 'a/./b', '/etc/passwd', '%2e%2e/etc', 'a%2f..%2fb',
+    '%2E%2E%2Fetc', '%2Fetc/passwd', 'a%FF', '%ED%A0%80', 'a%00b', '%zz', '']) {
+    assertRpcError(await read(`file:///srv/${path}`), 200, -32602);
+  }
+  for (const id of ['..', '.', '%2e%2e', '%FF']) assertRpcError(await read(`doc://users/${id}/card`), 200, -32602);
+  for (const [path, value] of [['a..b', 'a..b'], ['...', '...'], ['a/.b', 'a/.b'], ['a//b', 'a//b'], ['%C3%BC', 'ü']]) {
+    const { text } = (await read(`file:///srv/${path}`)).body.result.contents[0];
+    assert.deepEqual(JSON.parse(text).variables, { path: value });
+  }
+});
+
 test('a resource that is not there has the code of its revision', async () => {
   const answer = await read('doc://none');
   assertRpcError(answer, 200, -32602);
