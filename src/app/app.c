@@ -265,6 +265,7 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
         log_request(rq, endpoint, rp, &e);
         return;
     }
+    cors_add(config, cors, rq, rp); /* first: a handler may send the headers out with a stream */
     if (!route && allow) {
         (void)err_set(&e, ERR_METHOD_NOT_ALLOWED, "this address answers %s only", allow);
         reply_header(rp, "Allow", allow);
@@ -280,8 +281,6 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     }
     if (e.code && !rp->streaming) /* otherwise the reply is half out, and can only end */
         error_reply(app->cx.pages, rp, rq, style, &e);
-    if (!rp->streaming)
-        cors_add(config, cors, rq, rp);
     if (route && is_oauth(route))
         audit_write(app->audit_fd, route, rq, rp, &e);
     if (e.code)

@@ -56,6 +56,7 @@ struct config {
     /* Tools and clients. */
     const char *tools_dir, *resources_dir, *prompts_dir, *clients_dir;
     bool list_forbidden;
+    unsigned stream_keep_alive_s;
     const char *templates_dir;
     unsigned consent_remember_days; /* 0: never */
     /* Who is held back, and what is kept of it. */

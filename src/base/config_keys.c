@@ -79,6 +79,12 @@ const struct config_key config_keys[] = {
     {"LIST_FORBIDDEN", CONFIG_BOOL, offsetof(struct config, list_forbidden), "yes", 0, 0,
      "yes: lists have all tools, resources and prompts, and a call that lacks a scope is told\n"
      "which, so that a client can ask for it. no: only those that the token's scopes allow."},
+    NUMBER(
+        "STREAM_KEEP_ALIVE_S", stream_keep_alive_s, "15", 1, 60,
+        "A client that takes event streams hears from us after so many seconds of silence: a call\n"
+        "that has nothing to tell begins its stream then, with a comment. So proxies do not take "
+        "it\n"
+        "for dead, and we notice that the client has gone, and end its program (2026-07-28)."),
     TEXT("CLIENTS_DIR", clients_dir, "/etc/mcp-authd/clients.d",
          "Client metadata documents that are pinned here and never fetched (*.json)."),
     TEXT("TEMPLATES_DIR", templates_dir, "/etc/mcp-authd/templates",

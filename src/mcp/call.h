@@ -51,11 +51,15 @@ struct mcp_call {
     const int *watch;                  /* in place of the client's going away; NULL: none */
     struct mailbox *cancel;            /* cancel.h; NULL: nobody can cancel this call */
     bool cancelled;
+    int64_t sent_ms;         /* monotonic: when something was last sent on its stream */
     bool gone;               /* the client has closed the stream of this call */
     struct journal *journal; /* resume.h: keeps the stream of this call; NULL: it is not kept */
     const char *stream;      /* and what the stream is called in the ids of its events */
     int64_t deadline_ms;     /* monotonic: no program runs on after it, however many a batch has */
     const struct mcp_method *method;
+    /* For the audit line: which tool, resource or prompt, and a word on how the call ended; NULL:
+     * what the request names, and ok or error. */
+    const char *target, *outcome;
     /* The answer: a result, or with an error code what else belongs to it. */
     struct text result;
     int error_status;        /* HTTP status of the error; 0: the one of its code */
@@ -74,6 +78,8 @@ struct mcp_method {
     mcp_method_fn *run;
     mcp_scopes_fn *scopes; /* may be NULL */
     const char *mirrored;  /* the member of params that Mcp-Name repeats, or NULL */
+    const char *event;     /* of its audit line; NULL: it has none */
+    const char *kind;      /* of what it is called on, in that line */
 };
 
 /* methods.c: NULL if the era has no such method. */
@@ -93,8 +99,10 @@ bool mcp_era_is_handshake_version(const char *version);
  * resultType of "complete" unless it has one. */
 void mcp_call_finish(struct mcp_call *c, struct json *result);
 
-/* endpoint.c: does the Accept header allow this media type? An absent header allows all. */
+/* accept.c: does the Accept header allow this media type? An absent header allows all. */
 bool mcp_accepts(const struct request *rq, const char *type);
+/* Would the client rather have a stream of events than JSON? */
+bool mcp_prefers_stream(const struct request *rq);
 
 /* tool_call.c */
 mcp_method_fn mcp_tools_list, mcp_tools_call;

@@ -84,6 +84,7 @@ static enum rc run(struct mcp_call *c, const struct target *t, const struct comp
     if (rc)
         return rc;
     why = program_failure(c, &how->run, &end, &outcome);
+    c->outcome = outcome;
     if (why)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: %s", why);
     for (const char *s = end.out.p, *stop = s + end.out.len; s < stop;) {
@@ -98,6 +99,7 @@ static enum rc run(struct mcp_call *c, const struct target *t, const struct comp
 }
 
 enum rc mcp_complete(struct mcp_call *c, struct err *e) {
+    const struct json *ref = json_get(c->msg.params, "ref");
     const struct json *argument = json_get(c->msg.params, "argument");
     const char *name = json_get_str(argument, "name"), *typed = json_get_str(argument, "value");
     struct json *result = json_new_object(c->arena), *completion = json_new_object(c->arena);
@@ -106,6 +108,8 @@ enum rc mcp_complete(struct mcp_call *c, struct err *e) {
     struct target t;
     enum rc rc = OK;
 
+    c->target = json_get_str(ref, json_has(ref, "uri") ? "uri" : "name");
+    c->target = c->target ? rpc_quotable(c->arena, c->target) : "";
     if (!find_target(c, &t))
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: ref must name a prompt or a resource template");

@@ -1,6 +1,5 @@
 /* POST of the MCP endpoint: from the guard to the answer. */
 #include <string.h>
-#include <strings.h>
 
 #include "base/log.h"
 #include "mcp/call.h"
@@ -14,36 +13,6 @@
 
 #define BATCH_MAX 16                             /* messages in one batch */
 #define BATCH_ANSWER_BYTES_MAX ((size_t)4 << 20) /* after these, the rest is refused */
-
-/* Does a media range of the Accept header (RFC 9110 §12.5.1) cover the type? */
-static bool covers(const char *range, size_t len, const char *type) {
-    size_t n = strcspn(range, "; \t,"), major = strcspn(type, "/") + 1;
-
-    if (n > len)
-        n = len;
-    if (n == 3 && !strncmp(range, "*/*", 3))
-        return true;
-    if (n == major + 1 && range[major] == '*')
-        return !strncasecmp(range, type, major);
-    return n == strlen(type) && !strncasecmp(range, type, n);
-}
-
-bool mcp_accepts(const struct request *rq, const char *type) {
-    const char *accept = request_header(rq, "accept");
-
-    if (!accept || !accept[strspn(accept, " \t")])
-        return true;
-    while (*accept) {
-        size_t len;
-
-        accept += strspn(accept, " \t,");
-        len = strcspn(accept, ",");
-        if (len && covers(accept, len, type))
-            return true;
-        accept += len;
-    }
-    return false;
-}
 
 static enum rc check_media(const struct request *rq, struct err *e) {
     if (!request_has_type(rq, "application/json"))
@@ -60,6 +29,15 @@ static void send_text(struct reply *rp, int status, struct text t) {
     rp->body_len = t.len;
     reply_header(rp, "Content-Type", "application/json");
     reply_header(rp, "Cache-Control", "no-store"); /* what a user may see is not a cache's */
+}
+
+/* An answer that is ready, as the one event of a stream. */
+static void send_one_event(struct mcp_call *c, struct text answer) {
+    struct text event = mcp_stream_event(c->arena, answer);
+
+    mcp_stream_headers(c->rp);
+    c->rp->body = event.p;
+    c->rp->body_len = event.len;
 }
 
 static void log_refusal(const struct mcp_call *c, const struct err *e) {
@@ -116,20 +94,44 @@ static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
     return OK;
 }
 
-static const char *scopes_of(const struct mcp_call *c) {
-    return c->method && c->method->scopes ? c->method->scopes(c) : "";
+/* Who did what, and how it ended; never what was passed. */
+static void audit(const struct mcp_call *c, const char *outcome, int64_t began_ms) {
+    const char *target = c->target;
+
+    if (!c->method || !c->method->event)
+        return;
+    if (!target && c->method->mirrored) {
+        target = json_get_str(c->msg.params, c->method->mirrored);
+        target = target ? rpc_quotable(c->arena, target) : "";
+    }
+    log_info(c->method->event, kv("request", c->rq->id), kv(c->method->kind, target),
+             kv("sub", c->claims->sub), kv("client_id", c->claims->client_id),
+             kv("outcome", outcome), kvn("ms", clock_monotonic_ms() - began_ms));
+}
+
+/* Checks the scopes of what a routed message asks for. */
+static enum rc check_scopes(struct mcp_call *c, struct err *e) {
+    enum rc rc = mcp_guard_scopes(c->cx, c->rp, c->claims,
+                                  c->method && c->method->scopes ? c->method->scopes(c) : "", e);
+
+    if (rc)
+        audit(c, "insufficient_scope", clock_monotonic_ms());
+    return rc;
 }
 
 /* Runs a routed message: fills *answer, which stays empty if none is due. An error that is not
  * JSON-RPC's is returned. *status is the HTTP status of a message that comes alone. */
 static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *status,
                       struct err *e) {
+    int64_t began = clock_monotonic_ms();
+
     *out = (struct text){0};
     *status = 202;
     if (!rc && !c->method)
         return OK;
     if (!rc)
         rc = c->method->run(c, e);
+    audit(c, c->outcome ? c->outcome : rc ? "error" : "ok", began);
     if (rc && !rpc_is_error(rc))
         return rc;
     if (rc) {
@@ -148,20 +150,19 @@ static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *sta
 static enum rc post_single(struct mcp_call *c, struct json *message, struct err *e) {
     struct text out;
     int status;
-    enum rc rc = route(c, message, e), rc2;
+    enum rc rc = route(c, message, e);
 
     if (rc && !rpc_is_error(rc))
         return rc;
-    if (!rc) {
-        rc2 = mcp_guard_scopes(c->cx, c->rp, c->claims, scopes_of(c), e);
-        if (rc2)
-            return rc2;
-    }
+    if (!rc && check_scopes(c, e))
+        return e->code;
     rc = answer(c, rc, &out, &status, e);
     if (rc)
         return rc;
     if (c->rp->streaming)
         mcp_stream_answer(c, out);
+    else if (out.p && status == 200 && mcp_prefers_stream(c->rq))
+        send_one_event(c, out);
     else if (out.p)
         send_text(c->rp, status, out);
     else
@@ -248,11 +249,8 @@ static enum rc post_batch(struct mcp_call *proto, const struct json *batch, stru
             *e = errors[i];
             return rc;
         }
-        if (!rc) {
-            rc = mcp_guard_scopes(proto->cx, proto->rp, proto->claims, scopes_of(&calls[i]), e);
-            if (rc)
-                return rc;
-        }
+        if (!rc && check_scopes(&calls[i], e))
+            return e->code;
     }
     rc = answer_batch(calls, errors, answers, count, e);
     if (!rc)
@@ -261,11 +259,13 @@ static enum rc post_batch(struct mcp_call *proto, const struct json *batch, stru
 }
 
 enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
+    int64_t now = clock_monotonic_ms();
     struct mcp_call c = {.cx = cx,
                          .rq = rq,
                          .rp = rp,
                          .arena = rq->arena,
-                         .deadline_ms = clock_monotonic_ms() + TOOL_TIMEOUT_MS_MAX};
+                         .sent_ms = now,
+                         .deadline_ms = now + TOOL_TIMEOUT_MS_MAX};
     struct json *body;
     enum rc rc = mcp_guard(cx, rq, rp, &c.claims, e);
 

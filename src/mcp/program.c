@@ -9,7 +9,9 @@
 #include "mcp/rounds.h"
 #include "mcp/stream.h"
 
-#define TRACE_MAX 512 /* bytes of one member of the trace context */
+/* W3C Trace Context §3.3.1.5 and W3C Baggage §3.3.2: what has to be passed on at least. */
+#define TRACE_MAX 512
+#define BAGGAGE_MAX 8192
 
 /* ---- what it reads ---- */
 
@@ -53,10 +55,10 @@ static struct text make_input(struct mcp_call *c, const struct program *p,
 /* W3C trace context from _meta, as OpenTelemetry names it for programs. What could not stand in an
  * environment is left out. */
 static void add_trace(struct mcp_call *c, const char **envp, size_t *n, const char *member,
-                      const char *variable) {
+                      const char *variable, size_t max) {
     const char *v = json_get_str(json_get(c->msg.params, "_meta"), member);
 
-    if (!v || strlen(v) > TRACE_MAX)
+    if (!v || !*v || strlen(v) > max)
         return;
     for (const char *p = v; *p; p++)
         if (*p < ' ' || *p > '~')
@@ -73,8 +75,9 @@ static const char *const *make_environment(struct mcp_call *c, const struct prog
     envp[n++] = "LANG=C.UTF-8";
     envp[n++] = arena_printf(c->arena, "MCP_%s=%s", kind, p->name);
     envp[n++] = arena_printf(c->arena, "MCP_REQUEST_ID=%s", c->rq->id);
-    add_trace(c, envp, &n, "traceparent", "TRACEPARENT");
-    add_trace(c, envp, &n, "tracestate", "TRACESTATE");
+    add_trace(c, envp, &n, "traceparent", "TRACEPARENT", TRACE_MAX);
+    add_trace(c, envp, &n, "tracestate", "TRACESTATE", TRACE_MAX);
+    add_trace(c, envp, &n, "baggage", "BAGGAGE", BAGGAGE_MAX);
     return envp;
 }
 
@@ -145,7 +148,9 @@ void program_once(struct mcp_call *c, const struct program *p, const struct roun
                             .timeout_ms = p->run->timeout_ms,
                             .output_max = p->run->output_max,
                             .input = make_input(c, p, rounds),
-                            .watch = mcp_stream_watch(c)};
+                            .watch = mcp_stream_watch(c),
+                            .tick = mcp_stream_keep_alive,
+                            .tick_arg = c};
 
     if (spec.timeout_ms > left)
         spec.timeout_ms = left > 0 ? left : 0;
@@ -180,6 +185,7 @@ static enum rc call_in_rounds(struct mcp_call *c, const struct program *p, struc
     *answered = false;
     for (int i = 0; !rc && i < ROUNDS_MAX; i++) {
         struct json *wanted = NULL;
+        bool foreseen;
 
         program_once(c, p, &rounds, out);
         if (out->end == RUN_EXITED && !out->code &&
@@ -187,11 +193,15 @@ static enum rc call_in_rounds(struct mcp_call *c, const struct program *p, struc
             wanted = rounds_wanted(c->arena, out->out);
         if (!wanted)
             return OK;
-        if (c->era == ERA_MODERN) {
+        if (c->era != ERA_MODERN) {
+            rc = rounds_ask(c, &rounds, wanted, e);
+            continue;
+        }
+        rc = rounds_foreseen(c, &rounds, wanted, &foreseen, e);
+        if (!rc && !foreseen) {
             *answered = true;
             return rounds_reply(c, &rounds, wanted, e);
         }
-        rc = rounds_ask(c, &rounds, wanted, e);
     }
     return rc ? rc : err_set(e, ERR_RPC_INTERNAL, "Internal error: the program asks without end");
 }

@@ -1,8 +1,6 @@
 /* prompts/list and prompts/get. */
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/utf8.h"
 #include "mcp/program.h"
 #include "mcp/prompts.h"
@@ -22,13 +20,6 @@ const char *mcp_prompts_get_scopes(const struct mcp_call *c) {
     const struct prompt *p = called_prompt(c);
 
     return p ? p->scopes : "";
-}
-
-static void audit(const struct mcp_call *c, const char *prompt, const char *outcome,
-                  int64_t began_ms) {
-    log_info("prompt_get", kv("request", c->rq->id), kv("prompt", prompt),
-             kv("sub", c->claims->sub), kv("client_id", c->claims->client_id),
-             kv("outcome", outcome), kvn("ms", clock_monotonic_ms() - began_ms));
 }
 
 /* Arguments of prompts are strings, and required ones have to be there. */
@@ -121,13 +112,14 @@ enum rc mcp_prompts_get(struct mcp_call *c, struct err *e) {
     const char *name = json_get_str(c->msg.params, "name"), *outcome = "ok";
     struct json *arguments = json_get(c->msg.params, "arguments"), *result = NULL, *messages;
     const struct prompt *p = called_prompt(c);
-    int64_t began = clock_monotonic_ms();
     enum rc rc;
 
+    if (p)
+        c->target = p->name;
     if (!name)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: name must be a string");
     if (!p) {
-        audit(c, rpc_quotable(c->arena, name), "unknown_prompt", began);
+        c->outcome = "unknown_prompt";
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown prompt: %s",
                        rpc_quotable(c->arena, name));
     }
@@ -146,6 +138,6 @@ enum rc mcp_prompts_get(struct mcp_call *c, struct err *e) {
     }
     if (result)
         mcp_call_finish(c, result);
-    audit(c, p->name, outcome, began);
+    c->outcome = outcome;
     return rc;
 }

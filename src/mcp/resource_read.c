@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -29,13 +28,6 @@ const char *mcp_resources_read_scopes(const struct mcp_call *c) {
         uri ? resource_find(c->cx->resources, c->arena, uri, &variables) : NULL;
 
     return r ? r->scopes : "";
-}
-
-static void audit(const struct mcp_call *c, const char *resource, const char *outcome,
-                  int64_t began_ms) {
-    log_info("resource_read", kv("request", c->rq->id), kv("resource", resource),
-             kv("sub", c->claims->sub), kv("client_id", c->claims->client_id),
-             kv("outcome", outcome), kvn("ms", clock_monotonic_ms() - began_ms));
 }
 
 /* Text is what says so, or is valid UTF-8 without saying that it is a picture or the like. */
@@ -181,7 +173,6 @@ static enum rc read_resource(struct mcp_call *c, const struct resource *r, const
 enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
     const char *uri = json_get_str(c->msg.params, "uri"), *outcome;
     struct json *variables, *result = NULL;
-    int64_t began = clock_monotonic_ms();
     const struct resource *r;
     enum rc rc;
 
@@ -189,7 +180,7 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
     r = resource_find(c->cx->resources, c->arena, uri, &variables);
     if (!r) {
-        audit(c, rpc_quotable(c->arena, uri), "unknown_resource", began);
+        c->outcome = "unknown_resource";
         c->error_data = json_new_object(c->arena);
         json_put_str(c->error_data, "uri", uri);
         return err_set(e, ERR_RPC_RESOURCE_NOT_FOUND, "Resource not found");
@@ -202,6 +193,7 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
         }
         mcp_call_finish(c, result);
     }
-    audit(c, r->name, outcome, began);
+    c->target = r->name;
+    c->outcome = outcome;
     return rc;
 }

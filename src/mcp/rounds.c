@@ -13,6 +13,7 @@
 #define PURPOSE "mcp-request-state"
 #define WANTED "inputRequired"
 #define TOKEN_BYTES 16
+#define WHY_MAX 200 /* bytes of a reason in an error message */
 
 /* ---- the state, sealed ---- */
 
@@ -27,7 +28,18 @@ static const char *binding(const struct mcp_call *c, const struct rounds *r) {
                         hex_encode(c->arena, digest, sizeof digest));
 }
 
-static enum rc seal_state(struct mcp_call *c, const struct rounds *r, struct json *state,
+/* What is asked for, now and in earlier rounds: an answer may come again. */
+static struct json *all_asked(struct mcp_call *c, const struct rounds *r,
+                              const struct json *requests) {
+    struct json *asked = r->asked ? r->asked : json_new_object(c->arena);
+    struct json_member m;
+
+    for (bool more = json_first(requests, &m); more; more = json_next(&m))
+        json_put(asked, m.key, input_expected(c->arena, m.value));
+    return asked;
+}
+
+static enum rc seal_state(struct mcp_call *c, const struct rounds *r, const struct json *wanted,
                           const char **out, struct err *e) {
     struct json *o = json_new_object(c->arena);
     const char *text;
@@ -36,11 +48,15 @@ static enum rc seal_state(struct mcp_call *c, const struct rounds *r, struct jso
     *out = NULL;
     if (!c->cx->seal)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: no key to seal the state with");
-    json_put_int(o, "t", clock_now_s(&c->cx->clock));
-    json_put(o, "s", state);
-    text = json_text(c->arena, o, &len);
+    (void)json_text(c->arena, json_get(wanted, "requestState"), &len);
     if (len > ROUNDS_STATE_MAX)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's state is too long");
+    json_put_int(o, "t", clock_now_s(&c->cx->clock));
+    json_put(o, "s", json_get(wanted, "requestState"));
+    json_put(o, "q", all_asked(c, r, json_get(wanted, "inputRequests")));
+    text = json_text(c->arena, o, &len);
+    if (len > ROUNDS_SEALED_MAX)
+        return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program asks for too much");
     *out = seal(c->arena, c->cx->seal, PURPOSE, binding(c, r), text, len);
     return OK;
 }
@@ -59,35 +75,70 @@ static enum rc open_state(struct mcp_call *c, struct rounds *r, const char *seal
     if (clock_now_s(&c->cx->clock) - made > ROUNDS_STATE_S)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: requestState has expired");
     r->state = json_get(o, "s");
+    r->asked = json_get(o, "q");
     return OK;
 }
 
-static bool is_response(const char *key, struct json *v, void *arg) {
-    bool *good = arg;
+/* Takes the answers to what was asked for. Others are ignored ("Error Handling"): a program must
+ * not take for an answer what it has never asked. */
+static enum rc take_responses(struct mcp_call *c, struct rounds *r, const struct json *given,
+                              struct err *e) {
+    struct json *responses = json_new_object(c->arena);
+    struct json_member m;
 
-    (void)key;
-    *good = *good && json_is_object(v);
-    return *good;
+    for (bool more = json_first(given, &m); more; more = json_next(&m)) {
+        const struct json *expected = json_get(r->asked, m.key);
+        const char *why = expected ? input_fault(c->arena, expected, m.value) : NULL;
+
+        if (why)
+            return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: inputResponses.%s %s",
+                           rpc_quotable(c->arena, m.key),
+                           arena_strndup(c->arena, why, strnlen(why, WHY_MAX)));
+        if (expected)
+            json_put(responses, m.key, m.value);
+    }
+    if (json_size(responses))
+        r->responses = responses;
+    return OK;
 }
 
 enum rc rounds_read(struct mcp_call *c, struct rounds *r, struct err *e) {
-    const struct json *params = c->msg.params;
-    bool good = true;
+    const struct json *params = c->msg.params, *given = json_get(params, "inputResponses");
+    const char *state = json_get_str(params, "requestState");
+    enum rc rc = OK;
 
     if (c->era != ERA_MODERN)
         return OK;
-    if (json_has(params, "inputResponses")) {
-        r->responses = json_get(params, "inputResponses");
-        json_each(r->responses, is_response, &good);
-        if (!json_is_object(r->responses) || !good)
-            return err_set(e, ERR_RPC_INVALID_PARAMS,
-                           "Invalid params: inputResponses must be an object of objects");
-    }
-    if (!json_has(params, "requestState"))
-        return OK;
-    if (!json_get_str(params, "requestState"))
+    if (json_has(params, "inputResponses") && !json_is_object(given))
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "Invalid params: inputResponses must be an object");
+    if (json_has(params, "requestState") && !state)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: requestState must be a string");
-    return open_state(c, r, json_get_str(params, "requestState"), e);
+    if (!state) {
+        r->given = given;
+        return OK;
+    }
+    rc = open_state(c, r, state, e);
+    return rc ? rc : take_responses(c, r, given, e);
+}
+
+enum rc rounds_foreseen(struct mcp_call *c, struct rounds *r, const struct json *wanted, bool *all,
+                        struct err *e) {
+    const struct json *requests = json_get(wanted, "inputRequests");
+    struct json_member m;
+    enum rc rc;
+
+    *all = r->given && json_size(requests);
+    for (bool more = json_first(requests, &m); *all && more; more = json_next(&m))
+        *all = json_has(r->given, m.key);
+    if (!*all)
+        return OK;
+    rc = rounds_check(c, wanted, e);
+    if (rc)
+        return rc;
+    r->asked = all_asked(c, r, requests);
+    r->state = json_get(wanted, "requestState");
+    return take_responses(c, r, r->given, e);
 }
 
 /* ---- what the program asks for ---- */
@@ -104,76 +155,9 @@ struct json *rounds_wanted(struct arena *a, struct text output) {
     return json_get(v, WANTED);
 }
 
-struct asking {
-    struct mcp_call *c;
-    struct json *required; /* capabilities that the client lacks */
-    const char *fault;
-    size_t count;
-    bool lacks;
-};
-
-static void require(struct asking *q, const char *name, const char *part) {
-    const struct json *has = json_get(q->c->capabilities, name);
-    struct json *need = json_get(q->required, name);
-
-    if (json_is_object(has) && (!part || json_is_object(json_get(has, part))))
-        return;
-    if (!need) {
-        need = json_new_object(q->c->arena);
-        json_put(q->required, name, need);
-    }
-    if (part)
-        json_put(need, part, json_new_object(q->c->arena));
-    q->lacks = true;
-}
-
-static bool check_request(const char *key, struct json *v, void *arg) {
-    struct asking *q = arg;
-    const char *method = json_get_str(v, "method");
-    const struct json *params = json_get(v, "params");
-    const char *mode = json_get_str(params, "mode");
-
-    (void)key;
-    if (++q->count > ROUNDS_REQUESTS_MAX)
-        q->fault = "it asks for too much at once";
-    else if (method && !strcmp(method, "elicitation/create"))
-        require(q, "elicitation", mode && !strcmp(mode, "url") ? "url" : NULL);
-    else if (method && !strcmp(method, "sampling/createMessage"))
-        require(q, "sampling", json_has(params, "tools") ? "tools" : NULL);
-    else if (method && !strcmp(method, "roots/list"))
-        require(q, "roots", NULL);
-    else
-        q->fault = "a method is none of elicitation/create, sampling/createMessage, roots/list";
-    return !q->fault;
-}
-
-/* "A server MUST NOT rely on capabilities the client has not declared." */
-enum rc rounds_check(struct mcp_call *c, const struct json *wanted, struct err *e) {
-    struct asking q = {.c = c, .required = json_new_object(c->arena)};
-    const struct json *requests = json_get(wanted, "inputRequests");
-
-    if (requests && !json_is_object(requests))
-        q.fault = "inputRequests is no object";
-    json_each(requests, check_request, &q);
-    if (!q.fault && !q.count && !json_get(wanted, "requestState"))
-        q.fault = "there are neither inputRequests nor a requestState";
-    if (q.fault) {
-        log_warn("input_request_malformed", kv("request", c->rq->id), kv("why", q.fault));
-        return err_set(e, ERR_RPC_INTERNAL,
-                       "Internal error: the program's request for input is "
-                       "malformed");
-    }
-    if (!q.lacks)
-        return OK;
-    c->error_data = json_new_object(c->arena);
-    json_put(c->error_data, "requiredCapabilities", q.required);
-    return err_set(e, ERR_RPC_MISSING_CAPABILITY,
-                   "This call needs a capability that the client has not declared");
-}
-
 enum rc rounds_reply(struct mcp_call *c, const struct rounds *r, struct json *wanted,
                      struct err *e) {
-    struct json *result = json_new_object(c->arena), *state = json_get(wanted, "requestState");
+    struct json *result = json_new_object(c->arena);
     const char *sealed;
     enum rc rc = rounds_check(c, wanted, e);
 
@@ -182,12 +166,10 @@ enum rc rounds_reply(struct mcp_call *c, const struct rounds *r, struct json *wa
     json_put_str(result, "resultType", "input_required");
     if (json_has(wanted, "inputRequests"))
         json_put(result, "inputRequests", json_get(wanted, "inputRequests"));
-    if (state) {
-        rc = seal_state(c, r, state, &sealed, e);
-        if (rc)
-            return rc;
-        json_put_str(result, "requestState", sealed);
-    }
+    rc = seal_state(c, r, wanted, &sealed, e);
+    if (rc)
+        return rc;
+    json_put_str(result, "requestState", sealed);
     mcp_call_finish(c, result);
     return OK;
 }
@@ -198,9 +180,14 @@ struct questions {
     struct mcp_call *c;
     const char *token; /* ids are TOKEN.0, TOKEN.1, … */
     const char *keys[ROUNDS_REQUESTS_MAX], *methods[ROUNDS_REQUESTS_MAX];
+    const struct json *expected[ROUNDS_REQUESTS_MAX];
     struct json *answers[ROUNDS_REQUESTS_MAX];
     size_t count, open;
 };
+
+static const char *request_id(const struct questions *q, size_t i) {
+    return arena_printf(q->c->arena, "%s.%zu", q->token, i);
+}
 
 static bool ask_one(const char *key, struct json *v, void *arg) {
     struct questions *q = arg;
@@ -208,8 +195,12 @@ static bool ask_one(const char *key, struct json *v, void *arg) {
 
     q->keys[q->count] = key;
     q->methods[q->count] = json_get_str(v, "method");
+    q->expected[q->count] = input_expected(q->c->arena, v);
+    /* 2025-11-25 wants an id of its own for what happens at a URL. */
+    if (json_has(params, "url") && !json_has(params, "elicitationId"))
+        json_put_str(params, "elicitationId", request_id(q, q->count));
     json_put_str(message, "jsonrpc", "2.0");
-    json_put_str(message, "id", arena_printf(q->c->arena, "%s.%zu", q->token, q->count));
+    json_put_str(message, "id", request_id(q, q->count));
     json_put_str(message, "method", q->methods[q->count]);
     if (params)
         json_put(message, "params", params);
@@ -237,7 +228,7 @@ static int index_of(const struct questions *q, const char *id) {
 static enum rc take_letter(struct questions *q, const struct buf *letter, struct err *e) {
     const struct json *message, *error;
     struct json *v;
-    const char *sub;
+    const char *sub, *why;
     int64_t code = 0;
     int i;
 
@@ -255,9 +246,10 @@ static enum rc take_letter(struct questions *q, const struct buf *letter, struct
                        (long long)code);
     }
     q->answers[i] = json_get(message, "result");
-    if (!json_is_object(q->answers[i]))
-        return err_set(e, ERR_RPC_INTERNAL, "The client's answer to %s is malformed",
-                       q->methods[i]);
+    why = input_fault(q->c->arena, q->expected[i], q->answers[i]);
+    if (why)
+        return err_set(e, ERR_RPC_INTERNAL, "The client's answer to %s %s", q->methods[i],
+                       arena_strndup(q->c->arena, why, strnlen(why, WHY_MAX)));
     q->open--;
     return OK;
 }
@@ -266,6 +258,7 @@ static enum rc wait_for_answers(struct questions *q, struct mailbox *m, struct e
     int64_t until = q->c->deadline_ms, look;
     struct buf letter;
     enum rc rc = OK;
+    int tick;
 
     buf_init(&letter, q->c->arena, ROUNDS_ANSWER_MAX + 4096);
     while (!rc && q->open) {
@@ -274,9 +267,10 @@ static enum rc wait_for_answers(struct questions *q, struct mailbox *m, struct e
 
         if (q->c->gone && !q->c->journal)
             return err_set(e, ERR_RPC_INTERNAL, "The client went away");
+        tick = mcp_stream_keep_alive(q->c);
         if (q->c->gone && absent_until < until) /* it may come back, and be asked again */
             until = absent_until;
-        look = clock_monotonic_ms() + CANCEL_LOOK_MS;
+        look = clock_monotonic_ms() + (tick < CANCEL_LOOK_MS ? tick : CANCEL_LOOK_MS);
         switch (mailbox_wait(m, watch, look < until ? look : until, &letter)) {
         case MAILBOX_LETTER:
             rc = take_letter(q, &letter, e);
@@ -296,6 +290,20 @@ static enum rc wait_for_answers(struct questions *q, struct mailbox *m, struct e
     return rc;
 }
 
+/* "The sender SHOULD issue a cancellation notification for that request" (Lifecycle, "Timeouts"),
+ * so that nobody goes on asking the user. */
+static void take_back(struct questions *q, const char *reason) {
+    for (size_t i = 0; i < q->count; i++) {
+        struct json *params = json_new_object(q->c->arena);
+
+        if (q->answers[i])
+            continue;
+        json_put_str(params, "requestId", request_id(q, i));
+        json_put_str(params, "reason", reason);
+        mcp_stream_notify(q->c, "notifications/cancelled", params);
+    }
+}
+
 static enum rc ask_all(struct mcp_call *c, struct rounds *r, const struct json *requests,
                        struct err *e) {
     struct questions q = {.c = c, .token = random_text(c->arena, TOKEN_BYTES)};
@@ -308,8 +316,10 @@ static enum rc ask_all(struct mcp_call *c, struct rounds *r, const struct json *
     q.open = q.count;
     rc = wait_for_answers(&q, m, e);
     mailbox_close(m);
-    if (rc)
+    if (rc) {
+        take_back(&q, e->text);
         return rc;
+    }
     r->responses = json_new_object(c->arena);
     for (size_t i = 0; i < q.count; i++)
         json_put(r->responses, q.keys[i], q.answers[i]);

@@ -11,22 +11,33 @@
 #define ROUNDS_MAX 16               /* in one call of the handshake revisions */
 #define ROUNDS_REQUESTS_MAX 16      /* that a program may ask for at once */
 #define ROUNDS_STATE_MAX 16384      /* bytes of its state, as JSON */
+#define ROUNDS_SEALED_MAX 65536     /* of that and the schemas of what it asks for */
 #define ROUNDS_STATE_S 3600         /* for so long a state may come back */
 #define ROUNDS_ANSWER_MAX (1 << 20) /* bytes of a client's answer */
 
 struct rounds {
-    const char *name;       /* of the method and what it calls: the state is bound to it, */
-    struct json *bound;     /* and to this */
-    struct json *responses; /* by the keys of the requests; NULL: none yet */
-    struct json *state;     /* the program's own; NULL: none */
+    const char *name;         /* of the method and what it calls: the state is bound to it, */
+    struct json *bound;       /* and to this */
+    struct json *responses;   /* by the keys of the requests; NULL: none yet */
+    struct json *state;       /* the program's own; NULL: none */
+    const struct json *given; /* answers that came without a state: to questions not yet asked */
+    struct json *asked;       /* by the same keys, what was asked for: input_expected */
 };
+
+/* input.c. What an answer to a program's request has to be; what is wrong with one, or NULL. */
+struct json *input_expected(struct arena *a, const struct json *request);
+const char *input_fault(struct arena *a, const struct json *expected, const struct json *answer);
 
 /* Reads inputResponses and requestState of a modern request. */
 enum rc rounds_read(struct mcp_call *c, struct rounds *r, struct err *e) MUST_USE;
 /* What the program asked for, if it did: the value of "inputRequired" in its output. */
 struct json *rounds_wanted(struct arena *a, struct text output);
-/* Is it well formed, and can the client give it? */
+/* input.c. Is it well formed, and can the client give it? */
 enum rc rounds_check(struct mcp_call *c, const struct json *wanted, struct err *e) MUST_USE;
+/* Modern: the client has sent answers before it was asked. *all: they are all that the program
+ * wants, and r has them as if they had been asked for. */
+enum rc rounds_foreseen(struct mcp_call *c, struct rounds *r, const struct json *wanted, bool *all,
+                        struct err *e) MUST_USE;
 /* Modern: fills c->result with the InputRequiredResult. */
 enum rc rounds_reply(struct mcp_call *c, const struct rounds *r, struct json *wanted,
                      struct err *e) MUST_USE;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -253,7 +254,7 @@ static void note_end(struct run *r, const siginfo_t *how) {
 /* Serves the pipes until the program ends or passes a limit. */
 static void serve(struct run *r) {
     siginfo_t how;
-    int timeout;
+    int timeout, tick;
 
     for (;;) {
         struct pollfd fds[] = {{.fd = r->in, .events = POLLOUT},
@@ -267,6 +268,13 @@ static void serve(struct run *r) {
             r->result->end = RUN_TIMED_OUT;
             return;
         }
+        tick = r->spec->tick ? r->spec->tick(r->spec->tick_arg) : INT_MAX;
+        if (tick < 0) {
+            r->result->end = RUN_CANCELLED;
+            return;
+        }
+        if (tick < timeout)
+            timeout = tick;
         if (r->pidfd < 0 && timeout > NO_PIDFD_POLL_MS)
             timeout = NO_PIDFD_POLL_MS;
         if (poll(fds, sizeof fds / sizeof *fds, timeout) < 0)
@@ -303,6 +311,19 @@ static void drain(struct run *r) {
         r->result->end = RUN_TOO_MUCH;
     else
         give_lines(r, true);
+}
+
+/* A program that is stopped may tidy up, if it is quick. */
+static void ask_to_end(const struct run *r) {
+    int64_t until = clock_monotonic_ms() + RUN_GRACE_MS;
+    siginfo_t how;
+
+    (void)kill(-r->pid, SIGTERM);
+    while (!has_ended(r, &how) && clock_monotonic_ms() < until) {
+        struct pollfd p = {.fd = r->pidfd, .events = POLLIN};
+
+        (void)poll(&p, 1, r->pidfd < 0 ? NO_PIDFD_POLL_MS : RUN_GRACE_MS);
+    }
 }
 
 static void kill_all(const struct run *r) {
@@ -372,6 +393,8 @@ void run_program(struct arena *a, const struct run_spec *spec, struct run_result
     if (start(&r, spec))
         serve(&r);
     if (r.pid > 0) {
+        if (out->end == RUN_TIMED_OUT || out->end == RUN_TOO_MUCH || out->end == RUN_CANCELLED)
+            ask_to_end(&r);
         kill_all(&r);
         if (out->end == RUN_EXITED || out->end == RUN_SIGNALLED)
             drain(&r);

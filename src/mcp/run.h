@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define RUN_STDERR_MAX 2048 /* bytes of stderr that are kept; the rest is read and dropped */
+#define RUN_GRACE_MS 500    /* from SIGTERM to SIGKILL, for a program that is stopped */
 
 struct run_spec {
     const char *const *argv; /* argv[0] is the path of the program */
@@ -24,7 +25,12 @@ struct run_spec {
     /* A descriptor that becomes readable when nobody waits for the program any more, or -1. Read
      * before each wait, since a line may change it. */
     const int *watch;
-    /* Called then; false: it meant nothing, and the program runs on. NULL: it counts. */
+    /* Called before each wait, which is no longer than what it returns, in ms; -1: nobody waits for
+     * the program any more. NULL: there is nothing to do in between. */
+    int (*tick)(void *arg);
+    void *tick_arg;
+    /* Called when `watch` is readable; false: it meant nothing, and the program runs on. NULL: it
+     * counts. */
     bool (*confirm)(void *arg);
     void *confirm_arg;
 };
@@ -34,7 +40,7 @@ enum run_end {
     RUN_SIGNALLED,   /* code: the signal */
     RUN_TIMED_OUT,   /* stopped */
     RUN_TOO_MUCH,    /* stopped: more output than output_max */
-    RUN_CANCELLED,   /* stopped: `watch` became readable */
+    RUN_CANCELLED,   /* stopped: nobody waits for it any more */
     RUN_NOT_STARTED, /* code: errno */
 };
 

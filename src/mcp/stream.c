@@ -1,11 +1,13 @@
 #include "mcp/stream.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "mcp/resume.h"
 
 #define EVENT_START "data: "
 #define EVENT_END "\n\n"
+#define COMMENT ":\n\n"
 
 int mcp_log_level(const char *name) {
     static const char *const names[] = {"debug", "info",     "notice", "warning",
@@ -21,17 +23,22 @@ bool mcp_stream_possible(const struct mcp_call *c) {
     return c->rp->sink && !c->in_batch && mcp_accepts(c->rq, "text/event-stream");
 }
 
+void mcp_stream_headers(struct reply *rp) {
+    rp->status = 200;
+    reply_header(rp, "Content-Type", "text/event-stream");
+    reply_header(rp, "Cache-Control", "no-store");
+    reply_header(rp, "X-Accel-Buffering", "no"); /* proxies pass each event on at once */
+}
+
 void mcp_stream_begin(struct mcp_call *c) {
     struct text priming;
 
-    c->rp->status = 200;
-    reply_header(c->rp, "Content-Type", "text/event-stream");
-    reply_header(c->rp, "Cache-Control", "no-store");
-    reply_header(c->rp, "X-Accel-Buffering", "no"); /* proxies pass each event on at once */
+    mcp_stream_headers(c->rp);
     resume_begin(c, &priming);
     if (reply_stream_begin(c->rp) ||
         (priming.len && reply_stream_write(c->rp, priming.p, priming.len)))
         c->gone = true;
+    c->sent_ms = clock_monotonic_ms();
 }
 
 /* JSON text has no line end in it, so one line of data carries it. */
@@ -50,6 +57,7 @@ static void send_event(struct mcp_call *c, struct text message) {
 
     if (!c->gone && !c->rp->ended && reply_stream_write(c->rp, event.p, event.len))
         c->gone = true;
+    c->sent_ms = clock_monotonic_ms();
 }
 
 void mcp_stream_send(struct mcp_call *c, struct json *message) {
@@ -75,6 +83,26 @@ void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *para
 void mcp_stream_answer(struct mcp_call *c, struct text answer) {
     if (answer.p)
         send_event(c, answer);
+}
+
+int mcp_stream_keep_alive(void *call) {
+    struct mcp_call *c = call;
+    int64_t every_ms = (int64_t)c->cx->config->stream_keep_alive_s * 1000, left;
+
+    if (!mcp_stream_possible(c) || c->rp->ended)
+        return INT_MAX;
+    left = c->sent_ms + every_ms - clock_monotonic_ms();
+    if (!c->gone && left <= 0) {
+        if (!c->rp->streaming)
+            mcp_stream_begin(c);
+        if (!c->gone && reply_stream_write(c->rp, COMMENT, sizeof COMMENT - 1))
+            c->gone = true;
+        c->sent_ms = clock_monotonic_ms();
+        left = every_ms;
+    }
+    if (c->gone)
+        return c->era == ERA_MODERN ? -1 : INT_MAX;
+    return (int)left;
 }
 
 void mcp_stream_close(struct mcp_call *c) {

@@ -14,6 +14,8 @@ int mcp_log_level(const char *name); /* -1: there is no such level */
 bool mcp_stream_possible(const struct mcp_call *c);
 /* The event that carries a message. */
 struct text mcp_stream_event(struct arena *a, struct text message);
+/* Status and headers of a stream. */
+void mcp_stream_headers(struct reply *rp);
 /* Begins the stream, before there is anything to send. */
 void mcp_stream_begin(struct mcp_call *c);
 /* Sends a message; nothing if the client takes no stream. Sets c->gone if it went away. */
@@ -21,6 +23,12 @@ void mcp_stream_send(struct mcp_call *c, struct json *message);
 void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *params);
 /* Sends the answer of a call whose stream has begun. */
 void mcp_stream_answer(struct mcp_call *c, struct text answer);
+/* Sends a comment if nothing was sent for STREAM_KEEP_ALIVE_S, on a stream that may begin with it:
+ * proxies end what is silent, and web servers tell that a client has gone when there is something
+ * to send, lighttpd 1.4.69 not even then before the headers are out. `call` is a struct mcp_call.
+ * Returns the time until it has to be called again, in ms; -1 if the client has gone and the call
+ * with it. */
+int mcp_stream_keep_alive(void *call);
 /* Ends the stream for the client, who gets the rest when it asks for it (resume.h); nothing if the
  * stream is not kept. */
 void mcp_stream_close(struct mcp_call *c);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/url.h"
+#include "base/utf8.h"
 
 #define NAME_MAX_LEN 64
 
@@ -148,8 +149,29 @@ enum rc uri_template_check(struct arena *a, const char *uri_template, struct jso
                                       "resource has a uri");
 }
 
+/* "Servers MUST sanitize file paths to prevent directory traversal attacks": programs make paths of
+ * these values. None goes up, stays, or begins anew behind a slash of the template. */
+static bool is_safe(const char *value, char before) {
+    const char *p = value;
+
+    if (utf8_valid_length(value, strlen(value)) != strlen(value) ||
+        (*value == '/' && before == '/'))
+        return false;
+    for (;;) {
+        size_t len = strcspn(p, "/");
+
+        if ((len == 1 && p[0] == '.') || (len == 2 && p[0] == '.' && p[1] == '.'))
+            return false;
+        if (!p[len])
+            return true;
+        p += len + 1;
+    }
+}
+
 /* A variable takes as little as it can, since what follows it in the template is fixed text. */
 bool uri_template_match(struct arena *a, const char *t, const char *uri, struct json **out) {
+    char before = 0;
+
     *out = json_new_object(a);
     while (*t) {
         const char *name, *rest, *stop;
@@ -158,6 +180,7 @@ bool uri_template_match(struct arena *a, const char *t, const char *uri, struct 
         char *value;
 
         if (*t != '{') {
+            before = *t;
             if (*t++ != *uri++)
                 return false;
             continue;
@@ -173,11 +196,13 @@ bool uri_template_match(struct arena *a, const char *t, const char *uri, struct 
         }
         len = stop ? (size_t)(stop - uri) : 0;
         value = len ? url_decode(a, uri, len, false) : NULL;
-        if (!value || (!slashes && (memchr(uri, '/', len) || strchr(value, '/'))))
+        if (!value || !is_safe(value, before) ||
+            (!slashes && (memchr(uri, '/', len) || strchr(value, '/'))))
             return false;
         json_put_str(*out, name, value);
         uri = stop;
         t = rest;
+        before = 0;
     }
     return !*uri;
 }

@@ -1,8 +1,6 @@
 /* tools/list and tools/call. */
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "mcp/program.h"
 #include "mcp/tasks.h"
 #include "mcp/tools.h"
@@ -21,14 +19,6 @@ const char *mcp_tools_call_scopes(const struct mcp_call *c) {
     const struct tool *tool = called_tool(c);
 
     return tool ? tool->scopes : "";
-}
-
-/* Who did what, and how it ended; never what was passed. */
-static void audit(const struct mcp_call *c, const char *tool, const char *outcome,
-                  int64_t began_ms) {
-    log_info("tool_call", kv("request", c->rq->id), kv("tool", tool), kv("sub", c->claims->sub),
-             kv("client_id", c->claims->client_id), kv("outcome", outcome),
-             kvn("ms", clock_monotonic_ms() - began_ms));
 }
 
 /* NULL with OK: c->result holds the answer, because the program needs input. */
@@ -65,15 +55,15 @@ enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
     const char *name = json_get_str(c->msg.params, "name"), *outcome = "ok";
     struct json *arguments = json_get(c->msg.params, "arguments"), *result = NULL;
     const struct tool *tool = called_tool(c);
-    int64_t began = clock_monotonic_ms();
     enum rc rc = OK;
 
+    if (tool)
+        c->target = tool->name;
     if (!name)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: name must be a string");
     if (!tool) {
-        name = rpc_quotable(c->arena, name);
-        audit(c, name, "unknown_tool", began);
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown tool: %s", name);
+        c->outcome = "unknown_tool";
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown tool: %s", rpc_quotable(c->arena, name));
     }
     if (json_has(c->msg.params, "arguments") && !json_is_object(arguments))
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: arguments must be an object");
@@ -92,6 +82,6 @@ enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
         rc = run(c, tool, arguments, &result, &outcome, e);
     if (result)
         finish(c, tool_check_result(c, tool, result, &outcome));
-    audit(c, tool->name, outcome, began);
+    c->outcome = outcome;
     return rc;
 }

@@ -18,6 +18,10 @@ const REVISIONS = ['2025-11-25', '2026-07-28'];
 // What is not a check but a note that the suite keeps of its own doing.
 const NOTES = new Set(['outgoing-request', 'incoming-response', 'incoming-sse-event', 'stream-closed']);
 
+// A scenario without code: the suite skips it before it has asked the server anything, and so no server and no fixture can
+// make it run. That it is skipped for this reason is checked; once it runs, it has to pass.
+const NOT_WRITTEN = new Map([['tasks-status-notifications', /harness needs a rewrite/]]);
+
 // The fixtures are copied, because some of the tools change the lists.
 function copyFixtures() {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-conformance-'));
@@ -43,11 +47,15 @@ function readResults(out) {
   }));
 }
 
+const isNotWritten = ({ id, status, errorMessage }) => status === 'SKIPPED' && NOT_WRITTEN.get(id)?.test(errorMessage);
+
 function report(revision, results) {
   const counts = { SUCCESS: 0, FAILURE: 0, WARNING: 0, SKIPPED: 0, INFO: 0 };
+  let notWritten = 0;
   for (const { scenario, checks } of results) {
     for (const check of checks.filter((each) => !NOTES.has(each.id))) {
-      counts[check.status]++;
+      if (isNotWritten(check)) notWritten++;
+      else counts[check.status]++;
       if (check.status !== 'SUCCESS') {
         console.log(`${revision} ${scenario} ${check.id}: ${check.status} ${check.errorMessage ?? check.details?.message ?? check.details?.note ?? ''}`);
       }
@@ -55,8 +63,9 @@ function report(revision, results) {
   }
   const total = Object.values(counts).reduce((sum, n) => sum + n, 0);
   console.log(`${revision}: ${results.length} scenarios, ${counts.SUCCESS} of ${total} checks pass (${counts.FAILURE} failed, ` +
-    `${counts.WARNING} warnings, ${counts.SKIPPED} skipped, ${counts.INFO} notes)`);
-  return results.length > 0 && counts.FAILURE + counts.WARNING === 0;
+    `${counts.WARNING} warnings, ${counts.SKIPPED} skipped, ${counts.INFO} notes)` +
+    (notWritten ? `; ${notWritten} that the suite skips for every server` : ''));
+  return total > 0 && counts.SUCCESS === total;
 }
 
 const [only, scenario] = process.argv.slice(2);

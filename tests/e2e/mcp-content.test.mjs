@@ -112,6 +112,18 @@ test('the variables of a template are filled in, and cannot break out of it', as
   assert.equal(input.caller.username, 'alice');
 });
 
+test('no variable leads out of its directory, or is no text', async () => {
+  for (const path of ['../etc/passwd', 'a/../../etc/passwd', 'a/..', '..', '.', './a', 'a/./b', '/etc/passwd', '%2e%2e/etc', 'a%2f..%2fb',
+    '%2E%2E%2Fetc', '%2Fetc/passwd', 'a%FF', '%ED%A0%80', 'a%00b', '%zz', '']) {
+    assertRpcError(await read(`file:///srv/${path}`), 200, -32602);
+  }
+  for (const id of ['..', '.', '%2e%2e', '%FF']) assertRpcError(await read(`doc://users/${id}/card`), 200, -32602);
+  for (const [path, value] of [['a..b', 'a..b'], ['...', '...'], ['a/.b', 'a/.b'], ['a//b', 'a//b'], ['%C3%BC', 'ü']]) {
+    const { text } = (await read(`file:///srv/${path}`)).body.result.contents[0];
+    assert.deepEqual(JSON.parse(text).variables, { path: value });
+  }
+});
+
 test('a resource that is not there has the code of its revision', async () => {
   const answer = await read('doc://none');
   assertRpcError(answer, 200, -32602);
@@ -180,6 +192,29 @@ test('without anything to tell, and for a client that takes no stream, the answe
   const plain = await call('stream', {}, { meta, headers: { accept: 'application/json' } });
   assert.equal(plain.body.result.content[0].text, 'done');
   assert.equal((await call('nothing')).body.result.isError, true);
+});
+
+test('a client that would rather have a stream gets its answer as an event', async () => {
+  const streams = [{ accept: 'text/event-stream, application/json' }, { accept: 'application/json;q=0.5, text/event-stream' }];
+  for (const headers of streams) {
+    for (const answer of [await modern(site, token, 'tools/list', {}, { headers }),
+      await post(site, token, { jsonrpc: '2.0', id: 1, method: 'tools/list' }, { 'mcp-protocol-version': '2025-11-25', ...headers })]) {
+      assert.match(answer.headers.get('content-type'), /^text\/event-stream/);
+      const messages = events(answer.text);
+      assert.equal(messages.length, 1);
+      assert.equal(messages[0].id, 1);
+      assert.ok(messages[0].result.tools.length > 0);
+    }
+    // An error that has a status of its own stays what it is.
+    const wrong = await modern(site, token, 'no/such', {}, { headers });
+    assert.equal(wrong.status, 404);
+    assert.equal(wrong.body.error.code, -32601);
+  }
+  for (const accept of ['application/json, text/event-stream', 'text/event-stream;q=0.5, application/json', '*/*', undefined]) {
+    assert.ok((await modern(site, token, 'tools/list', {}, { headers: { accept } })).body.result.tools, accept);
+  }
+  const none = await modern(site, token, 'tools/list', {}, { headers: { accept: 'application/json;q=0, text/html' } });
+  assert.equal(none.status, 406);
 });
 
 test('events arrive while the program runs, and closing the stream ends it', async () => {

@@ -188,6 +188,23 @@ test('a foreign Origin is 403, an allowed one and our own are not', async () => 
   }
 });
 
+test('a page of an allowed origin may read streams as well as answers', async () => {
+  const origin = 'https://inspector.example';
+  const listen = await fetch(site.mcpUrl, { method: 'GET', headers: { origin, authorization: `Bearer ${token}`, accept: 'text/event-stream' } });
+  const streamed = await modern(site, token, 'tools/call', { name: 'chatter', arguments: {} },
+    { headers: { origin, accept: 'text/event-stream, application/json' } });
+  const plain = await modern(site, token, 'tools/list', {}, { headers: { origin } });
+  const refused = await modern(site, token, 'no/such', {}, { headers: { origin } });
+  await listen.body.cancel();
+  assert.match(listen.headers.get('content-type'), /^text\/event-stream/);
+  assert.match(streamed.headers.get('content-type'), /^text\/event-stream/);
+  for (const { headers } of [listen, streamed, plain, refused]) {
+    assert.equal(headers.get('access-control-allow-origin'), origin);
+    assert.match(headers.get('access-control-expose-headers'), /Mcp-Session-Id/);
+    assert.equal(headers.get('vary'), 'Origin');
+  }
+});
+
 test('ids come back as they were sent', async () => {
   for (const id of [0, -5, 'text', '', 9007199254740991, 'ü"\\']) {
     const answer = await modern(site, token, 'tools/list', {}, { id });

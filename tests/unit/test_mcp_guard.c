@@ -218,7 +218,8 @@ static void accept_is_read_with_tolerance(void **state) {
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         post_header(&p, arena_printf(p.arena, "HTTP_ACCEPT=%s", good[i]));
         post_old(&p, "ping", "");
-        expect_result(&p);
+        assert_int_equal(p.reply.status, 200);
+        assert_non_null(json_get(p.body, "result"));
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         post_header(&p, arena_printf(p.arena, "HTTP_ACCEPT=%s", bad[i]));
