@@ -112,7 +112,7 @@ const struct config_key config_keys[] = {
          "Empty: stderr, among the other lines."),
     TEXT("CLIENT_METADATA_CA_FILE", client_metadata_ca_file, "",
          "PEM file of certificate authorities that are trusted for client documents besides the\n"
-         "system's. For tests and intranets."),
+         "system's, and by doctor for the public addresses. For tests and intranets."),
     TEXT("CLIENT_METADATA_ALLOW_NETS", client_metadata_allow_nets, "",
          "Private address ranges that client documents may come from, such as 10.1.0.0/16.\n"
          "For tests and intranets."),

@@ -87,6 +87,26 @@ enum rc jws_read(struct arena *a, const char *text, struct jws *out, struct err 
 enum rc jws_verify(struct arena *a, const struct jws *jws, const struct json *jwks,
                    struct err *e) MUST_USE;
 
+/* certificate.c (GnuTLS): would a client take the certificates that a server shows? */
+#define CERTIFICATES_MOST 16 /* in one chain */
+enum certificate_fault {
+    CERTIFICATE_UNTRUSTED = 1 << 0, /* no authority that is trusted here signed it, or not all of
+                                       the certificates between them were shown */
+    CERTIFICATE_OTHER_NAME = 1 << 1,
+    CERTIFICATE_EXPIRED = 1 << 2,
+    CERTIFICATE_NOT_YET = 1 << 3,
+    CERTIFICATE_UNFIT = 1 << 4, /* revoked, weak, or not for a server */
+};
+struct certificate {
+    unsigned faults;   /* enum certificate_fault; 0: it is good */
+    int64_t until_s;   /* when the server's own ends, in seconds since 1970 */
+    const char *names; /* DNS names that it is for, space separated */
+};
+/* pem: the server's own first. ca_file: authorities that are trusted besides the system's, or "".
+ * ERR_INVALID_REQUEST if it is no chain of certificates. */
+enum rc certificate_check(struct arena *a, const char *pem, size_t len, const char *host,
+                          const char *ca_file, struct certificate *out, struct err *e) MUST_USE;
+
 /* token.c (libjwt, pinned to RS256 and distrusted): Cognito access tokens. */
 #define TOKEN_LEN_MAX 8192
 #define TOKEN_LEEWAY_S 30 /* tolerated difference between Cognito's clock and ours */

@@ -1,15 +1,10 @@
 /* What the configuration says, and whether it fits together and to the files of this host. */
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/app.h"
-#include "base/url.h"
 #include "crypto/crypto.h"
 #include "doctor/doctor.h"
-#include "mcp/mcp.h"
-#include "oauth/oauth.h"
 
 static void check_key_file(struct doctor *d) {
     const struct config *c = d->config;
@@ -54,50 +49,6 @@ static void check_state_dir(struct doctor *d) {
         doctor_say(d, VERDICT_OK, "state directory", "", "%s", dir);
 }
 
-static void check_directory(struct doctor *d, const char *what, const char *dir, unsigned bad,
-                            char *problems) {
-    if (access(dir, R_OK | X_OK))
-        doctor_say(d, VERDICT_WARN, what, "make it, or let the service's user read it",
-                   "%s cannot be read", dir);
-    else if (bad)
-        doctor_say_lines(d, VERDICT_WARN, what, "mend it; it is left out until then", problems);
-    else
-        doctor_say(d, VERDICT_OK, what, "", "%s", dir);
-}
-
-static void check_tools(struct doctor *d) {
-    char *problems = NULL;
-    unsigned bad = 0;
-    size_t len;
-    FILE *f = open_memstream(&problems, &len);
-
-    if (!f)
-        return;
-    tool_set_free(tool_set_load(d->config, f, &bad));
-    (void)fclose(f);
-    check_directory(d, "tools", d->config->tools_dir, bad, problems);
-    free(problems);
-}
-
-static void check_clients(struct doctor *d) {
-    const struct config *c = d->config;
-    const struct http_options guarded = app_guarded_options(c);
-    char *problems = NULL;
-    unsigned bad = 0;
-    size_t len;
-    struct err e;
-    FILE *f = open_memstream(&problems, &len);
-
-    if (!f)
-        return;
-    client_set_free(client_set_load(c, f, &bad));
-    (void)fclose(f);
-    check_directory(d, "pinned clients", c->clients_dir, bad, problems);
-    free(problems);
-    if (http_options_check(&guarded, &e))
-        doctor_say(d, VERDICT_FAIL, "client documents", "see CLIENT_METADATA_…", "%s", e.text);
-}
-
 static void check_scopes(struct doctor *d) {
     const struct config *c = d->config;
 
@@ -130,10 +81,6 @@ void check_config(struct doctor *d) {
         check_state_dir(d);
     if (groups & (GROUP_AUTHORIZE | GROUP_TOKEN))
         check_key_file(d);
-    if (groups & GROUP_AUTHORIZE)
-        check_clients(d);
-    if (groups & GROUP_MCP) {
+    if (groups & GROUP_MCP)
         check_scopes(d);
-        check_tools(d);
-    }
 }

@@ -62,12 +62,15 @@ static void run_checks(struct doctor *d) {
     struct err e;
 
     check_config(d);
+    check_directories(d);
+    check_socket(d);
     if (http_client_new(&open_options, &d->http, &e)) {
         doctor_say(d, VERDICT_FAIL, "HTTP client", "", "%s", e.text);
         return;
     }
     check_cognito(d);
     check_dynamodb(d);
+    check_public(d);
     http_client_free(d->http);
 }
 

@@ -1,6 +1,7 @@
 /* `mcp-authd doctor`: tries everything that the service will need, from the host that it runs on,
  * and says what to do about what is wrong. It changes nothing anywhere. Only what ENDPOINTS uses is
- * checked. */
+ * checked. Every question has a deadline, and of every answer no more than a named limit is read.
+ */
 #ifndef DOCTOR_DOCTOR_H
 #define DOCTOR_DOCTOR_H
 
@@ -17,7 +18,8 @@ enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
 
 struct doctor {
     const struct config *config;
-    struct http_client *http; /* without the guard */
+    struct http_client *http;   /* without the guard */
+    struct http_client *public; /* to our own addresses; of check_public.c */
     struct arena *arena;
     struct clock clock;
     FILE *out;
@@ -35,8 +37,17 @@ void doctor_say_lines(struct doctor *d, enum verdict verdict, const char *what, 
 /* The difference between this host's clock and the Date of an answer; 0: there was none. */
 void doctor_say_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s);
 
-/* The checks. check_config.c, check_cognito.c, check_dynamodb.c */
+/* What to do when a public address cannot be reached from here. */
+#define DOCTOR_REACH_ADVICE                                                                        \
+    "let the name lead to the web server, and open the port; if this host cannot reach its own "   \
+    "public address, run doctor on another one with the same configuration"
+
+/* The checks, a file each. */
 void check_config(struct doctor *d);
+void check_directories(struct doctor *d); /* clients, and what the MCP endpoint offers */
+void check_socket(struct doctor *d);
+void check_public(struct doctor *d);
+bool check_certificate(struct doctor *d, const char *origin); /* false: no client would take it */
 void check_cognito(struct doctor *d);
 void check_dynamodb(struct doctor *d);
 

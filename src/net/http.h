@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 struct http_client;
@@ -35,7 +36,10 @@ struct http_request {
     size_t max_reply_bytes;  /* a longer reply is ERR_TOO_LARGE */
     long timeout_ms;         /* for everything, name look-up included */
     long connect_timeout_ms; /* for the look-up and connecting alone; 0: only timeout_ms counts */
-    unsigned counted_as;     /* 1 + enum metric_upstream; 0: not counted here */
+    /* HTTP/1.1 also where HTTP/2 is spoken: with that, lighttpd resets the stream of a POST that it
+     * refuses, and what it has to say is lost. */
+    bool http1_only;
+    unsigned counted_as; /* 1 + enum metric_upstream; 0: not counted here */
 };
 
 #define HTTP_REPLY_HEADERS_MAX 32768 /* bytes; more is ERR_TOO_LARGE */
@@ -66,6 +70,11 @@ const char *http_header(struct arena *a, const struct http_reply *rp, const char
  *   ERR_ACCESS_DENIED  the guard refused the address */
 enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
                    struct http_reply *out, struct err *e) MUST_USE;
+
+/* The certificates that an https server shows, its own first, as PEM: whoever signed them, whatever
+ * they are good for. Nothing is sent over this connection. ERR_UPSTREAM with e->detail. */
+enum rc http_certificates(struct arena *a, const char *url, long timeout_ms, const char **pem,
+                          size_t *len, struct err *e) MUST_USE;
 
 /* How many connections were opened so far: it stands still while kept ones serve. */
 unsigned long http_client_connections(const struct http_client *c);

@@ -74,7 +74,7 @@ static void drop(struct keeper *k, struct stream *s) {
     close(s->fd);
     free(s->what);
     free(s);
-    k->count--;
+    k->board->streams = (unsigned)--k->count;
 }
 
 static bool find(const struct stream *s, const char *topic, struct handover_entry *e) {
@@ -182,7 +182,7 @@ static void take_stream(struct keeper *k, int fd, const struct letter *l, const 
     memcpy(s->what, what, len);
     k->head.prev->next = s;
     k->head.prev = s;
-    k->count++;
+    k->board->streams = (unsigned)++k->count;
     add(k, fd, s, EPOLLIN | EPOLLRDHUP);
     watch_topics(k, s);
 }

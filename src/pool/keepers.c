@@ -54,5 +54,6 @@ bool keeper_reaped(struct master *m, pid_t pid, int status) {
     LOG_AT(status ? LOG_WARN : LOG_INFO, "keeper_exited", kvn("keeper", pid),
            kvn("status", WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status)));
     m->keeper = 0;
+    m->board->streams = 0; /* those of one that was killed are gone with it */
     return true;
 }

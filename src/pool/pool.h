@@ -96,6 +96,7 @@ struct slot {
 struct scoreboard {
     _Atomic bool can_grow;       /* written by the master: more workers may be started */
     _Atomic unsigned slots_used; /* written by the master: no slot from here on was ever used */
+    _Atomic unsigned streams;    /* written by the keeper: how many it holds */
     _Atomic unsigned catalog;    /* counts changes of what workers have read from directories */
     struct slot slots[POOL_SLOTS];
 };

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 #define STATUS_EVERY_MS 1000
 #define STATUS_ARENA_MAX (1 << 16)
@@ -64,11 +65,14 @@ static int render(const struct master *m, char text[STATUS_BYTES_MAX]) {
         "\"workers\":{\"alive\":%u,\"idle\":%u,\"busy\":%u,\"starting\":%u,\"leaving\":%u,"
         "\"min\":%u,\"max\":%u,\"started\":%" PRIu64 ",\"failed\":%" PRIu64 "},"
         "\"requests\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"reloads\":%" PRIu64
-        ",\"reloads_refused\":%" PRIu64 "}\n",
+        ",\"reloads_refused\":%" PRIu64 ",\"streams\":%u,\"token_cache\":{\"hits\":%" PRIu64
+        ",\"misses\":%" PRIu64 "}}\n",
         MCP_AUTHD_VERSION, (int)getpid(), m->started_s, state_name(m), m->now.number,
         children_alive(m), n[SLOT_IDLE], n[SLOT_BUSY], n[SLOT_STARTING], n[SLOT_LEAVING],
         m->now.config->workers_min, m->now.config->workers_max, t.workers_started, t.workers_failed,
-        t.requests, t.errors, t.reloads, t.reloads_refused);
+        t.requests, t.errors, t.reloads, t.reloads_refused, m->board->streams,
+        metrics_value(METRIC_TOKEN_CACHE, CACHE_HIT, 0),
+        metrics_value(METRIC_TOKEN_CACHE, CACHE_MISS, 0));
 }
 
 /* Under another name first: a reader finds the old one or the new one, whole. */
@@ -136,7 +140,7 @@ static int64_t number(const struct json *o, const char *key) {
 }
 
 static void print_status(const struct json *s, FILE *out) {
-    const struct json *w = json_get(s, "workers");
+    const struct json *w = json_get(s, "workers"), *c = json_get(s, "token_cache");
     const char *version = json_get_str(s, "version"), *state = json_get_str(s, "state");
     time_t started = (time_t)number(s, "started");
     char since[32] = "?";
@@ -155,6 +159,11 @@ static void print_status(const struct json *s, FILE *out) {
                   number(w, "failed"));
     (void)fprintf(out, "requests  %" PRId64 ", of which %" PRId64 " ended in a server error\n",
                   number(s, "requests"), number(s, "errors"));
+    (void)fprintf(out, "streams   %" PRId64 " open, waiting for changes\n", number(s, "streams"));
+    (void)fprintf(out,
+                  "tokens    %" PRId64 " looked up: %" PRId64 " known to the worker, %" PRId64
+                  " verified anew\n",
+                  number(c, "hits") + number(c, "misses"), number(c, "hits"), number(c, "misses"));
     (void)fprintf(out, "reloads   %" PRId64 " done, %" PRId64 " refused\n", number(s, "reloads"),
                   number(s, "reloads_refused"));
 }

@@ -4,10 +4,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { BINARY, writeConfig } from '../parts/daemon.mjs';
+import { assertFails, letWebServerIn, runDoctor } from '../parts/doctor.mjs';
 import { startDynamoDb } from '../parts/dynamodb.mjs';
 import { KEY, startDynamoDbProxy } from '../parts/dynamodb-proxy.mjs';
-import { start } from '../parts/process.mjs';
 import { startSite } from '../parts/site.mjs';
 import { freePort } from '../parts/util.mjs';
 
@@ -22,6 +21,7 @@ before(async () => {
   await dynamodb.createTable('number-key', { type: 'N' });
   proxy = await startDynamoDbProxy({ dynamodb, keys: [KEY, AUTHORIZER] });
   site = await startSite();
+  letWebServerIn(site);
 });
 after(async () => {
   await site?.close();
@@ -29,46 +29,16 @@ after(async () => {
   await dynamodb?.close();
 });
 
-let runs = 0;
-// Runs doctor with --json and without, which must agree; gives back the status and the findings by name.
-async function doctor({ config = {}, env = proxy.env() } = {}) {
-  const file = path.join(site.dir, `doctor-${runs += 1}.conf`);
-  writeConfig(file, { ...site.keys, SESSION_STORE: 'dynamodb', SESSION_TABLE_NAME: 'good', ...config });
-  const run = async (...flags) => {
-    const child = start(BINARY, ['doctor', '-c', file, ...flags], { env: { PATH: process.env.PATH, HOME: '/nonexistent', ...env } });
-    const { code } = await child.ended;
-    await child.stop();
-    return { code, output: child.output };
-  };
-  const plain = await run();
-  const json = await run('--json');
-  const report = JSON.parse(json.output);
-  assert.equal(plain.code, json.code);
-  assert.equal(['ok', 'warn', 'fail'].indexOf(report.status), json.code, json.output);
-  assert.deepEqual(plain.output.trim().split('\n').map((line) => line.split(/ {2,}/).slice(0, 2)),
-    report.checks.map(({ status, check }) => [status, check]));
-  for (const { status, text, advice } of report.checks) {
-    assert.ok(text.length > 0);
-    if (status === 'ok') assert.equal(advice, undefined);
-  }
-  assert.ok(!json.output.includes(KEY.secretAccessKey));
-  const of = (check) => report.checks.find((each) => each.check === check);
-  return { code: json.code, checks: report.checks, of, output: json.output };
-}
-
-function assertFails(report, check, text, advice) {
-  assert.equal(report.code, 2, report.output);
-  assert.equal(report.of(check)?.status, 'fail', report.output);
-  assert.match(report.of(check).text, text);
-  assert.match(report.of(check).advice, advice);
-}
+const doctor = ({ config = {}, env = proxy.env() } = {}) =>
+  runDoctor(site, { config: { SESSION_STORE: 'dynamodb', SESSION_TABLE_NAME: 'good', ...config }, env, secret: KEY.secretAccessKey });
 
 test('all is good', async () => {
   const from = proxy.calls.length;
   const report = await doctor();
   assert.equal(report.code, 0, report.output);
-  for (const check of ['configuration', 'state directory', 'key file', 'pinned clients', 'scopes', 'tools', 'key set', 'clock',
-    'authorize address', 'token address', 'credentials', 'table', 'time to live', 'PutItem', 'UpdateItem', 'GetItem', 'DeleteItem']) {
+  for (const check of ['configuration', 'state directory', 'key file', 'pinned clients', 'scopes', 'tools', 'resources', 'prompts', 'socket', 'key set', 'clock',
+    'authorize address', 'token address', 'credentials', 'table', 'time to live', 'PutItem', 'UpdateItem', 'GetItem', 'DeleteItem',
+    'certificate', 'resource metadata', 'server metadata', 'Authorization']) {
     assert.equal(report.of(check)?.status, 'ok', `${check}: ${report.output}`);
   }
   assert.match(report.of('credentials').text, /environment/);
@@ -88,10 +58,12 @@ test('with the embedded store AWS is not asked', async () => {
 test('only what ENDPOINTS uses is looked at', async () => {
   const token = await doctor({ config: { ENDPOINTS: 'token' } });
   assert.equal(token.code, 0, token.output);
-  for (const check of ['PutItem', 'UpdateItem', 'authorize address', 'key set', 'tools', 'pinned clients']) assert.equal(token.of(check), undefined);
+  for (const check of ['PutItem', 'UpdateItem', 'authorize address', 'key set', 'tools', 'resources', 'prompts', 'pinned clients', 'certificate',
+    'resource metadata', 'server metadata', 'Authorization']) assert.equal(token.of(check), undefined);
   assert.ok(token.of('GetItem') && token.of('DeleteItem') && token.of('token address'));
   const metadata = await doctor({ config: { ENDPOINTS: 'metadata' }, env: {} });
-  assert.deepEqual(metadata.checks.map(({ check }) => check), ['configuration']);
+  assert.deepEqual(metadata.checks.map(({ check }) => check),
+    ['configuration', 'socket', 'certificate', 'resource metadata', 'server metadata']);
 });
 
 test('a table that is missing or made otherwise', async () => {
@@ -148,7 +120,7 @@ test('Cognito that does not know us, or is not Cognito', async () => {
   const wrongClient = await doctor({ config: { COGNITO_CLIENT_ID: 'unknown' } });
   assertFails(wrongClient, 'authorize address', /refuses app client unknown/, /callback URL/);
   assertFails(wrongClient, 'token address', /refuses app client unknown/, /public/);
-  assertFails(await doctor({ config: { AUTH_PROXY_URI: 'https://elsewhere.example' } }), 'authorize address', /refuses/, /https:\/\/elsewhere\.example\/callback/);
+  assertFails(await doctor({ config: { AUTH_PROXY_URI: 'https://localhost:1' } }), 'authorize address', /refuses/, /https:\/\/localhost:1\/callback/);
   assertFails(await doctor({ config: { SUPPORTED_SCOPES: 'openid mcp-server/tools other/scope' } }), 'authorize address', /other\/scope/, /SUPPORTED_SCOPES/);
   assertFails(await doctor({ config: { COGNITO_JWKS_URL: `${site.cognito.origin}/nothing` } }), 'key set', /HTTP 404/, /COGNITO_/);
   assertFails(await doctor({ config: { COGNITO_JWKS_URL: `${site.cognito.issuer}/.well-known/openid-configuration` } }), 'key set', /./, /COGNITO_JWKS_URL/);
@@ -163,11 +135,21 @@ test('the configuration and the files of the host', async () => {
   fs.mkdirSync(clients);
   fs.writeFileSync(path.join(clients, 'broken.json'), '{');
   fs.writeFileSync(key, 'x\n', { mode: 0o644 });
-  const report = await doctor({ config: { CLIENTS_DIR: clients, TOOLS_DIR: '/nonexistent', SECRET_KEY_FILE: key, REQUIRED_SCOPES: '' } });
+  const manifests = path.join(site.dir, 'bad.d');
+  fs.mkdirSync(manifests);
+  fs.writeFileSync(path.join(manifests, 'broken.json'), '{"name": 1}');
+  const report = await doctor({ config: { CLIENTS_DIR: clients, TOOLS_DIR: '/nonexistent', RESOURCES_DIR: manifests, PROMPTS_DIR: manifests, SECRET_KEY_FILE: key, REQUIRED_SCOPES: '' } });
   assertFails(report, 'key file', /other users/, /600/);
   assert.equal(report.of('pinned clients').status, 'warn');
   assert.match(report.of('pinned clients').text, /broken\.json/);
   assert.equal(report.of('tools').status, 'warn');
+  for (const check of ['resources', 'prompts']) {
+    assert.equal(report.of(check).status, 'warn');
+    assert.match(report.of(check).text, /broken\.json/);
+    assert.match(report.of(check).advice, /mend it/);
+  }
+  assert.match((await doctor({ config: { TOOLS_DIR: manifests } })).of('tools').text, /broken\.json/);
+  assert.equal((await doctor({ config: { RESOURCES_DIR: '' } })).of('resources'), undefined, 'switched off');
   assertFails(await doctor({ config: { STATE_DIR: '/nonexistent' } }), 'state directory', /no directory/, /make it/);
   assertFails(await doctor({ config: { COGNITO_USER_POOL_ID: 'eu-west-1_abc' } }), 'user pool', /us-east-1/, /wrong/);
   assert.equal((await doctor({ config: { SECRET_KEY_FILE: path.join(site.dir, 'not-yet.key') } })).of('key file').status, 'warn');

@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
+import { BINARY, keeperOf } from '../parts/daemon.mjs';
 import { callTool, META, MODERN, modern, post } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 import { until } from '../parts/util.mjs';
@@ -57,6 +59,25 @@ function listen(notifications, { id = 7, as = token } = {}) {
 
 const arrives = (stream, method) => until(`${method}, got ${JSON.stringify(stream.messages)}`,
   () => stream.messages.find((each) => each.method === method));
+
+// First: a web server tells of a client that has gone only when something is sent to it, so streams of other tests would count.
+test('mcp-authd status counts the open streams', async () => {
+  const status = (...more) => execFileSync(BINARY, ['status', '-c', site.daemon.configFile, ...more], { encoding: 'utf8' });
+  const counted = (count) => until(() => `${count} streams in ${status()}`, () => JSON.parse(status('--json')).streams === count);
+  const opened = async (count) => {
+    const streams = await Promise.all(Array.from({ length: count }, () => listen({ toolsListChanged: true })));
+    await counted(count);
+    return streams;
+  };
+  const streams = await opened(3);
+  assert.match(status(), /^streams +3 open/m);
+  site.daemon.signal('SIGHUP');             // ends the streams
+  await counted(0);
+  streams.push(...await opened(2));
+  process.kill(keeperOf(site.daemon), 'SIGKILL');
+  await counted(0);
+  await Promise.all(streams.map((stream) => stream.done));
+});
 
 test('the acknowledgement comes first and says what is agreed to', async () => {
   const stream = await listen({ toolsListChanged: true, promptsListChanged: false, resourceSubscriptions: ['doc://note', 'doc://text', 'doc://none'] });

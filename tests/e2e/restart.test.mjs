@@ -58,14 +58,30 @@ test('mcp-authd status shows the daemon, for people and as JSON', async () => {
   await callTool(site, token, 'echo', { text: 'counted' });
   const first = await until('idle workers', () => {
     const now = JSON.parse(status('--json'));
-    return now.workers.idle === 4 && now.requests > 0 && now;
+    return now.workers.idle === 4 && now.requests > 0 && now.streams === 0 && now;
   });
   assert.equal(first.pid, site.daemon.pid);
   assert.equal(first.state, 'ready');
   assert.equal(first.errors, 0);
   await callTool(site, token, 'echo', { text: 'counted' });
-  await until('it is counted', () => JSON.parse(status('--json')).requests === first.requests + 1);
+  const second = await until('it is counted', () => {
+    const now = JSON.parse(status('--json'));
+    return now.requests === first.requests + 1 && now;
+  });
+  const lookups = ({ hits, misses }) => hits + misses;
+  assert.equal(lookups(second.token_cache), lookups(first.token_cache) + 1);
+  // One that no worker knows, then again: the second call of the same worker is a hit.
+  const other = await site.cognito.accessToken();
+  for (let i = 0; i < 5; i++) await callTool(site, other, 'whoami');     // more than there are workers
+  const third = await until('they are counted', () => {
+    const now = JSON.parse(status('--json'));
+    return now.requests === second.requests + 5 && now;
+  });
+  assert.equal(lookups(third.token_cache), lookups(second.token_cache) + 5);
+  assert.ok(third.token_cache.misses > second.token_cache.misses, 'unknown at first');
+  assert.ok(third.token_cache.hits > second.token_cache.hits, 'and then known');
   assert.match(status(), /^mcp-authd \S+ is ready \(process \d+, started [\d :-]+\)\nworkers +4: 4 idle, 0 busy/);
+  assert.match(status(), new RegExp(`^tokens +${lookups(third.token_cache)} looked up: ${third.token_cache.hits} known`, 'm'));
 });
 
 test('mcp-authd try-client says what a login would', async () => {

@@ -34,6 +34,27 @@ sed -nE 's/^       ([A-Z_]+=.*)/\1/p' README.md >"$conf"
 grep -q COGNITO_DOMAIN "$conf" || say "README.md: the example configuration was not found"
 "$program" -t -c "$conf" >/dev/null 2>&1 || say "README.md: the example configuration is not accepted"
 
+# Every option and command that the program knows is in the manual page and in the completion, and in the README's list.
+options=$("$program" -h | grep -oE '^  -[a-z]|(\[|\| )-[a-zA-Z]\b' | tr -d ' [|' | sort -u)
+commands=$("$program" -h | sed -n '/Commands:/,$s/^  \([a-z][a-z-]*\).*/\1/p')
+if [ -z "$options" ] || [ -z "$commands" ]; then say "mcp-authd -h lists no options or no commands"; fi
+for option in $options; do
+	grep -qF "\\$option" man/mcp-authd.8 || say "man/mcp-authd.8 does not name $option"
+	grep -qwF -- "$option" conf/completion/mcp-authd || say "conf/completion/mcp-authd does not name $option"
+done
+for command in $commands; do
+	grep -qE "^\.BI? $command( |\$)" man/mcp-authd.8 || say "man/mcp-authd.8 does not describe $command"
+	grep -qF ".B mcp-authd $command" man/mcp-authd.8 || say "man/mcp-authd.8: $command is not in the synopsis"
+	grep -qF "    mcp-authd $command" README.md || say "README.md does not name mcp-authd $command"
+	completed=$(COMP_CWORD=1 bash -c '. conf/completion/mcp-authd; COMP_WORDS=(mcp-authd "$1"); _mcp_authd; echo "${COMPREPLY[*]}"' bash "$command")
+	[ "$completed" = "$command" ] || say "conf/completion/mcp-authd does not complete $command"
+	# What a command takes besides -c is in its usage.
+	for flag in $("$program" "$command" -? 2>&1 | grep -oE -- '--[a-z]+' | sort -u); do
+		completed=$(COMP_CWORD=2 bash -c '. conf/completion/mcp-authd; COMP_WORDS=(mcp-authd "$1" --); _mcp_authd; echo "${COMPREPLY[*]}"' bash "$command")
+		case " $completed " in *" $flag "*) ;; *) say "conf/completion/mcp-authd does not complete $command $flag" ;; esac
+	done
+done
+
 # A test that is named as `FILE` "NAME".
 pairs=$(grep -ohE '`(tests|infra)/[^` ]+` "[^"]+"' docs/*.md || true)
 while IFS= read -r pair; do

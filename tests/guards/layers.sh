@@ -62,7 +62,7 @@ only jansson nowhere
 only curl/ src/net/http.c
 only lmdb src/host/kv.c
 only jwt src/crypto/token.c
-only gnutls/ src/crypto/jwk.c src/crypto/jws.c
+only gnutls/ src/crypto/jwk.c src/crypto/jws.c src/crypto/certificate.c
 only pcre2 src/schema/pattern.c
 only nettle/ src/crypto/digest.c src/crypto/nettle_digest.h src/crypto/seal.c
 

@@ -46,17 +46,21 @@ export async function startDaemon({ dir, config, env = {}, activated = false }) 
   };
 }
 
-// The process ids of its workers: the children of the master, but for the keeper of idle streams.
-export function workersOf(daemon) {
-  return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((pid) => {
+// The process ids of the master's children, with their names.
+function childrenOf(daemon) {
+  return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
     try {
       const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
-      return new RegExp(`^PPid:\\s+${daemon.pid}$`, 'm').test(status) && !/^Name:\s+mcp-keeper$/m.test(status);
+      return new RegExp(`^PPid:\\s+${daemon.pid}$`, 'm').test(status) ? [{ pid: Number(pid), name: status.match(/^Name:\s+(.*)$/m)[1] }] : [];
     } catch {
-      return false;       // it ended while we looked
+      return [];          // it ended while we looked
     }
-  }).map(Number);
+  });
 }
+
+// The keeper of idle streams, and the workers.
+export const keeperOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-keeper').pid;
+export const workersOf = (daemon) => childrenOf(daemon).filter(({ name }) => name !== 'mcp-keeper').map(({ pid }) => pid);
 
 // What a log must not contain: reports of the sanitizers, and workers that ended or hung by a fault of their own.
 const TROUBLE = [

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { execFileSync } from 'node:child_process';
 
 // Everything is said here, so that the machine's openssl.cnf has no part in it.
-const conf = (names) => `[req]
+const conf = (san) => `[req]
 distinguished_name = name
 [name]
 [ca]
@@ -16,22 +16,26 @@ subjectKeyIdentifier = hash
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
-subjectAltName = ${['localhost', ...names].map((name) => `DNS:${name}`).join(', ')}, IP:127.0.0.1, IP:127.0.0.2, IP:::1
+subjectAltName = ${san}
 `;
 
 // Writes into `dir` and gives back the paths; the authority's private key is removed once it has signed.
-// `names`: what the server is called besides localhost.
-export function makeCertificates(dir, { names = [] } = {}) {
+// `names`: what the server is called besides localhost; `only`: what it is called instead. `days`: how long the server's
+// certificate is good; negative: since when it is not.
+export function makeCertificates(dir, { names = [], only, days = 2 } = {}) {
+  const called = (only ?? ['localhost', ...names]).map((name) => `DNS:${name}`);
+  if (!only) called.push('IP:127.0.0.1', 'IP:127.0.0.2', 'IP:::1');
+  fs.mkdirSync(dir, { recursive: true });
   const at = (name) => path.join(dir, name);
   const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 
-  fs.writeFileSync(at('tls.conf'), conf(names));
+  fs.writeFileSync(at('tls.conf'), conf(called.join(', ')));
   openssl('req', '-x509', '-config', at('tls.conf'), '-extensions', 'ca', '-days', '2', '-subj', '/CN=mcp-authd test CA',
     ...newKey, '-keyout', at('ca.key'), '-out', at('ca.pem'));
   openssl('req', '-new', '-config', at('tls.conf'), '-subj', '/CN=localhost',
     ...newKey, '-keyout', at('server.key'), '-out', at('server.csr'));
-  openssl('x509', '-req', '-in', at('server.csr'), '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-days', '2',
+  openssl('x509', '-req', '-in', at('server.csr'), '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-days', `${days}`,
     '-set_serial', '1', '-extfile', at('tls.conf'), '-extensions', 'server', '-out', at('server.pem'));
   fs.rmSync(at('ca.key'));
   return { ca: at('ca.pem'), cert: at('server.pem'), key: at('server.key') };

@@ -1,0 +1,114 @@
+/* Certificates of servers (RFC 5280), judged as a client that is not on this host would. */
+#include "crypto/crypto.h"
+
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+#define NAME_BYTES_MAX 256 /* RFC 1035 §2.3.4 */
+#define NAMES_MAX 1024     /* bytes of all that are told */
+
+struct chain {
+    gnutls_x509_crt_t *list;
+    unsigned count;
+    gnutls_x509_trust_list_t trusted;
+};
+
+static void chain_free(struct chain *c) {
+    for (unsigned i = 0; i < c->count; i++)
+        gnutls_x509_crt_deinit(c->list[i]);
+    gnutls_free(c->list);
+    if (c->trusted)
+        gnutls_x509_trust_list_deinit(c->trusted, 1);
+}
+
+static enum rc chain_load(struct chain *c, const char *pem, size_t len, const char *ca_file,
+                          struct err *e) {
+    const gnutls_datum_t data = {(unsigned char *)(uintptr_t)pem, (unsigned)len};
+
+    if (gnutls_x509_crt_list_import2(&c->list, &c->count, &data, GNUTLS_X509_FMT_PEM, 0) < 0)
+        return err_set(e, ERR_INVALID_REQUEST, "these are no certificates");
+    if (!c->count || c->count > CERTIFICATES_MOST)
+        return err_set(e, ERR_INVALID_REQUEST, "%u certificates; 1 to %d are a chain", c->count,
+                       CERTIFICATES_MOST);
+    if (gnutls_x509_trust_list_init(&c->trusted, 0) < 0)
+        return err_set(e, ERR_INTERNAL, "GnuTLS cannot be used");
+    /* None at all means that nothing is trusted, and that is what will be said. */
+    (void)gnutls_x509_trust_list_add_system_trust(c->trusted, 0, 0);
+    if (*ca_file)
+        (void)gnutls_x509_trust_list_add_trust_file(c->trusted, ca_file, NULL, GNUTLS_X509_FMT_PEM,
+                                                    0, 0);
+    return OK;
+}
+
+static unsigned faults_of(unsigned status) {
+    static const struct {
+        unsigned status, fault;
+    } table[] = {
+        {GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA |
+             GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE | GNUTLS_CERT_SIGNATURE_FAILURE,
+         CERTIFICATE_UNTRUSTED},
+        {GNUTLS_CERT_UNEXPECTED_OWNER, CERTIFICATE_OTHER_NAME},
+        {GNUTLS_CERT_EXPIRED, CERTIFICATE_EXPIRED},
+        {GNUTLS_CERT_NOT_ACTIVATED, CERTIFICATE_NOT_YET},
+        {GNUTLS_CERT_REVOKED | GNUTLS_CERT_INSECURE_ALGORITHM | GNUTLS_CERT_PURPOSE_MISMATCH,
+         CERTIFICATE_UNFIT},
+    };
+    unsigned faults = 0;
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (status & table[i].status)
+            faults |= table[i].fault;
+    /* GNUTLS_CERT_INVALID comes with a reason; without one we know, it still is invalid. */
+    return status && !faults ? CERTIFICATE_UNFIT : faults;
+}
+
+static unsigned verify(const struct chain *c, const char *host) {
+    gnutls_typed_vdata_st data[] = {
+        {GNUTLS_DT_DNS_HOSTNAME, (unsigned char *)(uintptr_t)host, 0},
+        {GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER, 0},
+    };
+    unsigned status = 0;
+
+    if (gnutls_x509_trust_list_verify_crt2(c->trusted, c->list, c->count, data, 2, 0, &status,
+                                           NULL) < 0)
+        return CERTIFICATE_UNFIT;
+    return faults_of(status);
+}
+
+static const char *names_of(struct arena *a, gnutls_x509_crt_t own) {
+    char name[NAME_BYTES_MAX];
+    struct buf b;
+
+    buf_init(&b, a, NAMES_MAX);
+    for (unsigned i = 0;; i++) {
+        size_t size = sizeof name - 1;
+        int type = gnutls_x509_crt_get_subject_alt_name(own, i, name, &size, NULL);
+
+        if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+            break;
+        if (type != GNUTLS_SAN_DNSNAME)
+            continue;
+        name[size < sizeof name ? size : sizeof name - 1] = 0;
+        buf_addf(&b, "%s%s", b.len ? " " : "", name);
+        if (b.overflow)
+            break;
+    }
+    return b.p;
+}
+
+enum rc certificate_check(struct arena *a, const char *pem, size_t len, const char *host,
+                          const char *ca_file, struct certificate *out, struct err *e) {
+    struct chain c = {0};
+    enum rc rc = chain_load(&c, pem, len, ca_file, e);
+
+    if (!rc) {
+        out->faults = verify(&c, host);
+        out->until_s = gnutls_x509_crt_get_expiration_time(c.list[0]);
+        out->names = names_of(a, c.list[0]);
+    }
+    chain_free(&c);
+    return rc;
+}

@@ -1,0 +1,216 @@
+/* The public addresses as a client meets them: over the network, through the web server. What must
+ * come is made here by the same code that serves it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/url.h"
+#include "crypto/crypto.h"
+#include "doctor/doctor.h"
+#include "mcp/guard.h"
+#include "oauth/oauth.h"
+
+#define TIMEOUT_MS 5000
+#define REPLY_MAX 65536
+#define SHOWN_BYTES 40           /* of a document, where it differs */
+#define TOKEN "mcp-authd-doctor" /* no JWT: is refused before any key is looked for */
+#define SITE_ADVICE "enable mcp-authd in the web server (docs/apache.md, docs/lighttpd.md)"
+
+/* Statuses by which a web server says what is wrong between it and the service. */
+static void say_status(struct doctor *d, const char *what, const char *url,
+                       const struct http_reply *rp) {
+    const char *to = http_reply_header(rp, "Location"), *advice;
+
+    if (rp->status >= 300 && rp->status < 400)
+        advice = "let the web server answer at this very address, or put the one it leads to into "
+                 "MCP_SERVER_URI or AUTH_PROXY_URI: clients compare addresses byte for byte";
+    else if (rp->status == 404)
+        advice = SITE_ADVICE "; its patterns must match the paths of the configuration";
+    else if (rp->status == 502 || rp->status == 503 || rp->status == 504)
+        advice = "start the service (systemctl start mcp-authd), and see what doctor says of the "
+                 "socket; the web server's error log has the reason";
+    else if (rp->status == 401 || rp->status == 403)
+        advice = "take away what stands before this address in the web server, such as a password";
+    else
+        advice = "look into the web server's error log";
+    doctor_say(d, VERDICT_FAIL, what, advice, "%s: HTTP %ld%s%.200s", url, rp->status,
+               to ? ", to " : "", to ? to : "");
+}
+
+static bool ask(struct doctor *d, const char *what, const struct http_request *rq,
+                struct http_reply *rp) {
+    struct err e;
+
+    if (!http_fetch(d->public, d->arena, rq, rp, &e))
+        return true;
+    doctor_say(d, VERDICT_FAIL, what, DOCTOR_REACH_ADVICE, "%s: %s", rq->url,
+               *e.detail ? e.detail : e.text);
+    return false;
+}
+
+/* ---- the documents ---- */
+
+static void say_difference(struct doctor *d, const char *what, const char *url,
+                           const struct reply *ours, const struct http_reply *theirs) {
+    size_t at = 0, from;
+
+    while (at < ours->body_len && at < theirs->body_len && ours->body[at] == theirs->body[at])
+        at++;
+    from = at < SHOWN_BYTES / 2 ? 0 : at - SHOWN_BYTES / 2;
+    doctor_say(d, VERDICT_FAIL, what,
+               "reload the service (systemctl reload mcp-authd); if it stays so, another program "
+               "or another host answers at this address",
+               "%s: not what this configuration makes, from byte %zu on: %.*s instead of %.*s", url,
+               at, SHOWN_BYTES, theirs->body + from, SHOWN_BYTES, ours->body + from);
+}
+
+/* RFC 6797 §6.1. Only over https does it mean anything (§7.2). */
+static void check_hsts(struct doctor *d, const char *url, const struct http_reply *rp) {
+    const char *value = http_reply_header(rp, "Strict-Transport-Security");
+    const char *age = value ? strcasestr(value, "max-age=") : NULL;
+
+    if (strncmp(url, "https:", 6) != 0)
+        return;
+    age = age ? age + strlen("max-age=") : "";
+    if (!strtoul(age + (*age == '"'), NULL, 10)) /* 0 ends what was said before */
+        doctor_say(d, VERDICT_WARN, "HSTS",
+                   "add the header, as the TLS examples in /usr/share/doc/mcp-authd/examples do",
+                   "%s without Strict-Transport-Security: a browser may be led to plain http", url);
+    else
+        doctor_say(d, VERDICT_OK, "HSTS", "", "%s", value);
+}
+
+static void check_document(struct doctor *d, const char *what, const char *url, handler_fn *handler,
+                           bool first_of_origin) {
+    const struct http_request rq = {
+        .method = "GET", .url = url, .max_reply_bytes = REPLY_MAX, .timeout_ms = TIMEOUT_MS};
+    const struct request local = {.arena = d->arena, .params = (char *const[]){NULL}};
+    struct context cx = {.config = d->config};
+    struct http_reply theirs;
+    struct reply ours;
+    struct err e;
+
+    reply_init(&ours, d->arena);
+    if (handler(&cx, &local, &ours, &e) || !ask(d, what, &rq, &theirs))
+        return;
+    if (theirs.status != ours.status)
+        say_status(d, what, url, &theirs);
+    else if (theirs.body_len != ours.body_len || memcmp(theirs.body, ours.body, ours.body_len) != 0)
+        say_difference(d, what, url, &ours, &theirs);
+    else
+        doctor_say(d, VERDICT_OK, what, "", "%s: byte for byte", url);
+    if (first_of_origin)
+        check_hsts(d, url, &theirs);
+}
+
+/* RFC 8414 §3.1: the well-known part goes between host and path. */
+static const char *server_metadata_url(struct doctor *d) {
+    const char *issuer = d->config->auth_proxy_uri;
+
+    return arena_printf(d->arena, "%.*s/.well-known/oauth-authorization-server%s",
+                        (int)(strlen(issuer) - strlen(d->config->auth_path)), issuer,
+                        d->config->auth_path);
+}
+
+/* ---- Authorization ---- */
+
+/* The challenge that the endpoint gives to a request with this Authorization header, or without. */
+static const char *challenge_of(struct doctor *d, const char *authorization) {
+    char *const params[] = {
+        authorization ? arena_printf(d->arena, "HTTP_AUTHORIZATION=%s", authorization) : NULL,
+        NULL};
+    const struct request rq = {.arena = d->arena, .params = params};
+    struct context cx = {.config = d->config, .tokens = token_cache_new(1)};
+    const struct token_claims *claims;
+    struct reply rp;
+    struct err e;
+
+    reply_init(&rp, d->arena);
+    if (!mcp_guard(&cx, &rq, &rp, &claims, &e))
+        rp.header_count = 0; /* cannot be: TOKEN is none */
+    token_cache_free(cx.tokens);
+    return rp.header_count ? rp.headers[0].value : "";
+}
+
+static void say_challenge(struct doctor *d, const char *url, const char *challenge) {
+    static const char what[] = "Authorization";
+
+    if (!strcmp(challenge, challenge_of(d, "Bearer " TOKEN)))
+        doctor_say(d, VERDICT_OK, what, "", "%s: reaches the service", url);
+    else if (!strcmp(challenge, challenge_of(d, NULL)))
+        doctor_say(
+            d, VERDICT_FAIL, what,
+            "Apache: CGIPassAuth On for this address, as in conf-available/mcp-authd.conf; "
+            "otherwise look for what takes the header away (a proxy in front, RequestHeader)",
+            "%s: the header does not reach the service", url);
+    else if (strstr(challenge, "resource_metadata="))
+        doctor_say(d, VERDICT_FAIL, what,
+                   "reload the service (systemctl reload mcp-authd); if it stays so, another host "
+                   "answers at this address",
+                   "%s: answered by another configuration: %.200s", url, challenge);
+    else
+        doctor_say(d, VERDICT_FAIL, what,
+                   "take away the web server's own login for this address (Require, AuthType)",
+                   "%s: the web server asks for a login itself: %.200s", url, challenge);
+}
+
+static void check_authorization(struct doctor *d) {
+    static const char *const headers[] = {"Authorization: Bearer " TOKEN,
+                                          "Content-Type: application/json",
+                                          "Accept: application/json, text/event-stream", NULL};
+    const struct http_request rq = {.method = "POST",
+                                    .url = d->config->mcp_server_uri,
+                                    .headers = headers,
+                                    .body = "{}",
+                                    .body_len = 2,
+                                    .max_reply_bytes = REPLY_MAX,
+                                    .timeout_ms = TIMEOUT_MS,
+                                    .http1_only = true};
+    const char *challenge;
+    struct http_reply rp;
+
+    if (!ask(d, "Authorization", &rq, &rp))
+        return;
+    challenge = http_reply_header(&rp, "WWW-Authenticate");
+    if (rp.status == 401 && challenge)
+        say_challenge(d, rq.url, challenge);
+    else
+        say_status(d, "Authorization", rq.url, &rp);
+}
+
+/* ---- */
+
+static const char *issuer_origin(struct doctor *d) {
+    struct url u;
+    struct err e;
+
+    return url_parse(d->arena, d->config->auth_proxy_uri, &u, &e) ? "" : url_origin(d->arena, &u);
+}
+
+static void check_addresses(struct doctor *d) {
+    const struct config *c = d->config;
+    const char *issuer = issuer_origin(d);
+    bool mcp = check_certificate(d, c->mcp_origin);
+    bool same = !strcmp(issuer, c->mcp_origin), auth = same ? mcp : check_certificate(d, issuer);
+
+    /* Behind a certificate that no client takes, nothing is worth a look. */
+    if (mcp && c->endpoints & GROUP_METADATA)
+        check_document(d, "resource metadata", c->prm_uri, oauth_protected_resource, true);
+    if (auth && c->endpoints & GROUP_METADATA)
+        check_document(d, "server metadata", server_metadata_url(d), oauth_authorization_server,
+                       !same);
+    if (mcp && c->endpoints & GROUP_MCP)
+        check_authorization(d);
+}
+
+void check_public(struct doctor *d) {
+    /* An authority of the intranet's own signs the clients' hosts, and this one. */
+    const struct http_options options = {0, "", d->config->client_metadata_ca_file, ""};
+    struct err e;
+
+    if (!(d->config->endpoints & (GROUP_METADATA | GROUP_MCP)))
+        return;
+    if (http_client_new(&options, &d->public, &e))
+        return; /* check_config has said that the file cannot be read */
+    check_addresses(d);
+    http_client_free(d->public);
+}

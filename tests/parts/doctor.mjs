@@ -1,0 +1,49 @@
+// `mcp-authd doctor`, run with --json and without, which must agree.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { BINARY, writeConfig } from './daemon.mjs';
+import { start } from './process.mjs';
+
+let runs = 0;
+// With the site's configuration and more; gives back the exit status and the findings by name. `secret` must not be said.
+export async function runDoctor(site, { config = {}, env = {}, secret } = {}) {
+  const file = path.join(site.dir, `doctor-${runs += 1}.conf`);
+  writeConfig(file, { ...site.keys, ...config });
+  const run = async (...flags) => {
+    const child = start(BINARY, ['doctor', '-c', file, ...flags], { env: { PATH: process.env.PATH, HOME: '/nonexistent', ...env } });
+    const { code } = await child.ended;
+    await child.stop();
+    return { code, output: child.output };
+  };
+  const plain = await run();
+  const json = await run('--json');
+  const report = JSON.parse(json.output);
+  assert.equal(plain.code, json.code);
+  assert.equal(['ok', 'warn', 'fail'].indexOf(report.status), json.code, json.output);
+  assert.deepEqual(plain.output.trim().split('\n').map((line) => line.split(/ {2,}/).slice(0, 2)),
+    report.checks.map(({ status, check }) => [status, check]));
+  for (const { status, text, advice } of report.checks) {
+    assert.ok(text.length > 0);
+    if (status === 'ok') assert.equal(advice, undefined);
+  }
+  if (secret) assert.ok(!json.output.includes(secret));
+  const of = (check) => report.checks.find((each) => each.check === check);
+  return { code: json.code, checks: report.checks, of, output: json.output };
+}
+
+export function assertFails(report, check, text, advice) {
+  assert.equal(report.code, 2, report.output);
+  assert.equal(report.of(check)?.status, 'fail', report.output);
+  assert.match(report.of(check).text, text);
+  assert.match(report.of(check).advice, advice);
+}
+
+// As on a server: the socket belongs to the web server's group, whichever of the two runs.
+export function letWebServerIn({ dir, keys }) {
+  if (process.getuid() !== 0) return;
+  fs.chmodSync(dir, 0o711);
+  execFileSync('chgrp', ['www-data', keys.LISTEN]);
+}
