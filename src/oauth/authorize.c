@@ -2,6 +2,7 @@
  * good, an error is a page here, never a redirect (OAuth 2.1 §4.1.2.1). */
 #include <string.h>
 
+#include "base/metrics.h"
 #include "crypto/crypto.h"
 #include "oauth/oauth.h"
 #include "store/store.h"
@@ -106,6 +107,16 @@ static const char *redirect_error(enum rc code) {
     }
 }
 
+/* The client learns by a redirect that it gets nothing. */
+static void refuse(struct context *cx, const struct request *rq, struct reply *rp,
+                   const struct login *login, enum rc counted_as, const char *error,
+                   const char *text) {
+    rp->audit.outcome = "refused";
+    rp->audit.reason = arena_strdup(rq->arena, text);
+    metrics_count(METRIC_DENIALS, counted_as);
+    reply_redirect(rp, login_error_uri(cx, rq->arena, login, error, text));
+}
+
 static enum rc approve(struct context *cx, const struct request *rq, struct reply *rp,
                        const char *browser, struct login *login, struct err *e);
 
@@ -121,10 +132,7 @@ enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct
     if (read_client(cx, rq, &form, &login, e))
         return e->code;
     if (read_rest(cx, rq, &form, &login, e)) {
-        rp->audit.outcome = "refused";
-        rp->audit.reason = arena_strdup(rq->arena, e->text);
-        reply_redirect(rp,
-                       login_error_uri(cx, rq->arena, &login, redirect_error(e->code), e->text));
+        refuse(cx, rq, rp, &login, e->code, redirect_error(e->code), e->text);
         return OK;
     }
     rp->audit.outcome = "asked";
@@ -133,10 +141,8 @@ enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct
         consent_is_remembered(cx, rq, browser, &login))
         return approve(cx, rq, rp, browser, &login, e);
     if (!strcmp(login.prompt, "none")) { /* OpenID Connect Core §3.1.2.6 */
-        rp->audit.outcome = "refused";
-        rp->audit.reason = "the user must be asked, and prompt=none forbids it";
-        reply_redirect(
-            rp, login_error_uri(cx, rq->arena, &login, "consent_required", rp->audit.reason));
+        refuse(cx, rq, rp, &login, ERR_ACCESS_DENIED, "consent_required",
+               "the user must be asked, and prompt=none forbids it");
         return OK;
     }
     page_consent(cx, rq, rp, &login, login_seal(cx, rq->arena, "consent", browser, &login));
@@ -210,6 +216,7 @@ enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struc
         return err_set(e, ERR_INVALID_REQUEST, "decision must be approve or deny");
     consent_forget(cx, rq, rp, browser, &login);
     rp->audit.outcome = "denied";
+    metrics_count(METRIC_DENIALS, ERR_ACCESS_DENIED);
     page_continue(cx, rq, rp,
                   login_error_uri(cx, rq->arena, &login, "access_denied", "the user said no"));
     return OK;
