@@ -38,7 +38,7 @@ POOL    := $(filter $(BUILD)/obj/base/% $(BUILD)/obj/crypto/% $(BUILD)/obj/web/%
 all: $(BUILD)/mcp-authd  ## build the program (build/mcp-authd)
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-11s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-13s %s\n", $$1, $$2}'
 
 deps:  ## install the Debian packages that the build needs
 	@scripts/deps build
@@ -71,7 +71,7 @@ test:  ## install what the tests need, and run every test, twice: plain and unde
 	$(MAKE) asan
 	$(MAKE) infra
 
-check: guards unit replay pool-test e2e conformance  ## run every test once
+check: guards unit replay pool-test e2e e2e-policies conformance  ## run every test once
 
 asan:  ## the whole suite under AddressSanitizer and UBSan
 	@scripts/deps test
@@ -145,6 +145,10 @@ e2e: e2e-lighttpd e2e-apache  ## logins and calls by the official clients, throu
 e2e-lighttpd e2e-apache: $(BUILD)/mcp-authd $(BUILD)/activate $(BUILD)/schema_check
 	WEB_SERVER=$(@:e2e-%=%) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) ACTIVATE=$(abspath $(BUILD)/activate) \
 	  tests/node --test tests/e2e/*.test.mjs
+
+# The same files again, as four services with the permissions that infra/ gives them.
+e2e-policies: $(BUILD)/mcp-authd  ## the end-to-end tests with the AWS policies enforced, a service and a role per group of endpoints
+	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/policies/run.mjs
 
 conformance: $(BUILD)/mcp-authd  ## the official conformance suite, both requirement sets
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/conformance/run.mjs
@@ -224,6 +228,6 @@ deb-test:  ## build, install, use, upgrade and purge the package in minimal Debi
 clean:  ## remove what was built
 	rm -rf build
 
-.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e e2e-lighttpd e2e-apache conformance warnings infra bench bench-tools bench-login bench-streams man install-files install deb deb-test clean
+.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e e2e-lighttpd e2e-apache e2e-policies conformance warnings infra bench bench-tools bench-login bench-streams man install-files install deb deb-test clean
 .SECONDARY:
 -include $(OBJS:.o=.d) $(UNITS:=.d)

@@ -239,9 +239,13 @@ static enum meaning send_signed(struct call *c, const struct aws_credentials *cr
         .timeout_ms = (long)(left_ms < DYNAMODB_TRY_MS ? left_ms : DYNAMODB_TRY_MS),
     };
     struct http_reply reply;
+    enum rc failed;
     struct err e;
 
-    if (http_fetch(d->http, c->a, &rq, &reply, &e)) {
+    failed = http_fetch(d->http, c->a, &rq, &reply, &e);
+    if (reply.times_sent > 1)
+        metrics_add(METRIC_RETRIES, UPSTREAM_DYNAMODB, 0, reply.times_sent - 1);
+    if (failed) {
         r->fault = "NoAnswer";
         r->message = arena_strdup(c->a, *e.detail ? e.detail : e.text);
         return UNKNOWN;

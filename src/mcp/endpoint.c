@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "mcp/call.h"
 #include "mcp/cancel.h"
 #include "mcp/guard.h"
@@ -41,6 +42,7 @@ static void send_one_event(struct mcp_call *c, struct text answer) {
 }
 
 static void log_refusal(const struct mcp_call *c, const struct err *e) {
+    metrics_count(METRIC_DENIALS, e->code);
     log_info("rpc_error", kv("request", c->rq->id), kv("sub", c->claims->sub),
              kv("method", c->msg.method ? c->msg.method : ""), kv("text", e->text));
 }

@@ -261,6 +261,12 @@ static enum metric_outcome outcome_of(CURLcode code, long status) {
                            : OUTCOME_OK;
 }
 
+static void count(enum metric_upstream upstream, enum metric_outcome outcome, unsigned times_sent) {
+    metrics_count2(METRIC_UPSTREAM_CALLS, upstream, outcome);
+    if (times_sent > 1)
+        metrics_add(METRIC_RETRIES, upstream, 0, times_sent - 1);
+}
+
 enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
                    struct http_reply *out, struct err *e) {
     struct receiving r;
@@ -269,6 +275,7 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     char error_text[CURL_ERROR_SIZE] = "", *type = NULL;
     CURLcode code;
 
+    out->times_sent = 0;
     if (c->guarded && *c->proxy && names_closed_address(c, rq->url))
         return err_set(e, ERR_ACCESS_DENIED, "the host has no public address");
     buf_init(&r.body, a, rq->max_reply_bytes);
@@ -284,15 +291,15 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
         c->connections += (unsigned long)opened;
     out->status = 0;
     curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &out->status);
+    out->times_sent = r.times_sent;
     if (rq->counted_as)
-        metrics_count2(METRIC_UPSTREAM_CALLS, rq->counted_as - 1, outcome_of(code, out->status));
+        count(rq->counted_as - 1, outcome_of(code, out->status), r.times_sent);
     if (code)
         return explain(c, code, &r, error_text, e);
     curl_easy_getinfo(c->curl, CURLINFO_CONTENT_TYPE, &type);
     out->content_type = arena_strdup(a, type ? type : "");
     out->body = r.body.p;
     out->body_len = r.body.len;
-    out->times_sent = r.times_sent;
     split_headers(a, &r.head, out);
     return OK;
 }

@@ -54,8 +54,9 @@ struct http_reply {
     size_t body_len;
     const struct http_reply_field *fields; /* the headers, in their order; see http_reply_header */
     size_t field_count;
-    /* More than 1: a kept connection broke before an answer came, and curl sent the request again
-     * over a new one by itself. The first one may have been carried out too. */
+    /* Set also when http_fetch fails. More than 1: a kept connection broke before an answer came,
+     * and curl sent the request again over a new one by itself. The first one may have been
+     * carried out too. */
     unsigned times_sent;
 };
 /* The value of the first header of that name in any letter case; NULL if there is none. */

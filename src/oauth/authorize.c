@@ -2,6 +2,7 @@
  * good, an error is a page here, never a redirect (OAuth 2.1 §4.1.2.1). */
 #include <string.h>
 
+#include "base/metrics.h"
 #include "crypto/crypto.h"
 #include "oauth/oauth.h"
 #include "store/store.h"
@@ -123,6 +124,7 @@ static enum rc answer_error(struct context *cx, const struct request *rq, struct
 
     rp->audit.outcome = "refused";
     rp->audit.reason = arena_strdup(rq->arena, e->text);
+    metrics_count(METRIC_DENIALS, e->code);
     if (may_be_sent_unasked(cx, rq->arena, login))
         reply_redirect(rp, uri);
     else
@@ -152,7 +154,7 @@ enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct
         consent_is_remembered(cx, rq, browser, &login))
         return approve(cx, rq, rp, browser, &login, e);
     if (!strcmp(login.prompt, "none")) { /* OpenID Connect Core §3.1.2.6 */
-        (void)err_set(e, ERR_INVALID_REQUEST, "the user must be asked, and prompt=none forbids it");
+        (void)err_set(e, ERR_ACCESS_DENIED, "the user must be asked, and prompt=none forbids it");
         return answer_error(cx, rq, rp, &login, "consent_required", e);
     }
     page_consent(cx, rq, rp, &login, login_seal(cx, rq->arena, "consent", browser, &login));
@@ -226,6 +228,7 @@ enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struc
         return err_set(e, ERR_INVALID_REQUEST, "decision must be approve or deny");
     consent_forget(cx, rq, rp, browser, &login);
     rp->audit.outcome = "denied";
+    metrics_count(METRIC_DENIALS, ERR_ACCESS_DENIED);
     page_continue(cx, rq, rp,
                   login_error_uri(cx, rq->arena, &login, "access_denied", "the user said no"));
     return OK;

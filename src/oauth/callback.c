@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "oauth/code.h"
 #include "oauth/oauth.h"
 #include "store/store.h"
@@ -16,6 +17,7 @@ static void answer_error(struct context *cx, const struct request *rq, struct re
 
     rp->audit.outcome = denied ? "denied" : "failed";
     rp->audit.reason = "the identity provider reported an error";
+    metrics_count(METRIC_DENIALS, denied ? ERR_ACCESS_DENIED : ERR_UPSTREAM);
     log_warn("login_failed_at_cognito", kv("request", rq->id), kv("client_id", login->client_id),
              kv("error", upstream));
     reply_redirect(rp, login_error_uri(cx, rq->arena, login,

@@ -105,5 +105,5 @@ test('a file with a mistake is reported by -t, and on HUP the old one stays in f
   await assertTokenRefused(held);
   await deny();
   await callTool(site, held, 'whoami');
-  assert.ok(fs.existsSync(path.join(site.dir, 'state/limits')));
+  assert.ok(fs.existsSync(path.join(site.stateOf('token'), 'limits')));
 });

@@ -134,6 +134,7 @@ test('a token request whose delete gets no answer after Cognito said yes is answ
 
 test('a clock that is wrong is corrected by the date of the answer', async () => {
   const fresh = await startDynamoSite({ dynamodb, config: { WORKERS_MIN: '1', WORKERS_MAX: '1' } });
+  const refused = Array(fresh.daemon.pids ? 2 : 1).fill('InvalidSignatureException');       // one for each process that calls
   try {
     for (const offset of [20 * 60000, -40 * 60000, 0]) {
       fresh.proxy.setClock(offset);
@@ -141,7 +142,7 @@ test('a clock that is wrong is corrected by the date of the answer', async () =>
       await tokens(fresh);
       await tokens(fresh);
       const types = fresh.proxy.calls.slice(from).map((call) => call.type);
-      assert.deepEqual(types.filter(Boolean), ['InvalidSignatureException'], 'one call of two logins was refused');
+      assert.deepEqual(types.filter(Boolean), refused, 'one call of two logins was refused');
     }
     assert.match(fresh.daemon.log, /event=clock_differs_from_aws seconds=1(199|200|201) /);
   } finally {

@@ -123,7 +123,7 @@ test('what is kept is for the service alone, and not for long', async () => {
   const session = await newSession();
   const [{ id }] = parse((await call(session)).text);
   await resume(session, id);
-  const dir = path.join(site.keys.STATE_DIR, 'streams');
+  const dir = path.join(site.stateOf('mcp'), 'streams');
   assert.equal(fs.statSync(dir).mode & 0o777, 0o700);
   const files = fs.readdirSync(dir).map((name) => path.join(dir, name));
   for (const file of files) {

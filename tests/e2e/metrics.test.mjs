@@ -7,9 +7,13 @@ import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { once } from 'node:events';
+import { Browser } from '../parts/browser.mjs';
 import { workersOf } from '../parts/daemon.mjs';
+import { startDynamoDb } from '../parts/dynamodb.mjs';
+import { startDynamoSite } from '../parts/dynamodb-site.mjs';
 import { emfProblems, readEmf } from '../parts/emf.mjs';
 import { callTool, modern } from '../parts/mcp.mjs';
+import { authorize, authorizeUrl, login, pkce, REDIRECT, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
 import { freePort, readBody, ROOT, until } from '../parts/util.mjs';
 
@@ -91,6 +95,76 @@ test('each request is counted at its endpoint, with its status and its time', as
   const handler = grown('mcp_authd_handler_duration_seconds_sum{endpoint="mcp"}');
   const request = grown('mcp_authd_request_duration_seconds_sum{endpoint="mcp"}');
   assert.ok(handler > 0 && request > handler && request < 10, `${handler} ${request}`);
+});
+
+test('whatever is not granted is counted by its reason, also when a redirect or a JSON-RPC error says so', async () => {
+  const denials = async () => {
+    const all = [...await figures()].map(([name, value]) => [/^mcp_authd_denials_total\{reason="(\w+)"\}$/.exec(name)?.[1], value]);
+    return Object.fromEntries(all.filter(([reason]) => reason));
+  };
+  const adds = async (expected, act) => {
+    const earlier = await denials();
+    await act();
+    const now = await denials();
+    const grown = Object.keys(now).filter((reason) => now[reason] !== earlier[reason]).map((reason) => [reason, now[reason] - earlier[reason]]);
+    assert.deepEqual(Object.fromEntries(grown), expected);
+  };
+  const redirected = async (changes, error) => assert.equal((await authorize(site, changes)).query.get('error'), error);
+
+  await adds({ unsupported_response_type: 1 }, () => redirected({ response_type: 'token' }, 'unsupported_response_type'));
+  await adds({ invalid_scope: 1 }, () => redirected({ scope: 'everything' }, 'invalid_scope'));
+  await adds({ invalid_target: 1 }, () => redirected({ resource: 'https://elsewhere.example/mcp' }, 'invalid_target'));
+  await adds({ invalid_request: 1 }, () => redirected({ code_challenge_method: 'plain' }, 'invalid_request'));
+  await adds({ access_denied: 1 }, () => redirected({ prompt: 'none' }, 'consent_required'));
+  await adds({ access_denied: 1 }, async () =>       // the user says no
+    assert.equal((await login(site, { browser: new Browser({ decision: 'deny' }) })).query.get('error'), 'access_denied'));
+  for (const [error, reason] of [['access_denied', 'access_denied'], ['server_error', 'upstream']])
+    await adds({ [reason]: 1 }, async () => {         // and at Cognito
+      const browser = new Browser();
+      const upstream = (url) => url.startsWith(site.cognito.origin);
+      const consent = await browser.open(authorizeUrl(site, { code_challenge: pkce().challenge }));
+      const next = await browser.submit(consent, { decision: 'approve' });
+      const { url } = await browser.open(/url=([^"]+)"/.exec(next.text)[1].replaceAll('&amp;', '&'), { stop: upstream });
+      const back = new URL('/callback', site.issuer);
+      back.search = new URLSearchParams({ state: new URL(url).searchParams.get('state'), error });
+      assert.ok((await browser.open(back.href, { stop: (at) => at.startsWith(REDIRECT) })).stopped);
+    });
+  await adds({ rpc_method_not_found: 1 }, () => modern(site, token, 'no/such'));
+  await adds({ rpc_parse: 1 }, () => fetch(site.mcpUrl, { method: 'POST', body: '{', headers: { authorization: `Bearer ${token}`,
+    'content-type': 'application/json', accept: 'application/json, text/event-stream' } }).then((answer) => answer.text()));
+  await adds({}, async () => { await tokens(site); await callTool(site, token, 'whoami'); });
+});
+
+test('what DynamoDB says a login cost, and a call that is made again, in both forms', async () => {
+  const file = path.join(path.dirname(emfFile), 'dynamodb.log');
+  const listen = await freePort();
+  const dynamodb = await startDynamoDb();
+  let calls;
+  try {
+    await dynamodb.createTable();
+    const other = await startDynamoSite({ dynamodb, config: { METRICS_EMF: 'yes', METRICS_EMF_FILE: file, METRICS_LISTEN: `127.0.0.1:${listen}` } });
+    try {
+      other.proxy.failNext('throttled');
+      await tokens(other);
+      await tokens(other);
+      calls = other.proxy.calls;
+      const now = samples((await scrape({ host: '127.0.0.1', port: listen })).text);
+      assert.equal(now.get('mcp_authd_dynamodb_read_units_total'), 2);
+      assert.equal(now.get('mcp_authd_dynamodb_write_units_total'), 6);
+      assert.equal(now.get('mcp_authd_upstream_retries_total{upstream="dynamodb"}'), 1);
+    } finally {
+      await other.close();
+    }
+  } finally {
+    await dynamodb.close();
+  }
+  const units = (reads) => calls.filter(({ action }) => (action === 'GetItem') === reads).reduce((sum, call) => sum + (call.units ?? 0), 0);
+  const lines = fs.readFileSync(file, 'utf8').trimEnd().split('\n');
+  for (const line of lines) assert.deepEqual(emfProblems(line), [], line);
+  const sum = (name) => readEmf(lines.join('\n')).filter((m) => m.name === name).flatMap((m) => m.values).reduce((a, b) => a + b, 0);
+  assert.deepEqual([sum('ConsumedReadCapacityUnits'), sum('ConsumedWriteCapacityUnits')], [units(true), units(false)]);
+  assert.deepEqual([units(true), units(false)], [2, 6]);
+  assert.equal(sum('Retries'), 1);
 });
 
 test('a failure on our side is an error and a 5xx, in both forms', async () => {

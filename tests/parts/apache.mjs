@@ -53,10 +53,11 @@ ${conf ?? `Include "${CONF}"`}
 
 function letIn({ dir, socket }) {
   fs.chmodSync(dir, 0o711);
-  if (socket.startsWith('/')) execFileSync('chgrp', ['www-data', socket]);
+  const paths = [socket].flat().filter((each) => each.startsWith('/'));
+  if (paths.length > 0) execFileSync('chgrp', ['www-data', ...paths]);
 }
 
-// `conf` is text that takes the place of the usual file; `modules` are more that it needs.
+// `conf` is text that takes the place of the usual file; `modules` are more that it needs; `socket` may be several then.
 export async function startApache({ dir, port, socket, ipv6 = false, conf, modules }) {
   if (!fs.existsSync(BINARY)) throw new Error('Apache is not installed (Debian package apache2)');
   const config = path.join(dir, 'apache.conf');

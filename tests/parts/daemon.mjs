@@ -23,14 +23,15 @@ export function writeConfig(file, keys) {
 const ACTIVATE = process.env.ACTIVATE ?? path.join(ROOT, 'build/activate');
 
 // `activated`: the listening socket comes from a launcher, as from systemd, and stays over a restart (launcher: HUP to
-// restart; the daemon's own signals go to daemonPid()).
-export async function startDaemon({ dir, config, env = {}, activated = false }) {
+// restart; the daemon's own signals go to daemonPid()). `follow`: gets what is printed, from the start.
+export async function startDaemon({ dir, config, env = {}, activated = false, follow }) {
   if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} does not exist: run make first`);
   const file = path.join(dir, 'mcp-authd.conf');
   writeConfig(file, config);
   const command = [BINARY, '-c', file];
   if (activated) command.unshift(ACTIVATE, config.LISTEN);
   const child = start(command[0], command.slice(1), { env: { ...plainEnvironment(), ...env } });
+  if (follow) child.follow(follow);
   await child.ready('listening', () => accepts({ path: env.LISTEN ?? config.LISTEN }));
   return {
     configFile: file,
@@ -46,12 +47,13 @@ export async function startDaemon({ dir, config, env = {}, activated = false }) 
   };
 }
 
-// The process ids of the master's children, with their names.
+// The process ids of the master's children (of all masters, if they are several), with their names.
 function childrenOf(daemon) {
+  const masters = daemon.pids ?? [daemon.pid];
   return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
     try {
       const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
-      return new RegExp(`^PPid:\\s+${daemon.pid}$`, 'm').test(status) ? [{ pid: Number(pid), name: status.match(/^Name:\s+(.*)$/m)[1] }] : [];
+      return masters.includes(Number(/^PPid:\s+(\d+)$/m.exec(status)[1])) ? [{ pid: Number(pid), name: status.match(/^Name:\s+(.*)$/m)[1] }] : [];
     } catch {
       return [];          // it ended while we looked
     }

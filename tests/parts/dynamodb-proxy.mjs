@@ -46,6 +46,13 @@ function randomFrom(seed) {
   };
 }
 
+// The environment of a daemon that calls DynamoDB there with this key.
+export function environmentOf({ endpoint, region }, key) {
+  return { AWS_ENDPOINT_URL_DYNAMODB: endpoint, AWS_REGION: region, AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null', ...(key && { AWS_ACCESS_KEY_ID: key.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: key.secretAccessKey, ...(key.sessionToken && { AWS_SESSION_TOKEN: key.sessionToken }) }) };
+}
+
 // Options:
 //   dynamodb  what startDynamoDb gave
 //   keys      the access keys that exist: { accessKeyId, secretAccessKey, sessionToken, actions, allows }; without actions, and
@@ -53,7 +60,7 @@ function randomFrom(seed) {
 //   region    the one it answers for
 //   path      the path of the endpoint
 export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-east-1', path = '/' }) {
-  const calls = [];           // { action, accessKeyId, sessionToken, type, units, fault }
+  const calls = [];           // { action, table, index, accessKeyId, sessionToken, type, units, fault }
   const queue = [];           // the faults of the next calls
   let random, rate = 0, kinds = [];
   let offsetMs = 0, connections = 0, down = false;
@@ -84,6 +91,7 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
     if (identity.type) return refuse(identity.type, identity.message);
     const { TableName: table, IndexName: index } = JSON.parse(body);
     const { key } = identity;
+    Object.assign(call, { table, index });
     if ((key.actions && !key.actions.includes(action)) || (key.allows && !key.allows(action, table, index))) {
       return refuse('com.amazon.coral.service#AccessDeniedException', `User: arn:aws:iam::123456789012:user/${
         identity.key.accessKeyId} is not authorized to perform: dynamodb:${action} on resource: arn:aws:dynamodb:${region}:123456789012:table/x`);
@@ -132,9 +140,7 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
     endpoint, region, calls,
     get connections() { return connections; },
     // The environment of a daemon that uses this and one of the keys.
-    env: (key = keys[0]) => ({ AWS_ENDPOINT_URL_DYNAMODB: endpoint, AWS_REGION: region, AWS_EC2_METADATA_DISABLED: 'true',
-      AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null', ...(key && { AWS_ACCESS_KEY_ID: key.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: key.secretAccessKey, ...(key.sessionToken && { AWS_SESSION_TOKEN: key.sessionToken }) }) }),
+    env: (key = keys[0]) => environmentOf({ endpoint, region }, key),
     // The next calls fail so, one after the other; undefined: this one does not.
     failNext: (...names) => queue.push(...names),
     // From now on this part of all calls fails, in one of these ways.

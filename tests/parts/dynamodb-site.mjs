@@ -3,13 +3,16 @@
 import assert from 'node:assert/strict';
 import { TABLE } from './dynamodb.mjs';
 import { startDynamoDbProxy } from './dynamodb-proxy.mjs';
+import { groupsMode, rolesOf } from './groups.mjs';
 import { startSite } from './site.mjs';
 
 export async function startDynamoSite({ dynamodb, proxy: proxyOptions, table = TABLE, config, env, ...rest }) {
-  const proxy = await startDynamoDbProxy({ dynamodb, ...proxyOptions });
+  // As one service for each group, each has its own role, here as at the runner's.
+  const keys = groupsMode && { keys: Object.values(rolesOf(groupsMode.policies)) };
+  const proxy = await startDynamoDbProxy({ dynamodb, ...keys, ...proxyOptions });
   try {
     const site = await startSite({ ...rest, config: { SESSION_STORE: 'dynamodb', SESSION_TABLE_NAME: table, ...config },
-      env: { ...proxy.env(), ...env } });
+      ...(groupsMode ? { front: proxy, env } : { env: { ...proxy.env(), ...env } }) });
     // Not a copy: what startSite gives has getters.
     return Object.assign(site, { proxy, close: ((close) => () => close().finally(() => proxy.close()))(site.close) });
   } catch (error) {

@@ -1,5 +1,6 @@
 // The whole site for one test file: local Cognito, document host, mcp-authd and a web server, each on free ports and in
-// one temporary folder. WEB_SERVER in the environment is lighttpd (default) or apache.
+// one temporary folder. WEB_SERVER in the environment is lighttpd (default) or apache; with ENDPOINT_GROUPS the daemon is four
+// (groups.mjs).
 
 import fs from 'node:fs';
 import os from 'node:os';
@@ -16,6 +17,9 @@ export const webServers = { lighttpd: startLighttpd, apache: startApache };
 export const WEB_SERVER = process.env.WEB_SERVER ?? 'lighttpd';
 if (!(WEB_SERVER in webServers)) throw new Error(`WEB_SERVER=${WEB_SERVER} is none of ${Object.keys(webServers).join(', ')}`);
 
+// Loaded only when needed: it takes DynamoDB's parts, which `make demo` does not install.
+const groups = process.env.ENDPOINT_GROUPS ? await import('./groups.mjs') : undefined;
+
 export const CLIENT_PATH = '/client.json';
 export const OTHER_CLIENT_PATH = '/other-client.json';
 
@@ -29,10 +33,11 @@ export const OTHER_CLIENT_PATH = '/other-client.json';
 //   activated  the daemon's socket is held by a launcher in systemd's place
 //   names      what the document host is called besides localhost
 //   mustFail   strings: lines of the daemon's log that hold one of them are expected trouble
+//   front      { endpoint, region } of DynamoDB for the services of ENDPOINT_GROUPS, if not the runner's
 //   twinOf     another site: this is one more host of it, with a daemon and a web server of its own. Its `web` is where
 //              this host answers; the public addresses are those of the first.
 export async function startSite({ config = {}, env = {}, cognito: cognitoOptions = {}, host = '127.0.0.1', port, ipv6,
-  activated = false, names = [], mustFail = [], twinOf } = {}) {
+  activated = false, names = [], mustFail = [], twinOf, front } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-'));
   const closers = [];
   async function close() {
@@ -72,7 +77,8 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       ...(twinOf && { SECRET_KEY_FILE: path.join(twinOf.dir, 'state/secret.key') }),
       ...config,
     };
-    const daemon = await startDaemon({ dir, config: keys, env, activated });
+    if (groups && activated) throw new Error('one service for each group: no launcher holds four sockets');
+    const daemon = groups ? await groups.startGroups({ dir, config: keys, env, front }) : await startDaemon({ dir, config: keys, env, activated });
     closers.push(async () => {
       const outcome = await daemon.stop();
       const trouble = findTrouble(daemon.log).filter((line) => !mustFail.some((each) => line.includes(each)));
@@ -80,10 +86,13 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       if (outcome.code !== 0) throw new Error(`the daemon ended with ${JSON.stringify(outcome)}:\n${daemon.log}`);
     });
 
-    const web = await webServers[WEB_SERVER]({ dir, port, socket, ipv6 });
+    const web = await webServers[WEB_SERVER]({ dir, port, socket: daemon.sockets ?? socket, ipv6, conf: groups?.groupsConf(WEB_SERVER, dir) });
     closers.push(() => web.stop());
 
-    return { dir, port, issuer, mcpUrl, clientId, otherClientId, cognito, documents, certificates, daemon, web, keys, close };
+    // Where the service of a group of endpoints keeps its state.
+    const stateOf = (group) => (groups ? path.join(dir, `state-${group}`) : keys.STATE_DIR);
+    return { dir, stateOf, port, issuer, mcpUrl, clientId, otherClientId, cognito, documents, certificates, daemon, web,
+      keys: daemon.config ?? keys, close };
   } catch (error) {
     await close().catch(() => {});
     throw error;

@@ -3,6 +3,7 @@
 #include "loopback.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "net/http.h"
 
 static struct loopback *server;
@@ -140,6 +141,27 @@ static void a_broken_connection_is_a_failure(void **state) {
     assert_true(*e.detail);
 }
 
+static void what_is_sent_again_is_counted(void **state) {
+    struct http_request rq = request(*state);
+    struct http_reply reply;
+    struct err e = {0};
+
+    assert_true(metrics_open(0));
+    rq.counted_as = 1 + UPSTREAM_KEYS;
+    loopback_answer(server, "200 OK", "", "");
+    loopback_fault(server, RESETS); /* of the kept connection: curl opens another one */
+    loopback_answer(server, "200 OK", "", "");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(metrics_value(METRIC_RETRIES, UPSTREAM_KEYS, 0), 0);
+        assert_int_equal(http_fetch(client, *state, &rq, &reply, &e), OK);
+        assert_int_equal(reply.times_sent, 1 + i);
+    }
+    assert_int_equal(metrics_value(METRIC_RETRIES, UPSTREAM_KEYS, 0), 1);
+    assert_int_equal(metrics_value(METRIC_RETRIES, UPSTREAM_TOKEN, 0), 0);
+    assert_int_equal(metrics_value(METRIC_UPSTREAM_CALLS, UPSTREAM_KEYS, OUTCOME_OK), 2);
+    metrics_close();
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
 
 int main(void) {
@@ -147,7 +169,7 @@ int main(void) {
         CASE(reply_headers_can_be_read),           CASE(a_provisional_answer_leaves_no_headers),
         CASE(too_many_headers_are_refused),        CASE(put_sends_its_body_and_no_type_of_its_own),
         CASE(one_connection_serves_many_requests), CASE(a_server_that_hangs_is_left_in_time),
-        CASE(a_broken_connection_is_a_failure),
+        CASE(a_broken_connection_is_a_failure),    CASE(what_is_sent_again_is_counted),
     };
     int failed;
 
