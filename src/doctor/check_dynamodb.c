@@ -179,8 +179,13 @@ static void check_permission(struct doctor *d, struct dynamodb *db, const char *
 void check_dynamodb(struct doctor *d) {
     const struct config *c = d->config;
     const struct aws_env env = {(const char *const *)environ};
-    const struct dynamodb_options options = {&env, c->cognito_region, c->session_table_name,
-                                             d->http, &d->clock};
+    const struct dynamodb_options options = {.env = &env,
+                                             .region = c->cognito_region,
+                                             .table = c->session_table_name,
+                                             .http = d->http,
+                                             .clock = &d->clock,
+                                             .what = "session store",
+                                             .setting = "SESSION_TABLE_NAME"};
     struct dynamodb *db;
     struct err e;
 
