@@ -17,9 +17,10 @@
 #define SCRATCH_MAX (16U << 20)
 #define LOOK_MS 5000 /* a cancellation that another host has written is noticed within this */
 #define POLL_MS 2000 /* each is a call */
-#define SLOT_WAIT_MS 100
+#define SLOT_WAIT_MS 500
 #define SLOT_LOOK_MS 5
-#define TROUBLE_MS DYNAMODB_TROUBLE_MS /* after a failure nobody waits for a slot */
+#define SLOT_TROUBLE_MS 2000 /* after waiting in vain for a slot it is not waited for again, */
+#define CALL_TROUBLE_MS DYNAMODB_TROUBLE_MS /* or after a call that failed */
 
 struct dynamodb_tasks {
     struct task_store base;
@@ -45,8 +46,12 @@ static bool enter(struct dynamodb_tasks *t) {
     if (now_ms < t->trouble_ms)
         until_ms = 0;
     while (!host_slots_enter(t->slots, t->slot_count)) {
-        if (clock_monotonic_ms() >= until_ms)
+        now_ms = clock_monotonic_ms();
+        if (now_ms >= until_ms) {
+            if (t->trouble_ms < now_ms)
+                t->trouble_ms = now_ms + SLOT_TROUBLE_MS;
             return false;
+        }
         (void)nanosleep(&pause, NULL);
     }
     return true;
@@ -63,7 +68,7 @@ static enum rc call(struct dynamodb_tasks *t, const char *operation, struct json
     }
     rc = dynamodb_call(t->db, t->scratch, operation, input, r, e);
     host_slots_leave(t->slots);
-    t->trouble_ms = rc == ERR_STORE ? clock_monotonic_ms() + TROUBLE_MS : 0;
+    t->trouble_ms = rc == ERR_STORE ? clock_monotonic_ms() + CALL_TROUBLE_MS : 0;
     return rc;
 }
 
