@@ -143,8 +143,9 @@ test('of partial answers that come at once none is lost, and the program goes on
     assert.deepEqual([...new Set(sent.map((each) => each.status))], [200]);
     const { structuredContent: input } = (await reaches(id, 'completed')).result;
     assert.deepEqual(input.inputResponses, Object.fromEntries(KEYS.map((key, i) => [key, answer(i)])));
-    const runs = site.daemon.log.split('\n').filter((line) => line.includes('event=task_run') && line.includes(`task=${id}`));
-    assert.equal(runs.length, 2, runs.join('\n'));
+    const runs = () => site.daemon.log.split('\n').filter((line) => line.includes('event=task_run') && line.includes(`task=${id}`));
+    await until('the lines of both runs', () => runs().length >= 2);
+    assert.equal(runs().length, 2, runs().join('\n'));
   }
 });
 
