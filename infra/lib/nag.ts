@@ -21,6 +21,12 @@ const REASONS: { path: RegExp; id: string; reason: string; stage?: 'dev' }[] = [
     reason: 'The document keeps point-in-time recovery for production; a login in progress lives for minutes.',
   },
   {
+    path: /^McpAuthTasks\/Resource$/,
+    id: 'AwsSolutions::AwsSolutions-DDB3',
+    stage: 'dev',
+    reason: 'As for sessions: recovery is for production; a task can be asked for until an hour after it ended.',
+  },
+  {
     path: /^SealingKey\/Resource$/,
     id: 'AwsSolutions::AwsSolutions-SMG4',
     reason: 'Rotation takes two steps on all hosts (a new key before the old one, later without it), which is '

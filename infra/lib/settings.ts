@@ -19,6 +19,8 @@ export interface Settings {
   /** Cognito's custom domain, and its certificate, which has to be in us-east-1. */
   authDomain?: string;
   authCertificateArn?: string;
+  /** A table of tasks, so that any host answers for calls that run long. */
+  tasks: boolean;
   /** Gets the alarms. */
   alarmEmail?: string;
   /** Web origins whose pages may call the MCP endpoint. */
@@ -52,7 +54,7 @@ const stages = {
 const DEMO_ORIGIN = 'http://localhost:8080';
 const HOSTS_MAX = 100;
 const KEYS = ['stage', 'domain', 'hosts', 'deb', 'certificateArn', 'zoneId', 'zoneName', 'authDomain',
-  'authCertificateArn', 'alarmEmail', 'allowedOrigins'] as const;
+  'authCertificateArn', 'tasks', 'alarmEmail', 'allowedOrigins'] as const;
 type Key = (typeof KEYS)[number];
 
 const NAME = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
@@ -78,6 +80,7 @@ export function settingsFrom(context: (key: string) => unknown): Settings {
   need(Number.isInteger(hosts) && hosts >= 0 && hosts <= HOSTS_MAX, `hosts must be a number from 0 to ${HOSTS_MAX}`);
   need(!domain || NAME.test(domain), 'domain must be a host name, such as mcp.example.com');
   need(!authDomain || NAME.test(authDomain), 'authDomain must be a host name, such as login.example.com');
+  need(['0', '1'].includes(get('tasks') ?? '0'), 'tasks must be 1 or 0');
   need(!zoneId === !zoneName, 'zoneId and zoneName belong together');
   need(!zoneName || !domain || domain === zoneName || domain.endsWith(`.${zoneName}`),
     'domain must be in the zone zoneName');
@@ -110,6 +113,7 @@ export function settingsFrom(context: (key: string) => unknown): Settings {
     zone: zoneId && zoneName ? { id: zoneId, name: zoneName } : undefined,
     authDomain,
     authCertificateArn: get('authCertificateArn'),
+    tasks: get('tasks') === '1',
     alarmEmail: get('alarmEmail'),
     allowedOrigins: get('allowedOrigins') ?? stages[stage].allowedOrigins,
   };

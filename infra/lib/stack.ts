@@ -6,6 +6,7 @@ import { makeOutputs } from './outputs.ts';
 import { makeParameters, makeSealingKey } from './parameters.ts';
 import { makePolicies, makeTable } from './sessions.ts';
 import type { Settings } from './settings.ts';
+import { addTasks } from './tasks.ts';
 
 /** Everything of mcp-authd that is AWS's: users, sessions, permissions, logs and alarms; hosts if wanted. */
 export class AuthenticatedMcpStack extends Stack {
@@ -19,6 +20,7 @@ export class AuthenticatedMcpStack extends Stack {
     const policies = makePolicies(this, table);
     const logGroups = makeLogGroups(this, settings);
     const alarms = makeMonitoring(this, settings, table);
+    if (settings.tasks) addTasks(this, settings, policies, alarms);
 
     makeOutputs(this, settings, users, table.tableName);
     if (settings.stage === 'dev' && settings.hosts === 0) return;

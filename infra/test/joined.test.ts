@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { GROUPS } from '../lib/endpoints.ts';
 import { NAMESPACE } from '../lib/metrics.ts';
-import { KINDS, of, only } from './synth.ts';
+import { CONTEXTS, KINDS, of, only, synthesize } from './synth.ts';
 // @ts-expect-error: plain JavaScript, shared with the tests of the program
 import { readEmf } from '../../tests/parts/emf.mjs';
 
@@ -73,7 +73,8 @@ for (const kind of KINDS)
 test('docs/monitoring.md says of every alarm what it means, and of no other', () => {
   const text = readFileSync(new URL('../../docs/monitoring.md', import.meta.url), 'utf8');
   const said = new Set([...text.matchAll(/`(mcp-authd-[A-Z]\w+)`/g)].map((m) => m[1]));
-  const made = new Set(Object.values(of('prod with hosts').findResources('AWS::CloudWatch::Alarm'))
+  const all = synthesize({ ...CONTEXTS['prod with hosts'], tasks: '1' }).template;
+  const made = new Set(Object.values(all.findResources('AWS::CloudWatch::Alarm'))
     .map((a) => a.Properties.AlarmName as string));
   assert.deepEqual([...said].sort(), [...made].sort());
 });

@@ -20,6 +20,7 @@
 #include "net/http.h"
 #include "oauth/oauth.h"
 #include "store/store.h"
+#include "store/tasks.h"
 #include "web/page.h"
 
 #define TOKEN_CACHE_ENTRIES 1024
@@ -56,7 +57,22 @@ static struct dynamodb_options dynamodb_options(const struct config *c, struct h
     static struct aws_env env;
 
     env.vars = (const char *const *)environ;
-    return (struct dynamodb_options){&env, c->cognito_region, c->session_table_name, http, clock};
+    return (struct dynamodb_options){.env = &env,
+                                     .region = c->cognito_region,
+                                     .table = c->session_table_name,
+                                     .http = http,
+                                     .clock = clock,
+                                     .what = "session store",
+                                     .setting = "SESSION_TABLE_NAME"};
+}
+
+static struct dynamodb_options task_options(const struct config *c, const struct clock *clock) {
+    struct dynamodb_options o = dynamodb_options(c, NULL, clock);
+
+    o.table = c->task_table_name;
+    o.what = "task store";
+    o.setting = "TASK_TABLE_NAME";
+    return o;
 }
 
 /* What a loader says of the parts that it leaves out. */
@@ -122,6 +138,18 @@ static enum rc open_store(struct app *app, const struct config *c, struct err *e
     return OK;
 }
 
+static enum rc open_tasks(struct app *app, const struct config *c, struct err *e) {
+    const struct dynamodb_options options = task_options(c, &app->cx.clock);
+    unsigned slots = c->workers_max / 2 ? c->workers_max / 2 : 1; /* half of the workers */
+
+    if (*c->task_table_name)
+        return task_store_dynamodb_open(
+            &options, arena_printf(app->arena, "%s/cache/task-slots", c->state_dir), slots,
+            &app->cx.tasks, e);
+    app->cx.tasks = task_store_host_open(app->cx.host);
+    return OK;
+}
+
 static void load_pages(struct app *app, const struct config *config) {
     struct problems p;
 
@@ -179,6 +207,7 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
         cx->tokens = token_cache_new(TOKEN_CACHE_ENTRIES);
         load_tools(app, c);
+        return open_tasks(app, c, e);
     }
     return OK;
 }
@@ -212,6 +241,7 @@ void app_free(struct app *app) {
     audit_close(app->audit_fd);
     token_cache_free(app->cx.tokens);
     keyset_free(app->cx.keyset);
+    task_store_close(app->cx.tasks);
     host_cache_close(app->cx.host);
     host_slots_close(app->cx.document_slots);
     store_close(app->cx.store);
@@ -313,21 +343,30 @@ void app_upkeep(struct app *app) {
 }
 
 /* Region, endpoint and source of credentials; asks nobody. */
-static bool check_store(const struct config *config, FILE *problems) {
-    static const struct clock clock;
-    const struct dynamodb_options options = dynamodb_options(config, NULL, &clock);
+static bool check_table(const struct dynamodb_options *options, const char *setting,
+                        FILE *problems) {
     struct dynamodb *d;
     struct err e;
 
-    if (config->session_store != SESSION_STORE_DYNAMODB ||
-        !(config->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)))
-        return true;
-    if (dynamodb_new(&options, &d, &e)) {
-        (void)fprintf(problems, "SESSION_STORE=dynamodb: %s\n", e.text);
+    if (dynamodb_new(options, &d, &e)) {
+        (void)fprintf(problems, "%s: %s\n", setting, e.text);
         return false;
     }
     dynamodb_free(d);
     return true;
+}
+
+static bool check_stores(const struct config *config, FILE *problems) {
+    static const struct clock clock;
+    const struct dynamodb_options sessions = dynamodb_options(config, NULL, &clock);
+    const struct dynamodb_options tasks = task_options(config, &clock);
+
+    if (config->session_store == SESSION_STORE_DYNAMODB &&
+        config->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) &&
+        !check_table(&sessions, "SESSION_STORE=dynamodb", problems))
+        return false;
+    return !*config->task_table_name || !(config->endpoints & GROUP_MCP) ||
+           check_table(&tasks, "TASK_TABLE_NAME", problems);
 }
 
 bool app_make_key(const char *path, FILE *problems) {
@@ -359,7 +398,7 @@ bool app_check(const struct config *config, FILE *problems) {
         good = false;
     }
     seal_keys_free(keys);
-    good = check_store(config, problems) && good;
+    good = check_stores(config, problems) && good;
     tool_set_free(tool_set_load(config, problems, &bad));
     resource_set_free(resource_set_load(config, problems, &bad));
     prompt_set_free(prompt_set_load(config, problems, &bad));

@@ -17,7 +17,7 @@ struct dynamodb {
     struct arena *arena;
     struct http_client *http;
     const struct clock *clock;
-    const char *table, *region;
+    const char *table, *region, *what, *setting;
     struct aws_endpoint endpoint;
     struct aws_credentials_source *credentials;
     int64_t skew_s;     /* AWS's clock less ours, once AWS has refused us for it */
@@ -66,6 +66,8 @@ enum rc dynamodb_new(const struct dynamodb_options *options, struct dynamodb **o
     d->http = options->http;
     d->clock = options->clock;
     d->table = options->table;
+    d->what = options->what;
+    d->setting = options->setting;
     rc = find_place(d, scratch, options, e);
     arena_free(scratch);
     if (rc) {
@@ -368,18 +370,19 @@ static enum meaning try_all(struct call *c, struct dynamodb_result *r) {
 }
 
 /* What an admin does about a refusal that no retry mends. */
-static const char *advice(const char *fault) {
+static const char *advice(const struct dynamodb *d, struct arena *a, const char *fault) {
     static const struct {
         const char *fault, *text;
     } all[] = {
         {"AccessDeniedException", "; see the policies in docs/dynamodb.md"},
-        {"ResourceNotFoundException",
-         "; there is no such table in this region and account: see SESSION_TABLE_NAME"},
         {"UnrecognizedClientException", "; AWS does not know the access key"},
         {"InvalidSignatureException", "; the secret access key is wrong"},
         {"ExpiredTokenException", "; the session token has expired"},
     };
 
+    if (!strcmp(fault, "ResourceNotFoundException"))
+        return arena_printf(a, "; there is no such table in this region and account: see %s",
+                            d->setting);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(all[i].fault, fault))
             return all[i].text;
@@ -412,7 +415,8 @@ enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const char *operation
     }
     if (meaning == CONDITION_FAILED)
         return err_set(e, ERR_CONFLICT, "the condition of the %s failed", operation);
-    (void)err_set(e, ERR_STORE, "the session store is not available; try again in a few seconds");
-    err_detail(e, "DynamoDB %s: %s %s%s", operation, out->fault, out->message, advice(out->fault));
+    (void)err_set(e, ERR_STORE, "the %s is not available; try again in a few seconds", d->what);
+    err_detail(e, "DynamoDB %s: %s %s%s", operation, out->fault, out->message,
+               advice(d, a, out->fault));
     return e->code;
 }

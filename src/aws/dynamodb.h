@@ -1,5 +1,6 @@
 /* DynamoDB's JSON protocol: one signed POST per call, retried as AWS prescribes. It knows nothing
- * of sessions; what the session store asks with it is in store/sessions_dynamodb.c. */
+ * of sessions and tasks; what is asked with it is in store/sessions_dynamodb.c and
+ * store/tasks_dynamodb.c. */
 #ifndef AWS_DYNAMODB_H
 #define AWS_DYNAMODB_H
 
@@ -15,7 +16,7 @@
 #define DYNAMODB_TRIES_MAX 10    /* in one call */
 #define DYNAMODB_BACKOFF_MS 25U  /* the first pause at most, doubled for each further one */
 #define DYNAMODB_BACKOFF_MAX_MS 800U
-#define DYNAMODB_REPLY_MAX 262144 /* bytes; an item of ours is far below */
+#define DYNAMODB_REPLY_MAX 524288 /* bytes; above DynamoDB's limit for an item, 400 KB */
 #define DYNAMODB_SKEW_MIN_S 60    /* a smaller difference of clocks is not why AWS refused */
 
 struct dynamodb;
@@ -25,6 +26,8 @@ struct dynamodb_options {
     const char *table;  /* its name or ARN */
     struct http_client *http; /* without the guard */
     const struct clock *clock;
+    const char *what;    /* as errors call it: "session store" */
+    const char *setting; /* the key of the configuration that names the table */
 };
 /* Finds region, endpoint and source of credentials, and asks nobody. Everything in the options is
  * borrowed. ERR_MISCONFIGURED, with what to do. */

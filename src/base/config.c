@@ -306,6 +306,14 @@ static bool is_table_arn(const char *text) {
     return strspn(p, "0123456789") == 12 && !strncmp(p + 12, ":table/", 7) && is_table_name(p + 19);
 }
 
+static void check_table(struct loading *l, const char *key, const char *table) {
+    if (!is_table_name(table) && !is_table_arn(table))
+        bad(l,
+            "%s must be a DynamoDB table's name (3 to 255 of A-Z a-z 0-9 _ - .) or its ARN "
+            "(arn:aws:dynamodb:REGION:ACCOUNT:table/NAME)",
+            key);
+}
+
 static void check_proxy(struct loading *l) {
     const char *proxy = l->c->client_metadata_proxy;
     struct url u;
@@ -354,9 +362,9 @@ static void check_rest(struct loading *l) {
             bad(l, "SUPPORTED_SCOPES has a character that RFC 6749 §3.3 does not allow");
             break;
         }
-    if (!is_table_name(c->session_table_name) && !is_table_arn(c->session_table_name))
-        bad(l, "SESSION_TABLE_NAME must be a DynamoDB table's name (3 to 255 of A-Z a-z 0-9 _ - .) "
-               "or its ARN (arn:aws:dynamodb:REGION:ACCOUNT:table/NAME)");
+    check_table(l, "SESSION_TABLE_NAME", c->session_table_name);
+    if (*c->task_table_name)
+        check_table(l, "TASK_TABLE_NAME", c->task_table_name);
     if (*c->metrics_listen && *c->metrics_listen != '/' &&
         strncmp(c->metrics_listen, "127.", 4) != 0 && strncmp(c->metrics_listen, "[::1]:", 6) != 0)
         bad(l,

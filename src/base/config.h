@@ -44,7 +44,8 @@ struct config {
     bool auth_is_https;
     /* Store and host. */
     enum session_store session_store;
-    const char *session_table_name, *state_dir, *secret_key_file, *status_file, *listen;
+    const char *session_table_name, *task_table_name; /* of the latter, "": none */
+    const char *state_dir, *secret_key_file, *status_file, *listen;
     unsigned endpoints; /* enum endpoint_group bits */
     unsigned workers_min, workers_max;
     unsigned worker_max_requests;

@@ -42,6 +42,12 @@ const struct config_key config_keys[] = {
      "and the role of the machine or container. They have no place in this file."},
     TEXT("SESSION_TABLE_NAME", session_table_name, "mcp-auth-sessions",
          "The DynamoDB table: its name, or its ARN. Partition key sessionId (String), TTL on ttl."),
+    TEXT(
+        "TASK_TABLE_NAME", task_table_name, "",
+        "The DynamoDB table of tasks (calls that run long), so that any host can answer for them:\n"
+        "its name, or its ARN. Partition key taskId (String), TTL on ttl. Empty: tasks are kept "
+        "in\n"
+        "STATE_DIR, and known to this host alone."),
     TEXT("STATE_DIR", state_dir, "/var/lib/mcp-authd", "Files that outlive a restart."),
     TEXT("SECRET_KEY_FILE", secret_key_file, "",
          "Keys that seal what leaves us and comes back. Made on first start, mode 0600.\n"

@@ -24,6 +24,7 @@ static struct {
     unsigned slots;
     size_t slot_cells;     /* a whole number of cache lines */
     size_t first[METRICS]; /* the cells of each metric in a slot */
+    bool sharing;          /* other processes write to `mine` too */
 } shm;
 
 static enum metric_endpoint last_endpoint = ENDPOINT_OTHER;
@@ -44,7 +45,7 @@ static size_t layout(void) {
 }
 
 static size_t bytes(void) {
-    return (shm.slots + 1) * shm.slot_cells * sizeof *shm.cells;
+    return (shm.slots + 2) * shm.slot_cells * sizeof *shm.cells;
 }
 
 bool metrics_open(unsigned slots) {
@@ -71,6 +72,12 @@ void metrics_use_slot(unsigned slot) {
         shm.mine = shm.cells + slot * shm.slot_cells;
 }
 
+void metrics_use_shared_slot(void) {
+    if (shm.cells)
+        shm.mine = shm.cells + (shm.slots + 1) * shm.slot_cells;
+    shm.sharing = true;
+}
+
 /* Where a combination of labels starts in a slot. One out of range, which would be our bug, must
  * not become a write elsewhere: it counts as the first. */
 static size_t at(enum metric m, unsigned a, unsigned b) {
@@ -81,10 +88,13 @@ static size_t at(enum metric m, unsigned a, unsigned b) {
     return shm.first[m] + n * width(m);
 }
 
-/* Only this process writes to the cell: no locked instruction is needed. */
+/* Only this process writes to the cell, unless it shares one: no locked instruction is needed. */
 static void grow(_Atomic uint64_t *cell, uint64_t n) {
-    atomic_store_explicit(cell, atomic_load_explicit(cell, memory_order_relaxed) + n,
-                          memory_order_relaxed);
+    if (shm.sharing)
+        atomic_fetch_add_explicit(cell, n, memory_order_relaxed);
+    else
+        atomic_store_explicit(cell, atomic_load_explicit(cell, memory_order_relaxed) + n,
+                              memory_order_relaxed);
 }
 
 void metrics_add(enum metric m, unsigned a, unsigned b, uint64_t n) {
@@ -158,7 +168,7 @@ void metrics_latency(uint64_t us) {
 static uint64_t sum(size_t cell) {
     uint64_t n = 0;
 
-    for (unsigned s = 0; shm.cells && s <= shm.slots; s++)
+    for (unsigned s = 0; shm.cells && s <= shm.slots + 1; s++)
         n += atomic_load_explicit(&shm.cells[s * shm.slot_cells + cell], memory_order_relaxed);
     return n;
 }

@@ -85,6 +85,7 @@ enum metric_exit { EXIT_NORMAL, EXIT_FAILED, EXIT_KILLED, EXITS };
 bool metrics_open(unsigned slots) MUST_USE;
 void metrics_close(void);
 void metrics_use_slot(unsigned slot); /* in a worker, after the fork */
+void metrics_use_shared_slot(void);   /* in a process that is neither master nor worker */
 
 void metrics_add(enum metric m, unsigned a, unsigned b, uint64_t n);
 static inline void metrics_count(enum metric m, unsigned label) {

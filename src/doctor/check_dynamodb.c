@@ -1,4 +1,4 @@
-/* The table and what we may do with it. The writes have a condition that cannot hold: the answer
+/* The tables and what we may do with them. The writes have a condition that cannot hold: the answer
  * ConditionalCheckFailedException proves the permission, and nothing is written. */
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +10,23 @@
 #define CLOCK_LIMIT_S 60 /* AWS refuses what is 300 s away; sessions end by this clock */
 #define CREATE_ADVICE "create it as docs/dynamodb.md says"
 
+/* What is looked at. */
+struct table {
+    const char *name, *setting; /* the key of the configuration that names it */
+    const char *key;            /* its partition key */
+    const char *of;             /* before what is said: "task " */
+};
+
+static bool uses_session_table(const struct config *c) {
+    return c->session_store == SESSION_STORE_DYNAMODB &&
+           c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN);
+}
+
+/* What a finding is called. */
+static const char *named(struct doctor *d, const struct table *t, const char *what) {
+    return *t->of ? arena_printf(d->arena, "%s%s", t->of, what) : what;
+}
+
 static struct json *put_object(struct arena *a, struct json *in, const char *key) {
     struct json *o = json_new_object(a);
 
@@ -17,8 +34,8 @@ static struct json *put_object(struct arena *a, struct json *in, const char *key
     return o;
 }
 
-static void put_key(struct arena *a, struct json *in, const char *key) {
-    json_put_str(put_object(a, put_object(a, in, key), "sessionId"), "S", NO_SUCH_KEY);
+static void put_key(struct arena *a, const struct table *t, struct json *in, const char *where) {
+    json_put_str(put_object(a, put_object(a, in, where), t->key), "S", NO_SUCH_KEY);
 }
 
 /* Failures that all calls share. Said once; false: nothing else can be asked. */
@@ -64,43 +81,44 @@ static void say_credentials(struct doctor *d, struct dynamodb *db) {
                    aws_credentials_source_name(dynamodb_credentials(db)));
 }
 
-/* One key, sessionId, of type S. */
-static bool key_is_right(const struct json *table) {
+/* One key, of type S. */
+static bool key_is_right(const struct table *t, const struct json *table) {
     const struct json *schema = json_get(table, "KeySchema"),
                       *attributes = json_get(table, "AttributeDefinitions");
     const char *name = json_get_str(json_at(schema, 0), "AttributeName");
 
-    if (json_len(schema) != 1 || !name || strcmp(name, "sessionId") != 0)
+    if (json_len(schema) != 1 || !name || strcmp(name, t->key) != 0)
         return false;
     for (size_t i = 0; i < json_len(attributes); i++) {
         const struct json *at = json_at(attributes, i);
         const char *type = json_get_str(at, "AttributeType");
 
         name = json_get_str(at, "AttributeName");
-        if (name && type && !strcmp(name, "sessionId"))
+        if (name && type && !strcmp(name, t->key))
             return !strcmp(type, "S");
     }
     return false;
 }
 
-static void say_table(struct doctor *d, const struct json *table) {
-    const char *name = d->config->session_table_name, *status = json_get_str(table, "TableStatus");
+static void say_table(struct doctor *d, const struct table *t, const struct json *table) {
+    const char *what = named(d, t, "table"), *status = json_get_str(table, "TableStatus");
 
-    if (!key_is_right(table))
-        doctor_say(d, VERDICT_FAIL, "table", CREATE_ADVICE,
-                   "the key of %s is not sessionId (String) alone", name);
+    if (!key_is_right(t, table))
+        doctor_say(d, VERDICT_FAIL, what, CREATE_ADVICE, "the key of %s is not %s (String) alone",
+                   t->name, t->key);
     else if (!status || (strcmp(status, "ACTIVE") != 0 && strcmp(status, "UPDATING") != 0))
-        doctor_say(d, VERDICT_FAIL, "table", "wait, or look at it in the console", "%s is %s", name,
+        doctor_say(d, VERDICT_FAIL, what, "wait, or look at it in the console", "%s is %s", t->name,
                    status ? status : "in an unknown state");
     else
-        doctor_say(d, VERDICT_OK, "table", "", "%s is %s", name, status);
+        doctor_say(d, VERDICT_OK, what, "", "%s is %s", t->name, status);
 }
 
-static void say_cannot_look(struct doctor *d, const char *what, const char *operation,
-                            const struct dynamodb_result *r) {
+static void say_cannot_look(struct doctor *d, const struct table *t, const char *what,
+                            const char *operation, const struct dynamodb_result *r) {
     if (!strcmp(r->fault, "ResourceNotFoundException"))
-        doctor_say(d, VERDICT_FAIL, what, CREATE_ADVICE ", or check SESSION_TABLE_NAME and region",
-                   "there is no table %s", d->config->session_table_name);
+        doctor_say(d, VERDICT_FAIL, what,
+                   arena_printf(d->arena, CREATE_ADVICE ", or check %s and region", t->setting),
+                   "there is no table %s", t->name);
     else if (!strcmp(r->fault, "AccessDeniedException"))
         doctor_say(
             d, VERDICT_WARN, what,
@@ -114,45 +132,49 @@ static void say_cannot_look(struct doctor *d, const char *what, const char *oper
 }
 
 /* false: nothing else can be asked. */
-static bool check_table(struct doctor *d, struct dynamodb *db) {
+static bool look_at_table(struct doctor *d, const struct table *t, struct dynamodb *db) {
     struct dynamodb_result r;
     struct err e;
     bool done = !dynamodb_call(db, d->arena, "DescribeTable", json_new_object(d->arena), &r, &e);
 
     if (!done && !say_common(d, db, &r))
         return false;
-    say_credentials(d, db);
-    doctor_say_clock(d, "DynamoDB", r.answer_s, CLOCK_LIMIT_S);
+    if (!*t->of || !uses_session_table(d->config)) { /* once */
+        say_credentials(d, db);
+        doctor_say_clock(d, "DynamoDB", r.answer_s, CLOCK_LIMIT_S);
+    }
     if (done)
-        say_table(d, json_get(r.output, "Table"));
+        say_table(d, t, json_get(r.output, "Table"));
     else
-        say_cannot_look(d, "table", "DescribeTable", &r);
+        say_cannot_look(d, t, named(d, t, "table"), "DescribeTable", &r);
     return done || strcmp(r.fault, "ResourceNotFoundException") != 0;
 }
 
-static void check_ttl(struct doctor *d, struct dynamodb *db) {
-    const char *status, *attribute;
+static void check_ttl(struct doctor *d, const struct table *t, struct dynamodb *db) {
+    const char *status, *attribute, *what = named(d, t, "time to live");
     const struct json *ttl;
     struct dynamodb_result r;
     struct err e;
 
     if (dynamodb_call(db, d->arena, "DescribeTimeToLive", json_new_object(d->arena), &r, &e)) {
-        say_cannot_look(d, "time to live", "DescribeTimeToLive", &r);
+        say_cannot_look(d, t, what, "DescribeTimeToLive", &r);
         return;
     }
     ttl = json_get(r.output, "TimeToLiveDescription");
     status = json_get_str(ttl, "TimeToLiveStatus");
     attribute = json_get_str(ttl, "AttributeName");
     if (status && attribute && !strncmp(status, "ENABL", 5) && !strcmp(attribute, "ttl"))
-        doctor_say(d, VERDICT_OK, "time to live", "", "on, attribute ttl");
+        doctor_say(d, VERDICT_OK, what, "", "on, attribute ttl");
     else
-        doctor_say(d, VERDICT_FAIL, "time to live",
+        doctor_say(d, VERDICT_FAIL, what,
                    "turn it on with attribute ttl, or the table grows for ever (docs/dynamodb.md)",
                    "it is %s%s%s", status ? status : "unknown", attribute ? ", attribute " : "",
                    attribute ? attribute : "");
 }
 
-static void check_permission(struct doctor *d, struct dynamodb *db, const char *operation) {
+static void check_permission(struct doctor *d, const struct table *t, struct dynamodb *db,
+                             const char *operation) {
+    const char *what = named(d, t, operation);
     struct json *input = json_new_object(d->arena);
     struct dynamodb_result r;
     struct err e;
@@ -163,45 +185,60 @@ static void check_permission(struct doctor *d, struct dynamodb *db, const char *
     } else {
         allowed = ERR_CONFLICT;
         json_put_str(input, "ConditionExpression",
-                     "attribute_exists(sessionId) AND attribute_not_exists(sessionId)");
+                     arena_printf(d->arena, "attribute_exists(%s) AND attribute_not_exists(%s)",
+                                  t->key, t->key));
     }
-    put_key(d->arena, input, strcmp(operation, "PutItem") ? "Key" : "Item");
+    put_key(d->arena, t, input, strcmp(operation, "PutItem") ? "Key" : "Item");
     rc = dynamodb_call(db, d->arena, operation, input, &r, &e);
     if (rc == allowed)
-        doctor_say(d, VERDICT_OK, operation, "", "allowed");
+        doctor_say(d, VERDICT_OK, what, "", "allowed");
     else if (!strcmp(r.fault, "AccessDeniedException"))
-        doctor_say(d, VERDICT_FAIL, operation, "attach the policy of docs/dynamodb.md",
+        doctor_say(d, VERDICT_FAIL, what, "attach the policy of docs/dynamodb.md",
                    "not allowed: %s", r.message);
     else
-        doctor_say(d, VERDICT_FAIL, operation, "", "%s %s", r.fault, r.message);
+        doctor_say(d, VERDICT_FAIL, what, "", "%s %s", r.fault, r.message);
 }
 
-void check_dynamodb(struct doctor *d) {
-    const struct config *c = d->config;
+static void check_table(struct doctor *d, const struct table *t, const char *const *operations) {
     const struct aws_env env = {(const char *const *)environ};
-    const struct dynamodb_options options = {&env, c->cognito_region, c->session_table_name,
-                                             d->http, &d->clock};
+    const struct dynamodb_options options = {.env = &env,
+                                             .region = d->config->cognito_region,
+                                             .table = t->name,
+                                             .http = d->http,
+                                             .clock = &d->clock,
+                                             .what = "table",
+                                             .setting = t->setting};
     struct dynamodb *db;
     struct err e;
 
-    if (c->session_store != SESSION_STORE_DYNAMODB ||
-        !(c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)))
-        return;
     if (dynamodb_new(&options, &db, &e)) {
-        doctor_say(d, VERDICT_FAIL, "credentials", "see \"Credentials\" in docs/dynamodb.md", "%s",
-                   e.text);
+        doctor_say(d, VERDICT_FAIL, named(d, t, "credentials"),
+                   "see \"Credentials\" in docs/dynamodb.md", "%s", e.text);
         return;
     }
-    if (check_table(d, db)) {
-        check_ttl(d, db);
-        if (c->endpoints & GROUP_AUTHORIZE) {
-            check_permission(d, db, "PutItem");
-            check_permission(d, db, "UpdateItem");
-        }
-        if (c->endpoints & GROUP_TOKEN) {
-            check_permission(d, db, "GetItem");
-            check_permission(d, db, "DeleteItem");
-        }
+    if (look_at_table(d, t, db)) {
+        check_ttl(d, t, db);
+        for (; *operations; operations++)
+            check_permission(d, t, db, *operations);
     }
     dynamodb_free(db);
+}
+
+void check_dynamodb(struct doctor *d) {
+    static const char *const both[] = {"PutItem", "UpdateItem", "GetItem", "DeleteItem", NULL};
+    static const char *const authorize[] = {"PutItem", "UpdateItem", NULL};
+    static const char *const token[] = {"GetItem", "DeleteItem", NULL};
+    static const char *const tasks[] = {"PutItem", "GetItem", "UpdateItem", NULL};
+    const struct config *c = d->config;
+    const struct table session_table = {c->session_table_name, "SESSION_TABLE_NAME", "sessionId",
+                                        ""};
+    const struct table task_table = {c->task_table_name, "TASK_TABLE_NAME", "taskId", "task "};
+
+    if (uses_session_table(c))
+        check_table(d, &session_table,
+                    !(c->endpoints & GROUP_TOKEN)       ? authorize
+                    : !(c->endpoints & GROUP_AUTHORIZE) ? token
+                                                        : both);
+    if (*c->task_table_name && c->endpoints & GROUP_MCP)
+        check_table(d, &task_table, tasks);
 }

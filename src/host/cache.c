@@ -4,9 +4,9 @@
 
 #include "host/cache_file.h"
 
-#define FILE_BYTES_MAX (64UL << 20)
-#define SWEEP_LOOK 64       /* values looked at in one sweep */
-#define TURN_PREFIX "turn:" /* keeps turns and values apart */
+#define FILE_BYTES_MAX (256UL << 20) /* address space, not memory */
+#define SWEEP_LOOK 64                /* values looked at in one sweep */
+#define TURN_PREFIX "turn:"          /* keeps turns and values apart */
 
 enum rc host_cache_open(const char *dir, struct host_cache **out, struct err *e) {
     struct host_cache *h = xcalloc(1, sizeof *h);
@@ -48,8 +48,26 @@ enum rc host_cache_get(struct host_cache *h, struct arena *a, const char *key, c
     return rc;
 }
 
-enum rc host_cache_put(struct host_cache *h, const char *key, const void *value, size_t len,
-                       int64_t now_s, struct err *e) {
+/* Does the value of the key begin so? NULL: there must be none. */
+static enum rc check_present(struct kv_txn *t, const char *key, const void *begins,
+                             size_t begins_len, struct err *e) {
+    const void *data;
+    size_t len;
+    enum rc rc = kv_get(t, key, &data, &len, e);
+
+    if (rc && rc != ERR_MISSING)
+        return rc;
+    if (!begins)
+        return rc ? OK : err_set(e, ERR_EXISTS, "there is such a record already");
+    if (rc || len < sizeof(int64_t) + begins_len ||
+        memcmp((const char *)data + sizeof(int64_t), begins, begins_len) != 0)
+        return err_set(e, ERR_CONFLICT, "the record was changed meanwhile");
+    return OK;
+}
+
+/* With `checked`, only if what is there is as it should be. */
+static enum rc put(struct host_cache *h, const char *key, bool checked, const void *begins,
+                   size_t begins_len, const void *value, size_t len, int64_t now_s, struct err *e) {
     struct kv_txn *t;
     char *data;
     enum rc rc;
@@ -61,7 +79,10 @@ enum rc host_cache_put(struct host_cache *h, const char *key, const void *value,
     memcpy(data + sizeof now_s, value, len);
     rc = kv_begin(h->kv, true, &t, e);
     if (!rc) {
-        rc = kv_put(t, key, data, sizeof now_s + len, false, e);
+        if (checked)
+            rc = check_present(t, key, begins, begins_len, e);
+        if (!rc)
+            rc = kv_put(t, key, data, sizeof now_s + len, false, e);
         if (rc)
             kv_abort(t);
         else
@@ -69,6 +90,17 @@ enum rc host_cache_put(struct host_cache *h, const char *key, const void *value,
     }
     free(data);
     return rc;
+}
+
+enum rc host_cache_put(struct host_cache *h, const char *key, const void *value, size_t len,
+                       int64_t now_s, struct err *e) {
+    return put(h, key, false, NULL, 0, value, len, now_s, e);
+}
+
+enum rc host_cache_swap(struct host_cache *h, const char *key, const void *begins,
+                        size_t begins_len, const void *value, size_t len, int64_t now_s,
+                        struct err *e) {
+    return put(h, key, true, begins, begins_len, value, len, now_s, e);
 }
 
 void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, int64_t now_s) {

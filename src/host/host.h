@@ -12,7 +12,7 @@
 
 /* cache.c: small values shared by all workers of this host, in LMDB in STATE_DIR/cache.
  * A key is KIND:REST, or any text for what is there only once. */
-#define HOST_CACHE_VALUE_MAX 131072
+#define HOST_CACHE_VALUE_MAX 393216 /* bytes; the largest is a task's record with its result */
 #define HOST_CACHE_KEY_MAX 200
 struct host_cache;
 enum rc host_cache_open(const char *dir, struct host_cache **out, struct err *e) MUST_USE;
@@ -24,6 +24,12 @@ enum rc host_cache_get(struct host_cache *h, struct arena *a, const char *key, c
 /* Kept until it is put again. */
 enum rc host_cache_put(struct host_cache *h, const char *key, const void *value, size_t len,
                        int64_t now_s, struct err *e) MUST_USE;
+/* Puts it in place of a value that begins with these bytes; with NULL, only if there is none. Two
+ * that do so at once do not both succeed: ERR_CONFLICT if what is there begins otherwise or is
+ * gone, ERR_EXISTS if there is one already. */
+enum rc host_cache_swap(struct host_cache *h, const char *key, const void *begins,
+                        size_t begins_len, const void *value, size_t len, int64_t now_s,
+                        struct err *e) MUST_USE;
 /* Deletes values whose key begins with the prefix and that were put longer than age_s ago. Looks at
  * a few of them each time, and goes on from there the next time. */
 void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, int64_t now_s);

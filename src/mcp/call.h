@@ -49,7 +49,9 @@ struct mcp_call {
     const struct mcp_session *session; /* handshake era; NULL: none */
     int log_level;                     /* stream.h */
     const int *watch;                  /* in place of the client's going away; NULL: none */
-    struct mailbox *cancel;            /* cancel.h; NULL: nobody can cancel this call */
+    bool (*confirm)(void *arg);        /* asked when it is readable, see run.h; NULL: cancel.h's */
+    void *confirm_arg;
+    struct mailbox *cancel; /* cancel.h; NULL: nobody can cancel this call */
     bool cancelled;
     int64_t sent_ms;         /* monotonic: when something was last sent on its stream */
     bool gone;               /* the client has closed the stream of this call */

@@ -161,7 +161,10 @@ void program_once(struct mcp_call *c, const struct program *p, const struct roun
         spec.line = take_line;
         spec.arg = &lines;
     }
-    if (c->cancel) {
+    if (c->confirm) {
+        spec.confirm = c->confirm;
+        spec.confirm_arg = c->confirm_arg;
+    } else if (c->cancel) {
         spec.confirm = cancel_arrived;
         spec.confirm_arg = c;
     }

@@ -1,38 +1,86 @@
 /* The process that looks after the program of a task. It is forked twice, so that no worker has to
  * wait for it, and it ends with the program. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/encode.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "host/host.h"
 #include "mcp/program.h"
 #include "mcp/rounds.h"
 #include "mcp/tasks.h"
 
-static const char *mailbox_name(struct arena *a, const char *id) {
-    return arena_printf(a, "task-%s", id);
+#define RUN_BYTES 12 /* of what one run of a task's program is called */
+#define LETTER_MAX 64
+#define SAVE_AGAIN_MS 1000
+
+/* Of one run, on one host: what another daemon on it has is another store's. */
+static const char *mailbox_name(const struct task *t) {
+    const char *run = json_get_str(t->record, "run");
+    const char *text =
+        arena_printf(t->arena, "task\n%s\n%s\n%s", t->cx->config->state_dir, t->id, run ? run : "");
+    uint8_t digest[SHA256_LEN];
+
+    sha256(text, strlen(text), digest);
+    return base64url_encode(t->arena, digest, sizeof digest);
 }
 
-void task_stop(struct mcp_call *c, const struct task *t) {
-    if (!mailbox_send(mailbox_name(c->arena, t->id), "", 0))
-        log_debug("task_not_running",
-                  kv("task", t->id)); /* it waits for input, or has just ended */
+void task_stop(const struct task *t) {
+    if (!mailbox_send(mailbox_name(t), "", 0))
+        log_debug("task_not_here", kv("task", t->id)); /* or it waits for input, or has ended */
 }
 
-static void set_error(struct mcp_call *c, struct task *t, const char *text) {
-    struct json *error = json_new_object(c->arena);
+/* ---- the outcome ---- */
 
-    json_put_int(error, "code", -32603);
-    json_put_str(error, "message", text);
-    json_put(t->record, "error", error);
-    task_status(c, t, "failed");
+/* "Each request key in inputRequests MUST be unique over the lifetime of a single task" (SEP-2663,
+ * "Task Update Requests"): a key that the program uses again is shown under another name. */
+static void ask(struct task *t, const struct json *wanted) {
+    struct json *requests = json_new_object(t->arena), *names = json_new_object(t->arena);
+    struct json *asked = json_get(t->record, "asked");
+    struct json_member m;
+
+    if (!asked)
+        asked = json_new_object(t->arena);
+    for (bool more = json_first(wanted, &m); more; more = json_next(&m)) {
+        const char *key = m.key;
+
+        for (int n = 2; json_has(asked, key) || json_has(requests, key); n++)
+            key = arena_printf(t->arena, "%s#%d", m.key, n);
+        json_put(requests, key, m.value);
+        json_put_str(names, key, m.key);
+    }
+    for (bool more = json_first(requests, &m); more; more = json_next(&m))
+        json_put_bool(asked, m.key, true);
+    json_put(t->record, "inputRequests", requests);
+    json_put(t->record, "names", names);
+    json_put(t->record, "asked", asked);
+}
+
+/* The answers under the program's own names. */
+static struct json *answers(const struct task *t) {
+    struct json *given = json_get(t->record, "inputResponses"), *out;
+    const struct json *names = json_get(t->record, "names");
+    struct json_member m;
+
+    if (!given || !names) /* none, or those that came with the call */
+        return given;
+    out = json_new_object(t->arena);
+    for (bool more = json_first(given, &m); more; more = json_next(&m)) {
+        const char *name = json_get_str(names, m.key);
+
+        json_put(out, name ? name : m.key, m.value);
+    }
+    return out;
 }
 
 /* What the program printed becomes the state of the task. An error of the tool is a result; what
@@ -46,10 +94,10 @@ static const char *settle(struct mcp_call *c, const struct tool *tool, struct ta
     if (end->end == RUN_EXITED && !end->code && tool->run.output != TOOL_OUTPUT_TEXT)
         wanted = rounds_wanted(c->arena, end->out);
     if (wanted && !rounds_check(c, wanted, &e) && json_has(wanted, "inputRequests")) {
-        json_put(t->record, "inputRequests", json_get(wanted, "inputRequests"));
+        ask(t, json_get(wanted, "inputRequests"));
         json_put(t->record, "state", json_get(wanted, "requestState"));
         json_del(t->record, "inputResponses");
-        task_status(c, t, "input_required");
+        task_status(t, "input_required");
         return outcome;
     }
     if (end->end != RUN_EXITED)
@@ -57,69 +105,159 @@ static const char *settle(struct mcp_call *c, const struct tool *tool, struct ta
     if (wanted)
         why = e.code ? e.text : "the program asks for nothing";
     if (why) {
-        set_error(c, t, why);
+        task_fail(t, why);
         return wanted ? "bad_output" : outcome;
     }
     result = tool_run_result(c->arena, tool, end, &outcome);
     json_put(t->record, "result", tool_check_result(c, tool, result, &outcome));
-    task_status(c, t, "completed");
+    task_status(t, "completed");
     return outcome;
 }
 
-/* Becomes readable when somebody cancels the task, and when the daemon ends. */
-static int watch_both(int mailbox, pid_t master) {
-    struct epoll_event event = {.events = EPOLLIN};
-    int both = epoll_create1(EPOLL_CLOEXEC), daemon = (int)syscall(SYS_pidfd_open, master, 0);
+/* ---- while it runs ---- */
 
-    (void)epoll_ctl(both, EPOLL_CTL_ADD, mailbox, &event);
-    if (daemon >= 0)
-        (void)epoll_ctl(both, EPOLL_CTL_ADD, daemon, &event);
-    return both;
+struct watch {
+    struct task *t;
+    struct mailbox *mailbox; /* NULL: there is none */
+    int all, timer, daemon;  /* `all` becomes readable when one of them is */
+    struct buf letter;
+    bool taken_away; /* somebody else has written the record: it is cancelled, or given up */
+};
+
+static bool is_readable(int fd, int wait_ms) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    return fd >= 0 && poll(&p, 1, wait_ms) > 0;
+}
+
+/* Something happened: the time to renew the lease has come, or a letter, or somebody else's knock
+ * at the mailbox, or the daemon has ended. The record says whether the program is to run on; while
+ * the store is in trouble it does. */
+static bool must_stop(void *arg) {
+    struct watch *w = arg;
+    uint64_t times;
+    struct err e;
+
+    while (read(w->timer, &times, sizeof times) > 0)
+        ;
+    if (w->mailbox)
+        (void)mailbox_wait(w->mailbox, -1, clock_monotonic_ms(), &w->letter);
+    if (is_readable(w->daemon, 0))
+        return true;
+    switch (task_renew(w->t, &e)) {
+    case OK:
+        break;
+    case ERR_CONFLICT:
+        w->taken_away = true;
+        break;
+    default:
+        log_warn("task_not_renewed", kv("task", w->t->id), kv("why", e.text),
+                 kv("detail", e.detail));
+    }
+    return w->taken_away;
+}
+
+static void watch(struct watch *w, struct task *t, pid_t master) {
+    int64_t ms = t->cx->tasks->look_ms;
+    const struct timespec every = {ms / 1000, ms % 1000 * 1000000};
+    const struct itimerspec timer = {every, every};
+    struct err e;
+
+    *w = (struct watch){.t = t};
+    buf_init(&w->letter, t->arena, LETTER_MAX);
+    w->all = epoll_create1(EPOLL_CLOEXEC);
+    w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    w->daemon = (int)syscall(SYS_pidfd_open, master, 0);
+    (void)timerfd_settime(w->timer, 0, &timer, NULL);
+    if (mailbox_open(mailbox_name(t), &w->mailbox, &e))
+        log_warn("task_has_no_mailbox", kv("task", t->id), kv("why", e.detail));
+
+    const int fds[] = {w->timer, w->daemon, w->mailbox ? *mailbox_watch(w->mailbox) : -1};
+
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+        struct epoll_event event = {.events = EPOLLIN};
+
+        if (fds[i] >= 0)
+            (void)epoll_ctl(w->all, EPOLL_CTL_ADD, fds[i], &event);
+    }
+}
+
+/* A result is not lost because the store is in trouble when the program ends. */
+static enum rc save_end(struct watch *w, struct err *e) {
+    int64_t until = clock_monotonic_ms() + TASK_SAVE_S * 1000;
+
+    for (;;) {
+        enum rc rc = task_save(w->t, e);
+
+        if (rc == ERR_TOO_LARGE) {
+            task_fail(w->t, arena_printf(w->t->arena,
+                                         "The result is too long: a task's record has at most %d "
+                                         "bytes",
+                                         TASK_RECORD_MAX));
+            rc = task_save(w->t, e);
+        }
+        if (rc != ERR_STORE || clock_monotonic_ms() >= until ||
+            is_readable(w->daemon, SAVE_AGAIN_MS))
+            return rc;
+        if (w->daemon < 0)
+            (void)poll(NULL, 0, SAVE_AGAIN_MS);
+    }
+}
+
+static const char *run_and_save(struct mcp_call *c, const struct tool *tool, struct watch *w) {
+    struct task *t = w->t;
+    struct program p = {
+        .run = &tool->run, .kind = "tool", .name = tool->name, .input = json_new_object(c->arena)};
+    struct rounds rounds = {.responses = answers(t), .state = json_get(t->record, "state")};
+    const char *outcome;
+    struct run_result end;
+    struct err e;
+    enum rc rc;
+
+    json_put(p.input, "arguments", json_get(t->record, "arguments"));
+    c->watch = &w->all;
+    c->confirm = must_stop;
+    c->confirm_arg = w;
+    c->deadline_ms = INT64_MAX; /* the limit is the tool's own */
+    program_once(c, &p, &rounds, &end);
+    if (w->taken_away)
+        return "cancelled";
+    outcome = settle(c, tool, t, &end);
+    if (end.end == RUN_CANCELLED)
+        task_fail(t, "The server that ran the task was stopped");
+    rc = save_end(w, &e);
+    if (rc == ERR_CONFLICT)
+        return "cancelled";
+    if (rc)
+        log_error("task_not_kept", kv("task", t->id), kv("why", e.text), kv("detail", e.detail));
+    return rc ? "not_kept" : outcome;
 }
 
 static void look_after(struct mcp_call *c, const struct tool *tool, struct task *t, pid_t master) {
-    struct program p = {
-        .run = &tool->run, .kind = "tool", .name = tool->name, .input = json_new_object(c->arena)};
-    struct rounds rounds = {.responses = json_get(t->record, "inputResponses"),
-                            .state = json_get(t->record, "state")};
     int64_t began = clock_monotonic_ms();
-    struct run_result end;
-    struct mailbox *m;
-    struct task now;
-    struct err e;
-    const char *outcome;
-    int watch;
+    const char *outcome = "cancelled";
+    struct watch w;
 
-    if (mailbox_open(mailbox_name(c->arena, t->id), &m, &e))
-        return; /* another one is at it already */
+    watch(&w, t, master);
     /* From here on a cancellation finds us; one that came before is in the record. */
-    if (task_load(c, t->id, &now, &e) || task_has_ended(&now)) {
-        mailbox_close(m);
-        return;
-    }
-    watch = watch_both(*mailbox_watch(m), master);
-    json_put(p.input, "arguments", json_get(t->record, "arguments"));
-    c->watch = &watch;
-    c->deadline_ms = INT64_MAX; /* the limit is the tool's own */
-    program_once(c, &p, &rounds, &end);
-    outcome = settle(c, tool, t, &end);
-    if (task_load(c, t->id, &now, &e) || task_has_ended(&now))
-        outcome = "cancelled";
-    else if (task_save(c, t, &e)) {
-        json_del(t->record, "result");
-        set_error(c, t, "The result is too long to be kept");
-        outcome = "too_much_output";
-        if (task_save(c, t, &e))
-            log_error("task_not_kept", kv("task", t->id), kv("why", e.text));
-    }
+    if (!must_stop(&w))
+        outcome = run_and_save(c, tool, &w);
     log_info("task_run", kv("task", t->id), kv("tool", tool->name), kv("sub", c->claims->sub),
              kv("client_id", c->claims->client_id), kv("outcome", outcome),
              kvn("ms", clock_monotonic_ms() - began));
-    mailbox_close(m);
+    mailbox_close(w.mailbox);
 }
 
-/* Nothing of the worker is used here but its memory: not its connection, and not its handle on the
- * cache, which must not be used after a fork. */
+/* ---- starting it ---- */
+
+static enum rc open_own(struct mcp_call *c, struct context *cx, struct err *e) {
+    if (host_cache_open(arena_printf(c->arena, "%s/cache", cx->config->state_dir), &cx->host, e))
+        return e->code;
+    return task_store_again(cx->tasks, cx->host, &cx->tasks, e);
+}
+
+/* Nothing of the worker is used here but its memory: not its connections, and not its handles on
+ * the cache and the store, which must not be used after a fork. */
 static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, struct task *t,
                                    pid_t master) {
     struct context cx = *c->cx;
@@ -128,6 +266,7 @@ static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, 
 
     (void)setsid();
     (void)prctl(PR_SET_NAME, "mcp-task");
+    metrics_use_shared_slot();
     (void)signal(SIGTERM, SIG_DFL);
     (void)signal(SIGQUIT, SIG_DFL);
     (void)sigemptyset(&none);
@@ -135,35 +274,43 @@ static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, 
     if (syscall(SYS_close_range, 3, ~0U, 0))
         for (int fd = 3; fd < 65536; fd++)
             (void)close(fd);
-    if (host_cache_open(arena_printf(c->arena, "%s/cache", cx.config->state_dir), &cx.host, &e)) {
-        log_error("task_not_kept", kv("task", t->id), kv("why", e.text));
-        _exit(1);
+    if (open_own(c, &cx, &e)) {
+        log_error("task_not_kept", kv("task", t->id), kv("why", e.text), kv("detail", e.detail));
+        _exit(1); /* its lease ends */
     }
-    c->cx = &cx;
+    c->cx = t->cx = &cx;
     c->rp->sink = NULL; /* nobody listens: messages on the way are dropped */
     look_after(c, tool, t, master);
     _exit(0);
 }
 
+void task_begin(struct task *t, const struct tool *tool) {
+    int64_t now_s = clock_now_s(&t->cx->clock);
+
+    task_status(t, "working");
+    json_put_str(t->record, "run", random_text(t->arena, RUN_BYTES));
+    json_del(t->record, "inputRequests");
+    t->ttl = now_s + tool->run.timeout_ms / 1000 + TASK_TTL_S;
+    t->lease = now_s + TASK_LEASE_S;
+}
+
 enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, struct err *e) {
     pid_t pid, master = getppid();
-    int status;
-    enum rc rc;
+    int status = 0;
 
-    json_put_int(t->record, "until",
-                 clock_now_s(&c->cx->clock) + tool->run.timeout_ms / 1000 + TASK_LOST_S);
-    json_del(t->record, "inputRequests");
-    task_status(c, t, "working");
-    rc = task_save(c, t, e); /* before the client hears of it, and before it can end */
-    if (rc)
-        return rc;
     pid = fork();
     if (pid == 0) {
-        if (fork() == 0)
+        pid = fork();
+        if (pid == 0)
             task_process(c, tool, t, master);
-        _exit(0);
+        _exit(pid < 0);
     }
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    return pid > 0 ? OK : err_set(e, ERR_RPC_INTERNAL, "Internal error: the task does not start");
+    if (pid > 0 && !status)
+        return OK;
+    task_fail(t, "The program could not be started");
+    if (task_save(t, e))
+        log_error("task_not_kept", kv("task", t->id), kv("why", e->text), kv("detail", e->detail));
+    return err_set(e, ERR_RPC_INTERNAL, "Internal error: the task does not start");
 }

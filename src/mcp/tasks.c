@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "host/host.h"
+#include "mcp/guard.h"
 #include "mcp/resume.h"
 #include "mcp/session.h"
 
@@ -27,7 +28,7 @@ static enum rc require_extension(struct mcp_call *c, struct err *e) {
 }
 
 enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, struct err *e) {
-    bool able = c->era == ERA_MODERN && c->cx->host && client_has_tasks(c);
+    bool able = c->era == ERA_MODERN && c->cx->tasks && client_has_tasks(c);
 
     *wanted = false;
     if (tool->task == TASK_NEVER)
@@ -39,28 +40,12 @@ enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, s
     return OK;
 }
 
-/* What clients see of a task. `whole` adds what tasks/get has besides. */
-static struct json *view(struct mcp_call *c, const struct task *t, bool whole) {
-    static const char *const always[] = {"status", "createdAt", "lastUpdatedAt", NULL};
-    struct json *v = json_new_object(c->arena);
-
-    json_put_str(v, "taskId", t->id);
-    for (const char *const *m = always; *m; m++)
-        json_put(v, *m, json_get(t->record, *m));
-    json_put_int(v, "ttlMs", (int64_t)TASK_TTL_S * 1000);
-    json_put_int(v, "pollIntervalMs", TASK_POLL_MS);
-    if (whole && task_is(t, "completed"))
-        json_put(v, "result", json_get(t->record, "result"));
-    if (whole && task_is(t, "failed"))
-        json_put(v, "error", json_get(t->record, "error"));
-    if (whole && task_is(t, "input_required"))
-        json_put(v, "inputRequests", json_get(t->record, "inputRequests"));
-    return v;
-}
-
 enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *arguments,
                     struct err *e) {
-    struct task t = {.id = random_text(c->arena, ID_BYTES), .record = json_new_object(c->arena)};
+    struct task t = {.cx = c->cx,
+                     .arena = c->arena,
+                     .id = random_text(c->arena, ID_BYTES),
+                     .record = json_new_object(c->arena)};
     struct json *result;
     enum rc rc;
 
@@ -68,13 +53,20 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
     json_put_str(t.record, "client", c->claims->client_id);
     json_put_str(t.record, "tool", tool->name);
     json_put(t.record, "arguments", arguments);
-    json_put_str(t.record, "createdAt", task_time(c->arena, clock_now_s(&c->cx->clock)));
     if (json_is_object(json_get(c->msg.params, "inputResponses")))
         json_put(t.record, "inputResponses", json_get(c->msg.params, "inputResponses"));
-    rc = task_start(c, tool, &t, e);
+    task_begin(&t, tool);
+    result = task_view(&t, false);
+    rc = task_save(&t, e); /* before the client hears of it, and before it can end */
+    if (rc == ERR_TOO_LARGE)
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "Invalid params: the arguments are too long for a task, which keeps at most "
+                       "%d bytes",
+                       TASK_RECORD_MAX);
+    if (!rc)
+        rc = task_start(c, tool, &t, e);
     if (rc)
         return rc;
-    result = view(c, &t, false);
     json_put_str(result, "resultType", "task");
     mcp_call_finish(c, result);
     log_info("task_created", kv("request", c->rq->id), kv("task", t.id), kv("tool", tool->name),
@@ -98,34 +90,52 @@ enum rc mcp_tasks_get(struct mcp_call *c, struct err *e) {
     enum rc rc = find(c, &t, e);
 
     if (!rc)
-        mcp_call_finish(c, view(c, &t, true));
+        mcp_call_finish(c, task_view(&t, true));
     return rc;
 }
 
-enum rc mcp_tasks_cancel(struct mcp_call *c, struct err *e) {
-    struct task t;
-    enum rc rc = find(c, &t, e);
+/* Reads the task and changes it, again if somebody else has changed it meanwhile. */
+static enum rc change(struct mcp_call *c, enum rc (*once)(struct mcp_call *c, struct err *e),
+                      struct err *e) {
+    int64_t until_ms = clock_monotonic_ms() + TASK_CHANGE_MS;
+    enum rc rc;
 
-    if (!rc && !task_has_ended(&t)) {
-        task_status(c, &t, "cancelled");
-        rc = task_save(c, &t, e); /* first: who runs it looks here when it is stopped */
-        if (!rc)
-            task_stop(c, &t);
-    }
+    do
+        rc = once(c, e);
+    while (rc == ERR_CONFLICT && task_pause(until_ms));
+    if (rc == ERR_CONFLICT)
+        return err_set(e, ERR_STORE, "the task is being changed; try again in a few seconds");
     if (!rc)
         mcp_call_finish(c, json_new_object(c->arena));
     return rc;
 }
 
+static enum rc cancel_once(struct mcp_call *c, struct err *e) {
+    struct task t;
+    enum rc rc = find(c, &t, e);
+
+    if (rc || task_has_ended(&t))
+        return rc;
+    task_status(&t, "cancelled");
+    rc = task_save(&t, e); /* first: who runs it looks here when it is told */
+    if (!rc)
+        task_stop(&t);
+    return rc;
+}
+
+enum rc mcp_tasks_cancel(struct mcp_call *c, struct err *e) {
+    return change(c, cancel_once, e);
+}
+
 /* Takes over the answers that are waited for; others are passed over. */
-static enum rc take_answers(struct mcp_call *c, struct task *t, const struct json *given,
-                            struct err *e) {
-    struct json *pending = json_get(t->record, "inputRequests"), *left = json_new_object(c->arena);
+static enum rc take_answers(struct task *t, const struct json *given, bool *any, struct err *e) {
+    struct json *pending = json_get(t->record, "inputRequests"), *left = json_new_object(t->arena);
     struct json *answers = json_get(t->record, "inputResponses");
     struct json_member m;
 
+    *any = false;
     if (!answers)
-        answers = json_new_object(c->arena);
+        answers = json_new_object(t->arena);
     for (bool more = json_first(pending, &m); more; more = json_next(&m)) {
         struct json *answer = json_get(given, m.key);
 
@@ -133,39 +143,64 @@ static enum rc take_answers(struct mcp_call *c, struct task *t, const struct jso
             return err_set(e, ERR_RPC_INVALID_PARAMS,
                            "Invalid params: inputResponses must be an object of objects");
         json_put(answer ? answers : left, m.key, answer ? answer : m.value);
+        *any = *any || answer;
     }
     json_put(t->record, "inputResponses", answers);
     json_put(t->record, "inputRequests", left);
     return OK;
 }
 
-enum rc mcp_tasks_update(struct mcp_call *c, struct err *e) {
+/* All answers are there. The program runs on this host, wherever it ran before. */
+static enum rc go_on(struct mcp_call *c, struct task *t, struct err *e) {
+    const struct tool *tool = tool_find(c->cx->tools, json_get_str(t->record, "tool"));
+    enum rc rc;
+
+    if (!tool || tool->builtin)
+        return err_set(e, ERR_RPC_INTERNAL, "Internal error: the tool is not there any more");
+    /* The token may be another one than that of the call. */
+    rc = mcp_guard_scopes(c->cx, c->rp, c->claims, tool->scopes, e);
+    if (rc)
+        return rc;
+    task_begin(t, tool);
+    rc = task_save(t, e);
+    return rc ? rc : task_start(c, tool, t, e);
+}
+
+static enum rc update_once(struct mcp_call *c, struct err *e) {
     const struct json *given = json_get(c->msg.params, "inputResponses");
-    const struct tool *tool;
     struct task t;
+    bool any;
     enum rc rc = find(c, &t, e);
 
     if (!rc && !json_is_object(given))
         rc = err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: inputResponses must be an object");
-    if (!rc && task_is(&t, "input_required")) {
-        rc = take_answers(c, &t, given, e);
-        tool = tool_find(c->cx->tools, json_get_str(t.record, "tool"));
-        if (!rc && json_size(json_get(t.record, "inputRequests")))
-            rc = task_save(c, &t, e);
-        else if (!rc && tool)
-            rc = task_start(c, tool, &t, e);
-        else if (!rc)
-            rc = err_set(e, ERR_RPC_INTERNAL, "Internal error: the tool is not there any more");
+    if (rc || !task_is(&t, "input_required"))
+        return rc;
+    rc = take_answers(&t, given, &any, e);
+    if (rc || !any)
+        return rc;
+    if (json_size(json_get(t.record, "inputRequests"))) {
+        task_status(&t, "input_required");
+        rc = task_save(&t, e);
+    } else {
+        rc = go_on(c, &t, e);
     }
-    if (!rc)
-        mcp_call_finish(c, json_new_object(c->arena));
+    if (rc == ERR_TOO_LARGE)
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "Invalid params: the answers are too long for a task, which keeps at most "
+                       "%d bytes",
+                       TASK_RECORD_MAX);
     return rc;
+}
+
+enum rc mcp_tasks_update(struct mcp_call *c, struct err *e) {
+    return change(c, update_once, e);
 }
 
 void mcp_sweep(struct context *cx) {
     int64_t now_s = clock_now_s(&cx->clock);
 
-    host_cache_sweep(cx->host, TASK_KEY_PREFIX, TASK_TTL_S + TASK_TIMEOUT_MS_MAX / 1000, now_s);
+    host_cache_sweep(cx->host, TASK_HOST_PREFIX, TASK_TTL_S + TASK_TIMEOUT_MS_MAX / 1000, now_s);
     host_cache_sweep(cx->host, SESSION_NOTE_PREFIX, SESSION_MAX_S, now_s);
     resume_sweep(cx);
 }

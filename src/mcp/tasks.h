@@ -1,20 +1,34 @@
 /* The Tasks extension (io.modelcontextprotocol/tasks): a tool that runs long answers at once with a
- * task, which the client asks for later. Its state is in the host's cache, so that any worker can
- * answer; the program is looked after by a process of its own, which belongs to no worker. */
+ * task, which the client asks for later. Its record is in the task store (store/tasks.h), so that
+ * any worker can answer, of any host if the store is a table; the program is looked after by a
+ * process of its own, which belongs to no worker.
+ *
+ * Every write replaces the version that was read, so two that change a task at once do not lose
+ * each other's part: the later one reads again. Whoever runs the program renews the record's lease
+ * as long as it lives, and learns by that when somebody else has written. */
 #ifndef MCP_TASKS_H
 #define MCP_TASKS_H
 
 #include "mcp/tools.h"
+#include "store/tasks.h"
 
 #define TASKS_EXTENSION "io.modelcontextprotocol/tasks"
-#define TASK_KEY_PREFIX "task:" /* of its record in the host's cache */
-#define TASK_TTL_S 3600         /* for so long after its start a task can be asked for, */
-#define TASK_LOST_S 30          /* and this long after its time limit it is given up */
-#define TASK_POLL_MS 1000
+#define TASK_TTL_S 3600     /* for so long after its last change a task can be asked for */
+#define TASK_LEASE_S 60     /* a host that has not renewed it for so long is taken for dead */
+#define TASK_CHANGE_MS 3000 /* within which a change succeeds, however many are at it */
+#define TASK_SAVE_S 300     /* the end of a program is offered to a store in trouble for so long */
+
+/* Bytes of a record as JSON, with arguments or result. */
+#define TASK_RECORD_MAX SEAL_DATA_MAX
+_Static_assert(((size_t)TASK_RECORD_MAX + 64) / 3 * 4 + 4 <= TASK_SEALED_MAX,
+               "a record fits when it is sealed");
 
 struct task {
+    struct context *cx;
+    struct arena *arena;
     const char *id;
     struct json *record;
+    int64_t version, ttl, lease; /* as in struct task_record */
 };
 
 /* Does this call become a task? ERR_RPC_MISSING_CAPABILITY if it must, but the client cannot. */
@@ -25,17 +39,31 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
                     struct err *e) MUST_USE;
 
 /* task_record.c */
+/* ERR_MISSING, ERR_STORE. One whose host is dead has failed. */
+enum rc task_read(struct context *cx, struct arena *a, const char *id, struct task *out,
+                  struct err *e) MUST_USE;
+/* The same for this caller; to others than its user and client it does not exist:
+ * ERR_RPC_INVALID_PARAMS. */
 enum rc task_load(struct mcp_call *c, const char *id, struct task *out, struct err *e) MUST_USE;
-enum rc task_save(struct mcp_call *c, struct task *t, struct err *e) MUST_USE;
-void task_status(struct mcp_call *c, struct task *t, const char *status);
+/* ERR_CONFLICT if somebody else has written since it was read; ERR_TOO_LARGE, ERR_STORE. */
+enum rc task_save(struct task *t, struct err *e) MUST_USE;
+/* Says that its program is still looked after. ERR_CONFLICT as above. */
+enum rc task_renew(struct task *t, struct err *e) MUST_USE;
+/* Before another try after ERR_CONFLICT. false: it is too late for one. */
+bool task_pause(int64_t until_ms);
+void task_status(struct task *t, const char *status);
+void task_fail(struct task *t, const char *text);
 bool task_is(const struct task *t, const char *status);
 bool task_has_ended(const struct task *t);
-const char *task_time(struct arena *a, int64_t seconds); /* RFC 3339 */
+/* What clients see of a task. `whole` adds what tasks/get has besides (DetailedTask). */
+struct json *task_view(const struct task *t, bool whole);
 
-/* task_run.c: starts the process that runs the tool and writes the outcome. */
+/* task_run.c: the process that runs the tool and writes the outcome. */
+/* Makes the record one of a task that runs. To be saved; whoever saves it starts the process. */
+void task_begin(struct task *t, const struct tool *tool);
 enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t,
                    struct err *e) MUST_USE;
-/* Stops the program of a task, if it runs. */
-void task_stop(struct mcp_call *c, const struct task *t);
+/* Tells the process of a task, if it is on this host. On others it notices by itself. */
+void task_stop(const struct task *t);
 
 #endif

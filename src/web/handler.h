@@ -10,6 +10,7 @@
 
 struct config;
 struct store;
+struct task_store;
 struct host_cache;
 struct host_slots;
 struct http_client;
@@ -28,6 +29,7 @@ struct deny_list;
 struct context {
     const struct config *config;
     struct store *store;                  /* login sessions */
+    struct task_store *tasks;             /* records of tasks; NULL: there are none */
     struct host_cache *host;              /* what the workers of this host share */
     struct host_slots *document_slots;    /* who of them may wait for a client document */
     struct http_client *http;             /* to Cognito */

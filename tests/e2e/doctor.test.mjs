@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { assertFails, letWebServerIn, runDoctor } from '../parts/doctor.mjs';
 import { startDynamoDb } from '../parts/dynamodb.mjs';
 import { KEY, startDynamoDbProxy } from '../parts/dynamodb-proxy.mjs';
@@ -19,6 +19,8 @@ before(async () => {
   await dynamodb.createTable('other-ttl', { ttl: 'expires' });
   await dynamodb.createTable('other-key', { key: 'id' });
   await dynamodb.createTable('number-key', { type: 'N' });
+  await dynamodb.createTable('tasks', { key: 'taskId' });
+  await dynamodb.createTable('tasks-no-ttl', { key: 'taskId', ttl: null });
   proxy = await startDynamoDbProxy({ dynamodb, keys: [KEY, AUTHORIZER] });
   site = await startSite();
   letWebServerIn(site);
@@ -75,6 +77,34 @@ test('a table that is missing or made otherwise', async () => {
 test('time to live that is off or on another attribute', async () => {
   assertFails(await doctor({ config: { SESSION_TABLE_NAME: 'no-ttl' } }), 'time to live', /DISABLED/, /attribute ttl/);
   assertFails(await doctor({ config: { SESSION_TABLE_NAME: 'other-ttl' } }), 'time to live', /expires/, /attribute ttl/);
+});
+
+describe('the table of tasks', () => {
+  const CHECKS = ['task table', 'task time to live', 'task PutItem', 'task GetItem', 'task UpdateItem'];
+
+  test('is looked at where calls are answered', async () => {
+    const both = await doctor({ config: { TASK_TABLE_NAME: 'tasks' } });
+    assert.equal(both.code, 0, both.output);
+    for (const check of [...CHECKS, 'table', 'PutItem']) assert.equal(both.of(check)?.status, 'ok', `${check}: ${both.output}`);
+    assert.equal(both.checks.filter(({ check }) => check === 'credentials').length, 1);
+    const alone = await doctor({ config: { TASK_TABLE_NAME: 'tasks', SESSION_STORE: 'lmdb' } });
+    assert.equal(alone.code, 0, alone.output);
+    for (const check of [...CHECKS, 'credentials', 'clock']) assert.equal(alone.of(check)?.status, 'ok', `${check}: ${alone.output}`);
+    assert.equal(alone.of('table'), undefined);
+    const elsewhere = await doctor({ config: { TASK_TABLE_NAME: 'tasks', ENDPOINTS: 'token' } });
+    assert.equal(elsewhere.of('task table'), undefined);
+    assert.deepEqual(await dynamodb.items('tasks'), [], 'nothing was written');
+  });
+
+  test('missing, made otherwise, or not allowed', async () => {
+    assertFails(await doctor({ config: { TASK_TABLE_NAME: 'missing' } }), 'task table', /no table missing/, /TASK_TABLE_NAME/);
+    assertFails(await doctor({ config: { TASK_TABLE_NAME: 'good' } }), 'task table', /taskId/, /create it/);
+    assertFails(await doctor({ config: { TASK_TABLE_NAME: 'tasks-no-ttl' } }), 'task time to live', /DISABLED/, /attribute ttl/);
+    const report = await doctor({ config: { TASK_TABLE_NAME: 'tasks', ENDPOINTS: 'mcp' }, env: proxy.env(AUTHORIZER) });
+    assertFails(report, 'task GetItem', /not authorized to perform: dynamodb:GetItem/, /policy/);
+    assert.equal(report.of('task PutItem').status, 'ok');
+    assert.equal(report.of('task DeleteItem'), undefined);
+  });
 });
 
 test('permissions that are missing, and those that only doctor would like', async () => {

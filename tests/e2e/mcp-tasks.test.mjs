@@ -1,7 +1,9 @@
 // The Tasks extension: long calls are tasks that any worker can answer for.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -12,6 +14,7 @@ import { until } from '../parts/util.mjs';
 const TASKS = { ...META, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {}, extensions: { 'io.modelcontextprotocol/tasks': {} } } };
 const ask = (key) => ({ [key]: { method: 'elicitation/create', params: { message: key, requestedSchema: { type: 'object', properties: {} } } } });
 const yes = { action: 'accept', content: {} };
+const KEYS = Array.from({ length: 16 }, (_, i) => `key-${i}`);
 let site;
 let token;
 let dir;
@@ -33,6 +36,22 @@ before(async () => {
 *inputResponses*) echo '"thanks"' ;;
 *) echo '${JSON.stringify({ inputRequired: { inputRequests: { ...ask('a'), ...ask('b') }, requestState: 1 } })}' ;;
 esac`, { task: 'optional', output: 'json' });
+  tool('gate', `until [ -e ${dir}/open ]; do sleep 0.05; done; echo through`, { task: 'optional' });
+  tool('answers', `in=$(cat); case $in in
+*inputResponses*) printf %s "$in" ;;
+*) echo '${JSON.stringify({ inputRequired: { inputRequests: Object.assign({}, ...KEYS.map(ask)) } })}' ;;
+esac`, { task: 'optional', output: 'json' });
+  tool('again', `in=$(cat); case $in in
+*'"requestState":2'*) printf %s "$in" ;;
+*'"requestState":1'*) echo '${JSON.stringify({ inputRequired: { inputRequests: ask('a'), requestState: 2 } })}' ;;
+*) echo '${JSON.stringify({ inputRequired: { inputRequests: ask('a'), requestState: 1 } })}' ;;
+esac`, { task: 'optional', output: 'json' });
+  tool('big', 'head -c 250000 /dev/zero | tr "\\0" x', { task: 'optional', max_output_bytes: 300000 });
+  tool('bigger', 'head -c 270000 /dev/zero | tr "\\0" x', { task: 'optional', max_output_bytes: 300000 });
+  tool('asks-admin', `case $(cat) in
+*inputResponses*) echo '"thanks"' ;;
+*) echo '${JSON.stringify({ inputRequired: { inputRequests: ask('a') } })}' ;;
+esac`, { task: 'optional', output: 'json', scopes: ['profile'] });
   site = await startSite({ config: { TOOLS_DIR: dir, WORKERS_MIN: '2', WORKERS_MAX: '4' } });
   token = await site.cognito.accessToken();
 });
@@ -111,4 +130,76 @@ test('a task belongs to its user, and its header must agree', async () => {
   for (const method of ['get', 'cancel']) assertRpcError(await tasks(method, id, { as: bob }), 200, -32602);
   assertRpcError(await tasks('get', 'unknown'), 200, -32602);
   assertRpcError(await tasks('get', id, { name: 'other' }), 400, -32020);
+});
+
+test('of partial answers that come at once none is lost, and the program goes on once', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const id = await start('answers');
+    await reaches(id, 'input_required');
+    const answer = (n) => ({ action: 'accept', content: { n } });
+    // Each twice: the second one is passed over, whichever comes first.
+    const sent = await Promise.all([...KEYS, ...KEYS].map((key, i) =>
+      tasks('update', id, { more: { inputResponses: { [key]: answer(i % KEYS.length) } } })));
+    assert.deepEqual([...new Set(sent.map((each) => each.status))], [200]);
+    const { structuredContent: input } = (await reaches(id, 'completed')).result;
+    assert.deepEqual(input.inputResponses, Object.fromEntries(KEYS.map((key, i) => [key, answer(i)])));
+    const runs = () => site.daemon.log.split('\n').filter((line) => line.includes('event=task_run') && line.includes(`task=${id}`));
+    await until('the lines of both runs', () => runs().length >= 2);
+    assert.equal(runs().length, 2, runs().join('\n'));
+  }
+});
+
+test('a key that the program asks for again is shown under another name, and answered under its own', async () => {
+  const id = await start('again');
+  assert.deepEqual((await reaches(id, 'input_required')).inputRequests, ask('a'));
+  await tasks('update', id, { more: { inputResponses: { a: yes } } });
+  const second = await until('the second question', async () => (await tasks('get', id)).body.result.inputRequests?.['a#2'] && (await tasks('get', id)).body.result);
+  assert.deepEqual(Object.keys(second.inputRequests), ['a#2']);
+  await tasks('update', id, { more: { inputResponses: { a: { action: 'decline' } } } });     // answered already
+  await tasks('update', id, { more: { inputResponses: { 'a#2': yes } } });
+  assert.deepEqual((await reaches(id, 'completed')).result.structuredContent.inputResponses, { a: yes });
+});
+
+test('a knock at its mailbox does not end a task', async () => {
+  const boxes = () => new Set(fs.readFileSync('/proc/net/unix', 'utf8').match(/@mcp-authd\/\S+/g) ?? []);
+  const before_ = boxes();
+  const id = await start('gate');
+  const box = await until('the mailbox', () => [...boxes()].find((name) => !before_.has(name)));
+  for (const letter of ['', 'nobody knows what']) {
+    const knock = net.connect(`\0${box.slice(1)}`);
+    await once(knock, 'connect');
+    knock.end(letter);
+    knock.resume();
+    await once(knock, 'close');       // it was looked at
+  }
+  assert.equal((await tasks('get', id)).body.result.status, 'working');
+  fs.writeFileSync(path.join(dir, 'open'), '');
+  assert.equal((await reaches(id, 'completed')).result.content[0].text, 'through\n');
+});
+
+test('arguments and results that are too long for a record are told so', async () => {
+  assert.equal((await reaches(await start('big'), 'completed')).result.content[0].text.length, 250000);
+  assert.match((await reaches(await start('bigger'), 'failed')).error.message, /too long: .* 262144 bytes/);
+  const refused = await modern(site, token, 'tools/call', { name: 'quick', arguments: { x: 'x'.repeat(270000) } }, { meta: TASKS });
+  assertRpcError(refused, 200, -32602);
+  assert.match(refused.body.error.message, /too long for a task/);
+  const id = await start('asks');
+  await reaches(id, 'input_required');
+  const long = { action: 'accept', content: { text: 'x'.repeat(270000) } };
+  assertRpcError(await tasks('update', id, { more: { inputResponses: { a: long } } }), 200, -32602);
+  assert.deepEqual(Object.keys((await reaches(id, 'input_required')).inputRequests), ['a', 'b'], 'nothing was taken');
+});
+
+test('a program goes on only for a token with its scopes', async () => {
+  const able = await site.cognito.accessToken({ scope: 'mcp-server/tools profile' });
+  const few = await site.cognito.accessToken({ scope: 'mcp-server/tools' });
+  const { taskId } = (await modern(site, able, 'tools/call', { name: 'asks-admin', arguments: {} }, { meta: TASKS })).body.result;
+  const get = async (as) => (await tasks('get', taskId, { as })).body.result;
+  await until('the question', async () => (await get(able)).status === 'input_required');
+  const refused = await tasks('update', taskId, { as: few, more: { inputResponses: { a: yes } } });
+  assert.equal(refused.status, 403);
+  assert.match(refused.headers.get('www-authenticate'), /insufficient_scope.*profile/);
+  assert.deepEqual(Object.keys((await get(few)).inputRequests), ['a']);
+  await tasks('update', taskId, { as: able, more: { inputResponses: { a: yes } } });
+  await until('the end', async () => (await get(able)).status === 'completed');
 });

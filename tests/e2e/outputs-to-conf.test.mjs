@@ -59,6 +59,17 @@ for (const [name, store] of ['outputs-dev.json', 'outputs-prod.json', 'describe-
     for (const [key, value] of Object.entries(keys(stdout))) assert.ok(dump.includes(`${key}=${value}\n`), key);
   });
 
+test('a table of tasks goes along, if the stack has one', () => {
+  const outputs = JSON.parse(readFileSync(sample('outputs-dev.json'), 'utf8'));
+  outputs.AuthenticatedMcpStack.TaskTableName = 'mcp-auth-tasks';
+  const { stdout } = convert([], JSON.stringify(outputs));
+  assert.equal(keys(stdout).TASK_TABLE_NAME, 'mcp-auth-tasks');
+  assert.equal(check(stdout).status, 0);
+  assert.equal(keys(convert(['-s', 'lmdb'], JSON.stringify(outputs)).stdout).TASK_TABLE_NAME, undefined);
+  outputs.AuthenticatedMcpStack.TaskTableName = 'a b';
+  assert.match(convert([], JSON.stringify(outputs)).stderr, /TaskTableName has a character/);
+});
+
 test('the sample has what the stack gives', () => {
   const source = readFileSync(join(root, 'infra/lib/outputs.ts'), 'utf8');
   const given = [...source.matchAll(/out\('(\w+)'/g)].map((m) => m[1]).sort();

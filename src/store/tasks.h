@@ -1,0 +1,93 @@
+/* Records of tasks (MCP Tasks extension, mcp/tasks.h). Any worker may change one, so each write
+ * names the version that it replaces, and of several at once one succeeds. An implementation fills
+ * the table of functions; callers use the inline functions below. */
+#ifndef STORE_TASKS_H
+#define STORE_TASKS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#define TASK_ID_MAX 64 /* bytes of a task's id */
+/* Bytes of a sealed record. With the other attributes it stays below what DynamoDB takes as an
+ * item, 400 KB, and what the host's cache takes as a value. */
+#define TASK_SEALED_MAX ((size_t)352 << 10)
+
+#define TASK_ITEM_VERSION 1 /* of the form in which a record is stored */
+
+struct task_record {
+    const char *id;     /* random, base64url */
+    int64_t version;    /* counts the writes; 0: not written yet */
+    int64_t ttl;        /* epoch seconds; past it the task does not exist */
+    int64_t lease;      /* epoch seconds; past it whoever runs the program is given up; 0: nobody */
+    const char *sealed; /* everything else, sealed before it comes here */
+};
+
+struct host_cache;
+struct task_store;
+struct task_store_ops {
+    enum rc (*put)(struct task_store *s, const struct task_record *in, int64_t now_s,
+                   struct err *e);
+    enum rc (*get)(struct task_store *s, struct arena *a, const char *id, int64_t now_s,
+                   struct task_record *out, struct err *e);
+    enum rc (*replace)(struct task_store *s, const struct task_record *in, int64_t now_s,
+                       struct err *e);
+    enum rc (*renew)(struct task_store *s, const struct task_record *in, int64_t now_s,
+                     struct err *e);
+    enum rc (*again)(const struct task_store *s, struct host_cache *host, struct task_store **out,
+                     struct err *e);
+    void (*close)(struct task_store *s);
+};
+struct task_store {
+    const struct task_store_ops *ops;
+    int64_t look_ms; /* whoever runs a program renews its record so often, and hears of changes */
+    int64_t poll_ms; /* how often a client should ask */
+};
+
+/* Every operation: ERR_STORE if the store fails; e->text may go to a client.
+ * A new one, whose version is 0 and is 1 then. ERR_EXISTS if the id is taken. */
+static inline enum rc task_store_put(struct task_store *s, const struct task_record *in,
+                                     int64_t now_s, struct err *e) {
+    return s->ops->put(s, in, now_s, e);
+}
+/* As it is now. ERR_MISSING if there is none or it has expired. */
+static inline enum rc task_store_get(struct task_store *s, struct arena *a, const char *id,
+                                     int64_t now_s, struct task_record *out, struct err *e) {
+    return s->ops->get(s, a, id, now_s, out, e);
+}
+/* In place of the version in->version, which then is one more. ERR_CONFLICT if somebody else has
+ * written since it was read, or it is gone. */
+static inline enum rc task_store_replace(struct task_store *s, const struct task_record *in,
+                                         int64_t now_s, struct err *e) {
+    return s->ops->replace(s, in, now_s, e);
+}
+/* The same for lease and ttl alone; in->sealed is not looked at. */
+static inline enum rc task_store_renew(struct task_store *s, const struct task_record *in,
+                                       int64_t now_s, struct err *e) {
+    return s->ops->renew(s, in, now_s, e);
+}
+/* In a process that was forked, which cannot use the one of its parent: opens another one. `host`
+ * is its own. */
+static inline enum rc task_store_again(const struct task_store *s, struct host_cache *host,
+                                       struct task_store **out, struct err *e) {
+    return s->ops->again(s, host, out, e);
+}
+static inline void task_store_close(struct task_store *s) {
+    if (s)
+        s->ops->close(s);
+}
+
+/* tasks_host.c: for the workers of one host, in its cache, which is borrowed. */
+struct task_store *task_store_host_open(struct host_cache *host);
+#define TASK_HOST_PREFIX "task:" /* of the keys; what is old is the sweep's */
+
+/* tasks_dynamodb.c: for any number of hosts, in one DynamoDB table. What the options point to is
+ * borrowed; their HTTP client is not used, it has one of its own. Not more than `slots` workers
+ * wait for the table at once, so that the others can go on while it is in trouble; who they are
+ * lies in the file. Asks nobody. */
+struct dynamodb_options;
+enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const char *slots_file,
+                                 unsigned slots, struct task_store **out, struct err *e) MUST_USE;
+
+#endif

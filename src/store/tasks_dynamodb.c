@@ -1,0 +1,280 @@
+/* Records of tasks as items of a DynamoDB table. Key: `taskId`. DynamoDB deletes what is past
+ * `ttl`, but days late, so reading checks it too.
+ *
+ * A try whose answer is lost may have been carried out, and the next one must not take that for
+ * someone else's doing: each write draws an `attempt` at random, and an item that has it is ours.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "aws/dynamodb.h"
+#include "crypto/crypto.h"
+#include "host/host.h"
+#include "store/tasks.h"
+
+#define ATTEMPT_BYTES 16
+#define SCRATCH_MAX (16U << 20)
+#define LOOK_MS 5000 /* a cancellation that another host has written is noticed within this */
+#define POLL_MS 2000 /* each is a call */
+#define SLOT_WAIT_MS 500
+#define SLOT_LOOK_MS 5
+#define SLOT_TROUBLE_MS 2000 /* after waiting in vain for a slot it is not waited for again, */
+#define CALL_TROUBLE_MS DYNAMODB_TROUBLE_MS /* or after a call that failed */
+
+struct dynamodb_tasks {
+    struct task_store base;
+    struct dynamodb_options options;
+    struct http_client *http;
+    struct dynamodb *db;
+    struct arena *scratch; /* of one operation */
+    struct host_slots *slots;
+    unsigned slot_count;
+    int64_t trouble_ms; /* monotonic: until then the table is in trouble */
+};
+
+static struct dynamodb_tasks *self(struct task_store *s) {
+    return (struct dynamodb_tasks *)(void *)s;
+}
+
+/* ---- one call ---- */
+
+static bool enter(struct dynamodb_tasks *t) {
+    const struct timespec pause = {0, SLOT_LOOK_MS * 1000000L};
+    int64_t now_ms = clock_monotonic_ms(), until_ms = now_ms + SLOT_WAIT_MS;
+
+    if (now_ms < t->trouble_ms)
+        until_ms = 0;
+    while (!host_slots_enter(t->slots, t->slot_count)) {
+        now_ms = clock_monotonic_ms();
+        if (now_ms >= until_ms) {
+            if (t->trouble_ms < now_ms)
+                t->trouble_ms = now_ms + SLOT_TROUBLE_MS;
+            return false;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+static enum rc call(struct dynamodb_tasks *t, const char *operation, struct json *input,
+                    struct dynamodb_result *r, struct err *e) {
+    enum rc rc;
+
+    if (!enter(t)) {
+        (void)err_set(e, ERR_STORE, "the task store is busy; try again in a few seconds");
+        err_detail(e, "%u workers wait for the table", t->slot_count);
+        return e->code;
+    }
+    rc = dynamodb_call(t->db, t->scratch, operation, input, r, e);
+    host_slots_leave(t->slots);
+    t->trouble_ms = rc == ERR_STORE ? clock_monotonic_ms() + CALL_TROUBLE_MS : 0;
+    return rc;
+}
+
+/* ---- items ---- */
+
+static void put_text(struct arena *a, struct json *into, const char *name, const char *text) {
+    struct json *v = json_new_object(a);
+
+    json_put_str(v, "S", text);
+    json_put(into, name, v);
+}
+
+static void put_number(struct arena *a, struct json *into, const char *name, int64_t n) {
+    struct json *v = json_new_object(a);
+
+    json_put_str(v, "N", arena_printf(a, "%lld", (long long)n)); /* numbers travel as text */
+    json_put(into, name, v);
+}
+
+static bool number_of(const struct json *item, const char *name, int64_t *out) {
+    const char *digits = json_get_str(json_get(item, name), "N");
+    char *end;
+
+    if (!digits || !*digits)
+        return false;
+    *out = strtoll(digits, &end, 10);
+    return !*end;
+}
+
+/* Every name goes by a placeholder: `ttl` and others are reserved words. */
+static struct json *names(struct arena *a, const char *const *list) {
+    struct json *o = json_new_object(a);
+
+    for (; *list; list++)
+        json_put_str(o, arena_printf(a, "#%s", *list), *list);
+    return o;
+}
+
+static enum rc check_size(const struct task_record *in, struct err *e) {
+    return strlen(in->sealed) > TASK_SEALED_MAX
+               ? err_set(e, ERR_TOO_LARGE, "the task's record is too long")
+               : OK;
+}
+
+/* ---- the operations ---- */
+
+static enum rc put(struct task_store *s, const struct task_record *in, int64_t now_s,
+                   struct err *e) {
+    static const char *const used[] = {"taskId", "attempt", NULL};
+    struct dynamodb_tasks *t = self(s);
+    struct arena *a = t->scratch;
+    struct json *input = json_new_object(a), *item = json_new_object(a),
+                *values = json_new_object(a);
+    const char *attempt = random_text(a, ATTEMPT_BYTES);
+    struct dynamodb_result r;
+    enum rc rc = check_size(in, e);
+
+    (void)now_s;
+    put_text(a, item, "taskId", in->id);
+    put_number(a, item, "v", TASK_ITEM_VERSION);
+    put_number(a, item, "version", in->version + 1);
+    put_number(a, item, "ttl", in->ttl);
+    put_number(a, item, "lease", in->lease);
+    put_text(a, item, "attempt", attempt);
+    put_text(a, item, "record", in->sealed);
+    put_text(a, values, ":attempt", attempt);
+    json_put(input, "Item", item);
+    json_put_str(input, "ConditionExpression",
+                 "attribute_not_exists(#taskId) OR #attempt = :attempt");
+    json_put(input, "ExpressionAttributeNames", names(a, used));
+    json_put(input, "ExpressionAttributeValues", values);
+    if (!rc)
+        rc = call(t, "PutItem", input, &r, e);
+    arena_reset(a);
+    return rc == ERR_CONFLICT ? err_set(e, ERR_EXISTS, "the task's id is taken") : rc;
+}
+
+static enum rc update(struct dynamodb_tasks *t, const struct task_record *in, bool whole,
+                      struct err *e) {
+    static const char *const used[] = {"version", "attempt", "ttl", "lease", "v", NULL};
+    struct arena *a = t->scratch;
+    struct json *input = json_new_object(a), *key = json_new_object(a),
+                *values = json_new_object(a), *by = names(a, used);
+    struct dynamodb_result r;
+    enum rc rc;
+
+    put_text(a, key, "taskId", in->id);
+    put_number(a, values, ":v", TASK_ITEM_VERSION);
+    put_number(a, values, ":old", in->version);
+    put_number(a, values, ":new", in->version + 1);
+    put_number(a, values, ":ttl", in->ttl);
+    put_number(a, values, ":lease", in->lease);
+    put_text(a, values, ":attempt", random_text(a, ATTEMPT_BYTES));
+    if (whole) {
+        put_text(a, values, ":record", in->sealed);
+        json_put_str(by, "#record", "record");
+    }
+    json_put(input, "Key", key);
+    json_put_str(input, "ConditionExpression",
+                 "#v = :v AND (#version = :old OR (#version = :new AND #attempt = :attempt))");
+    json_put_str(input, "UpdateExpression",
+                 whole ? "SET #version = :new, #attempt = :attempt, #ttl = :ttl, #lease = :lease, "
+                         "#record = :record"
+                       : "SET #version = :new, #attempt = :attempt, #ttl = :ttl, #lease = :lease");
+    json_put(input, "ExpressionAttributeNames", by);
+    json_put(input, "ExpressionAttributeValues", values);
+    rc = call(t, "UpdateItem", input, &r, e);
+    arena_reset(a);
+    return rc == ERR_CONFLICT ? err_set(e, ERR_CONFLICT, "the task was changed meanwhile") : rc;
+}
+
+static enum rc replace(struct task_store *s, const struct task_record *in, int64_t now_s,
+                       struct err *e) {
+    (void)now_s;
+    return check_size(in, e) ? e->code : update(self(s), in, true, e);
+}
+
+static enum rc renew(struct task_store *s, const struct task_record *in, int64_t now_s,
+                     struct err *e) {
+    (void)now_s;
+    return update(self(s), in, false, e);
+}
+
+static enum rc damaged(struct err *e, const char *what) {
+    (void)err_set(e, ERR_STORE, "the task store is not available");
+    err_detail(e, "a task item %s", what);
+    return e->code;
+}
+
+static enum rc decode(struct arena *a, const struct json *item, int64_t now_s,
+                      struct task_record *out, struct err *e) {
+    const char *id = json_get_str(json_get(item, "taskId"), "S");
+    const char *sealed = json_get_str(json_get(item, "record"), "S");
+    int64_t form;
+
+    if (!item)
+        return err_set(e, ERR_MISSING, "there is no such task");
+    if (!number_of(item, "v", &form) || form != TASK_ITEM_VERSION)
+        return damaged(e, "is of a version that this program does not know");
+    if (!id || !sealed || !number_of(item, "version", &out->version) ||
+        !number_of(item, "ttl", &out->ttl) || !number_of(item, "lease", &out->lease))
+        return damaged(e, "lacks an attribute");
+    if (out->ttl <= now_s)
+        return err_set(e, ERR_MISSING, "the task has expired");
+    out->id = arena_strdup(a, id);
+    out->sealed = arena_strdup(a, sealed);
+    return OK;
+}
+
+static enum rc get(struct task_store *s, struct arena *a, const char *id, int64_t now_s,
+                   struct task_record *out, struct err *e) {
+    struct dynamodb_tasks *t = self(s);
+    struct json *input = json_new_object(t->scratch), *key = json_new_object(t->scratch);
+    struct dynamodb_result r;
+    enum rc rc;
+
+    put_text(t->scratch, key, "taskId", id);
+    json_put(input, "Key", key);
+    json_put_bool(input, "ConsistentRead", true);
+    rc = call(t, "GetItem", input, &r, e);
+    if (!rc)
+        rc = decode(a, json_get(r.output, "Item"), now_s, out, e);
+    arena_reset(t->scratch);
+    return rc;
+}
+
+/* ---- opening and closing ---- */
+
+static void close_dynamodb(struct task_store *s) {
+    struct dynamodb_tasks *t = self(s);
+
+    dynamodb_free(t->db);
+    http_client_free(t->http);
+    host_slots_close(t->slots);
+    arena_free(t->scratch);
+    free(t);
+}
+
+/* A process of its own is no worker, and needs no slot. */
+static enum rc again(const struct task_store *s, struct host_cache *host, struct task_store **out,
+                     struct err *e) {
+    const struct dynamodb_tasks *t = (const struct dynamodb_tasks *)(const void *)s;
+
+    (void)host;
+    return task_store_dynamodb_open(&t->options, NULL, 0, out, e);
+}
+
+enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const char *slots_file,
+                                 unsigned slots, struct task_store **out, struct err *e) {
+    static const struct task_store_ops ops = {put, get, replace, renew, again, close_dynamodb};
+    static const struct http_options open_options = {0, "", "", ""};
+    struct dynamodb_tasks *t = xcalloc(1, sizeof *t);
+
+    *out = NULL;
+    t->base = (struct task_store){&ops, LOOK_MS, POLL_MS};
+    t->options = *options;
+    t->slot_count = slots;
+    t->scratch = arena_new(SCRATCH_MAX);
+    if (!http_client_new(&open_options, &t->http, e)) {
+        t->options.http = t->http;
+        if (!dynamodb_new(&t->options, &t->db, e) &&
+            (!slots_file || !host_slots_open(slots_file, &t->slots, e))) {
+            *out = &t->base;
+            return OK;
+        }
+    }
+    close_dynamodb(&t->base);
+    return e->code;
+}

@@ -1,0 +1,218 @@
+/* Records of tasks in the host's cache: each write replaces the version that was read. And what
+ * becomes of a task whose host is dead. */
+#include "unit.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "host/host.h"
+#include "mcp/tasks.h"
+
+#define NOW 1800000000
+
+static char dir[] = "/tmp/mcp-authd-tasks-XXXXXX";
+
+struct fixture {
+    struct host_cache *host;
+    struct task_store *tasks;
+    struct seal_keys *keys;
+    struct context cx;
+    struct arena *a;
+};
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static int set_up(void **state) {
+    struct fixture *f = xcalloc(1, sizeof *f);
+    char path[128];
+    struct err e;
+
+    if (!mkdtemp(dir))
+        return -1;
+    (void)snprintf(path, sizeof path, "%s/cache", dir);
+    if (host_cache_open(path, &f->host, &e))
+        return -1;
+    (void)snprintf(path, sizeof path, "%s/key", dir);
+    if (seal_keys_load(path, true, &f->keys, &e))
+        return -1;
+    f->tasks = task_store_host_open(f->host);
+    f->cx.host = f->host;
+    f->cx.tasks = f->tasks;
+    f->cx.seal = f->keys;
+    f->cx.clock.fixed_s = NOW;
+    f->a = arena_new(16 << 20);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+
+    task_store_close(f->tasks);
+    host_cache_close(f->host);
+    seal_keys_free(f->keys);
+    arena_free(f->a);
+    free(f);
+    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct task_record record(const char *id, int64_t version, const char *sealed) {
+    return (struct task_record){id, version, NOW + 100, NOW + 10, sealed};
+}
+
+static void a_value_is_swapped_only_for_the_one_that_was_seen(void **state) {
+    struct fixture *f = *state;
+    const char *value;
+    int64_t stored_s;
+    struct err e;
+    size_t len;
+
+    assert_int_equal(host_cache_swap(f->host, "k", "1", 1, "2 b", 3, NOW, &e), ERR_CONFLICT);
+    assert_int_equal(host_cache_swap(f->host, "k", NULL, 0, "1 a", 3, NOW, &e), OK);
+    assert_int_equal(host_cache_swap(f->host, "k", NULL, 0, "1 c", 3, NOW, &e), ERR_EXISTS);
+    assert_int_equal(host_cache_swap(f->host, "k", "2", 1, "3 c", 3, NOW, &e), ERR_CONFLICT);
+    assert_int_equal(host_cache_swap(f->host, "k", "1 a+", 4, "3 c", 3, NOW, &e), ERR_CONFLICT);
+    assert_int_equal(host_cache_swap(f->host, "k", "1", 1, "2 b", 3, NOW, &e), OK);
+    assert_int_equal(host_cache_get(f->host, f->a, "k", &value, &len, &stored_s, &e), OK);
+    assert_string_equal(value, "2 b");
+}
+
+static void each_write_replaces_the_version_that_was_read(void **state) {
+    struct fixture *f = *state;
+    struct task_record r = record("id", 0, "first"), out;
+    struct err e;
+
+    assert_int_equal(task_store_get(f->tasks, f->a, "id", NOW, &out, &e), ERR_MISSING);
+    assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), OK);
+    assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), ERR_EXISTS);
+    assert_int_equal(task_store_get(f->tasks, f->a, "id", NOW, &out, &e), OK);
+    assert_int_equal(out.version, 1);
+    assert_int_equal(out.ttl, NOW + 100);
+    assert_int_equal(out.lease, NOW + 10);
+    assert_string_equal(out.sealed, "first");
+    r = record("id", 1, "second");
+    assert_int_equal(task_store_replace(f->tasks, &r, NOW, &e), OK);
+    assert_int_equal(task_store_replace(f->tasks, &r, NOW, &e), ERR_CONFLICT);
+    assert_int_equal(task_store_renew(f->tasks, &r, NOW, &e), ERR_CONFLICT);
+    r = (struct task_record){"id", 2, NOW + 300, NOW + 200, NULL};
+    assert_int_equal(task_store_renew(f->tasks, &r, NOW, &e), OK);
+    assert_int_equal(task_store_get(f->tasks, f->a, "id", NOW + 299, &out, &e), OK);
+    assert_int_equal(out.version, 3);
+    assert_int_equal(out.lease, NOW + 200);
+    assert_string_equal(out.sealed, "second");
+}
+
+static void what_is_past_its_ttl_does_not_exist(void **state) {
+    struct fixture *f = *state;
+    struct task_record r = record("old", 0, "x"), out;
+    struct err e;
+
+    assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), OK);
+    assert_int_equal(task_store_get(f->tasks, f->a, "old", NOW + 99, &out, &e), OK);
+    assert_int_equal(task_store_get(f->tasks, f->a, "old", NOW + 100, &out, &e), ERR_MISSING);
+    r.version = 1;
+    assert_int_equal(task_store_renew(f->tasks, &r, NOW + 100, &e), ERR_CONFLICT);
+    /* What another version of the program has left there is no record. */
+    assert_int_equal(
+        host_cache_put(f->host, TASK_HOST_PREFIX "older", "{\"sub\":\"u\"}", 11, NOW, &e), OK);
+    assert_int_equal(task_store_get(f->tasks, f->a, "older", NOW, &out, &e), ERR_MISSING);
+}
+
+static void a_record_that_is_too_long_is_refused(void **state) {
+    struct fixture *f = *state;
+    char *text = arena_alloc(f->a, TASK_SEALED_MAX + 2);
+    struct task_record r = record("long", 0, text), out;
+    struct err e;
+
+    memset(text, 'x', TASK_SEALED_MAX + 1);
+    assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), ERR_TOO_LARGE);
+    text[TASK_SEALED_MAX] = 0;
+    assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), OK);
+    assert_int_equal(task_store_get(f->tasks, f->a, "long", NOW, &out, &e), OK);
+    assert_int_equal(strlen(out.sealed), TASK_SEALED_MAX);
+}
+
+static struct task working(struct fixture *f, const char *id) {
+    struct task t = {.cx = &f->cx, .arena = f->a, .id = id, .record = json_new_object(f->a)};
+    struct err e;
+
+    json_put_str(t.record, "arguments", "secret");
+    task_status(&t, "working");
+    t.lease = NOW + TASK_LEASE_S;
+    assert_int_equal(task_save(&t, &e), OK);
+    return t;
+}
+
+static void a_task_whose_lease_has_ended_has_failed_for_good(void **state) {
+    struct fixture *f = *state;
+    struct task t = working(f, "lost"), seen;
+    struct err e;
+
+    f->cx.clock.fixed_s = NOW + TASK_LEASE_S;
+    assert_int_equal(task_read(&f->cx, f->a, "lost", &seen, &e), OK);
+    assert_true(task_is(&seen, "working"));
+    f->cx.clock.fixed_s = NOW + TASK_LEASE_S + 1;
+    assert_int_equal(task_read(&f->cx, f->a, "lost", &seen, &e), OK);
+    assert_true(task_is(&seen, "failed"));
+    assert_non_null(strstr(json_get_str(json_get(seen.record, "error"), "message"), "host"));
+    assert_null(json_get(seen.record, "arguments"));
+    /* Its host was only slow: it must not come back to life. */
+    assert_int_equal(task_renew(&t, &e), ERR_CONFLICT);
+    task_status(&t, "completed");
+    assert_int_equal(task_save(&t, &e), ERR_CONFLICT);
+    assert_int_equal(task_read(&f->cx, f->a, "lost", &seen, &e), OK);
+    assert_true(task_is(&seen, "failed"));
+    f->cx.clock.fixed_s = NOW;
+}
+
+static void a_renewed_lease_holds(void **state) {
+    struct fixture *f = *state;
+    struct task t = working(f, "alive"), seen;
+    struct err e;
+
+    for (int i = 1; i < 5; i++) {
+        f->cx.clock.fixed_s = NOW + i * (TASK_LEASE_S - 1);
+        assert_int_equal(task_renew(&t, &e), OK);
+        assert_int_equal(task_read(&f->cx, f->a, "alive", &seen, &e), OK);
+        assert_true(task_is(&seen, "working"));
+    }
+    f->cx.clock.fixed_s = NOW;
+}
+
+static void a_record_is_sealed_for_its_id(void **state) {
+    struct fixture *f = *state;
+    struct task_record r, out;
+    struct task seen;
+    struct err e;
+
+    (void)working(f, "mine");
+    assert_int_equal(task_store_get(f->tasks, f->a, "mine", NOW, &out, &e), OK);
+    assert_null(strstr(out.sealed, "secret"));
+    r = record("other", 0, out.sealed);
+    assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), OK);
+    assert_int_equal(task_read(&f->cx, f->a, "other", &seen, &e), ERR_STORE);
+    assert_non_null(strstr(e.detail, "SECRET_KEY_FILE"));
+    assert_int_equal(task_read(&f->cx, f->a, "", &seen, &e), ERR_MISSING);
+    assert_int_equal(task_read(&f->cx, f->a, "no/id", &seen, &e), ERR_MISSING);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_value_is_swapped_only_for_the_one_that_was_seen),
+        cmocka_unit_test(each_write_replaces_the_version_that_was_read),
+        cmocka_unit_test(what_is_past_its_ttl_does_not_exist),
+        cmocka_unit_test(a_record_that_is_too_long_is_refused),
+        cmocka_unit_test(a_task_whose_lease_has_ended_has_failed_for_good),
+        cmocka_unit_test(a_renewed_lease_holds),
+        cmocka_unit_test(a_record_is_sealed_for_its_id),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
