@@ -62,7 +62,8 @@ const arrives = (stream, method) => until(`${method}, got ${JSON.stringify(strea
 
 // First: a web server tells of a client that has gone only when something is sent to it, so streams of other tests would count.
 test('mcp-authd status counts the open streams', async () => {
-  const status = (...more) => execFileSync(BINARY, ['status', '-c', site.daemon.configFile, ...more], { encoding: 'utf8' });
+  const status = (...more) => execFileSync(BINARY, ['status', '-c', site.daemon.configFile, ...more],
+    { encoding: 'utf8', env: { ...process.env, STATE_DIR: site.stateOf('mcp') } });
   const counted = (count) => until(() => `${count} streams in ${status()}`, () => JSON.parse(status('--json')).streams === count);
   const opened = async (count) => {
     const streams = await Promise.all(Array.from({ length: count }, () => listen({ toolsListChanged: true })));

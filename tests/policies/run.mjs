@@ -23,6 +23,9 @@ const ONE_DAEMON = 'its subject is one daemon: its workers, its socket, its coun
 const OWN_SERVICES = 'starts services with tables, credentials or sockets of its own';
 // What cannot run so, and why. Everything else does.
 const LEFT_OUT = {
+  'doctor-public.test.mjs': ONE_DAEMON,
+  'doctor.test.mjs': ONE_DAEMON,
+  'dynamodb-tasks.test.mjs': OWN_SERVICES,
   'dynamodb.test.mjs': OWN_SERVICES,
   'limits.test.mjs': ONE_DAEMON,
   'local-cognito.test.mjs': NO_SITE,
