@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/url.h"
+#include "base/utf8.h"
 
 #define NAME_MAX_LEN 64
 
@@ -148,7 +149,8 @@ enum rc uri_template_check(struct arena *a, const char *uri_template, struct jso
                                       "resource has a uri");
 }
 
-/* A variable takes as little as it can, since what follows it in the template is fixed text. */
+/* A variable takes as little as it can, since what follows it in the template is fixed text. Its
+ * value becomes a string in JSON: %ff has no meaning there. */
 bool uri_template_match(struct arena *a, const char *t, const char *uri, struct json **out) {
     *out = json_new_object(a);
     while (*t) {
@@ -173,7 +175,8 @@ bool uri_template_match(struct arena *a, const char *t, const char *uri, struct 
         }
         len = stop ? (size_t)(stop - uri) : 0;
         value = len ? url_decode(a, uri, len, false) : NULL;
-        if (!value || (!slashes && (memchr(uri, '/', len) || strchr(value, '/'))))
+        if (!value || utf8_valid_length(value, strlen(value)) != strlen(value) ||
+            (!slashes && (memchr(uri, '/', len) || strchr(value, '/'))))
             return false;
         json_put_str(*out, name, value);
         uri = stop;

@@ -15,7 +15,8 @@ static bool is_acceptable(const struct config *c, struct arena *a, const char *u
     if (!strcmp(u.scheme, "http"))
         MUST(url_is_loopback(&u));
     else
-        MUST(!strcmp(u.scheme, "https") || strchr(u.scheme, '.'));
+        MUST(!strcmp(u.scheme, "https") || strchr(u.scheme, '.') ||
+             list_has(c->private_use_schemes, u.scheme));
     MUST(is_plain_line(uri, strlen(uri)));
     return true;
 }

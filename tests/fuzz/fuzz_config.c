@@ -2,6 +2,7 @@
  * of who is denied (d), a key file (k), or (l) three lines: address ranges, a list of clients, and
  * a client_id. */
 #include <arpa/inet.h>
+#include <strings.h>
 
 #include "base/config.h"
 #include "crypto/seal.h"
@@ -51,7 +52,7 @@ static void try_config(struct arena *a, const char *path) {
     if (!c)
         return;
     MUST(c->workers_min <= c->workers_max && c->endpoints);
-    MUST(c->mcp_path[0] == '/' && !strncmp(c->mcp_server_uri, c->mcp_origin, 4));
+    MUST(c->mcp_path[0] == '/' && !strncasecmp(c->mcp_server_uri, c->mcp_origin, 4));
     text = dump(a, c, &len);
     fuzz_write(path, text, len, 0600);
     again = load(path, &problems);
