@@ -5,6 +5,7 @@
 #include "base/encode.h"
 #include "base/url.h"
 #include "input.h"
+#include "mcp/headers.h"
 #include "standalone.h"
 #include "web/html.h"
 #include "web/request.h"
@@ -131,6 +132,32 @@ static void try_headers(struct arena *a, const char *text) {
         MUST(!strncasecmp(text, "application/json", 16) && (!text[16] || strchr("; \t", text[16])));
 }
 
+/* A header of ours says a text as it is, or in base64 ("Value Encoding" of Streamable HTTP). */
+static void try_header_value(struct arena *a, const char *text, const uint8_t *data, size_t size) {
+    const char *value = arena_printf(a, "=?base64?%s?=", base64_encode(a, data, size));
+    struct text out;
+
+    MUST(mcp_header_decode(a, value, &out));
+    MUST(out.len == size && !memcmp(out.p, data, size));
+    if (!mcp_header_decode(a, text, &out))
+        return;
+    MUST(is_plain_line(text, strcspn(text, "\t")));
+    MUST(!strncmp(text, "=?base64?", 9) || (out.len == strlen(text) && out.p == text));
+}
+
+/* RFC 9110 §12.5.1: a type that stands in Accept by itself is accepted. */
+static void try_accept(struct arena *a, const char *text) {
+    char *const params[] = {arena_printf(a, "HTTP_ACCEPT=%s, text/event-stream", text), NULL};
+    char *const alone[] = {arena_printf(a, "HTTP_ACCEPT=%s", text), NULL};
+    struct request rq = {.arena = a, .params = params};
+
+    MUST(mcp_accepts(&rq, "text/event-stream"));
+    rq.params = alone;
+    if (mcp_accepts(&rq, "application/json"))
+        MUST(strcasestr(text, "application/json") || strchr(text, '*') ||
+             !text[strspn(text, " \t")]);
+}
+
 static void try_list(const char *text) {
     for (const char *p = text; *p;) {
         char item[64];
@@ -182,6 +209,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         try_encoding(a, text, data, size);
         try_form(a, data, size);
         try_headers(a, text);
+        try_header_value(a, text, data, size);
+        try_accept(a, text);
         try_list(text);
         try_html(a, text);
     }
