@@ -26,6 +26,35 @@ static void check_credentials(const struct aws_credentials *c) {
     MUST(!c->expires_s || c->expires_s > NOW_S);
 }
 
+/* The same text as both of the shared files: what it says of the profile that is asked for. */
+static void try_profile(struct arena *a, const uint8_t *data, size_t size) {
+    const char *path = fuzz_path(a, "shared");
+    const char *const vars[] = {arena_printf(a, "AWS_CONFIG_FILE=%s", path),
+                                arena_printf(a, "AWS_SHARED_CREDENTIALS_FILE=%s", path), NULL};
+    const struct aws_env env = {.vars = vars};
+    struct aws_profile profile;
+    struct aws_endpoint endpoint;
+    struct aws_credentials credentials = {0};
+    const struct aws_fetch f = {.arena = a, .env = &env, .now_s = NOW_S};
+    struct err e = {0};
+    const char *id;
+
+    fuzz_write(path, data, size, 0600);
+    if (aws_profile_load(a, &env, &profile, &e)) {
+        MUST(e.code == ERR_MISCONFIGURED && *e.text && is_plain_line(e.text, strlen(e.text)));
+        return;
+    }
+    MUST(!profile.is_named && !strcmp(profile.name, "default"));
+    id = aws_profile_get(&profile, "aws_access_key_id");
+    MUST(!id || (*id && profile.exists));
+    if (aws_endpoint_dynamodb(a, &env, "eu-west-1", &endpoint, &e))
+        MUST(e.code == ERR_MISCONFIGURED && *e.text);
+    else
+        MUST(*endpoint.host && !strncmp(endpoint.url, "http", 4) && *endpoint.path == '/');
+    if (!aws_source_profile.fetch(&f, &credentials, &e))
+        check_credentials(&credentials);
+}
+
 static void try_answers(struct arena *a, const char *text, size_t size) {
     const struct aws_fetch f = {.arena = a, .now_s = NOW_S};
     const struct http_reply reply = {
@@ -71,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
     if (size <= AWS_ANSWER_MAX) {
         try_ini(a, data, size);
+        try_profile(a, data, size);
         try_answers(a, text, size);
         try_dynamodb(a, text, size);
     }
