@@ -17,6 +17,8 @@
 #include "web/handover.h"
 
 #define INPUT_MAX 16384
+#define REQUEST_BYTES                                                                              \
+    ((size_t)8 << 20) /* more memory ends the process: so little asks for no more */
 #define TEXT_MAX ((size_t)1 << 20)
 #define PARAMS_MAX 64
 #define COOKIE "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -394,7 +396,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         MUST((never = eventfd(0, EFD_CLOEXEC)) >= 0);
     if (size > INPUT_MAX)
         return 0;
-    a = arena_new(ARENA_BYTES);
+    a = arena_new(REQUEST_BYTES);
     text = fill_in(&app->cx, a, data, size);
     read_request(a, (const uint8_t *)text->p, text->len, &rq);
     reply_init(&rp, a);
