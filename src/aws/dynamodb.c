@@ -12,6 +12,7 @@
 #define ARENA_MAX 65536          /* what lives as long as the client: endpoint, region */
 #define SCRATCH_MAX (16UL << 20) /* while AWS's shared files are read */
 #define TARGET_PREFIX "DynamoDB_20120810."
+#define CAPACITY_UNITS_MAX 1e6 /* of one call; more is no figure to add up */
 
 struct dynamodb {
     struct arena *arena;
@@ -347,7 +348,8 @@ static void count_units(const char *operation, const struct dynamodb_result *r) 
     const struct json *spent = json_get(r->output, "ConsumedCapacity");
     struct json_number units;
 
-    if (json_number(json_get(spent, "CapacityUnits"), &units) && units.d > 0)
+    if (json_number(json_get(spent, "CapacityUnits"), &units) && units.d > 0 &&
+        units.d < CAPACITY_UNITS_MAX)
         metrics_add(strcmp(operation, "GetItem") ? METRIC_CONSUMED_WRITE : METRIC_CONSUMED_READ, 0,
                     0, (uint64_t)(units.d * METRIC_UNITS_SCALE));
 }

@@ -51,6 +51,14 @@ static char *trim(char *s) {
     return s;
 }
 
+/* For a message, which may go to a terminal. */
+static const char *shown(char *s) {
+    for (char *p = s; *p; p++)
+        if (iscntrl((unsigned char)*p))
+            *p = '?';
+    return s;
+}
+
 static void read_line(struct loading *l, const char *path, int number, char *line) {
     char *eq, *name = trim(line), *value;
     size_t key;
@@ -67,7 +75,7 @@ static void read_line(struct loading *l, const char *path, int number, char *lin
     name = trim(name);
     key = find_key(name);
     if (key == config_key_count)
-        bad(l, "%s:%d: %s is not a key that mcp-authd knows", path, number, name);
+        bad(l, "%s:%d: %s is not a key that mcp-authd knows", path, number, shown(name));
     else if (l->values[key])
         bad(l, "%s:%d: %s is given twice", path, number, name);
     else
@@ -140,7 +148,7 @@ static void set_endpoints(struct loading *l, const char *text) {
         for (i = 0; i < GROUP_COUNT && strcmp(groups[i].name, w) != 0; i++)
             ;
         if (i == GROUP_COUNT)
-            bad(l, "ENDPOINTS: %s is none of authorize, token, metadata, mcp", w);
+            bad(l, "ENDPOINTS: %s is none of authorize, token, metadata, mcp", shown(w));
         else
             l->c->endpoints |= groups[i].bit;
     }

@@ -89,7 +89,7 @@ static bool load_from_host(struct keyset *k, struct arena *a) {
 
 /* Has this much time gone by? Also if the clock went back: then nothing is known. */
 static bool is_past(int64_t since_s, int64_t now_s, int64_t span_s) {
-    return now_s < since_s || now_s - since_s >= span_s;
+    return now_s < since_s || since_s <= now_s - span_s;
 }
 
 static bool may_fetch(struct keyset *k, int64_t now_s) {
@@ -165,7 +165,7 @@ static void wait_for_other(struct keyset *k, struct arena *a, int64_t now_s) {
 
 /* Too old to be trusted without asking again, or from a future that a clock no longer knows. */
 static bool is_stale(const struct keyset *k, int64_t now_s) {
-    return !k->set || now_s < k->stored_s || now_s - k->stored_s > KEYSET_MAX_AGE_S;
+    return !k->set || now_s < k->stored_s || k->stored_s < now_s - KEYSET_MAX_AGE_S;
 }
 
 static const struct jwk *find_fresh(const struct keyset *k, const char *kid, int64_t now_s) {

@@ -124,7 +124,7 @@ void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, i
         if (len < sizeof stored_s)
             continue;
         memcpy(&stored_s, data, sizeof stored_s);
-        if (now_s - stored_s > age_s && kv_del(t, key, &e))
+        if (stored_s < now_s - age_s && kv_del(t, key, &e))
             break;
     }
     if (kv_commit(t, &e))
@@ -144,7 +144,7 @@ static bool is_taken(struct kv_txn *t, const char *key, int64_t every_s, int64_t
     if (len != sizeof last)
         return false;
     memcpy(&last, data, sizeof last);
-    return last <= now_s && now_s - last < every_s;
+    return last <= now_s && last > now_s - every_s;
 }
 
 bool host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s) {

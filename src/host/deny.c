@@ -47,18 +47,26 @@ static void add(struct loading *l, struct entries *e, const char *text) {
     e->all[e->count++] = arena_strdup(l->d->arena, text);
 }
 
+/* strptime and sscanf take less, and signs: is there a digit for each d, and else what it says? */
+static bool has_shape(const char *text, const char *shape) {
+    for (; *shape; shape++, text++)
+        if (*shape == 'd' ? !isdigit((unsigned char)*text) : *text != *shape)
+            return false;
+    return true;
+}
+
 /* RFC 3339 §5.6, or a number of seconds. */
 static bool parse_time(const char *text, int64_t *out) {
     struct tm tm = {.tm_isdst = 0}, again;
     const char *p = text + strspn(text, "0123456789");
-    int hours, minutes, used = 0;
+    int hours, minutes;
     time_t t;
 
     if (!*p && p > text && p - text <= 12) {
         *out = strtoll(text, NULL, 10);
         return true;
     }
-    p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    p = has_shape(text, "dddd-dd-ddTdd:dd:dd") ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
     if (!p)
         return false;
     again = tm;
@@ -76,8 +84,8 @@ static bool parse_time(const char *text, int64_t *out) {
         *out = t;
         return true;
     }
-    if ((*p != '+' && *p != '-') || sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 ||
-        used != 5 || p[6] || hours > 23 || minutes > 59)
+    if ((*p != '+' && *p != '-') || !has_shape(p + 1, "dd:dd") || p[6] ||
+        sscanf(p + 1, "%2d:%2d", &hours, &minutes) != 2 || hours > 23 || minutes > 59)
         return false;
     *out = t - (*p == '+' ? 1 : -1) * (hours * 3600 + minutes * 60);
     return true;

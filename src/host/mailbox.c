@@ -108,6 +108,7 @@ enum mailbox_news mailbox_wait(struct mailbox *m, int watch, int64_t until_ms, s
             bool good;
 
             letter->len = 0;
+            letter->overflow = false; /* of one that was too long */
             good = is_ours(fd) && read_letter(fd, letter);
             (void)close(fd);
             if (good)

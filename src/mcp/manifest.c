@@ -13,7 +13,8 @@
 #include "base/url.h"
 #include "mcp/rpc.h"
 
-#define SCOPES_MAX 1024 /* bytes of the scopes of one manifest */
+#define SCOPES_MAX 1024                      /* bytes of the scopes of one manifest */
+#define SCRATCH_BYTES_MAX ((size_t)64 << 20) /* to read one */
 
 enum rc manifest_bad(const struct manifest *m, const char *member, const char *what) {
     return err_set(m->e, ERR_INVALID_REQUEST, "%s %s", member, what);
@@ -261,8 +262,9 @@ static enum rc open_manifest(struct manifest *m, const char *dir) {
     return rc;
 }
 
-void manifest_load_all(const char *dir, struct arena *keep, struct arena *scratch, FILE *problems,
-                       unsigned *bad, manifest_load_fn *load, void *set) {
+void manifest_load_all(const char *dir, struct arena *keep, FILE *problems, unsigned *bad,
+                       manifest_load_fn *load, void *set) {
+    struct arena *scratch;
     struct dirent **files;
     int n = scandir(dir, &files, is_manifest, file_order);
 
@@ -271,6 +273,7 @@ void manifest_load_all(const char *dir, struct arena *keep, struct arena *scratc
         (*bad)++;
         return;
     }
+    scratch = arena_new(SCRATCH_BYTES_MAX);
     for (int i = 0; i < n; i++) {
         struct err e = {0};
         struct manifest m = {.file = arena_strdup(keep, files[i]->d_name),
@@ -283,6 +286,8 @@ void manifest_load_all(const char *dir, struct arena *keep, struct arena *scratc
             (*bad)++;
         }
         free(files[i]);
+        arena_reset(scratch);
     }
     free(files);
+    arena_free(scratch);
 }

@@ -34,7 +34,8 @@ struct tool_run {
     size_t output_max;
 };
 
-/* One manifest while it is read. What outlives that is in `keep`. */
+/* One manifest while it is read. What outlives that is in `keep`; `scratch` is wiped
+ * before the next one. */
 struct manifest {
     const char *dir, *file; /* the directory as a real path */
     struct arena *keep, *scratch;
@@ -78,7 +79,7 @@ enum rc manifest_complete(const struct manifest *m, const struct json *complete,
  * one is left out and reported to `problems`, a line each with file and reason; *bad counts them.
  */
 typedef enum rc manifest_load_fn(void *set, struct manifest *m);
-void manifest_load_all(const char *dir, struct arena *keep, struct arena *scratch, FILE *problems,
-                       unsigned *bad, manifest_load_fn *load, void *set);
+void manifest_load_all(const char *dir, struct arena *keep, FILE *problems, unsigned *bad,
+                       manifest_load_fn *load, void *set);
 
 #endif

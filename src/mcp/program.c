@@ -12,6 +12,7 @@
 /* W3C Trace Context §3.3.1.5 and W3C Baggage §3.3.2: what has to be passed on at least. */
 #define TRACE_MAX 512
 #define BAGGAGE_MAX 8192
+#define LINE_BYTES_MAX ((size_t)32 << 20) /* what a line of a stream may need: copies of it */
 
 /* ---- what it reads ---- */
 
@@ -83,16 +84,30 @@ static const char *const *make_environment(struct mcp_call *c, const struct prog
 
 /* ---- what it says on the way: lines of JSON ---- */
 
+/* What a line makes is gone before the next one: a program may print any number of them. */
 struct lines {
     struct mcp_call *c;
     const struct program *p;
-    struct json *token; /* of the progress that the client wants; NULL: none */
+    struct json *token;             /* of the progress that the client wants; NULL: none */
+    struct arena *line, *of_result; /* the latter has the last result and nothing else */
     struct text result;
 };
 
+static void notify(struct lines *l, const char *method, struct json *params) {
+    struct arena *of_call = l->c->arena;
+
+    if (!mcp_stream_possible(l->c))
+        return;
+    if (!l->c->rp->streaming)
+        mcp_stream_begin(l->c); /* what that makes stays */
+    l->c->arena = l->line;
+    mcp_stream_notify(l->c, method, params);
+    l->c->arena = of_call;
+}
+
 static void send_progress(struct lines *l, struct json *progress) {
     static const char *const members[] = {"progress", "total", "message", NULL};
-    struct json *params = json_new_object(l->c->arena);
+    struct json *params = json_new_object(l->line);
 
     if (!l->token || !json_is_number(json_get(progress, "progress")))
         return;
@@ -100,7 +115,7 @@ static void send_progress(struct lines *l, struct json *progress) {
     for (const char *const *m = members; *m; m++)
         if (json_has(progress, *m))
             json_put(params, *m, json_get(progress, *m));
-    mcp_stream_notify(l->c, "notifications/progress", params);
+    notify(l, "notifications/progress", params);
 }
 
 static void send_log(struct lines *l, struct json *log) {
@@ -109,31 +124,60 @@ static void send_log(struct lines *l, struct json *log) {
 
     if (!json_has(log, "data") || mcp_log_level(level) < l->c->log_level)
         return;
-    params = json_new_object(l->c->arena);
+    params = json_new_object(l->line);
     json_put_str(params, "level", level);
     json_put_str(params, "logger", logger ? logger : l->p->name);
     json_put(params, "data", json_get(log, "data"));
-    mcp_stream_notify(l->c, "notifications/message", params);
+    notify(l, "notifications/message", params);
 }
 
-static void take_line(void *arg, const char *line, size_t len) {
-    struct lines *l = arg;
-    struct arena *a = l->c->arena;
-    struct json *v;
-    struct err e;
+static void set_result(struct lines *l, const char *text, size_t len) {
+    arena_reset(l->of_result);
+    l->result = (struct text){arena_strndup(l->of_result, text, len), len};
+}
 
-    if (!len || json_parse(a, line, len, &v, &e))
-        return;
+static void take_message(struct lines *l, const struct json *v, const char *line, size_t len) {
     if (json_has(v, "progress"))
         send_progress(l, json_get(v, "progress"));
     if (json_has(v, "log"))
         send_log(l, json_get(v, "log"));
     if (json_get_bool(v, "closeStream"))
         mcp_stream_close(l->c);
-    if (json_has(v, "result"))
-        l->result.p = json_text(a, json_get(v, "result"), &l->result.len);
-    else if (json_has(v, "inputRequired"))
-        l->result = (struct text){arena_strndup(a, line, len), len};
+    if (json_has(v, "result")) {
+        line = json_text(l->line, json_get(v, "result"), &len);
+        set_result(l, line, len);
+    } else if (json_has(v, "inputRequired")) {
+        set_result(l, line, len);
+    }
+}
+
+static void take_line(void *arg, const char *line, size_t len) {
+    struct lines *l = arg;
+    struct json *v;
+    struct err e;
+
+    if (len && !json_parse(l->line, line, len, &v, &e))
+        take_message(l, v, line, len);
+    arena_reset(l->line);
+}
+
+static void lines_begin(struct lines *l) {
+    l->line = arena_new(LINE_BYTES_MAX);
+    l->of_result = arena_new(LINE_BYTES_MAX);
+    l->token = json_get(json_get(l->c->msg.params, "_meta"), "progressToken");
+    if (!json_is_string(l->token) && !json_is_number(l->token))
+        l->token = NULL;
+}
+
+/* The result, in the arena of the call. */
+static struct text lines_end(struct lines *l) {
+    struct text result = l->result;
+
+    if (result.p)
+        result.p = arena_strndup(l->c->arena, result.p, result.len);
+    arena_free(l->line);
+    arena_free(l->of_result);
+    return result;
 }
 
 /* ---- */
@@ -155,9 +199,7 @@ void program_once(struct mcp_call *c, const struct program *p, const struct roun
     if (spec.timeout_ms > left)
         spec.timeout_ms = left > 0 ? left : 0;
     if (p->run->output == TOOL_OUTPUT_STREAM) {
-        lines.token = json_get(json_get(c->msg.params, "_meta"), "progressToken");
-        if (!json_is_string(lines.token) && !json_is_number(lines.token))
-            lines.token = NULL;
+        lines_begin(&lines);
         spec.line = take_line;
         spec.arg = &lines;
     }
@@ -170,7 +212,7 @@ void program_once(struct mcp_call *c, const struct program *p, const struct roun
     }
     run_program(c->arena, &spec, out);
     if (spec.line)
-        out->out = lines.result;
+        out->out = lines_end(&lines);
     if (out->err.len)
         log_info("tool_stderr", kv("request", c->rq->id), kv(p->kind, p->name),
                  kv("text", out->err.p));

@@ -138,7 +138,7 @@ struct prompt_set *prompt_set_load(const struct config *config, FILE *problems, 
     set->arena = arena;
     set->all = arena_alloc(arena, PROMPTS_MAX * sizeof *set->all);
     if (*config->prompts_dir)
-        manifest_load_all(config->prompts_dir, arena, scratch, problems, bad, load_one, set);
+        manifest_load_all(config->prompts_dir, arena, problems, bad, load_one, set);
     qsort(set->all, set->count, sizeof *set->all, by_name);
     set->list.member = "prompts";
     set->list.entries = arena_alloc(arena, (set->count + 1) * sizeof *set->list.entries);

@@ -191,7 +191,7 @@ struct resource_set *resource_set_load(const struct config *config, FILE *proble
     set->arena = arena;
     set->all = arena_alloc(scratch, RESOURCES_MAX * sizeof *set->all);
     if (*config->resources_dir)
-        manifest_load_all(config->resources_dir, arena, scratch, problems, bad, load_one, set);
+        manifest_load_all(config->resources_dir, arena, problems, bad, load_one, set);
     qsort(set->all, set->count, sizeof *set->all, by_uri);
     make_list(set, &set->resources, "resources", false, scratch);
     make_list(set, &set->templates, "resourceTemplates", true, scratch);

@@ -72,7 +72,7 @@ static enum rc open_state(struct mcp_call *c, struct rounds *r, const char *seal
         json_parse(c->arena, text, len, &o, e) || !json_get_int(o, "t", &made))
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: requestState is not one of this request");
-    if (clock_now_s(&c->cx->clock) - made > ROUNDS_STATE_S)
+    if (made < clock_now_s(&c->cx->clock) - ROUNDS_STATE_S)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: requestState has expired");
     r->state = json_get(o, "s");
     r->asked = json_get(o, "q");

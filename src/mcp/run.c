@@ -217,7 +217,14 @@ static bool read_some(int *fd, struct buf *b) {
     return true;
 }
 
-/* Gives away the lines that are whole; at the end of the output, also one that is not. */
+static void give_line(struct run *r, const char *line, size_t len) {
+    r->output.overflow = r->output.overflow || len > r->spec->output_max;
+    if (!r->output.overflow)
+        r->spec->line(r->spec->arg, line, len);
+}
+
+/* Gives away the lines that are whole; at the end of the output, also one that is not. The first
+ * that is too long is the last, however the output comes in pieces. */
 static void give_lines(struct run *r, bool at_end) {
     size_t from = 0;
     char *p = r->output.p, *end;
@@ -225,16 +232,16 @@ static void give_lines(struct run *r, bool at_end) {
     if (!r->spec->line)
         return;
     while ((end = memchr(p + from, '\n', r->output.len - from))) {
-        r->spec->line(r->spec->arg, p + from, (size_t)(end - p) - from);
+        give_line(r, p + from, (size_t)(end - p) - from);
         from = (size_t)(end - p) + 1;
     }
     if (at_end && from < r->output.len) {
-        r->spec->line(r->spec->arg, p + from, r->output.len - from);
+        give_line(r, p + from, r->output.len - from);
         from = r->output.len;
     }
     r->output.len -= from;
     memmove(p, p + from, r->output.len);
-    r->output.overflow = r->output.len > r->spec->output_max;
+    r->output.overflow = r->output.overflow || r->output.len > r->spec->output_max;
 }
 
 /* Looks without reaping: as long as the leader is not reaped, no one else can get its process
@@ -307,10 +314,10 @@ static void drain(struct run *r) {
         give_lines(r, false);
     for (int i = 0; i < DRAIN_READS && read_some(&r->err, &r->error); i++)
         ;
+    if (!r->output.overflow)
+        give_lines(r, true);
     if (r->output.overflow)
         r->result->end = RUN_TOO_MUCH;
-    else
-        give_lines(r, true);
 }
 
 /* A program that is stopped may tidy up, if it is quick. */

@@ -86,7 +86,7 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     if (strlen(id) > ID_MAX ||
         seal_open(c->arena, c->cx->seal, PURPOSE, c->claims->sub, id, &text, &len, e) ||
         json_parse(c->arena, text, len, &state, e) || !json_get_int(state, "t", &started) ||
-        now - started > SESSION_MAX_S)
+        started < now - SESSION_MAX_S)
         return unknown(e);
     session = arena_alloc(c->arena, sizeof *session);
     session->key = note_key(c->arena, id);

@@ -88,7 +88,7 @@ struct tool_set *tool_set_load(const struct config *config, FILE *problems, unsi
     set->tools = arena_alloc(scratch, room * sizeof *set->tools);
     load_builtins(set, scratch);
     if (*config->tools_dir)
-        manifest_load_all(config->tools_dir, arena, scratch, problems, bad, load_one, set);
+        manifest_load_all(config->tools_dir, arena, problems, bad, load_one, set);
     qsort(set->tools, set->count, sizeof *set->tools, by_name);
     make_list(set, scratch);
     set->tools = memcpy(arena_alloc(arena, set->count * sizeof *set->tools), set->tools,

@@ -60,7 +60,9 @@ static bool read_tag(struct walk *w, const char *p, struct tag *tag) {
     if (!len || len > TEMPLATE_NAME_MAX || name + len + strspn(name + len, " \t") != end) {
         char shown[TAG_SHOWN + 1] = "";
 
-        memcpy(shown, p, strnlen(p, TAG_SHOWN));
+        /* It goes to a terminal or a log. */
+        for (size_t i = 0; i < TAG_SHOWN && p[i]; i++)
+            shown[i] = (char)(p[i] < ' ' || p[i] > '~' ? '?' : p[i]);
         (void)fail(w, p, "this is no placeholder:", shown);
         return false;
     }

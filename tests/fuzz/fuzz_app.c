@@ -1,12 +1,15 @@
 /* A request from anywhere to the whole application: request line, header lines, an empty line and
- * the body. {consent}, {state}, {code}, {refresh}, {session} and {dynamic} in it stand for what the
- * application itself would have sealed or stored for the browser {cookie} and the client "c". */
+ * the body. {consent}, {state}, {code}, {refresh}, {session}, {dynamic}, {task} and {request-state}
+ * in it stand for what the application itself would have sealed or stored for the browser {cookie},
+ * the client "c" and the user of the token "t"; {assertion} is one of the client "k", as is
+ * {refresh-k}. */
 #include <ctype.h>
 #include <sys/eventfd.h>
 
 #include "base/encode.h"
 #include "input.h"
 #include "mcp/stream.h"
+#include "mcp/tasks.h"
 #include "oauth/code.h"
 #include "oauth/tokens.h"
 #include "site.h"
@@ -14,6 +17,8 @@
 #include "web/handover.h"
 
 #define INPUT_MAX 16384
+#define REQUEST_BYTES                                                                              \
+    ((size_t)8 << 20) /* more memory ends the process: so little asks for no more */
 #define TEXT_MAX ((size_t)1 << 20)
 #define PARAMS_MAX 64
 #define COOKIE "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -102,6 +107,49 @@ static const char *dynamic_client(struct context *cx, struct arena *a) {
     return arena_printf(a, "dyn.%s", seal(a, cx->seal, "client", "", client, strlen(client)));
 }
 
+/* RFC 7523, of the client "k". */
+static const char *assertion(struct context *cx, struct arena *a) {
+    (void)cx;
+    return sign_es256(a, &site_signer, "{\"alg\":\"ES256\",\"kid\":\"e\"}",
+                      arena_printf(a,
+                                   "{\"iss\":\"k\",\"sub\":\"k\",\"aud\":\"https://mcp.example\","
+                                   "\"exp\":%d,\"jti\":\"%s\"}",
+                                   NOW_S + 60, random_text(a, 8)));
+}
+
+static const char *refresh_of_k(struct context *cx, struct arena *a) {
+    const struct refresh_grant grant = {"cognito-refresh", "openid mcp-server/tools",
+                                        "https://mcp.example/mcp", "yes", NOW_S - 10};
+
+    return refresh_seal(cx, a, "k", &grant);
+}
+
+/* A task that waits for input, of a tool that is not there any more. */
+static const char *stored_task(struct context *cx, struct arena *a) {
+    static const char record[] =
+        "{\"sub\":\"user-1\",\"client\":\"app-1\",\"tool\":\"gone\",\"status\":\"input_required\","
+        "\"createdAt\":\"2027-01-15T08:00:00Z\",\"lastUpdatedAt\":\"2027-01-15T08:00:00Z\","
+        "\"inputRequests\":{\"a\":{\"method\":\"roots/list\"},\"b\":{\"method\":\"roots/list\"}}}";
+    static const char id[] = "task-of-the-fuzzer";
+    struct err e;
+
+    MUST(!host_cache_put(cx->host, arena_printf(a, TASK_KEY_PREFIX "%s", id), record,
+                         strlen(record), NOW_S, &e));
+    return id;
+}
+
+/* What the tool "ask" is given back with the client's answers. */
+static const char *request_state(struct context *cx, struct arena *a) {
+    static const char state[] = "{\"t\":1800000000,\"s\":{\"n\":1}}";
+    uint8_t digest[SHA256_LEN];
+
+    sha256("{}", 2, digest);
+    return seal(
+        a, cx->seal, "mcp-request-state",
+        arena_printf(a, "user-1\napp-1\ntools/call ask\n%s", hex_encode(a, digest, sizeof digest)),
+        state, strlen(state));
+}
+
 static const char *cookie(struct context *cx, struct arena *a) {
     (void)cx;
     (void)a;
@@ -111,10 +159,11 @@ static const char *cookie(struct context *cx, struct arena *a) {
 static const struct {
     const char *name;
     const char *(*make)(struct context *cx, struct arena *a);
-} placeholders[] = {{"{consent}", sealed_consent}, {"{state}", stored_session},
-                    {"{code}", issued_code},       {"{refresh}", refresh_token},
-                    {"{session}", mcp_session},    {"{dynamic}", dynamic_client},
-                    {"{cookie}", cookie}};
+} placeholders[] = {
+    {"{consent}", sealed_consent}, {"{state}", stored_session},       {"{code}", issued_code},
+    {"{refresh}", refresh_token},  {"{session}", mcp_session},        {"{dynamic}", dynamic_client},
+    {"{cookie}", cookie},          {"{assertion}", assertion},        {"{refresh-k}", refresh_of_k},
+    {"{task}", stored_task},       {"{request-state}", request_state}};
 #define PLACEHOLDERS (sizeof placeholders / sizeof *placeholders)
 
 static struct buf *fill_in(struct context *cx, struct arena *a, const uint8_t *data, size_t size) {
@@ -347,7 +396,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         MUST((never = eventfd(0, EFD_CLOEXEC)) >= 0);
     if (size > INPUT_MAX)
         return 0;
-    a = arena_new(ARENA_BYTES);
+    a = arena_new(REQUEST_BYTES);
     text = fill_in(&app->cx, a, data, size);
     read_request(a, (const uint8_t *)text->p, text->len, &rq);
     reply_init(&rp, a);

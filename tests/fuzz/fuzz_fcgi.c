@@ -11,7 +11,6 @@
 
 #define INPUT_MAX (150 * 1024) /* fits the socket: one thread writes and reads */
 #define BODY_MAX 4096
-#define PARAMS_COUNT_MAX 4096
 #define REPLY_BODY "{\"reply\":true}"
 
 /* ---- what must come of it ---- */
@@ -20,7 +19,7 @@ struct expected {
     enum rc rc;
     int id;
     size_t count, body_len;
-    char *params[PARAMS_COUNT_MAX + 1];
+    char **params;
     char *body;
 };
 
@@ -83,12 +82,14 @@ static bool pair_length(const unsigned char **p, const unsigned char *end, size_
 static bool pairs(struct arena *a, const char *text, size_t len, struct expected *x) {
     const unsigned char *p = (const unsigned char *)text, *end = p + len;
 
+    x->params =
+        arena_alloc(a, (len / 2 + 1) * sizeof *x->params); /* a pair has two bytes at least */
+    x->params[x->count++] = arena_strdup(a, "FCGI_ROLE=RESPONDER"); /* libfcgi puts it first */
     while (p < end) {
         size_t name, value;
 
         if (!pair_length(&p, end, &name) || !pair_length(&p, end, &value) ||
-            name > (size_t)(end - p) || value > (size_t)(end - p) - name ||
-            x->count == PARAMS_COUNT_MAX)
+            name > (size_t)(end - p) || value > (size_t)(end - p) - name)
             return false;
         x->params[x->count] = arena_alloc(a, name + value + 2);
         memcpy(x->params[x->count], p, name);
@@ -123,7 +124,6 @@ static struct expected *expect(struct arena *a, const uint8_t *data, size_t size
     x->id = r.id;
     if ((begin[0] << 8 | begin[1]) != W_RESPONDER)
         return x;
-    x->params[x->count++] = arena_strdup(a, "FCGI_ROLE=RESPONDER"); /* libfcgi puts it first */
     text = whole_stream(a, &r, W_PARAMS, FCGI_PARAMS_MAX, &len);
     if (!text || !pairs(a, text, len, x) || !*param(x, "REQUEST_METHOD"))
         return x;

@@ -4,6 +4,7 @@
 #ifndef FUZZ_SITE_H
 #define FUZZ_SITE_H
 
+#include "../unit/jws_maker.h"
 #include "input.h"
 
 /* For its context: nothing else shows it. */
@@ -40,6 +41,10 @@ static const struct {
                        "\"n\":{\"type\":\"integer\",\"minimum\":-5,\"x-mcp-header\":\"N\"},"
                        "\"b\":{\"type\":\"boolean\",\"x-mcp-header\":\"B\"}}},"
                        "\"run\":{\"command\":[\"/bin/cat\"],\"output\":\"json\"}}"},
+    {"tools.d/ask.json",
+     "{\"name\":\"ask\",\"inputSchema\":{\"type\":\"object\"},\"run\":{\"output\":\"json\","
+     "\"command\":[\"/bin/echo\",\"{\\\"inputRequired\\\":{\\\"inputRequests\\\":{\\\"a\\\":{"
+     "\\\"method\\\":\\\"roots/list\\\"}},\\\"requestState\\\":{\\\"n\\\":1}}}\"]}}"},
     {"resources.d/file.json", "{\"uri\":\"x:file\",\"name\":\"file\",\"mimeType\":\"text/plain\","
                               "\"run\":{\"file\":\"file.json\"}}"},
     {"resources.d/template.json",
@@ -53,6 +58,21 @@ static const struct {
      "{\"client_id\":\"c\",\"client_name\":\"Client\",\"redirect_uris\":["
      "\"https://client.example/cb\",\"http://127.0.0.1/cb\",\"com.example:/cb\"]}"},
 };
+
+/* A client that has to sign, and its key. */
+static struct ec_signer site_signer;
+
+static inline void site_add_signer(struct arena *a) {
+    const char *text;
+
+    ec_signer_init(&site_signer);
+    text = arena_printf(a,
+                        "{\"client_id\":\"k\",\"client_name\":\"Keys\",\"redirect_uris\":["
+                        "\"https://client.example/cb\"],\"token_endpoint_auth_method\":"
+                        "\"private_key_jwt\",\"jwks\":{\"keys\":[%s]}}",
+                        ec_jwk_json(a, &site_signer, "e"));
+    fuzz_write(fuzz_path(a, "clients.d/k.json"), text, strlen(text), 0600);
+}
 
 static inline struct config *site_load_config(struct arena *a) {
     const char *path = fuzz_path(a, "conf");
@@ -95,6 +115,7 @@ static inline struct app *site_app(void) {
     for (size_t i = 0; i < sizeof site_files / sizeof *site_files; i++)
         fuzz_write(fuzz_path(a, site_files[i].path), site_files[i].text, strlen(site_files[i].text),
                    0600);
+    site_add_signer(a);
     fuzz_write(fuzz_path(a, "secret.key"), SECRET_KEY, strlen(SECRET_KEY), 0600);
     MUST(!app_new(site_load_config(a), &app, &e));
     app->cx.clock.fixed_s = NOW_S;

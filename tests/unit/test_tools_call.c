@@ -282,20 +282,31 @@ static void a_large_result_arrives_whole(void **state) {
     assert_true(p.reply.body_len > 6 * 1048576); /* \u0000 each */
 }
 
+/* Lines on the way, and results that are taken back, need no memory once they were read. */
+static void a_program_may_say_any_number_of_lines(void **state) {
+    (void)state;
+    site_tool(&site, "talker",
+              "yes '{\"progress\":{\"progress\":1},\"log\":{\"level\":\"info\",\"data\":1},"
+              "\"result\":{\"n\":1}}' | head -n 20000\necho '{\"result\":{\"n\":2}}'",
+              "", ",\"output\":\"stream\"");
+    site_load(&site);
+    arena_free(p.arena);
+    p.arena = arena_new((size_t)1 << 20);
+    call("talker", "");
+    expect_result(&p);
+    assert_string_equal(json_text(p.arena, json_get(post_result(&p), "structuredContent"), NULL),
+                        "{\"n\":2}");
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, site_begin, site_end)
     const struct CMUnitTest tests[] = {
-        T(whoami_says_what_the_token_says),
-        T(echo_returns_its_text),
-        T(calls_that_are_malformed),
-        T(a_program_is_told_who_calls),
-        T(arguments_of_the_command_are_passed),
-        T(failures_are_told_in_sentences),
-        T(text_is_passed_on_as_it_is),
-        T(json_becomes_structured_content),
-        T(json_may_be_a_whole_result),
-        T(json_that_is_none_is_a_failure),
-        T(the_audit_line_has_no_arguments),
+        T(whoami_says_what_the_token_says),       T(echo_returns_its_text),
+        T(a_program_may_say_any_number_of_lines), T(calls_that_are_malformed),
+        T(a_program_is_told_who_calls),           T(arguments_of_the_command_are_passed),
+        T(failures_are_told_in_sentences),        T(text_is_passed_on_as_it_is),
+        T(json_becomes_structured_content),       T(json_may_be_a_whole_result),
+        T(json_that_is_none_is_a_failure),        T(the_audit_line_has_no_arguments),
         T(a_large_result_arrives_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,159 @@
+/* Files that an admin writes by hand. By its first byte an input is the configuration (c), the list
+ * of who is denied (d), a key file (k), or (l) three lines: address ranges, a list of clients, and
+ * a client_id. */
+#include <arpa/inet.h>
+#include <strings.h>
+
+#include "base/config.h"
+#include "crypto/seal.h"
+#include "host/deny.h"
+#include "input.h"
+#include "net/guard.h"
+#include "oauth/clients.h"
+#include "standalone.h"
+
+#define NOW_S 1800000000
+
+/* What `-t` prints. */
+static char *dump(struct arena *a, const struct config *c, size_t *len) {
+    char *text, *copy;
+    FILE *f = open_memstream(&text, len);
+
+    MUST(f);
+    config_dump(c, f);
+    MUST(!fclose(f));
+    copy = arena_strndup(a, text, *len);
+    free(text);
+    return copy;
+}
+
+static struct config *load(const char *path, unsigned *problems) {
+    char *text;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    struct config *c;
+
+    MUST(f);
+    c = config_load(path, f);
+    MUST(!fclose(f));
+    *problems = count_problems(text, len);
+    free(text);
+    return c;
+}
+
+/* What was accepted is accepted again as it is shown, and means the same. */
+static void try_config(struct arena *a, const char *path) {
+    unsigned problems;
+    struct config *c = load(path, &problems), *again;
+    const char *text, *text_again;
+    size_t len, len_again;
+
+    MUST((c == NULL) == (problems > 0));
+    if (!c)
+        return;
+    MUST(c->workers_min <= c->workers_max && c->endpoints);
+    MUST(c->mcp_path[0] == '/' && !strncasecmp(c->mcp_server_uri, c->mcp_origin, 4));
+    text = dump(a, c, &len);
+    fuzz_write(path, text, len, 0600);
+    again = load(path, &problems);
+    MUST(again);
+    text_again = dump(a, again, &len_again);
+    MUST(len == len_again && !memcmp(text, text_again, len));
+    config_free(again);
+    config_free(c);
+}
+
+/* Each line is a word and a value, or reported; what was taken is denied. */
+static void try_deny(struct arena *a, const char *path, const char *text) {
+    char *problems_text, *copy = arena_strdup(a, text);
+    size_t len;
+    unsigned bad;
+    FILE *problems = open_memstream(&problems_text, &len);
+    struct deny_list *d;
+
+    MUST(problems);
+    d = deny_load(path, NOW_S, problems, &bad);
+    MUST(d && !fclose(problems));
+    MUST(count_problems(problems_text, len) == bad);
+    for (char *line; !bad && (line = strsep(&copy, "\n"));) {
+        char *save = NULL, *what = strtok_r(line, " \t\r", &save);
+        const char *value = what ? strtok_r(NULL, " \t\r", &save) : NULL;
+
+        if (!what || *what == '#')
+            continue;
+        MUST(value);
+        MUST(strcmp(what, "client") != 0 || deny_has_client(d, value));
+        MUST(strcmp(what, "subject") != 0 || deny_has_subject(d, value));
+        if (!strcmp(what, "issued-before"))
+            MUST(!deny_has_issued(d, NOW_S + 301));
+    }
+    MUST(!deny_has_client(d, "a client of nobody") && !deny_has_subject(d, ""));
+    deny_free(d);
+    free(problems_text);
+}
+
+/* Keys that are there seal, and open what they sealed. */
+static void try_keys(struct arena *a, const char *path) {
+    struct seal_keys *k = NULL;
+    struct err e = {0};
+    const char *sealed;
+    char *data;
+    size_t len;
+
+    if (seal_keys_load(path, false, &k, &e)) {
+        MUST(!k && e.code == ERR_MISCONFIGURED && *e.text && *e.detail);
+        MUST(is_plain_line(e.detail, strlen(e.detail)));
+        return;
+    }
+    MUST(k->count >= 1 && k->count <= SEAL_KEYS_MAX);
+    sealed = seal(a, k, "test", "bound", "data", 4);
+    MUST(!seal_open(a, k, "test", "bound", sealed, &data, &len, &e) && len == 4);
+    MUST(seal_open(a, k, "other", "bound", sealed, &data, &len, &e) == ERR_INVALID_GRANT);
+    seal_keys_free(k);
+}
+
+static void try_lists(struct arena *a, const char *nets, const char *list, const char *client_id) {
+    struct sockaddr_in private = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
+    struct guard g;
+    struct err e = {0};
+
+    if (guard_init(&g, nets, &e)) {
+        MUST(e.code == ERR_MISCONFIGURED && *e.text);
+    } else {
+        MUST(g.count <= GUARD_NETS_MAX);
+        for (unsigned i = 0; i < g.count; i++)
+            MUST(g.allowed[i].bits <= 128);
+        MUST(!guard_allows(&g, (const struct sockaddr *)(const void *)&private) || g.count);
+    }
+    (void)client_list_has(a, list, client_id);
+    MUST(!*client_id || strchr(client_id, ' ') || client_list_has(a, client_id, client_id));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct arena *a = arena_new(ARENA_BYTES);
+    char kind = size ? (char)*data : 0;
+    const char *path, *text, *nets, *list;
+
+    if (size && size <= 65536) {
+        if (!*fuzz_dir)
+            MUST(!clearenv());
+        path = fuzz_path(a, "file");
+        data++;
+        size--;
+        text = arena_strndup(a, (const char *)data, size);
+        fuzz_write(path, data, size, 0600);
+        if (kind == 'c') {
+            try_config(a, path);
+        } else if (kind == 'd') {
+            try_deny(a, path, text);
+        } else if (kind == 'k') {
+            try_keys(a, path);
+        } else if (kind == 'l') {
+            nets = take_line_of(a, &data, &size);
+            list = take_line_of(a, &data, &size);
+            try_lists(a, nets, list, take_line_of(a, &data, &size));
+        }
+    }
+    arena_free(a);
+    return 0;
+}

@@ -1,0 +1,195 @@
+/* A manifest that an admin drops into a directory. By its first byte an input is one of a tool (t),
+ * a resource (r) or a prompt (p), or (u) a URI template, a line, a URI, a line, and a JSON value
+ * with {{names}} in it. */
+#include "base/config.h"
+#include "base/url.h"
+#include "input.h"
+#include "mcp/prompts.h"
+#include "mcp/resources.h"
+#include "mcp/template.h"
+#include "mcp/tools.h"
+#include "standalone.h"
+
+#define TEXT_MAX ((size_t)8 << 20)
+
+/* What clients are shown is JSON, in both eras. */
+static void check_list(struct arena *a, const struct list *l, size_t count) {
+    struct json *v;
+    struct err e;
+
+    for (int era = 0; era < 2; era++) {
+        MUST(!json_parse(a, l->first[era].p, l->first[era].len, &v, &e));
+        MUST(json_len(json_get(v, l->member)) == count);
+        for (size_t i = 0; i < count; i++) {
+            const struct json *shown = json_at(json_get(v, l->member), i);
+
+            MUST(manifest_is_name(json_get_str(shown, "name")) && !json_has(shown, "run"));
+        }
+    }
+}
+
+static void check_run(const struct tool_run *run) {
+    if (!run->argv)
+        return;
+    MUST(*run->argv[0] == '/' && *run->dir == '/');
+    MUST(run->timeout_ms >= 1 && run->timeout_ms <= TASK_TIMEOUT_MS_MAX);
+    MUST(run->output_max >= 1);
+}
+
+static void check_scopes(const char *scopes) {
+    MUST(scopes && is_plain_line(scopes, strlen(scopes)) && !strpbrk(scopes, "\"\\"));
+}
+
+static void try_tool(struct arena *a, const struct config *config, FILE *problems, unsigned *bad) {
+    struct tool_set *set = tool_set_load(config, problems, bad);
+
+    MUST(set->count == tool_builtin_count + !*bad);
+    check_list(a, &set->list, set->count);
+    for (size_t i = 0; i < set->count; i++) {
+        MUST(tool_find(set, set->tools[i].name) == &set->tools[i]);
+        check_run(&set->tools[i].run);
+        check_scopes(set->tools[i].scopes);
+        for (size_t k = 0; k < set->tools[i].headers.count; k++)
+            MUST(!strncmp(set->tools[i].headers.list[k].header, "mcp-param-", 10));
+    }
+    tool_set_free(set);
+}
+
+static void try_resource(struct arena *a, const struct config *config, FILE *problems,
+                         unsigned *bad) {
+    struct resource_set *set = resource_set_load(config, problems, bad);
+    const struct resource *r = set->all;
+
+    MUST(set->count == !*bad);
+    check_list(a, &set->resources, set->count && !r->is_template);
+    check_list(a, &set->templates, set->count && r->is_template);
+    if (set->count) {
+        check_run(&r->run);
+        check_scopes(r->scopes);
+        MUST((r->run.argv != NULL) + (r->file != NULL) + (r->content != NULL) <= 1);
+        MUST(r->max_bytes >= 1 && r->max_bytes <= RESOURCE_BYTES_MAX && r->ttl_ms >= 0);
+    }
+    resource_set_free(set);
+}
+
+static void try_prompt(struct arena *a, const struct config *config, FILE *problems,
+                       unsigned *bad) {
+    struct prompt_set *set = prompt_set_load(config, problems, bad);
+
+    MUST(set->count == !*bad);
+    check_list(a, &set->list, set->count);
+    if (set->count) {
+        const struct prompt *p = prompt_find(set, set->all->name);
+
+        MUST(p == set->all && (p->run.argv || prompt_is_messages(p->messages)));
+        check_run(&p->run);
+        check_scopes(p->scopes);
+    }
+    prompt_set_free(set);
+}
+
+static void try_manifest(struct arena *a, char kind, const uint8_t *data, size_t size) {
+    const char *dir = fuzz_path(a, "manifests");
+    const struct config config = {.tools_dir = kind == 't' ? dir : "",
+                                  .resources_dir = kind == 'r' ? dir : "",
+                                  .prompts_dir = kind == 'p' ? dir : ""};
+    unsigned bad;
+    size_t len;
+    char *text;
+    FILE *problems = open_memstream(&text, &len);
+
+    MUST(problems);
+    (void)mkdir(dir, 0700);
+    fuzz_write(arena_printf(a, "%s/m.json", dir), data, size, 0600);
+    if (kind == 't')
+        try_tool(a, &config, problems, &bad);
+    else if (kind == 'r')
+        try_resource(a, &config, problems, &bad);
+    else
+        try_prompt(a, &config, problems, &bad);
+    MUST(!fclose(problems));
+    MUST(bad <= 1 && count_problems(text, len) == bad);
+    free(text);
+}
+
+/* The URI that the values give when they are put into the template again. */
+static const char *put_in(struct arena *a, const char *t, const struct json *values) {
+    struct buf b;
+
+    buf_init(&b, a, TEXT_MAX);
+    while (*t) {
+        size_t n = strcspn(t, "{");
+        const char *name, *value;
+
+        buf_add(&b, t, n);
+        t += n;
+        if (!*t)
+            break;
+        name = t + (t[1] == '+' ? 2 : 1);
+        t = strchr(t, '}') + 1;
+        value = json_get_str(values, arena_strndup(a, name, (size_t)(t - 1 - name)));
+        MUST(value && *value);
+        url_encode(&b, value);
+    }
+    return b.p;
+}
+
+/* {name} stands for a part without a slash. */
+static bool has_slash(struct arena *a, const char *t, const struct json *values) {
+    struct json_member m;
+
+    for (bool more = json_first(values, &m); more; more = json_next(&m))
+        if (strstr(t, arena_printf(a, "{%s}", m.key)) && strchr(json_str(m.value), '/'))
+            return true;
+    return false;
+}
+
+static void try_template(struct arena *a, const char *t, const char *uri, const char *text,
+                         size_t len) {
+    struct json *names = json_new_object(a), *values, *v, *out;
+    struct err e = {0};
+    size_t out_len;
+
+    if (uri_template_check(a, t, names, &e)) {
+        MUST(*e.text && is_plain_line(e.text, strlen(e.text)));
+        return;
+    }
+    if (uri_template_match(a, t, uri, &values)) {
+        const char *same = put_in(a, t, values), *left, *right;
+
+        MUST(json_size(values) == json_size(names) && !has_slash(a, t, values));
+        left = url_decode(a, same, strlen(same), false);
+        right = url_decode(a, uri, strlen(uri), false);
+        MUST(!left || !right || !strcmp(left, right));
+    } else {
+        values = names; /* all of them empty */
+    }
+    if (json_parse(a, text, len, &v, &e) || template_unknown(a, v, names))
+        return;
+    out = template_expand(a, v, values);
+    MUST(out || !v);
+    text = json_text(a, out, &out_len);
+    MUST(!json_parse(a, text, out_len, &out, &e));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct arena *a = arena_new(ARENA_BYTES);
+    const char *t, *uri;
+    char kind = size ? (char)*data : 0;
+
+    if (size > 16384 || !kind || !strchr("trpu", kind)) {
+        arena_free(a);
+        return 0;
+    }
+    data++;
+    size--;
+    if (kind == 'u') {
+        t = take_line_of(a, &data, &size);
+        uri = take_line_of(a, &data, &size);
+        try_template(a, t, uri, (const char *)data, size);
+    } else {
+        try_manifest(a, kind, data, size);
+    }
+    arena_free(a);
+    return 0;
+}

@@ -1,0 +1,274 @@
+/* What is sealed and comes back, or lies in the host's files. By its first byte an input is a text
+ * that somebody sends as sealed (t); what a sealed value holds, such as one of another version: of
+ * a login (l), a refresh token (r), a registered client (c), an MCP session (s), a state of a
+ * program (p), remembered consents (m); or a record of the host's cache (h), of the session store
+ * (d), or the journal of a stream (j). */
+#include "input.h"
+#include "mcp/call.h"
+#include "mcp/rounds.h"
+#include "mcp/session.h"
+#include "mcp/tasks.h"
+#include "oauth/clients.h"
+#include "oauth/tokens.h"
+#include "site.h"
+#include "standalone.h"
+
+/* For the records in the files beneath. */
+#include "host/cache_file.h"
+#include "store/sessions_lmdb.c"
+
+#define KEY "k"
+#define CONSENTS_BYTES 384 /* entries of a hash and a time */
+#define COOKIE_OF_CONSENTS "HTTP_COOKIE=__Host-mcp-authd-consent="
+
+/* A stranger's text never opens; a sealed one does, and not with one bit changed. */
+static void try_text(struct context *cx, struct arena *a, const char *text, size_t len) {
+    static const uint8_t key[SEAL_KEY_LEN] = {1};
+    char *sealed, *data;
+    size_t n, at;
+    struct err e = {0};
+
+    MUST(seal_open(a, cx->seal, "test", "bound", text, &data, &n, &e) == ERR_INVALID_GRANT);
+    MUST(seal_open_with(a, key, "test", "bound", text, &data, &n, &e) == ERR_INVALID_GRANT);
+    MUST(!strcmp(e.text, "not sealed by this server"));
+    sealed = seal(a, cx->seal, "test", text, text, len);
+    MUST(!seal_open(a, cx->seal, "test", text, sealed, &data, &n, &e));
+    MUST(n == len && !memcmp(data, text, len) && !data[n]);
+    MUST(seal_open(a, cx->seal, "tes", text, sealed, &data, &n, &e) == ERR_INVALID_GRANT);
+    at = len % strlen(sealed);
+    sealed[at] = sealed[at] == 'A' ? 'B' : 'A';
+    MUST(seal_open(a, cx->seal, "test", text, sealed, &data, &n, &e) == ERR_INVALID_GRANT);
+}
+
+static void try_login(struct context *cx, struct arena *a, const char *text, size_t len) {
+    const char *sealed = seal(a, cx->seal, "consent", "b", text, len);
+    struct login login;
+    struct err e = {0};
+
+    if (login_open(cx, a, "consent", "b", sealed, &login, &e)) {
+        MUST(e.code == ERR_INVALID_REQUEST && *e.text);
+        return;
+    }
+    MUST(login.expires_s > NOW_S);
+    MUST(login.client_id && login.redirect_uri && login.state && login.code_challenge);
+    MUST(login.scope && login.resource && login.verifier && login.authenticates);
+    (void)login_code_uri(cx, a, &login, "code");
+}
+
+static void try_refresh(struct context *cx, struct arena *a, const char *text, size_t len) {
+    const char *sealed = seal(a, cx->seal, "refresh", "c", text, len);
+    struct refresh_grant grant;
+    struct err e = {0};
+
+    if (refresh_open(cx, a, "c", sealed, &grant, &e))
+        MUST(e.code == ERR_INVALID_GRANT && *e.text);
+    else
+        MUST(grant.token && grant.scope && grant.resource && grant.authenticates);
+    MUST(refresh_open(cx, a, "d", sealed, &grant, &e) == ERR_INVALID_GRANT);
+}
+
+static void try_client(struct context *cx, struct arena *a, const char *text, size_t len) {
+    const char *id = arena_printf(a, "dyn.%s", seal(a, cx->seal, "client", "", text, len));
+    struct client client;
+    struct err e = {0};
+
+    if (client_dynamic_open(cx, a, id, &client, &e)) {
+        MUST(e.code == ERR_INVALID_CLIENT);
+        return;
+    }
+    MUST(client.name && client.redirect_uri_count <= REDIRECT_URIS_MAX);
+    for (unsigned i = 0; i < client.redirect_uri_count; i++)
+        MUST(redirect_uri_is_acceptable(cx->config, a, client.redirect_uris[i]));
+}
+
+static const struct token_claims claims = {
+    .sub = "user-1", .username = "alice", .client_id = "app-1", .scope = "", .jti = "j"};
+
+static struct mcp_call a_call(struct context *cx, struct arena *a, struct request *rq,
+                              struct reply *rp) {
+    reply_init(rp, a);
+    rq->arena = a;
+    rq->id = "id";
+    return (struct mcp_call){
+        .cx = cx, .arena = a, .rq = rq, .rp = rp, .claims = &claims, .era = ERA_MODERN};
+}
+
+static void try_session(struct context *cx, struct arena *a, const char *text, size_t len) {
+    char *const params[] = {arena_printf(a, "HTTP_MCP_SESSION_ID=%s",
+                                         seal(a, cx->seal, "mcp-session", claims.sub, text, len)),
+                            NULL};
+    struct request rq = {.params = params};
+    struct reply rp;
+    struct mcp_call c = a_call(cx, a, &rq, &rp);
+    struct err e = {0};
+
+    if (mcp_session_find(&c, &e))
+        MUST(e.code == ERR_NOT_FOUND && *e.text);
+    else
+        MUST(c.session && json_is_object(c.session->note));
+}
+
+static void try_state(struct context *cx, struct arena *a, const char *text, size_t len) {
+    struct request rq = {.params = NULL};
+    struct reply rp;
+    struct mcp_call c = a_call(cx, a, &rq, &rp);
+    struct rounds rounds = {.name = "n"};
+    const char *bound = arena_printf(a, "%s\n%s\nn\n%s", claims.sub, claims.client_id,
+                                     /* SHA-256 of "null" */
+                                     "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b"
+                                     "90b");
+    struct err e = {0};
+
+    c.msg.params = json_new_object(a);
+    json_put_str(c.msg.params, "requestState",
+                 seal(a, cx->seal, "mcp-request-state", bound, text, len));
+    if (rounds_read(&c, &rounds, &e))
+        MUST(e.code == ERR_RPC_INVALID_PARAMS && *e.text);
+}
+
+static void try_consents(struct context *cx, struct arena *a, const char *text, size_t len) {
+    char *const params[] = {
+        arena_printf(a, COOKIE_OF_CONSENTS "%s", seal(a, cx->seal, "remembered", "b", text, len)),
+        NULL};
+    const struct request rq = {.arena = a, .params = params};
+    const struct login login = {.client_id = "c",
+                                .redirect_uri = "https://client.example/cb",
+                                .resource = "r",
+                                .scope = "s"};
+    struct reply rp;
+
+    reply_init(&rp, a);
+    if (consent_is_remembered(cx, &rq, "b", &login))
+        MUST(len == CONSENTS_BYTES); /* and its hash was in them: libFuzzer sees what is compared */
+    consent_remember(cx, &rq, &rp, "b", &login);
+    MUST(rp.header_count);
+}
+
+/* ---- files ---- */
+
+static void put_record(struct kv *kv, const char *key, const void *data, size_t len) {
+    struct kv_txn *t;
+    struct err e;
+
+    MUST(!kv_begin(kv, true, &t, &e));
+    MUST(!kv_put(t, key, data, len, false, &e));
+    MUST(!kv_commit(t, &e));
+}
+
+static void try_cache(struct context *cx, struct arena *a, const char *text, size_t len) {
+    struct host_cache *h = cx->host;
+    struct host_claim claim;
+    struct request rq = {.params = NULL};
+    struct reply rp;
+    struct mcp_call c = a_call(cx, a, &rq, &rp);
+    struct task task;
+    const char *value;
+    int64_t stored_s;
+    size_t n;
+    struct err e;
+
+    put_record(h->kv, KEY, text, len);
+    put_record(h->kv, PASSING_PREFIX KEY ":1", text, len);
+    put_record(h->kv, PASSING_PREFIX "claim:" KEY, text, len);
+    put_record(h->kv, "turn:" KEY, text, len);
+    put_record(h->kv, TASK_KEY_PREFIX KEY, text, len);
+    if (!host_cache_get(h, a, KEY, &value, &n, &stored_s, &e))
+        MUST(n + sizeof stored_s == len && !memcmp(value, text + sizeof stored_s, n));
+    if (!host_passing_get(h, a, KEY ":1", NOW_S, &value, &n, &stored_s, &e))
+        MUST(n + sizeof(struct passing) == len && stored_s <= NOW_S + 300);
+    (void)host_claim_is_taken(h, KEY, NOW_S);
+    if (!host_claim_take(h, KEY, NOW_S, 1, &claim, &e))
+        host_claim_release(h, &claim);
+    (void)host_cache_take_turn(h, KEY, 60, NOW_S);
+    if (!task_load(&c, KEY, &task, &e))
+        MUST(json_is_object(task.record));
+    host_passing_sweep(h, NOW_S);
+    host_cache_sweep(h, KEY, 10, NOW_S);
+    MUST(!host_passing_put(h, KEY ":2", "v", 1, NOW_S, 10, 2, &e));
+    MUST(!host_passing_get(h, a, KEY ":2", NOW_S, &value, &n, &stored_s, &e) && n == 1);
+}
+
+static void try_store(struct context *cx, struct arena *a, const char *text, size_t len) {
+    struct session s, want = {.id = KEY, .browser = "b", .grant = "g", .attempt = "x"};
+    struct err e;
+
+    if (!len)
+        return;
+    put_record(self(cx->store)->kv, KEY, text, len);
+    if (!store_session_get(cx->store, a, KEY, NOW_S, &s, &e))
+        MUST(s.browser && s.login && s.grant && s.attempt && s.ttl > NOW_S);
+    else
+        MUST(e.code == ERR_MISSING || e.code == ERR_STORE);
+    want.ttl = NOW_S + 10;
+    (void)!store_session_authorize(cx->store, a, &want, NOW_S, &s, &e);
+    (void)!store_session_delete(cx->store, a, KEY, NOW_S, &s, &e);
+    store_sweep(cx->store, NOW_S);
+}
+
+static void try_journal(struct arena *a, const char *text, size_t len) {
+    const char *dir = fuzz_path(a, "journals");
+    struct journal *j;
+    char *back = arena_alloc(a, len + 1);
+    size_t got = 0, n;
+    struct err e;
+
+    (void)mkdir(dir, 0700);
+    fuzz_write(arena_printf(a, "%s/j", dir), text, len, 0600);
+    MUST(!journal_open(dir, "j", &j, &e));
+    while ((n = journal_read(j, got, back + got, len + 1 - got)))
+        got += n;
+    MUST(got == len && !memcmp(back, text, len) && journal_has_ended(j));
+    journal_close(j);
+    if (!journal_open(dir, text, &j, &e)) /* as a name that somebody sends */
+        journal_close(j);
+    else
+        MUST(e.code == ERR_MISSING);
+    MUST(strchr(text, '/') == NULL || e.code == ERR_MISSING);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct context *cx = &site_app()->cx;
+    struct arena *a;
+    const char *text;
+
+    if (!size || size > 16384)
+        return 0;
+    a = arena_new(ARENA_BYTES);
+    text = arena_strndup(a, (const char *)data + 1, size - 1);
+    switch (*data) {
+    case 't':
+        try_text(cx, a, text, strlen(text));
+        break;
+    case 'l':
+        try_login(cx, a, text, size - 1);
+        break;
+    case 'r':
+        try_refresh(cx, a, text, size - 1);
+        break;
+    case 'c':
+        try_client(cx, a, text, size - 1);
+        break;
+    case 's':
+        try_session(cx, a, text, size - 1);
+        break;
+    case 'p':
+        try_state(cx, a, text, size - 1);
+        break;
+    case 'm':
+        try_consents(cx, a, text, size - 1);
+        break;
+    case 'h':
+        try_cache(cx, a, text, size - 1);
+        break;
+    case 'd':
+        try_store(cx, a, text, size - 1);
+        break;
+    case 'j':
+        try_journal(a, text, size - 1);
+        break;
+    default:
+        break;
+    }
+    arena_free(a);
+    return 0;
+}

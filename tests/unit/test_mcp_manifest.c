@@ -1,0 +1,66 @@
+/* Directories of manifests as large as they may be, and URI templates. */
+#include "unit.h"
+
+#include "mcp_fixture.h"
+
+#include "mcp/resources.h"
+
+#define MANY 2200 /* each is read into a buffer of MANIFEST_BYTES_MAX */
+
+static void many_resources_are_loaded(void **state) {
+    struct site site;
+    struct post p;
+    char name[32], text[128];
+
+    (void)state;
+    site_init(&site);
+    site.config.tools_dir = "";
+    site.config.resources_dir = site.dir;
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(name, sizeof name, "%d.json", i);
+        (void)snprintf(text, sizeof text,
+                       "{\"uri\":\"x:%d\",\"name\":\"n%d\",\"run\":{\"text\":\"text %d\"}}", i, i,
+                       i);
+        site_file(&site, name, text, 0644);
+    }
+    site_load(&site);
+    assert_int_equal(site.cx.resources->count, MANY);
+    post_init(&p, &site);
+    post_modern(&p, "resources/read", "x:2199", "\"uri\":\"x:2199\"");
+    expect_result(&p);
+    assert_string_equal(json_get_str(json_at(json_get(post_result(&p), "contents"), 0), "text"),
+                        "text 2199");
+    arena_free(p.arena);
+    site_free(&site);
+}
+
+/* A variable becomes a string in JSON, which has no bytes but UTF-8. */
+static void a_uri_that_is_not_utf8_when_decoded_is_not_found(void **state) {
+    struct site site;
+    struct post p;
+
+    (void)state;
+    site_init(&site);
+    site.config.tools_dir = "";
+    site.config.resources_dir = site.dir;
+    site_file(&site, "t.json",
+              "{\"uriTemplate\":\"x:{a}\",\"name\":\"n\",\"run\":{\"text\":\"<{{a}}>\"}}", 0644);
+    site_load(&site);
+    post_init(&p, &site);
+    post_modern(&p, "resources/read", "x:%C3%A4", "\"uri\":\"x:%C3%A4\"");
+    expect_result(&p);
+    assert_string_equal(json_get_str(json_at(json_get(post_result(&p), "contents"), 0), "text"),
+                        "<\xc3\xa4>");
+    post_modern(&p, "resources/read", "x:%E4", "\"uri\":\"x:%E4\"");
+    expect_error(&p, 200, -32602);
+    arena_free(p.arena);
+    site_free(&site);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(many_resources_are_loaded),
+        cmocka_unit_test(a_uri_that_is_not_utf8_when_decoded_is_not_found)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
