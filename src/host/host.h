@@ -82,6 +82,20 @@ void host_slots_close(struct host_slots *s); /* NULL is accepted */
 bool host_slots_enter(struct host_slots *s, unsigned count);
 void host_slots_leave(struct host_slots *s);
 
+/* gate.c: who waits for a service that everybody needs: `most` at once as long as it answers, and
+ * `few` while it does not. A worker that ends, however it ends, is no longer inside; it is so once
+ * at a time. */
+#define HOST_GATE_PLACES 256
+#define HOST_GATE_SLOW_MS 2000      /* one who waits for longer shows that the service is slow, */
+#define HOST_GATE_REMEMBER_MS 10000 /* for so long after, or until somebody was served in time */
+struct host_gate;
+enum rc host_gate_open(const char *path, struct host_gate **out, struct err *e) MUST_USE;
+void host_gate_close(struct host_gate *g); /* NULL is accepted */
+enum host_gate_answer { GATE_INSIDE, GATE_FULL, GATE_SLOW }; /* full: it is worth a moment's wait */
+/* With NULL there is no limit. */
+enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigned most);
+void host_gate_leave(struct host_gate *g);
+
 /* journal.c: what is written to a stream, kept for a short time in a directory of its own, so that
  * another worker can send it again. Too many or too long ones are not kept. */
 #define JOURNAL_BYTES_MAX ((size_t)4 << 20) /* of one */
