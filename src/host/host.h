@@ -57,7 +57,8 @@ enum rc host_passing_put(struct host_cache *h, const char *key, const void *valu
  * With `most` of the kind there, ERR_TOO_LARGE: nothing that still counts is removed. */
 enum rc host_passing_add(struct host_cache *h, const char *key, int64_t now_s, int64_t ttl_s,
                          size_t most, struct err *e) MUST_USE;
-/* Removes a few of those whose time is over; cheap, meant to be called between requests. */
+/* Removes some of those whose time is over, and more if there are many; meant to be called between
+ * requests. */
 void host_passing_sweep(struct host_cache *h, int64_t now_s);
 
 /* A claim: what one worker of the host does and no other meanwhile. It ends by itself, because its
