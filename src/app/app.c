@@ -203,6 +203,10 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
     }
     if (c->endpoints & (GROUP_TOKEN | GROUP_MCP) && http_client_new(&open_options, &cx->http, e))
         return e->code;
+    if (c->endpoints & GROUP_TOKEN &&
+        host_gate_open(arena_printf(a, "%s/cache/cognito-gate", c->state_dir), &cx->cognito_gate,
+                       e))
+        return e->code;
     if (c->endpoints & GROUP_MCP) {
         cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
         cx->tokens = token_cache_new(TOKEN_CACHE_ENTRIES);
@@ -244,6 +248,7 @@ void app_free(struct app *app) {
     task_store_close(app->cx.tasks);
     host_cache_close(app->cx.host);
     host_slots_close(app->cx.document_slots);
+    host_gate_close(app->cx.cognito_gate);
     store_close(app->cx.store);
     dynamodb_free(app->dynamodb);
     http_client_free(app->aws);

@@ -63,7 +63,8 @@ enum rc host_passing_put(struct host_cache *h, const char *key, const void *valu
  * With `most` of the kind there, ERR_TOO_LARGE: nothing that still counts is removed. */
 enum rc host_passing_add(struct host_cache *h, const char *key, int64_t now_s, int64_t ttl_s,
                          size_t most, struct err *e) MUST_USE;
-/* Removes a few of those whose time is over; cheap, meant to be called between requests. */
+/* Removes some of those whose time is over, and more if there are many; meant to be called between
+ * requests. */
 void host_passing_sweep(struct host_cache *h, int64_t now_s);
 
 /* A claim: what one worker of the host does and no other meanwhile. It ends by itself, because its
@@ -87,6 +88,20 @@ void host_slots_close(struct host_slots *s); /* NULL is accepted */
 /* False if all `count` are taken. With NULL there is no limit. */
 bool host_slots_enter(struct host_slots *s, unsigned count);
 void host_slots_leave(struct host_slots *s);
+
+/* gate.c: who waits for a service that everybody needs: `most` at once as long as it answers, and
+ * `few` while it does not. A worker that ends, however it ends, is no longer inside; it is so once
+ * at a time. */
+#define HOST_GATE_PLACES 256
+#define HOST_GATE_SLOW_MS 2000      /* one who waits for longer shows that the service is slow, */
+#define HOST_GATE_REMEMBER_MS 10000 /* for so long after, or until somebody was served in time */
+struct host_gate;
+enum rc host_gate_open(const char *path, struct host_gate **out, struct err *e) MUST_USE;
+void host_gate_close(struct host_gate *g); /* NULL is accepted */
+enum host_gate_answer { GATE_INSIDE, GATE_FULL, GATE_SLOW }; /* full: it is worth a moment's wait */
+/* With NULL there is no limit. */
+enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigned most);
+void host_gate_leave(struct host_gate *g);
 
 /* journal.c: what is written to a stream, kept for a short time in a directory of its own, so that
  * another worker can send it again. Too many or too long ones are not kept. */

@@ -11,8 +11,12 @@
 #include <unistd.h>
 
 #define READERS_MAX 512 /* above any number of workers */
+#define RESERVE 8       /* the eighth part of the file is for deleting only: see has_room */
+#define FREE_PAGES 0    /* LMDB's own database of them */
 
+struct kv;
 struct kv_txn {
+    struct kv *kv;
     MDB_txn *txn;
     MDB_dbi dbi;
 };
@@ -22,6 +26,7 @@ struct kv {
     MDB_env *env;
     struct kv_txn txn; /* the one transaction that can be open */
     MDB_dbi dbi;
+    size_t pages; /* that values may take */
 };
 
 static enum rc failed(struct err *e, const char *what, int code) {
@@ -45,6 +50,7 @@ static void take_turn(const struct kv *k, int operation) {
 }
 
 static int open_environment(struct kv *k, const char *dir, size_t max_bytes) {
+    MDB_stat stat;
     MDB_txn *txn;
     int code;
 
@@ -57,9 +63,14 @@ static int open_environment(struct kv *k, const char *dir, size_t max_bytes) {
         (code = mdb_txn_begin(k->env, NULL, 0, &txn)))
         return code;
     code = mdb_dbi_open(txn, NULL, 0, &k->dbi);
-    if (code)
+    if (!code)
+        code = mdb_env_stat(k->env, &stat);
+    if (code) {
         mdb_txn_abort(txn);
-    return code ? code : mdb_txn_commit(txn);
+        return code;
+    }
+    k->pages = max_bytes / stat.ms_psize * (RESERVE - 1) / RESERVE;
+    return mdb_txn_commit(txn);
 }
 
 enum rc kv_open(const char *dir, size_t max_bytes, struct kv **out, struct err *e) {
@@ -101,6 +112,7 @@ enum rc kv_begin(struct kv *k, bool write, struct kv_txn **out, struct err *e) {
 
     if (code)
         return failed(e, "begin", code);
+    k->txn.kv = k;
     k->txn.dbi = k->dbi;
     *out = &k->txn;
     return OK;
@@ -133,10 +145,41 @@ enum rc kv_get(struct kv_txn *t, const char *key, const void **data, size_t *len
     return OK;
 }
 
+/* Pages that were used and are not. LMDB lists them to a reading transaction only. */
+static size_t count_free(MDB_env *env) {
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    size_t count = 0, n;
+
+    if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn))
+        return 0;
+    if (!mdb_cursor_open(txn, FREE_PAGES, &cursor)) {
+        while (!mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
+            memcpy(&n, v.mv_data, sizeof n);
+            count += n;
+        }
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    return count;
+}
+
+/* LMDB writes nothing in place, so that deleting takes pages too: in a file that is full to the
+ * last one nothing could be deleted any more. */
+static bool has_room(const struct kv_txn *t) {
+    MDB_envinfo info;
+
+    return !mdb_env_info(t->kv->env, &info) &&
+           (info.me_last_pgno < t->kv->pages ||
+            info.me_last_pgno - count_free(t->kv->env) < t->kv->pages);
+}
+
 enum rc kv_put(struct kv_txn *t, const char *key, const void *data, size_t len, bool only_new,
                struct err *e) {
     MDB_val k = key_of(key), v = {len, (void *)(uintptr_t)data};
-    int code = mdb_put(t->txn, t->dbi, &k, &v, only_new ? MDB_NOOVERWRITE : 0);
+    int code = has_room(t) ? mdb_put(t->txn, t->dbi, &k, &v, only_new ? MDB_NOOVERWRITE : 0)
+                           : MDB_MAP_FULL;
 
     if (code == MDB_KEYEXIST)
         return err_set(e, ERR_EXISTS, "there is such a record already");

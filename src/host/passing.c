@@ -4,7 +4,8 @@
 #include "crypto/crypto.h"
 #include "host/cache_file.h"
 
-#define SWEEP_ENTRIES 64
+#define SWEEP_ENTRIES 64 /* looked at in one step of a sweep, */
+#define SWEEP_STEPS 32   /* of which there are more while half of them are over */
 #define CLOCK_STEP_S 300 /* by so much a clock may be set back */
 #define CLAIM_KIND "claim:"
 
@@ -163,16 +164,18 @@ enum rc host_passing_add(struct host_cache *h, const char *key, int64_t now_s, i
     return end(t, rc, e);
 }
 
-void host_passing_sweep(struct host_cache *h, int64_t now_s) {
+/* How many of the next SWEEP_ENTRIES it removed. */
+static int sweep_step(struct host_cache *h, int64_t now_s) {
     char at[KV_KEY_MAX + 1], next[KV_KEY_MAX + 1];
     struct passing stamp;
     const void *data;
     struct kv_txn *t;
     struct err e;
     size_t len;
+    int removed = 0;
 
     if (kv_begin(h->kv, true, &t, &e))
-        return;
+        return 0;
     memcpy(at, *h->swept ? h->swept : PASSING_PREFIX, *h->swept ? sizeof at : 2);
     for (int i = 0; i < SWEEP_ENTRIES; i++) {
         if (!kv_next(t, at, next, &data, &len) || next[0] != PASSING_PREFIX[0]) {
@@ -181,10 +184,16 @@ void host_passing_sweep(struct host_cache *h, int64_t now_s) {
         }
         memcpy(at, next, sizeof at);
         if (!read_stamp(data, len, &stamp) || is_over(&stamp, now_s))
-            (void)!kv_del(t, next, &e);
+            removed += !kv_del(t, next, &e);
     }
     memcpy(h->swept, at, sizeof at);
-    (void)!kv_commit(t, &e);
+    return kv_commit(t, &e) ? 0 : removed;
+}
+
+void host_passing_sweep(struct host_cache *h, int64_t now_s) {
+    kv_forget_dead_readers(h->kv);
+    for (int i = 0; i < SWEEP_STEPS && sweep_step(h, now_s) >= SWEEP_ENTRIES / 2; i++)
+        ;
 }
 
 /* --- claims */

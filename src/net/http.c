@@ -156,6 +156,9 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, c->guarded ? "https" : "https,http");
     curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, rq->timeout_ms);
+    /* Names are looked up in a thread of curl's. When time is up that is left to itself, not waited
+     * for: the owner of a name says how long its servers take. */
+    curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
     if (rq->connect_timeout_ms)
         curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, rq->connect_timeout_ms);
     curl_easy_setopt(h, CURLOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);

@@ -134,9 +134,9 @@ static enum rc check_reply(const struct config *c, struct arena *a,
     return kind->check(c, a, *out, url, e);
 }
 
-/* *unreached: nothing can be said of the document, because its server did not answer. */
+/* ERR_UPSTREAM: nothing can be said of the document now. */
 static enum rc fetch(struct context *cx, struct arena *a, const struct document_kind *kind,
-                     const char *url, struct json **out, bool *unreached, struct err *e) {
+                     const char *url, struct json **out, struct err *e) {
     static const char *const headers[] = {"Accept: application/json", NULL};
     const struct http_request rq = {.method = "GET",
                                     .url = url,
@@ -147,8 +147,7 @@ static enum rc fetch(struct context *cx, struct arena *a, const struct document_
     struct http_reply rp;
     enum rc rc = http_fetch(cx->guarded, a, &rq, &rp, e);
 
-    *unreached = rc && rc != ERR_ACCESS_DENIED && rc != ERR_TOO_LARGE;
-    if (*unreached) {
+    if (rc && rc != ERR_ACCESS_DENIED && rc != ERR_TOO_LARGE) {
         (void)snprintf(e->text, sizeof e->text, "the server of %s did not answer", kind->name);
         return rc;
     }
@@ -193,27 +192,41 @@ static enum rc enter(struct context *cx, struct arena *a, const struct document_
     return OK;
 }
 
-enum rc document_get_newer(struct context *cx, struct arena *a, const struct document_kind *kind,
-                           const char *url, int64_t since_s, struct json **out, struct err *e) {
-    struct kept kept = {0}, stale;
-    bool have = read_kept(cx, a, kind, url, &kept), have_stale = have, unreached;
+/* From its server, if there is a slot for that. */
+static enum rc ask(struct context *cx, struct arena *a, const struct document_kind *kind,
+                   const char *url, int64_t since_s, struct json **out, struct err *e) {
+    struct kept kept;
+    bool have;
     enum rc rc;
 
-    *out = kept.document;
-    if (have && kept.stored_s >= since_s && clock_now_s(&cx->clock) < kept.fresh_until_s)
-        return OK;
-    stale = kept;
-    if (read_refusal(cx, a, kind, url, e) || enter(cx, a, kind, url, since_s, &kept, &have, e))
+    if (enter(cx, a, kind, url, since_s, &kept, &have, e))
         return e->code;
     if (have) {
         *out = kept.document;
         return OK;
     }
-    rc = fetch(cx, a, kind, url, out, &unreached, e);
+    rc = fetch(cx, a, kind, url, out, e);
     host_slots_leave(cx->document_slots);
-    if (rc && unreached && have_stale) {
-        log_warn("client_document_stale", kv("url", url), kv("detail", e->detail));
-        *out = stale.document;
+    return rc;
+}
+
+enum rc document_get_newer(struct context *cx, struct arena *a, const struct document_kind *kind,
+                           const char *url, int64_t since_s, struct json **out, struct err *e) {
+    struct kept kept = {0};
+    bool have = read_kept(cx, a, kind, url, &kept);
+    enum rc rc;
+
+    *out = kept.document;
+    if (have && kept.stored_s >= since_s && clock_now_s(&cx->clock) < kept.fresh_until_s)
+        return OK;
+    if (read_refusal(cx, a, kind, url, e))
+        return e->code;
+    rc = ask(cx, a, kind, url, since_s, out, e);
+    /* RFC 5861 §4. So too without a slot: a stranger's slow server must not stop known clients. */
+    if (rc == ERR_UPSTREAM && have) {
+        log_warn("client_document_stale", kv("url", url), kv("why", e->text),
+                 kv("detail", e->detail));
+        *out = kept.document;
         return OK;
     }
     return rc;

@@ -200,28 +200,41 @@ static enum rc follow(const struct flight *f, struct cognito_tokens *out, bool *
     return err_set(e, ERR_UPSTREAM, "the identity provider is not available; try again later");
 }
 
-enum rc refresh_ask(struct context *cx, struct arena *a, const struct refresh_request *rq,
-                    struct cognito_tokens *out, struct err *e) {
-    struct flight f = flight_of(cx, a, rq->sealed, rq->grant->token);
+/* Asks, or waits for who asks. */
+static enum rc ask(const struct flight *f, const struct refresh_request *rq,
+                   struct cognito_tokens *out, struct err *e) {
     struct host_claim claim;
     bool again = true;
     enum rc rc = OK;
 
     while (again) {
-        if (settled(&f, out, &rc, e))
+        if (settled(f, out, &rc, e))
             return rc;
-        rc = host_claim_take(cx->host, f.claim_key, clock_now_s(&cx->clock), CLAIM_S, &claim, e);
+        rc = host_claim_take(f->cx->host, f->claim_key, clock_now_s(&f->cx->clock), CLAIM_S, &claim,
+                             e);
         if (!rc) {
             /* Between our look and our claim another may have been done. */
-            if (!settled(&f, out, &rc, e))
-                return lead(&f, rq, &claim, out, e);
-            host_claim_release(cx->host, &claim);
+            if (!settled(f, out, &rc, e))
+                return lead(f, rq, &claim, out, e);
+            host_claim_release(f->cx->host, &claim);
             return rc;
         }
         if (rc != ERR_EXISTS)
             return rc;
-        rc = follow(&f, out, &again, e);
+        rc = follow(f, out, &again, e);
     }
+    return rc;
+}
+
+enum rc refresh_ask(struct context *cx, struct arena *a, const struct refresh_request *rq,
+                    struct cognito_tokens *out, struct err *e) {
+    struct flight f = flight_of(cx, a, rq->sealed, rq->grant->token);
+    enum rc rc;
+
+    if (settled(&f, out, &rc, e) || (rc = cognito_wait_begin(cx, e)))
+        return rc;
+    rc = ask(&f, rq, out, e);
+    cognito_wait_end(cx);
     return rc;
 }
 

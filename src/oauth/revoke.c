@@ -29,8 +29,14 @@ enum rc oauth_revoke(struct context *cx, const struct request *rq, struct reply 
         return err_set(e, ERR_UNSUPPORTED_TOKEN_TYPE,
                        "only refresh tokens can be revoked; access tokens end by themselves");
     if (ours) {
-        if (cognito_revoke(cx->http, cx->config, rq->arena, grant.token, e))
-            return e->code;
+        enum rc rc = cognito_wait_begin(cx, e);
+
+        if (rc)
+            return rc;
+        rc = cognito_revoke(cx->http, cx->config, rq->arena, grant.token, e);
+        cognito_wait_end(cx);
+        if (rc)
+            return rc;
         refresh_forget(cx, rq->arena, grant.token);
     }
     rp->audit.outcome = ours ? "revoked" : "unknown_token";

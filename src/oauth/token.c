@@ -1,6 +1,7 @@
 /* POST /token: OAuth 2.1 §3.2. What proves a public client is the code's or the refresh token's
  * binding to its client_id, and PKCE; others sign (client_assertion.c). */
 #include <string.h>
+#include <time.h>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -10,7 +11,9 @@
 #include "oauth/tokens.h"
 #include "store/store.h"
 
-#define CODE_CLAIM_S 10 /* longer than a call to Cognito can take */
+#define CODE_CLAIM_S 10  /* longer than a call to Cognito can take */
+#define GATE_WAIT_MS 500 /* for one who asks Cognito to be done */
+#define GATE_STEP_MS 10
 
 /* RFC 7521 §4.2: beside an assertion client_id may be left out. What the assertion says is checked
  * later against what is then the client_id. */
@@ -119,16 +122,45 @@ static enum rc end_session(struct context *cx, const struct request *rq, const c
     }
 }
 
+enum rc cognito_wait_begin(struct context *cx, struct err *e) {
+    const struct timespec step = {0, GATE_STEP_MS * 1000000L};
+    unsigned all = cx->config->workers_max, quarter = all < 8 ? 1 : all / 4;
+    int64_t end_ms = clock_monotonic_ms() + GATE_WAIT_MS;
+
+    for (;;) {
+        switch (host_gate_enter(cx->cognito_gate, quarter, all > 1 ? all - quarter : 1)) {
+        case GATE_INSIDE:
+            return OK;
+        case GATE_SLOW:
+            return err_set(e, ERR_UPSTREAM,
+                           "the identity provider does not answer; try again later");
+        case GATE_FULL:
+            if (clock_monotonic_ms() >= end_ms)
+                return err_set(e, ERR_UPSTREAM, "too many logins at once; try again later");
+            nanosleep(&step, NULL);
+        }
+    }
+}
+
+void cognito_wait_end(struct context *cx) {
+    host_gate_leave(cx->cognito_gate);
+}
+
 /* Asks Cognito before the session is deleted: a passing failure there leaves the code usable. The
  * caller holds the claim, so that no other worker asks meanwhile: Cognito takes a code twice for
  * theft, and revokes what it gave for it. */
 static enum rc exchange(struct context *cx, const struct request *rq, struct reply *rp,
                         const struct code *code, const struct login *login,
                         const char *cognito_code, struct cognito_tokens *tokens, struct err *e) {
-    if (cognito_exchange_code(cx->http, cx->config, rp->arena, cognito_code, login->verifier,
-                              tokens, e) ||
-        stop_subject(cx, rp, tokens->access_token, e))
-        return e->code;
+    enum rc rc = cognito_wait_begin(cx, e);
+
+    if (rc)
+        return rc;
+    rc = cognito_exchange_code(cx->http, cx->config, rp->arena, cognito_code, login->verifier,
+                               tokens, e);
+    cognito_wait_end(cx);
+    if (rc || (rc = stop_subject(cx, rp, tokens->access_token, e)))
+        return rc;
     return end_session(cx, rq, code->session_id, e);
 }
 

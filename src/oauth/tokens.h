@@ -9,6 +9,12 @@
 enum rc token_form_read(struct context *cx, const struct request *rq, struct form *f,
                         struct reply *rp, struct err *e) MUST_USE;
 
+/* token.c: before and after waiting for Cognito. Three quarters of the workers may do so at once,
+ * while it does not answer one quarter, and ERR_UPSTREAM tells the others to come back: the rest of
+ * the pool serves what needs no Cognito. */
+enum rc cognito_wait_begin(struct context *cx, struct err *e) MUST_USE;
+void cognito_wait_end(struct context *cx);
+
 /* refresh.c: a refresh token as it goes out: Cognito's, sealed and bound to client and resource. */
 struct refresh_grant {
     const char *token, *scope, *resource; /* token: Cognito's */

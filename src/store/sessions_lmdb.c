@@ -8,7 +8,8 @@
 #include "store/store.h"
 
 #define FILE_BYTES_MAX (256UL << 20) /* address space, not memory; about 50,000 logins at once */
-#define SWEEP_LOOK 64                /* records looked at in one sweep */
+#define SWEEP_LOOK 64                /* records looked at in one step of a sweep, */
+#define SWEEP_STEPS 32               /* of which there are more while half of them have expired */
 #define ARENA_BYTES_MAX (1 << 20)
 
 struct lmdb_store {
@@ -205,16 +206,12 @@ static unsigned find_expired(struct lmdb_store *l, int64_t now_s,
     return found;
 }
 
-static void sweep(struct store *s, int64_t now_s) {
-    struct lmdb_store *l = self(s);
-    char keys[SWEEP_LOOK][KV_KEY_MAX + 1];
-    unsigned found;
+static void delete_expired(struct lmdb_store *l, int64_t now_s, unsigned found,
+                           char keys[SWEEP_LOOK][KV_KEY_MAX + 1]) {
     struct kv_txn *t;
     struct err e;
 
-    kv_forget_dead_readers(l->kv);
-    found = find_expired(l, now_s, keys);
-    if (!found || kv_begin(l->kv, true, &t, &e))
+    if (kv_begin(l->kv, true, &t, &e))
         return;
     for (unsigned i = 0; i < found; i++) {
         const void *data;
@@ -229,6 +226,22 @@ static void sweep(struct store *s, int64_t now_s) {
     }
     if (kv_commit(t, &e))
         return; /* the next sweep tries again */
+}
+
+/* Somebody who leaves many logins unfinished must not fill the file faster than it is swept. */
+static void sweep(struct store *s, int64_t now_s) {
+    struct lmdb_store *l = self(s);
+    char keys[SWEEP_LOOK][KV_KEY_MAX + 1];
+
+    kv_forget_dead_readers(l->kv);
+    for (int i = 0; i < SWEEP_STEPS; i++) {
+        unsigned found = find_expired(l, now_s, keys);
+
+        if (found)
+            delete_expired(l, now_s, found, keys);
+        if (found < SWEEP_LOOK / 2)
+            break;
+    }
 }
 
 static void lmdb_close(struct store *s) {

@@ -13,6 +13,7 @@ struct store;
 struct task_store;
 struct host_cache;
 struct host_slots;
+struct host_gate;
 struct http_client;
 struct keyset;
 struct token_cache;
@@ -33,6 +34,7 @@ struct context {
     struct host_cache *host;              /* what the workers of this host share */
     struct host_slots *document_slots;    /* who of them may wait for a client document */
     struct http_client *http;             /* to Cognito */
+    struct host_gate *cognito_gate;       /* who of them may wait for its token endpoint */
     struct http_client *guarded;          /* to client document hosts, never to private addresses */
     struct keyset *keyset;                /* Cognito's signing keys */
     struct token_cache *tokens;           /* verified access tokens */

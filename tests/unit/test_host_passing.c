@@ -122,6 +122,16 @@ static void sweeping_removes_only_what_is_over(void **state) {
                      OK);
 }
 
+static void a_sweep_goes_on_while_there_is_much_to_remove(void **state) {
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 1000; i++)
+        put(f, arena_printf(f->arena, "jti-%d:x", i), NOW, 30);
+    host_passing_sweep(f->cache, NOW + 60);
+    for (int i = 0; i < 1000; i++)
+        assert_false(has(f, arena_printf(f->arena, "jti-%d:x", i), NOW + 1));
+}
+
 static void keys_that_are_too_long_are_refused(void **state) {
     struct fixture *f = *state;
     char key[400];
@@ -194,6 +204,7 @@ int main(void) {
         WITH_CACHE(what_may_come_only_once),
         WITH_CACHE(a_claim_has_one_holder_and_ends),
         WITH_CACHE(sweeping_removes_only_what_is_over),
+        WITH_CACHE(a_sweep_goes_on_while_there_is_much_to_remove),
         WITH_CACHE(keys_that_are_too_long_are_refused),
         WITH_CACHE(a_killed_worker_gives_its_slot_back),
     };

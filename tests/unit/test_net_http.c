@@ -2,9 +2,38 @@
  */
 #include "loopback.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <time.h>
+
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "net/http.h"
+
+/* A name service that does not answer for as long as the test wants, in place of the C library's:
+ * what libcurl calls is found here first. */
+#define SLOW_HOST "slow.test"
+static _Atomic bool names_wait, name_asked, name_done;
+
+static void pause_shortly(void) {
+    nanosleep(&(struct timespec){0, 5000000}, NULL);
+}
+
+__attribute__((visibility("default"))) int getaddrinfo(const char *node, const char *service,
+                                                       const struct addrinfo *hints,
+                                                       struct addrinfo **out) {
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (!node || strcmp(node, SLOW_HOST) != 0)
+        return real(node, service, hints, out);
+    name_asked = true;
+    while (names_wait)
+        pause_shortly();
+    name_done = true;
+    return EAI_AGAIN;
+}
 
 static struct loopback *server;
 static struct http_client *client;
@@ -130,6 +159,31 @@ static void a_server_that_hangs_is_left_in_time(void **state) {
     assert_true(clock_monotonic_ms() - before_ms < 3000);
 }
 
+/* Whoever publishes a client document chooses the name server too. */
+static void a_name_server_that_hangs_is_left_in_time(void **state) {
+    struct http_request rq = request(*state);
+    struct http_reply reply;
+    struct err e = {0};
+    int64_t start = clock_monotonic_ms(), took;
+
+    rq.url = "http://" SLOW_HOST "/";
+    rq.timeout_ms = 200;
+    names_wait = true;
+    name_asked = name_done = false;
+    alarm(20); /* without the limit the fetch waits for the name, and the name for us */
+    assert_int_equal(http_fetch(client, *state, &rq, &reply, &e), ERR_UPSTREAM);
+    took = clock_monotonic_ms() - start;
+    alarm(0);
+    assert_true(name_asked && !name_done);
+    assert_in_range(took, 150, 2000);
+    names_wait = false;
+    while (!name_done)
+        pause_shortly();
+    rq = request(*state); /* and the client goes on as ever */
+    loopback_answer(server, "200 OK", "", "body");
+    assert_int_equal(http_fetch(client, *state, &rq, &reply, &e), OK);
+}
+
 static void a_broken_connection_is_a_failure(void **state) {
     struct http_request rq = request(*state);
     struct http_reply reply;
@@ -166,10 +220,15 @@ static void what_is_sent_again_is_counted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(reply_headers_can_be_read),           CASE(a_provisional_answer_leaves_no_headers),
-        CASE(too_many_headers_are_refused),        CASE(put_sends_its_body_and_no_type_of_its_own),
-        CASE(one_connection_serves_many_requests), CASE(a_server_that_hangs_is_left_in_time),
-        CASE(a_broken_connection_is_a_failure),    CASE(what_is_sent_again_is_counted),
+        CASE(reply_headers_can_be_read),
+        CASE(a_provisional_answer_leaves_no_headers),
+        CASE(too_many_headers_are_refused),
+        CASE(put_sends_its_body_and_no_type_of_its_own),
+        CASE(one_connection_serves_many_requests),
+        CASE(a_server_that_hangs_is_left_in_time),
+        CASE(a_broken_connection_is_a_failure),
+        CASE(what_is_sent_again_is_counted),
+        CASE(a_name_server_that_hangs_is_left_in_time),
     };
     int failed;
 

@@ -302,6 +302,30 @@ static void half_of_the_workers_wait_for_documents_and_no_more(void **state) {
     end(second);
 }
 
+/* Somebody's slow documents hold all slots: known clients log their users in all the same. */
+static void one_that_cannot_be_asked_for_now_leaves_what_there_was(void **state) {
+    struct fixture *f = *state;
+    const char *path = arena_printf(f->arena, "%s/slots", f->dir);
+    pid_t first, second;
+
+    answers("Cache-Control: max-age=60\r\n", DOCUMENT("n"));
+    assert_non_null(seen(f, 0));
+    assert_asked(1);
+    first = hold_slot(path, 2);
+    second = hold_slot(path, 2);
+    assert_string_equal(seen(f, 60), "n");
+    assert_asked(0);
+    end(first);
+    end(second);
+    server.status = 503; /* RFC 5861 §4 */
+    assert_string_equal(seen(f, 60), "n");
+    server.status = 429;
+    assert_string_equal(seen(f, 60), "n");
+    assert_asked(2);
+    answers("", DOCUMENT("second"));
+    assert_string_equal(seen(f, 60), "second");
+}
+
 static void lists_of_clients(void **state) {
     static const struct {
         const char *list, *id;
@@ -347,6 +371,7 @@ int main(void) {
         WITH_SERVER(what_may_pass_is_not_remembered),
         WITH_SERVER(what_is_kept_is_checked_again),
         WITH_SERVER(half_of_the_workers_wait_for_documents_and_no_more),
+        WITH_SERVER(one_that_cannot_be_asked_for_now_leaves_what_there_was),
         WITH_SERVER(lists_of_clients),
     };
 

@@ -161,6 +161,26 @@ static void what_has_expired_does_not_exist_and_is_swept(void **state) {
     store_close(s);
 }
 
+/* So many logins that nobody finished, as somebody who floods us leaves them. */
+static void a_sweep_goes_on_while_there_is_much_to_remove(void **state) {
+    struct store *s = open_store("flood");
+    struct err e;
+    char id[16];
+
+    (void)state;
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 1000; i++) {
+            struct session in = pending(id);
+
+            snprintf(id, sizeof id, "id%04d", i);
+            in.ttl = NOW + 10;
+            assert_int_equal(store_session_put(s, &in, &e), OK);
+            if (i == 999)
+                store_sweep(s, NOW + 10);
+        }
+    store_close(s);
+}
+
 /* A child opens the store itself, as workers do, tries to delete, and closes, while others open and
  * close. Exit status 1: it won; 2: something else. */
 static _Noreturn void compete(const char *path) {
@@ -245,6 +265,7 @@ int main(void) {
         WITH_ARENA(authorizing_has_conditions),
         WITH_ARENA(the_version_before_is_read_and_no_other),
         WITH_ARENA(what_has_expired_does_not_exist_and_is_swept),
+        WITH_ARENA(a_sweep_goes_on_while_there_is_much_to_remove),
         WITH_ARENA(of_many_processes_one_deletes),
         cmocka_unit_test(the_folder_is_private),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_said),

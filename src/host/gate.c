@@ -1,0 +1,121 @@
+/* A gate is a file that every worker maps, with a place for each one inside. A place is a locked
+ * byte, so that the kernel gives it back when its holder ends, and the time since which it is held.
+ * Times are of the monotonic clock; one of an earlier boot is no time that can be. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "host/host.h"
+
+struct places {
+    _Atomic int64_t slow_until_ms;
+    _Atomic int64_t since_ms[HOST_GATE_PLACES];
+};
+
+struct host_gate {
+    int fd;
+    int held; /* the place that this process has; -1: none */
+    struct places *places;
+};
+
+static enum rc failed(struct err *e, const char *path, int code) {
+    return err_set(e, ERR_STORE, "%s cannot be used: %s. The service's user must own it", path,
+                   strerror(code));
+}
+
+enum rc host_gate_open(const char *path, struct host_gate **out, struct err *e) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), code;
+    void *map;
+
+    *out = NULL;
+    if (fd < 0)
+        return failed(e, path, errno);
+    code = posix_fallocate(fd, 0, sizeof(struct places)); /* no hole that a full disk leaves open */
+    map = code ? MAP_FAILED
+               : mmap(NULL, sizeof(struct places), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        code = code ? code : errno;
+        (void)close(fd);
+        return failed(e, path, code);
+    }
+    *out = xcalloc(1, sizeof **out);
+    **out = (struct host_gate){.fd = fd, .held = -1, .places = map};
+    return OK;
+}
+
+void host_gate_close(struct host_gate *g) {
+    if (!g)
+        return;
+    (void)munmap(g->places, sizeof *g->places);
+    (void)close(g->fd);
+    free(g);
+}
+
+static struct flock byte_of(int place, short type) {
+    return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = place, .l_len = 1};
+}
+
+static bool lock(const struct host_gate *g, int place, short type) {
+    struct flock l = byte_of(place, type);
+
+    return fcntl(g->fd, F_SETLK, &l) == 0;
+}
+
+static bool is_held(const struct host_gate *g, int place) {
+    struct flock l = byte_of(place, F_WRLCK);
+
+    return fcntl(g->fd, F_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+}
+
+/* Somebody has been inside for long, or was a short time ago. */
+static bool is_slow(const struct host_gate *g, int64_t now_ms) {
+    int64_t until = g->places->slow_until_ms;
+
+    if (until > now_ms && until <= now_ms + HOST_GATE_REMEMBER_MS)
+        return true;
+    for (int i = 0; i < HOST_GATE_PLACES; i++) {
+        int64_t since = g->places->since_ms[i];
+
+        if (since && since <= now_ms - HOST_GATE_SLOW_MS && is_held(g, i))
+            return true;
+    }
+    return false;
+}
+
+enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigned most) {
+    int64_t now_ms = clock_monotonic_ms();
+    bool slow;
+    int count;
+
+    if (!g)
+        return GATE_INSIDE;
+    if (g->held >= 0) /* a lock of our own would not stop us */
+        return GATE_FULL;
+    slow = is_slow(g, now_ms);
+    count = (int)(slow ? few : most);
+    for (int i = 0; i < count && i < HOST_GATE_PLACES; i++)
+        if (lock(g, i, F_WRLCK)) {
+            g->held = i;
+            g->places->since_ms[i] = now_ms;
+            return GATE_INSIDE;
+        }
+    return slow ? GATE_SLOW : GATE_FULL;
+}
+
+void host_gate_leave(struct host_gate *g) {
+    int64_t now_ms = clock_monotonic_ms();
+
+    if (!g || g->held < 0)
+        return;
+    g->places->slow_until_ms = now_ms - g->places->since_ms[g->held] >= HOST_GATE_SLOW_MS
+                                   ? now_ms + HOST_GATE_REMEMBER_MS
+                                   : 0;
+    g->places->since_ms[g->held] = 0;
+    (void)lock(g, g->held, F_UNLCK);
+    g->held = -1;
+}

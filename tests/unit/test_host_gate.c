@@ -1,0 +1,154 @@
+/* Who waits for a slow service: holders in other processes, at any time. */
+#include "unit.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "host/host.h"
+
+static char path[] = "/tmp/gate-XXXXXX";
+static _Atomic int64_t now_ms;
+
+/* In place of the clock's: tests wait for no time. */
+int64_t clock_monotonic_ms(void) {
+    return now_ms;
+}
+
+int64_t clock_now_s(const struct clock *clock) {
+    return clock->fixed_s;
+}
+
+static int fresh(void **state) {
+    int fd;
+
+    memcpy(path, "/tmp/gate-XXXXXX", sizeof path);
+    fd = mkstemp(path);
+    now_ms = 1000000;
+    return fd < 0 || close(fd) ? -1 : arena_setup(state);
+}
+
+static int gone(void **state) {
+    (void)unlink(path);
+    return arena_teardown(state);
+}
+
+static struct host_gate *opened(void) {
+    struct host_gate *g;
+    struct err e;
+
+    if (host_gate_open(path, &g, &e))
+        fail_msg("%s", e.text);
+    return g;
+}
+
+/* Enters in another process, and stays until that is killed. */
+static pid_t somebody_enters(unsigned few, unsigned most, enum host_gate_answer expected) {
+    int ready[2];
+    char c = 0;
+    pid_t pid;
+
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        c = host_gate_enter(opened(), few, most) == expected ? 'y' : 'n';
+        (void)alarm(60);
+        (void)!write(ready[1], &c, 1);
+        for (;;)
+            pause();
+    }
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    (void)close(ready[0]);
+    if (c != 'y')
+        (void)kill(pid, SIGKILL);
+    assert_int_equal(c, 'y');
+    return pid;
+}
+
+static void ends(pid_t pid) {
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void most_at_once_while_all_is_well(void **state) {
+    struct host_gate *g = opened();
+    pid_t a = somebody_enters(1, 2, GATE_INSIDE);
+
+    (void)state;
+    assert_int_equal(host_gate_enter(g, 1, 2), GATE_INSIDE);
+    assert_int_equal(host_gate_enter(g, 1, 2), GATE_FULL); /* one at a time */
+    ends(somebody_enters(1, 2, GATE_FULL));
+    host_gate_leave(g);
+    assert_int_equal(host_gate_enter(g, 1, 2), GATE_INSIDE);
+    host_gate_leave(g);
+    ends(a);
+    host_gate_close(g);
+}
+
+static void few_while_somebody_waits_for_long(void **state) {
+    struct host_gate *g = opened();
+    pid_t a = somebody_enters(1, 4, GATE_INSIDE);
+
+    (void)state;
+    now_ms += HOST_GATE_SLOW_MS - 1;
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
+    host_gate_leave(g);
+    now_ms += 1;
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_SLOW);
+    ends(a); /* killed: it waits no longer */
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
+    host_gate_leave(g);
+    host_gate_close(g);
+}
+
+static void it_is_remembered_until_somebody_is_served_in_time(void **state) {
+    struct host_gate *g = opened();
+    pid_t a;
+
+    (void)state;
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
+    now_ms += HOST_GATE_SLOW_MS;
+    host_gate_leave(g);
+    a = somebody_enters(1, 4, GATE_INSIDE); /* one of few */
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_SLOW);
+    ends(a);
+    now_ms += HOST_GATE_REMEMBER_MS - 1;
+    assert_int_equal(host_gate_enter(g, 0, 4), GATE_SLOW);
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
+    host_gate_leave(g);
+    assert_int_equal(host_gate_enter(g, 0, 4), GATE_INSIDE);
+    host_gate_leave(g);
+    host_gate_close(g);
+}
+
+static void what_an_earlier_boot_left_does_not_count(void **state) {
+    struct host_gate *g = opened();
+
+    (void)state;
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
+    now_ms += HOST_GATE_SLOW_MS;
+    host_gate_leave(g);
+    host_gate_close(g);
+    now_ms = 5000; /* the monotonic clock begins again */
+    g = opened();
+    assert_int_equal(host_gate_enter(g, 0, 4), GATE_INSIDE);
+    host_gate_leave(g);
+    host_gate_close(g);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, fresh, gone)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(most_at_once_while_all_is_well),
+        CASE(few_while_somebody_waits_for_long),
+        CASE(it_is_remembered_until_somebody_is_served_in_time),
+        CASE(what_an_earlier_boot_left_does_not_count),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
