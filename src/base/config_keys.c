@@ -80,7 +80,7 @@ const struct config_key config_keys[] = {
      "yes: lists have all tools, resources and prompts, and a call that lacks a scope is told\n"
      "which, so that a client can ask for it. no: only those that the token's scopes allow."},
     NUMBER(
-        "STREAM_KEEP_ALIVE_S", stream_keep_alive_s, "15", 1, 60,
+        "STREAM_KEEP_ALIVE_S", stream_keep_alive_s, "5", 1, 60,
         "A client that takes event streams hears from us after so many seconds of silence: a call\n"
         "that has nothing to tell begins its stream then, with a comment. So proxies do not take "
         "it\n"

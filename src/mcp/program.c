@@ -1,5 +1,6 @@
 #include "mcp/program.h"
 
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 /* W3C Trace Context §3.3.1.5 and W3C Baggage §3.3.2: what has to be passed on at least. */
 #define TRACE_MAX 512
 #define BAGGAGE_MAX 8192
+#define LINE_MEMORY_MAX ((size_t)64 << 20) /* what is made of one line */
 
 /* ---- what it reads ---- */
 
@@ -86,21 +88,36 @@ static const char *const *make_environment(struct mcp_call *c, const struct prog
 struct lines {
     struct mcp_call *c;
     const struct program *p;
-    struct json *token; /* of the progress that the client wants; NULL: none */
+    struct json *token;           /* of the progress that the client wants; NULL: none */
+    struct arena *scratch, *last; /* of this line; of the result */
     struct text result;
 };
 
-static void send_progress(struct lines *l, struct json *progress) {
-    static const char *const members[] = {"progress", "total", "message", NULL};
-    struct json *params = json_new_object(l->c->arena);
+/* "The progress value MUST increase with each notification", over all rounds of a call. */
+static bool is_progress(struct mcp_call *c, const struct json *value) {
+    struct json_number n;
 
-    if (!l->token || !json_is_number(json_get(progress, "progress")))
+    if (!json_number(value, &n) || !isfinite(n.d) ||
+        (c->has_progress && json_number_compare(&n, &c->progress) <= 0))
+        return false;
+    c->has_progress = true;
+    c->progress = n;
+    return true;
+}
+
+static void send_progress(struct lines *l, struct json *progress) {
+    struct json *params = json_new_object(l->c->arena);
+    struct json *total = json_get(progress, "total"), *message = json_get(progress, "message");
+
+    if (!l->token || !is_progress(l->c, json_get(progress, "progress")))
         return;
     json_put(params, "progressToken", l->token);
-    for (const char *const *m = members; *m; m++)
-        if (json_has(progress, *m))
-            json_put(params, *m, json_get(progress, *m));
-    mcp_stream_notify(l->c, "notifications/progress", params);
+    json_put(params, "progress", json_get(progress, "progress"));
+    if (json_is_number(total))
+        json_put(params, "total", total);
+    if (json_is_string(message))
+        json_put(params, "message", message);
+    mcp_stream_tell(l->c, "notifications/progress", params);
 }
 
 static void send_log(struct lines *l, struct json *log) {
@@ -113,16 +130,14 @@ static void send_log(struct lines *l, struct json *log) {
     json_put_str(params, "level", level);
     json_put_str(params, "logger", logger ? logger : l->p->name);
     json_put(params, "data", json_get(log, "data"));
-    mcp_stream_notify(l->c, "notifications/message", params);
+    mcp_stream_tell(l->c, "notifications/message", params);
 }
 
-static void take_line(void *arg, const char *line, size_t len) {
-    struct lines *l = arg;
-    struct arena *a = l->c->arena;
+static void read_line(struct lines *l, const char *line, size_t len) {
     struct json *v;
     struct err e;
 
-    if (!len || json_parse(a, line, len, &v, &e))
+    if (!len || json_parse(l->scratch, line, len, &v, &e))
         return;
     if (json_has(v, "progress"))
         send_progress(l, json_get(v, "progress"));
@@ -130,10 +145,50 @@ static void take_line(void *arg, const char *line, size_t len) {
         send_log(l, json_get(v, "log"));
     if (json_get_bool(v, "closeStream"))
         mcp_stream_close(l->c);
+    if (!json_has(v, "result") && !json_has(v, "inputRequired"))
+        return;
+    arena_reset(l->last);
     if (json_has(v, "result"))
-        l->result.p = json_text(a, json_get(v, "result"), &l->result.len);
-    else if (json_has(v, "inputRequired"))
-        l->result = (struct text){arena_strndup(a, line, len), len};
+        l->result.p = json_text(l->last, json_get(v, "result"), &l->result.len);
+    else
+        l->result = (struct text){arena_strndup(l->last, line, len), len};
+}
+
+/* Nothing of a line stays in the memory of the request: a program may print lines without end. */
+static void take_line(void *arg, const char *line, size_t len) {
+    struct lines *l = arg;
+    struct arena *keep = l->c->arena;
+
+    l->c->arena = l->scratch;
+    read_line(l, line, len);
+    l->c->arena = keep;
+    arena_reset(l->scratch);
+}
+
+static void lines_begin(struct lines *l, struct run_spec *spec) {
+    int64_t integer;
+
+    l->token = json_get(json_get(l->c->msg.params, "_meta"), "progressToken");
+    if (!json_is_string(l->token) && !json_int(l->token, &integer))
+        l->token = NULL; /* "Progress tokens MUST be a string or integer value" */
+    l->scratch = arena_new(LINE_MEMORY_MAX);
+    l->last = arena_new(LINE_MEMORY_MAX);
+    spec->line = take_line;
+    spec->arg = l;
+}
+
+static struct text lines_end(struct lines *l) {
+    struct text result = l->result;
+
+    if (result.p)
+        result.p = arena_strndup(l->c->arena, result.p, result.len);
+    arena_free(l->scratch);
+    arena_free(l->last);
+    if (l->c->untold)
+        log_info("messages_left_out", kv("request", l->c->rq->id), kv(l->p->kind, l->p->name),
+                 kvn("messages", l->c->untold));
+    l->c->untold = 0;
+    return result;
 }
 
 /* ---- */
@@ -154,20 +209,15 @@ void program_once(struct mcp_call *c, const struct program *p, const struct roun
 
     if (spec.timeout_ms > left)
         spec.timeout_ms = left > 0 ? left : 0;
-    if (p->run->output == TOOL_OUTPUT_STREAM) {
-        lines.token = json_get(json_get(c->msg.params, "_meta"), "progressToken");
-        if (!json_is_string(lines.token) && !json_is_number(lines.token))
-            lines.token = NULL;
-        spec.line = take_line;
-        spec.arg = &lines;
-    }
+    if (p->run->output == TOOL_OUTPUT_STREAM)
+        lines_begin(&lines, &spec);
     if (c->cancel) {
         spec.confirm = cancel_arrived;
         spec.confirm_arg = c;
     }
     run_program(c->arena, &spec, out);
     if (spec.line)
-        out->out = lines.result;
+        out->out = lines_end(&lines);
     if (out->err.len)
         log_info("tool_stderr", kv("request", c->rq->id), kv(p->kind, p->name),
                  kv("text", out->err.p));

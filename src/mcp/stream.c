@@ -85,6 +85,19 @@ void mcp_stream_answer(struct mcp_call *c, struct text answer) {
         send_event(c, answer);
 }
 
+void mcp_stream_tell(struct mcp_call *c, const char *method, struct json *params) {
+    int64_t now = clock_monotonic_ms();
+
+    if (c->told_ms < now)
+        c->told_ms = now;
+    if (c->told_ms - now > (STREAM_TELL_BURST - 1) * STREAM_TELL_MS) {
+        c->untold++;
+        return;
+    }
+    c->told_ms += STREAM_TELL_MS;
+    mcp_stream_notify(c, method, params);
+}
+
 int mcp_stream_keep_alive(void *call) {
     struct mcp_call *c = call;
     int64_t every_ms = (int64_t)c->cx->config->stream_keep_alive_s * 1000, left;

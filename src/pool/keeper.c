@@ -19,8 +19,9 @@
 #include "web/handover.h"
 
 #define STREAMS_MAX 16384
-#define SETTLE_MS 50  /* an editor writes a file in several steps */
-#define FIRED_MAX 256 /* topics at once; more are too many to tell apart */
+#define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
+#define SETTLE_MS 50        /* an editor writes a file in several steps */
+#define FIRED_MAX 256       /* topics at once; more are too many to tell apart */
 #define WATCHES_MAX 1024
 #define CATALOG_DIRS 3
 #define EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_ONLYDIR)
@@ -51,9 +52,7 @@ struct keeper {
     char *fired[FIRED_MAX]; /* topics to be told */
     size_t fired_count;
     bool catalog_changed, stopping;
-    int64_t tell_ms;  /* 0: nothing to tell */
-    int64_t alive_ms; /* when the next comments are due: proxies end what is silent for long */
-    int64_t keep_alive_ms;
+    int64_t tell_ms, alive_ms; /* 0: nothing to tell */
 };
 
 /* Where epoll events of our own descriptors point; those of streams point to the stream. */
@@ -312,7 +311,7 @@ static void serve(struct keeper *k) {
         tell(k);
     if (clock_monotonic_ms() >= k->alive_ms) {
         keep_alive(k, time(NULL));
-        k->alive_ms = clock_monotonic_ms() + k->keep_alive_ms;
+        k->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
     }
 }
 
@@ -355,8 +354,7 @@ _Noreturn void keeper_main(const struct config *config, struct scoreboard *board
         free(real);
     }
     board->catalog++; /* what changed while nobody watched */
-    k->keep_alive_ms = (int64_t)config->stream_keep_alive_s * 1000;
-    k->alive_ms = clock_monotonic_ms() + k->keep_alive_ms;
+    k->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
     while (!k->stopping)
         serve(k);
     end_all(k);

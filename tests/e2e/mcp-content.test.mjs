@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { workersOf } from '../parts/daemon.mjs';
 import { assertRpcError, legacy, META, modern, post } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 import { until } from '../parts/util.mjs';
@@ -52,7 +53,13 @@ echo '{"log": {"level": "debug", "data": "fine"}}'
 echo '{"log": {"level": "warning", "data": {"disk": "full"}, "logger": "df"}}'
 echo '{"result": {"content": [{"type": "text", "text": "done"}]}}'`, { output: 'stream' });
   tool('endless', `echo $$ >${dir}/endless.pid
-while :; do echo '{"progress": {"progress": 1}}'; sleep 0.05; done`, { output: 'stream', timeout_ms: 60000 });
+i=0; while :; do i=$((i + 1)); echo "{\\"progress\\": {\\"progress\\": $i}}"; sleep 0.05; done`, { output: 'stream', timeout_ms: 60000 });
+  tool('steps', `for p in 1 1 0.5 '"x"' 1e999 2 3; do printf '{"progress": {"progress": %s, "total": "many", "message": 5}}\\n' "$p"; done
+echo '{"progress": {"progress": 4, "total": 4, "message": "all"}}'
+echo '{"result": "done"}'`, { output: 'stream' });
+  const long = 'x'.repeat(200);
+  tool('flood', `yes '{"log": {"level": "info", "data": "${long}"}}
+{"result": "${long}"}' | head -n 60000`, { output: 'stream', timeout_ms: 60000 });
   tool('nothing', "echo '{\"progress\": {\"progress\": 1}}'", { output: 'stream' });
   tool('hello', `input=$(cat)
 case $input in
@@ -184,6 +191,29 @@ test('a stream carries what the client asked for, and ends with the response', a
   assert.equal(messages.length, 3);
   assert.equal(messages[2].id, 1);
   assert.equal(messages[2].result.content[0].text, 'done');
+});
+
+test('progress only increases, and is what it should be', async () => {
+  const meta = { ...META, progressToken: 7 };
+  const messages = events((await call('steps', {}, { meta })).text);
+  assert.deepEqual(messages.slice(0, -1).map(({ params }) => params), [{ progressToken: 7, progress: 1 }, { progressToken: 7, progress: 2 },
+    { progressToken: 7, progress: 3 }, { progressToken: 7, progress: 4, total: 4, message: 'all' }]);
+  assert.equal(messages.at(-1).result.structuredContent, 'done');
+  for (const progressToken of [1.5, true, null, {}]) {
+    assert.ok((await call('steps', {}, { meta: { ...META, progressToken } })).body.result, 'no token, no stream');
+  }
+});
+
+test('a program that tells too much is heard in part, and costs no memory', async () => {
+  const meta = { ...META, 'io.modelcontextprotocol/logLevel': 'info' };
+  const peak = () => Math.max(...workersOf(site.daemon).map((pid) => Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1])));
+  const before = peak();
+  const messages = events((await call('flood', {}, { meta })).text);
+  assert.equal(messages.at(-1).result.structuredContent.length, 200);
+  assert.ok(messages.length > 100, 'some of it');
+  assert.ok(messages.length < 3000, `${messages.length} messages`);
+  await until('what was left out to be logged', () => /event=messages_left_out .*tool=flood messages=\d{5,}/.test(site.daemon.log));
+  assert.ok(peak() - before < 30000, `${peak() - before} KiB more`);
 });
 
 test('without anything to tell, and for a client that takes no stream, the answer is plain JSON', async () => {
