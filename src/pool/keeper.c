@@ -39,7 +39,9 @@ struct stream {
     unsigned id;
     int64_t until_s;
     size_t len;
-    char *what; /* handover entries */
+    char *what;                /* handover entries */
+    struct handover_entry key; /* among them; without a topic: it has none */
+    bool silent;               /* another one of the same key is told instead */
 };
 
 struct keeper {
@@ -67,7 +69,26 @@ static void add(struct keeper *k, int fd, void *mark, uint32_t events) {
     }
 }
 
+static bool same_key(const struct stream *a, const struct stream *b) {
+    return a->key.topic && b->key.topic && a->key.text_len == b->key.text_len &&
+           !memcmp(a->key.text, b->key.text, a->key.text_len);
+}
+
+/* Of several streams with one key the newest is told, and no other: MCP 2025-11-25, "Multiple
+ * Connections", forbids to send the same message on several streams of a session. */
+static void settle_key(struct keeper *k, const struct stream *of, const struct stream *but) {
+    bool told = false;
+
+    for (struct stream *s = k->head.prev; s != &k->head && of->key.topic; s = s->prev)
+        if (s != but && same_key(s, of)) {
+            s->silent = told;
+            told = true;
+        }
+}
+
 static void drop(struct keeper *k, struct stream *s) {
+    if (!s->silent)
+        settle_key(k, s, s);
     s->prev->next = s->next;
     s->next->prev = s->prev;
     close(s->fd);
@@ -84,6 +105,17 @@ static bool find(const struct stream *s, const char *topic, struct handover_entr
         if (e->topic_len == len && !memcmp(e->topic, topic, len))
             return true;
     return false;
+}
+
+static void set_what(struct stream *s, const char *what, size_t len) {
+    char *copy = xmalloc(len);
+
+    memcpy(copy, what, len);
+    free(s->what);
+    s->what = copy;
+    s->len = len;
+    if (!find(s, HANDOVER_KEY, &s->key))
+        s->key.topic = NULL;
 }
 
 static void end_stream(struct keeper *k, struct stream *s) {
@@ -177,11 +209,13 @@ static void take_stream(struct keeper *k, int fd, const struct letter *l, const 
         return;
     }
     s = xcalloc(1, sizeof *s);
-    *s = (struct stream){&k->head, k->head.prev, fd, l->id, l->until_s, len, xmalloc(len)};
-    memcpy(s->what, what, len);
+    *s = (struct stream){
+        .next = &k->head, .prev = k->head.prev, .fd = fd, .id = l->id, .until_s = l->until_s};
+    set_what(s, what, len);
     k->head.prev->next = s;
     k->head.prev = s;
     k->count++;
+    settle_key(k, s, NULL);
     add(k, fd, s, EPOLLIN | EPOLLRDHUP);
     watch_topics(k, s);
 }
@@ -189,19 +223,12 @@ static void take_stream(struct keeper *k, int fd, const struct letter *l, const 
 /* Streams of the same key wait for something else from now on. */
 static void change_streams(struct keeper *k, const char *what, size_t len) {
     struct stream fresh = {.what = (char *)(uintptr_t)what, .len = len};
-    struct handover_entry key, other;
 
-    if (!find(&fresh, HANDOVER_KEY, &key))
+    if (!find(&fresh, HANDOVER_KEY, &fresh.key))
         return;
     for (struct stream *s = k->head.next; s != &k->head; s = s->next)
-        if (find(s, HANDOVER_KEY, &other) && other.text_len == key.text_len &&
-            !memcmp(other.text, key.text, key.text_len)) {
-            char *copy = xmalloc(len);
-
-            memcpy(copy, what, len);
-            free(s->what);
-            s->what = copy;
-            s->len = len;
+        if (same_key(s, &fresh)) {
+            set_what(s, what, len);
             watch_topics(k, s);
         }
 }
@@ -259,7 +286,7 @@ static void tell(struct keeper *k) {
         bool good = true;
 
         next = s->next;
-        for (size_t i = 0; good && i < k->fired_count; i++)
+        for (size_t i = 0; good && !s->silent && i < k->fired_count; i++)
             if (find(s, k->fired[i], &e))
                 good = fcgi_conn_send_now(s->fd, s->id, e.text, e.text_len, false);
         if (!good)
