@@ -98,12 +98,15 @@ const struct config_key config_keys[] = {
         "RATE_LIMIT_ADDRESS", rate_limit_address, "600", 0, 6000,
         "Requests a minute to the OAuth endpoints from one address (IPv6: one /64), counted for\n"
         "all workers together. Generous, since an office or a hosted client may be behind it;\n"
-        "0: no limit. The MCP endpoint has none."),
+        "0: no limit."),
     NUMBER(
         "RATE_LIMIT_CLIENT", rate_limit_client, "120", 0, 6000,
         "Of these, requests a minute that name the same client_id; 0: no limit. A hosted client\n"
         "refreshes the tokens of all its users from a few addresses: raise it if you have\n"
         "thousands of them."),
+    NUMBER("RATE_LIMIT_USER", rate_limit_user, "600", 0, 6000,
+           "Programs of tools, resources, prompts and completions that one user may start in a\n"
+           "minute; 0: no limit. Other calls of the MCP endpoint have none."),
     TEXT("DENY_FILE", deny_file, "/etc/mcp-authd/deny.conf",
          "Clients, users and tokens that are refused from now on; read again on HUP. Lines are\n"
          "client ID, subject SUB or issued-before TIME. See docs/operating.md."),

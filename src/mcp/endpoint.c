@@ -131,7 +131,12 @@ static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *sta
         return OK;
     if (!rc)
         rc = c->method->run(c, e);
-    audit(c, c->outcome ? c->outcome : rc ? "error" : "ok", began);
+    audit(c,
+          rc == ERR_RATE_LIMITED ? "limited"
+          : c->outcome           ? c->outcome
+          : rc                   ? "error"
+                                 : "ok",
+          began);
     if (rc && !rpc_is_error(rc))
         return rc;
     if (rc) {

@@ -3,9 +3,11 @@
 #include <math.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/limits.h"
 #include "mcp/cancel.h"
 #include "mcp/rounds.h"
 #include "mcp/stream.h"
@@ -256,10 +258,34 @@ static enum rc call_in_rounds(struct mcp_call *c, const struct program *p, struc
     return rc ? rc : err_set(e, ERR_RPC_INTERNAL, "Internal error: the program asks without end");
 }
 
+/* "Servers MUST rate limit tool invocations" ("Security Considerations"; completions the same).
+ * Starting a program is what costs. */
+enum rc program_may_start(struct mcp_call *c, struct err *e) {
+    unsigned per_minute = c->cx->config->rate_limit_user;
+    struct timespec now;
+    int64_t wait_ms;
+
+    if (!per_minute || !c->cx->limits)
+        return OK;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    wait_ms = limits_take(c->cx->limits, arena_printf(c->arena, "user %s", c->claims->sub),
+                          per_minute, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    if (!wait_ms)
+        return OK;
+    wait_ms = (wait_ms + 999) / 1000;
+    if (c->in_batch) /* the others have their answers */
+        return err_set(e, ERR_RPC_INTERNAL, "Too many calls: try again in %lld s",
+                       (long long)wait_ms);
+    reply_header(c->rp, "Retry-After", arena_printf(c->rp->arena, "%lld", (long long)wait_ms));
+    return err_set(e, ERR_RATE_LIMITED, "too many calls; try again in %lld s", (long long)wait_ms);
+}
+
 enum rc program_call(struct mcp_call *c, const struct program *p, struct run_result *out,
                      bool *answered, struct err *e) {
-    enum rc rc;
+    enum rc rc = program_may_start(c, e);
 
+    if (rc)
+        return rc;
     cancel_begin(c);
     rc = call_in_rounds(c, p, out, answered, e);
     cancel_end(c);
