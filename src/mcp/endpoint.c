@@ -40,6 +40,14 @@ static void send_one_event(struct mcp_call *c, struct text answer) {
     c->rp->body_len = event.len;
 }
 
+/* Whole, in the form that the client prefers. What has a status of its own is JSON. */
+static void send_answer(struct mcp_call *c, int status, struct text t) {
+    if (status == 200 && mcp_prefers_stream(c->rq))
+        send_one_event(c, t);
+    else
+        send_text(c->rp, status, t);
+}
+
 static void log_refusal(const struct mcp_call *c, const struct err *e) {
     log_info("rpc_error", kv("request", c->rq->id), kv("sub", c->claims->sub),
              kv("method", c->msg.method ? c->msg.method : ""), kv("text", e->text));
@@ -166,10 +174,8 @@ static enum rc post_single(struct mcp_call *c, struct json *message, struct err 
         return rc;
     if (c->rp->streaming)
         mcp_stream_answer(c, out);
-    else if (out.p && status == 200 && mcp_prefers_stream(c->rq))
-        send_one_event(c, out);
     else if (out.p)
-        send_text(c->rp, status, out);
+        send_answer(c, status, out);
     else
         reply_empty(c->rp, status);
     return OK;
@@ -203,7 +209,7 @@ static void send_batch(struct mcp_call *first, const struct text *answers, size_
         return;
     }
     *p++ = ']';
-    send_text(first->rp, 200, (struct text){start, (size_t)(p - start)});
+    send_answer(first, 200, (struct text){start, (size_t)(p - start)});
 }
 
 /* Runs the messages of a batch in their order. */

@@ -101,6 +101,8 @@ test('a file is read as it is now: text as text, the rest as a blob', async () =
   const note = (await read('doc://note')).body.result;
   assert.deepEqual(note.contents, [{ uri: 'doc://note', mimeType: 'text/plain', text: 'a note\n' }]);
   assert.equal(note.ttlMs, 1234);
+  const again = await modern(site, token, 'resources/read', { uri: 'doc://note', inputResponses: {} }, { headers: { 'mcp-name': 'doc://note' } });
+  assert.equal(again.body.result.ttlMs, 0, 'what depends on input is not for a cache');
   write('resources.d/note.txt', 'another note\n');
   assert.equal((await read('doc://note')).body.result.contents[0].text, 'another note\n');
   const dot = (await read('doc://dot')).body.result;
@@ -368,7 +370,10 @@ test('a session keeps the log level, belongs to its user, and ends', async () =>
   assert.equal((await ask('ping', {}, bob)).status, 404);
   assert.equal((await post(site, token, { jsonrpc: '2.0', id: 1, method: 'ping' }, { 'mcp-session-id': 'made-up' })).status, 404);
 
-  const end = () => fetch(site.mcpUrl, { method: 'DELETE', headers: { authorization: `Bearer ${token}`, ...session } });
+  const end = (more) => fetch(site.mcpUrl, { method: 'DELETE', headers: { authorization: `Bearer ${token}`, ...session, ...more } });
+  const modernEnd = await end({ 'mcp-protocol-version': '2026-07-28' });
+  assert.equal(modernEnd.status, 405);
+  assert.equal(modernEnd.headers.get('allow'), 'POST');
   assert.equal((await end()).status, 204);
   assert.equal((await ask('ping', {})).status, 404);
   assert.equal((await end()).status, 404);
