@@ -57,7 +57,9 @@ static void what_is_not_json_is_a_parse_error(void **state) {
                                       "{\"a\":\"\x01\"}",
                                       "// c\n{}",
                                       "NaN",
-                                      "{\"a\":01}"};
+                                      "{\"a\":01}",
+                                      "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\","
+                                      "\"method\":\"tools/list\"}"};
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -269,7 +271,8 @@ static void discover_says_what_there_is(void **state) {
         "\"capabilities\":{\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},"
         "\"resources\":{\"listChanged\":true,\"subscribe\":true},"
         "\"tools\":{\"listChanged\":true},"
-        "\"extensions\":{\"io.modelcontextprotocol/tasks\":{}}},\"ttlMs\":3600000,\"cacheScope\":\"public\",\"_meta\":{"
+        "\"extensions\":{\"io.modelcontextprotocol/"
+        "tasks\":{}}},\"ttlMs\":3600000,\"cacheScope\":\"public\",\"_meta\":{"
         "\"io.modelcontextprotocol/serverInfo\":{\"name\":\"mcp-authd\",\"title\":\"mcp-authd\","
         "\"version\":\"" MCP_AUTHD_VERSION "\"}}}");
     assert_string_equal(reply_value(&p, "Cache-Control"), "no-store");
