@@ -70,7 +70,9 @@ esac`, { output: 'json' });
   tool('trace', 'echo "$TRACEPARENT"');
 
   site = await startSite({ config: { TOOLS_DIR: path.join(dir, 'tools.d'), RESOURCES_DIR: path.join(dir, 'resources.d'),
-    PROMPTS_DIR: path.join(dir, 'prompts.d') } });
+    PROMPTS_DIR: path.join(dir, 'prompts.d') },
+  // AddressSanitizer holds freed memory back, by default so much that nobody could see what is never freed.
+  env: { ASAN_OPTIONS: [process.env.ASAN_OPTIONS, 'quarantine_size_mb=4'].filter(Boolean).join(':') } });
   token = await site.cognito.accessToken();
 });
 after(async () => {
