@@ -186,10 +186,13 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         cx->seal = app->seal;
     }
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) &&
-        (audit_open(c->audit_log, &app->audit_fd, e) ||
-         limits_open(arena_printf(a, "%s/limits", c->state_dir), &app->limits, e) ||
-         open_store(app, c, e)))
+        (audit_open(c->audit_log, &app->audit_fd, e) || open_store(app, c, e)))
         return e->code;
+    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
+        if (limits_open(arena_printf(a, "%s/limits", c->state_dir), &app->limits, e))
+            return e->code;
+        cx->limits = app->limits;
+    }
     if (c->endpoints != GROUP_METADATA &&
         host_cache_open(arena_printf(a, "%s/cache", c->state_dir), &cx->host, e))
         return e->code;

@@ -61,7 +61,7 @@ struct config {
     const char *templates_dir;
     unsigned consent_remember_days; /* 0: never */
     /* Who is held back, and what is kept of it. */
-    unsigned rate_limit_address, rate_limit_client; /* a minute; 0: no limit */
+    unsigned rate_limit_address, rate_limit_client, rate_limit_user; /* a minute; 0: no limit */
     const char *deny_file, *audit_log;
     const char *client_metadata_ca_file, *client_metadata_allow_nets, *client_metadata_proxy;
     const char *clients_allow, *clients_deny; /* space separated; oauth/client_list.c */

@@ -86,7 +86,7 @@ const struct config_key config_keys[] = {
      "yes: lists have all tools, resources and prompts, and a call that lacks a scope is told\n"
      "which, so that a client can ask for it. no: only those that the token's scopes allow."},
     NUMBER(
-        "STREAM_KEEP_ALIVE_S", stream_keep_alive_s, "15", 1, 60,
+        "STREAM_KEEP_ALIVE_S", stream_keep_alive_s, "5", 1, 60,
         "A client that takes event streams hears from us after so many seconds of silence: a call\n"
         "that has nothing to tell begins its stream then, with a comment. So proxies do not take "
         "it\n"
@@ -104,12 +104,15 @@ const struct config_key config_keys[] = {
         "RATE_LIMIT_ADDRESS", rate_limit_address, "600", 0, 6000,
         "Requests a minute to the OAuth endpoints from one address (IPv6: one /64), counted for\n"
         "all workers together. Generous, since an office or a hosted client may be behind it;\n"
-        "0: no limit. The MCP endpoint has none."),
+        "0: no limit."),
     NUMBER(
         "RATE_LIMIT_CLIENT", rate_limit_client, "120", 0, 6000,
         "Of these, requests a minute that name the same client_id; 0: no limit. A hosted client\n"
         "refreshes the tokens of all its users from a few addresses: raise it if you have\n"
         "thousands of them."),
+    NUMBER("RATE_LIMIT_USER", rate_limit_user, "600", 0, 6000,
+           "Programs of tools, resources, prompts and completions that one user may start in a\n"
+           "minute; 0: no limit. Other calls of the MCP endpoint have none."),
     TEXT("DENY_FILE", deny_file, "/etc/mcp-authd/deny.conf",
          "Clients, users and tokens that are refused from now on; read again on HUP. Lines are\n"
          "client ID, subject SUB or issued-before TIME. See docs/operating.md."),

@@ -49,23 +49,39 @@ static enum rc explain(enum json_fault fault, size_t at, struct err *e) {
     }
 }
 
+/* Of all objects in it; the depth is limited. */
+static size_t count_members(struct json_object *o) {
+    size_t n = 0;
+
+    if (json_object_is_type(o, json_type_object)) {
+        n = (size_t)json_object_object_length(o);
+        json_object_object_foreach(o, key, v) {
+            (void)key;
+            n += count_members(v);
+        }
+    } else if (json_object_is_type(o, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(o); i++)
+            n += count_members(json_object_array_get_idx(o, i));
+    }
+    return n;
+}
+
 /* The text is checked before: json-c only builds. Its own strict mode is not used, because that of
  * 0.18 refuses every byte above 127. */
 enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **out,
                    struct err *e) {
     struct json_tokener *tok;
     struct json_object *o;
+    struct json_census census;
     enum json_fault fault;
-    bool long_integers;
-    size_t at;
 
     *out = NULL;
     if (len > INT32_MAX / 2)
         return err_set(e, ERR_INVALID_REQUEST, "the JSON text is too long");
-    fault = json_check(text, len, &at, &long_integers);
+    fault = json_check(text, len, &census);
     if (fault)
-        return explain(fault, at, e);
-    if (long_integers)
+        return explain(fault, census.at, e);
+    if (census.long_integers)
         text = json_widen(a, text, &len);
     tok = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
     if (!tok)
@@ -79,6 +95,10 @@ enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **
                        json_tokener_error_desc(json_tokener_get_error(tok)));
     if (o)
         arena_defer(a, release, o);
+    /* The library keeps the last of two members of one name, others the first: whoever looks into
+     * a message before us must not see another one (RFC 8259 §4: names SHOULD be unique). */
+    if (count_members(o) != census.members)
+        return err_set(e, ERR_INVALID_REQUEST, "not valid JSON: an object has a name twice");
     *out = wrap(o);
     return OK;
 }

@@ -13,6 +13,7 @@ struct checker {
     enum json_fault fault;
     char open[JSON_DEPTH_MAX]; /* '{' or '[' of each level */
     unsigned depth;
+    size_t members;
     bool long_integers;
 };
 
@@ -147,6 +148,7 @@ static bool check_name(struct checker *c) {
     if (peek(c) != ':')
         return fail(c, JSON_MALFORMED);
     c->at++;
+    c->members++;
     return true;
 }
 
@@ -211,18 +213,14 @@ static bool check_text(struct checker *c) {
     return c->at == c->len || fail(c, JSON_MALFORMED);
 }
 
-enum json_fault json_check(const char *text, size_t len, size_t *at, bool *long_integers) {
+enum json_fault json_check(const char *text, size_t len, struct json_census *census) {
     struct checker c = {.s = text, .len = len, .fault = JSON_GOOD};
-    size_t utf8 = utf8_valid_length(text, len);
 
-    *long_integers = false;
-    if (utf8 < len) { /* §8.1 */
-        *at = utf8;
+    *census = (struct json_census){.at = utf8_valid_length(text, len)};
+    if (census->at < len) /* §8.1 */
         return JSON_NOT_UTF8;
-    }
     (void)check_text(&c);
-    *at = c.at;
-    *long_integers = c.long_integers;
+    *census = (struct json_census){c.at, c.members, c.long_integers};
     return c.fault;
 }
 

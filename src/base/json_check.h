@@ -15,8 +15,14 @@ enum json_fault {
     JSON_NOT_UTF8,
 };
 
-/* *at is the offset of the fault. *long_integers: one has more than 64 bits. */
-enum json_fault json_check(const char *text, size_t len, size_t *at, bool *long_integers);
+/* What a text has in it. */
+struct json_census {
+    size_t at;          /* the offset of the fault */
+    size_t members;     /* of all objects, as they are written */
+    bool long_integers; /* one has more than 64 bits */
+};
+
+enum json_fault json_check(const char *text, size_t len, struct json_census *census);
 /* The same text, but each such integer with ".0" behind it: json-c would clamp it, or refuse it, by
  * version; a double it keeps as it stands. Only for texts that json_check has passed. */
 const char *json_widen(struct arena *a, const char *text, size_t *len);

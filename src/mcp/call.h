@@ -53,7 +53,11 @@ struct mcp_call {
     void *confirm_arg;
     struct mailbox *cancel; /* cancel.h; NULL: nobody can cancel this call */
     bool cancelled;
-    int64_t sent_ms;         /* monotonic: when something was last sent on its stream */
+    int64_t sent_ms;   /* monotonic: when something was last sent on its stream */
+    int64_t told_ms;   /* stream.h: when it may be told as much as ever again */
+    unsigned untold;   /* messages that were left out */
+    bool has_progress; /* the last one that was told */
+    struct json_number progress;
     bool gone;               /* the client has closed the stream of this call */
     struct journal *journal; /* resume.h: keeps the stream of this call; NULL: it is not kept */
     const char *stream;      /* and what the stream is called in the ids of its events */

@@ -52,9 +52,11 @@ bool cancel_arrived(void *call) {
 
 void cancel_deliver(const struct mcp_call *c) {
     const struct json *id = json_get(c->msg.params, "requestId");
+    const char *reason = json_get_str(c->msg.params, "reason");
 
     if (c->era != ERA_HANDSHAKE || !c->session || (!json_is_string(id) && !json_is_number(id)))
         return;
     if (mailbox_send(name_of(c, id), LETTER, strlen(LETTER)))
-        log_info("cancelled", kv("request", c->rq->id), kv("sub", c->claims->sub));
+        log_info("cancelled", kv("request", c->rq->id), kv("sub", c->claims->sub),
+                 kv("reason", reason ? rpc_quotable(c->arena, reason) : ""));
 }

@@ -41,6 +41,14 @@ static void send_one_event(struct mcp_call *c, struct text answer) {
     c->rp->body_len = event.len;
 }
 
+/* Whole, in the form that the client prefers. What has a status of its own is JSON. */
+static void send_answer(struct mcp_call *c, int status, struct text t) {
+    if (status == 200 && mcp_prefers_stream(c->rq))
+        send_one_event(c, t);
+    else
+        send_text(c->rp, status, t);
+}
+
 static void log_refusal(const struct mcp_call *c, const struct err *e) {
     metrics_count(METRIC_DENIALS, e->code);
     log_info("rpc_error", kv("request", c->rq->id), kv("sub", c->claims->sub),
@@ -133,7 +141,12 @@ static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *sta
         return OK;
     if (!rc)
         rc = c->method->run(c, e);
-    audit(c, c->outcome ? c->outcome : rc ? "error" : "ok", began);
+    audit(c,
+          rc == ERR_RATE_LIMITED ? "limited"
+          : c->outcome           ? c->outcome
+          : rc                   ? "error"
+                                 : "ok",
+          began);
     if (rc && !rpc_is_error(rc))
         return rc;
     if (rc) {
@@ -163,10 +176,8 @@ static enum rc post_single(struct mcp_call *c, struct json *message, struct err 
         return rc;
     if (c->rp->streaming)
         mcp_stream_answer(c, out);
-    else if (out.p && status == 200 && mcp_prefers_stream(c->rq))
-        send_one_event(c, out);
     else if (out.p)
-        send_text(c->rp, status, out);
+        send_answer(c, status, out);
     else
         reply_empty(c->rp, status);
     return OK;
@@ -200,7 +211,7 @@ static void send_batch(struct mcp_call *first, const struct text *answers, size_
         return;
     }
     *p++ = ']';
-    send_text(first->rp, 200, (struct text){start, (size_t)(p - start)});
+    send_answer(first, 200, (struct text){start, (size_t)(p - start)});
 }
 
 /* Runs the messages of a batch in their order. */

@@ -34,7 +34,8 @@ struct param_headers {
  * if one breaks the rules: clients must drop such a tool. */
 enum rc param_headers_scan(struct arena *a, const struct json *input_schema,
                            struct param_headers *out, struct err *e) MUST_USE;
-/* ERR_RPC_HEADER_MISMATCH unless each mirrored argument that is there has its equal header. */
+/* ERR_RPC_HEADER_MISMATCH unless each mirrored argument that is there has its equal header, and
+ * each other one has none. */
 enum rc param_headers_check(const struct mcp_call *c, const struct param_headers *h,
                             const struct json *arguments, struct err *e) MUST_USE;
 

@@ -75,10 +75,13 @@ static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
 
 /* "Graceful Closure" */
 static void add_end(struct mcp_call *c, struct buf *b) {
-    struct json *result = make_params(c);
+    struct json *result = make_params(c), *info;
     struct text t;
+    struct err e;
 
     json_put_str(result, "resultType", "complete");
+    if (!json_parse(c->arena, MCP_SERVER_INFO, sizeof MCP_SERVER_INFO - 1, &info, &e))
+        json_put(json_get(result, "_meta"), META_SERVER_INFO, info);
     t.p = json_text(c->arena, result, &t.len);
     t = mcp_stream_event(c->arena, rpc_result(c->arena, c->msg.id, t));
     handover_add(b, HANDOVER_END, t.p, t.len);
@@ -166,6 +169,7 @@ enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, 
     if (c.session && mcp_header(rq, "last-event-id"))
         return resume_replay(&c, mcp_header(rq, "last-event-id"), e);
     mcp_stream_begin(&c);
+    mcp_stream_comment(&c);
     rp->handover = session_handover(&c);
     rp->handover_until_s = c.claims->exp;
     return OK;

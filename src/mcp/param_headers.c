@@ -180,11 +180,15 @@ static enum rc check_one(const struct mcp_call *c, const struct param_header *h,
     for (size_t i = 0; i + 1 < h->depth; i++)
         object = json_get(object, h->path[i]);
     v = json_get(object, last);
-    /* "The server MUST NOT expect the header" for null or nothing. What is no primitive is the
-     * schema's to refuse. */
-    if (!json_is_string(v) && !json_is_number(v) && !json_is_bool(v))
-        return OK;
     value = mcp_header(c->rq, h->header);
+    /* "The server MUST NOT expect the header" for null or nothing. What is no primitive is the
+     * schema's to refuse. But a header that says what the body does not is a lie to whoever routes
+     * by it. */
+    if (!json_is_string(v) && !json_is_number(v) && !json_is_bool(v))
+        return !value ? OK
+                      : err_set(e, ERR_RPC_HEADER_MISMATCH,
+                                "Header mismatch: the arguments have nothing that %s repeats",
+                                h->header);
     if (!value)
         return err_set(e, ERR_RPC_HEADER_MISMATCH, "Header mismatch: %s is missing", h->header);
     if (!mcp_header_decode(c->arena, value, &decoded))

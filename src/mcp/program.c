@@ -1,10 +1,13 @@
 #include "mcp/program.h"
 
+#include <math.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/limits.h"
 #include "mcp/cancel.h"
 #include "mcp/rounds.h"
 #include "mcp/stream.h"
@@ -12,7 +15,7 @@
 /* W3C Trace Context §3.3.1.5 and W3C Baggage §3.3.2: what has to be passed on at least. */
 #define TRACE_MAX 512
 #define BAGGAGE_MAX 8192
-#define LINE_BYTES_MAX ((size_t)32 << 20) /* what a line of a stream may need: copies of it */
+#define LINE_MEMORY_MAX ((size_t)64 << 20) /* what is made of one line */
 
 /* ---- what it reads ---- */
 
@@ -84,38 +87,39 @@ static const char *const *make_environment(struct mcp_call *c, const struct prog
 
 /* ---- what it says on the way: lines of JSON ---- */
 
-/* What a line makes is gone before the next one: a program may print any number of them. */
 struct lines {
     struct mcp_call *c;
     const struct program *p;
-    struct json *token;             /* of the progress that the client wants; NULL: none */
-    struct arena *line, *of_result; /* the latter has the last result and nothing else */
+    struct json *token;           /* of the progress that the client wants; NULL: none */
+    struct arena *scratch, *last; /* of this line; of the result */
     struct text result;
 };
 
-static void notify(struct lines *l, const char *method, struct json *params) {
-    struct arena *of_call = l->c->arena;
+/* "The progress value MUST increase with each notification", over all rounds of a call. */
+static bool is_progress(struct mcp_call *c, const struct json *value) {
+    struct json_number n;
 
-    if (!mcp_stream_possible(l->c))
-        return;
-    if (!l->c->rp->streaming)
-        mcp_stream_begin(l->c); /* what that makes stays */
-    l->c->arena = l->line;
-    mcp_stream_notify(l->c, method, params);
-    l->c->arena = of_call;
+    if (!json_number(value, &n) || !isfinite(n.d) ||
+        (c->has_progress && json_number_compare(&n, &c->progress) <= 0))
+        return false;
+    c->has_progress = true;
+    c->progress = n;
+    return true;
 }
 
 static void send_progress(struct lines *l, struct json *progress) {
-    static const char *const members[] = {"progress", "total", "message", NULL};
-    struct json *params = json_new_object(l->line);
+    struct json *params = json_new_object(l->c->arena);
+    struct json *total = json_get(progress, "total"), *message = json_get(progress, "message");
 
-    if (!l->token || !json_is_number(json_get(progress, "progress")))
+    if (!l->token || !is_progress(l->c, json_get(progress, "progress")))
         return;
     json_put(params, "progressToken", l->token);
-    for (const char *const *m = members; *m; m++)
-        if (json_has(progress, *m))
-            json_put(params, *m, json_get(progress, *m));
-    notify(l, "notifications/progress", params);
+    json_put(params, "progress", json_get(progress, "progress"));
+    if (json_is_number(total))
+        json_put(params, "total", total);
+    if (json_is_string(message))
+        json_put(params, "message", message);
+    mcp_stream_tell(l->c, "notifications/progress", params);
 }
 
 static void send_log(struct lines *l, struct json *log) {
@@ -124,59 +128,68 @@ static void send_log(struct lines *l, struct json *log) {
 
     if (!json_has(log, "data") || mcp_log_level(level) < l->c->log_level)
         return;
-    params = json_new_object(l->line);
+    params = json_new_object(l->c->arena);
     json_put_str(params, "level", level);
     json_put_str(params, "logger", logger ? logger : l->p->name);
     json_put(params, "data", json_get(log, "data"));
-    notify(l, "notifications/message", params);
+    mcp_stream_tell(l->c, "notifications/message", params);
 }
 
-static void set_result(struct lines *l, const char *text, size_t len) {
-    arena_reset(l->of_result);
-    l->result = (struct text){arena_strndup(l->of_result, text, len), len};
-}
+static void read_line(struct lines *l, const char *line, size_t len) {
+    struct json *v;
+    struct err e;
 
-static void take_message(struct lines *l, const struct json *v, const char *line, size_t len) {
+    if (!len || json_parse(l->scratch, line, len, &v, &e))
+        return;
     if (json_has(v, "progress"))
         send_progress(l, json_get(v, "progress"));
     if (json_has(v, "log"))
         send_log(l, json_get(v, "log"));
     if (json_get_bool(v, "closeStream"))
         mcp_stream_close(l->c);
-    if (json_has(v, "result")) {
-        line = json_text(l->line, json_get(v, "result"), &len);
-        set_result(l, line, len);
-    } else if (json_has(v, "inputRequired")) {
-        set_result(l, line, len);
-    }
+    if (!json_has(v, "result") && !json_has(v, "inputRequired"))
+        return;
+    arena_reset(l->last);
+    if (json_has(v, "result"))
+        l->result.p = json_text(l->last, json_get(v, "result"), &l->result.len);
+    else
+        l->result = (struct text){arena_strndup(l->last, line, len), len};
 }
 
+/* Nothing of a line stays in the memory of the request: a program may print lines without end. */
 static void take_line(void *arg, const char *line, size_t len) {
     struct lines *l = arg;
-    struct json *v;
-    struct err e;
+    struct arena *keep = l->c->arena;
 
-    if (len && !json_parse(l->line, line, len, &v, &e))
-        take_message(l, v, line, len);
-    arena_reset(l->line);
+    l->c->arena = l->scratch;
+    read_line(l, line, len);
+    l->c->arena = keep;
+    arena_reset(l->scratch);
 }
 
-static void lines_begin(struct lines *l) {
-    l->line = arena_new(LINE_BYTES_MAX);
-    l->of_result = arena_new(LINE_BYTES_MAX);
+static void lines_begin(struct lines *l, struct run_spec *spec) {
+    int64_t integer;
+
     l->token = json_get(json_get(l->c->msg.params, "_meta"), "progressToken");
-    if (!json_is_string(l->token) && !json_is_number(l->token))
-        l->token = NULL;
+    if (!json_is_string(l->token) && !json_int(l->token, &integer))
+        l->token = NULL; /* "Progress tokens MUST be a string or integer value" */
+    l->scratch = arena_new(LINE_MEMORY_MAX);
+    l->last = arena_new(LINE_MEMORY_MAX);
+    spec->line = take_line;
+    spec->arg = l;
 }
 
-/* The result, in the arena of the call. */
 static struct text lines_end(struct lines *l) {
     struct text result = l->result;
 
     if (result.p)
         result.p = arena_strndup(l->c->arena, result.p, result.len);
-    arena_free(l->line);
-    arena_free(l->of_result);
+    arena_free(l->scratch);
+    arena_free(l->last);
+    if (l->c->untold)
+        log_info("messages_left_out", kv("request", l->c->rq->id), kv(l->p->kind, l->p->name),
+                 kvn("messages", l->c->untold));
+    l->c->untold = 0;
     return result;
 }
 
@@ -198,15 +211,9 @@ void program_once(struct mcp_call *c, const struct program *p, const struct roun
 
     if (spec.timeout_ms > left)
         spec.timeout_ms = left > 0 ? left : 0;
-    if (p->run->output == TOOL_OUTPUT_STREAM) {
-        lines_begin(&lines);
-        spec.line = take_line;
-        spec.arg = &lines;
-    }
-    if (c->confirm) {
-        spec.confirm = c->confirm;
-        spec.confirm_arg = c->confirm_arg;
-    } else if (c->cancel) {
+    if (p->run->output == TOOL_OUTPUT_STREAM)
+        lines_begin(&lines, &spec);
+    if (c->cancel) {
         spec.confirm = cancel_arrived;
         spec.confirm_arg = c;
     }
@@ -251,10 +258,34 @@ static enum rc call_in_rounds(struct mcp_call *c, const struct program *p, struc
     return rc ? rc : err_set(e, ERR_RPC_INTERNAL, "Internal error: the program asks without end");
 }
 
+/* "Servers MUST rate limit tool invocations" ("Security Considerations"; completions the same).
+ * Starting a program is what costs. */
+enum rc program_may_start(struct mcp_call *c, struct err *e) {
+    unsigned per_minute = c->cx->config->rate_limit_user;
+    struct timespec now;
+    int64_t wait_ms;
+
+    if (!per_minute || !c->cx->limits)
+        return OK;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    wait_ms = limits_take(c->cx->limits, arena_printf(c->arena, "user %s", c->claims->sub),
+                          per_minute, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    if (!wait_ms)
+        return OK;
+    wait_ms = (wait_ms + 999) / 1000;
+    if (c->in_batch) /* the others have their answers */
+        return err_set(e, ERR_RPC_INTERNAL, "Too many calls: try again in %lld s",
+                       (long long)wait_ms);
+    reply_header(c->rp, "Retry-After", arena_printf(c->rp->arena, "%lld", (long long)wait_ms));
+    return err_set(e, ERR_RATE_LIMITED, "too many calls; try again in %lld s", (long long)wait_ms);
+}
+
 enum rc program_call(struct mcp_call *c, const struct program *p, struct run_result *out,
                      bool *answered, struct err *e) {
-    enum rc rc;
+    enum rc rc = program_may_start(c, e);
 
+    if (rc)
+        return rc;
     cancel_begin(c);
     rc = call_in_rounds(c, p, out, answered, e);
     cancel_end(c);

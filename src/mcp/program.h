@@ -14,6 +14,10 @@ struct program {
     struct json *bound;      /* what a requestState is bound to, besides user and name */
 };
 
+/* May the user start a program now (RATE_LIMIT_USER)? ERR_RATE_LIMITED, with the time to wait in
+ * the reply. program_call asks itself. */
+enum rc program_may_start(struct mcp_call *c, struct err *e) MUST_USE;
+
 struct rounds;
 /* Runs it once. */
 void program_once(struct mcp_call *c, const struct program *p, const struct rounds *rounds,

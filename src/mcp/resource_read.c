@@ -188,7 +188,11 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
     rc = read_resource(c, r, uri, variables, &result, &outcome, e);
     if (result) {
         if (c->era == ERA_MODERN) {
-            json_put_int(result, "ttlMs", r->ttl_ms);
+            /* What depends on input that is no part of the request "MUST NOT be cached". */
+            bool asked = json_has(c->msg.params, "inputResponses") ||
+                         json_has(c->msg.params, "requestState");
+
+            json_put_int(result, "ttlMs", asked ? 0 : r->ttl_ms);
             json_put_str(result, "cacheScope", "private"); /* it needs a token */
         }
         mcp_call_finish(c, result);

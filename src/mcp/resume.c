@@ -46,7 +46,7 @@ void resume_begin(struct mcp_call *c, struct text *event) {
     *event = (struct text){0};
     if (!is_resumable(c))
         return;
-    stream = random_text(c->arena, ID_BYTES);
+    stream = random_text(c->rp->arena, ID_BYTES); /* longer than what caused it to begin */
     if (journal_create(journals_dir(c->arena, c->cx), journal_name(c, stream),
                        clock_now_s(&c->cx->clock), &c->journal, &e)) {
         log_info("stream_not_kept", kv("request", c->rq->id), kv("why", e.detail));

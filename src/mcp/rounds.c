@@ -258,10 +258,12 @@ static enum rc wait_for_answers(struct questions *q, struct mailbox *m, struct e
     int64_t until = q->c->deadline_ms, look;
     struct buf letter;
     enum rc rc = OK;
-    int tick;
+    int tick, letters = 0;
 
     buf_init(&letter, q->c->arena, ROUNDS_ANSWER_MAX + 4096);
     while (!rc && q->open) {
+        if (letters > ROUNDS_LETTERS_MAX)
+            return err_set(e, ERR_RPC_INTERNAL, "The client sent too many answers");
         int watch = q->c->rp->sink && !q->c->gone ? q->c->rp->sink->fd : -1;
         int64_t absent_until = clock_monotonic_ms() + RESUME_ABSENT_MS;
 
@@ -273,6 +275,7 @@ static enum rc wait_for_answers(struct questions *q, struct mailbox *m, struct e
         look = clock_monotonic_ms() + (tick < CANCEL_LOOK_MS ? tick : CANCEL_LOOK_MS);
         switch (mailbox_wait(m, watch, look < until ? look : until, &letter)) {
         case MAILBOX_LETTER:
+            letters++;
             rc = take_letter(q, &letter, e);
             break;
         case MAILBOX_WATCHED: /* nobody is there to answer */

@@ -14,6 +14,7 @@
 #define ROUNDS_SEALED_MAX 65536     /* of that and the schemas of what it asks for */
 #define ROUNDS_STATE_S 3600         /* for so long a state may come back */
 #define ROUNDS_ANSWER_MAX (1 << 20) /* bytes of a client's answer */
+#define ROUNDS_LETTERS_MAX 64       /* answers in one round, wrong ones included */
 
 struct rounds {
     const char *name;         /* of the method and what it calls: the state is bound to it, */

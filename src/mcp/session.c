@@ -130,6 +130,10 @@ enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *r
     struct mcp_call c = {.cx = cx, .rq = rq, .rp = rp, .arena = rq->arena, .era = ERA_HANDSHAKE};
     enum rc rc = mcp_guard(cx, rq, rp, &c.claims, e);
 
+    if (!rc && mcp_era_of_header(rq) == ERA_MODERN) {
+        reply_header(rp, "Allow", "POST");
+        return err_set(e, ERR_METHOD_NOT_ALLOWED, "this protocol version has no sessions");
+    }
     if (!rc)
         rc = mcp_session_find(&c, e);
     if (rc)

@@ -85,6 +85,25 @@ void mcp_stream_answer(struct mcp_call *c, struct text answer) {
         send_event(c, answer);
 }
 
+void mcp_stream_tell(struct mcp_call *c, const char *method, struct json *params) {
+    int64_t now = clock_monotonic_ms();
+
+    if (c->told_ms < now)
+        c->told_ms = now;
+    if (c->told_ms - now > (STREAM_TELL_BURST - 1) * STREAM_TELL_MS) {
+        c->untold++;
+        return;
+    }
+    c->told_ms += STREAM_TELL_MS;
+    mcp_stream_notify(c, method, params);
+}
+
+void mcp_stream_comment(struct mcp_call *c) {
+    if (!c->gone && reply_stream_write(c->rp, COMMENT, sizeof COMMENT - 1))
+        c->gone = true;
+    c->sent_ms = clock_monotonic_ms();
+}
+
 int mcp_stream_keep_alive(void *call) {
     struct mcp_call *c = call;
     int64_t every_ms = (int64_t)c->cx->config->stream_keep_alive_s * 1000, left;
@@ -95,9 +114,7 @@ int mcp_stream_keep_alive(void *call) {
     if (!c->gone && left <= 0) {
         if (!c->rp->streaming)
             mcp_stream_begin(c);
-        if (!c->gone && reply_stream_write(c->rp, COMMENT, sizeof COMMENT - 1))
-            c->gone = true;
-        c->sent_ms = clock_monotonic_ms();
+        mcp_stream_comment(c);
         left = every_ms;
     }
     if (c->gone)

@@ -20,9 +20,17 @@ void mcp_stream_headers(struct reply *rp);
 void mcp_stream_begin(struct mcp_call *c);
 /* Sends a message; nothing if the client takes no stream. Sets c->gone if it went away. */
 void mcp_stream_send(struct mcp_call *c, struct json *message);
+/* What a program may tell on the way: so many messages at once, and then one in this time. "Both
+ * parties SHOULD implement rate limiting to prevent flooding" ("Progress", and "Logging"). */
+#define STREAM_TELL_BURST 100
+#define STREAM_TELL_MS 20
+/* Sends a notification of the program's, or leaves it out if there were too many. */
+void mcp_stream_tell(struct mcp_call *c, const char *method, struct json *params);
 void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *params);
 /* Sends the answer of a call whose stream has begun. */
 void mcp_stream_answer(struct mcp_call *c, struct text answer);
+/* Sends a comment. Apache keeps the headers to itself until there is something behind them. */
+void mcp_stream_comment(struct mcp_call *c);
 /* Sends a comment if nothing was sent for STREAM_KEEP_ALIVE_S, on a stream that may begin with it:
  * proxies end what is silent, and web servers tell that a client has gone when there is something
  * to send, lighttpd 1.4.69 not even then before the headers are out. `call` is a struct mcp_call.

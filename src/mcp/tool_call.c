@@ -32,6 +32,8 @@ static enum rc run(struct mcp_call *c, const struct tool *tool, struct json *arg
 
     *outcome = rc ? "missing_capability" : "task";
     if (!rc && is_task)
+        rc = program_may_start(c, e);
+    if (!rc && is_task)
         rc = task_create(c, tool, arguments, e);
     if (rc || is_task)
         return rc;

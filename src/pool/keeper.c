@@ -19,8 +19,9 @@
 #include "web/handover.h"
 
 #define STREAMS_MAX 16384
-#define SETTLE_MS 50  /* an editor writes a file in several steps */
-#define FIRED_MAX 256 /* topics at once; more are too many to tell apart */
+#define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
+#define SETTLE_MS 50        /* an editor writes a file in several steps */
+#define FIRED_MAX 256       /* topics at once; more are too many to tell apart */
 #define WATCHES_MAX 1024
 #define CATALOG_DIRS 3
 #define EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_ONLYDIR)
@@ -38,7 +39,9 @@ struct stream {
     unsigned id;
     int64_t until_s;
     size_t len;
-    char *what; /* handover entries */
+    char *what;                /* handover entries */
+    struct handover_entry key; /* among them; without a topic: it has none */
+    bool silent;               /* another one of the same key is told instead */
 };
 
 struct keeper {
@@ -51,9 +54,7 @@ struct keeper {
     char *fired[FIRED_MAX]; /* topics to be told */
     size_t fired_count;
     bool catalog_changed, stopping;
-    int64_t tell_ms;  /* 0: nothing to tell */
-    int64_t alive_ms; /* when the next comments are due: proxies end what is silent for long */
-    int64_t keep_alive_ms;
+    int64_t tell_ms, alive_ms; /* 0: nothing to tell */
 };
 
 /* Where epoll events of our own descriptors point; those of streams point to the stream. */
@@ -68,7 +69,26 @@ static void add(struct keeper *k, int fd, void *mark, uint32_t events) {
     }
 }
 
+static bool same_key(const struct stream *a, const struct stream *b) {
+    return a->key.topic && b->key.topic && a->key.text_len == b->key.text_len &&
+           !memcmp(a->key.text, b->key.text, a->key.text_len);
+}
+
+/* Of several streams with one key the newest is told, and no other: MCP 2025-11-25, "Multiple
+ * Connections", forbids to send the same message on several streams of a session. */
+static void settle_key(struct keeper *k, const struct stream *of, const struct stream *but) {
+    bool told = false;
+
+    for (struct stream *s = k->head.prev; s != &k->head && of->key.topic; s = s->prev)
+        if (s != but && same_key(s, of)) {
+            s->silent = told;
+            told = true;
+        }
+}
+
 static void drop(struct keeper *k, struct stream *s) {
+    if (!s->silent)
+        settle_key(k, s, s);
     s->prev->next = s->next;
     s->next->prev = s->prev;
     close(s->fd);
@@ -85,6 +105,17 @@ static bool find(const struct stream *s, const char *topic, struct handover_entr
         if (e->topic_len == len && !memcmp(e->topic, topic, len))
             return true;
     return false;
+}
+
+static void set_what(struct stream *s, const char *what, size_t len) {
+    char *copy = xmalloc(len);
+
+    memcpy(copy, what, len);
+    free(s->what);
+    s->what = copy;
+    s->len = len;
+    if (!find(s, HANDOVER_KEY, &s->key))
+        s->key.topic = NULL;
 }
 
 static void end_stream(struct keeper *k, struct stream *s) {
@@ -178,11 +209,13 @@ static void take_stream(struct keeper *k, int fd, const struct letter *l, const 
         return;
     }
     s = xcalloc(1, sizeof *s);
-    *s = (struct stream){&k->head, k->head.prev, fd, l->id, l->until_s, len, xmalloc(len)};
-    memcpy(s->what, what, len);
+    *s = (struct stream){
+        .next = &k->head, .prev = k->head.prev, .fd = fd, .id = l->id, .until_s = l->until_s};
+    set_what(s, what, len);
     k->head.prev->next = s;
     k->head.prev = s;
     k->board->streams = (unsigned)++k->count;
+    settle_key(k, s, NULL);
     add(k, fd, s, EPOLLIN | EPOLLRDHUP);
     watch_topics(k, s);
 }
@@ -190,19 +223,12 @@ static void take_stream(struct keeper *k, int fd, const struct letter *l, const 
 /* Streams of the same key wait for something else from now on. */
 static void change_streams(struct keeper *k, const char *what, size_t len) {
     struct stream fresh = {.what = (char *)(uintptr_t)what, .len = len};
-    struct handover_entry key, other;
 
-    if (!find(&fresh, HANDOVER_KEY, &key))
+    if (!find(&fresh, HANDOVER_KEY, &fresh.key))
         return;
     for (struct stream *s = k->head.next; s != &k->head; s = s->next)
-        if (find(s, HANDOVER_KEY, &other) && other.text_len == key.text_len &&
-            !memcmp(other.text, key.text, key.text_len)) {
-            char *copy = xmalloc(len);
-
-            memcpy(copy, what, len);
-            free(s->what);
-            s->what = copy;
-            s->len = len;
+        if (same_key(s, &fresh)) {
+            set_what(s, what, len);
             watch_topics(k, s);
         }
 }
@@ -260,7 +286,7 @@ static void tell(struct keeper *k) {
         bool good = true;
 
         next = s->next;
-        for (size_t i = 0; good && i < k->fired_count; i++)
+        for (size_t i = 0; good && !s->silent && i < k->fired_count; i++)
             if (find(s, k->fired[i], &e))
                 good = fcgi_conn_send_now(s->fd, s->id, e.text, e.text_len, false);
         if (!good)
@@ -312,7 +338,7 @@ static void serve(struct keeper *k) {
         tell(k);
     if (clock_monotonic_ms() >= k->alive_ms) {
         keep_alive(k, time(NULL));
-        k->alive_ms = clock_monotonic_ms() + k->keep_alive_ms;
+        k->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
     }
 }
 
@@ -355,8 +381,7 @@ _Noreturn void keeper_main(const struct config *config, struct scoreboard *board
         free(real);
     }
     board->catalog++; /* what changed while nobody watched */
-    k->keep_alive_ms = (int64_t)config->stream_keep_alive_s * 1000;
-    k->alive_ms = clock_monotonic_ms() + k->keep_alive_ms;
+    k->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
     while (!k->stopping)
         serve(k);
     end_all(k);

@@ -24,6 +24,7 @@ struct prompt_set;
 struct client_set;
 struct page_set;
 struct deny_list;
+struct limits;
 
 /* Everything a handler may use. Nothing else is global, so that one daemon can serve many sites.
  * Made once per worker, after the fork, by app_new. */
@@ -45,6 +46,7 @@ struct context {
     const struct client_set *clients;     /* clients.d */
     const struct page_set *pages;         /* templates; NULL: ours */
     const struct deny_list *deny;         /* DENY_FILE; NULL: nobody */
+    struct limits *limits;                /* how often what may happen; NULL: there are none */
     struct clock clock;
 };
 

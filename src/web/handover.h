@@ -12,7 +12,9 @@
 /* Topics: the absolute path of a file or, with a slash at its end, of a directory, which changed;
  * and these. */
 #define HANDOVER_END ""  /* the stream is ended from our side: the last thing to send */
-#define HANDOVER_KEY "=" /* not sent: the name that a stream goes by, if it may be changed */
+/* Not sent: the name that a stream goes by, if it may be changed. Of several with the same one the
+ * newest is told what happens. */
+#define HANDOVER_KEY "="
 
 struct handover_entry {
     const char *topic, *text;

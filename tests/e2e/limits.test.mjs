@@ -1,10 +1,11 @@
-// Limits on the OAuth endpoints: by address, by client at an address, for all workers together, and not on /mcp.
+// Limits for all workers together: on the OAuth endpoints by address and by client at an address, on /mcp by user for what
+// starts programs, and for nothing else.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { auditLines } from '../parts/audit.mjs';
 import { workersOf } from '../parts/daemon.mjs';
-import { callTool } from '../parts/mcp.mjs';
+import { callTool, META, modern, post } from '../parts/mcp.mjs';
 import { assertOAuthError, refresh, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
 import { until } from '../parts/util.mjs';
@@ -60,4 +61,34 @@ test('an address: all clients together, pages and JSON alike; another address an
   assert.equal(elsewhere.status, 400, await elsewhere.text());
   for (let i = 0; i < ADDRESS + 20; i += 1) await callTool(site, held, 'whoami');
   assert.equal((await fetch(`${site.issuer}/.well-known/oauth-authorization-server`)).status, 200);
+});
+
+test('a user: so many programs a minute, in tools and elsewhere; what starts none, and other users, are not held back', async () => {
+  const USER = 10;
+  const limited = await startSite({ config: { RATE_LIMIT_USER: String(USER), WORKERS_MIN: '4' } });
+  try {
+    const alice = await limited.cognito.accessToken();
+    const bob = await limited.cognito.accessToken({ sub: 'bob', username: 'bob' });
+    const run = (token, id = 1) => modern(limited, token, 'tools/call', { name: 'count_input', arguments: {} }, { id });
+    const began = Date.now();
+    const answers = await Promise.all(Array.from({ length: USER * 3 }, () => run(alice)));
+    const let_ = answers.filter(({ status }) => status === 200).length;
+    const earned = Math.ceil((Date.now() - began) * USER / 60000);
+    assert.ok(let_ >= USER && let_ <= USER + earned, `${let_} of ${USER} + ${earned}`);
+    const refused = answers.find(({ status }) => status !== 200);
+    assert.equal(refused.status, 429, refused.text);
+    assert.equal(refused.body.jsonrpc, '2.0');
+    assert.match(refused.body.error.message, /try again in \d+ s/);
+    assert.match(refused.headers.get('retry-after'), /^[1-9]\d*$/);
+    await until('it in the log', () => /event=tool_call .*tool=count_input .*outcome=limited/.test(limited.daemon.log));
+
+    assert.equal((await run(bob)).status, 200);
+    for (let i = 0; i < USER * 3; i += 1) await callTool(limited, alice, 'echo', { text: 'x' });
+    const batch = await post(limited, alice, [{ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: { text: 'x' } } },
+      { jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name: 'count_input', arguments: {} } }], {});
+    assert.deepEqual(batch.body.map(({ id, error }) => [id, error?.code]), [[1, undefined], [2, -32603]]);
+    assert.equal((await modern(limited, alice, 'tools/list', {}, { meta: META })).status, 200);
+  } finally {
+    await limited.close();
+  }
 });

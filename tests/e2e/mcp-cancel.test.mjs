@@ -65,6 +65,7 @@ for (const version of ['2025-11-25', '2025-03-26']) {
     assert.equal(answer.body.result.isError, true, answer.text);
     assert.match(answer.text, /cancelled/);
     await gone(pids);
+    await until('the reason', () => /event=cancelled .*reason=enough/.test(site.daemon.log));
     await until('the audit line', () => /event=tool_call .*tool=hang .*outcome=cancelled/.test(site.daemon.log));
     assert.equal((await cancel(session, 11)).status, 202, 'what is over may still be cancelled');
   });

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { workersOf } from '../parts/daemon.mjs';
 import { assertRpcError, legacy, META, modern, post } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 import { until } from '../parts/util.mjs';
@@ -52,7 +53,13 @@ echo '{"log": {"level": "debug", "data": "fine"}}'
 echo '{"log": {"level": "warning", "data": {"disk": "full"}, "logger": "df"}}'
 echo '{"result": {"content": [{"type": "text", "text": "done"}]}}'`, { output: 'stream' });
   tool('endless', `echo $$ >${dir}/endless.pid
-while :; do echo '{"progress": {"progress": 1}}'; sleep 0.05; done`, { output: 'stream', timeout_ms: 60000 });
+i=0; while :; do i=$((i + 1)); echo "{\\"progress\\": {\\"progress\\": $i}}"; sleep 0.05; done`, { output: 'stream', timeout_ms: 60000 });
+  tool('steps', `for p in 1 1 0.5 '"x"' 1e999 2 3; do printf '{"progress": {"progress": %s, "total": "many", "message": 5}}\\n' "$p"; done
+echo '{"progress": {"progress": 4, "total": 4, "message": "all"}}'
+echo '{"result": "done"}'`, { output: 'stream' });
+  const long = 'x'.repeat(200);
+  tool('flood', `yes '{"log": {"level": "info", "data": "${long}"}}
+{"result": "${long}"}' | head -n 60000`, { output: 'stream', timeout_ms: 60000 });
   tool('nothing', "echo '{\"progress\": {\"progress\": 1}}'", { output: 'stream' });
   tool('hello', `input=$(cat)
 case $input in
@@ -63,7 +70,9 @@ esac`, { output: 'json' });
   tool('trace', 'echo "$TRACEPARENT"');
 
   site = await startSite({ config: { TOOLS_DIR: path.join(dir, 'tools.d'), RESOURCES_DIR: path.join(dir, 'resources.d'),
-    PROMPTS_DIR: path.join(dir, 'prompts.d') } });
+    PROMPTS_DIR: path.join(dir, 'prompts.d') },
+  // AddressSanitizer holds freed memory back, by default so much that nobody could see what is never freed.
+  env: { ASAN_OPTIONS: [process.env.ASAN_OPTIONS, 'quarantine_size_mb=4'].filter(Boolean).join(':') } });
   token = await site.cognito.accessToken();
 });
 after(async () => {
@@ -94,6 +103,8 @@ test('a file is read as it is now: text as text, the rest as a blob', async () =
   const note = (await read('doc://note')).body.result;
   assert.deepEqual(note.contents, [{ uri: 'doc://note', mimeType: 'text/plain', text: 'a note\n' }]);
   assert.equal(note.ttlMs, 1234);
+  const again = await modern(site, token, 'resources/read', { uri: 'doc://note', inputResponses: {} }, { headers: { 'mcp-name': 'doc://note' } });
+  assert.equal(again.body.result.ttlMs, 0, 'what depends on input is not for a cache');
   write('resources.d/note.txt', 'another note\n');
   assert.equal((await read('doc://note')).body.result.contents[0].text, 'another note\n');
   const dot = (await read('doc://dot')).body.result;
@@ -184,6 +195,29 @@ test('a stream carries what the client asked for, and ends with the response', a
   assert.equal(messages.length, 3);
   assert.equal(messages[2].id, 1);
   assert.equal(messages[2].result.content[0].text, 'done');
+});
+
+test('progress only increases, and is what it should be', async () => {
+  const meta = { ...META, progressToken: 7 };
+  const messages = events((await call('steps', {}, { meta })).text);
+  assert.deepEqual(messages.slice(0, -1).map(({ params }) => params), [{ progressToken: 7, progress: 1 }, { progressToken: 7, progress: 2 },
+    { progressToken: 7, progress: 3 }, { progressToken: 7, progress: 4, total: 4, message: 'all' }]);
+  assert.equal(messages.at(-1).result.structuredContent, 'done');
+  for (const progressToken of [1.5, true, null, {}]) {
+    assert.ok((await call('steps', {}, { meta: { ...META, progressToken } })).body.result, 'no token, no stream');
+  }
+});
+
+test('a program that tells too much is heard in part, and costs no memory', async () => {
+  const meta = { ...META, 'io.modelcontextprotocol/logLevel': 'info' };
+  const peak = () => Math.max(...workersOf(site.daemon).map((pid) => Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1])));
+  const before = peak();
+  const messages = events((await call('flood', {}, { meta })).text);
+  assert.equal(messages.at(-1).result.structuredContent.length, 200);
+  assert.ok(messages.length > 100, 'some of it');
+  assert.ok(messages.length < 3000, `${messages.length} messages`);
+  await until('what was left out to be logged', () => /event=messages_left_out .*tool=flood messages=\d{5,}/.test(site.daemon.log));
+  assert.ok(peak() - before < 30000, `${peak() - before} KiB more`);
 });
 
 test('without anything to tell, and for a client that takes no stream, the answer is plain JSON', async () => {
@@ -338,7 +372,10 @@ test('a session keeps the log level, belongs to its user, and ends', async () =>
   assert.equal((await ask('ping', {}, bob)).status, 404);
   assert.equal((await post(site, token, { jsonrpc: '2.0', id: 1, method: 'ping' }, { 'mcp-session-id': 'made-up' })).status, 404);
 
-  const end = () => fetch(site.mcpUrl, { method: 'DELETE', headers: { authorization: `Bearer ${token}`, ...session } });
+  const end = (more) => fetch(site.mcpUrl, { method: 'DELETE', headers: { authorization: `Bearer ${token}`, ...session, ...more } });
+  const modernEnd = await end({ 'mcp-protocol-version': '2026-07-28' });
+  assert.equal(modernEnd.status, 405);
+  assert.equal(modernEnd.headers.get('allow'), 'POST');
   assert.equal((await end()).status, 204);
   assert.equal((await ask('ping', {})).status, 404);
   assert.equal((await end()).status, 404);

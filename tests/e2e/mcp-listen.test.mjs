@@ -137,8 +137,10 @@ test('before 2026-07-28: GET, and subscriptions that change while it is open', a
   const session = { 'mcp-session-id': started.headers.get('mcp-session-id'), 'mcp-protocol-version': '2025-11-25' };
   const ask = (method, uri) => post(site, token, { jsonrpc: '2.0', id: 1, method, params: { uri } }, session);
   const get = (headers) => open({ headers: { accept: 'text/event-stream', authorization: `Bearer ${token}`, ...session, ...headers } });
+  const since = Date.now();
   const stream = await get({});
   assert.equal(stream.status, 200);
+  assert.ok(Date.now() - since < 4000, 'it opens before there is anything to tell');
   write('tools.d/old.json', manifest('old'));
   await arrives(stream, 'notifications/tools/list_changed');
   assert.equal((await ask('resources/subscribe', 'doc://note')).status, 200);
@@ -157,12 +159,40 @@ test('before 2026-07-28: GET, and subscriptions that change while it is open', a
   assert.equal((await get({ authorization: '' })).status, 401);
 });
 
+test('a session hears of a change once, on the newest of its streams', async () => {
+  const started = await post(site, token, { jsonrpc: '2.0', id: 0, method: 'initialize',
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } } });
+  const id = started.headers.get('mcp-session-id');
+  const get = (session) => open({ headers: { accept: 'text/event-stream', authorization: `Bearer ${token}`,
+    'mcp-protocol-version': '2025-11-25', ...(session && { 'mcp-session-id': session }) } });
+  const alone = await get();
+  const streams = [await get(id), await get(id), await get(id)];
+  const other = await get();
+  const counts = () => [alone, ...streams, other].map(({ messages }) => messages.length);
+  write('tools.d/once.json', manifest('once'));
+  await Promise.all([alone, streams[2], other].map((each) => arrives(each, 'notifications/tools/list_changed')));
+  assert.deepEqual(counts(), [1, 0, 0, 1, 1]);
+
+  // When it goes away, the next newest is told. What was sent before that was noticed is lost.
+  streams[2].close();
+  streams[0].close();
+  let n = 0;
+  await until('the next stream to be told', () => {
+    write(`tools.d/once-${n += 1}.json`, manifest(`once-${n}`));
+    return streams[1].messages.length > 0;
+  }, { everyMs: 200 });
+  assert.equal(streams[0].messages.length, 0);
+  for (const each of [alone, streams[1], other]) each.close();
+});
+
 test('a reload ends the streams in good order', async () => {
   const stream = await listen({ toolsListChanged: true });
   await arrives(stream, 'notifications/subscriptions/acknowledged');
   site.daemon.signal('SIGHUP');
   await until('the end of the stream', () => stream.ended);
-  assert.deepEqual(stream.messages.at(-1), { jsonrpc: '2.0', id: 7, result: { _meta: { [ID]: 7 }, resultType: 'complete' } });
+  assert.deepEqual(stream.messages.at(-1), { jsonrpc: '2.0', id: 7, result: { resultType: 'complete',
+    _meta: { [ID]: 7, 'io.modelcontextprotocol/serverInfo': stream.messages.at(-1).result._meta['io.modelcontextprotocol/serverInfo'] } } });
+  assert.equal(stream.messages.at(-1).result._meta['io.modelcontextprotocol/serverInfo'].name, 'mcp-authd');
   const next = await listen({ toolsListChanged: true });
   await arrives(next, 'notifications/subscriptions/acknowledged');
   next.close();

@@ -72,7 +72,7 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       TOOLS_DIR: path.join(ROOT, 'tests/tools.d'), RESOURCES_DIR: path.join(ROOT, 'tests/resources.d'),
       PROMPTS_DIR: path.join(ROOT, 'tests/prompts.d'), CLIENTS_DIR: path.join(dir, 'clients.d'),
       // All tests come from one address.
-      RATE_LIMIT_ADDRESS: '0', RATE_LIMIT_CLIENT: '0', DENY_FILE: path.join(dir, 'deny.conf'),
+      RATE_LIMIT_ADDRESS: '0', RATE_LIMIT_CLIENT: '0', RATE_LIMIT_USER: '0', DENY_FILE: path.join(dir, 'deny.conf'),
       CLIENT_METADATA_CA_FILE: certificates.ca, CLIENT_METADATA_ALLOW_NETS: '127.0.0.0/8 ::1/128',
       ...(twinOf && { SECRET_KEY_FILE: path.join(twinOf.dir, 'state/secret.key') }),
       ...config,

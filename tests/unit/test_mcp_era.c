@@ -271,9 +271,28 @@ static void mirrored_parameters_may_lie_deeper(void **state) {
     expect_result(&p);
     mirror("\"deep\":{\"on\":false}");
     expect_error(&p, 400, -32020);
+    mirror("\"deep\":{\"on\":{}}");
+    expect_error(&p, 400, -32020);
+    mirror("\"deep\":7");
+    expect_error(&p, 400, -32020);
+    post_header(&p, "HTTP_MCP_PARAM_DEEP_ON");
     mirror("\"deep\":{\"on\":{}}"); /* the schema's business */
     expect_result(&p);
     mirror("\"deep\":7");
+    expect_result(&p);
+}
+
+/* Whoever routes by it would be told of something that is not executed. */
+static void a_header_for_nothing_is_refused(void **state) {
+    (void)state;
+    post_header(&p, "HTTP_MCP_PARAM_REGION=us-west1");
+    mirror("");
+    expect_error(&p, 400, -32020);
+    mirror("\"region\":null");
+    expect_error(&p, 400, -32020);
+    post_header(&p, "HTTP_MCP_PARAM_REGION");
+    post_header(&p, "HTTP_MCP_PARAM_UNKNOWN=x"); /* of no parameter of this tool */
+    mirror("");
     expect_result(&p);
 }
 
@@ -299,6 +318,7 @@ int main(void) {
         T(mirrored_parameters_are_checked),
         T(mirrored_integers_are_compared_as_numbers),
         T(mirrored_parameters_may_lie_deeper),
+        T(a_header_for_nothing_is_refused),
         T(mirrored_parameters_are_modern),
     };
     return cmocka_run_group_tests(tests, start, site_stop);

@@ -36,7 +36,9 @@ static void what_is_not_json_is_a_parse_error(void **state) {
                                       "{\"a\":\"\x01\"}",
                                       "// c\n{}",
                                       "NaN",
-                                      "{\"a\":01}"};
+                                      "{\"a\":01}",
+                                      "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\","
+                                      "\"method\":\"tools/list\"}"};
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

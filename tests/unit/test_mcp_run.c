@@ -486,6 +486,47 @@ static void what_is_watched_may_mean_nothing(void **state) {
     (void)close(ends[0]);
 }
 
+static void a_stopped_program_may_tidy_up(void **state) {
+    struct run_result r;
+    int64_t began;
+
+    (void)state;
+    r = run_with("trap 'echo bye >tidy; exit 0' TERM; sleep 1000 & wait", (struct text){"", 0}, 200,
+                 100);
+    assert_int_equal(r.end, RUN_TIMED_OUT);
+    assert_int_equal(access(arena_printf(a, "%s/tidy", dir), F_OK), 0);
+    began = clock_monotonic_ms(); /* one that does not heed it is not waited for */
+    r = run_with("trap '' TERM; while :; do sleep 0.05; done", (struct text){"", 0}, 200, 100);
+    assert_int_equal(r.end, RUN_TIMED_OUT);
+    assert_true(clock_monotonic_ms() - began < 200 + RUN_GRACE_MS + 2000);
+}
+
+static int count_down(void *arg) {
+    int *left = arg;
+
+    return --*left < 0 ? -1 : 10;
+}
+
+static void a_tick_comes_in_time_and_may_end_it(void **state) {
+    const char *const argv[] = {"/bin/sh", "-c", "sleep 1000", NULL};
+    const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
+    int left = 5;
+    struct run_spec spec = {.argv = argv,
+                            .envp = envp,
+                            .dir = dir,
+                            .timeout_ms = 20000,
+                            .output_max = 100,
+                            .tick = count_down,
+                            .tick_arg = &left};
+    struct run_result r;
+
+    (void)state;
+    run_program(a, &spec, &r);
+    assert_int_equal(r.end, RUN_CANCELLED);
+    assert_int_equal(left, -1);
+    assert_true(r.ms >= 40 && r.ms < 10000);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
@@ -502,6 +543,8 @@ int main(void) {
         T(the_environment_is_what_was_given),
         T(only_three_descriptors_are_open),
         T(what_is_watched_may_mean_nothing),
+        T(a_stopped_program_may_tidy_up),
+        T(a_tick_comes_in_time_and_may_end_it),
         T(the_standard_descriptors_may_be_closed),
         T(signals_are_the_default_ones),
         T(our_own_signals_stay_as_they_were),
