@@ -39,7 +39,7 @@ sed -i '1i # of an older version' /tmp/old/etc/apache2/conf-available/mcp-authd.
 quietly dpkg-deb --root-owner-group -b /tmp/old /tmp/old.deb
 
 step "install"
-install_packages apache2 lighttpd npm openssl man-db systemd
+install_packages apache2 lighttpd npm openssl jq man-db systemd
 install_packages /tmp/old.deb
 dpkg --purge mcp-authd >/dev/null 2>&1
 all_files() { find / -xdev \( -path /proc -o -path /sys -o -path /src -o -path /clean -o -path /tmp -o -path /root -o -path /run -o -path /var/log -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/apt \) -prune -o -print | sort; }
