@@ -85,7 +85,7 @@ export async function setUp(closers, keys = {}) {
   configure({
     MCP_SERVER_URI: `${issuer}/mcp`, COGNITO_CLIENT_ID: cognito.clientId, COGNITO_ISSUER: cognito.issuer,
     COGNITO_AUTHORIZE_URL: cognito.authorizeUrl, COGNITO_TOKEN_URL: cognito.tokenUrl, COGNITO_JWKS_URL: cognito.jwksUrl,
-    CLIENT_METADATA_CA_FILE: certificates.ca, CLIENT_METADATA_ALLOW_NETS: '127.0.0.0/8', ...keys,
+    CLIENT_METADATA_CA_FILE: certificates.ca, CLIENT_METADATA_ALLOW_NETS: '127.0.0.0/8', SESSION_STORE: 'lmdb', ...keys,
   });
   return { port, issuer, mcpUrl: `${issuer}/mcp`, clientId, cognito };
 }

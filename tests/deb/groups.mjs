@@ -13,8 +13,8 @@ import { accepts, until } from '../parts/util.mjs';
 
 const GROUPS = ['authorize', 'token', 'metadata', 'mcp'];
 const KEYS = {
-  authorize: { accessKeyId: 'AKIAAUTHORIZE0000001', secretAccessKey: 'of the authorize group', actions: ['PutItem', 'UpdateItem'] },
-  token: { accessKeyId: 'AKIATOKEN00000000001', secretAccessKey: 'of the token group', actions: ['GetItem', 'DeleteItem'] },
+  authorize: { accessKeyId: 'AKIAAUTHORIZE0000001', secretAccessKey: 'of+the+authorize+group', actions: ['PutItem', 'UpdateItem'] },
+  token: { accessKeyId: 'AKIATOKEN00000000001', secretAccessKey: 'of+the+token+group', actions: ['GetItem', 'DeleteItem'] },
 };
 const FILES = ['/etc/mcp-authd/secret.key', '/etc/mcp-authd/aws/authorize', '/etc/mcp-authd/aws/token'];
 const kind = process.argv[2];
@@ -39,6 +39,11 @@ function takeAway() {
   for (const group of GROUPS) run('systemctl', 'disable', '--now', `mcp-authd@${group}.service`, `mcp-authd@${group}.socket`);
   for (const name of fs.readdirSync('/etc/systemd/system')) {
     if (/^mcp-authd@.*\.service\.d$/.test(name)) fs.rmSync(`/etc/systemd/system/${name}`, { recursive: true });
+  }
+  for (const dir of ['/etc/apache2', '/etc/lighttpd']) {
+    for (const sub of ['conf-enabled', 'conf-available']) {
+      for (const name of fs.readdirSync(`${dir}/${sub}`)) if (/mcp-authd-groups/.test(name)) fs.rmSync(`${dir}/${sub}/${name}`);
+    }
   }
   fs.rmSync('/etc/mcp-authd/aws', { recursive: true });
   fs.rmSync('/etc/mcp-authd/secret.key');
@@ -77,12 +82,12 @@ await closing(async (closers) => {
   const logIn = async () => {
     const granted = await tokens(site);
     assert.equal((await callTool(site, granted.access_token, 'whoami')).structuredContent.username, 'alice');
+    assert.equal((await fetch(`${site.issuer}/.well-known/oauth-protected-resource/mcp`)).status, 200);
   };
   await logIn();
   const used = () => Object.fromEntries(Object.entries(KEYS).map(([group, { accessKeyId }]) =>
     [group, [...new Set(proxy.calls.filter((call) => call.accessKeyId === accessKeyId).map(({ action }) => action))].toSorted()]));
   assert.deepEqual(used(), { authorize: ['PutItem', 'UpdateItem'], token: ['DeleteItem', 'GetItem'] }, 'each group with its own key');
-  assert.equal((await fetch(`${site.issuer}/.well-known/oauth-protected-resource/mcp`)).status, 200);
 
   // A restart reads the credentials again.
   const old = KEYS.token.accessKeyId;
@@ -93,9 +98,9 @@ await closing(async (closers) => {
   assert.notEqual(old, KEYS.token.accessKeyId);
   assert.deepEqual(used().token, ['DeleteItem', 'GetItem'], 'with the new key');
   for (const group of GROUPS) {
-    const status = JSON.parse(run('env', `STATE_DIR=/var/lib/mcp-authd-${group}`, 'mcp-authd', 'status', '--json'));
-    assert.equal(status.state, 'ready', group);
-    assert.equal(status.errors, 0, group);
+    const status = () => JSON.parse(run('env', `STATE_DIR=/var/lib/mcp-authd-${group}`, 'mcp-authd', 'status', '--json'));
+    await until(`${group} shows what it did`, () => status().state === 'ready' && status().requests > 0);
+    assert.equal(status().errors, 0, group);
   }
   console.log(`${kind}: logged in twice through four services, each with its own user, socket and credentials`);
 });

@@ -82,10 +82,17 @@ done
 quietly tests/guards/units.sh
 
 step "remove: configuration and state stay"
+# What an admin adds by the documents.
+cp /usr/share/mcp-authd/tools.d/disk_usage.* /etc/mcp-authd/tools.d/
+awk '/<!-- test: groups -->/ { on = 1; next } /^```/ && on { if (++fences == 2) exit; next } on' docs/fleet.md >/tmp/groups.sh
+grep -q adduser /tmp/groups.sh || fail "docs/fleet.md has no commands for groups"
+quietly sh -e /tmp/groups.sh
+grep -q '^mcp-authd-token:' /etc/passwd || fail "the groups have no users"
 quietly apt-get remove -y -qq mcp-authd
 [ -e /usr/sbin/mcp-authd ] && fail "the program is still there"
 [ -e /etc/mcp-authd/mcp-authd.conf ] || fail "remove took the configuration"
 [ -e $key ] || fail "remove took the key"
+[ -x /etc/mcp-authd/tools.d/disk_usage.sh ] || fail "remove took a tool"
 
 step "purge: nothing stays"
 quietly apt-get purge -y -qq mcp-authd
@@ -104,8 +111,8 @@ comm -13 /tmp/files.before /tmp/files.after | grep -vE '^(/etc/apache2/mods-enab
 step "autopkgtest: by the package's own test descriptions"
 install_packages autopkgtest
 quietly autopkgtest --ignore-restrictions=isolation-container,breaks-testbed "$new" build/deb/mcp-authd_"$version".dsc -- null
-sed -n '/@@@ summary/,$s/^\([a-z]*[0-9]\) /   \1 /p' /tmp/step.log
-[ "$(grep -cE '^command[1-3] +PASS' /tmp/step.log)" = 3 ] || fail "autopkgtest: $(grep -E '^command[1-3]' /tmp/step.log)"
+sed -n '/@@@ summary/,$p' /tmp/step.log | grep '^command' | tee /tmp/summary
+[ "$(grep -cE '^command[1-3] +PASS' /tmp/summary)" = 3 ] || fail "not every test of the package passed"
 quietly apt-get purge -y -qq mcp-authd
 
 step "piuparts: install and purge in a clean tree"

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { execFile } from 'node:child_process';
 import { closing, documented, hasSystemd, run, service, setUp, webServers } from './admin.mjs';
+import { CALLERS, startLoad } from '../parts/load.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { tokens } from '../parts/oauth.mjs';
 import { start } from '../parts/process.mjs';
@@ -22,6 +23,8 @@ const ask = async (...args) => (await promisify(execFile)('mcp-authd', args)).st
 
 async function startDaemon() {
   if (hasSystemd) {
+    // Tests start it more often in ten seconds than systemd allows.
+    run('systemctl', 'reset-failed', 'mcp-authd*.service');
     documented('install.md', 'enable');
     return service('mcp-authd');
   }
@@ -52,6 +55,19 @@ async function checkTools(site, token, daemon) {
   for (const name of fs.readdirSync(TOOLS)) if (!before.has(name)) fs.rmSync(path.join(TOOLS, name));
 }
 
+// systemd restarts and reloads the service while it is called: the socket stays, so nothing is refused and nothing cut.
+async function restartUnderLoad(site, token) {
+  const statuses = await startLoad(site, token, async ({ answered }) => {
+    for (const verb of ['restart', 'reload', 'restart']) {
+      run('systemctl', verb, 'mcp-authd');
+      const seen = answered();
+      await until(`calls go on after ${verb}`, () => answered() > seen + CALLERS * 2);
+    }
+  }, { most: 20000 });
+  assert.deepEqual([...statuses.keys()], [200], JSON.stringify([...statuses]));
+  return statuses.get(200);
+}
+
 // What the documents say to run at the end. Over plain http on loopback there is no certificate to judge.
 async function checkDoctor() {
   const said = await ask('doctor', '--json').catch((error) => error.stdout);
@@ -67,6 +83,8 @@ await closing(async (closers) => {
   documented('install.md', 'check');
   const daemon = await startDaemon();
   closers.push(() => daemon.stop());
+  // What it was told is over with this process: it must not start with that at the next boot.
+  if (hasSystemd) closers.push(async () => { run('systemctl', 'disable', '--now', 'mcp-authd.service', 'mcp-authd.socket'); });
   await daemon.ready('listening', () => accepts({ path: SOCKET }));
   assert.equal(run('stat', '-c', '%G %a', SOCKET).trim(), 'www-data 660');
 
@@ -84,5 +102,6 @@ await closing(async (closers) => {
     return now.requests >= 4 && now.reloads === 1 && now;
   });
   assert.equal(status.errors, 0);
-  console.log(`${kind}: logged in as ${whoami.structuredContent.username}, called whoami and tools, ${status.requests} requests`);
+  const underLoad = hasSystemd ? `, ${await restartUnderLoad(site, granted.access_token)} calls over two restarts and a reload` : '';
+  console.log(`${kind}: logged in as ${whoami.structuredContent.username}, called whoami and tools, ${status.requests} requests${underLoad}`);
 });
