@@ -221,7 +221,7 @@ deb:  ## build the Debian package, from source, into build/deb
 	@scripts/deps deb
 	@scripts/deb
 
-deb-test:  ## build, install, use, upgrade and purge the package in minimal Debian 12 and 13 (needs root)
+deb-test:  ## the package in minimal Debian 12 and 13: build, install, use, upgrade, purge, piuparts, autopkgtest, boot (needs root)
 	tests/deb/run.sh bookworm
 	tests/deb/run.sh trixie
 

@@ -38,6 +38,16 @@ static ssize_t read_all(int fd, char *out, size_t max) {
     return (ssize_t)len;
 }
 
+/* systemd.exec(5), LoadCredential: the folder is closed to all but the service's user, who may read
+ * a file of root's in it by its access control list. Where the file system has those, the list's
+ * mask stands in the place of the group's permissions (acl(5)). */
+static bool is_credential(const char *path) {
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    size_t len = dir ? strlen(dir) : 0;
+
+    return len && !strncmp(path, dir, len) && path[len] == '/' && !strchr(path + len + 1, '/');
+}
+
 /* A key that somebody else can read is a key that somebody else has. */
 static enum rc check_file(int fd, const char *path, struct err *e) {
     struct stat st;
@@ -46,7 +56,7 @@ static enum rc check_file(int fd, const char *path, struct err *e) {
         return unusable(e, path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return unusable(e, path, "it is not a regular file");
-    if (st.st_mode & 077)
+    if (st.st_mode & (is_credential(path) ? 037 : 077))
         return unusable(e, path,
                         "other users can read or change it; give it the mode 600 (chmod 600), and "
                         "put a new key in if others had access");

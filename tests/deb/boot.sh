@@ -46,7 +46,9 @@ timeout "${BOOT_SECONDS:-300}" unshare --mount --propagation private sh -ec '
 		mkdir -p oldroot
 		pivot_root . oldroot
 		cd /
-		umount -l /oldroot || true
+		umount -l /oldroot 2>/dev/null || true
+		# As nspawn leaves it; systemd puts credentials into a mount that must reach the services.
+		mount --make-rshared /
 		exec env -i container=boot-test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --log-target=kmsg
 	" sh "$1"
 ' sh "$dir" </dev/null >"$dir$log.console" 2>&1 || true

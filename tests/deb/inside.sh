@@ -39,10 +39,10 @@ sed -i '1i # of an older version' /tmp/old/etc/apache2/conf-available/mcp-authd.
 quietly dpkg-deb --root-owner-group -b /tmp/old /tmp/old.deb
 
 step "install"
-install_packages apache2 lighttpd npm openssl
+install_packages apache2 lighttpd npm openssl jq man-db systemd
 install_packages /tmp/old.deb
 dpkg --purge mcp-authd >/dev/null 2>&1
-all_files() { find / -xdev \( -path /proc -o -path /sys -o -path /src -o -path /tmp -o -path /root -o -path /run -o -path /var/log -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/apt \) -prune -o -print | sort; }
+all_files() { find / -xdev \( -path /proc -o -path /sys -o -path /src -o -path /clean -o -path /tmp -o -path /root -o -path /run -o -path /var/log -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/apt \) -prune -o -print | sort; }
 all_files >/tmp/files.before
 cp /etc/passwd /etc/group /tmp/
 install_packages /tmp/old.deb
@@ -75,7 +75,6 @@ quietly tests/node tests/deb/installed.mjs apache
 cat /tmp/step.log
 
 step "manual pages, units"
-install_packages man-db systemd
 for page in "8 mcp-authd" "5 mcp-authd.conf" "7 mcp-authd-tool"; do
 	# shellcheck disable=SC2086 # section and name
 	man -w $page >/dev/null || fail "man $page"
@@ -83,10 +82,17 @@ done
 quietly tests/guards/units.sh
 
 step "remove: configuration and state stay"
+# What an admin adds by the documents.
+cp /usr/share/mcp-authd/tools.d/disk_usage.* /etc/mcp-authd/tools.d/
+awk '/<!-- test: groups -->/ { on = 1; next } /^```/ && on { if (++fences == 2) exit; next } on' docs/fleet.md >/tmp/groups.sh
+grep -q adduser /tmp/groups.sh || fail "docs/fleet.md has no commands for groups"
+quietly sh -e /tmp/groups.sh
+grep -q '^mcp-authd-token:' /etc/passwd || fail "the groups have no users"
 quietly apt-get remove -y -qq mcp-authd
 [ -e /usr/sbin/mcp-authd ] && fail "the program is still there"
 [ -e /etc/mcp-authd/mcp-authd.conf ] || fail "remove took the configuration"
 [ -e $key ] || fail "remove took the key"
+[ -x /etc/mcp-authd/tools.d/disk_usage.sh ] || fail "remove took a tool"
 
 step "purge: nothing stays"
 quietly apt-get purge -y -qq mcp-authd
@@ -96,8 +102,27 @@ grep mcp-authd /etc/passwd /etc/group && fail "the user is still there"
 quietly apache2ctl -t
 quietly lighttpd -tt -f /etc/lighttpd/lighttpd.conf
 all_files >/tmp/files.after
-# What the test itself installed and enabled since.
-comm -13 /tmp/files.before /tmp/files.after | grep -vE '^/(usr|lib|bin|sbin|etc/systemd|etc/alternatives|etc/manpath|etc/cron|etc/logrotate|var/lib/(systemd|man-db)|etc/apache2/mods-enabled|etc/mtab|var/lib/apache2/(module|conf)|var/lib/lighttpd|var/lib/dbus|etc/dbus|etc/machine-id|etc/kernel|etc/modules|etc/pam|etc/xdg|etc/tmpfiles|etc/sysctl|etc/udev|etc/binfmt|etc/environment|var/lib/private|etc/init.d|etc/rc|etc/default/dbus|etc/\.)' >/tmp/extra || true
+# What the test itself enabled since; man-db and systemd keep notes of their own.
+comm -13 /tmp/files.before /tmp/files.after | grep -vE '^(/etc/apache2/mods-enabled|/var/lib/apache2/(module|conf)|/usr/share/bash-completion|/usr/lib/(sysusers|tmpfiles)\.d)' >/tmp/extra || true
 [ ! -s /tmp/extra ] || { cat /tmp/extra; fail "files that were not there before"; }
+
+# As autopkgtest would on a machine of Debian's: it installs the package itself, and builds nothing. This tree may be
+# spoilt, so what a test says it does to its machine does not matter.
+step "autopkgtest: by the package's own test descriptions"
+install_packages autopkgtest
+quietly autopkgtest --ignore-restrictions=isolation-container,breaks-testbed "$new" build/deb/mcp-authd_"$version".dsc -- null
+sed -n '/@@@ summary/,$p' /tmp/step.log | grep '^command' | tee /tmp/summary
+[ "$(grep -cE '^command[1-3] +PASS' /tmp/summary)" = 3 ] || fail "not every test of the package passed"
+quietly apt-get purge -y -qq mcp-authd
+
+step "piuparts: install and purge in a clean tree"
+install_packages piuparts
+quietly piuparts --existing-chroot=/clean --keep-sources-list --no-eatmydata "$new"
+grep -E 'PASS|WARN' /tmp/step.log
+
+step "what the boot under systemd needs"
+install_packages systemd-sysv dbus
+quietly scripts/deps deb-test
+rm -f /usr/sbin/policy-rc.d
 
 step "done"

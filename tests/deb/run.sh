@@ -12,13 +12,21 @@ suite=$1
 command -v debootstrap >/dev/null || apt-get install -y -qq --no-install-recommends debootstrap >/dev/null
 
 dir=$(mktemp -d "/tmp/mcp-authd-deb-$suite.XXXXXX")
-[ -n "${KEEP:-}" ] || trap 'rm -rf --one-file-system "$dir" "$dir.log"' EXIT
+[ -n "${KEEP:-}" ] || trap 'rm -rf --one-file-system "$dir" "$dir.clean" "$dir.log"' EXIT
 if [ -n "${CHROOTS:-}" ]; then
 	cp -a "$CHROOTS/$suite/." "$dir/"
 fi
 chmod 755 "$dir"
 tests/deb/chroot.sh "$suite" "$dir"
+# For piuparts, which copies it.
+cp -a --one-file-system "$dir" "$dir.clean"
+mv "$dir.clean" "$dir/clean"
 mkdir "$dir/src"
 tar -cf - --exclude-vcs --exclude=./build --exclude=node_modules . | tar -xf - -C "$dir/src"
 echo "== $suite in $dir"
 tests/deb/chroot.sh "$suite" "$dir" /src/tests/deb/inside.sh
+for web in apache lighttpd; do
+	echo "== booted, $web: one service, then one for each group"
+	tests/deb/boot.sh "$dir" "apt-get install -y -qq --no-install-recommends /src/build/deb/mcp-authd_*.deb >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }
+		cd /src && tests/node tests/deb/installed.mjs $web && tests/node tests/deb/groups.mjs $web"
+done

@@ -113,6 +113,7 @@ test('certificates that no client takes, and one that soon ends', async () => {
   assertFails(await withCertificate(made('other', { days: 90, only: ['elsewhere.example', 'www.elsewhere.example'] })), 'certificate',
     /for other names: elsewhere\.example www\.elsewhere\.example/, /virtual host/);
   assertFails(await withCertificate(certificates, { CLIENT_METADATA_CA_FILE: site.certificates.ca }), 'certificate', /no authority/, /fullchain/);
+  assertFails(await withCertificate(made('unfit', { days: 90, usage: 'clientAuth' })), 'certificate', /not for a server/, /web server/);
   const soon = await withCertificate(made('soon', { days: 20 }));
   assert.equal(soon.of('certificate').status, 'warn', soon.output);
   assert.match(soon.of('certificate').text, /ends in (19|20) days/);

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { execFileSync } from 'node:child_process';
 
 // Everything is said here, so that the machine's openssl.cnf has no part in it.
-const conf = (san) => `[req]
+const conf = (san, usage) => `[req]
 distinguished_name = name
 [name]
 [ca]
@@ -15,14 +15,15 @@ subjectKeyIdentifier = hash
 [server]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
-extendedKeyUsage = serverAuth
+extendedKeyUsage = ${usage}
 subjectAltName = ${san}
 `;
 
 // Writes into `dir` and gives back the paths; the authority's private key is removed once it has signed.
 // `names`: what the server is called besides localhost; `only`: what it is called instead. `days`: how long the server's
-// certificate is good; negative: since when it is not.
-export function makeCertificates(dir, { names = [], only, days = 2 } = {}) {
+// certificate is good; negative: since when it is not. `usage`: what for
+// (RFC 5280 section 4.2.1.12).
+export function makeCertificates(dir, { names = [], only, days = 2, usage = 'serverAuth' } = {}) {
   const called = (only ?? ['localhost', ...names]).map((name) => `DNS:${name}`);
   if (!only) called.push('IP:127.0.0.1', 'IP:127.0.0.2', 'IP:::1');
   fs.mkdirSync(dir, { recursive: true });
@@ -30,7 +31,7 @@ export function makeCertificates(dir, { names = [], only, days = 2 } = {}) {
   const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 
-  fs.writeFileSync(at('tls.conf'), conf(called.join(', ')));
+  fs.writeFileSync(at('tls.conf'), conf(called.join(', '), usage));
   openssl('req', '-x509', '-config', at('tls.conf'), '-extensions', 'ca', '-days', '2', '-subj', '/CN=mcp-authd test CA',
     ...newKey, '-keyout', at('ca.key'), '-out', at('ca.pem'));
   openssl('req', '-new', '-config', at('tls.conf'), '-subj', '/CN=localhost',

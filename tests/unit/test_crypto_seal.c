@@ -269,6 +269,30 @@ static void a_key_file_that_others_can_read_is_refused(void **state) {
     seal_keys_free(k);
 }
 
+static void a_credential_of_systemd_may_have_a_mask(void **state) {
+    struct room *r = *state;
+    struct seal_keys *k = NULL;
+
+    write_file(r->path, key_a, 0440);
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", r->dir, 1), 0);
+    assert_int_equal(seal_keys_load(r->path, false, &k, &r->e), OK);
+    seal_keys_free(k);
+    write_file(r->path, key_a, 0644);
+    assert_int_equal(seal_keys_load(r->path, false, &k, &r->e), ERR_MISCONFIGURED);
+    /* Not a folder beside it, nor one above it. */
+    write_file(r->path, key_a, 0440);
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY",
+                            arena_printf(r->a, "%.*s", (int)strlen(r->dir) - 1, r->dir), 1),
+                     0);
+    assert_int_equal(seal_keys_load(r->path, false, &k, &r->e), ERR_MISCONFIGURED);
+    *strrchr(r->dir, '/') = 0;
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", r->dir, 1), 0);
+    r->dir[strlen(r->dir)] = '/';
+    assert_int_equal(seal_keys_load(r->path, false, &k, &r->e), ERR_MISCONFIGURED);
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+    assert_int_equal(seal_keys_load(r->path, false, &k, &r->e), ERR_MISCONFIGURED);
+}
+
 static void a_wrong_key_file_is_refused_with_what_to_do(void **state) {
     struct room *r = *state;
     char *many = arena_strdup(r->a, "");
@@ -339,6 +363,7 @@ int main(void) {
         IN_A_ROOM(a_key_file_is_made_only_if_asked_for),
         IN_A_ROOM(a_key_file_that_cannot_be_made),
         IN_A_ROOM(a_key_file_that_others_can_read_is_refused),
+        IN_A_ROOM(a_credential_of_systemd_may_have_a_mask),
         IN_A_ROOM(a_wrong_key_file_is_refused_with_what_to_do),
         IN_A_ROOM(processes_that_start_at_once_have_one_key),
     };
