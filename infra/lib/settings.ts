@@ -49,7 +49,7 @@ const stages = {
 /** The address of `make demo`, which is where a development stack without a domain is tried. */
 const DEMO_ORIGIN = 'http://localhost:8080';
 const HOSTS_MAX = 100;
-const KEYS = ['stage', 'domain', 'hosts', 'deb', 'certificateArn', 'zoneId', 'zoneName', 'authDomain',
+export const KEYS = ['stage', 'domain', 'hosts', 'deb', 'certificateArn', 'zoneId', 'zoneName', 'authDomain',
   'authCertificateArn', 'alarmEmail', 'allowedOrigins', 'localhostCallbacks'] as const;
 type Key = (typeof KEYS)[number];
 
