@@ -36,7 +36,7 @@ assert.ok(!await accepts({ port: 80, host: '127.0.0.1' }), 'something uses port 
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-boot-'));
 const tree = path.join(scratch, 'tree');
-const closers = [() => { if (!process.env.KEEP) fs.rmSync(scratch, { recursive: true }); }];
+const closers = [() => { if (!process.env.KEEP) spawnSync('rm', ['-rf', '--one-file-system', scratch]); }];
 const run = (command, ...args) => {
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
   assert.equal(status, 0, `${command} ${args.join(' ')}\n${stdout}${stderr}`);
