@@ -225,9 +225,13 @@ deb-test:  ## the package in minimal Debian 12 and 13: build, install, use, upgr
 	tests/deb/run.sh bookworm
 	tests/deb/run.sh trixie
 
+boot-test:  ## run the boot script of the stack's hosts in a minimal Debian 13 with stand-ins for AWS (needs root)
+	@scripts/deps test
+	tests/node tests/aws/boot.mjs
+
 clean:  ## remove what was built
 	rm -rf build
 
-.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e e2e-lighttpd e2e-apache e2e-policies conformance warnings infra bench bench-tools bench-login bench-streams man install-files install deb deb-test clean
+.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e e2e-lighttpd e2e-apache e2e-policies conformance warnings infra bench bench-tools bench-login bench-streams man install-files install deb deb-test boot-test clean
 .SECONDARY:
 -include $(OBJS:.o=.d) $(UNITS:=.d)

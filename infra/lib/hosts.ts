@@ -11,9 +11,10 @@ import * as route53 from 'aws-cdk-lib/aws-route53';
 import { LoadBalancerTarget } from 'aws-cdk-lib/aws-route53-targets';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { readFileSync } from 'node:fs';
+import type { StringParameter } from 'aws-cdk-lib/aws-ssm';
+import { bootScript } from './boot.ts';
 import type { Alarms } from './monitoring.ts';
-import { parameterPath, SEALING_KEY_CHARS } from './parameters.ts';
+import { parameterPath } from './parameters.ts';
 import type { SessionPolicies } from './sessions.ts';
 import type { Settings } from './settings.ts';
 
@@ -24,11 +25,14 @@ const NETWORK = '10.81.0.0/16';
 const ROOT_GIB = 10;
 const CPU_TARGET_PERCENT = 60;
 const HEALTH_PATH = '/.well-known/oauth-protected-resource';
-const AGENT = 'https://amazoncloudwatch-agent.s3.amazonaws.com/debian/amd64/latest/amazon-cloudwatch-agent.deb';
+/** The group's name in the template, to which hosts say that they are up. */
+const HOSTS = 'Hosts';
+const BOOT_MINUTES = 15;
 
 interface Parts {
   policies: SessionPolicies;
   logGroups: LogGroup[];
+  parameters: StringParameter[];
   sealingKey: Secret;
   alarms: Alarms;
 }
@@ -69,67 +73,8 @@ function role(stack: Stack, s: Settings, parts: Parts, deb: Asset): iam.Role {
   allow(['secretsmanager:GetSecretValue'], [parts.sealingKey.secretArn]);
   allow(['logs:CreateLogStream', 'logs:PutLogEvents', 'logs:DescribeLogStreams'],
     parts.logGroups.map((g) => g.logGroupArn));
+  allow(['cloudformation:SignalResource'], [stack.stackId]);
   return hostRole;
-}
-
-/** What a new host does, as root. It fails as a whole, and the balancer never sends it a request, if a step fails. */
-function bootScript(stack: Stack, s: Settings, parts: Parts, deb: Asset): string {
-  const conf = (name: string): string =>
-    readFileSync(new URL(`../../conf/cloudwatch/${name}`, import.meta.url), 'utf8').trim();
-
-  return `#!/bin/bash
-set -euo pipefail
-umask 022
-export DEBIAN_FRONTEND=noninteractive AWS_DEFAULT_REGION=${stack.region}
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends awscli ca-certificates curl lighttpd logrotate unattended-upgrades
-cd /root
-aws s3 cp --quiet s3://${deb.s3BucketName}/${deb.s3ObjectKey} mcp-authd.deb
-apt-get install -y -qq --no-install-recommends ./mcp-authd.deb
-systemctl stop mcp-authd.socket mcp-authd.service || true
-
-# Configuration: Systems Manager holds it, the secret holds the key that all hosts share.
-aws ssm get-parameters-by-path --path ${parameterPath(s)} --query 'Parameters[].[Name,Value]' --output text |
-  awk -F '\\t' '{ sub(".*/", "", $1); print $1 "=" $2 }' >mcp-authd.conf
-printf '%s\\n' METRICS_EMF=yes METRICS_EMF_FILE=/var/log/mcp-authd/metrics.log >>mcp-authd.conf
-install -m 644 mcp-authd.conf /etc/mcp-authd/mcp-authd.conf
-install -d -o mcp-authd -g mcp-authd -m 700 /var/lib/mcp-authd
-install -d -o mcp-authd -g adm -m 750 /var/log/mcp-authd
-(umask 077 && aws secretsmanager get-secret-value --secret-id ${parts.sealingKey.secretArn} \\
-  --query SecretString --output text | awk 'length == ${SEALING_KEY_CHARS} { $0 = $0 "A" } { print }' >secret.key)
-install -o mcp-authd -g mcp-authd -m 600 secret.key /var/lib/mcp-authd/secret.key
-rm secret.key
-install -d /etc/systemd/system/mcp-authd.service.d
-cat >/etc/systemd/system/mcp-authd.service.d/aws.conf <<'EOF'
-[Service]
-Environment=AWS_REGION=${stack.region}
-ReadWritePaths=/var/log/mcp-authd
-EOF
-systemctl daemon-reload
-AWS_REGION=${stack.region} mcp-authd -t
-systemctl restart mcp-authd.socket mcp-authd.service
-
-# The web server, behind the balancer: the client's address comes from its header, and from nobody else's.
-cat >/etc/lighttpd/conf-available/60-mcp-authd-balancer.conf <<'EOF'
-server.modules += ( "mod_extforward" )
-extforward.headers = ( "X-Forwarded-For" )
-extforward.forwarder = ( "${NETWORK}" => "trust" )
-EOF
-lighttpd-enable-mod mcp-authd mcp-authd-balancer || [ $? = 2 ]
-systemctl restart lighttpd
-
-# Logs and metrics to CloudWatch.
-cat >/etc/logrotate.d/mcp-authd <<'EOF'
-${conf('mcp-authd.logrotate')}
-EOF
-curl -fsS -o agent.deb ${AGENT}
-apt-get install -y -qq --no-install-recommends ./agent.deb
-cat >/opt/aws/amazon-cloudwatch-agent/etc/mcp-authd.json <<'EOF'
-${conf('amazon-cloudwatch-agent.json')}
-EOF
-/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s \\
-  -c file:/opt/aws/amazon-cloudwatch-agent/etc/mcp-authd.json
-`;
 }
 
 function group(stack: Stack, s: Settings, parts: Parts, vpc: ec2.Vpc, from: ec2.SecurityGroup): autoscaling.AutoScalingGroup {
@@ -138,12 +83,23 @@ function group(stack: Stack, s: Settings, parts: Parts, vpc: ec2.Vpc, from: ec2.
     vpc,
     description: 'mcp-authd hosts: requests from the load balancer only',
   });
+  const hostRole = role(stack, s, parts, deb);
   const template = new ec2.LaunchTemplate(stack, 'HostTemplate', {
     instanceType: new ec2.InstanceType(INSTANCE_TYPE),
     machineImage: ec2.MachineImage.fromSsmParameter(DEBIAN_IMAGE),
-    role: role(stack, s, parts, deb),
+    role: hostRole,
     securityGroup,
-    userData: ec2.UserData.custom(bootScript(stack, s, parts, deb)),
+    userData: ec2.UserData.custom(bootScript({
+      region: stack.region,
+      stackId: stack.stackId,
+      hosts: HOSTS,
+      deb: deb.s3ObjectUrl,
+      parameters: parameterPath(s),
+      sealingKey: parts.sealingKey.secretArn,
+      network: NETWORK,
+      healthPath: HEALTH_PATH,
+      origin: s.origin,
+    })),
     associatePublicIpAddress: true,
     requireImdsv2: true,
     detailedMonitoring: true,
@@ -152,7 +108,7 @@ function group(stack: Stack, s: Settings, parts: Parts, vpc: ec2.Vpc, from: ec2.
       volume: ec2.BlockDeviceVolume.ebs(ROOT_GIB, { encrypted: true, volumeType: ec2.EbsDeviceVolumeType.GP3 }),
     }],
   });
-  const hosts = new autoscaling.AutoScalingGroup(stack, 'Hosts', {
+  const hosts = new autoscaling.AutoScalingGroup(stack, HOSTS, {
     vpc,
     launchTemplate: template,
     minCapacity: s.hosts,
@@ -161,13 +117,19 @@ function group(stack: Stack, s: Settings, parts: Parts, vpc: ec2.Vpc, from: ec2.
       additionalTypes: [autoscaling.AdditionalHealthCheckType.ELB],
       gracePeriod: Duration.minutes(5),
     }),
+    // Each host says that it is up. If one does not, the deployment is rolled back.
+    signals: autoscaling.Signals.waitForMinCapacity({ timeout: Duration.minutes(BOOT_MINUTES) }),
     updatePolicy: autoscaling.UpdatePolicy.rollingUpdate({
       minInstancesInService: s.hosts,
-      pauseTime: Duration.minutes(5),
+      pauseTime: Duration.minutes(BOOT_MINUTES),
+      waitOnResourceSignals: true,
     }),
     notifications: [{ topic: parts.alarms.topic, scalingEvents: autoscaling.ScalingEvents.ALL }],
   });
 
+  (hosts.node.defaultChild as autoscaling.CfnAutoScalingGroup).overrideLogicalId(HOSTS);
+  // What the first host reads is there before it starts.
+  hosts.node.addDependency(hostRole, ...parts.parameters, ...parts.logGroups);
   securityGroup.addIngressRule(from, ec2.Port.tcp(80), 'the load balancer');
   hosts.scaleOnCpuUtilization('Cpu', { targetUtilizationPercent: CPU_TARGET_PERCENT });
   return hosts;

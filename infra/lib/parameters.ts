@@ -8,7 +8,7 @@ import type { Settings } from './settings.ts';
 
 export const parameterPath = (s: Settings): string => `/mcp-authd/${s.stage}`;
 
-export function makeParameters(stack: Stack, s: Settings, users: Users, tableName: string): void {
+export function makeParameters(stack: Stack, s: Settings, users: Users, tableName: string): StringParameter[] {
   const values: Record<string, string> = {
     MCP_SERVER_URI: `${s.origin}/mcp`,
     AUTH_PROXY_URI: s.origin,
@@ -22,12 +22,12 @@ export function makeParameters(stack: Stack, s: Settings, users: Users, tableNam
   };
 
   if (s.allowedOrigins) values.ALLOWED_ORIGINS = s.allowedOrigins;
-  for (const [key, stringValue] of Object.entries(values))
+  return Object.entries(values).map(([key, stringValue]) =>
     new StringParameter(stack, `Parameter${key}`, {
       parameterName: `${parameterPath(s)}/${key}`,
       description: `${key} of mcp-authd.conf`,
       stringValue,
-    });
+    }));
 }
 
 /**

@@ -25,7 +25,7 @@ export interface Settings {
   alarmEmail?: string;
   /** Web origins whose pages may call the MCP endpoint. */
   allowedOrigins: string;
-  /** The document's localhost callback URLs: for development only. */
+  /** The document's localhost callback URLs. It has them in both stages: its section on production does not take them away. */
   localhostCallbacks: boolean;
   removal: RemovalPolicy;
   retention: RetentionDays;
@@ -38,14 +38,12 @@ const stages = {
     removal: RemovalPolicy.DESTROY,
     retention: RetentionDays.ONE_WEEK,
     pointInTimeRecovery: false,
-    localhostCallbacks: true,
     allowedOrigins: '*',
   },
   prod: {
     removal: RemovalPolicy.RETAIN,
     retention: RetentionDays.ONE_MONTH,
     pointInTimeRecovery: true,
-    localhostCallbacks: false,
     allowedOrigins: '', // the service's own only
   },
 } as const;
@@ -53,8 +51,8 @@ const stages = {
 /** The address of `make demo`, which is where a development stack without a domain is tried. */
 const DEMO_ORIGIN = 'http://localhost:8080';
 const HOSTS_MAX = 100;
-const KEYS = ['stage', 'domain', 'hosts', 'deb', 'certificateArn', 'zoneId', 'zoneName', 'authDomain',
-  'authCertificateArn', 'tasks', 'alarmEmail', 'allowedOrigins'] as const;
+export const KEYS = ['stage', 'domain', 'hosts', 'deb', 'certificateArn', 'zoneId', 'zoneName', 'authDomain',
+  'authCertificateArn', 'tasks', 'alarmEmail', 'allowedOrigins', 'localhostCallbacks'] as const;
 type Key = (typeof KEYS)[number];
 
 const NAME = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
@@ -75,12 +73,14 @@ export function settingsFrom(context: (key: string) => unknown): Settings {
   const zoneId = get('zoneId');
   const zoneName = get('zoneName');
   const authDomain = get('authDomain');
+  const localhostCallbacks = get('localhostCallbacks') ?? 'yes';
 
   if (stage !== 'dev' && stage !== 'prod') throw new Error(`stage must be dev or prod, not ${stage}`);
   need(Number.isInteger(hosts) && hosts >= 0 && hosts <= HOSTS_MAX, `hosts must be a number from 0 to ${HOSTS_MAX}`);
   need(!domain || NAME.test(domain), 'domain must be a host name, such as mcp.example.com');
   need(!authDomain || NAME.test(authDomain), 'authDomain must be a host name, such as login.example.com');
   need(['0', '1'].includes(get('tasks') ?? '0'), 'tasks must be 1 or 0');
+  need(['yes', 'no'].includes(localhostCallbacks), 'localhostCallbacks must be yes or no');
   need(!zoneId === !zoneName, 'zoneId and zoneName belong together');
   need(!zoneName || !domain || domain === zoneName || domain.endsWith(`.${zoneName}`),
     'domain must be in the zone zoneName');
@@ -115,6 +115,7 @@ export function settingsFrom(context: (key: string) => unknown): Settings {
     authCertificateArn: get('authCertificateArn'),
     tasks: get('tasks') === '1',
     alarmEmail: get('alarmEmail'),
+    localhostCallbacks: localhostCallbacks === 'yes',
     allowedOrigins: get('allowedOrigins') ?? stages[stage].allowedOrigins,
   };
 }

@@ -24,8 +24,8 @@ export class AuthenticatedMcpStack extends Stack {
 
     makeOutputs(this, settings, users, table.tableName);
     if (settings.stage === 'dev' && settings.hosts === 0) return;
-    makeParameters(this, settings, users, table.tableName);
+    const parameters = makeParameters(this, settings, users, table.tableName);
     const sealingKey = makeSealingKey(this, settings);
-    if (settings.hosts > 0) makeHosts(this, settings, { policies, logGroups, sealingKey, alarms });
+    if (settings.hosts > 0) makeHosts(this, settings, { policies, logGroups, parameters, sealingKey, alarms });
   }
 }

@@ -61,8 +61,8 @@ for (const kind of KINDS) {
     test('コールバックURL: http://localhost:3000/callback, https://localhost:3000/callback', () => {
       const own = kind === 'dev' ? 'http://localhost:8080/callback' : 'https://mcp.example.com/callback';
       const local = ['http://localhost:3000/callback', 'https://localhost:3000/callback'];
-      // Production gives codes to nobody's own machine.
-      assert.deepEqual(client.CallbackURLs, prod ? [own] : [own, ...local]);
+      // In both stages: the document's section on production does not take them away.
+      assert.deepEqual(client.CallbackURLs, [own, ...local]);
     });
     test('Resource Server: 識別子: mcp-server, カスタムスコープ: tools', () =>
       template.hasResourceProperties('AWS::Cognito::UserPoolResourceServer', {

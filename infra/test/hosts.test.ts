@@ -61,7 +61,7 @@ for (const kind of ['dev with hosts', 'prod with hosts'] as const) {
       const own = Object.values(template.findResources('AWS::IAM::Policy'))
         .find((p) => /^HostRole/.test(p.Properties.PolicyName));
       assert.deepEqual(own?.Properties.PolicyDocument.Statement.flatMap((s: any) => s.Action).sort(), [
-        'logs:CreateLogStream', 'logs:DescribeLogStreams', 'logs:PutLogEvents',
+        'cloudformation:SignalResource', 'logs:CreateLogStream', 'logs:DescribeLogStreams', 'logs:PutLogEvents',
         's3:GetObject', 'secretsmanager:GetSecretValue', 'ssm:GetParametersByPath',
       ]);
     });
@@ -71,6 +71,29 @@ for (const kind of ['dev with hosts', 'prod with hosts'] as const) {
       assert.ok(Buffer.byteLength(script) < 16384);
       const check = spawnSync('shellcheck', ['-'], { input: script, encoding: 'utf8' });
       assert.equal(check.status, 0, check.stdout + check.stderr);
+    });
+    test('the stack waits until each host says that it is up, and starts none before what it reads is there', () => {
+      const [id, hosts] = Object.entries(template.findResources('AWS::AutoScaling::AutoScalingGroup'))[0]!;
+      assert.deepEqual(hosts.CreationPolicy.ResourceSignal, { Count: 2, Timeout: 'PT15M' });
+      assert.equal(hosts.UpdatePolicy.AutoScalingRollingUpdate.WaitOnResourceSignals, true);
+      assert.equal(hosts.UpdatePolicy.AutoScalingRollingUpdate.PauseTime, 'PT15M');
+      assert.match(bootScript(template), new RegExp(`signal-resource --stack-name reference --logical-resource-id ${id} `));
+      const needed = ['AWS::SSM::Parameter', 'AWS::Logs::LogGroup'].flatMap((type) =>
+        Object.entries(template.findResources(type)).filter(([, r]) => r.Properties.LogGroupName !== '/mcp-authd/network').map(([name]) => name));
+      assert.ok(needed.length > 12);
+      for (const name of [...needed, 'HostRoleDefaultPolicy'])
+        assert.ok(hosts.DependsOn.some((d: string) => d === name || d.startsWith(name)), name);
+    });
+    test('doctor is asked before the web server is told of the service, and what it says is kept', () => {
+      const script = bootScript(template);
+      const at = (text: string): number => {
+        assert.equal(script.split(text).length, 2, text);
+        return script.indexOf(text);
+      };
+      const steps = ['mcp-authd -t\n', 'systemctl restart mcp-authd.socket', "doctor ENDPOINTS='authorize token' || [ $? = 1 ]\n",
+        'lighttpd-enable-mod ', 'tell_stack SUCCESS\n'].map(at);
+      assert.deepEqual(steps, steps.toSorted((a, b) => a - b));
+      assert.match(script, /mcp-authd doctor \| tee -a \/var\/log\/mcp-authd\/doctor\.log\n/);
     });
     test('a failing balancer or host raises an alarm', () => {
       const names = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map((a) => a.Properties.AlarmName);

@@ -115,8 +115,9 @@ describe('conf/cloudwatch/amazon-cloudwatch-agent.json', () => {
     assert.deepEqual(taken(line('other')), ['/mcp-authd/service']);
     assert.deepEqual(taken('ts=… level=info pid=1 event=ready workers=2'), ['/mcp-authd/service']);
   });
-  test('the file of metrics is the one that hosts write', () => {
+  test('the files of metrics and of doctor are those that hosts write', () => {
     const script = JSON.stringify(of('dev with hosts').findResources('AWS::EC2::LaunchTemplate'));
     assert.ok(script.includes(`METRICS_EMF_FILE=${files.collect_list[0].file_path}`));
+    assert.ok(script.includes(`tee -a ${files.collect_list[1].file_path}`));
   });
 });

@@ -66,11 +66,19 @@ describe('本番環境への移行', () => {
     }));
 });
 
+test('コールバックURL: those on localhost can be left out', () => {
+  const urls = (context: Record<string, string>) =>
+    only(synthesize(context).template, 'AWS::Cognito::UserPoolClient')[1].CallbackURLs;
+  assert.deepEqual(urls({ ...CONTEXTS.prod, localhostCallbacks: 'no' }), ['https://mcp.example.com/callback']);
+  assert.deepEqual(urls({ ...CONTEXTS.prod, localhostCallbacks: 'yes' }), only(prod, 'AWS::Cognito::UserPoolClient')[1].CallbackURLs);
+});
+
 describe('settings', () => {
   const refused = (context: Record<string, string>, message: RegExp) =>
     assert.throws(() => synthesize(context), message);
 
   test('an unknown stage is refused', () => refused({ stage: 'staging' }, /stage must be dev or prod/));
+  test('localhostCallbacks is yes or no', () => refused({ localhostCallbacks: 'some' }, /localhostCallbacks must be yes or no/));
   test('prod says all that it needs at once', () => {
     for (const key of ['domain', 'authDomain', 'alarmEmail'])
       refused({ stage: 'prod' }, new RegExp(`prod needs -c ${key}=`));

@@ -11,7 +11,7 @@ import { Browser } from '../parts/browser.mjs';
 import { workersOf } from '../parts/daemon.mjs';
 import { startDynamoDb } from '../parts/dynamodb.mjs';
 import { startDynamoSite } from '../parts/dynamodb-site.mjs';
-import { emfProblems, readEmf } from '../parts/emf.mjs';
+import { emfProblems, readEmf, schemaProblems } from '../parts/emf.mjs';
 import { callTool, modern } from '../parts/mcp.mjs';
 import { authorize, authorizeUrl, login, pkce, REDIRECT, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
@@ -213,6 +213,12 @@ test('the checker itself finds what is wrong', () => {
     (r, d) => { d.Dimensions = []; }, (r, d) => { d.Dimensions = ['d']; }, (r, d) => { d.Namespace = ''; },
     (r, d) => { d.Metrics = Array(101).fill({ Name: 'm' }); }, (r, d) => { d.Extra = 1; }];
   for (const fault of faults) assert.ok(broken(fault) > 0, String(fault));
+  const ofSchema = faults.filter((fault) => {
+    const copy = structuredClone(good);
+    fault(copy, copy._aws.CloudWatchMetrics[0]);
+    return schemaProblems(copy).length > 0;
+  });
+  assert.equal(ofSchema.length, 5, ofSchema.join('\n'));       // _aws, unit, no set, no array of sets, no namespace
   assert.ok(emfProblems('ts=2026 level=info').length > 0);
 });
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The documents tell the truth: links and paths lead somewhere, make targets and the tests that they name exist, the example
-# configuration is accepted.
+# The documents tell the truth: links and paths lead somewhere; make targets, tests, log events and configuration keys that they
+# name exist; the example configuration is accepted.
 #   docs.sh MCP_AUTHD
 # shellcheck disable=SC2016 # the backticks are Markdown's
 set -eu
@@ -26,6 +26,19 @@ for doc in *.md docs/*.md; do
 	for target in $targets; do
 		grep -qE "^$target:" Makefile || say "$doc: there is no make $target"
 	done
+done
+
+# Log events, and keys of the configuration (what begins with AWS_ is AWS's, with MCP_ a tool's environment; both are checked elsewhere).
+events=$(grep -ohE 'event=[a-z_]+' ./*.md docs/*.md | cut -d= -f2 | sort -u)
+for event in $events; do
+	grep -rqF "\"$event\"" src || say "docs: there is no log line event=$event"
+done
+keys=$(grep -ohE '`[A-Z][A-Z0-9]*(_[A-Z0-9]+)+' ./*.md docs/*.md | tr -d '\140' | sort -u)
+for key in $keys; do
+	case $key in
+	AWS_* | MCP_TOOL | MCP_PROMPT | MCP_RESOURCE | MCP_REQUEST_ID) continue ;;
+	esac
+	grep -qE "^#?$key=" conf/mcp-authd.conf || say "docs: $key is no key of the configuration"
 done
 
 conf=$(mktemp)

@@ -1,5 +1,8 @@
-// What a line in CloudWatch's embedded metric format must be, written down from its specification:
+// What a line in CloudWatch's embedded metric format must be, twice: what the JSON schema that AWS publishes demands, checked by
+// Ajv; and what the specification's text says beyond that (target members, no other members, numbers of metrics and values).
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+
+import { Ajv } from 'ajv';
 
 const UNITS = new Set(['Seconds', 'Microseconds', 'Milliseconds', 'Percent', 'Count', 'Count/Second', 'None',
   ...['Bytes', 'Kilobytes', 'Megabytes', 'Gigabytes', 'Terabytes', 'Bits', 'Kilobits', 'Megabits', 'Gigabits', 'Terabits']
@@ -9,6 +12,20 @@ const NAME_MAX = 255;
 const DIMENSIONS_MAX = 9;       // the document's; the service takes 30 by now
 const METRICS_MAX = 100;
 const VALUES_MAX = 100;
+
+// The published schema's demands: its types, required members, lengths, numbers of items and units.
+const text = (maxLength) => ({ type: 'string', minLength: 1, maxLength });
+const list = (items, limits) => ({ type: 'array', items, ...limits });
+const object = (required, properties) => ({ type: 'object', required, properties });
+const METRIC = object(['Name'], { Name: text(1024), Unit: { type: 'string', enum: [...UNITS] }, StorageResolution: { type: 'integer' } });
+const DIRECTIVE = object(['Namespace', 'Dimensions', 'Metrics'], {
+  Namespace: text(1024), Dimensions: list(list(text(250), { maxItems: 30 }), { minItems: 1 }), Metrics: list(METRIC) });
+const validate = new Ajv({ allErrors: true }).compile(
+  object(['_aws'], { _aws: object(['Timestamp', 'CloudWatchMetrics'], { Timestamp: { type: 'integer' }, CloudWatchMetrics: list(DIRECTIVE) }) }));
+
+export function schemaProblems(root) {
+  return validate(root) ? [] : validate.errors.map(({ instancePath, message }) => `schema: ${instancePath} ${message}`);
+}
 
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isName = (value) => typeof value === 'string' && value.length >= 1 && value.length <= NAME_MAX;
@@ -53,6 +70,7 @@ function* problems(line) {
     yield `not JSON: ${error.message}`;
     return;
   }
+  yield* schemaProblems(root);
   if (!isObject(root) || !isObject(root._aws)) { yield 'no _aws object'; return; }
   yield* members('_aws', root._aws, ['Timestamp', 'CloudWatchMetrics']);
   if (!Number.isInteger(root._aws.Timestamp) || root._aws.Timestamp < 1e12) yield 'Timestamp is not in milliseconds since 1970';
