@@ -14,7 +14,7 @@ static bool client_has_tasks(const struct mcp_call *c) {
     return json_is_object(json_get(json_get(c->capabilities, "extensions"), TASKS_EXTENSION));
 }
 
-static enum rc require_extension(struct mcp_call *c, struct err *e) {
+enum rc task_extension(struct mcp_call *c, struct err *e) {
     struct json *required = json_new_object(c->arena), *extensions = json_new_object(c->arena);
 
     if (client_has_tasks(c))
@@ -34,7 +34,7 @@ enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, s
     if (tool->task == TASK_NEVER)
         return OK;
     if (!able && tool->task == TASK_REQUIRED)
-        return require_extension(c, e);
+        return task_extension(c, e);
     /* Some tools gather their input first, by multi round-trip requests. */
     *wanted = able && (!tool->task_after_input || json_has(c->msg.params, "inputResponses"));
     return OK;
@@ -76,7 +76,7 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
 
 static enum rc find(struct mcp_call *c, struct task *t, struct err *e) {
     const char *id = json_get_str(c->msg.params, "taskId");
-    enum rc rc = require_extension(c, e);
+    enum rc rc = task_extension(c, e);
 
     if (rc)
         return rc;
