@@ -9,6 +9,8 @@
 #include "mcp/session.h"
 
 #define ID_BYTES 18
+#define CHANGE_BYTES_MAX (64UL << 20) /* of one try to change a task, and of the run that follows  \
+                                       */
 
 static bool client_has_tasks(const struct mcp_call *c) {
     return json_is_object(json_get(json_get(c->capabilities, "extensions"), TASKS_EXTENSION));
@@ -98,11 +100,17 @@ enum rc mcp_tasks_get(struct mcp_call *c, struct err *e) {
 static enum rc change(struct mcp_call *c, enum rc (*once)(struct mcp_call *c, struct err *e),
                       struct err *e) {
     int64_t until_ms = clock_monotonic_ms() + TASK_CHANGE_MS;
-    enum rc rc;
+    struct arena *of_request = c->arena;
+    enum rc rc = task_extension(c, e);
 
-    do
+    if (rc)
+        return rc;
+    do { /* each try with memory of its own: a record is long, and there may be many tries */
+        c->arena = arena_new(CHANGE_BYTES_MAX);
         rc = once(c, e);
-    while (rc == ERR_CONFLICT && task_pause(until_ms));
+        arena_free(c->arena);
+        c->arena = of_request;
+    } while (rc == ERR_CONFLICT && task_pause(until_ms));
     if (rc == ERR_CONFLICT)
         return err_set(e, ERR_STORE, "the task is being changed; try again in a few seconds");
     if (!rc)
