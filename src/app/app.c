@@ -9,6 +9,7 @@
 #include "app/errors.h"
 #include "app/limit.h"
 #include "app/routes.h"
+#include "app/tasks.h"
 #include "aws/dynamodb.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -64,15 +65,6 @@ static struct dynamodb_options dynamodb_options(const struct config *c, struct h
                                      .clock = clock,
                                      .what = "session store",
                                      .setting = "SESSION_TABLE_NAME"};
-}
-
-static struct dynamodb_options task_options(const struct config *c, const struct clock *clock) {
-    struct dynamodb_options o = dynamodb_options(c, NULL, clock);
-
-    o.table = c->task_table_name;
-    o.what = "task store";
-    o.setting = "TASK_TABLE_NAME";
-    return o;
 }
 
 /* What a loader says of the parts that it leaves out. */
@@ -135,18 +127,6 @@ static enum rc open_store(struct app *app, const struct config *c, struct err *e
     if (dynamodb_new(&options, &app->dynamodb, e))
         return e->code;
     app->cx.store = store_dynamodb_open(app->dynamodb);
-    return OK;
-}
-
-static enum rc open_tasks(struct app *app, const struct config *c, struct err *e) {
-    const struct dynamodb_options options = task_options(c, &app->cx.clock);
-    unsigned slots = c->workers_max / 2 ? c->workers_max / 2 : 1; /* half of the workers */
-
-    if (*c->task_table_name)
-        return task_store_dynamodb_open(
-            &options, arena_printf(app->arena, "%s/cache/task-slots", c->state_dir), slots,
-            &app->cx.tasks, e);
-    app->cx.tasks = task_store_host_open(app->cx.host);
     return OK;
 }
 
@@ -214,7 +194,7 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
         cx->tokens = token_cache_new(TOKEN_CACHE_ENTRIES);
         load_tools(app, c);
-        return open_tasks(app, c, e);
+        return app_open_tasks(cx, arena_printf(a, "%s/cache/task-slots", c->state_dir), e);
     }
     return OK;
 }
@@ -367,7 +347,7 @@ static bool check_table(const struct dynamodb_options *options, const char *sett
 static bool check_stores(const struct config *config, FILE *problems) {
     static const struct clock clock;
     const struct dynamodb_options sessions = dynamodb_options(config, NULL, &clock);
-    const struct dynamodb_options tasks = task_options(config, &clock);
+    const struct dynamodb_options tasks = app_task_options(config, &clock);
 
     if (config->session_store == SESSION_STORE_DYNAMODB &&
         config->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) &&

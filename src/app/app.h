@@ -30,6 +30,10 @@ void app_refresh(struct app *app);
 /* Small upkeep between requests, such as sweeping expired sessions. */
 void app_upkeep(struct app *app);
 
+/* tasks.c: answers questions for news of tasks that come at fd (pool/news.h), until it is closed.
+ */
+void app_watch(const struct config *config, int fd);
+
 /* Everything that -t and a reload check beyond the syntax of the configuration: key file, tools,
  * pinned clients. Writes a line per problem; false if the daemon would not start. Bad tools and
  * clients are reported but do not count. */

@@ -13,9 +13,10 @@
 #include "mcp/resume.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
+#include "mcp/tasks.h"
 #include "web/handover.h"
 
-#define SUBSCRIPTIONS_MAX 64 /* resources of one stream */
+#define SUBSCRIPTIONS_MAX 64 /* resources of one stream, and as many tasks */
 #define META_SUBSCRIPTION "io.modelcontextprotocol/subscriptionId"
 
 static const struct {
@@ -73,6 +74,41 @@ static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
     return true;
 }
 
+static bool has_text(const struct json *array, const char *text) {
+    for (size_t i = 0; i < json_len(array); i++)
+        if (!strcmp(json_str(json_at(array, i)), text))
+            return true;
+    return false;
+}
+
+/* "Task Status Notifications" of the Tasks extension: only of the caller's own tasks. */
+static enum rc add_tasks(struct mcp_call *c, struct buf *b, const struct json *ids,
+                         struct json *agreed, struct err *e) {
+    const struct text head = task_news_head(c->arena, json_get(make_params(c), "_meta"));
+    struct json *some = json_new_array(c->arena);
+
+    for (size_t i = 0; i < json_len(ids) && json_len(some) < SUBSCRIPTIONS_MAX; i++) {
+        const char *id = json_str(json_at(ids, i));
+        struct task t;
+
+        if (!id || has_text(some, id))
+            continue;
+        switch (task_load(c, id, &t, e)) {
+        case OK:
+            handover_add(b, arena_printf(c->arena, "%c%s", HANDOVER_ASK, id), head.p, head.len);
+            json_add_str(some, id);
+            break;
+        case ERR_RPC_INVALID_PARAMS: /* no task, or not this caller's */
+            break;
+        default:
+            return e->code;
+        }
+    }
+    if (json_len(some))
+        json_put(agreed, "taskIds", some);
+    return OK;
+}
+
 /* "Graceful Closure" */
 static void add_end(struct mcp_call *c, struct buf *b) {
     struct json *result = make_params(c), *info;
@@ -115,7 +151,7 @@ static struct json *agree(struct mcp_call *c, const struct json *wanted, struct 
 enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     const struct json *wanted = json_get(c->msg.params, "notifications");
     struct buf *b = new_handover(c);
-    struct json *params;
+    struct json *params, *agreed;
 
     if (!json_is_object(wanted))
         return err_set(e, ERR_RPC_INVALID_PARAMS,
@@ -123,8 +159,13 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     if (!mcp_stream_possible(c))
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: Accept must allow text/event-stream");
+    if (json_has(wanted, "taskIds") && task_extension(c, e))
+        return e->code;
     params = make_params(c);
-    json_put(params, "notifications", agree(c, wanted, b));
+    agreed = agree(c, wanted, b);
+    if (json_has(wanted, "taskIds") && add_tasks(c, b, json_get(wanted, "taskIds"), agreed, e))
+        return e->code;
+    json_put(params, "notifications", agreed);
     add_end(c, b);
     if (b->overflow)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: too many subscriptions at once");

@@ -23,6 +23,9 @@ bool mcp_origin_is_allowed(const struct config *config, const char *origin);
 /* tasks.c: deletes the notes of old sessions and tasks, a few at a time. */
 void mcp_sweep(struct context *cx);
 
+/* task_watch.c: answers questions for news of tasks, which come at fd, until it is closed. */
+void mcp_watch_tasks(struct context *cx, int fd);
+
 /* tools.c: the built-in tools and those of TOOLS_DIR, in the order of their names. */
 struct tool_set;
 /* Loads every manifest. A bad one is left out and reported to `problems`, a line each with file

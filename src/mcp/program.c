@@ -213,7 +213,10 @@ void program_once(struct mcp_call *c, const struct program *p, const struct roun
         spec.timeout_ms = left > 0 ? left : 0;
     if (p->run->output == TOOL_OUTPUT_STREAM)
         lines_begin(&lines, &spec);
-    if (c->cancel) {
+    if (c->confirm) {
+        spec.confirm = c->confirm;
+        spec.confirm_arg = c->confirm_arg;
+    } else if (c->cancel) {
         spec.confirm = cancel_arrived;
         spec.confirm_arg = c;
     }

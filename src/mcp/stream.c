@@ -5,8 +5,6 @@
 
 #include "mcp/resume.h"
 
-#define EVENT_START "data: "
-#define EVENT_END "\n\n"
 #define COMMENT ":\n\n"
 
 int mcp_log_level(const char *name) {
@@ -43,12 +41,12 @@ void mcp_stream_begin(struct mcp_call *c) {
 
 /* JSON text has no line end in it, so one line of data carries it. */
 struct text mcp_stream_event(struct arena *a, struct text message) {
-    const size_t start = sizeof EVENT_START - 1, end = sizeof EVENT_END - 1;
+    const size_t start = sizeof MCP_EVENT_START - 1, end = sizeof MCP_EVENT_END - 1;
     char *event = arena_alloc(a, start + message.len + end);
 
-    memcpy(event, EVENT_START, start);
+    memcpy(event, MCP_EVENT_START, start);
     memcpy(event + start, message.p, message.len);
-    memcpy(event + start + message.len, EVENT_END, end);
+    memcpy(event + start + message.len, MCP_EVENT_END, end);
     return (struct text){event, start + message.len + end};
 }
 

@@ -10,6 +10,10 @@
 enum log_wanted { LOG_WANTED_NONE = 100, LOG_WANTED_INFO = 1 };
 int mcp_log_level(const char *name); /* -1: there is no such level */
 
+/* An event is one line of data: JSON text has no line end in it. */
+#define MCP_EVENT_START "data: "
+#define MCP_EVENT_END "\n\n"
+
 /* May this call be answered by a stream? */
 bool mcp_stream_possible(const struct mcp_call *c);
 /* The event that carries a message. */

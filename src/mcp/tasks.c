@@ -9,12 +9,14 @@
 #include "mcp/session.h"
 
 #define ID_BYTES 18
+#define CHANGE_BYTES_MAX (64UL << 20) /* of one try to change a task, and of the run that follows  \
+                                       */
 
 static bool client_has_tasks(const struct mcp_call *c) {
     return json_is_object(json_get(json_get(c->capabilities, "extensions"), TASKS_EXTENSION));
 }
 
-static enum rc require_extension(struct mcp_call *c, struct err *e) {
+enum rc task_extension(struct mcp_call *c, struct err *e) {
     struct json *required = json_new_object(c->arena), *extensions = json_new_object(c->arena);
 
     if (client_has_tasks(c))
@@ -34,7 +36,7 @@ enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, s
     if (tool->task == TASK_NEVER)
         return OK;
     if (!able && tool->task == TASK_REQUIRED)
-        return require_extension(c, e);
+        return task_extension(c, e);
     /* Some tools gather their input first, by multi round-trip requests. */
     *wanted = able && (!tool->task_after_input || json_has(c->msg.params, "inputResponses"));
     return OK;
@@ -76,7 +78,7 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
 
 static enum rc find(struct mcp_call *c, struct task *t, struct err *e) {
     const char *id = json_get_str(c->msg.params, "taskId");
-    enum rc rc = require_extension(c, e);
+    enum rc rc = task_extension(c, e);
 
     if (rc)
         return rc;
@@ -98,11 +100,17 @@ enum rc mcp_tasks_get(struct mcp_call *c, struct err *e) {
 static enum rc change(struct mcp_call *c, enum rc (*once)(struct mcp_call *c, struct err *e),
                       struct err *e) {
     int64_t until_ms = clock_monotonic_ms() + TASK_CHANGE_MS;
-    enum rc rc;
+    struct arena *of_request = c->arena;
+    enum rc rc = task_extension(c, e);
 
-    do
+    if (rc)
+        return rc;
+    do { /* each try with memory of its own: a record is long, and there may be many tries */
+        c->arena = arena_new(CHANGE_BYTES_MAX);
         rc = once(c, e);
-    while (rc == ERR_CONFLICT && task_pause(until_ms));
+        arena_free(c->arena);
+        c->arena = of_request;
+    } while (rc == ERR_CONFLICT && task_pause(until_ms));
     if (rc == ERR_CONFLICT)
         return err_set(e, ERR_STORE, "the task is being changed; try again in a few seconds");
     if (!rc)

@@ -58,6 +58,12 @@ bool task_has_ended(const struct task *t);
 /* What clients see of a task. `whole` adds what tasks/get has besides (DetailedTask). */
 struct json *task_view(const struct task *t, bool whole);
 
+/* tasks.c: does the client know the extension? ERR_RPC_MISSING_CAPABILITY. */
+enum rc task_extension(struct mcp_call *c, struct err *e) MUST_USE;
+
+/* task_watch.c: what stands before the news of a task on a stream; `meta` is its _meta. */
+struct text task_news_head(struct arena *a, const struct json *meta);
+
 /* task_run.c: the process that runs the tool and writes the outcome. */
 /* Makes the record one of a task that runs. To be saved; whoever saves it starts the process. */
 void task_begin(struct task *t, const struct tool *tool);

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "pool/keeper.h"
 #include "pool/pool.h"
 #include "web/fcgi_conn.h"
 #include "web/handover.h"
@@ -21,9 +22,6 @@
 #define STREAMS_MAX 16384
 #define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
 #define SETTLE_MS 50        /* an editor writes a file in several steps */
-#define FIRED_MAX 256       /* topics at once; more are too many to tell apart */
-#define WATCHES_MAX 1024
-#define CATALOG_DIRS 3
 #define EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_ONLYDIR)
 
 static const char comment[] = ":\n\n";
@@ -33,98 +31,8 @@ struct letter {
     int64_t until_s;
 };
 
-struct stream {
-    struct stream *next, *prev;
-    int fd;
-    unsigned id;
-    int64_t until_s;
-    size_t len;
-    char *what;                /* handover entries */
-    struct handover_entry key; /* among them; without a topic: it has none */
-    bool silent;               /* another one of the same key is told instead */
-};
-
-struct keeper {
-    struct scoreboard *board;
-    int inbox, epoll, inotify, signals;
-    struct stream head; /* of a ring */
-    size_t count;
-    char *dirs[WATCHES_MAX]; /* by watch descriptor; those of manifests first */
-    int catalog[CATALOG_DIRS];
-    char *fired[FIRED_MAX]; /* topics to be told */
-    size_t fired_count;
-    bool catalog_changed, stopping;
-    int64_t tell_ms, alive_ms; /* 0: nothing to tell */
-};
-
 /* Where epoll events of our own descriptors point; those of streams point to the stream. */
 static int inbox_mark, inotify_mark, signal_mark;
-
-static void add(struct keeper *k, int fd, void *mark, uint32_t events) {
-    struct epoll_event e = {.events = events, .data.ptr = mark};
-
-    if (fd < 0 || epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &e)) {
-        log_error("keeper_failed", kv("why", strerror(errno)));
-        exit(WORKER_EXIT_START);
-    }
-}
-
-static bool same_key(const struct stream *a, const struct stream *b) {
-    return a->key.topic && b->key.topic && a->key.text_len == b->key.text_len &&
-           !memcmp(a->key.text, b->key.text, a->key.text_len);
-}
-
-/* Of several streams with one key the newest is told, and no other: MCP 2025-11-25, "Multiple
- * Connections", forbids to send the same message on several streams of a session. */
-static void settle_key(struct keeper *k, const struct stream *of, const struct stream *but) {
-    bool told = false;
-
-    for (struct stream *s = k->head.prev; s != &k->head && of->key.topic; s = s->prev)
-        if (s != but && same_key(s, of)) {
-            s->silent = told;
-            told = true;
-        }
-}
-
-static void drop(struct keeper *k, struct stream *s) {
-    if (!s->silent)
-        settle_key(k, s, s);
-    s->prev->next = s->next;
-    s->next->prev = s->prev;
-    close(s->fd);
-    free(s->what);
-    free(s);
-    k->board->streams = (unsigned)--k->count;
-}
-
-static bool find(const struct stream *s, const char *topic, struct handover_entry *e) {
-    const char *p = s->what, *end = p + s->len;
-    size_t len = strlen(topic);
-
-    while (handover_next(&p, end, e))
-        if (e->topic_len == len && !memcmp(e->topic, topic, len))
-            return true;
-    return false;
-}
-
-static void set_what(struct stream *s, const char *what, size_t len) {
-    char *copy = xmalloc(len);
-
-    memcpy(copy, what, len);
-    free(s->what);
-    s->what = copy;
-    s->len = len;
-    if (!find(s, HANDOVER_KEY, &s->key))
-        s->key.topic = NULL;
-}
-
-static void end_stream(struct keeper *k, struct stream *s) {
-    struct handover_entry e = {0};
-
-    (void)find(s, HANDOVER_END, &e);
-    (void)fcgi_conn_send_now(s->fd, s->id, e.text, e.text_len, true);
-    drop(k, s);
-}
 
 /* ---- what is watched ---- */
 
@@ -208,27 +116,22 @@ static void take_stream(struct keeper *k, int fd, const struct letter *l, const 
         close(fd);
         return;
     }
-    s = xcalloc(1, sizeof *s);
-    *s = (struct stream){
-        .next = &k->head, .prev = k->head.prev, .fd = fd, .id = l->id, .until_s = l->until_s};
-    set_what(s, what, len);
-    k->head.prev->next = s;
-    k->head.prev = s;
-    k->board->streams = (unsigned)++k->count;
-    settle_key(k, s, NULL);
-    add(k, fd, s, EPOLLIN | EPOLLRDHUP);
+    s = stream_keep(k, fd, what, len);
+    s->id = l->id;
+    s->until_s = l->until_s;
     watch_topics(k, s);
+    keeper_ask(k, s);
 }
 
 /* Streams of the same key wait for something else from now on. */
 static void change_streams(struct keeper *k, const char *what, size_t len) {
     struct stream fresh = {.what = (char *)(uintptr_t)what, .len = len};
 
-    if (!find(&fresh, HANDOVER_KEY, &fresh.key))
+    if (!stream_find(&fresh, HANDOVER_KEY, &fresh.key))
         return;
     for (struct stream *s = k->head.next; s != &k->head; s = s->next)
-        if (same_key(s, &fresh)) {
-            set_what(s, what, len);
+        if (stream_same_key(s, &fresh)) {
+            stream_set_what(s, what, len);
             watch_topics(k, s);
         }
 }
@@ -275,7 +178,6 @@ static void take_letters(struct keeper *k) {
     }
 }
 
-/* A peer that does not read has no room left for a few bytes: it is let go. */
 static void tell(struct keeper *k) {
     if (k->catalog_changed)
         k->board->catalog++; /* first: whoever is told and asks must get the new lists */
@@ -287,10 +189,10 @@ static void tell(struct keeper *k) {
 
         next = s->next;
         for (size_t i = 0; good && !s->silent && i < k->fired_count; i++)
-            if (find(s, k->fired[i], &e))
-                good = fcgi_conn_send_now(s->fd, s->id, e.text, e.text_len, false);
+            if (stream_find(s, k->fired[i], &e))
+                good = stream_send_now(k, s, e.text, e.text_len);
         if (!good)
-            drop(k, s);
+            stream_drop(k, s);
     }
     while (k->fired_count)
         free(k->fired[--k->fired_count]);
@@ -300,21 +202,26 @@ static void keep_alive(struct keeper *k, int64_t now_s) {
     for (struct stream *s = k->head.next, *next; s != &k->head; s = next) {
         next = s->next;
         if (s->until_s <= now_s)
-            end_stream(k, s);
-        else if (!fcgi_conn_send_now(s->fd, s->id, comment, sizeof comment - 1, false))
-            drop(k, s);
+            stream_end(k, s);
+        else if (s->out ? s->slow : !stream_send_now(k, s, comment, sizeof comment - 1))
+            stream_drop(k, s);
+        else
+            s->slow = s->out != NULL;
     }
 }
 
 static void end_all(struct keeper *k) {
     take_letters(k);
     while (k->head.next != &k->head)
-        end_stream(k, k->head.next);
+        stream_end(k, k->head.next);
 }
 
 static int timeout(const struct keeper *k) {
-    int64_t due = k->tell_ms && k->tell_ms < k->alive_ms ? k->tell_ms : k->alive_ms;
-    int64_t left = due - clock_monotonic_ms();
+    int64_t due = k->tell_ms && k->tell_ms < k->alive_ms ? k->tell_ms : k->alive_ms, left;
+
+    if (k->asking && k->news.fd < 0 && k->news.again_ms < due)
+        due = k->news.again_ms;
+    left = due - clock_monotonic_ms();
 
     return left < 0 ? 0 : (int)left;
 }
@@ -322,6 +229,7 @@ static int timeout(const struct keeper *k) {
 static void serve(struct keeper *k) {
     struct epoll_event events[64];
     int n = epoll_wait(k->epoll, events, 64, timeout(k));
+    bool news = false;
 
     for (int i = 0; i < n; i++) {
         void *mark = events[i].data.ptr;
@@ -330,9 +238,16 @@ static void serve(struct keeper *k) {
             take_events(k);
         else if (mark == &signal_mark)
             k->stopping = true;
-        else if (mark != &inbox_mark)
-            drop(k, mark); /* the client went away */
+        else if (mark == &keeper_news_mark)
+            news = true;
+        else if (mark != &inbox_mark && (events[i].events != EPOLLOUT || !stream_send_out(k, mark)))
+            stream_drop(k, mark); /* the client went away */
     }
+    /* From here on streams may go that are in `events`. */
+    if (news && k->news.fd >= 0)
+        (void)news_take(&k->news, keeper_pass_on, k);
+    if (k->asking && k->news.fd < 0 && clock_monotonic_ms() >= k->news.again_ms)
+        keeper_ask_for_all(k);
     take_letters(k); /* last: a new stream may get the memory of one that is in `events` */
     if (k->tell_ms && clock_monotonic_ms() >= k->tell_ms)
         tell(k);
@@ -367,13 +282,14 @@ _Noreturn void keeper_main(const struct config *config, struct scoreboard *board
     }
     k->board = board;
     k->inbox = inbox;
+    news_init(&k->news, config);
     k->head.next = k->head.prev = &k->head;
     k->epoll = epoll_create1(EPOLL_CLOEXEC);
     k->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     k->signals = open_signals();
-    add(k, k->inbox, &inbox_mark, EPOLLIN);
-    add(k, k->inotify, &inotify_mark, EPOLLIN);
-    add(k, k->signals, &signal_mark, EPOLLIN);
+    keeper_add(k, k->inbox, &inbox_mark, EPOLLIN);
+    keeper_add(k, k->inotify, &inotify_mark, EPOLLIN);
+    keeper_add(k, k->signals, &signal_mark, EPOLLIN);
     for (int i = 0; i < CATALOG_DIRS; i++) {
         char *real = *dirs[i] ? realpath(dirs[i], NULL) : NULL;
 

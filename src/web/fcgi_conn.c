@@ -325,6 +325,21 @@ bool fcgi_conn_send_now(int fd, unsigned id, const char *text, size_t len, bool 
     return n == (ssize_t)all;
 }
 
+size_t fcgi_conn_frame(unsigned id, const char *text, size_t len, char *out) {
+    char *p = out;
+
+    while (len) {
+        size_t n = len < FCGI_SEND_NOW_MAX ? len : FCGI_SEND_NOW_MAX;
+
+        put_header((unsigned char *)p, TYPE_STDOUT, id, n);
+        memcpy(p + HEADER_LEN, text, n);
+        p += HEADER_LEN + n;
+        text += n;
+        len -= n;
+    }
+    return (size_t)(p - out);
+}
+
 /* Reads and drops what is there. 1: the peer may send more; 0: it has closed. */
 static int discard(struct fcgi_conn *c) {
     for (;;) {

@@ -49,6 +49,11 @@ enum rc fcgi_conn_send(struct fcgi_conn *c, const unsigned char *p, size_t len) 
 #define FCGI_SEND_NOW_MAX 65528
 bool fcgi_conn_send_now(int fd, unsigned id, const char *text, size_t len, bool end);
 
+/* The records that send_now would send for a text of any length, for one who sends them bit by bit:
+ * written to `out`, which has room for FCGI_FRAMED_MAX(len). Returns how many bytes they are. */
+#define FCGI_FRAMED_MAX(len) ((len) + ((len) / FCGI_SEND_NOW_MAX + 1) * 8)
+size_t fcgi_conn_frame(unsigned id, const char *text, size_t len, char *out);
+
 /* Closes it. Closing a socket with unread bytes in it resets the connection, and the peer may lose
  * the reply: if the peer may still be sending, `drain` reads on until it has seen our end, for at
  * most a second. */

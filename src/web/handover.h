@@ -10,7 +10,9 @@
 #define HANDOVER_BYTES_MAX 32768 /* of one stream */
 
 /* Topics: the absolute path of a file or, with a slash at its end, of a directory, which changed;
- * and these. */
+ * HANDOVER_ASK and a name, of which news have to be asked for: the text is what stands before them
+ * in what is sent; and these. */
+#define HANDOVER_ASK '?'
 #define HANDOVER_END ""  /* the stream is ended from our side: the last thing to send */
 /* Not sent: the name that a stream goes by, if it may be changed. Of several with the same one the
  * newest is told what happens. */

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { assertRpcError, META, modern } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
+import { hasEnded } from '../parts/tasks.mjs';
 import { until } from '../parts/util.mjs';
 
 const TASKS = { ...META, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {}, extensions: { 'io.modelcontextprotocol/tasks': {} } } };
@@ -107,7 +108,7 @@ test('a task holds no worker, and cancelling it ends its program', async () => {
   const ack = (await tasks('cancel', id)).body.result;
   assert.equal(ack.resultType, 'complete');
   assert.ok(!('taskId' in ack));
-  await until('the end of the program', () => !fs.existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8')));
+  await hasEnded(pid);
   assert.equal((await reaches(id, 'cancelled')).status, 'cancelled');
   assert.equal((await tasks('cancel', id)).status, 200, 'again');
 });
@@ -147,6 +148,14 @@ test('of partial answers that come at once none is lost, and the program goes on
     await until('the lines of both runs', () => runs().length >= 2);
     assert.equal(runs().length, 2, runs().join('\n'));
   }
+});
+
+test('nor of a record that is as long as can be', async () => {
+  const id = (await modern(site, token, 'tools/call', { name: 'answers', arguments: { x: 'x'.repeat(250000) } }, { meta: TASKS })).body.result.taskId;
+  await reaches(id, 'input_required');
+  const sent = await Promise.all([...KEYS, ...KEYS, ...KEYS].map((key) => tasks('update', id, { more: { inputResponses: { [key]: yes } } })));
+  assert.deepEqual([...new Set(sent.map((each) => each.status))], [200]);
+  assert.match((await reaches(id, 'failed')).error.message, /more than 65536 bytes/);       // it gives all of it back
 });
 
 test('a key that the program asks for again is shown under another name, and answered under its own', async () => {

@@ -45,7 +45,13 @@ esac`, { output: 'json' });
   };
 }
 
-export const isRunning = (pid) => fs.existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+export function isRunning(pid) {
+  try {
+    return !/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 export const hasEnded = (pid) => until(`the end of process ${pid}`, () => !isRunning(pid));
 
 // What a client of that site does; each function gives the whole answer, but `start` and `reaches`.

@@ -40,6 +40,11 @@ enum rc app_new(const struct config *config, struct app **out, struct err *e) {
     return OK;
 }
 
+void app_watch(const struct config *config, int fd) {
+    (void)config;
+    (void)fd;
+}
+
 void app_free(struct app *app) {
     free(app->big);
     free(app);

@@ -8,8 +8,6 @@
 #define MANY 2200 /* each is read into a buffer of MANIFEST_BYTES_MAX */
 
 static void many_resources_are_loaded(void **state) {
-    struct site site;
-    struct post p;
     char name[32], text[128];
 
     (void)state;
@@ -36,8 +34,6 @@ static void many_resources_are_loaded(void **state) {
 
 /* A variable becomes a string in JSON, which has no bytes but UTF-8. */
 static void a_uri_that_is_not_utf8_when_decoded_is_not_found(void **state) {
-    struct site site;
-    struct post p;
 
     (void)state;
     site_init(&site);

@@ -1,0 +1,67 @@
+/* The keeper's own: its streams, and the news that it asks for. */
+#ifndef POOL_KEEPER_H
+#define POOL_KEEPER_H
+
+#include "pool/news.h"
+#include "pool/pool.h"
+#include "web/handover.h"
+
+#define FIRED_MAX 256 /* topics at once; more are too many to tell apart */
+#define WATCHES_MAX 1024
+#define CATALOG_DIRS 3
+
+struct stream {
+    struct stream *next, *prev;
+    int fd;
+    unsigned id;
+    int64_t until_s;
+    size_t len;
+    char *what;                /* handover entries */
+    struct handover_entry key; /* among them; without a topic: it has none */
+    bool silent;               /* another one of the same key is told instead */
+    char *out;                 /* what the peer has not taken yet; NULL: nothing */
+    size_t out_len, out_at;
+    bool slow; /* it took nothing of it since the last comment was due */
+};
+
+struct keeper {
+    struct scoreboard *board;
+    int inbox, epoll, inotify, signals;
+    struct stream head; /* of a ring */
+    size_t count;
+    char *dirs[WATCHES_MAX]; /* by watch descriptor; those of manifests first */
+    int catalog[CATALOG_DIRS];
+    char *fired[FIRED_MAX]; /* topics to be told */
+    size_t fired_count;
+    struct news news;
+    bool catalog_changed, stopping, asking; /* asking: some stream waits for news */
+    int64_t tell_ms, alive_ms;              /* 0: nothing to tell */
+};
+
+/* Something happens at fd: epoll gives `mark`. */
+void keeper_add(struct keeper *k, int fd, void *mark, uint32_t events);
+
+/* streams.c */
+/* Keeps a connection that waits for what `what` says. */
+struct stream *stream_keep(struct keeper *k, int fd, const char *what, size_t len);
+void stream_set_what(struct stream *s, const char *what, size_t len);
+bool stream_same_key(const struct stream *a, const struct stream *b);
+bool stream_find(const struct stream *s, const char *topic, struct handover_entry *e);
+void stream_drop(struct keeper *k, struct stream *s);
+void stream_end(struct keeper *k, struct stream *s); /* in good order, and drops it */
+/* At once and whole, behind what waits. A peer that does not read has no room left for a few
+ * bytes. false: let it go. */
+bool stream_send_now(struct keeper *k, struct stream *s, const char *text, size_t len);
+/* More than the peer may take at once: the rest when it takes more. false: let it go. */
+bool stream_send(struct keeper *k, struct stream *s, const char *text, size_t len);
+bool stream_send_out(struct keeper *k, struct stream *s); /* it takes more */
+
+/* keeper_news.c */
+extern int keeper_news_mark; /* of the events of k->news */
+/* Asks for what a new stream waits for, and no more for what only this one waited for. */
+void keeper_ask(struct keeper *k, const struct stream *s);
+void keeper_stop_asking(struct keeper *k, const struct stream *s);
+void keeper_ask_for_all(struct keeper *k); /* of a process that is there again */
+news_fn keeper_pass_on;                    /* for news_take; its argument is the keeper */
+
+#endif
