@@ -79,7 +79,7 @@ export function settingsFrom(context: (key: string) => unknown): Settings {
   need(Number.isInteger(hosts) && hosts >= 0 && hosts <= HOSTS_MAX, `hosts must be a number from 0 to ${HOSTS_MAX}`);
   need(!domain || NAME.test(domain), 'domain must be a host name, such as mcp.example.com');
   need(!authDomain || NAME.test(authDomain), 'authDomain must be a host name, such as login.example.com');
-  need(['0', '1'].includes(get('tasks') ?? '0'), 'tasks must be 1 or 0');
+  need(['yes', 'no'].includes(get('tasks') ?? 'no'), 'tasks must be yes or no');
   need(['yes', 'no'].includes(localhostCallbacks), 'localhostCallbacks must be yes or no');
   need(!zoneId === !zoneName, 'zoneId and zoneName belong together');
   need(!zoneName || !domain || domain === zoneName || domain.endsWith(`.${zoneName}`),
@@ -113,7 +113,7 @@ export function settingsFrom(context: (key: string) => unknown): Settings {
     zone: zoneId && zoneName ? { id: zoneId, name: zoneName } : undefined,
     authDomain,
     authCertificateArn: get('authCertificateArn'),
-    tasks: get('tasks') === '1',
+    tasks: get('tasks') === 'yes',
     alarmEmail: get('alarmEmail'),
     localhostCallbacks: localhostCallbacks === 'yes',
     allowedOrigins: get('allowedOrigins') ?? stages[stage].allowedOrigins,

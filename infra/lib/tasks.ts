@@ -1,4 +1,4 @@
-// -c tasks=1: the table of calls that run long (TASK_TABLE_NAME), and who may do what with it.
+// -c tasks=yes: the table of calls that run long (TASK_TABLE_NAME), and who may do what with it.
 import { CfnOutput, type Stack } from 'aws-cdk-lib';
 import * as cw from 'aws-cdk-lib/aws-cloudwatch';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';

@@ -73,7 +73,7 @@ for (const kind of KINDS)
 test('docs/monitoring.md says of every alarm what it means, and of no other', () => {
   const text = readFileSync(new URL('../../docs/monitoring.md', import.meta.url), 'utf8');
   const said = new Set([...text.matchAll(/`(mcp-authd-[A-Z]\w+)`/g)].map((m) => m[1]));
-  const all = synthesize({ ...CONTEXTS['prod with hosts'], tasks: '1' }).template;
+  const all = synthesize({ ...CONTEXTS['prod with hosts'], tasks: 'yes' }).template;
   const made = new Set(Object.values(all.findResources('AWS::CloudWatch::Alarm'))
     .map((a) => a.Properties.AlarmName as string));
   assert.deepEqual([...said].sort(), [...made].sort());

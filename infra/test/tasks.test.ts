@@ -1,4 +1,4 @@
-// -c tasks=1: the table of tasks, and its one user.
+// -c tasks=yes: the table of tasks, and its one user.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CONTEXTS, KINDS, of, synthesize } from './synth.ts';
@@ -7,7 +7,7 @@ const TABLE = 'AWS::DynamoDB::Table';
 
 for (const kind of KINDS) {
   const prod = kind.startsWith('prod');
-  const { template, report } = synthesize({ ...CONTEXTS[kind], tasks: '1' });
+  const { template, report } = synthesize({ ...CONTEXTS[kind], tasks: 'yes' });
   const [id, table] = Object.entries(template.findResources(TABLE)).find(([, t]) => t.Properties.TableName === 'mcp-auth-tasks') ?? assert.fail();
 
   describe(`tasks (${kind})`, () => {
@@ -68,5 +68,5 @@ for (const kind of KINDS) {
 
 test('off unless it is asked for', () => {
   for (const kind of KINDS) of(kind).resourceCountIs(TABLE, 1);
-  assert.throws(() => synthesize({ tasks: 'yes' }), /tasks must be 1 or 0/);
+  assert.throws(() => synthesize({ tasks: '1' }), /tasks must be yes or no/);
 });

@@ -9,8 +9,9 @@
 #include "mcp/session.h"
 
 #define ID_BYTES 18
-#define CHANGE_BYTES_MAX (64UL << 20) /* of one try to change a task, and of the run that follows  \
-                                       */
+#define CHANGE_BYTES_MAX                                                                           \
+    (64UL << 20) /* of one try to change a task, and of the run that follows                       \
+                  */
 
 static bool client_has_tasks(const struct mcp_call *c) {
     return json_is_object(json_get(json_get(c->capabilities, "extensions"), TASKS_EXTENSION));

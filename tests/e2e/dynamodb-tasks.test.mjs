@@ -20,7 +20,7 @@ const ACTIONS = ['PutItem', 'GetItem', 'UpdateItem'];
 const ITEM_MAX = 400 * 1024;
 const KEYS = Array.from({ length: 8 }, (_, i) => `key-${i}`);
 // What the stack's policy lets the service of the calls do, and no more.
-const policies = sessionPolicies(await synthesize({ tasks: '1' }));
+const policies = sessionPolicies(await synthesize({ tasks: 'yes' }));
 const KEY = { accessKeyId: 'AKIATASKS00000000001', secretAccessKey: 'tasks/secret+key' };
 const allows = (...call) => isAllowed(policies, 'mcp', ...call);
 KEY.allows = allows;
