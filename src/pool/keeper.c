@@ -36,11 +36,12 @@ struct letter {
 struct stream {
     struct stream *next, *prev;
     int fd;
-    unsigned id;
+    unsigned id_of_request;
     int64_t until_s;
     size_t len;
     char *what;                /* handover entries */
     struct handover_entry key; /* among them; without a topic: it has none */
+    struct handover_entry id;  /* the same; how the ids of its events begin */
     bool silent;               /* another one of the same key is told instead */
 };
 
@@ -116,13 +117,31 @@ static void set_what(struct stream *s, const char *what, size_t len) {
     s->len = len;
     if (!find(s, HANDOVER_KEY, &s->key))
         s->key.topic = NULL;
+    if (!find(s, HANDOVER_ID, &s->id))
+        s->id.topic = NULL;
+}
+
+/* Real time, with the number of the event. */
+static bool send_id(const struct stream *s, size_t i) {
+    struct timespec now;
+    char line[128];
+    int len;
+
+    if (!s->id.topic)
+        return true;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    len = snprintf(
+        line, sizeof line, "id: %.*s%llx.%zu\n", (int)s->id.text_len, s->id.text,
+        (unsigned long long)now.tv_sec * 1000 + (unsigned long long)now.tv_nsec / 1000000, i);
+    return len < (int)sizeof line &&
+           fcgi_conn_send_now(s->fd, s->id_of_request, line, (size_t)len, false);
 }
 
 static void end_stream(struct keeper *k, struct stream *s) {
     struct handover_entry e = {0};
 
     (void)find(s, HANDOVER_END, &e);
-    (void)fcgi_conn_send_now(s->fd, s->id, e.text, e.text_len, true);
+    (void)fcgi_conn_send_now(s->fd, s->id_of_request, e.text, e.text_len, true);
     drop(k, s);
 }
 
@@ -209,8 +228,11 @@ static void take_stream(struct keeper *k, int fd, const struct letter *l, const 
         return;
     }
     s = xcalloc(1, sizeof *s);
-    *s = (struct stream){
-        .next = &k->head, .prev = k->head.prev, .fd = fd, .id = l->id, .until_s = l->until_s};
+    *s = (struct stream){.next = &k->head,
+                         .prev = k->head.prev,
+                         .fd = fd,
+                         .id_of_request = l->id,
+                         .until_s = l->until_s};
     set_what(s, what, len);
     k->head.prev->next = s;
     k->head.prev = s;
@@ -288,7 +310,8 @@ static void tell(struct keeper *k) {
         next = s->next;
         for (size_t i = 0; good && !s->silent && i < k->fired_count; i++)
             if (find(s, k->fired[i], &e))
-                good = fcgi_conn_send_now(s->fd, s->id, e.text, e.text_len, false);
+                good = send_id(s, i) &&
+                       fcgi_conn_send_now(s->fd, s->id_of_request, e.text, e.text_len, false);
         if (!good)
             drop(k, s);
     }
@@ -301,7 +324,7 @@ static void keep_alive(struct keeper *k, int64_t now_s) {
         next = s->next;
         if (s->until_s <= now_s)
             end_stream(k, s);
-        else if (!fcgi_conn_send_now(s->fd, s->id, comment, sizeof comment - 1, false))
+        else if (!fcgi_conn_send_now(s->fd, s->id_of_request, comment, sizeof comment - 1, false))
             drop(k, s);
     }
 }
