@@ -9,6 +9,7 @@
 #include "base/url.h"
 #include "mcp/guard.h"
 #include "mcp/headers.h"
+#include "mcp/missed.h"
 #include "mcp/resources.h"
 #include "mcp/resume.h"
 #include "mcp/session.h"
@@ -179,6 +180,13 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
 
 /* ---- before 2026-07-28 ---- */
 
+/* Older clients do not know events without data. */
+static bool has_ids(const struct mcp_call *c) {
+    const char *version = mcp_header(c->rq, "mcp-protocol-version");
+
+    return c->session && version && !strcmp(version, MCP_VERSION_HANDSHAKE);
+}
+
 /* What the stream of a session waits for. */
 static struct buf *session_handover(struct mcp_call *c) {
     const struct json *uris = c->session ? json_get(c->session->note, "uris") : NULL;
@@ -190,12 +198,17 @@ static struct buf *session_handover(struct mcp_call *c) {
         (void)add_resource(c, b, json_str(json_at(uris, i)));
     if (c->session)
         handover_add(b, HANDOVER_KEY, c->session->key, strlen(c->session->key));
+    if (has_ids(c))
+        handover_add(b, HANDOVER_ID, MISSED_ID, sizeof MISSED_ID - 1);
     return b;
 }
 
 enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
     struct mcp_call c = {.cx = cx, .rq = rq, .rp = rp, .arena = rq->arena, .era = ERA_HANDSHAKE};
     enum rc rc = mcp_guard(cx, rq, rp, &c.claims, e);
+    const char *last;
+    int64_t since_ms;
+    struct buf *b;
 
     if (!rc && (mcp_era_of_header(rq) == ERA_MODERN || strcmp(rq->method, "GET") != 0)) {
         reply_header(rp, "Allow", "POST");
@@ -207,11 +220,18 @@ enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, 
         return rc;
     if (!mcp_stream_possible(&c))
         return err_set(e, ERR_NOT_ACCEPTABLE, "Accept must allow text/event-stream");
-    if (c.session && mcp_header(rq, "last-event-id"))
-        return resume_replay(&c, mcp_header(rq, "last-event-id"), e);
+    last = c.session ? mcp_header(rq, "last-event-id") : NULL;
+    if (last && !missed_read_id(last, &since_ms))
+        return resume_replay(&c, last, e);
+    b = session_handover(&c);
     mcp_stream_begin(&c);
-    mcp_stream_comment(&c);
-    rp->handover = session_handover(&c);
+    if (has_ids(&c))
+        missed_prime(&c);
+    else
+        mcp_stream_comment(&c);
+    if (last)
+        missed_send(&c, b, since_ms);
+    rp->handover = b;
     rp->handover_until_s = c.claims->exp;
     return OK;
 }

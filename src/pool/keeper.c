@@ -190,7 +190,7 @@ static void tell(struct keeper *k) {
         next = s->next;
         for (size_t i = 0; good && !s->silent && i < k->fired_count; i++)
             if (stream_find(s, k->fired[i], &e))
-                good = stream_send_now(k, s, e.text, e.text_len);
+                good = stream_tell(k, s, i, e.text, e.text_len);
         if (!good)
             stream_drop(k, s);
     }

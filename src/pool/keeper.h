@@ -16,10 +16,11 @@ struct stream {
     unsigned id;
     int64_t until_s;
     size_t len;
-    char *what;                /* handover entries */
-    struct handover_entry key; /* among them; without a topic: it has none */
-    bool silent;               /* another one of the same key is told instead */
-    char *out;                 /* what the peer has not taken yet; NULL: nothing */
+    char *what;                     /* handover entries */
+    struct handover_entry key;      /* among them; without a topic: it has none */
+    struct handover_entry event_id; /* the same; how the ids of its events begin */
+    bool silent;                    /* another one of the same key is told instead */
+    char *out;                      /* what the peer has not taken yet; NULL: nothing */
     size_t out_len, out_at;
     bool slow; /* it took nothing of it since the last comment was due */
 };
@@ -52,6 +53,8 @@ void stream_end(struct keeper *k, struct stream *s); /* in good order, and drops
 /* At once and whole, behind what waits. A peer that does not read has no room left for a few
  * bytes. false: let it go. */
 bool stream_send_now(struct keeper *k, struct stream *s, const char *text, size_t len);
+/* The same for the i-th event of this moment, with its id. */
+bool stream_tell(struct keeper *k, struct stream *s, size_t i, const char *text, size_t len);
 /* More than the peer may take at once: the rest when it takes more. false: let it go. */
 bool stream_send(struct keeper *k, struct stream *s, const char *text, size_t len);
 bool stream_send_out(struct keeper *k, struct stream *s); /* it takes more */

@@ -1,15 +1,18 @@
 /* The streams that the keeper holds: what they wait for, and what is sent to them. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "pool/keeper.h"
 #include "web/fcgi_conn.h"
 
+#define EVENT_ID_LINE_MAX 128
 #define OUT_MAX (2 * NEWS_BYTES_MAX) /* bytes that wait for one peer */
 
 void keeper_add(struct keeper *k, int fd, void *mark, uint32_t events) {
@@ -57,6 +60,8 @@ void stream_set_what(struct stream *s, const char *what, size_t len) {
     s->len = len;
     if (!stream_find(s, HANDOVER_KEY, &s->key))
         s->key.topic = NULL;
+    if (!stream_find(s, HANDOVER_ID, &s->event_id))
+        s->event_id.topic = NULL;
 }
 
 struct stream *stream_keep(struct keeper *k, int fd, const char *what, size_t len) {
@@ -151,4 +156,20 @@ bool stream_send(struct keeper *k, struct stream *s, const char *text, size_t le
 bool stream_send_now(struct keeper *k, struct stream *s, const char *text, size_t len) {
     return s->out ? stream_send(k, s, text, len)
                   : fcgi_conn_send_now(s->fd, s->id, text, len, false);
+}
+
+/* The id is real time, with the number of the event. */
+bool stream_tell(struct keeper *k, struct stream *s, size_t i, const char *text, size_t len) {
+    struct timespec now;
+    char line[EVENT_ID_LINE_MAX];
+    int n;
+
+    if (!s->event_id.topic)
+        return stream_send_now(k, s, text, len);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    n = snprintf(
+        line, sizeof line, "id: %.*s%llx.%zu\n", (int)s->event_id.text_len, s->event_id.text,
+        (unsigned long long)now.tv_sec * 1000 + (unsigned long long)now.tv_nsec / 1000000, i);
+    return n < (int)sizeof line && stream_send_now(k, s, line, (size_t)n) &&
+           stream_send_now(k, s, text, len);
 }

@@ -17,6 +17,7 @@
 /* Not sent: the name that a stream goes by, if it may be changed. Of several with the same one the
  * newest is told what happens. */
 #define HANDOVER_KEY "="
+#define HANDOVER_ID "#" /* what an id of an event begins with; what is sent then has one */
 
 struct handover_entry {
     const char *topic, *text;

@@ -37,13 +37,15 @@ after(async () => {
 async function open(init) {
   const gone = new AbortController();
   const response = await fetch(site.mcpUrl, { signal: gone.signal, ...init });
-  const stream = { status: response.status, headers: response.headers, messages: [], ended: false, close: () => gone.abort() };
+  const stream = { status: response.status, headers: response.headers, messages: [], ids: [], ended: false, close: () => gone.abort() };
   stream.done = (async () => {
     let text = '';
     try {
       for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
         text += part;
-        stream.messages = text.split('\n\n').filter((event) => event.startsWith('data: {')).map((event) => JSON.parse(event.slice(6)));
+        const events = text.split('\n\n').slice(0, -1).map((event) => ({ id: /^id: (.+)$/m.exec(event)?.[1], data: /^data: (\{.*)$/m.exec(event)?.[1] }));
+        stream.ids = events.map(({ id }) => id).filter(Boolean);
+        stream.messages = events.filter(({ data }) => data).map(({ data }) => JSON.parse(data));
       }
     } catch { /* closed by us */ }
     stream.ended = true;
@@ -157,6 +159,46 @@ test('before 2026-07-28: GET, and subscriptions that change while it is open', a
   assert.equal((await get({ 'mcp-session-id': 'unknown' })).status, 404);
   assert.equal((await get({ 'mcp-protocol-version': MODERN })).status, 405);
   assert.equal((await get({ authorization: '' })).status, 401);
+});
+
+test('2025-11-25: a GET stream can be taken up again, and tells what was missed', async () => {
+  const started = await post(site, token, { jsonrpc: '2.0', id: 0, method: 'initialize',
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } } });
+  const session = { 'mcp-session-id': started.headers.get('mcp-session-id'), 'mcp-protocol-version': '2025-11-25' };
+  const get = (headers) => open({ headers: { accept: 'text/event-stream', authorization: `Bearer ${token}`, ...session, ...headers } });
+  const first = await get();
+  await until('an id before there is anything to tell', () => first.ids.length === 1);
+  write('tools.d/missed.json', manifest('missed'));
+  await arrives(first, 'notifications/tools/list_changed');
+  await post(site, token, { jsonrpc: '2.0', id: 1, method: 'resources/subscribe', params: { uri: 'doc://note' } }, session);
+  write('resources.d/note.txt', 'seven');
+  await arrives(first, 'notifications/resources/updated');
+  assert.equal(first.ids.length, 3);
+  assert.equal(new Set(first.ids).size, 3, 'an id of its own for each event');
+  first.close();
+
+  // As if the last event had come an hour ago, or would come in an hour.
+  const [, ms] = first.ids[2].split('.');
+  const at = (change) => `get.${(Number.parseInt(ms, 16) + change).toString(16)}.0`;
+  const again = await get({ 'last-event-id': at(-3600000) });
+  await arrives(again, 'notifications/tools/list_changed');
+  await arrives(again, 'notifications/resources/updated');
+  assert.ok(!first.ids.includes(again.ids[0]));
+  const nothing = await get({ 'last-event-id': at(3600000) });
+  await until('its first id', () => nothing.ids.length === 1);
+  write('prompts.d/none.json', '{}');
+  await arrives(nothing, 'notifications/prompts/list_changed');
+  assert.deepEqual(nothing.messages.map(({ method }) => method), ['notifications/prompts/list_changed']);
+  const last = await get({ 'last-event-id': nothing.ids.at(-1) });
+  await until('its first id', () => last.ids.length > 0);
+  for (const wrong of ['get.', 'get.x.0', 'get.-1.0', 'get.1', 'get.1111111111111.0']) {
+    assert.equal((await get({ 'last-event-id': wrong })).status, 400, wrong);
+  }
+  const older = await get({ 'mcp-protocol-version': '2025-06-18' });
+  write('tools.d/missed-too.json', manifest('missed-too'));
+  await arrives(older, 'notifications/tools/list_changed');
+  assert.deepEqual(older.ids, []);
+  for (const each of [again, nothing, last, older]) each.close();
 });
 
 test('a session hears of a change once, on the newest of its streams', async () => {
