@@ -122,4 +122,10 @@ function makeDashboard(stack: Stack, table: Table, alarms: Alarms): void {
     graph('DynamoDB UserErrors', [dynamodb('UserErrors', {})]),
     graph('Workers', [own('Workers', 'Maximum', { State: 'busy' }), own('Workers', 'Maximum', { State: 'idle' }),
       own('WorkersMax', 'Maximum')]));
+  const each = (name: string, dimension: string, values: string[], more: Record<string, string> = {}): cw.IMetric[] =>
+    values.map((value) => own(name, 'Sum', { [dimension]: value, ...more }).with({ label: value }));
+  dashboard.addWidgets(graph('Denials', each('Denials', 'Reason', ['invalid_grant', 'invalid_token', 'rate_limited'])),
+    graph('Timeouts upstream',
+      each('UpstreamCalls', 'Upstream', ['token', 'keys', 'document', 'dynamodb'], { Outcome: 'timeout' })),
+    graph('Token cache', each('TokenCache', 'Result', ['hit', 'miss'])));
 }
