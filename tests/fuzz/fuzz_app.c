@@ -279,6 +279,19 @@ static void check_message(const struct json *v) {
              json_is_number(json_get(json_get(v, "error"), "code")));
 }
 
+/* An answer has the id of what it answers (JSON-RPC 2.0 §5), or none. */
+static void check_id(struct arena *a, const struct request *rq, const struct json *answer) {
+    const struct json *id = json_get(answer, "id");
+    struct json *sent;
+    struct err e;
+
+    if (json_has(answer, "method") || !id)
+        return;
+    MUST(!json_parse(a, rq->body, rq->body_len, &sent, &e));
+    if (json_is_object(sent))
+        MUST(!strcmp(json_text(a, id, NULL), json_text(a, json_get(sent, "id"), NULL)));
+}
+
 static void check_rpc(const struct json *v) {
     if (!json_is_array(v))
         check_message(v);
@@ -334,7 +347,9 @@ static void check_body(struct arena *a, const struct request *rq, const struct r
     v = must_be_json(a, rp->body, rp->body_len);
     if (!strcmp(rq->path, "/mcp") && !strcmp(rq->method, "POST") && rp->status == 200)
         check_rpc(v);
-    else if (rp->status >= 400 && strcmp(rq->path, "/mcp") != 0)
+    if (!strcmp(rq->path, "/mcp"))
+        check_id(a, rq, v);
+    else if (rp->status >= 400)
         MUST(json_get_str(v, "error"));
 }
 
