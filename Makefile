@@ -123,13 +123,13 @@ $(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/
 replay: $(FUZZERS:%=$(BUILD)/fuzz/replay_%)  ## give every fuzz seed to its parser
 	@for f in $(FUZZERS); do $(BUILD)/fuzz/replay_$$f tests/fuzz/corpus/$$f || exit 1; done
 
-fuzz:  ## fuzz every parser with libFuzzer, FUZZ_SECONDS each (60)
+fuzz:  ## fuzz every parser (FUZZERS: these) with libFuzzer, FUZZ_SECONDS each (60)
 	@scripts/deps fuzz
 	$(MAKE) CC=clang BUILD=build/fuzz SANITIZE=1 CFLAGS_FUZZ=-fsanitize=fuzzer-no-link build/fuzz/librooms.a
 	@for f in $(FUZZERS); do mkdir -p build/fuzz/corpus/$$f && \
 	  clang $(ALLCFLAGS) -Itests/unit -DFUZZ_LIBFUZZER -g -fsanitize=fuzzer,address,undefined -o build/fuzz/fuzz_$$f \
 	    tests/fuzz/fuzz_$$f.c build/fuzz/librooms.a $(LIBS) && \
-	  build/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
+	  build/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 -artifact_prefix=build/fuzz/ \
 	    build/fuzz/corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
 
 pool-test: $(BUILD)/pool/stub $(BUILD)/pool/pool_test  ## signals, crashes, reloads, sizing of the worker pool

@@ -11,9 +11,11 @@
 struct host_cache;
 
 /* token.c: the token endpoint. */
+#define COGNITO_REFRESH_TOKEN_MAX 5120 /* bytes; Cognito's have some 1,800 */
 struct cognito_tokens {
-    const char *access_token, *refresh_token; /* refresh_token NULL if none was sent */
-    const char *scope;                        /* what was granted */
+    const char *access_token,
+        *refresh_token; /* refresh_token NULL if none was sent that can be used */
+    const char *scope;  /* what was granted */
     int64_t expires_in_s;
 };
 /* grant_type=authorization_code with our own PKCE verifier.

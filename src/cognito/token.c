@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "base/url.h"
 
@@ -16,6 +17,8 @@
 #define FORM_BYTES_MAX (256 * 1024)
 #define REPLY_BYTES_MAX 65536
 #define ERROR_CODE_MAX 40
+#define EXPIRES_IN_MAX_S (366 * 86400)
+#define SCOPE_MAX 4096
 #define DEFAULT_EXPIRES_IN_S 3600 /* RFC 6749 §5.1 leaves expires_in out at will */
 
 /* ---- the request ---- */
@@ -130,6 +133,17 @@ static const char *granted_scope(struct arena *a, const struct json *body,
     return scope ? scope : "";
 }
 
+/* One that is too long to be sealed and sent back is as good as none: the login works without. */
+static const char *usable_refresh_token(const char *token) {
+    if (!token || !*token)
+        return NULL;
+    if (strlen(token) <= COGNITO_REFRESH_TOKEN_MAX)
+        return token;
+    log_warn("refresh_token_too_long", kvn("bytes", (int64_t)strlen(token)),
+             kvn("most", COGNITO_REFRESH_TOKEN_MAX));
+    return NULL;
+}
+
 static enum rc read_tokens(struct arena *a, const struct http_reply *reply,
                            struct cognito_tokens *out, struct err *e) {
     struct err ignored = {0};
@@ -146,11 +160,15 @@ static enum rc read_tokens(struct arena *a, const struct http_reply *reply,
         return not_the_protocol(e, "token_type is not Bearer");
     *out = (struct cognito_tokens){
         .access_token = access,
-        .refresh_token = refresh && *refresh ? refresh : NULL,
+        .refresh_token = usable_refresh_token(refresh),
         .scope = granted_scope(a, body, access),
     };
+    if (strlen(out->scope) > SCOPE_MAX)
+        return not_the_protocol(e, "scope is too long");
     if (!json_get_int(body, "expires_in", &out->expires_in_s) || out->expires_in_s <= 0)
         out->expires_in_s = DEFAULT_EXPIRES_IN_S;
+    if (out->expires_in_s > EXPIRES_IN_MAX_S)
+        out->expires_in_s = EXPIRES_IN_MAX_S;
     return OK;
 }
 

@@ -28,17 +28,24 @@ static const char *next_slot(struct arena *a, const char *p, const char *end, co
     return NULL;
 }
 
-static struct json *expand_string(struct arena *a, const struct json *v,
-                                  const struct json *values) {
+struct expansion {
+    struct arena *arena;
+    const struct json *values;
+    size_t left; /* bytes that all strings together may still have */
+};
+
+static struct json *expand(struct expansion *x, struct json *v);
+
+static struct json *expand_string(struct expansion *x, const struct json *v) {
     const char *name, *behind, *slot, *p, *end;
     struct buf b;
     size_t len;
 
     p = json_strn(v, &len);
     end = p + len;
-    buf_init(&b, a, TEMPLATE_BYTES_MAX);
-    while ((slot = next_slot(a, p, end, &name, &behind))) {
-        const char *value = json_strn(json_get(values, name), &len);
+    buf_init(&b, x->arena, x->left);
+    while ((slot = next_slot(x->arena, p, end, &name, &behind))) {
+        const char *value = json_strn(json_get(x->values, name), &len);
 
         buf_add(&b, p, (size_t)(slot - p));
         if (value)
@@ -46,43 +53,49 @@ static struct json *expand_string(struct arena *a, const struct json *v,
         p = behind;
     }
     buf_add(&b, p, (size_t)(end - p));
-    return b.overflow ? NULL : json_new_stringn(a, b.p, b.len);
+    x->left -= b.len;
+    return b.overflow ? NULL : json_new_stringn(x->arena, b.p, b.len);
 }
 
-static struct json *expand_object(struct arena *a, const struct json *v,
-                                  const struct json *values) {
-    struct json *out = json_new_object(a);
+static struct json *expand_object(struct expansion *x, const struct json *v) {
+    struct json *out = json_new_object(x->arena);
     struct json_member m;
 
     for (bool more = json_first(v, &m); more; more = json_next(&m)) {
-        struct json *x = template_expand(a, m.value, values);
+        struct json *part = expand(x, m.value);
 
-        if (!x && m.value)
+        if (!part && m.value)
             return NULL;
-        json_put(out, m.key, x);
+        json_put(out, m.key, part);
     }
     return out;
 }
 
-static struct json *expand_array(struct arena *a, const struct json *v, const struct json *values) {
-    struct json *out = json_new_array(a);
+static struct json *expand_array(struct expansion *x, const struct json *v) {
+    struct json *out = json_new_array(x->arena);
 
     for (size_t i = 0; i < json_len(v); i++) {
-        struct json *x = template_expand(a, json_at(v, i), values);
+        struct json *part = expand(x, json_at(v, i));
 
-        if (!x && json_at(v, i))
+        if (!part && json_at(v, i))
             return NULL;
-        json_add(out, x);
+        json_add(out, part);
     }
     return out;
+}
+
+static struct json *expand(struct expansion *x, struct json *v) {
+    if (json_is_string(v))
+        return expand_string(x, v);
+    if (json_is_object(v))
+        return expand_object(x, v);
+    return json_is_array(v) ? expand_array(x, v) : v;
 }
 
 struct json *template_expand(struct arena *a, struct json *v, const struct json *values) {
-    if (json_is_string(v))
-        return expand_string(a, v, values);
-    if (json_is_object(v))
-        return expand_object(a, v, values);
-    return json_is_array(v) ? expand_array(a, v, values) : v;
+    struct expansion x = {a, values, TEMPLATE_BYTES_MAX};
+
+    return expand(&x, v);
 }
 
 const char *template_unknown(struct arena *a, const struct json *v, const struct json *names) {

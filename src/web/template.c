@@ -13,6 +13,7 @@ struct walk {
     struct err *e;
     bool checking;
     bool failed;
+    bool in_list; /* in itself the list would be written a number of times that has no limit */
 };
 
 /* One {{…}}. */
@@ -115,8 +116,16 @@ static const char *walk_section(struct walk *w, const char *at, const struct tag
         return fail(w, at, "there is no value of the name", tag->name);
     if (depth == TEMPLATE_DEPTH_MAX)
         return fail(w, at, "too many sections in each other at", tag->name);
-    if (f.list && tag->kind == '#')
-        return walk_list(w, tag->end, tag, f.list, s, emit, depth);
+    if (f.list && tag->kind == '#') {
+        const char *end;
+
+        if (w->in_list)
+            return fail(w, at, "a list cannot stand in itself:", tag->name);
+        w->in_list = true;
+        end = walk_list(w, tag->end, tag, f.list, s, emit, depth);
+        w->in_list = false;
+        return end;
+    }
     full = f.list ? *f.list->items != NULL : (f.value && *f.value) || (f.text && *f.text);
     return walk(w, tag->end, tag->name, s, emit && full == (tag->kind == '#'), depth + 1);
 }

@@ -1,5 +1,8 @@
 /* What a client publishes or registers. By its first byte an input is a metadata document (d), a
  * registration (r), or (u) a registered redirect URI, a line, and the one that is asked for. */
+#include <arpa/inet.h>
+#include <curl/curl.h>
+
 #include "input.h"
 #include "oauth/clients.h"
 #include "site.h"
@@ -31,6 +34,34 @@ static void check_client(const struct config *c, struct arena *a, const struct c
     MUST(client->name && strlen(client->name) <= CLIENT_NAME_LEN_MAX && is_utf8_text(client->name));
 }
 
+static bool same_number(const char *a, const char *b) {
+    return a && *a ? b && strtol(a, NULL, 10) == strtol(b, NULL, 10) : !b;
+}
+
+/* What is asked for is what was judged: curl takes the address apart as we do. It writes IP
+ * addresses in its own way. */
+static void must_be_the_same_for_curl(const char *id, const struct url *u) {
+    CURLU *c = curl_url();
+    char *host = NULL, *port = NULL, *path = NULL, *user = NULL;
+    unsigned char address[16];
+
+    MUST(c);
+    if (!curl_url_set(c, CURLUPART_URL, id, 0)) {
+        MUST(!curl_url_get(c, CURLUPART_HOST, &host, 0));
+        MUST(!strcasecmp(host, u->host) || *u->host == '[' ||
+             inet_pton(AF_INET, host, address) == 1);
+        MUST(!curl_url_get(c, CURLUPART_PATH, &path, 0) && !strcmp(path, u->path));
+        (void)curl_url_get(c, CURLUPART_PORT, &port, 0);
+        MUST(same_number(u->port, port));
+        MUST(curl_url_get(c, CURLUPART_USER, &user, 0) == CURLUE_NO_USER);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_free(path);
+    curl_free(user);
+    curl_url_cleanup(c);
+}
+
 static void try_document(struct context *cx, struct arena *a, const uint8_t *data, size_t size) {
     struct client client;
     struct json *v;
@@ -43,6 +74,7 @@ static void try_document(struct context *cx, struct arena *a, const uint8_t *dat
     id = json_get_str(v, "client_id");
     if (id && !client_id_check(a, id, &u, &e)) {
         MUST(!strcmp(u.scheme, "https") && *u.path == '/' && u.path[1] && !u.userinfo);
+        must_be_the_same_for_curl(id, &u);
         MUST(!strstr(u.path, "/../") && !strstr(u.path, "/./") && strlen(id) <= CLIENT_ID_LEN_MAX);
     }
     if (client_document_read(cx->config, a, v, id ? id : "x", &client, &e)) {

@@ -129,6 +129,42 @@ static void try_lists(struct arena *a, const char *nets, const char *list, const
     MUST(!*client_id || strchr(client_id, ' ') || client_list_has(a, client_id, client_id));
 }
 
+static bool allows4(const struct guard *g, const uint8_t *ip) {
+    struct sockaddr_in sa = {.sin_family = AF_INET};
+
+    memcpy(&sa.sin_addr, ip, 4);
+    return guard_allows(g, (const struct sockaddr *)(const void *)&sa);
+}
+
+static bool allows6(const struct guard *g, const uint8_t *ip) {
+    struct sockaddr_in6 sa = {.sin6_family = AF_INET6};
+
+    memcpy(&sa.sin6_addr, ip, 16);
+    return guard_allows(g, (const struct sockaddr *)(const void *)&sa);
+}
+
+/* An address is judged by what it really is, in whatever form it comes. */
+static void try_address(const uint8_t ip[16]) {
+    uint8_t mapped[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    uint8_t nat64[16] = {0, 0x64, 0xff, 0x9b};
+    struct guard none;
+    struct err e;
+
+    MUST(!guard_init(&none, "", &e));
+    memcpy(mapped + 12, ip, 4);
+    memcpy(nat64 + 12, ip, 4);
+    MUST(allows6(&none, mapped) == allows4(&none, ip));
+    MUST(allows6(&none, nat64) == allows4(&none, ip));
+    if (ip[0] == 0 || ip[0] == 10 || ip[0] == 127 || ip[0] >= 224 ||
+        (ip[0] == 169 && ip[1] == 254) || (ip[0] == 192 && ip[1] == 168) ||
+        (ip[0] == 172 && ip[1] >> 4 == 1) || (ip[0] == 100 && ip[1] >> 6 == 1))
+        MUST(!allows4(&none, ip));
+    if (ip[0] >> 5 != 1 && memcmp(ip, mapped, 12) != 0 && memcmp(ip, nat64, 12) != 0)
+        MUST(!allows6(&none, ip)); /* RFC 4291 §2.4: loopback, link-local, unique local, … */
+    MUST(!guard_init(&none, "0.0.0.0/0 ::/0", &e));
+    MUST(allows4(&none, ip) && allows6(&none, ip));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena *a = arena_new(ARENA_BYTES);
     char kind = size ? (char)*data : 0;
@@ -148,6 +184,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             try_deny(a, path, text);
         } else if (kind == 'k') {
             try_keys(a, path);
+        } else if (kind == 'a' && size >= 16) {
+            try_address(data);
         } else if (kind == 'l') {
             nets = take_line_of(a, &data, &size);
             list = take_line_of(a, &data, &size);

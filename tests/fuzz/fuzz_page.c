@@ -11,33 +11,69 @@ static const char *text_of(const void *language, const char *name) {
     return language_text(language, name);
 }
 
-/* Every name that the texts of ours use. */
-static const struct template_value values[] = {
-    {"server_host", MARK},   {"server_uri", MARK},  {"client_host", MARK},
-    {"client_id", MARK},     {"client_name", MARK}, {"uri", MARK},
-    {"redirect_host", MARK}, {"request", MARK},     {"remember_days", ""},
-    {"empty", ""},           {NULL, NULL}};
-static const struct template_value item_1[] = {{"item", MARK}, {"scope", ""}, {NULL, NULL}};
-static const struct template_value item_2[] = {{"item", ""}, {"scope", MARK}, {NULL, NULL}};
-static const struct template_value *const items[] = {item_1, item_2, NULL};
-static const struct template_list list = {"scopes", items};
+#define NAMES 8
 
-/* What was checked puts no value in as it is, and comes to its end. */
+/* Every name that the texts of ours use, with one value for all. */
+struct page_values {
+    struct template_value values[NAMES + 3], item_1[3], item_2[3];
+    const struct template_value *items[3];
+    struct template_list list;
+};
+
+static void set_values(struct page_values *p, const char *value) {
+    static const char *const names[NAMES] = {"server_host",   "server_uri",  "client_host",
+                                             "client_id",     "client_name", "uri",
+                                             "redirect_host", "request"};
+    size_t i;
+
+    for (i = 0; i < NAMES; i++)
+        p->values[i] = (struct template_value){names[i], value};
+    p->values[i++] = (struct template_value){"remember_days", ""};
+    p->values[i++] = (struct template_value){"empty", ""};
+    p->values[i] = (struct template_value){NULL, NULL};
+    p->item_1[0] = (struct template_value){"item", value};
+    p->item_1[1] = (struct template_value){"scope", ""};
+    p->item_1[2] = (struct template_value){NULL, NULL};
+    p->item_2[0] = (struct template_value){"item", ""};
+    p->item_2[1] = (struct template_value){"scope", value};
+    p->item_2[2] = (struct template_value){NULL, NULL};
+    p->items[0] = p->item_1;
+    p->items[1] = p->item_2;
+    p->items[2] = NULL;
+    p->list = (struct template_list){"scopes", p->items};
+}
+
+static size_t count_of(const char *s, char c) {
+    size_t n = 0;
+
+    for (; *s; s++)
+        n += *s == c;
+    return n;
+}
+
+/* What was checked comes to its end, and has as much markup whatever the values are. */
 static void try_template(struct arena *a, const char *source, const struct language *language) {
-    const struct template_scope scope = {
-        .values = values, .list = &list, .text = text_of, .language = language};
+    struct page_values wild, tame;
+    struct template_scope scope = {
+        .values = wild.values, .list = &wild.list, .text = text_of, .language = language};
     struct err e = {0};
-    struct buf b;
+    struct buf b, plain;
 
+    set_values(&wild, MARK);
+    set_values(&tame, "word");
     buf_init(&b, a, PAGE_BYTES_MAX);
+    buf_init(&plain, a, PAGE_BYTES_MAX);
     if (template_check(a, source, &scope, &e)) {
         MUST(e.code == ERR_MISCONFIGURED && !strncmp(e.text, "line ", 5));
         template_render(&b, source, &scope); /* must not happen, and does no harm */
         return;
     }
     template_render(&b, source, &scope);
-    MUST(!b.overflow || b.len <= PAGE_BYTES_MAX);
-    MUST(!strstr(b.p, MARK) || strstr(source, MARK));
+    scope.values = tame.values;
+    scope.list = &tame.list;
+    template_render(&plain, source, &scope);
+    for (const char *c = "<>\"'"; *c && !b.overflow && !plain.overflow; c++)
+        MUST(count_of(b.p, *c) == count_of(plain.p, *c));
     if (!strchr(source, '{'))
         MUST(!strcmp(b.p, source));
 }
@@ -67,7 +103,6 @@ static void try_file(struct arena *a, const char *source, const char *accept) {
     reply_init(&rp, a);
     page_error(set, &rq, &rp, 400, &why);
     MUST(rp.status == 400 && rp.body_len <= PAGE_BYTES_MAX);
-    MUST(!strstr(rp.body, MARK) || strstr(source, MARK));
     reply_init(&rp, a);
     page_error(NULL, &rq, &rp, 400, &why);
     MUST(rp.body_len && !strstr(rp.body, MARK) && is_utf8_text(rp.body));

@@ -80,8 +80,10 @@ static void check_tokens(struct arena *a, const struct http_reply *rp) {
     } else if (read_tokens(a, rp, &tokens, &e)) {
         MUST(e.code == ERR_UPSTREAM && *e.text && *e.detail);
     } else {
-        MUST(*tokens.access_token && tokens.scope && tokens.expires_in_s > 0);
-        MUST(!tokens.refresh_token || *tokens.refresh_token);
+        MUST(*tokens.access_token && strlen(tokens.scope) <= SCOPE_MAX);
+        MUST(tokens.expires_in_s > 0 && tokens.expires_in_s <= EXPIRES_IN_MAX_S);
+        MUST(!tokens.refresh_token ||
+             (*tokens.refresh_token && strlen(tokens.refresh_token) <= COGNITO_REFRESH_TOKEN_MAX));
     }
 }
 
@@ -91,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
     if (size > INPUT_MAX)
         return 0;
+    (void)fuzz_folder(); /* and a quiet log */
     a = arena_new(ARENA_BYTES);
     read_head(a, &data, &size, &rp);
     rp.body = arena_strndup(a, (const char *)data, size);

@@ -114,6 +114,48 @@ static void a_grant_that_is_too_long_is_not_sent(void **state) {
 
 /* ---- tokens ---- */
 
+/* What is sealed and sent on has a limit: another provider's may have none. */
+static void a_refresh_token_that_is_too_long_is_left_out(void **state) {
+    char *token = arena_alloc(a, COGNITO_REFRESH_TOKEN_MAX + 2);
+    struct cognito_tokens out;
+    struct err e;
+
+    (void)state;
+    for (int more = 0; more < 2; more++) {
+        memset(token, 'r', COGNITO_REFRESH_TOKEN_MAX + (size_t)more);
+        assert_int_equal(exchange(200,
+                                  arena_printf(a,
+                                               "{\"access_token\":\"at\",\"token_type\":\"Bearer\","
+                                               "\"refresh_token\":\"%s\"}",
+                                               token),
+                                  &out, &e),
+                         OK);
+        assert_int_equal(out.refresh_token != NULL, !more);
+    }
+}
+
+static void a_scope_and_a_lifetime_have_limits(void **state) {
+    struct cognito_tokens out;
+    struct err e;
+    char *scope = arena_alloc(a, 5001);
+
+    (void)state;
+    memset(scope, 's', 5000);
+    assert_int_equal(exchange(200,
+                              arena_printf(a,
+                                           "{\"access_token\":\"at\",\"token_type\":\"Bearer\","
+                                           "\"scope\":\"%s\"}",
+                                           scope),
+                              &out, &e),
+                     ERR_UPSTREAM);
+    assert_int_equal(exchange(200,
+                              "{\"access_token\":\"at\",\"token_type\":\"Bearer\","
+                              "\"expires_in\":9223372036854775807}",
+                              &out, &e),
+                     OK);
+    assert_int_equal(out.expires_in_s, 366 * 86400);
+}
+
 static void all_members_are_read(void **state) {
     struct cognito_tokens out;
     struct err e;
@@ -291,6 +333,8 @@ int main(void) {
         SCRIPTED(an_answer_200_that_is_not_the_protocol_may_pass),
         SCRIPTED(refusals_are_told_apart),
         SCRIPTED(upstream_text_reaches_nobody),
+        SCRIPTED(a_refresh_token_that_is_too_long_is_left_out),
+        SCRIPTED(a_scope_and_a_lifetime_have_limits),
         SCRIPTED(no_answer_may_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

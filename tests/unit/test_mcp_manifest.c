@@ -53,10 +53,43 @@ static void a_uri_that_is_not_utf8_when_decoded_is_not_found(void **state) {
     site_free(&site);
 }
 
+/* What a prompt becomes with its arguments has a limit as a whole, not for each of its messages. */
+static void arguments_that_make_a_prompt_too_long_are_refused(void **state) {
+    static const char message[] =
+        "{\"role\":\"user\",\"content\":{\"type\":\"text\",\"text\":\"{{a}}{{a}}{{a}}\"}}";
+    struct site site;
+    struct post p;
+    char *manifest, *value;
+
+    (void)state;
+    site_init(&site);
+    site.config.tools_dir = "";
+    site.config.prompts_dir = site.dir;
+    manifest = arena_printf(site.arena,
+                            "{\"name\":\"p\",\"arguments\":[{\"name\":\"a\"}],\"run\":{"
+                            "\"messages\":[%s,%s,%s,%s]}}",
+                            message, message, message, message);
+    site_file(&site, "p.json", manifest, 0644);
+    site_load(&site);
+    post_init(&p, &site);
+    value = arena_alloc(p.arena, 1000001);
+    memset(value, 'x', 300000);
+    post_modern(&p, "prompts/get", "p",
+                arena_printf(p.arena, "\"name\":\"p\",\"arguments\":{\"a\":\"%s\"}", value));
+    expect_result(&p);
+    memset(value, 'x', 1000000);
+    post_modern(&p, "prompts/get", "p",
+                arena_printf(p.arena, "\"name\":\"p\",\"arguments\":{\"a\":\"%s\"}", value));
+    expect_error(&p, 200, -32602);
+    arena_free(p.arena);
+    site_free(&site);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_resources_are_loaded),
-        cmocka_unit_test(a_uri_that_is_not_utf8_when_decoded_is_not_found)};
+        cmocka_unit_test(a_uri_that_is_not_utf8_when_decoded_is_not_found),
+        cmocka_unit_test(arguments_that_make_a_prompt_too_long_are_refused)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

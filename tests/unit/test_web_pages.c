@@ -83,6 +83,9 @@ static void a_wrong_template_is_reported_with_its_line(void **state) {
         {"{{#full}}{{#full}}{{#full}}{{#full}}{{#full}}{{#full}}{{#full}}{{#full}}{{#full}}"
          "{{/full}}{{/full}}{{/full}}{{/full}}{{/full}}{{/full}}{{/full}}{{/full}}{{/full}}",
          "too many sections"},
+        {"{{#guests}}{{#full}}{{#guests}}{{who}}{{/guests}}{{/full}}{{/guests}}",
+         "a list cannot stand in itself: guests"},
+        {"{{na\x1bme}}", "this is no placeholder: {{na?me}}"},
     };
     const struct template_scope s = {.values = values, .list = &guests, .text = some_text};
     struct err e;
