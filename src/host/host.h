@@ -27,9 +27,10 @@ enum rc host_cache_put(struct host_cache *h, const char *key, const void *value,
 /* Deletes values whose key begins with the prefix and that were put longer than age_s ago. Looks at
  * a few of them each time, and goes on from there the next time. */
 void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, int64_t now_s);
-/* Takes the one turn that `key` allows in every_s seconds: true for exactly one caller of the
- * host. False also if the cache fails: whoever cannot count must not go. */
-bool host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s);
+/* Takes the one turn that `key` allows in every_s seconds: OK for exactly one caller of the host,
+ * ERR_EXISTS for the others. ERR_STORE if nobody can count. */
+enum rc host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s,
+                             struct err *e) MUST_USE;
 
 /* mailbox.c: what one worker of this host waits for and another one got, such as a client's answer
  * to a question. */

@@ -172,6 +172,7 @@ static enum rc grant_code(struct context *cx, const struct request *rq, const st
     struct login login;
     struct code code;
     const char *cognito_code;
+    bool claimed;
     enum rc rc;
 
     if (stop_grant(cx, form_get(f, "client_id"), clock_now_s(&cx->clock), e) ||
@@ -180,13 +181,15 @@ static enum rc grant_code(struct context *cx, const struct request *rq, const st
         return e->code;
     rc = host_claim_take(cx->host, arena_printf(rq->arena, "code:%s", code.session_id),
                          clock_now_s(&cx->clock), CODE_CLAIM_S, &claim, e);
-    if (rc)
-        return rc == ERR_EXISTS
-                   ? err_set(e, ERR_INVALID_GRANT, "the code is being used by another request")
-                   : rc;
+    claimed = rc == OK;
+    if (rc == ERR_EXISTS)
+        return err_set(e, ERR_INVALID_GRANT, "the code is being used by another request");
+    if (rc) /* the disk is full: Cognito alone decides */
+        log_warn("code_not_claimed", kv("request", rq->id), kv("detail", e->detail));
     rc = exchange(cx, rq, rp, &code, &login, cognito_code, &tokens, e);
     if (rc) {
-        host_claim_release(cx->host, &claim);
+        if (claimed)
+            host_claim_release(cx->host, &claim);
         return rc;
     }
     /* A claim that succeeded is left to end by itself: another request may have passed its check
