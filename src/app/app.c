@@ -27,6 +27,8 @@
 #define TOKEN_CACHE_ENTRIES 1024
 #define UPKEEP_EVERY_MS 30000
 #define APP_ARENA_MAX (1 << 20)
+#define COGNITO_SLOW_MS 2000
+#define DYNAMODB_SLOW_MS 1400 /* more than one try that was not answered, and another */
 
 struct app {
     struct context cx;
@@ -39,6 +41,7 @@ struct app {
     struct client_set *clients;
     struct http_client *aws; /* DynamoDB and the sources of its credentials */
     struct dynamodb *dynamodb;
+    struct host_gate *dynamodb_gate;
     struct page_set *pages;
     struct deny_list *deny;
     struct limits *limits;
@@ -126,7 +129,10 @@ static enum rc open_store(struct app *app, const struct config *c, struct err *e
     options = dynamodb_options(c, app->aws, &app->cx.clock);
     if (dynamodb_new(&options, &app->dynamodb, e))
         return e->code;
-    app->cx.store = store_dynamodb_open(app->dynamodb);
+    if (host_gate_open(arena_printf(app->arena, "%s/dynamodb-gate", c->state_dir), DYNAMODB_SLOW_MS,
+                       &app->dynamodb_gate, e))
+        return e->code;
+    app->cx.store = store_dynamodb_open(app->dynamodb, app->dynamodb_gate, c->workers_max);
     return OK;
 }
 
@@ -187,8 +193,8 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
     if (c->endpoints & (GROUP_TOKEN | GROUP_MCP) && http_client_new(&open_options, &cx->http, e))
         return e->code;
     if (c->endpoints & GROUP_TOKEN &&
-        host_gate_open(arena_printf(a, "%s/cache/cognito-gate", c->state_dir), &cx->cognito_gate,
-                       e))
+        host_gate_open(arena_printf(a, "%s/cache/cognito-gate", c->state_dir), COGNITO_SLOW_MS,
+                       &cx->cognito_gate, e))
         return e->code;
     if (c->endpoints & GROUP_MCP) {
         cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
@@ -234,6 +240,7 @@ void app_free(struct app *app) {
     host_gate_close(app->cx.cognito_gate);
     store_close(app->cx.store);
     dynamodb_free(app->dynamodb);
+    host_gate_close(app->dynamodb_gate);
     http_client_free(app->aws);
     http_client_free(app->cx.http);
     http_client_free(app->cx.guarded);

@@ -18,7 +18,8 @@ const struct config_key config_keys[] = {
     TEXT("COGNITO_USER_POOL_ID", cognito_user_pool_id, "",
          "The user pool, such as eu-west-1_AbCdEfGhI."),
     TEXT("COGNITO_CLIENT_ID", cognito_client_id, NULL,
-         "The pool's app client: public (no secret), authorization code grant, the scopes below."),
+         "The pool's app client: public (no secret), authorization code grant, the scopes below.\n"
+         "One for each MCP_SERVER_URI: two that share one take each other's tokens."),
     TEXT("COGNITO_DOMAIN", cognito_domain, "",
          "The pool's domain: its prefix, or a whole custom domain such as login.example.com."),
     TEXT("COGNITO_ISSUER", cognito_issuer, "",

@@ -92,9 +92,15 @@ static bool is_past(int64_t since_s, int64_t now_s, int64_t span_s) {
     return now_s < since_s || since_s <= now_s - span_s;
 }
 
+/* If nobody can count for the host, because its disk is full, each worker does for itself: good
+ * tokens must not be refused for that. */
 static bool may_fetch(struct keyset *k, int64_t now_s) {
-    if (k->host)
-        return host_cache_take_turn(k->host, k->turn_key, KEYSET_REFETCH_S, now_s);
+    struct err e;
+    enum rc rc = k->host ? host_cache_take_turn(k->host, k->turn_key, KEYSET_REFETCH_S, now_s, &e)
+                         : ERR_STORE;
+
+    if (rc == OK || rc == ERR_EXISTS)
+        return rc == OK;
     if (k->has_fetched && !is_past(k->fetched_s, now_s, KEYSET_REFETCH_S))
         return false;
     k->has_fetched = true;

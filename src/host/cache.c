@@ -131,35 +131,36 @@ void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, i
         h->sweep_at[0] = 0;
 }
 
-/* Whether the last turn was less than every_s ago. A turn in the future (the clock was set back)
- * does not count. */
-static bool is_taken(struct kv_txn *t, const char *key, int64_t every_s, int64_t now_s) {
+/* The last turn was less than every_s ago: ERR_EXISTS. A turn in the future (the clock was set
+ * back) does not count. */
+static enum rc check_turn(struct kv_txn *t, const char *key, int64_t every_s, int64_t now_s,
+                          struct err *e) {
     const void *data;
     size_t len;
     int64_t last;
-    struct err e;
+    enum rc rc = kv_get(t, key, &data, &len, e);
 
-    if (kv_get(t, key, &data, &len, &e))
-        return e.code != ERR_MISSING;
-    if (len != sizeof last)
-        return false;
+    if (rc || len != sizeof last)
+        return rc == ERR_MISSING ? OK : rc;
     memcpy(&last, data, sizeof last);
-    return last <= now_s && last > now_s - every_s;
+    if (last <= now_s && last > now_s - every_s)
+        return err_set(e, ERR_EXISTS, "another worker had the turn");
+    return OK;
 }
 
-bool host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s) {
+enum rc host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s,
+                             struct err *e) {
     char full[KV_KEY_MAX + 1] = TURN_PREFIX;
     struct kv_txn *t;
-    struct err e;
 
     if (strlen(key) > KV_KEY_MAX - strlen(TURN_PREFIX))
-        return false;
+        return err_set(e, ERR_STORE, "too long for the host cache");
     memcpy(full + strlen(TURN_PREFIX), key, strlen(key) + 1);
-    if (kv_begin(h->kv, true, &t, &e))
-        return false;
-    if (is_taken(t, full, every_s, now_s) || kv_put(t, full, &now_s, sizeof now_s, false, &e)) {
+    if (kv_begin(h->kv, true, &t, e))
+        return e->code;
+    if (check_turn(t, full, every_s, now_s, e) || kv_put(t, full, &now_s, sizeof now_s, false, e)) {
         kv_abort(t);
-        return false;
+        return e->code;
     }
-    return kv_commit(t, &e) == OK;
+    return kv_commit(t, e);
 }

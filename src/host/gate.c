@@ -7,10 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "host/host.h"
+
+#define STEP_MS 10
 
 struct places {
     _Atomic int64_t slow_until_ms;
@@ -20,6 +23,7 @@ struct places {
 struct host_gate {
     int fd;
     int held; /* the place that this process has; -1: none */
+    int slow_ms;
     struct places *places;
 };
 
@@ -28,7 +32,7 @@ static enum rc failed(struct err *e, const char *path, int code) {
                    strerror(code));
 }
 
-enum rc host_gate_open(const char *path, struct host_gate **out, struct err *e) {
+enum rc host_gate_open(const char *path, int slow_ms, struct host_gate **out, struct err *e) {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), code;
     void *map;
 
@@ -44,7 +48,7 @@ enum rc host_gate_open(const char *path, struct host_gate **out, struct err *e) 
         return failed(e, path, code);
     }
     *out = xcalloc(1, sizeof **out);
-    **out = (struct host_gate){.fd = fd, .held = -1, .places = map};
+    **out = (struct host_gate){.fd = fd, .held = -1, .slow_ms = slow_ms, .places = map};
     return OK;
 }
 
@@ -81,7 +85,7 @@ static bool is_slow(const struct host_gate *g, int64_t now_ms) {
     for (int i = 0; i < HOST_GATE_PLACES; i++) {
         int64_t since = g->places->since_ms[i];
 
-        if (since && since <= now_ms - HOST_GATE_SLOW_MS && is_held(g, i))
+        if (since && since <= now_ms - g->slow_ms && is_held(g, i))
             return true;
     }
     return false;
@@ -107,14 +111,27 @@ enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigne
     return slow ? GATE_SLOW : GATE_FULL;
 }
 
+enum rc host_gate_enter_share(struct host_gate *g, unsigned workers) {
+    const struct timespec step = {0, STEP_MS * 1000000L};
+    const unsigned quarter = workers < 8 ? 1 : workers / 4, most = workers - quarter;
+    int64_t end_ms = clock_monotonic_ms() + (g ? g->slow_ms : 0);
+    enum host_gate_answer answer;
+
+    while ((answer = host_gate_enter(g, quarter, most ? most : 1)) == GATE_FULL &&
+           clock_monotonic_ms() < end_ms)
+        nanosleep(&step, NULL);
+    if (answer == GATE_FULL) /* by now those inside are others than at first, so it is not slow */
+        answer = host_gate_enter(g, quarter, HOST_GATE_PLACES);
+    return answer == GATE_INSIDE ? OK : ERR_UPSTREAM;
+}
+
 void host_gate_leave(struct host_gate *g) {
     int64_t now_ms = clock_monotonic_ms();
 
     if (!g || g->held < 0)
         return;
-    g->places->slow_until_ms = now_ms - g->places->since_ms[g->held] >= HOST_GATE_SLOW_MS
-                                   ? now_ms + HOST_GATE_REMEMBER_MS
-                                   : 0;
+    g->places->slow_until_ms =
+        now_ms - g->places->since_ms[g->held] >= g->slow_ms ? now_ms + HOST_GATE_REMEMBER_MS : 0;
     g->places->since_ms[g->held] = 0;
     (void)lock(g, g->held, F_UNLCK);
     g->held = -1;

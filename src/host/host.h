@@ -33,9 +33,10 @@ enum rc host_cache_swap(struct host_cache *h, const char *key, const void *begin
 /* Deletes values whose key begins with the prefix and that were put longer than age_s ago. Looks at
  * a few of them each time, and goes on from there the next time. */
 void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, int64_t now_s);
-/* Takes the one turn that `key` allows in every_s seconds: true for exactly one caller of the
- * host. False also if the cache fails: whoever cannot count must not go. */
-bool host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s);
+/* Takes the one turn that `key` allows in every_s seconds: OK for exactly one caller of the host,
+ * ERR_EXISTS for the others. ERR_STORE if nobody can count. */
+enum rc host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s,
+                             struct err *e) MUST_USE;
 
 /* mailbox.c: what one worker of this host waits for and another one got, such as a client's answer
  * to a question. */
@@ -93,14 +94,18 @@ void host_slots_leave(struct host_slots *s);
  * `few` while it does not. A worker that ends, however it ends, is no longer inside; it is so once
  * at a time. */
 #define HOST_GATE_PLACES 256
-#define HOST_GATE_SLOW_MS 2000      /* one who waits for longer shows that the service is slow, */
-#define HOST_GATE_REMEMBER_MS 10000 /* for so long after, or until somebody was served in time */
+#define HOST_GATE_REMEMBER_MS 10000 /* a service that was slow is taken to be so for so long */
 struct host_gate;
-enum rc host_gate_open(const char *path, struct host_gate **out, struct err *e) MUST_USE;
+/* One who waits for slow_ms shows that the service is slow, until somebody was served in less. */
+enum rc host_gate_open(const char *path, int slow_ms, struct host_gate **out,
+                       struct err *e) MUST_USE;
 void host_gate_close(struct host_gate *g); /* NULL is accepted */
 enum host_gate_answer { GATE_INSIDE, GATE_FULL, GATE_SLOW }; /* full: it is worth a moment's wait */
 /* With NULL there is no limit. */
 enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigned most);
+/* The usual: of so many workers three quarters at once, and one quarter while the service is slow.
+ * Whoever finds it full waits, until it is known to be slow or not. ERR_UPSTREAM if it is. */
+enum rc host_gate_enter_share(struct host_gate *g, unsigned workers) MUST_USE;
 void host_gate_leave(struct host_gate *g);
 
 /* journal.c: what is written to a stream, kept for a short time in a directory of its own, so that

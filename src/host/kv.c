@@ -23,6 +23,8 @@ struct kv_txn {
 
 struct kv {
     int dir; /* the folder, to lock */
+    char *path;
+    size_t max_bytes;
     MDB_env *env;
     struct kv_txn txn; /* the one transaction that can be open */
     MDB_dbi dbi;
@@ -49,17 +51,17 @@ static void take_turn(const struct kv *k, int operation) {
         ;
 }
 
-static int open_environment(struct kv *k, const char *dir, size_t max_bytes) {
+static int open_environment(struct kv *k) {
     MDB_stat stat;
     MDB_txn *txn;
     int code;
 
-    if ((code = mdb_env_create(&k->env)) || (code = mdb_env_set_mapsize(k->env, max_bytes)) ||
+    if ((code = mdb_env_create(&k->env)) || (code = mdb_env_set_mapsize(k->env, k->max_bytes)) ||
         (code = mdb_env_set_maxreaders(k->env, READERS_MAX)))
         return code;
     /* NOTLS: a reader slot belongs to the transaction, not to a thread: we have none.
      * NOMETASYNC: a power cut may undo the last write, never damage the file. */
-    if ((code = mdb_env_open(k->env, dir, MDB_NOTLS | MDB_NOMETASYNC, 0600)) ||
+    if ((code = mdb_env_open(k->env, k->path, MDB_NOTLS | MDB_NOMETASYNC, 0600)) ||
         (code = mdb_txn_begin(k->env, NULL, 0, &txn)))
         return code;
     code = mdb_dbi_open(txn, NULL, 0, &k->dbi);
@@ -69,7 +71,7 @@ static int open_environment(struct kv *k, const char *dir, size_t max_bytes) {
         mdb_txn_abort(txn);
         return code;
     }
-    k->pages = max_bytes / stat.ms_psize * (RESERVE - 1) / RESERVE;
+    k->pages = k->max_bytes / stat.ms_psize * (RESERVE - 1) / RESERVE;
     return mdb_txn_commit(txn);
 }
 
@@ -79,12 +81,14 @@ enum rc kv_open(const char *dir, size_t max_bytes, struct kv **out, struct err *
 
     *out = NULL;
     k->dir = -1;
+    k->path = xstrdup(dir);
+    k->max_bytes = max_bytes;
     if ((mkdir(dir, 0700) && errno != EEXIST) ||
         (k->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
         code = errno;
     } else {
         take_turn(k, LOCK_EX);
-        code = open_environment(k, dir, max_bytes);
+        code = open_environment(k);
         take_turn(k, LOCK_UN);
     }
     if (code) {
@@ -104,12 +108,36 @@ void kv_close(struct kv *k) {
     }
     if (k->dir >= 0)
         (void)close(k->dir); /* ends the turn */
+    free(k->path);
     free(k);
 }
 
-enum rc kv_begin(struct kv *k, bool write, struct kv_txn **out, struct err *e) {
-    int code = mdb_txn_begin(k->env, NULL, write ? 0 : MDB_RDONLY, &k->txn.txn);
+/* After a write of its first pages has failed LMDB refuses all that comes (MDB_PANIC), also when
+ * the disk is well again. What it has of the file is gone then; the file is as it was before. */
+static int open_again(struct kv *k) {
+    int code;
 
+    take_turn(k, LOCK_EX);
+    mdb_env_close(k->env);
+    k->env = NULL;
+    code = open_environment(k);
+    if (code) { /* the next one tries again */
+        mdb_env_close(k->env);
+        k->env = NULL;
+    }
+    take_turn(k, LOCK_UN);
+    return code;
+}
+
+static int begin(struct kv *k, bool write) {
+    return k->env ? mdb_txn_begin(k->env, NULL, write ? 0 : MDB_RDONLY, &k->txn.txn) : MDB_PANIC;
+}
+
+enum rc kv_begin(struct kv *k, bool write, struct kv_txn **out, struct err *e) {
+    int code = begin(k, write);
+
+    if (code == MDB_PANIC && !(code = open_again(k)))
+        code = begin(k, write);
     if (code)
         return failed(e, "begin", code);
     k->txn.kv = k;

@@ -9,7 +9,7 @@
 
 #define SESSION_ID_BYTES 24
 #define VERIFIER_BYTES 32
-#define UPSTREAM_URI_MAX 8192
+#define UPSTREAM_URI_MAX 32768 /* scopes and hints are percent-encoded */
 
 /* Client and redirect URI: what must be right before anything is sent anywhere. */
 static enum rc read_client(struct context *cx, const struct request *rq, const struct form *f,

@@ -26,22 +26,18 @@ static bool says(const struct json *claims, const char *name, const char *value)
     return s && !strcmp(s, value);
 }
 
-/* RFC 7523 §3: the issuer or the token endpoint; RFC 7009 has the endpoint it is sent to. */
+/* RFC 7523 §3: the issuer or the token endpoint; RFC 7009 has the endpoint it is sent to. And
+ * nobody else: a client's id is the same everywhere, so whoever else it is for could use it here.
+ */
 static bool is_for_us(const struct config *c, struct arena *a, const struct json *claims) {
     const char *ours[] = {c->auth_proxy_uri, arena_printf(a, "%s/token", c->auth_proxy_uri),
                           arena_printf(a, "%s/revoke", c->auth_proxy_uri)};
     const struct json *aud = json_get(claims, "aud");
+    const char *only = json_str(json_len(aud) == 1 ? json_at(aud, 0) : aud);
 
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        if (says(claims, "aud", ours[i]))
+    for (size_t i = 0; only && i < sizeof ours / sizeof *ours; i++)
+        if (!strcmp(only, ours[i]))
             return true;
-        for (size_t k = 0; json_is_array(aud) && k < json_len(aud); k++) {
-            const char *s = json_str(json_at(aud, k));
-
-            if (s && !strcmp(s, ours[i]))
-                return true;
-        }
-    }
     return false;
 }
 
@@ -53,7 +49,9 @@ static enum rc check_claims(struct context *cx, struct arena *a, const struct js
     if (!says(claims, "iss", client_id) || !says(claims, "sub", client_id))
         return refuse(e, "iss and sub of client_assertion must be the client_id");
     if (!is_for_us(cx->config, a, claims))
-        return refuse(e, "aud of client_assertion must be the issuer or the token endpoint");
+        return refuse(
+            e,
+            "aud of client_assertion must be the issuer or the token endpoint, and nothing else");
     if (!json_get_int(claims, "exp", &exp) || exp <= now_s - LEEWAY_S)
         return refuse(e, "client_assertion has expired, or has no exp");
     if (exp > now_s + ASSERTION_TTL_MAX_S + LEEWAY_S)

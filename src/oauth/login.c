@@ -4,7 +4,8 @@
 #include "crypto/crypto.h"
 #include "oauth/oauth.h"
 
-#define URI_OUT_MAX 8192 /* redirect URI, state and the rest */
+/* Redirect URI, state and issuer, the latter two percent-encoded, and the rest. */
+#define URI_OUT_MAX (URL_LEN_MAX + 3 * STATE_LEN_MAX + 3 * URL_LEN_MAX + 2048)
 
 static const struct {
     const char *name;

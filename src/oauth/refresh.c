@@ -147,7 +147,8 @@ static void mark_dead(const struct flight *f) {
         log_warn("dead_token_not_kept", kv("detail", e.detail));
 }
 
-/* We have the claim: Cognito is asked, and what it said is there before the claim goes. */
+/* We have the claim, or NULL if nobody can have one: Cognito is asked, and what it said is there
+ * before the claim goes. */
 static enum rc lead(const struct flight *f, const struct refresh_request *rq,
                     const struct host_claim *claim, struct cognito_tokens *out, struct err *e) {
     struct refresh_grant next = *rq->grant;
@@ -164,7 +165,8 @@ static enum rc lead(const struct flight *f, const struct refresh_request *rq,
     } else if (rc == ERR_INVALID_GRANT) {
         mark_dead(f);
     }
-    host_claim_release(f->cx->host, claim);
+    if (claim)
+        host_claim_release(f->cx->host, claim);
     return rc;
 }
 
@@ -219,8 +221,10 @@ static enum rc ask(const struct flight *f, const struct refresh_request *rq,
             host_claim_release(f->cx->host, &claim);
             return rc;
         }
-        if (rc != ERR_EXISTS)
-            return rc;
+        if (rc != ERR_EXISTS) { /* the disk is full: Cognito alone decides */
+            log_warn("refresh_not_claimed", kv("detail", e->detail));
+            return lead(f, rq, NULL, out, e);
+        }
         rc = follow(f, out, &again, e);
     }
     return rc;

@@ -1,7 +1,6 @@
 /* POST /token: OAuth 2.1 §3.2. What proves a public client is the code's or the refresh token's
  * binding to its client_id, and PKCE; others sign (client_assertion.c). */
 #include <string.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -11,9 +10,7 @@
 #include "oauth/tokens.h"
 #include "store/store.h"
 
-#define CODE_CLAIM_S 10  /* longer than a call to Cognito can take */
-#define GATE_WAIT_MS 500 /* for one who asks Cognito to be done */
-#define GATE_STEP_MS 10
+#define CODE_CLAIM_S 10 /* longer than a call to Cognito can take */
 
 /* RFC 7521 §4.2: beside an assertion client_id may be left out. What the assertion says is checked
  * later against what is then the client_id. */
@@ -123,23 +120,9 @@ static enum rc end_session(struct context *cx, const struct request *rq, const c
 }
 
 enum rc cognito_wait_begin(struct context *cx, struct err *e) {
-    const struct timespec step = {0, GATE_STEP_MS * 1000000L};
-    unsigned all = cx->config->workers_max, quarter = all < 8 ? 1 : all / 4;
-    int64_t end_ms = clock_monotonic_ms() + GATE_WAIT_MS;
-
-    for (;;) {
-        switch (host_gate_enter(cx->cognito_gate, quarter, all > 1 ? all - quarter : 1)) {
-        case GATE_INSIDE:
-            return OK;
-        case GATE_SLOW:
-            return err_set(e, ERR_UPSTREAM,
-                           "the identity provider does not answer; try again later");
-        case GATE_FULL:
-            if (clock_monotonic_ms() >= end_ms)
-                return err_set(e, ERR_UPSTREAM, "too many logins at once; try again later");
-            nanosleep(&step, NULL);
-        }
-    }
+    return host_gate_enter_share(cx->cognito_gate, cx->config->workers_max)
+               ? err_set(e, ERR_UPSTREAM, "the identity provider does not answer; try again later")
+               : OK;
 }
 
 void cognito_wait_end(struct context *cx) {
@@ -172,6 +155,7 @@ static enum rc grant_code(struct context *cx, const struct request *rq, const st
     struct login login;
     struct code code;
     const char *cognito_code;
+    bool claimed;
     enum rc rc;
 
     if (stop_grant(cx, form_get(f, "client_id"), clock_now_s(&cx->clock), e) ||
@@ -180,13 +164,15 @@ static enum rc grant_code(struct context *cx, const struct request *rq, const st
         return e->code;
     rc = host_claim_take(cx->host, arena_printf(rq->arena, "code:%s", code.session_id),
                          clock_now_s(&cx->clock), CODE_CLAIM_S, &claim, e);
-    if (rc)
-        return rc == ERR_EXISTS
-                   ? err_set(e, ERR_INVALID_GRANT, "the code is being used by another request")
-                   : rc;
+    claimed = rc == OK;
+    if (rc == ERR_EXISTS)
+        return err_set(e, ERR_INVALID_GRANT, "the code is being used by another request");
+    if (rc) /* the disk is full: Cognito alone decides */
+        log_warn("code_not_claimed", kv("request", rq->id), kv("detail", e->detail));
     rc = exchange(cx, rq, rp, &code, &login, cognito_code, &tokens, e);
     if (rc) {
-        host_claim_release(cx->host, &claim);
+        if (claimed)
+            host_claim_release(cx->host, &claim);
         return rc;
     }
     /* A claim that succeeded is left to end by itself: another request may have passed its check

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,6 +41,17 @@ static bool keep_standard_fds(void) {
     if (fd > STDERR_FILENO)
         close(fd);
     return fd >= 0;
+}
+
+/* Keys and tokens must not lie in a file because a process crashed. An admin who needs a core file
+ * can raise the limit of a running process: prlimit(1). */
+static void forbid_core_files(void) {
+    struct rlimit core;
+
+    if (getrlimit(RLIMIT_CORE, &core))
+        return;
+    core.rlim_cur = 0;
+    (void)setrlimit(RLIMIT_CORE, &core);
 }
 
 /* All signals come through a descriptor; they stay blocked here and, by inheritance, in workers. */
@@ -210,6 +222,7 @@ int pool_run_timed(const char *config_path, struct config *config,
     m->status_path = xstrdup(config->status_file);
     m->started_s = time(NULL);
     notify_open(&m->notify);
+    forbid_core_files();
     m->now = (struct generation){.number = m->generations = 1, .config = config};
     m->target = config->workers_min;
     if (open_all(m)) {

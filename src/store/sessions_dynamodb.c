@@ -15,6 +15,7 @@
 
 #include "aws/dynamodb.h"
 #include "crypto/crypto.h"
+#include "host/host.h"
 #include "store/store.h"
 
 #define ATTEMPT_BYTES 16
@@ -23,6 +24,8 @@
 struct dynamodb_store {
     struct store base;
     struct dynamodb *db;
+    struct host_gate *gate;
+    unsigned workers;
     struct arena *scratch; /* for operations that get no arena */
 };
 
@@ -141,6 +144,21 @@ static enum rc decode(const struct json *item, struct session *out, struct err *
 
 /* ---- the operations ---- */
 
+/* While DynamoDB is slow few wait for it, so that calls of tools, which need no store, go on. */
+static enum rc call(struct dynamodb_store *ds, struct arena *a, const char *operation,
+                    struct json *input, struct dynamodb_result *r, struct err *e) {
+    enum rc rc;
+
+    if (host_gate_enter_share(ds->gate, ds->workers)) {
+        (void)err_set(e, ERR_STORE, "the session store does not answer; try again later");
+        err_detail(e, "DynamoDB %s: not asked, since others wait for it", operation);
+        return e->code;
+    }
+    rc = dynamodb_call(ds->db, a, operation, input, r, e);
+    host_gate_leave(ds->gate);
+    return rc;
+}
+
 static enum rc session_put(struct store *s, const struct session *in, struct err *e) {
     struct dynamodb_store *ds = self(s);
     struct arena *a = ds->scratch;
@@ -156,7 +174,7 @@ static enum rc session_put(struct store *s, const struct session *in, struct err
     text(&x, ":attempt", attempt);
     text(&x, ":pending", state_pending);
     json_put(x.input, "Item", encode(a, in, attempt));
-    rc = dynamodb_call(ds->db, a, "PutItem", x.input, &r, e);
+    rc = call(ds, a, "PutItem", x.input, &r, e);
     arena_reset(a);
     return rc == ERR_CONFLICT ? err_set(e, ERR_EXISTS, "the session's id is taken") : rc;
 }
@@ -196,7 +214,7 @@ static enum rc session_authorize(struct store *s, struct arena *a, const struct 
     number(&x, ":now", now_s);
     json_put(x.input, "Key", key_of(a, want->id));
     json_put_str(x.input, "ReturnValues", "ALL_NEW");
-    rc = dynamodb_call(self(s)->db, a, "UpdateItem", x.input, &r, e);
+    rc = call(self(s), a, "UpdateItem", x.input, &r, e);
     if (rc == ERR_CONFLICT)
         return err_set(e, ERR_CONFLICT, "the login is over or another browser's");
     return rc ? rc : decode(json_get(r.output, "Attributes"), out, e);
@@ -209,7 +227,7 @@ static enum rc session_get(struct store *s, struct arena *a, const char *id, int
 
     json_put(input, "Key", key_of(a, id));
     json_put_bool(input, "ConsistentRead", true);
-    if (dynamodb_call(self(s)->db, a, "GetItem", input, &r, e))
+    if (call(self(s), a, "GetItem", input, &r, e))
         return e->code;
     item = json_get(r.output, "Item");
     if (!item)
@@ -232,7 +250,7 @@ static enum rc session_delete(struct store *s, struct arena *a, const char *id, 
     number(&x, ":now", now_s);
     json_put(x.input, "Key", key_of(a, id));
     json_put_str(x.input, "ReturnValues", "ALL_OLD");
-    rc = dynamodb_call(self(s)->db, a, "DeleteItem", x.input, &r, e);
+    rc = call(self(s), a, "DeleteItem", x.input, &r, e);
     if (rc == ERR_CONFLICT && !r.unsure)
         return err_set(e, ERR_CONFLICT, "the login is over");
     if (rc == ERR_CONFLICT) {
@@ -254,13 +272,15 @@ static void dynamodb_store_close(struct store *s) {
     free(self(s));
 }
 
-struct store *store_dynamodb_open(struct dynamodb *db) {
+struct store *store_dynamodb_open(struct dynamodb *db, struct host_gate *gate, unsigned workers) {
     static const struct store_ops ops = {
         session_put, session_authorize, session_get, session_delete, sweep, dynamodb_store_close};
     struct dynamodb_store *ds = xcalloc(1, sizeof *ds);
 
     ds->base.ops = &ops;
     ds->db = db;
+    ds->gate = gate;
+    ds->workers = workers;
     ds->scratch = arena_new(SCRATCH_MAX);
     return &ds->base;
 }

@@ -97,8 +97,9 @@ static inline void store_close(struct store *s) {
 enum rc store_lmdb_open(const char *dir, struct store **out, struct err *e) MUST_USE;
 
 /* sessions_dynamodb.c: sessions of any number of hosts, in one DynamoDB table. `db` is borrowed and
- * must outlive the store. Asks nobody. */
+ * must outlive the store. Asks nobody. Of `workers` only some wait for DynamoDB at once. */
 struct dynamodb;
-struct store *store_dynamodb_open(struct dynamodb *db);
+struct host_gate;
+struct store *store_dynamodb_open(struct dynamodb *db, struct host_gate *gate, unsigned workers);
 
 #endif

@@ -235,6 +235,7 @@ test('assertions that are wrong, and one that comes twice', async () => {
     'another issuer': () => assertion(key, id, { iss: 'https://evil.example/c' }),
     'another subject': () => assertion(key, id, { sub: 'https://evil.example/c' }),
     'another audience': () => assertion(key, id, { aud: 'https://evil.example' }),
+    'another audience besides us': () => assertion(key, id, { aud: [site.issuer, 'https://evil.example'] }),
     'no audience': () => assertion(key, id, { aud: undefined }),
     'no end': () => assertion(key, id, { exp: undefined }),
     'an end that has come': () => assertion(key, id, { exp: seconds() - 60 }),

@@ -1,6 +1,7 @@
 // The worker pool as a user of the site sees it: through the web server, under load. (The pool by itself is in tests/pool.)
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { workersOf, writeConfig } from '../parts/daemon.mjs';
@@ -13,11 +14,20 @@ let site;
 let token;
 
 before(async () => {
+  // What the daemon inherits allows core files.
+  const [, hard] = fs.readFileSync('/proc/self/limits', 'utf8').match(/^Max core file size +\S+ +(\S+)/m);
+  execFileSync('prlimit', ['--pid', String(process.pid), `--core=${hard}:${hard}`]);
   site = await startSite({ config: { WORKERS_MIN: '4', WORKERS_MAX: '4' }, mustFail: ['signal=SIGKILL'] });
   token = await site.cognito.accessToken();
   await callTool(site, token, 'whoami');
 });
 after(() => site.close());
+
+test('no process of the daemon writes its memory to a file when it crashes', async () => {
+  for (const pid of [site.daemon.pid, ...workersOf(site.daemon)]) {
+    assert.match(fs.readFileSync(`/proc/${pid}/limits`, 'utf8'), /^Max core file size +0 /m);
+  }
+});
 
 test('kill -9 of a worker under load costs at most the request that it served, and it comes back', async () => {
   let killed = 0;

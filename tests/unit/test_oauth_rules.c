@@ -213,6 +213,30 @@ static void the_same_answer_to_the_same_browser_gives_the_same_code(void **state
                             code_attempt(*state, "c2Vzc2lvbg", "other", "code x"));
 }
 
+/* The longest of everything, and of a kind that takes three bytes for each of its own. */
+static void an_answer_to_the_client_is_never_cut(void **state) {
+    struct config c = config;
+    struct context cx = {.config = &c};
+    char uri[URL_LEN_MAX + 1], text[STATE_LEN_MAX + 1], issuer[URL_LEN_MAX + 1];
+    struct login login = {.redirect_uri = uri, .state = text};
+
+    memset(uri, 'a', sizeof uri - 1);
+    memcpy(uri, "https://", 8);
+    memset(text, '{', sizeof text - 1);
+    memset(issuer, 'i', sizeof issuer - 1);
+    uri[URL_LEN_MAX] = text[STATE_LEN_MAX] = issuer[URL_LEN_MAX] = 0;
+    c.auth_proxy_uri = issuer;
+    for (int i = 0; i < 2; i++) {
+        const char *out = i ? login_code_uri(&cx, *state, &login, arena_printf(*state, "%0300d", 7))
+                            : login_error_uri(&cx, *state, &login, "invalid_request", "a reason");
+        const char *iss = strstr(out, "&iss=");
+
+        assert_non_null(strstr(out, "&state=%7B"));
+        assert_non_null(iss);
+        assert_string_equal(iss + 5, issuer);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(a_client_id_must_be_a_document_url),
@@ -222,6 +246,7 @@ int main(void) {
         WITH_ARENA(a_resource_may_be_written_in_the_ways_of_real_clients),
         WITH_ARENA(only_our_code_opens_cognitos),
         WITH_ARENA(the_same_answer_to_the_same_browser_gives_the_same_code),
+        WITH_ARENA(an_answer_to_the_client_is_never_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,51 @@
+/* For tests, with LD_PRELOAD: while the file $TEST_DISK_FULL exists, nothing more can be written to
+ * LMDB's data files. The program under test knows nothing of it, and needs no file system of its
+ * own. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static bool is_full(int fd) {
+    const char *flag = getenv("TEST_DISK_FULL");
+    char link[64], path[4096];
+    ssize_t len;
+
+    if (!flag || access(flag, F_OK))
+        return false;
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    len = readlink(link, path, sizeof path - 1);
+    if (len < 0)
+        return false;
+    path[len] = 0;
+    return strstr(path, "/data.mdb") != NULL;
+}
+
+ssize_t pwrite(int fd, const void *data, size_t len, off_t at) {
+    static ssize_t (*real)(int, const void *, size_t, off_t);
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "pwrite");
+    if (is_full(fd)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return real(fd, data, len, at);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count) {
+    static ssize_t (*real)(int, const struct iovec *, int);
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "writev");
+    if (is_full(fd)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return real(fd, parts, count);
+}
