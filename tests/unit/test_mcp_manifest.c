@@ -57,8 +57,6 @@ static void a_uri_that_is_not_utf8_when_decoded_is_not_found(void **state) {
 static void arguments_that_make_a_prompt_too_long_are_refused(void **state) {
     static const char message[] =
         "{\"role\":\"user\",\"content\":{\"type\":\"text\",\"text\":\"{{a}}{{a}}{{a}}\"}}";
-    struct site site;
-    struct post p;
     char *manifest, *value;
 
     (void)state;
