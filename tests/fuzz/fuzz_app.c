@@ -128,14 +128,17 @@ static const char *refresh_of_k(struct context *cx, struct arena *a) {
 static const char *stored_task(struct context *cx, struct arena *a) {
     static const char record[] =
         "{\"sub\":\"user-1\",\"client\":\"app-1\",\"tool\":\"gone\",\"status\":\"input_required\","
-        "\"createdAt\":\"2027-01-15T08:00:00Z\",\"lastUpdatedAt\":\"2027-01-15T08:00:00Z\","
+        "\"created\":1800000000,\"createdAt\":\"2027-01-15T08:00:00Z\",\"lastUpdatedAt\":\"2027-01-"
+        "15T08:00:00Z\","
         "\"inputRequests\":{\"a\":{\"method\":\"roots/list\"},\"b\":{\"method\":\"roots/list\"}}}";
-    static const char id[] = "task-of-the-fuzzer";
+    struct task t = {.cx = cx,
+                     .arena = a,
+                     .id = random_text(a, 16),
+                     .ttl = clock_now_s(&cx->clock) + TASK_TTL_S};
     struct err e;
 
-    MUST(!host_cache_put(cx->host, arena_printf(a, TASK_KEY_PREFIX "%s", id), record,
-                         strlen(record), NOW_S, &e));
-    return id;
+    MUST(!json_parse(a, record, strlen(record), &t.record, &e) && !task_save(&t, &e));
+    return t.id;
 }
 
 /* What the tool "ask" is given back with the client's answers. */

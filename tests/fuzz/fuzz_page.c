@@ -101,10 +101,10 @@ static void try_file(struct arena *a, const char *source, const char *accept) {
     MUST(bad <= 3 && count_problems(problems_text, len) == bad);
     free(problems_text);
     reply_init(&rp, a);
-    page_error(set, &rq, &rp, 400, &why);
+    page_error(set, &rq, &rp, 400, &why, "", "");
     MUST(rp.status == 400 && rp.body_len <= PAGE_BYTES_MAX);
     reply_init(&rp, a);
-    page_error(NULL, &rq, &rp, 400, &why);
+    page_error(NULL, &rq, &rp, 400, &why, "", "");
     MUST(rp.body_len && !strstr(rp.body, MARK) && is_utf8_text(rp.body));
     page_set_free(set);
 }

@@ -148,6 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct reply rp;
     struct mcp_call c = {.cx = &cx, .rq = &rq, .rp = &rp, .era = ERA_MODERN};
     struct lines lines = {.c = &c, .p = &program};
+    struct run_spec spec = {.argv = NULL};
     struct collected collected = {.lines = &lines};
     char *text;
     struct err e;
@@ -159,7 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     reply_init(&rp, c.arena);
     rp.sink = &sink.base;
     MUST(!json_parse(c.arena, "{\"_meta\":{\"progressToken\":7}}", 29, &c.msg.params, &e));
-    lines_begin(&lines);
+    lines_begin(&lines, &spec);
     text = arena_strndup(c.arena, (const char *)data + 1, size - 1);
     collected.p = text;
     collected.end = text + size - 1;

@@ -171,7 +171,7 @@ static void try_cache(struct context *cx, struct arena *a, const char *text, siz
     put_record(h->kv, PASSING_PREFIX KEY ":1", text, len);
     put_record(h->kv, PASSING_PREFIX "claim:" KEY, text, len);
     put_record(h->kv, "turn:" KEY, text, len);
-    put_record(h->kv, TASK_KEY_PREFIX KEY, text, len);
+    put_record(h->kv, TASK_HOST_PREFIX KEY, text, len);
     if (!host_cache_get(h, a, KEY, &value, &n, &stored_s, &e))
         MUST(n + sizeof stored_s == len && !memcmp(value, text + sizeof stored_s, n));
     if (!host_passing_get(h, a, KEY ":1", NOW_S, &value, &n, &stored_s, &e))
@@ -179,13 +179,29 @@ static void try_cache(struct context *cx, struct arena *a, const char *text, siz
     (void)host_claim_is_taken(h, KEY, NOW_S);
     if (!host_claim_take(h, KEY, NOW_S, 1, &claim, &e))
         host_claim_release(h, &claim);
-    (void)host_cache_take_turn(h, KEY, 60, NOW_S);
+    (void)!host_cache_take_turn(h, KEY, 60, NOW_S, &e);
     if (!task_load(&c, KEY, &task, &e))
         MUST(json_is_object(task.record));
     host_passing_sweep(h, NOW_S);
     host_cache_sweep(h, KEY, 10, NOW_S);
     MUST(!host_passing_put(h, KEY ":2", "v", 1, NOW_S, 10, 2, &e));
     MUST(!host_passing_get(h, a, KEY ":2", NOW_S, &value, &n, &stored_s, &e) && n == 1);
+}
+
+static void try_task(struct context *cx, struct arena *a, const char *text, size_t len) {
+    struct task_record r = {.id = random_text(a, 16), .ttl = NOW_S + 10};
+    struct request rq = {.params = NULL};
+    struct reply rp;
+    struct mcp_call c = a_call(cx, a, &rq, &rp);
+    struct task task;
+    struct err e;
+
+    r.sealed = seal(a, cx->seal, "task", r.id, text, len);
+    MUST(!task_store_put(cx->tasks, &r, NOW_S, &e));
+    if (!task_load(&c, r.id, &task, &e))
+        (void)task_view(&task, true);
+    else
+        MUST(e.code == ERR_RPC_INVALID_PARAMS || e.code == ERR_STORE);
 }
 
 static void try_store(struct context *cx, struct arena *a, const char *text, size_t len) {
@@ -256,6 +272,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         break;
     case 'm':
         try_consents(cx, a, text, size - 1);
+        break;
+    case 'k':
+        try_task(cx, a, text, size - 1);
         break;
     case 'h':
         try_cache(cx, a, text, size - 1);
