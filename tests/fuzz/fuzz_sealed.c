@@ -2,7 +2,7 @@
  * that somebody sends as sealed (t); what a sealed value holds, such as one of another version: of
  * a login (l), a refresh token (r), a registered client (c), an MCP session (s), a state of a
  * program (p), remembered consents (m); or a record of the host's cache (h), of the session store
- * (d), or the journal of a stream (j). */
+ * (d), a task (k), or the journal of a stream (j). */
 #include "input.h"
 #include "mcp/call.h"
 #include "mcp/rounds.h"
