@@ -201,3 +201,13 @@ const char *input_fault(struct arena *a, const struct json *expected, const stru
         return "has no role or no content";
     return NULL;
 }
+
+enum rc input_check(struct arena *a, const char *key, const struct json *expected,
+                    const struct json *answer, struct err *e) {
+    const char *why = input_fault(a, expected, answer);
+
+    if (!why)
+        return OK;
+    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: inputResponses.%s %s",
+                   rpc_quotable(a, key), arena_strndup(a, why, strnlen(why, INPUT_FAULT_MAX)));
+}

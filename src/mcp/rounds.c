@@ -13,7 +13,6 @@
 #define PURPOSE "mcp-request-state"
 #define WANTED "inputRequired"
 #define TOKEN_BYTES 16
-#define WHY_MAX 200 /* bytes of a reason in an error message */
 
 /* ---- the state, sealed ---- */
 
@@ -88,14 +87,12 @@ static enum rc take_responses(struct mcp_call *c, struct rounds *r, const struct
 
     for (bool more = json_first(given, &m); more; more = json_next(&m)) {
         const struct json *expected = json_get(r->asked, m.key);
-        const char *why = expected ? input_fault(c->arena, expected, m.value) : NULL;
 
-        if (why)
-            return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: inputResponses.%s %s",
-                           rpc_quotable(c->arena, m.key),
-                           arena_strndup(c->arena, why, strnlen(why, WHY_MAX)));
-        if (expected)
-            json_put(responses, m.key, m.value);
+        if (!expected)
+            continue;
+        if (input_check(c->arena, m.key, expected, m.value, e))
+            return e->code;
+        json_put(responses, m.key, m.value);
     }
     if (json_size(responses))
         r->responses = responses;
@@ -249,7 +246,7 @@ static enum rc take_letter(struct questions *q, const struct buf *letter, struct
     why = input_fault(q->c->arena, q->expected[i], q->answers[i]);
     if (why)
         return err_set(e, ERR_RPC_INTERNAL, "The client's answer to %s %s", q->methods[i],
-                       arena_strndup(q->c->arena, why, strnlen(why, WHY_MAX)));
+                       arena_strndup(q->c->arena, why, strnlen(why, INPUT_FAULT_MAX)));
     q->open--;
     return OK;
 }

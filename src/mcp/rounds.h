@@ -26,8 +26,12 @@ struct rounds {
 };
 
 /* input.c. What an answer to a program's request has to be; what is wrong with one, or NULL. */
+#define INPUT_FAULT_MAX 200 /* bytes of that in an error message */
 struct json *input_expected(struct arena *a, const struct json *request);
 const char *input_fault(struct arena *a, const struct json *expected, const struct json *answer);
+/* Of a member of inputResponses. ERR_RPC_INVALID_PARAMS with what is wrong. */
+enum rc input_check(struct arena *a, const char *key, const struct json *expected,
+                    const struct json *answer, struct err *e) MUST_USE;
 
 /* Reads inputResponses and requestState of a modern request. */
 enum rc rounds_read(struct mcp_call *c, struct rounds *r, struct err *e) MUST_USE;

@@ -6,6 +6,7 @@
 #include "host/host.h"
 #include "mcp/guard.h"
 #include "mcp/resume.h"
+#include "mcp/rounds.h"
 #include "mcp/session.h"
 
 #define ID_BYTES 18
@@ -148,9 +149,9 @@ static enum rc take_answers(struct task *t, const struct json *given, bool *any,
     for (bool more = json_first(pending, &m); more; more = json_next(&m)) {
         struct json *answer = json_get(given, m.key);
 
-        if (json_has(given, m.key) && !json_is_object(answer))
-            return err_set(e, ERR_RPC_INVALID_PARAMS,
-                           "Invalid params: inputResponses must be an object of objects");
+        if (json_has(given, m.key) &&
+            input_check(t->arena, m.key, input_expected(t->arena, m.value), answer, e))
+            return e->code;
         json_put(answer ? answers : left, m.key, answer ? answer : m.value);
         *any = *any || answer;
     }

@@ -119,6 +119,9 @@ test('a task asks for input, takes it in parts, and goes on', async () => {
   const update = (inputResponses) => tasks('update', id, { more: { inputResponses } });
   assertRpcError(await update(7), 200, -32602);
   assertRpcError(await update({ a: 1 }), 200, -32602);
+  const wrong = await update({ a: { action: 'perhaps' } });
+  assertRpcError(wrong, 200, -32602);
+  assert.match(wrong.body.error.message, /inputResponses\.a /);
   assert.equal((await update({ a: yes, other: yes })).body.result.resultType, 'complete');
   assert.deepEqual((await reaches(id, 'input_required')).inputRequests, ask('b'));
   await update({ b: yes });
