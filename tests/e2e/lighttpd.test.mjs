@@ -132,3 +132,17 @@ test('a client that speaks HTTP/1.0 is served', async () => {
   assert.match(answer, /^HTTP\/1\.[01] 200 /);
   assert.equal(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))).resource, site.mcpUrl);
 });
+
+test('an Origin that no browser sends, with ALLOWED_ORIGINS=*, ends no worker', async () => {
+  const open = await startSite({ config: { ALLOWED_ORIGINS: '*' } });
+  try {
+    for (const origin of ['https://a.example\t', 'https://a\tb.example', 'https://a b.example', 'https://\xe9.example', '']) {
+      for (const method of ['POST', 'OPTIONS']) {
+        const answer = await rawRequest({ port: open.port, method, path: '/mcp', headers: [['Origin', origin]] });
+        assert.ok([204, 400, 401].includes(answer.status), `${method} ${JSON.stringify(origin)}: ${answer.status} ${answer.text}`);
+      }
+    }
+  } finally {
+    await open.close();
+  }
+});
