@@ -119,16 +119,6 @@ static enum rc end_session(struct context *cx, const struct request *rq, const c
     }
 }
 
-enum rc cognito_wait_begin(struct context *cx, struct err *e) {
-    return host_gate_enter_share(cx->cognito_gate, cx->config->workers_max)
-               ? err_set(e, ERR_UPSTREAM, "the identity provider does not answer; try again later")
-               : OK;
-}
-
-void cognito_wait_end(struct context *cx) {
-    host_gate_leave(cx->cognito_gate);
-}
-
 /* Asks Cognito before the session is deleted: a passing failure there leaves the code usable. The
  * caller holds the claim, so that no other worker asks meanwhile: Cognito takes a code twice for
  * theft, and revokes what it gave for it. */

@@ -1,4 +1,4 @@
-/* Between token.c, refresh.c, revoke.c and client_assertion.c. */
+/* Between token.c, refresh.c, revoke.c, cognito_wait.c and client_assertion.c. */
 #ifndef OAUTH_TOKENS_H
 #define OAUTH_TOKENS_H
 
@@ -9,7 +9,7 @@
 enum rc token_form_read(struct context *cx, const struct request *rq, struct form *f,
                         struct reply *rp, struct err *e) MUST_USE;
 
-/* token.c: before and after waiting for Cognito. Three quarters of the workers may do so at once,
+/* cognito_wait.c: before and after waiting for Cognito. Three quarters of the workers may do so at once,
  * while it does not answer one quarter, and ERR_UPSTREAM tells the others to come back: the rest of
  * the pool serves what needs no Cognito. */
 enum rc cognito_wait_begin(struct context *cx, struct err *e) MUST_USE;
