@@ -33,8 +33,9 @@ const watcherOf = (daemon) => {
       return [];
     }
   });
-  const keeper = all.find((each) => each.name === 'mcp-keeper' && each.parent === daemon.pid);
-  return all.find((each) => each.name === 'mcp-watcher' && each.parent === keeper?.pid)?.pid;
+  const masters = daemon.pids ?? [daemon.pid];
+  const keepers = all.filter((each) => each.name === 'mcp-keeper' && masters.includes(each.parent)).map((each) => each.pid);
+  return all.find((each) => each.name === 'mcp-watcher' && keepers.includes(each.parent))?.pid;
 };
 
 // Where the task is begun and answered, and where the news are listened to.

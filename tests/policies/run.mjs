@@ -27,6 +27,7 @@ const LEFT_OUT = {
   'doctor.test.mjs': ONE_DAEMON,
   'dynamodb-tasks.test.mjs': OWN_SERVICES,
   'dynamodb.test.mjs': OWN_SERVICES,
+  'full-disk.test.mjs': OWN_SERVICES,
   'limits.test.mjs': ONE_DAEMON,
   'local-cognito.test.mjs': NO_SITE,
   'metrics.test.mjs': ONE_DAEMON,
