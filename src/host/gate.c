@@ -17,6 +17,7 @@
 
 struct places {
     _Atomic int64_t slow_until_ms;
+    _Atomic int64_t served_ms; /* when somebody was last served in time */
     _Atomic int64_t since_ms[HOST_GATE_PLACES];
 };
 
@@ -76,12 +77,21 @@ static bool is_held(const struct host_gate *g, int place) {
     return fcntl(g->fd, F_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 }
 
-/* Somebody has been inside for long, or was a short time ago. */
+/* Then the service is not slow, whoever waits: single calls that fail are no outage. */
+static bool was_served_lately(const struct host_gate *g, int64_t now_ms) {
+    int64_t served = g->places->served_ms;
+
+    return served > now_ms - g->slow_ms && served <= now_ms;
+}
+
+/* Somebody has been inside for long, or was a short time ago, and nobody was served since. */
 static bool is_slow(const struct host_gate *g, int64_t now_ms) {
     int64_t until = g->places->slow_until_ms;
 
     if (until > now_ms && until <= now_ms + HOST_GATE_REMEMBER_MS)
         return true;
+    if (was_served_lately(g, now_ms))
+        return false;
     for (int i = 0; i < HOST_GATE_PLACES; i++) {
         int64_t since = g->places->since_ms[i];
 
@@ -130,8 +140,12 @@ void host_gate_leave(struct host_gate *g) {
 
     if (!g || g->held < 0)
         return;
-    g->places->slow_until_ms =
-        now_ms - g->places->since_ms[g->held] >= g->slow_ms ? now_ms + HOST_GATE_REMEMBER_MS : 0;
+    if (now_ms - g->places->since_ms[g->held] < g->slow_ms) {
+        g->places->served_ms = now_ms;
+        g->places->slow_until_ms = 0;
+    } else if (!was_served_lately(g, now_ms)) {
+        g->places->slow_until_ms = now_ms + HOST_GATE_REMEMBER_MS;
+    }
     g->places->since_ms[g->held] = 0;
     (void)lock(g, g->held, F_UNLCK);
     g->held = -1;

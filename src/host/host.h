@@ -96,7 +96,8 @@ void host_slots_leave(struct host_slots *s);
 #define HOST_GATE_PLACES 256
 #define HOST_GATE_REMEMBER_MS 10000 /* a service that was slow is taken to be so for so long */
 struct host_gate;
-/* One who waits for slow_ms shows that the service is slow, until somebody was served in less. */
+/* One who waits for slow_ms shows that the service is slow, if nobody was served in less within that
+ * time, and until somebody is. */
 enum rc host_gate_open(const char *path, int slow_ms, struct host_gate **out,
                        struct err *e) MUST_USE;
 void host_gate_close(struct host_gate *g); /* NULL is accepted */

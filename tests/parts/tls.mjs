@@ -19,6 +19,14 @@ extendedKeyUsage = ${usage}
 subjectAltName = ${san}
 `;
 
+// OpenSSL 3.5 takes no end before the start any more, and 3.0 has no other way to say when a certificate ended.
+function validity(days) {
+  const [, major, minor] = /^OpenSSL (\d+)\.(\d+)/.exec(execFileSync('openssl', ['version'], { encoding: 'utf8' })).map(Number);
+  if (days > 0 || major < 3 || (major === 3 && minor < 4)) return ['-days', `${days}`];
+  const at = (shift) => new Date(Date.now() + shift * 86400e3).toISOString().replace(/[-:T]|\.\d+/g, '');
+  return ['-not_before', at(days - 1), '-not_after', at(days)];
+}
+
 // Writes into `dir` and gives back the paths; the authority's private key is removed once it has signed.
 // `names`: what the server is called besides localhost; `only`: what it is called instead. `days`: how long the server's
 // certificate is good; negative: since when it is not. `usage`: what for
@@ -36,7 +44,7 @@ export function makeCertificates(dir, { names = [], only, days = 2, usage = 'ser
     ...newKey, '-keyout', at('ca.key'), '-out', at('ca.pem'));
   openssl('req', '-new', '-config', at('tls.conf'), '-subj', '/CN=localhost',
     ...newKey, '-keyout', at('server.key'), '-out', at('server.csr'));
-  openssl('x509', '-req', '-in', at('server.csr'), '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-days', `${days}`,
+  openssl('x509', '-req', '-in', at('server.csr'), '-CA', at('ca.pem'), '-CAkey', at('ca.key'), ...validity(days),
     '-set_serial', '1', '-extfile', at('tls.conf'), '-extensions', 'server', '-out', at('server.pem'));
   fs.rmSync(at('ca.key'));
   return { ca: at('ca.pem'), cert: at('server.pem'), key: at('server.key') };

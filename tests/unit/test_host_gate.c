@@ -100,6 +100,15 @@ static void few_while_somebody_waits_for_long(void **state) {
     assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
     host_gate_leave(g);
     now_ms += 1;
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE); /* the one before was served in time */
+    now_ms += SLOW_MS - 2;
+    host_gate_leave(g);
+    now_ms += SLOW_MS - 1;
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
+    now_ms += SLOW_MS;
+    host_gate_leave(g);
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_SLOW);
+    now_ms += HOST_GATE_REMEMBER_MS; /* what is left is the one who still waits */
     assert_int_equal(host_gate_enter(g, 1, 4), GATE_SLOW);
     ends(a); /* killed: it waits no longer */
     assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
