@@ -9,7 +9,7 @@ import { startCognito } from '../parts/cognito.mjs';
 import { startDocumentHost } from '../parts/document-host.mjs';
 import { start } from '../parts/process.mjs';
 import { makeCertificates } from '../parts/tls.mjs';
-import { freePort, ROOT, until } from '../parts/util.mjs';
+import { accepts, freePort, ROOT, until } from '../parts/util.mjs';
 
 const CONF = '/etc/mcp-authd/mcp-authd.conf';
 export const hasSystemd = fs.existsSync('/run/systemd/system');
@@ -53,7 +53,11 @@ export const webServers = {
   async lighttpd(port, enable) {
     setLine('/etc/lighttpd/lighttpd.conf', /^server\.port\s*=.*$/m, `server.port = ${port}`);
     setLine('/etc/lighttpd/lighttpd.conf', /^server\.bind\s*=.*$/m, 'server.bind = "127.0.0.1"');
-    if (hasSystemd) run('systemctl', 'start', 'lighttpd');
+    if (hasSystemd) {
+      run('systemctl', 'restart', 'lighttpd');
+      // Until it serves it has no handler for the signal of a reload, which ends it.
+      await until(`lighttpd accepts on ${port}`, () => accepts({ port, host: '127.0.0.1' }));
+    }
     for (const name of fs.readdirSync('/etc/lighttpd/conf-enabled')) {      // the command fails if it is there already
       if (/mcp-authd/.test(name)) fs.rmSync(path.join('/etc/lighttpd/conf-enabled', name));
     }
