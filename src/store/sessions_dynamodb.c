@@ -16,6 +16,7 @@
 #include "aws/dynamodb.h"
 #include "crypto/crypto.h"
 #include "host/host.h"
+#include "store/item.h"
 #include "store/store.h"
 
 #define ATTEMPT_BYTES 16
@@ -36,20 +37,6 @@ static struct dynamodb_store *self(struct store *s) {
 static const char state_pending[] = "pending", state_authorized[] = "authorized";
 
 /* ---- requests ---- */
-
-static struct json *text_value(struct arena *a, const char *text) {
-    struct json *v = json_new_object(a);
-
-    json_put_str(v, "S", text);
-    return v;
-}
-
-static struct json *number_value(struct arena *a, int64_t n) {
-    struct json *v = json_new_object(a);
-
-    json_put_str(v, "N", arena_printf(a, "%lld", (long long)n)); /* numbers travel as text */
-    return v;
-}
 
 /* A condition, and the names and values that it and an update use. Every name goes by a
  * placeholder: `ttl`, `state` and others are reserved words. */
@@ -73,17 +60,17 @@ static void name(struct expression *x, const char *attribute) {
 }
 
 static void text(struct expression *x, const char *placeholder, const char *value) {
-    json_put(x->values, placeholder, text_value(x->a, value));
+    item_put_text(x->a, x->values, placeholder, value);
 }
 
 static void number(struct expression *x, const char *placeholder, int64_t value) {
-    json_put(x->values, placeholder, number_value(x->a, value));
+    item_put_number(x->a, x->values, placeholder, value);
 }
 
 static struct json *key_of(struct arena *a, const char *id) {
     struct json *key = json_new_object(a);
 
-    json_put(key, "sessionId", text_value(a, id));
+    item_put_text(a, key, "sessionId", id);
     return key;
 }
 
@@ -92,27 +79,13 @@ static struct json *key_of(struct arena *a, const char *id) {
 static struct json *encode(struct arena *a, const struct session *in, const char *attempt) {
     struct json *item = key_of(a, in->id);
 
-    json_put(item, "v", number_value(a, SESSION_RECORD_VERSION));
-    json_put(item, "ttl", number_value(a, in->ttl));
-    json_put(item, "state", text_value(a, state_pending));
-    json_put(item, "attempt", text_value(a, attempt));
-    json_put(item, "browser", text_value(a, in->browser));
-    json_put(item, "login", text_value(a, in->login));
+    item_put_number(a, item, "v", SESSION_RECORD_VERSION);
+    item_put_number(a, item, "ttl", in->ttl);
+    item_put_text(a, item, "state", state_pending);
+    item_put_text(a, item, "attempt", attempt);
+    item_put_text(a, item, "browser", in->browser);
+    item_put_text(a, item, "login", in->login);
     return item;
-}
-
-static const char *text_of(const struct json *item, const char *attribute) {
-    return json_get_str(json_get(item, attribute), "S");
-}
-
-static bool number_of(const struct json *item, const char *attribute, int64_t *out) {
-    const char *digits = json_get_str(json_get(item, attribute), "N");
-    char *end;
-
-    if (!digits || !*digits)
-        return false;
-    *out = strtoll(digits, &end, 10);
-    return !*end;
 }
 
 static enum rc damaged(struct err *e, const char *what) {
@@ -122,19 +95,19 @@ static enum rc damaged(struct err *e, const char *what) {
 }
 
 static enum rc decode(const struct json *item, struct session *out, struct err *e) {
-    const char *state = text_of(item, "state"), *grant = text_of(item, "grant");
-    const char *attempt = text_of(item, "attempt");
+    const char *state = item_text(item, "state"), *grant = item_text(item, "grant");
+    const char *attempt = item_text(item, "attempt");
     int64_t version;
 
-    if (!number_of(item, "v", &version) || version < SESSION_RECORD_VERSION_OLDEST ||
+    if (!item_number(item, "v", &version) || version < SESSION_RECORD_VERSION_OLDEST ||
         version > SESSION_RECORD_VERSION)
         return damaged(e, "is of a version that this program does not know");
-    out->id = text_of(item, "sessionId");
-    out->browser = text_of(item, "browser");
-    out->login = text_of(item, "login");
+    out->id = item_text(item, "sessionId");
+    out->browser = item_text(item, "browser");
+    out->login = item_text(item, "login");
     out->grant = grant ? grant : "";
     out->attempt = attempt ? attempt : ""; /* version 1 had none */
-    if (!out->id || !state || !out->browser || !out->login || !number_of(item, "ttl", &out->ttl))
+    if (!out->id || !state || !out->browser || !out->login || !item_number(item, "ttl", &out->ttl))
         return damaged(e, "lacks an attribute");
     if (strcmp(state, state_pending) != 0 && strcmp(state, state_authorized) != 0)
         return damaged(e, "has an unknown state");

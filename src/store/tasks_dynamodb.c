@@ -11,6 +11,7 @@
 #include "aws/dynamodb.h"
 #include "crypto/crypto.h"
 #include "host/host.h"
+#include "store/item.h"
 #include "store/tasks.h"
 
 #define ATTEMPT_BYTES 16
@@ -74,30 +75,6 @@ static enum rc call(struct dynamodb_tasks *t, const char *operation, struct json
 
 /* ---- items ---- */
 
-static void put_text(struct arena *a, struct json *into, const char *name, const char *text) {
-    struct json *v = json_new_object(a);
-
-    json_put_str(v, "S", text);
-    json_put(into, name, v);
-}
-
-static void put_number(struct arena *a, struct json *into, const char *name, int64_t n) {
-    struct json *v = json_new_object(a);
-
-    json_put_str(v, "N", arena_printf(a, "%lld", (long long)n)); /* numbers travel as text */
-    json_put(into, name, v);
-}
-
-static bool number_of(const struct json *item, const char *name, int64_t *out) {
-    const char *digits = json_get_str(json_get(item, name), "N");
-    char *end;
-
-    if (!digits || !*digits)
-        return false;
-    *out = strtoll(digits, &end, 10);
-    return !*end;
-}
-
 /* Every name goes by a placeholder: `ttl` and others are reserved words. */
 static struct json *names(struct arena *a, const char *const *list) {
     struct json *o = json_new_object(a);
@@ -127,14 +104,14 @@ static enum rc put(struct task_store *s, const struct task_record *in, int64_t n
     enum rc rc = check_size(in, e);
 
     (void)now_s;
-    put_text(a, item, "taskId", in->id);
-    put_number(a, item, "v", TASK_ITEM_VERSION);
-    put_number(a, item, "version", in->version + 1);
-    put_number(a, item, "ttl", in->ttl);
-    put_number(a, item, "lease", in->lease);
-    put_text(a, item, "attempt", attempt);
-    put_text(a, item, "record", in->sealed);
-    put_text(a, values, ":attempt", attempt);
+    item_put_text(a, item, "taskId", in->id);
+    item_put_number(a, item, "v", TASK_ITEM_VERSION);
+    item_put_number(a, item, "version", in->version + 1);
+    item_put_number(a, item, "ttl", in->ttl);
+    item_put_number(a, item, "lease", in->lease);
+    item_put_text(a, item, "attempt", attempt);
+    item_put_text(a, item, "record", in->sealed);
+    item_put_text(a, values, ":attempt", attempt);
     json_put(input, "Item", item);
     json_put_str(input, "ConditionExpression",
                  "attribute_not_exists(#taskId) OR #attempt = :attempt");
@@ -155,15 +132,15 @@ static enum rc update(struct dynamodb_tasks *t, const struct task_record *in, bo
     struct dynamodb_result r;
     enum rc rc;
 
-    put_text(a, key, "taskId", in->id);
-    put_number(a, values, ":v", TASK_ITEM_VERSION);
-    put_number(a, values, ":old", in->version);
-    put_number(a, values, ":new", in->version + 1);
-    put_number(a, values, ":ttl", in->ttl);
-    put_number(a, values, ":lease", in->lease);
-    put_text(a, values, ":attempt", random_text(a, ATTEMPT_BYTES));
+    item_put_text(a, key, "taskId", in->id);
+    item_put_number(a, values, ":v", TASK_ITEM_VERSION);
+    item_put_number(a, values, ":old", in->version);
+    item_put_number(a, values, ":new", in->version + 1);
+    item_put_number(a, values, ":ttl", in->ttl);
+    item_put_number(a, values, ":lease", in->lease);
+    item_put_text(a, values, ":attempt", random_text(a, ATTEMPT_BYTES));
     if (whole) {
-        put_text(a, values, ":record", in->sealed);
+        item_put_text(a, values, ":record", in->sealed);
         json_put_str(by, "#record", "record");
     }
     json_put(input, "Key", key);
@@ -200,16 +177,16 @@ static enum rc damaged(struct err *e, const char *what) {
 
 static enum rc decode(struct arena *a, const struct json *item, int64_t now_s,
                       struct task_record *out, struct err *e) {
-    const char *id = json_get_str(json_get(item, "taskId"), "S");
-    const char *sealed = json_get_str(json_get(item, "record"), "S");
+    const char *id = item_text(item, "taskId");
+    const char *sealed = item_text(item, "record");
     int64_t form;
 
     if (!item)
         return err_set(e, ERR_MISSING, "there is no such task");
-    if (!number_of(item, "v", &form) || form != TASK_ITEM_VERSION)
+    if (!item_number(item, "v", &form) || form != TASK_ITEM_VERSION)
         return damaged(e, "is of a version that this program does not know");
-    if (!id || !sealed || !number_of(item, "version", &out->version) ||
-        !number_of(item, "ttl", &out->ttl) || !number_of(item, "lease", &out->lease))
+    if (!id || !sealed || !item_number(item, "version", &out->version) ||
+        !item_number(item, "ttl", &out->ttl) || !item_number(item, "lease", &out->lease))
         return damaged(e, "lacks an attribute");
     if (out->ttl <= now_s)
         return err_set(e, ERR_MISSING, "the task has expired");
@@ -225,7 +202,7 @@ static enum rc get(struct task_store *s, struct arena *a, const char *id, int64_
     struct dynamodb_result r;
     enum rc rc;
 
-    put_text(t->scratch, key, "taskId", id);
+    item_put_text(t->scratch, key, "taskId", id);
     json_put(input, "Key", key);
     json_put_bool(input, "ConsistentRead", true);
     rc = call(t, "GetItem", input, &r, e);
