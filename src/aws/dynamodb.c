@@ -393,13 +393,20 @@ static const char *advice(const struct dynamodb *d, struct arena *a, const char 
 
 enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const char *operation,
                       struct json *input, struct dynamodb_result *out, struct err *e) {
-    int64_t start_ms = clock_monotonic_ms();
-    bool trouble = start_ms < d->trouble_ms;
+    return dynamodb_call_since(d, clock_monotonic_ms(), a, operation, input, out, e);
+}
+
+enum rc dynamodb_call_since(struct dynamodb *d, int64_t since_ms, struct arena *a,
+                            const char *operation, struct json *input,
+                            struct dynamodb_result *out, struct err *e) {
+    int64_t start_ms = clock_monotonic_ms(), in_trouble_ms = start_ms + DYNAMODB_CALL_AFTER_FAILURE_MS;
     struct call c = {.d = d, .a = a, .operation = operation};
     enum meaning meaning;
 
     *out = (struct dynamodb_result){.fault = "", .message = ""};
-    c.deadline_ms = start_ms + (trouble ? DYNAMODB_CALL_AFTER_FAILURE_MS : DYNAMODB_CALL_MS);
+    c.deadline_ms = since_ms + DYNAMODB_CALL_MS;
+    if (start_ms < d->trouble_ms && c.deadline_ms > in_trouble_ms)
+        c.deadline_ms = in_trouble_ms;
     json_put_str(input, "TableName", d->table);
     if (strstr(operation, "Item"))
         json_put_str(input, "ReturnConsumedCapacity", "TOTAL");

@@ -14,6 +14,7 @@
 #include "host/host.h"
 
 #define STEP_MS 10
+#define QUEUE HOST_GATE_PLACES /* the bytes from there on: who waits although the service is slow */
 
 struct places {
     _Atomic int64_t slow_until_ms;
@@ -23,7 +24,8 @@ struct places {
 
 struct host_gate {
     int fd;
-    int held; /* the place that this process has; -1: none */
+    int held;   /* the place that this process has; -1: none */
+    int queued; /* its place in the queue; -1: none */
     int slow_ms;
     struct places *places;
 };
@@ -49,7 +51,8 @@ enum rc host_gate_open(const char *path, int slow_ms, struct host_gate **out, st
         return failed(e, path, code);
     }
     *out = xcalloc(1, sizeof **out);
-    **out = (struct host_gate){.fd = fd, .held = -1, .slow_ms = slow_ms, .places = map};
+    **out = (struct host_gate){
+        .fd = fd, .held = -1, .queued = -1, .slow_ms = slow_ms, .places = map};
     return OK;
 }
 
@@ -121,15 +124,44 @@ enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigne
     return slow ? GATE_SLOW : GATE_FULL;
 }
 
+static unsigned inside(const struct host_gate *g) {
+    unsigned count = 0;
+
+    for (int i = 0; i < HOST_GATE_PLACES; i++)
+        count += g->places->since_ms[i] && is_held(g, i);
+    return count;
+}
+
+/* Not while many who came before it was slow are still inside. */
+static bool is_queued(struct host_gate *g, unsigned few, unsigned count) {
+    if (g->queued < 0 && inside(g) > few)
+        return false;
+    for (int i = 0; g->queued < 0 && i < (int)count; i++)
+        if (lock(g, QUEUE + i, F_WRLCK))
+            g->queued = i;
+    return g->queued >= 0;
+}
+
+static void leave_queue(struct host_gate *g) {
+    if (g && g->queued >= 0) {
+        (void)lock(g, QUEUE + g->queued, F_UNLCK);
+        g->queued = -1;
+    }
+}
+
 enum rc host_gate_enter_share(struct host_gate *g, unsigned workers) {
     const struct timespec step = {0, STEP_MS * 1000000L};
     const unsigned quarter = workers < 8 ? 1 : workers / 4, most = workers - quarter;
     int64_t end_ms = clock_monotonic_ms() + (g ? g->slow_ms : 0);
     enum host_gate_answer answer;
 
-    while ((answer = host_gate_enter(g, quarter, most ? most : 1)) == GATE_FULL &&
-           clock_monotonic_ms() < end_ms)
+    while ((answer = host_gate_enter(g, quarter, most ? most : 1)) != GATE_INSIDE &&
+           clock_monotonic_ms() < end_ms) {
+        if (answer == GATE_SLOW && !is_queued(g, quarter, workers / 4))
+            break;
         nanosleep(&step, NULL);
+    }
+    leave_queue(g);
     if (answer == GATE_FULL) /* by now those inside are others than at first, so it is not slow */
         answer = host_gate_enter(g, quarter, HOST_GATE_PLACES);
     return answer == GATE_INSIDE ? OK : ERR_UPSTREAM;

@@ -105,7 +105,9 @@ enum host_gate_answer { GATE_INSIDE, GATE_FULL, GATE_SLOW }; /* full: it is wort
 /* With NULL there is no limit. */
 enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigned most);
 /* The usual: of so many workers three quarters at once, and one quarter while the service is slow.
- * Whoever finds it full waits, until it is known to be slow or not. ERR_UPSTREAM if it is. */
+ * Whoever finds it full waits, until it is known to be slow or not: for slow_ms at most. Another
+ * quarter does so even if it is slow, since single failures are often over by then. ERR_UPSTREAM
+ * for the others. */
 enum rc host_gate_enter_share(struct host_gate *g, unsigned workers) MUST_USE;
 void host_gate_leave(struct host_gate *g);
 

@@ -120,6 +120,7 @@ static enum rc decode(const struct json *item, struct session *out, struct err *
 /* While DynamoDB is slow few wait for it, so that calls of tools, which need no store, go on. */
 static enum rc call(struct dynamodb_store *ds, struct arena *a, const char *operation,
                     struct json *input, struct dynamodb_result *r, struct err *e) {
+    int64_t start_ms = clock_monotonic_ms();
     enum rc rc;
 
     if (host_gate_enter_share(ds->gate, ds->workers)) {
@@ -127,7 +128,7 @@ static enum rc call(struct dynamodb_store *ds, struct arena *a, const char *oper
         err_detail(e, "DynamoDB %s: not asked, since others wait for it", operation);
         return e->code;
     }
-    rc = dynamodb_call(ds->db, a, operation, input, r, e);
+    rc = dynamodb_call_since(ds->db, start_ms, a, operation, input, r, e);
     host_gate_leave(ds->gate);
     return rc;
 }

@@ -9,6 +9,7 @@ import { FAULTS } from '../parts/dynamodb-proxy.mjs';
 import { assertAllAccepted, countActions, startDynamoSite } from '../parts/dynamodb-site.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { assertOAuthError, authorizeUrl, login, pkce, redeem, REDIRECT, tokens } from '../parts/oauth.mjs';
+import { sleep } from '../parts/util.mjs';
 
 const PATIENCE_MS = 5000;
 const ACTIONS = ['PutItem', 'UpdateItem', 'GetItem', 'DeleteItem'];     // in the order of a login
@@ -90,6 +91,8 @@ test('with faults in 30 % of all calls no login is lost and none hangs', { timeo
       slowest = Math.max(slowest, browser.slowestMs);
       slowestToken = Math.max(slowestToken, Date.now() - start);
       if (answer.status !== 503) break;
+      assertComeBack(answer);
+      await sleep(1000 * Number(answer.headers.get('retry-after')));
       saved += 1;
     }
     assert.equal(answer.status, 200, answer.text);

@@ -5,12 +5,14 @@
 //   host:port counts as a site of its own here, because in use Cognito and the daemon are different sites;
 // - a form whose page says `form-action 'self'` may not end up on another site, not even by a redirect.
 
+import { sleep } from './util.mjs';
+
 const MAX_STEPS = 20;
 
 export class Browser {
   // `decision` is 'approve' or 'deny'; `password` may be a list that is used up one try at a time. `route` gives the address
   // that a URL is fetched from, as the name service and load balancers in front of a site with several hosts do. `reloads` is
-  // how often the user reloads a page that says 503 and when to come back.
+  // how often the user comes back to a page that says 503 and when to do so.
   constructor({ username = 'alice', password = 'correct-horse', decision = 'approve', route = (url) => url, reloads = 0 } = {}) {
     this.route = route;
     this.reloads = reloads;
@@ -87,6 +89,7 @@ export class Browser {
       this.slowestMs = Math.max(this.slowestMs, Date.now() - start);
       if (response.status !== 503 || !response.headers.get('retry-after') || reloads === this.reloads) return response;
       await response.arrayBuffer();
+      await sleep(1000 * Number(response.headers.get('retry-after')));
     }
   }
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,12 +24,24 @@ int64_t clock_now_s(const struct clock *clock) {
     return clock->fixed_s;
 }
 
+static void (*while_waiting)(void);
+
+/* In place of libc's: a step of a wait. */
+int nanosleep(const struct timespec *step, struct timespec *left) {
+    (void)left;
+    now_ms += step->tv_sec * 1000 + step->tv_nsec / 1000000;
+    if (while_waiting)
+        while_waiting();
+    return 0;
+}
+
 static int fresh(void **state) {
     int fd;
 
     memcpy(path, "/tmp/gate-XXXXXX", sizeof path);
     fd = mkstemp(path);
     now_ms = 1000000;
+    while_waiting = NULL;
     return fd < 0 || close(fd) ? -1 : arena_setup(state);
 }
 
@@ -136,6 +149,72 @@ static void it_is_remembered_until_somebody_is_served_in_time(void **state) {
     host_gate_close(g);
 }
 
+static int queued[2];
+
+static void say_so_and_stay(void) {
+    (void)!write(queued[1], "q", 1);
+    for (;;)
+        pause();
+}
+
+/* Waits in another process, until that is killed. */
+static pid_t somebody_waits(unsigned workers) {
+    pid_t pid;
+    char c;
+
+    assert_int_equal(pipe(queued), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        while_waiting = say_so_and_stay;
+        (void)alarm(60);
+        (void)!host_gate_enter_share(opened(), workers);
+        (void)!write(queued[1], "n", 1);
+        for (;;)
+            pause();
+    }
+    (void)close(queued[1]);
+    assert_int_equal(read(queued[0], &c, 1), 1);
+    (void)close(queued[0]);
+    if (c != 'q')
+        (void)kill(pid, SIGKILL);
+    assert_int_equal(c, 'q');
+    return pid;
+}
+
+static pid_t leaves_soon;
+
+static void one_leaves(void) {
+    ends(leaves_soon);
+    while_waiting = NULL;
+}
+
+static void while_it_is_slow_a_quarter_waits_for_a_quarter(void **state) {
+    struct host_gate *g = opened();
+    pid_t inside[] = {somebody_enters(2, 6, GATE_INSIDE), somebody_enters(2, 6, GATE_INSIDE)};
+    pid_t waiting[2];
+    int64_t start_ms = now_ms += SLOW_MS;
+
+    (void)state;
+    assert_int_equal(host_gate_enter_share(g, 8), ERR_UPSTREAM);
+    assert_int_equal(now_ms, start_ms + SLOW_MS);
+    waiting[0] = somebody_waits(8);
+    waiting[1] = somebody_waits(8);
+    assert_int_equal(host_gate_enter_share(g, 8), ERR_UPSTREAM);
+    assert_int_equal(now_ms, start_ms + SLOW_MS); /* at once */
+    ends(waiting[0]);
+    leaves_soon = inside[0];
+    while_waiting = one_leaves;
+    assert_int_equal(host_gate_enter_share(g, 8), OK);
+    assert_true(now_ms < start_ms + SLOW_MS + SLOW_MS / 2);
+    waiting[0] = somebody_waits(8); /* the place in the queue was given back */
+    host_gate_leave(g);
+    ends(waiting[0]);
+    ends(waiting[1]);
+    ends(inside[1]);
+    host_gate_close(g);
+}
+
 static void what_an_earlier_boot_left_does_not_count(void **state) {
     struct host_gate *g = opened();
 
@@ -158,6 +237,7 @@ int main(void) {
         CASE(most_at_once_while_all_is_well),
         CASE(few_while_somebody_waits_for_long),
         CASE(it_is_remembered_until_somebody_is_served_in_time),
+        CASE(while_it_is_slow_a_quarter_waits_for_a_quarter),
         CASE(what_an_earlier_boot_left_does_not_count),
     };
 
