@@ -1,6 +1,6 @@
-/* A gate is a file that every worker maps, with a place for each one inside. A place is a locked
- * byte, so that the kernel gives it back when its holder ends, and the time since which it is held.
- * Times are of the monotonic clock; one of an earlier boot is no time that can be. */
+/* A gate is a file that every worker maps, with a place for each one inside: a locked byte, and the
+ * time since which it is held. Times are of the monotonic clock; one of an earlier boot is no time
+ * that can be. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -12,9 +12,10 @@
 
 #include "base/clock.h"
 #include "host/host.h"
+#include "host/locked.h"
 
 #define STEP_MS 10
-#define QUEUE HOST_GATE_PLACES /* the bytes from there on: who waits although the service is slow */
+#define QUEUE HOST_GATE_PLACES /* who waits although the service is slow: the bytes from there on */
 
 struct places {
     _Atomic int64_t slow_until_ms;
@@ -51,8 +52,8 @@ enum rc host_gate_open(const char *path, int slow_ms, struct host_gate **out, st
         return failed(e, path, code);
     }
     *out = xcalloc(1, sizeof **out);
-    **out = (struct host_gate){
-        .fd = fd, .held = -1, .queued = -1, .slow_ms = slow_ms, .places = map};
+    **out =
+        (struct host_gate){.fd = fd, .held = -1, .queued = -1, .slow_ms = slow_ms, .places = map};
     return OK;
 }
 
@@ -62,22 +63,6 @@ void host_gate_close(struct host_gate *g) {
     (void)munmap(g->places, sizeof *g->places);
     (void)close(g->fd);
     free(g);
-}
-
-static struct flock byte_of(int place, short type) {
-    return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = place, .l_len = 1};
-}
-
-static bool lock(const struct host_gate *g, int place, short type) {
-    struct flock l = byte_of(place, type);
-
-    return fcntl(g->fd, F_SETLK, &l) == 0;
-}
-
-static bool is_held(const struct host_gate *g, int place) {
-    struct flock l = byte_of(place, F_WRLCK);
-
-    return fcntl(g->fd, F_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 }
 
 /* Then the service is not slow, whoever waits: single calls that fail are no outage. */
@@ -98,7 +83,7 @@ static bool is_slow(const struct host_gate *g, int64_t now_ms) {
     for (int i = 0; i < HOST_GATE_PLACES; i++) {
         int64_t since = g->places->since_ms[i];
 
-        if (since && since <= now_ms - g->slow_ms && is_held(g, i))
+        if (since && since <= now_ms - g->slow_ms && locked_is_taken(g->fd, i))
             return true;
     }
     return false;
@@ -115,38 +100,33 @@ enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigne
         return GATE_FULL;
     slow = is_slow(g, now_ms);
     count = (int)(slow ? few : most);
-    for (int i = 0; i < count && i < HOST_GATE_PLACES; i++)
-        if (lock(g, i, F_WRLCK)) {
-            g->held = i;
-            g->places->since_ms[i] = now_ms;
-            return GATE_INSIDE;
-        }
-    return slow ? GATE_SLOW : GATE_FULL;
+    g->held = locked_take(g->fd, 0, count < HOST_GATE_PLACES ? count : HOST_GATE_PLACES);
+    if (g->held < 0)
+        return slow ? GATE_SLOW : GATE_FULL;
+    g->places->since_ms[g->held] = now_ms;
+    return GATE_INSIDE;
 }
 
 static unsigned inside(const struct host_gate *g) {
     unsigned count = 0;
 
     for (int i = 0; i < HOST_GATE_PLACES; i++)
-        count += g->places->since_ms[i] && is_held(g, i);
+        count += g->places->since_ms[i] && locked_is_taken(g->fd, i);
     return count;
 }
 
 /* Not while many who came before it was slow are still inside. */
 static bool is_queued(struct host_gate *g, unsigned few, unsigned count) {
-    if (g->queued < 0 && inside(g) > few)
-        return false;
-    for (int i = 0; g->queued < 0 && i < (int)count; i++)
-        if (lock(g, QUEUE + i, F_WRLCK))
-            g->queued = i;
+    if (g->queued < 0 && inside(g) <= few)
+        g->queued = locked_take(g->fd, QUEUE, (int)count);
     return g->queued >= 0;
 }
 
 static void leave_queue(struct host_gate *g) {
-    if (g && g->queued >= 0) {
-        (void)lock(g, QUEUE + g->queued, F_UNLCK);
-        g->queued = -1;
-    }
+    if (!g || g->queued < 0)
+        return;
+    locked_give_back(g->fd, g->queued);
+    g->queued = -1;
 }
 
 enum rc host_gate_enter_share(struct host_gate *g, unsigned workers) {
@@ -179,6 +159,6 @@ void host_gate_leave(struct host_gate *g) {
         g->places->slow_until_ms = now_ms + HOST_GATE_REMEMBER_MS;
     }
     g->places->since_ms[g->held] = 0;
-    (void)lock(g, g->held, F_UNLCK);
+    locked_give_back(g->fd, g->held);
     g->held = -1;
 }

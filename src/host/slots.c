@@ -1,4 +1,4 @@
-/* A slot is a locked byte of a file: the kernel gives it back when the process ends. */
+/* A slot is a locked byte of a file. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "host/host.h"
+#include "host/locked.h"
 
 struct host_slots {
     int fd;
@@ -34,29 +35,18 @@ void host_slots_close(struct host_slots *s) {
     free(s);
 }
 
-static bool lock(const struct host_slots *s, int slot, short type) {
-    struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1};
-
-    return fcntl(s->fd, F_SETLK, &l) == 0;
-}
-
 bool host_slots_enter(struct host_slots *s, unsigned count) {
     if (!s)
         return true;
     if (s->held >= 0) /* a lock of our own would not stop us */
         return false;
-    for (int i = 0; i < (int)count; i++)
-        if (lock(s, i, F_WRLCK)) {
-            s->held = i;
-            return true;
-        }
-    return false;
+    s->held = locked_take(s->fd, 0, (int)count);
+    return s->held >= 0;
 }
 
 void host_slots_leave(struct host_slots *s) {
-    if (!s)
+    if (!s || s->held < 0)
         return;
-    if (s->held >= 0)
-        (void)lock(s, s->held, F_UNLCK);
+    locked_give_back(s->fd, s->held);
     s->held = -1;
 }
