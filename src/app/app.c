@@ -9,8 +9,7 @@
 #include "app/errors.h"
 #include "app/limit.h"
 #include "app/routes.h"
-#include "app/tasks.h"
-#include "aws/dynamodb.h"
+#include "app/stores.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cognito/cognito.h"
@@ -28,7 +27,6 @@
 #define UPKEEP_EVERY_MS 30000
 #define APP_ARENA_MAX (1 << 20)
 #define COGNITO_SLOW_MS 2000
-#define DYNAMODB_SLOW_MS 1400 /* more than one try that was not answered, and another */
 
 struct app {
     struct context cx;
@@ -39,9 +37,7 @@ struct app {
     struct resource_set *resources;
     struct prompt_set *prompts;
     struct client_set *clients;
-    struct http_client *aws; /* DynamoDB and the sources of its credentials */
-    struct dynamodb *dynamodb;
-    struct host_gate *dynamodb_gate;
+    struct stores stores;
     struct page_set *pages;
     struct deny_list *deny;
     struct limits *limits;
@@ -54,20 +50,6 @@ static const struct http_options open_options = {0, "", "", ""};
 struct http_options app_guarded_options(const struct config *c) {
     return (struct http_options){1, c->client_metadata_allow_nets, c->client_metadata_ca_file,
                                  c->client_metadata_proxy};
-}
-
-static struct dynamodb_options dynamodb_options(const struct config *c, struct http_client *http,
-                                                const struct clock *clock) {
-    static struct aws_env env;
-
-    env.vars = (const char *const *)environ;
-    return (struct dynamodb_options){.env = &env,
-                                     .region = c->cognito_region,
-                                     .table = c->session_table_name,
-                                     .http = http,
-                                     .clock = clock,
-                                     .what = "session store",
-                                     .setting = "SESSION_TABLE_NAME"};
 }
 
 /* What a loader says of the parts that it leaves out. */
@@ -118,24 +100,6 @@ static void load_clients(struct app *app, const struct config *config) {
     problems_log(&p, "client_left_out");
 }
 
-static enum rc open_store(struct app *app, const struct config *c, struct err *e) {
-    struct dynamodb_options options;
-
-    if (c->session_store == SESSION_STORE_LMDB)
-        return store_lmdb_open(arena_printf(app->arena, "%s/sessions", c->state_dir),
-                               &app->cx.store, e);
-    if (http_client_new(&open_options, &app->aws, e))
-        return e->code;
-    options = dynamodb_options(c, app->aws, &app->cx.clock);
-    if (dynamodb_new(&options, &app->dynamodb, e))
-        return e->code;
-    if (host_gate_open(arena_printf(app->arena, "%s/dynamodb-gate", c->state_dir), DYNAMODB_SLOW_MS,
-                       &app->dynamodb_gate, e))
-        return e->code;
-    app->cx.store = store_dynamodb_open(app->dynamodb, app->dynamodb_gate, c->workers_max);
-    return OK;
-}
-
 static void load_pages(struct app *app, const struct config *config) {
     struct problems p;
 
@@ -172,7 +136,8 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         cx->seal = app->seal;
     }
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) &&
-        (audit_open(c->audit_log, &app->audit_fd, e) || open_store(app, c, e)))
+        (audit_open(c->audit_log, &app->audit_fd, e) ||
+         stores_open_sessions(&app->stores, a, cx, e)))
         return e->code;
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
         if (limits_open(arena_printf(a, "%s/limits", c->state_dir), &app->limits, e))
@@ -200,7 +165,7 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
         cx->tokens = token_cache_new(TOKEN_CACHE_ENTRIES);
         load_tools(app, c);
-        return app_open_tasks(cx, arena_printf(a, "%s/cache/task-slots", c->state_dir), e);
+        return stores_open_tasks(cx, arena_printf(a, "%s/cache/task-slots", c->state_dir), e);
     }
     return OK;
 }
@@ -234,14 +199,10 @@ void app_free(struct app *app) {
     audit_close(app->audit_fd);
     token_cache_free(app->cx.tokens);
     keyset_free(app->cx.keyset);
-    task_store_close(app->cx.tasks);
+    stores_close(&app->stores, &app->cx);
     host_cache_close(app->cx.host);
     host_slots_close(app->cx.document_slots);
     host_gate_close(app->cx.cognito_gate);
-    store_close(app->cx.store);
-    dynamodb_free(app->dynamodb);
-    host_gate_close(app->dynamodb_gate);
-    http_client_free(app->aws);
     http_client_free(app->cx.http);
     http_client_free(app->cx.guarded);
     seal_keys_free(app->seal);
@@ -337,33 +298,6 @@ void app_upkeep(struct app *app) {
     }
 }
 
-/* Region, endpoint and source of credentials; asks nobody. */
-static bool check_table(const struct dynamodb_options *options, const char *setting,
-                        FILE *problems) {
-    struct dynamodb *d;
-    struct err e;
-
-    if (dynamodb_new(options, &d, &e)) {
-        (void)fprintf(problems, "%s: %s\n", setting, e.text);
-        return false;
-    }
-    dynamodb_free(d);
-    return true;
-}
-
-static bool check_stores(const struct config *config, FILE *problems) {
-    static const struct clock clock;
-    const struct dynamodb_options sessions = dynamodb_options(config, NULL, &clock);
-    const struct dynamodb_options tasks = app_task_options(config, &clock);
-
-    if (config->session_store == SESSION_STORE_DYNAMODB &&
-        config->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) &&
-        !check_table(&sessions, "SESSION_STORE=dynamodb", problems))
-        return false;
-    return !*config->task_table_name || !(config->endpoints & GROUP_MCP) ||
-           check_table(&tasks, "TASK_TABLE_NAME", problems);
-}
-
 bool app_make_key(const char *path, FILE *problems) {
     struct seal_keys *keys = NULL;
     struct err e;
@@ -393,7 +327,7 @@ bool app_check(const struct config *config, FILE *problems) {
         good = false;
     }
     seal_keys_free(keys);
-    good = check_stores(config, problems) && good;
+    good = stores_check(config, problems) && good;
     tool_set_free(tool_set_load(config, problems, &bad));
     resource_set_free(resource_set_load(config, problems, &bad));
     prompt_set_free(prompt_set_load(config, problems, &bad));

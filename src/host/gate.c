@@ -15,7 +15,8 @@
 #include "host/locked.h"
 
 #define STEP_MS 10
-#define QUEUE HOST_GATE_PLACES /* who waits although the service is slow: the bytes from there on */
+/* From there on the bytes are of those who wait although the service is slow. */
+#define QUEUE HOST_GATE_PLACES
 
 struct places {
     _Atomic int64_t slow_until_ms;

@@ -96,11 +96,11 @@ void host_slots_leave(struct host_slots *s);
 #define HOST_GATE_PLACES 256
 #define HOST_GATE_REMEMBER_MS 10000 /* a service that was slow is taken to be so for so long */
 struct host_gate;
-/* One who waits for slow_ms shows that the service is slow, if nobody was served in less within that
- * time, and until somebody is. */
+/* One who waits for slow_ms shows that the service is slow, if nobody was served in less within
+ * that time, and until somebody is. */
 enum rc host_gate_open(const char *path, int slow_ms, struct host_gate **out,
                        struct err *e) MUST_USE;
-void host_gate_close(struct host_gate *g); /* NULL is accepted */
+void host_gate_close(struct host_gate *g);                   /* NULL is accepted */
 enum host_gate_answer { GATE_INSIDE, GATE_FULL, GATE_SLOW }; /* full: it is worth a moment's wait */
 /* With NULL there is no limit. */
 enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigned most);

@@ -1,0 +1,100 @@
+#include "app/stores.h"
+
+#include <unistd.h>
+
+#include "aws/dynamodb.h"
+#include "host/host.h"
+#include "net/http.h"
+#include "store/store.h"
+#include "store/tasks.h"
+
+#define DYNAMODB_SLOW_MS 1400 /* more than one try that was not answered, and another */
+
+/* ---- the tables ---- */
+
+static struct dynamodb_options options_of(const struct config *c, const char *table,
+                                          const char *setting, const char *what,
+                                          const struct clock *clock) {
+    static struct aws_env env;
+
+    env.vars = (const char *const *)environ;
+    return (struct dynamodb_options){.env = &env,
+                                     .region = c->cognito_region,
+                                     .table = table,
+                                     .clock = clock,
+                                     .what = what,
+                                     .setting = setting};
+}
+
+static struct dynamodb_options of_sessions(const struct config *c, const struct clock *clock) {
+    return options_of(c, c->session_table_name, "SESSION_TABLE_NAME", "session store", clock);
+}
+
+static struct dynamodb_options of_tasks(const struct config *c, const struct clock *clock) {
+    return options_of(c, c->task_table_name, "TASK_TABLE_NAME", "task store", clock);
+}
+
+/* ---- opening and closing ---- */
+
+enum rc stores_open_sessions(struct stores *s, struct arena *a, struct context *cx, struct err *e) {
+    static const struct http_options open_options = {0, "", "", ""};
+    const struct config *c = cx->config;
+    struct dynamodb_options options = of_sessions(c, &cx->clock);
+
+    if (c->session_store == SESSION_STORE_LMDB)
+        return store_lmdb_open(arena_printf(a, "%s/sessions", c->state_dir), &cx->store, e);
+    if (http_client_new(&open_options, &s->aws, e))
+        return e->code;
+    options.http = s->aws;
+    if (dynamodb_new(&options, &s->dynamodb, e) ||
+        host_gate_open(arena_printf(a, "%s/dynamodb-gate", c->state_dir), DYNAMODB_SLOW_MS,
+                       &s->gate, e))
+        return e->code;
+    cx->store = store_dynamodb_open(s->dynamodb, s->gate, c->workers_max);
+    return OK;
+}
+
+enum rc stores_open_tasks(struct context *cx, const char *slots_file, struct err *e) {
+    const struct dynamodb_options options = of_tasks(cx->config, &cx->clock);
+    unsigned half = cx->config->workers_max / 2;
+
+    if (*cx->config->task_table_name)
+        return task_store_dynamodb_open(&options, slots_file, half ? half : 1, &cx->tasks, e);
+    cx->tasks = task_store_host_open(cx->host);
+    return OK;
+}
+
+void stores_close(struct stores *s, struct context *cx) {
+    task_store_close(cx->tasks);
+    store_close(cx->store);
+    dynamodb_free(s->dynamodb);
+    host_gate_close(s->gate);
+    http_client_free(s->aws);
+}
+
+/* ---- checking ---- */
+
+static bool check_table(const struct dynamodb_options *options, const char *setting,
+                        FILE *problems) {
+    struct dynamodb *d;
+    struct err e;
+
+    if (dynamodb_new(options, &d, &e)) {
+        (void)fprintf(problems, "%s: %s\n", setting, e.text);
+        return false;
+    }
+    dynamodb_free(d);
+    return true;
+}
+
+bool stores_check(const struct config *c, FILE *problems) {
+    static const struct clock clock;
+    const struct dynamodb_options sessions = of_sessions(c, &clock), tasks = of_tasks(c, &clock);
+
+    if (c->session_store == SESSION_STORE_DYNAMODB &&
+        c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) &&
+        !check_table(&sessions, "SESSION_STORE=dynamodb", problems))
+        return false;
+    return !*c->task_table_name || !(c->endpoints & GROUP_MCP) ||
+           check_table(&tasks, "TASK_TABLE_NAME", problems);
+}

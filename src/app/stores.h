@@ -1,0 +1,26 @@
+/* Where sessions and tasks are kept, as configured: a DynamoDB table each, or a file of this host.
+ * Between app.c and tasks.c. */
+#ifndef APP_STORES_H
+#define APP_STORES_H
+
+#include "base/config.h"
+#include "web/handler.h"
+#include <stdio.h>
+
+/* What the session store is made of, beside itself. */
+struct stores {
+    struct http_client *aws; /* DynamoDB and the sources of its credentials */
+    struct dynamodb *dynamodb;
+    struct host_gate *gate;
+};
+/* Fills cx->store. What is opened before an error is closed with the rest. */
+enum rc stores_open_sessions(struct stores *s, struct arena *a, struct context *cx,
+                             struct err *e) MUST_USE;
+/* Fills cx->tasks. slots_file: of the workers that wait for a table; NULL for who is no worker. */
+enum rc stores_open_tasks(struct context *cx, const char *slots_file, struct err *e) MUST_USE;
+void stores_close(struct stores *s, struct context *cx);
+
+/* For -t: region, endpoint and source of credentials of the tables; asks nobody. */
+bool stores_check(const struct config *c, FILE *problems);
+
+#endif
