@@ -33,6 +33,20 @@ events=$(grep -ohE 'event=[a-z_]+' ./*.md docs/*.md | cut -d= -f2 | sort -u)
 for event in $events; do
 	grep -rqF "\"$event\"" src || say "docs: there is no log line event=$event"
 done
+# docs/log.md has each event that is logged at a level above debug, and no other. Some names are given to the functions that log.
+code=$(find src -name '*.c' -exec cat {} + | tr '\n' ' ')
+logged=$({
+	echo "$code" | grep -oE '(log_(info|warn|error)|problems_log|LOG_AT)\( *([^",;]*, *)?"[a-z_]+"' | sed 's/.*( *//'
+	echo "$code" | grep -oE 'log_lines\([^;]*"[a-z_]+" : "[a-z_]+"'
+	tr '\n' ' ' <src/mcp/methods.c | grep -oE '"[a-z_]+", +"[a-z]+"\}' | cut -d, -f1
+} | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u)
+described=$(sed -nE 's/^\| (`[a-z_`, ]*`) \|.*/\1/p' docs/log.md | tr -d '\140 ' | tr ',' '\n' | sort -u)
+for event in $logged; do
+	echo "$described" | grep -qx "$event" || say "docs/log.md does not have $event"
+done
+for event in $described; do
+	echo "$logged" | grep -qx "$event" || say "docs/log.md: nothing logs $event"
+done
 keys=$(grep -ohE '`[A-Z][A-Z0-9]*(_[A-Z0-9]+)+' ./*.md docs/*.md | tr -d '\140' | sort -u)
 for key in $keys; do
 	case $key in
