@@ -134,6 +134,7 @@ _Noreturn void metrics_server_main(int listener, pid_t master) {
 
     /* As a worker, it must not outlive its master; the default action of TERM ends it. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_NAME, "mcp-metrics");
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

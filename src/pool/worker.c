@@ -63,6 +63,7 @@ static void set_signals(struct worker *w) {
 /* A worker must not outlive its master: nobody would replace, reload or stop it. */
 static void follow_master(pid_t master) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_NAME, "mcp-worker");
     if (getppid() != master)
         _exit(0);
 }

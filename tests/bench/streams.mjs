@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { workersOf } from '../parts/daemon.mjs';
+import { keeperOf, workersOf } from '../parts/daemon.mjs';
 import { startLighttpd } from '../parts/lighttpd.mjs';
 import { measureCalls, median, privateKib, writeWrkScript } from '../parts/load-calls.mjs';
 import { META, MODERN } from '../parts/mcp.mjs';
@@ -55,17 +55,6 @@ async function calls(label, script, port) {
   }
   console.log(`${label}: ${rounds.map(({ perSecond, p99 }) => `${perSecond.toFixed(0)}/s (p99 ${p99})`).join(', ')}`);
   return median(rounds.map(({ perSecond }) => perSecond));
-}
-
-function keeperOf(daemon) {
-  return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).find((pid) => {
-    try {
-      const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
-      return new RegExp(`^PPid:\\s+${daemon.pid}$`, 'm').test(status) && /^Name:\s+mcp-keeper$/m.test(status);
-    } catch {
-      return false; // it ended while we looked
-    }
-  });
 }
 
 const mib = (kib) => `${(kib / 1024).toFixed(1)} MiB`;

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { once } from 'node:events';
 import { Browser } from '../parts/browser.mjs';
-import { workersOf } from '../parts/daemon.mjs';
+import { metricsServerOf, workersOf } from '../parts/daemon.mjs';
 import { startDynamoDb } from '../parts/dynamodb.mjs';
 import { startDynamoSite } from '../parts/dynamodb-site.mjs';
 import { emfProblems, readEmf, schemaProblems } from '../parts/emf.mjs';
@@ -224,7 +224,7 @@ test('the checker itself finds what is wrong', () => {
 
 test('a worker that is killed is counted, and its figures stay', async () => {
   const earlier = await figures();
-  process.kill(workersOf(site.daemon).find((pid) => pid !== metricsServer()), 'SIGKILL');
+  process.kill(workersOf(site.daemon)[0], 'SIGKILL');
   await until('the exit is counted', async () => (await figures()).get('mcp_authd_worker_exits_total{how="killed"}') ===
     earlier.get('mcp_authd_worker_exits_total{how="killed"}') + 1);
   const now = await figures();
@@ -233,24 +233,10 @@ test('a worker that is killed is counted, and its figures stay', async () => {
   await until('it is in the file', () => total('WorkerExits', { How: 'killed' }) === 1);
 });
 
-// The child of the master that holds the port: the only one that answers there.
-function metricsServer() {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0');
-  const row = fs.readFileSync('/proc/net/tcp', 'utf8').split('\n').find((line) => line.includes(`0100007F:${hex} 00000000:0000 0A`));
-  const inode = row.trim().split(/\s+/)[9];
-  const idle = (pid) => fs.readdirSync(`/proc/${pid}/fd`).some((fd) => {
-    try { return fs.readlinkSync(`/proc/${pid}/fd/${fd}`) === 'anon_inode:[eventpoll]'; } catch { return false; }
-  });
-  const holds = (pid) => fs.readdirSync(`/proc/${pid}/fd`).some((fd) => {
-    try { return fs.readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`; } catch { return false; }
-  });
-  return workersOf(site.daemon).find((pid) => holds(pid) && !idle(pid));   // a worker has an epoll descriptor
-}
-
 test('the process that answers comes back when it is killed', async () => {
-  const pid = await until('it is there', metricsServer);
+  const pid = await until('it is there', () => metricsServerOf(site.daemon));
   process.kill(pid, 'SIGKILL');
-  await until('another one answers', async () => (await scrape().catch(() => ({}))).status === 200 && metricsServer() !== pid);
+  await until('another one answers', async () => (await scrape().catch(() => ({}))).status === 200 && metricsServerOf(site.daemon) !== pid);
   assert.match(site.daemon.log, /event=metrics_server_exited/);
 });
 
@@ -292,7 +278,7 @@ test('a Unix socket, for its group only; removed at the end', async () => {
 test('without a key there is neither a file nor a process', async () => {
   const plain = await startSite();
   await callTool(plain, await plain.cognito.accessToken(), 'whoami');
-  assert.equal(workersOf(plain.daemon).length, 2);
+  assert.equal(metricsServerOf(plain.daemon), undefined);
   assert.ok(!plain.daemon.log.includes('_aws'));
   await plain.close();
 });

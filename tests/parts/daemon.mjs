@@ -60,9 +60,10 @@ function childrenOf(daemon) {
   });
 }
 
-// The keeper of idle streams, and the workers.
-export const keeperOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-keeper').pid;
-export const workersOf = (daemon) => childrenOf(daemon).filter(({ name }) => name !== 'mcp-keeper').map(({ pid }) => pid);
+// The keeper of idle streams, the workers, and who answers GET /metrics. One that has just been forked has no name yet.
+export const keeperOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-keeper')?.pid;
+export const metricsServerOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-metrics')?.pid;
+export const workersOf = (daemon) => childrenOf(daemon).filter(({ name }) => name === 'mcp-worker').map(({ pid }) => pid);
 
 // What a log must not contain: reports of the sanitizers, and workers that ended or hung by a fault of their own.
 const TROUBLE = [

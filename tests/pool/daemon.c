@@ -172,7 +172,8 @@ void log_show(const struct daemon *d) {
 }
 
 /* State and parent of a process, from /proc/PID/stat. */
-static bool stat_of(pid_t pid, char *state, pid_t *parent) {
+/* *is_worker: as the process calls itself. */
+static bool stat_of(pid_t pid, char *state, pid_t *parent, bool *is_worker) {
     char path[64], text[512], *end;
     FILE *f;
     size_t n;
@@ -188,9 +189,8 @@ static bool stat_of(pid_t pid, char *state, pid_t *parent) {
     end = strrchr(text, ')');
     if (!end || sscanf(end + 1, " %c %d", state, &ppid) != 2)
         return false;
-    if (strstr(text, "(mcp-keeper)")) /* it is no worker */
-        return false;
     *parent = ppid;
+    *is_worker = strstr(text, "(mcp-worker)");
     return true;
 }
 
@@ -201,9 +201,11 @@ int kids(const struct daemon *d, pid_t pids[KIDS_MAX]) {
 
     while (proc && n < KIDS_MAX && (e = readdir(proc))) {
         pid_t pid = (pid_t)atoi(e->d_name), parent;
+        bool is_worker;
         char state;
 
-        if (pid > 0 && stat_of(pid, &state, &parent) && parent == d->pid && state != 'Z')
+        if (pid > 0 && stat_of(pid, &state, &parent, &is_worker) && parent == d->pid && is_worker &&
+            state != 'Z')
             pids[n++] = pid;
     }
     if (proc)
@@ -228,10 +230,11 @@ bool kids_wait(const struct daemon *d, int at_least, int at_most) {
 
 bool gone_wait(pid_t pid) {
     int64_t until = wire_now_ms() + PATIENCE_MS;
+    bool is_worker;
     pid_t parent;
     char state;
 
-    while (stat_of(pid, &state, &parent) && state != 'Z') {
+    while (stat_of(pid, &state, &parent, &is_worker) && state != 'Z') {
         if (wire_now_ms() > until)
             return false;
         pause_briefly();
