@@ -12,7 +12,7 @@ import { USERS } from '../parts/cognito.mjs';
 import { BINARY } from '../parts/daemon.mjs';
 import { TestOAuthProvider } from '../parts/sdk-provider.mjs';
 import { startSite } from '../parts/site.mjs';
-import { accepts, freePort, ROOT } from '../parts/util.mjs';
+import { accepts, canListen, freePort, ROOT } from '../parts/util.mjs';
 
 const KEYS = ['COGNITO_REGION', 'COGNITO_USER_POOL_ID', 'COGNITO_CLIENT_ID', 'COGNITO_DOMAIN', 'COGNITO_ISSUER',
   'COGNITO_AUTHORIZE_URL', 'COGNITO_TOKEN_URL', 'COGNITO_JWKS_URL', 'SESSION_TABLE_NAME', 'SESSION_STORE',
@@ -120,15 +120,7 @@ function titleOf(html) {
 
 // 8080 is the port that the README names, and the callback URL that a real pool would have registered.
 async function choosePort() {
-  return await accepts({ port: 8080, host: '127.0.0.1' }) || !await canBind(8080) ? freePort() : 8080;
-}
-
-async function canBind(port) {
-  const { createServer } = await import('node:net');
-  return new Promise((resolve) => {
-    const server = createServer().once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
+  return await accepts({ port: 8080, host: '127.0.0.1' }) || !await canListen(8080) ? freePort() : 8080;
 }
 
 function howToConnect(mcpUrl) {

@@ -8,7 +8,7 @@ import { Browser } from '../parts/browser.mjs';
 import { startDynamoDb, TABLE } from '../parts/dynamodb.mjs';
 import { KEY } from '../parts/dynamodb-proxy.mjs';
 import { assertAllAccepted, countActions, startDynamoSite } from '../parts/dynamodb-site.mjs';
-import { assertOAuthError, authorizeUrl, login, pkce, redeem, redemption, REDIRECT, tokens } from '../parts/oauth.mjs';
+import { assertOAuthError, authorizeUrl, login, pkce, redeem, redemption, REDIRECT, tokens, untilServed } from '../parts/oauth.mjs';
 import { sdkV1Logins } from '../parts/sdk-v1-logins.mjs';
 import { sdkV2Logins } from '../parts/sdk-v2-logins.mjs';
 import { startSite } from '../parts/site.mjs';
@@ -161,8 +161,10 @@ describe('two hosts, one table', () => {
     const body = new URLSearchParams(redemption(first, granted)).toString();
     const answers = await Promise.all(Array.from({ length: 1000 }, async (_, i) => {
       const url = new URL('/token', `http://127.0.0.1:${(i % 2 ? first : second).port}`);
-      const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
-      return { status: response.status, text: await response.text() };
+      return untilServed(async () => {
+        const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+        return { status: response.status, headers: response.headers, text: await response.text() };
+      });
     }));
     const counts = {};
     for (const { status, text } of answers) {

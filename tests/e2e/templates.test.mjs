@@ -74,7 +74,7 @@ test('the built-in pages are those in share/templates', async () => {
 test('a page with a mistake is reported with its line, and the built-in one is used', async () => {
   await withTemplates({ 'consent.html': '<p>\n{{client_nmae}} {{request}}' }, async (site, write) => {
     const wrong = /consent\.html: line 2: there is no value of the name client_nmae; the built-in page is used/;
-    assert.match(site.daemon.log, wrong, 'at the start');
+    await until('a worker to say so at the start', () => wrong.test(site.daemon.log));
     const { status, stderr } = check(site);
     assert.match(stderr, wrong, 'by -t');
     assert.equal(status, 0, 'the daemon starts with it');

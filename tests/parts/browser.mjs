@@ -5,6 +5,7 @@
 //   host:port counts as a site of its own here, because in use Cognito and the daemon are different sites;
 // - a form whose page says `form-action 'self'` may not end up on another site, not even by a redirect.
 
+import { paceMs } from './pace.mjs';
 import { sleep } from './util.mjs';
 
 const MAX_STEPS = 20;
@@ -84,9 +85,9 @@ export class Browser {
 
   async fetchPatiently(at, init) {
     for (let reloads = 0; ; reloads += 1) {
-      const start = Date.now();
+      const start = paceMs();
       const response = await fetch(this.route(at), init);
-      this.slowestMs = Math.max(this.slowestMs, Date.now() - start);
+      this.slowestMs = Math.max(this.slowestMs, paceMs() - start);
       if (response.status !== 503 || !response.headers.get('retry-after') || reloads === this.reloads) return response;
       await response.arrayBuffer();
       await sleep(1000 * Number(response.headers.get('retry-after')));

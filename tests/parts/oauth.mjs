@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { Browser } from './browser.mjs';
+import { sleep } from './util.mjs';
 
 export const REDIRECT = 'http://127.0.0.1:5599/callback';
 export const SCOPE = 'openid email profile mcp-server/tools';
@@ -46,6 +47,15 @@ export async function token(site, fields) {
   assert.match(response.headers.get('content-type') ?? '', /^application\/json\b/, `POST /token: ${response.status} ${text}`);
   assert.match(response.headers.get('cache-control') ?? '', /no-store/, 'RFC 6749 section 5.1: never stored');
   return { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
+}
+
+// Asks again, when it is told to, while the answer is a 503.
+export async function untilServed(ask, { tries = 5 } = {}) {
+  for (let left = tries; ; left -= 1) {
+    const answer = await ask();
+    if (answer.status !== 503 || left === 0) return answer;
+    await sleep(1000 * Number(answer.headers.get('retry-after')));
+  }
 }
 
 export function redemption(site, { code, verifier }, changes = {}) {

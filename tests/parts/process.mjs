@@ -44,8 +44,10 @@ export function start(command, args, { env = process.env, cwd } = {}) {
     // Waits for readiness, and fails at once with the output if the process ends first.
     async ready(what, check, { deadlineMs = 15000 } = {}) {
       const end = Date.now() + deadlineMs;
-      while (!await check()) {
+      for (;;) {
+        const is = await check();
         if (result) throw new Error(`${command} ended (${describe(result)}) before ${what}:\n${output}`);
+        if (is) return;
         if (Date.now() > end) throw new Error(`${command}: not ${what} after ${deadlineMs} ms:\n${output}`);
         await sleep(20);
       }

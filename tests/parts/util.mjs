@@ -29,13 +29,32 @@ export async function readBody(stream) {
   return Buffer.concat(parts).toString();
 }
 
+// Ports below those that the kernel gives to whoever listens on port 0 or connects: it may give one of those to somebody else
+// before it is used.
+const PORTS = { from: 10000, to: 32000 };
+let nextPort = PORTS.from + (process.pid * 37) % (PORTS.to - PORTS.from);
+
+// A port where nobody listens, and which this process gets once.
 export async function freePort(host = '127.0.0.1') {
-  const server = net.createServer().listen(0, host);
-  await once(server, 'listening');
-  const { port } = server.address();
+  for (let tries = 0; tries < 1000; tries += 1) {
+    const port = nextPort;
+    nextPort = nextPort + 1 < PORTS.to ? nextPort + 1 : PORTS.from;
+    if (await canListen(port, host)) return port;
+  }
+  throw new Error(`no free port at ${host}`);
+}
+
+export async function canListen(port, host = '127.0.0.1') {
+  const server = net.createServer().listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if (error.code === 'EADDRINUSE') return false;
+    throw error;
+  }
   server.close();
   await once(server, 'close');
-  return port;
+  return true;
 }
 
 // Calls `check` until it gives something true, or throws after the deadline with what was waited for.
