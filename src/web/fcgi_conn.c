@@ -95,7 +95,7 @@ static enum rc fill(struct fcgi_conn *c, struct err *e) {
             continue;
         if (errno != EAGAIN)
             return err_set(e, ERR_MISSING, "the connection broke: %s", strerror(errno));
-        if (!wait_for(c, POLLIN, until))
+        if (!wait_for(c, POLLIN, until) && clock_monotonic_ms() < c->deadline_ms)
             return err_set(e, ERR_MISSING, "the web server stopped sending");
     }
 }

@@ -255,5 +255,5 @@ test('a value of 10 KB is checked in well under a millisecond', (t) => {
   const us = answers.map((a) => a.us).sort((a, b) => a - b);
   assert.deepEqual([...new Set(answers.map((a) => a.verdict))], ['valid']);
   t.diagnostic(`median ${us[25]} us, slowest ${us[49]} us of 50`);
-  assert.ok(us[25] < 50000, `${us[25]} us`); // the aim is 1000; a busy machine may take longer
+  assert.ok(us[25] < 50000, `${us[25]} us`); // of CPU time; the aim is 1000, which a slow machine or a sanitizer may miss
 });

@@ -1,18 +1,29 @@
 /* Reads lines of {"schema":…,"instance":…} and answers each with a line: "valid", "invalid",
  * "error" (the schema is refused) or "bound", and behind it the place and the reason. With -t, the
- * microseconds that the check took stand in between. */
+ * microseconds of CPU time that the check took stand in between. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "schema/schema.h"
 
 static double now_us(void) {
     struct timespec t;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+/* In place of the clock's, for the bound on time too: what a busy machine does meanwhile is no work
+ * of the check. */
+int64_t clock_monotonic_ms(void) {
+    return (int64_t)(now_us() / 1e3);
+}
+
+int64_t clock_now_s(const struct clock *c) {
+    return c->fixed_s;
 }
 
 static void answer(const char *line, size_t len, int timed) {

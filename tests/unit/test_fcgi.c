@@ -15,8 +15,13 @@
 #include "web/fcgi.h"
 
 #define BODY_MAX (256 * 1024)
-#define SILENCE_MS 150
-#define TOTAL_MS 600
+/* Limits that no pause of a busy machine reaches, for what is not about them; and one that fires
+ * soon, for what is. */
+#define SILENCE_MS 10000
+#define TOTAL_MS 30000
+#define SOON_MS 150
+#define REPLY_MS 10000 /* until a reply is there, whole and closed */
+#define TRIES 3        /* where the code under test has a limit of its own that a pause can pass */
 #define BIG (1024 * 1024)
 
 struct fixture {
@@ -123,7 +128,7 @@ static void assert_dropped(struct fixture *x, enum rc rc) {
 
     assert_int_equal(rc, ERR_MISSING);
     assert_true(*x->e.text);
-    wire_read(x->peer, &r, 1000);
+    wire_read(x->peer, &r, REPLY_MS);
     assert_true(r.closed);
     assert_int_equal(r.status, 0);
     wire_reply_free(&r);
@@ -144,13 +149,14 @@ static enum rc reply_with(struct fixture *x, int status, const char *body, size_
 static void assert_serves_next(struct fixture *x) {
     struct wire_reply r;
 
+    fcgi_set_timeouts(x->f, SILENCE_MS, TOTAL_MS);
     fresh_connection(x);
     wire_request(&x->w, "POST", "/next", "abc", 3);
     assert_int_equal(send_and_read(x), OK);
     assert_string_equal(x->rq.path, "/next");
     assert_string_equal(x->rq.body, "abc");
     assert_int_equal(reply_with(x, 200, "fine", 4), OK);
-    wire_read(x->peer, &r, 1000);
+    wire_read(x->peer, &r, REPLY_MS);
     assert_true(wire_whole(&r));
     assert_string_equal(r.body, "fine");
     wire_reply_free(&r);
@@ -159,7 +165,6 @@ static void assert_serves_next(struct fixture *x) {
 static void whole_request_and_reply(void **state) {
     struct fixture *x = *state;
     struct wire_reply r;
-    int64_t before;
 
     wire_request(&x->w, "POST", "/mcp/a%20b?x=%31&y", "hello", 5);
     assert_int_equal(send_and_read(x), OK);
@@ -172,11 +177,8 @@ static void whole_request_and_reply(void **state) {
     assert_string_equal(x->rq.body, "hello");
     assert_int_equal(strlen(x->rq.id), 16);
     assert_string_equal(request_param(&x->rq, "REQUEST_URI"), "/mcp/a%20b?x=%31&y");
-    before = wire_now_ms();
     assert_int_equal(reply_with(x, 404, "gone\0!", 6), OK);
-    /* The peer has not closed, and nobody waits until it does. */
-    assert_true(wire_now_ms() - before < 500);
-    wire_read(x->peer, &r, 1000);
+    wire_read(x->peer, &r, REPLY_MS);
     assert_true(wire_whole(&r));
     assert_false(r.reset);
     assert_int_equal(r.status, 404);
@@ -187,6 +189,25 @@ static void whole_request_and_reply(void **state) {
     assert_non_null(strstr((char *)r.out.p, "X-Test: yes\r\n"));
     assert_non_null(strstr((char *)r.out.p, "Content-Length: 6\r\n"));
     wire_reply_free(&r);
+}
+
+/* The peer has not closed, and nobody waits until it does: that would be a second each time. */
+static void reply_waits_for_no_close(void **state) {
+    struct fixture *x = *state;
+    int64_t least = INT64_MAX;
+
+    for (int i = 0; i < TRIES && least >= 500; i++) {
+        int64_t before, took;
+
+        fresh_connection(x);
+        wire_request(&x->w, "POST", "/x", "12345", 5);
+        assert_int_equal(send_and_read(x), OK);
+        before = wire_now_ms();
+        assert_int_equal(reply_with(x, 200, "", 0), OK);
+        took = wire_now_ms() - before;
+        least = took < least ? took : least;
+    }
+    assert_true(least < 500);
 }
 
 static void ids_differ(void **state) {
@@ -255,7 +276,7 @@ static void head_has_length_but_no_body(void **state) {
     assert_int_equal(send_and_read(x), OK);
     assert_string_equal(x->rq.method, "HEAD");
     assert_int_equal(reply_with(x, 200, "12345", 5), OK);
-    wire_read(x->peer, &r, 1000);
+    wire_read(x->peer, &r, REPLY_MS);
     assert_true(wire_whole(&r));
     assert_non_null(strstr((char *)r.out.p, "Content-Length: 5\r\n"));
     assert_int_equal(r.body_len, 0);
@@ -269,7 +290,7 @@ static void no_content_has_neither(void **state) {
     wire_request(&x->w, "GET", "/x", NULL, 0);
     assert_int_equal(send_and_read(x), OK);
     assert_int_equal(reply_with(x, 204, "12345", 5), OK);
-    wire_read(x->peer, &r, 1000);
+    wire_read(x->peer, &r, REPLY_MS);
     assert_true(wire_whole(&r));
     assert_null(strstr((char *)r.out.p, "Content-Length"));
     assert_int_equal(r.body_len, 0);
@@ -288,7 +309,7 @@ static void kept_connection_does_not_pin(void **state) {
     wire_stream(&x->w, W_STDIN, NULL, 0, 1);
     assert_int_equal(send_and_read(x), OK);
     assert_int_equal(reply_with(x, 200, "a", 1), OK);
-    wire_read(x->peer, &r, 1000);
+    wire_read(x->peer, &r, REPLY_MS);
     assert_true(wire_whole(&r));
     wire_reply_free(&r);
     wire_free(&pairs);
@@ -318,35 +339,42 @@ static void params_that_end_early_are_dropped(void **state) {
     assert_serves_next(x);
 }
 
-static void params_that_stop_are_dropped(void **state) {
-    struct fixture *x = *state;
+/* What was built is sent, and then nothing. */
+static void assert_silence_is_dropped(struct fixture *x) {
     int64_t before = wire_now_ms();
 
-    half_params(x);
+    fcgi_set_timeouts(x->f, SOON_MS, TOTAL_MS);
     assert_dropped(x, send_and_read(x));
-    assert_in_range(wire_now_ms() - before, SILENCE_MS - 1, TOTAL_MS);
+    assert_non_null(strstr(x->e.text, "stopped sending"));
+    assert_true(wire_now_ms() - before >= SOON_MS);
     assert_serves_next(x);
 }
 
-static void silence_is_dropped(void **state) {
+static void params_that_stop_are_dropped(void **state) {
     struct fixture *x = *state;
-    int64_t before = wire_now_ms();
 
-    assert_dropped(x, send_and_read(x));
-    assert_in_range(wire_now_ms() - before, SILENCE_MS - 1, TOTAL_MS);
-    assert_serves_next(x);
+    half_params(x);
+    assert_silence_is_dropped(x);
+}
+
+static void silence_is_dropped(void **state) {
+    assert_silence_is_dropped(*state);
 }
 
 /* A byte now and then is never silence, and yet must not hold the worker. */
 static void drip_is_dropped(void **state) {
     struct fixture *x = *state;
-    int64_t before = wire_now_ms();
+    int64_t before;
     pid_t pid;
 
     wire_request(&x->w, "POST", "/x", "12345", 5);
-    pid = send_beside(x, 1, SILENCE_MS / 10);
+    assert_true(x->w.len > 100);
+    pid = send_beside(x, 1, 50); /* for more than five seconds, if it is let */
+    before = wire_now_ms();
+    fcgi_set_timeouts(x->f, SILENCE_MS, SOON_MS);
     assert_int_equal(read_request(x), ERR_MISSING);
-    assert_in_range(wire_now_ms() - before, TOTAL_MS - 1, TOTAL_MS + SILENCE_MS);
+    assert_non_null(strstr(x->e.text, "took too long to arrive"));
+    assert_true(wire_now_ms() - before >= SOON_MS);
     gone(pid);
     assert_serves_next(x);
 }
@@ -436,8 +464,7 @@ static void body_cut_short_is_dropped(void **state) {
     assert_dropped(x, send_close_and_read(x));
     request_with_length(x, "5", "12345");
     x->w.len -= 8 + 3 + 2;
-    assert_dropped(x, send_and_read(x));
-    assert_serves_next(x);
+    assert_silence_is_dropped(x);
 }
 
 static void body_at_the_limit(void **state) {
@@ -452,12 +479,12 @@ static void body_at_the_limit(void **state) {
     assert_int_equal(reply_with(x, 200, "", 0), OK);
 }
 
-/* The reply reaches a peer that is still sending; it is not lost to a reset. */
-static void body_over_the_limit_is_refused(void **state) {
-    struct fixture *x = *state;
+static bool refusal_arrives_whole(struct fixture *x) {
     static char body[4 * BODY_MAX]; /* static: a child that leaves does not lose it */
     struct wire_reply r;
+    bool whole = true;
 
+    fresh_connection(x);
     wire_request(&x->w, "POST", "/big", body, 4 * BODY_MAX);
     (void)send_beside(x, 100000, 0);
     assert_int_equal(read_request(x), ERR_TOO_LARGE);
@@ -465,7 +492,7 @@ static void body_over_the_limit_is_refused(void **state) {
     assert_int_equal(x->rq.body_len, 0);
     if (fork() == 0) {
         close(x->ours);
-        wire_read(x->peer, &r, 3000);
+        wire_read(x->peer, &r, REPLY_MS);
         _exit(wire_whole(&r) && !r.reset && r.status == 413 ? 0 : 1);
     }
     close(x->peer); /* only the two children hold it now */
@@ -475,8 +502,20 @@ static void body_over_the_limit_is_refused(void **state) {
         int status;
 
         assert_true(waitpid(-1, &status, 0) > 0);
-        assert_int_equal(status, 0);
+        whole = whole && status == 0;
     }
+    return whole;
+}
+
+/* The reply reaches a peer that is still sending; it is not lost to a reset. The peer has a second
+ * for the rest, and may be kept from using it. */
+static void body_over_the_limit_is_refused(void **state) {
+    struct fixture *x = *state;
+    bool whole = false;
+
+    for (int i = 0; i < TRIES && !whole; i++)
+        whole = refusal_arrives_whole(x);
+    assert_true(whole);
     assert_serves_next(x);
 }
 
@@ -502,7 +541,7 @@ static void other_roles_are_refused(void **state) {
     wire_pairs(&pairs, "GET", "/", NULL);
     wire_stream(&x->w, W_PARAMS, pairs.p, pairs.len, 65535);
     assert_int_equal(send_and_read(x), ERR_MISSING);
-    wire_read(x->peer, &r, 1000);
+    wire_read(x->peer, &r, REPLY_MS);
     assert_int_equal(r.ends, 1);
     assert_int_equal(r.protocol_status, 3); /* FCGI_UNKNOWN_ROLE */
     wire_reply_free(&r);
@@ -556,7 +595,7 @@ static void second_request_on_a_connection_is_turned_down(void **state) {
     assert_int_equal(send_and_read(x), OK);
     assert_string_equal(x->rq.path, "/first");
     assert_int_equal(reply_with(x, 200, "", 0), OK);
-    wire_read(x->peer, &r, 1000);
+    wire_read(x->peer, &r, REPLY_MS);
     assert_int_equal(r.ends, 2); /* FCGI_CANT_MPX_CONN for the other, and ours */
     assert_int_equal(r.status, 200);
     wire_reply_free(&r);
@@ -573,7 +612,7 @@ static void bytes_after_the_request(void **state) {
     assert_int_equal(send_and_read(x), OK);
     assert_string_equal(x->rq.path, "/x");
     assert_int_equal(reply_with(x, 200, "one", 3), OK);
-    wire_read(x->peer, &r, 1000);
+    wire_read(x->peer, &r, REPLY_MS);
     assert_true(wire_whole(&r));
     assert_false(r.reset);
     wire_reply_free(&r);
@@ -593,7 +632,7 @@ static void megabyte_reply_arrives_whole(void **state) {
         struct wire_reply r;
 
         close(x->ours);
-        wire_read(x->peer, &r, 5000);
+        wire_read(x->peer, &r, REPLY_MS);
         _exit(wire_whole(&r) && r.body_len == BIG && memcmp(r.body, body, BIG) == 0 ? 0 : 1);
     }
     assert_int_equal(reply_with(x, 200, body, BIG), OK);
@@ -607,11 +646,14 @@ static void peer_that_does_not_read_is_left(void **state) {
     static char body[4 * BIG];
     int64_t before;
 
+    /* The limits of a reply are those of its request, which is there before it is read. */
+    fcgi_set_timeouts(x->f, SOON_MS, TOTAL_MS);
     wire_request(&x->w, "GET", "/x", NULL, 0);
-    assert_int_equal(send_and_read(x), OK);
+    assert_true(wire_send(x->peer, x->w.p, x->w.len));
+    assert_int_equal(read_request(x), OK);
     before = wire_now_ms();
     assert_int_equal(reply_with(x, 200, body, 4 * BIG), ERR_MISSING);
-    assert_in_range(wire_now_ms() - before, SILENCE_MS - 1, TOTAL_MS);
+    assert_in_range(wire_now_ms() - before, SOON_MS, TOTAL_MS - 1);
     assert_serves_next(x);
 }
 
@@ -633,30 +675,41 @@ static void count_signal(int signo) {
     signals_seen = signals_seen + 1;
 }
 
-/* A signal that comes, blocked or not, while a request is read does not cut it. */
+/* Sends what was built as send_beside() does, with a signal to us before each step. */
+static pid_t send_with_signals(struct fixture *x, size_t step) {
+    pid_t parent = getpid(), pid = fork();
+
+    if (pid == 0) {
+        close(x->ours);
+        for (size_t at = 0; at < x->w.len; at += step) {
+            size_t n = x->w.len - at < step ? x->w.len - at : step;
+
+            if (kill(parent, SIGTERM) != 0 || !wire_send(x->peer, x->w.p + at, n))
+                _exit(1);
+            usleep(500);
+        }
+        _exit(0);
+    }
+    assert_true(pid > 0);
+    return pid;
+}
+
+/* A signal that comes, blocked or not, while a request is read does not cut it. The body is larger
+ * than what the socket holds: some signals come during the read. */
 static void signals_do_not_cut_a_read(void **state) {
     struct fixture *x = *state;
     struct sigaction sa = {.sa_handler = count_signal}, before;
-    pid_t parent = getpid(), hail, pid;
     static char body[BODY_MAX];
+    pid_t pid;
 
     memset(body, 's', BODY_MAX);
     signals_seen = 0;
     sigemptyset(&sa.sa_mask);
     sigaction(SIGTERM, &sa, &before);
     wire_request(&x->w, "POST", "/x", body, BODY_MAX);
-    pid = send_beside(x, 4096, 1);
-    hail = fork();
-    if (hail == 0)
-        for (;;) {
-            if (kill(parent, SIGTERM) != 0)
-                _exit(0);
-            usleep(500);
-        }
+    pid = send_with_signals(x, 2048);
     assert_int_equal(read_request(x), OK);
-    kill(hail, SIGKILL);
-    gone(hail);
-    while (waitpid(pid, NULL, 0) < 0)
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     sigaction(SIGTERM, &before, NULL);
     assert_true(signals_seen > 0);
@@ -703,6 +756,7 @@ static void no_descriptor_is_lost(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(whole_request_and_reply),
+        TEST(reply_waits_for_no_close),
         TEST(ids_differ),
         TEST(bad_escape_stays_raw),
         TEST(one_byte_records),

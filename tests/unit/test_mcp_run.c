@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,6 +57,28 @@ static struct run_result run(const char *script) {
     return run_with(script, (struct text){"in", 2}, 20000, 65536);
 }
 
+/* The program says that it is so far by a file of this name: then nobody waits for it any more. */
+static int until_ready(void *arg) {
+    (void)arg;
+    return access(arena_printf(a, "%s/ready", dir), F_OK) ? 5 : -1;
+}
+
+static struct run_result run_until_ready(const char *script) {
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
+    struct run_spec spec = {.argv = argv,
+                            .envp = envp,
+                            .dir = dir,
+                            .timeout_ms = 20000,
+                            .output_max = 100,
+                            .tick = until_ready};
+    struct run_result r;
+
+    (void)unlink(arena_printf(a, "%s/ready", dir));
+    run_program(a, &spec, &r);
+    return r;
+}
+
 /* The number that a program wrote into this file in its directory. */
 static int noted_pid(const char *name) {
     char *path = arena_printf(a, "%s/%s", dir, name);
@@ -84,7 +107,7 @@ static bool lives(int pid) {
 static bool is_gone(const char *name) {
     int pid = noted_pid(name);
 
-    for (int i = 0; i < 200 && lives(pid); i++)
+    for (int i = 0; i < 1000 && lives(pid); i++)
         (void)usleep(10000);
     return !lives(pid);
 }
@@ -154,15 +177,22 @@ static void exit_status_and_signal_are_told(void **state) {
 }
 
 static void a_program_that_hangs_is_stopped(void **state) {
-    int64_t began = clock_monotonic_ms();
-    struct run_result r =
-        run_with("echo $$ >hang; trap '' TERM; sleep 100", (struct text){"", 0}, 300, 65536);
+    struct run_result r = run_until_ready("trap '' TERM; echo $$ >hang; >ready; sleep 100");
+
+    (void)state;
+    assert_int_equal(r.end, RUN_CANCELLED);
+    assert_true(r.ms < 50000);
+    assert_true(is_gone("hang"));
+}
+
+static void a_program_has_its_time(void **state) {
+    struct run_result r = run_with("sleep 100", (struct text){"", 0}, 300, 65536);
 
     (void)state;
     assert_int_equal(r.end, RUN_TIMED_OUT);
-    assert_true(clock_monotonic_ms() - began < 5000);
-    assert_true(r.ms >= 300);
-    assert_true(is_gone("hang"));
+    assert_true(r.ms >= 300 && r.ms < 50000);
+    r = run_with("sleep 100", (struct text){"", 0}, 0, 65536); /* no time is no run */
+    assert_int_equal(r.end, RUN_TIMED_OUT);
 }
 
 static void a_program_that_closes_its_output_and_hangs_is_stopped(void **state) {
@@ -171,8 +201,7 @@ static void a_program_that_closes_its_output_and_hangs_is_stopped(void **state) 
 
     (void)state;
     assert_int_equal(r.end, RUN_TIMED_OUT);
-    r = run_with("sleep 100", (struct text){"", 0}, 0, 65536); /* no time is no run */
-    assert_int_equal(r.end, RUN_TIMED_OUT);
+    assert_true(r.ms < 50000);
 }
 
 static void too_much_output_is_stopped(void **state) {
@@ -198,28 +227,27 @@ static void much_stderr_is_read_and_dropped(void **state) {
     assert_int_equal(r.err.len, RUN_STDERR_MAX);
 }
 
-/* The program ends, but something that it started keeps its stdout open. */
+/* The program ends, but something that it started keeps its stdout open, for longer than the run
+ * has time. */
 static void a_grandchild_does_not_hold_the_worker(void **state) {
-    int64_t began = clock_monotonic_ms();
     struct run_result r = run("sleep 100 & echo $! >grandchild; echo done");
 
     (void)state;
     assert_int_equal(r.end, RUN_EXITED);
     assert_string_equal(r.out.p, "done\n");
-    assert_true(clock_monotonic_ms() - began < 5000);
+    assert_true(r.ms < 15000);
     assert_true(is_gone("grandchild"));
 }
 
 /* One that left the group lives on, and does not hold the worker either. */
 static void a_daemon_does_not_hold_the_worker(void **state) {
-    int64_t began = clock_monotonic_ms();
-    struct run_result r = run("setsid sh -c 'echo $$ >daemon; exec sleep 30' & "
+    struct run_result r = run("setsid sh -c 'echo $$ >daemon; exec sleep 100' & "
                               "while [ ! -s daemon ]; do :; done; echo done");
 
     (void)state;
     assert_int_equal(r.end, RUN_EXITED);
     assert_string_equal(r.out.p, "done\n");
-    assert_true(clock_monotonic_ms() - began < 2500);
+    assert_true(r.ms < 15000);
     assert_true(lives(noted_pid("daemon")));
     (void)kill(noted_pid("daemon"), SIGKILL);
 }
@@ -319,6 +347,12 @@ static void it_has_a_session_of_its_own(void **state) {
     assert_int_not_equal(session, getsid(0));
 }
 
+static bool is_written(const char *name) {
+    struct stat st;
+
+    return !stat(arena_printf(a, "%s/%s", dir, name), &st) && st.st_size > 0;
+}
+
 static void it_ends_with_the_worker(void **state) {
     pid_t pid = fork();
 
@@ -327,9 +361,8 @@ static void it_ends_with_the_worker(void **state) {
         (void)run("echo $$ >orphan; sleep 100 >/dev/null");
         _exit(0);
     }
-    while (access(arena_printf(a, "%s/orphan", dir), F_OK))
+    while (!is_written("orphan"))
         (void)usleep(1000);
-    (void)usleep(50000);
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, NULL, 0);
     assert_true(is_gone("orphan"));
@@ -486,19 +519,24 @@ static void what_is_watched_may_mean_nothing(void **state) {
     (void)close(ends[0]);
 }
 
+static bool tidies_up(int64_t timeout_ms) {
+    struct run_result r = run_with("trap 'echo bye >tidy; exit 0' TERM; sleep 1000 & wait",
+                                   (struct text){"", 0}, timeout_ms, 100);
+
+    assert_int_equal(r.end, RUN_TIMED_OUT);
+    return is_written("tidy");
+}
+
+/* A busy machine may keep it from setting its trap in time, and from using RUN_GRACE_MS. */
 static void a_stopped_program_may_tidy_up(void **state) {
     struct run_result r;
-    int64_t began;
 
     (void)state;
-    r = run_with("trap 'echo bye >tidy; exit 0' TERM; sleep 1000 & wait", (struct text){"", 0}, 200,
-                 100);
-    assert_int_equal(r.end, RUN_TIMED_OUT);
-    assert_int_equal(access(arena_printf(a, "%s/tidy", dir), F_OK), 0);
-    began = clock_monotonic_ms(); /* one that does not heed it is not waited for */
-    r = run_with("trap '' TERM; while :; do sleep 0.05; done", (struct text){"", 0}, 200, 100);
-    assert_int_equal(r.end, RUN_TIMED_OUT);
-    assert_true(clock_monotonic_ms() - began < 200 + RUN_GRACE_MS + 2000);
+    assert_true(tidies_up(200) || tidies_up(1000) || tidies_up(5000));
+    /* One that does not heed it is not waited for. */
+    r = run_until_ready("trap '' TERM; >ready; while :; do sleep 0.05; done");
+    assert_int_equal(r.end, RUN_CANCELLED);
+    assert_true(r.ms < 15000);
 }
 
 static int count_down(void *arg) {
@@ -535,6 +573,7 @@ int main(void) {
         T(an_input_may_be_left_unread),
         T(exit_status_and_signal_are_told),
         T(a_program_that_hangs_is_stopped),
+        T(a_program_has_its_time),
         T(a_program_that_closes_its_output_and_hangs_is_stopped),
         T(too_much_output_is_stopped),
         T(much_stderr_is_read_and_dropped),
