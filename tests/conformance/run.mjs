@@ -22,6 +22,11 @@ const NOTES = new Set(['outgoing-request', 'incoming-response', 'incoming-sse-ev
 // make it run. That it is skipped for this reason is checked; once it runs, it has to pass.
 const NOT_WRITTEN = new Map([['tasks-status-notifications', /harness needs a rewrite/]]);
 
+// The scenario that gives the server 0.5 to 1.5 s for each answer and takes what comes later for missing. If nothing else
+// fails, it is run again: a fault fails each time, a pause of a busy machine does not.
+const TIMED = 'server-stateless';
+const AGAIN_MAX = 2;
+
 // The fixtures are copied, because some of the tools change the lists.
 function copyFixtures() {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-conformance-'));
@@ -48,6 +53,33 @@ function readResults(out) {
 }
 
 const isNotWritten = ({ id, status, errorMessage }) => status === 'SKIPPED' && NOT_WRITTEN.get(id)?.test(errorMessage);
+
+const isTrouble = (check) => !NOTES.has(check.id) && check.status !== 'SUCCESS' && !isNotWritten(check);
+
+// Has the suite run to its end, and found something wrong in that scenario only?
+function onlyTimedFailed({ output, results }) {
+  const count = Number(/^Running requirements \S+ \((\d+) scenarios\)/m.exec(output)?.[1] ?? 1);
+  const failed = results.filter(({ checks }) => checks.some(isTrouble));
+  return results.length === count && failed.length > 0 && failed.every(({ scenario }) => scenario === TIMED);
+}
+
+// Runs the suite, and the one scenario again if need be. Is all well?
+async function check(revision, url, out, scenario) {
+  const run = async (dir, what) => {
+    const { code, output } = await runSuite(revision, url, dir, what);
+    const results = readResults(dir);
+    const passed = report(revision, results) && code === 0;
+    if (code !== 0 || process.env.VERBOSE) console.log(output.split('\n').slice(process.env.VERBOSE ? 0 : -40).join('\n'));
+    return { output, results, passed };
+  };
+  let last = await run(out, scenario);
+  for (let again = 1; again <= AGAIN_MAX && !last.passed && onlyTimedFailed(last); again += 1) {
+    console.log(`${revision}: nothing failed but ${TIMED}, which allows 0.5 to 1.5 s for an answer: it is run again alone (${again} of ${AGAIN_MAX}), ` +
+      'in case the machine was busy.');
+    last = await run(`${out}-again-${again}`, TIMED);
+  }
+  return last.passed;
+}
 
 function report(revision, results) {
   const counts = { SUCCESS: 0, FAILURE: 0, WARNING: 0, SKIPPED: 0, INFO: 0 };
@@ -86,10 +118,7 @@ setenv.set-request-header = ( "Authorization" => "Bearer ${await site.cognito.ac
 ` });
   for (const revision of only ? [only] : REVISIONS) {
     const out = path.join(dir, revision);
-    const { code, output } = await runSuite(revision, `http://127.0.0.1:${port}/mcp`, out, scenario);
-    const passed = report(revision, readResults(out));
-    if (!passed || code !== 0) good = false;
-    if (code !== 0 || process.env.VERBOSE) console.log(output.split('\n').slice(process.env.VERBOSE ? 0 : -40).join('\n'));
+    if (!await check(revision, `http://127.0.0.1:${port}/mcp`, out, scenario)) good = false;
   }
   if (process.env.VERBOSE) console.log(site.daemon.log);
 } finally {

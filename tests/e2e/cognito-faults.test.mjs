@@ -2,7 +2,7 @@
 // (reference/peers.md section 2: complaint 2, "wrong OAuth error class on refresh", and 10, "IdP outage".)
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { UPSTREAM_MARK } from '../parts/cognito.mjs';
 import { callTool, modern } from '../parts/mcp.mjs';
 import { assertOAuthError, login, redeem, refresh, revoke, tokens } from '../parts/oauth.mjs';
@@ -11,6 +11,7 @@ import { startSite } from '../parts/site.mjs';
 let site;
 before(async () => { site = await startSite(); });
 after(() => site?.close());
+afterEach(() => site.cognito.clearFaults());
 
 function assertClass(answer, status, error) {
   assertOAuthError(answer, status, error);

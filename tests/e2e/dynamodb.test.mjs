@@ -6,8 +6,8 @@ import fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { Browser } from '../parts/browser.mjs';
 import { startDynamoDb, TABLE } from '../parts/dynamodb.mjs';
-import { KEY } from '../parts/dynamodb-proxy.mjs';
-import { assertAllAccepted, countActions, startDynamoSite } from '../parts/dynamodb-site.mjs';
+import { givenUp, KEY } from '../parts/dynamodb-proxy.mjs';
+import { assertAllAccepted, callsSince, countActions, startDynamoSite } from '../parts/dynamodb-site.mjs';
 import { assertOAuthError, authorizeUrl, login, pkce, redeem, redemption, REDIRECT, tokens, untilServed } from '../parts/oauth.mjs';
 import { sdkV1Logins } from '../parts/sdk-v1-logins.mjs';
 import { sdkV2Logins } from '../parts/sdk-v2-logins.mjs';
@@ -59,12 +59,15 @@ describe('one host', () => {
   };
 
   test('a login is four calls and four request units, and a steady login opens no connection', async () => {
+    // A call that is given up takes its connection along.
+    const connections = () => site.proxy.connections - site.proxy.calls.filter(givenUp).length;
     await tokens(site);
-    const { connections, calls: { length } } = site.proxy;
+    const { length } = site.proxy.calls;
+    const earlier = connections();
     for (let i = 0; i < 5; i += 1) await tokens(site);
     assert.deepEqual(countActions(site.proxy, length), { PutItem: 5, UpdateItem: 5, GetItem: 5, DeleteItem: 5 });
-    assert.equal(site.proxy.connections, connections);
-    assert.ok(connections <= 1, `${connections} connections`);
+    assert.equal(connections(), earlier);
+    assert.ok(earlier <= 1, `${earlier} connections`);
     assert.deepEqual(await dynamodb.items('one-host'), [], 'nothing is left behind');
   });
 
@@ -196,7 +199,7 @@ describe('least privileges', () => {
     const answer = await redeem({ ...back, issuer: `http://127.0.0.1:${back.port}`, clientId: front.clientId, mcpUrl: front.mcpUrl }, granted);
     assert.equal(answer.status, 200, answer.text);
     assertAllAccepted(front.proxy);
-    assert.deepEqual(front.proxy.calls.map(({ action, accessKeyId }) => [action, accessKeyId]), [
+    assert.deepEqual(callsSince(front.proxy).map(({ action, accessKeyId }) => [action, accessKeyId]), [
       ['PutItem', authorizeKey.accessKeyId], ['UpdateItem', authorizeKey.accessKeyId],
       ['GetItem', tokenKey.accessKeyId], ['DeleteItem', tokenKey.accessKeyId]]);
   });

@@ -90,6 +90,7 @@ test('a program that does not heed SIGTERM is killed', async () => {
 test('a call that is silent begins its stream with comments, and ends it with the result', async () => {
   const answer = await start('silent', 'slow', modernHeaders('silent'), { meta: META });
   assert.match(answer.headers.get('content-type'), /^text\/event-stream/);
+  await until('the program runs', () => log('slow'));
   assert.equal(log('slow'), 'started\n', 'the program still runs');
   let text = '';
   for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {

@@ -59,23 +59,45 @@ const WHOLE = (port) => [`http://127.0.0.1:${port}/c.json`, `HTTPS://127.0.0.1:$
   `https://127.0.0.1:${port}`, `https://127.0.0.1:${port}/`, `https://good.example:${port}/../c.json`, `https://good.example:${port}/%2e%2e/c.json`, `https://good.example:${port}/.%2E/c.json`, `https://good.example:${port}/%2e/c.json`,
   `https://good.example:${port}/a/%2E./c.json`, `https://good.example:${port}/c.json/..`, `https://good.example:${port}/c.json#x`];
 
+const PORTS_TRIED = 20;
+
+// Traps at the addresses that are not public, on this port; all of them or none.
+async function listenEverywhere(port) {
+  const made = [];
+  try {
+    for (const host of ['127.0.0.1', '127.0.0.3', '::1']) {
+      const trap = net.createServer((socket) => { noticed += 1; socket.destroy(); });
+      made.push(trap);
+      await once(trap.listen(port, host), 'listening');
+    }
+  } catch (error) {
+    for (const trap of made) trap.close();
+    throw error;
+  }
+  return made;
+}
+
 let dir;
 let dns;
 let site;
 let good;
 let noticed = 0;
-const traps = [];
+let traps = [];
 before(async () => {
   dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-dns-'));
   dns = await startDns({ dir, answer: (name, count) => DNS[name]?.(count) });
   // No kept connection of one worker may stand in for a look-up: each new one asks.
   site = await startSite({ names: Object.keys(DNS), env: dns.env, config: { CLIENT_METADATA_ALLOW_NETS: `${PUBLIC}/32` } });
-  good = await startDocumentHost({ certificates: { cert: path.join(site.dir, 'tls/server.pem'), key: path.join(site.dir, 'tls/server.key') }, host: PUBLIC });
-  for (const host of ['127.0.0.1', '127.0.0.3', '::1']) {
-    const trap = net.createServer((socket) => { noticed += 1; socket.destroy(); });
-    trap.listen(good.port, host);
-    await once(trap, 'listening');
-    traps.push(trap);
+  const certificates = { cert: path.join(site.dir, 'tls/server.pem'), key: path.join(site.dir, 'tls/server.key') };
+  // The port that is free at the public address may be taken at another one.
+  for (let tries = 1; traps.length === 0; tries += 1) {
+    good = await startDocumentHost({ certificates, host: PUBLIC });
+    try {
+      traps = await listenEverywhere(good.port);
+    } catch (error) {
+      if (error.code !== 'EADDRINUSE' || tries === PORTS_TRIED) throw error;
+      await good.close();
+    }
   }
 });
 after(async () => {

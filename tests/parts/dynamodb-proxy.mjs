@@ -1,6 +1,9 @@
 // What DynamoDB does before it looks at a table, in front of DynamoDB Local: checks each signature with the official signer,
 // refuses as DynamoDB does, knows which access key may do what, adds x-amz-crc32 and Date, and counts calls, connections and
 // capacity. And it fails, on demand or at random.
+//
+// On a busy machine a call can take longer than the program waits for one (DYNAMODB_TRY_MS in aws/dynamodb.h): it then closes
+// the connection and makes the call again. givenUp() tells such a call from one that was made again without need.
 
 import http from 'node:http';
 import zlib from 'node:zlib';
@@ -12,6 +15,7 @@ import { sleep } from './util.mjs';
 
 const MAX_SKEW_MS = 5 * 60 * 1000;
 const STALL_MS = 2000;
+const GIVEN_UP_MS = 900;      // a little less than DYNAMODB_TRY_MS: what is closed earlier, after its answer, was not closed for that
 const MUST_BE_SIGNED = ['host', 'x-amz-date', 'x-amz-target'];
 
 export const KEY = { accessKeyId: 'AKIATESTALL000000001', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
@@ -22,13 +26,13 @@ export const FAULTS = {
   'throttled too': { before: (res, proxy) => proxy.refuse(res, 'com.amazon.coral.availability#ThrottlingException', 'Rate exceeded') },
   500: { before: (res, proxy) => proxy.refuse(res, 'com.amazonaws.dynamodb.v20120810#InternalServerError', 'Internal server error', 500) },
   '500 after': { after: (res, proxy) => proxy.refuse(res, 'com.amazonaws.dynamodb.v20120810#InternalServerError', 'Internal server error', 500) },
-  reset: { before: (res) => res.socket.resetAndDestroy() },
-  'reset after': { after: (res) => res.socket.resetAndDestroy() },
+  reset: { before: (res) => res.socket?.resetAndDestroy() },
+  'reset after': { after: (res) => res.socket?.resetAndDestroy() },
   stall: { after: async (res, proxy, answer) => { await sleep(STALL_MS); proxy.send(res, answer); } },
   'wrong crc': { after: (res, proxy, answer) => proxy.send(res, answer, { 'x-amz-crc32': '1' }) },
   'cut short': { after: (res, proxy, answer) => {
     res.writeHead(answer.status, { 'content-length': Buffer.byteLength(answer.text) + 10 });
-    res.write(answer.text, () => res.socket.destroy());
+    res.write(answer.text, () => res.socket?.destroy());
   } },
 };
 
@@ -46,6 +50,9 @@ function randomFrom(seed) {
   };
 }
 
+// Was the call made again because its answer came too late?
+export const givenUp = (call) => Boolean(call.closed && call.again);
+
 // The environment of a daemon that calls DynamoDB there with this key.
 export function environmentOf({ endpoint, region }, key) {
   return { AWS_ENDPOINT_URL_DYNAMODB: endpoint, AWS_REGION: region, AWS_EC2_METADATA_DISABLED: 'true',
@@ -60,9 +67,13 @@ export function environmentOf({ endpoint, region }, key) {
 //   region    the one it answers for
 //   path      the path of the endpoint
 export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-east-1', path = '/' }) {
-  const calls = [];           // { action, table, index, accessKeyId, sessionToken, type, units, fault }
-  const queue = [];           // the faults of the next calls
-  let random, rate = 0, kinds = [];
+  // { action, table, index, accessKeyId, sessionToken, type, units, fault }, and: the same call was made `again`; the daemon
+  // `closed` its connection before the answer, or late
+  const calls = [];
+  const lastOf = new Map();           // of those with the same body
+  const lastOn = new WeakMap();       // of those on a connection
+  let planned = [];                   // { action, kind }: the faults to come, each once
+  let random, rate = 0, kinds = [], failing;
   let offsetMs = 0, connections = 0, down = false;
 
   const now = () => new Date(Date.now() + offsetMs);
@@ -79,6 +90,7 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
     const action = /^DynamoDB_20120810\.(\w+)$/.exec(req.headers['x-amz-target'] ?? '')?.[1];
     const call = { action };
     calls.push(call);
+    follow(call, { req, res, body });
     const refuse = (type, message) => {
       call.type = type.split('#')[1];
       proxy.refuse(res, type, message);
@@ -96,13 +108,34 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
       return refuse('com.amazon.coral.service#AccessDeniedException', `User: arn:aws:iam::123456789012:user/${
         identity.key.accessKeyId} is not authorized to perform: dynamodb:${action} on resource: arn:aws:dynamodb:${region}:123456789012:table/x`);
     }
-    const chance = () => (rate && random() < rate ? kinds[Math.floor(random() * kinds.length)] : undefined);
-    const kind = queue.length > 0 ? queue.shift() : chance();
+    const kind = faultFor(action);
     call.fault = kind;
     const fault = kind === 'hang' ? HANG : FAULTS[kind];
     if (fault?.before) return fault.before(res, proxy);
+    if (call.closed) return;          // nobody waits for it any more, and what comes next may be done already
     const answer = await passOn(action, body, call);
     return fault?.after ? fault.after(res, proxy, answer) : proxy.send(res, answer);
+  }
+
+  // For givenUp().
+  function follow(call, { req, res, body }) {
+    const same = `${call.action} ${body}`;
+    const earlier = lastOf.get(same);
+    if (earlier) earlier.again = true;
+    lastOf.set(same, call);
+    lastOn.set(req.socket, { call, res, since: Date.now() });
+  }
+
+  function connectionClosed(socket) {
+    const { call, res, since } = lastOn.get(socket) ?? {};
+    if (call && !call.fault && (!res.writableFinished || Date.now() - since >= GIVEN_UP_MS)) call.closed = true;
+  }
+
+  function faultFor(action) {
+    const index = planned.findIndex((each) => each.action === action);
+    if (index >= 0) return planned.splice(index, 1)[0].kind;
+    if (failing && !failing.includes(action)) return undefined;
+    return rate && random() < rate ? kinds[Math.floor(random() * kinds.length)] : undefined;
   }
 
   // DynamoDB takes a table's ARN for its name; DynamoDB Local is too old for it.
@@ -130,6 +163,7 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
   server.on('connection', (socket) => {
     connections += 1;
     socket.on('error', () => {});
+    socket.on('close', () => connectionClosed(socket));
     if (down) socket.destroy();
   });
   server.listen(0, '127.0.0.1');
@@ -141,13 +175,18 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
     get connections() { return connections; },
     // The environment of a daemon that uses this and one of the keys.
     env: (key = keys[0]) => environmentOf({ endpoint, region }, key),
-    // The next calls fail so, one after the other; undefined: this one does not.
-    failNext: (...names) => queue.push(...names),
-    // From now on this part of all calls fails, in one of these ways.
-    failAtRandom(part, { names = Object.keys(FAULTS), seed = 1 } = {}) {
+    // The next call of this action fails so.
+    failOnce: (action, name) => planned.push({ action, kind: name }),
+    // From now on this part of all calls, or of all calls of these actions, fails, in one of these ways.
+    failAtRandom(part, { names = Object.keys(FAULTS), seed = 1, actions } = {}) {
       rate = part;
       kinds = names;
+      failing = actions;
       random = randomFrom(seed);
+    },
+    clearFaults() {
+      planned = [];
+      rate = 0;
     },
     setClock: (ms) => { offsetMs = ms; },
     setDown(value) {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { TABLE } from './dynamodb.mjs';
-import { startDynamoDbProxy } from './dynamodb-proxy.mjs';
+import { givenUp, startDynamoDbProxy } from './dynamodb-proxy.mjs';
 import { groupsMode, rolesOf } from './groups.mjs';
 import { startSite } from './site.mjs';
 
@@ -29,9 +29,12 @@ export function assertAllAccepted(proxy) {
   assert.deepEqual(proxy.calls.filter((call) => WRONG.has(call.type)), []);
 }
 
-// How many calls of each action there were, since `from`.
+// The calls since `from`, without those that were only made again because the machine was busy.
+export const callsSince = (proxy, from = 0) => proxy.calls.slice(from).filter((call) => !givenUp(call));
+
+// How many of them there were of each action.
 export function countActions(proxy, from = 0) {
   const counts = {};
-  for (const { action } of proxy.calls.slice(from)) counts[action] = (counts[action] ?? 0) + 1;
+  for (const { action } of callsSince(proxy, from)) counts[action] = (counts[action] ?? 0) + 1;
   return counts;
 }

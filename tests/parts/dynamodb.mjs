@@ -29,17 +29,39 @@ export async function startDynamoDb() {
     return output;
   }
 
+  // The table of docs/dynamodb.md; `key`, `type` and `ttl` make a wrong one.
+  async function createTable(name = TABLE, { key = 'sessionId', type = 'S', ttl = 'ttl' } = {}) {
+    await call('CreateTable', { TableName: name, KeySchema: [{ AttributeName: key, KeyType: 'HASH' }],
+      AttributeDefinitions: [{ AttributeName: key, AttributeType: type }],
+      ProvisionedThroughput: { ReadCapacityUnits: 100, WriteCapacityUnits: 100 } });
+    if (ttl) await call('UpdateTimeToLive', { TableName: name, TimeToLiveSpecification: { Enabled: true, AttributeName: ttl } });
+  }
+
   await child.ready('answering', () => call('ListTables', {}).then(() => true, () => false), { deadlineMs: 60000 });
+  await warmUp({ call, createTable });
   return {
-    endpoint, call,
-    // The table of docs/dynamodb.md; `key`, `type` and `ttl` make a wrong one.
-    async createTable(name = TABLE, { key = 'sessionId', type = 'S', ttl = 'ttl' } = {}) {
-      await call('CreateTable', { TableName: name, KeySchema: [{ AttributeName: key, KeyType: 'HASH' }],
-        AttributeDefinitions: [{ AttributeName: key, AttributeType: type }],
-        ProvisionedThroughput: { ReadCapacityUnits: 100, WriteCapacityUnits: 100 } });
-      if (ttl) await call('UpdateTimeToLive', { TableName: name, TimeToLiveSpecification: { Enabled: true, AttributeName: ttl } });
-    },
+    endpoint, call, createTable,
     items: async (name = TABLE) => (await call('Scan', { TableName: name })).Items,
     close: () => child.stop(),
   };
+}
+
+const WARM_MS = 100;      // four calls of a Java machine that has seen such calls before
+const WARM_ROUNDS = 50;
+
+// The first calls of their kind take long enough for the daemon to try them again.
+async function warmUp({ call, createTable }) {
+  const table = { TableName: 'warm-up' };
+  const Key = { sessionId: { S: 'x' } };
+  const state = { ExpressionAttributeNames: { '#s': 'state' }, ExpressionAttributeValues: { ':s': { S: 'pending' } } };
+  await createTable(table.TableName);
+  for (let round = 0, ms = Infinity; round < WARM_ROUNDS && ms >= WARM_MS; round += 1) {
+    const start = Date.now();
+    await call('PutItem', { ...table, Item: { ...Key, state: { S: 'pending' } }, ConditionExpression: 'attribute_not_exists(sessionId)' });
+    await call('UpdateItem', { ...table, Key, UpdateExpression: 'SET #s = :s', ConditionExpression: '#s = :s', ReturnValues: 'ALL_NEW', ...state });
+    await call('GetItem', { ...table, Key, ConsistentRead: true });
+    await call('DeleteItem', { ...table, Key, ConditionExpression: '#s = :s', ReturnValues: 'ALL_OLD', ...state });
+    ms = Date.now() - start;
+  }
+  await call('DeleteTable', table);
 }

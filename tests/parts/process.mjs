@@ -4,6 +4,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { sleep } from './util.mjs';
 
+// So long stop() waits for the end of the output: far from what a busy machine needs to read what is in the pipes already.
+const DRAIN_MS = 5000;
+
 // No child outlives us, also if a test run is cut off.
 const running = new Set();
 process.on('exit', () => { for (const child of running) child.kill('SIGKILL'); });
@@ -30,6 +33,7 @@ export function start(command, args, { env = process.env, cwd } = {}) {
       resolve({ code, signal });
     });
   });
+  const drained = once(child, 'close').catch(() => {});     // it did not start
   let result;
   ended.then((value) => { result = value; });
 
@@ -61,7 +65,7 @@ export function start(command, args, { env = process.env, cwd } = {}) {
         await ended;
         throw new Error(`${command} did not end within ${deadlineMs} ms of TERM:\n${output}`);
       }
-      if (!child.stdout.closed) await Promise.race([once(child.stdout, 'close'), late(500)]);
+      await Promise.race([drained, late(DRAIN_MS)]);
       return outcome;
     },
   };
