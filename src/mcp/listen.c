@@ -170,9 +170,9 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     add_end(c, b);
     if (b->overflow)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: too many subscriptions at once");
-    mcp_stream_notify(c, "notifications/subscriptions/acknowledged", params);
     c->rp->handover = b;
     c->rp->handover_until_s = c->claims->exp;
+    mcp_stream_notify(c, "notifications/subscriptions/acknowledged", params);
     log_info("listen", kv("request", c->rq->id), kv("sub", c->claims->sub),
              kv("client_id", c->claims->client_id));
     return OK;
@@ -224,6 +224,8 @@ enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, 
     if (last && !missed_read_id(last, &since_ms))
         return resume_replay(&c, last, e);
     b = session_handover(&c);
+    rp->handover = b;
+    rp->handover_until_s = c.claims->exp;
     mcp_stream_begin(&c);
     if (has_ids(&c))
         missed_prime(&c);
@@ -231,8 +233,6 @@ enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, 
         mcp_stream_comment(&c);
     if (last)
         missed_send(&c, b, since_ms);
-    rp->handover = b;
-    rp->handover_until_s = c.claims->exp;
     return OK;
 }
 

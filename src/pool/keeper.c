@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "pool/keeper.h"
 #include "pool/pool.h"
+#include "web/fcgi.h"
 #include "web/fcgi_conn.h"
 #include "web/handover.h"
 
@@ -27,9 +28,10 @@
 static const char comment[] = ":\n\n";
 
 struct letter {
-    uint32_t id;
+    uint32_t id, first_len;
     int64_t until_s;
 };
+#define LETTER_MAX (sizeof(struct letter) + FCGI_FIRST_MAX + HANDOVER_BYTES_MAX)
 
 /* Where epoll events of our own descriptors point; those of streams point to the stream. */
 static int inbox_mark, inotify_mark, signal_mark;
@@ -107,7 +109,7 @@ static void take_events(struct keeper *k) {
 
 /* ---- the streams ---- */
 
-static void take_stream(struct keeper *k, int fd, const struct letter *l, const char *what,
+static void take_stream(struct keeper *k, int fd, const struct letter *l, const char *p,
                         size_t len) {
     struct stream *s;
 
@@ -116,11 +118,13 @@ static void take_stream(struct keeper *k, int fd, const struct letter *l, const 
         close(fd);
         return;
     }
-    s = stream_keep(k, fd, what, len);
+    s = stream_keep(k, fd, p + l->first_len, len - l->first_len);
     s->id = l->id;
     s->until_s = l->until_s;
     watch_topics(k, s);
     keeper_ask(k, s);
+    if (!stream_send_first(k, s, p, l->first_len)) /* now that nothing is missed */
+        stream_drop(k, s);
 }
 
 /* Streams of the same key wait for something else from now on. */
@@ -146,7 +150,7 @@ static int descriptor_of(struct msghdr *m) {
 }
 
 static void take_letters(struct keeper *k) {
-    static char buf[sizeof(struct letter) + HANDOVER_BYTES_MAX];
+    static char buf[LETTER_MAX];
     union {
         struct cmsghdr align;
         char space[CMSG_SPACE(sizeof(int))];
@@ -171,7 +175,7 @@ static void take_letters(struct keeper *k) {
             continue;
         }
         memcpy(&l, buf, sizeof l);
-        if (fd >= 0)
+        if (fd >= 0 && l.first_len <= (size_t)n - sizeof l)
             take_stream(k, fd, &l, buf + sizeof l, (size_t)n - sizeof l);
         else
             change_streams(k, buf + sizeof l, (size_t)n - sizeof l);
@@ -304,25 +308,29 @@ _Noreturn void keeper_main(const struct config *config, struct scoreboard *board
     exit(0);
 }
 
-bool keeper_hand_over(int outbox, int fd, unsigned id, int64_t until_s, const struct buf *what) {
-    struct letter l = {id, until_s};
+bool keeper_hand_over(int outbox, const struct fcgi_given *given, int64_t until_s,
+                      const struct buf *what) {
+    struct letter l = {.until_s = until_s};
     union {
         struct cmsghdr align;
         char space[CMSG_SPACE(sizeof(int))];
     } control = {0};
-    struct iovec parts[] = {{&l, sizeof l}, {what->p, what->len}};
-    struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
+    struct iovec parts[] = {{&l, sizeof l}, {0}, {what->p, what->len}};
+    struct msghdr m = {.msg_iov = parts, .msg_iovlen = 3};
 
-    if (fd >= 0) {
+    if (given) {
         struct cmsghdr *c;
 
+        l.id = given->id;
+        l.first_len = (uint32_t)given->first_len;
+        parts[1] = (struct iovec){(void *)(uintptr_t)given->first, given->first_len};
         m.msg_control = &control;
         m.msg_controllen = sizeof control;
         c = CMSG_FIRSTHDR(&m);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof fd);
-        memcpy(CMSG_DATA(c), &fd, sizeof fd);
+        c->cmsg_len = CMSG_LEN(sizeof given->fd);
+        memcpy(CMSG_DATA(c), &given->fd, sizeof given->fd);
     }
     return sendmsg(outbox, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }

@@ -50,6 +50,8 @@ bool stream_same_key(const struct stream *a, const struct stream *b);
 bool stream_find(const struct stream *s, const char *topic, struct handover_entry *e);
 void stream_drop(struct keeper *k, struct stream *s);
 void stream_end(struct keeper *k, struct stream *s); /* in good order, and drops it */
+/* The first that its peer gets, as records: the head of the reply and more. false: let it go. */
+bool stream_send_first(struct keeper *k, struct stream *s, const char *records, size_t len);
 /* At once and whole, behind what waits. A peer that does not read has no room left for a few
  * bytes. false: let it go. */
 bool stream_send_now(struct keeper *k, struct stream *s, const char *text, size_t len);

@@ -72,10 +72,13 @@ _Noreturn void worker_main(const struct worker_args *args);
  * wait for. Never returns; TERM ends it, and its streams in good order. */
 _Noreturn void keeper_main(const struct config *config, struct scoreboard *board, int inbox,
                            pid_t master);
-/* Hands a connection over: `id` is its FastCGI request. With fd -1, what streams of the same key
- * wait for is replaced. The descriptor stays the caller's. False: the keeper takes no more. */
+/* Hands a connection over; what is first is sent when the keeper watches. Without one (NULL), what
+ * streams of the same key wait for is replaced. The descriptor stays the caller's. False: the keeper
+ * takes no more. */
 struct buf;
-bool keeper_hand_over(int outbox, int fd, unsigned id, int64_t until_s, const struct buf *what);
+struct fcgi_given;
+bool keeper_hand_over(int outbox, const struct fcgi_given *given, int64_t until_s,
+                      const struct buf *what);
 
 /* status.c: prints what the daemon wrote to its status file. Returns the exit status: 0, 3 if no
  * daemon runs, 1 if the file cannot be read. */

@@ -134,6 +134,13 @@ bool stream_send_out(struct keeper *k, struct stream *s) {
     return true;
 }
 
+bool stream_send_first(struct keeper *k, struct stream *s, const char *records, size_t len) {
+    s->out = xmalloc(len + 1);
+    memcpy(s->out, records, len);
+    s->out_len = len;
+    return stream_send_out(k, s);
+}
+
 /* false: the peer is gone, or has not read for too long. */
 bool stream_send(struct keeper *k, struct stream *s, const char *text, size_t len) {
     size_t left = s->out_len - s->out_at;

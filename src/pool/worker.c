@@ -113,13 +113,15 @@ static void start(struct worker *w, const struct worker_args *args) {
 
 /* The reply goes on as a stream that the keeper holds. */
 static void hand_over(struct worker *w, const struct request *rq, const struct reply *rp) {
-    unsigned id;
-    int fd = fcgi_give_away(w->fcgi, &id);
+    const struct fcgi_given given = fcgi_give_away(w->fcgi, w->arena);
 
-    if (fd >= 0 && !keeper_hand_over(w->args->keeper, fd, id, rp->handover_until_s, rp->handover))
+    if (given.fd < 0)
+        return;
+    if (!keeper_hand_over(w->args->keeper, &given, rp->handover_until_s, rp->handover)) {
         log_warn("stream_not_kept", kv("request", rq->id), kv("why", strerror(errno)));
-    if (fd >= 0)
-        close(fd);
+        (void)send(given.fd, given.first, given.first_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    close(given.fd);
 }
 
 static void refresh_if_due(struct worker *w) {
@@ -146,7 +148,7 @@ static void serve(struct worker *w, int fd) {
         if (rp.status >= 500)
             w->slot->errors++;
         if (rp.handover && !rp.streaming)
-            (void)keeper_hand_over(w->args->keeper, -1, 0, 0, rp.handover);
+            (void)keeper_hand_over(w->args->keeper, NULL, 0, rp.handover);
         if (rp.handover && rp.streaming && !rp.ended)
             hand_over(w, &rq, &rp);
         else if (fcgi_reply(w->fcgi, &rp))

@@ -27,6 +27,7 @@ struct fcgi {
     uint64_t id_state;
     bool head;   /* the reply goes without its body */
     bool unread; /* the peer may still be sending the body */
+    bool held;   /* what is streamed waits in the file for fcgi_give_away */
 };
 
 /* FCGX_Init puts handlers of its own on these signals. The pool has handlers already, and a broken
@@ -225,7 +226,7 @@ static enum rc read_all(struct fcgi *f, size_t max_body, struct request *rq, str
 enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq, struct err *e) {
     enum rc rc;
 
-    f->unread = f->head = false;
+    f->unread = f->head = f->held = false;
     rq->started_ms = clock_monotonic_ms();
     fcgi_conn_open(&f->conn, fd, f->silence_ms, f->total_ms);
     rc = read_all(f, max_body, rq, e);
@@ -295,7 +296,15 @@ static enum rc send_written(struct fcgi *f) {
 
 /* What the library holds of the reply so far goes into the file as records, and from there out. */
 static enum rc stream_flush(struct fcgi *f) {
-    return FCGX_FFlush(f->lib.out) == 0 ? send_written(f) : ERR_MISSING;
+    const unsigned char *p;
+    size_t len;
+
+    if (FCGX_FFlush(f->lib.out) != 0 || !fcgi_file_written(&f->file, &p, &len))
+        return ERR_MISSING;
+    if (f->held && len <= FCGI_FIRST_MAX)
+        return OK;
+    f->held = false;
+    return fcgi_conn_send(&f->conn, p, len);
 }
 
 static enum rc stream_begin(struct reply_sink *s, const struct reply *rp) {
@@ -303,6 +312,7 @@ static enum rc stream_begin(struct reply_sink *s, const struct reply *rp) {
 
     if (!fcgi_file_rewind(&f->file))
         return ERR_MISSING;
+    f->held = rp->handover != NULL;
     put_head(f, rp);
     return stream_flush(f);
 }
@@ -310,7 +320,7 @@ static enum rc stream_begin(struct reply_sink *s, const struct reply *rp) {
 static enum rc stream_write(struct reply_sink *s, const char *p, size_t len) {
     struct fcgi *f = (struct fcgi *)s;
 
-    if (!fcgi_file_rewind(&f->file))
+    if (!f->held && !fcgi_file_rewind(&f->file))
         return ERR_MISSING;
     put(f, p, len);
     return stream_flush(f);
@@ -318,7 +328,7 @@ static enum rc stream_write(struct reply_sink *s, const char *p, size_t len) {
 
 /* The rest of the reply as FastCGI records, in the file. */
 static enum rc encode(struct fcgi *f, const struct reply *rp) {
-    bool good = fcgi_file_rewind(&f->file);
+    bool good = f->held || fcgi_file_rewind(&f->file);
 
     if (rp && !rp->streaming) {
         put_head(f, rp);
@@ -356,13 +366,16 @@ enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) {
     return rp->ended ? OK : finish(f, rp);
 }
 
-int fcgi_give_away(struct fcgi *f, unsigned *id) {
-    int fd = f->conn.fd;
+struct fcgi_given fcgi_give_away(struct fcgi *f, struct arena *a) {
+    struct fcgi_given given = {.fd = f->conn.fd, .id = f->conn.id};
+    const unsigned char *p;
 
-    *id = f->conn.id;
+    if (f->held && fcgi_file_written(&f->file, &p, &given.first_len))
+        given.first = memcpy(arena_alloc(a, given.first_len), p, given.first_len);
+    f->held = false;
     f->conn.fd = -1;
     (void)encode(f, NULL); /* what the library would send now is the end, and goes nowhere */
     fcgi_conn_close(&f->conn, false);
     fcgi_file_clear(&f->file);
-    return fd;
+    return given;
 }

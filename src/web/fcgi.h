@@ -36,7 +36,9 @@ void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms);
 enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq,
                   struct err *e) MUST_USE;
 
-/* Where a reply to the request that was read last can be streamed to. */
+/* Where a reply to the request that was read last can be streamed to. If its `handover` is set when
+ * it begins, nothing is sent before it is given away: the peer must not hear that it is told of
+ * changes before somebody watches for them. */
 struct reply_sink *fcgi_sink(struct fcgi *f);
 
 /* Sends the reply, or the end of a streamed one, ends the request and closes the connection. Adds
@@ -44,8 +46,15 @@ struct reply_sink *fcgi_sink(struct fcgi *f);
  * gone or stopped reading. */
 enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) MUST_USE;
 
-/* In place of fcgi_reply for a reply that is handed over: gives away the connection, for
- * fcgi_conn_send_now with *id. */
-int fcgi_give_away(struct fcgi *f, unsigned *id);
+/* In place of fcgi_reply for a reply that is handed over: gives away the connection. */
+struct fcgi_given {
+    int fd;                     /* -1 if it is gone */
+    unsigned id;                /* for fcgi_conn_send_now */
+    const unsigned char *first; /* what was streamed so far, as records: still to be sent */
+    size_t first_len;
+};
+/* Of a longer one the beginning is sent already. */
+#define FCGI_FIRST_MAX 65536
+struct fcgi_given fcgi_give_away(struct fcgi *f, struct arena *a);
 
 #endif

@@ -45,8 +45,8 @@ struct reply {
     struct reply_sink *sink; /* NULL: only whole replies can be sent */
     bool streaming;          /* status and headers are out, and the body is what is written */
     bool ended;              /* and the peer has been told that it is over */
-    /* How a streamed reply goes on (handover.h). For one that is not streamed: what the streams of
-     * the same key wait for from now on. Or NULL. */
+    /* How a streamed reply goes on (handover.h); set before it begins. For one that is not
+     * streamed: what the streams of the same key wait for from now on. Or NULL. */
     const struct buf *handover;
     int64_t handover_until_s; /* and no longer than this */
 };

@@ -9,10 +9,9 @@ import { after, before, test } from 'node:test';
 import { BINARY, keeperOf } from '../parts/daemon.mjs';
 import { callTool, META, MODERN, modern, post } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
-import { until } from '../parts/util.mjs';
+import { sleep, until } from '../parts/util.mjs';
 
 const ID = 'io.modelcontextprotocol/subscriptionId';
-const KEPT = 'doc://kept';      // see kept()
 let site;
 let token;
 let dir;
@@ -24,8 +23,6 @@ before(async () => {
   for (const kind of ['tools.d', 'resources.d', 'prompts.d']) fs.mkdirSync(path.join(dir, kind));
   write('resources.d/note.txt', 'one');
   write('resources.d/note.json', JSON.stringify({ uri: 'doc://note', name: 'note', run: { file: 'note.txt' } }));
-  write('resources.d/kept.txt', '');
-  write('resources.d/kept.json', JSON.stringify({ uri: KEPT, name: 'kept', run: { file: 'kept.txt' } }));
   write('resources.d/text.json', JSON.stringify({ uri: 'doc://text', name: 'text', run: { text: 'fixed' } }));
   site = await startSite({ config: { TOOLS_DIR: path.join(dir, 'tools.d'), RESOURCES_DIR: path.join(dir, 'resources.d'),
     PROMPTS_DIR: path.join(dir, 'prompts.d'), WORKERS_MIN: '1', WORKERS_MAX: '2' } });
@@ -36,19 +33,17 @@ after(async () => {
   fs.rmSync(dir, { recursive: true, force: true });
 });
 
-// Opens a stream; `messages` grows as they arrive. Those about KEPT are not among them.
+// Opens a stream; `messages` grows as they arrive.
 async function open(init) {
   const gone = new AbortController();
   const response = await fetch(site.mcpUrl, { signal: gone.signal, ...init });
-  const stream = { status: response.status, headers: response.headers, messages: [], ids: [], isKept: false, ended: false, close: () => gone.abort() };
+  const stream = { status: response.status, headers: response.headers, messages: [], ids: [], ended: false, close: () => gone.abort() };
   stream.done = (async () => {
     let text = '';
     try {
       for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
         text += part;
-        const all = text.split('\n\n').slice(0, -1);
-        const events = all.filter((event) => !event.includes(`"uri":"${KEPT}"`)).map((event) => ({ id: /^id: (.+)$/m.exec(event)?.[1], data: /^data: (\{.*)$/m.exec(event)?.[1] }));
-        stream.isKept = events.length < all.length;
+        const events = text.split('\n\n').slice(0, -1).map((event) => ({ id: /^id: (.+)$/m.exec(event)?.[1], data: /^data: (\{.*)$/m.exec(event)?.[1] }));
         stream.ids = events.map(({ id }) => id).filter(Boolean);
         stream.messages = events.filter(({ data }) => data).map(({ data }) => JSON.parse(data));
       }
@@ -63,13 +58,6 @@ function listen(notifications, { id = 7, as = token } = {}) {
     authorization: `Bearer ${as}`, 'mcp-protocol-version': MODERN, 'mcp-method': 'subscriptions/listen' },
   body: JSON.stringify({ jsonrpc: '2.0', id, method: 'subscriptions/listen', params: { notifications, _meta: META } }) });
 }
-
-// A stream begins before the keeper has it, and is not told of what changes in between. One that subscribes to KEPT is told of
-// that as soon as it is kept.
-const kept = (...streams) => until('the streams to be kept', () => {
-  write('resources.d/kept.txt', 'x');
-  return streams.every(({ isKept }) => isKept);
-}, { everyMs: 200 });
 
 const arrives = (stream, method) => until(`${method}, got ${JSON.stringify(stream.messages)}`,
   () => stream.messages.find((each) => each.method === method));
@@ -102,12 +90,34 @@ test('the acknowledgement comes first and says what is agreed to', async () => {
   stream.close();
 });
 
+test('what is acknowledged is watched: until then the client hears nothing, and then of every change', async () => {
+  const keeper = keeperOf(site.daemon);
+  const before = site.daemon.log.length;
+  process.kill(keeper, 'SIGSTOP');
+  let opening, heard = false;
+  try {
+    opening = listen({ toolsListChanged: true }).finally(() => { heard = true; });
+    await until('the worker to be done', () => site.daemon.log.slice(before).includes('event=listen '));
+    await callTool(site, token, 'echo', { text: 'the worker is free' });
+    await sleep(200);       // an answer that should not come would be here
+    assert.ok(!heard, 'the answer came before the keeper could know of the stream');
+  } finally {
+    process.kill(keeper, 'SIGCONT');
+  }
+  const stream = await opening;
+  await arrives(stream, 'notifications/subscriptions/acknowledged');
+  write('tools.d/at-once.json', manifest('at-once'));
+  await arrives(stream, 'notifications/tools/list_changed');
+  fs.rmSync(path.join(dir, 'tools.d/at-once.json'));
+  await until('the second change', () => stream.messages.length === 3);
+  stream.close();
+});
+
 test('a new manifest is told to who asked for it, and is there at once', async () => {
-  const tools = await listen({ toolsListChanged: true, resourceSubscriptions: [KEPT] }, { id: 'a' });
-  const prompts = await listen({ promptsListChanged: true, resourceSubscriptions: [KEPT] });
+  const tools = await listen({ toolsListChanged: true }, { id: 'a' });
+  const prompts = await listen({ promptsListChanged: true });
   await arrives(tools, 'notifications/subscriptions/acknowledged');
   await arrives(prompts, 'notifications/subscriptions/acknowledged');
-  await kept(tools, prompts);
   write('tools.d/fresh.json', manifest('fresh'));
   const told = await arrives(tools, 'notifications/tools/list_changed');
   assert.deepEqual(told.params, { _meta: { [ID]: 'a' } });
@@ -125,9 +135,8 @@ test('a new manifest is told to who asked for it, and is there at once', async (
 });
 
 test('a resource that changes is told, by writing and by renaming', async () => {
-  const stream = await listen({ resourceSubscriptions: ['doc://note', KEPT] });
+  const stream = await listen({ resourceSubscriptions: ['doc://note'] });
   await arrives(stream, 'notifications/subscriptions/acknowledged');
-  await kept(stream);
   write('resources.d/note.txt', 'two');
   const told = await arrives(stream, 'notifications/resources/updated');
   assert.deepEqual(told.params, { _meta: { [ID]: 7 }, uri: 'doc://note' });
@@ -138,9 +147,8 @@ test('a resource that changes is told, by writing and by renaming', async () => 
 });
 
 test('many idle streams hold no worker', async () => {
-  const streams = await Promise.all(Array.from({ length: 100 }, () => listen({ toolsListChanged: true, resourceSubscriptions: [KEPT] })));
+  const streams = await Promise.all(Array.from({ length: 100 }, () => listen({ toolsListChanged: true })));
   await Promise.all(streams.map((stream) => arrives(stream, 'notifications/subscriptions/acknowledged')));
-  await kept(...streams);
   const texts = await Promise.all(Array.from({ length: 20 }, (_, i) => callTool(site, token, 'echo', { text: `${i}` })));
   assert.equal(texts.length, 20);
   write('tools.d/again.json', manifest('again'));
@@ -154,12 +162,10 @@ test('before 2026-07-28: GET, and subscriptions that change while it is open', a
   const session = { 'mcp-session-id': started.headers.get('mcp-session-id'), 'mcp-protocol-version': '2025-11-25' };
   const ask = (method, uri) => post(site, token, { jsonrpc: '2.0', id: 1, method, params: { uri } }, session);
   const get = (headers) => open({ headers: { accept: 'text/event-stream', authorization: `Bearer ${token}`, ...session, ...headers } });
-  assert.equal((await ask('resources/subscribe', KEPT)).status, 200);
   const since = Date.now();
   const stream = await get({});
   assert.equal(stream.status, 200);
   assert.ok(Date.now() - since < 4000, 'it opens before there is anything to tell');
-  await kept(stream);
   write('tools.d/old.json', manifest('old'));
   await arrives(stream, 'notifications/tools/list_changed');
   assert.equal((await ask('resources/subscribe', 'doc://note')).status, 200);
@@ -183,10 +189,8 @@ test('2025-11-25: a GET stream can be taken up again, and tells what was missed'
     params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } } });
   const session = { 'mcp-session-id': started.headers.get('mcp-session-id'), 'mcp-protocol-version': '2025-11-25' };
   const get = (headers) => open({ headers: { accept: 'text/event-stream', authorization: `Bearer ${token}`, ...session, ...headers } });
-  await post(site, token, { jsonrpc: '2.0', id: 1, method: 'resources/subscribe', params: { uri: KEPT } }, session);
   const first = await get();
   await until('an id before there is anything to tell', () => first.ids.length === 1);
-  await kept(first);
   write('tools.d/missed.json', manifest('missed'));
   await arrives(first, 'notifications/tools/list_changed');
   await post(site, token, { jsonrpc: '2.0', id: 1, method: 'resources/subscribe', params: { uri: 'doc://note' } }, session);
@@ -205,7 +209,6 @@ test('2025-11-25: a GET stream can be taken up again, and tells what was missed'
   assert.ok(!first.ids.includes(again.ids[0]));
   const nothing = await get({ 'last-event-id': at(3600000) });
   await until('its first id', () => nothing.ids.length === 1);
-  await kept(nothing);
   write('prompts.d/none.json', '{}');
   await arrives(nothing, 'notifications/prompts/list_changed');
   assert.deepEqual(nothing.messages.map(({ method }) => method), ['notifications/prompts/list_changed']);
@@ -215,7 +218,6 @@ test('2025-11-25: a GET stream can be taken up again, and tells what was missed'
     assert.equal((await get({ 'last-event-id': wrong })).status, 400, wrong);
   }
   const older = await get({ 'mcp-protocol-version': '2025-06-18' });
-  await kept(older);
   write('tools.d/missed-too.json', manifest('missed-too'));
   await arrives(older, 'notifications/tools/list_changed');
   assert.deepEqual(older.ids, []);
@@ -228,21 +230,10 @@ test('a session hears of a change once, on the newest of its streams', async () 
   const id = started.headers.get('mcp-session-id');
   const get = (session) => open({ headers: { accept: 'text/event-stream', authorization: `Bearer ${token}`,
     'mcp-protocol-version': '2025-11-25', ...(session && { 'mcp-session-id': session }) } });
-  // One after the other is kept, so that their order is this one also for the keeper. Without a session KEPT cannot be asked for.
-  let n = 0;
-  const opened = async (session) => {
-    const stream = await get(session);
-    await until('the stream to be kept', () => {
-      write(`prompts.d/kept-${n += 1}.json`, '{}');
-      return stream.messages.length > 0;
-    }, { everyMs: 200 });
-    return stream;
-  };
-  const alone = await opened();
-  const streams = [await opened(id), await opened(id), await opened(id)];
-  const other = await opened();
-  const ofTools = ({ messages }) => messages.filter(({ method }) => method === 'notifications/tools/list_changed').length;
-  const counts = () => [alone, ...streams, other].map(ofTools);
+  const alone = await get();
+  const streams = [await get(id), await get(id), await get(id)];
+  const other = await get();
+  const counts = () => [alone, ...streams, other].map(({ messages }) => messages.length);
   write('tools.d/once.json', manifest('once'));
   await Promise.all([alone, streams[2], other].map((each) => arrives(each, 'notifications/tools/list_changed')));
   assert.deepEqual(counts(), [1, 0, 0, 1, 1]);
@@ -250,18 +241,18 @@ test('a session hears of a change once, on the newest of its streams', async () 
   // When it goes away, the next newest is told. What was sent before that was noticed is lost.
   streams[2].close();
   streams[0].close();
+  let n = 0;
   await until('the next stream to be told', () => {
     write(`tools.d/once-${n += 1}.json`, manifest(`once-${n}`));
-    return ofTools(streams[1]) > 0;
+    return streams[1].messages.length > 0;
   }, { everyMs: 200 });
-  assert.equal(ofTools(streams[0]), 0);
+  assert.equal(streams[0].messages.length, 0);
   for (const each of [alone, streams[1], other]) each.close();
 });
 
 test('a reload ends the streams in good order', async () => {
-  const stream = await listen({ toolsListChanged: true, resourceSubscriptions: [KEPT] });
+  const stream = await listen({ toolsListChanged: true });
   await arrives(stream, 'notifications/subscriptions/acknowledged');
-  await kept(stream);
   site.daemon.signal('SIGHUP');
   await until('the end of the stream', () => stream.ended);
   assert.deepEqual(stream.messages.at(-1), { jsonrpc: '2.0', id: 7, result: { resultType: 'complete',

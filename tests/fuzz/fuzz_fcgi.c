@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "../pool/fcgi_wire.h"
+#include "base/buf.h"
 #include "input.h"
 #include "standalone.h"
 #include "web/fcgi.h"
@@ -194,17 +195,21 @@ static void stream(struct reply *rp) {
 
 /* Answers, and gives true if the whole answer is due to the peer. */
 static bool answer(struct fcgi *f, struct arena *a, enum how how) {
+    const struct buf handover = {0};
+    struct fcgi_given given;
     struct reply rp;
-    unsigned id;
-    int fd;
 
     reply_init(&rp, a);
     rp.sink = fcgi_sink(f);
     if (how == HOW_GIVE_AWAY) {
-        fd = fcgi_give_away(f, &id);
-        MUST(fd >= 0 && id);
-        MUST(fcgi_conn_send_now(fd, id, REPLY_BODY, strlen(REPLY_BODY), true));
-        MUST(!close(fd));
+        rp.status = 200;
+        rp.handover = &handover;
+        MUST(!reply_stream_begin(&rp) && !reply_stream_write(&rp, REPLY_BODY, strlen(REPLY_BODY)));
+        given = fcgi_give_away(f, a);
+        MUST(given.fd >= 0 && given.id && given.first_len);
+        MUST(wire_send(given.fd, given.first, given.first_len));
+        MUST(fcgi_conn_send_now(given.fd, given.id, REPLY_BODY, strlen(REPLY_BODY), true));
+        MUST(!close(given.fd));
         return true;
     }
     if (how == HOW_STREAM) {
