@@ -169,13 +169,13 @@ static void take_letters(struct keeper *k) {
         if (n < 0)
             return;
         fd = descriptor_of(&m);
-        if ((size_t)n < sizeof l || m.msg_flags & MSG_TRUNC) {
+        memcpy(&l, buf, sizeof l);
+        if ((size_t)n < sizeof l || m.msg_flags & MSG_TRUNC || l.first_len > (size_t)n - sizeof l) {
             if (fd >= 0)
                 close(fd);
             continue;
         }
-        memcpy(&l, buf, sizeof l);
-        if (fd >= 0 && l.first_len <= (size_t)n - sizeof l)
+        if (fd >= 0)
             take_stream(k, fd, &l, buf + sizeof l, (size_t)n - sizeof l);
         else
             change_streams(k, buf + sizeof l, (size_t)n - sizeof l);
