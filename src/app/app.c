@@ -45,8 +45,6 @@ struct app {
     int64_t upkeep_ms; /* when it was last done */
 };
 
-static const struct http_options open_options = {0, "", "", ""};
-
 struct http_options app_guarded_options(const struct config *c) {
     return (struct http_options){1, c->client_metadata_allow_nets, c->client_metadata_ca_file,
                                  c->client_metadata_proxy};
@@ -155,7 +153,8 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         load_clients(app, c);
         load_pages(app, c);
     }
-    if (c->endpoints & (GROUP_TOKEN | GROUP_MCP) && http_client_new(&open_options, &cx->http, e))
+    if (c->endpoints & (GROUP_TOKEN | GROUP_MCP) &&
+        http_client_new(&http_options_open, &cx->http, e))
         return e->code;
     if (c->endpoints & GROUP_TOKEN &&
         host_gate_open(arena_printf(a, "%s/cache/cognito-gate", c->state_dir), COGNITO_SLOW_MS,

@@ -37,13 +37,12 @@ static struct dynamodb_options of_tasks(const struct config *c, const struct clo
 /* ---- opening and closing ---- */
 
 enum rc stores_open_sessions(struct stores *s, struct arena *a, struct context *cx, struct err *e) {
-    static const struct http_options open_options = {0, "", "", ""};
     const struct config *c = cx->config;
     struct dynamodb_options options = of_sessions(c, &cx->clock);
 
     if (c->session_store == SESSION_STORE_LMDB)
         return store_lmdb_open(arena_printf(a, "%s/sessions", c->state_dir), &cx->store, e);
-    if (http_client_new(&open_options, &s->aws, e))
+    if (http_client_new(&http_options_open, &s->aws, e))
         return e->code;
     options.http = s->aws;
     if (dynamodb_new(&options, &s->dynamodb, e) ||

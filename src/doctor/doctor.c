@@ -58,13 +58,12 @@ void doctor_say_clock(struct doctor *d, const char *whose, int64_t answer_s, int
 }
 
 static void run_checks(struct doctor *d) {
-    static const struct http_options open_options = {0, "", "", ""};
     struct err e;
 
     check_config(d);
     check_directories(d);
     check_socket(d);
-    if (http_client_new(&open_options, &d->http, &e)) {
+    if (http_client_new(&http_options_open, &d->http, &e)) {
         doctor_say(d, VERDICT_FAIL, "HTTP client", "", "%s", e.text);
         return;
     }

@@ -66,6 +66,18 @@ void host_gate_close(struct host_gate *g) {
     free(g);
 }
 
+/* How many are inside, and were by then. */
+static unsigned inside(const struct host_gate *g, int64_t then_ms) {
+    unsigned count = 0;
+
+    for (int i = 0; i < HOST_GATE_PLACES; i++) {
+        int64_t since = g->places->since_ms[i];
+
+        count += since && since <= then_ms && locked_is_taken(g->fd, i);
+    }
+    return count;
+}
+
 /* Then the service is not slow, whoever waits: single calls that fail are no outage. */
 static bool was_served_lately(const struct host_gate *g, int64_t now_ms) {
     int64_t served = g->places->served_ms;
@@ -81,13 +93,7 @@ static bool is_slow(const struct host_gate *g, int64_t now_ms) {
         return true;
     if (was_served_lately(g, now_ms))
         return false;
-    for (int i = 0; i < HOST_GATE_PLACES; i++) {
-        int64_t since = g->places->since_ms[i];
-
-        if (since && since <= now_ms - g->slow_ms && locked_is_taken(g->fd, i))
-            return true;
-    }
-    return false;
+    return inside(g, now_ms - g->slow_ms) > 0;
 }
 
 enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigned most) {
@@ -108,17 +114,9 @@ enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigne
     return GATE_INSIDE;
 }
 
-static unsigned inside(const struct host_gate *g) {
-    unsigned count = 0;
-
-    for (int i = 0; i < HOST_GATE_PLACES; i++)
-        count += g->places->since_ms[i] && locked_is_taken(g->fd, i);
-    return count;
-}
-
 /* Not while many who came before it was slow are still inside. */
 static bool is_queued(struct host_gate *g, unsigned few, unsigned count) {
-    if (g->queued < 0 && inside(g) <= few)
+    if (g->queued < 0 && inside(g, INT64_MAX) <= few)
         g->queued = locked_take(g->fd, QUEUE, (int)count);
     return g->queued >= 0;
 }

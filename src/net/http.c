@@ -75,6 +75,8 @@ static int before_request(void *arg, char *to, char *from, int to_port, int from
     return CURL_PREREQFUNC_OK;
 }
 
+const struct http_options http_options_open = {0, "", "", ""};
+
 enum rc http_options_check(const struct http_options *options, struct err *e) {
     struct guard g;
 

@@ -23,6 +23,9 @@ struct http_options {
 /* Would http_client_new accept these? Opens nothing of curl's. ERR_MISCONFIGURED if not. */
 enum rc http_options_check(const struct http_options *options, struct err *e) MUST_USE;
 
+/* Without the guard or anything else: for addresses that the configuration names. */
+extern const struct http_options http_options_open;
+
 /* Make it after the fork, one per worker. Errors: ERR_MISCONFIGURED. */
 enum rc http_client_new(const struct http_options *options, struct http_client **out,
                         struct err *e) MUST_USE;

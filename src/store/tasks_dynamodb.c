@@ -236,7 +236,6 @@ static enum rc again(const struct task_store *s, struct host_cache *host, struct
 enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const char *slots_file,
                                  unsigned slots, struct task_store **out, struct err *e) {
     static const struct task_store_ops ops = {put, get, replace, renew, again, close_dynamodb};
-    static const struct http_options open_options = {0, "", "", ""};
     struct dynamodb_tasks *t = xcalloc(1, sizeof *t);
 
     *out = NULL;
@@ -244,7 +243,7 @@ enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const c
     t->options = *options;
     t->slot_count = slots;
     t->scratch = arena_new(SCRATCH_MAX);
-    if (!http_client_new(&open_options, &t->http, e)) {
+    if (!http_client_new(&http_options_open, &t->http, e)) {
         t->options.http = t->http;
         if (!dynamodb_new(&t->options, &t->db, e) &&
             (!slots_file || !host_slots_open(slots_file, &t->slots, e))) {

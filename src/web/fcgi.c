@@ -294,17 +294,19 @@ static enum rc send_written(struct fcgi *f) {
     return fcgi_file_written(&f->file, &p, &len) ? fcgi_conn_send(&f->conn, p, len) : ERR_MISSING;
 }
 
-/* What the library holds of the reply so far goes into the file as records, and from there out. */
-static enum rc stream_flush(struct fcgi *f) {
+static bool may_wait(struct fcgi *f) {
     const unsigned char *p;
     size_t len;
 
-    if (FCGX_FFlush(f->lib.out) != 0 || !fcgi_file_written(&f->file, &p, &len))
+    return f->held && fcgi_file_written(&f->file, &p, &len) && len <= FCGI_FIRST_MAX;
+}
+
+/* What the library holds of the reply so far goes into the file as records, and from there out. */
+static enum rc stream_flush(struct fcgi *f) {
+    if (FCGX_FFlush(f->lib.out) != 0)
         return ERR_MISSING;
-    if (f->held && len <= FCGI_FIRST_MAX)
-        return OK;
-    f->held = false;
-    return fcgi_conn_send(&f->conn, p, len);
+    f->held = may_wait(f);
+    return f->held ? OK : send_written(f);
 }
 
 static enum rc stream_begin(struct reply_sink *s, const struct reply *rp) {

@@ -48,7 +48,7 @@ export async function startDaemon({ dir, config, env = {}, activated = false, fo
 }
 
 // The process ids of the master's children (of all masters, if they are several), with their names.
-function childrenOf(daemon) {
+export function childrenOf(daemon) {
   const masters = daemon.pids ?? [daemon.pid];
   return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
     try {

@@ -49,9 +49,9 @@ export async function token(site, fields) {
   return { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
 }
 
-// Asks again, when it is told to, while the answer is a 503.
-export async function untilServed(ask, { tries = 5 } = {}) {
-  for (let left = tries; ; left -= 1) {
+// Asks again, when it is told to, while the answer is a 503: so many times more.
+export async function untilServed(ask, { more = 5 } = {}) {
+  for (let left = more; ; left -= 1) {
     const answer = await ask();
     if (answer.status !== 503 || left === 0) return answer;
     await sleep(1000 * Number(answer.headers.get('retry-after')));

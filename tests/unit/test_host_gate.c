@@ -59,6 +59,19 @@ static struct host_gate *opened(void) {
     return g;
 }
 
+/* The other process has come so far, and said what was expected. */
+static pid_t has_said(pid_t pid, int from[2], char expected) {
+    char c;
+
+    (void)close(from[1]);
+    assert_int_equal(read(from[0], &c, 1), 1);
+    (void)close(from[0]);
+    if (c != expected)
+        (void)kill(pid, SIGKILL);
+    assert_int_equal(c, expected);
+    return pid;
+}
+
 /* Enters in another process, and stays until that is killed. */
 static pid_t somebody_enters(unsigned few, unsigned most, enum host_gate_answer expected) {
     int ready[2];
@@ -75,13 +88,7 @@ static pid_t somebody_enters(unsigned few, unsigned most, enum host_gate_answer 
         for (;;)
             pause();
     }
-    (void)close(ready[1]);
-    assert_int_equal(read(ready[0], &c, 1), 1);
-    (void)close(ready[0]);
-    if (c != 'y')
-        (void)kill(pid, SIGKILL);
-    assert_int_equal(c, 'y');
-    return pid;
+    return has_said(pid, ready, 'y');
 }
 
 static void ends(pid_t pid) {
@@ -160,7 +167,6 @@ static void say_so_and_stay(void) {
 /* Waits in another process, until that is killed. */
 static pid_t somebody_waits(unsigned workers) {
     pid_t pid;
-    char c;
 
     assert_int_equal(pipe(queued), 0);
     pid = fork();
@@ -173,13 +179,7 @@ static pid_t somebody_waits(unsigned workers) {
         for (;;)
             pause();
     }
-    (void)close(queued[1]);
-    assert_int_equal(read(queued[0], &c, 1), 1);
-    (void)close(queued[0]);
-    if (c != 'q')
-        (void)kill(pid, SIGKILL);
-    assert_int_equal(c, 'q');
-    return pid;
+    return has_said(pid, queued, 'q');
 }
 
 static pid_t leaves_soon;
@@ -193,9 +193,11 @@ static void while_it_is_slow_a_quarter_waits_for_a_quarter(void **state) {
     struct host_gate *g = opened();
     pid_t inside[] = {somebody_enters(2, 6, GATE_INSIDE), somebody_enters(2, 6, GATE_INSIDE)};
     pid_t waiting[2];
-    int64_t start_ms = now_ms += SLOW_MS;
+    int64_t start_ms;
 
     (void)state;
+    now_ms += SLOW_MS;
+    start_ms = now_ms;
     assert_int_equal(host_gate_enter_share(g, 8), ERR_UPSTREAM);
     assert_int_equal(now_ms, start_ms + SLOW_MS);
     waiting[0] = somebody_waits(8);

@@ -37,20 +37,24 @@ static int end(void **state) {
     return 0;
 }
 
-static struct run_result run_with(const char *script, struct text input, int64_t timeout_ms,
-                                  size_t output_max) {
+/* The shell, in the test's directory. */
+static struct run_result run_shell(const char *script, struct run_spec spec) {
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     const char *const envp[] = {"PATH=/usr/bin:/bin", "ONLY=this", NULL};
-    struct run_spec spec = {.argv = argv,
-                            .envp = envp,
-                            .dir = dir,
-                            .timeout_ms = timeout_ms,
-                            .output_max = output_max,
-                            .input = input};
     struct run_result r;
 
+    spec.argv = argv;
+    spec.envp = envp;
+    spec.dir = dir;
     run_program(a, &spec, &r);
     return r;
+}
+
+static struct run_result run_with(const char *script, struct text input, int64_t timeout_ms,
+                                  size_t output_max) {
+    return run_shell(
+        script,
+        (struct run_spec){.timeout_ms = timeout_ms, .output_max = output_max, .input = input});
 }
 
 static struct run_result run(const char *script) {
@@ -64,19 +68,9 @@ static int until_ready(void *arg) {
 }
 
 static struct run_result run_until_ready(const char *script) {
-    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
-    const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
-    struct run_spec spec = {.argv = argv,
-                            .envp = envp,
-                            .dir = dir,
-                            .timeout_ms = 20000,
-                            .output_max = 100,
-                            .tick = until_ready};
-    struct run_result r;
-
     (void)unlink(arena_printf(a, "%s/ready", dir));
-    run_program(a, &spec, &r);
-    return r;
+    return run_shell(
+        script, (struct run_spec){.timeout_ms = 20000, .output_max = 100, .tick = until_ready});
 }
 
 /* The number that a program wrote into this file in its directory. */
@@ -434,22 +428,12 @@ static void take_line(void *arg, const char *line, size_t len) {
 
 static struct run_result run_lines(const char *script, size_t line_max, struct lines *l,
                                    const int *watch) {
-    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
-    const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
-    struct run_spec spec = {.argv = argv,
-                            .envp = envp,
-                            .dir = dir,
-                            .timeout_ms = 20000,
-                            .output_max = line_max,
-                            .line = take_line,
-                            .arg = l,
-                            .watch = watch};
-    struct run_result r;
+    const struct run_spec spec = {
+        .timeout_ms = 20000, .output_max = line_max, .line = take_line, .arg = l, .watch = watch};
 
     l->count = 0;
     buf_init(&l->all, a, 1 << 20);
-    run_program(a, &spec, &r);
-    return r;
+    return run_shell(script, spec);
 }
 
 static void lines_are_given_away_one_by_one(void **state) {
