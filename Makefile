@@ -63,12 +63,13 @@ $(BUILD)/librooms.a: $(ROOMS)
 
 # --- tests
 
-test:  ## install what the tests need, and run every test, twice: plain and under the sanitizers
+test:  ## install what the tests need, run every test, plain and under the sanitizers, and fuzz for a few seconds each
 	@scripts/deps test
 	$(MAKE) WERROR=1 check
 	$(MAKE) warnings
 	$(MAKE) WERROR=1 valgrind
 	$(MAKE) asan
+	$(MAKE) fuzz FUZZ_SECONDS=3
 	$(MAKE) infra
 
 check: guards unit replay pool-test e2e e2e-policies conformance  ## run every test once
@@ -123,14 +124,13 @@ $(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/
 replay: $(FUZZERS:%=$(BUILD)/fuzz/replay_%)  ## give every fuzz seed to its parser
 	@for f in $(FUZZERS); do $(BUILD)/fuzz/replay_$$f tests/fuzz/corpus/$$f || exit 1; done
 
+$(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/librooms.a
+	$(CC) $(ALLCFLAGS) -Itests/unit -DFUZZ_LIBFUZZER -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS)
+
 fuzz:  ## fuzz every parser (FUZZERS: these) with libFuzzer, FUZZ_SECONDS each (60)
-	@scripts/deps fuzz
-	$(MAKE) CC=clang BUILD=build/fuzz SANITIZE=1 CFLAGS_FUZZ=-fsanitize=fuzzer-no-link build/fuzz/librooms.a
-	@for f in $(FUZZERS); do mkdir -p build/fuzz/corpus/$$f && \
-	  clang $(ALLCFLAGS) -Itests/unit -DFUZZ_LIBFUZZER -g -fsanitize=fuzzer,address,undefined -o build/fuzz/fuzz_$$f \
-	    tests/fuzz/fuzz_$$f.c build/fuzz/librooms.a $(LIBS) && \
-	  build/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 -artifact_prefix=build/fuzz/ \
-	    build/fuzz/corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
+	@scripts/deps test
+	@$(MAKE) --no-print-directory -s -j$$(nproc) CC=clang BUILD=build/fuzz SANITIZE=1 CFLAGS_FUZZ=-fsanitize=fuzzer-no-link $(FUZZERS:%=build/fuzz/fuzz_%)
+	@tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 pool-test: $(BUILD)/pool/stub $(BUILD)/pool/pool_test  ## signals, crashes, reloads, sizing of the worker pool
 	$(BUILD)/pool/pool_test $(BUILD)/pool/stub

@@ -306,7 +306,7 @@ static void check_rpc(const struct json *v) {
         check_message(json_at(v, i));
 }
 
-/* Events of one line of data each. */
+/* Events of one line of data each, and comments. */
 static void check_events(struct arena *a, const char *p, size_t len) {
     while (len) {
         const char *end = memmem(p, len, "\n\n", 2), *line = p;
@@ -319,7 +319,7 @@ static void check_events(struct arena *a, const char *p, size_t len) {
                 check_rpc(must_be_json(a, line + 6, (size_t)(next - line - 6)));
             else
                 MUST(!strncmp(line, "id: ", 4) || !strncmp(line, "retry: ", 7) ||
-                     !strncmp(line, "data: \n", 7));
+                     !strncmp(line, "data: \n", 7) || *line == ':');
         }
         len -= (size_t)(end + 2 - p);
         p = end + 2;
@@ -348,6 +348,10 @@ static void check_body(struct arena *a, const struct request *rq, const struct r
         MUST(!memmem(rp->body, rp->body_len, MARK, strlen(MARK)));
         MUST(value_of(rp, "Content-Security-Policy") && value_of(rp, "X-Frame-Options"));
         MUST(utf8_valid_length(rp->body, rp->body_len) == rp->body_len);
+        return;
+    }
+    if (!strcmp(type, "text/event-stream")) {
+        check_events(a, rp->body, rp->body_len);
         return;
     }
     MUST(!strcmp(type, "application/json"));

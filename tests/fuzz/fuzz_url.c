@@ -145,13 +145,15 @@ static void try_header_value(struct arena *a, const char *text, const uint8_t *d
     MUST(!strncmp(text, "=?base64?", 9) || (out.len == strlen(text) && out.p == text));
 }
 
-/* RFC 9110 §12.5.1: a type that stands in Accept by itself is accepted. */
+/* RFC 9110 §12.5.1: a type that stands in Accept by itself is accepted, unless something before it
+ * speaks of the same type, or has a quotation mark in which it could stand. */
 static void try_accept(struct arena *a, const char *text) {
     char *const params[] = {arena_printf(a, "HTTP_ACCEPT=%s, text/event-stream", text), NULL};
     char *const alone[] = {arena_printf(a, "HTTP_ACCEPT=%s", text), NULL};
     struct request rq = {.arena = a, .params = params};
 
-    MUST(mcp_accepts(&rq, "text/event-stream"));
+    if (!strcasestr(text, "text/event-stream") && !strchr(text, '"'))
+        MUST(mcp_accepts(&rq, "text/event-stream"));
     rq.params = alone;
     if (mcp_accepts(&rq, "application/json"))
         MUST(strcasestr(text, "application/json") || strchr(text, '*') ||

@@ -31,6 +31,7 @@ static const char site_config[] = "COGNITO_ISSUER=" NOBODY "/pool\n"
                                   "DYNAMIC_REGISTRATION=yes\n"
                                   "RATE_LIMIT_ADDRESS=0\n"
                                   "RATE_LIMIT_CLIENT=0\n"
+                                  "RATE_LIMIT_USER=0\n"
                                   "AUDIT_LOG=%1$s/audit.log\n";
 
 static const struct {
