@@ -1,5 +1,7 @@
 /* A journal is a file that its writer holds locked: the kernel gives the lock back when the writer
- * ends, however it ends, and that is how readers know that nothing more will come. */
+ * ends, however it ends, and that is how readers know that nothing more will come. It begins with
+ * the number of bytes that were added whole: what stands behind them a writer has begun, and may
+ * never end. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +15,9 @@
 
 struct journal {
     int fd;
-    size_t len;
+    uint64_t len;
 };
+#define HEAD_LEN sizeof(uint64_t)
 
 /* The directory itself; -1 with errno. */
 static int open_dir(const char *dir, bool make) {
@@ -87,7 +90,7 @@ enum rc journal_create(const char *dir, const char *name, int64_t now_s, struct 
     if (sweep(dir_fd, now_s) >= JOURNALS_MAX)
         errno = EDQUOT;
     else if (is_name(name))
-        fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+        fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     (void)close(dir_fd);
     if (fd < 0)
         return failed(e, "journal");
@@ -99,22 +102,31 @@ enum rc journal_create(const char *dir, const char *name, int64_t now_s, struct 
     return OK;
 }
 
-enum rc journal_add(struct journal *j, const void *data, size_t len, struct err *e) {
+static bool write_at(int fd, const void *data, size_t len, uint64_t at) {
     const char *p = data;
 
-    if (len > JOURNAL_BYTES_MAX - j->len)
-        return err_set(e, ERR_TOO_LARGE, "the stream is too long to be kept");
     while (len) {
-        ssize_t n = write(j->fd, p, len);
+        ssize_t n = pwrite(fd, p, len, (off_t)at);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return failed(e, "journal");
+            return false;
         p += n;
+        at += (uint64_t)n;
         len -= (size_t)n;
-        j->len += (size_t)n;
     }
+    return true;
+}
+
+enum rc journal_add(struct journal *j, const void *data, size_t len, struct err *e) {
+    uint64_t all = j->len + len;
+
+    if (len > JOURNAL_BYTES_MAX - j->len)
+        return err_set(e, ERR_TOO_LARGE, "the stream is too long to be kept");
+    if (!write_at(j->fd, data, len, HEAD_LEN + j->len) || !write_at(j->fd, &all, HEAD_LEN, 0))
+        return failed(e, "journal");
+    j->len = all;
     return OK;
 }
 
@@ -137,8 +149,15 @@ enum rc journal_open(const char *dir, const char *name, struct journal **out, st
 }
 
 size_t journal_read(struct journal *j, size_t at, void *into, size_t room) {
-    ssize_t n = pread(j->fd, into, room, (off_t)at);
+    uint64_t all;
+    ssize_t n;
 
+    if (pread(j->fd, &all, HEAD_LEN, 0) != (ssize_t)HEAD_LEN || all > JOURNAL_BYTES_MAX ||
+        at >= all)
+        return 0;
+    if (room > all - at)
+        room = all - at;
+    n = pread(j->fd, into, room, (off_t)(HEAD_LEN + at));
     return n > 0 ? (size_t)n : 0;
 }
 

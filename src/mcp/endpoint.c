@@ -147,7 +147,7 @@ static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *sta
           : rc                   ? "error"
                                  : "ok",
           began);
-    if (rc && !rpc_is_error(rc))
+    if (rc && !rpc_is_error(rc) && !c->rp->streaming) /* on a stream it can be answered here only */
         return rc;
     if (rc) {
         log_refusal(c, e);

@@ -131,7 +131,7 @@ static void take_stream(struct keeper *k, int fd, const struct letter *l, const 
 static void change_streams(struct keeper *k, const char *what, size_t len) {
     struct stream fresh = {.what = (char *)(uintptr_t)what, .len = len};
 
-    if (!stream_find(&fresh, HANDOVER_KEY, &fresh.key))
+    if (!handover_find(what, len, HANDOVER_KEY, &fresh.key))
         return;
     for (struct stream *s = k->head.next; s != &k->head; s = s->next)
         if (stream_same_key(s, &fresh)) {
@@ -193,7 +193,7 @@ static void tell(struct keeper *k) {
 
         next = s->next;
         for (size_t i = 0; good && !s->silent && i < k->fired_count; i++)
-            if (stream_find(s, k->fired[i], &e))
+            if (handover_find(s->what, s->len, k->fired[i], &e))
                 good = stream_tell(k, s, i, e.text, e.text_len);
         if (!good)
             stream_drop(k, s);

@@ -47,7 +47,6 @@ void keeper_add(struct keeper *k, int fd, void *mark, uint32_t events);
 struct stream *stream_keep(struct keeper *k, int fd, const char *what, size_t len);
 void stream_set_what(struct stream *s, const char *what, size_t len);
 bool stream_same_key(const struct stream *a, const struct stream *b);
-bool stream_find(const struct stream *s, const char *topic, struct handover_entry *e);
 void stream_drop(struct keeper *k, struct stream *s);
 void stream_end(struct keeper *k, struct stream *s); /* in good order, and drops it */
 /* The first that its peer gets, as records: the head of the reply and more. false: let it go. */

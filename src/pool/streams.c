@@ -24,16 +24,6 @@ void keeper_add(struct keeper *k, int fd, void *mark, uint32_t events) {
     }
 }
 
-bool stream_find(const struct stream *s, const char *topic, struct handover_entry *e) {
-    const char *p = s->what, *end = p + s->len;
-    size_t len = strlen(topic);
-
-    while (handover_next(&p, end, e))
-        if (e->topic_len == len && !memcmp(e->topic, topic, len))
-            return true;
-    return false;
-}
-
 bool stream_same_key(const struct stream *a, const struct stream *b) {
     return a->key.topic && b->key.topic && a->key.text_len == b->key.text_len &&
            !memcmp(a->key.text, b->key.text, a->key.text_len);
@@ -58,10 +48,8 @@ void stream_set_what(struct stream *s, const char *what, size_t len) {
     free(s->what);
     s->what = copy;
     s->len = len;
-    if (!stream_find(s, HANDOVER_KEY, &s->key))
-        s->key.topic = NULL;
-    if (!stream_find(s, HANDOVER_ID, &s->event_id))
-        s->event_id.topic = NULL;
+    (void)handover_find(copy, len, HANDOVER_KEY, &s->key);
+    (void)handover_find(copy, len, HANDOVER_ID, &s->event_id);
 }
 
 struct stream *stream_keep(struct keeper *k, int fd, const char *what, size_t len) {
@@ -93,9 +81,9 @@ void stream_drop(struct keeper *k, struct stream *s) {
 }
 
 void stream_end(struct keeper *k, struct stream *s) {
-    struct handover_entry e = {0};
+    struct handover_entry e;
 
-    (void)stream_find(s, HANDOVER_END, &e);
+    (void)handover_find(s->what, s->len, HANDOVER_END, &e); /* none: the stream just ends */
     if (!s->out) /* otherwise it would come in the middle of a message */
         (void)fcgi_conn_send_now(s->fd, s->id, e.text, e.text_len, true);
     stream_drop(k, s);
@@ -168,7 +156,8 @@ bool stream_send_now(struct keeper *k, struct stream *s, const char *text, size_
 /* The id is real time, with the number of the event. */
 bool stream_tell(struct keeper *k, struct stream *s, size_t i, const char *text, size_t len) {
     struct timespec now;
-    char line[EVENT_ID_LINE_MAX];
+    char line[EVENT_ID_LINE_MAX], *event;
+    bool good;
     int n;
 
     if (!s->event_id.topic)
@@ -177,6 +166,12 @@ bool stream_tell(struct keeper *k, struct stream *s, size_t i, const char *text,
     n = snprintf(
         line, sizeof line, "id: %.*s%llx.%zu\n", (int)s->event_id.text_len, s->event_id.text,
         (unsigned long long)now.tv_sec * 1000 + (unsigned long long)now.tv_nsec / 1000000, i);
-    return n < (int)sizeof line && stream_send_now(k, s, line, (size_t)n) &&
-           stream_send_now(k, s, text, len);
+    if (n >= (int)sizeof line)
+        return false;
+    event = xmalloc((size_t)n + len); /* whole or not at all */
+    memcpy(event, line, (size_t)n);
+    memcpy(event + n, text, len);
+    good = stream_send_now(k, s, event, (size_t)n + len);
+    free(event);
+    return good;
 }

@@ -28,3 +28,17 @@ bool handover_next(const char **p, const char *end, struct handover_entry *out) 
     *p = out->text + out->text_len;
     return true;
 }
+
+bool handover_find(const char *p, size_t len, const char *topic, struct handover_entry *out) {
+    const char *end = p + len;
+    size_t topic_len = strlen(topic);
+    struct handover_entry e;
+
+    while (handover_next(&p, end, &e))
+        if (e.topic_len == topic_len && !memcmp(e.topic, topic, topic_len)) {
+            *out = e;
+            return true;
+        }
+    *out = (struct handover_entry){0};
+    return false;
+}

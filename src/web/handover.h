@@ -27,5 +27,7 @@ struct handover_entry {
 void handover_add(struct buf *b, const char *topic, const char *text, size_t len);
 /* The entry at *p, which moves on. false: there is none. */
 bool handover_next(const char **p, const char *end, struct handover_entry *out);
+/* The first entry of this topic. false: there is none, and *out is empty. */
+bool handover_find(const char *p, size_t len, const char *topic, struct handover_entry *out);
 
 #endif

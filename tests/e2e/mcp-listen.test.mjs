@@ -250,6 +250,59 @@ test('a session hears of a change once, on the newest of its streams', async () 
   for (const each of [alone, streams[1], other]) each.close();
 });
 
+test('byte for byte: how each stream begins, goes on and ends', async () => {
+  const started = async (version) => ({ 'mcp-protocol-version': version, 'mcp-session-id': (await post(site, token, { jsonrpc: '2.0', id: 0,
+    method: 'initialize', params: { protocolVersion: version, capabilities: {}, clientInfo: { name: 't', version: '1' } } }))
+    .headers.get('mcp-session-id') });
+  const body = { jsonrpc: '2.0', id: 7, method: 'subscriptions/listen', params: { notifications: { toolsListChanged: true }, _meta: META } };
+  const event = (message) => `data: ${JSON.stringify(message)}\n\n`;
+  const changed = event({ jsonrpc: '2.0', method: 'notifications/tools/list_changed', params: {} });
+  const serverInfo = (await modern(site, token, 'server/discover')).body.result._meta['io.modelcontextprotocol/serverInfo'];
+  const id = '<id>\n';
+  const first = `${id}retry: 1000\ndata: \n\n`;
+  const ways = [
+    { headers: {}, begins: ':\n\n', told: changed },
+    { headers: await started('2025-06-18'), begins: ':\n\n', told: changed },
+    { headers: await started('2025-11-25'), begins: first, told: `${id}${changed}` },
+    { headers: { ...await started('2025-11-25'), 'last-event-id': `get.${(Date.now() + 3600000).toString(16)}.0` }, begins: first,
+      told: `${id}${changed}` },
+    { method: 'POST', headers: { 'content-type': 'application/json', 'mcp-protocol-version': MODERN, 'mcp-method': body.method },
+      body: JSON.stringify(body),
+      begins: event({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged',
+        params: { _meta: { [ID]: 7 }, notifications: { toolsListChanged: true } } }),
+      told: event({ jsonrpc: '2.0', method: 'notifications/tools/list_changed', params: { _meta: { [ID]: 7 } } }),
+      ends: event({ jsonrpc: '2.0', id: 7, result: { _meta: { [ID]: 7, 'io.modelcontextprotocol/serverInfo': serverInfo },
+        resultType: 'complete' } }) },
+  ];
+  const settled = await listen({ resourceSubscriptions: ['doc://note'] });
+  await arrives(settled, 'notifications/subscriptions/acknowledged');
+  write('resources.d/note.txt', 'settled');
+  await arrives(settled, 'notifications/resources/updated');  // and with it every change that other tests have made
+  settled.close();
+  for (const way of ways) {
+    const { headers, begins, told, ends, ...init } = way;
+    const response = await fetch(site.mcpUrl, { ...init,
+      headers: { accept: 'application/json, text/event-stream', authorization: `Bearer ${token}`, ...headers } });
+    assert.equal(response.status, 200);
+    way.text = '';
+    way.done = (async () => {
+      for await (const part of response.body.pipeThrough(new TextDecoderStream())) way.text += part;
+    })();
+    // The comments that keep a stream alive may come in between on a machine that paused.
+    way.heard = () => way.text.replace(/(?<=\n):\n\n/g, '').replace(/^id: get\.[0-9a-f]+\.[p0-9]+$/gm, '<id>');
+    await until(() => `the beginning, got ${JSON.stringify(way.text)}`, () => way.heard() === begins);
+  }
+  write('tools.d/bytes.json', manifest('bytes'));
+  for (const { heard, begins, told } of ways) {
+    await until(() => `the change, got ${JSON.stringify(heard())}`, () => heard() === begins + told);
+  }
+  site.daemon.signal('SIGHUP');
+  for (const { done, heard, begins, told, ends = '' } of ways) {
+    await done;
+    assert.equal(heard(), begins + told + ends);
+  }
+});
+
 test('a reload ends the streams in good order', async () => {
   const stream = await listen({ toolsListChanged: true });
   await arrives(stream, 'notifications/subscriptions/acknowledged');

@@ -229,9 +229,17 @@ static void try_journal(struct arena *a, const char *text, size_t len) {
     struct err e;
 
     (void)mkdir(dir, 0700);
-    fuzz_write(arena_printf(a, "%s/j", dir), text, len, 0600);
+    fuzz_write(arena_printf(a, "%s/j", dir), text, len, 0600); /* damaged, or of an older version */
     MUST(!journal_open(dir, "j", &j, &e));
     while ((n = journal_read(j, got, back + got, len + 1 - got)))
+        got += n;
+    MUST(got < len || !len);
+    journal_close(j);
+    (void)unlink(arena_printf(a, "%s/j", dir));
+    MUST(!journal_create(dir, "j", NOW_S, &j, &e) && !journal_add(j, text, len, &e));
+    journal_close(j);
+    MUST(!journal_open(dir, "j", &j, &e));
+    for (got = 0; (n = journal_read(j, got, back + got, len + 1 - got));)
         got += n;
     MUST(got == len && !memcmp(back, text, len) && journal_has_ended(j));
     journal_close(j);

@@ -1,7 +1,9 @@
 /* Journals: what one worker writes and another one reads, while it is written and after. */
 #include "unit.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -86,6 +88,34 @@ static void a_writer_that_dies_has_ended(void **state) {
     journal_close(r);
 }
 
+/* The device is full, or the writer is killed, in the middle of an event: nobody reads half of it. */
+static void what_was_not_added_whole_is_not_read(void **state) {
+    struct fixture *f = *state;
+    struct journal *r;
+    char text[32];
+    int status;
+    pid_t pid = fork();
+
+    if (!pid) {
+        struct rlimit most = {8 + 5 + 3, RLIM_INFINITY}; /* three bytes of the second one */
+        struct journal *w;
+        struct err e;
+        bool good;
+
+        (void)signal(SIGXFSZ, SIG_IGN);
+        good = !journal_create(f->dir, "full", f->now_s, &w, &e) &&
+               !journal_add(w, "one\n\n", 5, &e) && !setrlimit(RLIMIT_FSIZE, &most) &&
+               journal_add(w, "second\n\n", 8, &e) == ERR_STORE && journal_len(w) == 5;
+        _exit(!good);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(journal_open(f->dir, "full", &r, &f->e), OK);
+    assert_int_equal(journal_read(r, 0, text, sizeof text), 5);
+    assert_int_equal(journal_read(r, 5, text, sizeof text), 0);
+    journal_close(r);
+}
+
 static void names_stay_in_the_directory(void **state) {
     static const char *const names[] = {"", ".", "..", "../x", "a/b", ".x"};
     struct fixture *f = *state;
@@ -130,6 +160,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(read_while_it_is_written, setup, teardown),
         cmocka_unit_test_setup_teardown(a_writer_that_dies_has_ended, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_not_added_whole_is_not_read, setup, teardown),
         cmocka_unit_test_setup_teardown(names_stay_in_the_directory, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_one_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(so_many_and_so_old, setup, teardown),

@@ -1,0 +1,251 @@
+/* What the process that holds streams sends, byte for byte: how a stream begins, goes on and ends. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <regex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../pool/fcgi_wire.h"
+#include "base/buf.h"
+#include "pool/pool.h"
+#include "web/fcgi.h"
+#include "web/handover.h"
+
+#define WAIT_MS 20000
+#define TOOLS "data: {\"method\":\"tools\"}\n\n"
+#define NOTE "data: {\"method\":\"note\"}\n\n"
+#define END "data: {\"result\":{}}\n\n"
+
+static struct config config;
+static struct scoreboard *board;
+static char dir[64];
+static int outbox, inbox;
+static pid_t keeper;
+
+static const char *in_dir(const char *name) {
+    static char paths[4][128];
+    static unsigned at;
+    char *path = paths[at++ % 4];
+
+    (void)snprintf(path, sizeof paths[0], "%s/%s", dir, name);
+    return path;
+}
+
+static void write_file(const char *name, const char *text) {
+    int fd = open(in_dir(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(close(fd), 0);
+}
+
+static int begin(void **state) {
+    int ends[2];
+    sigset_t term;
+    pid_t master = getpid();
+
+    strcpy(dir, "/tmp/mcp-keeper-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(mkdir(in_dir("tools.d"), 0700), 0);
+    config = (struct config){.tools_dir = in_dir("tools.d"), .resources_dir = "", .prompts_dir = ""};
+    write_file("note.txt", "one");
+    board = scoreboard_new();
+    assert_non_null(board);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    inbox = ends[0];
+    outbox = ends[1];
+    (void)sigemptyset(&term); /* as the master has it */
+    (void)sigaddset(&term, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &term, NULL);
+    keeper = fork();
+    if (!keeper)
+        keeper_main(&config, board, inbox, master);
+    return arena_setup(state);
+}
+
+static int end(void **state) {
+    char command[128];
+
+    if (keeper > 0)
+        (void)kill(keeper, SIGKILL);
+    if (keeper > 0)
+        (void)waitpid(keeper, NULL, 0);
+    (void)close(inbox);
+    (void)close(outbox);
+    scoreboard_free(board);
+    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
+    assert_int_equal(system(command), 0);
+    return arena_teardown(state);
+}
+
+/* A peer of a stream, and all that it has heard. */
+struct listener {
+    int fd;
+    struct wire_reply heard;
+};
+
+/* A reply that has begun with `first`, given to the keeper. */
+static struct listener stream(struct arena *a, const char *first, const struct buf *what) {
+    struct fcgi *f = fcgi_new();
+    struct request rq = {.arena = a};
+    struct listener l = {0};
+    struct wire w = {0};
+    struct reply rp;
+    struct fcgi_given given;
+    struct err e;
+    int ends[2];
+
+    assert_non_null(f);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    wire_request(&w, "GET", "/mcp", "", 0);
+    assert_true(wire_send(ends[0], w.p, w.len));
+    wire_free(&w);
+    assert_int_equal(fcgi_read(f, ends[1], 100, &rq, &e), OK);
+    reply_init(&rp, a);
+    rp.sink = fcgi_sink(f);
+    rp.status = 200;
+    rp.handover = what;
+    assert_int_equal(reply_stream_begin(&rp), OK);
+    assert_int_equal(reply_stream_write(&rp, first, strlen(first)), OK);
+    given = fcgi_give_away(f, a);
+    assert_true(keeper_hand_over(outbox, &given, INT64_MAX, what));
+    assert_int_equal(close(given.fd), 0);
+    fcgi_free(f);
+    l.fd = ends[0];
+    return l;
+}
+
+/* A machine that paused lets the comments come that keep a stream alive: they are no part of it,
+ * but for one that it begins with. */
+static bool matches(const struct wire_reply *r, const char *pattern) {
+    char *text = strdup(r->body ? r->body : ""), *comment = text;
+    regex_t re;
+    bool good;
+
+    assert_non_null(text);
+    while ((comment = strstr(comment, "\n:\n\n")))
+        memmove(comment + 1, comment + 4, strlen(comment + 4) + 1);
+    assert_int_equal(regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB), 0);
+    good = !regexec(&re, text, 0, NULL, 0);
+    regfree(&re);
+    free(text);
+    return good;
+}
+
+/* Until the whole body is what the pattern says; with `closed`, also the reply is at its end. */
+static void hears(struct listener *l, const char *pattern, bool closed) {
+    int64_t until = wire_now_ms() + WAIT_MS;
+    struct wire_reply *r = &l->heard;
+
+    while (!matches(r, pattern) || (closed && !r->closed)) {
+        struct pollfd p = {.fd = l->fd, .events = POLLIN};
+        unsigned char more[4096];
+        ssize_t n;
+
+        if (wire_now_ms() >= until || r->closed || poll(&p, 1, WAIT_MS) <= 0)
+            fail_msg("it heard \"%s\" where /%s/ was due", r->body ? r->body : "", pattern);
+        n = recv(l->fd, more, sizeof more, 0);
+        if (n > 0)
+            wire_raw(&r->raw, more, (size_t)n);
+        r->closed = n <= 0;
+        wire_free(&r->out);
+        r->out = (struct wire){0};
+        r->ends = 0;
+        wire_parse(r);
+    }
+}
+
+static void gone(struct listener *l) {
+    assert_int_equal(close(l->fd), 0);
+    wire_reply_free(&l->heard);
+}
+
+struct way {
+    const char *first;
+    bool has_key, has_id, has_end;
+};
+
+/* GET without a session, with one, and with one whose events have ids; subscriptions/listen. */
+static const struct way ways[] = {
+    {":\n\n", false, false, false},
+    {":\n\n", true, false, false},
+    {"id: get.1.p\ndata: \n\n", true, true, false},
+    {"data: {\"method\":\"ack\"}\n\n", false, false, true},
+};
+#define WAYS (sizeof ways / sizeof *ways)
+
+static struct buf *what_of(struct arena *a, const struct way *way, unsigned i) {
+    const char *key = arena_printf(a, "session:%u", i);
+    struct buf *b = arena_alloc(a, sizeof *b);
+    char real[128];
+
+    buf_init(b, a, HANDOVER_BYTES_MAX);
+    (void)snprintf(real, sizeof real, "%s/tools.d/", dir);
+    handover_add(b, real, TOOLS, sizeof TOOLS - 1);
+    handover_add(b, in_dir("note.txt"), NOTE, sizeof NOTE - 1);
+    if (way->has_end)
+        handover_add(b, HANDOVER_END, END, sizeof END - 1);
+    if (way->has_key)
+        handover_add(b, HANDOVER_KEY, key, strlen(key));
+    if (way->has_id)
+        handover_add(b, HANDOVER_ID, "get.", 4);
+    return b;
+}
+
+static const char *quoted(struct arena *a, const char *s) {
+    char *out = arena_alloc(a, 2 * strlen(s) + 1), *p = out;
+
+    for (; *s; *p++ = *s++)
+        if (strchr("{}[].", *s))
+            *p++ = '\\';
+    *p = 0;
+    return out;
+}
+
+static void each_way_byte_for_byte(void **state) {
+    struct arena *a = *state;
+    struct listener all[WAYS];
+    const char *expected[WAYS];
+
+    for (unsigned i = 0; i < WAYS; i++) {
+        all[i] = stream(a, ways[i].first, what_of(a, &ways[i], i));
+        expected[i] = quoted(a, ways[i].first);
+        hears(&all[i], arena_printf(a, "^%s$", expected[i]), false);
+    }
+    write_file("note.txt", "two");
+    for (unsigned i = 0; i < WAYS; i++) {
+        const char *id = ways[i].has_id ? "id: get\\.[0-9a-f]+\\.0\n" : "";
+
+        expected[i] = arena_printf(a, "%s%s%s", expected[i], id, quoted(a, NOTE));
+        hears(&all[i], arena_printf(a, "^%s$", expected[i]), false);
+    }
+    write_file("tools.d/one.json", "{}");
+    for (unsigned i = 0; i < WAYS; i++) {
+        const char *id = ways[i].has_id ? "id: get\\.[0-9a-f]+\\.[01]\n" : "";
+
+        expected[i] = arena_printf(a, "%s%s%s", expected[i], id, quoted(a, TOOLS));
+        hears(&all[i], arena_printf(a, "^%s$", expected[i]), false);
+    }
+    assert_int_equal(kill(keeper, SIGTERM), 0);
+    for (unsigned i = 0; i < WAYS; i++) {
+        expected[i] =
+            arena_printf(a, "^%s%s$", expected[i], ways[i].has_end ? quoted(a, END) : "");
+        hears(&all[i], expected[i], true);
+        assert_true(wire_whole(&all[i].heard));
+        gone(&all[i]);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_way_byte_for_byte, begin, end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
