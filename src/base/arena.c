@@ -29,7 +29,7 @@ struct arena {
     size_t total, max;
 };
 
-static NORETURN void out_of_memory(const char *what, size_t len) {
+void out_of_memory(const char *what, size_t len) {
     log_error("out_of_memory", kv("what", what), kvn("bytes", (int64_t)len));
     _exit(70); /* EX_SOFTWARE: the master starts another worker */
 }

@@ -29,6 +29,7 @@ void arena_free(struct arena *a); /* NULL is accepted */
 /* malloc and friends that end the process instead of returning NULL: in a prefork pool that loses
  * one request and removes hundreds of branches that no test reaches. */
 void *xmalloc(size_t len);
+NORETURN void out_of_memory(const char *what, size_t len);
 void *xcalloc(size_t n, size_t len);
 void *xrealloc(void *p, size_t len);
 char *xstrdup(const char *s);

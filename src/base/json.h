@@ -12,10 +12,15 @@
 struct json; /* a value: object, array, string, number, boolean or null */
 
 #define JSON_DEPTH_MAX 64 /* nesting that any of our parsers accepts */
+/* What the values of a text may take: so many bytes, or more in proportion to a long text. An empty
+ * object is 2 bytes of text and 800 of memory. */
+#define JSON_MEMORY_MIN ((size_t)10 << 20)
+#define JSON_MEMORY_FACTOR 8
 
-/* Parses exactly one strict JSON text (RFC 8259; UTF-8 is checked; nothing may follow it).
- * On failure *out is NULL, and e says what is wrong and at which byte (code ERR_INVALID_REQUEST).
- */
+/* Parses exactly one strict JSON text (RFC 8259; UTF-8 is checked; nothing may follow it). No name
+ * comes twice in an object, or has a NUL or half of a surrogate pair in it: in a string such a half
+ * becomes U+FFFD. A number is written again as it was. On failure *out is NULL, and e says what is
+ * wrong and at which byte (code ERR_INVALID_REQUEST). */
 enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **out,
                    struct err *e) MUST_USE;
 /* The same of a whole file of at most max_len bytes. */
@@ -85,7 +90,8 @@ void json_add_str(struct json *array, const char *s);
 
 /* A copy that shares nothing with v and lives in a. */
 struct json *json_clone(struct arena *a, const struct json *v);
-/* Compact text, in the arena; *len may be NULL. */
+/* Compact text in one line, in the arena; *len may be NULL. It has no byte that anybody could take
+ * for the end of a line: U+0085, U+2028 and U+2029 are escaped too. */
 const char *json_text(struct arena *a, const struct json *v, size_t *len);
 
 #endif

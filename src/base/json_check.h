@@ -6,25 +6,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/arena.h"
-
 enum json_fault {
     JSON_GOOD,
     JSON_MALFORMED,
     JSON_TOO_DEEP, /* nested deeper than JSON_DEPTH_MAX */
     JSON_NOT_UTF8,
+    JSON_BAD_NAME, /* with a NUL, or half a surrogate pair */
 };
 
 /* What a text has in it. */
 struct json_census {
-    size_t at;          /* the offset of the fault */
-    size_t members;     /* of all objects, as they are written */
-    bool long_integers; /* one has more than 64 bits */
+    size_t at;     /* the offset of the fault */
+    size_t memory; /* bytes that its values take, about; json_read.c */
 };
 
 enum json_fault json_check(const char *text, size_t len, struct json_census *census);
-/* The same text, but each such integer with ".0" behind it: json-c would clamp it, or refuse it, by
- * version; a double it keeps as it stands. Only for texts that json_check has passed. */
-const char *json_widen(struct arena *a, const char *text, size_t *len);
+/* Is the number one that can be kept as 64 bits, signed or not, and comes out as it was? */
+bool json_is_plain_integer(const char *s, size_t len);
 
 #endif

@@ -57,7 +57,7 @@ only() {
 }
 
 only fcgi src/web/fcgi.c
-only json-c src/base/json.c
+only json-c src/base/json_lib.h
 only jansson nowhere
 only curl/ src/net/http.c
 only lmdb src/host/kv.c

@@ -1,8 +1,11 @@
 #include "unit.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/json.h"
+#include "base/json_check.h"
 
 static enum rc parse(struct arena *a, const char *text, struct json **out) {
     struct err e;
@@ -202,20 +205,216 @@ static void numbers_are_compared_exactly(void **state) {
     assert_false(json_number(v, &n));
 }
 
-/* json-c alone makes them 18446744073709551615 and -9223372036854775808. */
-static void integers_beyond_64_bits_stay_what_they_are(void **state) {
+static void a_number_goes_out_as_it_came_in(void **state) {
     static const char text[] =
         "{\"a\":[18446744073709551616,-9223372036854775809,123456789012345678901234567890],"
         "\"18446744073709551616\":\"18446744073709551616\\\"\",\"b\":18446744073709551615,"
-        "\"c\":-9223372036854775808,\"d\":18446744073709551616e1}";
+        "\"c\":-9223372036854775808,\"d\":18446744073709551616e1,"
+        "\"e\":[-0,0,-0.0,1.0,1E+2,1e400,0.1000,9223372036854775808,-1]}";
     struct json *v;
 
     assert_int_equal(parse(*state, text, &v), OK);
-    assert_string_equal(
-        json_text(*state, v, NULL),
-        "{\"a\":[18446744073709551616.0,-9223372036854775809.0,123456789012345678901234567890.0],"
-        "\"18446744073709551616\":\"18446744073709551616\\\"\",\"b\":18446744073709551615,"
-        "\"c\":-9223372036854775808,\"d\":18446744073709551616e1}");
+    assert_string_equal(json_text(*state, v, NULL), text);
+    assert_string_equal(json_text(*state, json_clone(*state, v), NULL), text);
+    assert_int_equal(parse(*state, "-0", &v), OK);
+    assert_string_equal(json_text(*state, v, NULL), "-0");
+}
+
+/* Others end a name there, and see another one. */
+static void a_name_is_the_same_for_every_reader(void **state) {
+    static const char *const wrong[] = {
+        "{\"jsonrpc\\u0000x\":\"2.0\"}",
+        "{\"a\\u0000b\":1,\"a\\u0000c\":2}",
+        "{\"\\u0000\":1}",
+        "[{\"x\":{\"client_id\\u0000\":1}}]",
+        "{\"\\ud800\":1}",
+        "{\"\\uDFFFx\":1}",
+        "{\"\\ud83d\\ud83d\\ude00\":1}",
+        "{\"\\ude00\\ud83d\":1}",
+        "{\"\\ud83dx\\ude00\":1}",
+    };
+    static const char *const right[] = {
+        "{\"\\\\u0000\":1}",       "{\"\\ud83d\\ude00\":1}", "{\"\\uD83D\\uDE00\\uD83D\\uDE00\":1}",
+        "{\"u0000\":\"\\u0000\"}", "{\"\\\\\\u0001\":1}",    "{\"\\ud7ff\\ue000\":1}",
+    };
+    struct json *v;
+    struct err e;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(json_parse(*state, wrong[i], strlen(wrong[i]), &v, &e),
+                         ERR_INVALID_REQUEST);
+        if (!strstr(e.text, "name"))
+            fail_msg("%s: %s", wrong[i], e.text);
+    }
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++)
+        if (parse(*state, right[i], &v))
+            fail_msg("refused: %s", right[i]);
+}
+
+static void escapes_are_read_to_the_letter(void **state) {
+    static const char text[] = "[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20AC\\ud83d\\ude00\","
+                               "\"\\ud800\",\"\\udc00\\ud800x\",\"a\\u0000b\"]";
+    struct json *v;
+    size_t len;
+
+    assert_int_equal(parse(*state, text, &v), OK);
+    assert_string_equal(json_str(json_at(v, 0)),
+                        "\"\\/\b\f\n\r\tA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+    assert_string_equal(json_str(json_at(v, 1)), "\xef\xbf\xbd");
+    assert_string_equal(json_str(json_at(v, 2)), "\xef\xbf\xbd\xef\xbf\xbdx");
+    assert_memory_equal(json_strn(json_at(v, 3), &len), "a\0b", 4);
+    assert_int_equal(len, 3);
+}
+
+/* Clients that split lines as Python's str.splitlines does would cut an event there. */
+static void no_byte_can_be_taken_for_the_end_of_a_line(void **state) {
+    struct json *o = json_new_object(*state), *v;
+
+    json_put_str(o, "a\xe2\x80\xa8",
+                 "\xe2\x80\xa9\xc2\x85\xc2\x86\xe2\x80\xaa\xe2\x80\xa7\x7f\x0b\x1c\n\"\\/");
+    assert_string_equal(json_text(*state, o, NULL),
+                        "{\"a\\u2028\":\"\\u2029\\u0085\xc2\x86\xe2\x80\xaa\xe2\x80\xa7\x7f"
+                        "\\u000b\\u001c\\n\\\"\\\\/\"}");
+    v = json_new_stringn(*state, "\0\xe2\x80\xc2", 4); /* cut short */
+    assert_string_equal(json_text(*state, v, NULL), "\"\\u0000\xe2\x80\xc2\"");
+}
+
+static size_t in_use(void) {
+    struct mallinfo2 m = mallinfo2(); /* all zero under AddressSanitizer */
+
+    return m.uordblks + m.hblkhd;
+}
+
+static const char *repeated(struct arena *a, const char *first, const char *part, size_t len) {
+    char *text = arena_alloc(a, len + 1);
+    size_t n = strlen(part);
+
+    memset(text, ' ', len);
+    memcpy(text, first, strlen(first));
+    for (size_t at = 1; at + n + strlen(part) < len; at += n)
+        memcpy(text + at, part, n);
+    text[len - 1] = *first == '[' ? ']' : '"';
+    for (char *p = text + len - 2; *p == ' ' || *p == ','; p--) /* no comma at the end */
+        *p = ' ';
+    return text;
+}
+
+/* A text of a body's length costs at most 16 times itself, whatever is in it. */
+static void a_small_text_does_not_cost_much_memory(void **state) {
+    static const char *const parts[] = {
+        "{},",
+        "[],",
+        "1,",
+        "\"\",",
+        "true,",
+        "null,",
+        "[[[[[[[[]]]]]]]],",
+        "{\"\":{}},",
+        "-0,",
+        "{\"a\":1,\"b\":\"x\",\"c\":null},",
+        "0.1,",
+        "\"\\n\",",
+        "{\"a\":0,\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,\"g\":0,\"h\":0,\"i\":0,\"j\":0,\"k\":0}"
+        ",",
+    };
+    const size_t len = 1 << 20;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        struct arena *a = arena_new(64 << 20);
+        const char *text = repeated(a, "[", parts[i], len);
+        size_t before = in_use(), cost;
+        struct json *v;
+        struct err e;
+
+        if (json_parse(a, text, len, &v, &e) && !strstr(e.text, "too many values"))
+            fail_msg("%s: %s", parts[i], e.text);
+        cost = in_use() - before;
+        if (cost > 12 * len)
+            fail_msg("%s: %zu bytes", parts[i], cost);
+        arena_free(a);
+    }
+}
+
+/* What is expected is what is used: for texts of a third of what is allowed, for each of these. */
+static void the_memory_of_values_is_foreseen(void **state) {
+    static const char *const parts[] = {"{},",
+                                        "[],",
+                                        "1,",
+                                        "\"\",",
+                                        "true,",
+                                        "[[]],",
+                                        "0.1,",
+                                        "-0,",
+                                        "{\"\":{}},",
+                                        "\"0123456789012345678901234567890123456789\",",
+                                        "{\"abcdefghijklmnopqrstuvwxyz\":null},"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        struct arena *a = arena_new(64 << 20);
+        const char *text = repeated(a, "[", parts[i], 8192);
+        struct json_census census;
+        size_t before, cost;
+        struct json *v;
+        struct err e;
+
+        assert_int_equal(json_check(text, 8192, &census), JSON_GOOD);
+        before = in_use();
+        assert_int_equal(json_parse(a, text, 8192, &v, &e), OK);
+        cost = in_use() - before;
+        if (cost > census.memory + 65536)
+            fail_msg("%s: %zu bytes, and %zu foreseen", parts[i], cost, census.memory);
+        arena_free(a);
+    }
+}
+
+static enum rc parse_objects(size_t n) {
+    struct arena *a = arena_new(64 << 20);
+    struct json *v;
+    struct buf b;
+    enum rc rc;
+
+    buf_init(&b, a, 3 * n + 1);
+    for (size_t i = 0; i < n; i++)
+        buf_adds(&b, i ? ",{}" : "[{}");
+    buf_adds(&b, "]");
+    rc = parse(a, b.p, &v);
+    arena_free(a);
+    return rc;
+}
+
+static void values_have_a_limit(void **state) {
+    size_t n = 1, step = 1 << 16;
+
+    (void)state;
+    for (; step; step /= 2)
+        if (!parse_objects(n + step))
+            n += step;
+    assert_int_equal(parse_objects(n), OK);
+    assert_int_equal(parse_objects(n + 1), ERR_INVALID_REQUEST);
+    assert_true(n > 10000 && n * 800 < JSON_MEMORY_MIN);
+}
+
+static void many_members_are_foreseen_too(void **state) {
+    struct buf b;
+    struct json_census census;
+    size_t before, cost;
+    struct json *v;
+    struct err e;
+
+    buf_init(&b, *state, 1 << 20);
+    buf_adds(&b, "{");
+    for (int i = 0; i < 20000; i++)
+        buf_addf(&b, "%s\"%d\":null", i ? "," : "", i);
+    buf_adds(&b, "}");
+    assert_int_equal(json_check(b.p, b.len, &census), JSON_GOOD);
+    before = in_use();
+    assert_int_equal(json_parse(*state, b.p, b.len, &v, &e), OK);
+    cost = in_use() - before;
+    if (cost > census.memory)
+        fail_msg("%zu bytes, and %zu foreseen", cost, census.memory);
+    assert_int_equal(json_size(v), 20000);
 }
 
 static void a_long_integer_before_a_cut_string_is_read_to_its_end_only(void **state) {
@@ -258,7 +457,14 @@ int main(void) {
         WITH_ARENA(values_have_types),
         WITH_ARENA(built_values_outlive_their_parts),
         WITH_ARENA(numbers_are_compared_exactly),
-        WITH_ARENA(integers_beyond_64_bits_stay_what_they_are),
+        WITH_ARENA(a_number_goes_out_as_it_came_in),
+        WITH_ARENA(a_name_is_the_same_for_every_reader),
+        WITH_ARENA(escapes_are_read_to_the_letter),
+        WITH_ARENA(no_byte_can_be_taken_for_the_end_of_a_line),
+        WITH_ARENA(a_small_text_does_not_cost_much_memory),
+        WITH_ARENA(the_memory_of_values_is_foreseen),
+        WITH_ARENA(values_have_a_limit),
+        WITH_ARENA(many_members_are_foreseen_too),
         WITH_ARENA(a_long_integer_before_a_cut_string_is_read_to_its_end_only),
         WITH_ARENA(members_come_in_order),
     };
