@@ -61,6 +61,7 @@ struct config {
     const char *templates_dir;
     unsigned consent_remember_days; /* 0: never */
     /* Who is held back, and what is kept of it. */
+    unsigned tasks_max, tasks_max_user; /* that run at once on this host */
     unsigned rate_limit_address, rate_limit_client, rate_limit_user; /* a minute; 0: no limit */
     const char *deny_file, *audit_log;
     const char *client_metadata_ca_file, *client_metadata_allow_nets, *client_metadata_proxy;

@@ -114,6 +114,9 @@ const struct config_key config_keys[] = {
     NUMBER("RATE_LIMIT_USER", rate_limit_user, "600", 0, 6000,
            "Programs of tools, resources, prompts and completions that one user may start in a\n"
            "minute; 0: no limit. Other calls of the MCP endpoint have none."),
+    NUMBER("TASKS_MAX", tasks_max, "64", 1, 1024,
+           "Tasks (calls that run long) whose programs run at once on this host."),
+    NUMBER("TASKS_MAX_USER", tasks_max_user, "16", 1, 1024, "Of these, the tasks of one user."),
     TEXT("DENY_FILE", deny_file, "/etc/mcp-authd/deny.conf",
          "Clients, users and tokens that are refused from now on; read again on HUP. Lines are\n"
          "client ID, subject SUB or issued-before TIME. See docs/operating.md."),

@@ -131,6 +131,63 @@ void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, i
         h->sweep_at[0] = 0;
 }
 
+/* ---- a share of the file ---- */
+
+struct tally {
+    size_t count, bytes;
+    char oldest[KV_KEY_MAX + 1]; /* of those that may go; "": none may */
+};
+
+static struct tally count(struct kv_txn *t, const struct host_cache_share *share, int64_t now_s) {
+    char at[KV_KEY_MAX + 1], next[KV_KEY_MAX + 1];
+    int64_t stored_s, oldest_s = INT64_MAX;
+    struct tally tally = {0};
+    const void *data;
+    size_t len;
+
+    (void)snprintf(at, sizeof at, "%s", share->prefix);
+    while (kv_next(t, at, next, &data, &len) &&
+           !strncmp(next, share->prefix, strlen(share->prefix))) {
+        memcpy(at, next, sizeof at);
+        if (len < sizeof stored_s)
+            continue;
+        tally.count++;
+        tally.bytes += len;
+        memcpy(&stored_s, data, sizeof stored_s);
+        if (stored_s >= oldest_s ||
+            share->must_stay((const char *)data + sizeof stored_s, len - sizeof stored_s, now_s))
+            continue;
+        oldest_s = stored_s;
+        memcpy(tally.oldest, next, sizeof next);
+    }
+    return tally;
+}
+
+static bool is_over(const struct tally *tally, const struct host_cache_share *share) {
+    return (tally->count > share->most || tally->bytes > share->bytes) && *tally->oldest;
+}
+
+enum rc host_cache_trim(struct host_cache *h, const struct host_cache_share *share, int64_t now_s,
+                        struct err *e) {
+    struct tally tally;
+    struct kv_txn *t;
+
+    if (kv_begin(h->kv, false, &t, e)) /* mostly there is nothing to delete, and no lock needed */
+        return e->code;
+    tally = count(t, share, now_s);
+    kv_abort(t);
+    if (!is_over(&tally, share))
+        return OK;
+    if (kv_begin(h->kv, true, &t, e))
+        return e->code;
+    for (tally = count(t, share, now_s); is_over(&tally, share); tally = count(t, share, now_s))
+        if (kv_del(t, tally.oldest, e))
+            break;
+    return kv_commit(t, e);
+}
+
+/* ---- turns ---- */
+
 /* The last turn was less than every_s ago: ERR_EXISTS. A turn in the future (the clock was set
  * back) does not count. */
 static enum rc check_turn(struct kv_txn *t, const char *key, int64_t every_s, int64_t now_s,

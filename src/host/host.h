@@ -33,6 +33,16 @@ enum rc host_cache_swap(struct host_cache *h, const char *key, const void *begin
 /* Deletes values whose key begins with the prefix and that were put longer than age_s ago. Looks at
  * a few of them each time, and goes on from there the next time. */
 void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, int64_t now_s);
+/* Of the values whose keys begin with the prefix, deletes the oldest until at most `most` are left
+ * and they have at most `bytes`; those for which `must_stay` is true count, but stay. Looks at each
+ * of them. ERR_STORE. */
+struct host_cache_share {
+    const char *prefix;
+    size_t most, bytes;
+    bool (*must_stay)(const void *value, size_t len, int64_t now_s);
+};
+enum rc host_cache_trim(struct host_cache *h, const struct host_cache_share *share, int64_t now_s,
+                        struct err *e) MUST_USE;
 /* Takes the one turn that `key` allows in every_s seconds: OK for exactly one caller of the host,
  * ERR_EXISTS for the others. ERR_STORE if nobody can count. */
 enum rc host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s,
@@ -89,6 +99,19 @@ void host_slots_close(struct host_slots *s); /* NULL is accepted */
 /* False if all `count` are taken. With NULL there is no limit. */
 bool host_slots_enter(struct host_slots *s, unsigned count);
 void host_slots_leave(struct host_slots *s);
+
+/* places.c: what runs on this host at once: `all` together, and `each` of one owner. A process that
+ * ends, however it ends, gives its place back. */
+#define HOST_PLACES_MAX 1024
+struct host_places {
+    const char *path;
+    unsigned all, each; /* at most HOST_PLACES_MAX */
+};
+/* The place is held by the descriptor *fd, also in a process that is forked, and given back when it
+ * is closed everywhere. ERR_EXISTS: the owner has its share; ERR_TOO_LARGE: all are taken;
+ * ERR_STORE. */
+enum rc host_place_take(const struct host_places *p, const char *owner, int *fd,
+                        struct err *e) MUST_USE;
 
 /* gate.c: who waits for a service that everybody needs: `most` at once as long as it answers, and
  * `few` while it does not. A worker that ends, however it ends, is no longer inside; it is so once

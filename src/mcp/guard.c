@@ -8,7 +8,6 @@
 #include "base/metrics.h"
 #include "base/url.h"
 #include "cognito/cognito.h"
-#include "host/deny.h"
 #include "mcp/mcp.h"
 
 #define CHALLENGE_MAX 4096 /* bytes of a WWW-Authenticate value */
@@ -117,13 +116,9 @@ static enum rc verify(struct context *cx, struct arena *a, const char *token,
     return OK;
 }
 
-/* Also of a token that is in the cache: it was let in before it was denied. */
-static enum rc check_denied(const struct context *cx, const struct token_claims *claims,
-                            struct err *e) {
-    if (!deny_has_subject(cx->deny, claims->sub) && !deny_has_subject(cx->deny, claims->username) &&
-        !deny_has_issued(cx->deny, claims->iat))
-        return OK;
-    return err_set(e, ERR_INVALID_TOKEN, "the token was revoked");
+bool mcp_guard_is_denied(const struct deny_list *deny, const struct token_claims *claims) {
+    return deny_has_subject(deny, claims->sub) || deny_has_subject(deny, claims->username) ||
+           deny_has_issued(deny, claims->iat);
 }
 
 static enum rc check_token(struct context *cx, const struct request *rq,
@@ -137,7 +132,9 @@ static enum rc check_token(struct context *cx, const struct request *rq,
     *claims = token_cache_get(cx->tokens, token, clock_now_s(&cx->clock));
     metrics_count(METRIC_TOKEN_CACHE, *claims ? CACHE_HIT : CACHE_MISS);
     rc = *claims ? OK : verify(cx, rq->arena, token, claims, e);
-    return rc ? rc : check_denied(cx, *claims, e);
+    if (!rc && mcp_guard_is_denied(cx->deny, *claims)) /* also a token that was let in before */
+        return err_set(e, ERR_INVALID_TOKEN, "the token was revoked");
+    return rc;
 }
 
 /* Both lists as one, without repeating an item. */

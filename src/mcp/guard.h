@@ -4,6 +4,7 @@
 #define MCP_GUARD_H
 
 #include "crypto/crypto.h"
+#include "host/deny.h"
 #include "web/handler.h"
 
 /* ERR_FORBIDDEN_ORIGIN, ERR_NO_TOKEN, ERR_INVALID_TOKEN or ERR_INSUFFICIENT_SCOPE, the last three
@@ -11,6 +12,9 @@
  * *claims lives as long as the request. */
 enum rc mcp_guard(struct context *cx, const struct request *rq, struct reply *rp,
                   const struct token_claims **claims, struct err *e) MUST_USE;
+
+/* Is the user of the token, or every token of its time, in DENY_FILE? */
+bool mcp_guard_is_denied(const struct deny_list *deny, const struct token_claims *claims);
 
 /* Does the token have these scopes too? Otherwise ERR_INSUFFICIENT_SCOPE with a challenge that
  * names all scopes of the call at once, those of every call included. */

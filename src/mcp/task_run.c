@@ -1,11 +1,14 @@
 /* The process that looks after the program of a task. It is forked twice, so that no worker has to
  * wait for it, and it ends with the program. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -16,6 +19,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "host/host.h"
+#include "mcp/guard.h"
 #include "mcp/program.h"
 #include "mcp/rounds.h"
 #include "mcp/tasks.h"
@@ -23,6 +27,8 @@
 #define RUN_BYTES 12 /* of what one run of a task's program is called */
 #define LETTER_MAX 64
 #define SAVE_AGAIN_MS 1000
+#define DENY_LOOK_MS 1000 /* how often DENY_FILE is looked at while a program runs */
+#define PLACE_FD 3        /* of the process of a task */
 
 /* Of one run, on one host: what another daemon on it has is another store's. */
 static const char *mailbox_name(const struct task *t) {
@@ -120,8 +126,12 @@ struct watch {
     struct task *t;
     struct mailbox *mailbox; /* NULL: there is none */
     int all, timer, daemon;  /* `all` becomes readable when one of them is */
+    int64_t renew_ms;        /* when the record has to be renewed */
     struct buf letter;
+    struct stat deny;              /* DENY_FILE as it was when it was read */
+    const struct token_claims *of; /* whom the task belongs to */
     bool taken_away; /* somebody else has written the record: it is cancelled, or given up */
+    bool denied;     /* the user is let in no more */
 };
 
 static bool is_readable(int fd, int wait_ms) {
@@ -130,20 +140,35 @@ static bool is_readable(int fd, int wait_ms) {
     return fd >= 0 && poll(&p, 1, wait_ms) > 0;
 }
 
-/* Something happened: the time to renew the lease has come, or a letter, or somebody else's knock
- * at the mailbox, or the daemon has ended. The record says whether the program is to run on; while
- * the store is in trouble it does. */
-static bool must_stop(void *arg) {
-    struct watch *w = arg;
-    uint64_t times;
+/* A denied user gets no answer any more, and runs no program. The process of a task reads the file
+ * by itself: no worker that has read it on HUP knows of it. */
+static bool is_denied(struct watch *w) {
+    const char *path = w->t->cx->config->deny_file;
+    struct deny_list *list;
+    struct stat now = {0};
+    unsigned bad;
+    FILE *problems; /* which workers have told already */
+
+    if (stat(path, &now) || (now.st_mtim.tv_sec == w->deny.st_mtim.tv_sec &&
+                             now.st_mtim.tv_nsec == w->deny.st_mtim.tv_nsec &&
+                             now.st_ino == w->deny.st_ino && now.st_size == w->deny.st_size))
+        return false;
+    problems = fopen("/dev/null", "we");
+    if (!problems)
+        return false;
+    w->deny = now;
+    list = deny_load(path, clock_now_s(&w->t->cx->clock), problems, &bad);
+    w->denied = mcp_guard_is_denied(list, w->of);
+    deny_free(list);
+    (void)fclose(problems);
+    return w->denied;
+}
+
+/* The record says whether the program is to run on; while the store is in trouble it does. */
+static void renew(struct watch *w) {
     struct err e;
 
-    while (read(w->timer, &times, sizeof times) > 0)
-        ;
-    if (w->mailbox)
-        (void)mailbox_wait(w->mailbox, -1, clock_monotonic_ms(), &w->letter);
-    if (is_readable(w->daemon, 0))
-        return true;
+    w->renew_ms = clock_monotonic_ms() + w->t->cx->tasks->look_ms;
     switch (task_renew(w->t, &e)) {
     case OK:
         break;
@@ -154,16 +179,31 @@ static bool must_stop(void *arg) {
         log_warn("task_not_renewed", kv("task", w->t->id), kv("why", e.text),
                  kv("detail", e.detail));
     }
+}
+
+/* Something happened: it is time to look, or a letter came, or somebody else's knock at the mailbox,
+ * or the daemon has ended. */
+static bool must_stop(void *arg) {
+    struct watch *w = arg;
+    bool letter = w->mailbox && mailbox_wait(w->mailbox, -1, clock_monotonic_ms(), &w->letter) ==
+                                    MAILBOX_LETTER;
+    uint64_t times;
+
+    while (read(w->timer, &times, sizeof times) > 0)
+        ;
+    if (is_readable(w->daemon, 0) || is_denied(w))
+        return true;
+    if (letter || clock_monotonic_ms() >= w->renew_ms)
+        renew(w);
     return w->taken_away;
 }
 
-static void watch(struct watch *w, struct task *t, pid_t master) {
-    int64_t ms = t->cx->tasks->look_ms;
-    const struct timespec every = {ms / 1000, ms % 1000 * 1000000};
+static void watch(struct watch *w, struct mcp_call *c, struct task *t, pid_t master) {
+    const struct timespec every = {DENY_LOOK_MS / 1000, DENY_LOOK_MS % 1000 * 1000000};
     const struct itimerspec timer = {every, every};
     struct err e;
 
-    *w = (struct watch){.t = t};
+    *w = (struct watch){.t = t, .of = c->claims};
     buf_init(&w->letter, t->arena, LETTER_MAX);
     w->all = epoll_create1(EPOLL_CLOEXEC);
     w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -222,8 +262,10 @@ static const char *run_and_save(struct mcp_call *c, const struct tool *tool, str
     program_once(c, &p, &rounds, &end);
     if (w->taken_away)
         return "cancelled";
-    outcome = settle(c, tool, t, &end);
-    if (end.end == RUN_CANCELLED)
+    outcome = w->denied ? "denied" : settle(c, tool, t, &end);
+    if (w->denied)
+        task_fail(t, "The user is not let in any more");
+    else if (end.end == RUN_CANCELLED)
         task_fail(t, "The server that ran the task was stopped");
     rc = save_end(w, &e);
     if (rc == ERR_CONFLICT)
@@ -238,9 +280,10 @@ static void look_after(struct mcp_call *c, const struct tool *tool, struct task 
     const char *outcome = "cancelled";
     struct watch w;
 
-    watch(&w, t, master);
+    watch(&w, c, t, master);
     /* From here on a cancellation finds us; one that came before is in the record. */
-    if (!must_stop(&w))
+    renew(&w);
+    if (!w.taken_away)
         outcome = run_and_save(c, tool, &w);
     log_info("task_run", kv("task", t->id), kv("tool", tool->name), kv("sub", c->claims->sub),
              kv("client_id", c->claims->client_id), kv("outcome", outcome),
@@ -259,7 +302,7 @@ static enum rc open_own(struct mcp_call *c, struct context *cx, struct err *e) {
 /* Nothing of the worker is used here but its memory: not its connections, and not its handles on
  * the cache and the store, which must not be used after a fork. */
 static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, struct task *t,
-                                   pid_t master) {
+                                   int place, pid_t master) {
     struct context cx = *c->cx;
     sigset_t none;
     struct err e;
@@ -271,8 +314,10 @@ static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, 
     (void)signal(SIGQUIT, SIG_DFL);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (syscall(SYS_close_range, 3, ~0U, 0))
-        for (int fd = 3; fd < 65536; fd++)
+    if (place != PLACE_FD)
+        (void)dup3(place, PLACE_FD, O_CLOEXEC);
+    if (syscall(SYS_close_range, PLACE_FD + 1, ~0U, 0))
+        for (int fd = PLACE_FD + 1; fd < 65536; fd++)
             (void)close(fd);
     if (open_own(c, &cx, &e)) {
         log_error("task_not_kept", kv("task", t->id), kv("why", e.text), kv("detail", e.detail));
@@ -294,7 +339,8 @@ void task_begin(struct task *t, const struct tool *tool) {
     t->lease = now_s + TASK_LEASE_S;
 }
 
-enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, struct err *e) {
+enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, int place,
+                   struct err *e) {
     pid_t pid, master = getppid();
     int status = 0;
 
@@ -302,9 +348,10 @@ enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, 
     if (pid == 0) {
         pid = fork();
         if (pid == 0)
-            task_process(c, tool, t, master);
+            task_process(c, tool, t, place, master);
         _exit(pid < 0);
     }
+    (void)close(place);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (pid > 0 && !status)

@@ -1,15 +1,19 @@
 #include "mcp/tasks.h"
 
 #include <string.h>
+#include <unistd.h>
 
+#include "base/encode.h"
 #include "base/log.h"
 #include "host/host.h"
 #include "mcp/guard.h"
+#include "mcp/program.h"
 #include "mcp/resume.h"
 #include "mcp/rounds.h"
 #include "mcp/session.h"
 
 #define ID_BYTES 18
+#define OWNER_BYTES 6 /* of what the ids of one user's tasks begin with */
 #define CHANGE_BYTES_MAX                                                                           \
     (64UL << 20) /* of one try to change a task, and of the run that follows                       \
                   */
@@ -44,15 +48,28 @@ enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, s
     return OK;
 }
 
+/* Those of one user begin alike, so that the store of one host can count them. */
+static const char *new_id(struct mcp_call *c) {
+    uint8_t digest[SHA256_LEN];
+
+    _Static_assert(OWNER_BYTES * 4 / 3 == TASK_OWNER_LEN, "base64url");
+    sha256(c->claims->sub, strlen(c->claims->sub), digest);
+    return arena_printf(c->arena, "%s%s", base64url_encode(c->arena, digest, OWNER_BYTES),
+                        random_text(c->arena, ID_BYTES));
+}
+
 enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *arguments,
                     struct err *e) {
     struct task t = {.cx = c->cx,
                      .arena = c->arena,
-                     .id = random_text(c->arena, ID_BYTES),
+                     .id = new_id(c),
                      .record = json_new_object(c->arena)};
     struct json *result;
-    enum rc rc;
+    int place;
+    enum rc rc = task_place_take(c, &place, e);
 
+    if (rc)
+        return rc;
     json_put_str(t.record, "sub", c->claims->sub);
     json_put_str(t.record, "client", c->claims->client_id);
     json_put_str(t.record, "tool", tool->name);
@@ -62,13 +79,15 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
     task_begin(&t, tool);
     result = task_view(&t, false);
     rc = task_save(&t, e); /* before the client hears of it, and before it can end */
+    if (rc)
+        (void)close(place);
     if (rc == ERR_TOO_LARGE)
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: the arguments are too long for a task, which keeps at most "
                        "%d bytes",
                        TASK_RECORD_MAX);
     if (!rc)
-        rc = task_start(c, tool, &t, e);
+        rc = task_start(c, tool, &t, place, e);
     if (rc)
         return rc;
     json_put_str(result, "resultType", "task");
@@ -163,17 +182,24 @@ static enum rc take_answers(struct task *t, const struct json *given, bool *any,
 /* All answers are there. The program runs on this host, wherever it ran before. */
 static enum rc go_on(struct mcp_call *c, struct task *t, struct err *e) {
     const struct tool *tool = tool_find(c->cx->tools, json_get_str(t->record, "tool"));
+    int place;
     enum rc rc;
 
     if (!tool || tool->builtin)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the tool is not there any more");
     /* The token may be another one than that of the call. */
     rc = mcp_guard_scopes(c->cx, c->rp, c->claims, tool->scopes, e);
+    if (!rc)
+        rc = program_may_start(c, e);
+    if (!rc)
+        rc = task_place_take(c, &place, e);
     if (rc)
         return rc;
     task_begin(t, tool);
     rc = task_save(t, e);
-    return rc ? rc : task_start(c, tool, t, e);
+    if (rc)
+        (void)close(place);
+    return rc ? rc : task_start(c, tool, t, place, e);
 }
 
 static enum rc update_once(struct mcp_call *c, struct err *e) {

@@ -64,10 +64,15 @@ enum rc task_extension(struct mcp_call *c, struct err *e) MUST_USE;
 /* task_watch.c: what stands before the news of a task on a stream; `meta` is its _meta. */
 struct text task_news_head(struct arena *a, const struct json *meta);
 
+/* task_place.c: a place among the tasks that run (TASKS_MAX, TASKS_MAX_USER), held by the descriptor
+ * *place. ERR_RATE_LIMITED, with the time to wait in the reply. */
+enum rc task_place_take(struct mcp_call *c, int *place, struct err *e) MUST_USE;
+
 /* task_run.c: the process that runs the tool and writes the outcome. */
 /* Makes the record one of a task that runs. To be saved; whoever saves it starts the process. */
 void task_begin(struct task *t, const struct tool *tool);
-enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t,
+/* Takes over the place. */
+enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, int place,
                    struct err *e) MUST_USE;
 /* Tells the process of a task, if it is on this host. On others it notices by itself. */
 void task_stop(const struct task *t);

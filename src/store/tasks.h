@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TASK_ID_MAX 64 /* bytes of a task's id */
+#define TASK_ID_MAX 64   /* bytes of a task's id */
+#define TASK_OWNER_LEN 8 /* of its first bytes: all tasks of one user have the same */
 /* Bytes of a sealed record. With the other attributes it stays below what DynamoDB takes as an
  * item, 400 KB, and what the host's cache takes as a value. */
 #define TASK_SEALED_MAX ((size_t)352 << 10)
@@ -78,6 +79,12 @@ static inline void task_store_close(struct task_store *s) {
         s->ops->close(s);
 }
 
+/* What the host's cache keeps of tasks: together, and of one user. The ones that have not changed
+ * for the longest time go first, but none that runs. */
+#define TASKS_KEPT_MAX 4096
+#define TASKS_KEPT_BYTES_MAX ((size_t)96 << 20)
+#define TASKS_KEPT_USER_MAX 128
+#define TASKS_KEPT_USER_BYTES_MAX ((size_t)24 << 20)
 /* tasks_host.c: for the workers of one host, in its cache, which is borrowed. */
 struct task_store *task_store_host_open(struct host_cache *host);
 #define TASK_HOST_PREFIX "task:" /* of the keys; what is old is the sweep's */

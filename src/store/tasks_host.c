@@ -1,7 +1,9 @@
 /* Records of tasks as values of the host's cache: a head of numbers, and the sealed text. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "host/host.h"
 #include "store/tasks.h"
 
@@ -29,6 +31,15 @@ static void make_key(const char *id, char key[sizeof TASK_HOST_PREFIX + TASK_ID_
     memcpy(key + sizeof TASK_HOST_PREFIX - 1, id, strlen(id) + 1);
 }
 
+static bool is_running(const void *value, size_t len, int64_t now_s) {
+    struct head head;
+
+    if (len < sizeof head)
+        return false;
+    memcpy(&head, value, sizeof head);
+    return head.lease >= now_s;
+}
+
 static enum rc write(struct task_store *s, const struct task_record *in, int64_t now_s,
                      struct err *e) {
     const struct head old = {.form = TASK_ITEM_VERSION, .version = in->version};
@@ -46,6 +57,31 @@ static enum rc write(struct task_store *s, const struct task_record *in, int64_t
     rc = host_cache_swap(cache_of(s), key, in->version ? &old : NULL, HEAD_NAMES, data,
                          sizeof head + len, now_s, e);
     free(data);
+    return rc;
+}
+
+/* This user and all users have their share. What was written now is the last that goes. */
+static enum rc trim(struct task_store *s, const char *id, int64_t now_s, struct err *e) {
+    char of_user[sizeof TASK_HOST_PREFIX + TASK_OWNER_LEN];
+    const struct host_cache_share user = {of_user, TASKS_KEPT_USER_MAX, TASKS_KEPT_USER_BYTES_MAX,
+                                          is_running};
+    const struct host_cache_share all = {TASK_HOST_PREFIX, TASKS_KEPT_MAX, TASKS_KEPT_BYTES_MAX,
+                                         is_running};
+    enum rc rc;
+
+    (void)snprintf(of_user, sizeof of_user, TASK_HOST_PREFIX "%s", id);
+    rc = host_cache_trim(cache_of(s), &user, now_s, e);
+    return rc ? rc : host_cache_trim(cache_of(s), &all, now_s, e);
+}
+
+/* Also a new one, whose version is 0. */
+static enum rc replace(struct task_store *s, const struct task_record *in, int64_t now_s,
+                       struct err *e) {
+    enum rc rc = write(s, in, now_s, e);
+    struct err ignored;
+
+    if (!rc && trim(s, in->id, now_s, &ignored))
+        log_warn("tasks_not_trimmed", kv("why", ignored.text));
     return rc;
 }
 
@@ -103,7 +139,7 @@ static void close_host(struct task_store *s) {
 }
 
 struct task_store *task_store_host_open(struct host_cache *host) {
-    static const struct task_store_ops ops = {write, get, write, renew, again, close_host};
+    static const struct task_store_ops ops = {replace, get, replace, renew, again, close_host};
     struct host_tasks *t = xcalloc(1, sizeof *t);
 
     t->base = (struct task_store){&ops, LOOK_MS, POLL_MS};

@@ -139,6 +139,71 @@ static void a_record_that_is_too_long_is_refused(void **state) {
     assert_int_equal(strlen(out.sealed), TASK_SEALED_MAX);
 }
 
+static const char *id_of(struct fixture *f, const char *user, unsigned i) {
+    return arena_printf(f->a, "%s%06u", user, i);
+}
+
+static unsigned kept(struct fixture *f, const char *user, unsigned from, unsigned to) {
+    struct task_record out;
+    struct err e;
+    unsigned n = 0;
+
+    for (unsigned i = from; i < to; i++)
+        n += !task_store_get(f->tasks, f->a, id_of(f, user, i), NOW, &out, &e);
+    return n;
+}
+
+static void fill(struct fixture *f, const char *user, unsigned count, const char *sealed,
+                 bool running) {
+    struct err e;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct task_record r = record(id_of(f, user, i), 0, sealed);
+
+        r.ttl = NOW + 100000;
+        r.lease = running && i == 0 ? NOW + 100000 : 0;
+        assert_int_equal(task_store_put(f->tasks, &r, NOW + i, &e), OK);
+    }
+}
+
+static void a_user_has_a_share_of_what_is_kept(void **state) {
+    struct fixture *f = *state;
+    const unsigned most = TASKS_KEPT_USER_MAX, more = most + 20;
+
+    fill(f, "_another", 3, "x", false);
+    fill(f, "_one____", most, "x", true);
+    assert_int_equal(kept(f, "_one____", 0, most), most);
+    fill(f, "_two____", more, "x", true);
+    assert_int_equal(kept(f, "_two____", 0, more), most);
+    assert_int_equal(kept(f, "_two____", 0, 1), 1); /* it runs */
+    assert_int_equal(kept(f, "_two____", 1, 21), 0);
+    assert_int_equal(kept(f, "_another", 0, 3), 3);
+}
+
+static void bytes_count_too(void **state) {
+    struct fixture *f = *state;
+    const unsigned most = TASKS_KEPT_USER_BYTES_MAX / (TASK_SEALED_MAX + 100);
+    char *text = arena_alloc(f->a, TASK_SEALED_MAX + 1);
+    struct task_record r;
+    struct err e;
+
+    memset(text, 'x', TASK_SEALED_MAX);
+    text[TASK_SEALED_MAX] = 0;
+    fill(f, "_large__", most, "small", false);
+    for (unsigned i = 0; i < most; i++) { /* as results are: longer than what they began with */
+        r = (struct task_record){id_of(f, "_large__", i), 1, NOW + 100000, 0, text};
+        assert_int_equal(task_store_replace(f->tasks, &r, NOW + 1000 + i, &e), OK);
+    }
+    r = (struct task_record){id_of(f, "_large__", most), 0, NOW + 100000, 0, text};
+    assert_int_equal(task_store_put(f->tasks, &r, NOW + 2000, &e), OK);
+    arena_reset(f->a);
+    assert_true(host_cache_put(f->host, "other", "x", 1, NOW, &e) == OK);
+    for (unsigned i = 0; i <= most; i++) {
+        assert_int_equal(kept(f, "_large__", i, i + 1), i > 0);
+        arena_reset(f->a);
+    }
+}
+
 static struct task working(struct fixture *f, const char *id) {
     struct task t = {.cx = &f->cx, .arena = f->a, .id = id, .record = json_new_object(f->a)};
     struct err e;
@@ -209,6 +274,8 @@ int main(void) {
         cmocka_unit_test(each_write_replaces_the_version_that_was_read),
         cmocka_unit_test(what_is_past_its_ttl_does_not_exist),
         cmocka_unit_test(a_record_that_is_too_long_is_refused),
+        cmocka_unit_test(a_user_has_a_share_of_what_is_kept),
+        cmocka_unit_test(bytes_count_too),
         cmocka_unit_test(a_task_whose_lease_has_ended_has_failed_for_good),
         cmocka_unit_test(a_renewed_lease_holds),
         cmocka_unit_test(a_record_is_sealed_for_its_id),
