@@ -90,6 +90,10 @@ enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err
     if ((!strcmp(out->scheme, "http") || !strcmp(out->scheme, "https")) &&
         (!out->host || !*out->host))
         return err_set(e, ERR_INVALID_REQUEST, "the URL has no host");
+    if (out->host && !url_host_is_valid(out->scheme, out->host))
+        return err_set(e, ERR_INVALID_REQUEST,
+                       "the host in the URL is not valid; an IPv4 address is written as four "
+                       "decimal numbers, without a dot at the end");
     n = strcspn(p, "?#");
     out->path = arena_strndup(a, p, n);
     p += n;
@@ -101,33 +105,6 @@ enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err
     if (*p == '#')
         out->fragment = arena_strdup(a, p + 1);
     return OK;
-}
-
-/* Four decimal numbers, the first 127, nothing else: 127.1 or 0177.0.0.1 are not taken. */
-static bool is_loopback_ipv4(const char *host) {
-    int parts = 0;
-
-    if (strncmp(host, "127.", 4))
-        return false;
-    for (const char *p = host;; p++) {
-        size_t digits = strspn(p, "0123456789");
-
-        if (digits < 1 || digits > 3 || (digits > 1 && *p == '0'))
-            return false;
-        if (digits == 3 && strncmp(p, "255", 3) > 0)
-            return false;
-        parts++;
-        p += digits;
-        if (!*p)
-            return parts == 4;
-        if (*p != '.')
-            return false;
-    }
-}
-
-bool url_is_loopback(const struct url *u) {
-    return u->host && (!strcasecmp(u->host, "localhost") || !strcmp(u->host, "[::1]") ||
-                       is_loopback_ipv4(u->host));
 }
 
 const char *url_origin(struct arena *a, const struct url *u) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #define URL_LEN_MAX 2048   /* bytes of any URL that we accept */
 #define FORM_FIELDS_MAX 32 /* parameters in one form or query */
@@ -25,11 +26,16 @@ struct url {
 };
 
 /* Splits an absolute URL. Only visible ASCII is accepted, and a host is required for http and
- * https. ERR_INVALID_REQUEST with the reason otherwise. */
+ * https; one that browsers take for an IPv4 address must be written as four decimal numbers, so
+ * that nobody takes it for a name. ERR_INVALID_REQUEST with the reason otherwise. */
 enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err *e) MUST_USE;
 
-/* The host is 127.0.0.0/8, [::1] or localhost. */
+/* The host is 127.0.0.0/8, [::1] or localhost. url_host.c, as the two below. */
 bool url_is_loopback(const struct url *u);
+/* What url_parse asks of a host. */
+bool url_host_is_valid(const char *scheme, const char *host);
+/* False: the host of a URL is a name. */
+bool url_host_address(const char *host, struct sockaddr_storage *out);
 /* scheme://host[:port], scheme and host in lower case, a default port left out (RFC 6454 §6.2). */
 const char *url_origin(struct arena *a, const struct url *u);
 

@@ -1,7 +1,6 @@
 #include "net/http.h"
 
 #include <curl/curl.h>
-#include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/metrics.h"
+#include "base/url.h"
 #include "net/guard.h"
 
 #define CONNECTIONS_KEPT 8
@@ -118,30 +118,16 @@ void http_client_free(struct http_client *c) {
     free(c);
 }
 
-/* The URL's host is an address, however it is written, and not one that the guard allows. For what
- * goes through a proxy, where no socket of ours shows the address. */
-static bool names_closed_address(const struct http_client *c, const char *url) {
-    CURLU *u = curl_url();
-    char *host = NULL;
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST}, *found = NULL;
-    bool closed = true;
+/* The URL's host is an address, and not one that the guard allows. For what goes through a proxy,
+ * where no socket of ours shows the address. What is no URL to us is not asked for. */
+static bool names_closed_address(const struct http_client *c, struct arena *a, const char *url) {
+    struct sockaddr_storage address;
+    struct url u;
+    struct err ignored;
 
-    if (u && !curl_url_set(u, CURLUPART_URL, url, 0) &&
-        !curl_url_get(u, CURLUPART_HOST, &host, 0)) {
-        size_t len = strlen(host);
-
-        if (*host == '[') { /* getaddrinfo takes no brackets */
-            host[len - 1] = 0;
-            memmove(host, host + 1, len - 1);
-        }
-        closed =
-            !getaddrinfo(host, NULL, &hints, &found) && !guard_allows(&c->guard, found->ai_addr);
-        if (found)
-            freeaddrinfo(found);
-    }
-    curl_free(host);
-    curl_url_cleanup(u);
-    return closed;
+    return url_parse(a, url, &u, &ignored) || !u.host ||
+           (url_host_address(u.host, &address) &&
+            !guard_allows(&c->guard, (const struct sockaddr *)(const void *)&address));
 }
 
 static void set_options(struct http_client *c, const struct http_request *rq,
@@ -281,7 +267,7 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     CURLcode code;
 
     out->times_sent = 0;
-    if (c->guarded && *c->proxy && names_closed_address(c, rq->url))
+    if (c->guarded && *c->proxy && names_closed_address(c, a, rq->url))
         return err_set(e, ERR_ACCESS_DENIED, "the host has no public address");
     buf_init(&r.body, a, rq->max_reply_bytes);
     buf_init(&r.head, a, HTTP_REPLY_HEADERS_MAX);

@@ -1,6 +1,5 @@
 /* Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document): the rules for the
  * URL and for what is found there. */
-#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -29,14 +28,6 @@ static bool has_dot_segment(const char *path) {
     return false;
 }
 
-/* An IPv6 literal is one: without a zone, which means something on this computer only. */
-static bool is_sane_host(struct arena *a, const char *host) {
-    unsigned char address[16];
-    size_t len = strlen(host);
-
-    return *host != '[' || inet_pton(AF_INET6, arena_strndup(a, host + 1, len - 2), address) == 1;
-}
-
 /* §2: the client identifier URL. */
 enum rc client_id_check(struct arena *a, const char *client_id, struct url *u, struct err *e) {
     if (strlen(client_id) > CLIENT_ID_LEN_MAX)
@@ -53,8 +44,6 @@ enum rc client_id_check(struct arena *a, const char *client_id, struct url *u, s
     if (u->fragment || u->userinfo)
         return err_set(e, ERR_INVALID_CLIENT,
                        "the client_id URL must not have a fragment or user info");
-    if (!is_sane_host(a, u->host))
-        return err_set(e, ERR_INVALID_CLIENT, "the host of the client_id URL is not valid");
     if (has_dot_segment(u->path))
         return err_set(e, ERR_INVALID_CLIENT, "the client_id URL must not have . or .. segments");
     return OK;

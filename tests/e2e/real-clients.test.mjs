@@ -64,7 +64,8 @@ test('a ChatGPT connector that does not sign gets nothing', async () => {
 
 test('a private address that is written in the URL does not reach the proxy', async () => {
   const before = proxy.asked.length;
-  for (const host of ['127.0.0.1', '2130706433', '0x7f.1', '0177.0.0.1', '127.1', '[::1]', '[::ffff:10.0.0.1]', '169.254.169.254']) {
+  for (const host of ['127.0.0.1', '2130706433', '0x7f.1', '0177.0.0.1', '127.1', '[::1]', '[::ffff:10.0.0.1]', '169.254.169.254',
+    '169.254.169.254.', '127.1.', '0xa9fea9fe.', '1.2.3.0x', '[]', '[1]']) {
     assert.equal((await authorize(site, { client_id: `https://${host}/client.json` })).status, 400, host);
   }
   assert.equal(proxy.asked.length, before);

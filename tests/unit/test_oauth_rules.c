@@ -95,8 +95,9 @@ static void redirect_uris_are_exact_but_for_the_loopback_port(void **state) {
         .redirect_uris = {"https://a.example.com/cb?x=1", "http://127.0.0.1/cb",
                           "http://localhost:3000/cb", "http://[::1]/cb?q", "com.example.app:/cb",
                           "cursor://anysphere.cursor-mcp/oauth/callback", "unknown://app/cb",
-                          "javascript:alert(1)"},
-        .redirect_uri_count = 8};
+                          "javascript:alert(1)", "https://[]/cb", "https://[1]/cb",
+                          "https://127.1/cb"},
+        .redirect_uri_count = 11};
     static const struct {
         const char *uri;
         bool good;
@@ -129,6 +130,9 @@ static void redirect_uris_are_exact_but_for_the_loopback_port(void **state) {
         {"cursor://anysphere.cursor-mcp/oauth/callback2", false},
         {"cursor://anysphere.cursor-mcp:1/oauth/callback", false},
         {"unknown://app/cb", false},
+        {"https://[]/cb", false},
+        {"https://[1]/cb", false},
+        {"https://127.1/cb", false},
         {"javascript:alert(1)", false},
         {"", false},
     };
