@@ -1,6 +1,7 @@
 /* A whole application for fuzz targets: pinned clients, tools, resources and prompts without
  * programs, known tokens, a fixed clock and a fixed sealing key, so that what it seals today opens
- * tomorrow. Every other server is a port of this host that refuses. */
+ * tomorrow. Every other server is a port of this host that refuses, unless a
+ * target starts one. */
 #ifndef FUZZ_SITE_H
 #define FUZZ_SITE_H
 
@@ -14,11 +15,14 @@
 #define NOBODY "http://127.0.0.1:9" /* discard: nobody listens */
 #define SECRET_KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
 
-/* NAME=value lines of the configuration; the folder stands for %s. */
-static const char site_config[] = "COGNITO_ISSUER=" NOBODY "/pool\n"
+/* The identity provider's address, before site_app. */
+static const char *site_provider = NOBODY;
+
+/* NAME=value lines of the configuration: the folder and the provider are put in. */
+static const char site_config[] = "COGNITO_ISSUER=%2$s/pool\n"
                                   "COGNITO_CLIENT_ID=app-1\n"
-                                  "COGNITO_AUTHORIZE_URL=" NOBODY "/oauth2/authorize\n"
-                                  "COGNITO_TOKEN_URL=" NOBODY "/oauth2/token\n"
+                                  "COGNITO_AUTHORIZE_URL=%2$s/oauth2/authorize\n"
+                                  "COGNITO_TOKEN_URL=%2$s/oauth2/token\n"
                                   "MCP_SERVER_URI=https://mcp.example/mcp\n"
                                   "ALLOWED_ORIGINS=*\n"
                                   "STATE_DIR=%1$s\n"
@@ -58,6 +62,7 @@ static const struct {
     {"clients.d/c.json",
      "{\"client_id\":\"c\",\"client_name\":\"Client\",\"redirect_uris\":["
      "\"https://client.example/cb\",\"http://127.0.0.1/cb\",\"com.example:/cb\"]}"},
+    {"clients.d/d.json", "{\"client_id\":\"d\",\"client_name\":\"D\",\"redirect_uris\":[\"https://d.example/cb\"]}"},
 };
 
 /* A client that has to sign, and its key. */
@@ -77,7 +82,7 @@ static inline void site_add_signer(struct arena *a) {
 
 static inline struct config *site_load_config(struct arena *a) {
     const char *path = fuzz_path(a, "conf");
-    const char *text = arena_printf(a, site_config, fuzz_folder());
+    const char *text = arena_printf(a, site_config, fuzz_folder(), site_provider);
     struct config *config;
 
     fuzz_write(path, text, strlen(text), 0600);
