@@ -1,0 +1,75 @@
+/* Messages of other workers: what a client answered to the questions of a call, as it reaches the worker that waits. Each line of
+ * an input is one message; it goes through a real socket. */
+#include "host/host.h"
+#include "input.h"
+#include "standalone.h"
+
+/* For struct questions and how a message is taken. */
+#include "mcp/rounds.c"
+
+#define LINE_MAX_BYTES 65536 /* fits the socket: one thread writes and reads */
+
+static const char requests[] =
+    "{\"a\":{\"method\":\"elicitation/create\",\"params\":{\"message\":\"?\",\"requestedSchema\":{"
+    "\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":1}},\"required\":["
+    "\"n\"]}}},"
+    "\"b\":{\"method\":\"roots/list\"},"
+    "\"c\":{\"method\":\"sampling/createMessage\",\"params\":{\"messages\":[],\"maxTokens\":1}}}";
+
+static bool expect(const char *key, struct json *v, void *arg) {
+    struct questions *q = arg;
+
+    q->keys[q->count] = key;
+    q->methods[q->count] = json_get_str(v, "method");
+    q->expected[q->count] = input_expected(q->c->arena, v);
+    q->count++;
+    return true;
+}
+
+/* What was open stays open, or has an answer that fits. */
+static void check(const struct questions *q) {
+    size_t answered = 0;
+
+    for (size_t i = 0; i < q->count; i++)
+        if (q->answers[i] && !input_fault(q->c->arena, q->expected[i], q->answers[i]))
+            answered++;
+    MUST(q->count - q->open <= answered);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct arena *a = arena_new(ARENA_BYTES);
+    const struct token_claims claims = {.sub = "user-1"};
+    struct mcp_call c = {.arena = a, .claims = &claims};
+    struct questions q = {.c = &c, .token = "T"};
+    struct json *asked;
+    struct mailbox *m;
+    struct buf message;
+    struct err e = {.code = OK};
+    const char *name = arena_printf(a, "fuzz-%d", (int)getpid());
+
+    (void)fuzz_folder(); /* nothing is logged */
+    MUST(!json_parse(a, requests, sizeof requests - 1, &asked, &e));
+    json_each(asked, expect, &q);
+    q.open = q.count;
+    MUST(!mailbox_open(name, &m, &e));
+    buf_init(&message, a, LINE_MAX_BYTES);
+    while (size && q.open && !e.code) {
+        const char *line = take_line_of(a, &data, &size);
+        size_t len = strlen(line);
+
+        if (len > LINE_MAX_BYTES)
+            break;
+        MUST(mailbox_send(name, line, len));
+        MUST(mailbox_wait(m, -1, clock_monotonic_ms() + 10000, &message) == MAILBOX_LETTER);
+        MUST(message.len == len && !memcmp(message.p, line, len));
+        if (take_letter(&q, &message, &e))
+            MUST(e.code == ERR_RPC_INTERNAL && is_utf8_text(e.text));
+        else
+            e.code = OK; /* it was left aside */
+        if (!e.code)
+            check(&q);
+    }
+    mailbox_close(m);
+    arena_free(a);
+    return 0;
+}
