@@ -121,8 +121,10 @@ $(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) -Itests/unit -pie $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS)
 
-replay: $(FUZZERS:%=$(BUILD)/fuzz/replay_%)  ## give every fuzz seed to its parser
-	@for f in $(FUZZERS); do $(BUILD)/fuzz/replay_$$f tests/fuzz/corpus/$$f || exit 1; done
+replay: $(FUZZERS:%=$(BUILD)/fuzz/replay_%)  ## give every fuzz seed to its parser, and inputs as large as a body
+	@tests/fuzz/large.sh $(BUILD)/fuzz/large
+	@for f in $(FUZZERS); do \
+	  $(BUILD)/fuzz/replay_$$f tests/fuzz/corpus/$$f $$(ls -d $(BUILD)/fuzz/large/$$f 2>/dev/null) || exit 1; done
 
 $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/librooms.a
 	$(CC) $(ALLCFLAGS) -Itests/unit -DFUZZ_LIBFUZZER -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS)

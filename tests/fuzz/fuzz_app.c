@@ -16,10 +16,10 @@
 #include "standalone.h"
 #include "web/handover.h"
 
-#define INPUT_MAX 16384
-#define REQUEST_BYTES                                                                              \
-    ((size_t)8 << 20) /* more memory ends the process: so little asks for no more */
-#define TEXT_MAX ((size_t)1 << 20)
+#define BODY_MAX ((size_t)1 << 20)               /* MAX_BODY_BYTES as it is shipped */
+#define INPUT_MAX (BODY_MAX + 16384)
+#define MEMORY_MAX (16 * BODY_MAX) /* of one request: more ends the process */
+#define TEXT_MAX (4 * BODY_MAX)
 #define PARAMS_MAX 64
 #define COOKIE "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define VERIFIER "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv"
@@ -422,7 +422,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         MUST((never = eventfd(0, EFD_CLOEXEC)) >= 0);
     if (size > INPUT_MAX)
         return 0;
-    a = arena_new(REQUEST_BYTES);
+    a = arena_new(MEMORY_MAX + TEXT_MAX);
     text = fill_in(&app->cx, a, data, size);
     read_request(a, (const uint8_t *)text->p, text->len, &rq);
     reply_init(&rp, a);

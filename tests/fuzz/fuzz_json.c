@@ -1,10 +1,20 @@
 /* base/json.h: whatever is accepted can be written, and what was written is accepted again and says
- * the same. */
+ * the same. What is read takes no more memory than it may. */
 #include "base/json.h"
 #include "input.h"
 #include "standalone.h"
 
 #define MEMBERS_MAX 64
+#define MEMORY_SLACK ((size_t)64 << 10) /* of the arena itself */
+
+/* json_read.c estimates: a quarter more is still what it says. */
+static void check_memory(size_t size, size_t taken) {
+    size_t most = size * JSON_MEMORY_FACTOR;
+
+    if (most < JSON_MEMORY_MIN)
+        most = JSON_MEMORY_MIN;
+    MUST(taken <= most + most / 4 + MEMORY_SLACK);
+}
 
 /* What can be asked of a value agrees with what kind it has. */
 static void check_value(const struct json *v, unsigned depth) {
@@ -39,11 +49,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct json *v, *again;
     const char *text, *text_again;
     struct err e = {0};
-    size_t len, len_again;
+    size_t len, len_again, before = fuzz_allocated();
 
     if (json_parse(a, (const char *)data, size, &v, &e)) {
         MUST(!v && e.code == ERR_INVALID_REQUEST && is_plain_line(e.text, strlen(e.text)));
     } else {
+        if (fuzz_allocated() > before)
+            check_memory(size, fuzz_allocated() - before);
         check_value(v, 0);
         text = json_text(a, v, &len);
         MUST(utf8_valid_length(text, len) == len);

@@ -27,6 +27,15 @@
         }                                                                                          \
     } while (0)
 
+/* ---- memory ---- */
+
+/* The sanitizers' count of what is allocated now, in bytes; without them there is none. */
+extern size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
+static inline size_t fuzz_allocated(void) {
+    return __sanitizer_get_current_allocated_bytes ? __sanitizer_get_current_allocated_bytes() : 0;
+}
+
 /* ---- a folder of this process, removed when it ends ---- */
 
 static char fuzz_dir[64];

@@ -16,10 +16,10 @@ fuzz_one() { # TARGET
 	app | fcgi | metrics | page | url) dictionary=http ;;
 	*) dictionary=json ;;
 	esac
-	mkdir -p "$build/corpus/$1"
+	mkdir -p "$build/corpus/$1" "$build/large/$1"
 	if "$build/fuzz_$1" -max_total_time="$seconds" -max_len=$input_max -timeout=20 -rss_limit_mb=$memory_max \
 		-malloc_limit_mb=$allocation_max -dict="tests/fuzz/dict/$dictionary.dict" -print_final_stats=1 \
-		-artifact_prefix="$build/" "$build/corpus/$1" "tests/fuzz/corpus/$1" >"$build/$1.log" 2>&1; then
+		-artifact_prefix="$build/" "$build/corpus/$1" "tests/fuzz/corpus/$1" "$build/large/$1" >"$build/$1.log" 2>&1; then
 		echo "$1: $(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$1.log") inputs, nothing found"
 	else
 		tail -n 60 "$build/$1.log"
@@ -29,6 +29,7 @@ fuzz_one() { # TARGET
 }
 
 rm -f "$build"/*.failed
+tests/fuzz/large.sh "$build/large"
 running=0 most=$(nproc)
 for target; do
 	fuzz_one "$target" &

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #include <stdlib.h>
 #include <string.h>
 
-#define FUZZ_INPUT_MAX ((size_t)1 << 20)
+#define FUZZ_INPUT_MAX ((size_t)2 << 20)
 
 static int replay_file(const char *path) {
     FILE *f = fopen(path, "rb");
