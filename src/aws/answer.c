@@ -122,7 +122,7 @@ enum rc aws_read_json(const struct aws_fetch *f, const struct http_reply *reply,
         return aws_source_failed(e, "the answer is no JSON object");
     token = json_get_str(v, "Token");
     expiration = json_get_str(v, "Expiration");
-    if (!expiration && json_has(v, "Expiration"))
+    if (!expiration && json_get(v, "Expiration"))
         return aws_source_failed(e, "their time of expiry cannot be read");
     return aws_take_credentials(f, json_get_str(v, "AccessKeyId"),
                                 json_get_str(v, "SecretAccessKey"), token, expiration, out, e);

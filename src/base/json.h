@@ -29,7 +29,9 @@ enum rc json_parse_file(struct arena *a, const char *path, size_t max_len, struc
 
 /* Reading. A missing member, or one of another type, gives NULL, false or 0. */
 struct json *json_get(const struct json *object, const char *key); /* NULL also for JSON null */
-bool json_has(const struct json *object, const char *key);         /* true also for JSON null */
+/* True also for JSON null. For an optional member of what others send use json_get: absent and null
+ * are the same then. */
+bool json_has(const struct json *object, const char *key);
 const char *json_get_str(const struct json *object, const char *key);
 bool json_get_int(const struct json *object, const char *key, int64_t *out);
 bool json_get_bool(const struct json *object, const char *key);

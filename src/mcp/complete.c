@@ -108,7 +108,7 @@ enum rc mcp_complete(struct mcp_call *c, struct err *e) {
     struct target t;
     enum rc rc = OK;
 
-    c->target = json_get_str(ref, json_has(ref, "uri") ? "uri" : "name");
+    c->target = json_get_str(ref, json_get(ref, "uri") ? "uri" : "name");
     c->target = c->target ? rpc_quotable(c->arena, c->target) : "";
     if (!find_target(c, &t))
         return err_set(e, ERR_RPC_INVALID_PARAMS,

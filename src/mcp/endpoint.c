@@ -65,7 +65,7 @@ static enum rc settle_client(struct mcp_call *c, struct err *e) {
     }
     c->capabilities = json_get(meta, META_CLIENT_CAPABILITIES);
     c->log_level = LOG_WANTED_NONE;
-    if (!json_has(meta, META_LOG_LEVEL))
+    if (!json_get(meta, META_LOG_LEVEL))
         return OK;
     c->log_level = mcp_log_level(json_get_str(meta, META_LOG_LEVEL));
     if (c->log_level >= 0)

@@ -97,7 +97,7 @@ static enum rc settle_modern(struct mcp_call *c, const char *header, const struc
 static enum rc check_envelope(struct mcp_call *c, const struct json *meta, struct err *e) {
     if (!json_is_object(json_get(meta, META_CLIENT_CAPABILITIES)))
         return bad_envelope(c, META_CLIENT_CAPABILITIES, "must be an object", e);
-    if (json_has(meta, META_CLIENT_INFO) && !json_is_object(json_get(meta, META_CLIENT_INFO)))
+    if (json_get(meta, META_CLIENT_INFO) && !json_is_object(json_get(meta, META_CLIENT_INFO)))
         return bad_envelope(c, META_CLIENT_INFO, "must be an object", e);
     return OK;
 }

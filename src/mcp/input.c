@@ -73,12 +73,12 @@ static void check_elicitation(struct asking *q, const struct json *params) {
         q->fault = "an elicitation of mode url has no URL";
     else if (is(mode, "url"))
         require(q, "elicitation", "url");
-    else if (json_has(params, "mode") && !is(mode, "form"))
+    else if (json_get(params, "mode") && !is(mode, "form"))
         q->fault = "the mode of an elicitation is neither form nor url";
     else if (!is_form(form) || schema_compile(q->c->arena, form, &schema, &e))
         q->fault = "the requestedSchema of an elicitation is no flat object of primitive values";
     else /* whoever declares neither mode has the form */
-        require(q, "elicitation", json_has(has, "url") || json_has(has, "form") ? "form" : NULL);
+        require(q, "elicitation", json_get(has, "url") || json_get(has, "form") ? "form" : NULL);
 }
 
 static void check_sampling(struct asking *q, const struct json *params) {
@@ -88,7 +88,7 @@ static void check_sampling(struct asking *q, const struct json *params) {
     if (!json_len(json_get(params, "messages")) || !json_get_int(params, "maxTokens", &tokens))
         q->fault = "a sampling request needs messages and maxTokens";
     require(q, "sampling", NULL);
-    if (json_has(params, "tools") || json_has(params, "toolChoice"))
+    if (json_get(params, "tools") || json_get(params, "toolChoice"))
         require(q, "sampling", "tools");
     if (context && strcmp(context, "none") != 0)
         require(q, "sampling", "context");
@@ -141,7 +141,7 @@ struct json *input_expected(struct arena *a, const struct json *request) {
     struct json *expected = json_new_object(a);
 
     json_put_str(expected, "method", json_get_str(request, "method"));
-    if (json_has(params, "requestedSchema") && !is(json_get_str(params, "mode"), "url"))
+    if (json_get(params, "requestedSchema") && !is(json_get_str(params, "mode"), "url"))
         json_put(expected, "form", json_get(params, "requestedSchema"));
     return expected;
 }

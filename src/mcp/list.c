@@ -91,11 +91,11 @@ enum rc list_page(struct mcp_call *c, const struct list *l, struct err *e) {
     const char *scopes = c->cx->config->list_forbidden || !l->has_scopes ? NULL : c->claims->scope;
     size_t from = 0;
 
-    if (!scopes && !json_has(c->msg.params, "cursor")) {
+    if (!scopes && !json_get(c->msg.params, "cursor")) {
         c->result = l->first[mcp_era_index(c->era)];
         return OK;
     }
-    if (json_has(c->msg.params, "cursor") && !find_start(c, l, &from))
+    if (json_get(c->msg.params, "cursor") && !find_start(c, l, &from))
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: unknown cursor");
     c->result = make_page(l, from, c->era, scopes, c->arena);
     return OK;

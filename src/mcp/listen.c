@@ -160,11 +160,11 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     if (!mcp_stream_possible(c))
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: Accept must allow text/event-stream");
-    if (json_has(wanted, "taskIds") && task_extension(c, e))
+    if (json_get(wanted, "taskIds") && task_extension(c, e))
         return e->code;
     params = make_params(c);
     agreed = agree(c, wanted, b);
-    if (json_has(wanted, "taskIds") && add_tasks(c, b, json_get(wanted, "taskIds"), agreed, e))
+    if (json_get(wanted, "taskIds") && add_tasks(c, b, json_get(wanted, "taskIds"), agreed, e))
         return e->code;
     json_put(params, "notifications", agreed);
     add_end(c, b);

@@ -141,13 +141,13 @@ static void read_line(struct lines *l, const char *line, size_t len) {
 
     if (!len || json_parse(l->scratch, line, len, &v, &e))
         return;
-    if (json_has(v, "progress"))
+    if (json_get(v, "progress"))
         send_progress(l, json_get(v, "progress"));
-    if (json_has(v, "log"))
+    if (json_get(v, "log"))
         send_log(l, json_get(v, "log"));
     if (json_get_bool(v, "closeStream"))
         mcp_stream_close(l->c);
-    if (!json_has(v, "result") && !json_has(v, "inputRequired"))
+    if (!json_has(v, "result") && !json_get(v, "inputRequired"))
         return;
     arena_reset(l->last);
     if (json_has(v, "result"))

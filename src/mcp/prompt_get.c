@@ -22,20 +22,25 @@ const char *mcp_prompts_get_scopes(const struct mcp_call *c) {
     return p ? p->scopes : "";
 }
 
-/* Arguments of prompts are strings, and required ones have to be there. */
-static enum rc check_arguments(struct mcp_call *c, const struct prompt *p,
-                               const struct json *arguments, struct err *e) {
+/* Arguments of prompts are strings, and required ones have to be there. *out has those that are. */
+static enum rc read_arguments(struct mcp_call *c, const struct prompt *p, struct json **out,
+                              struct err *e) {
+    const struct json *given = json_get(c->msg.params, "arguments");
     struct json_member m;
 
-    if (arguments && !json_is_object(arguments))
+    if (given && !json_is_object(given))
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: arguments must be an object");
-    for (bool more = json_first(arguments, &m); more; more = json_next(&m))
-        if (!json_is_string(m.value))
+    *out = json_new_object(c->arena);
+    for (bool more = json_first(given, &m); more; more = json_next(&m)) {
+        if (m.value && !json_is_string(m.value))
             return err_set(e, ERR_RPC_INVALID_PARAMS,
                            "Invalid params: the argument %s must be a string",
                            rpc_quotable(c->arena, m.key));
+        if (m.value)
+            json_put(*out, m.key, m.value);
+    }
     for (bool more = json_first(p->arguments, &m); more; more = json_next(&m))
-        if (*json_str(m.value) && !json_has(arguments, m.key))
+        if (*json_str(m.value) && !json_has(*out, m.key))
             return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: the argument %s is missing",
                            m.key);
     return OK;
@@ -110,7 +115,7 @@ static enum rc run(struct mcp_call *c, const struct prompt *p, struct json *argu
 
 enum rc mcp_prompts_get(struct mcp_call *c, struct err *e) {
     const char *name = json_get_str(c->msg.params, "name"), *outcome = "ok";
-    struct json *arguments = json_get(c->msg.params, "arguments"), *result = NULL, *messages;
+    struct json *arguments = NULL, *result = NULL, *messages;
     const struct prompt *p = called_prompt(c);
     enum rc rc;
 
@@ -123,11 +128,9 @@ enum rc mcp_prompts_get(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown prompt: %s",
                        rpc_quotable(c->arena, name));
     }
-    rc = check_arguments(c, p, arguments, e);
+    rc = read_arguments(c, p, &arguments, e);
     if (rc)
         return rc;
-    if (!arguments)
-        arguments = json_new_object(c->arena);
     if (p->run.argv) {
         rc = run(c, p, arguments, &result, &outcome, e);
     } else {

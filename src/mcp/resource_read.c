@@ -189,8 +189,8 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
     if (result) {
         if (c->era == ERA_MODERN) {
             /* What depends on input that is no part of the request "MUST NOT be cached". */
-            bool asked = json_has(c->msg.params, "inputResponses") ||
-                         json_has(c->msg.params, "requestState");
+            bool asked = json_get(c->msg.params, "inputResponses") ||
+                         json_get(c->msg.params, "requestState");
 
             json_put_int(result, "ttlMs", asked ? 0 : r->ttl_ms);
             json_put_str(result, "cacheScope", "private"); /* it needs a token */

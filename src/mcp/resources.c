@@ -39,6 +39,7 @@ const struct resource *resource_find(const struct resource_set *set, struct aren
     for (size_t i = 0; i < set->count; i++)
         if (set->all[i].is_template && uri_template_match(a, set->all[i].uri, uri, variables))
             return &set->all[i];
+    *variables = NULL;
     return NULL;
 }
 

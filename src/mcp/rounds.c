@@ -106,10 +106,10 @@ enum rc rounds_read(struct mcp_call *c, struct rounds *r, struct err *e) {
 
     if (c->era != ERA_MODERN)
         return OK;
-    if (json_has(params, "inputResponses") && !json_is_object(given))
+    if (json_get(params, "inputResponses") && !json_is_object(given))
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: inputResponses must be an object");
-    if (json_has(params, "requestState") && !state)
+    if (json_get(params, "requestState") && !state)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: requestState must be a string");
     if (!state) {
         r->given = given;
@@ -161,7 +161,7 @@ enum rc rounds_reply(struct mcp_call *c, const struct rounds *r, struct json *wa
     if (rc)
         return rc;
     json_put_str(result, "resultType", "input_required");
-    if (json_has(wanted, "inputRequests"))
+    if (json_get(wanted, "inputRequests"))
         json_put(result, "inputRequests", json_get(wanted, "inputRequests"));
     rc = seal_state(c, r, wanted, &sealed, e);
     if (rc)
@@ -194,7 +194,7 @@ static bool ask_one(const char *key, struct json *v, void *arg) {
     q->methods[q->count] = json_get_str(v, "method");
     q->expected[q->count] = input_expected(q->c->arena, v);
     /* 2025-11-25 wants an id of its own for what happens at a URL. */
-    if (json_has(params, "url") && !json_has(params, "elicitationId"))
+    if (json_get(params, "url") && !json_get(params, "elicitationId"))
         json_put_str(params, "elicitationId", request_id(q, q->count));
     json_put_str(message, "jsonrpc", "2.0");
     json_put_str(message, "id", request_id(q, q->count));
@@ -336,7 +336,7 @@ enum rc rounds_ask(struct mcp_call *c, struct rounds *r, struct json *wanted, st
                        "This call needs a client that accepts text/event-stream");
     r->state = json_get(wanted, "requestState");
     r->responses = NULL;
-    return json_has(wanted, "inputRequests") ? ask_all(c, r, json_get(wanted, "inputRequests"), e)
+    return json_get(wanted, "inputRequests") ? ask_all(c, r, json_get(wanted, "inputRequests"), e)
                                              : OK;
 }
 

@@ -51,21 +51,29 @@ static bool is_id(const struct json *v) {
     return json_int(v, &n) && n != INT64_MAX && n != INT64_MIN;
 }
 
+static bool is_response(const struct json *v) {
+    return json_get(v, "result") || json_get(v, "error") ||
+           (!json_get(v, "method") && (json_has(v, "result") || json_has(v, "error")));
+}
+
 static enum rc read_response(struct json *v, struct rpc_message *out, struct err *e) {
-    if (json_has(v, "method"))
+    const struct json *error = json_get(v, "error");
+    bool has_result = json_get(v, "result") || (json_has(v, "result") && !error);
+
+    if (json_get(v, "method"))
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: a message has either a method, a result or an error");
-    if (json_has(v, "result") == json_has(v, "error") ||
-        (json_has(v, "error") && !json_is_object(json_get(v, "error"))))
+    if (has_result == (error != NULL) || (error && !json_is_object(error)))
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: a response has a result or an error object");
-    if (!out->id && json_has(v, "result"))
+    if (!out->id && has_result)
         return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: a result needs an id");
     out->kind = RPC_RESPONSE;
     return OK;
 }
 
 enum rc rpc_read(struct json *v, struct rpc_message *out, struct err *e) {
+    struct json *params;
     const char *version;
 
     *out = (struct rpc_message){.kind = RPC_REQUEST};
@@ -76,21 +84,18 @@ enum rc rpc_read(struct json *v, struct rpc_message *out, struct err *e) {
     version = json_get_str(v, "jsonrpc");
     if (!version || strcmp(version, "2.0") != 0)
         return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: jsonrpc must be \"2.0\"");
-    if (json_has(v, "id") && !out->id && !json_has(v, "error"))
+    if (json_get(v, "id") && !out->id && !json_get(v, "error"))
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: the id must be a string or an integer");
-    if (json_has(v, "result") || json_has(v, "error"))
+    if (is_response(v))
         return read_response(v, out, e);
     out->method = json_get_str(v, "method");
     if (!out->method)
         return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the method must be a string");
-    if (json_has(v, "params")) {
-        out->params = json_get(v, "params");
-        if (!json_is_object(out->params)) {
-            out->params = NULL;
-            return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: params must be an object");
-        }
-    }
+    params = json_get(v, "params");
+    if (params && !json_is_object(params))
+        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: params must be an object");
+    out->params = params;
     out->kind = out->id ? RPC_REQUEST : RPC_NOTIFICATION;
     return OK;
 }

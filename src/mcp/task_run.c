@@ -99,7 +99,7 @@ static const char *settle(struct mcp_call *c, const struct tool *tool, struct ta
 
     if (end->end == RUN_EXITED && !end->code && tool->run.output != TOOL_OUTPUT_TEXT)
         wanted = rounds_wanted(c->arena, end->out);
-    if (wanted && !rounds_check(c, wanted, &e) && json_has(wanted, "inputRequests")) {
+    if (wanted && !rounds_check(c, wanted, &e) && json_get(wanted, "inputRequests")) {
         ask(t, json_get(wanted, "inputRequests"));
         json_put(t->record, "state", json_get(wanted, "requestState"));
         json_del(t->record, "inputResponses");

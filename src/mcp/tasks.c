@@ -44,7 +44,7 @@ enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, s
     if (!able && tool->task == TASK_REQUIRED)
         return task_extension(c, e);
     /* Some tools gather their input first, by multi round-trip requests. */
-    *wanted = able && (!tool->task_after_input || json_has(c->msg.params, "inputResponses"));
+    *wanted = able && (!tool->task_after_input || json_get(c->msg.params, "inputResponses"));
     return OK;
 }
 

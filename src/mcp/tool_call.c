@@ -67,7 +67,7 @@ enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
         c->outcome = "unknown_tool";
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown tool: %s", rpc_quotable(c->arena, name));
     }
-    if (json_has(c->msg.params, "arguments") && !json_is_object(arguments))
+    if (arguments && !json_is_object(arguments))
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: arguments must be an object");
     if (c->era == ERA_MODERN)
         rc = param_headers_check(c, &tool->headers, arguments, e);

@@ -61,18 +61,19 @@ static bool is_content(const struct json *content) {
 
 /* The program speaks MCP itself. Only what belongs to a finished call is taken over. */
 static struct json *own_result(struct arena *a, const struct json *v) {
-    static const char *const members[] = {"content", "structuredContent", "_meta", NULL};
     struct json *result = json_new_object(a);
 
     if (!is_content(json_get(v, "content")))
         return NULL;
-    if (json_has(v, "isError") && !json_is_bool(json_get(v, "isError")))
+    if (json_get(v, "isError") && !json_is_bool(json_get(v, "isError")))
         return NULL;
-    if (json_has(v, "_meta") && !json_is_object(json_get(v, "_meta")))
+    if (json_get(v, "_meta") && !json_is_object(json_get(v, "_meta")))
         return NULL;
-    for (const char *const *name = members; *name; name++)
-        if (json_has(v, *name))
-            json_put(result, *name, json_get(v, *name));
+    json_put(result, "content", json_get(v, "content"));
+    if (json_has(v, "structuredContent")) /* of which null is a value */
+        json_put(result, "structuredContent", json_get(v, "structuredContent"));
+    if (json_get(v, "_meta"))
+        json_put(result, "_meta", json_get(v, "_meta"));
     if (json_get_bool(v, "isError"))
         json_put_bool(result, "isError", true);
     return result;

@@ -82,7 +82,7 @@ static enum rc check_authentication(struct arena *a, const struct json *d, const
     const struct json *others = json_get(d, "token_endpoint_auth_methods_supported");
     bool none = !method || !strcmp(method, "none") || array_has(others, "none");
 
-    if (json_has(d, "client_secret") || json_has(d, "client_secret_expires_at"))
+    if (json_get(d, "client_secret") || json_get(d, "client_secret_expires_at"))
         return err_set(e, ERR_INVALID_CLIENT, "the client's document must not hold a secret");
     if ((method && !strcmp(method, "private_key_jwt")) || array_has(others, "private_key_jwt"))
         read_keys(a, d, client_id, out);
@@ -124,10 +124,10 @@ static enum rc read_redirect_uris(const struct config *c, struct arena *a, const
 }
 
 static enum rc check_flows(const struct json *d, struct err *e) {
-    if (json_has(d, "grant_types") && !array_has(json_get(d, "grant_types"), "authorization_code"))
+    if (json_get(d, "grant_types") && !array_has(json_get(d, "grant_types"), "authorization_code"))
         return err_set(e, ERR_INVALID_CLIENT,
                        "grant_types in the client's document lacks authorization_code");
-    if (json_has(d, "response_types") && !array_has(json_get(d, "response_types"), "code"))
+    if (json_get(d, "response_types") && !array_has(json_get(d, "response_types"), "code"))
         return err_set(e, ERR_INVALID_CLIENT, "response_types in the client's document lacks code");
     return OK;
 }

@@ -59,7 +59,7 @@ static bool lists(const struct json *o, const char *key, const char *value) {
         if (s && !strcmp(s, value))
             return true;
     }
-    return !json_has(o, key);
+    return !json_get(o, key);
 }
 
 static enum rc check_redirect_uris(const struct config *c, struct arena *a, const struct json *uris,
@@ -95,7 +95,7 @@ static enum rc read_metadata(const struct config *c, const struct request *rq, s
     if (check_redirect_uris(c, rq->arena, json_get(*out, "redirect_uris"), e))
         return e->code;
     name = json_get_str(*out, "client_name");
-    if ((json_has(*out, "client_name") && !name) || (name && strlen(name) > CLIENT_NAME_LEN_MAX))
+    if ((json_get(*out, "client_name") && !name) || (name && strlen(name) > CLIENT_NAME_LEN_MAX))
         return err_set(e, ERR_INVALID_CLIENT_METADATA,
                        "client_name is not a text of at most %d bytes", CLIENT_NAME_LEN_MAX);
     if (!lists(*out, "grant_types", "authorization_code"))

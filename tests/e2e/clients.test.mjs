@@ -80,6 +80,14 @@ test('a client registers, logs in, refreshes', async () => {
   assert.equal((await authorize(site, { client_id: changed })).status, 400);
 });
 
+test('what is null at registration is absent', async () => {
+  const { status, text, body } = await register({ redirect_uris: [REDIRECT], client_name: null, grant_types: null, response_types: null,
+    token_endpoint_auth_method: null, scope: null, client_uri: null, jwks: null });
+  assert.equal(status, 201, text);
+  assert.deepEqual(body.grant_types, ['authorization_code', 'refresh_token']);
+  assert.equal(typeof body.client_name, 'string');
+});
+
 // What Cursor sends.
 const CURSOR = ['cursor://anysphere.cursor-mcp/oauth/callback', 'https://www.cursor.com/agents/mcp/oauth/callback',
   'http://localhost:8787/callback'];

@@ -83,10 +83,31 @@ static void arguments_that_make_a_prompt_too_long_are_refused(void **state) {
     site_free(&site);
 }
 
+static void a_null_argument_of_a_prompt_is_absent(void **state) {
+    (void)state;
+    site_init(&site);
+    site.config.tools_dir = "";
+    site.config.prompts_dir = site.dir;
+    site_file(&site, "p.json",
+              "{\"name\":\"p\",\"arguments\":[{\"name\":\"a\",\"required\":true},{\"name\":\"b\"}],\"run\":{"
+              "\"messages\":[{\"role\":\"user\",\"content\":{\"type\":\"text\",\"text\":\"<{{a}}{{b}}>\"}}]}}",
+              0644);
+    site_load(&site);
+    post_init(&p, &site);
+    post_modern(&p, "prompts/get", "p", "\"name\":\"p\",\"arguments\":{\"a\":\"x\",\"b\":null}");
+    expect_result(&p);
+    assert_non_null(strstr(p.reply.body, "<x>"));
+    post_modern(&p, "prompts/get", "p", "\"name\":\"p\",\"arguments\":{\"a\":null}");
+    expect_error(&p, 200, -32602);
+    arena_free(p.arena);
+    site_free(&site);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_resources_are_loaded),
         cmocka_unit_test(a_uri_that_is_not_utf8_when_decoded_is_not_found),
+        cmocka_unit_test(a_null_argument_of_a_prompt_is_absent),
         cmocka_unit_test(arguments_that_make_a_prompt_too_long_are_refused)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,11 +80,13 @@ static void what_is_no_message_is_an_invalid_request(void **state) {
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":7}",
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":[]}",
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":\"x\"}",
-        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":null}",
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"result\":{}}",
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"error\":{\"code\":1,\"message\":\"\"}}",
         "{\"jsonrpc\":\"2.0\",\"result\":{}}",
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":\"x\"}",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":null}",
+        "{\"jsonrpc\":\"2.0\",\"id\":null,\"result\":{},\"error\":null}",
+        "{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"ping\"}",
         "{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}",       /* a request that lost its id */
         "{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\"}", /* the same */
     };
@@ -131,7 +133,11 @@ static void notifications_are_accepted(void **state) {
     static const char *const good[] = {
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}",
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}",
-        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/anything\"}"};
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/anything\"}",
+        "{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"notifications/initialized\",\"params\":null,"
+        "\"result\":null,\"error\":null}",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1,"
+        "\"reason\":null}}"};
 
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -156,6 +162,9 @@ static void responses_are_accepted_before_2026(void **state) {
     static const char *const good[] = {
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}",
         "{\"jsonrpc\":\"2.0\",\"id\":\"s\",\"error\":{\"code\":-1,\"message\":\"no\"}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":null,\"result\":{},\"error\":null}",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null,\"error\":{\"code\":-1,\"message\":\"no\"}}",
         "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-1,\"message\":\"no\"}}"};
 
     (void)state;

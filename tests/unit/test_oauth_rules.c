@@ -87,6 +87,14 @@ static void a_document_is_checked(void **state) {
                       &c, &e),
         OK);
     assert_int_equal(c.redirect_uri_count, 1);
+    assert_int_equal(
+        read_document(*state, ID,
+                      "{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"],"
+                      "\"grant_types\":null,\"response_types\":null,\"client_secret\":null,\"jwks\":null,"
+                      "\"token_endpoint_auth_method\":null,\"jwks_uri\":null,"
+                      "\"token_endpoint_auth_methods_supported\":null}",
+                      &c, &e),
+        OK);
     assert_string_equal(c.host, "client.example.com");
 }
 

@@ -78,6 +78,36 @@ static void calls_that_are_malformed(void **state) {
                         "Unknown tool: nothing");
 }
 
+/* Clients of some languages send every member that they know. */
+static void null_is_absent(void **state) {
+    static const char meta[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{\"cursor\":null,\"_meta\":{"
+        "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+        "\"io.modelcontextprotocol/clientCapabilities\":{},"
+        "\"io.modelcontextprotocol/clientInfo\":null,\"io.modelcontextprotocol/logLevel\":null,"
+        "\"progressToken\":null}}}";
+    static const char old[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":null}";
+
+    (void)state;
+    site_tool(&site, "said", "echo '{\"content\":[],\"isError\":null,\"_meta\":null}'", "",
+              ",\"output\":\"json\"");
+    site_load(&site);
+    post_send(&p, old, sizeof old - 1);
+    expect_result(&p);
+    send_old("tools/list", "\"cursor\":null,\"_meta\":null");
+    expect_result(&p);
+    send_old("tools/call", "\"name\":\"whoami\",\"arguments\":null");
+    expect_result(&p);
+    assert_false(tool_failed(&p));
+    post_modern(&p, "tools/call", "said",
+                "\"name\":\"said\",\"arguments\":null,\"inputResponses\":null,\"requestState\":null");
+    expect_result(&p);
+    assert_false(tool_failed(&p));
+    post_header(&p, "HTTP_MCP_METHOD=tools/list");
+    post_send(&p, meta, sizeof meta - 1);
+    expect_result(&p);
+}
+
 static void a_program_is_told_who_calls(void **state) {
     (void)state;
     site_tool(&site, "show", "cat", "", "");
@@ -303,6 +333,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(whoami_says_what_the_token_says),       T(echo_returns_its_text),
         T(a_program_may_say_any_number_of_lines), T(calls_that_are_malformed),
+        T(null_is_absent),           T(arguments_of_the_command_are_passed),
         T(a_program_is_told_who_calls),           T(arguments_of_the_command_are_passed),
         T(failures_are_told_in_sentences),        T(text_is_passed_on_as_it_is),
         T(json_becomes_structured_content),       T(json_may_be_a_whole_result),
