@@ -1,5 +1,6 @@
 #include "base/arena.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,7 +10,9 @@
 
 #include "base/log.h"
 
-#define CHUNK_BYTES 16384 /* holds most requests whole */
+#define CHUNK_BYTES 16384        /* holds most requests whole */
+#define LARGE_BYTES (128 * 1024) /* of a piece that is the system's own */
+#define SPARE_BYTES (512 * 1024) /* that may stay with us for the next request */
 
 struct chunk {
     struct chunk *next;
@@ -172,4 +175,25 @@ void arena_free(struct arena *a) {
         return;
     wipe(a, 0);
     free(a);
+}
+
+bool arena_is_large(const struct arena *a) {
+    return a->total > CHUNK_BYTES;
+}
+
+/* Left to itself, glibc keeps ever larger pieces the more of them it has seen. */
+void memory_begin(void) {
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, SPARE_BYTES);
+}
+
+/* What is free is no measure of what could be given back: pages that are gone, between pieces in
+ * use, still count. */
+void memory_give_back(bool was_large, size_t *kept) {
+    size_t spare = mallinfo2().fordblks;
+
+    if (spare <= SPARE_BYTES || (!was_large && spare <= *kept + SPARE_BYTES))
+        return;
+    (void)malloc_trim(0);
+    *kept = mallinfo2().fordblks;
 }

@@ -3,6 +3,7 @@
 #define BASE_ARENA_H
 
 #include "base/attr.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena;
@@ -25,6 +26,16 @@ void arena_defer(struct arena *a, void (*fn)(void *p), void *p);
 /* Runs what was deferred, wipes all memory handed out, and keeps the first chunk for reuse. */
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a); /* NULL is accepted */
+
+/* Does it hold more than an ordinary request needs? */
+bool arena_is_large(const struct arena *a);
+
+/* For a process that serves one request after the other: memory_begin once, so that large pieces go
+ * back to the system as soon as they are freed; memory_give_back after each request, which gives
+ * back the small ones if the request was large or there are many more of them than *kept. That is 0
+ * at first. */
+void memory_begin(void);
+void memory_give_back(bool was_large, size_t *kept);
 
 /* malloc and friends that end the process instead of returning NULL: in a prefork pool that loses
  * one request and removes hundreds of branches that no test reaches. */

@@ -35,6 +35,7 @@ struct worker {
     uint64_t requests_max;
     unsigned catalog;  /* of the scoreboard, when the application last read the directories */
     int64_t upkeep_ms; /* when it is due */
+    size_t spare;      /* memory_give_back */
 };
 
 /* Set by signals, which are taken between requests only. */
@@ -90,6 +91,7 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->args = args;
     w->slot = &args->board->slots[args->slot];
     metrics_use_slot(args->slot);
+    memory_begin();
     follow_master(args->master);
     set_signals(w);
     w->catalog = args->board->catalog;
@@ -138,6 +140,7 @@ static void serve(struct worker *w, int fd) {
     struct reply rp;
     struct err e = {.code = OK};
     uint64_t start_us = metrics_now_us();
+    bool was_large;
     enum rc rc = fcgi_read(w->fcgi, fd, w->args->config->max_body_bytes, &rq, &e);
 
     if (rc == OK || rc == ERR_TOO_LARGE) {
@@ -158,7 +161,9 @@ static void serve(struct worker *w, int fd) {
     } else {
         log_info("connection_dropped", kv("why", e.text));
     }
+    was_large = arena_is_large(w->arena);
     arena_reset(w->arena);
+    memory_give_back(was_large, &w->spare);
     w->slot->requests++;
 }
 
