@@ -108,6 +108,24 @@ void *arena_alloc(struct arena *a, size_t len) {
     return memset(p, 0, len);
 }
 
+void arena_release(struct arena *a, const void *p) {
+    for (struct chunk **at = &a->chunks; *at; at = &(*at)->next) {
+        struct chunk *c = *at;
+
+        if (c->data != p)
+            continue;
+#ifndef ARENA_EACH_ALONE
+        if (c->size <= CHUNK_BYTES)
+            return; /* others are in it */
+#endif
+        *at = c->next;
+        explicit_bzero(c->data, c->used);
+        a->total -= c->size;
+        free(c);
+        return;
+    }
+}
+
 char *arena_strndup(struct arena *a, const char *s, size_t len) {
     char *p = arena_alloc(a, len + 1);
 

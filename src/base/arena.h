@@ -19,6 +19,10 @@ char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t len); /* adds a NUL */
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Wipes and frees a large piece now, if it is one of this arena's; any other stays until the reset.
+ * For what has been copied into something larger: an answer may be many megabytes. */
+void arena_release(struct arena *a, const void *p);
+
 /* Calls fn(p) when the arena is reset or freed; the last registered goes first. For objects of
  * libraries with memory of their own. */
 void arena_defer(struct arena *a, void (*fn)(void *p), void *p);

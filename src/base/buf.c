@@ -32,6 +32,7 @@ static bool grow(struct buf *b, size_t len) {
         cap = b->max + 1;
     p = arena_alloc(b->arena, cap);
     memcpy(p, b->p, b->len);
+    arena_release(b->arena, b->p);
     b->p = p;
     b->cap = cap;
     return true;

@@ -1,6 +1,6 @@
 /* A growing string in an arena, with a limit. Going over the limit is remembered, not fatal: check
- * `overflow` once at the end. `p` is never NULL and always ends in a NUL that `len` does not count.
- */
+ * `overflow` once at the end. `p` is never NULL, always ends in a NUL that `len` does not count,
+ * and is another one after each addition. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 

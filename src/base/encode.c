@@ -1,30 +1,34 @@
 #include "base/encode.h"
 
-#include <string.h>
+#define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-static const char url_alphabet[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char url_alphabet[] = LETTERS_AND_DIGITS "-_", plain[] = LETTERS_AND_DIGITS "+/";
 
-char *base64url_encode(struct arena *a, const void *data, size_t len) {
-    const uint8_t *in = data;
-    char *out = arena_alloc(a, (len + 2) / 3 * 4 + 1), *p = out;
+/* Without padding; returns the end of it. */
+static char *encode(char *p, const uint8_t *in, size_t len, const char *alphabet) {
     uint32_t v;
 
     for (; len >= 3; in += 3, len -= 3) {
         v = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
-        *p++ = url_alphabet[v >> 18];
-        *p++ = url_alphabet[v >> 12 & 63];
-        *p++ = url_alphabet[v >> 6 & 63];
-        *p++ = url_alphabet[v & 63];
+        *p++ = alphabet[v >> 18];
+        *p++ = alphabet[v >> 12 & 63];
+        *p++ = alphabet[v >> 6 & 63];
+        *p++ = alphabet[v & 63];
     }
     if (len) {
         v = (uint32_t)in[0] << 16 | (len == 2 ? (uint32_t)in[1] << 8 : 0);
-        *p++ = url_alphabet[v >> 18];
-        *p++ = url_alphabet[v >> 12 & 63];
+        *p++ = alphabet[v >> 18];
+        *p++ = alphabet[v >> 12 & 63];
         if (len == 2)
-            *p++ = url_alphabet[v >> 6 & 63];
+            *p++ = alphabet[v >> 6 & 63];
     }
-    *p = 0;
+    return p;
+}
+
+char *base64url_encode(struct arena *a, const void *data, size_t len) {
+    char *out = arena_alloc(a, (len + 2) / 3 * 4 + 1);
+
+    *encode(out, data, len, url_alphabet) = 0;
     return out;
 }
 
@@ -83,15 +87,10 @@ uint8_t *base64_decode(struct arena *a, const char *text, size_t text_len, size_
 }
 
 char *base64_encode(struct arena *a, const void *data, size_t len) {
-    char *out = arena_alloc(a, len / 3 * 4 + 5);
-    size_t n;
+    char *out = arena_alloc(a, (len + 2) / 3 * 4 + 1), *end = encode(out, data, len, plain);
 
-    memcpy(out, base64url_encode(a, data, len), len / 3 * 4 + (len % 3 ? len % 3 + 1 : 0));
-    n = strlen(out);
-    for (size_t i = 0; i < n; i++)
-        out[i] = (char)(out[i] == '-' ? '+' : out[i] == '_' ? '/' : out[i]);
-    while (n % 4)
-        out[n++] = '=';
+    while ((end - out) % 4)
+        *end++ = '=';
     return out;
 }
 

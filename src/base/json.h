@@ -95,5 +95,6 @@ struct json *json_clone(struct arena *a, const struct json *v);
 /* Compact text in one line, in the arena; *len may be NULL. It has no byte that anybody could take
  * for the end of a line: U+0085, U+2028 and U+2029 are escaped too. */
 const char *json_text(struct arena *a, const struct json *v, size_t *len);
+size_t json_text_len(const struct json *v); /* of the same text */
 
 #endif

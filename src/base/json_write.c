@@ -128,13 +128,17 @@ static void put_value(struct writer *w, const struct json *v) {
     }
 }
 
-const char *json_text(struct arena *a, const struct json *v, size_t *len) {
+size_t json_text_len(const struct json *v) {
     struct writer w = {0};
-    size_t n;
 
     put_value(&w, v);
-    n = w.len;
-    w = (struct writer){.p = arena_alloc(a, n + 1)};
+    return w.len;
+}
+
+const char *json_text(struct arena *a, const struct json *v, size_t *len) {
+    size_t n = json_text_len(v);
+    struct writer w = {.p = arena_alloc(a, n + 1)};
+
     put_value(&w, v);
     if (len)
         *len = n;

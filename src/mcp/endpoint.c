@@ -13,7 +13,7 @@
 #include "mcp/tools.h"
 
 #define BATCH_MAX 16                             /* messages in one batch */
-#define BATCH_ANSWER_BYTES_MAX ((size_t)4 << 20) /* after these, the rest is refused */
+#define BATCH_ANSWER_BYTES_MAX ((size_t)1 << 20) /* after these, the rest is refused */
 
 static enum rc check_media(const struct request *rq, struct err *e) {
     if (!request_has_type(rq, "application/json"))
@@ -36,6 +36,7 @@ static void send_text(struct reply *rp, int status, struct text t) {
 static void send_one_event(struct mcp_call *c, struct text answer) {
     struct text event = mcp_stream_event(c->arena, answer);
 
+    arena_release(c->arena, answer.p);
     mcp_stream_headers(c->rp);
     c->rp->body = event.p;
     c->rp->body_len = event.len;
@@ -159,6 +160,7 @@ static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *sta
     if (c->rp->handover && c->rp->streaming) /* the stream goes on, and has no answer yet */
         return OK;
     *out = rpc_result(c->arena, c->msg.id, c->result);
+    arena_release(c->arena, c->result.p);
     return OK;
 }
 

@@ -7,8 +7,6 @@
 #include "mcp/mcp.h"
 #include "mcp/template.h"
 
-#define SET_BYTES_MAX ((size_t)64 << 20)
-
 static int by_name(const void *a, const void *b) {
     return strcmp(((const struct prompt *)a)->name, ((const struct prompt *)b)->name);
 }
@@ -131,7 +129,7 @@ static enum rc load_one(void *arg, struct manifest *m) {
 }
 
 struct prompt_set *prompt_set_load(const struct config *config, FILE *problems, unsigned *bad) {
-    struct arena *arena = arena_new(SET_BYTES_MAX), *scratch = arena_new(2 * SET_BYTES_MAX);
+    struct arena *arena = arena_new(MANIFESTS_MEMORY_MAX), *scratch = arena_new(MANIFESTS_MEMORY_MAX);
     struct prompt_set *set = arena_alloc(arena, sizeof *set);
 
     *bad = 0;

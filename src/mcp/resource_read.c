@@ -50,8 +50,12 @@ static struct json *contents(struct mcp_call *c, const struct resource *r, const
     json_put_str(content, "mimeType", r->mime);
     if (text)
         json_put(content, "text", json_new_stringn(c->arena, data.p, data.len));
-    else
-        json_put_str(content, "blob", base64_encode(c->arena, data.p, data.len));
+    else {
+        const char *blob = base64_encode(c->arena, data.p, data.len);
+
+        json_put_str(content, "blob", blob);
+        arena_release(c->arena, blob);
+    }
     json_add(list, content);
     json_put(result, "contents", list);
     return result;
@@ -167,6 +171,8 @@ static enum rc read_resource(struct mcp_call *c, const struct resource *r, const
     *outcome = rc ? "error" : "ok";
     if (!rc)
         *result = contents(c, r, uri, data, is_text(r, data));
+    if (!rc)
+        arena_release(c->arena, data.p);
     return rc;
 }
 

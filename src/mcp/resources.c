@@ -10,8 +10,6 @@
 #include "mcp/mcp.h"
 #include "mcp/template.h"
 
-#define SET_BYTES_MAX ((size_t)64 << 20)
-
 static int by_uri(const void *a, const void *b) {
     return strcmp(((const struct resource *)a)->uri, ((const struct resource *)b)->uri);
 }
@@ -185,7 +183,7 @@ static void make_list(const struct resource_set *set, struct list *l, const char
 }
 
 struct resource_set *resource_set_load(const struct config *config, FILE *problems, unsigned *bad) {
-    struct arena *arena = arena_new(SET_BYTES_MAX), *scratch = arena_new(2 * SET_BYTES_MAX);
+    struct arena *arena = arena_new(MANIFESTS_MEMORY_MAX), *scratch = arena_new(MANIFESTS_MEMORY_MAX);
     struct resource_set *set = arena_alloc(arena, sizeof *set);
 
     *bad = 0;

@@ -71,12 +71,13 @@ struct text resume_event(struct mcp_call *c, struct text message) {
     both = arena_alloc(c->arena, head_len + event.len);
     memcpy(both, head, head_len);
     memcpy(both + head_len, event.p, event.len);
-    if (journal_add(c->journal, both, head_len + event.len, &e)) {
+    arena_release(c->arena, event.p);
+    event = (struct text){both, head_len + event.len};
+    if (journal_add(c->journal, event.p, event.len, &e)) {
         log_info("stream_not_kept", kv("request", c->rq->id), kv("why", e.text));
         resume_end(c);
-        return event;
     }
-    return (struct text){both, head_len + event.len};
+    return event;
 }
 
 void resume_end(struct mcp_call *c) {

@@ -94,8 +94,9 @@ static struct json *expand(struct expansion *x, struct json *v) {
 
 struct json *template_expand(struct arena *a, struct json *v, const struct json *values) {
     struct expansion x = {a, values, TEMPLATE_BYTES_MAX};
+    struct json *out = expand(&x, v);
 
-    return expand(&x, v);
+    return json_text_len(out) <= TEMPLATE_BYTES_MAX ? out : NULL;
 }
 
 const char *template_unknown(struct arena *a, const struct json *v, const struct json *names) {

@@ -5,11 +5,11 @@
 #include "base/arena.h"
 #include "base/json.h"
 
-#define TEMPLATE_BYTES_MAX ((size_t)4 << 20) /* of all expanded strings of a value */
+#define TEMPLATE_BYTES_MAX ((size_t)1 << 20) /* of an expanded value, as JSON */
 
 /* A copy of the value in which {{name}} inside of strings is replaced by the string values[name]; a
  * name without a value becomes nothing. *values may hold anything: what it holds is not looked at
- * for {{ }} again. NULL: they became too long together. */
+ * for {{ }} again. NULL: the copy would have more than TEMPLATE_BYTES_MAX. */
 struct json *template_expand(struct arena *a, struct json *v, const struct json *values);
 /* The first name in it that is not a member of `names`, or NULL. */
 const char *template_unknown(struct arena *a, const struct json *v, const struct json *names);

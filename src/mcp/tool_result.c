@@ -41,6 +41,7 @@ struct json *tool_structured_result(struct arena *a, struct json *value) {
     const char *text = json_text(a, value, &len);
     struct json *result = tool_text_result(a, text, len, false);
 
+    arena_release(a, text);
     json_put(result, "structuredContent", value);
     return result;
 }

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SET_BYTES_MAX ((size_t)64 << 20)
-
 /* Compares names as bytes: the order must not depend on the locale. */
 static int by_name(const void *a, const void *b) {
     return strcmp(((const struct tool *)a)->name, ((const struct tool *)b)->name);
@@ -79,7 +77,7 @@ static void make_list(struct tool_set *set, struct arena *scratch) {
 }
 
 struct tool_set *tool_set_load(const struct config *config, FILE *problems, unsigned *bad) {
-    struct arena *arena = arena_new(SET_BYTES_MAX), *scratch = arena_new(2 * SET_BYTES_MAX);
+    struct arena *arena = arena_new(MANIFESTS_MEMORY_MAX), *scratch = arena_new(MANIFESTS_MEMORY_MAX);
     struct tool_set *set = arena_alloc(arena, sizeof *set);
     size_t room = TOOLS_MAX;
 

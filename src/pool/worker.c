@@ -19,8 +19,10 @@
 #include "base/metrics.h"
 #include "web/fcgi.h"
 
-#define UPKEEP_MS 30000        /* app_upkeep about this often */
-#define ARENA_MAX (64UL << 20) /* a request's memory, besides copies of its body */
+#define UPKEEP_MS 30000 /* app_upkeep about this often */
+#define ARENA_MAX                                                                                  \
+    (256UL << 20)              /* a request's memory, besides copies of its body: the longest      \
+                                  resource has 16 MiB, and 96 if all of it is escaped */
 #define ARENA_BODIES 8         /* so many copies */
 #define ACCEPT_PAUSE_US 100000 /* when the host is out of descriptors or memory */
 

@@ -21,6 +21,12 @@ if [ -n "$said" ]; then
 	exit 1
 fi
 for unit in mcp-authd.service mcp-authd@.service; do
+	for limit in MemoryMax TasksMax; do
+		grep -q "^$limit=" "conf/systemd/$unit" || {
+			echo "$unit: there is no $limit" >&2
+			exit 1
+		}
+	done
 	systemd-analyze security --offline=true --no-pager --threshold=15 "conf/systemd/$unit" >"$dir/out" 2>&1 || {
 		cat "$dir/out" >&2
 		echo "$unit: the exposure level is over 1.5" >&2

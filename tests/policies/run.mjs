@@ -30,6 +30,7 @@ const LEFT_OUT = {
   'full-disk.test.mjs': OWN_SERVICES,
   'limits.test.mjs': ONE_DAEMON,
   'local-cognito.test.mjs': NO_SITE,
+  'memory.test.mjs': ONE_DAEMON,
   'metrics.test.mjs': ONE_DAEMON,
   'outputs-to-conf.test.mjs': NO_SITE,
   'policies.test.mjs': OWN_SERVICES,
@@ -37,6 +38,7 @@ const LEFT_OUT = {
   'restart.test.mjs': ONE_DAEMON,
   'schema-ajv.test.mjs': NO_SITE,
   'site.test.mjs': ONE_DAEMON,
+  'sizes.test.mjs': ONE_DAEMON,
   'web-examples.test.mjs': OWN_SERVICES,
 };
 

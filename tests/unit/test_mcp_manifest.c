@@ -70,12 +70,12 @@ static void arguments_that_make_a_prompt_too_long_are_refused(void **state) {
     site_file(&site, "p.json", manifest, 0644);
     site_load(&site);
     post_init(&p, &site);
-    value = arena_alloc(p.arena, 1000001);
-    memset(value, 'x', 300000);
+    value = arena_alloc(p.arena, 100001);
+    memset(value, 'x', 80000);
     post_modern(&p, "prompts/get", "p",
                 arena_printf(p.arena, "\"name\":\"p\",\"arguments\":{\"a\":\"%s\"}", value));
     expect_result(&p);
-    memset(value, 'x', 1000000);
+    memset(value, 'x', 100000);
     post_modern(&p, "prompts/get", "p",
                 arena_printf(p.arena, "\"name\":\"p\",\"arguments\":{\"a\":\"%s\"}", value));
     expect_error(&p, 200, -32602);

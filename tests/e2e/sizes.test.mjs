@@ -1,0 +1,127 @@
+// Documented limits of size: what is as long as it may be is served, and one byte more is told so. No worker dies of either.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { BINARY, childrenOf, writeConfig } from '../parts/daemon.mjs';
+import { assertRpcError, META, modern, MODERN, post } from '../parts/mcp.mjs';
+import { startSite } from '../parts/site.mjs';
+
+const BODY = 16 << 20;                // the largest MAX_BODY_BYTES
+const RESOURCE = 16 << 20;            // the largest max_output_bytes of a resource
+const OUTPUT = 1 << 20;               // and of a program
+
+let site;
+let dir;
+let token;
+let workers;
+
+const write = (file, text, mode) => fs.writeFileSync(path.join(dir, file), typeof text === 'object' && !Buffer.isBuffer(text) ? JSON.stringify(text) : text, { mode });
+const tool = (name, script, run) => {
+  write(`tools.d/${name}.sh`, `#!/bin/sh\n${script}\n`, 0o755);
+  write(`tools.d/${name}.json`, { name, description: name, inputSchema: { type: 'object', properties: { more: { type: 'integer' } } },
+    run: { command: [`./${name}.sh`], max_output_bytes: OUTPUT, timeout_ms: 60000, ...run } });
+};
+
+before(async () => {
+  dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-sizes-'));
+  for (const sub of ['tools.d', 'resources.d']) fs.mkdirSync(path.join(dir, sub));
+  for (const mib of [12, 14, 16]) {
+    write(`resources.d/${mib}.png`, Buffer.alloc(mib << 20, 0xff));
+    write(`resources.d/${mib}.json`, { uri: `doc://${mib}`, name: `blob-${mib}`, mimeType: 'image/png', run: { file: `${mib}.png`, max_output_bytes: RESOURCE } });
+  }
+  for (const [name, byte] of Object.entries({ text: 'x', controls: '\x01' })) {
+    write(`resources.d/${name}.txt`, byte.repeat(RESOURCE));
+    write(`resources.d/${name}.json`, { uri: `doc://${name}`, name, mimeType: 'text/plain', run: { file: `${name}.txt`, max_output_bytes: RESOURCE } });
+  }
+  write('resources.d/over.txt', 'x'.repeat(RESOURCE + 1));
+  write('resources.d/over.json', { uri: 'doc://over', name: 'over', run: { file: 'over.txt', max_output_bytes: RESOURCE } });
+  // A string of `more` bytes beyond what is allowed, in JSON with its quotes.
+  const bytes = (byte, count) => `more=$(sed -E 's/.*"more":([0-9]+).*/\\1/'); head -c $((${count} + more)) /dev/zero | tr '\\000' '${byte}'`;
+  tool('text', bytes('x', OUTPUT));
+  tool('controls', bytes('\\001', OUTPUT));
+  tool('json', `printf '"'; ${bytes('x', OUTPUT - 2)}; printf '"'`, { output: 'json' });
+  tool('stream', `printf '{"result":"'; ${bytes('x', OUTPUT - 13)}; printf '"}\\n'`, { output: 'stream' });
+  site = await startSite({ config: { MAX_BODY_BYTES: String(BODY), WORKERS_MIN: '2', WORKERS_MAX: '2', TOOLS_DIR: path.join(dir, 'tools.d'),
+    RESOURCES_DIR: path.join(dir, 'resources.d') } });
+  token = await site.cognito.accessToken();
+  await modern(site, token, 'tools/list');
+  workers = childrenOf(site.daemon).map(({ pid }) => pid);
+});
+after(async () => {
+  await site?.close();                  // a worker that ended by a fault fails it
+  fs.rmSync(dir, { recursive: true, force: true });
+});
+
+const STREAM = { accept: 'text/event-stream, application/json;q=0.5' };
+const read = (uri, headers = {}) => modern(site, token, 'resources/read', { uri }, { headers: { 'mcp-name': uri, ...headers } });
+const event = (text) => JSON.parse(/^data: (.*)$/m.exec(text)[1]);
+const served = () => assert.deepEqual(childrenOf(site.daemon).map(({ pid }) => pid), workers, 'the same processes');
+
+test('a resource as long as it may be is read, as JSON and as an event, and one byte more is an error', async () => {
+  for (const mib of [12, 14]) {
+    assert.equal((await read(`doc://${mib}`)).body.result.contents[0].blob.length, Math.ceil((mib << 20) / 3) * 4);
+  }
+  assert.equal(event((await read('doc://16', STREAM)).text).result.contents[0].blob, Buffer.alloc(RESOURCE, 0xff).toString('base64'));
+  assert.equal((await read('doc://text')).body.result.contents[0].text.length, RESOURCE);
+  assert.equal(event((await read('doc://controls', STREAM)).text).result.contents[0].text, '\x01'.repeat(RESOURCE));
+  assertRpcError(await read('doc://over'), 200, -32603);
+  served();
+});
+
+// One string, so that the message has the length.
+const echo = (length, part) => {
+  const start = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"_meta":${JSON.stringify(META)},"name":"echo","arguments":{"text":"`;
+  const room = length - start.length - '"}}}'.length;
+  const size = Buffer.byteLength(part);
+  return post(site, token, `${start}${part.repeat(Math.floor(room / size))}${'x'.repeat(room % size)}"}}}`,
+    { 'mcp-protocol-version': MODERN, 'mcp-method': 'tools/call', 'mcp-name': 'echo' });
+};
+
+test('a body as long as it may be is served, and one byte more is 413', async () => {
+  for (const [part, value] of [['x', 'x'], ['\\"', '"'], ['\u0085', '\u0085'], ['\\u0001', '\x01']]) {
+    const { status, body, text } = await echo(BODY, part);
+    assert.equal(status, 200, text.slice(0, 200));
+    assert.match(body.result.content[0].text.slice(0, -8), new RegExp(`^${value}{100}`));
+  }
+  assert.equal((await echo(BODY + 1, 'x')).status, 413);
+  served();
+});
+
+test('output as long as it may be is passed on, and one byte more is an error that says so', async () => {
+  const call = async (name, more) => (await modern(site, token, 'tools/call', { name, arguments: { more } })).body.result;
+  for (const [name, expected] of [['text', 'x'.repeat(OUTPUT)], ['controls', '\x01'.repeat(OUTPUT)],
+    ['json', `"${'x'.repeat(OUTPUT - 2)}"`], ['stream', `"${'x'.repeat(OUTPUT - 13)}"`]]) {
+    const result = await call(name, 0);
+    assert.ok(!result.isError && result.content[0].text === expected, `${name}: ${JSON.stringify(result).slice(0, 200)}`);
+    const over = await call(name, 1);
+    assert.equal(over.isError, true, name);
+    assert.match(over.content[0].text, /more than 1048576 bytes/);
+  }
+  served();
+});
+
+// The checks of -t load what a worker loads.
+test('512 tools of 64 KiB each are taken, one more and one that is longer are left out', () => {
+  const many = path.join(dir, 'many');
+  fs.mkdirSync(many);
+  const put = (name, length) => {
+    const manifest = { name, description: '', inputSchema: { type: 'object', properties: {} }, run: { command: ['/bin/true'] } };
+    manifest.description = 'x'.repeat(length - JSON.stringify(manifest).length);
+    write(`many/${name}.json`, manifest);
+  };
+  const config = path.join(dir, 'many.conf');
+  writeConfig(config, { ...site.keys, TOOLS_DIR: many, RESOURCES_DIR: '' });
+  const check = () => spawnSync(BINARY, ['-t', '-c', config], { encoding: 'utf8', env: { PATH: process.env.PATH } });
+  for (let i = 0; i < 512 - 2; i++) put(`tool${i}`, 65536);                        // two are built in
+  assert.deepEqual(check().status, 0, check().stderr);
+  put('zz', 65536);
+  put('longer', 65537);
+  const { stderr } = check();
+  assert.match(stderr, /zz\.json: there are more than 512 tools/);
+  assert.match(stderr, /longer\.json: is longer than 65536 bytes/);
+  assert.equal(stderr.match(/\.json: /g).length, 2, stderr);
+});
