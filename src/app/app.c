@@ -261,6 +261,8 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     } else if (read) {
         (void)err_set(&e, ERR_TOO_LARGE, "the body is longer than %zu bytes",
                       config->max_body_bytes);
+    } else if (is_oauth(route) && reply_check_coding(rp, rq, &e)) {
+        /* the endpoint of MCP asks for a token first */
     } else if (!route->handler(&app->cx, rq, rp, &e)) {
         e.code = OK;
     }
@@ -309,6 +311,15 @@ bool app_make_key(const char *path, FILE *problems) {
     return true;
 }
 
+static unsigned check_tools(const struct config *config, FILE *problems) {
+    unsigned bad;
+    struct tool_set *tools = tool_set_load(config, problems, &bad);
+
+    tool_set_advise(tools, config->tools_dir, problems);
+    tool_set_free(tools);
+    return bad;
+}
+
 bool app_check(const struct config *config, FILE *problems) {
     const struct http_options guarded = app_guarded_options(config);
     struct seal_keys *keys = NULL;
@@ -327,7 +338,7 @@ bool app_check(const struct config *config, FILE *problems) {
     }
     seal_keys_free(keys);
     good = stores_check(config, problems) && good;
-    tool_set_free(tool_set_load(config, problems, &bad));
+    (void)check_tools(config, problems);
     resource_set_free(resource_set_load(config, problems, &bad));
     prompt_set_free(prompt_set_load(config, problems, &bad));
     client_set_free(client_set_load(config, problems, &bad));

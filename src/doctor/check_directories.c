@@ -16,7 +16,10 @@ static void load_clients(const struct config *c, FILE *problems, unsigned *bad) 
 }
 
 static void load_tools(const struct config *c, FILE *problems, unsigned *bad) {
-    tool_set_free(tool_set_load(c, problems, bad));
+    struct tool_set *tools = tool_set_load(c, problems, bad);
+
+    tool_set_advise(tools, c->tools_dir, problems);
+    tool_set_free(tools);
 }
 
 static void load_resources(const struct config *c, FILE *problems, unsigned *bad) {
@@ -46,6 +49,9 @@ static void check_directory(struct doctor *d, const char *what, const char *dir,
     (void)fclose(f);
     if (bad)
         doctor_say_lines(d, VERDICT_WARN, what, "mend it; it is left out until then", problems);
+    else if (len)
+        doctor_say_lines(d, VERDICT_WARN, what, "it is served as it is; see docs/tools.md",
+                         problems);
     else
         doctor_say(d, VERDICT_OK, what, "", "%s", dir);
     free(problems);

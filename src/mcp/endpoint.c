@@ -15,13 +15,13 @@
 #define BATCH_MAX 16                             /* messages in one batch */
 #define BATCH_ANSWER_BYTES_MAX ((size_t)1 << 20) /* after these, the rest is refused */
 
-static enum rc check_media(const struct request *rq, struct err *e) {
+static enum rc check_media(const struct request *rq, struct reply *rp, struct err *e) {
     if (!request_has_type(rq, "application/json"))
         return err_set(e, ERR_UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json");
     if (!mcp_accepts(rq, "application/json") && !mcp_accepts(rq, "text/event-stream"))
         return err_set(e, ERR_NOT_ACCEPTABLE,
                        "Accept must allow application/json and text/event-stream");
-    return OK;
+    return reply_check_coding(rp, rq, e);
 }
 
 static void send_text(struct reply *rp, int status, struct text t) {
@@ -286,7 +286,7 @@ enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp,
 
     if (rc)
         return rc;
-    rc = check_media(rq, e);
+    rc = check_media(rq, rp, e);
     if (rc)
         return rc;
     c.era = mcp_era_of_header(rq);

@@ -7,7 +7,7 @@
 
 static const char *const modern_versions[] = {MCP_VERSION_MODERN, NULL};
 static const char *const handshake_versions[] = {MCP_VERSION_HANDSHAKE, "2025-06-18",
-                                                 MCP_VERSION_BATCHES, NULL};
+                                                 MCP_VERSION_BATCHES, "2024-11-05", NULL};
 
 static bool is_one_of(const char *const *list, const char *version) {
     for (; *list; list++)

@@ -7,7 +7,7 @@
 #include "base/encode.h"
 #include "base/url.h"
 
-#define PAGE_BYTES_MAX ((size_t)32 << 20)
+#define PAGE_BUFFER_MAX (LIST_PAGE_BYTES_MAX + ((size_t)2 << 20)) /* and one that is longer */
 #define CURSOR_PREFIX "after:"
 #define LIST_TTL_MS "60000" /* how long a client may trust its copy: files may come and go */
 
@@ -27,15 +27,18 @@ static size_t next_shown(const struct list *l, size_t i, const char *scopes) {
 static struct text make_page(const struct list *l, size_t from, enum mcp_era era,
                              const char *scopes, struct arena *a) {
     const char *last = NULL;
-    size_t i = next_shown(l, from, scopes);
+    size_t i = next_shown(l, from, scopes), bytes = 0;
     struct buf b;
 
-    buf_init(&b, a, PAGE_BYTES_MAX);
+    buf_init(&b, a, PAGE_BUFFER_MAX);
     buf_addf(&b, "{%s\"%s\":[", era == ERA_MODERN ? "\"resultType\":\"complete\"," : "", l->member);
-    for (size_t n = 0; i < l->count && n < LIST_PAGE; n++) {
+    while (i < l->count) {
         const struct text *t = &l->entries[i].definition[mcp_era_index(era)];
 
-        if (n)
+        bytes += t->len + 1;
+        if (last && bytes > LIST_PAGE_BYTES_MAX)
+            break;
+        if (last)
             buf_addc(&b, ',');
         buf_add(&b, t->p, t->len);
         last = l->entries[i].key;

@@ -5,7 +5,9 @@
 
 #include "mcp/call.h"
 
-#define LIST_PAGE 100 /* entries of a page */
+/* Bytes of the definitions on a page, if it has more than one: clients that read the first page
+ * only are common, so that it has all there is unless that is absurd. */
+#define LIST_PAGE_BYTES_MAX ((size_t)4 << 20)
 
 struct list_entry {
     const char *key;           /* what the order goes by, as bytes */

@@ -1,5 +1,6 @@
 /* The MCP room's table of contents: one endpoint that serves revision 2026-07-28 (stateless) and
- * the handshake revisions 2025-03-26, 2025-06-18 and 2025-11-25. */
+ * the handshake revisions 2024-11-05 (over Streamable HTTP, which came after it), 2025-03-26,
+ * 2025-06-18 and 2025-11-25. */
 #ifndef MCP_MCP_H
 #define MCP_MCP_H
 
@@ -32,6 +33,9 @@ struct tool_set;
  * and reason; *bad counts them. Never NULL. Free with tool_set_free. */
 struct tool_set *tool_set_load(const struct config *config, FILE *problems, unsigned *bad);
 void tool_set_free(struct tool_set *t); /* NULL is accepted */
+/* tool_advice.c: writes a line, with "warning:", for whatever in a tool of the directory widely
+ * used clients refuse. */
+void tool_set_advise(const struct tool_set *set, const char *dir, FILE *out);
 
 /* resources.c, prompts.c: the same for RESOURCES_DIR and PROMPTS_DIR. */
 struct resource_set;

@@ -17,7 +17,7 @@ struct text {
 
 /* The two ways MCP is spoken at one address. Values are bits, so that a table can name both. */
 enum mcp_era {
-    ERA_HANDSHAKE = 1, /* 2025-03-26 to 2025-11-25: opened by `initialize` */
+    ERA_HANDSHAKE = 1, /* 2024-11-05 to 2025-11-25: opened by `initialize` */
     ERA_MODERN = 2,    /* 2026-07-28: each request says everything about itself */
 };
 

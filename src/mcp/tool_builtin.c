@@ -57,18 +57,19 @@ static void echo(struct mcp_call *c, const struct json *arguments, struct json *
     *result = tool_text_result(c->arena, text, len, false); /* a string: see the schema */
 }
 
+/* Other arguments than these are passed over: some hosts add their own. Model APIs refuse a request
+ * with a tool whose schema has no properties. */
 #define ECHO                                                                                       \
     "{\"name\":\"echo\",\"title\":\"Echo\",\"description\":\"Returns the text that it is "         \
     "given.\","                                                                                    \
     "\"inputSchema\":{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\","          \
-    "\"description\":\"The text to return.\"}},\"required\":[\"text\"],"                           \
-    "\"additionalProperties\":false},"                                                             \
+    "\"description\":\"The text to return.\"}},\"required\":[\"text\"]},"                          \
     "\"annotations\":{\"readOnlyHint\":true,\"openWorldHint\":false}}"
 
 #define WHOAMI                                                                                     \
     "{\"name\":\"whoami\",\"title\":\"Who am I\",\"description\":\"Tells who the access token "    \
     "says you are, which scopes it carries and when it expires.\","                                \
-    "\"inputSchema\":{\"type\":\"object\",\"additionalProperties\":false},"                        \
+    "\"inputSchema\":{\"type\":\"object\",\"properties\":{}},"                                     \
     "\"outputSchema\":{\"type\":\"object\",\"properties\":{\"sub\":{\"type\":\"string\"},"         \
     "\"username\":{\"type\":\"string\"},\"client_id\":{\"type\":\"string\"},"                      \
     "\"scopes\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"                             \

@@ -68,14 +68,17 @@ static enum rc read_run(const struct manifest *m, const struct json *run, struct
     return manifest_scopes(m, run, &tool->scopes);
 }
 
-/* What tools/list shows. Before 2026-07-28 an outputSchema has to be of an object, and clients
- * refuse the whole list otherwise: there it is left out. */
+/* What tools/list shows. Some model APIs refuse every tool when one has no properties. Before
+ * 2026-07-28 an outputSchema has to be of an object, and clients refuse the whole list otherwise:
+ * there it is left out. */
 static void keep_definition(const struct manifest *m, struct tool *tool) {
     struct json *v = m->v;
     const char *type = json_get_str(json_get(v, "outputSchema"), "type");
     struct text *t = &tool->definition[mcp_era_index(ERA_MODERN)];
 
     json_del(v, "run");
+    if (!json_has(json_get(v, "inputSchema"), "properties"))
+        json_put(json_get(v, "inputSchema"), "properties", json_new_object(m->scratch));
     t->p = json_text(m->keep, v, &t->len);
     if (tool->has_output_schema && (!type || strcmp(type, "object") != 0))
         json_del(v, "outputSchema");

@@ -2,8 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/log.h"
+#include "web/request.h"
 
 void reply_init(struct reply *rp, struct arena *a) {
     memset(rp, 0, sizeof *rp);
@@ -46,6 +48,28 @@ void reply_html(struct reply *rp, int status, const char *html, size_t len, cons
                               "default-src 'none'; style-src 'nonce-%s'; img-src 'self'; "
                               "base-uri 'none'; frame-ancestors 'none'; form-action %s",
                               nonce, form_action));
+}
+
+static bool is_encoded(const struct request *rq) {
+    const char *coding = request_header(rq, "content-encoding");
+
+    for (; coding && *coding; coding += strcspn(coding, ",")) {
+        size_t len;
+
+        coding += strspn(coding, " \t,");
+        len = strcspn(coding, " \t,");
+        if (len && (len != 8 || strncasecmp(coding, "identity", 8) != 0))
+            return true;
+    }
+    return false;
+}
+
+enum rc reply_check_coding(struct reply *rp, const struct request *rq, struct err *e) {
+    if (!rq->body_len || !is_encoded(rq))
+        return OK;
+    reply_header(rp, "Accept-Encoding", "identity"); /* RFC 9110 §12.5.3: which would do */
+    return err_set(e, ERR_UNSUPPORTED_MEDIA_TYPE,
+                   "bodies with a Content-Encoding are not decoded here: send it as it is");
 }
 
 void reply_redirect(struct reply *rp, const char *location) {

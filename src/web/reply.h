@@ -60,6 +60,10 @@ void reply_json(struct reply *rp, int status, const struct json *v);
  * form_action is the CSP source list of its forms, such as "'self'" or "'none'". */
 void reply_html(struct reply *rp, int status, const char *html, size_t len, const char *nonce,
                 const char *form_action);
+/* ERR_UNSUPPORTED_MEDIA_TYPE if the body has a Content-Encoding (RFC 9110 §15.5.16), since none is
+ * decoded here; the reply says so. */
+struct request;
+enum rc reply_check_coding(struct reply *rp, const struct request *rq, struct err *e) MUST_USE;
 void reply_redirect(struct reply *rp, const char *location); /* 302, not cached */
 void reply_empty(struct reply *rp, int status);
 

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { HANDSHAKE_REVISIONS, initialize, legacy, post } from '../parts/mcp.mjs';
+import { HANDSHAKE_REVISIONS, initialize, legacy, post, versionHeader } from '../parts/mcp.mjs';
 import { sdkV1Logins } from '../parts/sdk-v1-logins.mjs';
 import { startSite } from '../parts/site.mjs';
 import { tokens } from '../parts/oauth.mjs';
@@ -24,7 +24,7 @@ for (const version of HANDSHAKE_REVISIONS) {
     assert.equal(hello.body.result.serverInfo.name, 'mcp-authd');
 
     const ready = await post(site, token, { jsonrpc: '2.0', method: 'notifications/initialized' },
-      { 'mcp-protocol-version': version === '2025-03-26' ? undefined : version });
+      { 'mcp-protocol-version': versionHeader(version) });
     assert.equal(ready.status, 202, ready.text);
     assert.equal(ready.text, '');
 

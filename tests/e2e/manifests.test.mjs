@@ -71,7 +71,7 @@ after(async () => {
 test('-t names each wrong manifest and why it is wrong', () => {
   const { status, stderr } = spawnSync(BINARY, ['-t', '-c', site.daemon.configFile], { encoding: 'utf8', env: { PATH: process.env.PATH } });
   assert.equal(status, 0, 'they stop nothing');
-  const lines = stderr.split('\n').filter((line) => line.startsWith(dir));
+  const lines = stderr.split('\n').filter((line) => line.startsWith(dir) && !line.includes(': warning: '));
   wrong.forEach(([kind, content, reason], i) => {
     const file = path.join(dir, kind, `wrong-${String(i).padStart(2, '0')}.json`);
     const line = lines.find((each) => each.startsWith(`${file}: `));
@@ -79,6 +79,7 @@ test('-t names each wrong manifest and why it is wrong', () => {
     assert.match(line.slice(file.length + 2), reason);
   });
   assert.equal(lines.length, wrong.length, lines.join('\n'));
+  assert.match(stderr, /tools\.d\/good\.json: warning: there is no description/, 'it is served, but not as it could be');
 });
 
 test('the others are there, and the log says what was left out', async () => {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { assertRpcError, callTool, legacy, META, MODERN, modern, post } from '../parts/mcp.mjs';
 import { rawRequest } from '../parts/raw.mjs';
 import { startSite } from '../parts/site.mjs';
@@ -60,6 +61,21 @@ test('JSON that is no JSON-RPC request is -32600', async () => {
 test('the wrong media type is refused', async () => {
   const answer = await post(site, token, '{"jsonrpc":"2.0","id":1,"method":"ping"}', { 'content-type': 'text/plain' });
   assert.equal(answer.status, 415, answer.text);
+});
+
+test('an encoded body is 415 at each endpoint that takes one, and the answer says what would do', async () => {
+  const encoded = (url, type, more = {}) => fetch(url, { method: 'POST', body: gzipSync('grant_type=x'),
+    headers: { 'content-type': type, 'content-encoding': 'gzip', accept: 'application/json, text/event-stream', ...more } });
+  const answers = [
+    await encoded(site.mcpUrl, 'application/json', { authorization: `Bearer ${token}` }),
+    await encoded(`${site.issuer}/token`, 'application/x-www-form-urlencoded'),
+    await encoded(`${site.issuer}/authorize`, 'application/x-www-form-urlencoded'),
+  ];
+  for (const answer of answers) {
+    assert.equal(answer.status, 415, `${answer.url}: ${await answer.text()}`);
+    assert.equal(answer.headers.get('accept-encoding'), 'identity', answer.url);
+  }
+  assert.equal((await encoded(site.mcpUrl, 'application/json')).status, 401, 'who has no token is told so first');
 });
 
 test('an unknown method is -32601: HTTP 404 in 2026-07-28, 200 in the handshake revisions', async () => {

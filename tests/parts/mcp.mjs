@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 
 export const MODERN = '2026-07-28';
-export const HANDSHAKE_REVISIONS = ['2025-11-25', '2025-06-18', '2025-03-26'];
+export const HANDSHAKE_REVISIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
 export const META = {
   'io.modelcontextprotocol/protocolVersion': MODERN,
   'io.modelcontextprotocol/clientInfo': { name: 'raw-test', version: '1' },
@@ -33,10 +33,13 @@ export function modern(site, token, method, params = {}, { headers = {}, meta = 
   });
 }
 
+// The header came with 2025-06-18.
+export const versionHeader = (version) => (['2025-03-26', '2024-11-05'].includes(version) ? undefined : version);
+
 // A request of a handshake revision, after its handshake.
 export function legacy(site, token, version, method, params = {}, id = 1) {
   return post(site, token, { jsonrpc: '2.0', id, method, params },
-    { 'mcp-protocol-version': version === '2025-03-26' ? undefined : version });
+    { 'mcp-protocol-version': versionHeader(version) });
 }
 
 export function initialize(site, token, version) {

@@ -112,7 +112,7 @@ static void an_unknown_version_is_told_the_known_ones(void **state) {
 }
 
 static void an_unknown_handshake_version_is_refused(void **state) {
-    static const char *const unknown[] = {"2024-11-05", "2025-11-26", "x", "2025-06-18 2025-06-18",
+    static const char *const unknown[] = {"2024-10-07", "2025-11-26", "x", "2025-06-18 2025-06-18",
                                           "\xe9"};
 
     (void)state;
@@ -122,7 +122,7 @@ static void an_unknown_handshake_version_is_refused(void **state) {
         assert_string_equal(
             json_text(p.arena, json_get(json_get(json_get(p.body, "error"), "data"), "supported"),
                       NULL),
-            "[\"2025-11-25\",\"2025-06-18\",\"2025-03-26\"]");
+            "[\"2025-11-25\",\"2025-06-18\",\"2025-03-26\",\"2024-11-05\"]");
     }
 }
 

@@ -23,6 +23,8 @@ static const char *listed(const char *method, const char *member, const char *ke
     return all;
 }
 
+#define LARGE 60000 /* bytes of a long description */
+
 static void as_admin(void) {
     post_header(&p, "HTTP_AUTHORIZATION=Bearer admin.token");
 }
@@ -82,37 +84,52 @@ static void prompts_by_scope(void **state) {
     assert_string_equal(listed("prompts/list", "prompts", "name"), "a b ");
 }
 
+/* A tool with a long definition. */
+static void large_tool(const char *name, const char *run) {
+    char text[LARGE + 1];
+
+    memset(text, 'd', LARGE);
+    text[LARGE] = 0;
+    site_file(&site, arena_printf(p.arena, "%s.json", name),
+              arena_printf(
+                  p.arena,
+                  "{\"name\":\"%s\",\"description\":\"%s\",\"inputSchema\":{\"type\":\"object\"},"
+                  "\"run\":{\"command\":[\"/bin/true\"]%s}}",
+                  name, text, run),
+              0644);
+}
+
 /* A page is full, and the last one says so, whatever is left out in between and behind. */
 static void pages_of_what_is_shown(void **state) {
     const char *cursor;
     struct json *tools;
 
     (void)state;
-    for (int i = 0; i < 220; i++)
-        site_tool(&site, arena_printf(p.arena, "t%03d", i), "", "",
-                  i % 2 ? ",\"scopes\":[\"admin\"]" : "");
+    for (int i = 0; i < 150; i++)
+        large_tool(arena_printf(p.arena, "t%03d", i), i % 2 ? ",\"scopes\":[\"admin\"]" : "");
     site_load(&site);
     post_modern(&p, "tools/list", NULL, "");
     tools = json_get(post_result(&p), "tools");
-    assert_int_equal(json_len(tools), 100);
-    assert_string_equal(json_get_str(json_at(tools, 99), "name"), "t196"); /* with echo */
+    assert_int_equal(json_len(tools), 70);
+    assert_string_equal(json_get_str(json_at(tools, 69), "name"), "t136"); /* with echo */
     cursor = json_get_str(post_result(&p), "nextCursor");
     assert_non_null(cursor);
     post_modern(&p, "tools/list", NULL, arena_printf(p.arena, "\"cursor\":\"%s\"", cursor));
     tools = json_get(post_result(&p), "tools");
-    assert_int_equal(json_len(tools), 12); /* 198 to 218, and whoami */
-    assert_string_equal(json_get_str(json_at(tools, 0), "name"), "t198");
+    assert_int_equal(json_len(tools), 7); /* t138 to t148, and whoami */
+    assert_string_equal(json_get_str(json_at(tools, 0), "name"), "t138");
     assert_null(json_get_str(post_result(&p), "nextCursor"));
 }
 
 static void no_page_after_the_last_that_is_shown(void **state) {
     (void)state;
-    for (int i = 0; i < 98; i++)
-        site_tool(&site, arena_printf(p.arena, "t%03d", i), "", "", "");
-    site_tool(&site, "z", "", "", ",\"scopes\":[\"admin\"]");
+    for (int i = 0; i < 69; i++)
+        large_tool(arena_printf(p.arena, "t%03d", i), "");
+    for (int i = 0; i < 5; i++)
+        large_tool(arena_printf(p.arena, "z%d", i), ",\"scopes\":[\"admin\"]");
     site_load(&site);
     post_modern(&p, "tools/list", NULL, "");
-    assert_int_equal(json_len(json_get(post_result(&p), "tools")), 100);
+    assert_int_equal(json_len(json_get(post_result(&p), "tools")), 71);
     assert_null(json_get_str(post_result(&p), "nextCursor"));
 }
 

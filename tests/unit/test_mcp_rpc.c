@@ -98,6 +98,25 @@ static void what_is_no_message_is_an_invalid_request(void **state) {
     }
 }
 
+static void an_encoded_body_is_refused_as_such(void **state) {
+    static const char *const good[] = {"identity", "IDENTITY", " identity , identity", ""};
+    static const char *const bad[] = {"gzip", "br",     "deflate",  "identity, gzip",
+                                      "zstd", "x-gzip", "identityx"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        post_header(&p, arena_printf(p.arena, "HTTP_CONTENT_ENCODING=%s", bad[i]));
+        send_text("\x1f\x8b\b");
+        assert_int_equal(p.rc, ERR_UNSUPPORTED_MEDIA_TYPE);
+        assert_string_equal(reply_value(&p, "Accept-Encoding"), "identity");
+    }
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        post_header(&p, arena_printf(p.arena, "HTTP_CONTENT_ENCODING=%s", good[i]));
+        send_text("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}");
+        expect_result(&p);
+    }
+}
+
 static void an_id_is_a_string_or_an_integer(void **state) {
     static const char *const bad[] = {
         "null", "true", "1.5", "{}", "[]", "1e400", "99999999999999999999999"};
@@ -182,7 +201,7 @@ static void responses_are_accepted_before_2026(void **state) {
 static void initialize_negotiates(void **state) {
     static const char *const asked[][2] = {
         {"2025-11-25", "2025-11-25"}, {"2025-06-18", "2025-06-18"}, {"2025-03-26", "2025-03-26"},
-        {"2024-11-05", "2025-11-25"}, {"2026-07-28", "2025-11-25"}, {"x", "2025-11-25"}};
+        {"2024-11-05", "2024-11-05"}, {"2026-07-28", "2025-11-25"}, {"x", "2025-11-25"}};
 
     (void)state;
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
@@ -208,7 +227,7 @@ static void initialize_negotiates(void **state) {
 
 static void an_initialize_may_carry_a_header(void **state) {
     (void)state;
-    post_header(&p, "HTTP_MCP_PROTOCOL_VERSION=2024-11-05"); /* due only afterwards */
+    post_header(&p, "HTTP_MCP_PROTOCOL_VERSION=2024-01-01"); /* due only afterwards */
     post_old(&p, "initialize", "\"protocolVersion\":\"2025-06-18\"");
     expect_result(&p);
     post_header(&p, MODERN); /* but this revision has no such request */
@@ -341,6 +360,7 @@ int main(void) {
         T(what_is_not_json_is_a_parse_error),
         T(nesting_has_a_limit),
         T(what_is_no_message_is_an_invalid_request),
+        T(an_encoded_body_is_refused_as_such),
         T(an_id_is_a_string_or_an_integer),
         T(an_error_carries_the_id_that_could_be_read),
         T(notifications_are_accepted),

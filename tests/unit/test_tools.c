@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "mcp/tools.h"
 #include "mcp_fixture.h"
 
 static char *problems;
@@ -194,7 +195,8 @@ static void the_list_is_in_order_and_says_no_more_than_it_should(void **state) {
     assert_null(strstr(p.reply.body, site.dir));
     tool = json_at(json_get(post_result(&p), "tools"), 3);
     assert_string_equal(json_text(p.arena, tool, NULL),
-                        "{\"name\":\"zebra\",\"inputSchema\":{\"type\":\"object\"},\"title\":\"Z\","
+                        "{\"name\":\"zebra\",\"inputSchema\":{\"type\":\"object\",\"properties\":{}"
+                        "},\"title\":\"Z\","
                         "\"description\":\"d\",\"annotations\":{\"readOnlyHint\":true}}");
     assert_true(json_has(post_result(&p), "ttlMs"));
     assert_string_equal(json_get_str(post_result(&p), "cacheScope"), "private");
@@ -209,36 +211,109 @@ static void the_list_is_in_order_and_says_no_more_than_it_should(void **state) {
     assert_true(json_has(json_at(json_get(post_result(&p), "tools"), 2), "outputSchema"));
 }
 
-static void the_list_comes_in_pages(void **state) {
+/* A tool whose definition has about so many bytes. */
+static void large_tool(const char *name, size_t bytes) {
+    char *text = arena_alloc(p.arena, bytes + 1);
+
+    memset(text, 'd', bytes);
+    text[bytes] = 0;
+    site_file(&site, arena_printf(p.arena, "%s.sh", name), "#!/bin/sh\n", 0755);
+    site_file(&site, arena_printf(p.arena, "%s.json", name),
+              arena_printf(
+                  p.arena,
+                  "{\"name\":\"%s\",\"description\":\"%s\",\"inputSchema\":{\"type\":\"object\"},"
+                  "\"run\":{\"command\":[\"./%s.sh\"]}}",
+                  name, text, name),
+              0644);
+}
+
+static void all_tools_are_on_the_first_page(void **state) {
+    (void)state;
+    for (int i = 0; i < TOOLS_MAX - 2; i++)
+        site_tool(&site, arena_printf(p.arena, "t%03d", i), "", "", "");
+    load();
+    post_modern(&p, "tools/list", NULL, "");
+    assert_int_equal(json_len(json_get(post_result(&p), "tools")), TOOLS_MAX);
+    assert_null(json_get(post_result(&p), "nextCursor"));
+}
+
+static void a_list_that_is_too_long_comes_in_pages(void **state) {
     static const char *const wrong[] = {"abc", "", "!", "YWZ0ZXI"};
+    const size_t each = 60000;
     const char *cursor;
     size_t seen = 0, pages = 0;
 
     (void)state;
-    for (int i = 0; i < 250; i++)
-        site_tool(&site, arena_printf(p.arena, "t%03d", i), "", "", "");
+    for (int i = 0; i < 150; i++)
+        large_tool(arena_printf(p.arena, "t%03d", i), each);
     load();
+    assert_int_equal(bad, 0);
     post_modern(&p, "tools/list", NULL, "");
     for (;;) {
         const struct json *tools = json_get(post_result(&p), "tools");
 
         pages++;
         seen += json_len(tools);
+        assert_true(p.reply.body_len < LIST_PAGE_BYTES_MAX + 1000);
         cursor = json_get_str(post_result(&p), "nextCursor");
         if (!cursor)
             break;
-        assert_int_equal(json_len(tools), 100);
+        assert_true(p.reply.body_len > LIST_PAGE_BYTES_MAX - each - 1000);
         post_modern(&p, "tools/list", NULL, arena_printf(p.arena, "\"cursor\":\"%s\"", cursor));
         expect_result(&p);
     }
     assert_int_equal(pages, 3);
-    assert_int_equal(seen, 252); /* with echo and whoami */
+    assert_int_equal(seen, 152); /* with echo and whoami */
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         post_modern(&p, "tools/list", NULL, arena_printf(p.arena, "\"cursor\":\"%s\"", wrong[i]));
         expect_error(&p, 200, -32602);
     }
     post_modern(&p, "tools/list", NULL, "\"cursor\":7");
     expect_error(&p, 200, -32602);
+}
+
+/* What model APIs refuse is told to the admin, who can do something about it. */
+static void advice(void **state) {
+    char *text = NULL;
+    size_t len;
+    FILE *f;
+
+    (void)state;
+#define SCHEMA_WITH(more) "\"inputSchema\":{\"type\":\"object\"" more "},"
+    site_file(&site, "run.sh", "#!/bin/sh\n", 0755);
+#define RUN_TRUE "\"run\":{\"command\":[\"./run.sh\"]}}"
+    site_file(&site, "a.json",
+              "{\"name\":\"good_1-A\",\"description\":\"d\"," SCHEMA_WITH("") RUN_TRUE, 0644);
+    site_file(&site, "b.json",
+              "{\"name\":\"has.dot\",\"description\":\"d\"," SCHEMA_WITH("") RUN_TRUE, 0644);
+    site_file(&site, "c.json",
+              "{\"name\":\"0123456789012345678901234567890123456789012345678901234567890123\","
+              "\"description\":\"d\"," SCHEMA_WITH("") RUN_TRUE,
+              0644);
+    site_file(&site, "d.json",
+              "{\"name\":\"01234567890123456789012345678901234567890123456789012345678901234\","
+              "\"description\":\"d\"," SCHEMA_WITH("") RUN_TRUE,
+              0644);
+    site_file(&site, "e.json",
+              "{\"name\":\"e\"," SCHEMA_WITH(
+                  ",\"anyOf\":[{}],\"properties\":{\"a\":{\"oneOf\":[{}]}}") RUN_TRUE,
+              0644);
+    load();
+    assert_int_equal(bad, 0);
+    f = open_memstream(&text, &len);
+    assert_non_null(f);
+    tool_set_advise(site.cx.tools, "/dir", f);
+    assert_int_equal(fclose(f), 0);
+    assert_string_equal(
+        text,
+        "/dir/d.json: warning: some clients refuse a name of more than 64 bytes "
+        "(01234567890123456789012345678901234567890123456789012345678901234)\n"
+        "/dir/e.json: warning: there is no description, by which models choose a tool; some "
+        "clients leave it out\n"
+        "/dir/e.json: warning: some model APIs refuse an inputSchema with anyOf at its top; put "
+        "it below properties\n"
+        "/dir/b.json: warning: some clients refuse a name with a dot (has.dot)\n");
+    free(text);
 }
 
 /* A call in the modern era. `arguments` are its members. */
@@ -267,7 +342,9 @@ int main(void) {
         T(a_bad_manifest_does_not_stop_the_others),
         T(without_a_directory_the_built_in_tools_are_there),
         T(the_list_is_in_order_and_says_no_more_than_it_should),
-        T(the_list_comes_in_pages),
+        T(all_tools_are_on_the_first_page),
+        T(a_list_that_is_too_long_comes_in_pages),
+        T(advice),
         T(the_examples_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,11 @@ static void echo_returns_its_text(void **state) {
     assert_false(tool_failed(&p));
     call("echo", "\"text\":\"a\\u0000b\"");
     assert_non_null(strstr(p.reply.body, "a\\u0000b"));
+    call("echo", "\"text\":\"x\",\"sessionId\":\"host\",\"action\":null"); /* as some hosts add */
+    expect_result(&p);
+    assert_string_equal(tool_text(&p, 0), "x");
+    call("whoami", "\"sessionId\":\"host\"");
+    assert_false(tool_failed(&p));
     call("echo", "\"text\":7");
     expect_result(&p);
     assert_true(tool_failed(&p));
@@ -81,12 +86,14 @@ static void calls_that_are_malformed(void **state) {
 /* Clients of some languages send every member that they know. */
 static void null_is_absent(void **state) {
     static const char meta[] =
-        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{\"cursor\":null,\"_meta\":{"
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
+        "list\",\"params\":{\"cursor\":null,\"_meta\":{"
         "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
         "\"io.modelcontextprotocol/clientCapabilities\":{},"
         "\"io.modelcontextprotocol/clientInfo\":null,\"io.modelcontextprotocol/logLevel\":null,"
         "\"progressToken\":null}}}";
-    static const char old[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":null}";
+    static const char old[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":null}";
 
     (void)state;
     site_tool(&site, "said", "echo '{\"content\":[],\"isError\":null,\"_meta\":null}'", "",
@@ -99,8 +106,9 @@ static void null_is_absent(void **state) {
     send_old("tools/call", "\"name\":\"whoami\",\"arguments\":null");
     expect_result(&p);
     assert_false(tool_failed(&p));
-    post_modern(&p, "tools/call", "said",
-                "\"name\":\"said\",\"arguments\":null,\"inputResponses\":null,\"requestState\":null");
+    post_modern(
+        &p, "tools/call", "said",
+        "\"name\":\"said\",\"arguments\":null,\"inputResponses\":null,\"requestState\":null");
     expect_result(&p);
     assert_false(tool_failed(&p));
     post_header(&p, "HTTP_MCP_METHOD=tools/list");
@@ -331,13 +339,20 @@ static void a_program_may_say_any_number_of_lines(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, site_begin, site_end)
     const struct CMUnitTest tests[] = {
-        T(whoami_says_what_the_token_says),       T(echo_returns_its_text),
-        T(a_program_may_say_any_number_of_lines), T(calls_that_are_malformed),
-        T(null_is_absent),           T(arguments_of_the_command_are_passed),
-        T(a_program_is_told_who_calls),           T(arguments_of_the_command_are_passed),
-        T(failures_are_told_in_sentences),        T(text_is_passed_on_as_it_is),
-        T(json_becomes_structured_content),       T(json_may_be_a_whole_result),
-        T(json_that_is_none_is_a_failure),        T(the_audit_line_has_no_arguments),
+        T(whoami_says_what_the_token_says),
+        T(echo_returns_its_text),
+        T(a_program_may_say_any_number_of_lines),
+        T(calls_that_are_malformed),
+        T(null_is_absent),
+        T(arguments_of_the_command_are_passed),
+        T(a_program_is_told_who_calls),
+        T(arguments_of_the_command_are_passed),
+        T(failures_are_told_in_sentences),
+        T(text_is_passed_on_as_it_is),
+        T(json_becomes_structured_content),
+        T(json_may_be_a_whole_result),
+        T(json_that_is_none_is_a_failure),
+        T(the_audit_line_has_no_arguments),
         T(a_large_result_arrives_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
