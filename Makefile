@@ -110,9 +110,10 @@ $(BUILD)/pool/stub: tests/pool/stub_app.c $(POOL)
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ tests/pool/stub_app.c $(POOL) $(LIBS)
 
-$(BUILD)/pool/pool_test: tests/pool/pool_test.c tests/pool/daemon.c $(wildcard tests/pool/*.h) $(BUILD)/librooms.a
+POOL_TESTS := tests/pool/pool_test.c tests/pool/output_tests.c tests/pool/daemon.c
+$(BUILD)/pool/pool_test: $(POOL_TESTS) $(wildcard tests/pool/*.h) $(BUILD)/librooms.a
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ tests/pool/pool_test.c tests/pool/daemon.c $(BUILD)/librooms.a $(LIBS) -lcmocka
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $(POOL_TESTS) $(BUILD)/librooms.a $(LIBS) -lcmocka
 
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/outputs.h"
 #include "base/config.h"
 #include "commands.h"
 #include "pool/pool.h"
@@ -23,6 +24,7 @@ static void usage(FILE *out) {
 
 static int check(const struct config *config) {
     config_dump(config, stdout);
+    outputs_become_service(config);
     if (!app_check(config, stderr))
         return EXIT_USAGE;
     (void)fputs("configuration is good\n", stderr);

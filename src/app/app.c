@@ -8,6 +8,7 @@
 #include "app/cors.h"
 #include "app/errors.h"
 #include "app/limit.h"
+#include "app/outputs.h"
 #include "app/routes.h"
 #include "app/stores.h"
 #include "base/log.h"
@@ -41,7 +42,7 @@ struct app {
     struct page_set *pages;
     struct deny_list *deny;
     struct limits *limits;
-    int audit_fd;
+    struct audit audit;
     int64_t upkeep_ms; /* when it was last done */
 };
 
@@ -134,7 +135,7 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         cx->seal = app->seal;
     }
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) &&
-        (audit_open(c->audit_log, &app->audit_fd, e) ||
+        (audit_open(c->audit_log, &app->audit, e) ||
          stores_open_sessions(&app->stores, a, cx, e)))
         return e->code;
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
@@ -195,7 +196,7 @@ void app_free(struct app *app) {
     page_set_free(app->pages);
     deny_free(app->deny);
     limits_close(app->limits);
-    audit_close(app->audit_fd);
+    audit_close(&app->audit);
     token_cache_free(app->cx.tokens);
     keyset_free(app->cx.keyset);
     stores_close(&app->stores, &app->cx);
@@ -269,7 +270,7 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     if (e.code && !rp->streaming) /* otherwise the reply is half out, and can only end */
         error_reply(app->cx.pages, rp, rq, style, &e);
     if (route && is_oauth(route))
-        audit_write(app->audit_fd, route, rq, rp, &e);
+        audit_write(&app->audit, route, rq, rp, &e);
     if (e.code)
         metrics_count(METRIC_DENIALS, e.code);
     metrics_request(endpoint, route && !read, rp->status, metrics_now_us() - start_us);
@@ -338,6 +339,7 @@ bool app_check(const struct config *config, FILE *problems) {
     }
     seal_keys_free(keys);
     good = stores_check(config, problems) && good;
+    good = outputs_check(config, problems) && good;
     (void)check_tools(config, problems);
     resource_set_free(resource_set_load(config, problems, &bad));
     prompt_set_free(prompt_set_load(config, problems, &bad));

@@ -1,29 +1,56 @@
 #include "app/audit.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "base/log.h"
 #include "base/utf8.h"
 #include "oauth/oauth.h"
 
 #define TEXT_MAX 256 /* bytes of a value that a client chose */
 
-enum rc audit_open(const char *path, int *fd, struct err *e) {
-    *fd = *path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640)
-                : STDERR_FILENO;
-    if (*fd < 0)
-        return err_set(e, ERR_MISCONFIGURED, "AUDIT_LOG: %s cannot be written: %s", path,
-                       strerror(errno));
+static void lost(struct audit *audit, const char *why) {
+    if (!audit->failed)
+        log_error("audit_not_written", kv("why", why),
+                  kv("hint", "requests are answered, and their lines are lost until AUDIT_LOG can "
+                             "be written"));
+    audit->failed = true;
+}
+
+enum rc audit_open(const char *path, struct audit *out, struct err *e) {
+    struct err why = {.code = OK};
+
+    *out = (struct audit){.path = path, .out.fd = -1};
+    if (!*path || !output_open(path, OUTPUT_AUDIT, &out->out, &why))
+        return OK;
+    if (errno != ENXIO && errno != ENOSPC && errno != EDQUOT)
+        return err_set(e, ERR_MISCONFIGURED, "AUDIT_LOG: %s", why.text);
+    lost(out, why.text);
     return OK;
 }
 
-void audit_close(int fd) {
-    if (fd > STDERR_FILENO)
-        close(fd);
+void audit_close(struct audit *audit) {
+    output_close(&audit->out);
+}
+
+static void write_line(struct audit *audit, const char *line, size_t len) {
+    struct err e = {.code = OK};
+
+    if (!*audit->path) {
+        (void)log_line(line, len);
+        return;
+    }
+    if (audit->out.fd >= 0 && output_moved(&audit->out, audit->path))
+        output_close(&audit->out); /* whoever rotates it needs to tell nobody */
+    if (audit->out.fd < 0 && output_open(audit->path, OUTPUT_AUDIT, &audit->out, &e)) {
+        metrics_count(METRIC_LINES_LOST, OUTPUT_AUDIT);
+        lost(audit, e.text);
+    } else if (output_line(&audit->out, line, len)) {
+        audit->failed = false;
+    } else {
+        lost(audit, strerror(errno));
+    }
 }
 
 /* What the client sent, so far as it is text and short; nothing: not put. */
@@ -65,7 +92,7 @@ static const char *time_now(struct arena *a) {
 }
 
 /* What a client cannot choose comes first and in this order: conf/fail2ban relies on it. */
-void audit_write(int fd, const struct route *route, const struct request *rq,
+void audit_write(struct audit *audit, const struct route *route, const struct request *rq,
                  const struct reply *rp, const struct err *e) {
     struct arena *a = rq->arena;
     struct json *o = json_new_object(a);
@@ -83,7 +110,5 @@ void audit_write(int fd, const struct route *route, const struct request *rq,
     put(o, a, "client", rp->audit.client);
     put(o, a, "subject", rp->audit.subject);
     text = arena_printf(a, "%s\n", json_text(a, o, &len));
-    if (write(fd, text, len + 1) < 0) {
-        /* Nobody to tell: the log itself is gone. */
-    }
+    write_line(audit, text, len + 1);
 }

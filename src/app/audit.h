@@ -4,13 +4,21 @@
 #define APP_AUDIT_H
 
 #include "app/routes.h"
+#include "base/output.h"
 
-/* *fd is stderr for an empty path. ERR_MISCONFIGURED. */
-enum rc audit_open(const char *path, int *fd, struct err *e) MUST_USE;
-void audit_close(int fd);
+struct audit {
+    const char *path; /* "": among the lines of the log */
+    struct output out;
+    bool failed; /* the last line was lost, and this is logged */
+};
+
+/* `path` must outlive it. ERR_MISCONFIGURED if it will not get better by itself; a FIFO that nobody
+ * reads at the moment, or a full device, is logged and tried again with each line. */
+enum rc audit_open(const char *path, struct audit *out, struct err *e) MUST_USE;
+void audit_close(struct audit *audit);
 
 /* `e` says why, if its code is set. */
-void audit_write(int fd, const struct route *route, const struct request *rq,
+void audit_write(struct audit *audit, const struct route *route, const struct request *rq,
                  const struct reply *rp, const struct err *e);
 
 #endif

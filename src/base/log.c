@@ -6,10 +6,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/output.h"
+
 #define LINE_MAX_BYTES 2048 /* a longer line is cut; below PIPE_BUF, so one write is atomic */
 
-/* The level is set once at start, before any worker exists. */
+/* Both are set once at start, before any worker exists. */
 static enum log_level lowest = LOG_INFO;
+static struct output out = {.kind = OUTPUT_LOG, .fd = STDERR_FILENO, .may_block = true};
 
 struct line {
     char text[LINE_MAX_BYTES];
@@ -60,7 +63,7 @@ static void put_value(struct line *l, const char *s) {
     puts_raw(l, "\"");
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields,
+bool log_write(enum log_level level, const char *event, const struct log_field *fields,
                unsigned count) {
     static const char *const names[] = {"debug", "info", "warn", "error"};
     struct line l = {.len = 0};
@@ -69,7 +72,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     char head[96], number[24];
 
     if (level < lowest)
-        return;
+        return true;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &tm);
     (void)snprintf(head, sizeof head,
@@ -90,9 +93,15 @@ void log_write(enum log_level level, const char *event, const struct log_field *
         }
     }
     l.text[l.len++] = '\n';
-    if (write(STDERR_FILENO, l.text, l.len) < 0) {
-        /* Nobody to tell: the log itself is gone. */
-    }
+    return output_line(&out, l.text, l.len);
+}
+
+bool log_line(const char *line, size_t len) {
+    return output_line(&out, line, len);
+}
+
+void log_open(void) {
+    output_take_stderr(&out);
 }
 
 void log_set_level(enum log_level level) {

@@ -1,9 +1,12 @@
 /* One line per event on stderr, in logfmt: `ts=… level=info pid=… event=… key="value"`. A line is
  * one write(2), so lines of several processes never mix. Values are escaped: a client cannot forge
- * a line. Never pass a token, code, verifier, cookie or secret. */
+ * a line. Never pass a token, code, verifier, cookie or secret. A line that the log does not take
+ * is lost and counted: output.h. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
@@ -27,12 +30,19 @@ static inline struct log_field kvn(const char *key, int64_t number) {
 #define log_warn(event, ...) LOG_AT(LOG_WARN, event, ##__VA_ARGS__)
 #define log_error(event, ...) LOG_AT(LOG_ERROR, event, ##__VA_ARGS__)
 #define LOG_AT(level, event, ...)                                                                  \
-    do {                                                                                           \
+    ({                                                                                             \
         const struct log_field log_fields_[] = {{0}, ##__VA_ARGS__};                               \
         log_write(level, event, log_fields_ + 1, sizeof log_fields_ / sizeof *log_fields_ - 1);    \
-    } while (0)
-void log_write(enum log_level level, const char *event, const struct log_field *fields,
+    })
+/* false: the line was lost. */
+bool log_write(enum log_level level, const char *event, const struct log_field *fields,
                unsigned count);
+
+/* For a process that must never stand still: from here on the log does not block. */
+void log_open(void);
+
+/* A line of another form, with its end, for the same place. */
+bool log_line(const char *line, size_t len);
 
 /* Lines below this level are dropped; LOG_INFO at start. */
 void log_set_level(enum log_level level);

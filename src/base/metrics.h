@@ -42,6 +42,7 @@ enum metric {
     METRIC_WORKER_EXITS, /* enum metric_exit */
     METRIC_WORKERS,      /* gauge; enum slot_state of pool.h, without SLOT_FREE */
     METRIC_WORKERS_MAX,  /* gauge */
+    METRIC_LINES_LOST,   /* enum metric_output */
     METRIC_START_TIME,   /* gauge: when the master started, in seconds since 1970 */
     METRICS
 };
@@ -74,6 +75,7 @@ enum metric_outcome {
     OUTCOMES
 };
 enum metric_store { STORE_PUT, STORE_UPDATE, STORE_GET, STORE_DELETE, STORE_OPERATIONS };
+enum metric_output { OUTPUT_LOG, OUTPUT_AUDIT, OUTPUT_METRICS, OUTPUTS };
 enum metric_exit { EXIT_NORMAL, EXIT_FAILED, EXIT_KILLED, EXITS };
 
 #define METRIC_UNITS_SCALE 1000

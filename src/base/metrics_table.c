@@ -11,6 +11,7 @@ static const char *const outcomes[OUTCOMES] = {"ok", "refused", "throttled", "fa
 static const char *const operations[STORE_OPERATIONS] = {"PutItem", "UpdateItem", "GetItem",
                                                          "DeleteItem"};
 static const char *const exits[EXITS] = {"normal", "failed", "killed"};
+static const char *const outputs[OUTPUTS] = {"log", "audit", "metrics"};
 static const char *const states[] = {"starting", "idle", "busy", "leaving"};
 
 /* The reasons by enum rc. A code that is never a reply of its own has the name of its kind. */
@@ -71,6 +72,7 @@ static const struct metric_label by_outcome = {"Outcome", "outcome", outcomes, O
 static const struct metric_label by_operation = {"Operation", "operation", operations,
                                                  STORE_OPERATIONS};
 static const struct metric_label by_exit = {"How", "how", exits, EXITS};
+static const struct metric_label by_output = {"Output", "output", outputs, OUTPUTS};
 static const struct metric_label by_state = {"State", "state", states, 4};
 
 #define COUNTER(cloudwatch, prometheus, first, second, help)                                       \
@@ -126,6 +128,9 @@ const struct metric_info metric_table[METRICS] = {
                                     "signal."),
     [METRIC_WORKERS] = GAUGE("Workers", "workers", by_state, "Workers by what they do."),
     [METRIC_WORKERS_MAX] = GAUGE("WorkersMax", "workers_max", none, "WORKERS_MAX."),
+    [METRIC_LINES_LOST] = COUNTER("LinesLost", "lines_lost_total", by_output, none,
+                                  "Lines that the log, the audit log or the file of metrics did "
+                                  "not take."),
     [METRIC_START_TIME] =
         GAUGE(NULL, "start_time_seconds", none, "When the master started, in seconds since 1970."),
 };

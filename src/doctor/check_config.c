@@ -1,8 +1,10 @@
 /* What the configuration says, and whether it fits together and to the files of this host. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/outputs.h"
 #include "crypto/crypto.h"
 #include "doctor/doctor.h"
 
@@ -83,4 +85,26 @@ void check_config(struct doctor *d) {
         check_key_file(d);
     if (groups & GROUP_MCP)
         check_scopes(d);
+}
+
+void check_outputs(struct doctor *d) {
+    const struct config *c = d->config;
+    char *problems = NULL;
+    size_t len;
+    FILE *f = open_memstream(&problems, &len);
+
+    if (!f)
+        return;
+    outputs_become_service(c);
+    if (outputs_check(c, f))
+        doctor_say(d, VERDICT_OK, "output files", "", "audit log %s, metrics %s, status %s",
+                   *c->audit_log ? c->audit_log : "among the lines of the log",
+                   !c->metrics_emf        ? "off"
+                   : *c->metrics_emf_file ? c->metrics_emf_file
+                                          : "among the lines of the log",
+                   c->status_file);
+    (void)fclose(f);
+    doctor_say_lines(d, VERDICT_FAIL, "output files",
+                     "let the service's user write there, or name another file", problems);
+    free(problems);
 }

@@ -71,6 +71,7 @@ static void run_checks(struct doctor *d) {
     check_dynamodb(d);
     check_public(d);
     http_client_free(d->http);
+    check_outputs(d); /* last: it is done as the service's user */
 }
 
 /* The configuration is the first check: without it there are no others. */

@@ -50,6 +50,7 @@ void check_public(struct doctor *d);
 bool check_certificate(struct doctor *d, const char *origin); /* false: no client would take it */
 void check_cognito(struct doctor *d);
 void check_dynamodb(struct doctor *d);
+void check_outputs(struct doctor *d); /* of check_config.c; root is another user from here on */
 
 /* Runs all checks and prints a line each, or JSON. Returns the exit status: enum verdict. */
 int doctor_run(const char *config_path, bool as_json, FILE *out);

@@ -31,8 +31,9 @@ static const struct pool_timing usual_times = {
 static const int handled[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
 #define HANDLED_COUNT (sizeof handled / sizeof *handled)
 
-/* A log written to a descriptor that became somebody's socket would be a disaster. */
-static bool keep_standard_fds(void) {
+/* A log written to a descriptor that became somebody's socket would be a disaster; and one that
+ * nobody reads must not stop the master. */
+static bool open_log(void) {
     int fd;
 
     do
@@ -40,6 +41,8 @@ static bool keep_standard_fds(void) {
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd > STDERR_FILENO)
         close(fd);
+    if (fd >= 0)
+        log_open();
     return fd >= 0;
 }
 
@@ -64,6 +67,7 @@ static int open_signals(void) {
         signal(handled[i], SIG_DFL);
         sigaddset(&set, handled[i]);
     }
+    (void)signal(SIGPIPE, SIG_IGN); /* a log whose reader has gone is an error of a line */
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return -1;
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -178,7 +182,7 @@ static bool open_all(struct master *m) {
     struct err e = {.code = OK};
 
     m->listener = m->wake = m->signals = m->keeper_in = m->keeper_out = -1;
-    if (keep_standard_fds() && (m->signals = open_signals()) >= 0 &&
+    if (open_log() && (m->signals = open_signals()) >= 0 &&
         (m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0 &&
         (m->board = scoreboard_new()) != NULL && keeper_open(m)) {
         if (listener_open(m->address, &m->listener, &m->source, &e) == OK)

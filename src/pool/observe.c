@@ -1,7 +1,6 @@
 #include "pool/observe.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +13,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/output.h"
 #include "pool/master.h"
 
 #define SERVER_PAUSE_MS 1000 /* between two starts of the process */
-#define EMF_FILE_MODE 0640
 
 static bool listen_for_metrics(struct master *m, const char *address) {
     struct observer *o = &m->observer;
@@ -57,35 +56,58 @@ static void set_gauges(const struct master *m) {
     metrics_gauge(METRIC_WORKERS_MAX, 0, m->now.config->workers_max);
 }
 
-/* Opened anew each time: whoever rotates the file needs to tell nobody. */
-static FILE *emf_file(const char *path) {
-    int fd = *path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, EMF_FILE_MODE)
-                   : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-    FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
+/* false: with the reason in `e`. The file is opened anew each time: whoever rotates it needs to
+ * tell nobody. What it does not take is lost and counted. */
+static bool write_lines(const char *path, const char *text, size_t len, struct err *e) {
+    struct output to = {.fd = -1};
+    bool opened = !*path || !output_open(path, OUTPUT_METRICS, &to, e), good = opened;
 
-    if (!f && fd >= 0)
-        close(fd);
-    return f;
+    for (const char *end = text + len, *line = text, *next; line < end; line = next) {
+        next = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1;
+        if (!opened)
+            metrics_count(METRIC_LINES_LOST, OUTPUT_METRICS);
+        else if (!*path)
+            (void)log_line(line, (size_t)(next - line));
+        else if (!output_line(&to, line, (size_t)(next - line)) && good)
+            good = !err_set(e, ERR_MISCONFIGURED, "%s: %s", path, strerror(errno));
+    }
+    output_close(&to);
+    return good;
 }
 
 static void write_emf(struct master *m) {
     struct observer *o = &m->observer;
-    const char *path = m->now.config->metrics_emf_file;
+    struct err e = {.code = OK};
     struct timespec t;
-    FILE *f = emf_file(path);
-    bool good = f != NULL;
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&text, &len);
+    bool good;
 
+    if (!f)
+        return;
     (void)clock_gettime(CLOCK_REALTIME, &t);
-    if (f) {
-        setlinebuf(f); /* a line is one write, as with the log */
-        metrics_emf_write(o->emf, (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, f);
-        good = !ferror(f);
-        good = fclose(f) == 0 && good;
-    }
+    metrics_emf_write(o->emf, (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, f);
+    (void)fclose(f); /* each line ends with a newline */
+    good = write_lines(m->now.config->metrics_emf_file, text, len, &e);
     if (!good && !o->emf_warned)
-        log_warn("metrics_not_written", kv("file", path), kv("why", strerror(errno)),
+        log_warn("metrics_not_written", kv("why", e.text),
                  kv("hint", "let this user write to it, or change METRICS_EMF_FILE"));
     o->emf_warned = !good;
+    free(text);
+}
+
+/* Of all processes; as often as the log takes it. */
+static void report_lost_lines(struct observer *o) {
+    for (unsigned i = 0; i < OUTPUTS; i++) {
+        uint64_t n = metrics_value(METRIC_LINES_LOST, i, 0);
+
+        if (n != o->lost[i] &&
+            log_error("lines_lost",
+                      kv("output", metric_table[METRIC_LINES_LOST].labels[0]->values[i]),
+                      kvn("lines", (int64_t)(n - o->lost[i])), kvn("since_start", (int64_t)n)))
+            o->lost[i] = n;
+    }
 }
 
 static void start_server(struct master *m, int64_t now) {
@@ -111,6 +133,7 @@ void observe_tick(struct master *m, int64_t now) {
     struct observer *o = &m->observer;
     const struct config *c = m->now.config;
 
+    report_lost_lines(o);
     if (!o->address && !c->metrics_emf)
         return;
     set_gauges(m);

@@ -7,17 +7,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/metrics.h"
+
 struct master;
 struct metrics_emf;
 
 struct observer {
     struct metrics_emf *emf;
-    int64_t emf_ms;   /* when it is due */
-    bool emf_warned;  /* METRICS_EMF_FILE could not be written */
-    char *address;    /* METRICS_LISTEN as it was at the start; NULL: not listening */
-    int listener;     /* valid if there is an address */
-    pid_t server;     /* 0: none */
-    int64_t spawn_ms; /* not before */
+    int64_t emf_ms;         /* when it is due */
+    bool emf_warned;        /* METRICS_EMF_FILE could not be written */
+    uint64_t lost[OUTPUTS]; /* lines that have been reported as lost */
+    char *address;          /* METRICS_LISTEN as it was at the start; NULL: not listening */
+    int listener;           /* valid if there is an address */
+    pid_t server;           /* 0: none */
+    int64_t spawn_ms;       /* not before */
 };
 
 bool observe_open(struct master *m); /* before the first fork; false: logged */

@@ -66,13 +66,17 @@ static int render(const struct master *m, char text[STATUS_BYTES_MAX]) {
         "\"min\":%u,\"max\":%u,\"started\":%" PRIu64 ",\"failed\":%" PRIu64 "},"
         "\"requests\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"reloads\":%" PRIu64
         ",\"reloads_refused\":%" PRIu64 ",\"streams\":%u,\"token_cache\":{\"hits\":%" PRIu64
-        ",\"misses\":%" PRIu64 "}}\n",
+        ",\"misses\":%" PRIu64 "},\"lines_lost\":{\"log\":%" PRIu64 ",\"audit\":%" PRIu64
+        ",\"metrics\":%" PRIu64 "}}\n",
         MCP_AUTHD_VERSION, (int)getpid(), m->started_s, state_name(m), m->now.number,
         children_alive(m), n[SLOT_IDLE], n[SLOT_BUSY], n[SLOT_STARTING], n[SLOT_LEAVING],
         m->now.config->workers_min, m->now.config->workers_max, t.workers_started, t.workers_failed,
         t.requests, t.errors, t.reloads, t.reloads_refused, m->board->streams,
         metrics_value(METRIC_TOKEN_CACHE, CACHE_HIT, 0),
-        metrics_value(METRIC_TOKEN_CACHE, CACHE_MISS, 0));
+        metrics_value(METRIC_TOKEN_CACHE, CACHE_MISS, 0),
+        metrics_value(METRIC_LINES_LOST, OUTPUT_LOG, 0),
+        metrics_value(METRIC_LINES_LOST, OUTPUT_AUDIT, 0),
+        metrics_value(METRIC_LINES_LOST, OUTPUT_METRICS, 0));
 }
 
 /* Under another name first: a reader finds the old one or the new one, whole. */
@@ -83,7 +87,7 @@ static bool replace(const char *path, const char *text, size_t len) {
 
     if (n < 0 || n >= (int)sizeof name)
         return false;
-    fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
     if (fd < 0)
         return false;
     good = write(fd, text, len) == (ssize_t)len;
@@ -141,6 +145,7 @@ static int64_t number(const struct json *o, const char *key) {
 
 static void print_status(const struct json *s, FILE *out) {
     const struct json *w = json_get(s, "workers"), *c = json_get(s, "token_cache");
+    const struct json *lost = json_get(s, "lines_lost");
     const char *version = json_get_str(s, "version"), *state = json_get_str(s, "state");
     time_t started = (time_t)number(s, "started");
     char since[32] = "?";
@@ -166,6 +171,11 @@ static void print_status(const struct json *s, FILE *out) {
                   number(c, "hits") + number(c, "misses"), number(c, "hits"), number(c, "misses"));
     (void)fprintf(out, "reloads   %" PRId64 " done, %" PRId64 " refused\n", number(s, "reloads"),
                   number(s, "reloads_refused"));
+    if (number(lost, "log") + number(lost, "audit") + number(lost, "metrics"))
+        (void)fprintf(out,
+                      "lost      %" PRId64 " lines of the log, %" PRId64
+                      " of the audit log, %" PRId64 " of metrics\n",
+                      number(lost, "log"), number(lost, "audit"), number(lost, "metrics"));
 }
 
 int status_show(const char *path, bool as_json, FILE *out, FILE *errors) {

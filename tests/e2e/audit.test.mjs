@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { auditLines, reload } from '../parts/audit.mjs';
+import { auditLines } from '../parts/audit.mjs';
 import { Browser } from '../parts/browser.mjs';
 import { authorize, authorizeUrl, login, pkce, redeem, refresh, token } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
@@ -92,7 +92,7 @@ test('what a client sends forges no line and no member', async () => {
   assert.equal(lines[0].client, undefined);
 });
 
-test('AUDIT_LOG: a file, which is opened again on HUP as logrotate wants it', async () => {
+test('AUDIT_LOG: a file, which may be renamed as logrotate does', async () => {
   const dir = fs.mkdtempSync('/tmp/mcp-authd-audit-');
   const file = path.join(dir, 'audit.log');
   const logged = await startSite({ config: { AUDIT_LOG: file } });
@@ -101,7 +101,6 @@ test('AUDIT_LOG: a file, which is opened again on HUP as logrotate wants it', as
     assert.deepEqual(brief(auditLines(fs.readFileSync(file, 'utf8'))), ['refresh refused']);
     assert.equal(fs.statSync(file).mode & 0o777, 0o640);
     fs.renameSync(file, `${file}.1`);
-    await reload(logged);
     await refresh(logged, 'y');
     assert.equal(auditLines(fs.readFileSync(file, 'utf8')).length, 1);
     assert.equal(auditLines(fs.readFileSync(`${file}.1`, 'utf8')).length, 1);
@@ -111,6 +110,39 @@ test('AUDIT_LOG: a file, which is opened again on HUP as logrotate wants it', as
     fs.rmSync(dir, { recursive: true });
   }
 });
+
+test('AUDIT_LOG: a FIFO without a reader holds nobody up, and its lines are counted; a reader gets those that follow', async () => {
+  const dir = fs.mkdtempSync('/tmp/mcp-authd-audit-');
+  const fifo = path.join(dir, 'audit.fifo');
+  execFileSync('mkfifo', [fifo]);
+  const logged = await startSite({ config: { AUDIT_LOG: fifo } });
+  try {
+    assert.equal((await redeem(logged, await login(logged))).status, 200);
+    await until('the error', () => /event=audit_not_written why="[^"]* is a FIFO that nobody reads"/.test(logged.daemon.log));
+    await until('the count', () => sum(logged.daemon.log) === 4 && logged.daemon.log);
+    const reader = fs.openSync(fifo, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    await refresh(logged, 'x');
+    const got = Buffer.alloc(65536);
+    assert.deepEqual(brief(auditLines(got.toString('utf8', 0, fs.readSync(reader, got)))), ['refresh refused']);
+    fs.closeSync(reader);
+  } finally {
+    await logged.close();
+    fs.rmSync(dir, { recursive: true });
+  }
+});
+
+test('AUDIT_LOG on a full device: requests are answered, lost lines are counted', async () => {
+  const logged = await startSite({ config: { AUDIT_LOG: '/dev/full' } });
+  try {
+    for (let i = 0; i < 3; i += 1) assert.equal((await refresh(logged, 'x')).status, 400);
+    await until('the error', () => /event=audit_not_written why="No space left on device"/.test(logged.daemon.log));
+    await until('the count', () => sum(logged.daemon.log) === 3);
+  } finally {
+    await logged.close();
+  }
+});
+
+const sum = (log) => [...log.matchAll(/event=lines_lost output=audit lines=(\d+)/g)].reduce((n, [, lines]) => n + Number(lines), 0);
 
 // --- fail2ban
 

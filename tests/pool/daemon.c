@@ -33,7 +33,7 @@ void daemon_init(struct daemon *d) {
     (void)snprintf(d->log, sizeof d->log, "%s/log", d->dir);
     (void)snprintf(d->sock, sizeof d->sock, "%s/sock", d->dir);
     (void)snprintf(d->listen, sizeof d->listen, "%s", d->sock);
-    d->fd0 = d->fd3 = -1;
+    d->fd0 = d->fd3 = d->log_fd = -1;
 }
 
 void daemon_write(const struct daemon *d, const char *lines) {
@@ -52,11 +52,12 @@ static _Noreturn void exec_stub(const struct daemon *d, pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
+    signal(SIGPIPE, SIG_DFL); /* which the test ignores */
     (void)clearenv();
     setenv("ASAN_OPTIONS", "abort_on_error=0", 1);
     dup2(d->fd0 >= 0 ? d->fd0 : null, 0);
     dup2(null, 1);
-    dup2(log, 2);
+    dup2(d->log_fd >= 0 ? d->log_fd : log, 2);
     if (d->fd3 >= 0) {
         (void)snprintf(pid, sizeof pid, "%d", (int)getpid());
         dup2(d->fd3, 3);

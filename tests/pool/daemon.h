@@ -17,6 +17,7 @@ struct daemon {
     char listen[96]; /* value of LISTEN; the path of sock unless set before the start */
     int fd0;         /* a listening socket to inherit as descriptor 0; -1: none */
     int fd3;         /* the same in systemd's way */
+    int log_fd;      /* where it logs instead of the file; -1: to the file */
     pid_t pid;       /* 0: not running */
     /* systemd's side of sd_notify(3); "": none. */
     char notify[96]; /* path, or @ and a name */
@@ -64,5 +65,12 @@ bool load_reaches(const struct load *l, int answered);
 bool load_is_refused(const struct load *l, int clients);
 void load_end(struct load *l); /* waits for the clients; l stays readable */
 void load_free(struct load *l);
+
+/* pool_test.c: a fresh daemon for each test, and no report of a sanitizer in its log. */
+int setup(void **state);
+int teardown(void **state);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int run_output_tests(void); /* output_tests.c */
 
 #endif

@@ -17,7 +17,7 @@
 
 #define BIG_REPLY (1 << 20)
 
-static int setup(void **state) {
+int setup(void **state) {
     struct daemon *d = malloc(sizeof *d);
 
     if (!d)
@@ -28,7 +28,7 @@ static int setup(void **state) {
 }
 
 /* A build with sanitizers reports in the daemon's log. */
-static int teardown(void **state) {
+int teardown(void **state) {
     struct daemon *d = *state;
     int reports = log_count(d, "Sanitizer") + log_count(d, "runtime error");
 
@@ -734,8 +734,6 @@ static void status_file_follows_the_pool(void **state) {
     assert_int_equal(access(path, F_OK), -1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         TEST(serves_and_stops),
@@ -784,5 +782,5 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     if (argc > 2)
         cmocka_set_test_filter(argv[2]);
-    return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("pool", tests, NULL, NULL) + run_output_tests();
 }

@@ -1,0 +1,19 @@
+/* The paths that the configuration names for what the service writes, tried before it needs them.
+ */
+#ifndef APP_OUTPUTS_H
+#define APP_OUTPUTS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/config.h"
+
+/* For commands: what root may write says nothing of the service's user, who owns STATE_DIR. Root
+ * becomes that user for good; others stay who they are. */
+void outputs_become_service(const struct config *c);
+
+/* A line to `problems` for each that cannot be written by this user; nothing is made or changed.
+ * STATE_DIR is not among them: it may be made later. */
+bool outputs_check(const struct config *c, FILE *problems);
+
+#endif
