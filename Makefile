@@ -211,6 +211,7 @@ install-files: $(BUILD)/mcp-authd
 	install -D -m 644 conf/lighttpd/mcp-authd-routes.conf $(DESTDIR)/etc/lighttpd/mcp-authd-routes.conf
 	install -D -m 644 conf/lighttpd/50-mcp-authd.conf $(DESTDIR)/etc/lighttpd/conf-available/50-mcp-authd.conf
 	install -D -m 644 conf/apache/mcp-authd.conf $(DESTDIR)/etc/apache2/conf-available/mcp-authd.conf
+	install -D -m 644 conf/logrotate/mcp-authd $(DESTDIR)/etc/logrotate.d/mcp-authd
 	install -D -m 644 conf/completion/mcp-authd $(DESTDIR)$(PREFIX)/share/bash-completion/completions/mcp-authd
 
 install: install-files man  ## install under DESTDIR

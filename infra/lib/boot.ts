@@ -55,7 +55,6 @@ aws ssm get-parameters-by-path --path ${b.parameters} --query 'Parameters[].[Nam
 printf '%s\\n' METRICS_EMF=yes METRICS_EMF_FILE=/var/log/mcp-authd/metrics.log >>mcp-authd.conf
 install -m 644 mcp-authd.conf /etc/mcp-authd/mcp-authd.conf
 install -d -o mcp-authd -g mcp-authd -m 700 /var/lib/mcp-authd
-install -d -o mcp-authd -g adm -m 750 /var/log/mcp-authd
 (umask 077 && aws secretsmanager get-secret-value --secret-id ${b.sealingKey} \\
   --query SecretString --output text | awk 'length == ${SEALING_KEY_CHARS} { $0 = $0 "A" } { print }' >secret.key)
 install -o mcp-authd -g mcp-authd -m 600 secret.key /var/lib/mcp-authd/secret.key
@@ -64,16 +63,12 @@ install -d /etc/systemd/system/mcp-authd.service.d
 cat >/etc/systemd/system/mcp-authd.service.d/aws.conf <<'EOF'
 [Service]
 Environment=AWS_REGION=${b.region}
-ReadWritePaths=/var/log/mcp-authd
 EOF
 systemctl daemon-reload
 AWS_REGION=${b.region} mcp-authd -t
 systemctl restart mcp-authd.socket mcp-authd.service
 
 # Logs and metrics to CloudWatch.
-cat >/etc/logrotate.d/mcp-authd <<'EOF'
-${conf('mcp-authd.logrotate')}
-EOF
 curl -fsS -o agent.deb ${AGENT}
 apt-get install -y -qq --no-install-recommends ./agent.deb
 cat >/opt/aws/amazon-cloudwatch-agent/etc/mcp-authd.json <<'EOF'

@@ -60,7 +60,7 @@ await closing(async (closers) => {
   await dynamodb.createTable();
   const proxy = await startDynamoDbProxy({ dynamodb, keys: Object.values(KEYS) });
   closers.push(() => proxy.close());
-  const site = await setUp(closers, { SESSION_STORE: 'dynamodb', SESSION_TABLE_NAME: TABLE });
+  const site = await setUp(closers, { AUDIT_LOG: '', SESSION_STORE: 'dynamodb', SESSION_TABLE_NAME: TABLE });
 
   documented('fleet.md', 'groups');
   writeCredentials();

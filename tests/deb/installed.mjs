@@ -14,6 +14,7 @@ import { tokens } from '../parts/oauth.mjs';
 import { start } from '../parts/process.mjs';
 import { accepts, until } from '../parts/util.mjs';
 
+const AUDIT_LOG = '/var/log/mcp-authd/audit.log';
 const SOCKET = '/run/mcp-authd/mcp-authd.sock';
 const TOOLS = '/etc/mcp-authd/tools.d';
 const EXAMPLES = '/usr/share/mcp-authd/tools.d';
@@ -81,7 +82,7 @@ async function checkDoctor() {
 }
 
 await closing(async (closers) => {
-  const site = await setUp(closers);
+  const site = await setUp(closers, { AUDIT_LOG });
   documented('install.md', 'check');
   const daemon = await startDaemon();
   closers.push(() => daemon.stop());
@@ -97,6 +98,7 @@ await closing(async (closers) => {
   const granted = await tokens(site);
   const whoami = await callTool(site, granted.access_token, 'whoami');
   assert.equal(whoami.structuredContent.username, 'alice');
+  assert.match(fs.readFileSync(AUDIT_LOG, 'utf8'), /^\{"audit":"token",.*"outcome":"issued"/m);
   await checkTools(site, granted.access_token, daemon);
   assert.match(await ask('try-client', site.clientId), /may log users in/);
   const status = await until('counted', () => {

@@ -33,3 +33,13 @@ for unit in mcp-authd.service mcp-authd@.service; do
 		exit 1
 	}
 done
+# What fail2ban reads lies where the service may write, and is rotated.
+log=$(sed -n 's/^logpath *= *//p' conf/fail2ban/jail.d/mcp-authd.conf)
+grep -qx "LogsDirectory=$(basename "$(dirname "$log")")" conf/systemd/mcp-authd.service || {
+	echo "mcp-authd.service may not write to $log" >&2
+	exit 1
+}
+grep -q "^$log {" conf/logrotate/mcp-authd || {
+	echo "conf/logrotate/mcp-authd does not rotate $log" >&2
+	exit 1
+}
