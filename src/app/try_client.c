@@ -3,12 +3,13 @@
 
 #include "net/http.h"
 #include "oauth/oauth.h"
+#include "web/display_name.h"
 
 #define TRY_ARENA_MAX (1 << 20)
 
-static void print_client(const struct client *c, FILE *out) {
+static void print_client(struct arena *a, const struct client *c, FILE *out) {
     (void)fprintf(out, "The client may log users in.\n");
-    (void)fprintf(out, "  name      %s\n", c->name);
+    (void)fprintf(out, "  name      %s\n", display_name(a, c->name));
     (void)fprintf(out, "  from      %s\n", *c->host ? c->host : "a document in CLIENTS_DIR");
     for (unsigned i = 0; i < c->redirect_uri_count; i++)
         (void)fprintf(out, "  %s  %s\n", i ? "        " : "redirect", c->redirect_uris[i]);
@@ -32,7 +33,7 @@ bool app_try_client(const struct config *config, const char *client_id, FILE *ou
 
     cx.clients = pinned = client_set_load(config, out, &bad);
     if (!http_client_new(&guarded, &cx.guarded, &e) && !client_find(&cx, a, client_id, &client, &e))
-        print_client(&client, out);
+        print_client(a, &client, out);
     else
         print_refusal(&e, out);
     http_client_free(cx.guarded);

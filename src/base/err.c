@@ -10,6 +10,7 @@ enum rc err_set_at(struct err *e, enum rc code, const char *file, int line, cons
     e->file = file;
     e->line = line;
     e->detail[0] = 0;
+    e->advice = NULL;
     va_start(ap, fmt);
     (void)vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);

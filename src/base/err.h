@@ -60,6 +60,8 @@ struct err {
     char detail[320]; /* for the log only; never a secret */
     const char *file; /* where it was set */
     int line;
+    /* What a user can do about it: a text of web/words.h. NULL: what its code says. */
+    const char *advice;
 };
 
 /* Sets code and public text once; returns code, so `return err_set(e, …)`. */

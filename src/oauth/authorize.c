@@ -108,14 +108,15 @@ static const char *redirect_error(enum rc code) {
 }
 
 /* Whoever publishes a document is a client. Sending a browser on without a word to where only a
- * stranger says it belongs would lend that stranger our name (RFC 9700 §4.11.2): the user decides.
- * A program on the user's computer is no place to be lured to. */
+ * stranger says it belongs, on the web or into an app, would lend that stranger our name
+ * (RFC 9700 §4.11.2): the user decides. What listens on the user's own computer is no place to be
+ * lured to. */
 static bool may_be_sent_unasked(struct context *cx, struct arena *a, const struct login *login) {
     struct url u;
     struct err ignored;
 
     return client_is_trusted(cx, a, login->client_id) ||
-           (!url_parse(a, login->redirect_uri, &u, &ignored) && strcmp(u.scheme, "https") != 0);
+           (!url_parse(a, login->redirect_uri, &u, &ignored) && url_is_loopback(&u));
 }
 
 static enum rc answer_error(struct context *cx, const struct request *rq, struct reply *rp,
@@ -141,6 +142,8 @@ enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct
     struct form form;
     const char *browser;
 
+    if (browser_navigates(rq, false, e))
+        return e->code;
     if (form_read(rq->arena, rq->query, strlen(rq->query), &form, e))
         return e->code;
     rp->audit.client = form_get(&form, "client_id");
@@ -197,10 +200,12 @@ static enum rc approve(struct context *cx, const struct request *rq, struct repl
 
 enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struct reply *rp,
                              struct err *e) {
-    const char *browser = browser_of(cx, rq), *sealed, *decision;
+    const char *browser = browser_of(cx, rq), *sealed, *decision, *confirm;
     struct login login;
     struct form form;
 
+    if (browser_navigates(rq, true, e))
+        return e->code;
     if (!request_has_type(rq, "application/x-www-form-urlencoded"))
         return err_set(e, ERR_UNSUPPORTED_MEDIA_TYPE,
                        "the form must be sent as "
@@ -209,6 +214,7 @@ enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struc
         return e->code;
     sealed = form_get(&form, "request");
     decision = form_get(&form, "decision");
+    confirm = form_get(&form, "confirm");
     if (!sealed || !decision)
         return err_set(e, ERR_INVALID_REQUEST, "request or decision is missing");
     if (!browser)
@@ -220,6 +226,10 @@ enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struc
     if (stop_client(cx, login.client_id, e))
         return e->code;
     if (!strcmp(decision, "approve")) {
+        if ((!confirm || strcmp(confirm, "yes") != 0) &&
+            !client_is_trusted(cx, rq->arena, login.client_id))
+            return err_set(e, ERR_INVALID_REQUEST,
+                           "the box that says that you have started this login is not ticked");
         if (form_get(&form, "remember"))
             consent_remember(cx, rq, rp, browser, &login);
         return approve(cx, rq, rp, browser, &login, e);

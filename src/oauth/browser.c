@@ -59,3 +59,16 @@ void browser_keep(struct context *cx, const struct request *rq, struct reply *rp
         set_cookie(cx, rq, rp, request_cookie(rq, cookie_name(cx)),
                    arena_printf(rq->arena, "; Max-Age=%lld", (long long)seconds));
 }
+
+/* Sec-Fetch-Mode says no more: what has a document for its destination navigates. */
+enum rc browser_navigates(const struct request *rq, bool own_page, struct err *e) {
+    const char *to = request_header(rq, "sec-fetch-dest");
+    const char *from = request_header(rq, "sec-fetch-site");
+
+    if (to && strcmp(to, "document") != 0)
+        return err_set(e, ERR_INVALID_REQUEST,
+                       "this address is for a window of its own, not for a part of another page");
+    if (own_page && from && strcmp(from, "same-origin") != 0)
+        return err_set(e, ERR_INVALID_REQUEST, "the form was not sent by this server's own page");
+    return OK;
+}

@@ -62,6 +62,8 @@ enum rc oauth_callback(struct context *cx, const struct request *rq, struct repl
     struct login login;
     struct form form;
 
+    if (browser_navigates(rq, false, e))
+        return e->code;
     if (form_parse(rq->arena, rq->query, strlen(rq->query), &form, e))
         return e->code;
     id = form_get(&form, "state");

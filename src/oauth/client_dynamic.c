@@ -30,8 +30,12 @@ enum rc client_dynamic_open(struct context *cx, struct arena *a, const char *cli
     if (!cx->config->dynamic_registration || strlen(client_id) > DYNAMIC_CLIENT_ID_LEN_MAX ||
         seal_open(a, cx->seal, "client", "", client_id + sizeof PREFIX - 1, &text, &len, e) ||
         json_parse(a, text, len, &o, e) || !json_get_int(o, "end", &expires_s) ||
-        expires_s <= clock_now_s(&cx->clock))
-        return unknown(e);
+        expires_s <= clock_now_s(&cx->clock)) {
+        (void)unknown(e);
+        if (cx->config->dynamic_registration) /* it is for the user to make the client register */
+            e->advice = "advice.registration";
+        return e->code;
+    }
     uris = json_get(o, "uris");
     for (size_t i = 0; i < json_len(uris) && i < REDIRECT_URIS_MAX; i++) {
         const char *uri = json_str(json_at(uris, i));

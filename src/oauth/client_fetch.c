@@ -206,6 +206,8 @@ static enum rc ask(struct context *cx, struct arena *a, const struct document_ki
         return OK;
     }
     rc = fetch(cx, a, kind, url, out, e);
+    if (rc == ERR_UPSTREAM) /* nobody can say that it will pass */
+        e->advice = "advice.unreachable";
     host_slots_leave(cx->document_slots);
     return rc;
 }

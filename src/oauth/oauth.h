@@ -123,6 +123,10 @@ const char *browser_of_or_new(struct context *cx, const struct request *rq, stru
 /* The browser's cookie stays for so long, also when the browser is closed. */
 void browser_keep(struct context *cx, const struct request *rq, struct reply *rp, int64_t seconds);
 
+/* W3C Fetch Metadata, of browsers that send it: the request opens a page in a window of its own
+ * and, if `own_page`, comes from a page of ours. ERR_INVALID_REQUEST if not. */
+enum rc browser_navigates(const struct request *rq, bool own_page, struct err *e) MUST_USE;
+
 /* remember.c: consents that a user let the browser remember. `browser` is its hash. */
 bool consent_can_be_remembered(const struct context *cx, struct arena *a,
                                const struct login *login);

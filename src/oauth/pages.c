@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "oauth/oauth.h"
+#include "web/display_name.h"
 #include "web/page.h"
 
 #define SCOPES_SHOWN_MAX 64
@@ -59,6 +60,14 @@ static struct destination destination_of(struct arena *a, const char *redirect_u
     return (struct destination){.name = u.host, .loopback = url_is_loopback(&u)};
 }
 
+/* The address without its scheme: a person knows what a login page is for by host and path. */
+static const char *server_address(struct arena *a, const char *uri) {
+    const char *address = strstr(uri, "://") + 3;
+    size_t len = strlen(address);
+
+    return arena_strndup(a, address, address[len - 1] == '/' ? len - 1 : len);
+}
+
 static const char *yes_if(bool condition) {
     return condition ? "yes" : "";
 }
@@ -69,19 +78,23 @@ void page_consent(struct context *cx, const struct request *rq, struct reply *rp
     const struct config *c = cx->config;
     const struct destination to = destination_of(a, login->redirect_uri);
     const bool pinned = client_is_pinned(cx, login->client_id);
+    const bool trusted = client_is_trusted(cx, a, login->client_id);
     const struct template_list scopes = {"scopes", scope_items(a, rq, login->scope)};
     const struct template_value values[] = {
         {"server_host", host_of(a, c->mcp_server_uri)},
         {"server_uri", c->mcp_server_uri},
+        {"server_address", server_address(a, c->mcp_server_uri)},
         {"client_host", login->client_host},
         {"client_id", login->client_id},
         {"pinned", yes_if(!*login->client_host && pinned)},
         {"unchecked", yes_if(!*login->client_host && !pinned)},
-        {"client_name", login->client_name},
+        {"client_name", display_name(a, login->client_name)},
         {"redirect_host", to.name},
         {"web", yes_if(!to.loopback && !to.app)},
         {"app", yes_if(to.app)},
         {"loopback", yes_if(to.loopback)},
+        {"caution", yes_if(!trusted || to.loopback || to.app)},
+        {"must_confirm", yes_if(!trusted)},
         {"action", arena_printf(a, "%s/authorize", c->auth_path)},
         {"request", sealed},
         {"can_remember", yes_if(consent_can_be_remembered(cx, a, login))},
@@ -94,7 +107,7 @@ void page_consent(struct context *cx, const struct request *rq, struct reply *rp
 
 void page_refused(struct context *cx, const struct request *rq, struct reply *rp,
                   const struct err *e, const char *uri) {
-    page_error(cx->pages, rq, rp, 400, e, uri, host_of(rp->arena, uri));
+    page_error(cx->pages, rq, rp, 400, e, uri, destination_of(rp->arena, uri).name);
 }
 
 void page_continue(struct context *cx, const struct request *rq, struct reply *rp,

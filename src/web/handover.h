@@ -13,7 +13,7 @@
  * HANDOVER_ASK and a name, of which news have to be asked for: the text is what stands before them
  * in what is sent; and these. */
 #define HANDOVER_ASK '?'
-#define HANDOVER_END ""  /* the stream is ended from our side: the last thing to send */
+#define HANDOVER_END "" /* the stream is ended from our side: the last thing to send */
 /* Not sent: the name that a stream goes by, if it may be changed. Of several with the same one the
  * newest is told what happens. */
 #define HANDOVER_KEY "="

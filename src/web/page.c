@@ -18,30 +18,45 @@ static const struct template_value sample_scope[] = {
 static const struct template_value *const sample_scopes[] = {sample_scope, NULL};
 static const struct template_list sample_list = {"scopes", sample_scopes};
 static const struct template_value consent_sample[] = {
-    {"server_host", SAMPLE},   {"server_uri", SAMPLE},
-    {"client_host", SAMPLE},   {"client_id", SAMPLE},
-    {"client_name", SAMPLE},   {"redirect_host", SAMPLE},
-    {"loopback", SAMPLE},      {"app", SAMPLE},
-    {"web", SAMPLE},           {"action", SAMPLE},
-    {"request", SAMPLE},       {"can_remember", SAMPLE},
-    {"remember_days", SAMPLE}, {"pinned", SAMPLE},
-    {"unchecked", SAMPLE},     {NULL, NULL},
+    {"server_host", SAMPLE},
+    {"server_uri", SAMPLE},
+    {"server_address", SAMPLE},
+    {"caution", SAMPLE},
+    {"must_confirm", SAMPLE},
+    {"client_host", SAMPLE},
+    {"client_id", SAMPLE},
+    {"client_name", SAMPLE},
+    {"redirect_host", SAMPLE},
+    {"loopback", SAMPLE},
+    {"app", SAMPLE},
+    {"web", SAMPLE},
+    {"action", SAMPLE},
+    {"request", SAMPLE},
+    {"can_remember", SAMPLE},
+    {"remember_days", SAMPLE},
+    {"pinned", SAMPLE},
+    {"unchecked", SAMPLE},
+    {NULL, NULL},
 };
 static const struct template_value continue_sample[] = {{"uri", SAMPLE}, {NULL, NULL}};
 static const struct template_value error_sample[] = {
-    {"status", SAMPLE},     {"advice", SAMPLE},      {"reason", SAMPLE}, {"number", SAMPLE},
-    {"client_uri", SAMPLE}, {"client_host", SAMPLE}, {NULL, NULL},
+    {"status", SAMPLE}, {"advice", SAMPLE},     {"reason", SAMPLE},      {"reason_lang", SAMPLE},
+    {"number", SAMPLE}, {"client_uri", SAMPLE}, {"client_host", SAMPLE}, {NULL, NULL},
 };
 
 static const struct {
     const char *name, *builtin;
     const struct template_value *sample;
     const struct template_list *list;
-    const char *needs; /* without this it cannot work */
+    const char *needs[3]; /* without these it cannot work */
 } kinds[PAGE_COUNT] = {
-    [PAGE_CONSENT] = {"consent", page_builtin_consent, consent_sample, &sample_list, "{{request}}"},
-    [PAGE_CONTINUE] = {"continue", page_builtin_continue, continue_sample, NULL, "{{uri}}"},
-    [PAGE_ERROR] = {"error", page_builtin_error, error_sample, NULL, ""},
+    [PAGE_CONSENT] = {"consent",
+                      page_builtin_consent,
+                      consent_sample,
+                      &sample_list,
+                      {"{{request}}", "name=\"confirm\""}},
+    [PAGE_CONTINUE] = {"continue", page_builtin_continue, continue_sample, NULL, {"{{uri}}"}},
+    [PAGE_ERROR] = {"error", page_builtin_error, error_sample, NULL, {NULL}},
 };
 
 struct page_set {
@@ -88,8 +103,9 @@ static enum rc check(struct arena *a, enum page page, const struct language *lan
 
     if (template_check(a, source, &sample, e))
         return e->code;
-    if (!strstr(source, kinds[page].needs))
-        return err_set(e, ERR_MISCONFIGURED, "without %s the page cannot work", kinds[page].needs);
+    for (const char *const *need = kinds[page].needs; *need; need++)
+        if (!strstr(source, *need))
+            return err_set(e, ERR_MISCONFIGURED, "without %s the page cannot work", *need);
     return OK;
 }
 
@@ -166,10 +182,12 @@ void page_reply(const struct page_set *set, enum page page, const struct request
 void page_error(const struct page_set *set, const struct request *rq, struct reply *rp, int status,
                 const struct err *e, const char *client_uri, const char *client_host) {
     const struct language *language = language_choose(request_header(rq, "accept-language"));
+    const char *reason = language_reason(rp->arena, language, e->text);
     const struct template_value values[] = {
         {"status", arena_printf(rp->arena, "%d", status)},
-        {"advice", language_text(language, error_advice(e->code))},
-        {"reason", e->text},
+        {"advice", language_text(language, e->advice ? e->advice : error_advice(e->code))},
+        {"reason", reason ? reason : e->text},
+        {"reason_lang", reason ? language->tag : "en"},
         {"number", rq->id},
         {"client_uri", client_uri},
         {"client_host", client_host},

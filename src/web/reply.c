@@ -42,6 +42,8 @@ void reply_html(struct reply *rp, int status, const char *html, size_t len, cons
     /* RFC 9700 §4.16: an authorization page must not be framed. */
     reply_header(rp, "X-Frame-Options", "DENY");
     reply_header(rp, "X-Content-Type-Options", "nosniff");
+    /* Whoever opened the window cannot steer it, or be steered by it, any more (HTML §7.1.3). */
+    reply_header(rp, "Cross-Origin-Opener-Policy", "same-origin");
     reply_header(rp, "Referrer-Policy", "no-referrer");
     reply_header(rp, "Content-Security-Policy",
                  arena_printf(rp->arena,

@@ -7,27 +7,37 @@
 #define TAG_MAX 35    /* RFC 5646 §4.4.1 */
 #define RANGES_MAX 32 /* of one header that are looked at */
 
+/* A name that a stranger chose: in a box of its own, so that it is no part of the sentence. */
+#define NAME "<bdi class=\"name\">{{client_name}}</bdi>"
+
 static const struct word english[] = {
     {"consent_title", "Allow access?"},
-    {"consent_heading", "Allow access to {{server_host}}?"},
+    {"consent_heading", "Allow access to {{server_address}}?"},
     {"who_asks", "Who asks"},
-    {"calls_itself", "It calls itself \xe2\x80\x9c<bdi>{{client_name}}</bdi>\xe2\x80\x9d. Only the "
-                     "address above is checked, the name is not."},
-    {"pinned", "The operator of this server has registered it as \xe2\x80\x9c<bdi>{{client_name}}"
-               "</bdi>\xe2\x80\x9d."},
+    {"calls_itself", "It calls itself \xe2\x80\x9c" NAME "\xe2\x80\x9d. Only the address above is "
+                     "checked, the name is not."},
+    {"pinned",
+     "The operator of this server has registered it as \xe2\x80\x9c" NAME "\xe2\x80\x9d."},
     {"unknown", "An unknown program"},
     {"unchecked",
-     "It calls itself \xe2\x80\x9c<bdi>{{client_name}}</bdi>\xe2\x80\x9d. It has registered "
-     "by itself, and nothing about it is checked."},
-    {"access_to", "Access to"},
+     "It calls itself \xe2\x80\x9c" NAME "\xe2\x80\x9d. It has registered by itself, and nothing "
+     "about it is checked."},
     {"wants_to", "It wants to"},
     {"answer_goes_to", "The answer goes to"},
     {"this_computer", "a program on this computer"},
     {"an_app", "the app for {{redirect_host}} on this device"},
-    {"loopback_title", "Have you just started this login?"},
+    {"caution_title", "Have you just started this login?"},
     {"loopback_note",
      "The answer goes to a program on the computer that you are using, and nobody can check which "
      "one. Allow it only if you have just started the login in that program."},
+    {"app_note", "The answer goes to whichever app on this device takes addresses that begin with "
+                 "<strong>{{redirect_host}}:</strong>, and nobody can check which one. Allow it "
+                 "only if you have "
+                 "just started the login in that app."},
+    {"web_note",
+     "Anybody can make a program that asks here. Allow it only if you have just started "
+     "the login at <strong>{{redirect_host}}</strong>."},
+    {"confirm", "I have just started this login myself"},
     {"remember", "Do not ask again in this browser for {{remember_days}} days"},
     {"allow", "Allow"},
     {"deny", "Deny"},
@@ -50,6 +60,15 @@ static const struct word english[] = {
     {"advice.again",
      "Go back to the program that sent you here, and start the login there once more."},
     {"advice.later", "This passes by itself. Wait a moment, and start the login once more."},
+    {"advice.unreachable",
+     "The program that sent you here names itself by an address, and there is no answer from there "
+     "now. Wait a moment, and start the login once more. If that does not help, whoever makes the "
+     "program can mend it."},
+    {"advice.registration",
+     "The program is not registered here any more. In the program, remove what it has stored of "
+     "its "
+     "login to this server, or remove the server and add it again; then start the login once more. "
+     "The program registers again by itself."},
     {"advice.slow", "Too many requests came from your network. Wait a minute, and start the login "
                     "once more."},
     {"advice.operator",
@@ -59,25 +78,31 @@ static const struct word english[] = {
 
 static const struct word japanese[] = {
     {"consent_title", "アクセスを許可しますか?"},
-    {"consent_heading", "{{server_host}} へのアクセスを許可しますか?"},
+    {"consent_heading", "{{server_address}} へのアクセスを許可しますか?"},
     {"who_asks", "要求元"},
-    {"calls_itself",
-     "自称の名前は「<bdi>{{client_name}}</bdi>」です。確認済みなのは上のアドレスだけ"
-     "で、名前は確認されていません。"},
-    {"pinned", "このサーバーの管理者が「<bdi>{{client_name}}</bdi>」として登録したものです。"},
+    {"calls_itself", "自称の名前は「" NAME "」です。確認済みなのは上のアドレスだけ"
+                     "で、名前は確認されていません。"},
+    {"pinned", "このサーバーの管理者が「" NAME "」として登録したものです。"},
     {"unknown", "不明なプログラム"},
-    {"unchecked",
-     "自称の名前は「<bdi>{{client_name}}</bdi>」です。自ら登録したもので、何も確認されていま"
-     "せん。"},
-    {"access_to", "アクセス先"},
+    {"unchecked", "自称の名前は「" NAME "」です。自ら登録したもので、何も確認されていま"
+                  "せん。"},
     {"wants_to", "求めている権限"},
     {"answer_goes_to", "結果の送り先"},
     {"this_computer", "このコンピューター上のプログラム"},
     {"an_app", "この端末にある {{redirect_host}} のアプリ"},
-    {"loopback_title", "このログインは、ご自身で今始めたものですか?"},
+    {"caution_title", "このログインは、ご自身で今始めたものですか?"},
     {"loopback_note",
      "結果はお使いのコンピューター上のプログラムに送られます。どのプログラムであるかは確認できませ"
      "ん。そのプログラムでログインを始めた直後の場合にだけ許可してください。"},
+    {"app_note", "結果は、この端末で <strong>{{redirect_host}}:</strong> "
+                 "で始まるアドレスを受け取るアプリに送られ"
+                 "ます。どのアプリであるかは確認できません。そのアプリでログインを始めた直後の場合"
+                 "にだけ許可してく"
+                 "ださい。"},
+    {"web_note", "ここで許可を求めるプログラムは、誰でも作ることができます。<strong>{{redirect_"
+                 "host}}</strong> でロ"
+                 "グインを始めた直後の場合にだけ許可してください。"},
+    {"confirm", "このログインは、今、自分で始めたものです"},
     {"remember", "このブラウザーでは {{remember_days}} 日間、再び確認しない"},
     {"allow", "許可する"},
     {"deny", "拒否する"},
@@ -99,6 +124,15 @@ static const struct word japanese[] = {
      "ん。プログラムの開発元か、このサーバーの管理者にご連絡ください。"},
     {"advice.again", "元のプログラムに戻り、もう一度ログインを始めてください。"},
     {"advice.later", "一時的な問題です。少し待ってから、もう一度ログインを始めてください。"},
+    {"advice.unreachable",
+     "要求元のプログラムが名乗るアドレスから、今は応答がありません。少し待ってから、もう一度ログイ"
+     "ンを"
+     "始めてください。それでも変わらない場合は、プログラムの開発元にご連絡ください。"},
+    {"advice.registration", "要求元のプログラムの登録は、このサーバーではもう有効ではありません。そ"
+                            "のプログラムに保存されてい"
+                            "る、このサーバーのログイン情報を消去するか、サーバーをいったん削除して"
+                            "追加し直してから、もう一度"
+                            "ログインを始めてください。プログラムは自動的に登録し直されます。"},
     {"advice.slow", "お使いのネットワークからの要求が多すぎます。1 分ほど待ってから、もう一度ログイ"
                     "ンを始めてください。"},
     {"advice.operator", "このサーバーの管理者に、リクエスト番号を添えてお知らせください。"},
@@ -106,8 +140,8 @@ static const struct word japanese[] = {
 };
 
 const struct language languages[LANGUAGE_COUNT] = {
-    {"en", english, sizeof english / sizeof *english},
-    {"ja", japanese, sizeof japanese / sizeof *japanese},
+    {"en", english, sizeof english / sizeof *english, NULL},
+    {"ja", japanese, sizeof japanese / sizeof *japanese, reasons_ja},
 };
 
 const char *language_text(const struct language *l, const char *name) {

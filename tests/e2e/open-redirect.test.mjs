@@ -1,5 +1,5 @@
-// Whoever publishes a document is a client here, so /authorize must not send a browser to an address on the web that only
-// a stranger vouches for, before the user has said anything (RFC 9700 section 4.11.2, MCP "Open Redirection").
+// Whoever publishes a document is a client here, so /authorize must not send a browser to an address on the web, or into an
+// app, that only a stranger vouches for, before the user has said anything (RFC 9700 section 4.11.2, MCP "Open Redirection").
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -24,28 +24,33 @@ async function register(redirect_uris) {
   return (await answer.json()).client_id;
 }
 
-test('an error of a client on the web that nobody vouches for is a page, with a link that the user may follow', async () => {
-  const clients = [site.documents.setClient('/web.json', { redirect_uris: [WEB] }), await register([WEB])];
-  for (const [name, wrong] of Object.entries(WRONG)) {
-    for (const client_id of clients) {
-      const page = await authorize(site, { client_id, redirect_uri: WEB, ...wrong });
-      assert.equal(page.query, undefined, `${name}: a page, no redirect to ${page.url}`);
-      assert.equal(page.status, 400);
-      assert.equal(refreshTarget(page), undefined, 'the page sends nobody on');
-      assert.equal(findForm(page), undefined);
-      const [, link, words] = page.text.match(/<a href="(https:\/\/app[^"]*)">(.*?)<\/a>/s) ?? [];
-      assert.ok(link, page.text);
-      assert.match(words, /app\.example/);
-      const query = new URL(link.replaceAll('&amp;', '&')).searchParams;
-      assert.equal(query.get('kept'), '1');
-      assert.ok(query.get('error'));
-      assert.equal(query.get('iss'), site.issuer);
+const TARGETS = { [WEB]: />app\.example</, 'com.example.app:/callback?kept=1': />com\.example\.app</, 'com.example.app://host/callback?kept=1': />com\.example\.app</,
+  'cursor://anysphere.cursor-mcp/oauth/callback?kept=1': />cursor</ };
+
+test('an error of a client that nobody vouches for is a page, with a link that the user may follow', async () => {
+  for (const [redirect_uri, shown] of Object.entries(TARGETS)) {
+    const clients = [site.documents.setClient(`/${encodeURIComponent(redirect_uri)}.json`, { redirect_uris: [redirect_uri] }), await register([redirect_uri])];
+    for (const [name, wrong] of Object.entries(WRONG)) {
+      for (const client_id of clients) {
+        const page = await authorize(site, { client_id, redirect_uri, ...wrong });
+        assert.equal(page.query, undefined, `${name}: a page, no redirect to ${page.url}`);
+        assert.equal(page.status, 400);
+        assert.equal(refreshTarget(page), undefined, 'the page sends nobody on');
+        assert.equal(findForm(page), undefined);
+        const [, link, words] = page.text.match(/<a href="([^"]*)">(.*?)<\/a>/s) ?? [];
+        assert.ok(link?.startsWith(`${redirect_uri}&amp;`), page.text);
+        assert.match(words, shown);
+        const query = new URL(link.replaceAll('&amp;', '&')).searchParams;
+        assert.equal(query.get('kept'), '1');
+        assert.ok(query.get('error'));
+        assert.equal(query.get('iss'), site.issuer);
+      }
     }
   }
 });
 
-test('an answer to a program on the computer or to an app goes there by itself', async () => {
-  for (const uri of [REDIRECT, 'com.example.app:/callback']) {
+test('an answer to a program on the computer goes there by itself', async () => {
+  for (const uri of [REDIRECT, 'http://localhost:5599/callback']) {
     const client_id = await register([uri]);
     const { query } = await authorize(site, { client_id, redirect_uri: uri, scope: 'bogus' });
     assert.equal(query?.get('error'), 'invalid_scope');

@@ -14,10 +14,12 @@ import { after, before, test } from 'node:test';
 import { startChromium } from '../parts/chromium.mjs';
 import { authorizeUrl, pkce, redeem } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
+import { until } from '../parts/util.mjs';
 
 const PICTURES = process.env.PICTURES;
 const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const PHONE = { viewport: { width: 360, height: 640 }, hasTouch: true };
+const PHONE = { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true };
+const CURSOR = 'cursor://anysphere.cursor-mcp/oauth/callback';
 
 let site;
 let client;          // the client's own web server on loopback, where each login ends
@@ -28,10 +30,10 @@ const clientsDir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-clients-'));
 
 before(async () => {
   fs.writeFileSync(path.join(clientsDir, 'desk.json'), JSON.stringify({ client_id: 'front-desk', client_name: 'Front desk',
-    redirect_uris: ['http://127.0.0.1/callback'] }));
+    redirect_uris: ['http://127.0.0.1/callback', 'https://web.example/callback'] }));
   site = await startSite({ config: { CLIENTS_DIR: clientsDir, DYNAMIC_REGISTRATION: 'yes' } });
   const registered = await fetch(`${site.issuer}/register`, { method: 'POST', headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ client_name: 'Registered client', redirect_uris: ['https://web.example/callback'] }) });
+    body: JSON.stringify({ client_name: 'Registered client', redirect_uris: ['https://web.example/callback', CURSOR] }) });
   assert.equal(registered.status, 201);
   registeredId = (await registered.json()).client_id;
   const answer = (req, res) => res.writeHead(200, { 'content-type': 'text/html' })
@@ -79,6 +81,16 @@ async function picture(page, name) {
 }
 
 const allow = (page) => page.getByRole('button', { name: 'Allow' });
+
+// As a user does: ticks the box if there is one, goes to the button, and presses it once that is possible.
+async function agree(page, name = 'Allow') {
+  const box = page.locator('input[name=confirm]');
+  if (await box.count() > 0) await box.check();
+  const button = page.getByRole('button', { name });
+  await button.hover({ force: true });
+  await button.click();
+}
+
 const deny = (page) => page.getByRole('button', { name: 'Deny' });
 
 // Cognito asks once per browser; after that its own session answers.
@@ -116,7 +128,7 @@ test('the whole way, with the policy that is shipped', async () => {
     const asked = start();
     await page.goto(asked.url);
     assert.match(await page.title(), /^Allow access\?/);
-    await allow(page).click();
+    await agree(page);
     await logIn(page);
     await redeems(await atClient(page, asked), asked);
   });
@@ -129,15 +141,19 @@ test('the consent page names the host before the name, the address that is asked
     const text = await page.locator('main').innerText();
     const { hostname } = new URL(site.clientId);
     assert.ok(text.indexOf(hostname) >= 0 && text.indexOf(hostname) < text.indexOf('Test client'), text);
-    for (const words of [site.mcpUrl, 'Know who you are', 'See your e-mail address', 'Use this server’s tools in your name',
+    for (const words of [`Allow access to ${new URL(site.mcpUrl).host}/mcp?`, 'Know who you are', 'See your e-mail address', 'Use this server’s tools in your name',
       '127.0.0.1', 'Have you just started this login?']) {
       assert.ok(text.includes(words), `${words} in: ${text}`);
     }
-    assert.equal(await page.getByRole('checkbox').count(), 0, 'no consent of a loopback client is remembered');
+    assert.equal(await page.locator('[name=remember]').count(), 0, 'no consent of a loopback client is remembered');
 
     await page.goto(webClient().url);
     const web = await page.locator('main').innerText();
-    assert.ok(web.includes('web.example') && !web.includes('Have you just started'), web);
+    assert.match(web, /only if you have just started the login at web\.example/);
+    assert.equal(await page.getByRole('checkbox').count(), 2, 'one to go on, one to be remembered');
+
+    await page.goto(webClient({ client_id: 'front-desk' }).url);
+    assert.ok(!(await page.locator('main').innerText()).includes('Have you just started'), 'the operator vouches for it and its host');
     assert.equal(await page.getByRole('checkbox').count(), 1);
 
     await page.goto(start({ client_id: 'front-desk' }).url);
@@ -149,7 +165,7 @@ test('the consent page names the host before the name, the address that is asked
 
     await page.goto(webClient({ redirect_uri: 'com.example.app:/callback' }).url);
     assert.match(await page.locator('main').innerText(), /com\.example\.app/);
-    assert.equal(await page.getByRole('checkbox').count(), 0, 'nor of an app: any app can take its scheme');
+    assert.equal(await page.locator('[name=remember]').count(), 0, 'nor of an app: any app can take its scheme');
   });
 });
 
@@ -169,6 +185,7 @@ for (const [name, options] of Object.entries({
       const shown = { consent: start().url, 'consent-web': webClient().url, 'consent-long': start({ client_id: long }).url,
         'consent-pinned': start({ client_id: 'front-desk' }).url, 'consent-unknown': webClient({ client_id: registeredId }).url,
         'consent-app': webClient({ redirect_uri: 'com.example.app:/callback' }).url,
+        'consent-alarm': webClient({ client_id: registeredId, redirect_uri: CURSOR }).url,
         error: start({ client_id: 'nobody' }).url };
       for (const [kind, url] of Object.entries(shown)) {
         await page.goto(url);
@@ -189,6 +206,39 @@ for (const [name, options] of Object.entries({
   });
 }
 
+// Words that stood at the end of a line and at the beginning of the next.
+const brokenWords = (page, words) => page.evaluate(([list]) => {
+  const broken = [];
+  const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (const word of list) {
+      for (let at = node.data.indexOf(word); at >= 0; at = node.data.indexOf(word, at + 1)) {
+        const range = document.createRange();
+        range.setStart(node, at);
+        range.setEnd(node, at + word.length);
+        if (new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1) broken.push(word);
+      }
+    }
+  }
+  return broken;
+}, [words]);
+
+test('Japanese lines end between words, on every width', async () => {
+  await withChromium({ locale: 'ja-JP' }, async (browser) => {
+    const { page } = browser;
+    const words = ['アクセス', '許可', 'しますか', 'アドレス', '名前', '確認', 'メール', 'プロフィール', 'あなた', 'サーバー', 'ツール', 'コンピューター',
+      'プログラム', 'ログイン', '直後', 'ください', 'ません', '自分', 'です', '要求', '開発元', '管理者', '登録'];
+    for (const url of [start().url, webClient({ client_id: registeredId, redirect_uri: CURSOR }).url, start({ client_id: 'nobody' }).url]) {
+      await page.goto(url);
+      for (let width = 340; width <= 620; width += 20) {
+        await page.setViewportSize({ width, height: 800 });
+        assert.deepEqual(await brokenWords(page, words), [], `${width} pixels: ${await page.locator('main').innerText()}`);
+      }
+    }
+    browser.messages.splice(0);        // an error page is answered with an error status
+  });
+});
+
 test('in Japanese to the end', async () => {
   await withChromium({ locale: 'ja-JP' }, async ({ page }) => {
     const asked = start();
@@ -196,7 +246,7 @@ test('in Japanese to the end', async () => {
     assert.match(await page.title(), /^アクセスを許可しますか/);
     const text = await page.locator('main').innerText();
     assert.ok(text.includes('メールアドレスを見る') && !/[A-Za-z]{3,} [a-z]{3,} [a-z]{3,}/.test(text.replace('Test client', '')), text);
-    await page.getByRole('button', { name: '許可する' }).click();
+    await agree(page, '許可する');
     await logIn(page);
     await redeems(await atClient(page, asked), asked);
   });
@@ -208,12 +258,12 @@ test('reloaded, and back from Cognito: the consent page works as before', async 
     await page.goto(asked.url);
     await page.reload();
     await page.reload();
-    await allow(page).click();
+    await agree(page);
     await page.getByLabel('Password').waitFor();
     await page.goBack();
     await allow(page).waitFor();
     assert.ok(page.url().startsWith(`${site.issuer}/authorize?`), 'one step back is the consent page, not one that sends on');
-    await allow(page).click();
+    await agree(page);
     await page.getByLabel('Password').waitFor();
     await page.reload();
     await logIn(page);
@@ -231,9 +281,9 @@ test('two tabs, finished in any order', async () => {
     const b = webClient();
     await first.goto(a.url);
     await second.goto(b.url);
-    await allow(first).click();
+    await agree(first);
     await first.getByLabel('Password').waitFor();
-    await allow(second).click();
+    await agree(second);
     await logIn(second);
     await redeems(await atClient(second, b), b);
     await logIn(first);
@@ -247,11 +297,11 @@ test('the same page in two tabs, allowed in both: each ends with a code of its o
     const second = await context.newPage();
     await page.goto(asked.url);
     await second.goto(asked.url);
-    await allow(page).click();
+    await agree(page);
     await logIn(page);
     const one = await atClient(page, asked);
     await redeems(one, asked);
-    await allow(second).click();
+    await agree(second);
     const two = await atClient(second, asked);
     assert.notEqual(one.get('code'), two.get('code'));
     await redeems(two, asked);
@@ -273,21 +323,24 @@ test('denied: the client is told, Cognito is not asked', async () => {
 
 test('by keyboard alone; what the Enter key presses of itself is no consent', async () => {
   await withChromium({}, async ({ page }) => {
-    const focused = () => page.evaluate('document.activeElement.value ?? document.activeElement.localName');
+    const focused = () => page.evaluate(`(({ type, name, value }) => (type === 'checkbox' ? name : value))(document.activeElement)`);
     let asked = webClient();
     await page.goto(asked.url);
-    for (const expected of ['yes', 'deny', 'approve']) {
+    for (const expected of ['confirm', 'remember', 'deny', 'approve']) {
       await page.keyboard.press('Tab');
       assert.equal(await focused(), expected);
       assert.notEqual(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle'), 'none', 'the focus shows');
     }
-    await page.keyboard.press('Shift+Tab');
-    await page.keyboard.press('Shift+Tab');
+    for (let i = 0; i < 3; i += 1) await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Enter');       // in the checkbox: the form's first button
     assert.equal((await atClient(page, asked)).get('error'), 'access_denied');
 
     asked = webClient();
     await page.goto(asked.url);
+    for (let i = 0; i < 4; i += 1) await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');       // without the box ticked: the browser goes back to that
+    assert.equal(await focused(), 'confirm');
+    await page.keyboard.press('Space');
     for (let i = 0; i < 3; i += 1) await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.getByLabel('Password').waitFor();
@@ -303,8 +356,8 @@ test('a remembered consent is not asked for again, in this browser and for the s
   await withChromium({}, async ({ context, page }) => {
     let asked = webClient({ scope: 'openid email' });
     await page.goto(asked.url);
-    await page.getByRole('checkbox').check();
-    await allow(page).click();
+    await page.locator('[name=remember]').check();
+    await agree(page);
     await logIn(page);
     await redeems(await atClient(page, asked), asked);
 
@@ -336,11 +389,77 @@ test('a remembered consent is not asked for again, in this browser and for the s
   });
 });
 
+// What a click at that place would meet.
+const isUnderPointer = (page, { x, y }) => page.evaluate(`document.elementFromPoint(${x}, ${y})?.value === 'approve'`);
+
+async function centreOfAllow(page) {
+  const { x, y, width, height } = await allow(page).boundingBox();
+  return { x: x + width / 2, y: y + height / 2 };
+}
+
+test('the second click of a double click that began on another page counts for nothing', async () => {
+  for (const javaScriptEnabled of [true, false]) {
+    await withChromium({ javaScriptEnabled }, async ({ page }) => {
+      // Nobody asks for a second action here: the operator vouches for this client.
+      const asked = webClient({ client_id: 'front-desk' });
+      await page.goto(asked.url);
+      await page.locator('body').screenshot();       // it has been shown, but the pointer was somewhere else all the time
+      const at = await centreOfAllow(page);
+      await page.mouse.click(at.x, at.y);
+      await until('a moment to pass', () => isUnderPointer(page, at));
+      assert.equal(page.url(), asked.url, 'the click did nothing');
+      await page.mouse.move(0, 0);                   // still on the page
+      assert.equal(await isUnderPointer(page, at), true);
+      await page.mouse.click(at.x, at.y);
+      await logIn(page);
+      await redeems(await atClient(page, asked), asked);
+    });
+  }
+});
+
+test('one click is not enough for a client that nobody vouches for', async () => {
+  await withChromium({}, async ({ page }) => {
+    const asked = webClient({ client_id: registeredId });
+    await page.goto(asked.url);
+    const at = await centreOfAllow(page);
+    await page.mouse.move(at.x, at.y);
+    await until('a moment to pass', () => isUnderPointer(page, at));
+    await page.mouse.dblclick(at.x, at.y);
+    assert.equal(await page.evaluate('document.activeElement.name'), 'confirm', 'the browser shows what is missing');
+    await agree(page);
+    await logIn(page);
+    await redeems(await atClient(page, asked), asked);
+  });
+});
+
+test('by touch', async () => {
+  await withChromium(PHONE, async ({ page }) => {
+    const asked = start();
+    await page.goto(asked.url);
+    await page.locator('[name=confirm]').tap();
+    await allow(page).tap();
+    await logIn(page);
+    await redeems(await atClient(page, asked), asked);
+  });
+});
+
+test('the page that opened the consent page does not hold it', async () => {
+  await withChromium({}, async ({ context, page }) => {
+    await page.goto(callback());
+    const opened = context.waitForEvent('page');
+    await page.evaluate(`window.held = window.open(${JSON.stringify(start().url)}); undefined`);
+    const popup = await opened;
+    await allow(popup).waitFor();
+    assert.equal(await popup.evaluate('window.opener'), null);
+    await until('the handle to be cut', () => page.evaluate('window.held.closed'));
+  });
+});
+
 test('without JavaScript', async () => {
   await withChromium({ javaScriptEnabled: false }, async ({ page }) => {
     const asked = start();
     await page.goto(asked.url);
-    await allow(page).click();
+    await agree(page);
     await logIn(page);
     await redeems(await atClient(page, asked), asked);
   });

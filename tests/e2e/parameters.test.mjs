@@ -79,14 +79,15 @@ test('GET /authorize', { timeout: 60000 }, async () => {
 test('POST /authorize', async () => {
   const browser = new Browser();
   const page = await browser.open(authorizeUrl(site, { code_challenge: pkce().challenge }));
-  const pairs = [...Object.entries(findForm(page).fields), ['decision', 'approve']];
+  const pairs = [...Object.entries({ ...findForm(page).fields, ...findForm(page).required }), ['decision', 'approve']];
   const send = async (body) => {
     const end = await browser.open(`${site.issuer}/authorize`, { method: 'POST', body, from: page.url });
     if (refreshTarget(end)) return 'onward';
     assert.equal(end.status, 400, wordsOf(end.text));
     return 'page';
   };
-  await check({ request: row('page', 'page', 'page', 'page', 'page'), decision: row('page', 'page', 'page', 'page', 'page') }, pairs, send);
+  const needed = row('page', 'page', 'page', 'page', 'page');
+  await check({ request: needed, decision: needed, confirm: needed }, pairs, send);
   assert.equal(await send(encode(pairs)), 'onward');
 });
 

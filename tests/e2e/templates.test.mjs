@@ -36,6 +36,7 @@ test('own pages are shown, with every value escaped', async () => {
   await withTemplates({
     'consent.html': '<!doctype html><h1>Own {{client_name}}</h1>{{#scopes}}[{{scope}}|{{scope_words}}]{{/scopes}}' +
       '<form method="post" action="{{action}}"><input type="hidden" name="request" value="{{request}}">' +
+      '{{#must_confirm}}<input type="checkbox" name="confirm" value="yes" required>{{/must_confirm}}' +
       '<button name="decision" value="deny"><button name="decision" value="approve"></form>',
     'continue.html': '<meta http-equiv="refresh" content="0; url={{uri}}">own continue',
     'error.html': 'own error {{reason}}',
@@ -44,7 +45,7 @@ test('own pages are shown, with every value escaped', async () => {
     assert.match(check(site).stderr, /^configuration is good$/m);
     const id = site.documents.setClient('/evil.json', { client_name: '<script>"x"</script>{{client_id}}' });
     const page = await open(site, { client_id: id });
-    assert.match(page.text, /Own &lt;script&gt;&quot;x&quot;&lt;\/script&gt;\{\{client_id\}\}/);
+    assert.match(page.text, /Own &lt;script&gt;&#39;x&#39;&lt;\/script&gt;\{\{client_id\}\}/);
     assert.match(page.text, /\[openid\|Know who you are\]\[email\|/);
     assert.equal((await open(site, { client_id: 'https://localhost/<b>' })).text.includes('<b>'), false);
     assert.match((await open(site, { client_id: 'x' })).text, /^own error client_id is neither/);
@@ -60,7 +61,7 @@ test('the built-in pages are those in share/templates', async () => {
   await withTemplates(files, async (site) => {
     const own = await startSite();
     try {
-      const plain = (text, of) => text.replaceAll(of.issuer, '').replaceAll(of.documents.url(''), '')
+      const plain = (text, of) => text.replaceAll(of.issuer, '').replaceAll(new URL(of.issuer).host, '').replaceAll(of.documents.url(''), '')
         .replace(/nonce="[^"]+"/, '').replace(/value="[\w-]{100,}"/, '').replace(/<code>\w+<\/code>/, '');
       for (const changes of [{}, { client_id: 'x' }]) {
         assert.equal(plain((await open(site, changes)).text, site), plain((await open(own, changes)).text, own));
@@ -72,7 +73,7 @@ test('the built-in pages are those in share/templates', async () => {
 });
 
 test('a page with a mistake is reported with its line, and the built-in one is used', async () => {
-  await withTemplates({ 'consent.html': '<p>\n{{client_nmae}} {{request}}' }, async (site, write) => {
+  await withTemplates({ 'consent.html': '<p>\n{{client_nmae}} {{request}} name="confirm"' }, async (site, write) => {
     const wrong = /consent\.html: line 2: there is no value of the name client_nmae; the built-in page is used/;
     await until('a worker to say so at the start', () => wrong.test(site.daemon.log));
     const { status, stderr } = check(site);
@@ -80,7 +81,10 @@ test('a page with a mistake is reported with its line, and the built-in one is u
     assert.equal(status, 0, 'the daemon starts with it');
     assert.match((await open(site)).text, /<h1>Allow access/);
 
-    write('consent.html', 'Better now {{request}}');
+    write('consent.html', 'Without the box {{request}}');
+    assert.match(check(site).stderr, /consent\.html: without name="confirm" the page cannot work; the built-in page is used/);
+
+    write('consent.html', 'Better now {{request}} <input type="checkbox" name="confirm">');
     site.daemon.signal('SIGHUP');
     await until('the reload', () => site.daemon.log.includes('event=reload_ok'));
     await until('the new page', async () => /^Better now/.test((await open(site)).text));

@@ -3,6 +3,7 @@
 // It is as strict as a browser where that can break a login:
 // - cookies belong to a host name, and SameSite decides whether they go along on a navigation from elsewhere. Every
 //   host:port counts as a site of its own here, because in use Cognito and the daemon are different sites;
+// - it says where a request comes from and what it is for (W3C Fetch Metadata), as all browsers do since 2023;
 // - a form whose page says `form-action 'self'` may not end up on another site, not even by a redirect.
 
 import { paceMs } from './pace.mjs';
@@ -65,6 +66,8 @@ export class Browser {
           ...(how.body && { 'content-type': 'application/x-www-form-urlencoded' }),
           // A browser says where a form comes from.
           ...(how.method === 'POST' && { origin: origin(from ?? at) }),
+          'sec-fetch-dest': 'document',
+          'sec-fetch-site': from === undefined ? 'none' : origin(from) === origin(at) ? 'same-origin' : 'cross-site',
           accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
         },
       });
@@ -94,11 +97,11 @@ export class Browser {
     }
   }
 
-  // Sends the form of a page with some fields filled in; hidden fields stay as they are.
+  // Sends the form of a page with some fields filled in; hidden fields stay as they are, boxes that must be ticked are.
   async submit(page, fields, { stop } = {}) {
     const form = findForm(page);
     if (!form) throw new Error(`no form at ${page.url}`);
-    const body = new URLSearchParams({ ...form.fields, ...fields }).toString();
+    const body = new URLSearchParams({ ...form.fields, ...form.required, ...fields }).toString();
     const policy = page.headers.get('content-security-policy') ?? '';
     const onlySelf = /form-action\s+'self'\s*(;|$)/.test(policy);
     return this.open(new URL(form.action, page.url).href, {
@@ -168,6 +171,7 @@ export function findForm(page) {
   const match = /<form\b[^>]*>([\s\S]*?)<\/form>/i.exec(page.text);
   if (!match) return undefined;
   const fields = {};
+  const required = {};
   const decisions = [];
   let password = false;
   for (const tag of match[1].match(/<(input|button)\b[^>]*>/gi) ?? []) {
@@ -175,8 +179,9 @@ export function findForm(page) {
     if (type.toLowerCase() === 'password') password = true;
     if (name === 'decision') decisions.push(value);
     else if (name && type.toLowerCase() === 'hidden') fields[name] = value;
+    else if (name && type.toLowerCase() === 'checkbox' && /\srequired\b/.test(tag)) required[name] = value;
   }
-  return { action: attributesOf(match[0].slice(0, match[0].indexOf('>') + 1)).action || page.url, fields, password,
+  return { action: attributesOf(match[0].slice(0, match[0].indexOf('>') + 1)).action || page.url, fields, required, password,
     decisions: decisions.length > 0 ? decisions : undefined };
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "web/display_name.h"
 #include "web/page.h"
 
 static const struct template_value ada[] = {{"who", "Ada"}, {"mark", "!"}, {NULL, NULL}};
@@ -103,6 +104,29 @@ static void a_wrong_template_is_reported_with_its_line(void **state) {
                      OK);
 }
 
+static void a_name_ends_no_quotation_and_hides_nothing(void **state) {
+    static const struct {
+        const char *name, *shown;
+    } cases[] = {
+        {"Claude", "Claude"},
+        {"", "?"},
+        {" \t\r\n\x01\x7f", "?"},
+        {"\u201cA\u201d \u00abB\u00bb \"C\"", "'A' 'B' 'C'"},
+        {"''\u2019\u2019``x", "'x"},
+        {"'\u200b'x", "'x"}, /* not two that look like one mark */
+        {"a\u202e\u2066b\u00ad\U000e0041c", "abc"},
+        {"a \u00a0\u3000\u2028\xc2\x85 b", "a b"},
+        {"\u300cA\u300d", "'A'"},
+        {"\u0915\u094d\u200d\u0937 \U0001f469\u200d\U0001f4bb",
+         "\u0915\u094d\u200d\u0937 \U0001f469\u200d\U0001f4bb"},
+        {"ok \xff no", "ok"}, /* what is not UTF-8 is no name any more */
+        {"\uffff\U0010ffff", "\uffff\U0010ffff"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(display_name(*state, cases[i].name), cases[i].shown);
+}
+
 static void the_language_follows_the_header(void **state) {
     static const struct {
         const char *header, *tag;
@@ -146,6 +170,105 @@ static void every_language_has_every_text(void **state) {
         for (int code = OK; code < ERR_COUNT; code++)
             assert_non_null(language_text(&languages[l], error_advice((enum rc)code)));
     }
+}
+
+/* ---- reasons ---- */
+
+/* Where the errors are set that a page can show; `code`: those of this one only. */
+static const struct {
+    const char *path, *code;
+} sources[] = {
+    {"src/oauth/authorize.c", NULL},
+    {"src/oauth/browser.c", NULL},
+    {"src/oauth/callback.c", NULL},
+    {"src/oauth/client.c", NULL},
+    {"src/oauth/client_document.c", NULL},
+    {"src/oauth/client_dynamic.c", "ERR_INVALID_CLIENT,"},
+    {"src/oauth/client_fetch.c", NULL},
+    {"src/oauth/hints.c", NULL},
+    {"src/oauth/login.c", NULL},
+    {"src/oauth/stop.c", NULL},
+    {"src/base/url.c", NULL},
+    {"src/app/app.c", NULL},
+    {"src/app/limit.c", NULL},
+    {"src/store/sessions_lmdb.c", "ERR_STORE,"},
+    {"src/store/sessions_dynamodb.c", "ERR_STORE,"},
+};
+/* Set there, and shown to admins only. */
+static const char *const for_admins[] = {"client_id is missing or too long",
+                                         "client_id stands in another file too",
+                                         "there are more than 7 files",
+                                         "STATE_DIR 7 must be a folder that the service's user can "
+                                         "write"};
+
+static const char *read_source(struct arena *a, const char *path) {
+    char *text = arena_alloc(a, 65536);
+    FILE *f = fopen(path, "re");
+
+    assert_non_null(f);
+    assert_true(fread(text, 1, 65535, f) < 65535);
+    (void)fclose(f);
+    return text;
+}
+
+/* The string literals up to the end of the statement, with a 7 for what is put in. */
+static const char *message_at(struct arena *a, const char *p) {
+    struct buf b;
+
+    buf_init(&b, a, 1024);
+    for (bool inside = false; *p && (inside || *p != ';'); p++) {
+        if (*p == '"')
+            inside = !inside;
+        else if (inside && *p == '%') {
+            p += strcspn(p, "dsu");
+            buf_addc(&b, '7');
+        } else if (inside)
+            buf_addc(&b, *p);
+    }
+    return b.p;
+}
+
+static bool is_for_admins(const char *message) {
+    for (size_t i = 0; i < sizeof for_admins / sizeof *for_admins; i++)
+        if (!strcmp(for_admins[i], message))
+            return true;
+    return false;
+}
+
+static void every_reason_that_a_page_shows_is_there_in_japanese(void **state) {
+    size_t found = 0;
+
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        const char *text = read_source(*state, sources[i].path);
+
+        for (const char *p = text; (p = strstr(p, "err_set("));) {
+            const char *message, *code = strstr(p += 8, "ERR_");
+
+            message = message_at(*state, p);
+            if (!strcmp(message, "7") || is_for_admins(message) ||
+                (sources[i].code && strncmp(code, sources[i].code, strlen(sources[i].code)) != 0))
+                continue;
+            found++;
+            if (!language_reason(*state, &languages[1], message))
+                fail_msg("%s: a page can show \"%s\": add it in Japanese to src/web/reasons.c",
+                         sources[i].path, message);
+        }
+    }
+    assert_true(found > 60);
+}
+
+static void a_reason_keeps_what_was_put_into_it(void **state) {
+    const struct language *ja = &languages[1];
+
+    assert_string_equal(language_reason(*state, ja, "state is longer than 2048 bytes"),
+                        "stateが 2048 バイトを超えています");
+    assert_string_equal(
+        language_reason(*state, ja, "the server of the client's document answered with status 404"),
+        "クライアントの文書のサーバーが、ステータス 404 を返しました");
+    assert_null(language_reason(*state, ja, "something else"));
+    assert_null(language_reason(*state, ja, "client_id is missing."));
+    assert_null(language_reason(*state, ja, " is longer than  bytes"));
+    assert_string_equal(language_reason(*state, &languages[0], "anything"), "anything");
 }
 
 /* ---- files ---- */
@@ -243,8 +366,11 @@ int main(void) {
         WITH_ARENA(values_are_escaped_and_are_no_templates),
         WITH_ARENA(sections_are_conditions_and_loops),
         WITH_ARENA(a_wrong_template_is_reported_with_its_line),
+        WITH_ARENA(a_name_ends_no_quotation_and_hides_nothing),
         WITH_ARENA(the_language_follows_the_header),
         WITH_ARENA(every_language_has_every_text),
+        WITH_ARENA(every_reason_that_a_page_shows_is_there_in_japanese),
+        WITH_ARENA(a_reason_keeps_what_was_put_into_it),
         WITH_ARENA(files_replace_pages_and_bad_ones_are_left_out),
         WITH_ARENA(our_own_pages_are_good_templates),
     };
