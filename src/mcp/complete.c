@@ -3,7 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/utf8.h"
 #include "mcp/program.h"
 #include "mcp/prompts.h"
 #include "mcp/resources.h"
@@ -49,8 +48,6 @@ struct values {
 };
 
 static void add_value(struct mcp_call *c, struct values *v, const char *s, size_t len) {
-    if (utf8_valid_length(s, len) != len)
-        return;
     if (v->total++ < VALUES_MAX)
         json_add(v->list, json_new_stringn(c->arena, s, len));
 }

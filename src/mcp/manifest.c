@@ -147,6 +147,16 @@ static enum rc read_output(const struct manifest *m, const struct json *run,
     return err_set(m->e, ERR_INVALID_REQUEST, "run.output must be %s", names.p);
 }
 
+static enum rc read_truncate(const struct manifest *m, const struct json *run,
+                             struct tool_run *out) {
+    if (json_has(run, "truncate_output") && !json_is_bool(json_get(run, "truncate_output")))
+        return manifest_bad(m, "run.truncate_output", "must be true or false");
+    out->truncate = json_get_bool(run, "truncate_output");
+    return out->truncate && out->output != TOOL_OUTPUT_TEXT
+               ? manifest_bad(m, "run.truncate_output", "needs \"output\": \"text\"")
+               : OK;
+}
+
 enum rc manifest_program(const struct manifest *m, const struct json *run,
                          const struct manifest_output *outputs, struct tool_run *out) {
     int64_t output_max = 0;
@@ -162,7 +172,7 @@ enum rc manifest_program(const struct manifest *m, const struct json *run,
         rc = manifest_limit(m, run, "max_output_bytes", TOOL_OUTPUT_BYTES_DEFAULT, 1,
                             TOOL_OUTPUT_BYTES_MAX, &output_max);
     out->output_max = (size_t)output_max;
-    return rc;
+    return rc ? rc : read_truncate(m, run, out);
 }
 
 /* RFC 6749 §3.3 scope-token: these go into a header. */

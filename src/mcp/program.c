@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "host/limits.h"
 #include "mcp/cancel.h"
 #include "mcp/rounds.h"
@@ -92,6 +93,7 @@ struct lines {
     const struct program *p;
     struct json *token;           /* of the progress that the client wants; NULL: none */
     struct arena *scratch, *last; /* of this line; of the result */
+    size_t repaired;              /* bytes that were no UTF-8 */
     struct text result;
 };
 
@@ -162,6 +164,7 @@ static void take_line(void *arg, const char *line, size_t len) {
     struct arena *keep = l->c->arena;
 
     l->c->arena = l->scratch;
+    l->repaired += utf8_repair(l->scratch, &line, &len);
     read_line(l, line, len);
     l->c->arena = keep;
     arena_reset(l->scratch);
@@ -179,9 +182,18 @@ static void lines_begin(struct lines *l, struct run_spec *spec) {
     spec->arg = l;
 }
 
+/* Programs print file names, mails and web pages: one byte of another encoding is no reason to
+ * lose the rest, and no JSON can carry it. */
+static void log_repaired(const struct mcp_call *c, const struct program *p, size_t bytes) {
+    if (bytes)
+        log_warn("output_repaired", kv("request", c->rq->id), kv(p->kind, p->name),
+                 kvn("bytes", (int64_t)bytes));
+}
+
 static struct text lines_end(struct lines *l) {
     struct text result = l->result;
 
+    log_repaired(l->c, l->p, l->repaired);
     if (result.p)
         result.p = arena_strndup(l->c->arena, result.p, result.len);
     arena_free(l->scratch);
@@ -191,6 +203,43 @@ static struct text lines_end(struct lines *l) {
                  kvn("messages", l->c->untold));
     l->c->untold = 0;
     return result;
+}
+
+/* ---- text, as a client may have it ---- */
+
+/* Bytes at the end that begin a character and do not end it. */
+static size_t cut_character(const struct text *t) {
+    for (size_t i = 1; i <= 3 && i <= t->len; i++) {
+        unsigned char byte = (unsigned char)t->p[t->len - i];
+
+        if (byte >= 0xc0)
+            return i < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? i : 0;
+        if (byte < 0x80)
+            break;
+    }
+    return 0;
+}
+
+static void truncate_output(struct arena *a, size_t output_max, struct run_result *out) {
+    const char *note = arena_printf(
+        a, "\n[Cut off here: the output is longer than %zu bytes, and the program was stopped.]\n",
+        output_max);
+    size_t len = out->out.len - cut_character(&out->out), note_len = strlen(note);
+    char *text = arena_alloc(a, len + note_len + 1);
+
+    memcpy(text, out->out.p, len);
+    memcpy(text + len, note, note_len);
+    out->out = (struct text){text, len + note_len};
+    out->end = RUN_EXITED;
+    out->code = 0;
+    out->truncated = true;
+}
+
+static void settle_output(struct mcp_call *c, const struct program *p, struct run_result *out) {
+    if (p->run->truncate && out->end == RUN_TOO_MUCH)
+        truncate_output(c->arena, p->run->output_max, out);
+    if (p->run->output != TOOL_OUTPUT_BINARY)
+        log_repaired(c, p, utf8_repair(c->arena, &out->out.p, &out->out.len));
 }
 
 /* ---- */
@@ -223,6 +272,8 @@ void program_once(struct mcp_call *c, const struct program *p, const struct roun
     run_program(c->arena, &spec, out);
     if (spec.line)
         out->out = lines_end(&lines);
+    else
+        settle_output(c, p, out);
     if (out->err.len)
         log_info("tool_stderr", kv("request", c->rq->id), kv(p->kind, p->name),
                  kv("text", out->err.p));
@@ -301,7 +352,7 @@ const char *program_failure(struct mcp_call *c, const struct tool_run *run,
 
     switch (r->end) {
     case RUN_EXITED:
-        *outcome = r->code ? "exit_status" : "ok";
+        *outcome = r->code ? "exit_status" : r->truncated ? "truncated" : "ok";
         return r->code ? arena_printf(c->arena, "the program ended with exit status %d", r->code)
                        : NULL;
     case RUN_SIGNALLED:

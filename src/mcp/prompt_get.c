@@ -1,7 +1,6 @@
 /* prompts/list and prompts/get. */
 #include <string.h>
 
-#include "base/utf8.h"
 #include "mcp/program.h"
 #include "mcp/prompts.h"
 #include "mcp/template.h"
@@ -58,8 +57,6 @@ static struct json *text_result(struct mcp_call *c, const struct prompt *p, stru
     struct json *messages = json_new_array(c->arena), *message = json_new_object(c->arena);
     struct json *content = json_new_object(c->arena);
 
-    if (utf8_valid_length(t.p, t.len) != t.len)
-        return NULL;
     json_put_str(content, "type", "text");
     json_put(content, "text", json_new_stringn(c->arena, t.p, t.len));
     json_put_str(message, "role", "user");
@@ -109,8 +106,7 @@ static enum rc run(struct mcp_call *c, const struct prompt *p, struct json *argu
     if (*result)
         return OK;
     *outcome = "bad_output";
-    return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's output is not %s",
-                   p->run.output == TOOL_OUTPUT_JSON ? "a prompt" : "text");
+    return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's output is not a prompt");
 }
 
 enum rc mcp_prompts_get(struct mcp_call *c, struct err *e) {

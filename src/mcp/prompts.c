@@ -85,8 +85,9 @@ static enum rc read_messages(const struct manifest *m, const struct json *run, s
 }
 
 static enum rc read_run(const struct manifest *m, struct prompt *p) {
-    static const char *const known[] = {"command",          "messages", "output",   "timeout_ms",
-                                        "max_output_bytes", "scopes",   "complete", NULL};
+    static const char *const known[] = {"command",    "messages",         "output",
+                                        "timeout_ms", "max_output_bytes", "scopes",
+                                        "complete",   "truncate_output",  NULL};
     static const struct manifest_output outputs[] = {
         {"text", TOOL_OUTPUT_TEXT}, {"json", TOOL_OUTPUT_JSON}, {0}};
     const struct json *run = json_get(m->v, "run");
@@ -129,7 +130,8 @@ static enum rc load_one(void *arg, struct manifest *m) {
 }
 
 struct prompt_set *prompt_set_load(const struct config *config, FILE *problems, unsigned *bad) {
-    struct arena *arena = arena_new(MANIFESTS_MEMORY_MAX), *scratch = arena_new(MANIFESTS_MEMORY_MAX);
+    struct arena *arena = arena_new(MANIFESTS_MEMORY_MAX),
+                 *scratch = arena_new(MANIFESTS_MEMORY_MAX);
     struct prompt_set *set = arena_alloc(arena, sizeof *set);
 
     *bad = 0;

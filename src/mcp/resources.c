@@ -112,8 +112,9 @@ static enum rc read_source(const struct manifest *m, const struct json *run,
         return manifest_bad(m, "run", "must have one of command, file, text, json");
     if (json_has(run, "command"))
         return manifest_program(m, run, outputs, &r->run);
-    if (json_has(run, "output") || json_has(run, "timeout_ms"))
-        return manifest_bad(m, "run", "has output or timeout_ms without a command");
+    if (json_has(run, "output") || json_has(run, "timeout_ms") || json_has(run, "truncate_output"))
+        return manifest_bad(m, "run",
+                            "has output, timeout_ms or truncate_output without a command");
     if (json_has(run, "file"))
         return read_file(m, run, r);
     if (json_has(run, "json"))
@@ -124,9 +125,10 @@ static enum rc read_source(const struct manifest *m, const struct json *run,
 }
 
 static enum rc read_run(const struct manifest *m, const struct json *names, struct resource *r) {
-    static const char *const known[] = {"command", "file",       "text",   "json",
-                                        "output",  "timeout_ms", "scopes", "max_output_bytes",
-                                        "ttl_ms",  "complete",   NULL};
+    static const char *const known[] = {
+        "command",         "file",       "text",     "json",
+        "output",          "timeout_ms", "scopes",   "max_output_bytes",
+        "truncate_output", "ttl_ms",     "complete", NULL};
     const struct json *run = json_get(m->v, "run");
     enum rc rc;
 
@@ -183,7 +185,8 @@ static void make_list(const struct resource_set *set, struct list *l, const char
 }
 
 struct resource_set *resource_set_load(const struct config *config, FILE *problems, unsigned *bad) {
-    struct arena *arena = arena_new(MANIFESTS_MEMORY_MAX), *scratch = arena_new(MANIFESTS_MEMORY_MAX);
+    struct arena *arena = arena_new(MANIFESTS_MEMORY_MAX),
+                 *scratch = arena_new(MANIFESTS_MEMORY_MAX);
     struct resource_set *set = arena_alloc(arena, sizeof *set);
 
     *bad = 0;

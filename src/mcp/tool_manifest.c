@@ -46,8 +46,15 @@ static enum rc read_task(const struct manifest *m, const struct json *run, struc
 }
 
 static enum rc read_run(const struct manifest *m, const struct json *run, struct tool *tool) {
-    static const char *const names[] = {"command", "output", "timeout_ms",       "max_output_bytes",
-                                        "scopes",  "task",   "task_after_input", NULL};
+    static const char *const names[] = {"command",
+                                        "output",
+                                        "timeout_ms",
+                                        "max_output_bytes",
+                                        "truncate_output",
+                                        "scopes",
+                                        "task",
+                                        "task_after_input",
+                                        NULL};
     static const struct manifest_output outputs[] = {{"text", TOOL_OUTPUT_TEXT},
                                                      {"json", TOOL_OUTPUT_JSON},
                                                      {"stream", TOOL_OUTPUT_STREAM},

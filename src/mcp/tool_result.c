@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "mcp/tools.h"
 
 static void add_text(struct json *content, struct arena *a, const char *text, size_t len) {
@@ -44,10 +43,6 @@ struct json *tool_structured_result(struct arena *a, struct json *value) {
     arena_release(a, text);
     json_put(result, "structuredContent", value);
     return result;
-}
-
-static bool is_utf8(struct text t) {
-    return utf8_valid_length(t.p, t.len) == t.len;
 }
 
 /* "content" is an array of objects that each say their type. */
@@ -98,18 +93,11 @@ static struct json *json_output(struct arena *a, const struct tool *tool, struct
     return result;
 }
 
-static struct json *text_output(struct arena *a, struct text out, const char **outcome) {
-    if (is_utf8(out))
-        return tool_text_result(a, out.p, out.len, false);
-    *outcome = "bad_output";
-    return tool_error_result(a, "The tool's output is not valid UTF-8 text.");
-}
-
 /* A failed program may have said on stdout what is wrong. */
 static struct json *failed(struct arena *a, const struct run_result *run, const char *sentence) {
     struct json *result = json_new_object(a), *content = json_new_array(a);
 
-    if (run->out.len && is_utf8(run->out))
+    if (run->out.len)
         add_text(content, a, run->out.p, run->out.len);
     add_text(content, a, sentence, strlen(sentence));
     json_put(result, "content", content);
@@ -123,9 +111,9 @@ static struct json *exited(struct arena *a, const struct tool *tool, const struc
         *outcome = "exit_status";
         return failed(a, run, arena_printf(a, "The tool ended with exit status %d.", run->code));
     }
-    *outcome = "ok";
+    *outcome = run->truncated ? "truncated" : "ok";
     if (tool->run.output == TOOL_OUTPUT_TEXT)
-        return text_output(a, run->out, outcome);
+        return tool_text_result(a, run->out.p, run->out.len, false);
     if (run->out.len || tool->run.output == TOOL_OUTPUT_JSON)
         return json_output(a, tool, run->out, outcome);
     *outcome = "bad_output";

@@ -142,7 +142,9 @@ static void try_results(struct arena *a, struct text out, struct text of_stream)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct config config = {.list_forbidden = true};
     struct context cx = {.config = &config};
-    struct program program = {.kind = "tool", .name = "t"};
+    struct tool_run run = {.output_max = size, .truncate = size && *data & 1};
+    struct program program = {.run = &run, .kind = "tool", .name = "t"};
+    struct run_result whole = {.end = size && *data & 1 ? RUN_TOO_MUCH : RUN_EXITED};
     struct sink sink = {.base = {sink_begin, sink_write, sink_end, -1}};
     struct request rq = {.id = "id"};
     struct reply rp;
@@ -165,7 +167,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     collected.p = text;
     collected.end = text + size - 1;
     pump(c.arena, text, size - 1, (size_t)*data + 1, &collected);
-    try_results(c.arena, (struct text){text, size - 1}, lines_end(&lines));
+    whole.out = (struct text){text, size - 1};
+    settle_output(&c, &program, &whole);
+    try_results(c.arena, whole.out, lines_end(&lines));
     arena_free(c.arena);
     return 0;
 }

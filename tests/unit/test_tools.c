@@ -92,6 +92,11 @@ static void bad_manifests_are_reported(void **state) {
          "run.timeout_ms must be"},
         {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"max_output_bytes\":1048577}}",
          "run.max_output_bytes must be an integer from 1 to 1048576"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"truncate_output\":1}}",
+         "run.truncate_output must be true or false"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"truncate_output\":true,"
+         "\"output\":\"json\"}}",
+         "run.truncate_output needs \"output\": \"text\""},
         {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"output\":\"xml\"}}",
          "run.output must be"},
         {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"output\":null}}",

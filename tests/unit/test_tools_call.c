@@ -156,9 +156,6 @@ static void failures_are_told_in_sentences(void **state) {
     site_tool(&site, "flood", "yes", "", ",\"max_output_bytes\":1000");
     site_tool(&site, "crash", "kill -SEGV $$", "", "");
     site_tool(&site, "fail", "echo 'No such city.'; exit 3", "", "");
-    site_tool(&site, "latin", "printf '\\351'", "", "");
-    site_tool(&site, "surrogate", "printf '\\355\\240\\200'", "", "");
-    site_tool(&site, "cut", "printf 'a\\342\\202'", "", "");
     site_tool(&site, "gone", "rm gone.sh", "", "");
     site_load(&site);
     call("hang", "");
@@ -174,13 +171,6 @@ static void failures_are_told_in_sentences(void **state) {
     assert_true(tool_failed(&p));
     assert_string_equal(tool_text(&p, 0), "No such city.\n");
     assert_string_equal(tool_text(&p, 1), "The tool ended with exit status 3.");
-    call("latin", "");
-    assert_true(tool_failed(&p));
-    assert_string_equal(tool_text(&p, 0), "The tool's output is not valid UTF-8 text.");
-    call("surrogate", "");
-    assert_true(tool_failed(&p));
-    call("cut", "");
-    assert_true(tool_failed(&p));
     call("gone", "");
     assert_false(tool_failed(&p));
     call("gone", "");
@@ -290,6 +280,95 @@ static const char *log_of(void (*fn)(void)) {
     return text;
 }
 
+static void call_latin(void) {
+    call("latin", "");
+}
+
+#define U_FFFD "\xef\xbf\xbd"
+
+static void what_is_no_utf8_is_replaced_and_logged(void **state) {
+    const char *log;
+
+    (void)state;
+    site_tool(&site, "latin", "printf 'caf\\351\\n'", "", "");
+    site_tool(&site, "surrogate", "printf '\\355\\240\\200'", "", "");
+    site_tool(&site, "cut", "printf 'a\\342\\202'", "", "");
+    site_tool(&site, "failing", "printf '\\377'; exit 1", "", "");
+    site_tool(&site, "json", "printf '{\"a\\351\":\"\\377\\376\"}'", "", JSON);
+    site_tool(&site, "lines", "printf '{\"result\":\"\\351t\\351\"}\\n'", "",
+              ",\"output\":\"stream\"");
+    site_load(&site);
+    log = log_of(call_latin);
+    assert_false(tool_failed(&p));
+    assert_string_equal(tool_text(&p, 0), "caf" U_FFFD "\n");
+    assert_non_null(strstr(log, "level=warn"));
+    assert_non_null(strstr(log, "event=output_repaired request=req-1 tool=latin bytes=1\n"));
+    call("surrogate", "");
+    assert_string_equal(tool_text(&p, 0), U_FFFD U_FFFD U_FFFD);
+    call("cut", "");
+    assert_string_equal(tool_text(&p, 0), "a" U_FFFD U_FFFD);
+    call("failing", "");
+    assert_true(tool_failed(&p));
+    assert_string_equal(tool_text(&p, 0), U_FFFD);
+    call("json", "");
+    assert_string_equal(json_text(p.arena, json_get(post_result(&p), "structuredContent"), NULL),
+                        "{\"a" U_FFFD "\":\"" U_FFFD U_FFFD "\"}");
+    call("lines", "");
+    assert_string_equal(json_str(json_get(post_result(&p), "structuredContent")),
+                        U_FFFD "t" U_FFFD);
+}
+
+#define CUT "\n[Cut off here: the output is longer than 1000 bytes, and the program was stopped.]\n"
+
+static void text_may_be_cut_off_where_it_is_too_long(void **state) {
+    static const char run[] = ",\"max_output_bytes\":1000,\"truncate_output\":true";
+    const char *text;
+
+    (void)state;
+    site_tool(&site, "just", "head -c 1000 /dev/zero | tr '\\000' x", "", run);
+    site_tool(&site, "over", "head -c 1001 /dev/zero | tr '\\000' x", "", run);
+    site_tool(&site, "flood", "yes", "", run);
+    site_tool(&site, "accents", "printf x; yes \"$(printf '\\303\\251')\" | tr -d '\\n'", "", run);
+    site_load(&site);
+    call("just", "");
+    assert_int_equal(strlen(tool_text(&p, 0)), 1000);
+    assert_null(strstr(tool_text(&p, 0), "Cut"));
+    call("over", "");
+    assert_false(tool_failed(&p));
+    text = tool_text(&p, 0);
+    assert_int_equal(strspn(text, "x"), 1000);
+    assert_string_equal(text + 1000, CUT);
+    call("flood", "");
+    assert_false(tool_failed(&p));
+    assert_string_equal(tool_text(&p, 0) + 1000, CUT);
+    call("accents", ""); /* x and 499 whole characters */
+    text = tool_text(&p, 0);
+    assert_memory_equal(text, "x\303\251\303\251", 5);
+    assert_string_equal(text + 999, CUT);
+}
+
+static void numbers_reach_a_program_as_they_were_sent(void **state) {
+    (void)state;
+    site_tool(&site, "cat", "cat", "", "");
+    site_load(&site);
+    call("cat", "\"a\":[123456789012345678901234567890,-0,1.0,1e2,0.1]");
+    assert_non_null(strstr(
+        tool_text(&p, 0), "\"arguments\":{\"a\":[123456789012345678901234567890,-0,1.0,1e2,0.1]}"));
+}
+
+/* Clients that split lines as Python does would cut the message there. */
+static void no_answer_has_what_could_be_the_end_of_a_line(void **state) {
+    (void)state;
+    site_tool(&site, "lines", "printf 'a\\342\\200\\250b\\342\\200\\251c\\302\\205d'", "", "");
+    site_load(&site);
+    call("lines", "");
+    assert_non_null(strstr(p.reply.body, "\"a\\u2028b\\u2029c\\u0085d\""));
+    assert_string_equal(tool_text(&p, 0), "a\xe2\x80\xa8"
+                                          "b\xe2\x80\xa9"
+                                          "c\xc2\x85"
+                                          "d");
+}
+
 static void call_noisy(void) {
     call("noisy", "\"password\":\"hunter2\"");
 }
@@ -354,6 +433,10 @@ int main(void) {
         T(json_that_is_none_is_a_failure),
         T(the_audit_line_has_no_arguments),
         T(a_large_result_arrives_whole),
+        T(what_is_no_utf8_is_replaced_and_logged),
+        T(text_may_be_cut_off_where_it_is_too_long),
+        T(numbers_reach_a_program_as_they_were_sent),
+        T(no_answer_has_what_could_be_the_end_of_a_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
