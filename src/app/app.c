@@ -118,16 +118,19 @@ static void load_deny(struct app *app, const struct config *config) {
     problems_log(&p, "deny_line_left_out");
 }
 
+/* What is kept in files is tried again when it is used. Who needs it says no then; the rest is
+ * served. */
+static void say_unless(enum rc opened, const struct err *e) {
+    if (opened)
+        log_error("state_unavailable", kv("why", e->text), kv("detail", e->detail));
+}
+
 /* Each group opens only what it needs, so that a service of one group can be given less. */
 static enum rc open_parts(struct app *app, const struct config *c, struct err *e) {
     const struct http_options guarded = app_guarded_options(c);
     struct context *cx = &app->cx;
     struct arena *a = app->arena;
 
-    if (access(c->state_dir, W_OK | X_OK) && c->endpoints != GROUP_METADATA)
-        return err_set(e, ERR_MISCONFIGURED,
-                       "STATE_DIR %s must be a folder that the service's user can write",
-                       c->state_dir);
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
         load_deny(app, c);
         if (seal_keys_load(c->secret_key_file, true, &app->seal, e))
@@ -139,28 +142,29 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
          stores_open_sessions(&app->stores, a, cx, e)))
         return e->code;
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
-        if (limits_open(arena_printf(a, "%s/limits", c->state_dir), &app->limits, e))
-            return e->code;
+        say_unless(limits_open(arena_printf(a, "%s/limits", c->state_dir), &app->limits, e), e);
         cx->limits = app->limits;
     }
-    if (c->endpoints != GROUP_METADATA &&
-        host_cache_open(arena_printf(a, "%s/cache", c->state_dir), &cx->host, e))
-        return e->code;
+    if (c->endpoints != GROUP_METADATA)
+        say_unless(host_cache_open(arena_printf(a, "%s/cache", c->state_dir), c->workers_max,
+                                   &cx->host, e),
+                   e);
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)) { /* at /token for private_key_jwt */
-        if (http_client_new(&guarded, &cx->guarded, e) ||
-            host_slots_open(arena_printf(a, "%s/cache/document-slots", c->state_dir),
-                            &cx->document_slots, e))
+        if (http_client_new(&guarded, &cx->guarded, e))
             return e->code;
+        say_unless(host_slots_open(arena_printf(a, "%s/cache/document-slots", c->state_dir),
+                                   &cx->document_slots, e),
+                   e);
         load_clients(app, c);
         load_pages(app, c);
     }
     if (c->endpoints & (GROUP_TOKEN | GROUP_MCP) &&
         http_client_new(&http_options_open, &cx->http, e))
         return e->code;
-    if (c->endpoints & GROUP_TOKEN &&
-        host_gate_open(arena_printf(a, "%s/cache/cognito-gate", c->state_dir), COGNITO_SLOW_MS,
-                       &cx->cognito_gate, e))
-        return e->code;
+    if (c->endpoints & GROUP_TOKEN)
+        say_unless(host_gate_open(arena_printf(a, "%s/cache/cognito-gate", c->state_dir),
+                                  COGNITO_SLOW_MS, &cx->cognito_gate, e),
+                   e);
     if (c->endpoints & GROUP_MCP) {
         cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
         cx->tokens = token_cache_new(TOKEN_CACHE_ENTRIES);

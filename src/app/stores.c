@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "aws/dynamodb.h"
+#include "base/log.h"
 #include "host/host.h"
 #include "net/http.h"
 #include "store/store.h"
@@ -40,15 +41,20 @@ enum rc stores_open_sessions(struct stores *s, struct arena *a, struct context *
     const struct config *c = cx->config;
     struct dynamodb_options options = of_sessions(c, &cx->clock);
 
-    if (c->session_store == SESSION_STORE_LMDB)
-        return store_lmdb_open(arena_printf(a, "%s/sessions", c->state_dir), &cx->store, e);
+    if (c->session_store == SESSION_STORE_LMDB) {
+        if (store_lmdb_open(arena_printf(a, "%s/sessions", c->state_dir), c->workers_max,
+                            &cx->store, e))
+            log_error("state_unavailable", kv("why", e->text));
+        return OK;
+    }
     if (http_client_new(&http_options_open, &s->aws, e))
         return e->code;
     options.http = s->aws;
-    if (dynamodb_new(&options, &s->dynamodb, e) ||
-        host_gate_open(arena_printf(a, "%s/dynamodb-gate", c->state_dir), DYNAMODB_SLOW_MS,
-                       &s->gate, e))
+    if (dynamodb_new(&options, &s->dynamodb, e))
         return e->code;
+    if (host_gate_open(arena_printf(a, "%s/dynamodb-gate", c->state_dir), DYNAMODB_SLOW_MS,
+                       &s->gate, e))
+        log_error("state_unavailable", kv("why", e->text));
     cx->store = store_dynamodb_open(s->dynamodb, s->gate, c->workers_max);
     return OK;
 }

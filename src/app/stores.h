@@ -13,7 +13,8 @@ struct stores {
     struct dynamodb *dynamodb;
     struct host_gate *gate;
 };
-/* Fills cx->store. What is opened before an error is closed with the rest. */
+/* Fills cx->store. What is opened before an error is closed with the rest. A file that cannot be
+ * opened is no error: it is logged, and tried again when it is used. */
 enum rc stores_open_sessions(struct stores *s, struct arena *a, struct context *cx,
                              struct err *e) MUST_USE;
 /* Fills cx->tasks. slots_file: of the workers that wait for a table; NULL for who is no worker. */

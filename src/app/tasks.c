@@ -17,7 +17,8 @@ void app_watch(const struct config *config, int fd) {
     struct err e;
 
     if (seal_keys_load(config->secret_key_file, false, &keys, &e) ||
-        host_cache_open(arena_printf(a, "%s/cache", config->state_dir), &cx.host, &e)) {
+        host_cache_open(arena_printf(a, "%s/cache", config->state_dir), config->workers_max,
+                        &cx.host, &e)) {
         log_error("watcher_failed", kv("why", e.text), kv("detail", e.detail));
     } else {
         cx.seal = keys;

@@ -38,6 +38,7 @@ enum metric {
     METRIC_CONSUMED_READ,  /* in thousandths, as DynamoDB's replies say */
     METRIC_CONSUMED_WRITE, /* in thousandths */
     METRIC_USER_ERRORS, /* DynamoDB's 400s, but for conditions that were not met and throttling */
+    METRIC_DAMAGED_FILES, /* of STATE_DIR */
     /* the pool */
     METRIC_WORKER_EXITS, /* enum metric_exit */
     METRIC_WORKERS,      /* gauge; enum slot_state of pool.h, without SLOT_FREE */

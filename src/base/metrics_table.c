@@ -123,6 +123,8 @@ const struct metric_info metric_table[METRICS] = {
                                     "Write units that DynamoDB's replies said were used."),
     [METRIC_USER_ERRORS] = COUNTER("UserErrors", "dynamodb_user_errors_total", none, none,
                                    "Calls that DynamoDB refused as wrong or not allowed."),
+    [METRIC_DAMAGED_FILES] = COUNTER("DamagedFiles", "damaged_files_total", none, none,
+                                     "Files of STATE_DIR that were damaged and replaced."),
     [METRIC_WORKER_EXITS] = COUNTER("WorkerExits", "worker_exits_total", by_exit, none,
                                     "Workers that ended: by themselves, with an error, by a "
                                     "signal."),

@@ -7,6 +7,8 @@
 #include "app/outputs.h"
 #include "crypto/crypto.h"
 #include "doctor/doctor.h"
+#include "host/damaged.h"
+#include "host/kv_file.h"
 
 static void check_key_file(struct doctor *d) {
     const struct config *c = d->config;
@@ -51,6 +53,21 @@ static void check_state_dir(struct doctor *d) {
         doctor_say(d, VERDICT_OK, "state directory", "", "%s", dir);
 }
 
+/* What the service has replaced since somebody last looked. */
+static void check_damaged(struct doctor *d) {
+    static const char *const files[] = {"sessions/" KV_DATA, "cache/" KV_DATA, "limits"};
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path =
+            arena_printf(d->arena, "%s/%s" DAMAGED_SUFFIX, d->config->state_dir, files[i]);
+
+        if (!access(path, F_OK))
+            doctor_say(d, VERDICT_WARN, "state directory",
+                       "look at the disk and at who else writes there, then delete it",
+                       "%s was damaged and has been replaced: %s", files[i], path);
+    }
+}
+
 static void check_scopes(struct doctor *d) {
     const struct config *c = d->config;
 
@@ -79,8 +96,10 @@ void check_config(struct doctor *d) {
     unsigned groups = d->config->endpoints;
 
     check_pool(d);
-    if (groups != GROUP_METADATA)
+    if (groups != GROUP_METADATA) {
         check_state_dir(d);
+        check_damaged(d);
+    }
     if (groups & (GROUP_AUTHORIZE | GROUP_TOKEN))
         check_key_file(d);
     if (groups & GROUP_MCP)

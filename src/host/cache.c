@@ -8,16 +8,12 @@
 #define SWEEP_LOOK 64                /* values looked at in one sweep */
 #define TURN_PREFIX "turn:"          /* keeps turns and values apart */
 
-enum rc host_cache_open(const char *dir, struct host_cache **out, struct err *e) {
+enum rc host_cache_open(const char *dir, unsigned workers, struct host_cache **out,
+                        struct err *e) {
     struct host_cache *h = xcalloc(1, sizeof *h);
 
-    *out = NULL;
-    if (kv_open(dir, FILE_BYTES_MAX, &h->kv, e)) {
-        free(h);
-        return e->code;
-    }
     *out = h;
-    return OK;
+    return kv_open(dir, FILE_BYTES_MAX, workers, &h->kv, e);
 }
 
 void host_cache_close(struct host_cache *h) {

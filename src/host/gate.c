@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,8 +16,11 @@
 #include "host/locked.h"
 
 #define STEP_MS 10
+#define ALONE_STEP_MS 1
 /* From there on the bytes are of those who wait although the service is slow. */
 #define QUEUE HOST_GATE_PLACES
+#define ALONE (2 * HOST_GATE_PLACES) /* the byte of the one who goes on, of host_gate_enter_alone  \
+                                      */
 
 struct places {
     _Atomic int64_t slow_until_ms;
@@ -28,6 +32,7 @@ struct host_gate {
     int fd;
     int held;   /* the place that this process has; -1: none */
     int queued; /* its place in the queue; -1: none */
+    bool alone; /* it has that byte too */
     int slow_ms;
     struct places *places;
 };
@@ -66,6 +71,15 @@ void host_gate_close(struct host_gate *g) {
     free(g);
 }
 
+/* What is missing of a file that somebody has cut is zeros again. false: nothing of it can be read,
+ * since that would end the process (SIGBUS). */
+static bool is_whole(const struct host_gate *g) {
+    struct stat st;
+
+    return !fstat(g->fd, &st) && (st.st_size >= (off_t)sizeof(struct places) ||
+                                  !posix_fallocate(g->fd, 0, sizeof(struct places)));
+}
+
 /* How many are inside, and were by then. */
 static unsigned inside(const struct host_gate *g, int64_t then_ms) {
     unsigned count = 0;
@@ -101,7 +115,7 @@ enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigne
     bool slow;
     int count;
 
-    if (!g)
+    if (!g || !is_whole(g))
         return GATE_INSIDE;
     if (g->held >= 0) /* a lock of our own would not stop us */
         return GATE_FULL;
@@ -146,11 +160,47 @@ enum rc host_gate_enter_share(struct host_gate *g, unsigned workers) {
     return answer == GATE_INSIDE ? OK : ERR_UPSTREAM;
 }
 
+enum rc host_gate_enter_alone(struct host_gate *g, unsigned workers) {
+    const struct timespec step = {0, ALONE_STEP_MS * 1000000L};
+    const unsigned most = workers - (workers < 8 ? 1 : workers / 4);
+    const int64_t begin_ms = clock_monotonic_ms();
+    enum host_gate_answer answer;
+
+    if (!g)
+        return OK;
+    while ((answer = host_gate_enter(g, 1, most ? most : 1)) == GATE_FULL &&
+           clock_monotonic_ms() < begin_ms + g->slow_ms / 4)
+        nanosleep(&step, NULL);
+    if (answer != GATE_INSIDE)
+        return ERR_UPSTREAM;
+    while (g->held >= 0 && locked_take(g->fd, ALONE, 1) < 0) {
+        if (clock_monotonic_ms() >= begin_ms + g->slow_ms) {
+            host_gate_leave(g);
+            return ERR_UPSTREAM;
+        }
+        nanosleep(&step, NULL);
+    }
+    g->alone = g->held >= 0;
+    return OK;
+}
+
+static void give_back(struct host_gate *g) {
+    if (g->alone)
+        locked_give_back(g->fd, ALONE);
+    locked_give_back(g->fd, g->held);
+    g->alone = false;
+    g->held = -1;
+}
+
 void host_gate_leave(struct host_gate *g) {
     int64_t now_ms = clock_monotonic_ms();
 
     if (!g || g->held < 0)
         return;
+    if (!is_whole(g)) {
+        give_back(g);
+        return;
+    }
     if (now_ms - g->places->since_ms[g->held] < g->slow_ms) {
         g->places->served_ms = now_ms;
         g->places->slow_until_ms = 0;
@@ -158,6 +208,5 @@ void host_gate_leave(struct host_gate *g) {
         g->places->slow_until_ms = now_ms + HOST_GATE_REMEMBER_MS;
     }
     g->places->since_ms[g->held] = 0;
-    locked_give_back(g->fd, g->held);
-    g->held = -1;
+    give_back(g);
 }

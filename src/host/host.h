@@ -15,7 +15,9 @@
 #define HOST_CACHE_VALUE_MAX 393216 /* bytes; the largest is a task's record with its result */
 #define HOST_CACHE_KEY_MAX 200
 struct host_cache;
-enum rc host_cache_open(const char *dir, struct host_cache **out, struct err *e) MUST_USE;
+/* Also after an error *out is one, which tries again each time it is used. For `workers`: kv.h. */
+enum rc host_cache_open(const char *dir, unsigned workers, struct host_cache **out,
+                        struct err *e) MUST_USE;
 void host_cache_close(struct host_cache *h);
 /* *value is in the arena, *stored_s when it was put, however long ago. ERR_MISSING if there is
  * none. */
@@ -132,6 +134,10 @@ enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigne
  * quarter does so even if it is slow, since single failures are often over by then. ERR_UPSTREAM
  * for the others. */
 enum rc host_gate_enter_share(struct host_gate *g, unsigned workers) MUST_USE;
+/* For what one alone can do at a time, such as writing to a file. Three quarters have a place, in
+ * which they wait for slow_ms at most, and one while it is slow. The others are told at once then,
+ * and soon otherwise. ERR_UPSTREAM for these. */
+enum rc host_gate_enter_alone(struct host_gate *g, unsigned workers) MUST_USE;
 void host_gate_leave(struct host_gate *g);
 
 /* journal.c: what is written to a stream, kept for a short time in a directory of its own, so that

@@ -1,5 +1,6 @@
 /* A key-value file shared by processes: the only user of LMDB. Readers take no lock, writers one;
- * a process that dies in the middle of a write leaves the file as it was before. */
+ * a process that dies in the middle of a write leaves the file as it was before. A file that was
+ * damaged is replaced by a new one (kv_file.h). */
 #ifndef HOST_KV_H
 #define HOST_KV_H
 
@@ -14,11 +15,16 @@ struct kv;
 struct kv_txn;
 
 /* dir is made with mode 0700 if it is missing. Open it after the fork: a handle must not be
- * inherited. Errors are ERR_STORE and say what an admin can do. */
-enum rc kv_open(const char *dir, size_t max_bytes, struct kv **out, struct err *e) MUST_USE;
+ * inherited. Errors are ERR_STORE and say what an admin can do; *out is there all the same, and
+ * each kv_begin tries to open it again. Writers wait at a gate for so many `workers`
+ * (host_gate_enter_alone), KV_SLOW_MS at most. */
+#define KV_SLOW_MS 1000
+enum rc kv_open(const char *dir, size_t max_bytes, unsigned workers, struct kv **out,
+                struct err *e) MUST_USE;
 void kv_close(struct kv *k); /* NULL is accepted */
 
-/* One transaction at a time. Every begin needs a commit or an abort. */
+/* One transaction at a time. Every begin needs a commit or an abort. ERR_STORE also if the writer
+ * before is not done. */
 enum rc kv_begin(struct kv *k, bool write, struct kv_txn **out, struct err *e) MUST_USE;
 enum rc kv_commit(struct kv_txn *t, struct err *e) MUST_USE;
 void kv_abort(struct kv_txn *t);

@@ -17,6 +17,7 @@
 
 #include "base/encode.h"
 #include "crypto/crypto.h"
+#include "host/damaged.h"
 
 #define SETS 8192
 #define WAYS 8
@@ -36,18 +37,19 @@ struct table {
 };
 
 struct limits {
-    struct table *table;
+    char *path;
+    int fd;
+    struct table *table; /* NULL: the file cannot be had now */
 };
 
 static enum rc failed(struct err *e, const char *path, const char *why) {
     return err_set(
         e, ERR_STORE,
-        "%s cannot be used: %s. Its folder must be one that the service's user can write; "
-        "the file itself may be deleted",
-        path, why);
+        "%s cannot be used: %s. Its folder must be one that the service's user can write", path,
+        why);
 }
 
-/* Whoever has the lock first fills it in. */
+/* Whoever has the lock first fills it in. ERR_CONFLICT: it is no file of ours. */
 static enum rc prepare(int fd, const char *path, struct err *e) {
     struct table head = {.magic = ""};
     struct stat st;
@@ -56,50 +58,89 @@ static enum rc prepare(int fd, const char *path, struct err *e) {
     if (flock(fd, LOCK_EX) || fstat(fd, &st))
         return failed(e, path, strerror(errno));
     if (st.st_size != 0 && st.st_size != sizeof(struct table))
-        return failed(e, path, "it is of another version");
+        return err_set(e, ERR_CONFLICT, "%s has another size", path);
     code = posix_fallocate(fd, 0, sizeof(struct table)); /* no hole that a full disk leaves open */
     if (code)
         return failed(e, path, strerror(code));
     if (pread(fd, head.magic, sizeof head.magic, 0) != sizeof head.magic)
         return failed(e, path, strerror(errno));
-    if (memcmp(head.magic, magic, sizeof magic) != 0) {
-        memcpy(head.magic, magic, sizeof magic);
-        random_bytes(head.secret, sizeof head.secret);
-        if (pwrite(fd, &head, offsetof(struct table, buckets), 0) !=
-            (ssize_t)offsetof(struct table, buckets))
-            return failed(e, path, strerror(errno));
-    }
+    if (!memcmp(head.magic, magic, sizeof magic))
+        return OK;
+    if (memcmp(head.magic, (char[sizeof magic]){0}, sizeof magic) != 0)
+        return err_set(e, ERR_CONFLICT, "%s has another head", path);
+    memcpy(head.magic, magic, sizeof magic);
+    random_bytes(head.secret, sizeof head.secret);
+    if (pwrite(fd, &head, offsetof(struct table, buckets), 0) !=
+        (ssize_t)offsetof(struct table, buckets))
+        return failed(e, path, strerror(errno));
     return OK;
 }
 
-enum rc limits_open(const char *path, struct limits **out, struct err *e) {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    struct limits *l;
+static enum rc open_once(struct limits *l, struct err *e) {
     void *map;
 
-    *out = NULL;
-    if (fd < 0)
-        return failed(e, path, strerror(errno));
-    if (prepare(fd, path, e)) {
-        close(fd);
+    l->fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (l->fd < 0)
+        return failed(e, l->path, strerror(errno));
+    if (prepare(l->fd, l->path, e))
         return e->code;
-    }
-    map = mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    (void)flock(fd, LOCK_UN); /* the mapping would keep it beyond close */
-    close(fd);
+    map = mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE, MAP_SHARED, l->fd, 0);
+    (void)flock(l->fd, LOCK_UN);
     if (map == MAP_FAILED)
-        return failed(e, path, strerror(errno));
-    l = xcalloc(1, sizeof *l);
+        return failed(e, l->path, strerror(errno));
     l->table = map;
-    *out = l;
     return OK;
+}
+
+static void close_file(struct limits *l) {
+    if (l->table)
+        (void)munmap(l->table, sizeof *l->table);
+    if (l->fd >= 0)
+        (void)close(l->fd);
+    l->table = NULL;
+    l->fd = -1;
+}
+
+/* What is not as we left it is replaced, once. */
+static enum rc open_file(struct limits *l, struct err *e) {
+    enum rc rc = open_once(l, e);
+
+    if (rc == ERR_CONFLICT) { /* still locked, so that of several one renames it */
+        damaged_set_aside(l->path, l->fd);
+        close_file(l);
+        rc = open_once(l, e);
+    }
+    if (rc)
+        close_file(l);
+    return rc == ERR_CONFLICT ? failed(e, l->path, "it is damaged") : rc;
+}
+
+enum rc limits_open(const char *path, struct limits **out, struct err *e) {
+    struct limits *l = xcalloc(1, sizeof *l);
+
+    l->path = xstrdup(path);
+    l->fd = -1;
+    *out = l;
+    return open_file(l, e);
 }
 
 void limits_close(struct limits *l) {
     if (!l)
         return;
-    (void)munmap(l->table, sizeof *l->table);
+    close_file(l);
+    free(l->path);
     free(l);
+}
+
+/* Of a file that somebody has cut nothing may be touched (SIGBUS). */
+static bool is_whole(struct limits *l) {
+    struct stat st;
+    struct err ignored;
+
+    if (l->table && !fstat(l->fd, &st) && st.st_size >= (off_t)sizeof *l->table)
+        return true;
+    close_file(l);
+    return !open_file(l, &ignored);
 }
 
 /* The bucket's set and its tag. */
@@ -137,8 +178,11 @@ static _Atomic uint64_t *find(_Atomic uint64_t *set, uint64_t tag, uint64_t *val
 int64_t limits_take(struct limits *l, const char *key, unsigned per_minute, int64_t now_ms) {
     const int64_t interval = MINUTE_MS / per_minute, now = now_ms - EPOCH_MS;
     uint64_t tag, value;
-    _Atomic uint64_t *set = set_of(l, key, &tag);
+    _Atomic uint64_t *set;
 
+    if (!is_whole(l))
+        return 0;
+    set = set_of(l, key, &tag);
     for (int i = 0; i < TRIES; i++) {
         _Atomic uint64_t *bucket = find(set, tag, &value);
         int64_t full = (int64_t)(value & TIME_MASK), wait;

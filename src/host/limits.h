@@ -11,7 +11,9 @@
 #define LIMIT_PER_MINUTE_MAX 6000
 
 struct limits;
-/* Makes the file if it is missing. Errors are ERR_STORE and say what an admin can do. */
+/* Makes the file if it is missing, and in place of one that is damaged. Errors are ERR_STORE and
+ * say what an admin can do; *out is there all the same, tries again each time it is used, and has
+ * no limit until then. */
 enum rc limits_open(const char *path, struct limits **out, struct err *e) MUST_USE;
 void limits_close(struct limits *l); /* NULL is accepted */
 

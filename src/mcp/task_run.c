@@ -294,7 +294,8 @@ static void look_after(struct mcp_call *c, const struct tool *tool, struct task 
 /* ---- starting it ---- */
 
 static enum rc open_own(struct mcp_call *c, struct context *cx, struct err *e) {
-    if (host_cache_open(arena_printf(c->arena, "%s/cache", cx->config->state_dir), &cx->host, e))
+    if (host_cache_open(arena_printf(c->arena, "%s/cache", cx->config->state_dir),
+                        cx->config->workers_max, &cx->host, e))
         return e->code;
     return task_store_again(cx->tasks, cx->host, &cx->tasks, e);
 }

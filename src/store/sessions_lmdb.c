@@ -252,18 +252,13 @@ static void lmdb_close(struct store *s) {
     free(l);
 }
 
-enum rc store_lmdb_open(const char *dir, struct store **out, struct err *e) {
+enum rc store_lmdb_open(const char *dir, unsigned workers, struct store **out, struct err *e) {
     static const struct store_ops ops = {
         session_put, session_authorize, session_get, session_delete, sweep, lmdb_close};
     struct lmdb_store *l = xcalloc(1, sizeof *l);
 
-    *out = NULL;
     l->base.ops = &ops;
-    if (kv_open(dir, FILE_BYTES_MAX, &l->kv, e)) {
-        free(l);
-        return e->code;
-    }
     l->scratch = arena_new(ARENA_BYTES_MAX);
     *out = &l->base;
-    return OK;
+    return kv_open(dir, FILE_BYTES_MAX, workers, &l->kv, e);
 }

@@ -93,8 +93,10 @@ static inline void store_close(struct store *s) {
         s->ops->close(s);
 }
 
-/* sessions_lmdb.c: sessions of one host, in STATE_DIR/sessions. Open it after the fork. */
-enum rc store_lmdb_open(const char *dir, struct store **out, struct err *e) MUST_USE;
+/* sessions_lmdb.c: sessions of one host, in STATE_DIR/sessions. Open it after the fork. Also after
+ * an error *out is one, which tries again each time it is used. For `workers`: kv.h. */
+enum rc store_lmdb_open(const char *dir, unsigned workers, struct store **out,
+                        struct err *e) MUST_USE;
 
 /* sessions_dynamodb.c: sessions of any number of hosts, in one DynamoDB table. `db` is borrowed and
  * must outlive the store. Asks nobody. Of `workers` only some wait for DynamoDB at once. */

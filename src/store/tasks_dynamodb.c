@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "aws/dynamodb.h"
+#include "base/log.h"
 #include "crypto/crypto.h"
 #include "host/host.h"
 #include "store/item.h"
@@ -245,8 +246,9 @@ enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const c
     t->scratch = arena_new(SCRATCH_MAX);
     if (!http_client_new(&http_options_open, &t->http, e)) {
         t->options.http = t->http;
-        if (!dynamodb_new(&t->options, &t->db, e) &&
-            (!slots_file || !host_slots_open(slots_file, &t->slots, e))) {
+        if (!dynamodb_new(&t->options, &t->db, e)) {
+            if (slots_file && host_slots_open(slots_file, &t->slots, e))
+                log_error("state_unavailable", kv("why", e->text)); /* then there is no limit */
             *out = &t->base;
             return OK;
         }

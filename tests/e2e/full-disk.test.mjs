@@ -1,6 +1,8 @@
-// The disk is full: what needs no room on it goes on (docs/outages.md), and all is well when there is room again.
+// The disk is full, hangs, or has damaged our files: what needs nothing of it goes on (docs/outages.md), and all is well when it
+// is well again.
 
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -12,12 +14,14 @@ import { startDynamoSite } from '../parts/dynamodb-site.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { authorizeUrl, pkce, refresh, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
-import { ROOT } from '../parts/util.mjs';
+import { runDoctor } from '../parts/doctor.mjs';
+import { freePort, ROOT, until } from '../parts/util.mjs';
 
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'full-disk-'));
 const full = path.join(dir, 'full');
 const shim = path.join(dir, 'full-disk.so');
-const env = { LD_PRELOAD: shim, TEST_DISK_FULL: full, ASAN_OPTIONS: 'verify_asan_link_order=0' };
+const hangs = path.join(dir, 'hangs');
+const env = { LD_PRELOAD: shim, TEST_DISK_FULL: full, TEST_DISK_HANGS: hangs, ASAN_OPTIONS: 'verify_asan_link_order=0' };
 let site;
 before(async () => {
   execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', shim, path.join(ROOT, 'tests/parts/full-disk.c'), '-ldl'],
@@ -64,5 +68,72 @@ test('a full disk where logins are kept in DynamoDB: they go on too', { timeout:
     }
   } finally {
     await dynamodb.close();
+  }
+});
+
+test('a disk that hangs: calls go on, and new logins are told to come back', { timeout: 60000 }, async () => {
+  const own = await startSite({ env, mustFail: ['event=request'] });
+  const approve = async () => {
+    const browser = new Browser();
+    const page = await browser.open(authorizeUrl(own, { code_challenge: pkce().challenge }));
+    return (await browser.submit(page, { decision: 'approve' })).status;
+  };
+  const held = await tokens(own);
+  await callTool(own, held.access_token, 'whoami'); // the keys are in the cache then
+  fs.writeFileSync(hangs, '');
+  try {
+    const answers = [];
+    const logins = Array.from({ length: 25 }, () => approve().then((status) => answers.push(status)));
+    await until('all but the one that hangs with the disk are answered', () => answers.length === 24);
+    assert.deepEqual(new Set(answers), new Set([503]));
+    for (let i = 0; i < 50; i += 1) await callTool(own, held.access_token, 'whoami');
+    fs.rmSync(hangs);
+    await Promise.all(logins);
+    assert.equal(answers.at(-1), 200);
+    await until('logins are taken again', async () => (await approve()) === 200);
+  } finally {
+    fs.rmSync(hangs, { force: true });
+    await own.close();
+  }
+});
+
+const cut = (file) => fs.truncateSync(file, 3 * 4096);
+const garbage = (file) => fs.writeFileSync(file, crypto.randomBytes(fs.statSync(file).size), { flag: 'r+' });
+const SESSIONS = 'sessions/data.mdb';
+const CACHE = 'cache/data.mdb';
+
+test('damaged files: calls go on, and logins are taken again at once', { timeout: 60000 }, async () => {
+  const metrics = await freePort();
+  const own = await startSite({ config: { WORKERS_MIN: '4', METRICS_LISTEN: `127.0.0.1:${metrics}` },
+    mustFail: ['file_damaged', 'state_unavailable', 'event=request', 'worker_exited', 'respawn_delayed'] });
+  const at = (file) => path.join(own.stateOf('authorize'), file);
+  const loginsAreTaken = () => until('a login succeeds', async () => {
+    try {
+      return Boolean(await tokens(own));
+    } catch {
+      return false; // what was lost with the file
+    }
+  });
+  try {
+    const held = await tokens(own);
+    let damaged = 0;
+    for (const damage of [cut, garbage]) {
+      for (const files of [[SESSIONS], [CACHE], [SESSIONS, CACHE, 'limits']]) {
+        for (const file of files) damage(at(file));
+        for (let i = 0; i < 8; i += 1) await callTool(own, held.access_token, 'whoami');
+        await loginsAreTaken();
+        assert.ok(fs.existsSync(`${at(files[0])}.damaged`));
+        damaged += 1;
+      }
+    }
+    assert.ok(own.daemon.log.split('event=file_damaged').length > damaged);
+    const text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
+    assert.ok(Number(/^mcp_authd_damaged_files_total (\d+)$/m.exec(text)[1]) > 0);
+
+    const report = await runDoctor(own);
+    assert.match(report.output, /sessions\/data\.mdb was damaged/);
+    assert.match(report.output, /cache\/data\.mdb was damaged/);
+  } finally {
+    await own.close();
   }
 });

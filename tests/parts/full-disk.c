@@ -1,6 +1,6 @@
 /* For tests, with LD_PRELOAD: while the file $TEST_DISK_FULL exists, nothing more can be written to
- * LMDB's data files. The program under test knows nothing of it, and needs no file system of its
- * own. */
+ * LMDB's data files; while $TEST_DISK_HANGS exists, no write of them comes to its end. The program under
+ * test knows nothing of it, and needs no file system of its own. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool is_full(int fd) {
@@ -48,4 +49,16 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
         return -1;
     }
     return real(fd, parts, count);
+}
+
+int fdatasync(int fd) {
+    static const struct timespec step = {0, 10000000};
+    static int (*real)(int);
+    const char *flag = getenv("TEST_DISK_HANGS");
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "fdatasync");
+    while (flag && !access(flag, F_OK))
+        nanosleep(&step, NULL);
+    return real(fd);
 }

@@ -232,6 +232,56 @@ static void what_an_earlier_boot_left_does_not_count(void **state) {
     host_gate_close(g);
 }
 
+/* Reading of it beyond its end would end the process. */
+static void a_file_that_is_cut_is_whole_again(void **state) {
+    struct host_gate *g = opened();
+    pid_t inside;
+
+    (void)state;
+    assert_int_equal(host_gate_enter(g, 1, 2), GATE_INSIDE);
+    assert_int_equal(truncate(path, 0), 0);
+    host_gate_leave(g);
+    assert_int_equal(truncate(path, 0), 0);
+    inside = somebody_enters(1, 1, GATE_INSIDE);
+    assert_int_equal(host_gate_enter(g, 1, 1), GATE_FULL);
+    ends(inside);
+    host_gate_close(g);
+}
+
+/* One goes on, the others wait for it, and no longer than until it is slow. */
+static void alone_or_told_in_time(void **state) {
+    struct host_gate *g = opened();
+    int64_t began_ms;
+    pid_t pid;
+    int ready[2];
+    char c;
+
+    (void)state;
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        c = host_gate_enter_alone(opened(), 8) == OK ? 'y' : 'n';
+        (void)alarm(60);
+        (void)!write(ready[1], &c, 1);
+        for (;;)
+            pause();
+    }
+    pid = has_said(pid, ready, 'y');
+    began_ms = now_ms;
+    assert_int_equal(host_gate_enter_alone(g, 8), ERR_UPSTREAM);
+    assert_in_range(now_ms - began_ms, SLOW_MS, SLOW_MS + 100);
+    began_ms = now_ms;
+    assert_int_equal(host_gate_enter_alone(g, 8), ERR_UPSTREAM); /* it is known now */
+    assert_int_equal(now_ms, began_ms);
+    ends(pid);
+    assert_int_equal(host_gate_enter_alone(g, 8), OK);
+    host_gate_leave(g);
+    assert_int_equal(host_gate_enter_alone(g, 8), OK);
+    host_gate_leave(g);
+    host_gate_close(g);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, fresh, gone)
 
 int main(void) {
@@ -241,6 +291,8 @@ int main(void) {
         CASE(it_is_remembered_until_somebody_is_served_in_time),
         CASE(while_it_is_slow_a_quarter_waits_for_a_quarter),
         CASE(what_an_earlier_boot_left_does_not_count),
+        CASE(a_file_that_is_cut_is_whole_again),
+        CASE(alone_or_told_in_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

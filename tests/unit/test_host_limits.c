@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "host/limits.h"
 
 #define NOW INT64_C(1800000000000)
@@ -158,18 +159,78 @@ static void a_flood_of_others_frees_nobody(void **state) {
     limits_close(l);
 }
 
-static void a_file_that_is_something_else_is_left_alone(void **state) {
+static void write_file(const char *name, const char *text) {
+    FILE *f = fopen(name, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* Takes what there is of ten a minute. */
+static unsigned taken(struct limits *l) {
+    unsigned count = 0;
+
+    while (count < 100 && !limits_take(l, "key", 10, NOW))
+        count++;
+    return count;
+}
+
+static void a_damaged_file_is_set_aside(void **state) {
+    const char *aside = arena_printf(*state, "%s.damaged", path);
+    char text[32] = "";
+    struct limits *l;
+    FILE *f;
+
+    log_set_level(LOG_ERROR + 1);
+    write_file(path, "something else\n");
+    l = opened();
+    assert_int_equal(taken(l), 10);
+    f = fopen(aside, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(text, sizeof text, f));
+    assert_string_equal(text, "something else\n");
+    assert_int_equal(fclose(f), 0);
+    limits_close(l);
+    assert_int_equal(unlink(aside), 0);
+
+    f = fopen(path, "r+"); /* of the right size */
+    assert_non_null(f);
+    assert_true(fputs("other head", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    l = opened();
+    assert_int_equal(taken(l), 10);
+    limits_close(l);
+    assert_int_equal(unlink(aside), 0);
+}
+
+/* Reading of a file beyond its end would end the process. */
+static void a_file_that_is_cut_while_it_is_open_is_replaced(void **state) {
+    static const off_t sizes[] = {0, 100, 4096};
+
+    log_set_level(LOG_ERROR + 1);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct limits *one = opened(), *other = opened();
+
+        (void)taken(one);
+        assert_int_equal(truncate(path, sizes[i]), 0);
+        assert_int_equal(taken(one), 10);
+        assert_int_equal(taken(other), 0); /* it is the same new one */
+        limits_close(one);
+        limits_close(other);
+        (void)unlink(arena_printf(*state, "%s.damaged", path));
+    }
+}
+
+static void without_a_file_there_is_no_limit(void **state) {
     struct limits *l;
     struct err e;
-    FILE *f = fopen(path, "w");
 
     (void)state;
-    assert_non_null(f);
-    assert_true(fputs("something else\n", f) >= 0);
-    assert_int_equal(fclose(f), 0);
-    assert_int_equal(limits_open(path, &l, &e), ERR_STORE);
-    assert_non_null(strstr(e.text, "another version"));
     assert_int_equal(limits_open("/nonexistent/limits", &l, &e), ERR_STORE);
+    assert_non_null(strstr(e.text, "/nonexistent/limits"));
+    assert_int_equal(taken(l), 100);
+    limits_close(l);
 }
 
 static void addresses_are_counted_by_who_has_them(void **state) {
@@ -206,7 +267,9 @@ int main(void) {
         ON_FILE(buckets_outlive_a_process),
         ON_FILE(processes_share_buckets_exactly),
         ON_FILE(a_flood_of_others_frees_nobody),
-        ON_FILE(a_file_that_is_something_else_is_left_alone),
+        ON_FILE(a_damaged_file_is_set_aside),
+        ON_FILE(a_file_that_is_cut_while_it_is_open_is_replaced),
+        WITH_ARENA(without_a_file_there_is_no_limit),
         WITH_ARENA(addresses_are_counted_by_who_has_them),
     };
 

@@ -23,14 +23,14 @@ static int setup(void **state) {
     memcpy(f->dir, "/tmp/mcp-authd-unit-XXXXXX", 27);
     assert_non_null(mkdtemp(f->dir));
     f->arena = arena_new(1 << 20);
-    assert_int_equal(host_cache_open(f->dir, &f->cache, &f->e), OK);
+    assert_int_equal(host_cache_open(f->dir, 8, &f->cache, &f->e), OK);
     *state = f;
     return 0;
 }
 
 static int teardown(void **state) {
     struct fixture *f = *state;
-    static const char *const files[] = {"data.mdb", "lock.mdb", "slots"};
+    static const char *const files[] = {"data.mdb", "lock.mdb", "writers", "slots"};
 
     host_cache_close(f->cache);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)

@@ -73,7 +73,7 @@ static int setup(void **state) {
     f->config = (struct config){.workers_max = 4, .clients_allow = "", .clients_deny = ""};
     f->cx.config = &f->config;
     f->cx.clock.fixed_s = NOW;
-    assert_int_equal(host_cache_open(f->dir, &f->cx.host, &f->e), OK);
+    assert_int_equal(host_cache_open(f->dir, 8, &f->cx.host, &f->e), OK);
     assert_int_equal(
         host_slots_open(arena_printf(f->arena, "%s/slots", f->dir), &f->cx.document_slots, &f->e),
         OK);
@@ -83,7 +83,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     struct fixture *f = *state;
-    static const char *const files[] = {"data.mdb", "lock.mdb", "slots"};
+    static const char *const files[] = {"data.mdb", "lock.mdb", "writers", "slots"};
 
     host_cache_close(f->cx.host);
     host_slots_close(f->cx.document_slots);

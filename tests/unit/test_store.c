@@ -28,7 +28,7 @@ static struct store *open_store(const char *name) {
     struct err e;
 
     snprintf(path, sizeof path, "%s/%s", dir, name);
-    if (store_lmdb_open(path, &s, &e))
+    if (store_lmdb_open(path, 8, &s, &e))
         fail_msg("%s", e.text);
     return s;
 }
@@ -109,7 +109,7 @@ static void put_record(const char *name, const char *id, const char *json) {
     snprintf(path, sizeof path, "%s/%s", dir, name);
     memcpy(record, &ttl, sizeof ttl);
     strcpy(record + sizeof ttl, json);
-    assert_int_equal(kv_open(path, 1 << 20, &kv, &e), OK);
+    assert_int_equal(kv_open(path, 1 << 20, 8, &kv, &e), OK);
     assert_int_equal(kv_begin(kv, true, &t, &e), OK);
     assert_int_equal(kv_put(t, id, record, sizeof ttl + strlen(json), true, &e), OK);
     assert_int_equal(kv_commit(t, &e), OK);
@@ -188,7 +188,7 @@ static _Noreturn void compete(const char *path) {
     struct store *s;
     struct session out;
     struct err e;
-    enum rc rc = store_lmdb_open(path, &s, &e);
+    enum rc rc = store_lmdb_open(path, 8, &s, &e);
 
     if (rc)
         _exit(2);
@@ -240,13 +240,16 @@ static void the_folder_is_private(void **state) {
 }
 
 static void a_folder_that_cannot_be_made_is_said(void **state) {
+    struct session in = pending("id");
     struct store *s;
     struct err e;
 
     (void)state;
-    assert_int_equal(store_lmdb_open("/nonexistent/sessions", &s, &e), ERR_STORE);
-    assert_null(s);
+    assert_int_equal(store_lmdb_open("/nonexistent/sessions", 8, &s, &e), ERR_STORE);
     assert_non_null(strstr(e.text, "/nonexistent/sessions"));
+    assert_int_equal(store_session_put(s, &in, &e), ERR_STORE);
+    assert_non_null(strstr(e.detail, "/nonexistent/sessions"));
+    store_close(s);
 }
 
 static int setup(void **state) {

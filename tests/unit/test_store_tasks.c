@@ -37,7 +37,7 @@ static int set_up(void **state) {
     if (!mkdtemp(dir))
         return -1;
     (void)snprintf(path, sizeof path, "%s/cache", dir);
-    if (host_cache_open(path, &f->host, &e))
+    if (host_cache_open(path, 8, &f->host, &e))
         return -1;
     (void)snprintf(path, sizeof path, "%s/key", dir);
     if (seal_keys_load(path, true, &f->keys, &e))
