@@ -1,8 +1,6 @@
 /* Notifications about what changes: subscriptions/listen of 2026-07-28, and the GET stream and
  * resources/subscribe before it. The worker begins the stream and says what is to be sent when
  * which file or directory changes; the keeper of the pool does the rest. */
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -55,10 +53,10 @@ static void add(struct mcp_call *c, struct buf *b, const char *topic, const char
 static void add_list(struct mcp_call *c, struct buf *b, size_t list) {
     const struct config *config = c->cx->config;
     const char *const dirs[LISTS] = {config->tools_dir, config->resources_dir, config->prompts_dir};
-    char real[PATH_MAX];
+    char topic[HANDOVER_TOPIC_MAX];
 
-    if (realpath(dirs[list], real))
-        add(c, b, arena_printf(c->arena, "%s/", real), lists[list].method, make_params(c));
+    if (handover_folder(dirs[list], topic))
+        add(c, b, topic, lists[list].method, make_params(c));
 }
 
 /* Only a file can be watched, and only who may read it is told. */

@@ -265,6 +265,7 @@ static enum rc open_manifest(struct manifest *m, const char *dir) {
     if (!realpath(dir, real_dir)) /* programs run there: it must not depend on our own directory */
         return err_set(m->e, ERR_INVALID_REQUEST, "%s", strerror(errno));
     m->dir = arena_strdup(m->scratch, real_dir);
+    m->given_dir = *dir == '/' ? dir : m->dir;
     rc = json_parse_file(m->scratch, arena_printf(m->scratch, "%s/%s", dir, m->file),
                          MANIFEST_BYTES_MAX, &m->v, m->e);
     if (!rc && !json_is_object(m->v))

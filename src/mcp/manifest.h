@@ -41,7 +41,8 @@ struct tool_run {
 /* One manifest while it is read. What outlives that is in `keep`; `scratch` is wiped
  * before the next one. */
 struct manifest {
-    const char *dir, *file; /* the directory as a real path */
+    const char *dir, *file; /* the directory as a real path, */
+    const char *given_dir;  /* and as it was given */
     struct arena *keep, *scratch;
     struct json *v; /* the whole manifest */
     struct err *e;

@@ -70,12 +70,25 @@ static bool dir_has_changed(const char *path, int64_t since_ms) {
     return changed;
 }
 
+/* Is there another folder at the path than there was? */
+static bool way_has_changed(struct arena *a, const char *path, int64_t since_ms) {
+    struct stat st;
+
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/'))
+        if (!lstat(arena_strndup(a, path, (size_t)(slash - path)), &st) && S_ISLNK(st.st_mode) &&
+            is_newer(&st, since_ms))
+            return true;
+    return false;
+}
+
 static bool has_changed(struct arena *a, const struct handover_entry *e, int64_t since_ms) {
     const char *path = arena_strndup(a, e->topic, e->topic_len);
     struct stat st;
 
     if (!e->topic_len || *path != '/')
         return false;
+    if (way_has_changed(a, path, since_ms))
+        return true;
     if (path[e->topic_len - 1] == '/')
         return dir_has_changed(path, since_ms);
     return !stat(path, &st) && is_newer(&st, since_ms);

@@ -81,7 +81,7 @@ static enum rc read_file(const struct manifest *m, const struct json *run, struc
     if (!file || !*file || r->is_template)
         return manifest_bad(m, "run.file", "must be the path of a file; a template has none");
     if (*file != '/')
-        file = arena_printf(m->scratch, "%s/%s", m->dir, file);
+        file = arena_printf(m->scratch, "%s/%s", m->given_dir, file);
     if (stat(file, &st) || !S_ISREG(st.st_mode) || access(file, R_OK))
         return manifest_bad(m, "run.file", "is not a file that can be read");
     r->file = arena_strdup(m->keep, file);

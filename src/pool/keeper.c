@@ -23,7 +23,6 @@
 #define STREAMS_MAX 16384
 #define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
 #define SETTLE_MS 50        /* an editor writes a file in several steps */
-#define EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_ONLYDIR)
 
 static const char comment[] = ":\n\n";
 
@@ -38,20 +37,6 @@ static int inbox_mark, inotify_mark, signal_mark;
 
 /* ---- what is watched ---- */
 
-static int watch_dir(struct keeper *k, const char *path, size_t len) {
-    char *dir = strndup(path, len);
-    int wd = dir ? inotify_add_watch(k->inotify, dir, EVENTS) : -1;
-
-    if (wd < 0 || wd >= WATCHES_MAX || k->dirs[wd]) {
-        if (wd < 0)
-            log_warn("directory_not_watched", kv("path", dir), kv("why", strerror(errno)));
-        free(dir);
-        return wd < WATCHES_MAX ? wd : -1;
-    }
-    k->dirs[wd] = dir;
-    return wd;
-}
-
 /* The directories of the files that a stream waits for. */
 static void watch_topics(struct keeper *k, const struct stream *s) {
     const char *p = s->what, *end = p + s->len;
@@ -61,8 +46,14 @@ static void watch_topics(struct keeper *k, const struct stream *s) {
         if (e.topic_len && *e.topic == '/' && e.topic[e.topic_len - 1] != '/') {
             const char *slash = memrchr(e.topic, '/', e.topic_len);
 
-            (void)watch_dir(k, e.topic, slash > e.topic ? (size_t)(slash - e.topic) : 1);
+            watches_add(&k->watches, e.topic, slash > e.topic ? (size_t)(slash - e.topic) : 1,
+                        false);
         }
+}
+
+static void tell_soon(struct keeper *k) {
+    if (!k->tell_ms)
+        k->tell_ms = clock_monotonic_ms() + SETTLE_MS;
 }
 
 static void fire(struct keeper *k, const char *dir, const char *name) {
@@ -75,36 +66,56 @@ static void fire(struct keeper *k, const char *dir, const char *name) {
             return;
     if (k->fired_count < FIRED_MAX)
         k->fired[k->fired_count++] = xstrdup(topic);
-    if (!k->tell_ms)
-        k->tell_ms = clock_monotonic_ms() + SETTLE_MS;
+    tell_soon(k);
 }
 
-static void take_event(struct keeper *k, const struct inotify_event *e) {
-    size_t len = e->len ? strlen(e->name) : 0;
+/* Another folder is at the path: each file in it that is waited for may be another one. */
+static void fire_all(struct keeper *k, const char *dir) {
+    size_t len = strlen(dir);
 
-    if (e->wd < 0 || e->wd >= WATCHES_MAX || !k->dirs[e->wd] || !len)
+    for (const struct stream *s = k->head.next; s != &k->head; s = s->next) {
+        const char *p = s->what, *end = p + s->len;
+        struct handover_entry e;
+
+        while (handover_next(&p, end, &e))
+            if (e.topic_len > len + 1 && !memcmp(e.topic, dir, len) && e.topic[len] == '/' &&
+                !memchr(e.topic + len + 1, '/', e.topic_len - len - 1)) {
+                char *name = strndup(e.topic + len + 1, e.topic_len - len - 1);
+
+                fire(k, dir, name ? name : "");
+                free(name);
+            }
+    }
+}
+
+/* The name "": the folder itself is another one. */
+static void take_change(void *arg, const struct folder *f, const char *name) {
+    struct keeper *k = arg;
+    size_t len = strlen(name);
+
+    if (!f->catalog && *name)
+        fire(k, f->path, name);
+    else if (!f->catalog)
+        fire_all(k, f->path);
+    if (!f->catalog || (len && (len < 6 || strcmp(name + len - 5, ".json") != 0)))
         return;
-    fire(k, k->dirs[e->wd], e->name);
-    if (len < 6 || strcmp(e->name + len - 5, ".json") != 0)
-        return;
-    for (int i = 0; i < CATALOG_DIRS; i++)
-        if (k->catalog[i] == e->wd) {
-            fire(k, k->dirs[e->wd], "");
-            k->catalog_changed = true;
-        }
+    fire(k, f->path, "");
+    k->catalog_changed = true;
 }
 
 static void take_events(struct keeper *k) {
     _Alignas(struct inotify_event) char buf[16384];
     ssize_t n;
 
-    while ((n = read(k->inotify, buf, sizeof buf)) > 0)
+    while ((n = read(k->watches.fd, buf, sizeof buf)) > 0)
         for (char *p = buf; p < buf + n;) {
             const struct inotify_event *e = (const void *)p;
 
-            take_event(k, e);
+            watches_take(&k->watches, e, take_change, k);
             p += sizeof *e + e->len;
         }
+    if (k->watches.moved)
+        tell_soon(k);
 }
 
 /* ---- the streams ---- */
@@ -183,6 +194,7 @@ static void take_letters(struct keeper *k) {
 }
 
 static void tell(struct keeper *k) {
+    watches_settle(&k->watches, take_change, k); /* first: what changes from here on is seen */
     if (k->catalog_changed)
         k->board->catalog++; /* first: whoever is told and asks must get the new lists */
     k->catalog_changed = false;
@@ -269,10 +281,17 @@ static int open_signals(void) {
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static void watch_catalogs(struct keeper *k, const struct config *config) {
+    const char *const dirs[] = {config->tools_dir, config->resources_dir, config->prompts_dir};
+    char topic[HANDOVER_TOPIC_MAX];
+
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        if (handover_folder(dirs[i], topic))
+            watches_add(&k->watches, topic, strlen(topic) - 1, true);
+}
+
 _Noreturn void keeper_main(const struct config *config, struct scoreboard *board, int inbox,
                            pid_t master) {
-    const char *const dirs[CATALOG_DIRS] = {config->tools_dir, config->resources_dir,
-                                            config->prompts_dir};
     struct keeper *k = xcalloc(1, sizeof *k);
     struct rlimit files;
 
@@ -289,17 +308,13 @@ _Noreturn void keeper_main(const struct config *config, struct scoreboard *board
     news_init(&k->news, config);
     k->head.next = k->head.prev = &k->head;
     k->epoll = epoll_create1(EPOLL_CLOEXEC);
-    k->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     k->signals = open_signals();
     keeper_add(k, k->inbox, &inbox_mark, EPOLLIN);
-    keeper_add(k, k->inotify, &inotify_mark, EPOLLIN);
+    if (!watches_open(&k->watches))
+        k->watches.fd = -1; /* which keeper_add takes for what it is */
+    keeper_add(k, k->watches.fd, &inotify_mark, EPOLLIN);
     keeper_add(k, k->signals, &signal_mark, EPOLLIN);
-    for (int i = 0; i < CATALOG_DIRS; i++) {
-        char *real = *dirs[i] ? realpath(dirs[i], NULL) : NULL;
-
-        k->catalog[i] = real ? watch_dir(k, real, strlen(real)) : -1;
-        free(real);
-    }
+    watch_catalogs(k, config);
     board->catalog++; /* what changed while nobody watched */
     k->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
     while (!k->stopping)

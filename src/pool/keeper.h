@@ -4,11 +4,10 @@
 
 #include "pool/news.h"
 #include "pool/pool.h"
+#include "pool/watches.h"
 #include "web/handover.h"
 
 #define FIRED_MAX 256 /* topics at once; more are too many to tell apart */
-#define WATCHES_MAX 1024
-#define CATALOG_DIRS 3
 
 struct stream {
     struct stream *next, *prev;
@@ -27,11 +26,10 @@ struct stream {
 
 struct keeper {
     struct scoreboard *board;
-    int inbox, epoll, inotify, signals;
+    int inbox, epoll, signals;
     struct stream head; /* of a ring */
     size_t count;
-    char *dirs[WATCHES_MAX]; /* by watch descriptor; those of manifests first */
-    int catalog[CATALOG_DIRS];
+    struct watches watches;
     char *fired[FIRED_MAX]; /* topics to be told */
     size_t fired_count;
     struct news news;

@@ -1,7 +1,9 @@
 #include "web/handover.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void handover_add(struct buf *b, const char *topic, const char *text, size_t len) {
     uint32_t lengths[2] = {(uint32_t)strlen(topic), (uint32_t)len};
@@ -41,4 +43,16 @@ bool handover_find(const char *p, size_t len, const char *topic, struct handover
         }
     *out = (struct handover_entry){0};
     return false;
+}
+
+bool handover_folder(const char *dir, char topic[HANDOVER_TOPIC_MAX]) {
+    size_t len = strlen(dir);
+    char here[HANDOVER_TOPIC_MAX] = "";
+
+    while (len > 1 && dir[len - 1] == '/')
+        len--;
+    if (!len || (*dir != '/' && !getcwd(here, sizeof here)))
+        return false;
+    return snprintf(topic, HANDOVER_TOPIC_MAX, "%s%s%.*s/", here, *here ? "/" : "", (int)len, dir) <
+           HANDOVER_TOPIC_MAX;
 }

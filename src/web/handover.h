@@ -25,6 +25,10 @@ struct handover_entry {
 };
 
 void handover_add(struct buf *b, const char *topic, const char *text, size_t len);
+/* The topic of a folder: the path that it is given by, which is not resolved, since what it leads
+ * to may become another one. false: there is none. */
+#define HANDOVER_TOPIC_MAX 4096
+bool handover_folder(const char *dir, char topic[HANDOVER_TOPIC_MAX]);
 /* The entry at *p, which moves on. false: there is none. */
 bool handover_next(const char **p, const char *end, struct handover_entry *out);
 /* The first entry of this topic. false: there is none, and *out is empty. */

@@ -1,5 +1,6 @@
-/* What the process that holds streams takes: messages of workers, with and without a connection, news of tasks, and names of
- * files that changed. An input is a sequence of steps: what it is, two bytes of length, and the bytes. */
+/* What the process that holds streams takes: messages of workers, with and without a connection,
+ * news of tasks, and names of files that changed. An input is a sequence of steps: what it is, two
+ * bytes of length, and the bytes. */
 #include "input.h"
 #include "standalone.h"
 
@@ -9,7 +10,8 @@
 #define STEPS_MAX 64
 #define CONNECTIONS_MAX 16
 #define FCGI_VERSION_1 1
-#define HALF_TAKEN 65536 /* bytes after which a peer may have been let go in the middle of a record */
+#define HALF_TAKEN                                                                                 \
+    65536 /* bytes after which a peer may have been let go in the middle of a record */
 
 struct connection {
     int fd; /* the peer's end */
@@ -40,9 +42,7 @@ static struct keeper *the_keeper(void) {
         return &k;
     MUST(k.board = scoreboard_new());
     MUST((k.epoll = epoll_create1(EPOLL_CLOEXEC)) >= 0);
-    MUST((k.inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) >= 0);
-    for (int i = 0; i < CATALOG_DIRS; i++)
-        k.catalog[i] = -1;
+    MUST(watches_open(&k.watches));
     return &k;
 }
 
@@ -115,8 +115,7 @@ static void send_message(struct run *r, const char *p, size_t len, bool with_con
         if (len >= sizeof l) {
             memcpy(&l, p, sizeof l);
             if (l.first_len <= len - sizeof l)
-                r->connections[r->count] =
-                    (struct connection){ends[1], p + sizeof l, l.first_len};
+                r->connections[r->count] = (struct connection){ends[1], p + sizeof l, l.first_len};
         }
         r->count++;
     }

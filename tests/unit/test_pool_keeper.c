@@ -1,4 +1,5 @@
-/* What the process that holds streams sends, byte for byte: how a stream begins, goes on and ends. */
+/* What the process that holds streams sends, byte for byte: how a stream begins, goes on and ends.
+ */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -24,7 +25,7 @@
 
 static struct config config;
 static struct scoreboard *board;
-static char dir[64];
+static char dir[64], tools_dir[128], prompts_dir[128];
 static int outbox, inbox;
 static pid_t keeper;
 
@@ -45,16 +46,16 @@ static void write_file(const char *name, const char *text) {
     assert_int_equal(close(fd), 0);
 }
 
-static int begin(void **state) {
+/* Starts the keeper, and waits until it watches. */
+static void start(const char *tools, const char *prompts) {
     int ends[2];
     sigset_t term;
     pid_t master = getpid();
 
-    strcpy(dir, "/tmp/mcp-keeper-XXXXXX");
-    assert_non_null(mkdtemp(dir));
-    assert_int_equal(mkdir(in_dir("tools.d"), 0700), 0);
-    config = (struct config){.tools_dir = in_dir("tools.d"), .resources_dir = "", .prompts_dir = ""};
-    write_file("note.txt", "one");
+    (void)snprintf(tools_dir, sizeof tools_dir, "%s/%s", dir, tools);
+    (void)snprintf(prompts_dir, sizeof prompts_dir, "%s/%s", dir, prompts);
+    config =
+        (struct config){.tools_dir = tools_dir, .resources_dir = "", .prompts_dir = prompts_dir};
     board = scoreboard_new();
     assert_non_null(board);
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
@@ -66,6 +67,13 @@ static int begin(void **state) {
     keeper = fork();
     if (!keeper)
         keeper_main(&config, board, inbox, master);
+    for (int64_t until = wire_now_ms() + WAIT_MS; !board->catalog;)
+        assert_true(wire_now_ms() < until && !usleep(1000));
+}
+
+static int begin(void **state) {
+    strcpy(dir, "/tmp/mcp-keeper-XXXXXX");
+    assert_non_null(mkdtemp(dir));
     return arena_setup(state);
 }
 
@@ -166,13 +174,13 @@ static void gone(struct listener *l) {
     wire_reply_free(&l->heard);
 }
 
-struct way {
+struct stream_way {
     const char *first;
     bool has_key, has_id, has_end;
 };
 
 /* GET without a session, with one, and with one whose events have ids; subscriptions/listen. */
-static const struct way ways[] = {
+static const struct stream_way ways[] = {
     {":\n\n", false, false, false},
     {":\n\n", true, false, false},
     {"id: get.1.p\ndata: \n\n", true, true, false},
@@ -180,14 +188,14 @@ static const struct way ways[] = {
 };
 #define WAYS (sizeof ways / sizeof *ways)
 
-static struct buf *what_of(struct arena *a, const struct way *way, unsigned i) {
+static struct buf *what_of(struct arena *a, const struct stream_way *way, unsigned i) {
     const char *key = arena_printf(a, "session:%u", i);
     struct buf *b = arena_alloc(a, sizeof *b);
-    char real[128];
+    char topic[HANDOVER_TOPIC_MAX];
 
     buf_init(b, a, HANDOVER_BYTES_MAX);
-    (void)snprintf(real, sizeof real, "%s/tools.d/", dir);
-    handover_add(b, real, TOOLS, sizeof TOOLS - 1);
+    assert_true(handover_folder(config.tools_dir, topic));
+    handover_add(b, topic, TOOLS, sizeof TOOLS - 1);
     handover_add(b, in_dir("note.txt"), NOTE, sizeof NOTE - 1);
     if (way->has_end)
         handover_add(b, HANDOVER_END, END, sizeof END - 1);
@@ -213,6 +221,9 @@ static void each_way_byte_for_byte(void **state) {
     struct listener all[WAYS];
     const char *expected[WAYS];
 
+    assert_int_equal(mkdir(in_dir("tools.d"), 0700), 0);
+    write_file("note.txt", "one");
+    start("tools.d", "none");
     for (unsigned i = 0; i < WAYS; i++) {
         all[i] = stream(a, ways[i].first, what_of(a, &ways[i], i));
         expected[i] = quoted(a, ways[i].first);
@@ -234,17 +245,107 @@ static void each_way_byte_for_byte(void **state) {
     }
     assert_int_equal(kill(keeper, SIGTERM), 0);
     for (unsigned i = 0; i < WAYS; i++) {
-        expected[i] =
-            arena_printf(a, "^%s%s$", expected[i], ways[i].has_end ? quoted(a, END) : "");
+        expected[i] = arena_printf(a, "^%s%s$", expected[i], ways[i].has_end ? quoted(a, END) : "");
         hears(&all[i], expected[i], true);
         assert_true(wire_whole(&all[i].heard));
         gone(&all[i]);
     }
 }
 
+/* ---- folders ---- */
+
+#define MARK "data: {\"method\":\"mark\"}\n\n"
+
+/* A stream that waits for the tools, for current/note.txt, and for the mark. */
+static struct listener watcher(struct arena *a) {
+    char topic[HANDOVER_TOPIC_MAX];
+    struct listener l;
+    struct buf b;
+
+    buf_init(&b, a, HANDOVER_BYTES_MAX);
+    assert_true(handover_folder(config.tools_dir, topic));
+    handover_add(&b, topic, TOOLS, sizeof TOOLS - 1);
+    handover_add(&b, in_dir("current/note.txt"), NOTE, sizeof NOTE - 1);
+    handover_add(&b, in_dir("mark.txt"), MARK, sizeof MARK - 1);
+    l = stream(a, ":\n\n", &b);
+    hears(&l, "^:\n\n$", false);
+    return l;
+}
+
+static unsigned count(const struct listener *l, const char *event) {
+    unsigned n = 0;
+
+    for (const char *p = l->heard.body; (p = strstr(p, event)); p++)
+        n++;
+    return n;
+}
+
+/* Does something, and then writes the mark: all that was to be told of it was told before. */
+static void step(struct listener *l, const char *command, bool tools, bool note) {
+    unsigned before[] = {count(l, TOOLS), count(l, NOTE), count(l, MARK)}, catalog = board->catalog;
+    char line[512];
+
+    (void)snprintf(line, sizeof line, "cd %s && %s", dir, command);
+    assert_int_equal(system(line), 0);
+    write_file("mark.txt", "x");
+    (void)snprintf(line, sizeof line, "(.*\"mark\"){%u}", before[2] + 1);
+    hears(l, line, false);
+    if ((count(l, TOOLS) > before[0]) != tools || (count(l, NOTE) > before[1]) != note)
+        fail_msg("%s: told of tools %d, of the note %d", command, count(l, TOOLS) > before[0],
+                 count(l, NOTE) > before[1]);
+    assert_int_equal(board->catalog != catalog, tools);
+}
+
+static void a_folder_behind_a_link(void **state) {
+    struct listener l;
+
+    (void)state;
+    assert_int_equal(chdir(dir), 0);
+    assert_int_equal(system("mkdir -p releases/1/tools.d releases/2/tools.d available &&"
+                            "ln -s releases/1 current && echo 1 >releases/1/note.txt &&"
+                            "echo 2 >releases/2/note.txt && echo {} >available/x.json"),
+                     0);
+    assert_int_equal(chdir("/"), 0);
+    start("current/tools.d", "none");
+    l = watcher(*state);
+    step(&l, "echo {} >releases/1/tools.d/a.json", true, false);
+    step(&l, "ln -s releases/2 new && mv -T new current", true, true);
+    step(&l, "echo {} >releases/2/tools.d/a.json", true, false);
+    step(&l, "echo 3 >releases/2/note.txt", false, true);
+    step(&l, "echo {} >releases/1/tools.d/b.json; echo 4 >releases/1/note.txt", false, false);
+    step(&l, "ln -s ../../../available/x.json releases/2/tools.d/x.json", true, false);
+    step(&l, "echo '{ }' >available/x.json", true, false);
+    step(&l, "echo {} >available/new && mv available/new available/x.json", true, false);
+    step(&l, "mv releases/2/tools.d away", true, false);
+    step(&l, "mkdir releases/2/tools.d", true, false);
+    step(&l, "echo {} >releases/2/tools.d/c.json", true, false);
+    step(&l, "echo {} >away/c.json; echo '{  }' >available/x.json", false, false);
+    step(&l, "mv releases/2 releases/3", true, true);
+    step(&l, "rm current", true, true);
+    step(&l, "ln -s $PWD/releases/3 current", true, true);
+    step(&l, "echo {} >releases/3/tools.d/d.json", true, false);
+    gone(&l);
+}
+
+static void a_folder_that_is_made_later(void **state) {
+    struct listener l;
+
+    start("late/deep/tools.d", "none");
+    l = watcher(*state);
+    step(&l, "mkdir late && mkdir late/deep", true, false);
+    step(&l, "mkdir late/deep/tools.d", true, false);
+    step(&l, "echo {} >late/deep/tools.d/a.json", true, false);
+    step(&l, "rm -r late", true, false);
+    step(&l, "mkdir -p other/tools.d && ln -s $PWD/other late && ln -s . other/deep", true, false);
+    step(&l, "echo {} >other/tools.d/a.json", true, false);
+    gone(&l);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_way_byte_for_byte, begin, end),
+        cmocka_unit_test_setup_teardown(a_folder_behind_a_link, begin, end),
+        cmocka_unit_test_setup_teardown(a_folder_that_is_made_later, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
