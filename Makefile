@@ -201,6 +201,7 @@ install-files: $(BUILD)/mcp-authd
 	install -D -m 644 conf/fail2ban/filter.d/mcp-authd.conf $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/fail2ban/filter.d/mcp-authd.conf
 	install -D -m 644 conf/fail2ban/jail.d/mcp-authd.conf $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/fail2ban/jail.d/mcp-authd.conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/templates share/templates/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/clients.d share/clients.d/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d share/tools.d/*.json
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d share/tools.d/*.sh
 	install -D -m 755 scripts/outputs-to-conf $(DESTDIR)$(PREFIX)/share/mcp-authd/outputs-to-conf

@@ -84,6 +84,8 @@ quietly tests/guards/units.sh
 step "remove: configuration and state stay"
 # What an admin adds by the documents.
 cp /usr/share/mcp-authd/tools.d/disk_usage.* /etc/mcp-authd/tools.d/
+cp /usr/share/mcp-authd/clients.d/*.json /etc/mcp-authd/clients.d/
+mcp-authd try-client codex | grep -q 'may log users in' || fail "a client of clients.d is not taken"
 awk '/<!-- test: groups -->/ { on = 1; next } /^```/ && on { if (++fences == 2) exit; next } on' docs/fleet.md >/tmp/groups.sh
 grep -q adduser /tmp/groups.sh || fail "docs/fleet.md has no commands for groups"
 quietly sh -e /tmp/groups.sh
@@ -93,6 +95,7 @@ quietly apt-get remove -y -qq mcp-authd
 [ -e /etc/mcp-authd/mcp-authd.conf ] || fail "remove took the configuration"
 [ -e $key ] || fail "remove took the key"
 [ -x /etc/mcp-authd/tools.d/disk_usage.sh ] || fail "remove took a tool"
+[ -e /etc/mcp-authd/clients.d/codex.json ] || fail "remove took a client"
 
 step "purge: nothing stays"
 quietly apt-get purge -y -qq mcp-authd

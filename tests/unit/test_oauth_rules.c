@@ -1,6 +1,8 @@
 /* The rules for clients, redirect URIs, PKCE, resources and codes. */
 #include "unit.h"
 
+#include <stdlib.h>
+
 #include "base/json.h"
 #include "oauth/code.h"
 #include "oauth/oauth.h"
@@ -88,12 +90,13 @@ static void a_document_is_checked(void **state) {
         OK);
     assert_int_equal(c.redirect_uri_count, 1);
     assert_int_equal(
-        read_document(*state, ID,
-                      "{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"],"
-                      "\"grant_types\":null,\"response_types\":null,\"client_secret\":null,\"jwks\":null,"
-                      "\"token_endpoint_auth_method\":null,\"jwks_uri\":null,"
-                      "\"token_endpoint_auth_methods_supported\":null}",
-                      &c, &e),
+        read_document(
+            *state, ID,
+            "{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"],"
+            "\"grant_types\":null,\"response_types\":null,\"client_secret\":null,\"jwks\":null,"
+            "\"token_endpoint_auth_method\":null,\"jwks_uri\":null,"
+            "\"token_endpoint_auth_methods_supported\":null}",
+            &c, &e),
         OK);
     assert_string_equal(c.host, "client.example.com");
 }
@@ -148,6 +151,53 @@ static void redirect_uris_are_exact_but_for_the_loopback_port(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (redirect_uri_is_registered(&config, *state, &c, cases[i].uri) != cases[i].good)
             fail_msg("wrong about %s", cases[i].uri);
+}
+
+/* Where each client listens when it is a user's, with a port as it may choose. */
+static void the_documents_in_share_are_of_real_clients(void **state) {
+    static const struct {
+        const char *id, *uri;
+    } clients[] = {
+        {"claude-code", "http://localhost:54321/callback"},
+        {"codex", "http://127.0.0.1:54321/callback"},
+        {"cursor", "cursor://anysphere.cursor-mcp/oauth/callback"},
+        {"cursor", "http://localhost:8787/callback"},
+        {"gemini-cli", "http://localhost:7777/oauth/callback"},
+        {"inspector", "http://127.0.0.1:6276/oauth/callback"}, /* its command line */
+        {"inspector", "http://127.0.0.1:6274/oauth/callback"}, /* its web page */
+        {"mcp-remote", "http://localhost:3334/oauth/callback"},
+        {"mcporter", "http://127.0.0.1:54321/callback"},
+        {"opencode", "http://127.0.0.1:19876/mcp/oauth/callback"},
+    };
+    struct config c = {.clients_dir = "share/clients.d",
+                       .private_use_schemes = "cursor",
+                       .clients_allow = "",
+                       .clients_deny = ""};
+    char *problems = NULL, *readme = arena_alloc(*state, 65536);
+    size_t len;
+    unsigned bad;
+    FILE *out = open_memstream(&problems, &len), *f = fopen("README.md", "re");
+    struct client_set *set = client_set_load(&c, out, &bad);
+    struct context cx = {.config = &c, .clients = set};
+
+    assert_non_null(f);
+    assert_true(fread(readme, 1, 65535, f) < 65535);
+    (void)fclose(f);
+    (void)fclose(out);
+    assert_string_equal(problems, "");
+    free(problems);
+    for (size_t i = 0; i < sizeof clients / sizeof *clients; i++) {
+        struct client client;
+        struct err e;
+
+        assert_int_equal(client_find(&cx, *state, clients[i].id, &client, &e), OK);
+        if (!redirect_uri_is_registered(&c, *state, &client, clients[i].uri))
+            fail_msg("%s: %s", clients[i].id, clients[i].uri);
+        if (!strstr(readme,
+                    arena_printf(*state, "| `%s` | `%s` |", client.id, client.redirect_uris[0])))
+            fail_msg("README.md has no row of %s with %s", client.id, client.redirect_uris[0]);
+    }
+    client_set_free(set);
 }
 
 static void pkce_is_rfc_7636_appendix_b(void **state) {
@@ -254,6 +304,7 @@ int main(void) {
         WITH_ARENA(a_client_id_must_be_a_document_url),
         WITH_ARENA(a_document_is_checked),
         WITH_ARENA(redirect_uris_are_exact_but_for_the_loopback_port),
+        WITH_ARENA(the_documents_in_share_are_of_real_clients),
         WITH_ARENA(pkce_is_rfc_7636_appendix_b),
         WITH_ARENA(a_resource_may_be_written_in_the_ways_of_real_clients),
         WITH_ARENA(only_our_code_opens_cognitos),
