@@ -23,10 +23,18 @@ static void usage(FILE *out) {
 }
 
 static int check(const struct config *config) {
+    unsigned left_out;
+
     config_dump(config, stdout);
+    (void)fflush(stdout);
     outputs_become_service(config);
-    if (!app_check(config, stderr))
+    if (!app_check(config, stderr, &left_out))
         return EXIT_USAGE;
+    if (left_out) {
+        (void)fprintf(stderr, "configuration is good, but %u of what it names %s left out\n",
+                      left_out, left_out == 1 ? "is" : "are");
+        return EXIT_FAILURE;
+    }
     (void)fputs("configuration is good\n", stderr);
     return EXIT_SUCCESS;
 }

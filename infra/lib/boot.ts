@@ -65,7 +65,7 @@ cat >/etc/systemd/system/mcp-authd.service.d/aws.conf <<'EOF'
 Environment=AWS_REGION=${b.region}
 EOF
 systemctl daemon-reload
-AWS_REGION=${b.region} mcp-authd -t
+AWS_REGION=${b.region} mcp-authd -t || [ $? = 1 ]
 systemctl restart mcp-authd.socket mcp-authd.service
 
 # Logs and metrics to CloudWatch.

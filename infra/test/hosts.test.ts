@@ -90,7 +90,7 @@ for (const kind of ['dev with hosts', 'prod with hosts'] as const) {
         assert.equal(script.split(text).length, 2, text);
         return script.indexOf(text);
       };
-      const steps = ['mcp-authd -t\n', 'systemctl restart mcp-authd.socket', "doctor ENDPOINTS='authorize token' || [ $? = 1 ]\n",
+      const steps = ['mcp-authd -t || [ $? = 1 ]\n', 'systemctl restart mcp-authd.socket', "doctor ENDPOINTS='authorize token' || [ $? = 1 ]\n",
         'lighttpd-enable-mod ', 'tell_stack SUCCESS\n'].map(at);
       assert.deepEqual(steps, steps.toSorted((a, b) => a - b));
       assert.match(script, /mcp-authd doctor \| tee -a \/var\/log\/mcp-authd\/doctor\.log\n/);

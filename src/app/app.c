@@ -1,5 +1,6 @@
 #include "app/app.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,7 +134,7 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
 
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
         load_deny(app, c);
-        if (seal_keys_load(c->secret_key_file, true, &app->seal, e))
+        if (seal_keys_load(c->secret_key_file, c->makes_secret_key, &app->seal, e))
             return e->code;
         cx->seal = app->seal;
     }
@@ -325,10 +326,44 @@ static unsigned check_tools(const struct config *config, FILE *problems) {
     return bad;
 }
 
-bool app_check(const struct config *config, FILE *problems) {
-    const struct http_options guarded = app_guarded_options(config);
+static bool check_key(const struct config *config, FILE *problems) {
     struct seal_keys *keys = NULL;
-    unsigned bad;
+    struct err e;
+
+    if (config->makes_secret_key && access(config->secret_key_file, F_OK) && errno == ENOENT)
+        return true;
+    if (seal_keys_load(config->secret_key_file, false, &keys, &e)) {
+        (void)fprintf(problems, "SECRET_KEY_FILE: %s\n", e.detail);
+        return false;
+    }
+    seal_keys_free(keys);
+    return true;
+}
+
+/* What is wrong in the folders is left out. Returns how much. */
+static unsigned check_folders(const struct config *c, FILE *problems) {
+    unsigned left_out = 0, bad = 0;
+
+    if (c->endpoints & GROUP_MCP) {
+        left_out += check_tools(c, problems);
+        resource_set_free(resource_set_load(c, problems, &bad));
+        left_out += bad;
+        prompt_set_free(prompt_set_load(c, problems, &bad));
+        left_out += bad;
+    }
+    if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)) {
+        client_set_free(client_set_load(c, problems, &bad));
+        left_out += bad;
+        page_set_free(page_set_load(c->templates_dir, problems, &bad));
+        left_out += bad;
+    }
+    return left_out;
+}
+
+bool app_check(const struct config *config, FILE *problems, unsigned *left_out) {
+    const struct http_options guarded = app_guarded_options(config);
+    const bool seals = config->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP);
+    unsigned bad = 0;
     struct err e;
     bool good = true;
 
@@ -336,20 +371,11 @@ bool app_check(const struct config *config, FILE *problems) {
         (void)fprintf(problems, "CLIENT_METADATA_…: %s\n", e.text);
         good = false;
     }
-    if (!access(config->secret_key_file, F_OK) &&
-        seal_keys_load(config->secret_key_file, false, &keys, &e)) {
-        (void)fprintf(problems, "SECRET_KEY_FILE: %s\n", e.text);
-        good = false;
-    }
-    seal_keys_free(keys);
+    good = (!seals || check_key(config, problems)) && good;
     good = stores_check(config, problems) && good;
     good = outputs_check(config, problems) && good;
-    (void)check_tools(config, problems);
-    resource_set_free(resource_set_load(config, problems, &bad));
-    prompt_set_free(prompt_set_load(config, problems, &bad));
-    client_set_free(client_set_load(config, problems, &bad));
-    page_set_free(page_set_load(config->templates_dir, problems, &bad));
-    deny_free(deny_load(config->deny_file, clock_now_s(&(struct clock){0}), problems, &bad));
-    good = good && !bad;
-    return good;
+    if (seals)
+        deny_free(deny_load(config->deny_file, clock_now_s(&(struct clock){0}), problems, &bad));
+    *left_out = check_folders(config, problems);
+    return good && !bad;
 }

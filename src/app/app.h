@@ -34,10 +34,10 @@ void app_upkeep(struct app *app);
  */
 void app_watch(const struct config *config, int fd);
 
-/* Everything that -t and a reload check beyond the syntax of the configuration: key file, tools,
- * pinned clients. Writes a line per problem; false if the daemon would not start. Bad tools and
- * clients are reported but do not count. */
-bool app_check(const struct config *config, FILE *problems);
+/* Everything that -t and a reload check beyond the syntax of the configuration, as far as ENDPOINTS
+ * uses it: key file, tools, pinned clients. Writes a line per problem; false if the daemon would not
+ * start. *left_out is how many manifests, clients and pages it would start without. */
+bool app_check(const struct config *config, FILE *problems, unsigned *left_out);
 
 /* try_client.c: would this client be allowed to log users in? Fetches its document as /authorize
  * does, and writes what it found. */

@@ -5,6 +5,7 @@
 
 #include "aws/profile.h"
 #include "base/buf.h"
+#include "base/utf8.h"
 
 #define KEY_MAX 128 /* bytes; AWS's longest has about 40 */
 
@@ -127,6 +128,7 @@ enum rc aws_ini_parse(struct arena *a, const char *file, char *text, struct aws_
     char *line;
 
     out->first = NULL;
+    text += utf8_bom_length(text, strlen(text));
     while ((line = strsep(&text, "\n"))) {
         r.line_number++;
         if (read_line(&r, line, e))

@@ -46,6 +46,7 @@ struct config {
     enum session_store session_store;
     const char *session_table_name, *task_table_name; /* of the latter, "": none */
     const char *state_dir, *secret_key_file, *status_file, *listen;
+    bool makes_secret_key; /* nobody names the file: the first start makes it */
     unsigned endpoints; /* enum endpoint_group bits */
     unsigned workers_min, workers_max;
     unsigned worker_max_requests;
@@ -70,8 +71,8 @@ struct config {
     unsigned refresh_replay_s;
 };
 
-/* Reads and checks everything, and writes every problem found, a line each with file and line
- * number where there is one, to `errors`. NULL if there was any. path NULL: environment only.
+/* Reads and checks everything, and writes every fault found to `errors`: a line each, with file, line,
+ * what was read and what would be right. NULL if there was any. path NULL: environment only.
  * Free with config_free. */
 struct config *config_load(const char *path, FILE *errors) MUST_USE;
 void config_free(struct config *c); /* NULL is accepted */
@@ -84,6 +85,7 @@ void config_print_annotated(FILE *out);
 /* config_keys.c: the table. */
 enum config_kind {
     CONFIG_TEXT,
+    CONFIG_LIST, /* words, kept with one space between them */
     CONFIG_BOOL,
     CONFIG_NUMBER,
     CONFIG_SIZE,
@@ -94,7 +96,7 @@ struct config_key {
     const char *name;
     enum config_kind kind;
     size_t offset;       /* of the member in struct config */
-    const char *initial; /* the value when none is given; NULL: one must be given */
+    const char *initial; /* the value when none is given */
     uint64_t min, max;   /* for numbers and sizes */
     const char *help;    /* for the annotated file; lines end in \n but for the last */
 };

@@ -2,22 +2,25 @@
 
 #define TEXT(name, member, initial, help)                                                          \
     { name, CONFIG_TEXT, offsetof(struct config, member), initial, 0, 0, help }
+#define LIST(name, member, initial, help)                                                          \
+    { name, CONFIG_LIST, offsetof(struct config, member), initial, 0, 0, help }
 #define NUMBER(name, member, initial, min, max, help)                                              \
     { name, CONFIG_NUMBER, offsetof(struct config, member), initial, min, max, help }
 
 /* The order is that of the annotated file. */
 const struct config_key config_keys[] = {
-    TEXT("MCP_SERVER_URI", mcp_server_uri, NULL,
+    TEXT("MCP_SERVER_URI", mcp_server_uri, "",
          "The URL that a user types into an MCP client. Clients compare it byte for byte.\n"
          "Example: https://mcp.example.com/mcp"),
     TEXT("AUTH_PROXY_URI", auth_proxy_uri, "",
          "The OAuth issuer: /authorize, /callback and /token are below it. No slash at the end.\n"
          "Empty: scheme and host of MCP_SERVER_URI. At Cognito, the app client's callback URL is\n"
          "this with /callback appended."),
-    TEXT("COGNITO_REGION", cognito_region, "", "AWS region of the user pool, such as eu-west-1."),
+    TEXT("COGNITO_REGION", cognito_region, "",
+         "AWS region of the user pool, such as eu-west-1. Empty: the one that its ID begins with."),
     TEXT("COGNITO_USER_POOL_ID", cognito_user_pool_id, "",
          "The user pool, such as eu-west-1_AbCdEfGhI."),
-    TEXT("COGNITO_CLIENT_ID", cognito_client_id, NULL,
+    TEXT("COGNITO_CLIENT_ID", cognito_client_id, "",
          "The pool's app client: public (no secret), authorization code grant, the scopes below.\n"
          "One for each MCP_SERVER_URI: two that share one take each other's tokens."),
     TEXT("COGNITO_DOMAIN", cognito_domain, "",
@@ -29,16 +32,17 @@ const struct config_key config_keys[] = {
     TEXT("COGNITO_TOKEN_URL", cognito_token_url, "", ""),
     TEXT("COGNITO_JWKS_URL", cognito_jwks_url, "", ""),
     TEXT("COGNITO_REVOKE_URL", cognito_revoke_url, "", ""),
-    TEXT("SUPPORTED_SCOPES", supported_scopes, "openid email profile mcp-server/tools",
+    LIST("SUPPORTED_SCOPES", supported_scopes, "openid email profile mcp-server/tools",
          "Scopes that clients may ask for. Others are left out of the request to Cognito."),
-    TEXT("REQUIRED_SCOPES", required_scopes, "mcp-server/tools",
+    LIST("REQUIRED_SCOPES", required_scopes, "mcp-server/tools",
          "Scopes that every call of the MCP endpoint needs."),
-    TEXT("ALLOWED_ORIGINS", allowed_origins, "",
+    LIST("ALLOWED_ORIGINS", allowed_origins, "",
          "Web origins besides our own whose pages may call the MCP endpoint, or * for all.\n"
          "Example: https://inspector.example.com"),
-    {"SESSION_STORE", CONFIG_STORE, offsetof(struct config, session_store), "lmdb", 0, 0,
+    {"SESSION_STORE", CONFIG_STORE, offsetof(struct config, session_store), "", 0, 0,
      "Where logins in progress are kept: lmdb (files in STATE_DIR; one host) or dynamodb (any\n"
-     "number of hosts; they need the same SECRET_KEY_FILE). Region, credentials and endpoint of\n"
+     "number of hosts; they need the same SECRET_KEY_FILE). Empty: dynamodb if SESSION_TABLE_NAME\n"
+     "is set, otherwise lmdb. Region, credentials and endpoint of\n"
      "DynamoDB come from AWS's own environment variables and files: AWS_REGION, AWS_PROFILE, …\n"
      "and the role of the machine or container. They have no place in this file."},
     TEXT("SESSION_TABLE_NAME", session_table_name, "mcp-auth-sessions",
@@ -50,9 +54,11 @@ const struct config_key config_keys[] = {
         "in\n"
         "STATE_DIR, and known to this host alone."),
     TEXT("STATE_DIR", state_dir, "/var/lib/mcp-authd", "Files that outlive a restart."),
-    TEXT("SECRET_KEY_FILE", secret_key_file, "",
-         "Keys that seal what leaves us and comes back. Made on first start, mode 0600.\n"
-         "Empty: secret.key in STATE_DIR."),
+    TEXT(
+        "SECRET_KEY_FILE", secret_key_file, "",
+        "Keys that seal what leaves us and comes back, mode 0600. Empty: secret.key in STATE_DIR,\n"
+        "which the first start makes. Another one must be there: mcp-authd make-key FILE makes "
+        "it."),
     TEXT("STATUS_FILE", status_file, "",
          "What `mcp-authd status` shows, as JSON. Empty: status.json in STATE_DIR."),
     TEXT("LISTEN", listen, "/run/mcp-authd/mcp-authd.sock",
@@ -126,26 +132,26 @@ const struct config_key config_keys[] = {
     TEXT("CLIENT_METADATA_CA_FILE", client_metadata_ca_file, "",
          "PEM file of certificate authorities that are trusted for client documents besides the\n"
          "system's, and by doctor for the public addresses. For tests and intranets."),
-    TEXT("CLIENT_METADATA_ALLOW_NETS", client_metadata_allow_nets, "",
+    LIST("CLIENT_METADATA_ALLOW_NETS", client_metadata_allow_nets, "",
          "Private address ranges that client documents may come from, such as 10.1.0.0/16.\n"
          "For tests and intranets."),
     TEXT("CLIENT_METADATA_PROXY", client_metadata_proxy, "",
          "HTTP proxy through which client documents are fetched, such as http://10.0.0.5:3128.\n"
          "It resolves the names then, and must itself refuse private addresses. The environment's\n"
          "proxy settings are not used."),
-    TEXT("CLIENTS_ALLOW", clients_allow, "",
+    LIST("CLIENTS_ALLOW", clients_allow, "",
          "Which clients may log users in, by the address of their document: hosts (claude.ai),\n"
          "domains (*.example.com, which leaves out example.com itself), documents\n"
          "(https://claude.ai/oauth/client.json), or all below an address that ends in a slash.\n"
          "Empty: all. Pinned clients are always allowed."),
-    TEXT("CLIENTS_DENY", clients_deny, "",
+    LIST("CLIENTS_DENY", clients_deny, "",
          "Which clients may not, in the same form, or by their client_id. Wins over CLIENTS_ALLOW\n"
          "and over pinned clients."),
     {"DYNAMIC_REGISTRATION", CONFIG_BOOL, offsetof(struct config, dynamic_registration), "no", 0, 0,
      "yes: clients without a document may register at /register (RFC 7591). Nothing is stored:\n"
      "the client_id that they get is their sealed metadata, and ends after 90 days. Such clients\n"
      "have no host that could be checked, so CLIENTS_ALLOW does not apply to them."},
-    TEXT("PRIVATE_USE_SCHEMES", private_use_schemes, "cursor",
+    LIST("PRIVATE_USE_SCHEMES", private_use_schemes, "cursor",
          "Schemes of apps that a client may be answered at (cursor://…), besides https, loopback "
          "and\n"
          "schemes with a dot in them (RFC 8252 §7.1). Any app on a user's computer can take a "

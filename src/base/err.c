@@ -1,7 +1,6 @@
 #include "base/err.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 enum rc err_set_at(struct err *e, enum rc code, const char *file, int line, const char *fmt, ...) {
     va_list ap;
@@ -11,6 +10,7 @@ enum rc err_set_at(struct err *e, enum rc code, const char *file, int line, cons
     e->line = line;
     e->detail[0] = 0;
     e->advice = NULL;
+    e->place.line = e->place.column = 0;
     va_start(ap, fmt);
     (void)vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);
@@ -23,4 +23,11 @@ void err_detail(struct err *e, const char *fmt, ...) {
     va_start(ap, fmt);
     (void)vsnprintf(e->detail, sizeof e->detail, fmt, ap);
     va_end(ap);
+}
+
+void err_print(FILE *out, const char *path, const struct err *e) {
+    if (e->place.line)
+        (void)fprintf(out, "%s:%u:%u: %s\n", path, e->place.line, e->place.column, e->text);
+    else
+        (void)fprintf(out, "%s: %s\n", path, e->text);
 }

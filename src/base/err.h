@@ -5,6 +5,7 @@
 #define BASE_ERR_H
 
 #include "base/attr.h"
+#include <stdio.h>
 
 /* What went wrong, by who can do something about it. OK is 0, so `if (rc)` reads "if it failed". */
 enum rc {
@@ -62,6 +63,9 @@ struct err {
     int line;
     /* What a user can do about it: a text of web/words.h. NULL: what its code says. */
     const char *advice;
+    struct {
+        unsigned line, column;
+    } place; /* of the fault in a file of the admin's; line 0: of none */
 };
 
 /* Sets code and public text once; returns code, so `return err_set(e, …)`. */
@@ -71,5 +75,8 @@ enum rc err_set_at(struct err *e, enum rc code, const char *file, int line, cons
 
 /* Adds what only the log may see. */
 void err_detail(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* For an admin, a line: PATH[:LINE:COLUMN]: text. */
+void err_print(FILE *out, const char *path, const struct err *e);
 
 #endif

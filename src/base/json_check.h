@@ -6,12 +6,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/json.h"
+
 enum json_fault {
     JSON_GOOD,
     JSON_MALFORMED,
     JSON_TOO_DEEP, /* nested deeper than JSON_DEPTH_MAX */
     JSON_NOT_UTF8,
-    JSON_BAD_NAME, /* with a NUL, or half a surrogate pair */
+    JSON_BAD_NAME,   /* with a NUL, or half a surrogate pair */
+    JSON_NAME_TWICE, /* json_read.c finds it */
 };
 
 /* What a text has in it. */
@@ -21,6 +24,15 @@ struct json_census {
 };
 
 enum json_fault json_check(const char *text, size_t len, struct json_census *census);
+
+/* json_parse, which also says where the fault is; JSON_GOOD: that is not known. */
+struct json_place {
+    enum json_fault fault;
+    size_t at;
+};
+enum rc json_parse_at(struct arena *a, const char *text, size_t len, struct json **out,
+                      struct json_place *place, struct err *e) MUST_USE;
+
 /* Is the number one that can be kept as 64 bits, signed or not, and comes out as it was? */
 bool json_is_plain_integer(const char *s, size_t len);
 

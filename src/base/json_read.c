@@ -1,20 +1,16 @@
 /* From text to values. json_check.c judges the text first, so nothing here can be wrong with it but
  * a name that comes twice. json-c's own parser is not used: it cuts names at a NUL, rounds long
  * integers, and each version is strict and lenient in ways of its own. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/json_check.h"
 #include "base/json_lib.h"
 
 struct reader {
     const char *p, *end;
-    char *word; /* where the next name, string or number goes, with a NUL behind it */
-    bool twice; /* an object has a name twice */
+    char *word;        /* where the next name, string or number goes, with a NUL behind it */
+    const char *twice; /* the end of an object that has a name twice; NULL: there is none */
 };
 
 static struct json_object *read_value(struct reader *r);
@@ -158,7 +154,8 @@ static struct json_object *read_object(struct reader *r) {
         r->word = name;
         members++;
     } while (next_mark(r) == ',');
-    r->twice = r->twice || json_object_object_length(object) != members;
+    if (!r->twice && json_object_object_length(object) != members)
+        r->twice = r->p;
     return object;
 }
 
@@ -209,8 +206,8 @@ static size_t values_max(size_t len) {
     return len > JSON_MEMORY_MIN / JSON_MEMORY_FACTOR ? len * JSON_MEMORY_FACTOR : JSON_MEMORY_MIN;
 }
 
-enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **out,
-                   struct err *e) {
+enum rc json_parse_at(struct arena *a, const char *text, size_t len, struct json **out,
+                      struct json_place *place, struct err *e) {
     struct reader r = {.p = text, .end = text + len};
     struct json_object *o;
     struct json_census census;
@@ -218,9 +215,11 @@ enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **
     char *words;
 
     *out = NULL;
+    *place = (struct json_place){JSON_GOOD, 0};
     if (len > INT32_MAX / 2)
         return err_set(e, ERR_INVALID_REQUEST, "the JSON text is too long");
     fault = json_check(text, len, &census);
+    *place = (struct json_place){fault, census.at};
     if (fault)
         return explain(&census, fault, e);
     if (census.memory > values_max(len))
@@ -239,31 +238,13 @@ enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **
     if (!r.twice)
         return OK;
     *out = NULL;
+    *place = (struct json_place){JSON_NAME_TWICE, (size_t)(r.twice - text) - 1};
     return err_set(e, ERR_INVALID_REQUEST, "not valid JSON: an object has a name twice");
 }
 
-enum rc json_parse_file(struct arena *a, const char *path, size_t max_len, struct json **out,
-                        struct err *e) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char *text;
-    size_t len = 0;
-    ssize_t n = 0;
-    struct stat st;
+enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **out,
+                   struct err *e) {
+    struct json_place place;
 
-    *out = NULL;
-    if (fd < 0)
-        return err_set(e, ERR_INVALID_REQUEST, "cannot be opened: %s", strerror(errno));
-    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-        (void)close(fd);
-        return err_set(e, ERR_INVALID_REQUEST, "is not a regular file");
-    }
-    text = arena_alloc(a, max_len + 1);
-    while (len <= max_len && (n = read(fd, text + len, max_len + 1 - len)) > 0)
-        len += (size_t)n;
-    (void)close(fd);
-    if (n < 0)
-        return err_set(e, ERR_INVALID_REQUEST, "cannot be read: %s", strerror(errno));
-    if (len > max_len)
-        return err_set(e, ERR_INVALID_REQUEST, "is longer than %zu bytes", max_len);
-    return json_parse(a, text, len, out, e);
+    return json_parse_at(a, text, len, out, &place, e);
 }

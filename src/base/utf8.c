@@ -78,3 +78,9 @@ size_t utf8_repair(struct arena *a, const char **s, size_t *len) {
     *len = (size_t)(p - out);
     return wrong;
 }
+
+size_t utf8_bom_length(const char *s, size_t len) {
+    size_t n = strlen(UTF8_BOM);
+
+    return len >= n && !memcmp(s, UTF8_BOM, n) ? n : 0;
+}

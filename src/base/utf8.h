@@ -6,6 +6,11 @@
 
 #include "base/arena.h"
 
+/* What editors put before a text, and what is no part of it (RFC 3629 §6). */
+#define UTF8_BOM "\xef\xbb\xbf"
+
+/* Its length at the start of s, or 0. */
+size_t utf8_bom_length(const char *s, size_t len);
 /* The number of bytes at the start of s that are whole, valid characters; len if all are. */
 size_t utf8_valid_length(const char *s, size_t len);
 

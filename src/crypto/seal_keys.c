@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/encode.h"
+#include "base/utf8.h"
 
 #define FILE_BYTES_MAX 4096
 
@@ -96,7 +97,7 @@ static enum rc parse_keys(struct seal_keys *k, struct arena *a, const char *text
     const char *end = text + len;
     unsigned line = 0;
 
-    for (const char *p = text; p < end;) {
+    for (const char *p = text + utf8_bom_length(text, len); p < end;) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
         const char *stop = newline ? newline : end, *next = newline ? newline + 1 : end;
         line++;
@@ -205,6 +206,8 @@ enum rc seal_keys_load(const char *path, bool create, struct seal_keys **out, st
             return e->code;
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     }
+    if (fd < 0 && errno == ENOENT)
+        return unusable(e, path, "there is no such file; mcp-authd make-key FILE makes one");
     if (fd < 0)
         return unusable(e, path, strerror(errno));
     struct seal_keys *k = xcalloc(1, sizeof *k);

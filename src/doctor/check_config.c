@@ -17,7 +17,7 @@ static void check_key_file(struct doctor *d) {
     struct stat st;
     struct err e;
 
-    if (stat(c->secret_key_file, &st)) {
+    if (c->makes_secret_key && stat(c->secret_key_file, &st)) {
         doctor_say(d, shared ? VERDICT_WARN : VERDICT_OK, "key file",
                    shared ? "all hosts of the site need the same: copy it from the first one" : "",
                    "%s will be made on first start", c->secret_key_file);
@@ -25,7 +25,7 @@ static void check_key_file(struct doctor *d) {
     }
     if (seal_keys_load(c->secret_key_file, false, &keys, &e))
         doctor_say(d, VERDICT_FAIL, "key file", "a line per key, base64url of 32 bytes; mode 600",
-                   "%s: %s", e.text, e.detail);
+                   "%s", e.detail);
     else {
         seal_keys_free(keys);
         doctor_say(d, VERDICT_OK, "key file", "", "%s", c->secret_key_file);
@@ -78,24 +78,9 @@ static void check_scopes(struct doctor *d) {
         doctor_say(d, VERDICT_OK, "scopes", "", "every call needs %s", c->required_scopes);
 }
 
-/* A pool's id begins with its region. */
-static void check_pool(struct doctor *d) {
-    const struct config *c = d->config;
-    const char *end = strchr(c->cognito_user_pool_id, '_');
-
-    if (!*c->cognito_region || !end || !strncmp(c->cognito_user_pool_id, "local_", 6))
-        return;
-    if (strlen(c->cognito_region) != (size_t)(end - c->cognito_user_pool_id) ||
-        strncmp(c->cognito_region, c->cognito_user_pool_id, strlen(c->cognito_region)) != 0)
-        doctor_say(d, VERDICT_FAIL, "user pool", "one of the two is wrong",
-                   "COGNITO_USER_POOL_ID %s is not in COGNITO_REGION %s", c->cognito_user_pool_id,
-                   c->cognito_region);
-}
-
 void check_config(struct doctor *d) {
     unsigned groups = d->config->endpoints;
 
-    check_pool(d);
     if (groups != GROUP_METADATA) {
         check_state_dir(d);
         check_damaged(d);

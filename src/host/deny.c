@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/utf8.h"
 
 #define ENTRIES_MAX 65536
 #define LINE_BYTES_MAX 4096
@@ -95,7 +96,9 @@ static void add_time(struct loading *l, const char *text) {
     int64_t t;
 
     if (!parse_time(text, &t))
-        bad_line(l, "issued-before needs a time such as 2026-01-31T12:00:00Z");
+        bad_line(l,
+                 arena_printf(l->d->arena,
+                              "%s: issued-before needs a time such as 2026-01-31T12:00:00Z", text));
     else if (t > l->now_s + CLOCKS_APART_S)
         bad_line(l, "issued-before is in the future: until then every new login would be refused");
     else if (t > l->d->issued_before_s)
@@ -118,7 +121,8 @@ static void read_line(struct loading *l, char *line) {
     else if (!strcmp(what, "issued-before"))
         add_time(l, value);
     else
-        bad_line(l, "a line begins with client, subject or issued-before");
+        bad_line(l, arena_printf(l->d->arena,
+                                 "%s: a line begins with client, subject or issued-before", what));
 }
 
 static void read_file(struct loading *l, FILE *f) {
@@ -132,7 +136,7 @@ static void read_file(struct loading *l, FILE *f) {
             bad_line(l, "the line or the file is too long; the rest is left out");
             return;
         }
-        read_line(l, line);
+        read_line(l, line + (l->line == 1 ? utf8_bom_length(line, strlen(line)) : 0));
     }
     if (ferror(f))
         bad_line(l, strerror(errno));

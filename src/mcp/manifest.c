@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/suggest.h"
 #include "base/url.h"
+#include "mcp/executable.h"
 #include "mcp/rpc.h"
 
 #define SCOPES_MAX 1024                      /* bytes of the scopes of one manifest */
@@ -39,12 +41,15 @@ static bool is_known(const char *key, struct json *v, void *arg) {
 enum rc manifest_members(const struct manifest *m, const struct json *object,
                          const char *const *names, const char *where) {
     struct known k = {names, NULL};
+    const char *meant;
 
     json_each(object, is_known, &k);
     if (!k.unknown)
         return OK;
-    return err_set(m->e, ERR_INVALID_REQUEST, "unknown member \"%s\"%s",
-                   rpc_quotable(m->scratch, k.unknown), where);
+    meant = suggest(k.unknown, names);
+    return err_set(m->e, ERR_INVALID_REQUEST, "unknown member \"%s\"%s%s%s%s",
+                   rpc_quotable(m->scratch, k.unknown), where, meant ? "; did you mean " : "",
+                   meant ? meant : "", meant ? "?" : "");
 }
 
 /* "Tool Names" */
@@ -81,7 +86,8 @@ static enum rc read_program(const struct manifest *m, const char *member, const 
                             const char **out) {
     char real[PATH_MAX];
     struct stat st;
-    const char *path = *given == '/' ? given : arena_printf(m->scratch, "%s/%s", m->dir, given);
+    const char *fault,
+        *path = *given == '/' ? given : arena_printf(m->scratch, "%s/%s", m->dir, given);
 
     if (!realpath(path, real) || stat(real, &st))
         return err_set(m->e, ERR_INVALID_REQUEST, "%s: %s: %s", member,
@@ -89,6 +95,10 @@ static enum rc read_program(const struct manifest *m, const char *member, const 
     if (!S_ISREG(st.st_mode) || access(real, X_OK))
         return err_set(m->e, ERR_INVALID_REQUEST, "%s: %s is not an executable file", member,
                        rpc_quotable(m->scratch, given));
+    fault = executable_fault(m->scratch, real);
+    if (fault)
+        return err_set(m->e, ERR_INVALID_REQUEST, "%s: %s: %s", member,
+                       rpc_quotable(m->scratch, given), fault);
     /* Not the resolved name: a program may go by the name that it is called under. */
     *out = arena_strdup(m->keep, path);
     return OK;
@@ -293,7 +303,7 @@ void manifest_load_all(const char *dir, struct arena *keep, FILE *problems, unsi
                              .e = &e};
 
         if (open_manifest(&m, dir) || load(set, &m)) {
-            (void)fprintf(problems, "%s/%s: %s\n", dir, files[i]->d_name, e.text);
+            err_print(problems, arena_printf(scratch, "%s/%s", dir, m.file), &e);
             (*bad)++;
         }
         free(files[i]);

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "host/limits.h"
 #include "mcp/cancel.h"
+#include "mcp/executable.h"
 #include "mcp/rounds.h"
 #include "mcp/stream.h"
 
@@ -76,7 +77,7 @@ static const char *const *make_environment(struct mcp_call *c, const struct prog
     size_t n = 0;
 
     kind = !strcmp(p->kind, "tool") ? "TOOL" : !strcmp(p->kind, "prompt") ? "PROMPT" : "RESOURCE";
-    envp[n++] = "PATH=/usr/local/bin:/usr/bin:/bin";
+    envp[n++] = "PATH=" PROGRAM_PATH;
     envp[n++] = "LANG=C.UTF-8";
     envp[n++] = arena_printf(c->arena, "MCP_%s=%s", kind, p->name);
     envp[n++] = arena_printf(c->arena, "MCP_REQUEST_ID=%s", c->rq->id);

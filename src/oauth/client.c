@@ -120,7 +120,7 @@ struct client_set *client_set_load(const struct config *config, FILE *problems, 
         else if (!load_one(config, s, path, &e))
             e.text[0] = 0;
         if (e.text[0]) {
-            (void)fprintf(problems, "%s: %s\n", path, e.text);
+            err_print(problems, path, &e);
             ++*bad;
         }
         free(names[i]);

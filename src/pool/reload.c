@@ -20,6 +20,7 @@ static void log_lines(enum log_level level, const char *event, char *text) {
 static struct config *load(const char *path) {
     char *text = NULL;
     size_t len = 0;
+    unsigned left_out;
     FILE *problems = open_memstream(&text, &len);
     struct config *config;
     bool good;
@@ -29,7 +30,7 @@ static struct config *load(const char *path) {
         return NULL;
     }
     config = config_load(path, problems);
-    good = config && app_check(config, problems);
+    good = config && app_check(config, problems, &left_out);
     fclose(problems);
     log_lines(good ? LOG_WARN : LOG_ERROR, good ? "config_problem" : "reload_failed", text);
     if (!good)

@@ -161,7 +161,8 @@ static void serve(struct worker *w, int fd) {
                      kv("why", "the web server went away or stopped reading"));
         metrics_latency(metrics_now_us() - start_us);
     } else {
-        log_info("connection_dropped", kv("why", e.text));
+        LOG_AT(fcgi_got_nothing(w->fcgi) ? LOG_DEBUG : LOG_INFO, "connection_dropped",
+               kv("why", e.text));
     }
     was_large = arena_is_large(w->arena);
     arena_reset(w->arena);

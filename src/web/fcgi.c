@@ -359,6 +359,10 @@ static void stream_end(struct reply_sink *s) {
     s->fd = -1;
 }
 
+bool fcgi_got_nothing(const struct fcgi *f) {
+    return !f->conn.most;
+}
+
 struct reply_sink *fcgi_sink(struct fcgi *f) {
     f->sink = (struct reply_sink){stream_begin, stream_write, stream_end, f->conn.fd};
     return &f->sink;

@@ -35,6 +35,8 @@ void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms);
  *                  e says which */
 enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq,
                   struct err *e) MUST_USE;
+/* After ERR_MISSING: had the peer sent nothing? Whoever tries whether somebody listens does so. */
+bool fcgi_got_nothing(const struct fcgi *f);
 
 /* Where a reply to the request that was read last can be streamed to. If its `handover` is set when
  * it begins, nothing is sent before it is given away: the peer must not hear that it is told of

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "crypto/crypto.h"
 
 #define SET_BYTES_MAX (2 << 20)
@@ -90,7 +91,7 @@ static const char *read_text(struct arena *a, const char *path, struct err *e) {
     else
         e->code = OK;
     (void)fclose(f);
-    return e->code ? NULL : text;
+    return e->code ? NULL : text + utf8_bom_length(text, len);
 }
 
 static enum rc check(struct arena *a, enum page page, const struct language *language,

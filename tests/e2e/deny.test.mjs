@@ -96,7 +96,7 @@ test('a file with a mistake is reported by -t, and on HUP the old one stays in f
   const { access_token: held } = await tokens(site);
   await deny('subject alice');
   fs.writeFileSync(file, 'subject bob\nsubjekt alice\n');
-  const wrong = /deny\.conf:2: a line begins with client, subject or issued-before/;
+  const wrong = /deny\.conf:2: subjekt: a line begins with client, subject or issued-before/;
   const { status, stderr } = spawnSync(BINARY, ['-t', '-c', site.daemon.configFile], { encoding: 'utf8', env: { PATH: process.env.PATH } });
   assert.equal(status, 2);
   assert.match(stderr, wrong);

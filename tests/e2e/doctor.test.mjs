@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
+import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
+import { BINARY, writeConfig } from '../parts/daemon.mjs';
 import { assertFails, letWebServerIn, runDoctor } from '../parts/doctor.mjs';
 import { startDynamoDb } from '../parts/dynamodb.mjs';
 import { KEY, startDynamoDbProxy } from '../parts/dynamodb-proxy.mjs';
@@ -181,6 +183,27 @@ test('the configuration and the files of the host', async () => {
   assert.match((await doctor({ config: { TOOLS_DIR: manifests } })).of('tools').text, /broken\.json/);
   assert.equal((await doctor({ config: { RESOURCES_DIR: '' } })).of('resources'), undefined, 'switched off');
   assertFails(await doctor({ config: { STATE_DIR: '/nonexistent' } }), 'state directory', /no directory/, /make it/);
-  assertFails(await doctor({ config: { COGNITO_USER_POOL_ID: 'eu-west-1_abc' } }), 'user pool', /us-east-1/, /wrong/);
-  assert.equal((await doctor({ config: { SECRET_KEY_FILE: path.join(site.dir, 'not-yet.key') } })).of('key file').status, 'warn');
+  const elsewhere = await doctor({ config: { COGNITO_USER_POOL_ID: 'eu-west-1_abc' } });
+  assert.equal(elsewhere.code, 2);
+  assert.match(elsewhere.of('configuration').text, /:\d+: COGNITO_REGION=us-east-1: .*COGNITO_REGION=eu-west-1/);
+});
+
+test('a key file: only the standing one is made, a name that leads to none is a mistake', async () => {
+  const named = path.join(site.keys.STATE_DIR, 'secrets.key');
+  assertFails(await doctor({ config: { SECRET_KEY_FILE: named } }), 'key file', /secrets\.key: there is no such file/, /base64url/);
+  const before = fs.mkdtempSync(path.join(site.dir, 'state-'));
+  assert.equal((await doctor({ config: { STATE_DIR: before } })).of('key file').status, 'warn', 'hosts that share a table share the key');
+  assert.equal((await doctor({ config: { STATE_DIR: before, SESSION_STORE: 'lmdb' }, env: {} })).of('key file').status, 'ok');
+  const file = path.join(site.dir, 'named.conf');
+  for (const [key, status] of [[named, 2], [path.join(before, 'secret.key'), 0]]) {
+    writeConfig(file, { ...site.keys, STATE_DIR: before, SECRET_KEY_FILE: key });
+    const run = spawnSync(BINARY, ['-t', '-c', file], { encoding: 'utf8', env: { PATH: process.env.PATH } });
+    assert.equal(run.status, status, run.stderr);
+    if (status) assert.match(run.stderr, /^SECRET_KEY_FILE: .*secrets\.key: there is no such file; mcp-authd make-key FILE makes one$/m);
+  }
+  writeConfig(file, { ...site.keys, STATE_DIR: before, SECRET_KEY_FILE: named, LISTEN: path.join(before, 'socket') });
+  const run = spawnSync(BINARY, ['-c', file], { encoding: 'utf8', env: { PATH: process.env.PATH }, timeout: 60000 });
+  assert.notEqual(run.status, 0, 'it does not start with a new key');
+  assert.match(run.stderr, /there is no such file/);
+  assert.ok(!fs.existsSync(named));
 });

@@ -59,7 +59,8 @@ conf=$(mktemp)
 trap 'rm -f "$conf"' EXIT
 sed -nE 's/^       ([A-Z_]+=.*)/\1/p' README.md >"$conf"
 grep -q COGNITO_DOMAIN "$conf" || say "README.md: the example configuration was not found"
-"$program" -t -c "$conf" >/dev/null 2>&1 || say "README.md: the example configuration is not accepted"
+# 1: the folders that it names are not on this machine.
+"$program" -t -c "$conf" >/dev/null 2>&1 || [ $? = 1 ] || say "README.md: the example configuration is not accepted"
 
 # Every option and command that the program knows is in the manual page and in the completion, and in the README's list.
 options=$("$program" -h | grep -oE '^  -[a-z]|(\[|\| )-[a-zA-Z]\b' | tr -d ' [|' | sort -u)

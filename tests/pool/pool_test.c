@@ -113,10 +113,28 @@ static void silent_connection_does_not_block_others(void **state) {
         assert_true((silent[i] = dial(d)) >= 0);
     for (int i = 0; i < 20; i++)
         assert_true(asks_fine(d, "/echo"));
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(write(silent[i], "\1", 1), 1);
         close(silent[i]);
+    }
     assert_true(log_wait(d, "event=connection_dropped closed", 3));
     assert_stops(d, SIGTERM);
+}
+
+/* Whoever asks only whether somebody listens is not worth a line. */
+static void a_connection_without_a_byte_is_not_logged(void **state) {
+    struct daemon *d = *state;
+    int fd;
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    assert_true((fd = dial(d)) >= 0);
+    close(fd);
+    assert_true((fd = dial(d)) >= 0); /* after the first, since there is one worker */
+    assert_int_equal(write(fd, "\1", 1), 1);
+    close(fd);
+    assert_true(log_wait(d, "event=connection_dropped closed", 1));
+    assert_stops(d, SIGTERM);
+    assert_int_equal(log_count(d, "event=connection_dropped"), 1);
 }
 
 static void worker_leaves_after_its_requests(void **state) {
@@ -741,6 +759,7 @@ int main(int argc, char **argv) {
         TEST(body_over_the_limit),
         TEST(usr1_is_nothing),
         TEST(silent_connection_does_not_block_others),
+        TEST(a_connection_without_a_byte_is_not_logged),
         TEST(worker_leaves_after_its_requests),
         TEST(grows_under_load_and_shrinks),
         TEST(killed_worker_under_load),

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/json.h"
@@ -448,6 +449,61 @@ static void members_come_in_order(void **state) {
     assert_int_equal(json_size(json_get(v, "m")), 0);
 }
 
+/* What an editor shows: line, column, and what is wrong there. */
+static void faults_of_a_file_have_line_and_column(void **state) {
+    static const struct {
+        const char *text, *said;
+    } cases[] = {
+        {"{\n  \"a\": 1,\n}\n", "FILE:3:1: not valid JSON: there is a comma before the }\n"},
+        {"{\"a\": [1, 2,]}", "FILE:1:13: not valid JSON: there is a comma before the ]\n"},
+        {"{\n \"\xc3\xa4\xe2\x82\xac\": x}", "FILE:2:8: not valid JSON: x is not expected here\n"},
+        {"{\"a\": 1 // one\n}", "FILE:1:9: not valid JSON: it has no comments\n"},
+        {"{'a': 1}", "FILE:1:2: not valid JSON: strings stand in double quotes\n"},
+        {"{\"a\": \"b\n\"}", "FILE:1:9: not valid JSON: a string ends in its line (write \\n)\n"},
+        {"{\"a\": \"\t\"}", "FILE:1:8: not valid JSON: the byte 0x09 is not expected here\n"},
+        {"{\"a\": 1", "FILE:1:8: not valid JSON: it ends too early\n"},
+        {"", "FILE:1:1: not valid JSON: it ends too early\n"},
+        {"{}\n{}", "FILE:2:1: not valid JSON: { is not expected here\n"},
+        {"{\n\"a\": \"\xff\"}", "FILE:2:7: not valid UTF-8: save the file as UTF-8\n"},
+        {"{\"a\": 1,\n\"a\": 2}", "FILE:2:7: not valid JSON: an object has a name twice\n"},
+        {"\xef\xbb\xbf{\"a\": }", "FILE:1:7: not valid JSON: } is not expected here\n"},
+        {"12345678901234567", "FILE: is longer than 16 bytes\n"},
+    };
+    struct arena *a = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[] = "/tmp/mcp-authd-json-XXXXXX", *said;
+        int fd = mkstemp(path);
+        size_t len;
+        FILE *f = open_memstream(&said, &len);
+        struct json *v;
+        struct err e;
+
+        assert_true(fd >= 0 && f);
+        assert_int_equal(write(fd, cases[i].text, strlen(cases[i].text)), strlen(cases[i].text));
+        close(fd);
+        assert_int_equal(json_parse_file(a, path, 16, &v, &e), ERR_INVALID_REQUEST);
+        err_print(f, "FILE", &e);
+        fclose(f);
+        assert_string_equal(said, cases[i].said);
+        free(said);
+        unlink(path);
+    }
+}
+
+static void a_file_may_have_a_byte_order_mark(void **state) {
+    char path[] = "/tmp/mcp-authd-json-XXXXXX";
+    int fd = mkstemp(path);
+    struct json *v;
+    struct err e;
+
+    assert_int_equal(write(fd, "\xef\xbb\xbf{\"a\": 1}", 11), 11);
+    close(fd);
+    assert_int_equal(json_parse_file(*state, path, 16, &v, &e), OK);
+    assert_true(json_has(v, "a"));
+    unlink(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(what_is_not_json_is_refused),
@@ -467,6 +523,8 @@ int main(void) {
         WITH_ARENA(many_members_are_foreseen_too),
         WITH_ARENA(a_long_integer_before_a_cut_string_is_read_to_its_end_only),
         WITH_ARENA(members_come_in_order),
+        WITH_ARENA(faults_of_a_file_have_line_and_column),
+        WITH_ARENA(a_file_may_have_a_byte_order_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

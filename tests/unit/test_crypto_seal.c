@@ -44,9 +44,12 @@ static int stop(void **state) {
     return 0;
 }
 
+/* A new file: one that its owner may only read cannot be opened again, but by root. */
 static void write_file(const char *path, const char *text, mode_t mode) {
-    FILE *f = fopen(path, "w");
+    FILE *f;
 
+    (void)unlink(path);
+    f = fopen(path, "w");
     assert_non_null(f);
     assert_true(fputs(text, f) >= 0);
     assert_int_equal(fclose(f), 0);
@@ -184,7 +187,7 @@ static void a_new_key_seals_and_the_old_one_still_opens(void **state) {
     struct seal_keys *both =
         keys_of(r, arena_printf(r->a, "# the new one\n %s\t\r\n\n%s", key_b, key_a));
     char *new = seal(r->a, both, "consent", "browser", "new", 3);
-    struct seal_keys *after = keys_of(r, key_b);
+    struct seal_keys *after = keys_of(r, arena_printf(r->a, "\xef\xbb\xbf%s", key_b));
 
     opens_to(r, both, old, "old", 3);
     opens_to(r, both, new, "new", 3);

@@ -148,9 +148,9 @@ static void bad_lines_are_reported_and_the_rest_counts(void **state) {
 
     assert_int_equal(bad, 4);
     assert_non_null(strstr(said, ":1: expected one word and one value"));
-    assert_non_null(strstr(said, ":2: a line begins with client, subject or issued-before"));
+    assert_non_null(strstr(said, ":2: user: a line begins with client, subject or issued-before"));
     assert_non_null(strstr(said, ":3: expected one word"));
-    assert_non_null(strstr(said, ":5: a line begins"));
+    assert_non_null(strstr(said, ":5: clients: a line begins"));
     assert_true(deny_has_subject(d, "good"));
     deny_free(d);
 
@@ -160,6 +160,11 @@ static void bad_lines_are_reported_and_the_rest_counts(void **state) {
     d = loaded(*state, text, &bad, &said);
     assert_int_equal(bad, 1);
     assert_non_null(strstr(said, "too long"));
+    deny_free(d);
+
+    d = loaded(*state, "\xef\xbb\xbfsubject good\n", &bad, &said); /* as some editors write it */
+    assert_int_equal(bad, 0);
+    assert_true(deny_has_subject(d, "good"));
     deny_free(d);
 
     d = deny_load("/tmp", NOW, stderr, &bad); /* no file */

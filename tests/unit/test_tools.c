@@ -36,7 +36,7 @@ static void expect_bad(const char *manifest, const char *why) {
     site_file(&site, "plain.txt", "x", 0644);
     site_file(&site, "bad.json", manifest, 0644);
     load();
-    if (bad != 1 || !strstr(problems, why) || !strstr(problems, "/bad.json: "))
+    if (bad != 1 || !strstr(problems, why) || !strstr(problems, "/bad.json:"))
         fail_msg("%s: %u problems: %s", manifest, bad, problems);
     tool_set_free((struct tool_set *)(uintptr_t)site.cx.tools);
     site.cx.tools = NULL;
@@ -52,8 +52,8 @@ static void bad_manifests_are_reported(void **state) {
     static const struct {
         const char *manifest, *why;
     } cases[] = {
-        {"", "not valid JSON"},
-        {"{", "not valid JSON"},
+        {"", "/bad.json:1:1: not valid JSON"},
+        {"{", "/bad.json:1:2: not valid JSON"},
         {"[]", "a manifest must be a JSON object"},
         {"null", "a manifest must be a JSON object"},
         {"{" SCHEMA RUN "}", "name must be"},
@@ -66,7 +66,8 @@ static void bad_manifests_are_reported(void **state) {
         {"{" NAME "\"inputSchema\":true," RUN "}", "inputSchema must be"},
         {"{" NAME "\"inputSchema\":{}," RUN "}", "inputSchema must be"},
         {"{" NAME "\"inputSchema\":{\"type\":\"string\"}," RUN "}", "inputSchema must be"},
-        {"{" NAME SCHEMA "\"titel\":\"x\"," RUN "}", "unknown member \"titel\""},
+        {"{" NAME SCHEMA "\"titel\":\"x\"," RUN "}",
+         "unknown member \"titel\"; did you mean title?"},
         {"{" NAME SCHEMA "\"title\":7," RUN "}", "title must be a string"},
         {"{" NAME SCHEMA "\"annotations\":[]," RUN "}", "annotations must be an object"},
         {"{" NAME SCHEMA "\"icons\":{}," RUN "}", "icons must be an array"},
@@ -144,6 +145,47 @@ static void bad_header_annotations_are_reported(void **state) {
         expect_bad(cases[i], "x-mcp-header");
 }
 
+/* What the kernel would refuse to start is found before. */
+static void programs_that_cannot_start_are_reported(void **state) {
+    static const struct {
+        const char *program, *why;
+    } cases[] = {
+        {"#!/bin/sh\r\necho x\r\n",
+         "./script: its lines end in CRLF, as on Windows: save it with LF"},
+        {"#!/usr/bin/env sh\r\necho x\r\n", "its lines end in CRLF"},
+        {"#!/nonexistent/sh\necho x\n", "its interpreter /nonexistent/sh: No such file"},
+        {"#!/etc/passwd\n", "its interpreter /etc/passwd: Permission denied"},
+        {"#! /usr/bin/env  no-such-program -x\n", "its interpreter no-such-program is not in PATH"},
+        {"#!\necho x\n", "there is no interpreter after its #!"},
+        {"#!sh\n", "its interpreter sh must be an absolute path"},
+        {"\xef\xbb\xbf#!/bin/sh\necho x\n", "a byte order mark stands before its #!"},
+        {"echo x\n", "it does not begin with a line such as #!/bin/sh"},
+        {"", "it is empty"},
+    };
+    static const char *const good[] = {"#!/bin/sh\necho x\n",       "#!/bin/sh",
+                                       "#! /bin/sh -e\n",           "#!/usr/bin/env sh\n",
+                                       "#!/usr/bin/env -S sh -e\n", "#!/usr/bin/env A=1 sh\n"};
+    static const char manifest[] = "{\"name\":\"t\",\"inputSchema\":{\"type\":\"object\"},\"run\":{"
+                                   "\"command\":[\"./script\"]}}";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        site_file(&site, "script", cases[i].program, 0755);
+        expect_bad(manifest, cases[i].why);
+    }
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        site_file(&site, "script", good[i], 0755);
+        site_file(&site, "bad.json", manifest, 0644);
+        load();
+        if (bad)
+            fail_msg("%s: %s", good[i], problems);
+        tool_set_free((struct tool_set *)(uintptr_t)site.cx.tools);
+        site.cx.tools = NULL;
+        free(problems);
+        problems = NULL;
+    }
+}
+
 static void a_bad_manifest_does_not_stop_the_others(void **state) {
     (void)state;
     site_tool(&site, "zebra", "echo z", "", "");
@@ -157,7 +199,7 @@ static void a_bad_manifest_does_not_stop_the_others(void **state) {
     site_file(&site, "readme.txt", "{", 0644);
     load();
     assert_int_equal(bad, 2);
-    assert_non_null(strstr(problems, "/broken.json: not valid JSON"));
+    assert_non_null(strstr(problems, "/broken.json:1:2: not valid JSON: it ends too early"));
     assert_non_null(strstr(problems, "/twin.json: the name apple is taken by apple.json"));
     post_modern(&p, "tools/list", NULL, "");
     expect_result(&p);
@@ -344,6 +386,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(bad_manifests_are_reported),
         T(bad_header_annotations_are_reported),
+        T(programs_that_cannot_start_are_reported),
         T(a_bad_manifest_does_not_stop_the_others),
         T(without_a_directory_the_built_in_tools_are_there),
         T(the_list_is_in_order_and_says_no_more_than_it_should),
