@@ -4,8 +4,7 @@
 #include <strings.h>
 
 #include "mcp/call.h"
-
-#define WEIGHT_MAX 1000 /* of q=1: there are three decimals */
+#include "web/preference.h"
 
 /* What the header says about one type. */
 struct wish {
@@ -25,46 +24,16 @@ static int coverage(const char *range, size_t len, const char *type) {
     return len == strlen(type) && !strncasecmp(range, type, len) ? 3 : 0;
 }
 
-/* §12.4.2: q is 0 to 1 with up to three decimals. Anything else counts as 1. */
-static int read_weight(const char *p, const char *end) {
-    int weight = 0, unit = WEIGHT_MAX;
-
-    for (; p < end && ((*p >= '0' && *p <= '9') || *p == '.'); p++) {
-        if (*p == '.')
-            continue;
-        weight += (*p - '0') * unit;
-        unit /= 10;
-    }
-    return weight < WEIGHT_MAX ? weight : WEIGHT_MAX;
-}
-
-/* The weight among the parameters of a range. */
-static int weight_of(const char *p, const char *end) {
-    for (; p < end; p++) {
-        if (*p != ';')
-            continue;
-        p += 1 + strspn(p + 1, " \t");
-        if (end - p > 2 && (*p == 'q' || *p == 'Q') && p[1] == '=')
-            return read_weight(p + 2, end);
-        p--; /* it may be the next semicolon */
-    }
-    return WEIGHT_MAX;
-}
-
 /* "The most specific reference has precedence". */
 static struct wish wish_for(const char *accept, const char *type) {
+    struct preference p;
     struct wish wish = {0};
 
-    for (size_t at = 0; *accept; at++) {
-        const char *end;
-        int c;
+    for (size_t at = 0; preference_next(&accept, &p); at++) {
+        int c = coverage(p.range, p.len, type);
 
-        accept += strspn(accept, " \t,");
-        end = accept + strcspn(accept, ",");
-        c = coverage(accept, strcspn(accept, "; \t,"), type);
         if (c > wish.specificity)
-            wish = (struct wish){weight_of(accept, end), at, c};
-        accept = end;
+            wish = (struct wish){p.weight, at, c};
     }
     return wish;
 }

@@ -30,12 +30,14 @@ const struct resource *resource_find(const struct resource_set *set, struct aren
                                      const char *uri, struct json **variables) {
     const struct resource *r =
         bsearch(uri, set->all, set->count, sizeof *set->all, uri_and_resource);
+    size_t steps = URI_TEMPLATE_STEPS_MAX;
 
     *variables = NULL;
     if (r && !r->is_template)
         return r;
     for (size_t i = 0; i < set->count; i++)
-        if (set->all[i].is_template && uri_template_match(a, set->all[i].uri, uri, variables))
+        if (set->all[i].is_template &&
+            uri_template_match(a, set->all[i].uri, uri, &steps, variables))
             return &set->all[i];
     *variables = NULL;
     return NULL;

@@ -122,24 +122,37 @@ const char *template_unknown(struct arena *a, const struct json *v, const struct
 
 /* ---- URI templates ---- */
 
-/* At '{': the name and whether it takes slashes. Returns what is behind '}', or NULL. */
-static const char *read_variable(struct arena *a, const char *p, const char **name, bool *slashes) {
+struct variable {
+    const char *name; /* in the template */
     size_t len;
+    const char *rest; /* what is behind it */
+    bool slashes;     /* it takes them */
+};
 
-    *slashes = p[1] == '+';
-    p += 1 + *slashes;
-    for (len = 0; isalnum((unsigned char)p[len]) || p[len] == '_'; len++)
-        ;
+static bool is_name_char(char c) {
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+/* At '{' (RFC 6570 §2.3: a dot stands between other characters). */
+static bool read_variable(const char *p, struct variable *out) {
+    size_t len = 0;
+
+    out->slashes = p[1] == '+';
+    p += 1 + out->slashes;
+    while (is_name_char(p[len]) || (p[len] == '.' && len && p[len - 1] != '.' && p[len + 1] != '}'))
+        len++;
     if (!len || len > NAME_MAX_LEN || p[len] != '}')
-        return NULL;
-    *name = arena_strndup(a, p, len);
-    return p + len + 1;
+        return false;
+    out->name = p;
+    out->len = len;
+    out->rest = p + len + 1;
+    return true;
 }
 
 enum rc uri_template_check(struct arena *a, const char *uri_template, struct json *names,
                            struct err *e) {
     const char *p = uri_template, *name;
-    bool slashes;
+    struct variable v;
 
     while (*p) {
         if (*p == '}' || (*p != '{' && (*p <= ' ' || *p > '~')))
@@ -149,13 +162,17 @@ enum rc uri_template_check(struct arena *a, const char *uri_template, struct jso
             p++;
             continue;
         }
-        p = read_variable(a, p, &name, &slashes);
-        if (!p || *p == '{')
+        if (!read_variable(p, &v) || *v.rest == '{')
             return err_set(e, ERR_INVALID_REQUEST,
                            "uriTemplate may have {name} and {+name} only, with something between");
+        name = arena_strndup(a, v.name, v.len);
         if (json_has(names, name))
             return err_set(e, ERR_INVALID_REQUEST, "uriTemplate has {%s} twice", name);
+        if (json_size(names) == URI_VARIABLES_MAX)
+            return err_set(e, ERR_INVALID_REQUEST, "uriTemplate has more than %d variables",
+                           URI_VARIABLES_MAX);
         json_put_str(names, name, "");
+        p = v.rest;
     }
     return json_size(names) ? OK
                             : err_set(e, ERR_INVALID_REQUEST,
@@ -182,41 +199,83 @@ static bool is_safe(const char *value, char before) {
     }
 }
 
-/* A variable takes as little as it can, since what follows it in the template is fixed text. */
-bool uri_template_match(struct arena *a, const char *t, const char *uri, struct json **out) {
-    char before = 0;
+struct match {
+    struct arena *scratch; /* for what is tried */
+    size_t *steps;
+    struct {
+        struct variable v;
+        const char *at;
+        size_t len;
+    } found[URI_VARIABLES_MAX];
+    size_t count;
+};
 
-    *out = json_new_object(a);
-    while (*t) {
-        const char *name, *rest, *stop;
-        size_t fixed, len;
-        bool slashes;
-        char *value;
+static bool match_from(struct match *m, const char *t, const char *uri, char before);
 
-        if (*t != '{') {
-            before = *t;
-            if (*t++ != *uri++)
-                return false;
-            continue;
-        }
-        rest = read_variable(a, t, &name, &slashes);
-        if (!rest)
-            return false;
-        fixed = strcspn(rest, "{");
-        stop = fixed ? strstr(uri, arena_strndup(a, rest, fixed)) : uri + strlen(uri);
-        if (fixed && !rest[fixed]) { /* the end of the template is the end of the URI */
-            len = strlen(uri);
-            stop = len >= fixed ? uri + len - fixed : NULL;
-        }
-        len = stop ? (size_t)(stop - uri) : 0;
-        value = len ? url_decode(a, uri, len, false) : NULL;
-        if (!value || !is_safe(value, before) ||
-            (!slashes && (memchr(uri, '/', len) || strchr(value, '/'))))
-            return false;
-        json_put_str(*out, name, value);
-        uri = stop;
-        t = rest;
-        before = 0;
+static bool is_value(struct match *m, const struct variable *v, const char *at, size_t len,
+                     char before) {
+    const char *value = url_decode(m->scratch, at, len, false);
+    bool good = value && is_safe(value, before) && (v->slashes || !strchr(value, '/'));
+
+    arena_reset(m->scratch);
+    return good;
+}
+
+/* Does the variable take the first len bytes, and the rest of the template, the rest of the URI? */
+static bool match_value(struct match *m, const struct variable *v, const char *uri, size_t len,
+                        char before) {
+    if (*m->steps < len || m->count == URI_VARIABLES_MAX)
+        return false;
+    *m->steps -= len;
+    if (!is_value(m, v, uri, len, before))
+        return false;
+    m->found[m->count].v = *v;
+    m->found[m->count].at = uri;
+    m->found[m->count++].len = len;
+    if (match_from(m, v->rest, uri + len, 0))
+        return true;
+    m->count--;
+    return false;
+}
+
+/* A variable takes as little as it can, and more if the rest does not match then. */
+static bool match_from(struct match *m, const char *t, const char *uri, char before) {
+    size_t fixed = strcspn(t, "{"), next, most;
+    struct variable v;
+
+    if (strncmp(t, uri, fixed) != 0)
+        return false;
+    if (!t[fixed])
+        return !uri[fixed];
+    before = fixed ? t[fixed - 1] : before;
+    uri += fixed;
+    if (!read_variable(t + fixed, &v))
+        return false;
+    next = strcspn(v.rest, "{");
+    most = v.slashes ? strlen(uri) : strcspn(uri, "/");
+    for (size_t len = *v.rest ? 1 : most; len && len <= most && *m->steps; len++) {
+        --*m->steps;
+        if (!strncmp(v.rest, uri + len, next) && match_value(m, &v, uri, len, before))
+            return true;
     }
-    return !*uri;
+    return false;
+}
+
+bool uri_template_match(struct arena *a, const char *uri_template, const char *uri, size_t *steps,
+                        struct json **out) {
+    struct match m = {.steps = steps};
+    bool found;
+
+    *out = NULL;
+    if (strlen(uri) > RESOURCE_URI_MAX)
+        return false;
+    m.scratch = arena_new(2 * RESOURCE_URI_MAX);
+    found = match_from(&m, uri_template, uri, 0);
+    if (found)
+        *out = json_new_object(a);
+    for (size_t i = 0; found && i < m.count; i++)
+        json_put_str(*out, arena_strndup(a, m.found[i].v.name, m.found[i].v.len),
+                     url_decode(a, m.found[i].at, m.found[i].len, false));
+    arena_free(m.scratch);
+    return found;
 }

@@ -4,8 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define TAG_MAX 35    /* RFC 5646 §4.4.1 */
-#define RANGES_MAX 32 /* of one header that are looked at */
+#include "web/preference.h"
 
 /* A name that a stranger chose: in a box of its own, so that it is no part of the sentence. */
 #define NAME "<bdi class=\"name\">{{client_name}}</bdi>"
@@ -151,54 +150,51 @@ const char *language_text(const struct language *l, const char *name) {
     return NULL;
 }
 
-/* RFC 9110 §12.4.2: 0 to 1000; what is malformed counts as nothing. */
-static int quality(const char *params, size_t len) {
-    const char *p = params, *end = params + len;
-    int q = 0;
-
-    while (p < end && (*p == ';' || *p == ' ' || *p == '\t'))
-        p++;
-    if (p == end)
-        return 1000;
-    if (end - p < 3 || (*p != 'q' && *p != 'Q') || p[1] != '=' || (p[2] != '0' && p[2] != '1'))
-        return 0;
-    q = (p[2] - '0') * 1000;
-    p += 3;
-    if (p < end && *p == '.') {
-        int weight = 100;
-
-        for (p++; p < end && *p >= '0' && *p <= '9' && weight; p++, weight /= 10)
-            q += (*p - '0') * weight;
-    }
-    return q > 1000 ? 1000 : q;
-}
-
-/* RFC 4647 §3.4, Lookup: ja-JP is served by ja, and * by any. */
-static bool range_takes(const char *range, size_t len, const char *tag) {
+/* RFC 4647 §3.4, Lookup: ja-JP is served by ja. */
+static bool is_served_by(const struct preference *p, const char *tag) {
     size_t n = strlen(tag);
 
-    return (len == 1 && *range == '*') ||
-           (len >= n && !strncasecmp(range, tag, n) && (len == n || range[n] == '-'));
+    return p->len >= n && !strncasecmp(p->range, tag, n) && (p->len == n || p->range[n] == '-');
+}
+
+/* What the header says about a language: its weight, and by which element. "*" speaks for those
+ * that no other element names (RFC 4647 §2.2.1), and a language that is refused by its own name is
+ * not served for the sake of a part of it. */
+static int weight_of(const char *accept, const char *tag, size_t *at) {
+    int named = -1, others = 0;
+    struct preference p;
+    bool refused = false;
+
+    *at = 0;
+    for (size_t i = 0; preference_next(&accept, &p); i++) {
+        if (is_served_by(&p, tag)) {
+            refused = refused || (!p.weight && p.len == strlen(tag));
+            if (p.weight > named) {
+                named = p.weight;
+                *at = i;
+            }
+        } else if (p.len == 1 && *p.range == '*' && named < 0 && p.weight > others) {
+            others = p.weight;
+            *at = i;
+        }
+    }
+    return refused ? 0 : named >= 0 ? named : others;
 }
 
 const struct language *language_choose(const char *accept_language) {
     const struct language *best = &languages[0];
-    const char *p = accept_language ? accept_language : "";
-    int best_q = 0;
+    const char *accept = accept_language ? accept_language : "";
+    size_t best_at = 0, at;
+    int best_weight = 0;
 
-    for (unsigned i = 0; *p && i < RANGES_MAX; i++) {
-        size_t item = strcspn(p, ","), skip = strspn(p, " \t"), len;
-        int q;
+    for (size_t l = 0; l < LANGUAGE_COUNT; l++) {
+        int weight = weight_of(accept, languages[l].tag, &at);
 
-        skip = skip < item ? skip : item;
-        len = strcspn(p + skip, ";, \t");
-        q = quality(p + skip + len, item - skip - len);
-        for (size_t l = 0; l < LANGUAGE_COUNT && q > best_q; l++)
-            if (len <= TAG_MAX && range_takes(p + skip, len, languages[l].tag)) {
-                best = &languages[l];
-                best_q = q;
-            }
-        p += item + (p[item] == ',');
+        if (weight > best_weight || (weight && weight == best_weight && at < best_at)) {
+            best = &languages[l];
+            best_weight = weight;
+            best_at = at;
+        }
     }
     return best;
 }

@@ -148,13 +148,13 @@ static void try_template(struct arena *a, const char *t, const char *uri, const 
                          size_t len) {
     struct json *names = json_new_object(a), *values, *v, *out;
     struct err e = {0};
-    size_t out_len;
+    size_t out_len, steps = URI_TEMPLATE_STEPS_MAX;
 
     if (uri_template_check(a, t, names, &e)) {
         MUST(*e.text && is_plain_line(e.text, strlen(e.text)));
         return;
     }
-    if (uri_template_match(a, t, uri, &values)) {
+    if (uri_template_match(a, t, uri, &steps, &values)) {
         const char *same = put_in(a, t, values), *left, *right;
 
         MUST(json_size(values) == json_size(names) && !has_slash(a, t, values));
@@ -167,7 +167,8 @@ static void try_template(struct arena *a, const char *t, const char *uri, const 
     if (json_parse(a, text, len, &v, &e) || template_unknown(a, v, names))
         return;
     out = template_expand(a, v, values);
-    MUST(out || !v);
+    if (!out) /* null, or too long */
+        return;
     text = json_text(a, out, &out_len);
     MUST(!json_parse(a, text, out_len, &out, &e));
 }

@@ -51,6 +51,11 @@ static void each_header_is_weighed(void **state) {
         {JSON ";q=99999999999999999999", true, false, false},
         {",,, ;q=0, " STREAM, false, true, true},
         {JSON ";", true, false, false},
+        {JSON ";x=\";q=0\"", true, false, false},
+        {JSON ";x=\"\\\";q=0,\";q=0.4, " STREAM ";q=0.3", true, true, false},
+        {JSON ";x=\"a, " STREAM ", b\"", true, false, false},
+        {JSON ";x=\"open;q=0, " STREAM, true, false, false},
+        {JSON ";q=x", true, false, false},
     };
 
     (void)state;

@@ -1,0 +1,21 @@
+/* What a client would take, and what it would rather have: the elements of Accept and
+ * Accept-Language (RFC 9110 §12.4.2, §12.5). */
+#ifndef WEB_PREFERENCE_H
+#define WEB_PREFERENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define WEIGHT_MAX 1000 /* of q=1: there are three decimals */
+
+struct preference {
+    const char *range; /* a media type, a language, or what covers many of them */
+    size_t len;
+    int weight; /* 0: it is not acceptable. What is no weight counts as 1. */
+};
+
+/* The next element of the header at *at; false at its end. Commas and semicolons in quoted strings
+ * separate nothing. */
+bool preference_next(const char **at, struct preference *out);
+
+#endif
