@@ -28,9 +28,9 @@ static bool ends_in_a_number(const char *host) {
 /* RFC 3986 §3.2.2. A zone (RFC 6874) means something on one computer only. */
 static bool is_ipv6_literal(const char *host, unsigned char address[16]) {
     char text[INET6_ADDRSTRLEN + 1];
-    size_t len = strlen(host) - 2;
+    size_t len = strlen(host) - 2; /* between the brackets */
 
-    if (len >= sizeof text)
+    if (len >= sizeof text || host[len + 1] != ']')
         return false;
     memcpy(text, host + 1, len);
     text[len] = 0;

@@ -5,10 +5,19 @@
 
 #include "oauth/clients.h"
 
+/* An IPv6 address can be written in many ways (RFC 5952 §2.1). */
+static bool is_same_address(const char *item, const char *host) {
+    struct sockaddr_storage a, b;
+
+    return url_host_address(item, &a) && url_host_address(host, &b) && !memcmp(&a, &b, sizeof a);
+}
+
 /* example.com or *.example.com; a name that ends in a dot is the same name (RFC 1034 §3.1). */
 static bool host_matches(const char *item, const char *host) {
     size_t len = strlen(host), n;
 
+    if (is_same_address(item, host))
+        return true;
     if (len && host[len - 1] == '.')
         len--;
     if (strncmp(item, "*.", 2) != 0)

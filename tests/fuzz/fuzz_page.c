@@ -1,7 +1,9 @@
 /* A template of a page that an admin writes: an Accept-Language header, a line, and the template.
- * Also the built-in pages, with values that anybody may choose. */
+ * Also the built-in pages, with values that anybody may choose; and the template as a name that a
+ * client gives itself, and as the reason of an error. */
 #include "input.h"
 #include "standalone.h"
+#include "web/display_name.h"
 #include "web/page.h"
 
 #define INPUT_MAX 16384
@@ -109,6 +111,25 @@ static void try_file(struct arena *a, const char *source, const char *accept) {
     page_set_free(set);
 }
 
+static void try_name(struct arena *a, const char *source) {
+    const char *name = display_name(a, source);
+
+    MUST(*name && strlen(name) <= strlen(source) + 1 && is_utf8_text(name));
+    MUST(!strchr(name, '"') && !strchr(name, '`') && !strstr(name, "''") && !strstr(name, "  "));
+    for (const char *p = name; *p; p++)
+        MUST((unsigned char)*p >= ' ' && *p != 127);
+    MUST(!strcmp(display_name(a, name), name));
+}
+
+static void try_reason(struct arena *a, const char *source, const struct language *language) {
+    struct err e;
+    const char *reason;
+
+    (void)err_set(&e, ERR_INVALID_REQUEST, "%s", source);
+    reason = language_reason(a, language, e.text);
+    MUST(!reason || language->reasons || !strcmp(reason, e.text));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena *a;
     const struct language *language;
@@ -123,6 +144,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     source = arena_strndup(a, (const char *)data, size);
     try_template(a, source, language);
     try_file(a, source, accept);
+    try_name(a, source);
+    try_reason(a, source, language);
     arena_free(a);
     return 0;
 }
