@@ -51,9 +51,14 @@ demo:  ## install what is missing, build, log in and call a tool, keep serving (
 $(BUILD)/mcp-authd: $(OBJS)
 	$(LINK) -o $@ $(OBJS) $(LIBS)
 
-$(BUILD)/obj/%.o: src/%.c VERSION
+$(BUILD)/obj/%.o: src/%.c VERSION | $(BUILD)/needs
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) -c -o $@ $<
+
+# Before anything is compiled: is there what it needs?
+$(BUILD)/needs:
+	@scripts/deps needs "$(CC)" "$(PKG_CONFIG)" $(PKGS)
+	@mkdir -p $(@D) && touch $@
 
 # What it takes in by .incbin, which -MMD does not see.
 $(BUILD)/obj/web/page_builtin.o: $(wildcard share/templates/*)

@@ -1,14 +1,12 @@
-/* What `mcp-authd COMMAND …` does besides serving. */
+/* The command line: `mcp-authd` serves, `mcp-authd COMMAND …` does something else. Flags may stand
+ * before and after the command. */
 #ifndef COMMANDS_H
 #define COMMANDS_H
-
-#include <stdio.h>
 
 #define DEFAULT_CONFIG "/etc/mcp-authd/mcp-authd.conf"
 #define EXIT_USAGE 2 /* wrong flags or configuration */
 
-/* argv[0] is the name of the command. Returns the exit status. */
-int command_run(int argc, char **argv);
-void commands_list(FILE *out);
+/* Returns the exit status. */
+int command_line(int argc, char **argv);
 
 #endif

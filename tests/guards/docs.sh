@@ -76,6 +76,8 @@ for command in $commands; do
 	grep -qF "    mcp-authd $command" README.md || say "README.md does not name mcp-authd $command"
 	completed=$(COMP_CWORD=1 bash -c '. conf/completion/mcp-authd; COMP_WORDS=(mcp-authd "$1"); _mcp_authd; echo "${COMPREPLY[*]}"' bash "$command")
 	[ "$completed" = "$command" ] || say "conf/completion/mcp-authd does not complete $command"
+	completed=$(COMP_CWORD=3 bash -c '. conf/completion/mcp-authd; COMP_WORDS=(mcp-authd -c x "$1"); _mcp_authd; echo "${COMPREPLY[*]}"' bash "$command")
+	[ "$completed" = "$command" ] || say "conf/completion/mcp-authd does not complete $command after -c FILE"
 	# What a command takes besides -c is in its usage.
 	for flag in $("$program" "$command" -? 2>&1 | grep -oE -- '--[a-z]+' | sort -u); do
 		completed=$(COMP_CWORD=2 bash -c '. conf/completion/mcp-authd; COMP_WORDS=(mcp-authd "$1" --); _mcp_authd; echo "${COMPREPLY[*]}"' bash "$command")

@@ -1,0 +1,121 @@
+/* The command line, as a process of its own each time: getopt and _exit are the process's. */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "commands.h"
+
+#define WORDS_MAX 8
+
+/* Runs it. What it says to either is in `out`; returns the exit status. */
+static int run(const char *line, char *out, size_t room) {
+    char name[] = "mcp-authd", copy[256], *words[WORDS_MAX] = {name}, *save = NULL;
+    int argc = 1, fds[2], status;
+    size_t len = 0;
+    ssize_t n;
+    pid_t pid;
+
+    snprintf(copy, sizeof copy, "%s", line);
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        words[argc++] = w;
+    assert_int_equal(pipe(fds), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        dup2(fds[1], STDOUT_FILENO);
+        dup2(fds[1], STDERR_FILENO);
+        status = command_line(argc, words);
+        fflush(stdout);
+        _exit(status);
+    }
+    close(fds[1]);
+    while (len + 1 < room && (n = read(fds[0], out + len, room - len - 1)) > 0)
+        len += (size_t)n;
+    out[len] = 0;
+    close(fds[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void what_is_given_is_understood_or_refused_with_a_reason(void **state) {
+    static const struct {
+        const char *line;
+        int status;
+        const char *said;
+    } cases[] = {
+        {"--help", 0, "usage: mcp-authd [-c FILE]"},
+        {"-h", 0, "usage: mcp-authd [-c FILE]"},
+        {"help", 0, "usage: mcp-authd [-c FILE]"},
+        {"help doctor", 0, "usage: mcp-authd doctor [-c FILE] [--json]\n"},
+        {"doctor --help", 0, "usage: mcp-authd doctor"},
+        {"-h doctor", 0, "usage: mcp-authd doctor"},
+        {"--version", 0, "mcp-authd " MCP_AUTHD_VERSION "\n"},
+        {"-V", 0, "mcp-authd " MCP_AUTHD_VERSION "\n"},
+        {"version", 0, "mcp-authd " MCP_AUTHD_VERSION "\n"},
+        {"-p", 0, "# Configuration of mcp-authd"},
+        /* flags before and after the command: both read the file that is not there */
+        {"-c /nonexistent status", 2, "/nonexistent: cannot be read"},
+        {"status -c /nonexistent", 2, "/nonexistent: cannot be read"},
+        {"-c /nonexistent doctor", 2, "/nonexistent: cannot be read"},
+        {"--json -c /nonexistent doctor", 2, "{\"status\":\"fail\""},
+        {"doctor -c /nonexistent --json", 2, "{\"status\":\"fail\""},
+        {"-c /nonexistent try-client https://a.example/x", 2, "/nonexistent: cannot be read"},
+        {"try-client https://a.example/x -c /nonexistent", 2, "/nonexistent: cannot be read"},
+        {"-t -c /nonexistent", 2, "/nonexistent: cannot be read"},
+        {"-c /nonexistent", 2, "/nonexistent: cannot be read"},
+        /* what is unknown or does not fit */
+        {"docter", 2, "mcp-authd has no command docter; did you mean doctor?\n"},
+        {"frobnicate", 2, "mcp-authd has no command frobnicate\n"},
+        {"/etc/x.conf", 2, "a configuration is given by -c FILE\n"},
+        {"help frobnicate", 2, "mcp-authd has no command frobnicate\n"},
+        {"-x", 2, "invalid option -- 'x'"},
+        {"--jsn doctor", 2, "unrecognized option '--jsn'"},
+        {"doctor -x", 2, "usage: mcp-authd doctor [-c FILE] [--json]\n"},
+        {"-c", 2, "option requires an argument -- 'c'"},
+        {"-t -p", 2, "-t and -p exclude each other"},
+        {"-t doctor", 2, "mcp-authd: -t goes with no command\n"},
+        {"--json", 2, "--json goes with a command\n"},
+        {"make-key --json /nonexistent/x", 2, "mcp-authd make-key does not know --json\n"},
+        {"make-key", 2, "mcp-authd make-key needs a FILE\n"},
+        {"status now", 2, "mcp-authd status takes no argument such as now\n"},
+        {"try-client a b", 2, "b is one argument too many\n"},
+        {"make-key /nonexistent/x", 1, "/nonexistent/x"},
+    };
+    char out[16384];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int status = run(cases[i].line, out, sizeof out);
+
+        if (status != cases[i].status || !strstr(out, cases[i].said))
+            fail_msg("%s: %d: %s", cases[i].line, status, out);
+    }
+}
+
+/* A reason, and where to read on: not the whole of the help. */
+static void a_mistake_is_answered_in_two_lines(void **state) {
+    static const char *const lines[] = {"docter", "-x", "doctor -x", "-t -p", "make-key", "--json"};
+    char out[16384];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        size_t n = 0;
+
+        assert_int_equal(run(lines[i], out, sizeof out), 2);
+        for (const char *p = out; *p; p++)
+            n += *p == '\n';
+        if (n != 2)
+            fail_msg("%s: %s", lines[i], out);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_given_is_understood_or_refused_with_a_reason),
+        cmocka_unit_test(a_mistake_is_answered_in_two_lines),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
