@@ -64,7 +64,7 @@ static void problems_begin(struct problems *p) {
     p->f = open_memstream(&p->text, &p->len);
     if (!p->f) {
         log_error("out_of_memory", kv("what", "stream"));
-        _exit(70);
+        _exit(EXIT_OUT_OF_MEMORY);
     }
 }
 

@@ -34,7 +34,7 @@ struct arena {
 
 void out_of_memory(const char *what, size_t len) {
     log_error("out_of_memory", kv("what", what), kvn("bytes", (int64_t)len));
-    _exit(70); /* EX_SOFTWARE: the master starts another worker */
+    _exit(EXIT_OUT_OF_MEMORY);
 }
 
 void *xmalloc(size_t len) {

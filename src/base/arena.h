@@ -8,6 +8,8 @@
 
 struct arena;
 
+#define EXIT_OUT_OF_MEMORY 70 /* EX_SOFTWARE of sysexits.h: the master starts another worker */
+
 /* A new, empty arena. Passing max_bytes ends the process as running out of memory does: every
  * input has a limit of its own far below it. (A limit below one chunk, 16 KiB, is one chunk.) Free
  * with arena_free. */

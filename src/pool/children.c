@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -41,6 +42,16 @@ static struct generation *generation_of(struct master *m, const struct child *c)
     return m->next.config && c->generation == m->next.number ? &m->next : NULL;
 }
 
+/* Whoever holds the metrics' address keeps the next daemon from it, so no worker does that is still
+ * busy when the master was killed. */
+void child_close(const struct master *m) {
+    close(m->signals);
+    if (m->notify.fd >= 0)
+        close(m->notify.fd);
+    if (m->observer.address)
+        close(m->observer.listener);
+}
+
 static _Noreturn void become_worker(const struct master *m, const struct generation *g,
                                     unsigned slot, pid_t master) {
     struct worker_args args = {.config = g->config,
@@ -52,9 +63,7 @@ static _Noreturn void become_worker(const struct master *m, const struct generat
                                .master = master,
                                .drain_ms = m->timing->drain_ms};
 
-    close(m->signals);
-    if (m->notify.fd >= 0)
-        close(m->notify.fd);
+    child_close(m);
     worker_main(&args);
 }
 
@@ -85,21 +94,46 @@ bool children_spawn(struct master *m, const struct generation *g) {
     return true;
 }
 
-/* A worker that dies young is replaced later and later: a fault that hits every one of them must
- * not become a storm of forks. */
-static void slow_down(struct master *m, int64_t started_ms, int64_t now) {
-    const struct pool_timing *t = m->timing;
-    int64_t last = m->fast_death_ms;
+/* A worker that does not come up is replaced later and later: a fault that hits every one of them
+ * must not become a storm of forks. */
+static void slow_down(const struct pool_timing *t, struct generation *g, int64_t started_ms,
+                      int64_t now) {
+    int64_t last = g->failed_ms;
 
-    m->fast_death_ms = now;
+    g->failed_ms = now;
     if (started_ms < last)
         return; /* those that were started together count once */
-    m->backoff_ms = m->backoff_ms ? m->backoff_ms * 2 : t->backoff_first_ms;
-    if (m->backoff_ms > t->backoff_max_ms)
-        m->backoff_ms = t->backoff_max_ms;
-    m->respawn_ms = now + m->backoff_ms;
-    log_warn("respawn_delayed", kvn("ms", m->backoff_ms),
-             kv("why", "workers die soon after their start"));
+    g->backoff_ms = g->backoff_ms ? g->backoff_ms * 2 : t->backoff_first_ms;
+    if (g->backoff_ms > t->backoff_max_ms)
+        g->backoff_ms = t->backoff_max_ms;
+    g->respawn_ms = now + g->backoff_ms;
+    log_warn("respawn_delayed", kvn("ms", g->backoff_ms), kv("why", "workers fail at their start"));
+}
+
+/* By its own fault, not by somebody's signal or for want of memory. */
+static bool is_own_fault(const struct child *c, int status) {
+    static const int faults[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != EXIT_OUT_OF_MEMORY;
+    for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (WTERMSIG(status) == faults[i])
+            return true;
+    return c->kill_ms != 0; /* it hung, and we killed it */
+}
+
+/* One that had come up has shown that workers do: the next one follows at once, whatever ended
+ * it. */
+static void look_at_start(const struct master *m, struct generation *g, const struct child *c,
+                          int status) {
+    int64_t now = clock_monotonic_ms();
+
+    if (!status || m->stopping)
+        return;
+    if (is_own_fault(c, status))
+        slow_down(m->timing, g, c->started_ms, now);
+    else if (g->respawn_ms < now + m->timing->backoff_first_ms)
+        g->respawn_ms = now + m->timing->backoff_first_ms;
 }
 
 static void log_exit(const struct child *c, const struct slot *s, int status, int64_t lifetime_ms) {
@@ -120,18 +154,17 @@ static void buried(struct master *m, unsigned i, int status) {
     struct child *c = &m->children[i];
     struct slot *s = &m->board->slots[i];
     struct generation *g = generation_of(m, c);
-    int64_t now = clock_monotonic_ms(), lifetime = now - c->started_ms;
 
-    log_exit(c, s, status, lifetime);
+    log_exit(c, s, status, clock_monotonic_ms() - c->started_ms);
     m->tally.requests += s->requests;
     m->tally.errors += s->errors;
     m->tally.workers_failed += status != 0;
     if (g) {
         g->ready = g->ready || s->ready;
         g->deaths = s->ready ? 0 : g->deaths + 1;
+        if (!s->ready)
+            look_at_start(m, g, c, status);
     }
-    if (status != 0 && lifetime < m->timing->fast_death_ms && !m->stopping)
-        slow_down(m, c->started_ms, now);
     slot_set(s, SLOT_FREE);
     *c = (struct child){0};
 }
@@ -159,20 +192,35 @@ void child_retire(struct master *m, unsigned slot) {
     kill(m->children[slot].pid, SIGQUIT);
 }
 
+/* It has taken no request and no signal yet, so there is nothing to finish. */
+static void kill_starting(struct master *m, struct child *c, int64_t busy_ms) {
+    log_error("worker_start_failed", kvn("worker", c->pid), kv("what", "start"),
+              kvn("busy_ms", busy_ms), kv("why", "it does not come up"),
+              kv("hint", "something that it opens does not answer: a lock that somebody else holds "
+                         "on a file below STATE_DIR, a FIFO in place of a file, a file system"));
+    kill(c->pid, SIGKILL);
+    c->kill_ms = clock_monotonic_ms() + m->timing->kill_grace_ms;
+}
+
 static void watch(struct master *m, unsigned i, int64_t now) {
+    const struct pool_timing *t = m->timing;
     struct child *c = &m->children[i];
     int64_t since = m->board->slots[i].busy_since_ms;
+    bool starting = m->board->slots[i].state == SLOT_STARTING;
 
-    if (c->kill_ms && now >= c->kill_ms) {
+    if (starting && since && !c->kill_ms &&
+        now - since > (m->stopping ? t->kill_grace_ms : t->start_ms)) {
+        kill_starting(m, c, now - since);
+    } else if (c->kill_ms && now >= c->kill_ms) {
         log_error("worker_killed", kvn("worker", c->pid),
                   kv("why", "it did not leave when it was told to"));
         kill(c->pid, SIGKILL);
-        c->kill_ms = now + m->timing->kill_grace_ms;
-    } else if (!c->kill_ms && since && now - since > m->timing->stuck_ms) {
+        c->kill_ms = now + t->kill_grace_ms;
+    } else if (!c->kill_ms && since && now - since > t->stuck_ms) {
         log_error("worker_stuck", kvn("worker", c->pid), kvn("busy_ms", now - since));
         child_retire(m, i);
         kill(c->pid, SIGTERM);
-        c->kill_ms = now + m->timing->kill_grace_ms;
+        c->kill_ms = now + t->kill_grace_ms;
     }
 }
 

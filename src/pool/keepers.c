@@ -32,7 +32,7 @@ void keeper_tick(struct master *m, int64_t now) {
     fflush(NULL);
     pid = fork();
     if (pid == 0) {
-        close(m->signals);
+        child_close(m);
         close(m->listener);
         keeper_main(m->now.config, m->board, m->keeper_in, master);
     }
@@ -42,9 +42,9 @@ void keeper_tick(struct master *m, int64_t now) {
         m->keeper = pid;
 }
 
-void keeper_stop(struct master *m) {
+void keeper_signal(struct master *m, int signo) {
     if (m->keeper)
-        kill(m->keeper, SIGTERM);
+        kill(m->keeper, signo);
     m->keeper_ms = 0;
 }
 

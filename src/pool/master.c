@@ -18,12 +18,12 @@
 
 static const struct pool_timing usual_times = {
     .tick_ms = 1000,
+    .start_ms = WORKER_START_S * 1000,
     .stuck_ms = WORKER_STUCK_S * 1000,
     .kill_grace_ms = 5000,
     .stop_ms = POOL_STOP_S * 1000,
     .drain_ms = 10000,
     .idle_retire_ms = POOL_IDLE_RETIRE_S * 1000,
-    .fast_death_ms = 2000,
     .backoff_first_ms = 100,
     .backoff_max_ms = 5000,
 };
@@ -76,6 +76,7 @@ static int open_signals(void) {
 static void kill_all(struct master *m, const char *why) {
     log_warn("workers_killed", kvn("workers", children_alive(m)), kv("why", why));
     children_signal(m, SIGKILL);
+    keeper_signal(m, SIGKILL);
 }
 
 static void stop(struct master *m, const char *signal_name, int64_t now) {
@@ -94,7 +95,7 @@ static void stop(struct master *m, const char *signal_name, int64_t now) {
     /* What waits in systemd's socket is for the daemon that comes next: a restart under load must
      * not wait until the queue is empty for once. */
     children_signal(m, m->source == LISTENER_SYSTEMD ? SIGQUIT : SIGTERM);
-    keeper_stop(m);
+    keeper_signal(m, SIGTERM);
 }
 
 static void take_signals(struct master *m) {
@@ -119,12 +120,13 @@ static void take_signals(struct master *m) {
 /* Sleeps until a signal, a worker's call, or time. */
 static void wait_for_news(const struct master *m) {
     struct pollfd fds[] = {{.fd = m->signals, .events = POLLIN}, {.fd = m->wake, .events = POLLIN}};
-    int64_t due = m->respawn_ms - clock_monotonic_ms();
+    int64_t now = clock_monotonic_ms(), due[] = {m->now.respawn_ms - now, m->next.respawn_ms - now};
     int timeout = m->timing->tick_ms;
     uint64_t calls;
 
-    if (due > 0 && due < timeout)
-        timeout = (int)due;
+    for (int i = 0; i < 2; i++)
+        if (due[i] > 0 && due[i] < timeout)
+            timeout = (int)due[i];
     if (m->notify.watchdog_ms && m->notify.watchdog_ms < timeout)
         timeout = (int)m->notify.watchdog_ms;
     (void)poll(fds, 2, timeout);
@@ -163,7 +165,7 @@ static void tick(struct master *m, int64_t now) {
         give_up(m);
         return;
     }
-    reload_tick(m);
+    reload_tick(m, now);
     sizing_tick(m, now);
     keeper_tick(m, now);
 }

@@ -22,6 +22,10 @@ struct generation {
     struct config *config; /* NULL: there is none */
     unsigned deaths;       /* workers that died in a row before one was ready */
     bool ready;            /* one has been */
+    int64_t since_ms;
+    /* of those that fail at their start */
+    int backoff_ms; /* 0: they come up as they should */
+    int64_t respawn_ms, failed_ms;
 };
 
 /* The way to systemd's notification socket. */
@@ -61,9 +65,6 @@ struct master {
     int64_t grown_ms, surplus_since_ms;
     bool max_warned;
 
-    int backoff_ms; /* 0: workers live as they should */
-    int64_t respawn_ms, fast_death_ms;
-
     bool stopping, reload_again;
     int64_t stop_kill_ms;
     int status; /* exit status */
@@ -78,6 +79,8 @@ struct master {
 };
 
 /* children.c */
+/* In a child that has just been forked: closes what is the master's alone. */
+void child_close(const struct master *m);
 unsigned children_alive(const struct master *m);                       /* all of them */
 unsigned children_wanted(const struct master *m, unsigned generation); /* not the retiring */
 bool children_ready(struct master *m, struct generation *g);           /* one is or was */
@@ -90,7 +93,7 @@ void children_watch(struct master *m, int64_t now); /* ends those that are stuck
 /* keepers.c: starts the keeper when it is missing; ends it, for a new configuration or for good. */
 bool keeper_open(struct master *m);
 void keeper_tick(struct master *m, int64_t now);
-void keeper_stop(struct master *m);
+void keeper_signal(struct master *m, int signo);
 bool keeper_reaped(struct master *m, pid_t pid, int status);
 
 /* sizing.c: starts and ends workers until there are as many as there should be. */
@@ -98,7 +101,7 @@ void sizing_tick(struct master *m, int64_t now);
 
 /* reload.c */
 void reload_start(struct master *m);
-void reload_tick(struct master *m);
+void reload_tick(struct master *m, int64_t now);
 
 /* notify.c */
 void notify_open(

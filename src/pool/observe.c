@@ -162,7 +162,7 @@ void observe_close(struct master *m) {
     struct observer *o = &m->observer;
 
     if (o->server > 0) {
-        kill(o->server, SIGTERM);
+        kill(o->server, SIGKILL); /* it has nothing to finish, and may hang */
         (void)waitpid(o->server, NULL, 0);
     }
     /* What happened since the last lines must not be lost with this process. */

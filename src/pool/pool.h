@@ -15,15 +15,16 @@
 /* Times of the pool, in milliseconds. */
 struct pool_timing {
     int tick_ms;          /* the master looks at its workers at least this often */
+    int start_ms;         /* a worker that needs longer to come up is killed */
     int stuck_ms;         /* a worker busy with one request for longer is ended, */
     int kill_grace_ms;    /* killed, if asking does not help */
     int stop_ms;          /* after TERM, the same for all workers */
     int drain_ms;         /* a worker told to stop takes waiting connections no longer than this */
     int idle_retire_ms;   /* one spare worker too many for this long is ended */
-    int fast_death_ms;    /* a worker that dies younger slows respawning down: */
-    int backoff_first_ms; /* first by this much, then by twice as much each time, */
-    int backoff_max_ms;   /* up to this */
+    int backoff_first_ms; /* a worker that fails at its start delays the next one: by this much, */
+    int backoff_max_ms;   /* then by twice as much each time, up to this */
 };
+#define WORKER_START_S 20
 #define WORKER_STUCK_S 180
 #define POOL_STOP_S 30
 #define POOL_IDLE_RETIRE_S 10
@@ -53,7 +54,8 @@ void listener_close(const char *address, int fd, enum listener_source source);
 /* worker.c: serves until it is told to stop; never returns. Started with all signals blocked; it
  * takes them between requests only:
  *   TERM  answers what it has and what is waiting at the listener, and leaves
- *   QUIT  answers what it has, and leaves */
+ *   QUIT  answers what it has, and leaves
+ * When the master has ended it closes the listener at once, answers what it has, and leaves. */
 struct worker_args {
     const struct config *config;
     int listener;

@@ -1,10 +1,12 @@
 #include "pool/master.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/app.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 /* A log line for each line of text. */
@@ -68,7 +70,8 @@ void reload_start(struct master *m) {
     if (strcmp(config->listen, m->address) != 0)
         log_warn("listen_unchanged", kv("listen", m->address),
                  kv("hint", "a change of LISTEN takes a restart"));
-    m->next = (struct generation){.number = ++m->generations, .config = config};
+    m->next = (struct generation){
+        .number = ++m->generations, .config = config, .since_ms = clock_monotonic_ms()};
 }
 
 static void retire_all(struct master *m, unsigned generation) {
@@ -89,15 +92,15 @@ static void take_over(struct master *m) {
     m->target = m->target > c->workers_max ? c->workers_max : m->target;
     m->max_warned = false;
     retire_all(m, old);
-    keeper_stop(m); /* the next one watches the directories of the new configuration */
+    keeper_signal(m, SIGTERM); /* the next one watches the directories of the new configuration */
     m->tally.reloads++;
     notify_send(&m->notify, "READY=1\nSTATUS=serving, reloaded %llu times",
                 (unsigned long long)m->tally.reloads);
     log_info("reload_ok", kvn("generation", m->now.number));
 }
 
-static void give_up(struct master *m) {
-    log_error("reload_failed", kv("why", "workers do not start with the new configuration"),
+static void give_up(struct master *m, const char *why) {
+    log_error("reload_failed", kv("why", why),
               kv("hint", "the running configuration stays in force"));
     retire_all(m, m->next.number);
     config_free(m->next.config);
@@ -105,12 +108,14 @@ static void give_up(struct master *m) {
     refused(m);
 }
 
-void reload_tick(struct master *m) {
+void reload_tick(struct master *m, int64_t now) {
     if (m->next.config) {
         if (children_ready(m, &m->next))
             take_over(m);
         else if (m->next.deaths >= POOL_START_FAILURES_MAX)
-            give_up(m);
+            give_up(m, "workers do not start with the new configuration");
+        else if (now - m->next.since_ms > m->timing->start_ms)
+            give_up(m, "no worker has come up in time with the new configuration");
     }
     if (!m->next.config && m->reload_again) {
         m->reload_again = false;

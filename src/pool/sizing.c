@@ -4,6 +4,7 @@
 
 #define BATCH_MAX 32
 #define BATCH_FORGET_MS 1000 /* load that has been met for so long: begin with one again */
+#define SPAWN_AGAIN_MS 500   /* when the system gives no process */
 
 static unsigned least(unsigned a, unsigned b) {
     return a < b ? a : b;
@@ -57,30 +58,28 @@ static void shrink(struct master *m, int64_t now) {
     m->max_warned = false;
 }
 
-/* After a while without another early death all is well again. */
-static void recover(struct master *m, int64_t now) {
-    int64_t calm = 2 * (int64_t)m->backoff_ms;
-
-    if (calm < m->timing->fast_death_ms)
-        calm = m->timing->fast_death_ms;
-    if (m->backoff_ms && now - m->fast_death_ms > calm)
-        m->backoff_ms = 0;
+/* One that was started after the last failure has come up: all is well again. */
+static bool has_come_up(const struct master *m, const struct generation *g) {
+    for (unsigned i = 0; i < POOL_SLOTS; i++)
+        if (m->children[i].pid && m->children[i].generation == g->number &&
+            m->children[i].started_ms >= g->failed_ms && m->board->slots[i].ready)
+            return true;
+    return false;
 }
 
-/* Starts what is missing: all at once, or one at a time while workers die young. */
-static void fill(struct master *m, const struct generation *g, unsigned want, int64_t now) {
-    while (now >= m->respawn_ms && children_wanted(m, g->number) < want) {
-        bool started = children_spawn(m, g);
-
-        if (!started && m->respawn_ms <= now)
-            m->respawn_ms = now + m->timing->backoff_max_ms;
-        else if (m->backoff_ms)
-            m->respawn_ms = now + m->backoff_ms;
+/* Starts what is missing: all at once, or one at a time while they fail. */
+static void fill(struct master *m, struct generation *g, unsigned want, int64_t now) {
+    if (g->backoff_ms && has_come_up(m, g))
+        g->backoff_ms = 0;
+    while (now >= g->respawn_ms && children_wanted(m, g->number) < want) {
+        if (!children_spawn(m, g))
+            g->respawn_ms = now + SPAWN_AGAIN_MS;
+        else if (g->backoff_ms)
+            g->respawn_ms = now + g->backoff_ms;
     }
 }
 
 void sizing_tick(struct master *m, int64_t now) {
-    recover(m, now);
     grow(m, now);
     shrink(m, now);
     m->board->can_grow = m->target < m->now.config->workers_max;

@@ -1,6 +1,7 @@
 #include "pool/pool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -25,6 +26,7 @@
                                   resource has 16 MiB, and 96 if all of it is escaped */
 #define ARENA_BODIES 8         /* so many copies */
 #define ACCEPT_PAUSE_US 100000 /* when the host is out of descriptors or memory */
+#define SIGORPHANED SIGRTMIN   /* from the kernel: the master has ended */
 
 struct worker {
     const struct worker_args *args;
@@ -40,8 +42,10 @@ struct worker {
     size_t spare;      /* memory_give_back */
 };
 
-/* Set by signals, which are taken between requests only. */
+/* Set by signals. All but one are taken between requests only. */
 static volatile sig_atomic_t draining, leaving;
+static const struct worker_args *args_of_signal;
+static int nowhere; /* a descriptor that nobody can connect to */
 
 static void on_signal(int signo) {
     if (signo == SIGTERM)
@@ -50,13 +54,33 @@ static void on_signal(int signo) {
         leaving = 1;
 }
 
+/* At any moment: nobody may connect to a worker that will not be there for him, however long it is
+ * still busy, and the next daemon needs the address. What waits in systemd's socket is for that
+ * one. A worker that hangs now has nobody who would end it but the alarm. */
+static void on_orphaned(int signo) {
+    int saved = errno;
+
+    (void)signo;
+    if (getppid() != args_of_signal->master) {
+        (void)dup3(nowhere, args_of_signal->listener, O_CLOEXEC);
+        leaving = 1;
+        (void)alarm(WORKER_STUCK_S);
+    }
+    errno = saved;
+}
+
 /* Signals stay blocked, as the master had them, but for the two that end a worker. */
 static void set_signals(struct worker *w) {
     struct sigaction sa = {.sa_handler = on_signal}; /* no SA_RESTART: epoll_pwait must return */
+    struct sigaction orphaned = {.sa_handler = on_orphaned, .sa_flags = SA_RESTART};
 
     sigemptyset(&sa.sa_mask);
+    sigemptyset(&orphaned.sa_mask);
     sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGQUIT, &sa, NULL);
+    args_of_signal = w->args;
+    nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    sigaction(SIGORPHANED, &orphaned, NULL);
     signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_SETMASK, NULL, &w->between);
     sigdelset(&w->between, SIGTERM);
@@ -65,7 +89,7 @@ static void set_signals(struct worker *w) {
 
 /* A worker must not outlive its master: nobody would replace, reload or stop it. */
 static void follow_master(pid_t master) {
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_PDEATHSIG, SIGORPHANED);
     prctl(PR_SET_NAME, "mcp-worker");
     if (getppid() != master)
         _exit(0);
@@ -94,8 +118,8 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->slot = &args->board->slots[args->slot];
     metrics_use_slot(args->slot);
     memory_begin();
-    follow_master(args->master);
     set_signals(w);
+    follow_master(args->master);
     w->catalog = args->board->catalog;
     if (app_new(args->config, &w->app, &e))
         start_failed("application", e.text, e.detail);

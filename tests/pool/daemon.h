@@ -71,6 +71,9 @@ int setup(void **state);
 int teardown(void **state);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+void assert_stops(struct daemon *d, int signo); /* in good order */
+
 int run_output_tests(void); /* output_tests.c */
+int run_faults_tests(void); /* faults_tests.c */
 
 #endif

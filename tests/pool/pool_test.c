@@ -39,7 +39,7 @@ int teardown(void **state) {
     return reports ? -1 : 0;
 }
 
-static void assert_stops(struct daemon *d, int signo) {
+void assert_stops(struct daemon *d, int signo) {
     struct stat st;
 
     kill(d->pid, signo);
@@ -213,24 +213,6 @@ static void crash_is_replaced(void **state) {
     wire_reply_free(&r);
     assert_true(asks_fine(d, "/echo")); /* waits in the queue until there is a worker */
     assert_int_equal(log_count(d, "event=worker_exited signal=SIGABRT"), 1);
-}
-
-/* Workers that came up and then die young slow the master down, but it never gives up. */
-static void crash_loop_backs_off(void **state) {
-    struct daemon *d = *state;
-    struct wire_reply r;
-    int64_t before = wire_now_ms();
-
-    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
-    for (int i = 0; i < 10; i++) {
-        (void)ask(d, "/crash", "", 0, &r);
-        wire_reply_free(&r);
-    }
-    assert_true(log_wait(d, "event=respawn_delayed ms=400", 1));
-    assert_true(wire_now_ms() - before > 25 + 50 + 100 + 200 + 400);
-    assert_true(asks_fine(d, "/echo"));
-    assert_int_equal(log_count(d, "event=giving_up"), 0);
-    assert_stops(d, SIGTERM);
 }
 
 static void never_ready(struct daemon *d, const char *why) {
@@ -764,7 +746,6 @@ int main(int argc, char **argv) {
         TEST(grows_under_load_and_shrinks),
         TEST(killed_worker_under_load),
         TEST(crash_is_replaced),
-        TEST(crash_loop_backs_off),
         TEST(gives_up_if_none_ever_starts),
         TEST(gives_up_if_all_crash_at_start),
         TEST(stuck_worker_is_killed),
@@ -801,5 +782,6 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     if (argc > 2)
         cmocka_set_test_filter(argv[2]);
-    return cmocka_run_group_tests_name("pool", tests, NULL, NULL) + run_output_tests();
+    return cmocka_run_group_tests_name("pool", tests, NULL, NULL) + run_output_tests() +
+           run_faults_tests();
 }

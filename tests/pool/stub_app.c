@@ -1,7 +1,8 @@
 /* A daemon with the real pool and the real FastCGI side, but a toy for an application:
  *   stub-daemon FILE      runs with the configuration FILE
- * Paths: /echo (the body comes back), /slow?ms=N, /big (1 MB), /hang, /crash.
- * TOOLS_DIR=bad-check, bad-start or crash-start make the check or the start fail. */
+ * Paths: /echo (the body comes back), /slow?ms=N, /wait?FILE (until it is there), /big (1 MB),
+ * /hang, /crash. TOOLS_DIR=bad-check, bad-start, crash-start or hang-start make the check or the
+ * start fail; a file /…/bad-start or /…/hang-start does so while it exists. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,21 +20,29 @@ struct app {
 
 static const struct pool_timing fast = {
     .tick_ms = 50,
+    .start_ms = 2000,
     .stuck_ms = 3000,
     .kill_grace_ms = 300,
     .stop_ms = 15000,
     .drain_ms = 10000,
     .idle_retire_ms = 200,
-    .fast_death_ms = 1000,
     .backoff_first_ms = 25,
     .backoff_max_ms = 400,
 };
 
+static bool told_to(const struct config *config, const char *what) {
+    const char *dir = config->tools_dir, *slash = strrchr(dir, '/');
+
+    return !strcmp(slash ? slash + 1 : dir, what) && (!slash || !access(dir, F_OK));
+}
+
 enum rc app_new(const struct config *config, struct app **out, struct err *e) {
-    if (strcmp(config->tools_dir, "bad-start") == 0)
+    if (told_to(config, "bad-start"))
         return err_set(e, ERR_MISCONFIGURED, "told to fail");
-    if (strcmp(config->tools_dir, "crash-start") == 0)
+    if (told_to(config, "crash-start"))
         _exit(9);
+    while (told_to(config, "hang-start"))
+        pause();
     *out = xcalloc(1, sizeof **out);
     (*out)->big = xmalloc(BIG);
     memset((*out)->big, 'b', BIG);
@@ -66,6 +75,9 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     rp->body_len = rq->body_len;
     if (strcmp(rq->path, "/slow") == 0 && strncmp(rq->query, "ms=", 3) == 0)
         nap(atol(rq->query + 3));
+    else if (strcmp(rq->path, "/wait") == 0)
+        while (access(rq->query, F_OK))
+            nap(5);
     else if (strcmp(rq->path, "/crash") == 0)
         abort();
     else if (strcmp(rq->path, "/hang") == 0)
