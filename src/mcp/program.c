@@ -290,6 +290,10 @@ static enum rc call_in_rounds(struct mcp_call *c, const struct program *p, struc
     enum rc rc = rounds_read(c, &rounds, e);
 
     *answered = false;
+    if (!rc && mcp_stream_is_abandoned(c)) {
+        *out = (struct run_result){.end = RUN_CANCELLED};
+        return OK;
+    }
     for (int i = 0; !rc && i < ROUNDS_MAX; i++) {
         struct json *wanted = NULL;
         bool foreseen;

@@ -1,11 +1,14 @@
 #include "mcp/stream.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 
 #include "mcp/resume.h"
 
 #define COMMENT ":\n\n"
+#define GONE_MS 5       /* within which a web server tells that a client has gone */
+#define GONE_COMMENTS 2 /* Apache notices when it sends the second time */
 
 int mcp_log_level(const char *name) {
     static const char *const names[] = {"debug", "info",     "notice", "warning",
@@ -100,6 +103,20 @@ void mcp_stream_comment(struct mcp_call *c) {
     if (!c->gone && reply_stream_write(c->rp, COMMENT, sizeof COMMENT - 1))
         c->gone = true;
     c->sent_ms = clock_monotonic_ms();
+}
+
+bool mcp_stream_is_abandoned(struct mcp_call *c) {
+    if (!c->rq->waited || c->era != ERA_MODERN || !mcp_stream_possible(c))
+        return false;
+    if (!c->rp->streaming)
+        mcp_stream_begin(c);
+    for (int i = 0; i < GONE_COMMENTS && !c->gone; i++) {
+        struct pollfd peer = {.fd = c->rp->sink->fd, .events = POLLIN};
+
+        mcp_stream_comment(c);
+        c->gone = c->gone || poll(&peer, 1, GONE_MS) > 0;
+    }
+    return c->gone;
 }
 
 int mcp_stream_keep_alive(void *call) {

@@ -41,6 +41,10 @@ void mcp_stream_comment(struct mcp_call *c);
  * Returns the time until it has to be called again, in ms; -1 if the client has gone and the call
  * with it. */
 int mcp_stream_keep_alive(void *call);
+/* Has the client of a call gone that waited for a worker (2026-07-28, where that ends it)? Web
+ * servers tell when there is something to send, so the stream begins, and they have a moment to do
+ * so. */
+bool mcp_stream_is_abandoned(struct mcp_call *c);
 /* Ends the stream for the client, who gets the rest when it asks for it (resume.h); nothing if the
  * stream is not kept. */
 void mcp_stream_close(struct mcp_call *c);

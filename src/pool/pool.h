@@ -108,7 +108,7 @@ struct scoreboard {
 struct scoreboard *scoreboard_new(void); /* shared with children forked afterwards; NULL: errno */
 void scoreboard_free(struct scoreboard *board);
 void slot_set(struct slot *slot, enum slot_state state);
-/* No worker is idle or about to be, and the master could start one. */
-bool scoreboard_wants_more(const struct scoreboard *board);
+/* No worker is idle or about to be. */
+bool scoreboard_is_full(const struct scoreboard *board);
 
 #endif

@@ -31,14 +31,14 @@ void slot_set(struct slot *slot, enum slot_state state) {
 
 /* Looks at every slot instead of keeping a count: a count goes wrong when a worker is killed
  * between two steps, and never comes right again. */
-bool scoreboard_wants_more(const struct scoreboard *board) {
+bool scoreboard_is_full(const struct scoreboard *board) {
     unsigned used = board->slots_used;
 
-    for (unsigned i = 0; board->can_grow && i < used; i++) {
+    for (unsigned i = 0; i < used; i++) {
         int s = board->slots[i].state;
 
         if (s == SLOT_IDLE || s == SLOT_STARTING)
             return false;
     }
-    return board->can_grow;
+    return true;
 }

@@ -161,8 +161,8 @@ static void refresh_if_due(struct worker *w) {
     app_refresh(w->app);
 }
 
-static void serve(struct worker *w, int fd) {
-    struct request rq = {.arena = w->arena};
+static void serve(struct worker *w, int fd, bool waited) {
+    struct request rq = {.arena = w->arena, .waited = waited};
     struct reply rp;
     struct err e = {.code = OK};
     uint64_t start_us = metrics_now_us();
@@ -202,16 +202,19 @@ static void upkeep_if_due(struct worker *w) {
     w->upkeep_ms = clock_monotonic_ms() + UPKEEP_MS;
 }
 
-/* Serves one connection if there is one. false: none, with the reason in errno. */
-static bool serve_next(struct worker *w) {
+/* Serves one connection if there is one. false: none, with the reason in errno. `at_once`: nobody
+ * has waited for it, so that it has waited for somebody, unless another worker is free. */
+static bool serve_next(struct worker *w, bool at_once) {
     int fd = accept4(w->args->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    bool full;
 
     if (fd < 0)
         return false;
     slot_set(w->slot, SLOT_BUSY);
-    if (scoreboard_wants_more(w->args->board))
+    full = scoreboard_is_full(w->args->board);
+    if (full && w->args->board->can_grow)
         wake_master(w);
-    serve(w, fd);
+    serve(w, fd, at_once && full);
     return true;
 }
 
@@ -255,13 +258,15 @@ static void wait_for_connection(struct worker *w) {
     if (w->slot->state != SLOT_IDLE) {
         bool first = !w->slot->ready;
 
+        if (!first && serve_next(w, true))
+            return;
         slot_set(w->slot, SLOT_IDLE);
         if (first)
             wake_master(w);
     }
     left = w->upkeep_ms - clock_monotonic_ms();
     if (epoll_pwait(w->epoll, &event, 1, left > 0 ? (int)left : 0, &w->between) == 1 &&
-        !serve_next(w))
+        !serve_next(w, false))
         accept_failed();
 }
 
@@ -271,7 +276,7 @@ static void drain(struct worker *w) {
     int64_t until = clock_monotonic_ms() + w->args->drain_ms;
 
     while (!leaving && clock_monotonic_ms() < until) {
-        if (serve_next(w) || errno == EINTR || errno == ECONNABORTED)
+        if (serve_next(w, true) || errno == EINTR || errno == ECONNABORTED)
             continue;
         break;
     }

@@ -230,6 +230,8 @@ enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq, s
     rq->started_ms = clock_monotonic_ms();
     fcgi_conn_open(&f->conn, fd, f->silence_ms, f->total_ms);
     rc = read_all(f, max_body, rq, e);
+    if (!rc && rq->waited && fcgi_conn_is_gone(&f->conn))
+        rc = err_set(e, ERR_MISSING, "the web server went away before the request was served");
     if (rc == ERR_MISSING) {
         fcgi_conn_close(&f->conn, false);
         if (f->lib.ipcFd >= 0)

@@ -284,6 +284,12 @@ enum rc fcgi_conn_body(struct fcgi_conn *c, char *to, size_t max, size_t *got, s
     return OK;
 }
 
+bool fcgi_conn_is_gone(const struct fcgi_conn *c) {
+    struct pollfd p = {.fd = c->fd};
+
+    return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
+}
+
 enum rc fcgi_conn_send(struct fcgi_conn *c, const unsigned char *p, size_t len) {
     int64_t now = clock_monotonic_ms(), until;
 

@@ -41,6 +41,9 @@ enum rc fcgi_conn_params(struct fcgi_conn *c, size_t max, struct fcgi_file *out,
 enum rc fcgi_conn_body(struct fcgi_conn *c, char *to, size_t max, size_t *got,
                        struct err *e) MUST_USE;
 
+/* Has the peer closed it altogether, so that nobody could be answered? */
+bool fcgi_conn_is_gone(const struct fcgi_conn *c);
+
 /* Sends it. ERR_MISSING if the peer is gone or too slow. */
 enum rc fcgi_conn_send(struct fcgi_conn *c, const unsigned char *p, size_t len) MUST_USE;
 

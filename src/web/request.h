@@ -3,6 +3,7 @@
 #define WEB_REQUEST_H
 
 #include "base/arena.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct request {
     size_t body_len;
     char *const *params; /* FastCGI "NAME=value" parameters, NULL-terminated */
     int64_t started_ms;  /* clock_monotonic_ms at its arrival */
+    bool waited;         /* before it, while no worker was free: its client may have gone */
 };
 
 /* The value of a header named in lower case with dashes ("mcp-method"), or NULL. */

@@ -40,7 +40,9 @@ struct post {
     struct reply reply;
     struct err err;
     enum rc rc;
-    struct json *body; /* of the reply, if it is JSON */
+    struct json *body;       /* of the reply, if it is JSON */
+    struct reply_sink *sink; /* where a stream goes; NULL: there is none */
+    bool waited;             /* for a worker */
 };
 
 static inline void site_file(const struct site *s, const char *name, const char *text, int mode) {
@@ -99,6 +101,7 @@ static inline void site_init(struct site *s) {
         .resources_dir = "",
         .prompts_dir = "",
         .list_forbidden = true,
+        .stream_keep_alive_s = 60,
     };
     s->cx.config = &s->config;
     s->cx.clock.fixed_s = NOW;
@@ -170,7 +173,8 @@ static inline void post_send(struct post *p, const char *body, size_t len) {
                          .query = "access_token=" TOKEN,
                          .remote_addr = "127.0.0.1",
                          .params = (char *const *)(uintptr_t)p->headers,
-                         .started_ms = 0};
+                         .started_ms = 0,
+                         .waited = p->waited};
     struct err e = {.code = OK};
 
     rq.body = arena_strndup(p->arena, body, len);
@@ -179,6 +183,7 @@ static inline void post_send(struct post *p, const char *body, size_t len) {
     if (!rq.content_type)
         rq.content_type = "";
     reply_init(&p->reply, p->arena);
+    p->reply.sink = p->sink;
     memset(&p->err, 0, sizeof p->err);
     p->body = NULL;
     p->rc = mcp_post(&p->site->cx, &rq, &p->reply, &p->err);

@@ -68,7 +68,8 @@ static int setup(void **state) {
 static int teardown(void **state) {
     struct fixture *x = *state;
 
-    close(x->peer);
+    if (x->peer >= 0)
+        close(x->peer);
     wire_free(&x->w);
     arena_free(x->arena);
     fcgi_free(x->f);
@@ -76,12 +77,17 @@ static int teardown(void **state) {
     return 0;
 }
 
-static enum rc read_request(struct fixture *x) {
+static enum rc read_request_that_waited(struct fixture *x, bool waited) {
     arena_reset(x->arena);
     memset(&x->e, 0, sizeof x->e);
     memset(&x->rq, 0, sizeof x->rq);
     x->rq.arena = x->arena;
+    x->rq.waited = waited;
     return fcgi_read(x->f, x->ours, BODY_MAX, &x->rq, &x->e);
+}
+
+static enum rc read_request(struct fixture *x) {
+    return read_request_that_waited(x, false);
 }
 
 /* What was built is sent by a process of its own, so that neither side waits for the other. */
@@ -192,6 +198,31 @@ static void whole_request_and_reply(void **state) {
 }
 
 /* The peer has not closed, and nobody waits until it does: that would be a second each time. */
+/* One that has waited for a worker may have nobody left to answer. Half a close is not gone. */
+static void a_peer_that_has_gone_is_not_served(void **state) {
+    struct fixture *x = *state;
+
+    for (int waited = 0; waited < 2; waited++) {
+        fresh_connection(x);
+        wire_request(&x->w, "POST", "/x", "abc", 3);
+        assert_true(wire_send(x->peer, x->w.p, x->w.len));
+        assert_int_equal(shutdown(x->peer, SHUT_WR), 0);
+        assert_int_equal(read_request_that_waited(x, waited), OK);
+        assert_int_equal(reply_with(x, 200, "fine", 4), OK);
+
+        fresh_connection(x);
+        wire_request(&x->w, "POST", "/x", "abc", 3);
+        assert_true(wire_send(x->peer, x->w.p, x->w.len));
+        close(x->peer);
+        x->peer = -1;
+        assert_int_equal(read_request_that_waited(x, waited), waited ? ERR_MISSING : OK);
+        if (!waited)
+            (void)!reply_with(x, 200, "fine", 4);
+    }
+    assert_non_null(strstr(x->e.text, "went away"));
+    assert_serves_next(x);
+}
+
 static void reply_waits_for_no_close(void **state) {
     struct fixture *x = *state;
     int64_t least = INT64_MAX;
@@ -756,6 +787,7 @@ static void no_descriptor_is_lost(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(whole_request_and_reply),
+        TEST(a_peer_that_has_gone_is_not_served),
         TEST(reply_waits_for_no_close),
         TEST(ids_differ),
         TEST(bad_escape_stays_raw),

@@ -83,6 +83,80 @@ static void calls_that_are_malformed(void **state) {
                         "Unknown tool: nothing");
 }
 
+/* A web server that tells that the client has gone once it has been sent something so often; 0: the
+ * client stays. */
+struct peer {
+    struct reply_sink sink;
+    int gone_after, writes, server_end;
+    char text[4096];
+    size_t len;
+};
+
+static enum rc peer_begin(struct reply_sink *s, const struct reply *rp) {
+    (void)s;
+    (void)rp;
+    return OK;
+}
+
+static enum rc peer_write(struct reply_sink *s, const char *text, size_t len) {
+    struct peer *peer = (struct peer *)s;
+
+    assert_true(peer->len + len < sizeof peer->text);
+    memcpy(peer->text + peer->len, text, len);
+    peer->len += len;
+    if (++peer->writes == peer->gone_after)
+        assert_int_equal(close(peer->server_end), 0);
+    return OK;
+}
+
+static struct peer peer_of(int gone_after) {
+    struct peer peer = {.gone_after = gone_after};
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    peer.server_end = ends[1];
+    peer.sink = (struct reply_sink){peer_begin, peer_write, NULL, ends[0]};
+    return peer;
+}
+
+static void who_vanished_while_waiting_starts_no_program(void **state) {
+    static const struct {
+        int gone_after;
+        bool waited, modern, runs;
+    } cases[] = {{1, true, true, false},
+                 {2, true, true, false},
+                 {0, true, true, true},
+                 {1, true, false, true},
+                 {0, false, true, true}};
+    char path[128];
+
+    (void)state;
+    site_tool(&site, "mark", "touch ran; echo ran", "", "");
+    site_load(&site);
+    (void)snprintf(path, sizeof path, "%s/ran", site.dir);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct peer peer = peer_of(cases[i].gone_after);
+
+        p.sink = &peer.sink;
+        p.waited = cases[i].waited;
+        if (cases[i].modern)
+            call("mark", "");
+        else
+            send_old("tools/call", "\"name\":\"mark\"");
+        assert_int_equal(p.rc, OK);
+        assert_int_equal(access(path, F_OK) == 0, cases[i].runs);
+        (void)unlink(path);
+        if (cases[i].runs && cases[i].waited && cases[i].modern)
+            assert_non_null(
+                strstr(peer.text, ":\n\n:\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":"));
+        else
+            assert_null(strstr(peer.text, "result"));
+        (void)close(peer.sink.fd);
+        if (peer.writes < peer.gone_after || !peer.gone_after)
+            (void)close(peer.server_end);
+    }
+}
+
 /* Clients of some languages send every member that they know. */
 static void null_is_absent(void **state) {
     static const char meta[] =
@@ -422,6 +496,7 @@ int main(void) {
         T(echo_returns_its_text),
         T(a_program_may_say_any_number_of_lines),
         T(calls_that_are_malformed),
+        T(who_vanished_while_waiting_starts_no_program),
         T(null_is_absent),
         T(arguments_of_the_command_are_passed),
         T(a_program_is_told_who_calls),
