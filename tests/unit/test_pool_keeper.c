@@ -280,16 +280,19 @@ static unsigned count(const struct listener *l, const char *event) {
     return n;
 }
 
-/* Does something, and then writes the mark: all that was to be told of it was told before. */
+/* Does something, and then writes the mark twice: all that was to be told of it was told together
+ * with the first one, or before, and so before the second one. */
 static void step(struct listener *l, const char *command, bool tools, bool note) {
-    unsigned before[] = {count(l, TOOLS), count(l, NOTE), count(l, MARK)}, catalog = board->catalog;
+    unsigned before[] = {count(l, TOOLS), count(l, NOTE)}, catalog = board->catalog;
     char line[512];
 
     (void)snprintf(line, sizeof line, "cd %s && %s", dir, command);
     assert_int_equal(system(line), 0);
-    write_file("mark.txt", "x");
-    (void)snprintf(line, sizeof line, "(.*\"mark\"){%u}", before[2] + 1);
-    hears(l, line, false);
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(line, sizeof line, "(.*\"mark\"){%u}", count(l, MARK) + 1);
+        write_file("mark.txt", "x");
+        hears(l, line, false);
+    }
     if ((count(l, TOOLS) > before[0]) != tools || (count(l, NOTE) > before[1]) != note)
         fail_msg("%s: told of tools %d, of the note %d", command, count(l, TOOLS) > before[0],
                  count(l, NOTE) > before[1]);
