@@ -53,7 +53,8 @@ const struct config_key config_keys[] = {
         "its name, or its ARN. Partition key taskId (String), TTL on ttl. Empty: tasks are kept "
         "in\n"
         "STATE_DIR, and known to this host alone."),
-    TEXT("STATE_DIR", state_dir, "/var/lib/mcp-authd", "Files that outlive a restart."),
+    TEXT("STATE_DIR", state_dir, "/var/lib/mcp-authd",
+         "Files that outlive a restart, of one daemon alone."),
     TEXT(
         "SECRET_KEY_FILE", secret_key_file, "",
         "Keys that seal what leaves us and comes back, mode 0600. Empty: secret.key in STATE_DIR,\n"

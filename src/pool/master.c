@@ -90,6 +90,7 @@ static void stop(struct master *m, const char *signal_name, int64_t now) {
      * server; what came before it is in the queue that the workers now drain. */
     listener_close(m->address, m->listener, m->source);
     m->listener = -1;
+    state_unlock(&m->state); /* whoever comes next need not wait for the last worker */
     notify_send(&m->notify, "STOPPING=1\nSTATUS=finishing what is in flight");
     log_info("stopping", kv("signal", signal_name), kvn("workers", children_alive(m)));
     /* What waits in systemd's socket is for the daemon that comes next: a restart under load must
@@ -183,10 +184,14 @@ static void run(struct master *m) {
 static bool open_all(struct master *m) {
     struct err e = {.code = OK};
 
-    m->listener = m->wake = m->signals = m->keeper_in = m->keeper_out = -1;
+    m->listener = m->wake = m->signals = m->keeper_in = m->keeper_out = m->state = -1;
     if (open_log() && (m->signals = open_signals()) >= 0 &&
         (m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0 &&
         (m->board = scoreboard_new()) != NULL && keeper_open(m)) {
+        if (state_lock(m->now.config, &m->state, &e)) {
+            log_error("start_failed", kv("why", e.text));
+            return false;
+        }
         if (listener_open(m->address, &m->listener, &m->source, &e) == OK)
             return observe_open(m);
         log_error("listen_failed", kv("why", e.text));
@@ -200,6 +205,7 @@ static void close_all(struct master *m) {
     observe_close(m);
     if (m->listener >= 0)
         listener_close(m->address, m->listener, m->source);
+    state_unlock(&m->state);
     notify_close(&m->notify);
     if (m->wake >= 0)
         close(m->wake);

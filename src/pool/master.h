@@ -3,6 +3,7 @@
 #define POOL_MASTER_H
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "pool/observe.h"
@@ -55,6 +56,7 @@ struct master {
     int listener;  /* -1: closed */
     enum listener_source source;
     int wake, signals; /* eventfd and signalfd */
+    int state;         /* the lock on STATE_DIR; -1: none */
 
     pid_t keeper;              /* 0: none */
     int keeper_in, keeper_out; /* both ends of the way to it; they outlive it */
@@ -74,6 +76,7 @@ struct master {
     char *status_path; /* STATUS_FILE as it was at the start */
     char status_text[STATUS_BYTES_MAX];
     int64_t started_s, status_ms;
+    struct stat status_stat; /* of the file, as it was written; st_ino 0: not yet */
     bool status_warned;
     struct observer observer;
 };
@@ -111,6 +114,10 @@ void notify_send(const struct notify *n, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void notify_reloading(const struct notify *n);
 void notify_watchdog(struct notify *n, int64_t now); /* when it is due */
+
+/* state_lock.c: what holds STATE_DIR until it is given back, or until this process ends. */
+enum rc state_lock(const struct config *config, int *fd, struct err *e) MUST_USE;
+void state_unlock(int *fd);
 
 /* status.c */
 void status_write(struct master *m, int64_t now);

@@ -18,8 +18,17 @@ static void log_lines(enum log_level level, const char *event, char *text) {
             LOG_AT(level, event, kv("why", line));
 }
 
+/* Logins, tasks and streams on the way are in the old one, which is locked. */
+static bool keeps_state_dir(const struct config *config, const struct config *now, FILE *problems) {
+    if (!strcmp(config->state_dir, now->state_dir))
+        return true;
+    (void)fprintf(problems, "STATE_DIR is %s, and was %s: a change of it takes a restart\n",
+                  config->state_dir, now->state_dir);
+    return false;
+}
+
 /* The configuration if the daemon would start with it, else NULL. */
-static struct config *load(const char *path) {
+static struct config *load(const char *path, const struct config *now) {
     char *text = NULL;
     size_t len = 0;
     unsigned left_out;
@@ -32,7 +41,8 @@ static struct config *load(const char *path) {
         return NULL;
     }
     config = config_load(path, problems);
-    good = config && app_check(config, problems, &left_out);
+    good = config && keeps_state_dir(config, now, problems) &&
+           app_check(config, problems, &left_out);
     fclose(problems);
     log_lines(good ? LOG_WARN : LOG_ERROR, good ? "config_problem" : "reload_failed", text);
     if (!good)
@@ -62,7 +72,7 @@ void reload_start(struct master *m) {
         return;
     }
     notify_reloading(&m->notify);
-    config = load(m->config_path);
+    config = load(m->config_path, m->now.config);
     if (!config) {
         refused(m);
         return;

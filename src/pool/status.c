@@ -79,8 +79,8 @@ static int render(const struct master *m, char text[STATUS_BYTES_MAX]) {
         metrics_value(METRIC_LINES_LOST, OUTPUT_METRICS, 0));
 }
 
-/* Under another name first: a reader finds the old one or the new one, whole. */
-static bool replace(const char *path, const char *text, size_t len) {
+/* Under another name first: a reader finds the old one or the new one, whole. *st is what it is. */
+static bool replace(const char *path, const char *text, size_t len, struct stat *st) {
     char name[PATH_BYTES_MAX];
     int fd, n = snprintf(name, sizeof name, "%s.new", path);
     bool good;
@@ -90,9 +90,25 @@ static bool replace(const char *path, const char *text, size_t len) {
     fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
     if (fd < 0)
         return false;
-    good = write(fd, text, len) == (ssize_t)len;
+    good = write(fd, text, len) == (ssize_t)len && !fstat(fd, st);
     close(fd);
     return good && rename(name, path) == 0;
+}
+
+/* The file that we have written, and not another daemon's. */
+static bool is_ours(const struct master *m, const struct stat *st) {
+    return st->st_ino == m->status_stat.st_ino && st->st_dev == m->status_stat.st_dev;
+}
+
+/* Removed, or written to by somebody. */
+static bool is_damaged(const struct master *m) {
+    const struct stat *w = &m->status_stat;
+    struct stat st;
+
+    if (stat(m->status_path, &st))
+        return errno == ENOENT;
+    return is_ours(m, &st) && (st.st_size != w->st_size || st.st_mtim.tv_sec != w->st_mtim.tv_sec ||
+                               st.st_mtim.tv_nsec != w->st_mtim.tv_nsec);
 }
 
 void status_write(struct master *m, int64_t now) {
@@ -103,17 +119,20 @@ void status_write(struct master *m, int64_t now) {
         return;
     m->status_ms = now + STATUS_EVERY_MS;
     len = render(m, text);
-    if (len <= 0 || len >= (int)sizeof text || !strcmp(text, m->status_text))
+    if (len <= 0 || len >= (int)sizeof text ||
+        (!strcmp(text, m->status_text) && (m->status_warned || !is_damaged(m))))
         return;
     memcpy(m->status_text, text, (size_t)len + 1);
-    if (!replace(m->status_path, text, (size_t)len) && !m->status_warned) {
+    if (!replace(m->status_path, text, (size_t)len, &m->status_stat) && !m->status_warned) {
         m->status_warned = true;
         log_info("status_not_written", kv("file", m->status_path), kv("why", strerror(errno)));
     }
 }
 
 void status_remove(const struct master *m) {
-    if (!m->status_warned)
+    struct stat st;
+
+    if (!stat(m->status_path, &st) && is_ours(m, &st))
         (void)unlink(m->status_path);
 }
 
@@ -188,7 +207,11 @@ int status_show(const char *path, bool as_json, FILE *out, FILE *errors) {
     if (access(path, R_OK) != 0 && errno != ENOENT) {
         (void)fprintf(errors, "%s: %s (ask as root)\n", path, strerror(errno));
         status = 1;
-    } else if (json_parse_file(a, path, STATUS_BYTES_MAX, &s, &e) || !is_alive(number(s, "pid"))) {
+    } else if (!access(path, R_OK) && json_parse_file(a, path, STATUS_BYTES_MAX, &s, &e)) {
+        (void)fprintf(errors, "%s: %s (a daemon that runs writes it again within a second)\n", path,
+                      *e.detail ? e.detail : e.text);
+        status = 1;
+    } else if (access(path, R_OK) || !is_alive(number(s, "pid"))) {
         (void)fprintf(errors, "mcp-authd is not running (by %s)\n", path);
     } else {
         if (as_json)

@@ -41,7 +41,10 @@ void daemon_write(const struct daemon *d, const char *lines) {
 
     if (!f)
         abort();
-    (void)fprintf(f, "%sLISTEN=%s\n%s", needed, d->listen, lines);
+    (void)fprintf(f, "%sLISTEN=%s\n", needed, d->listen);
+    if (!strstr(lines, "STATE_DIR="))
+        (void)fprintf(f, "STATE_DIR=%s\n", d->dir);
+    (void)fputs(lines, f);
     (void)fclose(f);
 }
 

@@ -734,6 +734,110 @@ static void status_file_follows_the_pool(void **state) {
     assert_int_equal(access(path, F_OK), -1);
 }
 
+/* Until the file says so. */
+static void status_has(const char *path, const char *what) {
+    int64_t until = wire_now_ms() + PATIENCE_MS;
+    char text[1200] = "";
+
+    while (!strstr(text, what)) {
+        FILE *f = fopen(path, "r");
+
+        if (wire_now_ms() > until)
+            fail_msg("the status is %s", text);
+        if (f) {
+            text[fread(text, 1, sizeof text - 1, f)] = 0;
+            (void)fclose(f);
+        }
+        usleep(10000);
+    }
+}
+
+static void a_damaged_status_file_is_written_again(void **state) {
+    struct daemon *d = *state;
+    char path[128];
+    FILE *f;
+
+    (void)snprintf(path, sizeof path, "%s/status.json", d->dir);
+    daemon_start(d, "");
+    status_has(path, "\"state\":\"ready\"");
+    f = fopen(path, "r+");
+    assert_non_null(f);
+    assert_true(fputs("garbage", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    status_has(path, "{\"version\":");
+    assert_int_equal(truncate(path, 5), 0);
+    status_has(path, "\"state\":\"ready\"");
+    assert_int_equal(unlink(path), 0);
+    status_has(path, "\"state\":\"ready\"");
+    assert_stops(d, SIGTERM);
+}
+
+/* ---- two daemons ---- */
+
+static void a_second_one_with_the_same_state_does_not_start(void **state) {
+    struct daemon *d = *state, second;
+    char lines[160], path[128];
+
+    (void)snprintf(path, sizeof path, "%s/status.json", d->dir);
+    daemon_start(d, "");
+    status_has(path, "\"state\":\"ready\"");
+    daemon_init(&second);
+    (void)snprintf(lines, sizeof lines, "STATE_DIR=%s\n", d->dir);
+    daemon_write(&second, lines);
+    (void)snprintf(lines, sizeof lines,
+                   "level=error event=start_failed process %d, STATE_DIR=%s:", (int)d->pid, d->dir);
+    assert_refuses_to_start(&second, lines);
+    assert_true(asks_fine(d, "/echo"));
+    assert_int_equal(access(path, F_OK), 0); /* it is the first one's */
+
+    kill(d->pid, SIGKILL); /* the lock goes with the master */
+    assert_true(daemon_wait(d) > 0);
+    daemon_spawn(&second);
+    assert_true(log_wait(&second, "event=ready", 1));
+    kill(second.pid, SIGTERM);
+    assert_int_equal(daemon_wait(&second), 0);
+    daemon_clean(&second);
+}
+
+/* Who is to stop has work to finish; who comes next takes over the folder at once. */
+static void one_that_stops_gives_its_state_to_the_next(void **state) {
+    struct daemon *d = *state, second;
+    char lines[160], path[128];
+    int fd;
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    fd = dial(d); /* a request that does not come to its end */
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "\1\1", 2), 2);
+    assert_true(unread_wait(fd));
+    kill(d->pid, SIGTERM);
+    assert_true(log_wait(d, "event=stopping", 1));
+    daemon_init(&second);
+    (void)snprintf(lines, sizeof lines, "STATE_DIR=%s\n", d->dir);
+    daemon_start(&second, lines);
+    (void)snprintf(path, sizeof path, "%s/status.json", d->dir);
+    (void)snprintf(lines, sizeof lines, "\"pid\":%d,", (int)second.pid);
+    status_has(path, lines);
+    (void)close(fd);
+    assert_int_equal(daemon_wait(d), 0);
+    status_has(path, lines); /* the first one has not removed it */
+    kill(second.pid, SIGTERM);
+    assert_int_equal(daemon_wait(&second), 0);
+    daemon_clean(&second);
+}
+
+static void reload_does_not_change_the_state_dir(void **state) {
+    reload_is_refused(*state, "STATE_DIR=/tmp\n",
+                      "level=error event=reload_failed STATE_DIR restart");
+}
+
+static void a_state_dir_that_cannot_be_used_is_said(void **state) {
+    struct daemon *d = *state;
+
+    daemon_write(d, "STATE_DIR=/nonexistent\n");
+    assert_refuses_to_start(d, "level=error event=start_failed STATE_DIR /nonexistent user");
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         TEST(serves_and_stops),
@@ -771,6 +875,11 @@ int main(int argc, char **argv) {
         TEST(the_watchdog_hears_signs_of_life),
         TEST(restart_of_an_activated_daemon_refuses_nobody),
         TEST(status_file_follows_the_pool),
+        TEST(a_damaged_status_file_is_written_again),
+        TEST(a_second_one_with_the_same_state_does_not_start),
+        TEST(one_that_stops_gives_its_state_to_the_next),
+        TEST(reload_does_not_change_the_state_dir),
+        TEST(a_state_dir_that_cannot_be_used_is_said),
         TEST(loopback_port),
     };
 
