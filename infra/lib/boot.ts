@@ -1,5 +1,6 @@
 // The script that a new host runs once, as root. tests/aws/boot.mjs runs it on a machine of its own.
 import { readFileSync } from 'node:fs';
+import { GROUPS, type Group } from './endpoints.ts';
 import { SEALING_KEY_CHARS } from './parameters.ts';
 
 const AGENT = 'https://amazoncloudwatch-agent.s3.amazonaws.com/debian/amd64/latest/amazon-cloudwatch-agent.deb';
@@ -20,6 +21,8 @@ export interface Boot {
   healthPath: string;
   /** Where clients find the service. */
   origin: string;
+  /** The groups of endpoints that have a policy; the others cannot ask for the credentials of the host's role. */
+  withRole: Group[];
 }
 
 const conf = (name: string): string =>
@@ -47,26 +50,42 @@ apt-get update -qq
 apt-get install -y -qq --no-install-recommends awscli ca-certificates curl lighttpd logrotate unattended-upgrades
 aws s3 cp --quiet ${b.deb} mcp-authd.deb
 apt-get install -y -qq --no-install-recommends ./mcp-authd.deb
-systemctl stop mcp-authd.socket mcp-authd.service || true
+systemctl disable --quiet --now mcp-authd.socket mcp-authd.service || true
 
 # Configuration: Systems Manager holds it, the secret holds the key that all hosts share.
 aws ssm get-parameters-by-path --path ${b.parameters} --query 'Parameters[].[Name,Value]' --output text |
   awk -F '\\t' '{ sub(".*/", "", $1); print $1 "=" $2 }' >mcp-authd.conf
-printf '%s\\n' METRICS_EMF=yes METRICS_EMF_FILE=/var/log/mcp-authd/metrics.log >>mcp-authd.conf
+echo METRICS_EMF=yes >>mcp-authd.conf
 install -m 644 mcp-authd.conf /etc/mcp-authd/mcp-authd.conf
-install -d -o mcp-authd -g mcp-authd -m 700 /var/lib/mcp-authd
 (umask 077 && aws secretsmanager get-secret-value --secret-id ${b.sealingKey} \\
-  --query SecretString --output text | awk 'length == ${SEALING_KEY_CHARS} { $0 = $0 "A" } { print }' >secret.key)
-install -o mcp-authd -g mcp-authd -m 600 secret.key /var/lib/mcp-authd/secret.key
-rm secret.key
-install -d /etc/systemd/system/mcp-authd.service.d
-cat >/etc/systemd/system/mcp-authd.service.d/aws.conf <<'EOF'
+  --query SecretString --output text | awk 'length == ${SEALING_KEY_CHARS} { $0 = $0 "A" } { print }' >/etc/mcp-authd/secret.key)
+export SECRET_KEY_FILE=/etc/mcp-authd/secret.key AWS_REGION=${b.region}
+mcp-authd -t || [ $? = 1 ]
+
+# A service and a user for each group of endpoints. systemd shows them the key, which only root can read.
+install -d -m 750 /var/log/mcp-authd
+install -d /etc/systemd/system/mcp-authd@.service.d
+cat >/etc/systemd/system/mcp-authd@.service.d/aws.conf <<'EOF'
 [Service]
 Environment=AWS_REGION=${b.region}
+Environment=METRICS_EMF_FILE=/var/log/mcp-authd-%i/metrics.log
+LoadCredential=secret.key:/etc/mcp-authd/secret.key
+Environment=SECRET_KEY_FILE=%d/secret.key
 EOF
+for group in ${GROUPS.join(' ')}; do
+  adduser --quiet --system --group --home "/var/lib/mcp-authd-$group" --no-create-home "mcp-authd-$group"
+  sed "s/mcp-authd/mcp-authd-$group/g" /etc/logrotate.d/mcp-authd >"/etc/logrotate.d/mcp-authd-$group"
+done
+# These have no permission, and their programs cannot ask for the credentials of the host's role.
+for group in ${GROUPS.filter((g) => !b.withRole.includes(g)).join(' ')}; do
+  install -d "/etc/systemd/system/mcp-authd@$group.service.d"
+  cat >"/etc/systemd/system/mcp-authd@$group.service.d/no-role.conf" <<'EOF'
+[Service]
+IPAddressDeny=169.254.169.254 fd00:ec2::254
+EOF
+done
 systemctl daemon-reload
-AWS_REGION=${b.region} mcp-authd -t || [ $? = 1 ]
-systemctl restart mcp-authd.socket mcp-authd.service
+systemctl enable --quiet --now ${GROUPS.map((g) => `mcp-authd@${g}.service`).join(' ')}
 
 # Logs and metrics to CloudWatch.
 curl -fsS -o agent.deb ${AGENT}
@@ -78,10 +97,11 @@ EOF
   -c file:/opt/aws/amazon-cloudwatch-agent/etc/mcp-authd.json
 
 # Cognito, DynamoDB, permissions, key and clock must be right before anybody is served. A warning (1) is for the log.
-doctor() {
-  runuser -u mcp-authd -- env AWS_REGION=${b.region} "$@" mcp-authd doctor | tee -a /var/log/mcp-authd/doctor.log
+doctor() { # GROUP
+  ENDPOINTS=$1 STATE_DIR=/var/lib/mcp-authd-$1 LISTEN=/run/mcp-authd/$1.sock mcp-authd doctor | tee -a /var/log/mcp-authd/doctor.log
 }
-doctor ENDPOINTS='authorize token' || [ $? = 1 ]
+doctor authorize || [ $? = 1 ]
+doctor token || [ $? = 1 ]
 
 # The web server, behind the balancer: the client's address comes from its header, and from nobody else's.
 cat >/etc/lighttpd/conf-available/60-mcp-authd-balancer.conf <<'EOF'
@@ -89,7 +109,8 @@ server.modules += ( "mod_extforward" )
 extforward.headers = ( "X-Forwarded-For" )
 extforward.forwarder = ( "${b.network}" => "trust" )
 EOF
-lighttpd-enable-mod mcp-authd mcp-authd-balancer || [ $? = 2 ]
+cp /usr/share/doc/mcp-authd/examples/lighttpd-groups.conf /etc/lighttpd/conf-available/50-mcp-authd-groups.conf
+lighttpd-enable-mod mcp-authd-groups mcp-authd-balancer || [ $? = 2 ]
 systemctl restart lighttpd
 curl -fsS --retry 20 --retry-delay 1 --retry-connrefused -m 10 -o answer.json http://127.0.0.1${b.healthPath}
 trap - EXIT
@@ -100,6 +121,6 @@ for _ in {1..30}; do
   if curl -fsS -m 5 -o answer.json ${b.origin}${b.healthPath}; then break; fi
   sleep 10
 done
-doctor || true
+for group in ${GROUPS.join(' ')}; do doctor "$group" || true; done
 `;
 }

@@ -13,6 +13,7 @@ import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { bootScript } from './boot.ts';
+import { GROUPS } from './endpoints.ts';
 import type { Alarms } from './monitoring.ts';
 import { parameterPath } from './parameters.ts';
 import type { SessionPolicies } from './sessions.ts';
@@ -99,6 +100,7 @@ function group(stack: Stack, s: Settings, parts: Parts, vpc: ec2.Vpc, from: ec2.
       network: NETWORK,
       healthPath: HEALTH_PATH,
       origin: s.origin,
+      withRole: GROUPS.filter((g) => parts.policies[g]),
     })),
     associatePublicIpAddress: true,
     requireImdsv2: true,

@@ -20,4 +20,6 @@ export function makeOutputs(stack: Stack, s: Settings, users: Users, tableName: 
     'Protected Resource Metadata URL', `${s.origin}/.well-known/oauth-protected-resource`);
   out('McpEndpoint', 'McpEndpoint', 'MCP protocol endpoint URL', `${s.origin}/mcp`);
   out('SessionTableName', 'McpSessionTableName', 'DynamoDB session table name', tableName);
+  if (s.allowedOrigins)
+    out('AllowedOrigins', 'McpAllowedOrigins', 'Web origins whose pages may call the service', s.allowedOrigins);
 }

@@ -156,8 +156,10 @@ for (const kind of KINDS) {
       if (prod) assert.equal(url, 'https://login.example.com');
       else assert.match(JSON.stringify(url), /^\{"Fn::Join":\["",\["https:\/\/",.*\.auth\..*"AWS::Region".*amazoncognito\.com/);
     });
-    test('these eleven, and no other', () =>
-      assert.deepEqual(Object.keys(outputs).sort(), Object.keys(expected).sort()));
+    test('these eleven, in dev the origins too, and no other', () =>
+      assert.deepEqual(Object.keys(outputs).sort(), [...Object.keys(expected), ...(prod ? [] : ['AllowedOrigins'])].sort()));
+    test('CORS: すべてのオリジン: all origins in dev, and none but the service’s own in prod', () =>
+      assert.equal(outputs.AllowedOrigins?.Value, prod ? undefined : '*'));
   });
 
   describe(`データ保護 (${kind})`, () => {

@@ -84,13 +84,19 @@ for (const kind of ['dev with hosts', 'prod with hosts'] as const) {
       for (const name of [...needed, 'HostRoleDefaultPolicy'])
         assert.ok(hosts.DependsOn.some((d: string) => d === name || d.startsWith(name)), name);
     });
+    test('a group without a policy cannot ask for the credentials of the role', () => {
+      const script = bootScript(template);
+      const [groups] = /^for group in (.*); do\n  install -d .*\n  cat .*no-role\.conf/m.exec(script)!.slice(1);
+      assert.equal(groups, 'metadata mcp');
+      assert.match(script, /^IPAddressDeny=169\.254\.169\.254 fd00:ec2::254$/m);
+    });
     test('doctor is asked before the web server is told of the service, and what it says is kept', () => {
       const script = bootScript(template);
       const at = (text: string): number => {
         assert.equal(script.split(text).length, 2, text);
         return script.indexOf(text);
       };
-      const steps = ['mcp-authd -t || [ $? = 1 ]\n', 'systemctl restart mcp-authd.socket', "doctor ENDPOINTS='authorize token' || [ $? = 1 ]\n",
+      const steps = ['mcp-authd -t || [ $? = 1 ]\n', 'systemctl enable --quiet --now mcp-authd@', 'doctor authorize || [ $? = 1 ]\n', 'doctor token || [ $? = 1 ]\n',
         'lighttpd-enable-mod ', 'tell_stack SUCCESS\n'].map(at);
       assert.deepEqual(steps, steps.toSorted((a, b) => a - b));
       assert.match(script, /mcp-authd doctor \| tee -a \/var\/log\/mcp-authd\/doctor\.log\n/);

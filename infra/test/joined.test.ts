@@ -117,7 +117,9 @@ describe('conf/cloudwatch/amazon-cloudwatch-agent.json', () => {
   });
   test('the files of metrics and of doctor are those that hosts write', () => {
     const script = JSON.stringify(of('dev with hosts').findResources('AWS::EC2::LaunchTemplate'));
-    assert.ok(script.includes(`METRICS_EMF_FILE=${files.collect_list[0].file_path}`));
-    assert.ok(script.includes(`tee -a ${files.collect_list[1].file_path}`));
+    const paths = files.collect_list.map((each: any) => each.file_path);
+    assert.match(script, /METRICS_EMF_FILE=\/var\/log\/mcp-authd-%i\/metrics\.log/);
+    for (const group of GROUPS) assert.ok(paths.includes(`/var/log/mcp-authd-${group}/metrics.log`), group);
+    assert.ok(script.includes(`tee -a ${paths.at(-1)}`));
   });
 });

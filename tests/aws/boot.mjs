@@ -196,7 +196,7 @@ async function main() {
     COGNITO_ISSUER: cognito.issuer, COGNITO_AUTHORIZE_URL: cognito.authorizeUrl, COGNITO_TOKEN_URL: cognito.tokenUrl, COGNITO_JWKS_URL: cognito.jwksUrl,
   };
   const toAws = Object.fromEntries(['S3', 'SSM', 'SECRETS_MANAGER', 'CLOUDFORMATION'].map((name) => [`AWS_ENDPOINT_URL_${name}`, `http://127.0.0.1:${aws}`]));
-  put('/etc/systemd/system/mcp-authd.service.d/stand-ins.conf', `[Service]\n${Object.entries(env).map((each) => `Environment=${each.join('=')}\n`).join('')}`);
+  put('/etc/systemd/system/mcp-authd@.service.d/stand-ins.conf', `[Service]\n${Object.entries(env).map((each) => `Environment=${each.join('=')}\n`).join('')}`);
   put('/root/.curlrc', [`connect-to = "169.254.169.254:80:127.0.0.1:${aws}"`, `connect-to = "${AGENT_HOST}:443:127.0.0.1:${tls}"`,
     `connect-to = "${DOMAIN}:443:127.0.0.1:${tls}"`, 'cacert = "/root/ca.pem"', ''].join('\n'));
   put('/root/ca.pem', fs.readFileSync(certificates.ca));
@@ -214,8 +214,9 @@ async function main() {
   const first = await boot(`curl -fsS -o /root/public.json https://${DOMAIN}/.well-known/oauth-protected-resource/mcp
 curl -sS -o /dev/null https://${DOMAIN}/mcp -d '{}' -H 'Content-Type: application/json'
 curl -sS -o /dev/null https://${DOMAIN}/authorize
-systemctl is-active mcp-authd.service lighttpd.service
-journalctl -u mcp-authd.service --no-pager -o cat >/root/journal`);
+systemctl is-active ${GROUPS.map((group) => `mcp-authd@${group}.service`).join(' ')} lighttpd.service
+for group in ${GROUPS.join(' ')}; do systemctl show -P IPAddressDeny "mcp-authd@$group.service" >"/root/denied-$group"; done
+journalctl -u 'mcp-authd@*.service' --no-pager -o cat >/root/journal`);
   assert.equal(first.status, 0, first.stdout);
   console.log(fs.readFileSync(path.join(tree, 'var/log/mcp-authd/doctor.log'), 'utf8').replaceAll(/^/gm, '   '));
   const read = (file) => fs.readFileSync(path.join(tree, file), 'utf8');
@@ -225,10 +226,11 @@ journalctl -u mcp-authd.service --no-pager -o cat >/root/journal`);
     [{ Status: 'SUCCESS', UniqueId: INSTANCE, LogicalResourceId: 'Hosts', StackName: STACK_ID }]);
   const conf = read('etc/mcp-authd/mcp-authd.conf').trimEnd().split('\n');
   assert.deepEqual(conf.toSorted(), [...parameters.map(({ Name, Value }) => `${Name.split('/').at(-1)}=${Value}`),
-    'METRICS_EMF=yes', 'METRICS_EMF_FILE=/var/log/mcp-authd/metrics.log'].toSorted());
-  assert.equal(read('var/lib/mcp-authd/secret.key'), `${SECRET}A\n`);
-  assert.equal(fs.statSync(path.join(tree, 'var/lib/mcp-authd/secret.key')).mode & 0o777, 0o600);
-  assert.ok(!fs.existsSync(path.join(tree, 'root/secret.key')));
+    'METRICS_EMF=yes'].toSorted());
+  assert.equal(read('etc/mcp-authd/secret.key'), `${SECRET}A\n`);
+  assert.equal(fs.statSync(path.join(tree, 'etc/mcp-authd/secret.key')).mode & 0o777, 0o600);
+  for (const group of GROUPS)
+    assert.equal(read(`root/denied-${group}`).includes('169.254.169.254'), !policies[group].tables.length, `the role's credentials and ${group}`);
   for (const action of ['PutItem', 'UpdateItem', 'GetItem', 'DeleteItem'])
     assert.ok(said.some((line) => new RegExp(`^ok +${action} +allowed`).test(line)), `doctor: ${action}`);
   assert.deepEqual(JSON.parse(read('root/public.json')).resource, `https://${DOMAIN}/mcp`);
@@ -236,16 +238,16 @@ journalctl -u mcp-authd.service --no-pager -o cat >/root/journal`);
   assert.match(read('root/agent.args'), /fetch-config -m ec2 -s -c file:\/opt\/aws\/amazon-cloudwatch-agent\/etc\/mcp-authd\.json/);
   assert.deepEqual(JSON.parse(read('opt/aws/amazon-cloudwatch-agent/etc/mcp-authd.json')),
     JSON.parse(fs.readFileSync(path.join(ROOT, 'conf/cloudwatch/amazon-cloudwatch-agent.json'), 'utf8')));
-  assert.ok(read('var/log/mcp-authd/metrics.log').includes('"_aws"'));
+  for (const group of GROUPS) assert.ok(read(`var/log/mcp-authd-${group}/metrics.log`).includes('"_aws"'), group);
 
   step('boot once more, without the permission for PutItem: nothing is served, and the stack is told');
   withheld = 'PutItem';
-  run('chroot', tree, 'lighttpd-disable-mod', 'mcp-authd', 'mcp-authd-balancer');
+  run('chroot', tree, 'lighttpd-disable-mod', 'mcp-authd-groups', 'mcp-authd-balancer');
   const second = await boot('');
   assert.notEqual(second.status, 0);
   assert.match(second.stdout, /^fail +PutItem /m);
   assert.deepEqual(seen.map(({ Status }) => Status), ['SUCCESS', 'FAILURE']);
-  assert.ok(!fs.existsSync(path.join(tree, 'etc/lighttpd/conf-enabled/50-mcp-authd.conf')));
+  assert.ok(!fs.existsSync(path.join(tree, 'etc/lighttpd/conf-enabled/50-mcp-authd-groups.conf')));
   step('done');
 }
 

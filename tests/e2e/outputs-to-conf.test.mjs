@@ -42,7 +42,16 @@ test('outputs of cdk deploy become a configuration', () => {
     COGNITO_DOMAIN: 'mcp-auth-111122223333',
     SESSION_STORE: 'dynamodb',
     SESSION_TABLE_NAME: 'mcp-auth-sessions',
+    ALLOWED_ORIGINS: '*',
   });
+});
+
+test('the origins are the stage’s, unless others are named: all in dev, none but the service’s own in prod', () => {
+  assert.equal(keys(convert(['-o', 'https://app.example.com', sample('outputs-dev.json')]).stdout).ALLOWED_ORIGINS, 'https://app.example.com');
+  assert.equal(keys(convert([sample('outputs-prod.json')]).stdout).ALLOWED_ORIGINS, undefined);
+  const outputs = JSON.parse(readFileSync(sample('outputs-dev.json'), 'utf8'));
+  outputs.AuthenticatedMcpStack.AllowedOrigins = '*\nTOOLS_DIR=/tmp';
+  assert.match(convert([], JSON.stringify(outputs)).stderr, /AllowedOrigins has a character/);
 });
 
 test('describe-stacks gives the same, from a pipe', () => {
