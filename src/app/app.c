@@ -282,6 +282,10 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     log_request(rq, endpoint, rp, &e);
 }
 
+int app_time_limit_s(const struct app *app, const struct request *rq) {
+    return routes_time_limit_s(&app->routes, rq->path);
+}
+
 void app_refresh(struct app *app) {
     if (!app->cx.tools)
         return;

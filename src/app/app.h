@@ -24,6 +24,9 @@ void app_free(struct app *app);
  * or ERR_TOO_LARGE for a body over the limit. */
 void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp);
 
+/* Seconds that a request may hold a worker, by the group of its path. */
+int app_time_limit_s(const struct app *app, const struct request *rq);
+
 /* Reads the directories of tools, resources and prompts again. */
 void app_refresh(struct app *app);
 

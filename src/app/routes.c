@@ -10,6 +10,12 @@
 #define ASM "/.well-known/oauth-authorization-server"
 #define OIDC "/.well-known/openid-configuration"
 
+/* Everything that a request waits for has a deadline of its own, far below these: they end what
+ * hangs. A call of the MCP endpoint may ask a person, and run programs (TOOL_TIMEOUT_MS_MAX). */
+#define OAUTH_LIMIT_S 30
+#define METADATA_LIMIT_S 10
+#define MCP_LIMIT_S 180
+
 /* What a path is made of: these, in this order, then the fixed part or before it. */
 enum base { BASE_ROOT, BASE_ISSUER, BASE_MCP, BASE_BEFORE_ISSUER, BASE_BEFORE_MCP };
 
@@ -98,4 +104,13 @@ const struct route *routes_find(const struct routes *r, struct arena *a, const c
         *allow = b.p;
     }
     return NULL;
+}
+
+int routes_time_limit_s(const struct routes *r, const char *path) {
+    for (unsigned i = 0; i < r->count; i++)
+        if (!strcmp(r->all[i].path, path))
+            return r->all[i].group == GROUP_MCP        ? MCP_LIMIT_S
+                   : r->all[i].group == GROUP_METADATA ? METADATA_LIMIT_S
+                                                       : OAUTH_LIMIT_S;
+    return METADATA_LIMIT_S;
 }

@@ -43,4 +43,8 @@ const struct route *routes_find(const struct routes *r, struct arena *a, const c
                                 const char *path, const char **allow, enum error_style *style,
                                 enum cors *cors);
 
+/* Seconds that requests of a path may hold a worker: those of its group, or of the shortest if no
+ * group has it. */
+int routes_time_limit_s(const struct routes *r, const char *path);
+
 #endif

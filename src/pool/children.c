@@ -205,9 +205,11 @@ static void kill_starting(struct master *m, struct child *c, int64_t busy_ms) {
 static void watch(struct master *m, unsigned i, int64_t now) {
     const struct pool_timing *t = m->timing;
     struct child *c = &m->children[i];
-    int64_t since = m->board->slots[i].busy_since_ms;
+    int64_t since = m->board->slots[i].busy_since_ms, limit = m->board->slots[i].limit_ms;
     bool starting = m->board->slots[i].state == SLOT_STARTING;
 
+    if (!limit || limit > t->stuck_ms)
+        limit = t->stuck_ms;
     if (starting && since && !c->kill_ms &&
         now - since > (m->stopping ? t->kill_grace_ms : t->start_ms)) {
         kill_starting(m, c, now - since);
@@ -216,7 +218,7 @@ static void watch(struct master *m, unsigned i, int64_t now) {
                   kv("why", "it did not leave when it was told to"));
         kill(c->pid, SIGKILL);
         c->kill_ms = now + t->kill_grace_ms;
-    } else if (!c->kill_ms && since && now - since > t->stuck_ms) {
+    } else if (!c->kill_ms && since && now - since > limit) {
         log_error("worker_stuck", kvn("worker", c->pid), kvn("busy_ms", now - since));
         child_retire(m, i);
         kill(c->pid, SIGTERM);

@@ -16,7 +16,8 @@
 struct pool_timing {
     int tick_ms;          /* the master looks at its workers at least this often */
     int start_ms;         /* a worker that needs longer to come up is killed */
-    int stuck_ms;         /* a worker busy with one request for longer is ended, */
+    int stuck_ms;         /* a worker busy with one request for longer is ended (sooner if the
+                             request has a limit of its own), */
     int kill_grace_ms;    /* killed, if asking does not help */
     int stop_ms;          /* after TERM, the same for all workers */
     int drain_ms;         /* a worker told to stop takes waiting connections no longer than this */
@@ -96,6 +97,7 @@ struct slot {
     _Alignas(64) _Atomic int state;
     _Atomic bool ready;                /* it has come as far as waiting for a connection */
     _Atomic int64_t busy_since_ms;     /* monotonic; also starting and leaving; 0: idle */
+    _Atomic int limit_ms;              /* of the request it is busy with; 0: stuck_ms alone */
     _Atomic uint64_t requests, errors; /* errors: answered with 500 or above */
 };
 struct scoreboard {

@@ -25,6 +25,7 @@ void slot_set(struct slot *slot, enum slot_state state) {
     }
     if (state == SLOT_IDLE)
         slot->ready = true;
+    slot->limit_ms = 0;
     slot->busy_since_ms = working ? clock_monotonic_ms() : 0;
     slot->state = state;
 }

@@ -173,6 +173,7 @@ static void serve(struct worker *w, int fd, bool waited) {
         reply_init(&rp, w->arena);
         rp.sink = fcgi_sink(w->fcgi);
         refresh_if_due(w);
+        w->slot->limit_ms = app_time_limit_s(w->app, &rq) * 1000;
         app_handle(w->app, &rq, rc, &rp);
         if (rp.status >= 500)
             w->slot->errors++;

@@ -254,6 +254,17 @@ static void stuck_worker_is_killed(void **state) {
     assert_true(log_wait(d, "event=worker_exited signal=SIGKILL", 1));
 }
 
+static void a_request_has_a_limit_of_its_own(void **state) {
+    struct daemon *d = *state;
+    struct wire_reply r;
+
+    daemon_start(d, "TOOLS_DIR=patient\nWORKERS_MIN=1\nWORKERS_MAX=1\n");
+    assert_false(ask(d, "/hang-short", "", 0, &r));
+    wire_reply_free(&r);
+    assert_int_equal(log_count(d, "event=worker_stuck"), 1);
+    assert_true(asks_fine(d, "/echo"));
+}
+
 static void workers_do_not_outlive_the_master(void **state) {
     struct daemon *d = *state;
     pid_t pids[KIDS_MAX];
@@ -853,6 +864,7 @@ int main(int argc, char **argv) {
         TEST(gives_up_if_none_ever_starts),
         TEST(gives_up_if_all_crash_at_start),
         TEST(stuck_worker_is_killed),
+        TEST(a_request_has_a_limit_of_its_own),
         TEST(workers_do_not_outlive_the_master),
         TEST(term_under_load),
         TEST(term_answers_the_queue),

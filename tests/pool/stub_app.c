@@ -1,8 +1,9 @@
 /* A daemon with the real pool and the real FastCGI side, but a toy for an application:
  *   stub-daemon FILE      runs with the configuration FILE
  * Paths: /echo (the body comes back), /slow?ms=N, /wait?FILE (until it is there), /big (1 MB),
- * /hang, /crash. TOOLS_DIR=bad-check, bad-start, crash-start or hang-start make the check or the
- * start fail; a file /…/bad-start or /…/hang-start does so while it exists. */
+ * /hang, /hang-short (whose limit is 1 s), /crash. TOOLS_DIR=bad-check, bad-start, crash-start or hang-start make the check or the
+ * start fail; a file /…/bad-start or /…/hang-start does so while it exists.
+ * With TOOLS_DIR=patient no worker is stuck before its request's own limit. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,13 +81,18 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
             nap(5);
     else if (strcmp(rq->path, "/crash") == 0)
         abort();
-    else if (strcmp(rq->path, "/hang") == 0)
+    else if (strncmp(rq->path, "/hang", 5) == 0)
         for (;;)
             pause();
     else if (strcmp(rq->path, "/big") == 0) {
         rp->body = app->big;
         rp->body_len = BIG;
     }
+}
+
+int app_time_limit_s(const struct app *app, const struct request *rq) {
+    (void)app;
+    return strcmp(rq->path, "/hang-short") == 0 ? 1 : 3600;
 }
 
 void app_refresh(struct app *app) {
@@ -108,6 +114,11 @@ bool app_check(const struct config *config, FILE *problems, unsigned *left_out) 
 
 int main(int argc, char **argv) {
     struct config *config = argc == 2 ? config_load(argv[1], stderr) : NULL;
+    struct pool_timing timing = fast;
 
-    return config ? pool_run_timed(argv[1], config, &fast) : 2;
+    if (!config)
+        return 2;
+    if (!strcmp(config->tools_dir, "patient"))
+        timing.stuck_ms = 3600000;
+    return pool_run_timed(argv[1], config, &timing);
 }

@@ -1,0 +1,46 @@
+/* app/routes.h: which path belongs to which group of endpoints, and how long its requests may take. */
+#include "unit.h"
+
+#include "app/routes.h"
+
+static struct routes routes_of(struct arena *a, unsigned endpoints) {
+    const struct config config = {.auth_path = "/auth", .mcp_path = "/mcp", .endpoints = endpoints};
+    struct routes r;
+
+    routes_init(&r, a, &config);
+    return r;
+}
+
+static void each_group_has_its_limit(void **state) {
+    const struct routes r =
+        routes_of(*state, GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_METADATA | GROUP_MCP);
+    static const struct {
+        const char *path;
+        int limit_s;
+    } paths[] = {{"/auth/authorize", 30}, {"/auth/callback", 30},
+                 {"/auth/token", 30},     {"/.well-known/oauth-protected-resource/mcp", 10},
+                 {"/mcp", 180},           {"/nothing", 10}};
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        assert_int_equal(routes_time_limit_s(&r, paths[i].path), paths[i].limit_s);
+}
+
+static void a_group_that_is_off_has_no_route(void **state) {
+    const struct routes r = routes_of(*state, GROUP_METADATA);
+    enum error_style style;
+    const char *allow;
+    enum cors cors;
+
+    assert_null(routes_find(&r, *state, "POST", "/mcp", &allow, &style, &cors));
+    assert_null(allow);
+    assert_int_equal(routes_time_limit_s(&r, "/mcp"), 10);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_ARENA(each_group_has_its_limit),
+        WITH_ARENA(a_group_that_is_off_has_no_route),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
