@@ -81,7 +81,7 @@ for group in ${GROUPS.filter((g) => !b.withRole.includes(g)).join(' ')}; do
   install -d "/etc/systemd/system/mcp-authd@$group.service.d"
   cat >"/etc/systemd/system/mcp-authd@$group.service.d/no-role.conf" <<'EOF'
 [Service]
-IPAddressDeny=169.254.169.254 fd00:ec2::254
+IPAddressDeny=169.254.169.254 169.254.170.2 169.254.170.23 fd00:ec2::254 fd00:ec2::23
 EOF
 done
 systemctl daemon-reload
