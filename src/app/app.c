@@ -18,6 +18,7 @@
 #include "crypto/crypto.h"
 #include "host/deny.h"
 #include "host/host.h"
+#include "host/revoked.h"
 #include "mcp/mcp.h"
 #include "net/http.h"
 #include "oauth/oauth.h"
@@ -43,6 +44,7 @@ struct app {
     struct page_set *pages;
     struct deny_list *deny;
     struct limits *limits;
+    struct revoked *revoked;
     struct audit audit;
     int64_t upkeep_ms; /* when it was last done */
 };
@@ -126,6 +128,19 @@ static void say_unless(enum rc opened, const struct err *e) {
         log_error("state_unavailable", kv("why", e->text), kv("detail", e->detail));
 }
 
+/* A service that gives tokens out and does not take them has one only if it is named: another
+ * service must read it. */
+static void open_revoked(struct app *app, const struct config *c) {
+    const char *path = *c->revoked_file ? c->revoked_file
+                                        : arena_printf(app->arena, "%s/revoked", c->state_dir);
+    struct err e;
+
+    if (!*c->revoked_file && !(c->endpoints & GROUP_MCP))
+        return;
+    say_unless(revoked_open(path, &app->revoked, &e), &e);
+    app->cx.revoked = app->revoked;
+}
+
 /* Each group opens only what it needs, so that a service of one group can be given less. */
 static enum rc open_parts(struct app *app, const struct config *c, struct err *e) {
     const struct http_options guarded = app_guarded_options(c);
@@ -159,15 +174,17 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         load_clients(app, c);
         load_pages(app, c);
     }
-    if (c->endpoints & (GROUP_TOKEN | GROUP_MCP) &&
-        http_client_new(&http_options_open, &cx->http, e))
-        return e->code;
+    if (c->endpoints & (GROUP_TOKEN | GROUP_MCP)) {
+        if (http_client_new(&http_options_open, &cx->http, e))
+            return e->code;
+        open_revoked(app, c);
+        cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
+    }
     if (c->endpoints & GROUP_TOKEN)
         say_unless(host_gate_open(arena_printf(a, "%s/cache/cognito-gate", c->state_dir),
                                   COGNITO_SLOW_MS, &cx->cognito_gate, e),
                    e);
     if (c->endpoints & GROUP_MCP) {
-        cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
         cx->tokens = token_cache_new(TOKEN_CACHE_ENTRIES);
         load_tools(app, c);
         return stores_open_tasks(cx, arena_printf(a, "%s/cache/task-slots", c->state_dir), e);
@@ -201,6 +218,7 @@ void app_free(struct app *app) {
     page_set_free(app->pages);
     deny_free(app->deny);
     limits_close(app->limits);
+    revoked_close(app->revoked);
     audit_close(&app->audit);
     token_cache_free(app->cx.tokens);
     keyset_free(app->cx.keyset);

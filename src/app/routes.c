@@ -48,7 +48,6 @@ static const struct {
      GROUP_METADATA},
     {"GET", BASE_ISSUER, OIDC, oauth_authorization_server, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
     {"GET", BASE_ROOT, OIDC, oauth_authorization_server, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
-    {"GET", BASE_ISSUER, OAUTH_KEYS_PATH, oauth_keys, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
     {"POST", BASE_MCP, "", mcp_post, STYLE_RPC, CORS_MCP, GROUP_MCP},
     {"GET", BASE_MCP, "", mcp_get, STYLE_RPC, CORS_MCP, GROUP_MCP},
     {"DELETE", BASE_MCP, "", mcp_delete, STYLE_RPC, CORS_MCP, GROUP_MCP},
@@ -79,7 +78,22 @@ void routes_init(struct routes *r, struct arena *a, const struct config *config)
             r->all[r->count++] =
                 (struct route){table[i].method,  full_path(a, config, table[i].base, table[i].path),
                                table[i].handler, table[i].style,
-                               table[i].cors,    table[i].group};
+                               table[i].cors,    table[i].group,
+                               table[i].base == BASE_MCP || table[i].base == BASE_BEFORE_MCP};
+}
+
+static size_t length_without_slash(const char *path) {
+    size_t len = strlen(path);
+
+    return len > 1 && path[len - 1] == '/' ? len - 1 : len;
+}
+
+/* Users type the address of the MCP endpoint, and some end it with a slash. */
+static bool is_at(const struct route *r, const char *path) {
+    size_t len = length_without_slash(path);
+
+    return !strcmp(r->path, path) || (r->loose && len == length_without_slash(r->path) &&
+                                      !memcmp(r->path, path, len));
 }
 
 const struct route *routes_find(const struct routes *r, struct arena *a, const char *method,
@@ -92,11 +106,11 @@ const struct route *routes_find(const struct routes *r, struct arena *a, const c
     *style = STYLE_OAUTH;
     *cors = CORS_NONE;
     for (unsigned i = 0; i < r->count; i++)
-        if (!strcmp(r->all[i].method, m) && !strcmp(r->all[i].path, path))
+        if (!strcmp(r->all[i].method, m) && is_at(&r->all[i], path))
             return &r->all[i];
     buf_init(&b, a, 64);
     for (unsigned i = 0; i < r->count; i++) {
-        if (strcmp(r->all[i].path, path) != 0 || strstr(b.p, r->all[i].method))
+        if (!is_at(&r->all[i], path) || strstr(b.p, r->all[i].method))
             continue;
         buf_addf(&b, "%s%s", b.len ? ", " : "", r->all[i].method);
         *style = r->all[i].style;

@@ -4,6 +4,7 @@
 
 #include "base/config.h"
 #include "web/handler.h"
+#include <stdbool.h>
 
 /* The form of an error. */
 enum error_style {
@@ -26,6 +27,7 @@ struct route {
     enum error_style style;
     enum cors cors;
     unsigned group; /* enum endpoint_group */
+    bool loose;     /* with a slash at its end it is the same */
 };
 
 #define ROUTES_MAX 24

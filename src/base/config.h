@@ -64,7 +64,7 @@ struct config {
     /* Who is held back, and what is kept of it. */
     unsigned tasks_max, tasks_max_user; /* that run at once on this host */
     unsigned rate_limit_address, rate_limit_client, rate_limit_user; /* a minute; 0: no limit */
-    const char *deny_file, *audit_log;
+    const char *deny_file, *revoked_file, *audit_log;
     const char *client_metadata_ca_file, *client_metadata_allow_nets, *client_metadata_proxy;
     const char *clients_allow, *clients_deny; /* space separated; oauth/client_list.c */
     bool dynamic_registration;

@@ -127,6 +127,9 @@ const struct config_key config_keys[] = {
     TEXT("DENY_FILE", deny_file, "/etc/mcp-authd/deny.conf",
          "Clients, users and tokens that are refused from now on; read again on HUP. Lines are\n"
          "client ID, subject SUB or issued-before TIME. See docs/operating.md."),
+    TEXT("REVOKED_FILE", revoked_file, "",
+         "Digests of access tokens that were revoked. Empty: revoked in STATE_DIR. Services of one\n"
+         "group of endpoints each need the same file, which both users can write."),
     TEXT("AUDIT_LOG", audit_log, "",
          "File for the audit log, a line of JSON for each request to the OAuth endpoints.\n"
          "Empty: stderr, among the other lines."),

@@ -133,6 +133,52 @@ static int hex_value(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
+/* RFC 3986 §6.2.2.1, §6.2.2.2 */
+static char *normal_escapes(struct arena *a, const char *s) {
+    struct buf b;
+
+    buf_init(&b, a, strlen(s));
+    for (; *s; s++) {
+        int hi = *s == '%' ? hex_value(s[1]) : -1, lo = hi < 0 ? -1 : hex_value(s[2]);
+
+        if (lo < 0) {
+            buf_addc(&b, *s);
+            continue;
+        }
+        if (is_unreserved((char)(hi << 4 | lo)))
+            buf_addc(&b, (char)(hi << 4 | lo));
+        else
+            buf_addf(&b, "%%%02X", hi << 4 | lo);
+        s += 2;
+    }
+    return b.p;
+}
+
+/* RFC 3986 §5.2.4, of a path that begins with a slash. */
+const char *url_normal_path(struct arena *a, const struct url *u) {
+    char *path = normal_escapes(a, u->path), *out = path;
+
+    if (*path != '/')
+        return "/";
+    for (const char *p = path; *p;) { /* at a slash */
+        size_t n = 1 + strcspn(p + 1, "/");
+        bool up = n == 3 && !strncmp(p, "/..", 3), here = n == 2 && p[1] == '.';
+
+        if (up)
+            while (out > path && *--out != '/')
+                ;
+        if (!up && !here) {
+            memmove(out, p, n);
+            out += n;
+        } else if (!p[n]) {
+            *out++ = '/';
+        }
+        p += n;
+    }
+    *out = 0;
+    return path;
+}
+
 char *url_decode(struct arena *a, const char *s, size_t len, bool plus) {
     char *out = arena_alloc(a, len + 1), *p = out;
 
@@ -281,4 +327,23 @@ bool list_covers(const char *whole, const char *part) {
         p += n;
     }
     return true;
+}
+
+static const char *list_select(struct arena *a, const char *list, const char *others, bool has) {
+    char *copy = arena_strdup(a, list), *save = NULL;
+    struct buf b;
+
+    buf_init(&b, a, strlen(list) + 1);
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        if (list_has(others, w) == has && !list_has(b.p, w))
+            buf_addf(&b, "%s%s", b.len ? " " : "", w);
+    return b.p;
+}
+
+const char *list_among(struct arena *a, const char *list, const char *others) {
+    return list_select(a, list, others, true);
+}
+
+const char *list_without(struct arena *a, const char *list, const char *others) {
+    return list_select(a, list, others, false);
 }

@@ -1,5 +1,5 @@
-/* URLs (RFC 3986) and forms (application/x-www-form-urlencoded). Nothing is normalized: what a
- * check must compare byte for byte stays byte for byte. */
+/* URLs (RFC 3986) and forms (application/x-www-form-urlencoded). Nothing is normalized unasked: what
+ * a check must compare byte for byte stays byte for byte. */
 #ifndef BASE_URL_H
 #define BASE_URL_H
 
@@ -39,6 +39,10 @@ bool url_host_address(const char *host, struct sockaddr_storage *out);
 /* scheme://host[:port], scheme and host in lower case, a default port left out (RFC 6454 §6.2). */
 const char *url_origin(struct arena *a, const struct url *u);
 
+/* The path as RFC 3986 §6.2.2.2, §6.2.2.3 and §6.2.3 compare it: unreserved characters are decoded,
+ * other escapes are in upper case, . and .. are gone, and nothing is "/". */
+const char *url_normal_path(struct arena *a, const struct url *u);
+
 /* Percent-encodes everything but RFC 3986 §2.3 unreserved characters. */
 void url_encode(struct buf *b, const char *s);
 /* Decodes %XX (and + to a space, if plus). NULL for a bad escape or an encoded NUL. */
@@ -72,5 +76,8 @@ const char *form_get(const struct form *f, const char *name);
 bool list_has(const char *list, const char *item);
 /* Is every item of `part` in `whole`? */
 bool list_covers(const char *whole, const char *part);
+/* The items of `list`, each once, that `others` has; or those that it has not. */
+const char *list_among(struct arena *a, const char *list, const char *others);
+const char *list_without(struct arena *a, const char *list, const char *others);
 
 #endif

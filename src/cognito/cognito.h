@@ -10,6 +10,13 @@
 
 struct host_cache;
 
+/* reason.c: what Cognito says of an error (RFC 6749 §4.1.2.1, §5.2), fit for a log: short, visible
+ * ASCII, and without anything as long as a code or a token. */
+#define COGNITO_REASON_MAX 200
+const char *cognito_reason(struct arena *a, const char *text); /* NULL: "" */
+/* Logs what a refusal says. Returns its error code, "" if it has none. */
+const char *cognito_refusal(struct arena *a, const char *endpoint, const struct http_reply *reply);
+
 /* token.c: the token endpoint. */
 #define COGNITO_REFRESH_TOKEN_MAX 5120 /* bytes; Cognito's have some 1,800 */
 struct cognito_tokens {
@@ -49,5 +56,12 @@ void keyset_free(struct keyset *k);
  * set could ever be had. */
 enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out,
                     struct err *e) MUST_USE;
+/* Is it an access token that is good here, as the configuration and the key set say?
+ * ERR_INVALID_TOKEN with the reason, ERR_UPSTREAM as above. */
+enum rc keyset_verify(struct keyset *k, struct arena *a, const char *token,
+                      struct token_claims *out, struct err *e) MUST_USE;
+/* Of a token that is not good: may it be that only the set is older than its key? A provider
+ * publishes a key before it signs with it, so not if the set was fetched just now. */
+bool keyset_may_lack(struct keyset *k, struct arena *a, const char *token);
 
 #endif

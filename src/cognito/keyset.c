@@ -206,3 +206,24 @@ enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out, s
     *out = key;
     return OK;
 }
+
+enum rc keyset_verify(struct keyset *k, struct arena *a, const char *token,
+                      struct token_claims *out, struct err *e) {
+    const struct jwk *key;
+    const char *kid;
+
+    if (token_kid(a, token, &kid, e) || keyset_find(k, kid, &key, e))
+        return e->code;
+
+    const struct token_expect expect = {k->config->cognito_issuer, k->config->cognito_client_id,
+                                        k->config->mcp_server_uri, clock_now_s(k->clock)};
+    return token_verify(a, token, key, &expect, out, e);
+}
+
+bool keyset_may_lack(struct keyset *k, struct arena *a, const char *token) {
+    struct err ignored;
+    const char *kid;
+
+    return !token_kid(a, token, &kid, &ignored) && !jwk_set_find(k->set, kid) &&
+           is_past(k->stored_s, clock_now_s(k->clock), KEYSET_REFETCH_S);
+}

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/json.h"
 #include "base/metrics.h"
 #include "base/url.h"
 
@@ -12,18 +11,17 @@
 #define FORM_BYTES_MAX (64 * 1024)
 #define REPLY_BYTES_MAX 65536
 
-static enum rc refused(struct arena *a, const struct http_reply *reply, struct err *e) {
-    const char *error = NULL;
-    struct err ignored = {0};
-    struct json *body;
+/* RFC 9110 §15.5: asking again changes nothing, but after a timeout or too many requests. */
+static bool is_for_good(long status) {
+    return status >= 400 && status < 500 && status != 408 && status != 425 && status != 429;
+}
 
-    if ((reply->status == 400 || reply->status == 401) &&
-        json_parse(a, reply->body, reply->body_len, &body, &ignored) == OK)
-        error = json_get_str(body, "error");
-    if (error && !strcmp(error, "invalid_grant")) /* it has ended already: RFC 7009 §2.2 */
-        return OK;
-    if (error && (!strcmp(error, "invalid_client") || !strcmp(error, "unauthorized_client") ||
-                  !strcmp(error, "unsupported_token_type") || !strcmp(error, "invalid_request")))
+static enum rc refused(struct arena *a, const struct http_reply *reply, struct err *e) {
+    const char *error = cognito_refusal(a, "revocation", reply);
+
+    if (reply->status == 400 && !strcmp(error, "invalid_grant"))
+        return OK; /* it has ended already: RFC 7009 §2.2 */
+    if (is_for_good(reply->status))
         (void)err_set(e, ERR_MISCONFIGURED,
                       "the identity provider does not let this server revoke tokens");
     else

@@ -13,9 +13,9 @@
 #include "base/url.h"
 
 #define TIMEOUT_MS 5000
-/* A refresh token of REPLY_BYTES_MAX fits when percent-encoded. */
+/* A refresh token of COGNITO_REFRESH_TOKEN_MAX fits when percent-encoded. */
 #define FORM_BYTES_MAX (256 * 1024)
-#define REPLY_BYTES_MAX 65536
+#define REPLY_BYTES_MAX (128 * 1024) /* an access token of TOKEN_LEN_MAX, and an ID token */
 #define ERROR_CODE_MAX 40
 #define EXPIRES_IN_MAX_S (366 * 86400)
 #define SCOPE_MAX 4096
@@ -100,17 +100,11 @@ static const char *error_code(struct arena *a, const char *error) {
 }
 
 static enum rc refused(struct arena *a, const struct http_reply *reply, struct err *e) {
-    const char *error = NULL;
-    struct err ignored = {0};
-    struct json *body;
-
-    if ((reply->status == 400 || reply->status == 401) &&
-        json_parse(a, reply->body, reply->body_len, &body, &ignored) == OK)
-        error = json_get_str(body, "error");
-    const struct refusal *r = refusal_of(error ? error : "");
+    const char *error = cognito_refusal(a, "token", reply);
+    const bool final = reply->status == 400 || reply->status == 401;
+    const struct refusal *r = refusal_of(final ? error : "");
     err_set(e, r->rc, "%s", r->text);
-    err_detail(e, "token endpoint: status=%ld error=%s", reply->status,
-               error ? error_code(a, error) : "-");
+    err_detail(e, "token endpoint: status=%ld error=%s", reply->status, *error ? error_code(a, error) : "-");
     return r->rc;
 }
 

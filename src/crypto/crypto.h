@@ -67,6 +67,9 @@ enum rc jwk_set_parse(const char *text, size_t len, struct jwk_set **out, struct
 void jwk_set_free(struct jwk_set *s);
 /* Borrowed from the set; NULL if there is none of that id. */
 const struct jwk *jwk_set_find(const struct jwk_set *s, const char *kid);
+/* Does a key of a published set give its private part away, or is it one that both sides must keep
+ * to themselves? */
+bool jwk_set_has_private(const struct json *jwks);
 
 /* jws.c (GnuTLS): what a client signed to prove who it is (RFC 7523). */
 #define JWS_LEN_MAX 8192
@@ -107,8 +110,9 @@ struct certificate {
 enum rc certificate_check(struct arena *a, const char *pem, size_t len, const char *host,
                           const char *ca_file, struct certificate *out, struct err *e) MUST_USE;
 
-/* token.c (libjwt, pinned to RS256 and distrusted): Cognito access tokens. */
-#define TOKEN_LEN_MAX 8192
+/* token.c (libjwt, pinned to RS256 and distrusted): access tokens, as Cognito makes them or as
+ * RFC 9068 has them. */
+#define TOKEN_LEN_MAX 32768
 #define TOKEN_LEEWAY_S 30 /* tolerated difference between Cognito's clock and ours */
 struct token_claims {
     const char *sub, *username, *client_id, *scope, *jti; /* "" if absent, but sub is required */
@@ -122,7 +126,8 @@ struct token_expect {
 /* Reads the header only: *kid is set if alg is RS256 and a key id is there, and nothing in the
  * header asks for what we do not do. ERR_INVALID_TOKEN otherwise. */
 enum rc token_kid(struct arena *a, const char *token, const char **kid, struct err *e) MUST_USE;
-/* Checks the signature and every claim: iss, client_id, token_use = access, exp, nbf, iat.
+/* Checks the signature and every claim: iss, client_id, token_use = access (or typ = at+jwt), exp,
+ * nbf, iat.
  * ERR_INVALID_TOKEN with the reason; e->text may go to the client. */
 enum rc token_verify(struct arena *a, const char *token, const struct jwk *key,
                      const struct token_expect *expect, struct token_claims *out,

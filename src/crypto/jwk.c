@@ -58,10 +58,32 @@ static bool absent_or(const struct json *key, const char *name, const char *valu
     return !json_has(key, name) || (s && strcmp(s, value) == 0);
 }
 
-/* RFC 7517 §4.3: if key_ops is there, it must offer what we want to do. */
-static bool may_verify(const struct json *key) {
+/* RFC 7518 §6.2.2, §6.3.2, §6.4: what only its owner may know. */
+static bool is_private(const struct json *key) {
+    static const char *const members[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};
+
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (json_has(key, members[i]))
+            return true;
+    return false;
+}
+
+bool jwk_set_has_private(const struct json *jwks) {
+    const struct json *keys = json_get(jwks, "keys");
+
+    for (size_t i = 0; i < json_len(keys); i++)
+        if (is_private(json_at(keys, i)))
+            return true;
+    return false;
+}
+
+/* With a private key that is published anybody can sign, and if key_ops is there, it must offer
+ * what we want to do. */
+bool jwk_may_verify(const struct json *key) {
     const struct json *ops = json_get(key, "key_ops");
 
+    if (is_private(key) || !absent_or(key, "use", "sig"))
+        return false;
     if (!json_has(key, "key_ops"))
         return true;
     for (size_t i = 0; i < json_len(ops); i++) {
@@ -76,8 +98,7 @@ static bool may_verify(const struct json *key) {
 static const char *usable_kid(const struct json *key) {
     const char *kty = json_get_str(key, "kty"), *kid = json_get_str(key, "kid");
 
-    if (!kty || strcmp(kty, "RSA") != 0 || !absent_or(key, "use", "sig") ||
-        !absent_or(key, "alg", "RS256") || !may_verify(key))
+    if (!kty || strcmp(kty, "RSA") != 0 || !absent_or(key, "alg", "RS256") || !jwk_may_verify(key))
         return NULL;
     return kid && *kid && strlen(kid) <= JWK_KID_MAX ? kid : NULL;
 }
@@ -108,6 +129,22 @@ static char *pem_of(const struct number *n, const struct number *e, size_t *len)
     gnutls_free(pem.data);
     gnutls_pubkey_deinit(key);
     return out;
+}
+
+bool jwk_verifies(const struct jwk *key, const char *text, size_t len, const uint8_t *signature,
+                  size_t signature_len) {
+    gnutls_datum_t pem = {(unsigned char *)key->pem, (unsigned)key->pem_len};
+    gnutls_datum_t data = {(unsigned char *)(uintptr_t)text, (unsigned)len};
+    gnutls_datum_t sig = {(unsigned char *)(uintptr_t)signature, (unsigned)signature_len};
+    gnutls_pubkey_t pub;
+    bool ok;
+
+    if (gnutls_pubkey_init(&pub) != GNUTLS_E_SUCCESS)
+        return false;
+    ok = gnutls_pubkey_import(pub, &pem, GNUTLS_X509_FMT_PEM) == GNUTLS_E_SUCCESS &&
+         gnutls_pubkey_verify_data2(pub, GNUTLS_SIGN_RSA_SHA256, 0, &data, &sig) >= 0;
+    gnutls_pubkey_deinit(pub);
+    return ok;
 }
 
 /* Adds the key to the set if it can be used and there is room. False only if there is none. */

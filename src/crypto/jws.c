@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "crypto/jwk.h"
 
 #define RSA_BITS_MIN 2048 /* RFC 7518 §3.3 */
 #define RSA_BITS_MAX 8192
@@ -124,7 +125,7 @@ static bool verifies(struct arena *a, const struct jws *jws, const struct json *
 /* RFC 7517 §4: of the right kind, and not for something else. */
 static bool is_usable(const struct jws *jws, const struct json *key) {
     return is(key, "kty", jws->is_ecdsa ? "EC" : "RSA") &&
-           (!json_has(key, "use") || is(key, "use", "sig")) &&
+           jwk_may_verify(key) &&
            (!json_has(key, "alg") || is(key, "alg", jws->is_ecdsa ? "ES256" : "RS256")) &&
            (!jws->kid || is(key, "kid", jws->kid));
 }

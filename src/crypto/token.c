@@ -59,12 +59,16 @@ static bool is_str(const struct json *object, const char *name, const char *expe
     return s && expected && strcmp(s, expected) == 0;
 }
 
-/* RFC 7515 §4.1.9: typ is a media type, compared without case. RFC 9068's "at+jwt" would be as
- * good, but libjwt 1.10 refuses it whatever the signature, so that its sender is told why here. */
-static bool is_usable_type(const struct json *header) {
+/* RFC 7515 §4.1.9: typ is a media type, compared without case. */
+static bool has_type(const struct json *header, const char *type) {
     const char *typ = json_get_str(header, "typ");
 
-    return !json_has(header, "typ") || (typ && strcasecmp(typ, "JWT") == 0);
+    return typ && strcasecmp(typ, type) == 0;
+}
+
+/* RFC 9068 §4: the type says that it is an access token. */
+static bool is_at_jwt(const struct json *header) {
+    return has_type(header, "at+jwt") || has_type(header, "application/at+jwt");
 }
 
 static enum rc check_header(const struct json *header, const char **kid, struct err *e) {
@@ -74,8 +78,8 @@ static enum rc check_header(const struct json *header, const char **kid, struct 
         return refuse(e, "the token is not signed with RS256");
     if (json_has(header, "crit")) /* RFC 7515 §4.1.11: we understand no extension */
         return refuse(e, "the token's header has a critical extension");
-    if (!is_usable_type(header))
-        return refuse(e, "the token's type (typ) is not JWT");
+    if (json_has(header, "typ") && !has_type(header, "JWT") && !is_at_jwt(header))
+        return refuse(e, "the token's type (typ) is neither JWT nor at+jwt");
     const char *id = json_get_str(header, "kid");
     if (!id || !*id || strlen(id) > JWK_KID_MAX)
         return refuse(e, "the token does not name its signing key");
@@ -91,19 +95,30 @@ enum rc token_kid(struct arena *a, const char *token, const char **kid, struct e
     return check_header(object_in(a, &p.header), kid, e);
 }
 
-/* libjwt decodes base64 leniently, so one token could be written in several ways. Only the one that
- * RFC 7515 §2 allows is taken. */
-static enum rc check_signature(struct arena *a, const char *token, const struct part *signature,
-                               const struct jwk *key, struct err *e) {
-    size_t len;
+static bool libjwt_verifies(const char *token, const struct jwk *key) {
     jwt_t *jwt = NULL;
-
-    if (!base64url_decode(a, signature->text, signature->len, &len))
-        return refuse(e, "the token's signature is not base64url");
     bool ok =
         jwt_decode(&jwt, token, (const unsigned char *)key->pem, (int)key->pem_len) == 0 && jwt;
+
     ok = ok && jwt_get_alg(jwt) == JWT_ALG_RS256; /* what it did, not what we think it should */
     jwt_free(jwt);
+    return ok;
+}
+
+/* libjwt decodes base64 leniently, so one token could be written in several ways. Only the one that
+ * RFC 7515 §2 allows is taken. at+jwt it refuses whatever the signature. */
+static enum rc check_signature(struct arena *a, const char *token, const struct parts *p,
+                               const struct jwk *key, struct err *e) {
+    size_t len;
+    uint8_t *signature = base64url_decode(a, p->signature.text, p->signature.len, &len);
+    bool ok;
+
+    if (!signature)
+        return refuse(e, "the token's signature is not base64url");
+    if (is_at_jwt(object_in(a, &p->header)))
+        ok = jwk_verifies(key, token, (size_t)(p->signature.text - token) - 1, signature, len);
+    else
+        ok = libjwt_verifies(token, key);
     return ok ? OK : refuse(e, "the token's signature does not verify");
 }
 
@@ -147,11 +162,18 @@ static bool is_for_us(const struct json *claims, const struct token_expect *expe
     return false;
 }
 
-static enum rc check_claims(const struct json *claims, const struct token_expect *expect,
-                            struct err *e) {
+/* What tells an access token from an ID token: Cognito's token_use, or the type at+jwt, which
+ * brings an audience (RFC 9068 §2.2). */
+static bool is_access_token(const struct json *claims, bool at_jwt) {
+    return json_has(claims, "token_use") || !at_jwt ? is_str(claims, "token_use", "access")
+                                                    : json_has(claims, "aud");
+}
+
+static enum rc check_claims(const struct json *claims, bool at_jwt,
+                            const struct token_expect *expect, struct err *e) {
     if (!is_str(claims, "iss", expect->issuer))
         return refuse(e, "the token's issuer is not accepted");
-    if (!is_str(claims, "token_use", "access"))
+    if (!is_access_token(claims, at_jwt))
         return refuse(e, "the token is not an access token");
     if (!is_str(claims, "client_id", expect->client_id))
         return refuse(e, "the token was issued for another client");
@@ -191,12 +213,12 @@ enum rc token_verify(struct arena *a, const char *token, const struct jwk *key,
         return e->code;
     if (!key || strcmp(key->kid, kid) != 0)
         return refuse(e, "no such signing key");
-    if (check_signature(a, token, &p.signature, key, e))
+    if (check_signature(a, token, &p, key, e))
         return e->code;
     const struct json *claims = object_in(a, &p.payload);
     if (!claims)
         return refuse(e, "the token's claims are not JSON in base64url");
-    if (check_claims(claims, expect, e))
+    if (check_claims(claims, is_at_jwt(object_in(a, &p.header)), expect, e))
         return e->code;
     copy_claims(claims, out);
     return OK;

@@ -5,19 +5,13 @@
 #include "host/limits.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/encode.h"
 #include "crypto/crypto.h"
-#include "host/damaged.h"
+#include "host/mapped.h"
 
 #define SETS 8192
 #define WAYS 8
@@ -31,128 +25,37 @@ static const char magic[8] = "limits1";
 
 /* The file, as it is mapped. */
 struct table {
-    char magic[sizeof magic];
-    uint8_t secret[32]; /* so that nobody can choose keys that meet in one set */
+    struct mapped_head head;
     _Alignas(64) _Atomic uint64_t buckets[SETS][WAYS];
 };
 
 struct limits {
-    char *path;
-    int fd;
-    struct table *table; /* NULL: the file cannot be had now */
+    struct mapped file;
 };
 
-static enum rc failed(struct err *e, const char *path, const char *why) {
-    return err_set(
-        e, ERR_STORE,
-        "%s cannot be used: %s. Its folder must be one that the service's user can write", path,
-        why);
-}
-
-/* Whoever has the lock first fills it in. ERR_CONFLICT: it is no file of ours. */
-static enum rc prepare(int fd, const char *path, struct err *e) {
-    struct table head = {.magic = ""};
-    struct stat st;
-    int code;
-
-    if (flock(fd, LOCK_EX) || fstat(fd, &st))
-        return failed(e, path, strerror(errno));
-    if (st.st_size != 0 && st.st_size != sizeof(struct table))
-        return err_set(e, ERR_CONFLICT, "%s has another size", path);
-    code = posix_fallocate(fd, 0, sizeof(struct table)); /* no hole that a full disk leaves open */
-    if (code)
-        return failed(e, path, strerror(code));
-    if (pread(fd, head.magic, sizeof head.magic, 0) != sizeof head.magic)
-        return failed(e, path, strerror(errno));
-    if (!memcmp(head.magic, magic, sizeof magic))
-        return OK;
-    if (memcmp(head.magic, (char[sizeof magic]){0}, sizeof magic) != 0)
-        return err_set(e, ERR_CONFLICT, "%s has another head", path);
-    memcpy(head.magic, magic, sizeof magic);
-    random_bytes(head.secret, sizeof head.secret);
-    if (pwrite(fd, &head, offsetof(struct table, buckets), 0) !=
-        (ssize_t)offsetof(struct table, buckets))
-        return failed(e, path, strerror(errno));
-    return OK;
-}
-
-static enum rc open_once(struct limits *l, struct err *e) {
-    void *map;
-
-    l->fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (l->fd < 0)
-        return failed(e, l->path, strerror(errno));
-    if (prepare(l->fd, l->path, e))
-        return e->code;
-    map = mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE, MAP_SHARED, l->fd, 0);
-    (void)flock(l->fd, LOCK_UN);
-    if (map == MAP_FAILED)
-        return failed(e, l->path, strerror(errno));
-    l->table = map;
-    return OK;
-}
-
-static void close_file(struct limits *l) {
-    if (l->table)
-        (void)munmap(l->table, sizeof *l->table);
-    if (l->fd >= 0)
-        (void)close(l->fd);
-    l->table = NULL;
-    l->fd = -1;
-}
-
-/* What is not as we left it is replaced, once. */
-static enum rc open_file(struct limits *l, struct err *e) {
-    enum rc rc = open_once(l, e);
-
-    if (rc == ERR_CONFLICT) { /* still locked, so that of several one renames it */
-        damaged_set_aside(l->path, l->fd);
-        close_file(l);
-        rc = open_once(l, e);
-    }
-    if (rc)
-        close_file(l);
-    return rc == ERR_CONFLICT ? failed(e, l->path, "it is damaged") : rc;
-}
-
 enum rc limits_open(const char *path, struct limits **out, struct err *e) {
-    struct limits *l = xcalloc(1, sizeof *l);
-
-    l->path = xstrdup(path);
-    l->fd = -1;
-    *out = l;
-    return open_file(l, e);
+    *out = xcalloc(1, sizeof **out);
+    return mapped_open(&(*out)->file, path, magic, sizeof(struct table), e);
 }
 
 void limits_close(struct limits *l) {
     if (!l)
         return;
-    close_file(l);
-    free(l->path);
+    mapped_close(&l->file);
     free(l);
-}
-
-/* Of a file that somebody has cut nothing may be touched (SIGBUS). */
-static bool is_whole(struct limits *l) {
-    struct stat st;
-    struct err ignored;
-
-    if (l->table && !fstat(l->fd, &st) && st.st_size >= (off_t)sizeof *l->table)
-        return true;
-    close_file(l);
-    return !open_file(l, &ignored);
 }
 
 /* The bucket's set and its tag. */
 static _Atomic uint64_t *set_of(struct limits *l, const char *key, uint64_t *tag) {
+    struct table *table = l->file.at;
     uint8_t mac[SHA256_LEN];
     uint32_t set;
 
-    hmac_sha256(l->table->secret, sizeof l->table->secret, key, strlen(key), mac);
+    hmac_sha256(table->head.secret, sizeof table->head.secret, key, strlen(key), mac);
     memcpy(&set, mac, sizeof set);
     memcpy(tag, mac + sizeof set, sizeof *tag);
     *tag &= ~TIME_MASK;
-    return l->table->buckets[set % SETS];
+    return table->buckets[set % SETS];
 }
 
 /* The bucket with this tag, else the one that is full first. */
@@ -180,7 +83,7 @@ int64_t limits_take(struct limits *l, const char *key, unsigned per_minute, int6
     uint64_t tag, value;
     _Atomic uint64_t *set;
 
-    if (!is_whole(l))
+    if (!mapped_is_whole(&l->file))
         return 0;
     set = set_of(l, key, &tag);
     for (int i = 0; i < TRIES; i++) {

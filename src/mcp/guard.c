@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "base/url.h"
 #include "cognito/cognito.h"
+#include "host/revoked.h"
 #include "mcp/mcp.h"
 
 #define CHALLENGE_MAX 4096 /* bytes of a WWW-Authenticate value */
@@ -96,19 +97,8 @@ static void challenge(const struct config *config, struct reply *rp, const char 
 static enum rc verify(struct context *cx, struct arena *a, const char *token,
                       const struct token_claims **claims, struct err *e) {
     struct token_claims *fresh = arena_alloc(a, sizeof *fresh);
-    struct token_expect expect = {cx->config->cognito_issuer, cx->config->cognito_client_id,
-                                  cx->config->mcp_server_uri, clock_now_s(&cx->clock)};
-    const struct jwk *key;
-    const char *kid;
-    enum rc rc;
+    enum rc rc = keyset_verify(cx->keyset, a, token, fresh, e);
 
-    rc = token_kid(a, token, &kid, e);
-    if (rc)
-        return rc;
-    rc = keyset_find(cx->keyset, kid, &key, e);
-    if (rc)
-        return rc;
-    rc = token_verify(a, token, key, &expect, fresh, e);
     if (rc)
         return rc;
     token_cache_put(cx->tokens, token, fresh);
@@ -132,38 +122,30 @@ static enum rc check_token(struct context *cx, const struct request *rq,
     *claims = token_cache_get(cx->tokens, token, clock_now_s(&cx->clock));
     metrics_count(METRIC_TOKEN_CACHE, *claims ? CACHE_HIT : CACHE_MISS);
     rc = *claims ? OK : verify(cx, rq->arena, token, claims, e);
-    if (!rc && mcp_guard_is_denied(cx->deny, *claims)) /* also a token that was let in before */
+    if (!rc && (revoked_has(cx->revoked, token, clock_now_s(&cx->clock)) ||
+                mcp_guard_is_denied(cx->deny, *claims))) /* also a token that was let in before */
         return err_set(e, ERR_INVALID_TOKEN, "the token was revoked");
     return rc;
 }
 
 /* Both lists as one, without repeating an item. */
 static const char *scope_union(struct arena *a, const char *first, const char *second) {
-    struct buf b;
+    const char *more = list_without(a, second, first);
 
-    if (!*second || list_covers(first, second))
-        return first;
-    buf_init(&b, a, CHALLENGE_MAX);
-    buf_adds(&b, first);
-    for (const char *p = second; *p;) {
-        size_t n = strcspn(p, " ");
-        char *item = arena_strndup(a, p, n);
-
-        if (n && !list_has(b.p, item))
-            buf_addf(&b, "%s%s", b.len ? " " : "", item);
-        p += n + (p[n] == ' ');
-    }
-    return b.p;
+    return *more ? arena_printf(a, "%s%s%s", first, *first ? " " : "", more) : first;
 }
 
 enum rc mcp_guard_scopes(const struct context *cx, struct reply *rp,
                          const struct token_claims *claims, const char *scopes, struct err *e) {
-    const char *required = cx->config->required_scopes;
+    const char *required = cx->config->required_scopes, *needed;
 
     if (list_covers(claims->scope, required) && list_covers(claims->scope, scopes))
         return OK;
+    needed = scope_union(rp->arena, required, scopes);
     (void)err_set(e, ERR_INSUFFICIENT_SCOPE, "the token lacks a scope that this call needs");
-    challenge(cx->config, rp, scope_union(rp->arena, required, scopes), "insufficient_scope", e);
+    err_detail(e, "missing: %s; the token has: %s", list_without(rp->arena, needed, claims->scope),
+               claims->scope);
+    challenge(cx->config, rp, needed, "insufficient_scope", e);
     return e->code;
 }
 

@@ -36,25 +36,17 @@ static enum rc read_client(struct context *cx, const struct request *rq, const s
     return OK;
 }
 
-/* What is asked for and supported, in the order asked. Nothing asked: everything; so too if it is
- * nothing but offline_access, which claude.ai sends alone, and which refresh tokens do not need. */
+/* What is asked for and supported, in the order asked, and what every call needs: a token without
+ * is of no use. Nothing asked: everything; so too if it is nothing but offline_access, which
+ * claude.ai sends alone, and which Cognito's refresh tokens do not need. */
 static const char *filter_scopes(struct context *cx, struct arena *a, const char *asked) {
-    const char *supported = cx->config->supported_scopes;
-    char *copy, *save = NULL;
-    struct buf b;
+    const char *known, *more;
 
     if (!asked || list_covers("offline_access", asked))
-        return supported;
-    copy = arena_strdup(a, asked);
-    buf_init(&b, a, strlen(asked));
-    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
-        if (!list_has(supported, w) || list_has(b.p, w))
-            continue;
-        if (b.len)
-            buf_addc(&b, ' ');
-        buf_adds(&b, w);
-    }
-    return b.p;
+        return cx->config->supported_scopes;
+    known = list_among(a, asked, cx->config->supported_scopes);
+    more = list_without(a, cx->config->required_scopes, known);
+    return *known && *more ? arena_printf(a, "%s %s", known, more) : known;
 }
 
 /* The rest; errors of these go back to the client. */

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "cognito/cognito.h"
 #include "oauth/code.h"
 #include "oauth/oauth.h"
 #include "store/store.h"
@@ -11,7 +12,8 @@
 
 /* Cognito said no. What it said stays with us; the client learns the class of it. */
 static void answer_error(struct context *cx, const struct request *rq, struct reply *rp,
-                         const struct login *login, const char *upstream) {
+                         const struct login *login, const struct form *f) {
+    const char *upstream = form_get(f, "error");
     bool denied = !strcmp(upstream, "access_denied");
     bool passing = !strcmp(upstream, "temporarily_unavailable");
 
@@ -19,7 +21,8 @@ static void answer_error(struct context *cx, const struct request *rq, struct re
     rp->audit.reason = "the identity provider reported an error";
     metrics_count(METRIC_DENIALS, denied ? ERR_ACCESS_DENIED : ERR_UPSTREAM);
     log_warn("login_failed_at_cognito", kv("request", rq->id), kv("client_id", login->client_id),
-             kv("error", upstream));
+             kv("error", cognito_reason(rq->arena, upstream)),
+             kv("detail", cognito_reason(rq->arena, form_get(f, "error_description"))));
     reply_redirect(rp, login_error_uri(cx, rq->arena, login,
                                        denied    ? "access_denied"
                                        : passing ? "temporarily_unavailable"
@@ -77,7 +80,7 @@ enum rc oauth_callback(struct context *cx, const struct request *rq, struct repl
         return e->code;
     rp->audit.client = login.client_id;
     if (!upstream) {
-        answer_error(cx, rq, rp, &login, error);
+        answer_error(cx, rq, rp, &login, &form);
         return OK;
     }
     rp->audit.outcome = "code_issued";

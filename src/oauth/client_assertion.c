@@ -96,6 +96,8 @@ static enum rc check_key_set(const struct config *c, struct arena *a, const stru
     (void)url;
     if (!json_is_array(json_get(v, "keys")))
         return refuse(e, "the client's key set has no array \"keys\"");
+    if (jwk_set_has_private(v))
+        return refuse(e, "the client's key set has a private or symmetric key");
     return OK;
 }
 

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/json.h"
+#include "crypto/crypto.h"
 #include "oauth/clients.h"
 
 /* Is what stands before the next slash . or .., a dot also as %2e (RFC 3986 §2.3, §3.3)? */
@@ -84,6 +85,9 @@ static enum rc check_authentication(struct arena *a, const struct json *d, const
 
     if (json_get(d, "client_secret") || json_get(d, "client_secret_expires_at"))
         return err_set(e, ERR_INVALID_CLIENT, "the client's document must not hold a secret");
+    if (jwk_set_has_private(json_get(d, "jwks")))
+        return err_set(e, ERR_INVALID_CLIENT,
+                       "jwks in the client's document has a private or symmetric key");
     if ((method && !strcmp(method, "private_key_jwt")) || array_has(others, "private_key_jwt"))
         read_keys(a, d, client_id, out);
     out->must_authenticate = !none;

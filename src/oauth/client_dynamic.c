@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "crypto/crypto.h"
 #include "oauth/clients.h"
 
@@ -132,6 +133,20 @@ static void put_words(struct arena *a, struct json *o, const char *key, const ch
     json_put(o, key, array);
 }
 
+/* RFC 7591 §3.2.1: what is given instead stands in the answer; that it is not what was asked for, in
+ * words, there and in the log. */
+static void put_warning(const struct request *rq, struct json *o, const char *method,
+                        const char *name) {
+    if (!method || !strcmp(method, "none"))
+        return;
+    json_put_str(o, "warning",
+                 "clients that register here have no secret and no keys: "
+                 "token_endpoint_auth_method is none; private_key_jwt takes a client metadata "
+                 "document");
+    log_info("registered_without_authentication", kv("request", rq->id), kv("asked", method),
+             kv("client_name", name));
+}
+
 enum rc oauth_register(struct context *cx, const struct request *rq, struct reply *rp,
                        struct err *e) {
     struct arena *a = rq->arena;
@@ -157,6 +172,7 @@ enum rc oauth_register(struct context *cx, const struct request *rq, struct repl
     put_words(a, o, "grant_types", "authorization_code", "refresh_token");
     put_words(a, o, "response_types", "code", NULL);
     json_put_str(o, "token_endpoint_auth_method", "none");
+    put_warning(rq, o, json_get_str(asked, "token_endpoint_auth_method"), name);
     json_put_str(o, "scope", cx->config->supported_scopes);
     rp->audit.outcome = "registered";
     rp->audit.reason = json_str(json_at(uris, 0));

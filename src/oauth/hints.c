@@ -82,8 +82,15 @@ static void add(struct buf *uri, const char *name, const char *value) {
     url_add_param(uri, name, *value ? value : NULL);
 }
 
+/* OpenID Connect Core §11: without it a provider may leave offline_access out. */
+static const char *prompt_of(const struct login *login, struct arena *a) {
+    if (!list_has(login->scope, "offline_access") || !strcmp(login->prompt, "none"))
+        return login->prompt;
+    return arena_printf(a, "%s%sconsent", login->prompt, *login->prompt ? " " : "");
+}
+
 void hints_add(struct buf *uri, const struct login *login) {
-    add(uri, "prompt", login->prompt);
+    add(uri, "prompt", prompt_of(login, uri->arena));
     add(uri, "lang", login->lang);
     add(uri, "login_hint", login->login_hint);
     add(uri, "identity_provider", login->identity_provider);

@@ -98,16 +98,32 @@ const char *login_code_uri(struct context *cx, struct arena *a, const struct log
     return end_uri(cx, &b, in);
 }
 
-bool resource_is_ours(const struct config *config, const char *resource) {
-    const char *ours = config->mcp_server_uri;
-    size_t len, our_len = strlen(ours);
+/* Without a slash at its end, which nobody means anything by. */
+static const char *place_of(struct arena *a, const char *uri) {
+    struct url u;
+    struct err ignored;
+    const char *path;
+    size_t len;
 
-    if (!resource)
+    if (url_parse(a, uri, &u, &ignored) || !u.host || u.userinfo || u.fragment) /* RFC 8707 §2 */
+        return NULL;
+    path = url_normal_path(a, &u);
+    len = strlen(path);
+    return arena_printf(a, "%s%.*s", url_origin(a, &u), (int)(len - (path[len - 1] == '/')), path);
+}
+
+bool resource_is_ours(const struct config *config, const char *resource) {
+    struct arena *a;
+    const char *place;
+    bool ours;
+
+    if (!resource || !strcmp(resource, config->mcp_server_uri))
         return true;
-    len = strcspn(resource, "?");
-    if (len > 1 && resource[len - 1] == '/' && ours[our_len - 1] != '/')
-        len--;
-    return len == our_len && !memcmp(resource, ours, len);
+    a = arena_new(16 * URL_LEN_MAX);
+    place = place_of(a, resource);
+    ours = place && !strcmp(place, place_of(a, config->mcp_server_uri));
+    arena_free(a);
+    return ours;
 }
 
 bool resources_are_ours(const struct config *config, const struct form *f) {

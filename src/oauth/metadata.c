@@ -37,9 +37,10 @@ static void put_methods(struct arena *a, struct json *o, const char *endpoint) {
              "RS256 ES256");
 }
 
-/* What OpenID Connect Discovery §3 requires, so that clients that check it take the document. */
+/* What OpenID Connect Discovery §3 requires, so that clients that check it take the document. The
+ * tokens that go out here are Cognito's, and so are their keys. */
 static void put_openid(struct context *cx, struct arena *a, struct json *o) {
-    json_put_str(o, "jwks_uri", arena_printf(a, "%s" OAUTH_KEYS_PATH, cx->config->auth_proxy_uri));
+    json_put_str(o, "jwks_uri", cx->config->cognito_jwks_url);
     put_list(a, o, "subject_types_supported", "public");
     put_list(a, o, "id_token_signing_alg_values_supported", "RS256");
 }
@@ -72,19 +73,6 @@ enum rc oauth_authorization_server(struct context *cx, const struct request *rq,
     json_put_bool(o, "authorization_response_iss_parameter_supported", true); /* RFC 9207 §3 */
     put_list(a, o, "protected_resources", cx->config->mcp_server_uri);        /* RFC 9728 §4 */
     put_openid(cx, a, o);
-    reply_json(rp, 200, o);
-    reply_header(rp, "Cache-Control", METADATA_CACHE);
-    return OK;
-}
-
-/* The keys that this issuer signs with: none. Access tokens name Cognito as their issuer, and its
- * ID tokens stay here. */
-enum rc oauth_keys(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
-    struct json *o = json_new_object(rq->arena);
-
-    (void)cx;
-    (void)e;
-    json_put(o, "keys", json_new_array(rq->arena));
     reply_json(rp, 200, o);
     reply_header(rp, "Cache-Control", METADATA_CACHE);
     return OK;

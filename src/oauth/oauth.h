@@ -18,13 +18,11 @@
 #define REDIRECT_URIS_MAX 32
 #define CLIENT_DOCUMENT_BYTES_MAX 5120 /* draft-ietf-oauth-client-id-metadata-document §6.6 */
 #define CLIENT_DOCUMENT_TIMEOUT_MS 5000
-#define OAUTH_KEYS_PATH "/.well-known/jwks.json" /* below the issuer */
 
 /* Endpoints, each a handler_fn. metadata.c, authorize.c, callback.c, token.c, revoke.c,
  * client_dynamic.c */
 handler_fn oauth_protected_resource;   /* RFC 9728 §3 */
 handler_fn oauth_authorization_server; /* RFC 8414 §3 */
-handler_fn oauth_keys;                 /* OpenID Connect Discovery §3: jwks_uri */
 handler_fn oauth_authorize_get;
 handler_fn oauth_authorize_post;
 handler_fn oauth_callback;
@@ -100,8 +98,8 @@ const char *login_error_uri(struct context *cx, struct arena *a, const struct lo
                             const char *error, const char *description);
 const char *login_code_uri(struct context *cx, struct arena *a, const struct login *in,
                            const char *code);
-/* Is a `resource` parameter us? Tolerant of what real clients send: none at all, a query, a slash
- * at the end. */
+/* Is a `resource` parameter us, compared as RFC 3986 §6.2.2 and §6.2.3 say? Tolerant of what real
+ * clients send: none at all, a query, a slash at the end. */
 bool resource_is_ours(const struct config *config, const char *resource);
 /* The same of each that a request has (RFC 8707 §2). */
 bool resources_are_ours(const struct config *config, const struct form *f);

@@ -11,7 +11,7 @@
 #include "host/host.h"
 #include "oauth/tokens.h"
 
-#define REFRESH_TOKEN_MAX 8192
+#define REFRESH_TOKEN_MAX 16384 /* the longest that refresh_seal makes of what Cognito gives */
 #define CLAIM_S 10      /* longer than a call to Cognito can take */
 #define WAIT_MS 7000    /* for another worker's call */
 #define WAIT_STEP_MS 10 /* between looks at the host's cache */
@@ -30,7 +30,11 @@ const char *refresh_seal(struct context *cx, struct arena *a, const char *client
     json_put_str(o, "token", grant->token);
     json_put_str(o, "resource", grant->resource);
     json_put_str(o, "scope", grant->scope);
+    if (*grant->asked)
+        json_put_str(o, "asked", grant->asked);
     json_put_int(o, "login", grant->login_s);
+    json_put_str(o, "family", grant->family);
+    json_put_int(o, "generation", grant->generation);
     if (*grant->authenticates)
         json_put_str(o, "authenticates", grant->authenticates);
     text = json_text(a, o, &len);
@@ -49,8 +53,11 @@ enum rc refresh_open(struct context *cx, struct arena *a, const char *client_id,
         !(out->scope = json_get_str(o, "scope")) || !(out->resource = json_get_str(o, "resource")))
         return err_set(e, ERR_INVALID_GRANT,
                        "the refresh token is not one of this server's, or another client's");
-    out->login_s = 0;
-    (void)json_get_int(o, "login", &out->login_s); /* not in those of earlier versions */
+    out->login_s = out->generation = 0; /* these are not in those of earlier versions */
+    (void)json_get_int(o, "login", &out->login_s);
+    (void)json_get_int(o, "generation", &out->generation);
+    out->family = json_get_str(o, "family") ? json_get_str(o, "family") : "";
+    out->asked = json_get_str(o, "asked") ? json_get_str(o, "asked") : "";
     out->authenticates = json_get_str(o, "authenticates") ? "yes" : "";
     return OK;
 }
@@ -160,6 +167,7 @@ static enum rc lead(const struct flight *f, const struct refresh_request *rq,
         if (*out->scope)
             next.scope = out->scope;
         out->scope = next.scope;
+        family_next(f->cx, f->a, &next);
         out->refresh_token = refresh_seal(f->cx, f->a, rq->client_id, &next);
         keep_answer(f, out);
     } else if (rc == ERR_INVALID_GRANT) {
@@ -230,11 +238,33 @@ static enum rc ask(const struct flight *f, const struct refresh_request *rq,
     return rc;
 }
 
+/* RFC 9700 §4.14.2: of the two who have it, one is a thief, so neither keeps it. */
+static enum rc end_reused(struct context *cx, struct arena *a, const struct refresh_request *rq,
+                          struct err *e) {
+    struct err why;
+
+    refresh_end(cx, a, rq->grant);
+    log_warn("refresh_token_reused", kv("client_id", rq->client_id),
+             kv("family", rq->grant->family));
+    if (*cx->config->cognito_revoke_url && !cognito_wait_begin(cx, &why)) {
+        if (cognito_revoke(cx->http, cx->config, a, rq->grant->token, &why))
+            log_warn("login_not_revoked", kv("detail", why.detail));
+        cognito_wait_end(cx);
+    }
+    return err_set(e, ERR_INVALID_GRANT,
+                   "the refresh token was used before, so this login has ended; log in again");
+}
+
 enum rc refresh_ask(struct context *cx, struct arena *a, const struct refresh_request *rq,
                     struct cognito_tokens *out, struct err *e) {
     struct flight f = flight_of(cx, a, rq->sealed, rq->grant->token);
+    enum family family = family_state(cx, a, rq->grant);
     enum rc rc;
 
+    if (family == FAMILY_ENDED)
+        return dead(e);
+    if (family == FAMILY_REUSED)
+        return end_reused(cx, a, rq, e);
     if (settled(&f, out, &rc, e) || (rc = cognito_wait_begin(cx, e)))
         return rc;
     rc = ask(&f, rq, out, e);
@@ -242,8 +272,9 @@ enum rc refresh_ask(struct context *cx, struct arena *a, const struct refresh_re
     return rc;
 }
 
-void refresh_forget(struct context *cx, struct arena *a, const char *token) {
-    struct flight f = flight_of(cx, a, "", token);
+void refresh_end(struct context *cx, struct arena *a, const struct refresh_grant *grant) {
+    struct flight f = flight_of(cx, a, "", grant->token);
 
     mark_dead(&f);
+    family_end(cx, a, grant);
 }

@@ -1,46 +1,83 @@
-/* POST /revoke (RFC 7009): ends one of our refresh tokens at Cognito, and with it, there, the
- * access tokens that it brought. */
+/* POST /revoke (RFC 7009): ends one of our refresh tokens, here and at Cognito, or an access token,
+ * here. */
 #include <string.h>
 
+#include "base/log.h"
 #include "crypto/crypto.h"
+#include "host/revoked.h"
 #include "oauth/tokens.h"
+
+/* A failure that may pass is told, so that the client tries again. If Cognito will never do it, the
+ * token is dead here all the same, where alone it can be used. */
+static enum rc revoke_refresh(struct context *cx, const struct request *rq,
+                              const struct refresh_grant *grant, struct err *e) {
+    enum rc rc = cognito_wait_begin(cx, e);
+
+    if (rc)
+        return rc;
+    rc = cognito_revoke(cx->http, cx->config, rq->arena, grant->token, e);
+    cognito_wait_end(cx);
+    if (rc && rc != ERR_MISCONFIGURED)
+        return rc;
+    if (rc)
+        log_error("revocation_refused", kv("request", rq->id), kv("detail", e->detail));
+    refresh_end(cx, rq->arena, grant);
+    return OK;
+}
+
+/* Whoever has it may end it: which client it was given to, Cognito does not say. */
+static enum rc revoke_access(struct context *cx, const char *token,
+                             const struct token_claims *claims, struct err *e) {
+    if (!cx->revoked)
+        return err_set(e, ERR_UNSUPPORTED_TOKEN_TYPE,
+                       "only refresh tokens can be revoked; access tokens end by themselves");
+    return revoked_add(cx->revoked, token, claims->exp + TOKEN_LEEWAY_S, clock_now_s(&cx->clock),
+                       e);
+}
+
+/* One of ours is ended, anything else is let be (RFC 7009 §2.2). */
+static enum rc revoke(struct context *cx, const struct request *rq, const struct form *f,
+                      bool *found, struct err *e) {
+    const char *token = form_get(f, "token");
+    struct token_claims claims;
+    struct refresh_grant grant;
+    struct err why;
+    bool refresh = !refresh_open(cx, rq->arena, form_get(f, "client_id"), token, &grant, &why);
+
+    *found = refresh;
+    if (client_authenticate(cx, rq->arena, f, refresh && *grant.authenticates, e))
+        return e->code;
+    if (refresh)
+        return revoke_refresh(cx, rq, &grant, e);
+    switch (cx->keyset ? keyset_verify(cx->keyset, rq->arena, token, &claims, e)
+                       : ERR_INVALID_TOKEN) {
+    case OK:
+        *found = true;
+        return revoke_access(cx, token, &claims, e);
+    case ERR_INVALID_TOKEN:
+        return OK;
+    default:
+        return e->code;
+    }
+}
 
 enum rc oauth_revoke(struct context *cx, const struct request *rq, struct reply *rp,
                      struct err *e) {
-    const char *token, *kid;
-    struct refresh_grant grant;
     struct form f;
-    struct err why;
-    bool ours;
+    bool found;
 
     if (!*cx->config->cognito_revoke_url)
         return err_set(e, ERR_NOT_FOUND, "tokens cannot be revoked here");
     if (token_form_read(cx, rq, &f, rp, e))
         return e->code;
     rp->audit.client = form_get(&f, "client_id");
-    token = form_get(&f, "token");
-    if (!token)
+    if (!form_get(&f, "token"))
         return err_set(e, ERR_INVALID_REQUEST, "token is missing");
-    ours = !refresh_open(cx, rq->arena, form_get(&f, "client_id"), token, &grant, &why);
-    if (client_authenticate(cx, rq->arena, &f, ours && *grant.authenticates, e))
+    if (revoke(cx, rq, &f, &found, e))
         return e->code;
-    /* An access token is good until it ends: no check of one asks anybody. */
-    if (!ours && !token_kid(rq->arena, token, &kid, &why))
-        return err_set(e, ERR_UNSUPPORTED_TOKEN_TYPE,
-                       "only refresh tokens can be revoked; access tokens end by themselves");
-    if (ours) {
-        enum rc rc = cognito_wait_begin(cx, e);
-
-        if (rc)
-            return rc;
-        rc = cognito_revoke(cx->http, cx->config, rq->arena, grant.token, e);
-        cognito_wait_end(cx);
-        if (rc)
-            return rc;
-        refresh_forget(cx, rq->arena, grant.token);
-    }
-    rp->audit.outcome = ours ? "revoked" : "unknown_token";
-    reply_empty(rp, 200); /* RFC 7009 §2.2: also for a token that is none of ours */
+    rp->audit.outcome = found ? "revoked" : "unknown_token";
+    /* RFC 7009 §2.2 says nothing of a body, and libraries read one as JSON. */
+    reply_json(rp, 200, json_new_object(rq->arena));
     reply_header(rp, "Cache-Control", "no-store");
     return OK;
 }

@@ -48,21 +48,6 @@ enum rc token_form_read(struct context *cx, const struct request *rq, struct for
     return client_admit(cx, rq->arena, form_get(f, "client_id"), e);
 }
 
-/* t->refresh_token is ours here: sealed. */
-static void answer(const struct request *rq, struct reply *rp, const struct cognito_tokens *t) {
-    struct json *o = json_new_object(rq->arena);
-
-    json_put_str(o, "access_token", t->access_token);
-    json_put_str(o, "token_type", "Bearer");
-    json_put_int(o, "expires_in", t->expires_in_s);
-    json_put_str(o, "scope", t->scope);
-    json_put_str(o, "refresh_token", t->refresh_token);
-    rp->audit.outcome = "issued";
-    reply_json(rp, 200, o);
-    reply_header(rp, "Cache-Control", "no-store"); /* RFC 6749 §5.1 */
-    reply_header(rp, "Pragma", "no-cache");
-}
-
 static enum rc used(struct err *e) {
     return err_set(e, ERR_INVALID_GRANT, "the code is used, expired or unknown");
 }
@@ -167,15 +152,33 @@ static enum rc grant_code(struct context *cx, const struct request *rq, const st
     }
     /* A claim that succeeded is left to end by itself: another request may have passed its check
      * before the session was deleted, and must not claim now. */
+    if (tokens_check(cx, rq, tokens.access_token, e)) {
+        e->code = ERR_MISCONFIGURED; /* a scope too: it was asked for */
+        return e->code;
+    }
     if (tokens.refresh_token) {
-        struct refresh_grant grant = {tokens.refresh_token, tokens.scope,
-                                      cx->config->mcp_server_uri, login.authenticates,
-                                      clock_now_s(&cx->clock)};
+        struct refresh_grant grant = {.token = tokens.refresh_token,
+                                      .scope = tokens.scope,
+                                      .resource = cx->config->mcp_server_uri,
+                                      .asked = list_without(rq->arena, login.scope, tokens.scope),
+                                      .authenticates = login.authenticates,
+                                      .login_s = clock_now_s(&cx->clock),
+                                      .family = family_new(rq->arena)};
 
         tokens.refresh_token = refresh_seal(cx, rq->arena, login.client_id, &grant);
     }
-    answer(rq, rp, &tokens);
+    tokens_answer(rq, rp, &tokens);
     return OK;
+}
+
+/* RFC 6749 §6: not more than was granted. What /authorize leaves out of a request, or Cognito left
+ * out of that login, is left out again: a client may repeat what it asked for. */
+static bool was_granted(const struct config *c, struct arena *a, const char *asked,
+                        const struct refresh_grant *grant) {
+    const char *known = list_among(a, asked, c->supported_scopes);
+
+    return list_covers(grant->asked, list_without(a, known, grant->scope)) &&
+           (*known || list_covers("offline_access", asked));
 }
 
 static enum rc check_refresh(struct context *cx, const struct request *rq, const struct form *f,
@@ -190,8 +193,8 @@ static enum rc check_refresh(struct context *cx, const struct request *rq, const
         return e->code;
     if (strcmp(grant->resource, cx->config->mcp_server_uri) != 0)
         return err_set(e, ERR_INVALID_GRANT, "the refresh token was issued for another resource");
-    /* RFC 6749 §6: not more than was granted. Cognito cannot give less, so less is not refused. */
-    if (form_get(f, "scope") && !list_covers(grant->scope, form_get(f, "scope")))
+    /* Cognito cannot give less, so less is not refused. */
+    if (form_get(f, "scope") && !was_granted(cx->config, rq->arena, form_get(f, "scope"), grant))
         return err_set(e, ERR_INVALID_SCOPE, "scope has more than was granted");
     return client_authenticate(cx, rq->arena, f, *grant->authenticates, e);
 }
@@ -206,7 +209,12 @@ static enum rc grant_refresh(struct context *cx, const struct request *rq, const
     if (check_refresh(cx, rq, f, &grant, e) || refresh_ask(cx, rq->arena, &asked, &tokens, e) ||
         stop_subject(cx, rp, tokens.access_token, e))
         return e->code;
-    answer(rq, rp, &tokens);
+    if (tokens_check(cx, rq, tokens.access_token, e)) {
+        if (e->code == ERR_INSUFFICIENT_SCOPE) /* a new login asks for it */
+            e->code = ERR_INVALID_GRANT;
+        return e->code;
+    }
+    tokens_answer(rq, rp, &tokens);
     return OK;
 }
 

@@ -1,4 +1,5 @@
-/* Between token.c, refresh.c, revoke.c, cognito_wait.c and client_assertion.c. */
+/* Between token.c, issue.c, refresh.c, refresh_family.c, revoke.c, cognito_wait.c and
+ * client_assertion.c. */
 #ifndef OAUTH_TOKENS_H
 #define OAUTH_TOKENS_H
 
@@ -9,6 +10,14 @@
 enum rc token_form_read(struct context *cx, const struct request *rq, struct form *f,
                         struct reply *rp, struct err *e) MUST_USE;
 
+/* issue.c: would the MCP endpoint take this access token of Cognito's?
+ * ERR_MISCONFIGURED if not, ERR_INSUFFICIENT_SCOPE if it lacks one of REQUIRED_SCOPES; both are
+ * logged. OK also if it cannot be told now. */
+enum rc tokens_check(struct context *cx, const struct request *rq, const char *access_token,
+                     struct err *e) MUST_USE;
+/* t->refresh_token is ours here: sealed. */
+void tokens_answer(const struct request *rq, struct reply *rp, const struct cognito_tokens *t);
+
 /* cognito_wait.c: before and after waiting for Cognito. Three quarters of the workers may do so at once,
  * while it does not answer one quarter, and ERR_UPSTREAM tells the others to come back: the rest of
  * the pool serves what needs no Cognito. */
@@ -18,8 +27,11 @@ void cognito_wait_end(struct context *cx);
 /* refresh.c: a refresh token as it goes out: Cognito's, sealed and bound to client and resource. */
 struct refresh_grant {
     const char *token, *scope, *resource; /* token: Cognito's */
+    const char *asked;                    /* scopes that Cognito left out of the login; "": none */
     const char *authenticates;            /* as in struct login */
     int64_t login_s;                      /* when the user logged in; 0: unknown */
+    const char *family;                   /* refresh_family.c; "": of an earlier version */
+    int64_t generation;                   /* in it, from 0 */
 };
 const char *refresh_seal(struct context *cx, struct arena *a, const char *client_id,
                          const struct refresh_grant *grant);
@@ -37,8 +49,18 @@ struct refresh_request {
 /* out->refresh_token is the next one, sealed: the same for all who come with the same. */
 enum rc refresh_ask(struct context *cx, struct arena *a, const struct refresh_request *rq,
                     struct cognito_tokens *out, struct err *e) MUST_USE;
-/* The token was revoked. */
-void refresh_forget(struct context *cx, struct arena *a, const char *token);
+/* It was revoked, here or at Cognito: it is dead on this host, and so are all that came of its
+ * login. */
+void refresh_end(struct context *cx, struct arena *a, const struct refresh_grant *grant);
+
+/* refresh_family.c: what this host remembers of a login's refresh tokens. Reused: this one, or a
+ * younger one, was used longer ago than an answer is given again. */
+enum family { FAMILY_GOOD, FAMILY_ENDED, FAMILY_REUSED };
+const char *family_new(struct arena *a);
+enum family family_state(struct context *cx, struct arena *a, const struct refresh_grant *grant);
+/* Remembers that it was used, and makes it the next one. */
+void family_next(struct context *cx, struct arena *a, struct refresh_grant *grant);
+void family_end(struct context *cx, struct arena *a, const struct refresh_grant *grant);
 
 /* client_assertion.c: private_key_jwt (RFC 7523 §2.2, §3). A client that sends an assertion must
  * pass, one that has to send one must have. */

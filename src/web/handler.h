@@ -25,6 +25,7 @@ struct client_set;
 struct page_set;
 struct deny_list;
 struct limits;
+struct revoked;
 
 /* Everything a handler may use. Nothing else is global, so that one daemon can serve many sites.
  * Made once per worker, after the fork, by app_new. */
@@ -47,6 +48,7 @@ struct context {
     const struct page_set *pages;         /* templates; NULL: ours */
     const struct deny_list *deny;         /* DENY_FILE; NULL: nobody */
     struct limits *limits;                /* how often what may happen; NULL: there are none */
+    struct revoked *revoked;              /* access tokens that were; NULL: none can be */
     struct clock clock;
 };
 

@@ -9,7 +9,7 @@ import { findForm, wordsOf } from '../parts/browser.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { assertOAuthError, authorize, login, redeem, REDIRECT, refresh, revoke, token, tokens } from '../parts/oauth.mjs';
 import { reload } from '../parts/audit.mjs';
-import { writeConfig } from '../parts/daemon.mjs';
+import { logged, writeConfig } from '../parts/daemon.mjs';
 import { until } from '../parts/util.mjs';
 import { startSite } from '../parts/site.mjs';
 
@@ -91,6 +91,21 @@ test('what is null at registration is absent', async () => {
 // What Cursor sends.
 const CURSOR = ['cursor://anysphere.cursor-mcp/oauth/callback', 'https://www.cursor.com/agents/mcp/oauth/callback',
   'http://localhost:8787/callback'];
+
+test('a registration that asks for a secret or for keys is told that it has none', async () => {
+  for (const method of ['private_key_jwt', 'client_secret_basic', 'client_secret_post']) {
+    const before = site.daemon.log.length;
+    const { status, body } = await register({ client_name: 'Confidential', redirect_uris: [REDIRECT], token_endpoint_auth_method: method });
+    assert.equal(status, 201);
+    assert.equal(body.token_endpoint_auth_method, 'none');
+    assert.equal(body.client_secret, undefined);
+    assert.match(body.warning, /token_endpoint_auth_method is none/);
+    await logged(site.daemon, before, new RegExp(`event=registered_without_authentication .*asked=${method} client_name=Confidential`));
+  }
+  for (const method of ['none', undefined]) {
+    assert.equal((await register({ redirect_uris: [REDIRECT], token_endpoint_auth_method: method })).body.warning, undefined);
+  }
+});
 
 test('Cursor registers with its three addresses, and is answered at its own scheme', async () => {
   const { status, text, body } = await register({ client_name: 'Cursor', redirect_uris: CURSOR, token_endpoint_auth_method: 'none' });

@@ -30,7 +30,10 @@ test('the metadata is the same in all places, and the SDK takes it as either kin
   assert.equal(document.revocation_endpoint, `${site.issuer}/revoke`);
   assert.equal(document.registration_endpoint, undefined, 'registration is off');
   assert.deepEqual(document.token_endpoint_auth_signing_alg_values_supported, ['RS256', 'ES256']);
-  assert.deepEqual(await (await fetch(document.jwks_uri)).json(), { keys: [] });
+  // What goes out here is signed by Cognito, with one of the algorithms that the document names.
+  assert.deepEqual(document.id_token_signing_alg_values_supported, ['RS256']);
+  const { keys } = await (await fetch(document.jwks_uri)).json();
+  assert.deepEqual(keys.map(({ alg }) => alg), ['RS256']);
 });
 
 const preflight = (path, headers = {}) => fetch(`${site.issuer}${path}`, { method: 'OPTIONS', headers: {
@@ -38,7 +41,7 @@ const preflight = (path, headers = {}) => fetch(`${site.issuer}${path}`, { metho
 
 test('OPTIONS is answered before anybody is asked who they are', async () => {
   for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration',
-    '/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp', '/.well-known/jwks.json',
+    '/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp',
     '/token', '/revoke', '/register', '/mcp']) {
     const asked = 'authorization,content-type,mcp-protocol-version';
     const answer = await preflight(path, { 'access-control-request-headers': asked });

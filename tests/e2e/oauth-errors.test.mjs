@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { logged } from '../parts/daemon.mjs';
 import { Browser, findForm, refreshTarget, wordsOf } from '../parts/browser.mjs';
 import { UPSTREAM_MARK } from '../parts/cognito.mjs';
 import { callTool } from '../parts/mcp.mjs';
@@ -266,6 +267,15 @@ test('an error from Cognito goes to the client in OAuth form, without its text',
     assertSentBack({ query }, error);
     assert.ok(!end.url.includes(UPSTREAM_MARK));
   }
+});
+
+test('the reason that Cognito gives is in the log, fit for it', async () => {
+  const { browser, state } = await beforeCognito();
+  const before = site.daemon.log.length;
+  await browser.open(callbackUrl({ error: 'invalid_request', state,
+    error_description: 'PreSignUp failed with error No: 3f2504e0-4f89-41d3-9a0c-0305e82c3301' }), toClient);
+  await logged(site.daemon, before,
+    /event=login_failed_at_cognito .*error=invalid_request detail="PreSignUp failed with error No: \.\.\."/);
 });
 
 // --- the token request

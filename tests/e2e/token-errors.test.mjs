@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { after, before, test } from 'node:test';
+import { logged } from '../parts/daemon.mjs';
 import { callTool, challenge, modern, MODERN, post } from '../parts/mcp.mjs';
 import { rawRequest } from '../parts/raw.mjs';
 import { startSite } from '../parts/site.mjs';
@@ -137,6 +138,12 @@ test("a tool's own scope is 403 insufficient_scope with all scopes that the call
   assert.ok(parameters.scope.split(' ').includes('reports/write'), parameters.scope);
   assert.equal(parameters.resource_metadata, `${site.issuer}/.well-known/oauth-protected-resource/mcp`);
   assert.equal((await call('mcp-server/tools reports/write')).status, 200);
+});
+
+test('the line of a 403 names what is missing, and what the token has', async () => {
+  const before = site.daemon.log.length;
+  await list(await site.cognito.accessToken({ scope: 'openid email' }));
+  await logged(site.daemon, before, /event=request .*status=403 .*detail="missing: mcp-server\/tools; the token has: openid email"/);
 });
 
 function rawPost(headers, path = '/mcp') {

@@ -4,7 +4,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { callTool } from '../parts/mcp.mjs';
+import { logged } from '../parts/daemon.mjs';
+import { callTool, challenge, modern } from '../parts/mcp.mjs';
 import { assertOAuthError, login, redeem, refresh, revoke, tokens, untilServed } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
 
@@ -123,7 +124,7 @@ test('a revoked refresh token is revoked at Cognito, and dead here', async () =>
   const before = site.cognito.calls('/oauth2/token');
   const answer = await revoke(site, { token: next.body.refresh_token, token_type_hint: 'refresh_token' });
   assert.equal(answer.status, 200, answer.text);
-  assert.equal(answer.text, '');
+  assert.deepEqual(answer.body, {}, 'libraries read a body as JSON');
   assert.equal(site.cognito.calls('/oauth2/revoke') >= 1, true);
   assertOAuthError(await refresh(site, next.body.refresh_token), 400, 'invalid_grant');
   assertOAuthError(await refresh(site, first.refresh_token), 400, 'invalid_grant');
@@ -143,9 +144,32 @@ test('what is none of ours, or another client\'s, is answered 200 and changes no
   assert.equal((await refresh(site, held)).status, 200);
 });
 
-test('an access token is not said to be revoked', async () => {
-  const { access_token: token } = await tokens(site);
-  assertOAuthError(await revoke(site, { token }), 400, 'unsupported_token_type');
+test('an access token is revoked: no worker takes it any more, and the others go on', async () => {
+  const { access_token: token, refresh_token: held } = await tokens(site);
+  // All workers know it, so that none of them asks anybody again.
+  await times(32, () => callTool(site, token, 'whoami'));
+  const before = site.cognito.calls('/oauth2/revoke');
+  for (let i = 0; i < 2; i += 1) {
+    const answer = await revoke(site, { token, token_type_hint: 'access_token' });
+    assert.equal(answer.status, 200, answer.text);
+    assert.deepEqual(answer.body, {});
+  }
+  for (const answer of await times(32, () => modern(site, token, 'tools/list'))) {
+    assert.equal(answer.status, 401, answer.text);
+    assert.equal(challenge(answer.headers).error, 'invalid_token');
+  }
+  assert.equal(site.cognito.calls('/oauth2/revoke'), before);
+  const next = await refresh(site, held);
+  await callTool(site, next.body.access_token, 'whoami');
+  assert.ok(!site.daemon.log.includes(token));
+});
+
+test('an access token that is not good here is answered 200, and fills nothing', async () => {
+  const stranger = await site.cognito.newKey();
+  for (const token of [await site.cognito.accessToken({ client_id: 'another' }), await site.cognito.accessToken({}, { key: stranger }),
+    await site.cognito.idToken()]) {
+    assert.deepEqual((await revoke(site, { token })).body, {});
+  }
 });
 
 test('malformed revocations', async () => {
@@ -154,6 +178,19 @@ test('malformed revocations', async () => {
   assertOAuthError(await revoke(site, { token: 'x', client_id: undefined }), 400, 'invalid_request');
   assertOAuthError(await revoke(site, { token: 'x', client_secret: 'y' }), 401, 'invalid_client');
 });
+
+for (const kind of ['401', 'invalid_client']) {
+  test(`Cognito refuses a revocation for good (${kind}): the token is dead here all the same`, async () => {
+    const { refresh_token: held } = await tokens(site);
+    site.cognito.failRevokeCalls(kind);
+    const before = site.daemon.log.length;
+    assert.equal((await revoke(site, { token: held })).status, 200);
+    await logged(site.daemon, before, /level=error .*event=revocation_refused /);
+    const asked = site.cognito.calls('/oauth2/token');
+    assertOAuthError(await refresh(site, held), 400, 'invalid_grant');
+    assert.equal(site.cognito.calls('/oauth2/token'), asked);
+  });
+}
 
 for (const kind of ['429', '500', '503', '302']) {
   test(`Cognito answers a revocation with ${kind}: 503, and the token still works`, async () => {

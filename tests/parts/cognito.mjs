@@ -50,6 +50,7 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
   const revokeFaults = [];        // the same for the revocation endpoint
   const jwksFaults = [];          // and for the key set
   let down = false;
+  let makeAccessToken = signAccessToken;
 
   const provider = makeProvider({ issuer, poolId, clientId, callback, users, keys, rotateRefreshTokens,
     refreshGraceSeconds });
@@ -97,7 +98,7 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
     const token = ctx.oidc.entities.AccessToken;
     const user = users.find((each) => each.sub === token.accountId);
     const source = ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken;
-    answer.access_token = await signAccessToken({ user, scope: answer.scope, authTime: source?.authTime });
+    answer.access_token = await makeAccessToken({ user, scope: answer.scope, authTime: source?.authTime });
     if (answer.id_token) {
       const claims = JSON.parse(Buffer.from(answer.id_token.split('.')[1], 'base64url'));
       answer.id_token = await sign({ ...claims, token_use: 'id', 'cognito:username': user.username });
@@ -156,6 +157,8 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
     failRevokeCalls: (kind, count = 1) => revokeFaults.push(...Array(count).fill(kind)),
     failKeySetCalls: (kind, count = 1) => jwksFaults.push(...Array(count).fill(kind)),
     clearFaults: () => { for (const faults of [tokenFaults, revokeFaults, jwksFaults]) faults.length = 0; },
+    // What the token endpoint gives as access tokens, made from { user, scope, authTime }; undefined: Cognito's own.
+    setAccessTokens: (make) => { makeAccessToken = make ?? signAccessToken; },
     setDown: (value) => { down = value; },
     async close() {
       server.closeAllConnections();
@@ -271,6 +274,7 @@ function answerFault(kind, req, res) {
   req.resume();
   switch (kind) {
     case '400': return json(res, 400, { error: 'invalid_grant', error_description: UPSTREAM_MARK });
+    case '401': return json(res, 401, { message: UPSTREAM_MARK });
     case '429': return json(res, 429, { error: 'TooManyRequestsException', message: UPSTREAM_MARK });
     case '500': return json(res, 500, { error: 'InternalErrorException', message: UPSTREAM_MARK });
     case '503': return json(res, 503, { message: UPSTREAM_MARK });

@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { accepts, ROOT } from './util.mjs';
+import { accepts, ROOT, until } from './util.mjs';
 import { start } from './process.mjs';
 
 export const BINARY = process.env.MCP_AUTHD ?? path.join(ROOT, 'build/mcp-authd');
@@ -46,6 +46,9 @@ export async function startDaemon({ dir, config, env = {}, activated = false, fo
     stop: (how) => child.stop(how),
   };
 }
+
+// Waits for a line of the log, from a place in it on, and gives back the match.
+export const logged = (daemon, from, pattern) => until(`${pattern} in the log`, () => pattern.exec(daemon.log.slice(from)));
 
 // The process ids of the master's children (of all masters, if they are several), with their names.
 export function childrenOf(daemon) {

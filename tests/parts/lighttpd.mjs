@@ -8,6 +8,9 @@ import { start } from './process.mjs';
 
 const ROUTES = path.join(ROOT, 'conf/lighttpd/mcp-authd-routes.conf');
 
+// The limit for header fields that the package ships, which counts for the whole server.
+const FIELD_SIZE = fs.readFileSync(path.join(ROOT, 'conf/lighttpd/50-mcp-authd.conf'), 'utf8').match(/^server\.max-request-field-size .*$/m)[0];
+
 export function findLighttpd() {
   const found = ['/usr/sbin/lighttpd', '/usr/local/sbin/lighttpd', '/usr/bin/lighttpd'].find((file) => fs.existsSync(file));
   if (!found) throw new Error('lighttpd is not installed (Debian package lighttpd)');
@@ -27,6 +30,7 @@ server.http-parseopts = (
   "url-normalize-unreserved" => "enable", "url-normalize-required" => "enable", "url-ctrls-reject" => "enable",
   "url-path-2f-decode" => "enable", "url-path-dotseg-remove" => "enable"
 )
+${conf?.includes('max-request-field-size') ? '' : FIELD_SIZE}
 index-file.names = ( "index.html" )
 var.mcp_authd_socket = "${socket}"
 ${conf ?? `include "${ROUTES}"`}

@@ -274,6 +274,20 @@ static void wrong_values_are_refused(void **state) {
     }
 }
 
+/* It is a matter of the provider's: Cognito alone does not know it. */
+static void another_provider_may_have_offline_access(void **state) {
+    char *problems;
+    struct config *c = load("SUPPORTED_SCOPES=mcp-server/tools offline_access\n"
+                            "COGNITO_ISSUER=https://login.example.com\n",
+                            &problems);
+
+    (void)state;
+    assert_non_null(c);
+    assert_string_equal(c->supported_scopes, "mcp-server/tools offline_access");
+    config_free(c);
+    free(problems);
+}
+
 static void a_missing_file_is_reported(void **state) {
     char *problems;
     size_t len;
@@ -415,6 +429,7 @@ int main(void) {
         cmocka_unit_test(the_annotated_file_sets_nothing),
         cmocka_unit_test(every_fault_is_reported_once_with_its_place),
         cmocka_unit_test(wrong_values_are_refused),
+        cmocka_unit_test(another_provider_may_have_offline_access),
         cmocka_unit_test(a_missing_file_is_reported),
         cmocka_unit_test(groups_can_be_chosen),
     };

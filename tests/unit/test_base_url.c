@@ -187,6 +187,35 @@ static void lists_are_words(void **state) {
     assert_false(list_covers("", "a"));
 }
 
+static void lists_are_intersected_and_subtracted(void **state) {
+    assert_string_equal(list_among(*state, "c a  b a x", "a b c"), "c a b");
+    assert_string_equal(list_without(*state, "c a  b a x x", "a b"), "c x");
+    assert_string_equal(list_among(*state, "", "a"), "");
+    assert_string_equal(list_without(*state, "a", "a aa"), "");
+}
+
+static void paths_are_normalized_as_rfc_3986_says(void **state) {
+    static const char *const pairs[][2] = {
+        {"", "/"},
+        {"/", "/"},
+        {"/a/b/c/./../../g", "/a/g"}, /* §5.2.4 */
+        {"/%7Ea%2fb%c3%A9", "/~a%2Fb%C3%A9"},
+        {"/a/..", "/"},
+        {"/a/.", "/a/"},
+        {"/../../a", "/a"},
+        {"/a/%2e%2E/b", "/b"},
+        {"/a//b/", "/a//b/"},
+        {"/...", "/..."},
+        {"/a/..b", "/a/..b"},
+        {"/%", "/%"},
+        {"/%4", "/%4"},
+        {"/%zz", "/%zz"},
+    };
+
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        assert_string_equal(url_normal_path(*state, &(struct url){.path = pairs[i][0]}), pairs[i][1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(parts_are_kept_as_written),
@@ -200,6 +229,8 @@ int main(void) {
         WITH_ARENA(a_form_has_a_limit),
         WITH_ARENA(parameters_are_added_with_the_right_separator),
         WITH_ARENA(lists_are_words),
+        WITH_ARENA(lists_are_intersected_and_subtracted),
+        WITH_ARENA(paths_are_normalized_as_rfc_3986_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

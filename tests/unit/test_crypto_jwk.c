@@ -142,6 +142,8 @@ static void keys_for_something_else_are_left_out(void **state) {
     assert_false(is_kept(a, arena_printf(a, "\"kty\":\"RSA\",\"key_ops\":[\"sign\"],%s", rsa)));
     assert_false(is_kept(a, arena_printf(a, "\"kty\":\"RSA\",\"key_ops\":\"verify\",%s", rsa)));
     assert_false(is_kept(a, arena_printf(a, "\"kty\":\"RSA\",\"key_ops\":[],%s", rsa)));
+    /* Whoever reads the set can sign with it. */
+    assert_false(is_kept(a, arena_printf(a, "\"kty\":\"RSA\",\"d\":\"AQAB\",%s", rsa)));
 }
 
 static void key_ids_that_are_absent_or_too_long_are_left_out(void **state) {

@@ -92,6 +92,35 @@ static void what_we_sign_verifies(void **state) {
     assert_int_equal(verify(*state, sign_es256(*state, &ec, ES, CLAIMS), keys), OK);
 }
 
+/* A key of the client's with one more member. */
+static enum rc verify_with(struct arena *a, const char *key, const char *member,
+                           const char *signed_text) {
+    return verify(a, signed_text,
+                  parse(a, arena_printf(a, "{\"keys\":[%.*s,%s}]}", (int)strlen(key) - 1, key, member)));
+}
+
+/* RFC 7517 §4.2, §4.3: what is there must offer to verify. */
+static void a_key_for_something_else_does_not(void **state) {
+    static const char *const wrong[] = {"\"key_ops\":[\"encrypt\"]", "\"key_ops\":[\"sign\"]",
+                                        "\"key_ops\":[]",            "\"key_ops\":\"verify\"",
+                                        "\"use\":\"enc\"",           "\"d\":\"AQAB\""};
+    static const char *const good[] = {"\"key_ops\":[\"verify\"]",
+                                       "\"key_ops\":[\"encrypt\",\"verify\"]"};
+    const char *keys[] = {
+        arena_printf(*state, "{\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"%s\"}", rsa.n, rsa.e),
+        arena_printf(*state, "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\",\"y\":\"%s\"}", ec.x,
+                     ec.y)};
+    const char *texts[] = {sign_rs256(*state, &rsa, "{\"alg\":\"RS256\"}", CLAIMS),
+                           sign_es256(*state, &ec, "{\"alg\":\"ES256\"}", CLAIMS)};
+
+    for (int k = 0; k < 2; k++) {
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+            assert_int_equal(verify_with(*state, keys[k], wrong[i], texts[k]), ERR_MISSING);
+        for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+            assert_int_equal(verify_with(*state, keys[k], good[i], texts[k]), OK);
+    }
+}
+
 static void another_ones_key_does_not(void **state) {
     struct json *keys = both_keys(*state);
 
@@ -376,6 +405,7 @@ int main(void) {
         WITH_ARENA(the_examples_of_rfc_7515_verify),
         WITH_ARENA(their_claims_and_header_are_read),
         WITH_ARENA(what_we_sign_verifies),
+        WITH_ARENA(a_key_for_something_else_does_not),
         WITH_ARENA(another_ones_key_does_not),
         WITH_ARENA(a_changed_one_does_not),
         WITH_ARENA(a_signature_of_another_length_does_not),

@@ -65,6 +65,12 @@ static void a_document_is_checked(void **state) {
          "\"client_secret\":\"s\"}",
          "must not hold a secret"},
         {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"],"
+         "\"jwks\":{\"keys\":[{\"kty\":\"EC\"},{\"kty\":\"RSA\",\"d\":\"AQAB\"}]}}",
+         "private or symmetric key"},
+        {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"],"
+         "\"jwks\":{\"keys\":[{\"kty\":\"oct\",\"k\":\"AQAB\"}]}}",
+         "private or symmetric key"},
+        {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"],"
          "\"token_endpoint_auth_method\":\"client_secret_basic\"}",
          "other than none"},
         {"{\"client_id\":\"" ID "\",\"client_name\":\"n\",\"redirect_uris\":[\"https://a/b\"],"
@@ -215,7 +221,7 @@ static void pkce_is_rfc_7636_appendix_b(void **state) {
 }
 
 static void a_resource_may_be_written_in_the_ways_of_real_clients(void **state) {
-    static const struct config c = {.mcp_server_uri = "https://mcp.example.com/mcp"};
+    struct config c = {.mcp_server_uri = "https://mcp.example.com/mcp"};
 
     (void)state;
     assert_true(resource_is_ours(&c, NULL));
@@ -227,6 +233,27 @@ static void a_resource_may_be_written_in_the_ways_of_real_clients(void **state) 
     assert_false(resource_is_ours(&c, "https://mcp.example.com"));
     assert_false(resource_is_ours(&c, "https://evil.example.com/mcp"));
     assert_false(resource_is_ours(&c, "/"));
+    /* RFC 3986 §6.2.2.1 to §6.2.3 */
+    assert_true(resource_is_ours(&c, "HTTPS://MCP.EXAMPLE.COM/mcp"));
+    assert_true(resource_is_ours(&c, "https://mcp.example.com:443/mcp"));
+    assert_true(resource_is_ours(&c, "https://mcp.example.com:/mcp"));
+    assert_true(resource_is_ours(&c, "https://mcp.example.com/%6Dcp"));
+    assert_true(resource_is_ours(&c, "https://mcp.example.com/a/../mcp"));
+    assert_true(resource_is_ours(&c, "https://mcp.example.com/./mcp"));
+    assert_false(resource_is_ours(&c, "https://mcp.example.com/MCP"));
+    assert_false(resource_is_ours(&c, "https://mcp.example.com:8443/mcp"));
+    assert_false(resource_is_ours(&c, "http://mcp.example.com:443/mcp"));
+    assert_false(resource_is_ours(&c, "https://mcp.example.com/mcp/.."));
+    assert_false(resource_is_ours(&c, "https://mcp.example.com/mcp%2f"));
+    assert_false(resource_is_ours(&c, "https://mcp.example.com/mcp//"));
+    assert_false(resource_is_ours(&c, "https://mcp.example.com/mcp#f"));
+    assert_false(resource_is_ours(&c, "https://u@mcp.example.com/mcp"));
+    c.mcp_server_uri = "https://mcp.example.com/";
+    assert_true(resource_is_ours(&c, "https://mcp.example.com"));
+    assert_true(resource_is_ours(&c, "https://MCP.example.com/?a"));
+    assert_false(resource_is_ours(&c, "https://mcp.example.com/mcp"));
+    c.mcp_server_uri = "https://mcp.example.com";
+    assert_true(resource_is_ours(&c, "https://mcp.example.com/"));
 }
 
 static void only_our_code_opens_cognitos(void **state) {

@@ -73,13 +73,52 @@ static void a_critical_extension_is_refused(void **state) {
 }
 
 static void another_type_is_refused(void **state) {
-    static const char *const types[] = {"\"at+jwt\"", "\"application/jwt\"", "\"\"", "null", "7"};
+    static const char *const types[] = {"\"at+jwt2\"", "\"application/jwt\"", "\"\"", "null", "7"};
 
     (void)state;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         is_refused_at_once(
             with_header(arena_printf(a, "{\"alg\":\"RS256\",\"kid\":\"k1\",\"typ\":%s}", types[i])),
-            "the token's type (typ) is not JWT");
+            "the token's type (typ) is neither JWT nor at+jwt");
+}
+
+#define AT_JWT "{\"alg\":\"RS256\",\"kid\":\"k1\",\"typ\":\"at+jwt\"}"
+#define FOR_US TIMES ",\"aud\":\"https://mcp.example.com/mcp\""
+
+/* RFC 9068: the type says what token_use says in Cognito's, and an audience is there. */
+static void an_access_token_of_rfc_9068_is_accepted(void **state) {
+    static const char *const types[] = {"at+jwt", "AT+JWT", "application/at+jwt"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        is_accepted(sign_rs256(
+            a, &signer,
+            arena_printf(a, "{\"alg\":\"RS256\",\"kid\":\"k1\",\"typ\":\"%s\"}", types[i]),
+            CLAIMS_BUT(FOR_US)));
+    is_accepted(with_header(AT_JWT)); /* with token_use, and no audience */
+    is_refused(sign_rs256(a, &signer, AT_JWT, CLAIMS_BUT(TIMES)),
+               "the token is not an access token");
+    is_refused(sign_rs256(a, &signer, AT_JWT, CLAIMS_BUT("\"token_use\":\"id\"," FOR_US)),
+               "the token is not an access token");
+    is_refused(with_claims(CLAIMS_BUT(FOR_US)), "the token is not an access token");
+}
+
+/* Its signature is not libjwt's to check. */
+static void its_signature_is_checked(void **state) {
+    char *good = sign_rs256(a, &signer, AT_JWT, CLAIMS_BUT(FOR_US));
+    char *signature = strrchr(good, '.') + 1;
+    const char *others =
+        sign_rs256(a, &signer, AT_JWT, CLAIMS_BUT(FOR_US ",\"groups\":[\"admin\"]"));
+    const char *why = "the token's signature does not verify";
+
+    (void)state;
+    is_refused(sign_rs256(a, &stranger, AT_JWT, CLAIMS_BUT(FOR_US)), why);
+    is_refused(arena_printf(a, "%.*s%s", (int)(strrchr(others, '.') + 1 - others), others, signature),
+               why);
+    is_refused(arena_printf(a, "%s.AAAA", signing_input(a, AT_JWT, CLAIMS_BUT(FOR_US))), why);
+    is_refused(sign_hs256(a, key->pem, key->pem_len, AT_JWT, CLAIMS_BUT(FOR_US)), why);
+    *signature = *signature == 'A' ? 'B' : 'A';
+    is_refused(good, why);
 }
 
 static void a_key_id_must_be_there(void **state) {
@@ -196,9 +235,9 @@ static void a_huge_token_is_refused(void **state) {
     (void)state;
     memset(pad, 'x', 100000);
     token = with_claims(arena_printf(a, CLAIMS_AND("\"pad\":\"%s\""), pad));
-    is_refused_at_once(token, "the token is longer than 8192 bytes");
+    is_refused_at_once(token, "the token is longer than 32768 bytes");
     memset(pad, 'x', 100000);
-    is_refused_at_once(pad, "the token is longer than 8192 bytes");
+    is_refused_at_once(pad, "the token is longer than 32768 bytes");
     pad[5000] = 0;
     is_accepted(with_claims(arena_printf(a, CLAIMS_AND("\"pad\":\"%s\""), pad)));
 }
@@ -296,6 +335,8 @@ int main(void) {
         cmocka_unit_test(other_algorithms_are_refused),
         cmocka_unit_test(a_critical_extension_is_refused),
         cmocka_unit_test(another_type_is_refused),
+        cmocka_unit_test(an_access_token_of_rfc_9068_is_accepted),
+        cmocka_unit_test(its_signature_is_checked),
         cmocka_unit_test(a_key_id_must_be_there),
         cmocka_unit_test(another_key_id_is_refused),
         cmocka_unit_test(keys_that_the_token_brings_are_ignored),

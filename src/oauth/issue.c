@@ -1,0 +1,68 @@
+/* What goes out of /token: only what the MCP endpoint takes, or a client would log in again and again. */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "oauth/tokens.h"
+
+/* Web servers take header fields of 8 KB (Apache's LimitRequestFieldSize, lighttpd's
+ * server.max-request-field-size) unless told otherwise; a few bytes of it are not the token's. */
+#define TOKEN_LARGE 8000
+
+/* Is it not the token's fault, since Cognito's keys cannot be had, or are newer than ours? */
+static bool cannot_tell(struct context *cx, struct arena *a, const char *token, enum rc rc) {
+    return rc == ERR_UPSTREAM || keyset_may_lack(cx->keyset, a, token);
+}
+
+static void warn_if_large(const struct request *rq, const char *token) {
+    if (strlen(token) > TOKEN_LARGE)
+        log_warn("access_token_large", kv("request", rq->id), kvn("bytes", (int64_t)strlen(token)),
+                 kv("what_to_do", "raise the web server's limit for header fields, or put less into "
+                                  "the token"));
+}
+
+enum rc tokens_check(struct context *cx, const struct request *rq, const char *access_token,
+                     struct err *e) {
+    const char *required = cx->config->required_scopes;
+    struct token_claims claims;
+    struct err why = {.code = OK};
+    enum rc rc;
+
+    if (!cx->keyset) /* a service that knows no issuer */
+        return OK;
+    warn_if_large(rq, access_token);
+    rc = keyset_verify(cx->keyset, rq->arena, access_token, &claims, &why);
+    if (rc && cannot_tell(cx, rq->arena, access_token, rc)) {
+        log_warn("token_not_checked", kv("request", rq->id), kv("reason", why.text));
+        return OK;
+    }
+    if (rc) {
+        log_error("token_unusable", kv("request", rq->id), kv("reason", why.text));
+        return err_set(e, ERR_MISCONFIGURED,
+                       "the identity provider gave a token that this server cannot take; its admin "
+                       "must act");
+    }
+    if (list_covers(claims.scope, required))
+        return OK;
+    log_error("token_unusable", kv("request", rq->id), kv("reason", "it lacks a scope"),
+              kv("missing", list_without(rq->arena, required, claims.scope)),
+              kv("scope", claims.scope));
+    return err_set(e, ERR_INSUFFICIENT_SCOPE,
+                   "the identity provider did not grant a scope that this server needs");
+}
+
+void tokens_answer(const struct request *rq, struct reply *rp, const struct cognito_tokens *t) {
+    struct json *o = json_new_object(rq->arena);
+
+    json_put_str(o, "access_token", t->access_token);
+    json_put_str(o, "token_type", "Bearer");
+    json_put_int(o, "expires_in", t->expires_in_s);
+    /* Cognito's ID token names Cognito's app client, so it stays here, and without one nothing that
+     * openid stands for is granted (OpenID Connect Core §3.1.3.3). */
+    json_put_str(o, "scope", list_without(rq->arena, t->scope, "openid"));
+    json_put_str(o, "refresh_token", t->refresh_token);
+    rp->audit.outcome = "issued";
+    reply_json(rp, 200, o);
+    reply_header(rp, "Cache-Control", "no-store"); /* RFC 6749 §5.1 */
+    reply_header(rp, "Pragma", "no-cache");
+}
