@@ -35,7 +35,7 @@ const struct config_key config_keys[] = {
     LIST("SUPPORTED_SCOPES", supported_scopes, "openid email profile mcp-server/tools",
          "Scopes that clients may ask for. Others are left out of the request to Cognito."),
     LIST("REQUIRED_SCOPES", required_scopes, "mcp-server/tools",
-         "Scopes that every call of the MCP endpoint needs."),
+         "Scopes that every call of the MCP endpoint needs; each login asks for them."),
     LIST("ALLOWED_ORIGINS", allowed_origins, "",
          "Web origins besides our own whose pages may call the MCP endpoint, or * for all.\n"
          "Example: https://inspector.example.com"),

@@ -53,6 +53,37 @@ static void check_key_set(struct doctor *d) {
     doctor_say_clock(d, "Cognito", date_of(&reply), TOKEN_LEEWAY_S);
 }
 
+/* What the provider says of itself (OpenID Connect Discovery §4). Not all do. */
+static void check_issuer(struct doctor *d) {
+    const struct config *c = d->config;
+    const char *url = arena_printf(d->arena, "%s/.well-known/openid-configuration",
+                                   c->cognito_issuer);
+    const char *issuer = NULL, *keys = NULL;
+    struct http_reply reply;
+    struct json *document;
+    struct err e;
+
+    if (!fetch(d, "issuer", url, &reply))
+        return;
+    if (reply.status == 200 && !json_parse(d->arena, reply.body, reply.body_len, &document, &e)) {
+        issuer = json_get_str(document, "issuer");
+        keys = json_get_str(document, "jwks_uri");
+    }
+    if (!issuer)
+        doctor_say(d, VERDICT_OK, "issuer", "", "%s: it publishes no metadata to compare with",
+                   c->cognito_issuer);
+    else if (strcmp(issuer, c->cognito_issuer) != 0)
+        doctor_say(d, VERDICT_FAIL, "issuer",
+                   arena_printf(d->arena, "set COGNITO_ISSUER=%.200s", issuer),
+                   "it calls itself %.200s, so every token would be refused", issuer);
+    else if (keys && strcmp(keys, c->cognito_jwks_url) != 0)
+        doctor_say(d, VERDICT_WARN, "issuer",
+                   arena_printf(d->arena, "set COGNITO_JWKS_URL=%.200s, or leave it empty", keys),
+                   "its keys are at %.200s, not at %.200s", keys, c->cognito_jwks_url);
+    else
+        doctor_say(d, VERDICT_OK, "issuer", "", "%s", issuer);
+}
+
 /* A login form, or the way to it, if Cognito knows the app client and the callback URL. */
 static void check_authorize(struct doctor *d) {
     const struct config *c = d->config;
@@ -114,6 +145,8 @@ static void check_token(struct doctor *d) {
 void check_cognito(struct doctor *d) {
     unsigned groups = d->config->endpoints;
 
+    if (groups & (GROUP_TOKEN | GROUP_MCP))
+        check_issuer(d);
     if (groups & GROUP_MCP)
         check_key_set(d);
     if (groups & GROUP_AUTHORIZE)

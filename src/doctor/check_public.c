@@ -13,6 +13,7 @@
 #define REPLY_MAX 65536
 #define SHOWN_BYTES 40           /* of a document, where it differs */
 #define TOKEN "mcp-authd-doctor" /* no JWT: is refused before any key is looked for */
+#define LONG_TOKEN_LEN 12000
 #define SITE_ADVICE "enable mcp-authd in the web server (docs/apache.md, docs/lighttpd.md)"
 
 /* Statuses by which a web server says what is wrong between it and the service. */
@@ -131,12 +132,15 @@ static const char *challenge_of(struct doctor *d, const char *authorization) {
     return rp.header_count ? rp.headers[0].value : "";
 }
 
-static void say_challenge(struct doctor *d, const char *url, const char *challenge) {
+/* True if it is the service's, to the token that was sent. */
+static bool say_challenge(struct doctor *d, const char *url, const char *challenge) {
     static const char what[] = "Authorization";
 
-    if (!strcmp(challenge, challenge_of(d, "Bearer " TOKEN)))
+    if (!strcmp(challenge, challenge_of(d, "Bearer " TOKEN))) {
         doctor_say(d, VERDICT_OK, what, "", "%s: reaches the service", url);
-    else if (!strcmp(challenge, challenge_of(d, NULL)))
+        return true;
+    }
+    if (!strcmp(challenge, challenge_of(d, NULL)))
         doctor_say(
             d, VERDICT_FAIL, what,
             "Apache: CGIPassAuth On for this address, as in conf-available/mcp-authd.conf; "
@@ -151,12 +155,14 @@ static void say_challenge(struct doctor *d, const char *url, const char *challen
         doctor_say(d, VERDICT_FAIL, what,
                    "take away the web server's own login for this address (Require, AuthType)",
                    "%s: the web server asks for a login itself: %.200s", url, challenge);
+    return false;
 }
 
-static void check_authorization(struct doctor *d) {
-    static const char *const headers[] = {"Authorization: Bearer " TOKEN,
-                                          "Content-Type: application/json",
-                                          "Accept: application/json, text/event-stream", NULL};
+/* A call with this token. */
+static bool call(struct doctor *d, const char *what, const char *token, struct http_reply *rp) {
+    const char *const headers[] = {arena_printf(d->arena, "Authorization: Bearer %s", token),
+                                   "Content-Type: application/json",
+                                   "Accept: application/json, text/event-stream", NULL};
     const struct http_request rq = {.method = "POST",
                                     .url = d->config->mcp_server_uri,
                                     .headers = headers,
@@ -165,16 +171,45 @@ static void check_authorization(struct doctor *d) {
                                     .max_reply_bytes = REPLY_MAX,
                                     .timeout_ms = TIMEOUT_MS,
                                     .http1_only = true};
-    const char *challenge;
+
+    return ask(d, what, &rq, rp);
+}
+
+/* The header that a user in many groups sends with each call. */
+static void check_long_token(struct doctor *d) {
+    static const char what[] = "long tokens";
+    char *token = arena_alloc(d->arena, LONG_TOKEN_LEN + 1);
+    const char *url = d->config->mcp_server_uri, *challenge;
     struct http_reply rp;
 
-    if (!ask(d, "Authorization", &rq, &rp))
+    memset(token, 'x', LONG_TOKEN_LEN);
+    if (!call(d, what, token, &rp))
         return;
     challenge = http_reply_header(&rp, "WWW-Authenticate");
-    if (rp.status == 401 && challenge)
-        say_challenge(d, rq.url, challenge);
+    if (rp.status == 401 && challenge &&
+        !strcmp(challenge, challenge_of(d, arena_printf(d->arena, "Bearer %s", token))))
+        doctor_say(d, VERDICT_OK, what, "", "%s: one of %d bytes reaches the service", url,
+                   LONG_TOKEN_LEN);
     else
-        say_status(d, "Authorization", rq.url, &rp);
+        doctor_say(d, VERDICT_WARN, what,
+                   "users in many groups may have such tokens: raise LimitRequestFieldSize (Apache) "
+                   "or server.max-request-field-size (lighttpd), as the shipped files do, and the "
+                   "limit of a proxy before them",
+                   "%s: one of %d bytes does not reach the service: HTTP %ld", url, LONG_TOKEN_LEN,
+                   rp.status);
+}
+
+static void check_authorization(struct doctor *d) {
+    const char *challenge, *url = d->config->mcp_server_uri;
+    struct http_reply rp;
+
+    if (!call(d, "Authorization", TOKEN, &rp))
+        return;
+    challenge = http_reply_header(&rp, "WWW-Authenticate");
+    if (rp.status != 401 || !challenge)
+        say_status(d, "Authorization", url, &rp);
+    else if (say_challenge(d, url, challenge))
+        check_long_token(d);
 }
 
 /* ---- */

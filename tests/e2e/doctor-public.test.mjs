@@ -89,6 +89,16 @@ test('a web server that keeps Authorization to itself', () => behindTls({ more: 
   assert.equal(report.of('server metadata').status, 'ok');
 }));
 
+test('a web server that takes no long tokens', async () => {
+  const more = WEB_SERVER === 'apache' ? 'LimitRequestFieldSize 8190\n' : 'server.max-request-field-size = 8192\n';
+  const report = await behindTls({ more }, () => doctor());
+  assert.equal(report.of('Authorization').status, 'ok', report.output);
+  assert.equal(report.of('long tokens').status, 'warn', report.output);
+  assert.match(report.of('long tokens').text, WEB_SERVER === 'apache' ? /HTTP 400/ : /HTTP 431/);
+  assert.match(report.of('long tokens').advice, /LimitRequestFieldSize/);
+  assert.equal((await behindTls({ more: hsts }, () => doctor())).of('long tokens').status, 'ok');
+});
+
 test('a web server that does not reach the service', () => {
   const socket = path.join(web, 'nobody.sock');
   fs.writeFileSync(socket, '');

@@ -42,7 +42,7 @@ test('all is good', async () => {
   assert.equal(report.code, 0, report.output);
   for (const check of ['configuration', 'state directory', 'key file', 'pinned clients', 'scopes', 'tools', 'resources', 'prompts', 'socket', 'key set', 'clock',
     'authorize address', 'token address', 'credentials', 'table', 'time to live', 'PutItem', 'UpdateItem', 'GetItem', 'DeleteItem',
-    'certificate', 'resource metadata', 'server metadata', 'Authorization']) {
+    'certificate', 'resource metadata', 'server metadata', 'Authorization', 'long tokens', 'issuer']) {
     assert.equal(report.of(check)?.status, 'ok', `${check}: ${report.output}`);
   }
   assert.match(report.of('credentials').text, /environment/);
@@ -156,6 +156,16 @@ test('Cognito that does not know us, or is not Cognito', async () => {
   assertFails(await doctor({ config: { SUPPORTED_SCOPES: 'openid mcp-server/tools other/scope' } }), 'authorize address', /other\/scope/, /SUPPORTED_SCOPES/);
   assertFails(await doctor({ config: { COGNITO_JWKS_URL: `${site.cognito.origin}/nothing` } }), 'key set', /HTTP 404/, /COGNITO_/);
   assertFails(await doctor({ config: { COGNITO_JWKS_URL: `${site.cognito.issuer}/.well-known/openid-configuration` } }), 'key set', /./, /COGNITO_JWKS_URL/);
+});
+
+test('a provider that calls itself otherwise, or has its keys elsewhere', async () => {
+  const other = await doctor({ config: { COGNITO_ISSUER: site.cognito.issuer.replace('127.0.0.1', 'localhost') } });
+  assertFails(other, 'issuer', /it calls itself http:\/\/127/, /COGNITO_ISSUER=http/);
+  const keys = await doctor({ config: { COGNITO_JWKS_URL: `${site.cognito.origin}/keys.json` } });
+  assert.equal(keys.of('issuer').status, 'warn', keys.output);
+  assert.match(keys.of('issuer').advice, /COGNITO_JWKS_URL=/);
+  const silent = await doctor({ config: { COGNITO_ISSUER: `${site.cognito.origin}/nothing`, COGNITO_JWKS_URL: site.cognito.jwksUrl } });
+  assert.equal(silent.of('issuer').status, 'ok', silent.output);
 });
 
 test('the configuration and the files of the host', async () => {
