@@ -55,7 +55,7 @@ static int setup(void **state) {
     f->a = arena_new(8 << 20);
     f->cx.config = &config;
     f->cx.clock.fixed_s = NOW;
-    assert_int_equal(host_cache_open(f->dir, &f->cx.host, &e), OK);
+    assert_int_equal(host_cache_open(f->dir, 4, &f->cx.host, &e), OK);
     assert_int_equal(seal_keys_load(arena_printf(f->a, "%s/key", f->dir), true, &f->keys, &e), OK);
     f->cx.seal = f->keys;
     refreshed = revoked = 0;
@@ -65,7 +65,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     struct fixture *f = *state;
-    static const char *const files[] = {"data.mdb", "lock.mdb", "key"};
+    static const char *const files[] = {"data.mdb", "lock.mdb", "writers", "key"};
 
     seal_keys_free(f->keys);
     host_cache_close(f->cx.host);
