@@ -178,7 +178,8 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         if (http_client_new(&http_options_open, &cx->http, e))
             return e->code;
         open_revoked(app, c);
-        cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
+        if (*c->cognito_issuer) /* a service that only gives tokens out may not know it */
+            cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
     }
     if (c->endpoints & GROUP_TOKEN)
         say_unless(host_gate_open(arena_printf(a, "%s/cache/cognito-gate", c->state_dir),

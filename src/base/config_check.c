@@ -205,11 +205,6 @@ static void check_scopes(struct loading *l) {
                           "has a character that RFC 6749 §3.3 does not allow");
             return;
         }
-    if (list_has(c->supported_scopes, "offline_access") &&
-        strstr(c->cognito_issuer, "://cognito-idp."))
-        config_refuse(l, "SUPPORTED_SCOPES",
-                      "must not name offline_access: Cognito does not know it, and refresh tokens "
-                      "are given without it");
     if (c->endpoints & GROUP_MCP && !config_is_refused(l, "SUPPORTED_SCOPES") &&
         !list_covers(c->supported_scopes, c->required_scopes))
         config_refuse(l,

@@ -192,6 +192,11 @@ void config_check_cognito(struct loading *l) {
         config_refuse(l, "COGNITO_CLIENT_ID",
                       "must be the app client's ID, such as 1example23456789");
     derive(l);
+    if (list_has(c->supported_scopes, "offline_access") &&
+        strstr(c->cognito_issuer, "://cognito-idp."))
+        config_refuse(l, "SUPPORTED_SCOPES",
+                      "must not name offline_access: Cognito does not know it, and refresh tokens "
+                      "are given without it");
     (void)config_check_url(l, "COGNITO_ISSUER", c->cognito_issuer, &u);
     (void)config_check_url(l, "COGNITO_AUTHORIZE_URL", c->cognito_authorize_url, &u);
     (void)config_check_url(l, "COGNITO_TOKEN_URL", c->cognito_token_url, &u);

@@ -145,7 +145,7 @@ static void check_token(struct doctor *d) {
 void check_cognito(struct doctor *d) {
     unsigned groups = d->config->endpoints;
 
-    if (groups & (GROUP_TOKEN | GROUP_MCP))
+    if (groups & (GROUP_TOKEN | GROUP_MCP) && *d->config->cognito_issuer)
         check_issuer(d);
     if (groups & GROUP_MCP)
         check_key_set(d);

@@ -45,7 +45,7 @@ static const char *filter_scopes(struct context *cx, struct arena *a, const char
     if (!asked || list_covers("offline_access", asked))
         return cx->config->supported_scopes;
     known = list_among(a, asked, cx->config->supported_scopes);
-    more = list_without(a, cx->config->required_scopes, known);
+    more = list_without(a, needed_scopes(cx->config, a), known);
     return *known && *more ? arena_printf(a, "%s %s", known, more) : known;
 }
 

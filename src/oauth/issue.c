@@ -23,7 +23,7 @@ static void warn_if_large(const struct request *rq, const char *token) {
 
 enum rc tokens_check(struct context *cx, const struct request *rq, const char *access_token,
                      struct err *e) {
-    const char *required = cx->config->required_scopes;
+    const char *required = needed_scopes(cx->config, rq->arena);
     struct token_claims claims;
     struct err why = {.code = OK};
     enum rc rc;

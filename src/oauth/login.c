@@ -98,6 +98,10 @@ const char *login_code_uri(struct context *cx, struct arena *a, const struct log
     return end_uri(cx, &b, in);
 }
 
+const char *needed_scopes(const struct config *config, struct arena *a) {
+    return list_among(a, config->required_scopes, config->supported_scopes);
+}
+
 /* Without a slash at its end, which nobody means anything by. */
 static const char *place_of(struct arena *a, const char *uri) {
     struct url u;

@@ -40,6 +40,8 @@ static void put_methods(struct arena *a, struct json *o, const char *endpoint) {
 /* What OpenID Connect Discovery §3 requires, so that clients that check it take the document. The
  * tokens that go out here are Cognito's, and so are their keys. */
 static void put_openid(struct context *cx, struct arena *a, struct json *o) {
+    if (!*cx->config->cognito_jwks_url) /* a service of documents alone may not know it */
+        return;
     json_put_str(o, "jwks_uri", cx->config->cognito_jwks_url);
     put_list(a, o, "subject_types_supported", "public");
     put_list(a, o, "id_token_signing_alg_values_supported", "RS256");

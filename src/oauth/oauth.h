@@ -104,6 +104,9 @@ bool resource_is_ours(const struct config *config, const char *resource);
 /* The same of each that a request has (RFC 8707 §2). */
 bool resources_are_ours(const struct config *config, const struct form *f);
 
+/* Of those that every call needs, what a login can bring. */
+const char *needed_scopes(const struct config *config, struct arena *a);
+
 /* hints.c: prompt, ui_locales, login_hint, identity_provider and idp_identifier, read from the
  * request and passed on to Cognito. */
 enum rc hints_read(struct arena *a, const struct form *f, struct login *out,
