@@ -27,9 +27,9 @@ void cognito_wait_end(struct context *cx);
 /* refresh.c: a refresh token as it goes out: Cognito's, sealed and bound to client and resource. */
 struct refresh_grant {
     const char *token, *scope, *resource; /* token: Cognito's */
-    const char *asked;                    /* scopes that Cognito left out of the login; "": none */
     const char *authenticates;            /* as in struct login */
     int64_t login_s;                      /* when the user logged in; 0: unknown */
+    const char *asked;                    /* scopes that Cognito left out of the login; "": none */
     const char *family;                   /* refresh_family.c; "": of an earlier version */
     int64_t generation;                   /* in it, from 0 */
 };

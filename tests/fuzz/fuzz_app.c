@@ -88,8 +88,13 @@ static const char *sealed_consent(struct context *cx, struct arena *a) {
 }
 
 static const char *refresh_token(struct context *cx, struct arena *a) {
-    const struct refresh_grant grant = {"cognito-refresh", "openid mcp-server/tools",
-                                        "https://mcp.example/mcp", "", NOW_S - 10};
+    const struct refresh_grant grant = {.token = "cognito-refresh",
+                                        .scope = "openid mcp-server/tools",
+                                        .resource = "https://mcp.example/mcp",
+                                        .authenticates = "",
+                                        .login_s = NOW_S - 10,
+                                        .asked = "",
+                                        .family = "f"};
 
     return refresh_seal(cx, a, "c", &grant);
 }
@@ -118,8 +123,13 @@ static const char *assertion(struct context *cx, struct arena *a) {
 }
 
 static const char *refresh_of_k(struct context *cx, struct arena *a) {
-    const struct refresh_grant grant = {"cognito-refresh", "openid mcp-server/tools",
-                                        "https://mcp.example/mcp", "yes", NOW_S - 10};
+    const struct refresh_grant grant = {.token = "cognito-refresh",
+                                        .scope = "openid mcp-server/tools",
+                                        .resource = "https://mcp.example/mcp",
+                                        .authenticates = "yes",
+                                        .login_s = NOW_S - 10,
+                                        .asked = "",
+                                        .family = "f"};
 
     return refresh_seal(cx, a, "k", &grant);
 }
