@@ -59,6 +59,8 @@ const struct word reasons_ja[] = {
      "client_id の URL のパスに . や .. があってはなりません"},
     {"the client's document must not hold a secret",
      "クライアントの文書に秘密の値があってはなりません"},
+    {"jwks in the client's document has a private or symmetric key",
+     "クライアントの文書の jwks に秘密鍵または共通鍵があります"},
     {"the client's document asks for private_key_jwt, but has neither jwks nor a jwks_uri on its "
      "own host",
      "クライアントの文書は private_key_jwt を求めていますが、jwks も、同じホストの jwks_uri "
