@@ -126,6 +126,8 @@ static void take_stream(struct keeper *k, int fd, const struct letter *l, const 
 
     if (k->count == STREAMS_MAX) {
         log_warn("too_many_streams", kvn("streams", (int64_t)k->count));
+        stream_end_at_once(&(struct fcgi_given){fd, l->id, (const unsigned char *)p, l->first_len},
+                           p + l->first_len, len - l->first_len);
         close(fd);
         return;
     }

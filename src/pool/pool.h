@@ -82,6 +82,9 @@ struct buf;
 struct fcgi_given;
 bool keeper_hand_over(int outbox, const struct fcgi_given *given, int64_t until_s,
                       const struct buf *what);
+/* A stream that nobody can keep begins and ends in good order, at once. The descriptor stays the
+ * caller's. */
+void stream_end_at_once(const struct fcgi_given *given, const char *what, size_t len);
 
 /* status.c: prints what the daemon wrote to its status file. Returns the exit status: 0, 3 if no
  * daemon runs, 1 if the file cannot be read. */

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "pool/keeper.h"
+#include "web/fcgi.h"
 #include "web/fcgi_conn.h"
 
 #define EVENT_ID_LINE_MAX 128
@@ -87,6 +88,15 @@ void stream_end(struct keeper *k, struct stream *s) {
     if (!s->out) /* otherwise it would come in the middle of a message */
         (void)fcgi_conn_send_now(s->fd, s->id, e.text, e.text_len, true);
     stream_drop(k, s);
+}
+
+void stream_end_at_once(const struct fcgi_given *given, const char *what, size_t len) {
+    struct handover_entry e;
+
+    (void)handover_find(what, len, HANDOVER_END, &e);
+    if (send(given->fd, given->first, given->first_len, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+        (ssize_t)given->first_len)
+        (void)fcgi_conn_send_now(given->fd, given->id, e.text, e.text_len, true);
 }
 
 /* ---- what is longer than the peer may take at once ---- */

@@ -15,6 +15,7 @@
 
 #include "app/app.h"
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -147,7 +148,7 @@ static void hand_over(struct worker *w, const struct request *rq, const struct r
         return;
     if (!keeper_hand_over(w->args->keeper, &given, rp->handover_until_s, rp->handover)) {
         log_warn("stream_not_kept", kv("request", rq->id), kv("why", strerror(errno)));
-        (void)send(given.fd, given.first, given.first_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        stream_end_at_once(&given, rp->handover->p, rp->handover->len);
     }
     close(given.fd);
 }

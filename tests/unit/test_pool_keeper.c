@@ -98,8 +98,9 @@ struct listener {
     struct wire_reply heard;
 };
 
-/* A reply that has begun with `first`, given to the keeper. */
-static struct listener stream(struct arena *a, const char *first, const struct buf *what) {
+/* A reply that has begun with `first`, given to the keeper; or to nobody. */
+static struct listener stream_of(struct arena *a, const char *first, const struct buf *what,
+                                 bool kept) {
     struct fcgi *f = fcgi_new();
     struct request rq = {.arena = a};
     struct listener l = {0};
@@ -122,11 +123,18 @@ static struct listener stream(struct arena *a, const char *first, const struct b
     assert_int_equal(reply_stream_begin(&rp), OK);
     assert_int_equal(reply_stream_write(&rp, first, strlen(first)), OK);
     given = fcgi_give_away(f, a);
-    assert_true(keeper_hand_over(outbox, &given, INT64_MAX, what));
+    if (kept)
+        assert_true(keeper_hand_over(outbox, &given, INT64_MAX, what));
+    else
+        stream_end_at_once(&given, what->p, what->len);
     assert_int_equal(close(given.fd), 0);
     fcgi_free(f);
     l.fd = ends[0];
     return l;
+}
+
+static struct listener stream(struct arena *a, const char *first, const struct buf *what) {
+    return stream_of(a, first, what, true);
 }
 
 /* A machine that paused lets the comments come that keep a stream alive: they are no part of it,
@@ -252,6 +260,24 @@ static void each_way_byte_for_byte(void **state) {
     }
 }
 
+/* There are too many already, or the keeper does not take it. */
+static void one_that_cannot_be_kept_ends_in_good_order(void **state) {
+    struct arena *a = *state;
+
+    assert_int_equal(mkdir(in_dir("tools.d"), 0700), 0);
+    start("tools.d", "none");
+    for (unsigned i = 0; i < WAYS; i++) {
+        struct listener l = stream_of(a, ways[i].first, what_of(a, &ways[i], i), false);
+
+        hears(&l,
+              arena_printf(a, "^%s%s$", quoted(a, ways[i].first),
+                           ways[i].has_end ? quoted(a, END) : ""),
+              true);
+        assert_true(wire_whole(&l.heard));
+        gone(&l);
+    }
+}
+
 /* ---- folders ---- */
 
 #define MARK "data: {\"method\":\"mark\"}\n\n"
@@ -347,6 +373,7 @@ static void a_folder_that_is_made_later(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_way_byte_for_byte, begin, end),
+        cmocka_unit_test_setup_teardown(one_that_cannot_be_kept_ends_in_good_order, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_behind_a_link, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_that_is_made_later, begin, end),
     };
