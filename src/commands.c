@@ -74,7 +74,7 @@ static const struct command {
 static void usage(FILE *out) {
     (void)fputs("usage: mcp-authd [-c FILE] [-t | -p | -V]\n"
                 "       mcp-authd COMMAND [-c FILE] [ARGUMENT]\n"
-                "  -c FILE  configuration (" DEFAULT_CONFIG ")\n"
+                "  -c FILE  configuration (" CONFIG_STANDARD_PATH ")\n"
                 "  -t       check the configuration and everything it names, print it, and exit\n"
                 "  -p       print an annotated configuration file with the defaults, and exit\n"
                 "  -V       print the version, and exit (--version)\n"
@@ -243,7 +243,7 @@ static int without_command(const struct arguments *args) {
 }
 
 int command_line(int argc, char **argv) {
-    struct arguments args = {.config_path = DEFAULT_CONFIG};
+    struct arguments args = {.config_path = CONFIG_STANDARD_PATH};
     bool good = read_options(argc, argv, &args) && read_operands(argc, argv, &args);
     const struct command *c;
 

@@ -3,7 +3,6 @@
 #ifndef COMMANDS_H
 #define COMMANDS_H
 
-#define DEFAULT_CONFIG "/etc/mcp-authd/mcp-authd.conf"
 #define EXIT_USAGE 2 /* wrong flags or configuration */
 
 /* Returns the exit status. */

@@ -10,6 +10,7 @@
 #include "app/errors.h"
 #include "app/limit.h"
 #include "app/outputs.h"
+#include "app/own_address.h"
 #include "app/routes.h"
 #include "app/stores.h"
 #include "base/log.h"
@@ -154,8 +155,7 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         cx->seal = app->seal;
     }
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) &&
-        (audit_open(c->audit_log, &app->audit, e) ||
-         stores_open_sessions(&app->stores, a, cx, e)))
+        (audit_open(c->audit_log, &app->audit, e) || stores_open_sessions(&app->stores, a, cx, e)))
         return e->code;
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
         say_unless(limits_open(arena_printf(a, "%s/limits", c->state_dir), &app->limits, e), e);
@@ -254,6 +254,17 @@ static bool is_oauth(const struct route *route) {
     return route->group == GROUP_AUTHORIZE || route->group == GROUP_TOKEN;
 }
 
+static enum rc call_handler(struct app *app, const struct route *route, const struct request *rq,
+                            struct reply *rp, struct err *e) {
+    const struct config *config = app->cx.config;
+    enum rc rc = own_address(config, rq, &app->cx.config, e);
+
+    if (!rc)
+        rc = route->handler(&app->cx, rq, rp, e);
+    app->cx.config = config; /* the other one was the request's */
+    return rc;
+}
+
 void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
     struct err e = {.code = OK};
     const struct config *config = app->cx.config;
@@ -288,7 +299,7 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
                       config->max_body_bytes);
     } else if (is_oauth(route) && reply_check_coding(rp, rq, &e)) {
         /* the endpoint of MCP asks for a token first */
-    } else if (!route->handler(&app->cx, rq, rp, &e)) {
+    } else if (!call_handler(app, route, rq, rp, &e)) {
         e.code = OK;
     }
     if (e.code && !rp->streaming) /* otherwise the reply is half out, and can only end */

@@ -35,7 +35,8 @@ struct config {
     const char *supported_scopes, *required_scopes; /* space separated */
     const char *private_use_schemes;                /* space separated */
     const char *allowed_origins;                    /* space separated origins, or * */
-    /* Derived from the two URIs, so that nobody builds them again. */
+    /* Derived from the two URIs, so that nobody builds them again. "" where MCP_SERVER_URI is not
+     * set: then config_at makes them for each request. */
     const char *mcp_path;     /* path of the MCP endpoint, such as /mcp */
     const char *mcp_origin;   /* its scheme://host[:port] */
     const char *auth_path;    /* path of the issuer, "" for most */
@@ -71,11 +72,17 @@ struct config {
     unsigned refresh_replay_s;
 };
 
+#define CONFIG_STANDARD_PATH "/etc/mcp-authd/mcp-authd.conf" /* need not exist */
+
 /* Reads and checks everything, and writes every fault found to `errors`: a line each, with file, line,
  * what was read and what would be right. NULL if there was any. path NULL: environment only.
  * Free with config_free. */
 struct config *config_load(const char *path, FILE *errors) MUST_USE;
 void config_free(struct config *c); /* NULL is accepted */
+
+/* For a service of the groups authorize and token alone, which has no MCP_SERVER_URI: a copy in the
+ * arena with ORIGIN/mcp for it and what follows from that. NULL: `origin` is no origin. */
+const struct config *config_at(const struct config *c, struct arena *a, const char *origin);
 
 /* Every key with its value in force: what `-t` prints. No key holds a secret; secrets are files. */
 void config_dump(const struct config *c, FILE *out);

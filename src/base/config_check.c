@@ -50,6 +50,38 @@ static bool is_below_issuer(struct loading *l) {
     return false;
 }
 
+/* Of the MCP endpoint's URL. */
+static void derive_resource(struct config *c, struct arena *a, const struct url *u) {
+    c->mcp_path = *u->path ? u->path : "/";
+    c->mcp_origin = url_origin(a, u);
+    /* RFC 9728 §3.1: the well-known part goes between host and path. */
+    c->prm_uri = arena_printf(a, "%s/.well-known/oauth-protected-resource%s", c->mcp_origin,
+                              strcmp(u->path, "/") ? u->path : "");
+    if (!*c->auth_proxy_uri)
+        c->auth_proxy_uri = c->mcp_origin;
+}
+
+static void derive_issuer(struct config *c, struct arena *a, const struct url *u) {
+    c->auth_path = u->path;
+    c->auth_is_https = strcmp(u->scheme, "https") == 0;
+    c->callback_uri = arena_printf(a, "%s/callback", c->auth_proxy_uri);
+}
+
+const struct config *config_at(const struct config *c, struct arena *a, const char *origin) {
+    struct config *at = memcpy(arena_alloc(a, sizeof *at), c, sizeof *c);
+    struct err ignored;
+    struct url u;
+
+    at->mcp_server_uri = arena_printf(a, "%s/mcp", origin);
+    if (url_parse(a, at->mcp_server_uri, &u, &ignored) || strcmp(u.path, "/mcp") != 0 || u.userinfo)
+        return NULL;
+    derive_resource(at, a, &u);
+    if (url_parse(a, at->auth_proxy_uri, &u, &ignored))
+        return NULL;
+    derive_issuer(at, a, &u);
+    return at;
+}
+
 static void derive_own(struct loading *l) {
     struct config *c = l->c;
     struct arena *a = c->arena;
@@ -58,26 +90,17 @@ static void derive_own(struct loading *l) {
     size_t len;
 
     c->mcp_path = c->mcp_origin = c->auth_path = c->callback_uri = c->prm_uri = "";
-    if (!*c->mcp_server_uri && !config_is_refused(l, "MCP_SERVER_URI"))
+    if (!*c->mcp_server_uri && c->endpoints & (GROUP_METADATA | GROUP_MCP) &&
+        !config_is_refused(l, "MCP_SERVER_URI"))
         config_fault(l, 0, "MCP_SERVER_URI must be set");
-    if (config_check_url(l, "MCP_SERVER_URI", c->mcp_server_uri, &u)) {
-        c->mcp_path = *u.path ? u.path : "/";
-        c->mcp_origin = url_origin(a, &u);
-        /* RFC 9728 §3.1: the well-known part goes between host and path. */
-        c->prm_uri = arena_printf(a, "%s/.well-known/oauth-protected-resource%s", c->mcp_origin,
-                                  strcmp(u.path, "/") ? u.path : "");
-        if (!*c->auth_proxy_uri)
-            c->auth_proxy_uri = c->mcp_origin;
-    }
+    if (config_check_url(l, "MCP_SERVER_URI", c->mcp_server_uri, &u))
+        derive_resource(c, a, &u);
     len = strlen(c->auth_proxy_uri);
     while (len && c->auth_proxy_uri[len - 1] == '/')
         len--;
     c->auth_proxy_uri = arena_strndup(a, c->auth_proxy_uri, len);
-    if (config_check_url(l, "AUTH_PROXY_URI", c->auth_proxy_uri, &u) && !is_below_issuer(l)) {
-        c->auth_path = u.path;
-        c->auth_is_https = strcmp(u.scheme, "https") == 0;
-        c->callback_uri = arena_printf(a, "%s/callback", c->auth_proxy_uri);
-    }
+    if (config_check_url(l, "AUTH_PROXY_URI", c->auth_proxy_uri, &u) && !is_below_issuer(l))
+        derive_issuer(c, a, &u);
     standard = arena_printf(a, "%s/secret.key", c->state_dir);
     if (!*c->secret_key_file)
         c->secret_key_file = standard;

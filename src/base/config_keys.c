@@ -9,9 +9,12 @@
 
 /* The order is that of the annotated file. */
 const struct config_key config_keys[] = {
-    TEXT("MCP_SERVER_URI", mcp_server_uri, "",
-         "The URL that a user types into an MCP client. Clients compare it byte for byte.\n"
-         "Example: https://mcp.example.com/mcp"),
+    TEXT(
+        "MCP_SERVER_URI", mcp_server_uri, "",
+        "The URL that a user types into an MCP client. Clients compare it byte for byte. Only a\n"
+        "service of the groups authorize and token alone may leave it out: then it is /mcp at the\n"
+        "name that the web server gives each request (SERVER_NAME).\n"
+        "Example: https://mcp.example.com/mcp"),
     TEXT("AUTH_PROXY_URI", auth_proxy_uri, "",
          "The OAuth issuer: /authorize, /callback and /token are below it. No slash at the end.\n"
          "Empty: scheme and host of MCP_SERVER_URI. At Cognito, the app client's callback URL is\n"

@@ -212,22 +212,37 @@ static void read_file(struct loading *l, FILE *f) {
     free(line);
 }
 
-bool config_read(struct loading *l) {
-    if (l->path) {
-        FILE *f = fopen(l->path, "re");
+/* Did it have anything? */
+static bool read_environment(struct loading *l) {
+    bool any = false;
 
-        if (!f) {
-            config_fault(l, 0, "cannot be read: %s", strerror(errno));
-            return false;
-        }
-        read_file(l, f);
-        (void)fclose(f);
-    }
     for (size_t i = 0; i < config_key_count; i++) {
         const char *v = getenv(config_keys[i].name);
 
-        if (v && *v)
+        if (v && *v) {
             take(l, i, 0, arena_strdup(l->c->arena, v));
+            any = true;
+        }
     }
+    return any;
+}
+
+/* A service may have all of it in its environment. */
+bool config_read(struct loading *l) {
+    FILE *f = l->path ? fopen(l->path, "re") : NULL;
+
+    if (l->path && !f) {
+        int why = errno;
+
+        if (why == ENOENT && !strcmp(l->path, CONFIG_STANDARD_PATH) && read_environment(l))
+            return true;
+        config_fault(l, 0, "cannot be read: %s", strerror(why));
+        return false;
+    }
+    if (f) {
+        read_file(l, f);
+        (void)fclose(f);
+    }
+    (void)read_environment(l);
     return true;
 }

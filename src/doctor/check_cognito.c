@@ -149,7 +149,11 @@ void check_cognito(struct doctor *d) {
         check_issuer(d);
     if (groups & GROUP_MCP)
         check_key_set(d);
-    if (groups & GROUP_AUTHORIZE)
+    if (!*d->config->callback_uri)
+        doctor_say(
+            d, VERDICT_WARN, "own address", "set MCP_SERVER_URI",
+            "it is the name that the web server gives each request, which is not known here");
+    else if (groups & GROUP_AUTHORIZE)
         check_authorize(d);
     if (groups & GROUP_TOKEN)
         check_token(d);

@@ -21,9 +21,20 @@ printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 quietly apt-get update
 
-step "build"
-quietly make deb
-version=$(cat VERSION)
+# As README promises: a user with sudo, and nothing but make. The package's build runs the unit tests.
+step "build, as a user with sudo"
+install_packages sudo
+adduser --quiet --disabled-password --gecos '' admin
+echo 'admin ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/admin
+chown -R admin: /src
+as_admin() { setpriv --reuid=admin --regid=admin --init-groups env HOME=/home/admin "$@"; }
+as_admin make >/tmp/step.log 2>&1 && fail "make builds without what it needs"
+grep -q 'The build needs what is not there: .* Run make deps, which installs it\.$' /tmp/step.log || { cat /tmp/step.log; fail "make does not say what to do"; }
+quietly as_admin make deb
+grep -q '^== build/unit/test_crypto_seal$' build/deb/build.log || fail "the unit tests did not run"
+[ "$(find build -user root | wc -l)" = 0 ] || fail "the build left files of root's"
+# shellcheck source=/dev/null
+version=$(cat VERSION)+deb$(. /etc/os-release && echo "$VERSION_ID")
 new=$(ls build/deb/mcp-authd_"$version"_*.deb)
 
 step "lintian, blhc"
@@ -41,6 +52,7 @@ quietly dpkg-deb --root-owner-group -b /tmp/old /tmp/old.deb
 step "install"
 install_packages apache2 lighttpd npm openssl jq man-db systemd
 install_packages /tmp/old.deb
+grep -q 'systemctl enable --now mcp-authd' /tmp/step.log || fail "the package does not say what is next"
 dpkg --purge mcp-authd >/dev/null 2>&1
 all_files() { find / -xdev \( -path /proc -o -path /sys -o -path /src -o -path /clean -o -path /tmp -o -path /root -o -path /run -o -path /var/log -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/apt \) -prune -o -print | sort; }
 all_files >/tmp/files.before
@@ -66,7 +78,7 @@ cmp /tmp/edited.conf /etc/mcp-authd/mcp-authd.conf || fail "the configuration lo
 [ "$(sha256sum $key)" = "$before" ] || fail "the key is another"
 head -n 1 /etc/apache2/conf-available/mcp-authd.conf | grep -q older && fail "an unedited conffile was not replaced"
 [ "$(dpkg-query -W -f '${Version}' mcp-authd)" = "$version" ] || fail "the version"
-mcp-authd -V | grep -q "$version" || fail "mcp-authd -V"
+mcp-authd -V | grep -q "$(cat VERSION)" || fail "mcp-authd -V"
 
 step "log in and call tools through lighttpd, then Apache again (the new version)"
 quietly tests/node tests/deb/installed.mjs lighttpd

@@ -8,12 +8,12 @@ import https from 'node:https';
 import path from 'node:path';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
-import { startDaemon } from '../parts/daemon.mjs';
+import { BINARY, startDaemon } from '../parts/daemon.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { tokens } from '../parts/oauth.mjs';
 import { startSite, webServers, WEB_SERVER } from '../parts/site.mjs';
 import { makeCertificates } from '../parts/tls.mjs';
-import { freePort, ROOT } from '../parts/util.mjs';
+import { freePort, ROOT, until } from '../parts/util.mjs';
 
 const GROUPS = ['authorize', 'token', 'metadata', 'mcp'];
 const example = (name) => fs.readFileSync(path.join(ROOT, `conf/${WEB_SERVER}/examples/${WEB_SERVER}-${name}.conf`), 'utf8');
@@ -22,15 +22,15 @@ let site;
 before(async () => { site = await startSite(); });
 after(() => site?.close());
 
-test('one service per group of endpoints: a login and a call through four daemons', async () => {
+// A login and a call through four daemons, with `keysOf(group)` changed for each.
+async function logInByGroups(keysOf) {
   const daemons = [];
   await site.web.stop();
   try {
     for (const group of GROUPS) {
-      const dir = path.join(site.dir, group);
-      fs.mkdirSync(dir);
+      const dir = fs.mkdtempSync(path.join(site.dir, `${group}-`));
       daemons.push(await startDaemon({ dir, env: { ENDPOINTS: group },
-        config: { ...site.keys, LISTEN: path.join(site.dir, `${group}.sock`), STATUS_FILE: path.join(dir, 'status.json') } }));
+        config: { ...site.keys, LISTEN: path.join(site.dir, `${group}.sock`), STATUS_FILE: path.join(dir, 'status.json'), ...keysOf(group) } }));
       if (process.getuid() === 0) execFileSync('chgrp', ['www-data', path.join(site.dir, `${group}.sock`)]);
     }
     const web = await webServers[WEB_SERVER]({ dir: site.dir, port: site.port, socket: site.keys.LISTEN,
@@ -47,7 +47,45 @@ test('one service per group of endpoints: a login and a call through four daemon
   } finally {
     for (const daemon of daemons) assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
   }
-});
+}
+
+test('one service per group of endpoints: a login and a call through four daemons', () => logInByGroups(() => ({})));
+
+test('authorize and token know their address from the web server, if MCP_SERVER_URI does not say it', () =>
+  logInByGroups((group) => (['authorize', 'token'].includes(group) ? { MCP_SERVER_URI: undefined, AUTH_PROXY_URI: undefined } : {})));
+
+// What docs/infrastructure.md lists for a group, and no more.
+const SAMPLES = {
+  MCP_SERVER_URI: 'https://mcp.example.com/mcp', AUTH_PROXY_URI: 'https://mcp.example.com', SUPPORTED_SCOPES: 'openid email profile mcp-server/tools',
+  SESSION_TABLE_NAME: 'mcp-auth-sessions', COGNITO_DOMAIN: 'my-prefix', COGNITO_CLIENT_ID: '1example23456789', COGNITO_REGION: 'eu-west-1',
+  COGNITO_USER_POOL_ID: 'eu-west-1_AbCdEfGhI',
+};
+const infrastructure = fs.readFileSync(path.join(ROOT, 'docs/infrastructure.md'), 'utf8');
+function documentedKeys(i) {
+  const [, line] = infrastructure.match(new RegExp(`^#### 3\\.${i + 1} ${GROUPS[i]}\n- Keys: (.*)$`, 'm'));
+  return line === 'the same' ? documentedKeys(i - 1) : [...line.matchAll(/`([A-Z_]+)`/g)].map(([, key]) => key);
+}
+
+for (const [i, group] of GROUPS.entries()) {
+  test(`${group} starts with the environment that docs/infrastructure.md lists for it`, async () => {
+    const dir = fs.mkdtempSync(path.join(site.dir, `${group}-environment-`));
+    const keys = documentedKeys(i);
+    const none = path.join(dir, 'none');
+    fs.mkdirSync(none);
+    assert.ok(keys.length >= 3 && keys.every((key) => SAMPLES[key]), keys.join(' '));
+    const daemon = await startDaemon({ dir, config: { LISTEN: path.join(dir, 'socket') },
+      env: { ...Object.fromEntries(keys.map((key) => [key, SAMPLES[key]])), ENDPOINTS: group, STATE_DIR: dir } });
+    try {
+      await until('ready', () => daemon.log.includes('event=ready'));
+      const shown = execFileSync(BINARY, ['-t', '-c', daemon.configFile], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'],
+        env: { PATH: process.env.PATH, ENDPOINTS: group, STATE_DIR: dir, TOOLS_DIR: none, RESOURCES_DIR: none, PROMPTS_DIR: none,
+          ...Object.fromEntries(keys.map((key) => [key, SAMPLES[key]])) } });
+      if (keys.includes('SESSION_TABLE_NAME')) assert.match(shown, /^SESSION_STORE=dynamodb$/m);
+    } finally {
+      assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
+    }
+  });
+}
 
 test('TLS: https with HSTS, and http that leads there without losing the method', async () => {
   const [port, tlsPort] = [await freePort(), await freePort()];

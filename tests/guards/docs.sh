@@ -57,10 +57,15 @@ done
 
 conf=$(mktemp)
 trap 'rm -f "$conf"' EXIT
-sed -nE 's/^       ([A-Z_]+=.*)/\1/p' README.md >"$conf"
-grep -q COGNITO_DOMAIN "$conf" || say "README.md: the example configuration was not found"
-# 1: the folders that it names are not on this machine.
-"$program" -t -c "$conf" >/dev/null 2>&1 || [ $? = 1 ] || say "README.md: the example configuration is not accepted"
+# Alone, and behind the file that is shipped. 1: the folders that it names are not on this machine.
+for doc in README.md docs/install.md; do
+	block=$(sed -nE 's/^ {4,7}([A-Z_]+=.*)/\1/p' "$doc")
+	case $block in *COGNITO_DOMAIN*) ;; *) say "$doc: the example configuration was not found" ;; esac
+	for before in '' conf/mcp-authd.conf; do
+		{ cat ${before:+"$before"} </dev/null && echo "$block"; } >"$conf"
+		"$program" -t -c "$conf" >/dev/null 2>&1 || [ $? = 1 ] || say "$doc: the example configuration is not accepted${before:+ behind $before}"
+	done
+done
 
 # Every option and command that the program knows is in the manual page and in the completion, and in the README's list.
 options=$("$program" -h | grep -oE '^  -[a-z]|(\[|\| )-[a-zA-Z]\b' | tr -d ' [|' | sort -u)

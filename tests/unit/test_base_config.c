@@ -318,8 +318,8 @@ static void a_group_needs_what_it_uses(void **state) {
     static const struct {
         const char *group, *keys[6];
     } cases[] = {
-        {"authorize", {"MCP_SERVER_URI", "COGNITO_CLIENT_ID", "COGNITO_DOMAIN", "COGNITO_REGION"}},
-        {"token", {"MCP_SERVER_URI", "COGNITO_CLIENT_ID", "COGNITO_DOMAIN", "COGNITO_REGION"}},
+        {"authorize", {"COGNITO_CLIENT_ID", "COGNITO_DOMAIN", "COGNITO_REGION"}},
+        {"token", {"COGNITO_CLIENT_ID", "COGNITO_DOMAIN", "COGNITO_REGION"}},
         {"metadata", {"MCP_SERVER_URI"}},
         {"mcp", {"MCP_SERVER_URI", "COGNITO_CLIENT_ID", "COGNITO_USER_POOL_ID"}},
     };
@@ -347,6 +347,66 @@ static void a_group_needs_what_it_uses(void **state) {
             config_free(c);
             free(problems);
         }
+}
+
+/* What a web server may name, and what is no name. */
+static void the_address_may_come_with_a_request(void **state) {
+    static const char text[] = "ENDPOINTS=authorize token\nCOGNITO_CLIENT_ID=client\n"
+                               "COGNITO_REGION=eu-west-1\nCOGNITO_DOMAIN=login\n";
+    static const char *const wrong[] = {
+        "https://",    "https://a b", "https://h/x", "https://h?x", "https://h#x",
+        "https://u@h", "https://h:x", "h",           "https://h\r", "https://h:443/"};
+    struct arena *a = arena_new(1 << 20);
+    const struct config *at;
+    char *problems;
+    struct config *c = load_text(text, strlen(text), &problems);
+
+    (void)state;
+    assert_non_null(c);
+    at = config_at(c, a, "https://mcp.example.com");
+    assert_non_null(at);
+    assert_string_equal(at->mcp_server_uri, "https://mcp.example.com/mcp");
+    assert_string_equal(at->auth_proxy_uri, "https://mcp.example.com");
+    assert_string_equal(at->callback_uri, "https://mcp.example.com/callback");
+    assert_string_equal(at->mcp_origin, "https://mcp.example.com");
+    assert_true(at->auth_is_https);
+    assert_string_equal(c->mcp_server_uri, "");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (config_at(c, a, wrong[i]))
+            fail_msg("%s", wrong[i]);
+    config_free(c);
+    free(problems);
+    arena_free(a);
+}
+
+/* Without the standard file, as in a container; a file that is named must be there. */
+static void the_environment_may_have_all_of_it(void **state) {
+    char *problems, key[64], value[128];
+    struct config *c;
+    size_t len;
+    FILE *f;
+
+    (void)state;
+    if (!access(CONFIG_STANDARD_PATH, F_OK))
+        skip();
+    for (const char *line = least; *line; line = strchr(line, '\n') + 1)
+        if (sscanf(line, "%63[^=]=%127[^\n]", key, value) == 2)
+            setenv(key, value, 1);
+    f = open_memstream(&problems, &len);
+    c = config_load(CONFIG_STANDARD_PATH, f);
+    assert_null(config_load("/nonexistent", f));
+    for (const char *line = least; *line; line = strchr(line, '\n') + 1)
+        if (sscanf(line, "%63[^=]=", key) == 1)
+            unsetenv(key);
+    assert_null(config_load(CONFIG_STANDARD_PATH, f));
+    fclose(f);
+    assert_non_null(c);
+    has_line(c, "COGNITO_DOMAIN=login");
+    assert_string_equal(
+        problems, "/nonexistent: cannot be read: No such file or directory\n" CONFIG_STANDARD_PATH
+                  ": cannot be read: No such file or directory\n");
+    config_free(c);
+    free(problems);
 }
 
 /* The file that the package ships takes a block of keys behind it. */
@@ -426,6 +486,8 @@ int main(void) {
         cmocka_unit_test(marks_of_editors),
         cmocka_unit_test(values_of_the_environment_have_it_as_their_place),
         cmocka_unit_test(a_group_needs_what_it_uses),
+        cmocka_unit_test(the_address_may_come_with_a_request),
+        cmocka_unit_test(the_environment_may_have_all_of_it),
         cmocka_unit_test(the_annotated_file_sets_nothing),
         cmocka_unit_test(every_fault_is_reported_once_with_its_place),
         cmocka_unit_test(wrong_values_are_refused),
