@@ -294,6 +294,8 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
         (void)err_set(&e, ERR_NOT_FOUND, "there is nothing at this address");
     } else if (is_oauth(route) && limit_check(app->limits, app->cx.config, rq, rp, &e)) {
         /* refused before anything is done for it */
+    } else if (read == ERR_INVALID_REQUEST) {
+        (void)err_set(&e, read, "a header came twice, once with an underscore in its name");
     } else if (read) {
         (void)err_set(&e, ERR_TOO_LARGE, "the body is longer than %zu bytes",
                       config->max_body_bytes);

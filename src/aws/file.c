@@ -32,6 +32,8 @@ enum rc aws_file_read(struct arena *a, const char *path, char **text, struct err
         (void)err_set(e, ERR_MISSING, "%s cannot be read: %s", path, strerror(errno));
     else if ((size_t)len > AWS_FILE_MAX)
         (void)err_set(e, ERR_TOO_LARGE, "%s is longer than %zu bytes", path, AWS_FILE_MAX);
+    else if (strlen(*text) < (size_t)len)
+        (void)err_set(e, ERR_MISCONFIGURED, "%s has a NUL byte in it", path);
     else
         e->code = OK;
     (void)close(fd);

@@ -126,20 +126,25 @@ static void read_line(struct loading *l, char *line) {
 }
 
 static void read_file(struct loading *l, FILE *f) {
-    char line[LINE_BYTES_MAX];
-    size_t bytes = 0;
+    size_t bytes = 0, room = 0;
+    char *line = NULL;
+    ssize_t len;
 
-    while (fgets(line, sizeof line, f)) {
+    while ((len = getline(&line, &room, f)) >= 0) {
         l->line++;
-        bytes += strlen(line);
-        if ((!strchr(line, '\n') && !feof(f)) || bytes > DENY_FILE_BYTES_MAX) {
+        bytes += (size_t)len;
+        if (len >= LINE_BYTES_MAX || bytes > DENY_FILE_BYTES_MAX) {
             bad_line(l, "the line or the file is too long; the rest is left out");
-            return;
+            break;
         }
-        read_line(l, line + (l->line == 1 ? utf8_bom_length(line, strlen(line)) : 0));
+        if (strlen(line) < (size_t)len)
+            bad_line(l, "the line has a NUL byte in it");
+        else
+            read_line(l, line + (l->line == 1 ? utf8_bom_length(line, strlen(line)) : 0));
     }
     if (ferror(f))
         bad_line(l, strerror(errno));
+    free(line);
 }
 
 static int by_text(const void *a, const void *b) {

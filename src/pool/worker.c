@@ -170,7 +170,7 @@ static void serve(struct worker *w, int fd, bool waited) {
     bool was_large;
     enum rc rc = fcgi_read(w->fcgi, fd, w->args->config->max_body_bytes, &rq, &e);
 
-    if (rc == OK || rc == ERR_TOO_LARGE) {
+    if (rc != ERR_MISSING) {
         reply_init(&rp, w->arena);
         rp.sink = fcgi_sink(w->fcgi);
         refresh_if_due(w);

@@ -158,6 +158,34 @@ static bool parse_length(const char *s, size_t *len) {
     return true;
 }
 
+static bool differs_before(char *const *params, size_t i, size_t name_len) {
+    for (size_t j = 0; j < i; j++)
+        if (!strncmp(params[j], params[i], name_len + 1) && strcmp(params[j], params[i]) != 0)
+            return true;
+    return false;
+}
+
+/* CGI makes one name of X-Y and X_Y (RFC 3875 §4.1.18), and lighttpd gives both: whoever has read
+ * the headers before us saw one of them, and we might take the other. */
+static bool has_ambiguous_header(char *const *params) {
+    uint64_t seen[4] = {0}; /* of each hash of a name */
+
+    for (size_t i = 0; params[i]; i++) {
+        const char *p = params[i];
+        size_t n = sizeof "HTTP_" - 1;
+        uint8_t hash = 0;
+
+        if (strncmp(p, "HTTP_", n) != 0)
+            continue;
+        for (; p[n] && p[n] != '='; n++)
+            hash = (uint8_t)(hash * 31 + (uint8_t)p[n]);
+        if (seen[hash / 64] >> hash % 64 & 1 && differs_before(params, i, n))
+            return true;
+        seen[hash / 64] |= UINT64_C(1) << hash % 64;
+    }
+    return false;
+}
+
 static void fill(struct fcgi *f, struct request *rq) {
     rq->id = new_id(f, rq->arena);
     rq->params = copy_params(rq->arena, f->lib.envp);
@@ -216,10 +244,12 @@ static enum rc read_all(struct fcgi *f, size_t max_body, struct request *rq, str
         return rc;
     if (!parse_length(param_or_empty(rq, "CONTENT_LENGTH"), &len))
         return err_set(e, ERR_MISSING, "CONTENT_LENGTH is not a number");
-    if (len > max_body) {
-        f->unread = true;
+    f->unread = len > max_body || has_ambiguous_header(rq->params);
+    if (len > max_body)
         return err_set(e, ERR_TOO_LARGE, "the body is over %zu bytes", max_body);
-    }
+    if (f->unread)
+        return err_set(e, ERR_INVALID_REQUEST,
+                       "a header came twice, once with an underscore in its name");
     return read_body(f, len, rq, e);
 }
 

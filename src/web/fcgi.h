@@ -31,6 +31,7 @@ void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms);
  * must be set. A body over max_body is not read at all.
  *   OK             rq is complete
  *   ERR_TOO_LARGE  rq is complete but for its body (send a 413)
+ *   ERR_INVALID_REQUEST  the same, with the reason in e: a header came twice (send a 400)
  *   ERR_MISSING    the peer went away, was too slow or sent garbage; the connection is closed, and
  *                  e says which */
 enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq,

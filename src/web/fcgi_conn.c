@@ -244,7 +244,8 @@ static enum rc copy_record(struct fcgi_conn *c, const struct record *r, size_t m
 
         rc = take(c, left, &p, &n, e);
         if (!rc && !fcgi_pairs_take(pairs, p, n, max))
-            rc = err_set(e, ERR_MISSING, "a parameter is to be longer than all may be");
+            rc = err_set(e, ERR_MISSING,
+                         "a parameter is malformed, or to be longer than all may be");
         if (!rc) {
             rc = fcgi_file_add(out, p, n, e);
             left -= n;
@@ -254,7 +255,7 @@ static enum rc copy_record(struct fcgi_conn *c, const struct record *r, size_t m
 }
 
 enum rc fcgi_conn_params(struct fcgi_conn *c, size_t max, struct fcgi_file *out, struct err *e) {
-    struct fcgi_pairs pairs = {{0}, 0, 0, 0};
+    struct fcgi_pairs pairs = {{0}, 0, 0, 0, 0};
     struct record r = {0};
     size_t got = 0;
 

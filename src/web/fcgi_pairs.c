@@ -1,5 +1,7 @@
 #include "web/fcgi_pairs.h"
 
+#include <string.h>
+
 /* One byte of a length. True when the length is whole. */
 static bool take_byte(struct fcgi_pairs *s, unsigned char byte) {
     size_t *length = &s->length[s->which];
@@ -16,8 +18,11 @@ static bool take_byte(struct fcgi_pairs *s, unsigned char byte) {
 bool fcgi_pairs_take(struct fcgi_pairs *s, const unsigned char *p, size_t len, size_t max) {
     while (len) {
         if (s->to_skip) {
-            size_t n = s->to_skip < len ? s->to_skip : len;
+            size_t n = s->to_skip < len ? s->to_skip : len, name = s->name < n ? s->name : n;
 
+            if (memchr(p, 0, n) || memchr(p, '=', name))
+                return false;
+            s->name -= name;
             s->to_skip -= n;
             p += n;
             len -= n;
@@ -28,6 +33,7 @@ bool fcgi_pairs_take(struct fcgi_pairs *s, const unsigned char *p, size_t len, s
             continue;
         s->which = 0;
         s->to_skip = s->length[0] + s->length[1]; /* each below 2^31 */
+        s->name = s->length[0];
         if (s->to_skip > max)
             return false;
     }

@@ -12,9 +12,12 @@ struct fcgi_pairs {
     unsigned which;   /* of the two is being read */
     unsigned more;    /* bytes that are missing of it; 0: none has come yet */
     size_t to_skip;   /* of the name and the value themselves */
+    size_t name;      /* how much of that is the name */
 };
 
-/* False if one pair is to be longer than max. A pair that breaks off is libfcgi's to find. */
+/* False if one pair is to be longer than max, or has in it what would end it for libfcgi, which
+ * makes "NAME=value" of it: a NUL, or in the name a "=". A pair that breaks off is libfcgi's to
+ * find. */
 bool fcgi_pairs_take(struct fcgi_pairs *s, const unsigned char *p, size_t len, size_t max);
 
 #endif

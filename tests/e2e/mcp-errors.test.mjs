@@ -22,6 +22,19 @@ after(() => site?.close());
 
 // --- messages
 
+// CGI makes one name of both. Apache passes on only the one without underscores, lighttpd both.
+test('a header that comes again with an underscore in its name is 400, whichever comes first', async () => {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: { text: 'x' }, _meta: META } });
+  const headers = [['Content-Type', 'application/json'], ['Accept', 'application/json'], ['Authorization', `Bearer ${token}`],
+    ['Mcp-Protocol-Version', MODERN], ['Mcp-Name', 'echo']];
+  const send = (...more) => rawRequest({ port: site.port, method: 'POST', path: '/mcp', body, headers: [...headers, ...more] });
+  const seen = ['Mcp-Method', 'tools/list'];
+  const meant = ['Mcp_Method', 'tools/call'];
+  assert.equal((await send(seen, meant)).status, 400);
+  assert.equal((await send(meant, seen)).status, 400);
+  assert.equal((await send(['Mcp-Method', 'tools/call'], meant)).status, 200);
+});
+
 test('a body over the limit is 413, and one just below is not', async () => {
   const limit = 1048576;
   const body = (size) => {

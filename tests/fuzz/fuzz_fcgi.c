@@ -90,7 +90,8 @@ static bool pairs(struct arena *a, const char *text, size_t len, struct expected
         size_t name, value;
 
         if (!pair_length(&p, end, &name) || !pair_length(&p, end, &value) ||
-            name > (size_t)(end - p) || value > (size_t)(end - p) - name)
+            name > (size_t)(end - p) || value > (size_t)(end - p) - name ||
+            memchr(p, 0, name + value) || memchr(p, '=', name))
             return false;
         x->params[x->count] = arena_alloc(a, name + value + 2);
         memcpy(x->params[x->count], p, name);
@@ -109,6 +110,19 @@ static const char *param(const struct expected *x, const char *name) {
         if (!strncmp(x->params[i], name, len) && x->params[i][len] == '=')
             return x->params[i] + len + 1;
     return "";
+}
+
+static bool has_two_values(const struct expected *x) {
+    for (size_t i = 0; i < x->count; i++)
+        for (size_t j = 0; j < i; j++) {
+            size_t name = strcspn(x->params[i], "=");
+
+            if (!strncmp(x->params[i], "HTTP_", 5) &&
+                !strncmp(x->params[i], x->params[j], name + 1) &&
+                strcmp(x->params[i], x->params[j]) != 0)
+                return true;
+        }
+    return false;
 }
 
 static struct expected *expect(struct arena *a, const uint8_t *data, size_t size) {
@@ -134,6 +148,10 @@ static struct expected *expect(struct arena *a, const uint8_t *data, size_t size
     want = strtoul(length, NULL, 10);
     if (want > BODY_MAX) {
         x->rc = ERR_TOO_LARGE;
+        return x;
+    }
+    if (has_two_values(x)) {
+        x->rc = ERR_INVALID_REQUEST;
         return x;
     }
     x->body = whole_stream(a, &r, W_STDIN, want, &x->body_len);

@@ -419,7 +419,17 @@ static void malformed_pairs_are_dropped(void **state) {
                {"\x01", 1},                                  /* no length of the value */
                {"\xff\xff\xff\xff\xff\xff\xff\xffname", 12}, /* 2^31 - 1 each */
                {"\xea\xea\xea\xea\xea\xea\xea\xeaname", 12}, /* together below 0 in an int */
-               {"\x80\x00\x00\x04\xff\xff\xff\xf0namevalu", 16}};
+               {"\x80\x00\x00\x04\xff\xff\xff\xf0namevalu", 16},
+               /* What libfcgi would read as another name or value. */
+               {"\x06\x03HTTP_X"
+                "a\0b",
+                11},
+               {"\x08\x01HTTP_X\0Y"
+                "a",
+                11},
+               {"\x08\x01HTTP_X=Y"
+                "a",
+                11}};
     static const size_t steps[] = {65535, 1};
     struct fixture *x = *state;
 
@@ -431,6 +441,46 @@ static void malformed_pairs_are_dropped(void **state) {
         assert_dropped(x, send_and_read(x));
         assert_serves_next(x);
     }
+}
+
+static enum rc read_with(struct fixture *x, const char *const *headers) {
+    struct wire pairs = {0};
+    enum rc rc;
+
+    fresh_connection(x);
+    wire_begin(&x->w, W_RESPONDER, 0);
+    wire_pairs(&pairs, "POST", "/x", NULL);
+    for (; *headers; headers += 2)
+        wire_pair(&pairs, headers[0], headers[1]);
+    wire_stream(&x->w, W_PARAMS, pairs.p, pairs.len, 65535);
+    wire_stream(&x->w, W_STDIN, NULL, 0, 1);
+    wire_free(&pairs);
+    rc = send_and_read(x);
+    if (rc != ERR_MISSING) {
+        struct reply rp;
+
+        reply_init(&rp, x->arena);
+        reply_empty(&rp, 204);
+        assert_int_equal(fcgi_reply(x->f, &rp), OK);
+    }
+    return rc;
+}
+
+/* As lighttpd gives X-Y and X_Y. */
+static void a_header_has_one_value(void **state) {
+    struct fixture *x = *state;
+
+    assert_int_equal(read_with(x, (const char *const[]){"HTTP_MCP_METHOD", "a", "HTTP_X", "1",
+                                                        "HTTP_MCP_METHOD", "b", NULL}),
+                     ERR_INVALID_REQUEST);
+    assert_string_equal(request_header(&x->rq, "mcp-method"), "a");
+    assert_int_equal(read_with(x, (const char *const[]){"HTTP_X", "", "HTTP_X", "1", NULL}),
+                     ERR_INVALID_REQUEST);
+    assert_int_equal(read_with(x, (const char *const[]){"HTTP_X", "1", "HTTP_X", "1", NULL}), OK);
+    assert_int_equal(read_with(x, (const char *const[]){"HTTP_X", "1", "HTTP_XY", "2", "HTTP_Y_X",
+                                                        "3", "HTTP_", "4", "HTTP", "5", NULL}),
+                     OK);
+    assert_serves_next(x);
 }
 
 static void too_many_params_are_dropped(void **state) {
@@ -801,6 +851,7 @@ int main(void) {
         TEST(silence_is_dropped),
         TEST(drip_is_dropped),
         TEST(malformed_pairs_are_dropped),
+        TEST(a_header_has_one_value),
         TEST(too_many_params_are_dropped),
         TEST(no_method_is_dropped),
         TEST(body_must_have_its_length),

@@ -9,8 +9,8 @@
 
 #define NOW INT64_C(1800000000) /* 2027-01-15T08:00:00Z */
 
-static struct deny_list *loaded(struct arena *a, const char *text, unsigned *bad,
-                                const char **said) {
+static struct deny_list *loaded_bytes(struct arena *a, const char *text, size_t text_len,
+                                      unsigned *bad, const char **said) {
     char path[] = "/tmp/deny-XXXXXX", *problems = NULL;
     int fd = mkstemp(path);
     FILE *f = fdopen(fd, "w"), *out;
@@ -18,7 +18,7 @@ static struct deny_list *loaded(struct arena *a, const char *text, unsigned *bad
     size_t len;
 
     assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
+    assert_true(fwrite(text, 1, text_len, f) == text_len);
     assert_int_equal(fclose(f), 0);
     out = open_memstream(&problems, &len);
     d = deny_load(path, NOW, out, bad);
@@ -27,6 +27,26 @@ static struct deny_list *loaded(struct arena *a, const char *text, unsigned *bad
     free(problems);
     (void)unlink(path);
     return d;
+}
+
+static struct deny_list *loaded(struct arena *a, const char *text, unsigned *bad,
+                                const char **said) {
+    return loaded_bytes(a, text, strlen(text), bad, said);
+}
+
+static void a_nul_cuts_no_line(void **state) {
+    static const char text[] = "subject a\0b\nsubject c\nclient d\0e";
+    const char *said;
+    unsigned bad;
+    struct deny_list *d = loaded_bytes(*state, text, sizeof text - 1, &bad, &said);
+
+    assert_int_equal(bad, 2);
+    assert_non_null(strstr(said, ":1: the line has a NUL byte in it\n"));
+    assert_non_null(strstr(said, ":3: the line has a NUL byte in it\n"));
+    assert_false(deny_has_subject(d, "a"));
+    assert_true(deny_has_subject(d, "c"));
+    assert_false(deny_has_client(d, "d"));
+    deny_free(d);
 }
 
 static void entries_are_found_exactly(void **state) {
@@ -175,6 +195,7 @@ static void bad_lines_are_reported_and_the_rest_counts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(entries_are_found_exactly),
+        WITH_ARENA(a_nul_cuts_no_line),
         WITH_ARENA(nothing_denies_nobody),
         WITH_ARENA(times_are_read),
         WITH_ARENA(the_latest_time_counts_and_none_in_the_future),
