@@ -22,7 +22,8 @@ enum {
     OBJECT_BYTES = 800, /* with room for ten members */
     ARRAY_BYTES = 160,
     STRING_BYTES = 96, /* and the text */
-    NUMBER_BYTES = 112,
+    INTEGER_BYTES = 64,
+    NUMBER_BYTES = 96, /* any other, and the text */
     BOOLEAN_BYTES = 64,
     NAME_BYTES = 176, /* and the text: the table is doubled when it is two thirds full */
     ITEM_BYTES = 24,
@@ -92,7 +93,8 @@ static bool check_number(struct checker *c) {
         if (!skip_digits(c))
             return fail(c, JSON_MALFORMED);
     }
-    c->memory += NUMBER_BYTES + c->at - from;
+    n = c->at - from;
+    c->memory += json_is_plain_integer(c->s + from, n) ? INTEGER_BYTES : NUMBER_BYTES + n;
     return true;
 }
 

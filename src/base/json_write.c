@@ -1,4 +1,6 @@
 /* From values to text, in one allocation of the right size: answers can be large. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json_lib.h"
@@ -61,16 +63,19 @@ static void put_string(struct writer *w, const char *string, size_t len) {
     put(w, "\"", 1);
 }
 
-/* One that was read is written as it was. */
+/* What is no plain integer has its text with it (json_read.c). json-c's own text of a number would
+ * stay with each of them. */
 static void put_number(struct writer *w, const struct json *v) {
     const char *text = json_object_is_type(json_unwrap(v), json_type_double)
                            ? json_object_get_userdata(json_unwrap(v))
                            : NULL;
+    char digits[sizeof "-18446744073709551615"];
+    struct json_number n;
 
-    if (!text)
-        text = json_object_to_json_string(json_unwrap(v));
-    if (!text)
-        out_of_memory("json", 0);
+    if (!text && json_number(v, &n)) {
+        (void)snprintf(digits, sizeof digits, "%s%" PRIu64, n.negative ? "-" : "", n.magnitude);
+        text = digits;
+    }
     put(w, text, strlen(text));
 }
 

@@ -47,8 +47,7 @@ static enum rc seal_state(struct mcp_call *c, const struct rounds *r, const stru
     *out = NULL;
     if (!c->cx->seal)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: no key to seal the state with");
-    (void)json_text(c->arena, json_get(wanted, "requestState"), &len);
-    if (len > ROUNDS_STATE_MAX)
+    if (json_text_len(json_get(wanted, "requestState")) > ROUNDS_STATE_MAX)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's state is too long");
     json_put_int(o, "t", clock_now_s(&c->cx->clock));
     json_put(o, "s", json_get(wanted, "requestState"));

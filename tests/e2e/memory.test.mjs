@@ -87,7 +87,7 @@ const CASES = {
   // As many as are let in.
   '12,700 objects': toTool('count', '{},', '{}', 12700),
   '7,800 rows': toTool('count', '{"id":1,"n":"x"},', '{}', 7800),
-  '76,000 numbers': toTool('count', '1,', '1', 76000),
+  '118,000 numbers': toTool('count', '1,', '1', 118000),
   '40,000 names': toTool('count', '{"a":0,"b":0,"c":0,"d":0,"e":0,"f":0,"g":0,"h":0,"i":0,"j":0,"k":0},', '{}', 2500),
   'null': toTool('count', 'null,', 'null'),
   'no JSON': toTool('count', '{', '{'),

@@ -14,6 +14,9 @@ const BODY = 16 << 20;                // the largest MAX_BODY_BYTES
 const RESOURCE = 16 << 20;            // the largest max_output_bytes of a resource
 const OUTPUT = 1 << 20;               // and of a program
 
+const FORM = { method: 'elicitation/create', params: { message: 'Name?', requestedSchema: { type: 'object', properties: { name: { type: 'string' } } } } };
+const ASKED = { ...META, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } };
+
 let site;
 let dir;
 let token;
@@ -44,6 +47,9 @@ before(async () => {
   tool('text', bytes('x', OUTPUT));
   tool('controls', bytes('\\001', OUTPUT));
   tool('json', `printf '"'; ${bytes('x', OUTPUT - 2)}; printf '"'`, { output: 'json' });
+  tool('state', `more=$(sed -E 's/.*"more":([0-9]+).*/\\1/'); printf '{"inputRequired":{"inputRequests":{"who":${JSON.stringify(FORM)}},"requestState":"'
+head -c $((16382 + more)) /dev/zero | tr '\\000' x; printf '"}}'`, { output: 'json' });
+  tool('baggage', 'printf %s "$BAGGAGE" | wc -c');
   tool('stream', `printf '{"result":"'; ${bytes('x', OUTPUT - 13)}; printf '"}\\n'`, { output: 'stream' });
   site = await startSite({ config: { MAX_BODY_BYTES: String(BODY), WORKERS_MIN: '2', WORKERS_MAX: '2', TOOLS_DIR: path.join(dir, 'tools.d'),
     RESOURCES_DIR: path.join(dir, 'resources.d') } });
@@ -104,7 +110,38 @@ test('output as long as it may be is passed on, and one byte more is an error th
   served();
 });
 
+test('a state of 16 KiB is kept, and one byte more is an error; baggage of 8192 bytes is passed on, and none that is longer', async () => {
+  const ask = (more) => modern(site, token, 'tools/call', { name: 'state', arguments: { more } }, { meta: ASKED });
+  const asked = await ask(0);
+  assert.equal(asked.body.result?.resultType, 'input_required', asked.text.slice(0, 300));
+  const again = await modern(site, token, 'tools/call', { name: 'state', arguments: { more: 0 }, requestState: asked.body.result.requestState,
+    inputResponses: { who: { action: 'accept', content: { name: 'x' } } } }, { meta: ASKED });
+  assert.equal(again.body.result?.resultType, 'input_required', again.text.slice(0, 300));       // it asks again, whatever it is told
+  assertRpcError(await ask(1), 200, -32603);
+  const passed = async (length) => (await modern(site, token, 'tools/call', { name: 'baggage', arguments: {} },
+    { meta: { ...META, baggage: `a=${'x'.repeat(length - 2)}` } })).body.result.content[0].text.trim();
+  assert.equal(await passed(8192), '8192');
+  assert.equal(await passed(8193), '0');
+  served();
+});
+
 // The checks of -t load what a worker loads.
+test('4096 resources and 512 prompts are taken, and one more is left out', () => {
+  const check = (key, folder, manifest, limit, what) => {
+    fs.mkdirSync(path.join(dir, folder));
+    const config = path.join(dir, `${folder}.conf`);
+    writeConfig(config, { ...site.keys, TOOLS_DIR: '', RESOURCES_DIR: '', PROMPTS_DIR: '', [key]: path.join(dir, folder) });
+    const run = () => spawnSync(BINARY, ['-t', '-c', config], { encoding: 'utf8', env: { PATH: process.env.PATH } });
+    for (let i = 0; i < limit; i++) write(`${folder}/m${i}.json`, manifest(i));
+    const good = run();
+    assert.equal(good.status, 0, good.stderr);
+    write(`${folder}/zz.json`, manifest(limit));
+    assert.match(run().stderr, new RegExp(`zz\\.json: .*there are more than ${limit} ${what}`));
+  };
+  check('RESOURCES_DIR', 'many-resources', (i) => ({ uri: `doc://${i}`, name: `n${i}`, run: { text: 'x' } }), 4096, 'resources');
+  check('PROMPTS_DIR', 'many-prompts', (i) => ({ name: `n${i}`, run: { messages: [{ role: 'user', content: { type: 'text', text: 'x' } }] } }), 512, 'prompts');
+});
+
 test('512 tools of 64 KiB each are taken, one more and one that is longer are left out', () => {
   const many = path.join(dir, 'many');
   fs.mkdirSync(many);

@@ -33,6 +33,8 @@ static void what_is_not_json_is_a_parse_error(void **state) {
                                       "nul",
                                       "\xff\xfe",
                                       "{\"a\":\"\xff\"}",
+                                      "{\"jsonrpc\\u0000x\":\"2.0\",\"id\\u0000\":1,"
+                                      "\"method\\u0000\":\"tools/list\"}",
                                       "{\"a\":\"\x01\"}",
                                       "// c\n{}",
                                       "NaN",
