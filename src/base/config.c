@@ -38,7 +38,8 @@ static struct given *given_of(struct loading *l, const char *key) {
     return &l->given[i];
 }
 
-static void say(struct loading *l, unsigned line, const char *what, const char *fmt, va_list ap) {
+static void PRINTF_LIKE(4, 0)
+    say(struct loading *l, unsigned line, const char *what, const char *fmt, va_list ap) {
     if (line)
         (void)fprintf(l->errors, "%s:%u: %s", l->path, line, what);
     else
