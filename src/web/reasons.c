@@ -125,6 +125,8 @@ const struct word reasons_ja[] = {
     {"there are more than * parameters", "パラメーターが * 個を超えています"},
     {"a parameter is given more than once", "2 回以上あるパラメーターがあります"},
     {"this address answers * only", "このアドレスは * にだけ応答します"},
+    {"a header came twice, once with an underscore in its name",
+     "同じヘッダーが、下線を含む名前でもう一度送られています"},
     {"there is nothing at this address", "このアドレスには何もありません"},
     {"too many requests from this address; try again later",
      "このアドレスからの要求が多すぎます。後でもう一度お試しください"},
