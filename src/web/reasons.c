@@ -97,6 +97,8 @@ const struct word reasons_ja[] = {
      "*が公開されたアドレスにないため、取得できません"},
     {"too many clients are being looked up just now; try again",
      "今、多くのクライアントを確認中です。もう一度お試しください"},
+    {"a header came twice, once with an underscore in its name",
+     "同じヘッダーが、アンダースコアを含む名前でも送られています"},
     {"* is longer than * bytes", "*が * バイトを超えています"},
     {"* has a control character", "* に制御文字があります"},
     {"prompt=none stands alone", "prompt=none は他の値と併用できません"},
