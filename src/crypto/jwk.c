@@ -55,7 +55,7 @@ static size_t bits_of(const struct number *n) {
 static bool absent_or(const struct json *key, const char *name, const char *value) {
     const char *s = json_get_str(key, name);
 
-    return !json_has(key, name) || (s && strcmp(s, value) == 0);
+    return !json_get(key, name) || (s && strcmp(s, value) == 0);
 }
 
 /* RFC 7518 §6.2.2, §6.3.2, §6.4: what only its owner may know. */
@@ -63,7 +63,7 @@ static bool is_private(const struct json *key) {
     static const char *const members[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};
 
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-        if (json_has(key, members[i]))
+        if (json_get(key, members[i]))
             return true;
     return false;
 }
@@ -84,7 +84,7 @@ bool jwk_may_verify(const struct json *key) {
 
     if (is_private(key) || !absent_or(key, "use", "sig"))
         return false;
-    if (!json_has(key, "key_ops"))
+    if (!json_get(key, "key_ops"))
         return true;
     for (size_t i = 0; i < json_len(ops); i++) {
         const char *op = json_str(json_at(ops, i));
