@@ -47,7 +47,8 @@ struct app {
     struct limits *limits;
     struct revoked *revoked;
     struct audit audit;
-    int64_t upkeep_ms; /* when it was last done */
+    int64_t upkeep_ms;  /* when it was last done */
+    int64_t catalog_ms; /* when manifests were last read, in real time */
 };
 
 struct http_options app_guarded_options(const struct config *c) {
@@ -84,6 +85,7 @@ static void problems_log(struct problems *p, const char *event) {
 static void load_tools(struct app *app, const struct config *config) {
     struct problems p;
 
+    app->catalog_ms = clock_now_s(&app->cx.clock) * 1000;
     problems_begin(&p);
     app->cx.tools = app->tools = tool_set_load(config, p.f, &p.bad);
     problems_log(&p, "tool_left_out");
@@ -333,6 +335,9 @@ void app_upkeep(struct app *app) {
     if (now_ms - app->upkeep_ms < UPKEEP_EVERY_MS)
         return;
     app->upkeep_ms = now_ms;
+    /* Whoever watches the folders tells of a change at once; this is for one that it cannot see. */
+    if (app->cx.tools && mcp_manifests_have_changed(app->cx.config, app->catalog_ms))
+        app_refresh(app);
     if (app->cx.store)
         store_sweep(app->cx.store, clock_now_s(&app->cx.clock));
     if (app->cx.host) {

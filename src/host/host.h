@@ -57,11 +57,14 @@ struct mailbox;
 /* The name should be one that nobody can guess. */
 enum rc mailbox_open(const char *name, struct mailbox **out, struct err *e) MUST_USE;
 void mailbox_close(struct mailbox *m);             /* NULL is accepted */
+void mailbox_move(struct mailbox *m, int fd);      /* to this descriptor, which is closed first */
 const int *mailbox_watch(const struct mailbox *m); /* readable when there is a letter */
 /* Waits for a letter, which is put into the buffer in place of what is there; or until the
  * descriptor `watch` becomes readable (-1: none), or for the monotonic time. */
 enum mailbox_news { MAILBOX_LETTER, MAILBOX_WATCHED, MAILBOX_TIMEOUT };
 enum mailbox_news mailbox_wait(struct mailbox *m, int watch, int64_t until_ms, struct buf *letter);
+/* Does anybody on this host have it? Nobody hears of it. True if that cannot be found out. */
+bool mailbox_exists(const char *name);
 /* False if nobody has a mailbox of that name, or it does not take the letter. */
 bool mailbox_send(const char *name, const void *data, size_t len);
 /* passing.c: values that end by themselves. */

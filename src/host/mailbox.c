@@ -1,6 +1,7 @@
 /* Letters between the workers of one host: an abstract Unix socket, whose name is the address. It
  * leaves no file behind. Other users may know the name, so both ends check who the other one is. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -64,6 +65,26 @@ void mailbox_close(struct mailbox *m) {
         return;
     (void)close(m->fd);
     free(m);
+}
+
+void mailbox_move(struct mailbox *m, int fd) {
+    if (m->fd == fd)
+        return;
+    (void)dup3(m->fd, fd, O_CLOEXEC);
+    (void)close(m->fd);
+    m->fd = fd;
+}
+
+bool mailbox_exists(const char *name) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address;
+    socklen_t len;
+    bool is_free = fd >= 0 && make_address(name, &address, &len) &&
+                   !bind(fd, (const struct sockaddr *)&address, len);
+
+    if (fd >= 0)
+        (void)close(fd);
+    return !is_free;
 }
 
 const int *mailbox_watch(const struct mailbox *m) {

@@ -81,6 +81,15 @@ static bool way_has_changed(struct arena *a, const char *path, int64_t since_ms)
     return false;
 }
 
+bool mcp_manifests_have_changed(const struct config *config, int64_t since_ms) {
+    const char *const dirs[] = {config->tools_dir, config->resources_dir, config->prompts_dir};
+
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        if (dir_has_changed(dirs[i], since_ms))
+            return true;
+    return false;
+}
+
 static bool has_changed(struct arena *a, const struct handover_entry *e, int64_t since_ms) {
     const char *path = arena_strndup(a, e->topic, e->topic_len);
     struct stat st;

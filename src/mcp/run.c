@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/orphans.h"
 
 #define READ_BYTES 16384
 #define NO_PIDFD_POLL_MS 10 /* how often to look, where the kernel has no pidfd */
@@ -397,6 +398,7 @@ void run_program(struct arena *a, const struct run_spec *spec, struct run_result
     buf_init(&r.output, a, spec->output_max + (spec->line ? READ_BYTES : 0));
     buf_init(&r.error, a, RUN_STDERR_MAX);
     sigpipe_hold(&held);
+    orphans_adopt(true);
     if (start(&r, spec))
         serve(&r);
     if (r.pid > 0) {
@@ -408,7 +410,9 @@ void run_program(struct arena *a, const struct run_spec *spec, struct run_result
         else
             (void)read_some(&r.err, &r.error);
         reap(&r);
+        orphans_end(REAP_MS);
     }
+    orphans_adopt(false);
     close_fd(&r.in);
     close_fd(&r.out);
     close_fd(&r.err);

@@ -53,7 +53,8 @@ struct run_result {
     int64_t ms;
 };
 
-/* When it returns, the program and its process group are gone. The caller's signal mask, handlers
+/* When it returns, the program is gone with all that it has started, in whatever group or session.
+ * The caller's signal mask, handlers
  * and descriptors do not reach the program. */
 void run_program(struct arena *a, const struct run_spec *spec, struct run_result *out);
 

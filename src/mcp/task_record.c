@@ -128,9 +128,14 @@ enum rc task_read(struct context *cx, struct arena *a, const char *id, struct ta
     for (int i = 0; i < LOST_TRIES; i++) {
         *out = (struct task){.cx = cx, .arena = a};
         rc = read_once(out, id, e);
-        if (rc || !task_is(out, "working") || now_s(out) <= out->lease)
+        if (rc || !task_is(out, "working"))
             return rc;
-        task_fail(out, "The host that ran the task stopped answering");
+        if (task_is_orphaned(out))
+            task_fail(out, "The process that ran the task was ended");
+        else if (now_s(out) > out->lease)
+            task_fail(out, "The host that ran the task stopped answering");
+        else
+            return rc;
         rc = task_save(out, e);
         if (!rc)
             log_warn("task_lost", kv("task", id));

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -18,6 +19,8 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/orphans.h"
+#include "base/watchdog.h"
 #include "host/host.h"
 #include "mcp/guard.h"
 #include "mcp/program.h"
@@ -29,6 +32,7 @@
 #define SAVE_AGAIN_MS 1000
 #define DENY_LOOK_MS 1000 /* how often DENY_FILE is looked at while a program runs */
 #define PLACE_FD 3        /* of the process of a task */
+#define MAILBOX_FD 4
 
 /* Of one run, on one host: what another daemon on it has is another store's. */
 static const char *mailbox_name(const struct task *t) {
@@ -41,9 +45,20 @@ static const char *mailbox_name(const struct task *t) {
     return base64url_encode(t->arena, digest, sizeof digest);
 }
 
+static const char *daemon_name(struct arena *a) {
+    return arena_printf(a, "%016llx", (unsigned long long)watchdog_instance());
+}
+
 void task_stop(const struct task *t) {
     if (!mailbox_send(mailbox_name(t), "", 0))
         log_debug("task_not_here", kv("task", t->id)); /* or it waits for input, or has ended */
+}
+
+/* The mailbox is there before the record says that the task works, and goes with its process. */
+bool task_is_orphaned(const struct task *t) {
+    const char *daemon = json_get_str(t->record, "daemon");
+
+    return daemon && !strcmp(daemon, daemon_name(t->arena)) && !mailbox_exists(mailbox_name(t));
 }
 
 /* ---- the outcome ---- */
@@ -124,9 +139,10 @@ static const char *settle(struct mcp_call *c, const struct tool *tool, struct ta
 
 struct watch {
     struct task *t;
-    struct mailbox *mailbox; /* NULL: there is none */
-    int all, timer, daemon;  /* `all` becomes readable when one of them is */
-    int64_t renew_ms;        /* when the record has to be renewed */
+    int all, timer;   /* `all` becomes readable when one of these four is */
+    int daemon, told; /* readable: the master has ended; it has told us to end */
+    bool late;        /* the master had ended before */
+    int64_t renew_ms; /* when the record has to be renewed */
     struct buf letter;
     struct stat deny;              /* DENY_FILE as it was when it was read */
     const struct token_claims *of; /* whom the task belongs to */
@@ -134,10 +150,10 @@ struct watch {
     bool denied;     /* the user is let in no more */
 };
 
-static bool is_readable(int fd, int wait_ms) {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
+static bool daemon_ends(const struct watch *w, int wait_ms) {
+    struct pollfd fds[] = {{.fd = w->daemon, .events = POLLIN}, {.fd = w->told, .events = POLLIN}};
 
-    return fd >= 0 && poll(&p, 1, wait_ms) > 0;
+    return w->late || poll(fds, 2, wait_ms) > 0;
 }
 
 /* A denied user gets no answer any more, and runs no program. The process of a task reads the file
@@ -181,38 +197,47 @@ static void renew(struct watch *w) {
     }
 }
 
-/* Something happened: it is time to look, or a letter came, or somebody else's knock at the mailbox,
- * or the daemon has ended. */
+/* Something happened: it is time to look, or a letter came, or somebody else's knock at the
+ * mailbox, or the daemon has ended. */
 static bool must_stop(void *arg) {
     struct watch *w = arg;
-    bool letter = w->mailbox && mailbox_wait(w->mailbox, -1, clock_monotonic_ms(), &w->letter) ==
-                                    MAILBOX_LETTER;
+    bool letter = w->t->mailbox && mailbox_wait(w->t->mailbox, -1, clock_monotonic_ms(),
+                                                &w->letter) == MAILBOX_LETTER;
     uint64_t times;
 
+    watchdog_sign();
     while (read(w->timer, &times, sizeof times) > 0)
         ;
-    if (is_readable(w->daemon, 0) || is_denied(w))
+    if (daemon_ends(w, 0) || is_denied(w))
         return true;
     if (letter || clock_monotonic_ms() >= w->renew_ms)
         renew(w);
     return w->taken_away;
 }
 
-static void watch(struct watch *w, struct mcp_call *c, struct task *t, pid_t master) {
+/* SIGTERM, which is blocked as it was in the worker. */
+static int open_told(void) {
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void watch(struct watch *w, struct mcp_call *c, struct task *t) {
     const struct timespec every = {DENY_LOOK_MS / 1000, DENY_LOOK_MS % 1000 * 1000000};
     const struct itimerspec timer = {every, every};
-    struct err e;
 
     *w = (struct watch){.t = t, .of = c->claims};
     buf_init(&w->letter, t->arena, LETTER_MAX);
     w->all = epoll_create1(EPOLL_CLOEXEC);
     w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    w->daemon = (int)syscall(SYS_pidfd_open, master, 0);
+    w->daemon = (int)syscall(SYS_pidfd_open, watchdog_master(), 0);
+    w->late = w->daemon < 0 && errno == ESRCH;
+    w->told = open_told();
     (void)timerfd_settime(w->timer, 0, &timer, NULL);
-    if (mailbox_open(mailbox_name(t), &w->mailbox, &e))
-        log_warn("task_has_no_mailbox", kv("task", t->id), kv("why", e.detail));
 
-    const int fds[] = {w->timer, w->daemon, w->mailbox ? *mailbox_watch(w->mailbox) : -1};
+    const int fds[] = {w->timer, w->daemon, w->told, t->mailbox ? *mailbox_watch(t->mailbox) : -1};
 
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
         struct epoll_event event = {.events = EPOLLIN};
@@ -229,6 +254,7 @@ static enum rc save_end(struct watch *w, struct err *e) {
     for (;;) {
         enum rc rc = task_save(w->t, e);
 
+        watchdog_sign();
         if (rc == ERR_TOO_LARGE) {
             task_fail(w->t, arena_printf(w->t->arena,
                                          "The result is too long: a task's record has at most %d "
@@ -236,11 +262,8 @@ static enum rc save_end(struct watch *w, struct err *e) {
                                          TASK_RECORD_MAX));
             rc = task_save(w->t, e);
         }
-        if (rc != ERR_STORE || clock_monotonic_ms() >= until ||
-            is_readable(w->daemon, SAVE_AGAIN_MS))
+        if (rc != ERR_STORE || clock_monotonic_ms() >= until || daemon_ends(w, SAVE_AGAIN_MS))
             return rc;
-        if (w->daemon < 0)
-            (void)poll(NULL, 0, SAVE_AGAIN_MS);
     }
 }
 
@@ -275,12 +298,12 @@ static const char *run_and_save(struct mcp_call *c, const struct tool *tool, str
     return rc ? "not_kept" : outcome;
 }
 
-static void look_after(struct mcp_call *c, const struct tool *tool, struct task *t, pid_t master) {
+static void look_after(struct mcp_call *c, const struct tool *tool, struct task *t) {
     int64_t began = clock_monotonic_ms();
     const char *outcome = "cancelled";
     struct watch w;
 
-    watch(&w, c, t, master);
+    watch(&w, c, t);
     /* From here on a cancellation finds us; one that came before is in the record. */
     renew(&w);
     if (!w.taken_away)
@@ -288,7 +311,7 @@ static void look_after(struct mcp_call *c, const struct tool *tool, struct task 
     log_info("task_run", kv("task", t->id), kv("tool", tool->name), kv("sub", c->claims->sub),
              kv("client_id", c->claims->client_id), kv("outcome", outcome),
              kvn("ms", clock_monotonic_ms() - began));
-    mailbox_close(w.mailbox);
+    mailbox_close(t->mailbox);
 }
 
 /* ---- starting it ---- */
@@ -303,22 +326,19 @@ static enum rc open_own(struct mcp_call *c, struct context *cx, struct err *e) {
 /* Nothing of the worker is used here but its memory: not its connections, and not its handles on
  * the cache and the store, which must not be used after a fork. */
 static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, struct task *t,
-                                   int place, pid_t master) {
+                                   int place) {
     struct context cx = *c->cx;
-    sigset_t none;
     struct err e;
 
-    (void)setsid();
     (void)prctl(PR_SET_NAME, "mcp-task");
     metrics_use_shared_slot();
-    (void)signal(SIGTERM, SIG_DFL);
-    (void)signal(SIGQUIT, SIG_DFL);
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (place != PLACE_FD)
-        (void)dup3(place, PLACE_FD, O_CLOEXEC);
-    if (syscall(SYS_close_range, PLACE_FD + 1, ~0U, 0))
-        for (int fd = PLACE_FD + 1; fd < 65536; fd++)
+    watchdog_begin(TASK_LEASE_S * 1000); /* then it is taken for dead anyway */
+    place = fcntl(place, F_DUPFD_CLOEXEC, MAILBOX_FD + 1);
+    if (t->mailbox)
+        mailbox_move(t->mailbox, MAILBOX_FD);
+    (void)dup3(place, PLACE_FD, O_CLOEXEC);
+    if (syscall(SYS_close_range, MAILBOX_FD + 1, ~0U, 0))
+        for (int fd = MAILBOX_FD + 1; fd < 65536; fd++)
             (void)close(fd);
     if (open_own(c, &cx, &e)) {
         log_error("task_not_kept", kv("task", t->id), kv("why", e.text), kv("detail", e.detail));
@@ -326,36 +346,40 @@ static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, 
     }
     c->cx = t->cx = &cx;
     c->rp->sink = NULL; /* nobody listens: messages on the way are dropped */
-    look_after(c, tool, t, master);
+    look_after(c, tool, t);
     _exit(0);
 }
 
 void task_begin(struct task *t, const struct tool *tool) {
     int64_t now_s = clock_now_s(&t->cx->clock);
+    struct err e;
 
     task_status(t, "working");
     json_put_str(t->record, "run", random_text(t->arena, RUN_BYTES));
+    json_del(t->record, "daemon");
+    if (mailbox_open(mailbox_name(t), &t->mailbox, &e))
+        log_warn("task_has_no_mailbox", kv("task", t->id), kv("why", e.detail));
+    else if (watchdog_instance())
+        json_put_str(t->record, "daemon", daemon_name(t->arena));
     json_del(t->record, "inputRequests");
     t->ttl = now_s + tool->run.timeout_ms / 1000 + TASK_TTL_S;
     t->lease = now_s + TASK_LEASE_S;
 }
 
+void task_abandon(struct task *t, int place) {
+    (void)close(place);
+    mailbox_close(t->mailbox);
+    t->mailbox = NULL;
+}
+
 enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, int place,
                    struct err *e) {
-    pid_t pid, master = getppid();
-    int status = 0;
+    int started = orphans_fork();
 
-    pid = fork();
-    if (pid == 0) {
-        pid = fork();
-        if (pid == 0)
-            task_process(c, tool, t, place, master);
-        _exit(pid < 0);
-    }
-    (void)close(place);
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (pid > 0 && !status)
+    if (started == 0)
+        task_process(c, tool, t, place);
+    task_abandon(t, place); /* it is another process's now */
+    if (started > 0)
         return OK;
     task_fail(t, "The program could not be started");
     if (task_save(t, e))

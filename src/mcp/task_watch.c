@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/watchdog.h"
 #include "mcp/stream.h"
 #include "mcp/tasks.h"
 #include "web/handover.h"
@@ -186,10 +187,8 @@ static int until_next(const struct watcher *w) {
     for (const struct watched *t = w->all; t; t = t->next)
         if (t->due_ms < due)
             due = t->due_ms;
-    if (due == INT64_MAX)
-        return -1;
-    left = due - clock_monotonic_ms();
-    return left < 0 ? 0 : (int)left;
+    left = due == INT64_MAX ? WATCHDOG_EVERY_MS : due - clock_monotonic_ms();
+    return left < 0 ? 0 : left > WATCHDOG_EVERY_MS ? WATCHDOG_EVERY_MS : (int)left;
 }
 
 /* The one that is due for the longest time; questions are read between any two. */
@@ -219,6 +218,7 @@ void mcp_watch_tasks(struct context *cx, int fd) {
     for (;;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
 
+        watchdog_sign();
         if (poll(&p, 1, until_next(w)) > 0 && !take_questions(w))
             break;
         if (!look_at_next(w))

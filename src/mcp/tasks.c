@@ -60,10 +60,8 @@ static const char *new_id(struct mcp_call *c) {
 
 enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *arguments,
                     struct err *e) {
-    struct task t = {.cx = c->cx,
-                     .arena = c->arena,
-                     .id = new_id(c),
-                     .record = json_new_object(c->arena)};
+    struct task t = {
+        .cx = c->cx, .arena = c->arena, .id = new_id(c), .record = json_new_object(c->arena)};
     struct json *result;
     int place;
     enum rc rc = task_place_take(c, &place, e);
@@ -80,7 +78,7 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
     result = task_view(&t, false);
     rc = task_save(&t, e); /* before the client hears of it, and before it can end */
     if (rc)
-        (void)close(place);
+        task_abandon(&t, place);
     if (rc == ERR_TOO_LARGE)
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: the arguments are too long for a task, which keeps at most "
@@ -198,7 +196,7 @@ static enum rc go_on(struct mcp_call *c, struct task *t, struct err *e) {
     task_begin(t, tool);
     rc = task_save(t, e);
     if (rc)
-        (void)close(place);
+        task_abandon(t, place);
     return rc ? rc : task_start(c, tool, t, place, e);
 }
 

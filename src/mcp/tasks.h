@@ -29,6 +29,7 @@ struct task {
     const char *id;
     struct json *record;
     int64_t version, ttl, lease; /* as in struct task_record */
+    struct mailbox *mailbox;     /* of its process; NULL: there is none */
 };
 
 /* Does this call become a task? ERR_RPC_MISSING_CAPABILITY if it must, but the client cannot. */
@@ -64,8 +65,8 @@ enum rc task_extension(struct mcp_call *c, struct err *e) MUST_USE;
 /* task_watch.c: what stands before the news of a task on a stream; `meta` is its _meta. */
 struct text task_news_head(struct arena *a, const struct json *meta);
 
-/* task_place.c: a place among the tasks that run (TASKS_MAX, TASKS_MAX_USER), held by the descriptor
- * *place. ERR_RATE_LIMITED, with the time to wait in the reply. */
+/* task_place.c: a place among the tasks that run (TASKS_MAX, TASKS_MAX_USER), held by the
+ * descriptor *place. ERR_RATE_LIMITED, with the time to wait in the reply. */
 enum rc task_place_take(struct mcp_call *c, int *place, struct err *e) MUST_USE;
 
 /* task_run.c: the process that runs the tool and writes the outcome. */
@@ -74,6 +75,9 @@ void task_begin(struct task *t, const struct tool *tool);
 /* Takes over the place. */
 enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, int place,
                    struct err *e) MUST_USE;
+void task_abandon(struct task *t, int place); /* instead, if it could not be saved */
+/* The process of a task that this daemon has started is there no more. */
+bool task_is_orphaned(const struct task *t);
 /* Tells the process of a task, if it is on this host. On others it notices by itself. */
 void task_stop(const struct task *t);
 

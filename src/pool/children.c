@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 unsigned children_alive(const struct master *m) {
     unsigned n = 0;
@@ -159,6 +160,9 @@ static void buried(struct master *m, unsigned i, int status) {
     m->tally.requests += s->requests;
     m->tally.errors += s->errors;
     m->tally.workers_failed += status != 0;
+    metrics_count(METRIC_WORKER_EXITS, WIFSIGNALED(status)   ? EXIT_KILLED
+                                       : WEXITSTATUS(status) ? EXIT_FAILED
+                                                             : EXIT_NORMAL);
     if (g) {
         g->ready = g->ready || s->ready;
         g->deaths = s->ready ? 0 : g->deaths + 1;
@@ -174,8 +178,10 @@ void children_reap(struct master *m) {
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        observe_reaped(m, pid, status);
-        for (unsigned i = 0; !keeper_reaped(m, pid, status) && i < POOL_SLOTS; i++)
+        watch_reaped(m, pid, status);
+        if (observe_reaped(m, pid, status) || keeper_reaped(m, pid, status))
+            continue;
+        for (unsigned i = 0; i < POOL_SLOTS; i++)
             if (m->children[i].pid == pid)
                 buried(m, i, status);
     }

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/watchdog.h"
 #include "pool/keeper.h"
 #include "pool/pool.h"
 #include "web/fcgi.h"
@@ -22,6 +23,7 @@
 
 #define STREAMS_MAX 16384
 #define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
+#define SILENT_MS 5000      /* one that gives no sign of life for so long hangs */
 #define SETTLE_MS 50        /* an editor writes a file in several steps */
 
 static const char comment[] = ":\n\n";
@@ -241,7 +243,7 @@ static int timeout(const struct keeper *k) {
         due = k->news.again_ms;
     left = due - clock_monotonic_ms();
 
-    return left < 0 ? 0 : (int)left;
+    return left < 0 ? 0 : left > WATCHDOG_EVERY_MS ? WATCHDOG_EVERY_MS : (int)left;
 }
 
 static void serve(struct keeper *k) {
@@ -249,6 +251,7 @@ static void serve(struct keeper *k) {
     int n = epoll_wait(k->epoll, events, 64, timeout(k));
     bool news = false;
 
+    watchdog_sign();
     for (int i = 0; i < n; i++) {
         void *mark = events[i].data.ptr;
 
@@ -305,6 +308,7 @@ _Noreturn void keeper_main(const struct config *config, struct scoreboard *board
         files.rlim_cur = files.rlim_max; /* each stream is a descriptor */
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
+    watchdog_begin(SILENT_MS);
     k->board = board;
     k->inbox = inbox;
     news_init(&k->news, config);

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/orphans.h"
 
 static const struct pool_timing usual_times = {
     .tick_ms = 1000,
@@ -77,6 +78,7 @@ static void kill_all(struct master *m, const char *why) {
     log_warn("workers_killed", kvn("workers", children_alive(m)), kv("why", why));
     children_signal(m, SIGKILL);
     keeper_signal(m, SIGKILL);
+    watch_signal(m, SIGKILL);
 }
 
 static void stop(struct master *m, const char *signal_name, int64_t now) {
@@ -147,10 +149,14 @@ static void tick(struct master *m, int64_t now) {
     bool was_ready = m->now.ready;
 
     children_watch(m, now);
+    watch_tick(m, now);
     notify_watchdog(&m->notify, now);
     status_write(m, now);
     observe_tick(m, now);
     if (m->stopping) {
+        /* Tasks run on as long as somebody is still answered. */
+        if (!children_alive(m) && !m->keeper)
+            watch_signal(m, SIGTERM);
         if (now >= m->stop_kill_ms) {
             kill_all(m, "they did not finish in time");
             m->stop_kill_ms = now + m->timing->stop_ms;
@@ -177,7 +183,8 @@ static void run(struct master *m) {
         wait_for_news(m);
         take_signals(m);
         children_reap(m);
-    } while (!m->stopping || children_alive(m) > 0 || m->keeper);
+    } while (!m->stopping || children_alive(m) > 0 || m->keeper || watch_others(m) > 0);
+    watch_end();
     log_info("stopped", kvn("status", m->status));
 }
 
@@ -187,7 +194,7 @@ static bool open_all(struct master *m) {
     m->listener = m->wake = m->signals = m->keeper_in = m->keeper_out = m->state = -1;
     if (open_log() && (m->signals = open_signals()) >= 0 &&
         (m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0 &&
-        (m->board = scoreboard_new()) != NULL && keeper_open(m)) {
+        (m->board = scoreboard_new()) != NULL && watchdog_open() && keeper_open(m)) {
         if (state_lock(m->now.config, &m->state, &e)) {
             log_error("start_failed", kv("why", e.text));
             return false;
@@ -216,6 +223,7 @@ static void close_all(struct master *m) {
         close(m->keeper_out);
     }
     scoreboard_free(m->board);
+    watchdog_close();
     config_free(m->now.config);
     config_free(m->next.config);
     free(m->address);
@@ -235,6 +243,7 @@ int pool_run_timed(const char *config_path, struct config *config,
     m->started_s = time(NULL);
     notify_open(&m->notify);
     forbid_core_files();
+    orphans_adopt(true);
     m->now = (struct generation){.number = m->generations = 1, .config = config};
     m->target = config->workers_min;
     if (open_all(m)) {

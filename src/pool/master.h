@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/watchdog.h"
 #include "pool/observe.h"
 #include "pool/pool.h"
 
@@ -35,6 +36,13 @@ struct notify {
     struct sockaddr_un to;
     socklen_t to_len;
     int64_t watchdog_ms, next_ms; /* how often it wants a sign of life (0: never), and when next */
+};
+
+/* What was seen at a place of base/watchdog.h. */
+struct watch {
+    pid_t pid;
+    unsigned signs;
+    int silent_ms; /* since it gave another sign of life */
 };
 
 /* What has been counted since the start; for requests, those of workers that have gone. */
@@ -71,6 +79,10 @@ struct master {
     int64_t stop_kill_ms;
     int status; /* exit status */
 
+    struct watch watches[WATCHDOG_PLACES];
+    int64_t watched_ms;
+    bool orphans; /* somebody was killed, and may have left some behind */
+
     struct notify notify;
     struct tally tally;
     char *status_path; /* STATUS_FILE as it was at the start */
@@ -98,6 +110,16 @@ bool keeper_open(struct master *m);
 void keeper_tick(struct master *m, int64_t now);
 void keeper_signal(struct master *m, int signo);
 bool keeper_reaped(struct master *m, pid_t pid, int status);
+
+/* watch.c: the processes besides workers: kills those that hang, and what programs have left behind
+ * whose caller was killed. */
+void watch_tick(struct master *m, int64_t now);
+void watch_reaped(struct master *m, pid_t pid, int status); /* any child */
+int watch_silent_ms(const struct master *m, pid_t pid);
+/* Those that are neither the keeper nor who answers GET /metrics: tasks, their watcher. */
+unsigned watch_others(const struct master *m);
+void watch_signal(const struct master *m, int signo);
+void watch_end(void); /* the last step */
 
 /* sizing.c: starts and ends workers until there are as many as there should be. */
 void sizing_tick(struct master *m, int64_t now);

@@ -15,11 +15,13 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/watchdog.h"
 
 #define REQUEST_LINE_MAX 512
 #define DRAIN_MAX 16384  /* of what follows the request line */
 #define EXCHANGE_MS 3000 /* for one connection in all */
 #define PAUSE_US 100000
+#define SILENT_MS 8000 /* more than an exchange */
 
 struct exchange {
     int fd;
@@ -140,10 +142,13 @@ _Noreturn void metrics_server_main(int listener, pid_t master) {
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (getppid() != master)
         _exit(0);
+    watchdog_begin(SILENT_MS);
     for (;;) {
-        int fd =
-            poll(&p, 1, -1) == 1 ? accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
+        int fd = poll(&p, 1, WATCHDOG_EVERY_MS) == 1
+                     ? accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)
+                     : -1;
 
+        watchdog_sign();
         if (fd >= 0) {
             serve(fd);
             close(fd);

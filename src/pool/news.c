@@ -13,11 +13,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/orphans.h"
+#include "base/watchdog.h"
 #include "web/handover.h"
 
 #define AGAIN_MS 1000
 #define WATCHER_FD 3
 #define QUESTION_MAX 512
+#define SILENT_MS 60000 /* more than a look at a table that is slow */
 
 void news_init(struct news *n, const struct config *config) {
     *n = (struct news){.config = config, .fd = -1};
@@ -33,13 +36,10 @@ static bool lost(struct news *n) {
 }
 
 /* It holds no stream: one that it held would not be closed when the keeper closes it. */
-static _Noreturn void watcher(const struct config *config, int fd, pid_t keeper) {
+static _Noreturn void watcher(const struct config *config, int fd) {
     sigset_t none;
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)prctl(PR_SET_NAME, "mcp-watcher");
-    if (getppid() != keeper)
-        _exit(0);
     (void)signal(SIGTERM, SIG_DFL);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -49,26 +49,25 @@ static _Noreturn void watcher(const struct config *config, int fd, pid_t keeper)
         for (int i = WATCHER_FD + 1; i < 65536; i++)
             (void)close(i);
     metrics_use_shared_slot();
+    watchdog_begin(SILENT_MS);
     app_watch(config, WATCHER_FD);
     _exit(0);
 }
 
 bool news_start(struct news *n) {
-    pid_t keeper = getpid(), pid;
-    int ends[2];
+    int ends[2], started;
 
     if (n->fd >= 0)
         return true;
     if (clock_monotonic_ms() < n->again_ms ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
         return false;
-    (void)signal(SIGCHLD, SIG_IGN); /* nobody waits for it: its end is the socket's */
-    pid = fork();
-    if (pid == 0)
-        watcher(n->config, ends[1], keeper);
+    started = orphans_fork(); /* nobody waits for it: its end is the socket's */
+    if (started == 0)
+        watcher(n->config, ends[1]);
     close(ends[1]);
     n->fd = ends[0];
-    if (pid > 0)
+    if (started > 0)
         return true;
     log_error("fork_failed", kv("why", strerror(errno)));
     return lost(n);

@@ -145,17 +145,14 @@ void observe_tick(struct master *m, int64_t now) {
     }
 }
 
-void observe_reaped(struct master *m, pid_t pid, int status) {
-    if (pid == m->observer.server) {
-        m->observer.server = 0;
-        if (!m->stopping)
-            log_warn("metrics_server_exited", kvn("status", status),
-                     kv("hint", "another one is started"));
-        return;
-    }
-    metrics_count(METRIC_WORKER_EXITS, WIFSIGNALED(status)   ? EXIT_KILLED
-                                       : WEXITSTATUS(status) ? EXIT_FAILED
-                                                             : EXIT_NORMAL);
+bool observe_reaped(struct master *m, pid_t pid, int status) {
+    if (!m->observer.server || pid != m->observer.server)
+        return false;
+    m->observer.server = 0;
+    if (!m->stopping)
+        log_warn("metrics_server_exited", kvn("status", status),
+                 kv("hint", "another one is started"));
+    return true;
 }
 
 void observe_close(struct master *m) {

@@ -25,7 +25,7 @@ struct observer {
 
 bool observe_open(struct master *m); /* before the first fork; false: logged */
 void observe_tick(struct master *m, int64_t now);
-void observe_reaped(struct master *m, pid_t pid, int status); /* any child of the master's */
+bool observe_reaped(struct master *m, pid_t pid, int status); /* false: not one of these */
 void observe_close(struct master *m);                         /* after the last worker */
 
 /* metrics_server.c */

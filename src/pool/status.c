@@ -19,6 +19,7 @@
 #include "base/metrics.h"
 
 #define STATUS_EVERY_MS 1000
+#define SILENT_SHOWN_MS 2000 /* less is usual */
 #define STATUS_ARENA_MAX (1 << 16)
 #define EXIT_NOT_RUNNING 3 /* as the `status` of init scripts has it (LSB) */
 
@@ -57,6 +58,7 @@ static const char *state_name(const struct master *m) {
 static int render(const struct master *m, char text[STATUS_BYTES_MAX]) {
     unsigned n[SLOT_LEAVING + 1] = {0};
     struct tally t = sum(m);
+    int silent = watch_silent_ms(m, m->keeper);
 
     count_states(m, n);
     return snprintf(
@@ -65,13 +67,14 @@ static int render(const struct master *m, char text[STATUS_BYTES_MAX]) {
         "\"workers\":{\"alive\":%u,\"idle\":%u,\"busy\":%u,\"starting\":%u,\"leaving\":%u,"
         "\"min\":%u,\"max\":%u,\"started\":%" PRIu64 ",\"failed\":%" PRIu64 "},"
         "\"requests\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"reloads\":%" PRIu64
-        ",\"reloads_refused\":%" PRIu64 ",\"streams\":%u,\"token_cache\":{\"hits\":%" PRIu64
-        ",\"misses\":%" PRIu64 "},\"lines_lost\":{\"log\":%" PRIu64 ",\"audit\":%" PRIu64
-        ",\"metrics\":%" PRIu64 "}}\n",
+        ",\"reloads_refused\":%" PRIu64 ",\"streams\":%u,\"keeper\":{\"pid\":%d,\"silent_s\":%d},"
+        "\"token_cache\":{\"hits\":%" PRIu64 ",\"misses\":%" PRIu64
+        "},\"lines_lost\":{\"log\":%" PRIu64 ",\"audit\":%" PRIu64 ",\"metrics\":%" PRIu64 "}}\n",
         MCP_AUTHD_VERSION, (int)getpid(), m->started_s, state_name(m), m->now.number,
         children_alive(m), n[SLOT_IDLE], n[SLOT_BUSY], n[SLOT_STARTING], n[SLOT_LEAVING],
         m->now.config->workers_min, m->now.config->workers_max, t.workers_started, t.workers_failed,
-        t.requests, t.errors, t.reloads, t.reloads_refused, m->board->streams,
+        t.requests, t.errors, t.reloads, t.reloads_refused, m->board->streams, (int)m->keeper,
+        silent < SILENT_SHOWN_MS ? 0 : silent / 1000,
         metrics_value(METRIC_TOKEN_CACHE, CACHE_HIT, 0),
         metrics_value(METRIC_TOKEN_CACHE, CACHE_MISS, 0),
         metrics_value(METRIC_LINES_LOST, OUTPUT_LOG, 0),
@@ -162,6 +165,19 @@ static int64_t number(const struct json *o, const char *key) {
     return n;
 }
 
+static void print_streams(const struct json *s, FILE *out) {
+    const struct json *keeper = json_get(s, "keeper");
+    int64_t silent_s = number(keeper, "silent_s");
+
+    (void)fprintf(out, "streams   %" PRId64 " open, waiting for changes", number(s, "streams"));
+    if (!number(keeper, "pid"))
+        (void)fputs("; no process holds any", out);
+    else if (silent_s)
+        (void)fprintf(out, "; the process that holds them (%" PRId64 ") has hung for %" PRId64 " s",
+                      number(keeper, "pid"), silent_s);
+    (void)fputc('\n', out);
+}
+
 static void print_status(const struct json *s, FILE *out) {
     const struct json *w = json_get(s, "workers"), *c = json_get(s, "token_cache");
     const struct json *lost = json_get(s, "lines_lost");
@@ -183,7 +199,7 @@ static void print_status(const struct json *s, FILE *out) {
                   number(w, "failed"));
     (void)fprintf(out, "requests  %" PRId64 ", of which %" PRId64 " ended in a server error\n",
                   number(s, "requests"), number(s, "errors"));
-    (void)fprintf(out, "streams   %" PRId64 " open, waiting for changes\n", number(s, "streams"));
+    print_streams(s, out);
     (void)fprintf(out,
                   "tokens    %" PRId64 " looked up: %" PRId64 " known to the worker, %" PRId64
                   " verified anew\n",

@@ -62,10 +62,11 @@ function listen(notifications, { id = 7, as = token } = {}) {
 const arrives = (stream, method) => until(`${method}, got ${JSON.stringify(stream.messages)}`,
   () => stream.messages.find((each) => each.method === method));
 
+const status = (...more) => execFileSync(BINARY, ['status', '-c', site.daemon.configFile, ...more],
+  { encoding: 'utf8', env: { ...process.env, STATE_DIR: site.stateOf('mcp') } });
+
 // First: a web server tells of a client that has gone only when something is sent to it, so streams of other tests would count.
 test('mcp-authd status counts the open streams', async () => {
-  const status = (...more) => execFileSync(BINARY, ['status', '-c', site.daemon.configFile, ...more],
-    { encoding: 'utf8', env: { ...process.env, STATE_DIR: site.stateOf('mcp') } });
   const counted = (count) => until(() => `${count} streams in ${status()}`, () => JSON.parse(status('--json')).streams === count);
   const opened = async (count) => {
     const streams = await Promise.all(Array.from({ length: count }, () => listen({ toolsListChanged: true })));
@@ -80,6 +81,22 @@ test('mcp-authd status counts the open streams', async () => {
   process.kill(keeperOf(site.daemon), 'SIGKILL');
   await counted(0);
   await Promise.all(streams.map((stream) => stream.done));
+});
+
+test('a keeper that hangs is seen in the status and replaced, and manifests that changed meanwhile are read', async () => {
+  const keeper = await until('the keeper', () => keeperOf(site.daemon));
+  const stream = await listen({ toolsListChanged: true });
+  await arrives(stream, 'notifications/subscriptions/acknowledged');
+  process.kill(keeper, 'SIGSTOP');
+  write('tools.d/meanwhile.json', manifest('meanwhile'));
+  await until('the status to say so', () => JSON.parse(status('--json')).keeper.silent_s >= 2);
+  assert.match(status(), /^streams .*process that holds them \(\d+\) has hung for \d+ s/m);
+  await until('another one', () => ![undefined, keeper].includes(keeperOf(site.daemon)));
+  assert.match(site.daemon.log, new RegExp(`event=process_stuck process=${keeper}`));
+  await stream.done;
+  await until('the new tool', async () => (await modern(site, token, 'tools/list')).body.result.tools.some(({ name }) => name === 'meanwhile'));
+  fs.rmSync(path.join(dir, 'tools.d/meanwhile.json'));
+  await until('the status to be well', () => JSON.parse(status('--json')).keeper.silent_s === 0);
 });
 
 test('the acknowledgement comes first and says what is agreed to', async () => {

@@ -79,6 +79,7 @@ test('of those that wait for answers there may be more; they need a place to go 
 });
 
 test('the tasks of a denied user end; those of others go on', async () => {
+  fs.rmSync(tools.file('long.pid'), { force: true });       // of a task before
   const held = {};
   await until('a place', async () => {
     held.alice ??= (await alice.call('long')).body.result?.taskId;

@@ -34,8 +34,7 @@ const watcherOf = (daemon) => {
     }
   });
   const masters = daemon.pids ?? [daemon.pid];
-  const keepers = all.filter((each) => each.name === 'mcp-keeper' && masters.includes(each.parent)).map((each) => each.pid);
-  return all.find((each) => each.name === 'mcp-watcher' && keepers.includes(each.parent))?.pid;
+  return all.find((each) => each.name === 'mcp-watcher' && masters.includes(each.parent))?.pid;
 };
 
 // Where the task is begun and answered, and where the news are listened to.

@@ -31,6 +31,8 @@ before(async () => {
   tool('quick', 'cat', { task: 'optional' });
   tool('must', 'echo ran; exit 2', { task: 'required' });
   tool('long', `echo $$ >${dir}/long.pid; exec sleep 600`, { task: 'optional', timeout_ms: 900000 });
+  tool('family', `setsid sh -c 'echo $$; exec sleep 600' >>${dir}/family.new & until [ -s ${dir}/family.new ]; do sleep 0.05; done
+(echo $$; cat ${dir}/family.new) >${dir}/family.pids; wait`, { task: 'optional', timeout_ms: 900000 });
   tool('crash', 'kill -SEGV $$', { task: 'optional' });
   tool('late', 'sleep 60', { task: 'optional', timeout_ms: 100 });
   tool('asks', `case $(cat) in
@@ -68,6 +70,26 @@ const start = async (name) => (await call(name)).body.result.taskId;
 const reaches = (id, status) => until(`${status} of ${id}`, async () => {
   const { result } = (await tasks('get', id)).body;
   return result.status === status && result;
+});
+
+const parentOf = (pid) => Number(/^PPid:\s+(\d+)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+
+test('a task whose process is killed has failed at once, and all that its program had started is gone', async () => {
+  const id = await start('family');
+  const pids = await until('the program and its child', () => {
+    const text = fs.existsSync(path.join(dir, 'family.pids')) ? fs.readFileSync(path.join(dir, 'family.pids'), 'utf8') : '';
+    return /^\d+\n\d+\n$/.test(text) && text.trim().split('\n').map(Number);
+  });
+  const [program] = pids;
+  const process_ = parentOf(program);
+  assert.match(fs.readFileSync(`/proc/${process_}/comm`, 'utf8'), /^mcp-task/);
+  assert.equal((await tasks('get', id)).body.result.status, 'working');
+  process.kill(process_, 'SIGKILL');
+  await hasEnded(process_);
+  const failed = (await tasks('get', id)).body.result;
+  assert.equal(failed.status, 'failed');
+  assert.match(failed.error.message, /process that ran the task was ended/);
+  for (const pid of pids) await hasEnded(pid);
 });
 
 test('a call becomes a task, and its result is there later', async () => {

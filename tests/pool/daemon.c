@@ -176,8 +176,8 @@ void log_show(const struct daemon *d) {
 }
 
 /* State and parent of a process, from /proc/PID/stat. */
-/* *is_worker: as the process calls itself. */
-static bool stat_of(pid_t pid, char *state, pid_t *parent, bool *is_worker) {
+/* name: as the process calls itself, in brackets. */
+static bool stat_of(pid_t pid, char *state, pid_t *parent, char name[24]) {
     char path[64], text[512], *end;
     FILE *f;
     size_t n;
@@ -194,27 +194,43 @@ static bool stat_of(pid_t pid, char *state, pid_t *parent, bool *is_worker) {
     if (!end || sscanf(end + 1, " %c %d", state, &ppid) != 2)
         return false;
     *parent = ppid;
-    *is_worker = strstr(text, "(mcp-worker)");
+    *end = 0;
+    (void)snprintf(name, 24, "%s", strchr(text, '(') ? strchr(text, '(') + 1 : "");
     return true;
 }
 
-int kids(const struct daemon *d, pid_t pids[KIDS_MAX]) {
+static int named(const struct daemon *d, const char *wanted, pid_t pids[KIDS_MAX]) {
     DIR *proc = opendir("/proc");
     struct dirent *e;
     int n = 0;
 
     while (proc && n < KIDS_MAX && (e = readdir(proc))) {
         pid_t pid = (pid_t)atoi(e->d_name), parent;
-        bool is_worker;
-        char state;
+        char state, name[24];
 
-        if (pid > 0 && stat_of(pid, &state, &parent, &is_worker) && parent == d->pid && is_worker &&
-            state != 'Z')
+        if (pid > 0 && stat_of(pid, &state, &parent, name) && parent == d->pid &&
+            !strcmp(name, wanted) && state != 'Z')
             pids[n++] = pid;
     }
     if (proc)
         (void)closedir(proc);
     return n;
+}
+
+int kids(const struct daemon *d, pid_t pids[KIDS_MAX]) {
+    return named(d, "mcp-worker", pids);
+}
+
+pid_t kid_named(const struct daemon *d, const char *name) {
+    int64_t until = wire_now_ms() + PATIENCE_MS;
+    pid_t pids[KIDS_MAX];
+
+    while (named(d, name, pids) != 1) {
+        if (wire_now_ms() > until)
+            return 0;
+        pause_briefly();
+    }
+    return pids[0];
 }
 
 bool kids_wait(const struct daemon *d, int at_least, int at_most) {
@@ -234,11 +250,10 @@ bool kids_wait(const struct daemon *d, int at_least, int at_most) {
 
 bool gone_wait(pid_t pid) {
     int64_t until = wire_now_ms() + PATIENCE_MS;
-    bool is_worker;
     pid_t parent;
-    char state;
+    char state, name[24];
 
-    while (stat_of(pid, &state, &parent, &is_worker) && state != 'Z') {
+    while (stat_of(pid, &state, &parent, name) && state != 'Z') {
         if (wire_now_ms() > until)
             return false;
         pause_briefly();

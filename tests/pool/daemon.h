@@ -44,6 +44,7 @@ void log_show(const struct daemon *d);
 
 /* Its workers, by /proc. */
 int kids(const struct daemon *d, pid_t pids[KIDS_MAX]);
+pid_t kid_named(const struct daemon *d, const char *name); /* waits for it; 0: it does not come */
 bool kids_wait(const struct daemon *d, int at_least, int at_most);
 bool gone_wait(pid_t pid); /* a process that is no child of ours has ended */
 

@@ -162,6 +162,7 @@ struct slow {
 };
 
 static struct slow slow_begin(const struct daemon *d) {
+    int64_t until = wire_now_ms() + PATIENCE_MS;
     pid_t pids[KIDS_MAX];
     struct slow s;
     struct wire w = {0};
@@ -174,8 +175,12 @@ static struct slow slow_begin(const struct daemon *d) {
     wire_request(&w, "POST", uri, "slow", 4);
     assert_true((s.fd = dial(d)) >= 0);
     assert_true(wire_send(s.fd, w.p, w.len));
-    assert_true(unread_wait(s.fd));
     wire_free(&w);
+    (void)snprintf(uri, sizeof uri, "%s.begun", s.path);
+    while (access(uri, F_OK)) {
+        assert_true(wire_now_ms() < until);
+        usleep(5000);
+    }
     return s;
 }
 
@@ -289,6 +294,101 @@ static void killed_master_of_an_activated_daemon(void **state) {
     assert_int_equal(daemon_wait(d), 0);
 }
 
+/* --- What programs leave behind ------------------------------------------------------------ */
+
+/* A worker that runs a program; *fd is its connection. */
+static void program_begin(struct daemon *d, const char *lines, int *fd, pid_t pids[2]) {
+    int64_t until = wire_now_ms() + PATIENCE_MS;
+    char path[128], uri[160];
+    struct wire w = {0};
+
+    (void)snprintf(path, sizeof path, "%s/pids", d->dir);
+    (void)snprintf(uri, sizeof uri, "/program?%s", path);
+    daemon_start(d, lines);
+    wire_request(&w, "POST", uri, "", 0);
+    assert_true((*fd = dial(d)) >= 0);
+    assert_true(wire_send(*fd, w.p, w.len));
+    wire_free(&w);
+    for (int n = 0; n < 2;) {
+        FILE *f = fopen(path, "r");
+
+        assert_true(wire_now_ms() < until);
+        for (n = 0; f && n < 2 && fscanf(f, "%d\n", &pids[n]) == 1;)
+            n++;
+        if (f)
+            (void)fclose(f);
+        usleep(5000);
+    }
+    unlink(path);
+}
+
+static void programs_end_with_a_worker_that_is_killed(void **state) {
+    struct daemon *d = *state;
+    pid_t pids[2], workers[KIDS_MAX];
+    int fd;
+
+    program_begin(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n", &fd, pids);
+    assert_int_equal(kids(d, workers), 1);
+    kill(workers[0], SIGKILL);
+    assert_true(gone_wait(pids[0]));
+    assert_true(gone_wait(pids[1]));
+    assert_true(asks_fine(d, "/echo"));
+    close(fd);
+    assert_stops(d, SIGTERM);
+}
+
+static void programs_end_with_the_daemon(void **state) {
+    struct daemon *d = *state;
+    pid_t pids[2];
+    int fd;
+
+    program_begin(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n", &fd, pids);
+    kill(d->pid, SIGTERM);
+    assert_true(log_wait(d, "event=stopping", 1));
+    kill(d->pid, SIGTERM);
+    assert_int_equal(daemon_wait(d), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(kill(pids[i], 0), -1); /* before the daemon itself */
+    close(fd);
+}
+
+/* --- Other processes that hang ------------------------------------------------------------- */
+
+static void hanging_processes_are_replaced(void **state) {
+    static const char *const names[] = {"mcp-keeper", "mcp-metrics"};
+    struct daemon *d = *state;
+    char lines[400];
+    pid_t old[2];
+
+    (void)snprintf(lines, sizeof lines, "STATUS_FILE=%s/status\nMETRICS_LISTEN=127.0.0.1:%d\n",
+                   d->dir, free_port());
+    daemon_start(d, lines);
+    for (int i = 0; i < 2; i++) {
+        assert_true((old[i] = kid_named(d, names[i])) > 0);
+        kill(old[i], SIGSTOP);
+    }
+    assert_true(log_wait(d, "level=error event=process_stuck", 2));
+    for (int i = 0; i < 2; i++) {
+        assert_true(gone_wait(old[i]));
+        assert_true(kid_named(d, names[i]) > 0);
+    }
+    assert_true(asks_fine(d, "/echo"));
+    assert_int_equal(log_count(d, "event=process_stuck"), 2);
+    assert_stops(d, SIGTERM);
+}
+
+static void term_ends_a_daemon_whose_processes_hang(void **state) {
+    struct daemon *d = *state;
+    char lines[128];
+
+    (void)snprintf(lines, sizeof lines, "METRICS_LISTEN=127.0.0.1:%d\n", free_port());
+    daemon_start(d, lines);
+    kill(kid_named(d, "mcp-keeper"), SIGSTOP);
+    kill(kid_named(d, "mcp-metrics"), SIGSTOP);
+    assert_stops(d, SIGTERM);
+    assert_int_equal(log_count(d, "event=workers_killed"), 0);
+}
+
 int run_faults_tests(void) {
     const struct CMUnitTest tests[] = {
         TEST(worker_that_hangs_in_its_start_is_replaced),
@@ -300,6 +400,10 @@ int run_faults_tests(void) {
         TEST(killed_master_on_a_socket),
         TEST(killed_master_on_a_port),
         TEST(killed_master_of_an_activated_daemon),
+        TEST(programs_end_with_a_worker_that_is_killed),
+        TEST(programs_end_with_the_daemon),
+        TEST(hanging_processes_are_replaced),
+        TEST(term_ends_a_daemon_whose_processes_hang),
     };
 
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);

@@ -1,12 +1,17 @@
 /* A daemon with the real pool and the real FastCGI side, but a toy for an application:
  *   stub-daemon FILE      runs with the configuration FILE
  * Paths: /echo (the body comes back), /slow?ms=N, /wait?FILE (until it is there), /big (1 MB),
- * /hang, /hang-short (whose limit is 1 s), /crash. TOOLS_DIR=bad-check, bad-start, crash-start or hang-start make the check or the
- * start fail; a file /…/bad-start or /…/hang-start does so while it exists.
- * With TOOLS_DIR=patient no worker is stuck before its request's own limit. */
+ * /hang, /hang-short (whose limit is 1 s), /crash, /program?FILE (starts two processes, and hangs).
+ * TOOLS_DIR=bad-check, bad-start, crash-start or hang-start make the check or the start fail; a
+ * file /…/bad-start or /…/hang-start does so while it exists. With TOOLS_DIR=patient no worker is
+ * stuck before its request's own limit. */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,6 +72,38 @@ static void nap(long ms) {
         ;
 }
 
+/* A process as a program of a tool is one, and what it has started, in a session of its own. They
+ * write their numbers to the file. */
+static void run_program(const char *path) {
+    char line[24];
+    int fd, len;
+
+    if (fork())
+        return;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)setsid();
+    (void)syscall(SYS_close_range, 3, ~0U, 0);
+    if (!fork())
+        (void)setsid();
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    len = snprintf(line, sizeof line, "%d\n", (int)getpid());
+    if (write(fd, line, (size_t)len) != len)
+        _exit(1);
+    for (;;)
+        pause();
+}
+
+/* FILE.begun says that it is waited for. */
+static void wait_for_file(const char *path) {
+    char begun[256];
+
+    (void)snprintf(begun, sizeof begun, "%s.begun", path);
+    (void)close(open(begun, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    while (access(path, F_OK))
+        nap(5);
+    (void)unlink(begun);
+}
+
 void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
     rp->status = read == OK ? 200 : 413;
     reply_header(rp, "Content-Type", "application/octet-stream");
@@ -77,11 +114,12 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     if (strcmp(rq->path, "/slow") == 0 && strncmp(rq->query, "ms=", 3) == 0)
         nap(atol(rq->query + 3));
     else if (strcmp(rq->path, "/wait") == 0)
-        while (access(rq->query, F_OK))
-            nap(5);
+        wait_for_file(rq->query);
     else if (strcmp(rq->path, "/crash") == 0)
         abort();
-    else if (strncmp(rq->path, "/hang", 5) == 0)
+    else if (strcmp(rq->path, "/program") == 0)
+        run_program(rq->query);
+    if (strncmp(rq->path, "/hang", 5) == 0 || strcmp(rq->path, "/program") == 0)
         for (;;)
             pause();
     else if (strcmp(rq->path, "/big") == 0) {

@@ -69,12 +69,34 @@ static void waiting_ends_in_time(void **state) {
     mailbox_close(m);
 }
 
+/* It is there as long as somebody has it, also at another descriptor, and whoever asks is not
+ * heard. */
+static void it_exists_as_long_as_somebody_has_it(void **state) {
+    const char *name = random_text(*state, 16);
+    int fd = dup(STDERR_FILENO);
+    struct mailbox *m;
+    struct buf letter;
+    struct err e;
+
+    buf_init(&letter, *state, LETTER_MAX);
+    assert_false(mailbox_exists(name));
+    assert_int_equal(mailbox_open(name, &m, &e), OK);
+    assert_true(mailbox_exists(name));
+    mailbox_move(m, fd);
+    assert_int_equal(*mailbox_watch(m), fd);
+    assert_true(mailbox_exists(name));
+    assert_int_equal(mailbox_wait(m, -1, 0, &letter), MAILBOX_TIMEOUT);
+    mailbox_close(m);
+    assert_false(mailbox_exists(name));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(a_letter_arrives),
         WITH_ARENA(one_behind_a_letter_that_was_too_long_arrives),
         WITH_ARENA(nobody_gets_what_is_sent_to_nobody),
         WITH_ARENA(waiting_ends_in_time),
+        WITH_ARENA(it_exists_as_long_as_somebody_has_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,9 @@
 /* Directories of manifests as large as they may be, and URI templates. */
 #include "unit.h"
 
+#include <fcntl.h>
+#include <time.h>
+
 #include "mcp_fixture.h"
 
 #include "mcp/resources.h"
@@ -89,8 +92,10 @@ static void a_null_argument_of_a_prompt_is_absent(void **state) {
     site.config.tools_dir = "";
     site.config.prompts_dir = site.dir;
     site_file(&site, "p.json",
-              "{\"name\":\"p\",\"arguments\":[{\"name\":\"a\",\"required\":true},{\"name\":\"b\"}],\"run\":{"
-              "\"messages\":[{\"role\":\"user\",\"content\":{\"type\":\"text\",\"text\":\"<{{a}}{{b}}>\"}}]}}",
+              "{\"name\":\"p\",\"arguments\":[{\"name\":\"a\",\"required\":true},{\"name\":\"b\"}],"
+              "\"run\":{"
+              "\"messages\":[{\"role\":\"user\",\"content\":{\"type\":\"text\",\"text\":\"<{{a}}{{"
+              "b}}>\"}}]}}",
               0644);
     site_load(&site);
     post_init(&p, &site);
@@ -103,12 +108,33 @@ static void a_null_argument_of_a_prompt_is_absent(void **state) {
     site_free(&site);
 }
 
+/* What is put into the folder, and a manifest that is written again in place. */
+static void changes_of_manifests_are_seen_without_being_told(void **state) {
+    int64_t later_ms = (time(NULL) + 100) * INT64_C(1000);
+    const struct timespec at[] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) + 200}};
+    char path[200];
+
+    (void)state;
+    site_init(&site);
+    site.config.tools_dir = "";
+    site.config.resources_dir = "/nonexistent";
+    site.config.prompts_dir = site.dir;
+    site_file(&site, "p.json", "{}", 0644);
+    assert_true(mcp_manifests_have_changed(&site.config, 1000));
+    assert_false(mcp_manifests_have_changed(&site.config, later_ms));
+    (void)snprintf(path, sizeof path, "%s/p.json", site.dir);
+    assert_int_equal(utimensat(AT_FDCWD, path, at, 0), 0);
+    assert_true(mcp_manifests_have_changed(&site.config, later_ms));
+    site_free(&site);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_resources_are_loaded),
         cmocka_unit_test(a_uri_that_is_not_utf8_when_decoded_is_not_found),
         cmocka_unit_test(a_null_argument_of_a_prompt_is_absent),
-        cmocka_unit_test(arguments_that_make_a_prompt_too_long_are_refused)};
+        cmocka_unit_test(arguments_that_make_a_prompt_too_long_are_refused),
+        cmocka_unit_test(changes_of_manifests_are_seen_without_being_told)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

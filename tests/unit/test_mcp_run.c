@@ -233,17 +233,18 @@ static void a_grandchild_does_not_hold_the_worker(void **state) {
     assert_true(is_gone("grandchild"));
 }
 
-/* One that left the group lives on, and does not hold the worker either. */
-static void a_daemon_does_not_hold_the_worker(void **state) {
-    struct run_result r = run("setsid sh -c 'echo $$ >daemon; exec sleep 100' & "
-                              "while [ ! -s daemon ]; do :; done; echo done");
+/* One that left the group and the session is found as well, and what it has started. */
+static void a_daemon_does_not_outlive_the_call(void **state) {
+    struct run_result r = run("setsid sh -c 'setsid sh -c \"echo \\$\\$ >inner; exec sleep 100\" & "
+                              "echo $$ >daemon; exec sleep 100' & "
+                              "while [ ! -s daemon ] || [ ! -s inner ]; do :; done; echo done");
 
     (void)state;
     assert_int_equal(r.end, RUN_EXITED);
     assert_string_equal(r.out.p, "done\n");
     assert_true(r.ms < 15000);
-    assert_true(lives(noted_pid("daemon")));
-    (void)kill(noted_pid("daemon"), SIGKILL);
+    assert_true(is_gone("daemon"));
+    assert_true(is_gone("inner"));
 }
 
 static void the_environment_is_what_was_given(void **state) {
@@ -562,7 +563,7 @@ int main(void) {
         T(too_much_output_is_stopped),
         T(much_stderr_is_read_and_dropped),
         T(a_grandchild_does_not_hold_the_worker),
-        T(a_daemon_does_not_hold_the_worker),
+        T(a_daemon_does_not_outlive_the_call),
         T(the_environment_is_what_was_given),
         T(only_three_descriptors_are_open),
         T(what_is_watched_may_mean_nothing),
