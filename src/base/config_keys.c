@@ -103,7 +103,8 @@ const struct config_key config_keys[] = {
         "it\n"
         "for dead, and we notice that the client has gone, and end its program (2026-07-28)."),
     TEXT("CLIENTS_DIR", clients_dir, "/etc/mcp-authd/clients.d",
-         "Client metadata documents that are pinned here and never fetched (*.json)."),
+         "Client metadata documents that are pinned here and never fetched (*.json).\n"
+         "Many are ready in /usr/share/mcp-authd/clients.d."),
     TEXT("TEMPLATES_DIR", templates_dir, "/etc/mcp-authd/templates",
          "Pages that replace the built-in ones: consent.html, continue.html, error.html."),
     NUMBER(
@@ -130,9 +131,10 @@ const struct config_key config_keys[] = {
     TEXT("DENY_FILE", deny_file, "/etc/mcp-authd/deny.conf",
          "Clients, users and tokens that are refused from now on; read again on HUP. Lines are\n"
          "client ID, subject SUB or issued-before TIME. See docs/operating.md."),
-    TEXT("REVOKED_FILE", revoked_file, "",
-         "Digests of access tokens that were revoked. Empty: revoked in STATE_DIR. Services of one\n"
-         "group of endpoints each need the same file, which both users can write."),
+    TEXT(
+        "REVOKED_FILE", revoked_file, "",
+        "Digests of access tokens that were revoked. Empty: revoked in STATE_DIR. Services of one\n"
+        "group of endpoints each need the same file, which both users can write."),
     TEXT("AUDIT_LOG", audit_log, "",
          "File for the audit log, a line of JSON for each request to the OAuth endpoints.\n"
          "Empty: stderr, among the other lines."),
@@ -150,7 +152,8 @@ const struct config_key config_keys[] = {
          "Which clients may log users in, by the address of their document: hosts (claude.ai),\n"
          "domains (*.example.com, which leaves out example.com itself), documents\n"
          "(https://claude.ai/oauth/client.json), or all below an address that ends in a slash.\n"
-         "Empty: all. Pinned clients are always allowed."),
+         "Empty: all. Pinned clients are always allowed.\n"
+         "You vouch for both: their users need not confirm that they started the login."),
     LIST("CLIENTS_DENY", clients_deny, "",
          "Which clients may not, in the same form, or by their client_id. Wins over CLIENTS_ALLOW\n"
          "and over pinned clients."),
