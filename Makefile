@@ -115,7 +115,7 @@ $(BUILD)/pool/stub: tests/pool/stub_app.c $(POOL)
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ tests/pool/stub_app.c $(POOL) $(LIBS)
 
-POOL_TESTS := tests/pool/pool_test.c tests/pool/output_tests.c tests/pool/faults_tests.c tests/pool/daemon.c
+POOL_TESTS := tests/pool/pool_test.c tests/pool/output_tests.c tests/pool/faults_tests.c tests/pool/reader_tests.c tests/pool/daemon.c
 $(BUILD)/pool/pool_test: $(POOL_TESTS) $(wildcard tests/pool/*.h) $(BUILD)/librooms.a
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $(POOL_TESTS) $(BUILD)/librooms.a $(LIBS) -lcmocka

@@ -82,8 +82,10 @@ void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *para
 }
 
 void mcp_stream_answer(struct mcp_call *c, struct text answer) {
-    if (answer.p)
-        send_event(c, answer);
+    if (!answer.p)
+        return;
+    c->rp->sink->last = true;
+    send_event(c, answer);
 }
 
 void mcp_stream_tell(struct mcp_call *c, const char *method, struct json *params) {

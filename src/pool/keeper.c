@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -28,14 +30,8 @@
 
 static const char comment[] = ":\n\n";
 
-struct letter {
-    uint32_t id, first_len;
-    int64_t until_s;
-};
-#define LETTER_MAX (sizeof(struct letter) + FCGI_FIRST_MAX + HANDOVER_BYTES_MAX)
-
 /* Where epoll events of our own descriptors point; those of streams point to the stream. */
-static int inbox_mark, inotify_mark, signal_mark;
+static int inbox_mark, inotify_mark, signal_mark, rests_mark;
 
 /* ---- what is watched ---- */
 
@@ -155,21 +151,42 @@ static void change_streams(struct keeper *k, const char *what, size_t len) {
         }
 }
 
-static int descriptor_of(struct msghdr *m) {
+static int descriptors_of(struct msghdr *m, int fds[DESCRIPTORS_MAX]) {
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
-    int fd = -1;
+    size_t len;
 
-    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-        memcpy(&fd, CMSG_DATA(c), sizeof fd);
-    return fd;
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+        return 0;
+    len = c->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(c), len);
+    return (int)(len / sizeof *fds);
+}
+
+/* What a message is, and takes over its descriptors. false: nothing that a worker sends. */
+static bool take_letter(struct keeper *k, const int *fds, int count, const char *p, size_t len) {
+    struct rest_note note;
+    struct letter l;
+
+    if (count == 2 && len == sizeof note) {
+        memcpy(&note, p, sizeof note);
+        rests_take(&k->rests, fds[0], fds[1], &note);
+        return true;
+    }
+    if (count == 2 || len < sizeof l)
+        return false;
+    memcpy(&l, p, sizeof l);
+    if (l.first_len > len - sizeof l)
+        return false;
+    if (count)
+        take_stream(k, fds[0], &l, p + sizeof l, len - sizeof l);
+    else
+        change_streams(k, p + sizeof l, len - sizeof l);
+    return true;
 }
 
 static void take_letters(struct keeper *k) {
     static char buf[LETTER_MAX];
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
+    union control control;
 
     for (;;) {
         struct iovec part = {buf, sizeof buf};
@@ -178,22 +195,14 @@ static void take_letters(struct keeper *k) {
                            .msg_control = &control,
                            .msg_controllen = sizeof control};
         ssize_t n = recvmsg(k->inbox, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        struct letter l;
-        int fd;
+        int fds[DESCRIPTORS_MAX], count;
 
         if (n < 0)
             return;
-        fd = descriptor_of(&m);
-        memcpy(&l, buf, sizeof l);
-        if ((size_t)n < sizeof l || m.msg_flags & MSG_TRUNC || l.first_len > (size_t)n - sizeof l) {
-            if (fd >= 0)
-                close(fd);
-            continue;
-        }
-        if (fd >= 0)
-            take_stream(k, fd, &l, buf + sizeof l, (size_t)n - sizeof l);
-        else
-            change_streams(k, buf + sizeof l, (size_t)n - sizeof l);
+        count = descriptors_of(&m, fds);
+        if (m.msg_flags & MSG_TRUNC || !take_letter(k, fds, count, buf, (size_t)n))
+            while (count)
+                close(fds[--count]);
     }
 }
 
@@ -261,6 +270,8 @@ static void serve(struct keeper *k) {
             k->stopping = true;
         else if (mark == &keeper_news_mark)
             news = true;
+        else if (mark == &rests_mark)
+            rests_send(&k->rests);
         else if (mark != &inbox_mark && (events[i].events != EPOLLOUT || !stream_send_out(k, mark)))
             stream_drop(k, mark); /* the client went away */
     }
@@ -274,7 +285,22 @@ static void serve(struct keeper *k) {
         tell(k);
     if (clock_monotonic_ms() >= k->alive_ms) {
         keep_alive(k, time(NULL));
+        rests_drop_silent(&k->rests);
         k->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
+    }
+}
+
+/* After the last worker, or beside another keeper: what readers still take, and nothing else. */
+static void finish_rests(struct keeper *k, pid_t master) {
+    struct pollfd ready = {.fd = k->rests.epoll, .events = POLLIN};
+
+    if (k->news.fd >= 0)
+        close(k->news.fd); /* which ends the process behind it */
+    while (k->rests.count && getppid() == master) {
+        watchdog_sign();
+        if (poll(&ready, 1, WATCHDOG_EVERY_MS) == 1)
+            rests_send(&k->rests);
+        rests_drop_silent(&k->rests);
     }
 }
 
@@ -315,6 +341,9 @@ _Noreturn void keeper_main(const struct config *config, struct scoreboard *board
     k->head.next = k->head.prev = &k->head;
     k->epoll = epoll_create1(EPOLL_CLOEXEC);
     k->signals = open_signals();
+    if (!rests_init(&k->rests))
+        k->rests.epoll = -1; /* which keeper_add reports */
+    keeper_add(k, k->rests.epoll, &rests_mark, EPOLLIN);
     keeper_add(k, k->inbox, &inbox_mark, EPOLLIN);
     if (!watches_open(&k->watches))
         k->watches.fd = -1; /* which keeper_add takes for what it is */
@@ -326,32 +355,6 @@ _Noreturn void keeper_main(const struct config *config, struct scoreboard *board
     while (!k->stopping)
         serve(k);
     end_all(k);
+    finish_rests(k, master);
     exit(0);
-}
-
-bool keeper_hand_over(int outbox, const struct fcgi_given *given, int64_t until_s,
-                      const struct buf *what) {
-    struct letter l = {.until_s = until_s};
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec parts[] = {{&l, sizeof l}, {0}, {what->p, what->len}};
-    struct msghdr m = {.msg_iov = parts, .msg_iovlen = 3};
-
-    if (given) {
-        struct cmsghdr *c;
-
-        l.id = given->id;
-        l.first_len = (uint32_t)given->first_len;
-        parts[1] = (struct iovec){(void *)(uintptr_t)given->first, given->first_len};
-        m.msg_control = &control;
-        m.msg_controllen = sizeof control;
-        c = CMSG_FIRSTHDR(&m);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof given->fd);
-        memcpy(CMSG_DATA(c), &given->fd, sizeof given->fd);
-    }
-    return sendmsg(outbox, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }

@@ -2,9 +2,13 @@
 #ifndef POOL_KEEPER_H
 #define POOL_KEEPER_H
 
+#include <sys/socket.h>
+
 #include "pool/news.h"
 #include "pool/pool.h"
+#include "pool/rests.h"
 #include "pool/watches.h"
+#include "web/fcgi.h"
 #include "web/handover.h"
 
 #define FIRED_MAX 256 /* topics at once; more are too many to tell apart */
@@ -33,8 +37,23 @@ struct keeper {
     char *fired[FIRED_MAX]; /* topics to be told */
     size_t fired_count;
     struct news news;
+    struct rests rests;
     bool catalog_changed, stopping, asking; /* asking: some stream waits for news */
     int64_t tell_ms, alive_ms;              /* 0: nothing to tell */
+};
+
+/* What workers send: a stream with its first records, or what streams wait for from now on. */
+struct letter {
+    uint32_t id, first_len;
+    int64_t until_s;
+};
+#define LETTER_MAX (sizeof(struct letter) + FCGI_FIRST_MAX + HANDOVER_BYTES_MAX)
+
+/* A message with one descriptor is a stream, one with two the rest of a reply. */
+#define DESCRIPTORS_MAX 2
+union control {
+    struct cmsghdr align;
+    char space[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
 };
 
 /* Something happens at fd: epoll gives `mark`. */

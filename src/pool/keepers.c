@@ -48,12 +48,56 @@ void keeper_signal(struct master *m, int signo) {
     m->keeper_ms = 0;
 }
 
+/* One that still sends to slow readers goes on with that beside the next one. */
+void keeper_replace(struct master *m) {
+    unsigned i = 0;
+
+    keeper_signal(m, SIGTERM);
+    while (i < KEEPERS_LEAVING_MAX && m->keepers_leaving[i])
+        i++;
+    if (i == KEEPERS_LEAVING_MAX) /* its reader is too slow: reloads come faster than it reads */
+        kill(m->keepers_leaving[i = 0], SIGKILL);
+    m->keepers_leaving[i] = m->keeper;
+    m->keeper = 0;
+    m->board->streams = 0; /* it ends those that it has */
+}
+
+unsigned keepers_alive(const struct master *m) {
+    unsigned n = m->keeper != 0;
+
+    for (unsigned i = 0; i < KEEPERS_LEAVING_MAX; i++)
+        n += m->keepers_leaving[i] != 0;
+    return n;
+}
+
+void keepers_kill(struct master *m) {
+    keeper_signal(m, SIGKILL);
+    for (unsigned i = 0; i < KEEPERS_LEAVING_MAX; i++)
+        if (m->keepers_leaving[i])
+            kill(m->keepers_leaving[i], SIGKILL);
+}
+
+/* Its place; NULL: it is none. */
+static pid_t *keeper_of(struct master *m, pid_t pid) {
+    for (unsigned i = 0; i < KEEPERS_LEAVING_MAX; i++)
+        if (pid == m->keepers_leaving[i])
+            return &m->keepers_leaving[i];
+    return pid == m->keeper ? &m->keeper : NULL;
+}
+
+bool keeper_is(struct master *m, pid_t pid) {
+    return pid && keeper_of(m, pid);
+}
+
 bool keeper_reaped(struct master *m, pid_t pid, int status) {
-    if (!m->keeper || pid != m->keeper)
+    pid_t *keeper = keeper_of(m, pid);
+
+    if (!keeper)
         return false;
     LOG_AT(status ? LOG_WARN : LOG_INFO, "keeper_exited", kvn("keeper", pid),
            kvn("status", WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status)));
-    m->keeper = 0;
-    m->board->streams = 0; /* those of one that was killed are gone with it */
+    if (keeper == &m->keeper)
+        m->board->streams = 0; /* those of one that was killed are gone with it */
+    *keeper = 0;
     return true;
 }

@@ -77,7 +77,7 @@ static int open_signals(void) {
 static void kill_all(struct master *m, const char *why) {
     log_warn("workers_killed", kvn("workers", children_alive(m)), kv("why", why));
     children_signal(m, SIGKILL);
-    keeper_signal(m, SIGKILL);
+    keepers_kill(m);
     watch_signal(m, SIGKILL);
 }
 
@@ -98,7 +98,6 @@ static void stop(struct master *m, const char *signal_name, int64_t now) {
     /* What waits in systemd's socket is for the daemon that comes next: a restart under load must
      * not wait until the queue is empty for once. */
     children_signal(m, m->source == LISTENER_SYSTEMD ? SIGQUIT : SIGTERM);
-    keeper_signal(m, SIGTERM);
 }
 
 static void take_signals(struct master *m) {
@@ -154,8 +153,10 @@ static void tick(struct master *m, int64_t now) {
     status_write(m, now);
     observe_tick(m, now);
     if (m->stopping) {
+        if (!children_alive(m)) /* no worker has anything for it any more */
+            keeper_signal(m, SIGTERM);
         /* Tasks run on as long as somebody is still answered. */
-        if (!children_alive(m) && !m->keeper)
+        if (!children_alive(m) && !keepers_alive(m))
             watch_signal(m, SIGTERM);
         if (now >= m->stop_kill_ms) {
             kill_all(m, "they did not finish in time");
@@ -183,7 +184,7 @@ static void run(struct master *m) {
         wait_for_news(m);
         take_signals(m);
         children_reap(m);
-    } while (!m->stopping || children_alive(m) > 0 || m->keeper || watch_others(m) > 0);
+    } while (!m->stopping || children_alive(m) > 0 || keepers_alive(m) > 0 || watch_others(m) > 0);
     watch_end();
     log_info("stopped", kvn("status", m->status));
 }

@@ -52,6 +52,7 @@ struct tally {
 
 #define STATUS_BYTES_MAX 1024
 #define PATH_BYTES_MAX 4096
+#define KEEPERS_LEAVING_MAX 4
 
 struct master {
     const char *config_path;
@@ -66,9 +67,10 @@ struct master {
     int wake, signals; /* eventfd and signalfd */
     int state;         /* the lock on STATE_DIR; -1: none */
 
-    pid_t keeper;              /* 0: none */
-    int keeper_in, keeper_out; /* both ends of the way to it; they outlive it */
-    int64_t keeper_ms;         /* when to start it again */
+    pid_t keeper;                               /* 0: none */
+    int keeper_in, keeper_out;                  /* both ends of the way to it; they outlive it */
+    int64_t keeper_ms;                          /* when to start it again */
+    pid_t keepers_leaving[KEEPERS_LEAVING_MAX]; /* they only send what slow readers still take */
 
     unsigned target; /* workers wanted of generation now */
     unsigned batch;  /* how many to add next time */
@@ -109,6 +111,10 @@ void children_watch(struct master *m, int64_t now); /* ends those that are stuck
 bool keeper_open(struct master *m);
 void keeper_tick(struct master *m, int64_t now);
 void keeper_signal(struct master *m, int signo);
+void keeper_replace(struct master *m); /* for a new configuration */
+unsigned keepers_alive(const struct master *m);
+bool keeper_is(struct master *m, pid_t pid); /* one of them */
+void keepers_kill(struct master *m);
 bool keeper_reaped(struct master *m, pid_t pid, int status);
 
 /* watch.c: the processes besides workers: kills those that hang, and what programs have left behind
@@ -117,8 +123,8 @@ void watch_tick(struct master *m, int64_t now);
 void watch_reaped(struct master *m, pid_t pid, int status); /* any child */
 int watch_silent_ms(const struct master *m, pid_t pid);
 /* Those that are neither the keeper nor who answers GET /metrics: tasks, their watcher. */
-unsigned watch_others(const struct master *m);
-void watch_signal(const struct master *m, int signo);
+unsigned watch_others(struct master *m);
+void watch_signal(struct master *m, int signo);
 void watch_end(void); /* the last step */
 
 /* sizing.c: starts and ends workers until there are as many as there should be. */

@@ -85,6 +85,9 @@ bool keeper_hand_over(int outbox, const struct fcgi_given *given, int64_t until_
 /* A stream that nobody can keep begins and ends in good order, at once. The descriptor stays the
  * caller's. */
 void stream_end_at_once(const struct fcgi_given *given, const char *what, size_t len);
+/* The same for the rest of a reply: connection and file stay the caller's. */
+struct fcgi_rest;
+bool keeper_give_rest(int outbox, const struct fcgi_rest *rest);
 
 /* status.c: prints what the daemon wrote to its status file. Returns the exit status: 0, 3 if no
  * daemon runs, 1 if the file cannot be read. */

@@ -41,8 +41,8 @@ static struct config *load(const char *path, const struct config *now) {
         return NULL;
     }
     config = config_load(path, problems);
-    good = config && keeps_state_dir(config, now, problems) &&
-           app_check(config, problems, &left_out);
+    good =
+        config && keeps_state_dir(config, now, problems) && app_check(config, problems, &left_out);
     fclose(problems);
     log_lines(good ? LOG_WARN : LOG_ERROR, good ? "config_problem" : "reload_failed", text);
     if (!good)
@@ -102,7 +102,7 @@ static void take_over(struct master *m) {
     m->target = m->target > c->workers_max ? c->workers_max : m->target;
     m->max_warned = false;
     retire_all(m, old);
-    keeper_signal(m, SIGTERM); /* the next one watches the directories of the new configuration */
+    keeper_replace(m); /* the next one watches the directories of the new configuration */
     m->tally.reloads++;
     notify_send(&m->notify, "READY=1\nSTATUS=serving, reloaded %llu times",
                 (unsigned long long)m->tally.reloads);

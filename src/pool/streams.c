@@ -78,7 +78,9 @@ void stream_drop(struct keeper *k, struct stream *s) {
     free(s->what);
     free(s->out);
     free(s);
-    k->board->streams = (unsigned)--k->count;
+    k->count--;
+    if (!k->stopping) /* otherwise the number is the next one's */
+        k->board->streams = (unsigned)k->count;
 }
 
 void stream_end(struct keeper *k, struct stream *s) {

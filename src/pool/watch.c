@@ -29,7 +29,7 @@ static void look(struct master *m, unsigned i, int elapsed_ms) {
     if (w->silent_ms <= p->limit_ms || !p->limit_ms)
         return;
     log_error("process_stuck", kvn("process", w->pid), kvn("silent_ms", w->silent_ms),
-              kv("what", w->pid == m->keeper            ? "the keeper of streams"
+              kv("what", keeper_is(m, w->pid)           ? "the keeper of streams"
                          : w->pid == m->observer.server ? "who answers GET /metrics"
                                                         : "a task or the watcher of tasks"),
               kv("hint", "it is killed"));
@@ -66,11 +66,11 @@ void watch_reaped(struct master *m, pid_t pid, int status) {
 }
 
 /* All but the keeper and who answers GET /metrics, which have an end of their own. */
-static bool is_other(const struct master *m, pid_t pid) {
-    return pid && pid != m->keeper && pid != m->observer.server;
+static bool is_other(struct master *m, pid_t pid) {
+    return pid && !keeper_is(m, pid) && pid != m->observer.server;
 }
 
-unsigned watch_others(const struct master *m) {
+unsigned watch_others(struct master *m) {
     unsigned n = 0;
 
     for (unsigned i = 0; i < WATCHDOG_PLACES; i++)
@@ -78,7 +78,7 @@ unsigned watch_others(const struct master *m) {
     return n;
 }
 
-void watch_signal(const struct master *m, int signo) {
+void watch_signal(struct master *m, int signo) {
     for (unsigned i = 0; i < WATCHDOG_PLACES; i++)
         if (is_other(m, pid_at(i)))
             kill(pid_at(i), signo);

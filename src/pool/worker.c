@@ -109,6 +109,13 @@ static _Noreturn void start_failed(const char *what, const char *why, const char
     exit(WORKER_EXIT_START);
 }
 
+/* A reader is slow: the keeper waits for it, where there is one. */
+static bool give_rest(void *worker, const struct fcgi_rest *rest) {
+    const struct worker *w = worker;
+
+    return w->args->config->endpoints & GROUP_MCP && keeper_give_rest(w->args->keeper, rest);
+}
+
 static void start(struct worker *w, const struct worker_args *args) {
     struct epoll_event listener = {.events = EPOLLIN | EPOLLEXCLUSIVE};
     struct err e = {.code = OK};
@@ -127,6 +134,7 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->fcgi = fcgi_new();
     if (!w->fcgi)
         start_failed("FastCGI", strerror(errno), "");
+    fcgi_give_rest_to(w->fcgi, give_rest, w);
     /* Connections have it from their listener. On TCP it keeps the last bytes of a reply from
      * waiting for an ACK; on a Unix socket it fails. */
     (void)setsockopt(args->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

@@ -25,9 +25,12 @@ struct fcgi {
     struct fcgi_conn conn;
     int silence_ms, total_ms;
     uint64_t id_state;
-    bool head;   /* the reply goes without its body */
-    bool unread; /* the peer may still be sending the body */
-    bool held;   /* what is streamed waits in the file for fcgi_give_away */
+    bool head;           /* the reply goes without its body */
+    bool unread;         /* the peer may still be sending the body */
+    bool held;           /* what is streamed waits in the file, for fcgi_give_away or for its end */
+    const char *request; /* its id */
+    fcgi_rest_fn *rest;  /* NULL: nobody */
+    void *rest_arg;
 };
 
 /* FCGX_Init puts handlers of its own on these signals. The pool has handlers already, and a broken
@@ -63,6 +66,11 @@ struct fcgi *fcgi_new(void) {
 void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms) {
     f->silence_ms = silence_ms;
     f->total_ms = total_ms;
+}
+
+void fcgi_give_rest_to(struct fcgi *f, fcgi_rest_fn *fn, void *arg) {
+    f->rest = fn;
+    f->rest_arg = arg;
 }
 
 /* Ends the library's part of a request. It closes the file where it would have closed the
@@ -187,7 +195,7 @@ static bool has_ambiguous_header(char *const *params) {
 }
 
 static void fill(struct fcgi *f, struct request *rq) {
-    rq->id = new_id(f, rq->arena);
+    f->request = rq->id = new_id(f, rq->arena);
     rq->params = copy_params(rq->arena, f->lib.envp);
     rq->method = param_or_empty(rq, "REQUEST_METHOD");
     rq->content_type = param_or_empty(rq, "CONTENT_TYPE");
@@ -337,7 +345,7 @@ static bool may_wait(struct fcgi *f) {
 static enum rc stream_flush(struct fcgi *f) {
     if (FCGX_FFlush(f->lib.out) != 0)
         return ERR_MISSING;
-    f->held = may_wait(f);
+    f->held = f->sink.last || may_wait(f);
     return f->held ? OK : send_written(f);
 }
 
@@ -374,13 +382,36 @@ static enum rc encode(struct fcgi *f, const struct reply *rp) {
     return good && f->file.fd >= 0 ? OK : ERR_MISSING;
 }
 
+/* The file goes with the rest, and the next request gets a new one. It has nothing behind the reply
+ * that was there before. */
+static bool give_rest(struct fcgi *f, size_t from, size_t to) {
+    const struct fcgi_rest rest = {f->conn.fd, f->file.fd, from, to, f->request};
+
+    if (!f->rest || f->unread || !fcgi_file_cut(&f->file, to) || !f->rest(f->rest_arg, &rest))
+        return false;
+    fcgi_file_close(&f->file);
+    return true;
+}
+
+static enum rc send_end(struct fcgi *f) {
+    const unsigned char *p;
+    size_t len, sent;
+
+    if (!fcgi_file_written(&f->file, &p, &len) ||
+        fcgi_conn_send_for(&f->conn, p, len, FCGI_PATIENCE_MS, &sent))
+        return ERR_MISSING;
+    if (sent == len || give_rest(f, sent, len))
+        return OK;
+    return fcgi_conn_send(&f->conn, p + sent, len - sent);
+}
+
 static enum rc finish(struct fcgi *f, const struct reply *rp) {
     enum rc rc = encode(f, rp);
 
     if (rc)
         fcgi_file_close(&f->file); /* nobody knows how much of the reply is in it */
     else
-        rc = send_written(f);
+        rc = send_end(f);
     fcgi_conn_close(&f->conn, rc == OK && f->unread);
     fcgi_file_clear(&f->file);
     return rc;
@@ -396,7 +427,7 @@ bool fcgi_got_nothing(const struct fcgi *f) {
 }
 
 struct reply_sink *fcgi_sink(struct fcgi *f) {
-    f->sink = (struct reply_sink){stream_begin, stream_write, stream_end, f->conn.fd};
+    f->sink = (struct reply_sink){stream_begin, stream_write, stream_end, f->conn.fd, false};
     return &f->sink;
 }
 

@@ -15,8 +15,9 @@
 
 struct fcgi;
 
-#define FCGI_IO_TIMEOUT_S 10         /* a web server that stops talking is dropped after this */
-#define FCGI_TOTAL_TIMEOUT_S 30      /* one that drips: for the whole request, or the whole reply */
+#define FCGI_IO_TIMEOUT_S 10    /* a web server that stops talking is dropped after this */
+#define FCGI_TOTAL_TIMEOUT_S 30 /* one that drips: for the whole request */
+#define FCGI_PATIENCE_MS 100    /* for the end of a reply; then somebody else may wait for it */
 #define FCGI_PARAMS_MAX (128 * 1024) /* bytes of all parameters of a request together */
 
 /* Made once per worker. Leaves the dispositions of signals as they are, but for SIGPIPE, which is
@@ -26,6 +27,17 @@ void fcgi_free(struct fcgi *f); /* NULL is accepted */
 
 /* For tests: other times than the two above. */
 void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms);
+
+/* What of a reply is left when its reader is slow: bytes from..to of a file, for one who waits in
+ * our place. He returns true if he has taken copies of both descriptors. Without him, or if he
+ * returns false, the reply is sent for as long as the reader goes on reading. */
+struct fcgi_rest {
+    int fd, file;
+    size_t from, to;
+    const char *request; /* its id */
+};
+typedef bool fcgi_rest_fn(void *arg, const struct fcgi_rest *rest);
+void fcgi_give_rest_to(struct fcgi *f, fcgi_rest_fn *fn, void *arg);
 
 /* Takes over the accepted connection fd and reads one whole request from it into rq, whose arena
  * must be set. A body over max_body is not read at all.

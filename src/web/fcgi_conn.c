@@ -291,26 +291,37 @@ bool fcgi_conn_is_gone(const struct fcgi_conn *c) {
     return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
 }
 
-enum rc fcgi_conn_send(struct fcgi_conn *c, const unsigned char *p, size_t len) {
-    int64_t now = clock_monotonic_ms(), until;
+/* Until the time is up, or since the last byte that was taken so long has passed. */
+static enum rc send_until(struct fcgi_conn *c, const unsigned char *p, size_t len, int64_t until,
+                          size_t *sent) {
+    int64_t silent = clock_monotonic_ms() + c->silence_ms;
 
-    c->deadline_ms = now + c->total_ms;
-    until = earlier(c->deadline_ms, now + c->silence_ms);
-    while (len) {
-        ssize_t n = send(c->fd, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    *sent = 0;
+    while (*sent < len) {
+        ssize_t n = send(c->fd, p + *sent, len - *sent, MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (n > 0) {
-            p += n;
-            len -= (size_t)n;
-            until = earlier(c->deadline_ms, clock_monotonic_ms() + c->silence_ms);
-            continue;
-        }
-        if (errno == EINTR)
-            continue;
-        if (errno != EAGAIN || !wait_for(c, POLLOUT, until))
+            *sent += (size_t)n;
+            silent = clock_monotonic_ms() + c->silence_ms;
+        } else if (n < 0 && errno == EAGAIN) {
+            if (!wait_for(c, POLLOUT, earlier(until, silent)))
+                return clock_monotonic_ms() < until ? ERR_MISSING : OK;
+        } else if (n >= 0 || errno != EINTR) {
             return ERR_MISSING;
+        }
     }
     return OK;
+}
+
+enum rc fcgi_conn_send(struct fcgi_conn *c, const unsigned char *p, size_t len) {
+    size_t sent;
+
+    return send_until(c, p, len, INT64_MAX, &sent);
+}
+
+enum rc fcgi_conn_send_for(struct fcgi_conn *c, const unsigned char *p, size_t len, int ms,
+                           size_t *sent) {
+    return send_until(c, p, len, clock_monotonic_ms() + ms, sent);
 }
 
 bool fcgi_conn_send_now(int fd, unsigned id, const char *text, size_t len, bool end) {

@@ -15,7 +15,7 @@
 struct fcgi_conn {
     int fd; /* -1: closed */
     int silence_ms, total_ms;
-    int64_t deadline_ms; /* of what is going on now: reading the request or sending the reply */
+    int64_t deadline_ms; /* of reading the request, and of closing */
     unsigned id;         /* FastCGI request id; 0: no request has begun */
     size_t at, have;     /* what of buf is not used yet: buf[at] to buf[have - 1] */
     size_t most;         /* that ever was in it */
@@ -44,8 +44,12 @@ enum rc fcgi_conn_body(struct fcgi_conn *c, char *to, size_t max, size_t *got,
 /* Has the peer closed it altogether, so that nobody could be answered? */
 bool fcgi_conn_is_gone(const struct fcgi_conn *c);
 
-/* Sends it. ERR_MISSING if the peer is gone or too slow. */
+/* Sends it, however long that takes while the peer takes some of it again and again. ERR_MISSING if
+ * it is gone, or took nothing for the time of silence. */
 enum rc fcgi_conn_send(struct fcgi_conn *c, const unsigned char *p, size_t len) MUST_USE;
+/* The same for at most `ms`: *sent is how much of it went out by then. */
+enum rc fcgi_conn_send_for(struct fcgi_conn *c, const unsigned char *p, size_t len, int ms,
+                           size_t *sent) MUST_USE;
 
 /* Sends text of the reply to request `id` at once and whole, or fails: for a connection that nobody
  * waits on. `end` ends the request. */

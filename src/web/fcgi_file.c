@@ -79,6 +79,10 @@ bool fcgi_file_written(struct fcgi_file *f, const unsigned char **p, size_t *len
     return true;
 }
 
+bool fcgi_file_cut(struct fcgi_file *f, size_t len) {
+    return ftruncate(f->fd, (off_t)len) == 0;
+}
+
 void fcgi_file_clear(struct fcgi_file *f) {
     if (f->map)
         explicit_bzero(f->map, f->end);

@@ -36,6 +36,9 @@ bool fcgi_file_rewind(struct fcgi_file *f) MUST_USE;
 /* What libfcgi has written since; *p until the next call for this file. */
 bool fcgi_file_written(struct fcgi_file *f, const unsigned char **p, size_t *len) MUST_USE;
 
+/* The file ends after `len` bytes, which are mapped as before; it can only be closed then. */
+bool fcgi_file_cut(struct fcgi_file *f, size_t len) MUST_USE;
+
 /* Wipes it: tokens went through here. */
 void fcgi_file_clear(struct fcgi_file *f);
 

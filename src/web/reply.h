@@ -29,7 +29,8 @@ struct reply_sink {
     enum rc (*begin)(struct reply_sink *s, const struct reply *rp); /* status and headers */
     enum rc (*write)(struct reply_sink *s, const char *p, size_t len);
     void (*end)(struct reply_sink *s);
-    int fd; /* becomes readable when the peer goes away, and for nothing else */
+    int fd;    /* becomes readable when the peer goes away, and for nothing else */
+    bool last; /* set before the last write: it goes out with the end, and waits for no reader */
 };
 
 struct reply {

@@ -426,7 +426,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct buf *text;
     struct request rq;
     struct reply rp;
-    struct sink sink = {.base = {sink_begin, sink_write, sink_end, -1}};
+    struct sink sink = {.base = {sink_begin, sink_write, sink_end, -1, false}};
 
     if (never < 0)
         MUST((never = eventfd(0, EFD_CLOEXEC)) >= 0);

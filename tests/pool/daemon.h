@@ -76,5 +76,6 @@ void assert_stops(struct daemon *d, int signo); /* in good order */
 
 int run_output_tests(void); /* output_tests.c */
 int run_faults_tests(void); /* faults_tests.c */
+int run_reader_tests(void); /* reader_tests.c */
 
 #endif

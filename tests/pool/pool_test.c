@@ -904,5 +904,5 @@ int main(int argc, char **argv) {
     if (argc > 2)
         cmocka_set_test_filter(argv[2]);
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL) + run_output_tests() +
-           run_faults_tests();
+           run_faults_tests() + run_reader_tests();
 }

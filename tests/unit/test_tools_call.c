@@ -115,7 +115,7 @@ static struct peer peer_of(int gone_after) {
 
     assert_int_equal(pipe(ends), 0);
     peer.server_end = ends[1];
-    peer.sink = (struct reply_sink){peer_begin, peer_write, NULL, ends[0]};
+    peer.sink = (struct reply_sink){peer_begin, peer_write, NULL, ends[0], false};
     return peer;
 }
 
