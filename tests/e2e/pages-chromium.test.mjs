@@ -339,7 +339,7 @@ test('by keyboard alone; what the Enter key presses of itself is no consent', as
     await page.goto(asked.url);
     for (let i = 0; i < 4; i += 1) await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');       // without the box ticked: the browser goes back to that
-    assert.equal(await focused(), 'confirm');
+    await until('the box to have the focus', async () => await focused() === 'confirm');
     await page.keyboard.press('Space');
     for (let i = 0; i < 3; i += 1) await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
@@ -425,7 +425,7 @@ test('one click is not enough for a client that nobody vouches for', async () =>
     await page.mouse.move(at.x, at.y);
     await until('a moment to pass', () => isUnderPointer(page, at));
     await page.mouse.dblclick(at.x, at.y);
-    assert.equal(await page.evaluate('document.activeElement.name'), 'confirm', 'the browser shows what is missing');
+    await until('the browser to show what is missing', async () => await page.evaluate('document.activeElement.name') === 'confirm');
     await agree(page);
     await logIn(page);
     await redeems(await atClient(page, asked), asked);
