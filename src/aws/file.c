@@ -1,11 +1,11 @@
 /* Reads a small file whole, straight into the arena: what is in it may be a secret, so no copy is
  * left in a buffer of the C library. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "aws/profile.h"
+#include "base/read_open.h"
 
 static ssize_t read_all(int fd, char *text, size_t max) {
     size_t len = 0;
@@ -21,11 +21,12 @@ static ssize_t read_all(int fd, char *text, size_t max) {
 }
 
 enum rc aws_file_read(struct arena *a, const char *path, char **text, struct err *e) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const char *why;
+    int fd = read_open(path, &why);
     ssize_t len;
 
     if (fd < 0)
-        return err_set(e, ERR_MISSING, "%s cannot be read: %s", path, strerror(errno));
+        return err_set(e, ERR_MISSING, "%s cannot be read: %s", path, why);
     *text = arena_alloc(a, AWS_FILE_MAX + 2);
     len = read_all(fd, *text, AWS_FILE_MAX + 1);
     if (len < 0)

@@ -1,12 +1,12 @@
 /* A file with JSON, which somebody wrote: faults by line and column. */
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/json_check.h"
+#include "base/read_open.h"
 #include "base/utf8.h"
 
 /* Lines and characters are counted from 1, as editors do. */
@@ -79,7 +79,8 @@ static enum rc read_all(int fd, char *text, size_t max_len, size_t *len, struct 
 
 enum rc json_parse_file(struct arena *a, const char *path, size_t max_len, struct json **out,
                         struct err *e) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const char *why;
+    int fd = read_open(path, &why);
     struct json_place place;
     char *text;
     size_t len, bom;
@@ -87,7 +88,7 @@ enum rc json_parse_file(struct arena *a, const char *path, size_t max_len, struc
 
     *out = NULL;
     if (fd < 0)
-        return err_set(e, ERR_INVALID_REQUEST, "cannot be opened: %s", strerror(errno));
+        return err_set(e, ERR_INVALID_REQUEST, "cannot be opened: %s", why);
     text = arena_alloc(a, max_len + 1);
     rc = read_all(fd, text, max_len, &len, e);
     (void)close(fd);

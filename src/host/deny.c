@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/read_open.h"
 #include "base/utf8.h"
 
 #define ENTRIES_MAX 65536
@@ -154,14 +155,16 @@ static int by_text(const void *a, const void *b) {
 struct deny_list *deny_load(const char *path, int64_t now_s, FILE *problems, unsigned *bad) {
     struct deny_list *d = xcalloc(1, sizeof *d);
     struct loading l = {.d = d, .path = path, .now_s = now_s, .problems = problems};
-    FILE *f = fopen(path, "re");
+    const char *why;
+    int fd = read_open(path, &why);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 
     d->arena = arena_new(2 * (size_t)DENY_FILE_BYTES_MAX);
     if (f) {
         read_file(&l, f);
         (void)fclose(f);
     } else if (errno != ENOENT) {
-        bad_line(&l, strerror(errno));
+        bad_line(&l, why);
     }
     if (d->clients.count)
         qsort(d->clients.all, d->clients.count, sizeof *d->clients.all, by_text);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/read_open.h"
 #include "base/utf8.h"
 #include "crypto/crypto.h"
 
@@ -72,12 +73,14 @@ static const char *find_text(const void *language, const char *name) {
 /* ---- loading ---- */
 
 static const char *read_text(struct arena *a, const char *path, struct err *e) {
-    FILE *f = fopen(path, "re");
+    const char *why;
+    int fd = read_open(path, &why);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
     char *text;
     size_t len;
 
     if (!f) {
-        (void)err_set(e, errno == ENOENT ? ERR_MISSING : ERR_MISCONFIGURED, "%s", strerror(errno));
+        (void)err_set(e, errno == ENOENT ? ERR_MISSING : ERR_MISCONFIGURED, "%s", why);
         return NULL;
     }
     text = arena_alloc(a, PAGE_FILE_BYTES_MAX + 2);

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
+import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { BINARY, workersOf } from '../parts/daemon.mjs';
@@ -48,6 +49,20 @@ test('restart, reload and restart in quick succession under load', async () => {
     }
     const seen = answered();
     await until('calls go on', () => answered() > seen + CALLERS * 2);
+  });
+  assert.deepEqual([...statuses.keys()], [200]);
+});
+
+test('kill -9 of the master under load: what its workers have is answered, and so is what waits', async () => {
+  const statuses = await startLoad(site, token, async ({ answered }) => {
+    for (let i = 0; i < 3; i++) {
+      const old = [site.daemon.pid, ...workersOf(site.daemon)];
+      site.daemon.signal('SIGKILL');
+      await until('another daemon', () => site.daemon.pid !== old[0] && workersOf(site.daemon).length === 4);
+      await until('the end of the old processes', () => !old.some((pid) => fs.existsSync(`/proc/${pid}`)));
+      const seen = answered();
+      await until('calls go on', () => answered() > seen + CALLERS * 2);
+    }
   });
   assert.deepEqual([...statuses.keys()], [200]);
 });

@@ -1,7 +1,8 @@
 /* In systemd's place: binds a Unix socket, starts a program with it as LISTEN_FDS has it
  * (sd_listen_fds(3)), and keeps the socket when the program ends.
  *   activate PATH PROGRAM ARGUMENT…
- * HUP ends the program and starts it anew once it has ended; TERM ends both. */
+ * HUP ends the program and starts it anew once it has ended, and so does its end by a signal, as
+ * with Restart=on-failure; TERM ends both. */
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ static pid_t launch(int fd, char **command, const sigset_t *mask) {
 
 int main(int argc, char **argv) {
     int fd = argc > 2 ? listen_at(argv[1]) : -1, signo, status = 0;
-    bool restarting = false;
+    bool restarting = false, stopping = false;
     sigset_t set, before;
     pid_t pid;
 
@@ -73,9 +74,10 @@ int main(int argc, char **argv) {
     while (sigwait(&set, &signo) == 0) {
         if (signo != SIGCHLD) {
             restarting = signo == SIGHUP;
+            stopping = signo == SIGTERM;
             kill(pid, SIGTERM);
         } else if (waitpid(pid, &status, WNOHANG) == pid) {
-            if (!restarting)
+            if (!restarting && (stopping || !WIFSIGNALED(status)))
                 break;
             restarting = false;
             pid = launch(fd, argv + 2, &before);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/deny.h"
@@ -192,6 +193,23 @@ static void bad_lines_are_reported_and_the_rest_counts(void **state) {
     deny_free(d);
 }
 
+/* Nobody writes to it: whoever reads it as a file waits for ever. */
+static void a_fifo_holds_nobody(void **state) {
+    char dir[] = "/tmp/deny-XXXXXX";
+    const char *path;
+    unsigned bad;
+
+    assert_non_null(mkdtemp(dir));
+    path = arena_printf(*state, "%s/fifo", dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    (void)alarm(60);
+    deny_free(deny_load(path, NOW, stderr, &bad));
+    (void)alarm(0);
+    assert_int_equal(bad, 1);
+    (void)unlink(path);
+    (void)rmdir(dir);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(entries_are_found_exactly),
@@ -200,6 +218,7 @@ int main(void) {
         WITH_ARENA(times_are_read),
         WITH_ARENA(the_latest_time_counts_and_none_in_the_future),
         WITH_ARENA(bad_lines_are_reported_and_the_rest_counts),
+        WITH_ARENA(a_fifo_holds_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,9 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "mcp_fixture.h"
 
@@ -108,6 +110,22 @@ static void a_null_argument_of_a_prompt_is_absent(void **state) {
     site_free(&site);
 }
 
+static void a_fifo_in_place_of_a_manifest_holds_nobody(void **state) {
+    char path[200];
+    unsigned bad;
+
+    (void)state;
+    site_init(&site);
+    site.config.tools_dir = site.dir;
+    (void)snprintf(path, sizeof path, "%s/fifo.json", site.dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    (void)alarm(60);
+    tool_set_free(tool_set_load(&site.config, stderr, &bad));
+    (void)alarm(0);
+    assert_int_equal(bad, 1);
+    site_free(&site);
+}
+
 /* What is put into the folder, and a manifest that is written again in place. */
 static void changes_of_manifests_are_seen_without_being_told(void **state) {
     int64_t later_ms = (time(NULL) + 100) * INT64_C(1000);
@@ -134,6 +152,7 @@ int main(void) {
         cmocka_unit_test(a_uri_that_is_not_utf8_when_decoded_is_not_found),
         cmocka_unit_test(a_null_argument_of_a_prompt_is_absent),
         cmocka_unit_test(arguments_that_make_a_prompt_too_long_are_refused),
+        cmocka_unit_test(a_fifo_in_place_of_a_manifest_holds_nobody),
         cmocka_unit_test(changes_of_manifests_are_seen_without_being_told)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

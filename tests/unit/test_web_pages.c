@@ -307,6 +307,27 @@ static const char *page_of(struct arena *a, const struct page_set *set, const ch
     return rp.body;
 }
 
+static void a_fifo_in_place_of_a_template_holds_nobody(void **state) {
+    char dir[] = "/tmp/templates-XXXXXX", *text = NULL;
+    const char *path;
+    unsigned bad;
+    size_t len;
+    FILE *problems = open_memstream(&text, &len);
+
+    assert_non_null(mkdtemp(dir));
+    path = arena_printf(*state, "%s/error.html", dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    (void)alarm(60);
+    page_set_free(page_set_load(dir, problems, &bad));
+    (void)alarm(0);
+    assert_int_equal(fclose(problems), 0);
+    assert_int_equal(bad, 1);
+    assert_non_null(strstr(text, "error.html: it is a FIFO"));
+    free(text);
+    (void)unlink(path);
+    (void)rmdir(dir);
+}
+
 static void files_replace_pages_and_bad_ones_are_left_out(void **state) {
     char dir[] = "/tmp/templates-XXXXXX", *text = NULL, *big;
     struct page_set *set;
@@ -382,6 +403,7 @@ int main(void) {
         WITH_ARENA(every_reason_that_a_page_shows_is_there_in_japanese),
         WITH_ARENA(a_reason_keeps_what_was_put_into_it),
         WITH_ARENA(files_replace_pages_and_bad_ones_are_left_out),
+        WITH_ARENA(a_fifo_in_place_of_a_template_holds_nobody),
         WITH_ARENA(our_own_pages_are_good_templates),
     };
 
