@@ -337,5 +337,5 @@ test('-t tells what is missing for the table, and asks nobody', () => {
   assert.equal(run({ AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }).status, 0);
   const wrong = run({ TASK_TABLE_NAME: 'no table' });
   assert.equal(wrong.status, 2);
-  assert.match(wrong.text, /TASK_TABLE_NAME must be a DynamoDB table's name/);
+  assert.match(wrong.text, /TASK_TABLE_NAME=no table: must be a DynamoDB table's name/);
 });
