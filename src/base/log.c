@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/output.h"
+#include "base/utf8.h"
 
 #define LINE_MAX_BYTES 2048 /* a longer line is cut; below PIPE_BUF, so one write is atomic */
 
@@ -32,11 +33,57 @@ static void puts_raw(struct line *l, const char *s) {
     put(l, s, strlen(s));
 }
 
-/* Quotes a value unless it is plain. Control characters, quotes and bytes over 126 become escapes,
- * so that nothing a client sends can look like another field or line. */
+/* The bytes of the character at p if it is beyond ASCII and shows as itself; 0 for what is no UTF-8,
+ * and for what moves, hides or ends other text on a screen. */
+static size_t shown_beyond_ascii(const char *p) {
+    static const struct {
+        unsigned from, to;
+    } not_shown[] = {{0x80, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},  {0x200b, 0x200f},
+                     {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
+                     {0xe0000, 0x10ffff}};
+    unsigned char lead = (unsigned char)*p;
+    size_t len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    unsigned code = lead & (0xffU >> (len + 1));
+
+    if (lead < 0x80 || strnlen(p, len) < len || utf8_valid_length(p, len) < len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        code = code << 6 | ((unsigned char)p[i] & 0x3f);
+    for (size_t i = 0; i < sizeof not_shown / sizeof *not_shown; i++)
+        if (code >= not_shown[i].from && code <= not_shown[i].to)
+            return 0;
+    return len;
+}
+
+#define QUOTED_MAX 6 /* a character and the quotation mark behind it, with what ends the line */
+
+/* One character of a quoted value; how many bytes of it that was. */
+static size_t put_quoted(struct line *l, const char *p) {
+    unsigned char c = (unsigned char)*p;
+    size_t len = shown_beyond_ascii(p);
+    char esc[5];
+
+    if (len) {
+        put(l, p, len);
+        return len;
+    }
+    if (c == '"' || c == '\\') {
+        esc[0] = '\\';
+        esc[1] = (char)c;
+        put(l, esc, 2);
+    } else if (c < ' ' || c > 126) {
+        (void)snprintf(esc, sizeof esc, "\\x%02x", c);
+        put(l, esc, 4);
+    } else {
+        put(l, p, 1);
+    }
+    return 1;
+}
+
+/* Quotes a value unless it is plain. Control characters, quotes and what does not show as itself
+ * become escapes, so that nothing a client sends can look like another field or line. */
 static void put_value(struct line *l, const char *s) {
     bool plain = *s != 0;
-    char esc[5];
     const char *p;
 
     for (p = s; *p && plain; p++)
@@ -46,20 +93,8 @@ static void put_value(struct line *l, const char *s) {
         return;
     }
     puts_raw(l, "\"");
-    for (p = s; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-
-        if (c == '"' || c == '\\') {
-            esc[0] = '\\';
-            esc[1] = (char)c;
-            put(l, esc, 2);
-        } else if (c < ' ' || c > 126) {
-            (void)snprintf(esc, sizeof esc, "\\x%02x", c);
-            put(l, esc, 4);
-        } else {
-            put(l, p, 1);
-        }
-    }
+    for (p = s; *p && l->len + QUOTED_MAX < sizeof l->text;) /* whole characters */
+        p += put_quoted(l, p);
     puts_raw(l, "\"");
 }
 

@@ -243,6 +243,14 @@ static void settle_output(struct mcp_call *c, const struct program *p, struct ru
         log_repaired(c, p, utf8_repair(c->arena, &out->out.p, &out->out.len));
 }
 
+/* A line of the log for each line, so that a traceback can be read. */
+static void log_stderr(struct mcp_call *c, const struct program *p, const struct text *err) {
+    char *copy = arena_strndup(c->arena, err->p, err->len), *save = NULL;
+
+    for (char *line = strtok_r(copy, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
+        log_info("tool_stderr", kv("request", c->rq->id), kv(p->kind, p->name), kv("text", line));
+}
+
 /* ---- */
 
 void program_once(struct mcp_call *c, const struct program *p, const struct rounds *rounds,
@@ -275,9 +283,7 @@ void program_once(struct mcp_call *c, const struct program *p, const struct roun
         out->out = lines_end(&lines);
     else
         settle_output(c, p, out);
-    if (out->err.len)
-        log_info("tool_stderr", kv("request", c->rq->id), kv(p->kind, p->name),
-                 kv("text", out->err.p));
+    log_stderr(c, p, &out->err);
     if (out->end == RUN_NOT_STARTED)
         log_error("tool_not_started", kv("request", c->rq->id), kv(p->kind, p->name),
                   kv("why", strerror(out->code)));

@@ -451,13 +451,16 @@ static void the_audit_line_has_no_arguments(void **state) {
     const char *log;
 
     (void)state;
-    site_tool(&site, "noisy", "echo 'went wrong' >&2; echo quiet; exit 2", "", "");
+    site_tool(&site, "noisy",
+              "printf 'went wrong\\n  at line 3: \\342\\200\\230x\\342\\200\\231\\n' >&2; echo quiet; exit 2", "",
+              "");
     site_load(&site);
     log = log_of(call_noisy);
     assert_non_null(strstr(log, "event=tool_call request=req-1 tool=noisy sub=user-1 "
                                 "client_id=app-1 outcome=exit_status ms="));
+    assert_non_null(strstr(log, "event=tool_stderr request=req-1 tool=noisy text=\"went wrong\"\n"));
     assert_non_null(strstr(log, "event=tool_stderr request=req-1 tool=noisy "
-                                "text=\"went wrong"));
+                                "text=\"  at line 3: \u2018x\u2019\"\n"));
     assert_null(strstr(log, "hunter2"));
     assert_null(strstr(log, "quiet"));
     assert_null(strstr(p.reply.body, "went wrong"));
