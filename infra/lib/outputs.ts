@@ -1,4 +1,4 @@
-// The stack's outputs, with the keys and export names of the document. bin/outputs-to-conf reads them.
+// The stack's outputs, with the keys and export names of docs/infrastructure.md. scripts/outputs-to-conf reads them.
 import { CfnOutput, type Stack } from 'aws-cdk-lib';
 import type { Users } from './cognito.ts';
 import type { Settings } from './settings.ts';

@@ -135,7 +135,7 @@ const functionsCost = (r: number): number =>
   r * (FUNCTIONS.gateway + FUNCTIONS.call + FUNCTIONS.seconds * FUNCTIONS.GB * FUNCTIONS.gbSecond);
 
 describe('hosts on AWS', () => {
-  const part = text.slice(text.indexOf('## With hosts on AWS'), text.indexOf('## Beside the first design'));
+  const part = text.slice(text.indexOf('## With hosts on AWS'), text.indexOf('## Beside Lambda and API Gateway'));
   for (const [name, f] of Object.entries(hostRows))
     test(name, () => assert.deepEqual(row(name, part), columns((r, i) => cents(f(r, HOSTS[i]!)))));
   test('a month', () => assert.deepEqual(row('a month', part), hostsCost));
@@ -150,7 +150,7 @@ describe('hosts on AWS', () => {
   });
 });
 
-describe('beside the first design', () => {
+describe('beside Lambda and API Gateway', () => {
   test('functions', () => assert.deepEqual(row('API Gateway + Lambda, without free tiers'), columns((r) => cents(functionsCost(r)))));
   test('hosts of AWS', () => assert.deepEqual(row('here, on hosts of AWS'), hostsCost));
   test('where they cost the same', () => {
