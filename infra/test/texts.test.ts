@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { GROUPS } from '../lib/endpoints.ts';
 import { KEYS } from '../lib/settings.ts';
 import { LOG_GROUPS } from '../lib/monitoring.ts';
-import { of } from './synth.ts';
+import { of, only } from './synth.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const texts = { en: read('docs/infrastructure.md'), ja: read('docs/infrastructure.ja.md') };
@@ -71,6 +71,32 @@ for (const [language, text] of Object.entries(texts))
         assert.ok(routes.includes(path.split('/').at(-1)!), path);
     });
   });
+
+test('docs/cognito.md makes by hand what the stack makes', () => {
+  const text = read('docs/cognito.md').replaceAll('\\\n', ' ');
+  const client = only(of('prod'), 'AWS::Cognito::UserPoolClient')[1];
+  const pool = only(of('prod'), 'AWS::Cognito::UserPool')[1];
+  const flag = (name: string): string => new RegExp(`--${name} ('[^']*'|(?:(?!--)\\S+ ?)+)`).exec(text)?.[1]?.replaceAll("'", '').trim() ?? assert.fail(name);
+  const units = client.TokenValidityUnits;
+
+  assert.equal(flag('pool-name'), pool.UserPoolName);
+  assert.equal(flag('user-pool-tier'), pool.UserPoolTier);
+  assert.equal(flag('alias-attributes'), pool.AliasAttributes.join(' '));
+  assert.equal(flag('auto-verified-attributes'), pool.AutoVerifiedAttributes.join(' '));
+  for (const [name, value] of Object.entries(pool.Policies.PasswordPolicy)) assert.ok(flag('policies').includes(`${name}=${value}`), name);
+  assert.equal(flag('identifier'), only(of('prod'), 'AWS::Cognito::UserPoolResourceServer')[1].Identifier);
+  assert.equal(flag('allowed-o-auth-flows'), client.AllowedOAuthFlows.join(' '));
+  assert.equal(flag('allowed-o-auth-scopes'), 'openid email profile mcp-server/tools');
+  assert.equal(flag('supported-identity-providers'), client.SupportedIdentityProviders.join(' '));
+  assert.equal(flag('callback-urls'), client.CallbackURLs[0]);
+  assert.deepEqual([client.AccessTokenValidity, client.IdTokenValidity, client.RefreshTokenValidity, units],
+    [60, 60, 43200, { AccessToken: 'minutes', IdToken: 'minutes', RefreshToken: 'minutes' }]); // 1 hour, 1 hour, 30 days
+  assert.deepEqual([flag('access-token-validity'), flag('id-token-validity'), flag('refresh-token-validity'), flag('token-validity-units')],
+    ['1', '1', '30', 'AccessToken=hours,IdToken=hours,RefreshToken=days']);
+  assert.equal(flag('refresh-token-rotation'), `Feature=${client.RefreshTokenRotation.Feature},RetryGracePeriodSeconds=${client.RefreshTokenRotation.RetryGracePeriodSeconds}`);
+  assert.equal(flag('managed-login-version'), String(Object.values(of('prod').findResources('AWS::Cognito::UserPoolDomain'))[0]!.Properties.ManagedLoginVersion));
+  assert.ok(text.includes('--no-generate-secret') && text.includes('--use-cognito-provided-values'));
+});
 
 test('概要: Lambda and API Gateway have gone, everything else of the document is there', () => {
   for (const kind of ['dev', 'prod', 'dev with hosts', 'prod with hosts'] as const) {
