@@ -4,14 +4,17 @@
 #include <time.h>
 
 #include "base/config.h"
+#include "base/url.h"
 
-#define CLIENT_KEY_MAX 256 /* bytes of a client_id that count */
+/* Who has an IPv6 network has many of the /64 that are counted: of a /48 all together have so many
+ * times the share of one. */
+#define NETWORK_SHARES 8
+#define HEX_OF_64 16 /* as limits_address writes them */
+#define HEX_OF_48 12
 
-/* client_id as it was sent, still encoded: a client that writes it in another way gains no more
- * than one that makes another id up, and the address has a limit besides. */
 static const char *client_id_of(struct arena *a, const struct request *rq) {
     static const char name[] = "client_id=";
-    const char *p = strcmp(rq->method, "POST") ? rq->query : rq->body;
+    const char *p = strcmp(rq->method, "POST") ? rq->query : rq->body, *decoded;
 
     while (p && strncmp(p, name, sizeof name - 1) != 0) {
         p = strchr(p, '&');
@@ -21,8 +24,8 @@ static const char *client_id_of(struct arena *a, const struct request *rq) {
     if (!p)
         return NULL;
     p += sizeof name - 1;
-    return arena_strndup(
-        a, p, strnlen(p, strcspn(p, "&") < CLIENT_KEY_MAX ? strcspn(p, "&") : CLIENT_KEY_MAX));
+    decoded = url_decode(a, p, strcspn(p, "&"), true);
+    return decoded ? decoded : ""; /* which is refused for it */
 }
 
 static enum rc refuse(struct reply *rp, int64_t wait_ms, struct err *e) {
@@ -31,27 +34,34 @@ static enum rc refuse(struct reply *rp, int64_t wait_ms, struct err *e) {
     return err_set(e, ERR_RATE_LIMITED, "too many requests from this address; try again later");
 }
 
-enum rc limit_check(struct limits *limits, const struct config *config, const struct request *rq,
-                    struct reply *rp, struct err *e) {
-    const char *address = limits_address(rq->arena, rq->remote_addr), *client_id;
+static int64_t take_address(struct limits *limits, struct arena *a, const char *address,
+                            unsigned per_minute) {
     struct timespec now;
     int64_t now_ms, wait_ms;
 
-    if (!address) /* a web server that says nothing of it; all would share one share */
-        return OK;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    if (config->rate_limit_address) {
-        wait_ms = limits_take(limits, address, config->rate_limit_address, now_ms);
-        if (wait_ms)
-            return refuse(rp, wait_ms, e);
-    }
+    wait_ms = limits_take(limits, address, per_minute, now_ms);
+    if (wait_ms || strlen(address) != HEX_OF_64)
+        return wait_ms;
+    return limits_take(limits, arena_printf(a, "%.*s/48", HEX_OF_48, address),
+                       per_minute * NETWORK_SHARES, now_ms);
+}
+
+enum rc limit_check(struct limits *limits, const struct config *config, const struct request *rq,
+                    struct reply *rp, struct err *e) {
+    const char *address = limits_address(rq->arena, rq->remote_addr), *client_id;
+    int64_t wait_ms = 0;
+
+    if (!address) /* a web server that says nothing of it; all would share one share */
+        return OK;
+    if (config->rate_limit_address)
+        wait_ms = take_address(limits, rq->arena, address, config->rate_limit_address);
+    if (wait_ms)
+        return refuse(rp, wait_ms, e);
     client_id = config->rate_limit_client ? client_id_of(rq->arena, rq) : NULL;
-    if (client_id) {
-        wait_ms = limits_take(limits, arena_printf(rq->arena, "%s %s", address, client_id),
-                              config->rate_limit_client, now_ms);
-        if (wait_ms)
-            return refuse(rp, wait_ms, e);
-    }
-    return OK;
+    if (client_id)
+        wait_ms = limits_take_client(limits, rq->arena, rq->remote_addr, client_id,
+                                     config->rate_limit_client);
+    return wait_ms ? refuse(rp, wait_ms, e) : OK;
 }

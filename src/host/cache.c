@@ -8,8 +8,7 @@
 #define SWEEP_LOOK 64                /* values looked at in one sweep */
 #define TURN_PREFIX "turn:"          /* keeps turns and values apart */
 
-enum rc host_cache_open(const char *dir, unsigned workers, struct host_cache **out,
-                        struct err *e) {
+enum rc host_cache_open(const char *dir, unsigned workers, struct host_cache **out, struct err *e) {
     struct host_cache *h = xcalloc(1, sizeof *h);
 
     *out = h;
@@ -99,24 +98,32 @@ enum rc host_cache_swap(struct host_cache *h, const char *key, const void *begin
     return put(h, key, true, begins, begins_len, value, len, now_s, e);
 }
 
+static char *sweep_position(struct host_cache *h, const char *prefix) {
+    for (size_t i = 0; i < HOST_CACHE_PREFIXES; i++) {
+        if (!*h->sweep_at[i])
+            (void)snprintf(h->sweep_at[i], sizeof h->sweep_at[i], "%s", prefix);
+        if (!strncmp(h->sweep_at[i], prefix, strlen(prefix)))
+            return h->sweep_at[i];
+    }
+    return NULL;
+}
+
 void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, int64_t now_s) {
-    size_t len, prefix_len = strlen(prefix);
-    char key[KV_KEY_MAX + 1];
+    char *at = sweep_position(h, prefix), key[KV_KEY_MAX + 1];
     struct kv_txn *t;
     const void *data;
     int64_t stored_s;
     struct err e;
+    size_t len;
 
-    if (strncmp(h->sweep_at, prefix, prefix_len) != 0)
-        (void)snprintf(h->sweep_at, sizeof h->sweep_at, "%s", prefix);
-    if (kv_begin(h->kv, true, &t, &e))
+    if (!at || kv_begin(h->kv, true, &t, &e))
         return;
     for (int i = 0; i < SWEEP_LOOK; i++) {
-        if (!kv_next(t, h->sweep_at, key, &data, &len) || strncmp(key, prefix, prefix_len) != 0) {
-            h->sweep_at[0] = 0;
+        if (!kv_next(t, at, key, &data, &len) || strncmp(key, prefix, strlen(prefix)) != 0) {
+            memcpy(at, prefix, strlen(prefix) + 1); /* from the start next time */
             break;
         }
-        memcpy(h->sweep_at, key, sizeof key);
+        memcpy(at, key, sizeof key);
         if (len < sizeof stored_s)
             continue;
         memcpy(&stored_s, data, sizeof stored_s);
@@ -124,7 +131,7 @@ void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, i
             break;
     }
     if (kv_commit(t, &e))
-        h->sweep_at[0] = 0;
+        memcpy(at, prefix, strlen(prefix) + 1);
 }
 
 /* ---- a share of the file ---- */
@@ -151,7 +158,8 @@ static struct tally count(struct kv_txn *t, const struct host_cache_share *share
         tally.bytes += len;
         memcpy(&stored_s, data, sizeof stored_s);
         if (stored_s >= oldest_s ||
-            share->must_stay((const char *)data + sizeof stored_s, len - sizeof stored_s, now_s))
+            (share->must_stay &&
+             share->must_stay((const char *)data + sizeof stored_s, len - sizeof stored_s, now_s)))
             continue;
         oldest_s = stored_s;
         memcpy(tally.oldest, next, sizeof next);

@@ -7,8 +7,9 @@
 
 struct host_cache {
     struct kv *kv;
-    char swept[KV_KEY_MAX + 1];    /* where the last sweep of passing values stopped */
-    char sweep_at[KV_KEY_MAX + 1]; /* where host_cache_sweep stopped */
+    char swept[KV_KEY_MAX + 1]; /* where the last sweep of passing values stopped */
+    /* Where host_cache_sweep stopped, for each prefix. */
+    char sweep_at[HOST_CACHE_PREFIXES][KV_KEY_MAX + 1];
 };
 
 /* What stands before a passing value. Permanent values have only stored_s. */

@@ -33,11 +33,13 @@ enum rc host_cache_swap(struct host_cache *h, const char *key, const void *begin
                         size_t begins_len, const void *value, size_t len, int64_t now_s,
                         struct err *e) MUST_USE;
 /* Deletes values whose key begins with the prefix and that were put longer than age_s ago. Looks at
- * a few of them each time, and goes on from there the next time. */
+ * a few of them each time, and goes on from there the next time; for so many prefixes, of which
+ * none begins with another. */
+#define HOST_CACHE_PREFIXES 4
 void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, int64_t now_s);
 /* Of the values whose keys begin with the prefix, deletes the oldest until at most `most` are left
- * and they have at most `bytes`; those for which `must_stay` is true count, but stay. Looks at each
- * of them. ERR_STORE. */
+ * and they have at most `bytes`; those for which `must_stay` is true count, but stay (NULL: none).
+ * Looks at each of them, for each that it deletes. ERR_STORE. */
 struct host_cache_share {
     const char *prefix;
     size_t most, bytes;
@@ -76,7 +78,9 @@ enum rc host_passing_get(struct host_cache *h, struct arena *a, const char *key,
 enum rc host_passing_put(struct host_cache *h, const char *key, const void *value, size_t len,
                          int64_t now_s, int64_t ttl_s, size_t most, struct err *e) MUST_USE;
 /* Puts it only if it is not there: of any number of callers one gets OK, the others ERR_EXISTS.
- * With `most` of the kind there, ERR_TOO_LARGE: nothing that still counts is removed. */
+ * With `most` of the kind there, ERR_TOO_LARGE: nothing that still counts is removed. So too if a
+ * quarter of the cache is left: many kinds, each with its share, leave room for what else is kept.
+ */
 enum rc host_passing_add(struct host_cache *h, const char *key, int64_t now_s, int64_t ttl_s,
                          size_t most, struct err *e) MUST_USE;
 /* Removes some of those whose time is over, and more if there are many; meant to be called between

@@ -10,7 +10,7 @@
 #include "host/kv_file.h"
 
 #define READERS_MAX 512 /* above any number of workers */
-#define RESERVE 8       /* the eighth part of the file is for deleting only: see has_room */
+#define RESERVE 8       /* the eighth part of the file is for deleting only: see kv_is_full */
 #define FREE_PAGES 0    /* LMDB's own database of them */
 #define GATE_NAME "/writers"
 
@@ -273,21 +273,28 @@ static size_t count_free(MDB_env *env) {
     return count;
 }
 
-/* LMDB writes nothing in place, so that deleting takes pages too: in a file that is full to the
- * last one nothing could be deleted any more. */
-static bool has_room(const struct kv_txn *t) {
+static bool has_room(const struct kv_txn *t, size_t pages) {
     MDB_envinfo info;
 
     return !mdb_env_info(t->kv->env, &info) &&
-           (info.me_last_pgno < t->kv->pages ||
-            info.me_last_pgno - count_free(t->kv->env) < t->kv->pages);
+           (info.me_last_pgno < pages || info.me_last_pgno - count_free(t->kv->env) < pages);
+}
+
+/* LMDB writes nothing in place, so that deleting takes pages too: in a file that is full to the
+ * last one nothing could be deleted any more. */
+bool kv_is_full(const struct kv_txn *t) {
+    return !has_room(t, t->kv->pages);
+}
+
+bool kv_is_nearly_full(const struct kv_txn *t) {
+    return !has_room(t, t->kv->pages / 4 * 3);
 }
 
 enum rc kv_put(struct kv_txn *t, const char *key, const void *data, size_t len, bool only_new,
                struct err *e) {
     MDB_val k = key_of(key), v = {len, (void *)(uintptr_t)data};
-    int code = has_room(t) ? mdb_put(t->txn, t->dbi, &k, &v, only_new ? MDB_NOOVERWRITE : 0)
-                           : MDB_MAP_FULL;
+    int code = kv_is_full(t) ? MDB_MAP_FULL
+                             : mdb_put(t->txn, t->dbi, &k, &v, only_new ? MDB_NOOVERWRITE : 0);
 
     (void)noted(t->kv, code);
     if (code == MDB_KEYEXIST)

@@ -35,6 +35,9 @@ enum rc kv_get(struct kv_txn *t, const char *key, const void **data, size_t *len
 /* ERR_EXISTS if `only_new` and the key is there. ERR_STORE also when the file is full. */
 enum rc kv_put(struct kv_txn *t, const char *key, const void *data, size_t len, bool only_new,
                struct err *e) MUST_USE;
+/* Before this transaction: kv_put has no room; less than a quarter of what it has is left. */
+bool kv_is_full(const struct kv_txn *t);
+bool kv_is_nearly_full(const struct kv_txn *t);
 enum rc kv_del(struct kv_txn *t, const char *key, struct err *e) MUST_USE;
 /* The first entry whose key is greater than `after` ("" for the very first). false at the end. */
 bool kv_next(struct kv_txn *t, const char *after, char key[KV_KEY_MAX + 1], const void **data,

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/encode.h"
 #include "crypto/crypto.h"
@@ -19,7 +20,8 @@
 #define TIME_MASK ((UINT64_C(1) << TIME_BITS) - 1)
 #define EPOCH_MS INT64_C(1735689600000) /* 2025-01-01 */
 #define MINUTE_MS 60000
-#define TRIES 64 /* when other workers change the same bucket at the same time */
+#define CLIENT_KEY_MAX 256 /* bytes of a client_id that count */
+#define TRIES 64           /* when other workers change the same bucket at the same time */
 
 static const char magic[8] = "limits1";
 
@@ -101,6 +103,18 @@ int64_t limits_take(struct limits *l, const char *key, unsigned per_minute, int6
             return 0;
     }
     return 0;
+}
+
+int64_t limits_take_client(struct limits *l, struct arena *a, const char *address,
+                           const char *client_id, unsigned per_minute) {
+    const char *counted_as = limits_address(a, address);
+    struct timespec now;
+
+    if (!counted_as)
+        return 0;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return limits_take(l, arena_printf(a, "%s %.*s", counted_as, CLIENT_KEY_MAX, client_id),
+                       per_minute, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
 const char *limits_address(struct arena *a, const char *address) {

@@ -22,6 +22,11 @@ void limits_close(struct limits *l); /* NULL is accepted */
  * processes. */
 int64_t limits_take(struct limits *l, const char *key, unsigned per_minute, int64_t now_ms);
 
+/* The same for a client at an address as the web server wrote it, at the present time. The same
+ * client, however it was encoded, is one. 0 also if that is no address. */
+int64_t limits_take_client(struct limits *l, struct arena *a, const char *address,
+                           const char *client_id, unsigned per_minute);
+
 /* What an address is counted as: an IPv4 address by itself, an IPv6 address by its /64, which is
  * what one user has at least; NULL if it is none. */
 const char *limits_address(struct arena *a, const char *address);

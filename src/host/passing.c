@@ -157,7 +157,8 @@ enum rc host_passing_add(struct host_cache *h, const char *key, int64_t now_s, i
     rc = find(t, full, now_s, &stamp, &data, &len, e);
     if (!rc)
         rc = err_set(e, ERR_EXISTS, "there is such a record already");
-    else if (rc == ERR_MISSING && count_kind(t, full, now_s, oldest) >= most)
+    else if (rc == ERR_MISSING &&
+             (count_kind(t, full, now_s, oldest) >= most || kv_is_nearly_full(t)))
         rc = err_set(e, ERR_TOO_LARGE, "there are too many of these");
     else if (rc == ERR_MISSING)
         rc = write_value(t, full, NULL, 0, now_s, ttl_s, e);

@@ -25,7 +25,7 @@ static const char *journals_dir(struct arena *a, const struct context *cx) {
 
 /* The session's key is a digest of its id, which is sealed for one user. */
 static const char *journal_name(const struct mcp_call *c, const char *stream) {
-    return arena_printf(c->arena, "%s.%s", c->session->key + strlen(SESSION_NOTE_PREFIX), stream);
+    return arena_printf(c->arena, "%s.%s", c->session->id, stream);
 }
 
 /* Older clients do not know events without data. */

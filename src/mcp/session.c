@@ -10,6 +10,7 @@
 
 #define PURPOSE "mcp-session"
 #define ID_MAX 4096
+#define USER_DIGEST_BYTES 12 /* of 32: it names, and hides nothing */
 
 /* What of a client's capabilities a program may ask for, and no more: the id is a header. */
 static struct json *known_capabilities(struct arena *a, const struct json *given) {
@@ -52,11 +53,11 @@ static enum rc unknown(struct err *e) {
     return err_set(e, ERR_NOT_FOUND, "this session is unknown or has ended: initialize again");
 }
 
-static const char *note_key(struct arena *a, const char *id) {
+static const char *digest_of(struct arena *a, const char *text, size_t bytes) {
     uint8_t digest[SHA256_LEN];
 
-    sha256(id, strlen(id), digest);
-    return arena_printf(a, SESSION_NOTE_PREFIX "%s", base64url_encode(a, digest, sizeof digest));
+    sha256(text, strlen(text), digest);
+    return base64url_encode(a, digest, bytes);
 }
 
 static struct json *read_note(struct mcp_call *c, const char *key) {
@@ -70,6 +71,20 @@ static struct json *read_note(struct mcp_call *c, const char *key) {
         json_parse(c->arena, text, len, &note, &e))
         return json_new_object(c->arena);
     return note;
+}
+
+static const char *ended_key(struct arena *a, const struct mcp_session *session) {
+    return arena_printf(a, SESSION_ENDED_PREFIX "%s", session->id);
+}
+
+static bool has_ended(struct mcp_call *c, const struct mcp_session *session) {
+    const char *text;
+    int64_t stored_s;
+    struct err e;
+    size_t len;
+
+    return !host_cache_get(c->cx->host, c->arena, ended_key(c->arena, session), &text, &len,
+                           &stored_s, &e);
 }
 
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
@@ -89,9 +104,12 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
         started < now - SESSION_MAX_S)
         return unknown(e);
     session = arena_alloc(c->arena, sizeof *session);
-    session->key = note_key(c->arena, id);
+    session->user = digest_of(c->arena, c->claims->sub, USER_DIGEST_BYTES);
+    session->id =
+        arena_printf(c->arena, "%s:%s", session->user, digest_of(c->arena, id, SHA256_LEN));
+    session->key = arena_printf(c->arena, SESSION_NOTE_PREFIX "%s", session->id);
     session->note = read_note(c, session->key);
-    if (json_has(session->note, "ended"))
+    if (has_ended(c, session))
         return unknown(e);
     level = mcp_log_level(json_get_str(session->note, "level"));
     if (level >= 0)
@@ -101,11 +119,41 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     return OK;
 }
 
+/* Under the key PREFIX USER:SESSION, with the shares of the prefix. */
+static enum rc note(struct mcp_call *c, const char *prefix, const char *text, size_t len,
+                    struct err *e) {
+    const char *of_user = arena_printf(c->arena, "%s%s:", prefix, c->session->user);
+    const struct host_cache_share user = {.prefix = of_user,
+                                          .most = SESSION_NOTES_USER_MAX,
+                                          .bytes = SESSION_NOTES_USER_BYTES_MAX},
+                                  all = {.prefix = prefix,
+                                         .most = SESSION_NOTES_MAX,
+                                         .bytes = SESSION_NOTES_BYTES_MAX};
+    int64_t now_s = clock_now_s(&c->cx->clock);
+
+    if (host_cache_put(c->cx->host, arena_printf(c->arena, "%s%s", prefix, c->session->id), text,
+                       len, now_s, e) ||
+        host_cache_trim(c->cx->host, &user, now_s, e))
+        return e->code;
+    return host_cache_trim(c->cx->host, &all, now_s, e);
+}
+
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) {
     size_t len;
     const char *text = json_text(c->arena, c->session->note, &len);
 
-    return host_cache_put(c->cx->host, c->session->key, text, len, clock_now_s(&c->cx->clock), e);
+    if (len > SESSION_NOTE_BYTES_MAX)
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "The subscriptions of a session have at most %d bytes",
+                       SESSION_NOTE_BYTES_MAX);
+    return note(c, SESSION_NOTE_PREFIX, text, len, e);
+}
+
+void mcp_session_sweep(struct context *cx) {
+    int64_t now_s = clock_now_s(&cx->clock);
+
+    host_cache_sweep(cx->host, SESSION_NOTE_PREFIX, SESSION_MAX_S, now_s);
+    host_cache_sweep(cx->host, SESSION_ENDED_PREFIX, SESSION_MAX_S, now_s);
 }
 
 /* Without a session there is nothing that the level could be kept for. */
@@ -140,8 +188,7 @@ enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *r
         return rc;
     if (!c.session)
         return err_set(e, ERR_INVALID_REQUEST, "Mcp-Session-Id is missing");
-    json_put_bool(c.session->note, "ended", true);
-    rc = mcp_session_save(&c, e);
+    rc = note(&c, SESSION_ENDED_PREFIX, "", 0, e);
     if (!rc)
         reply_empty(rp, 204);
     return rc;

@@ -8,10 +8,20 @@
 
 #define SESSION_NOTE_PREFIX "mcp-session:"
 #define SESSION_MAX_S (7 * 24 * 3600) /* then the client has to initialize again */
+/* Anybody may begin and end any number of sessions. What is noted has shares, and the oldest go: of
+ * live ones, and apart from them of those that have ended, which would push them out. */
+#define SESSION_ENDED_PREFIX "mcp-ended:"
+#define SESSION_NOTE_BYTES_MAX 16384
+#define SESSION_NOTES_USER_MAX 256
+#define SESSION_NOTES_USER_BYTES_MAX ((size_t)1 << 20)
+#define SESSION_NOTES_MAX 4096 /* of the host */
+#define SESSION_NOTES_BYTES_MAX ((size_t)32 << 20)
 
 struct mcp_session {
-    const char *key;   /* of its note in the host's cache */
-    struct json *note; /* {"level", "uris", "ended"}, each if it was set */
+    const char *user;  /* digests of them, which make keys in the host's cache */
+    const char *id;    /* the same, of user and session: USER:SESSION */
+    const char *key;   /* of its note there */
+    struct json *note; /* {"level", "uris"}, each if it was set */
 };
 
 /* After `initialize`: adds the Mcp-Session-Id header. */
@@ -19,7 +29,9 @@ void mcp_session_start(struct mcp_call *c);
 /* Settles c->session, c->capabilities and c->log_level from the header, if there is one.
  * ERR_NOT_FOUND if it is not a session of this user that goes on. */
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) MUST_USE;
-/* Keeps the note as it is now. */
+/* Keeps the note as it is now. ERR_RPC_INVALID_PARAMS if it is too long. */
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) MUST_USE;
+/* Forgets what is too old. */
+void mcp_session_sweep(struct context *cx);
 
 #endif

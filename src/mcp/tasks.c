@@ -235,6 +235,6 @@ void mcp_sweep(struct context *cx) {
     int64_t now_s = clock_now_s(&cx->clock);
 
     host_cache_sweep(cx->host, TASK_HOST_PREFIX, TASK_TTL_S + TASK_TIMEOUT_MS_MAX / 1000, now_s);
-    host_cache_sweep(cx->host, SESSION_NOTE_PREFIX, SESSION_MAX_S, now_s);
+    mcp_session_sweep(cx);
     resume_sweep(cx);
 }

@@ -2,8 +2,10 @@
  * good, an error is a page here, never a redirect (OAuth 2.1 §4.1.2.1). */
 #include <string.h>
 
+#include "base/encode.h"
 #include "base/metrics.h"
 #include "crypto/crypto.h"
+#include "host/limits.h"
 #include "oauth/oauth.h"
 #include "store/store.h"
 
@@ -152,6 +154,7 @@ enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct
         (void)err_set(e, ERR_ACCESS_DENIED, "the user must be asked, and prompt=none forbids it");
         return answer_error(cx, rq, rp, &login, "consent_required", e);
     }
+    login.verifier = random_text(rq->arena, VERIFIER_BYTES);
     page_consent(cx, rq, rp, &login, login_seal(cx, rq->arena, "consent", browser, &login));
     return OK;
 }
@@ -174,20 +177,47 @@ static const char *upstream_uri(struct context *cx, struct arena *a, const struc
     return b.p;
 }
 
+/* It says nothing of the verifier, which is our secret towards Cognito. */
+static const char *session_id_of(struct arena *a, const char *verifier) {
+    uint8_t digest[SHA256_LEN];
+    const char *text = arena_printf(a, "session %s", verifier);
+
+    sha256(text, strlen(text), digest);
+    return base64url_encode(a, digest, SESSION_ID_BYTES);
+}
+
+/* The session's id comes with the form, in the verifier: a form that is sent again, by a double
+ * click or by somebody who would fill the store, is the same login and makes no second session. */
 static enum rc approve(struct context *cx, const struct request *rq, struct reply *rp,
                        const char *browser, struct login *login, struct err *e) {
     struct session s = {.state = SESSION_PENDING, .browser = browser, .grant = "", .attempt = ""};
 
-    login->verifier = random_text(rq->arena, VERIFIER_BYTES);
+    if (!*login->verifier)
+        login->verifier = random_text(rq->arena, VERIFIER_BYTES);
     s.ttl = clock_now_s(&cx->clock) + LOGIN_TTL_S;
     login->expires_s = s.ttl + CODE_TTL_S; /* it is opened once more at /token */
-    s.id = random_text(rq->arena, SESSION_ID_BYTES);
+    s.id = session_id_of(rq->arena, login->verifier);
     s.login = login_seal(cx, rq->arena, "session", s.id, login);
-    if (store_session_put(cx->store, &s, e))
+    if (store_session_put(cx->store, &s, e) && e->code != ERR_EXISTS)
         return e->code;
     rp->audit.outcome = "approved";
     page_continue(cx, rq, rp, upstream_uri(cx, rq->arena, &s, login));
     return OK;
+}
+
+/* RATE_LIMIT_CLIENT: the dispatcher cannot see who is in a form. */
+static enum rc check_limit(struct context *cx, const struct request *rq, struct reply *rp,
+                           const char *client_id, struct err *e) {
+    unsigned per_minute = cx->config->rate_limit_client;
+    int64_t wait_ms = 0;
+
+    if (per_minute && cx->limits)
+        wait_ms = limits_take_client(cx->limits, rq->arena, rq->remote_addr, client_id, per_minute);
+    if (!wait_ms)
+        return OK;
+    reply_header(rp, "Retry-After",
+                 arena_printf(rp->arena, "%lld", (long long)(wait_ms + 999) / 1000));
+    return err_set(e, ERR_RATE_LIMITED, "too many requests from this address; try again later");
 }
 
 enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struct reply *rp,
@@ -215,7 +245,7 @@ enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struc
     if (login_open(cx, rq->arena, "consent", browser, sealed, &login, e))
         return e->code;
     rp->audit.client = login.client_id;
-    if (stop_client(cx, login.client_id, e))
+    if (check_limit(cx, rq, rp, login.client_id, e) || stop_client(cx, login.client_id, e))
         return e->code;
     if (!strcmp(decision, "approve")) {
         if ((!confirm || strcmp(confirm, "yes") != 0) &&

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "host/kv.h"
 #include "store/store.h"
 
@@ -11,6 +12,8 @@
 #define SWEEP_LOOK 64                /* records looked at in one step of a sweep, */
 #define SWEEP_STEPS 32               /* of which there are more while half of them have expired */
 #define ARENA_BYTES_MAX (1 << 20)
+#define EVICTED 256 /* logins that go at once when the file is full */
+#define HEAD_MAX 32 /* bytes in which a record says its version and state */
 
 struct lmdb_store {
     struct store base;
@@ -88,24 +91,94 @@ static enum rc find(struct kv_txn *t, struct arena *a, const char *id, int64_t n
     return decode(a, id, data, len, out, e);
 }
 
-static enum rc session_put(struct store *s, const struct session *in, struct err *e) {
-    struct lmdb_store *l = self(s);
+/* Of a record as encode() writes it: asked for each of many, it must not be parsed. */
+static bool is_pending(const void *data, size_t len) {
+    static const char mark[] = "\"state\":1,";
+    const char *text = (const char *)data + sizeof(int64_t);
+    size_t n = len > sizeof(int64_t) ? len - sizeof(int64_t) : 0;
+
+    return memmem(text, n < HEAD_MAX ? n : HEAD_MAX, mark, sizeof mark - 1);
+}
+
+struct pending {
+    int64_t ttl;
+    char key[KV_KEY_MAX + 1];
+};
+
+/* The oldest that were begun and are not back from Cognito; how many. */
+static size_t find_oldest(struct lmdb_store *l, struct pending found[EVICTED]) {
+    char key[KV_KEY_MAX + 1] = "";
+    size_t count = 0, youngest = 0, len;
+    const void *data;
+    struct kv_txn *t;
+    struct err e;
+
+    if (kv_begin(l->kv, false, &t, &e))
+        return 0;
+    while (kv_next(t, key, key, &data, &len)) {
+        if (!is_pending(data, len) ||
+            (count == EVICTED && ttl_of(data, len) >= found[youngest].ttl))
+            continue;
+        if (count < EVICTED)
+            youngest = count++;
+        found[youngest].ttl = ttl_of(data, len);
+        memcpy(found[youngest].key, key, sizeof key);
+        for (size_t i = 0; i < count; i++)
+            if (found[i].ttl > found[youngest].ttl)
+                youngest = i;
+    }
+    kv_abort(t);
+    return count;
+}
+
+/* Who begins logins in order to fill the file pushes out what was begun so, and no login that has
+ * come back from Cognito. */
+static bool make_room(struct lmdb_store *l) {
+    struct pending *oldest = xcalloc(EVICTED, sizeof *oldest);
+    size_t count = find_oldest(l, oldest), evicted = 0, len;
+    const void *data;
+    struct kv_txn *t;
+    struct err e;
+
+    if (count && !kv_begin(l->kv, true, &t, &e)) {
+        for (size_t i = 0; i < count; i++)
+            evicted += !kv_get(t, oldest[i].key, &data, &len, &e) && is_pending(data, len) &&
+                       !kv_del(t, oldest[i].key, &e);
+        if (kv_commit(t, &e))
+            evicted = 0;
+    }
+    free(oldest);
+    log_warn("logins_evicted", kvn("logins", (int64_t)evicted));
+    return evicted > 0;
+}
+
+static enum rc put_once(struct lmdb_store *l, const struct session *in, bool *full, struct err *e) {
     struct kv_txn *t;
     const void *data;
     size_t len;
-    enum rc rc;
+    enum rc rc = kv_begin(l->kv, true, &t, e);
 
+    *full = false;
+    if (rc)
+        return rc;
     encode(l->scratch, in, &data, &len);
-    rc = kv_begin(l->kv, true, &t, e);
-    if (!rc) {
-        rc = kv_put(t, in->id, data, len, true, e);
-        if (rc)
-            kv_abort(t);
-        else
-            rc = kv_commit(t, e);
+    rc = kv_put(t, in->id, data, len, true, e);
+    if (rc) {
+        *full = rc != ERR_EXISTS && kv_is_full(t);
+        kv_abort(t);
+    } else {
+        rc = kv_commit(t, e);
     }
     arena_reset(l->scratch);
     return rc;
+}
+
+static enum rc session_put(struct store *s, const struct session *in, struct err *e) {
+    struct lmdb_store *l = self(s);
+    bool full;
+    enum rc rc = put_once(l, in, &full, e);
+
+    return full && make_room(l) ? put_once(l, in, &full, e) : rc;
 }
 
 static enum rc authorize_in(struct lmdb_store *l, struct kv_txn *t, const struct session *want,

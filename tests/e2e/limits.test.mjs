@@ -6,7 +6,8 @@ import { after, before, test } from 'node:test';
 import { auditLines } from '../parts/audit.mjs';
 import { workersOf } from '../parts/daemon.mjs';
 import { callTool, META, modern, post } from '../parts/mcp.mjs';
-import { assertOAuthError, refresh, tokens } from '../parts/oauth.mjs';
+import { Browser } from '../parts/browser.mjs';
+import { assertOAuthError, authorizeUrl, pkce, refresh, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
 import { until } from '../parts/util.mjs';
 
@@ -65,6 +66,24 @@ test('an address: all clients together, pages and JSON alike; another address an
   assert.equal(elsewhere.status, 400, await elsewhere.text());
   for (let i = 0; i < ADDRESS + 20; i += 1) await callTool(site, held, 'whoami');
   assert.equal((await fetch(`${site.issuer}/.well-known/oauth-authorization-server`)).status, 200);
+});
+
+test('a consent form that is sent again is the same login, and is counted for its client', async () => {
+  await fresh();
+  const browser = new Browser();
+  const page = await browser.open(authorizeUrl(site, { code_challenge: pkce().challenge }));
+  const upstream = async (answer) => /href="([^"]*state=[^"]*)"/.exec(answer.text)[1];
+  const first = await upstream(await browser.submit(page, { decision: 'approve' }));
+  const state = new URL(first.replaceAll('&amp;', '&')).searchParams.get('state');
+  assert.match(state, /^[\w-]{32}$/);
+  assert.equal(await upstream(await browser.submit(page, { decision: 'approve' })), first, 'one session');
+  const another = await browser.open(authorizeUrl(site, { code_challenge: pkce().challenge }));
+  assert.notEqual(await upstream(await browser.submit(another, { decision: 'approve' })), first);
+  const found = await through(CLIENT + 10, () => browser.submit(page, { decision: 'approve' }));
+  assert.ok(found.let < CLIENT, `${found.let} of ${CLIENT}`);
+  const limited = found.answers.find(({ status }) => status === 429);
+  assert.match(limited.headers.get('retry-after'), /^[1-9]\d*$/);
+  assert.match(limited.text, /Too many requests came from your network/);
 });
 
 test('a user: so many programs a minute, in tools and elsewhere; what starts none, and other users, are not held back', async () => {

@@ -3,12 +3,19 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "host/host.h"
 
 #define NOW 1000000
+
+/* In place of the C library's: nobody waits for the disk. */
+__attribute__((visibility("default"))) int fdatasync(int fd) {
+    (void)fd;
+    return 0;
+}
 
 struct fixture {
     char dir[64];
@@ -132,6 +139,64 @@ static void a_sweep_goes_on_while_there_is_much_to_remove(void **state) {
         assert_false(has(f, arena_printf(f->arena, "jti-%d:x", i), NOW + 1));
 }
 
+/* Several kinds are swept in turn, each from where it stopped: what lies far behind is found too.
+ */
+static void values_that_are_too_old_go_wherever_they_lie(void **state) {
+    static const char *const kinds[] = {"one:", "two:", "three:"};
+    struct fixture *f = *state;
+    const char *value;
+    int64_t stored_s;
+    size_t len;
+
+    for (int i = 0; i < 300; i++)
+        for (size_t k = 0; k < 3; k++)
+            assert_int_equal(host_cache_put(f->cache, arena_printf(f->arena, "%s%03d", kinds[k], i),
+                                            "x", 1, i < 290 ? 2000 : 1000, &f->e),
+                             OK);
+    for (int i = 0; i < 6; i++) /* 64 are looked at each time */
+        for (size_t k = 0; k < 3; k++)
+            host_cache_sweep(f->cache, kinds[k], 500, 2000);
+    for (int i = 0; i < 300; i++)
+        for (size_t k = 0; k < 3; k++)
+            assert_int_equal(host_cache_get(f->cache, f->arena,
+                                            arena_printf(f->arena, "%s%03d", kinds[k], i), &value,
+                                            &len, &stored_s, &f->e),
+                             i < 290 ? OK : ERR_MISSING);
+}
+
+static size_t file_bytes(const struct fixture *f) {
+    struct stat st;
+
+    assert_int_equal(stat(arena_printf(f->arena, "%s/data.mdb", f->dir), &st), 0);
+    return (size_t)st.st_size;
+}
+
+/* A busy day: at each second a claim, a refresh and a token that is used once. */
+static void the_file_does_not_grow_with_time(void **state) {
+    struct fixture *f = *state;
+    static char answer[4000];
+    struct host_claim claim;
+    size_t after_an_hour = 0;
+
+    for (int64_t now_s = 0; now_s < 6 * 3600; now_s++) {
+        const char *key = arena_printf(f->arena, "%08x", (unsigned)now_s * 2654435761U);
+
+        (void)!host_claim_take(f->cache, arena_printf(f->arena, "code:%s", key), now_s, 60, &claim,
+                               &f->e);
+        (void)!host_passing_put(f->cache, arena_printf(f->arena, "refreshed:%s", key), answer,
+                                sizeof answer, now_s, 60, 4096, &f->e);
+        (void)!host_passing_add(f->cache, arena_printf(f->arena, "jti-%c:%s", *key, key), now_s,
+                                300, 4096, &f->e);
+        if (now_s % 30 == 0)
+            host_passing_sweep(f->cache, now_s);
+        if (now_s == 3600)
+            after_an_hour = file_bytes(f);
+        arena_reset(f->arena);
+    }
+    assert_in_range(file_bytes(f), after_an_hour, after_an_hour * 5 / 4);
+    assert_true(file_bytes(f) < (4 << 20));
+}
+
 static void keys_that_are_too_long_are_refused(void **state) {
     struct fixture *f = *state;
     char key[400];
@@ -205,6 +270,8 @@ int main(void) {
         WITH_CACHE(a_claim_has_one_holder_and_ends),
         WITH_CACHE(sweeping_removes_only_what_is_over),
         WITH_CACHE(a_sweep_goes_on_while_there_is_much_to_remove),
+        WITH_CACHE(values_that_are_too_old_go_wherever_they_lie),
+        WITH_CACHE(the_file_does_not_grow_with_time),
         WITH_CACHE(keys_that_are_too_long_are_refused),
         WITH_CACHE(a_killed_worker_gives_its_slot_back),
     };

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "host/kv.h"
 #include "store/store.h"
 
@@ -252,6 +253,67 @@ static void a_folder_that_cannot_be_made_is_said(void **state) {
     store_close(s);
 }
 
+/* In place of the C library's: nobody waits for the disk. */
+__attribute__((visibility("default"))) int fdatasync(int fd) {
+    (void)fd;
+    return 0;
+}
+
+static void put_numbered(struct store *s, unsigned number, const char *login) {
+    struct session in = pending("");
+    char id[32];
+    struct err e;
+
+    (void)snprintf(id, sizeof id, "%08x", number * 2654435761U);
+    in.id = id;
+    in.login = login;
+    in.ttl = NOW + 10 + number;
+    if (store_session_put(s, &in, &e))
+        fail_msg("login %u: %s (%s)", number, e.text, e.detail);
+}
+
+static bool is_there(struct store *s, struct arena *a, unsigned number) {
+    struct session out;
+    char id[32];
+    struct err e;
+
+    (void)snprintf(id, sizeof id, "%08x", number * 2654435761U);
+    return !store_session_get(s, a, id, NOW, &out, &e);
+}
+
+/* Who begins many logins must not keep others from theirs. */
+static void a_full_store_forgets_the_oldest_that_were_only_begun(void **state) {
+    struct store *s = open_store("full");
+    struct session out, in = pending("back");
+    char *login = xmalloc(SESSION_BLOB_MAX);
+    struct arena *a = arena_new(1 << 20);
+    unsigned count = 1;
+    struct err e;
+
+    (void)state;
+    log_set_level(LOG_ERROR);
+    memset(login, 'x', SESSION_BLOB_MAX - 1);
+    login[SESSION_BLOB_MAX - 1] = 0;
+    assert_int_equal(store_session_put(s, &in, &e), OK); /* the oldest of all */
+    assert_int_equal(authorize(s, a, "back", "browser", "grant", NOW, &out, &e), OK);
+    put_numbered(s, 0, login);
+    while (is_there(s, a, 0)) { /* until it is full */
+        put_numbered(s, count++, login);
+        arena_reset(a);
+        assert_true(count < 30000);
+    }
+    assert_true(count > 10000);
+    assert_false(is_there(s, a, 1)); /* the next ones in age went too */
+    assert_true(is_there(s, a, count / 2));
+    assert_true(is_there(s, a, count - 1));
+    assert_int_equal(store_session_delete(s, a, "back", NOW, &out, &e), OK);
+    for (unsigned i = 0; i < 1000; i++) /* and so on */
+        put_numbered(s, count++, login);
+    arena_free(a);
+    free(login);
+    store_close(s);
+}
+
 static int setup(void **state) {
     (void)state;
     return mkdtemp(dir) ? 0 : -1;
@@ -270,6 +332,7 @@ int main(void) {
         WITH_ARENA(what_has_expired_does_not_exist_and_is_swept),
         WITH_ARENA(a_sweep_goes_on_while_there_is_much_to_remove),
         WITH_ARENA(of_many_processes_one_deletes),
+        cmocka_unit_test(a_full_store_forgets_the_oldest_that_were_only_begun),
         cmocka_unit_test(the_folder_is_private),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_said),
     };
