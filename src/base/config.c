@@ -7,7 +7,7 @@
 
 #include "base/config_loading.h"
 
-#define CONFIG_ARENA_MAX (1 << 20)
+#define CONFIG_ARENA_MAX (8 << 20) /* each key has a line of 4096 bytes at most */
 #define SHOWN_BYTES_MAX 200 /* of a value in a message */
 
 static const struct {

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buf.h"
 #include "base/config_loading.h"
 
 /* ---- addresses ---- */
@@ -201,16 +202,17 @@ static void check_client(struct loading *l, const char *key, const char *word) {
 
 static void check_lists(struct loading *l) {
     struct config *c = l->c;
-    const char *origins = "";
+    struct buf origins;
     char *copy, *save = NULL;
 
     copy = arena_strdup(c->arena, c->private_use_schemes);
     for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
         check_scheme(l, w);
     copy = arena_strdup(c->arena, c->allowed_origins);
+    buf_init(&origins, c->arena, 2 * strlen(copy)); /* none is written longer than it was */
     for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
-        origins = arena_printf(c->arena, "%s%s%s", origins, *origins ? " " : "", origin_of(l, w));
-    c->allowed_origins = origins;
+        buf_addf(&origins, "%s%s", origins.len ? " " : "", origin_of(l, w));
+    c->allowed_origins = origins.p;
     copy = arena_strdup(c->arena, c->clients_allow);
     for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
         check_client(l, "CLIENTS_ALLOW", w);

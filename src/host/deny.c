@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -34,8 +35,14 @@ struct loading {
     unsigned bad;
 };
 
-static void bad_line(struct loading *l, const char *why) {
-    (void)fprintf(l->problems, "%s:%d: %s\n", l->path, l->line, why);
+static void PRINTF_LIKE(2, 3) bad_line(struct loading *l, const char *fmt, ...) {
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)fprintf(l->problems, "%s:%d: ", l->path, l->line);
+    (void)vfprintf(l->problems, fmt, ap);
+    (void)fputc('\n', l->problems);
+    va_end(ap);
     l->bad++;
 }
 
@@ -97,9 +104,7 @@ static void add_time(struct loading *l, const char *text) {
     int64_t t;
 
     if (!parse_time(text, &t))
-        bad_line(l,
-                 arena_printf(l->d->arena,
-                              "%s: issued-before needs a time such as 2026-01-31T12:00:00Z", text));
+        bad_line(l, "%s: issued-before needs a time such as 2026-01-31T12:00:00Z", text);
     else if (t > l->now_s + CLOCKS_APART_S)
         bad_line(l, "issued-before is in the future: until then every new login would be refused");
     else if (t > l->d->issued_before_s)
@@ -122,8 +127,7 @@ static void read_line(struct loading *l, char *line) {
     else if (!strcmp(what, "issued-before"))
         add_time(l, value);
     else
-        bad_line(l, arena_printf(l->d->arena,
-                                 "%s: a line begins with client, subject or issued-before", what));
+        bad_line(l, "%s: a line begins with client, subject or issued-before", what);
 }
 
 static void read_file(struct loading *l, FILE *f) {
@@ -144,7 +148,7 @@ static void read_file(struct loading *l, FILE *f) {
             read_line(l, line + (l->line == 1 ? utf8_bom_length(line, strlen(line)) : 0));
     }
     if (ferror(f))
-        bad_line(l, strerror(errno));
+        bad_line(l, "%s", strerror(errno));
     free(line);
 }
 
@@ -164,7 +168,7 @@ struct deny_list *deny_load(const char *path, int64_t now_s, FILE *problems, uns
         read_file(&l, f);
         (void)fclose(f);
     } else if (errno != ENOENT) {
-        bad_line(&l, why);
+        bad_line(&l, "%s", why);
     }
     if (d->clients.count)
         qsort(d->clients.all, d->clients.count, sizeof *d->clients.all, by_text);

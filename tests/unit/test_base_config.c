@@ -167,6 +167,28 @@ static void what_was_pasted_is_taken(void **state) {
 }
 
 /* A byte order mark, and a text of Windows that is not UTF-8. */
+/* A line of 4096 bytes in each key that may have many words. */
+static void long_lists_are_taken(void **state) {
+    static const char *const keys[] = {"ALLOWED_ORIGINS", "CLIENTS_ALLOW", "CLIENTS_DENY",
+                                       "PRIVATE_USE_SCHEMES"};
+    static const char *const words[] = {" http://a", " a.example", " b", " x"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        char text[4200], *problems;
+        struct config *c;
+        size_t len = (size_t)snprintf(text, sizeof text, "%s=", keys[i]);
+
+        while (len + strlen(words[i]) < 4090)
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s", words[i]);
+        c = load(text, &problems);
+        if (!c)
+            fail_msg("%.200s", problems);
+        free(problems);
+        config_free(c);
+    }
+}
+
 static void marks_of_editors(void **state) {
     char *problems, text[2048];
     struct config *c;
@@ -483,6 +505,7 @@ int main(void) {
         cmocka_unit_test(addresses_follow_from_the_cognito_keys),
         cmocka_unit_test(the_environment_wins),
         cmocka_unit_test(what_was_pasted_is_taken),
+        cmocka_unit_test(long_lists_are_taken),
         cmocka_unit_test(marks_of_editors),
         cmocka_unit_test(values_of_the_environment_have_it_as_their_place),
         cmocka_unit_test(a_group_needs_what_it_uses),

@@ -161,6 +161,21 @@ static void the_latest_time_counts_and_none_in_the_future(void **state) {
     deny_free(d);
 }
 
+static void any_number_of_bad_lines_is_reported(void **state) {
+    const unsigned lines = 140000;
+    char *text = xmalloc(lines * 4 + 1);
+    const char *said;
+    unsigned bad;
+    struct deny_list *d;
+
+    for (unsigned i = 0; i < lines; i++)
+        memcpy(text + i * 4, "x y\n", 5);
+    d = loaded(*state, text, &bad, &said);
+    assert_int_equal(bad, lines);
+    deny_free(d);
+    free(text);
+}
+
 static void bad_lines_are_reported_and_the_rest_counts(void **state) {
     const char *said;
     unsigned bad;
@@ -214,6 +229,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(entries_are_found_exactly),
         WITH_ARENA(a_nul_cuts_no_line),
+        WITH_ARENA(any_number_of_bad_lines_is_reported),
         WITH_ARENA(nothing_denies_nobody),
         WITH_ARENA(times_are_read),
         WITH_ARENA(the_latest_time_counts_and_none_in_the_future),
