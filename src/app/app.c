@@ -131,6 +131,33 @@ static void say_unless(enum rc opened, const struct err *e) {
         log_error("state_unavailable", kv("why", e->text), kv("detail", e->detail));
 }
 
+/* What is sealed for what, and by whom it is sealed or opened. */
+static const struct {
+    const char *purpose;
+    unsigned groups;
+} sealed[] = {
+    {"consent", GROUP_AUTHORIZE},
+    {"remembered", GROUP_AUTHORIZE},
+    {"session", GROUP_AUTHORIZE | GROUP_TOKEN},
+    {"client", GROUP_AUTHORIZE | GROUP_TOKEN},
+    {"refresh", GROUP_TOKEN},
+    {"refreshed", GROUP_TOKEN},
+    {"mcp-session", GROUP_MCP},
+    {"mcp-request-state", GROUP_MCP},
+    {"task", GROUP_MCP},
+};
+
+/* The keys of the groups that this service has; the file's, from which any could be made, go. */
+static void keep_own_keys(struct app *app, unsigned groups) {
+    const size_t count = sizeof sealed / sizeof *sealed;
+    const char **own = arena_alloc(app->arena, (count + 1) * sizeof *own);
+
+    for (size_t i = 0, n = 0; i < count; i++)
+        if (sealed[i].groups & groups)
+            own[n++] = sealed[i].purpose;
+    seal_keys_keep(app->seal, own);
+}
+
 /* A service that gives tokens out and does not take them has one only if it is named: another
  * service must read it. */
 static void open_revoked(struct app *app, const struct config *c) {
@@ -154,6 +181,7 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         load_deny(app, c);
         if (seal_keys_load(c->secret_key_file, c->makes_secret_key, &app->seal, e))
             return e->code;
+        keep_own_keys(app, c->endpoints);
         cx->seal = app->seal;
     }
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) &&

@@ -11,6 +11,7 @@
 
 /* What is opened here ends with the process. */
 void app_watch(const struct config *config, int fd) {
+    static const char *const purposes[] = {"task", NULL};
     struct arena *a = arena_new(WATCH_ARENA_MAX);
     struct context cx = {.config = config};
     struct seal_keys *keys = NULL;
@@ -21,6 +22,7 @@ void app_watch(const struct config *config, int fd) {
                         &cx.host, &e)) {
         log_error("watcher_failed", kv("why", e.text), kv("detail", e.detail));
     } else {
+        seal_keys_keep(keys, purposes);
         cx.seal = keys;
         if (stores_open_tasks(&cx, NULL, &e))
             log_error("watcher_failed", kv("why", e.text), kv("detail", e.detail));

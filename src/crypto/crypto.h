@@ -41,6 +41,12 @@ struct seal_keys;
 enum rc seal_keys_load(const char *path, bool create, struct seal_keys **out,
                        struct err *e) MUST_USE;
 void seal_keys_free(struct seal_keys *k);
+/* Leaves the keys of these purposes, derived from the file's, and wipes the file's: a process that
+ * gives its memory away gives no others. What was sealed before still opens. `purposes` ends with
+ * NULL, has at most SEAL_PURPOSES_MAX, and is borrowed. Sealing for another one ends the process;
+ * such a text does not open. */
+#define SEAL_PURPOSES_MAX 16
+void seal_keys_keep(struct seal_keys *k, const char *const *purposes);
 char *seal(struct arena *a, const struct seal_keys *k, const char *purpose, const char *associated,
            const void *data, size_t len);
 /* ERR_INVALID_GRANT (text: "not sealed by this server") for anything that was not sealed here for

@@ -16,6 +16,7 @@
 #include "crypto/seal.h"
 
 #include <nettle/chacha-poly1305.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,21 +38,45 @@ _Static_assert(SEAL_KEY_LEN == SHA256_LEN && SEAL_KEY_LEN == CHACHA_POLY1305_KEY
  * would open that should not: the id only finds the key. */
 static const uint8_t no_key_id[SEAL_KEY_ID_LEN];
 
+#define INFO "mcp-authd seal v1 "
+#define PURPOSE_MAX 32
+
+void seal_purpose_key(const uint8_t key[SEAL_KEY_LEN], const char *purpose,
+                      uint8_t out[SEAL_KEY_LEN]) {
+    char info[sizeof INFO + PURPOSE_MAX];
+
+    if (snprintf(info, sizeof info, INFO "%s", purpose) >= (int)sizeof info)
+        abort(); /* a purpose is a constant */
+    hkdf_sha256(key, SEAL_KEY_LEN, info, out, SEAL_KEY_LEN);
+}
+
+/* False if the keys are not for this purpose. */
+static bool purpose_key_of(const struct seal_keys *k, const struct seal_key *key,
+                           const char *purpose, uint8_t out[SEAL_KEY_LEN]) {
+    if (!k->purposes) {
+        seal_purpose_key(key->key, purpose, out);
+        return true;
+    }
+    for (size_t i = 0; k->purposes[i]; i++)
+        if (!strcmp(k->purposes[i], purpose)) {
+            memcpy(out, key->of_purpose[i], SEAL_KEY_LEN);
+            return true;
+        }
+    return false;
+}
+
 /* A cipher that is keyed, has its nonce, and has taken in the associated data. */
-static void cipher_start(struct chacha_poly1305_ctx *ctx, const uint8_t key[SEAL_KEY_LEN],
+static void cipher_start(struct chacha_poly1305_ctx *ctx, const uint8_t purpose_key[SEAL_KEY_LEN],
                          const uint8_t *random, struct arena *a, const char *purpose,
                          const char *associated) {
     static const uint8_t nonce[CHACHA_POLY1305_NONCE_SIZE];
-    uint8_t purpose_key[SHA256_LEN], message_key[SHA256_LEN];
+    uint8_t message_key[SHA256_LEN];
     size_t purpose_len = strlen(purpose), associated_len = strlen(associated);
     uint8_t *ad = arena_alloc(a, purpose_len + 1 + associated_len);
 
-    hkdf_sha256(key, SEAL_KEY_LEN, arena_printf(a, "mcp-authd seal v1 %s", purpose), purpose_key,
-                sizeof purpose_key);
-    hmac_sha256(purpose_key, sizeof purpose_key, random, RANDOM_LEN, message_key);
+    hmac_sha256(purpose_key, SEAL_KEY_LEN, random, RANDOM_LEN, message_key);
     chacha_poly1305_set_key(ctx, message_key);
     chacha_poly1305_set_nonce(ctx, nonce);
-    explicit_bzero(purpose_key, sizeof purpose_key);
     explicit_bzero(message_key, sizeof message_key);
 
     memcpy(ad, purpose, purpose_len);
@@ -121,12 +146,25 @@ static char *open_as(struct arena *a, const uint8_t key[SEAL_KEY_LEN], const cha
 
 char *seal(struct arena *a, const struct seal_keys *k, const char *purpose, const char *associated,
            const void *data, size_t len) {
-    return seal_as(a, k->keys[0].key, k->keys[0].id, purpose, associated, data, len);
+    uint8_t key[SEAL_KEY_LEN];
+    char *text;
+
+    if (!purpose_key_of(k, &k->keys[0], purpose, key))
+        abort(); /* another service's */
+    text = seal_as(a, key, k->keys[0].id, purpose, associated, data, len);
+    explicit_bzero(key, sizeof key);
+    return text;
 }
 
 char *seal_with(struct arena *a, const uint8_t key[SEAL_KEY_LEN], const char *purpose,
                 const char *associated, const void *data, size_t len) {
-    return seal_as(a, key, no_key_id, purpose, associated, data, len);
+    uint8_t purpose_key[SEAL_KEY_LEN];
+    char *text;
+
+    seal_purpose_key(key, purpose, purpose_key);
+    text = seal_as(a, purpose_key, no_key_id, purpose, associated, data, len);
+    explicit_bzero(purpose_key, sizeof purpose_key);
+    return text;
 }
 
 enum rc seal_open(struct arena *a, const struct seal_keys *k, const char *purpose,
@@ -138,9 +176,13 @@ enum rc seal_open(struct arena *a, const struct seal_keys *k, const char *purpos
     if (!sealed)
         return not_sealed_here(e);
     for (size_t i = 0; i < k->count; i++) {
-        if (memcmp(k->keys[i].id, sealed + 1, SEAL_KEY_ID_LEN) != 0)
+        uint8_t key[SEAL_KEY_LEN];
+
+        if (memcmp(k->keys[i].id, sealed + 1, SEAL_KEY_ID_LEN) != 0 ||
+            !purpose_key_of(k, &k->keys[i], purpose, key))
             continue;
-        char *plain = open_as(a, k->keys[i].key, purpose, associated, sealed, sealed_len, len);
+        char *plain = open_as(a, key, purpose, associated, sealed, sealed_len, len);
+        explicit_bzero(key, sizeof key);
         if (plain) {
             *data = plain;
             return OK;
@@ -157,7 +199,10 @@ enum rc seal_open_with(struct arena *a, const uint8_t key[SEAL_KEY_LEN], const c
 
     if (!sealed || memcmp(no_key_id, sealed + 1, SEAL_KEY_ID_LEN) != 0)
         return not_sealed_here(e);
-    char *plain = open_as(a, key, purpose, associated, sealed, sealed_len, len);
+    uint8_t purpose_key[SEAL_KEY_LEN];
+    seal_purpose_key(key, purpose, purpose_key);
+    char *plain = open_as(a, purpose_key, purpose, associated, sealed, sealed_len, len);
+    explicit_bzero(purpose_key, sizeof purpose_key);
     if (!plain)
         return not_sealed_here(e);
     *data = plain;

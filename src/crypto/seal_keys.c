@@ -227,3 +227,22 @@ void seal_keys_free(struct seal_keys *k) {
     explicit_bzero(k, sizeof *k);
     free(k);
 }
+
+void seal_keys_keep(struct seal_keys *k, const char *const *purposes) {
+    size_t count = 0;
+
+    while (purposes[count])
+        count++;
+    if (count > SEAL_PURPOSES_MAX)
+        abort(); /* a table of ours */
+    for (size_t i = 0; i < k->count; i++) {
+        uint8_t key[SEAL_KEY_LEN];
+
+        memcpy(key, k->keys[i].key, sizeof key);
+        explicit_bzero(k->keys[i].of_purpose, sizeof k->keys[i].of_purpose);
+        for (size_t p = 0; p < count; p++)
+            seal_purpose_key(key, purposes[p], k->keys[i].of_purpose[p]);
+        explicit_bzero(key, sizeof key);
+    }
+    k->purposes = purposes;
+}

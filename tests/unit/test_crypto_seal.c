@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/encode.h"
-#include "crypto/crypto.h"
+#include "crypto/seal.h"
 
 static const char key_a[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 static const char key_b[] = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8";
@@ -353,6 +353,33 @@ static void processes_that_start_at_once_have_one_key(void **state) {
 
 #define IN_A_ROOM(test) cmocka_unit_test_setup_teardown(test, start, stop)
 
+/* A service of one group of endpoints keeps what it needs. */
+static void keys_can_be_kept_for_some_purposes(void **state) {
+    static const char *const purposes[] = {"consent", "session", NULL}, *const none[] = {NULL};
+    struct room *r = *state;
+    const char *file = arena_printf(r->a, "%s\n%s\n", key_a, key_b);
+    struct seal_keys *whole = keys_of(r, file), *kept = keys_of(r, file);
+    struct seal_keys *second = keys_of(r, key_b);
+    size_t len;
+    const uint8_t *first_key = base64url_decode(r->a, key_a, strlen(key_a), &len);
+
+    assert_non_null(memmem(whole, sizeof *whole, first_key, len));
+    seal_keys_keep(kept, purposes);
+    for (int i = 0; i < SEAL_KEYS_MAX; i++)
+        assert_null(memmem(kept, sizeof *kept, first_key, len));
+    opens_to(r, kept, seal(r->a, whole, "consent", "browser", "hello", 5), "hello", 5);
+    opens_to(r, whole, seal(r->a, kept, "consent", "browser", "hello", 5), "hello", 5);
+    opens_to(r, kept, seal(r->a, second, "consent", "browser", "hello", 5), "hello", 5);
+    does_not_open(r, kept, "refresh", "browser",
+                  seal(r->a, whole, "refresh", "browser", "hello", 5));
+    seal_keys_keep(second, none);
+    does_not_open(r, second, "consent", "browser",
+                  seal(r->a, whole, "consent", "browser", "hello", 5));
+    seal_keys_free(whole);
+    seal_keys_free(kept);
+    seal_keys_free(second);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         IN_A_ROOM(what_is_sealed_opens),
@@ -369,6 +396,7 @@ int main(void) {
         IN_A_ROOM(a_credential_of_systemd_may_have_a_mask),
         IN_A_ROOM(a_wrong_key_file_is_refused_with_what_to_do),
         IN_A_ROOM(processes_that_start_at_once_have_one_key),
+        IN_A_ROOM(keys_can_be_kept_for_some_purposes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
