@@ -137,12 +137,12 @@ static int hex_value(char c) {
 static char *normal_escapes(struct arena *a, const char *s) {
     struct buf b;
 
-    buf_init(&b, a, strlen(s));
+    buf_init(&b, a, 3 * strlen(s));
     for (; *s; s++) {
         int hi = *s == '%' ? hex_value(s[1]) : -1, lo = hi < 0 ? -1 : hex_value(s[2]);
 
-        if (lo < 0) {
-            buf_addc(&b, *s);
+        if (lo < 0) { /* a % that begins nothing is one that should have been encoded */
+            buf_adds(&b, *s == '%' ? "%25" : (char[]){*s, 0});
             continue;
         }
         if (is_unreserved((char)(hi << 4 | lo)))

@@ -69,8 +69,11 @@ static void check_caching(struct arena *a, const struct http_reply *rp) {
 }
 
 static void check_tokens(struct arena *a, const struct http_reply *rp) {
+    const char *reason = cognito_reason(a, rp->body);
     struct cognito_tokens tokens;
     struct err e = {0};
+
+    MUST(is_plain_line(reason, strlen(reason)) && strlen(reason) <= COGNITO_REASON_MAX + 1);
 
     if (rp->status != 200) {
         enum rc rc = refused(a, rp, &e);

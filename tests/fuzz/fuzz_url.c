@@ -19,6 +19,15 @@ static void add(struct buf *b, const char *before, const char *part) {
     buf_adds(b, part);
 }
 
+/* RFC 3986 §6.2.2: it is one, and stays as it is. */
+static void try_normal_path(struct arena *a, const struct url *u) {
+    const char *path = url_normal_path(a, u);
+
+    MUST(*path == '/' && strlen(path) <= 3 * strlen(u->path) + 1);
+    MUST(!strstr(path, "/../") && !strstr(path, "/./"));
+    MUST(!strcmp(url_normal_path(a, &(struct url){.path = path}), path));
+}
+
 /* RFC 3986 §5.3: the parts together are the URL. */
 static void try_url(struct arena *a, const char *text) {
     struct url u, again;
@@ -50,6 +59,7 @@ static void try_url(struct arena *a, const char *text) {
     MUST(!url_parse(a, origin, &again, &e) && !again.userinfo && !*again.path);
     MUST(!strcmp(url_origin(a, &again), origin));
     MUST(url_is_loopback(&u) == url_is_loopback(&again));
+    try_normal_path(a, &u);
 }
 
 static void try_encoding(struct arena *a, const char *text, const uint8_t *data, size_t size) {

@@ -207,9 +207,10 @@ static void paths_are_normalized_as_rfc_3986_says(void **state) {
         {"/a//b/", "/a//b/"},
         {"/...", "/..."},
         {"/a/..b", "/a/..b"},
-        {"/%", "/%"},
-        {"/%4", "/%4"},
-        {"/%zz", "/%zz"},
+        {"/%", "/%25"},
+        {"/%4", "/%254"},
+        {"/%zz", "/%25zz"},
+        {"/%%32%65", "/%252e"},
     };
 
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
