@@ -37,9 +37,9 @@ void arena_free(struct arena *a); /* NULL is accepted */
 bool arena_is_large(const struct arena *a);
 
 /* For a process that serves one request after the other: memory_begin once, so that large pieces go
- * back to the system as soon as they are freed; memory_give_back after each request, which gives
- * back the small ones if the request was large or there are many more of them than *kept. That is 0
- * at first. */
+ * back to the system as soon as they are freed; memory_give_back after a large
+ * request, and after others now and then, which gives back the small ones if there are many: after
+ * one that was not large, many more than *kept. That is 0 at first. */
 void memory_begin(void);
 void memory_give_back(bool was_large, size_t *kept);
 

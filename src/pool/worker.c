@@ -26,6 +26,7 @@
     (256UL << 20)              /* a request's memory, besides copies of its body: the longest      \
                                   resource has 16 MiB, and 96 if all of it is escaped */
 #define ARENA_BODIES 8         /* so many copies */
+#define GIVE_BACK_EVERY 64     /* small requests: to look at what is free costs some of them */
 #define ACCEPT_PAUSE_US 100000 /* when the host is out of descriptors or memory */
 #define SIGORPHANED SIGRTMIN   /* from the kernel: the master has ended */
 
@@ -200,7 +201,8 @@ static void serve(struct worker *w, int fd, bool waited) {
     }
     was_large = arena_is_large(w->arena);
     arena_reset(w->arena);
-    memory_give_back(was_large, &w->spare);
+    if (was_large || w->slot->requests % GIVE_BACK_EVERY == 0)
+        memory_give_back(was_large, &w->spare);
     w->slot->requests++;
 }
 
