@@ -1,9 +1,28 @@
 /* The worker's side of the keeper: what is handed to it. */
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "pool/keeper.h"
 #include "web/fcgi.h"
+
+/* The keeper may have much to take at once: that is no reason to end a stream. */
+static bool send_in_time(int outbox, const struct msghdr *m) {
+    const int64_t until = clock_monotonic_ms() + KEEPER_TAKES_MS;
+
+    while (sendmsg(outbox, m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        struct pollfd room = {.fd = outbox, .events = POLLOUT};
+        int64_t left = until - clock_monotonic_ms();
+
+        if ((errno != EAGAIN && errno != EINTR) || left <= 0)
+            return false;
+        if (poll(&room, 1, (int)left) == 0)
+            errno = EAGAIN;
+    }
+    return true;
+}
 
 /* The message `m`, with descriptors. */
 static bool send_letter(int outbox, struct msghdr *m, const int *fds, size_t count) {
@@ -20,7 +39,7 @@ static bool send_letter(int outbox, struct msghdr *m, const int *fds, size_t cou
         c->cmsg_len = CMSG_LEN(count * sizeof *fds);
         memcpy(CMSG_DATA(c), fds, count * sizeof *fds);
     }
-    return sendmsg(outbox, m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+    return send_in_time(outbox, m);
 }
 
 bool keeper_hand_over(int outbox, const struct fcgi_given *given, int64_t until_s,

@@ -76,8 +76,9 @@ _Noreturn void worker_main(const struct worker_args *args);
 _Noreturn void keeper_main(const struct config *config, struct scoreboard *board, int inbox,
                            pid_t master);
 /* Hands a connection over; what is first is sent when the keeper watches. Without one (NULL), what
- * streams of the same key wait for is replaced. The descriptor stays the caller's. False: the
- * keeper takes no more. */
+ * streams of the same key wait for is replaced. The descriptor stays the caller's. False, with errno:
+ * the keeper took nothing for KEEPER_TAKES_MS. */
+#define KEEPER_TAKES_MS 1000
 struct buf;
 struct fcgi_given;
 bool keeper_hand_over(int outbox, const struct fcgi_given *given, int64_t until_s,

@@ -278,6 +278,29 @@ static void one_that_cannot_be_kept_ends_in_good_order(void **state) {
     }
 }
 
+/* Its socket is full, because it does something else. */
+static void a_keeper_that_is_busy_loses_none(void **state) {
+    struct buf what;
+    struct listener l;
+    pid_t busy;
+
+    buf_init(&what, *state, HANDOVER_BYTES_MAX);
+    start("none", "none");
+    assert_int_equal(kill(keeper, SIGSTOP), 0);
+    while (send(outbox, "", 1, MSG_DONTWAIT) == 1) /* no letter: too short */
+        ;
+    assert_int_equal(errno, EAGAIN);
+    busy = fork();
+    if (!busy) {
+        (void)usleep(KEEPER_TAKES_MS * 1000 / 10);
+        _exit(kill(keeper, SIGCONT));
+    }
+    l = stream(*state, ":\n\n", &what);
+    hears(&l, "^:\n\n$", false);
+    gone(&l);
+    assert_int_equal(waitpid(busy, NULL, 0), busy);
+}
+
 /* ---- folders ---- */
 
 #define MARK "data: {\"method\":\"mark\"}\n\n"
@@ -374,6 +397,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_way_byte_for_byte, begin, end),
         cmocka_unit_test_setup_teardown(one_that_cannot_be_kept_ends_in_good_order, begin, end),
+        cmocka_unit_test_setup_teardown(a_keeper_that_is_busy_loses_none, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_behind_a_link, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_that_is_made_later, begin, end),
     };
