@@ -17,12 +17,17 @@ endif
 CFLAGS  ?= -O2 -g
 # Hidden symbols: json-c and jansson (which libjwt uses) share names, and ours must not join in.
 HARDEN  := -fstack-protector-strong -fPIE -fvisibility=hidden
+# The first of these flags that the compiler takes. Of clang's before 16 the third has to be asked for in so many words.
+flag    = $(firstword $(foreach f,$(1),$(shell $(CC) -Werror $(subst ~, ,$(f)) -x c -c -o /dev/null /dev/null 2>/dev/null && echo '$(f)')))
+ZERO    := -ftrivial-auto-var-init=zero
+HARDEN  += $(call flag,-fcf-protection -mbranch-protection=standard) $(call flag,-fstack-clash-protection) \
+          $(subst ~, ,$(call flag,$(ZERO) $(ZERO)~-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang))
 ifneq ($(SANITIZE),)
 CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined $(CFLAGS_FUZZ)
-HARDEN  += -DARENA_EACH_ALONE
+HARDEN  += -DARENA_EACH_ALONE -DKEEP_DUMPABLE
 LDFLAGS += -fsanitize=address,undefined
 else
-HARDEN  += -D_FORTIFY_SOURCE=2
+HARDEN  += -Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3
 endif
 ALLCFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrc -DMCP_AUTHD_VERSION='"$(VERSION)"' \
             $(WARN) $(HARDEN) $(INCS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
@@ -91,6 +96,7 @@ guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, head
 	@tests/guards/conf.sh $(BUILD)/mcp-authd
 	@tests/guards/docs.sh $(BUILD)/mcp-authd
 	@tests/guards/units.sh
+	@tests/guards/hardening.sh
 
 conf: $(BUILD)/mcp-authd  ## write conf/mcp-authd.conf anew from the table of keys
 	$(BUILD)/mcp-authd -p >conf/mcp-authd.conf

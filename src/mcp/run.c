@@ -102,6 +102,7 @@ static _Noreturn void become_program(const struct run_spec *spec, const struct p
 
     (void)setsid(); /* a process group of its own, and no terminal */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* no set-user-id program makes it another's */
     if (getppid() != parent)
         _exit(127); /* the worker went away before the line above */
     default_signals();

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -47,11 +48,15 @@ static bool open_log(void) {
     return fd >= 0;
 }
 
-/* Keys and tokens must not lie in a file because a process crashed. An admin who needs a core file
- * can raise the limit of a running process: prlimit(1). */
-static void forbid_core_files(void) {
+/* Keys and tokens must not lie in a file because a process crashed; nor may another process of this
+ * user, such as a program of a tool, read them out of our memory or trace us. Workers and all others
+ * that we fork inherit both; programs get the second back by exec. */
+static void forbid_dumps(void) {
     struct rlimit core;
 
+#ifndef KEEP_DUMPABLE /* LeakSanitizer traces its own process */
+    (void)prctl(PR_SET_DUMPABLE, 0);
+#endif
     if (getrlimit(RLIMIT_CORE, &core))
         return;
     core.rlim_cur = 0;
@@ -243,7 +248,7 @@ int pool_run_timed(const char *config_path, struct config *config,
     m->status_path = xstrdup(config->status_file);
     m->started_s = time(NULL);
     notify_open(&m->notify);
-    forbid_core_files();
+    forbid_dumps();
     orphans_adopt(true);
     m->now = (struct generation){.number = m->generations = 1, .config = config};
     m->target = config->workers_min;

@@ -73,6 +73,20 @@ static void serves_and_stops(void **state) {
     assert_int_equal(log_count(d, "event=worker_exited status=0"), 2);
 }
 
+/* Another process of the same user, such as a tool, cannot read a worker's keys. */
+static void workers_are_not_dumpable(void **state) {
+    struct daemon *d = *state;
+    struct wire_reply r;
+
+    daemon_start(d, "");
+    assert_true(ask(d, "/dumpable", "", 0, &r));
+#ifndef KEEP_DUMPABLE
+    assert_string_equal(r.body, "0");
+#endif
+    wire_reply_free(&r);
+    assert_stops(d, SIGTERM);
+}
+
 static void int_stops_too(void **state) {
     daemon_start(*state, "");
     assert_stops(*state, SIGINT);
@@ -852,6 +866,7 @@ static void a_state_dir_that_cannot_be_used_is_said(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         TEST(serves_and_stops),
+        TEST(workers_are_not_dumpable),
         TEST(int_stops_too),
         TEST(body_over_the_limit),
         TEST(usr1_is_nothing),

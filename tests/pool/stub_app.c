@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,7 +116,10 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
         nap(atol(rq->query + 3));
     else if (strcmp(rq->path, "/wait") == 0)
         wait_for_file(rq->query);
-    else if (strcmp(rq->path, "/crash") == 0)
+    else if (strcmp(rq->path, "/dumpable") == 0) {
+        rp->body = arena_printf(rq->arena, "%d", prctl(PR_GET_DUMPABLE));
+        rp->body_len = 1;
+    } else if (strcmp(rq->path, "/crash") == 0)
         abort();
     else if (strcmp(rq->path, "/program") == 0)
         run_program(rq->query);

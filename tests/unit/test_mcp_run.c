@@ -332,6 +332,13 @@ static void our_own_signals_stay_as_they_were(void **state) {
     assert_int_equal(sigismember(&after, SIGPIPE), 0);
 }
 
+static void it_gains_no_rights(void **state) {
+    struct run_result r = run("exec grep NoNewPrivs /proc/self/status");
+
+    (void)state;
+    assert_string_equal(r.out.p, "NoNewPrivs:\t1\n");
+}
+
 static void it_has_a_session_of_its_own(void **state) {
     struct run_result r = run("cut -d' ' -f1,5,6 /proc/$$/stat");
     int pid, group, session;
@@ -572,6 +579,7 @@ int main(void) {
         T(the_standard_descriptors_may_be_closed),
         T(signals_are_the_default_ones),
         T(our_own_signals_stay_as_they_were),
+        T(it_gains_no_rights),
         T(it_has_a_session_of_its_own),
         T(it_ends_with_the_worker),
         T(what_cannot_start_is_told),
