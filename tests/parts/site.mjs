@@ -30,6 +30,7 @@ export const OTHER_CLIENT_PATH = '/other-client.json';
 //   host       '127.0.0.1' (default) or 'localhost': the name in the public addresses
 //   port       of the web server, a free one if not given
 //   ipv6       the web server listens on [::1] too
+//   lighttpd   more lines of its configuration, if it is the web server
 //   activated  the daemon's socket is held by a launcher in systemd's place
 //   names      what the document host is called besides localhost
 //   mustFail   strings: lines of the daemon's log that hold one of them are expected trouble
@@ -37,7 +38,7 @@ export const OTHER_CLIENT_PATH = '/other-client.json';
 //   twinOf     another site: this is one more host of it, with a daemon and a web server of its own. Its `web` is where
 //              this host answers; the public addresses are those of the first.
 export async function startSite({ config = {}, env = {}, cognito: cognitoOptions = {}, host = '127.0.0.1', port, ipv6,
-  activated = false, names = [], mustFail = [], twinOf, front } = {}) {
+  activated = false, names = [], mustFail = [], twinOf, front, lighttpd } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-authd-'));
   const closers = [];
   async function close() {
@@ -86,7 +87,7 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       if (outcome.code !== 0) throw new Error(`the daemon ended with ${JSON.stringify(outcome)}:\n${daemon.log}`);
     });
 
-    const web = await webServers[WEB_SERVER]({ dir, port, socket: daemon.sockets ?? socket, ipv6, conf: groups?.groupsConf(WEB_SERVER, dir) });
+    const web = await webServers[WEB_SERVER]({ dir, port, socket: daemon.sockets ?? socket, ipv6, more: lighttpd, conf: groups?.groupsConf(WEB_SERVER, dir) });
     closers.push(() => web.stop());
 
     // Where the service of a group of endpoints keeps its state.

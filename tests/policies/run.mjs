@@ -20,6 +20,7 @@ import { ROOT } from '../parts/util.mjs';
 
 const NO_SITE = 'starts no site';
 const ONE_DAEMON = 'its subject is one daemon: its workers, its socket, its counters';
+const WEB_SERVER = 'its subject is the web server';
 const OWN_SERVICES = 'starts services with tables, credentials or sockets of its own';
 // What cannot run so, and why. Everything else does.
 const LEFT_OUT = {
@@ -28,6 +29,7 @@ const LEFT_OUT = {
   'dynamodb-tasks.test.mjs': OWN_SERVICES,
   'dynamodb.test.mjs': OWN_SERVICES,
   'full-disk.test.mjs': OWN_SERVICES,
+  'lighttpd-reload.test.mjs': WEB_SERVER,
   'limits.test.mjs': ONE_DAEMON,
   'local-cognito.test.mjs': NO_SITE,
   'memory.test.mjs': ONE_DAEMON,
