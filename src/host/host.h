@@ -150,11 +150,12 @@ void host_gate_leave(struct host_gate *g);
 /* journal.c: what is written to a stream, kept for a short time in a directory of its own, so that
  * another worker can send it again. Too many or too long ones are not kept. */
 #define JOURNAL_BYTES_MAX ((size_t)4 << 20) /* of one */
-#define JOURNALS_MAX 128                    /* of the host */
+#define JOURNALS_MAX 128                    /* of the host, */
+#define JOURNALS_OWNER_MAX 32               /* and of one owner: those written to longest ago go */
 #define JOURNAL_KEEP_S 300                  /* after the last word */
 #define JOURNAL_NAME_MAX 128
 struct journal;
-/* The name must be new. */
+/* The name must be new; what stands before a colon in it is its owner. */
 enum rc journal_create(const char *dir, const char *name, int64_t now_s, struct journal **out,
                        struct err *e) MUST_USE;
 /* After an error nothing more should be added: there would be a gap. */

@@ -32,39 +32,74 @@ static bool is_name(const char *name) {
     return len && len <= JOURNAL_NAME_MAX && *name != '.' && !strchr(name, '/');
 }
 
-/* Deletes the old ones, and counts those that stay. */
-static size_t sweep(int dir_fd, int64_t now_s) {
+/* Whose it is: what stands before the first colon of its name. */
+static size_t owner_len(const char *name) {
+    return strcspn(name, ":");
+}
+
+struct group {
+    size_t count;
+    struct timespec written; /* of the one that was written to longest ago */
+    char oldest[JOURNAL_NAME_MAX + 1];
+};
+
+static void add(struct group *g, const char *name, const struct timespec *written) {
+    if (g->count++ &&
+        (written->tv_sec > g->written.tv_sec ||
+         (written->tv_sec == g->written.tv_sec && written->tv_nsec >= g->written.tv_nsec)))
+        return;
+    g->written = *written;
+    memcpy(g->oldest, name, strlen(name) + 1);
+}
+
+/* Deletes the old ones; what stays, and of that what has the owner of `name`. */
+static void sweep(int dir_fd, const char *name, int64_t now_s, struct group *all,
+                  struct group *own) {
     int fd =
         openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* with a position of its own */
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
     struct stat st;
-    size_t count = 0;
 
+    *all = *own = (struct group){0};
     if (!d) {
         if (fd >= 0)
             (void)close(fd);
-        return JOURNALS_MAX;
+        return;
     }
     while ((entry = readdir(d))) {
-        if (*entry->d_name == '.' || fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
+        if (!is_name(entry->d_name) || fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
             continue;
-        if (now_s - st.st_mtime > JOURNAL_KEEP_S)
+        if (now_s - st.st_mtime > JOURNAL_KEEP_S) {
             (void)unlinkat(dir_fd, entry->d_name, 0);
-        else
-            count++;
+            continue;
+        }
+        add(all, entry->d_name, &st.st_mtim);
+        if (!strncmp(entry->d_name, name, owner_len(name) + 1))
+            add(own, entry->d_name, &st.st_mtim);
     }
     (void)closedir(d);
-    return count;
 }
 
 void journal_sweep(const char *dir, int64_t now_s) {
     int fd = open_dir(dir, false);
+    struct group all, own;
 
     if (fd < 0)
         return;
-    (void)sweep(fd, now_s);
+    sweep(fd, "", now_s, &all, &own);
     (void)close(fd);
+}
+
+/* For one more. Who still writes to what is deleted does so in vain. */
+static void make_room(int dir_fd, const char *name, int64_t now_s) {
+    struct group all, own;
+
+    sweep(dir_fd, name, now_s, &all, &own);
+    if (own.count >= JOURNALS_OWNER_MAX)
+        (void)unlinkat(dir_fd, own.oldest, 0);
+    else if (all.count >= JOURNALS_MAX)
+        (void)unlinkat(dir_fd, all.oldest, 0);
 }
 
 static enum rc failed(struct err *e, const char *what) {
@@ -87,9 +122,8 @@ enum rc journal_create(const char *dir, const char *name, int64_t now_s, struct 
     *out = NULL;
     if (dir_fd < 0)
         return failed(e, dir);
-    if (sweep(dir_fd, now_s) >= JOURNALS_MAX)
-        errno = EDQUOT;
-    else if (is_name(name))
+    make_room(dir_fd, name, now_s);
+    if (is_name(name))
         fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     (void)close(dir_fd);
     if (fd < 0)

@@ -126,6 +126,7 @@ static struct buf *new_handover(struct mcp_call *c) {
     struct buf *b = arena_alloc(c->arena, sizeof *b);
 
     buf_init(b, c->arena, HANDOVER_BYTES_MAX);
+    handover_add(b, HANDOVER_USER, c->claims->sub, strlen(c->claims->sub));
     return b;
 }
 

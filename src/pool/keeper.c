@@ -24,6 +24,7 @@
 #include "web/handover.h"
 
 #define STREAMS_MAX 16384
+#define STREAMS_USER_MAX 256
 #define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
 #define SILENT_MS 5000      /* one that gives no sign of life for so long hangs */
 #define SETTLE_MS 50        /* an editor writes a file in several steps */
@@ -118,6 +119,26 @@ static void take_events(struct keeper *k) {
 
 /* ---- the streams ---- */
 
+/* Those of a client that went without a word are the oldest; a client that is there opens another.
+ */
+static void keep_share(struct keeper *k, const char *what, size_t len) {
+    struct handover_entry user;
+    struct stream *oldest = NULL;
+    size_t count = 0;
+
+    if (!handover_find(what, len, HANDOVER_USER, &user))
+        return;
+    for (struct stream *s = k->head.next; s != &k->head; s = s->next)
+        if (s->user.topic && s->user.text_len == user.text_len &&
+            !memcmp(s->user.text, user.text, user.text_len) && !count++)
+            oldest = s;
+    if (count < STREAMS_USER_MAX)
+        return;
+    log_info("stream_gave_way", kvn("streams", (int64_t)count),
+             kv("why", "one user has no more at once"));
+    stream_end(k, oldest);
+}
+
 static void take_stream(struct keeper *k, int fd, const struct letter *l, const char *p,
                         size_t len) {
     struct stream *s;
@@ -129,6 +150,7 @@ static void take_stream(struct keeper *k, int fd, const struct letter *l, const 
         close(fd);
         return;
     }
+    keep_share(k, p + l->first_len, len - l->first_len);
     s = stream_keep(k, fd, p + l->first_len, len - l->first_len);
     s->id = l->id;
     s->until_s = l->until_s;

@@ -21,6 +21,7 @@ struct stream {
     size_t len;
     char *what;                     /* handover entries */
     struct handover_entry key;      /* among them; without a topic: it has none */
+    struct handover_entry user;     /* the same */
     struct handover_entry event_id; /* the same; how the ids of its events begin */
     bool silent;                    /* another one of the same key is told instead */
     char *out;                      /* what the peer has not taken yet; NULL: nothing */

@@ -50,6 +50,7 @@ void stream_set_what(struct stream *s, const char *what, size_t len) {
     s->what = copy;
     s->len = len;
     (void)handover_find(copy, len, HANDOVER_KEY, &s->key);
+    (void)handover_find(copy, len, HANDOVER_USER, &s->user);
     (void)handover_find(copy, len, HANDOVER_ID, &s->event_id);
 }
 

@@ -17,6 +17,8 @@
 /* Not sent: the name that a stream goes by, if it may be changed. Of several with the same one the
  * newest is told what happens. */
 #define HANDOVER_KEY "="
+/* Not sent: whose it is. Of one user so many are held, and the oldest is ended for one more. */
+#define HANDOVER_USER "@"
 #define HANDOVER_ID "#" /* what an id of an event begins with; what is sent then has one */
 
 struct handover_entry {

@@ -39,9 +39,11 @@ function openStream(port, token) {
   });
 }
 
-async function openAll(port, token) {
+// Each AT_ONCE of a user of their own: one user has no more than 256.
+async function openAll(port, cognito) {
   const streams = [];
   while (streams.length < count) {
+    const token = await cognito.accessToken({ sub: `user-${streams.length}` });
     streams.push(...await Promise.all(Array.from({ length: Math.min(AT_ONCE, count - streams.length) }, () => openStream(port, token))));
   }
   return streams;
@@ -76,7 +78,7 @@ try {
   const before = await calls('no stream', script, web.port);
   const empty = privateKib(keeperOf(site.daemon));
   const began = Date.now();
-  streams = await openAll(web.port, token);
+  streams = await openAll(web.port, site.cognito);
   console.log(`${count} streams opened in ${((Date.now() - began) / 1000).toFixed(1)} s`);
   const during = await calls(`${count} idle streams`, script, web.port);
   const full = privateKib(keeperOf(site.daemon));

@@ -1,6 +1,7 @@
 /* Journals: what one worker writes and another one reads, while it is written and after. */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -88,7 +89,8 @@ static void a_writer_that_dies_has_ended(void **state) {
     journal_close(r);
 }
 
-/* The device is full, or the writer is killed, in the middle of an event: nobody reads half of it. */
+/* The device is full, or the writer is killed, in the middle of an event: nobody reads half of it.
+ */
 static void what_was_not_added_whole_is_not_read(void **state) {
     struct fixture *f = *state;
     struct journal *r;
@@ -142,18 +144,56 @@ static void a_long_one_is_refused(void **state) {
     journal_close(w);
 }
 
+static bool is_there(struct fixture *f, const char *name) {
+    struct journal *j;
+    bool there = !journal_open(f->dir, name, &j, &f->e);
+
+    journal_close(j);
+    return there;
+}
+
+/* Written to so many seconds ago. */
+static void create_at(struct fixture *f, const char *name, int64_t ago_s) {
+    const struct timespec at = {f->now_s - ago_s, 0}, times[2] = {at, at};
+
+    journal_close(create(f, name));
+    assert_int_equal(utimensat(AT_FDCWD, arena_printf(f->arena, "%s/%s", f->dir, name), times, 0),
+                     0);
+}
+
 static void so_many_and_so_old(void **state) {
     struct fixture *f = *state;
     struct journal *j;
 
     for (int i = 0; i < JOURNALS_MAX; i++)
-        journal_close(create(f, arena_printf(f->arena, "j%d", i)));
-    assert_int_equal(journal_create(f->dir, "more", f->now_s, &j, &f->e), ERR_STORE);
-    journal_sweep(f->dir, f->now_s + JOURNAL_KEEP_S - 60);
-    assert_int_equal(journal_create(f->dir, "more", f->now_s, &j, &f->e), ERR_STORE);
-    assert_int_equal(journal_create(f->dir, "more", f->now_s + JOURNAL_KEEP_S + 60, &j, &f->e), OK);
+        create_at(f, arena_printf(f->arena, "j%d:x", i), i == 77 ? 200 : 100);
+    assert_true(is_there(f, "j77:x"));
+    journal_close(create(f, "more")); /* the oldest gives way */
+    assert_false(is_there(f, "j77:x"));
+    assert_true(is_there(f, "j0:x") && is_there(f, "more"));
+    journal_sweep(f->dir, f->now_s + JOURNAL_KEEP_S - 160);
+    assert_true(is_there(f, "j0:x"));
+    assert_int_equal(journal_create(f->dir, "again", f->now_s + JOURNAL_KEEP_S - 50, &j, &f->e),
+                     OK);
     journal_close(j);
-    assert_int_equal(journal_open(f->dir, "j0", &j, &f->e), ERR_MISSING);
+    assert_false(is_there(f, "j0:x"));
+    assert_true(is_there(f, "more"));
+}
+
+/* Who has many of them pushes out none of anybody else. */
+static void an_owner_has_a_share(void **state) {
+    struct fixture *f = *state;
+    int mine = 0;
+
+    create_at(f, "other:first", 250);
+    create_at(f, "mine2:first", 250); /* not of the same one */
+    for (int i = 0; i < 3 * JOURNALS_OWNER_MAX; i++)
+        create_at(f, arena_printf(f->arena, "mine:%d", i), 200 - i);
+    for (int i = 0; i < 3 * JOURNALS_OWNER_MAX; i++)
+        mine += is_there(f, arena_printf(f->arena, "mine:%d", i));
+    assert_int_equal(mine, JOURNALS_OWNER_MAX);
+    assert_true(is_there(f, arena_printf(f->arena, "mine:%d", 3 * JOURNALS_OWNER_MAX - 1)));
+    assert_true(is_there(f, "other:first") && is_there(f, "mine2:first"));
 }
 
 int main(void) {
@@ -164,6 +204,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(names_stay_in_the_directory, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_one_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(so_many_and_so_old, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_owner_has_a_share, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

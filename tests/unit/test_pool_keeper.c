@@ -260,6 +260,45 @@ static void each_way_byte_for_byte(void **state) {
     }
 }
 
+#define USER_MAX 256
+
+static struct listener stream_of_user(struct arena *a, const char *user) {
+    struct buf *what = what_of(a, &ways[3], 0);
+    struct listener l;
+
+    handover_add(what, HANDOVER_USER, user, strlen(user));
+    l = stream(a, ":\n\n", what);
+    hears(&l, "^:\n\n$", false);
+    return l;
+}
+
+/* The oldest gives way, in good order, and nobody else's. */
+static void a_user_has_a_share(void **state) {
+    struct arena *a = arena_new(64 << 20);
+    struct listener other, *all = xcalloc(USER_MAX + 1, sizeof *all);
+
+    (void)state;
+    assert_int_equal(mkdir(in_dir("tools.d"), 0700), 0);
+    write_file("note.txt", "one");
+    start("tools.d", "none");
+    other = stream_of_user(a, "bob");
+    for (unsigned i = 0; i < USER_MAX; i++)
+        all[i] = stream_of_user(a, "alice");
+    assert_int_equal(board->streams, USER_MAX + 1);
+    all[USER_MAX] = stream_of_user(a, "alice");
+    hears(&all[0], arena_printf(a, "^:\n\n%s$", quoted(a, END)), true);
+    assert_true(wire_whole(&all[0].heard));
+    write_file("note.txt", "two");
+    for (unsigned i = 1; i <= USER_MAX; i++)
+        hears(&all[i], arena_printf(a, "^:\n\n%s$", quoted(a, NOTE)), false);
+    hears(&other, arena_printf(a, "^:\n\n%s$", quoted(a, NOTE)), false);
+    for (unsigned i = 0; i <= USER_MAX; i++)
+        gone(&all[i]);
+    gone(&other);
+    free(all);
+    arena_free(a);
+}
+
 /* There are too many already, or the keeper does not take it. */
 static void one_that_cannot_be_kept_ends_in_good_order(void **state) {
     struct arena *a = *state;
@@ -396,6 +435,7 @@ static void a_folder_that_is_made_later(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_way_byte_for_byte, begin, end),
+        cmocka_unit_test_setup_teardown(a_user_has_a_share, begin, end),
         cmocka_unit_test_setup_teardown(one_that_cannot_be_kept_ends_in_good_order, begin, end),
         cmocka_unit_test_setup_teardown(a_keeper_that_is_busy_loses_none, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_behind_a_link, begin, end),

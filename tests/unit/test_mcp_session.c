@@ -1,0 +1,135 @@
+/* What is noted of MCP sessions: a user has a share of the host's cache, and a note a limit. */
+#include "unit.h"
+
+#include <ftw.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "host/host.h"
+#include "mcp/session.h"
+
+#define NOW 1000000
+
+static char dir[64];
+
+/* In place of the C library's: nobody waits for the disk. */
+__attribute__((visibility("default"))) int fdatasync(int fd) {
+    (void)fd;
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+/* Saves a note of the n-th session of the user, with one subscription of so many bytes. */
+static enum rc save(struct context *cx, const char *user, int n, size_t uri_len, struct err *e) {
+    struct arena *a = arena_new(1 << 20);
+    char *uri = arena_alloc(a, uri_len + 1);
+    struct mcp_session session = {.user = user, .note = json_new_object(a)};
+    struct mcp_call c = {.cx = cx, .arena = a, .session = &session};
+    struct json *uris = json_new_array(a);
+    enum rc rc;
+
+    memset(uri, 'x', uri_len);
+    json_add_str(uris, uri);
+    json_put(session.note, "uris", uris);
+    session.id = arena_printf(a, "%s:%d", user, n);
+    session.key = arena_printf(a, SESSION_NOTE_PREFIX "%s", session.id);
+    rc = mcp_session_save(&c, e);
+    arena_free(a);
+    return rc;
+}
+
+static bool is_there(struct context *cx, const char *user, int n) {
+    struct arena *a = arena_new(1 << 20);
+    const char *text;
+    int64_t stored_s;
+    struct err e;
+    size_t len;
+    bool there = !host_cache_get(cx->host, a, arena_printf(a, SESSION_NOTE_PREFIX "%s:%d", user, n),
+                                 &text, &len, &stored_s, &e);
+
+    arena_free(a);
+    return there;
+}
+
+static int count(struct context *cx, const char *user, int to) {
+    int n = 0;
+
+    for (int i = 0; i < to; i++)
+        n += is_there(cx, user, i);
+    return n;
+}
+
+static int setup(void **state) {
+    struct context *cx = xcalloc(1, sizeof *cx);
+    struct err e;
+
+    strcpy(dir, "/tmp/mcp-session-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(host_cache_open(dir, 8, &cx->host, &e), OK);
+    cx->clock.fixed_s = NOW;
+    *state = cx;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct context *cx = *state;
+
+    host_cache_close(cx->host);
+    free(cx);
+    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void a_user_has_a_share_and_the_oldest_go(void **state) {
+    struct context *cx = *state;
+    struct err e;
+
+    assert_int_equal(save(cx, "bob", 0, 100, &e), OK);
+    for (int i = 0; i < SESSION_NOTES_USER_MAX + 50; i++) {
+        cx->clock.fixed_s++;
+        assert_int_equal(save(cx, "alice", i, 100, &e), OK);
+    }
+    assert_int_equal(count(cx, "alice", SESSION_NOTES_USER_MAX + 50), SESSION_NOTES_USER_MAX);
+    assert_false(is_there(cx, "alice", 49));
+    assert_true(is_there(cx, "alice", 50));
+    assert_true(is_there(cx, "bob", 0)); /* older than all of them */
+}
+
+static void long_notes_count_by_their_bytes(void **state) {
+    struct context *cx = *state;
+    const int fit = SESSION_NOTES_USER_BYTES_MAX / SESSION_NOTE_BYTES_MAX;
+    struct err e;
+
+    for (int i = 0; i < 2 * fit; i++) {
+        cx->clock.fixed_s++;
+        assert_int_equal(save(cx, "alice", i, SESSION_NOTE_BYTES_MAX - 20, &e), OK);
+    }
+    assert_in_range(count(cx, "alice", 2 * fit), fit - 1, fit + 1);
+    assert_true(is_there(cx, "alice", 2 * fit - 1));
+}
+
+static void a_note_has_a_limit(void **state) {
+    const size_t around = strlen("{\"uris\":[\"\"]}");
+    struct err e;
+
+    assert_int_equal(save(*state, "alice", 0, SESSION_NOTE_BYTES_MAX - around, &e), OK);
+    assert_int_equal(save(*state, "alice", 1, SESSION_NOTE_BYTES_MAX - around + 1, &e),
+                     ERR_RPC_INVALID_PARAMS);
+    assert_false(is_there(*state, "alice", 1));
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {CASE(a_user_has_a_share_and_the_oldest_go),
+                                       CASE(long_notes_count_by_their_bytes),
+                                       CASE(a_note_has_a_limit)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
