@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -111,12 +110,12 @@ static void slow_down(const struct pool_timing *t, struct generation *g, int64_t
     log_warn("respawn_delayed", kvn("ms", g->backoff_ms), kv("why", "workers fail at their start"));
 }
 
-/* By its own fault, not by somebody's signal or for want of memory. */
+/* By its own fault, not by somebody's signal, such as the system's that is short of memory. */
 static bool is_own_fault(const struct child *c, int status) {
     static const int faults[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 
     if (WIFEXITED(status))
-        return WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != EXIT_OUT_OF_MEMORY;
+        return WEXITSTATUS(status) != 0;
     for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++)
         if (WTERMSIG(status) == faults[i])
             return true;
@@ -131,10 +130,12 @@ static void look_at_start(const struct master *m, struct generation *g, const st
 
     if (!status || m->stopping)
         return;
-    if (is_own_fault(c, status))
+    if (is_own_fault(c, status)) {
+        g->deaths++;
         slow_down(m->timing, g, c->started_ms, now);
-    else if (g->respawn_ms < now + m->timing->backoff_first_ms)
+    } else if (g->respawn_ms < now + m->timing->backoff_first_ms) {
         g->respawn_ms = now + m->timing->backoff_first_ms;
+    }
 }
 
 static void log_exit(const struct child *c, const struct slot *s, int status, int64_t lifetime_ms) {
@@ -165,8 +166,9 @@ static void buried(struct master *m, unsigned i, int status) {
                                                              : EXIT_NORMAL);
     if (g) {
         g->ready = g->ready || s->ready;
-        g->deaths = s->ready ? 0 : g->deaths + 1;
-        if (!s->ready)
+        if (s->ready)
+            g->deaths = 0;
+        else
             look_at_start(m, g, c, status);
     }
     slot_set(s, SLOT_FREE);

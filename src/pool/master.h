@@ -22,7 +22,7 @@ struct child {
 struct generation {
     unsigned number;
     struct config *config; /* NULL: there is none */
-    unsigned deaths;       /* workers that died in a row before one was ready */
+    unsigned deaths;       /* workers that failed in a row before one was ready */
     bool ready;            /* one has been */
     int64_t since_ms;
     /* of those that fail at their start */

@@ -152,6 +152,33 @@ static void killing_them_again_and_again_delays_nobody(void **state) {
     assert_stops(d, SIGTERM);
 }
 
+/* Nor is a daemon given up whose workers somebody kills before any has come up. */
+static void killing_them_in_their_start_is_no_fault_of_theirs(void **state) {
+    struct daemon *d = *state;
+    pid_t pids[KIDS_MAX];
+    struct order hang;
+
+    order_init(&hang, d, "hang-start", "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    make_file(hang.path);
+    daemon_write(d, hang.lines);
+    daemon_spawn(d);
+    for (int i = 0; i < 10; i++) {
+        assert_true(kids_wait(d, 1, 1));
+        if (kids(d, pids) == 1) {
+            kill(pids[0], SIGKILL);
+            assert_true(gone_wait(pids[0]));
+        }
+    }
+    unlink(hang.path);
+    assert_true(kids_wait(d, 1, 1));
+    if (kids(d, pids) == 1 && log_count(d, "event=ready") == 0)
+        kill(pids[0], SIGKILL); /* one that still hangs */
+    assert_true(log_wait(d, "event=ready", 1));
+    assert_true(asks_fine(d, "/echo"));
+    assert_int_equal(log_count(d, "event=giving_up"), 0);
+    assert_stops(d, SIGTERM);
+}
+
 /* --- A master that is killed --------------------------------------------------------------- */
 
 /* A request that its worker answers when a file is there. */
@@ -397,6 +424,7 @@ int run_faults_tests(void) {
         TEST(failing_starts_back_off),
         TEST(crashes_of_those_that_came_up_delay_nobody),
         TEST(killing_them_again_and_again_delays_nobody),
+        TEST(killing_them_in_their_start_is_no_fault_of_theirs),
         TEST(killed_master_on_a_socket),
         TEST(killed_master_on_a_port),
         TEST(killed_master_of_an_activated_daemon),
