@@ -13,6 +13,7 @@
 
 #define ENTRIES_MAX 65536
 #define LINE_BYTES_MAX 4096
+#define PROBLEM_BYTES_MAX 512 /* of what is said about a line */
 #define CLOCKS_APART_S 300 /* how far in the future a time may lie */
 
 struct entries {
@@ -35,14 +36,18 @@ struct loading {
     unsigned bad;
 };
 
+/* What was read is in some of them, and they may go to a terminal. */
 static void PRINTF_LIKE(2, 3) bad_line(struct loading *l, const char *fmt, ...) {
+    char text[PROBLEM_BYTES_MAX];
     va_list ap;
 
     va_start(ap, fmt);
-    (void)fprintf(l->problems, "%s:%d: ", l->path, l->line);
-    (void)vfprintf(l->problems, fmt, ap);
-    (void)fputc('\n', l->problems);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    for (char *p = text; *p; p++)
+        if (iscntrl((unsigned char)*p))
+            *p = '?';
+    (void)fprintf(l->problems, "%s:%d: %s\n", l->path, l->line, text);
     l->bad++;
 }
 

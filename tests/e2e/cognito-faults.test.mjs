@@ -25,7 +25,7 @@ const FAULTS = { 500: PASSING, 503: PASSING, 429: PASSING, garbage: PASSING, 'no
   302: PASSING, invalid_client: OURS };
 
 for (const [kind, expected] of Object.entries(FAULTS)) {
-  test(`${kind} for a code, a refresh and a revocation: ${expected.join(' ')}, and all work afterwards`, async () => {
+  test(`${kind} for a code, a refresh and a revocation: ${expected.join(' ')}, and what was revoked is dead`, async () => {
     const granted = await login(site);
     site.cognito.failTokenCalls(kind);
     assertClass(await redeem(site, granted), ...expected);

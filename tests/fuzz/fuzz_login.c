@@ -246,6 +246,9 @@ static void decide(struct model *m, uint8_t what, struct given *f, const char *d
     MUST(login.text);
     login.since_s = m->now_s;
     login.used = false;
+    for (size_t i = 0; i < m->logins.count; i++)
+        if (!strcmp(m->logins.items[i].text, login.text))
+            return; /* a form that is sent again goes on with the same login */
     add(&m->logins, &login);
 }
 
