@@ -95,7 +95,8 @@ static void copy(struct arena *a, const struct aws_credentials *from, struct aws
 }
 
 static bool can_be_used(const struct aws_credentials_source *s, int64_t now_s) {
-    return s->arena && (!s->credentials.expires_s || now_s < s->credentials.expires_s);
+    return s->arena &&
+           (!s->credentials.expires_s || now_s < s->credentials.expires_s || s->source->outlives);
 }
 
 /* Has this much time gone by? Also if the clock went back: then nothing is known. */
@@ -140,6 +141,7 @@ static void refresh(struct aws_credentials_source *s, int64_t now_s, int64_t dea
         .http = s->http,
         .deadline_ms = deadline_ms < latest_ms ? deadline_ms : latest_ms,
         .now_s = now_s,
+        .may_have_ended = s->source->outlives,
     };
 
     memset(&s->failure, 0, sizeof s->failure);

@@ -94,4 +94,5 @@ static enum rc fetch(const struct aws_fetch *f, struct aws_credentials *out, str
     return aws_read_json(f, &reply, out, e);
 }
 
-const struct aws_source aws_source_container = {"container endpoint", is_configured, fetch, false};
+const struct aws_source aws_source_container = {"container endpoint", is_configured, fetch, false,
+                                                false};

@@ -107,4 +107,8 @@ static enum rc fetch(const struct aws_fetch *f, struct aws_credentials *out, str
     return aws_read_json(f, &reply, out, e);
 }
 
-const struct aws_source aws_source_imds = {"EC2 instance metadata", is_configured, fetch, false};
+/* EC2 accepts credentials for a while beyond their end when it could not give newer ones in time,
+ * and AWS's SDKs use them on ("static stability"): an outage of the metadata service stops nothing.
+ */
+const struct aws_source aws_source_imds = {"EC2 instance metadata", is_configured, fetch, false,
+                                           true};

@@ -33,8 +33,8 @@ static enum rc env_fetch(const struct aws_fetch *f, struct aws_credentials *out,
                        aws_env_get(f->env, "AWS_SESSION_TOKEN"), out, e);
 }
 
-const struct aws_source aws_source_environment = {"environment", env_is_configured, env_fetch,
-                                                  true};
+const struct aws_source aws_source_environment = {"environment", env_is_configured, env_fetch, true,
+                                                  false};
 
 /* ---- profile ---- */
 
@@ -84,5 +84,5 @@ static enum rc profile_fetch(const struct aws_fetch *f, struct aws_credentials *
                        aws_profile_get(&profile, "aws_session_token"), out, e);
 }
 
-const struct aws_source aws_source_profile = {"profile", profile_is_configured, profile_fetch,
-                                              true};
+const struct aws_source aws_source_profile = {"profile", profile_is_configured, profile_fetch, true,
+                                              false};

@@ -108,4 +108,4 @@ static enum rc fetch(const struct aws_fetch *f, struct aws_credentials *out, str
 }
 
 const struct aws_source aws_source_web_identity = {"web identity token", is_configured, fetch,
-                                                   false};
+                                                   false, false};

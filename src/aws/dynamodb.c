@@ -142,14 +142,6 @@ static enum meaning meaning_of(const char *type, long status) {
     return status >= 500 ? UNKNOWN : status == 429 ? NOT_NOW : REFUSED;
 }
 
-/* RFC 9110 §5.6.7, the one form that is sent. */
-static int64_t read_date(const char *text) {
-    struct tm tm = {0};
-    const char *end = text ? strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm) : NULL;
-
-    return end && !*end ? timegm(&tm) : 0;
-}
-
 static bool checksum_is_right(const struct http_reply *reply) {
     const char *text = http_reply_header(reply, "x-amz-crc32");
 
@@ -184,7 +176,7 @@ static enum meaning read_reply(struct arena *a, const struct http_reply *reply,
     struct json *body;
     struct err e;
 
-    r->answer_s = read_date(http_reply_header(reply, "Date"));
+    r->answer_s = http_date(http_reply_header(reply, "Date"));
     if (!checksum_is_right(reply)) {
         r->fault = "WrongChecksum";
         return UNKNOWN;

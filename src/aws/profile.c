@@ -39,23 +39,32 @@ static enum rc load_file(struct arena *a, const struct aws_env *env, const char 
     return e->code;
 }
 
-/* [name] in the credentials file; in the config file [profile name], though [default] too. */
-static bool is_section_of(const char *section, const char *name, bool in_config) {
+static bool is_profile(const char *section, const char *name) {
     static const char prefix[] = "profile ";
 
-    if (!in_config)
-        return !strcmp(section, name);
-    if (!strncmp(section, prefix, sizeof prefix - 1))
-        return !strcmp(section + sizeof prefix - 1, name);
-    return !strcmp(name, "default") && !strcmp(section, name);
+    return !strncmp(section, prefix, sizeof prefix - 1) &&
+           !strcmp(section + sizeof prefix - 1, name);
+}
+
+/* [name] in the credentials file; in the config file [profile name], and [default] if there is no
+ * [profile default], which is not merged with it. */
+static bool has_plain_name(const struct aws_ini *ini, const char *name, bool in_config) {
+    if (in_config && strcmp(name, "default") != 0)
+        return false;
+    for (const struct aws_ini_line *l = ini->first; in_config && l; l = l->next)
+        if (is_profile(l->section, name))
+            return false;
+    return true;
 }
 
 static const char *find(const struct aws_ini *ini, const char *name, bool in_config,
                         const char *key) {
+    const bool plain = has_plain_name(ini, name, in_config);
     const char *value = NULL;
 
     for (const struct aws_ini_line *l = ini->first; l; l = l->next)
-        if (is_section_of(l->section, name, in_config) && !strcmp(l->key, key))
+        if ((plain ? !strcmp(l->section, name) : is_profile(l->section, name)) &&
+            !strcmp(l->key, key))
             value = l->value; /* the last one counts */
     return value;
 }

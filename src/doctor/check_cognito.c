@@ -1,6 +1,5 @@
 /* Cognito's addresses, each asked what the service will ask it, with a code that cannot exist. */
 #include <string.h>
-#include <time.h>
 
 #include "base/url.h"
 #include "cognito/cognito.h"
@@ -26,10 +25,7 @@ static bool fetch(struct doctor *d, const char *what, const char *url, struct ht
 }
 
 static int64_t date_of(const struct http_reply *reply) {
-    const char *text = http_reply_header(reply, "Date");
-    struct tm tm = {0};
-
-    return text && strptime(text, "%a, %d %b %Y %H:%M:%S", &tm) ? timegm(&tm) : 0;
+    return http_date(http_reply_header(reply, "Date"));
 }
 
 static void check_key_set(struct doctor *d) {

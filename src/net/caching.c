@@ -2,7 +2,6 @@
 
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #define SECONDS_MAX ((int64_t)1 << 31) /* RFC 9111 §1.2.2: more is this */
 
@@ -20,15 +19,6 @@ static int64_t read_seconds(const char *text, size_t len) {
             n = SECONDS_MAX;
     }
     return n;
-}
-
-/* IMF-fixdate (RFC 9110 §5.6.7), or -1. The two obsolete forms are not read: no server that has
- * https sends them. */
-static int64_t read_date(const char *text) {
-    struct tm tm = {0};
-    const char *end = text ? strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm) : NULL;
-
-    return end && !*end ? (int64_t)timegm(&tm) : -1;
 }
 
 struct directive {
@@ -74,14 +64,34 @@ static void take_seconds(int64_t *into, const struct directive *d) {
         *into = n;
 }
 
+/* RFC 9111 §4.2.3: the greater of what caches say and of what has passed since the server's clock.
+ */
+static int64_t age_of(struct arena *a, const struct http_reply *rp, int64_t date_s, int64_t now_s) {
+    const char *age = http_header(a, rp, "age");
+    int64_t said_s = age ? read_seconds(age, strcspn(age, ", ")) : 0;
+    int64_t apparent_s = date_s && now_s > date_s ? now_s - date_s : 0;
+
+    return said_s > apparent_s ? said_s : apparent_s;
+}
+
+/* RFC 9111 §4.1: with a member that is an asterisk no request is like this one. */
+static bool varies_by_all(const char *vary) {
+    for (const char *p = vary; p && *p; p += strcspn(p, ",")) {
+        p += strspn(p, ", \t");
+        if (*p == '*')
+            return true;
+    }
+    return false;
+}
+
 void http_caching_read(struct arena *a, const struct http_reply *rp, int64_t now_s,
                        struct http_caching *out) {
     const char *control = http_header(a, rp, "cache-control");
-    const char *expires = http_header(a, rp, "expires"), *age = http_header(a, rp, "age");
-    int64_t max_age = -1, shared = -1, date, age_s;
+    const char *expires = http_header(a, rp, "expires");
+    int64_t max_age = -1, shared = -1, date = http_date(http_header(a, rp, "date"));
     struct directive d;
 
-    *out = (struct http_caching){true, false, 0, true, -1};
+    *out = (struct http_caching){!varies_by_all(http_header(a, rp, "vary")), false, 0, true, -1};
     while (control && next_directive(&control, &d)) {
         if (is_named(&d, "no-store") || is_named(&d, "private") || is_named(&d, "no-cache"))
             out->may_store = false;
@@ -102,10 +112,8 @@ void http_caching_read(struct arena *a, const struct http_reply *rp, int64_t now
     if (max_age >= 0) {
         out->fresh_s = max_age;
     } else if (expires) {
-        date = read_date(http_header(a, rp, "date"));
-        out->fresh_s = read_date(expires) - (date >= 0 ? date : now_s);
+        out->fresh_s = http_date(expires) - (date ? date : now_s);
     }
-    age_s = age ? read_seconds(age, strcspn(age, ", ")) : 0;
     if (out->has_lifetime)
-        out->fresh_s -= age_s > 0 ? age_s : 0;
+        out->fresh_s -= age_of(a, rp, date, now_s);
 }

@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 struct http_caching {
-    bool may_store;    /* not no-store, private or no-cache (which would have to ask again) */
-    bool has_lifetime; /* the server says how long */
-    int64_t fresh_s;   /* what is left of it: the lifetime less the age; may be negative */
-    bool may_be_stale; /* not must-revalidate */
+    bool may_store; /* not no-store, private, no-cache (which would have to ask again) or Vary: * */
+    bool has_lifetime;        /* the server says how long */
+    int64_t fresh_s;          /* what is left of it: the lifetime less the age; may be negative */
+    bool may_be_stale;        /* not must-revalidate */
     int64_t stale_if_error_s; /* -1: not said */
 };
 

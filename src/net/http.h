@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct http_client;
 
@@ -66,6 +67,9 @@ struct http_reply {
 const char *http_reply_header(const struct http_reply *reply, const char *name);
 
 /* The values of a header, several joined by ", " (RFC 9110 §5.3); NULL if there is none. */
+/* A date as HTTP has it (IMF-fixdate, RFC 9110 §5.6.7), in seconds since 1970; 0: it is none, or
+ * text is NULL. The two obsolete forms are not read: no server that has https sends them. */
+int64_t http_date(const char *text);
 const char *http_header(struct arena *a, const struct http_reply *rp, const char *name);
 
 /* Redirects are never followed and no proxy is taken from the environment. The reply lives in a.

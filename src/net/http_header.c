@@ -1,6 +1,8 @@
 #include "net/http.h"
 
+#include <string.h>
 #include <strings.h>
+#include <time.h>
 
 const char *http_header(struct arena *a, const struct http_reply *rp, const char *name) {
     const char *joined = NULL;
@@ -10,4 +12,18 @@ const char *http_header(struct arena *a, const struct http_reply *rp, const char
             joined = joined ? arena_printf(a, "%s, %s", joined, rp->fields[i].value)
                             : rp->fields[i].value;
     return joined;
+}
+
+/* strptime takes more than the form: other case, white space, a weekday that is not this date's. */
+int64_t http_date(const char *text) {
+    static const char form[] = "%a, %d %b %Y %H:%M:%S GMT";
+    char same[sizeof "Sun, 06 Nov 1994 08:49:37 GMT"];
+    struct tm tm = {0};
+    time_t t;
+
+    if (!text || !strptime(text, form, &tm))
+        return 0;
+    t = timegm(&tm);
+    return gmtime_r(&t, &tm) && strftime(same, sizeof same, form, &tm) && !strcmp(same, text) ? t
+                                                                                              : 0;
 }

@@ -618,6 +618,32 @@ static void the_instance_metadata_goes_last(void **state) {
     aws_credentials_free(s);
 }
 
+/* As AWS's SDKs: credentials that have expired are used on while the service gives none, or none
+ * that are newer; it is asked again and again. */
+static void expired_ones_of_the_metadata_service_are_used_on(void **state) {
+    struct aws_credentials_source *s = source(ENV("A=1"), "EC2 instance metadata");
+
+    (void)state;
+    answer_imds(KEYS("EC2", "t", "2027-01-15T14:00:00Z")); /* in six hours */
+    is_id(s, "EC2");
+    now.fixed_s += 6 * 3600 + 60;
+    loopback_answer(server, "500 Error", "", "");
+    is_id(s, "EC2");
+    assert_int_equal(server->request_count, 4);
+    now.fixed_s += 30;
+    answer_imds(KEYS("LATE", "t", "2027-01-15T14:00:00Z"));
+    is_id(s, "LATE");
+    assert_int_equal(server->request_count, 7);
+    now.fixed_s += 30;
+    answer_imds(KEYS("NEW", "t", "2027-01-15T20:00:00Z"));
+    is_id(s, "NEW");
+    assert_int_equal(server->request_count, 10);
+    now.fixed_s += 30;
+    is_id(s, "NEW");
+    assert_int_equal(server->request_count, 10);
+    aws_credentials_free(s);
+}
+
 static void the_metadata_endpoint_can_be_elsewhere(void **state) {
     struct aws_credentials_source *s = source(
         ENV(at_server("AWS_EC2_METADATA_SERVICE_ENDPOINT", "/base")), "EC2 instance metadata");
@@ -973,6 +999,7 @@ int main(void) {
         CASE(only_certain_hosts_may_be_asked_over_http),
         CASE(wrong_answers_of_the_container_endpoint_are_failures),
         CASE(the_instance_metadata_goes_last),
+        CASE(expired_ones_of_the_metadata_service_are_used_on),
         CASE(the_metadata_endpoint_can_be_elsewhere),
         CASE(the_metadata_endpoint_has_an_ipv6_address),
         CASE(version_1_of_the_metadata_service_is_never_used),

@@ -96,7 +96,14 @@ static void the_files_are_read_as_sdks_read_them(void **state) {
     const struct aws_env *env = with_files(*state, config, "", NULL);
 
     assert_string_equal(profile_value(*state, env, "region"), "eu-west-2");
+    assert_null(
+        profile_value(*state, env, "output")); /* [profile default] is there: no [default] */
+    env = with_files(*state, "[profile other]\n[default]\nOutput=json#no comment\n", "", NULL);
     assert_string_equal(profile_value(*state, env, "output"), "json#no comment");
+    env = with_files(*state, "[profile default]\n[default]\nregion=no\n", "", NULL);
+    assert_null(profile_value(*state, env, "region"));
+    env = with_files(*state, "", "[profile default]\nregion=no\n[default]\nregion=yes\n", NULL);
+    assert_string_equal(profile_value(*state, env, "region"), "yes");
     env = with_files(*state, config, "", "AWS_PROFILE=my work");
     assert_string_equal(profile_value(*state, env, "region"), "us-east-1");
     assert_string_equal(profile_value(*state, env, "s3.addressing_style"), "path");

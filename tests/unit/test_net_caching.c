@@ -42,6 +42,17 @@ static void lifetimes(void **state) {
         {"Cache-Control: x-no-store, max-age=60\r\n", true, true, 60, true, -1},
         {"Cache-Control: max-age=60, must-revalidate\r\n", true, true, 60, false, -1},
         {"Cache-Control: max-age=60, stale-if-error=600\r\n", true, true, 60, true, 600},
+        {"Cache-Control: max-age=60\r\nDate: Sun, 06 Nov 1994 08:49:17 GMT\r\n", true, true, 40,
+         true, -1},
+        {"Cache-Control: max-age=60\r\nDate: Sun, 06 Nov 1994 08:49:17 GMT\r\nAge: 30\r\n", true,
+         true, 30, true, -1},
+        {"Cache-Control: max-age=60\r\nDate: Sun, 06 Nov 1994 08:50:17 GMT\r\n", true, true, 60,
+         true, -1},
+        {"Date: Sun, 06 Nov 1994 08:49:17 GMT\r\nExpires: Sun, 06 Nov 1994 08:49:47 GMT\r\n", true,
+         true, 10, true, -1},
+        {"Cache-Control: max-age=60\r\nVary: *\r\n", false, true, 60, true, -1},
+        {"Cache-Control: max-age=60\r\nVary: Accept\r\nVary: a,*\r\n", false, true, 60, true, -1},
+        {"Cache-Control: max-age=60\r\nVary: Accept\r\n", true, true, 60, true, -1},
         {"X-Cache-Control: no-store\r\n", true, false, 0, true, -1},
     };
 
@@ -59,9 +70,19 @@ static void lifetimes(void **state) {
 }
 
 static void a_date_that_is_none_has_passed(void **state) {
-    static const char *const heads[] = {"Expires: 0\r\n", "Expires: -1\r\n", "Expires: \r\n",
+    static const char *const heads[] = {"Expires: 0\r\n",
+                                        "Expires: -1\r\n",
+                                        "Expires: \r\n",
                                         "Expires: tomorrow\r\n",
-                                        "Expires: Sun, 06 Nov 1994 09:49:37 CET\r\n"};
+                                        "Expires: Sun, 06 Nov 1994 09:49:37 CET\r\n",
+                                        "Expires: Mon, 06 Nov 1994 09:49:37 GMT\r\n",
+                                        "Expires: sun, 06 Nov 1994 09:49:37 GMT\r\n",
+                                        "Expires: Sun, 6 Nov 1994 09:49:37 GMT\r\n",
+                                        "Expires: Sun, 06  Nov 1994 09:49:37 GMT\r\n",
+                                        "Expires: Sun, 06 Nov 94 09:49:37 GMT\r\n",
+                                        "Expires: Sun, 06 Nov 1994 9:49:37 GMT\r\n",
+                                        "Expires: Sun, 06 Nov 1994 09:49:60 GMT\r\n",
+                                        "Expires: Sun, 06 Nov 1994 09:49:37 GMT x\r\n"};
 
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         struct http_reply rp = reply_of(*state, heads[i]);
