@@ -161,8 +161,8 @@ static void keep_own_keys(struct app *app, unsigned groups) {
 /* A service that gives tokens out and does not take them has one only if it is named: another
  * service must read it. */
 static void open_revoked(struct app *app, const struct config *c) {
-    const char *path = *c->revoked_file ? c->revoked_file
-                                        : arena_printf(app->arena, "%s/revoked", c->state_dir);
+    const char *path =
+        *c->revoked_file ? c->revoked_file : arena_printf(app->arena, "%s/revoked", c->state_dir);
     struct err e;
 
     if (!*c->revoked_file && !(c->endpoints & GROUP_MCP))

@@ -76,9 +76,12 @@ void routes_init(struct routes *r, struct arena *a, const struct config *config)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].group & config->endpoints)
             r->all[r->count++] =
-                (struct route){table[i].method,  full_path(a, config, table[i].base, table[i].path),
-                               table[i].handler, table[i].style,
-                               table[i].cors,    table[i].group,
+                (struct route){table[i].method,
+                               full_path(a, config, table[i].base, table[i].path),
+                               table[i].handler,
+                               table[i].style,
+                               table[i].cors,
+                               table[i].group,
                                table[i].base == BASE_MCP || table[i].base == BASE_BEFORE_MCP};
 }
 
@@ -92,8 +95,8 @@ static size_t length_without_slash(const char *path) {
 static bool is_at(const struct route *r, const char *path) {
     size_t len = length_without_slash(path);
 
-    return !strcmp(r->path, path) || (r->loose && len == length_without_slash(r->path) &&
-                                      !memcmp(r->path, path, len));
+    return !strcmp(r->path, path) ||
+           (r->loose && len == length_without_slash(r->path) && !memcmp(r->path, path, len));
 }
 
 const struct route *routes_find(const struct routes *r, struct arena *a, const char *method,

@@ -48,7 +48,7 @@ struct config {
     const char *session_table_name, *task_table_name; /* of the latter, "": none */
     const char *state_dir, *secret_key_file, *status_file, *listen;
     bool makes_secret_key; /* nobody names the file: the first start makes it */
-    unsigned endpoints; /* enum endpoint_group bits */
+    unsigned endpoints;    /* enum endpoint_group bits */
     unsigned workers_min, workers_max;
     unsigned worker_max_requests;
     size_t max_body_bytes;
@@ -74,8 +74,8 @@ struct config {
 
 #define CONFIG_STANDARD_PATH "/etc/mcp-authd/mcp-authd.conf" /* need not exist */
 
-/* Reads and checks everything, and writes every fault found to `errors`: a line each, with file, line,
- * what was read and what would be right. NULL if there was any. path NULL: environment only.
+/* Reads and checks everything, and writes every fault found to `errors`: a line each, with file,
+ * line, what was read and what would be right. NULL if there was any. path NULL: environment only.
  * Free with config_free. */
 struct config *config_load(const char *path, FILE *errors) MUST_USE;
 void config_free(struct config *c); /* NULL is accepted */

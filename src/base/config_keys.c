@@ -169,6 +169,8 @@ const struct config_key config_keys[] = {
          "so name only those of clients that offer nothing better."),
     NUMBER("REFRESH_REPLAY_S", refresh_replay_s, "120", 0, 240,
            "For so many seconds a refresh token that is sent again gets the answer it had before,\n"
-           "so that parallel refreshes and lost answers log nobody out."),
+           "so that parallel refreshes and lost answers log nobody out. If it comes again later, "
+           "it is\n"
+           "in two hands, and the login ends."),
 };
 const size_t config_key_count = sizeof config_keys / sizeof *config_keys;

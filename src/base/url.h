@@ -1,5 +1,5 @@
-/* URLs (RFC 3986) and forms (application/x-www-form-urlencoded). Nothing is normalized unasked: what
- * a check must compare byte for byte stays byte for byte. */
+/* URLs (RFC 3986) and forms (application/x-www-form-urlencoded). Nothing is normalized unasked:
+ * what a check must compare byte for byte stays byte for byte. */
 #ifndef BASE_URL_H
 #define BASE_URL_H
 

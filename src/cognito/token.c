@@ -104,7 +104,8 @@ static enum rc refused(struct arena *a, const struct http_reply *reply, struct e
     const bool final = reply->status == 400 || reply->status == 401;
     const struct refusal *r = refusal_of(final ? error : "");
     err_set(e, r->rc, "%s", r->text);
-    err_detail(e, "token endpoint: status=%ld error=%s", reply->status, *error ? error_code(a, error) : "-");
+    err_detail(e, "token endpoint: status=%ld error=%s", reply->status,
+               *error ? error_code(a, error) : "-");
     return r->rc;
 }
 

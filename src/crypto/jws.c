@@ -124,8 +124,7 @@ static bool verifies(struct arena *a, const struct jws *jws, const struct json *
 
 /* RFC 7517 §4: of the right kind, and not for something else. */
 static bool is_usable(const struct jws *jws, const struct json *key) {
-    return is(key, "kty", jws->is_ecdsa ? "EC" : "RSA") &&
-           jwk_may_verify(key) &&
+    return is(key, "kty", jws->is_ecdsa ? "EC" : "RSA") && jwk_may_verify(key) &&
            (!json_get(key, "alg") || is(key, "alg", jws->is_ecdsa ? "ES256" : "RS256")) &&
            (!jws->kid || is(key, "kid", jws->kid));
 }

@@ -52,8 +52,8 @@ static void check_key_set(struct doctor *d) {
 /* What the provider says of itself (OpenID Connect Discovery §4). Not all do. */
 static void check_issuer(struct doctor *d) {
     const struct config *c = d->config;
-    const char *url = arena_printf(d->arena, "%s/.well-known/openid-configuration",
-                                   c->cognito_issuer);
+    const char *url =
+        arena_printf(d->arena, "%s/.well-known/openid-configuration", c->cognito_issuer);
     const char *issuer = NULL, *keys = NULL;
     struct http_reply reply;
     struct json *document;

@@ -191,12 +191,13 @@ static void check_long_token(struct doctor *d) {
         doctor_say(d, VERDICT_OK, what, "", "%s: one of %d bytes reaches the service", url,
                    LONG_TOKEN_LEN);
     else
-        doctor_say(d, VERDICT_WARN, what,
-                   "users in many groups may have such tokens: raise LimitRequestFieldSize (Apache) "
-                   "or server.max-request-field-size (lighttpd), as the shipped files do, and the "
-                   "limit of a proxy before them",
-                   "%s: one of %d bytes does not reach the service: HTTP %ld", url, LONG_TOKEN_LEN,
-                   rp.status);
+        doctor_say(
+            d, VERDICT_WARN, what,
+            "users in many groups may have such tokens: raise LimitRequestFieldSize (Apache) "
+            "or server.max-request-field-size (lighttpd), as the shipped files do, and the "
+            "limit of a proxy before them",
+            "%s: one of %d bytes does not reach the service: HTTP %ld", url, LONG_TOKEN_LEN,
+            rp.status);
 }
 
 static void check_authorization(struct doctor *d) {

@@ -22,8 +22,8 @@ struct mapped {
     void *at; /* begins with a struct mapped_head; NULL: the file cannot be had now */
 };
 
-/* Makes the file if it is missing or empty: what follows the head is zeros then. ERR_STORE says what
- * an admin can do; m is to be closed all the same. `magic` is borrowed. */
+/* Makes the file if it is missing or empty: what follows the head is zeros then. ERR_STORE says
+ * what an admin can do; m is to be closed all the same. `magic` is borrowed. */
 enum rc mapped_open(struct mapped *m, const char *path, const char magic[8], size_t size,
                     struct err *e) MUST_USE;
 void mapped_close(struct mapped *m);

@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 struct revoked;
-/* Makes the file if it is missing, and in place of one that is damaged. ERR_STORE says what an admin
- * can do; *out is there all the same, and tries again each time it is used. */
+/* Makes the file if it is missing, and in place of one that is damaged. ERR_STORE says what an
+ * admin can do; *out is there all the same, and tries again each time it is used. */
 enum rc revoked_open(const char *path, struct revoked **out, struct err *e) MUST_USE;
 void revoked_close(struct revoked *r); /* NULL is accepted */
 

@@ -133,8 +133,8 @@ static void put_words(struct arena *a, struct json *o, const char *key, const ch
     json_put(o, key, array);
 }
 
-/* RFC 7591 §3.2.1: what is given instead stands in the answer; that it is not what was asked for, in
- * words, there and in the log. */
+/* RFC 7591 §3.2.1: what is given instead stands in the answer; that it is not what was asked for,
+ * in words, there and in the log. */
 static void put_warning(const struct request *rq, struct json *o, const char *method,
                         const char *name) {
     if (!method || !strcmp(method, "none"))

@@ -1,4 +1,5 @@
-/* What goes out of /token: only what the MCP endpoint takes, or a client would log in again and again. */
+/* What goes out of /token: only what the MCP endpoint takes, or a client would log in again and
+ * again. */
 #include <string.h>
 
 #include "base/json.h"
@@ -17,8 +18,9 @@ static bool cannot_tell(struct context *cx, struct arena *a, const char *token, 
 static void warn_if_large(const struct request *rq, const char *token) {
     if (strlen(token) > TOKEN_LARGE)
         log_warn("access_token_large", kv("request", rq->id), kvn("bytes", (int64_t)strlen(token)),
-                 kv("what_to_do", "raise the web server's limit for header fields, or put less into "
-                                  "the token"));
+                 kv("what_to_do",
+                    "raise the web server's limit for header fields, or put less into "
+                    "the token"));
 }
 
 enum rc tokens_check(struct context *cx, const struct request *rq, const char *access_token,

@@ -12,9 +12,9 @@
 #include "oauth/tokens.h"
 
 #define REFRESH_TOKEN_MAX 16384 /* the longest that refresh_seal makes of what Cognito gives */
-#define CLAIM_S 10      /* longer than a call to Cognito can take */
-#define WAIT_MS 7000    /* for another worker's call */
-#define WAIT_STEP_MS 10 /* between looks at the host's cache */
+#define CLAIM_S 10              /* longer than a call to Cognito can take */
+#define WAIT_MS 7000            /* for another worker's call */
+#define WAIT_STEP_MS 10         /* between looks at the host's cache */
 #define REPLAYS_MAX 4096
 #define DEAD_TOKENS_MAX 8192
 #define EXPIRES_IN_MIN_S                                                                           \

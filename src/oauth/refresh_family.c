@@ -9,9 +9,11 @@
 #include "oauth/tokens.h"
 
 #define FAMILY_ID_BYTES 12
-#define FAMILIES_MAX 8192 /* remembered by this host; */
-#define FAMILY_S (30 * 86400)
-#define ENDED_MAX 16384 /* and of those that have ended. */
+/* In the host's cache they lie in 64 parts, by the first character of their ids, so that no more
+ * than one part has to be counted: 8,192 and 16,384 in all. */
+#define USED_MAX 128
+#define USED_S (30 * 86400)
+#define ENDED_MAX 256
 #define ENDED_S (400 * 86400)
 #define LATE_MIN_S 10 /* parallel refreshes take so long where none is given again */
 
@@ -21,11 +23,11 @@ struct used {
 };
 
 static const char *used_key(struct arena *a, const struct refresh_grant *g) {
-    return arena_printf(a, "family:%s", g->family);
+    return arena_printf(a, "family%c:%s", *g->family, g->family);
 }
 
 static const char *ended_key(struct arena *a, const struct refresh_grant *g) {
-    return arena_printf(a, "ended:%s", g->family);
+    return arena_printf(a, "ended%c:%s", *g->family, g->family);
 }
 
 static bool get(struct context *cx, struct arena *a, const char *key, const char **value,
@@ -73,8 +75,8 @@ void family_next(struct context *cx, struct arena *a, struct refresh_grant *g) {
     if (!*g->family) { /* of an earlier version */
         g->family = random_text(a, FAMILY_ID_BYTES);
     } else if (!get_used(cx, a, g, &used) || used.generation < now.generation) {
-        if (host_passing_put(cx->host, used_key(a, g), &now, sizeof now, now.at_s, FAMILY_S,
-                             FAMILIES_MAX, &e))
+        if (host_passing_put(cx->host, used_key(a, g), &now, sizeof now, now.at_s, USED_S, USED_MAX,
+                             &e))
             log_warn("refresh_use_not_kept", kv("detail", e.detail));
     }
     g->generation++;

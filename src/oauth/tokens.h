@@ -18,9 +18,9 @@ enum rc tokens_check(struct context *cx, const struct request *rq, const char *a
 /* t->refresh_token is ours here: sealed. */
 void tokens_answer(const struct request *rq, struct reply *rp, const struct cognito_tokens *t);
 
-/* cognito_wait.c: before and after waiting for Cognito. Three quarters of the workers may do so at once,
- * while it does not answer one quarter, and ERR_UPSTREAM tells the others to come back: the rest of
- * the pool serves what needs no Cognito. */
+/* cognito_wait.c: before and after waiting for Cognito. Three quarters of the workers may do so at
+ * once, while it does not answer one quarter, and ERR_UPSTREAM tells the others to come back: the
+ * rest of the pool serves what needs no Cognito. */
 enum rc cognito_wait_begin(struct context *cx, struct err *e) MUST_USE;
 void cognito_wait_end(struct context *cx);
 

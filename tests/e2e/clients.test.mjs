@@ -237,6 +237,16 @@ test('keys at a jwks_uri of the document\'s host; a new key is found; client_id 
   assert.equal(site.documents.hits('/keys.json'), 1, 'not fetched for each unknown key within a minute');
 });
 
+test('a published key set with a private key proves nothing', async () => {
+  const key = await keyPair('ES256', 'k');
+  const { d } = await exportJWK(key.privateKey);
+  const id = site.documents.setClient('/leaky.json', document({ jwks_uri: site.documents.url('/leaky-keys.json') }));
+  site.documents.set('/leaky-keys.json', { body: { keys: [{ ...key.jwk, d }] }, headers: { 'content-type': 'application/json' } });
+  const refused = await redeem(site, await login(site, { client_id: id }), { client_id: id, ...await assertion(key, id) });
+  assertOAuthError(refused, 401, 'invalid_client');
+  assert.match(refused.body.error_description, /private or symmetric key/);
+});
+
 test('a client that lists none too may come without', async () => {
   const key = await keyPair('ES256', 'k');
   const id = site.documents.setClient('/either.json', document({ jwks: { keys: [key.jwk] },

@@ -137,6 +137,22 @@ test('the reason that Cognito gives is in the log, and goes to no client', async
   await logged(site.daemon, from, new RegExp(`event=refused_by_cognito endpoint=token status=400 error=invalid_grant detail=${UPSTREAM_MARK}`));
 });
 
+test('offline_access of a provider that knows it is asked for, with the consent that it needs', async () => {
+  const other = await startSite({ config: { SUPPORTED_SCOPES: 'openid mcp-server/tools offline_access' } });
+  try {
+    for (const [prompt, passed] of [[undefined, 'consent'], ['login', 'login consent']]) {
+      // The local provider is one that does not know it, and says so.
+      assert.equal((await login(other, { scope: 'mcp-server/tools offline_access', prompt })).query.get('error'), 'server_error');
+      assert.equal(other.cognito.authorizations.at(-1).scope, 'mcp-server/tools offline_access');
+      assert.equal(other.cognito.authorizations.at(-1).prompt, passed);
+    }
+    assert.ok((await tokens(other, { scope: 'mcp-server/tools' })).access_token);
+    assert.equal(other.cognito.authorizations.at(-1).prompt, undefined);
+  } finally {
+    await other.close();
+  }
+});
+
 test('resource and the endpoint itself, as clients write them', async () => {
   for (const resource of [site.mcpUrl.toUpperCase().replace('/MCP', '/mcp'), `${site.mcpUrl}/`, site.mcpUrl.replace('mcp', '%6dcp')]) {
     const granted = await login(site, { resource });

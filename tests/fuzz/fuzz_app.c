@@ -16,7 +16,7 @@
 #include "standalone.h"
 #include "web/handover.h"
 
-#define BODY_MAX ((size_t)1 << 20)               /* MAX_BODY_BYTES as it is shipped */
+#define BODY_MAX ((size_t)1 << 20) /* MAX_BODY_BYTES as it is shipped */
 #define INPUT_MAX (BODY_MAX + 16384)
 #define MEMORY_MAX (16 * BODY_MAX) /* of one request: more ends the process */
 #define TEXT_MAX (4 * BODY_MAX)

@@ -214,7 +214,8 @@ static void paths_are_normalized_as_rfc_3986_says(void **state) {
     };
 
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        assert_string_equal(url_normal_path(*state, &(struct url){.path = pairs[i][0]}), pairs[i][1]);
+        assert_string_equal(url_normal_path(*state, &(struct url){.path = pairs[i][0]}),
+                            pairs[i][1]);
 }
 
 int main(void) {

@@ -312,17 +312,18 @@ static void a_reason_is_fit_for_a_log(void **state) {
 
     (void)state;
     assert_string_equal(cognito_reason(a, NULL), "");
-    assert_string_equal(
-        cognito_reason(a, "PreSignUp failed with error Only example.com may."),
-        "PreSignUp failed with error Only example.com may.");
-    assert_string_equal(cognito_reason(a, "a\nlevel=info \x1b[1m \xc3\xa9"), "a?level=info ?[1m ??");
+    assert_string_equal(cognito_reason(a, "PreSignUp failed with error Only example.com may."),
+                        "PreSignUp failed with error Only example.com may.");
+    assert_string_equal(cognito_reason(a, "a\nlevel=info \x1b[1m \xc3\xa9"),
+                        "a?level=info ?[1m ??");
     assert_string_equal(cognito_reason(a, "code 3f2504e0-4f89-41d3-9a0c-0305e82c3301 ended"),
                         "code ... ended");
     long_one = cognito_reason(a, arena_printf(a, "%0*d", 32, 7));
     assert_int_equal(strlen(long_one), 32);
     for (int i = 0; i < 3000; i += 7)
-        assert_true(strlen(cognito_reason(a, arena_printf(a, "%*s%s", i, "x", "words and words"))) <=
-                    COGNITO_REASON_MAX + 1);
+        assert_true(
+            strlen(cognito_reason(a, arena_printf(a, "%*s%s", i, "x", "words and words"))) <=
+            COGNITO_REASON_MAX + 1);
 }
 
 static void no_answer_may_pass(void **state) {

@@ -95,15 +95,16 @@ static void what_we_sign_verifies(void **state) {
 /* A key of the client's with one more member. */
 static enum rc verify_with(struct arena *a, const char *key, const char *member,
                            const char *signed_text) {
-    return verify(a, signed_text,
-                  parse(a, arena_printf(a, "{\"keys\":[%.*s,%s}]}", (int)strlen(key) - 1, key, member)));
+    return verify(
+        a, signed_text,
+        parse(a, arena_printf(a, "{\"keys\":[%.*s,%s}]}", (int)strlen(key) - 1, key, member)));
 }
 
 /* RFC 7517 §4.2, §4.3: what is there must offer to verify. */
 static void a_key_for_something_else_does_not(void **state) {
-    static const char *const wrong[] = {"\"key_ops\":[\"encrypt\"]", "\"key_ops\":[\"sign\"]",
-                                        "\"key_ops\":[]",            "\"key_ops\":\"verify\"",
-                                        "\"use\":\"enc\"",           "\"d\":\"AQAB\""};
+    static const char *const wrong[] = {
+        "\"key_ops\":[\"encrypt\"]", "\"key_ops\":[\"sign\"]", "\"key_ops\":[]",
+        "\"key_ops\":\"verify\"",    "\"use\":\"enc\"",        "\"d\":\"AQAB\""};
     static const char *const good[] = {"\"key_ops\":[\"verify\"]",
                                        "\"key_ops\":[\"encrypt\",\"verify\"]"};
     const char *keys[] = {

@@ -86,7 +86,8 @@ static void there_is_a_most(void **state) {
     for (int i = 0; i < added; i++)
         assert_true(revoked_has(f->r, arena_printf(f->a, "t%d", i), NOW));
     assert_int_equal(revoked_add(f->r, "t0", NOW + 3600, NOW, &f->e), OK); /* it is there */
-    assert_int_equal(revoked_add(f->r, arena_printf(f->a, "t%d", added), NOW + 9000, NOW + 3600, &f->e), OK);
+    assert_int_equal(
+        revoked_add(f->r, arena_printf(f->a, "t%d", added), NOW + 9000, NOW + 3600, &f->e), OK);
     assert_false(revoked_has(f->r, "t0", NOW + 3600));
 }
 

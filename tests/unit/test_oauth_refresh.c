@@ -28,7 +28,8 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
         revoked++;
     else
         body = arena_printf(a, "{\"access_token\":\"a%d\",\"token_type\":\"Bearer\"}", ++refreshed);
-    *out = (struct http_reply){.status = 200, .body = (char *)(uintptr_t)body, .body_len = strlen(body)};
+    *out = (struct http_reply){
+        .status = 200, .body = (char *)(uintptr_t)body, .body_len = strlen(body)};
     return OK;
 }
 
@@ -205,7 +206,8 @@ static void one_that_was_revoked_is_dead_with_its_login(void **state) {
 /* Cognito's longest, and the longest scope: what goes out must be taken again. */
 static void the_longest_is_taken_again(void **state) {
     struct fixture *f = *state;
-    char *token = arena_alloc(f->a, COGNITO_REFRESH_TOKEN_MAX + 1), *scope = arena_alloc(f->a, 4097);
+    char *token = arena_alloc(f->a, COGNITO_REFRESH_TOKEN_MAX + 1),
+         *scope = arena_alloc(f->a, 4097);
     struct refresh_grant grant = {.token = memset(token, 't', COGNITO_REFRESH_TOKEN_MAX),
                                   .scope = memset(scope, 's', 4096),
                                   .resource = "https://mcp.example.com/mcp",

@@ -113,8 +113,9 @@ static void its_signature_is_checked(void **state) {
 
     (void)state;
     is_refused(sign_rs256(a, &stranger, AT_JWT, CLAIMS_BUT(FOR_US)), why);
-    is_refused(arena_printf(a, "%.*s%s", (int)(strrchr(others, '.') + 1 - others), others, signature),
-               why);
+    is_refused(
+        arena_printf(a, "%.*s%s", (int)(strrchr(others, '.') + 1 - others), others, signature),
+        why);
     is_refused(arena_printf(a, "%s.AAAA", signing_input(a, AT_JWT, CLAIMS_BUT(FOR_US))), why);
     is_refused(sign_hs256(a, key->pem, key->pem_len, AT_JWT, CLAIMS_BUT(FOR_US)), why);
     *signature = *signature == 'A' ? 'B' : 'A';
