@@ -11,6 +11,7 @@
 #include "mcp/resume.h"
 #include "mcp/rounds.h"
 #include "mcp/session.h"
+#include "mcp/stream.h"
 
 #define ID_BYTES 18
 #define OWNER_BYTES 6 /* of what the ids of one user's tasks begin with */
@@ -68,6 +69,10 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
 
     if (rc)
         return rc;
+    if (mcp_stream_is_abandoned(c)) { /* nobody would hear of the task */
+        (void)close(place);
+        return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
+    }
     json_put_str(t.record, "sub", c->claims->sub);
     json_put_str(t.record, "client", c->claims->client_id);
     json_put_str(t.record, "tool", tool->name);

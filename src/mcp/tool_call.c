@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "mcp/program.h"
-#include "mcp/stream.h"
 #include "mcp/tasks.h"
 #include "mcp/tools.h"
 
@@ -34,12 +33,10 @@ static enum rc run(struct mcp_call *c, const struct tool *tool, struct json *arg
     *outcome = rc ? "missing_capability" : "task";
     if (!rc && is_task)
         rc = program_may_start(c, e);
-    if (!rc && is_task && mcp_stream_is_abandoned(c)) /* nobody would hear of the task */
-        *result = tool_error_result(c->arena, "The call was cancelled.");
-    else if (!rc && is_task)
+    if (!rc && is_task)
         rc = task_create(c, tool, arguments, e);
-    if (*result)
-        *outcome = "cancelled";
+    if (rc && is_task)
+        *outcome = c->gone ? "cancelled" : "error";
     if (rc || is_task)
         return rc;
     json_put(p.input, "arguments", arguments);

@@ -21,8 +21,11 @@ export async function post(site, token, body, headers = {}) {
     headers: Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)),
   });
   const text = await response.text();
-  const isJson = /^application\/json\b/.test(response.headers.get('content-type') ?? '');
-  return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
+  const type = response.headers.get('content-type') ?? '';
+  // A call that had to wait for a worker is answered by a stream: the answer is its last event.
+  const json = /^application\/json\b/.test(type) ? text
+    : /^text\/event-stream\b/.test(type) ? [...text.matchAll(/^data: (\{.*\})$/gm)].at(-1)?.[1] : undefined;
+  return { status: response.status, headers: response.headers, text, body: json && JSON.parse(json) };
 }
 
 // A request of revision 2026-07-28 (`meta` null: without it): metadata in _meta, mirrored in headers (Streamable HTTP, "Request Metadata").
