@@ -67,7 +67,7 @@ test('only what ENDPOINTS uses is looked at', async () => {
   assert.ok(token.of('GetItem') && token.of('DeleteItem') && token.of('token address'));
   const metadata = await doctor({ config: { ENDPOINTS: 'metadata' }, env: {} });
   assert.deepEqual(metadata.checks.map(({ check }) => check),
-    ['configuration', 'socket', 'certificate', 'resource metadata', 'server metadata']);
+    ['configuration', 'socket', 'certificate', 'resource metadata', 'server metadata', 'output files']);
 });
 
 test('a table that is missing or made otherwise', async () => {

@@ -9,18 +9,28 @@ import path from 'node:path';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { BINARY, startDaemon } from '../parts/daemon.mjs';
+import { startDynamoDb } from '../parts/dynamodb.mjs';
+import { startDynamoSite } from '../parts/dynamodb-site.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { tokens } from '../parts/oauth.mjs';
-import { startSite, webServers, WEB_SERVER } from '../parts/site.mjs';
+import { webServers, WEB_SERVER } from '../parts/site.mjs';
 import { makeCertificates } from '../parts/tls.mjs';
 import { freePort, ROOT, until } from '../parts/util.mjs';
 
 const GROUPS = ['authorize', 'token', 'metadata', 'mcp'];
 const example = (name) => fs.readFileSync(path.join(ROOT, `conf/${WEB_SERVER}/examples/${WEB_SERVER}-${name}.conf`), 'utf8');
 
-let site;
-before(async () => { site = await startSite(); });
-after(() => site?.close());
+// Services of one group each have a folder of their own, and share the sessions in a table.
+let dynamodb, site;
+before(async () => {
+  dynamodb = await startDynamoDb();
+  await dynamodb.createTable();
+  site = await startDynamoSite({ dynamodb });
+});
+after(async () => {
+  await site?.close();
+  await dynamodb?.close();
+});
 
 // A login and a call through four daemons, with `keysOf(group)` changed for each.
 async function logInByGroups(keysOf) {
@@ -29,8 +39,9 @@ async function logInByGroups(keysOf) {
   try {
     for (const group of GROUPS) {
       const dir = fs.mkdtempSync(path.join(site.dir, `${group}-`));
-      daemons.push(await startDaemon({ dir, env: { ENDPOINTS: group },
-        config: { ...site.keys, LISTEN: path.join(site.dir, `${group}.sock`), STATUS_FILE: path.join(dir, 'status.json'), ...keysOf(group) } }));
+      daemons.push(await startDaemon({ dir, env: { ENDPOINTS: group, ...site.proxy.env() },
+        config: { ...site.keys, STATE_DIR: dir, SECRET_KEY_FILE: path.join(site.keys.STATE_DIR, 'secret.key'),
+          LISTEN: path.join(site.dir, `${group}.sock`), ...keysOf(group) } }));
       if (process.getuid() === 0) execFileSync('chgrp', ['www-data', path.join(site.dir, `${group}.sock`)]);
     }
     const web = await webServers[WEB_SERVER]({ dir: site.dir, port: site.port, socket: site.keys.LISTEN,
