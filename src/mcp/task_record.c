@@ -161,22 +161,30 @@ enum rc task_load(struct mcp_call *c, const char *id, struct task *out, struct e
 
 /* ---- writing ---- */
 
-enum rc task_save(struct task *t, struct err *e) {
-    struct arena *a = arena_new(SAVE_ARENA_MAX); /* a task may be saved many times */
+static enum rc save_once(struct task *t, struct arena *a, struct err *e) {
     struct task_record r = {t->id, t->version, t->ttl, t->lease, NULL};
     size_t len;
     const char *text = json_text(a, t->record, &len);
     enum rc rc;
 
-    if (len > TASK_RECORD_MAX) {
-        rc = err_set(e, ERR_TOO_LARGE, "a task's record has at most %d bytes", TASK_RECORD_MAX);
-    } else {
-        r.sealed = seal(a, t->cx->seal, PURPOSE, t->id, text, len);
-        rc = t->version ? task_store_replace(t->cx->tasks, &r, now_s(t), e)
-                        : task_store_put(t->cx->tasks, &r, now_s(t), e);
-    }
+    if (len > TASK_RECORD_MAX)
+        return err_set(e, ERR_TOO_LARGE, "a task's record has at most %d bytes", TASK_RECORD_MAX);
+    r.sealed = seal(a, t->cx->seal, PURPOSE, t->id, text, len);
+    rc = t->version ? task_store_replace(t->cx->tasks, &r, now_s(t), e)
+                    : task_store_put(t->cx->tasks, &r, now_s(t), e);
     if (!rc)
         t->version++;
+    return rc;
+}
+
+enum rc task_save(struct task *t, struct err *e) {
+    struct arena *a = arena_new(SAVE_ARENA_MAX); /* a task may be saved many times */
+    enum rc rc = save_once(t, a, e);
+
+    if (rc == ERR_MISSING) { /* the file was damaged: we have what was in it */
+        t->version = 0;
+        rc = save_once(t, a, e);
+    }
     arena_free(a);
     return rc;
 }
@@ -188,7 +196,10 @@ enum rc task_renew(struct task *t, struct err *e) {
     rc = task_store_renew(t->cx->tasks, &r, now_s(t), e);
     if (!rc)
         t->version++;
-    return rc;
+    if (rc != ERR_MISSING)
+        return rc;
+    t->lease = r.lease;
+    return task_save(t, e);
 }
 
 bool task_pause(int64_t until_ms) {

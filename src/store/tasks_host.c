@@ -74,17 +74,6 @@ static enum rc trim(struct task_store *s, const char *id, int64_t now_s, struct 
     return rc ? rc : host_cache_trim(cache_of(s), &all, now_s, e);
 }
 
-/* Also a new one, whose version is 0. */
-static enum rc replace(struct task_store *s, const struct task_record *in, int64_t now_s,
-                       struct err *e) {
-    enum rc rc = write(s, in, now_s, e);
-    struct err ignored;
-
-    if (!rc && trim(s, in->id, now_s, &ignored))
-        log_warn("tasks_not_trimmed", kv("why", ignored.text));
-    return rc;
-}
-
 static enum rc get(struct task_store *s, struct arena *a, const char *id, int64_t now_s,
                    struct task_record *out, struct err *e) {
     char key[sizeof TASK_HOST_PREFIX + TASK_ID_MAX];
@@ -108,13 +97,38 @@ static enum rc get(struct task_store *s, struct arena *a, const char *id, int64_
     return OK;
 }
 
+/* Nothing deletes a record before its time, or while its program runs, but damage to the file. */
+static bool is_lost(struct task_store *s, const struct task_record *in, int64_t now_s) {
+    struct arena *a = arena_new(RENEW_ARENA_MAX);
+    struct task_record now;
+    struct err ignored;
+    bool lost =
+        in->version && in->ttl > now_s && get(s, a, in->id, now_s, &now, &ignored) == ERR_MISSING;
+
+    arena_free(a);
+    return lost;
+}
+
+/* Also a new one, whose version is 0. */
+static enum rc replace(struct task_store *s, const struct task_record *in, int64_t now_s,
+                       struct err *e) {
+    enum rc rc = write(s, in, now_s, e);
+    struct err ignored;
+
+    if (rc == ERR_CONFLICT && is_lost(s, in, now_s))
+        return err_set(e, ERR_MISSING, "the task's record is lost");
+    if (!rc && trim(s, in->id, now_s, &ignored))
+        log_warn("tasks_not_trimmed", kv("why", ignored.text));
+    return rc;
+}
+
 static enum rc renew(struct task_store *s, const struct task_record *in, int64_t now_s,
                      struct err *e) {
     struct arena *a = arena_new(RENEW_ARENA_MAX);
     struct task_record now;
     enum rc rc = get(s, a, in->id, now_s, &now, e);
 
-    if (rc == ERR_MISSING)
+    if (rc == ERR_MISSING && in->ttl <= now_s)
         rc = err_set(e, ERR_CONFLICT, "the task is gone");
     if (!rc) {
         now.version = in->version;

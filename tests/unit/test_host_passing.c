@@ -164,6 +164,24 @@ static void values_that_are_too_old_go_wherever_they_lie(void **state) {
                              i < 290 ? OK : ERR_MISSING);
 }
 
+/* Of what may not be removed early there may be many kinds, which leave room for the rest. */
+static void what_may_come_only_once_leaves_room(void **state) {
+    struct fixture *f = *state;
+    char *much = xcalloc(1, HOST_CACHE_VALUE_MAX);
+    unsigned i = 0;
+
+    while (!host_passing_add(f->cache, arena_printf(f->arena, "jti-%u:x", i), NOW, 1000, 10, &f->e))
+        assert_int_equal(host_cache_put(f->cache, arena_printf(f->arena, "big:%u", i++), much,
+                                        HOST_CACHE_VALUE_MAX, NOW, &f->e),
+                         OK);
+    assert_int_equal(f->e.code, ERR_TOO_LARGE);
+    assert_true(i > 300); /* each has about 385 KB, of 224 MB */
+    put(f, "refreshed:x", NOW, 10);
+    assert_int_equal(host_cache_put(f->cache, "big:more", much, HOST_CACHE_VALUE_MAX, NOW, &f->e),
+                     OK);
+    free(much);
+}
+
 static size_t file_bytes(const struct fixture *f) {
     struct stat st;
 
@@ -271,6 +289,7 @@ int main(void) {
         WITH_CACHE(sweeping_removes_only_what_is_over),
         WITH_CACHE(a_sweep_goes_on_while_there_is_much_to_remove),
         WITH_CACHE(values_that_are_too_old_go_wherever_they_lie),
+        WITH_CACHE(what_may_come_only_once_leaves_room),
         WITH_CACHE(the_file_does_not_grow_with_time),
         WITH_CACHE(keys_that_are_too_long_are_refused),
         WITH_CACHE(a_killed_worker_gives_its_slot_back),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "host/host.h"
 #include "mcp/tasks.h"
 
@@ -237,6 +238,42 @@ static void a_task_whose_lease_has_ended_has_failed_for_good(void **state) {
     f->cx.clock.fixed_s = NOW;
 }
 
+/* Who runs the program has the record, and puts it again. */
+static void a_record_that_was_lost_with_its_file_is_put_again(void **state) {
+    struct fixture *f = *state;
+    struct task t = {.cx = &f->cx,
+                     .arena = f->a,
+                     .id = "put-again",
+                     .record = json_new_object(f->a)},
+                seen;
+    char path[128];
+    struct err e;
+
+    log_set_level(LOG_ERROR + 1);
+    (void)snprintf(path, sizeof path, "%s/cache/data.mdb", dir);
+    json_put_str(t.record, "state", "kept");
+    task_status(&t, "working");
+    t.lease = NOW + TASK_LEASE_S;
+    t.ttl = NOW + 1000;
+    assert_int_equal(task_save(&t, &e), OK);
+
+    assert_int_equal(truncate(path, 100), 0); /* while it runs */
+    assert_int_equal(task_read(&f->cx, f->a, t.id, &seen, &e), ERR_MISSING);
+    f->cx.clock.fixed_s = NOW + 1;
+    assert_int_equal(task_renew(&t, &e), OK);
+    assert_int_equal(task_read(&f->cx, f->a, t.id, &seen, &e), OK);
+    assert_true(task_is(&seen, "working"));
+    assert_string_equal(json_get_str(seen.record, "state"), "kept");
+    assert_int_equal(seen.lease, NOW + 1 + TASK_LEASE_S);
+
+    assert_int_equal(truncate(path, 100), 0); /* before it ends */
+    task_status(&t, "completed");
+    assert_int_equal(task_save(&t, &e), OK);
+    assert_int_equal(task_read(&f->cx, f->a, t.id, &seen, &e), OK);
+    assert_true(task_is(&seen, "completed"));
+    f->cx.clock.fixed_s = NOW;
+}
+
 static void a_renewed_lease_holds(void **state) {
     struct fixture *f = *state;
     struct task t = working(f, "alive"), seen;
@@ -277,6 +314,7 @@ int main(void) {
         cmocka_unit_test(a_user_has_a_share_of_what_is_kept),
         cmocka_unit_test(bytes_count_too),
         cmocka_unit_test(a_task_whose_lease_has_ended_has_failed_for_good),
+        cmocka_unit_test(a_record_that_was_lost_with_its_file_is_put_again),
         cmocka_unit_test(a_renewed_lease_holds),
         cmocka_unit_test(a_record_is_sealed_for_its_id),
     };
