@@ -63,6 +63,7 @@ static void run_checks(struct doctor *d) {
     check_config(d);
     check_directories(d);
     check_socket(d);
+    check_lighttpd(d, "/etc/lighttpd");
     if (http_client_new(&http_options_open, &d->http, &e)) {
         doctor_say(d, VERDICT_FAIL, "HTTP client", "", "%s", e.text);
         return;

@@ -46,6 +46,8 @@ void doctor_say_clock(struct doctor *d, const char *whose, int64_t answer_s, int
 void check_config(struct doctor *d);
 void check_directories(struct doctor *d); /* clients, and what the MCP endpoint offers */
 void check_socket(struct doctor *d);
+/* The folder of its configuration. Says nothing where it is not the web server of this service. */
+void check_lighttpd(struct doctor *d, const char *folder);
 void check_public(struct doctor *d);
 bool check_certificate(struct doctor *d, const char *origin); /* false: no client would take it */
 void check_cognito(struct doctor *d);
