@@ -175,11 +175,21 @@ static void buried(struct master *m, unsigned i, int status) {
     *c = (struct child){0};
 }
 
+static void note_stop(struct master *m, pid_t pid, bool stopped) {
+    for (unsigned i = 0; i < POOL_SLOTS; i++)
+        if (m->children[i].pid == pid)
+            m->children[i].stopped_ms = stopped ? clock_monotonic_ms() : 0;
+}
+
 void children_reap(struct master *m) {
     int status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
+        if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
+            note_stop(m, pid, WIFSTOPPED(status));
+            continue;
+        }
         watch_reaped(m, pid, status);
         if (observe_reaped(m, pid, status) || keeper_reaped(m, pid, status))
             continue;
@@ -210,6 +220,16 @@ static void kill_starting(struct master *m, struct child *c, int64_t busy_ms) {
     c->kill_ms = clock_monotonic_ms() + m->timing->kill_grace_ms;
 }
 
+/* It would stand in the way of others for ever, and no other signal reaches it. */
+static void kill_stopped(struct master *m, unsigned i, int64_t now) {
+    struct child *c = &m->children[i];
+
+    log_error("worker_stuck", kvn("worker", c->pid), kv("why", "a signal has stopped it"));
+    child_retire(m, i);
+    kill(c->pid, SIGKILL);
+    c->kill_ms = now + m->timing->kill_grace_ms;
+}
+
 static void watch(struct master *m, unsigned i, int64_t now) {
     const struct pool_timing *t = m->timing;
     struct child *c = &m->children[i];
@@ -221,6 +241,8 @@ static void watch(struct master *m, unsigned i, int64_t now) {
     if (starting && since && !c->kill_ms &&
         now - since > (m->stopping ? t->kill_grace_ms : t->start_ms)) {
         kill_starting(m, c, now - since);
+    } else if (!c->kill_ms && c->stopped_ms && now - c->stopped_ms > t->kill_grace_ms) {
+        kill_stopped(m, i, now);
     } else if (c->kill_ms && now >= c->kill_ms) {
         log_error("worker_killed", kvn("worker", c->pid),
                   kv("why", "it did not leave when it was told to"));

@@ -17,6 +17,7 @@ struct child {
     unsigned generation; /* which configuration it runs with */
     bool retiring;       /* told to leave: no longer one of those wanted */
     int64_t kill_ms;     /* when to kill it; 0: not planned */
+    int64_t stopped_ms;  /* since when a signal has stopped it; 0: it runs */
 };
 
 struct generation {

@@ -404,6 +404,19 @@ static void hanging_processes_are_replaced(void **state) {
     assert_stops(d, SIGTERM);
 }
 
+static void worker_that_is_stopped_is_replaced(void **state) {
+    struct daemon *d = *state;
+    pid_t pids[KIDS_MAX];
+
+    daemon_start(d, "WORKERS_MIN=1\nWORKERS_MAX=1\n");
+    assert_int_equal(kids(d, pids), 1);
+    kill(pids[0], SIGSTOP);
+    assert_true(asks_fine(d, "/echo")); /* it was idle */
+    assert_true(gone_wait(pids[0]));
+    assert_int_equal(log_count(d, "level=error event=worker_stuck stopped"), 1);
+    assert_stops(d, SIGTERM);
+}
+
 static void term_ends_a_daemon_whose_processes_hang(void **state) {
     struct daemon *d = *state;
     char lines[128];
@@ -431,6 +444,7 @@ int run_faults_tests(void) {
         TEST(programs_end_with_a_worker_that_is_killed),
         TEST(programs_end_with_the_daemon),
         TEST(hanging_processes_are_replaced),
+        TEST(worker_that_is_stopped_is_replaced),
         TEST(term_ends_a_daemon_whose_processes_hang),
     };
 
