@@ -98,7 +98,7 @@ step "remove: configuration and state stay"
 cp /usr/share/mcp-authd/tools.d/disk_usage.* /etc/mcp-authd/tools.d/
 cp /usr/share/mcp-authd/clients.d/*.json /etc/mcp-authd/clients.d/
 MCP_SERVER_URI=https://mcp.example/mcp COGNITO_REGION=eu-west-1 COGNITO_USER_POOL_ID=eu-west-1_AbCdEfGhI COGNITO_CLIENT_ID=1example23456789 COGNITO_DOMAIN=d \
-	mcp-authd try-client codex | grep -q 'may log users in' || fail "a client of clients.d is not taken"
+	mcp-authd -c /dev/null try-client codex | grep -q 'may log users in' || fail "a client of clients.d is not taken"
 awk '/<!-- test: groups -->/ { on = 1; next } /^```/ && on { if (++fences == 2) exit; next } on' docs/fleet.md >/tmp/groups.sh
 grep -q adduser /tmp/groups.sh || fail "docs/fleet.md has no commands for groups"
 quietly sh -e /tmp/groups.sh

@@ -43,7 +43,7 @@ async function reload(daemon) {
 // A tool of the admin's own, as docs/tools.md has it, and the examples that are installed.
 async function checkTools(site, token, daemon) {
   const before = new Set(fs.readdirSync(TOOLS));
-  const manifest = { name: 'greeting', inputSchema: { type: 'object' }, run: { command: ['./greeting.sh'] } };
+  const manifest = { name: 'greeting', description: 'Says hello.', inputSchema: { type: 'object' }, run: { command: ['./greeting.sh'] } };
   fs.writeFileSync(path.join(TOOLS, 'greeting.json'), JSON.stringify(manifest));
   fs.writeFileSync(path.join(TOOLS, 'greeting.sh'), '#!/bin/sh\necho "hello from $(id -un)"\n', { mode: 0o755 });
   documented('tools.md', 'examples');
