@@ -159,6 +159,12 @@ static void print_help(const char *help, FILE *out) {
     }
 }
 
+static void print_topic(const char *first_key, FILE *out) {
+    for (size_t i = 0; i < config_topic_count; i++)
+        if (!strcmp(config_topics[i].first_key, first_key))
+            (void)fprintf(out, "\n# ---- %s ----\n", config_topics[i].topic);
+}
+
 void config_print_annotated(FILE *out) {
     (void)fputs("# Configuration of mcp-authd: KEY=value, a line each. An environment variable of "
                 "the same name\n# wins. Check with: mcp-authd -t -c FILE\n",
@@ -166,6 +172,7 @@ void config_print_annotated(FILE *out) {
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
 
+        print_topic(key->name, out);
         if (*key->help)
             (void)fputc('\n', out);
         print_help(key->help, out);

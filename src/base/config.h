@@ -109,5 +109,11 @@ struct config_key {
 };
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
+/* What the keys from one on are about. */
+struct config_topic {
+    const char *topic, *first_key;
+};
+extern const struct config_topic config_topics[];
+extern const size_t config_topic_count;
 
 #endif

@@ -442,6 +442,9 @@ static void the_annotated_file_sets_nothing(void **state) {
     config_print_annotated(f);
     assert_true(fputs(least, f) >= 0);
     fclose(f);
+    for (size_t i = 0; i < config_topic_count; i++) /* each stands before its first key */
+        assert_true(strstr(text, config_topics[i].topic) <
+                    strstr(text, config_topics[i].first_key));
     c = load_text(text, len, &problems);
     assert_string_equal(problems, "");
     assert_non_null(c);
