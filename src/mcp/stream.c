@@ -7,7 +7,7 @@
 #include "mcp/resume.h"
 
 #define COMMENT ":\n\n"
-#define GONE_MS 5       /* within which a web server tells that a client has gone */
+#define GONE_MS 2       /* within which a web server tells that a client has gone */
 #define GONE_COMMENTS 2 /* Apache notices when it sends the second time */
 
 int mcp_log_level(const char *name) {

@@ -27,6 +27,7 @@
                                   resource has 16 MiB, and 96 if all of it is escaped */
 #define ARENA_BODIES 8         /* so many copies */
 #define GIVE_BACK_EVERY 64     /* small requests: to look at what is free costs some of them */
+#define WAITED_MS 1000         /* a client is not looked for that had less time to go */
 #define ACCEPT_PAUSE_US 100000 /* when the host is out of descriptors or memory */
 #define SIGORPHANED SIGRTMIN   /* from the kernel: the master has ended */
 
@@ -41,6 +42,7 @@ struct worker {
     uint64_t requests_max;
     unsigned catalog;  /* of the scoreboard, when the application last read the directories */
     int64_t upkeep_ms; /* when it is due */
+    int64_t idle_ms;   /* when it last waited for a connection */
     size_t spare;      /* memory_give_back */
 };
 
@@ -146,7 +148,8 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->arena = arena_new(ARENA_MAX + ARENA_BODIES * args->config->max_body_bytes);
     /* Workers that started together must not leave together. */
     w->requests_max = max + max / 8 * (uint64_t)(getpid() % 8) / 8;
-    w->upkeep_ms = clock_monotonic_ms() + UPKEEP_MS;
+    w->idle_ms = clock_monotonic_ms();
+    w->upkeep_ms = w->idle_ms + UPKEEP_MS;
 }
 
 /* The reply goes on as a stream that the keeper holds. */
@@ -226,7 +229,7 @@ static bool serve_next(struct worker *w, bool at_once) {
     full = scoreboard_is_full(w->args->board);
     if (full && w->args->board->can_grow)
         wake_master(w);
-    serve(w, fd, at_once && full);
+    serve(w, fd, at_once && full && clock_monotonic_ms() - w->idle_ms >= WAITED_MS);
     return true;
 }
 
@@ -277,8 +280,10 @@ static void wait_for_connection(struct worker *w) {
             wake_master(w);
     }
     left = w->upkeep_ms - clock_monotonic_ms();
-    if (epoll_pwait(w->epoll, &event, 1, left > 0 ? (int)left : 0, &w->between) == 1 &&
-        !serve_next(w, false))
+    if (epoll_pwait(w->epoll, &event, 1, left > 0 ? (int)left : 0, &w->between) != 1)
+        return;
+    w->idle_ms = clock_monotonic_ms();
+    if (!serve_next(w, false))
         accept_failed();
 }
 
