@@ -169,7 +169,7 @@ enum rc host_gate_enter_alone(struct host_gate *g, unsigned workers) {
     if (!g)
         return OK;
     while ((answer = host_gate_enter(g, 1, most ? most : 1)) == GATE_FULL &&
-           clock_monotonic_ms() < begin_ms + g->slow_ms / 4)
+           clock_monotonic_ms() < begin_ms + g->slow_ms / 2)
         nanosleep(&step, NULL);
     if (answer != GATE_INSIDE)
         return ERR_UPSTREAM;
