@@ -56,10 +56,11 @@ void keyset_free(struct keyset *k);
  * set could ever be had. */
 enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out,
                     struct err *e) MUST_USE;
-/* Is it an access token that is good here, as the configuration and the key set say?
- * ERR_INVALID_TOKEN with the reason, ERR_UPSTREAM as above. */
-enum rc keyset_verify(struct keyset *k, struct arena *a, const char *token,
-                      struct token_claims *out, struct err *e) MUST_USE;
+/* Is it an access token that is good here, as the configuration and the key set say? Its claims, in
+ * the arena. NULL: ERR_INVALID_TOKEN with the reason, or ERR_UPSTREAM as above. What is no token at all
+ * needs no key set: k may be NULL then. */
+const struct token_claims *keyset_verify(struct keyset *k, const struct config *config,
+                                         struct arena *a, const char *token, struct err *e);
 /* Of a token that is not good: may it be that only the set is older than its key? A provider
  * publishes a key before it signs with it, so not if the set was fetched just now. */
 bool keyset_may_lack(struct keyset *k, struct arena *a, const char *token);

@@ -207,17 +207,18 @@ enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out, s
     return OK;
 }
 
-enum rc keyset_verify(struct keyset *k, struct arena *a, const char *token,
-                      struct token_claims *out, struct err *e) {
+const struct token_claims *keyset_verify(struct keyset *k, const struct config *config,
+                                         struct arena *a, const char *token, struct err *e) {
+    struct token_claims *claims = arena_alloc(a, sizeof *claims);
     const struct jwk *key;
     const char *kid;
 
     if (token_kid(a, token, &kid, e) || keyset_find(k, kid, &key, e))
-        return e->code;
+        return NULL;
 
-    const struct token_expect expect = {k->config->cognito_issuer, k->config->cognito_client_id,
-                                        k->config->mcp_server_uri, clock_now_s(k->clock)};
-    return token_verify(a, token, key, &expect, out, e);
+    const struct token_expect expect = {config->cognito_issuer, config->cognito_client_id,
+                                        config->mcp_server_uri, clock_now_s(k->clock)};
+    return token_verify(a, token, key, &expect, claims, e) ? NULL : claims;
 }
 
 bool keyset_may_lack(struct keyset *k, struct arena *a, const char *token) {

@@ -96,11 +96,10 @@ static void challenge(const struct config *config, struct reply *rp, const char 
 /* A token that this worker has not seen: its signature and claims. */
 static enum rc verify(struct context *cx, struct arena *a, const char *token,
                       const struct token_claims **claims, struct err *e) {
-    struct token_claims *fresh = arena_alloc(a, sizeof *fresh);
-    enum rc rc = keyset_verify(cx->keyset, a, token, fresh, e);
+    const struct token_claims *fresh = keyset_verify(cx->keyset, cx->config, a, token, e);
 
-    if (rc)
-        return rc;
+    if (!fresh)
+        return e->code;
     token_cache_put(cx->tokens, token, fresh);
     *claims = fresh;
     return OK;

@@ -26,29 +26,28 @@ static void warn_if_large(const struct request *rq, const char *token) {
 enum rc tokens_check(struct context *cx, const struct request *rq, const char *access_token,
                      struct err *e) {
     const char *required = needed_scopes(cx->config, rq->arena);
-    struct token_claims claims;
+    const struct token_claims *claims;
     struct err why = {.code = OK};
-    enum rc rc;
 
     if (!cx->keyset) /* a service that knows no issuer */
         return OK;
     warn_if_large(rq, access_token);
-    rc = keyset_verify(cx->keyset, rq->arena, access_token, &claims, &why);
-    if (rc && cannot_tell(cx, rq->arena, access_token, rc)) {
+    claims = keyset_verify(cx->keyset, cx->config, rq->arena, access_token, &why);
+    if (!claims && cannot_tell(cx, rq->arena, access_token, why.code)) {
         log_warn("token_not_checked", kv("request", rq->id), kv("reason", why.text));
         return OK;
     }
-    if (rc) {
+    if (!claims) {
         log_error("token_unusable", kv("request", rq->id), kv("reason", why.text));
         return err_set(e, ERR_MISCONFIGURED,
                        "the identity provider gave a token that this server cannot take; its admin "
                        "must act");
     }
-    if (list_covers(claims.scope, required))
+    if (list_covers(claims->scope, required))
         return OK;
     log_error("token_unusable", kv("request", rq->id), kv("reason", "it lacks a scope"),
-              kv("missing", list_without(rq->arena, required, claims.scope)),
-              kv("scope", claims.scope));
+              kv("missing", list_without(rq->arena, required, claims->scope)),
+              kv("scope", claims->scope));
     return err_set(e, ERR_INSUFFICIENT_SCOPE,
                    "the identity provider did not grant a scope that this server needs");
 }

@@ -118,14 +118,15 @@ static const char *place_of(struct arena *a, const char *uri) {
 
 bool resource_is_ours(const struct config *config, const char *resource) {
     struct arena *a;
-    const char *place;
+    const char *place, *our_place;
     bool ours;
 
     if (!resource || !strcmp(resource, config->mcp_server_uri))
         return true;
     a = arena_new(16 * URL_LEN_MAX);
     place = place_of(a, resource);
-    ours = place && !strcmp(place, place_of(a, config->mcp_server_uri));
+    our_place = place_of(a, config->mcp_server_uri);
+    ours = place && our_place && !strcmp(place, our_place);
     arena_free(a);
     return ours;
 }
