@@ -429,17 +429,32 @@ static unsigned check_folders(const struct config *c, FILE *problems) {
     return left_out;
 }
 
-bool app_check(const struct config *config, FILE *problems, unsigned *left_out) {
-    const struct http_options guarded = app_guarded_options(config);
-    const bool seals = config->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP);
-    unsigned bad = 0;
+/* How client documents are fetched. */
+static bool check_fetching(const struct config *c, FILE *problems) {
+    const struct http_options nets = {1, c->client_metadata_allow_nets, "", ""};
+    const struct http_options ca = {1, "", c->client_metadata_ca_file, ""};
     struct err e;
     bool good = true;
 
-    if (http_options_check(&guarded, &e)) {
-        (void)fprintf(problems, "CLIENT_METADATA_…: %s\n", e.text);
+    if (http_options_check(&nets, &e)) {
+        (void)fprintf(problems, "CLIENT_METADATA_ALLOW_NETS=%s: %s\n",
+                      c->client_metadata_allow_nets, e.text);
         good = false;
     }
+    if (http_options_check(&ca, &e)) {
+        (void)fprintf(problems, "CLIENT_METADATA_CA_FILE=%s: %s\n", c->client_metadata_ca_file,
+                      e.text);
+        good = false;
+    }
+    return good;
+}
+
+bool app_check(const struct config *config, FILE *problems, unsigned *left_out) {
+    const bool seals = config->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP);
+    unsigned bad = 0;
+    bool good;
+
+    good = check_fetching(config, problems);
     good = (!seals || check_key(config, problems)) && good;
     good = stores_check(config, problems) && good;
     good = outputs_check(config, problems) && good;
