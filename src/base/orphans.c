@@ -24,27 +24,29 @@ static bool has_children(void) {
 }
 
 /* Until it is reaped nobody else gets its number, nor that of its group. */
-static bool kill_child(pid_t pid) {
+static void kill_child(pid_t pid) {
     pid_t group = getpgid(pid);
 
     if (group > 1 && group != getpgrp())
         (void)kill(-group, SIGKILL);
     (void)kill(pid, SIGKILL);
-    return waitpid(pid, NULL, WNOHANG) == pid;
+    (void)waitpid(pid, NULL, WNOHANG);
 }
 
 unsigned orphans_kill(void) {
     FILE *children = has_children() ? fopen(CHILDREN, "re") : NULL;
-    unsigned left = 0;
+    unsigned found = 0;
     pid_t pid;
 
     if (!children)
         return 0;
     while (fscanf(children, "%d", &pid) == 1)
-        if (getsid(pid) > 0 && getsid(pid) != getsid(0))
-            left += !kill_child(pid);
+        if (getsid(pid) > 0 && getsid(pid) != getsid(0)) {
+            kill_child(pid);
+            found++;
+        }
     (void)fclose(children);
-    return left;
+    return found;
 }
 
 void orphans_end(int wait_ms) {

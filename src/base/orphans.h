@@ -13,7 +13,8 @@
 
 void orphans_adopt(bool yes);
 /* Kills the children of this process that are in another session, with their process groups, and
- * reaps them. Returns how many have not ended yet; what those have started comes to us then. */
+ * reaps those that have ended. Returns how many there were: until none is found, what they have
+ * started may have come to us since. */
 unsigned orphans_kill(void);
 /* The same until there is none, for wait_ms at most. */
 void orphans_end(int wait_ms);
