@@ -59,8 +59,9 @@ echo METRICS_EMF=yes >>mcp-authd.conf
 install -m 644 mcp-authd.conf /etc/mcp-authd/mcp-authd.conf
 (umask 077 && aws secretsmanager get-secret-value --secret-id ${b.sealingKey} \\
   --query SecretString --output text | awk 'length == ${SEALING_KEY_CHARS} { $0 = $0 "A" } { print }' >/etc/mcp-authd/secret.key)
-export SECRET_KEY_FILE=/etc/mcp-authd/secret.key AWS_REGION=${b.region}
+export AWS_REGION=${b.region}
 mcp-authd -t || [ $? = 1 ]
+export SECRET_KEY_FILE=/etc/mcp-authd/secret.key # for doctor: the services get it from systemd
 
 # A service and a user for each group of endpoints. systemd shows them the key, which only root can read.
 install -d -m 750 /var/log/mcp-authd
