@@ -125,7 +125,7 @@ const struct route *routes_find(const struct routes *r, struct arena *a, const c
 
 int routes_time_limit_s(const struct routes *r, const char *path) {
     for (unsigned i = 0; i < r->count; i++)
-        if (!strcmp(r->all[i].path, path))
+        if (is_at(&r->all[i], path))
             return r->all[i].group == GROUP_MCP        ? MCP_LIMIT_S
                    : r->all[i].group == GROUP_METADATA ? METADATA_LIMIT_S
                                                        : OAUTH_LIMIT_S;

@@ -19,7 +19,8 @@ static void each_group_has_its_limit(void **state) {
         int limit_s;
     } paths[] = {{"/auth/authorize", 30}, {"/auth/callback", 30},
                  {"/auth/token", 30},     {"/.well-known/oauth-protected-resource/mcp", 10},
-                 {"/mcp", 180},           {"/nothing", 10}};
+                 {"/mcp", 180},           {"/mcp/", 180},
+                 {"/nothing", 10}};
 
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         assert_int_equal(routes_time_limit_s(&r, paths[i].path), paths[i].limit_s);
