@@ -35,6 +35,7 @@ struct given {
     int browser, client, verifier;
     int64_t since_s;
     bool used, revoked;
+    bool again; /* its form came again: it goes on, or begins anew if it was over */
 };
 
 struct list {
@@ -245,10 +246,13 @@ static void decide(struct model *m, uint8_t what, struct given *f, const char *d
         return;
     MUST(login.text);
     login.since_s = m->now_s;
-    login.used = false;
+    login.used = login.again = false;
     for (size_t i = 0; i < m->logins.count; i++)
-        if (!strcmp(m->logins.items[i].text, login.text))
-            return; /* a form that is sent again goes on with the same login */
+        if (!strcmp(m->logins.items[i].text, login.text)) {
+            m->logins.items[i].again = true;
+            m->logins.items[i].since_s = m->now_s;
+            return;
+        }
     add(&m->logins, &login);
 }
 
@@ -261,11 +265,11 @@ static void callback(struct model *m, uint8_t what, struct given *l) {
             m->cookies[l->browser ^ other]);
 
     code.text = between(m->a, header_of(rp, "Location"), "code=", "&");
-    if (!other && !l->used && m->now_s < l->since_s + LOGIN_TTL_S - SLACK_S)
+    if (!other && !l->used && !l->again && m->now_s < l->since_s + LOGIN_TTL_S - SLACK_S)
         MUST(rp->status == 302 && code.text);
     if (!code.text)
         return;
-    MUST(!other && !l->used && m->now_s <= l->since_s + LOGIN_TTL_S);
+    MUST(!other && (!l->used || l->again) && m->now_s <= l->since_s + LOGIN_TTL_S);
     MUST(!strncmp(header_of(rp, "Location"), clients[l->client].redirect_uri,
                   strlen(clients[l->client].redirect_uri)));
     l->used = true;
