@@ -137,10 +137,11 @@ static enum rc grant_code(struct context *cx, const struct request *rq, const st
         check_code(cx, rq, f, &code, &s, &login, e) ||
         code_open(rq->arena, &code, s.grant, &cognito_code, e))
         return e->code;
-    /* A login that was begun again from the same form has the same session, but is another attempt. */
-    rc = host_claim_take(cx->host,
-                         arena_printf(rq->arena, "code:%s.%s", code.session_id, s.attempt),
-                         clock_now_s(&cx->clock), CODE_CLAIM_S, &claim, e);
+    /* A login that was begun again from the same form has the same session, but is another attempt.
+     */
+    rc =
+        host_claim_take(cx->host, arena_printf(rq->arena, "code:%s.%s", code.session_id, s.attempt),
+                        clock_now_s(&cx->clock), CODE_CLAIM_S, &claim, e);
     claimed = rc == OK;
     if (rc == ERR_EXISTS)
         return err_set(e, ERR_INVALID_GRANT, "the code is being used by another request");

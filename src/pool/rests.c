@@ -36,6 +36,8 @@ static void drop(struct rests *r, struct rest *s) {
         s->next->prev = s->prev;
     r->count--;
     r->bytes -= s->len;
+    /* By hand: the worker's copy may still be open, and then close(2) leaves it in (epoll(7)). */
+    (void)epoll_ctl(r->epoll, EPOLL_CTL_DEL, s->fd, NULL);
     (void)close(s->fd);
     (void)munmap((void *)(uintptr_t)s->text, s->len);
     free(s);

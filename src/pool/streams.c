@@ -63,7 +63,9 @@ struct stream *stream_keep(struct keeper *k, int fd, const char *what, size_t le
     stream_set_what(s, what, len);
     k->head.prev->next = s;
     k->head.prev = s;
-    k->board->streams = (unsigned)++k->count;
+    k->count++;
+    if (!k->stopping) /* otherwise the number is the next one's */
+        k->board->streams = (unsigned)k->count;
     settle_key(k, s, NULL);
     keeper_add(k, fd, s, EPOLLIN | EPOLLRDHUP);
     return s;
@@ -74,6 +76,8 @@ void stream_drop(struct keeper *k, struct stream *s) {
         settle_key(k, s, s);
     s->prev->next = s->next;
     s->next->prev = s->prev;
+    /* By hand: the worker's copy may still be open, and then close(2) leaves it in (epoll(7)). */
+    (void)epoll_ctl(k->epoll, EPOLL_CTL_DEL, s->fd, NULL);
     close(s->fd);
     keeper_stop_asking(k, s);
     free(s->what);

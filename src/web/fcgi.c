@@ -387,10 +387,14 @@ static enum rc encode(struct fcgi *f, const struct reply *rp) {
 static bool give_rest(struct fcgi *f, size_t from, size_t to) {
     const struct fcgi_rest rest = {f->conn.fd, f->file.fd, from, to, f->request};
 
-    if (!f->rest || f->unread || !fcgi_file_cut(&f->file, to) || !f->rest(f->rest_arg, &rest))
+    if (!f->rest || f->unread || !fcgi_file_cut(&f->file, to))
         return false;
-    fcgi_file_close(&f->file);
-    return true;
+    if (f->rest(f->rest_arg, &rest)) {
+        fcgi_file_close(&f->file);
+        return true;
+    }
+    (void)!fcgi_file_cut(&f->file, f->file.size); /* all that is mapped must be there (SIGBUS) */
+    return false;
 }
 
 static enum rc send_end(struct fcgi *f) {
