@@ -33,8 +33,7 @@ char *random_text(struct arena *a, size_t bytes);
  * ("consent", "refresh", …) and the associated text are bound in: one cannot pass for another. */
 #define SEAL_KEY_LEN 32
 #define SEAL_KEYS_MAX 8      /* in a key file; the first seals, all open */
-#define SEAL_DATA_MAX 262144 /* bytes to seal; more ends the process, as memory running out does   \
-                              */
+#define SEAL_DATA_MAX 262144 /* bytes to seal; more ends the process, as no memory does */
 struct seal_keys;
 /* Reads a key file: a line per key, base64url of 32 bytes, # comments. If it does not exist and
  * `create` is set, makes it with one new key and mode 0600, so that two processes that start at

@@ -54,8 +54,7 @@ struct run_result {
 };
 
 /* When it returns, the program is gone with all that it has started, in whatever group or session.
- * The caller's signal mask, handlers
- * and descriptors do not reach the program. */
+ * The caller's signal mask, handlers and descriptors do not reach the program. */
 void run_program(struct arena *a, const struct run_spec *spec, struct run_result *out);
 
 #endif
