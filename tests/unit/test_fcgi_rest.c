@@ -19,6 +19,8 @@
 #define STEP (BIG / 8)
 #define PAUSE_MS 40 /* between two steps of a slow reader: longer in all than SHORT_MS */
 #define SHORT_MS 100
+#define SOME 32000    /* a reply that fits into the file as it is kept between requests */
+#define LONGER 50000 /* parameters that are longer, and do too */
 
 static struct fcgi *f;
 static struct reply rp;
@@ -26,6 +28,8 @@ static struct fcgi_rest got; /* copies of its descriptors */
 static bool takes;
 static unsigned asked;
 static int peer;
+static const char *uri;
+static size_t expected; /* of `big` */
 static char big[BIG];
 
 static bool take(void *arg, const struct fcgi_rest *rest) {
@@ -48,7 +52,7 @@ static void request(struct arena *a, int total_ms) {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     peer = ends[0];
     fcgi_set_timeouts(f, SILENCE_MS, total_ms);
-    wire_request(&w, "POST", "/mcp", SECRET, sizeof SECRET - 1);
+    wire_request(&w, "POST", uri, SECRET, sizeof SECRET - 1);
     assert_true(wire_send(peer, w.p, w.len));
     assert_int_equal(fcgi_read(f, ends[1], 100, &rq, &e), OK);
     wire_free(&w);
@@ -65,6 +69,8 @@ static int made(void **state) {
     got = (struct fcgi_rest){0};
     asked = 0;
     takes = true;
+    uri = "/mcp";
+    expected = BIG;
     fcgi_give_rest_to(f, take, &got);
     return 0;
 }
@@ -94,7 +100,8 @@ static pid_t reader(size_t before, bool slow) {
             r.closed = true, wire_parse(&r);
         else
             wire_read(peer, &r, REPLY_MS);
-        _exit(wire_whole(&r) && r.body_len == before + BIG && !memcmp(r.body + before, big, BIG)
+        _exit(wire_whole(&r) && r.body_len == before + expected &&
+                      !memcmp(r.body + before, big, expected)
                   ? 0
                   : 1);
     }
@@ -187,6 +194,27 @@ static void a_slow_reader_gets_all(void **state) {
     next_is_served(*state);
 }
 
+/* What the file held of the request behind it is still there to be wiped. */
+static void a_reply_shorter_than_its_request_is_kept(void **state) {
+    static char path[LONGER];
+    const int least = 1;
+    pid_t pid;
+
+    memset(path, 'a', sizeof path - 1);
+    path[0] = '/';
+    uri = path;
+    expected = SOME;
+    takes = false;
+    request(*state, SILENCE_MS);
+    assert_int_equal(setsockopt(rp.sink->fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least), 0);
+    pid = reader(0, true);
+    rp.body = big;
+    rp.body_len = SOME;
+    assert_int_equal(fcgi_reply(f, &rp), OK);
+    has_it_all(pid);
+    next_is_served(*state);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, made, unmade)
 
 int main(void) {
@@ -194,6 +222,7 @@ int main(void) {
         CASE(it_is_given_away),
         CASE(the_last_of_a_stream_is_given_away),
         CASE(a_slow_reader_gets_all),
+        CASE(a_reply_shorter_than_its_request_is_kept),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
