@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -90,6 +91,23 @@ static void one_who_goes_away_is_forgotten(void **state) {
     assert_int_equal(r.count, 0);
 }
 
+/* The worker that gave it may close its copies later: what comes then is nobody's. */
+static void nothing_is_heard_of_one_that_is_done(void **state) {
+    struct rest_note note = {.to = 4096};
+    int ends[2], file = memfd_create("rest", MFD_CLOEXEC);
+    struct epoll_event event;
+
+    (void)state;
+    assert_true(file >= 0 && !ftruncate(file, 4096));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    rests_take(&r, dup(ends[1]), file, &note);
+    rests_send(&r);
+    assert_int_equal(r.count, 0);
+    assert_int_equal(epoll_wait(r.epoll, &event, 1, 0), 0);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 /* No room for three: of the two that are there the one that reads stays. */
 static void the_slowest_makes_room(void **state) {
     int reads = take(0, THIRD, THIRD), stands = take(0, THIRD, THIRD), next;
@@ -142,6 +160,7 @@ int main(void) {
         CASE(all_of_it_is_sent),
         CASE(nothing_else_is_taken),
         CASE(one_who_goes_away_is_forgotten),
+        CASE(nothing_is_heard_of_one_that_is_done),
         CASE(the_slowest_makes_room),
         CASE(so_many_and_no_more),
     };
