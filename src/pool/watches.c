@@ -127,18 +127,21 @@ static void find(struct watches *w, size_t i) {
 }
 
 void watches_add(struct watches *w, const char *path, size_t len, bool catalog) {
+    char *copy;
+
     for (size_t i = 0; i < w->folder_count; i++)
         if (strlen(w->folders[i].path) == len && !memcmp(w->folders[i].path, path, len) &&
             w->folders[i].catalog == catalog)
             return;
+    copy = strndup(path, len);
+    if (!copy)
+        return;
     if (w->folder_count == FOLDERS_MAX) {
-        log_warn("directory_not_watched", kv("path", path), kv("why", "there are too many"));
+        log_warn("directory_not_watched", kv("path", copy), kv("why", "there are too many"));
+        free(copy);
         return;
     }
-    w->folders[w->folder_count] =
-        (struct folder){.path = strndup(path, len), .wd = -1, .catalog = catalog};
-    if (!w->folders[w->folder_count].path)
-        return;
+    w->folders[w->folder_count] = (struct folder){.path = copy, .wd = -1, .catalog = catalog};
     find(w, w->folder_count++);
 }
 
