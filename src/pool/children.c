@@ -256,6 +256,16 @@ static void watch(struct master *m, unsigned i, int64_t now) {
     }
 }
 
+/* What workers write is not trusted to be a state. */
+void children_count(const struct master *m, unsigned by_state[SLOT_LEAVING + 1]) {
+    for (unsigned i = 0; i < POOL_SLOTS; i++) {
+        int s = m->board->slots[i].state;
+
+        if (m->children[i].pid && s >= SLOT_FREE && s <= SLOT_LEAVING)
+            by_state[s]++;
+    }
+}
+
 void children_watch(struct master *m, int64_t now) {
     for (unsigned i = 0; i < POOL_SLOTS; i++)
         if (m->children[i].pid)

@@ -106,6 +106,8 @@ bool children_spawn(struct master *m, const struct generation *g);
 void children_reap(struct master *m);
 void children_signal(struct master *m, int signo);
 void child_retire(struct master *m, unsigned slot);
+/* Adds how many workers there are in each state. */
+void children_count(const struct master *m, unsigned by_state[SLOT_LEAVING + 1]);
 void children_watch(struct master *m, int64_t now); /* ends those that are stuck */
 
 /* keepers.c: starts the keeper when it is missing; ends it, for a new configuration or for good. */

@@ -48,9 +48,7 @@ bool observe_open(struct master *m) {
 static void set_gauges(const struct master *m) {
     unsigned n[SLOT_LEAVING + 1] = {0};
 
-    for (unsigned i = 0; i < POOL_SLOTS; i++)
-        if (m->children[i].pid)
-            n[m->board->slots[i].state]++;
+    children_count(m, n);
     for (unsigned state = SLOT_STARTING; state <= SLOT_LEAVING; state++)
         metrics_gauge(METRIC_WORKERS, state - SLOT_STARTING, n[state]);
     metrics_gauge(METRIC_WORKERS_MAX, 0, m->now.config->workers_max);

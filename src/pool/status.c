@@ -25,15 +25,6 @@
 
 /* ---- writing, by the master ---- */
 
-static void count_states(const struct master *m, unsigned by_state[SLOT_LEAVING + 1]) {
-    for (unsigned i = 0; i < POOL_SLOTS; i++) {
-        int s = m->board->slots[i].state;
-
-        if (m->children[i].pid && s >= SLOT_FREE && s <= SLOT_LEAVING)
-            by_state[s]++;
-    }
-}
-
 /* Of workers that have gone and of those that are there. */
 static struct tally sum(const struct master *m) {
     struct tally t = m->tally;
@@ -60,7 +51,7 @@ static int render(const struct master *m, char text[STATUS_BYTES_MAX]) {
     struct tally t = sum(m);
     int silent = watch_silent_ms(m, m->keeper);
 
-    count_states(m, n);
+    children_count(m, n);
     return snprintf(
         text, STATUS_BYTES_MAX,
         "{\"version\":\"%s\",\"pid\":%d,\"started\":%" PRId64 ",\"state\":\"%s\",\"generation\":%u,"
