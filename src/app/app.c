@@ -135,7 +135,7 @@ static void say_unless(enum rc opened, const struct err *e) {
 static const struct {
     const char *purpose;
     unsigned groups;
-} sealed[] = {
+} seal_purposes[] = {
     {"consent", GROUP_AUTHORIZE},
     {"remembered", GROUP_AUTHORIZE},
     {"session", GROUP_AUTHORIZE | GROUP_TOKEN},
@@ -149,12 +149,12 @@ static const struct {
 
 /* The keys of the groups that this service has; the file's, from which any could be made, go. */
 static void keep_own_keys(struct app *app, unsigned groups) {
-    const size_t count = sizeof sealed / sizeof *sealed;
+    const size_t count = sizeof seal_purposes / sizeof *seal_purposes;
     const char **own = arena_alloc(app->arena, (count + 1) * sizeof *own);
 
     for (size_t i = 0, n = 0; i < count; i++)
-        if (sealed[i].groups & groups)
-            own[n++] = sealed[i].purpose;
+        if (seal_purposes[i].groups & groups)
+            own[n++] = seal_purposes[i].purpose;
     seal_keys_keep(app->seal, own);
 }
 

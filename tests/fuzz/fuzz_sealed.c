@@ -28,16 +28,16 @@ static void try_text(struct context *cx, struct arena *a, const char *text, size
     size_t n, at;
     struct err e = {0};
 
-    MUST(seal_open(a, cx->seal, "test", "bound", text, &data, &n, &e) == ERR_INVALID_GRANT);
-    MUST(seal_open_with(a, key, "test", "bound", text, &data, &n, &e) == ERR_INVALID_GRANT);
+    MUST(seal_open(a, cx->seal, "session", "bound", text, &data, &n, &e) == ERR_INVALID_GRANT);
+    MUST(seal_open_with(a, key, "session", "bound", text, &data, &n, &e) == ERR_INVALID_GRANT);
     MUST(!strcmp(e.text, "not sealed by this server"));
-    sealed = seal(a, cx->seal, "test", text, text, len);
-    MUST(!seal_open(a, cx->seal, "test", text, sealed, &data, &n, &e));
+    sealed = seal(a, cx->seal, "session", text, text, len);
+    MUST(!seal_open(a, cx->seal, "session", text, sealed, &data, &n, &e));
     MUST(n == len && !memcmp(data, text, len) && !data[n]);
-    MUST(seal_open(a, cx->seal, "tes", text, sealed, &data, &n, &e) == ERR_INVALID_GRANT);
+    MUST(seal_open(a, cx->seal, "client", text, sealed, &data, &n, &e) == ERR_INVALID_GRANT);
     at = len % strlen(sealed);
     sealed[at] = sealed[at] == 'A' ? 'B' : 'A';
-    MUST(seal_open(a, cx->seal, "test", text, sealed, &data, &n, &e) == ERR_INVALID_GRANT);
+    MUST(seal_open(a, cx->seal, "session", text, sealed, &data, &n, &e) == ERR_INVALID_GRANT);
 }
 
 static void try_login(struct context *cx, struct arena *a, const char *text, size_t len) {
