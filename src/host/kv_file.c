@@ -116,7 +116,7 @@ static void on_fault(int signo, siginfo_t *info, void *context) {
 
     (void)context;
     watched = NULL;
-    if (f && (info->si_code > 0 || info->si_code == SI_TKILL) && !flock(f->dir, LOCK_EX | LOCK_NB))
+    if (f && (info->si_code > 0 || signo == SIGABRT) && !flock(f->dir, LOCK_EX | LOCK_NB))
         kv_file_set_aside(f);
     for (size_t i = 0; i < FAULTS; i++)
         if (faults[i] == signo)
