@@ -262,13 +262,16 @@ static struct worker worker(void) {
     if (!w.pid) {
         struct kv *k;
         struct err e;
+        bool good;
 
         (void)alarm(60);
         dies_of_faults();
         (void)!kv_open(dir, FILE_BYTES, WORKERS, &k, &e);
         (void)!write(ready[1], "r", 1);
         (void)!read(go[0], &c, 1);
-        _exit(works(k, (unsigned)getpid()) ? 0 : 1);
+        good = works(k, (unsigned)getpid());
+        kv_close(k);
+        _exit(good ? 0 : 1);
     }
     assert_int_equal(read(ready[0], &c, 1), 1);
     (void)close(ready[0]);
@@ -328,8 +331,10 @@ static void a_file_damaged_while_it_is_open_is_replaced(void **state) {
         int fd;
 
         fill_some(k);
+        kv_close(k);
         for (int j = 0; j < 4; j++)
             w[j] = worker();
+        k = opened();
         damages[i]();
         (void)has_worked(w[0]);
         (void)has_worked(w[1]);
