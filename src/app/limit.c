@@ -28,12 +28,6 @@ static const char *client_id_of(struct arena *a, const struct request *rq) {
     return decoded ? decoded : ""; /* which is refused for it */
 }
 
-static enum rc refuse(struct reply *rp, int64_t wait_ms, struct err *e) {
-    reply_header(rp, "Retry-After",
-                 arena_printf(rp->arena, "%lld", (long long)(wait_ms + 999) / 1000));
-    return err_set(e, ERR_RATE_LIMITED, "too many requests from this address; try again later");
-}
-
 static int64_t take_address(struct limits *limits, struct arena *a, const char *address,
                             unsigned per_minute) {
     struct timespec now;
@@ -58,10 +52,10 @@ enum rc limit_check(struct limits *limits, const struct config *config, const st
     if (config->rate_limit_address)
         wait_ms = take_address(limits, rq->arena, address, config->rate_limit_address);
     if (wait_ms)
-        return refuse(rp, wait_ms, e);
+        return reply_rate_limited(rp, wait_ms, e);
     client_id = config->rate_limit_client ? client_id_of(rq->arena, rq) : NULL;
     if (client_id)
         wait_ms = limits_take_client(limits, rq->arena, rq->remote_addr, client_id,
                                      config->rate_limit_client);
-    return wait_ms ? refuse(rp, wait_ms, e) : OK;
+    return wait_ms ? reply_rate_limited(rp, wait_ms, e) : OK;
 }

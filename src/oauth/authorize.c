@@ -213,11 +213,7 @@ static enum rc check_limit(struct context *cx, const struct request *rq, struct 
 
     if (per_minute && cx->limits)
         wait_ms = limits_take_client(cx->limits, rq->arena, rq->remote_addr, client_id, per_minute);
-    if (!wait_ms)
-        return OK;
-    reply_header(rp, "Retry-After",
-                 arena_printf(rp->arena, "%lld", (long long)(wait_ms + 999) / 1000));
-    return err_set(e, ERR_RATE_LIMITED, "too many requests from this address; try again later");
+    return wait_ms ? reply_rate_limited(rp, wait_ms, e) : OK;
 }
 
 enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struct reply *rp,

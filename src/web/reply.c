@@ -81,6 +81,12 @@ void reply_redirect(struct reply *rp, const char *location) {
     reply_header(rp, "Referrer-Policy", "no-referrer");
 }
 
+enum rc reply_rate_limited(struct reply *rp, int64_t wait_ms, struct err *e) {
+    reply_header(rp, "Retry-After",
+                 arena_printf(rp->arena, "%lld", (long long)(wait_ms + 999) / 1000));
+    return err_set(e, ERR_RATE_LIMITED, "too many requests from this address; try again later");
+}
+
 void reply_empty(struct reply *rp, int status) {
     rp->status = status;
     rp->body = "";

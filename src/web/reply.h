@@ -68,6 +68,8 @@ struct request;
 enum rc reply_check_coding(struct reply *rp, const struct request *rq, struct err *e) MUST_USE;
 void reply_redirect(struct reply *rp, const char *location); /* 302, not cached */
 void reply_empty(struct reply *rp, int status);
+/* Says in Retry-After when to come back; ERR_RATE_LIMITED, for the caller to return. */
+enum rc reply_rate_limited(struct reply *rp, int64_t wait_ms, struct err *e);
 
 /* Sends status and headers; from here on there is no other reply. ERR_MISSING: the peer is gone. */
 enum rc reply_stream_begin(struct reply *rp) MUST_USE;
