@@ -38,7 +38,7 @@ OBJS    := $(SRCS:src/%.c=$(BUILD)/obj/%.o)
 ROOMS   := $(filter-out $(BUILD)/obj/main.o,$(OBJS))
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 # The pool's own tests: the rooms that it stands on, and a stand-in for app/.
-POOL    := $(filter $(BUILD)/obj/base/% $(BUILD)/obj/crypto/% $(BUILD)/obj/web/% $(BUILD)/obj/pool/%,$(ROOMS))
+POOL    := $(filter $(BUILD)/obj/base/% $(BUILD)/obj/crypto/% $(BUILD)/obj/metrics/% $(BUILD)/obj/config/% $(BUILD)/obj/web/% $(BUILD)/obj/runner/% $(BUILD)/obj/server/%,$(ROOMS))
 
 all: $(BUILD)/mcp-authd  ## build the program (build/mcp-authd)
 
@@ -66,7 +66,7 @@ $(BUILD)/needs:
 	@mkdir -p $(@D) && touch $@
 
 # What it takes in by .incbin, which -MMD does not see.
-$(BUILD)/obj/web/page_builtin.o: $(wildcard share/templates/*)
+$(BUILD)/obj/pages/page_builtin.o: $(wildcard share/templates/*)
 
 $(BUILD)/librooms.a: $(ROOMS)
 	rm -f $@ && ar rcs $@ $(ROOMS)
@@ -169,9 +169,9 @@ conformance: $(BUILD)/mcp-authd  ## the official conformance suite, both require
 
 infra:  ## the AWS side: types, synthesis of both stages, every line of the document, cdk-nag (no account, no network)
 	@scripts/deps test
-	@$(MAKE) --no-print-directory -s $(BUILD)/unit/test_base_metrics
+	@$(MAKE) --no-print-directory -s $(BUILD)/unit/test_metrics
 	tests/node infra/node_modules/typescript/bin/tsc -p infra
-	METRICS_PRINTER=$(abspath $(BUILD))/unit/test_base_metrics tests/node --test infra/test/*.test.ts
+	METRICS_PRINTER=$(abspath $(BUILD))/unit/test_metrics tests/node --test infra/test/*.test.ts
 
 warnings:  ## no warning with gcc or clang
 	@for cc in gcc clang; do \

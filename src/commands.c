@@ -8,10 +8,10 @@
 
 #include "app/app.h"
 #include "app/outputs.h"
-#include "base/config.h"
 #include "base/suggest.h"
+#include "config/config.h"
 #include "doctor/doctor.h"
-#include "pool/pool.h"
+#include "server/server.h"
 
 #define OPERANDS_MAX 2 /* the command, and what it takes */
 

@@ -1,5 +1,5 @@
 // The alarms and the dashboard read what the program writes, and the agent ships its lines to the groups that exist.
-// METRICS_PRINTER prints all that the program can ever write: tests/unit/test_base_metrics emf.
+// METRICS_PRINTER prints all that the program can ever write: tests/unit/test_metrics emf.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

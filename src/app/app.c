@@ -5,27 +5,27 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "access/deny_list.h"
+#include "access/revoked.h"
 #include "app/audit.h"
 #include "app/cors.h"
 #include "app/errors.h"
-#include "app/limit.h"
 #include "app/outputs.h"
 #include "app/own_address.h"
+#include "app/rate_limit_filter.h"
 #include "app/routes.h"
 #include "app/stores.h"
 #include "base/log.h"
-#include "base/metrics.h"
-#include "cognito/cognito.h"
 #include "crypto/crypto.h"
-#include "host/deny.h"
-#include "host/host.h"
-#include "host/revoked.h"
+#include "idp/idp.h"
 #include "mcp/mcp.h"
+#include "metrics/metrics.h"
 #include "net/http.h"
 #include "oauth/oauth.h"
+#include "pages/page.h"
+#include "shared/shared.h"
 #include "store/store.h"
 #include "store/tasks.h"
-#include "web/page.h"
 
 #define TOKEN_CACHE_ENTRIES 1024
 #define UPKEEP_EVERY_MS 30000
@@ -44,7 +44,7 @@ struct app {
     struct stores stores;
     struct page_set *pages;
     struct deny_list *deny;
-    struct limits *limits;
+    struct rate_limits *limits;
     struct revoked *revoked;
     struct audit audit;
     int64_t upkeep_ms;  /* when it was last done */
@@ -188,7 +188,8 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         (audit_open(c->audit_log, &app->audit, e) || stores_open_sessions(&app->stores, a, cx, e)))
         return e->code;
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
-        say_unless(limits_open(arena_printf(a, "%s/limits", c->state_dir), &app->limits, e), e);
+        say_unless(rate_limits_open(arena_printf(a, "%s/limits", c->state_dir), &app->limits, e),
+                   e);
         cx->limits = app->limits;
     }
     if (c->endpoints != GROUP_METADATA)
@@ -213,7 +214,7 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
     }
     if (c->endpoints & GROUP_TOKEN)
         say_unless(host_gate_open(arena_printf(a, "%s/cache/cognito-gate", c->state_dir),
-                                  COGNITO_SLOW_MS, &cx->cognito_gate, e),
+                                  COGNITO_SLOW_MS, &cx->idp_gate, e),
                    e);
     if (c->endpoints & GROUP_MCP) {
         cx->tokens = token_cache_new(TOKEN_CACHE_ENTRIES);
@@ -248,7 +249,7 @@ void app_free(struct app *app) {
     client_set_free(app->clients);
     page_set_free(app->pages);
     deny_free(app->deny);
-    limits_close(app->limits);
+    rate_limits_close(app->limits);
     revoked_close(app->revoked);
     audit_close(&app->audit);
     token_cache_free(app->cx.tokens);
@@ -256,7 +257,7 @@ void app_free(struct app *app) {
     stores_close(&app->stores, &app->cx);
     host_cache_close(app->cx.host);
     host_slots_close(app->cx.document_slots);
-    host_gate_close(app->cx.cognito_gate);
+    host_gate_close(app->cx.idp_gate);
     http_client_free(app->cx.http);
     http_client_free(app->cx.guarded);
     seal_keys_free(app->seal);

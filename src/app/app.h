@@ -3,8 +3,8 @@
 #ifndef APP_APP_H
 #define APP_APP_H
 
-#include "base/config.h"
 #include "base/err.h"
+#include "config/config.h"
 #include "net/http.h"
 #include "web/reply.h"
 #include "web/request.h"
@@ -33,13 +33,14 @@ void app_refresh(struct app *app);
 /* Small upkeep between requests, such as sweeping expired sessions. */
 void app_upkeep(struct app *app);
 
-/* tasks.c: answers questions for news of tasks that come at fd (pool/news.h), until it is closed.
+/* tasks.c: answers questions for news of tasks that come at fd (server/task_subscriptions.h), until
+ * it is closed.
  */
 void app_watch(const struct config *config, int fd);
 
 /* Everything that -t and a reload check beyond the syntax of the configuration, as far as ENDPOINTS
- * uses it: key file, tools, pinned clients. Writes a line per problem; false if the daemon would not
- * start. *left_out is how many manifests, clients and pages it would start without. */
+ * uses it: key file, tools, pinned clients. Writes a line per problem; false if the daemon would
+ * not start. *left_out is how many manifests, clients and pages it would start without. */
 bool app_check(const struct config *config, FILE *problems, unsigned *left_out);
 
 /* try_client.c: would this client be allowed to log users in? Fetches its document as /authorize

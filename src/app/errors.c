@@ -1,6 +1,6 @@
 #include "app/errors.h"
 
-#include "web/page.h"
+#include "pages/page.h"
 
 #define RETRY_AFTER_S "5"
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "base/config.h"
+#include "config/config.h"
 
 /* For commands: what root may write says nothing of the service's user, who owns STATE_DIR. Root
  * becomes that user for good; others stay who they are. */

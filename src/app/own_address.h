@@ -2,8 +2,8 @@
 #ifndef APP_OWN_ADDRESS_H
 #define APP_OWN_ADDRESS_H
 
-#include "base/config.h"
 #include "base/err.h"
+#include "config/config.h"
 #include "web/request.h"
 
 /* *out is the configuration with our address in it: `c` itself, or a copy in the request's arena.

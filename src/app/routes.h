@@ -2,7 +2,7 @@
 #ifndef APP_ROUTES_H
 #define APP_ROUTES_H
 
-#include "base/config.h"
+#include "config/config.h"
 #include "web/handler.h"
 #include <stdbool.h>
 

@@ -4,8 +4,8 @@
 
 #include "aws/dynamodb.h"
 #include "base/log.h"
-#include "host/host.h"
 #include "net/http.h"
+#include "shared/shared.h"
 #include "store/store.h"
 #include "store/tasks.h"
 

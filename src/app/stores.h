@@ -3,7 +3,7 @@
 #ifndef APP_STORES_H
 #define APP_STORES_H
 
-#include "base/config.h"
+#include "config/config.h"
 #include "web/handler.h"
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 
 #include "net/http.h"
 #include "oauth/oauth.h"
-#include "web/display_name.h"
+#include "pages/display_name.h"
 
 #define TRY_ARENA_MAX (1 << 20)
 

@@ -6,7 +6,7 @@
 
 #include "aws/credentials.h"
 #include "base/json.h"
-#include "base/metrics.h"
+#include "metrics/metrics.h"
 
 #define CONNECT_TIMEOUT_MS 1000 /* these endpoints are near, or not there at all */
 

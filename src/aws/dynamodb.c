@@ -6,8 +6,8 @@
 
 #include "aws/crc32.h"
 #include "base/log.h"
-#include "base/metrics.h"
 #include "crypto/crypto.h"
+#include "metrics/metrics.h"
 
 #define ARENA_MAX 65536          /* what lives as long as the client: endpoint, region */
 #define SCRATCH_MAX (16UL << 20) /* while AWS's shared files are read */
@@ -389,9 +389,10 @@ enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const char *operation
 }
 
 enum rc dynamodb_call_since(struct dynamodb *d, int64_t since_ms, struct arena *a,
-                            const char *operation, struct json *input,
-                            struct dynamodb_result *out, struct err *e) {
-    int64_t start_ms = clock_monotonic_ms(), in_trouble_ms = start_ms + DYNAMODB_CALL_AFTER_FAILURE_MS;
+                            const char *operation, struct json *input, struct dynamodb_result *out,
+                            struct err *e) {
+    int64_t start_ms = clock_monotonic_ms(),
+            in_trouble_ms = start_ms + DYNAMODB_CALL_AFTER_FAILURE_MS;
     struct call c = {.d = d, .a = a, .operation = operation};
     enum meaning meaning;
 

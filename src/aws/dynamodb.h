@@ -53,8 +53,8 @@ enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const char *operation
                       struct json *input, struct dynamodb_result *out, struct err *e) MUST_USE;
 /* The same for whoever has been waiting since that monotonic time: its time has begun then. */
 enum rc dynamodb_call_since(struct dynamodb *d, int64_t since_ms, struct arena *a,
-                            const char *operation, struct json *input,
-                            struct dynamodb_result *out, struct err *e) MUST_USE;
+                            const char *operation, struct json *input, struct dynamodb_result *out,
+                            struct err *e) MUST_USE;
 
 /* For people. */
 const char *dynamodb_url(const struct dynamodb *d);

@@ -61,7 +61,7 @@ struct err {
     char detail[320]; /* for the log only; never a secret */
     const char *file; /* where it was set */
     int line;
-    /* What a user can do about it: a text of web/words.h. NULL: what its code says. */
+    /* What a user can do about it: a text of pages/words.h. NULL: what its code says. */
     const char *advice;
     struct {
         unsigned line, column;

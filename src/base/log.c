@@ -33,14 +33,14 @@ static void puts_raw(struct line *l, const char *s) {
     put(l, s, strlen(s));
 }
 
-/* The bytes of the character at p if it is beyond ASCII and shows as itself; 0 for what is no UTF-8,
- * and for what moves, hides or ends other text on a screen. */
+/* The bytes of the character at p if it is beyond ASCII and shows as itself; 0 for what is no
+ * UTF-8, and for what moves, hides or ends other text on a screen. */
 static size_t shown_beyond_ascii(const char *p) {
     static const struct {
         unsigned from, to;
-    } not_shown[] = {{0x80, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},  {0x200b, 0x200f},
-                     {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
-                     {0xe0000, 0x10ffff}};
+    } not_shown[] = {{0x80, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},
+                     {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},
+                     {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0x10ffff}};
     unsigned char lead = (unsigned char)*p;
     size_t len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
     unsigned code = lead & (0xffU >> (len + 1));

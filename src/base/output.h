@@ -9,7 +9,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "base/metrics.h"
+#include "metrics/metrics.h"
 
 /* A reader that is only busy is waited for so long; after one line that it did not take in that
  * time, not at all until it takes one again. */

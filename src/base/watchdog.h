@@ -1,6 +1,6 @@
 /* Processes of the daemon besides workers, and their signs of life, in memory that the master
- * shares with all of them. The master (pool/watch.c) kills one that gives none for too long. Before
- * watchdog_open (unit tests, -t) all of this does nothing. */
+ * shares with all of them. The master (server/liveness.c) kills one that gives none for too long.
+ * Before watchdog_open (unit tests, -t) all of this does nothing. */
 #ifndef BASE_WATCHDOG_H
 #define BASE_WATCHDOG_H
 

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/url.h"
-#include "cognito/cognito.h"
 #include "doctor/doctor.h"
+#include "idp/idp.h"
 #include "oauth/oauth.h"
 
 #define TIMEOUT_MS 5000
@@ -119,7 +119,7 @@ static void check_authorize(struct doctor *d) {
 /* "invalid_grant" is the right answer to a code that does not exist. */
 static void check_token(struct doctor *d) {
     const struct config *c = d->config;
-    struct cognito_tokens tokens;
+    struct idp_tokens tokens;
     struct err e;
 
     switch (cognito_exchange_code(d->http, c, d->arena, "00000000-0000-0000-0000-000000000000",

@@ -7,8 +7,8 @@
 #include "app/outputs.h"
 #include "crypto/crypto.h"
 #include "doctor/doctor.h"
-#include "host/damaged.h"
-#include "host/kv_file.h"
+#include "shared/damaged.h"
+#include "shared/kv_file.h"
 
 static void check_key_file(struct doctor *d) {
     const struct config *c = d->config;

@@ -6,7 +6,7 @@
 #include "base/url.h"
 #include "crypto/crypto.h"
 #include "doctor/doctor.h"
-#include "mcp/guard.h"
+#include "mcp/bearer_auth.h"
 #include "oauth/oauth.h"
 
 #define TIMEOUT_MS 5000
@@ -126,7 +126,7 @@ static const char *challenge_of(struct doctor *d, const char *authorization) {
     struct err e;
 
     reply_init(&rp, d->arena);
-    if (!mcp_guard(&cx, &rq, &rp, &claims, &e))
+    if (!mcp_bearer_auth(&cx, &rq, &rp, &claims, &e))
         rp.header_count = 0; /* cannot be: TOKEN is none */
     token_cache_free(cx.tokens);
     return rp.header_count ? rp.headers[0].value : "";

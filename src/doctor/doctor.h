@@ -7,8 +7,8 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/config.h"
 #include "base/json.h"
+#include "config/config.h"
 #include "net/http.h"
 #include <stdbool.h>
 #include <stdio.h>

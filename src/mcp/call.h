@@ -3,7 +3,7 @@
 #ifndef MCP_CALL_H
 #define MCP_CALL_H
 
-#include "base/config.h"
+#include "config/config.h"
 #include "crypto/crypto.h"
 #include "mcp/mcp.h"
 #include "mcp/rpc.h"
@@ -27,11 +27,11 @@
 
 struct mcp_method;
 struct mcp_session;
-struct journal;
-struct mailbox;
+struct replay_log;
+struct message_socket;
 
 /* For what is made once for each era. */
-static inline int mcp_era_index(enum mcp_era era) {
+static inline int mcp_version_index(enum mcp_era era) {
     return era == ERA_MODERN;
 }
 
@@ -51,17 +51,17 @@ struct mcp_call {
     const int *watch;                  /* in place of the client's going away; NULL: none */
     bool (*confirm)(void *arg);        /* asked when it is readable, see run.h; NULL: cancel.h's */
     void *confirm_arg;
-    struct mailbox *cancel; /* cancel.h; NULL: nobody can cancel this call */
+    struct message_socket *cancel; /* cancel.h; NULL: nobody can cancel this call */
     bool cancelled;
     int64_t sent_ms;   /* monotonic: when something was last sent on its stream */
     int64_t told_ms;   /* stream.h: when it may be told as much as ever again */
     unsigned untold;   /* messages that were left out */
     bool has_progress; /* the last one that was told */
     struct json_number progress;
-    bool gone;               /* the client has closed the stream of this call */
-    struct journal *journal; /* resume.h: keeps the stream of this call; NULL: it is not kept */
-    const char *stream;      /* and what the stream is called in the ids of its events */
-    int64_t deadline_ms;     /* monotonic: no program runs on after it, however many a batch has */
+    bool gone;                  /* the client has closed the stream of this call */
+    struct replay_log *journal; /* resume.h: keeps the stream of this call; NULL: it is not kept */
+    const char *stream;         /* and what the stream is called in the ids of its events */
+    int64_t deadline_ms; /* monotonic: no program runs on after it, however many a batch has */
     const struct mcp_method *method;
     /* For the audit line: which tool, resource or prompt, and a word on how the call ended; NULL:
      * what the request names, and ok or error. */
@@ -93,13 +93,13 @@ const struct mcp_method *mcp_method_find(const char *name, enum mcp_era era);
 
 /* era.c: settles c->era and c->version from the header and the message; refuses what does not fit
  * together. Everything about the envelope of a modern message is checked here. */
-enum rc mcp_era_settle(struct mcp_call *c, struct err *e) MUST_USE;
+enum rc mcp_version_settle(struct mcp_call *c, struct err *e) MUST_USE;
 /* The era that the header alone speaks for, for answers to what cannot be read. */
-enum mcp_era mcp_era_of_header(const struct request *rq);
+enum mcp_era mcp_version_of_header(const struct request *rq);
 /* Does the header allow a batch? Only 2025-03-26 has them. */
-bool mcp_era_has_batches(const struct request *rq);
+bool mcp_version_has_batches(const struct request *rq);
 
-bool mcp_era_is_handshake_version(const char *version);
+bool mcp_version_is_handshake_version(const char *version);
 
 /* methods.c. Takes over a result object: adds what every result of the era carries, with a
  * resultType of "complete" unless it has one. */

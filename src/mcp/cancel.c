@@ -4,8 +4,8 @@
 
 #include "base/encode.h"
 #include "base/log.h"
-#include "host/host.h"
 #include "mcp/session.h"
+#include "shared/shared.h"
 
 #define LETTER "cancelled"
 #define LETTER_MAX 64
@@ -25,27 +25,28 @@ void cancel_begin(struct mcp_call *c) {
     struct err e;
 
     if (c->era != ERA_HANDSHAKE || !c->session || !c->msg.id || c->in_batch ||
-        mailbox_open(name_of(c, c->msg.id), &c->cancel, &e))
+        message_socket_open(name_of(c, c->msg.id), &c->cancel, &e))
         return;
-    c->watch = mailbox_watch(c->cancel);
+    c->watch = message_socket_watch(c->cancel);
 }
 
 void cancel_end(struct mcp_call *c) {
     if (!c->cancel)
         return;
-    mailbox_close(c->cancel);
+    message_socket_close(c->cancel);
     c->cancel = NULL;
     c->watch = NULL;
 }
 
-/* Somebody else's knock is no letter: mailbox_wait sees to it. */
+/* Somebody else's knock is no letter: message_socket_wait sees to it. */
 bool cancel_arrived(void *call) {
     struct mcp_call *c = call;
     struct buf letter;
 
     if (c->cancel && !c->cancelled) {
         buf_init(&letter, c->arena, LETTER_MAX);
-        c->cancelled = mailbox_wait(c->cancel, -1, clock_monotonic_ms(), &letter) == MAILBOX_LETTER;
+        c->cancelled = message_socket_wait(c->cancel, -1, clock_monotonic_ms(), &letter) ==
+                       MESSAGE_SOCKET_LETTER;
     }
     return c->cancelled;
 }
@@ -56,7 +57,7 @@ void cancel_deliver(const struct mcp_call *c) {
 
     if (c->era != ERA_HANDSHAKE || !c->session || (!json_is_string(id) && !json_is_number(id)))
         return;
-    if (mailbox_send(name_of(c, id), LETTER, strlen(LETTER)))
+    if (message_socket_send(name_of(c, id), LETTER, strlen(LETTER)))
         log_info("cancelled", kv("request", c->rq->id), kv("sub", c->claims->sub),
                  kv("reason", reason ? rpc_quotable(c->arena, reason) : ""));
 }

@@ -2,15 +2,15 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/metrics.h"
+#include "catalog/tools.h"
+#include "exec/input_required.h"
+#include "mcp/bearer_auth.h"
 #include "mcp/call.h"
 #include "mcp/cancel.h"
-#include "mcp/guard.h"
-#include "mcp/resume.h"
-#include "mcp/rounds.h"
+#include "mcp/replay.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
-#include "mcp/tools.h"
+#include "metrics/metrics.h"
 
 #define BATCH_MAX 16                             /* messages in one batch */
 #define BATCH_ANSWER_BYTES_MAX ((size_t)1 << 20) /* after these, the rest is refused */
@@ -81,13 +81,13 @@ static enum rc settle_client(struct mcp_call *c, struct err *e) {
 static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
     enum rc rc = rpc_read(message, &c->msg, e);
 
-    c->era = mcp_era_of_header(c->rq);
+    c->era = mcp_version_of_header(c->rq);
     if (!rc)
-        rc = mcp_era_settle(c, e);
+        rc = mcp_version_settle(c, e);
     if (!rc)
         rc = settle_client(c, e);
     if (!rc && c->msg.kind == RPC_RESPONSE)
-        rounds_deliver(c, message);
+        input_required_deliver(c, message);
     if (rc || c->msg.kind == RPC_RESPONSE)
         return rc;
     if (c->msg.kind == RPC_NOTIFICATION) {
@@ -246,7 +246,7 @@ static enum rc post_batch(struct mcp_call *proto, const struct json *batch, stru
     struct err *errors;
     enum rc rc;
 
-    if (!mcp_era_has_batches(proto->rq) || !count || count > BATCH_MAX) {
+    if (!mcp_version_has_batches(proto->rq) || !count || count > BATCH_MAX) {
         (void)err_set(e, ERR_RPC_INVALID_REQUEST,
                       "Invalid request: batches have 1 to %d messages, and only protocol version "
                       "2025-03-26 has them",
@@ -282,14 +282,14 @@ enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp,
                          .sent_ms = now,
                          .deadline_ms = now + TOOL_TIMEOUT_MS_MAX};
     struct json *body;
-    enum rc rc = mcp_guard(cx, rq, rp, &c.claims, e);
+    enum rc rc = mcp_bearer_auth(cx, rq, rp, &c.claims, e);
 
     if (rc)
         return rc;
     rc = check_media(rq, rp, e);
     if (rc)
         return rc;
-    c.era = mcp_era_of_header(rq);
+    c.era = mcp_version_of_header(rq);
     if (json_parse(rq->arena, rq->body, rq->body_len, &body, e)) {
         const char *why = arena_strdup(rq->arena, e->text);
 
@@ -297,6 +297,6 @@ enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp,
         return refuse(&c, e);
     }
     rc = json_is_array(body) ? post_batch(&c, body, e) : post_single(&c, body, e);
-    resume_end(&c);
+    replay_end(&c);
     return rc;
 }

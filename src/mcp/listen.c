@@ -5,15 +5,15 @@
 
 #include "base/log.h"
 #include "base/url.h"
-#include "mcp/guard.h"
+#include "catalog/resources.h"
+#include "exec/tasks.h"
+#include "mcp/bearer_auth.h"
+#include "mcp/changed_since.h"
 #include "mcp/headers.h"
-#include "mcp/missed.h"
-#include "mcp/resources.h"
-#include "mcp/resume.h"
+#include "mcp/replay.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
-#include "mcp/tasks.h"
-#include "web/handover.h"
+#include "web/subscription.h"
 
 #define SUBSCRIPTIONS_MAX 64 /* resources of one stream, and as many tasks */
 #define META_SUBSCRIPTION "io.modelcontextprotocol/subscriptionId"
@@ -46,16 +46,16 @@ static void add(struct mcp_call *c, struct buf *b, const char *topic, const char
     json_put(message, "params", params);
     t.p = json_text(c->arena, message, &t.len);
     t = mcp_stream_event(c->arena, t);
-    handover_add(b, topic, t.p, t.len);
+    subscription_add(b, topic, t.p, t.len);
 }
 
 /* The topic of a directory of manifests. */
 static void add_list(struct mcp_call *c, struct buf *b, size_t list) {
     const struct config *config = c->cx->config;
     const char *const dirs[LISTS] = {config->tools_dir, config->resources_dir, config->prompts_dir};
-    char topic[HANDOVER_TOPIC_MAX];
+    char topic[SUBSCRIPTION_TOPIC_MAX];
 
-    if (handover_folder(dirs[list], topic))
+    if (subscription_folder(dirs[list], topic))
         add(c, b, topic, lists[list].method, make_params(c));
 }
 
@@ -94,7 +94,8 @@ static enum rc add_tasks(struct mcp_call *c, struct buf *b, const struct json *i
             continue;
         switch (task_load(c, id, &t, e)) {
         case OK:
-            handover_add(b, arena_printf(c->arena, "%c%s", HANDOVER_ASK, id), head.p, head.len);
+            subscription_add(b, arena_printf(c->arena, "%c%s", SUBSCRIPTION_ASK, id), head.p,
+                             head.len);
             json_add_str(some, id);
             break;
         case ERR_RPC_INVALID_PARAMS: /* no task, or not this caller's */
@@ -119,14 +120,14 @@ static void add_end(struct mcp_call *c, struct buf *b) {
         json_put(json_get(result, "_meta"), META_SERVER_INFO, info);
     t.p = json_text(c->arena, result, &t.len);
     t = mcp_stream_event(c->arena, rpc_result(c->arena, c->msg.id, t));
-    handover_add(b, HANDOVER_END, t.p, t.len);
+    subscription_add(b, SUBSCRIPTION_END, t.p, t.len);
 }
 
 static struct buf *new_handover(struct mcp_call *c) {
     struct buf *b = arena_alloc(c->arena, sizeof *b);
 
-    buf_init(b, c->arena, HANDOVER_BYTES_MAX);
-    handover_add(b, HANDOVER_USER, c->claims->sub, strlen(c->claims->sub));
+    buf_init(b, c->arena, SUBSCRIPTION_BYTES_MAX);
+    subscription_add(b, SUBSCRIPTION_USER, c->claims->sub, strlen(c->claims->sub));
     return b;
 }
 
@@ -170,7 +171,7 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     if (b->overflow)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: too many subscriptions at once");
     c->rp->handover = b;
-    c->rp->handover_until_s = c->claims->exp;
+    c->rp->subscription_until_s = c->claims->exp;
     mcp_stream_notify(c, "notifications/subscriptions/acknowledged", params);
     log_info("listen", kv("request", c->rq->id), kv("sub", c->claims->sub),
              kv("client_id", c->claims->client_id));
@@ -196,20 +197,20 @@ static struct buf *session_handover(struct mcp_call *c) {
     for (size_t i = 0; i < json_len(uris); i++)
         (void)add_resource(c, b, json_str(json_at(uris, i)));
     if (c->session)
-        handover_add(b, HANDOVER_KEY, c->session->key, strlen(c->session->key));
+        subscription_add(b, SUBSCRIPTION_KEY, c->session->key, strlen(c->session->key));
     if (has_ids(c))
-        handover_add(b, HANDOVER_ID, MISSED_ID, sizeof MISSED_ID - 1);
+        subscription_add(b, SUBSCRIPTION_ID, MISSED_ID, sizeof MISSED_ID - 1);
     return b;
 }
 
 enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
     struct mcp_call c = {.cx = cx, .rq = rq, .rp = rp, .arena = rq->arena, .era = ERA_HANDSHAKE};
-    enum rc rc = mcp_guard(cx, rq, rp, &c.claims, e);
+    enum rc rc = mcp_bearer_auth(cx, rq, rp, &c.claims, e);
     const char *last;
     int64_t since_ms;
     struct buf *b;
 
-    if (!rc && (mcp_era_of_header(rq) == ERA_MODERN || strcmp(rq->method, "GET") != 0)) {
+    if (!rc && (mcp_version_of_header(rq) == ERA_MODERN || strcmp(rq->method, "GET") != 0)) {
         reply_header(rp, "Allow", "POST");
         return err_set(e, ERR_METHOD_NOT_ALLOWED, "this address answers POST only");
     }
@@ -220,18 +221,18 @@ enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, 
     if (!mcp_stream_possible(&c))
         return err_set(e, ERR_NOT_ACCEPTABLE, "Accept must allow text/event-stream");
     last = c.session ? mcp_header(rq, "last-event-id") : NULL;
-    if (last && !missed_read_id(last, &since_ms))
-        return resume_replay(&c, last, e);
+    if (last && !changed_since_read_id(last, &since_ms))
+        return replay_replay(&c, last, e);
     b = session_handover(&c);
     rp->handover = b;
-    rp->handover_until_s = c.claims->exp;
+    rp->subscription_until_s = c.claims->exp;
     mcp_stream_begin(&c);
     if (has_ids(&c))
-        missed_prime(&c);
+        changed_since_prime(&c);
     else
         mcp_stream_comment(&c);
     if (last)
-        missed_send(&c, b, since_ms);
+        changed_since_send(&c, b, since_ms);
     return OK;
 }
 

@@ -4,7 +4,7 @@
 #ifndef MCP_MCP_H
 #define MCP_MCP_H
 
-#include "base/config.h"
+#include "config/config.h"
 #include "web/handler.h"
 #include <stdio.h>
 

@@ -1,10 +1,10 @@
 /* The methods, and those small enough to be here. */
 #include <string.h>
 
+#include "exec/tasks.h"
 #include "mcp/call.h"
 #include "mcp/mcp.h"
 #include "mcp/session.h"
-#include "mcp/tasks.h"
 
 #define DISCOVER_TTL_MS 3600000 /* changes only with another version of the program */
 
@@ -29,11 +29,11 @@ static enum rc initialize(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: protocolVersion must be a string");
     /* "Version Negotiation": the requested one if we have it, else our latest. */
-    c->result.p =
-        arena_printf(c->arena,
-                     "{\"protocolVersion\":\"%s\",\"capabilities\":" CAPABILITIES
-                     ",\"serverInfo\":" MCP_SERVER_INFO "}",
-                     mcp_era_is_handshake_version(requested) ? requested : MCP_VERSION_HANDSHAKE);
+    c->result.p = arena_printf(c->arena,
+                               "{\"protocolVersion\":\"%s\",\"capabilities\":" CAPABILITIES
+                               ",\"serverInfo\":" MCP_SERVER_INFO "}",
+                               mcp_version_is_handshake_version(requested) ? requested
+                                                                           : MCP_VERSION_HANDSHAKE);
     c->result.len = strlen(c->result.p);
     mcp_session_start(c);
     return OK;

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "host/host.h"
-#include "mcp/guard.h"
+#include "mcp/bearer_auth.h"
 #include "mcp/headers.h"
 #include "mcp/stream.h"
+#include "shared/shared.h"
 
 #define PURPOSE "mcp-session"
 #define ID_MAX 4096
@@ -176,9 +176,9 @@ enum rc mcp_set_level(struct mcp_call *c, struct err *e) {
 /* DELETE of the endpoint: the client has no more use for its session. */
 enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
     struct mcp_call c = {.cx = cx, .rq = rq, .rp = rp, .arena = rq->arena, .era = ERA_HANDSHAKE};
-    enum rc rc = mcp_guard(cx, rq, rp, &c.claims, e);
+    enum rc rc = mcp_bearer_auth(cx, rq, rp, &c.claims, e);
 
-    if (!rc && mcp_era_of_header(rq) == ERA_MODERN) {
+    if (!rc && mcp_version_of_header(rq) == ERA_MODERN) {
         reply_header(rp, "Allow", "POST");
         return err_set(e, ERR_METHOD_NOT_ALLOWED, "this protocol version has no sessions");
     }

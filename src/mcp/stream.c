@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <string.h>
 
-#include "mcp/resume.h"
+#include "mcp/replay.h"
 
 #define COMMENT ":\n\n"
 #define GONE_MS 2       /* within which a web server tells that a client has gone */
@@ -35,7 +35,7 @@ void mcp_stream_begin(struct mcp_call *c) {
     struct text priming;
 
     mcp_stream_headers(c->rp);
-    resume_begin(c, &priming);
+    replay_begin(c, &priming);
     if (reply_stream_begin(c->rp) ||
         (priming.len && reply_stream_write(c->rp, priming.p, priming.len)))
         c->gone = true;
@@ -54,7 +54,7 @@ struct text mcp_stream_event(struct arena *a, struct text message) {
 }
 
 static void send_event(struct mcp_call *c, struct text message) {
-    struct text event = resume_event(c, message);
+    struct text event = replay_event(c, message);
 
     if (!c->gone && !c->rp->ended && reply_stream_write(c->rp, event.p, event.len))
         c->gone = true;

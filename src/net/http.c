@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/metrics.h"
 #include "base/url.h"
-#include "net/guard.h"
+#include "metrics/metrics.h"
+#include "net/ssrf_filter.h"
 
 #define CONNECTIONS_KEPT 8
 #define CERTIFICATES_MAX 65536         /* bytes of PEM */
@@ -19,7 +19,7 @@
 
 struct http_client {
     CURL *curl;
-    struct guard guard;
+    struct ssrf_filter guard;
     int guarded;
     int refused;   /* the guard refused an address during this fetch */
     char *ca_file; /* trusted besides the system's authorities; NULL: none */
@@ -40,7 +40,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 
     (void)purpose;
     /* With a proxy this is the proxy's address: the admin's choice. */
-    if (c->guarded && !*c->proxy && !guard_allows(&c->guard, &addr->addr)) {
+    if (c->guarded && !*c->proxy && !ssrf_filter_allows(&c->guard, &addr->addr)) {
         c->refused = 1;
         return CURL_SOCKET_BAD;
     }
@@ -78,9 +78,9 @@ static int before_request(void *arg, char *to, char *from, int to_port, int from
 const struct http_options http_options_open = {0, "", "", ""};
 
 enum rc http_options_check(const struct http_options *options, struct err *e) {
-    struct guard g;
+    struct ssrf_filter g;
 
-    if (guard_init(&g, options->allow_nets, e))
+    if (ssrf_filter_init(&g, options->allow_nets, e))
         return e->code;
     if (*options->ca_file && access(options->ca_file, R_OK))
         return err_set(e, ERR_MISCONFIGURED, "%s cannot be read", options->ca_file);
@@ -96,7 +96,7 @@ enum rc http_client_new(const struct http_options *options, struct http_client *
     c->proxy = xstrdup(options->proxy);
     if (*options->ca_file)
         c->ca_file = xstrdup(options->ca_file);
-    if (http_options_check(options, e) || guard_init(&c->guard, options->allow_nets, e)) {
+    if (http_options_check(options, e) || ssrf_filter_init(&c->guard, options->allow_nets, e)) {
         http_client_free(c);
         return e->code;
     }
@@ -127,7 +127,7 @@ static bool names_closed_address(const struct http_client *c, struct arena *a, c
 
     return url_parse(a, url, &u, &ignored) || !u.host ||
            (url_host_address(u.host, &address) &&
-            !guard_allows(&c->guard, (const struct sockaddr *)(const void *)&address));
+            !ssrf_filter_allows(&c->guard, (const struct sockaddr *)(const void *)&address));
 }
 
 static void set_options(struct http_client *c, const struct http_request *rq,

@@ -11,7 +11,7 @@
 struct http_client;
 
 struct http_options {
-    /* 0: any address may be connected to. 1: only public ones (net/guard.h) and those in
+    /* 0: any address may be connected to. 1: only public ones (net/ssrf_filter.h) and those in
      * allow_nets: for addresses that a stranger chose. */
     int guarded;            /* https only, public addresses only */
     const char *allow_nets; /* space-separated CIDR ranges; "" for none */

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "base/metrics.h"
 #include "crypto/crypto.h"
-#include "host/limits.h"
+#include "metrics/metrics.h"
 #include "oauth/oauth.h"
+#include "shared/rate_limit.h"
 #include "store/store.h"
 
 #define SESSION_ID_BYTES 24
@@ -80,7 +80,7 @@ static enum rc read_rest(struct context *cx, const struct request *rq, const str
     out->scope = filter_scopes(cx, rq->arena, form_get(f, "scope"));
     if (!*out->scope)
         return err_set(e, ERR_INVALID_SCOPE, "none of the scopes asked for is supported");
-    if (hints_read(rq->arena, f, out, e))
+    if (login_parameters_read(rq->arena, f, out, e))
         return e->code;
     out->verifier = "";
     out->expires_s = clock_now_s(&cx->clock) + LOGIN_TTL_S;
@@ -173,7 +173,7 @@ static const char *upstream_uri(struct context *cx, struct arena *a, const struc
     url_add_param(&b, "state", s->id);
     url_add_param(&b, "code_challenge", pkce_challenge(a, login->verifier));
     url_add_param(&b, "code_challenge_method", "S256");
-    hints_add(&b, login);
+    login_parameters_add(&b, login);
     return b.p;
 }
 
@@ -212,7 +212,8 @@ static enum rc check_limit(struct context *cx, const struct request *rq, struct 
     int64_t wait_ms = 0;
 
     if (per_minute && cx->limits)
-        wait_ms = limits_take_client(cx->limits, rq->arena, rq->remote_addr, client_id, per_minute);
+        wait_ms =
+            rate_limits_take_client(cx->limits, rq->arena, rq->remote_addr, client_id, per_minute);
     return wait_ms ? reply_rate_limited(rp, wait_ms, e) : OK;
 }
 

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/metrics.h"
-#include "cognito/cognito.h"
+#include "idp/idp.h"
+#include "metrics/metrics.h"
 #include "oauth/code.h"
 #include "oauth/oauth.h"
 #include "store/store.h"

@@ -4,9 +4,9 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "crypto/crypto.h"
-#include "host/host.h"
 #include "oauth/clients.h"
 #include "oauth/tokens.h"
+#include "shared/shared.h"
 
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #define ASSERTION_TTL_MAX_S 600

@@ -8,12 +8,12 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "base/metrics.h"
 #include "crypto/crypto.h"
-#include "host/host.h"
+#include "metrics/metrics.h"
 #include "net/caching.h"
 #include "net/http.h"
 #include "oauth/clients.h"
+#include "shared/shared.h"
 
 #define SLOT_WAIT_MS 200 /* for one of the workers that fetch to be done */
 #define SLOT_STEP_MS 10

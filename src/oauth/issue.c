@@ -52,7 +52,7 @@ enum rc tokens_check(struct context *cx, const struct request *rq, const char *a
                    "the identity provider did not grant a scope that this server needs");
 }
 
-void tokens_answer(const struct request *rq, struct reply *rp, const struct cognito_tokens *t) {
+void tokens_answer(const struct request *rq, struct reply *rp, const struct idp_tokens *t) {
     struct json *o = json_new_object(rq->arena);
 
     json_put_str(o, "access_token", t->access_token);

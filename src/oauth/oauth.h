@@ -3,8 +3,8 @@
 #ifndef OAUTH_OAUTH_H
 #define OAUTH_OAUTH_H
 
-#include "base/config.h"
 #include "base/url.h"
+#include "config/config.h"
 #include "web/handler.h"
 #include <stdio.h>
 
@@ -109,9 +109,9 @@ const char *needed_scopes(const struct config *config, struct arena *a);
 
 /* hints.c: prompt, ui_locales, login_hint, identity_provider and idp_identifier, read from the
  * request and passed on to Cognito. */
-enum rc hints_read(struct arena *a, const struct form *f, struct login *out,
-                   struct err *e) MUST_USE;
-void hints_add(struct buf *uri, const struct login *login);
+enum rc login_parameters_read(struct arena *a, const struct form *f, struct login *out,
+                              struct err *e) MUST_USE;
+void login_parameters_add(struct buf *uri, const struct login *login);
 
 /* browser.c: the cookie that a login is bound to. */
 /* The cookie itself: a secret of this browser and us, in no store. NULL if it sent none. */

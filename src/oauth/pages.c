@@ -1,10 +1,10 @@
 /* What the pages show: values only. What they look like is in share/templates, what they say in
- * web/words.c. */
+ * pages/words.c. */
 #include <string.h>
 
 #include "oauth/oauth.h"
-#include "web/display_name.h"
-#include "web/page.h"
+#include "pages/display_name.h"
+#include "pages/page.h"
 
 #define SCOPES_SHOWN_MAX 64
 

@@ -8,8 +8,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "crypto/crypto.h"
-#include "host/host.h"
 #include "oauth/tokens.h"
+#include "shared/shared.h"
 
 #define REFRESH_TOKEN_MAX 16384 /* the longest that refresh_seal makes of what Cognito gives */
 #define CLAIM_S 10              /* longer than a call to Cognito can take */
@@ -104,7 +104,7 @@ static bool is_dead(const struct flight *f) {
 }
 
 /* Sealed: the host's cache holds no token that can be used. */
-static void keep_answer(const struct flight *f, const struct cognito_tokens *t) {
+static void keep_answer(const struct flight *f, const struct idp_tokens *t) {
     int64_t now_s = clock_now_s(&f->cx->clock);
     struct json *o = json_new_object(f->a);
     const char *text, *sealed;
@@ -125,7 +125,7 @@ static void keep_answer(const struct flight *f, const struct cognito_tokens *t) 
         log_warn("refresh_not_shared", kv("detail", e.detail));
 }
 
-static bool read_answer(const struct flight *f, struct cognito_tokens *out) {
+static bool read_answer(const struct flight *f, struct idp_tokens *out) {
     int64_t now_s = clock_now_s(&f->cx->clock), ends_s, stored_s;
     const char *sealed;
     struct err ignored;
@@ -139,10 +139,10 @@ static bool read_answer(const struct flight *f, struct cognito_tokens *out) {
         json_parse(f->a, text, len, &o, &ignored) || !json_get_int(o, "ends", &ends_s) ||
         ends_s - now_s < EXPIRES_IN_MIN_S)
         return false;
-    *out = (struct cognito_tokens){.access_token = json_get_str(o, "access_token"),
-                                   .refresh_token = json_get_str(o, "refresh_token"),
-                                   .scope = json_get_str(o, "scope"),
-                                   .expires_in_s = ends_s - now_s};
+    *out = (struct idp_tokens){.access_token = json_get_str(o, "access_token"),
+                               .refresh_token = json_get_str(o, "refresh_token"),
+                               .scope = json_get_str(o, "scope"),
+                               .expires_in_s = ends_s - now_s};
     return out->access_token && out->refresh_token && out->scope;
 }
 
@@ -157,7 +157,7 @@ static void mark_dead(const struct flight *f) {
 /* We have the claim, or NULL if nobody can have one: Cognito is asked, and what it said is there
  * before the claim goes. */
 static enum rc lead(const struct flight *f, const struct refresh_request *rq,
-                    const struct host_claim *claim, struct cognito_tokens *out, struct err *e) {
+                    const struct host_claim *claim, struct idp_tokens *out, struct err *e) {
     struct refresh_grant next = *rq->grant;
     enum rc rc = cognito_refresh(f->cx->http, f->cx->config, f->a, next.token, out, e);
 
@@ -179,8 +179,7 @@ static enum rc lead(const struct flight *f, const struct refresh_request *rq,
 }
 
 /* What there is to say without asking: true if it is settled. */
-static bool settled(const struct flight *f, struct cognito_tokens *out, enum rc *rc,
-                    struct err *e) {
+static bool settled(const struct flight *f, struct idp_tokens *out, enum rc *rc, struct err *e) {
     *rc = OK;
     if (is_dead(f)) {
         *rc = dead(e);
@@ -191,8 +190,7 @@ static bool settled(const struct flight *f, struct cognito_tokens *out, enum rc 
 
 /* Another worker asks. If its claim goes and left nothing, its call failed in a way that may pass,
  * and would fail for us too; if the claim ends by itself, the worker is gone. */
-static enum rc follow(const struct flight *f, struct cognito_tokens *out, bool *again,
-                      struct err *e) {
+static enum rc follow(const struct flight *f, struct idp_tokens *out, bool *again, struct err *e) {
     const struct timespec step = {0, WAIT_STEP_MS * 1000000L};
     int64_t end_ms = clock_monotonic_ms() + WAIT_MS;
     bool taken = true;
@@ -211,8 +209,8 @@ static enum rc follow(const struct flight *f, struct cognito_tokens *out, bool *
 }
 
 /* Asks, or waits for who asks. */
-static enum rc ask(const struct flight *f, const struct refresh_request *rq,
-                   struct cognito_tokens *out, struct err *e) {
+static enum rc ask(const struct flight *f, const struct refresh_request *rq, struct idp_tokens *out,
+                   struct err *e) {
     struct host_claim claim;
     bool again = true;
     enum rc rc = OK;
@@ -256,7 +254,7 @@ static enum rc end_reused(struct context *cx, struct arena *a, const struct refr
 }
 
 enum rc refresh_ask(struct context *cx, struct arena *a, const struct refresh_request *rq,
-                    struct cognito_tokens *out, struct err *e) {
+                    struct idp_tokens *out, struct err *e) {
     struct flight f = flight_of(cx, a, rq->sealed, rq->grant->token);
     enum family family = family_state(cx, a, rq->grant);
     enum rc rc;

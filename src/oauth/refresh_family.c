@@ -5,8 +5,8 @@
 
 #include "base/log.h"
 #include "crypto/crypto.h"
-#include "host/host.h"
 #include "oauth/tokens.h"
+#include "shared/shared.h"
 
 #define FAMILY_ID_BYTES 12
 /* In the host's cache they lie in 64 parts, by the first character of their ids, so that no more

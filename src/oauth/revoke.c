@@ -2,9 +2,9 @@
  * here. */
 #include <string.h>
 
+#include "access/revoked.h"
 #include "base/log.h"
 #include "crypto/crypto.h"
-#include "host/revoked.h"
 #include "oauth/tokens.h"
 
 /* A failure that may pass is told, so that the client tries again. If Cognito will never do it, the

@@ -3,7 +3,7 @@
 #ifndef OAUTH_TOKENS_H
 #define OAUTH_TOKENS_H
 
-#include "cognito/cognito.h"
+#include "idp/idp.h"
 #include "oauth/oauth.h"
 
 /* token.c: reads the form of /token or /revoke. */
@@ -16,7 +16,7 @@ enum rc token_form_read(struct context *cx, const struct request *rq, struct for
 enum rc tokens_check(struct context *cx, const struct request *rq, const char *access_token,
                      struct err *e) MUST_USE;
 /* t->refresh_token is ours here: sealed. */
-void tokens_answer(const struct request *rq, struct reply *rp, const struct cognito_tokens *t);
+void tokens_answer(const struct request *rq, struct reply *rp, const struct idp_tokens *t);
 
 /* cognito_wait.c: before and after waiting for Cognito. Three quarters of the workers may do so at
  * once, while it does not answer one quarter, and ERR_UPSTREAM tells the others to come back: the
@@ -48,7 +48,7 @@ struct refresh_request {
 };
 /* out->refresh_token is the next one, sealed: the same for all who come with the same. */
 enum rc refresh_ask(struct context *cx, struct arena *a, const struct refresh_request *rq,
-                    struct cognito_tokens *out, struct err *e) MUST_USE;
+                    struct idp_tokens *out, struct err *e) MUST_USE;
 /* It was revoked, here or at Cognito: it is dead on this host, and so are all that came of its
  * login. */
 void refresh_end(struct context *cx, struct arena *a, const struct refresh_grant *grant);

@@ -9,13 +9,13 @@
  *   times, in one call or because the user reloads the page, with one outcome.
  * - DeleteItem leaves no trace. If the item is gone after a try without an answer, this call may
  *   have deleted it or another, so it says ERR_STORE, and the caller decides by what else it knows
- *   (oauth/token.c). A plain ERR_CONFLICT is sure. */
+ *   (oauth/token_endpoint.c). A plain ERR_CONFLICT is sure. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "aws/dynamodb.h"
 #include "crypto/crypto.h"
-#include "host/host.h"
+#include "shared/shared.h"
 #include "store/item.h"
 #include "store/store.h"
 

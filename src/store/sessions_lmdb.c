@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "host/kv.h"
+#include "shared/kv.h"
 #include "store/store.h"
 
 #define FILE_BYTES_MAX (256UL << 20) /* address space, not memory; about 50,000 logins at once */

@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/metrics.h"
+#include "metrics/metrics.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* Records of tasks (MCP Tasks extension, mcp/tasks.h). Any worker may change one, so each write
+/* Records of tasks (MCP Tasks extension, exec/tasks.h). Any worker may change one, so each write
  * names the version that it replaces, and of several at once one succeeds. An implementation fills
  * the table of functions; callers use the inline functions below. */
 #ifndef STORE_TASKS_H
@@ -58,8 +58,8 @@ static inline enum rc task_store_get(struct task_store *s, struct arena *a, cons
     return s->ops->get(s, a, id, now_s, out, e);
 }
 /* In place of the version in->version, which then is one more. ERR_CONFLICT if somebody else has
- * written since it was read, or it is gone; ERR_MISSING if the store knows that it was lost before its
- * time, so that it can be put again. */
+ * written since it was read, or it is gone; ERR_MISSING if the store knows that it was lost before
+ * its time, so that it can be put again. */
 static inline enum rc task_store_replace(struct task_store *s, const struct task_record *in,
                                          int64_t now_s, struct err *e) {
     return s->ops->replace(s, in, now_s, e);

@@ -11,7 +11,7 @@
 #include "aws/dynamodb.h"
 #include "base/log.h"
 #include "crypto/crypto.h"
-#include "host/host.h"
+#include "shared/shared.h"
 #include "store/item.h"
 #include "store/tasks.h"
 

@@ -24,7 +24,7 @@ struct prompt_set;
 struct client_set;
 struct page_set;
 struct deny_list;
-struct limits;
+struct rate_limits;
 struct revoked;
 
 /* Everything a handler may use. Nothing else is global, so that one daemon can serve many sites.
@@ -36,7 +36,7 @@ struct context {
     struct host_cache *host;              /* what the workers of this host share */
     struct host_slots *document_slots;    /* who of them may wait for a client document */
     struct http_client *http;             /* to Cognito */
-    struct host_gate *cognito_gate;       /* who of them may wait for its token endpoint */
+    struct host_gate *idp_gate;           /* who of them may wait for its token endpoint */
     struct http_client *guarded;          /* to client document hosts, never to private addresses */
     struct keyset *keyset;                /* Cognito's signing keys */
     struct token_cache *tokens;           /* verified access tokens */
@@ -47,7 +47,7 @@ struct context {
     const struct client_set *clients;     /* clients.d */
     const struct page_set *pages;         /* templates; NULL: ours */
     const struct deny_list *deny;         /* DENY_FILE; NULL: nobody */
-    struct limits *limits;                /* how often what may happen; NULL: there are none */
+    struct rate_limits *limits;           /* how often what may happen; NULL: there are none */
     struct revoked *revoked;              /* access tokens that were; NULL: none can be */
     struct clock clock;
 };

@@ -49,7 +49,7 @@ struct reply {
     /* How a streamed reply goes on (handover.h); set before it begins. For one that is not
      * streamed: what the streams of the same key wait for from now on. Or NULL. */
     const struct buf *handover;
-    int64_t handover_until_s; /* and no longer than this */
+    int64_t subscription_until_s; /* and no longer than this */
 };
 
 void reply_init(struct reply *rp, struct arena *a);

@@ -1,11 +1,11 @@
-/* Messages of other workers: what a client answered to the questions of a call, as it reaches the worker that waits. Each line of
- * an input is one message; it goes through a real socket. */
-#include "host/host.h"
+/* Messages of other workers: what a client answered to the questions of a call, as it reaches the
+ * worker that waits. Each line of an input is one message; it goes through a real socket. */
 #include "input.h"
+#include "shared/shared.h"
 #include "standalone.h"
 
 /* For struct questions and how a message is taken. */
-#include "mcp/rounds.c"
+#include "exec/input_required.c"
 
 #define LINE_MAX_BYTES 65536 /* fits the socket: one thread writes and reads */
 
@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct mcp_call c = {.arena = a, .claims = &claims};
     struct questions q = {.c = &c, .token = "T"};
     struct json *asked;
-    struct mailbox *m;
+    struct message_socket *m;
     struct buf message;
     struct err e = {.code = OK};
     const char *name = arena_printf(a, "fuzz-%d", (int)getpid());
@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     MUST(!json_parse(a, requests, sizeof requests - 1, &asked, &e));
     json_each(asked, expect, &q);
     q.open = q.count;
-    MUST(!mailbox_open(name, &m, &e));
+    MUST(!message_socket_open(name, &m, &e));
     buf_init(&message, a, LINE_MAX_BYTES);
     while (size && q.open && !e.code) {
         const char *line = take_line_of(a, &data, &size);
@@ -59,8 +59,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         if (len > LINE_MAX_BYTES)
             break;
-        MUST(mailbox_send(name, line, len));
-        MUST(mailbox_wait(m, -1, clock_monotonic_ms() + 10000, &message) == MAILBOX_LETTER);
+        MUST(message_socket_send(name, line, len));
+        MUST(message_socket_wait(m, -1, clock_monotonic_ms() + 10000, &message) ==
+             MESSAGE_SOCKET_LETTER);
         MUST(message.len == len && !memcmp(message.p, line, len));
         if (take_letter(&q, &message, &e))
             MUST(e.code == ERR_RPC_INTERNAL && is_utf8_text(e.text));
@@ -69,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!e.code)
             check(&q);
     }
-    mailbox_close(m);
+    message_socket_close(m);
     arena_free(a);
     return 0;
 }

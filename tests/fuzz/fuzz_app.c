@@ -7,14 +7,14 @@
 #include <sys/eventfd.h>
 
 #include "base/encode.h"
+#include "exec/tasks.h"
 #include "input.h"
 #include "mcp/stream.h"
-#include "mcp/tasks.h"
 #include "oauth/code.h"
 #include "oauth/tokens.h"
 #include "site.h"
 #include "standalone.h"
-#include "web/handover.h"
+#include "web/subscription.h"
 
 #define BODY_MAX ((size_t)1 << 20) /* MAX_BODY_BYTES as it is shipped */
 #define INPUT_MAX (BODY_MAX + 16384)
@@ -375,9 +375,9 @@ static void check_body(struct arena *a, const struct request *rq, const struct r
 }
 
 static void check_handover(const struct buf *b) {
-    struct handover_entry entry;
+    struct subscription_entry entry;
 
-    for (const char *p = b->p; handover_next(&p, b->p + b->len, &entry);)
+    for (const char *p = b->p; subscription_next(&p, b->p + b->len, &entry);)
         MUST(entry.topic_len <= b->len && entry.text_len <= b->len);
 }
 

@@ -4,11 +4,11 @@
 #include <arpa/inet.h>
 #include <strings.h>
 
-#include "base/config.h"
+#include "access/deny_list.h"
+#include "config/config.h"
 #include "crypto/seal.h"
-#include "host/deny.h"
 #include "input.h"
-#include "net/guard.h"
+#include "net/ssrf_filter.h"
 #include "oauth/clients.h"
 #include "standalone.h"
 
@@ -114,43 +114,43 @@ static void try_keys(struct arena *a, const char *path) {
 
 static void try_lists(struct arena *a, const char *nets, const char *list, const char *client_id) {
     struct sockaddr_in private = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
-    struct guard g;
+    struct ssrf_filter g;
     struct err e = {0};
 
-    if (guard_init(&g, nets, &e)) {
+    if (ssrf_filter_init(&g, nets, &e)) {
         MUST(e.code == ERR_MISCONFIGURED && *e.text);
     } else {
-        MUST(g.count <= GUARD_NETS_MAX);
+        MUST(g.count <= SSRF_FILTER_NETS_MAX);
         for (unsigned i = 0; i < g.count; i++)
             MUST(g.allowed[i].bits <= 128);
-        MUST(!guard_allows(&g, (const struct sockaddr *)(const void *)&private) || g.count);
+        MUST(!ssrf_filter_allows(&g, (const struct sockaddr *)(const void *)&private) || g.count);
     }
     (void)client_list_has(a, list, client_id);
     MUST(!*client_id || strchr(client_id, ' ') || client_list_has(a, client_id, client_id));
 }
 
-static bool allows4(const struct guard *g, const uint8_t *ip) {
+static bool allows4(const struct ssrf_filter *g, const uint8_t *ip) {
     struct sockaddr_in sa = {.sin_family = AF_INET};
 
     memcpy(&sa.sin_addr, ip, 4);
-    return guard_allows(g, (const struct sockaddr *)(const void *)&sa);
+    return ssrf_filter_allows(g, (const struct sockaddr *)(const void *)&sa);
 }
 
-static bool allows6(const struct guard *g, const uint8_t *ip) {
+static bool allows6(const struct ssrf_filter *g, const uint8_t *ip) {
     struct sockaddr_in6 sa = {.sin6_family = AF_INET6};
 
     memcpy(&sa.sin6_addr, ip, 16);
-    return guard_allows(g, (const struct sockaddr *)(const void *)&sa);
+    return ssrf_filter_allows(g, (const struct sockaddr *)(const void *)&sa);
 }
 
 /* An address is judged by what it really is, in whatever form it comes. */
 static void try_address(const uint8_t ip[16]) {
     uint8_t mapped[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     uint8_t nat64[16] = {0, 0x64, 0xff, 0x9b};
-    struct guard none;
+    struct ssrf_filter none;
     struct err e;
 
-    MUST(!guard_init(&none, "", &e));
+    MUST(!ssrf_filter_init(&none, "", &e));
     memcpy(mapped + 12, ip, 4);
     memcpy(nat64 + 12, ip, 4);
     MUST(allows6(&none, mapped) == allows4(&none, ip));
@@ -161,7 +161,7 @@ static void try_address(const uint8_t ip[16]) {
         MUST(!allows4(&none, ip));
     if (ip[0] >> 5 != 1 && memcmp(ip, mapped, 12) != 0 && memcmp(ip, nat64, 12) != 0)
         MUST(!allows6(&none, ip)); /* RFC 4291 §2.4: loopback, link-local, unique local, … */
-    MUST(!guard_init(&none, "0.0.0.0/0 ::/0", &e));
+    MUST(!ssrf_filter_init(&none, "0.0.0.0/0 ::/0", &e));
     MUST(allows4(&none, ip) && allows6(&none, ip));
 }
 

@@ -1,6 +1,7 @@
-/* Logins as sequences of steps, in whatever order: two browsers and two clients, with an identity provider that answers. A step
- * is two bytes: what is done and what is wrong with it, and to which of the things that were given out before. A model of what
- * was given to whom says which answers may succeed, and which must. */
+/* Logins as sequences of steps, in whatever order: two browsers and two clients, with an identity
+ * provider that answers. A step is two bytes: what is done and what is wrong with it, and to which
+ * of the things that were given out before. A model of what was given to whom says which answers
+ * may succeed, and which must. */
 #include <arpa/inet.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -31,7 +32,8 @@ static const char *const verifiers[2] = {"vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv
                                          "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww"};
 
 struct given {
-    const char *text; /* the form's sealed request, the login's state, the code, the refresh token */
+    const char
+        *text; /* the form's sealed request, the login's state, the code, the refresh token */
     int browser, client, verifier;
     int64_t since_s;
     bool used, revoked;
@@ -52,7 +54,8 @@ struct model {
     unsigned cognito_codes;
 };
 
-/* ---- the identity provider: a process that answers as Cognito does, one connection a request ---- */
+/* ---- the identity provider: a process that answers as Cognito does, one connection a request ----
+ */
 
 static const char *access_token(struct arena *a, const struct signer *s, const char *issuer,
                                 unsigned n) {
@@ -94,10 +97,11 @@ static void answer_one(int fd, const struct signer *s, const char *issuer) {
                                 : "");
     else
         body = "{}"; /* a revocation */
-    body = arena_printf(a,
-                        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-                        "Connection: close\r\n\r\n%s",
-                        strlen(body), body);
+    body =
+        arena_printf(a,
+                     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+                     "Connection: close\r\n\r\n%s",
+                     strlen(body), body);
     MUST(send(fd, body, strlen(body), MSG_NOSIGNAL) == (ssize_t)strlen(body));
     arena_free(a);
 }
@@ -170,7 +174,8 @@ static const char *header_of(const struct reply *rp, const char *name) {
 }
 
 /* What stands between `before` and the first of `ends`; NULL: nowhere. */
-static const char *between(struct arena *a, const char *text, const char *before, const char *ends) {
+static const char *between(struct arena *a, const char *text, const char *before,
+                           const char *ends) {
     const char *p = text ? strstr(text, before) : NULL;
 
     return p ? arena_strndup(a, p + strlen(before), strcspn(p + strlen(before), ends)) : NULL;
@@ -214,10 +219,11 @@ static void authorize(struct model *m, uint8_t which) {
                                 {"redirect_uri", clients[g.client].redirect_uri}, {"state", "s"},
                                 {"code_challenge", pkce_challenge(m->a, verifiers[g.verifier])},
                                 {"code_challenge_method", "S256"});
-    const struct reply *rp = ask(m, "GET", arena_printf(m->a, "/authorize?%s", query), "",
-                                 m->cookies[g.browser]);
-    if (rp->status != 200) fprintf(stderr,"%s\n",body_of(m->a,rp));
-const char *cookie = between(m->a, header_of(rp, "Set-Cookie"), "__Host-mcp-authd=", ";");
+    const struct reply *rp =
+        ask(m, "GET", arena_printf(m->a, "/authorize?%s", query), "", m->cookies[g.browser]);
+    if (rp->status != 200)
+        fprintf(stderr, "%s\n", body_of(m->a, rp));
+    const char *cookie = between(m->a, header_of(rp, "Set-Cookie"), "__Host-mcp-authd=", ";");
 
     MUST(rp->status == 200);
     if (!m->cookies[g.browser])
@@ -259,10 +265,9 @@ static void decide(struct model *m, uint8_t what, struct given *f, const char *d
 static void callback(struct model *m, uint8_t what, struct given *l) {
     bool other = what & OTHER_BROWSER;
     struct given code = *l;
-    const struct reply *rp =
-        ask(m, "GET",
-            arena_printf(m->a, "/callback?code=k%u&state=%s", ++m->cognito_codes, l->text), "",
-            m->cookies[l->browser ^ other]);
+    const struct reply *rp = ask(
+        m, "GET", arena_printf(m->a, "/callback?code=k%u&state=%s", ++m->cognito_codes, l->text),
+        "", m->cookies[l->browser ^ other]);
 
     code.text = between(m->a, header_of(rp, "Location"), "code=", "&");
     if (!other && !l->used && !l->again && m->now_s < l->since_s + LOGIN_TTL_S - SLACK_S)
@@ -317,11 +322,11 @@ static void token(struct model *m, uint8_t what, struct given *c) {
 
 static void refresh(struct model *m, uint8_t what, struct given *g) {
     int client = g->client ^ !!(what & OTHER_CLIENT);
-    const struct reply *rp = ask(m, "POST", "/token",
-                                 FORM_OF(m, {"grant_type", "refresh_token"},
-                                         {"refresh_token", g->text},
-                                         {"client_id", clients[client].id}),
-                                 NULL);
+    const struct reply *rp =
+        ask(m, "POST", "/token",
+            FORM_OF(m, {"grant_type", "refresh_token"}, {"refresh_token", g->text},
+                    {"client_id", clients[client].id}),
+            NULL);
 
     MUST(rp->status == 200 || rp->status == 400);
     if (rp->status != 200)
@@ -333,8 +338,8 @@ static void refresh(struct model *m, uint8_t what, struct given *g) {
 static void revoke_grant(struct model *m, uint8_t what, struct given *g) {
     int client = g->client ^ !!(what & OTHER_CLIENT);
     const struct reply *rp =
-        ask(m, "POST", "/revoke",
-            FORM_OF(m, {"token", g->text}, {"client_id", clients[client].id}), NULL);
+        ask(m, "POST", "/revoke", FORM_OF(m, {"token", g->text}, {"client_id", clients[client].id}),
+            NULL);
 
     MUST(rp->status == 200); /* RFC 7009 §2.2: also for what is not the client's */
     if (client == g->client)

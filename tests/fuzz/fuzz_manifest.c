@@ -1,13 +1,13 @@
 /* A manifest that an admin drops into a directory. By its first byte an input is one of a tool (t),
  * a resource (r) or a prompt (p), or (u) a URI template, a line, a URI, a line, and a JSON value
  * with {{names}} in it. */
-#include "base/config.h"
 #include "base/url.h"
+#include "catalog/prompts.h"
+#include "catalog/resources.h"
+#include "catalog/template.h"
+#include "catalog/tools.h"
+#include "config/config.h"
 #include "input.h"
-#include "mcp/prompts.h"
-#include "mcp/resources.h"
-#include "mcp/template.h"
-#include "mcp/tools.h"
 #include "standalone.h"
 
 #define TEXT_MAX ((size_t)8 << 20)

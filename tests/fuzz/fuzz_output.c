@@ -1,8 +1,8 @@
 /* What programs of every kind print, through a process and up to the answer of the call. The first
  * byte of an input says which: a tool's text (t) or JSON (T), a resource's text (r), bytes (b) or
  * JSON (R), a prompt's text (p) or JSON (P), or completions (c). */
+#include "catalog/prompts.h"
 #include "input.h"
-#include "mcp/prompts.h"
 #include "site.h"
 #include "standalone.h"
 

@@ -2,9 +2,9 @@
  * Also the built-in pages, with values that anybody may choose; and the template as a name that a
  * client gives itself, and as the reason of an error. */
 #include "input.h"
+#include "pages/display_name.h"
+#include "pages/page.h"
 #include "standalone.h"
-#include "web/display_name.h"
-#include "web/page.h"
 
 #define INPUT_MAX 16384
 #define MARK "<i>'\"&" /* never as it is, in no page */

@@ -1,12 +1,12 @@
 /* What a tool's program prints. The first byte of an input is the size of the pieces in which the
  * rest comes through a pipe: as lines of a stream, and then as a whole text and as JSON. */
+#include "catalog/tools.h"
 #include "input.h"
-#include "mcp/tools.h"
 #include "standalone.h"
 
 /* For what reads the pipe, and what is done with a line: a process for each input would be slow. */
-#include "mcp/program.c"
-#include "mcp/run.c"
+#include "exec/program.c"
+#include "runner/process.c"
 
 #define INPUT_MAX 16384
 #define LINE_MAX_BYTES 200
@@ -131,7 +131,7 @@ static void try_results(struct arena *a, struct text out, struct text of_stream)
             struct json *result;
 
             end.out = outputs[i] == TOOL_OUTPUT_STREAM ? of_stream : out;
-            if (rounds_wanted(a, end.out) && outputs[i] != TOOL_OUTPUT_TEXT)
+            if (input_required_wanted(a, end.out) && outputs[i] != TOOL_OUTPUT_TEXT)
                 continue; /* the client is asked instead */
             result = tool_run_result(a, &tool, &end, &outcome);
             if (json_len(json_get(result, "content"))) /* a program's own may be empty */

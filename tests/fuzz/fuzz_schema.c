@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "schema/schema.h"
+#include "jsonschema/schema.h"
 #include "standalone.h"
 
 static void expect_text(const char *text) {

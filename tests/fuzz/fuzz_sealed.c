@@ -3,18 +3,18 @@
  * a login (l), a refresh token (r), a registered client (c), an MCP session (s), a state of a
  * program (p), remembered consents (m); or a record of the host's cache (h), of the session store
  * (d), a task (k), or the journal of a stream (j). */
+#include "exec/input_required.h"
+#include "exec/tasks.h"
 #include "input.h"
 #include "mcp/call.h"
-#include "mcp/rounds.h"
 #include "mcp/session.h"
-#include "mcp/tasks.h"
 #include "oauth/clients.h"
 #include "oauth/tokens.h"
 #include "site.h"
 #include "standalone.h"
 
 /* For the records in the files beneath. */
-#include "host/cache_file.h"
+#include "shared/cache_file.h"
 #include "store/sessions_lmdb.c"
 
 #define KEY "k"
@@ -112,7 +112,7 @@ static void try_state(struct context *cx, struct arena *a, const char *text, siz
     struct request rq = {.params = NULL};
     struct reply rp;
     struct mcp_call c = a_call(cx, a, &rq, &rp);
-    struct rounds rounds = {.name = "n"};
+    struct input_required rounds = {.name = "n"};
     const char *bound = arena_printf(a, "%s\n%s\nn\n%s", claims.sub, claims.client_id,
                                      /* SHA-256 of "null" */
                                      "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b"
@@ -122,7 +122,7 @@ static void try_state(struct context *cx, struct arena *a, const char *text, siz
     c.msg.params = json_new_object(a);
     json_put_str(c.msg.params, "requestState",
                  seal(a, cx->seal, "mcp-request-state", bound, text, len));
-    if (rounds_read(&c, &rounds, &e))
+    if (input_required_read(&c, &rounds, &e))
         MUST(e.code == ERR_RPC_INVALID_PARAMS && *e.text);
 }
 
@@ -223,28 +223,28 @@ static void try_store(struct context *cx, struct arena *a, const char *text, siz
 
 static void try_journal(struct arena *a, const char *text, size_t len) {
     const char *dir = fuzz_path(a, "journals");
-    struct journal *j;
+    struct replay_log *j;
     char *back = arena_alloc(a, len + 1);
     size_t got = 0, n;
     struct err e;
 
     (void)mkdir(dir, 0700);
     fuzz_write(arena_printf(a, "%s/j", dir), text, len, 0600); /* damaged, or of an older version */
-    MUST(!journal_open(dir, "j", &j, &e));
-    while ((n = journal_read(j, got, back + got, len + 1 - got)))
+    MUST(!replay_log_open(dir, "j", &j, &e));
+    while ((n = replay_log_read(j, got, back + got, len + 1 - got)))
         got += n;
     MUST(got < len || !len);
-    journal_close(j);
+    replay_log_close(j);
     (void)unlink(arena_printf(a, "%s/j", dir));
-    MUST(!journal_create(dir, "j", NOW_S, &j, &e) && !journal_add(j, text, len, &e));
-    journal_close(j);
-    MUST(!journal_open(dir, "j", &j, &e));
-    for (got = 0; (n = journal_read(j, got, back + got, len + 1 - got));)
+    MUST(!replay_log_create(dir, "j", NOW_S, &j, &e) && !replay_log_add(j, text, len, &e));
+    replay_log_close(j);
+    MUST(!replay_log_open(dir, "j", &j, &e));
+    for (got = 0; (n = replay_log_read(j, got, back + got, len + 1 - got));)
         got += n;
-    MUST(got == len && !memcmp(back, text, len) && journal_has_ended(j));
-    journal_close(j);
-    if (!journal_open(dir, text, &j, &e)) /* as a name that somebody sends */
-        journal_close(j);
+    MUST(got == len && !memcmp(back, text, len) && replay_log_has_ended(j));
+    replay_log_close(j);
+    if (!replay_log_open(dir, text, &j, &e)) /* as a name that somebody sends */
+        replay_log_close(j);
     else
         MUST(e.code == ERR_MISSING);
     MUST(strchr(text, '/') == NULL || e.code == ERR_MISSING);

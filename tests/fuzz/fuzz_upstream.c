@@ -6,7 +6,7 @@
 #include "standalone.h"
 
 /* For what reads the answers: the rest asks. */
-#include "cognito/token.c"
+#include "idp/token_client.c"
 #include "net/http.c"
 
 #include "net/caching.h"
@@ -70,7 +70,7 @@ static void check_caching(struct arena *a, const struct http_reply *rp) {
 
 static void check_tokens(struct arena *a, const struct http_reply *rp) {
     const char *reason = cognito_reason(a, rp->body);
-    struct cognito_tokens tokens;
+    struct idp_tokens tokens;
     struct err e = {0};
 
     MUST(is_plain_line(reason, strlen(reason)) && strlen(reason) <= COGNITO_REASON_MAX + 1);

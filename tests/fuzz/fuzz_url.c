@@ -6,8 +6,8 @@
 #include "base/url.h"
 #include "input.h"
 #include "mcp/headers.h"
+#include "pages/html.h"
 #include "standalone.h"
-#include "web/html.h"
 #include "web/request.h"
 
 #define TEXT_MAX ((size_t)1 << 20)

@@ -62,7 +62,8 @@ static const struct {
     {"clients.d/c.json",
      "{\"client_id\":\"c\",\"client_name\":\"Client\",\"redirect_uris\":["
      "\"https://client.example/cb\",\"http://127.0.0.1/cb\",\"com.example:/cb\"]}"},
-    {"clients.d/d.json", "{\"client_id\":\"d\",\"client_name\":\"D\",\"redirect_uris\":[\"https://d.example/cb\"]}"},
+    {"clients.d/d.json",
+     "{\"client_id\":\"d\",\"client_name\":\"D\",\"redirect_uris\":[\"https://d.example/cb\"]}"},
 };
 
 /* A client that has to sign, and its key. */

@@ -12,17 +12,24 @@ say() {
 # What each room may include besides itself; all that is below it in ARCHITECTURE.md.
 below() {
 	case $1 in
-	base) echo ;;
-	crypto | schema) echo base ;;
+	base) echo metrics ;;
+	metrics | config | crypto | jsonschema) echo base ;;
 	web) echo base crypto ;;
-	host | net) echo base crypto web ;;
-	aws | cognito) echo base crypto web host net ;;
-	store) echo base crypto web host net aws cognito ;;
-	oauth) echo base crypto web host net cognito store ;;
-	mcp) echo base crypto schema web host net cognito store ;;
-	app) echo base crypto schema web host net aws cognito store oauth mcp ;;
-	pool) echo base crypto web app ;;
-	doctor) echo base crypto web host net aws cognito store oauth mcp app ;;
+	net) echo base metrics ;;
+	runner) echo base mcp ;;
+	shared) echo base metrics crypto ;;
+	pages) echo base crypto web ;;
+	access) echo base crypto shared ;;
+	aws) echo base metrics crypto net ;;
+	idp) echo base metrics config crypto net shared ;;
+	store) echo base metrics crypto shared aws ;;
+	catalog) echo base config jsonschema runner mcp exec ;;
+	mcp) echo base metrics config crypto web shared access idp catalog exec ;;
+	exec) echo base metrics config crypto web shared access idp catalog mcp jsonschema runner store ;;
+	oauth) echo base metrics config crypto web net shared pages access idp store ;;
+	app) echo base metrics config crypto jsonschema web net runner shared pages access aws idp store catalog mcp exec oauth ;;
+	server) echo base metrics config crypto web runner app ;;
+	doctor) echo base metrics config crypto web net shared pages access aws idp store catalog mcp exec oauth app ;;
 	*) say "src/$1 is no room of ARCHITECTURE.md" ;;
 	esac
 }
@@ -60,10 +67,10 @@ only fcgi src/web/fcgi.c
 only json-c src/base/json_lib.h
 only jansson nowhere
 only curl/ src/net/http.c
-only lmdb src/host/kv.c
-only jwt src/crypto/token.c
+only lmdb src/shared/kv.c
+only jwt src/idp/access_token.c
 only gnutls/ src/crypto/jwk.c src/crypto/jws.c src/crypto/certificate.c
-only pcre2 src/schema/pattern.c
+only pcre2 src/jsonschema/pattern.c
 only nettle/ src/crypto/digest.c src/crypto/nettle_digest.h src/crypto/seal.c
 
 # A file that passes 500 lines asks to be two.

@@ -1,6 +1,6 @@
 /* For tests, with LD_PRELOAD: while the file $TEST_DISK_FULL exists, nothing more can be written to
- * LMDB's data files; while $TEST_DISK_HANGS exists, no write of them comes to its end. The program under
- * test knows nothing of it, and needs no file system of its own. */
+ * LMDB's data files; while $TEST_DISK_HANGS exists, no write of them comes to its end. The program
+ * under test knows nothing of it, and needs no file system of its own. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

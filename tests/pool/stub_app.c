@@ -11,13 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "app/app.h"
-#include "pool/pool.h"
+#include "server/server.h"
 
 #define BIG (1 << 20)
 

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "schema/schema.h"
+#include "jsonschema/schema.h"
 
 static double now_us(void) {
     struct timespec t;

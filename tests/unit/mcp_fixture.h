@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/config.h"
 #include "base/json.h"
+#include "config/config.h"
 #include "crypto/crypto.h"
 #include "mcp/mcp.h"
 #include "web/handler.h"

@@ -1,4 +1,5 @@
-/* app/routes.h: which path belongs to which group of endpoints, and how long its requests may take. */
+/* app/routes.h: which path belongs to which group of endpoints, and how long its requests may take.
+ */
 #include "unit.h"
 
 #include "app/routes.h"

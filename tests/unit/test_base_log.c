@@ -38,12 +38,12 @@ static void what_does_not_show_as_itself_is_escaped(void **state) {
     static const char *const pairs[][2] = {
         {"a\nb", "\"a\\x0ab\""},
         {"a\"b\\c", "\"a\\\"b\\\\c\""},
-        {"\xe2\x80", "\"\\xe2\\x80\""},             /* half a character */
-        {"\xc0\xaf", "\"\\xc0\\xaf\""},             /* too long a form */
-        {"\xc2\x85", "\"\\xc2\\x85\""},             /* next line */
-        {"\xe2\x80\xa8", "\"\\xe2\\x80\\xa8\""},    /* line separator */
-        {"\xe2\x80\xae", "\"\\xe2\\x80\\xae\""},    /* right to left from here on */
-        {"\xe2\x80\x8b", "\"\\xe2\\x80\\x8b\""},    /* a space without width */
+        {"\xe2\x80", "\"\\xe2\\x80\""},          /* half a character */
+        {"\xc0\xaf", "\"\\xc0\\xaf\""},          /* too long a form */
+        {"\xc2\x85", "\"\\xc2\\x85\""},          /* next line */
+        {"\xe2\x80\xa8", "\"\\xe2\\x80\\xa8\""}, /* line separator */
+        {"\xe2\x80\xae", "\"\\xe2\\x80\\xae\""}, /* right to left from here on */
+        {"\xe2\x80\x8b", "\"\\xe2\\x80\\x8b\""}, /* a space without width */
         {"\x1b[31m", "\"\\x1b[31m\""},
     };
 

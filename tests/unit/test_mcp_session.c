@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "host/host.h"
 #include "mcp/session.h"
+#include "shared/shared.h"
 
 #define NOW 1000000
 

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/metrics.h"
+#include "metrics/metrics.h"
 #include "net/http.h"
 
 /* A name service that does not answer for as long as the test wants, in place of the C library's:

@@ -9,9 +9,9 @@
 
 #include "base/encode.h"
 #include "crypto/crypto.h"
-#include "host/host.h"
 #include "net/http.h"
 #include "oauth/clients.h"
+#include "shared/shared.h"
 
 #define NOW 1700000000
 #define ID "https://client.example.com/c.json"

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "crypto/crypto.h"
-#include "host/host.h"
 #include "oauth/tokens.h"
+#include "shared/shared.h"
 
 #define NOW 1700000000
 #define REPLAY_S 120
@@ -95,7 +95,7 @@ static const char *login(struct fixture *f) {
 static const char *refresh(struct fixture *f, const char *sealed) {
     struct refresh_grant grant;
     struct refresh_request rq = {CLIENT, sealed, &grant};
-    struct cognito_tokens out;
+    struct idp_tokens out;
     struct err e;
     enum rc rc;
 

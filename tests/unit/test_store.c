@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "host/kv.h"
+#include "shared/kv.h"
 #include "store/store.h"
 
 #define NOW 1000000

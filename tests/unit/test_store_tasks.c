@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "host/host.h"
-#include "mcp/tasks.h"
+#include "exec/tasks.h"
+#include "shared/shared.h"
 
 #define NOW 1800000000
 

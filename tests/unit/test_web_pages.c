@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "web/display_name.h"
-#include "web/page.h"
+#include "pages/display_name.h"
+#include "pages/page.h"
 
 static const struct template_value ada[] = {{"who", "Ada"}, {"mark", "!"}, {NULL, NULL}};
 static const struct template_value bob[] = {{"who", "<Bob>"}, {"mark", ""}, {NULL, NULL}};
@@ -197,12 +197,12 @@ static const struct {
     {"src/oauth/client_document.c", NULL},
     {"src/oauth/client_dynamic.c", "ERR_INVALID_CLIENT,"},
     {"src/oauth/client_fetch.c", NULL},
-    {"src/oauth/hints.c", NULL},
+    {"src/oauth/login_parameters.c", NULL},
     {"src/oauth/login.c", NULL},
-    {"src/oauth/stop.c", NULL},
+    {"src/oauth/deny_check.c", NULL},
     {"src/base/url.c", NULL},
     {"src/app/app.c", NULL},
-    {"src/app/limit.c", NULL},
+    {"src/app/rate_limit_filter.c", NULL},
     {"src/store/sessions_lmdb.c", "ERR_STORE,"},
     {"src/store/sessions_dynamodb.c", "ERR_STORE,"},
 };
@@ -260,7 +260,7 @@ static void every_reason_that_a_page_shows_is_there_in_japanese(void **state) {
                 continue;
             found++;
             if (!language_reason(*state, &languages[1], message))
-                fail_msg("%s: a page can show \"%s\": add it in Japanese to src/web/reasons.c",
+                fail_msg("%s: a page can show \"%s\": add it in Japanese to src/pages/reasons.c",
                          sources[i].path, message);
         }
     }

@@ -1,0 +1,13 @@
+/* Limits on requests to the OAuth endpoints; the MCP endpoint has none. */
+#ifndef APP_RATE_LIMIT_FILTER_H
+#define APP_RATE_LIMIT_FILTER_H
+
+#include "shared/rate_limit.h"
+#include "web/handler.h"
+
+/* ERR_RATE_LIMITED with Retry-After if the address, or the client at this address, has had its
+ * share. */
+enum rc limit_check(struct rate_limits *limits, const struct config *config,
+                    const struct request *rq, struct reply *rp, struct err *e) MUST_USE;
+
+#endif

@@ -1,0 +1,106 @@
+#include "catalog/list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/encode.h"
+#include "base/url.h"
+
+#define PAGE_BUFFER_MAX (LIST_PAGE_BYTES_MAX + ((size_t)2 << 20)) /* and one that is longer */
+#define CURSOR_PREFIX "after:"
+#define LIST_TTL_MS "60000" /* how long a client may trust its copy: files may come and go */
+
+static int by_key(const void *a, const void *b) {
+    return strcmp(((const struct list_entry *)a)->key, ((const struct list_entry *)b)->key);
+}
+
+/* The first entry from i on that these scopes allow; NULL: each. */
+static size_t next_shown(const struct list *l, size_t i, const char *scopes) {
+    while (i < l->count && scopes && !list_covers(scopes, l->entries[i].scopes))
+        i++;
+    return i;
+}
+
+/* The list is private, since who may see it depends on the token. The cursor of the next page is
+ * the last key of this one, so that it outlives a change of the list. */
+static struct text make_page(const struct list *l, size_t from, enum mcp_era era,
+                             const char *scopes, struct arena *a) {
+    const char *last = NULL;
+    size_t i = next_shown(l, from, scopes), bytes = 0;
+    struct buf b;
+
+    buf_init(&b, a, PAGE_BUFFER_MAX);
+    buf_addf(&b, "{%s\"%s\":[", era == ERA_MODERN ? "\"resultType\":\"complete\"," : "", l->member);
+    while (i < l->count) {
+        const struct text *t = &l->entries[i].definition[mcp_version_index(era)];
+
+        bytes += t->len + 1;
+        if (last && bytes > LIST_PAGE_BYTES_MAX)
+            break;
+        if (last)
+            buf_addc(&b, ',');
+        buf_add(&b, t->p, t->len);
+        last = l->entries[i].key;
+        i = next_shown(l, i + 1, scopes);
+    }
+    buf_addc(&b, ']');
+    if (i < l->count) {
+        last = arena_printf(a, CURSOR_PREFIX "%s", last);
+        buf_addf(&b, ",\"nextCursor\":\"%s\"", base64url_encode(a, last, strlen(last)));
+    }
+    if (era == ERA_MODERN)
+        buf_adds(&b, ",\"ttlMs\":" LIST_TTL_MS
+                     ",\"cacheScope\":\"private\",\"_meta\":{\"" META_SERVER_INFO
+                     "\":" MCP_SERVER_INFO "}");
+    buf_addc(&b, '}');
+    return (struct text){b.p, b.len};
+}
+
+void list_prepare(struct list *l, struct arena *keep, struct arena *scratch) {
+    static const enum mcp_era eras[] = {ERA_HANDSHAKE, ERA_MODERN};
+
+    if (l->count)
+        qsort(l->entries, l->count, sizeof *l->entries, by_key);
+    for (size_t i = 0; i < l->count; i++)
+        l->has_scopes = l->has_scopes || *l->entries[i].scopes;
+    for (size_t i = 0; i < 2; i++) {
+        struct text t = make_page(l, 0, eras[i], NULL, scratch);
+
+        l->first[mcp_version_index(eras[i])] =
+            (struct text){arena_strndup(keep, t.p, t.len), t.len};
+    }
+}
+
+/* The index of the first entry behind the cursor. False: it is none of ours ("Pagination"). */
+static bool find_start(struct mcp_call *c, const struct list *l, size_t *from) {
+    size_t len, key_len;
+    const char *cursor = json_strn(json_get(c->msg.params, "cursor"), &len);
+    const char *key = NULL;
+
+    if (cursor)
+        key = (const char *)base64url_decode(c->arena, cursor, len, &key_len);
+    if (!key || memchr(key, 0, key_len))
+        return false;
+    key = arena_strndup(c->arena, key, key_len);
+    if (strncmp(key, CURSOR_PREFIX, sizeof CURSOR_PREFIX - 1) != 0)
+        return false;
+    key += sizeof CURSOR_PREFIX - 1;
+    for (*from = 0; *from < l->count && strcmp(l->entries[*from].key, key) <= 0; (*from)++)
+        ;
+    return true;
+}
+
+enum rc list_page(struct mcp_call *c, const struct list *l, struct err *e) {
+    const char *scopes = c->cx->config->list_forbidden || !l->has_scopes ? NULL : c->claims->scope;
+    size_t from = 0;
+
+    if (!scopes && !json_get(c->msg.params, "cursor")) {
+        c->result = l->first[mcp_version_index(c->era)];
+        return OK;
+    }
+    if (json_get(c->msg.params, "cursor") && !find_start(c, l, &from))
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: unknown cursor");
+    c->result = make_page(l, from, c->era, scopes, c->arena);
+    return OK;
+}

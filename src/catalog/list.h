@@ -1,0 +1,33 @@
+/* What tools/list, resources/list, resources/templates/list and prompts/list answer: pages of
+ * definitions in a fixed order. The first page is made once, so that a call only copies it. */
+#ifndef CATALOG_LIST_H
+#define CATALOG_LIST_H
+
+#include "mcp/call.h"
+
+/* Bytes of the definitions on a page, if it has more than one: clients that read the first page
+ * only are common, so that it has all there is unless that is absurd. */
+#define LIST_PAGE_BYTES_MAX ((size_t)4 << 20)
+
+struct list_entry {
+    const char *key;           /* what the order goes by, as bytes */
+    struct text definition[2]; /* for each era, see mcp_version_index */
+    const char *scopes;        /* that a caller needs for it; "" for none */
+};
+
+struct list {
+    const char *member; /* "tools" */
+    struct list_entry *entries;
+    size_t count;
+    struct text first[2];
+    bool has_scopes; /* some entry has */
+};
+
+/* Sorts the entries by their keys and makes the first pages. Everything is in `keep`. */
+void list_prepare(struct list *l, struct arena *keep, struct arena *scratch);
+
+/* Answers with the page that params.cursor names; without what the caller may not use, if the
+ * configuration says so (LIST_FORBIDDEN). */
+enum rc list_page(struct mcp_call *c, const struct list *l, struct err *e);
+
+#endif

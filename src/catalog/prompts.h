@@ -1,0 +1,33 @@
+/* The prompts, as the MCP room sees them. */
+#ifndef CATALOG_PROMPTS_H
+#define CATALOG_PROMPTS_H
+
+#include "catalog/list.h"
+#include "catalog/manifest.h"
+
+#define PROMPTS_MAX 512
+#define PROMPT_ARGUMENTS_MAX 64
+
+struct prompt {
+    const char *name, *file, *scopes;
+    const char *description;           /* NULL: none */
+    struct json *arguments;            /* their names; a required one is "required" */
+    struct json *messages;             /* with {{arguments}}; NULL: a program */
+    const struct completion *complete; /* of arguments; NULL: none */
+    struct tool_run run;
+    struct text definition;
+};
+
+struct prompt_set {
+    struct arena *arena;
+    struct prompt *all; /* by name */
+    size_t count;
+    struct list list;
+};
+
+/* prompts.c */
+const struct prompt *prompt_find(const struct prompt_set *set, const char *name);
+/* Is it an array of messages, each with a role and a content? */
+bool prompt_is_messages(const struct json *messages);
+
+#endif

@@ -1,0 +1,262 @@
+/* A private part of config.c: what each value must be, and all of them together. */
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "config/loading.h"
+
+/* ---- addresses ---- */
+
+bool config_check_url(struct loading *l, const char *key, const char *text, struct url *u) {
+    const char *rest = strstr(text, "://");
+    struct err e;
+
+    memset(u, 0, sizeof *u);
+    u->path = "";
+    if (!*text || config_is_refused(l, key))
+        return false;
+    if (!rest)
+        config_refuse(l, key, "must start with https://, such as https://%s",
+                      config_shown(l, text));
+    else if (url_parse(l->c->arena, text, u, &e))
+        config_refuse(l, key, "%s", e.text);
+    else if (strcmp(u->scheme, "https") != 0 &&
+             !(strcmp(u->scheme, "http") == 0 && url_is_loopback(u)))
+        config_refuse(l, key,
+                      "must start with https:// (plain http only for a loopback host): https%s",
+                      rest);
+    else if (u->userinfo || u->query || u->fragment)
+        config_refuse(l, key, "must not have user info, a query or a fragment: %s%s",
+                      url_origin(l->c->arena, u), u->path);
+    else
+        return true;
+    return false;
+}
+
+/* The addresses below the issuer are ours to append. */
+static bool is_below_issuer(struct loading *l) {
+    static const char *const ours[] = {"/callback", "/authorize", "/token"};
+    const char *uri = l->c->auth_proxy_uri;
+    size_t len = strlen(uri);
+
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        size_t n = strlen(ours[i]);
+
+        if (len > n && !strcmp(uri + len - n, ours[i])) {
+            config_refuse(l, "AUTH_PROXY_URI", "%s is below the issuer: AUTH_PROXY_URI=%.*s",
+                          ours[i], (int)(len - n), uri);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of the MCP endpoint's URL. */
+static void derive_resource(struct config *c, struct arena *a, const struct url *u) {
+    c->mcp_path = *u->path ? u->path : "/";
+    c->mcp_origin = url_origin(a, u);
+    /* RFC 9728 §3.1: the well-known part goes between host and path. */
+    c->prm_uri = arena_printf(a, "%s/.well-known/oauth-protected-resource%s", c->mcp_origin,
+                              strcmp(u->path, "/") ? u->path : "");
+    if (!*c->auth_proxy_uri)
+        c->auth_proxy_uri = c->mcp_origin;
+}
+
+static void derive_issuer(struct config *c, struct arena *a, const struct url *u) {
+    c->auth_path = u->path;
+    c->auth_is_https = strcmp(u->scheme, "https") == 0;
+    c->callback_uri = arena_printf(a, "%s/callback", c->auth_proxy_uri);
+}
+
+const struct config *config_at(const struct config *c, struct arena *a, const char *origin) {
+    struct config *at = memcpy(arena_alloc(a, sizeof *at), c, sizeof *c);
+    struct err ignored;
+    struct url u;
+
+    at->mcp_server_uri = arena_printf(a, "%s/mcp", origin);
+    if (url_parse(a, at->mcp_server_uri, &u, &ignored) || strcmp(u.path, "/mcp") != 0 || u.userinfo)
+        return NULL;
+    derive_resource(at, a, &u);
+    if (url_parse(a, at->auth_proxy_uri, &u, &ignored))
+        return NULL;
+    derive_issuer(at, a, &u);
+    return at;
+}
+
+static void derive_own(struct loading *l) {
+    struct config *c = l->c;
+    struct arena *a = c->arena;
+    const char *standard;
+    struct url u;
+    size_t len;
+
+    c->mcp_path = c->mcp_origin = c->auth_path = c->callback_uri = c->prm_uri = "";
+    if (!*c->mcp_server_uri && c->endpoints & (GROUP_METADATA | GROUP_MCP) &&
+        !config_is_refused(l, "MCP_SERVER_URI"))
+        config_fault(l, 0, "MCP_SERVER_URI must be set");
+    if (config_check_url(l, "MCP_SERVER_URI", c->mcp_server_uri, &u))
+        derive_resource(c, a, &u);
+    len = strlen(c->auth_proxy_uri);
+    while (len && c->auth_proxy_uri[len - 1] == '/')
+        len--;
+    c->auth_proxy_uri = arena_strndup(a, c->auth_proxy_uri, len);
+    if (config_check_url(l, "AUTH_PROXY_URI", c->auth_proxy_uri, &u) && !is_below_issuer(l))
+        derive_issuer(c, a, &u);
+    standard = arena_printf(a, "%s/secret.key", c->state_dir);
+    if (!*c->secret_key_file)
+        c->secret_key_file = standard;
+    c->makes_secret_key = !strcmp(c->secret_key_file, standard);
+    if (!*c->status_file)
+        c->status_file = arena_printf(a, "%s/status.json", c->state_dir);
+}
+
+/* ---- names and lists ---- */
+
+/* DynamoDB's naming rules: 3 to 255 letters, digits, _, - and dots. */
+static bool is_table_name(const char *name) {
+    size_t len = strlen(name);
+
+    return len >= 3 && len <= 255 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == len;
+}
+
+/* arn:PARTITION:dynamodb:REGION:ACCOUNT:table/NAME */
+static bool is_table_arn(const char *text) {
+    static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    const char *p = text;
+    size_t n;
+
+    if (strncmp(p, "arn:aws", 7) != 0)
+        return false;
+    p += 7 + strspn(p + 7, lower);
+    if (strncmp(p, ":dynamodb:", 10) != 0)
+        return false;
+    n = strspn(p += 10, lower);
+    if (!n || p[n] != ':')
+        return false;
+    p += n + 1;
+    return strspn(p, "0123456789") == 12 && !strncmp(p + 12, ":table/", 7) && is_table_name(p + 19);
+}
+
+static void check_table(struct loading *l, const char *key, const char *table) {
+    if (!is_table_name(table) && !is_table_arn(table))
+        config_refuse(l, key,
+                      "must be a DynamoDB table's name (3 to 255 of A-Z a-z 0-9 _ - .) or its ARN "
+                      "(arn:aws:dynamodb:REGION:ACCOUNT:table/NAME)");
+}
+
+static void check_proxy(struct loading *l) {
+    const char *proxy = l->c->client_metadata_proxy;
+    struct url u;
+    struct err e;
+
+    if (*proxy && (url_parse(l->c->arena, proxy, &u, &e) || strcmp(u.scheme, "http") != 0 ||
+                   u.userinfo || (*u.path && strcmp(u.path, "/") != 0) || u.query || u.fragment))
+        config_refuse(l, "CLIENT_METADATA_PROXY", "must be like http://HOST:PORT");
+}
+
+/* A redirect to one of these would run, show or send something itself. */
+static const char never_private[] =
+    "http https javascript vbscript data blob file filesystem about "
+    "view-source ws wss ftp mailto tel sms";
+
+/* RFC 3986 §3.1, in lower case. */
+static void check_scheme(struct loading *l, const char *scheme) {
+    size_t n = strspn(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+-.");
+
+    if (*scheme < 'a' || *scheme > 'z' || scheme[n])
+        config_refuse(l, "PRIVATE_USE_SCHEMES",
+                      "must be schemes in lower case, without \"://\", such as cursor");
+    else if (list_has(never_private, scheme))
+        config_refuse(l, "PRIVATE_USE_SCHEMES", "%s belongs to no app", scheme);
+}
+
+/* A browser sends scheme, host and port; what is more never matches. */
+static const char *origin_of(struct loading *l, const char *word) {
+    struct arena *a = l->c->arena;
+    struct err e;
+    struct url u;
+
+    if (!strcmp(word, "*"))
+        return word;
+    if (!strstr(word, "://") || url_parse(a, word, &u, &e) || u.userinfo)
+        config_refuse(l, "ALLOWED_ORIGINS",
+                      "%s is no origin, such as https://inspector.example.com",
+                      config_shown(l, word));
+    else if (u.query || u.fragment || (*u.path && strcmp(u.path, "/") != 0))
+        config_refuse(l, "ALLOWED_ORIGINS", "an origin has no path: %s", url_origin(a, &u));
+    else
+        return url_origin(a, &u);
+    return word;
+}
+
+/* client_list.c says what they mean. A host with a scheme before it would match no client. */
+static void check_client(struct loading *l, const char *key, const char *word) {
+    struct err e;
+    struct url u;
+
+    if (strchr(word, ':') && !url_parse(l->c->arena, word, &u, &e) && u.host && !*u.path)
+        config_refuse(l, key, "write %s for the host, or %s/ for all documents below it", u.host,
+                      word);
+}
+
+static void check_lists(struct loading *l) {
+    struct config *c = l->c;
+    struct buf origins;
+    char *copy, *save = NULL;
+
+    copy = arena_strdup(c->arena, c->private_use_schemes);
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        check_scheme(l, w);
+    copy = arena_strdup(c->arena, c->allowed_origins);
+    buf_init(&origins, c->arena, 2 * strlen(copy)); /* none is written longer than it was */
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        buf_addf(&origins, "%s%s", origins.len ? " " : "", origin_of(l, w));
+    c->allowed_origins = origins.p;
+    copy = arena_strdup(c->arena, c->clients_allow);
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        check_client(l, "CLIENTS_ALLOW", w);
+    copy = arena_strdup(c->arena, c->clients_deny);
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        check_client(l, "CLIENTS_DENY", w);
+}
+
+static void check_scopes(struct loading *l) {
+    const struct config *c = l->c;
+
+    for (const char *p = c->supported_scopes; *p; p++)
+        if (*p < ' ' || *p > '~' || *p == '"' || *p == '\\') {
+            config_refuse(l, "SUPPORTED_SCOPES",
+                          "has a character that RFC 6749 §3.3 does not allow");
+            return;
+        }
+    if (c->endpoints & GROUP_MCP && !config_is_refused(l, "SUPPORTED_SCOPES") &&
+        !list_covers(c->supported_scopes, c->required_scopes))
+        config_refuse(l,
+                      config_given(l, "REQUIRED_SCOPES") ? "REQUIRED_SCOPES" : "SUPPORTED_SCOPES",
+                      "SUPPORTED_SCOPES must have all of REQUIRED_SCOPES (%s)", c->required_scopes);
+}
+
+/* ---- all ---- */
+
+void config_check_rest(struct loading *l) {
+    struct config *c = l->c;
+
+    derive_own(l);
+    check_proxy(l);
+    check_lists(l);
+    check_scopes(l);
+    check_table(l, "SESSION_TABLE_NAME", c->session_table_name);
+    if (*c->task_table_name)
+        check_table(l, "TASK_TABLE_NAME", c->task_table_name);
+    if (*c->metrics_listen && *c->metrics_listen != '/' &&
+        strncmp(c->metrics_listen, "127.", 4) != 0 && strncmp(c->metrics_listen, "[::1]:", 6) != 0)
+        config_refuse(l, "METRICS_LISTEN",
+                      "must be the path of a socket or a loopback address (127.0.0.1:9464): "
+                      "figures are not for everybody");
+    if (c->workers_max < c->workers_min && !config_is_refused(l, "WORKERS_MIN") &&
+        !config_is_refused(l, "WORKERS_MAX"))
+        config_refuse(l, config_given(l, "WORKERS_MAX") ? "WORKERS_MAX" : "WORKERS_MIN",
+                      "WORKERS_MAX (%u) must not be below WORKERS_MIN (%u)", c->workers_max,
+                      c->workers_min);
+}

@@ -1,0 +1,48 @@
+/* A private part of config.c: what its files share while a configuration is read. */
+#ifndef CONFIG_LOADING_H
+#define CONFIG_LOADING_H
+
+#include "base/url.h"
+#include "config/config.h"
+
+#define CONFIG_KEYS_MAX 80
+
+/* A value as it was written, without quotes and comment. */
+struct given {
+    const char *text; /* NULL: not given */
+    unsigned line;    /* 0: by the environment */
+    bool refused;     /* what follows from a value that was refused is no fault of its own */
+};
+
+struct loading {
+    struct config *c;
+    FILE *errors;
+    const char *path;                    /* NULL: environment only */
+    struct given given[CONFIG_KEYS_MAX]; /* by index in config_keys */
+    unsigned bad;
+};
+
+/* Each says one fault, in a line. Of the file as a whole (line 0), or of a line of it: */
+void config_fault(struct loading *l, unsigned line, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* of a key's value: its place, the key, and what was read come first. Silent if it has been refused
+ * before. */
+void config_refuse(struct loading *l, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
+bool config_is_refused(const struct loading *l, const char *key);
+/* The bit of a group of endpoints; 0: there is no such group. */
+unsigned config_group(const char *name);
+/* What was read of it; NULL: nothing. */
+const char *config_given(const struct loading *l, const char *key);
+/* Text that somebody wrote, for a message, which may go to a terminal. */
+const char *config_shown(struct loading *l, const char *text);
+
+/* config_read.c: the file and the environment. false: there is no such file. */
+bool config_read(struct loading *l);
+void config_set_values(struct loading *l); /* config_values.c: each by its kind */
+/* config_cognito.c: what the keys of the provider must be, and what follows from them. */
+void config_check_cognito(struct loading *l);
+void config_check_rest(struct loading *l); /* config_check.c: the same of all others */
+/* config_check.c: https, or plain http where the host is loopback; no user info, query or fragment.
+ * false for "" too. */
+bool config_check_url(struct loading *l, const char *key, const char *text, struct url *u);
+
+#endif

@@ -1,0 +1,213 @@
+/* The requests that a program may make to a client, and the answers to them ("Multi Round-Trip
+ * Requests", "Elicitation", "Sampling", "Roots"): which capability each needs, and what is well
+ * formed. */
+#include <string.h>
+
+#include "base/log.h"
+#include "exec/input_required.h"
+#include "jsonschema/schema.h"
+
+#define ELICIT "elicitation/create"
+#define SAMPLE "sampling/createMessage"
+#define ROOTS "roots/list"
+
+static bool is(const char *s, const char *expected) {
+    return s && !strcmp(s, expected);
+}
+
+/* ---- requests ---- */
+
+struct asking {
+    struct mcp_call *c;
+    struct json *required; /* capabilities that the client lacks */
+    const char *fault;
+    size_t count;
+    bool lacks;
+};
+
+static void require(struct asking *q, const char *name, const char *part) {
+    const struct json *has = json_get(q->c->capabilities, name);
+    struct json *need = json_get(q->required, name);
+
+    if (json_is_object(has) && (!part || json_is_object(json_get(has, part))))
+        return;
+    if (!need) {
+        need = json_new_object(q->c->arena);
+        json_put(q->required, name, need);
+    }
+    if (part)
+        json_put(need, part, json_new_object(q->c->arena));
+    q->lacks = true;
+}
+
+/* "Requested Schema": a flat object of primitive values, or lists of names to choose from. */
+static bool is_form(const struct json *schema) {
+    static const char *const types[] = {"string", "number", "integer", "boolean", "array", NULL};
+    const struct json *properties = json_get(schema, "properties");
+    struct json_member m;
+
+    if (!is(json_get_str(schema, "type"), "object") || !json_is_object(properties))
+        return false;
+    for (bool more = json_first(properties, &m); more; more = json_next(&m)) {
+        const char *type = json_get_str(m.value, "type");
+        const char *const *known = types;
+
+        while (*known && !is(type, *known))
+            known++;
+        if (!*known)
+            return false;
+    }
+    return true;
+}
+
+static void check_elicitation(struct asking *q, const struct json *params) {
+    const char *mode = json_get_str(params, "mode"), *url = json_get_str(params, "url");
+    const struct json *has = json_get(q->c->capabilities, "elicitation");
+    const struct json *form = json_get(params, "requestedSchema");
+    struct schema *schema;
+    struct err e;
+
+    if (!json_get_str(params, "message"))
+        q->fault = "an elicitation has no message";
+    else if (is(mode, "url") && (!url || !strstr(url, "://")))
+        q->fault = "an elicitation of mode url has no URL";
+    else if (is(mode, "url"))
+        require(q, "elicitation", "url");
+    else if (json_get(params, "mode") && !is(mode, "form"))
+        q->fault = "the mode of an elicitation is neither form nor url";
+    else if (!is_form(form) || schema_compile(q->c->arena, form, &schema, &e))
+        q->fault = "the requestedSchema of an elicitation is no flat object of primitive values";
+    else /* whoever declares neither mode has the form */
+        require(q, "elicitation", json_get(has, "url") || json_get(has, "form") ? "form" : NULL);
+}
+
+static void check_sampling(struct asking *q, const struct json *params) {
+    const char *context = json_get_str(params, "includeContext");
+    int64_t tokens;
+
+    if (!json_len(json_get(params, "messages")) || !json_get_int(params, "maxTokens", &tokens))
+        q->fault = "a sampling request needs messages and maxTokens";
+    require(q, "sampling", NULL);
+    if (json_get(params, "tools") || json_get(params, "toolChoice"))
+        require(q, "sampling", "tools");
+    if (context && strcmp(context, "none") != 0)
+        require(q, "sampling", "context");
+}
+
+static bool check_request(const char *key, struct json *v, void *arg) {
+    struct asking *q = arg;
+    const char *method = json_get_str(v, "method");
+
+    (void)key;
+    if (++q->count > INPUT_REQUIRED_REQUESTS_MAX)
+        q->fault = "it asks for too much at once";
+    else if (is(method, ELICIT))
+        check_elicitation(q, json_get(v, "params"));
+    else if (is(method, SAMPLE))
+        check_sampling(q, json_get(v, "params"));
+    else if (is(method, ROOTS))
+        require(q, "roots", NULL);
+    else
+        q->fault = "a method is none of " ELICIT ", " SAMPLE ", " ROOTS;
+    return !q->fault;
+}
+
+/* "A server MUST NOT rely on capabilities the client has not declared." */
+enum rc input_required_check(struct mcp_call *c, const struct json *wanted, struct err *e) {
+    struct asking q = {.c = c, .required = json_new_object(c->arena)};
+    const struct json *requests = json_get(wanted, "inputRequests");
+
+    if (requests && !json_is_object(requests))
+        q.fault = "inputRequests is no object";
+    json_each(requests, check_request, &q);
+    if (!q.fault && !q.count && !json_get(wanted, "requestState"))
+        q.fault = "there are neither inputRequests nor a requestState";
+    if (q.fault) {
+        log_warn("input_request_malformed", kv("request", c->rq->id), kv("why", q.fault));
+        return err_set(e, ERR_RPC_INTERNAL,
+                       "Internal error: the program's request for input is "
+                       "malformed");
+    }
+    if (!q.lacks)
+        return OK;
+    c->error_data = json_new_object(c->arena);
+    json_put(c->error_data, "requiredCapabilities", q.required);
+    return err_set(e, ERR_RPC_MISSING_CAPABILITY,
+                   "This call needs a capability that the client has not declared");
+}
+
+struct json *input_expected(struct arena *a, const struct json *request) {
+    const struct json *params = json_get(request, "params");
+    struct json *expected = json_new_object(a);
+
+    json_put_str(expected, "method", json_get_str(request, "method"));
+    if (json_get(params, "requestedSchema") && !is(json_get_str(params, "mode"), "url"))
+        json_put(expected, "form", json_get(params, "requestedSchema"));
+    return expected;
+}
+
+/* ---- answers ---- */
+
+/* "Servers SHOULD validate received data matches the requested schema". */
+static const char *form_fault(struct arena *a, const struct json *form,
+                              const struct json *content) {
+    struct schema_error why;
+    struct schema *schema;
+    struct err e;
+
+    if (!json_is_object(content))
+        return "has no content";
+    if (schema_compile(a, form, &schema, &e))
+        return "was asked for with a wrong schema";
+    if (!schema_check(schema, content, a, &why))
+        return NULL;
+    return arena_printf(a, "has wrong content: %s%s%s", why.instance, *why.instance ? " " : "",
+                        why.reason);
+}
+
+static const char *elicitation_fault(struct arena *a, const struct json *form,
+                                     const struct json *answer) {
+    const char *action = json_get_str(answer, "action");
+
+    if (is(action, "decline") || is(action, "cancel"))
+        return NULL;
+    if (!is(action, "accept"))
+        return "has an action that is none of accept, decline, cancel";
+    return form ? form_fault(a, form, json_get(answer, "content")) : NULL;
+}
+
+static const char *roots_fault(const struct json *answer) {
+    const struct json *roots = json_get(answer, "roots");
+
+    if (!json_is_array(roots))
+        return "has no roots";
+    for (size_t i = 0; i < json_len(roots); i++)
+        if (!json_get_str(json_at(roots, i), "uri"))
+            return "has a root without a uri";
+    return NULL;
+}
+
+const char *input_fault(struct arena *a, const struct json *expected, const struct json *answer) {
+    const char *method = json_get_str(expected, "method"), *role;
+
+    if (!json_is_object(answer))
+        return "is no object";
+    if (is(method, ELICIT))
+        return elicitation_fault(a, json_get(expected, "form"), answer);
+    if (is(method, ROOTS))
+        return roots_fault(answer);
+    role = json_get_str(answer, "role");
+    if ((!is(role, "user") && !is(role, "assistant")) || !json_get(answer, "content"))
+        return "has no role or no content";
+    return NULL;
+}
+
+enum rc input_check(struct arena *a, const char *key, const struct json *expected,
+                    const struct json *answer, struct err *e) {
+    const char *why = input_fault(a, expected, answer);
+
+    if (!why)
+        return OK;
+    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: inputResponses.%s %s",
+                   rpc_quotable(a, key), arena_strndup(a, why, strnlen(why, INPUT_FAULT_MAX)));
+}

@@ -1,0 +1,357 @@
+#include "exec/input_required.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "mcp/cancel.h"
+#include "mcp/replay.h"
+#include "mcp/stream.h"
+#include "shared/shared.h"
+
+#define PURPOSE "mcp-request-state"
+#define WANTED "inputRequired"
+#define TOKEN_BYTES 16
+
+/* ---- the state, sealed ---- */
+
+/* A state is good for this user, client, method, name and arguments only. */
+static const char *binding(const struct mcp_call *c, const struct input_required *r) {
+    uint8_t digest[SHA256_LEN];
+    size_t len;
+    const char *bound = json_text(c->arena, r->bound, &len);
+
+    sha256(bound, len, digest);
+    return arena_printf(c->arena, "%s\n%s\n%s\n%s", c->claims->sub, c->claims->client_id, r->name,
+                        hex_encode(c->arena, digest, sizeof digest));
+}
+
+/* What is asked for, now and in earlier rounds: an answer may come again. */
+static struct json *all_asked(struct mcp_call *c, const struct input_required *r,
+                              const struct json *requests) {
+    struct json *asked = r->asked ? r->asked : json_new_object(c->arena);
+    struct json_member m;
+
+    for (bool more = json_first(requests, &m); more; more = json_next(&m))
+        json_put(asked, m.key, input_expected(c->arena, m.value));
+    return asked;
+}
+
+static enum rc seal_state(struct mcp_call *c, const struct input_required *r,
+                          const struct json *wanted, const char **out, struct err *e) {
+    struct json *o = json_new_object(c->arena);
+    const char *text;
+    size_t len;
+
+    *out = NULL;
+    if (!c->cx->seal)
+        return err_set(e, ERR_RPC_INTERNAL, "Internal error: no key to seal the state with");
+    if (json_text_len(json_get(wanted, "requestState")) > INPUT_REQUIRED_STATE_MAX)
+        return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's state is too long");
+    json_put_int(o, "t", clock_now_s(&c->cx->clock));
+    json_put(o, "s", json_get(wanted, "requestState"));
+    json_put(o, "q", all_asked(c, r, json_get(wanted, "inputRequests")));
+    text = json_text(c->arena, o, &len);
+    if (len > INPUT_REQUIRED_SEALED_MAX)
+        return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program asks for too much");
+    *out = seal(c->arena, c->cx->seal, PURPOSE, binding(c, r), text, len);
+    return OK;
+}
+
+static enum rc open_state(struct mcp_call *c, struct input_required *r, const char *sealed,
+                          struct err *e) {
+    struct json *o;
+    int64_t made;
+    char *text;
+    size_t len;
+
+    if (!c->cx->seal ||
+        seal_open(c->arena, c->cx->seal, PURPOSE, binding(c, r), sealed, &text, &len, e) ||
+        json_parse(c->arena, text, len, &o, e) || !json_get_int(o, "t", &made))
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "Invalid params: requestState is not one of this request");
+    if (made < clock_now_s(&c->cx->clock) - INPUT_REQUIRED_STATE_S)
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: requestState has expired");
+    r->state = json_get(o, "s");
+    r->asked = json_get(o, "q");
+    return OK;
+}
+
+/* Takes the answers to what was asked for. Others are ignored ("Error Handling"): a program must
+ * not take for an answer what it has never asked. */
+static enum rc take_responses(struct mcp_call *c, struct input_required *r,
+                              const struct json *given, struct err *e) {
+    struct json *responses = json_new_object(c->arena);
+    struct json_member m;
+
+    for (bool more = json_first(given, &m); more; more = json_next(&m)) {
+        const struct json *expected = json_get(r->asked, m.key);
+
+        if (!expected)
+            continue;
+        if (input_check(c->arena, m.key, expected, m.value, e))
+            return e->code;
+        json_put(responses, m.key, m.value);
+    }
+    if (json_size(responses))
+        r->responses = responses;
+    return OK;
+}
+
+enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct err *e) {
+    const struct json *params = c->msg.params, *given = json_get(params, "inputResponses");
+    const char *state = json_get_str(params, "requestState");
+    enum rc rc = OK;
+
+    if (c->era != ERA_MODERN)
+        return OK;
+    if (json_get(params, "inputResponses") && !json_is_object(given))
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "Invalid params: inputResponses must be an object");
+    if (json_get(params, "requestState") && !state)
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: requestState must be a string");
+    if (!state) {
+        r->given = given;
+        return OK;
+    }
+    rc = open_state(c, r, state, e);
+    return rc ? rc : take_responses(c, r, given, e);
+}
+
+enum rc input_required_foreseen(struct mcp_call *c, struct input_required *r,
+                                const struct json *wanted, bool *all, struct err *e) {
+    const struct json *requests = json_get(wanted, "inputRequests");
+    struct json_member m;
+    enum rc rc;
+
+    *all = r->given && json_size(requests);
+    for (bool more = json_first(requests, &m); *all && more; more = json_next(&m))
+        *all = json_has(r->given, m.key);
+    if (!*all)
+        return OK;
+    rc = input_required_check(c, wanted, e);
+    if (rc)
+        return rc;
+    r->asked = all_asked(c, r, requests);
+    r->state = json_get(wanted, "requestState");
+    return take_responses(c, r, r->given, e);
+}
+
+/* ---- what the program asks for ---- */
+
+struct json *input_required_wanted(struct arena *a, struct text output) {
+    struct json *v;
+    struct err e;
+
+    /* Most output asks for nothing, and is parsed where it is used. */
+    if (!output.len || !memmem(output.p, output.len, WANTED, sizeof WANTED - 1) ||
+        json_parse(a, output.p, output.len, &v, &e) || !json_is_object(json_get(v, WANTED)) ||
+        json_has(v, "content"))
+        return NULL;
+    return json_get(v, WANTED);
+}
+
+enum rc input_required_reply(struct mcp_call *c, const struct input_required *r,
+                             struct json *wanted, struct err *e) {
+    struct json *result = json_new_object(c->arena);
+    const char *sealed;
+    enum rc rc = input_required_check(c, wanted, e);
+
+    if (rc)
+        return rc;
+    json_put_str(result, "resultType", "input_required");
+    if (json_get(wanted, "inputRequests"))
+        json_put(result, "inputRequests", json_get(wanted, "inputRequests"));
+    rc = seal_state(c, r, wanted, &sealed, e);
+    if (rc)
+        return rc;
+    json_put_str(result, "requestState", sealed);
+    mcp_call_finish(c, result);
+    return OK;
+}
+
+/* ---- handshake: requests on the stream, and their answers ---- */
+
+struct questions {
+    struct mcp_call *c;
+    const char *token; /* ids are TOKEN.0, TOKEN.1, … */
+    const char *keys[INPUT_REQUIRED_REQUESTS_MAX], *methods[INPUT_REQUIRED_REQUESTS_MAX];
+    const struct json *expected[INPUT_REQUIRED_REQUESTS_MAX];
+    struct json *answers[INPUT_REQUIRED_REQUESTS_MAX];
+    size_t count, open;
+};
+
+static const char *request_id(const struct questions *q, size_t i) {
+    return arena_printf(q->c->arena, "%s.%zu", q->token, i);
+}
+
+static bool ask_one(const char *key, struct json *v, void *arg) {
+    struct questions *q = arg;
+    struct json *message = json_new_object(q->c->arena), *params = json_get(v, "params");
+
+    q->keys[q->count] = key;
+    q->methods[q->count] = json_get_str(v, "method");
+    q->expected[q->count] = input_expected(q->c->arena, v);
+    /* 2025-11-25 wants an id of its own for what happens at a URL. */
+    if (json_get(params, "url") && !json_get(params, "elicitationId"))
+        json_put_str(params, "elicitationId", request_id(q, q->count));
+    json_put_str(message, "jsonrpc", "2.0");
+    json_put_str(message, "id", request_id(q, q->count));
+    json_put_str(message, "method", q->methods[q->count]);
+    if (params)
+        json_put(message, "params", params);
+    mcp_stream_send(q->c, message);
+    q->count++;
+    return true;
+}
+
+/* The number behind the token, or -1. */
+static int index_of(const struct questions *q, const char *id) {
+    size_t len = strlen(q->token);
+    int n = 0;
+
+    if (!id || strncmp(id, q->token, len) != 0 || id[len++] != '.' || !id[len])
+        return -1;
+    for (; id[len]; len++) {
+        if (id[len] < '0' || id[len] > '9' || n > INPUT_REQUIRED_REQUESTS_MAX)
+            return -1;
+        n = n * 10 + id[len] - '0';
+    }
+    return n < (int)q->count ? n : -1;
+}
+
+/* A letter is {"sub": who sent it, "message": the response}. */
+static enum rc take_letter(struct questions *q, const struct buf *letter, struct err *e) {
+    const struct json *message, *error;
+    struct json *v;
+    const char *sub, *why;
+    int64_t code = 0;
+    int i;
+
+    if (json_parse(q->c->arena, letter->p, letter->len, &v, e))
+        return OK;
+    sub = json_get_str(v, "sub");
+    message = json_get(v, "message");
+    i = index_of(q, json_get_str(message, "id"));
+    if (!sub || strcmp(sub, q->c->claims->sub) != 0 || i < 0 || q->answers[i])
+        return OK;
+    error = json_get(message, "error");
+    if (error) {
+        (void)json_get_int(error, "code", &code);
+        return err_set(e, ERR_RPC_INTERNAL, "The client answered %s with error %lld", q->methods[i],
+                       (long long)code);
+    }
+    q->answers[i] = json_get(message, "result");
+    why = input_fault(q->c->arena, q->expected[i], q->answers[i]);
+    if (why)
+        return err_set(e, ERR_RPC_INTERNAL, "The client's answer to %s %s", q->methods[i],
+                       arena_strndup(q->c->arena, why, strnlen(why, INPUT_FAULT_MAX)));
+    q->open--;
+    return OK;
+}
+
+static enum rc wait_for_answers(struct questions *q, struct message_socket *m, struct err *e) {
+    int64_t until = q->c->deadline_ms, look;
+    struct buf letter;
+    enum rc rc = OK;
+    int tick, letters = 0;
+
+    buf_init(&letter, q->c->arena, INPUT_REQUIRED_ANSWER_MAX + 4096);
+    while (!rc && q->open) {
+        if (letters > INPUT_REQUIRED_LETTERS_MAX)
+            return err_set(e, ERR_RPC_INTERNAL, "The client sent too many answers");
+        int watch = q->c->rp->sink && !q->c->gone ? q->c->rp->sink->fd : -1;
+        int64_t absent_until = clock_monotonic_ms() + RESUME_ABSENT_MS;
+
+        if (q->c->gone && !q->c->journal)
+            return err_set(e, ERR_RPC_INTERNAL, "The client went away");
+        tick = mcp_stream_keep_alive(q->c);
+        if (q->c->gone && absent_until < until) /* it may come back, and be asked again */
+            until = absent_until;
+        look = clock_monotonic_ms() + (tick < CANCEL_LOOK_MS ? tick : CANCEL_LOOK_MS);
+        switch (message_socket_wait(m, watch, look < until ? look : until, &letter)) {
+        case MESSAGE_SOCKET_LETTER:
+            letters++;
+            rc = take_letter(q, &letter, e);
+            break;
+        case MESSAGE_SOCKET_WATCHED: /* nobody is there to answer */
+            q->c->gone = true;
+            break;
+        case MESSAGE_SOCKET_TIMEOUT:
+            if (cancel_arrived(q->c))
+                return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
+            if (clock_monotonic_ms() < until)
+                break;
+            return err_set(e, ERR_RPC_INTERNAL, "The client did not answer %s in time",
+                           q->methods[0]);
+        }
+    }
+    return rc;
+}
+
+/* "The sender SHOULD issue a cancellation notification for that request" (Lifecycle, "Timeouts"),
+ * so that nobody goes on asking the user. */
+static void take_back(struct questions *q, const char *reason) {
+    for (size_t i = 0; i < q->count; i++) {
+        struct json *params = json_new_object(q->c->arena);
+
+        if (q->answers[i])
+            continue;
+        json_put_str(params, "requestId", request_id(q, i));
+        json_put_str(params, "reason", reason);
+        mcp_stream_notify(q->c, "notifications/cancelled", params);
+    }
+}
+
+static enum rc ask_all(struct mcp_call *c, struct input_required *r, const struct json *requests,
+                       struct err *e) {
+    struct questions q = {.c = c, .token = random_text(c->arena, TOKEN_BYTES)};
+    struct message_socket *m;
+    enum rc rc = message_socket_open(q.token, &m, e);
+
+    if (rc)
+        return err_set(e, ERR_RPC_INTERNAL, "Internal error: cannot wait for the client's answer");
+    json_each(requests, ask_one, &q);
+    q.open = q.count;
+    rc = wait_for_answers(&q, m, e);
+    message_socket_close(m);
+    if (rc) {
+        take_back(&q, e->text);
+        return rc;
+    }
+    r->responses = json_new_object(c->arena);
+    for (size_t i = 0; i < q.count; i++)
+        json_put(r->responses, q.keys[i], q.answers[i]);
+    return OK;
+}
+
+enum rc input_required_ask(struct mcp_call *c, struct input_required *r, struct json *wanted,
+                           struct err *e) {
+    enum rc rc = input_required_check(c, wanted, e);
+
+    if (rc)
+        return rc;
+    if (!mcp_stream_possible(c))
+        return err_set(e, ERR_RPC_MISSING_CAPABILITY,
+                       "This call needs a client that accepts text/event-stream");
+    r->state = json_get(wanted, "requestState");
+    r->responses = NULL;
+    return json_get(wanted, "inputRequests") ? ask_all(c, r, json_get(wanted, "inputRequests"), e)
+                                             : OK;
+}
+
+void input_required_deliver(struct mcp_call *c, struct json *message) {
+    const char *id = json_get_str(message, "id"), *text;
+    size_t token_len = id ? strcspn(id, ".") : 0, len;
+    struct json *letter;
+
+    if (!token_len || token_len > MESSAGE_SOCKET_NAME_MAX || !id[token_len])
+        return;
+    letter = json_new_object(c->arena);
+    json_put_str(letter, "sub", c->claims->sub);
+    json_put(letter, "message", message);
+    text = json_text(c->arena, letter, &len);
+    if (!message_socket_send(arena_strndup(c->arena, id, token_len), text, len))
+        log_info("answer_too_late", kv("request", c->rq->id), kv("sub", c->claims->sub));
+}

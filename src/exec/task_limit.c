@@ -1,0 +1,27 @@
+/* How many tasks run at once: on this host, and of one user. (Private part of tasks.h.) */
+#include "base/log.h"
+#include "exec/tasks.h"
+#include "shared/shared.h"
+
+#define AGAIN_S "10" /* a task lasts longer than a call, or it would be one */
+
+enum rc task_place_take(struct mcp_call *c, int *place, struct err *e) {
+    const struct config *config = c->cx->config;
+    const struct host_places places = {
+        arena_printf(c->arena, "%s/task-places", config->state_dir), config->tasks_max,
+        config->tasks_max_user < config->tasks_max ? config->tasks_max_user : config->tasks_max};
+    enum rc rc = host_place_take(&places, c->claims->sub, place, e);
+
+    if (rc == ERR_EXISTS)
+        (void)err_set(e, ERR_RATE_LIMITED,
+                      "%u tasks of yours run already; try again when one has ended", places.each);
+    else if (rc == ERR_TOO_LARGE)
+        (void)err_set(e, ERR_RATE_LIMITED, "%u tasks run here already; try again later",
+                      places.all);
+    else
+        return rc;
+    if (rc == ERR_TOO_LARGE)
+        log_warn("tasks_full", kvn("tasks", places.all), kv("sub", c->claims->sub));
+    reply_header(c->rp, "Retry-After", AGAIN_S);
+    return e->code;
+}

@@ -1,0 +1,390 @@
+/* The process that looks after the program of a task. It is forked twice, so that no worker has to
+ * wait for it, and it ends with the program. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/log.h"
+#include "base/watchdog.h"
+#include "exec/input_required.h"
+#include "exec/program.h"
+#include "exec/tasks.h"
+#include "mcp/bearer_auth.h"
+#include "metrics/metrics.h"
+#include "runner/orphans.h"
+#include "shared/shared.h"
+
+#define RUN_BYTES 12 /* of what one run of a task's program is called */
+#define LETTER_MAX 64
+#define SAVE_AGAIN_MS 1000
+#define DENY_LOOK_MS 1000 /* how often DENY_FILE is looked at while a program runs */
+#define PLACE_FD 3        /* of the process of a task */
+#define MESSAGE_SOCKET_FD 4
+
+/* Of one run, on one host: what another daemon on it has is another store's. */
+static const char *message_socket_name(const struct task *t) {
+    const char *run = json_get_str(t->record, "run");
+    const char *text =
+        arena_printf(t->arena, "task\n%s\n%s\n%s", t->cx->config->state_dir, t->id, run ? run : "");
+    uint8_t digest[SHA256_LEN];
+
+    sha256(text, strlen(text), digest);
+    return base64url_encode(t->arena, digest, sizeof digest);
+}
+
+static const char *daemon_name(struct arena *a) {
+    return arena_printf(a, "%016llx", (unsigned long long)watchdog_instance());
+}
+
+void task_stop(const struct task *t) {
+    if (!message_socket_send(message_socket_name(t), "", 0))
+        log_debug("task_not_here", kv("task", t->id)); /* or it waits for input, or has ended */
+}
+
+/* The mailbox is there before the record says that the task works, and goes with its process. */
+bool task_is_orphaned(const struct task *t) {
+    const char *daemon = json_get_str(t->record, "daemon");
+
+    return daemon && !strcmp(daemon, daemon_name(t->arena)) &&
+           !message_socket_exists(message_socket_name(t));
+}
+
+/* ---- the outcome ---- */
+
+/* "Each request key in inputRequests MUST be unique over the lifetime of a single task" (SEP-2663,
+ * "Task Update Requests"): a key that the program uses again is shown under another name. */
+static void ask(struct task *t, const struct json *wanted) {
+    struct json *requests = json_new_object(t->arena), *names = json_new_object(t->arena);
+    struct json *asked = json_get(t->record, "asked");
+    struct json_member m;
+
+    if (!asked)
+        asked = json_new_object(t->arena);
+    for (bool more = json_first(wanted, &m); more; more = json_next(&m)) {
+        const char *key = m.key;
+
+        for (int n = 2; json_has(asked, key) || json_has(requests, key); n++)
+            key = arena_printf(t->arena, "%s#%d", m.key, n);
+        json_put(requests, key, m.value);
+        json_put_str(names, key, m.key);
+    }
+    for (bool more = json_first(requests, &m); more; more = json_next(&m))
+        json_put_bool(asked, m.key, true);
+    json_put(t->record, "inputRequests", requests);
+    json_put(t->record, "names", names);
+    json_put(t->record, "asked", asked);
+}
+
+/* The answers under the program's own names. */
+static struct json *answers(const struct task *t) {
+    struct json *given = json_get(t->record, "inputResponses"), *out;
+    const struct json *names = json_get(t->record, "names");
+    struct json_member m;
+
+    if (!given || !names) /* none, or those that came with the call */
+        return given;
+    out = json_new_object(t->arena);
+    for (bool more = json_first(given, &m); more; more = json_next(&m)) {
+        const char *name = json_get_str(names, m.key);
+
+        json_put(out, name ? name : m.key, m.value);
+    }
+    return out;
+}
+
+/* What the program printed becomes the state of the task. An error of the tool is a result; what
+ * gave none is a failure. */
+static const char *settle(struct mcp_call *c, const struct tool *tool, struct task *t,
+                          const struct run_result *end) {
+    const char *outcome = "input_required", *why = NULL;
+    struct json *wanted = NULL, *result;
+    struct err e = {0};
+
+    if (end->end == RUN_EXITED && !end->code && tool->run.output != TOOL_OUTPUT_TEXT)
+        wanted = input_required_wanted(c->arena, end->out);
+    if (wanted && !input_required_check(c, wanted, &e) && json_get(wanted, "inputRequests")) {
+        ask(t, json_get(wanted, "inputRequests"));
+        json_put(t->record, "state", json_get(wanted, "requestState"));
+        json_del(t->record, "inputResponses");
+        task_status(t, "input_required");
+        return outcome;
+    }
+    if (end->end != RUN_EXITED)
+        why = program_failure(c, &tool->run, end, &outcome);
+    if (wanted)
+        why = e.code ? e.text : "the program asks for nothing";
+    if (why) {
+        task_fail(t, why);
+        return wanted ? "bad_output" : outcome;
+    }
+    result = tool_run_result(c->arena, tool, end, &outcome);
+    json_put(t->record, "result", tool_check_result(c, tool, result, &outcome));
+    task_status(t, "completed");
+    return outcome;
+}
+
+/* ---- while it runs ---- */
+
+struct watch {
+    struct task *t;
+    int all, timer;   /* `all` becomes readable when one of these four is */
+    int daemon, told; /* readable: the master has ended; it has told us to end */
+    bool late;        /* the master had ended before */
+    int64_t renew_ms; /* when the record has to be renewed */
+    struct buf letter;
+    struct stat deny;              /* DENY_FILE as it was when it was read */
+    const struct token_claims *of; /* whom the task belongs to */
+    bool taken_away; /* somebody else has written the record: it is cancelled, or given up */
+    bool denied;     /* the user is let in no more */
+};
+
+static bool daemon_ends(const struct watch *w, int wait_ms) {
+    struct pollfd fds[] = {{.fd = w->daemon, .events = POLLIN}, {.fd = w->told, .events = POLLIN}};
+
+    return w->late || poll(fds, 2, wait_ms) > 0;
+}
+
+/* A denied user gets no answer any more, and runs no program. The process of a task reads the file
+ * by itself: no worker that has read it on HUP knows of it. */
+static bool is_denied(struct watch *w) {
+    const char *path = w->t->cx->config->deny_file;
+    struct deny_list *list;
+    struct stat now = {0};
+    unsigned bad;
+    FILE *problems; /* which workers have told already */
+
+    if (stat(path, &now) || (now.st_mtim.tv_sec == w->deny.st_mtim.tv_sec &&
+                             now.st_mtim.tv_nsec == w->deny.st_mtim.tv_nsec &&
+                             now.st_ino == w->deny.st_ino && now.st_size == w->deny.st_size))
+        return false;
+    problems = fopen("/dev/null", "we");
+    if (!problems)
+        return false;
+    w->deny = now;
+    list = deny_load(path, clock_now_s(&w->t->cx->clock), problems, &bad);
+    w->denied = mcp_guard_is_denied(list, w->of);
+    deny_free(list);
+    (void)fclose(problems);
+    return w->denied;
+}
+
+/* The record says whether the program is to run on; while the store is in trouble it does. */
+static void renew(struct watch *w) {
+    struct err e;
+
+    w->renew_ms = clock_monotonic_ms() + w->t->cx->tasks->look_ms;
+    switch (task_renew(w->t, &e)) {
+    case OK:
+        break;
+    case ERR_CONFLICT:
+        w->taken_away = true;
+        break;
+    default:
+        log_warn("task_not_renewed", kv("task", w->t->id), kv("why", e.text),
+                 kv("detail", e.detail));
+    }
+}
+
+/* Something happened: it is time to look, or a letter came, or somebody else's knock at the
+ * mailbox, or the daemon has ended. */
+static bool must_stop(void *arg) {
+    struct watch *w = arg;
+    bool letter = w->t->mailbox && message_socket_wait(w->t->mailbox, -1, clock_monotonic_ms(),
+                                                       &w->letter) == MESSAGE_SOCKET_LETTER;
+    uint64_t times;
+
+    watchdog_sign();
+    while (read(w->timer, &times, sizeof times) > 0)
+        ;
+    if (daemon_ends(w, 0) || is_denied(w))
+        return true;
+    if (letter || clock_monotonic_ms() >= w->renew_ms)
+        renew(w);
+    return w->taken_away;
+}
+
+/* SIGTERM, which is blocked as it was in the worker. */
+static int open_told(void) {
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void watch(struct watch *w, struct mcp_call *c, struct task *t) {
+    const struct timespec every = {DENY_LOOK_MS / 1000, DENY_LOOK_MS % 1000 * 1000000};
+    const struct itimerspec timer = {every, every};
+
+    *w = (struct watch){.t = t, .of = c->claims};
+    buf_init(&w->letter, t->arena, LETTER_MAX);
+    w->all = epoll_create1(EPOLL_CLOEXEC);
+    w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    w->daemon = (int)syscall(SYS_pidfd_open, watchdog_master(), 0);
+    w->late = w->daemon < 0 && errno == ESRCH;
+    w->told = open_told();
+    (void)timerfd_settime(w->timer, 0, &timer, NULL);
+
+    const int fds[] = {w->timer, w->daemon, w->told,
+                       t->mailbox ? *message_socket_watch(t->mailbox) : -1};
+
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+        struct epoll_event event = {.events = EPOLLIN};
+
+        if (fds[i] >= 0)
+            (void)epoll_ctl(w->all, EPOLL_CTL_ADD, fds[i], &event);
+    }
+}
+
+/* A result is not lost because the store is in trouble when the program ends. */
+static enum rc save_end(struct watch *w, struct err *e) {
+    int64_t until = clock_monotonic_ms() + TASK_SAVE_S * 1000;
+
+    for (;;) {
+        enum rc rc = task_save(w->t, e);
+
+        watchdog_sign();
+        if (rc == ERR_TOO_LARGE) {
+            task_fail(w->t, arena_printf(w->t->arena,
+                                         "The result is too long: a task's record has at most %d "
+                                         "bytes",
+                                         TASK_RECORD_MAX));
+            rc = task_save(w->t, e);
+        }
+        if (rc != ERR_STORE || clock_monotonic_ms() >= until || daemon_ends(w, SAVE_AGAIN_MS))
+            return rc;
+    }
+}
+
+static const char *run_and_save(struct mcp_call *c, const struct tool *tool, struct watch *w) {
+    struct task *t = w->t;
+    struct program p = {
+        .run = &tool->run, .kind = "tool", .name = tool->name, .input = json_new_object(c->arena)};
+    struct input_required rounds = {.responses = answers(t), .state = json_get(t->record, "state")};
+    const char *outcome;
+    struct run_result end;
+    struct err e;
+    enum rc rc;
+
+    json_put(p.input, "arguments", json_get(t->record, "arguments"));
+    c->watch = &w->all;
+    c->confirm = must_stop;
+    c->confirm_arg = w;
+    c->deadline_ms = INT64_MAX; /* the limit is the tool's own */
+    program_once(c, &p, &rounds, &end);
+    if (w->taken_away)
+        return "cancelled";
+    outcome = w->denied ? "denied" : settle(c, tool, t, &end);
+    if (w->denied)
+        task_fail(t, "The user is not let in any more");
+    else if (end.end == RUN_CANCELLED)
+        task_fail(t, "The server that ran the task was stopped");
+    rc = save_end(w, &e);
+    if (rc == ERR_CONFLICT)
+        return "cancelled";
+    if (rc)
+        log_error("task_not_kept", kv("task", t->id), kv("why", e.text), kv("detail", e.detail));
+    return rc ? "not_kept" : outcome;
+}
+
+static void look_after(struct mcp_call *c, const struct tool *tool, struct task *t) {
+    int64_t began = clock_monotonic_ms();
+    const char *outcome = "cancelled";
+    struct watch w;
+
+    watch(&w, c, t);
+    /* From here on a cancellation finds us; one that came before is in the record. */
+    renew(&w);
+    if (!w.taken_away)
+        outcome = run_and_save(c, tool, &w);
+    log_info("task_run", kv("task", t->id), kv("tool", tool->name), kv("sub", c->claims->sub),
+             kv("client_id", c->claims->client_id), kv("outcome", outcome),
+             kvn("ms", clock_monotonic_ms() - began));
+    message_socket_close(t->mailbox);
+}
+
+/* ---- starting it ---- */
+
+static enum rc open_own(struct mcp_call *c, struct context *cx, struct err *e) {
+    if (host_cache_open(arena_printf(c->arena, "%s/cache", cx->config->state_dir),
+                        cx->config->workers_max, &cx->host, e))
+        return e->code;
+    return task_store_again(cx->tasks, cx->host, &cx->tasks, e);
+}
+
+/* Nothing of the worker is used here but its memory: not its connections, and not its handles on
+ * the cache and the store, which must not be used after a fork. */
+static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, struct task *t,
+                                   int place) {
+    struct context cx = *c->cx;
+    struct err e;
+
+    (void)prctl(PR_SET_NAME, "mcp-task");
+    metrics_use_shared_slot();
+    watchdog_begin(TASK_LEASE_S * 1000); /* then it is taken for dead anyway */
+    place = fcntl(place, F_DUPFD_CLOEXEC, MESSAGE_SOCKET_FD + 1);
+    if (t->mailbox)
+        message_socket_move(t->mailbox, MESSAGE_SOCKET_FD);
+    (void)dup3(place, PLACE_FD, O_CLOEXEC);
+    if (syscall(SYS_close_range, MESSAGE_SOCKET_FD + 1, ~0U, 0))
+        for (int fd = MESSAGE_SOCKET_FD + 1; fd < 65536; fd++)
+            (void)close(fd);
+    if (open_own(c, &cx, &e)) {
+        log_error("task_not_kept", kv("task", t->id), kv("why", e.text), kv("detail", e.detail));
+        _exit(1); /* its lease ends */
+    }
+    c->cx = t->cx = &cx;
+    c->rp->sink = NULL; /* nobody listens: messages on the way are dropped */
+    look_after(c, tool, t);
+    _exit(0);
+}
+
+void task_begin(struct task *t, const struct tool *tool) {
+    int64_t now_s = clock_now_s(&t->cx->clock);
+    struct err e;
+
+    task_status(t, "working");
+    json_put_str(t->record, "run", random_text(t->arena, RUN_BYTES));
+    json_del(t->record, "daemon");
+    if (message_socket_open(message_socket_name(t), &t->mailbox, &e))
+        log_warn("task_has_no_mailbox", kv("task", t->id), kv("why", e.detail));
+    else if (watchdog_instance())
+        json_put_str(t->record, "daemon", daemon_name(t->arena));
+    json_del(t->record, "inputRequests");
+    t->ttl = now_s + tool->run.timeout_ms / 1000 + TASK_TTL_S;
+    t->lease = now_s + TASK_LEASE_S;
+}
+
+void task_abandon(struct task *t, int place) {
+    (void)close(place);
+    message_socket_close(t->mailbox);
+    t->mailbox = NULL;
+}
+
+enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, int place,
+                   struct err *e) {
+    int started = orphans_fork();
+
+    if (started == 0)
+        task_process(c, tool, t, place);
+    task_abandon(t, place); /* it is another process's now */
+    if (started > 0)
+        return OK;
+    task_fail(t, "The program could not be started");
+    if (task_save(t, e))
+        log_error("task_not_kept", kv("task", t->id), kv("why", e->text), kv("detail", e->detail));
+    return err_set(e, ERR_RPC_INTERNAL, "Internal error: the task does not start");
+}

@@ -1,0 +1,213 @@
+/* The record of a task: a JSON object, sealed, in the task store. */
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "exec/tasks.h"
+
+#define PURPOSE "task"  /* of the seal; the id is bound in */
+#define LOST_TRIES 4    /* to write down that a task is lost */
+#define PAUSE_MAX_MS 20 /* before another try: at random, so that they do not meet again */
+#define SAVE_ARENA_MAX (8U << 20)
+
+/* RFC 3339 */
+static const char *time_text(struct arena *a, int64_t seconds) {
+    time_t t = (time_t)seconds;
+    char text[sizeof "+999999999-12-31T23:59:59Z"];
+    struct tm tm;
+
+    if (!gmtime_r(&t, &tm) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        return "";
+    return arena_strdup(a, text);
+}
+
+static int64_t now_s(const struct task *t) {
+    return clock_now_s(&t->cx->clock);
+}
+
+bool task_is(const struct task *t, const char *status) {
+    const char *now = json_get_str(t->record, "status");
+
+    return now && !strcmp(now, status);
+}
+
+bool task_has_ended(const struct task *t) {
+    return task_is(t, "completed") || task_is(t, "failed") || task_is(t, "cancelled");
+}
+
+/* One that has ended needs no arguments any more, and its result gets their room. */
+static void forget_input(struct task *t) {
+    static const char *const members[] = {
+        "arguments", "inputRequests", "inputResponses", "state", "names", "asked", NULL};
+
+    for (const char *const *m = members; *m; m++)
+        json_del(t->record, *m);
+}
+
+void task_status(struct task *t, const char *status) {
+    json_put_str(t->record, "status", status);
+    if (!json_has(t->record, "created")) {
+        json_put_int(t->record, "created", now_s(t));
+        json_put_str(t->record, "createdAt", time_text(t->arena, now_s(t)));
+    }
+    json_put_str(t->record, "lastUpdatedAt", time_text(t->arena, now_s(t)));
+    t->ttl = now_s(t) + TASK_TTL_S;
+    t->lease = 0;
+    if (task_has_ended(t))
+        forget_input(t);
+}
+
+void task_fail(struct task *t, const char *text) {
+    struct json *error = json_new_object(t->arena);
+
+    json_put_int(error, "code", -32603);
+    json_put_str(error, "message", text);
+    json_put(t->record, "error", error);
+    json_del(t->record, "result");
+    task_status(t, "failed");
+}
+
+struct json *task_view(const struct task *t, bool whole) {
+    static const char *const always[] = {"status", "createdAt", "lastUpdatedAt", NULL};
+    struct json *v = json_new_object(t->arena);
+    int64_t created = 0;
+
+    json_put_str(v, "taskId", t->id);
+    for (const char *const *m = always; *m; m++)
+        json_put(v, *m, json_get(t->record, *m));
+    (void)json_get_int(t->record, "created", &created);
+    json_put_int(v, "ttlMs", (t->ttl - created) * 1000);
+    json_put_int(v, "pollIntervalMs", t->cx->tasks->poll_ms);
+    if (whole && task_is(t, "completed"))
+        json_put(v, "result", json_get(t->record, "result"));
+    if (whole && task_is(t, "failed"))
+        json_put(v, "error", json_get(t->record, "error"));
+    if (whole && task_is(t, "input_required"))
+        json_put(v, "inputRequests", json_get(t->record, "inputRequests"));
+    return v;
+}
+
+/* ---- reading ---- */
+
+static bool is_id(const char *id) {
+    size_t len = strlen(id);
+
+    return len && len <= TASK_ID_MAX &&
+           strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == len;
+}
+
+static enum rc read_once(struct task *t, const char *id, struct err *e) {
+    struct task_record r;
+    char *text;
+    size_t len;
+
+    if (!t->cx->tasks || !is_id(id))
+        return err_set(e, ERR_MISSING, "there is no such task");
+    if (task_store_get(t->cx->tasks, t->arena, id, now_s(t), &r, e))
+        return e->code;
+    if (seal_open(t->arena, t->cx->seal, PURPOSE, id, r.sealed, &text, &len, e) ||
+        json_parse(t->arena, text, len, &t->record, e)) {
+        (void)err_set(e, ERR_STORE, "the task store is not available");
+        err_detail(e,
+                   "task %s is sealed with a key that this host has not; hosts of one table "
+                   "need the same SECRET_KEY_FILE",
+                   id);
+        return e->code;
+    }
+    t->id = r.id;
+    t->version = r.version;
+    t->ttl = r.ttl;
+    t->lease = r.lease;
+    return OK;
+}
+
+enum rc task_read(struct context *cx, struct arena *a, const char *id, struct task *out,
+                  struct err *e) {
+    enum rc rc = OK;
+
+    for (int i = 0; i < LOST_TRIES; i++) {
+        *out = (struct task){.cx = cx, .arena = a};
+        rc = read_once(out, id, e);
+        if (rc || !task_is(out, "working"))
+            return rc;
+        if (task_is_orphaned(out))
+            task_fail(out, "The process that ran the task was ended");
+        else if (now_s(out) > out->lease)
+            task_fail(out, "The host that ran the task stopped answering");
+        else
+            return rc;
+        rc = task_save(out, e);
+        if (!rc)
+            log_warn("task_lost", kv("task", id));
+        if (rc != ERR_CONFLICT)
+            return rc;
+    }
+    return err_set(e, ERR_STORE, "the task is being changed; try again in a few seconds");
+}
+
+enum rc task_load(struct mcp_call *c, const char *id, struct task *out, struct err *e) {
+    enum rc rc = task_read(c->cx, c->arena, id, out, e);
+    const char *sub, *client;
+
+    if (rc && rc != ERR_MISSING)
+        return rc;
+    sub = rc ? NULL : json_get_str(out->record, "sub");
+    client = rc ? NULL : json_get_str(out->record, "client");
+    if (!sub || !client || strcmp(sub, c->claims->sub) != 0 ||
+        strcmp(client, c->claims->client_id) != 0)
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: there is no such task");
+    return OK;
+}
+
+/* ---- writing ---- */
+
+static enum rc save_once(struct task *t, struct arena *a, struct err *e) {
+    struct task_record r = {t->id, t->version, t->ttl, t->lease, NULL};
+    size_t len;
+    const char *text = json_text(a, t->record, &len);
+    enum rc rc;
+
+    if (len > TASK_RECORD_MAX)
+        return err_set(e, ERR_TOO_LARGE, "a task's record has at most %d bytes", TASK_RECORD_MAX);
+    r.sealed = seal(a, t->cx->seal, PURPOSE, t->id, text, len);
+    rc = t->version ? task_store_replace(t->cx->tasks, &r, now_s(t), e)
+                    : task_store_put(t->cx->tasks, &r, now_s(t), e);
+    if (!rc)
+        t->version++;
+    return rc;
+}
+
+enum rc task_save(struct task *t, struct err *e) {
+    struct arena *a = arena_new(SAVE_ARENA_MAX); /* a task may be saved many times */
+    enum rc rc = save_once(t, a, e);
+
+    if (rc == ERR_MISSING) { /* the file was damaged: we have what was in it */
+        t->version = 0;
+        rc = save_once(t, a, e);
+    }
+    arena_free(a);
+    return rc;
+}
+
+enum rc task_renew(struct task *t, struct err *e) {
+    struct task_record r = {t->id, t->version, t->ttl, now_s(t) + TASK_LEASE_S, NULL};
+    enum rc rc;
+
+    rc = task_store_renew(t->cx->tasks, &r, now_s(t), e);
+    if (!rc)
+        t->version++;
+    if (rc != ERR_MISSING)
+        return rc;
+    t->lease = r.lease;
+    return task_save(t, e);
+}
+
+bool task_pause(int64_t until_ms) {
+    struct timespec ts = {0};
+    uint16_t random;
+
+    random_bytes(&random, sizeof random);
+    ts.tv_nsec = (1 + random % PAUSE_MAX_MS) * 1000000L;
+    (void)nanosleep(&ts, NULL);
+    return clock_monotonic_ms() < until_ms;
+}

@@ -1,0 +1,230 @@
+/* News of tasks, for streams that wait for them (SEP-2663, "Task Status Notifications"). A process
+ * of its own is asked by the keeper (server/task_subscriptions.h) and looks at the records: a task
+ * may run on another host, so that nothing on this one happens when it changes. Questions and
+ * answers are entries of web/subscription.h: the task's id with "+" or "-", and its id with the
+ * rest of the notification, whose beginning each stream has itself (task_news_head). */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/watchdog.h"
+#include "exec/tasks.h"
+#include "mcp/stream.h"
+#include "web/subscription.h"
+
+#define QUESTIONS_MAX 65536 /* bytes that wait to be read */
+#define LOOK_ARENA_MAX (8U << 20)
+#define SEND_S 5 /* within which the keeper takes what is sent */
+#define WATCHED_MAX 4096
+
+struct watched {
+    struct watched *next;
+    char id[TASK_ID_MAX + 1];
+    bool told;
+    int64_t version; /* what was seen last, */
+    uint8_t seen[SHA256_LEN];
+    int64_t due_ms; /* and when it is looked at again */
+};
+
+struct watcher {
+    struct context *cx;
+    int fd;
+    struct watched *all;
+    size_t count, have;
+    char in[QUESTIONS_MAX];
+};
+
+struct text task_news_head(struct arena *a, const struct json *meta) {
+    struct text t;
+
+    t.p = arena_printf(
+        a,
+        MCP_EVENT_START
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks\",\"params\":{\"_meta\":%s,",
+        json_text(a, meta, NULL));
+    t.len = strlen(t.p);
+    return t;
+}
+
+/* The members of the task, and what closes head and event. */
+static struct text news_tail(const struct task *t) {
+    size_t len;
+    const char *view = json_text(t->arena, task_view(t, true), &len);
+    struct buf b;
+
+    buf_init(&b, t->arena, len + sizeof MCP_EVENT_END + 1);
+    buf_add(&b, view + 1, len - 1);
+    buf_adds(&b, "}" MCP_EVENT_END);
+    return (struct text){b.p, b.len};
+}
+
+static bool send_all(int fd, const char *p, size_t len) {
+    while (len) {
+        ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        p += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+static bool tell(struct watcher *w, const struct task *t) {
+    struct text tail = news_tail(t);
+    struct buf b;
+
+    buf_init(&b, t->arena, tail.len + TASK_ID_MAX + 64);
+    subscription_add(&b, t->id, tail.p, tail.len);
+    return !b.overflow && send_all(w->fd, b.p, b.len);
+}
+
+/* A record that was renewed only has another version, but the same text. */
+static bool is_new(struct watched *task, const struct task *t) {
+    uint8_t digest[SHA256_LEN];
+    size_t len;
+    const char *text;
+
+    if (task->told && t->version == task->version)
+        return false;
+    task->version = t->version;
+    text = json_text(t->arena, t->record, &len);
+    sha256(text, len, digest);
+    if (task->told && !memcmp(digest, task->seen, sizeof digest))
+        return false;
+    memcpy(task->seen, digest, sizeof digest);
+    return true;
+}
+
+/* *over: there is nothing more to come. false: the keeper is gone. */
+static bool look(struct watcher *w, struct watched *task, bool *over) {
+    struct arena *a = arena_new(LOOK_ARENA_MAX);
+    bool good = true;
+    struct task t;
+    struct err e;
+    enum rc rc = task_read(w->cx, a, task->id, &t, &e);
+
+    task->due_ms = clock_monotonic_ms() + w->cx->tasks->poll_ms;
+    *over = rc == ERR_MISSING;
+    if (!rc) {
+        *over = task_has_ended(&t);
+        if (is_new(task, &t))
+            good = tell(w, &t);
+        task->told = true;
+    } else if (rc != ERR_MISSING) {
+        log_warn("task_not_watched", kv("task", task->id), kv("why", e.text),
+                 kv("detail", e.detail));
+    }
+    arena_free(a);
+    return good;
+}
+
+static struct watched **find(struct watcher *w, const char *id, size_t len) {
+    struct watched **at = &w->all;
+
+    while (*at && (strlen((*at)->id) != len || memcmp((*at)->id, id, len) != 0))
+        at = &(*at)->next;
+    return at;
+}
+
+static void forget(struct watcher *w, struct watched **at) {
+    struct watched *old = *at;
+
+    *at = old->next;
+    free(old);
+    w->count--;
+}
+
+static void take_question(struct watcher *w, const struct subscription_entry *e) {
+    struct watched **at = find(w, e->topic, e->topic_len);
+
+    if (e->text_len != 1 || !e->topic_len || e->topic_len > TASK_ID_MAX)
+        return;
+    if (*e->text == '-') {
+        if (*at)
+            forget(w, at);
+        return;
+    }
+    if (!*at) {
+        if (w->count == WATCHED_MAX) {
+            log_warn("too_many_tasks_watched", kvn("tasks", (int64_t)w->count));
+            return;
+        }
+        *at = xcalloc(1, sizeof **at);
+        memcpy((*at)->id, e->topic, e->topic_len);
+        w->count++;
+    }
+    (*at)->told = false;
+    (*at)->due_ms = 0;
+}
+
+/* false: the keeper is gone. */
+static bool take_questions(struct watcher *w) {
+    const char *p = w->in;
+    struct subscription_entry e;
+    ssize_t n = recv(w->fd, w->in + w->have, sizeof w->in - w->have, MSG_DONTWAIT);
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR;
+    if (!n)
+        return false;
+    w->have += (size_t)n;
+    while (subscription_next(&p, w->in + w->have, &e))
+        take_question(w, &e);
+    w->have -= (size_t)(p - w->in);
+    memmove(w->in, p, w->have);
+    return w->have < sizeof w->in;
+}
+
+static int until_next(const struct watcher *w) {
+    int64_t due = INT64_MAX, left;
+
+    for (const struct watched *t = w->all; t; t = t->next)
+        if (t->due_ms < due)
+            due = t->due_ms;
+    left = due == INT64_MAX ? WATCHDOG_EVERY_MS : due - clock_monotonic_ms();
+    return left < 0 ? 0 : left > WATCHDOG_EVERY_MS ? WATCHDOG_EVERY_MS : (int)left;
+}
+
+/* The one that is due for the longest time; questions are read between any two. */
+static bool look_at_next(struct watcher *w) {
+    struct watched **first = &w->all;
+    bool over;
+
+    for (struct watched **at = &w->all; *at; at = &(*at)->next)
+        if ((*at)->due_ms < (*first)->due_ms)
+            first = at;
+    if (!*first || (*first)->due_ms > clock_monotonic_ms())
+        return true;
+    if (!look(w, *first, &over))
+        return false;
+    if (over)
+        forget(w, first);
+    return true;
+}
+
+void mcp_watch_tasks(struct context *cx, int fd) {
+    const struct timeval patience = {.tv_sec = SEND_S};
+    struct watcher *w = xcalloc(1, sizeof *w);
+
+    w->cx = cx;
+    w->fd = fd;
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+
+        watchdog_sign();
+        if (poll(&p, 1, until_next(w)) > 0 && !take_questions(w))
+            break;
+        if (!look_at_next(w))
+            break;
+    }
+    while (w->all)
+        forget(w, &w->all);
+    free(w);
+}

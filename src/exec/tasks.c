@@ -1,0 +1,245 @@
+#include "exec/tasks.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "exec/input_required.h"
+#include "exec/program.h"
+#include "mcp/bearer_auth.h"
+#include "mcp/replay.h"
+#include "mcp/session.h"
+#include "mcp/stream.h"
+#include "shared/shared.h"
+
+#define ID_BYTES 18
+#define OWNER_BYTES 6 /* of what the ids of one user's tasks begin with */
+#define CHANGE_BYTES_MAX                                                                           \
+    (64UL << 20) /* of one try to change a task, and of the run that follows                       \
+                  */
+
+static bool client_has_tasks(const struct mcp_call *c) {
+    return json_is_object(json_get(json_get(c->capabilities, "extensions"), TASKS_EXTENSION));
+}
+
+enum rc task_extension(struct mcp_call *c, struct err *e) {
+    struct json *required = json_new_object(c->arena), *extensions = json_new_object(c->arena);
+
+    if (client_has_tasks(c))
+        return OK;
+    json_put(extensions, TASKS_EXTENSION, json_new_object(c->arena));
+    json_put(required, "extensions", extensions);
+    c->error_data = json_new_object(c->arena);
+    json_put(c->error_data, "requiredCapabilities", required);
+    return err_set(e, ERR_RPC_MISSING_CAPABILITY, "This request needs the extension %s",
+                   TASKS_EXTENSION);
+}
+
+enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, struct err *e) {
+    bool able = c->era == ERA_MODERN && c->cx->tasks && client_has_tasks(c);
+
+    *wanted = false;
+    if (tool->task == TASK_NEVER)
+        return OK;
+    if (!able && tool->task == TASK_REQUIRED)
+        return task_extension(c, e);
+    /* Some tools gather their input first, by multi round-trip requests. */
+    *wanted = able && (!tool->task_after_input || json_get(c->msg.params, "inputResponses"));
+    return OK;
+}
+
+/* Those of one user begin alike, so that the store of one host can count them. */
+static const char *new_id(struct mcp_call *c) {
+    uint8_t digest[SHA256_LEN];
+
+    _Static_assert(OWNER_BYTES * 4 / 3 == TASK_OWNER_LEN, "base64url");
+    sha256(c->claims->sub, strlen(c->claims->sub), digest);
+    return arena_printf(c->arena, "%s%s", base64url_encode(c->arena, digest, OWNER_BYTES),
+                        random_text(c->arena, ID_BYTES));
+}
+
+enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *arguments,
+                    struct err *e) {
+    struct task t = {
+        .cx = c->cx, .arena = c->arena, .id = new_id(c), .record = json_new_object(c->arena)};
+    struct json *result;
+    int place;
+    enum rc rc = task_place_take(c, &place, e);
+
+    if (rc)
+        return rc;
+    if (mcp_stream_is_abandoned(c)) { /* nobody would hear of the task */
+        (void)close(place);
+        return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
+    }
+    json_put_str(t.record, "sub", c->claims->sub);
+    json_put_str(t.record, "client", c->claims->client_id);
+    json_put_str(t.record, "tool", tool->name);
+    json_put(t.record, "arguments", arguments);
+    if (json_is_object(json_get(c->msg.params, "inputResponses")))
+        json_put(t.record, "inputResponses", json_get(c->msg.params, "inputResponses"));
+    task_begin(&t, tool);
+    result = task_view(&t, false);
+    rc = task_save(&t, e); /* before the client hears of it, and before it can end */
+    if (rc)
+        task_abandon(&t, place);
+    if (rc == ERR_TOO_LARGE)
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "Invalid params: the arguments are too long for a task, which keeps at most "
+                       "%d bytes",
+                       TASK_RECORD_MAX);
+    if (!rc)
+        rc = task_start(c, tool, &t, place, e);
+    if (rc)
+        return rc;
+    json_put_str(result, "resultType", "task");
+    mcp_call_finish(c, result);
+    log_info("task_created", kv("request", c->rq->id), kv("task", t.id), kv("tool", tool->name),
+             kv("sub", c->claims->sub), kv("client_id", c->claims->client_id));
+    return OK;
+}
+
+static enum rc find(struct mcp_call *c, struct task *t, struct err *e) {
+    const char *id = json_get_str(c->msg.params, "taskId");
+    enum rc rc = task_extension(c, e);
+
+    if (rc)
+        return rc;
+    if (!id)
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: taskId must be a string");
+    return task_load(c, id, t, e);
+}
+
+enum rc mcp_tasks_get(struct mcp_call *c, struct err *e) {
+    struct task t;
+    enum rc rc = find(c, &t, e);
+
+    if (!rc)
+        mcp_call_finish(c, task_view(&t, true));
+    return rc;
+}
+
+/* Reads the task and changes it, again if somebody else has changed it meanwhile. */
+static enum rc change(struct mcp_call *c, enum rc (*once)(struct mcp_call *c, struct err *e),
+                      struct err *e) {
+    int64_t until_ms = clock_monotonic_ms() + TASK_CHANGE_MS;
+    struct arena *of_request = c->arena;
+    enum rc rc = task_extension(c, e);
+
+    if (rc)
+        return rc;
+    do { /* each try with memory of its own: a record is long, and there may be many tries */
+        c->arena = arena_new(CHANGE_BYTES_MAX);
+        rc = once(c, e);
+        arena_free(c->arena);
+        c->arena = of_request;
+    } while (rc == ERR_CONFLICT && task_pause(until_ms));
+    if (rc == ERR_CONFLICT)
+        return err_set(e, ERR_STORE, "the task is being changed; try again in a few seconds");
+    if (!rc)
+        mcp_call_finish(c, json_new_object(c->arena));
+    return rc;
+}
+
+static enum rc cancel_once(struct mcp_call *c, struct err *e) {
+    struct task t;
+    enum rc rc = find(c, &t, e);
+
+    if (rc || task_has_ended(&t))
+        return rc;
+    task_status(&t, "cancelled");
+    rc = task_save(&t, e); /* first: who runs it looks here when it is told */
+    if (!rc)
+        task_stop(&t);
+    return rc;
+}
+
+enum rc mcp_tasks_cancel(struct mcp_call *c, struct err *e) {
+    return change(c, cancel_once, e);
+}
+
+/* Takes over the answers that are waited for; others are passed over. */
+static enum rc take_answers(struct task *t, const struct json *given, bool *any, struct err *e) {
+    struct json *pending = json_get(t->record, "inputRequests"), *left = json_new_object(t->arena);
+    struct json *answers = json_get(t->record, "inputResponses");
+    struct json_member m;
+
+    *any = false;
+    if (!answers)
+        answers = json_new_object(t->arena);
+    for (bool more = json_first(pending, &m); more; more = json_next(&m)) {
+        struct json *answer = json_get(given, m.key);
+
+        if (json_has(given, m.key) &&
+            input_check(t->arena, m.key, input_expected(t->arena, m.value), answer, e))
+            return e->code;
+        json_put(answer ? answers : left, m.key, answer ? answer : m.value);
+        *any = *any || answer;
+    }
+    json_put(t->record, "inputResponses", answers);
+    json_put(t->record, "inputRequests", left);
+    return OK;
+}
+
+/* All answers are there. The program runs on this host, wherever it ran before. */
+static enum rc go_on(struct mcp_call *c, struct task *t, struct err *e) {
+    const struct tool *tool = tool_find(c->cx->tools, json_get_str(t->record, "tool"));
+    int place;
+    enum rc rc;
+
+    if (!tool || tool->builtin)
+        return err_set(e, ERR_RPC_INTERNAL, "Internal error: the tool is not there any more");
+    /* The token may be another one than that of the call. */
+    rc = mcp_guard_scopes(c->cx, c->rp, c->claims, tool->scopes, e);
+    if (!rc)
+        rc = program_may_start(c, e);
+    if (!rc)
+        rc = task_place_take(c, &place, e);
+    if (rc)
+        return rc;
+    task_begin(t, tool);
+    rc = task_save(t, e);
+    if (rc)
+        task_abandon(t, place);
+    return rc ? rc : task_start(c, tool, t, place, e);
+}
+
+static enum rc update_once(struct mcp_call *c, struct err *e) {
+    const struct json *given = json_get(c->msg.params, "inputResponses");
+    struct task t;
+    bool any;
+    enum rc rc = find(c, &t, e);
+
+    if (!rc && !json_is_object(given))
+        rc = err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: inputResponses must be an object");
+    if (rc || !task_is(&t, "input_required"))
+        return rc;
+    rc = take_answers(&t, given, &any, e);
+    if (rc || !any)
+        return rc;
+    if (json_size(json_get(t.record, "inputRequests"))) {
+        task_status(&t, "input_required");
+        rc = task_save(&t, e);
+    } else {
+        rc = go_on(c, &t, e);
+    }
+    if (rc == ERR_TOO_LARGE)
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "Invalid params: the answers are too long for a task, which keeps at most "
+                       "%d bytes",
+                       TASK_RECORD_MAX);
+    return rc;
+}
+
+enum rc mcp_tasks_update(struct mcp_call *c, struct err *e) {
+    return change(c, update_once, e);
+}
+
+void mcp_sweep(struct context *cx) {
+    int64_t now_s = clock_now_s(&cx->clock);
+
+    host_cache_sweep(cx->host, TASK_HOST_PREFIX, TASK_TTL_S + TASK_TIMEOUT_MS_MAX / 1000, now_s);
+    mcp_session_sweep(cx);
+    replay_sweep(cx);
+}

@@ -1,0 +1,91 @@
+/* The tools that are always there: one to see who the server takes you for, one to see that calls
+ * arrive. */
+#include <string.h>
+#include <time.h>
+
+#include "catalog/tools.h"
+
+#define DEFINITION(s)                                                                              \
+    { (s), sizeof(s) - 1 }
+
+static const char *rfc3339(struct arena *a, int64_t seconds) {
+    time_t t = (time_t)seconds;
+    char text[sizeof "+999999999-12-31T23:59:59Z"];
+    struct tm tm;
+
+    if (!gmtime_r(&t, &tm) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        return "";
+    return arena_strdup(a, text);
+}
+
+static struct json *scope_array(struct arena *a, const char *scopes) {
+    struct json *array = json_new_array(a);
+
+    for (const char *p = scopes; *p;) {
+        size_t n;
+
+        p += strspn(p, " ");
+        n = strcspn(p, " ");
+        if (n)
+            json_add(array, json_new_stringn(a, p, n));
+        p += n;
+    }
+    return array;
+}
+
+static void whoami(struct mcp_call *c, const struct json *arguments, struct json **result,
+                   const char **outcome) {
+    const struct token_claims *claims = c->claims;
+    struct json *me = json_new_object(c->arena);
+
+    (void)arguments;
+    (void)outcome;
+    json_put_str(me, "sub", claims->sub);
+    json_put_str(me, "username", claims->username);
+    json_put_str(me, "client_id", claims->client_id);
+    json_put(me, "scopes", scope_array(c->arena, claims->scope));
+    json_put_str(me, "expires_at", rfc3339(c->arena, claims->exp));
+    *result = tool_structured_result(c->arena, me);
+}
+
+static void echo(struct mcp_call *c, const struct json *arguments, struct json **result,
+                 const char **outcome) {
+    size_t len;
+    const char *text = json_strn(json_get(arguments, "text"), &len);
+
+    (void)outcome;
+    *result = tool_text_result(c->arena, text, len, false); /* a string: see the schema */
+}
+
+/* Other arguments than these are passed over: some hosts add their own. Model APIs refuse a request
+ * with a tool whose schema has no properties. */
+#define ECHO                                                                                       \
+    "{\"name\":\"echo\",\"title\":\"Echo\",\"description\":\"Returns the text that it is "         \
+    "given.\","                                                                                    \
+    "\"inputSchema\":{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\","          \
+    "\"description\":\"The text to return.\"}},\"required\":[\"text\"]},"                          \
+    "\"annotations\":{\"readOnlyHint\":true,\"openWorldHint\":false}}"
+
+#define WHOAMI                                                                                     \
+    "{\"name\":\"whoami\",\"title\":\"Who am I\",\"description\":\"Tells who the access token "    \
+    "says you are, which scopes it carries and when it expires.\","                                \
+    "\"inputSchema\":{\"type\":\"object\",\"properties\":{}},"                                     \
+    "\"outputSchema\":{\"type\":\"object\",\"properties\":{\"sub\":{\"type\":\"string\"},"         \
+    "\"username\":{\"type\":\"string\"},\"client_id\":{\"type\":\"string\"},"                      \
+    "\"scopes\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"                             \
+    "\"expires_at\":{\"type\":\"string\",\"format\":\"date-time\"}},"                              \
+    "\"required\":[\"sub\",\"username\",\"client_id\",\"scopes\",\"expires_at\"]},"                \
+    "\"annotations\":{\"readOnlyHint\":true,\"openWorldHint\":false}}"
+
+const struct tool tool_builtins[] = {
+    {.name = "echo",
+     .scopes = "",
+     .builtin = echo,
+     .definition = {DEFINITION(ECHO), DEFINITION(ECHO)}},
+    {.name = "whoami",
+     .scopes = "",
+     .builtin = whoami,
+     .has_output_schema = true,
+     .definition = {DEFINITION(WHOAMI), DEFINITION(WHOAMI)}},
+};
+const size_t tool_builtin_count = sizeof tool_builtins / sizeof *tool_builtins;

@@ -1,0 +1,87 @@
+/* Arguments and results against the schemas of a tool ("Security Considerations": servers MUST
+ * validate all tool inputs, and "Output Schema": MUST provide results that conform). */
+#include <string.h>
+
+#include "base/log.h"
+#include "catalog/tools.h"
+
+/* From here on wrong arguments are a result that the model can learn from; before, "Invalid
+ * arguments" stands among the protocol errors ("Error Handling" of each revision). */
+#define VERSION_ERRORS_ARE_RESULTS "2025-11-25"
+
+static enum rc compile(struct arena *keep, const struct json *definition, const char *name,
+                       const struct schema **out, struct err *e) {
+    struct schema *schema;
+    struct err why = {0};
+    enum rc rc;
+
+    if (!json_has(definition, name))
+        return OK;
+    rc = schema_compile(keep, json_get(definition, name), &schema, &why);
+    if (rc)
+        return err_set(e, rc, "%s %.220s", name, why.text);
+    *out = schema;
+    return OK;
+}
+
+enum rc tool_schemas_compile(struct arena *keep, const struct json *definition, struct tool *tool,
+                             struct err *e) {
+    enum rc rc = compile(keep, definition, "inputSchema", &tool->input, e);
+
+    return rc ? rc : compile(keep, definition, "outputSchema", &tool->output, e);
+}
+
+/* "/a must be a string (inputSchema #/properties/a/type)" */
+static const char *sentence(struct arena *a, const struct schema_error *why, const char *schema) {
+    return arena_printf(a, "%s%s%s%s%s%s%s%s", why->instance, *why->instance ? " " : "",
+                        why->reason, *why->keyword ? " (" : "", *why->keyword ? schema : "",
+                        *why->keyword ? " " : "", why->keyword, *why->keyword ? ")" : "");
+}
+
+/* A bound says more about the schema than about the value: an admin has to know. */
+static void log_bound(const struct mcp_call *c, const struct tool *tool, const char *schema,
+                      const struct schema_error *why) {
+    log_warn("schema_bound", kv("request", c->rq->id), kv("tool", tool->name), kv("schema", schema),
+             kv("at", why->keyword), kv("why", why->reason));
+}
+
+enum rc tool_check_arguments(struct mcp_call *c, const struct tool *tool,
+                             const struct json *arguments, struct json **result, struct err *e) {
+    struct schema_error why;
+    const char *text;
+    enum rc rc = tool->input ? schema_check(tool->input, arguments, c->arena, &why) : OK;
+
+    if (!rc)
+        return OK;
+    if (rc == ERR_TOO_LARGE)
+        log_bound(c, tool, "inputSchema", &why);
+    text = sentence(c->arena, &why, "inputSchema");
+    if (strcmp(c->version, VERSION_ERRORS_ARE_RESULTS) < 0)
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid arguments: %s",
+                       rpc_quotable(c->arena, text));
+    text = arena_printf(c->arena, "Invalid arguments: %s.", text);
+    *result = tool_text_result(c->arena, text, strlen(text), true);
+    return OK;
+}
+
+struct json *tool_check_result(struct mcp_call *c, const struct tool *tool, struct json *result,
+                               const char **outcome) {
+    struct schema_error why;
+    const char *text;
+    enum rc rc;
+
+    if (!tool->output || json_get_bool(result, "isError") || !json_has(result, "structuredContent"))
+        return result;
+    rc = schema_check(tool->output, json_get(result, "structuredContent"), c->arena, &why);
+    if (!rc)
+        return result;
+    if (rc == ERR_TOO_LARGE)
+        log_bound(c, tool, "outputSchema", &why);
+    else
+        log_error("tool_output_mismatch", kv("request", c->rq->id), kv("tool", tool->name),
+                  kv("at", why.instance), kv("schema", why.keyword), kv("why", why.reason));
+    *outcome = "bad_output";
+    text = arena_printf(c->arena, "The tool's result is not what its outputSchema promises: %s.",
+                        sentence(c->arena, &why, "outputSchema"));
+    return tool_text_result(c->arena, text, strlen(text), true);
+}

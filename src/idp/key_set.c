@@ -1,0 +1,230 @@
+/* Cognito's signing keys: in memory, then in the host's cache, then from Cognito. Anybody can send
+ * a token with a key id that does not exist, so a fetch is rationed for the whole host, and so is
+ * waiting for one. A set that was once good stays until a better one is there. */
+#include "idp/idp.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "metrics/metrics.h"
+#include "shared/shared.h"
+
+#define FETCH_TIMEOUT_MS 5000
+#define WAIT_MS 1000 /* for another worker's fetch: see wait_for_other */
+#define WAIT_STEP_MS 50
+#define SCRATCH_BYTES_MAX                                                                          \
+    ((size_t)1 << 20) /* a reply, a cached value, and what curl's room needs */
+
+struct keyset {
+    const struct config *config;
+    struct http_client *http;
+    struct host_cache *host;
+    const struct clock *clock;
+    struct jwk_set *set; /* NULL until there was one */
+    int64_t stored_s;    /* when the set came from Cognito */
+    int64_t fetched_s;   /* this worker's last try, if there is no host cache to count */
+    int64_t waited_s;    /* when this worker last waited for another one's fetch */
+    bool has_fetched, has_waited;
+    struct arena *names;
+    const char *cache_key, *turn_key; /* in the host cache */
+};
+
+struct keyset *keyset_new(const struct config *config, struct http_client *http,
+                          struct host_cache *host, const struct clock *clock) {
+    struct keyset *k = xcalloc(1, sizeof *k);
+    uint8_t digest[SHA256_LEN];
+
+    k->config = config;
+    k->http = http;
+    k->host = host;
+    k->clock = clock;
+    /* By digest, because the host cache has short keys and an address may be long. */
+    sha256(config->cognito_jwks_url, strlen(config->cognito_jwks_url), digest);
+    k->names = arena_new(65536);
+    const char *id = base64url_encode(k->names, digest, sizeof digest);
+    k->cache_key = arena_printf(k->names, "jwks:%s", id);
+    k->turn_key = arena_printf(k->names, "jwks-turn:%s", id);
+    return k;
+}
+
+void keyset_free(struct keyset *k) {
+    if (!k)
+        return;
+    jwk_set_free(k->set);
+    arena_free(k->names);
+    free(k);
+}
+
+/* Takes over a set that can be used. What cannot be used changes nothing. */
+static bool adopt(struct keyset *k, const char *text, size_t len, int64_t stored_s,
+                  struct err *why) {
+    struct jwk_set *set;
+
+    if (jwk_set_parse(text, len, &set, why))
+        return false;
+    jwk_set_free(k->set);
+    k->set = set;
+    k->stored_s = stored_s;
+    return true;
+}
+
+/* ---- the host's cache ---- */
+
+/* Takes what another worker fetched, if it is newer than ours. */
+static bool load_from_host(struct keyset *k, struct arena *a) {
+    struct err ignored = {0};
+    const char *value;
+    size_t len;
+    int64_t stored_s;
+
+    if (!k->host || host_cache_get(k->host, a, k->cache_key, &value, &len, &stored_s, &ignored))
+        return false;
+    if (k->set && stored_s <= k->stored_s)
+        return false;
+    return adopt(k, value, len, stored_s, &ignored);
+}
+
+/* Has this much time gone by? Also if the clock went back: then nothing is known. */
+static bool is_past(int64_t since_s, int64_t now_s, int64_t span_s) {
+    return now_s < since_s || since_s <= now_s - span_s;
+}
+
+/* If nobody can count for the host, because its disk is full, each worker does for itself: good
+ * tokens must not be refused for that. */
+static bool may_fetch(struct keyset *k, int64_t now_s) {
+    struct err e;
+    enum rc rc = k->host ? host_cache_take_turn(k->host, k->turn_key, KEYSET_REFETCH_S, now_s, &e)
+                         : ERR_STORE;
+
+    if (rc == OK || rc == ERR_EXISTS)
+        return rc == OK;
+    if (k->has_fetched && !is_past(k->fetched_s, now_s, KEYSET_REFETCH_S))
+        return false;
+    k->has_fetched = true;
+    k->fetched_s = now_s;
+    return true;
+}
+
+/* ---- Cognito ---- */
+
+static bool fetch(struct keyset *k, struct arena *a, int64_t now_s, struct err *why) {
+    static const char *const headers[] = {"Accept: application/json", NULL};
+    const struct http_request rq = {
+        .method = "GET",
+        .url = k->config->cognito_jwks_url,
+        .headers = headers,
+        .max_reply_bytes = JWK_SET_BYTES_MAX,
+        .timeout_ms = FETCH_TIMEOUT_MS,
+        .counted_as = 1 + UPSTREAM_KEYS,
+    };
+    struct http_reply reply;
+
+    if (http_fetch(k->http, a, &rq, &reply, why))
+        return false;
+    if (reply.status != 200) {
+        err_set(why, ERR_UPSTREAM, "the key set is not there");
+        err_detail(why, "key set: status=%ld", reply.status);
+        return false;
+    }
+    if (!adopt(k, reply.body, reply.body_len, now_s, why))
+        return false;
+    struct err put = {0};
+    if (k->host && host_cache_put(k->host, k->cache_key, reply.body, reply.body_len, now_s, &put))
+        log_warn("keyset_not_shared", kv("detail", put.detail)); /* ours is good all the same */
+    return true;
+}
+
+static void fetch_and_log(struct keyset *k, struct arena *a, int64_t now_s) {
+    struct err why = {0};
+
+    if (fetch(k, a, now_s, &why))
+        log_info("keyset_fetched", kv("url", k->config->cognito_jwks_url));
+    else
+        log_warn("keyset_fetch_failed", kv("url", k->config->cognito_jwks_url),
+                 kv("detail", *why.detail ? why.detail : why.text));
+}
+
+/* Another worker has the turn and may be fetching just now: at a cold start, or when Cognito has
+ * begun to use a new key. Refusing a good token at that moment would send its user back to the
+ * login page, so the other one's answer is waited for: shortly, and once in KEYSET_REFETCH_S, so
+ * that tokens with invented key ids cannot keep workers waiting. */
+static void wait_for_other(struct keyset *k, struct arena *a, int64_t now_s) {
+    const struct timespec step = {0, WAIT_STEP_MS * 1000000L};
+    int64_t end = clock_monotonic_ms() + WAIT_MS;
+
+    if (!k->host || (k->has_waited && !is_past(k->waited_s, now_s, KEYSET_REFETCH_S)))
+        return;
+    if (k->set && !is_past(k->stored_s, now_s, KEYSET_REFETCH_S))
+        return; /* that turn has ended: we have what it brought */
+    k->has_waited = true;
+    k->waited_s = now_s;
+    while (!load_from_host(k, a) && clock_monotonic_ms() < end) {
+        arena_reset(a); /* the copy of what we know already */
+        nanosleep(&step, NULL);
+    }
+}
+
+/* ---- finding ---- */
+
+/* Too old to be trusted without asking again, or from a future that a clock no longer knows. */
+static bool is_stale(const struct keyset *k, int64_t now_s) {
+    return !k->set || now_s < k->stored_s || k->stored_s < now_s - KEYSET_MAX_AGE_S;
+}
+
+static const struct jwk *find_fresh(const struct keyset *k, const char *kid, int64_t now_s) {
+    return is_stale(k, now_s) ? NULL : jwk_set_find(k->set, kid);
+}
+
+/* Does what can be done to have the key, cheapest first. */
+static void refresh(struct keyset *k, struct arena *a, const char *kid, int64_t now_s) {
+    if (load_from_host(k, a) && find_fresh(k, kid, now_s))
+        return;
+    if (may_fetch(k, now_s))
+        fetch_and_log(k, a, now_s);
+    else if (!jwk_set_find(k->set, kid))
+        wait_for_other(k, a, now_s);
+}
+
+enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out, struct err *e) {
+    int64_t now_s = clock_now_s(k->clock);
+    const struct jwk *key = find_fresh(k, kid, now_s);
+
+    if (!key) {
+        struct arena *a = arena_new(SCRATCH_BYTES_MAX);
+        refresh(k, a, kid, now_s);
+        arena_free(a);
+        key = jwk_set_find(k->set, kid); /* however old: the last good set outlives an outage */
+    }
+    if (!key && !k->set)
+        return err_set(e, ERR_UPSTREAM,
+                       "the identity provider's keys cannot be had now; try again later");
+    if (!key)
+        return err_set(e, ERR_INVALID_TOKEN, "no such signing key");
+    *out = key;
+    return OK;
+}
+
+const struct token_claims *keyset_verify(struct keyset *k, const struct config *config,
+                                         struct arena *a, const char *token, struct err *e) {
+    struct token_claims *claims = arena_alloc(a, sizeof *claims);
+    const struct jwk *key;
+    const char *kid;
+
+    if (token_kid(a, token, &kid, e) || keyset_find(k, kid, &key, e))
+        return NULL;
+
+    const struct token_expect expect = {config->cognito_issuer, config->cognito_client_id,
+                                        config->mcp_server_uri, clock_now_s(k->clock)};
+    return token_verify(a, token, key, &expect, claims, e) ? NULL : claims;
+}
+
+bool keyset_may_lack(struct keyset *k, struct arena *a, const char *token) {
+    struct err ignored;
+    const char *kid;
+
+    return !token_kid(a, token, &kid, &ignored) && !jwk_set_find(k->set, kid) &&
+           is_past(k->stored_s, clock_now_s(k->clock), KEYSET_REFETCH_S);
+}

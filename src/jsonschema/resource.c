@@ -1,0 +1,204 @@
+/* Names within the document: $id, $anchor, and what $ref and $dynamicRef mean by them. Nothing
+ * outside the document is ever looked for (MCP, "$ref Resolution"). */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/url.h"
+#include "jsonschema/node.h"
+
+static struct resource *resource_find(const struct compile *c, const char *uri, size_t len) {
+    for (struct resource *r = c->schema->resources; r; r = r->next)
+        if (!strncmp(r->uri, uri, len) && !r->uri[len])
+            return r;
+    return NULL;
+}
+
+static struct anchor *anchor_find(const struct resource *r, const char *name) {
+    for (struct anchor *a = r->anchors; a; a = a->next)
+        if (!strcmp(a->name, name))
+            return a;
+    return NULL;
+}
+
+/* ^[A-Za-z_][-A-Za-z0-9._]*$, and letters, digits, - _ : . in draft-07 */
+static bool is_anchor(const char *s, bool colons) {
+    if (!s || !(isalpha((unsigned char)*s) || *s == '_'))
+        return false;
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && !strchr("-._", *s) && !(colons && *s == ':'))
+            return false;
+    return true;
+}
+
+static enum rc anchor_add(struct compile *c, struct node *n, const char *keyword, const char *name,
+                          bool dynamic) {
+    struct anchor *a;
+
+    if (!is_anchor(name, c->dialect == DRAFT_7))
+        return compile_fail(c, n, keyword, "must be a name of letters, digits, - _ .");
+    a = anchor_find(c->resource, name);
+    if (a && a->node == n) { /* $anchor and $dynamicAnchor alike */
+        a->dynamic |= dynamic;
+        return OK;
+    }
+    if (a)
+        return compile_fail(c, n, keyword, "is the name of another schema too");
+    a = arena_alloc(c->keep, sizeof *a);
+    *a = (struct anchor){c->resource->anchors, arena_strdup(c->keep, name), n, dynamic};
+    c->resource->anchors = a;
+    return OK;
+}
+
+static struct resource *resource_add(struct compile *c, struct node *n, const struct json *v,
+                                     const char *uri) {
+    struct resource *r = arena_alloc(c->keep, sizeof *r);
+
+    *r = (struct resource){
+        .next = c->schema->resources, .uri = arena_strdup(c->keep, uri), .root = n, .value = v};
+    c->schema->resources = r;
+    c->resource = r;
+    n->resource = r;
+    return r;
+}
+
+static enum rc read_id(struct compile *c, struct node *n, const struct json *v) {
+    const char *id = json_get_str(v, "$id"), *base = c->resource ? c->resource->uri : "";
+    char uri[SCHEMA_URI_MAX], *hash;
+
+    if (!id)
+        return compile_fail(c, n, "$id", "must be a string");
+    if (*id == '#' && id[1] && c->dialect == DRAFT_7)
+        return anchor_add(c, n, "$id", id + 1, false);
+    if (!uri_resolve(base, id, uri))
+        return compile_fail(c, n, "$id", "is longer than %d bytes", SCHEMA_URI_MAX - 1);
+    hash = strchr(uri, '#');
+    if (hash && hash[1])
+        return compile_fail(c, n, "$id", "must have no fragment");
+    if (hash)
+        *hash = 0;
+    if (c->resource && c->resource->root == n) { /* the document itself */
+        c->resource->uri = arena_strdup(c->keep, uri);
+        return OK;
+    }
+    if (resource_find(c, uri, strlen(uri)))
+        return compile_fail(c, n, "$id", "is the name of another schema too");
+    (void)resource_add(c, n, v, uri);
+    return OK;
+}
+
+enum rc resource_enter(struct compile *c, struct node *n, const struct json *v) {
+    static const char *const anchors[] = {"$anchor", "$dynamicAnchor"};
+    enum rc rc = OK;
+
+    if (!c->resource)
+        (void)resource_add(c, n, v, "");
+    if (json_has(v, "$id") && !(c->dialect == DRAFT_7 && json_has(v, "$ref")))
+        rc = read_id(c, n, v);
+    for (size_t i = 0; !rc && c->dialect == DRAFT_2020_12 && i < 2; i++)
+        if (json_has(v, anchors[i]))
+            rc = anchor_add(c, n, anchors[i], json_get_str(v, anchors[i]), i == 1);
+    return rc;
+}
+
+/* RFC 6901 §4: one step of a pointer. ~1 and ~0 are decoded in place. */
+static const struct json *step(const struct json *v, char *token) {
+    char *out = token;
+    size_t i = 0;
+
+    if (json_is_array(v)) {
+        if (!*token || (*token == '0' && token[1]) || strlen(token) > 9)
+            return NULL;
+        for (; *token; token++) {
+            if (*token < '0' || *token > '9')
+                return NULL;
+            i = i * 10 + (size_t)(*token - '0');
+        }
+        return json_at(v, i);
+    }
+    for (const char *in = token; *in; in++) {
+        *out = *in;
+        if (*in == '~' && in[1] != '0' && in[1] != '1')
+            return NULL;
+        if (*in == '~')
+            *out = *++in == '1' ? '/' : '~';
+        out++;
+    }
+    *out = 0;
+    return json_get(v, token);
+}
+
+/* The schema that a JSON Pointer leads to, also at a place that no keyword makes a schema of. */
+static enum rc resolve_pointer(struct compile *c, const struct resource *r, const char *pointer,
+                               const struct keyword *k, struct node **out) {
+    const struct json *v = r->value;
+    char *tokens = arena_strdup(c->tmp, pointer), *token, *rest = tokens;
+    const char *from = pointer;
+    struct node where = {.parent = r->root, .index = NO_INDEX};
+
+    while (rest && v) {
+        token = rest + 1;
+        rest = strchr(token, '/');
+        if (rest)
+            *rest = 0;
+        from += 1 + strlen(token);
+        v = step(v, token);
+        if (rest)
+            *rest = '/';
+        if (v && rest && compile_made(c, v)) {
+            where.parent = compile_made(c, v);
+            pointer = from;
+        }
+    }
+    if (!v)
+        return compile_fail(c, k->owner, k->kind->name, "leads nowhere in this document");
+    where.keyword = arena_strdup(c->keep, pointer + (*pointer == '/'));
+    c->resource = (struct resource *)(uintptr_t)where.parent->resource;
+    return compile_node(c, v, where, out);
+}
+
+static enum rc resolve(struct compile *c, const struct pending_ref *ref) {
+    struct keyword *k = ref->keyword;
+    char uri[SCHEMA_URI_MAX];
+    const char *fragment;
+    const struct resource *r;
+    const struct anchor *a;
+    size_t len;
+
+    if (!uri_resolve(ref->resource->uri, json_str(k->value), uri))
+        return compile_fail(c, k->owner, k->kind->name, "is longer than %d bytes",
+                            SCHEMA_URI_MAX - 1);
+    len = strcspn(uri, "#");
+    r = resource_find(c, uri, len);
+    if (!r)
+        return compile_fail(c, k->owner, k->kind->name,
+                            "refers to what is not in this document; nothing else is read");
+    fragment = uri[len] ? url_decode(c->tmp, uri + len + 1, strlen(uri + len + 1), false) : "";
+    if (!fragment)
+        return compile_fail(c, k->owner, k->kind->name, "is not a URI reference");
+    if (*fragment == '/')
+        return resolve_pointer(c, r, fragment, k, &k->node);
+    if (!*fragment) {
+        k->node = r->root;
+        return OK;
+    }
+    a = anchor_find(r, fragment);
+    if (!a)
+        return compile_fail(c, k->owner, k->kind->name, "leads nowhere in this document");
+    k->node = a->node;
+    if (a->dynamic && !strcmp(k->kind->name, "$dynamicRef"))
+        k->dynamic = a->name;
+    return OK;
+}
+
+enum rc resource_resolve_all(struct compile *c) {
+    while (c->refs) {
+        const struct pending_ref *ref = c->refs;
+        enum rc rc;
+
+        c->refs = ref->next;
+        rc = resolve(c, ref);
+        if (rc)
+            return rc;
+    }
+    return OK;
+}

@@ -1,0 +1,139 @@
+/* References against a base (RFC 3986 §5.2). Nothing is fetched: the result is only compared. */
+#include <string.h>
+
+#include "base/buf.h"
+#include "jsonschema/node.h"
+
+struct part {
+    const char *p;
+    size_t len;
+    bool there;
+};
+
+struct uri {
+    struct part scheme, authority, path, query, fragment;
+};
+
+static struct part take(const char **s, size_t len) {
+    struct part part = {*s, len, true};
+
+    *s += len;
+    return part;
+}
+
+/* Appendix B. */
+static struct uri split(const char *s) {
+    struct uri u = {0};
+    size_t n = strcspn(s, ":/?#");
+
+    if (n && s[n] == ':') {
+        u.scheme = take(&s, n);
+        s++;
+    }
+    if (!strncmp(s, "//", 2)) {
+        s += 2;
+        u.authority = take(&s, strcspn(s, "/?#"));
+    }
+    u.path = take(&s, strcspn(s, "?#"));
+    if (*s == '?') {
+        s++;
+        u.query = take(&s, strcspn(s, "#"));
+    }
+    if (*s == '#') {
+        s++;
+        u.fragment = take(&s, strlen(s));
+    }
+    return u;
+}
+
+/* §5.2.4: "." and ".." segments go, in place. */
+static void remove_dots(char *path) {
+    char *in = path, *out = path;
+
+    while (*in) {
+        size_t n = (*in == '/') + strcspn(in + (*in == '/'), "/");
+        size_t slash = *in == '/', dots = n - slash;
+
+        if (slash && dots == 1 && in[1] == '.') {
+            in += n;
+            if (!*in)
+                *out++ = '/';
+        } else if (slash && dots == 2 && in[1] == '.' && in[2] == '.') {
+            in += n;
+            while (out > path && *--out != '/')
+                ;
+            if (!*in)
+                *out++ = '/';
+        } else {
+            memmove(out, in, n);
+            out += n;
+            in += n;
+        }
+    }
+    *out = 0;
+}
+
+struct text_out {
+    char *p;
+    size_t len;
+    bool fits;
+};
+
+static void add(struct text_out *t, const char *s, size_t len) {
+    if (!t->fits || t->len + len >= SCHEMA_URI_MAX) {
+        t->fits = false;
+        return;
+    }
+    if (len)
+        memcpy(t->p + t->len, s, len);
+    t->len += len;
+    t->p[t->len] = 0;
+}
+
+static void add_part(struct text_out *t, const char *before, struct part part, const char *after) {
+    if (!part.there)
+        return;
+    add(t, before, strlen(before));
+    add(t, part.p, part.len);
+    add(t, after, strlen(after));
+}
+
+/* §5.2.3 and the path of §5.2.2 */
+static void add_path(struct text_out *t, const struct uri *base, const struct uri *ref,
+                     bool merges) {
+    size_t start = t->len;
+
+    if (merges && ref->path.len && *ref->path.p != '/') {
+        size_t keep = base->path.len;
+
+        while (keep && base->path.p[keep - 1] != '/')
+            keep--;
+        if (base->authority.there && !base->path.len)
+            add(t, "/", 1);
+        add(t, base->path.p, keep);
+    }
+    add(t, ref->path.p, ref->path.len);
+    if (t->fits && t->len > start && (base->scheme.there || ref->scheme.there)) {
+        remove_dots(t->p + start);
+        t->len = start + strlen(t->p + start);
+    }
+}
+
+bool uri_resolve(const char *base_text, const char *reference, char out[SCHEMA_URI_MAX]) {
+    struct uri base = split(base_text), ref = split(reference);
+    struct text_out t = {out, 0, true};
+    bool absolute = ref.scheme.there, same_authority = !absolute && !ref.authority.there;
+
+    *out = 0;
+    add_part(&t, "", absolute ? ref.scheme : base.scheme, ":");
+    add_part(&t, "//", same_authority ? base.authority : ref.authority, "");
+    if (same_authority && !ref.path.len) {
+        add(&t, base.path.p, base.path.len);
+        add_part(&t, "?", ref.query.there ? ref.query : base.query, "");
+    } else {
+        add_path(&t, &base, &ref, same_authority);
+        add_part(&t, "?", ref.query, "");
+    }
+    add_part(&t, "#", ref.fragment, "");
+    return t.fits;
+}

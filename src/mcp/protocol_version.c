@@ -1,0 +1,163 @@
+/* Which revision a message follows. The body speaks first: a message whose _meta names a protocol
+ * version is modern whatever its headers say, and then both must agree. */
+#include <ctype.h>
+#include <string.h>
+
+#include "mcp/headers.h"
+
+static const char *const modern_versions[] = {MCP_VERSION_MODERN, NULL};
+static const char *const handshake_versions[] = {MCP_VERSION_HANDSHAKE, "2025-06-18",
+                                                 MCP_VERSION_BATCHES, "2024-11-05", NULL};
+
+static bool is_one_of(const char *const *list, const char *version) {
+    for (; *list; list++)
+        if (!strcmp(*list, version))
+            return true;
+    return false;
+}
+
+/* Versions are dates; those from 2026-07-28 on have no handshake. */
+static bool is_modern(const char *version) {
+    static const char shape[] = "dddd-dd-dd";
+
+    for (size_t i = 0; i < sizeof shape; i++)
+        if (shape[i] == 'd' ? !isdigit((unsigned char)version[i]) : version[i] != shape[i])
+            return false;
+    return strcmp(version, MCP_VERSION_MODERN) >= 0;
+}
+
+bool mcp_version_is_handshake_version(const char *version) {
+    return is_one_of(handshake_versions, version);
+}
+
+static const char *version_header(const struct request *rq) {
+    const char *v = mcp_header(rq, "mcp-protocol-version");
+
+    return v && *v ? v : NULL;
+}
+
+enum mcp_era mcp_version_of_header(const struct request *rq) {
+    const char *v = version_header(rq);
+
+    return v && is_modern(v) ? ERA_MODERN : ERA_HANDSHAKE;
+}
+
+bool mcp_version_has_batches(const struct request *rq) {
+    const char *v = version_header(rq);
+
+    return !v || !strcmp(v, MCP_VERSION_BATCHES);
+}
+
+/* UnsupportedProtocolVersionError: what we do support, and what was asked for. */
+static enum rc unsupported(struct mcp_call *c, const char *requested, struct err *e) {
+    const char *const *list = c->era == ERA_MODERN ? modern_versions : handshake_versions;
+    struct json *supported = json_new_array(c->arena);
+
+    for (; *list; list++)
+        json_add_str(supported, *list);
+    c->error_data = json_new_object(c->arena);
+    json_put(c->error_data, "supported", supported);
+    json_put_str(c->error_data, "requested", rpc_quotable(c->arena, requested));
+    c->error_status = 400;
+    return err_set(e, ERR_RPC_UNSUPPORTED_VERSION, "Unsupported protocol version");
+}
+
+/* "A request missing any required field is malformed": -32602 with HTTP 400, unlike the -32602 of
+ * a method. */
+static enum rc bad_envelope(struct mcp_call *c, const char *member, const char *what,
+                            struct err *e) {
+    c->error_status = 400;
+    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: _meta.%s %s", member, what);
+}
+
+static enum rc settle_handshake(struct mcp_call *c, const char *header, struct err *e) {
+    c->era = ERA_HANDSHAKE;
+    /* Streamable HTTP 2025-11-25 "Protocol Version Header": no header means 2025-03-26. */
+    c->version = header ? header : MCP_VERSION_BATCHES;
+    return mcp_version_is_handshake_version(c->version) ? OK : unsupported(c, c->version, e);
+}
+
+/* The version of a modern message: the header's and the body's must be the same one. */
+static enum rc settle_modern(struct mcp_call *c, const char *header, const struct json *meta,
+                             struct err *e) {
+    c->era = ERA_MODERN;
+    c->version = json_get_str(meta, META_VERSION);
+    if (!c->version)
+        return bad_envelope(c, META_VERSION, "must be a string", e);
+    if (!header && c->msg.kind == RPC_REQUEST)
+        return err_set(e, ERR_RPC_HEADER_MISMATCH,
+                       "Header mismatch: MCP-Protocol-Version is missing");
+    if (header && strcmp(header, c->version) != 0)
+        return err_set(e, ERR_RPC_HEADER_MISMATCH,
+                       "Header mismatch: MCP-Protocol-Version says '%s', _meta says '%s'",
+                       rpc_quotable(c->arena, header), rpc_quotable(c->arena, c->version));
+    return is_one_of(modern_versions, c->version) ? OK : unsupported(c, c->version, e);
+}
+
+static enum rc check_envelope(struct mcp_call *c, const struct json *meta, struct err *e) {
+    if (!json_is_object(json_get(meta, META_CLIENT_CAPABILITIES)))
+        return bad_envelope(c, META_CLIENT_CAPABILITIES, "must be an object", e);
+    if (json_get(meta, META_CLIENT_INFO) && !json_is_object(json_get(meta, META_CLIENT_INFO)))
+        return bad_envelope(c, META_CLIENT_INFO, "must be an object", e);
+    return OK;
+}
+
+/* `initialize` opens the handshake era, unless the whole envelope of a modern request is there:
+ * that era has no such method and answers so. */
+static bool opens_handshake(const struct mcp_call *c, const struct json *meta) {
+    const char *version = json_get_str(meta, META_VERSION);
+
+    if (c->msg.kind != RPC_REQUEST || strcmp(c->msg.method, "initialize") != 0)
+        return false;
+    return !version || !is_modern(version) ||
+           !json_is_object(json_get(meta, META_CLIENT_CAPABILITIES));
+}
+
+static enum rc settle_initialize(struct mcp_call *c, const char *header, struct err *e) {
+    c->era = ERA_HANDSHAKE;
+    c->version = MCP_VERSION_HANDSHAKE;
+    if (header && is_modern(header))
+        return err_set(e, ERR_RPC_HEADER_MISMATCH,
+                       "Header mismatch: MCP-Protocol-Version %s has no initialize request",
+                       rpc_quotable(c->arena, header));
+    return OK; /* the body negotiates; a header is only due afterwards */
+}
+
+/* The header is modern, the body says nothing. */
+static enum rc settle_unclaimed(struct mcp_call *c, const char *header, struct err *e) {
+    c->era = ERA_MODERN;
+    c->version = header;
+    if (!is_one_of(modern_versions, header))
+        return unsupported(c, header, e);
+    if (c->msg.kind == RPC_REQUEST)
+        return bad_envelope(c, META_VERSION, "is missing", e);
+    if (c->msg.kind == RPC_RESPONSE)
+        return err_set(e, ERR_RPC_INVALID_REQUEST,
+                       "Invalid request: clients send no responses in this protocol version");
+    return OK;
+}
+
+enum rc mcp_version_settle(struct mcp_call *c, struct err *e) {
+    const struct json *meta = json_get(c->msg.params, "_meta");
+    const char *header = version_header(c->rq);
+    enum rc rc;
+
+    if (opens_handshake(c, meta))
+        return settle_initialize(c, header, e);
+    if (json_has(meta, META_VERSION))
+        rc = settle_modern(c, header, meta, e);
+    else if (header && is_modern(header))
+        rc = settle_unclaimed(c, header, e);
+    else
+        rc = settle_handshake(c, header, e);
+    if (rc || c->era != ERA_MODERN)
+        return rc;
+    /* Rules for the headers of notifications are not defined; a contradiction is still refused. */
+    if (c->msg.kind != RPC_REQUEST)
+        return mcp_headers_check_method(c, e);
+    rc = check_envelope(c, meta, e);
+    if (rc)
+        return rc;
+    c->method = mcp_method_find(c->msg.method, c->era);
+    return mcp_headers_check(c, c->method ? c->method->mirrored : NULL, e);
+}

@@ -1,0 +1,25 @@
+/* Streams that a client may ask for again after its connection broke (2025-11-25, "Resumability and
+ * Redelivery"): what is sent is kept in a journal of the host, and the id of an event says which
+ * stream it belongs to and where in it the next one begins. Needs a session, to which the journal's
+ * name is bound: another user's client, or another session, does not find it. */
+#ifndef MCP_REPLAY_H
+#define MCP_REPLAY_H
+
+#include "mcp/call.h"
+
+#define RESUME_RETRY_MS 1000   /* after this time a client should come back */
+#define RESUME_WAIT_MS 15000   /* a worker waits for what comes next; then the client asks again */
+#define RESUME_ABSENT_MS 30000 /* a question waits for a client that went away */
+
+/* A stream begins: *event is the priming event, which gives the client an id before there is
+ * anything else; empty if this stream is not kept. */
+void replay_begin(struct mcp_call *c, struct text *event);
+/* The event that carries a message: with its id, and kept, if the stream is. */
+struct text replay_event(struct mcp_call *c, struct text message);
+/* The call is over. */
+void replay_end(struct mcp_call *c);
+/* GET with Last-Event-ID: sends what came after that event, and what is still to come. */
+enum rc replay_replay(struct mcp_call *c, const char *last_event_id, struct err *e) MUST_USE;
+void replay_sweep(struct context *cx);
+
+#endif

@@ -1,0 +1,207 @@
+/* https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/
+ * CloudWatch_Embedded_Metric_Format_Specification.html
+ *
+ * A line has the metrics of one combination of dimensions. What did not happen is not sent: a
+ * metric that is never sent is never paid for. A histogram goes out as up to 100 values, evenly
+ * spread over its distribution: averages and percentiles come out right, and how many there were is
+ * what Count and Invocations say. */
+#include "metrics/metrics.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+#define VALUES_MAX 100 /* "Target members": no more in an array */
+#define US_A_MS 1000.0
+
+struct metrics_emf {
+    uint64_t *last; /* every cell, as it was written last; in the order of `each` */
+    size_t cells;
+};
+
+/* What happened since the last time, in one combination of one metric. */
+struct change {
+    uint64_t value;                   /* of a gauge: the value itself */
+    uint64_t buckets[METRIC_BUCKETS]; /* of a histogram; value is their sum */
+};
+
+static size_t cells_of(enum metric m) {
+    const struct metric_info *i = &metric_table[m];
+    size_t width = i->kind == METRIC_HISTOGRAM ? METRIC_BUCKETS : 1;
+
+    return (size_t)i->labels[0]->count * i->labels[1]->count * width;
+}
+
+struct metrics_emf *metrics_emf_new(void) {
+    struct metrics_emf *emf = xcalloc(1, sizeof *emf);
+
+    for (unsigned m = 0; m < METRICS; m++)
+        emf->cells += cells_of(m);
+    emf->last = xcalloc(emf->cells, sizeof *emf->last);
+    return emf;
+}
+
+void metrics_emf_free(struct metrics_emf *emf) {
+    if (emf)
+        free(emf->last);
+    free(emf);
+}
+
+static uint64_t *last_of(struct metrics_emf *emf, enum metric m, unsigned a, unsigned b) {
+    const struct metric_info *i = &metric_table[m];
+    size_t n = 0, width = i->kind == METRIC_HISTOGRAM ? METRIC_BUCKETS : 1;
+
+    for (unsigned before = 0; before < m; before++)
+        n += cells_of(before);
+    return emf->last + n + ((size_t)a * i->labels[1]->count + b) * width;
+}
+
+static uint64_t since(uint64_t *last, uint64_t now) {
+    uint64_t n = now - *last;
+
+    *last = now;
+    return n;
+}
+
+static void take(struct metrics_emf *emf, enum metric m, unsigned a, unsigned b, struct change *c) {
+    uint64_t *last = last_of(emf, m, a, b);
+
+    c->value = 0;
+    if (metric_table[m].kind == METRIC_HISTOGRAM) {
+        for (unsigned n = 0; n < METRIC_BUCKETS; n++)
+            c->value += c->buckets[n] = since(&last[n], metrics_bucket(m, a, n));
+    } else if (metric_table[m].kind == METRIC_GAUGE) {
+        c->value = metrics_value(m, a, b);
+    } else {
+        c->value = since(last, metrics_value(m, a, b));
+    }
+}
+
+/* The value, in microseconds, below which `rank` of the values are. */
+static double value_at(const struct change *c, double rank) {
+    uint64_t below = 0;
+    unsigned n = 0;
+    double low, high;
+
+    while (n < METRIC_BUCKETS - 1 && (double)(below + c->buckets[n]) < rank)
+        below += c->buckets[n++];
+    low = n ? (double)metric_bounds[n - 1] : 0;
+    high = (double)metric_bounds[n < METRIC_BOUNDS ? n : METRIC_BOUNDS - 1];
+    return c->buckets[n] ? low + (high - low) * (rank - (double)below) / (double)c->buckets[n]
+                         : high;
+}
+
+static void put_values(const struct change *c, FILE *out) {
+    uint64_t count = c->value < VALUES_MAX ? c->value : VALUES_MAX;
+
+    for (uint64_t k = 0; k < count; k++) {
+        double rank = ((double)k + 0.5) / (double)count * (double)c->value;
+
+        (void)fprintf(out, "%s%.7g", k ? "," : "[", value_at(c, rank) / US_A_MS);
+    }
+    (void)fputc(']', out);
+}
+
+static bool sent(enum metric m, const struct metric_label *first,
+                 const struct metric_label *second) {
+    const struct metric_info *i = &metric_table[m];
+
+    return i->cloudwatch && i->labels[0] == first && i->labels[1] == second;
+}
+
+struct line {
+    const struct metric_label *first, *second;
+    unsigned a, b;
+    struct change changes[METRICS];
+    bool there[METRICS];
+};
+
+/* Reads what the line would say. false: nothing. */
+static bool gather(struct metrics_emf *emf, struct line *l) {
+    bool any = false;
+
+    for (unsigned m = 0; m < METRICS; m++) {
+        l->there[m] = false;
+        if (!sent(m, l->first, l->second))
+            continue;
+        take(emf, m, l->a, l->b, &l->changes[m]);
+        l->there[m] = l->changes[m].value > 0 || metric_table[m].kind == METRIC_GAUGE;
+        any = any || l->there[m];
+    }
+    return any;
+}
+
+static void put_dimensions(const struct line *l, FILE *out) {
+    (void)fputs("\"Dimensions\":[[", out);
+    if (l->first->dimension)
+        (void)fprintf(out, "\"%s\"", l->first->dimension);
+    if (l->second->dimension)
+        (void)fprintf(out, ",\"%s\"", l->second->dimension);
+    (void)fputs("]]", out);
+}
+
+static void put_targets(const struct line *l, FILE *out) {
+    if (l->first->dimension)
+        (void)fprintf(out, ",\"%s\":\"%s\"", l->first->dimension, l->first->values[l->a]);
+    if (l->second->dimension)
+        (void)fprintf(out, ",\"%s\":\"%s\"", l->second->dimension, l->second->values[l->b]);
+    for (unsigned m = 0; m < METRICS; m++) {
+        const struct metric_info *i = &metric_table[m];
+
+        if (!l->there[m])
+            continue;
+        (void)fprintf(out, ",\"%s\":", i->cloudwatch);
+        if (i->kind == METRIC_HISTOGRAM)
+            put_values(&l->changes[m], out);
+        else if (i->scale == 1)
+            (void)fprintf(out, "%" PRIu64, l->changes[m].value);
+        else
+            (void)fprintf(out, "%.10g", (double)l->changes[m].value / i->scale);
+    }
+}
+
+static void put_line(const struct line *l, int64_t now_ms, FILE *out) {
+    const char *comma = "";
+
+    (void)fprintf(out,
+                  "{\"_aws\":{\"Timestamp\":%" PRId64
+                  ",\"CloudWatchMetrics\":[{\"Namespace\":\"" METRIC_NAMESPACE "\",",
+                  now_ms);
+    put_dimensions(l, out);
+    (void)fputs(",\"Metrics\":[", out);
+    for (unsigned m = 0; m < METRICS; m++)
+        if (l->there[m]) {
+            (void)fprintf(out, "%s{\"Name\":\"%s\",\"Unit\":\"%s\"}", comma,
+                          metric_table[m].cloudwatch, metric_table[m].unit);
+            comma = ",";
+        }
+    (void)fputs("]}]}", out);
+    put_targets(l, out);
+    (void)fputs("}\n", out);
+}
+
+/* Whether an earlier metric has the same dimensions, so that its lines have this one too. */
+static bool seen(enum metric m) {
+    for (unsigned before = 0; before < m; before++)
+        if (sent(before, metric_table[m].labels[0], metric_table[m].labels[1]))
+            return true;
+    return false;
+}
+
+void metrics_emf_write(struct metrics_emf *emf, int64_t now_ms, FILE *out) {
+    struct line *l = xcalloc(1, sizeof *l);
+
+    for (unsigned m = 0; m < METRICS; m++) {
+        l->first = metric_table[m].labels[0];
+        l->second = metric_table[m].labels[1];
+        if (!metric_table[m].cloudwatch || seen(m))
+            continue;
+        for (l->a = 0; l->a < l->first->count; l->a++)
+            for (l->b = 0; l->b < l->second->count; l->b++)
+                if (gather(emf, l))
+                    put_line(l, now_ms, out);
+    }
+    free(l);
+}

@@ -1,0 +1,154 @@
+/* Counters, gauges and histograms in memory that master and workers share. Each process writes to
+ * its own slot, with plain atomic stores and no locks; readers add the slots up. A number never
+ * goes back: who wants a rate takes differences. One table (metrics_table.c) names them all, for
+ * CloudWatch (metrics_emf.c) and for Prometheus (metrics_text.c).
+ *
+ *     metrics_count(METRIC_TOKEN_CACHE, CACHE_HIT);
+ *     metrics_count2(METRIC_UPSTREAM_CALLS, UPSTREAM_TOKEN, OUTCOME_OK);
+ *     metrics_add(METRIC_CONSUMED_READ, 0, 0, (uint64_t)(units * METRIC_UNITS_SCALE));
+ *
+ * Before metrics_open (unit tests, -t) counting does nothing. */
+#ifndef METRICS_METRICS_H
+#define METRICS_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/attr.h"
+
+enum metric {
+    /* per request, by endpoint: metrics_request and metrics_latency count these */
+    METRIC_COUNT,
+    METRIC_INVOCATIONS,
+    METRIC_ERRORS,
+    METRIC_THROTTLES,
+    METRIC_4XX,
+    METRIC_5XX,
+    METRIC_DURATION,  /* histogram: the handler's time */
+    METRIC_LATENCY,   /* histogram: from the web server's connection to the reply's last byte */
+    METRIC_RESPONSES, /* endpoint, status */
+    METRIC_DENIALS,   /* enum rc */
+    /* what requests cost */
+    METRIC_TOKEN_CACHE,    /* enum metric_cache */
+    METRIC_UPSTREAM_CALLS, /* enum metric_upstream, enum metric_outcome */
+    METRIC_RETRIES,        /* enum metric_upstream */
+    METRIC_STORE_CALLS,    /* enum metric_store, enum metric_outcome */
+    METRIC_CONSUMED_READ,  /* in thousandths, as DynamoDB's replies say */
+    METRIC_CONSUMED_WRITE, /* in thousandths */
+    METRIC_USER_ERRORS,   /* DynamoDB's 400s, but for conditions that were not met and throttling */
+    METRIC_DAMAGED_FILES, /* of STATE_DIR */
+    /* the pool */
+    METRIC_WORKER_EXITS, /* enum metric_exit */
+    METRIC_WORKERS,      /* gauge; enum slot_state of pool.h, without SLOT_FREE */
+    METRIC_WORKERS_MAX,  /* gauge */
+    METRIC_LINES_LOST,   /* enum metric_output */
+    METRIC_START_TIME,   /* gauge: when the master started, in seconds since 1970 */
+    METRICS
+};
+
+/* The groups of config.h in the order of their bits, and what belongs to none. */
+enum metric_endpoint {
+    ENDPOINT_AUTHORIZE,
+    ENDPOINT_TOKEN,
+    ENDPOINT_METADATA,
+    ENDPOINT_MCP,
+    ENDPOINT_OTHER,
+    ENDPOINTS
+};
+enum metric_cache { CACHE_HIT, CACHE_MISS };
+enum metric_upstream {
+    UPSTREAM_TOKEN,       /* Cognito's token endpoint */
+    UPSTREAM_REVOKE,      /* its revocation endpoint */
+    UPSTREAM_KEYS,        /* its key set */
+    UPSTREAM_DOCUMENT,    /* a client's metadata document */
+    UPSTREAM_DYNAMODB,    /* */
+    UPSTREAM_CREDENTIALS, /* the host's or container's AWS credentials */
+    UPSTREAMS
+};
+enum metric_outcome {
+    OUTCOME_OK,
+    OUTCOME_REFUSED,   /* answered, with no: a 4xx, or a condition that was not met */
+    OUTCOME_THROTTLED, /* 429, or DynamoDB's exceptions of that meaning */
+    OUTCOME_FAILED,    /* 5xx, no connection, an answer that makes no sense */
+    OUTCOME_TIMEOUT,
+    OUTCOMES
+};
+enum metric_store { STORE_PUT, STORE_UPDATE, STORE_GET, STORE_DELETE, STORE_OPERATIONS };
+enum metric_output { OUTPUT_LOG, OUTPUT_AUDIT, OUTPUT_METRICS, OUTPUTS };
+enum metric_exit { EXIT_NORMAL, EXIT_FAILED, EXIT_KILLED, EXITS };
+
+#define METRIC_UNITS_SCALE 1000
+#define METRIC_NAMESPACE "mcp-authd"
+
+/* ---- metrics.c: memory and counting ---- */
+
+/* Shared with all processes forked afterwards. Slot `slots` is the caller's own. false: errno. */
+bool metrics_open(unsigned slots) MUST_USE;
+void metrics_close(void);
+void metrics_use_slot(unsigned slot); /* in a worker, after the fork */
+void metrics_use_shared_slot(void);   /* in a process that is neither master nor worker */
+
+void metrics_add(enum metric m, unsigned a, unsigned b, uint64_t n);
+static inline void metrics_count(enum metric m, unsigned label) {
+    metrics_add(m, label, 0, 1);
+}
+static inline void metrics_count2(enum metric m, unsigned label, unsigned second) {
+    metrics_add(m, label, second, 1);
+}
+void metrics_time(enum metric m, unsigned label, uint64_t us);
+void metrics_gauge(enum metric m, unsigned label, uint64_t value); /* one process only */
+
+uint64_t metrics_now_us(void); /* monotonic */
+/* The endpoint of a route's group bit (config.h); 0: none. */
+enum metric_endpoint metrics_endpoint(unsigned group);
+/* All that one request counts. invoked: a handler ran, for so long. */
+void metrics_request(enum metric_endpoint endpoint, bool invoked, int status, uint64_t us);
+void metrics_latency(uint64_t us); /* of the request that was counted last */
+
+/* Sums over all slots. Of a histogram: a bucket's count, its sum in microseconds, its count. */
+uint64_t metrics_value(enum metric m, unsigned a, unsigned b);
+uint64_t metrics_bucket(enum metric m, unsigned a, unsigned bucket);
+uint64_t metrics_time_sum(enum metric m, unsigned a);
+
+/* Upper bounds in microseconds; the last bucket has none. */
+#define METRIC_BOUNDS 38
+#define METRIC_BUCKETS (METRIC_BOUNDS + 1)
+extern const uint64_t metric_bounds[METRIC_BOUNDS];
+
+/* ---- metrics_table.c ---- */
+
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+
+struct metric_label {
+    const char *dimension; /* CloudWatch's name; NULL: this label is not there */
+    const char *label;     /* Prometheus's */
+    const char *const *values;
+    unsigned count; /* at least 1 */
+};
+
+struct metric_info {
+    enum metric_kind kind;
+    const char *cloudwatch; /* NULL: not sent there */
+    const char *unit;       /* CloudWatch's */
+    const char *prometheus;
+    const char *help;
+    const struct metric_label *labels[2]; /* never NULL */
+    unsigned scale;                       /* the number is in such parts of the unit */
+};
+extern const struct metric_info metric_table[METRICS];
+unsigned metrics_status_index(int status); /* of METRIC_RESPONSES */
+
+/* ---- metrics_text.c ---- */
+void metrics_text(FILE *out); /* Prometheus text exposition format 0.0.4 */
+
+/* ---- metrics_emf.c ---- */
+/* CloudWatch embedded metric format: lines that say what has happened since the last time. */
+struct metrics_emf;
+struct metrics_emf *metrics_emf_new(void);
+void metrics_emf_free(struct metrics_emf *emf);
+/* A line for each set of dimensions where something happened; gauges always. */
+void metrics_emf_write(struct metrics_emf *emf, int64_t now_ms, FILE *out);
+
+#endif

@@ -1,0 +1,150 @@
+#include "metrics/metrics.h"
+
+#include "base/err.h"
+
+static const char *const nothing[] = {""};
+static const char *const endpoints[ENDPOINTS] = {"authorize", "token", "metadata", "mcp", "other"};
+static const char *const cache[] = {"hit", "miss"};
+static const char *const upstreams[UPSTREAMS] = {"token",    "revoke",   "keys",
+                                                 "document", "dynamodb", "credentials"};
+static const char *const outcomes[OUTCOMES] = {"ok", "refused", "throttled", "failed", "timeout"};
+static const char *const operations[STORE_OPERATIONS] = {"PutItem", "UpdateItem", "GetItem",
+                                                         "DeleteItem"};
+static const char *const exits[EXITS] = {"normal", "failed", "killed"};
+static const char *const outputs[OUTPUTS] = {"log", "audit", "metrics"};
+static const char *const states[] = {"starting", "idle", "busy", "leaving"};
+
+/* The reasons by enum rc. A code that is never a reply of its own has the name of its kind. */
+static const char *const reasons[ERR_COUNT] = {
+    [OK] = "none",
+    [ERR_INVALID_REQUEST] = "invalid_request",
+    [ERR_INVALID_CLIENT] = "invalid_client",
+    [ERR_INVALID_REDIRECT_URI] = "invalid_redirect_uri",
+    [ERR_INVALID_GRANT] = "invalid_grant",
+    [ERR_INVALID_SCOPE] = "invalid_scope",
+    [ERR_INVALID_TARGET] = "invalid_target",
+    [ERR_INVALID_CLIENT_METADATA] = "invalid_client_metadata",
+    [ERR_UNSUPPORTED_TOKEN_TYPE] = "unsupported_token_type",
+    [ERR_UNSUPPORTED_GRANT_TYPE] = "unsupported_grant_type",
+    [ERR_UNSUPPORTED_RESPONSE_TYPE] = "unsupported_response_type",
+    [ERR_NOT_FOUND] = "not_found",
+    [ERR_METHOD_NOT_ALLOWED] = "method_not_allowed",
+    [ERR_TOO_LARGE] = "too_large",
+    [ERR_UNSUPPORTED_MEDIA_TYPE] = "unsupported_media_type",
+    [ERR_NOT_ACCEPTABLE] = "not_acceptable",
+    [ERR_ACCESS_DENIED] = "access_denied",
+    [ERR_NO_TOKEN] = "no_token",
+    [ERR_INVALID_TOKEN] = "invalid_token",
+    [ERR_INSUFFICIENT_SCOPE] = "insufficient_scope",
+    [ERR_RATE_LIMITED] = "rate_limited",
+    [ERR_FORBIDDEN_ORIGIN] = "forbidden_origin",
+    [ERR_RPC_PARSE] = "rpc_parse",
+    [ERR_RPC_INVALID_REQUEST] = "rpc_invalid_request",
+    [ERR_RPC_METHOD_NOT_FOUND] = "rpc_method_not_found",
+    [ERR_RPC_INVALID_PARAMS] = "rpc_invalid_params",
+    [ERR_RPC_HEADER_MISMATCH] = "rpc_header_mismatch",
+    [ERR_RPC_UNSUPPORTED_VERSION] = "rpc_unsupported_version",
+    [ERR_RPC_MISSING_CAPABILITY] = "rpc_missing_capability",
+    [ERR_RPC_RESOURCE_NOT_FOUND] = "rpc_resource_not_found",
+    [ERR_RPC_INTERNAL] = "rpc_internal",
+    [ERR_UPSTREAM] = "upstream",
+    [ERR_STORE] = "store",
+    [ERR_MISCONFIGURED] = "misconfigured",
+    [ERR_INTERNAL] = "internal",
+    [ERR_CONFLICT] = "conflict",
+    [ERR_EXISTS] = "exists",
+    [ERR_MISSING] = "missing",
+};
+
+/* Statuses that the program answers with; the last one stands for all others. */
+static const char *const statuses[] = {"200", "202", "204", "302", "303", "400",  "401",
+                                       "403", "404", "405", "406", "413", "415",  "429",
+                                       "500", "501", "502", "503", "504", "other"};
+#define STATUSES (sizeof statuses / sizeof *statuses)
+
+static const struct metric_label none = {NULL, NULL, nothing, 1};
+static const struct metric_label by_endpoint = {"Endpoint", "endpoint", endpoints, ENDPOINTS};
+static const struct metric_label by_status = {"Status", "status", statuses, STATUSES};
+static const struct metric_label by_reason = {"Reason", "reason", reasons, ERR_COUNT};
+static const struct metric_label by_result = {"Result", "result", cache, 2};
+static const struct metric_label by_upstream = {"Upstream", "upstream", upstreams, UPSTREAMS};
+static const struct metric_label by_outcome = {"Outcome", "outcome", outcomes, OUTCOMES};
+static const struct metric_label by_operation = {"Operation", "operation", operations,
+                                                 STORE_OPERATIONS};
+static const struct metric_label by_exit = {"How", "how", exits, EXITS};
+static const struct metric_label by_output = {"Output", "output", outputs, OUTPUTS};
+static const struct metric_label by_state = {"State", "state", states, 4};
+
+#define COUNTER(cloudwatch, prometheus, first, second, help)                                       \
+    { METRIC_COUNTER, cloudwatch, "Count", "mcp_authd_" prometheus, help, {&(first), &(second)}, 1 }
+#define UNITS(cloudwatch, prometheus, help)                                                        \
+    {                                                                                              \
+        METRIC_COUNTER, cloudwatch, "Count", "mcp_authd_" prometheus, help, {&none, &none},        \
+            METRIC_UNITS_SCALE                                                                     \
+    }
+#define GAUGE(cloudwatch, prometheus, first, help)                                                 \
+    { METRIC_GAUGE, cloudwatch, "Count", "mcp_authd_" prometheus, help, {&(first), &none}, 1 }
+#define HISTOGRAM(cloudwatch, prometheus, first, help)                                             \
+    {                                                                                              \
+        METRIC_HISTOGRAM, cloudwatch, "Milliseconds", "mcp_authd_" prometheus, help,               \
+            {&(first), &none}, 1                                                                   \
+    }
+
+const struct metric_info metric_table[METRICS] = {
+    [METRIC_COUNT] = COUNTER("Count", "requests_total", by_endpoint, none, "Requests."),
+    [METRIC_INVOCATIONS] = COUNTER("Invocations", "invocations_total", by_endpoint, none,
+                                   "Requests that came as far as a handler."),
+    [METRIC_ERRORS] = COUNTER("Errors", "errors_total", by_endpoint, none,
+                              "Invocations that failed on our side: answered with 5xx."),
+    [METRIC_THROTTLES] = COUNTER("Throttles", "throttles_total", by_endpoint, none,
+                                 "Requests refused for their number: answered with 429."),
+    [METRIC_4XX] = COUNTER("4XXError", "client_errors_total", by_endpoint, none,
+                           "Requests answered with 4xx."),
+    [METRIC_5XX] = COUNTER("5XXError", "server_errors_total", by_endpoint, none,
+                           "Requests answered with 5xx."),
+    [METRIC_DURATION] =
+        HISTOGRAM("Duration", "handler_duration_seconds", by_endpoint, "Time that handlers took."),
+    [METRIC_LATENCY] = HISTOGRAM("Latency", "request_duration_seconds", by_endpoint,
+                                 "Time from the web server's connection to the end of the reply."),
+    [METRIC_RESPONSES] = COUNTER(NULL, "responses_total", by_endpoint, by_status, "Replies."),
+    [METRIC_DENIALS] = COUNTER("Denials", "denials_total", by_reason, none,
+                               "Requests that were not granted, by the reason."),
+    [METRIC_TOKEN_CACHE] = COUNTER("TokenCache", "token_cache_total", by_result, none,
+                                   "Access tokens looked up among those checked before."),
+    [METRIC_UPSTREAM_CALLS] = COUNTER("UpstreamCalls", "upstream_calls_total", by_upstream,
+                                      by_outcome, "Calls that the program made to others."),
+    [METRIC_RETRIES] = COUNTER("Retries", "upstream_retries_total", by_upstream, none,
+                               "Calls that were made again after a failure."),
+    [METRIC_STORE_CALLS] = COUNTER("StoreCalls", "store_calls_total", by_operation, by_outcome,
+                                   "Calls to the session store."),
+    [METRIC_CONSUMED_READ] = UNITS("ConsumedReadCapacityUnits", "dynamodb_read_units_total",
+                                   "Read units that DynamoDB's replies said were used."),
+    [METRIC_CONSUMED_WRITE] = UNITS("ConsumedWriteCapacityUnits", "dynamodb_write_units_total",
+                                    "Write units that DynamoDB's replies said were used."),
+    [METRIC_USER_ERRORS] = COUNTER("UserErrors", "dynamodb_user_errors_total", none, none,
+                                   "Calls that DynamoDB refused as wrong or not allowed."),
+    [METRIC_DAMAGED_FILES] = COUNTER("DamagedFiles", "damaged_files_total", none, none,
+                                     "Files of STATE_DIR that were damaged and replaced."),
+    [METRIC_WORKER_EXITS] = COUNTER("WorkerExits", "worker_exits_total", by_exit, none,
+                                    "Workers that ended: by themselves, with an error, by a "
+                                    "signal."),
+    [METRIC_WORKERS] = GAUGE("Workers", "workers", by_state, "Workers by what they do."),
+    [METRIC_WORKERS_MAX] = GAUGE("WorkersMax", "workers_max", none, "WORKERS_MAX."),
+    [METRIC_LINES_LOST] = COUNTER("LinesLost", "lines_lost_total", by_output, none,
+                                  "Lines that the log, the audit log or the file of metrics did "
+                                  "not take."),
+    [METRIC_START_TIME] =
+        GAUGE(NULL, "start_time_seconds", none, "When the master started, in seconds since 1970."),
+};
+
+unsigned metrics_status_index(int status) {
+    unsigned i;
+
+    for (i = 0; i < STATUSES - 1; i++) {
+        const char *s = statuses[i];
+
+        if (status == (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0'))
+            break;
+    }
+    return i;
+}

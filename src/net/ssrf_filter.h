@@ -1,0 +1,26 @@
+/* Which addresses a stranger may make us connect to. The address that is really connected to is
+ * checked, after name resolution, so that a name that changes its answer gains nothing. */
+#ifndef NET_SSRF_FILTER_H
+#define NET_SSRF_FILTER_H
+
+#include "base/err.h"
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#define SSRF_FILTER_NETS_MAX 32
+
+struct ssrf_filter {
+    struct guard_net {
+        unsigned char addr[16]; /* IPv4 as ::ffff:a.b.c.d */
+        unsigned bits;
+    } allowed[SSRF_FILTER_NETS_MAX];
+    unsigned count;
+};
+
+/* Parses space-separated CIDR ranges that are allowed besides the public ones. */
+enum rc ssrf_filter_init(struct ssrf_filter *g, const char *allow_nets, struct err *e) MUST_USE;
+/* True if sa is globally reachable unicast, or allowed. Addresses that embed an IPv4 address
+ * (mapped, NAT64, 6to4, Teredo, ISATAP) are judged by that address too. */
+bool ssrf_filter_allows(const struct ssrf_filter *g, const struct sockaddr *sa);
+
+#endif

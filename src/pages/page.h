@@ -1,0 +1,38 @@
+/* The pages that a user sees: ours, or those that an admin put in their place. */
+#ifndef PAGES_PAGE_H
+#define PAGES_PAGE_H
+
+#include "pages/template.h"
+#include "pages/words.h"
+#include "web/reply.h"
+#include "web/request.h"
+#include <stdio.h>
+
+#define PAGE_FILE_BYTES_MAX 65536
+#define PAGE_BYTES_MAX 262144 /* with its values */
+
+enum page { PAGE_CONSENT, PAGE_CONTINUE, PAGE_ERROR, PAGE_COUNT };
+
+struct page_set;
+/* Reads the templates in dir: NAME.LANGUAGE.html, else NAME.html, else ours. One that is wrong is
+ * left out and reported to `problems`, a line each; *bad counts them. Never NULL. */
+struct page_set *page_set_load(const char *dir, FILE *problems, unsigned *bad);
+void page_set_free(struct page_set *s);
+
+/* Makes the page the reply, in the language of the request. `list` is NULL for a page without.
+ * Besides `values`, each page has `lang` and `nonce`. form_action as for reply_html; set NULL: our
+ * own pages. */
+void page_reply(const struct page_set *set, enum page page, const struct request *rq,
+                struct reply *rp, int status, const struct template_value *values,
+                const struct template_list *list, const char *form_action);
+
+/* The page that says what is wrong, and what a user can do about it. With client_uri and its host
+ * it has a link to there; "" for none. */
+void page_error(const struct page_set *set, const struct request *rq, struct reply *rp, int status,
+                const struct err *e, const char *client_uri, const char *client_host);
+
+/* page_builtin.c: share/templates, as they were when this was built. */
+extern const char page_builtin_consent[], page_builtin_continue[], page_builtin_error[];
+extern const char page_builtin_style[];
+
+#endif

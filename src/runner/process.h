@@ -1,0 +1,60 @@
+/* Runs a program: one text in, one text or a stream of lines out, within a time and a size, and
+ * nothing left behind. */
+#ifndef RUNNER_PROCESS_H
+#define RUNNER_PROCESS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "mcp/rpc.h"
+#include <stdint.h>
+
+#define RUN_STDERR_MAX 2048 /* bytes of stderr that are kept; the rest is read and dropped */
+#define RUN_GRACE_MS 500    /* from SIGTERM to SIGKILL, for a program that is stopped */
+
+struct run_spec {
+    const char *const *argv; /* argv[0] is the path of the program */
+    const char *const *envp; /* the whole environment */
+    const char *dir;         /* working directory */
+    int64_t timeout_ms;
+    size_t output_max;
+    struct text input;
+    /* Called with each line as it comes, without its end; then output_max is that of a line, and
+     * there is no output at the end. NULL: everything is kept. */
+    void (*line)(void *arg, const char *line, size_t len);
+    void *arg;
+    /* A descriptor that becomes readable when nobody waits for the program any more, or -1. Read
+     * before each wait, since a line may change it. */
+    const int *watch;
+    /* Called before each wait, which is no longer than what it returns, in ms; -1: nobody waits for
+     * the program any more. NULL: there is nothing to do in between. */
+    int (*tick)(void *arg);
+    void *tick_arg;
+    /* Called when `watch` is readable; false: it meant nothing, and the program runs on. NULL: it
+     * counts. */
+    bool (*confirm)(void *arg);
+    void *confirm_arg;
+};
+
+enum run_end {
+    RUN_EXITED,      /* code: its status */
+    RUN_SIGNALLED,   /* code: the signal */
+    RUN_TIMED_OUT,   /* stopped */
+    RUN_TOO_MUCH,    /* stopped: more output than output_max */
+    RUN_CANCELLED,   /* stopped: nobody waits for it any more */
+    RUN_NOT_STARTED, /* code: errno */
+};
+
+struct run_result {
+    enum run_end end;
+    int code;
+    bool truncated;       /* program.c: the output was cut off, and says so */
+    int64_t timeout_ms;   /* as it was given */
+    struct text out, err; /* what it wrote; err has at most RUN_STDERR_MAX bytes */
+    int64_t ms;
+};
+
+/* When it returns, the program is gone with all that it has started, in whatever group or session.
+ * The caller's signal mask, handlers and descriptors do not reach the program. */
+void run_program(struct arena *a, const struct run_spec *spec, struct run_result *out);
+
+#endif

@@ -1,0 +1,273 @@
+#include "server/master.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "metrics/metrics.h"
+
+unsigned children_alive(const struct master *m) {
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < POOL_SLOTS; i++)
+        n += m->children[i].pid != 0;
+    return n;
+}
+
+unsigned children_wanted(const struct master *m, unsigned generation) {
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < POOL_SLOTS; i++)
+        n += m->children[i].pid && !m->children[i].retiring &&
+             m->children[i].generation == generation;
+    return n;
+}
+
+bool children_ready(struct master *m, struct generation *g) {
+    for (unsigned i = 0; i < POOL_SLOTS && !g->ready; i++)
+        g->ready = m->children[i].pid && m->children[i].generation == g->number &&
+                   m->board->slots[i].ready;
+    return g->ready;
+}
+
+static struct generation *generation_of(struct master *m, const struct child *c) {
+    if (c->generation == m->now.number)
+        return &m->now;
+    return m->next.config && c->generation == m->next.number ? &m->next : NULL;
+}
+
+/* Whoever holds the metrics' address keeps the next daemon from it, so no worker does that is still
+ * busy when the master was killed. */
+void child_close(const struct master *m) {
+    close(m->signals);
+    if (m->notify.fd >= 0)
+        close(m->notify.fd);
+    if (m->observer.address)
+        close(m->observer.listener);
+}
+
+static _Noreturn void become_worker(const struct master *m, const struct generation *g,
+                                    unsigned slot, pid_t master) {
+    struct worker_args args = {.config = g->config,
+                               .listener = m->listener,
+                               .keeper = m->stream_holder_out,
+                               .wake_master = m->wake,
+                               .board = m->board,
+                               .slot = slot,
+                               .master = master,
+                               .drain_ms = m->timing->drain_ms};
+
+    child_close(m);
+    worker_main(&args);
+}
+
+/* Signals are blocked in the master for good, and so in the child from its first instruction. */
+bool children_spawn(struct master *m, const struct generation *g) {
+    pid_t master = getpid(), pid;
+    unsigned i = 0;
+
+    while (i < POOL_SLOTS && m->children[i].pid)
+        i++;
+    if (i == POOL_SLOTS)
+        return false;
+    slot_set(&m->board->slots[i], SLOT_STARTING);
+    if (m->board->slots_used <= i)
+        m->board->slots_used = i + 1;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        become_worker(m, g, i, master);
+    if (pid < 0) {
+        slot_set(&m->board->slots[i], SLOT_FREE);
+        log_error("fork_failed", kv("why", strerror(errno)));
+        return false;
+    }
+    m->tally.workers_started++;
+    m->children[i] =
+        (struct child){.pid = pid, .started_ms = clock_monotonic_ms(), .generation = g->number};
+    return true;
+}
+
+/* A worker that does not come up is replaced later and later: a fault that hits every one of them
+ * must not become a storm of forks. */
+static void slow_down(const struct pool_timing *t, struct generation *g, int64_t started_ms,
+                      int64_t now) {
+    int64_t last = g->failed_ms;
+
+    g->failed_ms = now;
+    if (started_ms < last)
+        return; /* those that were started together count once */
+    g->backoff_ms = g->backoff_ms ? g->backoff_ms * 2 : t->backoff_first_ms;
+    if (g->backoff_ms > t->backoff_max_ms)
+        g->backoff_ms = t->backoff_max_ms;
+    g->respawn_ms = now + g->backoff_ms;
+    log_warn("respawn_delayed", kvn("ms", g->backoff_ms), kv("why", "workers fail at their start"));
+}
+
+/* By its own fault, not by somebody's signal, such as the system's that is short of memory. */
+static bool is_own_fault(const struct child *c, int status) {
+    static const int faults[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status) != 0;
+    for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (WTERMSIG(status) == faults[i])
+            return true;
+    return c->kill_ms != 0; /* it hung, and we killed it */
+}
+
+/* One that had come up has shown that workers do: the next one follows at once, whatever ended
+ * it. */
+static void look_at_start(const struct master *m, struct generation *g, const struct child *c,
+                          int status) {
+    int64_t now = clock_monotonic_ms();
+
+    if (!status || m->stopping)
+        return;
+    if (is_own_fault(c, status)) {
+        g->deaths++;
+        slow_down(m->timing, g, c->started_ms, now);
+    } else if (g->respawn_ms < now + m->timing->backoff_first_ms) {
+        g->respawn_ms = now + m->timing->backoff_first_ms;
+    }
+}
+
+static void log_exit(const struct child *c, const struct slot *s, int status, int64_t lifetime_ms) {
+    char how[32];
+    bool killed = WIFSIGNALED(status);
+    const char *name = killed ? sigabbrev_np(WTERMSIG(status)) : NULL;
+
+    if (killed)
+        (void)snprintf(how, sizeof how, "SIG%s", name ? name : "?");
+    else
+        (void)snprintf(how, sizeof how, "%d", WEXITSTATUS(status));
+    LOG_AT(status == 0 ? LOG_INFO : LOG_WARN, "worker_exited", kvn("worker", c->pid),
+           kv(killed ? "signal" : "status", how), kvn("lifetime_ms", lifetime_ms),
+           kvn("requests", (int64_t)s->requests), kvn("generation", c->generation));
+}
+
+static void buried(struct master *m, unsigned i, int status) {
+    struct child *c = &m->children[i];
+    struct slot *s = &m->board->slots[i];
+    struct generation *g = generation_of(m, c);
+
+    log_exit(c, s, status, clock_monotonic_ms() - c->started_ms);
+    m->tally.requests += s->requests;
+    m->tally.errors += s->errors;
+    m->tally.workers_failed += status != 0;
+    metrics_count(METRIC_WORKER_EXITS, WIFSIGNALED(status)   ? EXIT_KILLED
+                                       : WEXITSTATUS(status) ? EXIT_FAILED
+                                                             : EXIT_NORMAL);
+    if (g) {
+        g->ready = g->ready || s->ready;
+        if (s->ready)
+            g->deaths = 0;
+        else
+            look_at_start(m, g, c, status);
+    }
+    slot_set(s, SLOT_FREE);
+    *c = (struct child){0};
+}
+
+static void note_stop(struct master *m, pid_t pid, bool stopped) {
+    for (unsigned i = 0; i < POOL_SLOTS; i++)
+        if (m->children[i].pid == pid)
+            m->children[i].stopped_ms = stopped ? clock_monotonic_ms() : 0;
+}
+
+void children_reap(struct master *m) {
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
+        if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
+            note_stop(m, pid, WIFSTOPPED(status));
+            continue;
+        }
+        watch_reaped(m, pid, status);
+        if (metrics_export_reaped(m, pid, status) || stream_holder_reaped(m, pid, status))
+            continue;
+        for (unsigned i = 0; i < POOL_SLOTS; i++)
+            if (m->children[i].pid == pid)
+                buried(m, i, status);
+    }
+}
+
+void children_signal(struct master *m, int signo) {
+    for (unsigned i = 0; i < POOL_SLOTS; i++)
+        if (m->children[i].pid)
+            kill(m->children[i].pid, signo);
+}
+
+void child_retire(struct master *m, unsigned slot) {
+    m->children[slot].retiring = true;
+    kill(m->children[slot].pid, SIGQUIT);
+}
+
+/* It has taken no request and no signal yet, so there is nothing to finish. */
+static void kill_starting(struct master *m, struct child *c, int64_t busy_ms) {
+    log_error("worker_start_failed", kvn("worker", c->pid), kv("what", "start"),
+              kvn("busy_ms", busy_ms), kv("why", "it does not come up"),
+              kv("hint", "something that it opens does not answer: a lock that somebody else holds "
+                         "on a file below STATE_DIR, a FIFO in place of a file, a file system"));
+    kill(c->pid, SIGKILL);
+    c->kill_ms = clock_monotonic_ms() + m->timing->kill_grace_ms;
+}
+
+/* It would stand in the way of others for ever, and no other signal reaches it. */
+static void kill_stopped(struct master *m, unsigned i, int64_t now) {
+    struct child *c = &m->children[i];
+
+    log_error("worker_stuck", kvn("worker", c->pid), kv("why", "a signal has stopped it"));
+    child_retire(m, i);
+    kill(c->pid, SIGKILL);
+    c->kill_ms = now + m->timing->kill_grace_ms;
+}
+
+static void watch(struct master *m, unsigned i, int64_t now) {
+    const struct pool_timing *t = m->timing;
+    struct child *c = &m->children[i];
+    int64_t since = m->board->slots[i].busy_since_ms, limit = m->board->slots[i].limit_ms;
+    bool starting = m->board->slots[i].state == SLOT_STARTING;
+
+    if (!limit || limit > t->stuck_ms)
+        limit = t->stuck_ms;
+    if (starting && since && !c->kill_ms &&
+        now - since > (m->stopping ? t->kill_grace_ms : t->start_ms)) {
+        kill_starting(m, c, now - since);
+    } else if (!c->kill_ms && c->stopped_ms && now - c->stopped_ms > t->kill_grace_ms) {
+        kill_stopped(m, i, now);
+    } else if (c->kill_ms && now >= c->kill_ms) {
+        log_error("worker_killed", kvn("worker", c->pid),
+                  kv("why", "it did not leave when it was told to"));
+        kill(c->pid, SIGKILL);
+        c->kill_ms = now + t->kill_grace_ms;
+    } else if (!c->kill_ms && since && now - since > limit) {
+        log_error("worker_stuck", kvn("worker", c->pid), kvn("busy_ms", now - since));
+        child_retire(m, i);
+        kill(c->pid, SIGTERM);
+        c->kill_ms = now + t->kill_grace_ms;
+    }
+}
+
+/* What workers write is not trusted to be a state. */
+void children_count(const struct master *m, unsigned by_state[SLOT_LEAVING + 1]) {
+    for (unsigned i = 0; i < POOL_SLOTS; i++) {
+        int s = m->board->slots[i].state;
+
+        if (m->children[i].pid && s >= SLOT_FREE && s <= SLOT_LEAVING)
+            by_state[s]++;
+    }
+}
+
+void children_watch(struct master *m, int64_t now) {
+    for (unsigned i = 0; i < POOL_SLOTS; i++)
+        if (m->children[i].pid)
+            watch(m, i, now);
+}

@@ -1,0 +1,233 @@
+#include "server/folder_watch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+
+#define LINKS_MAX 40 /* followed on one way, as the kernel does (path_resolution(7)) */
+#define FOLDER_EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB)
+#define WAY_EVENTS (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
+
+bool watches_open(struct watches *w) {
+    w->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    return w->fd >= 0;
+}
+
+/* ---- the way to a folder ---- */
+
+static void add_way(struct watches *w, size_t folder, const char *dir, const char *name) {
+    int wd = inotify_add_watch(w->fd, dir, WAY_EVENTS | IN_ONLYDIR | IN_MASK_ADD);
+
+    if (wd < 0 || w->way_count == WAYS_MAX) /* a folder on the way need not let us read it */
+        return;
+    for (size_t i = 0; i < w->way_count; i++)
+        if (w->ways[i].wd == wd && w->ways[i].folder == folder && !strcmp(w->ways[i].name, name))
+            return;
+    w->ways[w->way_count++] = (struct way){wd, xstrdup(name), folder};
+}
+
+/* The link at `at`, which is `name` in `dir`, in front of the rest of the path. false: it leads
+ * nowhere. */
+static bool follow(char *dir, const char *at, char rest[PATH_MAX]) {
+    char target[PATH_MAX], all[PATH_MAX];
+    ssize_t n = readlink(at, target, sizeof target - 1);
+
+    if (n <= 0)
+        return false;
+    target[n] = 0;
+    if (snprintf(all, sizeof all, "%s/%s", target, rest) >= (int)sizeof all)
+        return false;
+    if (*target == '/')
+        *dir = 0;
+    memcpy(rest, all, sizeof all);
+    return true;
+}
+
+/* The next name of the path; what follows it stays in `rest`. */
+static bool next_name(char rest[PATH_MAX], char name[NAME_MAX + 1]) {
+    size_t skip = strspn(rest, "/"), len = strcspn(rest + skip, "/");
+
+    if (!len || len > NAME_MAX)
+        return false;
+    memcpy(name, rest + skip, len);
+    name[len] = 0;
+    memmove(rest, rest + skip + len, strlen(rest + skip + len) + 1);
+    return true;
+}
+
+/* Each name is watched before it is looked at, so that nothing is missed between the two. */
+static void walk(struct watches *w, size_t folder, const char *path) {
+    char dir[PATH_MAX] = "", rest[PATH_MAX], at[PATH_MAX], name[NAME_MAX + 1];
+    struct stat st;
+    int links = 0;
+
+    if (strlen(path) >= sizeof rest)
+        return;
+    memcpy(rest, path, strlen(path) + 1);
+    while (next_name(rest, name)) {
+        if (!strcmp(name, "."))
+            continue;
+        if (!strcmp(name, "..")) {
+            char *slash = strrchr(dir, '/');
+
+            *(slash ? slash : dir) = 0;
+            continue;
+        }
+        add_way(w, folder, *dir ? dir : "/", name);
+        if (snprintf(at, sizeof at, "%s/%s", dir, name) >= (int)sizeof at || lstat(at, &st))
+            return;
+        if (!S_ISLNK(st.st_mode))
+            memcpy(dir, at, sizeof at);
+        else if (++links > LINKS_MAX || !follow(dir, at, rest))
+            return;
+    }
+}
+
+static bool is_manifest(const char *name) {
+    size_t len = strlen(name);
+
+    return len > 5 && !strcmp(name + len - 5, ".json");
+}
+
+/* Manifests that are links: what they lead to may be written, or replaced. */
+static void walk_links(struct watches *w, size_t folder, const char *path) {
+    DIR *d = opendir(path);
+    const struct dirent *entry;
+    char at[PATH_MAX];
+    struct stat st;
+
+    while (d && (entry = readdir(d)))
+        if (is_manifest(entry->d_name) &&
+            !fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) && S_ISLNK(st.st_mode) &&
+            snprintf(at, sizeof at, "%s/%s", path, entry->d_name) < (int)sizeof at)
+            walk(w, folder, at);
+    if (d)
+        (void)closedir(d);
+}
+
+static void find(struct watches *w, size_t i) {
+    struct folder *f = &w->folders[i];
+
+    walk(w, i, f->path);
+    f->wd =
+        inotify_add_watch(w->fd, f->path, FOLDER_EVENTS | WAY_EVENTS | IN_ONLYDIR | IN_MASK_ADD);
+    if (f->wd < 0 && errno != ENOENT)
+        log_warn("directory_not_watched", kv("path", f->path), kv("why", strerror(errno)));
+    if (f->catalog)
+        walk_links(w, i, f->path);
+}
+
+void watches_add(struct watches *w, const char *path, size_t len, bool catalog) {
+    char *copy;
+
+    for (size_t i = 0; i < w->folder_count; i++)
+        if (strlen(w->folders[i].path) == len && !memcmp(w->folders[i].path, path, len) &&
+            w->folders[i].catalog == catalog)
+            return;
+    copy = strndup(path, len);
+    if (!copy)
+        return;
+    if (w->folder_count == FOLDERS_MAX) {
+        log_warn("directory_not_watched", kv("path", copy), kv("why", "there are too many"));
+        free(copy);
+        return;
+    }
+    w->folders[w->folder_count] = (struct folder){.path = copy, .wd = -1, .catalog = catalog};
+    find(w, w->folder_count++);
+}
+
+/* ---- what happens ---- */
+
+static void has_moved(struct watches *w, struct folder *f) {
+    f->moved = w->moved = true;
+}
+
+/* A file that is made is told of when it is written and closed; a link never is. */
+static bool is_link(const struct folder *f, const char *name) {
+    char at[PATH_MAX];
+    struct stat st;
+
+    return snprintf(at, sizeof at, "%s/%s", f->path, name) < (int)sizeof at && !lstat(at, &st) &&
+           (S_ISLNK(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink > 1));
+}
+
+void watches_take(struct watches *w, const struct inotify_event *e, watches_fn *fn, void *arg) {
+    const char *name = e->len ? e->name : "";
+
+    for (size_t i = 0; i < w->way_count; i++)
+        if (w->ways[i].wd == e->wd && (e->mask & IN_IGNORED || !strcmp(w->ways[i].name, name)))
+            has_moved(w, &w->folders[w->ways[i].folder]);
+    for (size_t i = 0; i < w->folder_count; i++) {
+        struct folder *f = &w->folders[i];
+
+        if (e->mask & IN_Q_OVERFLOW || (f->wd == e->wd && e->mask & IN_IGNORED))
+            has_moved(w, f);
+        if (f->wd != e->wd || !*name || (!(e->mask & FOLDER_EVENTS) && !is_link(f, name)))
+            continue;
+        if (f->catalog && is_manifest(name) && is_link(f, name))
+            has_moved(w, f);
+        fn(arg, f, name);
+    }
+}
+
+static bool is_used(const struct watches *w, int wd) {
+    for (size_t i = 0; i < w->folder_count; i++)
+        if (w->folders[i].wd == wd)
+            return true;
+    for (size_t i = 0; i < w->way_count; i++)
+        if (w->ways[i].wd == wd)
+            return true;
+    return false;
+}
+
+/* Takes the ways to the folder out of the list: those from `kept` on, which the caller frees. */
+static size_t take_out(struct watches *w, size_t folder) {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < w->way_count; i++)
+        if (w->ways[i].folder != folder) {
+            struct way other = w->ways[kept];
+
+            w->ways[kept++] = w->ways[i];
+            w->ways[i] = other;
+        }
+    return kept;
+}
+
+static void find_again(struct watches *w, size_t i) {
+    size_t kept = take_out(w, i), count = w->way_count - kept;
+    struct way *old = xcalloc(count + 1, sizeof *old);
+    int old_wd = w->folders[i].wd;
+
+    memcpy(old, w->ways + kept, count * sizeof *old);
+    w->way_count = kept;
+    find(w, i);
+    if (old_wd >= 0 && !is_used(w, old_wd))
+        (void)inotify_rm_watch(w->fd, old_wd);
+    for (size_t n = 0; n < count; n++) {
+        if (!is_used(w, old[n].wd))
+            (void)inotify_rm_watch(w->fd, old[n].wd);
+        free(old[n].name);
+    }
+    free(old);
+}
+
+void watches_settle(struct watches *w, watches_fn *fn, void *arg) {
+    w->moved = false;
+    for (size_t i = 0; i < w->folder_count; i++) {
+        if (!w->folders[i].moved)
+            continue;
+        w->folders[i].moved = false;
+        find_again(w, i);
+        fn(arg, &w->folders[i], "");
+    }
+}

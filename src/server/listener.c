@@ -1,0 +1,216 @@
+#include "server/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define BACKLOG 4096       /* lowered to net.core.somaxconn; lighttpd answers 500 when it is full */
+#define SYSTEMD_FIRST_FD 3 /* sd_listen_fds(3) */
+#define SOCKET_UMASK 0117  /* makes a Unix socket rw-rw---- */
+
+static bool is_listening(int fd) {
+    int yes = 0, type = 0;
+    socklen_t len = sizeof yes;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes &&
+           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+}
+
+/* A copy of an inherited descriptor that programs we start do not inherit; the original becomes
+ * /dev/null, so that descriptor 0 is never free for something else. */
+static enum rc adopt(int from, int *fd, struct err *e) {
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    *fd = fcntl(from, F_DUPFD_CLOEXEC, SYSTEMD_FIRST_FD);
+    if (null < 0 || *fd < 0 || dup3(null, from, from > 2 ? O_CLOEXEC : 0) < 0 ||
+        fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK) < 0)
+        return err_set(e, ERR_MISCONFIGURED, "cannot take over the inherited socket: %s",
+                       strerror(errno));
+    close(null);
+    return OK;
+}
+
+/* sd_listen_fds(3): LISTEN_PID names the process that the descriptors are meant for. */
+static bool systemd_gave(int *count) {
+    const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+    bool ours = pid && fds && strtol(pid, NULL, 10) == getpid();
+
+    *count = ours ? atoi(fds) : 0;
+    if (ours) { /* not for the programs that we start */
+        unsetenv("LISTEN_PID");
+        unsetenv("LISTEN_FDS");
+        unsetenv("LISTEN_FDNAMES");
+    }
+    return *count > 0;
+}
+
+static enum rc from_systemd(int count, int *fd, struct err *e) {
+    if (count > 1)
+        log_warn("extra_sockets", kv("hint", "the socket unit has more than one Listen line; only "
+                                             "the first one is served"));
+    if (!is_listening(SYSTEMD_FIRST_FD))
+        return err_set(e, ERR_MISCONFIGURED,
+                       "the socket from systemd is not a listening stream socket: use "
+                       "ListenStream= and Accept=no in the socket unit");
+    return adopt(SYSTEMD_FIRST_FD, fd, e);
+}
+
+static enum rc bind_failed(const char *address, struct err *e) {
+    const char *hint = "";
+
+    if (errno == EACCES)
+        hint = ": let this user write to its directory, or change LISTEN";
+    else if (errno == ENOENT)
+        hint = ": make its directory, or change LISTEN";
+    else if (errno == EADDRINUSE)
+        hint = ": stop what listens there, or change LISTEN";
+    return err_set(e, ERR_MISCONFIGURED, "cannot listen on %s: %s%s", address, strerror(errno),
+                   hint);
+}
+
+/* Removes a socket that a daemon left behind when it was killed; never one that answers. */
+static enum rc clear_path(const struct sockaddr_un *sa, struct err *e) {
+    struct stat st;
+    int probe, rc, why;
+
+    if (lstat(sa->sun_path, &st) != 0)
+        return errno == ENOENT ? OK : bind_failed(sa->sun_path, e);
+    if (!S_ISSOCK(st.st_mode))
+        return err_set(e, ERR_MISCONFIGURED,
+                       "%s exists and is not a socket: remove it, or change LISTEN", sa->sun_path);
+    probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    rc = probe < 0 ? -1 : connect(probe, (const struct sockaddr *)sa, sizeof *sa);
+    why = errno;
+    if (probe >= 0)
+        close(probe);
+    /* Refused is the one answer that means nobody is there. EAGAIN is a full queue. */
+    if (rc == 0 || (why != ECONNREFUSED && why != ENOENT))
+        return err_set(e, ERR_MISCONFIGURED,
+                       "another process answers on %s%s%s: stop it, or change LISTEN", sa->sun_path,
+                       rc ? ", or it cannot be tried: " : "", rc ? strerror(why) : "");
+    return unlink(sa->sun_path) == 0 || errno == ENOENT ? OK : bind_failed(sa->sun_path, e);
+}
+
+static enum rc listen_unix(const char *path, int *fd, struct err *e) {
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    size_t len = strlen(path);
+    mode_t before;
+    int rc;
+
+    if (len >= sizeof sa.sun_path)
+        return err_set(e, ERR_MISCONFIGURED,
+                       "LISTEN is too long for a socket path: at most %zu bytes",
+                       sizeof sa.sun_path - 1);
+    memcpy(sa.sun_path, path, len);
+    if (clear_path(&sa, e))
+        return e->code;
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd < 0)
+        return bind_failed(path, e);
+    /* By umask, not chmod: there is no moment in which others could connect. */
+    before = umask(SOCKET_UMASK);
+    rc = bind(*fd, (struct sockaddr *)&sa, sizeof sa);
+    umask(before);
+    return rc == 0 && listen(*fd, BACKLOG) == 0 ? OK : bind_failed(path, e);
+}
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+/* 127.0.0.1:9000 or [::1]:9000. */
+static bool parse_address(const char *text, union address *sa) {
+    const char *colon = strrchr(text, ':');
+    char host[INET6_ADDRSTRLEN + 2], *end;
+    size_t len = colon ? (size_t)(colon - text) : 0;
+    unsigned long port;
+
+    if (!colon || len >= sizeof host || colon[1] < '0' || colon[1] > '9')
+        return false;
+    port = strtoul(colon + 1, &end, 10);
+    if (*end || port < 1 || port > 65535)
+        return false;
+    memset(sa, 0, sizeof *sa);
+    memcpy(host, text, len);
+    host[len] = 0;
+    if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+        host[len - 1] = 0;
+        sa->v6.sin6_family = AF_INET6;
+        sa->v6.sin6_port = htons((uint16_t)port);
+        return inet_pton(AF_INET6, host + 1, &sa->v6.sin6_addr) == 1;
+    }
+    sa->v4.sin_family = AF_INET;
+    sa->v4.sin_port = htons((uint16_t)port);
+    return inet_pton(AF_INET, host, &sa->v4.sin_addr) == 1;
+}
+
+static bool is_loopback(const union address *sa) {
+    return sa->any.sa_family == AF_INET ? (ntohl(sa->v4.sin_addr.s_addr) >> 24) == 127
+                                        : IN6_IS_ADDR_LOOPBACK(&sa->v6.sin6_addr);
+}
+
+static enum rc listen_ip(const char *address, int *fd, struct err *e) {
+    union address sa;
+    socklen_t len;
+    int on = 1;
+
+    if (!parse_address(address, &sa))
+        return err_set(e, ERR_MISCONFIGURED,
+                       "LISTEN is neither a path (/run/...) nor IP:PORT (127.0.0.1:9000, "
+                       "[::1]:9000): %s",
+                       address);
+    if (!is_loopback(&sa))
+        log_warn("listen_not_loopback", kv("address", address),
+                 kv("hint", "FastCGI has no authentication: whoever reaches this port can send "
+                            "requests that no web server has checked"));
+    len = sa.any.sa_family == AF_INET ? sizeof sa.v4 : sizeof sa.v6;
+    *fd = socket(sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(*fd, &sa.any, len) != 0 || listen(*fd, BACKLOG) != 0)
+        return bind_failed(address, e);
+    return OK;
+}
+
+enum rc listener_open(const char *address, int *fd, enum listener_source *source, struct err *e) {
+    int count;
+    enum rc rc;
+
+    *fd = -1;
+    *source = LISTENER_BOUND;
+    if (systemd_gave(&count)) {
+        *source = LISTENER_SYSTEMD;
+        rc = from_systemd(count, fd, e);
+    } else if (is_listening(STDIN_FILENO)) {
+        *source = LISTENER_INHERITED;
+        rc = adopt(STDIN_FILENO, fd, e);
+    } else {
+        rc = *address == '/' ? listen_unix(address, fd, e) : listen_ip(address, fd, e);
+    }
+    if (rc && *fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+    return rc;
+}
+
+void listener_close(const char *address, int fd, enum listener_source source) {
+    if (source == LISTENER_BOUND && *address == '/') {
+        unlink(address);
+        /* unix(7) sockets: from now on connect is refused, while accept still gives what is queued.
+         * Not for an inherited socket, which is not ours alone, and not for TCP, where the same
+         * call resets the queue. */
+        shutdown(fd, SHUT_RD);
+    }
+    close(fd);
+}

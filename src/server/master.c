@@ -1,0 +1,270 @@
+#include "server/master.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "runner/orphans.h"
+
+static const struct pool_timing usual_times = {
+    .tick_ms = 1000,
+    .start_ms = WORKER_START_S * 1000,
+    .stuck_ms = WORKER_STUCK_S * 1000,
+    .kill_grace_ms = 5000,
+    .stop_ms = POOL_STOP_S * 1000,
+    .drain_ms = 10000,
+    .idle_retire_ms = POOL_IDLE_RETIRE_S * 1000,
+    .backoff_first_ms = 100,
+    .backoff_max_ms = 5000,
+};
+
+static const int handled[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
+#define HANDLED_COUNT (sizeof handled / sizeof *handled)
+
+/* A log written to a descriptor that became somebody's socket would be a disaster; and one that
+ * nobody reads must not stop the master. */
+static bool open_log(void) {
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+    if (fd >= 0)
+        log_open();
+    return fd >= 0;
+}
+
+/* Keys and tokens must not lie in a file because a process crashed; nor may another process of this
+ * user, such as a program of a tool, read them out of our memory or trace us. Workers and all
+ * others that we fork inherit both; programs get the second back by exec. */
+static void forbid_dumps(void) {
+    struct rlimit core;
+
+#ifndef KEEP_DUMPABLE /* LeakSanitizer traces its own process */
+    (void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+    if (getrlimit(RLIMIT_CORE, &core))
+        return;
+    core.rlim_cur = 0;
+    (void)setrlimit(RLIMIT_CORE, &core);
+}
+
+/* All signals come through a descriptor; they stay blocked here and, by inheritance, in workers. */
+static int open_signals(void) {
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (unsigned i = 0; i < HANDLED_COUNT; i++) {
+        /* One that we were started with ignored (nohup, some supervisors) would not arrive. */
+        signal(handled[i], SIG_DFL);
+        sigaddset(&set, handled[i]);
+    }
+    (void)signal(SIGPIPE, SIG_IGN); /* a log whose reader has gone is an error of a line */
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void kill_all(struct master *m, const char *why) {
+    log_warn("workers_killed", kvn("workers", children_alive(m)), kv("why", why));
+    children_signal(m, SIGKILL);
+    stream_holders_kill(m);
+    watch_signal(m, SIGKILL);
+}
+
+static void stop(struct master *m, const char *signal_name, int64_t now) {
+    if (m->stopping) {
+        kill_all(m, "told to stop twice");
+        return;
+    }
+    m->stopping = true;
+    m->stop_kill_ms = now + m->timing->stop_ms;
+    /* In this order: what connects after the first step is refused and can be told so by the web
+     * server; what came before it is in the queue that the workers now drain. */
+    listener_close(m->address, m->listener, m->source);
+    m->listener = -1;
+    state_unlock(&m->state); /* whoever comes next need not wait for the last worker */
+    notify_send(&m->notify, "STOPPING=1\nSTATUS=finishing what is in flight");
+    log_info("stopping", kv("signal", signal_name), kvn("workers", children_alive(m)));
+    /* What waits in systemd's socket is for the daemon that comes next: a restart under load must
+     * not wait until the queue is empty for once. */
+    children_signal(m, m->source == LISTENER_SYSTEMD ? SIGQUIT : SIGTERM);
+}
+
+static void take_signals(struct master *m) {
+    struct signalfd_siginfo s;
+
+    while (read(m->signals, &s, sizeof s) == sizeof s) {
+        switch (s.ssi_signo) {
+        case SIGTERM:
+        case SIGINT:
+        case SIGQUIT:
+            stop(m, sigabbrev_np((int)s.ssi_signo), clock_monotonic_ms());
+            break;
+        case SIGHUP:
+            reload_start(m);
+            break;
+        default: /* SIGCHLD: every round reaps. SIGUSR1, SIGUSR2: nothing to do. */
+            break;
+        }
+    }
+}
+
+/* Sleeps until a signal, a worker's call, or time. */
+static void wait_for_news(const struct master *m) {
+    struct pollfd fds[] = {{.fd = m->signals, .events = POLLIN}, {.fd = m->wake, .events = POLLIN}};
+    int64_t now = clock_monotonic_ms(), due[] = {m->now.respawn_ms - now, m->next.respawn_ms - now};
+    int timeout = m->timing->tick_ms;
+    uint64_t calls;
+
+    for (int i = 0; i < 2; i++)
+        if (due[i] > 0 && due[i] < timeout)
+            timeout = (int)due[i];
+    if (m->notify.watchdog_ms && m->notify.watchdog_ms < timeout)
+        timeout = (int)m->notify.watchdog_ms;
+    (void)poll(fds, 2, timeout);
+    if (read(m->wake, &calls, sizeof calls) < 0) {
+        /* EAGAIN: nobody called. */
+    }
+}
+
+static void give_up(struct master *m) {
+    log_error("giving_up", kvn("workers_died", m->now.deaths),
+              kv("hint", "no worker has ever come up; the lines above say why"));
+    m->status = 1;
+    stop(m, "none", clock_monotonic_ms());
+}
+
+static void tick(struct master *m, int64_t now) {
+    bool was_ready = m->now.ready;
+
+    children_watch(m, now);
+    watch_tick(m, now);
+    notify_watchdog(&m->notify, now);
+    status_write(m, now);
+    metrics_export_tick(m, now);
+    if (m->stopping) {
+        if (!children_alive(m)) /* no worker has anything for it any more */
+            stream_holder_signal(m, SIGTERM);
+        /* Tasks run on as long as somebody is still answered. */
+        if (!children_alive(m) && !stream_holders_alive(m))
+            watch_signal(m, SIGTERM);
+        if (now >= m->stop_kill_ms) {
+            kill_all(m, "they did not finish in time");
+            m->stop_kill_ms = now + m->timing->stop_ms;
+        }
+        return;
+    }
+    if (children_ready(m, &m->now) && !was_ready) {
+        m->status_ms = now; /* those who wait for it see it soon */
+        notify_send(&m->notify, "READY=1\nSTATUS=serving");
+        log_info("ready", kvn("workers", children_alive(m)));
+    }
+    if (!m->now.ready && m->now.deaths >= POOL_START_FAILURES_MAX) {
+        give_up(m);
+        return;
+    }
+    reload_tick(m, now);
+    sizing_tick(m, now);
+    stream_holder_tick(m, now);
+}
+
+static void run(struct master *m) {
+    do {
+        tick(m, clock_monotonic_ms());
+        wait_for_news(m);
+        take_signals(m);
+        children_reap(m);
+    } while (!m->stopping || children_alive(m) > 0 || stream_holders_alive(m) > 0 ||
+             watch_others(m) > 0);
+    watch_end();
+    log_info("stopped", kvn("status", m->status));
+}
+
+static bool open_all(struct master *m) {
+    struct err e = {.code = OK};
+
+    m->listener = m->wake = m->signals = m->stream_holder_in = m->stream_holder_out = m->state = -1;
+    if (open_log() && (m->signals = open_signals()) >= 0 &&
+        (m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0 &&
+        (m->board = scoreboard_new()) != NULL && watchdog_open() && stream_holder_open(m)) {
+        if (state_lock(m->now.config, &m->state, &e)) {
+            log_error("start_failed", kv("why", e.text));
+            return false;
+        }
+        if (listener_open(m->address, &m->listener, &m->source, &e) == OK)
+            return metrics_export_open(m);
+        log_error("listen_failed", kv("why", e.text));
+    } else {
+        log_error("start_failed", kv("why", strerror(errno)));
+    }
+    return false;
+}
+
+static void close_all(struct master *m) {
+    metrics_export_close(m);
+    if (m->listener >= 0)
+        listener_close(m->address, m->listener, m->source);
+    state_unlock(&m->state);
+    notify_close(&m->notify);
+    if (m->wake >= 0)
+        close(m->wake);
+    if (m->signals >= 0)
+        close(m->signals);
+    if (m->stream_holder_in >= 0) {
+        close(m->stream_holder_in);
+        close(m->stream_holder_out);
+    }
+    scoreboard_free(m->board);
+    watchdog_close();
+    config_free(m->now.config);
+    config_free(m->next.config);
+    free(m->address);
+    free(m->status_path);
+    free(m);
+}
+
+int pool_run_timed(const char *config_path, struct config *config,
+                   const struct pool_timing *timing) {
+    struct master *m = xcalloc(1, sizeof *m);
+    int status = 1;
+
+    m->config_path = config_path;
+    m->timing = timing;
+    m->address = xstrdup(config->listen);
+    m->status_path = xstrdup(config->status_file);
+    m->started_s = time(NULL);
+    notify_open(&m->notify);
+    forbid_dumps();
+    orphans_adopt(true);
+    m->now = (struct generation){.number = m->generations = 1, .config = config};
+    m->target = config->workers_min;
+    if (open_all(m)) {
+        log_info("started", kv("listen", m->source == LISTENER_BOUND ? m->address : "inherited"),
+                 kvn("workers_min", config->workers_min), kvn("workers_max", config->workers_max),
+                 kv("version", MCP_AUTHD_VERSION));
+        run(m);
+        status_remove(m);
+        status = m->status;
+    }
+    close_all(m);
+    return status;
+}
+
+int pool_run(const char *config_path, struct config *config) {
+    return pool_run_timed(config_path, config, &usual_times);
+}

@@ -1,0 +1,134 @@
+#include "server/master.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/app.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+/* A log line for each line of text. */
+static void log_lines(enum log_level level, const char *event, char *text) {
+    char *rest = text, *line;
+
+    while ((line = strsep(&rest, "\n")))
+        if (*line)
+            LOG_AT(level, event, kv("why", line));
+}
+
+/* Logins, tasks and streams on the way are in the old one, which is locked. */
+static bool keeps_state_dir(const struct config *config, const struct config *now, FILE *problems) {
+    if (!strcmp(config->state_dir, now->state_dir))
+        return true;
+    (void)fprintf(problems, "STATE_DIR is %s, and was %s: a change of it takes a restart\n",
+                  config->state_dir, now->state_dir);
+    return false;
+}
+
+/* The configuration if the daemon would start with it, else NULL. */
+static struct config *load(const char *path, const struct config *now) {
+    char *text = NULL;
+    size_t len = 0;
+    unsigned left_out;
+    FILE *problems = open_memstream(&text, &len);
+    struct config *config;
+    bool good;
+
+    if (!problems) {
+        log_error("reload_failed", kv("why", "out of memory"));
+        return NULL;
+    }
+    config = config_load(path, problems);
+    good =
+        config && keeps_state_dir(config, now, problems) && app_check(config, problems, &left_out);
+    fclose(problems);
+    log_lines(good ? LOG_WARN : LOG_ERROR, good ? "config_problem" : "reload_failed", text);
+    if (!good)
+        log_error("reload_failed", kv("hint", "the running configuration stays in force"));
+    free(text);
+    if (good)
+        return config;
+    config_free(config);
+    return NULL;
+}
+
+static void refused(struct master *m) {
+    m->tally.reloads_refused++;
+    notify_send(&m->notify, "READY=1\nSTATUS=the last reload was refused: the configuration from "
+                            "before it is in force");
+}
+
+/* Starts workers of a new generation next to the old one. Whether they take over is decided by
+ * reload_tick: what the check cannot see, such as a store that does not open, shows only there. */
+void reload_start(struct master *m) {
+    struct config *config;
+
+    if (m->stopping)
+        return;
+    if (m->next.config) { /* one is on trial: try again after it */
+        m->reload_again = true;
+        return;
+    }
+    notify_reloading(&m->notify);
+    config = load(m->config_path, m->now.config);
+    if (!config) {
+        refused(m);
+        return;
+    }
+    if (strcmp(config->listen, m->address) != 0)
+        log_warn("listen_unchanged", kv("listen", m->address),
+                 kv("hint", "a change of LISTEN takes a restart"));
+    m->next = (struct generation){
+        .number = ++m->generations, .config = config, .since_ms = clock_monotonic_ms()};
+}
+
+static void retire_all(struct master *m, unsigned generation) {
+    for (unsigned i = 0; i < POOL_SLOTS; i++)
+        if (m->children[i].pid && m->children[i].generation == generation)
+            child_retire(m, i);
+}
+
+static void take_over(struct master *m) {
+    unsigned old = m->now.number;
+    const struct config *c = m->next.config;
+
+    config_free(m->now.config);
+    m->now = m->next;
+    m->now.ready = true;
+    m->next = (struct generation){0};
+    m->target = m->target < c->workers_min ? c->workers_min : m->target;
+    m->target = m->target > c->workers_max ? c->workers_max : m->target;
+    m->max_warned = false;
+    retire_all(m, old);
+    stream_holder_replace(m); /* the next one watches the directories of the new configuration */
+    m->tally.reloads++;
+    notify_send(&m->notify, "READY=1\nSTATUS=serving, reloaded %llu times",
+                (unsigned long long)m->tally.reloads);
+    log_info("reload_ok", kvn("generation", m->now.number));
+}
+
+static void give_up(struct master *m, const char *why) {
+    log_error("reload_failed", kv("why", why),
+              kv("hint", "the running configuration stays in force"));
+    retire_all(m, m->next.number);
+    config_free(m->next.config);
+    m->next = (struct generation){0};
+    refused(m);
+}
+
+void reload_tick(struct master *m, int64_t now) {
+    if (m->next.config) {
+        if (children_ready(m, &m->next))
+            take_over(m);
+        else if (m->next.deaths >= POOL_START_FAILURES_MAX)
+            give_up(m, "workers do not start with the new configuration");
+        else if (now - m->next.since_ms > m->timing->start_ms)
+            give_up(m, "no worker has come up in time with the new configuration");
+    }
+    if (!m->next.config && m->reload_again) {
+        m->reload_again = false;
+        reload_start(m);
+    }
+}

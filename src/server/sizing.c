@@ -1,0 +1,89 @@
+#include "server/master.h"
+
+#include "base/log.h"
+
+#define BATCH_MAX 32
+#define BATCH_FORGET_MS 1000 /* load that has been met for so long: begin with one again */
+#define SPAWN_AGAIN_MS 500   /* when the system gives no process */
+
+static unsigned least(unsigned a, unsigned b) {
+    return a < b ? a : b;
+}
+
+/* The state of the workers of the generation that serves. */
+static unsigned count(const struct master *m, enum slot_state state) {
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < POOL_SLOTS; i++)
+        n += m->children[i].pid && !m->children[i].retiring &&
+             m->children[i].generation == m->now.number && m->board->slots[i].state == (int)state;
+    return n;
+}
+
+/* All are busy: more are wanted, and twice as many each time that this was not enough. */
+static void grow(struct master *m, int64_t now) {
+    unsigned max = m->now.config->workers_max;
+
+    if (count(m, SLOT_IDLE) + count(m, SLOT_STARTING) > 0 ||
+        children_wanted(m, m->now.number) < m->target)
+        return;
+    if (m->target >= max) {
+        if (!m->max_warned && max > m->now.config->workers_min)
+            log_warn("workers_max_reached", kvn("workers", max),
+                     kv("hint", "requests wait; raise WORKERS_MAX if this host can bear it"));
+        m->max_warned = true;
+        return;
+    }
+    m->batch = now - m->grown_ms > BATCH_FORGET_MS ? 1 : least(m->batch * 2, BATCH_MAX);
+    m->target = least(m->target + m->batch, max);
+    m->grown_ms = now;
+}
+
+/* One idle worker in reserve is enough; others go one by one, each after some time without need. */
+static void shrink(struct master *m, int64_t now) {
+    if (m->target <= m->now.config->workers_min || count(m, SLOT_IDLE) < 2) {
+        m->surplus_since_ms = now;
+        return;
+    }
+    if (now - m->surplus_since_ms < m->timing->idle_retire_ms)
+        return;
+    for (unsigned i = POOL_SLOTS; i-- > 0;)
+        if (m->children[i].pid && !m->children[i].retiring &&
+            m->children[i].generation == m->now.number && m->board->slots[i].state == SLOT_IDLE) {
+            child_retire(m, i);
+            break;
+        }
+    m->target--;
+    m->surplus_since_ms = now;
+    m->max_warned = false;
+}
+
+/* One that was started after the last failure has come up: all is well again. */
+static bool has_come_up(const struct master *m, const struct generation *g) {
+    for (unsigned i = 0; i < POOL_SLOTS; i++)
+        if (m->children[i].pid && m->children[i].generation == g->number &&
+            m->children[i].started_ms >= g->failed_ms && m->board->slots[i].ready)
+            return true;
+    return false;
+}
+
+/* Starts what is missing: all at once, or one at a time while they fail. */
+static void fill(struct master *m, struct generation *g, unsigned want, int64_t now) {
+    if (g->backoff_ms && has_come_up(m, g))
+        g->backoff_ms = 0;
+    while (now >= g->respawn_ms && children_wanted(m, g->number) < want) {
+        if (!children_spawn(m, g))
+            g->respawn_ms = now + SPAWN_AGAIN_MS;
+        else if (g->backoff_ms)
+            g->respawn_ms = now + g->backoff_ms;
+    }
+}
+
+void sizing_tick(struct master *m, int64_t now) {
+    grow(m, now);
+    shrink(m, now);
+    m->board->can_grow = m->target < m->now.config->workers_max;
+    fill(m, &m->now, m->target, now);
+    if (m->next.config)
+        fill(m, &m->next, m->next.config->workers_min, now);
+}

@@ -1,0 +1,383 @@
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/watchdog.h"
+#include "server/server.h"
+#include "server/stream_holder.h"
+#include "web/fcgi.h"
+#include "web/fcgi_conn.h"
+#include "web/subscription.h"
+
+#define STREAMS_MAX 16384
+#define STREAMS_USER_MAX 256
+#define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
+#define SILENT_MS 5000      /* one that gives no sign of life for so long hangs */
+#define SETTLE_MS 50        /* an editor writes a file in several steps */
+
+static const char comment[] = ":\n\n";
+
+/* Where epoll events of our own descriptors point; those of streams point to the stream. */
+static int inbox_mark, inotify_mark, signal_mark, rests_mark;
+
+/* ---- what is watched ---- */
+
+/* The directories of the files that a stream waits for. */
+static void watch_topics(struct stream_holder *k, const struct stream *s) {
+    const char *p = s->what, *end = p + s->len;
+    struct subscription_entry e;
+
+    while (subscription_next(&p, end, &e))
+        if (e.topic_len && *e.topic == '/' && e.topic[e.topic_len - 1] != '/') {
+            const char *slash = memrchr(e.topic, '/', e.topic_len);
+
+            watches_add(&k->watches, e.topic, slash > e.topic ? (size_t)(slash - e.topic) : 1,
+                        false);
+        }
+}
+
+static void tell_soon(struct stream_holder *k) {
+    if (!k->tell_ms)
+        k->tell_ms = clock_monotonic_ms() + SETTLE_MS;
+}
+
+static void fire(struct stream_holder *k, const char *dir, const char *name) {
+    char topic[PATH_MAX + NAME_MAX + 2];
+
+    if (snprintf(topic, sizeof topic, "%s/%s", dir, name) >= (int)sizeof topic)
+        return;
+    for (size_t i = 0; i < k->fired_count; i++)
+        if (!strcmp(k->fired[i], topic))
+            return;
+    if (k->fired_count < FIRED_MAX)
+        k->fired[k->fired_count++] = xstrdup(topic);
+    tell_soon(k);
+}
+
+/* Another folder is at the path: each file in it that is waited for may be another one. */
+static void fire_all(struct stream_holder *k, const char *dir) {
+    size_t len = strlen(dir);
+
+    for (const struct stream *s = k->head.next; s != &k->head; s = s->next) {
+        const char *p = s->what, *end = p + s->len;
+        struct subscription_entry e;
+
+        while (subscription_next(&p, end, &e))
+            if (e.topic_len > len + 1 && !memcmp(e.topic, dir, len) && e.topic[len] == '/' &&
+                !memchr(e.topic + len + 1, '/', e.topic_len - len - 1)) {
+                char *name = strndup(e.topic + len + 1, e.topic_len - len - 1);
+
+                fire(k, dir, name ? name : "");
+                free(name);
+            }
+    }
+}
+
+/* The name "": the folder itself is another one. */
+static void take_change(void *arg, const struct folder *f, const char *name) {
+    struct stream_holder *k = arg;
+    size_t len = strlen(name);
+
+    if (!f->catalog && *name)
+        fire(k, f->path, name);
+    else if (!f->catalog)
+        fire_all(k, f->path);
+    if (!f->catalog || (len && (len < 6 || strcmp(name + len - 5, ".json") != 0)))
+        return;
+    fire(k, f->path, "");
+    k->catalog_changed = true;
+}
+
+static void take_events(struct stream_holder *k) {
+    _Alignas(struct inotify_event) char buf[16384];
+    ssize_t n;
+
+    while ((n = read(k->watches.fd, buf, sizeof buf)) > 0)
+        for (char *p = buf; p < buf + n;) {
+            const struct inotify_event *e = (const void *)p;
+
+            watches_take(&k->watches, e, take_change, k);
+            p += sizeof *e + e->len;
+        }
+    if (k->watches.moved)
+        tell_soon(k);
+}
+
+/* ---- the streams ---- */
+
+/* Those of a client that went without a word are the oldest; a client that is there opens another.
+ */
+static void keep_share(struct stream_holder *k, const char *what, size_t len) {
+    struct subscription_entry user;
+    struct stream *oldest = NULL;
+    size_t count = 0;
+
+    if (!subscription_find(what, len, SUBSCRIPTION_USER, &user))
+        return;
+    for (struct stream *s = k->head.next; s != &k->head; s = s->next)
+        if (s->user.topic && s->user.text_len == user.text_len &&
+            !memcmp(s->user.text, user.text, user.text_len) && !count++)
+            oldest = s;
+    if (count < STREAMS_USER_MAX)
+        return;
+    log_info("stream_gave_way", kvn("streams", (int64_t)count),
+             kv("why", "one user has no more at once"));
+    stream_end(k, oldest);
+}
+
+static void take_stream(struct stream_holder *k, int fd, const struct letter *l, const char *p,
+                        size_t len) {
+    struct stream *s;
+
+    if (k->count == STREAMS_MAX) {
+        log_warn("too_many_streams", kvn("streams", (int64_t)k->count));
+        stream_end_at_once(&(struct fcgi_given){fd, l->id, (const unsigned char *)p, l->first_len},
+                           p + l->first_len, len - l->first_len);
+        close(fd);
+        return;
+    }
+    keep_share(k, p + l->first_len, len - l->first_len);
+    s = stream_keep(k, fd, p + l->first_len, len - l->first_len);
+    s->id = l->id;
+    s->until_s = l->until_s;
+    watch_topics(k, s);
+    stream_holder_ask(k, s);
+    if (!stream_send_first(k, s, p, l->first_len)) /* now that nothing is missed */
+        stream_drop(k, s);
+}
+
+/* Streams of the same key wait for something else from now on. */
+static void change_streams(struct stream_holder *k, const char *what, size_t len) {
+    struct stream fresh = {.what = (char *)(uintptr_t)what, .len = len};
+
+    if (!subscription_find(what, len, SUBSCRIPTION_KEY, &fresh.key))
+        return;
+    for (struct stream *s = k->head.next; s != &k->head; s = s->next)
+        if (stream_same_key(s, &fresh)) {
+            stream_set_what(s, what, len);
+            watch_topics(k, s);
+        }
+}
+
+static int descriptors_of(struct msghdr *m, int fds[DESCRIPTORS_MAX]) {
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    size_t len;
+
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+        return 0;
+    len = c->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(c), len);
+    return (int)(len / sizeof *fds);
+}
+
+/* What a message is, and takes over its descriptors. false: nothing that a worker sends. */
+static bool take_letter(struct stream_holder *k, const int *fds, int count, const char *p,
+                        size_t len) {
+    struct rest_note note;
+    struct letter l;
+
+    if (count == 2 && len == sizeof note) {
+        memcpy(&note, p, sizeof note);
+        rests_take(&k->rests, fds[0], fds[1], &note);
+        return true;
+    }
+    if (count == 2 || len < sizeof l)
+        return false;
+    memcpy(&l, p, sizeof l);
+    if (l.first_len > len - sizeof l)
+        return false;
+    if (count)
+        take_stream(k, fds[0], &l, p + sizeof l, len - sizeof l);
+    else
+        change_streams(k, p + sizeof l, len - sizeof l);
+    return true;
+}
+
+static void take_letters(struct stream_holder *k) {
+    static char buf[LETTER_MAX];
+    union control control;
+
+    for (;;) {
+        struct iovec part = {buf, sizeof buf};
+        struct msghdr m = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control};
+        ssize_t n = recvmsg(k->inbox, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        int fds[DESCRIPTORS_MAX], count;
+
+        if (n < 0)
+            return;
+        count = descriptors_of(&m, fds);
+        if (m.msg_flags & MSG_TRUNC || !take_letter(k, fds, count, buf, (size_t)n))
+            while (count)
+                close(fds[--count]);
+    }
+}
+
+static void tell(struct stream_holder *k) {
+    watches_settle(&k->watches, take_change, k); /* first: what changes from here on is seen */
+    if (k->catalog_changed)
+        k->board->catalog++; /* first: whoever is told and asks must get the new lists */
+    k->catalog_changed = false;
+    k->tell_ms = 0;
+    for (struct stream *s = k->head.next, *next; s != &k->head; s = next) {
+        struct subscription_entry e;
+        bool good = true;
+
+        next = s->next;
+        for (size_t i = 0; good && !s->silent && i < k->fired_count; i++)
+            if (subscription_find(s->what, s->len, k->fired[i], &e))
+                good = stream_tell(k, s, i, e.text, e.text_len);
+        if (!good)
+            stream_drop(k, s);
+    }
+    while (k->fired_count)
+        free(k->fired[--k->fired_count]);
+}
+
+static void keep_alive(struct stream_holder *k, int64_t now_s) {
+    for (struct stream *s = k->head.next, *next; s != &k->head; s = next) {
+        next = s->next;
+        if (s->until_s <= now_s)
+            stream_end(k, s);
+        else if (s->out ? s->slow : !stream_send_now(k, s, comment, sizeof comment - 1))
+            stream_drop(k, s);
+        else
+            s->slow = s->out != NULL;
+    }
+}
+
+static void end_all(struct stream_holder *k) {
+    take_letters(k);
+    while (k->head.next != &k->head)
+        stream_end(k, k->head.next);
+}
+
+static int timeout(const struct stream_holder *k) {
+    int64_t due = k->tell_ms && k->tell_ms < k->alive_ms ? k->tell_ms : k->alive_ms, left;
+
+    if (k->asking && k->news.fd < 0 && k->news.again_ms < due)
+        due = k->news.again_ms;
+    left = due - clock_monotonic_ms();
+
+    return left < 0 ? 0 : left > WATCHDOG_EVERY_MS ? WATCHDOG_EVERY_MS : (int)left;
+}
+
+static void serve(struct stream_holder *k) {
+    struct epoll_event events[64];
+    int n = epoll_wait(k->epoll, events, 64, timeout(k));
+    bool news = false;
+
+    watchdog_sign();
+    for (int i = 0; i < n; i++) {
+        void *mark = events[i].data.ptr;
+
+        if (mark == &inotify_mark)
+            take_events(k);
+        else if (mark == &signal_mark)
+            k->stopping = true;
+        else if (mark == &stream_holder_news_mark)
+            news = true;
+        else if (mark == &rests_mark)
+            rests_send(&k->rests);
+        else if (mark != &inbox_mark && (events[i].events != EPOLLOUT || !stream_send_out(k, mark)))
+            stream_drop(k, mark); /* the client went away */
+    }
+    /* From here on streams may go that are in `events`. */
+    if (news && k->news.fd >= 0)
+        (void)news_take(&k->news, stream_holder_pass_on, k);
+    if (k->asking && k->news.fd < 0 && clock_monotonic_ms() >= k->news.again_ms)
+        stream_holder_ask_for_all(k);
+    take_letters(k); /* last: a new stream may get the memory of one that is in `events` */
+    if (k->tell_ms && clock_monotonic_ms() >= k->tell_ms)
+        tell(k);
+    if (clock_monotonic_ms() >= k->alive_ms) {
+        keep_alive(k, time(NULL));
+        rests_drop_silent(&k->rests);
+        k->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
+    }
+}
+
+/* After the last worker, or beside another keeper: what readers still take, and nothing else. */
+static void finish_rests(struct stream_holder *k, pid_t master) {
+    struct pollfd ready = {.fd = k->rests.epoll, .events = POLLIN};
+
+    if (k->news.fd >= 0)
+        close(k->news.fd); /* which ends the process behind it */
+    while (k->rests.count && getppid() == master) {
+        watchdog_sign();
+        if (poll(&ready, 1, WATCHDOG_EVERY_MS) == 1)
+            rests_send(&k->rests);
+        rests_drop_silent(&k->rests);
+    }
+}
+
+static int open_signals(void) {
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void watch_catalogs(struct stream_holder *k, const struct config *config) {
+    const char *const dirs[] = {config->tools_dir, config->resources_dir, config->prompts_dir};
+    char topic[SUBSCRIPTION_TOPIC_MAX];
+
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        if (subscription_folder(dirs[i], topic))
+            watches_add(&k->watches, topic, strlen(topic) - 1, true);
+}
+
+_Noreturn void stream_holder_main(const struct config *config, struct scoreboard *board, int inbox,
+                                  pid_t master) {
+    struct stream_holder *k = xcalloc(1, sizeof *k);
+    struct rlimit files;
+
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_NAME, "mcp-keeper");
+    if (getppid() != master)
+        _exit(0);
+    if (!getrlimit(RLIMIT_NOFILE, &files)) {
+        files.rlim_cur = files.rlim_max; /* each stream is a descriptor */
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    watchdog_begin(SILENT_MS);
+    k->board = board;
+    k->inbox = inbox;
+    news_init(&k->news, config);
+    k->head.next = k->head.prev = &k->head;
+    k->epoll = epoll_create1(EPOLL_CLOEXEC);
+    k->signals = open_signals();
+    if (!rests_init(&k->rests))
+        k->rests.epoll = -1; /* which stream_holder_add reports */
+    stream_holder_add(k, k->rests.epoll, &rests_mark, EPOLLIN);
+    stream_holder_add(k, k->inbox, &inbox_mark, EPOLLIN);
+    if (!watches_open(&k->watches))
+        k->watches.fd = -1; /* which stream_holder_add takes for what it is */
+    stream_holder_add(k, k->watches.fd, &inotify_mark, EPOLLIN);
+    stream_holder_add(k, k->signals, &signal_mark, EPOLLIN);
+    watch_catalogs(k, config);
+    board->catalog++; /* what changed while nobody watched */
+    k->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
+    while (!k->stopping)
+        serve(k);
+    end_all(k);
+    finish_rests(k, master);
+    exit(0);
+}

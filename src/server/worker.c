@@ -1,0 +1,319 @@
+#include "server/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "metrics/metrics.h"
+#include "web/fcgi.h"
+
+#define UPKEEP_MS 30000 /* app_upkeep about this often */
+#define ARENA_MAX                                                                                  \
+    (256UL << 20)              /* a request's memory, besides copies of its body: the longest      \
+                                  resource has 16 MiB, and 96 if all of it is escaped */
+#define ARENA_BODIES 8         /* so many copies */
+#define GIVE_BACK_EVERY 64     /* small requests: to look at what is free costs some of them */
+#define WAITED_MS 1000         /* a client is not looked for that had less time to go */
+#define ACCEPT_PAUSE_US 100000 /* when the host is out of descriptors or memory */
+#define SIGORPHANED SIGRTMIN   /* from the kernel: the master has ended */
+
+struct worker {
+    const struct worker_args *args;
+    struct slot *slot;
+    struct app *app;
+    struct fcgi *fcgi;
+    struct arena *arena;
+    int epoll;
+    sigset_t between; /* the signal mask while nothing is in flight */
+    uint64_t requests_max;
+    unsigned catalog;  /* of the scoreboard, when the application last read the directories */
+    int64_t upkeep_ms; /* when it is due */
+    int64_t idle_ms;   /* when it last waited for a connection */
+    size_t spare;      /* memory_give_back */
+};
+
+/* Set by signals. All but one are taken between requests only. */
+static volatile sig_atomic_t draining, leaving;
+static const struct worker_args *args_of_signal;
+static int nowhere; /* a descriptor that nobody can connect to */
+
+static void on_signal(int signo) {
+    if (signo == SIGTERM)
+        draining = 1;
+    else
+        leaving = 1;
+}
+
+/* At any moment: nobody may connect to a worker that will not be there for him, however long it is
+ * still busy, and the next daemon needs the address. What waits in systemd's socket is for that
+ * one. A worker that hangs now has nobody who would end it but the alarm. */
+static void on_orphaned(int signo) {
+    int saved = errno;
+
+    (void)signo;
+    if (getppid() != args_of_signal->master) {
+        (void)dup3(nowhere, args_of_signal->listener, O_CLOEXEC);
+        leaving = 1;
+        (void)alarm(WORKER_STUCK_S);
+    }
+    errno = saved;
+}
+
+/* Signals stay blocked, as the master had them, but for the two that end a worker. */
+static void set_signals(struct worker *w) {
+    struct sigaction sa = {.sa_handler = on_signal}; /* no SA_RESTART: epoll_pwait must return */
+    struct sigaction orphaned = {.sa_handler = on_orphaned, .sa_flags = SA_RESTART};
+
+    sigemptyset(&sa.sa_mask);
+    sigemptyset(&orphaned.sa_mask);
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGQUIT, &sa, NULL);
+    args_of_signal = w->args;
+    nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    sigaction(SIGORPHANED, &orphaned, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    sigprocmask(SIG_SETMASK, NULL, &w->between);
+    sigdelset(&w->between, SIGTERM);
+    sigdelset(&w->between, SIGQUIT);
+}
+
+/* A worker must not outlive its master: nobody would replace, reload or stop it. */
+static void follow_master(pid_t master) {
+    prctl(PR_SET_PDEATHSIG, SIGORPHANED);
+    prctl(PR_SET_NAME, "mcp-worker");
+    if (getppid() != master)
+        _exit(0);
+}
+
+static void wake_master(const struct worker *w) {
+    static const uint64_t one = 1;
+
+    if (write(w->args->wake_master, &one, sizeof one) < 0) {
+        /* EAGAIN: it has been woken often enough. */
+    }
+}
+
+static _Noreturn void start_failed(const char *what, const char *why, const char *detail) {
+    log_error("worker_start_failed", kv("what", what), kv("why", why), kv("detail", detail));
+    exit(WORKER_EXIT_START);
+}
+
+/* A reader is slow: the keeper waits for it, where there is one. */
+static bool give_rest(void *worker, const struct fcgi_rest *rest) {
+    const struct worker *w = worker;
+
+    return w->args->config->endpoints & GROUP_MCP && stream_holder_give_rest(w->args->keeper, rest);
+}
+
+static void start(struct worker *w, const struct worker_args *args) {
+    struct epoll_event listener = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    struct err e = {.code = OK};
+    uint64_t max = args->config->worker_max_requests;
+    int on = 1;
+
+    w->args = args;
+    w->slot = &args->board->slots[args->slot];
+    metrics_use_slot(args->slot);
+    memory_begin();
+    set_signals(w);
+    follow_master(args->master);
+    w->catalog = args->board->catalog;
+    if (app_new(args->config, &w->app, &e))
+        start_failed("application", e.text, e.detail);
+    w->fcgi = fcgi_new();
+    if (!w->fcgi)
+        start_failed("FastCGI", strerror(errno), "");
+    fcgi_give_rest_to(w->fcgi, give_rest, w);
+    /* Connections have it from their listener. On TCP it keeps the last bytes of a reply from
+     * waiting for an ACK; on a Unix socket it fails. */
+    (void)setsockopt(args->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    /* One epoll each: with EPOLLEXCLUSIVE a connection wakes one worker that waits, not all. */
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, args->listener, &listener) != 0)
+        start_failed("epoll", strerror(errno), "");
+    w->arena = arena_new(ARENA_MAX + ARENA_BODIES * args->config->max_body_bytes);
+    /* Workers that started together must not leave together. */
+    w->requests_max = max + max / 8 * (uint64_t)(getpid() % 8) / 8;
+    w->idle_ms = clock_monotonic_ms();
+    w->upkeep_ms = w->idle_ms + UPKEEP_MS;
+}
+
+/* The reply goes on as a stream that the keeper holds. */
+static void hand_over(struct worker *w, const struct request *rq, const struct reply *rp) {
+    const struct fcgi_given given = fcgi_give_away(w->fcgi, w->arena);
+
+    if (given.fd < 0)
+        return;
+    if (!stream_holder_hand_over(w->args->keeper, &given, rp->subscription_until_s, rp->handover)) {
+        log_warn("stream_not_kept", kv("request", rq->id), kv("why", strerror(errno)));
+        stream_end_at_once(&given, rp->handover->p, rp->handover->len);
+    }
+    close(given.fd);
+}
+
+static void refresh_if_due(struct worker *w) {
+    unsigned now = w->args->board->catalog;
+
+    if (now == w->catalog)
+        return;
+    w->catalog = now;
+    app_refresh(w->app);
+}
+
+static void serve(struct worker *w, int fd, bool waited) {
+    struct request rq = {.arena = w->arena, .waited = waited};
+    struct reply rp;
+    struct err e = {.code = OK};
+    uint64_t start_us = metrics_now_us();
+    bool was_large;
+    enum rc rc = fcgi_read(w->fcgi, fd, w->args->config->max_body_bytes, &rq, &e);
+
+    if (rc != ERR_MISSING) {
+        reply_init(&rp, w->arena);
+        rp.sink = fcgi_sink(w->fcgi);
+        refresh_if_due(w);
+        w->slot->limit_ms = app_time_limit_s(w->app, &rq) * 1000;
+        app_handle(w->app, &rq, rc, &rp);
+        if (rp.status >= 500)
+            w->slot->errors++;
+        if (rp.handover && !rp.streaming)
+            (void)stream_holder_hand_over(w->args->keeper, NULL, 0, rp.handover);
+        if (rp.handover && rp.streaming && !rp.ended)
+            hand_over(w, &rq, &rp);
+        else if (fcgi_reply(w->fcgi, &rp))
+            log_info("reply_lost", kv("request", rq.id),
+                     kv("why", "the web server went away or stopped reading"));
+        metrics_latency(metrics_now_us() - start_us);
+    } else {
+        LOG_AT(fcgi_got_nothing(w->fcgi) ? LOG_DEBUG : LOG_INFO, "connection_dropped",
+               kv("why", e.text));
+    }
+    was_large = arena_is_large(w->arena);
+    arena_reset(w->arena);
+    if (was_large || w->slot->requests % GIVE_BACK_EVERY == 0)
+        memory_give_back(was_large, &w->spare);
+    w->slot->requests++;
+}
+
+static void upkeep_if_due(struct worker *w) {
+    if (clock_monotonic_ms() < w->upkeep_ms)
+        return;
+    slot_set(w->slot, SLOT_BUSY); /* so that the master sees it if it hangs */
+    app_upkeep(w->app);
+    w->upkeep_ms = clock_monotonic_ms() + UPKEEP_MS;
+}
+
+/* Serves one connection if there is one. false: none, with the reason in errno. `at_once`: nobody
+ * has waited for it, so that it has waited for somebody, unless another worker is free. */
+static bool serve_next(struct worker *w, bool at_once) {
+    int fd = accept4(w->args->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    bool full;
+
+    if (fd < 0)
+        return false;
+    slot_set(w->slot, SLOT_BUSY);
+    full = scoreboard_is_full(w->args->board);
+    if (full && w->args->board->can_grow)
+        wake_master(w);
+    serve(w, fd, at_once && full && clock_monotonic_ms() - w->idle_ms >= WAITED_MS);
+    return true;
+}
+
+/* After a failed accept. The listener is shut when the pool stops; what else is not worth a line is
+ * a connection that went away while it was waiting (accept(2)). */
+static void accept_failed(void) {
+    switch (errno) {
+    case EINVAL:
+        leaving = 1;
+        break;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        log_error("accept_failed", kv("why", strerror(errno)));
+        usleep(ACCEPT_PAUSE_US);
+        break;
+    default:
+        break;
+    }
+}
+
+/* epoll_pwait delivers a signal only when it has nothing to report: under steady load it never
+ * would (the kernel puts the mask back first), and a worker told to leave would stay. */
+static void take_signals(void) {
+    static const struct timespec now = {0};
+    sigset_t both;
+    int signo;
+
+    sigemptyset(&both);
+    sigaddset(&both, SIGTERM);
+    sigaddset(&both, SIGQUIT);
+    while ((signo = sigtimedwait(&both, NULL, &now)) > 0)
+        on_signal(signo);
+}
+
+static void wait_for_connection(struct worker *w) {
+    struct epoll_event event;
+    int64_t left;
+
+    if (w->slot->state != SLOT_IDLE) {
+        bool first = !w->slot->ready;
+
+        if (!first && serve_next(w, true))
+            return;
+        slot_set(w->slot, SLOT_IDLE);
+        if (first)
+            wake_master(w);
+    }
+    left = w->upkeep_ms - clock_monotonic_ms();
+    if (epoll_pwait(w->epoll, &event, 1, left > 0 ? (int)left : 0, &w->between) != 1)
+        return;
+    w->idle_ms = clock_monotonic_ms();
+    if (!serve_next(w, false))
+        accept_failed();
+}
+
+/* Connections that the kernel has taken for us would be reset when the listener closes, so they are
+ * answered first. The limit is for a listener that others keep open and fill. */
+static void drain(struct worker *w) {
+    int64_t until = clock_monotonic_ms() + w->args->drain_ms;
+
+    while (!leaving && clock_monotonic_ms() < until) {
+        if (serve_next(w, true) || errno == EINTR || errno == ECONNABORTED)
+            continue;
+        break;
+    }
+}
+
+_Noreturn void worker_main(const struct worker_args *args) {
+    struct worker w = {0};
+
+    start(&w, args);
+    while (!leaving && !draining && w.slot->requests < w.requests_max) {
+        wait_for_connection(&w);
+        upkeep_if_due(&w);
+        take_signals();
+    }
+    if (draining)
+        drain(&w);
+    slot_set(w.slot, SLOT_LEAVING);
+    fcgi_free(w.fcgi);
+    arena_free(w.arena);
+    app_free(w.app);
+    close(w.epoll);
+    exit(0);
+}

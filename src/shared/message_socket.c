@@ -1,0 +1,168 @@
+/* Letters between the workers of one host: an abstract Unix socket, whose name is the address. It
+ * leaves no file behind. Other users may know the name, so both ends check who the other one is. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "shared/shared.h"
+
+#define NAME_PREFIX "mcp-authd/"
+#define LETTER_MS 2000 /* within which a letter that has begun must be whole */
+#define QUEUE 8
+
+struct message_socket {
+    int fd;
+};
+
+static bool make_address(const char *name, struct sockaddr_un *out, socklen_t *len) {
+    size_t n = strlen(name);
+
+    memset(out, 0, sizeof *out);
+    out->sun_family = AF_UNIX;
+    if (n > MESSAGE_SOCKET_NAME_MAX)
+        return false;
+    memcpy(out->sun_path + 1, NAME_PREFIX, sizeof NAME_PREFIX - 1);
+    memcpy(out->sun_path + sizeof NAME_PREFIX, name, n);
+    *len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof NAME_PREFIX + n);
+    return true;
+}
+
+static bool is_ours(int fd) {
+    struct ucred who;
+    socklen_t len = sizeof who;
+
+    return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) && who.uid == geteuid();
+}
+
+enum rc message_socket_open(const char *name, struct message_socket **out, struct err *e) {
+    struct sockaddr_un address;
+    socklen_t len;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    *out = NULL;
+    if (fd < 0 || !make_address(name, &address, &len) ||
+        bind(fd, (struct sockaddr *)&address, len) || listen(fd, QUEUE)) {
+        (void)err_set(e, ERR_INTERNAL, "the server cannot wait for an answer");
+        err_detail(e, "mailbox: %s", strerror(errno));
+        if (fd >= 0)
+            (void)close(fd);
+        return e->code;
+    }
+    *out = xmalloc(sizeof **out);
+    (*out)->fd = fd;
+    return OK;
+}
+
+void message_socket_close(struct message_socket *m) {
+    if (!m)
+        return;
+    (void)close(m->fd);
+    free(m);
+}
+
+void message_socket_move(struct message_socket *m, int fd) {
+    if (m->fd == fd)
+        return;
+    (void)dup3(m->fd, fd, O_CLOEXEC);
+    (void)close(m->fd);
+    m->fd = fd;
+}
+
+bool message_socket_exists(const char *name) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address;
+    socklen_t len;
+    bool is_free = fd >= 0 && make_address(name, &address, &len) &&
+                   !bind(fd, (const struct sockaddr *)&address, len);
+
+    if (fd >= 0)
+        (void)close(fd);
+    return !is_free;
+}
+
+const int *message_socket_watch(const struct message_socket *m) {
+    return &m->fd;
+}
+
+static int left(int64_t until_ms) {
+    int64_t ms = until_ms - clock_monotonic_ms();
+
+    return ms < 0 ? 0 : ms > 3600000 ? 3600000 : (int)ms;
+}
+
+/* The letter up to its end. False: it was not whole in time, or too long. */
+static bool read_letter(int fd, struct buf *b) {
+    int64_t until = clock_monotonic_ms() + LETTER_MS;
+    char chunk[16384];
+
+    while (!b->overflow) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        ssize_t n = recv(fd, chunk, sizeof chunk, MSG_DONTWAIT);
+
+        if (n == 0)
+            return true;
+        if (n > 0)
+            buf_add(b, chunk, (size_t)n);
+        else if (errno != EAGAIN && errno != EINTR)
+            return false;
+        else if (poll(&p, 1, left(until)) <= 0 && !left(until))
+            return false;
+    }
+    return false;
+}
+
+enum message_socket_news message_socket_wait(struct message_socket *m, int watch, int64_t until_ms,
+                                             struct buf *letter) {
+    for (;;) {
+        struct pollfd fds[] = {{.fd = m->fd, .events = POLLIN}, {.fd = watch, .events = POLLIN}};
+        int fd;
+
+        if (poll(fds, 2, left(until_ms)) <= 0 && !left(until_ms))
+            return MESSAGE_SOCKET_TIMEOUT;
+        if (fds[0].revents && (fd = accept4(m->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+            bool good;
+
+            letter->len = 0;
+            letter->overflow = false; /* of one that was too long */
+            good = is_ours(fd) && read_letter(fd, letter);
+            (void)close(fd);
+            if (good)
+                return MESSAGE_SOCKET_LETTER;
+        } else if (fds[1].revents) {
+            return MESSAGE_SOCKET_WATCHED;
+        }
+    }
+}
+
+bool message_socket_send(const char *name, const void *data, size_t len) {
+    int64_t until = clock_monotonic_ms() + LETTER_MS;
+    const char *p = data;
+    struct sockaddr_un address;
+    socklen_t address_len;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool good = fd >= 0 && make_address(name, &address, &address_len) &&
+                !connect(fd, (struct sockaddr *)&address, address_len) && is_ours(fd);
+
+    while (good && len) {
+        struct pollfd out = {.fd = fd, .events = POLLOUT};
+        ssize_t n = send(fd, p, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n > 0) {
+            p += n;
+            len -= (size_t)n;
+        } else if (errno != EINTR &&
+                   (errno != EAGAIN || (poll(&out, 1, left(until)) <= 0 && !left(until)))) {
+            good = false;
+        }
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    return good;
+}

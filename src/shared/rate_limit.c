@@ -1,0 +1,136 @@
+/* A bucket is one number, the time at which it will be full again (GCRA, the "virtual scheduling"
+ * form of the leaky bucket): taking one moves that time by the interval between two. It lies with
+ * a tag of its key in 64 bits, so that one compare-and-exchange changes it. The buckets of a set
+ * share a cache line. One that is full is as good as none, so it may give way. */
+#include "shared/rate_limit.h"
+
+#include <arpa/inet.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/encode.h"
+#include "crypto/crypto.h"
+#include "shared/mapped.h"
+
+#define SETS 8192
+#define WAYS 8
+#define TIME_BITS 40 /* of milliseconds since the epoch below: until 2059 */
+#define TIME_MASK ((UINT64_C(1) << TIME_BITS) - 1)
+#define EPOCH_MS INT64_C(1735689600000) /* 2025-01-01 */
+#define MINUTE_MS 60000
+#define CLIENT_KEY_MAX 256 /* bytes of a client_id that count */
+#define TRIES 64           /* when other workers change the same bucket at the same time */
+
+static const char magic[8] = "limits1";
+
+/* The file, as it is mapped. */
+struct table {
+    struct mapped_head head;
+    _Alignas(64) _Atomic uint64_t buckets[SETS][WAYS];
+};
+
+struct rate_limits {
+    struct mapped file;
+};
+
+enum rc rate_limits_open(const char *path, struct rate_limits **out, struct err *e) {
+    *out = xcalloc(1, sizeof **out);
+    return mapped_open(&(*out)->file, path, magic, sizeof(struct table), e);
+}
+
+void rate_limits_close(struct rate_limits *l) {
+    if (!l)
+        return;
+    mapped_close(&l->file);
+    free(l);
+}
+
+/* The bucket's set and its tag. */
+static _Atomic uint64_t *set_of(struct rate_limits *l, const char *key, uint64_t *tag) {
+    struct table *table = l->file.at;
+    uint8_t mac[SHA256_LEN];
+    uint32_t set;
+
+    hmac_sha256(table->head.secret, sizeof table->head.secret, key, strlen(key), mac);
+    memcpy(&set, mac, sizeof set);
+    memcpy(tag, mac + sizeof set, sizeof *tag);
+    *tag &= ~TIME_MASK;
+    return table->buckets[set % SETS];
+}
+
+/* The bucket with this tag, else the one that is full first. */
+static _Atomic uint64_t *find(_Atomic uint64_t *set, uint64_t tag, uint64_t *value) {
+    _Atomic uint64_t *fullest = &set[0];
+
+    *value = atomic_load(fullest);
+    for (int i = 0; i < WAYS; i++) {
+        uint64_t v = atomic_load(&set[i]);
+
+        if (v && (v & ~TIME_MASK) == tag) {
+            *value = v;
+            return &set[i];
+        }
+        if ((v & TIME_MASK) < (*value & TIME_MASK)) {
+            fullest = &set[i];
+            *value = v;
+        }
+    }
+    return fullest;
+}
+
+int64_t rate_limits_take(struct rate_limits *l, const char *key, unsigned per_minute,
+                         int64_t now_ms) {
+    const int64_t interval = MINUTE_MS / per_minute, now = now_ms - EPOCH_MS;
+    uint64_t tag, value;
+    _Atomic uint64_t *set;
+
+    if (!mapped_is_whole(&l->file))
+        return 0;
+    set = set_of(l, key, &tag);
+    for (int i = 0; i < TRIES; i++) {
+        _Atomic uint64_t *bucket = find(set, tag, &value);
+        int64_t full = (int64_t)(value & TIME_MASK), wait;
+
+        /* Another's that gives way; full already; or of a clock that was set back since. */
+        if ((value & ~TIME_MASK) != tag || full < now || full > now + MINUTE_MS + interval)
+            full = now;
+        wait = full - now + interval - MINUTE_MS;
+        if (wait > 0)
+            return wait;
+        if (atomic_compare_exchange_strong(bucket, &value,
+                                           tag | ((uint64_t)(full + interval) & TIME_MASK)))
+            return 0;
+    }
+    return 0;
+}
+
+int64_t rate_limits_take_client(struct rate_limits *l, struct arena *a, const char *address,
+                                const char *client_id, unsigned per_minute) {
+    const char *counted_as = rate_limits_address(a, address);
+    struct timespec now;
+
+    if (!counted_as)
+        return 0;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return rate_limits_take(l, arena_printf(a, "%s %.*s", counted_as, CLIENT_KEY_MAX, client_id),
+                            per_minute, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+const char *rate_limits_address(struct arena *a, const char *address) {
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    char plain[INET6_ADDRSTRLEN];
+    size_t len = strcspn(address, "%"); /* RFC 4007 §11: a zone */
+    uint8_t ip[16];
+
+    if (len >= sizeof plain)
+        return NULL;
+    memcpy(plain, address, len);
+    plain[len] = 0;
+    if (inet_pton(AF_INET, plain, ip) == 1)
+        return hex_encode(a, ip, 4);
+    if (inet_pton(AF_INET6, plain, ip) != 1)
+        return NULL;
+    return memcmp(ip, mapped, sizeof mapped) ? hex_encode(a, ip, 8) : hex_encode(a, ip + 12, 4);
+}

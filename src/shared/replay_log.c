@@ -1,0 +1,210 @@
+/* A journal is a file that its writer holds locked: the kernel gives the lock back when the writer
+ * ends, however it ends, and that is how readers know that nothing more will come. It begins with
+ * the number of bytes that were added whole: what stands behind them a writer has begun, and may
+ * never end. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shared/shared.h"
+
+struct replay_log {
+    int fd;
+    uint64_t len;
+};
+#define HEAD_LEN sizeof(uint64_t)
+
+/* The directory itself; -1 with errno. */
+static int open_dir(const char *dir, bool make) {
+    if (make && mkdir(dir, 0700) && errno != EEXIST)
+        return -1;
+    return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static bool is_name(const char *name) {
+    size_t len = strlen(name);
+
+    return len && len <= REPLAY_LOG_NAME_MAX && *name != '.' && !strchr(name, '/');
+}
+
+/* Whose it is: what stands before the first colon of its name. */
+static size_t owner_len(const char *name) {
+    return strcspn(name, ":");
+}
+
+struct group {
+    size_t count;
+    struct timespec written; /* of the one that was written to longest ago */
+    char oldest[REPLAY_LOG_NAME_MAX + 1];
+};
+
+static void add(struct group *g, const char *name, const struct timespec *written) {
+    if (g->count++ &&
+        (written->tv_sec > g->written.tv_sec ||
+         (written->tv_sec == g->written.tv_sec && written->tv_nsec >= g->written.tv_nsec)))
+        return;
+    g->written = *written;
+    memcpy(g->oldest, name, strlen(name) + 1);
+}
+
+/* Deletes the old ones; what stays, and of that what has the owner of `name`. */
+static void sweep(int dir_fd, const char *name, int64_t now_s, struct group *all,
+                  struct group *own) {
+    int fd =
+        openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* with a position of its own */
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+    struct stat st;
+
+    *all = *own = (struct group){0};
+    if (!d) {
+        if (fd >= 0)
+            (void)close(fd);
+        return;
+    }
+    while ((entry = readdir(d))) {
+        if (!is_name(entry->d_name) || fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
+            continue;
+        if (now_s - st.st_mtime > REPLAY_LOG_KEEP_S) {
+            (void)unlinkat(dir_fd, entry->d_name, 0);
+            continue;
+        }
+        add(all, entry->d_name, &st.st_mtim);
+        if (!strncmp(entry->d_name, name, owner_len(name) + 1))
+            add(own, entry->d_name, &st.st_mtim);
+    }
+    (void)closedir(d);
+}
+
+void replay_log_sweep(const char *dir, int64_t now_s) {
+    int fd = open_dir(dir, false);
+    struct group all, own;
+
+    if (fd < 0)
+        return;
+    sweep(fd, "", now_s, &all, &own);
+    (void)close(fd);
+}
+
+/* For one more. Who still writes to what is deleted does so in vain. */
+static void make_room(int dir_fd, const char *name, int64_t now_s) {
+    struct group all, own;
+
+    sweep(dir_fd, name, now_s, &all, &own);
+    if (own.count >= REPLAY_LOGS_OWNER_MAX)
+        (void)unlinkat(dir_fd, own.oldest, 0);
+    else if (all.count >= REPLAY_LOGS_MAX)
+        (void)unlinkat(dir_fd, all.oldest, 0);
+}
+
+static enum rc failed(struct err *e, const char *what) {
+    (void)err_set(e, ERR_STORE, "the stream cannot be kept");
+    err_detail(e, "%s: %s", what, strerror(errno));
+    return e->code;
+}
+
+static struct replay_log *new_journal(int fd) {
+    struct replay_log *j = xcalloc(1, sizeof *j);
+
+    j->fd = fd;
+    return j;
+}
+
+enum rc replay_log_create(const char *dir, const char *name, int64_t now_s, struct replay_log **out,
+                          struct err *e) {
+    int dir_fd = open_dir(dir, true), fd = -1;
+
+    *out = NULL;
+    if (dir_fd < 0)
+        return failed(e, dir);
+    make_room(dir_fd, name, now_s);
+    if (is_name(name))
+        fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    (void)close(dir_fd);
+    if (fd < 0)
+        return failed(e, "journal");
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        (void)close(fd);
+        return failed(e, "journal");
+    }
+    *out = new_journal(fd);
+    return OK;
+}
+
+static bool write_at(int fd, const void *data, size_t len, uint64_t at) {
+    const char *p = data;
+
+    while (len) {
+        ssize_t n = pwrite(fd, p, len, (off_t)at);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        p += n;
+        at += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+enum rc replay_log_add(struct replay_log *j, const void *data, size_t len, struct err *e) {
+    uint64_t all = j->len + len;
+
+    if (len > REPLAY_LOG_BYTES_MAX - j->len)
+        return err_set(e, ERR_TOO_LARGE, "the stream is too long to be kept");
+    if (!write_at(j->fd, data, len, HEAD_LEN + j->len) || !write_at(j->fd, &all, HEAD_LEN, 0))
+        return failed(e, "journal");
+    j->len = all;
+    return OK;
+}
+
+size_t replay_log_len(const struct replay_log *j) {
+    return j->len;
+}
+
+enum rc replay_log_open(const char *dir, const char *name, struct replay_log **out, struct err *e) {
+    int dir_fd = open_dir(dir, false);
+    int fd =
+        dir_fd < 0 || !is_name(name) ? -1 : openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    *out = NULL;
+    if (dir_fd >= 0)
+        (void)close(dir_fd);
+    if (fd < 0)
+        return err_set(e, ERR_MISSING, "there is no such stream");
+    *out = new_journal(fd);
+    return OK;
+}
+
+size_t replay_log_read(struct replay_log *j, size_t at, void *into, size_t room) {
+    uint64_t all;
+    ssize_t n;
+
+    if (pread(j->fd, &all, HEAD_LEN, 0) != (ssize_t)HEAD_LEN || all > REPLAY_LOG_BYTES_MAX ||
+        at >= all)
+        return 0;
+    if (room > all - at)
+        room = all - at;
+    n = pread(j->fd, into, room, (off_t)(HEAD_LEN + at));
+    return n > 0 ? (size_t)n : 0;
+}
+
+bool replay_log_has_ended(struct replay_log *j) {
+    if (flock(j->fd, LOCK_SH | LOCK_NB))
+        return false;
+    (void)flock(j->fd, LOCK_UN);
+    return true;
+}
+
+void replay_log_close(struct replay_log *j) {
+    if (!j)
+        return;
+    (void)close(j->fd);
+    free(j);
+}

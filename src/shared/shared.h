@@ -1,0 +1,176 @@
+/* The host room's table of contents: what the workers of one host share, in files. (kv.h is the
+ * key-value file beneath; sessions of one host lie in one too.) */
+#ifndef SHARED_SHARED_H
+#define SHARED_SHARED_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* cache.c: small values shared by all workers of this host, in LMDB in STATE_DIR/cache.
+ * A key is KIND:REST, or any text for what is there only once. */
+#define HOST_CACHE_VALUE_MAX 393216 /* bytes; the largest is a task's record with its result */
+#define HOST_CACHE_KEY_MAX 200
+struct host_cache;
+/* Also after an error *out is one, which tries again each time it is used. For `workers`: kv.h. */
+enum rc host_cache_open(const char *dir, unsigned workers, struct host_cache **out,
+                        struct err *e) MUST_USE;
+void host_cache_close(struct host_cache *h);
+/* *value is in the arena, *stored_s when it was put, however long ago. ERR_MISSING if there is
+ * none. */
+enum rc host_cache_get(struct host_cache *h, struct arena *a, const char *key, const char **value,
+                       size_t *len, int64_t *stored_s, struct err *e) MUST_USE;
+/* Kept until it is put again. */
+enum rc host_cache_put(struct host_cache *h, const char *key, const void *value, size_t len,
+                       int64_t now_s, struct err *e) MUST_USE;
+/* Puts it in place of a value that begins with these bytes; with NULL, only if there is none. Two
+ * that do so at once do not both succeed: ERR_CONFLICT if what is there begins otherwise or is
+ * gone, ERR_EXISTS if there is one already. */
+enum rc host_cache_swap(struct host_cache *h, const char *key, const void *begins,
+                        size_t begins_len, const void *value, size_t len, int64_t now_s,
+                        struct err *e) MUST_USE;
+/* Deletes values whose key begins with the prefix and that were put longer than age_s ago. Looks at
+ * a few of them each time, and goes on from there the next time; for so many prefixes, of which
+ * none begins with another. */
+#define HOST_CACHE_PREFIXES 4
+void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, int64_t now_s);
+/* Of the values whose keys begin with the prefix, deletes the oldest until at most `most` are left
+ * and they have at most `bytes`; those for which `must_stay` is true count, but stay (NULL: none).
+ * Looks at each of them, for each that it deletes. ERR_STORE. */
+struct host_cache_share {
+    const char *prefix;
+    size_t most, bytes;
+    bool (*must_stay)(const void *value, size_t len, int64_t now_s);
+};
+enum rc host_cache_trim(struct host_cache *h, const struct host_cache_share *share, int64_t now_s,
+                        struct err *e) MUST_USE;
+/* Takes the one turn that `key` allows in every_s seconds: OK for exactly one caller of the host,
+ * ERR_EXISTS for the others. ERR_STORE if nobody can count. */
+enum rc host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s,
+                             struct err *e) MUST_USE;
+
+/* mailbox.c: what one worker of this host waits for and another one got, such as a client's answer
+ * to a question. */
+#define MESSAGE_SOCKET_NAME_MAX 64
+struct message_socket;
+/* The name should be one that nobody can guess. */
+enum rc message_socket_open(const char *name, struct message_socket **out, struct err *e) MUST_USE;
+void message_socket_close(struct message_socket *m); /* NULL is accepted */
+void message_socket_move(struct message_socket *m,
+                         int fd); /* to this descriptor, which is closed first */
+const int *
+message_socket_watch(const struct message_socket *m); /* readable when there is a letter */
+/* Waits for a letter, which is put into the buffer in place of what is there; or until the
+ * descriptor `watch` becomes readable (-1: none), or for the monotonic time. */
+enum message_socket_news { MESSAGE_SOCKET_LETTER, MESSAGE_SOCKET_WATCHED, MESSAGE_SOCKET_TIMEOUT };
+enum message_socket_news message_socket_wait(struct message_socket *m, int watch, int64_t until_ms,
+                                             struct buf *letter);
+/* Does anybody on this host have it? Nobody hears of it. True if that cannot be found out. */
+bool message_socket_exists(const char *name);
+/* False if nobody has a mailbox of that name, or it does not take the letter. */
+bool message_socket_send(const char *name, const void *data, size_t len);
+/* passing.c: values that end by themselves. */
+/* ERR_MISSING also if its time is over. */
+enum rc host_passing_get(struct host_cache *h, struct arena *a, const char *key, int64_t now_s,
+                         const char **value, size_t *len, int64_t *stored_s,
+                         struct err *e) MUST_USE;
+/* At most `most` of its kind stay: the oldest are removed. */
+enum rc host_passing_put(struct host_cache *h, const char *key, const void *value, size_t len,
+                         int64_t now_s, int64_t ttl_s, size_t most, struct err *e) MUST_USE;
+/* Puts it only if it is not there: of any number of callers one gets OK, the others ERR_EXISTS.
+ * With `most` of the kind there, ERR_TOO_LARGE: nothing that still counts is removed. So too if a
+ * quarter of the cache is left: many kinds, each with its share, leave room for what else is kept.
+ */
+enum rc host_passing_add(struct host_cache *h, const char *key, int64_t now_s, int64_t ttl_s,
+                         size_t most, struct err *e) MUST_USE;
+/* Removes some of those whose time is over, and more if there are many; meant to be called between
+ * requests. */
+void host_passing_sweep(struct host_cache *h, int64_t now_s);
+
+/* A claim: what one worker of the host does and no other meanwhile. It ends by itself, because its
+ * holder may be killed. */
+struct host_claim {
+    char key[HOST_CACHE_KEY_MAX + 1];
+    uint8_t owner[16];
+};
+/* ERR_EXISTS if somebody has it, ERR_STORE if the cache fails. */
+enum rc host_claim_take(struct host_cache *h, const char *key, int64_t now_s, int64_t ttl_s,
+                        struct host_claim *out, struct err *e) MUST_USE;
+/* Gives it back, if it is still ours. */
+void host_claim_release(struct host_cache *h, const struct host_claim *claim);
+bool host_claim_is_taken(struct host_cache *h, const char *key, int64_t now_s);
+
+/* slots.c: so many at once on this host and no more. A worker that ends, however it ends, gives
+ * its slot back; it holds one at a time. */
+struct host_slots;
+enum rc host_slots_open(const char *path, struct host_slots **out, struct err *e) MUST_USE;
+void host_slots_close(struct host_slots *s); /* NULL is accepted */
+/* False if all `count` are taken. With NULL there is no limit. */
+bool host_slots_enter(struct host_slots *s, unsigned count);
+void host_slots_leave(struct host_slots *s);
+
+/* places.c: what runs on this host at once: `all` together, and `each` of one owner. A process that
+ * ends, however it ends, gives its place back. */
+#define HOST_PLACES_MAX 1024
+struct host_places {
+    const char *path;
+    unsigned all, each; /* at most HOST_PLACES_MAX */
+};
+/* The place is held by the descriptor *fd, also in a process that is forked, and given back when it
+ * is closed everywhere. ERR_EXISTS: the owner has its share; ERR_TOO_LARGE: all are taken;
+ * ERR_STORE. */
+enum rc host_place_take(const struct host_places *p, const char *owner, int *fd,
+                        struct err *e) MUST_USE;
+
+/* gate.c: who waits for a service that everybody needs: `most` at once as long as it answers, and
+ * `few` while it does not. A worker that ends, however it ends, is no longer inside; it is so once
+ * at a time. */
+#define HOST_GATE_PLACES 256
+#define HOST_GATE_REMEMBER_MS 10000 /* a service that was slow is taken to be so for so long */
+struct host_gate;
+/* One who waits for slow_ms shows that the service is slow, if nobody was served in less within
+ * that time, and until somebody is. */
+enum rc host_gate_open(const char *path, int slow_ms, struct host_gate **out,
+                       struct err *e) MUST_USE;
+void host_gate_close(struct host_gate *g);                   /* NULL is accepted */
+enum host_gate_answer { GATE_INSIDE, GATE_FULL, GATE_SLOW }; /* full: it is worth a moment's wait */
+/* With NULL there is no limit. */
+enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigned most);
+/* The usual: of so many workers three quarters at once, and one quarter while the service is slow.
+ * Whoever finds it full waits, until it is known to be slow or not: for slow_ms at most. Another
+ * quarter does so even if it is slow, since single failures are often over by then. ERR_UPSTREAM
+ * for the others. */
+enum rc host_gate_enter_share(struct host_gate *g, unsigned workers) MUST_USE;
+/* For what one alone can do at a time, such as writing to a file. Three quarters have a place, in
+ * which they wait for slow_ms at most, and one while it is slow. The others are told at once then,
+ * and soon otherwise. ERR_UPSTREAM for these. */
+enum rc host_gate_enter_alone(struct host_gate *g, unsigned workers) MUST_USE;
+void host_gate_leave(struct host_gate *g);
+
+/* journal.c: what is written to a stream, kept for a short time in a directory of its own, so that
+ * another worker can send it again. Too many or too long ones are not kept. */
+#define REPLAY_LOG_BYTES_MAX ((size_t)4 << 20) /* of one */
+#define REPLAY_LOGS_MAX 128                    /* of the host, */
+#define REPLAY_LOGS_OWNER_MAX 32 /* and of one owner: those written to longest ago go */
+#define REPLAY_LOG_KEEP_S 300    /* after the last word */
+#define REPLAY_LOG_NAME_MAX 128
+struct replay_log;
+/* The name must be new; what stands before a colon in it is its owner. */
+enum rc replay_log_create(const char *dir, const char *name, int64_t now_s, struct replay_log **out,
+                          struct err *e) MUST_USE;
+/* After an error nothing more should be added: there would be a gap. */
+enum rc replay_log_add(struct replay_log *j, const void *data, size_t len, struct err *e) MUST_USE;
+size_t replay_log_len(const struct replay_log *j); /* bytes added */
+enum rc replay_log_open(const char *dir, const char *name, struct replay_log **out,
+                        struct err *e) MUST_USE; /* to read; ERR_MISSING */
+size_t replay_log_read(struct replay_log *j, size_t at, void *into,
+                       size_t room); /* 0: nothing yet */
+/* Its writer is done with it, or gone. What it has added until now is all that there is to read. */
+bool replay_log_has_ended(struct replay_log *j);
+void replay_log_close(struct replay_log *j); /* NULL is accepted */
+void replay_log_sweep(const char *dir, int64_t now_s);
+
+#endif

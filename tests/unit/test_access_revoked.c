@@ -1,0 +1,125 @@
+/* Access tokens that were revoked. */
+#include "unit.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "access/revoked.h"
+
+#define NOW 1700000000
+
+struct fixture {
+    char dir[64];
+    struct arena *a;
+    const char *path;
+    struct revoked *r;
+    struct err e;
+};
+
+static int setup(void **state) {
+    struct fixture *f = xcalloc(1, sizeof *f);
+
+    memcpy(f->dir, "/tmp/mcp-authd-unit-XXXXXX", 27);
+    assert_non_null(mkdtemp(f->dir));
+    f->a = arena_new(4 << 20);
+    f->path = arena_printf(f->a, "%s/revoked", f->dir);
+    assert_int_equal(revoked_open(f->path, &f->r, &f->e), OK);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+
+    revoked_close(f->r);
+    (void)unlink(f->path);
+    assert_int_equal(rmdir(f->dir), 0);
+    arena_free(f->a);
+    free(f);
+    return 0;
+}
+
+static void one_is_so_until_it_ends(void **state) {
+    struct fixture *f = *state;
+
+    assert_false(revoked_has(f->r, "a.b.c", NOW));
+    assert_false(revoked_has(NULL, "a.b.c", NOW));
+    assert_int_equal(revoked_add(f->r, "a.b.c", NOW + 10, NOW, &f->e), OK);
+    assert_true(revoked_has(f->r, "a.b.c", NOW));
+    assert_true(revoked_has(f->r, "a.b.c", NOW + 9));
+    assert_false(revoked_has(f->r, "a.b.c", NOW + 10));
+    assert_false(revoked_has(f->r, "a.b.d", NOW));
+    assert_false(revoked_has(f->r, "", NOW));
+}
+
+static void other_workers_and_the_next_ones_know_it(void **state) {
+    struct fixture *f = *state;
+    struct revoked *other;
+    int status;
+    pid_t pid = fork();
+
+    if (!pid) {
+        struct err e;
+
+        _exit(revoked_open(f->path, &other, &e) ||
+              revoked_add(other, "token", NOW + 3600, NOW, &e));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_true(revoked_has(f->r, "token", NOW));
+    assert_int_equal(revoked_open(f->path, &other, &f->e), OK);
+    assert_true(revoked_has(other, "token", NOW));
+    revoked_close(other);
+}
+
+/* Those that count never give way, and there is room again when they have ended. */
+static void there_is_a_most(void **state) {
+    struct fixture *f = *state;
+    int added = 0;
+
+    while (added < 20000 &&
+           !revoked_add(f->r, arena_printf(f->a, "t%d", added), NOW + 3600, NOW, &f->e))
+        added++;
+    assert_in_range(added, 1000, 16384);
+    assert_int_equal(f->e.code, ERR_STORE);
+    for (int i = 0; i < added; i++)
+        assert_true(revoked_has(f->r, arena_printf(f->a, "t%d", i), NOW));
+    assert_int_equal(revoked_add(f->r, "t0", NOW + 3600, NOW, &f->e), OK); /* it is there */
+    assert_int_equal(
+        revoked_add(f->r, arena_printf(f->a, "t%d", added), NOW + 9000, NOW + 3600, &f->e), OK);
+    assert_false(revoked_has(f->r, "t0", NOW + 3600));
+}
+
+/* It is set aside; so is one that somebody cuts while it is used. */
+static void a_damaged_file_is_replaced(void **state) {
+    struct fixture *f = *state;
+    const char *aside = arena_printf(f->a, "%s.damaged", f->path);
+    struct revoked *other;
+
+    assert_int_equal(revoked_add(f->r, "token", NOW + 10, NOW, &f->e), OK);
+    assert_int_equal(truncate(f->path, 5000), 0);
+    assert_false(revoked_has(f->r, "token", NOW));
+    assert_int_equal(access(aside, F_OK), 0);
+    assert_int_equal(revoked_add(f->r, "token", NOW + 10, NOW, &f->e), OK);
+    assert_true(revoked_has(f->r, "token", NOW));
+    (void)unlink(aside);
+
+    assert_int_equal(revoked_open("/nonexistent/revoked", &other, &f->e), ERR_STORE);
+    assert_false(revoked_has(other, "token", NOW));
+    assert_int_equal(revoked_add(other, "token", NOW + 10, NOW, &f->e), ERR_STORE);
+    revoked_close(other);
+}
+
+#define WITH_FILE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_FILE(one_is_so_until_it_ends),
+        WITH_FILE(other_workers_and_the_next_ones_know_it),
+        WITH_FILE(there_is_a_most),
+        WITH_FILE(a_damaged_file_is_replaced),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

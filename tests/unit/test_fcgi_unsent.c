@@ -1,0 +1,230 @@
+/* The end of a reply whose reader is slow: given to one who waits in the worker's place, or sent
+ * for as long as the reader goes on. */
+#include "unit.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../pool/fcgi_wire.h"
+#include "base/clock.h"
+#include "web/fcgi.h"
+
+#define REPLY_MS 10000
+#define SILENCE_MS 5000
+#define BIG (1 << 20)
+#define SECRET "a token that was in the request"
+#define STEP (BIG / 8)
+#define PAUSE_MS 40 /* between two steps of a slow reader: longer in all than SHORT_MS */
+#define SHORT_MS 100
+#define SOME 32000   /* a reply that fits into the file as it is kept between requests */
+#define LONGER 50000 /* parameters that are longer, and do too */
+
+static struct fcgi *f;
+static struct reply rp;
+static struct fcgi_rest got; /* copies of its descriptors */
+static bool takes;
+static unsigned asked;
+static int peer;
+static const char *uri;
+static size_t expected; /* of `big` */
+static char big[BIG];
+
+static bool take(void *arg, const struct fcgi_rest *rest) {
+    assert_ptr_equal(arg, &got);
+    asked++;
+    if (!takes)
+        return false;
+    got = *rest;
+    got.fd = dup(rest->fd);
+    got.file = dup(rest->file);
+    return true;
+}
+
+static void request(struct arena *a, int total_ms) {
+    struct request rq = {.arena = a};
+    struct wire w = {0};
+    struct err e;
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    peer = ends[0];
+    fcgi_set_timeouts(f, SILENCE_MS, total_ms);
+    wire_request(&w, "POST", uri, SECRET, sizeof SECRET - 1);
+    assert_true(wire_send(peer, w.p, w.len));
+    assert_int_equal(fcgi_read(f, ends[1], 100, &rq, &e), OK);
+    wire_free(&w);
+    reply_init(&rp, a);
+    rp.sink = fcgi_sink(f);
+    rp.status = 200;
+}
+
+static int made(void **state) {
+    if (arena_setup(state) || !(f = fcgi_new()))
+        return -1;
+    for (size_t i = 0; i < BIG; i++)
+        big[i] = (char)(i * 7 + i / 251);
+    got = (struct fcgi_rest){0};
+    asked = 0;
+    takes = true;
+    uri = "/mcp";
+    expected = BIG;
+    fcgi_give_rest_to(f, take, &got);
+    return 0;
+}
+
+static int unmade(void **state) {
+    fcgi_free(f);
+    return arena_teardown(state);
+}
+
+/* Reads in another process, in steps with pauses if it is to be slow. */
+static pid_t reader(size_t before, bool slow) {
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        struct wire_reply r = {0};
+        char buf[STEP];
+        ssize_t n;
+
+        (void)close(rp.sink->fd); /* ours, so that its end is seen */
+        if (got.file)
+            (void)close(got.fd);
+        while (slow && (n = read(peer, buf, sizeof buf)) > 0) {
+            wire_raw(&r.raw, buf, (size_t)n);
+            usleep(PAUSE_MS * 1000);
+        }
+        if (slow)
+            r.closed = true, wire_parse(&r);
+        else
+            wire_read(peer, &r, REPLY_MS);
+        _exit(wire_whole(&r) && r.body_len == before + expected &&
+                      !memcmp(r.body + before, big, expected)
+                  ? 0
+                  : 1);
+    }
+    return pid;
+}
+
+static void has_it_all(pid_t pid) {
+    int status;
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    (void)close(peer);
+}
+
+/* What the one who waits does. */
+static void send_rest(void) {
+    static char rest[BIG + 4096];
+    size_t len = got.to - got.from;
+    struct stat st;
+
+    assert_true(len && len <= sizeof rest);
+    assert_int_equal(fstat(got.file, &st), 0);
+    assert_int_equal(st.st_size, got.to); /* nothing of the request is behind it */
+    assert_int_equal(pread(got.file, rest, len, (off_t)got.from), (ssize_t)len);
+    assert_true(wire_send(got.fd, rest, len));
+    (void)close(got.fd);
+    (void)close(got.file);
+}
+
+static void next_is_served(struct arena *a) {
+    struct wire_reply r = {0};
+
+    request(a, SILENCE_MS);
+    rp.body = "next";
+    rp.body_len = 4;
+    assert_int_equal(fcgi_reply(f, &rp), OK);
+    wire_read(peer, &r, REPLY_MS);
+    assert_true(wire_whole(&r));
+    assert_int_equal(r.body_len, 4);
+    wire_reply_free(&r);
+    (void)close(peer);
+    assert_int_equal(asked, 1);
+}
+
+static void it_is_given_away(void **state) {
+    pid_t pid;
+
+    request(*state, SILENCE_MS);
+    rp.body = big;
+    rp.body_len = BIG;
+    assert_int_equal(fcgi_reply(f, &rp), OK);
+    assert_int_equal(asked, 1);
+    pid = reader(0, false);
+    send_rest();
+    has_it_all(pid);
+    next_is_served(*state);
+}
+
+/* The last piece of a stream is given away with its end; one before it is sent first. */
+static void the_last_of_a_stream_is_given_away(void **state) {
+    pid_t pid;
+
+    request(*state, SILENCE_MS);
+    assert_int_equal(reply_stream_begin(&rp), OK);
+    assert_int_equal(reply_stream_write(&rp, "first", 5), OK);
+    rp.sink->last = true;
+    assert_int_equal(reply_stream_write(&rp, big, BIG), OK);
+    assert_int_equal(asked, 0);
+    assert_int_equal(fcgi_reply(f, &rp), OK);
+    assert_int_equal(asked, 1);
+    pid = reader(5, false);
+    send_rest();
+    has_it_all(pid);
+    next_is_served(*state);
+}
+
+/* Nobody takes it: as long as the reader goes on, so does the worker, however long that is. */
+static void a_slow_reader_gets_all(void **state) {
+    int64_t began = clock_monotonic_ms();
+    pid_t pid;
+
+    takes = false;
+    request(*state, SHORT_MS);
+    pid = reader(0, true);
+    rp.body = big;
+    rp.body_len = BIG;
+    assert_int_equal(fcgi_reply(f, &rp), OK);
+    assert_true(clock_monotonic_ms() - began > SHORT_MS);
+    has_it_all(pid);
+    next_is_served(*state);
+}
+
+/* What the file held of the request behind it is still there to be wiped. */
+static void a_reply_shorter_than_its_request_is_kept(void **state) {
+    static char path[LONGER];
+    const int least = 1;
+    pid_t pid;
+
+    memset(path, 'a', sizeof path - 1);
+    path[0] = '/';
+    uri = path;
+    expected = SOME;
+    takes = false;
+    request(*state, SILENCE_MS);
+    assert_int_equal(setsockopt(rp.sink->fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least), 0);
+    pid = reader(0, true);
+    rp.body = big;
+    rp.body_len = SOME;
+    assert_int_equal(fcgi_reply(f, &rp), OK);
+    has_it_all(pid);
+    next_is_served(*state);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, made, unmade)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(it_is_given_away),
+        CASE(the_last_of_a_stream_is_given_away),
+        CASE(a_slow_reader_gets_all),
+        CASE(a_reply_shorter_than_its_request_is_kept),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,171 @@
+/* Rests of replies: what one reader does not take keeps no other from his, and there is a bound. */
+#include "unit.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/unsent.h"
+
+#define THIRD (RESTS_BYTES_MAX / 5 * 2) /* of which two have room, and three have not */
+
+static struct rests r;
+
+static int made(void **state) {
+    (void)state;
+    return rests_init(&r) ? 0 : -1;
+}
+
+static int unmade(void **state) {
+    (void)state;
+    return close(r.epoll);
+}
+
+/* Returns the reader's end. The file has holes only. */
+static int take(size_t from, size_t to, size_t size) {
+    struct rest_note note = {.from = from, .to = to};
+    int ends[2], file = memfd_create("rest", MFD_CLOEXEC);
+
+    (void)snprintf(note.request, sizeof note.request, "request");
+    assert_true(file >= 0 && !ftruncate(file, (off_t)size));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    rests_take(&r, ends[1], file, &note);
+    return ends[0];
+}
+
+static size_t read_all(int fd) {
+    static char buf[1 << 20];
+    size_t len = 0;
+    ssize_t n;
+
+    while ((n = recv(fd, buf, sizeof buf, MSG_DONTWAIT)) > 0)
+        len += (size_t)n;
+    return len;
+}
+
+static bool has_ended(int fd) {
+    char c;
+
+    return recv(fd, &c, 1, MSG_DONTWAIT) == 0;
+}
+
+static void all_of_it_is_sent(void **state) {
+    int fd = take(100, 3 << 20, 4 << 20);
+    size_t len = 0;
+
+    (void)state;
+    while (!has_ended(fd)) {
+        rests_send(&r);
+        len += read_all(fd);
+    }
+    assert_int_equal(len, (3 << 20) - 100);
+    assert_int_equal(r.count, 0);
+    assert_int_equal(r.bytes, 0);
+    (void)close(fd);
+}
+
+static void nothing_else_is_taken(void **state) {
+    static const size_t wrong[][3] = {{2, 1, 2}, {0, 3, 2}, {0, 0, 2}, {0, SIZE_MAX, 2}};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        int fd = take(wrong[i][0], wrong[i][1], wrong[i][2]);
+
+        assert_true(has_ended(fd));
+        (void)close(fd);
+    }
+    assert_int_equal(r.count, 0);
+}
+
+static void one_who_goes_away_is_forgotten(void **state) {
+    int fd = take(0, 1 << 20, 1 << 20);
+
+    (void)state;
+    (void)close(fd);
+    rests_send(&r);
+    assert_int_equal(r.count, 0);
+}
+
+/* The worker that gave it may close its copies later: what comes then is nobody's. */
+static void nothing_is_heard_of_one_that_is_done(void **state) {
+    struct rest_note note = {.to = 4096};
+    int ends[2], file = memfd_create("rest", MFD_CLOEXEC);
+    struct epoll_event event;
+
+    (void)state;
+    assert_true(file >= 0 && !ftruncate(file, 4096));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    rests_take(&r, dup(ends[1]), file, &note);
+    rests_send(&r);
+    assert_int_equal(r.count, 0);
+    assert_int_equal(epoll_wait(r.epoll, &event, 1, 0), 0);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
+/* No room for three: of the two that are there the one that reads stays. */
+static void the_slowest_makes_room(void **state) {
+    int reads = take(0, THIRD, THIRD), stands = take(0, THIRD, THIRD), next;
+
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        rests_send(&r);
+        assert_true(read_all(reads) > 0);
+    }
+    assert_int_equal(r.count, 2);
+    next = take(0, THIRD, THIRD);
+    assert_int_equal(r.count, 2);
+    (void)read_all(stands);
+    assert_true(has_ended(stands));
+    rests_send(&r);
+    assert_true(read_all(reads) > 0 && !has_ended(reads));
+    (void)close(stands);
+    (void)close(reads);
+    (void)close(next);
+    rests_send(&r);
+    assert_int_equal(r.count, 0);
+}
+
+static void so_many_and_no_more(void **state) {
+    static int fds[RESTS_MAX + 1];
+    struct rlimit most;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &most), 0);
+    most.rlim_cur = most.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &most), 0);
+    if (most.rlim_cur < 2 * RESTS_MAX + 64)
+        skip();
+    for (int i = 0; i < RESTS_MAX; i++)
+        fds[i] = take(0, 4096, 4096);
+    assert_int_equal(r.count, RESTS_MAX);
+    fds[RESTS_MAX] = take(0, 4096, 4096);
+    assert_int_equal(r.count, RESTS_MAX);
+    assert_true(has_ended(fds[0])); /* the one that was there longest */
+    for (int i = 0; i <= RESTS_MAX; i++)
+        (void)close(fds[i]);
+    while (r.count)
+        rests_send(&r);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, made, unmade)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(all_of_it_is_sent),
+        CASE(nothing_else_is_taken),
+        CASE(one_who_goes_away_is_forgotten),
+        CASE(nothing_is_heard_of_one_that_is_done),
+        CASE(the_slowest_makes_room),
+        CASE(so_many_and_no_more),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    log_set_level(LOG_WARN); /* each that is let go is a line */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,299 @@
+/* Who waits for a slow service: holders in other processes, at any time. */
+#include "unit.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "shared/shared.h"
+
+#define SLOW_MS 2000
+
+static char path[] = "/tmp/gate-XXXXXX";
+static _Atomic int64_t now_ms;
+
+/* In place of the clock's: tests wait for no time. */
+int64_t clock_monotonic_ms(void) {
+    return now_ms;
+}
+
+int64_t clock_now_s(const struct clock *clock) {
+    return clock->fixed_s;
+}
+
+static void (*while_waiting)(void);
+
+/* In place of libc's: a step of a wait. */
+int nanosleep(const struct timespec *step, struct timespec *left) {
+    (void)left;
+    now_ms += step->tv_sec * 1000 + step->tv_nsec / 1000000;
+    if (while_waiting)
+        while_waiting();
+    return 0;
+}
+
+static int fresh(void **state) {
+    int fd;
+
+    memcpy(path, "/tmp/gate-XXXXXX", sizeof path);
+    fd = mkstemp(path);
+    now_ms = 1000000;
+    while_waiting = NULL;
+    return fd < 0 || close(fd) ? -1 : arena_setup(state);
+}
+
+static int gone(void **state) {
+    (void)unlink(path);
+    return arena_teardown(state);
+}
+
+static struct host_gate *opened(void) {
+    struct host_gate *g;
+    struct err e;
+
+    if (host_gate_open(path, SLOW_MS, &g, &e))
+        fail_msg("%s", e.text);
+    return g;
+}
+
+/* The other process has come so far, and said what was expected. */
+static pid_t has_said(pid_t pid, int from[2], char expected) {
+    char c;
+
+    (void)close(from[1]);
+    assert_int_equal(read(from[0], &c, 1), 1);
+    (void)close(from[0]);
+    if (c != expected)
+        (void)kill(pid, SIGKILL);
+    assert_int_equal(c, expected);
+    return pid;
+}
+
+/* Enters in another process, and stays until that is killed. */
+static pid_t somebody_enters(unsigned few, unsigned most, enum host_gate_answer expected) {
+    int ready[2];
+    char c = 0;
+    pid_t pid;
+
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        c = host_gate_enter(opened(), few, most) == expected ? 'y' : 'n';
+        (void)alarm(60);
+        (void)!write(ready[1], &c, 1);
+        for (;;)
+            pause();
+    }
+    return has_said(pid, ready, 'y');
+}
+
+static void ends(pid_t pid) {
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void most_at_once_while_all_is_well(void **state) {
+    struct host_gate *g = opened();
+    pid_t a = somebody_enters(1, 2, GATE_INSIDE);
+
+    (void)state;
+    assert_int_equal(host_gate_enter(g, 1, 2), GATE_INSIDE);
+    assert_int_equal(host_gate_enter(g, 1, 2), GATE_FULL); /* one at a time */
+    ends(somebody_enters(1, 2, GATE_FULL));
+    host_gate_leave(g);
+    assert_int_equal(host_gate_enter(g, 1, 2), GATE_INSIDE);
+    host_gate_leave(g);
+    ends(a);
+    host_gate_close(g);
+}
+
+static void few_while_somebody_waits_for_long(void **state) {
+    struct host_gate *g = opened();
+    pid_t a = somebody_enters(1, 4, GATE_INSIDE);
+
+    (void)state;
+    now_ms += SLOW_MS - 1;
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
+    host_gate_leave(g);
+    now_ms += 1;
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE); /* the one before was served in time */
+    now_ms += SLOW_MS - 2;
+    host_gate_leave(g);
+    now_ms += SLOW_MS - 1;
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
+    now_ms += SLOW_MS;
+    host_gate_leave(g);
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_SLOW);
+    now_ms += HOST_GATE_REMEMBER_MS; /* what is left is the one who still waits */
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_SLOW);
+    ends(a); /* killed: it waits no longer */
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
+    host_gate_leave(g);
+    host_gate_close(g);
+}
+
+static void it_is_remembered_until_somebody_is_served_in_time(void **state) {
+    struct host_gate *g = opened();
+    pid_t a;
+
+    (void)state;
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
+    now_ms += SLOW_MS;
+    host_gate_leave(g);
+    a = somebody_enters(1, 4, GATE_INSIDE); /* one of few */
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_SLOW);
+    ends(a);
+    now_ms += HOST_GATE_REMEMBER_MS - 1;
+    assert_int_equal(host_gate_enter(g, 0, 4), GATE_SLOW);
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
+    host_gate_leave(g);
+    assert_int_equal(host_gate_enter(g, 0, 4), GATE_INSIDE);
+    host_gate_leave(g);
+    host_gate_close(g);
+}
+
+static int queued[2];
+
+static void say_so_and_stay(void) {
+    (void)!write(queued[1], "q", 1);
+    for (;;)
+        pause();
+}
+
+/* Waits in another process, until that is killed. */
+static pid_t somebody_waits(unsigned workers) {
+    pid_t pid;
+
+    assert_int_equal(pipe(queued), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        while_waiting = say_so_and_stay;
+        (void)alarm(60);
+        (void)!host_gate_enter_share(opened(), workers);
+        (void)!write(queued[1], "n", 1);
+        for (;;)
+            pause();
+    }
+    return has_said(pid, queued, 'q');
+}
+
+static pid_t leaves_soon;
+
+static void one_leaves(void) {
+    ends(leaves_soon);
+    while_waiting = NULL;
+}
+
+static void while_it_is_slow_a_quarter_waits_for_a_quarter(void **state) {
+    struct host_gate *g = opened();
+    pid_t inside[] = {somebody_enters(2, 6, GATE_INSIDE), somebody_enters(2, 6, GATE_INSIDE)};
+    pid_t waiting[2];
+    int64_t start_ms;
+
+    (void)state;
+    now_ms += SLOW_MS;
+    start_ms = now_ms;
+    assert_int_equal(host_gate_enter_share(g, 8), ERR_UPSTREAM);
+    assert_int_equal(now_ms, start_ms + SLOW_MS);
+    waiting[0] = somebody_waits(8);
+    waiting[1] = somebody_waits(8);
+    assert_int_equal(host_gate_enter_share(g, 8), ERR_UPSTREAM);
+    assert_int_equal(now_ms, start_ms + SLOW_MS); /* at once */
+    ends(waiting[0]);
+    leaves_soon = inside[0];
+    while_waiting = one_leaves;
+    assert_int_equal(host_gate_enter_share(g, 8), OK);
+    assert_true(now_ms < start_ms + SLOW_MS + SLOW_MS / 2);
+    waiting[0] = somebody_waits(8); /* the place in the queue was given back */
+    host_gate_leave(g);
+    ends(waiting[0]);
+    ends(waiting[1]);
+    ends(inside[1]);
+    host_gate_close(g);
+}
+
+static void what_an_earlier_boot_left_does_not_count(void **state) {
+    struct host_gate *g = opened();
+
+    (void)state;
+    assert_int_equal(host_gate_enter(g, 1, 4), GATE_INSIDE);
+    now_ms += SLOW_MS;
+    host_gate_leave(g);
+    host_gate_close(g);
+    now_ms = 5000; /* the monotonic clock begins again */
+    g = opened();
+    assert_int_equal(host_gate_enter(g, 0, 4), GATE_INSIDE);
+    host_gate_leave(g);
+    host_gate_close(g);
+}
+
+/* Reading of it beyond its end would end the process. */
+static void a_file_that_is_cut_is_whole_again(void **state) {
+    struct host_gate *g = opened();
+    pid_t inside;
+
+    (void)state;
+    assert_int_equal(host_gate_enter(g, 1, 2), GATE_INSIDE);
+    assert_int_equal(truncate(path, 0), 0);
+    host_gate_leave(g);
+    assert_int_equal(truncate(path, 0), 0);
+    inside = somebody_enters(1, 1, GATE_INSIDE);
+    assert_int_equal(host_gate_enter(g, 1, 1), GATE_FULL);
+    ends(inside);
+    host_gate_close(g);
+}
+
+/* One goes on, the others wait for it, and no longer than until it is slow. */
+static void alone_or_told_in_time(void **state) {
+    struct host_gate *g = opened();
+    int64_t began_ms;
+    pid_t pid;
+    int ready[2];
+    char c;
+
+    (void)state;
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        c = host_gate_enter_alone(opened(), 8) == OK ? 'y' : 'n';
+        (void)alarm(60);
+        (void)!write(ready[1], &c, 1);
+        for (;;)
+            pause();
+    }
+    pid = has_said(pid, ready, 'y');
+    began_ms = now_ms;
+    assert_int_equal(host_gate_enter_alone(g, 8), ERR_UPSTREAM);
+    assert_in_range(now_ms - began_ms, SLOW_MS, SLOW_MS + 100);
+    began_ms = now_ms;
+    assert_int_equal(host_gate_enter_alone(g, 8), ERR_UPSTREAM); /* it is known now */
+    assert_int_equal(now_ms, began_ms);
+    ends(pid);
+    assert_int_equal(host_gate_enter_alone(g, 8), OK);
+    host_gate_leave(g);
+    assert_int_equal(host_gate_enter_alone(g, 8), OK);
+    host_gate_leave(g);
+    host_gate_close(g);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, fresh, gone)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(most_at_once_while_all_is_well),
+        CASE(few_while_somebody_waits_for_long),
+        CASE(it_is_remembered_until_somebody_is_served_in_time),
+        CASE(while_it_is_slow_a_quarter_waits_for_a_quarter),
+        CASE(what_an_earlier_boot_left_does_not_count),
+        CASE(a_file_that_is_cut_is_whole_again),
+        CASE(alone_or_told_in_time),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,104 @@
+/* Letters between processes of one user. */
+#include "unit.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "crypto/crypto.h"
+#include "shared/shared.h"
+
+#define LETTER_MAX 100
+#define WAIT_MS 10000
+
+/* Sends letters of these lengths, one after the other; 0 ends. */
+static pid_t send_from_elsewhere(const char *name, const size_t *lengths) {
+    pid_t pid = fork();
+    char text[4096];
+
+    assert_true(pid >= 0);
+    if (pid)
+        return pid;
+    memset(text, 'x', sizeof text);
+    for (; *lengths; lengths++)
+        (void)message_socket_send(name, text, *lengths); /* one that is not taken may fail */
+    _exit(0);
+}
+
+static void sent_and_received(void **state, const size_t *lengths, size_t expected) {
+    const char *name = random_text(*state, 16);
+    struct message_socket *m;
+    struct buf letter;
+    struct err e;
+    pid_t pid;
+
+    assert_int_equal(message_socket_open(name, &m, &e), OK);
+    pid = send_from_elsewhere(name, lengths);
+    buf_init(&letter, *state, LETTER_MAX);
+    assert_int_equal(message_socket_wait(m, -1, clock_monotonic_ms() + WAIT_MS, &letter),
+                     MESSAGE_SOCKET_LETTER);
+    assert_int_equal(letter.len, expected);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    message_socket_close(m);
+}
+
+static void a_letter_arrives(void **state) {
+    sent_and_received(state, (const size_t[]){7, 0}, 7);
+    sent_and_received(state, (const size_t[]){LETTER_MAX, 0}, LETTER_MAX);
+}
+
+static void one_behind_a_letter_that_was_too_long_arrives(void **state) {
+    sent_and_received(state, (const size_t[]){LETTER_MAX + 1, 3, 0}, 3);
+    sent_and_received(state, (const size_t[]){4096, 4096, 5, 0}, 5);
+}
+
+static void nobody_gets_what_is_sent_to_nobody(void **state) {
+    assert_false(message_socket_send(random_text(*state, 16), "x", 1));
+}
+
+static void waiting_ends_in_time(void **state) {
+    int64_t before = clock_monotonic_ms();
+    struct message_socket *m;
+    struct buf letter;
+    struct err e;
+
+    buf_init(&letter, *state, LETTER_MAX);
+    assert_int_equal(message_socket_open(random_text(*state, 16), &m, &e), OK);
+    assert_int_equal(message_socket_wait(m, -1, before + 20, &letter), MESSAGE_SOCKET_TIMEOUT);
+    assert_true(clock_monotonic_ms() >= before + 20);
+    message_socket_close(m);
+}
+
+/* It is there as long as somebody has it, also at another descriptor, and whoever asks is not
+ * heard. */
+static void it_exists_as_long_as_somebody_has_it(void **state) {
+    const char *name = random_text(*state, 16);
+    int fd = dup(STDERR_FILENO);
+    struct message_socket *m;
+    struct buf letter;
+    struct err e;
+
+    buf_init(&letter, *state, LETTER_MAX);
+    assert_false(message_socket_exists(name));
+    assert_int_equal(message_socket_open(name, &m, &e), OK);
+    assert_true(message_socket_exists(name));
+    message_socket_move(m, fd);
+    assert_int_equal(*message_socket_watch(m), fd);
+    assert_true(message_socket_exists(name));
+    assert_int_equal(message_socket_wait(m, -1, 0, &letter), MESSAGE_SOCKET_TIMEOUT);
+    message_socket_close(m);
+    assert_false(message_socket_exists(name));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_ARENA(a_letter_arrives),
+        WITH_ARENA(one_behind_a_letter_that_was_too_long_arrives),
+        WITH_ARENA(nobody_gets_what_is_sent_to_nobody),
+        WITH_ARENA(waiting_ends_in_time),
+        WITH_ARENA(it_exists_as_long_as_somebody_has_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,130 @@
+/* Places among what runs at once: a share each, and held by whoever has the descriptor. */
+#include "unit.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "shared/shared.h"
+
+static char path[] = "/tmp/mcp-places-XXXXXX";
+
+static int begin(void **state) {
+    int fd;
+
+    (void)state;
+    strcpy(path, "/tmp/mcp-places-XXXXXX");
+    fd = mkstemp(path);
+    return fd < 0 || close(fd);
+}
+
+static int end(void **state) {
+    (void)state;
+    return unlink(path);
+}
+
+static enum rc take(const char *owner, unsigned all, unsigned each, int *fd) {
+    const struct host_places p = {path, all, each};
+    struct err e;
+
+    return host_place_take(&p, owner, fd, &e);
+}
+
+static void each_has_a_share(void **state) {
+    int fd[5];
+
+    (void)state;
+    assert_int_equal(take("a", 3, 2, &fd[0]), OK);
+    assert_int_equal(take("a", 3, 2, &fd[1]), OK);
+    assert_int_equal(take("a", 3, 2, &fd[2]), ERR_EXISTS);
+    assert_int_equal(fd[2], -1);
+    assert_int_equal(take("b", 3, 2, &fd[2]), OK);
+    assert_int_equal(take("b", 3, 2, &fd[3]), ERR_TOO_LARGE);
+    assert_int_equal(close(fd[0]), 0);
+    assert_int_equal(take("b", 3, 2, &fd[3]), OK);
+    assert_int_equal(take("a", 3, 2, &fd[4]), ERR_TOO_LARGE);
+    for (int i = 1; i < 4; i++)
+        assert_int_equal(close(fd[i]), 0);
+    assert_int_equal(take("a", 3, 1, &fd[0]), OK); /* whose a place was does not count */
+    assert_int_equal(take("a", 3, 1, &fd[1]), ERR_EXISTS);
+    assert_int_equal(close(fd[0]), 0);
+}
+
+static void a_forked_process_keeps_it_until_it_ends(void **state) {
+    int fd, other, start[2];
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(pipe(start), 0);
+    assert_int_equal(take("a", 1, 1, &fd), OK);
+    pid = fork();
+    if (!pid) {
+        char c;
+
+        (void)close(start[1]);
+        _exit((int)read(start[0], &c, 1)); /* until it is killed */
+    }
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(take("a", 1, 1, &other), ERR_EXISTS);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(take("a", 1, 1, &other), OK);
+    assert_int_equal(close(other), 0);
+    (void)close(start[0]);
+    (void)close(start[1]);
+}
+
+/* Any number of processes at once: never more than there are places. */
+static void many_at_once_get_no_more(void **state) {
+    int started[2], hold[2], got = 0;
+    char c;
+
+    (void)state;
+    assert_int_equal(pipe(started), 0);
+    assert_int_equal(pipe(hold), 0);
+    for (int i = 0; i < 20; i++)
+        if (!fork()) {
+            int fd;
+
+            (void)close(hold[1]);
+            c = take("a", 8, 5, &fd) ? 'n' : 'y';
+            if (write(started[1], &c, 1) != 1)
+                _exit(1);
+            _exit((int)read(hold[0], &c, 1));
+        }
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(read(started[0], &c, 1), 1);
+        got += c == 'y';
+    }
+    assert_int_equal(got, 5);
+    (void)close(hold[1]);
+    for (int i = 0; i < 20; i++)
+        assert_true(wait(NULL) > 0);
+    (void)close(hold[0]);
+    (void)close(started[0]);
+    (void)close(started[1]);
+}
+
+static void what_cannot_be_opened(void **state) {
+    const struct host_places p = {"/nonexistent/places", 1, 1};
+    struct err e;
+    int fd;
+
+    (void)state;
+    assert_int_equal(host_place_take(&p, "a", &fd, &e), ERR_STORE);
+    assert_non_null(strstr(e.text, "/nonexistent/places"));
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(each_has_a_share),
+        CASE(a_forked_process_keeps_it_until_it_ends),
+        CASE(many_at_once_get_no_more),
+        CASE(what_cannot_be_opened),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

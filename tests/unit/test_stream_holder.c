@@ -1,0 +1,446 @@
+/* What the process that holds streams sends, byte for byte: how a stream begins, goes on and ends.
+ */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <regex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../pool/fcgi_wire.h"
+#include "base/buf.h"
+#include "server/server.h"
+#include "web/fcgi.h"
+#include "web/subscription.h"
+
+#define WAIT_MS 20000
+#define TOOLS "data: {\"method\":\"tools\"}\n\n"
+#define NOTE "data: {\"method\":\"note\"}\n\n"
+#define END "data: {\"result\":{}}\n\n"
+
+static struct config config;
+static struct scoreboard *board;
+static char dir[64], tools_dir[128], prompts_dir[128];
+static int outbox, inbox;
+static pid_t keeper;
+
+static const char *in_dir(const char *name) {
+    static char paths[4][128];
+    static unsigned at;
+    char *path = paths[at++ % 4];
+
+    (void)snprintf(path, sizeof paths[0], "%s/%s", dir, name);
+    return path;
+}
+
+static void write_file(const char *name, const char *text) {
+    int fd = open(in_dir(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(close(fd), 0);
+}
+
+/* Starts the keeper, and waits until it watches. */
+static void start(const char *tools, const char *prompts) {
+    int ends[2];
+    sigset_t term;
+    pid_t master = getpid();
+
+    (void)snprintf(tools_dir, sizeof tools_dir, "%s/%s", dir, tools);
+    (void)snprintf(prompts_dir, sizeof prompts_dir, "%s/%s", dir, prompts);
+    config =
+        (struct config){.tools_dir = tools_dir, .resources_dir = "", .prompts_dir = prompts_dir};
+    board = scoreboard_new();
+    assert_non_null(board);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    inbox = ends[0];
+    outbox = ends[1];
+    (void)sigemptyset(&term); /* as the master has it */
+    (void)sigaddset(&term, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &term, NULL);
+    keeper = fork();
+    if (!keeper)
+        stream_holder_main(&config, board, inbox, master);
+    for (int64_t until = wire_now_ms() + WAIT_MS; !board->catalog;)
+        assert_true(wire_now_ms() < until && !usleep(1000));
+}
+
+static int begin(void **state) {
+    strcpy(dir, "/tmp/mcp-keeper-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    return arena_setup(state);
+}
+
+static int end(void **state) {
+    char command[128];
+
+    if (keeper > 0)
+        (void)kill(keeper, SIGKILL);
+    if (keeper > 0)
+        (void)waitpid(keeper, NULL, 0);
+    (void)close(inbox);
+    (void)close(outbox);
+    scoreboard_free(board);
+    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
+    assert_int_equal(system(command), 0);
+    return arena_teardown(state);
+}
+
+/* A peer of a stream, and all that it has heard. */
+struct listener {
+    int fd;
+    struct wire_reply heard;
+};
+
+/* A reply that has begun with `first`, given to the keeper; or to nobody. */
+static struct listener stream_of(struct arena *a, const char *first, const struct buf *what,
+                                 bool kept) {
+    struct fcgi *f = fcgi_new();
+    struct request rq = {.arena = a};
+    struct listener l = {0};
+    struct wire w = {0};
+    struct reply rp;
+    struct fcgi_given given;
+    struct err e;
+    int ends[2];
+
+    assert_non_null(f);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    wire_request(&w, "GET", "/mcp", "", 0);
+    assert_true(wire_send(ends[0], w.p, w.len));
+    wire_free(&w);
+    assert_int_equal(fcgi_read(f, ends[1], 100, &rq, &e), OK);
+    reply_init(&rp, a);
+    rp.sink = fcgi_sink(f);
+    rp.status = 200;
+    rp.handover = what;
+    assert_int_equal(reply_stream_begin(&rp), OK);
+    assert_int_equal(reply_stream_write(&rp, first, strlen(first)), OK);
+    given = fcgi_give_away(f, a);
+    if (kept)
+        assert_true(stream_holder_hand_over(outbox, &given, INT64_MAX, what));
+    else
+        stream_end_at_once(&given, what->p, what->len);
+    assert_int_equal(close(given.fd), 0);
+    fcgi_free(f);
+    l.fd = ends[0];
+    return l;
+}
+
+static struct listener stream(struct arena *a, const char *first, const struct buf *what) {
+    return stream_of(a, first, what, true);
+}
+
+/* A machine that paused lets the comments come that keep a stream alive: they are no part of it,
+ * but for one that it begins with. */
+static bool matches(const struct wire_reply *r, const char *pattern) {
+    char *text = strdup(r->body ? r->body : ""), *comment = text;
+    regex_t re;
+    bool good;
+
+    assert_non_null(text);
+    while ((comment = strstr(comment, "\n:\n\n")))
+        memmove(comment + 1, comment + 4, strlen(comment + 4) + 1);
+    assert_int_equal(regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB), 0);
+    good = !regexec(&re, text, 0, NULL, 0);
+    regfree(&re);
+    free(text);
+    return good;
+}
+
+/* Until the whole body is what the pattern says; with `closed`, also the reply is at its end. */
+static void hears(struct listener *l, const char *pattern, bool closed) {
+    int64_t until = wire_now_ms() + WAIT_MS;
+    struct wire_reply *r = &l->heard;
+
+    while (!matches(r, pattern) || (closed && !r->closed)) {
+        struct pollfd p = {.fd = l->fd, .events = POLLIN};
+        unsigned char more[4096];
+        ssize_t n;
+
+        if (wire_now_ms() >= until || r->closed || poll(&p, 1, WAIT_MS) <= 0)
+            fail_msg("it heard \"%s\" where /%s/ was due", r->body ? r->body : "", pattern);
+        n = recv(l->fd, more, sizeof more, 0);
+        if (n > 0)
+            wire_raw(&r->raw, more, (size_t)n);
+        r->closed = n <= 0;
+        wire_free(&r->out);
+        r->out = (struct wire){0};
+        r->ends = 0;
+        wire_parse(r);
+    }
+}
+
+static void gone(struct listener *l) {
+    assert_int_equal(close(l->fd), 0);
+    wire_reply_free(&l->heard);
+}
+
+struct stream_way {
+    const char *first;
+    bool has_key, has_id, has_end;
+};
+
+/* GET without a session, with one, and with one whose events have ids; subscriptions/listen. */
+static const struct stream_way ways[] = {
+    {":\n\n", false, false, false},
+    {":\n\n", true, false, false},
+    {"id: get.1.p\ndata: \n\n", true, true, false},
+    {"data: {\"method\":\"ack\"}\n\n", false, false, true},
+};
+#define WAYS (sizeof ways / sizeof *ways)
+
+static struct buf *what_of(struct arena *a, const struct stream_way *way, unsigned i) {
+    const char *key = arena_printf(a, "session:%u", i);
+    struct buf *b = arena_alloc(a, sizeof *b);
+    char topic[SUBSCRIPTION_TOPIC_MAX];
+
+    buf_init(b, a, SUBSCRIPTION_BYTES_MAX);
+    assert_true(subscription_folder(config.tools_dir, topic));
+    subscription_add(b, topic, TOOLS, sizeof TOOLS - 1);
+    subscription_add(b, in_dir("note.txt"), NOTE, sizeof NOTE - 1);
+    if (way->has_end)
+        subscription_add(b, SUBSCRIPTION_END, END, sizeof END - 1);
+    if (way->has_key)
+        subscription_add(b, SUBSCRIPTION_KEY, key, strlen(key));
+    if (way->has_id)
+        subscription_add(b, SUBSCRIPTION_ID, "get.", 4);
+    return b;
+}
+
+static const char *quoted(struct arena *a, const char *s) {
+    char *out = arena_alloc(a, 2 * strlen(s) + 1), *p = out;
+
+    for (; *s; *p++ = *s++)
+        if (strchr("{}[].", *s))
+            *p++ = '\\';
+    *p = 0;
+    return out;
+}
+
+static void each_way_byte_for_byte(void **state) {
+    struct arena *a = *state;
+    struct listener all[WAYS];
+    const char *expected[WAYS];
+
+    assert_int_equal(mkdir(in_dir("tools.d"), 0700), 0);
+    write_file("note.txt", "one");
+    start("tools.d", "none");
+    for (unsigned i = 0; i < WAYS; i++) {
+        all[i] = stream(a, ways[i].first, what_of(a, &ways[i], i));
+        expected[i] = quoted(a, ways[i].first);
+        hears(&all[i], arena_printf(a, "^%s$", expected[i]), false);
+    }
+    write_file("note.txt", "two");
+    for (unsigned i = 0; i < WAYS; i++) {
+        const char *id = ways[i].has_id ? "id: get\\.[0-9a-f]+\\.0\n" : "";
+
+        expected[i] = arena_printf(a, "%s%s%s", expected[i], id, quoted(a, NOTE));
+        hears(&all[i], arena_printf(a, "^%s$", expected[i]), false);
+    }
+    write_file("tools.d/one.json", "{}");
+    for (unsigned i = 0; i < WAYS; i++) {
+        const char *id = ways[i].has_id ? "id: get\\.[0-9a-f]+\\.[01]\n" : "";
+
+        expected[i] = arena_printf(a, "%s%s%s", expected[i], id, quoted(a, TOOLS));
+        hears(&all[i], arena_printf(a, "^%s$", expected[i]), false);
+    }
+    assert_int_equal(kill(keeper, SIGTERM), 0);
+    for (unsigned i = 0; i < WAYS; i++) {
+        expected[i] = arena_printf(a, "^%s%s$", expected[i], ways[i].has_end ? quoted(a, END) : "");
+        hears(&all[i], expected[i], true);
+        assert_true(wire_whole(&all[i].heard));
+        gone(&all[i]);
+    }
+}
+
+#define USER_MAX 256
+
+static struct listener stream_of_user(struct arena *a, const char *user) {
+    struct buf *what = what_of(a, &ways[3], 0);
+    struct listener l;
+
+    subscription_add(what, SUBSCRIPTION_USER, user, strlen(user));
+    l = stream(a, ":\n\n", what);
+    hears(&l, "^:\n\n$", false);
+    return l;
+}
+
+/* The oldest gives way, in good order, and nobody else's. */
+static void a_user_has_a_share(void **state) {
+    struct arena *a = arena_new(64 << 20);
+    struct listener other, *all = xcalloc(USER_MAX + 1, sizeof *all);
+
+    (void)state;
+    assert_int_equal(mkdir(in_dir("tools.d"), 0700), 0);
+    write_file("note.txt", "one");
+    start("tools.d", "none");
+    other = stream_of_user(a, "bob");
+    for (unsigned i = 0; i < USER_MAX; i++)
+        all[i] = stream_of_user(a, "alice");
+    assert_int_equal(board->streams, USER_MAX + 1);
+    all[USER_MAX] = stream_of_user(a, "alice");
+    hears(&all[0], arena_printf(a, "^:\n\n%s$", quoted(a, END)), true);
+    assert_true(wire_whole(&all[0].heard));
+    write_file("note.txt", "two");
+    for (unsigned i = 1; i <= USER_MAX; i++)
+        hears(&all[i], arena_printf(a, "^:\n\n%s$", quoted(a, NOTE)), false);
+    hears(&other, arena_printf(a, "^:\n\n%s$", quoted(a, NOTE)), false);
+    for (unsigned i = 0; i <= USER_MAX; i++)
+        gone(&all[i]);
+    gone(&other);
+    free(all);
+    arena_free(a);
+}
+
+/* There are too many already, or the keeper does not take it. */
+static void one_that_cannot_be_kept_ends_in_good_order(void **state) {
+    struct arena *a = *state;
+
+    assert_int_equal(mkdir(in_dir("tools.d"), 0700), 0);
+    start("tools.d", "none");
+    for (unsigned i = 0; i < WAYS; i++) {
+        struct listener l = stream_of(a, ways[i].first, what_of(a, &ways[i], i), false);
+
+        hears(&l,
+              arena_printf(a, "^%s%s$", quoted(a, ways[i].first),
+                           ways[i].has_end ? quoted(a, END) : ""),
+              true);
+        assert_true(wire_whole(&l.heard));
+        gone(&l);
+    }
+}
+
+/* Its socket is full, because it does something else. */
+static void a_keeper_that_is_busy_loses_none(void **state) {
+    struct buf what;
+    struct listener l;
+    pid_t busy;
+
+    buf_init(&what, *state, SUBSCRIPTION_BYTES_MAX);
+    start("none", "none");
+    assert_int_equal(kill(keeper, SIGSTOP), 0);
+    while (send(outbox, "", 1, MSG_DONTWAIT) == 1) /* no letter: too short */
+        ;
+    assert_int_equal(errno, EAGAIN);
+    busy = fork();
+    if (!busy) {
+        (void)usleep(STREAM_HOLDER_TAKES_MS * 1000 / 10);
+        _exit(kill(keeper, SIGCONT));
+    }
+    l = stream(*state, ":\n\n", &what);
+    hears(&l, "^:\n\n$", false);
+    gone(&l);
+    assert_int_equal(waitpid(busy, NULL, 0), busy);
+}
+
+/* ---- folders ---- */
+
+#define MARK "data: {\"method\":\"mark\"}\n\n"
+
+/* A stream that waits for the tools, for current/note.txt, and for the mark. */
+static struct listener watcher(struct arena *a) {
+    char topic[SUBSCRIPTION_TOPIC_MAX];
+    struct listener l;
+    struct buf b;
+
+    buf_init(&b, a, SUBSCRIPTION_BYTES_MAX);
+    assert_true(subscription_folder(config.tools_dir, topic));
+    subscription_add(&b, topic, TOOLS, sizeof TOOLS - 1);
+    subscription_add(&b, in_dir("current/note.txt"), NOTE, sizeof NOTE - 1);
+    subscription_add(&b, in_dir("mark.txt"), MARK, sizeof MARK - 1);
+    l = stream(a, ":\n\n", &b);
+    hears(&l, "^:\n\n$", false);
+    return l;
+}
+
+static unsigned count(const struct listener *l, const char *event) {
+    unsigned n = 0;
+
+    for (const char *p = l->heard.body; (p = strstr(p, event)); p++)
+        n++;
+    return n;
+}
+
+/* Does something, and then writes the mark twice: all that was to be told of it was told together
+ * with the first one, or before, and so before the second one. */
+static void step(struct listener *l, const char *command, bool tools, bool note) {
+    unsigned before[] = {count(l, TOOLS), count(l, NOTE)}, catalog = board->catalog;
+    char line[512];
+
+    (void)snprintf(line, sizeof line, "cd %s && %s", dir, command);
+    assert_int_equal(system(line), 0);
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(line, sizeof line, "(.*\"mark\"){%u}", count(l, MARK) + 1);
+        write_file("mark.txt", "x");
+        hears(l, line, false);
+    }
+    if ((count(l, TOOLS) > before[0]) != tools || (count(l, NOTE) > before[1]) != note)
+        fail_msg("%s: told of tools %d, of the note %d", command, count(l, TOOLS) > before[0],
+                 count(l, NOTE) > before[1]);
+    assert_int_equal(board->catalog != catalog, tools);
+}
+
+static void a_folder_behind_a_link(void **state) {
+    struct listener l;
+
+    (void)state;
+    assert_int_equal(chdir(dir), 0);
+    assert_int_equal(system("mkdir -p releases/1/tools.d releases/2/tools.d available &&"
+                            "ln -s releases/1 current && echo 1 >releases/1/note.txt &&"
+                            "echo 2 >releases/2/note.txt && echo {} >available/x.json"),
+                     0);
+    assert_int_equal(chdir("/"), 0);
+    start("current/tools.d", "none");
+    l = watcher(*state);
+    step(&l, "echo {} >releases/1/tools.d/a.json", true, false);
+    step(&l, "ln -s releases/2 new && mv -T new current", true, true);
+    step(&l, "echo {} >releases/2/tools.d/a.json", true, false);
+    step(&l, "echo 3 >releases/2/note.txt", false, true);
+    step(&l, "echo {} >releases/1/tools.d/b.json; echo 4 >releases/1/note.txt", false, false);
+    step(&l, "ln -s ../../../available/x.json releases/2/tools.d/x.json", true, false);
+    step(&l, "echo '{ }' >available/x.json", true, false);
+    step(&l, "echo {} >available/new && mv available/new available/x.json", true, false);
+    step(&l, "mv releases/2/tools.d away", true, false);
+    step(&l, "mkdir releases/2/tools.d", true, false);
+    step(&l, "echo {} >releases/2/tools.d/c.json", true, false);
+    step(&l, "echo {} >away/c.json; echo '{  }' >available/x.json", false, false);
+    step(&l, "mv releases/2 releases/3", true, true);
+    step(&l, "rm current", true, true);
+    step(&l, "ln -s $PWD/releases/3 current", true, true);
+    step(&l, "echo {} >releases/3/tools.d/d.json", true, false);
+    gone(&l);
+}
+
+static void a_folder_that_is_made_later(void **state) {
+    struct listener l;
+
+    start("late/deep/tools.d", "none");
+    l = watcher(*state);
+    step(&l, "mkdir late && mkdir late/deep", true, false);
+    step(&l, "mkdir late/deep/tools.d", true, false);
+    step(&l, "echo {} >late/deep/tools.d/a.json", true, false);
+    step(&l, "rm -r late", true, false);
+    step(&l, "mkdir -p other/tools.d && ln -s $PWD/other late && ln -s . other/deep", true, false);
+    step(&l, "echo {} >other/tools.d/a.json", true, false);
+    gone(&l);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_way_byte_for_byte, begin, end),
+        cmocka_unit_test_setup_teardown(a_user_has_a_share, begin, end),
+        cmocka_unit_test_setup_teardown(one_that_cannot_be_kept_ends_in_good_order, begin, end),
+        cmocka_unit_test_setup_teardown(a_keeper_that_is_busy_loses_none, begin, end),
+        cmocka_unit_test_setup_teardown(a_folder_behind_a_link, begin, end),
+        cmocka_unit_test_setup_teardown(a_folder_that_is_made_later, begin, end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
