@@ -24,16 +24,17 @@ static size_t next_shown(const struct list *l, size_t i, const char *scopes) {
 
 /* The list is private, since who may see it depends on the token. The cursor of the next page is
  * the last key of this one, so that it outlives a change of the list. */
-static struct text make_page(const struct list *l, size_t from, enum mcp_era era,
+static struct text make_page(const struct list *l, size_t from, enum mcp_protocol protocol,
                              const char *scopes, struct arena *a) {
     const char *last = NULL;
     size_t i = next_shown(l, from, scopes), bytes = 0;
     struct buf b;
 
     buf_init(&b, a, PAGE_BUFFER_MAX);
-    buf_addf(&b, "{%s\"%s\":[", era == ERA_MODERN ? "\"resultType\":\"complete\"," : "", l->member);
+    buf_addf(&b, "{%s\"%s\":[",
+             protocol == PROTOCOL_STATELESS ? "\"resultType\":\"complete\"," : "", l->member);
     while (i < l->count) {
-        const struct text *t = &l->entries[i].definition[mcp_version_index(era)];
+        const struct text *t = &l->entries[i].definition[protocol_index(protocol)];
 
         bytes += t->len + 1;
         if (last && bytes > LIST_PAGE_BYTES_MAX)
@@ -49,7 +50,7 @@ static struct text make_page(const struct list *l, size_t from, enum mcp_era era
         last = arena_printf(a, CURSOR_PREFIX "%s", last);
         buf_addf(&b, ",\"nextCursor\":\"%s\"", base64url_encode(a, last, strlen(last)));
     }
-    if (era == ERA_MODERN)
+    if (protocol == PROTOCOL_STATELESS)
         buf_adds(&b, ",\"ttlMs\":" LIST_TTL_MS
                      ",\"cacheScope\":\"private\",\"_meta\":{\"" META_SERVER_INFO
                      "\":" MCP_SERVER_INFO "}");
@@ -58,16 +59,16 @@ static struct text make_page(const struct list *l, size_t from, enum mcp_era era
 }
 
 void list_prepare(struct list *l, struct arena *keep, struct arena *scratch) {
-    static const enum mcp_era eras[] = {ERA_HANDSHAKE, ERA_MODERN};
+    static const enum mcp_protocol protocols[] = {PROTOCOL_HANDSHAKE, PROTOCOL_STATELESS};
 
     if (l->count)
         qsort(l->entries, l->count, sizeof *l->entries, by_key);
     for (size_t i = 0; i < l->count; i++)
         l->has_scopes = l->has_scopes || *l->entries[i].scopes;
     for (size_t i = 0; i < 2; i++) {
-        struct text t = make_page(l, 0, eras[i], NULL, scratch);
+        struct text t = make_page(l, 0, protocols[i], NULL, scratch);
 
-        l->first[mcp_version_index(eras[i])] =
+        l->first[protocol_index(protocols[i])] =
             (struct text){arena_strndup(keep, t.p, t.len), t.len};
     }
 }
@@ -92,15 +93,16 @@ static bool find_start(struct mcp_call *c, const struct list *l, size_t *from) {
 }
 
 enum rc list_page(struct mcp_call *c, const struct list *l, struct err *e) {
-    const char *scopes = c->cx->config->list_forbidden || !l->has_scopes ? NULL : c->claims->scope;
+    const char *scopes =
+        c->cx->config->list_forbidden || !l->has_scopes ? NULL : c->client.claims->scope;
     size_t from = 0;
 
     if (!scopes && !json_get(c->msg.params, "cursor")) {
-        c->result = l->first[mcp_version_index(c->era)];
+        c->answer.result = l->first[protocol_index(c->msg.protocol)];
         return OK;
     }
     if (json_get(c->msg.params, "cursor") && !find_start(c, l, &from))
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: unknown cursor");
-    c->result = make_page(l, from, c->era, scopes, c->arena);
+    c->answer.result = make_page(l, from, c->msg.protocol, scopes, c->arena);
     return OK;
 }

@@ -11,7 +11,7 @@
 
 struct list_entry {
     const char *key;           /* what the order goes by, as bytes */
-    struct text definition[2]; /* for each era, see mcp_version_index */
+    struct text definition[2]; /* for each kind of protocol version, see protocol_index */
     const char *scopes;        /* that a caller needs for it; "" for none */
 };
 

@@ -11,9 +11,9 @@
 
 #include "base/buf.h"
 #include "base/suggest.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "catalog/executable.h"
-#include "mcp/rpc.h"
 
 #define SCOPES_MAX 1024                      /* bytes of the scopes of one manifest */
 #define SCRATCH_BYTES_MAX ((size_t)64 << 20) /* to read one */
@@ -48,7 +48,7 @@ enum rc manifest_members(const struct manifest *m, const struct json *object,
         return OK;
     meant = suggest(k.unknown, names);
     return err_set(m->e, ERR_INVALID_REQUEST, "unknown member \"%s\"%s%s%s%s",
-                   rpc_quotable(m->scratch, k.unknown), where, meant ? "; did you mean " : "",
+                   text_quotable(m->scratch, k.unknown), where, meant ? "; did you mean " : "",
                    meant ? meant : "", meant ? "?" : "");
 }
 
@@ -91,14 +91,14 @@ static enum rc read_program(const struct manifest *m, const char *member, const 
 
     if (!realpath(path, real) || stat(real, &st))
         return err_set(m->e, ERR_INVALID_REQUEST, "%s: %s: %s", member,
-                       rpc_quotable(m->scratch, given), strerror(errno));
+                       text_quotable(m->scratch, given), strerror(errno));
     if (!S_ISREG(st.st_mode) || access(real, X_OK))
         return err_set(m->e, ERR_INVALID_REQUEST, "%s: %s is not an executable file", member,
-                       rpc_quotable(m->scratch, given));
+                       text_quotable(m->scratch, given));
     fault = executable_fault(m->scratch, real);
     if (fault)
         return err_set(m->e, ERR_INVALID_REQUEST, "%s: %s: %s", member,
-                       rpc_quotable(m->scratch, given), fault);
+                       text_quotable(m->scratch, given), fault);
     /* Not the resolved name: a program may go by the name that it is called under. */
     *out = arena_strdup(m->keep, path);
     return OK;
@@ -248,7 +248,7 @@ enum rc manifest_complete(const struct manifest *m, const struct json *complete,
     for (bool more = json_first(complete, &member); more; more = json_next(&member)) {
         if (!json_has(names, member.key))
             return err_set(m->e, ERR_INVALID_REQUEST, "run.complete has %s, which is no argument",
-                           rpc_quotable(m->scratch, member.key));
+                           text_quotable(m->scratch, member.key));
         list[n].name = arena_strdup(m->keep, member.key);
         rc = read_completion(m, member.value, &list[n++]);
         if (rc)

@@ -14,8 +14,8 @@
 
 /* Limits of a manifest (docs/tools.md). */
 #define MANIFEST_BYTES_MAX 65536
-/* Of all of a directory, each as long as it may be, for both eras, in lists: memory is taken only
- * for what is there. */
+/* Of all of a directory, each as long as it may be, for both kinds of protocol versions, in lists:
+ * memory is taken only for what is there. */
 #define MANIFESTS_MEMORY_MAX ((size_t)1 << 30)
 #define MANIFEST_NAME_MAX 128
 #define MANIFEST_ARGS_MAX 64

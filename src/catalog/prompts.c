@@ -79,7 +79,7 @@ static enum rc read_messages(const struct manifest *m, const struct json *run, s
                             "must be an array of messages with role and content");
     if (unknown)
         return err_set(m->e, ERR_INVALID_REQUEST, "run.messages has {{%s}}, which is no argument",
-                       rpc_quotable(m->scratch, unknown));
+                       text_quotable(m->scratch, unknown));
     p->messages = json_clone(m->keep, messages);
     return OK;
 }

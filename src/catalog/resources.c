@@ -96,7 +96,7 @@ static enum rc read_content(const struct manifest *m, struct json *content, cons
 
     if (unknown)
         return err_set(m->e, ERR_INVALID_REQUEST, "%s has {{%s}}, which the uriTemplate has not",
-                       member, rpc_quotable(m->scratch, unknown));
+                       member, text_quotable(m->scratch, unknown));
     r->content = json_clone(m->keep, content);
     return OK;
 }

@@ -18,7 +18,7 @@ static void advise_schema(const struct json *schema, const char *where, FILE *ou
 }
 
 static void advise(const struct tool *tool, const char *where, struct arena *a, FILE *out) {
-    const struct text *t = &tool->definition[mcp_version_index(ERA_MODERN)];
+    const struct text *t = &tool->definition[protocol_index(PROTOCOL_STATELESS)];
     const char *description;
     struct json *v;
     struct err e;

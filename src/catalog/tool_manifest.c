@@ -81,7 +81,7 @@ static enum rc read_run(const struct manifest *m, const struct json *run, struct
 static void keep_definition(const struct manifest *m, struct tool *tool) {
     struct json *v = m->v;
     const char *type = json_get_str(json_get(v, "outputSchema"), "type");
-    struct text *t = &tool->definition[mcp_version_index(ERA_MODERN)];
+    struct text *t = &tool->definition[protocol_index(PROTOCOL_STATELESS)];
 
     json_del(v, "run");
     if (!json_has(json_get(v, "inputSchema"), "properties"))
@@ -89,7 +89,7 @@ static void keep_definition(const struct manifest *m, struct tool *tool) {
     t->p = json_text(m->keep, v, &t->len);
     if (tool->has_output_schema && (!type || strcmp(type, "object") != 0))
         json_del(v, "outputSchema");
-    t = &tool->definition[mcp_version_index(ERA_HANDSHAKE)];
+    t = &tool->definition[protocol_index(PROTOCOL_HANDSHAKE)];
     t->p = json_text(m->keep, v, &t->len);
 }
 

@@ -50,7 +50,8 @@ static enum rc load_one(void *arg, struct manifest *m) {
 static void load_builtins(struct tool_set *set, struct arena *scratch) {
     for (; set->count < tool_builtin_count; set->count++) {
         struct tool *tool = &set->tools[set->count];
-        const struct text *t = &tool_builtins[set->count].definition[mcp_version_index(ERA_MODERN)];
+        const struct text *t =
+            &tool_builtins[set->count].definition[protocol_index(PROTOCOL_STATELESS)];
         struct json *v;
         struct err e = {0};
 

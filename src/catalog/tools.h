@@ -29,7 +29,7 @@ struct tool {
     bool task_after_input;               /* the task begins with the first call that brings input */
     const struct schema *input, *output; /* NULL: none, so anything is right */
     struct param_headers headers;
-    struct text definition[2]; /* for each era, see mcp_version_index */
+    struct text definition[2]; /* for each kind of protocol version, see protocol_index */
 };
 
 struct tool_set {

@@ -26,7 +26,7 @@ struct asking {
 };
 
 static void require(struct asking *q, const char *name, const char *part) {
-    const struct json *has = json_get(q->c->capabilities, name);
+    const struct json *has = json_get(q->c->client.capabilities, name);
     struct json *need = json_get(q->required, name);
 
     if (json_is_object(has) && (!part || json_is_object(json_get(has, part))))
@@ -62,7 +62,7 @@ static bool is_form(const struct json *schema) {
 
 static void check_elicitation(struct asking *q, const struct json *params) {
     const char *mode = json_get_str(params, "mode"), *url = json_get_str(params, "url");
-    const struct json *has = json_get(q->c->capabilities, "elicitation");
+    const struct json *has = json_get(q->c->client.capabilities, "elicitation");
     const struct json *form = json_get(params, "requestedSchema");
     struct schema *schema;
     struct err e;
@@ -130,8 +130,8 @@ enum rc input_required_check(struct mcp_call *c, const struct json *wanted, stru
     }
     if (!q.lacks)
         return OK;
-    c->error_data = json_new_object(c->arena);
-    json_put(c->error_data, "requiredCapabilities", q.required);
+    c->answer.error_data = json_new_object(c->arena);
+    json_put(c->answer.error_data, "requiredCapabilities", q.required);
     return err_set(e, ERR_RPC_MISSING_CAPABILITY,
                    "This call needs a capability that the client has not declared");
 }
@@ -209,5 +209,5 @@ enum rc input_check(struct arena *a, const char *key, const struct json *expecte
     if (!why)
         return OK;
     return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: inputResponses.%s %s",
-                   rpc_quotable(a, key), arena_strndup(a, why, strnlen(why, INPUT_FAULT_MAX)));
+                   text_quotable(a, key), arena_strndup(a, why, strnlen(why, INPUT_FAULT_MAX)));
 }

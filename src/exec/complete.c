@@ -81,7 +81,7 @@ static enum rc run(struct mcp_call *c, const struct target *t, const struct comp
     if (rc)
         return rc;
     why = program_failure(c, &how->run, &end, &outcome);
-    c->outcome = outcome;
+    c->answer.outcome = outcome;
     if (why)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: %s", why);
     for (const char *s = end.out.p, *stop = s + end.out.len; s < stop;) {
@@ -105,8 +105,8 @@ enum rc mcp_complete(struct mcp_call *c, struct err *e) {
     struct target t;
     enum rc rc = OK;
 
-    c->target = json_get_str(ref, json_get(ref, "uri") ? "uri" : "name");
-    c->target = c->target ? rpc_quotable(c->arena, c->target) : "";
+    c->answer.target = json_get_str(ref, json_get(ref, "uri") ? "uri" : "name");
+    c->answer.target = c->answer.target ? text_quotable(c->arena, c->answer.target) : "";
     if (!find_target(c, &t))
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: ref must name a prompt or a resource template");
@@ -125,6 +125,6 @@ enum rc mcp_complete(struct mcp_call *c, struct err *e) {
     json_put_int(completion, "total", v.total);
     json_put_bool(completion, "hasMore", v.total > VALUES_MAX);
     json_put(result, "completion", completion);
-    mcp_call_finish(c, result);
+    mcp_answer_finish(c, result);
     return OK;
 }

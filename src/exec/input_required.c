@@ -23,7 +23,8 @@ static const char *binding(const struct mcp_call *c, const struct input_required
     const char *bound = json_text(c->arena, r->bound, &len);
 
     sha256(bound, len, digest);
-    return arena_printf(c->arena, "%s\n%s\n%s\n%s", c->claims->sub, c->claims->client_id, r->name,
+    return arena_printf(c->arena, "%s\n%s\n%s\n%s", c->client.claims->sub,
+                        c->client.claims->client_id, r->name,
                         hex_encode(c->arena, digest, sizeof digest));
 }
 
@@ -104,7 +105,7 @@ enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct
     const char *state = json_get_str(params, "requestState");
     enum rc rc = OK;
 
-    if (c->era != ERA_MODERN)
+    if (c->msg.protocol != PROTOCOL_STATELESS)
         return OK;
     if (json_get(params, "inputResponses") && !json_is_object(given))
         return err_set(e, ERR_RPC_INVALID_PARAMS,
@@ -167,7 +168,7 @@ enum rc input_required_reply(struct mcp_call *c, const struct input_required *r,
     if (rc)
         return rc;
     json_put_str(result, "requestState", sealed);
-    mcp_call_finish(c, result);
+    mcp_answer_finish(c, result);
     return OK;
 }
 
@@ -234,7 +235,7 @@ static enum rc take_letter(struct questions *q, const struct buf *letter, struct
     sub = json_get_str(v, "sub");
     message = json_get(v, "message");
     i = index_of(q, json_get_str(message, "id"));
-    if (!sub || strcmp(sub, q->c->claims->sub) != 0 || i < 0 || q->answers[i])
+    if (!sub || strcmp(sub, q->c->client.claims->sub) != 0 || i < 0 || q->answers[i])
         return OK;
     error = json_get(message, "error");
     if (error) {
@@ -252,7 +253,7 @@ static enum rc take_letter(struct questions *q, const struct buf *letter, struct
 }
 
 static enum rc wait_for_answers(struct questions *q, struct message_socket *m, struct err *e) {
-    int64_t until = q->c->deadline_ms, look;
+    int64_t until = q->c->cancel.deadline_ms, look;
     struct buf letter;
     enum rc rc = OK;
     int tick, letters = 0;
@@ -261,13 +262,13 @@ static enum rc wait_for_answers(struct questions *q, struct message_socket *m, s
     while (!rc && q->open) {
         if (letters > INPUT_REQUIRED_LETTERS_MAX)
             return err_set(e, ERR_RPC_INTERNAL, "The client sent too many answers");
-        int watch = q->c->rp->sink && !q->c->gone ? q->c->rp->sink->fd : -1;
+        int watch = q->c->rp->sink && !q->c->stream.gone ? q->c->rp->sink->fd : -1;
         int64_t absent_until = clock_monotonic_ms() + RESUME_ABSENT_MS;
 
-        if (q->c->gone && !q->c->journal)
+        if (q->c->stream.gone && !q->c->stream.replay)
             return err_set(e, ERR_RPC_INTERNAL, "The client went away");
         tick = mcp_stream_keep_alive(q->c);
-        if (q->c->gone && absent_until < until) /* it may come back, and be asked again */
+        if (q->c->stream.gone && absent_until < until) /* it may come back, and be asked again */
             until = absent_until;
         look = clock_monotonic_ms() + (tick < CANCEL_LOOK_MS ? tick : CANCEL_LOOK_MS);
         switch (message_socket_wait(m, watch, look < until ? look : until, &letter)) {
@@ -276,7 +277,7 @@ static enum rc wait_for_answers(struct questions *q, struct message_socket *m, s
             rc = take_letter(q, &letter, e);
             break;
         case MESSAGE_SOCKET_WATCHED: /* nobody is there to answer */
-            q->c->gone = true;
+            q->c->stream.gone = true;
             break;
         case MESSAGE_SOCKET_TIMEOUT:
             if (cancel_arrived(q->c))
@@ -349,9 +350,9 @@ void input_required_deliver(struct mcp_call *c, struct json *message) {
     if (!token_len || token_len > MESSAGE_SOCKET_NAME_MAX || !id[token_len])
         return;
     letter = json_new_object(c->arena);
-    json_put_str(letter, "sub", c->claims->sub);
+    json_put_str(letter, "sub", c->client.claims->sub);
     json_put(letter, "message", message);
     text = json_text(c->arena, letter, &len);
     if (!message_socket_send(arena_strndup(c->arena, id, token_len), text, len))
-        log_info("answer_too_late", kv("request", c->rq->id), kv("sub", c->claims->sub));
+        log_info("answer_too_late", kv("request", c->rq->id), kv("sub", c->client.claims->sub));
 }

@@ -24,16 +24,16 @@
 static struct json *caller(struct mcp_call *c) {
     struct json *caller = json_new_object(c->arena), *scopes = json_new_array(c->arena);
 
-    for (const char *p = c->claims->scope; *p;) {
+    for (const char *p = c->client.claims->scope; *p;) {
         size_t n = strcspn(p, " ");
 
         if (n)
             json_add(scopes, json_new_stringn(c->arena, p, n));
         p += n + (p[n] == ' ');
     }
-    json_put_str(caller, "sub", c->claims->sub);
-    json_put_str(caller, "username", c->claims->username);
-    json_put_str(caller, "client_id", c->claims->client_id);
+    json_put_str(caller, "sub", c->client.claims->sub);
+    json_put_str(caller, "username", c->client.claims->username);
+    json_put_str(caller, "client_id", c->client.claims->client_id);
     json_put(caller, "scopes", scopes);
     return caller;
 }
@@ -48,8 +48,8 @@ static struct text make_input(struct mcp_call *c, const struct program *p,
     for (bool more = json_first(p->input, &m); more; more = json_next(&m))
         json_put(input, m.key, m.value);
     json_put(input, "caller", caller(c));
-    if (c->capabilities)
-        json_put(input, "clientCapabilities", c->capabilities);
+    if (c->client.capabilities)
+        json_put(input, "clientCapabilities", c->client.capabilities);
     if (rounds->responses)
         json_put(input, "inputResponses", rounds->responses);
     if (rounds->state)
@@ -103,10 +103,10 @@ static bool is_progress(struct mcp_call *c, const struct json *value) {
     struct json_number n;
 
     if (!json_number(value, &n) || !isfinite(n.d) ||
-        (c->has_progress && json_number_compare(&n, &c->progress) <= 0))
+        (c->stream.has_progress && json_number_compare(&n, &c->stream.progress) <= 0))
         return false;
-    c->has_progress = true;
-    c->progress = n;
+    c->stream.has_progress = true;
+    c->stream.progress = n;
     return true;
 }
 
@@ -122,20 +122,20 @@ static void send_progress(struct lines *l, struct json *progress) {
         json_put(params, "total", total);
     if (json_is_string(message))
         json_put(params, "message", message);
-    mcp_stream_tell(l->c, "notifications/progress", params);
+    mcp_stream_notify_paced(l->c, "notifications/progress", params);
 }
 
 static void send_log(struct lines *l, struct json *log) {
     const char *level = json_get_str(log, "level"), *logger = json_get_str(log, "logger");
     struct json *params;
 
-    if (!json_has(log, "data") || mcp_log_level(level) < l->c->log_level)
+    if (!json_has(log, "data") || mcp_log_level(level) < l->c->client.log_level)
         return;
     params = json_new_object(l->c->arena);
     json_put_str(params, "level", level);
     json_put_str(params, "logger", logger ? logger : l->p->name);
     json_put(params, "data", json_get(log, "data"));
-    mcp_stream_tell(l->c, "notifications/message", params);
+    mcp_stream_notify_paced(l->c, "notifications/message", params);
 }
 
 static void read_line(struct lines *l, const char *line, size_t len) {
@@ -199,10 +199,10 @@ static struct text lines_end(struct lines *l) {
         result.p = arena_strndup(l->c->arena, result.p, result.len);
     arena_free(l->scratch);
     arena_free(l->last);
-    if (l->c->untold)
+    if (l->c->stream.dropped)
         log_info("messages_left_out", kv("request", l->c->rq->id), kv(l->p->kind, l->p->name),
-                 kvn("messages", l->c->untold));
-    l->c->untold = 0;
+                 kvn("messages", l->c->stream.dropped));
+    l->c->stream.dropped = 0;
     return result;
 }
 
@@ -255,7 +255,7 @@ static void log_stderr(struct mcp_call *c, const struct program *p, const struct
 
 void program_once(struct mcp_call *c, const struct program *p, const struct input_required *rounds,
                   struct run_result *out) {
-    int64_t left = c->deadline_ms - clock_monotonic_ms();
+    int64_t left = c->cancel.deadline_ms - clock_monotonic_ms();
     struct lines lines = {.c = c, .p = p};
     struct run_spec spec = {.argv = p->run->argv,
                             .envp = make_environment(c, p),
@@ -271,10 +271,10 @@ void program_once(struct mcp_call *c, const struct program *p, const struct inpu
         spec.timeout_ms = left > 0 ? left : 0;
     if (p->run->output == TOOL_OUTPUT_STREAM)
         lines_begin(&lines, &spec);
-    if (c->confirm) {
-        spec.confirm = c->confirm;
-        spec.confirm_arg = c->confirm_arg;
-    } else if (c->cancel) {
+    if (c->cancel.confirm) {
+        spec.confirm = c->cancel.confirm;
+        spec.confirm_arg = c->cancel.confirm_arg;
+    } else if (c->cancel.socket) {
         spec.confirm = cancel_arrived;
         spec.confirm_arg = c;
     }
@@ -310,7 +310,7 @@ static enum rc call_in_rounds(struct mcp_call *c, const struct program *p, struc
             wanted = input_required_wanted(c->arena, out->out);
         if (!wanted)
             return OK;
-        if (c->era != ERA_MODERN) {
+        if (c->msg.protocol != PROTOCOL_STATELESS) {
             rc = input_required_ask(c, &rounds, wanted, e);
             continue;
         }
@@ -333,12 +333,13 @@ enum rc program_may_start(struct mcp_call *c, struct err *e) {
     if (!per_minute || !c->cx->limits)
         return OK;
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    wait_ms = rate_limits_take(c->cx->limits, arena_printf(c->arena, "user %s", c->claims->sub),
-                               per_minute, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    wait_ms =
+        rate_limits_take(c->cx->limits, arena_printf(c->arena, "user %s", c->client.claims->sub),
+                         per_minute, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
     if (!wait_ms)
         return OK;
     wait_ms = (wait_ms + 999) / 1000;
-    if (c->in_batch) /* the others have their answers */
+    if (c->msg.in_batch) /* the others have their answers */
         return err_set(e, ERR_RPC_INTERNAL, "Too many calls: try again in %lld s",
                        (long long)wait_ms);
     reply_header(c->rp, "Retry-After", arena_printf(c->rp->arena, "%lld", (long long)wait_ms));

@@ -34,7 +34,7 @@ static enum rc read_arguments(struct mcp_call *c, const struct prompt *p, struct
         if (m.value && !json_is_string(m.value))
             return err_set(e, ERR_RPC_INVALID_PARAMS,
                            "Invalid params: the argument %s must be a string",
-                           rpc_quotable(c->arena, m.key));
+                           text_quotable(c->arena, m.key));
         if (m.value)
             json_put(*out, m.key, m.value);
     }
@@ -116,13 +116,13 @@ enum rc mcp_prompts_get(struct mcp_call *c, struct err *e) {
     enum rc rc;
 
     if (p)
-        c->target = p->name;
+        c->answer.target = p->name;
     if (!name)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: name must be a string");
     if (!p) {
-        c->outcome = "unknown_prompt";
+        c->answer.outcome = "unknown_prompt";
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown prompt: %s",
-                       rpc_quotable(c->arena, name));
+                       text_quotable(c->arena, name));
     }
     rc = read_arguments(c, p, &arguments, e);
     if (rc)
@@ -136,7 +136,7 @@ enum rc mcp_prompts_get(struct mcp_call *c, struct err *e) {
         result = result_of(c, p, messages);
     }
     if (result)
-        mcp_call_finish(c, result);
-    c->outcome = outcome;
+        mcp_answer_finish(c, result);
+    c->answer.outcome = outcome;
     return rc;
 }

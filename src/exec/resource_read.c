@@ -186,14 +186,14 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
     r = resource_find(c->cx->resources, c->arena, uri, &variables);
     if (!r) {
-        c->outcome = "unknown_resource";
-        c->error_data = json_new_object(c->arena);
-        json_put_str(c->error_data, "uri", uri);
+        c->answer.outcome = "unknown_resource";
+        c->answer.error_data = json_new_object(c->arena);
+        json_put_str(c->answer.error_data, "uri", uri);
         return err_set(e, ERR_RPC_RESOURCE_NOT_FOUND, "Resource not found");
     }
     rc = read_resource(c, r, uri, variables, &result, &outcome, e);
     if (result) {
-        if (c->era == ERA_MODERN) {
+        if (c->msg.protocol == PROTOCOL_STATELESS) {
             /* What depends on input that is no part of the request "MUST NOT be cached". */
             bool asked = json_get(c->msg.params, "inputResponses") ||
                          json_get(c->msg.params, "requestState");
@@ -201,9 +201,9 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
             json_put_int(result, "ttlMs", asked ? 0 : r->ttl_ms);
             json_put_str(result, "cacheScope", "private"); /* it needs a token */
         }
-        mcp_call_finish(c, result);
+        mcp_answer_finish(c, result);
     }
-    c->target = r->name;
-    c->outcome = outcome;
+    c->answer.target = r->name;
+    c->answer.outcome = outcome;
     return rc;
 }

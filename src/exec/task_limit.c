@@ -10,7 +10,7 @@ enum rc task_place_take(struct mcp_call *c, int *place, struct err *e) {
     const struct host_places places = {
         arena_printf(c->arena, "%s/task-places", config->state_dir), config->tasks_max,
         config->tasks_max_user < config->tasks_max ? config->tasks_max_user : config->tasks_max};
-    enum rc rc = host_place_take(&places, c->claims->sub, place, e);
+    enum rc rc = host_place_take(&places, c->client.claims->sub, place, e);
 
     if (rc == ERR_EXISTS)
         (void)err_set(e, ERR_RATE_LIMITED,
@@ -21,7 +21,7 @@ enum rc task_place_take(struct mcp_call *c, int *place, struct err *e) {
     else
         return rc;
     if (rc == ERR_TOO_LARGE)
-        log_warn("tasks_full", kvn("tasks", places.all), kv("sub", c->claims->sub));
+        log_warn("tasks_full", kvn("tasks", places.all), kv("sub", c->client.claims->sub));
     reply_header(c->rp, "Retry-After", AGAIN_S);
     return e->code;
 }

@@ -229,7 +229,7 @@ static void watch(struct watch *w, struct mcp_call *c, struct task *t) {
     const struct timespec every = {DENY_LOOK_MS / 1000, DENY_LOOK_MS % 1000 * 1000000};
     const struct itimerspec timer = {every, every};
 
-    *w = (struct watch){.t = t, .of = c->claims};
+    *w = (struct watch){.t = t, .of = c->client.claims};
     buf_init(&w->letter, t->arena, LETTER_MAX);
     w->all = epoll_create1(EPOLL_CLOEXEC);
     w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -280,10 +280,10 @@ static const char *run_and_save(struct mcp_call *c, const struct tool *tool, str
     enum rc rc;
 
     json_put(p.input, "arguments", json_get(t->record, "arguments"));
-    c->watch = &w->all;
-    c->confirm = must_stop;
-    c->confirm_arg = w;
-    c->deadline_ms = INT64_MAX; /* the limit is the tool's own */
+    c->cancel.watch = &w->all;
+    c->cancel.confirm = must_stop;
+    c->cancel.confirm_arg = w;
+    c->cancel.deadline_ms = INT64_MAX; /* the limit is the tool's own */
     program_once(c, &p, &rounds, &end);
     if (w->taken_away)
         return "cancelled";
@@ -310,9 +310,9 @@ static void look_after(struct mcp_call *c, const struct tool *tool, struct task 
     renew(&w);
     if (!w.taken_away)
         outcome = run_and_save(c, tool, &w);
-    log_info("task_run", kv("task", t->id), kv("tool", tool->name), kv("sub", c->claims->sub),
-             kv("client_id", c->claims->client_id), kv("outcome", outcome),
-             kvn("ms", clock_monotonic_ms() - began));
+    log_info("task_run", kv("task", t->id), kv("tool", tool->name),
+             kv("sub", c->client.claims->sub), kv("client_id", c->client.claims->client_id),
+             kv("outcome", outcome), kvn("ms", clock_monotonic_ms() - began));
     message_socket_close(t->mailbox);
 }
 

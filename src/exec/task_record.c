@@ -153,8 +153,8 @@ enum rc task_load(struct mcp_call *c, const char *id, struct task *out, struct e
         return rc;
     sub = rc ? NULL : json_get_str(out->record, "sub");
     client = rc ? NULL : json_get_str(out->record, "client");
-    if (!sub || !client || strcmp(sub, c->claims->sub) != 0 ||
-        strcmp(client, c->claims->client_id) != 0)
+    if (!sub || !client || strcmp(sub, c->client.claims->sub) != 0 ||
+        strcmp(client, c->client.claims->client_id) != 0)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: there is no such task");
     return OK;
 }

@@ -20,7 +20,8 @@
                   */
 
 static bool client_has_tasks(const struct mcp_call *c) {
-    return json_is_object(json_get(json_get(c->capabilities, "extensions"), TASKS_EXTENSION));
+    return json_is_object(
+        json_get(json_get(c->client.capabilities, "extensions"), TASKS_EXTENSION));
 }
 
 enum rc task_extension(struct mcp_call *c, struct err *e) {
@@ -30,14 +31,14 @@ enum rc task_extension(struct mcp_call *c, struct err *e) {
         return OK;
     json_put(extensions, TASKS_EXTENSION, json_new_object(c->arena));
     json_put(required, "extensions", extensions);
-    c->error_data = json_new_object(c->arena);
-    json_put(c->error_data, "requiredCapabilities", required);
+    c->answer.error_data = json_new_object(c->arena);
+    json_put(c->answer.error_data, "requiredCapabilities", required);
     return err_set(e, ERR_RPC_MISSING_CAPABILITY, "This request needs the extension %s",
                    TASKS_EXTENSION);
 }
 
 enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, struct err *e) {
-    bool able = c->era == ERA_MODERN && c->cx->tasks && client_has_tasks(c);
+    bool able = c->msg.protocol == PROTOCOL_STATELESS && c->cx->tasks && client_has_tasks(c);
 
     *wanted = false;
     if (tool->task == TASK_NEVER)
@@ -54,7 +55,7 @@ static const char *new_id(struct mcp_call *c) {
     uint8_t digest[SHA256_LEN];
 
     _Static_assert(OWNER_BYTES * 4 / 3 == TASK_OWNER_LEN, "base64url");
-    sha256(c->claims->sub, strlen(c->claims->sub), digest);
+    sha256(c->client.claims->sub, strlen(c->client.claims->sub), digest);
     return arena_printf(c->arena, "%s%s", base64url_encode(c->arena, digest, OWNER_BYTES),
                         random_text(c->arena, ID_BYTES));
 }
@@ -73,8 +74,8 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
         (void)close(place);
         return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
     }
-    json_put_str(t.record, "sub", c->claims->sub);
-    json_put_str(t.record, "client", c->claims->client_id);
+    json_put_str(t.record, "sub", c->client.claims->sub);
+    json_put_str(t.record, "client", c->client.claims->client_id);
     json_put_str(t.record, "tool", tool->name);
     json_put(t.record, "arguments", arguments);
     if (json_is_object(json_get(c->msg.params, "inputResponses")))
@@ -94,9 +95,9 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
     if (rc)
         return rc;
     json_put_str(result, "resultType", "task");
-    mcp_call_finish(c, result);
+    mcp_answer_finish(c, result);
     log_info("task_created", kv("request", c->rq->id), kv("task", t.id), kv("tool", tool->name),
-             kv("sub", c->claims->sub), kv("client_id", c->claims->client_id));
+             kv("sub", c->client.claims->sub), kv("client_id", c->client.claims->client_id));
     return OK;
 }
 
@@ -116,7 +117,7 @@ enum rc mcp_tasks_get(struct mcp_call *c, struct err *e) {
     enum rc rc = find(c, &t, e);
 
     if (!rc)
-        mcp_call_finish(c, task_view(&t, true));
+        mcp_answer_finish(c, task_view(&t, true));
     return rc;
 }
 
@@ -138,7 +139,7 @@ static enum rc change(struct mcp_call *c, enum rc (*once)(struct mcp_call *c, st
     if (rc == ERR_CONFLICT)
         return err_set(e, ERR_STORE, "the task is being changed; try again in a few seconds");
     if (!rc)
-        mcp_call_finish(c, json_new_object(c->arena));
+        mcp_answer_finish(c, json_new_object(c->arena));
     return rc;
 }
 
@@ -191,7 +192,7 @@ static enum rc go_on(struct mcp_call *c, struct task *t, struct err *e) {
     if (!tool || tool->builtin)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the tool is not there any more");
     /* The token may be another one than that of the call. */
-    rc = mcp_guard_scopes(c->cx, c->rp, c->claims, tool->scopes, e);
+    rc = mcp_guard_scopes(c->cx, c->rp, c->client.claims, tool->scopes, e);
     if (!rc)
         rc = program_may_start(c, e);
     if (!rc)

@@ -35,7 +35,7 @@ static struct json *scope_array(struct arena *a, const char *scopes) {
 
 static void whoami(struct mcp_call *c, const struct json *arguments, struct json **result,
                    const char **outcome) {
-    const struct token_claims *claims = c->claims;
+    const struct token_claims *claims = c->client.claims;
     struct json *me = json_new_object(c->arena);
 
     (void)arguments;

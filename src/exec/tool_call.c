@@ -21,7 +21,7 @@ const char *mcp_tools_call_scopes(const struct mcp_call *c) {
     return tool ? tool->scopes : "";
 }
 
-/* NULL with OK: c->result holds the answer, because the program needs input. */
+/* NULL with OK: c->answer.result holds the answer, because the program needs input. */
 static enum rc run(struct mcp_call *c, const struct tool *tool, struct json *arguments,
                    struct json **result, const char **outcome, struct err *e) {
     struct program p = {
@@ -36,7 +36,7 @@ static enum rc run(struct mcp_call *c, const struct tool *tool, struct json *arg
     if (!rc && is_task)
         rc = task_create(c, tool, arguments, e);
     if (rc && is_task)
-        *outcome = c->gone ? "cancelled" : "error";
+        *outcome = c->stream.gone ? "cancelled" : "error";
     if (rc || is_task)
         return rc;
     json_put(p.input, "arguments", arguments);
@@ -50,9 +50,10 @@ static enum rc run(struct mcp_call *c, const struct tool *tool, struct json *arg
 
 /* Clients of the handshake revisions know structuredContent as an object only. */
 static void finish(struct mcp_call *c, struct json *result) {
-    if (c->era == ERA_HANDSHAKE && !json_is_object(json_get(result, "structuredContent")))
+    if (c->msg.protocol == PROTOCOL_HANDSHAKE &&
+        !json_is_object(json_get(result, "structuredContent")))
         json_del(result, "structuredContent");
-    mcp_call_finish(c, result);
+    mcp_answer_finish(c, result);
 }
 
 enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
@@ -62,16 +63,17 @@ enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
     enum rc rc = OK;
 
     if (tool)
-        c->target = tool->name;
+        c->answer.target = tool->name;
     if (!name)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: name must be a string");
     if (!tool) {
-        c->outcome = "unknown_tool";
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown tool: %s", rpc_quotable(c->arena, name));
+        c->answer.outcome = "unknown_tool";
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown tool: %s",
+                       text_quotable(c->arena, name));
     }
     if (arguments && !json_is_object(arguments))
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: arguments must be an object");
-    if (c->era == ERA_MODERN)
+    if (c->msg.protocol == PROTOCOL_STATELESS)
         rc = param_headers_check(c, &tool->headers, arguments, e);
     if (rc)
         return rc;
@@ -86,6 +88,6 @@ enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
         rc = run(c, tool, arguments, &result, &outcome, e);
     if (result)
         finish(c, tool_check_result(c, tool, result, &outcome));
-    c->outcome = outcome;
+    c->answer.outcome = outcome;
     return rc;
 }

@@ -56,9 +56,9 @@ enum rc tool_check_arguments(struct mcp_call *c, const struct tool *tool,
     if (rc == ERR_TOO_LARGE)
         log_bound(c, tool, "inputSchema", &why);
     text = sentence(c->arena, &why, "inputSchema");
-    if (strcmp(c->version, VERSION_ERRORS_ARE_RESULTS) < 0)
+    if (strcmp(c->msg.version, VERSION_ERRORS_ARE_RESULTS) < 0)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid arguments: %s",
-                       rpc_quotable(c->arena, text));
+                       text_quotable(c->arena, text));
     text = arena_printf(c->arena, "Invalid arguments: %s.", text);
     *result = tool_text_result(c->arena, text, strlen(text), true);
     return OK;

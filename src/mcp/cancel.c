@@ -13,8 +13,8 @@
 /* Ids are unique within a session, and the session's key is known to its user's client alone. The
  * number 1 and the string "1" are two ids. */
 static const char *name_of(const struct mcp_call *c, const struct json *id) {
-    const char *text =
-        arena_printf(c->arena, "cancel\n%s\n%s", c->session->key, json_text(c->arena, id, NULL));
+    const char *text = arena_printf(c->arena, "cancel\n%s\n%s", c->client.session->key,
+                                    json_text(c->arena, id, NULL));
     uint8_t digest[SHA256_LEN];
 
     sha256(text, strlen(text), digest);
@@ -24,18 +24,18 @@ static const char *name_of(const struct mcp_call *c, const struct json *id) {
 void cancel_begin(struct mcp_call *c) {
     struct err e;
 
-    if (c->era != ERA_HANDSHAKE || !c->session || !c->msg.id || c->in_batch ||
-        message_socket_open(name_of(c, c->msg.id), &c->cancel, &e))
+    if (c->msg.protocol != PROTOCOL_HANDSHAKE || !c->client.session || !c->msg.id ||
+        c->msg.in_batch || message_socket_open(name_of(c, c->msg.id), &c->cancel.socket, &e))
         return;
-    c->watch = message_socket_watch(c->cancel);
+    c->cancel.watch = message_socket_watch(c->cancel.socket);
 }
 
 void cancel_end(struct mcp_call *c) {
-    if (!c->cancel)
+    if (!c->cancel.socket)
         return;
-    message_socket_close(c->cancel);
-    c->cancel = NULL;
-    c->watch = NULL;
+    message_socket_close(c->cancel.socket);
+    c->cancel.socket = NULL;
+    c->cancel.watch = NULL;
 }
 
 /* Somebody else's knock is no letter: message_socket_wait sees to it. */
@@ -43,21 +43,22 @@ bool cancel_arrived(void *call) {
     struct mcp_call *c = call;
     struct buf letter;
 
-    if (c->cancel && !c->cancelled) {
+    if (c->cancel.socket && !c->cancel.arrived) {
         buf_init(&letter, c->arena, LETTER_MAX);
-        c->cancelled = message_socket_wait(c->cancel, -1, clock_monotonic_ms(), &letter) ==
-                       MESSAGE_SOCKET_LETTER;
+        c->cancel.arrived = message_socket_wait(c->cancel.socket, -1, clock_monotonic_ms(),
+                                                &letter) == MESSAGE_SOCKET_LETTER;
     }
-    return c->cancelled;
+    return c->cancel.arrived;
 }
 
 void cancel_deliver(const struct mcp_call *c) {
     const struct json *id = json_get(c->msg.params, "requestId");
     const char *reason = json_get_str(c->msg.params, "reason");
 
-    if (c->era != ERA_HANDSHAKE || !c->session || (!json_is_string(id) && !json_is_number(id)))
+    if (c->msg.protocol != PROTOCOL_HANDSHAKE || !c->client.session ||
+        (!json_is_string(id) && !json_is_number(id)))
         return;
     if (message_socket_send(name_of(c, id), LETTER, strlen(LETTER)))
-        log_info("cancelled", kv("request", c->rq->id), kv("sub", c->claims->sub),
-                 kv("reason", reason ? rpc_quotable(c->arena, reason) : ""));
+        log_info("cancelled", kv("request", c->rq->id), kv("sub", c->client.claims->sub),
+                 kv("reason", reason ? text_quotable(c->arena, reason) : ""));
 }

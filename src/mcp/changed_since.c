@@ -25,8 +25,8 @@ static const char *new_id(struct arena *a) {
 }
 
 static void send(struct mcp_call *c, const char *text, size_t len) {
-    if (!c->gone && reply_stream_write(c->rp, text, len))
-        c->gone = true;
+    if (!c->stream.gone && reply_stream_write(c->rp, text, len))
+        c->stream.gone = true;
 }
 
 void changed_since_prime(struct mcp_call *c) {

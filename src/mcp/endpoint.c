@@ -52,45 +52,25 @@ static void send_answer(struct mcp_call *c, int status, struct text t) {
 
 static void log_refusal(const struct mcp_call *c, const struct err *e) {
     metrics_count(METRIC_DENIALS, e->code);
-    log_info("rpc_error", kv("request", c->rq->id), kv("sub", c->claims->sub),
+    log_info("rpc_error", kv("request", c->rq->id), kv("sub", c->client.claims->sub),
              kv("method", c->msg.method ? c->msg.method : ""), kv("text", e->text));
-}
-
-/* What the client can do, and which log messages it wants. */
-static enum rc settle_client(struct mcp_call *c, struct err *e) {
-    const struct json *meta = json_get(c->msg.params, "_meta");
-
-    if (c->era == ERA_HANDSHAKE) {
-        c->log_level = LOG_WANTED_INFO;
-        return c->msg.method && !strcmp(c->msg.method, "initialize") ? OK : mcp_session_find(c, e);
-    }
-    c->capabilities = json_get(meta, META_CLIENT_CAPABILITIES);
-    c->log_level = LOG_WANTED_NONE;
-    if (!json_get(meta, META_LOG_LEVEL))
-        return OK;
-    c->log_level = mcp_log_level(json_get_str(meta, META_LOG_LEVEL));
-    if (c->log_level >= 0)
-        return OK;
-    c->error_status = 400;
-    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: _meta.%s is no log level",
-                   META_LOG_LEVEL);
 }
 
 /* Settles what the message is and which method serves it. On success, a message without c->method
  * needs no answer. */
 static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
-    enum rc rc = rpc_read(message, &c->msg, e);
+    enum rc rc = mcp_message_read(message, &c->msg, e);
 
-    c->era = mcp_version_of_header(c->rq);
+    c->msg.protocol = mcp_version_of_header(c->rq);
     if (!rc)
         rc = mcp_version_settle(c, e);
     if (!rc)
-        rc = settle_client(c, e);
-    if (!rc && c->msg.kind == RPC_RESPONSE)
+        rc = mcp_client_settle(c, e);
+    if (!rc && c->msg.kind == MCP_RESPONSE)
         input_required_deliver(c, message);
-    if (rc || c->msg.kind == RPC_RESPONSE)
+    if (rc || c->msg.kind == MCP_RESPONSE)
         return rc;
-    if (c->msg.kind == RPC_NOTIFICATION) {
+    if (c->msg.kind == MCP_NOTIFICATION) {
         /* Taking a request that lacks its id for a notification would leave its sender waiting. */
         if (strncmp(c->msg.method, "notifications/", 14) != 0)
             return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the id is missing");
@@ -98,31 +78,31 @@ static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
             cancel_deliver(c);
         return OK;
     }
-    c->method = mcp_method_find(c->msg.method, c->era);
+    c->method = mcp_method_find(c->msg.method, c->msg.protocol);
     if (!c->method)
         return err_set(e, ERR_RPC_METHOD_NOT_FOUND, "Method not found: %s",
-                       rpc_quotable(c->arena, c->msg.method));
+                       text_quotable(c->arena, c->msg.method));
     return OK;
 }
 
 /* Who did what, and how it ended; never what was passed. */
 static void audit(const struct mcp_call *c, const char *outcome, int64_t began_ms) {
-    const char *target = c->target;
+    const char *target = c->answer.target;
 
     if (!c->method || !c->method->event)
         return;
     if (!target && c->method->mirrored) {
         target = json_get_str(c->msg.params, c->method->mirrored);
-        target = target ? rpc_quotable(c->arena, target) : "";
+        target = target ? text_quotable(c->arena, target) : "";
     }
     log_info(c->method->event, kv("request", c->rq->id), kv(c->method->kind, target),
-             kv("sub", c->claims->sub), kv("client_id", c->claims->client_id),
+             kv("sub", c->client.claims->sub), kv("client_id", c->client.claims->client_id),
              kv("outcome", outcome), kvn("ms", clock_monotonic_ms() - began_ms));
 }
 
 /* Checks the scopes of what a routed message asks for. */
 static enum rc check_scopes(struct mcp_call *c, struct err *e) {
-    enum rc rc = mcp_guard_scopes(c->cx, c->rp, c->claims,
+    enum rc rc = mcp_guard_scopes(c->cx, c->rp, c->client.claims,
                                   c->method && c->method->scopes ? c->method->scopes(c) : "", e);
 
     if (rc)
@@ -144,7 +124,7 @@ static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *sta
         rc = c->method->run(c, e);
     audit(c,
           rc == ERR_RATE_LIMITED ? "limited"
-          : c->outcome           ? c->outcome
+          : c->answer.outcome    ? c->answer.outcome
           : rc                   ? "error"
                                  : "ok",
           began);
@@ -152,15 +132,16 @@ static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *sta
         return rc;
     if (rc) {
         log_refusal(c, e);
-        *status = c->error_status ? c->error_status : rpc_error_status(rc, c->era);
-        *out = rpc_error(c->arena, c->msg.id, c->era, e, c->error_data);
+        *status =
+            c->answer.error_status ? c->answer.error_status : rpc_error_status(rc, c->msg.protocol);
+        *out = rpc_error(c->arena, c->msg.id, c->msg.protocol, e, c->answer.error_data);
         return OK;
     }
     *status = 200;
     if (c->rp->handover && c->rp->streaming) /* the stream goes on, and has no answer yet */
         return OK;
-    *out = rpc_result(c->arena, c->msg.id, c->result);
-    arena_release(c->arena, c->result.p);
+    *out = rpc_result(c->arena, c->msg.id, c->answer.result);
+    arena_release(c->arena, c->answer.result.p);
     return OK;
 }
 
@@ -188,7 +169,8 @@ static enum rc post_single(struct mcp_call *c, struct json *message, struct err 
 /* Refuses the whole body. */
 static enum rc refuse(struct mcp_call *c, struct err *e) {
     log_refusal(c, e);
-    send_text(c->rp, rpc_error_status(e->code, c->era), rpc_error(c->arena, NULL, c->era, e, NULL));
+    send_text(c->rp, rpc_error_status(e->code, c->msg.protocol),
+              rpc_error(c->arena, NULL, c->msg.protocol, e, NULL));
     return OK;
 }
 
@@ -258,7 +240,7 @@ static enum rc post_batch(struct mcp_call *proto, const struct json *batch, stru
     errors = arena_alloc(proto->arena, count * sizeof *errors);
     for (size_t i = 0; i < count; i++) {
         calls[i] = *proto;
-        calls[i].in_batch = true;
+        calls[i].msg.in_batch = true;
         rc = route(&calls[i], json_at(batch, i), &errors[i]);
         if (rc && !rpc_is_error(rc)) {
             *e = errors[i];
@@ -279,17 +261,17 @@ enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp,
                          .rq = rq,
                          .rp = rp,
                          .arena = rq->arena,
-                         .sent_ms = now,
-                         .deadline_ms = now + TOOL_TIMEOUT_MS_MAX};
+                         .stream.sent_ms = now,
+                         .cancel.deadline_ms = now + TOOL_TIMEOUT_MS_MAX};
     struct json *body;
-    enum rc rc = mcp_bearer_auth(cx, rq, rp, &c.claims, e);
+    enum rc rc = mcp_bearer_auth(cx, rq, rp, &c.client.claims, e);
 
     if (rc)
         return rc;
     rc = check_media(rq, rp, e);
     if (rc)
         return rc;
-    c.era = mcp_version_of_header(rq);
+    c.msg.protocol = mcp_version_of_header(rq);
     if (json_parse(rq->arena, rq->body, rq->body_len, &body, e)) {
         const char *why = arena_strdup(rq->arena, e->text);
 

@@ -42,7 +42,7 @@ enum rc mcp_headers_check_method(const struct mcp_call *c, struct err *e) {
         return OK;
     return err_set(e, ERR_RPC_HEADER_MISMATCH,
                    "Header mismatch: Mcp-Method says '%s', the body says '%s'",
-                   rpc_quotable(c->arena, method), rpc_quotable(c->arena, c->msg.method));
+                   text_quotable(c->arena, method), text_quotable(c->arena, c->msg.method));
 }
 
 static enum rc check_name(const struct mcp_call *c, const char *mirrored, struct err *e) {
@@ -62,7 +62,7 @@ static enum rc check_name(const struct mcp_call *c, const char *mirrored, struct
         return OK;
     return err_set(e, ERR_RPC_HEADER_MISMATCH,
                    "Header mismatch: Mcp-Name says '%s', params.%s says '%s'",
-                   rpc_quotable(c->arena, header), mirrored, rpc_quotable(c->arena, value));
+                   text_quotable(c->arena, header), mirrored, text_quotable(c->arena, value));
 }
 
 enum rc mcp_headers_check(const struct mcp_call *c, const char *mirrored, struct err *e) {

@@ -29,7 +29,7 @@ static const struct {
 static struct json *make_params(struct mcp_call *c) {
     struct json *params = json_new_object(c->arena), *meta = json_new_object(c->arena);
 
-    if (c->era != ERA_MODERN)
+    if (c->msg.protocol != PROTOCOL_STATELESS)
         return params;
     json_put(meta, META_SUBSCRIPTION, c->msg.id);
     json_put(params, "_meta", meta);
@@ -65,7 +65,7 @@ static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
     const struct resource *r =
         uri ? resource_find(c->cx->resources, c->arena, uri, &variables) : NULL;
 
-    if (!r || !r->file || !list_covers(c->claims->scope, r->scopes))
+    if (!r || !r->file || !list_covers(c->client.claims->scope, r->scopes))
         return false;
     params = make_params(c);
     json_put_str(params, "uri", uri);
@@ -127,7 +127,7 @@ static struct buf *new_handover(struct mcp_call *c) {
     struct buf *b = arena_alloc(c->arena, sizeof *b);
 
     buf_init(b, c->arena, SUBSCRIPTION_BYTES_MAX);
-    subscription_add(b, SUBSCRIPTION_USER, c->claims->sub, strlen(c->claims->sub));
+    subscription_add(b, SUBSCRIPTION_USER, c->client.claims->sub, strlen(c->client.claims->sub));
     return b;
 }
 
@@ -171,10 +171,10 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     if (b->overflow)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: too many subscriptions at once");
     c->rp->handover = b;
-    c->rp->subscription_until_s = c->claims->exp;
+    c->rp->subscription_until_s = c->client.claims->exp;
     mcp_stream_notify(c, "notifications/subscriptions/acknowledged", params);
-    log_info("listen", kv("request", c->rq->id), kv("sub", c->claims->sub),
-             kv("client_id", c->claims->client_id));
+    log_info("listen", kv("request", c->rq->id), kv("sub", c->client.claims->sub),
+             kv("client_id", c->client.claims->client_id));
     return OK;
 }
 
@@ -184,33 +184,36 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
 static bool has_ids(const struct mcp_call *c) {
     const char *version = mcp_header(c->rq, "mcp-protocol-version");
 
-    return c->session && version && !strcmp(version, MCP_VERSION_HANDSHAKE);
+    return c->client.session && version && !strcmp(version, MCP_VERSION_HANDSHAKE);
 }
 
 /* What the stream of a session waits for. */
 static struct buf *session_handover(struct mcp_call *c) {
-    const struct json *uris = c->session ? json_get(c->session->note, "uris") : NULL;
+    const struct json *uris = c->client.session ? json_get(c->client.session->note, "uris") : NULL;
     struct buf *b = new_handover(c);
 
     for (size_t i = 0; i < LISTS; i++)
         add_list(c, b, i);
     for (size_t i = 0; i < json_len(uris); i++)
         (void)add_resource(c, b, json_str(json_at(uris, i)));
-    if (c->session)
-        subscription_add(b, SUBSCRIPTION_KEY, c->session->key, strlen(c->session->key));
+    if (c->client.session)
+        subscription_add(b, SUBSCRIPTION_KEY, c->client.session->key,
+                         strlen(c->client.session->key));
     if (has_ids(c))
         subscription_add(b, SUBSCRIPTION_ID, MISSED_ID, sizeof MISSED_ID - 1);
     return b;
 }
 
 enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
-    struct mcp_call c = {.cx = cx, .rq = rq, .rp = rp, .arena = rq->arena, .era = ERA_HANDSHAKE};
-    enum rc rc = mcp_bearer_auth(cx, rq, rp, &c.claims, e);
+    struct mcp_call c = {
+        .cx = cx, .rq = rq, .rp = rp, .arena = rq->arena, .msg.protocol = PROTOCOL_HANDSHAKE};
+    enum rc rc = mcp_bearer_auth(cx, rq, rp, &c.client.claims, e);
     const char *last;
     int64_t since_ms;
     struct buf *b;
 
-    if (!rc && (mcp_version_of_header(rq) == ERA_MODERN || strcmp(rq->method, "GET") != 0)) {
+    if (!rc &&
+        (mcp_version_of_header(rq) == PROTOCOL_STATELESS || strcmp(rq->method, "GET") != 0)) {
         reply_header(rp, "Allow", "POST");
         return err_set(e, ERR_METHOD_NOT_ALLOWED, "this address answers POST only");
     }
@@ -220,12 +223,12 @@ enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, 
         return rc;
     if (!mcp_stream_possible(&c))
         return err_set(e, ERR_NOT_ACCEPTABLE, "Accept must allow text/event-stream");
-    last = c.session ? mcp_header(rq, "last-event-id") : NULL;
+    last = c.client.session ? mcp_header(rq, "last-event-id") : NULL;
     if (last && !changed_since_read_id(last, &since_ms))
         return replay_replay(&c, last, e);
     b = session_handover(&c);
     rp->handover = b;
-    rp->subscription_until_s = c.claims->exp;
+    rp->subscription_until_s = c.client.claims->exp;
     mcp_stream_begin(&c);
     if (has_ids(&c))
         changed_since_prime(&c);
@@ -245,15 +248,15 @@ static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
     if (!uri)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
     if (!resource_find(c->cx->resources, c->arena, uri, &variables)) {
-        c->error_data = json_new_object(c->arena);
-        json_put_str(c->error_data, "uri", uri);
+        c->answer.error_data = json_new_object(c->arena);
+        json_put_str(c->answer.error_data, "uri", uri);
         return err_set(e, ERR_RPC_RESOURCE_NOT_FOUND, "Resource not found");
     }
-    if (!c->session)
+    if (!c->client.session)
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: subscriptions need a session (Mcp-Session-Id)");
     uris = json_new_array(c->arena);
-    old = json_get(c->session->note, "uris");
+    old = json_get(c->client.session->note, "uris");
     for (size_t i = 0; i < json_len(old); i++)
         if (strcmp(json_str(json_at(old, i)), uri) != 0)
             json_add(uris, json_at(old, i));
@@ -262,11 +265,11 @@ static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
                        SUBSCRIPTIONS_MAX);
     if (wanted)
         json_add_str(uris, uri);
-    json_put(c->session->note, "uris", uris);
+    json_put(c->client.session->note, "uris", uris);
     if (mcp_session_save(c, e))
         return e->code;
     c->rp->handover = session_handover(c);
-    c->result = (struct text){"{}", 2};
+    c->answer.result = (struct text){"{}", 2};
     return OK;
 }
 

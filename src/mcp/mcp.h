@@ -8,8 +8,6 @@
 #include "web/handler.h"
 #include <stdio.h>
 
-#define MCP_SERVER_NAME "mcp-authd"
-
 /* endpoint.c: POST of the MCP endpoint. JSON-RPC errors are filled into the reply here; what it
  * returns as an error is about HTTP or the token, and the dispatcher answers, keeping the
  * WWW-Authenticate header that is then in the reply. (guard.h has the checks before the body.) */

@@ -15,94 +15,73 @@
 #define CAPABILITIES "{" CAPABILITIES_OF_BOTH "}"
 #define CAPABILITIES_MODERN "{" CAPABILITIES_OF_BOTH ",\"extensions\":{\"" TASKS_EXTENSION "\":{}}}"
 
-#define LITERAL(s) ((struct text){(s), sizeof(s) - 1})
 #define STRING(n) STRING_(n)
 #define STRING_(n) #n
 
 static enum rc initialize(struct mcp_call *c, struct err *e) {
     const char *requested = json_get_str(c->msg.params, "protocolVersion");
 
-    if (c->in_batch) /* lifecycle of 2025-03-26 */
+    if (c->msg.in_batch) /* lifecycle of 2025-03-26 */
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: initialize must not be part of a batch");
     if (!requested)
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: protocolVersion must be a string");
     /* "Version Negotiation": the requested one if we have it, else our latest. */
-    c->result.p = arena_printf(c->arena,
-                               "{\"protocolVersion\":\"%s\",\"capabilities\":" CAPABILITIES
-                               ",\"serverInfo\":" MCP_SERVER_INFO "}",
-                               mcp_version_is_handshake_version(requested) ? requested
-                                                                           : MCP_VERSION_HANDSHAKE);
-    c->result.len = strlen(c->result.p);
+    c->answer.result.p = arena_printf(
+        c->arena,
+        "{\"protocolVersion\":\"%s\",\"capabilities\":" CAPABILITIES
+        ",\"serverInfo\":" MCP_SERVER_INFO "}",
+        mcp_version_is_handshake_version(requested) ? requested : MCP_VERSION_HANDSHAKE);
+    c->answer.result.len = strlen(c->answer.result.p);
     mcp_session_start(c);
     return OK;
 }
 
 static enum rc ping(struct mcp_call *c, struct err *e) {
     (void)e;
-    c->result = LITERAL("{}");
+    c->answer.result = TEXT_LITERAL("{}");
     return OK;
 }
 
 static enum rc discover(struct mcp_call *c, struct err *e) {
     (void)e;
-    c->result =
-        LITERAL("{\"resultType\":\"complete\",\"supportedVersions\":[\"" MCP_VERSION_MODERN
-                "\"],\"capabilities\":" CAPABILITIES_MODERN ",\"ttlMs\":" STRING(
-                    DISCOVER_TTL_MS) ",\"cacheScope\":\"public\",\"_meta\":{\"" META_SERVER_INFO
-                                     "\":" MCP_SERVER_INFO "}}");
+    c->answer.result = TEXT_LITERAL(
+        "{\"resultType\":\"complete\",\"supportedVersions\":[\"" MCP_VERSION_MODERN
+        "\"],\"capabilities\":" CAPABILITIES_MODERN ",\"ttlMs\":" STRING(
+            DISCOVER_TTL_MS) ",\"cacheScope\":\"public\",\"_meta\":{\"" META_SERVER_INFO
+                             "\":" MCP_SERVER_INFO "}}");
     return OK;
 }
 
-#define BOTH (ERA_HANDSHAKE | ERA_MODERN)
+#define BOTH (PROTOCOL_HANDSHAKE | PROTOCOL_STATELESS)
 
 static const struct mcp_method methods[] = {
     {"completion/complete", BOTH, mcp_complete, mcp_complete_scopes, NULL, "completion", "ref"},
-    {"initialize", ERA_HANDSHAKE, initialize, NULL, NULL, NULL, NULL},
-    {"logging/setLevel", ERA_HANDSHAKE, mcp_set_level, NULL, NULL, NULL, NULL},
-    {"ping", ERA_HANDSHAKE, ping, NULL, NULL, NULL, NULL},
+    {"initialize", PROTOCOL_HANDSHAKE, initialize, NULL, NULL, NULL, NULL},
+    {"logging/setLevel", PROTOCOL_HANDSHAKE, mcp_set_level, NULL, NULL, NULL, NULL},
+    {"ping", PROTOCOL_HANDSHAKE, ping, NULL, NULL, NULL, NULL},
     {"prompts/get", BOTH, mcp_prompts_get, mcp_prompts_get_scopes, "name", "prompt_get", "prompt"},
     {"prompts/list", BOTH, mcp_prompts_list, NULL, NULL, NULL, NULL},
     {"resources/list", BOTH, mcp_resources_list, NULL, NULL, NULL, NULL},
     {"resources/read", BOTH, mcp_resources_read, mcp_resources_read_scopes, "uri", "resource_read",
      "resource"},
-    {"resources/subscribe", ERA_HANDSHAKE, mcp_subscribe, mcp_resources_read_scopes, NULL, NULL,
-     NULL},
+    {"resources/subscribe", PROTOCOL_HANDSHAKE, mcp_subscribe, mcp_resources_read_scopes, NULL,
+     NULL, NULL},
     {"resources/templates/list", BOTH, mcp_resource_templates_list, NULL, NULL, NULL, NULL},
-    {"resources/unsubscribe", ERA_HANDSHAKE, mcp_unsubscribe, NULL, NULL, NULL, NULL},
-    {"server/discover", ERA_MODERN, discover, NULL, NULL, NULL, NULL},
-    {"subscriptions/listen", ERA_MODERN, mcp_listen, NULL, NULL, NULL, NULL},
-    {"tasks/cancel", ERA_MODERN, mcp_tasks_cancel, NULL, "taskId", NULL, NULL},
-    {"tasks/get", ERA_MODERN, mcp_tasks_get, NULL, "taskId", NULL, NULL},
-    {"tasks/update", ERA_MODERN, mcp_tasks_update, NULL, "taskId", NULL, NULL},
+    {"resources/unsubscribe", PROTOCOL_HANDSHAKE, mcp_unsubscribe, NULL, NULL, NULL, NULL},
+    {"server/discover", PROTOCOL_STATELESS, discover, NULL, NULL, NULL, NULL},
+    {"subscriptions/listen", PROTOCOL_STATELESS, mcp_listen, NULL, NULL, NULL, NULL},
+    {"tasks/cancel", PROTOCOL_STATELESS, mcp_tasks_cancel, NULL, "taskId", NULL, NULL},
+    {"tasks/get", PROTOCOL_STATELESS, mcp_tasks_get, NULL, "taskId", NULL, NULL},
+    {"tasks/update", PROTOCOL_STATELESS, mcp_tasks_update, NULL, "taskId", NULL, NULL},
     {"tools/call", BOTH, mcp_tools_call, mcp_tools_call_scopes, "name", "tool_call", "tool"},
     {"tools/list", BOTH, mcp_tools_list, NULL, NULL, NULL, NULL},
 };
 
-const struct mcp_method *mcp_method_find(const char *name, enum mcp_era era) {
+const struct mcp_method *mcp_method_find(const char *name, enum mcp_protocol protocol) {
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-        if ((methods[i].eras & era) && !strcmp(methods[i].name, name))
+        if ((methods[i].protocols & protocol) && !strcmp(methods[i].name, name))
             return &methods[i];
     return NULL;
-}
-
-void mcp_call_finish(struct mcp_call *c, struct json *result) {
-    struct json *meta, *info;
-
-    if (c->era == ERA_MODERN) {
-        meta = json_get(result, "_meta");
-        if (!meta) {
-            meta = json_new_object(c->arena);
-            json_put(result, "_meta", meta);
-        }
-        info = json_new_object(c->arena);
-        json_put_str(info, "name", MCP_SERVER_NAME);
-        json_put_str(info, "title", MCP_SERVER_NAME);
-        json_put_str(info, "version", MCP_AUTHD_VERSION);
-        json_put(meta, META_SERVER_INFO, info);
-        if (!json_has(result, "resultType"))
-            json_put_str(result, "resultType", "complete");
-    }
-    c->result.p = json_text(c->arena, result, &c->result.len);
 }

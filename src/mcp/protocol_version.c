@@ -36,10 +36,10 @@ static const char *version_header(const struct request *rq) {
     return v && *v ? v : NULL;
 }
 
-enum mcp_era mcp_version_of_header(const struct request *rq) {
+enum mcp_protocol mcp_version_of_header(const struct request *rq) {
     const char *v = version_header(rq);
 
-    return v && is_modern(v) ? ERA_MODERN : ERA_HANDSHAKE;
+    return v && is_modern(v) ? PROTOCOL_STATELESS : PROTOCOL_HANDSHAKE;
 }
 
 bool mcp_version_has_batches(const struct request *rq) {
@@ -50,15 +50,16 @@ bool mcp_version_has_batches(const struct request *rq) {
 
 /* UnsupportedProtocolVersionError: what we do support, and what was asked for. */
 static enum rc unsupported(struct mcp_call *c, const char *requested, struct err *e) {
-    const char *const *list = c->era == ERA_MODERN ? modern_versions : handshake_versions;
+    const char *const *list =
+        c->msg.protocol == PROTOCOL_STATELESS ? modern_versions : handshake_versions;
     struct json *supported = json_new_array(c->arena);
 
     for (; *list; list++)
         json_add_str(supported, *list);
-    c->error_data = json_new_object(c->arena);
-    json_put(c->error_data, "supported", supported);
-    json_put_str(c->error_data, "requested", rpc_quotable(c->arena, requested));
-    c->error_status = 400;
+    c->answer.error_data = json_new_object(c->arena);
+    json_put(c->answer.error_data, "supported", supported);
+    json_put_str(c->answer.error_data, "requested", text_quotable(c->arena, requested));
+    c->answer.error_status = 400;
     return err_set(e, ERR_RPC_UNSUPPORTED_VERSION, "Unsupported protocol version");
 }
 
@@ -66,32 +67,33 @@ static enum rc unsupported(struct mcp_call *c, const char *requested, struct err
  * a method. */
 static enum rc bad_envelope(struct mcp_call *c, const char *member, const char *what,
                             struct err *e) {
-    c->error_status = 400;
+    c->answer.error_status = 400;
     return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: _meta.%s %s", member, what);
 }
 
 static enum rc settle_handshake(struct mcp_call *c, const char *header, struct err *e) {
-    c->era = ERA_HANDSHAKE;
+    c->msg.protocol = PROTOCOL_HANDSHAKE;
     /* Streamable HTTP 2025-11-25 "Protocol Version Header": no header means 2025-03-26. */
-    c->version = header ? header : MCP_VERSION_BATCHES;
-    return mcp_version_is_handshake_version(c->version) ? OK : unsupported(c, c->version, e);
+    c->msg.version = header ? header : MCP_VERSION_BATCHES;
+    return mcp_version_is_handshake_version(c->msg.version) ? OK
+                                                            : unsupported(c, c->msg.version, e);
 }
 
 /* The version of a modern message: the header's and the body's must be the same one. */
 static enum rc settle_modern(struct mcp_call *c, const char *header, const struct json *meta,
                              struct err *e) {
-    c->era = ERA_MODERN;
-    c->version = json_get_str(meta, META_VERSION);
-    if (!c->version)
+    c->msg.protocol = PROTOCOL_STATELESS;
+    c->msg.version = json_get_str(meta, META_VERSION);
+    if (!c->msg.version)
         return bad_envelope(c, META_VERSION, "must be a string", e);
-    if (!header && c->msg.kind == RPC_REQUEST)
+    if (!header && c->msg.kind == MCP_REQUEST)
         return err_set(e, ERR_RPC_HEADER_MISMATCH,
                        "Header mismatch: MCP-Protocol-Version is missing");
-    if (header && strcmp(header, c->version) != 0)
+    if (header && strcmp(header, c->msg.version) != 0)
         return err_set(e, ERR_RPC_HEADER_MISMATCH,
                        "Header mismatch: MCP-Protocol-Version says '%s', _meta says '%s'",
-                       rpc_quotable(c->arena, header), rpc_quotable(c->arena, c->version));
-    return is_one_of(modern_versions, c->version) ? OK : unsupported(c, c->version, e);
+                       text_quotable(c->arena, header), text_quotable(c->arena, c->msg.version));
+    return is_one_of(modern_versions, c->msg.version) ? OK : unsupported(c, c->msg.version, e);
 }
 
 static enum rc check_envelope(struct mcp_call *c, const struct json *meta, struct err *e) {
@@ -107,31 +109,31 @@ static enum rc check_envelope(struct mcp_call *c, const struct json *meta, struc
 static bool opens_handshake(const struct mcp_call *c, const struct json *meta) {
     const char *version = json_get_str(meta, META_VERSION);
 
-    if (c->msg.kind != RPC_REQUEST || strcmp(c->msg.method, "initialize") != 0)
+    if (c->msg.kind != MCP_REQUEST || strcmp(c->msg.method, "initialize") != 0)
         return false;
     return !version || !is_modern(version) ||
            !json_is_object(json_get(meta, META_CLIENT_CAPABILITIES));
 }
 
 static enum rc settle_initialize(struct mcp_call *c, const char *header, struct err *e) {
-    c->era = ERA_HANDSHAKE;
-    c->version = MCP_VERSION_HANDSHAKE;
+    c->msg.protocol = PROTOCOL_HANDSHAKE;
+    c->msg.version = MCP_VERSION_HANDSHAKE;
     if (header && is_modern(header))
         return err_set(e, ERR_RPC_HEADER_MISMATCH,
                        "Header mismatch: MCP-Protocol-Version %s has no initialize request",
-                       rpc_quotable(c->arena, header));
+                       text_quotable(c->arena, header));
     return OK; /* the body negotiates; a header is only due afterwards */
 }
 
 /* The header is modern, the body says nothing. */
 static enum rc settle_unclaimed(struct mcp_call *c, const char *header, struct err *e) {
-    c->era = ERA_MODERN;
-    c->version = header;
+    c->msg.protocol = PROTOCOL_STATELESS;
+    c->msg.version = header;
     if (!is_one_of(modern_versions, header))
         return unsupported(c, header, e);
-    if (c->msg.kind == RPC_REQUEST)
+    if (c->msg.kind == MCP_REQUEST)
         return bad_envelope(c, META_VERSION, "is missing", e);
-    if (c->msg.kind == RPC_RESPONSE)
+    if (c->msg.kind == MCP_RESPONSE)
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: clients send no responses in this protocol version");
     return OK;
@@ -150,14 +152,14 @@ enum rc mcp_version_settle(struct mcp_call *c, struct err *e) {
         rc = settle_unclaimed(c, header, e);
     else
         rc = settle_handshake(c, header, e);
-    if (rc || c->era != ERA_MODERN)
+    if (rc || c->msg.protocol != PROTOCOL_STATELESS)
         return rc;
     /* Rules for the headers of notifications are not defined; a contradiction is still refused. */
-    if (c->msg.kind != RPC_REQUEST)
+    if (c->msg.kind != MCP_REQUEST)
         return mcp_headers_check_method(c, e);
     rc = check_envelope(c, meta, e);
     if (rc)
         return rc;
-    c->method = mcp_method_find(c->msg.method, c->era);
+    c->method = mcp_method_find(c->msg.method, c->msg.protocol);
     return mcp_headers_check(c, c->method ? c->method->mirrored : NULL, e);
 }

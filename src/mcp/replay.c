@@ -25,12 +25,12 @@ static const char *journals_dir(struct arena *a, const struct context *cx) {
 
 /* The session's key is a digest of its id, which is sealed for one user. */
 static const char *replay_log_name(const struct mcp_call *c, const char *stream) {
-    return arena_printf(c->arena, "%s.%s", c->session->id, stream);
+    return arena_printf(c->arena, "%s.%s", c->client.session->id, stream);
 }
 
 /* Older clients do not know events without data. */
 static bool is_resumable(const struct mcp_call *c) {
-    return c->session && c->version && !strcmp(c->version, MCP_VERSION_HANDSHAKE);
+    return c->client.session && c->msg.version && !strcmp(c->msg.version, MCP_VERSION_HANDSHAKE);
 }
 
 static struct text priming_event(struct arena *a, const char *id) {
@@ -48,11 +48,11 @@ void replay_begin(struct mcp_call *c, struct text *event) {
         return;
     stream = random_text(c->rp->arena, ID_BYTES); /* longer than what caused it to begin */
     if (replay_log_create(journals_dir(c->arena, c->cx), replay_log_name(c, stream),
-                          clock_now_s(&c->cx->clock), &c->journal, &e)) {
+                          clock_now_s(&c->cx->clock), &c->stream.replay, &e)) {
         log_info("stream_not_kept", kv("request", c->rq->id), kv("why", e.detail));
         return;
     }
-    c->stream = stream;
+    c->stream.id = stream;
     *event = priming_event(c->arena, event_id(c->arena, stream, 0));
 }
 
@@ -62,18 +62,18 @@ struct text replay_event(struct mcp_call *c, struct text message) {
     char *head, *both;
     struct err e;
 
-    if (!c->journal)
+    if (!c->stream.replay)
         return event;
-    head_len = strlen("id: .\n") + strlen(c->stream) + AT_DIGITS;
+    head_len = strlen("id: .\n") + strlen(c->stream.id) + AT_DIGITS;
     head = arena_printf(
         c->arena, "id: %s\n",
-        event_id(c->arena, c->stream, replay_log_len(c->journal) + head_len + event.len));
+        event_id(c->arena, c->stream.id, replay_log_len(c->stream.replay) + head_len + event.len));
     both = arena_alloc(c->arena, head_len + event.len);
     memcpy(both, head, head_len);
     memcpy(both + head_len, event.p, event.len);
     arena_release(c->arena, event.p);
     event = (struct text){both, head_len + event.len};
-    if (replay_log_add(c->journal, event.p, event.len, &e)) {
+    if (replay_log_add(c->stream.replay, event.p, event.len, &e)) {
         log_info("stream_not_kept", kv("request", c->rq->id), kv("why", e.text));
         replay_end(c);
     }
@@ -81,8 +81,8 @@ struct text replay_event(struct mcp_call *c, struct text message) {
 }
 
 void replay_end(struct mcp_call *c) {
-    replay_log_close(c->journal);
-    c->journal = NULL;
+    replay_log_close(c->stream.replay);
+    c->stream.replay = NULL;
 }
 
 /* ---- again ---- */
@@ -144,7 +144,7 @@ enum rc replay_replay(struct mcp_call *c, const char *last_event_id, struct err 
                        "Last-Event-ID names no stream of this session that is still kept");
     mcp_stream_begin(c);
     again = priming_event(c->arena, event_id(c->arena, stream, at));
-    if (!c->gone && !reply_stream_write(c->rp, again.p, again.len))
+    if (!c->stream.gone && !reply_stream_write(c->rp, again.p, again.len))
         follow(c, j, at);
     replay_log_close(j);
     return OK;

@@ -46,7 +46,7 @@ void mcp_session_start(struct mcp_call *c) {
     json_put(state, "c", known_capabilities(c->arena, json_get(c->msg.params, "capabilities")));
     text = json_text(c->arena, state, &len);
     reply_header(c->rp, "Mcp-Session-Id",
-                 seal(c->arena, c->cx->seal, PURPOSE, c->claims->sub, text, len));
+                 seal(c->arena, c->cx->seal, PURPOSE, c->client.claims->sub, text, len));
 }
 
 static enum rc unknown(struct err *e) {
@@ -99,12 +99,12 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     if (!id || !c->cx->seal || !c->cx->host)
         return OK;
     if (strlen(id) > ID_MAX ||
-        seal_open(c->arena, c->cx->seal, PURPOSE, c->claims->sub, id, &text, &len, e) ||
+        seal_open(c->arena, c->cx->seal, PURPOSE, c->client.claims->sub, id, &text, &len, e) ||
         json_parse(c->arena, text, len, &state, e) || !json_get_int(state, "t", &started) ||
         started < now - SESSION_MAX_S)
         return unknown(e);
     session = arena_alloc(c->arena, sizeof *session);
-    session->user = digest_of(c->arena, c->claims->sub, USER_DIGEST_BYTES);
+    session->user = digest_of(c->arena, c->client.claims->sub, USER_DIGEST_BYTES);
     session->id =
         arena_printf(c->arena, "%s:%s", session->user, digest_of(c->arena, id, SHA256_LEN));
     session->key = arena_printf(c->arena, SESSION_NOTE_PREFIX "%s", session->id);
@@ -113,16 +113,16 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
         return unknown(e);
     level = mcp_log_level(json_get_str(session->note, "level"));
     if (level >= 0)
-        c->log_level = level;
-    c->session = session;
-    c->capabilities = json_get(state, "c");
+        c->client.log_level = level;
+    c->client.session = session;
+    c->client.capabilities = json_get(state, "c");
     return OK;
 }
 
 /* Under the key PREFIX USER:SESSION, with the shares of the prefix. */
 static enum rc note(struct mcp_call *c, const char *prefix, const char *text, size_t len,
                     struct err *e) {
-    const char *of_user = arena_printf(c->arena, "%s%s:", prefix, c->session->user);
+    const char *of_user = arena_printf(c->arena, "%s%s:", prefix, c->client.session->user);
     const struct host_cache_share user = {.prefix = of_user,
                                           .most = SESSION_NOTES_USER_MAX,
                                           .bytes = SESSION_NOTES_USER_BYTES_MAX},
@@ -131,8 +131,8 @@ static enum rc note(struct mcp_call *c, const char *prefix, const char *text, si
                                          .bytes = SESSION_NOTES_BYTES_MAX};
     int64_t now_s = clock_now_s(&c->cx->clock);
 
-    if (host_cache_put(c->cx->host, arena_printf(c->arena, "%s%s", prefix, c->session->id), text,
-                       len, now_s, e) ||
+    if (host_cache_put(c->cx->host, arena_printf(c->arena, "%s%s", prefix, c->client.session->id),
+                       text, len, now_s, e) ||
         host_cache_trim(c->cx->host, &user, now_s, e))
         return e->code;
     return host_cache_trim(c->cx->host, &all, now_s, e);
@@ -140,7 +140,7 @@ static enum rc note(struct mcp_call *c, const char *prefix, const char *text, si
 
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) {
     size_t len;
-    const char *text = json_text(c->arena, c->session->note, &len);
+    const char *text = json_text(c->arena, c->client.session->note, &len);
 
     if (len > SESSION_NOTE_BYTES_MAX)
         return err_set(e, ERR_RPC_INVALID_PARAMS,
@@ -164,21 +164,22 @@ enum rc mcp_set_level(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: level must be one of debug, info, notice, warning, error, "
                        "critical, alert, emergency");
-    if (c->session) {
-        json_put_str(c->session->note, "level", level);
+    if (c->client.session) {
+        json_put_str(c->client.session->note, "level", level);
         if (mcp_session_save(c, e))
             return e->code;
     }
-    c->result = (struct text){"{}", 2};
+    c->answer.result = (struct text){"{}", 2};
     return OK;
 }
 
 /* DELETE of the endpoint: the client has no more use for its session. */
 enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
-    struct mcp_call c = {.cx = cx, .rq = rq, .rp = rp, .arena = rq->arena, .era = ERA_HANDSHAKE};
-    enum rc rc = mcp_bearer_auth(cx, rq, rp, &c.claims, e);
+    struct mcp_call c = {
+        .cx = cx, .rq = rq, .rp = rp, .arena = rq->arena, .msg.protocol = PROTOCOL_HANDSHAKE};
+    enum rc rc = mcp_bearer_auth(cx, rq, rp, &c.client.claims, e);
 
-    if (!rc && mcp_version_of_header(rq) == ERA_MODERN) {
+    if (!rc && mcp_version_of_header(rq) == PROTOCOL_STATELESS) {
         reply_header(rp, "Allow", "POST");
         return err_set(e, ERR_METHOD_NOT_ALLOWED, "this protocol version has no sessions");
     }
@@ -186,7 +187,7 @@ enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *r
         rc = mcp_session_find(&c, e);
     if (rc)
         return rc;
-    if (!c.session)
+    if (!c.client.session)
         return err_set(e, ERR_INVALID_REQUEST, "Mcp-Session-Id is missing");
     rc = note(&c, SESSION_ENDED_PREFIX, "", 0, e);
     if (!rc)

@@ -4,24 +4,15 @@
 #include <poll.h>
 #include <string.h>
 
+#include "mcp/call.h"
 #include "mcp/replay.h"
 
 #define COMMENT ":\n\n"
 #define GONE_MS 2       /* within which a web server tells that a client has gone */
 #define GONE_COMMENTS 2 /* Apache notices when it sends the second time */
 
-int mcp_log_level(const char *name) {
-    static const char *const names[] = {"debug", "info",     "notice", "warning",
-                                        "error", "critical", "alert",  "emergency"};
-
-    for (int i = 0; name && i < 8; i++)
-        if (!strcmp(name, names[i]))
-            return i;
-    return -1;
-}
-
 bool mcp_stream_possible(const struct mcp_call *c) {
-    return c->rp->sink && !c->in_batch && mcp_accepts(c->rq, "text/event-stream");
+    return c->rp->sink && !c->msg.in_batch && mcp_accepts(c->rq, "text/event-stream");
 }
 
 void mcp_stream_headers(struct reply *rp) {
@@ -38,8 +29,8 @@ void mcp_stream_begin(struct mcp_call *c) {
     replay_begin(c, &priming);
     if (reply_stream_begin(c->rp) ||
         (priming.len && reply_stream_write(c->rp, priming.p, priming.len)))
-        c->gone = true;
-    c->sent_ms = clock_monotonic_ms();
+        c->stream.gone = true;
+    c->stream.sent_ms = clock_monotonic_ms();
 }
 
 /* JSON text has no line end in it, so one line of data carries it. */
@@ -56,9 +47,9 @@ struct text mcp_stream_event(struct arena *a, struct text message) {
 static void send_event(struct mcp_call *c, struct text message) {
     struct text event = replay_event(c, message);
 
-    if (!c->gone && !c->rp->ended && reply_stream_write(c->rp, event.p, event.len))
-        c->gone = true;
-    c->sent_ms = clock_monotonic_ms();
+    if (!c->stream.gone && !c->rp->ended && reply_stream_write(c->rp, event.p, event.len))
+        c->stream.gone = true;
+    c->stream.sent_ms = clock_monotonic_ms();
 }
 
 void mcp_stream_send(struct mcp_call *c, struct json *message) {
@@ -88,37 +79,37 @@ void mcp_stream_answer(struct mcp_call *c, struct text answer) {
     send_event(c, answer);
 }
 
-void mcp_stream_tell(struct mcp_call *c, const char *method, struct json *params) {
+void mcp_stream_notify_paced(struct mcp_call *c, const char *method, struct json *params) {
     int64_t now = clock_monotonic_ms();
 
-    if (c->told_ms < now)
-        c->told_ms = now;
-    if (c->told_ms - now > (STREAM_TELL_BURST - 1) * STREAM_TELL_MS) {
-        c->untold++;
+    if (c->stream.paced_ms < now)
+        c->stream.paced_ms = now;
+    if (c->stream.paced_ms - now > (STREAM_NOTIFY_BURST - 1) * STREAM_NOTIFY_MS) {
+        c->stream.dropped++;
         return;
     }
-    c->told_ms += STREAM_TELL_MS;
+    c->stream.paced_ms += STREAM_NOTIFY_MS;
     mcp_stream_notify(c, method, params);
 }
 
 void mcp_stream_comment(struct mcp_call *c) {
-    if (!c->gone && reply_stream_write(c->rp, COMMENT, sizeof COMMENT - 1))
-        c->gone = true;
-    c->sent_ms = clock_monotonic_ms();
+    if (!c->stream.gone && reply_stream_write(c->rp, COMMENT, sizeof COMMENT - 1))
+        c->stream.gone = true;
+    c->stream.sent_ms = clock_monotonic_ms();
 }
 
 bool mcp_stream_is_abandoned(struct mcp_call *c) {
-    if (!c->rq->waited || c->era != ERA_MODERN || !mcp_stream_possible(c))
+    if (!c->rq->waited || c->msg.protocol != PROTOCOL_STATELESS || !mcp_stream_possible(c))
         return false;
     if (!c->rp->streaming)
         mcp_stream_begin(c);
-    for (int i = 0; i < GONE_COMMENTS && !c->gone; i++) {
+    for (int i = 0; i < GONE_COMMENTS && !c->stream.gone; i++) {
         struct pollfd peer = {.fd = c->rp->sink->fd, .events = POLLIN};
 
         mcp_stream_comment(c);
-        c->gone = c->gone || poll(&peer, 1, GONE_MS) > 0;
+        c->stream.gone = c->stream.gone || poll(&peer, 1, GONE_MS) > 0;
     }
-    return c->gone;
+    return c->stream.gone;
 }
 
 int mcp_stream_keep_alive(void *call) {
@@ -127,15 +118,15 @@ int mcp_stream_keep_alive(void *call) {
 
     if (!mcp_stream_possible(c) || c->rp->ended)
         return INT_MAX;
-    left = c->sent_ms + every_ms - clock_monotonic_ms();
-    if (!c->gone && left <= 0) {
+    left = c->stream.sent_ms + every_ms - clock_monotonic_ms();
+    if (!c->stream.gone && left <= 0) {
         if (!c->rp->streaming)
             mcp_stream_begin(c);
         mcp_stream_comment(c);
         left = every_ms;
     }
-    if (c->gone)
-        return c->era == ERA_MODERN ? -1 : INT_MAX;
+    if (c->stream.gone)
+        return c->msg.protocol == PROTOCOL_STATELESS ? -1 : INT_MAX;
     return (int)left;
 }
 
@@ -144,12 +135,12 @@ void mcp_stream_close(struct mcp_call *c) {
         return;
     if (!c->rp->streaming)
         mcp_stream_begin(c);
-    if (c->journal)
+    if (c->stream.replay)
         reply_stream_end(c->rp);
 }
 
 const int *mcp_stream_watch(const struct mcp_call *c) {
-    if (c->watch)
-        return c->watch;
-    return c->era == ERA_MODERN && c->rp->sink ? &c->rp->sink->fd : NULL;
+    if (c->cancel.watch)
+        return c->cancel.watch;
+    return c->msg.protocol == PROTOCOL_STATELESS && c->rp->sink ? &c->rp->sink->fd : NULL;
 }

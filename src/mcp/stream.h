@@ -4,11 +4,25 @@
 #ifndef MCP_STREAM_H
 #define MCP_STREAM_H
 
-#include "mcp/call.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "web/reply.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-/* Levels of log messages (RFC 5424 §6.2.1, as MCP names them), from debug to emergency. */
-enum log_wanted { LOG_WANTED_NONE = 100, LOG_WANTED_INFO = 1 };
-int mcp_log_level(const char *name); /* -1: there is no such level */
+struct mcp_call;
+struct replay_log;
+
+struct mcp_stream {
+    int64_t sent_ms;  /* monotonic: when something was last sent */
+    int64_t paced_ms; /* monotonic: when no notification of the last ones counts any more */
+    unsigned dropped; /* notifications that were left out */
+    bool has_progress;
+    struct json_number progress; /* the last one that was sent */
+    bool gone;                   /* the client has closed it */
+    struct replay_log *replay;   /* replay.h: what is sent is kept there; NULL: it is not */
+    const char *id;              /* of the stream, in the ids of its events */
+};
 
 /* An event is one line of data: JSON text has no line end in it. */
 #define MCP_EVENT_START "data: "
@@ -22,15 +36,15 @@ struct text mcp_stream_event(struct arena *a, struct text message);
 void mcp_stream_headers(struct reply *rp);
 /* Begins the stream, before there is anything to send. */
 void mcp_stream_begin(struct mcp_call *c);
-/* Sends a message; nothing if the client takes no stream. Sets c->gone if it went away. */
+/* Sends a message; nothing if the client takes no stream. Sets c->stream.gone if it went away. */
 void mcp_stream_send(struct mcp_call *c, struct json *message);
-/* What a program may tell on the way: so many messages at once, and then one in this time. "Both
- * parties SHOULD implement rate limiting to prevent flooding" ("Progress", and "Logging"). */
-#define STREAM_TELL_BURST 100
-#define STREAM_TELL_MS 20
-/* Sends a notification of the program's, or leaves it out if there were too many. */
-void mcp_stream_tell(struct mcp_call *c, const char *method, struct json *params);
 void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *params);
+/* Notifications of a program: so many at once, and then one in this time. "Both parties SHOULD
+ * implement rate limiting to prevent flooding" ("Progress", and "Logging"). */
+#define STREAM_NOTIFY_BURST 100
+#define STREAM_NOTIFY_MS 20
+/* Sends one, or drops it if there were too many. */
+void mcp_stream_notify_paced(struct mcp_call *c, const char *method, struct json *params);
 /* Sends the answer of a call whose stream has begun. */
 void mcp_stream_answer(struct mcp_call *c, struct text answer);
 /* Sends a comment. Apache keeps the headers to itself until there is something behind them. */
@@ -45,7 +59,7 @@ int mcp_stream_keep_alive(void *call);
  * servers tell when there is something to send, so the stream begins, and they have a moment to do
  * so. */
 bool mcp_stream_is_abandoned(struct mcp_call *c);
-/* Ends the stream for the client, who gets the rest when it asks for it (resume.h); nothing if the
+/* Ends the stream for the client, who gets the rest when it asks for it (replay.h); nothing if the
  * stream is not kept. */
 void mcp_stream_close(struct mcp_call *c);
 /* What becomes readable when the client goes away, for run_spec.watch; NULL if that does not end

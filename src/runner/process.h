@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "mcp/rpc.h"
+#include "base/text.h"
 #include <stdint.h>
 
 #define RUN_STDERR_MAX 2048 /* bytes of stderr that are kept; the rest is read and dropped */

@@ -39,7 +39,7 @@ static void check(const struct questions *q) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena *a = arena_new(ARENA_BYTES);
     const struct token_claims claims = {.sub = "user-1"};
-    struct mcp_call c = {.arena = a, .claims = &claims};
+    struct mcp_call c = {.arena = a, .client.claims = &claims};
     struct questions q = {.c = &c, .token = "T"};
     struct json *asked;
     struct message_socket *m;

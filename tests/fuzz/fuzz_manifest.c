@@ -12,13 +12,13 @@
 
 #define TEXT_MAX ((size_t)8 << 20)
 
-/* What clients are shown is JSON, in both eras. */
+/* What clients are shown is JSON, for both kinds of protocol versions. */
 static void check_list(struct arena *a, const struct list *l, size_t count) {
     struct json *v;
     struct err e;
 
-    for (int era = 0; era < 2; era++) {
-        MUST(!json_parse(a, l->first[era].p, l->first[era].len, &v, &e));
+    for (int protocol = 0; protocol < 2; protocol++) {
+        MUST(!json_parse(a, l->first[protocol].p, l->first[protocol].len, &v, &e));
         MUST(json_len(json_get(v, l->member)) == count);
         for (size_t i = 0; i < count; i++) {
             const struct json *shown = json_at(json_get(v, l->member), i);

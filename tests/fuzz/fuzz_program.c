@@ -148,7 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct sink sink = {.base = {sink_begin, sink_write, sink_end, -1}};
     struct request rq = {.id = "id"};
     struct reply rp;
-    struct mcp_call c = {.cx = &cx, .rq = &rq, .rp = &rp, .era = ERA_MODERN};
+    struct mcp_call c = {.cx = &cx, .rq = &rq, .rp = &rp, .msg.protocol = PROTOCOL_STATELESS};
     struct lines lines = {.c = &c, .p = &program};
     struct run_spec spec = {.argv = NULL};
     struct collected collected = {.lines = &lines};

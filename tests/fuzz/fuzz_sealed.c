@@ -89,8 +89,12 @@ static struct mcp_call a_call(struct context *cx, struct arena *a, struct reques
     reply_init(rp, a);
     rq->arena = a;
     rq->id = "id";
-    return (struct mcp_call){
-        .cx = cx, .arena = a, .rq = rq, .rp = rp, .claims = &claims, .era = ERA_MODERN};
+    return (struct mcp_call){.cx = cx,
+                             .arena = a,
+                             .rq = rq,
+                             .rp = rp,
+                             .client.claims = &claims,
+                             .msg.protocol = PROTOCOL_STATELESS};
 }
 
 static void try_session(struct context *cx, struct arena *a, const char *text, size_t len) {
@@ -105,7 +109,7 @@ static void try_session(struct context *cx, struct arena *a, const char *text, s
     if (mcp_session_find(&c, &e))
         MUST(e.code == ERR_NOT_FOUND && *e.text);
     else
-        MUST(c.session && json_is_object(c.session->note));
+        MUST(c.client.session && json_is_object(c.client.session->note));
 }
 
 static void try_state(struct context *cx, struct arena *a, const char *text, size_t len) {

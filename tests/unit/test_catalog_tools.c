@@ -363,7 +363,7 @@ static void advice(void **state) {
     free(text);
 }
 
-/* A call in the modern era. `arguments` are its members. */
+/* A call of 2026-07-28. `arguments` are its members. */
 static void call(const char *tool, const char *arguments) {
     post_modern(&p, "tools/call", tool,
                 arena_printf(p.arena, "\"name\":\"%s\",\"arguments\":{%s}", tool, arguments));

@@ -14,7 +14,7 @@ static void send_old(const char *method, const char *params) {
     post_old(&p, method, params);
 }
 
-/* A call in the modern era. `arguments` are its members. */
+/* A call of 2026-07-28. `arguments` are its members. */
 static void call(const char *tool, const char *arguments) {
     post_modern(&p, "tools/call", tool,
                 arena_printf(p.arena, "\"name\":\"%s\",\"arguments\":{%s}", tool, arguments));

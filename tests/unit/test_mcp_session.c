@@ -31,7 +31,7 @@ static enum rc save(struct context *cx, const char *user, int n, size_t uri_len,
     struct arena *a = arena_new(1 << 20);
     char *uri = arena_alloc(a, uri_len + 1);
     struct mcp_session session = {.user = user, .note = json_new_object(a)};
-    struct mcp_call c = {.cx = cx, .arena = a, .session = &session};
+    struct mcp_call c = {.cx = cx, .arena = a, .client.session = &session};
     struct json *uris = json_new_array(a);
     enum rc rc;
 

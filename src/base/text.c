@@ -1,0 +1,28 @@
+#include "base/text.h"
+
+#include <string.h>
+
+struct text text_join(struct arena *a, const struct text *parts, size_t count) {
+    size_t len = 0;
+    char *p, *start;
+
+    for (size_t i = 0; i < count; i++)
+        len += parts[i].len;
+    start = p = arena_alloc(a, len + 1);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len)
+            memcpy(p, parts[i].p, parts[i].len);
+        p += parts[i].len;
+    }
+    return (struct text){start, len};
+}
+
+const char *text_quotable(struct arena *a, const char *s) {
+    size_t len = strlen(s);
+    char *copy = arena_strndup(a, s, len < TEXT_QUOTE_MAX ? len : TEXT_QUOTE_MAX);
+
+    for (char *p = copy; *p; p++)
+        if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
+            *p = '?';
+    return copy;
+}

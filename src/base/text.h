@@ -1,0 +1,24 @@
+/* A text of known length. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include "base/arena.h"
+#include <stddef.h>
+
+/* The bytes belong to an arena, or are static. */
+struct text {
+    const char *p;
+    size_t len;
+};
+
+#define TEXT_LITERAL(s) ((struct text){(s), sizeof(s) - 1})
+
+/* All of them, one behind the other: one allocation of the exact size, with a NUL behind it. */
+struct text text_join(struct arena *a, const struct text *parts, size_t count);
+
+/* A copy of a client's text that may stand in an error message: at most TEXT_QUOTE_MAX bytes, with
+ * '?' for whatever is not printable ASCII. */
+#define TEXT_QUOTE_MAX 80
+const char *text_quotable(struct arena *a, const char *s);
+
+#endif

@@ -1,0 +1,28 @@
+/* A message that has come in: what it is, and which protocol version it follows. */
+#ifndef MCP_MESSAGE_H
+#define MCP_MESSAGE_H
+
+#include "base/err.h"
+#include "base/json.h"
+#include "catalog/protocol.h"
+#include <stdbool.h>
+
+enum mcp_message_kind { MCP_REQUEST, MCP_NOTIFICATION, MCP_RESPONSE };
+
+struct mcp_message {
+    enum mcp_message_kind kind;
+    struct json *id;     /* NULL if there is none that could be echoed */
+    const char *method;  /* NULL for a response */
+    struct json *params; /* an object, or NULL */
+    /* protocol_version.h settles these two. */
+    enum mcp_protocol protocol;
+    const char *version; /* such as "2025-11-25" */
+    bool in_batch;
+};
+
+/* Reads kind, id, method and params (JSON-RPC 2.0 §4). ERR_RPC_INVALID_REQUEST with the reason if
+ * it is no message; out->id is set even then, if it could be read, because an error must carry it.
+ */
+enum rc mcp_message_read(struct json *v, struct mcp_message *out, struct err *e) MUST_USE;
+
+#endif
