@@ -9,7 +9,7 @@
 #include "app/app.h"
 #include "app/outputs.h"
 #include "base/suggest.h"
-#include "config/config.h"
+#include "config/load.h"
 #include "doctor/doctor.h"
 #include "server/server.h"
 

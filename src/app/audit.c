@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "metrics/metrics.h"
 #include "oauth/oauth.h"
 
 #define TEXT_MAX 256 /* bytes of a value that a client chose */

@@ -1,3 +1,4 @@
+/* A file of its own, so that a test can link a clock of its own in its place. */
 #include "base/clock.h"
 
 #include <time.h>

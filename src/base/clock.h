@@ -1,4 +1,4 @@
-/* Time. A context carries a clock, so that tests can stand anywhere in time. */
+/* Time. What depends on the date is given a clock, so that tests can choose the time. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 

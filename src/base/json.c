@@ -5,17 +5,6 @@
 
 #include "base/json_lib.h"
 
-static void release(void *p) {
-    (void)json_object_put(p);
-}
-
-struct json *json_own(struct arena *a, struct json_object *o) {
-    if (!o)
-        out_of_memory("json", 0);
-    arena_defer(a, release, o);
-    return json_wrap(o);
-}
-
 bool json_is_object(const struct json *v) {
     return json_object_is_type(json_unwrap(v), json_type_object);
 }

@@ -5,7 +5,9 @@
 #include <json-c/json.h>
 #include <stdint.h>
 
-#include "base/json.h"
+#include "base/arena.h"
+
+struct json;
 
 static inline struct json *json_wrap(struct json_object *o) {
     return (struct json *)(void *)o;
@@ -15,7 +17,21 @@ static inline struct json_object *json_unwrap(const struct json *v) {
     return (struct json_object *)(void *)(uintptr_t)v;
 }
 
-/* Gives the reference that we hold to the arena. o is NULL only when json-c is out of memory. */
-struct json *json_own(struct arena *a, struct json_object *o);
+/* What json-c makes is NULL only when it is out of memory. */
+static inline struct json_object *json_made(struct json_object *o) {
+    if (!o)
+        out_of_memory("json", 0);
+    return o;
+}
+
+static inline void json_release(void *o) {
+    (void)json_object_put(o);
+}
+
+/* Gives the reference that we hold to the arena. */
+static inline struct json *json_own(struct arena *a, struct json_object *o) {
+    arena_defer(a, json_release, json_made(o));
+    return json_wrap(o);
+}
 
 #endif

@@ -15,13 +15,6 @@ struct reader {
 
 static struct json_object *read_value(struct reader *r);
 
-/* What json-c makes is NULL only when it is out of memory. */
-static struct json_object *made(struct json_object *o) {
-    if (!o)
-        out_of_memory("json", 0);
-    return o;
-}
-
 static void skip_space(struct reader *r) {
     while (*r->p == ' ' || *r->p == '\t' || *r->p == '\n' || *r->p == '\r')
         r->p++;
@@ -116,7 +109,7 @@ static struct json_object *read_number(struct reader *r) {
 }
 
 static struct json_object *read_array(struct reader *r) {
-    struct json_object *array = made(json_object_new_array_ext(1));
+    struct json_object *array = json_made(json_object_new_array_ext(1));
 
     r->p++;
     skip_space(r);
@@ -134,7 +127,7 @@ static struct json_object *read_array(struct reader *r) {
 /* The library keeps the last of two members of one name, others the first: whoever looks into a
  * message before us must not see another one (RFC 8259 §4: names SHOULD be unique). */
 static struct json_object *read_object(struct reader *r) {
-    struct json_object *object = made(json_object_new_object());
+    struct json_object *object = json_made(json_object_new_object());
     int members = 0;
 
     r->p++;
@@ -171,17 +164,17 @@ static struct json_object *read_value(struct reader *r) {
         return read_array(r);
     case '"':
         len = read_string(r);
-        return made(json_object_new_string_len(r->word, (int)len));
+        return json_made(json_object_new_string_len(r->word, (int)len));
     case 't':
     case 'f':
         len = *r->p == 't' ? 4 : 5;
         r->p += len;
-        return made(json_object_new_boolean(len == 4));
+        return json_made(json_object_new_boolean(len == 4));
     case 'n':
         r->p += 4;
         return NULL;
     default:
-        return made(read_number(r));
+        return json_made(read_number(r));
     }
 }
 

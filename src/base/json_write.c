@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/json_lib.h"
 
 /* Counts first, then writes. */

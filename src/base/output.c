@@ -15,6 +15,13 @@
 #define FILE_MODE 0640
 #define FLAGS (O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 
+/* Set once at start, as the log is. */
+static void (*count_lost)(enum output_kind kind);
+
+void output_on_lost(void (*count)(enum output_kind kind)) {
+    count_lost = count;
+}
+
 /* open(2): ENXIO is a FIFO without a reader, a socket, or a device that is not there. */
 static const char *reason(const char *path) {
     int error = errno;
@@ -33,7 +40,7 @@ static enum rc cannot(struct err *e, const char *path) {
     return ERR_MISCONFIGURED;
 }
 
-enum rc output_open(const char *path, enum metric_output kind, struct output *out, struct err *e) {
+enum rc output_open(const char *path, enum output_kind kind, struct output *out, struct err *e) {
     *out = (struct output){.kind = kind, .fd = open(path, FLAGS, FILE_MODE)};
     return out->fd < 0 ? cannot(e, path) : OK;
 }
@@ -143,7 +150,7 @@ bool output_line(struct output *o, const char *line, size_t len) {
         o->torn = done > 0 && done < len;
     }
     o->stuck = done < len;
-    if (o->stuck)
-        metrics_count(METRIC_LINES_LOST, o->kind);
+    if (o->stuck && count_lost)
+        count_lost(o->kind);
     return !o->stuck;
 }

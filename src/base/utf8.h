@@ -4,8 +4,6 @@
 
 #include <stddef.h>
 
-#include "base/arena.h"
-
 /* What editors put before a text, and what is no part of it (RFC 3629 §6). */
 #define UTF8_BOM "\xef\xbb\xbf"
 
@@ -13,9 +11,5 @@
 size_t utf8_bom_length(const char *s, size_t len);
 /* The number of bytes at the start of s that are whole, valid characters; len if all are. */
 size_t utf8_valid_length(const char *s, size_t len);
-
-/* Makes a text valid, if it is not: *s becomes a copy, with a NUL behind it, in which U+FFFD stands
- * for each byte that is no part of a character. Returns how many such bytes there were. */
-size_t utf8_repair(struct arena *a, const char **s, size_t *len);
 
 #endif

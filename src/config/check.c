@@ -1,4 +1,4 @@
-/* A private part of config.c: what each value must be, and all of them together. */
+/* Private part of load.h: what each value must be, and all of them together. */
 #include <string.h>
 #include <strings.h>
 

@@ -1,4 +1,4 @@
-/* A private part of config.c: the keys of the provider, as they stand in Cognito's console, in its
+/* Private part of load.h: the keys of the provider, as they stand in Cognito's console, in its
  * ARNs and in its URLs, and the addresses that follow from them. */
 #include <ctype.h>
 #include <string.h>

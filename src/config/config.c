@@ -1,14 +1,7 @@
 #include "config/config.h"
 
-#include <ctype.h>
-#include <stdarg.h>
 #include <string.h>
 #include <strings.h>
-
-#include "config/loading.h"
-
-#define CONFIG_ARENA_MAX (8 << 20) /* each key has a line of 4096 bytes at most */
-#define SHOWN_BYTES_MAX 200        /* of a value in a message */
 
 static const struct {
     const char *name;
@@ -19,94 +12,11 @@ static const struct {
               {"mcp", GROUP_MCP}};
 #define GROUP_COUNT (sizeof groups / sizeof *groups)
 
-/* ---- what is said ---- */
-
-const char *config_shown(struct loading *l, const char *text) {
-    char *shown = arena_strndup(l->c->arena, text, strnlen(text, SHOWN_BYTES_MAX));
-
-    for (char *p = shown; *p; p++)
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
-    return shown;
-}
-
-static struct given *given_of(struct loading *l, const char *key) {
-    size_t i = 0;
-
-    while (strcmp(config_keys[i].name, key) != 0)
-        i++;
-    return &l->given[i];
-}
-
-static void PRINTF_LIKE(4, 0)
-    say(struct loading *l, unsigned line, const char *what, const char *fmt, va_list ap) {
-    if (line)
-        (void)fprintf(l->errors, "%s:%u: %s", l->path, line, what);
-    else
-        (void)fprintf(l->errors, "%s: %s", l->path ? l->path : "environment", what);
-    (void)vfprintf(l->errors, fmt, ap);
-    (void)fputc('\n', l->errors);
-    l->bad++;
-}
-
-void config_fault(struct loading *l, unsigned line, const char *fmt, ...) {
-    va_list ap;
-
-    va_start(ap, fmt);
-    say(l, line, "", fmt, ap);
-    va_end(ap);
-}
-
-void config_refuse(struct loading *l, const char *key, const char *fmt, ...) {
-    struct given *g = given_of(l, key);
-    struct loading at = *l;
-    va_list ap;
-
-    if (g->refused)
-        return;
-    g->refused = true;
-    if (g->text && !g->line)
-        at.path = NULL;
-    va_start(ap, fmt);
-    say(&at, g->line,
-        g->text ? arena_printf(l->c->arena, "%s=%s: ", key, config_shown(l, g->text))
-                : arena_printf(l->c->arena, "%s: ", key),
-        fmt, ap);
-    va_end(ap);
-    l->bad = at.bad;
-}
-
-bool config_is_refused(const struct loading *l, const char *key) {
-    return given_of((struct loading *)(uintptr_t)l, key)->refused;
-}
-
-const char *config_given(const struct loading *l, const char *key) {
-    return given_of((struct loading *)(uintptr_t)l, key)->text;
-}
-
-/* ---- loading ---- */
-
 unsigned config_group(const char *name) {
     for (size_t i = 0; i < GROUP_COUNT; i++)
         if (!strcasecmp(groups[i].name, name))
             return groups[i].bit;
     return 0;
-}
-
-struct config *config_load(const char *path, FILE *errors) {
-    struct arena *a = arena_new(CONFIG_ARENA_MAX);
-    struct loading l = {.c = arena_alloc(a, sizeof(struct config)), .errors = errors, .path = path};
-
-    l.c->arena = a;
-    if (config_read(&l)) {
-        config_set_values(&l);
-        config_check_rest(&l);
-        config_check_cognito(&l);
-    }
-    if (!l.bad)
-        return l.c;
-    arena_free(a);
-    return NULL;
 }
 
 void config_free(struct config *c) {

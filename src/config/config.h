@@ -1,5 +1,5 @@
 /* The configuration: KEY=value lines in a file; an environment variable of the same name wins.
- * One table (config_keys.c) drives the parser, `-t`, the redacted dump and the annotated file. */
+ * One table (keys.c) drives the parser, `-t`, the redacted dump and the annotated file. */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
@@ -74,10 +74,6 @@ struct config {
 
 #define CONFIG_STANDARD_PATH "/etc/mcp-authd/mcp-authd.conf" /* need not exist */
 
-/* Reads and checks everything, and writes every fault found to `errors`: a line each, with file,
- * line, what was read and what would be right. NULL if there was any. path NULL: environment only.
- * Free with config_free. */
-struct config *config_load(const char *path, FILE *errors) MUST_USE;
 void config_free(struct config *c); /* NULL is accepted */
 
 /* For a service of the groups authorize and token alone, which has no MCP_SERVER_URI: a copy in the
@@ -89,7 +85,10 @@ void config_dump(const struct config *c, FILE *out);
 /* The annotated file that the package ships, made from the same table. */
 void config_print_annotated(FILE *out);
 
-/* config_keys.c: the table. */
+/* The bit of a group of endpoints; 0: there is no such group. */
+unsigned config_group(const char *name);
+
+/* keys.c: the table. */
 enum config_kind {
     CONFIG_TEXT,
     CONFIG_LIST, /* words, kept with one space between them */

@@ -1,4 +1,4 @@
-/* A private part of config.c: what its files share while a configuration is read. */
+/* Private part of load.h: what its files share while a configuration is read. */
 #ifndef CONFIG_LOADING_H
 #define CONFIG_LOADING_H
 
@@ -28,20 +28,18 @@ void config_fault(struct loading *l, unsigned line, const char *fmt, ...) PRINTF
  * before. */
 void config_refuse(struct loading *l, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 bool config_is_refused(const struct loading *l, const char *key);
-/* The bit of a group of endpoints; 0: there is no such group. */
-unsigned config_group(const char *name);
 /* What was read of it; NULL: nothing. */
 const char *config_given(const struct loading *l, const char *key);
 /* Text that somebody wrote, for a message, which may go to a terminal. */
 const char *config_shown(struct loading *l, const char *text);
 
-/* config_read.c: the file and the environment. false: there is no such file. */
+/* read.c: the file and the environment. false: there is no such file. */
 bool config_read(struct loading *l);
-void config_set_values(struct loading *l); /* config_values.c: each by its kind */
-/* config_cognito.c: what the keys of the provider must be, and what follows from them. */
+void config_set_values(struct loading *l); /* values.c: each by its kind */
+/* cognito.c: what the keys of the provider must be, and what follows from them. */
 void config_check_cognito(struct loading *l);
-void config_check_rest(struct loading *l); /* config_check.c: the same of all others */
-/* config_check.c: https, or plain http where the host is loopback; no user info, query or fragment.
+void config_check_rest(struct loading *l); /* check.c: the same of all others */
+/* check.c: https, or plain http where the host is loopback; no user info, query or fragment.
  * false for "" too. */
 bool config_check_url(struct loading *l, const char *key, const char *text, struct url *u);
 

@@ -1,4 +1,4 @@
-/* A private part of config.c: finds the values in the file and in the environment. What was pasted
+/* Private part of load.h: finds the values in the file and in the environment. What was pasted
  * is taken as it was meant where there is one meaning only: quotes around a value, a comment behind
  * it, "export" before it, the marks that editors leave. */
 #include <ctype.h>

@@ -1,4 +1,4 @@
-/* A private part of config.c: each value by the kind that the table says. */
+/* Private part of load.h: each value by the kind that the table says. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>

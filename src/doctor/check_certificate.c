@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/url.h"
+#include "config/load.h"
 #include "crypto/crypto.h"
 #include "doctor/doctor.h"
 

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/utf8.h"
+#include "base/utf8_repair.h"
 #include "catalog/executable.h"
 #include "exec/input_required.h"
 #include "mcp/cancel.h"

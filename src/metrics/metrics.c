@@ -48,6 +48,10 @@ static size_t bytes(void) {
     return (shm.slots + 2) * shm.slot_cells * sizeof *shm.cells;
 }
 
+static void count_lost_line(enum output_kind kind) {
+    metrics_count(METRIC_LINES_LOST, kind);
+}
+
 bool metrics_open(unsigned slots) {
     void *p;
 
@@ -57,6 +61,7 @@ bool metrics_open(unsigned slots) {
     if (p == MAP_FAILED)
         return false;
     shm.cells = p; /* zero bytes: nothing has happened */
+    output_on_lost(count_lost_line);
     metrics_use_slot(slots);
     return true;
 }

@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "base/attr.h"
+#include "base/output.h"
 
 enum metric {
     /* per request, by endpoint: metrics_request and metrics_latency count these */
@@ -43,7 +44,7 @@ enum metric {
     METRIC_WORKER_EXITS, /* enum metric_exit */
     METRIC_WORKERS,      /* gauge; enum slot_state of pool.h, without SLOT_FREE */
     METRIC_WORKERS_MAX,  /* gauge */
-    METRIC_LINES_LOST,   /* enum metric_output */
+    METRIC_LINES_LOST,   /* enum output_kind */
     METRIC_START_TIME,   /* gauge: when the master started, in seconds since 1970 */
     METRICS
 };
@@ -76,7 +77,6 @@ enum metric_outcome {
     OUTCOMES
 };
 enum metric_store { STORE_PUT, STORE_UPDATE, STORE_GET, STORE_DELETE, STORE_OPERATIONS };
-enum metric_output { OUTPUT_LOG, OUTPUT_AUDIT, OUTPUT_METRICS, OUTPUTS };
 enum metric_exit { EXIT_NORMAL, EXIT_FAILED, EXIT_KILLED, EXITS };
 
 #define METRIC_UNITS_SCALE 1000

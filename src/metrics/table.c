@@ -11,7 +11,7 @@ static const char *const outcomes[OUTCOMES] = {"ok", "refused", "throttled", "fa
 static const char *const operations[STORE_OPERATIONS] = {"PutItem", "UpdateItem", "GetItem",
                                                          "DeleteItem"};
 static const char *const exits[EXITS] = {"normal", "failed", "killed"};
-static const char *const outputs[OUTPUTS] = {"log", "audit", "metrics"};
+static const char *const outputs[OUTPUT_KINDS] = {"log", "audit", "metrics"};
 static const char *const states[] = {"starting", "idle", "busy", "leaving"};
 
 /* The reasons by enum rc. A code that is never a reply of its own has the name of its kind. */
@@ -72,7 +72,7 @@ static const struct metric_label by_outcome = {"Outcome", "outcome", outcomes, O
 static const struct metric_label by_operation = {"Operation", "operation", operations,
                                                  STORE_OPERATIONS};
 static const struct metric_label by_exit = {"How", "how", exits, EXITS};
-static const struct metric_label by_output = {"Output", "output", outputs, OUTPUTS};
+static const struct metric_label by_output = {"Output", "output", outputs, OUTPUT_KINDS};
 static const struct metric_label by_state = {"State", "state", states, 4};
 
 #define COUNTER(cloudwatch, prometheus, first, second, help)                                       \

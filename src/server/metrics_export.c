@@ -97,7 +97,7 @@ static void write_emf(struct master *m) {
 
 /* Of all processes; as often as the log takes it. */
 static void report_lost_lines(struct observer *o) {
-    for (unsigned i = 0; i < OUTPUTS; i++) {
+    for (unsigned i = 0; i < OUTPUT_KINDS; i++) {
         uint64_t n = metrics_value(METRIC_LINES_LOST, i, 0);
 
         if (n != o->lost[i] &&

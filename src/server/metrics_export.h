@@ -16,7 +16,7 @@ struct observer {
     struct metrics_emf *emf;
     int64_t emf_ms;         /* when it is due */
     bool emf_warned;        /* METRICS_EMF_FILE could not be written */
-    uint64_t lost[OUTPUTS]; /* lines that have been reported as lost */
+    uint64_t lost[OUTPUT_KINDS]; /* lines that have been reported as lost */
     char *address;          /* METRICS_LISTEN as it was at the start; NULL: not listening */
     int listener;           /* valid if there is an address */
     pid_t server;           /* 0: none */

@@ -1,3 +1,4 @@
+#include "config/load.h"
 #include "server/master.h"
 
 #include <signal.h>

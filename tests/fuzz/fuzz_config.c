@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "access/deny_list.h"
-#include "config/config.h"
+#include "config/load.h"
 #include "crypto/seal.h"
 #include "input.h"
 #include "net/ssrf_filter.h"

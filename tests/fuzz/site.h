@@ -10,6 +10,7 @@
 
 /* For its context: nothing else shows it. */
 #include "app/app.c"
+#include "config/load.h"
 
 #define NOW_S 1800000000
 #define NOBODY "http://127.0.0.1:9" /* discard: nobody listens */

@@ -12,7 +12,7 @@ say() {
 # What each room may include besides itself; all that is below it in ARCHITECTURE.md.
 below() {
 	case $1 in
-	base) echo metrics ;;
+	base) ;;
 	metrics | config | crypto | jsonschema) echo base ;;
 	web) echo base crypto ;;
 	net) echo base metrics ;;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "config/load.h"
 #include "server/server.h"
 
 #define BIG (1 << 20)

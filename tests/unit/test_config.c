@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "config/load.h"
 
 static const char least[] = "MCP_SERVER_URI=https://mcp.example.com/mcp\n"
                             "COGNITO_REGION=eu-west-1\nCOGNITO_USER_POOL_ID=eu-west-1_Abc\n"

@@ -12,6 +12,7 @@
 
 #include "app/audit.h"
 #include "app/outputs.h"
+#include "metrics/metrics.h"
 
 #define SMALL_PIPE 4096
 #define SOMEBODY 65533 /* a user that owns nothing else */
@@ -45,7 +46,7 @@ static const char *fifo(void **state) {
     return path;
 }
 
-static uint64_t lost(enum metric_output kind) {
+static uint64_t lost(enum output_kind kind) {
     return metrics_value(METRIC_LINES_LOST, kind, 0);
 }
 
