@@ -202,7 +202,7 @@ static bool ask_one(const char *key, struct json *v, void *arg) {
     json_put_str(message, "method", q->methods[q->count]);
     if (params)
         json_put(message, "params", params);
-    mcp_stream_send(q->c, message);
+    mcp_stream_send(q->c, q->c->arena, message);
     q->count++;
     return true;
 }
@@ -301,7 +301,7 @@ static void take_back(struct questions *q, const char *reason) {
             continue;
         json_put_str(params, "requestId", request_id(q, i));
         json_put_str(params, "reason", reason);
-        mcp_stream_notify(q->c, "notifications/cancelled", params);
+        mcp_stream_notify(q->c, q->c->arena, "notifications/cancelled", params);
     }
 }
 

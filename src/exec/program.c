@@ -111,7 +111,7 @@ static bool is_progress(struct mcp_call *c, const struct json *value) {
 }
 
 static void send_progress(struct lines *l, struct json *progress) {
-    struct json *params = json_new_object(l->c->arena);
+    struct json *params = json_new_object(l->scratch);
     struct json *total = json_get(progress, "total"), *message = json_get(progress, "message");
 
     if (!l->token || !is_progress(l->c, json_get(progress, "progress")))
@@ -122,7 +122,7 @@ static void send_progress(struct lines *l, struct json *progress) {
         json_put(params, "total", total);
     if (json_is_string(message))
         json_put(params, "message", message);
-    mcp_stream_notify_paced(l->c, "notifications/progress", params);
+    mcp_stream_notify_paced(l->c, l->scratch, "notifications/progress", params);
 }
 
 static void send_log(struct lines *l, struct json *log) {
@@ -131,11 +131,11 @@ static void send_log(struct lines *l, struct json *log) {
 
     if (!json_has(log, "data") || mcp_log_level(level) < l->c->client.log_level)
         return;
-    params = json_new_object(l->c->arena);
+    params = json_new_object(l->scratch);
     json_put_str(params, "level", level);
     json_put_str(params, "logger", logger ? logger : l->p->name);
     json_put(params, "data", json_get(log, "data"));
-    mcp_stream_notify_paced(l->c, "notifications/message", params);
+    mcp_stream_notify_paced(l->c, l->scratch, "notifications/message", params);
 }
 
 static void read_line(struct lines *l, const char *line, size_t len) {
@@ -162,12 +162,9 @@ static void read_line(struct lines *l, const char *line, size_t len) {
 /* Nothing of a line stays in the memory of the request: a program may print lines without end. */
 static void take_line(void *arg, const char *line, size_t len) {
     struct lines *l = arg;
-    struct arena *keep = l->c->arena;
 
-    l->c->arena = l->scratch;
     l->repaired += utf8_repair(l->scratch, &line, &len);
     read_line(l, line, len);
-    l->c->arena = keep;
     arena_reset(l->scratch);
 }
 

@@ -121,20 +121,20 @@ enum rc mcp_tasks_get(struct mcp_call *c, struct err *e) {
     return rc;
 }
 
-/* Reads the task and changes it, again if somebody else has changed it meanwhile. */
+/* Reads the task and changes it, again if somebody else has changed it meanwhile. Each attempt is a
+ * call with memory of its own: a record is long, and there may be many attempts. */
 static enum rc change(struct mcp_call *c, enum rc (*once)(struct mcp_call *c, struct err *e),
                       struct err *e) {
     int64_t until_ms = clock_monotonic_ms() + TASK_CHANGE_MS;
-    struct arena *of_request = c->arena;
+    struct mcp_call attempt = *c;
     enum rc rc = task_extension(c, e);
 
     if (rc)
         return rc;
-    do { /* each try with memory of its own: a record is long, and there may be many tries */
-        c->arena = arena_new(CHANGE_BYTES_MAX);
-        rc = once(c, e);
-        arena_free(c->arena);
-        c->arena = of_request;
+    do {
+        attempt.arena = arena_new(CHANGE_BYTES_MAX);
+        rc = once(&attempt, e);
+        arena_free(attempt.arena);
     } while (rc == ERR_CONFLICT && task_pause(until_ms));
     if (rc == ERR_CONFLICT)
         return err_set(e, ERR_STORE, "the task is being changed; try again in a few seconds");

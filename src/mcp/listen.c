@@ -172,7 +172,7 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: too many subscriptions at once");
     c->rp->handover = b;
     c->rp->subscription_until_s = c->client.claims->exp;
-    mcp_stream_notify(c, "notifications/subscriptions/acknowledged", params);
+    mcp_stream_notify(c, c->arena, "notifications/subscriptions/acknowledged", params);
     log_info("listen", kv("request", c->rq->id), kv("sub", c->client.claims->sub),
              kv("client_id", c->client.claims->client_id));
     return OK;

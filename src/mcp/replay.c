@@ -56,8 +56,8 @@ void replay_begin(struct mcp_call *c, struct text *event) {
     *event = priming_event(c->arena, event_id(c->arena, stream, 0));
 }
 
-struct text replay_event(struct mcp_call *c, struct text message) {
-    struct text event = mcp_stream_event(c->arena, message);
+struct text replay_event(struct mcp_call *c, struct arena *a, struct text message) {
+    struct text event = mcp_stream_event(a, message);
     size_t head_len;
     char *head, *both;
     struct err e;
@@ -66,12 +66,12 @@ struct text replay_event(struct mcp_call *c, struct text message) {
         return event;
     head_len = strlen("id: .\n") + strlen(c->stream.id) + AT_DIGITS;
     head = arena_printf(
-        c->arena, "id: %s\n",
-        event_id(c->arena, c->stream.id, replay_log_len(c->stream.replay) + head_len + event.len));
-    both = arena_alloc(c->arena, head_len + event.len);
+        a, "id: %s\n",
+        event_id(a, c->stream.id, replay_log_len(c->stream.replay) + head_len + event.len));
+    both = arena_alloc(a, head_len + event.len);
     memcpy(both, head, head_len);
     memcpy(both + head_len, event.p, event.len);
-    arena_release(c->arena, event.p);
+    arena_release(a, event.p);
     event = (struct text){both, head_len + event.len};
     if (replay_log_add(c->stream.replay, event.p, event.len, &e)) {
         log_info("stream_not_kept", kv("request", c->rq->id), kv("why", e.text));

@@ -15,7 +15,7 @@
  * anything else; empty if this stream is not kept. */
 void replay_begin(struct mcp_call *c, struct text *event);
 /* The event that carries a message: with its id, and kept, if the stream is. */
-struct text replay_event(struct mcp_call *c, struct text message);
+struct text replay_event(struct mcp_call *c, struct arena *a, struct text message);
 /* The call is over. */
 void replay_end(struct mcp_call *c);
 /* GET with Last-Event-ID: sends what came after that event, and what is still to come. */

@@ -44,42 +44,44 @@ struct text mcp_stream_event(struct arena *a, struct text message) {
     return (struct text){event, start + message.len + end};
 }
 
-static void send_event(struct mcp_call *c, struct text message) {
-    struct text event = replay_event(c, message);
+static void send_event(struct mcp_call *c, struct arena *a, struct text message) {
+    struct text event = replay_event(c, a, message);
 
     if (!c->stream.gone && !c->rp->ended && reply_stream_write(c->rp, event.p, event.len))
         c->stream.gone = true;
     c->stream.sent_ms = clock_monotonic_ms();
 }
 
-void mcp_stream_send(struct mcp_call *c, struct json *message) {
+void mcp_stream_send(struct mcp_call *c, struct arena *a, struct json *message) {
     struct text t;
 
     if (!mcp_stream_possible(c))
         return;
     if (!c->rp->streaming)
         mcp_stream_begin(c);
-    t.p = json_text(c->arena, message, &t.len);
-    send_event(c, t);
+    t.p = json_text(a, message, &t.len);
+    send_event(c, a, t);
 }
 
-void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *params) {
-    struct json *message = json_new_object(c->arena);
+void mcp_stream_notify(struct mcp_call *c, struct arena *a, const char *method,
+                       struct json *params) {
+    struct json *message = json_new_object(a);
 
     json_put_str(message, "jsonrpc", "2.0");
     json_put_str(message, "method", method);
     json_put(message, "params", params);
-    mcp_stream_send(c, message);
+    mcp_stream_send(c, a, message);
 }
 
 void mcp_stream_answer(struct mcp_call *c, struct text answer) {
     if (!answer.p)
         return;
     c->rp->sink->last = true;
-    send_event(c, answer);
+    send_event(c, c->arena, answer);
 }
 
-void mcp_stream_notify_paced(struct mcp_call *c, const char *method, struct json *params) {
+void mcp_stream_notify_paced(struct mcp_call *c, struct arena *a, const char *method,
+                             struct json *params) {
     int64_t now = clock_monotonic_ms();
 
     if (c->stream.paced_ms < now)
@@ -89,7 +91,7 @@ void mcp_stream_notify_paced(struct mcp_call *c, const char *method, struct json
         return;
     }
     c->stream.paced_ms += STREAM_NOTIFY_MS;
-    mcp_stream_notify(c, method, params);
+    mcp_stream_notify(c, a, method, params);
 }
 
 void mcp_stream_comment(struct mcp_call *c) {

@@ -36,15 +36,18 @@ struct text mcp_stream_event(struct arena *a, struct text message);
 void mcp_stream_headers(struct reply *rp);
 /* Begins the stream, before there is anything to send. */
 void mcp_stream_begin(struct mcp_call *c);
-/* Sends a message; nothing if the client takes no stream. Sets c->stream.gone if it went away. */
-void mcp_stream_send(struct mcp_call *c, struct json *message);
-void mcp_stream_notify(struct mcp_call *c, const char *method, struct json *params);
+/* Sends a message; nothing if the client takes no stream. Sets c->stream.gone if it went away. What
+ * is made of the message is in `a`: a program may send messages without end. */
+void mcp_stream_send(struct mcp_call *c, struct arena *a, struct json *message);
+void mcp_stream_notify(struct mcp_call *c, struct arena *a, const char *method,
+                       struct json *params);
 /* Notifications of a program: so many at once, and then one in this time. "Both parties SHOULD
  * implement rate limiting to prevent flooding" ("Progress", and "Logging"). */
 #define STREAM_NOTIFY_BURST 100
 #define STREAM_NOTIFY_MS 20
 /* Sends one, or drops it if there were too many. */
-void mcp_stream_notify_paced(struct mcp_call *c, const char *method, struct json *params);
+void mcp_stream_notify_paced(struct mcp_call *c, struct arena *a, const char *method,
+                             struct json *params);
 /* Sends the answer of a call whose stream has begun. */
 void mcp_stream_answer(struct mcp_call *c, struct text answer);
 /* Sends a comment. Apache keeps the headers to itself until there is something behind them. */

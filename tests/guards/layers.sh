@@ -16,7 +16,7 @@ below() {
 	metrics | config | crypto | jsonschema) echo base ;;
 	web) echo base crypto ;;
 	net) echo base metrics ;;
-	runner) echo base mcp ;;
+	runner) echo base ;;
 	shared) echo base metrics crypto ;;
 	pages) echo base crypto web ;;
 	access) echo base crypto shared ;;
