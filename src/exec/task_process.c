@@ -1,13 +1,11 @@
 /* The process that looks after the program of a task. It is forked twice, so that no worker has to
  * wait for it, and it ends with the program. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -24,15 +22,13 @@
 #include "exec/tasks.h"
 #include "mcp/bearer_auth.h"
 #include "metrics/metrics.h"
-#include "runner/orphans.h"
+#include "runner/child.h"
 #include "shared/shared.h"
 
 #define RUN_BYTES 12 /* of what one run of a task's program is called */
 #define LETTER_MAX 64
 #define SAVE_AGAIN_MS 1000
 #define DENY_LOOK_MS 1000 /* how often DENY_FILE is looked at while a program runs */
-#define PLACE_FD 3        /* of the process of a task */
-#define MESSAGE_SOCKET_FD 4
 
 /* Of one run, on one host: what another daemon on it has is another store's. */
 static const char *message_socket_name(const struct task *t) {
@@ -327,21 +323,11 @@ static enum rc open_own(struct mcp_call *c, struct context *cx, struct err *e) {
 
 /* Nothing of the worker is used here but its memory: not its connections, and not its handles on
  * the cache and the store, which must not be used after a fork. */
-static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, struct task *t,
-                                   int place) {
+static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, struct task *t) {
     struct context cx = *c->cx;
     struct err e;
 
-    (void)prctl(PR_SET_NAME, "mcp-task");
     metrics_use_shared_slot();
-    watchdog_begin(TASK_LEASE_S * 1000); /* then it is taken for dead anyway */
-    place = fcntl(place, F_DUPFD_CLOEXEC, MESSAGE_SOCKET_FD + 1);
-    if (t->mailbox)
-        message_socket_move(t->mailbox, MESSAGE_SOCKET_FD);
-    (void)dup3(place, PLACE_FD, O_CLOEXEC);
-    if (syscall(SYS_close_range, MESSAGE_SOCKET_FD + 1, ~0U, 0))
-        for (int fd = MESSAGE_SOCKET_FD + 1; fd < 65536; fd++)
-            (void)close(fd);
     if (open_own(c, &cx, &e)) {
         log_error("task_not_kept", kv("task", t->id), kv("why", e.text), kv("detail", e.detail));
         _exit(1); /* its lease ends */
@@ -376,10 +362,14 @@ void task_abandon(struct task *t, int place) {
 
 enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, int place,
                    struct err *e) {
-    int started = orphans_fork();
+    const struct child_start how = {
+        .name = "mcp-task",
+        .keep = {place, t->mailbox ? *message_socket_watch(t->mailbox) : -1},
+        .silent_max_ms = TASK_LEASE_S * 1000}; /* then it is taken for dead anyway */
+    int started = child_fork_detached(&how);
 
     if (started == 0)
-        task_process(c, tool, t, place);
+        task_process(c, tool, t);
     task_abandon(t, place); /* it is another process's now */
     if (started > 0)
         return OK;

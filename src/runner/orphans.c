@@ -1,6 +1,5 @@
 #include "runner/orphans.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -55,24 +54,4 @@ void orphans_end(int wait_ms) {
 
     while (orphans_kill() && clock_monotonic_ms() < until)
         (void)nanosleep(&pause, NULL);
-}
-
-int orphans_fork(void) {
-    pid_t pid = fork();
-    int status;
-
-    if (pid == 0) {
-        pid = fork();
-        if (pid == 0)
-            return 0;
-        _exit(pid < 0 ? errno : 0);
-    }
-    while (pid > 0 && waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return -1;
-    if (pid > 0 && WIFEXITED(status) && !WEXITSTATUS(status))
-        return 1;
-    if (pid > 0)
-        errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
-    return -1;
 }

@@ -18,8 +18,5 @@ void orphans_adopt(bool yes);
 unsigned orphans_kill(void);
 /* The same until there is none, for wait_ms at most. */
 void orphans_end(int wait_ms);
-/* fork(2) of a process that is not our child but our adopter's, so that nobody has to wait for it.
- * 0 in that process, 1 in the caller, -1 if it does not start: errno. */
-int orphans_fork(void);
 
 #endif

@@ -6,22 +6,23 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "runner/child.h"
 #include "runner/orphans.h"
 
 #define READ_BYTES 16384
 #define NO_PIDFD_POLL_MS 10 /* how often to look, where the kernel has no pidfd */
 #define REAP_MS 1000        /* to wait for a killed program that hangs in the kernel */
 #define DRAIN_READS 64      /* of what is left in the pipes when the program has ended */
+#define STATUS_FD 3         /* in the child: carries errno if exec fails */
+#define SPARE_FD 10         /* in the child: where the pipes are out of the way of 0 to 3 */
 
-/* Ends of the pipes. In the child they are moved out of the way of 0, 1 and 2 first. */
+/* Both ends of each pipe; -1: closed. */
 struct pipes {
     int in[2], out[2], err[2], status[2];
 };
@@ -60,56 +61,32 @@ static bool open_pipes(struct pipes *p) {
 /* ---- in the child: only functions that are safe after vfork, and no write to the parent's data
  * ---- */
 
-/* Everything from fd on, except that exec still needs the status pipe, which closes itself. */
-static void close_from(unsigned fd) {
-    struct rlimit rl;
+/* 0, 1, 2 become the pipes, and STATUS_FD the status pipe, which exec closes. */
+static bool place_descriptors(const struct pipes *p) {
+    int in = fcntl(p->in[0], F_DUPFD, SPARE_FD), out = fcntl(p->out[1], F_DUPFD, SPARE_FD);
+    int err = fcntl(p->err[1], F_DUPFD, SPARE_FD), status = fcntl(p->status[1], F_DUPFD, SPARE_FD);
 
-    if (!syscall(SYS_close_range, fd, ~0U, 0))
-        return;
-    if (getrlimit(RLIMIT_NOFILE, &rl) || rl.rlim_cur > 65536)
-        rl.rlim_cur = 65536;
-    for (unsigned i = fd; i < rl.rlim_cur; i++)
-        (void)close((int)i);
-}
-
-/* 0, 1, 2 are the pipes, 3 is the status pipe. */
-static bool place_descriptors(const struct pipes *p, int *status) {
-    int in = fcntl(p->in[0], F_DUPFD, 10), out = fcntl(p->out[1], F_DUPFD, 10);
-    int err = fcntl(p->err[1], F_DUPFD, 10), st = fcntl(p->status[1], F_DUPFD, 10);
-
-    if (in < 0 || out < 0 || err < 0 || st < 0)
-        return false;
-    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 || dup3(st, 3, O_CLOEXEC) < 0)
-        return false;
-    *status = 3;
-    close_from(4);
-    return true;
-}
-
-static void default_signals(void) {
-    struct sigaction dfl = {.sa_handler = SIG_DFL};
-    sigset_t none;
-
-    for (int sig = 1; sig < NSIG; sig++)
-        (void)sigaction(sig, &dfl, NULL);
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    return in >= 0 && out >= 0 && err >= 0 && status >= 0 && dup2(in, 0) >= 0 &&
+           dup2(out, 1) >= 0 && dup2(err, 2) >= 0 && dup3(status, STATUS_FD, O_CLOEXEC) >= 0;
 }
 
 static _Noreturn void become_program(const struct run_spec *spec, const struct pipes *p,
                                      pid_t parent) {
+    static const struct child_start how = {.keep = {STATUS_FD},
+                                           .signals = CHILD_SIGNALS_DEFAULT,
+                                           .death_signal = SIGKILL,
+                                           .own_session = true,
+                                           .no_new_privileges = true};
     int status = p->status[1], error;
 
-    (void)setsid(); /* a process group of its own, and no terminal */
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* no set-user-id program makes it another's */
-    if (getppid() != parent)
-        _exit(127); /* the worker went away before the line above */
-    default_signals();
-    if (place_descriptors(p, &status) && !chdir(spec->dir))
-        /* execve does not write to them; its prototype is older than const. */
-        (void)execve(spec->argv[0], (char *const *)(uintptr_t)spec->argv,
-                     (char *const *)(uintptr_t)spec->envp);
+    if (place_descriptors(p)) {
+        status = STATUS_FD;
+        child_begin(&how, parent);
+        if (!chdir(spec->dir))
+            /* execve does not write to them; its prototype is older than const. */
+            (void)execve(spec->argv[0], (char *const *)(uintptr_t)spec->argv,
+                         (char *const *)(uintptr_t)spec->envp);
+    }
     error = errno;
     while (write(status, &error, sizeof error) < 0 && errno == EINTR)
         ;

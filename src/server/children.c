@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "metrics/metrics.h"
+#include "runner/child.h"
 
 unsigned children_alive(const struct master *m) {
     unsigned n = 0;
@@ -42,16 +42,6 @@ static struct generation *generation_of(struct master *m, const struct child *c)
     return m->next.config && c->generation == m->next.number ? &m->next : NULL;
 }
 
-/* Whoever holds the metrics' address keeps the next daemon from it, so no worker does that is still
- * busy when the master was killed. */
-void child_close(const struct master *m) {
-    close(m->signals);
-    if (m->notify.fd >= 0)
-        close(m->notify.fd);
-    if (m->observer.address)
-        close(m->observer.listener);
-}
-
 static _Noreturn void become_worker(const struct master *m, const struct generation *g,
                                     unsigned slot, pid_t master) {
     struct worker_args args = {.config = g->config,
@@ -63,12 +53,14 @@ static _Noreturn void become_worker(const struct master *m, const struct generat
                                .master = master,
                                .drain_ms = m->timing->drain_ms};
 
-    child_close(m);
     worker_main(&args);
 }
 
 /* Signals are blocked in the master for good, and so in the child from its first instruction. */
 bool children_spawn(struct master *m, const struct generation *g) {
+    const struct child_start how = {.name = "mcp-worker",
+                                    .keep = {m->listener, m->wake, m->stream_holder_out},
+                                    .death_signal = WORKER_MASTER_ENDED};
     pid_t master = getpid(), pid;
     unsigned i = 0;
 
@@ -79,8 +71,7 @@ bool children_spawn(struct master *m, const struct generation *g) {
     slot_set(&m->board->slots[i], SLOT_STARTING);
     if (m->board->slots_used <= i)
         m->board->slots_used = i + 1;
-    fflush(NULL);
-    pid = fork();
+    pid = child_fork(&how);
     if (pid == 0)
         become_worker(m, g, i, master);
     if (pid < 0) {

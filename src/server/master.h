@@ -98,8 +98,6 @@ struct master {
 };
 
 /* children.c */
-/* In a child that has just been forked: closes what is the master's alone. */
-void child_close(const struct master *m);
 unsigned children_alive(const struct master *m);                       /* all of them */
 unsigned children_wanted(const struct master *m, unsigned generation); /* not the retiring */
 bool children_ready(struct master *m, struct generation *g);           /* one is or was */

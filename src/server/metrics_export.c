@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/output.h"
 #include "metrics/metrics.h"
+#include "runner/child.h"
 #include "server/master.h"
 
 #define SERVER_PAUSE_MS 1000 /* between two starts of the process */
@@ -110,17 +111,17 @@ static void report_lost_lines(struct observer *o) {
 
 static void start_server(struct master *m, int64_t now) {
     struct observer *o = &m->observer;
-    pid_t master = getpid(), pid;
+    const struct child_start how = {.name = "mcp-metrics",
+                                    .keep = {o->listener},
+                                    .signals = CHILD_SIGNALS_DEFAULT,
+                                    .death_signal = SIGTERM,
+                                    .silent_max_ms = METRICS_SERVER_SILENT_MS};
+    pid_t pid;
 
     o->spawn_ms = now + SERVER_PAUSE_MS;
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        close(m->listener);
-        close(m->signals);
-        close(m->wake);
-        metrics_server_main(o->listener, master);
-    }
+    pid = child_fork(&how);
+    if (pid == 0)
+        metrics_server_main(o->listener);
     if (pid < 0)
         log_error("fork_failed", kv("why", strerror(errno)));
     else

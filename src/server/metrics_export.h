@@ -29,6 +29,7 @@ bool metrics_export_reaped(struct master *m, pid_t pid, int status); /* false: n
 void metrics_export_close(struct master *m);                         /* after the last worker */
 
 /* metrics_server.c */
-_Noreturn void metrics_server_main(int listener, pid_t master);
+_Noreturn void metrics_server_main(int listener);
+#define METRICS_SERVER_SILENT_MS 8000 /* more than an exchange takes */
 
 #endif

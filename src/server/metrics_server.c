@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,7 +20,6 @@
 #define DRAIN_MAX 16384  /* of what follows the request line */
 #define EXCHANGE_MS 3000 /* for one connection in all */
 #define PAUSE_US 100000
-#define SILENT_MS 8000 /* more than an exchange */
 
 struct exchange {
     int fd;
@@ -130,19 +128,10 @@ static void serve(int fd) {
     finish(&x);
 }
 
-_Noreturn void metrics_server_main(int listener, pid_t master) {
+_Noreturn void metrics_server_main(int listener) {
     struct pollfd p = {.fd = listener, .events = POLLIN};
-    sigset_t none;
 
-    /* As a worker, it must not outlive its master; the default action of TERM ends it. */
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    prctl(PR_SET_NAME, "mcp-metrics");
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    if (getppid() != master)
-        _exit(0);
-    watchdog_begin(SILENT_MS);
+    (void)signal(SIGPIPE, SIG_IGN);
     for (;;) {
         int fd = poll(&p, 1, WATCHDOG_EVERY_MS) == 1
                      ? accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)

@@ -3,6 +3,7 @@
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -68,13 +69,15 @@ struct worker_args {
     int drain_ms;
 };
 _Noreturn void worker_main(const struct worker_args *args);
-#define WORKER_EXIT_START 3 /* exit status of a worker that could not start */
+#define WORKER_MASTER_ENDED SIGRTMIN /* the death signal that a worker must be started with */
+#define WORKER_EXIT_START 3          /* exit status of a worker that could not start */
 
-/* keeper.c: one process that holds the streams that workers have begun and handed over, so that an
- * idle stream costs no worker. It watches the directories of manifests and the files that streams
- * wait for. Never returns; TERM ends it, and its streams in good order. */
+/* stream_holder.c: one process that holds the streams that workers have begun and handed over, so
+ * that an idle stream costs no worker. It watches the directories of manifests and the files that
+ * streams wait for. Never returns; TERM ends it, and its streams in good order. */
 _Noreturn void stream_holder_main(const struct config *config, struct scoreboard *board, int inbox,
                                   pid_t master);
+#define STREAM_HOLDER_SILENT_MS 5000 /* it hangs if it gives no sign of life for so long */
 /* Hands a connection over; what is first is sent when the keeper watches. Without one (NULL), what
  * streams of the same key wait for is replaced. The descriptor stays the caller's. False, with
  * errno: the keeper took nothing for STREAM_HOLDER_TAKES_MS. */

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -26,7 +25,6 @@
 #define STREAMS_MAX 16384
 #define STREAMS_USER_MAX 256
 #define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
-#define SILENT_MS 5000      /* one that gives no sign of life for so long hangs */
 #define SETTLE_MS 50        /* an editor writes a file in several steps */
 
 static const char comment[] = ":\n\n";
@@ -349,15 +347,10 @@ _Noreturn void stream_holder_main(const struct config *config, struct scoreboard
     struct stream_holder *k = xcalloc(1, sizeof *k);
     struct rlimit files;
 
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    prctl(PR_SET_NAME, "mcp-keeper");
-    if (getppid() != master)
-        _exit(0);
     if (!getrlimit(RLIMIT_NOFILE, &files)) {
         files.rlim_cur = files.rlim_max; /* each stream is a descriptor */
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
-    watchdog_begin(SILENT_MS);
     k->board = board;
     k->inbox = inbox;
     news_init(&k->news, config);

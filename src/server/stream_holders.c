@@ -1,7 +1,6 @@
 /* The master's side of the keeper. */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -9,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "runner/child.h"
 #include "server/master.h"
 
 #define RESPAWN_MS 500
@@ -24,18 +24,18 @@ bool stream_holder_open(struct master *m) {
 }
 
 void stream_holder_tick(struct master *m, int64_t now) {
+    const struct child_start how = {.name = "mcp-streams",
+                                    .keep = {m->stream_holder_in},
+                                    .death_signal = SIGTERM,
+                                    .silent_max_ms = STREAM_HOLDER_SILENT_MS};
     pid_t master = getpid(), pid;
 
     if (m->keeper || now < m->stream_holder_ms || !(m->now.config->endpoints & GROUP_MCP))
         return;
     m->stream_holder_ms = now + RESPAWN_MS;
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        child_close(m);
-        close(m->listener);
+    pid = child_fork(&how);
+    if (pid == 0)
         stream_holder_main(m->now.config, m->board, m->stream_holder_in, master);
-    }
     if (pid < 0)
         log_error("fork_failed", kv("why", strerror(errno)));
     else

@@ -4,21 +4,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "app/app.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/watchdog.h"
 #include "metrics/metrics.h"
-#include "runner/orphans.h"
+#include "runner/child.h"
 #include "web/subscription.h"
 
 #define AGAIN_MS 1000
-#define WATCHER_FD 3
 #define QUESTION_MAX 512
 #define SILENT_MS 60000 /* more than a look at a table that is slow */
 
@@ -35,22 +31,10 @@ static bool lost(struct news *n) {
     return false;
 }
 
-/* It holds no stream: one that it held would not be closed when the keeper closes it. */
 static _Noreturn void watcher(const struct config *config, int fd) {
-    sigset_t none;
-
-    (void)prctl(PR_SET_NAME, "mcp-watcher");
-    (void)signal(SIGTERM, SIG_DFL);
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (fd != WATCHER_FD && dup2(fd, WATCHER_FD) < 0)
-        _exit(1);
-    if (syscall(SYS_close_range, WATCHER_FD + 1, ~0U, 0))
-        for (int i = WATCHER_FD + 1; i < 65536; i++)
-            (void)close(i);
+    (void)signal(SIGPIPE, SIG_IGN);
     metrics_use_shared_slot();
-    watchdog_begin(SILENT_MS);
-    app_watch(config, WATCHER_FD);
+    app_watch(config, fd);
     _exit(0);
 }
 
@@ -62,7 +46,12 @@ bool news_start(struct news *n) {
     if (clock_monotonic_ms() < n->again_ms ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
         return false;
-    started = orphans_fork(); /* nobody waits for it: its end is the socket's */
+    /* It keeps no stream: one that it kept would stay open when the keeper closes it. Nobody waits
+     * for its end: the socket shows it. */
+    started = child_fork_detached(&(struct child_start){.name = "mcp-task-watch",
+                                                        .keep = {ends[1]},
+                                                        .signals = CHILD_SIGNALS_DEFAULT,
+                                                        .silent_max_ms = SILENT_MS});
     if (started == 0)
         watcher(n->config, ends[1]);
     close(ends[1]);

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,7 +28,6 @@
 #define GIVE_BACK_EVERY 64     /* small requests: to look at what is free costs some of them */
 #define WAITED_MS 1000         /* a client is not looked for that had less time to go */
 #define ACCEPT_PAUSE_US 100000 /* when the host is out of descriptors or memory */
-#define SIGORPHANED SIGRTMIN   /* from the kernel: the master has ended */
 
 struct worker {
     const struct worker_args *args;
@@ -84,19 +82,11 @@ static void set_signals(struct worker *w) {
     sigaction(SIGQUIT, &sa, NULL);
     args_of_signal = w->args;
     nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
-    sigaction(SIGORPHANED, &orphaned, NULL);
+    sigaction(WORKER_MASTER_ENDED, &orphaned, NULL);
     signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_SETMASK, NULL, &w->between);
     sigdelset(&w->between, SIGTERM);
     sigdelset(&w->between, SIGQUIT);
-}
-
-/* A worker must not outlive its master: nobody would replace, reload or stop it. */
-static void follow_master(pid_t master) {
-    prctl(PR_SET_PDEATHSIG, SIGORPHANED);
-    prctl(PR_SET_NAME, "mcp-worker");
-    if (getppid() != master)
-        _exit(0);
 }
 
 static void wake_master(const struct worker *w) {
@@ -130,7 +120,6 @@ static void start(struct worker *w, const struct worker_args *args) {
     metrics_use_slot(args->slot);
     memory_begin();
     set_signals(w);
-    follow_master(args->master);
     w->catalog = args->board->catalog;
     if (app_new(args->config, &w->app, &e))
         start_failed("application", e.text, e.detail);

@@ -67,14 +67,6 @@ void message_socket_close(struct message_socket *m) {
     free(m);
 }
 
-void message_socket_move(struct message_socket *m, int fd) {
-    if (m->fd == fd)
-        return;
-    (void)dup3(m->fd, fd, O_CLOEXEC);
-    (void)close(m->fd);
-    m->fd = fd;
-}
-
 bool message_socket_exists(const char *name) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un address;

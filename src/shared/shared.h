@@ -59,8 +59,6 @@ struct message_socket;
 /* The name should be one that nobody can guess. */
 enum rc message_socket_open(const char *name, struct message_socket **out, struct err *e) MUST_USE;
 void message_socket_close(struct message_socket *m); /* NULL is accepted */
-void message_socket_move(struct message_socket *m,
-                         int fd); /* to this descriptor, which is closed first */
 const int *
 message_socket_watch(const struct message_socket *m); /* readable when there is a letter */
 /* Waits for a letter, which is put into the buffer in place of what is there; or until the

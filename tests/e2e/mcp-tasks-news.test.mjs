@@ -34,7 +34,7 @@ const watcherOf = (daemon) => {
     }
   });
   const masters = daemon.pids ?? [daemon.pid];
-  return all.find((each) => each.name === 'mcp-watcher' && masters.includes(each.parent))?.pid;
+  return all.find((each) => each.name === 'mcp-task-watch' && masters.includes(each.parent))?.pid;
 };
 
 // Where the task is begun and answered, and where the news are listened to.

@@ -64,7 +64,7 @@ export function childrenOf(daemon) {
 }
 
 // The keeper of idle streams, the workers, and who answers GET /metrics. One that has just been forked has no name yet.
-export const keeperOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-keeper')?.pid;
+export const keeperOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-streams')?.pid;
 export const metricsServerOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-metrics')?.pid;
 export const workersOf = (daemon) => childrenOf(daemon).filter(({ name }) => name === 'mcp-worker').map(({ pid }) => pid);
 

@@ -382,7 +382,7 @@ static void programs_end_with_the_daemon(void **state) {
 /* --- Other processes that hang ------------------------------------------------------------- */
 
 static void hanging_processes_are_replaced(void **state) {
-    static const char *const names[] = {"mcp-keeper", "mcp-metrics"};
+    static const char *const names[] = {"mcp-streams", "mcp-metrics"};
     struct daemon *d = *state;
     char lines[400];
     pid_t old[2];
@@ -423,7 +423,7 @@ static void term_ends_a_daemon_whose_processes_hang(void **state) {
 
     (void)snprintf(lines, sizeof lines, "METRICS_LISTEN=127.0.0.1:%d\n", free_port());
     daemon_start(d, lines);
-    kill(kid_named(d, "mcp-keeper"), SIGSTOP);
+    kill(kid_named(d, "mcp-streams"), SIGSTOP);
     kill(kid_named(d, "mcp-metrics"), SIGSTOP);
     assert_stops(d, SIGTERM);
     assert_int_equal(log_count(d, "event=workers_killed"), 0);

@@ -14,6 +14,7 @@
 
 #include "../pool/fcgi_wire.h"
 #include "base/buf.h"
+#include "runner/child.h"
 #include "server/server.h"
 #include "web/fcgi.h"
 #include "web/subscription.h"
@@ -64,7 +65,7 @@ static void start(const char *tools, const char *prompts) {
     (void)sigemptyset(&term); /* as the master has it */
     (void)sigaddset(&term, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &term, NULL);
-    keeper = fork();
+    keeper = child_fork(&(struct child_start){.keep = {inbox}, .death_signal = SIGTERM});
     if (!keeper)
         stream_holder_main(&config, board, inbox, master);
     for (int64_t until = wire_now_ms() + WAIT_MS; !board->catalog;)
@@ -72,7 +73,7 @@ static void start(const char *tools, const char *prompts) {
 }
 
 static int begin(void **state) {
-    strcpy(dir, "/tmp/mcp-keeper-XXXXXX");
+    strcpy(dir, "/tmp/mcp-streams-XXXXXX");
     assert_non_null(mkdtemp(dir));
     return arena_setup(state);
 }

@@ -1,0 +1,118 @@
+#include "runner/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/watchdog.h"
+
+#define FIRST_CLOSED 3 /* 0, 1 and 2 stay open */
+#define FD_MAX 65536   /* where the kernel has no close_range(2): the highest that is looked at */
+
+static void close_between(unsigned first, unsigned last) {
+    struct rlimit limit;
+
+    if (first > last || !syscall(SYS_close_range, first, last, 0))
+        return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > FD_MAX)
+        limit.rlim_cur = FD_MAX;
+    for (unsigned fd = first; fd <= last && fd < limit.rlim_cur; fd++)
+        (void)close((int)fd);
+}
+
+/* The lowest descriptor to keep from `first` on; -1: there is none. */
+static int next_kept(const struct child_start *how, unsigned first) {
+    int found = -1;
+
+    for (unsigned i = 0; i < CHILD_KEEP_MAX; i++)
+        if (how->keep[i] >= (int)first && (found < 0 || how->keep[i] < found))
+            found = how->keep[i];
+    return found;
+}
+
+static void close_others(const struct child_start *how) {
+    unsigned first = FIRST_CLOSED;
+    int kept;
+
+    while ((kept = next_kept(how, first)) >= 0) {
+        close_between(first, (unsigned)kept - 1);
+        first = (unsigned)kept + 1;
+    }
+    close_between(first, ~0U);
+}
+
+static void reset_signals(void) {
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigset_t none;
+
+    for (int signo = 1; signo < NSIG; signo++)
+        (void)sigaction(signo, &action, NULL);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void child_begin(const struct child_start *how, pid_t parent) {
+    if (how->own_session)
+        (void)setsid();
+    if (how->death_signal) {
+        (void)prctl(PR_SET_PDEATHSIG, how->death_signal);
+        if (getppid() != parent) /* it ended before the line above */
+            _exit(0);
+    }
+    if (how->no_new_privileges)
+        (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (how->name)
+        (void)prctl(PR_SET_NAME, how->name);
+    if (how->signals == CHILD_SIGNALS_DEFAULT)
+        reset_signals();
+    close_others(how);
+}
+
+static void begin_watched(const struct child_start *how, pid_t parent) {
+    child_begin(how, parent);
+    if (how->silent_max_ms)
+        watchdog_begin(how->silent_max_ms);
+}
+
+pid_t child_fork(const struct child_start *how) {
+    pid_t parent = getpid(), pid;
+
+    (void)fflush(NULL); /* what is buffered would be written twice */
+    pid = fork();
+    if (pid == 0)
+        begin_watched(how, parent);
+    return pid;
+}
+
+/* Waits for the process in between, which ends at once: its status is 0, or the errno of the second
+ * fork. */
+static int await_second_fork(pid_t pid) {
+    int status;
+
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+    return errno ? -1 : 1;
+}
+
+int child_fork_detached(const struct child_start *how) {
+    pid_t pid;
+
+    (void)fflush(NULL);
+    pid = fork();
+    if (pid > 0)
+        return await_second_fork(pid);
+    if (pid < 0)
+        return -1;
+    pid = fork();
+    if (pid != 0)
+        _exit(pid < 0 ? errno : 0);
+    begin_watched(how, 0);
+    return 0;
+}

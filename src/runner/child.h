@@ -1,0 +1,41 @@
+/* Starting a child process: what every process of the daemon has in common, and every program.
+ *
+ * A child has three descriptors, 0 to 2, and those that it is started with, under their own
+ * numbers; all others are closed in it. */
+#ifndef RUNNER_CHILD_H
+#define RUNNER_CHILD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define CHILD_KEEP_MAX 4
+
+enum child_signals {
+    CHILD_SIGNALS_INHERITED, /* what the parent blocks stays blocked, as do its handlers */
+    CHILD_SIGNALS_DEFAULT,   /* none is blocked, and each has its default action */
+};
+
+struct child_start {
+    const char *name;         /* as ps(1) shows it, at most 15 bytes; NULL: the parent's */
+    int keep[CHILD_KEEP_MAX]; /* descriptors above 2 that stay open; any other number is ignored */
+    enum child_signals signals;
+    int death_signal; /* sent by the kernel when the parent ends; 0: none. A child whose parent has
+                         ended before that exits at once */
+    bool own_session; /* setsid(2): also a process group of its own, and no terminal */
+    bool no_new_privileges; /* no set-user-id program that it runs changes its user */
+    int silent_max_ms;      /* the master kills it if it gives no sign of life for so long
+                               (base/watchdog.h); 0: it need not give any */
+};
+
+/* fork(2). Returns 0 in the child, the child's process id in the parent, or -1 with errno. */
+pid_t child_fork(const struct child_start *how);
+/* The same for a process that becomes the child of the nearest process that adopts orphans
+ * (runner/orphans.h), so that the caller need not wait for it. It has no death signal. Returns 0 in
+ * it, 1 in the caller, or -1 with errno. */
+int child_fork_detached(const struct child_start *how);
+
+/* What both do in the child, for one that was started by vfork(2): it calls only functions that are
+ * safe there, and ignores silent_max_ms. `parent`: the process id of its parent. */
+void child_begin(const struct child_start *how, pid_t parent);
+
+#endif
