@@ -19,9 +19,11 @@
 #include "crypto/crypto.h"
 #include "idp/idp.h"
 #include "mcp/mcp.h"
+#include "mcp/site.h"
 #include "metrics/metrics.h"
 #include "net/http.h"
 #include "oauth/oauth.h"
+#include "oauth/site.h"
 #include "pages/page.h"
 #include "shared/shared.h"
 #include "store/store.h"
@@ -33,7 +35,9 @@
 #define COGNITO_SLOW_MS 2000
 
 struct app {
-    struct context cx;
+    struct site site;
+    struct oauth_site oauth;
+    struct mcp_site mcp;
     struct arena *arena;
     struct routes routes;
     struct seal_keys *seal;
@@ -85,15 +89,15 @@ static void problems_log(struct problems *p, const char *event) {
 static void load_tools(struct app *app, const struct config *config) {
     struct problems p;
 
-    app->catalog_ms = clock_now_s(&app->cx.clock) * 1000;
+    app->catalog_ms = clock_now_s(&app->site.clock) * 1000;
     problems_begin(&p);
-    app->cx.tools = app->tools = tool_set_load(config, p.f, &p.bad);
+    app->mcp.tools = app->tools = tool_set_load(config, p.f, &p.bad);
     problems_log(&p, "tool_left_out");
     problems_begin(&p);
-    app->cx.resources = app->resources = resource_set_load(config, p.f, &p.bad);
+    app->mcp.resources = app->resources = resource_set_load(config, p.f, &p.bad);
     problems_log(&p, "resource_left_out");
     problems_begin(&p);
-    app->cx.prompts = app->prompts = prompt_set_load(config, p.f, &p.bad);
+    app->mcp.prompts = app->prompts = prompt_set_load(config, p.f, &p.bad);
     problems_log(&p, "prompt_left_out");
 }
 
@@ -101,7 +105,7 @@ static void load_clients(struct app *app, const struct config *config) {
     struct problems p;
 
     problems_begin(&p);
-    app->cx.clients = app->clients = client_set_load(config, p.f, &p.bad);
+    app->oauth.clients = app->clients = client_set_load(config, p.f, &p.bad);
     problems_log(&p, "client_left_out");
 }
 
@@ -109,7 +113,7 @@ static void load_pages(struct app *app, const struct config *config) {
     struct problems p;
 
     problems_begin(&p);
-    app->cx.pages = app->pages = page_set_load(config->templates_dir, p.f, &p.bad);
+    app->oauth.pages = app->pages = page_set_load(config->templates_dir, p.f, &p.bad);
     problems_log(&p, "template_left_out");
 }
 
@@ -119,8 +123,8 @@ static void load_deny(struct app *app, const struct config *config) {
     struct problems p;
 
     problems_begin(&p);
-    app->cx.deny = app->deny =
-        deny_load(config->deny_file, clock_now_s(&app->cx.clock), p.f, &p.bad);
+    app->site.deny = app->deny =
+        deny_load(config->deny_file, clock_now_s(&app->site.clock), p.f, &p.bad);
     problems_log(&p, "deny_line_left_out");
 }
 
@@ -168,13 +172,13 @@ static void open_revoked(struct app *app, const struct config *c) {
     if (!*c->revoked_file && !(c->endpoints & GROUP_MCP))
         return;
     say_unless(revoked_open(path, &app->revoked, &e), &e);
-    app->cx.revoked = app->revoked;
+    app->site.revoked = app->revoked;
 }
 
 /* Each group opens only what it needs, so that a service of one group can be given less. */
 static enum rc open_parts(struct app *app, const struct config *c, struct err *e) {
     const struct http_options guarded = app_guarded_options(c);
-    struct context *cx = &app->cx;
+    struct site *site = &app->site;
     struct arena *a = app->arena;
 
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
@@ -182,44 +186,45 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         if (seal_keys_load(c->secret_key_file, c->makes_secret_key, &app->seal, e))
             return e->code;
         keep_own_keys(app, c->endpoints);
-        cx->seal = app->seal;
+        site->seal = app->seal;
     }
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) &&
-        (audit_open(c->audit_log, &app->audit, e) || stores_open_sessions(&app->stores, a, cx, e)))
+        (audit_open(c->audit_log, &app->audit, e) ||
+         stores_open_sessions(&app->stores, a, site, e)))
         return e->code;
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)) {
         say_unless(rate_limits_open(arena_printf(a, "%s/limits", c->state_dir), &app->limits, e),
                    e);
-        cx->limits = app->limits;
+        site->limits = app->limits;
     }
     if (c->endpoints != GROUP_METADATA)
         say_unless(host_cache_open(arena_printf(a, "%s/cache", c->state_dir), c->workers_max,
-                                   &cx->host, e),
+                                   &site->cache, e),
                    e);
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)) { /* at /token for private_key_jwt */
-        if (http_client_new(&guarded, &cx->guarded, e))
+        if (http_client_new(&guarded, &app->oauth.guarded, e))
             return e->code;
         say_unless(host_slots_open(arena_printf(a, "%s/cache/document-slots", c->state_dir),
-                                   &cx->document_slots, e),
+                                   &app->oauth.document_slots, e),
                    e);
         load_clients(app, c);
         load_pages(app, c);
     }
     if (c->endpoints & (GROUP_TOKEN | GROUP_MCP)) {
-        if (http_client_new(&http_options_open, &cx->http, e))
+        if (http_client_new(&http_options_open, &app->oauth.http, e))
             return e->code;
         open_revoked(app, c);
         if (*c->cognito_issuer) /* a service that only gives tokens out may not know it */
-            cx->keyset = keyset_new(c, cx->http, cx->host, &cx->clock);
+            site->keyset = keyset_new(c, app->oauth.http, site->cache, &site->clock);
     }
     if (c->endpoints & GROUP_TOKEN)
         say_unless(host_gate_open(arena_printf(a, "%s/cache/cognito-gate", c->state_dir),
-                                  COGNITO_SLOW_MS, &cx->idp_gate, e),
+                                  COGNITO_SLOW_MS, &app->oauth.idp_gate, e),
                    e);
     if (c->endpoints & GROUP_MCP) {
-        cx->tokens = token_cache_new(TOKEN_CACHE_ENTRIES);
+        app->mcp.tokens = token_cache_new(TOKEN_CACHE_ENTRIES);
         load_tools(app, c);
-        return stores_open_tasks(cx, arena_printf(a, "%s/cache/task-slots", c->state_dir), e);
+        return stores_open_tasks(site, arena_printf(a, "%s/cache/task-slots", c->state_dir), e);
     }
     return OK;
 }
@@ -229,7 +234,9 @@ enum rc app_new(const struct config *config, struct app **out, struct err *e) {
 
     *out = NULL;
     app->arena = arena_new(APP_ARENA_MAX);
-    app->cx.config = config;
+    app->site.config = config;
+    app->site.oauth = &app->oauth;
+    app->site.mcp = &app->mcp;
     routes_init(&app->routes, app->arena, config);
     if (open_parts(app, config, e)) {
         app_free(app);
@@ -252,14 +259,14 @@ void app_free(struct app *app) {
     rate_limits_close(app->limits);
     revoked_close(app->revoked);
     audit_close(&app->audit);
-    token_cache_free(app->cx.tokens);
-    keyset_free(app->cx.keyset);
-    stores_close(&app->stores, &app->cx);
-    host_cache_close(app->cx.host);
-    host_slots_close(app->cx.document_slots);
-    host_gate_close(app->cx.idp_gate);
-    http_client_free(app->cx.http);
-    http_client_free(app->cx.guarded);
+    token_cache_free(app->mcp.tokens);
+    keyset_free(app->site.keyset);
+    stores_close(&app->stores, &app->site);
+    host_cache_close(app->site.cache);
+    host_slots_close(app->oauth.document_slots);
+    host_gate_close(app->oauth.idp_gate);
+    http_client_free(app->oauth.http);
+    http_client_free(app->oauth.guarded);
     seal_keys_free(app->seal);
     arena_free(app->arena);
     free(app);
@@ -287,18 +294,23 @@ static bool is_oauth(const struct route *route) {
 
 static enum rc call_handler(struct app *app, const struct route *route, const struct request *rq,
                             struct reply *rp, struct err *e) {
-    const struct config *config = app->cx.config;
-    enum rc rc = own_address(config, rq, &app->cx.config, e);
+    struct exchange x = {&app->site, rq, rp};
+    const struct config *config;
+    struct site here;
 
-    if (!rc)
-        rc = route->handler(&app->cx, rq, rp, e);
-    app->cx.config = config; /* the other one was the request's */
-    return rc;
+    if (own_address(app->site.config, rq, &config, e))
+        return e->code;
+    if (config != app->site.config) {
+        here = app->site;
+        here.config = config;
+        x.site = &here;
+    }
+    return route->handler(&x, e);
 }
 
 void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
     struct err e = {.code = OK};
-    const struct config *config = app->cx.config;
+    const struct config *config = app->site.config;
     enum error_style style;
     enum cors cors;
     const char *allow;
@@ -323,7 +335,7 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
         reply_header(rp, "Allow", allow);
     } else if (!route) {
         (void)err_set(&e, ERR_NOT_FOUND, "there is nothing at this address");
-    } else if (is_oauth(route) && limit_check(app->limits, app->cx.config, rq, rp, &e)) {
+    } else if (is_oauth(route) && limit_check(app->limits, app->site.config, rq, rp, &e)) {
         /* refused before anything is done for it */
     } else if (read == ERR_INVALID_REQUEST) {
         (void)err_set(&e, read, "a header came twice, once with an underscore in its name");
@@ -336,7 +348,7 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
         e.code = OK;
     }
     if (e.code && !rp->streaming) /* otherwise the reply is half out, and can only end */
-        error_reply(app->cx.pages, rp, rq, style, &e);
+        error_reply(app->oauth.pages, rp, rq, style, &e);
     if (route && is_oauth(route))
         audit_write(&app->audit, route, rq, rp, &e);
     if (e.code)
@@ -350,12 +362,12 @@ int app_time_limit_s(const struct app *app, const struct request *rq) {
 }
 
 void app_refresh(struct app *app) {
-    if (!app->cx.tools)
+    if (!app->mcp.tools)
         return;
     tool_set_free(app->tools);
     resource_set_free(app->resources);
     prompt_set_free(app->prompts);
-    load_tools(app, app->cx.config);
+    load_tools(app, app->site.config);
 }
 
 void app_upkeep(struct app *app) {
@@ -365,13 +377,13 @@ void app_upkeep(struct app *app) {
         return;
     app->upkeep_ms = now_ms;
     /* Whoever watches the folders tells of a change at once; this is for one that it cannot see. */
-    if (app->cx.tools && mcp_manifests_have_changed(app->cx.config, app->catalog_ms))
+    if (app->mcp.tools && mcp_manifests_have_changed(app->site.config, app->catalog_ms))
         app_refresh(app);
-    if (app->cx.store)
-        store_sweep(app->cx.store, clock_now_s(&app->cx.clock));
-    if (app->cx.host) {
-        mcp_sweep(&app->cx);
-        host_passing_sweep(app->cx.host, clock_now_s(&app->cx.clock));
+    if (app->oauth.store)
+        store_sweep(app->oauth.store, clock_now_s(&app->site.clock));
+    if (app->site.cache) {
+        mcp_sweep(&app->site);
+        host_passing_sweep(app->site.cache, clock_now_s(&app->site.clock));
     }
 }
 

@@ -4,6 +4,8 @@
 
 #include "app/routes.h"
 
+struct page_set;
+
 /* Fills the reply; headers that the handler set are kept. */
 void error_reply(const struct page_set *pages, struct reply *rp, const struct request *rq,
                  enum error_style style, const struct err *e);

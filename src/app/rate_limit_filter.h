@@ -3,7 +3,7 @@
 #define APP_RATE_LIMIT_FILTER_H
 
 #include "shared/rate_limit.h"
-#include "web/handler.h"
+#include "site/exchange.h"
 
 /* ERR_RATE_LIMITED with Retry-After if the address, or the client at this address, has had its
  * share. */

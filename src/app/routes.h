@@ -3,7 +3,7 @@
 #define APP_ROUTES_H
 
 #include "config/config.h"
-#include "web/handler.h"
+#include "site/exchange.h"
 #include <stdbool.h>
 
 /* The form of an error. */

@@ -4,7 +4,9 @@
 
 #include "aws/dynamodb.h"
 #include "base/log.h"
+#include "mcp/site.h"
 #include "net/http.h"
+#include "oauth/site.h"
 #include "shared/shared.h"
 #include "store/store.h"
 #include "store/tasks.h"
@@ -37,13 +39,13 @@ static struct dynamodb_options of_tasks(const struct config *c, const struct clo
 
 /* ---- opening and closing ---- */
 
-enum rc stores_open_sessions(struct stores *s, struct arena *a, struct context *cx, struct err *e) {
-    const struct config *c = cx->config;
-    struct dynamodb_options options = of_sessions(c, &cx->clock);
+enum rc stores_open_sessions(struct stores *s, struct arena *a, struct site *site, struct err *e) {
+    const struct config *c = site->config;
+    struct dynamodb_options options = of_sessions(c, &site->clock);
 
     if (c->session_store == SESSION_STORE_LMDB) {
         if (store_lmdb_open(arena_printf(a, "%s/sessions", c->state_dir), c->workers_max,
-                            &cx->store, e))
+                            &site->oauth->store, e))
             log_error("state_unavailable", kv("why", e->text));
         return OK;
     }
@@ -55,23 +57,24 @@ enum rc stores_open_sessions(struct stores *s, struct arena *a, struct context *
     if (host_gate_open(arena_printf(a, "%s/dynamodb-gate", c->state_dir), DYNAMODB_SLOW_MS,
                        &s->gate, e))
         log_error("state_unavailable", kv("why", e->text));
-    cx->store = store_dynamodb_open(s->dynamodb, s->gate, c->workers_max);
+    site->oauth->store = store_dynamodb_open(s->dynamodb, s->gate, c->workers_max);
     return OK;
 }
 
-enum rc stores_open_tasks(struct context *cx, const char *slots_file, struct err *e) {
-    const struct dynamodb_options options = of_tasks(cx->config, &cx->clock);
-    unsigned half = cx->config->workers_max / 2;
+enum rc stores_open_tasks(struct site *site, const char *slots_file, struct err *e) {
+    const struct dynamodb_options options = of_tasks(site->config, &site->clock);
+    unsigned half = site->config->workers_max / 2;
 
-    if (*cx->config->task_table_name)
-        return task_store_dynamodb_open(&options, slots_file, half ? half : 1, &cx->tasks, e);
-    cx->tasks = task_store_host_open(cx->host);
+    if (*site->config->task_table_name)
+        return task_store_dynamodb_open(&options, slots_file, half ? half : 1, &site->mcp->tasks,
+                                        e);
+    site->mcp->tasks = task_store_host_open(site->cache);
     return OK;
 }
 
-void stores_close(struct stores *s, struct context *cx) {
-    task_store_close(cx->tasks);
-    store_close(cx->store);
+void stores_close(struct stores *s, struct site *site) {
+    task_store_close(site->mcp->tasks);
+    store_close(site->oauth->store);
     dynamodb_free(s->dynamodb);
     host_gate_close(s->gate);
     http_client_free(s->aws);

@@ -4,7 +4,7 @@
 #define APP_STORES_H
 
 #include "config/config.h"
-#include "web/handler.h"
+#include "site/exchange.h"
 #include <stdio.h>
 
 /* What the session store is made of, beside itself. */
@@ -13,13 +13,14 @@ struct stores {
     struct dynamodb *dynamodb;
     struct host_gate *gate;
 };
-/* Fills cx->store. What is opened before an error is closed with the rest. A file that cannot be
- * opened is no error: it is logged, and tried again when it is used. */
-enum rc stores_open_sessions(struct stores *s, struct arena *a, struct context *cx,
+/* Fills site->oauth->store. What is opened before an error is closed with the rest. A file that
+ * cannot be opened is no error: it is logged, and tried again when it is used. */
+enum rc stores_open_sessions(struct stores *s, struct arena *a, struct site *site,
                              struct err *e) MUST_USE;
-/* Fills cx->tasks. slots_file: of the workers that wait for a table; NULL for who is no worker. */
-enum rc stores_open_tasks(struct context *cx, const char *slots_file, struct err *e) MUST_USE;
-void stores_close(struct stores *s, struct context *cx);
+/* Fills site->mcp->tasks. slots_file: of the workers that wait for a table; NULL for who is no
+ * worker. */
+enum rc stores_open_tasks(struct site *site, const char *slots_file, struct err *e) MUST_USE;
+void stores_close(struct stores *s, struct site *site);
 
 /* For -t: region, endpoint and source of credentials of the tables; asks nobody. */
 bool stores_check(const struct config *c, FILE *problems);

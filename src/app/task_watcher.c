@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "crypto/crypto.h"
 #include "mcp/mcp.h"
+#include "mcp/site.h"
 #include "shared/shared.h"
 #include "store/tasks.h"
 
@@ -13,24 +14,25 @@
 void app_watch(const struct config *config, int fd) {
     static const char *const purposes[] = {"task", NULL};
     struct arena *a = arena_new(WATCH_ARENA_MAX);
-    struct context cx = {.config = config};
+    struct mcp_site mcp = {.tasks = NULL};
+    struct site site = {.config = config, .mcp = &mcp};
     struct seal_keys *keys = NULL;
     struct err e;
 
     if (seal_keys_load(config->secret_key_file, false, &keys, &e) ||
         host_cache_open(arena_printf(a, "%s/cache", config->state_dir), config->workers_max,
-                        &cx.host, &e)) {
+                        &site.cache, &e)) {
         log_error("watcher_failed", kv("why", e.text), kv("detail", e.detail));
     } else {
         seal_keys_keep(keys, purposes);
-        cx.seal = keys;
-        if (stores_open_tasks(&cx, NULL, &e))
+        site.seal = keys;
+        if (stores_open_tasks(&site, NULL, &e))
             log_error("watcher_failed", kv("why", e.text), kv("detail", e.detail));
         else
-            mcp_watch_tasks(&cx, fd);
+            mcp_watch_tasks(&site, fd);
     }
-    task_store_close(cx.tasks);
-    host_cache_close(cx.host);
+    task_store_close(mcp.tasks);
+    host_cache_close(site.cache);
     seal_keys_free(keys);
     arena_free(a);
 }

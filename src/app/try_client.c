@@ -3,6 +3,7 @@
 
 #include "net/http.h"
 #include "oauth/oauth.h"
+#include "oauth/site.h"
 #include "pages/display_name.h"
 
 #define TRY_ARENA_MAX (1 << 20)
@@ -25,18 +26,20 @@ static void print_refusal(const struct err *e, FILE *out) {
 bool app_try_client(const struct config *config, const char *client_id, FILE *out) {
     const struct http_options guarded = app_guarded_options(config);
     struct arena *a = arena_new(TRY_ARENA_MAX);
-    struct context cx = {.config = config};
+    struct oauth_site oauth = {.clients = NULL};
+    struct site site = {.config = config, .oauth = &oauth};
     struct client_set *pinned;
     struct client client;
     struct err e = {.code = OK};
     unsigned bad;
 
-    cx.clients = pinned = client_set_load(config, out, &bad);
-    if (!http_client_new(&guarded, &cx.guarded, &e) && !client_find(&cx, a, client_id, &client, &e))
+    oauth.clients = pinned = client_set_load(config, out, &bad);
+    if (!http_client_new(&guarded, &oauth.guarded, &e) &&
+        !client_find(&site, a, client_id, &client, &e))
         print_client(a, &client, out);
     else
         print_refusal(&e, out);
-    http_client_free(cx.guarded);
+    http_client_free(oauth.guarded);
     client_set_free(pinned);
     arena_free(a);
     return e.code == OK;

@@ -94,7 +94,7 @@ static bool find_start(struct mcp_call *c, const struct list *l, size_t *from) {
 
 enum rc list_page(struct mcp_call *c, const struct list *l, struct err *e) {
     const char *scopes =
-        c->cx->config->list_forbidden || !l->has_scopes ? NULL : c->client.claims->scope;
+        c->x->site->config->list_forbidden || !l->has_scopes ? NULL : c->client.claims->scope;
     size_t from = 0;
 
     if (!scopes && !json_get(c->msg.params, "cursor")) {

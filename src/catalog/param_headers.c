@@ -180,7 +180,7 @@ static enum rc check_one(const struct mcp_call *c, const struct param_header *h,
     for (size_t i = 0; i + 1 < h->depth; i++)
         object = json_get(object, h->path[i]);
     v = json_get(object, last);
-    value = mcp_header(c->rq, h->header);
+    value = mcp_header(c->x->rq, h->header);
     /* "The server MUST NOT expect the header" for null or nothing. What is no primitive is the
      * schema's to refuse. But a header that says what the body does not is a lie to whoever routes
      * by it. */

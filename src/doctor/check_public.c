@@ -7,6 +7,7 @@
 #include "crypto/crypto.h"
 #include "doctor/doctor.h"
 #include "mcp/bearer_auth.h"
+#include "mcp/site.h"
 #include "oauth/oauth.h"
 
 #define TIMEOUT_MS 5000
@@ -85,13 +86,14 @@ static void check_document(struct doctor *d, const char *what, const char *url, 
     const struct http_request rq = {
         .method = "GET", .url = url, .max_reply_bytes = REPLY_MAX, .timeout_ms = TIMEOUT_MS};
     const struct request local = {.arena = d->arena, .params = (char *const[]){NULL}};
-    struct context cx = {.config = d->config};
+    struct site site = {.config = d->config};
     struct http_reply theirs;
     struct reply ours;
+    struct exchange x = {&site, &local, &ours};
     struct err e;
 
     reply_init(&ours, d->arena);
-    if (handler(&cx, &local, &ours, &e) || !ask(d, what, &rq, &theirs))
+    if (handler(&x, &e) || !ask(d, what, &rq, &theirs))
         return;
     if (theirs.status != ours.status)
         say_status(d, what, url, &theirs);
@@ -120,15 +122,17 @@ static const char *challenge_of(struct doctor *d, const char *authorization) {
         authorization ? arena_printf(d->arena, "HTTP_AUTHORIZATION=%s", authorization) : NULL,
         NULL};
     const struct request rq = {.arena = d->arena, .params = params};
-    struct context cx = {.config = d->config, .tokens = token_cache_new(1)};
+    struct mcp_site mcp = {.tokens = token_cache_new(1)};
+    struct site site = {.config = d->config, .mcp = &mcp};
     const struct token_claims *claims;
     struct reply rp;
+    struct exchange x = {&site, &rq, &rp};
     struct err e;
 
     reply_init(&rp, d->arena);
-    if (!mcp_bearer_auth(&cx, &rq, &rp, &claims, &e))
+    if (!mcp_bearer_auth(&x, &claims, &e))
         rp.header_count = 0; /* cannot be: TOKEN is none */
-    token_cache_free(cx.tokens);
+    token_cache_free(mcp.tokens);
     return rp.header_count ? rp.headers[0].value : "";
 }
 

@@ -123,7 +123,7 @@ enum rc input_required_check(struct mcp_call *c, const struct json *wanted, stru
     if (!q.fault && !q.count && !json_get(wanted, "requestState"))
         q.fault = "there are neither inputRequests nor a requestState";
     if (q.fault) {
-        log_warn("input_request_malformed", kv("request", c->rq->id), kv("why", q.fault));
+        log_warn("input_request_malformed", kv("request", c->x->rq->id), kv("why", q.fault));
         return err_set(e, ERR_RPC_INTERNAL,
                        "Internal error: the program's request for input is "
                        "malformed");

@@ -6,6 +6,7 @@
 #include "catalog/prompts.h"
 #include "catalog/resources.h"
 #include "exec/program.h"
+#include "mcp/site.h"
 
 #define VALUES_MAX 100 /* "Maximum 100 items per response" */
 
@@ -22,15 +23,16 @@ static bool find_target(const struct mcp_call *c, struct target *t) {
     const struct prompt *p;
     struct json *variables;
 
-    if (type && name && !strcmp(type, "ref/prompt") && (p = prompt_find(c->cx->prompts, name))) {
+    if (type && name && !strcmp(type, "ref/prompt") &&
+        (p = prompt_find(c->x->site->mcp->prompts, name))) {
         *t = (struct target){"prompt", p->name, p->scopes, p->complete};
         return true;
     }
     if (!type || !uri || strcmp(type, "ref/resource") != 0)
         return false;
-    r = resource_template_find(c->cx->resources, uri);
+    r = resource_template_find(c->x->site->mcp->resources, uri);
     if (!r)
-        r = resource_find(c->cx->resources, c->arena, uri, &variables);
+        r = resource_find(c->x->site->mcp->resources, c->arena, uri, &variables);
     if (r)
         *t = (struct target){"resource", r->name, r->scopes, r->complete};
     return r != NULL;

@@ -46,17 +46,17 @@ static enum rc seal_state(struct mcp_call *c, const struct input_required *r,
     size_t len;
 
     *out = NULL;
-    if (!c->cx->seal)
+    if (!c->x->site->seal)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: no key to seal the state with");
     if (json_text_len(json_get(wanted, "requestState")) > INPUT_REQUIRED_STATE_MAX)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's state is too long");
-    json_put_int(o, "t", clock_now_s(&c->cx->clock));
+    json_put_int(o, "t", clock_now_s(&c->x->site->clock));
     json_put(o, "s", json_get(wanted, "requestState"));
     json_put(o, "q", all_asked(c, r, json_get(wanted, "inputRequests")));
     text = json_text(c->arena, o, &len);
     if (len > INPUT_REQUIRED_SEALED_MAX)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program asks for too much");
-    *out = seal(c->arena, c->cx->seal, PURPOSE, binding(c, r), text, len);
+    *out = seal(c->arena, c->x->site->seal, PURPOSE, binding(c, r), text, len);
     return OK;
 }
 
@@ -67,12 +67,12 @@ static enum rc open_state(struct mcp_call *c, struct input_required *r, const ch
     char *text;
     size_t len;
 
-    if (!c->cx->seal ||
-        seal_open(c->arena, c->cx->seal, PURPOSE, binding(c, r), sealed, &text, &len, e) ||
+    if (!c->x->site->seal ||
+        seal_open(c->arena, c->x->site->seal, PURPOSE, binding(c, r), sealed, &text, &len, e) ||
         json_parse(c->arena, text, len, &o, e) || !json_get_int(o, "t", &made))
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: requestState is not one of this request");
-    if (made < clock_now_s(&c->cx->clock) - INPUT_REQUIRED_STATE_S)
+    if (made < clock_now_s(&c->x->site->clock) - INPUT_REQUIRED_STATE_S)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: requestState has expired");
     r->state = json_get(o, "s");
     r->asked = json_get(o, "q");
@@ -262,7 +262,7 @@ static enum rc wait_for_answers(struct questions *q, struct message_socket *m, s
     while (!rc && q->open) {
         if (letters > INPUT_REQUIRED_LETTERS_MAX)
             return err_set(e, ERR_RPC_INTERNAL, "The client sent too many answers");
-        int watch = q->c->rp->sink && !q->c->stream.gone ? q->c->rp->sink->fd : -1;
+        int watch = q->c->x->rp->sink && !q->c->stream.gone ? q->c->x->rp->sink->fd : -1;
         int64_t absent_until = clock_monotonic_ms() + RESUME_ABSENT_MS;
 
         if (q->c->stream.gone && !q->c->stream.replay)
@@ -354,5 +354,5 @@ void input_required_deliver(struct mcp_call *c, struct json *message) {
     json_put(letter, "message", message);
     text = json_text(c->arena, letter, &len);
     if (!message_socket_send(arena_strndup(c->arena, id, token_len), text, len))
-        log_info("answer_too_late", kv("request", c->rq->id), kv("sub", c->client.claims->sub));
+        log_info("answer_too_late", kv("request", c->x->rq->id), kv("sub", c->client.claims->sub));
 }

@@ -80,7 +80,7 @@ static const char *const *make_environment(struct mcp_call *c, const struct prog
     envp[n++] = "PATH=" PROGRAM_PATH;
     envp[n++] = "LANG=C.UTF-8";
     envp[n++] = arena_printf(c->arena, "MCP_%s=%s", kind, p->name);
-    envp[n++] = arena_printf(c->arena, "MCP_REQUEST_ID=%s", c->rq->id);
+    envp[n++] = arena_printf(c->arena, "MCP_REQUEST_ID=%s", c->x->rq->id);
     add_trace(c, envp, &n, "traceparent", "TRACEPARENT", TRACE_MAX);
     add_trace(c, envp, &n, "tracestate", "TRACESTATE", TRACE_MAX);
     add_trace(c, envp, &n, "baggage", "BAGGAGE", BAGGAGE_MAX);
@@ -184,7 +184,7 @@ static void lines_begin(struct lines *l, struct run_spec *spec) {
  * lose the rest, and no JSON can carry it. */
 static void log_repaired(const struct mcp_call *c, const struct program *p, size_t bytes) {
     if (bytes)
-        log_warn("output_repaired", kv("request", c->rq->id), kv(p->kind, p->name),
+        log_warn("output_repaired", kv("request", c->x->rq->id), kv(p->kind, p->name),
                  kvn("bytes", (int64_t)bytes));
 }
 
@@ -197,7 +197,7 @@ static struct text lines_end(struct lines *l) {
     arena_free(l->scratch);
     arena_free(l->last);
     if (l->c->stream.dropped)
-        log_info("messages_left_out", kv("request", l->c->rq->id), kv(l->p->kind, l->p->name),
+        log_info("messages_left_out", kv("request", l->c->x->rq->id), kv(l->p->kind, l->p->name),
                  kvn("messages", l->c->stream.dropped));
     l->c->stream.dropped = 0;
     return result;
@@ -245,7 +245,8 @@ static void log_stderr(struct mcp_call *c, const struct program *p, const struct
     char *copy = arena_strndup(c->arena, err->p, err->len), *save = NULL;
 
     for (char *line = strtok_r(copy, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
-        log_info("tool_stderr", kv("request", c->rq->id), kv(p->kind, p->name), kv("text", line));
+        log_info("tool_stderr", kv("request", c->x->rq->id), kv(p->kind, p->name),
+                 kv("text", line));
 }
 
 /* ---- */
@@ -282,7 +283,7 @@ void program_once(struct mcp_call *c, const struct program *p, const struct inpu
         settle_output(c, p, out);
     log_stderr(c, p, &out->err);
     if (out->end == RUN_NOT_STARTED)
-        log_error("tool_not_started", kv("request", c->rq->id), kv(p->kind, p->name),
+        log_error("tool_not_started", kv("request", c->x->rq->id), kv(p->kind, p->name),
                   kv("why", strerror(out->code)));
 }
 
@@ -323,23 +324,24 @@ static enum rc call_in_rounds(struct mcp_call *c, const struct program *p, struc
 /* "Servers MUST rate limit tool invocations" ("Security Considerations"; completions the same).
  * Starting a program is what costs. */
 enum rc program_may_start(struct mcp_call *c, struct err *e) {
-    unsigned per_minute = c->cx->config->rate_limit_user;
+    unsigned per_minute = c->x->site->config->rate_limit_user;
     struct timespec now;
     int64_t wait_ms;
 
-    if (!per_minute || !c->cx->limits)
+    if (!per_minute || !c->x->site->limits)
         return OK;
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    wait_ms =
-        rate_limits_take(c->cx->limits, arena_printf(c->arena, "user %s", c->client.claims->sub),
-                         per_minute, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    wait_ms = rate_limits_take(c->x->site->limits,
+                               arena_printf(c->arena, "user %s", c->client.claims->sub), per_minute,
+                               (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
     if (!wait_ms)
         return OK;
     wait_ms = (wait_ms + 999) / 1000;
     if (c->msg.in_batch) /* the others have their answers */
         return err_set(e, ERR_RPC_INTERNAL, "Too many calls: try again in %lld s",
                        (long long)wait_ms);
-    reply_header(c->rp, "Retry-After", arena_printf(c->rp->arena, "%lld", (long long)wait_ms));
+    reply_header(c->x->rp, "Retry-After",
+                 arena_printf(c->x->rp->arena, "%lld", (long long)wait_ms));
     return err_set(e, ERR_RATE_LIMITED, "too many calls; try again in %lld s", (long long)wait_ms);
 }
 

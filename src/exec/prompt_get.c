@@ -4,15 +4,16 @@
 #include "catalog/prompts.h"
 #include "catalog/template.h"
 #include "exec/program.h"
+#include "mcp/site.h"
 
 enum rc mcp_prompts_list(struct mcp_call *c, struct err *e) {
-    return list_page(c, &c->cx->prompts->list, e);
+    return list_page(c, &c->x->site->mcp->prompts->list, e);
 }
 
 static const struct prompt *called_prompt(const struct mcp_call *c) {
     const char *name = json_get_str(c->msg.params, "name");
 
-    return name ? prompt_find(c->cx->prompts, name) : NULL;
+    return name ? prompt_find(c->x->site->mcp->prompts, name) : NULL;
 }
 
 const char *mcp_prompts_get_scopes(const struct mcp_call *c) {

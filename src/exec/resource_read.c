@@ -12,20 +12,21 @@
 #include "catalog/resources.h"
 #include "catalog/template.h"
 #include "exec/program.h"
+#include "mcp/site.h"
 
 enum rc mcp_resources_list(struct mcp_call *c, struct err *e) {
-    return list_page(c, &c->cx->resources->resources, e);
+    return list_page(c, &c->x->site->mcp->resources->resources, e);
 }
 
 enum rc mcp_resource_templates_list(struct mcp_call *c, struct err *e) {
-    return list_page(c, &c->cx->resources->templates, e);
+    return list_page(c, &c->x->site->mcp->resources->templates, e);
 }
 
 const char *mcp_resources_read_scopes(const struct mcp_call *c) {
     const char *uri = json_get_str(c->msg.params, "uri");
     struct json *variables;
     const struct resource *r =
-        uri ? resource_find(c->cx->resources, c->arena, uri, &variables) : NULL;
+        uri ? resource_find(c->x->site->mcp->resources, c->arena, uri, &variables) : NULL;
 
     return r ? r->scopes : "";
 }
@@ -184,7 +185,7 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
 
     if (!uri)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
-    r = resource_find(c->cx->resources, c->arena, uri, &variables);
+    r = resource_find(c->x->site->mcp->resources, c->arena, uri, &variables);
     if (!r) {
         c->answer.outcome = "unknown_resource";
         c->answer.error_data = json_new_object(c->arena);

@@ -6,7 +6,7 @@
 #define AGAIN_S "10" /* a task lasts longer than a call, or it would be one */
 
 enum rc task_place_take(struct mcp_call *c, int *place, struct err *e) {
-    const struct config *config = c->cx->config;
+    const struct config *config = c->x->site->config;
     const struct host_places places = {
         arena_printf(c->arena, "%s/task-places", config->state_dir), config->tasks_max,
         config->tasks_max_user < config->tasks_max ? config->tasks_max_user : config->tasks_max};
@@ -22,6 +22,6 @@ enum rc task_place_take(struct mcp_call *c, int *place, struct err *e) {
         return rc;
     if (rc == ERR_TOO_LARGE)
         log_warn("tasks_full", kvn("tasks", places.all), kv("sub", c->client.claims->sub));
-    reply_header(c->rp, "Retry-After", AGAIN_S);
+    reply_header(c->x->rp, "Retry-After", AGAIN_S);
     return e->code;
 }

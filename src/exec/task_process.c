@@ -21,6 +21,7 @@
 #include "exec/program.h"
 #include "exec/tasks.h"
 #include "mcp/bearer_auth.h"
+#include "mcp/site.h"
 #include "metrics/metrics.h"
 #include "runner/child.h"
 #include "shared/shared.h"
@@ -33,8 +34,8 @@
 /* Of one run, on one host: what another daemon on it has is another store's. */
 static const char *message_socket_name(const struct task *t) {
     const char *run = json_get_str(t->record, "run");
-    const char *text =
-        arena_printf(t->arena, "task\n%s\n%s\n%s", t->cx->config->state_dir, t->id, run ? run : "");
+    const char *text = arena_printf(t->arena, "task\n%s\n%s\n%s", t->site->config->state_dir, t->id,
+                                    run ? run : "");
     uint8_t digest[SHA256_LEN];
 
     sha256(text, strlen(text), digest);
@@ -156,7 +157,7 @@ static bool daemon_ends(const struct watch *w, int wait_ms) {
 /* A denied user gets no answer any more, and runs no program. The process of a task reads the file
  * by itself: no worker that has read it on HUP knows of it. */
 static bool is_denied(struct watch *w) {
-    const char *path = w->t->cx->config->deny_file;
+    const char *path = w->t->site->config->deny_file;
     struct deny_list *list;
     struct stat now = {0};
     unsigned bad;
@@ -170,7 +171,7 @@ static bool is_denied(struct watch *w) {
     if (!problems)
         return false;
     w->deny = now;
-    list = deny_load(path, clock_now_s(&w->t->cx->clock), problems, &bad);
+    list = deny_load(path, clock_now_s(&w->t->site->clock), problems, &bad);
     w->denied = mcp_guard_is_denied(list, w->of);
     deny_free(list);
     (void)fclose(problems);
@@ -181,7 +182,7 @@ static bool is_denied(struct watch *w) {
 static void renew(struct watch *w) {
     struct err e;
 
-    w->renew_ms = clock_monotonic_ms() + w->t->cx->tasks->look_ms;
+    w->renew_ms = clock_monotonic_ms() + w->t->site->mcp->tasks->look_ms;
     switch (task_renew(w->t, &e)) {
     case OK:
         break;
@@ -314,32 +315,34 @@ static void look_after(struct mcp_call *c, const struct tool *tool, struct task 
 
 /* ---- starting it ---- */
 
-static enum rc open_own(struct mcp_call *c, struct context *cx, struct err *e) {
-    if (host_cache_open(arena_printf(c->arena, "%s/cache", cx->config->state_dir),
-                        cx->config->workers_max, &cx->host, e))
+static enum rc open_own(struct mcp_call *c, struct site *site, struct err *e) {
+    if (host_cache_open(arena_printf(c->arena, "%s/cache", site->config->state_dir),
+                        site->config->workers_max, &site->cache, e))
         return e->code;
-    return task_store_again(cx->tasks, cx->host, &cx->tasks, e);
+    return task_store_again(site->mcp->tasks, site->cache, &site->mcp->tasks, e);
 }
 
 /* Nothing of the worker is used here but its memory: not its connections, and not its handles on
  * the cache and the store, which must not be used after a fork. */
 static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, struct task *t) {
-    struct context cx = *c->cx;
+    struct site site = *c->x->site;
+    struct mcp_site mcp = *site.mcp;
     struct err e;
 
+    site.mcp = &mcp;
     metrics_use_shared_slot();
-    if (open_own(c, &cx, &e)) {
+    if (open_own(c, &site, &e)) {
         log_error("task_not_kept", kv("task", t->id), kv("why", e.text), kv("detail", e.detail));
         _exit(1); /* its lease ends */
     }
-    c->cx = t->cx = &cx;
-    c->rp->sink = NULL; /* nobody listens: messages on the way are dropped */
+    c->x->site = t->site = &site;
+    c->x->rp->sink = NULL; /* nobody listens: messages on the way are dropped */
     look_after(c, tool, t);
     _exit(0);
 }
 
 void task_begin(struct task *t, const struct tool *tool) {
-    int64_t now_s = clock_now_s(&t->cx->clock);
+    int64_t now_s = clock_now_s(&t->site->clock);
     struct err e;
 
     task_status(t, "working");

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "exec/tasks.h"
+#include "mcp/site.h"
 
 #define PURPOSE "task"  /* of the seal; the id is bound in */
 #define LOST_TRIES 4    /* to write down that a task is lost */
@@ -22,7 +23,7 @@ static const char *time_text(struct arena *a, int64_t seconds) {
 }
 
 static int64_t now_s(const struct task *t) {
-    return clock_now_s(&t->cx->clock);
+    return clock_now_s(&t->site->clock);
 }
 
 bool task_is(const struct task *t, const char *status) {
@@ -77,7 +78,7 @@ struct json *task_view(const struct task *t, bool whole) {
         json_put(v, *m, json_get(t->record, *m));
     (void)json_get_int(t->record, "created", &created);
     json_put_int(v, "ttlMs", (t->ttl - created) * 1000);
-    json_put_int(v, "pollIntervalMs", t->cx->tasks->poll_ms);
+    json_put_int(v, "pollIntervalMs", t->site->mcp->tasks->poll_ms);
     if (whole && task_is(t, "completed"))
         json_put(v, "result", json_get(t->record, "result"));
     if (whole && task_is(t, "failed"))
@@ -101,11 +102,11 @@ static enum rc read_once(struct task *t, const char *id, struct err *e) {
     char *text;
     size_t len;
 
-    if (!t->cx->tasks || !is_id(id))
+    if (!t->site->mcp->tasks || !is_id(id))
         return err_set(e, ERR_MISSING, "there is no such task");
-    if (task_store_get(t->cx->tasks, t->arena, id, now_s(t), &r, e))
+    if (task_store_get(t->site->mcp->tasks, t->arena, id, now_s(t), &r, e))
         return e->code;
-    if (seal_open(t->arena, t->cx->seal, PURPOSE, id, r.sealed, &text, &len, e) ||
+    if (seal_open(t->arena, t->site->seal, PURPOSE, id, r.sealed, &text, &len, e) ||
         json_parse(t->arena, text, len, &t->record, e)) {
         (void)err_set(e, ERR_STORE, "the task store is not available");
         err_detail(e,
@@ -121,12 +122,12 @@ static enum rc read_once(struct task *t, const char *id, struct err *e) {
     return OK;
 }
 
-enum rc task_read(struct context *cx, struct arena *a, const char *id, struct task *out,
+enum rc task_read(struct site *site, struct arena *a, const char *id, struct task *out,
                   struct err *e) {
     enum rc rc = OK;
 
     for (int i = 0; i < LOST_TRIES; i++) {
-        *out = (struct task){.cx = cx, .arena = a};
+        *out = (struct task){.site = site, .arena = a};
         rc = read_once(out, id, e);
         if (rc || !task_is(out, "working"))
             return rc;
@@ -146,7 +147,7 @@ enum rc task_read(struct context *cx, struct arena *a, const char *id, struct ta
 }
 
 enum rc task_load(struct mcp_call *c, const char *id, struct task *out, struct err *e) {
-    enum rc rc = task_read(c->cx, c->arena, id, out, e);
+    enum rc rc = task_read(c->x->site, c->arena, id, out, e);
     const char *sub, *client;
 
     if (rc && rc != ERR_MISSING)
@@ -169,9 +170,9 @@ static enum rc save_once(struct task *t, struct arena *a, struct err *e) {
 
     if (len > TASK_RECORD_MAX)
         return err_set(e, ERR_TOO_LARGE, "a task's record has at most %d bytes", TASK_RECORD_MAX);
-    r.sealed = seal(a, t->cx->seal, PURPOSE, t->id, text, len);
-    rc = t->version ? task_store_replace(t->cx->tasks, &r, now_s(t), e)
-                    : task_store_put(t->cx->tasks, &r, now_s(t), e);
+    r.sealed = seal(a, t->site->seal, PURPOSE, t->id, text, len);
+    rc = t->version ? task_store_replace(t->site->mcp->tasks, &r, now_s(t), e)
+                    : task_store_put(t->site->mcp->tasks, &r, now_s(t), e);
     if (!rc)
         t->version++;
     return rc;
@@ -193,7 +194,7 @@ enum rc task_renew(struct task *t, struct err *e) {
     struct task_record r = {t->id, t->version, t->ttl, now_s(t) + TASK_LEASE_S, NULL};
     enum rc rc;
 
-    rc = task_store_renew(t->cx->tasks, &r, now_s(t), e);
+    rc = task_store_renew(t->site->mcp->tasks, &r, now_s(t), e);
     if (!rc)
         t->version++;
     if (rc != ERR_MISSING)

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/watchdog.h"
 #include "exec/tasks.h"
+#include "mcp/site.h"
 #include "mcp/stream.h"
 #include "web/subscription.h"
 
@@ -30,7 +31,7 @@ struct watched {
 };
 
 struct watcher {
-    struct context *cx;
+    struct site *site;
     int fd;
     struct watched *all;
     size_t count, have;
@@ -107,9 +108,9 @@ static bool look(struct watcher *w, struct watched *task, bool *over) {
     bool good = true;
     struct task t;
     struct err e;
-    enum rc rc = task_read(w->cx, a, task->id, &t, &e);
+    enum rc rc = task_read(w->site, a, task->id, &t, &e);
 
-    task->due_ms = clock_monotonic_ms() + w->cx->tasks->poll_ms;
+    task->due_ms = clock_monotonic_ms() + w->site->mcp->tasks->poll_ms;
     *over = rc == ERR_MISSING;
     if (!rc) {
         *over = task_has_ended(&t);
@@ -208,11 +209,11 @@ static bool look_at_next(struct watcher *w) {
     return true;
 }
 
-void mcp_watch_tasks(struct context *cx, int fd) {
+void mcp_watch_tasks(struct site *site, int fd) {
     const struct timeval patience = {.tv_sec = SEND_S};
     struct watcher *w = xcalloc(1, sizeof *w);
 
-    w->cx = cx;
+    w->site = site;
     w->fd = fd;
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     for (;;) {

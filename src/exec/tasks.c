@@ -10,6 +10,7 @@
 #include "mcp/bearer_auth.h"
 #include "mcp/replay.h"
 #include "mcp/session.h"
+#include "mcp/site.h"
 #include "mcp/stream.h"
 #include "shared/shared.h"
 
@@ -38,7 +39,8 @@ enum rc task_extension(struct mcp_call *c, struct err *e) {
 }
 
 enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, struct err *e) {
-    bool able = c->msg.protocol == PROTOCOL_STATELESS && c->cx->tasks && client_has_tasks(c);
+    bool able =
+        c->msg.protocol == PROTOCOL_STATELESS && c->x->site->mcp->tasks && client_has_tasks(c);
 
     *wanted = false;
     if (tool->task == TASK_NEVER)
@@ -62,8 +64,10 @@ static const char *new_id(struct mcp_call *c) {
 
 enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *arguments,
                     struct err *e) {
-    struct task t = {
-        .cx = c->cx, .arena = c->arena, .id = new_id(c), .record = json_new_object(c->arena)};
+    struct task t = {.site = c->x->site,
+                     .arena = c->arena,
+                     .id = new_id(c),
+                     .record = json_new_object(c->arena)};
     struct json *result;
     int place;
     enum rc rc = task_place_take(c, &place, e);
@@ -96,7 +100,7 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
         return rc;
     json_put_str(result, "resultType", "task");
     mcp_answer_finish(c, result);
-    log_info("task_created", kv("request", c->rq->id), kv("task", t.id), kv("tool", tool->name),
+    log_info("task_created", kv("request", c->x->rq->id), kv("task", t.id), kv("tool", tool->name),
              kv("sub", c->client.claims->sub), kv("client_id", c->client.claims->client_id));
     return OK;
 }
@@ -185,14 +189,14 @@ static enum rc take_answers(struct task *t, const struct json *given, bool *any,
 
 /* All answers are there. The program runs on this host, wherever it ran before. */
 static enum rc go_on(struct mcp_call *c, struct task *t, struct err *e) {
-    const struct tool *tool = tool_find(c->cx->tools, json_get_str(t->record, "tool"));
+    const struct tool *tool = tool_find(c->x->site->mcp->tools, json_get_str(t->record, "tool"));
     int place;
     enum rc rc;
 
     if (!tool || tool->builtin)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the tool is not there any more");
     /* The token may be another one than that of the call. */
-    rc = mcp_guard_scopes(c->cx, c->rp, c->client.claims, tool->scopes, e);
+    rc = mcp_guard_scopes(c->x, c->client.claims, tool->scopes, e);
     if (!rc)
         rc = program_may_start(c, e);
     if (!rc)
@@ -237,10 +241,10 @@ enum rc mcp_tasks_update(struct mcp_call *c, struct err *e) {
     return change(c, update_once, e);
 }
 
-void mcp_sweep(struct context *cx) {
-    int64_t now_s = clock_now_s(&cx->clock);
+void mcp_sweep(struct site *site) {
+    int64_t now_s = clock_now_s(&site->clock);
 
-    host_cache_sweep(cx->host, TASK_HOST_PREFIX, TASK_TTL_S + TASK_TIMEOUT_MS_MAX / 1000, now_s);
-    mcp_session_sweep(cx);
-    replay_sweep(cx);
+    host_cache_sweep(site->cache, TASK_HOST_PREFIX, TASK_TTL_S + TASK_TIMEOUT_MS_MAX / 1000, now_s);
+    mcp_session_sweep(site);
+    replay_sweep(site);
 }

@@ -24,7 +24,7 @@ _Static_assert(((size_t)TASK_RECORD_MAX + 64) / 3 * 4 + 4 <= TASK_SEALED_MAX,
                "a record fits when it is sealed");
 
 struct task {
-    struct context *cx;
+    struct site *site;
     struct arena *arena;
     const char *id;
     struct json *record;
@@ -41,7 +41,7 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
 
 /* task_record.c */
 /* ERR_MISSING, ERR_STORE. One whose host is dead has failed. */
-enum rc task_read(struct context *cx, struct arena *a, const char *id, struct task *out,
+enum rc task_read(struct site *site, struct arena *a, const char *id, struct task *out,
                   struct err *e) MUST_USE;
 /* The same for this caller; to others than its user and client it does not exist:
  * ERR_RPC_INVALID_PARAMS. */

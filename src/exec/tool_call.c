@@ -4,15 +4,16 @@
 #include "catalog/tools.h"
 #include "exec/program.h"
 #include "exec/tasks.h"
+#include "mcp/site.h"
 
 enum rc mcp_tools_list(struct mcp_call *c, struct err *e) {
-    return list_page(c, &c->cx->tools->list, e);
+    return list_page(c, &c->x->site->mcp->tools->list, e);
 }
 
 static const struct tool *called_tool(const struct mcp_call *c) {
     const char *name = json_get_str(c->msg.params, "name");
 
-    return name ? tool_find(c->cx->tools, name) : NULL;
+    return name ? tool_find(c->x->site->mcp->tools, name) : NULL;
 }
 
 const char *mcp_tools_call_scopes(const struct mcp_call *c) {

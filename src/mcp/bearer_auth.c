@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "idp/idp.h"
 #include "mcp/mcp.h"
+#include "mcp/site.h"
 #include "metrics/metrics.h"
 
 #define CHALLENGE_MAX 4096 /* bytes of a WWW-Authenticate value */
@@ -94,13 +95,13 @@ static void challenge(const struct config *config, struct reply *rp, const char 
 }
 
 /* A token that this worker has not seen: its signature and claims. */
-static enum rc verify(struct context *cx, struct arena *a, const char *token,
+static enum rc verify(struct site *site, struct arena *a, const char *token,
                       const struct token_claims **claims, struct err *e) {
-    const struct token_claims *fresh = keyset_verify(cx->keyset, cx->config, a, token, e);
+    const struct token_claims *fresh = keyset_verify(site->keyset, site->config, a, token, e);
 
     if (!fresh)
         return e->code;
-    token_cache_put(cx->tokens, token, fresh);
+    token_cache_put(site->mcp->tokens, token, fresh);
     *claims = fresh;
     return OK;
 }
@@ -110,19 +111,19 @@ bool mcp_guard_is_denied(const struct deny_list *deny, const struct token_claims
            deny_has_issued(deny, claims->iat);
 }
 
-static enum rc check_token(struct context *cx, const struct request *rq,
-                           const struct token_claims **claims, struct err *e) {
+static enum rc check_token(struct exchange *x, const struct token_claims **claims, struct err *e) {
     const char *token = NULL;
-    enum rc rc = bearer_token(rq, &token, e);
+    enum rc rc = bearer_token(x->rq, &token, e);
 
     if (rc)
         return rc;
     /* Borrowed until the next put: a request makes at most the one above. */
-    *claims = token_cache_get(cx->tokens, token, clock_now_s(&cx->clock));
+    *claims = token_cache_get(x->site->mcp->tokens, token, clock_now_s(&x->site->clock));
     metrics_count(METRIC_TOKEN_CACHE, *claims ? CACHE_HIT : CACHE_MISS);
-    rc = *claims ? OK : verify(cx, rq->arena, token, claims, e);
-    if (!rc && (revoked_has(cx->revoked, token, clock_now_s(&cx->clock)) ||
-                mcp_guard_is_denied(cx->deny, *claims))) /* also a token that was let in before */
+    rc = *claims ? OK : verify(x->site, x->rq->arena, token, claims, e);
+    if (!rc &&
+        (revoked_has(x->site->revoked, token, clock_now_s(&x->site->clock)) ||
+         mcp_guard_is_denied(x->site->deny, *claims))) /* also a token that was let in before */
         return err_set(e, ERR_INVALID_TOKEN, "the token was revoked");
     return rc;
 }
@@ -134,32 +135,31 @@ static const char *scope_union(struct arena *a, const char *first, const char *s
     return *more ? arena_printf(a, "%s%s%s", first, *first ? " " : "", more) : first;
 }
 
-enum rc mcp_guard_scopes(const struct context *cx, struct reply *rp,
-                         const struct token_claims *claims, const char *scopes, struct err *e) {
-    const char *required = cx->config->required_scopes, *needed;
+enum rc mcp_guard_scopes(struct exchange *x, const struct token_claims *claims, const char *scopes,
+                         struct err *e) {
+    const char *required = x->site->config->required_scopes, *needed;
 
     if (list_covers(claims->scope, required) && list_covers(claims->scope, scopes))
         return OK;
-    needed = scope_union(rp->arena, required, scopes);
+    needed = scope_union(x->rp->arena, required, scopes);
     (void)err_set(e, ERR_INSUFFICIENT_SCOPE, "the token lacks a scope that this call needs");
-    err_detail(e, "missing: %s; the token has: %s", list_without(rp->arena, needed, claims->scope),
-               claims->scope);
-    challenge(cx->config, rp, needed, "insufficient_scope", e);
+    err_detail(e, "missing: %s; the token has: %s",
+               list_without(x->rp->arena, needed, claims->scope), claims->scope);
+    challenge(x->site->config, x->rp, needed, "insufficient_scope", e);
     return e->code;
 }
 
-enum rc mcp_bearer_auth(struct context *cx, const struct request *rq, struct reply *rp,
-                        const struct token_claims **claims, struct err *e) {
-    enum rc rc = check_origin(cx->config, rq, e);
+enum rc mcp_bearer_auth(struct exchange *x, const struct token_claims **claims, struct err *e) {
+    enum rc rc = check_origin(x->site->config, x->rq, e);
 
     if (rc)
         return rc;
-    rc = check_token(cx, rq, claims, e);
+    rc = check_token(x, claims, e);
     if (rc == ERR_NO_TOKEN)
-        challenge(cx->config, rp, cx->config->required_scopes, NULL, e);
+        challenge(x->site->config, x->rp, x->site->config->required_scopes, NULL, e);
     if (rc == ERR_INVALID_TOKEN)
-        challenge(cx->config, rp, cx->config->required_scopes, "invalid_token", e);
+        challenge(x->site->config, x->rp, x->site->config->required_scopes, "invalid_token", e);
     if (rc)
         return rc;
-    return mcp_guard_scopes(cx, rp, *claims, "", e);
+    return mcp_guard_scopes(x, *claims, "", e);
 }

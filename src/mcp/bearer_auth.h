@@ -5,21 +5,20 @@
 
 #include "access/deny_list.h"
 #include "crypto/crypto.h"
-#include "web/handler.h"
+#include "site/exchange.h"
 
 /* ERR_FORBIDDEN_ORIGIN, ERR_NO_TOKEN, ERR_INVALID_TOKEN or ERR_INSUFFICIENT_SCOPE, the last three
  * with their WWW-Authenticate header added to rp; ERR_UPSTREAM if no key set can be had.
  * *claims lives as long as the request. */
-enum rc mcp_bearer_auth(struct context *cx, const struct request *rq, struct reply *rp,
-                        const struct token_claims **claims, struct err *e) MUST_USE;
+enum rc mcp_bearer_auth(struct exchange *x, const struct token_claims **claims,
+                        struct err *e) MUST_USE;
 
 /* Is the user of the token, or every token of its time, in DENY_FILE? */
 bool mcp_guard_is_denied(const struct deny_list *deny, const struct token_claims *claims);
 
 /* Does the token have these scopes too? Otherwise ERR_INSUFFICIENT_SCOPE with a challenge that
  * names all scopes of the call at once, those of every call included. */
-enum rc mcp_guard_scopes(const struct context *cx, struct reply *rp,
-                         const struct token_claims *claims, const char *scopes,
+enum rc mcp_guard_scopes(struct exchange *x, const struct token_claims *claims, const char *scopes,
                          struct err *e) MUST_USE;
 
 #endif

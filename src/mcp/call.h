@@ -12,7 +12,7 @@
 #include "mcp/method.h"
 #include "mcp/rpc.h"
 #include "mcp/stream.h"
-#include "web/handler.h"
+#include "site/exchange.h"
 
 #define MCP_VERSION_MODERN "2026-07-28"
 #define MCP_VERSION_HANDSHAKE "2025-11-25" /* the latest of its kind: what we offer */
@@ -26,9 +26,7 @@
 #define META_LOG_LEVEL "io.modelcontextprotocol/logLevel"
 
 struct mcp_call {
-    struct context *cx;
-    const struct request *rq;
-    struct reply *rp;
+    struct exchange *x;
     struct arena *arena;
     struct mcp_message msg;
     const struct mcp_method *method; /* NULL: a message that needs no answer */

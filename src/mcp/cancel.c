@@ -59,6 +59,6 @@ void cancel_deliver(const struct mcp_call *c) {
         (!json_is_string(id) && !json_is_number(id)))
         return;
     if (message_socket_send(name_of(c, id), LETTER, strlen(LETTER)))
-        log_info("cancelled", kv("request", c->rq->id), kv("sub", c->client.claims->sub),
+        log_info("cancelled", kv("request", c->x->rq->id), kv("sub", c->client.claims->sub),
                  kv("reason", reason ? text_quotable(c->arena, reason) : ""));
 }

@@ -25,7 +25,7 @@ static const char *new_id(struct arena *a) {
 }
 
 static void send(struct mcp_call *c, const char *text, size_t len) {
-    if (!c->stream.gone && reply_stream_write(c->rp, text, len))
+    if (!c->stream.gone && reply_stream_write(c->x->rp, text, len))
         c->stream.gone = true;
 }
 

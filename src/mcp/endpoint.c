@@ -37,22 +37,22 @@ static void send_one_event(struct mcp_call *c, struct text answer) {
     struct text event = mcp_stream_event(c->arena, answer);
 
     arena_release(c->arena, answer.p);
-    mcp_stream_headers(c->rp);
-    c->rp->body = event.p;
-    c->rp->body_len = event.len;
+    mcp_stream_headers(c->x->rp);
+    c->x->rp->body = event.p;
+    c->x->rp->body_len = event.len;
 }
 
 /* Whole, in the form that the client prefers. What has a status of its own is JSON. */
 static void send_answer(struct mcp_call *c, int status, struct text t) {
-    if (status == 200 && mcp_prefers_stream(c->rq))
+    if (status == 200 && mcp_prefers_stream(c->x->rq))
         send_one_event(c, t);
     else
-        send_text(c->rp, status, t);
+        send_text(c->x->rp, status, t);
 }
 
 static void log_refusal(const struct mcp_call *c, const struct err *e) {
     metrics_count(METRIC_DENIALS, e->code);
-    log_info("rpc_error", kv("request", c->rq->id), kv("sub", c->client.claims->sub),
+    log_info("rpc_error", kv("request", c->x->rq->id), kv("sub", c->client.claims->sub),
              kv("method", c->msg.method ? c->msg.method : ""), kv("text", e->text));
 }
 
@@ -61,7 +61,7 @@ static void log_refusal(const struct mcp_call *c, const struct err *e) {
 static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
     enum rc rc = mcp_message_read(message, &c->msg, e);
 
-    c->msg.protocol = mcp_version_of_header(c->rq);
+    c->msg.protocol = mcp_version_of_header(c->x->rq);
     if (!rc)
         rc = mcp_version_settle(c, e);
     if (!rc)
@@ -95,14 +95,14 @@ static void audit(const struct mcp_call *c, const char *outcome, int64_t began_m
         target = json_get_str(c->msg.params, c->method->mirrored);
         target = target ? text_quotable(c->arena, target) : "";
     }
-    log_info(c->method->event, kv("request", c->rq->id), kv(c->method->kind, target),
+    log_info(c->method->event, kv("request", c->x->rq->id), kv(c->method->kind, target),
              kv("sub", c->client.claims->sub), kv("client_id", c->client.claims->client_id),
              kv("outcome", outcome), kvn("ms", clock_monotonic_ms() - began_ms));
 }
 
 /* Checks the scopes of what a routed message asks for. */
 static enum rc check_scopes(struct mcp_call *c, struct err *e) {
-    enum rc rc = mcp_guard_scopes(c->cx, c->rp, c->client.claims,
+    enum rc rc = mcp_guard_scopes(c->x, c->client.claims,
                                   c->method && c->method->scopes ? c->method->scopes(c) : "", e);
 
     if (rc)
@@ -128,7 +128,8 @@ static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *sta
           : rc                   ? "error"
                                  : "ok",
           began);
-    if (rc && !rpc_is_error(rc) && !c->rp->streaming) /* on a stream it can be answered here only */
+    if (rc && !rpc_is_error(rc) &&
+        !c->x->rp->streaming) /* on a stream it can be answered here only */
         return rc;
     if (rc) {
         log_refusal(c, e);
@@ -138,7 +139,7 @@ static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *sta
         return OK;
     }
     *status = 200;
-    if (c->rp->handover && c->rp->streaming) /* the stream goes on, and has no answer yet */
+    if (c->x->rp->handover && c->x->rp->streaming) /* the stream goes on, and has no answer yet */
         return OK;
     *out = rpc_result(c->arena, c->msg.id, c->answer.result);
     arena_release(c->arena, c->answer.result.p);
@@ -157,19 +158,19 @@ static enum rc post_single(struct mcp_call *c, struct json *message, struct err 
     rc = answer(c, rc, &out, &status, e);
     if (rc)
         return rc;
-    if (c->rp->streaming)
+    if (c->x->rp->streaming)
         mcp_stream_answer(c, out);
     else if (out.p)
         send_answer(c, status, out);
     else
-        reply_empty(c->rp, status);
+        reply_empty(c->x->rp, status);
     return OK;
 }
 
 /* Refuses the whole body. */
 static enum rc refuse(struct mcp_call *c, struct err *e) {
     log_refusal(c, e);
-    send_text(c->rp, rpc_error_status(e->code, c->msg.protocol),
+    send_text(c->x->rp, rpc_error_status(e->code, c->msg.protocol),
               rpc_error(c->arena, NULL, c->msg.protocol, e, NULL));
     return OK;
 }
@@ -191,7 +192,7 @@ static void send_batch(struct mcp_call *first, const struct text *answers, size_
         p += answers[i].len;
     }
     if (p == start) {
-        reply_empty(first->rp, 202);
+        reply_empty(first->x->rp, 202);
         return;
     }
     *p++ = ']';
@@ -228,7 +229,7 @@ static enum rc post_batch(struct mcp_call *proto, const struct json *batch, stru
     struct err *errors;
     enum rc rc;
 
-    if (!mcp_version_has_batches(proto->rq) || !count || count > BATCH_MAX) {
+    if (!mcp_version_has_batches(proto->x->rq) || !count || count > BATCH_MAX) {
         (void)err_set(e, ERR_RPC_INVALID_REQUEST,
                       "Invalid request: batches have 1 to %d messages, and only protocol version "
                       "2025-03-26 has them",
@@ -255,25 +256,23 @@ static enum rc post_batch(struct mcp_call *proto, const struct json *batch, stru
     return rc;
 }
 
-enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
+enum rc mcp_post(struct exchange *x, struct err *e) {
     int64_t now = clock_monotonic_ms();
-    struct mcp_call c = {.cx = cx,
-                         .rq = rq,
-                         .rp = rp,
-                         .arena = rq->arena,
+    struct mcp_call c = {.x = x,
+                         .arena = x->rq->arena,
                          .stream.sent_ms = now,
                          .cancel.deadline_ms = now + TOOL_TIMEOUT_MS_MAX};
     struct json *body;
-    enum rc rc = mcp_bearer_auth(cx, rq, rp, &c.client.claims, e);
+    enum rc rc = mcp_bearer_auth(x, &c.client.claims, e);
 
     if (rc)
         return rc;
-    rc = check_media(rq, rp, e);
+    rc = check_media(x->rq, x->rp, e);
     if (rc)
         return rc;
-    c.msg.protocol = mcp_version_of_header(rq);
-    if (json_parse(rq->arena, rq->body, rq->body_len, &body, e)) {
-        const char *why = arena_strdup(rq->arena, e->text);
+    c.msg.protocol = mcp_version_of_header(x->rq);
+    if (json_parse(x->rq->arena, x->rq->body, x->rq->body_len, &body, e)) {
+        const char *why = arena_strdup(x->rq->arena, e->text);
 
         (void)err_set(e, ERR_RPC_PARSE, "Parse error: %.200s", why);
         return refuse(&c, e);

@@ -36,7 +36,7 @@ bool mcp_header_decode(struct arena *a, const char *value, struct text *out) {
 }
 
 enum rc mcp_headers_check_method(const struct mcp_call *c, struct err *e) {
-    const char *method = mcp_header(c->rq, "mcp-method");
+    const char *method = mcp_header(c->x->rq, "mcp-method");
 
     if (!method || !strcmp(method, c->msg.method))
         return OK;
@@ -46,7 +46,7 @@ enum rc mcp_headers_check_method(const struct mcp_call *c, struct err *e) {
 }
 
 static enum rc check_name(const struct mcp_call *c, const char *mirrored, struct err *e) {
-    const char *header = mcp_header(c->rq, "mcp-name"), *value;
+    const char *header = mcp_header(c->x->rq, "mcp-name"), *value;
     struct text decoded;
     size_t len;
 
@@ -68,7 +68,7 @@ static enum rc check_name(const struct mcp_call *c, const char *mirrored, struct
 enum rc mcp_headers_check(const struct mcp_call *c, const char *mirrored, struct err *e) {
     enum rc rc;
 
-    if (!mcp_header(c->rq, "mcp-method"))
+    if (!mcp_header(c->x->rq, "mcp-method"))
         return err_set(e, ERR_RPC_HEADER_MISMATCH, "Header mismatch: Mcp-Method is missing");
     rc = mcp_headers_check_method(c, e);
     if (rc || !mirrored)

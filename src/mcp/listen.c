@@ -12,6 +12,7 @@
 #include "mcp/headers.h"
 #include "mcp/replay.h"
 #include "mcp/session.h"
+#include "mcp/site.h"
 #include "mcp/stream.h"
 #include "web/subscription.h"
 
@@ -51,7 +52,7 @@ static void add(struct mcp_call *c, struct buf *b, const char *topic, const char
 
 /* The topic of a directory of manifests. */
 static void add_list(struct mcp_call *c, struct buf *b, size_t list) {
-    const struct config *config = c->cx->config;
+    const struct config *config = c->x->site->config;
     const char *const dirs[LISTS] = {config->tools_dir, config->resources_dir, config->prompts_dir};
     char topic[SUBSCRIPTION_TOPIC_MAX];
 
@@ -63,7 +64,7 @@ static void add_list(struct mcp_call *c, struct buf *b, size_t list) {
 static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
     struct json *variables, *params;
     const struct resource *r =
-        uri ? resource_find(c->cx->resources, c->arena, uri, &variables) : NULL;
+        uri ? resource_find(c->x->site->mcp->resources, c->arena, uri, &variables) : NULL;
 
     if (!r || !r->file || !list_covers(c->client.claims->scope, r->scopes))
         return false;
@@ -170,10 +171,10 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     add_end(c, b);
     if (b->overflow)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: too many subscriptions at once");
-    c->rp->handover = b;
-    c->rp->subscription_until_s = c->client.claims->exp;
+    c->x->rp->handover = b;
+    c->x->rp->subscription_until_s = c->client.claims->exp;
     mcp_stream_notify(c, c->arena, "notifications/subscriptions/acknowledged", params);
-    log_info("listen", kv("request", c->rq->id), kv("sub", c->client.claims->sub),
+    log_info("listen", kv("request", c->x->rq->id), kv("sub", c->client.claims->sub),
              kv("client_id", c->client.claims->client_id));
     return OK;
 }
@@ -182,7 +183,7 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
 
 /* Older clients do not know events without data. */
 static bool has_ids(const struct mcp_call *c) {
-    const char *version = mcp_header(c->rq, "mcp-protocol-version");
+    const char *version = mcp_header(c->x->rq, "mcp-protocol-version");
 
     return c->client.session && version && !strcmp(version, MCP_VERSION_HANDSHAKE);
 }
@@ -204,17 +205,16 @@ static struct buf *session_handover(struct mcp_call *c) {
     return b;
 }
 
-enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
-    struct mcp_call c = {
-        .cx = cx, .rq = rq, .rp = rp, .arena = rq->arena, .msg.protocol = PROTOCOL_HANDSHAKE};
-    enum rc rc = mcp_bearer_auth(cx, rq, rp, &c.client.claims, e);
+enum rc mcp_get(struct exchange *x, struct err *e) {
+    struct mcp_call c = {.x = x, .arena = x->rq->arena, .msg.protocol = PROTOCOL_HANDSHAKE};
+    enum rc rc = mcp_bearer_auth(x, &c.client.claims, e);
     const char *last;
     int64_t since_ms;
     struct buf *b;
 
     if (!rc &&
-        (mcp_version_of_header(rq) == PROTOCOL_STATELESS || strcmp(rq->method, "GET") != 0)) {
-        reply_header(rp, "Allow", "POST");
+        (mcp_version_of_header(x->rq) == PROTOCOL_STATELESS || strcmp(x->rq->method, "GET") != 0)) {
+        reply_header(x->rp, "Allow", "POST");
         return err_set(e, ERR_METHOD_NOT_ALLOWED, "this address answers POST only");
     }
     if (!rc)
@@ -223,12 +223,12 @@ enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, 
         return rc;
     if (!mcp_stream_possible(&c))
         return err_set(e, ERR_NOT_ACCEPTABLE, "Accept must allow text/event-stream");
-    last = c.client.session ? mcp_header(rq, "last-event-id") : NULL;
+    last = c.client.session ? mcp_header(x->rq, "last-event-id") : NULL;
     if (last && !changed_since_read_id(last, &since_ms))
         return replay_replay(&c, last, e);
     b = session_handover(&c);
-    rp->handover = b;
-    rp->subscription_until_s = c.client.claims->exp;
+    x->rp->handover = b;
+    x->rp->subscription_until_s = c.client.claims->exp;
     mcp_stream_begin(&c);
     if (has_ids(&c))
         changed_since_prime(&c);
@@ -247,7 +247,7 @@ static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
 
     if (!uri)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
-    if (!resource_find(c->cx->resources, c->arena, uri, &variables)) {
+    if (!resource_find(c->x->site->mcp->resources, c->arena, uri, &variables)) {
         c->answer.error_data = json_new_object(c->arena);
         json_put_str(c->answer.error_data, "uri", uri);
         return err_set(e, ERR_RPC_RESOURCE_NOT_FOUND, "Resource not found");
@@ -268,7 +268,7 @@ static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
     json_put(c->client.session->note, "uris", uris);
     if (mcp_session_save(c, e))
         return e->code;
-    c->rp->handover = session_handover(c);
+    c->x->rp->handover = session_handover(c);
     c->answer.result = (struct text){"{}", 2};
     return OK;
 }

@@ -5,27 +5,27 @@
 #define MCP_MCP_H
 
 #include "config/config.h"
-#include "web/handler.h"
+#include "site/exchange.h"
 #include <stdio.h>
 
 /* endpoint.c: POST of the MCP endpoint. JSON-RPC errors are filled into the reply here; what it
  * returns as an error is about HTTP or the token, and the dispatcher answers, keeping the
  * WWW-Authenticate header that is then in the reply. (guard.h has the checks before the body.) */
-enum rc mcp_post(struct context *cx, const struct request *rq, struct reply *rp, struct err *e);
+enum rc mcp_post(struct exchange *x, struct err *e);
 /* listen.c: GET of the MCP endpoint, the stream of notifications of the handshake revisions. */
-enum rc mcp_get(struct context *cx, const struct request *rq, struct reply *rp, struct err *e);
+enum rc mcp_get(struct exchange *x, struct err *e);
 /* session.c: DELETE of the MCP endpoint, which ends a session of the handshake revisions. */
-enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *rp, struct err *e);
+enum rc mcp_delete(struct exchange *x, struct err *e);
 
 /* guard.c: may pages of this origin call the endpoint (ALLOWED_ORIGINS)? */
 bool mcp_origin_is_allowed(const struct config *config, const char *origin);
 /* missed.c: has a manifest of any kind changed since then, in ms of real time? */
 bool mcp_manifests_have_changed(const struct config *config, int64_t since_ms);
 /* tasks.c: deletes the notes of old sessions and tasks, a few at a time. */
-void mcp_sweep(struct context *cx);
+void mcp_sweep(struct site *site);
 
 /* task_watch.c: answers questions for news of tasks, which come at fd, until it is closed. */
-void mcp_watch_tasks(struct context *cx, int fd);
+void mcp_watch_tasks(struct site *site, int fd);
 
 /* tools.c: the built-in tools and those of TOOLS_DIR, in the order of their names. */
 struct tool_set;

@@ -141,7 +141,7 @@ static enum rc settle_unclaimed(struct mcp_call *c, const char *header, struct e
 
 enum rc mcp_version_settle(struct mcp_call *c, struct err *e) {
     const struct json *meta = json_get(c->msg.params, "_meta");
-    const char *header = version_header(c->rq);
+    const char *header = version_header(c->x->rq);
     enum rc rc;
 
     if (opens_handshake(c, meta))

@@ -19,8 +19,8 @@ static const char *event_id(struct arena *a, const char *stream, size_t at) {
     return arena_printf(a, "%s.%0*zx", stream, AT_DIGITS, at);
 }
 
-static const char *journals_dir(struct arena *a, const struct context *cx) {
-    return arena_printf(a, "%s/streams", cx->config->state_dir);
+static const char *journals_dir(struct arena *a, const struct site *site) {
+    return arena_printf(a, "%s/streams", site->config->state_dir);
 }
 
 /* The session's key is a digest of its id, which is sealed for one user. */
@@ -46,10 +46,10 @@ void replay_begin(struct mcp_call *c, struct text *event) {
     *event = (struct text){0};
     if (!is_resumable(c))
         return;
-    stream = random_text(c->rp->arena, ID_BYTES); /* longer than what caused it to begin */
-    if (replay_log_create(journals_dir(c->arena, c->cx), replay_log_name(c, stream),
-                          clock_now_s(&c->cx->clock), &c->stream.replay, &e)) {
-        log_info("stream_not_kept", kv("request", c->rq->id), kv("why", e.detail));
+    stream = random_text(c->x->rp->arena, ID_BYTES); /* longer than what caused it to begin */
+    if (replay_log_create(journals_dir(c->arena, c->x->site), replay_log_name(c, stream),
+                          clock_now_s(&c->x->site->clock), &c->stream.replay, &e)) {
+        log_info("stream_not_kept", kv("request", c->x->rq->id), kv("why", e.detail));
         return;
     }
     c->stream.id = stream;
@@ -74,7 +74,7 @@ struct text replay_event(struct mcp_call *c, struct arena *a, struct text messag
     arena_release(a, event.p);
     event = (struct text){both, head_len + event.len};
     if (replay_log_add(c->stream.replay, event.p, event.len, &e)) {
-        log_info("stream_not_kept", kv("request", c->rq->id), kv("why", e.text));
+        log_info("stream_not_kept", kv("request", c->x->rq->id), kv("why", e.text));
         replay_end(c);
     }
     return event;
@@ -112,7 +112,7 @@ static bool send_rest(struct mcp_call *c, struct replay_log *j, size_t *at) {
     size_t n;
 
     while ((n = replay_log_read(j, *at, chunk, sizeof chunk))) {
-        if (reply_stream_write(c->rp, chunk, n))
+        if (reply_stream_write(c->x->rp, chunk, n))
             return false;
         *at += n;
     }
@@ -125,7 +125,7 @@ static void follow(struct mcp_call *c, struct replay_log *j, size_t at) {
 
     for (;;) {
         bool last = replay_log_has_ended(j) || clock_monotonic_ms() >= until;
-        struct pollfd peer = {.fd = c->rp->sink->fd, .events = POLLIN};
+        struct pollfd peer = {.fd = c->x->rp->sink->fd, .events = POLLIN};
 
         if (!send_rest(c, j, &at) || last || poll(&peer, 1, POLL_MS) > 0)
             return;
@@ -139,20 +139,20 @@ enum rc replay_replay(struct mcp_call *c, const char *last_event_id, struct err 
     size_t at;
 
     if (!read_id(c, last_event_id, &stream, &at) ||
-        replay_log_open(journals_dir(c->arena, c->cx), replay_log_name(c, stream), &j, e))
+        replay_log_open(journals_dir(c->arena, c->x->site), replay_log_name(c, stream), &j, e))
         return err_set(e, ERR_INVALID_REQUEST,
                        "Last-Event-ID names no stream of this session that is still kept");
     mcp_stream_begin(c);
     again = priming_event(c->arena, event_id(c->arena, stream, at));
-    if (!c->stream.gone && !reply_stream_write(c->rp, again.p, again.len))
+    if (!c->stream.gone && !reply_stream_write(c->x->rp, again.p, again.len))
         follow(c, j, at);
     replay_log_close(j);
     return OK;
 }
 
-void replay_sweep(struct context *cx) {
+void replay_sweep(struct site *site) {
     struct arena *a = arena_new(4096);
 
-    replay_log_sweep(journals_dir(a, cx), clock_now_s(&cx->clock));
+    replay_log_sweep(journals_dir(a, site), clock_now_s(&site->clock));
     arena_free(a);
 }

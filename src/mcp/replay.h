@@ -20,6 +20,6 @@ struct text replay_event(struct mcp_call *c, struct arena *a, struct text messag
 void replay_end(struct mcp_call *c);
 /* GET with Last-Event-ID: sends what came after that event, and what is still to come. */
 enum rc replay_replay(struct mcp_call *c, const char *last_event_id, struct err *e) MUST_USE;
-void replay_sweep(struct context *cx);
+void replay_sweep(struct site *site);
 
 #endif

@@ -40,13 +40,13 @@ void mcp_session_start(struct mcp_call *c) {
     const char *text;
     size_t len;
 
-    if (!c->cx->seal || !c->cx->host)
+    if (!c->x->site->seal || !c->x->site->cache)
         return;
-    json_put_int(state, "t", clock_now_s(&c->cx->clock));
+    json_put_int(state, "t", clock_now_s(&c->x->site->clock));
     json_put(state, "c", known_capabilities(c->arena, json_get(c->msg.params, "capabilities")));
     text = json_text(c->arena, state, &len);
-    reply_header(c->rp, "Mcp-Session-Id",
-                 seal(c->arena, c->cx->seal, PURPOSE, c->client.claims->sub, text, len));
+    reply_header(c->x->rp, "Mcp-Session-Id",
+                 seal(c->arena, c->x->site->seal, PURPOSE, c->client.claims->sub, text, len));
 }
 
 static enum rc unknown(struct err *e) {
@@ -67,7 +67,7 @@ static struct json *read_note(struct mcp_call *c, const char *key) {
     size_t len;
     struct err e;
 
-    if (host_cache_get(c->cx->host, c->arena, key, &text, &len, &stored_s, &e) ||
+    if (host_cache_get(c->x->site->cache, c->arena, key, &text, &len, &stored_s, &e) ||
         json_parse(c->arena, text, len, &note, &e))
         return json_new_object(c->arena);
     return note;
@@ -83,23 +83,23 @@ static bool has_ended(struct mcp_call *c, const struct mcp_session *session) {
     struct err e;
     size_t len;
 
-    return !host_cache_get(c->cx->host, c->arena, ended_key(c->arena, session), &text, &len,
+    return !host_cache_get(c->x->site->cache, c->arena, ended_key(c->arena, session), &text, &len,
                            &stored_s, &e);
 }
 
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
-    const char *id = mcp_header(c->rq, "mcp-session-id");
+    const char *id = mcp_header(c->x->rq, "mcp-session-id");
     struct mcp_session *session;
     struct json *state;
-    int64_t started, now = clock_now_s(&c->cx->clock);
+    int64_t started, now = clock_now_s(&c->x->site->clock);
     char *text;
     size_t len;
     int level;
 
-    if (!id || !c->cx->seal || !c->cx->host)
+    if (!id || !c->x->site->seal || !c->x->site->cache)
         return OK;
     if (strlen(id) > ID_MAX ||
-        seal_open(c->arena, c->cx->seal, PURPOSE, c->client.claims->sub, id, &text, &len, e) ||
+        seal_open(c->arena, c->x->site->seal, PURPOSE, c->client.claims->sub, id, &text, &len, e) ||
         json_parse(c->arena, text, len, &state, e) || !json_get_int(state, "t", &started) ||
         started < now - SESSION_MAX_S)
         return unknown(e);
@@ -129,13 +129,14 @@ static enum rc note(struct mcp_call *c, const char *prefix, const char *text, si
                                   all = {.prefix = prefix,
                                          .most = SESSION_NOTES_MAX,
                                          .bytes = SESSION_NOTES_BYTES_MAX};
-    int64_t now_s = clock_now_s(&c->cx->clock);
+    int64_t now_s = clock_now_s(&c->x->site->clock);
 
-    if (host_cache_put(c->cx->host, arena_printf(c->arena, "%s%s", prefix, c->client.session->id),
-                       text, len, now_s, e) ||
-        host_cache_trim(c->cx->host, &user, now_s, e))
+    if (host_cache_put(c->x->site->cache,
+                       arena_printf(c->arena, "%s%s", prefix, c->client.session->id), text, len,
+                       now_s, e) ||
+        host_cache_trim(c->x->site->cache, &user, now_s, e))
         return e->code;
-    return host_cache_trim(c->cx->host, &all, now_s, e);
+    return host_cache_trim(c->x->site->cache, &all, now_s, e);
 }
 
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) {
@@ -149,11 +150,11 @@ enum rc mcp_session_save(struct mcp_call *c, struct err *e) {
     return note(c, SESSION_NOTE_PREFIX, text, len, e);
 }
 
-void mcp_session_sweep(struct context *cx) {
-    int64_t now_s = clock_now_s(&cx->clock);
+void mcp_session_sweep(struct site *site) {
+    int64_t now_s = clock_now_s(&site->clock);
 
-    host_cache_sweep(cx->host, SESSION_NOTE_PREFIX, SESSION_MAX_S, now_s);
-    host_cache_sweep(cx->host, SESSION_ENDED_PREFIX, SESSION_MAX_S, now_s);
+    host_cache_sweep(site->cache, SESSION_NOTE_PREFIX, SESSION_MAX_S, now_s);
+    host_cache_sweep(site->cache, SESSION_ENDED_PREFIX, SESSION_MAX_S, now_s);
 }
 
 /* Without a session there is nothing that the level could be kept for. */
@@ -174,13 +175,12 @@ enum rc mcp_set_level(struct mcp_call *c, struct err *e) {
 }
 
 /* DELETE of the endpoint: the client has no more use for its session. */
-enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
-    struct mcp_call c = {
-        .cx = cx, .rq = rq, .rp = rp, .arena = rq->arena, .msg.protocol = PROTOCOL_HANDSHAKE};
-    enum rc rc = mcp_bearer_auth(cx, rq, rp, &c.client.claims, e);
+enum rc mcp_delete(struct exchange *x, struct err *e) {
+    struct mcp_call c = {.x = x, .arena = x->rq->arena, .msg.protocol = PROTOCOL_HANDSHAKE};
+    enum rc rc = mcp_bearer_auth(x, &c.client.claims, e);
 
-    if (!rc && mcp_version_of_header(rq) == PROTOCOL_STATELESS) {
-        reply_header(rp, "Allow", "POST");
+    if (!rc && mcp_version_of_header(x->rq) == PROTOCOL_STATELESS) {
+        reply_header(x->rp, "Allow", "POST");
         return err_set(e, ERR_METHOD_NOT_ALLOWED, "this protocol version has no sessions");
     }
     if (!rc)
@@ -191,6 +191,6 @@ enum rc mcp_delete(struct context *cx, const struct request *rq, struct reply *r
         return err_set(e, ERR_INVALID_REQUEST, "Mcp-Session-Id is missing");
     rc = note(&c, SESSION_ENDED_PREFIX, "", 0, e);
     if (!rc)
-        reply_empty(rp, 204);
+        reply_empty(x->rp, 204);
     return rc;
 }

@@ -12,7 +12,7 @@
 #define GONE_COMMENTS 2 /* Apache notices when it sends the second time */
 
 bool mcp_stream_possible(const struct mcp_call *c) {
-    return c->rp->sink && !c->msg.in_batch && mcp_accepts(c->rq, "text/event-stream");
+    return c->x->rp->sink && !c->msg.in_batch && mcp_accepts(c->x->rq, "text/event-stream");
 }
 
 void mcp_stream_headers(struct reply *rp) {
@@ -25,10 +25,10 @@ void mcp_stream_headers(struct reply *rp) {
 void mcp_stream_begin(struct mcp_call *c) {
     struct text priming;
 
-    mcp_stream_headers(c->rp);
+    mcp_stream_headers(c->x->rp);
     replay_begin(c, &priming);
-    if (reply_stream_begin(c->rp) ||
-        (priming.len && reply_stream_write(c->rp, priming.p, priming.len)))
+    if (reply_stream_begin(c->x->rp) ||
+        (priming.len && reply_stream_write(c->x->rp, priming.p, priming.len)))
         c->stream.gone = true;
     c->stream.sent_ms = clock_monotonic_ms();
 }
@@ -47,7 +47,7 @@ struct text mcp_stream_event(struct arena *a, struct text message) {
 static void send_event(struct mcp_call *c, struct arena *a, struct text message) {
     struct text event = replay_event(c, a, message);
 
-    if (!c->stream.gone && !c->rp->ended && reply_stream_write(c->rp, event.p, event.len))
+    if (!c->stream.gone && !c->x->rp->ended && reply_stream_write(c->x->rp, event.p, event.len))
         c->stream.gone = true;
     c->stream.sent_ms = clock_monotonic_ms();
 }
@@ -57,7 +57,7 @@ void mcp_stream_send(struct mcp_call *c, struct arena *a, struct json *message) 
 
     if (!mcp_stream_possible(c))
         return;
-    if (!c->rp->streaming)
+    if (!c->x->rp->streaming)
         mcp_stream_begin(c);
     t.p = json_text(a, message, &t.len);
     send_event(c, a, t);
@@ -76,7 +76,7 @@ void mcp_stream_notify(struct mcp_call *c, struct arena *a, const char *method,
 void mcp_stream_answer(struct mcp_call *c, struct text answer) {
     if (!answer.p)
         return;
-    c->rp->sink->last = true;
+    c->x->rp->sink->last = true;
     send_event(c, c->arena, answer);
 }
 
@@ -95,18 +95,18 @@ void mcp_stream_notify_paced(struct mcp_call *c, struct arena *a, const char *me
 }
 
 void mcp_stream_comment(struct mcp_call *c) {
-    if (!c->stream.gone && reply_stream_write(c->rp, COMMENT, sizeof COMMENT - 1))
+    if (!c->stream.gone && reply_stream_write(c->x->rp, COMMENT, sizeof COMMENT - 1))
         c->stream.gone = true;
     c->stream.sent_ms = clock_monotonic_ms();
 }
 
 bool mcp_stream_is_abandoned(struct mcp_call *c) {
-    if (!c->rq->waited || c->msg.protocol != PROTOCOL_STATELESS || !mcp_stream_possible(c))
+    if (!c->x->rq->waited || c->msg.protocol != PROTOCOL_STATELESS || !mcp_stream_possible(c))
         return false;
-    if (!c->rp->streaming)
+    if (!c->x->rp->streaming)
         mcp_stream_begin(c);
     for (int i = 0; i < GONE_COMMENTS && !c->stream.gone; i++) {
-        struct pollfd peer = {.fd = c->rp->sink->fd, .events = POLLIN};
+        struct pollfd peer = {.fd = c->x->rp->sink->fd, .events = POLLIN};
 
         mcp_stream_comment(c);
         c->stream.gone = c->stream.gone || poll(&peer, 1, GONE_MS) > 0;
@@ -116,13 +116,13 @@ bool mcp_stream_is_abandoned(struct mcp_call *c) {
 
 int mcp_stream_keep_alive(void *call) {
     struct mcp_call *c = call;
-    int64_t every_ms = (int64_t)c->cx->config->stream_keep_alive_s * 1000, left;
+    int64_t every_ms = (int64_t)c->x->site->config->stream_keep_alive_s * 1000, left;
 
-    if (!mcp_stream_possible(c) || c->rp->ended)
+    if (!mcp_stream_possible(c) || c->x->rp->ended)
         return INT_MAX;
     left = c->stream.sent_ms + every_ms - clock_monotonic_ms();
     if (!c->stream.gone && left <= 0) {
-        if (!c->rp->streaming)
+        if (!c->x->rp->streaming)
             mcp_stream_begin(c);
         mcp_stream_comment(c);
         left = every_ms;
@@ -135,14 +135,14 @@ int mcp_stream_keep_alive(void *call) {
 void mcp_stream_close(struct mcp_call *c) {
     if (!mcp_stream_possible(c))
         return;
-    if (!c->rp->streaming)
+    if (!c->x->rp->streaming)
         mcp_stream_begin(c);
     if (c->stream.replay)
-        reply_stream_end(c->rp);
+        reply_stream_end(c->x->rp);
 }
 
 const int *mcp_stream_watch(const struct mcp_call *c) {
     if (c->cancel.watch)
         return c->cancel.watch;
-    return c->msg.protocol == PROTOCOL_STATELESS && c->rp->sink ? &c->rp->sink->fd : NULL;
+    return c->msg.protocol == PROTOCOL_STATELESS && c->x->rp->sink ? &c->x->rp->sink->fd : NULL;
 }

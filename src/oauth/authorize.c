@@ -6,6 +6,7 @@
 #include "crypto/crypto.h"
 #include "metrics/metrics.h"
 #include "oauth/oauth.h"
+#include "oauth/site.h"
 #include "shared/rate_limit.h"
 #include "store/store.h"
 
@@ -14,8 +15,8 @@
 #define UPSTREAM_URI_MAX 32768 /* scopes and hints are percent-encoded */
 
 /* Client and redirect URI: what must be right before anything is sent anywhere. */
-static enum rc read_client(struct context *cx, const struct request *rq, const struct form *f,
-                           struct login *out, struct err *e) {
+static enum rc read_client(struct exchange *x, const struct form *f, struct login *out,
+                           struct err *e) {
     const char *client_id = form_get(f, "client_id"), *uri = form_get(f, "redirect_uri");
     struct client client;
 
@@ -25,9 +26,10 @@ static enum rc read_client(struct context *cx, const struct request *rq, const s
         return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
     if (!uri)
         return err_set(e, ERR_INVALID_REDIRECT_URI, "redirect_uri is missing");
-    if (stop_client(cx, client_id, e) || client_find(cx, rq->arena, client_id, &client, e))
+    if (stop_client(x->site, client_id, e) ||
+        client_find(x->site, x->rq->arena, client_id, &client, e))
         return e->code;
-    if (!redirect_uri_is_registered(cx->config, rq->arena, &client, uri))
+    if (!redirect_uri_is_registered(x->site->config, x->rq->arena, &client, uri))
         return err_set(e, ERR_INVALID_REDIRECT_URI,
                        "the redirect_uri is not one that the client's document names");
     out->client_id = client.id;
@@ -41,19 +43,19 @@ static enum rc read_client(struct context *cx, const struct request *rq, const s
 /* What is asked for and supported, in the order asked, and what every call needs: a token without
  * is of no use. Nothing asked: everything; so too if it is nothing but offline_access, which
  * claude.ai sends alone, and which Cognito's refresh tokens do not need. */
-static const char *filter_scopes(struct context *cx, struct arena *a, const char *asked) {
+static const char *filter_scopes(struct site *site, struct arena *a, const char *asked) {
     const char *known, *more;
 
     if (!asked || list_covers("offline_access", asked))
-        return cx->config->supported_scopes;
-    known = list_among(a, asked, cx->config->supported_scopes);
-    more = list_without(a, needed_scopes(cx->config, a), known);
+        return site->config->supported_scopes;
+    known = list_among(a, asked, site->config->supported_scopes);
+    more = list_without(a, needed_scopes(site->config, a), known);
     return *known && *more ? arena_printf(a, "%s %s", known, more) : known;
 }
 
 /* The rest; errors of these go back to the client. */
-static enum rc read_rest(struct context *cx, const struct request *rq, const struct form *f,
-                         struct login *out, struct err *e) {
+static enum rc read_rest(struct exchange *x, const struct form *f, struct login *out,
+                         struct err *e) {
     const char *type = form_get(f, "response_type"), *method = form_get(f, "code_challenge_method");
 
     out->state = form_get(f, "state") ? form_get(f, "state") : "";
@@ -74,16 +76,16 @@ static enum rc read_rest(struct context *cx, const struct request *rq, const str
         return err_set(e, ERR_INVALID_REQUEST, "code_challenge_method must be S256");
     if (!pkce_challenge_is_valid(out->code_challenge))
         return err_set(e, ERR_INVALID_REQUEST, "code_challenge is not the base64url of a SHA-256");
-    if (!resources_are_ours(cx->config, f))
+    if (!resources_are_ours(x->site->config, f))
         return err_set(e, ERR_INVALID_TARGET, "resource is not this server's");
-    out->resource = cx->config->mcp_server_uri;
-    out->scope = filter_scopes(cx, rq->arena, form_get(f, "scope"));
+    out->resource = x->site->config->mcp_server_uri;
+    out->scope = filter_scopes(x->site, x->rq->arena, form_get(f, "scope"));
     if (!*out->scope)
         return err_set(e, ERR_INVALID_SCOPE, "none of the scopes asked for is supported");
-    if (login_parameters_read(rq->arena, f, out, e))
+    if (login_parameters_read(x->rq->arena, f, out, e))
         return e->code;
     out->verifier = "";
-    out->expires_s = clock_now_s(&cx->clock) + LOGIN_TTL_S;
+    out->expires_s = clock_now_s(&x->site->clock) + LOGIN_TTL_S;
     return OK;
 }
 
@@ -105,70 +107,68 @@ static const char *redirect_error(enum rc code) {
  * stranger says it belongs, on the web or into an app, would lend that stranger our name
  * (RFC 9700 §4.11.2): the user decides. What listens on the user's own computer is no place to be
  * lured to. */
-static bool may_be_sent_unasked(struct context *cx, struct arena *a, const struct login *login) {
+static bool may_be_sent_unasked(struct site *site, struct arena *a, const struct login *login) {
     struct url u;
     struct err ignored;
 
-    return client_is_trusted(cx, a, login->client_id) ||
+    return client_is_trusted(site, a, login->client_id) ||
            (!url_parse(a, login->redirect_uri, &u, &ignored) && url_is_loopback(&u));
 }
 
-static enum rc answer_error(struct context *cx, const struct request *rq, struct reply *rp,
-                            const struct login *login, const char *error, struct err *e) {
-    const char *uri = login_error_uri(cx, rq->arena, login, error, e->text);
+static enum rc answer_error(struct exchange *x, const struct login *login, const char *error,
+                            struct err *e) {
+    const char *uri = login_error_uri(x->site, x->rq->arena, login, error, e->text);
 
-    rp->audit.outcome = "refused";
-    rp->audit.reason = arena_strdup(rq->arena, e->text);
+    x->rp->audit.outcome = "refused";
+    x->rp->audit.reason = arena_strdup(x->rq->arena, e->text);
     metrics_count(METRIC_DENIALS, e->code);
-    if (may_be_sent_unasked(cx, rq->arena, login))
-        reply_redirect(rp, uri);
+    if (may_be_sent_unasked(x->site, x->rq->arena, login))
+        reply_redirect(x->rp, uri);
     else
-        page_refused(cx, rq, rp, e, uri);
+        page_refused(x, e, uri);
     return OK;
 }
 
-static enum rc approve(struct context *cx, const struct request *rq, struct reply *rp,
-                       const char *browser, struct login *login, struct err *e);
+static enum rc approve(struct exchange *x, const char *browser, struct login *login, struct err *e);
 
-enum rc oauth_authorize_get(struct context *cx, const struct request *rq, struct reply *rp,
-                            struct err *e) {
+enum rc oauth_authorize_get(struct exchange *x, struct err *e) {
     struct login login = {.state = ""};
     struct form form;
     const char *browser;
 
-    if (browser_navigates(rq, false, e))
+    if (browser_navigates(x->rq, false, e))
         return e->code;
-    if (form_read(rq->arena, rq->query, strlen(rq->query), &form, e))
+    if (form_read(x->rq->arena, x->rq->query, strlen(x->rq->query), &form, e))
         return e->code;
-    rp->audit.client = form_get(&form, "client_id");
-    if (read_client(cx, rq, &form, &login, e))
+    x->rp->audit.client = form_get(&form, "client_id");
+    if (read_client(x, &form, &login, e))
         return e->code;
-    if (read_rest(cx, rq, &form, &login, e))
-        return answer_error(cx, rq, rp, &login, redirect_error(e->code), e);
-    rp->audit.outcome = "asked";
-    browser = browser_of_or_new(cx, rq, rp);
+    if (read_rest(x, &form, &login, e))
+        return answer_error(x, &login, redirect_error(e->code), e);
+    x->rp->audit.outcome = "asked";
+    browser = browser_of_or_new(x);
     if (!list_has(form_get(&form, "prompt") ? form_get(&form, "prompt") : "", "consent") &&
-        consent_is_remembered(cx, rq, browser, &login))
-        return approve(cx, rq, rp, browser, &login, e);
+        consent_is_remembered(x, browser, &login))
+        return approve(x, browser, &login, e);
     if (!strcmp(login.prompt, "none")) { /* OpenID Connect Core §3.1.2.6 */
         (void)err_set(e, ERR_ACCESS_DENIED, "the user must be asked, and prompt=none forbids it");
-        return answer_error(cx, rq, rp, &login, "consent_required", e);
+        return answer_error(x, &login, "consent_required", e);
     }
-    login.verifier = random_text(rq->arena, VERIFIER_BYTES);
-    page_consent(cx, rq, rp, &login, login_seal(cx, rq->arena, "consent", browser, &login));
+    login.verifier = random_text(x->rq->arena, VERIFIER_BYTES);
+    page_consent(x, &login, login_seal(x->site, x->rq->arena, "consent", browser, &login));
     return OK;
 }
 
 /* Cognito's authorization endpoint, with our own state and our own PKCE pair. */
-static const char *upstream_uri(struct context *cx, struct arena *a, const struct session *s,
+static const char *upstream_uri(struct site *site, struct arena *a, const struct session *s,
                                 const struct login *login) {
     struct buf b;
 
     buf_init(&b, a, UPSTREAM_URI_MAX);
-    buf_adds(&b, cx->config->cognito_authorize_url);
+    buf_adds(&b, site->config->cognito_authorize_url);
     url_add_param(&b, "response_type", "code");
-    url_add_param(&b, "client_id", cx->config->cognito_client_id);
-    url_add_param(&b, "redirect_uri", cx->config->callback_uri);
+    url_add_param(&b, "client_id", site->config->cognito_client_id);
+    url_add_param(&b, "redirect_uri", site->config->callback_uri);
     url_add_param(&b, "scope", login->scope);
     url_add_param(&b, "state", s->id);
     url_add_param(&b, "code_challenge", pkce_challenge(a, login->verifier));
@@ -188,48 +188,46 @@ static const char *session_id_of(struct arena *a, const char *verifier) {
 
 /* The session's id comes with the form, in the verifier: a form that is sent again, by a double
  * click or by somebody who would fill the store, is the same login and makes no second session. */
-static enum rc approve(struct context *cx, const struct request *rq, struct reply *rp,
-                       const char *browser, struct login *login, struct err *e) {
+static enum rc approve(struct exchange *x, const char *browser, struct login *login,
+                       struct err *e) {
     struct session s = {.state = SESSION_PENDING, .browser = browser, .grant = "", .attempt = ""};
 
     if (!*login->verifier)
-        login->verifier = random_text(rq->arena, VERIFIER_BYTES);
-    s.ttl = clock_now_s(&cx->clock) + LOGIN_TTL_S;
+        login->verifier = random_text(x->rq->arena, VERIFIER_BYTES);
+    s.ttl = clock_now_s(&x->site->clock) + LOGIN_TTL_S;
     login->expires_s = s.ttl + CODE_TTL_S; /* it is opened once more at /token */
-    s.id = session_id_of(rq->arena, login->verifier);
-    s.login = login_seal(cx, rq->arena, "session", s.id, login);
-    if (store_session_put(cx->store, &s, e) && e->code != ERR_EXISTS)
+    s.id = session_id_of(x->rq->arena, login->verifier);
+    s.login = login_seal(x->site, x->rq->arena, "session", s.id, login);
+    if (store_session_put(x->site->oauth->store, &s, e) && e->code != ERR_EXISTS)
         return e->code;
-    rp->audit.outcome = "approved";
-    page_continue(cx, rq, rp, upstream_uri(cx, rq->arena, &s, login));
+    x->rp->audit.outcome = "approved";
+    page_continue(x, upstream_uri(x->site, x->rq->arena, &s, login));
     return OK;
 }
 
 /* RATE_LIMIT_CLIENT: the dispatcher cannot see who is in a form. */
-static enum rc check_limit(struct context *cx, const struct request *rq, struct reply *rp,
-                           const char *client_id, struct err *e) {
-    unsigned per_minute = cx->config->rate_limit_client;
+static enum rc check_limit(struct exchange *x, const char *client_id, struct err *e) {
+    unsigned per_minute = x->site->config->rate_limit_client;
     int64_t wait_ms = 0;
 
-    if (per_minute && cx->limits)
-        wait_ms =
-            rate_limits_take_client(cx->limits, rq->arena, rq->remote_addr, client_id, per_minute);
-    return wait_ms ? reply_rate_limited(rp, wait_ms, e) : OK;
+    if (per_minute && x->site->limits)
+        wait_ms = rate_limits_take_client(x->site->limits, x->rq->arena, x->rq->remote_addr,
+                                          client_id, per_minute);
+    return wait_ms ? reply_rate_limited(x->rp, wait_ms, e) : OK;
 }
 
-enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struct reply *rp,
-                             struct err *e) {
-    const char *browser = browser_of(cx, rq), *sealed, *decision, *confirm;
+enum rc oauth_authorize_post(struct exchange *x, struct err *e) {
+    const char *browser = browser_of(x), *sealed, *decision, *confirm;
     struct login login;
     struct form form;
 
-    if (browser_navigates(rq, true, e))
+    if (browser_navigates(x->rq, true, e))
         return e->code;
-    if (!request_has_type(rq, "application/x-www-form-urlencoded"))
+    if (!request_has_type(x->rq, "application/x-www-form-urlencoded"))
         return err_set(e, ERR_UNSUPPORTED_MEDIA_TYPE,
                        "the form must be sent as "
                        "application/x-www-form-urlencoded");
-    if (form_parse(rq->arena, rq->body, rq->body_len, &form, e))
+    if (form_parse(x->rq->arena, x->rq->body, x->rq->body_len, &form, e))
         return e->code;
     sealed = form_get(&form, "request");
     decision = form_get(&form, "decision");
@@ -239,26 +237,26 @@ enum rc oauth_authorize_post(struct context *cx, const struct request *rq, struc
     if (!browser)
         return err_set(e, ERR_INVALID_REQUEST,
                        "the browser sent no cookie; cookies of this site must be allowed");
-    if (login_open(cx, rq->arena, "consent", browser, sealed, &login, e))
+    if (login_open(x->site, x->rq->arena, "consent", browser, sealed, &login, e))
         return e->code;
-    rp->audit.client = login.client_id;
-    if (check_limit(cx, rq, rp, login.client_id, e) || stop_client(cx, login.client_id, e))
+    x->rp->audit.client = login.client_id;
+    if (check_limit(x, login.client_id, e) || stop_client(x->site, login.client_id, e))
         return e->code;
     if (!strcmp(decision, "approve")) {
         if ((!confirm || strcmp(confirm, "yes") != 0) &&
-            !client_is_trusted(cx, rq->arena, login.client_id))
+            !client_is_trusted(x->site, x->rq->arena, login.client_id))
             return err_set(e, ERR_INVALID_REQUEST,
                            "the box that says that you have started this login is not ticked");
         if (form_get(&form, "remember"))
-            consent_remember(cx, rq, rp, browser, &login);
-        return approve(cx, rq, rp, browser, &login, e);
+            consent_remember(x, browser, &login);
+        return approve(x, browser, &login, e);
     }
     if (strcmp(decision, "deny") != 0)
         return err_set(e, ERR_INVALID_REQUEST, "decision must be approve or deny");
-    consent_forget(cx, rq, rp, browser, &login);
-    rp->audit.outcome = "denied";
+    consent_forget(x, browser, &login);
+    x->rp->audit.outcome = "denied";
     metrics_count(METRIC_DENIALS, ERR_ACCESS_DENIED);
-    page_continue(cx, rq, rp,
-                  login_error_uri(cx, rq->arena, &login, "access_denied", "the user said no"));
+    page_continue(
+        x, login_error_uri(x->site, x->rq->arena, &login, "access_denied", "the user said no"));
     return OK;
 }

@@ -8,8 +8,8 @@
 #define COOKIE_LEN 43 /* base64url of 32 bytes */
 
 /* __Host- (RFC 6265bis §4.1.3.2) keeps sibling hosts from planting one; it needs https. */
-static const char *cookie_name(const struct context *cx) {
-    return cx->config->auth_is_https ? "__Host-mcp-authd" : "mcp-authd";
+static const char *cookie_name(const struct site *site) {
+    return site->config->auth_is_https ? "__Host-mcp-authd" : "mcp-authd";
 }
 
 static const char *hash(struct arena *a, const char *cookie) {
@@ -19,45 +19,44 @@ static const char *hash(struct arena *a, const char *cookie) {
     return base64url_encode(a, out, sizeof out);
 }
 
-const char *browser_cookie(struct context *cx, const struct request *rq) {
-    const char *cookie = request_cookie(rq, cookie_name(cx));
+const char *browser_cookie(struct exchange *x) {
+    const char *cookie = request_cookie(x->rq, cookie_name(x->site));
     size_t len;
 
     if (!cookie || strlen(cookie) != COOKIE_LEN ||
-        !base64url_decode(rq->arena, cookie, COOKIE_LEN, &len))
+        !base64url_decode(x->rq->arena, cookie, COOKIE_LEN, &len))
         return NULL;
     return cookie;
 }
 
-const char *browser_of(struct context *cx, const struct request *rq) {
-    const char *cookie = browser_cookie(cx, rq);
+const char *browser_of(struct exchange *x) {
+    const char *cookie = browser_cookie(x);
 
-    return cookie ? hash(rq->arena, cookie) : NULL;
+    return cookie ? hash(x->rq->arena, cookie) : NULL;
 }
 
 /* Lax: Cognito's redirect back to /callback is a top-level navigation and must carry it. */
-static void set_cookie(struct context *cx, const struct request *rq, struct reply *rp,
-                       const char *cookie, const char *age) {
-    reply_header(rp, "Set-Cookie",
-                 arena_printf(rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s%s",
-                              cookie_name(cx), cookie, age,
-                              cx->config->auth_is_https ? "; Secure" : ""));
+static void set_cookie(struct exchange *x, const char *cookie, const char *age) {
+    reply_header(x->rp, "Set-Cookie",
+                 arena_printf(x->rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s%s",
+                              cookie_name(x->site), cookie, age,
+                              x->site->config->auth_is_https ? "; Secure" : ""));
 }
 
-const char *browser_of_or_new(struct context *cx, const struct request *rq, struct reply *rp) {
-    const char *browser = browser_of(cx, rq), *cookie;
+const char *browser_of_or_new(struct exchange *x) {
+    const char *browser = browser_of(x), *cookie;
 
     if (browser) /* kept, so that other tabs' logins stay valid */
         return browser;
-    cookie = random_text(rq->arena, COOKIE_BYTES);
-    set_cookie(cx, rq, rp, cookie, "");
-    return hash(rq->arena, cookie);
+    cookie = random_text(x->rq->arena, COOKIE_BYTES);
+    set_cookie(x, cookie, "");
+    return hash(x->rq->arena, cookie);
 }
 
-void browser_keep(struct context *cx, const struct request *rq, struct reply *rp, int64_t seconds) {
-    if (browser_of(cx, rq))
-        set_cookie(cx, rq, rp, request_cookie(rq, cookie_name(cx)),
-                   arena_printf(rq->arena, "; Max-Age=%lld", (long long)seconds));
+void browser_keep(struct exchange *x, int64_t seconds) {
+    if (browser_of(x))
+        set_cookie(x, request_cookie(x->rq, cookie_name(x->site)),
+                   arena_printf(x->rq->arena, "; Max-Age=%lld", (long long)seconds));
 }
 
 /* Sec-Fetch-Mode says no more: what has a document for its destination navigates. */

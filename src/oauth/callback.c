@@ -6,68 +6,67 @@
 #include "metrics/metrics.h"
 #include "oauth/code.h"
 #include "oauth/oauth.h"
+#include "oauth/site.h"
 #include "store/store.h"
 
 #define COGNITO_CODE_MAX 2048
 
 /* Cognito said no. What it said stays with us; the client learns the class of it. */
-static void answer_error(struct context *cx, const struct request *rq, struct reply *rp,
-                         const struct login *login, const struct form *f) {
+static void answer_error(struct exchange *x, const struct login *login, const struct form *f) {
     const char *upstream = form_get(f, "error");
     bool denied = !strcmp(upstream, "access_denied");
     bool passing = !strcmp(upstream, "temporarily_unavailable");
 
-    rp->audit.outcome = denied ? "denied" : "failed";
-    rp->audit.reason = "the identity provider reported an error";
+    x->rp->audit.outcome = denied ? "denied" : "failed";
+    x->rp->audit.reason = "the identity provider reported an error";
     metrics_count(METRIC_DENIALS, denied ? ERR_ACCESS_DENIED : ERR_UPSTREAM);
-    log_warn("login_failed_at_cognito", kv("request", rq->id), kv("client_id", login->client_id),
-             kv("error", cognito_reason(rq->arena, upstream)),
-             kv("detail", cognito_reason(rq->arena, form_get(f, "error_description"))));
-    reply_redirect(rp, login_error_uri(cx, rq->arena, login,
-                                       denied    ? "access_denied"
-                                       : passing ? "temporarily_unavailable"
-                                                 : "server_error",
-                                       denied ? "the user did not log in"
-                                              : "the identity provider reported an error"));
+    log_warn("login_failed_at_cognito", kv("request", x->rq->id), kv("client_id", login->client_id),
+             kv("error", cognito_reason(x->rq->arena, upstream)),
+             kv("detail", cognito_reason(x->rq->arena, form_get(f, "error_description"))));
+    reply_redirect(x->rp, login_error_uri(x->site, x->rq->arena, login,
+                                          denied    ? "access_denied"
+                                          : passing ? "temporarily_unavailable"
+                                                    : "server_error",
+                                          denied ? "the user did not log in"
+                                                 : "the identity provider reported an error"));
 }
 
 /* Cognito's answer goes into the session. Asked again with the same answer by the same browser, it
  * does the same again, until the session is redeemed: a user who got a 503, or nothing, reloads. */
-static enum rc authorize_session(struct context *cx, const struct request *rq, const char *id,
-                                 const char *upstream, const char *error, const char **code,
-                                 struct session *out, struct err *e) {
-    struct arena *a = rq->arena;
-    const char *cookie = browser_cookie(cx, rq);
-    int64_t now_s = clock_now_s(&cx->clock);
+static enum rc authorize_session(struct exchange *x, const char *id, const char *upstream,
+                                 const char *error, const char **code, struct session *out,
+                                 struct err *e) {
+    struct arena *a = x->rq->arena;
+    const char *cookie = browser_cookie(x);
+    int64_t now_s = clock_now_s(&x->site->clock);
     struct session want = {.id = id, .grant = "", .ttl = now_s + CODE_TTL_S};
     enum rc rc;
 
     if (!cookie)
         return err_set(e, ERR_INVALID_REQUEST, "the login was begun in another browser");
-    want.browser = browser_of(cx, rq);
+    want.browser = browser_of(x);
     want.attempt = code_attempt(
         a, id, cookie,
         arena_printf(a, "%s %s", upstream ? "code" : "error", upstream ? upstream : error));
     /* With an error the grant stays empty: the session ends here, and gives its login back. */
     if (upstream)
         *code = code_make(a, id, cookie, upstream, &want.grant);
-    rc = store_session_authorize(cx->store, a, &want, now_s, out, e);
+    rc = store_session_authorize(x->site->oauth->store, a, &want, now_s, out, e);
     if (rc != ERR_CONFLICT)
         return rc;
     return err_set(e, ERR_INVALID_REQUEST,
                    "the login took too long, is complete already, or was begun in another browser");
 }
 
-enum rc oauth_callback(struct context *cx, const struct request *rq, struct reply *rp,
-                       struct err *e) {
+enum rc oauth_callback(struct exchange *x, struct err *e) {
     const char *id, *upstream, *error, *code = "";
     struct session s;
     struct login login;
     struct form form;
 
-    if (browser_navigates(rq, false, e))
+    if (browser_navigates(x->rq, false, e))
         return e->code;
-    if (form_parse(rq->arena, rq->query, strlen(rq->query), &form, e))
+    if (form_parse(x->rq->arena, x->rq->query, strlen(x->rq->query), &form, e))
         return e->code;
     id = form_get(&form, "state");
     upstream = form_get(&form, "code");
@@ -75,15 +74,15 @@ enum rc oauth_callback(struct context *cx, const struct request *rq, struct repl
     if (!id || strlen(id) > SESSION_ID_MAX || (!upstream && !error) ||
         (upstream && strlen(upstream) > COGNITO_CODE_MAX))
         return err_set(e, ERR_INVALID_REQUEST, "this is not an answer to a login begun here");
-    if (authorize_session(cx, rq, id, upstream, error, &code, &s, e) ||
-        login_open(cx, rq->arena, "session", id, s.login, &login, e))
+    if (authorize_session(x, id, upstream, error, &code, &s, e) ||
+        login_open(x->site, x->rq->arena, "session", id, s.login, &login, e))
         return e->code;
-    rp->audit.client = login.client_id;
+    x->rp->audit.client = login.client_id;
     if (!upstream) {
-        answer_error(cx, rq, rp, &login, &form);
+        answer_error(x, &login, &form);
         return OK;
     }
-    rp->audit.outcome = "code_issued";
-    reply_redirect(rp, login_code_uri(cx, rq->arena, &login, code));
+    x->rp->audit.outcome = "code_issued";
+    reply_redirect(x->rp, login_code_uri(x->site, x->rq->arena, &login, code));
     return OK;
 }

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "oauth/clients.h"
+#include "oauth/site.h"
 
 #define CLIENT_FILES_MAX 1024
 #define CLIENT_SET_BYTES_MAX (64 << 20)
@@ -22,13 +23,13 @@ static const struct client *find_pinned(const struct client_set *s, const char *
     return NULL;
 }
 
-bool client_is_pinned(const struct context *cx, const char *client_id) {
-    return find_pinned(cx->clients, client_id) != NULL;
+bool client_is_pinned(const struct site *site, const char *client_id) {
+    return find_pinned(site->oauth->clients, client_id) != NULL;
 }
 
-bool client_is_trusted(const struct context *cx, struct arena *a, const char *client_id) {
-    return client_is_pinned(cx, client_id) ||
-           client_list_has(a, cx->config->clients_allow, client_id);
+bool client_is_trusted(const struct site *site, struct arena *a, const char *client_id) {
+    return client_is_pinned(site, client_id) ||
+           client_list_has(a, site->config->clients_allow, client_id);
 }
 
 static enum rc check_document(const struct config *c, struct arena *a, const struct json *v,
@@ -41,39 +42,39 @@ static enum rc check_document(const struct config *c, struct arena *a, const str
 static const struct document_kind client_documents = {"the client's document", "doc",
                                                       CLIENT_DOCUMENT_BYTES_MAX, check_document};
 
-enum rc client_admit(struct context *cx, struct arena *a, const char *client_id, struct err *e) {
-    const struct config *c = cx->config;
+enum rc client_admit(struct site *site, struct arena *a, const char *client_id, struct err *e) {
+    const struct config *c = site->config;
     struct client ignored;
 
     if (*c->clients_deny && client_list_has(a, c->clients_deny, client_id))
         return err_set(e, ERR_INVALID_CLIENT, "this client is not allowed here");
-    if (find_pinned(cx->clients, client_id))
+    if (find_pinned(site->oauth->clients, client_id))
         return OK;
     if (client_is_dynamic(client_id))
-        return client_dynamic_open(cx, a, client_id, &ignored, e);
+        return client_dynamic_open(site, a, client_id, &ignored, e);
     if (*c->clients_allow && !client_list_has(a, c->clients_allow, client_id))
         return err_set(e, ERR_INVALID_CLIENT, "this client is not among those allowed here");
     return OK;
 }
 
-enum rc client_find(struct context *cx, struct arena *a, const char *client_id, struct client *out,
+enum rc client_find(struct site *site, struct arena *a, const char *client_id, struct client *out,
                     struct err *e) {
-    const struct client *pinned = find_pinned(cx->clients, client_id);
+    const struct client *pinned = find_pinned(site->oauth->clients, client_id);
     struct json *document;
     struct url u;
 
-    if (client_admit(cx, a, client_id, e))
+    if (client_admit(site, a, client_id, e))
         return e->code;
     if (pinned) {
         *out = *pinned;
         return OK;
     }
     if (client_is_dynamic(client_id))
-        return client_dynamic_open(cx, a, client_id, out, e);
+        return client_dynamic_open(site, a, client_id, out, e);
     if (client_id_check(a, client_id, &u, e) ||
-        document_get(cx, a, &client_documents, client_id, &document, e))
+        document_get(site, a, &client_documents, client_id, &document, e))
         return e->code;
-    return client_document_read(cx->config, a, document, client_id, out, e);
+    return client_document_read(site->config, a, document, client_id, out, e);
 }
 
 static int is_manifest(const struct dirent *d) {

@@ -41,14 +41,14 @@ static bool is_for_us(const struct config *c, struct arena *a, const struct json
     return false;
 }
 
-static enum rc check_claims(struct context *cx, struct arena *a, const struct json *claims,
+static enum rc check_claims(struct site *site, struct arena *a, const struct json *claims,
                             const char *client_id, struct err *e) {
-    int64_t now_s = clock_now_s(&cx->clock), exp, at;
+    int64_t now_s = clock_now_s(&site->clock), exp, at;
     const char *jti = json_get_str(claims, "jti");
 
     if (!says(claims, "iss", client_id) || !says(claims, "sub", client_id))
         return refuse(e, "iss and sub of client_assertion must be the client_id");
-    if (!is_for_us(cx->config, a, claims))
+    if (!is_for_us(site->config, a, claims))
         return refuse(
             e,
             "aud of client_assertion must be the issuer or the token endpoint, and nothing else");
@@ -68,9 +68,9 @@ static enum rc check_claims(struct context *cx, struct arena *a, const struct js
 }
 
 /* RFC 7523 §3 no. 7: each once, for as long as it is valid. Whoever cannot tell refuses. */
-static enum rc check_first_use(struct context *cx, struct arena *a, const struct json *claims,
+static enum rc check_first_use(struct site *site, struct arena *a, const struct json *claims,
                                const char *client_id, struct err *e) {
-    int64_t now_s = clock_now_s(&cx->clock), exp = 0;
+    int64_t now_s = clock_now_s(&site->clock), exp = 0;
     const char *jti = json_get_str(claims, "jti"), *key;
     uint8_t of_client[SHA256_LEN], of_jti[SHA256_LEN];
 
@@ -79,7 +79,7 @@ static enum rc check_first_use(struct context *cx, struct arena *a, const struct
     sha256(jti, strlen(jti), of_jti);
     key = arena_printf(a, "jti-%s:%s", base64url_encode(a, of_client, sizeof of_client),
                        base64url_encode(a, of_jti, sizeof of_jti));
-    switch (host_passing_add(cx->host, key, now_s, exp - now_s + LEEWAY_S + 1, JTIS_MAX, e)) {
+    switch (host_passing_add(site->cache, key, now_s, exp - now_s + LEEWAY_S + 1, JTIS_MAX, e)) {
     case OK:
         return OK;
     case ERR_EXISTS:
@@ -104,18 +104,18 @@ static enum rc check_key_set(const struct config *c, struct arena *a, const stru
 static const struct document_kind key_sets = {"the client's key set", "jwks-of-client",
                                               KEY_SET_BYTES_MAX, check_key_set};
 
-static enum rc verify(struct context *cx, struct arena *a, const struct client *client,
+static enum rc verify(struct site *site, struct arena *a, const struct client *client,
                       const struct jws *jws, struct err *e) {
     const struct json *keys = client->jwks;
-    int64_t now_s = clock_now_s(&cx->clock);
+    int64_t now_s = clock_now_s(&site->clock);
     struct json *fetched;
     enum rc rc;
 
-    if (!keys && document_get(cx, a, &key_sets, client->jwks_uri, &fetched, e))
+    if (!keys && document_get(site, a, &key_sets, client->jwks_uri, &fetched, e))
         return e->code;
     rc = jws_verify(a, jws, keys ? keys : fetched, e);
     if (rc == ERR_MISSING && !keys) { /* the client has begun to use a new key */
-        if (document_get_newer(cx, a, &key_sets, client->jwks_uri, now_s - KEY_SET_REFETCH_S,
+        if (document_get_newer(site, a, &key_sets, client->jwks_uri, now_s - KEY_SET_REFETCH_S,
                                &fetched, e))
             return e->code;
         rc = jws_verify(a, jws, fetched, e);
@@ -123,7 +123,7 @@ static enum rc verify(struct context *cx, struct arena *a, const struct client *
     return rc == ERR_MISSING ? refuse(e, "the client has no key for this client_assertion") : rc;
 }
 
-enum rc client_authenticate(struct context *cx, struct arena *a, const struct form *f,
+enum rc client_authenticate(struct site *site, struct arena *a, const struct form *f,
                             bool must_authenticate, struct err *e) {
     const char *type = form_get(f, "client_assertion_type"), *id = form_get(f, "client_id");
     const char *assertion = form_get(f, "client_assertion");
@@ -136,12 +136,12 @@ enum rc client_authenticate(struct context *cx, struct arena *a, const struct fo
                                  : OK;
     if (!assertion || !type || strcmp(type, ASSERTION_TYPE) != 0)
         return refuse(e, "client_assertion_type must be " ASSERTION_TYPE);
-    if (jws_read(a, assertion, &jws, e) || check_claims(cx, a, jws.claims, id, e) ||
-        client_find(cx, a, id, &client, e))
+    if (jws_read(a, assertion, &jws, e) || check_claims(site, a, jws.claims, id, e) ||
+        client_find(site, a, id, &client, e))
         return e->code;
     if (!client.jwks && !client.jwks_uri)
         return refuse(e, "the client's document has no keys for private_key_jwt");
-    if (verify(cx, a, &client, &jws, e))
+    if (verify(site, a, &client, &jws, e))
         return e->code;
-    return check_first_use(cx, a, jws.claims, id, e);
+    return check_first_use(site, a, jws.claims, id, e);
 }

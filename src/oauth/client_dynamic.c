@@ -19,7 +19,7 @@ static enum rc unknown(struct err *e) {
     return err_set(e, ERR_INVALID_CLIENT, "this client_id was not registered here, or has ended");
 }
 
-enum rc client_dynamic_open(struct context *cx, struct arena *a, const char *client_id,
+enum rc client_dynamic_open(struct site *site, struct arena *a, const char *client_id,
                             struct client *out, struct err *e) {
     const struct json *uris;
     struct json *o;
@@ -28,12 +28,12 @@ enum rc client_dynamic_open(struct context *cx, struct arena *a, const char *cli
     size_t len;
 
     memset(out, 0, sizeof *out);
-    if (!cx->config->dynamic_registration || strlen(client_id) > DYNAMIC_CLIENT_ID_LEN_MAX ||
-        seal_open(a, cx->seal, "client", "", client_id + sizeof PREFIX - 1, &text, &len, e) ||
+    if (!site->config->dynamic_registration || strlen(client_id) > DYNAMIC_CLIENT_ID_LEN_MAX ||
+        seal_open(a, site->seal, "client", "", client_id + sizeof PREFIX - 1, &text, &len, e) ||
         json_parse(a, text, len, &o, e) || !json_get_int(o, "end", &expires_s) ||
-        expires_s <= clock_now_s(&cx->clock)) {
+        expires_s <= clock_now_s(&site->clock)) {
         (void)unknown(e);
-        if (cx->config->dynamic_registration) /* it is for the user to make the client register */
+        if (site->config->dynamic_registration) /* it is for the user to make the client register */
             e->advice = "advice.registration";
         return e->code;
     }
@@ -42,7 +42,7 @@ enum rc client_dynamic_open(struct context *cx, struct arena *a, const char *cli
         const char *uri = json_str(json_at(uris, i));
 
         /* The rules may have changed since. */
-        if (uri && redirect_uri_is_acceptable(cx->config, a, uri))
+        if (uri && redirect_uri_is_acceptable(site->config, a, uri))
             out->redirect_uris[out->redirect_uri_count++] = uri;
     }
     out->id = client_id;
@@ -110,7 +110,7 @@ static enum rc read_metadata(const struct config *c, const struct request *rq, s
     return OK;
 }
 
-static const char *seal_client(struct context *cx, struct arena *a, const char *name,
+static const char *seal_client(struct site *site, struct arena *a, const char *name,
                                struct json *uris) {
     struct json *o = json_new_object(a);
     const char *text;
@@ -118,9 +118,9 @@ static const char *seal_client(struct context *cx, struct arena *a, const char *
 
     json_put_str(o, "name", name);
     json_put(o, "uris", uris);
-    json_put_int(o, "end", clock_now_s(&cx->clock) + DYNAMIC_CLIENT_TTL_S);
+    json_put_int(o, "end", clock_now_s(&site->clock) + DYNAMIC_CLIENT_TTL_S);
     text = json_text(a, o, &len);
-    return arena_printf(a, PREFIX "%s", seal(a, cx->seal, "client", "", text, len));
+    return arena_printf(a, PREFIX "%s", seal(a, site->seal, "client", "", text, len));
 }
 
 static void put_words(struct arena *a, struct json *o, const char *key, const char *first,
@@ -147,38 +147,37 @@ static void put_warning(const struct request *rq, struct json *o, const char *me
              kv("client_name", name));
 }
 
-enum rc oauth_register(struct context *cx, const struct request *rq, struct reply *rp,
-                       struct err *e) {
-    struct arena *a = rq->arena;
+enum rc oauth_register(struct exchange *x, struct err *e) {
+    struct arena *a = x->rq->arena;
     struct json *asked, *o = json_new_object(a), *uris;
     const char *name, *id;
 
-    if (!cx->config->dynamic_registration)
+    if (!x->site->config->dynamic_registration)
         return err_set(e, ERR_NOT_FOUND,
                        "clients cannot register here; they name themselves by "
                        "the https URL of a client metadata document");
-    if (read_metadata(cx->config, rq, &asked, e))
+    if (read_metadata(x->site->config, x->rq, &asked, e))
         return e->code;
     name = json_get_str(asked, "client_name");
     name = name && *name ? name : DEFAULT_NAME;
     uris = json_get(asked, "redirect_uris");
-    id = seal_client(cx, a, name, uris);
+    id = seal_client(x->site, a, name, uris);
     if (strlen(id) > DYNAMIC_CLIENT_ID_LEN_MAX)
         return bad_metadata(e, "the name and the redirect URIs are too long together");
     json_put_str(o, "client_id", id);
-    json_put_int(o, "client_id_issued_at", clock_now_s(&cx->clock));
+    json_put_int(o, "client_id_issued_at", clock_now_s(&x->site->clock));
     json_put_str(o, "client_name", name);
     json_put(o, "redirect_uris", uris);
     put_words(a, o, "grant_types", "authorization_code", "refresh_token");
     put_words(a, o, "response_types", "code", NULL);
     json_put_str(o, "token_endpoint_auth_method", "none");
-    put_warning(rq, o, json_get_str(asked, "token_endpoint_auth_method"), name);
-    json_put_str(o, "scope", cx->config->supported_scopes);
-    rp->audit.outcome = "registered";
-    rp->audit.reason = json_str(json_at(uris, 0));
-    rp->audit.client = name;
-    reply_json(rp, 201, o);
-    reply_header(rp, "Cache-Control", "no-store"); /* RFC 7591 §3.2.1 */
-    reply_header(rp, "Pragma", "no-cache");
+    put_warning(x->rq, o, json_get_str(asked, "token_endpoint_auth_method"), name);
+    json_put_str(o, "scope", x->site->config->supported_scopes);
+    x->rp->audit.outcome = "registered";
+    x->rp->audit.reason = json_str(json_at(uris, 0));
+    x->rp->audit.client = name;
+    reply_json(x->rp, 201, o);
+    reply_header(x->rp, "Cache-Control", "no-store"); /* RFC 7591 §3.2.1 */
+    reply_header(x->rp, "Pragma", "no-cache");
     return OK;
 }

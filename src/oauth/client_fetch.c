@@ -13,6 +13,7 @@
 #include "net/caching.h"
 #include "net/http.h"
 #include "oauth/clients.h"
+#include "oauth/site.h"
 #include "shared/shared.h"
 
 #define SLOT_WAIT_MS 200 /* for one of the workers that fetch to be done */
@@ -33,25 +34,26 @@ static const char *cache_key(struct arena *a, const char *prefix, const struct d
 }
 
 /* Checked again when it is read: what is acceptable may have changed since. */
-static bool read_kept(struct context *cx, struct arena *a, const struct document_kind *kind,
+static bool read_kept(struct site *site, struct arena *a, const struct document_kind *kind,
                       const char *url, struct kept *out) {
     struct json *o;
     const char *value, *text;
     struct err ignored;
     size_t len;
 
-    return cx->host &&
-           !host_passing_get(cx->host, a, cache_key(a, "", kind, url), clock_now_s(&cx->clock),
+    return site->cache &&
+           !host_passing_get(site->cache, a, cache_key(a, "", kind, url), clock_now_s(&site->clock),
                              &value, &len, &out->stored_s, &ignored) &&
            !json_parse(a, value, len, &o, &ignored) && (text = json_get_str(o, "text")) &&
            json_get_int(o, "fresh_until", &out->fresh_until_s) &&
            !json_parse(a, text, strlen(text), &out->document, &ignored) &&
-           !kind->check(cx->config, a, out->document, url, &ignored);
+           !kind->check(site->config, a, out->document, url, &ignored);
 }
 
-static void keep(struct context *cx, struct arena *a, const struct document_kind *kind,
+static void keep(struct site *site, struct arena *a, const struct document_kind *kind,
                  const char *url, const struct http_reply *rp) {
-    int64_t now_s = clock_now_s(&cx->clock), fresh_s = DOCUMENT_FRESH_S, stale_s = DOCUMENT_STALE_S;
+    int64_t now_s = clock_now_s(&site->clock), fresh_s = DOCUMENT_FRESH_S,
+            stale_s = DOCUMENT_STALE_S;
     struct http_caching caching;
     struct json *o;
     const char *text;
@@ -75,34 +77,35 @@ static void keep(struct context *cx, struct arena *a, const struct document_kind
     json_put(o, "text", json_new_stringn(a, rp->body, rp->body_len));
     json_put_int(o, "fresh_until", now_s + fresh_s);
     text = json_text(a, o, &len);
-    if (host_passing_put(cx->host, cache_key(a, "", kind, url), text, len, now_s, fresh_s + stale_s,
-                         DOCUMENTS_CACHED_MAX, &e))
+    if (host_passing_put(site->cache, cache_key(a, "", kind, url), text, len, now_s,
+                         fresh_s + stale_s, DOCUMENTS_CACHED_MAX, &e))
         log_warn("client_document_not_kept", kv("url", url), kv("detail", e.detail));
 }
 
 /* Remembers why, and forgets what there was: a document that its server took away is not used for
  * lack of an answer later. */
-static void keep_refusal(struct context *cx, struct arena *a, const struct document_kind *kind,
+static void keep_refusal(struct site *site, struct arena *a, const struct document_kind *kind,
                          const char *url, const struct err *why) {
-    int64_t now_s = clock_now_s(&cx->clock);
+    int64_t now_s = clock_now_s(&site->clock);
     struct err e;
 
-    if (host_passing_put(cx->host, cache_key(a, "", kind, url), "", 0, now_s, 0,
+    if (host_passing_put(site->cache, cache_key(a, "", kind, url), "", 0, now_s, 0,
                          DOCUMENTS_CACHED_MAX, &e) ||
-        host_passing_put(cx->host, cache_key(a, "no-", kind, url), why->text, strlen(why->text),
+        host_passing_put(site->cache, cache_key(a, "no-", kind, url), why->text, strlen(why->text),
                          now_s, DOCUMENT_REFUSED_S, DOCUMENTS_REFUSED_MAX, &e))
         log_warn("client_document_not_kept", kv("url", url), kv("detail", e.detail));
 }
 
-static bool read_refusal(struct context *cx, struct arena *a, const struct document_kind *kind,
+static bool read_refusal(struct site *site, struct arena *a, const struct document_kind *kind,
                          const char *url, struct err *e) {
     const char *text;
     struct err ignored;
     size_t len;
     int64_t stored_s;
 
-    if (!cx->host || host_passing_get(cx->host, a, cache_key(a, "no-", kind, url),
-                                      clock_now_s(&cx->clock), &text, &len, &stored_s, &ignored))
+    if (!site->cache ||
+        host_passing_get(site->cache, a, cache_key(a, "no-", kind, url), clock_now_s(&site->clock),
+                         &text, &len, &stored_s, &ignored))
         return false;
     (void)err_set(e, ERR_INVALID_CLIENT, "%s", text);
     return true;
@@ -135,7 +138,7 @@ static enum rc check_reply(const struct config *c, struct arena *a,
 }
 
 /* ERR_UPSTREAM: nothing can be said of the document now. */
-static enum rc fetch(struct context *cx, struct arena *a, const struct document_kind *kind,
+static enum rc fetch(struct site *site, struct arena *a, const struct document_kind *kind,
                      const char *url, struct json **out, struct err *e) {
     static const char *const headers[] = {"Accept: application/json", NULL};
     const struct http_request rq = {.method = "GET",
@@ -145,7 +148,7 @@ static enum rc fetch(struct context *cx, struct arena *a, const struct document_
                                     .timeout_ms = CLIENT_DOCUMENT_TIMEOUT_MS,
                                     .counted_as = 1 + UPSTREAM_DOCUMENT};
     struct http_reply rp;
-    enum rc rc = http_fetch(cx->guarded, a, &rq, &rp, e);
+    enum rc rc = http_fetch(site->oauth->guarded, a, &rq, &rp, e);
 
     if (rc && rc != ERR_ACCESS_DENIED && rc != ERR_TOO_LARGE) {
         (void)snprintf(e->text, sizeof e->text, "the server of %s did not answer", kind->name);
@@ -158,11 +161,11 @@ static enum rc fetch(struct context *cx, struct arena *a, const struct document_
         rc = err_set(e, ERR_INVALID_CLIENT, "%s is longer than %zu bytes", kind->name,
                      kind->bytes_max);
     else
-        rc = check_reply(cx->config, a, kind, url, &rp, out, e);
-    if (!rc && cx->host)
-        keep(cx, a, kind, url, &rp);
-    if (rc == ERR_INVALID_CLIENT && cx->host)
-        keep_refusal(cx, a, kind, url, e);
+        rc = check_reply(site->config, a, kind, url, &rp, out, e);
+    if (!rc && site->cache)
+        keep(site, a, kind, url, &rp);
+    if (rc == ERR_INVALID_CLIENT && site->cache)
+        keep_refusal(site, a, kind, url, e);
     return rc;
 }
 
@@ -172,20 +175,20 @@ static unsigned slots_of(const struct config *c) {
 }
 
 /* Waits a moment for a slot, during which another worker may bring the document. */
-static enum rc enter(struct context *cx, struct arena *a, const struct document_kind *kind,
+static enum rc enter(struct site *site, struct arena *a, const struct document_kind *kind,
                      const char *url, int64_t since_s, struct kept *kept, bool *have,
                      struct err *e) {
     const struct timespec step = {0, SLOT_STEP_MS * 1000000L};
     int64_t end_ms = clock_monotonic_ms() + SLOT_WAIT_MS;
 
     *have = false;
-    while (!host_slots_enter(cx->document_slots, slots_of(cx->config))) {
+    while (!host_slots_enter(site->oauth->document_slots, slots_of(site->config))) {
         if (clock_monotonic_ms() >= end_ms)
             return err_set(e, ERR_UPSTREAM,
                            "too many clients are being looked up just now; try again");
         nanosleep(&step, NULL);
-        *have = read_kept(cx, a, kind, url, kept) && kept->stored_s >= since_s &&
-                clock_now_s(&cx->clock) < kept->fresh_until_s;
+        *have = read_kept(site, a, kind, url, kept) && kept->stored_s >= since_s &&
+                clock_now_s(&site->clock) < kept->fresh_until_s;
         if (*have)
             return OK;
     }
@@ -193,37 +196,37 @@ static enum rc enter(struct context *cx, struct arena *a, const struct document_
 }
 
 /* From its server, if there is a slot for that. */
-static enum rc ask(struct context *cx, struct arena *a, const struct document_kind *kind,
+static enum rc ask(struct site *site, struct arena *a, const struct document_kind *kind,
                    const char *url, int64_t since_s, struct json **out, struct err *e) {
     struct kept kept;
     bool have;
     enum rc rc;
 
-    if (enter(cx, a, kind, url, since_s, &kept, &have, e))
+    if (enter(site, a, kind, url, since_s, &kept, &have, e))
         return e->code;
     if (have) {
         *out = kept.document;
         return OK;
     }
-    rc = fetch(cx, a, kind, url, out, e);
+    rc = fetch(site, a, kind, url, out, e);
     if (rc == ERR_UPSTREAM) /* nobody can say that it will pass */
         e->advice = "advice.unreachable";
-    host_slots_leave(cx->document_slots);
+    host_slots_leave(site->oauth->document_slots);
     return rc;
 }
 
-enum rc document_get_newer(struct context *cx, struct arena *a, const struct document_kind *kind,
+enum rc document_get_newer(struct site *site, struct arena *a, const struct document_kind *kind,
                            const char *url, int64_t since_s, struct json **out, struct err *e) {
     struct kept kept = {0};
-    bool have = read_kept(cx, a, kind, url, &kept);
+    bool have = read_kept(site, a, kind, url, &kept);
     enum rc rc;
 
     *out = kept.document;
-    if (have && kept.stored_s >= since_s && clock_now_s(&cx->clock) < kept.fresh_until_s)
+    if (have && kept.stored_s >= since_s && clock_now_s(&site->clock) < kept.fresh_until_s)
         return OK;
-    if (read_refusal(cx, a, kind, url, e))
+    if (read_refusal(site, a, kind, url, e))
         return e->code;
-    rc = ask(cx, a, kind, url, since_s, out, e);
+    rc = ask(site, a, kind, url, since_s, out, e);
     /* RFC 5861 §4. So too without a slot: a stranger's slow server must not stop known clients. */
     if (rc == ERR_UPSTREAM && have) {
         log_warn("client_document_stale", kv("url", url), kv("why", e->text),
@@ -234,7 +237,7 @@ enum rc document_get_newer(struct context *cx, struct arena *a, const struct doc
     return rc;
 }
 
-enum rc document_get(struct context *cx, struct arena *a, const struct document_kind *kind,
+enum rc document_get(struct site *site, struct arena *a, const struct document_kind *kind,
                      const char *url, struct json **out, struct err *e) {
-    return document_get_newer(cx, a, kind, url, 0, out, e);
+    return document_get_newer(site, a, kind, url, 0, out, e);
 }

@@ -23,10 +23,10 @@ struct document_kind {
                      struct err *e);
 };
 /* ERR_INVALID_CLIENT: it is not there or wrong. ERR_UPSTREAM: it may be there later. */
-enum rc document_get(struct context *cx, struct arena *a, const struct document_kind *kind,
+enum rc document_get(struct site *site, struct arena *a, const struct document_kind *kind,
                      const char *url, struct json **out, struct err *e) MUST_USE;
 /* The same, but not from the cache if that was put there before `since_s`. */
-enum rc document_get_newer(struct context *cx, struct arena *a, const struct document_kind *kind,
+enum rc document_get_newer(struct site *site, struct arena *a, const struct document_kind *kind,
                            const char *url, int64_t since_s, struct json **out,
                            struct err *e) MUST_USE;
 
@@ -35,7 +35,7 @@ bool client_list_has(struct arena *a, const char *list, const char *client_id);
 
 /* client_dynamic.c: clients that registered themselves (RFC 7591). */
 bool client_is_dynamic(const char *client_id);
-enum rc client_dynamic_open(struct context *cx, struct arena *a, const char *client_id,
+enum rc client_dynamic_open(struct site *site, struct arena *a, const char *client_id,
                             struct client *out, struct err *e) MUST_USE;
 
 #endif

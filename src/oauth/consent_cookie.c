@@ -17,18 +17,18 @@ struct entry {
     int64_t expires_s; /* 0: free */
 };
 
-static const char *cookie_name(const struct context *cx) {
-    return cx->config->auth_is_https ? "__Host-mcp-authd-consent" : "mcp-authd-consent";
+static const char *cookie_name(const struct site *site) {
+    return site->config->auth_is_https ? "__Host-mcp-authd-consent" : "mcp-authd-consent";
 }
 
 /* Only where the answer goes to a host that https vouches for. A loopback or private-use address is
  * whoever's program took it first, so its user is asked each time. */
-bool consent_can_be_remembered(const struct context *cx, struct arena *a,
+bool consent_can_be_remembered(const struct site *site, struct arena *a,
                                const struct login *login) {
     struct url u;
     struct err e;
 
-    return cx->config->consent_remember_days > 0 && !url_parse(a, login->redirect_uri, &u, &e) &&
+    return site->config->consent_remember_days > 0 && !url_parse(a, login->redirect_uri, &u, &e) &&
            !strcmp(u.scheme, "https") && !url_is_loopback(&u);
 }
 
@@ -66,17 +66,17 @@ static void hash_of(struct arena *a, const struct login *login, uint8_t out[HASH
 }
 
 /* What the browser sent; all free if it sent nothing of ours. */
-static void read_entries(struct context *cx, const struct request *rq, const char *browser,
-                         struct entry out[ENTRIES]) {
-    const char *cookie = request_cookie(rq, cookie_name(cx));
-    int64_t now_s = clock_now_s(&cx->clock);
-    int64_t latest_s = now_s + (int64_t)cx->config->consent_remember_days * DAY_S;
+static void read_entries(struct exchange *x, const char *browser, struct entry out[ENTRIES]) {
+    const char *cookie = request_cookie(x->rq, cookie_name(x->site));
+    int64_t now_s = clock_now_s(&x->site->clock);
+    int64_t latest_s = now_s + (int64_t)x->site->config->consent_remember_days * DAY_S;
     struct err e;
     char *data;
     size_t len;
 
     memset(out, 0, ENTRIES * sizeof *out);
-    if (!cookie || seal_open(rq->arena, cx->seal, "remembered", browser, cookie, &data, &len, &e) ||
+    if (!cookie ||
+        seal_open(x->rq->arena, x->site->seal, "remembered", browser, cookie, &data, &len, &e) ||
         len != ENTRIES * sizeof *out)
         return;
     memcpy(out, data, len);
@@ -85,28 +85,27 @@ static void read_entries(struct context *cx, const struct request *rq, const cha
             out[i] = (struct entry){.expires_s = 0};
 }
 
-static void write_entries(struct context *cx, const struct request *rq, struct reply *rp,
-                          const char *browser, const struct entry entries[ENTRIES]) {
-    int64_t seconds = (int64_t)cx->config->consent_remember_days * DAY_S;
-    const char *sealed =
-        seal(rq->arena, cx->seal, "remembered", browser, entries, ENTRIES * sizeof *entries);
+static void write_entries(struct exchange *x, const char *browser,
+                          const struct entry entries[ENTRIES]) {
+    int64_t seconds = (int64_t)x->site->config->consent_remember_days * DAY_S;
+    const char *sealed = seal(x->rq->arena, x->site->seal, "remembered", browser, entries,
+                              ENTRIES * sizeof *entries);
 
-    reply_header(rp, "Set-Cookie",
-                 arena_printf(rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax; Max-Age=%lld%s",
-                              cookie_name(cx), sealed, (long long)seconds,
-                              cx->config->auth_is_https ? "; Secure" : ""));
-    browser_keep(cx, rq, rp, seconds);
+    reply_header(x->rp, "Set-Cookie",
+                 arena_printf(x->rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax; Max-Age=%lld%s",
+                              cookie_name(x->site), sealed, (long long)seconds,
+                              x->site->config->auth_is_https ? "; Secure" : ""));
+    browser_keep(x, seconds);
 }
 
-bool consent_is_remembered(struct context *cx, const struct request *rq, const char *browser,
-                           const struct login *login) {
+bool consent_is_remembered(struct exchange *x, const char *browser, const struct login *login) {
     struct entry entries[ENTRIES];
     uint8_t hash[HASH_LEN];
 
-    if (!consent_can_be_remembered(cx, rq->arena, login))
+    if (!consent_can_be_remembered(x->site, x->rq->arena, login))
         return false;
-    hash_of(rq->arena, login, hash);
-    read_entries(cx, rq, browser, entries);
+    hash_of(x->rq->arena, login, hash);
+    read_entries(x, browser, entries);
     for (size_t i = 0; i < ENTRIES; i++)
         if (entries[i].expires_s && !memcmp(entries[i].hash, hash, HASH_LEN))
             return true;
@@ -127,30 +126,28 @@ static bool drop(struct entry entries[ENTRIES], const uint8_t hash[HASH_LEN]) {
     return n < had;
 }
 
-void consent_remember(struct context *cx, const struct request *rq, struct reply *rp,
-                      const char *browser, const struct login *login) {
+void consent_remember(struct exchange *x, const char *browser, const struct login *login) {
     struct entry entries[ENTRIES];
     uint8_t hash[HASH_LEN];
 
-    if (!consent_can_be_remembered(cx, rq->arena, login))
+    if (!consent_can_be_remembered(x->site, x->rq->arena, login))
         return;
-    hash_of(rq->arena, login, hash);
-    read_entries(cx, rq, browser, entries);
+    hash_of(x->rq->arena, login, hash);
+    read_entries(x, browser, entries);
     (void)drop(entries, hash);
     memmove(entries + 1, entries, (ENTRIES - 1) * sizeof *entries); /* the last is the oldest */
     entries[0].expires_s =
-        clock_now_s(&cx->clock) + (int64_t)cx->config->consent_remember_days * DAY_S;
+        clock_now_s(&x->site->clock) + (int64_t)x->site->config->consent_remember_days * DAY_S;
     memcpy(entries[0].hash, hash, HASH_LEN);
-    write_entries(cx, rq, rp, browser, entries);
+    write_entries(x, browser, entries);
 }
 
-void consent_forget(struct context *cx, const struct request *rq, struct reply *rp,
-                    const char *browser, const struct login *login) {
+void consent_forget(struct exchange *x, const char *browser, const struct login *login) {
     struct entry entries[ENTRIES];
     uint8_t hash[HASH_LEN];
 
-    hash_of(rq->arena, login, hash);
-    read_entries(cx, rq, browser, entries);
+    hash_of(x->rq->arena, login, hash);
+    read_entries(x, browser, entries);
     if (drop(entries, hash))
-        write_entries(cx, rq, rp, browser, entries);
+        write_entries(x, browser, entries);
 }

@@ -3,28 +3,27 @@
 #include "idp/idp.h"
 #include "oauth/oauth.h"
 
-enum rc stop_client(const struct context *cx, const char *client_id, struct err *e) {
-    return deny_has_client(cx->deny, client_id)
+enum rc stop_client(const struct site *site, const char *client_id, struct err *e) {
+    return deny_has_client(site->deny, client_id)
                ? err_set(e, ERR_INVALID_CLIENT, "this client is no longer allowed here")
                : OK;
 }
 
-enum rc stop_grant(const struct context *cx, const char *client_id, int64_t login_s,
-                   struct err *e) {
-    if (deny_has_client(cx->deny, client_id))
+enum rc stop_grant(const struct site *site, const char *client_id, int64_t login_s, struct err *e) {
+    if (deny_has_client(site->deny, client_id))
         return err_set(e, ERR_INVALID_GRANT, "this client is no longer allowed here");
-    if (deny_has_issued(cx->deny, login_s))
+    if (deny_has_issued(site->deny, login_s))
         return err_set(e, ERR_INVALID_GRANT, "this login was ended; log in again");
     return OK;
 }
 
-enum rc stop_subject(const struct context *cx, struct reply *rp, const char *access_token,
-                     struct err *e) {
+enum rc stop_subject(struct exchange *x, const char *access_token, struct err *e) {
     const char *username;
 
-    rp->audit.subject = token_unverified_claim(rp->arena, access_token, "sub");
-    username = token_unverified_claim(rp->arena, access_token, "username");
-    if (deny_has_subject(cx->deny, rp->audit.subject) || deny_has_subject(cx->deny, username))
+    x->rp->audit.subject = token_unverified_claim(x->rp->arena, access_token, "sub");
+    username = token_unverified_claim(x->rp->arena, access_token, "username");
+    if (deny_has_subject(x->site->deny, x->rp->audit.subject) ||
+        deny_has_subject(x->site->deny, username))
         return err_set(e, ERR_INVALID_GRANT, "this user is no longer allowed here");
     return OK;
 }

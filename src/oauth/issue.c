@@ -11,8 +11,8 @@
 #define TOKEN_LARGE 8000
 
 /* Is it not the token's fault, since Cognito's keys cannot be had, or are newer than ours? */
-static bool cannot_tell(struct context *cx, struct arena *a, const char *token, enum rc rc) {
-    return rc == ERR_UPSTREAM || keyset_may_lack(cx->keyset, a, token);
+static bool cannot_tell(struct site *site, struct arena *a, const char *token, enum rc rc) {
+    return rc == ERR_UPSTREAM || keyset_may_lack(site->keyset, a, token);
 }
 
 static void warn_if_large(const struct request *rq, const char *token) {
@@ -23,30 +23,29 @@ static void warn_if_large(const struct request *rq, const char *token) {
                     "the token"));
 }
 
-enum rc tokens_check(struct context *cx, const struct request *rq, const char *access_token,
-                     struct err *e) {
-    const char *required = needed_scopes(cx->config, rq->arena);
+enum rc tokens_check(struct exchange *x, const char *access_token, struct err *e) {
+    const char *required = needed_scopes(x->site->config, x->rq->arena);
     const struct token_claims *claims;
     struct err why = {.code = OK};
 
-    if (!cx->keyset) /* a service that knows no issuer */
+    if (!x->site->keyset) /* a service that knows no issuer */
         return OK;
-    warn_if_large(rq, access_token);
-    claims = keyset_verify(cx->keyset, cx->config, rq->arena, access_token, &why);
-    if (!claims && cannot_tell(cx, rq->arena, access_token, why.code)) {
-        log_warn("token_not_checked", kv("request", rq->id), kv("reason", why.text));
+    warn_if_large(x->rq, access_token);
+    claims = keyset_verify(x->site->keyset, x->site->config, x->rq->arena, access_token, &why);
+    if (!claims && cannot_tell(x->site, x->rq->arena, access_token, why.code)) {
+        log_warn("token_not_checked", kv("request", x->rq->id), kv("reason", why.text));
         return OK;
     }
     if (!claims) {
-        log_error("token_unusable", kv("request", rq->id), kv("reason", why.text));
+        log_error("token_unusable", kv("request", x->rq->id), kv("reason", why.text));
         return err_set(e, ERR_MISCONFIGURED,
                        "the identity provider gave a token that this server cannot take; its admin "
                        "must act");
     }
     if (list_covers(claims->scope, required))
         return OK;
-    log_error("token_unusable", kv("request", rq->id), kv("reason", "it lacks a scope"),
-              kv("missing", list_without(rq->arena, required, claims->scope)),
+    log_error("token_unusable", kv("request", x->rq->id), kv("reason", "it lacks a scope"),
+              kv("missing", list_without(x->rq->arena, required, claims->scope)),
               kv("scope", claims->scope));
     return err_set(e, ERR_INSUFFICIENT_SCOPE,
                    "the identity provider did not grant a scope that this server needs");

@@ -29,7 +29,7 @@ static const struct {
 };
 #define MEMBER_COUNT (sizeof members / sizeof *members)
 
-const char *login_seal(struct context *cx, struct arena *a, const char *purpose, const char *bound,
+const char *login_seal(struct site *site, struct arena *a, const char *purpose, const char *bound,
                        const struct login *in) {
     struct json *o = json_new_object(a);
     const char *text;
@@ -43,20 +43,20 @@ const char *login_seal(struct context *cx, struct arena *a, const char *purpose,
     }
     json_put_int(o, "expires", in->expires_s);
     text = json_text(a, o, &len);
-    return seal(a, cx->seal, purpose, bound, text, len);
+    return seal(a, site->seal, purpose, bound, text, len);
 }
 
-enum rc login_open(struct context *cx, struct arena *a, const char *purpose, const char *bound,
+enum rc login_open(struct site *site, struct arena *a, const char *purpose, const char *bound,
                    const char *sealed, struct login *out, struct err *e) {
     struct json *o;
     char *text;
     size_t len;
 
     memset(out, 0, sizeof *out);
-    if (seal_open(a, cx->seal, purpose, bound, sealed, &text, &len, e) ||
+    if (seal_open(a, site->seal, purpose, bound, sealed, &text, &len, e) ||
         json_parse(a, text, len, &o, e) || !json_get_int(o, "expires", &out->expires_s))
         return err_set(e, ERR_INVALID_REQUEST, "this login was not begun here in this browser");
-    if (out->expires_s <= clock_now_s(&cx->clock))
+    if (out->expires_s <= clock_now_s(&site->clock))
         return err_set(e, ERR_INVALID_REQUEST, "this login took too long");
     for (size_t i = 0; i < MEMBER_COUNT; i++) {
         const char **at = (const char **)(void *)((char *)out + members[i].offset);
@@ -73,29 +73,29 @@ static void begin_uri(struct buf *b, struct arena *a, const struct login *in) {
     buf_adds(b, in->redirect_uri);
 }
 
-static const char *end_uri(struct context *cx, struct buf *b, const struct login *in) {
+static const char *end_uri(struct site *site, struct buf *b, const struct login *in) {
     url_add_param(b, "state", *in->state ? in->state : NULL);
-    url_add_param(b, "iss", cx->config->auth_proxy_uri); /* RFC 9207 §2 */
+    url_add_param(b, "iss", site->config->auth_proxy_uri); /* RFC 9207 §2 */
     return b->p;
 }
 
-const char *login_error_uri(struct context *cx, struct arena *a, const struct login *in,
+const char *login_error_uri(struct site *site, struct arena *a, const struct login *in,
                             const char *error, const char *description) {
     struct buf b;
 
     begin_uri(&b, a, in);
     url_add_param(&b, "error", error);
     url_add_param(&b, "error_description", description);
-    return end_uri(cx, &b, in);
+    return end_uri(site, &b, in);
 }
 
-const char *login_code_uri(struct context *cx, struct arena *a, const struct login *in,
+const char *login_code_uri(struct site *site, struct arena *a, const struct login *in,
                            const char *code) {
     struct buf b;
 
     begin_uri(&b, a, in);
     url_add_param(&b, "code", code);
-    return end_uri(cx, &b, in);
+    return end_uri(site, &b, in);
 }
 
 const char *needed_scopes(const struct config *config, struct arena *a) {

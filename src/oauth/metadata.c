@@ -16,17 +16,16 @@ static void put_list(struct arena *a, struct json *o, const char *key, const cha
 }
 
 /* RFC 9728 §2 */
-enum rc oauth_protected_resource(struct context *cx, const struct request *rq, struct reply *rp,
-                                 struct err *e) {
-    struct json *o = json_new_object(rq->arena);
+enum rc oauth_protected_resource(struct exchange *x, struct err *e) {
+    struct json *o = json_new_object(x->rq->arena);
 
     (void)e;
-    json_put_str(o, "resource", cx->config->mcp_server_uri);
-    put_list(rq->arena, o, "authorization_servers", cx->config->auth_proxy_uri);
-    put_list(rq->arena, o, "scopes_supported", cx->config->supported_scopes);
-    put_list(rq->arena, o, "bearer_methods_supported", "header");
-    reply_json(rp, 200, o);
-    reply_header(rp, "Cache-Control", METADATA_CACHE);
+    json_put_str(o, "resource", x->site->config->mcp_server_uri);
+    put_list(x->rq->arena, o, "authorization_servers", x->site->config->auth_proxy_uri);
+    put_list(x->rq->arena, o, "scopes_supported", x->site->config->supported_scopes);
+    put_list(x->rq->arena, o, "bearer_methods_supported", "header");
+    reply_json(x->rp, 200, o);
+    reply_header(x->rp, "Cache-Control", METADATA_CACHE);
     return OK;
 }
 
@@ -39,33 +38,32 @@ static void put_methods(struct arena *a, struct json *o, const char *endpoint) {
 
 /* What OpenID Connect Discovery §3 requires, so that clients that check it take the document. The
  * tokens that go out here are Cognito's, and so are their keys. */
-static void put_openid(struct context *cx, struct arena *a, struct json *o) {
-    if (!*cx->config->cognito_jwks_url) /* a service of documents alone may not know it */
+static void put_openid(struct site *site, struct arena *a, struct json *o) {
+    if (!*site->config->cognito_jwks_url) /* a service of documents alone may not know it */
         return;
-    json_put_str(o, "jwks_uri", cx->config->cognito_jwks_url);
+    json_put_str(o, "jwks_uri", site->config->cognito_jwks_url);
     put_list(a, o, "subject_types_supported", "public");
     put_list(a, o, "id_token_signing_alg_values_supported", "RS256");
 }
 
 /* RFC 8414 §2. Clients of ours look for `none` and client_id_metadata_document_supported before
  * they use their document as client id. */
-enum rc oauth_authorization_server(struct context *cx, const struct request *rq, struct reply *rp,
-                                   struct err *e) {
-    const char *issuer = cx->config->auth_proxy_uri;
-    struct arena *a = rq->arena;
+enum rc oauth_authorization_server(struct exchange *x, struct err *e) {
+    const char *issuer = x->site->config->auth_proxy_uri;
+    struct arena *a = x->rq->arena;
     struct json *o = json_new_object(a);
 
     (void)e;
     json_put_str(o, "issuer", issuer);
     json_put_str(o, "authorization_endpoint", arena_printf(a, "%s/authorize", issuer));
     json_put_str(o, "token_endpoint", arena_printf(a, "%s/token", issuer));
-    if (*cx->config->cognito_revoke_url) {
+    if (*x->site->config->cognito_revoke_url) {
         json_put_str(o, "revocation_endpoint", arena_printf(a, "%s/revoke", issuer));
         put_methods(a, o, "revocation_endpoint");
     }
-    if (cx->config->dynamic_registration)
+    if (x->site->config->dynamic_registration)
         json_put_str(o, "registration_endpoint", arena_printf(a, "%s/register", issuer));
-    put_list(a, o, "scopes_supported", cx->config->supported_scopes);
+    put_list(a, o, "scopes_supported", x->site->config->supported_scopes);
     put_list(a, o, "response_types_supported", "code");
     put_list(a, o, "response_modes_supported", "query");
     put_list(a, o, "grant_types_supported", "authorization_code refresh_token");
@@ -73,9 +71,9 @@ enum rc oauth_authorization_server(struct context *cx, const struct request *rq,
     put_list(a, o, "code_challenge_methods_supported", "S256");
     json_put_bool(o, "client_id_metadata_document_supported", true);
     json_put_bool(o, "authorization_response_iss_parameter_supported", true); /* RFC 9207 §3 */
-    put_list(a, o, "protected_resources", cx->config->mcp_server_uri);        /* RFC 9728 §4 */
-    put_openid(cx, a, o);
-    reply_json(rp, 200, o);
-    reply_header(rp, "Cache-Control", METADATA_CACHE);
+    put_list(a, o, "protected_resources", x->site->config->mcp_server_uri);   /* RFC 9728 §4 */
+    put_openid(x->site, a, o);
+    reply_json(x->rp, 200, o);
+    reply_header(x->rp, "Cache-Control", METADATA_CACHE);
     return OK;
 }

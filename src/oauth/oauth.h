@@ -5,7 +5,7 @@
 
 #include "base/url.h"
 #include "config/config.h"
-#include "web/handler.h"
+#include "site/exchange.h"
 #include <stdio.h>
 
 #define LOGIN_TTL_S 600       /* consent page to callback */
@@ -44,14 +44,14 @@ struct client {
 /* Pinned first, then what the id itself says if it is a registered one, then the document at the
  * URL that it is. ERR_INVALID_CLIENT with the reason, also for one that CLIENTS_ALLOW or
  * CLIENTS_DENY keeps out; ERR_UPSTREAM if the document's host did not answer. */
-enum rc client_find(struct context *cx, struct arena *a, const char *client_id, struct client *out,
+enum rc client_find(struct site *site, struct arena *a, const char *client_id, struct client *out,
                     struct err *e) MUST_USE;
 /* The operator put its document into clients.d. */
-bool client_is_pinned(const struct context *cx, const char *client_id);
+bool client_is_pinned(const struct site *site, const char *client_id);
 /* The operator vouches for it: it is pinned, or CLIENTS_ALLOW names it. */
-bool client_is_trusted(const struct context *cx, struct arena *a, const char *client_id);
+bool client_is_trusted(const struct site *site, struct arena *a, const char *client_id);
 /* The part of it that needs no document: CLIENTS_ALLOW, CLIENTS_DENY, the end of a registration. */
-enum rc client_admit(struct context *cx, struct arena *a, const char *client_id,
+enum rc client_admit(struct site *site, struct arena *a, const char *client_id,
                      struct err *e) MUST_USE;
 struct client_set;
 /* The pinned documents. A bad one is left out and reported to `problems`, a line each; *bad counts
@@ -88,15 +88,15 @@ struct login {
     int64_t expires_s;
 };
 /* Sealed for one purpose ("consent" or "session") and bound to `bound` (browser or session id). */
-const char *login_seal(struct context *cx, struct arena *a, const char *purpose, const char *bound,
+const char *login_seal(struct site *site, struct arena *a, const char *purpose, const char *bound,
                        const struct login *in);
 /* ERR_INVALID_REQUEST if it was not sealed here for this, or is over. */
-enum rc login_open(struct context *cx, struct arena *a, const char *purpose, const char *bound,
+enum rc login_open(struct site *site, struct arena *a, const char *purpose, const char *bound,
                    const char *sealed, struct login *out, struct err *e) MUST_USE;
 /* redirect_uri with error (or code), state and iss (RFC 9207 §2). */
-const char *login_error_uri(struct context *cx, struct arena *a, const struct login *in,
+const char *login_error_uri(struct site *site, struct arena *a, const struct login *in,
                             const char *error, const char *description);
-const char *login_code_uri(struct context *cx, struct arena *a, const struct login *in,
+const char *login_code_uri(struct site *site, struct arena *a, const struct login *in,
                            const char *code);
 /* Is a `resource` parameter us, compared as RFC 3986 §6.2.2 and §6.2.3 say? Tolerant of what real
  * clients send: none at all, a query, a slash at the end. */
@@ -115,46 +115,39 @@ void login_parameters_add(struct buf *uri, const struct login *login);
 
 /* browser.c: the cookie that a login is bound to. */
 /* The cookie itself: a secret of this browser and us, in no store. NULL if it sent none. */
-const char *browser_cookie(struct context *cx, const struct request *rq);
+const char *browser_cookie(struct exchange *x);
 /* Its hash, as stored; NULL if the browser sent none. */
-const char *browser_of(struct context *cx, const struct request *rq);
+const char *browser_of(struct exchange *x);
 /* The same, setting a new cookie if it sent none. */
-const char *browser_of_or_new(struct context *cx, const struct request *rq, struct reply *rp);
+const char *browser_of_or_new(struct exchange *x);
 
 /* The browser's cookie stays for so long, also when the browser is closed. */
-void browser_keep(struct context *cx, const struct request *rq, struct reply *rp, int64_t seconds);
+void browser_keep(struct exchange *x, int64_t seconds);
 
 /* W3C Fetch Metadata, of browsers that send it: the request opens a page in a window of its own
  * and, if `own_page`, comes from a page of ours. ERR_INVALID_REQUEST if not. */
 enum rc browser_navigates(const struct request *rq, bool own_page, struct err *e) MUST_USE;
 
 /* remember.c: consents that a user let the browser remember. `browser` is its hash. */
-bool consent_can_be_remembered(const struct context *cx, struct arena *a,
-                               const struct login *login);
-bool consent_is_remembered(struct context *cx, const struct request *rq, const char *browser,
-                           const struct login *login);
-void consent_remember(struct context *cx, const struct request *rq, struct reply *rp,
-                      const char *browser, const struct login *login);
-void consent_forget(struct context *cx, const struct request *rq, struct reply *rp,
-                    const char *browser, const struct login *login);
+bool consent_can_be_remembered(const struct site *site, struct arena *a, const struct login *login);
+bool consent_is_remembered(struct exchange *x, const char *browser, const struct login *login);
+void consent_remember(struct exchange *x, const char *browser, const struct login *login);
+void consent_forget(struct exchange *x, const char *browser, const struct login *login);
 
 /* stop.c: clients, users and logins that DENY_FILE names. */
-enum rc stop_client(const struct context *cx, const char *client_id, struct err *e) MUST_USE;
+enum rc stop_client(const struct site *site, const char *client_id, struct err *e) MUST_USE;
 /* ERR_INVALID_GRANT; login_s is when the user logged in. */
-enum rc stop_grant(const struct context *cx, const char *client_id, int64_t login_s,
+enum rc stop_grant(const struct site *site, const char *client_id, int64_t login_s,
                    struct err *e) MUST_USE;
 /* The same, of whose access token this is, straight from Cognito. Notes them for the audit log. */
-enum rc stop_subject(const struct context *cx, struct reply *rp, const char *access_token,
-                     struct err *e) MUST_USE;
+enum rc stop_subject(struct exchange *x, const char *access_token, struct err *e) MUST_USE;
 
 /* pages.c: the pages that a user sees. */
-void page_consent(struct context *cx, const struct request *rq, struct reply *rp,
-                  const struct login *login, const char *sealed);
+void page_consent(struct exchange *x, const struct login *login, const char *sealed);
 /* An error that the client should learn, with a link to it that the user may follow. */
-void page_refused(struct context *cx, const struct request *rq, struct reply *rp,
-                  const struct err *e, const char *uri);
+void page_refused(struct exchange *x, const struct err *e, const char *uri);
 /* A page that goes on to `uri` by itself. Not a redirect: Chromium applies the form-action of the
  * page that held the form to every redirect after it. */
-void page_continue(struct context *cx, const struct request *rq, struct reply *rp, const char *uri);
+void page_continue(struct exchange *x, const char *uri);
 
 #endif

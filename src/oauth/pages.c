@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "oauth/oauth.h"
+#include "oauth/site.h"
 #include "pages/display_name.h"
 #include "pages/page.h"
 
@@ -72,14 +73,13 @@ static const char *yes_if(bool condition) {
     return condition ? "yes" : "";
 }
 
-void page_consent(struct context *cx, const struct request *rq, struct reply *rp,
-                  const struct login *login, const char *sealed) {
-    struct arena *a = rp->arena;
-    const struct config *c = cx->config;
+void page_consent(struct exchange *x, const struct login *login, const char *sealed) {
+    struct arena *a = x->rp->arena;
+    const struct config *c = x->site->config;
     const struct destination to = destination_of(a, login->redirect_uri);
-    const bool pinned = client_is_pinned(cx, login->client_id);
-    const bool trusted = client_is_trusted(cx, a, login->client_id);
-    const struct template_list scopes = {"scopes", scope_items(a, rq, login->scope)};
+    const bool pinned = client_is_pinned(x->site, login->client_id);
+    const bool trusted = client_is_trusted(x->site, a, login->client_id);
+    const struct template_list scopes = {"scopes", scope_items(a, x->rq, login->scope)};
     const struct template_value values[] = {
         {"server_host", host_of(a, c->mcp_server_uri)},
         {"server_uri", c->mcp_server_uri},
@@ -97,22 +97,21 @@ void page_consent(struct context *cx, const struct request *rq, struct reply *rp
         {"must_confirm", yes_if(!trusted)},
         {"action", arena_printf(a, "%s/authorize", c->auth_path)},
         {"request", sealed},
-        {"can_remember", yes_if(consent_can_be_remembered(cx, a, login))},
+        {"can_remember", yes_if(consent_can_be_remembered(x->site, a, login))},
         {"remember_days", arena_printf(a, "%u", c->consent_remember_days)},
         {NULL, NULL},
     };
 
-    page_reply(cx->pages, PAGE_CONSENT, rq, rp, 200, values, &scopes, "'self'");
+    page_reply(x->site->oauth->pages, PAGE_CONSENT, x->rq, x->rp, 200, values, &scopes, "'self'");
 }
 
-void page_refused(struct context *cx, const struct request *rq, struct reply *rp,
-                  const struct err *e, const char *uri) {
-    page_error(cx->pages, rq, rp, 400, e, uri, destination_of(rp->arena, uri).name);
+void page_refused(struct exchange *x, const struct err *e, const char *uri) {
+    page_error(x->site->oauth->pages, x->rq, x->rp, 400, e, uri,
+               destination_of(x->rp->arena, uri).name);
 }
 
-void page_continue(struct context *cx, const struct request *rq, struct reply *rp,
-                   const char *uri) {
+void page_continue(struct exchange *x, const char *uri) {
     const struct template_value values[] = {{"uri", uri}, {NULL, NULL}};
 
-    page_reply(cx->pages, PAGE_CONTINUE, rq, rp, 200, values, NULL, "'none'");
+    page_reply(x->site->oauth->pages, PAGE_CONTINUE, x->rq, x->rp, 200, values, NULL, "'none'");
 }

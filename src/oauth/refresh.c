@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "crypto/crypto.h"
+#include "oauth/site.h"
 #include "oauth/tokens.h"
 #include "shared/shared.h"
 
@@ -21,7 +22,7 @@
     60 /* an answer is not given again when its access token is about to end                       \
         */
 
-const char *refresh_seal(struct context *cx, struct arena *a, const char *client_id,
+const char *refresh_seal(struct site *site, struct arena *a, const char *client_id,
                          const struct refresh_grant *grant) {
     struct json *o = json_new_object(a);
     const char *text;
@@ -38,17 +39,17 @@ const char *refresh_seal(struct context *cx, struct arena *a, const char *client
     if (*grant->authenticates)
         json_put_str(o, "authenticates", grant->authenticates);
     text = json_text(a, o, &len);
-    return seal(a, cx->seal, "refresh", client_id, text, len);
+    return seal(a, site->seal, "refresh", client_id, text, len);
 }
 
-enum rc refresh_open(struct context *cx, struct arena *a, const char *client_id, const char *sealed,
+enum rc refresh_open(struct site *site, struct arena *a, const char *client_id, const char *sealed,
                      struct refresh_grant *out, struct err *e) {
     struct json *o;
     char *text;
     size_t len;
 
     if (strlen(sealed) > REFRESH_TOKEN_MAX ||
-        seal_open(a, cx->seal, "refresh", client_id, sealed, &text, &len, e) ||
+        seal_open(a, site->seal, "refresh", client_id, sealed, &text, &len, e) ||
         json_parse(a, text, len, &o, e) || !(out->token = json_get_str(o, "token")) ||
         !(out->scope = json_get_str(o, "scope")) || !(out->resource = json_get_str(o, "resource")))
         return err_set(e, ERR_INVALID_GRANT,
@@ -64,7 +65,7 @@ enum rc refresh_open(struct context *cx, struct arena *a, const char *client_id,
 
 /* What is known of a sealed token and of Cognito's token in it, by their digests. */
 struct flight {
-    struct context *cx;
+    struct site *site;
     struct arena *a;
     const char *digest, *answer_key, *dead_key, *claim_key;
 };
@@ -78,9 +79,9 @@ static const char *digest_of(struct arena *a, const char *token) {
 
 /* The answer belongs to the sealed token: without rotation the next one holds the same token of
  * Cognito's, but who comes with it wants a new answer. */
-static struct flight flight_of(struct context *cx, struct arena *a, const char *sealed,
+static struct flight flight_of(struct site *site, struct arena *a, const char *sealed,
                                const char *token) {
-    struct flight f = {.cx = cx, .a = a, .digest = digest_of(a, sealed)};
+    struct flight f = {.site = site, .a = a, .digest = digest_of(a, sealed)};
 
     f.answer_key = arena_printf(a, "refreshed:%s", f.digest);
     f.claim_key = arena_printf(a, "refresh:%s", f.digest);
@@ -99,13 +100,13 @@ static bool is_dead(const struct flight *f) {
     size_t len;
     int64_t stored_s;
 
-    return !host_passing_get(f->cx->host, f->a, f->dead_key, clock_now_s(&f->cx->clock), &value,
-                             &len, &stored_s, &ignored);
+    return !host_passing_get(f->site->cache, f->a, f->dead_key, clock_now_s(&f->site->clock),
+                             &value, &len, &stored_s, &ignored);
 }
 
 /* Sealed: the host's cache holds no token that can be used. */
 static void keep_answer(const struct flight *f, const struct idp_tokens *t) {
-    int64_t now_s = clock_now_s(&f->cx->clock);
+    int64_t now_s = clock_now_s(&f->site->clock);
     struct json *o = json_new_object(f->a);
     const char *text, *sealed;
     struct err e;
@@ -118,24 +119,24 @@ static void keep_answer(const struct flight *f, const struct idp_tokens *t) {
     text = json_text(f->a, o, &len);
     if (len > SEAL_DATA_MAX)
         return;
-    sealed = seal(f->a, f->cx->seal, "refreshed", f->digest, text, len);
-    if (f->cx->config->refresh_replay_s &&
-        host_passing_put(f->cx->host, f->answer_key, sealed, strlen(sealed), now_s,
-                         f->cx->config->refresh_replay_s, REPLAYS_MAX, &e))
+    sealed = seal(f->a, f->site->seal, "refreshed", f->digest, text, len);
+    if (f->site->config->refresh_replay_s &&
+        host_passing_put(f->site->cache, f->answer_key, sealed, strlen(sealed), now_s,
+                         f->site->config->refresh_replay_s, REPLAYS_MAX, &e))
         log_warn("refresh_not_shared", kv("detail", e.detail));
 }
 
 static bool read_answer(const struct flight *f, struct idp_tokens *out) {
-    int64_t now_s = clock_now_s(&f->cx->clock), ends_s, stored_s;
+    int64_t now_s = clock_now_s(&f->site->clock), ends_s, stored_s;
     const char *sealed;
     struct err ignored;
     struct json *o;
     size_t len;
     char *text;
 
-    if (host_passing_get(f->cx->host, f->a, f->answer_key, now_s, &sealed, &len, &stored_s,
+    if (host_passing_get(f->site->cache, f->a, f->answer_key, now_s, &sealed, &len, &stored_s,
                          &ignored) ||
-        seal_open(f->a, f->cx->seal, "refreshed", f->digest, sealed, &text, &len, &ignored) ||
+        seal_open(f->a, f->site->seal, "refreshed", f->digest, sealed, &text, &len, &ignored) ||
         json_parse(f->a, text, len, &o, &ignored) || !json_get_int(o, "ends", &ends_s) ||
         ends_s - now_s < EXPIRES_IN_MIN_S)
         return false;
@@ -149,8 +150,8 @@ static bool read_answer(const struct flight *f, struct idp_tokens *out) {
 static void mark_dead(const struct flight *f) {
     struct err e;
 
-    if (host_passing_put(f->cx->host, f->dead_key, "", 0, clock_now_s(&f->cx->clock), DEAD_TOKEN_S,
-                         DEAD_TOKENS_MAX, &e))
+    if (host_passing_put(f->site->cache, f->dead_key, "", 0, clock_now_s(&f->site->clock),
+                         DEAD_TOKEN_S, DEAD_TOKENS_MAX, &e))
         log_warn("dead_token_not_kept", kv("detail", e.detail));
 }
 
@@ -159,7 +160,7 @@ static void mark_dead(const struct flight *f) {
 static enum rc lead(const struct flight *f, const struct refresh_request *rq,
                     const struct host_claim *claim, struct idp_tokens *out, struct err *e) {
     struct refresh_grant next = *rq->grant;
-    enum rc rc = cognito_refresh(f->cx->http, f->cx->config, f->a, next.token, out, e);
+    enum rc rc = cognito_refresh(f->site->oauth->http, f->site->config, f->a, next.token, out, e);
 
     if (!rc) {
         if (out->refresh_token) /* otherwise Cognito did not rotate it */
@@ -167,14 +168,14 @@ static enum rc lead(const struct flight *f, const struct refresh_request *rq,
         if (*out->scope)
             next.scope = out->scope;
         out->scope = next.scope;
-        family_next(f->cx, f->a, &next);
-        out->refresh_token = refresh_seal(f->cx, f->a, rq->client_id, &next);
+        family_next(f->site, f->a, &next);
+        out->refresh_token = refresh_seal(f->site, f->a, rq->client_id, &next);
         keep_answer(f, out);
     } else if (rc == ERR_INVALID_GRANT) {
         mark_dead(f);
     }
     if (claim)
-        host_claim_release(f->cx->host, claim);
+        host_claim_release(f->site->cache, claim);
     return rc;
 }
 
@@ -199,12 +200,12 @@ static enum rc follow(const struct flight *f, struct idp_tokens *out, bool *agai
     *again = false;
     while (clock_monotonic_ms() < end_ms && taken) {
         nanosleep(&step, NULL);
-        taken = host_claim_is_taken(f->cx->host, f->claim_key, clock_now_s(&f->cx->clock));
+        taken = host_claim_is_taken(f->site->cache, f->claim_key, clock_now_s(&f->site->clock));
         if (settled(f, out, &rc, e))
             return rc;
     }
     /* Without a window no answer is shared: each asks for itself, one after another. */
-    *again = !taken && !f->cx->config->refresh_replay_s;
+    *again = !taken && !f->site->config->refresh_replay_s;
     return err_set(e, ERR_UPSTREAM, "the identity provider is not available; try again later");
 }
 
@@ -218,13 +219,13 @@ static enum rc ask(const struct flight *f, const struct refresh_request *rq, str
     while (again) {
         if (settled(f, out, &rc, e))
             return rc;
-        rc = host_claim_take(f->cx->host, f->claim_key, clock_now_s(&f->cx->clock), CLAIM_S, &claim,
-                             e);
+        rc = host_claim_take(f->site->cache, f->claim_key, clock_now_s(&f->site->clock), CLAIM_S,
+                             &claim, e);
         if (!rc) {
             /* Between our look and our claim another may have been done. */
             if (!settled(f, out, &rc, e))
                 return lead(f, rq, &claim, out, e);
-            host_claim_release(f->cx->host, &claim);
+            host_claim_release(f->site->cache, &claim);
             return rc;
         }
         if (rc != ERR_EXISTS) { /* the disk is full: Cognito alone decides */
@@ -237,42 +238,42 @@ static enum rc ask(const struct flight *f, const struct refresh_request *rq, str
 }
 
 /* RFC 9700 §4.14.2: of the two who have it, one is a thief, so neither keeps it. */
-static enum rc end_reused(struct context *cx, struct arena *a, const struct refresh_request *rq,
+static enum rc end_reused(struct site *site, struct arena *a, const struct refresh_request *rq,
                           struct err *e) {
     struct err why;
 
-    refresh_end(cx, a, rq->grant);
+    refresh_end(site, a, rq->grant);
     log_warn("refresh_token_reused", kv("client_id", rq->client_id),
              kv("family", rq->grant->family));
-    if (*cx->config->cognito_revoke_url && !cognito_wait_begin(cx, &why)) {
-        if (cognito_revoke(cx->http, cx->config, a, rq->grant->token, &why))
+    if (*site->config->cognito_revoke_url && !cognito_wait_begin(site, &why)) {
+        if (cognito_revoke(site->oauth->http, site->config, a, rq->grant->token, &why))
             log_warn("login_not_revoked", kv("detail", why.detail));
-        cognito_wait_end(cx);
+        cognito_wait_end(site);
     }
     return err_set(e, ERR_INVALID_GRANT,
                    "the refresh token was used before, so this login has ended; log in again");
 }
 
-enum rc refresh_ask(struct context *cx, struct arena *a, const struct refresh_request *rq,
+enum rc refresh_ask(struct site *site, struct arena *a, const struct refresh_request *rq,
                     struct idp_tokens *out, struct err *e) {
-    struct flight f = flight_of(cx, a, rq->sealed, rq->grant->token);
-    enum family family = family_state(cx, a, rq->grant);
+    struct flight f = flight_of(site, a, rq->sealed, rq->grant->token);
+    enum family family = family_state(site, a, rq->grant);
     enum rc rc;
 
     if (family == FAMILY_ENDED)
         return dead(e);
     if (family == FAMILY_REUSED)
-        return end_reused(cx, a, rq, e);
-    if (settled(&f, out, &rc, e) || (rc = cognito_wait_begin(cx, e)))
+        return end_reused(site, a, rq, e);
+    if (settled(&f, out, &rc, e) || (rc = cognito_wait_begin(site, e)))
         return rc;
     rc = ask(&f, rq, out, e);
-    cognito_wait_end(cx);
+    cognito_wait_end(site);
     return rc;
 }
 
-void refresh_end(struct context *cx, struct arena *a, const struct refresh_grant *grant) {
-    struct flight f = flight_of(cx, a, "", grant->token);
+void refresh_end(struct site *site, struct arena *a, const struct refresh_grant *grant) {
+    struct flight f = flight_of(site, a, "", grant->token);
 
     mark_dead(&f);
-    family_end(cx, a, grant);
+    family_end(site, a, grant);
 }

@@ -30,63 +30,63 @@ static const char *ended_key(struct arena *a, const struct refresh_grant *g) {
     return arena_printf(a, "ended%c:%s", *g->family, g->family);
 }
 
-static bool get(struct context *cx, struct arena *a, const char *key, const char **value,
+static bool get(struct site *site, struct arena *a, const char *key, const char **value,
                 size_t *len) {
     struct err ignored;
     int64_t stored_s;
 
-    return !host_passing_get(cx->host, a, key, clock_now_s(&cx->clock), value, len, &stored_s,
+    return !host_passing_get(site->cache, a, key, clock_now_s(&site->clock), value, len, &stored_s,
                              &ignored);
 }
 
-static bool get_used(struct context *cx, struct arena *a, const struct refresh_grant *g,
+static bool get_used(struct site *site, struct arena *a, const struct refresh_grant *g,
                      struct used *out) {
     const char *value;
     size_t len;
 
-    if (!get(cx, a, used_key(a, g), &value, &len) || len != sizeof *out)
+    if (!get(site, a, used_key(a, g), &value, &len) || len != sizeof *out)
         return false;
     memcpy(out, value, sizeof *out);
     return true;
 }
 
-enum family family_state(struct context *cx, struct arena *a, const struct refresh_grant *g) {
-    int64_t late_s = cx->config->refresh_replay_s, now_s = clock_now_s(&cx->clock);
+enum family family_state(struct site *site, struct arena *a, const struct refresh_grant *g) {
+    int64_t late_s = site->config->refresh_replay_s, now_s = clock_now_s(&site->clock);
     const char *value;
     struct used used;
     size_t len;
 
     if (!*g->family)
         return FAMILY_GOOD;
-    if (get(cx, a, ended_key(a, g), &value, &len))
+    if (get(site, a, ended_key(a, g), &value, &len))
         return FAMILY_ENDED;
     if (late_s < LATE_MIN_S)
         late_s = LATE_MIN_S;
-    return get_used(cx, a, g, &used) && g->generation <= used.generation &&
+    return get_used(site, a, g, &used) && g->generation <= used.generation &&
                    now_s > used.at_s + late_s
                ? FAMILY_REUSED
                : FAMILY_GOOD;
 }
 
-void family_next(struct context *cx, struct arena *a, struct refresh_grant *g) {
-    struct used used, now = {g->generation, clock_now_s(&cx->clock)};
+void family_next(struct site *site, struct arena *a, struct refresh_grant *g) {
+    struct used used, now = {g->generation, clock_now_s(&site->clock)};
     struct err e;
 
     if (!*g->family) { /* of an earlier version */
         g->family = random_text(a, FAMILY_ID_BYTES);
-    } else if (!get_used(cx, a, g, &used) || used.generation < now.generation) {
-        if (host_passing_put(cx->host, used_key(a, g), &now, sizeof now, now.at_s, USED_S, USED_MAX,
-                             &e))
+    } else if (!get_used(site, a, g, &used) || used.generation < now.generation) {
+        if (host_passing_put(site->cache, used_key(a, g), &now, sizeof now, now.at_s, USED_S,
+                             USED_MAX, &e))
             log_warn("refresh_use_not_kept", kv("detail", e.detail));
     }
     g->generation++;
 }
 
-void family_end(struct context *cx, struct arena *a, const struct refresh_grant *g) {
+void family_end(struct site *site, struct arena *a, const struct refresh_grant *g) {
     struct err e;
 
-    if (*g->family && host_passing_put(cx->host, ended_key(a, g), "", 0, clock_now_s(&cx->clock),
-                                       ENDED_S, ENDED_MAX, &e))
+    if (*g->family && host_passing_put(site->cache, ended_key(a, g), "", 0,
+                                       clock_now_s(&site->clock), ENDED_S, ENDED_MAX, &e))
         log_error("login_end_not_kept", kv("detail", e.detail));
 }
 

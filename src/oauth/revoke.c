@@ -5,76 +5,76 @@
 #include "access/revoked.h"
 #include "base/log.h"
 #include "crypto/crypto.h"
+#include "oauth/site.h"
 #include "oauth/tokens.h"
 
 /* A failure that may pass is told, so that the client tries again. If Cognito will never do it, the
  * token is dead here all the same, where alone it can be used. */
-static enum rc revoke_refresh(struct context *cx, const struct request *rq,
-                              const struct refresh_grant *grant, struct err *e) {
-    enum rc rc = cognito_wait_begin(cx, e);
+static enum rc revoke_refresh(struct exchange *x, const struct refresh_grant *grant,
+                              struct err *e) {
+    enum rc rc = cognito_wait_begin(x->site, e);
 
     if (rc)
         return rc;
-    rc = cognito_revoke(cx->http, cx->config, rq->arena, grant->token, e);
-    cognito_wait_end(cx);
+    rc = cognito_revoke(x->site->oauth->http, x->site->config, x->rq->arena, grant->token, e);
+    cognito_wait_end(x->site);
     if (rc && rc != ERR_MISCONFIGURED)
         return rc;
     if (rc)
-        log_error("revocation_refused", kv("request", rq->id), kv("detail", e->detail));
-    refresh_end(cx, rq->arena, grant);
+        log_error("revocation_refused", kv("request", x->rq->id), kv("detail", e->detail));
+    refresh_end(x->site, x->rq->arena, grant);
     return OK;
 }
 
 /* Whoever has it may end it: which client it was given to, Cognito does not say. */
-static enum rc revoke_access(struct context *cx, const char *token,
+static enum rc revoke_access(struct site *site, const char *token,
                              const struct token_claims *claims, struct err *e) {
-    if (!cx->revoked)
+    if (!site->revoked)
         return err_set(e, ERR_UNSUPPORTED_TOKEN_TYPE,
                        "only refresh tokens can be revoked; access tokens end by themselves");
-    return revoked_add(cx->revoked, token, claims->exp + TOKEN_LEEWAY_S, clock_now_s(&cx->clock),
-                       e);
+    return revoked_add(site->revoked, token, claims->exp + TOKEN_LEEWAY_S,
+                       clock_now_s(&site->clock), e);
 }
 
 /* One of ours is ended, anything else is let be (RFC 7009 §2.2). */
-static enum rc revoke(struct context *cx, const struct request *rq, const struct form *f,
-                      bool *found, struct err *e) {
+static enum rc revoke(struct exchange *x, const struct form *f, bool *found, struct err *e) {
     const char *token = form_get(f, "token");
     const struct token_claims *claims = NULL;
     struct refresh_grant grant;
     struct err why;
-    bool refresh = !refresh_open(cx, rq->arena, form_get(f, "client_id"), token, &grant, &why);
+    bool refresh =
+        !refresh_open(x->site, x->rq->arena, form_get(f, "client_id"), token, &grant, &why);
 
     *found = refresh;
-    if (client_authenticate(cx, rq->arena, f, refresh && *grant.authenticates, e))
+    if (client_authenticate(x->site, x->rq->arena, f, refresh && *grant.authenticates, e))
         return e->code;
     if (refresh)
-        return revoke_refresh(cx, rq, &grant, e);
-    if (!cx->keyset) /* a service that knows no issuer */
+        return revoke_refresh(x, &grant, e);
+    if (!x->site->keyset) /* a service that knows no issuer */
         return OK;
-    claims = keyset_verify(cx->keyset, cx->config, rq->arena, token, e);
+    claims = keyset_verify(x->site->keyset, x->site->config, x->rq->arena, token, e);
     if (!claims)
         return e->code == ERR_INVALID_TOKEN ? OK : e->code;
     *found = true;
-    return revoke_access(cx, token, claims, e);
+    return revoke_access(x->site, token, claims, e);
 }
 
-enum rc oauth_revoke(struct context *cx, const struct request *rq, struct reply *rp,
-                     struct err *e) {
+enum rc oauth_revoke(struct exchange *x, struct err *e) {
     struct form f;
     bool found;
 
-    if (!*cx->config->cognito_revoke_url)
+    if (!*x->site->config->cognito_revoke_url)
         return err_set(e, ERR_NOT_FOUND, "tokens cannot be revoked here");
-    if (token_form_read(cx, rq, &f, rp, e))
+    if (token_form_read(x, &f, e))
         return e->code;
-    rp->audit.client = form_get(&f, "client_id");
+    x->rp->audit.client = form_get(&f, "client_id");
     if (!form_get(&f, "token"))
         return err_set(e, ERR_INVALID_REQUEST, "token is missing");
-    if (revoke(cx, rq, &f, &found, e))
+    if (revoke(x, &f, &found, e))
         return e->code;
-    rp->audit.outcome = found ? "revoked" : "unknown_token";
+    x->rp->audit.outcome = found ? "revoked" : "unknown_token";
     /* RFC 7009 §2.2 says nothing of a body, and libraries read one as JSON. */
-    reply_json(rp, 200, json_new_object(rq->arena));
-    reply_header(rp, "Cache-Control", "no-store");
+    reply_json(x->rp, 200, json_new_object(x->rq->arena));
+    reply_header(x->rp, "Cache-Control", "no-store");
     return OK;
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "idp/idp.h"
 #include "oauth/code.h"
+#include "oauth/site.h"
 #include "oauth/tokens.h"
 #include "shared/shared.h"
 #include "store/store.h"
@@ -28,24 +29,23 @@ static void take_client_id(struct arena *a, struct form *f) {
     f->fields[f->count++] = (struct form_field){"client_id", sub, false};
 }
 
-enum rc token_form_read(struct context *cx, const struct request *rq, struct form *f,
-                        struct reply *rp, struct err *e) {
-    if (!request_has_type(rq, "application/x-www-form-urlencoded"))
+enum rc token_form_read(struct exchange *x, struct form *f, struct err *e) {
+    if (!request_has_type(x->rq, "application/x-www-form-urlencoded"))
         return err_set(e, ERR_INVALID_REQUEST,
                        "the body must be sent as application/x-www-form-urlencoded");
-    if (form_read(rq->arena, rq->body, rq->body_len, f, e) ||
+    if (form_read(x->rq->arena, x->rq->body, x->rq->body_len, f, e) ||
         form_check_repeated_but(f, "resource", e)) /* RFC 6749 §3.2, RFC 8707 §2 */
         return e->code;
-    if (request_header(rq, "authorization")) /* RFC 6749 §5.2: answered in its own scheme */
-        reply_header(rp, "WWW-Authenticate", "Basic realm=\"clients have no secret\"");
-    if (form_get(f, "client_secret") || request_header(rq, "authorization"))
+    if (request_header(x->rq, "authorization")) /* RFC 6749 §5.2: answered in its own scheme */
+        reply_header(x->rp, "WWW-Authenticate", "Basic realm=\"clients have no secret\"");
+    if (form_get(f, "client_secret") || request_header(x->rq, "authorization"))
         return err_set(e, ERR_INVALID_CLIENT,
                        "clients of this server have no secret: send client_id, and a "
                        "client_assertion if the client's document asks for private_key_jwt");
-    take_client_id(rq->arena, f);
+    take_client_id(x->rq->arena, f);
     if (!form_get(f, "client_id"))
         return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
-    return client_admit(cx, rq->arena, form_get(f, "client_id"), e);
+    return client_admit(x->site, x->rq->arena, form_get(f, "client_id"), e);
 }
 
 static enum rc used(struct err *e) {
@@ -54,9 +54,8 @@ static enum rc used(struct err *e) {
 
 /* Everything that can be wrong with a code, checked before anything changes: a failed check burns
  * nothing. */
-static enum rc check_code(struct context *cx, const struct request *rq, const struct form *f,
-                          struct code *code, struct session *s, struct login *login,
-                          struct err *e) {
+static enum rc check_code(struct exchange *x, const struct form *f, struct code *code,
+                          struct session *s, struct login *login, struct err *e) {
     const char *text = form_get(f, "code"), *verifier = form_get(f, "code_verifier");
     const char *redirect_uri = form_get(f, "redirect_uri");
 
@@ -64,12 +63,13 @@ static enum rc check_code(struct context *cx, const struct request *rq, const st
         return err_set(e, ERR_INVALID_REQUEST, "code is missing");
     if (!verifier)
         return err_set(e, ERR_INVALID_REQUEST, "code_verifier is missing: PKCE is required");
-    if (code_split(rq->arena, text, code, e))
+    if (code_split(x->rq->arena, text, code, e))
         return e->code;
-    if (store_session_get(cx->store, rq->arena, code->session_id, clock_now_s(&cx->clock), s, e))
+    if (store_session_get(x->site->oauth->store, x->rq->arena, code->session_id,
+                          clock_now_s(&x->site->clock), s, e))
         return e->code == ERR_MISSING ? used(e) : e->code;
     if (s->state != SESSION_AUTHORIZED || !*s->grant ||
-        login_open(cx, rq->arena, "session", s->id, s->login, login, e))
+        login_open(x->site, x->rq->arena, "session", s->id, s->login, login, e))
         return used(e);
     if (strcmp(login->client_id, form_get(f, "client_id")) != 0)
         return err_set(e, ERR_INVALID_GRANT, "the code was issued to another client");
@@ -77,9 +77,9 @@ static enum rc check_code(struct context *cx, const struct request *rq, const st
     if (redirect_uri && strcmp(redirect_uri, login->redirect_uri) != 0)
         return err_set(e, ERR_INVALID_GRANT,
                        "redirect_uri is not the one of the authorization request");
-    if (!pkce_verifier_matches(rq->arena, verifier, login->code_challenge))
+    if (!pkce_verifier_matches(x->rq->arena, verifier, login->code_challenge))
         return err_set(e, ERR_INVALID_GRANT, "code_verifier does not match the code_challenge");
-    return client_authenticate(cx, rq->arena, f, *login->authenticates, e);
+    return client_authenticate(x->site, x->rq->arena, f, *login->authenticates, e);
 }
 
 /* Cognito has given the tokens, and gives them once (RFC 6749 §4.1.2): the delete is the second
@@ -87,18 +87,18 @@ static enum rc check_code(struct context *cx, const struct request *rq, const st
  * answer, or lost the answer to a delete that may have been ours, Cognito's word decides: saying no
  * would lose a login that cannot be tried again, its Cognito code being used up. The session that
  * may be left behind is worth nothing to anybody, and ends with its ttl. */
-static enum rc end_session(struct context *cx, const struct request *rq, const char *id,
-                           struct err *e) {
+static enum rc end_session(struct exchange *x, const char *id, struct err *e) {
     struct session gone;
     struct err why = {.code = OK};
 
-    switch (store_session_delete(cx->store, rq->arena, id, clock_now_s(&cx->clock), &gone, &why)) {
+    switch (store_session_delete(x->site->oauth->store, x->rq->arena, id,
+                                 clock_now_s(&x->site->clock), &gone, &why)) {
     case OK:
         return OK;
     case ERR_CONFLICT:
         return used(e);
     default:
-        log_warn("session_not_deleted", kv("request", rq->id), kv("reason", why.text),
+        log_warn("session_not_deleted", kv("request", x->rq->id), kv("reason", why.text),
                  kv("detail", why.detail));
         return OK;
     }
@@ -107,23 +107,21 @@ static enum rc end_session(struct context *cx, const struct request *rq, const c
 /* Asks Cognito before the session is deleted: a passing failure there leaves the code usable. The
  * caller holds the claim, so that no other worker asks meanwhile: Cognito takes a code twice for
  * theft, and revokes what it gave for it. */
-static enum rc exchange(struct context *cx, const struct request *rq, struct reply *rp,
-                        const struct code *code, const struct login *login,
+static enum rc exchange(struct exchange *x, const struct code *code, const struct login *login,
                         const char *cognito_code, struct idp_tokens *tokens, struct err *e) {
-    enum rc rc = cognito_wait_begin(cx, e);
+    enum rc rc = cognito_wait_begin(x->site, e);
 
     if (rc)
         return rc;
-    rc = cognito_exchange_code(cx->http, cx->config, rp->arena, cognito_code, login->verifier,
-                               tokens, e);
-    cognito_wait_end(cx);
-    if (rc || (rc = stop_subject(cx, rp, tokens->access_token, e)))
+    rc = cognito_exchange_code(x->site->oauth->http, x->site->config, x->rp->arena, cognito_code,
+                               login->verifier, tokens, e);
+    cognito_wait_end(x->site);
+    if (rc || (rc = stop_subject(x, tokens->access_token, e)))
         return rc;
-    return end_session(cx, rq, code->session_id, e);
+    return end_session(x, code->session_id, e);
 }
 
-static enum rc grant_code(struct context *cx, const struct request *rq, const struct form *f,
-                          struct reply *rp, struct err *e) {
+static enum rc grant_code(struct exchange *x, const struct form *f, struct err *e) {
     struct idp_tokens tokens;
     struct host_claim claim;
     struct session s;
@@ -133,44 +131,45 @@ static enum rc grant_code(struct context *cx, const struct request *rq, const st
     bool claimed;
     enum rc rc;
 
-    if (stop_grant(cx, form_get(f, "client_id"), clock_now_s(&cx->clock), e) ||
-        check_code(cx, rq, f, &code, &s, &login, e) ||
-        code_open(rq->arena, &code, s.grant, &cognito_code, e))
+    if (stop_grant(x->site, form_get(f, "client_id"), clock_now_s(&x->site->clock), e) ||
+        check_code(x, f, &code, &s, &login, e) ||
+        code_open(x->rq->arena, &code, s.grant, &cognito_code, e))
         return e->code;
     /* A login that was begun again from the same form has the same session, but is another attempt.
      */
-    rc =
-        host_claim_take(cx->host, arena_printf(rq->arena, "code:%s.%s", code.session_id, s.attempt),
-                        clock_now_s(&cx->clock), CODE_CLAIM_S, &claim, e);
+    rc = host_claim_take(x->site->cache,
+                         arena_printf(x->rq->arena, "code:%s.%s", code.session_id, s.attempt),
+                         clock_now_s(&x->site->clock), CODE_CLAIM_S, &claim, e);
     claimed = rc == OK;
     if (rc == ERR_EXISTS)
         return err_set(e, ERR_INVALID_GRANT, "the code is being used by another request");
     if (rc) /* the disk is full: Cognito alone decides */
-        log_warn("code_not_claimed", kv("request", rq->id), kv("detail", e->detail));
-    rc = exchange(cx, rq, rp, &code, &login, cognito_code, &tokens, e);
+        log_warn("code_not_claimed", kv("request", x->rq->id), kv("detail", e->detail));
+    rc = exchange(x, &code, &login, cognito_code, &tokens, e);
     if (rc) {
         if (claimed)
-            host_claim_release(cx->host, &claim);
+            host_claim_release(x->site->cache, &claim);
         return rc;
     }
     /* A claim that succeeded is left to end by itself: another request may have passed its check
      * before the session was deleted, and must not claim now. */
-    if (tokens_check(cx, rq, tokens.access_token, e)) {
+    if (tokens_check(x, tokens.access_token, e)) {
         e->code = ERR_MISCONFIGURED; /* a scope too: it was asked for */
         return e->code;
     }
     if (tokens.refresh_token) {
         struct refresh_grant grant = {.token = tokens.refresh_token,
                                       .scope = tokens.scope,
-                                      .resource = cx->config->mcp_server_uri,
-                                      .asked = list_without(rq->arena, login.scope, tokens.scope),
+                                      .resource = x->site->config->mcp_server_uri,
+                                      .asked =
+                                          list_without(x->rq->arena, login.scope, tokens.scope),
                                       .authenticates = login.authenticates,
-                                      .login_s = clock_now_s(&cx->clock),
-                                      .family = family_new(rq->arena)};
+                                      .login_s = clock_now_s(&x->site->clock),
+                                      .family = family_new(x->rq->arena)};
 
-        tokens.refresh_token = refresh_seal(cx, rq->arena, login.client_id, &grant);
+        tokens.refresh_token = refresh_seal(x->site, x->rq->arena, login.client_id, &grant);
     }
-    tokens_answer(rq, rp, &tokens);
+    tokens_answer(x->rq, x->rp, &tokens);
     return OK;
 }
 
@@ -184,59 +183,59 @@ static bool was_granted(const struct config *c, struct arena *a, const char *ask
            (*known || list_covers("offline_access", asked));
 }
 
-static enum rc check_refresh(struct context *cx, const struct request *rq, const struct form *f,
-                             struct refresh_grant *grant, struct err *e) {
+static enum rc check_refresh(struct exchange *x, const struct form *f, struct refresh_grant *grant,
+                             struct err *e) {
     const char *sealed = form_get(f, "refresh_token");
 
     if (!sealed)
         return err_set(e, ERR_INVALID_REQUEST, "refresh_token is missing");
-    if (refresh_open(cx, rq->arena, form_get(f, "client_id"), sealed, grant, e))
+    if (refresh_open(x->site, x->rq->arena, form_get(f, "client_id"), sealed, grant, e))
         return e->code;
-    if (stop_grant(cx, form_get(f, "client_id"), grant->login_s, e))
+    if (stop_grant(x->site, form_get(f, "client_id"), grant->login_s, e))
         return e->code;
-    if (strcmp(grant->resource, cx->config->mcp_server_uri) != 0)
+    if (strcmp(grant->resource, x->site->config->mcp_server_uri) != 0)
         return err_set(e, ERR_INVALID_GRANT, "the refresh token was issued for another resource");
     /* Cognito cannot give less, so less is not refused. */
-    if (form_get(f, "scope") && !was_granted(cx->config, rq->arena, form_get(f, "scope"), grant))
+    if (form_get(f, "scope") &&
+        !was_granted(x->site->config, x->rq->arena, form_get(f, "scope"), grant))
         return err_set(e, ERR_INVALID_SCOPE, "scope has more than was granted");
-    return client_authenticate(cx, rq->arena, f, *grant->authenticates, e);
+    return client_authenticate(x->site, x->rq->arena, f, *grant->authenticates, e);
 }
 
-static enum rc grant_refresh(struct context *cx, const struct request *rq, const struct form *f,
-                             struct reply *rp, struct err *e) {
+static enum rc grant_refresh(struct exchange *x, const struct form *f, struct err *e) {
     struct refresh_grant grant;
     struct refresh_request asked = {form_get(f, "client_id"), form_get(f, "refresh_token"), &grant};
     struct idp_tokens tokens;
 
-    rp->audit.event = "refresh";
-    if (check_refresh(cx, rq, f, &grant, e) || refresh_ask(cx, rq->arena, &asked, &tokens, e) ||
-        stop_subject(cx, rp, tokens.access_token, e))
+    x->rp->audit.event = "refresh";
+    if (check_refresh(x, f, &grant, e) || refresh_ask(x->site, x->rq->arena, &asked, &tokens, e) ||
+        stop_subject(x, tokens.access_token, e))
         return e->code;
-    if (tokens_check(cx, rq, tokens.access_token, e)) {
+    if (tokens_check(x, tokens.access_token, e)) {
         if (e->code == ERR_INSUFFICIENT_SCOPE) /* a new login asks for it */
             e->code = ERR_INVALID_GRANT;
         return e->code;
     }
-    tokens_answer(rq, rp, &tokens);
+    tokens_answer(x->rq, x->rp, &tokens);
     return OK;
 }
 
-enum rc oauth_token(struct context *cx, const struct request *rq, struct reply *rp, struct err *e) {
+enum rc oauth_token(struct exchange *x, struct err *e) {
     const char *grant_type;
     struct form form;
 
-    if (token_form_read(cx, rq, &form, rp, e))
+    if (token_form_read(x, &form, e))
         return e->code;
-    rp->audit.client = form_get(&form, "client_id");
+    x->rp->audit.client = form_get(&form, "client_id");
     grant_type = form_get(&form, "grant_type");
     if (!grant_type)
         return err_set(e, ERR_INVALID_REQUEST, "grant_type is missing");
-    if (!resources_are_ours(cx->config, &form)) /* RFC 8707 §2.2 */
+    if (!resources_are_ours(x->site->config, &form)) /* RFC 8707 §2.2 */
         return err_set(e, ERR_INVALID_TARGET, "resource is not this server's");
     if (!strcmp(grant_type, "authorization_code"))
-        return grant_code(cx, rq, &form, rp, e);
+        return grant_code(x, &form, e);
     if (!strcmp(grant_type, "refresh_token"))
-        return grant_refresh(cx, rq, &form, rp, e);
+        return grant_refresh(x, &form, e);
     return err_set(e, ERR_UNSUPPORTED_GRANT_TYPE,
                    "grant_type must be authorization_code or refresh_token");
 }

@@ -7,22 +7,20 @@
 #include "oauth/oauth.h"
 
 /* token.c: reads the form of /token or /revoke. */
-enum rc token_form_read(struct context *cx, const struct request *rq, struct form *f,
-                        struct reply *rp, struct err *e) MUST_USE;
+enum rc token_form_read(struct exchange *x, struct form *f, struct err *e) MUST_USE;
 
 /* issue.c: would the MCP endpoint take this access token of Cognito's?
  * ERR_MISCONFIGURED if not, ERR_INSUFFICIENT_SCOPE if it lacks one of REQUIRED_SCOPES; both are
  * logged. OK also if it cannot be told now. */
-enum rc tokens_check(struct context *cx, const struct request *rq, const char *access_token,
-                     struct err *e) MUST_USE;
+enum rc tokens_check(struct exchange *x, const char *access_token, struct err *e) MUST_USE;
 /* t->refresh_token is ours here: sealed. */
 void tokens_answer(const struct request *rq, struct reply *rp, const struct idp_tokens *t);
 
 /* cognito_wait.c: before and after waiting for Cognito. Three quarters of the workers may do so at
  * once, while it does not answer one quarter, and ERR_UPSTREAM tells the others to come back: the
  * rest of the pool serves what needs no Cognito. */
-enum rc cognito_wait_begin(struct context *cx, struct err *e) MUST_USE;
-void cognito_wait_end(struct context *cx);
+enum rc cognito_wait_begin(struct site *site, struct err *e) MUST_USE;
+void cognito_wait_end(struct site *site);
 
 /* refresh.c: a refresh token as it goes out: Cognito's, sealed and bound to client and resource. */
 struct refresh_grant {
@@ -33,10 +31,10 @@ struct refresh_grant {
     const char *family;                   /* refresh_family.c; "": of an earlier version */
     int64_t generation;                   /* in it, from 0 */
 };
-const char *refresh_seal(struct context *cx, struct arena *a, const char *client_id,
+const char *refresh_seal(struct site *site, struct arena *a, const char *client_id,
                          const struct refresh_grant *grant);
 /* ERR_INVALID_GRANT if it is not one of this server's, or another client's. */
-enum rc refresh_open(struct context *cx, struct arena *a, const char *client_id, const char *sealed,
+enum rc refresh_open(struct site *site, struct arena *a, const char *client_id, const char *sealed,
                      struct refresh_grant *out, struct err *e) MUST_USE;
 /* Cognito's answer to it. Of any number of callers that come at once with the same sealed token to
  * this host one asks Cognito, and all get what it said; so does who comes within REFRESH_REPLAY_S.
@@ -47,24 +45,24 @@ struct refresh_request {
     const struct refresh_grant *grant; /* what is in it */
 };
 /* out->refresh_token is the next one, sealed: the same for all who come with the same. */
-enum rc refresh_ask(struct context *cx, struct arena *a, const struct refresh_request *rq,
+enum rc refresh_ask(struct site *site, struct arena *a, const struct refresh_request *rq,
                     struct idp_tokens *out, struct err *e) MUST_USE;
 /* It was revoked, here or at Cognito: it is dead on this host, and so are all that came of its
  * login. */
-void refresh_end(struct context *cx, struct arena *a, const struct refresh_grant *grant);
+void refresh_end(struct site *site, struct arena *a, const struct refresh_grant *grant);
 
 /* refresh_family.c: what this host remembers of a login's refresh tokens. Reused: this one, or a
  * younger one, was used longer ago than an answer is given again. */
 enum family { FAMILY_GOOD, FAMILY_ENDED, FAMILY_REUSED };
 const char *family_new(struct arena *a);
-enum family family_state(struct context *cx, struct arena *a, const struct refresh_grant *grant);
+enum family family_state(struct site *site, struct arena *a, const struct refresh_grant *grant);
 /* Remembers that it was used, and makes it the next one. */
-void family_next(struct context *cx, struct arena *a, struct refresh_grant *grant);
-void family_end(struct context *cx, struct arena *a, const struct refresh_grant *grant);
+void family_next(struct site *site, struct arena *a, struct refresh_grant *grant);
+void family_end(struct site *site, struct arena *a, const struct refresh_grant *grant);
 
 /* client_assertion.c: private_key_jwt (RFC 7523 §2.2, §3). A client that sends an assertion must
  * pass, one that has to send one must have. */
-enum rc client_authenticate(struct context *cx, struct arena *a, const struct form *f,
+enum rc client_authenticate(struct site *site, struct arena *a, const struct form *f,
                             bool must_authenticate, struct err *e) MUST_USE;
 
 #endif

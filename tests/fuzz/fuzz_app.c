@@ -54,40 +54,40 @@ static const char *browser(struct arena *a) {
 }
 
 /* A session that waits for the user to come back from the identity provider. */
-static const char *stored_session(struct context *cx, struct arena *a) {
+static const char *stored_session(struct site *site, struct arena *a) {
     const char *id = random_text(a, 24);
     struct login login = a_login(a);
     struct session s = {.id = id,
                         .state = SESSION_PENDING,
                         .browser = browser(a),
-                        .login = login_seal(cx, a, "session", id, &login),
+                        .login = login_seal(site, a, "session", id, &login),
                         .grant = "",
                         .attempt = "",
                         .ttl = NOW_S + 100};
     struct err e;
 
-    MUST(!store_session_put(cx->store, &s, &e));
+    MUST(!store_session_put(site->oauth->store, &s, &e));
     return id;
 }
 
-static const char *issued_code(struct context *cx, struct arena *a) {
-    const char *id = stored_session(cx, a);
+static const char *issued_code(struct site *site, struct arena *a) {
+    const char *id = stored_session(site, a);
     struct session want = {.id = id, .browser = browser(a), .ttl = NOW_S + 100}, now;
     const char *code = code_make(a, id, COOKIE, "cognito-code", &want.grant);
     struct err e;
 
     want.attempt = code_attempt(a, id, COOKIE, "code cognito-code");
-    MUST(!store_session_authorize(cx->store, a, &want, NOW_S, &now, &e));
+    MUST(!store_session_authorize(site->oauth->store, a, &want, NOW_S, &now, &e));
     return code;
 }
 
-static const char *sealed_consent(struct context *cx, struct arena *a) {
+static const char *sealed_consent(struct site *site, struct arena *a) {
     struct login login = a_login(a);
 
-    return login_seal(cx, a, "consent", browser(a), &login);
+    return login_seal(site, a, "consent", browser(a), &login);
 }
 
-static const char *refresh_token(struct context *cx, struct arena *a) {
+static const char *refresh_token(struct site *site, struct arena *a) {
     const struct refresh_grant grant = {.token = "cognito-refresh",
                                         .scope = "openid mcp-server/tools",
                                         .resource = "https://mcp.example/mcp",
@@ -96,25 +96,25 @@ static const char *refresh_token(struct context *cx, struct arena *a) {
                                         .asked = "",
                                         .family = "f"};
 
-    return refresh_seal(cx, a, "c", &grant);
+    return refresh_seal(site, a, "c", &grant);
 }
 
-static const char *mcp_session(struct context *cx, struct arena *a) {
+static const char *mcp_session(struct site *site, struct arena *a) {
     static const char state[] = "{\"t\":1800000000,\"c\":{\"elicitation\":{}}}";
 
-    return seal(a, cx->seal, "mcp-session", "user-1", state, strlen(state));
+    return seal(a, site->seal, "mcp-session", "user-1", state, strlen(state));
 }
 
-static const char *dynamic_client(struct context *cx, struct arena *a) {
+static const char *dynamic_client(struct site *site, struct arena *a) {
     static const char client[] =
         "{\"name\":\"n\",\"uris\":[\"https://client.example/cb\"],\"end\":1900000000}";
 
-    return arena_printf(a, "dyn.%s", seal(a, cx->seal, "client", "", client, strlen(client)));
+    return arena_printf(a, "dyn.%s", seal(a, site->seal, "client", "", client, strlen(client)));
 }
 
 /* RFC 7523, of the client "k". */
-static const char *assertion(struct context *cx, struct arena *a) {
-    (void)cx;
+static const char *assertion(struct site *site, struct arena *a) {
+    (void)site;
     return sign_es256(a, &site_signer, "{\"alg\":\"ES256\",\"kid\":\"e\"}",
                       arena_printf(a,
                                    "{\"iss\":\"k\",\"sub\":\"k\",\"aud\":\"https://mcp.example\","
@@ -122,7 +122,7 @@ static const char *assertion(struct context *cx, struct arena *a) {
                                    NOW_S + 60, random_text(a, 8)));
 }
 
-static const char *refresh_of_k(struct context *cx, struct arena *a) {
+static const char *refresh_of_k(struct site *site, struct arena *a) {
     const struct refresh_grant grant = {.token = "cognito-refresh",
                                         .scope = "openid mcp-server/tools",
                                         .resource = "https://mcp.example/mcp",
@@ -131,20 +131,20 @@ static const char *refresh_of_k(struct context *cx, struct arena *a) {
                                         .asked = "",
                                         .family = "f"};
 
-    return refresh_seal(cx, a, "k", &grant);
+    return refresh_seal(site, a, "k", &grant);
 }
 
 /* A task that waits for input, of a tool that is not there any more. */
-static const char *stored_task(struct context *cx, struct arena *a) {
+static const char *stored_task(struct site *site, struct arena *a) {
     static const char record[] =
         "{\"sub\":\"user-1\",\"client\":\"app-1\",\"tool\":\"gone\",\"status\":\"input_required\","
         "\"created\":1800000000,\"createdAt\":\"2027-01-15T08:00:00Z\",\"lastUpdatedAt\":\"2027-01-"
         "15T08:00:00Z\","
         "\"inputRequests\":{\"a\":{\"method\":\"roots/list\"},\"b\":{\"method\":\"roots/list\"}}}";
-    struct task t = {.cx = cx,
+    struct task t = {.site = site,
                      .arena = a,
                      .id = random_text(a, 16),
-                     .ttl = clock_now_s(&cx->clock) + TASK_TTL_S};
+                     .ttl = clock_now_s(&site->clock) + TASK_TTL_S};
     struct err e;
 
     MUST(!json_parse(a, record, strlen(record), &t.record, &e) && !task_save(&t, &e));
@@ -152,26 +152,26 @@ static const char *stored_task(struct context *cx, struct arena *a) {
 }
 
 /* What the tool "ask" is given back with the client's answers. */
-static const char *request_state(struct context *cx, struct arena *a) {
+static const char *request_state(struct site *site, struct arena *a) {
     static const char state[] = "{\"t\":1800000000,\"s\":{\"n\":1}}";
     uint8_t digest[SHA256_LEN];
 
     sha256("{}", 2, digest);
     return seal(
-        a, cx->seal, "mcp-request-state",
+        a, site->seal, "mcp-request-state",
         arena_printf(a, "user-1\napp-1\ntools/call ask\n%s", hex_encode(a, digest, sizeof digest)),
         state, strlen(state));
 }
 
-static const char *cookie(struct context *cx, struct arena *a) {
-    (void)cx;
+static const char *cookie(struct site *site, struct arena *a) {
+    (void)site;
     (void)a;
     return COOKIE;
 }
 
 static const struct {
     const char *name;
-    const char *(*make)(struct context *cx, struct arena *a);
+    const char *(*make)(struct site *site, struct arena *a);
 } placeholders[] = {
     {"{consent}", sealed_consent}, {"{state}", stored_session},       {"{code}", issued_code},
     {"{refresh}", refresh_token},  {"{session}", mcp_session},        {"{dynamic}", dynamic_client},
@@ -180,7 +180,7 @@ static const struct {
 #define PLACEHOLDERS (sizeof placeholders / sizeof *placeholders)
 
 /* One of each kind is enough for a request. */
-static struct buf *fill_in(struct context *cx, struct arena *a, const uint8_t *data, size_t size) {
+static struct buf *fill_in(struct site *site, struct arena *a, const uint8_t *data, size_t size) {
     const char *made[PLACEHOLDERS] = {NULL};
     struct buf *b = arena_alloc(a, sizeof *b);
 
@@ -194,7 +194,7 @@ static struct buf *fill_in(struct context *cx, struct arena *a, const uint8_t *d
             i++;
         if (i < PLACEHOLDERS) {
             if (!made[i])
-                made[i] = placeholders[i].make(cx, a);
+                made[i] = placeholders[i].make(site, a);
             buf_adds(b, made[i]);
             len = strlen(placeholders[i].name);
         } else {
@@ -433,7 +433,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > INPUT_MAX)
         return 0;
     a = arena_new(MEMORY_MAX + TEXT_MAX);
-    text = fill_in(&app->cx, a, data, size);
+    text = fill_in(&app->site, a, data, size);
     read_request(a, (const uint8_t *)text->p, text->len, &rq);
     reply_init(&rp, a);
     buf_init(&sink.out, a, TEXT_MAX);
@@ -442,7 +442,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     app_handle(app, &rq, OK, &rp);
     check_reply(a, &rq, &rp, &sink);
     check_audit(a);
-    store_sweep(app->cx.store, NOW_S + 1000); /* or it would be full one day */
+    store_sweep(app->oauth.store, NOW_S + 1000); /* or it would be full one day */
     arena_free(a);
     return 0;
 }

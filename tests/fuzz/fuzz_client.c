@@ -62,7 +62,7 @@ static void must_be_the_same_for_curl(const char *id, const struct url *u) {
     curl_url_cleanup(c);
 }
 
-static void try_document(struct context *cx, struct arena *a, const uint8_t *data, size_t size) {
+static void try_document(struct site *site, struct arena *a, const uint8_t *data, size_t size) {
     struct client client;
     struct json *v;
     struct err e = {0};
@@ -77,7 +77,7 @@ static void try_document(struct context *cx, struct arena *a, const uint8_t *dat
         must_be_the_same_for_curl(id, &u);
         MUST(!strstr(u.path, "/../") && !strstr(u.path, "/./") && strlen(id) <= CLIENT_ID_LEN_MAX);
     }
-    if (client_document_read(cx->config, a, v, id ? id : "x", &client, &e)) {
+    if (client_document_read(site->config, a, v, id ? id : "x", &client, &e)) {
         MUST(e.code == ERR_INVALID_CLIENT && *e.text && is_plain_line(e.text, strlen(e.text)));
         return;
     }
@@ -90,12 +90,11 @@ static void try_document(struct context *cx, struct arena *a, const uint8_t *dat
         MUST(!url_parse(a, id, &u, &e) && !url_parse(a, client.jwks_uri, &at, &e));
         MUST(!strcmp(url_origin(a, &u), url_origin(a, &at)));
     }
-    check_client(cx->config, a, &client);
+    check_client(site->config, a, &client);
 }
 
 /* What was registered is known by its id, and is what was registered. */
-static void try_registration(struct context *cx, struct arena *a, const uint8_t *data,
-                             size_t size) {
+static void try_registration(struct site *site, struct arena *a, const uint8_t *data, size_t size) {
     const struct request rq = {.arena = a,
                                .content_type = "application/json",
                                .body = arena_strndup(a, (const char *)data, size),
@@ -103,12 +102,13 @@ static void try_registration(struct context *cx, struct arena *a, const uint8_t 
     const struct json *uris;
     struct client client;
     struct reply rp;
+    struct exchange x = {site, &rq, &rp};
     struct json *v;
     struct err e = {0};
     const char *id;
 
     reply_init(&rp, a);
-    if (oauth_register(cx, &rq, &rp, &e)) {
+    if (oauth_register(&x, &e)) {
         MUST(e.code == ERR_INVALID_CLIENT_METADATA || e.code == ERR_INVALID_REDIRECT_URI);
         MUST(*e.text);
         return;
@@ -117,24 +117,24 @@ static void try_registration(struct context *cx, struct arena *a, const uint8_t 
     id = json_get_str(v, "client_id");
     uris = json_get(v, "redirect_uris");
     MUST(id && client_is_dynamic(id) && strlen(id) <= DYNAMIC_CLIENT_ID_LEN_MAX);
-    MUST(!client_dynamic_open(cx, a, id, &client, &e));
+    MUST(!client_dynamic_open(site, a, id, &client, &e));
     MUST(client.redirect_uri_count == json_len(uris) && !client.must_authenticate);
     for (unsigned i = 0; i < client.redirect_uri_count; i++)
         MUST(!strcmp(client.redirect_uris[i], json_str(json_at(uris, i))));
     MUST(!strcmp(client.name, json_get_str(v, "client_name")));
-    check_client(cx->config, a, &client);
+    check_client(site->config, a, &client);
 }
 
 /* RFC 8252 §7.3: only the port of a loopback address may be another one. */
-static void try_redirect(struct context *cx, struct arena *a, const char *registered,
+static void try_redirect(struct site *site, struct arena *a, const char *registered,
                          const char *asked) {
     struct client client = {.redirect_uris = {registered}, .redirect_uri_count = 1};
     struct url r, u;
     struct err e;
 
-    if (!redirect_uri_is_registered(cx->config, a, &client, asked))
+    if (!redirect_uri_is_registered(site->config, a, &client, asked))
         return;
-    MUST(is_acceptable(cx->config, a, asked));
+    MUST(is_acceptable(site->config, a, asked));
     if (!strcmp(registered, asked))
         return;
     MUST(!url_parse(a, registered, &r, &e) && !url_parse(a, asked, &u, &e));
@@ -143,7 +143,7 @@ static void try_redirect(struct context *cx, struct arena *a, const char *regist
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct context *cx = &site_app()->cx;
+    struct site *site = &site_app()->site;
     struct arena *a;
     const char *registered;
 
@@ -151,14 +151,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     a = arena_new(ARENA_BYTES);
     if (*data == 'd') {
-        try_document(cx, a, data + 1, size - 1);
+        try_document(site, a, data + 1, size - 1);
     } else if (*data == 'r') {
-        try_registration(cx, a, data + 1, size - 1);
+        try_registration(site, a, data + 1, size - 1);
     } else if (*data == 'u') {
         data++;
         size--;
         registered = take_line_of(a, &data, &size);
-        try_redirect(cx, a, registered, take_line_of(a, &data, &size));
+        try_redirect(site, a, registered, take_line_of(a, &data, &size));
     }
     arena_free(a);
     return 0;

@@ -141,14 +141,15 @@ static void try_results(struct arena *a, struct text out, struct text of_stream)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct config config = {.list_forbidden = true};
-    struct context cx = {.config = &config};
+    struct site site = {.config = &config};
     struct tool_run run = {.output_max = size, .truncate = size && *data & 1};
     struct program program = {.run = &run, .kind = "tool", .name = "t"};
     struct run_result whole = {.end = size && *data & 1 ? RUN_TOO_MUCH : RUN_EXITED};
     struct sink sink = {.base = {sink_begin, sink_write, sink_end, -1}};
     struct request rq = {.id = "id"};
     struct reply rp;
-    struct mcp_call c = {.cx = &cx, .rq = &rq, .rp = &rp, .msg.protocol = PROTOCOL_STATELESS};
+    struct exchange x = {&site, &rq, &rp};
+    struct mcp_call c = {.x = &x, .msg.protocol = PROTOCOL_STATELESS};
     struct lines lines = {.c = &c, .p = &program};
     struct run_spec spec = {.argv = NULL};
     struct collected collected = {.lines = &lines};

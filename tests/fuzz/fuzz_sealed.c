@@ -22,88 +22,84 @@
 #define COOKIE_OF_CONSENTS "HTTP_COOKIE=__Host-mcp-authd-consent="
 
 /* A stranger's text never opens; a sealed one does, and not with one bit changed. */
-static void try_text(struct context *cx, struct arena *a, const char *text, size_t len) {
+static void try_text(struct site *site, struct arena *a, const char *text, size_t len) {
     static const uint8_t key[SEAL_KEY_LEN] = {1};
     char *sealed, *data;
     size_t n, at;
     struct err e = {0};
 
-    MUST(seal_open(a, cx->seal, "session", "bound", text, &data, &n, &e) == ERR_INVALID_GRANT);
+    MUST(seal_open(a, site->seal, "session", "bound", text, &data, &n, &e) == ERR_INVALID_GRANT);
     MUST(seal_open_with(a, key, "session", "bound", text, &data, &n, &e) == ERR_INVALID_GRANT);
     MUST(!strcmp(e.text, "not sealed by this server"));
-    sealed = seal(a, cx->seal, "session", text, text, len);
-    MUST(!seal_open(a, cx->seal, "session", text, sealed, &data, &n, &e));
+    sealed = seal(a, site->seal, "session", text, text, len);
+    MUST(!seal_open(a, site->seal, "session", text, sealed, &data, &n, &e));
     MUST(n == len && !memcmp(data, text, len) && !data[n]);
-    MUST(seal_open(a, cx->seal, "client", text, sealed, &data, &n, &e) == ERR_INVALID_GRANT);
+    MUST(seal_open(a, site->seal, "client", text, sealed, &data, &n, &e) == ERR_INVALID_GRANT);
     at = len % strlen(sealed);
     sealed[at] = sealed[at] == 'A' ? 'B' : 'A';
-    MUST(seal_open(a, cx->seal, "session", text, sealed, &data, &n, &e) == ERR_INVALID_GRANT);
+    MUST(seal_open(a, site->seal, "session", text, sealed, &data, &n, &e) == ERR_INVALID_GRANT);
 }
 
-static void try_login(struct context *cx, struct arena *a, const char *text, size_t len) {
-    const char *sealed = seal(a, cx->seal, "consent", "b", text, len);
+static void try_login(struct site *site, struct arena *a, const char *text, size_t len) {
+    const char *sealed = seal(a, site->seal, "consent", "b", text, len);
     struct login login;
     struct err e = {0};
 
-    if (login_open(cx, a, "consent", "b", sealed, &login, &e)) {
+    if (login_open(site, a, "consent", "b", sealed, &login, &e)) {
         MUST(e.code == ERR_INVALID_REQUEST && *e.text);
         return;
     }
     MUST(login.expires_s > NOW_S);
     MUST(login.client_id && login.redirect_uri && login.state && login.code_challenge);
     MUST(login.scope && login.resource && login.verifier && login.authenticates);
-    (void)login_code_uri(cx, a, &login, "code");
+    (void)login_code_uri(site, a, &login, "code");
 }
 
-static void try_refresh(struct context *cx, struct arena *a, const char *text, size_t len) {
-    const char *sealed = seal(a, cx->seal, "refresh", "c", text, len);
+static void try_refresh(struct site *site, struct arena *a, const char *text, size_t len) {
+    const char *sealed = seal(a, site->seal, "refresh", "c", text, len);
     struct refresh_grant grant;
     struct err e = {0};
 
-    if (refresh_open(cx, a, "c", sealed, &grant, &e))
+    if (refresh_open(site, a, "c", sealed, &grant, &e))
         MUST(e.code == ERR_INVALID_GRANT && *e.text);
     else
         MUST(grant.token && grant.scope && grant.resource && grant.authenticates);
-    MUST(refresh_open(cx, a, "d", sealed, &grant, &e) == ERR_INVALID_GRANT);
+    MUST(refresh_open(site, a, "d", sealed, &grant, &e) == ERR_INVALID_GRANT);
 }
 
-static void try_client(struct context *cx, struct arena *a, const char *text, size_t len) {
-    const char *id = arena_printf(a, "dyn.%s", seal(a, cx->seal, "client", "", text, len));
+static void try_client(struct site *site, struct arena *a, const char *text, size_t len) {
+    const char *id = arena_printf(a, "dyn.%s", seal(a, site->seal, "client", "", text, len));
     struct client client;
     struct err e = {0};
 
-    if (client_dynamic_open(cx, a, id, &client, &e)) {
+    if (client_dynamic_open(site, a, id, &client, &e)) {
         MUST(e.code == ERR_INVALID_CLIENT);
         return;
     }
     MUST(client.name && client.redirect_uri_count <= REDIRECT_URIS_MAX);
     for (unsigned i = 0; i < client.redirect_uri_count; i++)
-        MUST(redirect_uri_is_acceptable(cx->config, a, client.redirect_uris[i]));
+        MUST(redirect_uri_is_acceptable(site->config, a, client.redirect_uris[i]));
 }
 
 static const struct token_claims claims = {
     .sub = "user-1", .username = "alice", .client_id = "app-1", .scope = "", .jti = "j"};
 
-static struct mcp_call a_call(struct context *cx, struct arena *a, struct request *rq,
-                              struct reply *rp) {
-    reply_init(rp, a);
-    rq->arena = a;
-    rq->id = "id";
-    return (struct mcp_call){.cx = cx,
-                             .arena = a,
-                             .rq = rq,
-                             .rp = rp,
+static struct mcp_call a_call(struct exchange *x) {
+    reply_init(x->rp, x->rq->arena);
+    return (struct mcp_call){.x = x,
+                             .arena = x->rq->arena,
                              .client.claims = &claims,
                              .msg.protocol = PROTOCOL_STATELESS};
 }
 
-static void try_session(struct context *cx, struct arena *a, const char *text, size_t len) {
+static void try_session(struct site *site, struct arena *a, const char *text, size_t len) {
     char *const params[] = {arena_printf(a, "HTTP_MCP_SESSION_ID=%s",
-                                         seal(a, cx->seal, "mcp-session", claims.sub, text, len)),
+                                         seal(a, site->seal, "mcp-session", claims.sub, text, len)),
                             NULL};
-    struct request rq = {.params = params};
+    const struct request rq = {.arena = a, .id = "id", .params = params};
     struct reply rp;
-    struct mcp_call c = a_call(cx, a, &rq, &rp);
+    struct exchange x = {site, &rq, &rp};
+    struct mcp_call c = a_call(&x);
     struct err e = {0};
 
     if (mcp_session_find(&c, &e))
@@ -112,10 +108,11 @@ static void try_session(struct context *cx, struct arena *a, const char *text, s
         MUST(c.client.session && json_is_object(c.client.session->note));
 }
 
-static void try_state(struct context *cx, struct arena *a, const char *text, size_t len) {
-    struct request rq = {.params = NULL};
+static void try_state(struct site *site, struct arena *a, const char *text, size_t len) {
+    const struct request rq = {.arena = a, .id = "id", .params = NULL};
     struct reply rp;
-    struct mcp_call c = a_call(cx, a, &rq, &rp);
+    struct exchange x = {site, &rq, &rp};
+    struct mcp_call c = a_call(&x);
     struct input_required rounds = {.name = "n"};
     const char *bound = arena_printf(a, "%s\n%s\nn\n%s", claims.sub, claims.client_id,
                                      /* SHA-256 of "null" */
@@ -125,14 +122,14 @@ static void try_state(struct context *cx, struct arena *a, const char *text, siz
 
     c.msg.params = json_new_object(a);
     json_put_str(c.msg.params, "requestState",
-                 seal(a, cx->seal, "mcp-request-state", bound, text, len));
+                 seal(a, site->seal, "mcp-request-state", bound, text, len));
     if (input_required_read(&c, &rounds, &e))
         MUST(e.code == ERR_RPC_INVALID_PARAMS && *e.text);
 }
 
-static void try_consents(struct context *cx, struct arena *a, const char *text, size_t len) {
+static void try_consents(struct site *site, struct arena *a, const char *text, size_t len) {
     char *const params[] = {
-        arena_printf(a, COOKIE_OF_CONSENTS "%s", seal(a, cx->seal, "remembered", "b", text, len)),
+        arena_printf(a, COOKIE_OF_CONSENTS "%s", seal(a, site->seal, "remembered", "b", text, len)),
         NULL};
     const struct request rq = {.arena = a, .params = params};
     const struct login login = {.client_id = "c",
@@ -140,11 +137,12 @@ static void try_consents(struct context *cx, struct arena *a, const char *text, 
                                 .resource = "r",
                                 .scope = "s"};
     struct reply rp;
+    struct exchange x = {site, &rq, &rp};
 
     reply_init(&rp, a);
-    if (consent_is_remembered(cx, &rq, "b", &login))
+    if (consent_is_remembered(&x, "b", &login))
         MUST(len == CONSENTS_BYTES); /* and its hash was in them: libFuzzer sees what is compared */
-    consent_remember(cx, &rq, &rp, "b", &login);
+    consent_remember(&x, "b", &login);
     MUST(rp.header_count);
 }
 
@@ -159,12 +157,13 @@ static void put_record(struct kv *kv, const char *key, const void *data, size_t 
     MUST(!kv_commit(t, &e));
 }
 
-static void try_cache(struct context *cx, struct arena *a, const char *text, size_t len) {
-    struct host_cache *h = cx->host;
+static void try_cache(struct site *site, struct arena *a, const char *text, size_t len) {
+    struct host_cache *h = site->cache;
     struct host_claim claim;
-    struct request rq = {.params = NULL};
+    const struct request rq = {.arena = a, .id = "id", .params = NULL};
     struct reply rp;
-    struct mcp_call c = a_call(cx, a, &rq, &rp);
+    struct exchange x = {site, &rq, &rp};
+    struct mcp_call c = a_call(&x);
     struct task task;
     const char *value;
     int64_t stored_s;
@@ -192,37 +191,38 @@ static void try_cache(struct context *cx, struct arena *a, const char *text, siz
     MUST(!host_passing_get(h, a, KEY ":2", NOW_S, &value, &n, &stored_s, &e) && n == 1);
 }
 
-static void try_task(struct context *cx, struct arena *a, const char *text, size_t len) {
+static void try_task(struct site *site, struct arena *a, const char *text, size_t len) {
     struct task_record r = {.id = random_text(a, 16), .ttl = NOW_S + 10};
-    struct request rq = {.params = NULL};
+    const struct request rq = {.arena = a, .id = "id", .params = NULL};
     struct reply rp;
-    struct mcp_call c = a_call(cx, a, &rq, &rp);
+    struct exchange x = {site, &rq, &rp};
+    struct mcp_call c = a_call(&x);
     struct task task;
     struct err e;
 
-    r.sealed = seal(a, cx->seal, "task", r.id, text, len);
-    MUST(!task_store_put(cx->tasks, &r, NOW_S, &e));
+    r.sealed = seal(a, site->seal, "task", r.id, text, len);
+    MUST(!task_store_put(site->mcp->tasks, &r, NOW_S, &e));
     if (!task_load(&c, r.id, &task, &e))
         (void)task_view(&task, true);
     else
         MUST(e.code == ERR_RPC_INVALID_PARAMS || e.code == ERR_STORE);
 }
 
-static void try_store(struct context *cx, struct arena *a, const char *text, size_t len) {
+static void try_store(struct site *site, struct arena *a, const char *text, size_t len) {
     struct session s, want = {.id = KEY, .browser = "b", .grant = "g", .attempt = "x"};
     struct err e;
 
     if (!len)
         return;
-    put_record(self(cx->store)->kv, KEY, text, len);
-    if (!store_session_get(cx->store, a, KEY, NOW_S, &s, &e))
+    put_record(self(site->oauth->store)->kv, KEY, text, len);
+    if (!store_session_get(site->oauth->store, a, KEY, NOW_S, &s, &e))
         MUST(s.browser && s.login && s.grant && s.attempt && s.ttl > NOW_S);
     else
         MUST(e.code == ERR_MISSING || e.code == ERR_STORE);
     want.ttl = NOW_S + 10;
-    (void)!store_session_authorize(cx->store, a, &want, NOW_S, &s, &e);
-    (void)!store_session_delete(cx->store, a, KEY, NOW_S, &s, &e);
-    store_sweep(cx->store, NOW_S);
+    (void)!store_session_authorize(site->oauth->store, a, &want, NOW_S, &s, &e);
+    (void)!store_session_delete(site->oauth->store, a, KEY, NOW_S, &s, &e);
+    store_sweep(site->oauth->store, NOW_S);
 }
 
 static void try_journal(struct arena *a, const char *text, size_t len) {
@@ -255,7 +255,7 @@ static void try_journal(struct arena *a, const char *text, size_t len) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct context *cx = &site_app()->cx;
+    struct site *site = &site_app()->site;
     struct arena *a;
     const char *text;
 
@@ -265,34 +265,34 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     text = arena_strndup(a, (const char *)data + 1, size - 1);
     switch (*data) {
     case 't':
-        try_text(cx, a, text, strlen(text));
+        try_text(site, a, text, strlen(text));
         break;
     case 'l':
-        try_login(cx, a, text, size - 1);
+        try_login(site, a, text, size - 1);
         break;
     case 'r':
-        try_refresh(cx, a, text, size - 1);
+        try_refresh(site, a, text, size - 1);
         break;
     case 'c':
-        try_client(cx, a, text, size - 1);
+        try_client(site, a, text, size - 1);
         break;
     case 's':
-        try_session(cx, a, text, size - 1);
+        try_session(site, a, text, size - 1);
         break;
     case 'p':
-        try_state(cx, a, text, size - 1);
+        try_state(site, a, text, size - 1);
         break;
     case 'm':
-        try_consents(cx, a, text, size - 1);
+        try_consents(site, a, text, size - 1);
         break;
     case 'k':
-        try_task(cx, a, text, size - 1);
+        try_task(site, a, text, size - 1);
         break;
     case 'h':
-        try_cache(cx, a, text, size - 1);
+        try_cache(site, a, text, size - 1);
         break;
     case 'd':
-        try_store(cx, a, text, size - 1);
+        try_store(site, a, text, size - 1);
         break;
     case 'j':
         try_journal(a, text, size - 1);

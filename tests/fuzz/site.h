@@ -93,7 +93,7 @@ static inline struct config *site_load_config(struct arena *a) {
     return config;
 }
 
-static inline void site_add_tokens(struct context *cx) {
+static inline void site_add_tokens(struct site *site) {
     struct token_claims claims = {.sub = "user-1",
                                   .username = "alice",
                                   .client_id = "app-1",
@@ -102,9 +102,9 @@ static inline void site_add_tokens(struct context *cx) {
                                   .exp = NOW_S + 3600,
                                   .iat = NOW_S};
 
-    token_cache_put(cx->tokens, "t", &claims);
+    token_cache_put(site->mcp->tokens, "t", &claims);
     claims.scope = "openid";
-    token_cache_put(cx->tokens, "few", &claims);
+    token_cache_put(site->mcp->tokens, "few", &claims);
 }
 
 static inline struct app *site_app(void) {
@@ -126,8 +126,8 @@ static inline struct app *site_app(void) {
     site_add_signer(a);
     fuzz_write(fuzz_path(a, "secret.key"), SECRET_KEY, strlen(SECRET_KEY), 0600);
     MUST(!app_new(site_load_config(a), &app, &e));
-    app->cx.clock.fixed_s = NOW_S;
-    site_add_tokens(&app->cx);
+    app->site.clock.fixed_s = NOW_S;
+    site_add_tokens(&app->site);
     arena_free(a);
     return app;
 }

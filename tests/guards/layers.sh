@@ -15,6 +15,7 @@ below() {
 	base) ;;
 	metrics | config | crypto | jsonschema) echo base ;;
 	web) echo base crypto ;;
+	site) echo base web ;;
 	net) echo base metrics ;;
 	runner) echo base ;;
 	shared) echo base metrics crypto ;;
@@ -23,13 +24,13 @@ below() {
 	aws) echo base metrics crypto net ;;
 	idp) echo base metrics config crypto net shared ;;
 	store) echo base metrics crypto shared aws ;;
-	catalog) echo base config jsonschema runner mcp exec ;;
-	mcp) echo base metrics config crypto web shared access idp catalog exec ;;
-	exec) echo base metrics config crypto web shared access idp catalog mcp jsonschema runner store ;;
-	oauth) echo base metrics config crypto web net shared pages access idp store ;;
-	app) echo base metrics config crypto jsonschema web net runner shared pages access aws idp store catalog mcp exec oauth ;;
+	catalog) echo base config jsonschema runner mcp exec site ;;
+	mcp) echo base metrics config crypto web shared access idp catalog exec site ;;
+	exec) echo base metrics config crypto web shared access idp catalog mcp jsonschema runner store site ;;
+	oauth) echo base metrics config crypto web net shared pages access idp store site ;;
+	app) echo base metrics config crypto jsonschema web net runner shared pages access aws idp store catalog mcp exec oauth site ;;
 	server) echo base metrics config crypto web runner app ;;
-	doctor) echo base metrics config crypto web net shared pages access aws idp store catalog mcp exec oauth app ;;
+	doctor) echo base metrics config crypto web net shared pages access aws idp store catalog mcp exec oauth app site ;;
 	*) say "src/$1 is no room of ARCHITECTURE.md" ;;
 	esac
 }

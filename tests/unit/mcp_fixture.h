@@ -13,7 +13,8 @@
 #include "config/config.h"
 #include "crypto/crypto.h"
 #include "mcp/mcp.h"
-#include "web/handler.h"
+#include "mcp/site.h"
+#include "site/exchange.h"
 
 #define NOW 1800000000
 #define TOKEN "aaa.bbb.ccc"
@@ -25,16 +26,17 @@
     "\"io.modelcontextprotocol/clientCapabilities\":{}}"
 #define MODERN "HTTP_MCP_PROTOCOL_VERSION=2026-07-28"
 
-struct site {
+struct test_site {
     struct config config;
-    struct context cx;
+    struct site base;
+    struct mcp_site mcp;
     struct arena *arena;
     char dir[64]; /* of the tools */
 };
 
 /* One POST and what came of it. */
 struct post {
-    struct site *site;
+    struct test_site *site;
     struct arena *arena;
     const char *headers[HEADERS_MAX]; /* "NAME=value", as FastCGI parameters */
     struct reply reply;
@@ -45,7 +47,8 @@ struct post {
     bool waited;             /* for a worker */
 };
 
-static inline void site_file(const struct site *s, const char *name, const char *text, int mode) {
+static inline void site_file(const struct test_site *s, const char *name, const char *text,
+                             int mode) {
     char path[256];
     FILE *f;
 
@@ -58,7 +61,7 @@ static inline void site_file(const struct site *s, const char *name, const char 
 }
 
 /* A shell program and its manifest. `run` is what else stands in "run", such as ",\"output\":…". */
-static inline void site_tool(const struct site *s, const char *name, const char *script,
+static inline void site_tool(const struct test_site *s, const char *name, const char *script,
                              const char *more, const char *run) {
     char file[96], text[2048];
 
@@ -73,7 +76,7 @@ static inline void site_tool(const struct site *s, const char *name, const char 
     site_file(s, file, text, 0644);
 }
 
-static inline void site_init(struct site *s) {
+static inline void site_init(struct test_site *s) {
     struct token_claims claims = {.sub = "user-1",
                                   .username = "alice",
                                   .client_id = "app-1",
@@ -103,39 +106,40 @@ static inline void site_init(struct site *s) {
         .list_forbidden = true,
         .stream_keep_alive_s = 60,
     };
-    s->cx.config = &s->config;
-    s->cx.clock.fixed_s = NOW;
-    s->cx.tokens = token_cache_new(64);
-    token_cache_put(s->cx.tokens, TOKEN, &claims);
+    s->base.config = &s->config;
+    s->base.mcp = &s->mcp;
+    s->base.clock.fixed_s = NOW;
+    s->mcp.tokens = token_cache_new(64);
+    token_cache_put(s->mcp.tokens, TOKEN, &claims);
     claims.scope = "openid";
-    token_cache_put(s->cx.tokens, "few.scopes", &claims);
+    token_cache_put(s->mcp.tokens, "few.scopes", &claims);
     claims.scope = "mcp-server/tools admin";
-    token_cache_put(s->cx.tokens, "admin.token", &claims);
+    token_cache_put(s->mcp.tokens, "admin.token", &claims);
 }
 
 /* Call when the files are there. */
-static inline void site_load(struct site *s) {
+static inline void site_load(struct test_site *s) {
     unsigned bad;
 
-    s->cx.tools = tool_set_load(&s->config, stderr, &bad);
-    s->cx.resources = resource_set_load(&s->config, stderr, &bad);
-    s->cx.prompts = prompt_set_load(&s->config, stderr, &bad);
+    s->mcp.tools = tool_set_load(&s->config, stderr, &bad);
+    s->mcp.resources = resource_set_load(&s->config, stderr, &bad);
+    s->mcp.prompts = prompt_set_load(&s->config, stderr, &bad);
     assert_int_equal(bad, 0);
 }
 
-static inline void site_free(struct site *s) {
+static inline void site_free(struct test_site *s) {
     char command[128];
 
-    tool_set_free((struct tool_set *)(uintptr_t)s->cx.tools);
-    resource_set_free((struct resource_set *)(uintptr_t)s->cx.resources);
-    prompt_set_free((struct prompt_set *)(uintptr_t)s->cx.prompts);
-    token_cache_free(s->cx.tokens);
+    tool_set_free((struct tool_set *)(uintptr_t)s->mcp.tools);
+    resource_set_free((struct resource_set *)(uintptr_t)s->mcp.resources);
+    prompt_set_free((struct prompt_set *)(uintptr_t)s->mcp.prompts);
+    token_cache_free(s->mcp.tokens);
     arena_free(s->arena);
     (void)snprintf(command, sizeof command, "rm -rf %s", s->dir);
     assert_int_equal(system(command), 0);
 }
 
-static inline void post_init(struct post *p, struct site *s) {
+static inline void post_init(struct post *p, struct test_site *s) {
     memset(p, 0, sizeof *p);
     p->site = s;
     p->arena = arena_new((size_t)128 << 20);
@@ -175,6 +179,7 @@ static inline void post_send(struct post *p, const char *body, size_t len) {
                          .params = (char *const *)(uintptr_t)p->headers,
                          .started_ms = 0,
                          .waited = p->waited};
+    struct exchange x = {&p->site->base, &rq, &p->reply};
     struct err e = {.code = OK};
 
     rq.body = arena_strndup(p->arena, body, len);
@@ -186,7 +191,7 @@ static inline void post_send(struct post *p, const char *body, size_t len) {
     p->reply.sink = p->sink;
     memset(&p->err, 0, sizeof p->err);
     p->body = NULL;
-    p->rc = mcp_post(&p->site->cx, &rq, &p->reply, &p->err);
+    p->rc = mcp_post(&x, &p->err);
     if (!p->rc && p->reply.body_len) {
         /* One event, for a client that prefers a stream. */
         size_t skip = strncmp(p->reply.body, "data: ", 6) ? 0 : 6;
@@ -266,7 +271,7 @@ static inline bool tool_failed(const struct post *p) {
 
 /* The site and the request that a test works with: one site for all tests of a file (its own start,
  * site_stop, and post_begin and post_end around each), or one for each (site_begin, site_end). */
-static struct site site;
+static struct test_site site;
 static struct post p;
 
 static inline int site_stop(void **state) {

@@ -27,7 +27,7 @@ static void many_resources_are_loaded(void **state) {
         site_file(&site, name, text, 0644);
     }
     site_load(&site);
-    assert_int_equal(site.cx.resources->count, MANY);
+    assert_int_equal(site.mcp.resources->count, MANY);
     post_init(&p, &site);
     post_modern(&p, "resources/read", "x:2199", "\"uri\":\"x:2199\"");
     expect_result(&p);

@@ -21,7 +21,7 @@ static void load(void) {
     size_t len;
     FILE *f = open_memstream(&problems, &len);
 
-    site.cx.tools = tool_set_load(&site.config, f, &bad);
+    site.mcp.tools = tool_set_load(&site.config, f, &bad);
     (void)fclose(f);
 }
 
@@ -38,8 +38,8 @@ static void expect_bad(const char *manifest, const char *why) {
     load();
     if (bad != 1 || !strstr(problems, why) || !strstr(problems, "/bad.json:"))
         fail_msg("%s: %u problems: %s", manifest, bad, problems);
-    tool_set_free((struct tool_set *)(uintptr_t)site.cx.tools);
-    site.cx.tools = NULL;
+    tool_set_free((struct tool_set *)(uintptr_t)site.mcp.tools);
+    site.mcp.tools = NULL;
     free(problems);
     problems = NULL;
 }
@@ -179,8 +179,8 @@ static void programs_that_cannot_start_are_reported(void **state) {
         load();
         if (bad)
             fail_msg("%s: %s", good[i], problems);
-        tool_set_free((struct tool_set *)(uintptr_t)site.cx.tools);
-        site.cx.tools = NULL;
+        tool_set_free((struct tool_set *)(uintptr_t)site.mcp.tools);
+        site.mcp.tools = NULL;
         free(problems);
         problems = NULL;
     }
@@ -349,7 +349,7 @@ static void advice(void **state) {
     assert_int_equal(bad, 0);
     f = open_memstream(&text, &len);
     assert_non_null(f);
-    tool_set_advise(site.cx.tools, "/dir", f);
+    tool_set_advise(site.mcp.tools, "/dir", f);
     assert_int_equal(fclose(f), 0);
     assert_string_equal(
         text,

@@ -141,9 +141,9 @@ static void an_unknown_token_is_verified(void **state) {
 
 static void an_expired_token_is_not_used_from_the_cache(void **state) {
     (void)state;
-    site.cx.clock.fixed_s = NOW + 601;
+    site.base.clock.fixed_s = NOW + 601;
     post_old(&p, "ping", "");
-    site.cx.clock.fixed_s = NOW;
+    site.base.clock.fixed_s = NOW;
     assert_int_equal(p.rc, ERR_INVALID_TOKEN);
 }
 

@@ -27,11 +27,12 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 }
 
 /* Saves a note of the n-th session of the user, with one subscription of so many bytes. */
-static enum rc save(struct context *cx, const char *user, int n, size_t uri_len, struct err *e) {
+static enum rc save(struct site *site, const char *user, int n, size_t uri_len, struct err *e) {
     struct arena *a = arena_new(1 << 20);
     char *uri = arena_alloc(a, uri_len + 1);
     struct mcp_session session = {.user = user, .note = json_new_object(a)};
-    struct mcp_call c = {.cx = cx, .arena = a, .client.session = &session};
+    struct exchange x = {.site = site};
+    struct mcp_call c = {.x = &x, .arena = a, .client.session = &session};
     struct json *uris = json_new_array(a);
     enum rc rc;
 
@@ -45,73 +46,74 @@ static enum rc save(struct context *cx, const char *user, int n, size_t uri_len,
     return rc;
 }
 
-static bool is_there(struct context *cx, const char *user, int n) {
+static bool is_there(struct site *site, const char *user, int n) {
     struct arena *a = arena_new(1 << 20);
     const char *text;
     int64_t stored_s;
     struct err e;
     size_t len;
-    bool there = !host_cache_get(cx->host, a, arena_printf(a, SESSION_NOTE_PREFIX "%s:%d", user, n),
-                                 &text, &len, &stored_s, &e);
+    bool there =
+        !host_cache_get(site->cache, a, arena_printf(a, SESSION_NOTE_PREFIX "%s:%d", user, n),
+                        &text, &len, &stored_s, &e);
 
     arena_free(a);
     return there;
 }
 
-static int count(struct context *cx, const char *user, int to) {
+static int count(struct site *site, const char *user, int to) {
     int n = 0;
 
     for (int i = 0; i < to; i++)
-        n += is_there(cx, user, i);
+        n += is_there(site, user, i);
     return n;
 }
 
 static int setup(void **state) {
-    struct context *cx = xcalloc(1, sizeof *cx);
+    struct site *site = xcalloc(1, sizeof *site);
     struct err e;
 
     strcpy(dir, "/tmp/mcp-session-XXXXXX");
     assert_non_null(mkdtemp(dir));
-    assert_int_equal(host_cache_open(dir, 8, &cx->host, &e), OK);
-    cx->clock.fixed_s = NOW;
-    *state = cx;
+    assert_int_equal(host_cache_open(dir, 8, &site->cache, &e), OK);
+    site->clock.fixed_s = NOW;
+    *state = site;
     return 0;
 }
 
 static int teardown(void **state) {
-    struct context *cx = *state;
+    struct site *site = *state;
 
-    host_cache_close(cx->host);
-    free(cx);
+    host_cache_close(site->cache);
+    free(site);
     return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static void a_user_has_a_share_and_the_oldest_go(void **state) {
-    struct context *cx = *state;
+    struct site *site = *state;
     struct err e;
 
-    assert_int_equal(save(cx, "bob", 0, 100, &e), OK);
+    assert_int_equal(save(site, "bob", 0, 100, &e), OK);
     for (int i = 0; i < SESSION_NOTES_USER_MAX + 50; i++) {
-        cx->clock.fixed_s++;
-        assert_int_equal(save(cx, "alice", i, 100, &e), OK);
+        site->clock.fixed_s++;
+        assert_int_equal(save(site, "alice", i, 100, &e), OK);
     }
-    assert_int_equal(count(cx, "alice", SESSION_NOTES_USER_MAX + 50), SESSION_NOTES_USER_MAX);
-    assert_false(is_there(cx, "alice", 49));
-    assert_true(is_there(cx, "alice", 50));
-    assert_true(is_there(cx, "bob", 0)); /* older than all of them */
+    assert_int_equal(count(site, "alice", SESSION_NOTES_USER_MAX + 50), SESSION_NOTES_USER_MAX);
+    assert_false(is_there(site, "alice", 49));
+    assert_true(is_there(site, "alice", 50));
+    assert_true(is_there(site, "bob", 0)); /* older than all of them */
 }
 
 static void long_notes_count_by_their_bytes(void **state) {
-    struct context *cx = *state;
+    struct site *site = *state;
     const int fit = SESSION_NOTES_USER_BYTES_MAX / SESSION_NOTE_BYTES_MAX;
     struct err e;
 
     for (int i = 0; i < 2 * fit; i++) {
-        cx->clock.fixed_s++;
-        assert_int_equal(save(cx, "alice", i, SESSION_NOTE_BYTES_MAX - 20, &e), OK);
+        site->clock.fixed_s++;
+        assert_int_equal(save(site, "alice", i, SESSION_NOTE_BYTES_MAX - 20, &e), OK);
     }
-    assert_in_range(count(cx, "alice", 2 * fit), fit - 1, fit + 1);
-    assert_true(is_there(cx, "alice", 2 * fit - 1));
+    assert_in_range(count(site, "alice", 2 * fit), fit - 1, fit + 1);
+    assert_true(is_there(site, "alice", 2 * fit - 1));
 }
 
 static void a_note_has_a_limit(void **state) {

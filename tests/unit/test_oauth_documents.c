@@ -11,6 +11,7 @@
 #include "crypto/crypto.h"
 #include "net/http.h"
 #include "oauth/clients.h"
+#include "oauth/site.h"
 #include "shared/shared.h"
 
 #define NOW 1700000000
@@ -59,7 +60,8 @@ struct fixture {
     char dir[64];
     struct arena *arena;
     struct config config;
-    struct context cx;
+    struct site site;
+    struct oauth_site oauth;
     struct err e;
 };
 
@@ -71,12 +73,13 @@ static int setup(void **state) {
     assert_non_null(mkdtemp(f->dir));
     f->arena = arena_new(16 << 20);
     f->config = (struct config){.workers_max = 4, .clients_allow = "", .clients_deny = ""};
-    f->cx.config = &f->config;
-    f->cx.clock.fixed_s = NOW;
-    assert_int_equal(host_cache_open(f->dir, 8, &f->cx.host, &f->e), OK);
-    assert_int_equal(
-        host_slots_open(arena_printf(f->arena, "%s/slots", f->dir), &f->cx.document_slots, &f->e),
-        OK);
+    f->site.config = &f->config;
+    f->site.oauth = &f->oauth;
+    f->site.clock.fixed_s = NOW;
+    assert_int_equal(host_cache_open(f->dir, 8, &f->site.cache, &f->e), OK);
+    assert_int_equal(host_slots_open(arena_printf(f->arena, "%s/slots", f->dir),
+                                     &f->oauth.document_slots, &f->e),
+                     OK);
     *state = f;
     return 0;
 }
@@ -85,8 +88,8 @@ static int teardown(void **state) {
     struct fixture *f = *state;
     static const char *const files[] = {"data.mdb", "lock.mdb", "writers", "slots"};
 
-    host_cache_close(f->cx.host);
-    host_slots_close(f->cx.document_slots);
+    host_cache_close(f->site.cache);
+    host_slots_close(f->oauth.document_slots);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         (void)unlink(arena_printf(f->arena, "%s/%s", f->dir, files[i]));
     assert_int_equal(rmdir(f->dir), 0);
@@ -100,8 +103,8 @@ static int teardown(void **state) {
 static const char *seen(struct fixture *f, int64_t after_s) {
     struct client client;
 
-    f->cx.clock.fixed_s = NOW + after_s;
-    return client_find(&f->cx, f->arena, ID, &client, &f->e) ? NULL : client.name;
+    f->site.clock.fixed_s = NOW + after_s;
+    return client_find(&f->site, f->arena, ID, &client, &f->e) ? NULL : client.name;
 }
 
 static void assert_asked(int calls) {
@@ -240,7 +243,7 @@ static void what_is_kept_is_checked_again(void **state) {
     sha256(ID, strlen(ID), digest);
     assert_int_equal(
         host_passing_put(
-            f->cx.host,
+            f->site.cache,
             arena_printf(f->arena, "doc:%s", base64url_encode(f->arena, digest, sizeof digest)),
             value, strlen(value), NOW, 600, 10, &f->e),
         OK);

@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "crypto/crypto.h"
+#include "oauth/site.h"
 #include "oauth/tokens.h"
 #include "shared/shared.h"
 
@@ -43,7 +44,8 @@ static struct config config = {.cognito_token_url = "https://login.example.com/o
 struct fixture {
     char dir[64];
     struct arena *a;
-    struct context cx;
+    struct site site;
+    struct oauth_site oauth;
     struct seal_keys *keys;
 };
 
@@ -54,11 +56,12 @@ static int setup(void **state) {
     memcpy(f->dir, "/tmp/mcp-authd-unit-XXXXXX", 27);
     assert_non_null(mkdtemp(f->dir));
     f->a = arena_new(8 << 20);
-    f->cx.config = &config;
-    f->cx.clock.fixed_s = NOW;
-    assert_int_equal(host_cache_open(f->dir, 4, &f->cx.host, &e), OK);
+    f->site.config = &config;
+    f->site.clock.fixed_s = NOW;
+    assert_int_equal(host_cache_open(f->dir, 4, &f->site.cache, &e), OK);
     assert_int_equal(seal_keys_load(arena_printf(f->a, "%s/key", f->dir), true, &f->keys, &e), OK);
-    f->cx.seal = f->keys;
+    f->site.oauth = &f->oauth;
+    f->site.seal = f->keys;
     refreshed = revoked = 0;
     *state = f;
     return 0;
@@ -69,7 +72,7 @@ static int teardown(void **state) {
     static const char *const files[] = {"data.mdb", "lock.mdb", "writers", "key"};
 
     seal_keys_free(f->keys);
-    host_cache_close(f->cx.host);
+    host_cache_close(f->site.cache);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         (void)unlink(arena_printf(f->a, "%s/%s", f->dir, files[i]));
     assert_int_equal(rmdir(f->dir), 0);
@@ -88,7 +91,7 @@ static const char *login(struct fixture *f) {
                                         .login_s = NOW,
                                         .family = family_new(f->a)};
 
-    return refresh_seal(&f->cx, f->a, CLIENT, &grant);
+    return refresh_seal(&f->site, f->a, CLIENT, &grant);
 }
 
 /* The next one, or NULL if it is refused for good. */
@@ -99,8 +102,8 @@ static const char *refresh(struct fixture *f, const char *sealed) {
     struct err e;
     enum rc rc;
 
-    assert_int_equal(refresh_open(&f->cx, f->a, CLIENT, sealed, &grant, &e), OK);
-    rc = refresh_ask(&f->cx, f->a, &rq, &out, &e);
+    assert_int_equal(refresh_open(&f->site, f->a, CLIENT, sealed, &grant, &e), OK);
+    rc = refresh_ask(&f->site, f->a, &rq, &out, &e);
     if (rc)
         assert_int_equal(rc, ERR_INVALID_GRANT);
     return rc ? NULL : out.refresh_token;
@@ -110,7 +113,7 @@ static void one_after_another_for_a_year(void **state) {
     struct fixture *f = *state;
     const char *token = login(f);
 
-    for (int i = 0; i < 365; i++, f->cx.clock.fixed_s += DAY) {
+    for (int i = 0; i < 365; i++, f->site.clock.fixed_s += DAY) {
         token = refresh(f, token);
         assert_non_null(token);
     }
@@ -122,9 +125,9 @@ static void one_whose_answer_was_lost_comes_again(void **state) {
     struct fixture *f = *state;
     const char *first = login(f), *second = refresh(f, first);
 
-    f->cx.clock.fixed_s += REPLAY_S - 1;
+    f->site.clock.fixed_s += REPLAY_S - 1;
     assert_string_equal(refresh(f, first), second);
-    f->cx.clock.fixed_s += 1; /* not given again, and not late either */
+    f->site.clock.fixed_s += 1; /* not given again, and not late either */
     assert_non_null(refresh(f, first));
     assert_int_equal(revoked, 0);
 }
@@ -133,15 +136,15 @@ static void one_that_comes_late_ends_all_of_its_login(void **state) {
     struct fixture *f = *state;
     const char *first = login(f), *second = refresh(f, first), *other = login(f), *third;
 
-    f->cx.clock.fixed_s += REPLAY_S;
+    f->site.clock.fixed_s += REPLAY_S;
     third = refresh(f, second);
     assert_non_null(third);
-    f->cx.clock.fixed_s += REPLAY_S + 1;
+    f->site.clock.fixed_s += REPLAY_S + 1;
     assert_null(refresh(f, first));
     assert_int_equal(revoked, 1);
     assert_null(refresh(f, third));
     assert_null(refresh(f, second));
-    f->cx.clock.fixed_s += 90 * DAY;
+    f->site.clock.fixed_s += 90 * DAY;
     assert_null(refresh(f, third));
     assert_int_equal(revoked, 1);
     assert_non_null(refresh(f, other));
@@ -151,7 +154,7 @@ static void so_does_the_first_alone(void **state) {
     struct fixture *f = *state;
     const char *first = login(f), *second = refresh(f, first);
 
-    f->cx.clock.fixed_s += REPLAY_S + 1;
+    f->site.clock.fixed_s += REPLAY_S + 1;
     assert_null(refresh(f, first));
     assert_null(refresh(f, second));
 }
@@ -165,9 +168,9 @@ static void where_nothing_is_given_again_parallel_ones_are_not_late(void **state
     for (int i = 0; i < 8; i++)
         assert_non_null(second = refresh(f, first));
     assert_int_equal(refreshed, 8);
-    f->cx.clock.fixed_s += DAY;
+    f->site.clock.fixed_s += DAY;
     assert_non_null(refresh(f, second));
-    f->cx.clock.fixed_s += DAY;
+    f->site.clock.fixed_s += DAY;
     assert_null(refresh(f, first));
     config.refresh_replay_s = REPLAY_S;
 }
@@ -180,10 +183,10 @@ static void one_of_an_earlier_version_begins_a_login_of_its_own(void **state) {
                                   .asked = "",
                                   .authenticates = "",
                                   .family = ""};
-    const char *old = refresh_seal(&f->cx, f->a, CLIENT, &grant), *first = refresh(f, old);
+    const char *old = refresh_seal(&f->site, f->a, CLIENT, &grant), *first = refresh(f, old);
 
     assert_non_null(refresh(f, first));
-    f->cx.clock.fixed_s += REPLAY_S + 1;
+    f->site.clock.fixed_s += REPLAY_S + 1;
     assert_non_null(refresh(f, old));
     assert_null(refresh(f, first));
 }
@@ -194,9 +197,9 @@ static void one_that_was_revoked_is_dead_with_its_login(void **state) {
     struct refresh_grant grant;
     struct err e;
 
-    assert_int_equal(refresh_open(&f->cx, f->a, CLIENT, second, &grant, &e), OK);
-    refresh_end(&f->cx, f->a, &grant);
-    for (int i = 0; i < 2; i++, f->cx.clock.fixed_s += 90 * DAY) {
+    assert_int_equal(refresh_open(&f->site, f->a, CLIENT, second, &grant, &e), OK);
+    refresh_end(&f->site, f->a, &grant);
+    for (int i = 0; i < 2; i++, f->site.clock.fixed_s += 90 * DAY) {
         assert_null(refresh(f, first));
         assert_null(refresh(f, second));
     }
@@ -216,7 +219,7 @@ static void the_longest_is_taken_again(void **state) {
                                   .login_s = NOW,
                                   .family = family_new(f->a)};
 
-    assert_non_null(refresh(f, refresh_seal(&f->cx, f->a, CLIENT, &grant)));
+    assert_non_null(refresh(f, refresh_seal(&f->site, f->a, CLIENT, &grant)));
 }
 
 #define WITH_HOST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "oauth/code.h"
 #include "oauth/oauth.h"
+#include "oauth/site.h"
 
 #define ID "https://client.example.com/oauth/client.json"
 
@@ -184,7 +185,8 @@ static void the_documents_in_share_are_of_real_clients(void **state) {
     unsigned bad;
     FILE *out = open_memstream(&problems, &len), *f = fopen("README.md", "re");
     struct client_set *set = client_set_load(&c, out, &bad);
-    struct context cx = {.config = &c, .clients = set};
+    struct oauth_site oauth = {.clients = set};
+    struct site site = {.config = &c, .oauth = &oauth};
 
     assert_non_null(f);
     assert_true(fread(readme, 1, 65535, f) < 65535);
@@ -196,7 +198,7 @@ static void the_documents_in_share_are_of_real_clients(void **state) {
         struct client client;
         struct err e;
 
-        assert_int_equal(client_find(&cx, *state, clients[i].id, &client, &e), OK);
+        assert_int_equal(client_find(&site, *state, clients[i].id, &client, &e), OK);
         if (!redirect_uri_is_registered(&c, *state, &client, clients[i].uri))
             fail_msg("%s: %s", clients[i].id, clients[i].uri);
         if (!strstr(readme,
@@ -305,7 +307,7 @@ static void the_same_answer_to_the_same_browser_gives_the_same_code(void **state
 /* The longest of everything, and of a kind that takes three bytes for each of its own. */
 static void an_answer_to_the_client_is_never_cut(void **state) {
     struct config c = config;
-    struct context cx = {.config = &c};
+    struct site site = {.config = &c};
     char uri[URL_LEN_MAX + 1], text[STATE_LEN_MAX + 1], issuer[URL_LEN_MAX + 1];
     struct login login = {.redirect_uri = uri, .state = text};
 
@@ -316,8 +318,9 @@ static void an_answer_to_the_client_is_never_cut(void **state) {
     uri[URL_LEN_MAX] = text[STATE_LEN_MAX] = issuer[URL_LEN_MAX] = 0;
     c.auth_proxy_uri = issuer;
     for (int i = 0; i < 2; i++) {
-        const char *out = i ? login_code_uri(&cx, *state, &login, arena_printf(*state, "%0300d", 7))
-                            : login_error_uri(&cx, *state, &login, "invalid_request", "a reason");
+        const char *out =
+            i ? login_code_uri(&site, *state, &login, arena_printf(*state, "%0300d", 7))
+              : login_error_uri(&site, *state, &login, "invalid_request", "a reason");
         const char *iss = strstr(out, "&iss=");
 
         assert_non_null(strstr(out, "&state=%7B"));

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "exec/tasks.h"
+#include "mcp/site.h"
 #include "shared/shared.h"
 
 #define NOW 1800000000
@@ -19,7 +20,8 @@ struct fixture {
     struct host_cache *host;
     struct task_store *tasks;
     struct seal_keys *keys;
-    struct context cx;
+    struct site site;
+    struct mcp_site mcp;
     struct arena *a;
 };
 
@@ -44,10 +46,11 @@ static int set_up(void **state) {
     if (seal_keys_load(path, true, &f->keys, &e))
         return -1;
     f->tasks = task_store_host_open(f->host);
-    f->cx.host = f->host;
-    f->cx.tasks = f->tasks;
-    f->cx.seal = f->keys;
-    f->cx.clock.fixed_s = NOW;
+    f->site.cache = f->host;
+    f->mcp.tasks = f->tasks;
+    f->site.mcp = &f->mcp;
+    f->site.seal = f->keys;
+    f->site.clock.fixed_s = NOW;
     f->a = arena_new(16 << 20);
     *state = f;
     return 0;
@@ -206,7 +209,7 @@ static void bytes_count_too(void **state) {
 }
 
 static struct task working(struct fixture *f, const char *id) {
-    struct task t = {.cx = &f->cx, .arena = f->a, .id = id, .record = json_new_object(f->a)};
+    struct task t = {.site = &f->site, .arena = f->a, .id = id, .record = json_new_object(f->a)};
     struct err e;
 
     json_put_str(t.record, "arguments", "secret");
@@ -221,11 +224,11 @@ static void a_task_whose_lease_has_ended_has_failed_for_good(void **state) {
     struct task t = working(f, "lost"), seen;
     struct err e;
 
-    f->cx.clock.fixed_s = NOW + TASK_LEASE_S;
-    assert_int_equal(task_read(&f->cx, f->a, "lost", &seen, &e), OK);
+    f->site.clock.fixed_s = NOW + TASK_LEASE_S;
+    assert_int_equal(task_read(&f->site, f->a, "lost", &seen, &e), OK);
     assert_true(task_is(&seen, "working"));
-    f->cx.clock.fixed_s = NOW + TASK_LEASE_S + 1;
-    assert_int_equal(task_read(&f->cx, f->a, "lost", &seen, &e), OK);
+    f->site.clock.fixed_s = NOW + TASK_LEASE_S + 1;
+    assert_int_equal(task_read(&f->site, f->a, "lost", &seen, &e), OK);
     assert_true(task_is(&seen, "failed"));
     assert_non_null(strstr(json_get_str(json_get(seen.record, "error"), "message"), "host"));
     assert_null(json_get(seen.record, "arguments"));
@@ -233,15 +236,15 @@ static void a_task_whose_lease_has_ended_has_failed_for_good(void **state) {
     assert_int_equal(task_renew(&t, &e), ERR_CONFLICT);
     task_status(&t, "completed");
     assert_int_equal(task_save(&t, &e), ERR_CONFLICT);
-    assert_int_equal(task_read(&f->cx, f->a, "lost", &seen, &e), OK);
+    assert_int_equal(task_read(&f->site, f->a, "lost", &seen, &e), OK);
     assert_true(task_is(&seen, "failed"));
-    f->cx.clock.fixed_s = NOW;
+    f->site.clock.fixed_s = NOW;
 }
 
 /* Who runs the program has the record, and puts it again. */
 static void a_record_that_was_lost_with_its_file_is_put_again(void **state) {
     struct fixture *f = *state;
-    struct task t = {.cx = &f->cx,
+    struct task t = {.site = &f->site,
                      .arena = f->a,
                      .id = "put-again",
                      .record = json_new_object(f->a)},
@@ -258,10 +261,10 @@ static void a_record_that_was_lost_with_its_file_is_put_again(void **state) {
     assert_int_equal(task_save(&t, &e), OK);
 
     assert_int_equal(truncate(path, 100), 0); /* while it runs */
-    assert_int_equal(task_read(&f->cx, f->a, t.id, &seen, &e), ERR_MISSING);
-    f->cx.clock.fixed_s = NOW + 1;
+    assert_int_equal(task_read(&f->site, f->a, t.id, &seen, &e), ERR_MISSING);
+    f->site.clock.fixed_s = NOW + 1;
     assert_int_equal(task_renew(&t, &e), OK);
-    assert_int_equal(task_read(&f->cx, f->a, t.id, &seen, &e), OK);
+    assert_int_equal(task_read(&f->site, f->a, t.id, &seen, &e), OK);
     assert_true(task_is(&seen, "working"));
     assert_string_equal(json_get_str(seen.record, "state"), "kept");
     assert_int_equal(seen.lease, NOW + 1 + TASK_LEASE_S);
@@ -269,9 +272,9 @@ static void a_record_that_was_lost_with_its_file_is_put_again(void **state) {
     assert_int_equal(truncate(path, 100), 0); /* before it ends */
     task_status(&t, "completed");
     assert_int_equal(task_save(&t, &e), OK);
-    assert_int_equal(task_read(&f->cx, f->a, t.id, &seen, &e), OK);
+    assert_int_equal(task_read(&f->site, f->a, t.id, &seen, &e), OK);
     assert_true(task_is(&seen, "completed"));
-    f->cx.clock.fixed_s = NOW;
+    f->site.clock.fixed_s = NOW;
 }
 
 static void a_renewed_lease_holds(void **state) {
@@ -280,12 +283,12 @@ static void a_renewed_lease_holds(void **state) {
     struct err e;
 
     for (int i = 1; i < 5; i++) {
-        f->cx.clock.fixed_s = NOW + i * (TASK_LEASE_S - 1);
+        f->site.clock.fixed_s = NOW + i * (TASK_LEASE_S - 1);
         assert_int_equal(task_renew(&t, &e), OK);
-        assert_int_equal(task_read(&f->cx, f->a, "alive", &seen, &e), OK);
+        assert_int_equal(task_read(&f->site, f->a, "alive", &seen, &e), OK);
         assert_true(task_is(&seen, "working"));
     }
-    f->cx.clock.fixed_s = NOW;
+    f->site.clock.fixed_s = NOW;
 }
 
 static void a_record_is_sealed_for_its_id(void **state) {
@@ -299,10 +302,10 @@ static void a_record_is_sealed_for_its_id(void **state) {
     assert_null(strstr(out.sealed, "secret"));
     r = record("other", 0, out.sealed);
     assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), OK);
-    assert_int_equal(task_read(&f->cx, f->a, "other", &seen, &e), ERR_STORE);
+    assert_int_equal(task_read(&f->site, f->a, "other", &seen, &e), ERR_STORE);
     assert_non_null(strstr(e.detail, "SECRET_KEY_FILE"));
-    assert_int_equal(task_read(&f->cx, f->a, "", &seen, &e), ERR_MISSING);
-    assert_int_equal(task_read(&f->cx, f->a, "no/id", &seen, &e), ERR_MISSING);
+    assert_int_equal(task_read(&f->site, f->a, "", &seen, &e), ERR_MISSING);
+    assert_int_equal(task_read(&f->site, f->a, "no/id", &seen, &e), ERR_MISSING);
 }
 
 int main(void) {

@@ -1,0 +1,19 @@
+/* What MCP alone uses of a site. */
+#ifndef MCP_SITE_H
+#define MCP_SITE_H
+
+struct prompt_set;
+struct resource_set;
+struct task_store;
+struct token_cache;
+struct tool_set;
+
+struct mcp_site {
+    struct token_cache *tokens;           /* verified access tokens */
+    const struct tool_set *tools;         /* TOOLS_DIR and the built-in ones */
+    const struct resource_set *resources; /* RESOURCES_DIR */
+    const struct prompt_set *prompts;     /* PROMPTS_DIR */
+    struct task_store *tasks;             /* records of tasks; NULL: there are none */
+};
+
+#endif

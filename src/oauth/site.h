@@ -1,0 +1,22 @@
+/* What OAuth alone uses of a site. */
+#ifndef OAUTH_SITE_H
+#define OAUTH_SITE_H
+
+struct client_set;
+struct host_gate;
+struct host_slots;
+struct http_client;
+struct page_set;
+struct store;
+
+struct oauth_site {
+    struct store *store;              /* login sessions */
+    const struct client_set *clients; /* CLIENTS_DIR */
+    const struct page_set *pages;     /* TEMPLATES_DIR; NULL: the built-in ones */
+    struct http_client *http;         /* to the identity provider */
+    struct host_gate *idp_gate;       /* which workers may wait for its token endpoint */
+    struct http_client *guarded;      /* to hosts of client documents, never to private addresses */
+    struct host_slots *document_slots; /* which workers may wait for a client document */
+};
+
+#endif
