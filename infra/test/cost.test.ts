@@ -135,7 +135,7 @@ const functionsCost = (r: number): number =>
   r * (FUNCTIONS.gateway + FUNCTIONS.call + FUNCTIONS.seconds * FUNCTIONS.GB * FUNCTIONS.gbSecond);
 
 describe('hosts on AWS', () => {
-  const part = text.slice(text.indexOf('## With hosts on AWS'), text.indexOf('## Beside Lambda and API Gateway'));
+  const part = text.slice(text.indexOf('## With hosts on AWS'), text.indexOf('## Compared with Lambda and API Gateway'));
   for (const [name, f] of Object.entries(hostRows))
     test(name, () => assert.deepEqual(row(name, part), columns((r, i) => cents(f(r, HOSTS[i]!)))));
   test('a month', () => assert.deepEqual(row('a month', part), hostsCost));

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The documents tell the truth: links and paths lead somewhere; make targets, tests, log events and configuration keys that they
-# name exist; the example configuration is accepted.
+# Links and paths in the documents exist, and so do the make targets, tests, log events and configuration keys that they name. The index in
+# README.md has every document. The example configuration is accepted.
 #   docs.sh MCP_AUTHD
 # shellcheck disable=SC2016 # the backticks are Markdown's
 set -eu
@@ -13,10 +13,25 @@ say() {
 	bad=1
 }
 
+# anchors FILE: the anchor of each heading of a document, as Git hosts make it.
+anchors() {
+	grep -E '^#+ ' "$1" | sed -E 's/^#+ //; s/[^A-Za-z0-9 _-]//g; s/ /-/g' | tr '[:upper:]' '[:lower:]'
+}
+
+index=$(sed -n '/^## Documents/,/^## /p' README.md)
+for doc in docs/*.md; do
+	echo "$index" | grep -qF "]($doc)" || say "README.md: the index does not have $doc"
+done
+
 for doc in *.md docs/*.md; do
 	links=$(grep -oE '\]\([^)# ]+' "$doc" | cut -c3- | grep -vE '^[a-z]+:' || true)
 	for link in $links; do
 		[ -e "$(dirname "$doc")/$link" ] || say "$doc: $link does not exist"
+	done
+	links=$(grep -oE '\]\([^): ]*#[^) ]+' "$doc" | cut -c3- || true)
+	for link in $links; do
+		file=${link%%#*}
+		anchors "${file:+$(dirname "$doc")/}${file:-$doc}" | grep -qx "${link#*#}" || say "$doc: $link has no such heading"
 	done
 	paths=$(grep -oE '`(tests|infra|conf|scripts|src)/[A-Za-z0-9_./@-]+`' "$doc" | tr -d '\140' || true)
 	for path in $paths; do
