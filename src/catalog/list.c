@@ -74,16 +74,15 @@ void list_prepare(struct list *l, struct arena *keep, struct arena *scratch) {
 }
 
 /* The index of the first entry behind the cursor. False: it is none of ours ("Pagination"). */
-static bool find_start(struct mcp_call *c, const struct list *l, size_t *from) {
+static bool find_start(const struct list *l, const struct json *cursor, struct arena *a,
+                       size_t *from) {
     size_t len, key_len;
-    const char *cursor = json_strn(json_get(c->msg.params, "cursor"), &len);
-    const char *key = NULL;
+    const char *text = json_strn(cursor, &len);
+    const char *key = text ? (const char *)base64url_decode(a, text, len, &key_len) : NULL;
 
-    if (cursor)
-        key = (const char *)base64url_decode(c->arena, cursor, len, &key_len);
     if (!key || memchr(key, 0, key_len))
         return false;
-    key = arena_strndup(c->arena, key, key_len);
+    key = arena_strndup(a, key, key_len);
     if (strncmp(key, CURSOR_PREFIX, sizeof CURSOR_PREFIX - 1) != 0)
         return false;
     key += sizeof CURSOR_PREFIX - 1;
@@ -92,17 +91,17 @@ static bool find_start(struct mcp_call *c, const struct list *l, size_t *from) {
     return true;
 }
 
-enum rc list_page(struct mcp_call *c, const struct list *l, struct err *e) {
-    const char *scopes =
-        c->x->site->config->list_forbidden || !l->has_scopes ? NULL : c->client.claims->scope;
+bool list_page(const struct list *l, const struct list_query *q, struct arena *a,
+               struct text *out) {
+    const char *scopes = l->has_scopes ? q->scopes : NULL;
     size_t from = 0;
 
-    if (!scopes && !json_get(c->msg.params, "cursor")) {
-        c->answer.result = l->first[protocol_index(c->msg.protocol)];
-        return OK;
+    if (!scopes && !q->cursor) {
+        *out = l->first[protocol_index(q->protocol)];
+        return true;
     }
-    if (json_get(c->msg.params, "cursor") && !find_start(c, l, &from))
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: unknown cursor");
-    c->answer.result = make_page(l, from, c->msg.protocol, scopes, c->arena);
-    return OK;
+    if (q->cursor && !find_start(l, q->cursor, a, &from))
+        return false;
+    *out = make_page(l, from, q->protocol, scopes, a);
+    return true;
 }

@@ -3,7 +3,9 @@
 #ifndef CATALOG_LIST_H
 #define CATALOG_LIST_H
 
-#include "mcp/call.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "catalog/protocol.h"
 
 /* Bytes of the definitions on a page, if it has more than one: clients that read the first page
  * only are common, so that it has all there is unless that is absurd. */
@@ -26,8 +28,15 @@ struct list {
 /* Sorts the entries by their keys and makes the first pages. Everything is in `keep`. */
 void list_prepare(struct list *l, struct arena *keep, struct arena *scratch);
 
-/* Answers with the page that params.cursor names; without what the caller may not use, if the
- * configuration says so (LIST_FORBIDDEN). */
-enum rc list_page(struct mcp_call *c, const struct list *l, struct err *e);
+/* Which page, for whom. */
+struct list_query {
+    enum mcp_protocol protocol;
+    const struct json *cursor; /* of the page, as the client sent it; NULL: the first */
+    const char *scopes;        /* entries that need others are left out; NULL: none is */
+};
+
+/* *out is the page as the text of a result. False: the cursor is none of this list. */
+bool list_page(const struct list *l, const struct list_query *q, struct arena *a,
+               struct text *out) MUST_USE;
 
 #endif

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "catalog/template.h"
-#include "mcp/mcp.h"
 
 static int by_name(const void *a, const void *b) {
     return strcmp(((const struct prompt *)a)->name, ((const struct prompt *)b)->name);

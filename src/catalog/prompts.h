@@ -1,9 +1,10 @@
-/* The prompts, as the MCP room sees them. */
+/* The prompts: what clients see of each, and how it is served. */
 #ifndef CATALOG_PROMPTS_H
 #define CATALOG_PROMPTS_H
 
 #include "catalog/list.h"
 #include "catalog/manifest.h"
+#include "config/config.h"
 
 #define PROMPTS_MAX 512
 #define PROMPT_ARGUMENTS_MAX 64
@@ -25,7 +26,10 @@ struct prompt_set {
     struct list list;
 };
 
-/* prompts.c */
+/* Every prompt of PROMPTS_DIR; as tool_set_load. */
+struct prompt_set *prompt_set_load(const struct config *config, FILE *problems, unsigned *bad);
+void prompt_set_free(struct prompt_set *s); /* NULL is accepted */
+
 const struct prompt *prompt_find(const struct prompt_set *set, const char *name);
 /* Is it an array of messages, each with a role and a content? */
 bool prompt_is_messages(const struct json *messages);

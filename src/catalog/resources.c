@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "catalog/template.h"
-#include "mcp/mcp.h"
 
 static int by_uri(const void *a, const void *b) {
     return strcmp(((const struct resource *)a)->uri, ((const struct resource *)b)->uri);

@@ -1,9 +1,10 @@
-/* The resources, as the MCP room sees them. */
+/* The resources: what clients see of each, and how it is served. */
 #ifndef CATALOG_RESOURCES_H
 #define CATALOG_RESOURCES_H
 
 #include "catalog/list.h"
 #include "catalog/manifest.h"
+#include "config/config.h"
 
 #define RESOURCES_MAX 4096
 #define RESOURCE_BYTES_DEFAULT 1048576
@@ -29,7 +30,10 @@ struct resource_set {
     struct list resources, templates;
 };
 
-/* resources.c */
+/* Every resource of RESOURCES_DIR; as tool_set_load. */
+struct resource_set *resource_set_load(const struct config *config, FILE *problems, unsigned *bad);
+void resource_set_free(struct resource_set *s); /* NULL is accepted */
+
 /* By its URI; else the first template that it matches, with the values of the variables. */
 const struct resource *resource_find(const struct resource_set *set, struct arena *a,
                                      const char *uri, struct json **variables);

@@ -2,7 +2,28 @@
 #include <string.h>
 
 #include "catalog/tools.h"
-#include "exec/tasks.h"
+
+static enum rc compile(struct arena *keep, const struct json *definition, const char *name,
+                       const struct schema **out, struct err *e) {
+    struct schema *schema;
+    struct err why = {0};
+    enum rc rc;
+
+    if (!json_has(definition, name))
+        return OK;
+    rc = schema_compile(keep, json_get(definition, name), &schema, &why);
+    if (rc)
+        return err_set(e, rc, "%s %.220s", name, why.text);
+    *out = schema;
+    return OK;
+}
+
+enum rc tool_schemas_compile(struct arena *keep, const struct json *definition, struct tool *tool,
+                             struct err *e) {
+    enum rc rc = compile(keep, definition, "inputSchema", &tool->input, e);
+
+    return rc ? rc : compile(keep, definition, "outputSchema", &tool->output, e);
+}
 
 /* The members that clients see. */
 static enum rc read_definition(const struct manifest *m, struct tool *tool) {

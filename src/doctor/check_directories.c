@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "catalog/prompts.h"
+#include "catalog/resources.h"
+#include "catalog/tools.h"
 #include "doctor/doctor.h"
-#include "mcp/mcp.h"
 #include "oauth/oauth.h"
 
 /* Loads the folder, throws away what was loaded, and keeps what was said. */

@@ -1,11 +1,12 @@
-/* completion/complete: values for the arguments of prompts and the variables of resource templates.
- */
+#include "exec/complete.h"
+
 #include <string.h>
 #include <strings.h>
 
 #include "catalog/prompts.h"
 #include "catalog/resources.h"
 #include "exec/program.h"
+#include "mcp/call.h"
 #include "mcp/site.h"
 
 #define VALUES_MAX 100 /* "Maximum 100 items per response" */

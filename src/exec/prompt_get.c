@@ -1,14 +1,12 @@
-/* prompts/list and prompts/get. */
+#include "exec/prompt_get.h"
+
 #include <string.h>
 
 #include "catalog/prompts.h"
 #include "catalog/template.h"
 #include "exec/program.h"
+#include "mcp/call.h"
 #include "mcp/site.h"
-
-enum rc mcp_prompts_list(struct mcp_call *c, struct err *e) {
-    return list_page(c, &c->x->site->mcp->prompts->list, e);
-}
 
 static const struct prompt *called_prompt(const struct mcp_call *c) {
     const char *name = json_get_str(c->msg.params, "name");

@@ -1,4 +1,5 @@
-/* resources/list, resources/templates/list and resources/read. */
+#include "exec/resource_read.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -12,15 +13,8 @@
 #include "catalog/resources.h"
 #include "catalog/template.h"
 #include "exec/program.h"
+#include "mcp/call.h"
 #include "mcp/site.h"
-
-enum rc mcp_resources_list(struct mcp_call *c, struct err *e) {
-    return list_page(c, &c->x->site->mcp->resources->resources, e);
-}
-
-enum rc mcp_resource_templates_list(struct mcp_call *c, struct err *e) {
-    return list_page(c, &c->x->site->mcp->resources->templates, e);
-}
 
 const char *mcp_resources_read_scopes(const struct mcp_call *c) {
     const char *uri = json_get_str(c->msg.params, "uri");

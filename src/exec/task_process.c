@@ -20,6 +20,8 @@
 #include "exec/input_required.h"
 #include "exec/program.h"
 #include "exec/tasks.h"
+#include "exec/tool_result.h"
+#include "exec/tool_schema.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/site.h"
 #include "metrics/metrics.h"

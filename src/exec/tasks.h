@@ -10,6 +10,7 @@
 #define EXEC_TASKS_H
 
 #include "catalog/tools.h"
+#include "mcp/call.h"
 #include "store/tasks.h"
 
 #define TASKS_EXTENSION "io.modelcontextprotocol/tasks"
@@ -58,6 +59,8 @@ bool task_is(const struct task *t, const char *status);
 bool task_has_ended(const struct task *t);
 /* What clients see of a task. `whole` adds what tasks/get has besides (DetailedTask). */
 struct json *task_view(const struct task *t, bool whole);
+
+mcp_method_fn mcp_tasks_get, mcp_tasks_update, mcp_tasks_cancel;
 
 /* tasks.c: does the client know the extension? ERR_RPC_MISSING_CAPABILITY. */
 enum rc task_extension(struct mcp_call *c, struct err *e) MUST_USE;

@@ -3,7 +3,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "catalog/tools.h"
+#include "exec/tool_result.h"
+#include "mcp/call.h"
 
 #define DEFINITION(s)                                                                              \
     { (s), sizeof(s) - 1 }

@@ -1,14 +1,15 @@
-/* tools/list and tools/call. */
+#include "exec/tool_call.h"
+
 #include <string.h>
 
 #include "catalog/tools.h"
+#include "exec/param_headers_check.h"
 #include "exec/program.h"
 #include "exec/tasks.h"
+#include "exec/tool_result.h"
+#include "exec/tool_schema.h"
+#include "mcp/call.h"
 #include "mcp/site.h"
-
-enum rc mcp_tools_list(struct mcp_call *c, struct err *e) {
-    return list_page(c, &c->x->site->mcp->tools->list, e);
-}
 
 static const struct tool *called_tool(const struct mcp_call *c) {
     const char *name = json_get_str(c->msg.params, "name");

@@ -1,11 +1,9 @@
-/* From a program's end and output to a CallToolResult. What goes wrong is told in a sentence that a
- * model, and the person it works for, can act on ("Error Handling"). */
+#include "exec/tool_result.h"
+
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "catalog/tools.h"
 
 static void add_text(struct json *content, struct arena *a, const char *text, size_t len) {
     struct json *block = json_new_object(a);

@@ -1,35 +1,14 @@
-/* Arguments and results against the schemas of a tool ("Security Considerations": servers MUST
- * validate all tool inputs, and "Output Schema": MUST provide results that conform). */
+#include "exec/tool_schema.h"
+
 #include <string.h>
 
 #include "base/log.h"
-#include "catalog/tools.h"
+#include "exec/tool_result.h"
+#include "mcp/call.h"
 
 /* From here on wrong arguments are a result that the model can learn from; before, "Invalid
  * arguments" stands among the protocol errors ("Error Handling" of each revision). */
 #define VERSION_ERRORS_ARE_RESULTS "2025-11-25"
-
-static enum rc compile(struct arena *keep, const struct json *definition, const char *name,
-                       const struct schema **out, struct err *e) {
-    struct schema *schema;
-    struct err why = {0};
-    enum rc rc;
-
-    if (!json_has(definition, name))
-        return OK;
-    rc = schema_compile(keep, json_get(definition, name), &schema, &why);
-    if (rc)
-        return err_set(e, rc, "%s %.220s", name, why.text);
-    *out = schema;
-    return OK;
-}
-
-enum rc tool_schemas_compile(struct arena *keep, const struct json *definition, struct tool *tool,
-                             struct err *e) {
-    enum rc rc = compile(keep, definition, "inputSchema", &tool->input, e);
-
-    return rc ? rc : compile(keep, definition, "outputSchema", &tool->output, e);
-}
 
 /* "/a must be a string (inputSchema #/properties/a/type)" */
 static const char *sentence(struct arena *a, const struct schema_error *why, const char *schema) {

@@ -54,22 +54,8 @@ bool mcp_accepts(const struct request *rq, const char *type);
 /* Would the client rather have a stream of events than JSON? */
 bool mcp_prefers_stream(const struct request *rq);
 
-/* tool_call.c */
-mcp_method_fn mcp_tools_list, mcp_tools_call;
-mcp_scopes_fn mcp_tools_call_scopes;
-/* resource_read.c */
-mcp_method_fn mcp_resources_list, mcp_resource_templates_list, mcp_resources_read;
-mcp_scopes_fn mcp_resources_read_scopes;
-/* prompt_get.c */
-mcp_method_fn mcp_prompts_list, mcp_prompts_get;
-mcp_scopes_fn mcp_prompts_get_scopes;
-/* complete.c */
-mcp_method_fn mcp_complete;
-mcp_scopes_fn mcp_complete_scopes;
 /* session.c */
 mcp_method_fn mcp_set_level;
-/* tasks.c */
-mcp_method_fn mcp_tasks_get, mcp_tasks_update, mcp_tasks_cancel;
 /* listen.c */
 mcp_method_fn mcp_listen, mcp_subscribe, mcp_unsubscribe;
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "catalog/tools.h"
+#include "catalog/manifest.h"
 #include "exec/input_required.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/call.h"

@@ -6,7 +6,6 @@
 
 #include "config/config.h"
 #include "site/exchange.h"
-#include <stdio.h>
 
 /* endpoint.c: POST of the MCP endpoint. JSON-RPC errors are filled into the reply here; what it
  * returns as an error is about HTTP or the token, and the dispatcher answers, keeping the
@@ -26,23 +25,5 @@ void mcp_sweep(struct site *site);
 
 /* task_watch.c: answers questions for news of tasks, which come at fd, until it is closed. */
 void mcp_watch_tasks(struct site *site, int fd);
-
-/* tools.c: the built-in tools and those of TOOLS_DIR, in the order of their names. */
-struct tool_set;
-/* Loads every manifest. A bad one is left out and reported to `problems`, a line each with file
- * and reason; *bad counts them. Never NULL. Free with tool_set_free. */
-struct tool_set *tool_set_load(const struct config *config, FILE *problems, unsigned *bad);
-void tool_set_free(struct tool_set *t); /* NULL is accepted */
-/* tool_advice.c: writes a line, with "warning:", for whatever in a tool of the directory widely
- * used clients refuse. */
-void tool_set_advise(const struct tool_set *set, const char *dir, FILE *out);
-
-/* resources.c, prompts.c: the same for RESOURCES_DIR and PROMPTS_DIR. */
-struct resource_set;
-struct resource_set *resource_set_load(const struct config *config, FILE *problems, unsigned *bad);
-void resource_set_free(struct resource_set *s);
-struct prompt_set;
-struct prompt_set *prompt_set_load(const struct config *config, FILE *problems, unsigned *bad);
-void prompt_set_free(struct prompt_set *s);
 
 #endif

@@ -1,7 +1,12 @@
 /* The methods, and those small enough to be here. */
 #include <string.h>
 
+#include "exec/complete.h"
+#include "exec/list.h"
+#include "exec/prompt_get.h"
+#include "exec/resource_read.h"
 #include "exec/tasks.h"
+#include "exec/tool_call.h"
 #include "mcp/call.h"
 #include "mcp/mcp.h"
 #include "mcp/session.h"

@@ -40,7 +40,7 @@ struct given {
     bool again; /* its form came again: it goes on, or begins anew if it was over */
 };
 
-struct list {
+struct given_list {
     struct given items[GIVEN_MAX];
     size_t count;
 };
@@ -49,7 +49,7 @@ struct model {
     struct arena *a;
     struct app *app;
     char *cookies[2];
-    struct list forms, logins, codes, grants;
+    struct given_list forms, logins, codes, grants;
     int64_t now_s;
     unsigned cognito_codes;
 };
@@ -185,11 +185,11 @@ static const char *body_of(struct arena *a, const struct reply *rp) {
     return rp->body_len ? arena_strndup(a, rp->body, rp->body_len) : "";
 }
 
-static struct given *pick(struct list *l, uint8_t which) {
+static struct given *pick(struct given_list *l, uint8_t which) {
     return l->count ? &l->items[which % l->count] : NULL;
 }
 
-static void add(struct list *l, const struct given *g) {
+static void add(struct given_list *l, const struct given *g) {
     if (l->count < GIVEN_MAX)
         l->items[l->count++] = *g;
 }

@@ -1,6 +1,7 @@
 /* What a tool's program prints. The first byte of an input is the size of the pieces in which the
  * rest comes through a pipe: as lines of a stream, and then as a whole text and as JSON. */
 #include "catalog/tools.h"
+#include "exec/tool_result.h"
 #include "input.h"
 #include "standalone.h"
 

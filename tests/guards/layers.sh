@@ -24,7 +24,7 @@ below() {
 	aws) echo base metrics crypto net ;;
 	idp) echo base metrics config crypto net shared ;;
 	store) echo base metrics crypto shared aws ;;
-	catalog) echo base config jsonschema runner mcp exec site ;;
+	catalog) echo base config jsonschema ;;
 	mcp) echo base metrics config crypto web shared access idp catalog exec site ;;
 	exec) echo base metrics config crypto web shared access idp catalog mcp jsonschema runner store site ;;
 	oauth) echo base metrics config crypto web net shared pages access idp store site ;;

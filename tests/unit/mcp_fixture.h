@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "catalog/prompts.h"
+#include "catalog/resources.h"
+#include "catalog/tools.h"
 #include "config/config.h"
 #include "crypto/crypto.h"
 #include "mcp/mcp.h"

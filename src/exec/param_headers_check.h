@@ -1,0 +1,16 @@
+/* Do the headers of a tools/call say what its arguments say ("Server Validation")? */
+#ifndef EXEC_PARAM_HEADERS_CHECK_H
+#define EXEC_PARAM_HEADERS_CHECK_H
+
+#include "base/err.h"
+#include "base/json.h"
+#include "catalog/param_headers.h"
+
+struct mcp_call;
+
+/* ERR_RPC_HEADER_MISMATCH unless each mirrored argument that is there has its equal header, and
+ * each other one has none. */
+enum rc param_headers_check(const struct mcp_call *c, const struct param_headers *h,
+                            const struct json *arguments, struct err *e) MUST_USE;
+
+#endif
