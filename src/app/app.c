@@ -21,6 +21,7 @@
 #include "catalog/tools.h"
 #include "crypto/crypto.h"
 #include "idp/idp.h"
+#include "mcp/changed_since.h"
 #include "mcp/mcp.h"
 #include "mcp/site.h"
 #include "metrics/metrics.h"

@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+bool text_equal(struct text a, struct text b) {
+    return a.len == b.len && (!a.len || !memcmp(a.p, b.p, a.len));
+}
+
 struct text text_join(struct arena *a, const struct text *parts, size_t count) {
     size_t len = 0;
     char *p, *start;

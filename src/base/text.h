@@ -3,6 +3,7 @@
 #define BASE_TEXT_H
 
 #include "base/arena.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The bytes belong to an arena, or are static. */
@@ -12,6 +13,8 @@ struct text {
 };
 
 #define TEXT_LITERAL(s) ((struct text){(s), sizeof(s) - 1})
+
+bool text_equal(struct text a, struct text b);
 
 /* All of them, one behind the other: one allocation of the exact size, with a NUL behind it. */
 struct text text_join(struct arena *a, const struct text *parts, size_t count);

@@ -263,7 +263,7 @@ static enum rc wait_for_answers(struct questions *q, struct message_socket *m, s
         if (letters > INPUT_REQUIRED_LETTERS_MAX)
             return err_set(e, ERR_RPC_INTERNAL, "The client sent too many answers");
         int watch = q->c->x->rp->sink && !q->c->stream.gone ? q->c->x->rp->sink->fd : -1;
-        int64_t absent_until = clock_monotonic_ms() + RESUME_ABSENT_MS;
+        int64_t absent_until = clock_monotonic_ms() + REPLAY_ABSENT_MS;
 
         if (q->c->stream.gone && !q->c->stream.replay)
             return err_set(e, ERR_RPC_INTERNAL, "The client went away");

@@ -13,7 +13,7 @@
 #include "base/watchdog.h"
 #include "exec/tasks.h"
 #include "mcp/site.h"
-#include "mcp/stream.h"
+#include "web/sse.h"
 #include "web/subscription.h"
 
 #define QUESTIONS_MAX 65536 /* bytes that wait to be read */
@@ -43,7 +43,7 @@ struct text task_news_head(struct arena *a, const struct json *meta) {
 
     t.p = arena_printf(
         a,
-        MCP_EVENT_START
+        SSE_DATA
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks\",\"params\":{\"_meta\":%s,",
         json_text(a, meta, NULL));
     t.len = strlen(t.p);
@@ -56,9 +56,9 @@ static struct text news_tail(const struct task *t) {
     const char *view = json_text(t->arena, task_view(t, true), &len);
     struct buf b;
 
-    buf_init(&b, t->arena, len + sizeof MCP_EVENT_END + 1);
+    buf_init(&b, t->arena, len + sizeof SSE_END + 1);
     buf_add(&b, view + 1, len - 1);
-    buf_adds(&b, "}" MCP_EVENT_END);
+    buf_adds(&b, "}" SSE_END);
     return (struct text){b.p, b.len};
 }
 

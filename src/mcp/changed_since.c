@@ -2,50 +2,25 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "mcp/replay.h"
-#include "mcp/stream.h"
+#include "mcp/call.h"
 #include "web/subscription.h"
 
 static int64_t ms_of(struct timespec t) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Real time, as that of files is. */
-static const char *new_id(struct arena *a) {
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return arena_printf(a, MISSED_ID "%llx.p", (unsigned long long)ms_of(now));
-}
-
-static void send(struct mcp_call *c, const char *text, size_t len) {
-    if (!c->stream.gone && reply_stream_write(c->x->rp, text, len))
-        c->stream.gone = true;
+bool changed_since_is_id(const struct sse_id *id) {
+    return !strcmp(id->stream, CHANGED_SINCE_STREAM) && id->number != SSE_UNNUMBERED;
 }
 
 void changed_since_prime(struct mcp_call *c) {
-    const char *event =
-        arena_printf(c->arena, "id: %s\nretry: %d\ndata: \n\n", new_id(c->arena), RESUME_RETRY_MS);
+    struct sse_id id = sse_id_now(CHANGED_SINCE_STREAM, 0);
 
-    send(c, event, strlen(event));
-}
-
-bool changed_since_read_id(const char *id, int64_t *since_ms) {
-    char *end;
-
-    if (strncmp(id, MISSED_ID, sizeof MISSED_ID - 1) != 0)
-        return false;
-    id += sizeof MISSED_ID - 1;
-    if (strspn(id, "0123456789abcdef") == 0 || strspn(id, "0123456789abcdef") > 12)
-        return false;
-    *since_ms = (int64_t)strtoull(id, &end, 16);
-    return *end == '.';
+    mcp_stream_write(c, sse_priming_event(c->arena, &id));
 }
 
 /* The later of the two: content, or what it is called. */
@@ -71,7 +46,7 @@ static bool dir_has_changed(const char *path, int64_t since_ms) {
 }
 
 /* Is there another folder at the path than there was? */
-static bool way_has_changed(struct arena *a, const char *path, int64_t since_ms) {
+static bool path_has_changed(struct arena *a, const char *path, int64_t since_ms) {
     struct stat st;
 
     for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/'))
@@ -96,22 +71,24 @@ static bool has_changed(struct arena *a, const struct subscription_entry *e, int
 
     if (!e->topic_len || *path != '/')
         return false;
-    if (way_has_changed(a, path, since_ms))
+    if (path_has_changed(a, path, since_ms))
         return true;
     if (path[e->topic_len - 1] == '/')
         return dir_has_changed(path, since_ms);
     return !stat(path, &st) && is_newer(&st, since_ms);
 }
 
-void changed_since_send(struct mcp_call *c, const struct buf *what, int64_t since_ms) {
+void changed_since_send(struct mcp_call *c, const struct buf *what, const struct sse_id *last) {
+    const int64_t since_ms = (int64_t)last->at - CHANGED_SINCE_MARGIN_MS;
     const char *p = what->p, *end = p + what->len;
     struct subscription_entry e;
 
-    for (int i = 0; subscription_next(&p, end, &e); i++)
-        if (has_changed(c->arena, &e, since_ms - MISSED_MARGIN_MS)) {
-            const char *id = arena_printf(c->arena, "id: %s%d\n", new_id(c->arena), i);
+    for (int i = 1; subscription_next(&p, end, &e); i++) /* 0 is the priming event's */
+        if (has_changed(c->arena, &e, since_ms)) {
+            const struct sse_id id = sse_id_now(CHANGED_SINCE_STREAM, i);
+            char line[SSE_ID_LINE_MAX];
 
-            send(c, id, strlen(id));
-            send(c, e.text, e.text_len);
+            mcp_stream_write(c, (struct text){line, sse_id_line(&id, line)});
+            mcp_stream_write(c, (struct text){e.text, e.text_len});
         }
 }

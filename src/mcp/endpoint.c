@@ -11,6 +11,7 @@
 #include "mcp/session.h"
 #include "mcp/stream.h"
 #include "metrics/metrics.h"
+#include "web/sse.h"
 
 #define BATCH_MAX 16                             /* messages in one batch */
 #define BATCH_ANSWER_BYTES_MAX ((size_t)1 << 20) /* after these, the rest is refused */
@@ -34,7 +35,7 @@ static void send_text(struct reply *rp, int status, struct text t) {
 
 /* An answer that is ready, as the one event of a stream. */
 static void send_one_event(struct mcp_call *c, struct text answer) {
-    struct text event = mcp_stream_event(c->arena, answer);
+    struct text event = sse_event(c->arena, NULL, answer);
 
     arena_release(c->arena, answer.p);
     mcp_stream_headers(c->x->rp);

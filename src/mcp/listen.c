@@ -46,7 +46,7 @@ static void add(struct mcp_call *c, struct buf *b, const char *topic, const char
     json_put_str(message, "method", method);
     json_put(message, "params", params);
     t.p = json_text(c->arena, message, &t.len);
-    t = mcp_stream_event(c->arena, t);
+    t = sse_event(c->arena, NULL, t);
     subscription_add(b, topic, t.p, t.len);
 }
 
@@ -120,7 +120,7 @@ static void add_end(struct mcp_call *c, struct buf *b) {
     if (!json_parse(c->arena, MCP_SERVER_INFO, sizeof MCP_SERVER_INFO - 1, &info, &e))
         json_put(json_get(result, "_meta"), META_SERVER_INFO, info);
     t.p = json_text(c->arena, result, &t.len);
-    t = mcp_stream_event(c->arena, rpc_result(c->arena, c->msg.id, t));
+    t = sse_event(c->arena, NULL, rpc_result(c->arena, c->msg.id, t));
     subscription_add(b, SUBSCRIPTION_END, t.p, t.len);
 }
 
@@ -201,7 +201,7 @@ static struct buf *session_handover(struct mcp_call *c) {
         subscription_add(b, SUBSCRIPTION_KEY, c->client.session->key,
                          strlen(c->client.session->key));
     if (has_ids(c))
-        subscription_add(b, SUBSCRIPTION_ID, MISSED_ID, sizeof MISSED_ID - 1);
+        subscription_add(b, SUBSCRIPTION_ID, CHANGED_SINCE_STREAM ".", sizeof CHANGED_SINCE_STREAM);
     return b;
 }
 
@@ -209,7 +209,7 @@ enum rc mcp_get(struct exchange *x, struct err *e) {
     struct mcp_call c = {.x = x, .arena = x->rq->arena, .msg.protocol = PROTOCOL_HANDSHAKE};
     enum rc rc = mcp_bearer_auth(x, &c.client.claims, e);
     const char *last;
-    int64_t since_ms;
+    struct sse_id id;
     struct buf *b;
 
     if (!rc &&
@@ -224,8 +224,10 @@ enum rc mcp_get(struct exchange *x, struct err *e) {
     if (!mcp_stream_possible(&c))
         return err_set(e, ERR_NOT_ACCEPTABLE, "Accept must allow text/event-stream");
     last = c.client.session ? mcp_header(x->rq, "last-event-id") : NULL;
-    if (last && !changed_since_read_id(last, &since_ms))
-        return replay_replay(&c, last, e);
+    if (last && !sse_id_read(last, &id))
+        return err_set(e, ERR_INVALID_REQUEST, "Last-Event-ID is no id of an event");
+    if (last && !changed_since_is_id(&id))
+        return replay_after(&c, &id, e);
     b = session_handover(&c);
     x->rp->handover = b;
     x->rp->subscription_until_s = c.client.claims->exp;
@@ -235,7 +237,7 @@ enum rc mcp_get(struct exchange *x, struct err *e) {
     else
         mcp_stream_comment(&c);
     if (last)
-        changed_since_send(&c, b, since_ms);
+        changed_since_send(&c, b, &id);
     return OK;
 }
 

@@ -18,8 +18,6 @@ enum rc mcp_delete(struct exchange *x, struct err *e);
 
 /* guard.c: may pages of this origin call the endpoint (ALLOWED_ORIGINS)? */
 bool mcp_origin_is_allowed(const struct config *config, const char *origin);
-/* missed.c: has a manifest of any kind changed since then, in ms of real time? */
-bool mcp_manifests_have_changed(const struct config *config, int64_t since_ms);
 /* tasks.c: deletes the notes of old sessions and tasks, a few at a time. */
 void mcp_sweep(struct site *site);
 

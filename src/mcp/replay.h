@@ -1,15 +1,19 @@
 /* Streams that a client may ask for again after its connection broke (2025-11-25, "Resumability and
- * Redelivery"): what is sent is kept in a journal of the host, and the id of an event says which
- * stream it belongs to and where in it the next one begins. Needs a session, to which the journal's
- * name is bound: another user's client, or another session, does not find it. */
+ * Redelivery"): what is sent is kept in a replay log of the host, and the id of an event says which
+ * stream it belongs to and where in the log the next one begins. Needs a session, to which the name
+ * of the log is bound: another user's client, or another session, does not find it. */
 #ifndef MCP_REPLAY_H
 #define MCP_REPLAY_H
 
-#include "mcp/call.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "web/sse.h"
 
-#define RESUME_RETRY_MS 1000   /* after this time a client should come back */
-#define RESUME_WAIT_MS 15000   /* a worker waits for what comes next; then the client asks again */
-#define RESUME_ABSENT_MS 30000 /* a question waits for a client that went away */
+struct mcp_call;
+struct site;
+
+#define REPLAY_WAIT_MS 15000   /* a worker waits for what comes next; then the client asks again */
+#define REPLAY_ABSENT_MS 30000 /* a question waits for a client that went away */
 
 /* A stream begins: *event is the priming event, which gives the client an id before there is
  * anything else; empty if this stream is not kept. */
@@ -18,8 +22,10 @@ void replay_begin(struct mcp_call *c, struct text *event);
 struct text replay_event(struct mcp_call *c, struct arena *a, struct text message);
 /* The call is over. */
 void replay_end(struct mcp_call *c);
-/* GET with Last-Event-ID: sends what came after that event, and what is still to come. */
-enum rc replay_replay(struct mcp_call *c, const char *last_event_id, struct err *e) MUST_USE;
+/* GET with Last-Event-ID: sends what came after that event, and for REPLAY_WAIT_MS what is still to
+ * come. ERR_INVALID_REQUEST if the stream is not kept, or is not one of this session. */
+enum rc replay_after(struct mcp_call *c, const struct sse_id *last, struct err *e) MUST_USE;
+/* Deletes logs that are too old. */
 void replay_sweep(struct site *site);
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "mcp/call.h"
 #include "mcp/replay.h"
+#include "web/sse.h"
 
-#define COMMENT ":\n\n"
 #define GONE_MS 2       /* within which a web server tells that a client has gone */
 #define GONE_COMMENTS 2 /* Apache notices when it sends the second time */
 
@@ -22,34 +22,22 @@ void mcp_stream_headers(struct reply *rp) {
     reply_header(rp, "X-Accel-Buffering", "no"); /* proxies pass each event on at once */
 }
 
+void mcp_stream_write(struct mcp_call *c, struct text events) {
+    struct reply *rp = c->x->rp;
+
+    if (events.len && !c->stream.gone && !rp->ended && reply_stream_write(rp, events.p, events.len))
+        c->stream.gone = true;
+    c->stream.sent_ms = clock_monotonic_ms();
+}
+
 void mcp_stream_begin(struct mcp_call *c) {
     struct text priming;
 
     mcp_stream_headers(c->x->rp);
     replay_begin(c, &priming);
-    if (reply_stream_begin(c->x->rp) ||
-        (priming.len && reply_stream_write(c->x->rp, priming.p, priming.len)))
+    if (reply_stream_begin(c->x->rp))
         c->stream.gone = true;
-    c->stream.sent_ms = clock_monotonic_ms();
-}
-
-/* JSON text has no line end in it, so one line of data carries it. */
-struct text mcp_stream_event(struct arena *a, struct text message) {
-    const size_t start = sizeof MCP_EVENT_START - 1, end = sizeof MCP_EVENT_END - 1;
-    char *event = arena_alloc(a, start + message.len + end);
-
-    memcpy(event, MCP_EVENT_START, start);
-    memcpy(event + start, message.p, message.len);
-    memcpy(event + start + message.len, MCP_EVENT_END, end);
-    return (struct text){event, start + message.len + end};
-}
-
-static void send_event(struct mcp_call *c, struct arena *a, struct text message) {
-    struct text event = replay_event(c, a, message);
-
-    if (!c->stream.gone && !c->x->rp->ended && reply_stream_write(c->x->rp, event.p, event.len))
-        c->stream.gone = true;
-    c->stream.sent_ms = clock_monotonic_ms();
+    mcp_stream_write(c, priming);
 }
 
 void mcp_stream_send(struct mcp_call *c, struct arena *a, struct json *message) {
@@ -60,7 +48,7 @@ void mcp_stream_send(struct mcp_call *c, struct arena *a, struct json *message) 
     if (!c->x->rp->streaming)
         mcp_stream_begin(c);
     t.p = json_text(a, message, &t.len);
-    send_event(c, a, t);
+    mcp_stream_write(c, replay_event(c, a, t));
 }
 
 void mcp_stream_notify(struct mcp_call *c, struct arena *a, const char *method,
@@ -77,7 +65,7 @@ void mcp_stream_answer(struct mcp_call *c, struct text answer) {
     if (!answer.p)
         return;
     c->x->rp->sink->last = true;
-    send_event(c, c->arena, answer);
+    mcp_stream_write(c, replay_event(c, c->arena, answer));
 }
 
 void mcp_stream_notify_paced(struct mcp_call *c, struct arena *a, const char *method,
@@ -95,9 +83,7 @@ void mcp_stream_notify_paced(struct mcp_call *c, struct arena *a, const char *me
 }
 
 void mcp_stream_comment(struct mcp_call *c) {
-    if (!c->stream.gone && reply_stream_write(c->x->rp, COMMENT, sizeof COMMENT - 1))
-        c->stream.gone = true;
-    c->stream.sent_ms = clock_monotonic_ms();
+    mcp_stream_write(c, TEXT_LITERAL(SSE_COMMENT));
 }
 
 bool mcp_stream_is_abandoned(struct mcp_call *c) {

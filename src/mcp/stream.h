@@ -24,18 +24,15 @@ struct mcp_stream {
     const char *id;              /* of the stream, in the ids of its events */
 };
 
-/* An event is one line of data: JSON text has no line end in it. */
-#define MCP_EVENT_START "data: "
-#define MCP_EVENT_END "\n\n"
-
 /* May this call be answered by a stream? */
 bool mcp_stream_possible(const struct mcp_call *c);
-/* The event that carries a message. */
-struct text mcp_stream_event(struct arena *a, struct text message);
 /* Status and headers of a stream. */
 void mcp_stream_headers(struct reply *rp);
 /* Begins the stream, before there is anything to send. */
 void mcp_stream_begin(struct mcp_call *c);
+/* Sends events or a comment as they are, on a stream that has begun; nothing if the client is gone.
+ */
+void mcp_stream_write(struct mcp_call *c, struct text events);
 /* Sends a message; nothing if the client takes no stream. Sets c->stream.gone if it went away. What
  * is made of the message is in `a`: a program may send messages without end. */
 void mcp_stream_send(struct mcp_call *c, struct arena *a, struct json *message);

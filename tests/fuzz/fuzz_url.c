@@ -9,6 +9,7 @@
 #include "pages/html.h"
 #include "standalone.h"
 #include "web/request.h"
+#include "web/sse.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
 
@@ -155,6 +156,21 @@ static void try_header_value(struct arena *a, const char *text, const uint8_t *d
     MUST(!strncmp(text, "=?base64?", 9) || (out.len == strlen(text) && out.p == text));
 }
 
+/* Last-Event-ID: what is read is written again as an id that is read as the same one. */
+static void try_event_id(const char *text) {
+    char line[SSE_ID_LINE_MAX];
+    struct sse_id id, again;
+    size_t len;
+
+    if (!sse_id_read(text, &id))
+        return;
+    len = sse_id_line(&id, line);
+    MUST(len > 5 && len <= sizeof line && line[len - 1] == '\n');
+    line[len - 1] = 0;
+    MUST(sse_id_read(line + strlen("id: "), &again) && !strcmp(again.stream, id.stream) &&
+         again.at == id.at && again.number == id.number);
+}
+
 /* RFC 9110 §12.5.1: a type that stands in Accept by itself is accepted, unless something before it
  * speaks of the same type, or has a quotation mark in which it could stand. */
 static void try_accept(struct arena *a, const char *text) {
@@ -222,6 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         try_form(a, data, size);
         try_headers(a, text);
         try_header_value(a, text, data, size);
+        try_event_id(text);
         try_accept(a, text);
         try_list(text);
         try_html(a, text);

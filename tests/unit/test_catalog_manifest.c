@@ -9,6 +9,7 @@
 #include "mcp_fixture.h"
 
 #include "catalog/resources.h"
+#include "mcp/changed_since.h"
 
 #define MANY 2200 /* each is read into a buffer of MANIFEST_BYTES_MAX */
 
