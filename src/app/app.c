@@ -23,6 +23,7 @@
 #include "idp/idp.h"
 #include "mcp/changed_since.h"
 #include "mcp/mcp.h"
+#include "mcp/replay.h"
 #include "mcp/site.h"
 #include "metrics/metrics.h"
 #include "net/http.h"
@@ -202,8 +203,8 @@ static enum rc open_parts(struct app *app, const struct config *c, struct err *e
         site->limits = app->limits;
     }
     if (c->endpoints != GROUP_METADATA)
-        say_unless(host_cache_open(arena_printf(a, "%s/cache", c->state_dir), c->workers_max,
-                                   &site->cache, e),
+        say_unless(cache_open(arena_printf(a, "%s/cache", c->state_dir), c->workers_max,
+                              &site->clock, &site->cache, e),
                    e);
     if (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN)) { /* at /token for private_key_jwt */
         if (http_client_new(&guarded, &app->oauth.guarded, e))
@@ -266,7 +267,7 @@ void app_free(struct app *app) {
     token_cache_free(app->mcp.tokens);
     keyset_free(app->site.keyset);
     stores_close(&app->stores, &app->site);
-    host_cache_close(app->site.cache);
+    cache_close(app->site.cache);
     host_slots_close(app->oauth.document_slots);
     host_gate_close(app->oauth.idp_gate);
     http_client_free(app->oauth.http);
@@ -386,8 +387,8 @@ void app_upkeep(struct app *app) {
     if (app->oauth.store)
         store_sweep(app->oauth.store, clock_now_s(&app->site.clock));
     if (app->site.cache) {
-        mcp_sweep(&app->site);
-        host_passing_sweep(app->site.cache, clock_now_s(&app->site.clock));
+        replay_sweep(&app->site);
+        cache_sweep(app->site.cache);
     }
 }
 

@@ -68,7 +68,7 @@ enum rc stores_open_tasks(struct site *site, const char *slots_file, struct err 
     if (*site->config->task_table_name)
         return task_store_dynamodb_open(&options, slots_file, half ? half : 1, &site->mcp->tasks,
                                         e);
-    site->mcp->tasks = task_store_host_open(site->cache);
+    site->mcp->tasks = task_store_host_open(site->cache, &site->clock);
     return OK;
 }
 

@@ -20,8 +20,8 @@ void app_watch(const struct config *config, int fd) {
     struct err e;
 
     if (seal_keys_load(config->secret_key_file, false, &keys, &e) ||
-        host_cache_open(arena_printf(a, "%s/cache", config->state_dir), config->workers_max,
-                        &site.cache, &e)) {
+        cache_open(arena_printf(a, "%s/cache", config->state_dir), config->workers_max, &site.clock,
+                   &site.cache, &e)) {
         log_error("watcher_failed", kv("why", e.text), kv("detail", e.detail));
     } else {
         seal_keys_keep(keys, purposes);
@@ -32,7 +32,7 @@ void app_watch(const struct config *config, int fd) {
             mcp_watch_tasks(&site, fd);
     }
     task_store_close(mcp.tasks);
-    host_cache_close(site.cache);
+    cache_close(site.cache);
     seal_keys_free(keys);
     arena_free(a);
 }

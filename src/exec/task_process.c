@@ -318,8 +318,8 @@ static void look_after(struct mcp_call *c, const struct tool *tool, struct task 
 /* ---- starting it ---- */
 
 static enum rc open_own(struct mcp_call *c, struct site *site, struct err *e) {
-    if (host_cache_open(arena_printf(c->arena, "%s/cache", site->config->state_dir),
-                        site->config->workers_max, &site->cache, e))
+    if (cache_open(arena_printf(c->arena, "%s/cache", site->config->state_dir),
+                   site->config->workers_max, &site->clock, &site->cache, e))
         return e->code;
     return task_store_again(site->mcp->tasks, site->cache, &site->mcp->tasks, e);
 }

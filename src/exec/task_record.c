@@ -104,7 +104,7 @@ static enum rc read_once(struct task *t, const char *id, struct err *e) {
 
     if (!t->site->mcp->tasks || !is_id(id))
         return err_set(e, ERR_MISSING, "there is no such task");
-    if (task_store_get(t->site->mcp->tasks, t->arena, id, now_s(t), &r, e))
+    if (task_store_get(t->site->mcp->tasks, t->arena, id, &r, e))
         return e->code;
     if (seal_open(t->arena, t->site->seal, PURPOSE, id, r.sealed, &text, &len, e) ||
         json_parse(t->arena, text, len, &t->record, e)) {
@@ -171,8 +171,8 @@ static enum rc save_once(struct task *t, struct arena *a, struct err *e) {
     if (len > TASK_RECORD_MAX)
         return err_set(e, ERR_TOO_LARGE, "a task's record has at most %d bytes", TASK_RECORD_MAX);
     r.sealed = seal(a, t->site->seal, PURPOSE, t->id, text, len);
-    rc = t->version ? task_store_replace(t->site->mcp->tasks, &r, now_s(t), e)
-                    : task_store_put(t->site->mcp->tasks, &r, now_s(t), e);
+    rc = t->version ? task_store_replace(t->site->mcp->tasks, &r, e)
+                    : task_store_put(t->site->mcp->tasks, &r, e);
     if (!rc)
         t->version++;
     return rc;
@@ -194,7 +194,7 @@ enum rc task_renew(struct task *t, struct err *e) {
     struct task_record r = {t->id, t->version, t->ttl, now_s(t) + TASK_LEASE_S, NULL};
     enum rc rc;
 
-    rc = task_store_renew(t->site->mcp->tasks, &r, now_s(t), e);
+    rc = task_store_renew(t->site->mcp->tasks, &r, e);
     if (!rc)
         t->version++;
     if (rc != ERR_MISSING)

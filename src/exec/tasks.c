@@ -240,11 +240,3 @@ static enum rc update_once(struct mcp_call *c, struct err *e) {
 enum rc mcp_tasks_update(struct mcp_call *c, struct err *e) {
     return change(c, update_once, e);
 }
-
-void mcp_sweep(struct site *site) {
-    int64_t now_s = clock_now_s(&site->clock);
-
-    host_cache_sweep(site->cache, TASK_HOST_PREFIX, TASK_TTL_S + TASK_TIMEOUT_MS_MAX / 1000, now_s);
-    mcp_session_sweep(site);
-    replay_sweep(site);
-}

@@ -8,7 +8,7 @@
 #include "crypto/crypto.h"
 #include "net/http.h"
 
-struct host_cache;
+struct cache;
 
 /* reason.c: what Cognito says of an error (RFC 6749 §4.1.2.1, §5.2), fit for a log: short, visible
  * ASCII, and without anything as long as a code or a token. */
@@ -48,7 +48,7 @@ struct keyset;
 /* All are borrowed and must outlive it. Does no network. host may be NULL: then the limit is per
  * worker. */
 struct keyset *keyset_new(const struct config *config, struct http_client *http,
-                          struct host_cache *host, const struct clock *clock);
+                          struct cache *cache, const struct clock *clock);
 void keyset_free(struct keyset *k);
 /* The key of that id: from memory, then from the host cache, then from Cognito if the limit allows.
  * Borrowed until the next call. ERR_INVALID_TOKEN if there is no such key, ERR_UPSTREAM if no key

@@ -21,32 +21,32 @@
 struct keyset {
     const struct config *config;
     struct http_client *http;
-    struct host_cache *host;
+    struct cache *cache;
     const struct clock *clock;
     struct jwk_set *set; /* NULL until there was one */
     int64_t stored_s;    /* when the set came from Cognito */
-    int64_t fetched_s;   /* this worker's last try, if there is no host cache to count */
+    int64_t fetched_s;   /* this worker's last try, if there is no cache to count */
     int64_t waited_s;    /* when this worker last waited for another one's fetch */
     bool has_fetched, has_waited;
     struct arena *names;
-    const char *cache_key, *turn_key; /* in the host cache */
+    const char *set_key, *fetch_key; /* in the cache: the set; that it was just fetched */
 };
 
 struct keyset *keyset_new(const struct config *config, struct http_client *http,
-                          struct host_cache *host, const struct clock *clock) {
+                          struct cache *cache, const struct clock *clock) {
     struct keyset *k = xcalloc(1, sizeof *k);
     uint8_t digest[SHA256_LEN];
 
     k->config = config;
     k->http = http;
-    k->host = host;
+    k->cache = cache;
     k->clock = clock;
-    /* By digest, because the host cache has short keys and an address may be long. */
+    /* By digest, because the cache has short keys and an address may be long. */
     sha256(config->cognito_jwks_url, strlen(config->cognito_jwks_url), digest);
     k->names = arena_new(65536);
     const char *id = base64url_encode(k->names, digest, sizeof digest);
-    k->cache_key = arena_printf(k->names, "jwks:%s", id);
-    k->turn_key = arena_printf(k->names, "jwks-turn:%s", id);
+    k->set_key = arena_printf(k->names, "jwks:%s", id);
+    k->fetch_key = arena_printf(k->names, "jwks-fetched:%s", id);
     return k;
 }
 
@@ -71,20 +71,18 @@ static bool adopt(struct keyset *k, const char *text, size_t len, int64_t stored
     return true;
 }
 
-/* ---- the host's cache ---- */
+/* ---- the cache of this host ---- */
 
 /* Takes what another worker fetched, if it is newer than ours. */
-static bool load_from_host(struct keyset *k, struct arena *a) {
+static bool load_from_cache(struct keyset *k, struct arena *a) {
     struct err ignored = {0};
-    const char *value;
-    size_t len;
-    int64_t stored_s;
+    struct cache_entry entry;
 
-    if (!k->host || host_cache_get(k->host, a, k->cache_key, &value, &len, &stored_s, &ignored))
+    if (!k->cache || cache_get(k->cache, a, k->set_key, &entry, &ignored))
         return false;
-    if (k->set && stored_s <= k->stored_s)
+    if (k->set && entry.stored_s <= k->stored_s)
         return false;
-    return adopt(k, value, len, stored_s, &ignored);
+    return adopt(k, entry.value, entry.len, entry.stored_s, &ignored);
 }
 
 /* Has this much time gone by? Also if the clock went back: then nothing is known. */
@@ -92,12 +90,12 @@ static bool is_past(int64_t since_s, int64_t now_s, int64_t span_s) {
     return now_s < since_s || since_s <= now_s - span_s;
 }
 
-/* If nobody can count for the host, because its disk is full, each worker does for itself: good
- * tokens must not be refused for that. */
+/* Once in KEYSET_REFETCH_S for the whole host. If the cache fails, because the disk is full, each
+ * worker counts for itself: good tokens must not be refused for that. */
 static bool may_fetch(struct keyset *k, int64_t now_s) {
+    const struct cache_entry mark = cache_text("", KEYSET_REFETCH_S);
     struct err e;
-    enum rc rc = k->host ? host_cache_take_turn(k->host, k->turn_key, KEYSET_REFETCH_S, now_s, &e)
-                         : ERR_STORE;
+    enum rc rc = k->cache ? cache_add(k->cache, k->fetch_key, &mark, 0, &e) : ERR_STORE;
 
     if (rc == OK || rc == ERR_EXISTS)
         return rc == OK;
@@ -131,9 +129,11 @@ static bool fetch(struct keyset *k, struct arena *a, int64_t now_s, struct err *
     }
     if (!adopt(k, reply.body, reply.body_len, now_s, why))
         return false;
-    struct err put = {0};
-    if (k->host && host_cache_put(k->host, k->cache_key, reply.body, reply.body_len, now_s, &put))
-        log_warn("keyset_not_shared", kv("detail", put.detail)); /* ours is good all the same */
+    const struct cache_entry entry = {
+        .value = reply.body, .len = reply.body_len, .ttl_s = CACHE_NO_TTL};
+    struct err not_set = {0};
+    if (k->cache && cache_set(k->cache, k->set_key, &entry, 0, &not_set))
+        log_warn("keyset_not_shared", kv("detail", not_set.detail)); /* ours is good all the same */
     return true;
 }
 
@@ -147,7 +147,7 @@ static void fetch_and_log(struct keyset *k, struct arena *a, int64_t now_s) {
                  kv("detail", *why.detail ? why.detail : why.text));
 }
 
-/* Another worker has the turn and may be fetching just now: at a cold start, or when Cognito has
+/* Another worker has begun a fetch and may be at it just now: at a cold start, or when Cognito has
  * begun to use a new key. Refusing a good token at that moment would send its user back to the
  * login page, so the other one's answer is waited for: shortly, and once in KEYSET_REFETCH_S, so
  * that tokens with invented key ids cannot keep workers waiting. */
@@ -155,13 +155,13 @@ static void wait_for_other(struct keyset *k, struct arena *a, int64_t now_s) {
     const struct timespec step = {0, WAIT_STEP_MS * 1000000L};
     int64_t end = clock_monotonic_ms() + WAIT_MS;
 
-    if (!k->host || (k->has_waited && !is_past(k->waited_s, now_s, KEYSET_REFETCH_S)))
+    if (!k->cache || (k->has_waited && !is_past(k->waited_s, now_s, KEYSET_REFETCH_S)))
         return;
     if (k->set && !is_past(k->stored_s, now_s, KEYSET_REFETCH_S))
-        return; /* that turn has ended: we have what it brought */
+        return; /* that fetch has ended: we have what it brought */
     k->has_waited = true;
     k->waited_s = now_s;
-    while (!load_from_host(k, a) && clock_monotonic_ms() < end) {
+    while (!load_from_cache(k, a) && clock_monotonic_ms() < end) {
         arena_reset(a); /* the copy of what we know already */
         nanosleep(&step, NULL);
     }
@@ -180,7 +180,7 @@ static const struct jwk *find_fresh(const struct keyset *k, const char *kid, int
 
 /* Does what can be done to have the key, cheapest first. */
 static void refresh(struct keyset *k, struct arena *a, const char *kid, int64_t now_s) {
-    if (load_from_host(k, a) && find_fresh(k, kid, now_s))
+    if (load_from_cache(k, a) && find_fresh(k, kid, now_s))
         return;
     if (may_fetch(k, now_s))
         fetch_and_log(k, a, now_s);

@@ -18,9 +18,6 @@ enum rc mcp_delete(struct exchange *x, struct err *e);
 
 /* guard.c: may pages of this origin call the endpoint (ALLOWED_ORIGINS)? */
 bool mcp_origin_is_allowed(const struct config *config, const char *origin);
-/* tasks.c: deletes the notes of old sessions and tasks, a few at a time. */
-void mcp_sweep(struct site *site);
-
 /* task_watch.c: answers questions for news of tasks, which come at fd, until it is closed. */
 void mcp_watch_tasks(struct site *site, int fd);
 

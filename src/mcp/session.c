@@ -61,14 +61,12 @@ static const char *digest_of(struct arena *a, const char *text, size_t bytes) {
 }
 
 static struct json *read_note(struct mcp_call *c, const char *key) {
-    const char *text;
-    int64_t stored_s;
+    struct cache_entry entry;
     struct json *note;
-    size_t len;
     struct err e;
 
-    if (host_cache_get(c->x->site->cache, c->arena, key, &text, &len, &stored_s, &e) ||
-        json_parse(c->arena, text, len, &note, &e))
+    if (cache_get(c->x->site->cache, c->arena, key, &entry, &e) ||
+        json_parse(c->arena, entry.value, entry.len, &note, &e))
         return json_new_object(c->arena);
     return note;
 }
@@ -78,13 +76,7 @@ static const char *ended_key(struct arena *a, const struct mcp_session *session)
 }
 
 static bool has_ended(struct mcp_call *c, const struct mcp_session *session) {
-    const char *text;
-    int64_t stored_s;
-    struct err e;
-    size_t len;
-
-    return !host_cache_get(c->x->site->cache, c->arena, ended_key(c->arena, session), &text, &len,
-                           &stored_s, &e);
+    return cache_has(c->x->site->cache, ended_key(c->arena, session));
 }
 
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
@@ -123,20 +115,19 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
 static enum rc note(struct mcp_call *c, const char *prefix, const char *text, size_t len,
                     struct err *e) {
     const char *of_user = arena_printf(c->arena, "%s%s:", prefix, c->client.session->user);
-    const struct host_cache_share user = {.prefix = of_user,
-                                          .most = SESSION_NOTES_USER_MAX,
-                                          .bytes = SESSION_NOTES_USER_BYTES_MAX},
-                                  all = {.prefix = prefix,
-                                         .most = SESSION_NOTES_MAX,
-                                         .bytes = SESSION_NOTES_BYTES_MAX};
-    int64_t now_s = clock_now_s(&c->x->site->clock);
+    const struct cache_quota user = {.prefix = of_user,
+                                     .most = SESSION_NOTES_USER_MAX,
+                                     .bytes = SESSION_NOTES_USER_BYTES_MAX},
+                             all = {.prefix = prefix,
+                                    .most = SESSION_NOTES_MAX,
+                                    .bytes = SESSION_NOTES_BYTES_MAX};
+    const struct cache_entry entry = {.value = text, .len = len, .ttl_s = SESSION_MAX_S};
 
-    if (host_cache_put(c->x->site->cache,
-                       arena_printf(c->arena, "%s%s", prefix, c->client.session->id), text, len,
-                       now_s, e) ||
-        host_cache_trim(c->x->site->cache, &user, now_s, e))
+    if (cache_set(c->x->site->cache, arena_printf(c->arena, "%s%s", prefix, c->client.session->id),
+                  &entry, 0, e) ||
+        cache_trim(c->x->site->cache, &user, e))
         return e->code;
-    return host_cache_trim(c->x->site->cache, &all, now_s, e);
+    return cache_trim(c->x->site->cache, &all, e);
 }
 
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) {
@@ -148,13 +139,6 @@ enum rc mcp_session_save(struct mcp_call *c, struct err *e) {
                        "The subscriptions of a session have at most %d bytes",
                        SESSION_NOTE_BYTES_MAX);
     return note(c, SESSION_NOTE_PREFIX, text, len, e);
-}
-
-void mcp_session_sweep(struct site *site) {
-    int64_t now_s = clock_now_s(&site->clock);
-
-    host_cache_sweep(site->cache, SESSION_NOTE_PREFIX, SESSION_MAX_S, now_s);
-    host_cache_sweep(site->cache, SESSION_ENDED_PREFIX, SESSION_MAX_S, now_s);
 }
 
 /* Without a session there is nothing that the level could be kept for. */

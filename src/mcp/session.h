@@ -31,7 +31,5 @@ void mcp_session_start(struct mcp_call *c);
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) MUST_USE;
 /* Keeps the note as it is now. ERR_RPC_INVALID_PARAMS if it is too long. */
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) MUST_USE;
-/* Forgets what is too old. */
-void mcp_session_sweep(struct site *site);
 
 #endif

@@ -37,14 +37,15 @@ static const char *cache_key(struct arena *a, const char *prefix, const struct d
 static bool read_kept(struct site *site, struct arena *a, const struct document_kind *kind,
                       const char *url, struct kept *out) {
     struct json *o;
-    const char *value, *text;
+    struct cache_entry entry;
     struct err ignored;
-    size_t len;
+    const char *text;
 
-    return site->cache &&
-           !host_passing_get(site->cache, a, cache_key(a, "", kind, url), clock_now_s(&site->clock),
-                             &value, &len, &out->stored_s, &ignored) &&
-           !json_parse(a, value, len, &o, &ignored) && (text = json_get_str(o, "text")) &&
+    if (!site->cache || cache_get(site->cache, a, cache_key(a, "", kind, url), &entry, &ignored))
+        return false;
+    out->stored_s = entry.stored_s;
+    return !json_parse(a, entry.value, entry.len, &o, &ignored) &&
+           (text = json_get_str(o, "text")) &&
            json_get_int(o, "fresh_until", &out->fresh_until_s) &&
            !json_parse(a, text, strlen(text), &out->document, &ignored) &&
            !kind->check(site->config, a, out->document, url, &ignored);
@@ -56,9 +57,8 @@ static void keep(struct site *site, struct arena *a, const struct document_kind 
             stale_s = DOCUMENT_STALE_S;
     struct http_caching caching;
     struct json *o;
-    const char *text;
+    struct cache_entry entry;
     struct err e;
-    size_t len;
 
     http_caching_read(a, rp, now_s, &caching);
     if (caching.has_lifetime)
@@ -76,9 +76,9 @@ static void keep(struct site *site, struct arena *a, const struct document_kind 
     o = json_new_object(a);
     json_put(o, "text", json_new_stringn(a, rp->body, rp->body_len));
     json_put_int(o, "fresh_until", now_s + fresh_s);
-    text = json_text(a, o, &len);
-    if (host_passing_put(site->cache, cache_key(a, "", kind, url), text, len, now_s,
-                         fresh_s + stale_s, DOCUMENTS_CACHED_MAX, &e))
+    entry.ttl_s = fresh_s + stale_s;
+    entry.value = json_text(a, o, &entry.len);
+    if (cache_set(site->cache, cache_key(a, "", kind, url), &entry, DOCUMENTS_CACHED_MAX, &e))
         log_warn("client_document_not_kept", kv("url", url), kv("detail", e.detail));
 }
 
@@ -86,28 +86,23 @@ static void keep(struct site *site, struct arena *a, const struct document_kind 
  * lack of an answer later. */
 static void keep_refusal(struct site *site, struct arena *a, const struct document_kind *kind,
                          const char *url, const struct err *why) {
-    int64_t now_s = clock_now_s(&site->clock);
+    const struct cache_entry none = cache_text("", 0),
+                             refusal = cache_text(why->text, DOCUMENT_REFUSED_S);
     struct err e;
 
-    if (host_passing_put(site->cache, cache_key(a, "", kind, url), "", 0, now_s, 0,
-                         DOCUMENTS_CACHED_MAX, &e) ||
-        host_passing_put(site->cache, cache_key(a, "no-", kind, url), why->text, strlen(why->text),
-                         now_s, DOCUMENT_REFUSED_S, DOCUMENTS_REFUSED_MAX, &e))
+    if (cache_set(site->cache, cache_key(a, "", kind, url), &none, DOCUMENTS_CACHED_MAX, &e) ||
+        cache_set(site->cache, cache_key(a, "no-", kind, url), &refusal, DOCUMENTS_REFUSED_MAX, &e))
         log_warn("client_document_not_kept", kv("url", url), kv("detail", e.detail));
 }
 
 static bool read_refusal(struct site *site, struct arena *a, const struct document_kind *kind,
                          const char *url, struct err *e) {
-    const char *text;
+    struct cache_entry entry;
     struct err ignored;
-    size_t len;
-    int64_t stored_s;
 
-    if (!site->cache ||
-        host_passing_get(site->cache, a, cache_key(a, "no-", kind, url), clock_now_s(&site->clock),
-                         &text, &len, &stored_s, &ignored))
+    if (!site->cache || cache_get(site->cache, a, cache_key(a, "no-", kind, url), &entry, &ignored))
         return false;
-    (void)err_set(e, ERR_INVALID_CLIENT, "%s", text);
+    (void)err_set(e, ERR_INVALID_CLIENT, "%s", (const char *)entry.value);
     return true;
 }
 

@@ -13,9 +13,9 @@
 #include "shared/shared.h"
 
 #define REFRESH_TOKEN_MAX 16384 /* the longest that refresh_seal makes of what Cognito gives */
-#define CLAIM_S 10              /* longer than a call to Cognito can take */
+#define LEASE_S 10              /* longer than a call to Cognito can take */
 #define WAIT_MS 7000            /* for another worker's call */
-#define WAIT_STEP_MS 10         /* between looks at the host's cache */
+#define WAIT_STEP_MS 10         /* between looks at the cache */
 #define REPLAYS_MAX 4096
 #define DEAD_TOKENS_MAX 8192
 #define EXPIRES_IN_MIN_S                                                                           \
@@ -67,7 +67,7 @@ enum rc refresh_open(struct site *site, struct arena *a, const char *client_id, 
 struct flight {
     struct site *site;
     struct arena *a;
-    const char *digest, *answer_key, *dead_key, *claim_key;
+    const char *digest, *answer_key, *dead_key, *lease_name;
 };
 
 static const char *digest_of(struct arena *a, const char *token) {
@@ -84,7 +84,7 @@ static struct flight flight_of(struct site *site, struct arena *a, const char *s
     struct flight f = {.site = site, .a = a, .digest = digest_of(a, sealed)};
 
     f.answer_key = arena_printf(a, "refreshed:%s", f.digest);
-    f.claim_key = arena_printf(a, "refresh:%s", f.digest);
+    f.lease_name = arena_printf(a, "refresh:%s", f.digest);
     f.dead_key = arena_printf(a, "dead:%s", digest_of(a, token));
     return f;
 }
@@ -95,20 +95,15 @@ static enum rc dead(struct err *e) {
 }
 
 static bool is_dead(const struct flight *f) {
-    const char *value;
-    struct err ignored;
-    size_t len;
-    int64_t stored_s;
-
-    return !host_passing_get(f->site->cache, f->a, f->dead_key, clock_now_s(&f->site->clock),
-                             &value, &len, &stored_s, &ignored);
+    return cache_has(f->site->cache, f->dead_key);
 }
 
-/* Sealed: the host's cache holds no token that can be used. */
+/* Sealed: the cache holds no token that can be used. */
 static void keep_answer(const struct flight *f, const struct idp_tokens *t) {
     int64_t now_s = clock_now_s(&f->site->clock);
     struct json *o = json_new_object(f->a);
-    const char *text, *sealed;
+    struct cache_entry entry;
+    const char *text;
     struct err e;
     size_t len;
 
@@ -119,24 +114,23 @@ static void keep_answer(const struct flight *f, const struct idp_tokens *t) {
     text = json_text(f->a, o, &len);
     if (len > SEAL_DATA_MAX)
         return;
-    sealed = seal(f->a, f->site->seal, "refreshed", f->digest, text, len);
-    if (f->site->config->refresh_replay_s &&
-        host_passing_put(f->site->cache, f->answer_key, sealed, strlen(sealed), now_s,
-                         f->site->config->refresh_replay_s, REPLAYS_MAX, &e))
+    entry = cache_text(seal(f->a, f->site->seal, "refreshed", f->digest, text, len),
+                       f->site->config->refresh_replay_s);
+    if (entry.ttl_s && cache_set(f->site->cache, f->answer_key, &entry, REPLAYS_MAX, &e))
         log_warn("refresh_not_shared", kv("detail", e.detail));
 }
 
 static bool read_answer(const struct flight *f, struct idp_tokens *out) {
-    int64_t now_s = clock_now_s(&f->site->clock), ends_s, stored_s;
-    const char *sealed;
+    int64_t now_s = clock_now_s(&f->site->clock), ends_s;
+    struct cache_entry entry;
     struct err ignored;
     struct json *o;
     size_t len;
     char *text;
 
-    if (host_passing_get(f->site->cache, f->a, f->answer_key, now_s, &sealed, &len, &stored_s,
-                         &ignored) ||
-        seal_open(f->a, f->site->seal, "refreshed", f->digest, sealed, &text, &len, &ignored) ||
+    if (cache_get(f->site->cache, f->a, f->answer_key, &entry, &ignored) ||
+        seal_open(f->a, f->site->seal, "refreshed", f->digest, entry.value, &text, &len,
+                  &ignored) ||
         json_parse(f->a, text, len, &o, &ignored) || !json_get_int(o, "ends", &ends_s) ||
         ends_s - now_s < EXPIRES_IN_MIN_S)
         return false;
@@ -148,17 +142,17 @@ static bool read_answer(const struct flight *f, struct idp_tokens *out) {
 }
 
 static void mark_dead(const struct flight *f) {
+    const struct cache_entry entry = cache_text("", DEAD_TOKEN_S);
     struct err e;
 
-    if (host_passing_put(f->site->cache, f->dead_key, "", 0, clock_now_s(&f->site->clock),
-                         DEAD_TOKEN_S, DEAD_TOKENS_MAX, &e))
+    if (cache_set(f->site->cache, f->dead_key, &entry, DEAD_TOKENS_MAX, &e))
         log_warn("dead_token_not_kept", kv("detail", e.detail));
 }
 
-/* We have the claim, or NULL if nobody can have one: Cognito is asked, and what it said is there
- * before the claim goes. */
+/* With the lease, or NULL if the cache fails: Cognito is asked, and what it said is in the cache
+ * before the lease is released. */
 static enum rc lead(const struct flight *f, const struct refresh_request *rq,
-                    const struct host_claim *claim, struct idp_tokens *out, struct err *e) {
+                    const struct lease *lease, struct idp_tokens *out, struct err *e) {
     struct refresh_grant next = *rq->grant;
     enum rc rc = cognito_refresh(f->site->oauth->http, f->site->config, f->a, next.token, out, e);
 
@@ -174,8 +168,8 @@ static enum rc lead(const struct flight *f, const struct refresh_request *rq,
     } else if (rc == ERR_INVALID_GRANT) {
         mark_dead(f);
     }
-    if (claim)
-        host_claim_release(f->site->cache, claim);
+    if (lease)
+        lease_release(f->site->cache, lease);
     return rc;
 }
 
@@ -189,8 +183,8 @@ static bool settled(const struct flight *f, struct idp_tokens *out, enum rc *rc,
     return read_answer(f, out);
 }
 
-/* Another worker asks. If its claim goes and left nothing, its call failed in a way that may pass,
- * and would fail for us too; if the claim ends by itself, the worker is gone. */
+/* Another worker asks. If its lease ends without a result, its call failed in a way that may pass
+ * and would fail for us too, or the worker is gone. */
 static enum rc follow(const struct flight *f, struct idp_tokens *out, bool *again, struct err *e) {
     const struct timespec step = {0, WAIT_STEP_MS * 1000000L};
     int64_t end_ms = clock_monotonic_ms() + WAIT_MS;
@@ -200,7 +194,7 @@ static enum rc follow(const struct flight *f, struct idp_tokens *out, bool *agai
     *again = false;
     while (clock_monotonic_ms() < end_ms && taken) {
         nanosleep(&step, NULL);
-        taken = host_claim_is_taken(f->site->cache, f->claim_key, clock_now_s(&f->site->clock));
+        taken = lease_is_taken(f->site->cache, f->lease_name);
         if (settled(f, out, &rc, e))
             return rc;
     }
@@ -212,24 +206,23 @@ static enum rc follow(const struct flight *f, struct idp_tokens *out, bool *agai
 /* Asks, or waits for who asks. */
 static enum rc ask(const struct flight *f, const struct refresh_request *rq, struct idp_tokens *out,
                    struct err *e) {
-    struct host_claim claim;
+    struct lease lease;
     bool again = true;
     enum rc rc = OK;
 
     while (again) {
         if (settled(f, out, &rc, e))
             return rc;
-        rc = host_claim_take(f->site->cache, f->claim_key, clock_now_s(&f->site->clock), CLAIM_S,
-                             &claim, e);
+        rc = lease_take(f->site->cache, f->lease_name, LEASE_S, &lease, e);
         if (!rc) {
-            /* Between our look and our claim another may have been done. */
+            /* Between our look and our lease another may have been done. */
             if (!settled(f, out, &rc, e))
-                return lead(f, rq, &claim, out, e);
-            host_claim_release(f->site->cache, &claim);
+                return lead(f, rq, &lease, out, e);
+            lease_release(f->site->cache, &lease);
             return rc;
         }
         if (rc != ERR_EXISTS) { /* the disk is full: Cognito alone decides */
-            log_warn("refresh_not_claimed", kv("detail", e->detail));
+            log_warn("refresh_lease_failed", kv("detail", e->detail));
             return lead(f, rq, NULL, out, e);
         }
         rc = follow(f, out, &again, e);

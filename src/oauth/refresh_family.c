@@ -9,7 +9,7 @@
 #include "shared/shared.h"
 
 #define FAMILY_ID_BYTES 12
-/* In the host's cache they lie in 64 parts, by the first character of their ids, so that no more
+/* In the cache they lie in 64 parts, by the first character of their ids, so that no more
  * than one part has to be counted: 8,192 and 16,384 in all. */
 #define USED_MAX 128
 #define USED_S (30 * 86400)
@@ -30,35 +30,24 @@ static const char *ended_key(struct arena *a, const struct refresh_grant *g) {
     return arena_printf(a, "ended%c:%s", *g->family, g->family);
 }
 
-static bool get(struct site *site, struct arena *a, const char *key, const char **value,
-                size_t *len) {
-    struct err ignored;
-    int64_t stored_s;
-
-    return !host_passing_get(site->cache, a, key, clock_now_s(&site->clock), value, len, &stored_s,
-                             &ignored);
-}
-
 static bool get_used(struct site *site, struct arena *a, const struct refresh_grant *g,
                      struct used *out) {
-    const char *value;
-    size_t len;
+    struct cache_entry entry;
+    struct err ignored;
 
-    if (!get(site, a, used_key(a, g), &value, &len) || len != sizeof *out)
+    if (cache_get(site->cache, a, used_key(a, g), &entry, &ignored) || entry.len != sizeof *out)
         return false;
-    memcpy(out, value, sizeof *out);
+    memcpy(out, entry.value, sizeof *out);
     return true;
 }
 
 enum family family_state(struct site *site, struct arena *a, const struct refresh_grant *g) {
     int64_t late_s = site->config->refresh_replay_s, now_s = clock_now_s(&site->clock);
-    const char *value;
     struct used used;
-    size_t len;
 
     if (!*g->family)
         return FAMILY_GOOD;
-    if (get(site, a, ended_key(a, g), &value, &len))
+    if (cache_has(site->cache, ended_key(a, g)))
         return FAMILY_ENDED;
     if (late_s < LATE_MIN_S)
         late_s = LATE_MIN_S;
@@ -70,23 +59,23 @@ enum family family_state(struct site *site, struct arena *a, const struct refres
 
 void family_next(struct site *site, struct arena *a, struct refresh_grant *g) {
     struct used used, now = {g->generation, clock_now_s(&site->clock)};
+    const struct cache_entry entry = {.value = &now, .len = sizeof now, .ttl_s = USED_S};
     struct err e;
 
     if (!*g->family) { /* of an earlier version */
         g->family = random_text(a, FAMILY_ID_BYTES);
     } else if (!get_used(site, a, g, &used) || used.generation < now.generation) {
-        if (host_passing_put(site->cache, used_key(a, g), &now, sizeof now, now.at_s, USED_S,
-                             USED_MAX, &e))
+        if (cache_set(site->cache, used_key(a, g), &entry, USED_MAX, &e))
             log_warn("refresh_use_not_kept", kv("detail", e.detail));
     }
     g->generation++;
 }
 
 void family_end(struct site *site, struct arena *a, const struct refresh_grant *g) {
+    const struct cache_entry entry = cache_text("", ENDED_S);
     struct err e;
 
-    if (*g->family && host_passing_put(site->cache, ended_key(a, g), "", 0,
-                                       clock_now_s(&site->clock), ENDED_S, ENDED_MAX, &e))
+    if (*g->family && cache_set(site->cache, ended_key(a, g), &entry, ENDED_MAX, &e))
         log_error("login_end_not_kept", kv("detail", e.detail));
 }
 

@@ -11,7 +11,7 @@
 #include "shared/shared.h"
 #include "store/store.h"
 
-#define CODE_CLAIM_S 10 /* longer than a call to Cognito can take */
+#define CODE_LEASE_S 10 /* longer than a call to Cognito can take */
 
 /* RFC 7521 §4.2: beside an assertion client_id may be left out. What the assertion says is checked
  * later against what is then the client_id. */
@@ -105,7 +105,7 @@ static enum rc end_session(struct exchange *x, const char *id, struct err *e) {
 }
 
 /* Asks Cognito before the session is deleted: a passing failure there leaves the code usable. The
- * caller holds the claim, so that no other worker asks meanwhile: Cognito takes a code twice for
+ * caller holds the lease, so that no other worker asks meanwhile: Cognito takes a code twice for
  * theft, and revokes what it gave for it. */
 static enum rc exchange(struct exchange *x, const struct code *code, const struct login *login,
                         const char *cognito_code, struct idp_tokens *tokens, struct err *e) {
@@ -123,12 +123,12 @@ static enum rc exchange(struct exchange *x, const struct code *code, const struc
 
 static enum rc grant_code(struct exchange *x, const struct form *f, struct err *e) {
     struct idp_tokens tokens;
-    struct host_claim claim;
+    struct lease lease;
     struct session s;
     struct login login;
     struct code code;
     const char *cognito_code;
-    bool claimed;
+    bool leased;
     enum rc rc;
 
     if (stop_grant(x->site, form_get(f, "client_id"), clock_now_s(&x->site->clock), e) ||
@@ -137,22 +137,22 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
         return e->code;
     /* A login that was begun again from the same form has the same session, but is another attempt.
      */
-    rc = host_claim_take(x->site->cache,
-                         arena_printf(x->rq->arena, "code:%s.%s", code.session_id, s.attempt),
-                         clock_now_s(&x->site->clock), CODE_CLAIM_S, &claim, e);
-    claimed = rc == OK;
+    rc = lease_take(x->site->cache,
+                    arena_printf(x->rq->arena, "code:%s.%s", code.session_id, s.attempt),
+                    CODE_LEASE_S, &lease, e);
+    leased = rc == OK;
     if (rc == ERR_EXISTS)
         return err_set(e, ERR_INVALID_GRANT, "the code is being used by another request");
     if (rc) /* the disk is full: Cognito alone decides */
-        log_warn("code_not_claimed", kv("request", x->rq->id), kv("detail", e->detail));
+        log_warn("code_lease_failed", kv("request", x->rq->id), kv("detail", e->detail));
     rc = exchange(x, &code, &login, cognito_code, &tokens, e);
     if (rc) {
-        if (claimed)
-            host_claim_release(x->site->cache, &claim);
+        if (leased)
+            lease_release(x->site->cache, &lease);
         return rc;
     }
-    /* A claim that succeeded is left to end by itself: another request may have passed its check
-     * before the session was deleted, and must not claim now. */
+    /* The lease is left to end by itself: another request may have passed its check before the
+     * session was deleted, and must not take one now. */
     if (tokens_check(x, tokens.access_token, e)) {
         e->code = ERR_MISCONFIGURED; /* a scope too: it was asked for */
         return e->code;

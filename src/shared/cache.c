@@ -1,227 +1,340 @@
-#include <stdio.h>
+#include "shared/cache.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/cache_file.h"
+#include "shared/kv.h"
 
 #define FILE_BYTES_MAX (256UL << 20) /* address space, not memory */
-#define SWEEP_LOOK 64                /* values looked at in one sweep */
-#define TURN_PREFIX "turn:"          /* keeps turns and values apart */
+#define SWEEP_ENTRIES 256            /* looked at in one step of a sweep, */
+#define SWEEP_STEPS 8 /* of which there are more while half of the entries were over */
+#define CLOCK_STEP_S                                                                               \
+    300          /* by so much, or by its TTL, the clock may be set back after an entry was        \
+                    written */
+#define FORMAT 2 /* of a record; what is there in another one does not exist */
 
-enum rc host_cache_open(const char *dir, unsigned workers, struct host_cache **out, struct err *e) {
-    struct host_cache *h = xcalloc(1, sizeof *h);
+struct cache {
+    struct kv *kv;
+    const struct clock *clock;
+    char swept[KV_KEY_MAX + 1]; /* where the last sweep stopped; "" at the start */
+};
 
-    *out = h;
-    return kv_open(dir, FILE_BYTES_MAX, workers, &h->kv, e);
+/* What each record begins with; the value follows. */
+struct header {
+    int64_t format, stored_s, expires_s;
+};
+
+struct record {
+    struct header header;
+    const char *value;
+    size_t len;
+};
+
+enum rc cache_open(const char *dir, unsigned workers, const struct clock *clock, struct cache **out,
+                   struct err *e) {
+    struct cache *c = xcalloc(1, sizeof *c);
+
+    c->clock = clock;
+    *out = c;
+    return kv_open(dir, FILE_BYTES_MAX, workers, &c->kv, e);
 }
 
-void host_cache_close(struct host_cache *h) {
-    if (!h)
+void cache_close(struct cache *c) {
+    if (!c)
         return;
-    kv_close(h->kv);
-    free(h);
+    kv_close(c->kv);
+    free(c);
 }
 
-enum rc host_cache_get(struct host_cache *h, struct arena *a, const char *key, const char **value,
-                       size_t *len, int64_t *stored_s, struct err *e) {
-    struct kv_txn *t;
-    const void *data;
-    size_t n;
-    enum rc rc = kv_begin(h->kv, false, &t, e);
+/* ---- records ---- */
 
-    if (rc)
-        return rc;
-    rc = kv_get(t, key, &data, &n, e);
-    if (!rc && n < sizeof *stored_s)
-        rc = err_set(e, ERR_MISSING, "there is no such record");
-    if (!rc) {
-        memcpy(stored_s, data, sizeof *stored_s);
-        *len = n - sizeof *stored_s;
-        *value = arena_strndup(a, (const char *)data + sizeof *stored_s, *len);
-    }
-    kv_abort(t);
-    return rc;
+static enum rc too_long(struct err *e) {
+    return err_set(e, ERR_TOO_LARGE, "too long for the host's cache");
 }
 
-/* Does the value of the key begin so? NULL: there must be none. */
-static enum rc check_present(struct kv_txn *t, const char *key, const void *begins,
-                             size_t begins_len, struct err *e) {
+/* False if its time is over. So it is too for what was written in a future that the clock no longer
+ * knows, and would stay for more than twice its time. */
+static bool read_record(const void *data, size_t len, int64_t now_s, struct record *out) {
+    int64_t step_s;
+
+    if (len < sizeof out->header)
+        return false;
+    memcpy(&out->header, data, sizeof out->header);
+    out->value = (const char *)data + sizeof out->header;
+    out->len = len - sizeof out->header;
+    step_s = out->header.expires_s - out->header.stored_s;
+    if (step_s < CLOCK_STEP_S)
+        step_s = CLOCK_STEP_S;
+    return out->header.format == FORMAT && out->header.expires_s > now_s &&
+           out->header.stored_s - now_s <= step_s;
+}
+
+static enum rc find(struct kv_txn *t, const char *key, int64_t now_s, struct record *out,
+                    struct err *e) {
     const void *data;
     size_t len;
-    enum rc rc = kv_get(t, key, &data, &len, e);
 
-    if (rc && rc != ERR_MISSING)
-        return rc;
-    if (!begins)
-        return rc ? OK : err_set(e, ERR_EXISTS, "there is such a record already");
-    if (rc || len < sizeof(int64_t) + begins_len ||
-        memcmp((const char *)data + sizeof(int64_t), begins, begins_len) != 0)
-        return err_set(e, ERR_CONFLICT, "the record was changed meanwhile");
-    return OK;
+    if (strlen(key) > CACHE_KEY_MAX)
+        return too_long(e);
+    if (kv_get(t, key, &data, &len, e))
+        return e->code;
+    return read_record(data, len, now_s, out) ? OK
+                                              : err_set(e, ERR_MISSING, "there is no such record");
 }
 
-/* With `checked`, only if what is there is as it should be. */
-static enum rc put(struct host_cache *h, const char *key, bool checked, const void *begins,
-                   size_t begins_len, const void *value, size_t len, int64_t now_s, struct err *e) {
-    struct kv_txn *t;
+static enum rc write_record(struct kv_txn *t, const char *key, const struct cache_entry *in,
+                            int64_t now_s, struct err *e) {
+    const struct header header = {FORMAT, now_s, now_s + in->ttl_s};
+    size_t len = sizeof header + in->len;
     char *data;
     enum rc rc;
 
-    if (len > HOST_CACHE_VALUE_MAX || strlen(key) > HOST_CACHE_KEY_MAX)
-        return err_set(e, ERR_TOO_LARGE, "too long for the host cache");
-    data = xmalloc(sizeof now_s + len);
-    memcpy(data, &now_s, sizeof now_s);
-    memcpy(data + sizeof now_s, value, len);
-    rc = kv_begin(h->kv, true, &t, e);
-    if (!rc) {
-        if (checked)
-            rc = check_present(t, key, begins, begins_len, e);
-        if (!rc)
-            rc = kv_put(t, key, data, sizeof now_s + len, false, e);
-        if (rc)
-            kv_abort(t);
-        else
-            rc = kv_commit(t, e);
-    }
+    if (in->len > CACHE_VALUE_MAX || strlen(key) > CACHE_KEY_MAX)
+        return too_long(e);
+    data = xmalloc(len);
+    memcpy(data, &header, sizeof header);
+    if (in->len)
+        memcpy(data + sizeof header, in->value, in->len);
+    rc = kv_put(t, key, data, len, false, e);
+    explicit_bzero(data, len);
     free(data);
     return rc;
 }
 
-enum rc host_cache_put(struct host_cache *h, const char *key, const void *value, size_t len,
-                       int64_t now_s, struct err *e) {
-    return put(h, key, false, NULL, 0, value, len, now_s, e);
+static enum rc finish(struct kv_txn *t, enum rc rc, struct err *e) {
+    if (!rc)
+        return kv_commit(t, e);
+    kv_abort(t);
+    return rc;
 }
 
-enum rc host_cache_swap(struct host_cache *h, const char *key, const void *begins,
-                        size_t begins_len, const void *value, size_t len, int64_t now_s,
-                        struct err *e) {
-    return put(h, key, true, begins, begins_len, value, len, now_s, e);
-}
-
-static char *sweep_position(struct host_cache *h, const char *prefix) {
-    for (size_t i = 0; i < HOST_CACHE_PREFIXES; i++) {
-        if (!*h->sweep_at[i])
-            (void)snprintf(h->sweep_at[i], sizeof h->sweep_at[i], "%s", prefix);
-        if (!strncmp(h->sweep_at[i], prefix, strlen(prefix)))
-            return h->sweep_at[i];
-    }
-    return NULL;
-}
-
-void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, int64_t now_s) {
-    char *at = sweep_position(h, prefix), key[KV_KEY_MAX + 1];
-    struct kv_txn *t;
-    const void *data;
-    int64_t stored_s;
-    struct err e;
-    size_t len;
-
-    if (!at || kv_begin(h->kv, true, &t, &e))
-        return;
-    for (int i = 0; i < SWEEP_LOOK; i++) {
-        if (!kv_next(t, at, key, &data, &len) || strncmp(key, prefix, strlen(prefix)) != 0) {
-            memcpy(at, prefix, strlen(prefix) + 1); /* from the start next time */
-            break;
-        }
-        memcpy(at, key, sizeof key);
-        if (len < sizeof stored_s)
-            continue;
-        memcpy(&stored_s, data, sizeof stored_s);
-        if (stored_s < now_s - age_s && kv_del(t, key, &e))
-            break;
-    }
-    if (kv_commit(t, &e))
-        memcpy(at, prefix, strlen(prefix) + 1);
-}
-
-/* ---- a share of the file ---- */
+/* ---- quotas ---- */
 
 struct tally {
     size_t count, bytes;
-    char oldest[KV_KEY_MAX + 1]; /* of those that may go; "": none may */
+    char oldest[KV_KEY_MAX + 1]; /* of those that may be removed; "": none may */
 };
 
-static struct tally count(struct kv_txn *t, const struct host_cache_share *share, int64_t now_s) {
-    char at[KV_KEY_MAX + 1], next[KV_KEY_MAX + 1];
-    int64_t stored_s, oldest_s = INT64_MAX;
+/* The key of an entry after `at` that has the prefix. */
+static bool next_of(struct kv_txn *t, const char *prefix, char at[KV_KEY_MAX + 1],
+                    const void **data, size_t *len) {
+    char next[KV_KEY_MAX + 1];
+
+    if (!kv_next(t, at, next, data, len) || strncmp(next, prefix, strlen(prefix)) != 0)
+        return false;
+    memcpy(at, next, sizeof next);
+    return true;
+}
+
+static struct tally count(struct kv_txn *t, const struct cache_quota *quota, int64_t now_s) {
+    char at[KV_KEY_MAX + 1] = "";
+    int64_t oldest_s = INT64_MAX;
     struct tally tally = {0};
+    struct record record;
     const void *data;
     size_t len;
 
-    (void)snprintf(at, sizeof at, "%s", share->prefix);
-    while (kv_next(t, at, next, &data, &len) &&
-           !strncmp(next, share->prefix, strlen(share->prefix))) {
-        memcpy(at, next, sizeof at);
-        if (len < sizeof stored_s)
+    memcpy(at, quota->prefix, strnlen(quota->prefix, KV_KEY_MAX));
+    while (next_of(t, quota->prefix, at, &data, &len)) {
+        if (!read_record(data, len, now_s, &record))
             continue;
         tally.count++;
         tally.bytes += len;
-        memcpy(&stored_s, data, sizeof stored_s);
-        if (stored_s >= oldest_s ||
-            (share->must_stay &&
-             share->must_stay((const char *)data + sizeof stored_s, len - sizeof stored_s, now_s)))
+        if (record.header.stored_s >= oldest_s ||
+            (quota->must_stay && quota->must_stay(record.value, record.len, now_s)))
             continue;
-        oldest_s = stored_s;
-        memcpy(tally.oldest, next, sizeof next);
+        oldest_s = record.header.stored_s;
+        memcpy(tally.oldest, at, sizeof at);
     }
     return tally;
 }
 
-static bool is_over(const struct tally *tally, const struct host_cache_share *share) {
-    return (tally->count > share->most || tally->bytes > share->bytes) && *tally->oldest;
+static bool is_over(const struct tally *tally, const struct cache_quota *quota) {
+    return (tally->count > quota->most || tally->bytes > quota->bytes) && *tally->oldest;
 }
 
-enum rc host_cache_trim(struct host_cache *h, const struct host_cache_share *share, int64_t now_s,
-                        struct err *e) {
+static enum rc trim(struct kv_txn *t, const struct cache_quota *quota, int64_t now_s,
+                    struct err *e) {
     struct tally tally;
-    struct kv_txn *t;
 
-    if (kv_begin(h->kv, false, &t, e)) /* mostly there is nothing to delete, and no lock needed */
-        return e->code;
-    tally = count(t, share, now_s);
-    kv_abort(t);
-    if (!is_over(&tally, share))
-        return OK;
-    if (kv_begin(h->kv, true, &t, e))
-        return e->code;
-    for (tally = count(t, share, now_s); is_over(&tally, share); tally = count(t, share, now_s))
+    for (tally = count(t, quota, now_s); is_over(&tally, quota); tally = count(t, quota, now_s))
         if (kv_del(t, tally.oldest, e))
-            break;
-    return kv_commit(t, e);
-}
-
-/* ---- turns ---- */
-
-/* The last turn was less than every_s ago: ERR_EXISTS. A turn in the future (the clock was set
- * back) does not count. */
-static enum rc check_turn(struct kv_txn *t, const char *key, int64_t every_s, int64_t now_s,
-                          struct err *e) {
-    const void *data;
-    size_t len;
-    int64_t last;
-    enum rc rc = kv_get(t, key, &data, &len, e);
-
-    if (rc || len != sizeof last)
-        return rc == ERR_MISSING ? OK : rc;
-    memcpy(&last, data, sizeof last);
-    if (last <= now_s && last > now_s - every_s)
-        return err_set(e, ERR_EXISTS, "another worker had the turn");
+            return e->code;
     return OK;
 }
 
-enum rc host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s,
-                             struct err *e) {
-    char full[KV_KEY_MAX + 1] = TURN_PREFIX;
+enum rc cache_trim(struct cache *c, const struct cache_quota *quota, struct err *e) {
+    int64_t now_s = clock_now_s(c->clock);
+    struct tally tally;
     struct kv_txn *t;
 
-    if (strlen(key) > KV_KEY_MAX - strlen(TURN_PREFIX))
-        return err_set(e, ERR_STORE, "too long for the host cache");
-    memcpy(full + strlen(TURN_PREFIX), key, strlen(key) + 1);
-    if (kv_begin(h->kv, true, &t, e))
+    if (kv_begin(c->kv, false, &t, e)) /* mostly there is nothing to delete, and no lock needed */
         return e->code;
-    if (check_turn(t, full, every_s, now_s, e) || kv_put(t, full, &now_s, sizeof now_s, false, e)) {
-        kv_abort(t);
+    tally = count(t, quota, now_s);
+    kv_abort(t);
+    if (!is_over(&tally, quota))
+        return OK;
+    if (kv_begin(c->kv, true, &t, e))
         return e->code;
+    return finish(t, trim(t, quota, now_s, e), e);
+}
+
+/* The quota of the kind of this key. */
+static struct cache_quota of_kind(const char *key, size_t most, char prefix[KV_KEY_MAX + 1]) {
+    size_t len = strcspn(key, ":") + 1;
+
+    memset(prefix, 0, KV_KEY_MAX + 1);
+    memcpy(prefix, key, strnlen(key, len));
+    return (struct cache_quota){.prefix = prefix, .most = most, .bytes = SIZE_MAX};
+}
+
+/* ---- the operations ---- */
+
+enum rc cache_get(struct cache *c, struct arena *a, const char *key, struct cache_entry *out,
+                  struct err *e) {
+    struct record record;
+    struct kv_txn *t;
+    enum rc rc;
+
+    if (kv_begin(c->kv, false, &t, e))
+        return e->code;
+    rc = find(t, key, clock_now_s(c->clock), &record, e);
+    if (!rc)
+        *out = (struct cache_entry){.value = arena_strndup(a, record.value, record.len),
+                                    .len = record.len,
+                                    .ttl_s = record.header.expires_s - record.header.stored_s,
+                                    .stored_s = record.header.stored_s};
+    kv_abort(t);
+    return rc;
+}
+
+bool cache_has(struct cache *c, const char *key) {
+    struct record record;
+    struct kv_txn *t;
+    struct err e;
+    enum rc rc;
+
+    if (kv_begin(c->kv, false, &t, &e))
+        return false;
+    rc = find(t, key, clock_now_s(c->clock), &record, &e);
+    kv_abort(t);
+    return rc == OK;
+}
+
+enum rc cache_set(struct cache *c, const char *key, const struct cache_entry *in, size_t most,
+                  struct err *e) {
+    int64_t now_s = clock_now_s(c->clock);
+    char prefix[KV_KEY_MAX + 1];
+    struct cache_quota quota;
+    struct kv_txn *t;
+    enum rc rc = OK;
+
+    if (strlen(key) > CACHE_KEY_MAX)
+        return too_long(e);
+    if (kv_begin(c->kv, true, &t, e))
+        return e->code;
+    if (most) { /* the one that it replaces does not count */
+        quota = of_kind(key, most - 1, prefix);
+        rc = kv_del(t, key, e);
+        if (!rc || rc == ERR_MISSING)
+            rc = trim(t, &quota, now_s, e);
     }
-    return kv_commit(t, e);
+    if (!rc)
+        rc = write_record(t, key, in, now_s, e);
+    return finish(t, rc, e);
+}
+
+enum rc cache_add(struct cache *c, const char *key, const struct cache_entry *in, size_t most,
+                  struct err *e) {
+    int64_t now_s = clock_now_s(c->clock);
+    char prefix[KV_KEY_MAX + 1];
+    struct cache_quota quota;
+    struct record record;
+    struct kv_txn *t;
+    enum rc rc;
+
+    if (kv_begin(c->kv, true, &t, e))
+        return e->code;
+    rc = find(t, key, now_s, &record, e);
+    if (!rc)
+        rc = err_set(e, ERR_EXISTS, "there is such a record already");
+    if (rc == ERR_MISSING) {
+        quota = of_kind(key, most, prefix);
+        rc = most && (kv_is_nearly_full(t) || count(t, &quota, now_s).count >= most)
+                 ? err_set(e, ERR_TOO_LARGE, "there are too many of these")
+                 : write_record(t, key, in, now_s, e);
+    }
+    return finish(t, rc, e);
+}
+
+static bool begins_with(const struct record *record, const void *value, size_t len) {
+    return record->len >= len && !memcmp(record->value, value, len);
+}
+
+enum rc cache_swap(struct cache *c, const char *key, const struct cache_entry *begins,
+                   const struct cache_entry *in, struct err *e) {
+    int64_t now_s = clock_now_s(c->clock);
+    struct record record;
+    struct kv_txn *t;
+    enum rc rc;
+
+    if (kv_begin(c->kv, true, &t, e))
+        return e->code;
+    rc = find(t, key, now_s, &record, e);
+    if (rc == ERR_MISSING || (!rc && !begins_with(&record, begins->value, begins->len)))
+        rc = err_set(e, ERR_CONFLICT, "the record was changed meanwhile");
+    if (!rc)
+        rc = write_record(t, key, in, now_s, e);
+    return finish(t, rc, e);
+}
+
+void cache_delete_if(struct cache *c, const char *key, const void *value, size_t len) {
+    struct record record;
+    struct kv_txn *t;
+    struct err e;
+    enum rc rc;
+
+    if (kv_begin(c->kv, true, &t, &e))
+        return;
+    rc = find(t, key, clock_now_s(c->clock), &record, &e);
+    if (!rc && (record.len != len || !begins_with(&record, value, len)))
+        rc = ERR_CONFLICT;
+    if (!rc)
+        rc = kv_del(t, key, &e);
+    (void)!finish(t, rc, &e); /* otherwise it ends with its time */
+}
+
+/* ---- the sweep ---- */
+
+/* How many of the next SWEEP_ENTRIES it removed. */
+static int sweep_step(struct cache *c, int64_t now_s) {
+    char at[KV_KEY_MAX + 1];
+    struct record record;
+    const void *data;
+    struct kv_txn *t;
+    struct err e;
+    size_t len;
+    int removed = 0;
+
+    if (kv_begin(c->kv, true, &t, &e))
+        return 0;
+    memcpy(at, c->swept, sizeof at);
+    for (int i = 0; i < SWEEP_ENTRIES; i++) {
+        if (!next_of(t, "", at, &data, &len)) {
+            at[0] = 0; /* from the start next time */
+            break;
+        }
+        if (!read_record(data, len, now_s, &record))
+            removed += !kv_del(t, at, &e);
+    }
+    memcpy(c->swept, at, sizeof at);
+    return kv_commit(t, &e) ? 0 : removed;
+}
+
+void cache_sweep(struct cache *c) {
+    int64_t now_s = clock_now_s(c->clock);
+
+    kv_forget_dead_readers(c->kv);
+    for (int i = 0; i < SWEEP_STEPS && sweep_step(c, now_s) >= SWEEP_ENTRIES / 2; i++)
+        ;
 }

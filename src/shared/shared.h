@@ -6,51 +6,11 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "shared/cache.h"
+#include "shared/lease.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* cache.c: small values shared by all workers of this host, in LMDB in STATE_DIR/cache.
- * A key is KIND:REST, or any text for what is there only once. */
-#define HOST_CACHE_VALUE_MAX 393216 /* bytes; the largest is a task's record with its result */
-#define HOST_CACHE_KEY_MAX 200
-struct host_cache;
-/* Also after an error *out is one, which tries again each time it is used. For `workers`: kv.h. */
-enum rc host_cache_open(const char *dir, unsigned workers, struct host_cache **out,
-                        struct err *e) MUST_USE;
-void host_cache_close(struct host_cache *h);
-/* *value is in the arena, *stored_s when it was put, however long ago. ERR_MISSING if there is
- * none. */
-enum rc host_cache_get(struct host_cache *h, struct arena *a, const char *key, const char **value,
-                       size_t *len, int64_t *stored_s, struct err *e) MUST_USE;
-/* Kept until it is put again. */
-enum rc host_cache_put(struct host_cache *h, const char *key, const void *value, size_t len,
-                       int64_t now_s, struct err *e) MUST_USE;
-/* Puts it in place of a value that begins with these bytes; with NULL, only if there is none. Two
- * that do so at once do not both succeed: ERR_CONFLICT if what is there begins otherwise or is
- * gone, ERR_EXISTS if there is one already. */
-enum rc host_cache_swap(struct host_cache *h, const char *key, const void *begins,
-                        size_t begins_len, const void *value, size_t len, int64_t now_s,
-                        struct err *e) MUST_USE;
-/* Deletes values whose key begins with the prefix and that were put longer than age_s ago. Looks at
- * a few of them each time, and goes on from there the next time; for so many prefixes, of which
- * none begins with another. */
-#define HOST_CACHE_PREFIXES 4
-void host_cache_sweep(struct host_cache *h, const char *prefix, int64_t age_s, int64_t now_s);
-/* Of the values whose keys begin with the prefix, deletes the oldest until at most `most` are left
- * and they have at most `bytes`; those for which `must_stay` is true count, but stay (NULL: none).
- * Looks at each of them, for each that it deletes. ERR_STORE. */
-struct host_cache_share {
-    const char *prefix;
-    size_t most, bytes;
-    bool (*must_stay)(const void *value, size_t len, int64_t now_s);
-};
-enum rc host_cache_trim(struct host_cache *h, const struct host_cache_share *share, int64_t now_s,
-                        struct err *e) MUST_USE;
-/* Takes the one turn that `key` allows in every_s seconds: OK for exactly one caller of the host,
- * ERR_EXISTS for the others. ERR_STORE if nobody can count. */
-enum rc host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s,
-                             struct err *e) MUST_USE;
 
 /* mailbox.c: what one worker of this host waits for and another one got, such as a client's answer
  * to a question. */
@@ -70,37 +30,6 @@ enum message_socket_news message_socket_wait(struct message_socket *m, int watch
 bool message_socket_exists(const char *name);
 /* False if nobody has a mailbox of that name, or it does not take the letter. */
 bool message_socket_send(const char *name, const void *data, size_t len);
-/* passing.c: values that end by themselves. */
-/* ERR_MISSING also if its time is over. */
-enum rc host_passing_get(struct host_cache *h, struct arena *a, const char *key, int64_t now_s,
-                         const char **value, size_t *len, int64_t *stored_s,
-                         struct err *e) MUST_USE;
-/* At most `most` of its kind stay: the oldest are removed. */
-enum rc host_passing_put(struct host_cache *h, const char *key, const void *value, size_t len,
-                         int64_t now_s, int64_t ttl_s, size_t most, struct err *e) MUST_USE;
-/* Puts it only if it is not there: of any number of callers one gets OK, the others ERR_EXISTS.
- * With `most` of the kind there, ERR_TOO_LARGE: nothing that still counts is removed. So too if a
- * quarter of the cache is left: many kinds, each with its share, leave room for what else is kept.
- */
-enum rc host_passing_add(struct host_cache *h, const char *key, int64_t now_s, int64_t ttl_s,
-                         size_t most, struct err *e) MUST_USE;
-/* Removes some of those whose time is over, and more if there are many; meant to be called between
- * requests. */
-void host_passing_sweep(struct host_cache *h, int64_t now_s);
-
-/* A claim: what one worker of the host does and no other meanwhile. It ends by itself, because its
- * holder may be killed. */
-struct host_claim {
-    char key[HOST_CACHE_KEY_MAX + 1];
-    uint8_t owner[16];
-};
-/* ERR_EXISTS if somebody has it, ERR_STORE if the cache fails. */
-enum rc host_claim_take(struct host_cache *h, const char *key, int64_t now_s, int64_t ttl_s,
-                        struct host_claim *out, struct err *e) MUST_USE;
-/* Gives it back, if it is still ours. */
-void host_claim_release(struct host_cache *h, const struct host_claim *claim);
-bool host_claim_is_taken(struct host_cache *h, const char *key, int64_t now_s);
-
 /* slots.c: so many at once on this host and no more. A worker that ends, however it ends, gives
  * its slot back; it holds one at a time. */
 struct host_slots;

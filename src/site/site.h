@@ -8,7 +8,7 @@
 
 struct config;
 struct deny_list;
-struct host_cache;
+struct cache;
 struct keyset;
 struct rate_limits;
 struct revoked;
@@ -21,7 +21,7 @@ struct mcp_site;   /* mcp/site.h */
 struct site {
     const struct config *config;
     struct clock clock;
-    struct host_cache *cache;     /* what the workers of this host share */
+    struct cache *cache;          /* what the workers of this host share */
     const struct seal_keys *seal; /* keys of everything that leaves us sealed */
     struct keyset *keyset;        /* the identity provider's signing keys */
     const struct deny_list *deny; /* DENY_FILE; NULL: nobody */

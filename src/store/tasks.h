@@ -5,6 +5,7 @@
 #define STORE_TASKS_H
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +13,7 @@
 #define TASK_ID_MAX 64   /* bytes of a task's id */
 #define TASK_OWNER_LEN 8 /* of its first bytes: all tasks of one user have the same */
 /* Bytes of a sealed record. With the other attributes it stays below what DynamoDB takes as an
- * item, 400 KB, and what the host's cache takes as a value. */
+ * item, 400 KB, and what the cache takes as a value. */
 #define TASK_SEALED_MAX ((size_t)352 << 10)
 
 #define TASK_ITEM_VERSION 1 /* of the form in which a record is stored */
@@ -25,23 +26,21 @@ struct task_record {
     const char *sealed; /* everything else, sealed before it comes here */
 };
 
-struct host_cache;
+struct cache;
 struct task_store;
 struct task_store_ops {
-    enum rc (*put)(struct task_store *s, const struct task_record *in, int64_t now_s,
+    enum rc (*put)(struct task_store *s, const struct task_record *in, struct err *e);
+    enum rc (*get)(struct task_store *s, struct arena *a, const char *id, struct task_record *out,
                    struct err *e);
-    enum rc (*get)(struct task_store *s, struct arena *a, const char *id, int64_t now_s,
-                   struct task_record *out, struct err *e);
-    enum rc (*replace)(struct task_store *s, const struct task_record *in, int64_t now_s,
-                       struct err *e);
-    enum rc (*renew)(struct task_store *s, const struct task_record *in, int64_t now_s,
-                     struct err *e);
-    enum rc (*again)(const struct task_store *s, struct host_cache *host, struct task_store **out,
+    enum rc (*replace)(struct task_store *s, const struct task_record *in, struct err *e);
+    enum rc (*renew)(struct task_store *s, const struct task_record *in, struct err *e);
+    enum rc (*again)(const struct task_store *s, struct cache *cache, struct task_store **out,
                      struct err *e);
     void (*close)(struct task_store *s);
 };
 struct task_store {
     const struct task_store_ops *ops;
+    const struct clock *clock;
     int64_t look_ms; /* whoever runs a program renews its record so often, and hears of changes */
     int64_t poll_ms; /* how often a client should ask */
 };
@@ -49,46 +48,46 @@ struct task_store {
 /* Every operation: ERR_STORE if the store fails; e->text may go to a client.
  * A new one, whose version is 0 and is 1 then. ERR_EXISTS if the id is taken. */
 static inline enum rc task_store_put(struct task_store *s, const struct task_record *in,
-                                     int64_t now_s, struct err *e) {
-    return s->ops->put(s, in, now_s, e);
+                                     struct err *e) {
+    return s->ops->put(s, in, e);
 }
 /* As it is now. ERR_MISSING if there is none or it has expired. */
 static inline enum rc task_store_get(struct task_store *s, struct arena *a, const char *id,
-                                     int64_t now_s, struct task_record *out, struct err *e) {
-    return s->ops->get(s, a, id, now_s, out, e);
+                                     struct task_record *out, struct err *e) {
+    return s->ops->get(s, a, id, out, e);
 }
 /* In place of the version in->version, which then is one more. ERR_CONFLICT if somebody else has
  * written since it was read, or it is gone; ERR_MISSING if the store knows that it was lost before
  * its time, so that it can be put again. */
 static inline enum rc task_store_replace(struct task_store *s, const struct task_record *in,
-                                         int64_t now_s, struct err *e) {
-    return s->ops->replace(s, in, now_s, e);
+                                         struct err *e) {
+    return s->ops->replace(s, in, e);
 }
 /* The same for lease and ttl alone; in->sealed is not looked at. */
 static inline enum rc task_store_renew(struct task_store *s, const struct task_record *in,
-                                       int64_t now_s, struct err *e) {
-    return s->ops->renew(s, in, now_s, e);
+                                       struct err *e) {
+    return s->ops->renew(s, in, e);
 }
-/* In a process that was forked, which cannot use the one of its parent: opens another one. `host`
+/* In a process that was forked, which cannot use the one of its parent: opens another one. `cache`
  * is its own. */
-static inline enum rc task_store_again(const struct task_store *s, struct host_cache *host,
+static inline enum rc task_store_again(const struct task_store *s, struct cache *cache,
                                        struct task_store **out, struct err *e) {
-    return s->ops->again(s, host, out, e);
+    return s->ops->again(s, cache, out, e);
 }
 static inline void task_store_close(struct task_store *s) {
     if (s)
         s->ops->close(s);
 }
 
-/* What the host's cache keeps of tasks: together, and of one user. The ones that have not changed
+/* What the cache keeps of tasks: together, and of one user. The ones that have not changed
  * for the longest time go first, but none that runs. */
 #define TASKS_KEPT_MAX 4096
 #define TASKS_KEPT_BYTES_MAX ((size_t)96 << 20)
 #define TASKS_KEPT_USER_MAX 128
 #define TASKS_KEPT_USER_BYTES_MAX ((size_t)24 << 20)
-/* tasks_host.c: for the workers of one host, in its cache, which is borrowed. */
-struct task_store *task_store_host_open(struct host_cache *host);
-#define TASK_HOST_PREFIX "task:" /* of the keys; what is old is the sweep's */
+/* tasks_host.c: for the workers of one host, in their cache. Both are borrowed. */
+struct task_store *task_store_host_open(struct cache *cache, const struct clock *clock);
+#define TASK_HOST_PREFIX "task:" /* of the keys */
 
 /* tasks_dynamodb.c: for any number of hosts, in one DynamoDB table. What the options point to is
  * borrowed; their HTTP client is not used, it has one of its own. Not more than `slots` workers

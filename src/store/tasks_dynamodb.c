@@ -93,8 +93,7 @@ static enum rc check_size(const struct task_record *in, struct err *e) {
 
 /* ---- the operations ---- */
 
-static enum rc put(struct task_store *s, const struct task_record *in, int64_t now_s,
-                   struct err *e) {
+static enum rc put(struct task_store *s, const struct task_record *in, struct err *e) {
     static const char *const used[] = {"taskId", "attempt", NULL};
     struct dynamodb_tasks *t = self(s);
     struct arena *a = t->scratch;
@@ -104,7 +103,6 @@ static enum rc put(struct task_store *s, const struct task_record *in, int64_t n
     struct dynamodb_result r;
     enum rc rc = check_size(in, e);
 
-    (void)now_s;
     item_put_text(a, item, "taskId", in->id);
     item_put_number(a, item, "v", TASK_ITEM_VERSION);
     item_put_number(a, item, "version", in->version + 1);
@@ -158,15 +156,11 @@ static enum rc update(struct dynamodb_tasks *t, const struct task_record *in, bo
     return rc == ERR_CONFLICT ? err_set(e, ERR_CONFLICT, "the task was changed meanwhile") : rc;
 }
 
-static enum rc replace(struct task_store *s, const struct task_record *in, int64_t now_s,
-                       struct err *e) {
-    (void)now_s;
+static enum rc replace(struct task_store *s, const struct task_record *in, struct err *e) {
     return check_size(in, e) ? e->code : update(self(s), in, true, e);
 }
 
-static enum rc renew(struct task_store *s, const struct task_record *in, int64_t now_s,
-                     struct err *e) {
-    (void)now_s;
+static enum rc renew(struct task_store *s, const struct task_record *in, struct err *e) {
     return update(self(s), in, false, e);
 }
 
@@ -196,8 +190,8 @@ static enum rc decode(struct arena *a, const struct json *item, int64_t now_s,
     return OK;
 }
 
-static enum rc get(struct task_store *s, struct arena *a, const char *id, int64_t now_s,
-                   struct task_record *out, struct err *e) {
+static enum rc get(struct task_store *s, struct arena *a, const char *id, struct task_record *out,
+                   struct err *e) {
     struct dynamodb_tasks *t = self(s);
     struct json *input = json_new_object(t->scratch), *key = json_new_object(t->scratch);
     struct dynamodb_result r;
@@ -208,7 +202,7 @@ static enum rc get(struct task_store *s, struct arena *a, const char *id, int64_
     json_put_bool(input, "ConsistentRead", true);
     rc = call(t, "GetItem", input, &r, e);
     if (!rc)
-        rc = decode(a, json_get(r.output, "Item"), now_s, out, e);
+        rc = decode(a, json_get(r.output, "Item"), clock_now_s(s->clock), out, e);
     arena_reset(t->scratch);
     return rc;
 }
@@ -226,11 +220,11 @@ static void close_dynamodb(struct task_store *s) {
 }
 
 /* A process of its own is no worker, and needs no slot. */
-static enum rc again(const struct task_store *s, struct host_cache *host, struct task_store **out,
+static enum rc again(const struct task_store *s, struct cache *cache, struct task_store **out,
                      struct err *e) {
     const struct dynamodb_tasks *t = (const struct dynamodb_tasks *)(const void *)s;
 
-    (void)host;
+    (void)cache;
     return task_store_dynamodb_open(&t->options, NULL, 0, out, e);
 }
 
@@ -240,7 +234,7 @@ enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const c
     struct dynamodb_tasks *t = xcalloc(1, sizeof *t);
 
     *out = NULL;
-    t->base = (struct task_store){&ops, LOOK_MS, POLL_MS};
+    t->base = (struct task_store){&ops, options->clock, LOOK_MS, POLL_MS};
     t->options = *options;
     t->slot_count = slots;
     t->scratch = arena_new(SCRATCH_MAX);

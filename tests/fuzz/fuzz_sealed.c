@@ -1,7 +1,7 @@
 /* What is sealed and comes back, or lies in the host's files. By its first byte an input is a text
  * that somebody sends as sealed (t); what a sealed value holds, such as one of another version: of
  * a login (l), a refresh token (r), a registered client (c), an MCP session (s), a state of a
- * program (p), remembered consents (m); or a record of the host's cache (h), of the session store
+ * program (p), remembered consents (m); or a record of the cache (h), of the session store
  * (d), a task (k), or the journal of a stream (j). */
 #include "exec/input_required.h"
 #include "exec/tasks.h"
@@ -14,7 +14,8 @@
 #include "standalone.h"
 
 /* For the records in the files beneath. */
-#include "shared/cache_file.h"
+#include "shared/kv.h"
+#include "shared/lease.h"
 #include "store/sessions_lmdb.c"
 
 #define KEY "k"
@@ -157,38 +158,47 @@ static void put_record(struct kv *kv, const char *key, const void *data, size_t 
     MUST(!kv_commit(t, &e));
 }
 
+/* The file beneath a cache, which is its first member. */
+static struct kv *file_of(struct cache *c) {
+    struct kv *kv;
+
+    memcpy(&kv, c, sizeof kv);
+    return kv;
+}
+
+/* Records as they lie in the file, and values in records that are good. */
 static void try_cache(struct site *site, struct arena *a, const char *text, size_t len) {
-    struct host_cache *h = site->cache;
-    struct host_claim claim;
+    static const char *const keys[] = {KEY, KEY ":1", "lease:" KEY, TASK_HOST_PREFIX KEY};
+    const struct cache_entry value = {.value = text, .len = len, .ttl_s = 10};
+    struct cache *c = site->cache;
+    struct cache_entry found;
     const struct request rq = {.arena = a, .id = "id", .params = NULL};
     struct reply rp;
     struct exchange x = {site, &rq, &rp};
-    struct mcp_call c = a_call(&x);
+    struct mcp_call call = a_call(&x);
+    struct lease lease;
     struct task task;
-    const char *value;
-    int64_t stored_s;
-    size_t n;
     struct err e;
 
-    put_record(h->kv, KEY, text, len);
-    put_record(h->kv, PASSING_PREFIX KEY ":1", text, len);
-    put_record(h->kv, PASSING_PREFIX "claim:" KEY, text, len);
-    put_record(h->kv, "turn:" KEY, text, len);
-    put_record(h->kv, TASK_HOST_PREFIX KEY, text, len);
-    if (!host_cache_get(h, a, KEY, &value, &n, &stored_s, &e))
-        MUST(n + sizeof stored_s == len && !memcmp(value, text + sizeof stored_s, n));
-    if (!host_passing_get(h, a, KEY ":1", NOW_S, &value, &n, &stored_s, &e))
-        MUST(n + sizeof(struct passing) == len && stored_s <= NOW_S + 300);
-    (void)host_claim_is_taken(h, KEY, NOW_S);
-    if (!host_claim_take(h, KEY, NOW_S, 1, &claim, &e))
-        host_claim_release(h, &claim);
-    (void)!host_cache_take_turn(h, KEY, 60, NOW_S, &e);
-    if (!task_load(&c, KEY, &task, &e))
-        MUST(json_is_object(task.record));
-    host_passing_sweep(h, NOW_S);
-    host_cache_sweep(h, KEY, 10, NOW_S);
-    MUST(!host_passing_put(h, KEY ":2", "v", 1, NOW_S, 10, 2, &e));
-    MUST(!host_passing_get(h, a, KEY ":2", NOW_S, &value, &n, &stored_s, &e) && n == 1);
+    for (int raw = 1; raw >= 0; raw--) {
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+            if (raw)
+                put_record(file_of(c), keys[i], text, len);
+            else
+                MUST(!cache_set(c, keys[i], &value, 0, &e));
+        if (!cache_get(c, a, KEY, &found, &e))
+            MUST(found.len <= len && (raw || !memcmp(found.value, text, len)));
+        else
+            MUST(raw);
+        (void)lease_is_taken(c, KEY);
+        if (!lease_take(c, KEY, 1, &lease, &e))
+            lease_release(c, &lease);
+        if (!task_load(&call, KEY, &task, &e))
+            MUST(json_is_object(task.record));
+        cache_sweep(c);
+        MUST(!cache_set(c, KEY ":2", &value, 2, &e));
+        MUST(!cache_get(c, a, KEY ":2", &found, &e) && found.len == len);
+    }
 }
 
 static void try_task(struct site *site, struct arena *a, const char *text, size_t len) {
@@ -201,7 +211,7 @@ static void try_task(struct site *site, struct arena *a, const char *text, size_
     struct err e;
 
     r.sealed = seal(a, site->seal, "task", r.id, text, len);
-    MUST(!task_store_put(site->mcp->tasks, &r, NOW_S, &e));
+    MUST(!task_store_put(site->mcp->tasks, &r, &e));
     if (!task_load(&c, r.id, &task, &e))
         (void)task_view(&task, true);
     else

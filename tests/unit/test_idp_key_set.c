@@ -46,57 +46,59 @@ enum rc http_fetch(struct http_client *c, struct arena *arena, const struct http
     return OK;
 }
 
-/* ---- a host cache ---- */
+/* ---- a cache ---- */
 
-struct host_cache {
-    char key[64], value[JWK_SET_BYTES_MAX + 1], turn_key[64];
+struct cache {
+    char key[64], value[JWK_SET_BYTES_MAX + 1], added_key[64];
     size_t len;
-    int64_t stored_s, turn_s;
-    bool fails, put_fails;
+    int64_t stored_s, added_until_s;
+    bool fails, set_fails;
     int gets;
     const char *appears; /* what another worker puts in, before the get of this number */
     int appears_at;
 };
-static struct host_cache host;
+static struct cache cache;
 
-enum rc host_cache_put(struct host_cache *h, const char *key, const void *value, size_t len,
-                       int64_t now_s, struct err *e) {
-    if (h->fails || h->put_fails)
+enum rc cache_set(struct cache *c, const char *key, const struct cache_entry *in, size_t most,
+                  struct err *e) {
+    (void)most;
+    if (c->fails || c->set_fails)
         return err_set(e, ERR_STORE, "the cache fails");
-    assert_true(strlen(key) < sizeof h->key);
-    strcpy(h->key, key);
-    memcpy(h->value, value, len);
-    h->len = len;
-    h->stored_s = now_s;
+    assert_true(strlen(key) < sizeof c->key);
+    strcpy(c->key, key);
+    memcpy(c->value, in->value, in->len);
+    c->len = in->len;
+    c->stored_s = now.fixed_s;
     return OK;
 }
 
-enum rc host_cache_get(struct host_cache *h, struct arena *arena, const char *key,
-                       const char **value, size_t *len, int64_t *stored_s, struct err *e) {
-    if (h->fails)
+enum rc cache_get(struct cache *c, struct arena *arena, const char *key, struct cache_entry *out,
+                  struct err *e) {
+    if (c->fails)
         return err_set(e, ERR_STORE, "the cache fails");
-    h->gets++;
-    if (h->appears && h->gets >= h->appears_at) {
-        assert_int_equal(host_cache_put(h, key, h->appears, strlen(h->appears), now.fixed_s, e),
-                         OK);
-        h->appears = NULL;
+    c->gets++;
+    if (c->appears && c->gets >= c->appears_at) {
+        const struct cache_entry entry = cache_text(c->appears, CACHE_NO_TTL);
+
+        assert_int_equal(cache_set(c, key, &entry, 0, e), OK);
+        c->appears = NULL;
     }
-    if (strcmp(h->key, key) != 0)
+    if (strcmp(c->key, key) != 0)
         return err_set(e, ERR_MISSING, "not there");
-    *value = arena_strndup(arena, h->value, h->len);
-    *len = h->len;
-    *stored_s = h->stored_s;
+    *out = (struct cache_entry){
+        .value = arena_strndup(arena, c->value, c->len), .len = c->len, .stored_s = c->stored_s};
     return OK;
 }
 
-enum rc host_cache_take_turn(struct host_cache *h, const char *key, int64_t every_s, int64_t now_s,
-                             struct err *e) {
-    if (h->fails)
+enum rc cache_add(struct cache *c, const char *key, const struct cache_entry *in, size_t most,
+                  struct err *e) {
+    (void)most;
+    if (c->fails)
         return err_set(e, ERR_STORE, "the cache fails");
-    if (strcmp(h->turn_key, key) == 0 && now_s - h->turn_s < every_s)
+    if (strcmp(c->added_key, key) == 0 && now.fixed_s < c->added_until_s)
         return err_set(e, ERR_EXISTS, "taken");
-    strcpy(h->turn_key, key);
-    h->turn_s = now_s;
+    strcpy(c->added_key, key);
+    c->added_until_s = now.fixed_s + in->ttl_s;
     return OK;
 }
 
@@ -119,7 +121,7 @@ static int stop_all(void **state) {
 
 static int start(void **state) {
     (void)state;
-    memset(&host, 0, sizeof host);
+    memset(&cache, 0, sizeof cache);
     cognito.rc = OK;
     cognito.status = 200;
     cognito.body = jwks_json(a, &signer, "k1");
@@ -129,7 +131,7 @@ static int start(void **state) {
 }
 
 static struct keyset *worker(void) {
-    return keyset_new(&config, NULL, &host, &now);
+    return keyset_new(&config, NULL, &cache, &now);
 }
 
 static void is_found(struct keyset *k, const char *kid) {
@@ -166,7 +168,7 @@ static void a_key_is_fetched_once_and_then_known(void **state) {
     for (int i = 0; i < 5; i++)
         is_found(k, "k1");
     assert_int_equal(cognito.calls, 1);
-    assert_int_equal(host.gets, 1);
+    assert_int_equal(cache.gets, 1);
     keyset_free(k);
 }
 
@@ -282,7 +284,7 @@ static void an_older_set_of_the_host_is_not_taken(void **state) {
     is_found(k, "k1");
     cognito.body = jwks_json(a, &signer, "k2");
     now.fixed_s += KEYSET_REFETCH_S;
-    host.put_fails = true;
+    cache.set_fails = true;
     is_found(k, "k2");
     is_not_found(k, "k1", ERR_INVALID_TOKEN); /* which the host's cache still has */
     is_found(k, "k2");
@@ -305,18 +307,19 @@ static void a_first_start_with_cognito_down(void **state) {
 
 /* At a cold start many workers miss at once, and one of them fetches. */
 static void the_fetch_of_another_worker_is_waited_for(void **state) {
+    const struct cache_entry mark = cache_text("", 60);
     struct keyset *k = worker();
     struct err e;
 
     (void)state;
-    assert_int_equal(host_cache_take_turn(&host, "other", 60, NOW, &e), OK);
-    is_found(k, "k1"); /* its own turn: "other" is another key */
+    assert_int_equal(cache_add(&cache, "other", &mark, 0, &e), OK);
+    is_found(k, "k1"); /* its own fetch: "other" is another key */
     keyset_free(k);
 
     k = worker();
-    memset(host.key, 0, sizeof host.key);
-    host.appears = cognito.body;
-    host.appears_at = host.gets + 4;
+    memset(cache.key, 0, sizeof cache.key);
+    cache.appears = cognito.body;
+    cache.appears_at = cache.gets + 4;
     is_found(k, "k1");
     assert_int_equal(cognito.calls, 1);
     keyset_free(k);
@@ -327,24 +330,24 @@ static void waiting_is_rationed(void **state) {
 
     (void)state;
     cognito.rc = ERR_UPSTREAM;
-    is_not_found(k, "k1", ERR_UPSTREAM); /* takes the turn */
+    is_not_found(k, "k1", ERR_UPSTREAM); /* fetches */
     int64_t began = clock_monotonic_ms();
     is_not_found(k, "k1", ERR_UPSTREAM); /* waits for nothing, once */
     int64_t waited = clock_monotonic_ms() - began;
     assert_true(waited >= 900 && waited < 5000);
-    int before = host.gets;
+    int before = cache.gets;
     for (int i = 0; i < 10; i++)
         is_not_found(k, "k1", ERR_UPSTREAM);
-    assert_int_equal(host.gets, before + 10);
+    assert_int_equal(cache.gets, before + 10);
     keyset_free(k);
 }
 
 /* Nobody counts for the host then, so each worker counts for itself. */
-static void a_host_cache_that_fails_does_not_stop_good_tokens(void **state) {
+static void a_cache_that_fails_does_not_stop_good_tokens(void **state) {
     struct keyset *k = worker();
 
     (void)state;
-    host.fails = true;
+    cache.fails = true;
     is_found(k, "k1");
     is_not_found(k, "unknown", ERR_INVALID_TOKEN);
     is_found(k, "k1");
@@ -355,14 +358,14 @@ static void a_host_cache_that_fails_does_not_stop_good_tokens(void **state) {
     keyset_free(k);
 }
 
-static void rubbish_in_the_host_cache_does_no_harm(void **state) {
+static void rubbish_in_the_cache_does_no_harm(void **state) {
     struct keyset *k = worker();
 
     (void)state;
     is_found(k, "k1");
     keyset_free(k);
-    strcpy(host.value, "rubbish");
-    host.len = 7;
+    strcpy(cache.value, "rubbish");
+    cache.len = 7;
     k = worker();
     now.fixed_s += KEYSET_REFETCH_S;
     is_found(k, "k1");
@@ -370,7 +373,7 @@ static void rubbish_in_the_host_cache_does_no_harm(void **state) {
     keyset_free(k);
 }
 
-static void without_a_host_cache_the_limit_is_per_worker(void **state) {
+static void without_a_cache_the_limit_is_per_worker(void **state) {
     struct keyset *k = keyset_new(&config, NULL, NULL, &now);
 
     (void)state;
@@ -394,7 +397,7 @@ static void a_long_address_has_a_short_key(void **state) {
     config.cognito_jwks_url = url;
     k = worker();
     is_found(k, "k1");
-    assert_true(strlen(host.key) > 5 && strlen(host.turn_key) > 5);
+    assert_true(strlen(cache.key) > 5 && strlen(cache.added_key) > 5);
     config.cognito_jwks_url = kept;
     keyset_free(k);
 }
@@ -415,9 +418,9 @@ int main(void) {
         SCRIPTED(a_first_start_with_cognito_down),
         SCRIPTED(the_fetch_of_another_worker_is_waited_for),
         SCRIPTED(waiting_is_rationed),
-        SCRIPTED(a_host_cache_that_fails_does_not_stop_good_tokens),
-        SCRIPTED(rubbish_in_the_host_cache_does_no_harm),
-        SCRIPTED(without_a_host_cache_the_limit_is_per_worker),
+        SCRIPTED(a_cache_that_fails_does_not_stop_good_tokens),
+        SCRIPTED(rubbish_in_the_cache_does_no_harm),
+        SCRIPTED(without_a_cache_the_limit_is_per_worker),
         SCRIPTED(a_long_address_has_a_short_key),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);

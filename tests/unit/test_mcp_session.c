@@ -48,13 +48,7 @@ static enum rc save(struct site *site, const char *user, int n, size_t uri_len, 
 
 static bool is_there(struct site *site, const char *user, int n) {
     struct arena *a = arena_new(1 << 20);
-    const char *text;
-    int64_t stored_s;
-    struct err e;
-    size_t len;
-    bool there =
-        !host_cache_get(site->cache, a, arena_printf(a, SESSION_NOTE_PREFIX "%s:%d", user, n),
-                        &text, &len, &stored_s, &e);
+    bool there = cache_has(site->cache, arena_printf(a, SESSION_NOTE_PREFIX "%s:%d", user, n));
 
     arena_free(a);
     return there;
@@ -74,7 +68,7 @@ static int setup(void **state) {
 
     strcpy(dir, "/tmp/mcp-session-XXXXXX");
     assert_non_null(mkdtemp(dir));
-    assert_int_equal(host_cache_open(dir, 8, &site->cache, &e), OK);
+    assert_int_equal(cache_open(dir, 8, &site->clock, &site->cache, &e), OK);
     site->clock.fixed_s = NOW;
     *state = site;
     return 0;
@@ -83,7 +77,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
     struct site *site = *state;
 
-    host_cache_close(site->cache);
+    cache_close(site->cache);
     free(site);
     return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }

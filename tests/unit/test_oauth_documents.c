@@ -76,7 +76,7 @@ static int setup(void **state) {
     f->site.config = &f->config;
     f->site.oauth = &f->oauth;
     f->site.clock.fixed_s = NOW;
-    assert_int_equal(host_cache_open(f->dir, 8, &f->site.cache, &f->e), OK);
+    assert_int_equal(cache_open(f->dir, 8, &f->site.clock, &f->site.cache, &f->e), OK);
     assert_int_equal(host_slots_open(arena_printf(f->arena, "%s/slots", f->dir),
                                      &f->oauth.document_slots, &f->e),
                      OK);
@@ -88,7 +88,7 @@ static int teardown(void **state) {
     struct fixture *f = *state;
     static const char *const files[] = {"data.mdb", "lock.mdb", "writers", "slots"};
 
-    host_cache_close(f->site.cache);
+    cache_close(f->site.cache);
     host_slots_close(f->oauth.document_slots);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         (void)unlink(arena_printf(f->arena, "%s/%s", f->dir, files[i]));
@@ -238,15 +238,15 @@ static void what_may_pass_is_not_remembered(void **state) {
 static void what_is_kept_is_checked_again(void **state) {
     struct fixture *f = *state;
     uint8_t digest[SHA256_LEN];
-    const char *value = "{\"text\":\"{}\",\"fresh_until\":9999999999}";
+    const struct cache_entry value =
+        cache_text("{\"text\":\"{}\",\"fresh_until\":9999999999}", 600);
 
     sha256(ID, strlen(ID), digest);
-    assert_int_equal(
-        host_passing_put(
-            f->site.cache,
-            arena_printf(f->arena, "doc:%s", base64url_encode(f->arena, digest, sizeof digest)),
-            value, strlen(value), NOW, 600, 10, &f->e),
-        OK);
+    assert_int_equal(cache_set(f->site.cache,
+                               arena_printf(f->arena, "doc:%s",
+                                            base64url_encode(f->arena, digest, sizeof digest)),
+                               &value, 10, &f->e),
+                     OK);
     answers("Cache-Control: max-age=600\r\n", DOCUMENT("n"));
     assert_string_equal(seen(f, 0), "n"); /* instead of the rubbish that lay there */
     assert_asked(1);

@@ -58,7 +58,7 @@ static int setup(void **state) {
     f->a = arena_new(8 << 20);
     f->site.config = &config;
     f->site.clock.fixed_s = NOW;
-    assert_int_equal(host_cache_open(f->dir, 4, &f->site.cache, &e), OK);
+    assert_int_equal(cache_open(f->dir, 4, &f->site.clock, &f->site.cache, &e), OK);
     assert_int_equal(seal_keys_load(arena_printf(f->a, "%s/key", f->dir), true, &f->keys, &e), OK);
     f->site.oauth = &f->oauth;
     f->site.seal = f->keys;
@@ -72,7 +72,7 @@ static int teardown(void **state) {
     static const char *const files[] = {"data.mdb", "lock.mdb", "writers", "key"};
 
     seal_keys_free(f->keys);
-    host_cache_close(f->site.cache);
+    cache_close(f->site.cache);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         (void)unlink(arena_printf(f->a, "%s/%s", f->dir, files[i]));
     assert_int_equal(rmdir(f->dir), 0);

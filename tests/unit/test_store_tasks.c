@@ -17,7 +17,7 @@
 static char dir[] = "/tmp/mcp-authd-tasks-XXXXXX";
 
 struct fixture {
-    struct host_cache *host;
+    struct cache *cache;
     struct task_store *tasks;
     struct seal_keys *keys;
     struct site site;
@@ -37,20 +37,20 @@ static int set_up(void **state) {
     char path[128];
     struct err e;
 
+    f->site.clock.fixed_s = NOW;
     if (!mkdtemp(dir))
         return -1;
     (void)snprintf(path, sizeof path, "%s/cache", dir);
-    if (host_cache_open(path, 8, &f->host, &e))
+    if (cache_open(path, 8, &f->site.clock, &f->cache, &e))
         return -1;
     (void)snprintf(path, sizeof path, "%s/key", dir);
     if (seal_keys_load(path, true, &f->keys, &e))
         return -1;
-    f->tasks = task_store_host_open(f->host);
-    f->site.cache = f->host;
+    f->tasks = task_store_host_open(f->cache, &f->site.clock);
+    f->site.cache = f->cache;
     f->mcp.tasks = f->tasks;
     f->site.mcp = &f->mcp;
     f->site.seal = f->keys;
-    f->site.clock.fixed_s = NOW;
     f->a = arena_new(16 << 20);
     *state = f;
     return 0;
@@ -60,7 +60,7 @@ static int tear_down(void **state) {
     struct fixture *f = *state;
 
     task_store_close(f->tasks);
-    host_cache_close(f->host);
+    cache_close(f->cache);
     seal_keys_free(f->keys);
     arena_free(f->a);
     free(f);
@@ -73,19 +73,23 @@ static struct task_record record(const char *id, int64_t version, const char *se
 
 static void a_value_is_swapped_only_for_the_one_that_was_seen(void **state) {
     struct fixture *f = *state;
-    const char *value;
-    int64_t stored_s;
+    const struct cache_entry a = cache_text("1 a", 60), b = cache_text("2 b", 60),
+                             one = cache_text("1", 0), two = cache_text("2", 0),
+                             more = cache_text("1 a+", 0);
+    struct cache_entry found;
     struct err e;
-    size_t len;
 
-    assert_int_equal(host_cache_swap(f->host, "k", "1", 1, "2 b", 3, NOW, &e), ERR_CONFLICT);
-    assert_int_equal(host_cache_swap(f->host, "k", NULL, 0, "1 a", 3, NOW, &e), OK);
-    assert_int_equal(host_cache_swap(f->host, "k", NULL, 0, "1 c", 3, NOW, &e), ERR_EXISTS);
-    assert_int_equal(host_cache_swap(f->host, "k", "2", 1, "3 c", 3, NOW, &e), ERR_CONFLICT);
-    assert_int_equal(host_cache_swap(f->host, "k", "1 a+", 4, "3 c", 3, NOW, &e), ERR_CONFLICT);
-    assert_int_equal(host_cache_swap(f->host, "k", "1", 1, "2 b", 3, NOW, &e), OK);
-    assert_int_equal(host_cache_get(f->host, f->a, "k", &value, &len, &stored_s, &e), OK);
-    assert_string_equal(value, "2 b");
+    assert_int_equal(cache_swap(f->cache, "k", &one, &b, &e), ERR_CONFLICT);
+    assert_int_equal(cache_add(f->cache, "k", &a, 0, &e), OK);
+    assert_int_equal(cache_add(f->cache, "k", &b, 0, &e), ERR_EXISTS);
+    assert_int_equal(cache_swap(f->cache, "k", &two, &b, &e), ERR_CONFLICT);
+    assert_int_equal(cache_swap(f->cache, "k", &more, &b, &e), ERR_CONFLICT);
+    assert_int_equal(cache_swap(f->cache, "k", &one, &b, &e), OK);
+    assert_int_equal(cache_get(f->cache, f->a, "k", &found, &e), OK);
+    assert_string_equal(found.value, "2 b");
+    f->site.clock.fixed_s = NOW + 60;
+    assert_int_equal(cache_swap(f->cache, "k", &two, &a, &e), ERR_CONFLICT);
+    f->site.clock.fixed_s = NOW;
 }
 
 static void each_write_replaces_the_version_that_was_read(void **state) {
@@ -93,21 +97,23 @@ static void each_write_replaces_the_version_that_was_read(void **state) {
     struct task_record r = record("id", 0, "first"), out;
     struct err e;
 
-    assert_int_equal(task_store_get(f->tasks, f->a, "id", NOW, &out, &e), ERR_MISSING);
-    assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), OK);
-    assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), ERR_EXISTS);
-    assert_int_equal(task_store_get(f->tasks, f->a, "id", NOW, &out, &e), OK);
+    assert_int_equal(task_store_get(f->tasks, f->a, "id", &out, &e), ERR_MISSING);
+    assert_int_equal(task_store_put(f->tasks, &r, &e), OK);
+    assert_int_equal(task_store_put(f->tasks, &r, &e), ERR_EXISTS);
+    assert_int_equal(task_store_get(f->tasks, f->a, "id", &out, &e), OK);
     assert_int_equal(out.version, 1);
     assert_int_equal(out.ttl, NOW + 100);
     assert_int_equal(out.lease, NOW + 10);
     assert_string_equal(out.sealed, "first");
     r = record("id", 1, "second");
-    assert_int_equal(task_store_replace(f->tasks, &r, NOW, &e), OK);
-    assert_int_equal(task_store_replace(f->tasks, &r, NOW, &e), ERR_CONFLICT);
-    assert_int_equal(task_store_renew(f->tasks, &r, NOW, &e), ERR_CONFLICT);
+    assert_int_equal(task_store_replace(f->tasks, &r, &e), OK);
+    assert_int_equal(task_store_replace(f->tasks, &r, &e), ERR_CONFLICT);
+    assert_int_equal(task_store_renew(f->tasks, &r, &e), ERR_CONFLICT);
     r = (struct task_record){"id", 2, NOW + 300, NOW + 200, NULL};
-    assert_int_equal(task_store_renew(f->tasks, &r, NOW, &e), OK);
-    assert_int_equal(task_store_get(f->tasks, f->a, "id", NOW + 299, &out, &e), OK);
+    assert_int_equal(task_store_renew(f->tasks, &r, &e), OK);
+    f->site.clock.fixed_s = NOW + 299;
+    assert_int_equal(task_store_get(f->tasks, f->a, "id", &out, &e), OK);
+    f->site.clock.fixed_s = NOW;
     assert_int_equal(out.version, 3);
     assert_int_equal(out.lease, NOW + 200);
     assert_string_equal(out.sealed, "second");
@@ -115,18 +121,21 @@ static void each_write_replaces_the_version_that_was_read(void **state) {
 
 static void what_is_past_its_ttl_does_not_exist(void **state) {
     struct fixture *f = *state;
+    const struct cache_entry older = cache_text("{\"sub\":\"user\",\"of\":\"task\"}", 60);
     struct task_record r = record("old", 0, "x"), out;
     struct err e;
 
-    assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), OK);
-    assert_int_equal(task_store_get(f->tasks, f->a, "old", NOW + 99, &out, &e), OK);
-    assert_int_equal(task_store_get(f->tasks, f->a, "old", NOW + 100, &out, &e), ERR_MISSING);
+    assert_int_equal(task_store_put(f->tasks, &r, &e), OK);
+    f->site.clock.fixed_s = NOW + 99;
+    assert_int_equal(task_store_get(f->tasks, f->a, "old", &out, &e), OK);
+    f->site.clock.fixed_s = NOW + 100;
+    assert_int_equal(task_store_get(f->tasks, f->a, "old", &out, &e), ERR_MISSING);
     r.version = 1;
-    assert_int_equal(task_store_renew(f->tasks, &r, NOW + 100, &e), ERR_CONFLICT);
+    assert_int_equal(task_store_renew(f->tasks, &r, &e), ERR_CONFLICT);
+    f->site.clock.fixed_s = NOW;
     /* What another version of the program has left there is no record. */
-    assert_int_equal(
-        host_cache_put(f->host, TASK_HOST_PREFIX "older", "{\"sub\":\"u\"}", 11, NOW, &e), OK);
-    assert_int_equal(task_store_get(f->tasks, f->a, "older", NOW, &out, &e), ERR_MISSING);
+    assert_int_equal(cache_set(f->cache, TASK_HOST_PREFIX "older", &older, 0, &e), OK);
+    assert_int_equal(task_store_get(f->tasks, f->a, "older", &out, &e), ERR_MISSING);
 }
 
 static void a_record_that_is_too_long_is_refused(void **state) {
@@ -136,10 +145,10 @@ static void a_record_that_is_too_long_is_refused(void **state) {
     struct err e;
 
     memset(text, 'x', TASK_SEALED_MAX + 1);
-    assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), ERR_TOO_LARGE);
+    assert_int_equal(task_store_put(f->tasks, &r, &e), ERR_TOO_LARGE);
     text[TASK_SEALED_MAX] = 0;
-    assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), OK);
-    assert_int_equal(task_store_get(f->tasks, f->a, "long", NOW, &out, &e), OK);
+    assert_int_equal(task_store_put(f->tasks, &r, &e), OK);
+    assert_int_equal(task_store_get(f->tasks, f->a, "long", &out, &e), OK);
     assert_int_equal(strlen(out.sealed), TASK_SEALED_MAX);
 }
 
@@ -153,7 +162,7 @@ static unsigned kept(struct fixture *f, const char *user, unsigned from, unsigne
     unsigned n = 0;
 
     for (unsigned i = from; i < to; i++)
-        n += !task_store_get(f->tasks, f->a, id_of(f, user, i), NOW, &out, &e);
+        n += !task_store_get(f->tasks, f->a, id_of(f, user, i), &out, &e);
     return n;
 }
 
@@ -166,8 +175,10 @@ static void fill(struct fixture *f, const char *user, unsigned count, const char
 
         r.ttl = NOW + 100000;
         r.lease = running && i == 0 ? NOW + 100000 : 0;
-        assert_int_equal(task_store_put(f->tasks, &r, NOW + i, &e), OK);
+        f->site.clock.fixed_s = NOW + i;
+        assert_int_equal(task_store_put(f->tasks, &r, &e), OK);
     }
+    f->site.clock.fixed_s = NOW;
 }
 
 static void a_user_has_a_share_of_what_is_kept(void **state) {
@@ -185,6 +196,7 @@ static void a_user_has_a_share_of_what_is_kept(void **state) {
 }
 
 static void bytes_count_too(void **state) {
+    const struct cache_entry other = cache_text("x", 60);
     struct fixture *f = *state;
     const unsigned most = TASKS_KEPT_USER_BYTES_MAX / (TASK_SEALED_MAX + 100);
     char *text = arena_alloc(f->a, TASK_SEALED_MAX + 1);
@@ -196,12 +208,15 @@ static void bytes_count_too(void **state) {
     fill(f, "_large__", most, "small", false);
     for (unsigned i = 0; i < most; i++) { /* as results are: longer than what they began with */
         r = (struct task_record){id_of(f, "_large__", i), 1, NOW + 100000, 0, text};
-        assert_int_equal(task_store_replace(f->tasks, &r, NOW + 1000 + i, &e), OK);
+        f->site.clock.fixed_s = NOW + 1000 + i;
+        assert_int_equal(task_store_replace(f->tasks, &r, &e), OK);
     }
+    f->site.clock.fixed_s = NOW + 2000;
     r = (struct task_record){id_of(f, "_large__", most), 0, NOW + 100000, 0, text};
-    assert_int_equal(task_store_put(f->tasks, &r, NOW + 2000, &e), OK);
+    assert_int_equal(task_store_put(f->tasks, &r, &e), OK);
     arena_reset(f->a);
-    assert_true(host_cache_put(f->host, "other", "x", 1, NOW, &e) == OK);
+    f->site.clock.fixed_s = NOW;
+    assert_int_equal(cache_set(f->cache, "other", &other, 0, &e), OK);
     for (unsigned i = 0; i <= most; i++) {
         assert_int_equal(kept(f, "_large__", i, i + 1), i > 0);
         arena_reset(f->a);
@@ -298,10 +313,10 @@ static void a_record_is_sealed_for_its_id(void **state) {
     struct err e;
 
     (void)working(f, "mine");
-    assert_int_equal(task_store_get(f->tasks, f->a, "mine", NOW, &out, &e), OK);
+    assert_int_equal(task_store_get(f->tasks, f->a, "mine", &out, &e), OK);
     assert_null(strstr(out.sealed, "secret"));
     r = record("other", 0, out.sealed);
-    assert_int_equal(task_store_put(f->tasks, &r, NOW, &e), OK);
+    assert_int_equal(task_store_put(f->tasks, &r, &e), OK);
     assert_int_equal(task_read(&f->site, f->a, "other", &seen, &e), ERR_STORE);
     assert_non_null(strstr(e.detail, "SECRET_KEY_FILE"));
     assert_int_equal(task_read(&f->site, f->a, "", &seen, &e), ERR_MISSING);
