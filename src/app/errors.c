@@ -1,43 +1,77 @@
 #include "app/errors.h"
 
+#include "catalog/rpc_codes.h"
+#include "metrics/metrics.h"
+#include "oauth/codes.h"
 #include "pages/page.h"
 
 #define RETRY_AFTER_S "5"
 
+/* What each code is called in METRIC_DENIALS and in the forms of a reply. A status of 0: it never
+ * gets as far as a reply of its own; if it does, that is our bug. */
 static const struct {
+    const char *name;
     int status;
-    const char *oauth; /* RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 7591
-                          §3.2.2, RFC 8707 §2 */
-    int rpc;           /* JSON-RPC 2.0 §5.1; MCP basic/index "Error Codes" */
+    const char *oauth;  /* RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 7591
+                           §3.2.2, RFC 8707 §2 */
+    int rpc;            /* JSON-RPC 2.0 §5.1; MCP basic/index "Error Codes" */
+    const char *advice; /* on the page of the error; NULL: what pages/words.h says of the code */
 } table[ERR_COUNT] = {
-    /* codes that are not here never get here: that would be our bug */
-    [ERR_INVALID_REQUEST] = {400, "invalid_request", -32600},
-    [ERR_INVALID_CLIENT] = {401, "invalid_client", -32600},
-    [ERR_INVALID_REDIRECT_URI] = {400, "invalid_redirect_uri", -32600},
-    [ERR_INVALID_CLIENT_METADATA] = {400, "invalid_client_metadata", -32600},
-    [ERR_UNSUPPORTED_TOKEN_TYPE] = {400, "unsupported_token_type", -32600},
-    [ERR_INVALID_GRANT] = {400, "invalid_grant", -32600},
-    [ERR_INVALID_SCOPE] = {400, "invalid_scope", -32600},
-    [ERR_INVALID_TARGET] = {400, "invalid_target", -32600},
-    [ERR_UNSUPPORTED_GRANT_TYPE] = {400, "unsupported_grant_type", -32600},
-    [ERR_UNSUPPORTED_RESPONSE_TYPE] = {400, "unsupported_response_type", -32600},
-    [ERR_NOT_FOUND] = {404, "not_found", -32600},
-    [ERR_METHOD_NOT_ALLOWED] = {405, "method_not_allowed", -32600},
-    [ERR_TOO_LARGE] = {413, "invalid_request", -32600},
-    [ERR_UNSUPPORTED_MEDIA_TYPE] = {415, "invalid_request", -32600},
-    [ERR_NOT_ACCEPTABLE] = {406, "invalid_request", -32600},
-    [ERR_ACCESS_DENIED] = {403, "access_denied", -32600},
-    [ERR_NO_TOKEN] = {401, "invalid_token", -32600},
-    [ERR_INVALID_TOKEN] = {401, "invalid_token", -32600},
-    [ERR_INSUFFICIENT_SCOPE] = {403, "insufficient_scope", -32600},
+    [OK] = {"none", 0, NULL, 0},
+    [ERR_INVALID_REQUEST] = {"invalid_request", 400, "invalid_request", -32600},
+    [ERR_NOT_FOUND] = {"not_found", 404, "not_found", -32600},
+    [ERR_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, "method_not_allowed", -32600},
+    [ERR_NOT_ACCEPTABLE] = {"not_acceptable", 406, "invalid_request", -32600},
+    [ERR_TOO_LARGE] = {"too_large", 413, "invalid_request", -32600},
+    [ERR_UNSUPPORTED_MEDIA_TYPE] = {"unsupported_media_type", 415, "invalid_request", -32600},
+    [ERR_REFUSED] = {"refused", 0, NULL, 0},
+    [ERR_ACCESS_DENIED] = {"access_denied", 403, "access_denied", -32600},
+    [ERR_NO_TOKEN] = {"no_token", 401, "invalid_token", -32600},
+    [ERR_INVALID_TOKEN] = {"invalid_token", 401, "invalid_token", -32600},
+    [ERR_INSUFFICIENT_SCOPE] = {"insufficient_scope", 403, "insufficient_scope", -32600},
     /* RFC 6749 has no word for it; clients know this one as something that passes. */
-    [ERR_RATE_LIMITED] = {429, "temporarily_unavailable", -32600},
-    [ERR_FORBIDDEN_ORIGIN] = {403, "access_denied", -32600},
-    [ERR_UPSTREAM] = {503, "temporarily_unavailable", -32603},
-    [ERR_STORE] = {503, "temporarily_unavailable", -32603},
-    [ERR_MISCONFIGURED] = {500, "server_error", -32603},
-    [ERR_INTERNAL] = {500, "server_error", -32603},
+    [ERR_RATE_LIMITED] = {"rate_limited", 429, "temporarily_unavailable", -32600},
+    [ERR_FORBIDDEN_ORIGIN] = {"forbidden_origin", 403, "access_denied", -32600},
+    [ERR_UPSTREAM] = {"upstream", 503, "temporarily_unavailable", -32603},
+    [ERR_STORE] = {"store", 503, "temporarily_unavailable", -32603},
+    [ERR_MISCONFIGURED] = {"misconfigured", 500, "server_error", -32603},
+    [ERR_INTERNAL] = {"internal", 500, "server_error", -32603},
+    [ERR_CONFLICT] = {"conflict", 0, NULL, 0},
+    [ERR_EXISTS] = {"exists", 0, NULL, 0},
+    [ERR_MISSING] = {"missing", 0, NULL, 0},
+    [ERR_INVALID_CLIENT] = {"invalid_client", 401, "invalid_client", -32600, "advice.client"},
+    [ERR_INVALID_REDIRECT_URI] = {"invalid_redirect_uri", 400, "invalid_redirect_uri", -32600,
+                                  "advice.client"},
+    [ERR_INVALID_GRANT] = {"invalid_grant", 400, "invalid_grant", -32600},
+    [ERR_INVALID_SCOPE] = {"invalid_scope", 400, "invalid_scope", -32600},
+    [ERR_INVALID_TARGET] = {"invalid_target", 400, "invalid_target", -32600},
+    [ERR_INVALID_CLIENT_METADATA] = {"invalid_client_metadata", 400, "invalid_client_metadata",
+                                     -32600},
+    [ERR_UNSUPPORTED_TOKEN_TYPE] = {"unsupported_token_type", 400, "unsupported_token_type",
+                                    -32600},
+    [ERR_UNSUPPORTED_GRANT_TYPE] = {"unsupported_grant_type", 400, "unsupported_grant_type",
+                                    -32600},
+    [ERR_UNSUPPORTED_RESPONSE_TYPE] = {"unsupported_response_type", 400,
+                                       "unsupported_response_type", -32600},
+    /* Answered in mcp/ (mcp/rpc.c). */
+    [ERR_RPC_PARSE] = {"rpc_parse", 0, NULL, 0},
+    [ERR_RPC_INVALID_REQUEST] = {"rpc_invalid_request", 0, NULL, 0},
+    [ERR_RPC_METHOD_NOT_FOUND] = {"rpc_method_not_found", 0, NULL, 0},
+    [ERR_RPC_INVALID_PARAMS] = {"rpc_invalid_params", 0, NULL, 0},
+    [ERR_RPC_HEADER_MISMATCH] = {"rpc_header_mismatch", 0, NULL, 0},
+    [ERR_RPC_UNSUPPORTED_VERSION] = {"rpc_unsupported_version", 0, NULL, 0},
+    [ERR_RPC_MISSING_CAPABILITY] = {"rpc_missing_capability", 0, NULL, 0},
+    [ERR_RPC_RESOURCE_NOT_FOUND] = {"rpc_resource_not_found", 0, NULL, 0},
+    [ERR_RPC_INTERNAL] = {"rpc_internal", 0, NULL, 0},
 };
+
+void errors_name_metrics(void) {
+    const char *names[ERR_COUNT];
+
+    for (unsigned i = 0; i < ERR_COUNT; i++)
+        names[i] = table[i].name;
+    metrics_name_reasons(names);
+}
 
 static void oauth_reply(struct reply *rp, enum rc code, const char *text) {
     struct json *o = json_new_object(rp->arena);
@@ -59,6 +93,15 @@ static void rpc_reply(struct reply *rp, enum rc code, const char *text) {
     reply_json(rp, table[code].status, o);
 }
 
+static void page_reply_of(const struct page_set *pages, struct reply *rp, const struct request *rq,
+                          int status, const struct err *e) {
+    struct err shown = *e;
+
+    if (!shown.advice && e->code > OK && e->code < ERR_COUNT)
+        shown.advice = table[e->code].advice;
+    page_error(pages, rq, rp, status == 401 ? 400 : status, &shown, "", "");
+}
+
 void error_reply(const struct page_set *pages, struct reply *rp, const struct request *rq,
                  enum error_style style, const struct err *e) {
     bool known = e->code > OK && e->code < ERR_COUNT && table[e->code].status;
@@ -75,7 +118,7 @@ void error_reply(const struct page_set *pages, struct reply *rp, const struct re
         rpc_reply(rp, code, e->text);
         break;
     case STYLE_PAGE: /* 401 would make a browser ask for a password */
-        page_error(pages, rq, rp, status == 401 ? 400 : status, e, "", "");
+        page_reply_of(pages, rp, rq, status, e);
         break;
     }
 }

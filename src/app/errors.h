@@ -6,6 +6,9 @@
 
 struct page_set;
 
+/* Gives METRIC_DENIALS the names of the codes. */
+void errors_name_metrics(void);
+
 /* Fills the reply; headers that the handler set are kept. */
 void error_reply(const struct page_set *pages, struct reply *rp, const struct request *rq,
                  enum error_style style, const struct err *e);

@@ -1,58 +1,41 @@
 /* Errors: set once where they are understood, returned upward untouched, logged once by the
- * dispatcher, and turned into HTTP and OAuth form by one table (app/errors.c); what belongs to a
- * JSON-RPC message is answered in its form by mcp/rpc.c. */
+ * dispatcher, and turned into a reply by one table (app/errors.c). */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
 #include "base/attr.h"
 #include <stdio.h>
 
-/* What went wrong, by who can do something about it. OK is 0, so `if (rc)` reads "if it failed". */
+/* What went wrong, by who can do something about it. OK is 0, so `if (rc)` reads "if it failed". A
+ * protocol adds codes of its own: oauth/codes.h, catalog/rpc_codes.h. */
 enum rc {
     OK = 0,
     /* The request itself is wrong (the client's developer can mend it). */
-    ERR_INVALID_REQUEST,           /* RFC 6749 §5.2 invalid_request; HTTP 400 */
-    ERR_INVALID_CLIENT,            /* unknown client, or its document is not acceptable */
-    ERR_INVALID_REDIRECT_URI,      /* never answered by a redirect */
-    ERR_INVALID_GRANT,             /* code or refresh token wrong, used, expired or another's */
-    ERR_INVALID_SCOPE,             /* RFC 6749 §5.2 */
-    ERR_INVALID_TARGET,            /* RFC 8707 §2: resource is not ours */
-    ERR_INVALID_CLIENT_METADATA,   /* RFC 7591 §3.2.2 */
-    ERR_UNSUPPORTED_TOKEN_TYPE,    /* RFC 7009 §2.2.1 */
-    ERR_UNSUPPORTED_GRANT_TYPE,    /* RFC 6749 §5.2 */
-    ERR_UNSUPPORTED_RESPONSE_TYPE, /* RFC 6749 §4.1.2.1 */
-    ERR_NOT_FOUND,                 /* no such path */
-    ERR_METHOD_NOT_ALLOWED,        /* path exists, method does not */
-    ERR_TOO_LARGE,                 /* a named limit was passed; HTTP 413 */
-    ERR_UNSUPPORTED_MEDIA_TYPE,    /* HTTP 415 */
-    ERR_NOT_ACCEPTABLE,            /* HTTP 406 */
+    ERR_INVALID_REQUEST,        /* HTTP 400 */
+    ERR_NOT_FOUND,              /* no such path; HTTP 404 */
+    ERR_METHOD_NOT_ALLOWED,     /* path exists, method does not; HTTP 405 */
+    ERR_NOT_ACCEPTABLE,         /* HTTP 406 */
+    ERR_TOO_LARGE,              /* a named limit was passed; HTTP 413 */
+    ERR_UNSUPPORTED_MEDIA_TYPE, /* HTTP 415 */
     /* Refused. */
-    ERR_ACCESS_DENIED,      /* the user said no */
+    ERR_REFUSED,            /* a seal, a signature or a grant is not valid */
+    ERR_ACCESS_DENIED,      /* the user, or a rule of ours, said no */
     ERR_NO_TOKEN,           /* no bearer token given: a challenge without an error code */
     ERR_INVALID_TOKEN,      /* RFC 6750 §3.1 invalid_token; HTTP 401 */
     ERR_INSUFFICIENT_SCOPE, /* RFC 6750 §3.1; HTTP 403 */
     ERR_RATE_LIMITED,       /* RFC 6585 §4; HTTP 429 */
     ERR_FORBIDDEN_ORIGIN,   /* the Origin header names a site that is not allowed; HTTP 403 */
-    /* JSON-RPC and MCP: answered in mcp/ (the numbers are in mcp/rpc.c). */
-    ERR_RPC_PARSE,
-    ERR_RPC_INVALID_REQUEST,
-    ERR_RPC_METHOD_NOT_FOUND,
-    ERR_RPC_INVALID_PARAMS,
-    ERR_RPC_HEADER_MISMATCH,
-    ERR_RPC_UNSUPPORTED_VERSION,
-    ERR_RPC_MISSING_CAPABILITY,
-    ERR_RPC_RESOURCE_NOT_FOUND,
-    ERR_RPC_INTERNAL, /* a program of the admin's, or what it needs, failed */
     /* Not the client's fault. */
-    ERR_UPSTREAM,      /* Cognito or a document host failed in a way that may pass; HTTP 503 */
-    ERR_STORE,         /* the session store failed; HTTP 503 */
-    ERR_MISCONFIGURED, /* Cognito refuses us ourselves: an admin must act; HTTP 500 */
+    ERR_UPSTREAM,      /* a server that we asked failed, perhaps for a time only; HTTP 503 */
+    ERR_STORE,         /* a store failed; HTTP 503 */
+    ERR_MISCONFIGURED, /* an admin must act; HTTP 500 */
     ERR_INTERNAL,      /* our bug; HTTP 500 */
     /* Between rooms only, never sent. */
     ERR_CONFLICT, /* a store condition was not met */
     ERR_EXISTS,   /* a key that had to be new is taken */
     ERR_MISSING,  /* no such record */
-    ERR_COUNT
+    ERR_PROTOCOL, /* the first code of a protocol's own */
+    ERR_COUNT = ERR_PROTOCOL + 24
 };
 
 struct err {

@@ -49,7 +49,7 @@ void seal_keys_free(struct seal_keys *k);
 void seal_keys_keep(struct seal_keys *k, const char *const *purposes);
 char *seal(struct arena *a, const struct seal_keys *k, const char *purpose, const char *associated,
            const void *data, size_t len);
-/* ERR_INVALID_GRANT (text: "not sealed by this server") for anything that was not sealed here for
+/* ERR_REFUSED (text: "not sealed by this server") for anything that was not sealed here for
  * this purpose and associated text. *data has a NUL after its len bytes. */
 enum rc seal_open(struct arena *a, const struct seal_keys *k, const char *purpose,
                   const char *associated, const char *text, char **data, size_t *len,
@@ -88,11 +88,11 @@ struct jws {
     uint8_t *signature;
     size_t signature_len;
 };
-/* Reads without verifying. ERR_INVALID_CLIENT for what is not a JWT with one of those algorithms.
+/* Reads without verifying. ERR_REFUSED for what is not a JWT with one of those algorithms.
  */
 enum rc jws_read(struct arena *a, const char *text, struct jws *out, struct err *e) MUST_USE;
 /* With a key of a JSON Web Key Set. ERR_MISSING if it has none of that id and kind,
- * ERR_INVALID_CLIENT if the signature is wrong. */
+ * ERR_REFUSED if the signature is wrong. */
 enum rc jws_verify(struct arena *a, const struct jws *jws, const struct json *jwks,
                    struct err *e) MUST_USE;
 

@@ -16,7 +16,7 @@
 #define P256_BYTES 32 /* RFC 7518 §3.4 */
 
 static enum rc refuse(struct err *e, const char *why) {
-    return err_set(e, ERR_INVALID_CLIENT, "%s", why);
+    return err_set(e, ERR_REFUSED, "%s", why);
 }
 
 static struct json *object_of(struct arena *a, const char *text, size_t text_len) {

@@ -105,7 +105,7 @@ static char *seal_as(struct arena *a, const uint8_t key[SEAL_KEY_LEN],
 
 /* All refusals are one: whoever tries things out learns nothing from the difference. */
 static enum rc not_sealed_here(struct err *e) {
-    return err_set(e, ERR_INVALID_GRANT, "not sealed by this server");
+    return err_set(e, ERR_REFUSED, "not sealed by this server");
 }
 
 /* The bytes of a sealed text of the right version and a possible length, or NULL. */

@@ -124,7 +124,7 @@ static void check_token(struct doctor *d) {
 
     switch (cognito_exchange_code(d->http, c, d->arena, "00000000-0000-0000-0000-000000000000",
                                   VERIFIER, &tokens, &e)) {
-    case ERR_INVALID_GRANT:
+    case ERR_REFUSED:
         doctor_say(d, VERDICT_OK, "token address", "", "%s", c->cognito_token_url);
         break;
     case ERR_MISCONFIGURED:

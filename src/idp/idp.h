@@ -26,7 +26,7 @@ struct idp_tokens {
     int64_t expires_in_s;
 };
 /* grant_type=authorization_code with our own PKCE verifier.
- *   ERR_INVALID_GRANT  Cognito says so: the code is used up, expired or wrong
+ *   ERR_REFUSED  Cognito says so: the code is used up, expired or wrong
  *   ERR_UPSTREAM       it may pass: no answer in time, 429, 5xx, or not what the protocol says
  *   ERR_MISCONFIGURED  it refuses us (invalid_client, …): an admin must act */
 enum rc cognito_exchange_code(struct http_client *http, const struct config *config,

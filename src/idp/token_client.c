@@ -50,7 +50,7 @@ static enum rc post(struct http_client *http, const struct config *config, struc
     struct err why = {0};
 
     if (form->overflow) {
-        err_set(e, ERR_INVALID_GRANT, "the grant is too long");
+        err_set(e, ERR_REFUSED, "the grant is too long");
         return e->code;
     }
     if (http_fetch(http, a, &rq, reply, &why) == OK)
@@ -69,7 +69,7 @@ static const struct refusal {
     enum rc rc;
     const char *text;
 } refusals[] = {
-    {"invalid_grant", ERR_INVALID_GRANT,
+    {"invalid_grant", ERR_REFUSED,
      "the identity provider no longer accepts this login; log in again"},
     {"invalid_client", ERR_MISCONFIGURED, "the identity provider does not accept this server"},
     {"unauthorized_client", ERR_MISCONFIGURED, "the identity provider does not accept this server"},

@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "catalog/rpc_codes.h"
+
 /* A string or an integer, never null ("Requests" in the overview of every revision). An integer
  * that does not fit 64 bits would come back as another one, so it is refused. */
 static bool is_id(const struct json *v) {

@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "base/attr.h"
+#include "base/err.h"
 #include "base/output.h"
 
 enum metric {
@@ -122,10 +123,10 @@ extern const uint64_t metric_bounds[METRIC_BOUNDS];
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 struct metric_label {
-    const char *dimension; /* CloudWatch's name; NULL: this label is not there */
-    const char *label;     /* Prometheus's */
-    const char *const *values;
-    unsigned count; /* at least 1 */
+    const char *dimension;     /* CloudWatch's name; NULL: this label is not there */
+    const char *label;         /* Prometheus's */
+    const char *const *values; /* NULL among them: this value is never counted */
+    unsigned count;            /* at least 1 */
 };
 
 struct metric_info {
@@ -139,6 +140,8 @@ struct metric_info {
 };
 extern const struct metric_info metric_table[METRICS];
 unsigned metrics_status_index(int status); /* of METRIC_RESPONSES */
+/* What METRIC_DENIALS calls each error code; names NULL where a code is never counted. */
+void metrics_name_reasons(const char *const names[ERR_COUNT]);
 
 /* ---- metrics_text.c ---- */
 void metrics_text(FILE *out); /* Prometheus text exposition format 0.0.4 */

@@ -1,6 +1,6 @@
 #include "metrics/metrics.h"
 
-#include "base/err.h"
+#include <string.h>
 
 static const char *const nothing[] = {""};
 static const char *const endpoints[ENDPOINTS] = {"authorize", "token", "metadata", "mcp", "other"};
@@ -14,47 +14,12 @@ static const char *const exits[EXITS] = {"normal", "failed", "killed"};
 static const char *const outputs[OUTPUT_KINDS] = {"log", "audit", "metrics"};
 static const char *const states[] = {"starting", "idle", "busy", "leaving"};
 
-/* The reasons by enum rc. A code that is never a reply of its own has the name of its kind. */
-static const char *const reasons[ERR_COUNT] = {
-    [OK] = "none",
-    [ERR_INVALID_REQUEST] = "invalid_request",
-    [ERR_INVALID_CLIENT] = "invalid_client",
-    [ERR_INVALID_REDIRECT_URI] = "invalid_redirect_uri",
-    [ERR_INVALID_GRANT] = "invalid_grant",
-    [ERR_INVALID_SCOPE] = "invalid_scope",
-    [ERR_INVALID_TARGET] = "invalid_target",
-    [ERR_INVALID_CLIENT_METADATA] = "invalid_client_metadata",
-    [ERR_UNSUPPORTED_TOKEN_TYPE] = "unsupported_token_type",
-    [ERR_UNSUPPORTED_GRANT_TYPE] = "unsupported_grant_type",
-    [ERR_UNSUPPORTED_RESPONSE_TYPE] = "unsupported_response_type",
-    [ERR_NOT_FOUND] = "not_found",
-    [ERR_METHOD_NOT_ALLOWED] = "method_not_allowed",
-    [ERR_TOO_LARGE] = "too_large",
-    [ERR_UNSUPPORTED_MEDIA_TYPE] = "unsupported_media_type",
-    [ERR_NOT_ACCEPTABLE] = "not_acceptable",
-    [ERR_ACCESS_DENIED] = "access_denied",
-    [ERR_NO_TOKEN] = "no_token",
-    [ERR_INVALID_TOKEN] = "invalid_token",
-    [ERR_INSUFFICIENT_SCOPE] = "insufficient_scope",
-    [ERR_RATE_LIMITED] = "rate_limited",
-    [ERR_FORBIDDEN_ORIGIN] = "forbidden_origin",
-    [ERR_RPC_PARSE] = "rpc_parse",
-    [ERR_RPC_INVALID_REQUEST] = "rpc_invalid_request",
-    [ERR_RPC_METHOD_NOT_FOUND] = "rpc_method_not_found",
-    [ERR_RPC_INVALID_PARAMS] = "rpc_invalid_params",
-    [ERR_RPC_HEADER_MISMATCH] = "rpc_header_mismatch",
-    [ERR_RPC_UNSUPPORTED_VERSION] = "rpc_unsupported_version",
-    [ERR_RPC_MISSING_CAPABILITY] = "rpc_missing_capability",
-    [ERR_RPC_RESOURCE_NOT_FOUND] = "rpc_resource_not_found",
-    [ERR_RPC_INTERNAL] = "rpc_internal",
-    [ERR_UPSTREAM] = "upstream",
-    [ERR_STORE] = "store",
-    [ERR_MISCONFIGURED] = "misconfigured",
-    [ERR_INTERNAL] = "internal",
-    [ERR_CONFLICT] = "conflict",
-    [ERR_EXISTS] = "exists",
-    [ERR_MISSING] = "missing",
-};
+/* By enum rc; the rooms above know all codes. */
+static const char *reasons[ERR_COUNT];
+
+void metrics_name_reasons(const char *const names[ERR_COUNT]) {
+    memcpy(reasons, names, sizeof reasons);
+}
 
 /* Statuses that the program answers with; the last one stands for all others. */
 static const char *const statuses[] = {"200", "202", "204", "302", "303", "400",  "401",

@@ -51,6 +51,8 @@ static void put_metric(enum metric m, FILE *out) {
     (void)fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", i->prometheus, i->help, i->prometheus,
                   kinds[i->kind]);
     for (unsigned a = 0; a < i->labels[0]->count; a++) {
+        if (!i->labels[0]->values[a])
+            continue;
         if (i->kind == METRIC_HISTOGRAM) {
             put_histogram(m, a, out);
             continue;

@@ -91,7 +91,7 @@ static enum rc read_rest(struct exchange *x, const struct form *f, struct login 
 
 /* RFC 6749 §4.1.2.1: the error codes that a redirect can carry. */
 static const char *redirect_error(enum rc code) {
-    switch (code) {
+    switch ((int)code) {
     case ERR_UNSUPPORTED_RESPONSE_TYPE:
         return "unsupported_response_type";
     case ERR_INVALID_SCOPE:

@@ -122,7 +122,9 @@ static enum rc verify(struct site *site, struct arena *a, const struct client *c
             return e->code;
         rc = jws_verify(a, jws, fetched, e);
     }
-    return rc == ERR_MISSING ? refuse(e, "the client has no key for this client_assertion") : rc;
+    if (rc == ERR_MISSING)
+        return refuse(e, "the client has no key for this client_assertion");
+    return rc ? e->code = ERR_INVALID_CLIENT : OK;
 }
 
 enum rc client_authenticate(struct site *site, struct arena *a, const struct form *f,
@@ -138,8 +140,9 @@ enum rc client_authenticate(struct site *site, struct arena *a, const struct for
                                  : OK;
     if (!assertion || !type || strcmp(type, ASSERTION_TYPE) != 0)
         return refuse(e, "client_assertion_type must be " ASSERTION_TYPE);
-    if (jws_read(a, assertion, &jws, e) || check_claims(site, a, jws.claims, id, e) ||
-        client_find(site, a, id, &client, e))
+    if (jws_read(a, assertion, &jws, e))
+        return e->code = ERR_INVALID_CLIENT;
+    if (check_claims(site, a, jws.claims, id, e) || client_find(site, a, id, &client, e))
         return e->code;
     if (!client.jwks && !client.jwks_uri)
         return refuse(e, "the client's document has no keys for private_key_jwt");

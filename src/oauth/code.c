@@ -4,6 +4,7 @@
 
 #include "base/encode.h"
 #include "crypto/crypto.h"
+#include "oauth/codes.h"
 #include "store/store.h"
 
 #define SECRET_BYTES 32

@@ -5,6 +5,7 @@
 
 #include "base/url.h"
 #include "config/config.h"
+#include "oauth/codes.h"
 #include "site/exchange.h"
 #include <stdio.h>
 

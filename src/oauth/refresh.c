@@ -165,8 +165,9 @@ static enum rc lead(const struct flight *f, const struct refresh_request *rq,
         family_next(f->site, f->a, &next);
         out->refresh_token = refresh_seal(f->site, f->a, rq->client_id, &next);
         keep_answer(f, out);
-    } else if (rc == ERR_INVALID_GRANT) {
+    } else if (rc == ERR_REFUSED) {
         mark_dead(f);
+        rc = e->code = ERR_INVALID_GRANT;
     }
     if (lease)
         lease_release(f->site->cache, lease);

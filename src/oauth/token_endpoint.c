@@ -116,6 +116,8 @@ static enum rc exchange(struct exchange *x, const struct code *code, const struc
     rc = cognito_exchange_code(x->site->oauth->http, x->site->config, x->rp->arena, cognito_code,
                                login->verifier, tokens, e);
     cognito_wait_end(x->site);
+    if (rc == ERR_REFUSED)
+        e->code = rc = ERR_INVALID_GRANT;
     if (rc || (rc = stop_subject(x, tokens->access_token, e)))
         return rc;
     return end_session(x, code->session_id, e);

@@ -201,9 +201,6 @@ const struct language *language_choose(const char *accept_language) {
 
 const char *error_advice(enum rc code) {
     switch (code) {
-    case ERR_INVALID_CLIENT:
-    case ERR_INVALID_REDIRECT_URI:
-        return "advice.client";
     case ERR_UPSTREAM:
     case ERR_STORE:
         return "advice.later";

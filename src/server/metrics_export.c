@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/errors.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -40,6 +41,7 @@ bool metrics_export_open(struct master *m) {
         log_error("start_failed", kv("why", strerror(errno)));
         return false;
     }
+    errors_name_metrics();
     metrics_gauge(METRIC_START_TIME, 0, (uint64_t)time(NULL));
     m->observer.emf = metrics_emf_new();
     m->observer.emf_ms = clock_monotonic_ms() + c->metrics_interval_s * INT64_C(1000);

@@ -46,7 +46,7 @@ static enum rc read_and_verify(struct arena *a, const char *text, const struct j
         check_read(&j, text);
         rc = jws_verify(a, &j, jwks, &e);
     }
-    MUST(rc == OK || rc == ERR_INVALID_CLIENT || (rc == ERR_MISSING && *was_read));
+    MUST(rc == OK || rc == ERR_REFUSED || (rc == ERR_MISSING && *was_read));
     MUST(!rc || *e.text);
     return rc;
 }

@@ -86,7 +86,7 @@ static void try_file(struct arena *a, const char *source, const char *accept) {
     const char *dir = fuzz_path(a, "templates");
     char *const params[] = {arena_printf(a, "HTTP_ACCEPT_LANGUAGE=%s", accept), NULL};
     const struct request rq = {.arena = a, .id = "id", .params = params};
-    const struct err why = {.code = ERR_INVALID_CLIENT, .text = MARK};
+    const struct err why = {.code = ERR_INVALID_REQUEST, .text = MARK};
     struct page_set *set;
     struct reply rp;
     char *problems_text;

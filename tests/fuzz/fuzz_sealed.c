@@ -29,16 +29,16 @@ static void try_text(struct site *site, struct arena *a, const char *text, size_
     size_t n, at;
     struct err e = {0};
 
-    MUST(seal_open(a, site->seal, "session", "bound", text, &data, &n, &e) == ERR_INVALID_GRANT);
-    MUST(seal_open_with(a, key, "session", "bound", text, &data, &n, &e) == ERR_INVALID_GRANT);
+    MUST(seal_open(a, site->seal, "session", "bound", text, &data, &n, &e) == ERR_REFUSED);
+    MUST(seal_open_with(a, key, "session", "bound", text, &data, &n, &e) == ERR_REFUSED);
     MUST(!strcmp(e.text, "not sealed by this server"));
     sealed = seal(a, site->seal, "session", text, text, len);
     MUST(!seal_open(a, site->seal, "session", text, sealed, &data, &n, &e));
     MUST(n == len && !memcmp(data, text, len) && !data[n]);
-    MUST(seal_open(a, site->seal, "client", text, sealed, &data, &n, &e) == ERR_INVALID_GRANT);
+    MUST(seal_open(a, site->seal, "client", text, sealed, &data, &n, &e) == ERR_REFUSED);
     at = len % strlen(sealed);
     sealed[at] = sealed[at] == 'A' ? 'B' : 'A';
-    MUST(seal_open(a, site->seal, "session", text, sealed, &data, &n, &e) == ERR_INVALID_GRANT);
+    MUST(seal_open(a, site->seal, "session", text, sealed, &data, &n, &e) == ERR_REFUSED);
 }
 
 static void try_login(struct site *site, struct arena *a, const char *text, size_t len) {

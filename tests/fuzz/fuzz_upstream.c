@@ -78,7 +78,7 @@ static void check_tokens(struct arena *a, const struct http_reply *rp) {
     if (rp->status != 200) {
         enum rc rc = refused(a, rp, &e);
 
-        MUST(rc == ERR_INVALID_GRANT || rc == ERR_MISCONFIGURED || rc == ERR_UPSTREAM);
+        MUST(rc == ERR_REFUSED || rc == ERR_MISCONFIGURED || rc == ERR_UPSTREAM);
         MUST(*e.text && is_plain_line(e.detail, strlen(e.detail)));
     } else if (read_tokens(a, rp, &tokens, &e)) {
         MUST(e.code == ERR_UPSTREAM && *e.text && *e.detail);

@@ -59,7 +59,7 @@ static void is_refused(struct arena *a, const char *text, const char *why) {
     struct err e = {0};
     struct jws j;
 
-    assert_int_equal(jws_read(a, text, &j, &e), ERR_INVALID_CLIENT);
+    assert_int_equal(jws_read(a, text, &j, &e), ERR_REFUSED);
     assert_string_equal(e.text, why);
 }
 
@@ -125,10 +125,8 @@ static void a_key_for_something_else_does_not(void **state) {
 static void another_ones_key_does_not(void **state) {
     struct json *keys = both_keys(*state);
 
-    assert_int_equal(verify(*state, sign_rs256(*state, &other_rsa, RS, CLAIMS), keys),
-                     ERR_INVALID_CLIENT);
-    assert_int_equal(verify(*state, sign_es256(*state, &other_ec, ES, CLAIMS), keys),
-                     ERR_INVALID_CLIENT);
+    assert_int_equal(verify(*state, sign_rs256(*state, &other_rsa, RS, CLAIMS), keys), ERR_REFUSED);
+    assert_int_equal(verify(*state, sign_es256(*state, &other_ec, ES, CLAIMS), keys), ERR_REFUSED);
     assert_int_equal(verify(*state, A2, parse(*state, A3_KEYS)), ERR_MISSING);
     assert_int_equal(verify(*state, A3, parse(*state, A2_KEYS)), ERR_MISSING);
 }
@@ -147,8 +145,8 @@ static void a_changed_one_does_not(void **state) {
         char *p = strrchr(signature, '.') + 1;
 
         *p = *p == 'A' ? 'B' : 'A';
-        assert_int_equal(verify(*state, signature, keys), ERR_INVALID_CLIENT);
-        assert_int_equal(verify(*state, claims, keys), ERR_INVALID_CLIENT);
+        assert_int_equal(verify(*state, signature, keys), ERR_REFUSED);
+        assert_int_equal(verify(*state, claims, keys), ERR_REFUSED);
     }
 }
 
@@ -168,11 +166,11 @@ static void a_signature_of_another_length_does_not(void **state) {
             verify(*state,
                    arena_printf(*state, "%s.%s", input, base64url_encode(*state, signature, n)),
                    keys),
-            ERR_INVALID_CLIENT);
+            ERR_REFUSED);
     assert_int_equal(
         verify(*state, arena_printf(*state, "%s.%s", input, base64url_encode(*state, longer, 65)),
                keys),
-        ERR_INVALID_CLIENT);
+        ERR_REFUSED);
     input = signing_input(*state, RS, CLAIMS);
     signature = base64url_decode(*state, rs256(*state, &rsa, input),
                                  strlen(rs256(*state, &rsa, input)), &len);
@@ -181,7 +179,7 @@ static void a_signature_of_another_length_does_not(void **state) {
             verify(*state,
                    arena_printf(*state, "%s.%s", input, base64url_encode(*state, signature, n)),
                    keys),
-            ERR_INVALID_CLIENT);
+            ERR_REFUSED);
 }
 
 /* CVE-2022-21449: r and s of zero are no signature. */
@@ -192,7 +190,7 @@ static void a_signature_of_zeros_does_not(void **state) {
                             arena_printf(*state, "%s.%s", signing_input(*state, ES, CLAIMS),
                                          base64url_encode(*state, zeros, sizeof zeros)),
                             both_keys(*state)),
-                     ERR_INVALID_CLIENT);
+                     ERR_REFUSED);
 }
 
 static void other_algorithms_are_refused(void **state) {
@@ -214,9 +212,9 @@ static void the_header_decides_on_the_kind_of_key(void **state) {
     struct json *keys = both_keys(*state);
 
     assert_int_equal(verify(*state, sign_es256(*state, &ec, "{\"alg\":\"RS256\"}", CLAIMS), keys),
-                     ERR_INVALID_CLIENT);
+                     ERR_REFUSED);
     assert_int_equal(verify(*state, sign_rs256(*state, &rsa, "{\"alg\":\"ES256\"}", CLAIMS), keys),
-                     ERR_INVALID_CLIENT);
+                     ERR_REFUSED);
     assert_int_equal(
         verify(*state, sign_rs256(*state, &rsa, "{\"alg\":\"RS256\",\"kid\":\"e\"}", CLAIMS), keys),
         ERR_MISSING);
@@ -255,7 +253,7 @@ static void a_kid_chooses_the_key(void **state) {
     assert_int_equal(verify(*state,
                             sign_rs256(*state, &rsa, "{\"alg\":\"RS256\",\"kid\":\"old\"}", CLAIMS),
                             keys),
-                     ERR_INVALID_CLIENT);
+                     ERR_REFUSED);
     assert_int_equal(
         verify(*state, sign_rs256(*state, &rsa, "{\"alg\":\"RS256\",\"kid\":\"gone\"}", CLAIMS),
                keys),
@@ -311,7 +309,7 @@ static void keys_for_something_else_are_not_used(void **state) {
     assert_int_equal(with_member(*state, rs, r, "kty", "\"EC\""), ERR_MISSING);
     assert_int_equal(with_member(*state, es, x, "use", "\"enc\""), ERR_MISSING);
     assert_int_equal(with_member(*state, es, x, "alg", "\"ES512\""), ERR_MISSING);
-    assert_int_equal(with_member(*state, es, x, "crv", "\"P-384\""), ERR_INVALID_CLIENT);
+    assert_int_equal(with_member(*state, es, x, "crv", "\"P-384\""), ERR_REFUSED);
     assert_int_equal(with_member(*state, es, x, "crv", "\"P-256\""), OK);
 }
 
@@ -323,15 +321,15 @@ static void malformed_keys_verify_nothing(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const char *r = jwk_json(*state, &rsa, "r"), *x = ec_jwk_json(*state, &ec, "e");
 
-        assert_int_equal(with_member(*state, rs, r, "n", bad[i]), ERR_INVALID_CLIENT);
-        assert_int_equal(with_member(*state, rs, r, "e", bad[i]), ERR_INVALID_CLIENT);
-        assert_int_equal(with_member(*state, es, x, "x", bad[i]), ERR_INVALID_CLIENT);
-        assert_int_equal(with_member(*state, es, x, "y", bad[i]), ERR_INVALID_CLIENT);
+        assert_int_equal(with_member(*state, rs, r, "n", bad[i]), ERR_REFUSED);
+        assert_int_equal(with_member(*state, rs, r, "e", bad[i]), ERR_REFUSED);
+        assert_int_equal(with_member(*state, es, x, "x", bad[i]), ERR_REFUSED);
+        assert_int_equal(with_member(*state, es, x, "y", bad[i]), ERR_REFUSED);
     }
     /* Not on the curve. */
     assert_int_equal(with_member(*state, es, ec_jwk_json(*state, &ec, "e"), "y",
                                  arena_printf(*state, "\"%s\"", ec.x)),
-                     ERR_INVALID_CLIENT);
+                     ERR_REFUSED);
 }
 
 /* The signature of an RSA key with e = 1 is the padded hash: anyone can write it. */
@@ -349,7 +347,7 @@ static void an_exponent_of_one_verifies_nothing(void **state) {
     sha256(input, strlen(input), padded + sizeof padded - SHA256_LEN);
     text = arena_printf(*state, "%s.%s", input, base64url_encode(*state, padded, sizeof padded));
     assert_int_equal(with_member(*state, text, jwk_json(*state, &rsa, "r"), "e", "\"AQ\""),
-                     ERR_INVALID_CLIENT);
+                     ERR_REFUSED);
 }
 
 static void short_rsa_keys_verify_nothing(void **state) {
@@ -358,7 +356,7 @@ static void short_rsa_keys_verify_nothing(void **state) {
     signer_init(&weak, 1024);
     assert_int_equal(verify(*state, sign_rs256(*state, &weak, RS, CLAIMS),
                             parse(*state, jwks_json(*state, &weak, "r"))),
-                     ERR_INVALID_CLIENT);
+                     ERR_REFUSED);
     signer_free(&weak);
 }
 
@@ -380,7 +378,7 @@ static void no_more_keys_are_tried_than_a_set_may_have(void **state) {
         json_add(keys, parse(*state, ec_jwk_json(*state, &other_ec, "e")));
     json_put(set, "keys", keys);
     json_add(keys, parse(*state, ec_jwk_json(*state, &ec, "e")));
-    assert_int_equal(verify(*state, text, set), ERR_INVALID_CLIENT);
+    assert_int_equal(verify(*state, text, set), ERR_REFUSED);
 }
 
 static int start_all(void **state) {

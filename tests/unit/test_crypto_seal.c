@@ -92,7 +92,7 @@ static void does_not_open(struct room *r, const struct seal_keys *k, const char 
 
     memset(&r->e, 0, sizeof r->e);
     assert_int_equal(seal_open(r->a, k, purpose, associated, text, &data, &len, &r->e),
-                     ERR_INVALID_GRANT);
+                     ERR_REFUSED);
     assert_string_equal(r->e.text, "not sealed by this server");
     assert_null(data);
 }
@@ -213,16 +213,16 @@ static void a_key_by_value(void **state) {
     assert_string_equal(data, "code");
     data = NULL;
     assert_int_equal(seal_open_with(r->a, other, "grant", "session", text, &data, &len, &r->e),
-                     ERR_INVALID_GRANT);
+                     ERR_REFUSED);
     assert_int_equal(seal_open_with(r->a, key, "grant", "another", text, &data, &len, &r->e),
-                     ERR_INVALID_GRANT);
+                     ERR_REFUSED);
     assert_null(data);
     does_not_open(r, k, "grant", "session", text);
     /* A text sealed by a key of a file does not open by the same key given by value. */
     uint8_t *raw = base64url_decode(r->a, key_a, strlen(key_a), &len);
     text = seal(r->a, k, "grant", "session", "code", 4);
     assert_int_equal(seal_open_with(r->a, raw, "grant", "session", text, &data, &len, &r->e),
-                     ERR_INVALID_GRANT);
+                     ERR_REFUSED);
     seal_keys_free(k);
 }
 

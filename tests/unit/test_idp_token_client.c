@@ -108,7 +108,7 @@ static void a_grant_that_is_too_long_is_not_sent(void **state) {
 
     (void)state;
     memset(huge, 'x', 300000);
-    assert_int_equal(cognito_refresh(NULL, &config, a, huge, &out, &e), ERR_INVALID_GRANT);
+    assert_int_equal(cognito_refresh(NULL, &config, a, huge, &out, &e), ERR_REFUSED);
     assert_int_equal(script.calls, 0);
 }
 
@@ -242,8 +242,8 @@ static void refusals_are_told_apart(void **state) {
         const char *body;
         enum rc rc;
     } cases[] = {
-        {400, "{\"error\":\"invalid_grant\"}", ERR_INVALID_GRANT},
-        {401, "{\"error\":\"invalid_grant\"}", ERR_INVALID_GRANT},
+        {400, "{\"error\":\"invalid_grant\"}", ERR_REFUSED},
+        {401, "{\"error\":\"invalid_grant\"}", ERR_REFUSED},
         {400, "{\"error\":\"invalid_client\"}", ERR_MISCONFIGURED},
         {401, "{\"error\":\"invalid_client\"}", ERR_MISCONFIGURED},
         {400, "{\"error\":\"unauthorized_client\"}", ERR_MISCONFIGURED},
@@ -288,7 +288,7 @@ static void upstream_text_reaches_nobody(void **state) {
     assert_int_equal(
         exchange(400, "{\"error\":\"invalid_grant\",\"error_description\":\"CODE the-code\"}", &out,
                  &e),
-        ERR_INVALID_GRANT);
+        ERR_REFUSED);
     assert_null(strstr(e.text, "CODE"));
     assert_null(strstr(e.detail, "CODE"));
     assert_null(strstr(e.detail, "the-code"));

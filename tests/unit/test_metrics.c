@@ -6,13 +6,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/errors.h"
+#include "catalog/rpc_codes.h"
 #include "config/config.h"
 #include "metrics/metrics.h"
+#include "oauth/codes.h"
 
 #define SLOTS 4
 
 static int open_metrics(void **state) {
     (void)state;
+    errors_name_metrics();
     return metrics_open(SLOTS) ? 0 : -1;
 }
 
@@ -200,10 +204,27 @@ static void every_name_and_label_is_there_and_plain(void **state) {
         for (unsigned l = 0; l < 2; l++)
             if (i->labels[l]->dimension)
                 for (unsigned v = 0; v < i->labels[l]->count; v++)
-                    assert_name(i->labels[l]->values[v], true);
+                    if (m != METRIC_DENIALS || v < ERR_PROTOCOL || i->labels[l]->values[v])
+                        assert_name(i->labels[l]->values[v], true);
         for (unsigned other = 0; other < m; other++)
             assert_string_not_equal(i->prometheus, metric_table[other].prometheus);
     }
+}
+
+/* Each code of oauth/codes.h and catalog/rpc_codes.h, and no two the same. */
+static void denials_have_the_codes_of_the_protocols(void **state) {
+    const char *const *names = metric_table[METRIC_DENIALS].labels[0]->values;
+    unsigned named = 0;
+
+    (void)state;
+    for (unsigned i = ERR_PROTOCOL; i < ERR_COUNT; i++) {
+        named += names[i] != NULL;
+        for (unsigned other = OK; names[i] && other < i; other++)
+            assert_true(!names[other] || strcmp(names[other], names[i]) != 0);
+    }
+    assert_int_equal(named, 18);
+    assert_string_equal(names[ERR_UNSUPPORTED_RESPONSE_TYPE], "unsupported_response_type");
+    assert_string_equal(names[ERR_RPC_INTERNAL], "rpc_internal");
 }
 
 static void statuses_have_their_place(void **state) {
@@ -328,6 +349,7 @@ static int unit_tests(void) {
         WITH_METRICS(endpoints_are_the_groups_of_the_configuration),
         WITH_METRICS(times_fall_into_the_right_bucket),
         cmocka_unit_test(every_name_and_label_is_there_and_plain),
+        cmocka_unit_test(denials_have_the_codes_of_the_protocols),
         cmocka_unit_test(statuses_have_their_place),
         WITH_METRICS(prometheus_text_is_exact),
         WITH_METRICS(a_quiet_time_sends_gauges_only),

@@ -300,7 +300,8 @@ static const char *page_of(struct arena *a, const struct page_set *set, const ch
     struct err e;
     struct reply rp;
 
-    (void)err_set(&e, ERR_INVALID_CLIENT, "it is <wrong>");
+    (void)err_set(&e, ERR_INVALID_REQUEST, "it is <wrong>");
+    e.advice = "advice.client";
     reply_init(&rp, a);
     page_error(set, &rq, &rp, 400, &e, "", "");
     assert_int_equal(rp.status, 400);

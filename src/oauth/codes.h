@@ -1,0 +1,19 @@
+/* Error codes of OAuth, besides those of base/err.h. app/errors.c has their names in replies. */
+#ifndef OAUTH_CODES_H
+#define OAUTH_CODES_H
+
+#include "base/err.h"
+
+#define OAUTH_CODE(n) ((enum rc)(ERR_PROTOCOL + (n)))
+#define ERR_INVALID_CLIENT OAUTH_CODE(0)       /* unknown, or its document is not acceptable */
+#define ERR_INVALID_REDIRECT_URI OAUTH_CODE(1) /* never answered by a redirect */
+#define ERR_INVALID_GRANT                                                                          \
+    OAUTH_CODE(2) /* code or refresh token wrong, used, expired or another's */
+#define ERR_INVALID_SCOPE OAUTH_CODE(3)             /* RFC 6749 §5.2 */
+#define ERR_INVALID_TARGET OAUTH_CODE(4)            /* RFC 8707 §2: resource is not ours */
+#define ERR_INVALID_CLIENT_METADATA OAUTH_CODE(5)   /* RFC 7591 §3.2.2 */
+#define ERR_UNSUPPORTED_TOKEN_TYPE OAUTH_CODE(6)    /* RFC 7009 §2.2.1 */
+#define ERR_UNSUPPORTED_GRANT_TYPE OAUTH_CODE(7)    /* RFC 6749 §5.2 */
+#define ERR_UNSUPPORTED_RESPONSE_TYPE OAUTH_CODE(8) /* RFC 6749 §4.1.2.1 */
+
+#endif
