@@ -93,7 +93,7 @@ static enum rc add_tasks(struct mcp_call *c, struct buf *b, const struct json *i
 
         if (!id || has_text(some, id))
             continue;
-        switch (task_load(c, id, &t, e)) {
+        switch ((int)task_load(c, id, &t, e)) {
         case OK:
             subscription_add(b, arena_printf(c->arena, "%c%s", SUBSCRIPTION_ASK, id), head.p,
                              head.len);
