@@ -1,5 +1,5 @@
-/* URLs (RFC 3986) and forms (application/x-www-form-urlencoded). Nothing is normalized unasked:
- * what a check must compare byte for byte stays byte for byte. */
+/* URLs (RFC 3986). Nothing is normalized unasked: what a check must compare byte for byte stays
+ * byte for byte. */
 #ifndef BASE_URL_H
 #define BASE_URL_H
 
@@ -11,8 +11,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define URL_LEN_MAX 2048   /* bytes of any URL that we accept */
-#define FORM_FIELDS_MAX 32 /* parameters in one form or query */
+#define URL_LEN_MAX 2048 /* bytes of any URL that we accept */
 
 /* Parts of an absolute URL as they were written; absent ones are NULL. */
 struct url {
@@ -49,35 +48,5 @@ void url_encode(struct buf *b, const char *s);
 char *url_decode(struct arena *a, const char *s, size_t len, bool plus);
 /* Appends name=value with the right separator to the URL in b. A NULL value appends nothing. */
 void url_add_param(struct buf *b, const char *name, const char *value);
-
-struct form {
-    struct form_field {
-        const char *name, *value; /* decoded */
-        bool repeated;            /* one of that name came before */
-    } fields[FORM_FIELDS_MAX];
-    size_t count;
-};
-
-/* Parses a query or form body. A parameter given twice is an error (RFC 6749 §3.1 and §3.2), and so
- * is a bad escape. */
-enum rc form_parse(struct arena *a, const char *text, size_t len, struct form *out,
-                   struct err *e) MUST_USE;
-/* The same without the check for repetition, which form_check_repeated makes: of one name, or of
- * all (NULL). For a place that must know who asks before it may say what is wrong. */
-enum rc form_read(struct arena *a, const char *text, size_t len, struct form *out,
-                  struct err *e) MUST_USE;
-enum rc form_check_repeated(const struct form *f, const char *name, struct err *e) MUST_USE;
-/* All but one: RFC 8707 §2 lets `resource` come several times. */
-enum rc form_check_repeated_but(const struct form *f, const char *except, struct err *e) MUST_USE;
-/* The first value, or NULL when it is absent or empty: RFC 6749 §3.1 treats both alike. */
-const char *form_get(const struct form *f, const char *name);
-
-/* Space-separated lists, as in OAuth scopes. Is `item` one of `list`? */
-bool list_has(const char *list, const char *item);
-/* Is every item of `part` in `whole`? */
-bool list_covers(const char *whole, const char *part);
-/* The items of `list`, each once, that `others` has; or those that it has not. */
-const char *list_among(struct arena *a, const char *list, const char *others);
-const char *list_without(struct arena *a, const char *list, const char *others);
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/suggest.h"
 #include "base/text.h"
 #include "base/url.h"

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "config/loading.h"
 
 /* ---- addresses ---- */

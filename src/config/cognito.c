@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "config/loading.h"
 
 static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789-";

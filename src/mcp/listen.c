@@ -3,6 +3,7 @@
  * which file or directory changes; the keeper of the pool does the rest. */
 #include <string.h>
 
+#include "base/list.h"
 #include "base/log.h"
 #include "base/url.h"
 #include "catalog/resources.h"

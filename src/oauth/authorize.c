@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/list.h"
 #include "crypto/crypto.h"
 #include "metrics/metrics.h"
 #include "oauth/oauth.h"
 #include "oauth/site.h"
 #include "shared/rate_limit.h"
 #include "store/store.h"
+#include "web/form.h"
 
 #define SESSION_ID_BYTES 24
 #define VERIFIER_BYTES 32

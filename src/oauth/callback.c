@@ -8,6 +8,7 @@
 #include "oauth/oauth.h"
 #include "oauth/site.h"
 #include "store/store.h"
+#include "web/form.h"
 
 #define COGNITO_CODE_MAX 2048
 

@@ -7,6 +7,7 @@
 #include "oauth/clients.h"
 #include "oauth/tokens.h"
 #include "shared/shared.h"
+#include "web/form.h"
 
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #define ASSERTION_TTL_MAX_S 600

@@ -1,8 +1,10 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/list.h"
 #include "crypto/crypto.h"
 #include "oauth/oauth.h"
+#include "web/form.h"
 
 /* Redirect URI, state and issuer, the latter two percent-encoded, and the rest. */
 #define URI_OUT_MAX (URL_LEN_MAX + 3 * STATE_LEN_MAX + 3 * URL_LEN_MAX + 2048)

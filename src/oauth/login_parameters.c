@@ -3,7 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/list.h"
 #include "oauth/oauth.h"
+#include "web/form.h"
 
 #define HINT_LEN_MAX 256
 

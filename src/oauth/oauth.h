@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "oauth/codes.h"
 #include "site/exchange.h"
+#include "web/form.h"
 #include <stdio.h>
 
 #define LOGIN_TTL_S 600       /* consent page to callback */

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/list.h"
 #include "oauth/oauth.h"
 
 /* https; http on loopback (RFC 8252 §7.3); or a private-use scheme, which has a dot because it is a

@@ -7,6 +7,7 @@
 #include "crypto/crypto.h"
 #include "oauth/site.h"
 #include "oauth/tokens.h"
+#include "web/form.h"
 
 /* A failure that may pass is told, so that the client tries again. If Cognito will never do it, the
  * token is dead here all the same, where alone it can be used. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "idp/idp.h"
 #include "oauth/code.h"
@@ -10,6 +11,7 @@
 #include "oauth/tokens.h"
 #include "shared/shared.h"
 #include "store/store.h"
+#include "web/form.h"
 
 #define CODE_LEASE_S 10 /* longer than a call to Cognito can take */
 

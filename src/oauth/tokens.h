@@ -5,6 +5,7 @@
 
 #include "idp/idp.h"
 #include "oauth/oauth.h"
+#include "web/form.h"
 
 /* token.c: reads the form of /token or /revoke. */
 enum rc token_form_read(struct exchange *x, struct form *f, struct err *e) MUST_USE;

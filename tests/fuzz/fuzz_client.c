@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 
+#include "base/list.h"
 #include "input.h"
 #include "oauth/clients.h"
 #include "site.h"

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/encode.h"
+#include "base/list.h"
 #include "input.h"
 #include "oauth/code.h"
 #include "site.h"

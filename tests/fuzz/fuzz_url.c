@@ -3,11 +3,13 @@
 #include <strings.h>
 
 #include "base/encode.h"
+#include "base/list.h"
 #include "base/url.h"
 #include "input.h"
 #include "mcp/headers.h"
 #include "pages/html.h"
 #include "standalone.h"
+#include "web/form.h"
 #include "web/request.h"
 #include "web/sse.h"
 

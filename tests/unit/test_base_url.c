@@ -1,6 +1,8 @@
 #include "unit.h"
 
+#include "base/list.h"
 #include "base/url.h"
+#include "web/form.h"
 
 static void parts_are_kept_as_written(void **state) {
     struct url u;
