@@ -5,15 +5,11 @@
 
 #include "base/err.h"
 #include "config/config.h"
-#include "net/http.h"
 #include "web/reply.h"
 #include "web/request.h"
 #include <stdio.h>
 
 struct app;
-
-/* How client documents are fetched: only from public addresses, and what the configuration adds. */
-struct http_options app_guarded_options(const struct config *config);
 
 /* Opens the store, the key file, the HTTP clients and the tools. Call in a worker, after the fork.
  * The configuration is borrowed. */

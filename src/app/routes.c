@@ -16,6 +16,8 @@
 #define METADATA_LIMIT_S 10
 #define MCP_LIMIT_S 180
 
+#define ALLOW_MAX 64
+
 /* What a path is made of: these, in this order, then the fixed part or before it. */
 enum base { BASE_ROOT, BASE_ISSUER, BASE_MCP, BASE_BEFORE_ISSUER, BASE_BEFORE_MCP };
 
@@ -99,28 +101,25 @@ static bool is_at(const struct route *r, const char *path) {
            (r->loose && len == length_without_slash(r->path) && !memcmp(r->path, path, len));
 }
 
-const struct route *routes_find(const struct routes *r, struct arena *a, const char *method,
-                                const char *path, const char **allow, enum error_style *style,
-                                enum cors *cors) {
-    const char *m = strcmp(method, "HEAD") ? method : "GET"; /* RFC 9110 §9.3.2 */
-    struct buf b;
+struct route_match routes_find(const struct routes *r, const struct request *rq) {
+    /* RFC 9110 §9.3.2 */
+    const char *method = strcmp(rq->method, "HEAD") ? rq->method : "GET";
+    struct route_match m = {.style = STYLE_OAUTH, .cors = CORS_NONE};
+    struct buf allow;
 
-    *allow = NULL;
-    *style = STYLE_OAUTH;
-    *cors = CORS_NONE;
     for (unsigned i = 0; i < r->count; i++)
-        if (!strcmp(r->all[i].method, m) && is_at(&r->all[i], path))
-            return &r->all[i];
-    buf_init(&b, a, 64);
+        if (!strcmp(r->all[i].method, method) && is_at(&r->all[i], rq->path))
+            return (struct route_match){&r->all[i], NULL, r->all[i].style, r->all[i].cors};
+    buf_init(&allow, rq->arena, ALLOW_MAX);
     for (unsigned i = 0; i < r->count; i++) {
-        if (!is_at(&r->all[i], path) || strstr(b.p, r->all[i].method))
+        if (!is_at(&r->all[i], rq->path) || strstr(allow.p, r->all[i].method))
             continue;
-        buf_addf(&b, "%s%s", b.len ? ", " : "", r->all[i].method);
-        *style = r->all[i].style;
-        *cors = r->all[i].cors;
-        *allow = b.p;
+        buf_addf(&allow, "%s%s", allow.len ? ", " : "", r->all[i].method);
+        m.allow = allow.p;
+        m.style = r->all[i].style;
+        m.cors = r->all[i].cors;
     }
-    return NULL;
+    return m;
 }
 
 int routes_time_limit_s(const struct routes *r, const char *path) {

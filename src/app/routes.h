@@ -39,11 +39,15 @@ struct routes {
 /* The routes of the groups that the configuration enables. Paths live in a. */
 void routes_init(struct routes *r, struct arena *a, const struct config *config);
 
-/* The route, or NULL. If the path is known but not with this method, *allow is the value of the
- * Allow header, *style the form of the error and *cors that of the path. */
-const struct route *routes_find(const struct routes *r, struct arena *a, const char *method,
-                                const char *path, const char **allow, enum error_style *style,
-                                enum cors *cors);
+/* What is known of the path of a request. */
+struct route_match {
+    const struct route *route; /* NULL: none has this path and this method */
+    const char *allow;         /* the methods of the path, as in Allow; NULL if there is a route, or
+                                  none has this path */
+    enum error_style style;
+    enum cors cors;
+};
+struct route_match routes_find(const struct routes *r, const struct request *rq);
 
 /* Seconds that requests of a path may hold a worker: those of its group, or of the shortest if no
  * group has it. */

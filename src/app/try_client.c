@@ -2,7 +2,7 @@
 #include "app/app.h"
 
 #include "net/http.h"
-#include "oauth/oauth.h"
+#include "oauth/clients.h"
 #include "oauth/site.h"
 #include "pages/display_name.h"
 
@@ -24,7 +24,7 @@ static void print_refusal(const struct err *e, FILE *out) {
 }
 
 bool app_try_client(const struct config *config, const char *client_id, FILE *out) {
-    const struct http_options guarded = app_guarded_options(config);
+    const struct http_options guarded = document_http_options(config);
     struct arena *a = arena_new(TRY_ARENA_MAX);
     struct oauth_site oauth = {.clients = NULL};
     struct site site = {.config = config, .oauth = &oauth};

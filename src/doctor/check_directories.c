@@ -8,7 +8,7 @@
 #include "catalog/resources.h"
 #include "catalog/tools.h"
 #include "doctor/doctor.h"
-#include "oauth/oauth.h"
+#include "oauth/clients.h"
 
 /* Loads the folder, throws away what was loaded, and keeps what was said. */
 typedef void load_fn(const struct config *c, FILE *problems, unsigned *bad);
@@ -61,7 +61,7 @@ static void check_directory(struct doctor *d, const char *what, const char *dir,
 
 void check_directories(struct doctor *d) {
     const struct config *c = d->config;
-    const struct http_options guarded = app_guarded_options(c);
+    const struct http_options guarded = document_http_options(c);
     struct err e;
 
     if (c->endpoints & GROUP_AUTHORIZE) {

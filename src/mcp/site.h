@@ -9,11 +9,11 @@ struct token_cache;
 struct tool_set;
 
 struct mcp_site {
-    struct token_cache *tokens;           /* verified access tokens */
-    const struct tool_set *tools;         /* TOOLS_DIR and the built-in ones */
-    const struct resource_set *resources; /* RESOURCES_DIR */
-    const struct prompt_set *prompts;     /* PROMPTS_DIR */
-    struct task_store *tasks;             /* records of tasks; NULL: there are none */
+    struct token_cache *tokens;     /* verified access tokens */
+    struct tool_set *tools;         /* TOOLS_DIR and the built-in ones */
+    struct resource_set *resources; /* RESOURCES_DIR */
+    struct prompt_set *prompts;     /* PROMPTS_DIR */
+    struct task_store *tasks;       /* records of tasks; NULL: there are none */
 };
 
 #endif

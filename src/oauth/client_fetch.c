@@ -236,3 +236,8 @@ enum rc document_get(struct site *site, struct arena *a, const struct document_k
                      const char *url, struct json **out, struct err *e) {
     return document_get_newer(site, a, kind, url, 0, out, e);
 }
+
+struct http_options document_http_options(const struct config *c) {
+    return (struct http_options){1, c->client_metadata_allow_nets, c->client_metadata_ca_file,
+                                 c->client_metadata_proxy};
+}

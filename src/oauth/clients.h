@@ -3,6 +3,7 @@
 #ifndef OAUTH_CLIENTS_H
 #define OAUTH_CLIENTS_H
 
+#include "net/http.h"
 #include "oauth/oauth.h"
 
 /* client_fetch.c: a JSON document that a client publishes, from the cache of the host or over the
@@ -29,6 +30,9 @@ enum rc document_get(struct site *site, struct arena *a, const struct document_k
 enum rc document_get_newer(struct site *site, struct arena *a, const struct document_kind *kind,
                            const char *url, int64_t since_s, struct json **out,
                            struct err *e) MUST_USE;
+
+/* How documents are fetched: only from public addresses, and what CLIENT_METADATA_* adds. */
+struct http_options document_http_options(const struct config *config);
 
 /* client_list.c: CLIENTS_ALLOW and CLIENTS_DENY. */
 bool client_list_has(struct arena *a, const char *list, const char *client_id);

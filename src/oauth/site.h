@@ -10,12 +10,12 @@ struct page_set;
 struct store;
 
 struct oauth_site {
-    struct store *store;              /* login sessions */
-    const struct client_set *clients; /* CLIENTS_DIR */
-    const struct page_set *pages;     /* TEMPLATES_DIR; NULL: the built-in ones */
-    struct http_client *http;         /* to the identity provider */
-    struct host_gate *idp_gate;       /* which workers may wait for its token endpoint */
-    struct http_client *guarded;      /* to hosts of client documents, never to private addresses */
+    struct store *store;         /* login sessions */
+    struct client_set *clients;  /* CLIENTS_DIR */
+    struct page_set *pages;      /* TEMPLATES_DIR; NULL: the built-in ones */
+    struct http_client *http;    /* to the identity provider */
+    struct host_gate *idp_gate;  /* which workers may wait for its token endpoint */
+    struct http_client *guarded; /* to hosts of client documents, never to private addresses */
     struct host_slots *document_slots; /* which workers may wait for a client document */
 };
 

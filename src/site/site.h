@@ -21,12 +21,12 @@ struct mcp_site;   /* mcp/site.h */
 struct site {
     const struct config *config;
     struct clock clock;
-    struct cache *cache;          /* what the workers of this host share */
-    const struct seal_keys *seal; /* keys of everything that leaves us sealed */
-    struct keyset *keyset;        /* the identity provider's signing keys */
-    const struct deny_list *deny; /* DENY_FILE; NULL: nobody */
-    struct rate_limits *limits;   /* how often what may happen; NULL: there are none */
-    struct revoked *revoked;      /* access tokens that were; NULL: none can be */
+    struct cache *cache;        /* what the workers of this host share */
+    struct seal_keys *seal;     /* keys of everything that leaves us sealed */
+    struct keyset *keyset;      /* the identity provider's signing keys */
+    struct deny_list *deny;     /* DENY_FILE; NULL: nobody */
+    struct rate_limits *limits; /* how often what may happen; NULL: there are none */
+    struct revoked *revoked;    /* access tokens that were; NULL: none can be */
     struct oauth_site *oauth;
     struct mcp_site *mcp;
 };

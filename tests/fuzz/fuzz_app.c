@@ -433,7 +433,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > INPUT_MAX)
         return 0;
     a = arena_new(MEMORY_MAX + TEXT_MAX);
-    text = fill_in(&app->site, a, data, size);
+    text = fill_in(&app->site.site, a, data, size);
     read_request(a, (const uint8_t *)text->p, text->len, &rq);
     reply_init(&rp, a);
     buf_init(&sink.out, a, TEXT_MAX);
@@ -442,7 +442,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     app_handle(app, &rq, OK, &rp);
     check_reply(a, &rq, &rp, &sink);
     check_audit(a);
-    store_sweep(app->oauth.store, NOW_S + 1000); /* or it would be full one day */
+    store_sweep(app->site.oauth.store, NOW_S + 1000); /* or it would be full one day */
     arena_free(a);
     return 0;
 }

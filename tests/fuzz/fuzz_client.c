@@ -144,7 +144,7 @@ static void try_redirect(struct site *site, struct arena *a, const char *registe
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct site *site = &site_app()->site;
+    struct site *site = &site_app()->site.site;
     struct arena *a;
     const char *registered;
 

@@ -265,7 +265,7 @@ static void try_journal(struct arena *a, const char *text, size_t len) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct site *site = &site_app()->site;
+    struct site *site = &site_app()->site.site;
     struct arena *a;
     const char *text;
 

@@ -10,7 +10,14 @@
 
 /* For its context: nothing else shows it. */
 #include "app/app.c"
+
 #include "config/load.h"
+#include "crypto/crypto.h"
+#include "idp/idp.h"
+#include "mcp/mcp.h"
+#include "oauth/oauth.h"
+#include "shared/shared.h"
+#include "store/store.h"
 
 #define NOW_S 1800000000
 #define NOBODY "http://127.0.0.1:9" /* discard: nobody listens */
@@ -126,8 +133,8 @@ static inline struct app *site_app(void) {
     site_add_signer(a);
     fuzz_write(fuzz_path(a, "secret.key"), SECRET_KEY, strlen(SECRET_KEY), 0600);
     MUST(!app_new(site_load_config(a), &app, &e));
-    app->site.clock.fixed_s = NOW_S;
-    site_add_tokens(&app->site);
+    app->site.site.clock.fixed_s = NOW_S;
+    site_add_tokens(&app->site.site);
     arena_free(a);
     return app;
 }

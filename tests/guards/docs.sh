@@ -51,8 +51,9 @@ done
 # docs/log.md has each event that is logged at a level above debug, and no other. Some names are given to the functions that log.
 code=$(find src -name '*.c' -exec cat {} + | tr '\n' ' ')
 logged=$({
-	echo "$code" | grep -oE '(log_(info|warn|error)|problems_log|LOG_AT)\( *([^",;]*, *)?"[a-z_]+"' | sed 's/.*( *//'
+	echo "$code" | grep -oE '(log_(info|warn|error)|LOG_AT)\( *([^",;]*, *)?"[a-z_]+"' | sed 's/.*( *//'
 	echo "$code" | grep -oE 'log_lines\([^;]*"[a-z_]+" : "[a-z_]+"'
+	grep -oE '\{"[a-z_]+_left_out"' src/app/loaders.c
 	tr '\n' ' ' <src/mcp/methods.c | grep -oE '"[a-z_]+", +"[a-z]+"\}' | cut -d, -f1
 } | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u)
 described=$(sed -nE 's/^\| (`[a-z_`, ]*`) \|.*/\1/p' docs/log.md | tr -d '\140 ' | tr ',' '\n' | sort -u)

@@ -29,12 +29,11 @@ static void each_group_has_its_limit(void **state) {
 
 static void a_group_that_is_off_has_no_route(void **state) {
     const struct routes r = routes_of(*state, GROUP_METADATA);
-    enum error_style style;
-    const char *allow;
-    enum cors cors;
+    const struct request rq = {.arena = *state, .method = "POST", .path = "/mcp"};
+    const struct route_match m = routes_find(&r, &rq);
 
-    assert_null(routes_find(&r, *state, "POST", "/mcp", &allow, &style, &cors));
-    assert_null(allow);
+    assert_null(m.route);
+    assert_null(m.allow);
     assert_int_equal(routes_time_limit_s(&r, "/mcp"), 10);
 }
 
