@@ -12,6 +12,7 @@
 #include "config/load.h"
 #include "doctor/doctor.h"
 #include "server/server.h"
+#include "server/status.h"
 
 #define OPERANDS_MAX 2 /* the command, and what it takes */
 
@@ -220,7 +221,7 @@ static int serve_or_check(const struct arguments *args) {
     if (!config)
         return EXIT_USAGE;
     if (args->mode != 't')
-        return pool_run(args->config_path, config);
+        return server_run(args->config_path, config);
     status = check(config);
     config_free(config);
     return status;

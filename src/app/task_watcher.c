@@ -22,12 +22,12 @@ void app_watch(const struct config *config, int fd) {
     if (seal_keys_load(config->secret_key_file, false, &keys, &e) ||
         cache_open(arena_printf(a, "%s/cache", config->state_dir), config->workers_max, &site.clock,
                    &site.cache, &e)) {
-        log_error("watcher_failed", kv("why", e.text), kv("detail", e.detail));
+        log_error("task_watcher_failed", kv("why", e.text), kv("detail", e.detail));
     } else {
         seal_keys_keep(keys, purposes);
         site.seal = keys;
         if (stores_open_tasks(&site, NULL, &e))
-            log_error("watcher_failed", kv("why", e.text), kv("detail", e.detail));
+            log_error("task_watcher_failed", kv("why", e.text), kv("detail", e.detail));
         else
             mcp_watch_tasks(&site, fd);
     }

@@ -13,26 +13,27 @@
 #include "base/arena.h"
 #include "base/log.h"
 
-#define LINKS_MAX 40 /* followed on one way, as the kernel does (path_resolution(7)) */
+#define LINKS_MAX 40 /* followed on one path, as the kernel does (path_resolution(7)) */
 #define FOLDER_EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB)
-#define WAY_EVENTS (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
+#define STEP_EVENTS (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
 
-bool watches_open(struct watches *w) {
+bool folder_watch_open(struct folder_watch *w) {
     w->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     return w->fd >= 0;
 }
 
-/* ---- the way to a folder ---- */
+/* ---- the path to a folder ---- */
 
-static void add_way(struct watches *w, size_t folder, const char *dir, const char *name) {
-    int wd = inotify_add_watch(w->fd, dir, WAY_EVENTS | IN_ONLYDIR | IN_MASK_ADD);
+static void add_step(struct folder_watch *w, size_t folder, const char *dir, const char *name) {
+    int wd = inotify_add_watch(w->fd, dir, STEP_EVENTS | IN_ONLYDIR | IN_MASK_ADD);
 
-    if (wd < 0 || w->way_count == WAYS_MAX) /* a folder on the way need not let us read it */
+    if (wd < 0 ||
+        w->step_count == PATH_STEPS_MAX) /* a directory on the path need not let us read it */
         return;
-    for (size_t i = 0; i < w->way_count; i++)
-        if (w->ways[i].wd == wd && w->ways[i].folder == folder && !strcmp(w->ways[i].name, name))
+    for (size_t i = 0; i < w->step_count; i++)
+        if (w->steps[i].wd == wd && w->steps[i].folder == folder && !strcmp(w->steps[i].name, name))
             return;
-    w->ways[w->way_count++] = (struct way){wd, xstrdup(name), folder};
+    w->steps[w->step_count++] = (struct path_step){wd, xstrdup(name), folder};
 }
 
 /* The link at `at`, which is `name` in `dir`, in front of the rest of the path. false: it leads
@@ -65,7 +66,7 @@ static bool next_name(char rest[PATH_MAX], char name[NAME_MAX + 1]) {
 }
 
 /* Each name is watched before it is looked at, so that nothing is missed between the two. */
-static void walk(struct watches *w, size_t folder, const char *path) {
+static void walk(struct folder_watch *w, size_t folder, const char *path) {
     char dir[PATH_MAX] = "", rest[PATH_MAX], at[PATH_MAX], name[NAME_MAX + 1];
     struct stat st;
     int links = 0;
@@ -82,7 +83,7 @@ static void walk(struct watches *w, size_t folder, const char *path) {
             *(slash ? slash : dir) = 0;
             continue;
         }
-        add_way(w, folder, *dir ? dir : "/", name);
+        add_step(w, folder, *dir ? dir : "/", name);
         if (snprintf(at, sizeof at, "%s/%s", dir, name) >= (int)sizeof at || lstat(at, &st))
             return;
         if (!S_ISLNK(st.st_mode))
@@ -99,7 +100,7 @@ static bool is_manifest(const char *name) {
 }
 
 /* Manifests that are links: what they lead to may be written, or replaced. */
-static void walk_links(struct watches *w, size_t folder, const char *path) {
+static void walk_links(struct folder_watch *w, size_t folder, const char *path) {
     DIR *d = opendir(path);
     const struct dirent *entry;
     char at[PATH_MAX];
@@ -114,19 +115,19 @@ static void walk_links(struct watches *w, size_t folder, const char *path) {
         (void)closedir(d);
 }
 
-static void find(struct watches *w, size_t i) {
+static void watch_folder(struct folder_watch *w, size_t i) {
     struct folder *f = &w->folders[i];
 
     walk(w, i, f->path);
     f->wd =
-        inotify_add_watch(w->fd, f->path, FOLDER_EVENTS | WAY_EVENTS | IN_ONLYDIR | IN_MASK_ADD);
+        inotify_add_watch(w->fd, f->path, FOLDER_EVENTS | STEP_EVENTS | IN_ONLYDIR | IN_MASK_ADD);
     if (f->wd < 0 && errno != ENOENT)
         log_warn("directory_not_watched", kv("path", f->path), kv("why", strerror(errno)));
     if (f->catalog)
         walk_links(w, i, f->path);
 }
 
-void watches_add(struct watches *w, const char *path, size_t len, bool catalog) {
+void folder_watch_add(struct folder_watch *w, const char *path, size_t len, bool catalog) {
     char *copy;
 
     for (size_t i = 0; i < w->folder_count; i++)
@@ -142,16 +143,16 @@ void watches_add(struct watches *w, const char *path, size_t len, bool catalog) 
         return;
     }
     w->folders[w->folder_count] = (struct folder){.path = copy, .wd = -1, .catalog = catalog};
-    find(w, w->folder_count++);
+    watch_folder(w, w->folder_count++);
 }
 
 /* ---- what happens ---- */
 
-static void has_moved(struct watches *w, struct folder *f) {
+static void note_move(struct folder_watch *w, struct folder *f) {
     f->moved = w->moved = true;
 }
 
-/* A file that is made is told of when it is written and closed; a link never is. */
+/* A new file is reported when it is written and closed; a link is never written. */
 static bool is_link(const struct folder *f, const char *name) {
     char at[PATH_MAX];
     struct stat st;
@@ -160,57 +161,59 @@ static bool is_link(const struct folder *f, const char *name) {
            (S_ISLNK(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink > 1));
 }
 
-void watches_take(struct watches *w, const struct inotify_event *e, watches_fn *fn, void *arg) {
+void folder_watch_take(struct folder_watch *w, const struct inotify_event *e, folder_watch_fn *fn,
+                       void *arg) {
     const char *name = e->len ? e->name : "";
 
-    for (size_t i = 0; i < w->way_count; i++)
-        if (w->ways[i].wd == e->wd && (e->mask & IN_IGNORED || !strcmp(w->ways[i].name, name)))
-            has_moved(w, &w->folders[w->ways[i].folder]);
+    for (size_t i = 0; i < w->step_count; i++)
+        if (w->steps[i].wd == e->wd && (e->mask & IN_IGNORED || !strcmp(w->steps[i].name, name)))
+            note_move(w, &w->folders[w->steps[i].folder]);
     for (size_t i = 0; i < w->folder_count; i++) {
         struct folder *f = &w->folders[i];
 
         if (e->mask & IN_Q_OVERFLOW || (f->wd == e->wd && e->mask & IN_IGNORED))
-            has_moved(w, f);
+            note_move(w, f);
         if (f->wd != e->wd || !*name || (!(e->mask & FOLDER_EVENTS) && !is_link(f, name)))
             continue;
         if (f->catalog && is_manifest(name) && is_link(f, name))
-            has_moved(w, f);
+            note_move(w, f);
         fn(arg, f, name);
     }
 }
 
-static bool is_used(const struct watches *w, int wd) {
+static bool is_used(const struct folder_watch *w, int wd) {
     for (size_t i = 0; i < w->folder_count; i++)
         if (w->folders[i].wd == wd)
             return true;
-    for (size_t i = 0; i < w->way_count; i++)
-        if (w->ways[i].wd == wd)
+    for (size_t i = 0; i < w->step_count; i++)
+        if (w->steps[i].wd == wd)
             return true;
     return false;
 }
 
-/* Takes the ways to the folder out of the list: those from `kept` on, which the caller frees. */
-static size_t take_out(struct watches *w, size_t folder) {
+/* Moves the steps to the folder to the end of the list, from the returned index on; the caller
+ * frees them. */
+static size_t set_apart(struct folder_watch *w, size_t folder) {
     size_t kept = 0;
 
-    for (size_t i = 0; i < w->way_count; i++)
-        if (w->ways[i].folder != folder) {
-            struct way other = w->ways[kept];
+    for (size_t i = 0; i < w->step_count; i++)
+        if (w->steps[i].folder != folder) {
+            struct path_step other = w->steps[kept];
 
-            w->ways[kept++] = w->ways[i];
-            w->ways[i] = other;
+            w->steps[kept++] = w->steps[i];
+            w->steps[i] = other;
         }
     return kept;
 }
 
-static void find_again(struct watches *w, size_t i) {
-    size_t kept = take_out(w, i), count = w->way_count - kept;
-    struct way *old = xcalloc(count + 1, sizeof *old);
+static void watch_again(struct folder_watch *w, size_t i) {
+    size_t kept = set_apart(w, i), count = w->step_count - kept;
+    struct path_step *old = xcalloc(count + 1, sizeof *old);
     int old_wd = w->folders[i].wd;
 
-    memcpy(old, w->ways + kept, count * sizeof *old);
-    w->way_count = kept;
-    find(w, i);
+    memcpy(old, w->steps + kept, count * sizeof *old);
+    w->step_count = kept;
+    watch_folder(w, i);
     if (old_wd >= 0 && !is_used(w, old_wd))
         (void)inotify_rm_watch(w->fd, old_wd);
     for (size_t n = 0; n < count; n++) {
@@ -221,13 +224,13 @@ static void find_again(struct watches *w, size_t i) {
     free(old);
 }
 
-void watches_settle(struct watches *w, watches_fn *fn, void *arg) {
+void folder_watch_settle(struct folder_watch *w, folder_watch_fn *fn, void *arg) {
     w->moved = false;
     for (size_t i = 0; i < w->folder_count; i++) {
         if (!w->folders[i].moved)
             continue;
         w->folders[i].moved = false;
-        find_again(w, i);
+        watch_again(w, i);
         fn(arg, &w->folders[i], "");
     }
 }

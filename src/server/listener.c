@@ -1,4 +1,4 @@
-#include "server/server.h"
+#include "server/listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,5 +1,6 @@
-/* The master's look at its processes besides workers: the keeper, who answers GET /metrics, and
- * those that workers and the keeper have started, which it has adopted (runner/orphans.h). */
+/* Private part of master.h: the processes besides workers, which are the stream holder, the metrics
+ * server, and those that workers and the stream holder have started, which the master has adopted
+ * (runner/orphans.h). */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static pid_t pid_at(unsigned i) {
 /* One that begins gets a sign of its own: what was seen at its place before is another's. */
 static void look(struct master *m, unsigned i, int elapsed_ms) {
     const struct watchdog_place *p = watchdog_place(i);
-    struct watch *w = &m->watches[i];
+    struct liveness *w = &m->liveness[i];
     unsigned signs = p->signs;
 
     w->silent_ms = w->pid == p->pid && w->signs == signs ? w->silent_ms + elapsed_ms : 0;
@@ -29,19 +30,19 @@ static void look(struct master *m, unsigned i, int elapsed_ms) {
     if (w->silent_ms <= p->limit_ms || !p->limit_ms)
         return;
     log_error("process_stuck", kvn("process", w->pid), kvn("silent_ms", w->silent_ms),
-              kv("what", stream_holder_is(m, w->pid)    ? "the keeper of streams"
-                         : w->pid == m->observer.server ? "who answers GET /metrics"
-                                                        : "a task or the watcher of tasks"),
+              kv("what", stream_holder_is(m, w->pid)   ? "stream holder"
+                         : w->pid == m->metrics.server ? "metrics server"
+                                                       : "task or task watcher"),
               kv("hint", "it is killed"));
     kill(w->pid, SIGKILL);
     w->silent_ms = 0;
 }
 
 /* A moment in which the master itself did not run counts for no more than one of its rounds. */
-void watch_tick(struct master *m, int64_t now) {
-    int64_t elapsed = now - m->watched_ms;
+void liveness_tick(struct master *m, int64_t now) {
+    int64_t elapsed = now - m->liveness_ms;
 
-    m->watched_ms = now;
+    m->liveness_ms = now;
     if (elapsed > m->timing->tick_ms)
         elapsed = m->timing->tick_ms;
     for (unsigned i = 0; i < WATCHDOG_PLACES; i++)
@@ -51,26 +52,26 @@ void watch_tick(struct master *m, int64_t now) {
         m->orphans = orphans_kill() > 0;
 }
 
-int watch_silent_ms(const struct master *m, pid_t pid) {
+int liveness_silent_ms(const struct master *m, pid_t pid) {
     for (unsigned i = 0; pid && i < WATCHDOG_PLACES; i++)
-        if (m->watches[i].pid == pid && pid_at(i) == pid)
-            return m->watches[i].silent_ms;
+        if (m->liveness[i].pid == pid && pid_at(i) == pid)
+            return m->liveness[i].silent_ms;
     return 0;
 }
 
-void watch_reaped(struct master *m, pid_t pid, int status) {
+void liveness_reaped(struct master *m, pid_t pid, int status) {
     m->orphans = m->orphans || status != 0;
     for (unsigned i = 0; i < WATCHDOG_PLACES; i++)
         if (pid_at(i) == pid)
             watchdog_place(i)->pid = 0;
 }
 
-/* All but the keeper and who answers GET /metrics, which have an end of their own. */
+/* Neither the stream holder nor the metrics server, which are ended by themselves. */
 static bool is_other(struct master *m, pid_t pid) {
-    return pid && !stream_holder_is(m, pid) && pid != m->observer.server;
+    return pid && !stream_holder_is(m, pid) && pid != m->metrics.server;
 }
 
-unsigned watch_others(struct master *m) {
+unsigned liveness_others(struct master *m) {
     unsigned n = 0;
 
     for (unsigned i = 0; i < WATCHDOG_PLACES; i++)
@@ -78,12 +79,12 @@ unsigned watch_others(struct master *m) {
     return n;
 }
 
-void watch_signal(struct master *m, int signo) {
+void liveness_signal_others(struct master *m, int signo) {
     for (unsigned i = 0; i < WATCHDOG_PLACES; i++)
         if (is_other(m, pid_at(i)))
             kill(pid_at(i), signo);
 }
 
-void watch_end(void) {
+void liveness_end_orphans(void) {
     orphans_end(END_MS);
 }

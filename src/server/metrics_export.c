@@ -16,45 +16,33 @@
 #include "base/output.h"
 #include "metrics/metrics.h"
 #include "runner/child.h"
-#include "server/master.h"
+#include "server/listener.h"
+#include "server/metrics_server.h"
 
 #define SERVER_PAUSE_MS 1000 /* between two starts of the process */
 
-static bool listen_for_metrics(struct master *m, const char *address) {
-    struct observer *o = &m->observer;
+static bool listen_for_metrics(struct metrics_export *x, const char *address) {
     struct err e = {.code = OK};
-    enum listener_source source; /* always bound here: see below */
+    enum listener_source source; /* always bound here: the daemon's own socket is open by now */
 
-    /* The pool's own socket is open by now, whoever gave it; this one is always bound here. */
-    if (listener_open(address, &o->listener, &source, &e)) {
+    if (listener_open(address, &x->listener, &source, &e)) {
         log_error("metrics_listen_failed", kv("why", e.text), kv("key", "METRICS_LISTEN"));
         return false;
     }
-    o->address = xstrdup(address);
+    x->address = xstrdup(address);
     return true;
 }
 
-bool metrics_export_open(struct master *m) {
-    const struct config *c = m->now.config;
-
-    if (!metrics_open(POOL_SLOTS)) {
+bool metrics_export_open(struct metrics_export *x, const struct config *config) {
+    if (!metrics_open(WORKER_SLOTS)) {
         log_error("start_failed", kv("why", strerror(errno)));
         return false;
     }
     errors_name_metrics();
     metrics_gauge(METRIC_START_TIME, 0, (uint64_t)time(NULL));
-    m->observer.emf = metrics_emf_new();
-    m->observer.emf_ms = clock_monotonic_ms() + c->metrics_interval_s * INT64_C(1000);
-    return !*c->metrics_listen || listen_for_metrics(m, c->metrics_listen);
-}
-
-static void set_gauges(const struct master *m) {
-    unsigned n[SLOT_LEAVING + 1] = {0};
-
-    children_count(m, n);
-    for (unsigned state = SLOT_STARTING; state <= SLOT_LEAVING; state++)
-        metrics_gauge(METRIC_WORKERS, state - SLOT_STARTING, n[state]);
-    metrics_gauge(METRIC_WORKERS_MAX, 0, m->now.config->workers_max);
+    x->emf = metrics_emf_new();
+    x->emf_ms = clock_monotonic_ms() + config->metrics_interval_s * INT64_C(1000);
+    return !*config->metrics_listen || listen_for_metrics(x, config->metrics_listen);
 }
 
 /* false: with the reason in `e`. The file is opened anew each time: whoever rotates it needs to
@@ -76,8 +64,7 @@ static bool write_lines(const char *path, const char *text, size_t len, struct e
     return good;
 }
 
-static void write_emf(struct master *m) {
-    struct observer *o = &m->observer;
+static void write_emf(struct metrics_export *x, const char *path) {
     struct err e = {.code = OK};
     struct timespec t;
     char *text = NULL;
@@ -88,87 +75,81 @@ static void write_emf(struct master *m) {
     if (!f)
         return;
     (void)clock_gettime(CLOCK_REALTIME, &t);
-    metrics_emf_write(o->emf, (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, f);
+    metrics_emf_write(x->emf, (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, f);
     (void)fclose(f); /* each line ends with a newline */
-    good = write_lines(m->now.config->metrics_emf_file, text, len, &e);
-    if (!good && !o->emf_warned)
+    good = write_lines(path, text, len, &e);
+    if (!good && !x->emf_warned)
         log_warn("metrics_not_written", kv("why", e.text),
                  kv("hint", "let this user write to it, or change METRICS_EMF_FILE"));
-    o->emf_warned = !good;
+    x->emf_warned = !good;
     free(text);
 }
 
 /* Of all processes; as often as the log takes it. */
-static void report_lost_lines(struct observer *o) {
+static void report_lost_lines(struct metrics_export *x) {
     for (unsigned i = 0; i < OUTPUT_KINDS; i++) {
         uint64_t n = metrics_value(METRIC_LINES_LOST, i, 0);
 
-        if (n != o->lost[i] &&
+        if (n != x->lost[i] &&
             log_error("lines_lost",
                       kv("output", metric_table[METRIC_LINES_LOST].labels[0]->values[i]),
-                      kvn("lines", (int64_t)(n - o->lost[i])), kvn("since_start", (int64_t)n)))
-            o->lost[i] = n;
+                      kvn("lines", (int64_t)(n - x->lost[i])), kvn("since_start", (int64_t)n)))
+            x->lost[i] = n;
     }
 }
 
-static void start_server(struct master *m, int64_t now) {
-    struct observer *o = &m->observer;
+void metrics_export_tick(struct metrics_export *x, const struct config *config,
+                         const unsigned workers[SLOT_STATES], int64_t now) {
+    report_lost_lines(x);
+    if (!x->address && !config->metrics_emf)
+        return;
+    for (unsigned state = SLOT_STARTING; state < SLOT_STATES; state++)
+        metrics_gauge(METRIC_WORKERS, state - SLOT_STARTING, workers[state]);
+    metrics_gauge(METRIC_WORKERS_MAX, 0, config->workers_max);
+    if (config->metrics_emf && now >= x->emf_ms) {
+        write_emf(x, config->metrics_emf_file);
+        x->emf_ms = now + config->metrics_interval_s * INT64_C(1000);
+    }
+}
+
+void metrics_export_serve(struct metrics_export *x, int64_t now) {
     const struct child_start how = {.name = "mcp-metrics",
-                                    .keep = {o->listener},
+                                    .keep = {x->listener},
                                     .signals = CHILD_SIGNALS_DEFAULT,
                                     .death_signal = SIGTERM,
                                     .silent_max_ms = METRICS_SERVER_SILENT_MS};
     pid_t pid;
 
-    o->spawn_ms = now + SERVER_PAUSE_MS;
+    if (!x->address || x->server || now < x->spawn_ms)
+        return;
+    x->spawn_ms = now + SERVER_PAUSE_MS;
     pid = child_fork(&how);
     if (pid == 0)
-        metrics_server_main(o->listener);
+        metrics_server_main(x->listener);
     if (pid < 0)
         log_error("fork_failed", kv("why", strerror(errno)));
     else
-        o->server = pid;
+        x->server = pid;
 }
 
-void metrics_export_tick(struct master *m, int64_t now) {
-    struct observer *o = &m->observer;
-    const struct config *c = m->now.config;
-
-    report_lost_lines(o);
-    if (!o->address && !c->metrics_emf)
-        return;
-    set_gauges(m);
-    if (o->address && !o->server && !m->stopping && now >= o->spawn_ms)
-        start_server(m, now);
-    if (c->metrics_emf && now >= o->emf_ms) {
-        write_emf(m);
-        o->emf_ms = now + c->metrics_interval_s * INT64_C(1000);
-    }
-}
-
-bool metrics_export_reaped(struct master *m, pid_t pid, int status) {
-    if (!m->observer.server || pid != m->observer.server)
+bool metrics_export_reaped(struct metrics_export *x, pid_t pid) {
+    if (!x->server || pid != x->server)
         return false;
-    m->observer.server = 0;
-    if (!m->stopping)
-        log_warn("metrics_server_exited", kvn("status", status),
-                 kv("hint", "another one is started"));
+    x->server = 0;
     return true;
 }
 
-void metrics_export_close(struct master *m) {
-    struct observer *o = &m->observer;
-
-    if (o->server > 0) {
-        kill(o->server, SIGKILL); /* it has nothing to finish, and may hang */
-        (void)waitpid(o->server, NULL, 0);
+void metrics_export_close(struct metrics_export *x, const struct config *config) {
+    if (x->server > 0) {
+        kill(x->server, SIGKILL); /* it has nothing to finish, and may hang */
+        (void)waitpid(x->server, NULL, 0);
     }
     /* What happened since the last lines must not be lost with this process. */
-    if (o->emf && m->now.config->metrics_emf)
-        write_emf(m);
-    if (o->address)
-        listener_close(o->address, o->listener, LISTENER_BOUND);
-    free(o->address);
-    metrics_emf_free(o->emf);
+    if (x->emf && config->metrics_emf)
+        write_emf(x, config->metrics_emf_file);
+    if (x->address)
+        listener_close(x->address, x->listener, LISTENER_BOUND);
+    free(x->address);
+    metrics_emf_free(x->emf);
     metrics_close();
 }

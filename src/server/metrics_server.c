@@ -1,7 +1,4 @@
-/* GET /metrics, for Prometheus: a process of its own, since the master never reads a stranger's
- * byte and a worker's time belongs to users. It serves one connection at a time, reads the request
- * line and nothing else of it, and holds nothing but the shared counters. */
-#include "server/metrics_export.h"
+#include "server/metrics_server.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -128,21 +125,26 @@ static void serve(int fd) {
     finish(&x);
 }
 
+static void accept_one(int listener) {
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd >= 0) {
+        serve(fd);
+        close(fd);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        usleep(PAUSE_US);
+    }
+}
+
 _Noreturn void metrics_server_main(int listener) {
     struct pollfd p = {.fd = listener, .events = POLLIN};
 
     (void)signal(SIGPIPE, SIG_IGN);
     for (;;) {
-        int fd = poll(&p, 1, WATCHDOG_EVERY_MS) == 1
-                     ? accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)
-                     : -1;
+        int ready = poll(&p, 1, WATCHDOG_EVERY_MS);
 
         watchdog_sign();
-        if (fd >= 0) {
-            serve(fd);
-            close(fd);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            usleep(PAUSE_US);
-        }
+        if (ready == 1)
+            accept_one(listener);
     }
 }

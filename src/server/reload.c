@@ -1,4 +1,4 @@
-#include "config/load.h"
+/* Private part of master.h: a reload, by a second generation of workers. */
 #include "server/master.h"
 
 #include <signal.h>
@@ -9,6 +9,7 @@
 #include "app/app.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/load.h"
 
 /* A log line for each line of text. */
 static void log_lines(enum log_level level, const char *event, char *text) {
@@ -57,8 +58,9 @@ static struct config *load(const char *path, const struct config *now) {
 
 static void refused(struct master *m) {
     m->tally.reloads_refused++;
-    notify_send(&m->notify, "READY=1\nSTATUS=the last reload was refused: the configuration from "
-                            "before it is in force");
+    systemd_notify_send(&m->systemd,
+                        "READY=1\nSTATUS=the last reload was refused: the configuration from "
+                        "before it is in force");
 }
 
 /* Starts workers of a new generation next to the old one. Whether they take over is decided by
@@ -72,7 +74,7 @@ void reload_start(struct master *m) {
         m->reload_again = true;
         return;
     }
-    notify_reloading(&m->notify);
+    systemd_notify_reloading(&m->systemd);
     config = load(m->config_path, m->now.config);
     if (!config) {
         refused(m);
@@ -86,9 +88,9 @@ void reload_start(struct master *m) {
 }
 
 static void retire_all(struct master *m, unsigned generation) {
-    for (unsigned i = 0; i < POOL_SLOTS; i++)
-        if (m->children[i].pid && m->children[i].generation == generation)
-            child_retire(m, i);
+    for (unsigned i = 0; i < WORKER_SLOTS; i++)
+        if (m->workers[i].pid && m->workers[i].generation == generation)
+            worker_retire(m, i);
 }
 
 static void take_over(struct master *m) {
@@ -105,8 +107,8 @@ static void take_over(struct master *m) {
     retire_all(m, old);
     stream_holder_replace(m); /* the next one watches the directories of the new configuration */
     m->tally.reloads++;
-    notify_send(&m->notify, "READY=1\nSTATUS=serving, reloaded %llu times",
-                (unsigned long long)m->tally.reloads);
+    systemd_notify_send(&m->systemd, "READY=1\nSTATUS=serving, reloaded %llu times",
+                        (unsigned long long)m->tally.reloads);
     log_info("reload_ok", kvn("generation", m->now.number));
 }
 
@@ -121,9 +123,9 @@ static void give_up(struct master *m, const char *why) {
 
 void reload_tick(struct master *m, int64_t now) {
     if (m->next.config) {
-        if (children_ready(m, &m->next))
+        if (workers_ready(m, &m->next))
             take_over(m);
-        else if (m->next.deaths >= POOL_START_FAILURES_MAX)
+        else if (m->next.deaths >= WORKER_START_FAILURES_MAX)
             give_up(m, "workers do not start with the new configuration");
         else if (now - m->next.since_ms > m->timing->start_ms)
             give_up(m, "no worker has come up in time with the new configuration");

@@ -1,5 +1,6 @@
-#include "server/server.h"
+#include "server/scoreboard.h"
 
+#include <stddef.h>
 #include <sys/mman.h>
 
 #include "base/clock.h"

@@ -1,3 +1,4 @@
+/* Private part of master.h: how many workers there are. */
 #include "server/master.h"
 
 #include "base/log.h"
@@ -14,9 +15,9 @@ static unsigned least(unsigned a, unsigned b) {
 static unsigned count(const struct master *m, enum slot_state state) {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < POOL_SLOTS; i++)
-        n += m->children[i].pid && !m->children[i].retiring &&
-             m->children[i].generation == m->now.number && m->board->slots[i].state == (int)state;
+    for (unsigned i = 0; i < WORKER_SLOTS; i++)
+        n += m->workers[i].pid && !m->workers[i].retiring &&
+             m->workers[i].generation == m->now.number && m->board->slots[i].state == (int)state;
     return n;
 }
 
@@ -25,7 +26,7 @@ static void grow(struct master *m, int64_t now) {
     unsigned max = m->now.config->workers_max;
 
     if (count(m, SLOT_IDLE) + count(m, SLOT_STARTING) > 0 ||
-        children_wanted(m, m->now.number) < m->target)
+        workers_wanted(m, m->now.number) < m->target)
         return;
     if (m->target >= max) {
         if (!m->max_warned && max > m->now.config->workers_min)
@@ -47,10 +48,10 @@ static void shrink(struct master *m, int64_t now) {
     }
     if (now - m->surplus_since_ms < m->timing->idle_retire_ms)
         return;
-    for (unsigned i = POOL_SLOTS; i-- > 0;)
-        if (m->children[i].pid && !m->children[i].retiring &&
-            m->children[i].generation == m->now.number && m->board->slots[i].state == SLOT_IDLE) {
-            child_retire(m, i);
+    for (unsigned i = WORKER_SLOTS; i-- > 0;)
+        if (m->workers[i].pid && !m->workers[i].retiring &&
+            m->workers[i].generation == m->now.number && m->board->slots[i].state == SLOT_IDLE) {
+            worker_retire(m, i);
             break;
         }
     m->target--;
@@ -60,9 +61,9 @@ static void shrink(struct master *m, int64_t now) {
 
 /* One that was started after the last failure has come up: all is well again. */
 static bool has_come_up(const struct master *m, const struct generation *g) {
-    for (unsigned i = 0; i < POOL_SLOTS; i++)
-        if (m->children[i].pid && m->children[i].generation == g->number &&
-            m->children[i].started_ms >= g->failed_ms && m->board->slots[i].ready)
+    for (unsigned i = 0; i < WORKER_SLOTS; i++)
+        if (m->workers[i].pid && m->workers[i].generation == g->number &&
+            m->workers[i].started_ms >= g->failed_ms && m->board->slots[i].ready)
             return true;
     return false;
 }
@@ -71,8 +72,8 @@ static bool has_come_up(const struct master *m, const struct generation *g) {
 static void fill(struct master *m, struct generation *g, unsigned want, int64_t now) {
     if (g->backoff_ms && has_come_up(m, g))
         g->backoff_ms = 0;
-    while (now >= g->respawn_ms && children_wanted(m, g->number) < want) {
-        if (!children_spawn(m, g))
+    while (now >= g->respawn_ms && workers_wanted(m, g->number) < want) {
+        if (!workers_spawn(m, g))
             g->respawn_ms = now + SPAWN_AGAIN_MS;
         else if (g->backoff_ms)
             g->respawn_ms = now + g->backoff_ms;

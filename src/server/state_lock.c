@@ -1,42 +1,44 @@
-/* One daemon for one STATE_DIR: the files in it would bear two, but not what they count and say.
- * The lock is the process's own (fcntl(2)): children do not inherit it, and however the master
- * ends, the next one can start while its workers still finish. */
+#include "server/state_lock.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "server/master.h"
 
 #define LOCK_NAME "lock"
 #define WAIT_MS 2000 /* for one that is about to stop */
 #define STEP_MS 20
 
-static enum rc in_use(struct err *e, int fd, const char *dir) {
-    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+/* `pid` is 0 or less if the other process is in another PID namespace. */
+static enum rc in_use(struct err *e, pid_t pid, const char *dir) {
+    char process[32] = "";
 
-    (void)fcntl(fd, F_GETLK, &l);
-    return err_set(
-        e, ERR_MISCONFIGURED,
-        "another mcp-authd, process %d, runs with STATE_DIR=%s: stop it, or give this one a "
-        "folder of its own",
-        l.l_type == F_UNLCK ? 0 : (int)l.l_pid, dir);
+    if (pid > 0)
+        (void)snprintf(process, sizeof process, ", process %d,", (int)pid);
+    return err_set(e, ERR_MISCONFIGURED,
+                   "another mcp-authd%s runs with STATE_DIR=%s: stop it, or give this one a folder "
+                   "of its own",
+                   process, dir);
 }
 
 static enum rc take(int fd, const char *dir, struct err *e) {
     const struct timespec step = {0, STEP_MS * 1000000L};
+    const struct flock wanted = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     const int64_t end_ms = clock_monotonic_ms() + WAIT_MS;
-    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-    while (fcntl(fd, F_SETLK, &l)) {
+    while (fcntl(fd, F_SETLK, &wanted)) {
+        struct flock held = wanted;
+
         if (errno != EACCES && errno != EAGAIN && errno != EINTR)
             return err_set(e, ERR_MISCONFIGURED, "STATE_DIR %s cannot be locked: %s", dir,
                            strerror(errno));
-        if (clock_monotonic_ms() >= end_ms)
-            return in_use(e, fd, dir);
+        if (clock_monotonic_ms() >= end_ms && !fcntl(fd, F_GETLK, &held) && held.l_type != F_UNLCK)
+            return in_use(e, held.l_pid, dir);
         nanosleep(&step, NULL);
     }
     return OK;

@@ -1,6 +1,4 @@
-/* The status file: what the master knows, as JSON, for `mcp-authd status` and for monitoring. It is
- * written when something has changed, at most once a second, and removed at the end. */
-#include "server/master.h"
+#include "server/status.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +15,11 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "metrics/metrics.h"
+#include "server/master.h"
 
 #define STATUS_EVERY_MS 1000
 #define SILENT_SHOWN_MS 2000 /* less is usual */
+#define PATH_BYTES_MAX 4096
 #define STATUS_ARENA_MAX (1 << 16)
 #define EXIT_NOT_RUNNING 3 /* as the `status` of init scripts has it (LSB) */
 
@@ -29,8 +29,8 @@
 static struct tally sum(const struct master *m) {
     struct tally t = m->tally;
 
-    for (unsigned i = 0; i < POOL_SLOTS; i++) {
-        if (!m->children[i].pid)
+    for (unsigned i = 0; i < WORKER_SLOTS; i++) {
+        if (!m->workers[i].pid)
             continue;
         t.requests += m->board->slots[i].requests;
         t.errors += m->board->slots[i].errors;
@@ -47,25 +47,26 @@ static const char *state_name(const struct master *m) {
 }
 
 static int render(const struct master *m, char text[STATUS_BYTES_MAX]) {
-    unsigned n[SLOT_LEAVING + 1] = {0};
+    unsigned n[SLOT_STATES] = {0};
     struct tally t = sum(m);
-    int silent = watch_silent_ms(m, m->keeper);
+    int silent = liveness_silent_ms(m, m->stream_holder);
 
-    children_count(m, n);
+    workers_count(m, n);
     return snprintf(
         text, STATUS_BYTES_MAX,
         "{\"version\":\"%s\",\"pid\":%d,\"started\":%" PRId64 ",\"state\":\"%s\",\"generation\":%u,"
         "\"workers\":{\"alive\":%u,\"idle\":%u,\"busy\":%u,\"starting\":%u,\"leaving\":%u,"
         "\"min\":%u,\"max\":%u,\"started\":%" PRIu64 ",\"failed\":%" PRIu64 "},"
         "\"requests\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"reloads\":%" PRIu64
-        ",\"reloads_refused\":%" PRIu64 ",\"streams\":%u,\"keeper\":{\"pid\":%d,\"silent_s\":%d},"
+        ",\"reloads_refused\":%" PRIu64
+        ",\"streams\":%u,\"stream_holder\":{\"pid\":%d,\"silent_s\":%d},"
         "\"token_cache\":{\"hits\":%" PRIu64 ",\"misses\":%" PRIu64
         "},\"lines_lost\":{\"log\":%" PRIu64 ",\"audit\":%" PRIu64 ",\"metrics\":%" PRIu64 "}}\n",
         MCP_AUTHD_VERSION, (int)getpid(), m->started_s, state_name(m), m->now.number,
-        children_alive(m), n[SLOT_IDLE], n[SLOT_BUSY], n[SLOT_STARTING], n[SLOT_LEAVING],
+        workers_alive(m), n[SLOT_IDLE], n[SLOT_BUSY], n[SLOT_STARTING], n[SLOT_LEAVING],
         m->now.config->workers_min, m->now.config->workers_max, t.workers_started, t.workers_failed,
-        t.requests, t.errors, t.reloads, t.reloads_refused, m->board->streams, (int)m->keeper,
-        silent < SILENT_SHOWN_MS ? 0 : silent / 1000,
+        t.requests, t.errors, t.reloads, t.reloads_refused, m->board->streams,
+        (int)m->stream_holder, silent < SILENT_SHOWN_MS ? 0 : silent / 1000,
         metrics_value(METRIC_TOKEN_CACHE, CACHE_HIT, 0),
         metrics_value(METRIC_TOKEN_CACHE, CACHE_MISS, 0),
         metrics_value(METRIC_LINES_LOST, OUTPUT_LOG, 0),
@@ -90,44 +91,46 @@ static bool replace(const char *path, const char *text, size_t len, struct stat 
 }
 
 /* The file that we have written, and not another daemon's. */
-static bool is_ours(const struct master *m, const struct stat *st) {
-    return st->st_ino == m->status_stat.st_ino && st->st_dev == m->status_stat.st_dev;
+static bool is_ours(const struct status_file *f, const struct stat *st) {
+    return st->st_ino == f->written.st_ino && st->st_dev == f->written.st_dev;
 }
 
 /* Removed, or written to by somebody. */
-static bool is_damaged(const struct master *m) {
-    const struct stat *w = &m->status_stat;
+static bool is_damaged(const struct status_file *f) {
+    const struct stat *w = &f->written;
     struct stat st;
 
-    if (stat(m->status_path, &st))
+    if (stat(f->path, &st))
         return errno == ENOENT;
-    return is_ours(m, &st) && (st.st_size != w->st_size || st.st_mtim.tv_sec != w->st_mtim.tv_sec ||
+    return is_ours(f, &st) && (st.st_size != w->st_size || st.st_mtim.tv_sec != w->st_mtim.tv_sec ||
                                st.st_mtim.tv_nsec != w->st_mtim.tv_nsec);
 }
 
 void status_write(struct master *m, int64_t now) {
+    struct status_file *f = &m->status;
     char text[STATUS_BYTES_MAX];
+    bool good;
     int len;
 
-    if (now < m->status_ms)
+    if (now < f->due_ms)
         return;
-    m->status_ms = now + STATUS_EVERY_MS;
+    f->due_ms = now + STATUS_EVERY_MS;
     len = render(m, text);
     if (len <= 0 || len >= (int)sizeof text ||
-        (!strcmp(text, m->status_text) && (m->status_warned || !is_damaged(m))))
+        (!strcmp(text, f->text) && !f->warned && !is_damaged(f)))
         return;
-    memcpy(m->status_text, text, (size_t)len + 1);
-    if (!replace(m->status_path, text, (size_t)len, &m->status_stat) && !m->status_warned) {
-        m->status_warned = true;
-        log_info("status_not_written", kv("file", m->status_path), kv("why", strerror(errno)));
-    }
+    memcpy(f->text, text, (size_t)len + 1);
+    good = replace(f->path, text, (size_t)len, &f->written);
+    if (!good && !f->warned)
+        log_info("status_not_written", kv("file", f->path), kv("why", strerror(errno)));
+    f->warned = !good;
 }
 
-void status_remove(const struct master *m) {
+void status_remove(const struct status_file *f) {
     struct stat st;
 
-    if (!stat(m->status_path, &st) && is_ours(m, &st))
-        (void)unlink(m->status_path);
+    if (!stat(f->path, &st) && is_ours(f, &st))
+        (void)unlink(f->path);
 }
 
 /* ---- reading, by `mcp-authd status` ---- */
@@ -157,15 +160,15 @@ static int64_t number(const struct json *o, const char *key) {
 }
 
 static void print_streams(const struct json *s, FILE *out) {
-    const struct json *keeper = json_get(s, "keeper");
-    int64_t silent_s = number(keeper, "silent_s");
+    const struct json *holder = json_get(s, "stream_holder");
+    int64_t silent_s = number(holder, "silent_s");
 
     (void)fprintf(out, "streams   %" PRId64 " open, waiting for changes", number(s, "streams"));
-    if (!number(keeper, "pid"))
+    if (!number(holder, "pid"))
         (void)fputs("; no process holds any", out);
     else if (silent_s)
         (void)fprintf(out, "; the process that holds them (%" PRId64 ") has hung for %" PRId64 " s",
-                      number(keeper, "pid"), silent_s);
+                      number(holder, "pid"), silent_s);
     (void)fputc('\n', out);
 }
 

@@ -1,3 +1,5 @@
+#include "server/stream_holder.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -17,7 +19,7 @@
 #include "base/log.h"
 #include "base/watchdog.h"
 #include "server/server.h"
-#include "server/stream_holder.h"
+#include "server/stream_channel.h"
 #include "web/fcgi.h"
 #include "web/fcgi_conn.h"
 #include "web/subscription.h"
@@ -30,7 +32,7 @@
 static const char comment[] = ":\n\n";
 
 /* Where epoll events of our own descriptors point; those of streams point to the stream. */
-static int inbox_mark, inotify_mark, signal_mark, rests_mark;
+static int channel_mark, inotify_mark, signal_mark, unsent_mark;
 
 /* ---- what is watched ---- */
 
@@ -43,8 +45,8 @@ static void watch_topics(struct stream_holder *k, const struct stream *s) {
         if (e.topic_len && *e.topic == '/' && e.topic[e.topic_len - 1] != '/') {
             const char *slash = memrchr(e.topic, '/', e.topic_len);
 
-            watches_add(&k->watches, e.topic, slash > e.topic ? (size_t)(slash - e.topic) : 1,
-                        false);
+            folder_watch_add(&k->folders, e.topic, slash > e.topic ? (size_t)(slash - e.topic) : 1,
+                             false);
         }
 }
 
@@ -104,14 +106,14 @@ static void take_events(struct stream_holder *k) {
     _Alignas(struct inotify_event) char buf[16384];
     ssize_t n;
 
-    while ((n = read(k->watches.fd, buf, sizeof buf)) > 0)
+    while ((n = read(k->folders.fd, buf, sizeof buf)) > 0)
         for (char *p = buf; p < buf + n;) {
             const struct inotify_event *e = (const void *)p;
 
-            watches_take(&k->watches, e, take_change, k);
+            folder_watch_take(&k->folders, e, take_change, k);
             p += sizeof *e + e->len;
         }
-    if (k->watches.moved)
+    if (k->folders.moved)
         tell_soon(k);
 }
 
@@ -132,29 +134,31 @@ static void keep_share(struct stream_holder *k, const char *what, size_t len) {
             oldest = s;
     if (count < STREAMS_USER_MAX)
         return;
-    log_info("stream_gave_way", kvn("streams", (int64_t)count),
+    log_info("oldest_stream_ended", kvn("streams", (int64_t)count),
              kv("why", "one user has no more at once"));
     stream_end(k, oldest);
 }
 
-static void take_stream(struct stream_holder *k, int fd, const struct letter *l, const char *p,
-                        size_t len) {
+static void take_stream(struct stream_holder *k, const struct stream_message *m) {
+    const size_t first_len = m->header.first_len, len = m->len - first_len;
+    const char *what = m->p + first_len;
     struct stream *s;
 
     if (k->count == STREAMS_MAX) {
         log_warn("too_many_streams", kvn("streams", (int64_t)k->count));
-        stream_end_at_once(&(struct fcgi_given){fd, l->id, (const unsigned char *)p, l->first_len},
-                           p + l->first_len, len - l->first_len);
-        close(fd);
+        stream_end_at_once(
+            &(struct fcgi_given){m->fd, m->header.id, (const unsigned char *)m->p, first_len}, what,
+            len);
+        close(m->fd);
         return;
     }
-    keep_share(k, p + l->first_len, len - l->first_len);
-    s = stream_keep(k, fd, p + l->first_len, len - l->first_len);
-    s->id = l->id;
-    s->until_s = l->until_s;
+    keep_share(k, what, len);
+    s = stream_keep(k, m->fd, what, len);
+    s->id = m->header.id;
+    s->until_s = m->header.until_s;
     watch_topics(k, s);
-    stream_holder_ask(k, s);
-    if (!stream_send_first(k, s, p, l->first_len)) /* now that nothing is missed */
+    stream_holder_subscribe(k, s);
+    if (!stream_send_first(k, s, m->p, first_len)) /* now that nothing is missed */
         stream_drop(k, s);
 }
 
@@ -171,64 +175,25 @@ static void change_streams(struct stream_holder *k, const char *what, size_t len
         }
 }
 
-static int descriptors_of(struct msghdr *m, int fds[DESCRIPTORS_MAX]) {
-    struct cmsghdr *c = CMSG_FIRSTHDR(m);
-    size_t len;
+static void take_messages(struct stream_holder *k) {
+    struct stream_message m;
 
-    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-        return 0;
-    len = c->cmsg_len - CMSG_LEN(0);
-    memcpy(fds, CMSG_DATA(c), len);
-    return (int)(len / sizeof *fds);
-}
-
-/* What a message is, and takes over its descriptors. false: nothing that a worker sends. */
-static bool take_letter(struct stream_holder *k, const int *fds, int count, const char *p,
-                        size_t len) {
-    struct rest_note note;
-    struct letter l;
-
-    if (count == 2 && len == sizeof note) {
-        memcpy(&note, p, sizeof note);
-        rests_take(&k->rests, fds[0], fds[1], &note);
-        return true;
-    }
-    if (count == 2 || len < sizeof l)
-        return false;
-    memcpy(&l, p, sizeof l);
-    if (l.first_len > len - sizeof l)
-        return false;
-    if (count)
-        take_stream(k, fds[0], &l, p + sizeof l, len - sizeof l);
-    else
-        change_streams(k, p + sizeof l, len - sizeof l);
-    return true;
-}
-
-static void take_letters(struct stream_holder *k) {
-    static char buf[LETTER_MAX];
-    union control control;
-
-    for (;;) {
-        struct iovec part = {buf, sizeof buf};
-        struct msghdr m = {.msg_iov = &part,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
-                           .msg_controllen = sizeof control};
-        ssize_t n = recvmsg(k->inbox, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        int fds[DESCRIPTORS_MAX], count;
-
-        if (n < 0)
-            return;
-        count = descriptors_of(&m, fds);
-        if (m.msg_flags & MSG_TRUNC || !take_letter(k, fds, count, buf, (size_t)n))
-            while (count)
-                close(fds[--count]);
-    }
+    while (stream_channel_receive(k->channel, &m))
+        switch (m.kind) {
+        case STREAM_MESSAGE_STREAM:
+            take_stream(k, &m);
+            break;
+        case STREAM_MESSAGE_REPLACE:
+            change_streams(k, m.p, m.len);
+            break;
+        case STREAM_MESSAGE_UNSENT:
+            unsent_add(&k->unsent, m.fd, m.file, &m.unsent);
+            break;
+        }
 }
 
 static void tell(struct stream_holder *k) {
-    watches_settle(&k->watches, take_change, k); /* first: what changes from here on is seen */
+    folder_watch_settle(&k->folders, take_change, k); /* first: what changes from here on is seen */
     if (k->catalog_changed)
         k->board->catalog++; /* first: whoever is told and asks must get the new lists */
     k->catalog_changed = false;
@@ -261,7 +226,7 @@ static void keep_alive(struct stream_holder *k, int64_t now_s) {
 }
 
 static void end_all(struct stream_holder *k) {
-    take_letters(k);
+    take_messages(k);
     while (k->head.next != &k->head)
         stream_end(k, k->head.next);
 }
@@ -269,8 +234,8 @@ static void end_all(struct stream_holder *k) {
 static int timeout(const struct stream_holder *k) {
     int64_t due = k->tell_ms && k->tell_ms < k->alive_ms ? k->tell_ms : k->alive_ms, left;
 
-    if (k->asking && k->news.fd < 0 && k->news.again_ms < due)
-        due = k->news.again_ms;
+    if (k->wants_tasks && k->tasks.fd < 0 && k->tasks.again_ms < due)
+        due = k->tasks.again_ms;
     left = due - clock_monotonic_ms();
 
     return left < 0 ? 0 : left > WATCHDOG_EVERY_MS ? WATCHDOG_EVERY_MS : (int)left;
@@ -279,7 +244,7 @@ static int timeout(const struct stream_holder *k) {
 static void serve(struct stream_holder *k) {
     struct epoll_event events[64];
     int n = epoll_wait(k->epoll, events, 64, timeout(k));
-    bool news = false;
+    bool task_updates = false;
 
     watchdog_sign();
     for (int i = 0; i < n; i++) {
@@ -289,39 +254,46 @@ static void serve(struct stream_holder *k) {
             take_events(k);
         else if (mark == &signal_mark)
             k->stopping = true;
-        else if (mark == &stream_holder_news_mark)
-            news = true;
-        else if (mark == &rests_mark)
-            rests_send(&k->rests);
-        else if (mark != &inbox_mark && (events[i].events != EPOLLOUT || !stream_send_out(k, mark)))
+        else if (mark == &stream_holder_tasks_mark)
+            task_updates = true;
+        else if (mark == &unsent_mark)
+            unsent_send(&k->unsent);
+        else if (mark != &channel_mark &&
+                 (events[i].events != EPOLLOUT || !stream_send_out(k, mark)))
             stream_drop(k, mark); /* the client went away */
     }
     /* From here on streams may go that are in `events`. */
-    if (news && k->news.fd >= 0)
-        (void)news_take(&k->news, stream_holder_pass_on, k);
-    if (k->asking && k->news.fd < 0 && clock_monotonic_ms() >= k->news.again_ms)
-        stream_holder_ask_for_all(k);
-    take_letters(k); /* last: a new stream may get the memory of one that is in `events` */
+    if (task_updates && k->tasks.fd >= 0)
+        (void)task_updates_take(&k->tasks, stream_holder_send_update, k);
+    if (k->wants_tasks && k->tasks.fd < 0 && clock_monotonic_ms() >= k->tasks.again_ms)
+        stream_holder_resubscribe(k);
+    take_messages(k); /* last: a new stream may get the memory of one that is in `events` */
     if (k->tell_ms && clock_monotonic_ms() >= k->tell_ms)
         tell(k);
     if (clock_monotonic_ms() >= k->alive_ms) {
         keep_alive(k, time(NULL));
-        rests_drop_silent(&k->rests);
+        unsent_drop_silent(&k->unsent);
         k->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
     }
 }
 
-/* After the last worker, or beside another keeper: what readers still take, and nothing else. */
-static void finish_rests(struct stream_holder *k, pid_t master) {
-    struct pollfd ready = {.fd = k->rests.epoll, .events = POLLIN};
+/* After the last worker, or beside the next stream holder: what readers still take, and nothing
+ * else. If the master was killed, nobody but the alarm would end a process that hangs. */
+static void send_remaining(struct stream_holder *k, pid_t master) {
+    struct pollfd ready = {.fd = k->unsent.epoll, .events = POLLIN};
+    bool orphaned = false;
 
-    if (k->news.fd >= 0)
-        close(k->news.fd); /* which ends the process behind it */
-    while (k->rests.count && getppid() == master) {
+    if (k->tasks.fd >= 0)
+        close(k->tasks.fd); /* which ends the task watcher */
+    while (k->unsent.count) {
+        if (!orphaned && getppid() != master) {
+            orphaned = true;
+            (void)alarm(WORKER_STUCK_S);
+        }
         watchdog_sign();
         if (poll(&ready, 1, WATCHDOG_EVERY_MS) == 1)
-            rests_send(&k->rests);
-        rests_drop_silent(&k->rests);
+            unsent_send(&k->unsent);
+        unsent_drop_silent(&k->unsent);
     }
 }
 
@@ -339,11 +311,11 @@ static void watch_catalogs(struct stream_holder *k, const struct config *config)
 
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
         if (subscription_folder(dirs[i], topic))
-            watches_add(&k->watches, topic, strlen(topic) - 1, true);
+            folder_watch_add(&k->folders, topic, strlen(topic) - 1, true);
 }
 
-_Noreturn void stream_holder_main(const struct config *config, struct scoreboard *board, int inbox,
-                                  pid_t master) {
+_Noreturn void stream_holder_main(const struct config *config, struct scoreboard *board,
+                                  int channel, pid_t master) {
     struct stream_holder *k = xcalloc(1, sizeof *k);
     struct rlimit files;
 
@@ -352,18 +324,18 @@ _Noreturn void stream_holder_main(const struct config *config, struct scoreboard
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
     k->board = board;
-    k->inbox = inbox;
-    news_init(&k->news, config);
+    k->channel = channel;
+    task_subscriptions_init(&k->tasks, config);
     k->head.next = k->head.prev = &k->head;
     k->epoll = epoll_create1(EPOLL_CLOEXEC);
     k->signals = open_signals();
-    if (!rests_init(&k->rests))
-        k->rests.epoll = -1; /* which stream_holder_add reports */
-    stream_holder_add(k, k->rests.epoll, &rests_mark, EPOLLIN);
-    stream_holder_add(k, k->inbox, &inbox_mark, EPOLLIN);
-    if (!watches_open(&k->watches))
-        k->watches.fd = -1; /* which stream_holder_add takes for what it is */
-    stream_holder_add(k, k->watches.fd, &inotify_mark, EPOLLIN);
+    if (!unsent_init(&k->unsent))
+        k->unsent.epoll = -1; /* which stream_holder_add reports */
+    stream_holder_add(k, k->unsent.epoll, &unsent_mark, EPOLLIN);
+    stream_holder_add(k, k->channel, &channel_mark, EPOLLIN);
+    if (!folder_watch_open(&k->folders))
+        k->folders.fd = -1; /* which stream_holder_add takes for what it is */
+    stream_holder_add(k, k->folders.fd, &inotify_mark, EPOLLIN);
     stream_holder_add(k, k->signals, &signal_mark, EPOLLIN);
     watch_catalogs(k, config);
     board->catalog++; /* what changed while nobody watched */
@@ -371,6 +343,6 @@ _Noreturn void stream_holder_main(const struct config *config, struct scoreboard
     while (!k->stopping)
         serve(k);
     end_all(k);
-    finish_rests(k, master);
+    send_remaining(k, master);
     exit(0);
 }

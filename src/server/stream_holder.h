@@ -1,17 +1,25 @@
-/* The keeper's own: its streams, and the news that it asks for. */
+/* The stream holder: one process that holds the streams that workers have begun and detached, so
+ * that an idle stream costs no worker. It watches the directories of manifests and the files that
+ * streams wait for, and sends the ends of replies to slow readers. */
 #ifndef SERVER_STREAM_HOLDER_H
 #define SERVER_STREAM_HOLDER_H
 
-#include <sys/socket.h>
+#include <sys/types.h>
 
 #include "server/folder_watch.h"
-#include "server/server.h"
+#include "server/scoreboard.h"
 #include "server/task_subscriptions.h"
 #include "server/unsent.h"
 #include "web/fcgi.h"
 #include "web/subscription.h"
 
-#define FIRED_MAX 256 /* topics at once; more are too many to tell apart */
+#define STREAM_HOLDER_SILENT_MS 5000 /* it hangs if it gives no sign of life for so long */
+#define FIRED_MAX 256                /* topics at once; more are too many to tell apart */
+
+/* `channel`: where workers send streams (stream_channel.h). TERM ends it, and its streams in good
+ * order; what is unsent then is still sent. */
+_Noreturn void stream_holder_main(const struct config *config, struct scoreboard *board,
+                                  int channel, pid_t master);
 
 struct stream {
     struct stream *next, *prev;
@@ -19,7 +27,7 @@ struct stream {
     unsigned id;
     int64_t until_s;
     size_t len;
-    char *what;                         /* handover entries */
+    char *what;                         /* entries of web/subscription.h */
     struct subscription_entry key;      /* among them; without a topic: it has none */
     struct subscription_entry user;     /* the same */
     struct subscription_entry event_id; /* the same; how the ids of its events begin */
@@ -31,42 +39,33 @@ struct stream {
 
 struct stream_holder {
     struct scoreboard *board;
-    int inbox, epoll, signals;
+    int channel, epoll, signals;
     struct stream head; /* of a ring */
     size_t count;
-    struct watches watches;
+    struct folder_watch folders;
     char *fired[FIRED_MAX]; /* topics to be told */
     size_t fired_count;
-    struct news news;
-    struct rests rests;
-    bool catalog_changed, stopping, asking; /* asking: some stream waits for news */
-    int64_t tell_ms, alive_ms;              /* 0: nothing to tell */
-};
-
-/* What workers send: a stream with its first records, or what streams wait for from now on. */
-struct letter {
-    uint32_t id, first_len;
-    int64_t until_s;
-};
-#define LETTER_MAX (sizeof(struct letter) + FCGI_FIRST_MAX + SUBSCRIPTION_BYTES_MAX)
-
-/* A message with one descriptor is a stream, one with two the rest of a reply. */
-#define DESCRIPTORS_MAX 2
-union control {
-    struct cmsghdr align;
-    char space[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+    struct task_subscriptions tasks;
+    struct unsent_list unsent;
+    bool catalog_changed, stopping;
+    bool wants_tasks;          /* some stream waits for changes of a task */
+    int64_t tell_ms, alive_ms; /* 0: nothing to tell */
 };
 
 /* Something happens at fd: epoll gives `mark`. */
 void stream_holder_add(struct stream_holder *k, int fd, void *mark, uint32_t events);
 
-/* streams.c */
-/* Keeps a connection that waits for what `what` says. */
+/* ---- streams.c */
+
+/* Holds a connection that waits for what `what` says. */
 struct stream *stream_keep(struct stream_holder *k, int fd, const char *what, size_t len);
 void stream_set_what(struct stream *s, const char *what, size_t len);
 bool stream_same_key(const struct stream *a, const struct stream *b);
 void stream_drop(struct stream_holder *k, struct stream *s);
 void stream_end(struct stream_holder *k, struct stream *s); /* in good order, and drops it */
+/* A stream that nobody can hold begins and ends in good order, at once. The descriptor stays the
+ * caller's. */
+void stream_end_at_once(const struct fcgi_given *given, const char *what, size_t len);
 /* The first that its peer gets, as records: the head of the reply and more. false: let it go. */
 bool stream_send_first(struct stream_holder *k, struct stream *s, const char *records, size_t len);
 /* At once and whole, behind what waits. A peer that does not read has no room left for a few
@@ -78,12 +77,14 @@ bool stream_tell(struct stream_holder *k, struct stream *s, size_t i, const char
 bool stream_send(struct stream_holder *k, struct stream *s, const char *text, size_t len);
 bool stream_send_out(struct stream_holder *k, struct stream *s); /* it takes more */
 
-/* stream_holder_news.c */
-extern int stream_holder_news_mark; /* of the events of k->news */
-/* Asks for what a new stream waits for, and no more for what only this one waited for. */
-void stream_holder_ask(struct stream_holder *k, const struct stream *s);
-void stream_holder_stop_asking(struct stream_holder *k, const struct stream *s);
-void stream_holder_ask_for_all(struct stream_holder *k); /* of a process that is there again */
-news_fn stream_holder_pass_on; /* for news_take; its argument is the keeper */
+/* ---- stream_holder_tasks.c */
+
+extern int stream_holder_tasks_mark; /* of the events of k->tasks */
+/* Subscribes to the tasks of a new stream; unsubscribes from those of this stream alone. */
+void stream_holder_subscribe(struct stream_holder *k, const struct stream *s);
+void stream_holder_unsubscribe(struct stream_holder *k, const struct stream *s);
+/* To the tasks of all streams, when the task watcher was started again. */
+void stream_holder_resubscribe(struct stream_holder *k);
+task_update_fn stream_holder_send_update; /* for task_updates_take; its argument is the holder */
 
 #endif

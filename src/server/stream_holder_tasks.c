@@ -1,4 +1,4 @@
-/* News for streams: of what no file tells, such as tasks. */
+/* Private part of stream_holder.h: streams that wait for changes of tasks. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -6,64 +6,65 @@
 #include "base/clock.h"
 #include "server/stream_holder.h"
 
-int stream_holder_news_mark;
+int stream_holder_tasks_mark;
 
-static bool is_question(const struct subscription_entry *e) {
+static bool is_task(const struct subscription_entry *e) {
     return e->topic_len > 1 && *e->topic == SUBSCRIPTION_ASK;
 }
 
-static bool waits_for(const struct stream *s, const char *what, size_t len,
+static bool find_task(const struct stream *s, const char *id, size_t len,
                       struct subscription_entry *e) {
     const char *p = s->what, *end = p + s->len;
 
     while (subscription_next(&p, end, e))
-        if (is_question(e) && e->topic_len == len + 1 && !memcmp(e->topic + 1, what, len))
+        if (is_task(e) && e->topic_len == len + 1 && !memcmp(e->topic + 1, id, len))
             return true;
     return false;
 }
 
-/* Asks for what this stream waits for. What others wait for too comes once more to all of them:
- * something may have happened since this one's worker looked. */
-void stream_holder_ask(struct stream_holder *k, const struct stream *s) {
+/* An update of a task that others wait for too comes once more to all of them: it may have changed
+ * since this stream's worker looked. */
+void stream_holder_subscribe(struct stream_holder *k, const struct stream *s) {
     const char *p = s->what, *end = p + s->len;
-    bool was_there = k->news.fd >= 0;
+    bool was_there = k->tasks.fd >= 0;
     struct subscription_entry e;
 
     while (subscription_next(&p, end, &e)) {
-        if (!is_question(&e))
+        if (!is_task(&e))
             continue;
-        k->asking = true;
-        if (!news_start(&k->news) || !news_ask(&k->news, e.topic + 1, e.topic_len - 1, true))
-            return; /* all are asked for when it is there again */
+        k->wants_tasks = true;
+        if (!task_subscriptions_start(&k->tasks) ||
+            !task_subscribe(&k->tasks, e.topic + 1, e.topic_len - 1))
+            return; /* stream_holder_resubscribe makes up for it */
         if (!was_there)
-            stream_holder_add(k, k->news.fd, &stream_holder_news_mark, EPOLLIN);
+            stream_holder_add(k, k->tasks.fd, &stream_holder_tasks_mark, EPOLLIN);
         was_there = true;
     }
 }
 
-void stream_holder_ask_for_all(struct stream_holder *k) {
-    k->asking = false;
+void stream_holder_resubscribe(struct stream_holder *k) {
+    k->wants_tasks = false;
     for (const struct stream *s = k->head.next; s != &k->head; s = s->next)
-        stream_holder_ask(k, s);
+        stream_holder_subscribe(k, s);
 }
 
-void stream_holder_stop_asking(struct stream_holder *k, const struct stream *s) {
+void stream_holder_unsubscribe(struct stream_holder *k, const struct stream *s) {
     const char *p = s->what, *end = p + s->len;
     struct subscription_entry e, same;
 
-    while (k->news.fd >= 0 && subscription_next(&p, end, &e)) {
-        bool wanted = !is_question(&e);
+    while (k->tasks.fd >= 0 && subscription_next(&p, end, &e)) {
+        bool wanted = !is_task(&e);
 
         for (const struct stream *o = k->head.next; !wanted && o != &k->head; o = o->next)
-            wanted = waits_for(o, e.topic + 1, e.topic_len - 1, &same);
+            wanted = find_task(o, e.topic + 1, e.topic_len - 1, &same);
         if (!wanted)
-            (void)news_ask(&k->news, e.topic + 1, e.topic_len - 1, false);
+            (void)task_unsubscribe(&k->tasks, e.topic + 1, e.topic_len - 1);
     }
 }
 
-/* To each stream that waits for it: its own beginning, and the rest that is the same for all. */
-void stream_holder_pass_on(void *arg, const char *what, size_t what_len, const char *text,
-                           size_t len) {
+/* Each stream has its own beginning of the notification; what follows is the same for all. */
+void stream_holder_send_update(void *arg, const char *id, size_t id_len, const char *text,
+                               size_t len) {
     struct stream_holder *k = arg;
 
     for (struct stream *s = k->head.next, *next; s != &k->head; s = next) {
@@ -71,7 +72,7 @@ void stream_holder_pass_on(void *arg, const char *what, size_t what_len, const c
         char *all;
 
         next = s->next;
-        if (!waits_for(s, what, what_len, &e))
+        if (!find_task(s, id, id_len, &e))
             continue;
         all = xmalloc(e.text_len + len);
         memcpy(all, e.text, e.text_len);

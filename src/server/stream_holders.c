@@ -1,4 +1,4 @@
-/* The master's side of the keeper. */
+/* Private part of master.h: the master's side of the stream holder. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "runner/child.h"
 #include "server/master.h"
+#include "server/stream_holder.h"
 
 #define RESPAWN_MS 500
 
@@ -30,7 +31,7 @@ void stream_holder_tick(struct master *m, int64_t now) {
                                     .silent_max_ms = STREAM_HOLDER_SILENT_MS};
     pid_t master = getpid(), pid;
 
-    if (m->keeper || now < m->stream_holder_ms || !(m->now.config->endpoints & GROUP_MCP))
+    if (m->stream_holder || now < m->stream_holder_ms || !(m->now.config->endpoints & GROUP_MCP))
         return;
     m->stream_holder_ms = now + RESPAWN_MS;
     pid = child_fork(&how);
@@ -39,12 +40,12 @@ void stream_holder_tick(struct master *m, int64_t now) {
     if (pid < 0)
         log_error("fork_failed", kv("why", strerror(errno)));
     else
-        m->keeper = pid;
+        m->stream_holder = pid;
 }
 
 void stream_holder_signal(struct master *m, int signo) {
-    if (m->keeper)
-        kill(m->keeper, signo);
+    if (m->stream_holder)
+        kill(m->stream_holder, signo);
     m->stream_holder_ms = 0;
 }
 
@@ -52,19 +53,20 @@ void stream_holder_signal(struct master *m, int signo) {
 void stream_holder_replace(struct master *m) {
     unsigned i = 0;
 
+    if (!m->stream_holder)
+        return;
     stream_holder_signal(m, SIGTERM);
     while (i < STREAM_HOLDERS_LEAVING_MAX && m->stream_holders_leaving[i])
         i++;
-    if (i ==
-        STREAM_HOLDERS_LEAVING_MAX) /* its reader is too slow: reloads come faster than it reads */
+    if (i == STREAM_HOLDERS_LEAVING_MAX) /* reloads come faster than its readers read */
         kill(m->stream_holders_leaving[i = 0], SIGKILL);
-    m->stream_holders_leaving[i] = m->keeper;
-    m->keeper = 0;
+    m->stream_holders_leaving[i] = m->stream_holder;
+    m->stream_holder = 0;
     m->board->streams = 0; /* it ends those that it has */
 }
 
 unsigned stream_holders_alive(const struct master *m) {
-    unsigned n = m->keeper != 0;
+    unsigned n = m->stream_holder != 0;
 
     for (unsigned i = 0; i < STREAM_HOLDERS_LEAVING_MAX; i++)
         n += m->stream_holders_leaving[i] != 0;
@@ -83,7 +85,7 @@ static pid_t *stream_holder_of(struct master *m, pid_t pid) {
     for (unsigned i = 0; i < STREAM_HOLDERS_LEAVING_MAX; i++)
         if (pid == m->stream_holders_leaving[i])
             return &m->stream_holders_leaving[i];
-    return pid == m->keeper ? &m->keeper : NULL;
+    return pid == m->stream_holder ? &m->stream_holder : NULL;
 }
 
 bool stream_holder_is(struct master *m, pid_t pid) {
@@ -91,14 +93,14 @@ bool stream_holder_is(struct master *m, pid_t pid) {
 }
 
 bool stream_holder_reaped(struct master *m, pid_t pid, int status) {
-    pid_t *keeper = stream_holder_of(m, pid);
+    pid_t *holder = stream_holder_of(m, pid);
 
-    if (!keeper)
+    if (!holder)
         return false;
-    LOG_AT(status ? LOG_WARN : LOG_INFO, "keeper_exited", kvn("keeper", pid),
+    LOG_AT(status ? LOG_WARN : LOG_INFO, "stream_holder_exited", kvn("process", pid),
            kvn("status", WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status)));
-    if (keeper == &m->keeper)
+    if (holder == &m->stream_holder)
         m->board->streams = 0; /* those of one that was killed are gone with it */
-    *keeper = 0;
+    *holder = 0;
     return true;
 }

@@ -1,4 +1,4 @@
-/* The streams that the keeper holds: what they wait for, and what is sent to them. */
+/* Private part of stream_holder.h: the streams, what they wait for, and what is sent to them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,17 +10,18 @@
 
 #include "base/log.h"
 #include "server/stream_holder.h"
+#include "server/worker.h"
 #include "web/fcgi.h"
 #include "web/fcgi_conn.h"
 
 #define EVENT_ID_LINE_MAX 128
-#define OUT_MAX (2 * NEWS_BYTES_MAX) /* bytes that wait for one peer */
+#define OUT_MAX (2 * TASK_UPDATE_MAX) /* bytes that wait for one peer */
 
 void stream_holder_add(struct stream_holder *k, int fd, void *mark, uint32_t events) {
     struct epoll_event e = {.events = events, .data.ptr = mark};
 
     if (fd < 0 || epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &e)) {
-        log_error("keeper_failed", kv("why", strerror(errno)));
+        log_error("stream_holder_failed", kv("why", strerror(errno)));
         exit(WORKER_EXIT_START);
     }
 }
@@ -79,7 +80,7 @@ void stream_drop(struct stream_holder *k, struct stream *s) {
     /* By hand: the worker's copy may still be open, and then close(2) leaves it in (epoll(7)). */
     (void)epoll_ctl(k->epoll, EPOLL_CTL_DEL, s->fd, NULL);
     close(s->fd);
-    stream_holder_stop_asking(k, s);
+    stream_holder_unsubscribe(k, s);
     free(s->what);
     free(s->out);
     free(s);

@@ -1,6 +1,4 @@
-/* What the master tells systemd, as sd_notify(3) has it: a datagram of lines to $NOTIFY_SOCKET.
- * Without that variable nothing is sent. */
-#include "server/master.h"
+#include "server/systemd_notify.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -27,11 +25,11 @@ static int64_t watchdog_interval_ms(void) {
     return n > INT32_MAX ? INT32_MAX : n ? (int64_t)n : 1;
 }
 
-void notify_open(struct notify *n) {
+void systemd_notify_open(struct systemd_notify *n) {
     const char *path = getenv("NOTIFY_SOCKET");
     size_t len = path ? strlen(path) : 0;
 
-    *n = (struct notify){.fd = -1, .to.sun_family = AF_UNIX};
+    *n = (struct systemd_notify){.fd = -1, .to.sun_family = AF_UNIX};
     if (len > 1 && len < sizeof n->to.sun_path && (*path == '/' || *path == '@')) {
         memcpy(n->to.sun_path, path, len);
         if (*path == '@') /* an abstract socket, unix(7): its name is as long as it is */
@@ -49,13 +47,13 @@ void notify_open(struct notify *n) {
     unsetenv("WATCHDOG_PID");
 }
 
-void notify_close(struct notify *n) {
+void systemd_notify_close(struct systemd_notify *n) {
     if (n->fd >= 0)
         close(n->fd);
     n->fd = -1;
 }
 
-void notify_send(const struct notify *n, const char *format, ...) {
+void systemd_notify_send(const struct systemd_notify *n, const char *format, ...) {
     char text[MESSAGE_MAX];
     va_list args;
     int len;
@@ -72,17 +70,18 @@ void notify_send(const struct notify *n, const char *format, ...) {
 }
 
 /* MONOTONIC_USEC is the moment from which the reload counts; `ready` ends it. */
-void notify_reloading(const struct notify *n) {
+void systemd_notify_reloading(const struct systemd_notify *n) {
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    notify_send(n, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=reading the configuration again",
-                (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000);
+    systemd_notify_send(n,
+                        "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=reading the configuration again",
+                        (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000);
 }
 
-void notify_watchdog(struct notify *n, int64_t now) {
+void systemd_notify_watchdog(struct systemd_notify *n, int64_t now) {
     if (!n->watchdog_ms || now < n->next_ms)
         return;
-    notify_send(n, "WATCHDOG=1");
+    systemd_notify_send(n, "WATCHDOG=1");
     n->next_ms = now + n->watchdog_ms;
 }

@@ -15,19 +15,19 @@
 #include "web/subscription.h"
 
 #define AGAIN_MS 1000
-#define QUESTION_MAX 512
+#define REQUEST_MAX 512
 #define SILENT_MS 60000 /* more than a look at a table that is slow */
 
-void news_init(struct news *n, const struct config *config) {
-    *n = (struct news){.config = config, .fd = -1};
+void task_subscriptions_init(struct task_subscriptions *t, const struct config *config) {
+    *t = (struct task_subscriptions){.config = config, .fd = -1};
 }
 
-static bool lost(struct news *n) {
-    if (n->fd >= 0)
-        close(n->fd);
-    n->fd = -1;
-    n->have = 0;
-    n->again_ms = clock_monotonic_ms() + AGAIN_MS;
+static bool lost(struct task_subscriptions *t) {
+    if (t->fd >= 0)
+        close(t->fd);
+    t->fd = -1;
+    t->have = 0;
+    t->again_ms = clock_monotonic_ms() + AGAIN_MS;
     return false;
 }
 
@@ -38,70 +38,88 @@ static _Noreturn void watcher(const struct config *config, int fd) {
     _exit(0);
 }
 
-bool news_start(struct news *n) {
+bool task_subscriptions_start(struct task_subscriptions *t) {
     int ends[2], started;
 
-    if (n->fd >= 0)
+    if (t->fd >= 0)
         return true;
-    if (clock_monotonic_ms() < n->again_ms ||
+    if (clock_monotonic_ms() < t->again_ms ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
         return false;
-    /* It keeps no stream: one that it kept would stay open when the keeper closes it. Nobody waits
-     * for its end: the socket shows it. */
+    /* It keeps no stream: one that it kept would stay open when the stream holder closes it. Nobody
+     * waits for its end: the socket shows it. */
     started = child_fork_detached(&(struct child_start){.name = "mcp-task-watch",
                                                         .keep = {ends[1]},
                                                         .signals = CHILD_SIGNALS_DEFAULT,
                                                         .silent_max_ms = SILENT_MS});
     if (started == 0)
-        watcher(n->config, ends[1]);
+        watcher(t->config, ends[1]);
     close(ends[1]);
-    n->fd = ends[0];
+    t->fd = ends[0];
     if (started > 0)
         return true;
     log_error("fork_failed", kv("why", strerror(errno)));
-    return lost(n);
+    return lost(t);
 }
 
-bool news_ask(struct news *n, const char *what, size_t len, bool wanted) {
+/* An entry of web/subscription.h: the id, and "+" or "-". */
+static bool send_request(struct task_subscriptions *t, const char *id, size_t len, char what) {
     uint32_t lengths[2] = {(uint32_t)len, 1};
-    char question[sizeof lengths + QUESTION_MAX + 1];
+    char request[sizeof lengths + REQUEST_MAX + 1];
     size_t all = sizeof lengths + len + 1;
 
-    if (n->fd < 0 || len > QUESTION_MAX)
+    if (t->fd < 0 || len > REQUEST_MAX)
         return false;
-    memcpy(question, lengths, sizeof lengths);
-    memcpy(question + sizeof lengths, what, len);
-    question[all - 1] = wanted ? '+' : '-';
-    if (send(n->fd, question, all, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)all)
+    memcpy(request, lengths, sizeof lengths);
+    memcpy(request + sizeof lengths, id, len);
+    request[all - 1] = what;
+    if (send(t->fd, request, all, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)all)
         return true;
-    return lost(n);
+    return lost(t);
 }
 
-bool news_take(struct news *n, news_fn *fn, void *arg) {
-    if (!n->in)
-        n->in = xmalloc(NEWS_BYTES_MAX);
+bool task_subscribe(struct task_subscriptions *t, const char *id, size_t len) {
+    return send_request(t, id, len, '+');
+}
+
+bool task_unsubscribe(struct task_subscriptions *t, const char *id, size_t len) {
+    return send_request(t, id, len, '-');
+}
+
+/* Calls fn with each update that is there whole. false: a subscription that fn made was not taken.
+ */
+static bool pass_updates(struct task_subscriptions *t, task_update_fn *fn, void *arg) {
+    const char *p = t->in;
+    struct subscription_entry e;
+
+    while (subscription_next(&p, t->in + t->have, &e)) {
+        fn(arg, e.topic, e.topic_len, e.text, e.text_len);
+        if (t->fd < 0)
+            return false;
+    }
+    t->have -= (size_t)(p - t->in);
+    memmove(t->in, p, t->have);
+    return true;
+}
+
+bool task_updates_take(struct task_subscriptions *t, task_update_fn *fn, void *arg) {
+    if (!t->in)
+        t->in = xmalloc(TASK_UPDATE_MAX);
     for (;;) {
-        const char *p = n->in;
-        struct subscription_entry e;
-        ssize_t got = recv(n->fd, n->in + n->have, NEWS_BYTES_MAX - n->have, MSG_DONTWAIT);
+        ssize_t got = recv(t->fd, t->in + t->have, TASK_UPDATE_MAX - t->have, MSG_DONTWAIT);
 
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0 && errno == EAGAIN)
             return true;
         if (got <= 0) {
-            log_warn("watcher_exited", kv("why", got ? strerror(errno) : "it ended"));
-            return lost(n);
+            log_warn("task_watcher_exited", kv("why", got ? strerror(errno) : "it ended"));
+            return lost(t);
         }
-        n->have += (size_t)got;
-        while (subscription_next(&p, n->in + n->have, &e)) {
-            fn(arg, e.topic, e.topic_len, e.text, e.text_len);
-            if (n->fd < 0) /* something that fn asked for was not taken */
-                return false;
-        }
-        n->have -= (size_t)(p - n->in);
-        memmove(n->in, p, n->have);
-        if (n->have == NEWS_BYTES_MAX)
-            return lost(n);
+        t->have += (size_t)got;
+        if (!pass_updates(t, fn, arg))
+            return false;
+        if (t->have == TASK_UPDATE_MAX)
+            return lost(t);
     }
 }

@@ -1,31 +1,35 @@
-/* The keeper's side of the process that is asked for news: of what streams wait for and no file
- * tells. It is started with the first question, and ends with the keeper. */
+/* The stream holder's side of the task watcher (exec/task_watcher.c), a process that looks at the
+ * records of tasks that streams wait for: no file tells when they change. It is started with the
+ * first subscription, and ends with the stream holder. */
 #ifndef SERVER_TASK_SUBSCRIPTIONS_H
 #define SERVER_TASK_SUBSCRIPTIONS_H
 
-#include "config/config.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define NEWS_BYTES_MAX ((size_t)1 << 20) /* of one piece, with what it is called */
+#include "config/config.h"
 
-struct news {
+#define TASK_UPDATE_MAX ((size_t)1 << 20) /* bytes of one update, with the task's id */
+
+struct task_subscriptions {
     const struct config *config;
-    int fd; /* readable when there is something; -1: the process is not there */
+    int fd; /* readable when there are updates; -1: the task watcher is not running */
     char *in;
     size_t have;
     int64_t again_ms; /* monotonic: not started again before */
 };
 
-void news_init(struct news *n, const struct config *config);
-/* Starts the process if it is not there. false: not now. */
-bool news_start(struct news *n);
-/* Asks for the news of `what`: as it is now, and from now on. Or no more. False: the process does
- * not take it, and is gone. */
-bool news_ask(struct news *n, const char *what, size_t len, bool wanted);
-/* Hands what has come to fn. False: the process is gone. */
-typedef void news_fn(void *arg, const char *what, size_t what_len, const char *text, size_t len);
-bool news_take(struct news *n, news_fn *fn, void *arg);
+void task_subscriptions_init(struct task_subscriptions *t, const struct config *config);
+/* Starts the task watcher if it is not running. false: not now. */
+bool task_subscriptions_start(struct task_subscriptions *t);
+/* Subscribes to a task: an update comes of its state now, and of each change. false: the task
+ * watcher does not take it, and is gone. */
+bool task_subscribe(struct task_subscriptions *t, const char *id, size_t len);
+bool task_unsubscribe(struct task_subscriptions *t, const char *id, size_t len);
+/* Calls fn with each update that has come: `text` is the notification without its beginning, which
+ * each stream has itself. false: the task watcher is gone. */
+typedef void task_update_fn(void *arg, const char *id, size_t id_len, const char *text, size_t len);
+bool task_updates_take(struct task_subscriptions *t, task_update_fn *fn, void *arg);
 
 #endif

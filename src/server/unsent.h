@@ -1,6 +1,6 @@
-/* The rests of replies that the keeper sends to slow readers, so that no worker waits for one. What
- * they hold is bounded: the slowest goes when there is no room, and one that takes nothing for
- * REST_SILENCE_MS goes too. */
+/* The ends of replies that the stream holder sends to slow readers, so that no worker waits for
+ * one. Their number and size are bounded: the slowest is dropped when there is no room, and one
+ * that takes nothing for UNSENT_SILENCE_MS is dropped too. */
 #ifndef SERVER_UNSENT_H
 #define SERVER_UNSENT_H
 
@@ -8,28 +8,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RESTS_MAX 1024
-#define RESTS_BYTES_MAX ((size_t)256 << 20) /* of all their files; one alone may be longer */
-#define REST_SILENCE_MS 60000
-#define REST_ID_MAX 24 /* of a request, in the log */
+#define UNSENT_MAX 1024
+#define UNSENT_BYTES_MAX ((size_t)256 << 20) /* of all their files; one alone may be longer */
+#define UNSENT_SILENCE_MS 60000
+#define UNSENT_REQUEST_ID_MAX 24 /* in the log */
 
-/* What a worker says of one, beside the two descriptors. */
-struct rest_note {
-    uint64_t from, to;
-    char request[REST_ID_MAX];
+/* What a worker sends about one, beside connection and file. */
+struct unsent_message {
+    uint64_t from, to; /* bytes of the file */
+    char request[UNSENT_REQUEST_ID_MAX];
 };
 
-struct rest;
-struct rests {
-    int epoll; /* readable when rests_send has something to do */
-    struct rest *first;
+struct unsent;
+struct unsent_list {
+    int epoll; /* readable when unsent_send has something to do */
+    struct unsent *first;
     size_t count, bytes;
 };
 
-bool rests_init(struct rests *r);
+bool unsent_init(struct unsent_list *l);
 /* Takes over both descriptors. */
-void rests_take(struct rests *r, int fd, int file, const struct rest_note *note);
-void rests_send(struct rests *r); /* what readers take now; never waits */
-void rests_drop_silent(struct rests *r);
+void unsent_add(struct unsent_list *l, int fd, int file, const struct unsent_message *m);
+void unsent_send(struct unsent_list *l); /* what readers take now; never waits */
+void unsent_drop_silent(struct unsent_list *l);
 
 #endif

@@ -1,4 +1,4 @@
-#include "server/server.h"
+#include "server/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "metrics/metrics.h"
+#include "server/server.h"
+#include "server/stream_channel.h"
+#include "server/stream_holder.h"
 #include "web/fcgi.h"
 
 #define UPKEEP_MS 30000 /* app_upkeep about this often */
@@ -102,11 +105,12 @@ static _Noreturn void start_failed(const char *what, const char *why, const char
     exit(WORKER_EXIT_START);
 }
 
-/* A reader is slow: the keeper waits for it, where there is one. */
-static bool give_rest(void *worker, const struct fcgi_rest *rest) {
+/* A reader is slow: the stream holder, where there is one, sends the remainder. */
+static bool pass_unsent(void *worker, const struct fcgi_rest *reply) {
     const struct worker *w = worker;
 
-    return w->args->config->endpoints & GROUP_MCP && stream_holder_give_rest(w->args->keeper, rest);
+    return w->args->config->endpoints & GROUP_MCP &&
+           stream_channel_send_unsent(w->args->stream_channel, reply);
 }
 
 static void start(struct worker *w, const struct worker_args *args) {
@@ -126,7 +130,7 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->fcgi = fcgi_new();
     if (!w->fcgi)
         start_failed("FastCGI", strerror(errno), "");
-    fcgi_give_rest_to(w->fcgi, give_rest, w);
+    fcgi_give_rest_to(w->fcgi, pass_unsent, w);
     /* Connections have it from their listener. On TCP it keeps the last bytes of a reply from
      * waiting for an ACK; on a Unix socket it fails. */
     (void)setsockopt(args->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -141,17 +145,18 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->upkeep_ms = w->idle_ms + UPKEEP_MS;
 }
 
-/* The reply goes on as a stream that the keeper holds. */
-static void hand_over(struct worker *w, const struct request *rq, const struct reply *rp) {
-    const struct fcgi_given given = fcgi_give_away(w->fcgi, w->arena);
+/* The reply goes on as a stream that the stream holder has. */
+static void detach_stream(struct worker *w, const struct request *rq, const struct reply *rp) {
+    const struct fcgi_given stream = fcgi_give_away(w->fcgi, w->arena);
 
-    if (given.fd < 0)
+    if (stream.fd < 0)
         return;
-    if (!stream_holder_hand_over(w->args->keeper, &given, rp->subscription_until_s, rp->handover)) {
-        log_warn("stream_not_kept", kv("request", rq->id), kv("why", strerror(errno)));
-        stream_end_at_once(&given, rp->handover->p, rp->handover->len);
+    if (!stream_channel_send_stream(w->args->stream_channel, &stream, rp->subscription_until_s,
+                                    rp->handover)) {
+        log_warn("stream_not_held", kv("request", rq->id), kv("why", strerror(errno)));
+        stream_end_at_once(&stream, rp->handover->p, rp->handover->len);
     }
-    close(given.fd);
+    close(stream.fd);
 }
 
 static void refresh_if_due(struct worker *w) {
@@ -180,9 +185,9 @@ static void serve(struct worker *w, int fd, bool waited) {
         if (rp.status >= 500)
             w->slot->errors++;
         if (rp.handover && !rp.streaming)
-            (void)stream_holder_hand_over(w->args->keeper, NULL, 0, rp.handover);
+            (void)stream_channel_replace(w->args->stream_channel, rp.handover);
         if (rp.handover && rp.streaming && !rp.ended)
-            hand_over(w, &rq, &rp);
+            detach_stream(w, &rq, &rp);
         else if (fcgi_reply(w->fcgi, &rp))
             log_info("reply_lost", kv("request", rq.id),
                      kv("why", "the web server went away or stopped reading"));

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { keeperOf, workersOf } from '../parts/daemon.mjs';
+import { streamHolderOf, workersOf } from '../parts/daemon.mjs';
 import { startLighttpd } from '../parts/lighttpd.mjs';
 import { measureCalls, median, privateKib, writeWrkScript } from '../parts/load-calls.mjs';
 import { META, MODERN } from '../parts/mcp.mjs';
@@ -17,7 +17,7 @@ const WORKERS = 8;
 const ROUNDS = 3;
 const AT_ONCE = 50;           // streams being opened
 const SLOWDOWN_MIN = 0.8;     // calls per second with streams, of those without
-const KEEPER_KIB_MAX = 16384;
+const HOLDER_KIB_MAX = 16384;
 const STREAM_BYTES_MAX = 8192;
 const count = Number(process.argv[2] ?? 2000);
 const seconds = Number(process.argv[3] ?? 3);
@@ -76,12 +76,12 @@ try {
   writeWrkScript(script, token);
 
   const before = await calls('no stream', script, web.port);
-  const empty = privateKib(keeperOf(site.daemon));
+  const empty = privateKib(streamHolderOf(site.daemon));
   const began = Date.now();
   streams = await openAll(web.port, site.cognito);
   console.log(`${count} streams opened in ${((Date.now() - began) / 1000).toFixed(1)} s`);
   const during = await calls(`${count} idle streams`, script, web.port);
-  const full = privateKib(keeperOf(site.daemon));
+  const full = privateKib(streamHolderOf(site.daemon));
 
   assert.ok(streams.every((stream) => stream.open), 'every stream is still open');
   fs.writeFileSync(path.join(tools, 'new.json'), JSON.stringify({ name: 'new', inputSchema: { type: 'object' }, run: { command: ['/bin/true'] } }));
@@ -90,10 +90,10 @@ try {
   const each = ((full - empty) * 1024) / count;
   console.log(`all of them heard of a new tool within ${Date.now() - told} ms`);
   console.log(`calls per second beside ${count} idle streams, of those without: ${(during / before).toFixed(2)}`);
-  console.log(`private memory: keeper ${mib(full)} (${each.toFixed(0)} bytes a stream), `
+  console.log(`private memory: stream holder ${mib(full)} (${each.toFixed(0)} bytes a stream), `
     + `workers ${workersOf(site.daemon).map((pid) => mib(privateKib(pid))).join(', ')}, lighttpd ${mib(privateKib(web.pid))}`);
   assert.equal(workersOf(site.daemon).length, WORKERS);
-  assert.ok(full < KEEPER_KIB_MAX && each < STREAM_BYTES_MAX, 'the keeper needs more memory than it may');
+  assert.ok(full < HOLDER_KIB_MAX && each < STREAM_BYTES_MAX, 'the stream holder needs more memory than it may');
   assert.ok(during / before >= SLOWDOWN_MIN, 'idle streams slow calls down');
 } finally {
   for (const stream of streams) stream.request.removeAllListeners('error').on('error', () => {}).destroy();

@@ -177,13 +177,13 @@ describe('a host that dies', () => {
   test('keeps its lease while it lives, and its task fails for good when it does not', async () => {
     const id = await first.start('long');
     const pid = await tools.pidOf('long');
-    const keeper = parentOf(pid);
-    assert.match(fs.readFileSync(`/proc/${keeper}/comm`, 'utf8'), /^mcp-task/);
+    const taskProcess = parentOf(pid);
+    assert.match(fs.readFileSync(`/proc/${taskProcess}/comm`, 'utf8'), /^mcp-task/);
     const version = await number(id, 'version');
     const lease = await number(id, 'lease');
     assert.ok(lease > Date.now() / 1000 + 30 && lease <= Date.now() / 1000 + 60, `lease until ${lease}`);
     await until('another renewal', async () => await number(id, 'version') > version && await number(id, 'lease') > lease);
-    process.kill(keeper, 'SIGKILL');
+    process.kill(taskProcess, 'SIGKILL');
     await hasEnded(pid);
     assert.equal((await second.get(id)).body.result.status, 'working', 'it may still be alive');
     await endLease(id);
@@ -197,17 +197,17 @@ describe('a host that dies', () => {
   test('or was only slow: its program is ended, and what it would say comes too late', async () => {
     const id = await first.start('gate');
     const pid = await tools.pidOf('gate');
-    const keeper = parentOf(pid);
-    process.kill(keeper, 'SIGSTOP');
+    const taskProcess = parentOf(pid);
+    process.kill(taskProcess, 'SIGSTOP');
     try {
       await endLease(id);
       assert.equal((await second.get(id)).body.result.status, 'failed');
       fs.writeFileSync(tools.file('open'), '');
       await hasEnded(pid);
     } finally {
-      process.kill(keeper, 'SIGCONT');
+      process.kill(taskProcess, 'SIGCONT');
     }
-    await hasEnded(keeper);
+    await hasEnded(taskProcess);
     assert.equal((await first.get(id)).body.result.status, 'failed');
   });
 

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { BINARY, keeperOf } from '../parts/daemon.mjs';
+import { BINARY, streamHolderOf } from '../parts/daemon.mjs';
 import { callTool, META, MODERN, modern, post } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 import { sleep, until } from '../parts/util.mjs';
@@ -78,25 +78,25 @@ test('mcp-authd status counts the open streams', async () => {
   site.daemon.signal('SIGHUP');             // ends the streams
   await counted(0);
   streams.push(...await opened(2));
-  process.kill(keeperOf(site.daemon), 'SIGKILL');
+  process.kill(streamHolderOf(site.daemon), 'SIGKILL');
   await counted(0);
   await Promise.all(streams.map((stream) => stream.done));
 });
 
-test('a keeper that hangs is seen in the status and replaced, and manifests that changed meanwhile are read', async () => {
-  const keeper = await until('the keeper', () => keeperOf(site.daemon));
+test('a stream holder that hangs is seen in the status and replaced, and manifests that changed meanwhile are read', async () => {
+  const holder = await until('the stream holder', () => streamHolderOf(site.daemon));
   const stream = await listen({ toolsListChanged: true });
   await arrives(stream, 'notifications/subscriptions/acknowledged');
-  process.kill(keeper, 'SIGSTOP');
+  process.kill(holder, 'SIGSTOP');
   write('tools.d/meanwhile.json', manifest('meanwhile'));
-  await until('the status to say so', () => JSON.parse(status('--json')).keeper.silent_s >= 2);
+  await until('the status to say so', () => JSON.parse(status('--json')).stream_holder.silent_s >= 2);
   assert.match(status(), /^streams .*process that holds them \(\d+\) has hung for \d+ s/m);
-  await until('another one', () => ![undefined, keeper].includes(keeperOf(site.daemon)));
-  assert.match(site.daemon.log, new RegExp(`event=process_stuck process=${keeper}`));
+  await until('another one', () => ![undefined, holder].includes(streamHolderOf(site.daemon)));
+  assert.match(site.daemon.log, new RegExp(`event=process_stuck process=${holder}`));
   await stream.done;
   await until('the new tool', async () => (await modern(site, token, 'tools/list')).body.result.tools.some(({ name }) => name === 'meanwhile'));
   fs.rmSync(path.join(dir, 'tools.d/meanwhile.json'));
-  await until('the status to be well', () => JSON.parse(status('--json')).keeper.silent_s === 0);
+  await until('the status to be well', () => JSON.parse(status('--json')).stream_holder.silent_s === 0);
 });
 
 test('the acknowledgement comes first and says what is agreed to', async () => {
@@ -108,18 +108,18 @@ test('the acknowledgement comes first and says what is agreed to', async () => {
 });
 
 test('what is acknowledged is watched: until then the client hears nothing, and then of every change', async () => {
-  const keeper = keeperOf(site.daemon);
+  const holder = streamHolderOf(site.daemon);
   const before = site.daemon.log.length;
-  process.kill(keeper, 'SIGSTOP');
+  process.kill(holder, 'SIGSTOP');
   let opening, heard = false;
   try {
     opening = listen({ toolsListChanged: true }).finally(() => { heard = true; });
     await until('the worker to be done', () => site.daemon.log.slice(before).includes('event=listen '));
     await callTool(site, token, 'echo', { text: 'the worker is free' });
     await sleep(200);       // an answer that should not come would be here
-    assert.ok(!heard, 'the answer came before the keeper could know of the stream');
+    assert.ok(!heard, 'the answer came before the stream holder could know of the stream');
   } finally {
-    process.kill(keeper, 'SIGCONT');
+    process.kill(holder, 'SIGCONT');
   }
   const stream = await opening;
   await arrives(stream, 'notifications/subscriptions/acknowledged');

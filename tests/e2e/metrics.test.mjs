@@ -283,7 +283,7 @@ test('without a key there is neither a file nor a process', async () => {
   const plain = await startSite();
   await callTool(plain, await plain.cognito.accessToken(), 'whoami');
   const names = () => childrenOf(plain.daemon).map(({ name }) => name).sort().join(' ');
-  await until(() => `the workers and the keeper alone, there are ${names()}`, () => names() === 'mcp-streams mcp-worker mcp-worker');
+  await until(() => `the workers and the stream holder alone, there are ${names()}`, () => names() === 'mcp-streams mcp-worker mcp-worker');
   assert.ok(!plain.daemon.log.includes('_aws'));
   await plain.close();
 });

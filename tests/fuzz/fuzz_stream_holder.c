@@ -1,6 +1,6 @@
 /* What the process that holds streams takes: messages of workers, with and without a connection,
- * news of tasks, and names of files that changed. An input is a sequence of steps: what it is, two
- * bytes of length, and the bytes. */
+ * updates of tasks, and names of files that changed. An input is a sequence of steps: what it is,
+ * two bytes of length, and the bytes. */
 #include "input.h"
 #include "standalone.h"
 
@@ -22,7 +22,7 @@ struct connection {
 struct run {
     struct arena *a;
     struct stream_holder *k;
-    int inbox, news; /* our ends */
+    int channel, tasks; /* our ends */
     struct connection connections[CONNECTIONS_MAX];
     size_t count;
 };
@@ -35,27 +35,28 @@ static int lowest_free(void) {
 }
 
 /* What it watches stays from one input to the next: giving up an inotify descriptor takes long. */
-static struct stream_holder *the_keeper(void) {
+static struct stream_holder *the_holder(void) {
     static struct stream_holder k = {.head = {.next = &k.head, .prev = &k.head}};
 
     if (k.board)
         return &k;
     MUST(k.board = scoreboard_new());
     MUST((k.epoll = epoll_create1(EPOLL_CLOEXEC)) >= 0);
-    MUST(watches_open(&k.watches));
+    MUST(folder_watch_open(&k.folders));
     return &k;
 }
 
 static void begin(struct run *r) {
-    int inbox[2], news[2];
+    int channel[2], tasks[2];
     struct stream_holder *k = r->k;
 
-    MUST(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, inbox));
-    MUST(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, news));
-    k->inbox = inbox[0];
-    r->inbox = inbox[1];
-    k->news = (struct news){.fd = news[0], .again_ms = INT64_MAX}; /* no process is started */
-    r->news = news[1];
+    MUST(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, channel));
+    MUST(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, tasks));
+    k->channel = channel[0];
+    r->channel = channel[1];
+    k->tasks = (struct task_subscriptions){.fd = tasks[0],
+                                           .again_ms = INT64_MAX}; /* no process is started */
+    r->tasks = tasks[1];
 }
 
 /* What came is what was said to come first, and then whole records. */
@@ -81,12 +82,12 @@ static void end(struct run *r) {
     MUST(!r->k->count && !r->k->board->streams);
     for (size_t i = 0; i < r->count; i++)
         check_connection(&r->connections[i]);
-    free(r->k->news.in);
-    close(r->k->inbox);
-    close(r->inbox);
-    if (r->k->news.fd >= 0)
-        close(r->k->news.fd);
-    close(r->news);
+    free(r->k->tasks.in);
+    close(r->k->channel);
+    close(r->channel);
+    if (r->k->tasks.fd >= 0)
+        close(r->k->tasks.fd);
+    close(r->tasks);
 }
 
 /* A worker's message: its own bytes, whatever they say. */
@@ -97,7 +98,7 @@ static void send_message(struct run *r, const char *p, size_t len, bool with_con
         struct cmsghdr align;
         char space[CMSG_SPACE(sizeof(int))];
     } control = {0};
-    struct letter l;
+    struct stream_header l;
     int ends[2];
 
     if (with_connection) {
@@ -119,10 +120,10 @@ static void send_message(struct run *r, const char *p, size_t len, bool with_con
         }
         r->count++;
     }
-    MUST(sendmsg(r->inbox, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len);
+    MUST(sendmsg(r->channel, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len);
     if (with_connection)
         close(ends[0]);
-    take_letters(r->k);
+    take_messages(r->k);
 }
 
 static void take_step(struct run *r, char what, const char *p, size_t len) {
@@ -136,11 +137,11 @@ static void take_step(struct run *r, char what, const char *p, size_t len) {
     case 'c': /* what streams of one key wait for changes */
         send_message(r, p, len, false);
         break;
-    case 'n': /* news */
-        if (k->news.fd < 0)
+    case 'n': /* of tasks */
+        if (k->tasks.fd < 0)
             break;
-        MUST(send(r->news, p, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len || !len);
-        (void)news_take(&k->news, stream_holder_pass_on, k);
+        MUST(send(r->tasks, p, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len || !len);
+        (void)task_updates_take(&k->tasks, stream_holder_send_update, k);
         break;
     case 'f': /* a file changed */
         fire(k, "/fuzz", arena_strndup(r->a, p, len));
@@ -155,7 +156,7 @@ static void take_step(struct run *r, char what, const char *p, size_t len) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct run r = {.a = arena_new(ARENA_BYTES), .k = the_keeper()};
+    struct run r = {.a = arena_new(ARENA_BYTES), .k = the_holder()};
     int before = lowest_free();
 
     (void)fuzz_folder(); /* nothing is logged */

@@ -63,8 +63,8 @@ export function childrenOf(daemon) {
   });
 }
 
-// The keeper of idle streams, the workers, and who answers GET /metrics. One that has just been forked has no name yet.
-export const keeperOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-streams')?.pid;
+// The stream holder, the workers, and the metrics server. One that has just been forked has no name yet.
+export const streamHolderOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-streams')?.pid;
 export const metricsServerOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-metrics')?.pid;
 export const workersOf = (daemon) => childrenOf(daemon).filter(({ name }) => name === 'mcp-worker').map(({ pid }) => pid);
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -92,11 +93,25 @@ static void a_reload_and_the_end_wait_for_them(void **state) {
     assert_int_equal(log_count(d, "event=worker_killed"), 0);
 }
 
+static void they_are_answered_though_the_master_was_killed(void **state) {
+    struct daemon *d = *state;
+    int readers[READERS];
+
+    one_worker(d, readers);
+    assert_true(asks_fine(d, "/echo"));
+    kill(d->pid, SIGKILL);
+    assert_true(WIFSIGNALED(daemon_wait(d)));
+    for (int i = 0; i < READERS; i++)
+        gets_all(readers[i]);
+    assert_int_equal(log_count(d, "event=reply_lost"), 0);
+}
+
 int run_reader_tests(void) {
     const struct CMUnitTest tests[] = {
         TEST(no_worker_waits_for_them),
         TEST(those_who_go_away_are_forgotten),
         TEST(a_reload_and_the_end_wait_for_them),
+        TEST(they_are_answered_though_the_master_was_killed),
     };
 
     return cmocka_run_group_tests_name("readers", tests, NULL, NULL);

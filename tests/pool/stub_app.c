@@ -25,7 +25,7 @@ struct app {
     char *big;
 };
 
-static const struct pool_timing fast = {
+static const struct server_timing fast = {
     .tick_ms = 50,
     .start_ms = 2000,
     .stuck_ms = 3000,
@@ -156,11 +156,11 @@ bool app_check(const struct config *config, FILE *problems, unsigned *left_out) 
 
 int main(int argc, char **argv) {
     struct config *config = argc == 2 ? config_load(argv[1], stderr) : NULL;
-    struct pool_timing timing = fast;
+    struct server_timing timing = fast;
 
     if (!config)
         return 2;
     if (!strcmp(config->tools_dir, "patient"))
         timing.stuck_ms = 3600000;
-    return pool_run_timed(argv[1], config, &timing);
+    return server_run_timed(argv[1], config, &timing);
 }

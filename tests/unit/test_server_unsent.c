@@ -1,4 +1,5 @@
-/* Rests of replies: what one reader does not take keeps no other from his, and there is a bound. */
+/* Unsent ends of replies: what one reader does not take keeps no other from his, and there is a
+ * bound. */
 #include "unit.h"
 
 #include <signal.h>
@@ -12,13 +13,13 @@
 #include "base/log.h"
 #include "server/unsent.h"
 
-#define THIRD (RESTS_BYTES_MAX / 5 * 2) /* of which two have room, and three have not */
+#define THIRD (UNSENT_BYTES_MAX / 5 * 2) /* of which two have room, and three have not */
 
-static struct rests r;
+static struct unsent_list r;
 
 static int made(void **state) {
     (void)state;
-    return rests_init(&r) ? 0 : -1;
+    return unsent_init(&r) ? 0 : -1;
 }
 
 static int unmade(void **state) {
@@ -28,13 +29,13 @@ static int unmade(void **state) {
 
 /* Returns the reader's end. The file has holes only. */
 static int take(size_t from, size_t to, size_t size) {
-    struct rest_note note = {.from = from, .to = to};
-    int ends[2], file = memfd_create("rest", MFD_CLOEXEC);
+    struct unsent_message message = {.from = from, .to = to};
+    int ends[2], file = memfd_create("reply", MFD_CLOEXEC);
 
-    (void)snprintf(note.request, sizeof note.request, "request");
+    (void)snprintf(message.request, sizeof message.request, "request");
     assert_true(file >= 0 && !ftruncate(file, (off_t)size));
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    rests_take(&r, ends[1], file, &note);
+    unsent_add(&r, ends[1], file, &message);
     return ends[0];
 }
 
@@ -60,7 +61,7 @@ static void all_of_it_is_sent(void **state) {
 
     (void)state;
     while (!has_ended(fd)) {
-        rests_send(&r);
+        unsent_send(&r);
         len += read_all(fd);
     }
     assert_int_equal(len, (3 << 20) - 100);
@@ -87,21 +88,21 @@ static void one_who_goes_away_is_forgotten(void **state) {
 
     (void)state;
     (void)close(fd);
-    rests_send(&r);
+    unsent_send(&r);
     assert_int_equal(r.count, 0);
 }
 
 /* The worker that gave it may close its copies later: what comes then is nobody's. */
 static void nothing_is_heard_of_one_that_is_done(void **state) {
-    struct rest_note note = {.to = 4096};
-    int ends[2], file = memfd_create("rest", MFD_CLOEXEC);
+    struct unsent_message message = {.to = 4096};
+    int ends[2], file = memfd_create("reply", MFD_CLOEXEC);
     struct epoll_event event;
 
     (void)state;
     assert_true(file >= 0 && !ftruncate(file, 4096));
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    rests_take(&r, dup(ends[1]), file, &note);
-    rests_send(&r);
+    unsent_add(&r, dup(ends[1]), file, &message);
+    unsent_send(&r);
     assert_int_equal(r.count, 0);
     assert_int_equal(epoll_wait(r.epoll, &event, 1, 0), 0);
     (void)close(ends[0]);
@@ -114,7 +115,7 @@ static void the_slowest_makes_room(void **state) {
 
     (void)state;
     for (int i = 0; i < 10; i++) {
-        rests_send(&r);
+        unsent_send(&r);
         assert_true(read_all(reads) > 0);
     }
     assert_int_equal(r.count, 2);
@@ -122,35 +123,35 @@ static void the_slowest_makes_room(void **state) {
     assert_int_equal(r.count, 2);
     (void)read_all(stands);
     assert_true(has_ended(stands));
-    rests_send(&r);
+    unsent_send(&r);
     assert_true(read_all(reads) > 0 && !has_ended(reads));
     (void)close(stands);
     (void)close(reads);
     (void)close(next);
-    rests_send(&r);
+    unsent_send(&r);
     assert_int_equal(r.count, 0);
 }
 
 static void so_many_and_no_more(void **state) {
-    static int fds[RESTS_MAX + 1];
+    static int fds[UNSENT_MAX + 1];
     struct rlimit most;
 
     (void)state;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &most), 0);
     most.rlim_cur = most.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &most), 0);
-    if (most.rlim_cur < 2 * RESTS_MAX + 64)
+    if (most.rlim_cur < 2 * UNSENT_MAX + 64)
         skip();
-    for (int i = 0; i < RESTS_MAX; i++)
+    for (int i = 0; i < UNSENT_MAX; i++)
         fds[i] = take(0, 4096, 4096);
-    assert_int_equal(r.count, RESTS_MAX);
-    fds[RESTS_MAX] = take(0, 4096, 4096);
-    assert_int_equal(r.count, RESTS_MAX);
+    assert_int_equal(r.count, UNSENT_MAX);
+    fds[UNSENT_MAX] = take(0, 4096, 4096);
+    assert_int_equal(r.count, UNSENT_MAX);
     assert_true(has_ended(fds[0])); /* the one that was there longest */
-    for (int i = 0; i <= RESTS_MAX; i++)
+    for (int i = 0; i <= UNSENT_MAX; i++)
         (void)close(fds[i]);
     while (r.count)
-        rests_send(&r);
+        unsent_send(&r);
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, made, unmade)

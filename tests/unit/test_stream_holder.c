@@ -15,7 +15,9 @@
 #include "../pool/fcgi_wire.h"
 #include "base/buf.h"
 #include "runner/child.h"
-#include "server/server.h"
+#include "server/scoreboard.h"
+#include "server/stream_channel.h"
+#include "server/stream_holder.h"
 #include "web/fcgi.h"
 #include "web/subscription.h"
 
@@ -28,7 +30,7 @@ static struct config config;
 static struct scoreboard *board;
 static char dir[64], tools_dir[128], prompts_dir[128];
 static int outbox, inbox;
-static pid_t keeper;
+static pid_t holder;
 
 static const char *in_dir(const char *name) {
     static char paths[4][128];
@@ -47,7 +49,7 @@ static void write_file(const char *name, const char *text) {
     assert_int_equal(close(fd), 0);
 }
 
-/* Starts the keeper, and waits until it watches. */
+/* Starts the stream holder, and waits until it watches. */
 static void start(const char *tools, const char *prompts) {
     int ends[2];
     sigset_t term;
@@ -65,8 +67,8 @@ static void start(const char *tools, const char *prompts) {
     (void)sigemptyset(&term); /* as the master has it */
     (void)sigaddset(&term, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &term, NULL);
-    keeper = child_fork(&(struct child_start){.keep = {inbox}, .death_signal = SIGTERM});
-    if (!keeper)
+    holder = child_fork(&(struct child_start){.keep = {inbox}, .death_signal = SIGTERM});
+    if (!holder)
         stream_holder_main(&config, board, inbox, master);
     for (int64_t until = wire_now_ms() + WAIT_MS; !board->catalog;)
         assert_true(wire_now_ms() < until && !usleep(1000));
@@ -81,10 +83,10 @@ static int begin(void **state) {
 static int end(void **state) {
     char command[128];
 
-    if (keeper > 0)
-        (void)kill(keeper, SIGKILL);
-    if (keeper > 0)
-        (void)waitpid(keeper, NULL, 0);
+    if (holder > 0)
+        (void)kill(holder, SIGKILL);
+    if (holder > 0)
+        (void)waitpid(holder, NULL, 0);
     (void)close(inbox);
     (void)close(outbox);
     scoreboard_free(board);
@@ -99,7 +101,7 @@ struct listener {
     struct wire_reply heard;
 };
 
-/* A reply that has begun with `first`, given to the keeper; or to nobody. */
+/* A reply that has begun with `first`, given to the stream holder; or to nobody. */
 static struct listener stream_of(struct arena *a, const char *first, const struct buf *what,
                                  bool kept) {
     struct fcgi *f = fcgi_new();
@@ -125,7 +127,7 @@ static struct listener stream_of(struct arena *a, const char *first, const struc
     assert_int_equal(reply_stream_write(&rp, first, strlen(first)), OK);
     given = fcgi_give_away(f, a);
     if (kept)
-        assert_true(stream_holder_hand_over(outbox, &given, INT64_MAX, what));
+        assert_true(stream_channel_send_stream(outbox, &given, INT64_MAX, what));
     else
         stream_end_at_once(&given, what->p, what->len);
     assert_int_equal(close(given.fd), 0);
@@ -252,7 +254,7 @@ static void each_way_byte_for_byte(void **state) {
         expected[i] = arena_printf(a, "%s%s%s", expected[i], id, quoted(a, TOOLS));
         hears(&all[i], arena_printf(a, "^%s$", expected[i]), false);
     }
-    assert_int_equal(kill(keeper, SIGTERM), 0);
+    assert_int_equal(kill(holder, SIGTERM), 0);
     for (unsigned i = 0; i < WAYS; i++) {
         expected[i] = arena_printf(a, "^%s%s$", expected[i], ways[i].has_end ? quoted(a, END) : "");
         hears(&all[i], expected[i], true);
@@ -300,7 +302,7 @@ static void a_user_has_a_share(void **state) {
     arena_free(a);
 }
 
-/* There are too many already, or the keeper does not take it. */
+/* There are too many already, or the stream holder does not take it. */
 static void one_that_cannot_be_kept_ends_in_good_order(void **state) {
     struct arena *a = *state;
 
@@ -319,21 +321,21 @@ static void one_that_cannot_be_kept_ends_in_good_order(void **state) {
 }
 
 /* Its socket is full, because it does something else. */
-static void a_keeper_that_is_busy_loses_none(void **state) {
+static void a_stream_holder_that_is_busy_loses_none(void **state) {
     struct buf what;
     struct listener l;
     pid_t busy;
 
     buf_init(&what, *state, SUBSCRIPTION_BYTES_MAX);
     start("none", "none");
-    assert_int_equal(kill(keeper, SIGSTOP), 0);
-    while (send(outbox, "", 1, MSG_DONTWAIT) == 1) /* no letter: too short */
+    assert_int_equal(kill(holder, SIGSTOP), 0);
+    while (send(outbox, "", 1, MSG_DONTWAIT) == 1) /* no message: too short */
         ;
     assert_int_equal(errno, EAGAIN);
     busy = fork();
     if (!busy) {
-        (void)usleep(STREAM_HOLDER_TAKES_MS * 1000 / 10);
-        _exit(kill(keeper, SIGCONT));
+        (void)usleep(STREAM_CHANNEL_WAIT_MS * 1000 / 10);
+        _exit(kill(holder, SIGCONT));
     }
     l = stream(*state, ":\n\n", &what);
     hears(&l, "^:\n\n$", false);
@@ -438,7 +440,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(each_way_byte_for_byte, begin, end),
         cmocka_unit_test_setup_teardown(a_user_has_a_share, begin, end),
         cmocka_unit_test_setup_teardown(one_that_cannot_be_kept_ends_in_good_order, begin, end),
-        cmocka_unit_test_setup_teardown(a_keeper_that_is_busy_loses_none, begin, end),
+        cmocka_unit_test_setup_teardown(a_stream_holder_that_is_busy_loses_none, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_behind_a_link, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_that_is_made_later, begin, end),
     };

@@ -1,4 +1,4 @@
-#include "server/master.h"
+#include "server/server.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,15 +17,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "runner/orphans.h"
+#include "server/master.h"
+#include "server/state_lock.h"
 
-static const struct pool_timing usual_times = {
+static const struct server_timing usual_times = {
     .tick_ms = 1000,
     .start_ms = WORKER_START_S * 1000,
     .stuck_ms = WORKER_STUCK_S * 1000,
     .kill_grace_ms = 5000,
-    .stop_ms = POOL_STOP_S * 1000,
+    .stop_ms = SERVER_STOP_S * 1000,
     .drain_ms = 10000,
-    .idle_retire_ms = POOL_IDLE_RETIRE_S * 1000,
+    .idle_retire_ms = WORKER_IDLE_RETIRE_S * 1000,
     .backoff_first_ms = 100,
     .backoff_max_ms = 5000,
 };
@@ -80,10 +82,10 @@ static int open_signals(void) {
 }
 
 static void kill_all(struct master *m, const char *why) {
-    log_warn("workers_killed", kvn("workers", children_alive(m)), kv("why", why));
-    children_signal(m, SIGKILL);
+    log_warn("workers_killed", kvn("workers", workers_alive(m)), kv("why", why));
+    workers_signal(m, SIGKILL);
     stream_holders_kill(m);
-    watch_signal(m, SIGKILL);
+    liveness_signal_others(m, SIGKILL);
 }
 
 static void stop(struct master *m, const char *signal_name, int64_t now) {
@@ -98,11 +100,11 @@ static void stop(struct master *m, const char *signal_name, int64_t now) {
     listener_close(m->address, m->listener, m->source);
     m->listener = -1;
     state_unlock(&m->state); /* whoever comes next need not wait for the last worker */
-    notify_send(&m->notify, "STOPPING=1\nSTATUS=finishing what is in flight");
-    log_info("stopping", kv("signal", signal_name), kvn("workers", children_alive(m)));
+    systemd_notify_send(&m->systemd, "STOPPING=1\nSTATUS=finishing what is in flight");
+    log_info("stopping", kv("signal", signal_name), kvn("workers", workers_alive(m)));
     /* What waits in systemd's socket is for the daemon that comes next: a restart under load must
      * not wait until the queue is empty for once. */
-    children_signal(m, m->source == LISTENER_SYSTEMD ? SIGQUIT : SIGTERM);
+    workers_signal(m, m->source == LISTENER_SYSTEMD ? SIGQUIT : SIGTERM);
 }
 
 static void take_signals(struct master *m) {
@@ -125,7 +127,7 @@ static void take_signals(struct master *m) {
 }
 
 /* Sleeps until a signal, a worker's call, or time. */
-static void wait_for_news(const struct master *m) {
+static void wait_for_event(const struct master *m) {
     struct pollfd fds[] = {{.fd = m->signals, .events = POLLIN}, {.fd = m->wake, .events = POLLIN}};
     int64_t now = clock_monotonic_ms(), due[] = {m->now.respawn_ms - now, m->next.respawn_ms - now};
     int timeout = m->timing->tick_ms;
@@ -134,8 +136,8 @@ static void wait_for_news(const struct master *m) {
     for (int i = 0; i < 2; i++)
         if (due[i] > 0 && due[i] < timeout)
             timeout = (int)due[i];
-    if (m->notify.watchdog_ms && m->notify.watchdog_ms < timeout)
-        timeout = (int)m->notify.watchdog_ms;
+    if (m->systemd.watchdog_ms && m->systemd.watchdog_ms < timeout)
+        timeout = (int)m->systemd.watchdog_ms;
     (void)poll(fds, 2, timeout);
     if (read(m->wake, &calls, sizeof calls) < 0) {
         /* EAGAIN: nobody called. */
@@ -145,36 +147,45 @@ static void wait_for_news(const struct master *m) {
 static void give_up(struct master *m) {
     log_error("giving_up", kvn("workers_died", m->now.deaths),
               kv("hint", "no worker has ever come up; the lines above say why"));
-    m->status = 1;
+    m->exit_status = 1;
     stop(m, "none", clock_monotonic_ms());
+}
+
+static void export_metrics(struct master *m, int64_t now) {
+    unsigned workers[SLOT_STATES] = {0};
+
+    workers_count(m, workers);
+    metrics_export_tick(&m->metrics, m->now.config, workers, now);
+    if (!m->stopping)
+        metrics_export_serve(&m->metrics, now);
 }
 
 static void tick(struct master *m, int64_t now) {
     bool was_ready = m->now.ready;
 
-    children_watch(m, now);
-    watch_tick(m, now);
-    notify_watchdog(&m->notify, now);
+    workers_check(m, now);
+    liveness_tick(m, now);
+    systemd_notify_watchdog(&m->systemd, now);
     status_write(m, now);
-    metrics_export_tick(m, now);
+    export_metrics(m, now);
     if (m->stopping) {
-        if (!children_alive(m)) /* no worker has anything for it any more */
+        if (!workers_alive(m)) /* no worker has anything for it any more */
             stream_holder_signal(m, SIGTERM);
         /* Tasks run on as long as somebody is still answered. */
-        if (!children_alive(m) && !stream_holders_alive(m))
-            watch_signal(m, SIGTERM);
+        if (!workers_alive(m) && !stream_holders_alive(m))
+            liveness_signal_others(m, SIGTERM);
         if (now >= m->stop_kill_ms) {
             kill_all(m, "they did not finish in time");
             m->stop_kill_ms = now + m->timing->stop_ms;
         }
         return;
     }
-    if (children_ready(m, &m->now) && !was_ready) {
-        m->status_ms = now; /* those who wait for it see it soon */
-        notify_send(&m->notify, "READY=1\nSTATUS=serving");
-        log_info("ready", kvn("workers", children_alive(m)));
+    if (workers_ready(m, &m->now) && !was_ready) {
+        m->status.due_ms = now; /* those who wait for it see it soon */
+        systemd_notify_send(&m->systemd, "READY=1\nSTATUS=serving");
+        log_info("ready", kvn("workers", workers_alive(m)));
     }
-    if (!m->now.ready && m->now.deaths >= POOL_START_FAILURES_MAX) {
+    if (!m->now.ready && m->now.deaths >= WORKER_START_FAILURES_MAX) {
         give_up(m);
         return;
     }
@@ -186,13 +197,13 @@ static void tick(struct master *m, int64_t now) {
 static void run(struct master *m) {
     do {
         tick(m, clock_monotonic_ms());
-        wait_for_news(m);
+        wait_for_event(m);
         take_signals(m);
-        children_reap(m);
-    } while (!m->stopping || children_alive(m) > 0 || stream_holders_alive(m) > 0 ||
-             watch_others(m) > 0);
-    watch_end();
-    log_info("stopped", kvn("status", m->status));
+        workers_reap(m);
+    } while (!m->stopping || workers_alive(m) > 0 || stream_holders_alive(m) > 0 ||
+             liveness_others(m) > 0);
+    liveness_end_orphans();
+    log_info("stopped", kvn("status", m->exit_status));
 }
 
 static bool open_all(struct master *m) {
@@ -207,7 +218,7 @@ static bool open_all(struct master *m) {
             return false;
         }
         if (listener_open(m->address, &m->listener, &m->source, &e) == OK)
-            return metrics_export_open(m);
+            return metrics_export_open(&m->metrics, m->now.config);
         log_error("listen_failed", kv("why", e.text));
     } else {
         log_error("start_failed", kv("why", strerror(errno)));
@@ -216,11 +227,11 @@ static bool open_all(struct master *m) {
 }
 
 static void close_all(struct master *m) {
-    metrics_export_close(m);
+    metrics_export_close(&m->metrics, m->now.config);
     if (m->listener >= 0)
         listener_close(m->address, m->listener, m->source);
     state_unlock(&m->state);
-    notify_close(&m->notify);
+    systemd_notify_close(&m->systemd);
     if (m->wake >= 0)
         close(m->wake);
     if (m->signals >= 0)
@@ -234,21 +245,21 @@ static void close_all(struct master *m) {
     config_free(m->now.config);
     config_free(m->next.config);
     free(m->address);
-    free(m->status_path);
+    free(m->status.path);
     free(m);
 }
 
-int pool_run_timed(const char *config_path, struct config *config,
-                   const struct pool_timing *timing) {
+int server_run_timed(const char *config_path, struct config *config,
+                     const struct server_timing *timing) {
     struct master *m = xcalloc(1, sizeof *m);
     int status = 1;
 
     m->config_path = config_path;
     m->timing = timing;
     m->address = xstrdup(config->listen);
-    m->status_path = xstrdup(config->status_file);
+    m->status.path = xstrdup(config->status_file);
     m->started_s = time(NULL);
-    notify_open(&m->notify);
+    systemd_notify_open(&m->systemd);
     forbid_dumps();
     orphans_adopt(true);
     m->now = (struct generation){.number = m->generations = 1, .config = config};
@@ -258,13 +269,13 @@ int pool_run_timed(const char *config_path, struct config *config,
                  kvn("workers_min", config->workers_min), kvn("workers_max", config->workers_max),
                  kv("version", MCP_AUTHD_VERSION));
         run(m);
-        status_remove(m);
-        status = m->status;
+        status_remove(&m->status);
+        status = m->exit_status;
     }
     close_all(m);
     return status;
 }
 
-int pool_run(const char *config_path, struct config *config) {
-    return pool_run_timed(config_path, config, &usual_times);
+int server_run(const char *config_path, struct config *config) {
+    return server_run_timed(config_path, config, &usual_times);
 }

@@ -1,3 +1,4 @@
+/* Private part of master.h: starts workers, looks after them, and reaps all children. */
 #include "server/master.h"
 
 #include <errno.h>
@@ -11,32 +12,32 @@
 #include "base/log.h"
 #include "metrics/metrics.h"
 #include "runner/child.h"
+#include "server/worker.h"
 
-unsigned children_alive(const struct master *m) {
+unsigned workers_alive(const struct master *m) {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < POOL_SLOTS; i++)
-        n += m->children[i].pid != 0;
+    for (unsigned i = 0; i < WORKER_SLOTS; i++)
+        n += m->workers[i].pid != 0;
     return n;
 }
 
-unsigned children_wanted(const struct master *m, unsigned generation) {
+unsigned workers_wanted(const struct master *m, unsigned generation) {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < POOL_SLOTS; i++)
-        n += m->children[i].pid && !m->children[i].retiring &&
-             m->children[i].generation == generation;
+    for (unsigned i = 0; i < WORKER_SLOTS; i++)
+        n += m->workers[i].pid && !m->workers[i].retiring && m->workers[i].generation == generation;
     return n;
 }
 
-bool children_ready(struct master *m, struct generation *g) {
-    for (unsigned i = 0; i < POOL_SLOTS && !g->ready; i++)
-        g->ready = m->children[i].pid && m->children[i].generation == g->number &&
-                   m->board->slots[i].ready;
+bool workers_ready(struct master *m, struct generation *g) {
+    for (unsigned i = 0; i < WORKER_SLOTS && !g->ready; i++)
+        g->ready =
+            m->workers[i].pid && m->workers[i].generation == g->number && m->board->slots[i].ready;
     return g->ready;
 }
 
-static struct generation *generation_of(struct master *m, const struct child *c) {
+static struct generation *generation_of(struct master *m, const struct worker_process *c) {
     if (c->generation == m->now.number)
         return &m->now;
     return m->next.config && c->generation == m->next.number ? &m->next : NULL;
@@ -46,7 +47,7 @@ static _Noreturn void become_worker(const struct master *m, const struct generat
                                     unsigned slot, pid_t master) {
     struct worker_args args = {.config = g->config,
                                .listener = m->listener,
-                               .keeper = m->stream_holder_out,
+                               .stream_channel = m->stream_holder_out,
                                .wake_master = m->wake,
                                .board = m->board,
                                .slot = slot,
@@ -57,16 +58,16 @@ static _Noreturn void become_worker(const struct master *m, const struct generat
 }
 
 /* Signals are blocked in the master for good, and so in the child from its first instruction. */
-bool children_spawn(struct master *m, const struct generation *g) {
+bool workers_spawn(struct master *m, const struct generation *g) {
     const struct child_start how = {.name = "mcp-worker",
                                     .keep = {m->listener, m->wake, m->stream_holder_out},
                                     .death_signal = WORKER_MASTER_ENDED};
     pid_t master = getpid(), pid;
     unsigned i = 0;
 
-    while (i < POOL_SLOTS && m->children[i].pid)
+    while (i < WORKER_SLOTS && m->workers[i].pid)
         i++;
-    if (i == POOL_SLOTS)
+    if (i == WORKER_SLOTS)
         return false;
     slot_set(&m->board->slots[i], SLOT_STARTING);
     if (m->board->slots_used <= i)
@@ -80,15 +81,15 @@ bool children_spawn(struct master *m, const struct generation *g) {
         return false;
     }
     m->tally.workers_started++;
-    m->children[i] =
-        (struct child){.pid = pid, .started_ms = clock_monotonic_ms(), .generation = g->number};
+    m->workers[i] = (struct worker_process){
+        .pid = pid, .started_ms = clock_monotonic_ms(), .generation = g->number};
     return true;
 }
 
 /* A worker that does not come up is replaced later and later: a fault that hits every one of them
  * must not become a storm of forks. */
-static void slow_down(const struct pool_timing *t, struct generation *g, int64_t started_ms,
-                      int64_t now) {
+static void delay_respawn(const struct server_timing *t, struct generation *g, int64_t started_ms,
+                          int64_t now) {
     int64_t last = g->failed_ms;
 
     g->failed_ms = now;
@@ -102,7 +103,7 @@ static void slow_down(const struct pool_timing *t, struct generation *g, int64_t
 }
 
 /* By its own fault, not by somebody's signal, such as the system's that is short of memory. */
-static bool is_own_fault(const struct child *c, int status) {
+static bool is_own_fault(const struct worker_process *c, int status) {
     static const int faults[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 
     if (WIFEXITED(status))
@@ -115,21 +116,22 @@ static bool is_own_fault(const struct child *c, int status) {
 
 /* One that had come up has shown that workers do: the next one follows at once, whatever ended
  * it. */
-static void look_at_start(const struct master *m, struct generation *g, const struct child *c,
-                          int status) {
+static void note_start(const struct master *m, struct generation *g, const struct worker_process *c,
+                       int status) {
     int64_t now = clock_monotonic_ms();
 
     if (!status || m->stopping)
         return;
     if (is_own_fault(c, status)) {
         g->deaths++;
-        slow_down(m->timing, g, c->started_ms, now);
+        delay_respawn(m->timing, g, c->started_ms, now);
     } else if (g->respawn_ms < now + m->timing->backoff_first_ms) {
         g->respawn_ms = now + m->timing->backoff_first_ms;
     }
 }
 
-static void log_exit(const struct child *c, const struct slot *s, int status, int64_t lifetime_ms) {
+static void log_exit(const struct worker_process *c, const struct slot *s, int status,
+                     int64_t lifetime_ms) {
     char how[32];
     bool killed = WIFSIGNALED(status);
     const char *name = killed ? sigabbrev_np(WTERMSIG(status)) : NULL;
@@ -143,8 +145,8 @@ static void log_exit(const struct child *c, const struct slot *s, int status, in
            kvn("requests", (int64_t)s->requests), kvn("generation", c->generation));
 }
 
-static void buried(struct master *m, unsigned i, int status) {
-    struct child *c = &m->children[i];
+static void note_exit(struct master *m, unsigned i, int status) {
+    struct worker_process *c = &m->workers[i];
     struct slot *s = &m->board->slots[i];
     struct generation *g = generation_of(m, c);
 
@@ -160,19 +162,19 @@ static void buried(struct master *m, unsigned i, int status) {
         if (s->ready)
             g->deaths = 0;
         else
-            look_at_start(m, g, c, status);
+            note_start(m, g, c, status);
     }
     slot_set(s, SLOT_FREE);
-    *c = (struct child){0};
+    *c = (struct worker_process){0};
 }
 
 static void note_stop(struct master *m, pid_t pid, bool stopped) {
-    for (unsigned i = 0; i < POOL_SLOTS; i++)
-        if (m->children[i].pid == pid)
-            m->children[i].stopped_ms = stopped ? clock_monotonic_ms() : 0;
+    for (unsigned i = 0; i < WORKER_SLOTS; i++)
+        if (m->workers[i].pid == pid)
+            m->workers[i].stopped_ms = stopped ? clock_monotonic_ms() : 0;
 }
 
-void children_reap(struct master *m) {
+void workers_reap(struct master *m) {
     int status;
     pid_t pid;
 
@@ -181,28 +183,34 @@ void children_reap(struct master *m) {
             note_stop(m, pid, WIFSTOPPED(status));
             continue;
         }
-        watch_reaped(m, pid, status);
-        if (metrics_export_reaped(m, pid, status) || stream_holder_reaped(m, pid, status))
+        liveness_reaped(m, pid, status);
+        if (metrics_export_reaped(&m->metrics, pid)) {
+            if (!m->stopping)
+                log_warn("metrics_server_exited", kvn("status", status),
+                         kv("hint", "another one is started"));
             continue;
-        for (unsigned i = 0; i < POOL_SLOTS; i++)
-            if (m->children[i].pid == pid)
-                buried(m, i, status);
+        }
+        if (stream_holder_reaped(m, pid, status))
+            continue;
+        for (unsigned i = 0; i < WORKER_SLOTS; i++)
+            if (m->workers[i].pid == pid)
+                note_exit(m, i, status);
     }
 }
 
-void children_signal(struct master *m, int signo) {
-    for (unsigned i = 0; i < POOL_SLOTS; i++)
-        if (m->children[i].pid)
-            kill(m->children[i].pid, signo);
+void workers_signal(struct master *m, int signo) {
+    for (unsigned i = 0; i < WORKER_SLOTS; i++)
+        if (m->workers[i].pid)
+            kill(m->workers[i].pid, signo);
 }
 
-void child_retire(struct master *m, unsigned slot) {
-    m->children[slot].retiring = true;
-    kill(m->children[slot].pid, SIGQUIT);
+void worker_retire(struct master *m, unsigned slot) {
+    m->workers[slot].retiring = true;
+    kill(m->workers[slot].pid, SIGQUIT);
 }
 
 /* It has taken no request and no signal yet, so there is nothing to finish. */
-static void kill_starting(struct master *m, struct child *c, int64_t busy_ms) {
+static void kill_starting(struct master *m, struct worker_process *c, int64_t busy_ms) {
     log_error("worker_start_failed", kvn("worker", c->pid), kv("what", "start"),
               kvn("busy_ms", busy_ms), kv("why", "it does not come up"),
               kv("hint", "something that it opens does not answer: a lock that somebody else holds "
@@ -213,17 +221,17 @@ static void kill_starting(struct master *m, struct child *c, int64_t busy_ms) {
 
 /* It would stand in the way of others for ever, and no other signal reaches it. */
 static void kill_stopped(struct master *m, unsigned i, int64_t now) {
-    struct child *c = &m->children[i];
+    struct worker_process *c = &m->workers[i];
 
     log_error("worker_stuck", kvn("worker", c->pid), kv("why", "a signal has stopped it"));
-    child_retire(m, i);
+    worker_retire(m, i);
     kill(c->pid, SIGKILL);
     c->kill_ms = now + m->timing->kill_grace_ms;
 }
 
 static void watch(struct master *m, unsigned i, int64_t now) {
-    const struct pool_timing *t = m->timing;
-    struct child *c = &m->children[i];
+    const struct server_timing *t = m->timing;
+    struct worker_process *c = &m->workers[i];
     int64_t since = m->board->slots[i].busy_since_ms, limit = m->board->slots[i].limit_ms;
     bool starting = m->board->slots[i].state == SLOT_STARTING;
 
@@ -241,24 +249,24 @@ static void watch(struct master *m, unsigned i, int64_t now) {
         c->kill_ms = now + t->kill_grace_ms;
     } else if (!c->kill_ms && since && now - since > limit) {
         log_error("worker_stuck", kvn("worker", c->pid), kvn("busy_ms", now - since));
-        child_retire(m, i);
+        worker_retire(m, i);
         kill(c->pid, SIGTERM);
         c->kill_ms = now + t->kill_grace_ms;
     }
 }
 
 /* What workers write is not trusted to be a state. */
-void children_count(const struct master *m, unsigned by_state[SLOT_LEAVING + 1]) {
-    for (unsigned i = 0; i < POOL_SLOTS; i++) {
+void workers_count(const struct master *m, unsigned by_state[SLOT_STATES]) {
+    for (unsigned i = 0; i < WORKER_SLOTS; i++) {
         int s = m->board->slots[i].state;
 
-        if (m->children[i].pid && s >= SLOT_FREE && s <= SLOT_LEAVING)
+        if (m->workers[i].pid && s >= SLOT_FREE && s <= SLOT_LEAVING)
             by_state[s]++;
     }
 }
 
-void children_watch(struct master *m, int64_t now) {
-    for (unsigned i = 0; i < POOL_SLOTS; i++)
-        if (m->children[i].pid)
+void workers_check(struct master *m, int64_t now) {
+    for (unsigned i = 0; i < WORKER_SLOTS; i++)
+        if (m->workers[i].pid)
             watch(m, i, now);
 }
