@@ -10,13 +10,10 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define LOOPBACK_TEXT_MAX 65536
 #define LOOPBACK_MOST 16 /* connections, answers, recorded requests */

@@ -3,11 +3,7 @@
 #ifndef UNIT_MCP_FIXTURE_H
 #define UNIT_MCP_FIXTURE_H
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "unit.h"
 
 #include "base/json.h"
 #include "catalog/prompts.h"

@@ -1,11 +1,6 @@
 /* The file of who is let in no more. */
 #include "unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "access/deny_list.h"
 
 #define NOW INT64_C(1800000000) /* 2027-01-15T08:00:00Z */

@@ -1,9 +1,7 @@
 /* Access tokens that were revoked. */
 #include "unit.h"
 
-#include <stdlib.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "access/revoked.h"
 

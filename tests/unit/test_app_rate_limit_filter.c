@@ -1,9 +1,6 @@
 /* How requests to the OAuth endpoints are counted: by address, by network, by client. */
 #include "unit.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "app/rate_limit_filter.h"
 #include "config/config.h"
 

@@ -1,9 +1,10 @@
 /* Each source of AWS credentials against a local imitation of its endpoint, and the chain: order,
  * expiry, outage. The link-local addresses of AWS are real in the code: connect() below leads them
  * to the server of this test. */
+#include "unit.h"
+
 #include "loopback.h"
 
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 

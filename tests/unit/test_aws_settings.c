@@ -1,11 +1,6 @@
 /* Region, endpoint and profile: what the environment and the shared files say. */
 #include "unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "aws/aws.h"
 #include "aws/profile.h"
 

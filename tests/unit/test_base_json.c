@@ -1,8 +1,6 @@
 #include "unit.h"
 
 #include <malloc.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/json.h"

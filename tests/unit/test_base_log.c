@@ -1,9 +1,6 @@
 /* base/log.h: what a value looks like in a line. */
 #include "unit.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 #include "base/log.h"
 #include "base/utf8.h"
 

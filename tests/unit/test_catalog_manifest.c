@@ -1,10 +1,7 @@
 /* Directories of manifests as large as they may be, and URI templates. */
 #include "unit.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "mcp_fixture.h"
 

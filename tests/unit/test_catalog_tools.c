@@ -1,9 +1,5 @@
 /* Manifests, good and bad, and the list that they make. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "catalog/tools.h"
 #include "mcp_fixture.h"

@@ -1,10 +1,7 @@
 /* The command line, as a process of its own each time: getopt and _exit are the process's. */
 #include "unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "commands.h"
 

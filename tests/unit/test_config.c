@@ -1,9 +1,5 @@
 #include "unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "config/load.h"
 
 static const char least[] = "MCP_SERVER_URI=https://mcp.example.com/mcp\n"

@@ -1,23 +1,8 @@
 /* Published vectors, so that what we seal and hash is what everybody else calls by these names. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "base/encode.h"
 #include "crypto/crypto.h"
-
-static int start(void **state) {
-    *state = arena_new(1 << 20);
-    return 0;
-}
-
-static int stop(void **state) {
-    arena_free(*state);
-    return 0;
-}
 
 static void is_hex(struct arena *a, const uint8_t *got, size_t len, const char *expected) {
     assert_string_equal(hex_encode(a, got, len), expected);
@@ -120,13 +105,13 @@ static void random_bytes_differ_and_fill_everything(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(sha256_of_the_fips_180_vectors, start, stop),
-        cmocka_unit_test_setup_teardown(hmac_of_the_rfc_4231_vectors, start, stop),
-        cmocka_unit_test_setup_teardown(hkdf_of_rfc_5869_test_case_3, start, stop),
+        WITH_ARENA(sha256_of_the_fips_180_vectors),
+        WITH_ARENA(hmac_of_the_rfc_4231_vectors),
+        WITH_ARENA(hkdf_of_rfc_5869_test_case_3),
         cmocka_unit_test(hkdf_gives_other_bytes_for_another_info),
         cmocka_unit_test(hkdf_of_more_is_hkdf_of_less_and_more),
         cmocka_unit_test(comparison),
-        cmocka_unit_test_setup_teardown(random_bytes_differ_and_fill_everything, start, stop),
+        WITH_ARENA(random_bytes_differ_and_fill_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,5 @@
 /* Which keys of a set are kept. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "crypto/jwk.h"
 #include "token_maker.h"
@@ -22,16 +17,6 @@ static int stop_all(void **state) {
     (void)state;
     signer_free(&signer);
     signer_free(&small);
-    return 0;
-}
-
-static int start(void **state) {
-    *state = arena_new(8 << 20);
-    return 0;
-}
-
-static int stop(void **state) {
-    arena_free(*state);
     return 0;
 }
 
@@ -276,8 +261,6 @@ static void limits(void **state) {
     jwk_set_free(set);
     jwk_set_free(NULL);
 }
-
-#define WITH_ARENA(test) cmocka_unit_test_setup_teardown(test, start, stop)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

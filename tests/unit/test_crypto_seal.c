@@ -1,15 +1,7 @@
 /* What must hold for a sealed text: it opens here, for its purpose, unchanged, and nowhere else. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "unit.h"
 
-#include <cmocka.h>
+#include <sys/wait.h>
 
 #include "base/encode.h"
 #include "crypto/seal.h"

@@ -1,11 +1,6 @@
 /* What doctor says of lighttpd's configuration. */
 #include "unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "doctor/doctor.h"
 
 #define SHIPPED "conf/lighttpd/50-mcp-authd.conf"

@@ -1,11 +1,5 @@
 /* Calls of tools, and what a program's output becomes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include <fcntl.h>
+#include "unit.h"
 
 #include "mcp_fixture.h"
 

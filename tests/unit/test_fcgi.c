@@ -1,17 +1,11 @@
 /* The FastCGI side against raw records, over a socket pair. Pins down the ways of libfcgi that
  * web/fcgi.c fences, on the library that is installed. */
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit.h"
 
-#include <cmocka.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "../pool/fcgi_wire.h"
-#include "base/arena.h"
 #include "web/fcgi.h"
 
 #define BODY_MAX (256 * 1024)

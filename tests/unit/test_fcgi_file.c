@@ -1,14 +1,6 @@
 /* The memory file between us and libfcgi: what is written on one side is read on the other, and
  * nothing of it is left for the next request. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "unit.h"
 
 #include "web/fcgi_file.h"
 

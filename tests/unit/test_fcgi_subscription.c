@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "../pool/fcgi_wire.h"
 #include "base/buf.h"

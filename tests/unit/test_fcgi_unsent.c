@@ -4,9 +4,7 @@
 
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "../pool/fcgi_wire.h"
 #include "base/clock.h"

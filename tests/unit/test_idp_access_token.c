@@ -1,12 +1,8 @@
 /* Access tokens: form, header and signature. Each trap of libjwt has a test of its name, and the
  * last one asks the installed libjwt itself, so that its log says which of them are real in this
  * version. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
+#include "unit.h"
 
-#include <cmocka.h>
 #include <jwt.h>
 
 #include "crypto/jwk.h"

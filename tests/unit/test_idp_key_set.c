@@ -1,12 +1,6 @@
 /* Where signing keys come from, and how rarely Cognito is asked. http_fetch and the host's cache
  * are this file's own: the linker takes them in place of those in net/ and store/. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "base/log.h"
 #include "idp/idp.h"

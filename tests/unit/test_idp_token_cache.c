@@ -1,11 +1,5 @@
 /* The worker's cache of verified tokens: bounded, own copies, nothing past its exp. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "crypto/crypto.h"
 

@@ -1,10 +1,5 @@
 /* Access tokens: the claims. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "token_fixture.h"
 

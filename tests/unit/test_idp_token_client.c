@@ -1,11 +1,6 @@
 /* The token endpoint, against scripted answers: this file has an http_fetch of its own, which the
  * linker takes in place of the one in net/. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "base/encode.h"
 #include "idp/idp.h"

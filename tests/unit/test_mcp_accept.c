@@ -1,12 +1,5 @@
 /* The Accept header: what is acceptable, and what is preferred. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "mcp/call.h"
 

@@ -1,9 +1,5 @@
 /* Who may talk to the MCP endpoint, and how the others are told. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "mcp_fixture.h"
 

@@ -1,9 +1,5 @@
 /* Which revision a message follows, and the headers that must say the same as the body. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "mcp_fixture.h"
 

@@ -1,9 +1,5 @@
 /* Messages: malformed ones of every kind, notifications, responses, batches, and the methods. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "mcp_fixture.h"
 

@@ -1,10 +1,6 @@
 /* What is noted of MCP sessions: a user has a share of the host's cache, and a note a limit. */
 #include "unit.h"
 
-#include <ftw.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "base/json.h"
 #include "mcp/session.h"
 #include "shared/shared.h"

@@ -1,10 +1,7 @@
 #include "unit.h"
 
 #include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "app/errors.h"
 #include "catalog/rpc_codes.h"

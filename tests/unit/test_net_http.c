@@ -1,5 +1,7 @@
 /* The HTTP client against a real server: methods, headers both ways, kept connections, deadlines.
  */
+#include "unit.h"
+
 #include "loopback.h"
 
 #include <dlfcn.h>

@@ -3,9 +3,7 @@
 #include "unit.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/encode.h"
 #include "crypto/crypto.h"

@@ -2,9 +2,6 @@
  * file has an http_fetch of its own, which the linker takes in place of the one in net/. */
 #include "unit.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "config/config.h"
 #include "crypto/crypto.h"
 #include "oauth/site.h"

@@ -1,8 +1,6 @@
 /* The rules for clients, redirect URIs, PKCE, resources and codes. */
 #include "unit.h"
 
-#include <stdlib.h>
-
 #include "base/json.h"
 #include "oauth/code.h"
 #include "oauth/oauth.h"

@@ -1,14 +1,9 @@
 /* What a child process starts with, and what ends it. */
 #include "unit.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "runner/child.h"
 #include "runner/orphans.h"

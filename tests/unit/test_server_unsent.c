@@ -3,12 +3,10 @@
 #include "unit.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "server/unsent.h"

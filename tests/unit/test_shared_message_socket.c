@@ -1,9 +1,7 @@
 /* Letters between processes of one user. */
 #include "unit.h"
 
-#include <stdlib.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "crypto/crypto.h"

@@ -1,12 +1,7 @@
 /* Token buckets that processes share. */
 #include "unit.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "shared/rate_limit.h"

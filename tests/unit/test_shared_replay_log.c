@@ -1,14 +1,10 @@
 /* Journals: what one worker writes and another one reads, while it is written and after. */
 #include "unit.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "shared/shared.h"
 

@@ -3,8 +3,6 @@
 #include "unit.h"
 
 #include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "aws/aws.h"

@@ -1,12 +1,7 @@
 /* The four conditional operations, the sweep, and what several processes see. */
 #include "unit.h"
 
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "shared/kv.h"

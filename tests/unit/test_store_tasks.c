@@ -2,11 +2,6 @@
  * becomes of a task whose host is dead. */
 #include "unit.h"
 
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "base/log.h"
 #include "exec/tasks.h"
 #include "mcp/site.h"

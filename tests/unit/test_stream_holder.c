@@ -2,15 +2,10 @@
  */
 #include "unit.h"
 
-#include <fcntl.h>
 #include <regex.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "../pool/fcgi_wire.h"
 #include "base/buf.h"

@@ -1,11 +1,6 @@
 /* Templates, languages, and the pages made of both. */
 #include "unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "pages/display_name.h"
 #include "pages/page.h"
 
