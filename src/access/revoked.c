@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
 #include "shared/mapped.h"
 
 #define SETS 2048

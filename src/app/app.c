@@ -9,6 +9,16 @@
 #include "app/own_address.h"
 #include "app/rate_limit_filter.h"
 #include "base/log.h"
+#include "catalog/prompts.h"
+#include "catalog/resources.h"
+#include "catalog/tools.h"
+#include "crypto/seal_keys.h"
+#include "idp/idp.h"
+#include "idp/token_cache.h"
+#include "mcp/changed_since.h"
+#include "mcp/mcp.h"
+#include "mcp/replay.h"
+#include "mcp/site.h"
 #include "metrics/metrics.h"
 
 struct app {

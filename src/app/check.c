@@ -6,7 +6,7 @@
 #include "app/loaders.h"
 #include "app/outputs.h"
 #include "app/stores.h"
-#include "crypto/crypto.h"
+#include "crypto/seal_keys.h"
 #include "net/http.h"
 
 bool app_make_key(const char *path, FILE *problems) {

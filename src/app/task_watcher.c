@@ -2,7 +2,7 @@
 #include "app/app.h"
 #include "app/stores.h"
 #include "base/log.h"
-#include "crypto/crypto.h"
+#include "crypto/seal_keys.h"
 #include "mcp/mcp.h"
 #include "mcp/site.h"
 #include "shared/shared.h"

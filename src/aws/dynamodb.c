@@ -6,7 +6,7 @@
 
 #include "aws/crc32.h"
 #include "base/log.h"
-#include "crypto/crypto.h"
+#include "crypto/random.h"
 #include "metrics/metrics.h"
 
 #define ARENA_MAX 65536          /* what lives as long as the client: endpoint, region */

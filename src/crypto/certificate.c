@@ -1,5 +1,4 @@
-/* Certificates of servers (RFC 5280), judged as a client that is not on this host would. */
-#include "crypto/crypto.h"
+#include "crypto/certificate.h"
 
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -8,7 +7,7 @@
 #include "base/buf.h"
 
 #define NAME_BYTES_MAX 256 /* RFC 1035 §2.3.4 */
-#define NAMES_MAX 1024     /* bytes of all that are told */
+#define NAMES_MAX 1024     /* bytes of all names together */
 
 struct chain {
     gnutls_x509_crt_t *list;
@@ -24,9 +23,9 @@ static void chain_free(struct chain *c) {
         gnutls_x509_trust_list_deinit(c->trusted, 1);
 }
 
-static enum rc chain_load(struct chain *c, const char *pem, size_t len, const char *ca_file,
-                          struct err *e) {
-    const gnutls_datum_t data = {(unsigned char *)(uintptr_t)pem, (unsigned)len};
+static enum rc chain_load(struct chain *c, const struct certificate_chain *shown,
+                          const char *ca_file, struct err *e) {
+    const gnutls_datum_t data = {(unsigned char *)(uintptr_t)shown->pem, (unsigned)shown->len};
 
     if (gnutls_x509_crt_list_import2(&c->list, &c->count, &data, GNUTLS_X509_FMT_PEM, 0) < 0)
         return err_set(e, ERR_INVALID_REQUEST, "these are no certificates");
@@ -35,7 +34,7 @@ static enum rc chain_load(struct chain *c, const char *pem, size_t len, const ch
                        CERTIFICATES_MOST);
     if (gnutls_x509_trust_list_init(&c->trusted, 0) < 0)
         return err_set(e, ERR_INTERNAL, "GnuTLS cannot be used");
-    /* None at all means that nothing is trusted, and that is what will be said. */
+    /* If neither has an authority, every certificate will be found untrusted. */
     (void)gnutls_x509_trust_list_add_system_trust(c->trusted, 0, 0);
     if (*ca_file)
         (void)gnutls_x509_trust_list_add_trust_file(c->trusted, ca_file, NULL, GNUTLS_X509_FMT_PEM,
@@ -61,7 +60,7 @@ static unsigned faults_of(unsigned status) {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (status & table[i].status)
             faults |= table[i].fault;
-    /* GNUTLS_CERT_INVALID comes with a reason; without one we know, it still is invalid. */
+    /* A status with none of these reasons still means that the certificate is not valid. */
     return status && !faults ? CERTIFICATE_UNFIT : faults;
 }
 
@@ -99,13 +98,13 @@ static const char *names_of(struct arena *a, gnutls_x509_crt_t own) {
     return b.p;
 }
 
-enum rc certificate_check(struct arena *a, const char *pem, size_t len, const char *host,
+enum rc certificate_check(struct arena *a, const struct certificate_chain *shown,
                           const char *ca_file, struct certificate *out, struct err *e) {
     struct chain c = {0};
-    enum rc rc = chain_load(&c, pem, len, ca_file, e);
+    enum rc rc = chain_load(&c, shown, ca_file, e);
 
     if (!rc) {
-        out->faults = verify(&c, host);
+        out->faults = verify(&c, shown->host);
         out->until_s = gnutls_x509_crt_get_expiration_time(c.list[0]);
         out->names = names_of(a, c.list[0]);
     }

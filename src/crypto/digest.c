@@ -1,6 +1,6 @@
-/* SHA-256, HMAC, HKDF and comparison in constant time, by nettle. What passed through a hash state
- * may have been a key or a token, so each state is wiped. */
-#include "crypto/crypto.h"
+/* By nettle. What passed through a hash state may have been a key or a token, so each state is
+ * wiped. */
+#include "crypto/digest.h"
 
 #include <nettle/hmac.h>
 #include <nettle/memops.h>
@@ -48,11 +48,11 @@ static void hkdf_expand_block(const uint8_t prk[SHA256_LEN], const uint8_t *befo
 
 void hkdf_sha256(const void *secret, size_t secret_len, const char *info, uint8_t *out,
                  size_t out_len) {
-    static const uint8_t no_salt[SHA256_LEN]; /* RFC 5869 §2.2: as many zeros as the hash is long */
+    static const uint8_t no_salt[SHA256_LEN]; /* RFC 5869 §2.2 */
     uint8_t prk[SHA256_LEN], block[SHA256_LEN], before[SHA256_LEN];
 
     if (out_len > (size_t)255 * SHA256_LEN)
-        abort(); /* RFC 5869 §2.3 has no more to give, and all lengths are ours */
+        abort(); /* RFC 5869 §2.3: the limit; every caller asks for a constant length */
     hmac_sha256(no_salt, sizeof no_salt, secret, secret_len, prk);
     for (uint8_t number = 1; out_len > 0; number++) {
         size_t part = out_len < SHA256_LEN ? out_len : SHA256_LEN;

@@ -1,8 +1,9 @@
-/* Random bytes from the kernel, and from nowhere else: a generator in the process would have to
- * survive fork(), which a prefork pool does all day. */
-#include "crypto/crypto.h"
+/* A generator of random numbers in the process would give the same numbers in every worker that is
+ * forked after it was seeded. So each byte comes from the kernel. */
+#include "crypto/random.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -16,7 +17,7 @@ void random_bytes(void *out, size_t len) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            abort(); /* no kernel that we run on does this; going on without would be worse */
+            abort(); /* no kernel that we run on does this, and a predictable secret is worse */
         p += n;
         len -= (size_t)n;
     }

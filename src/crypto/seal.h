@@ -1,26 +1,30 @@
-/* Between seal.c and seal_keys.c. */
+/* Authenticated encryption of what leaves the daemon and comes back, or lies in a table. A sealed
+ * text is base64url. */
 #ifndef CRYPTO_SEAL_H
 #define CRYPTO_SEAL_H
 
-#include "crypto/crypto.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "crypto/seal_keys.h"
 
-#define SEAL_KEY_ID_LEN 4
+#define SEAL_DATA_MAX                                                                              \
+    262144 /* bytes to seal; more ends the process, as running out of memory does */
 
-/* With `purposes` the file's keys are gone, and those of the purposes are in their place. */
-struct seal_keys {
-    size_t count;
-    const char *const *purposes; /* NULL: any */
-    struct seal_key {
-        uint8_t id[SEAL_KEY_ID_LEN];
-        union {
-            uint8_t key[SEAL_KEY_LEN];
-            uint8_t of_purpose[SEAL_PURPOSES_MAX][SEAL_KEY_LEN];
-        };
-    } keys[SEAL_KEYS_MAX];
+/* What a sealed text is bound to. It opens with the same purpose and associated text only. */
+struct seal_binding {
+    const struct seal_keys *keys; /* of the key file */
+    const uint8_t *key;           /* SEAL_KEY_LEN bytes in place of `keys`, which is NULL then */
+    const char *purpose;          /* a constant, such as "consent" */
+    const char *associated;       /* any text, such as a session id */
+};
+struct plaintext {
+    char *data; /* has a NUL after its len bytes */
+    size_t len;
 };
 
-/* seal.c */
-void seal_purpose_key(const uint8_t key[SEAL_KEY_LEN], const char *purpose,
-                      uint8_t out[SEAL_KEY_LEN]);
+char *seal(struct arena *a, const struct seal_binding *b, const void *data, size_t len);
+/* ERR_REFUSED ("not sealed by this server") for whatever was not sealed with this binding. */
+enum rc seal_open(struct arena *a, const struct seal_binding *b, const char *text,
+                  struct plaintext *out, struct err *e) MUST_USE;
 
 #endif

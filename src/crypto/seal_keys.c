@@ -1,18 +1,22 @@
-/* The key file: reading it, and making it when there is none. Reasons are in e->detail: a path is
- * nothing for a client to see. */
-#include "crypto/seal.h"
+#include "crypto/seal_keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/encode.h"
 #include "base/utf8.h"
+#include "crypto/digest.h"
+#include "crypto/random.h"
 
 #define FILE_BYTES_MAX 4096
+#define INFO "mcp-authd seal v1 "
+#define PURPOSE_MAX 32
 
 static enum rc unusable(struct err *e, const char *path, const char *why) {
     err_set(e, ERR_MISCONFIGURED, "the secret key file cannot be used");
@@ -39,9 +43,9 @@ static ssize_t read_all(int fd, char *out, size_t max) {
     return (ssize_t)len;
 }
 
-/* systemd.exec(5), LoadCredential: the folder is closed to all but the service's user, who may read
- * a file of root's in it by its access control list. Where the file system has those, the list's
- * mask stands in the place of the group's permissions (acl(5)). */
+/* systemd.exec(5), LoadCredential: only the service's user may enter the folder, and an access
+ * control list lets that user read a file of root's in it. The mask of such a list is shown as the
+ * group's permissions (acl(5)). */
 static bool is_credential(const char *path) {
     const char *dir = getenv("CREDENTIALS_DIRECTORY");
     size_t len = dir ? strlen(dir) : 0;
@@ -66,20 +70,28 @@ static enum rc check_file(int fd, const char *path, struct err *e) {
     return OK;
 }
 
-static enum rc add_key(struct seal_keys *k, struct arena *a, const char *text, size_t text_len,
-                       const char *path, unsigned line, struct err *e) {
+/* What is read of a key file. */
+struct key_file {
+    const char *path;
+    struct arena *arena; /* wiped when freed */
+    struct seal_keys *keys;
+    unsigned line;
+};
+
+static enum rc add_key(struct key_file *f, const char *text, size_t text_len, struct err *e) {
+    struct seal_keys *k = f->keys;
     uint8_t digest[SHA256_LEN];
     size_t len;
-    uint8_t *key = base64url_decode(a, text, text_len, &len);
+    uint8_t *key = base64url_decode(f->arena, text, text_len, &len);
 
     if (!key || len != SEAL_KEY_LEN)
-        return unusable(e, path,
-                        arena_printf(a,
+        return unusable(e, f->path,
+                        arena_printf(f->arena,
                                      "line %u is not base64url of 32 bytes; make a key with: head "
                                      "-c 32 /dev/urandom | base64 | tr +/ -_ | tr -d =",
-                                     line));
+                                     f->line));
     if (k->count == SEAL_KEYS_MAX)
-        return unusable(e, path, arena_printf(a, "more than %d keys", SEAL_KEYS_MAX));
+        return unusable(e, f->path, arena_printf(f->arena, "more than %d keys", SEAL_KEYS_MAX));
     struct seal_key *slot = &k->keys[k->count++];
     memcpy(slot->key, key, SEAL_KEY_LEN);
     sha256(key, SEAL_KEY_LEN, digest);
@@ -92,25 +104,28 @@ static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-static enum rc parse_keys(struct seal_keys *k, struct arena *a, const char *text, size_t len,
-                          const char *path, struct err *e) {
-    const char *end = text + len;
-    unsigned line = 0;
+/* From p to before end: a key between spaces, a comment, or nothing. */
+static enum rc parse_line(struct key_file *f, const char *p, const char *end, struct err *e) {
+    while (p < end && is_space(*p))
+        p++;
+    while (end > p && is_space(end[-1]))
+        end--;
+    return p == end || *p == '#' ? OK : add_key(f, p, (size_t)(end - p), e);
+}
 
-    for (const char *p = text + utf8_bom_length(text, len); p < end;) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p));
-        const char *stop = newline ? newline : end, *next = newline ? newline + 1 : end;
-        line++;
-        while (p < stop && is_space(*p))
-            p++;
-        while (stop > p && is_space(stop[-1]))
-            stop--;
-        if (p < stop && *p != '#' && add_key(k, a, p, (size_t)(stop - p), path, line, e))
+static enum rc parse_keys(struct key_file *f, const char *text, size_t len, struct err *e) {
+    const char *end = text + len;
+
+    for (const char *p = text + utf8_bom_length(text, len); p < end; p++) {
+        const char *newline = memchr(p, '\n', (size_t)(end - p)), *stop = newline ? newline : end;
+
+        f->line++;
+        if (parse_line(f, p, stop, e))
             return e->code;
-        p = next;
+        p = stop;
     }
-    if (k->count == 0)
-        return unusable(e, path, "it has no key; delete it, and a new one is made at the start");
+    if (f->keys->count == 0)
+        return unusable(e, f->path, "it has no key; delete it, and a new one is made at the start");
     return OK;
 }
 
@@ -124,9 +139,9 @@ static enum rc read_keys(int fd, const char *path, struct seal_keys *k, struct e
         return unusable(e, path, strerror(errno));
     if (len > FILE_BYTES_MAX)
         return unusable(e, path, "it is too long for a key file");
-    struct arena *a = arena_new(8 * FILE_BYTES_MAX); /* wiped when freed */
-    enum rc rc = parse_keys(k, a, text, (size_t)len, path, e);
-    arena_free(a);
+    struct key_file f = {.path = path, .arena = arena_new(8 * FILE_BYTES_MAX), .keys = k};
+    enum rc rc = parse_keys(&f, text, (size_t)len, e);
+    arena_free(f.arena);
     explicit_bzero(text, sizeof text);
     return rc;
 }
@@ -146,8 +161,8 @@ static bool write_all(int fd, const char *text, size_t len) {
     return true;
 }
 
-/* Makes a new name last over a power failure. Not every file system can; that is no reason not to
- * start. */
+/* A new name in a folder survives a power failure only after this. File systems that cannot do it
+ * are no reason not to start. */
 static void sync_directory_of(struct arena *a, const char *path) {
     const char *slash = strrchr(path, '/');
     const char *dir = !slash          ? "."
@@ -161,7 +176,7 @@ static void sync_directory_of(struct arena *a, const char *path) {
     close(fd);
 }
 
-/* Writes a new key under a name that nobody else has. */
+/* Writes a new key under a name that no other process uses. */
 static enum rc write_new_key(struct arena *a, const char *name, struct err *e) {
     const char *text = arena_printf(a,
                                     "# mcp-authd secret keys: the first seals, all open. To "
@@ -181,9 +196,9 @@ static enum rc write_new_key(struct arena *a, const char *name, struct err *e) {
     return ok ? OK : unusable(e, name, strerror(why));
 }
 
-/* Two processes may start at once. Each writes a whole file under its own name; link() gives the
- * real name to exactly one of them, and the other then reads that one's key. Nobody ever sees half
- * a file under the real name. */
+/* Two processes may start at once. Each writes a whole file under a name of its own; link() gives
+ * the real name to one of them, and the other then reads that file. So the real name never has half
+ * a file. */
 static enum rc make_key_file(const char *path, struct err *e) {
     struct arena *a = arena_new(64 * 1024);
     const char *name = arena_printf(a, "%s.new-%s", path, random_text(a, 12));
@@ -228,13 +243,38 @@ void seal_keys_free(struct seal_keys *k) {
     free(k);
 }
 
+/* ---- keys of a purpose ---- */
+
+void seal_purpose_key(const uint8_t key[SEAL_KEY_LEN], const char *purpose,
+                      uint8_t out[SEAL_KEY_LEN]) {
+    char info[sizeof INFO + PURPOSE_MAX];
+
+    if (snprintf(info, sizeof info, INFO "%s", purpose) >= (int)sizeof info)
+        abort(); /* a purpose is a constant */
+    hkdf_sha256(key, SEAL_KEY_LEN, info, out, SEAL_KEY_LEN);
+}
+
+bool seal_keys_get(const struct seal_keys *k, size_t i, const char *purpose,
+                   uint8_t out[SEAL_KEY_LEN]) {
+    if (!k->purposes) {
+        seal_purpose_key(k->keys[i].key, purpose, out);
+        return true;
+    }
+    for (size_t p = 0; k->purposes[p]; p++)
+        if (!strcmp(k->purposes[p], purpose)) {
+            memcpy(out, k->keys[i].of_purpose[p], SEAL_KEY_LEN);
+            return true;
+        }
+    return false;
+}
+
 void seal_keys_keep(struct seal_keys *k, const char *const *purposes) {
     size_t count = 0;
 
     while (purposes[count])
         count++;
     if (count > SEAL_PURPOSES_MAX)
-        abort(); /* a table of ours */
+        abort(); /* the table in app.c is too long */
     for (size_t i = 0; i < k->count; i++) {
         uint8_t key[SEAL_KEY_LEN];
 

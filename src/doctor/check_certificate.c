@@ -4,7 +4,7 @@
 
 #include "base/url.h"
 #include "config/load.h"
-#include "crypto/crypto.h"
+#include "crypto/certificate.h"
 #include "doctor/doctor.h"
 
 #define TIMEOUT_MS 5000
@@ -75,7 +75,8 @@ bool check_certificate(struct doctor *d, const char *origin) {
         doctor_say(d, VERDICT_FAIL, "certificate", DOCTOR_REACH_ADVICE, "%s: %s", origin, e.detail);
         return false;
     }
-    if (certificate_check(d->arena, pem, len, bare_host(d->arena, u.host),
+    if (certificate_check(d->arena,
+                          &(struct certificate_chain){pem, len, bare_host(d->arena, u.host)},
                           d->config->client_metadata_ca_file, &c, &e)) {
         doctor_say(d, VERDICT_FAIL, "certificate", "look at it with openssl s_client", "%s: %s",
                    origin, e.text);

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "app/outputs.h"
-#include "crypto/crypto.h"
+#include "crypto/seal_keys.h"
 #include "doctor/doctor.h"
 #include "shared/damaged.h"
 #include "shared/kv_file.h"

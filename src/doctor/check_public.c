@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/url.h"
-#include "crypto/crypto.h"
 #include "doctor/doctor.h"
+#include "idp/token_cache.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/site.h"
 #include "oauth/oauth.h"

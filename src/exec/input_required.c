@@ -5,6 +5,9 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "crypto/digest.h"
+#include "crypto/random.h"
+#include "crypto/seal.h"
 #include "mcp/cancel.h"
 #include "mcp/replay.h"
 #include "mcp/stream.h"
@@ -56,7 +59,10 @@ static enum rc seal_state(struct mcp_call *c, const struct input_required *r,
     text = json_text(c->arena, o, &len);
     if (len > INPUT_REQUIRED_SEALED_MAX)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program asks for too much");
-    *out = seal(c->arena, c->x->site->seal, PURPOSE, binding(c, r), text, len);
+    *out = seal(c->arena,
+                &(struct seal_binding){
+                    .keys = c->x->site->seal, .purpose = PURPOSE, .associated = binding(c, r)},
+                text, len);
     return OK;
 }
 
@@ -64,12 +70,14 @@ static enum rc open_state(struct mcp_call *c, struct input_required *r, const ch
                           struct err *e) {
     struct json *o;
     int64_t made;
-    char *text;
-    size_t len;
+    struct plaintext text;
 
     if (!c->x->site->seal ||
-        seal_open(c->arena, c->x->site->seal, PURPOSE, binding(c, r), sealed, &text, &len, e) ||
-        json_parse(c->arena, text, len, &o, e) || !json_get_int(o, "t", &made))
+        seal_open(c->arena,
+                  &(struct seal_binding){
+                      .keys = c->x->site->seal, .purpose = PURPOSE, .associated = binding(c, r)},
+                  sealed, &text, e) ||
+        json_parse(c->arena, text.data, text.len, &o, e) || !json_get_int(o, "t", &made))
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: requestState is not one of this request");
     if (made < clock_now_s(&c->x->site->clock) - INPUT_REQUIRED_STATE_S)

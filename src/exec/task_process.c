@@ -17,6 +17,8 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/watchdog.h"
+#include "crypto/digest.h"
+#include "crypto/random.h"
 #include "exec/input_required.h"
 #include "exec/program.h"
 #include "exec/tasks.h"

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "crypto/random.h"
 #include "exec/tasks.h"
 #include "mcp/site.h"
 
@@ -98,16 +99,17 @@ static bool is_id(const char *id) {
 }
 
 static enum rc read_once(struct task *t, const char *id, struct err *e) {
+    const struct seal_binding binding = {
+        .keys = t->site->seal, .purpose = PURPOSE, .associated = id};
     struct task_record r;
-    char *text;
-    size_t len;
+    struct plaintext text;
 
     if (!t->site->mcp->tasks || !is_id(id))
         return err_set(e, ERR_MISSING, "there is no such task");
     if (task_store_get(t->site->mcp->tasks, t->arena, id, &r, e))
         return e->code;
-    if (seal_open(t->arena, t->site->seal, PURPOSE, id, r.sealed, &text, &len, e) ||
-        json_parse(t->arena, text, len, &t->record, e)) {
+    if (seal_open(t->arena, &binding, r.sealed, &text, e) ||
+        json_parse(t->arena, text.data, text.len, &t->record, e)) {
         (void)err_set(e, ERR_STORE, "the task store is not available");
         err_detail(e,
                    "task %s is sealed with a key that this host has not; hosts of one table "
@@ -170,7 +172,9 @@ static enum rc save_once(struct task *t, struct arena *a, struct err *e) {
 
     if (len > TASK_RECORD_MAX)
         return err_set(e, ERR_TOO_LARGE, "a task's record has at most %d bytes", TASK_RECORD_MAX);
-    r.sealed = seal(a, t->site->seal, PURPOSE, t->id, text, len);
+    r.sealed = seal(
+        a, &(struct seal_binding){.keys = t->site->seal, .purpose = PURPOSE, .associated = t->id},
+        text, len);
     rc = t->version ? task_store_replace(t->site->mcp->tasks, &r, e)
                     : task_store_put(t->site->mcp->tasks, &r, e);
     if (!rc)

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/watchdog.h"
+#include "crypto/digest.h"
 #include "exec/tasks.h"
 #include "mcp/site.h"
 #include "web/sse.h"

@@ -5,6 +5,8 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "crypto/digest.h"
+#include "crypto/random.h"
 #include "exec/input_required.h"
 #include "exec/program.h"
 #include "mcp/bearer_auth.h"

@@ -10,6 +10,7 @@
 #define EXEC_TASKS_H
 
 #include "catalog/tools.h"
+#include "crypto/seal.h"
 #include "mcp/call.h"
 #include "store/tasks.h"
 

@@ -1,57 +1,13 @@
-/* Cognito access tokens: signed JWTs (RFC 7515, RFC 7519).
- *
- * libjwt is asked one thing: does this signature verify. As Debian 12 has it (1.10.2), it takes the
- * algorithm from the token, so that a token signed with HMAC under our public key would pass; it
- * accepts "none" when it has no key, ignores exp, and decodes base64 leniently. So the header is
- * read and pinned to RS256 here before libjwt sees the token, a key is always given, and every
- * claim is read here, from the bytes that were signed. tests/unit/test_idp_access_token.c pins each
- * of these.
- */
-#include "crypto/crypto.h"
+#include "idp/access_token.h"
 
-#include <jwt.h>
 #include <string.h>
 #include <strings.h>
 
-#include "base/encode.h"
-#include "crypto/jwk.h"
-
-struct parts {
-    struct part {
-        const char *text;
-        size_t len;
-    } header, payload, signature;
-};
+static const struct jws_kind access_token = {
+    .name = "the token", .len_max = TOKEN_LEN_MAX, .needs_kid = true};
 
 static enum rc refuse(struct err *e, const char *why) {
     return err_set(e, ERR_INVALID_TOKEN, "%s", why);
-}
-
-/* RFC 7515 §3.1: three parts, none of them empty. */
-static enum rc split(const char *token, struct parts *p, struct err *e) {
-    size_t len = token ? strnlen(token, TOKEN_LEN_MAX + 1) : 0;
-
-    if (len > TOKEN_LEN_MAX)
-        return err_set(e, ERR_INVALID_TOKEN, "the token is longer than %d bytes", TOKEN_LEN_MAX);
-    const char *first = len ? strchr(token, '.') : NULL;
-    const char *second = first ? strchr(first + 1, '.') : NULL;
-    if (!second || strchr(second + 1, '.') || first == token || second == first + 1 || !second[1])
-        return refuse(e, "the token is not a JWT of three parts");
-    p->header = (struct part){token, (size_t)(first - token)};
-    p->payload = (struct part){first + 1, (size_t)(second - first - 1)};
-    p->signature = (struct part){second + 1, (size_t)(token + len - second - 1)};
-    return OK;
-}
-
-static struct json *object_in(struct arena *a, const struct part *part) {
-    struct err ignored = {0};
-    struct json *v;
-    size_t len;
-    uint8_t *text = base64url_decode(a, part->text, part->len, &len);
-
-    if (!text || json_parse(a, (const char *)text, len, &v, &ignored) || !json_is_object(v))
-        return NULL;
-    return v;
 }
 
 static bool is_str(const struct json *object, const char *name, const char *expected) {
@@ -72,55 +28,12 @@ static bool is_at_jwt(const struct json *header) {
     return has_type(header, "at+jwt") || has_type(header, "application/at+jwt");
 }
 
-static enum rc check_header(const struct json *header, const char **kid, struct err *e) {
-    if (!header)
-        return refuse(e, "the token's header is not JSON in base64url");
-    if (!is_str(header, "alg", "RS256"))
-        return refuse(e, "the token is not signed with RS256");
-    if (json_has(header, "crit")) /* RFC 7515 §4.1.11: we understand no extension */
-        return refuse(e, "the token's header has a critical extension");
-    if (json_has(header, "typ") && !has_type(header, "JWT") && !is_at_jwt(header))
+enum rc access_token_read(struct arena *a, const char *text, struct jws *out, struct err *e) {
+    if (jws_read(a, &access_token, text, out, e))
+        return e->code = ERR_INVALID_TOKEN;
+    if (json_has(out->header, "typ") && !has_type(out->header, "JWT") && !is_at_jwt(out->header))
         return refuse(e, "the token's type (typ) is neither JWT nor at+jwt");
-    const char *id = json_get_str(header, "kid");
-    if (!id || !*id || strlen(id) > JWK_KID_MAX)
-        return refuse(e, "the token does not name its signing key");
-    *kid = id;
     return OK;
-}
-
-enum rc token_kid(struct arena *a, const char *token, const char **kid, struct err *e) {
-    struct parts p;
-
-    if (split(token, &p, e))
-        return e->code;
-    return check_header(object_in(a, &p.header), kid, e);
-}
-
-static bool libjwt_verifies(const char *token, const struct jwk *key) {
-    jwt_t *jwt = NULL;
-    bool ok =
-        jwt_decode(&jwt, token, (const unsigned char *)key->pem, (int)key->pem_len) == 0 && jwt;
-
-    ok = ok && jwt_get_alg(jwt) == JWT_ALG_RS256; /* what it did, not what we think it should */
-    jwt_free(jwt);
-    return ok;
-}
-
-/* libjwt decodes base64 leniently, so one token could be written in several ways. Only the one that
- * RFC 7515 §2 allows is taken. at+jwt it refuses whatever the signature. */
-static enum rc check_signature(struct arena *a, const char *token, const struct parts *p,
-                               const struct jwk *key, struct err *e) {
-    size_t len;
-    uint8_t *signature = base64url_decode(a, p->signature.text, p->signature.len, &len);
-    bool ok;
-
-    if (!signature)
-        return refuse(e, "the token's signature is not base64url");
-    if (is_at_jwt(object_in(a, &p->header)))
-        ok = jwk_verifies(key, token, (size_t)(p->signature.text - token) - 1, signature, len);
-    else
-        ok = libjwt_verifies(token, key);
-    return ok ? OK : refuse(e, "the token's signature does not verify");
 }
 
 /* Absent, or an integer that lies no further in the future than clocks may differ. */
@@ -192,8 +105,28 @@ static const char *text_or_empty(const struct json *claims, const char *name) {
     return s ? s : "";
 }
 
-/* The strings live in the arena, as the JSON does. */
-static void copy_claims(const struct json *claims, struct token_claims *out) {
+const struct token_claims *access_token_verify(struct arena *a, const struct jws *token,
+                                               const struct jwk *key,
+                                               const struct token_expect *expect, struct err *e) {
+    const struct json *claims;
+    struct token_claims *out;
+
+    if (!key || !key->kid || strcmp(key->kid, token->kid) != 0) {
+        refuse(e, "no such signing key");
+        return NULL;
+    }
+    if (!jws_verifies(token, key)) {
+        refuse(e, "the token's signature does not verify");
+        return NULL;
+    }
+    claims = jws_claims(a, token);
+    if (!claims) {
+        refuse(e, "the token's claims are not JSON in base64url");
+        return NULL;
+    }
+    if (check_claims(claims, is_at_jwt(token->header), expect, e))
+        return NULL;
+    out = arena_alloc(a, sizeof *out);
     *out = (struct token_claims){
         .sub = text_or_empty(claims, "sub"),
         .username = text_or_empty(claims, "username"),
@@ -203,34 +136,13 @@ static void copy_claims(const struct json *claims, struct token_claims *out) {
     };
     (void)json_get_int(claims, "exp", &out->exp);
     (void)json_get_int(claims, "iat", &out->iat);
+    return out;
 }
 
-enum rc token_verify(struct arena *a, const char *token, const struct jwk *key,
-                     const struct token_expect *expect, struct token_claims *out, struct err *e) {
-    struct parts p;
-    const char *kid;
+const char *access_token_unverified(struct arena *a, const char *token, const char *name) {
+    const struct json *claims = token && strnlen(token, TOKEN_LEN_MAX + 1) <= TOKEN_LEN_MAX
+                                    ? jws_unverified_claims(a, token)
+                                    : NULL;
 
-    if (split(token, &p, e) || check_header(object_in(a, &p.header), &kid, e))
-        return e->code;
-    if (!key || strcmp(key->kid, kid) != 0)
-        return refuse(e, "no such signing key");
-    if (check_signature(a, token, &p, key, e))
-        return e->code;
-    const struct json *claims = object_in(a, &p.payload);
-    if (!claims)
-        return refuse(e, "the token's claims are not JSON in base64url");
-    if (check_claims(claims, is_at_jwt(object_in(a, &p.header)), expect, e))
-        return e->code;
-    copy_claims(claims, out);
-    return OK;
-}
-
-const char *token_unverified_claim(struct arena *a, const char *token, const char *name) {
-    struct err ignored = {0};
-    struct parts p;
-
-    if (split(token, &p, &ignored))
-        return NULL;
-    const struct json *claims = object_in(a, &p.payload);
     return claims ? json_get_str(claims, name) : NULL;
 }

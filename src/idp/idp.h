@@ -5,7 +5,8 @@
 
 #include "base/clock.h"
 #include "config/config.h"
-#include "crypto/crypto.h"
+#include "crypto/jwk.h"
+#include "idp/access_token.h"
 #include "net/http.h"
 
 struct cache;

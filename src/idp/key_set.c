@@ -9,6 +9,8 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "crypto/digest.h"
+#include "crypto/jws.h"
 #include "metrics/metrics.h"
 #include "shared/shared.h"
 
@@ -209,22 +211,21 @@ enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out, s
 
 const struct token_claims *keyset_verify(struct keyset *k, const struct config *config,
                                          struct arena *a, const char *token, struct err *e) {
-    struct token_claims *claims = arena_alloc(a, sizeof *claims);
     const struct jwk *key;
-    const char *kid;
+    struct jws read;
 
-    if (token_kid(a, token, &kid, e) || keyset_find(k, kid, &key, e))
+    if (access_token_read(a, token, &read, e) || keyset_find(k, read.kid, &key, e))
         return NULL;
 
     const struct token_expect expect = {config->cognito_issuer, config->cognito_client_id,
                                         config->mcp_server_uri, clock_now_s(k->clock)};
-    return token_verify(a, token, key, &expect, claims, e) ? NULL : claims;
+    return access_token_verify(a, &read, key, &expect, e);
 }
 
 bool keyset_may_lack(struct keyset *k, struct arena *a, const char *token) {
     struct err ignored;
-    const char *kid;
+    struct jws read;
 
-    return !token_kid(a, token, &kid, &ignored) && !jwk_set_find(k->set, kid) &&
+    return !access_token_read(a, token, &read, &ignored) && !jwk_set_find(k->set, read.kid) &&
            is_past(k->stored_s, clock_now_s(k->clock), KEYSET_REFETCH_S);
 }

@@ -124,7 +124,7 @@ static const char *granted_scope(struct arena *a, const struct json *body,
     const char *scope = json_get_str(body, "scope");
 
     if (!scope)
-        scope = token_unverified_claim(a, access_token, "scope");
+        scope = access_token_unverified(a, access_token, "scope");
     return scope ? scope : "";
 }
 

@@ -9,6 +9,7 @@
 #include "base/url.h"
 #include "config/config.h"
 #include "idp/idp.h"
+#include "idp/token_cache.h"
 #include "mcp/mcp.h"
 #include "mcp/site.h"
 #include "metrics/metrics.h"

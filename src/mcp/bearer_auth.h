@@ -4,7 +4,7 @@
 #define MCP_BEARER_AUTH_H
 
 #include "access/deny_list.h"
-#include "crypto/crypto.h"
+#include "idp/access_token.h"
 #include "site/exchange.h"
 
 /* ERR_FORBIDDEN_ORIGIN, ERR_NO_TOKEN, ERR_INVALID_TOKEN or ERR_INSUFFICIENT_SCOPE, the last three

@@ -4,6 +4,7 @@
 #define MCP_CALL_H
 
 #include "config/config.h"
+#include "idp/access_token.h"
 #include "mcp/answer.h"
 #include "mcp/cancel.h"
 #include "mcp/client.h"

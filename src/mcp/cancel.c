@@ -4,6 +4,7 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "crypto/digest.h"
 #include "mcp/session.h"
 #include "shared/shared.h"
 

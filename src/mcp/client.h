@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
-#include "crypto/crypto.h"
+#include "idp/access_token.h"
 
 struct mcp_call;
 struct mcp_session;

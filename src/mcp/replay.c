@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "crypto/random.h"
 #include "mcp/call.h"
 #include "mcp/session.h"
 #include "shared/shared.h"

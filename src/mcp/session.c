@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "crypto/digest.h"
+#include "crypto/seal.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/headers.h"
 #include "mcp/stream.h"
@@ -46,7 +48,11 @@ void mcp_session_start(struct mcp_call *c) {
     json_put(state, "c", known_capabilities(c->arena, json_get(c->msg.params, "capabilities")));
     text = json_text(c->arena, state, &len);
     reply_header(c->x->rp, "Mcp-Session-Id",
-                 seal(c->arena, c->x->site->seal, PURPOSE, c->client.claims->sub, text, len));
+                 seal(c->arena,
+                      &(struct seal_binding){.keys = c->x->site->seal,
+                                             .purpose = PURPOSE,
+                                             .associated = c->client.claims->sub},
+                      text, len));
 }
 
 static enum rc unknown(struct err *e) {
@@ -84,16 +90,16 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     struct mcp_session *session;
     struct json *state;
     int64_t started, now = clock_now_s(&c->x->site->clock);
-    char *text;
-    size_t len;
+    const struct seal_binding binding = {
+        .keys = c->x->site->seal, .purpose = PURPOSE, .associated = c->client.claims->sub};
+    struct plaintext text;
     int level;
 
     if (!id || !c->x->site->seal || !c->x->site->cache)
         return OK;
-    if (strlen(id) > ID_MAX ||
-        seal_open(c->arena, c->x->site->seal, PURPOSE, c->client.claims->sub, id, &text, &len, e) ||
-        json_parse(c->arena, text, len, &state, e) || !json_get_int(state, "t", &started) ||
-        started < now - SESSION_MAX_S)
+    if (strlen(id) > ID_MAX || seal_open(c->arena, &binding, id, &text, e) ||
+        json_parse(c->arena, text.data, text.len, &state, e) ||
+        !json_get_int(state, "t", &started) || started < now - SESSION_MAX_S)
         return unknown(e);
     session = arena_alloc(c->arena, sizeof *session);
     session->user = digest_of(c->arena, c->client.claims->sub, USER_DIGEST_BYTES);

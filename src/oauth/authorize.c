@@ -4,7 +4,8 @@
 
 #include "base/encode.h"
 #include "base/list.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
+#include "crypto/random.h"
 #include "metrics/metrics.h"
 #include "oauth/oauth.h"
 #include "oauth/site.h"

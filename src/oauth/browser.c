@@ -1,7 +1,8 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
+#include "crypto/random.h"
 #include "oauth/oauth.h"
 
 #define COOKIE_BYTES 32

@@ -3,12 +3,14 @@
 
 #include "base/encode.h"
 #include "base/json.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
+#include "crypto/jws.h"
 #include "oauth/clients.h"
 #include "oauth/tokens.h"
 #include "shared/shared.h"
 #include "web/form.h"
 
+#define ASSERTION_LEN_MAX 8192 /* bytes */
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #define ASSERTION_TTL_MAX_S 600
 #define LEEWAY_S 30 /* between the client's clock and ours */
@@ -19,6 +21,16 @@
 
 static enum rc refuse(struct err *e, const char *why) {
     return err_set(e, ERR_INVALID_CLIENT, "%s", why);
+}
+
+enum rc assertion_read(struct arena *a, const char *text, struct assertion *out, struct err *e) {
+    static const struct jws_kind kind = {
+        .name = "client_assertion", .len_max = ASSERTION_LEN_MAX, .takes_es256 = true};
+
+    if (jws_read(a, &kind, text, &out->jws, e))
+        return e->code = ERR_INVALID_CLIENT;
+    out->claims = jws_claims(a, &out->jws);
+    return out->claims ? OK : refuse(e, "client_assertion's claims are not JSON in base64url");
 }
 
 static bool says(const struct json *claims, const char *name, const char *value) {
@@ -133,7 +145,7 @@ enum rc client_authenticate(struct site *site, struct arena *a, const struct for
     const char *type = form_get(f, "client_assertion_type"), *id = form_get(f, "client_id");
     const char *assertion = form_get(f, "client_assertion");
     struct client client;
-    struct jws jws;
+    struct assertion sent;
 
     if (!assertion && !type)
         return must_authenticate ? refuse(e, "client_assertion is missing: the client's document "
@@ -141,13 +153,12 @@ enum rc client_authenticate(struct site *site, struct arena *a, const struct for
                                  : OK;
     if (!assertion || !type || strcmp(type, ASSERTION_TYPE) != 0)
         return refuse(e, "client_assertion_type must be " ASSERTION_TYPE);
-    if (jws_read(a, assertion, &jws, e))
-        return e->code = ERR_INVALID_CLIENT;
-    if (check_claims(site, a, jws.claims, id, e) || client_find(site, a, id, &client, e))
+    if (assertion_read(a, assertion, &sent, e) || check_claims(site, a, sent.claims, id, e) ||
+        client_find(site, a, id, &client, e))
         return e->code;
     if (!client.jwks && !client.jwks_uri)
         return refuse(e, "the client's document has no keys for private_key_jwt");
-    if (verify(site, a, &client, &jws, e))
+    if (verify(site, a, &client, &sent.jws, e))
         return e->code;
-    return check_first_use(site, a, jws.claims, id, e);
+    return check_first_use(site, a, sent.claims, id, e);
 }

@@ -4,7 +4,7 @@
 #include <strings.h>
 
 #include "base/json.h"
-#include "crypto/crypto.h"
+#include "crypto/jwk.h"
 #include "oauth/clients.h"
 
 /* Is what stands before the next slash . or .., a dot also as %2e (RFC 3986 §2.3, §3.3)? */

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "crypto/crypto.h"
+#include "crypto/seal.h"
 #include "oauth/clients.h"
 
 #define PREFIX "dyn."
@@ -24,13 +24,13 @@ enum rc client_dynamic_open(struct site *site, struct arena *a, const char *clie
     const struct json *uris;
     struct json *o;
     int64_t expires_s;
-    char *text;
-    size_t len;
+    struct plaintext text;
 
     memset(out, 0, sizeof *out);
     if (!site->config->dynamic_registration || strlen(client_id) > DYNAMIC_CLIENT_ID_LEN_MAX ||
-        seal_open(a, site->seal, "client", "", client_id + sizeof PREFIX - 1, &text, &len, e) ||
-        json_parse(a, text, len, &o, e) || !json_get_int(o, "end", &expires_s) ||
+        seal_open(a, &(struct seal_binding){.keys = site->seal, .purpose = "client"},
+                  client_id + sizeof PREFIX - 1, &text, e) ||
+        json_parse(a, text.data, text.len, &o, e) || !json_get_int(o, "end", &expires_s) ||
         expires_s <= clock_now_s(&site->clock)) {
         (void)unknown(e);
         if (site->config->dynamic_registration) /* it is for the user to make the client register */
@@ -120,7 +120,9 @@ static const char *seal_client(struct site *site, struct arena *a, const char *n
     json_put(o, "uris", uris);
     json_put_int(o, "end", clock_now_s(&site->clock) + DYNAMIC_CLIENT_TTL_S);
     text = json_text(a, o, &len);
-    return arena_printf(a, PREFIX "%s", seal(a, site->seal, "client", "", text, len));
+    return arena_printf(
+        a, PREFIX "%s",
+        seal(a, &(struct seal_binding){.keys = site->seal, .purpose = "client"}, text, len));
 }
 
 static void put_words(struct arena *a, struct json *o, const char *key, const char *first,

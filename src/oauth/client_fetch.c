@@ -8,7 +8,7 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
 #include "metrics/metrics.h"
 #include "net/caching.h"
 #include "net/http.h"

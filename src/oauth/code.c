@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
+#include "crypto/seal.h"
 #include "oauth/codes.h"
 #include "store/store.h"
 
@@ -36,7 +37,9 @@ const char *code_make(struct arena *a, const char *session_id, const char *cooki
     uint8_t key[SEAL_KEY_LEN];
 
     derive_key(secret, key);
-    *grant = seal_with(a, key, "grant", session_id, cognito_code, strlen(cognito_code));
+    *grant =
+        seal(a, &(struct seal_binding){.key = key, .purpose = "grant", .associated = session_id},
+             cognito_code, strlen(cognito_code));
     explicit_bzero(key, sizeof key);
     return arena_printf(a, "%s.%s", session_id, secret);
 }
@@ -62,15 +65,16 @@ enum rc code_split(struct arena *a, const char *text, struct code *out, struct e
 enum rc code_open(struct arena *a, const struct code *code, const char *grant,
                   const char **cognito_code, struct err *e) {
     uint8_t key[SEAL_KEY_LEN];
-    char *data;
-    size_t len;
+    struct plaintext plain;
     enum rc rc;
 
     derive_key(code->secret, key);
-    rc = seal_open_with(a, key, "grant", code->session_id, grant, &data, &len, e);
+    rc = seal_open(
+        a, &(struct seal_binding){.key = key, .purpose = "grant", .associated = code->session_id},
+        grant, &plain, e);
     explicit_bzero(key, sizeof key);
     if (rc)
         return err_set(e, ERR_INVALID_GRANT, "the code is not one of this server's");
-    *cognito_code = data;
+    *cognito_code = plain.data;
     return OK;
 }

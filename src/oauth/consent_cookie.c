@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
+#include "crypto/seal.h"
 #include "oauth/oauth.h"
 
 #define ENTRIES 16
@@ -70,16 +71,16 @@ static void read_entries(struct exchange *x, const char *browser, struct entry o
     const char *cookie = request_cookie(x->rq, cookie_name(x->site));
     int64_t now_s = clock_now_s(&x->site->clock);
     int64_t latest_s = now_s + (int64_t)x->site->config->consent_remember_days * DAY_S;
+    const struct seal_binding binding = {
+        .keys = x->site->seal, .purpose = "remembered", .associated = browser};
+    struct plaintext plain;
     struct err e;
-    char *data;
-    size_t len;
 
     memset(out, 0, ENTRIES * sizeof *out);
-    if (!cookie ||
-        seal_open(x->rq->arena, x->site->seal, "remembered", browser, cookie, &data, &len, &e) ||
-        len != ENTRIES * sizeof *out)
+    if (!cookie || seal_open(x->rq->arena, &binding, cookie, &plain, &e) ||
+        plain.len != ENTRIES * sizeof *out)
         return;
-    memcpy(out, data, len);
+    memcpy(out, plain.data, plain.len);
     for (size_t i = 0; i < ENTRIES; i++)
         if (out[i].expires_s <= now_s || out[i].expires_s > latest_s)
             out[i] = (struct entry){.expires_s = 0};
@@ -88,8 +89,11 @@ static void read_entries(struct exchange *x, const char *browser, struct entry o
 static void write_entries(struct exchange *x, const char *browser,
                           const struct entry entries[ENTRIES]) {
     int64_t seconds = (int64_t)x->site->config->consent_remember_days * DAY_S;
-    const char *sealed = seal(x->rq->arena, x->site->seal, "remembered", browser, entries,
-                              ENTRIES * sizeof *entries);
+    const char *sealed =
+        seal(x->rq->arena,
+             &(struct seal_binding){
+                 .keys = x->site->seal, .purpose = "remembered", .associated = browser},
+             entries, ENTRIES * sizeof *entries);
 
     reply_header(x->rp, "Set-Cookie",
                  arena_printf(x->rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax; Max-Age=%lld%s",

@@ -20,8 +20,8 @@ enum rc stop_grant(const struct site *site, const char *client_id, int64_t login
 enum rc stop_subject(struct exchange *x, const char *access_token, struct err *e) {
     const char *username;
 
-    x->rp->audit.subject = token_unverified_claim(x->rp->arena, access_token, "sub");
-    username = token_unverified_claim(x->rp->arena, access_token, "username");
+    x->rp->audit.subject = access_token_unverified(x->rp->arena, access_token, "sub");
+    username = access_token_unverified(x->rp->arena, access_token, "username");
     if (deny_has_subject(x->site->deny, x->rp->audit.subject) ||
         deny_has_subject(x->site->deny, username))
         return err_set(e, ERR_INVALID_GRANT, "this user is no longer allowed here");

@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "base/list.h"
-#include "crypto/crypto.h"
+#include "crypto/seal.h"
 #include "oauth/oauth.h"
 #include "web/form.h"
 
@@ -45,18 +45,21 @@ const char *login_seal(struct site *site, struct arena *a, const char *purpose, 
     }
     json_put_int(o, "expires", in->expires_s);
     text = json_text(a, o, &len);
-    return seal(a, site->seal, purpose, bound, text, len);
+    return seal(a,
+                &(struct seal_binding){.keys = site->seal, .purpose = purpose, .associated = bound},
+                text, len);
 }
 
 enum rc login_open(struct site *site, struct arena *a, const char *purpose, const char *bound,
                    const char *sealed, struct login *out, struct err *e) {
+    const struct seal_binding binding = {
+        .keys = site->seal, .purpose = purpose, .associated = bound};
+    struct plaintext text;
     struct json *o;
-    char *text;
-    size_t len;
 
     memset(out, 0, sizeof *out);
-    if (seal_open(a, site->seal, purpose, bound, sealed, &text, &len, e) ||
-        json_parse(a, text, len, &o, e) || !json_get_int(o, "expires", &out->expires_s))
+    if (seal_open(a, &binding, sealed, &text, e) || json_parse(a, text.data, text.len, &o, e) ||
+        !json_get_int(o, "expires", &out->expires_s))
         return err_set(e, ERR_INVALID_REQUEST, "this login was not begun here in this browser");
     if (out->expires_s <= clock_now_s(&site->clock))
         return err_set(e, ERR_INVALID_REQUEST, "this login took too long");

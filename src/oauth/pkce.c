@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
 #include "oauth/oauth.h"
 
 #define VERIFIER_MIN 43 /* RFC 7636 §4.1 */

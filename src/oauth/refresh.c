@@ -7,7 +7,8 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
+#include "crypto/seal.h"
 #include "oauth/site.h"
 #include "oauth/tokens.h"
 #include "shared/shared.h"
@@ -39,18 +40,21 @@ const char *refresh_seal(struct site *site, struct arena *a, const char *client_
     if (*grant->authenticates)
         json_put_str(o, "authenticates", grant->authenticates);
     text = json_text(a, o, &len);
-    return seal(a, site->seal, "refresh", client_id, text, len);
+    return seal(
+        a,
+        &(struct seal_binding){.keys = site->seal, .purpose = "refresh", .associated = client_id},
+        text, len);
 }
 
 enum rc refresh_open(struct site *site, struct arena *a, const char *client_id, const char *sealed,
                      struct refresh_grant *out, struct err *e) {
+    const struct seal_binding binding = {
+        .keys = site->seal, .purpose = "refresh", .associated = client_id};
+    struct plaintext text;
     struct json *o;
-    char *text;
-    size_t len;
 
-    if (strlen(sealed) > REFRESH_TOKEN_MAX ||
-        seal_open(a, site->seal, "refresh", client_id, sealed, &text, &len, e) ||
-        json_parse(a, text, len, &o, e) || !(out->token = json_get_str(o, "token")) ||
+    if (strlen(sealed) > REFRESH_TOKEN_MAX || seal_open(a, &binding, sealed, &text, e) ||
+        json_parse(a, text.data, text.len, &o, e) || !(out->token = json_get_str(o, "token")) ||
         !(out->scope = json_get_str(o, "scope")) || !(out->resource = json_get_str(o, "resource")))
         return err_set(e, ERR_INVALID_GRANT,
                        "the refresh token is not one of this server's, or another client's");
@@ -102,6 +106,8 @@ static bool is_dead(const struct flight *f) {
 static void keep_answer(const struct flight *f, const struct idp_tokens *t) {
     int64_t now_s = clock_now_s(&f->site->clock);
     struct json *o = json_new_object(f->a);
+    const struct seal_binding binding = {
+        .keys = f->site->seal, .purpose = "refreshed", .associated = f->digest};
     struct cache_entry entry;
     const char *text;
     struct err e;
@@ -114,8 +120,7 @@ static void keep_answer(const struct flight *f, const struct idp_tokens *t) {
     text = json_text(f->a, o, &len);
     if (len > SEAL_DATA_MAX)
         return;
-    entry = cache_text(seal(f->a, f->site->seal, "refreshed", f->digest, text, len),
-                       f->site->config->refresh_replay_s);
+    entry = cache_text(seal(f->a, &binding, text, len), f->site->config->refresh_replay_s);
     if (entry.ttl_s && cache_set(f->site->cache, f->answer_key, &entry, REPLAYS_MAX, &e))
         log_warn("refresh_not_shared", kv("detail", e.detail));
 }
@@ -124,14 +129,14 @@ static bool read_answer(const struct flight *f, struct idp_tokens *out) {
     int64_t now_s = clock_now_s(&f->site->clock), ends_s;
     struct cache_entry entry;
     struct err ignored;
+    const struct seal_binding binding = {
+        .keys = f->site->seal, .purpose = "refreshed", .associated = f->digest};
+    struct plaintext text;
     struct json *o;
-    size_t len;
-    char *text;
 
     if (cache_get(f->site->cache, f->a, f->answer_key, &entry, &ignored) ||
-        seal_open(f->a, f->site->seal, "refreshed", f->digest, entry.value, &text, &len,
-                  &ignored) ||
-        json_parse(f->a, text, len, &o, &ignored) || !json_get_int(o, "ends", &ends_s) ||
+        seal_open(f->a, &binding, entry.value, &text, &ignored) ||
+        json_parse(f->a, text.data, text.len, &o, &ignored) || !json_get_int(o, "ends", &ends_s) ||
         ends_s - now_s < EXPIRES_IN_MIN_S)
         return false;
     *out = (struct idp_tokens){.access_token = json_get_str(o, "access_token"),

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "crypto/crypto.h"
+#include "crypto/random.h"
 #include "oauth/tokens.h"
 #include "shared/shared.h"
 

@@ -4,7 +4,7 @@
 
 #include "access/revoked.h"
 #include "base/log.h"
-#include "crypto/crypto.h"
+#include "idp/access_token.h"
 #include "oauth/site.h"
 #include "oauth/tokens.h"
 #include "web/form.h"

@@ -20,10 +20,10 @@
 static void take_client_id(struct arena *a, struct form *f) {
     const char *assertion = form_get(f, "client_assertion"), *sub;
     struct err ignored;
-    struct jws jws;
+    struct assertion sent;
 
     if (form_get(f, "client_id") || !assertion || f->count == FORM_FIELDS_MAX ||
-        jws_read(a, assertion, &jws, &ignored) || !(sub = json_get_str(jws.claims, "sub")))
+        assertion_read(a, assertion, &sent, &ignored) || !(sub = json_get_str(sent.claims, "sub")))
         return;
     for (size_t i = 0; i < f->count; i++)
         if (!strcmp(f->fields[i].name, "client_id"))

@@ -3,6 +3,7 @@
 #ifndef OAUTH_TOKENS_H
 #define OAUTH_TOKENS_H
 
+#include "crypto/jws.h"
 #include "idp/idp.h"
 #include "oauth/oauth.h"
 #include "web/form.h"
@@ -63,6 +64,13 @@ void family_end(struct site *site, struct arena *a, const struct refresh_grant *
 
 /* client_assertion.c: private_key_jwt (RFC 7523 §2.2, §3). A client that sends an assertion must
  * pass, one that has to send one must have. */
+struct assertion {
+    struct jws jws;
+    const struct json *claims;
+};
+/* Reads a client_assertion without verifying it. ERR_INVALID_CLIENT with the reason. */
+enum rc assertion_read(struct arena *a, const char *text, struct assertion *out,
+                       struct err *e) MUST_USE;
 enum rc client_authenticate(struct site *site, struct arena *a, const struct form *f,
                             bool must_authenticate, struct err *e) MUST_USE;
 

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/read_open.h"
 #include "base/utf8.h"
-#include "crypto/crypto.h"
+#include "crypto/random.h"
 
 #define SET_BYTES_MAX (2 << 20)
 #define NONCE_BYTES 16

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "crypto/crypto.h"
+#include "crypto/random.h"
 
 #define KIND "lease:"
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "crypto/crypto.h"
+#include "crypto/random.h"
 #include "shared/damaged.h"
 
 static enum rc failed(struct err *e, const char *path, const char *why) {

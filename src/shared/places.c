@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
 #include "shared/shared.h"
 
 #define GUARD (HOST_PLACES_MAX + 1) /* the byte that is locked while somebody looks */

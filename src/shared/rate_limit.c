@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "base/encode.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
 #include "shared/mapped.h"
 
 #define SETS 8192

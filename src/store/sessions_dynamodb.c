@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "aws/dynamodb.h"
-#include "crypto/crypto.h"
+#include "crypto/random.h"
 #include "shared/shared.h"
 #include "store/item.h"
 #include "store/store.h"

@@ -10,7 +10,7 @@
 
 #include "aws/dynamodb.h"
 #include "base/log.h"
-#include "crypto/crypto.h"
+#include "crypto/random.h"
 #include "shared/shared.h"
 #include "store/item.h"
 #include "store/tasks.h"

@@ -102,14 +102,14 @@ static const char *refresh_token(struct site *site, struct arena *a) {
 static const char *mcp_session(struct site *site, struct arena *a) {
     static const char state[] = "{\"t\":1800000000,\"c\":{\"elicitation\":{}}}";
 
-    return seal(a, site->seal, "mcp-session", "user-1", state, strlen(state));
+    return site_seal(a, site, "mcp-session", "user-1", state, strlen(state));
 }
 
 static const char *dynamic_client(struct site *site, struct arena *a) {
     static const char client[] =
         "{\"name\":\"n\",\"uris\":[\"https://client.example/cb\"],\"end\":1900000000}";
 
-    return arena_printf(a, "dyn.%s", seal(a, site->seal, "client", "", client, strlen(client)));
+    return arena_printf(a, "dyn.%s", site_seal(a, site, "client", "", client, strlen(client)));
 }
 
 /* RFC 7523, of the client "k". */
@@ -157,8 +157,8 @@ static const char *request_state(struct site *site, struct arena *a) {
     uint8_t digest[SHA256_LEN];
 
     sha256("{}", 2, digest);
-    return seal(
-        a, site->seal, "mcp-request-state",
+    return site_seal(
+        a, site, "mcp-request-state",
         arena_printf(a, "user-1\napp-1\ntools/call ask\n%s", hex_encode(a, digest, sizeof digest)),
         state, strlen(state));
 }

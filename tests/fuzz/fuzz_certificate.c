@@ -29,13 +29,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (access(ca_file, F_OK))
         fuzz_write(ca_file, authority, strlen(authority), 0600);
     if (size <= CHAIN_BYTES_MAX) {
-        if (certificate_check(a, (const char *)data, size, "mcp.example", ca_file, &c, &e)) {
+        if (certificate_check(a,
+                              &(struct certificate_chain){(const char *)data, size, "mcp.example"},
+                              ca_file, &c, &e)) {
             MUST(e.code == ERR_INVALID_REQUEST && *e.text);
         } else {
             MUST(c.names && strlen(c.names) <= NAMES_MAX);
             MUST(c.faults || strstr(c.names, "mcp.example"));
-            MUST(!certificate_check(a, (const char *)data, size, "not.example", ca_file, &elsewhere,
-                                    &e));
+            MUST(!certificate_check(
+                a, &(struct certificate_chain){(const char *)data, size, "not.example"}, ca_file,
+                &elsewhere, &e));
             MUST(elsewhere.faults); /* nothing here is good for a name that is not in it */
         }
     }

@@ -97,8 +97,7 @@ static void try_keys(struct arena *a, const char *path) {
     struct seal_keys *k = NULL;
     struct err e = {0};
     const char *sealed;
-    char *data;
-    size_t len;
+    struct plaintext out;
 
     if (seal_keys_load(path, false, &k, &e)) {
         MUST(!k && e.code == ERR_MISCONFIGURED && *e.text && *e.detail);
@@ -106,9 +105,11 @@ static void try_keys(struct arena *a, const char *path) {
         return;
     }
     MUST(k->count >= 1 && k->count <= SEAL_KEYS_MAX);
-    sealed = seal(a, k, "test", "bound", "data", 4);
-    MUST(!seal_open(a, k, "test", "bound", sealed, &data, &len, &e) && len == 4);
-    MUST(seal_open(a, k, "other", "bound", sealed, &data, &len, &e) == ERR_REFUSED);
+    const struct seal_binding test = {.keys = k, .purpose = "test", .associated = "bound"};
+    const struct seal_binding other = {.keys = k, .purpose = "other", .associated = "bound"};
+    sealed = seal(a, &test, "data", 4);
+    MUST(!seal_open(a, &test, sealed, &out, &e) && out.len == 4);
+    MUST(seal_open(a, &other, sealed, &out, &e) == ERR_REFUSED);
     seal_keys_free(k);
 }
 

@@ -25,24 +25,31 @@
 /* A stranger's text never opens; a sealed one does, and not with one bit changed. */
 static void try_text(struct site *site, struct arena *a, const char *text, size_t len) {
     static const uint8_t key[SEAL_KEY_LEN] = {1};
-    char *sealed, *data;
-    size_t n, at;
+    const struct seal_binding bound = {
+        .keys = site->seal, .purpose = "session", .associated = "bound"};
+    const struct seal_binding by_key = {.key = key, .purpose = "session", .associated = "bound"};
+    const struct seal_binding right = {
+        .keys = site->seal, .purpose = "session", .associated = text};
+    const struct seal_binding other = {.keys = site->seal, .purpose = "client", .associated = text};
+    struct plaintext out;
+    char *sealed;
+    size_t at;
     struct err e = {0};
 
-    MUST(seal_open(a, site->seal, "session", "bound", text, &data, &n, &e) == ERR_REFUSED);
-    MUST(seal_open_with(a, key, "session", "bound", text, &data, &n, &e) == ERR_REFUSED);
+    MUST(seal_open(a, &bound, text, &out, &e) == ERR_REFUSED);
+    MUST(seal_open(a, &by_key, text, &out, &e) == ERR_REFUSED);
     MUST(!strcmp(e.text, "not sealed by this server"));
-    sealed = seal(a, site->seal, "session", text, text, len);
-    MUST(!seal_open(a, site->seal, "session", text, sealed, &data, &n, &e));
-    MUST(n == len && !memcmp(data, text, len) && !data[n]);
-    MUST(seal_open(a, site->seal, "client", text, sealed, &data, &n, &e) == ERR_REFUSED);
+    sealed = seal(a, &right, text, len);
+    MUST(!seal_open(a, &right, sealed, &out, &e));
+    MUST(out.len == len && !memcmp(out.data, text, len) && !out.data[len]);
+    MUST(seal_open(a, &other, sealed, &out, &e) == ERR_REFUSED);
     at = len % strlen(sealed);
     sealed[at] = sealed[at] == 'A' ? 'B' : 'A';
-    MUST(seal_open(a, site->seal, "session", text, sealed, &data, &n, &e) == ERR_REFUSED);
+    MUST(seal_open(a, &right, sealed, &out, &e) == ERR_REFUSED);
 }
 
 static void try_login(struct site *site, struct arena *a, const char *text, size_t len) {
-    const char *sealed = seal(a, site->seal, "consent", "b", text, len);
+    const char *sealed = site_seal(a, site, "consent", "b", text, len);
     struct login login;
     struct err e = {0};
 
@@ -57,7 +64,7 @@ static void try_login(struct site *site, struct arena *a, const char *text, size
 }
 
 static void try_refresh(struct site *site, struct arena *a, const char *text, size_t len) {
-    const char *sealed = seal(a, site->seal, "refresh", "c", text, len);
+    const char *sealed = site_seal(a, site, "refresh", "c", text, len);
     struct refresh_grant grant;
     struct err e = {0};
 
@@ -69,7 +76,7 @@ static void try_refresh(struct site *site, struct arena *a, const char *text, si
 }
 
 static void try_client(struct site *site, struct arena *a, const char *text, size_t len) {
-    const char *id = arena_printf(a, "dyn.%s", seal(a, site->seal, "client", "", text, len));
+    const char *id = arena_printf(a, "dyn.%s", site_seal(a, site, "client", "", text, len));
     struct client client;
     struct err e = {0};
 
@@ -95,7 +102,7 @@ static struct mcp_call a_call(struct exchange *x) {
 
 static void try_session(struct site *site, struct arena *a, const char *text, size_t len) {
     char *const params[] = {arena_printf(a, "HTTP_MCP_SESSION_ID=%s",
-                                         seal(a, site->seal, "mcp-session", claims.sub, text, len)),
+                                         site_seal(a, site, "mcp-session", claims.sub, text, len)),
                             NULL};
     const struct request rq = {.arena = a, .id = "id", .params = params};
     struct reply rp;
@@ -123,14 +130,14 @@ static void try_state(struct site *site, struct arena *a, const char *text, size
 
     c.msg.params = json_new_object(a);
     json_put_str(c.msg.params, "requestState",
-                 seal(a, site->seal, "mcp-request-state", bound, text, len));
+                 site_seal(a, site, "mcp-request-state", bound, text, len));
     if (input_required_read(&c, &rounds, &e))
         MUST(e.code == ERR_RPC_INVALID_PARAMS && *e.text);
 }
 
 static void try_consents(struct site *site, struct arena *a, const char *text, size_t len) {
     char *const params[] = {
-        arena_printf(a, COOKIE_OF_CONSENTS "%s", seal(a, site->seal, "remembered", "b", text, len)),
+        arena_printf(a, COOKIE_OF_CONSENTS "%s", site_seal(a, site, "remembered", "b", text, len)),
         NULL};
     const struct request rq = {.arena = a, .params = params};
     const struct login login = {.client_id = "c",
@@ -210,7 +217,7 @@ static void try_task(struct site *site, struct arena *a, const char *text, size_
     struct task task;
     struct err e;
 
-    r.sealed = seal(a, site->seal, "task", r.id, text, len);
+    r.sealed = site_seal(a, site, "task", r.id, text, len);
     MUST(!task_store_put(site->mcp->tasks, &r, &e));
     if (!task_load(&c, r.id, &task, &e))
         (void)task_view(&task, true);

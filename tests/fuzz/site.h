@@ -12,7 +12,8 @@
 #include "app/app.c"
 
 #include "config/load.h"
-#include "crypto/crypto.h"
+#include "crypto/random.h"
+#include "crypto/seal.h"
 #include "idp/idp.h"
 #include "mcp/mcp.h"
 #include "oauth/oauth.h"
@@ -25,6 +26,13 @@
 
 /* The identity provider's address, before site_app. */
 static const char *site_provider = NOBODY;
+
+static inline char *site_seal(struct arena *a, const struct site *site, const char *purpose,
+                              const char *associated, const void *data, size_t len) {
+    return seal(
+        a, &(struct seal_binding){.keys = site->seal, .purpose = purpose, .associated = associated},
+        data, len);
+}
 
 /* NAME=value lines of the configuration: the folder and the provider are put in. */
 static const char site_config[] = "COGNITO_ISSUER=%2$s/pool\n"

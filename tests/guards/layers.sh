@@ -69,7 +69,7 @@ only json-c src/base/json_lib.h
 only jansson nowhere
 only curl/ src/net/http.c
 only lmdb src/shared/kv.c
-only jwt src/idp/access_token.c
+only jwt src/crypto/jws.c
 only gnutls/ src/crypto/jwk.c src/crypto/jws.c src/crypto/certificate.c
 only pcre2 src/jsonschema/pattern.c
 only nettle/ src/crypto/digest.c src/crypto/nettle_digest.h src/crypto/seal.c

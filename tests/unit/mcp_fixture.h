@@ -10,7 +10,7 @@
 #include "catalog/resources.h"
 #include "catalog/tools.h"
 #include "config/config.h"
-#include "crypto/crypto.h"
+#include "idp/token_cache.h"
 #include "mcp/mcp.h"
 #include "mcp/site.h"
 #include "site/exchange.h"

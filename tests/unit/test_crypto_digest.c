@@ -2,7 +2,8 @@
 #include "unit.h"
 
 #include "base/encode.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
+#include "crypto/random.h"
 
 static void is_hex(struct arena *a, const uint8_t *got, size_t len, const char *expected) {
     assert_string_equal(hex_encode(a, got, len), expected);

@@ -1,8 +1,12 @@
 /* Client assertions: which are read, and which of those verify. */
 #include "unit.h"
 
+#include "crypto/jws.h"
 #include "jws_maker.h"
 
+#define LEN_MAX 8192
+static const struct jws_kind assertion = {
+    .name = "client_assertion", .len_max = LEN_MAX, .takes_es256 = true};
 static struct signer rsa, other_rsa;
 static struct ec_signer ec, other_ec;
 
@@ -51,7 +55,7 @@ static enum rc verify(struct arena *a, const char *text, const struct json *keys
     struct err e = {0};
     struct jws j;
 
-    assert_int_equal(jws_read(a, text, &j, &e), OK);
+    assert_int_equal(jws_read(a, &assertion, text, &j, &e), OK);
     return jws_verify(a, &j, keys, &e);
 }
 
@@ -59,7 +63,7 @@ static void is_refused(struct arena *a, const char *text, const char *why) {
     struct err e = {0};
     struct jws j;
 
-    assert_int_equal(jws_read(a, text, &j, &e), ERR_REFUSED);
+    assert_int_equal(jws_read(a, &assertion, text, &j, &e), ERR_REFUSED);
     assert_string_equal(e.text, why);
 }
 
@@ -69,19 +73,21 @@ static void the_examples_of_rfc_7515_verify(void **state) {
 }
 
 static void their_claims_and_header_are_read(void **state) {
+    const struct json *claims;
     struct err e;
     struct jws j;
     int64_t exp;
 
-    assert_int_equal(jws_read(*state, A3, &j, &e), OK);
+    assert_int_equal(jws_read(*state, &assertion, A3, &j, &e), OK);
+    claims = jws_claims(*state, &j);
     assert_true(j.is_ecdsa);
     assert_null(j.kid);
-    assert_string_equal(json_get_str(j.claims, "iss"), "joe");
-    assert_true(json_get_int(j.claims, "exp", &exp));
+    assert_string_equal(json_get_str(claims, "iss"), "joe");
+    assert_true(json_get_int(claims, "exp", &exp));
     assert_int_equal(exp, 1300819380);
     assert_int_equal(j.signature_len, 64);
     assert_int_equal(j.signed_len, strlen("eyJhbGciOiJFUzI1NiJ9." PAYLOAD));
-    assert_int_equal(jws_read(*state, A2, &j, &e), OK);
+    assert_int_equal(jws_read(*state, &assertion, A2, &j, &e), OK);
     assert_false(j.is_ecdsa);
 }
 
@@ -201,10 +207,10 @@ static void other_algorithms_are_refused(void **state) {
 
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         is_refused(*state, sign_rs256(*state, &rsa, headers[i], CLAIMS),
-                   "client_assertion must be signed with RS256 or ES256");
+                   "client_assertion is not signed with RS256 or ES256");
     /* A public key that is used as a secret. */
     is_refused(*state, sign_hs256(*state, rsa.n, strlen(rsa.n), "{\"alg\":\"HS256\"}", CLAIMS),
-               "client_assertion must be signed with RS256 or ES256");
+               "client_assertion is not signed with RS256 or ES256");
 }
 
 /* The header says one algorithm, the signature is of the other. */
@@ -223,13 +229,13 @@ static void the_header_decides_on_the_kind_of_key(void **state) {
 static void critical_extensions_are_refused(void **state) {
     is_refused(*state,
                sign_rs256(*state, &rsa, "{\"alg\":\"RS256\",\"crit\":[\"exp\"],\"exp\":1}", CLAIMS),
-               "client_assertion has a critical extension");
+               "client_assertion's header has a critical extension");
     is_refused(*state, sign_rs256(*state, &rsa, "{\"alg\":\"RS256\",\"crit\":null}", CLAIMS),
-               "client_assertion has a critical extension");
+               "client_assertion's header has a critical extension");
 }
 
 static void a_kid_must_be_a_short_text(void **state) {
-    static const char why[] = "kid in client_assertion is not a short text";
+    static const char why[] = "client_assertion does not name its signing key";
     char *kid = arena_alloc(*state, JWK_KID_MAX + 2);
 
     is_refused(*state, sign_rs256(*state, &rsa, "{\"alg\":\"RS256\",\"kid\":1}", CLAIMS), why);
@@ -264,28 +270,43 @@ static void a_kid_chooses_the_key(void **state) {
 }
 
 static void what_is_no_jwt_of_three_parts_is_refused(void **state) {
-    static const char *const texts[] = {"", ".", "a", "a.b", "a.b.c.d", "...."};
-    static const char why[] = "client_assertion is not a JWT of three parts";
-    char *longer = arena_alloc(*state, JWS_LEN_MAX + 2);
+    static const char *const texts[] = {"",        ".",    "..",   "a",    "a.b",
+                                        "a.b.c.d", "....", ".b.c", "a..c", "a.b."};
+    char *longer = arena_alloc(*state, LEN_MAX + 2);
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        is_refused(*state, texts[i], why);
-    memset(longer, 'a', JWS_LEN_MAX + 1);
+        is_refused(*state, texts[i], "client_assertion is not a JWT of three parts");
+    memset(longer, 'a', LEN_MAX + 1);
     longer[1] = longer[3] = '.';
-    is_refused(*state, longer, why);
+    is_refused(*state, longer, "client_assertion is longer than 8192 bytes");
 }
 
 static void what_is_not_base64url_or_json_is_refused(void **state) {
-    static const char why[] = "client_assertion is not JSON in base64url";
+    static const char header[] = "client_assertion's header is not JSON in base64url";
+    static const char signature[] = "client_assertion's signature is not base64url";
     const char *good = sign_es256(*state, &ec, ES, CLAIMS);
 
-    is_refused(*state, "..", why);
-    is_refused(*state, arena_printf(*state, "%s=", good), why);
-    is_refused(*state, arena_printf(*state, "%s.", signing_input(*state, ES, CLAIMS)), why);
-    is_refused(*state, arena_printf(*state, "%s.AA", signing_input(*state, "[]", CLAIMS)), why);
-    is_refused(*state, arena_printf(*state, "%s.AA", signing_input(*state, ES, "1")), why);
-    is_refused(*state, arena_printf(*state, "%s.AA", signing_input(*state, "{", CLAIMS)), why);
-    is_refused(*state, arena_printf(*state, "%s.A+", signing_input(*state, ES, CLAIMS)), why);
+    is_refused(*state, arena_printf(*state, "%s.AA", signing_input(*state, "[]", CLAIMS)), header);
+    is_refused(*state, arena_printf(*state, "%s.AA", signing_input(*state, "{", CLAIMS)), header);
+    is_refused(*state, arena_printf(*state, "%s=", good), signature);
+    is_refused(*state, arena_printf(*state, "%s.A+", signing_input(*state, ES, CLAIMS)), signature);
+}
+
+static void claims_that_are_no_object_are_none(void **state) {
+    static const char *const claims[] = {"1", "[]", "{", "null"};
+    struct err e;
+    struct jws j;
+
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        const char *text = sign_es256(*state, &ec, ES, claims[i]);
+
+        assert_int_equal(jws_read(*state, &assertion, text, &j, &e), OK);
+        assert_null(jws_claims(*state, &j));
+    }
+    assert_null(jws_unverified_claims(*state, sign_es256(*state, &ec, ES, "[]")));
+    assert_null(jws_unverified_claims(*state, "a.b"));
+    assert_string_equal(json_get_str(jws_unverified_claims(*state, "!.eyJzdWIiOiJjIn0.!"), "sub"),
+                        "c");
 }
 
 /* The key as it is published, with one member another. */
@@ -416,6 +437,7 @@ int main(void) {
         WITH_ARENA(a_kid_chooses_the_key),
         WITH_ARENA(what_is_no_jwt_of_three_parts_is_refused),
         WITH_ARENA(what_is_not_base64url_or_json_is_refused),
+        WITH_ARENA(claims_that_are_no_object_are_none),
         WITH_ARENA(keys_for_something_else_are_not_used),
         WITH_ARENA(malformed_keys_verify_nothing),
         WITH_ARENA(an_exponent_of_one_verifies_nothing),

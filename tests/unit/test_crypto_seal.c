@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "base/encode.h"
+#include "crypto/random.h"
 #include "crypto/seal.h"
 
 static const char key_a[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -68,25 +69,24 @@ static void is_refused(struct room *r, const char *text, const char *expected_de
 
 static void opens_to(struct room *r, const struct seal_keys *k, const char *text,
                      const char *expected, size_t expected_len) {
-    char *data = NULL;
-    size_t len = 0;
+    const struct seal_binding b = {.keys = k, .purpose = "consent", .associated = "browser"};
+    struct plaintext out = {NULL, 0};
 
-    assert_int_equal(seal_open(r->a, k, "consent", "browser", text, &data, &len, &r->e), OK);
-    assert_int_equal(len, expected_len);
-    assert_memory_equal(data, expected, expected_len);
-    assert_int_equal(data[len], 0);
+    assert_int_equal(seal_open(r->a, &b, text, &out, &r->e), OK);
+    assert_int_equal(out.len, expected_len);
+    assert_memory_equal(out.data, expected, expected_len);
+    assert_int_equal(out.data[out.len], 0);
 }
 
 static void does_not_open(struct room *r, const struct seal_keys *k, const char *purpose,
                           const char *associated, const char *text) {
-    char *data = NULL;
-    size_t len = 0;
+    const struct seal_binding b = {.keys = k, .purpose = purpose, .associated = associated};
+    struct plaintext out = {NULL, 0};
 
     memset(&r->e, 0, sizeof r->e);
-    assert_int_equal(seal_open(r->a, k, purpose, associated, text, &data, &len, &r->e),
-                     ERR_REFUSED);
+    assert_int_equal(seal_open(r->a, &b, text, &out, &r->e), ERR_REFUSED);
     assert_string_equal(r->e.text, "not sealed by this server");
-    assert_null(data);
+    assert_null(out.data);
 }
 
 static void what_is_sealed_opens(void **state) {
@@ -94,12 +94,32 @@ static void what_is_sealed_opens(void **state) {
     struct seal_keys *k = keys_of(r, key_a);
     char *big = arena_alloc(r->a, SEAL_DATA_MAX);
 
-    opens_to(r, k, seal(r->a, k, "consent", "browser", "hello", 5), "hello", 5);
-    opens_to(r, k, seal(r->a, k, "consent", "browser", "a\0b", 3), "a\0b", 3);
-    opens_to(r, k, seal(r->a, k, "consent", "browser", "", 0), "", 0);
-    opens_to(r, k, seal(r->a, k, "consent", "browser", NULL, 0), "", 0);
+    opens_to(r, k,
+             seal(r->a,
+                  &(struct seal_binding){.keys = k, .purpose = "consent", .associated = "browser"},
+                  "hello", 5),
+             "hello", 5);
+    opens_to(r, k,
+             seal(r->a,
+                  &(struct seal_binding){.keys = k, .purpose = "consent", .associated = "browser"},
+                  "a\0b", 3),
+             "a\0b", 3);
+    opens_to(r, k,
+             seal(r->a,
+                  &(struct seal_binding){.keys = k, .purpose = "consent", .associated = "browser"},
+                  "", 0),
+             "", 0);
+    opens_to(r, k,
+             seal(r->a,
+                  &(struct seal_binding){.keys = k, .purpose = "consent", .associated = "browser"},
+                  NULL, 0),
+             "", 0);
     random_bytes(big, SEAL_DATA_MAX);
-    opens_to(r, k, seal(r->a, k, "consent", "browser", big, SEAL_DATA_MAX), big, SEAL_DATA_MAX);
+    opens_to(r, k,
+             seal(r->a,
+                  &(struct seal_binding){.keys = k, .purpose = "consent", .associated = "browser"},
+                  big, SEAL_DATA_MAX),
+             big, SEAL_DATA_MAX);
     seal_keys_free(k);
 }
 
@@ -119,15 +139,20 @@ static void two_seals_of_one_text_differ(void **state) {
     struct room *r = *state;
     struct seal_keys *k = keys_of(r, key_a);
 
-    assert_string_not_equal(seal(r->a, k, "p", "x", "hello", 5),
-                            seal(r->a, k, "p", "x", "hello", 5));
+    assert_string_not_equal(
+        seal(r->a, &(struct seal_binding){.keys = k, .purpose = "p", .associated = "x"}, "hello",
+             5),
+        seal(r->a, &(struct seal_binding){.keys = k, .purpose = "p", .associated = "x"}, "hello",
+             5));
     seal_keys_free(k);
 }
 
 static void every_changed_byte_is_refused(void **state) {
     struct room *r = *state;
     struct seal_keys *k = keys_of(r, key_a);
-    char *text = seal(r->a, k, "consent", "browser", "hello", 5);
+    char *text =
+        seal(r->a, &(struct seal_binding){.keys = k, .purpose = "consent", .associated = "browser"},
+             "hello", 5);
     size_t len;
     uint8_t *bytes = base64url_decode(r->a, text, strlen(text), &len);
 
@@ -144,7 +169,9 @@ static void every_changed_byte_is_refused(void **state) {
 static void every_cut_and_every_addition_is_refused(void **state) {
     struct room *r = *state;
     struct seal_keys *k = keys_of(r, key_a);
-    char *text = seal(r->a, k, "consent", "browser", "hello", 5);
+    char *text =
+        seal(r->a, &(struct seal_binding){.keys = k, .purpose = "consent", .associated = "browser"},
+             "hello", 5);
 
     for (size_t i = 0; i < strlen(text); i++)
         does_not_open(r, k, "consent", "browser", arena_strndup(r->a, text, i));
@@ -161,7 +188,9 @@ static void every_cut_and_every_addition_is_refused(void **state) {
 static void another_purpose_or_associated_text_is_refused(void **state) {
     struct room *r = *state;
     struct seal_keys *k = keys_of(r, key_a);
-    char *text = seal(r->a, k, "consent", "browser", "hello", 5);
+    char *text =
+        seal(r->a, &(struct seal_binding){.keys = k, .purpose = "consent", .associated = "browser"},
+             "hello", 5);
 
     does_not_open(r, k, "refresh", "browser", text);
     does_not_open(r, k, "consent", "another", text);
@@ -175,10 +204,14 @@ static void another_purpose_or_associated_text_is_refused(void **state) {
 static void a_new_key_seals_and_the_old_one_still_opens(void **state) {
     struct room *r = *state;
     struct seal_keys *before = keys_of(r, key_a);
-    char *old = seal(r->a, before, "consent", "browser", "old", 3);
+    char *old = seal(
+        r->a, &(struct seal_binding){.keys = before, .purpose = "consent", .associated = "browser"},
+        "old", 3);
     struct seal_keys *both =
         keys_of(r, arena_printf(r->a, "# the new one\n %s\t\r\n\n%s", key_b, key_a));
-    char *new = seal(r->a, both, "consent", "browser", "new", 3);
+    char *new = seal(
+        r->a, &(struct seal_binding){.keys = both, .purpose = "consent", .associated = "browser"},
+        "new", 3);
     struct seal_keys *after = keys_of(r, arena_printf(r->a, "\xef\xbb\xbf%s", key_b));
 
     opens_to(r, both, old, "old", 3);
@@ -195,26 +228,32 @@ static void a_key_by_value(void **state) {
     struct room *r = *state;
     struct seal_keys *k = keys_of(r, key_a);
     uint8_t key[SEAL_KEY_LEN], other[SEAL_KEY_LEN];
-    char *data = NULL;
+    const struct seal_binding right = {.key = key, .purpose = "grant", .associated = "session"};
+    const struct seal_binding wrong[] = {
+        {.key = other, .purpose = "grant", .associated = "session"},
+        {.key = key, .purpose = "grant", .associated = "another"},
+        {.key = key, .purpose = "grants", .associated = "session"},
+    };
+    struct plaintext out = {NULL, 0};
     size_t len;
 
     random_bytes(key, sizeof key);
     random_bytes(other, sizeof other);
-    char *text = seal_with(r->a, key, "grant", "session", "code", 4);
-    assert_int_equal(seal_open_with(r->a, key, "grant", "session", text, &data, &len, &r->e), OK);
-    assert_string_equal(data, "code");
-    data = NULL;
-    assert_int_equal(seal_open_with(r->a, other, "grant", "session", text, &data, &len, &r->e),
-                     ERR_REFUSED);
-    assert_int_equal(seal_open_with(r->a, key, "grant", "another", text, &data, &len, &r->e),
-                     ERR_REFUSED);
-    assert_null(data);
+    char *text = seal(r->a, &right, "code", 4);
+    assert_int_equal(seal_open(r->a, &right, text, &out, &r->e), OK);
+    assert_string_equal(out.data, "code");
+    out.data = NULL;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(seal_open(r->a, &wrong[i], text, &out, &r->e), ERR_REFUSED);
+    assert_null(out.data);
     does_not_open(r, k, "grant", "session", text);
     /* A text sealed by a key of a file does not open by the same key given by value. */
-    uint8_t *raw = base64url_decode(r->a, key_a, strlen(key_a), &len);
-    text = seal(r->a, k, "grant", "session", "code", 4);
-    assert_int_equal(seal_open_with(r->a, raw, "grant", "session", text, &data, &len, &r->e),
-                     ERR_REFUSED);
+    const struct seal_binding file = {.keys = k, .purpose = "grant", .associated = "session"};
+    const struct seal_binding raw = {.key = base64url_decode(r->a, key_a, strlen(key_a), &len),
+                                     .purpose = "grant",
+                                     .associated = "session"};
+    text = seal(r->a, &file, "code", 4);
+    assert_int_equal(seal_open(r->a, &raw, text, &out, &r->e), ERR_REFUSED);
     seal_keys_free(k);
 }
 
@@ -231,7 +270,9 @@ static void a_key_file_is_made_only_if_asked_for(void **state) {
     assert_int_equal(stat(r->path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(st.st_nlink, 1);
-    char *text = seal(r->a, k, "consent", "browser", "hello", 5);
+    char *text =
+        seal(r->a, &(struct seal_binding){.keys = k, .purpose = "consent", .associated = "browser"},
+             "hello", 5);
     seal_keys_free(k);
     assert_int_equal(seal_keys_load(r->path, true, &k, &r->e), OK);
     opens_to(r, k, text, "hello", 5);
@@ -321,7 +362,10 @@ static void processes_that_start_at_once_have_one_key(void **state) {
                 close(go[1]);
                 ssize_t n = read(go[0], &byte, 1); /* until the other end closes: all start then */
                 if (n == 0 && seal_keys_load(r->path, true, &k, &r->e) == OK)
-                    strcpy(text, seal(r->a, k, "consent", "browser", "hello", 5));
+                    strcpy(text, seal(r->a,
+                                      &(struct seal_binding){
+                                          .keys = k, .purpose = "consent", .associated = "browser"},
+                                      "hello", 5));
                 n = write(results[1], text, 256);
                 _exit(n == 256 ? 0 : 1);
             }
@@ -359,14 +403,35 @@ static void keys_can_be_kept_for_some_purposes(void **state) {
     seal_keys_keep(kept, purposes);
     for (int i = 0; i < SEAL_KEYS_MAX; i++)
         assert_null(memmem(kept, sizeof *kept, first_key, len));
-    opens_to(r, kept, seal(r->a, whole, "consent", "browser", "hello", 5), "hello", 5);
-    opens_to(r, whole, seal(r->a, kept, "consent", "browser", "hello", 5), "hello", 5);
-    opens_to(r, kept, seal(r->a, second, "consent", "browser", "hello", 5), "hello", 5);
-    does_not_open(r, kept, "refresh", "browser",
-                  seal(r->a, whole, "refresh", "browser", "hello", 5));
+    opens_to(
+        r, kept,
+        seal(r->a,
+             &(struct seal_binding){.keys = whole, .purpose = "consent", .associated = "browser"},
+             "hello", 5),
+        "hello", 5);
+    opens_to(
+        r, whole,
+        seal(r->a,
+             &(struct seal_binding){.keys = kept, .purpose = "consent", .associated = "browser"},
+             "hello", 5),
+        "hello", 5);
+    opens_to(
+        r, kept,
+        seal(r->a,
+             &(struct seal_binding){.keys = second, .purpose = "consent", .associated = "browser"},
+             "hello", 5),
+        "hello", 5);
+    does_not_open(
+        r, kept, "refresh", "browser",
+        seal(r->a,
+             &(struct seal_binding){.keys = whole, .purpose = "refresh", .associated = "browser"},
+             "hello", 5));
     seal_keys_keep(second, none);
-    does_not_open(r, second, "consent", "browser",
-                  seal(r->a, whole, "consent", "browser", "hello", 5));
+    does_not_open(
+        r, second, "consent", "browser",
+        seal(r->a,
+             &(struct seal_binding){.keys = whole, .purpose = "consent", .associated = "browser"},
+             "hello", 5));
     seal_keys_free(whole);
     seal_keys_free(kept);
     seal_keys_free(second);

@@ -1,7 +1,7 @@
 /* The worker's cache of verified tokens: bounded, own copies, nothing past its exp. */
 #include "unit.h"
 
-#include "crypto/crypto.h"
+#include "idp/token_cache.h"
 
 #define NOW 1000
 

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 #include "base/encode.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
 #include "net/http.h"
 #include "oauth/clients.h"
 #include "oauth/site.h"

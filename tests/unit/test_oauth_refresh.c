@@ -3,7 +3,8 @@
 #include "unit.h"
 
 #include "config/config.h"
-#include "crypto/crypto.h"
+#include "crypto/random.h"
+#include "crypto/seal_keys.h"
 #include "oauth/site.h"
 #include "oauth/tokens.h"
 #include "shared/shared.h"

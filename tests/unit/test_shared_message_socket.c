@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
-#include "crypto/crypto.h"
+#include "crypto/random.h"
 #include "shared/shared.h"
 
 #define LETTER_MAX 100

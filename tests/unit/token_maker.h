@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "crypto/crypto.h"
+#include "crypto/digest.h"
+#include "crypto/jwk.h"
 
 struct signer {
     gnutls_privkey_t private_key;

@@ -1,12 +1,14 @@
-/* Tokens that this worker has verified. A set-associative table keyed by the SHA-256 of the token:
- * the token itself is not kept, so a core file or a bug here gives no token away. Looking one up
- * costs one hash and no allocation. Nobody can aim at a set but with tokens that verify. */
-#include "crypto/crypto.h"
+/* A set-associative table keyed by the SHA-256 of the token. The token itself is not kept, so that
+ * a core file or a bug here reveals none. A look-up costs one hash and no allocation. An attacker
+ * cannot fill one set on purpose, as only tokens that verify are put in. */
+#include "idp/token_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define WAYS 4 /* entries that a token may lie in */
+#include "crypto/digest.h"
+
+#define WAYS 4 /* entries in a set */
 #define ENTRIES_MAX (1u << 20)
 
 struct entry {
@@ -20,7 +22,7 @@ struct entry {
 struct token_cache {
     size_t sets; /* a power of two */
     uint64_t uses;
-    int64_t now_s; /* of the last get: put has no clock */
+    int64_t now_s; /* of the last get; put is given no time */
     struct entry entries[];
 };
 
@@ -63,7 +65,7 @@ static struct entry *find(struct entry *set, const uint8_t digest[SHA256_LEN]) {
     return NULL;
 }
 
-/* False for a text that no token can be, so that nobody makes us hash megabytes. */
+/* False for a text that is too long to be a token: it is not hashed. */
 static bool digest_of(const char *token, uint8_t out[SHA256_LEN]) {
     size_t len = token ? strnlen(token, TOKEN_LEN_MAX + 1) : 0;
 
@@ -81,18 +83,18 @@ const struct token_claims *token_cache_get(struct token_cache *c, const char *to
     if (!digest_of(token, digest))
         return NULL;
     struct entry *n = find(set_of(c, digest), digest);
-    /* Without the leeway of token_verify: whoever lies in between is verified each time. An expired
-     * entry stays until the next put, because its strings may have been lent. */
+    /* TOKEN_LEEWAY_S is not granted here: a token within it is verified each time. An expired entry
+     * stays until the next put, because its strings may be borrowed. */
     if (!n || n->claims.exp <= now_s)
         return NULL;
     n->last_use = ++c->uses;
     return &n->claims;
 }
 
-/* The entry to give up: of the same token, else a free or an expired one, else the one that was not
- * used for longest. */
-static struct entry *victim(struct token_cache *c, struct entry *set,
-                            const uint8_t digest[SHA256_LEN]) {
+/* The entry to replace: that of the same token, else a free or an expired one, else the least
+ * recently used one. */
+static struct entry *entry_to_replace(struct token_cache *c, struct entry *set,
+                                      const uint8_t digest[SHA256_LEN]) {
     struct entry *oldest = &set[0], *same = find(set, digest);
 
     if (same)
@@ -106,8 +108,8 @@ static struct entry *victim(struct token_cache *c, struct entry *set,
     return oldest;
 }
 
-/* Moves *s to p, which is advanced. */
-static void move_string(const char **s, char **p) {
+/* Copies *s to *p, points *s to the copy, and moves *p behind it. */
+static void copy_string(const char **s, char **p) {
     size_t len = strlen(*s) + 1;
 
     memcpy(*p, *s, len);
@@ -127,10 +129,10 @@ void token_cache_put(struct token_cache *c, const char *token, const struct toke
         fresh.strings_len += strlen(*strings[i]) + 1;
     char *p = fresh.strings = xmalloc(fresh.strings_len);
     for (size_t i = 0; i < count; i++)
-        move_string(strings[i], &p);
+        copy_string(strings[i], &p);
 
-    /* Only now, because claims may be what get lent out of the very entry that goes. */
-    struct entry *n = victim(c, set_of(c, fresh.digest), fresh.digest);
+    /* Not before the copy: `claims` may be borrowed from the entry that is replaced. */
+    struct entry *n = entry_to_replace(c, set_of(c, fresh.digest), fresh.digest);
     drop(n);
     *n = fresh;
 }

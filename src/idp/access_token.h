@@ -1,0 +1,38 @@
+/* Access tokens of the identity provider: signed JWTs (RFC 7515, RFC 7519, RFC 9068). */
+#ifndef IDP_ACCESS_TOKEN_H
+#define IDP_ACCESS_TOKEN_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "crypto/jws.h"
+#include <stdint.h>
+
+#define TOKEN_LEN_MAX 32768 /* bytes */
+#define TOKEN_LEEWAY_S                                                                             \
+    30 /* tolerated difference between the identity provider's clock and ours                      \
+        */
+
+struct token_claims {
+    const char *sub, *username, *client_id, *scope, *jti; /* "" if absent, but sub is required */
+    int64_t exp, iat;                                     /* seconds since 1970 */
+};
+struct token_expect {
+    const char *issuer, *client_id; /* must be equal, byte for byte */
+    const char *resource;           /* if the token has an `aud`, it must be this or client_id */
+    int64_t now_s;
+};
+
+/* Reads the header alone, which names the signing key (out->kid). ERR_INVALID_TOKEN with the reason
+ * for a token that is refused whatever its signature; e->text may go to the client. */
+enum rc access_token_read(struct arena *a, const char *text, struct jws *out,
+                          struct err *e) MUST_USE;
+/* Checks the signature and every claim. The claims live in the arena; NULL: ERR_INVALID_TOKEN with
+ * the reason, which may go to the client. */
+const struct token_claims *access_token_verify(struct arena *a, const struct jws *token,
+                                               const struct jwk *key,
+                                               const struct token_expect *expect, struct err *e);
+/* A claim of a token that came straight from the identity provider over TLS, without checking it;
+ * NULL if it is not there or not a string. Never for a token that a client sent. */
+const char *access_token_unverified(struct arena *a, const char *token, const char *name);
+
+#endif
