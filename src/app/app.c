@@ -16,7 +16,6 @@
 #include "idp/idp.h"
 #include "idp/token_cache.h"
 #include "mcp/changed_since.h"
-#include "mcp/mcp.h"
 #include "mcp/replay.h"
 #include "mcp/site.h"
 #include "metrics/metrics.h"

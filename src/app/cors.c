@@ -4,7 +4,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
-#include "mcp/mcp.h"
+#include "mcp/bearer_auth.h"
 
 #define MAX_AGE_S "7200" /* more is cut to this by Chromium */
 #define HEADERS_MAX 2048

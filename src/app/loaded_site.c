@@ -6,10 +6,10 @@
 #include "app/loaders.h"
 #include "base/log.h"
 #include "crypto/seal_keys.h"
-#include "idp/token_cache.h"
+#include "exec/methods.h"
 #include "idp/idp.h"
+#include "idp/token_cache.h"
 #include "mcp/changed_since.h"
-#include "mcp/mcp.h"
 #include "mcp/replay.h"
 #include "net/http.h"
 #include "oauth/clients.h"
@@ -142,6 +142,7 @@ enum rc loaded_site_open(struct loaded_site *s, struct err *e) {
 
 void loaded_site_init(struct loaded_site *s, const struct config *config) {
     *s = (struct loaded_site){.site = {.config = config, .oauth = &s->oauth, .mcp = &s->mcp},
+                              .mcp.service = &exec_service,
                               .arena = arena_new(SITE_ARENA_MAX),
                               .audit.out.fd = -1};
     routes_init(&s->routes, s->arena, config);

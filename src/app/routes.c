@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "mcp/mcp.h"
+#include "mcp/endpoint.h"
+#include "mcp/listen.h"
+#include "mcp/session.h"
 #include "oauth/oauth.h"
 
 #define PRM "/.well-known/oauth-protected-resource"

@@ -3,7 +3,7 @@
 #include "app/stores.h"
 #include "base/log.h"
 #include "crypto/seal_keys.h"
-#include "mcp/mcp.h"
+#include "exec/tasks.h"
 #include "mcp/site.h"
 #include "shared/shared.h"
 #include "store/tasks.h"

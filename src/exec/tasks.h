@@ -68,6 +68,8 @@ enum rc task_extension(struct mcp_call *c, struct err *e) MUST_USE;
 
 /* task_watch.c: what stands before the news of a task on a stream; `meta` is its _meta. */
 struct text task_news_head(struct arena *a, const struct json *meta);
+/* Answers questions for news of tasks, which come at fd, until it is closed. */
+void mcp_watch_tasks(struct site *site, int fd);
 
 /* task_place.c: a place among the tasks that run (TASKS_MAX, TASKS_MAX_USER), held by the
  * descriptor *place. ERR_RATE_LIMITED, with the time to wait in the reply. */

@@ -1,9 +1,10 @@
-/* What a client would take, and what it would rather have (RFC 9110 §12.5.1). Clients of MCP name
- * both application/json and text/event-stream, mostly as equals: then the first is preferred. */
+/* Clients of MCP name both application/json and text/event-stream, mostly as equals: then the first
+ * is preferred. */
+#include "mcp/accept.h"
+
 #include <string.h>
 #include <strings.h>
 
-#include "mcp/call.h"
 #include "web/preference.h"
 
 /* What the header says about one type. */

@@ -10,7 +10,6 @@
 #include "config/config.h"
 #include "idp/idp.h"
 #include "idp/token_cache.h"
-#include "mcp/mcp.h"
 #include "mcp/site.h"
 #include "metrics/metrics.h"
 

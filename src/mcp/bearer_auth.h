@@ -4,6 +4,7 @@
 #define MCP_BEARER_AUTH_H
 
 #include "access/deny_list.h"
+#include "config/config.h"
 #include "idp/access_token.h"
 #include "site/exchange.h"
 
@@ -20,5 +21,8 @@ bool mcp_guard_is_denied(const struct deny_list *deny, const struct token_claims
  * names all scopes of the call at once, those of every call included. */
 enum rc mcp_guard_scopes(struct exchange *x, const struct token_claims *claims, const char *scopes,
                          struct err *e) MUST_USE;
+
+/* May pages of this origin call the endpoint (ALLOWED_ORIGINS)? */
+bool mcp_origin_is_allowed(const struct config *config, const char *origin);
 
 #endif

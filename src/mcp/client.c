@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mcp/call.h"
+#include "mcp/protocol_version.h"
 #include "mcp/session.h"
 
 int mcp_log_level(const char *name) {

@@ -1,15 +1,18 @@
-/* POST of the MCP endpoint: from the guard to the answer. */
+#include "mcp/endpoint.h"
+
 #include <string.h>
 
 #include "base/log.h"
 #include "catalog/manifest.h"
-#include "exec/input_required.h"
+#include "mcp/accept.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/call.h"
 #include "mcp/cancel.h"
+#include "mcp/protocol_version.h"
 #include "mcp/replay.h"
+#include "mcp/rpc.h"
 #include "mcp/session.h"
-#include "mcp/stream.h"
+#include "mcp/site.h"
 #include "metrics/metrics.h"
 #include "web/sse.h"
 
@@ -68,7 +71,7 @@ static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
     if (!rc)
         rc = mcp_client_settle(c, e);
     if (!rc && c->msg.kind == MCP_RESPONSE)
-        input_required_deliver(c, message);
+        c->x->site->mcp->service->take_response(c, message);
     if (rc || c->msg.kind == MCP_RESPONSE)
         return rc;
     if (c->msg.kind == MCP_NOTIFICATION) {
@@ -79,7 +82,7 @@ static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
             cancel_deliver(c);
         return OK;
     }
-    c->method = mcp_method_find(c->msg.method, c->msg.protocol);
+    c->method = mcp_method_find(c->x->site->mcp->service, c->msg.method, c->msg.protocol);
     if (!c->method)
         return err_set(e, ERR_RPC_METHOD_NOT_FOUND, "Method not found: %s",
                        text_quotable(c->arena, c->msg.method));

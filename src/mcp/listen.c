@@ -1,23 +1,22 @@
-/* Notifications about what changes: subscriptions/listen of 2026-07-28, and the GET stream and
- * resources/subscribe before it. The worker begins the stream and says what is to be sent when
- * which file or directory changes; the keeper of the pool does the rest. */
+#include "mcp/listen.h"
+
 #include <string.h>
 
 #include "base/list.h"
 #include "base/log.h"
 #include "base/url.h"
 #include "catalog/resources.h"
-#include "exec/tasks.h"
 #include "mcp/bearer_auth.h"
+#include "mcp/call.h"
 #include "mcp/changed_since.h"
 #include "mcp/headers.h"
+#include "mcp/protocol_version.h"
 #include "mcp/replay.h"
+#include "mcp/rpc.h"
 #include "mcp/session.h"
 #include "mcp/site.h"
-#include "mcp/stream.h"
 #include "web/subscription.h"
 
-#define SUBSCRIPTIONS_MAX 64 /* resources of one stream, and as many tasks */
 #define META_SUBSCRIPTION "io.modelcontextprotocol/subscriptionId"
 
 static const struct {
@@ -27,14 +26,19 @@ static const struct {
              {"promptsListChanged", "notifications/prompts/list_changed"}};
 #define LISTS (sizeof lists / sizeof *lists)
 
+struct json *mcp_subscription_meta(struct mcp_call *c) {
+    struct json *meta = json_new_object(c->arena);
+
+    json_put(meta, META_SUBSCRIPTION, c->msg.id);
+    return meta;
+}
+
 /* The parameters of a notification: with the id of the subscription, if it has one. */
 static struct json *make_params(struct mcp_call *c) {
-    struct json *params = json_new_object(c->arena), *meta = json_new_object(c->arena);
+    struct json *params = json_new_object(c->arena);
 
-    if (c->msg.protocol != PROTOCOL_STATELESS)
-        return params;
-    json_put(meta, META_SUBSCRIPTION, c->msg.id);
-    json_put(params, "_meta", meta);
+    if (c->msg.protocol == PROTOCOL_STATELESS)
+        json_put(params, "_meta", mcp_subscription_meta(c));
     return params;
 }
 
@@ -73,42 +77,6 @@ static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
     json_put_str(params, "uri", uri);
     add(c, b, r->file, "notifications/resources/updated", params);
     return true;
-}
-
-static bool has_text(const struct json *array, const char *text) {
-    for (size_t i = 0; i < json_len(array); i++)
-        if (!strcmp(json_str(json_at(array, i)), text))
-            return true;
-    return false;
-}
-
-/* "Task Status Notifications" of the Tasks extension: only of the caller's own tasks. */
-static enum rc add_tasks(struct mcp_call *c, struct buf *b, const struct json *ids,
-                         struct json *agreed, struct err *e) {
-    const struct text head = task_news_head(c->arena, json_get(make_params(c), "_meta"));
-    struct json *some = json_new_array(c->arena);
-
-    for (size_t i = 0; i < json_len(ids) && json_len(some) < SUBSCRIPTIONS_MAX; i++) {
-        const char *id = json_str(json_at(ids, i));
-        struct task t;
-
-        if (!id || has_text(some, id))
-            continue;
-        switch ((int)task_load(c, id, &t, e)) {
-        case OK:
-            subscription_add(b, arena_printf(c->arena, "%c%s", SUBSCRIPTION_ASK, id), head.p,
-                             head.len);
-            json_add_str(some, id);
-            break;
-        case ERR_RPC_INVALID_PARAMS: /* no task, or not this caller's */
-            break;
-        default:
-            return e->code;
-        }
-    }
-    if (json_len(some))
-        json_put(agreed, "taskIds", some);
-    return OK;
 }
 
 /* "Graceful Closure" */
@@ -151,6 +119,24 @@ static struct json *agree(struct mcp_call *c, const struct json *wanted, struct 
     return agreed;
 }
 
+/* The same, of what the room above knows. */
+static enum rc agree_filters(struct mcp_call *c, const struct json *wanted, struct buf *b,
+                             struct json *agreed, struct err *e) {
+    const struct mcp_service *service = c->x->site->mcp->service;
+
+    for (const struct mcp_filter *f = service->filters;
+         f < service->filters + service->filter_count; f++) {
+        const struct json *asked = json_get(wanted, f->member);
+        struct json *some = NULL;
+
+        if (asked && f->subscribe(c, asked, b, &some, e))
+            return e->code;
+        if (some)
+            json_put(agreed, f->member, some);
+    }
+    return OK;
+}
+
 enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     const struct json *wanted = json_get(c->msg.params, "notifications");
     struct buf *b = new_handover(c);
@@ -162,11 +148,9 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     if (!mcp_stream_possible(c))
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: Accept must allow text/event-stream");
-    if (json_get(wanted, "taskIds") && task_extension(c, e))
-        return e->code;
     params = make_params(c);
     agreed = agree(c, wanted, b);
-    if (json_get(wanted, "taskIds") && add_tasks(c, b, json_get(wanted, "taskIds"), agreed, e))
+    if (agree_filters(c, wanted, b, agreed, e))
         return e->code;
     json_put(params, "notifications", agreed);
     add_end(c, b);

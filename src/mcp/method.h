@@ -1,10 +1,14 @@
-/* What a method is: one row of the table that the endpoint serves. */
+/* What the endpoint serves: a table of methods, which the room above gives to it, and the small
+ * methods of the protocol itself. */
 #ifndef MCP_METHOD_H
 #define MCP_METHOD_H
 
 #include "base/err.h"
+#include "base/json.h"
 #include "catalog/protocol.h"
+#include "catalog/rpc_codes.h"
 
+struct buf;
 struct mcp_call;
 
 /* Fills c->answer.result, or fails with an ERR_RPC_ code (answered as a JSON-RPC error) or another
@@ -22,5 +26,30 @@ struct mcp_method {
     const char *event;     /* of its audit line; NULL: it has none */
     const char *kind;      /* of what it is called on, in that line */
 };
+
+/* Something besides lists and resources that subscriptions/listen can ask for: a member of
+ * params.notifications. Adds what the stream waits for to `list`; *agreed is what was agreed to of
+ * what is wanted, NULL for nothing. */
+struct mcp_filter {
+    const char *member;
+    enum rc (*subscribe)(struct mcp_call *c, const struct json *wanted, struct buf *list,
+                         struct json **agreed, struct err *e);
+};
+
+struct mcp_service {
+    const struct mcp_method *methods;
+    size_t method_count;
+    const struct mcp_filter *filters;
+    size_t filter_count;
+    const char *extensions; /* that PROTOCOL_STATELESS has: an object, as JSON */
+    /* A client has answered a request of ours. */
+    void (*take_response)(struct mcp_call *c, struct json *message);
+};
+
+/* NULL: there is no such method in this kind of protocol version. */
+const struct mcp_method *mcp_method_find(const struct mcp_service *service, const char *name,
+                                         enum mcp_protocol protocol);
+
+mcp_method_fn mcp_initialize, mcp_ping, mcp_discover;
 
 #endif

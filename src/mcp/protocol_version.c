@@ -1,11 +1,15 @@
 /* Which revision a message follows. The body speaks first: a message whose _meta names a protocol
  * version is modern whatever its headers say, and then both must agree. */
+#include "mcp/protocol_version.h"
+
 #include <ctype.h>
 #include <string.h>
 
+#include "mcp/call.h"
 #include "mcp/headers.h"
+#include "mcp/site.h"
 
-static const char *const modern_versions[] = {MCP_VERSION_MODERN, NULL};
+static const char *const stateless_versions[] = {MCP_VERSION_STATELESS, NULL};
 static const char *const handshake_versions[] = {MCP_VERSION_HANDSHAKE, "2025-06-18",
                                                  MCP_VERSION_BATCHES, "2024-11-05", NULL};
 
@@ -17,13 +21,13 @@ static bool is_one_of(const char *const *list, const char *version) {
 }
 
 /* Versions are dates; those from 2026-07-28 on have no handshake. */
-static bool is_modern(const char *version) {
+static bool is_stateless(const char *version) {
     static const char shape[] = "dddd-dd-dd";
 
     for (size_t i = 0; i < sizeof shape; i++)
         if (shape[i] == 'd' ? !isdigit((unsigned char)version[i]) : version[i] != shape[i])
             return false;
-    return strcmp(version, MCP_VERSION_MODERN) >= 0;
+    return strcmp(version, MCP_VERSION_STATELESS) >= 0;
 }
 
 bool mcp_version_is_handshake_version(const char *version) {
@@ -39,7 +43,7 @@ static const char *version_header(const struct request *rq) {
 enum mcp_protocol mcp_version_of_header(const struct request *rq) {
     const char *v = version_header(rq);
 
-    return v && is_modern(v) ? PROTOCOL_STATELESS : PROTOCOL_HANDSHAKE;
+    return v && is_stateless(v) ? PROTOCOL_STATELESS : PROTOCOL_HANDSHAKE;
 }
 
 bool mcp_version_has_batches(const struct request *rq) {
@@ -51,7 +55,7 @@ bool mcp_version_has_batches(const struct request *rq) {
 /* UnsupportedProtocolVersionError: what we do support, and what was asked for. */
 static enum rc unsupported(struct mcp_call *c, const char *requested, struct err *e) {
     const char *const *list =
-        c->msg.protocol == PROTOCOL_STATELESS ? modern_versions : handshake_versions;
+        c->msg.protocol == PROTOCOL_STATELESS ? stateless_versions : handshake_versions;
     struct json *supported = json_new_array(c->arena);
 
     for (; *list; list++)
@@ -80,8 +84,8 @@ static enum rc settle_handshake(struct mcp_call *c, const char *header, struct e
 }
 
 /* The version of a modern message: the header's and the body's must be the same one. */
-static enum rc settle_modern(struct mcp_call *c, const char *header, const struct json *meta,
-                             struct err *e) {
+static enum rc settle_stateless(struct mcp_call *c, const char *header, const struct json *meta,
+                                struct err *e) {
     c->msg.protocol = PROTOCOL_STATELESS;
     c->msg.version = json_get_str(meta, META_VERSION);
     if (!c->msg.version)
@@ -93,7 +97,7 @@ static enum rc settle_modern(struct mcp_call *c, const char *header, const struc
         return err_set(e, ERR_RPC_HEADER_MISMATCH,
                        "Header mismatch: MCP-Protocol-Version says '%s', _meta says '%s'",
                        text_quotable(c->arena, header), text_quotable(c->arena, c->msg.version));
-    return is_one_of(modern_versions, c->msg.version) ? OK : unsupported(c, c->msg.version, e);
+    return is_one_of(stateless_versions, c->msg.version) ? OK : unsupported(c, c->msg.version, e);
 }
 
 static enum rc check_envelope(struct mcp_call *c, const struct json *meta, struct err *e) {
@@ -111,14 +115,14 @@ static bool opens_handshake(const struct mcp_call *c, const struct json *meta) {
 
     if (c->msg.kind != MCP_REQUEST || strcmp(c->msg.method, "initialize") != 0)
         return false;
-    return !version || !is_modern(version) ||
+    return !version || !is_stateless(version) ||
            !json_is_object(json_get(meta, META_CLIENT_CAPABILITIES));
 }
 
 static enum rc settle_initialize(struct mcp_call *c, const char *header, struct err *e) {
     c->msg.protocol = PROTOCOL_HANDSHAKE;
     c->msg.version = MCP_VERSION_HANDSHAKE;
-    if (header && is_modern(header))
+    if (header && is_stateless(header))
         return err_set(e, ERR_RPC_HEADER_MISMATCH,
                        "Header mismatch: MCP-Protocol-Version %s has no initialize request",
                        text_quotable(c->arena, header));
@@ -129,7 +133,7 @@ static enum rc settle_initialize(struct mcp_call *c, const char *header, struct 
 static enum rc settle_unclaimed(struct mcp_call *c, const char *header, struct err *e) {
     c->msg.protocol = PROTOCOL_STATELESS;
     c->msg.version = header;
-    if (!is_one_of(modern_versions, header))
+    if (!is_one_of(stateless_versions, header))
         return unsupported(c, header, e);
     if (c->msg.kind == MCP_REQUEST)
         return bad_envelope(c, META_VERSION, "is missing", e);
@@ -147,8 +151,8 @@ enum rc mcp_version_settle(struct mcp_call *c, struct err *e) {
     if (opens_handshake(c, meta))
         return settle_initialize(c, header, e);
     if (json_has(meta, META_VERSION))
-        rc = settle_modern(c, header, meta, e);
-    else if (header && is_modern(header))
+        rc = settle_stateless(c, header, meta, e);
+    else if (header && is_stateless(header))
         rc = settle_unclaimed(c, header, e);
     else
         rc = settle_handshake(c, header, e);
@@ -160,6 +164,6 @@ enum rc mcp_version_settle(struct mcp_call *c, struct err *e) {
     rc = check_envelope(c, meta, e);
     if (rc)
         return rc;
-    c->method = mcp_method_find(c->msg.method, c->msg.protocol);
+    c->method = mcp_method_find(c->x->site->mcp->service, c->msg.method, c->msg.protocol);
     return mcp_headers_check(c, c->method ? c->method->mirrored : NULL, e);
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "crypto/random.h"
 #include "mcp/call.h"
+#include "mcp/protocol_version.h"
 #include "mcp/session.h"
 #include "shared/shared.h"
 

@@ -6,8 +6,9 @@
 #include "crypto/digest.h"
 #include "crypto/seal.h"
 #include "mcp/bearer_auth.h"
+#include "mcp/call.h"
 #include "mcp/headers.h"
-#include "mcp/stream.h"
+#include "mcp/protocol_version.h"
 #include "shared/shared.h"
 
 #define PURPOSE "mcp-session"

@@ -32,4 +32,8 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) MUST_USE;
 /* Keeps the note as it is now. ERR_RPC_INVALID_PARAMS if it is too long. */
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) MUST_USE;
 
+/* DELETE of the MCP endpoint: ends a session. */
+enum rc mcp_delete(struct exchange *x, struct err *e);
+mcp_method_fn mcp_set_level;
+
 #endif

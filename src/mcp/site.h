@@ -2,6 +2,7 @@
 #ifndef MCP_SITE_H
 #define MCP_SITE_H
 
+struct mcp_service;
 struct prompt_set;
 struct resource_set;
 struct task_store;
@@ -9,11 +10,12 @@ struct token_cache;
 struct tool_set;
 
 struct mcp_site {
-    struct token_cache *tokens;     /* verified access tokens */
-    struct tool_set *tools;         /* TOOLS_DIR and the built-in ones */
-    struct resource_set *resources; /* RESOURCES_DIR */
-    struct prompt_set *prompts;     /* PROMPTS_DIR */
-    struct task_store *tasks;       /* records of tasks; NULL: there are none */
+    const struct mcp_service *service; /* the methods */
+    struct token_cache *tokens;        /* verified access tokens */
+    struct tool_set *tools;            /* TOOLS_DIR and the built-in ones */
+    struct resource_set *resources;    /* RESOURCES_DIR */
+    struct prompt_set *prompts;        /* PROMPTS_DIR */
+    struct task_store *tasks;          /* records of tasks; NULL: there are none */
 };
 
 #endif

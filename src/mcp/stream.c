@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "mcp/accept.h"
 #include "mcp/call.h"
 #include "mcp/replay.h"
 #include "web/sse.h"

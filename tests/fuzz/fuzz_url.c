@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/url.h"
 #include "input.h"
+#include "mcp/accept.h"
 #include "mcp/headers.h"
 #include "pages/html.h"
 #include "standalone.h"

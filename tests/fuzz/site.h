@@ -15,7 +15,7 @@
 #include "crypto/random.h"
 #include "crypto/seal.h"
 #include "idp/idp.h"
-#include "mcp/mcp.h"
+#include "mcp/site.h"
 #include "oauth/oauth.h"
 #include "shared/shared.h"
 #include "store/store.h"

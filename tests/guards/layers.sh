@@ -25,7 +25,7 @@ below() {
 	idp) echo base metrics config crypto net shared ;;
 	store) echo base metrics crypto shared aws ;;
 	catalog) echo base config jsonschema ;;
-	mcp) echo base metrics config crypto web shared access idp catalog exec site ;;
+	mcp) echo base metrics config crypto web shared access idp catalog site ;;
 	exec) echo base metrics config crypto web shared access idp catalog mcp jsonschema runner store site ;;
 	oauth) echo base metrics config crypto web net shared pages access idp store site ;;
 	app) echo base metrics config crypto jsonschema web net runner shared pages access aws idp store catalog mcp exec oauth site ;;

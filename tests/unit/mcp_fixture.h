@@ -10,8 +10,9 @@
 #include "catalog/resources.h"
 #include "catalog/tools.h"
 #include "config/config.h"
+#include "exec/methods.h"
 #include "idp/token_cache.h"
-#include "mcp/mcp.h"
+#include "mcp/endpoint.h"
 #include "mcp/site.h"
 #include "site/exchange.h"
 
@@ -106,6 +107,7 @@ static inline void site_init(struct test_site *s) {
         .stream_keep_alive_s = 60,
     };
     s->base.config = &s->config;
+    s->mcp.service = &exec_service;
     s->base.mcp = &s->mcp;
     s->base.clock.fixed_s = NOW;
     s->mcp.tokens = token_cache_new(64);

@@ -1,7 +1,7 @@
 /* The Accept header: what is acceptable, and what is preferred. */
 #include "unit.h"
 
-#include "mcp/call.h"
+#include "mcp/accept.h"
 
 #define JSON "application/json"
 #define STREAM "text/event-stream"
