@@ -31,7 +31,7 @@ struct test_site {
     struct site base;
     struct mcp_site mcp;
     struct arena *arena;
-    char dir[64]; /* of the tools */
+    char dir[UNIT_PATH_MAX]; /* of the tools */
 };
 
 /* One POST and what came of it. */
@@ -49,15 +49,7 @@ struct post {
 
 static inline void site_file(const struct test_site *s, const char *name, const char *text,
                              int mode) {
-    char path[256];
-    FILE *f;
-
-    (void)snprintf(path, sizeof path, "%s/%s", s->dir, name);
-    f = fopen(path, "w");
-    assert_non_null(f);
-    (void)fputs(text, f);
-    (void)fclose(f);
-    assert_int_equal(chmod(path, (mode_t)mode), 0);
+    file_write_in(s->dir, name, text, (mode_t)mode);
 }
 
 /* A shell program and its manifest. `run` is what else stands in "run", such as ",\"output\":…". */
@@ -87,8 +79,7 @@ static inline void site_init(struct test_site *s) {
 
     memset(s, 0, sizeof *s);
     s->arena = arena_new(1 << 20);
-    strcpy(s->dir, "/tmp/mcp-tools-XXXXXX");
-    assert_non_null(mkdtemp(s->dir));
+    folder_make(s->dir);
     s->config = (struct config){
         .cognito_issuer = "https://issuer.example/pool",
         .cognito_client_id = "app-1",
@@ -129,15 +120,12 @@ static inline void site_load(struct test_site *s) {
 }
 
 static inline void site_free(struct test_site *s) {
-    char command[128];
-
     tool_set_free((struct tool_set *)(uintptr_t)s->mcp.tools);
     resource_set_free((struct resource_set *)(uintptr_t)s->mcp.resources);
     prompt_set_free((struct prompt_set *)(uintptr_t)s->mcp.prompts);
     token_cache_free(s->mcp.tokens);
     arena_free(s->arena);
-    (void)snprintf(command, sizeof command, "rm -rf %s", s->dir);
-    assert_int_equal(system(command), 0);
+    folder_remove(s->dir);
 }
 
 static inline void post_init(struct post *p, struct test_site *s) {

@@ -7,15 +7,13 @@
 
 static struct deny_list *loaded_bytes(struct arena *a, const char *text, size_t text_len,
                                       unsigned *bad, const char **said) {
-    char path[] = "/tmp/deny-XXXXXX", *problems = NULL;
-    int fd = mkstemp(path);
-    FILE *f = fdopen(fd, "w"), *out;
+    char path[UNIT_PATH_MAX], *problems = NULL;
+    FILE *out;
     struct deny_list *d;
     size_t len;
 
-    assert_non_null(f);
-    assert_true(fwrite(text, 1, text_len, f) == text_len);
-    assert_int_equal(fclose(f), 0);
+    file_make(path);
+    file_write_bytes(path, text, text_len, 0600);
     out = open_memstream(&problems, &len);
     d = deny_load(path, NOW, out, bad);
     assert_int_equal(fclose(out), 0);
@@ -205,19 +203,18 @@ static void bad_lines_are_reported_and_the_rest_counts(void **state) {
 
 /* Nobody writes to it: whoever reads it as a file waits for ever. */
 static void a_fifo_holds_nobody(void **state) {
-    char dir[] = "/tmp/deny-XXXXXX";
+    char dir[UNIT_PATH_MAX];
     const char *path;
     unsigned bad;
 
-    assert_non_null(mkdtemp(dir));
+    folder_make(dir);
     path = arena_printf(*state, "%s/fifo", dir);
     assert_int_equal(mkfifo(path, 0600), 0);
     (void)alarm(60);
     deny_free(deny_load(path, NOW, stderr, &bad));
     (void)alarm(0);
     assert_int_equal(bad, 1);
-    (void)unlink(path);
-    (void)rmdir(dir);
+    folder_remove(dir);
 }
 
 int main(void) {

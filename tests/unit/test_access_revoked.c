@@ -8,7 +8,7 @@
 #define NOW 1700000000
 
 struct fixture {
-    char dir[64];
+    char dir[UNIT_PATH_MAX];
     struct arena *a;
     const char *path;
     struct revoked *r;
@@ -18,8 +18,7 @@ struct fixture {
 static int setup(void **state) {
     struct fixture *f = xcalloc(1, sizeof *f);
 
-    memcpy(f->dir, "/tmp/mcp-authd-unit-XXXXXX", 27);
-    assert_non_null(mkdtemp(f->dir));
+    folder_make(f->dir);
     f->a = arena_new(4 << 20);
     f->path = arena_printf(f->a, "%s/revoked", f->dir);
     assert_int_equal(revoked_open(f->path, &f->r, &f->e), OK);

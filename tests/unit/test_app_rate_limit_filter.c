@@ -4,14 +4,11 @@
 #include "app/rate_limit_filter.h"
 #include "config/config.h"
 
-static char path[] = "/tmp/limit-XXXXXX";
+static char path[UNIT_PATH_MAX];
 
 static int fresh(void **state) {
-    int fd;
-
-    memcpy(path, "/tmp/limit-XXXXXX", sizeof path);
-    fd = mkstemp(path);
-    return fd < 0 || close(fd) ? -1 : arena_setup(state);
+    file_make(path);
+    return arena_setup(state);
 }
 
 static int gone(void **state) {

@@ -22,7 +22,7 @@ static struct loopback *server;
 static struct http_client *http;
 static struct clock now;
 static struct arena *a;
-static char folder[] = "/tmp/mcp-authd-credentials-XXXXXX";
+static char folder[UNIT_PATH_MAX];
 static char connected_to[INET6_ADDRSTRLEN]; /* the last address that is none of this host */
 
 __attribute__((visibility("default"))) int connect(int fd, const struct sockaddr *to,
@@ -59,29 +59,22 @@ static int start(void **state) {
     now.fixed_s = NOW;
     *connected_to = 0;
     loopback_reset(server);
-    return mkdtemp(folder) == NULL;
+    folder_make(folder);
+    return 0;
 }
 
 static int stop(void **state) {
-    static const char *const names[] = {"config", "credentials", "token"};
-
     (void)state;
     http_client_free(http);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        unlink(arena_printf(a, "%s/%s", folder, names[i]));
-    rmdir(folder);
-    memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
+    folder_remove(folder);
     arena_free(a);
     return 0;
 }
 
 static const char *file(const char *name, const char *text) {
     const char *path = arena_printf(a, "%s/%s", folder, name);
-    FILE *f = fopen(path, "w");
 
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
+    file_write(path, text, 0600);
     return path;
 }
 

@@ -4,33 +4,23 @@
 #include "aws/aws.h"
 #include "aws/profile.h"
 
-static char folder[] = "/tmp/mcp-authd-aws-XXXXXX";
+static char folder[UNIT_PATH_MAX];
 
 static const char *file(struct arena *a, const char *name, const char *text) {
     const char *path = arena_printf(a, "%s/%s", folder, name);
-    FILE *f = fopen(path, "w");
 
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
+    file_write(path, text, 0600);
     return path;
 }
 
 static int start(void **state) {
-    *state = arena_new(64 << 20);
-    return mkdtemp(folder) == NULL;
+    folder_make(folder);
+    return arena_setup(state);
 }
 
 static int stop(void **state) {
-    static const char *const names[] = {
-        "config", "credentials", "home/.aws/config", "home/.aws/credentials", "home/.aws", "home"};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        remove(arena_printf(*state, "%s/%s", folder, names[i]));
-    rmdir(folder);
-    memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
-    arena_free(*state);
-    return 0;
+    folder_remove(folder);
+    return arena_teardown(state);
 }
 
 #define ENV(...) (&(const struct aws_env){(const char *const[]){__VA_ARGS__, NULL}})

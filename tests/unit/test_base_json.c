@@ -470,16 +470,15 @@ static void faults_of_a_file_have_line_and_column(void **state) {
     struct arena *a = *state;
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char path[] = "/tmp/mcp-authd-json-XXXXXX", *said;
-        int fd = mkstemp(path);
+        char path[UNIT_PATH_MAX], *said;
         size_t len;
         FILE *f = open_memstream(&said, &len);
         struct json *v;
         struct err e;
 
-        assert_true(fd >= 0 && f);
-        assert_int_equal(write(fd, cases[i].text, strlen(cases[i].text)), strlen(cases[i].text));
-        close(fd);
+        assert_non_null(f);
+        file_make(path);
+        file_write(path, cases[i].text, 0600);
         assert_int_equal(json_parse_file(a, path, 16, &v, &e), ERR_INVALID_REQUEST);
         err_print(f, "FILE", &e);
         fclose(f);
@@ -490,13 +489,12 @@ static void faults_of_a_file_have_line_and_column(void **state) {
 }
 
 static void a_file_may_have_a_byte_order_mark(void **state) {
-    char path[] = "/tmp/mcp-authd-json-XXXXXX";
-    int fd = mkstemp(path);
+    char path[UNIT_PATH_MAX];
     struct json *v;
     struct err e;
 
-    assert_int_equal(write(fd, "\xef\xbb\xbf{\"a\": 1}", 11), 11);
-    close(fd);
+    file_make(path);
+    file_write(path, "\xef\xbb\xbf{\"a\": 1}", 0600);
     assert_int_equal(json_parse_file(*state, path, 16, &v, &e), OK);
     assert_true(json_has(v, "a"));
     unlink(path);

@@ -111,16 +111,17 @@ static void a_mistake_is_answered_in_two_lines(void **state) {
 
 /* One line a fault, with the key and what was read, also of what only -t looks at. */
 static void a_check_names_the_key_and_the_value(void **state) {
-    char path[] = "/tmp/mcp-authd-commands-XXXXXX", line[64], out[16384];
-    int fd = mkstemp(path);
+    char path[UNIT_PATH_MAX], line[64], out[16384];
 
     (void)state;
-    assert_true(dprintf(fd, "MCP_SERVER_URI=https://mcp.example.com/mcp\nCOGNITO_DOMAIN=login\n"
-                            "COGNITO_USER_POOL_ID=eu-west-1_Abc\nCOGNITO_CLIENT_ID=client\n"
-                            "CLIENT_METADATA_ALLOW_NETS=10.0.0.0/99\n"
-                            "CLIENT_METADATA_CA_FILE=/nonexistent.pem\n"
-                            "SECRET_KEY_FILE=/nonexistent.key\n") > 0);
-    close(fd);
+    file_make(path);
+    file_write(path,
+               "MCP_SERVER_URI=https://mcp.example.com/mcp\nCOGNITO_DOMAIN=login\n"
+               "COGNITO_USER_POOL_ID=eu-west-1_Abc\nCOGNITO_CLIENT_ID=client\n"
+               "CLIENT_METADATA_ALLOW_NETS=10.0.0.0/99\n"
+               "CLIENT_METADATA_CA_FILE=/nonexistent.pem\n"
+               "SECRET_KEY_FILE=/nonexistent.key\n",
+               0600);
     snprintf(line, sizeof line, "-t -c %s", path);
     assert_int_equal(run(line, out, sizeof out), 2);
     assert_non_null(strstr(out, "\nCLIENT_METADATA_ALLOW_NETS=10.0.0.0/99: "));

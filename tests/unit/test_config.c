@@ -7,15 +7,14 @@ static const char least[] = "MCP_SERVER_URI=https://mcp.example.com/mcp\n"
                             "COGNITO_CLIENT_ID=client\nCOGNITO_DOMAIN=login\n";
 
 static struct config *load_text(const char *text, size_t text_len, char **problems) {
-    char path[] = "/tmp/mcp-authd-config-XXXXXX";
-    int fd = mkstemp(path);
+    char path[UNIT_PATH_MAX];
     size_t len;
     FILE *f = open_memstream(problems, &len);
     struct config *c;
 
-    assert_true(fd >= 0 && f);
-    assert_int_equal(write(fd, text, text_len), text_len);
-    close(fd);
+    assert_non_null(f);
+    file_make(path);
+    file_write_bytes(path, text, text_len, 0600);
     c = config_load(path, f);
     fclose(f);
     unlink(path);

@@ -12,16 +12,15 @@ static const char key_b[] = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8";
 
 struct room {
     struct arena *a;
-    char dir[64], path[96];
+    char dir[UNIT_PATH_MAX], path[96];
     struct err e;
 };
 
 static int start(void **state) {
     struct room *r = calloc(1, sizeof *r);
 
-    r->a = arena_new(64 << 20);
-    strcpy(r->dir, "/tmp/seal-test-XXXXXX");
-    assert_non_null(mkdtemp(r->dir));
+    r->a = arena_new(UNIT_ARENA_BYTES);
+    folder_make(r->dir);
     (void)snprintf(r->path, sizeof r->path, "%s/secret.key", r->dir);
     *state = r;
     return 0;
@@ -37,22 +36,10 @@ static int stop(void **state) {
     return 0;
 }
 
-/* A new file: one that its owner may only read cannot be opened again, but by root. */
-static void write_file(const char *path, const char *text, mode_t mode) {
-    FILE *f;
-
-    (void)unlink(path);
-    f = fopen(path, "w");
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
-    assert_int_equal(chmod(path, mode), 0);
-}
-
 static struct seal_keys *keys_of(struct room *r, const char *text) {
     struct seal_keys *k = NULL;
 
-    write_file(r->path, text, 0600);
+    file_write(r->path, text, 0600);
     assert_int_equal(seal_keys_load(r->path, false, &k, &r->e), OK);
     return k;
 }
@@ -60,7 +47,7 @@ static struct seal_keys *keys_of(struct room *r, const char *text) {
 static void is_refused(struct room *r, const char *text, const char *expected_detail) {
     struct seal_keys *k = NULL;
 
-    write_file(r->path, text, 0600);
+    file_write(r->path, text, 0600);
     assert_int_equal(seal_keys_load(r->path, true, &k, &r->e), ERR_MISCONFIGURED);
     assert_null(k);
     assert_non_null(strstr(r->e.detail, expected_detail));
@@ -296,11 +283,11 @@ static void a_key_file_that_others_can_read_is_refused(void **state) {
     static const mode_t modes[] = {0640, 0604, 0620, 0602, 0610, 0601};
 
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        write_file(r->path, key_a, modes[i]);
+        file_write(r->path, key_a, modes[i]);
         assert_int_equal(seal_keys_load(r->path, true, &k, &r->e), ERR_MISCONFIGURED);
         assert_non_null(strstr(r->e.detail, "chmod 600"));
     }
-    write_file(r->path, key_a, 0400);
+    file_write(r->path, key_a, 0400);
     assert_int_equal(seal_keys_load(r->path, true, &k, &r->e), OK);
     seal_keys_free(k);
 }
@@ -309,14 +296,14 @@ static void a_credential_of_systemd_may_have_a_mask(void **state) {
     struct room *r = *state;
     struct seal_keys *k = NULL;
 
-    write_file(r->path, key_a, 0440);
+    file_write(r->path, key_a, 0440);
     assert_int_equal(setenv("CREDENTIALS_DIRECTORY", r->dir, 1), 0);
     assert_int_equal(seal_keys_load(r->path, false, &k, &r->e), OK);
     seal_keys_free(k);
-    write_file(r->path, key_a, 0644);
+    file_write(r->path, key_a, 0644);
     assert_int_equal(seal_keys_load(r->path, false, &k, &r->e), ERR_MISCONFIGURED);
     /* Not a folder beside it, nor one above it. */
-    write_file(r->path, key_a, 0440);
+    file_write(r->path, key_a, 0440);
     assert_int_equal(setenv("CREDENTIALS_DIRECTORY",
                             arena_printf(r->a, "%.*s", (int)strlen(r->dir) - 1, r->dir), 1),
                      0);

@@ -6,28 +6,22 @@
 #define SHIPPED "conf/lighttpd/50-mcp-authd.conf"
 #define DEBIAN "server.feature-flags       += (\"server.graceful-shutdown-timeout\" => 5)\n"
 
-static char folder[] = "/tmp/doctor-lighttpd-XXXXXX";
+static char folder[UNIT_PATH_MAX];
 
 static int make_folder(void **state) {
-    memcpy(folder, "/tmp/doctor-lighttpd-XXXXXX", sizeof folder);
-    if (!mkdtemp(folder) || arena_setup(state))
-        return -1;
+    folder_make(folder);
+    (void)arena_setup(state);
     return mkdir(arena_printf(*state, "%s/conf-enabled", folder), 0700);
 }
 
 static int remove_folder(void **state) {
-    (void)unlink(arena_printf(*state, "%s/lighttpd.conf", folder));
-    (void)unlink(arena_printf(*state, "%s/conf-enabled/50.conf", folder));
-    return rmdir(arena_printf(*state, "%s/conf-enabled", folder)) || rmdir(folder) ||
-           arena_teardown(state);
+    folder_remove(folder);
+    return arena_teardown(state);
 }
 
 static void put(void **state, const char *name, const char *text) {
-    FILE *f = fopen(arena_printf(*state, "%s/%s", folder, name), "w");
-
-    assert_non_null(f);
-    (void)fputs(text, f);
-    (void)fclose(f);
+    (void)state;
+    file_write_in(folder, name, text, 0600);
 }
 
 static const char *shipped(void **state) {

@@ -7,19 +7,12 @@
 
 #define NOW 1000000
 
-static char dir[64];
+static char dir[UNIT_PATH_MAX];
 
 /* In place of the C library's: nobody waits for the disk. */
 __attribute__((visibility("default"))) int fdatasync(int fd) {
     (void)fd;
     return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
 }
 
 /* Saves a note of the n-th session of the user, with one subscription of so many bytes. */
@@ -62,8 +55,7 @@ static int setup(void **state) {
     struct site *site = xcalloc(1, sizeof *site);
     struct err e;
 
-    strcpy(dir, "/tmp/mcp-session-XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    folder_make(dir);
     assert_int_equal(cache_open(dir, 8, &site->clock, &site->cache, &e), OK);
     site->clock.fixed_s = NOW;
     *state = site;
@@ -75,7 +67,8 @@ static int teardown(void **state) {
 
     cache_close(site->cache);
     free(site);
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    folder_remove(dir);
+    return 0;
 }
 
 static void a_user_has_a_share_and_the_oldest_go(void **state) {

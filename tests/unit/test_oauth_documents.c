@@ -55,7 +55,7 @@ static void answers(const char *head, const char *body) {
 /* --- */
 
 struct fixture {
-    char dir[64];
+    char dir[UNIT_PATH_MAX];
     struct arena *arena;
     struct config config;
     struct site site;
@@ -67,8 +67,7 @@ static int setup(void **state) {
     struct fixture *f = xcalloc(1, sizeof *f);
 
     memset(&server, 0, sizeof server);
-    memcpy(f->dir, "/tmp/mcp-authd-unit-XXXXXX", 27);
-    assert_non_null(mkdtemp(f->dir));
+    folder_make(f->dir);
     f->arena = arena_new(16 << 20);
     f->config = (struct config){.workers_max = 4, .clients_allow = "", .clients_deny = ""};
     f->site.config = &f->config;
@@ -84,13 +83,10 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     struct fixture *f = *state;
-    static const char *const files[] = {"data.mdb", "lock.mdb", "writers", "slots"};
 
     cache_close(f->site.cache);
     host_slots_close(f->oauth.document_slots);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        (void)unlink(arena_printf(f->arena, "%s/%s", f->dir, files[i]));
-    assert_int_equal(rmdir(f->dir), 0);
+    folder_remove(f->dir);
     arena_free(f->arena);
     free(f);
     return 0;

@@ -40,7 +40,7 @@ static struct config config = {.cognito_token_url = "https://login.example.com/o
                                .workers_max = 4};
 
 struct fixture {
-    char dir[64];
+    char dir[UNIT_PATH_MAX];
     struct arena *a;
     struct site site;
     struct oauth_site oauth;
@@ -51,8 +51,7 @@ static int setup(void **state) {
     struct fixture *f = xcalloc(1, sizeof *f);
     struct err e;
 
-    memcpy(f->dir, "/tmp/mcp-authd-unit-XXXXXX", 27);
-    assert_non_null(mkdtemp(f->dir));
+    folder_make(f->dir);
     f->a = arena_new(8 << 20);
     f->site.config = &config;
     f->site.clock.fixed_s = NOW;
@@ -67,13 +66,10 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     struct fixture *f = *state;
-    static const char *const files[] = {"data.mdb", "lock.mdb", "writers", "key"};
 
     seal_keys_free(f->keys);
     cache_close(f->site.cache);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        (void)unlink(arena_printf(f->a, "%s/%s", f->dir, files[i]));
-    assert_int_equal(rmdir(f->dir), 0);
+    folder_remove(f->dir);
     arena_free(f->a);
     free(f);
     return 0;

@@ -12,22 +12,19 @@
 #define SMALL_PIPE 4096
 #define SOMEBODY 65533 /* a user that owns nothing else */
 
-static char dir[] = "/tmp/output-XXXXXX";
+static char dir[UNIT_PATH_MAX];
 
 static int make_dir(void **state) {
-    memcpy(dir, "/tmp/output-XXXXXX", sizeof dir);
-    if (!mkdtemp(dir) || !metrics_open(1))
+    folder_make(dir);
+    if (!metrics_open(1))
         return -1;
     return arena_setup(state);
 }
 
 static int remove_dir(void **state) {
-    static const char *const names[] = {"file", "fifo", "old"};
-
-    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-        (void)unlink(arena_printf(*state, "%s/%s", dir, names[i]));
+    folder_remove(dir);
     metrics_close();
-    return rmdir(dir) || arena_teardown(state);
+    return arena_teardown(state);
 }
 
 static const char *in_dir(void **state, const char *name) {

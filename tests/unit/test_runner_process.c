@@ -10,19 +10,18 @@
 
 static struct arena *a;
 
-static char dir[32]; /* where the programs run */
+static char dir[UNIT_PATH_MAX]; /* where the programs run */
 
 static int begin(void **state) {
     (void)state;
-    a = arena_new((size_t)64 << 20);
-    strcpy(dir, "/tmp/mcp-run-XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    a = arena_new(UNIT_ARENA_BYTES);
+    folder_make(dir);
     return 0;
 }
 
 static int end(void **state) {
     (void)state;
-    assert_int_equal(system(arena_printf(a, "rm -rf %s", dir)), 0);
+    folder_remove(dir);
     arena_free(a);
     return 0;
 }

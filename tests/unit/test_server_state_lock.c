@@ -1,30 +1,22 @@
 /* One daemon for one STATE_DIR: who holds it is named, as far as that can be found out. */
 #include "unit.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "server/state_lock.h"
 
-static char dir[64];
+static char dir[UNIT_PATH_MAX];
 static struct config config;
 
 static int begin(void **state) {
-    strcpy(dir, "/tmp/mcp-lock-XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    folder_make(dir);
     config = (struct config){.state_dir = dir};
     return arena_setup(state);
 }
 
 static int end(void **state) {
-    char command[128];
-
-    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
-    assert_int_equal(system(command), 0);
+    folder_remove(dir);
     return arena_teardown(state);
 }
 

@@ -16,7 +16,7 @@ __attribute__((visibility("default"))) int fdatasync(int fd) {
 }
 
 struct fixture {
-    char dir[64];
+    char dir[UNIT_PATH_MAX];
     struct arena *arena;
     struct cache *cache;
     struct clock clock;
@@ -26,8 +26,7 @@ struct fixture {
 static int setup(void **state) {
     struct fixture *f = xcalloc(1, sizeof *f);
 
-    memcpy(f->dir, "/tmp/mcp-authd-unit-XXXXXX", 27);
-    assert_non_null(mkdtemp(f->dir));
+    folder_make(f->dir);
     f->arena = arena_new(1 << 20);
     assert_int_equal(cache_open(f->dir, 8, &f->clock, &f->cache, &f->e), OK);
     *state = f;

@@ -6,15 +6,12 @@
 
 #include "shared/shared.h"
 
-static char path[] = "/tmp/mcp-places-XXXXXX";
+static char path[UNIT_PATH_MAX];
 
 static int begin(void **state) {
-    int fd;
-
     (void)state;
-    strcpy(path, "/tmp/mcp-places-XXXXXX");
-    fd = mkstemp(path);
-    return fd < 0 || close(fd);
+    file_make(path);
+    return 0;
 }
 
 static int end(void **state) {

@@ -8,15 +8,10 @@
 
 #define NOW INT64_C(1800000000000)
 
-static char path[] = "/tmp/limits-XXXXXX";
+static char path[UNIT_PATH_MAX];
 
 static int fresh_file(void **state) {
-    int fd;
-
-    (void)snprintf(path, sizeof path, "/tmp/limits-XXXXXX");
-    fd = mkstemp(path);
-    if (fd < 0 || close(fd))
-        return -1;
+    file_make(path);
     return arena_setup(state);
 }
 

@@ -9,7 +9,7 @@
 #include "shared/shared.h"
 
 struct fixture {
-    char dir[64];
+    char dir[UNIT_PATH_MAX];
     struct arena *arena;
     int64_t now_s;
     struct err e;
@@ -18,8 +18,7 @@ struct fixture {
 static int setup(void **state) {
     struct fixture *f = xcalloc(1, sizeof *f);
 
-    memcpy(f->dir, "/tmp/mcp-authd-unit-XXXXXX", 27);
-    assert_non_null(mkdtemp(f->dir));
+    folder_make(f->dir);
     assert_int_equal(rmdir(f->dir), 0); /* the first journal makes it */
     f->arena = arena_new(1 << 20);
     f->now_s = (int64_t)time(NULL);

@@ -9,14 +9,7 @@
 
 #define NOW 1000000
 
-static char dir[] = "/tmp/mcp-authd-store-XXXXXX";
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
+static char dir[UNIT_PATH_MAX];
 
 static struct store *open_store(const char *name) {
     char path[128];
@@ -311,12 +304,14 @@ static void a_full_store_forgets_the_oldest_that_were_only_begun(void **state) {
 
 static int setup(void **state) {
     (void)state;
-    return mkdtemp(dir) ? 0 : -1;
+    folder_make(dir);
+    return 0;
 }
 
 static int teardown(void **state) {
     (void)state;
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    folder_remove(dir);
+    return 0;
 }
 
 int main(void) {

@@ -9,7 +9,7 @@
 
 #define NOW 1800000000
 
-static char dir[] = "/tmp/mcp-authd-tasks-XXXXXX";
+static char dir[UNIT_PATH_MAX];
 
 struct fixture {
     struct cache *cache;
@@ -20,21 +20,13 @@ struct fixture {
     struct arena *a;
 };
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static int set_up(void **state) {
     struct fixture *f = xcalloc(1, sizeof *f);
     char path[128];
     struct err e;
 
     f->site.clock.fixed_s = NOW;
-    if (!mkdtemp(dir))
-        return -1;
+    folder_make(dir);
     (void)snprintf(path, sizeof path, "%s/cache", dir);
     if (cache_open(path, 8, &f->site.clock, &f->cache, &e))
         return -1;
@@ -59,7 +51,8 @@ static int tear_down(void **state) {
     seal_keys_free(f->keys);
     arena_free(f->a);
     free(f);
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    folder_remove(dir);
+    return 0;
 }
 
 static struct task_record record(const char *id, int64_t version, const char *sealed) {

@@ -23,7 +23,7 @@
 
 static struct config config;
 static struct scoreboard *board;
-static char dir[64], tools_dir[128], prompts_dir[128];
+static char dir[UNIT_PATH_MAX], tools_dir[128], prompts_dir[128];
 static int outbox, inbox;
 static pid_t holder;
 
@@ -70,14 +70,11 @@ static void start(const char *tools, const char *prompts) {
 }
 
 static int begin(void **state) {
-    strcpy(dir, "/tmp/mcp-streams-XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    folder_make(dir);
     return arena_setup(state);
 }
 
 static int end(void **state) {
-    char command[128];
-
     if (holder > 0)
         (void)kill(holder, SIGKILL);
     if (holder > 0)
@@ -85,8 +82,7 @@ static int end(void **state) {
     (void)close(inbox);
     (void)close(outbox);
     scoreboard_free(board);
-    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
-    assert_int_equal(system(command), 0);
+    folder_remove(dir);
     return arena_teardown(state);
 }
 

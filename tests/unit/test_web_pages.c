@@ -278,17 +278,6 @@ static void a_reason_keeps_what_was_put_into_it(void **state) {
 
 /* ---- files ---- */
 
-static void put_file(const char *dir, const char *name, const char *text) {
-    char path[256];
-    FILE *f;
-
-    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
-    f = fopen(path, "w");
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
-}
-
 static const char *page_of(struct arena *a, const struct page_set *set, const char *accept) {
     char *params[] = {arena_printf(a, "HTTP_ACCEPT_LANGUAGE=%s", accept), NULL};
     const struct request rq = {.arena = a, .id = "r-1", .params = params};
@@ -304,13 +293,13 @@ static const char *page_of(struct arena *a, const struct page_set *set, const ch
 }
 
 static void a_fifo_in_place_of_a_template_holds_nobody(void **state) {
-    char dir[] = "/tmp/templates-XXXXXX", *text = NULL;
+    char dir[UNIT_PATH_MAX], *text = NULL;
     const char *path;
     unsigned bad;
     size_t len;
     FILE *problems = open_memstream(&text, &len);
 
-    assert_non_null(mkdtemp(dir));
+    folder_make(dir);
     path = arena_printf(*state, "%s/error.html", dir);
     assert_int_equal(mkfifo(path, 0600), 0);
     (void)alarm(60);
@@ -320,23 +309,22 @@ static void a_fifo_in_place_of_a_template_holds_nobody(void **state) {
     assert_int_equal(bad, 1);
     assert_non_null(strstr(text, "error.html: it is a FIFO"));
     free(text);
-    (void)unlink(path);
-    (void)rmdir(dir);
+    folder_remove(dir);
 }
 
 static void files_replace_pages_and_bad_ones_are_left_out(void **state) {
-    char dir[] = "/tmp/templates-XXXXXX", *text = NULL, *big;
+    char dir[UNIT_PATH_MAX], *text = NULL, *big;
     struct page_set *set;
     unsigned bad;
     size_t len;
     FILE *problems = open_memstream(&text, &len);
 
-    assert_non_null(mkdtemp(dir));
-    put_file(dir, "error.html",
-             "own {{status}} {{reason}} {{number}} {{text.error_title}} {{lang}}");
-    put_file(dir, "error.ja.html", "自前 {{reason}}");
-    put_file(dir, "consent.html", "<form>{{client_host}}</form>");
-    put_file(dir, "continue.html", "{{uri}}\n{{url}}");
+    folder_make(dir);
+    file_write_in(dir, "error.html",
+                  "own {{status}} {{reason}} {{number}} {{text.error_title}} {{lang}}", 0600);
+    file_write_in(dir, "error.ja.html", "自前 {{reason}}", 0600);
+    file_write_in(dir, "consent.html", "<form>{{client_host}}</form>", 0600);
+    file_write_in(dir, "continue.html", "{{uri}}\n{{url}}", 0600);
     set = page_set_load(dir, problems, &bad);
     assert_int_equal(fclose(problems), 0);
     assert_int_equal(bad, 2);
@@ -352,7 +340,7 @@ static void files_replace_pages_and_bad_ones_are_left_out(void **state) {
     /* Too long, and unreadable as a file at all. */
     big = xcalloc(1, PAGE_FILE_BYTES_MAX + 2);
     memset(big, 'x', PAGE_FILE_BYTES_MAX + 1);
-    put_file(dir, "error.html", big);
+    file_write_in(dir, "error.html", big, 0600);
     free(big);
     assert_int_equal(unlink(arena_printf(*state, "%s/continue.html", dir)), 0);
     assert_int_equal(mkdir(arena_printf(*state, "%s/continue.html", dir), 0700), 0);
@@ -364,11 +352,7 @@ static void files_replace_pages_and_bad_ones_are_left_out(void **state) {
     assert_non_null(strstr(page_of(*state, set, "en"), "<title>This did not work</title>"));
     page_set_free(set);
     free(text);
-    (void)rmdir(arena_printf(*state, "%s/continue.html", dir));
-    (void)unlink(arena_printf(*state, "%s/consent.html", dir));
-    (void)unlink(arena_printf(*state, "%s/error.html", dir));
-    (void)unlink(arena_printf(*state, "%s/error.ja.html", dir));
-    assert_int_equal(rmdir(dir), 0);
+    folder_remove(dir);
 }
 
 /* What is built in passes the check that an admin's files pass. */

@@ -68,15 +68,27 @@ static inline void file_make(char path[UNIT_PATH_MAX]) {
 
 /* Writes a file anew. A file that exists is removed first: root alone can open one that its owner
  * may only read. */
-static inline void file_write(const char *path, const char *text, mode_t mode) {
+static inline void file_write_bytes(const char *path, const void *bytes, size_t len, mode_t mode) {
     FILE *f;
 
     (void)unlink(path);
     f = fopen(path, "w");
     assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
+    assert_true(fwrite(bytes, 1, len, f) == len);
     assert_int_equal(fclose(f), 0);
     assert_int_equal(chmod(path, mode), 0);
+}
+
+static inline void file_write(const char *path, const char *text, mode_t mode) {
+    file_write_bytes(path, text, strlen(text), mode);
+}
+
+static inline void file_write_in(const char *folder, const char *name, const char *text,
+                                 mode_t mode) {
+    char path[256];
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    file_write(path, text, mode);
 }
 
 #endif
