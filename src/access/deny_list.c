@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/arena.h"
-#include "base/read_open.h"
+#include "base/file.h"
 #include "base/utf8.h"
 
 #define ENTRIES_MAX 65536
@@ -165,7 +165,7 @@ struct deny_list *deny_load(const char *path, int64_t now_s, FILE *problems, uns
     struct deny_list *d = xcalloc(1, sizeof *d);
     struct loading l = {.d = d, .path = path, .now_s = now_s, .problems = problems};
     const char *why;
-    int fd = read_open(path, &why);
+    int fd = file_open(path, &why);
     FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 
     d->arena = arena_new(2 * (size_t)DENY_FILE_BYTES_MAX);

@@ -2,9 +2,24 @@
 #include "aws/profile.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+
+#include "base/file.h"
+
+enum rc aws_file_read(struct arena *a, const char *path, char **text, struct err *e) {
+    struct text read;
+    struct err why;
+
+    if (file_read(a, path, AWS_FILE_MAX, &read, &why))
+        return err_set(e, why.code, "%s %s", path, why.text);
+    if (strlen(read.p) < read.len)
+        return err_set(e, ERR_MISCONFIGURED, "%s has a NUL byte in it", path);
+    *text = (char *)(uintptr_t)read.p;
+    return OK;
+}
 
 /* The file that a variable names, or the usual one in the home directory. A variable's may begin
  * with ~/. NULL: there is none. */

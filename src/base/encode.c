@@ -32,22 +32,22 @@ char *base64url_encode(struct arena *a, const void *data, size_t len) {
     return out;
 }
 
-/* The value of a character in the url or the plain alphabet, or -1. */
-static int value_of(char c, char c62, char c63) {
+/* The value of a character, or -1. The alphabets differ in the last two. */
+static int value_of(char c, const char *alphabet) {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
     if (c >= 'a' && c <= 'z')
         return c - 'a' + 26;
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
-    if (c == c62)
+    if (c == alphabet[62])
         return 62;
-    return c == c63 ? 63 : -1;
+    return c == alphabet[63] ? 63 : -1;
 }
 
 /* Decodes text without padding. The unused bits of the last character must be zero: otherwise two
  * texts would stand for the same bytes. */
-static uint8_t *decode(struct arena *a, const char *text, size_t text_len, char c62, char c63,
+static uint8_t *decode(struct arena *a, const char *text, size_t text_len, const char *alphabet,
                        size_t *len) {
     uint8_t *out, *p;
     uint32_t bits = 0;
@@ -57,7 +57,7 @@ static uint8_t *decode(struct arena *a, const char *text, size_t text_len, char 
         return NULL;
     out = p = arena_alloc(a, text_len / 4 * 3 + 3);
     for (size_t i = 0; i < text_len; i++) {
-        int v = value_of(text[i], c62, c63);
+        int v = value_of(text[i], alphabet);
 
         if (v < 0)
             return NULL;
@@ -75,7 +75,7 @@ static uint8_t *decode(struct arena *a, const char *text, size_t text_len, char 
 }
 
 uint8_t *base64url_decode(struct arena *a, const char *text, size_t text_len, size_t *len) {
-    return decode(a, text, text_len, '-', '_', len);
+    return decode(a, text, text_len, url_alphabet, len);
 }
 
 uint8_t *base64_decode(struct arena *a, const char *text, size_t text_len, size_t *len) {
@@ -83,7 +83,7 @@ uint8_t *base64_decode(struct arena *a, const char *text, size_t text_len, size_
         return NULL;
     for (int i = 0; i < 2 && text_len && text[text_len - 1] == '='; i++)
         text_len--;
-    return decode(a, text, text_len, '+', '/', len);
+    return decode(a, text, text_len, plain, len);
 }
 
 char *base64_encode(struct arena *a, const void *data, size_t len) {
@@ -92,6 +92,13 @@ char *base64_encode(struct arena *a, const void *data, size_t len) {
     while ((end - out) % 4)
         *end++ = '=';
     return out;
+}
+
+int hex_value(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 'a' ^ 'A'; /* lower case */
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 char *hex_encode(struct arena *a, const void *data, size_t len) {

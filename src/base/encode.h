@@ -13,6 +13,8 @@ uint8_t *base64url_decode(struct arena *a, const char *text, size_t text_len, si
 /* The same for plain base64 with padding (RFC 4648 §4). */
 uint8_t *base64_decode(struct arena *a, const char *text, size_t text_len, size_t *len);
 char *base64_encode(struct arena *a, const void *data, size_t len);
+/* The value of a hexadecimal digit, or -1. */
+int hex_value(char c);
 char *hex_encode(struct arena *a, const void *data, size_t len);
 
 #endif

@@ -2,15 +2,13 @@
 
 #include <stdarg.h>
 
-enum rc err_set_at(struct err *e, enum rc code, const char *file, int line, const char *fmt, ...) {
+enum rc err_set(struct err *e, enum rc code, const char *fmt, ...) {
     va_list ap;
 
     e->code = code;
-    e->file = file;
-    e->line = line;
     e->detail[0] = 0;
     e->advice = NULL;
-    e->place.line = e->place.column = 0;
+    e->position.line = e->position.column = 0;
     va_start(ap, fmt);
     (void)vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);
@@ -26,8 +24,8 @@ void err_detail(struct err *e, const char *fmt, ...) {
 }
 
 void err_print(FILE *out, const char *path, const struct err *e) {
-    if (e->place.line)
-        (void)fprintf(out, "%s:%u:%u: %s\n", path, e->place.line, e->place.column, e->text);
+    if (e->position.line)
+        (void)fprintf(out, "%s:%u:%u: %s\n", path, e->position.line, e->position.column, e->text);
     else
         (void)fprintf(out, "%s: %s\n", path, e->text);
 }

@@ -42,19 +42,15 @@ struct err {
     enum rc code;
     char text[256];   /* for the client: plain ASCII, no internals, no upstream text */
     char detail[320]; /* for the log only; never a secret */
-    const char *file; /* where it was set */
-    int line;
     /* What a user can do about it: a text of pages/words.h. NULL: what its code says. */
     const char *advice;
     struct {
         unsigned line, column;
-    } place; /* of the fault in a file of the admin's; line 0: of none */
+    } position; /* of the fault in a file of the admin's; line 0: there is none */
 };
 
 /* Sets code and public text once; returns code, so `return err_set(e, …)`. */
-#define err_set(e, code, ...) err_set_at((e), (code), __FILE__, __LINE__, __VA_ARGS__)
-enum rc err_set_at(struct err *e, enum rc code, const char *file, int line, const char *fmt, ...)
-    PRINTF_LIKE(5, 6);
+enum rc err_set(struct err *e, enum rc code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Adds what only the log may see. */
 void err_detail(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -70,14 +70,17 @@ bool json_number(const struct json *v, struct json_number *out) {
     return true;
 }
 
-int json_number_compare(const struct json_number *a, const struct json_number *b) {
-    if (a->is_integer && b->is_integer) {
-        int by_magnitude = (a->magnitude > b->magnitude) - (a->magnitude < b->magnitude);
+static int compare_integers(const struct json_number *a, const struct json_number *b) {
+    int by_magnitude = (a->magnitude > b->magnitude) - (a->magnitude < b->magnitude);
 
-        if (a->negative != b->negative)
-            return a->negative ? -1 : 1;
-        return a->negative ? -by_magnitude : by_magnitude;
-    }
+    if (a->negative != b->negative)
+        return a->negative ? -1 : 1;
+    return a->negative ? -by_magnitude : by_magnitude;
+}
+
+int json_number_compare(const struct json_number *a, const struct json_number *b) {
+    if (a->is_integer && b->is_integer)
+        return compare_integers(a, b);
     if (a->d > b->d || a->d < b->d)
         return a->d > b->d ? 1 : -1;
     if (a->is_integer == b->is_integer)

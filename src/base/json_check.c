@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/json.h"
+#include "base/encode.h"
 #include "base/utf8.h"
 
 struct checker {
@@ -72,45 +72,50 @@ bool json_is_plain_integer(const char *s, size_t len) {
            fits_64_bits(s, len) && !(len == 2 && !memcmp(s, "-0", 2));
 }
 
-/* §6 */
-static bool check_number(struct checker *c) {
-    size_t from = c->at, n;
+/* Passes over the next byte if it is one of these. */
+static bool skip_one_of(struct checker *c, const char *set) {
+    char ch = peek(c);
 
-    if (peek(c) == '-')
-        c->at++;
-    n = skip_digits(c);
-    if (!n || (n > 1 && c->s[c->at - n] == '0'))
-        return fail(c, JSON_MALFORMED);
-    if (peek(c) == '.') {
-        c->at++;
-        if (!skip_digits(c))
-            return fail(c, JSON_MALFORMED);
-    }
-    if (peek(c) == 'e' || peek(c) == 'E') {
-        c->at++;
-        if (peek(c) == '+' || peek(c) == '-')
-            c->at++;
-        if (!skip_digits(c))
-            return fail(c, JSON_MALFORMED);
-    }
-    n = c->at - from;
-    c->memory += json_is_plain_integer(c->s + from, n) ? INTEGER_BYTES : NUMBER_BYTES + n;
+    if (!ch || !strchr(set, ch))
+        return false;
+    c->at++;
     return true;
 }
 
-static bool is_hex(char ch) {
-    return (ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'f') || (ch >= 'A' && ch <= 'F');
+/* §6: int [ frac ] [ exp ] */
+static bool skip_number(struct checker *c) {
+    size_t n;
+
+    (void)skip_one_of(c, "-");
+    n = skip_digits(c);
+    if (!n || (n > 1 && c->s[c->at - n] == '0'))
+        return false;
+    if (skip_one_of(c, ".") && !skip_digits(c))
+        return false;
+    if (!skip_one_of(c, "eE"))
+        return true;
+    (void)skip_one_of(c, "+-");
+    return skip_digits(c) > 0;
+}
+
+static bool check_number(struct checker *c) {
+    size_t from = c->at, n;
+
+    if (!skip_number(c))
+        return fail(c, JSON_MALFORMED);
+    n = c->at - from;
+    c->memory += json_is_plain_integer(c->s + from, n) ? INTEGER_BYTES : NUMBER_BYTES + n;
+    return true;
 }
 
 /* §7, the part after a backslash. */
 static bool check_escape(struct checker *c) {
     char ch = peek(c);
 
-    if (!ch || !strchr("\"\\/bfnrtu", ch))
+    if (!skip_one_of(c, "\"\\/bfnrtu"))
         return fail(c, JSON_MALFORMED);
-    c->at++;
     for (int i = 0; ch == 'u' && i < 4; i++, c->at++)
-        if (!is_hex(peek(c)))
+        if (hex_value(peek(c)) < 0)
             return fail(c, JSON_MALFORMED);
     return true;
 }
@@ -154,10 +159,12 @@ static bool check_literal(struct checker *c) {
     return fail(c, JSON_MALFORMED);
 }
 
-static bool has_prefix(const char *s, const char *end, const char *prefix) {
-    size_t n = strlen(prefix);
+/* Does s begin with \u, these digits and one more that is in `last`? */
+static bool is_escape(const char *s, const char *end, const char *digits, const char *last) {
+    size_t n = strlen(digits);
 
-    return (size_t)(end - s) >= n && !strncasecmp(s, prefix, n);
+    return (size_t)(end - s) > 2 + n && s[0] == '\\' && s[1] == 'u' &&
+           !strncasecmp(s + 2, digits, n) && strchr(last, s[2 + n]);
 }
 
 /* Every reader must see the same name: many end it at a NUL, and half of a surrogate pair is a
@@ -166,16 +173,10 @@ static bool is_good_name(const char *s, const char *end) {
     bool paired = false; /* the escape before this one was the first half of a pair */
 
     for (; s < end; s++) {
-        bool escape = *s == '\\', high, low;
-
-        if (escape && has_prefix(s + 1, end, "u0000"))
+        if (is_escape(s, end, "000", "0") || is_escape(s, end, "d", "cdefCDEF") != paired)
             return false;
-        high = escape && has_prefix(s + 1, end, "ud") && strchr("89abAB", s[3]);
-        low = escape && has_prefix(s + 1, end, "ud") && strchr("cdefCDEF", s[3]);
-        if (low != paired)
-            return false;
-        paired = high;
-        if (escape)
+        paired = is_escape(s, end, "d", "89abAB");
+        if (*s == '\\')
             s += s[1] == 'u' ? 5 : 1;
     }
     return !paired;
@@ -208,6 +209,20 @@ static bool check_text_value(struct checker *c) {
     return true;
 }
 
+/* Begins an object or an array. *inside: it has something in it. */
+static bool begin_container(struct checker *c, char open, bool *inside) {
+    if (c->depth == JSON_DEPTH_MAX)
+        return fail(c, JSON_TOO_DEEP);
+    c->memory += open == '{' ? OBJECT_BYTES : ARRAY_BYTES;
+    c->at++;
+    skip_space(c);
+    if (skip_one_of(c, open == '{' ? "}" : "]"))
+        return true;
+    c->open[c->depth++] = open;
+    *inside = true;
+    return open == '[' || check_name(c);
+}
+
 /* Begins a value. *inside: it was the beginning of an object or array that has something in it. */
 static bool begin_value(struct checker *c, bool *inside) {
     char ch;
@@ -217,24 +232,11 @@ static bool begin_value(struct checker *c, bool *inside) {
     *inside = false;
     if (c->depth && c->open[c->depth - 1] == '[')
         c->memory += ITEM_BYTES;
+    if (ch == '{' || ch == '[')
+        return begin_container(c, ch, inside);
     if (ch == '"')
         return check_text_value(c);
-    if (ch == '-' || (ch >= '0' && ch <= '9'))
-        return check_number(c);
-    if (ch != '{' && ch != '[')
-        return check_literal(c);
-    if (c->depth == JSON_DEPTH_MAX)
-        return fail(c, JSON_TOO_DEEP);
-    c->memory += ch == '{' ? OBJECT_BYTES : ARRAY_BYTES;
-    c->at++;
-    skip_space(c);
-    if (peek(c) == (ch == '{' ? '}' : ']')) {
-        c->at++;
-        return true;
-    }
-    c->open[c->depth++] = ch;
-    *inside = true;
-    return ch == '[' || check_name(c);
+    return ch == '-' || (ch >= '0' && ch <= '9') ? check_number(c) : check_literal(c);
 }
 
 /* After a value: closes what ends here, or moves on to the next value. *more: there is one. */
@@ -272,13 +274,13 @@ static bool check_text(struct checker *c) {
     return c->at == c->len || fail(c, JSON_MALFORMED);
 }
 
-enum json_fault json_check(const char *text, size_t len, struct json_census *census) {
-    struct checker c = {.s = text, .len = len, .fault = JSON_GOOD};
+struct json_verdict json_check(const char *text, size_t len) {
+    struct checker c = {
+        .s = text, .len = len, .fault = JSON_GOOD, .at = utf8_valid_length(text, len)};
 
-    *census = (struct json_census){.at = utf8_valid_length(text, len)};
-    if (census->at < len) /* §8.1 */
-        return JSON_NOT_UTF8;
+    if (c.at < len) /* §8.1 */
+        return (struct json_verdict){JSON_NOT_UTF8, c.at, 0};
+    c.at = 0;
     (void)check_text(&c);
-    *census = (struct json_census){c.at, c.memory};
-    return c.fault;
+    return (struct json_verdict){c.fault, c.at, c.memory};
 }

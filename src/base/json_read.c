@@ -1,9 +1,10 @@
-/* From text to values. json_check.c judges the text first, so nothing here can be wrong with it but
- * a name that comes twice. json-c's own parser is not used: it cuts names at a NUL, rounds long
- * integers, and each version is strict and lenient in ways of its own. */
+/* Private part of json.h: from text to values. json_check.c judges the text first, so nothing here
+ * can be wrong with it but a name that comes twice. json-c's own parser is not used: it cuts names
+ * at a NUL, rounds long integers, and each version is strict and lenient in ways of its own. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/encode.h"
 #include "base/json_check.h"
 #include "base/json_lib.h"
 
@@ -30,7 +31,7 @@ static unsigned read_hex(const char *p) {
     unsigned n = 0;
 
     for (int i = 0; i < 4; i++)
-        n = n << 4 | (unsigned)(p[i] <= '9' ? p[i] - '0' : (p[i] | 32) - 'a' + 10);
+        n = n << 4 | (unsigned)hex_value(p[i]);
     return n;
 }
 
@@ -178,48 +179,24 @@ static struct json_object *read_value(struct reader *r) {
     }
 }
 
-static enum rc explain(const struct json_census *census, enum json_fault fault, struct err *e) {
-    switch (fault) {
-    case JSON_TOO_DEEP:
-        return err_set(e, ERR_INVALID_REQUEST, "the JSON text is nested deeper than %d levels",
-                       JSON_DEPTH_MAX);
-    case JSON_NOT_UTF8:
-        return err_set(e, ERR_INVALID_REQUEST, "not valid UTF-8 at byte %zu", census->at);
-    case JSON_BAD_NAME:
-        return err_set(e, ERR_INVALID_REQUEST,
-                       "not valid JSON: the name before byte %zu has \\u0000 or half a surrogate "
-                       "pair in it",
-                       census->at);
-    default:
-        return err_set(e, ERR_INVALID_REQUEST, "not valid JSON at byte %zu", census->at);
-    }
-}
-
 static size_t values_max(size_t len) {
     return len > JSON_MEMORY_MIN / JSON_MEMORY_FACTOR ? len * JSON_MEMORY_FACTOR : JSON_MEMORY_MIN;
 }
 
-enum rc json_parse_at(struct arena *a, const char *text, size_t len, struct json **out,
-                      struct json_place *place, struct err *e) {
+struct json_verdict json_read(struct arena *a, const char *text, size_t len, struct json **out) {
     struct reader r = {.p = text, .end = text + len};
     struct json_object *o;
-    struct json_census census;
-    enum json_fault fault;
+    struct json_verdict v;
     char *words;
 
     *out = NULL;
-    *place = (struct json_place){JSON_GOOD, 0};
     if (len > INT32_MAX / 2)
-        return err_set(e, ERR_INVALID_REQUEST, "the JSON text is too long");
-    fault = json_check(text, len, &census);
-    *place = (struct json_place){fault, census.at};
-    if (fault)
-        return explain(&census, fault, e);
-    if (census.memory > values_max(len))
-        return err_set(e, ERR_INVALID_REQUEST,
-                       "the JSON text has too many values: they would take %zu bytes of memory, "
-                       "and %zu may be taken by a text of this length",
-                       census.memory, values_max(len));
+        return (struct json_verdict){.fault = JSON_TOO_LONG};
+    v = json_check(text, len);
+    if (!v.fault && v.memory > values_max(len))
+        v.fault = JSON_TOO_MANY_VALUES;
+    if (v.fault)
+        return v;
     /* The names on the way to a value and the value are, with their NULs, no longer than the text
      * that has them with their quotes. */
     r.word = words = xmalloc(len + 1);
@@ -228,16 +205,45 @@ enum rc json_parse_at(struct arena *a, const char *text, size_t len, struct json
     free(words);
     if (o)
         *out = json_own(a, o);
-    if (!r.twice)
+    if (r.twice) {
+        *out = NULL;
+        return (struct json_verdict){JSON_NAME_TWICE, (size_t)(r.twice - text) - 1, v.memory};
+    }
+    return v;
+}
+
+enum rc json_explain(const struct json_verdict *v, size_t len, struct err *e) {
+    switch (v->fault) {
+    case JSON_GOOD:
         return OK;
-    *out = NULL;
-    *place = (struct json_place){JSON_NAME_TWICE, (size_t)(r.twice - text) - 1};
-    return err_set(e, ERR_INVALID_REQUEST, "not valid JSON: an object has a name twice");
+    case JSON_TOO_LONG:
+        return err_set(e, ERR_INVALID_REQUEST, "the JSON text is too long");
+    case JSON_TOO_DEEP:
+        return err_set(e, ERR_INVALID_REQUEST, "the JSON text is nested deeper than %d levels",
+                       JSON_DEPTH_MAX);
+    case JSON_TOO_MANY_VALUES:
+        return err_set(e, ERR_INVALID_REQUEST,
+                       "the JSON text has too many values: they would take %zu bytes of memory, "
+                       "and %zu may be taken by a text of this length",
+                       v->memory, values_max(len));
+    case JSON_NAME_TWICE:
+        return err_set(e, ERR_INVALID_REQUEST, "not valid JSON: an object has a name twice");
+    case JSON_NOT_UTF8:
+        return err_set(e, ERR_INVALID_REQUEST, "not valid UTF-8 at byte %zu", v->at);
+    case JSON_BAD_NAME:
+        return err_set(e, ERR_INVALID_REQUEST,
+                       "not valid JSON: the name before byte %zu has \\u0000 or half a surrogate "
+                       "pair in it",
+                       v->at);
+    case JSON_MALFORMED:
+        break;
+    }
+    return err_set(e, ERR_INVALID_REQUEST, "not valid JSON at byte %zu", v->at);
 }
 
 enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **out,
                    struct err *e) {
-    struct json_place place;
+    struct json_verdict v = json_read(a, text, len, out);
 
-    return json_parse_at(a, text, len, out, &place, e);
+    return json_explain(&v, len, e);
 }

@@ -1,4 +1,5 @@
-/* From values to text, in one allocation of the right size: answers can be large. */
+/* Private part of json.h: from values to text, in one allocation of the right size: answers can be
+ * large. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,9 +24,13 @@ static void put(struct writer *w, const char *s, size_t len) {
 static size_t special(const unsigned char *s, size_t len) {
     if (*s < ' ' || *s == '"' || *s == '\\')
         return 1;
-    if (*s == 0xc2)
-        return len > 1 && s[1] == 0x85 ? 2 : 0;                                 /* U+0085 */
-    return *s == 0xe2 && len > 2 && s[1] == 0x80 && (s[2] | 1) == 0xa9 ? 3 : 0; /* U+2028, U+2029 */
+    if (*s < 0xc2)
+        return 0;
+    if (len >= 2 && !memcmp(s, "\xc2\x85", 2)) /* U+0085 */
+        return 2;
+    if (len >= 3 && !memcmp(s, "\xe2\x80", 2) && (s[2] | 1) == 0xa9) /* U+2028, U+2029 */
+        return 3;
+    return 0;
 }
 
 static void put_special(struct writer *w, const unsigned char *s, size_t n) {

@@ -5,6 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/encode.h"
+#include "base/text.h"
+
 static bool is_unreserved(char c) {
     return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
@@ -28,70 +31,88 @@ static size_t scheme_length(const char *s) {
     return s[n] == ':' ? n : 0;
 }
 
+static bool is_port(const char *s) {
+    size_t len = strlen(s);
+
+    return len <= 5 && strspn(s, "0123456789") == len && strtol(s, NULL, 10) <= 65535;
+}
+
+/* The end of the host at s, at its port or at `end`; NULL: it is not one. */
+static const char *host_end(const char *s, const char *end) {
+    const char *p = s;
+
+    if (*s == '[') {
+        p = memchr(s, ']', (size_t)(end - s));
+        return p && (p + 1 == end || p[1] == ':') ? p + 1 : NULL;
+    }
+    while (p < end && is_unreserved(*p))
+        p++;
+    return p == end || *p == ':' ? p : NULL;
+}
+
 /* RFC 3986 §3.2: [userinfo@]host[:port] */
-static enum rc parse_authority(struct arena *a, const char *s, size_t len, struct url *out,
-                               struct err *e) {
-    const char *end = s + len, *at = memrchr(s, '@', len), *host = at ? at + 1 : s, *colon;
+static enum rc parse_authority(struct arena *a, struct text s, struct url *out, struct err *e) {
+    const char *end = s.p + s.len, *at = memrchr(s.p, '@', s.len), *host = at ? at + 1 : s.p,
+               *colon;
 
     if (at)
-        out->userinfo = arena_strndup(a, s, (size_t)(at - s));
-    if (*host == '[') {
-        const char *close = memchr(host, ']', (size_t)(end - host));
-
-        if (!close)
-            return err_set(e, ERR_INVALID_REQUEST, "the IPv6 address in the URL has no ]");
-        colon = close + 1;
-        if (colon < end && *colon != ':')
-            return err_set(e, ERR_INVALID_REQUEST, "the host in the URL is not valid");
-    } else {
-        colon = memchr(host, ':', (size_t)(end - host));
-        if (!colon)
-            colon = end;
-    }
+        out->userinfo = arena_strndup(a, s.p, (size_t)(at - s.p));
+    colon = host_end(host, end);
+    if (!colon)
+        return err_set(e, ERR_INVALID_REQUEST, "the host in the URL is not valid");
     out->host = arena_strndup(a, host, (size_t)(colon - host));
-    if (colon < end) {
+    if (colon < end)
         out->port = arena_strndup(a, colon + 1, (size_t)(end - colon - 1));
-        if (strlen(out->port) > 5 || strspn(out->port, "0123456789") != strlen(out->port) ||
-            strtol(out->port, NULL, 10) > 65535)
-            return err_set(e, ERR_INVALID_REQUEST, "the port in the URL is not one");
-    }
-    if (out->host[0] != '[')
-        for (const char *p = out->host; *p; p++)
-            if (!is_unreserved(*p))
-                return err_set(e, ERR_INVALID_REQUEST, "the host in the URL is not valid");
+    if (out->port && !is_port(out->port))
+        return err_set(e, ERR_INVALID_REQUEST, "the port in the URL is not one");
+    return OK;
+}
+
+/* Which characters there may be, and a scheme at the beginning: its length in *scheme. */
+static enum rc check_text(const char *text, size_t *scheme, struct err *e) {
+    size_t len = strlen(text);
+
+    if (len > URL_LEN_MAX)
+        return err_set(e, ERR_INVALID_REQUEST, "the URL is longer than %d bytes", URL_LEN_MAX);
+    for (const char *p = text; *p; p++)
+        if (*p <= ' ' || *p > '~' || strchr("\"<>\\^`{|}", *p))
+            return err_set(e, ERR_INVALID_REQUEST,
+                           "the URL has a character that must be percent-encoded");
+    *scheme = scheme_length(text);
+    return *scheme ? OK : err_set(e, ERR_INVALID_REQUEST, "the URL has no scheme");
+}
+
+static enum rc check_host(const struct url *u, struct err *e) {
+    bool is_http = !strcmp(u->scheme, "http") || !strcmp(u->scheme, "https");
+
+    if (is_http && (!u->host || !*u->host))
+        return err_set(e, ERR_INVALID_REQUEST, "the URL has no host");
+    if (u->host && !url_host_is_valid(u->scheme, u->host))
+        return err_set(e, ERR_INVALID_REQUEST,
+                       "the host in the URL is not valid; an IPv4 address is written as four "
+                       "decimal numbers, without a dot at the end");
     return OK;
 }
 
 enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err *e) {
-    size_t len = strlen(text), scheme = scheme_length(text), n;
+    size_t scheme = 0, n;
     const char *p;
 
     memset(out, 0, sizeof *out);
     out->path = "";
-    if (len > URL_LEN_MAX)
-        return err_set(e, ERR_INVALID_REQUEST, "the URL is longer than %d bytes", URL_LEN_MAX);
-    for (p = text; *p; p++)
-        if (*p <= ' ' || *p > '~' || strchr("\"<>\\^`{|}", *p))
-            return err_set(e, ERR_INVALID_REQUEST,
-                           "the URL has a character that must be percent-encoded");
-    if (!scheme)
-        return err_set(e, ERR_INVALID_REQUEST, "the URL has no scheme");
+    if (check_text(text, &scheme, e))
+        return e->code;
     out->scheme = lower(a, text, scheme);
     p = text + scheme + 1;
     if (!strncmp(p, "//", 2)) {
         p += 2;
         n = strcspn(p, "/?#");
-        if (parse_authority(a, p, n, out, e))
+        if (parse_authority(a, (struct text){p, n}, out, e))
             return e->code;
         p += n;
     }
-    if ((!strcmp(out->scheme, "http") || !strcmp(out->scheme, "https")) &&
-        (!out->host || !*out->host))
-        return err_set(e, ERR_INVALID_REQUEST, "the URL has no host");
-    if (out->host && !url_host_is_valid(out->scheme, out->host))
-        return err_set(e, ERR_INVALID_REQUEST,
-                       "the host in the URL is not valid; an IPv4 address is written as four "
-                       "decimal numbers, without a dot at the end");
+    if (check_host(out, e))
+        return e->code;
     n = strcspn(p, "?#");
     out->path = arena_strndup(a, p, n);
     p += n;
@@ -123,12 +144,11 @@ void url_encode(struct buf *b, const char *s) {
     }
 }
 
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+/* The byte that %XX at s stands for; -1: it is no escape. `left` is what there is from s on. */
+static int escaped_byte(const char *s, size_t left) {
+    int high = left > 2 ? hex_value(s[1]) : -1, low = high < 0 ? -1 : hex_value(s[2]);
+
+    return low < 0 ? -1 : high << 4 | low;
 }
 
 /* RFC 3986 §6.2.2.1, §6.2.2.2 */
@@ -137,16 +157,16 @@ static char *normal_escapes(struct arena *a, const char *s) {
 
     buf_init(&b, a, 3 * strlen(s));
     for (; *s; s++) {
-        int hi = *s == '%' ? hex_value(s[1]) : -1, lo = hi < 0 ? -1 : hex_value(s[2]);
+        int byte = *s == '%' ? escaped_byte(s, strlen(s)) : -1;
 
-        if (lo < 0) { /* a % that begins nothing is one that should have been encoded */
+        if (byte < 0) { /* a % that begins nothing is one that should have been encoded */
             buf_adds(&b, *s == '%' ? "%25" : (char[]){*s, 0});
             continue;
         }
-        if (is_unreserved((char)(hi << 4 | lo)))
-            buf_addc(&b, (char)(hi << 4 | lo));
+        if (is_unreserved((char)byte))
+            buf_addc(&b, (char)byte);
         else
-            buf_addf(&b, "%%%02X", hi << 4 | lo);
+            buf_addf(&b, "%%%02X", byte);
         s += 2;
     }
     return b.p;
@@ -160,11 +180,13 @@ const char *url_normal_path(struct arena *a, const struct url *u) {
         return "/";
     for (const char *p = path; *p;) { /* at a slash */
         size_t n = 1 + strcspn(p + 1, "/");
-        bool up = n == 3 && !strncmp(p, "/..", 3), here = n == 2 && p[1] == '.';
+        bool up = n == 3 && !memcmp(p, "/..", 3), here = n == 2 && p[1] == '.';
 
-        if (up)
-            while (out > path && *--out != '/')
-                ;
+        if (up) {
+            char *slash = memrchr(path, '/', (size_t)(out - path));
+
+            out = slash ? slash : path;
+        }
         if (!up && !here) {
             memmove(out, p, n);
             out += n;
@@ -181,21 +203,17 @@ char *url_decode(struct arena *a, const char *s, size_t len, bool plus) {
     char *out = arena_alloc(a, len + 1), *p = out;
 
     for (size_t i = 0; i < len; i++) {
-        if (s[i] == '%') {
-            int hi = len - i > 2 ? hex_value(s[i + 1]) : -1;
-            int lo = hi < 0 ? -1 : hex_value(s[i + 2]);
+        int byte = (unsigned char)s[i];
 
-            if (lo < 0 || (hi == 0 && lo == 0))
-                return NULL;
-            *p++ = (char)(hi << 4 | lo);
+        if (byte == '%') {
+            byte = escaped_byte(s + i, len - i);
             i += 2;
-        } else if (s[i] == '+' && plus) {
-            *p++ = ' ';
-        } else if (!s[i]) {
-            return NULL;
-        } else {
-            *p++ = s[i];
+        } else if (byte == '+' && plus) {
+            byte = ' ';
         }
+        if (byte <= 0)
+            return NULL;
+        *p++ = (char)byte;
     }
     return out;
 }

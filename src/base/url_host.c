@@ -1,4 +1,4 @@
-/* The host of a URL, part of url.h. Browsers, curl and the C library read some texts as addresses
+/* Private part of url.h: the host. Browsers, curl and the C library read some texts as addresses
  * that others take for names (127.1, 0x7f.1, 169.254.169.254.), so an address is accepted in one
  * way of writing only, and what all readers take for a name is a name. */
 #include <arpa/inet.h>

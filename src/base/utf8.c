@@ -3,27 +3,23 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The length of the character at s, or 0. RFC 3629 §4. */
+/* The length of the character at s, or 0: RFC 3629 §4. What the second byte may be leaves out the
+ * forms that are too long, surrogates, and what is above U+10FFFF. */
 static size_t character_length(const unsigned char *s, size_t len) {
-    unsigned char low = 0x80, high = 0xbf;
-    size_t n = s[0] < 0x80   ? 1
-               : s[0] < 0xc2 ? 0
-               : s[0] < 0xe0 ? 2
-               : s[0] < 0xf0 ? 3
-               : s[0] < 0xf5 ? 4
-                             : 0;
+    static const struct {
+        unsigned char lead_max, length, second_min, second_max;
+    } table[] = {{0x7f, 1, 0, 0xff},    {0xc1, 0, 0, 0},       {0xdf, 2, 0x80, 0xbf},
+                 {0xe0, 3, 0xa0, 0xbf}, {0xec, 3, 0x80, 0xbf}, {0xed, 3, 0x80, 0x9f},
+                 {0xef, 3, 0x80, 0xbf}, {0xf0, 4, 0x90, 0xbf}, {0xf3, 4, 0x80, 0xbf},
+                 {0xf4, 4, 0x80, 0x8f}, {0xff, 0, 0, 0}};
+    size_t row = 0, n;
 
-    if (n <= 1 || n > len)
-        return n > len ? 0 : n;
-    if (s[0] == 0xe0)
-        low = 0xa0; /* shorter would do */
-    else if (s[0] == 0xed)
-        high = 0x9f; /* surrogates */
-    else if (s[0] == 0xf0)
-        low = 0x90;
-    else if (s[0] == 0xf4)
-        high = 0x8f;
-    if (s[1] < low || s[1] > high)
+    while (s[0] > table[row].lead_max)
+        row++;
+    n = table[row].length;
+    if (n <= 1)
+        return n;
+    if (n > len || s[1] < table[row].second_min || s[1] > table[row].second_max)
         return 0;
     for (size_t i = 2; i < n; i++)
         if (s[i] >> 6 != 2)

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
-#include "base/read_open.h"
 #include "base/utf8.h"
 #include "crypto/random.h"
 
@@ -72,29 +72,19 @@ static const char *find_text(const void *language, const char *name) {
 
 /* ---- loading ---- */
 
-static const char *read_text(struct arena *a, const char *path, struct err *e) {
-    const char *why;
-    int fd = read_open(path, &why);
-    FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-    char *text;
-    size_t len;
+static enum rc read_text(struct arena *a, const char *path, const char **out, struct err *e) {
+    struct text text = {0};
 
-    if (!f) {
-        (void)err_set(e, errno == ENOENT ? ERR_MISSING : ERR_MISCONFIGURED, "%s", why);
-        return NULL;
+    if (file_read(a, path, PAGE_FILE_BYTES_MAX, &text, e)) {
+        if (e->code != ERR_MISSING || errno != ENOENT)
+            e->code = ERR_MISCONFIGURED;
+    } else if (strlen(text.p) != text.len) {
+        (void)err_set(e, ERR_MISCONFIGURED, "has a NUL byte in it");
+    } else {
+        *out = text.p + utf8_bom_length(text.p, text.len);
+        return OK;
     }
-    text = arena_alloc(a, PAGE_FILE_BYTES_MAX + 2);
-    len = fread(text, 1, PAGE_FILE_BYTES_MAX + 1, f);
-    if (ferror(f))
-        (void)err_set(e, ERR_MISCONFIGURED, "it cannot be read");
-    else if (len > PAGE_FILE_BYTES_MAX)
-        (void)err_set(e, ERR_MISCONFIGURED, "it is longer than %d bytes", PAGE_FILE_BYTES_MAX);
-    else if (strlen(text) != len)
-        (void)err_set(e, ERR_MISCONFIGURED, "it has a byte of zero in it");
-    else
-        e->code = OK;
-    (void)fclose(f);
-    return e->code ? NULL : text + utf8_bom_length(text, len);
+    return e->code;
 }
 
 static enum rc check(struct arena *a, enum page page, const struct language *language,
@@ -116,9 +106,9 @@ static enum rc check(struct arena *a, enum page page, const struct language *lan
 static const char *load_one(struct arena *a, const char *path, enum page page,
                             const struct language *language, FILE *problems, unsigned *bad) {
     struct err e;
-    const char *source = read_text(a, path, &e);
+    const char *source;
 
-    if (source && !check(a, page, language, source, &e))
+    if (!read_text(a, path, &source, &e) && !check(a, page, language, source, &e))
         return source;
     if (e.code != ERR_MISSING) {
         (void)fprintf(problems, "%s: %s; the built-in page is used\n", path, e.text);

@@ -307,7 +307,7 @@ static void a_fifo_in_place_of_a_template_holds_nobody(void **state) {
     (void)alarm(0);
     assert_int_equal(fclose(problems), 0);
     assert_int_equal(bad, 1);
-    assert_non_null(strstr(text, "error.html: it is a FIFO"));
+    assert_non_null(strstr(text, "error.html: cannot be read: it is a FIFO"));
     free(text);
     folder_remove(dir);
 }
@@ -348,7 +348,7 @@ static void files_replace_pages_and_bad_ones_are_left_out(void **state) {
     set = page_set_load(dir, problems, &bad);
     assert_int_equal(fclose(problems), 0);
     assert_int_equal(bad, 3);
-    assert_non_null(strstr(text, "error.html: it is longer than 65536 bytes"));
+    assert_non_null(strstr(text, "error.html: is longer than 65536 bytes"));
     assert_non_null(strstr(page_of(*state, set, "en"), "<title>This did not work</title>"));
     page_set_free(set);
     free(text);

@@ -1,0 +1,18 @@
+/* Files that are read whole, at the start, on a reload or when they have changed. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/err.h"
+#include "base/text.h"
+
+/* Opens a file for reading without waiting: a FIFO in its place is refused. -1: *why says why in
+ * words, and errno as open(2) does, or EINVAL. */
+int file_open(const char *path, const char **why);
+
+/* Reads a file of at most max_len bytes into the arena, with a NUL behind it and no copy anywhere
+ * else, since it may hold a secret. ERR_MISSING: it cannot be opened or read, and errno says why;
+ * ERR_TOO_LARGE. The text of e continues a sentence that begins with the path. */
+enum rc file_read(struct arena *a, const char *path, size_t max_len, struct text *out,
+                  struct err *e) MUST_USE;
+
+#endif
