@@ -5,18 +5,16 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/encode.h"
 #include "base/log.h"
 #include "crypto/digest.h"
 #include "crypto/jws.h"
 #include "metrics/metrics.h"
-#include "shared/shared.h"
+#include "shared/single_flight.h"
 
 #define FETCH_TIMEOUT_MS 5000
-#define WAIT_MS 1000 /* for another worker's fetch: see wait_for_other */
-#define WAIT_STEP_MS 50
+#define WAIT_MS 1000 /* for another worker's fetch: see may_wait */
 #define SCRATCH_BYTES_MAX                                                                          \
     ((size_t)1 << 20) /* a reply, a cached value, and what curl's room needs */
 
@@ -31,7 +29,7 @@ struct keyset {
     int64_t waited_s;    /* when this worker last waited for another one's fetch */
     bool has_fetched, has_waited;
     struct arena *names;
-    const char *set_key, *fetch_key; /* in the cache: the set; that it was just fetched */
+    const char *cache_key; /* of the set */
 };
 
 struct keyset *keyset_new(const struct config *config, struct http_client *http,
@@ -47,8 +45,7 @@ struct keyset *keyset_new(const struct config *config, struct http_client *http,
     sha256(config->cognito_jwks_url, strlen(config->cognito_jwks_url), digest);
     k->names = arena_new(65536);
     const char *id = base64url_encode(k->names, digest, sizeof digest);
-    k->set_key = arena_printf(k->names, "jwks:%s", id);
-    k->fetch_key = arena_printf(k->names, "jwks-fetched:%s", id);
+    k->cache_key = arena_printf(k->names, "jwks:%s", id);
     return k;
 }
 
@@ -80,7 +77,7 @@ static bool load_from_cache(struct keyset *k, struct arena *a) {
     struct err ignored = {0};
     struct cache_entry entry;
 
-    if (!k->cache || cache_get(k->cache, a, k->set_key, &entry, &ignored))
+    if (!k->cache || cache_get(k->cache, a, k->cache_key, &entry, &ignored))
         return false;
     if (k->set && entry.stored_s <= k->stored_s)
         return false;
@@ -92,15 +89,9 @@ static bool is_past(int64_t since_s, int64_t now_s, int64_t span_s) {
     return now_s < since_s || since_s <= now_s - span_s;
 }
 
-/* Once in KEYSET_REFETCH_S for the whole host. If the cache fails, because the disk is full, each
- * worker counts for itself: good tokens must not be refused for that. */
-static bool may_fetch(struct keyset *k, int64_t now_s) {
-    const struct cache_entry mark = cache_text("", KEYSET_REFETCH_S);
-    struct err e;
-    enum rc rc = k->cache ? cache_add(k->cache, k->fetch_key, &mark, 0, &e) : ERR_STORE;
-
-    if (rc == OK || rc == ERR_EXISTS)
-        return rc == OK;
+/* Without a cache that can be used, because the disk is full, each worker counts its fetches for
+ * itself: good tokens must not be refused for that. */
+static bool may_fetch_alone(struct keyset *k, int64_t now_s) {
     if (k->has_fetched && !is_past(k->fetched_s, now_s, KEYSET_REFETCH_S))
         return false;
     k->has_fetched = true;
@@ -134,7 +125,7 @@ static bool fetch(struct keyset *k, struct arena *a, int64_t now_s, struct err *
     const struct cache_entry entry = {
         .value = reply.body, .len = reply.body_len, .ttl_s = CACHE_NO_TTL};
     struct err not_set = {0};
-    if (k->cache && cache_set(k->cache, k->set_key, &entry, 0, &not_set))
+    if (k->cache && cache_set(k->cache, k->cache_key, &entry, 0, &not_set))
         log_warn("keyset_not_shared", kv("detail", not_set.detail)); /* ours is good all the same */
     return true;
 }
@@ -149,24 +140,14 @@ static void fetch_and_log(struct keyset *k, struct arena *a, int64_t now_s) {
                  kv("detail", *why.detail ? why.detail : why.text));
 }
 
-/* Another worker has begun a fetch and may be at it just now: at a cold start, or when Cognito has
- * begun to use a new key. Refusing a good token at that moment would send its user back to the
- * login page, so the other one's answer is waited for: shortly, and once in KEYSET_REFETCH_S, so
- * that tokens with invented key ids cannot keep workers waiting. */
-static void wait_for_other(struct keyset *k, struct arena *a, int64_t now_s) {
-    const struct timespec step = {0, WAIT_STEP_MS * 1000000L};
-    int64_t end = clock_monotonic_ms() + WAIT_MS;
-
-    if (!k->cache || (k->has_waited && !is_past(k->waited_s, now_s, KEYSET_REFETCH_S)))
-        return;
-    if (k->set && !is_past(k->stored_s, now_s, KEYSET_REFETCH_S))
-        return; /* that fetch has ended: we have what it brought */
-    k->has_waited = true;
-    k->waited_s = now_s;
-    while (!load_from_cache(k, a) && clock_monotonic_ms() < end) {
-        arena_reset(a); /* the copy of what we know already */
-        nanosleep(&step, NULL);
-    }
+/* For another worker's fetch: it may be at it just now, at a cold start or when Cognito has begun
+ * to use a new key. Refusing a good token at that moment would send its user back to the login
+ * page. So we wait shortly, and once in KEYSET_REFETCH_S, so that tokens with invented key ids
+ * cannot keep workers waiting. */
+static bool may_wait(const struct keyset *k, int64_t now_s) {
+    if (k->has_waited && !is_past(k->waited_s, now_s, KEYSET_REFETCH_S))
+        return false;
+    return !k->set || is_past(k->stored_s, now_s, KEYSET_REFETCH_S); /* else: we have what it got */
 }
 
 /* ---- finding ---- */
@@ -180,14 +161,48 @@ static const struct jwk *find_fresh(const struct keyset *k, const char *kid, int
     return is_stale(k, now_s) ? NULL : jwk_set_find(k->set, kid);
 }
 
-/* Does what can be done to have the key, cheapest first. */
+struct lookup {
+    struct keyset *k;
+    struct arena *a;
+};
+
+static bool find_newer(void *arg) {
+    const struct lookup *l = arg;
+
+    arena_reset(l->a); /* the copy of what we know already */
+    return load_from_cache(l->k, l->a);
+}
+
+/* Does what can be done to have the key, cheapest first. The lease is not given back: it is what
+ * limits the fetches of this host to one in KEYSET_REFETCH_S. */
 static void refresh(struct keyset *k, struct arena *a, const char *kid, int64_t now_s) {
+    struct lookup lookup = {k, a};
+    struct single_flight flight = {.cache = k->cache,
+                                   .name = k->cache_key,
+                                   .lease_s = KEYSET_REFETCH_S,
+                                   .find = find_newer,
+                                   .arg = &lookup};
+    struct err e;
+    bool waits;
+
     if (load_from_cache(k, a) && find_fresh(k, kid, now_s))
         return;
-    if (may_fetch(k, now_s))
+    waits = !jwk_set_find(k->set, kid) && may_wait(k, now_s);
+    flight.until_ms = clock_monotonic_ms() + (waits ? WAIT_MS : 0);
+    switch (k->cache ? single_flight_begin(&flight, &e) : FLIGHT_ALONE) {
+    case FLIGHT_LEADS:
         fetch_and_log(k, a, now_s);
-    else if (!jwk_set_find(k->set, kid))
-        wait_for_other(k, a, now_s);
+        break;
+    case FLIGHT_ALONE:
+        if (may_fetch_alone(k, now_s))
+            fetch_and_log(k, a, now_s);
+        break;
+    default:
+        if (!waits)
+            break;
+        k->has_waited = true;
+        k->waited_s = now_s;
+    }
 }
 
 enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out, struct err *e) {

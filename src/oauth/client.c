@@ -60,6 +60,7 @@ enum rc client_admit(struct site *site, struct arena *a, const char *client_id, 
 enum rc client_find(struct site *site, struct arena *a, const char *client_id, struct client *out,
                     struct err *e) {
     const struct client *pinned = find_pinned(site->oauth->clients, client_id);
+    const struct document_request rq = {.kind = &client_documents, .url = client_id};
     struct json *document;
     struct url u;
 
@@ -71,8 +72,7 @@ enum rc client_find(struct site *site, struct arena *a, const char *client_id, s
     }
     if (client_is_dynamic(client_id))
         return client_dynamic_open(site, a, client_id, out, e);
-    if (client_id_check(a, client_id, &u, e) ||
-        document_get(site, a, &client_documents, client_id, &document, e))
+    if (client_id_check(a, client_id, &u, e) || document_get(site, a, &rq, &document, e))
         return e->code;
     return client_document_read(site->config, a, document, client_id, out, e);
 }

@@ -122,16 +122,16 @@ static const struct document_kind key_sets = {"the client's key set", "jwks-of-c
 static enum rc verify(struct site *site, struct arena *a, const struct client *client,
                       const struct jws *jws, struct err *e) {
     const struct json *keys = client->jwks;
-    int64_t now_s = clock_now_s(&site->clock);
+    struct document_request rq = {.kind = &key_sets, .url = client->jwks_uri};
     struct json *fetched;
     enum rc rc;
 
-    if (!keys && document_get(site, a, &key_sets, client->jwks_uri, &fetched, e))
+    if (!keys && document_get(site, a, &rq, &fetched, e))
         return e->code;
     rc = jws_verify(a, jws, keys ? keys : fetched, e);
     if (rc == ERR_MISSING && !keys) { /* the client has begun to use a new key */
-        if (document_get_newer(site, a, &key_sets, client->jwks_uri, now_s - KEY_SET_REFETCH_S,
-                               &fetched, e))
+        rq.since_s = clock_now_s(&site->clock) - KEY_SET_REFETCH_S;
+        if (document_get(site, a, &rq, &fetched, e))
             return e->code;
         rc = jws_verify(a, jws, fetched, e);
     }

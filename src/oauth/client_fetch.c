@@ -15,9 +15,11 @@
 #include "oauth/clients.h"
 #include "oauth/site.h"
 #include "shared/shared.h"
+#include "shared/single_flight.h"
 
 #define SLOT_WAIT_MS 200 /* for one of the workers that fetch to be done */
 #define SLOT_STEP_MS 10
+#define LEASE_S (CLIENT_DOCUMENT_TIMEOUT_MS / 1000 + 2)
 
 /* A document as it lies in the cache. */
 struct kept {
@@ -25,85 +27,117 @@ struct kept {
     struct json *document;
 };
 
-static const char *cache_key(struct arena *a, const char *prefix, const struct document_kind *kind,
-                             const char *url) {
+/* One document that is wanted, and what is known of it. */
+struct lookup {
+    struct site *site;
+    struct arena *a;
+    const struct document_kind *kind;
+    const char *url;
+    int64_t since_s;
+    const char *key, *refusal_key; /* in the cache */
+    bool has_kept;
+    struct kept kept; /* if has_kept */
+    struct json **out;
+    enum rc rc;
+    struct err *e;
+};
+
+static const char *cache_key(struct arena *a, const char *prefix,
+                             const struct document_request *rq) {
     uint8_t digest[SHA256_LEN];
 
-    sha256(url, strlen(url), digest);
-    return arena_printf(a, "%s%s:%s", prefix, kind->id, base64url_encode(a, digest, sizeof digest));
+    sha256(rq->url, strlen(rq->url), digest);
+    return arena_printf(a, "%s%s:%s", prefix, rq->kind->id,
+                        base64url_encode(a, digest, sizeof digest));
 }
 
 /* Checked again when it is read: what is acceptable may have changed since. */
-static bool read_kept(struct site *site, struct arena *a, const struct document_kind *kind,
-                      const char *url, struct kept *out) {
-    struct json *o;
+static bool read_kept(const struct lookup *l, struct kept *out) {
     struct cache_entry entry;
     struct err ignored;
     const char *text;
+    struct json *o;
 
-    if (!site->cache || cache_get(site->cache, a, cache_key(a, "", kind, url), &entry, &ignored))
+    if (cache_get(l->site->cache, l->a, l->key, &entry, &ignored))
         return false;
     out->stored_s = entry.stored_s;
-    return !json_parse(a, entry.value, entry.len, &o, &ignored) &&
+    return !json_parse(l->a, entry.value, entry.len, &o, &ignored) &&
            (text = json_get_str(o, "text")) &&
            json_get_int(o, "fresh_until", &out->fresh_until_s) &&
-           !json_parse(a, text, strlen(text), &out->document, &ignored) &&
-           !kind->check(site->config, a, out->document, url, &ignored);
+           !json_parse(l->a, text, strlen(text), &out->document, &ignored) &&
+           !l->kind->check(l->site->config, l->a, out->document, l->url, &ignored);
 }
 
-static void keep(struct site *site, struct arena *a, const struct document_kind *kind,
-                 const char *url, const struct http_reply *rp) {
-    int64_t now_s = clock_now_s(&site->clock), fresh_s = DOCUMENT_FRESH_S,
-            stale_s = DOCUMENT_STALE_S;
+static bool read_refusal(const struct lookup *l) {
+    struct cache_entry entry;
+    struct err ignored;
+
+    if (cache_get(l->site->cache, l->a, l->refusal_key, &entry, &ignored))
+        return false;
+    (void)err_set(l->e, ERR_INVALID_CLIENT, "%s", (const char *)entry.value);
+    return true;
+}
+
+/* What there is to say without asking: a document that is fresh, or why there is none. */
+static bool find_result(void *arg) {
+    struct lookup *l = arg;
+
+    if (!l->site->cache)
+        return false;
+    l->has_kept = read_kept(l, &l->kept);
+    if (l->has_kept && l->kept.stored_s >= l->since_s &&
+        clock_now_s(&l->site->clock) < l->kept.fresh_until_s) {
+        *l->out = l->kept.document;
+        l->rc = OK;
+        return true;
+    }
+    if (!read_refusal(l))
+        return false;
+    l->rc = ERR_INVALID_CLIENT;
+    return true;
+}
+
+/* How long a document is fresh, and may be used after that while its server does not answer. */
+static void read_lifetimes(const struct http_caching *caching, int64_t *fresh_s, int64_t *stale_s) {
+    *fresh_s = caching->has_lifetime ? caching->fresh_s : DOCUMENT_FRESH_S;
+    *stale_s = caching->may_be_stale ? DOCUMENT_STALE_S : 0;
+    if (*fresh_s < DOCUMENT_FRESH_MIN_S)
+        *fresh_s = DOCUMENT_FRESH_MIN_S;
+    if (*fresh_s > DOCUMENT_FRESH_MAX_S)
+        *fresh_s = DOCUMENT_FRESH_MAX_S;
+    if (caching->stale_if_error_s >= 0 && caching->stale_if_error_s < *stale_s)
+        *stale_s = caching->stale_if_error_s; /* RFC 5861 §4 */
+    if (!caching->may_store)
+        *fresh_s = *stale_s = 0; /* replaces one that might have been kept */
+}
+
+static void keep(const struct lookup *l, const struct http_reply *rp) {
+    int64_t now_s = clock_now_s(&l->site->clock), fresh_s, stale_s;
+    struct json *o = json_new_object(l->a);
     struct http_caching caching;
-    struct json *o;
     struct cache_entry entry;
     struct err e;
 
-    http_caching_read(a, rp, now_s, &caching);
-    if (caching.has_lifetime)
-        fresh_s = caching.fresh_s;
-    if (fresh_s < DOCUMENT_FRESH_MIN_S)
-        fresh_s = DOCUMENT_FRESH_MIN_S;
-    if (fresh_s > DOCUMENT_FRESH_MAX_S)
-        fresh_s = DOCUMENT_FRESH_MAX_S;
-    if (!caching.may_be_stale)
-        stale_s = 0;
-    else if (caching.stale_if_error_s >= 0 && caching.stale_if_error_s < stale_s)
-        stale_s = caching.stale_if_error_s; /* RFC 5861 §4 */
-    if (!caching.may_store)
-        fresh_s = stale_s = 0; /* replaces one that might have been kept */
-    o = json_new_object(a);
-    json_put(o, "text", json_new_stringn(a, rp->body, rp->body_len));
+    http_caching_read(l->a, rp, now_s, &caching);
+    read_lifetimes(&caching, &fresh_s, &stale_s);
+    json_put(o, "text", json_new_stringn(l->a, rp->body, rp->body_len));
     json_put_int(o, "fresh_until", now_s + fresh_s);
     entry.ttl_s = fresh_s + stale_s;
-    entry.value = json_text(a, o, &entry.len);
-    if (cache_set(site->cache, cache_key(a, "", kind, url), &entry, DOCUMENTS_CACHED_MAX, &e))
-        log_warn("client_document_not_kept", kv("url", url), kv("detail", e.detail));
+    entry.value = json_text(l->a, o, &entry.len);
+    if (cache_set(l->site->cache, l->key, &entry, DOCUMENTS_CACHED_MAX, &e))
+        log_warn("client_document_not_kept", kv("url", l->url), kv("detail", e.detail));
 }
 
 /* Remembers why, and forgets what there was: a document that its server took away is not used for
  * lack of an answer later. */
-static void keep_refusal(struct site *site, struct arena *a, const struct document_kind *kind,
-                         const char *url, const struct err *why) {
+static void keep_refusal(const struct lookup *l) {
     const struct cache_entry none = cache_text("", 0),
-                             refusal = cache_text(why->text, DOCUMENT_REFUSED_S);
+                             refusal = cache_text(l->e->text, DOCUMENT_REFUSED_S);
     struct err e;
 
-    if (cache_set(site->cache, cache_key(a, "", kind, url), &none, DOCUMENTS_CACHED_MAX, &e) ||
-        cache_set(site->cache, cache_key(a, "no-", kind, url), &refusal, DOCUMENTS_REFUSED_MAX, &e))
-        log_warn("client_document_not_kept", kv("url", url), kv("detail", e.detail));
-}
-
-static bool read_refusal(struct site *site, struct arena *a, const struct document_kind *kind,
-                         const char *url, struct err *e) {
-    struct cache_entry entry;
-    struct err ignored;
-
-    if (!site->cache || cache_get(site->cache, a, cache_key(a, "no-", kind, url), &entry, &ignored))
-        return false;
-    (void)err_set(e, ERR_INVALID_CLIENT, "%s", (const char *)entry.value);
-    return true;
+    if (cache_set(l->site->cache, l->key, &none, DOCUMENTS_CACHED_MAX, &e) ||
+        cache_set(l->site->cache, l->refusal_key, &refusal, DOCUMENTS_REFUSED_MAX, &e))
+        log_warn("client_document_not_kept", kv("url", l->url), kv("detail", e.detail));
 }
 
 static bool is_json_type(const char *type) {
@@ -116,51 +150,77 @@ static bool is_json_type(const char *type) {
 
 /* What came from the server, if anything did. An answer that says that the server is overloaded or
  * broken may be another one soon, and is not remembered. */
-static enum rc check_reply(const struct config *c, struct arena *a,
-                           const struct document_kind *kind, const char *url,
-                           const struct http_reply *rp, struct json **out, struct err *e) {
+static enum rc check_reply(const struct lookup *l, const struct http_reply *rp) {
     if (rp->status == 429 || rp->status >= 500)
-        return err_set(e, ERR_UPSTREAM, "the server of %s answered with status %ld", kind->name,
-                       rp->status);
+        return err_set(l->e, ERR_UPSTREAM, "the server of %s answered with status %ld",
+                       l->kind->name, rp->status);
     if (rp->status != 200) /* draft §3: only 200 counts, and no redirect is followed */
-        return err_set(e, ERR_INVALID_CLIENT, "the server of %s answered with status %ld",
-                       kind->name, rp->status);
+        return err_set(l->e, ERR_INVALID_CLIENT, "the server of %s answered with status %ld",
+                       l->kind->name, rp->status);
     if (!is_json_type(rp->content_type))
-        return err_set(e, ERR_INVALID_CLIENT, "%s is not of type application/json", kind->name);
-    if (json_parse(a, rp->body, rp->body_len, out, e))
-        return err_set(e, ERR_INVALID_CLIENT, "%s is not valid JSON", kind->name);
-    return kind->check(c, a, *out, url, e);
+        return err_set(l->e, ERR_INVALID_CLIENT, "%s is not of type application/json",
+                       l->kind->name);
+    if (json_parse(l->a, rp->body, rp->body_len, l->out, l->e))
+        return err_set(l->e, ERR_INVALID_CLIENT, "%s is not valid JSON", l->kind->name);
+    return l->kind->check(l->site->config, l->a, *l->out, l->url, l->e);
 }
 
 /* ERR_UPSTREAM: nothing can be said of the document now. */
-static enum rc fetch(struct site *site, struct arena *a, const struct document_kind *kind,
-                     const char *url, struct json **out, struct err *e) {
+static enum rc fetch(const struct lookup *l, int64_t until_ms) {
     static const char *const headers[] = {"Accept: application/json", NULL};
+    int64_t left_ms = until_ms - clock_monotonic_ms();
     const struct http_request rq = {.method = "GET",
-                                    .url = url,
+                                    .url = l->url,
                                     .headers = headers,
-                                    .max_reply_bytes = kind->bytes_max,
-                                    .timeout_ms = CLIENT_DOCUMENT_TIMEOUT_MS,
+                                    .max_reply_bytes = l->kind->bytes_max,
+                                    .timeout_ms = left_ms > 1 ? (long)left_ms : 1,
                                     .counted_as = 1 + UPSTREAM_DOCUMENT};
     struct http_reply rp;
-    enum rc rc = http_fetch(site->oauth->guarded, a, &rq, &rp, e);
+    enum rc rc = http_fetch(l->site->oauth->guarded, l->a, &rq, &rp, l->e);
 
     if (rc && rc != ERR_ACCESS_DENIED && rc != ERR_TOO_LARGE) {
-        (void)snprintf(e->text, sizeof e->text, "the server of %s did not answer", kind->name);
+        (void)snprintf(l->e->text, sizeof l->e->text, "the server of %s did not answer",
+                       l->kind->name);
         return rc;
     }
     if (rc == ERR_ACCESS_DENIED)
-        rc = err_set(e, ERR_INVALID_CLIENT, "%s is not on a public address, and may not be fetched",
-                     kind->name);
+        rc = err_set(l->e, ERR_INVALID_CLIENT,
+                     "%s is not on a public address, and may not be fetched", l->kind->name);
     else if (rc)
-        rc = err_set(e, ERR_INVALID_CLIENT, "%s is longer than %zu bytes", kind->name,
-                     kind->bytes_max);
+        rc = err_set(l->e, ERR_INVALID_CLIENT, "%s is longer than %zu bytes", l->kind->name,
+                     l->kind->bytes_max);
     else
-        rc = check_reply(site->config, a, kind, url, &rp, out, e);
-    if (!rc && site->cache)
-        keep(site, a, kind, url, &rp);
-    if (rc == ERR_INVALID_CLIENT && site->cache)
-        keep_refusal(site, a, kind, url, e);
+        rc = check_reply(l, &rp);
+    if (!rc && l->site->cache)
+        keep(l, &rp);
+    if (rc == ERR_INVALID_CLIENT && l->site->cache)
+        keep_refusal(l);
+    return rc;
+}
+
+/* One worker fetches it and the others wait. A failure is not shared: then another one fetches it,
+ * in what is left of the time that the first one had too. */
+static enum rc fetch_once(struct lookup *l) {
+    struct single_flight flight = {.cache = l->site->cache,
+                                   .name = l->key,
+                                   .lease_s = LEASE_S,
+                                   .until_ms = clock_monotonic_ms() + CLIENT_DOCUMENT_TIMEOUT_MS,
+                                   .find = find_result,
+                                   .arg = l};
+    enum flight_role role = FLIGHT_ENDED;
+    enum rc rc;
+
+    if (!l->site->cache)
+        return fetch(l, flight.until_ms);
+    while (role == FLIGHT_ENDED)
+        role = single_flight_begin(&flight, l->e);
+    if (role == FLIGHT_FOUND)
+        return l->rc;
+    if (role == FLIGHT_TIMEOUT)
+        return err_set(l->e, ERR_UPSTREAM, "the server of %s did not answer", l->kind->name);
+    rc = fetch(l, flight.until_ms);
+    if (role == FLIGHT_LEADS)
+        single_flight_end(&flight);
     return rc;
 }
 
@@ -170,71 +230,52 @@ static unsigned slots_of(const struct config *c) {
 }
 
 /* Waits a moment for a slot, during which another worker may bring the document. */
-static enum rc enter(struct site *site, struct arena *a, const struct document_kind *kind,
-                     const char *url, int64_t since_s, struct kept *kept, bool *have,
-                     struct err *e) {
+static enum rc ask(struct lookup *l) {
     const struct timespec step = {0, SLOT_STEP_MS * 1000000L};
     int64_t end_ms = clock_monotonic_ms() + SLOT_WAIT_MS;
+    struct host_slots *slots = l->site->oauth->document_slots;
+    enum rc rc;
 
-    *have = false;
-    while (!host_slots_enter(site->oauth->document_slots, slots_of(site->config))) {
+    while (!host_slots_enter(slots, slots_of(l->site->config))) {
         if (clock_monotonic_ms() >= end_ms)
-            return err_set(e, ERR_UPSTREAM,
+            return err_set(l->e, ERR_UPSTREAM,
                            "too many clients are being looked up just now; try again");
         nanosleep(&step, NULL);
-        *have = read_kept(site, a, kind, url, kept) && kept->stored_s >= since_s &&
-                clock_now_s(&site->clock) < kept->fresh_until_s;
-        if (*have)
-            return OK;
+        if (find_result(l))
+            return l->rc;
     }
-    return OK;
-}
-
-/* From its server, if there is a slot for that. */
-static enum rc ask(struct site *site, struct arena *a, const struct document_kind *kind,
-                   const char *url, int64_t since_s, struct json **out, struct err *e) {
-    struct kept kept;
-    bool have;
-    enum rc rc;
-
-    if (enter(site, a, kind, url, since_s, &kept, &have, e))
-        return e->code;
-    if (have) {
-        *out = kept.document;
-        return OK;
-    }
-    rc = fetch(site, a, kind, url, out, e);
+    rc = fetch_once(l);
     if (rc == ERR_UPSTREAM) /* nobody can say that it will pass */
-        e->advice = "advice.unreachable";
-    host_slots_leave(site->oauth->document_slots);
+        l->e->advice = "advice.unreachable";
+    host_slots_leave(slots);
     return rc;
 }
 
-enum rc document_get_newer(struct site *site, struct arena *a, const struct document_kind *kind,
-                           const char *url, int64_t since_s, struct json **out, struct err *e) {
-    struct kept kept = {0};
-    bool have = read_kept(site, a, kind, url, &kept);
+enum rc document_get(struct site *site, struct arena *a, const struct document_request *rq,
+                     struct json **out, struct err *e) {
+    struct lookup l = {.site = site,
+                       .a = a,
+                       .kind = rq->kind,
+                       .url = rq->url,
+                       .since_s = rq->since_s,
+                       .key = cache_key(a, "", rq),
+                       .refusal_key = cache_key(a, "no-", rq),
+                       .out = out,
+                       .e = e};
     enum rc rc;
 
-    *out = kept.document;
-    if (have && kept.stored_s >= since_s && clock_now_s(&site->clock) < kept.fresh_until_s)
-        return OK;
-    if (read_refusal(site, a, kind, url, e))
-        return e->code;
-    rc = ask(site, a, kind, url, since_s, out, e);
+    *out = NULL;
+    if (find_result(&l))
+        return l.rc;
+    rc = ask(&l);
     /* RFC 5861 §4. So too without a slot: a stranger's slow server must not stop known clients. */
-    if (rc == ERR_UPSTREAM && have) {
-        log_warn("client_document_stale", kv("url", url), kv("why", e->text),
+    if (rc == ERR_UPSTREAM && l.has_kept) {
+        log_warn("client_document_stale", kv("url", l.url), kv("why", e->text),
                  kv("detail", e->detail));
-        *out = kept.document;
+        *out = l.kept.document;
         return OK;
     }
     return rc;
-}
-
-enum rc document_get(struct site *site, struct arena *a, const struct document_kind *kind,
-                     const char *url, struct json **out, struct err *e) {
-    return document_get_newer(site, a, kind, url, 0, out, e);
 }
 
 struct http_options document_http_options(const struct config *c) {

@@ -6,7 +6,7 @@
 #include "net/http.h"
 #include "oauth/oauth.h"
 
-/* client_fetch.c: a JSON document that a client publishes, from the cache of the host or over the
+/* client_fetch.c: a JSON document that a client publishes, from the host's cache or over the
  * guarded HTTP client. */
 #define DOCUMENT_FRESH_S 300       /* if its server does not say how long it may be kept */
 #define DOCUMENT_FRESH_MIN_S 10    /* if it says less, though not "no-store" */
@@ -17,19 +17,20 @@
 #define DOCUMENTS_REFUSED_MAX 1024
 struct document_kind {
     const char *name; /* in messages: "the client's document" */
-    const char *id;   /* in the host's cache */
+    const char *id;   /* in the cache */
     size_t bytes_max;
     /* Is it what it should be? A wrong one is refused like one that is not there. */
     enum rc (*check)(const struct config *c, struct arena *a, const struct json *v, const char *url,
                      struct err *e);
 };
+struct document_request {
+    const struct document_kind *kind;
+    const char *url;
+    int64_t since_s; /* one in the cache must not be older, in seconds since 1970; 0: any age */
+};
 /* ERR_INVALID_CLIENT: it is not there or wrong. ERR_UPSTREAM: it may be there later. */
-enum rc document_get(struct site *site, struct arena *a, const struct document_kind *kind,
-                     const char *url, struct json **out, struct err *e) MUST_USE;
-/* The same, but not from the cache if that was put there before `since_s`. */
-enum rc document_get_newer(struct site *site, struct arena *a, const struct document_kind *kind,
-                           const char *url, int64_t since_s, struct json **out,
-                           struct err *e) MUST_USE;
+enum rc document_get(struct site *site, struct arena *a, const struct document_request *rq,
+                     struct json **out, struct err *e) MUST_USE;
 
 /* How documents are fetched: only from public addresses, and what CLIENT_METADATA_* adds. */
 struct http_options document_http_options(const struct config *config);

@@ -2,7 +2,6 @@
  * Cognito, if it rotates, knows the old token only for a minute. So one call per host goes there,
  * and its answer is given to all who come with the same token within a window. */
 #include <string.h>
-#include <time.h>
 
 #include "base/encode.h"
 #include "base/json.h"
@@ -11,12 +10,11 @@
 #include "crypto/seal.h"
 #include "oauth/site.h"
 #include "oauth/tokens.h"
-#include "shared/shared.h"
+#include "shared/single_flight.h"
 
 #define REFRESH_TOKEN_MAX 16384 /* the longest that refresh_seal makes of what Cognito gives */
 #define LEASE_S 10              /* longer than a call to Cognito can take */
 #define WAIT_MS 7000            /* for another worker's call */
-#define WAIT_STEP_MS 10         /* between looks at the cache */
 #define REPLAYS_MAX 4096
 #define DEAD_TOKENS_MAX 8192
 #define EXPIRES_IN_MIN_S                                                                           \
@@ -67,11 +65,16 @@ enum rc refresh_open(struct site *site, struct arena *a, const char *client_id, 
     return OK;
 }
 
-/* What is known of a sealed token and of Cognito's token in it, by their digests. */
-struct flight {
+/* One refresh: its keys in the cache are digests of the sealed token and of Cognito's token in it.
+ */
+struct refresh {
     struct site *site;
     struct arena *a;
-    const char *digest, *answer_key, *dead_key, *lease_name;
+    const char *digest, *answer_key, *dead_key;
+    /* What find_result has found. */
+    struct idp_tokens *tokens;
+    enum rc rc;
+    struct err *e;
 };
 
 static const char *digest_of(struct arena *a, const char *token) {
@@ -83,14 +86,13 @@ static const char *digest_of(struct arena *a, const char *token) {
 
 /* The answer belongs to the sealed token: without rotation the next one holds the same token of
  * Cognito's, but who comes with it wants a new answer. */
-static struct flight flight_of(struct site *site, struct arena *a, const char *sealed,
-                               const char *token) {
-    struct flight f = {.site = site, .a = a, .digest = digest_of(a, sealed)};
+static struct refresh refresh_of(struct site *site, struct arena *a, const char *sealed,
+                                 const char *token) {
+    struct refresh r = {.site = site, .a = a, .digest = digest_of(a, sealed)};
 
-    f.answer_key = arena_printf(a, "refreshed:%s", f.digest);
-    f.lease_name = arena_printf(a, "refresh:%s", f.digest);
-    f.dead_key = arena_printf(a, "dead:%s", digest_of(a, token));
-    return f;
+    r.answer_key = arena_printf(a, "refreshed:%s", r.digest);
+    r.dead_key = arena_printf(a, "dead:%s", digest_of(a, token));
+    return r;
 }
 
 static enum rc dead(struct err *e) {
@@ -98,16 +100,16 @@ static enum rc dead(struct err *e) {
                    "the identity provider no longer accepts this login; log in again");
 }
 
-static bool is_dead(const struct flight *f) {
-    return cache_has(f->site->cache, f->dead_key);
+static struct seal_binding answer_binding(const struct refresh *r) {
+    return (struct seal_binding){
+        .keys = r->site->seal, .purpose = "refreshed", .associated = r->digest};
 }
 
 /* Sealed: the cache holds no token that can be used. */
-static void keep_answer(const struct flight *f, const struct idp_tokens *t) {
-    int64_t now_s = clock_now_s(&f->site->clock);
-    struct json *o = json_new_object(f->a);
-    const struct seal_binding binding = {
-        .keys = f->site->seal, .purpose = "refreshed", .associated = f->digest};
+static void keep_answer(const struct refresh *r, const struct idp_tokens *t) {
+    int64_t now_s = clock_now_s(&r->site->clock);
+    struct json *o = json_new_object(r->a);
+    const struct seal_binding binding = answer_binding(r);
     struct cache_entry entry;
     const char *text;
     struct err e;
@@ -117,26 +119,25 @@ static void keep_answer(const struct flight *f, const struct idp_tokens *t) {
     json_put_str(o, "refresh_token", t->refresh_token);
     json_put_str(o, "scope", t->scope);
     json_put_int(o, "ends", now_s + t->expires_in_s);
-    text = json_text(f->a, o, &len);
+    text = json_text(r->a, o, &len);
     if (len > SEAL_DATA_MAX)
         return;
-    entry = cache_text(seal(f->a, &binding, text, len), f->site->config->refresh_replay_s);
-    if (entry.ttl_s && cache_set(f->site->cache, f->answer_key, &entry, REPLAYS_MAX, &e))
+    entry = cache_text(seal(r->a, &binding, text, len), r->site->config->refresh_replay_s);
+    if (entry.ttl_s && cache_set(r->site->cache, r->answer_key, &entry, REPLAYS_MAX, &e))
         log_warn("refresh_not_shared", kv("detail", e.detail));
 }
 
-static bool read_answer(const struct flight *f, struct idp_tokens *out) {
-    int64_t now_s = clock_now_s(&f->site->clock), ends_s;
+static bool read_answer(const struct refresh *r, struct idp_tokens *out) {
+    int64_t now_s = clock_now_s(&r->site->clock), ends_s;
     struct cache_entry entry;
     struct err ignored;
-    const struct seal_binding binding = {
-        .keys = f->site->seal, .purpose = "refreshed", .associated = f->digest};
+    const struct seal_binding binding = answer_binding(r);
     struct plaintext text;
     struct json *o;
 
-    if (cache_get(f->site->cache, f->a, f->answer_key, &entry, &ignored) ||
-        seal_open(f->a, &binding, entry.value, &text, &ignored) ||
-        json_parse(f->a, text.data, text.len, &o, &ignored) || !json_get_int(o, "ends", &ends_s) ||
+    if (cache_get(r->site->cache, r->a, r->answer_key, &entry, &ignored) ||
+        seal_open(r->a, &binding, entry.value, &text, &ignored) ||
+        json_parse(r->a, text.data, text.len, &o, &ignored) || !json_get_int(o, "ends", &ends_s) ||
         ends_s - now_s < EXPIRES_IN_MIN_S)
         return false;
     *out = (struct idp_tokens){.access_token = json_get_str(o, "access_token"),
@@ -146,94 +147,76 @@ static bool read_answer(const struct flight *f, struct idp_tokens *out) {
     return out->access_token && out->refresh_token && out->scope;
 }
 
-static void mark_dead(const struct flight *f) {
+static void mark_dead(const struct refresh *r) {
     const struct cache_entry entry = cache_text("", DEAD_TOKEN_S);
     struct err e;
 
-    if (cache_set(f->site->cache, f->dead_key, &entry, DEAD_TOKENS_MAX, &e))
+    if (cache_set(r->site->cache, r->dead_key, &entry, DEAD_TOKENS_MAX, &e))
         log_warn("dead_token_not_kept", kv("detail", e.detail));
 }
 
-/* With the lease, or NULL if the cache fails: Cognito is asked, and what it said is in the cache
- * before the lease is released. */
-static enum rc lead(const struct flight *f, const struct refresh_request *rq,
-                    const struct lease *lease, struct idp_tokens *out, struct err *e) {
+/* What Cognito says is in the cache when it returns. */
+static enum rc ask_cognito(const struct refresh *r, const struct refresh_request *rq) {
     struct refresh_grant next = *rq->grant;
-    enum rc rc = cognito_refresh(f->site->oauth->http, f->site->config, f->a, next.token, out, e);
+    struct idp_tokens *out = r->tokens;
+    enum rc rc =
+        cognito_refresh(r->site->oauth->http, r->site->config, r->a, next.token, out, r->e);
 
-    if (!rc) {
-        if (out->refresh_token) /* otherwise Cognito did not rotate it */
-            next.token = out->refresh_token;
-        if (*out->scope)
-            next.scope = out->scope;
-        out->scope = next.scope;
-        family_next(f->site, f->a, &next);
-        out->refresh_token = refresh_seal(f->site, f->a, rq->client_id, &next);
-        keep_answer(f, out);
-    } else if (rc == ERR_REFUSED) {
-        mark_dead(f);
-        rc = e->code = ERR_INVALID_GRANT;
+    if (rc == ERR_REFUSED) {
+        mark_dead(r);
+        return r->e->code = ERR_INVALID_GRANT;
     }
-    if (lease)
-        lease_release(f->site->cache, lease);
-    return rc;
+    if (rc)
+        return rc;
+    if (out->refresh_token) /* otherwise Cognito did not rotate it */
+        next.token = out->refresh_token;
+    if (*out->scope)
+        next.scope = out->scope;
+    out->scope = next.scope;
+    family_next(r->site, r->a, &next);
+    out->refresh_token = refresh_seal(r->site, r->a, rq->client_id, &next);
+    keep_answer(r, out);
+    return OK;
 }
 
-/* What there is to say without asking: true if it is settled. */
-static bool settled(const struct flight *f, struct idp_tokens *out, enum rc *rc, struct err *e) {
-    *rc = OK;
-    if (is_dead(f)) {
-        *rc = dead(e);
+/* What there is to say without asking. False: nothing. */
+static bool find_result(void *arg) {
+    struct refresh *r = arg;
+
+    if (cache_has(r->site->cache, r->dead_key)) {
+        r->rc = dead(r->e);
         return true;
     }
-    return read_answer(f, out);
+    r->rc = OK;
+    return read_answer(r, r->tokens);
 }
 
-/* Another worker asks. If its lease ends without a result, its call failed in a way that may pass
- * and would fail for us too, or the worker is gone. */
-static enum rc follow(const struct flight *f, struct idp_tokens *out, bool *again, struct err *e) {
-    const struct timespec step = {0, WAIT_STEP_MS * 1000000L};
-    int64_t end_ms = clock_monotonic_ms() + WAIT_MS;
-    bool taken = true;
-    enum rc rc;
+static enum rc ask_once(struct refresh *r, const struct refresh_request *rq) {
+    struct single_flight flight = {.cache = r->site->cache,
+                                   .name = r->answer_key,
+                                   .lease_s = LEASE_S,
+                                   .until_ms = clock_monotonic_ms() + WAIT_MS,
+                                   .find = find_result,
+                                   .arg = r};
+    enum flight_role role = single_flight_begin(&flight, r->e);
 
-    *again = false;
-    while (clock_monotonic_ms() < end_ms && taken) {
-        nanosleep(&step, NULL);
-        taken = lease_is_taken(f->site->cache, f->lease_name);
-        if (settled(f, out, &rc, e))
-            return rc;
-    }
     /* Without a window no answer is shared: each asks for itself, one after another. */
-    *again = !taken && !f->site->config->refresh_replay_s;
-    return err_set(e, ERR_UPSTREAM, "the identity provider is not available; try again later");
-}
-
-/* Asks, or waits for who asks. */
-static enum rc ask(const struct flight *f, const struct refresh_request *rq, struct idp_tokens *out,
-                   struct err *e) {
-    struct lease lease;
-    bool again = true;
-    enum rc rc = OK;
-
-    while (again) {
-        if (settled(f, out, &rc, e))
-            return rc;
-        rc = lease_take(f->site->cache, f->lease_name, LEASE_S, &lease, e);
-        if (!rc) {
-            /* Between our look and our lease another may have been done. */
-            if (!settled(f, out, &rc, e))
-                return lead(f, rq, &lease, out, e);
-            lease_release(f->site->cache, &lease);
-            return rc;
-        }
-        if (rc != ERR_EXISTS) { /* the disk is full: Cognito alone decides */
-            log_warn("refresh_lease_failed", kv("detail", e->detail));
-            return lead(f, rq, NULL, out, e);
-        }
-        rc = follow(f, out, &again, e);
+    while (role == FLIGHT_ENDED && !r->site->config->refresh_replay_s)
+        role = single_flight_begin(&flight, r->e);
+    switch (role) {
+    case FLIGHT_FOUND:
+        return r->rc;
+    case FLIGHT_LEADS:
+        r->rc = ask_cognito(r, rq);
+        single_flight_end(&flight);
+        return r->rc;
+    case FLIGHT_ALONE: /* the disk is full: Cognito alone decides */
+        log_warn("refresh_lease_failed", kv("detail", r->e->detail));
+        return ask_cognito(r, rq);
+    default: /* its call failed in a way that may pass, and would fail for us too */
+        return err_set(r->e, ERR_UPSTREAM,
+                       "the identity provider is not available; try again later");
     }
-    return rc;
 }
 
 /* RFC 9700 §4.14.2: of the two who have it, one is a thief, so neither keeps it. */
@@ -255,24 +238,28 @@ static enum rc end_reused(struct site *site, struct arena *a, const struct refre
 
 enum rc refresh_ask(struct site *site, struct arena *a, const struct refresh_request *rq,
                     struct idp_tokens *out, struct err *e) {
-    struct flight f = flight_of(site, a, rq->sealed, rq->grant->token);
+    struct refresh r = refresh_of(site, a, rq->sealed, rq->grant->token);
     enum family family = family_state(site, a, rq->grant);
     enum rc rc;
 
+    r.tokens = out;
+    r.e = e;
     if (family == FAMILY_ENDED)
         return dead(e);
     if (family == FAMILY_REUSED)
         return end_reused(site, a, rq, e);
-    if (settled(&f, out, &rc, e) || (rc = cognito_wait_begin(site, e)))
-        return rc;
-    rc = ask(&f, rq, out, e);
+    if (find_result(&r))
+        return r.rc;
+    if (cognito_wait_begin(site, e))
+        return e->code;
+    rc = ask_once(&r, rq);
     cognito_wait_end(site);
     return rc;
 }
 
 void refresh_end(struct site *site, struct arena *a, const struct refresh_grant *grant) {
-    struct flight f = flight_of(site, a, "", grant->token);
+    struct refresh r = refresh_of(site, a, "", grant->token);
 
-    mark_dead(&f);
+    mark_dead(&r);
     family_end(site, a, grant);
 }

@@ -6,10 +6,12 @@
 #include <sys/wait.h>
 
 #include "base/encode.h"
+#include "base/json.h"
 #include "crypto/digest.h"
 #include "net/http.h"
 #include "oauth/clients.h"
 #include "oauth/site.h"
+#include "shared/lease.h"
 #include "shared/shared.h"
 
 #define NOW 1700000000
@@ -279,6 +281,70 @@ static void end(pid_t pid) {
     assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+/* Another process fetches the document, for 200 ms, and keeps it if there is one. */
+static pid_t another_fetches(struct fixture *f, const char *kept) {
+    uint8_t digest[SHA256_LEN];
+    const char *key;
+    int ready[2];
+    char c = 0;
+    pid_t pid;
+
+    sha256(ID, strlen(ID), digest);
+    key = arena_printf(f->arena, "doc:%s", base64url_encode(f->arena, digest, sizeof digest));
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        const struct cache_entry entry = cache_text(kept ? kept : "", 600);
+        struct cache *cache;
+        struct lease lease;
+        struct err e;
+
+        c = !cache_open(f->dir, 8, &f->site.clock, &cache, &e) &&
+                    !lease_take(cache, key, 10, &lease, &e)
+                ? 'y'
+                : 'n';
+        (void)!write(ready[1], &c, 1);
+        (void)usleep(200000);
+        if (kept)
+            (void)!cache_set(cache, key, &entry, 10, &e);
+        lease_release(cache, &lease);
+        _exit(0);
+    }
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    (void)close(ready[0]);
+    assert_int_equal(c, 'y');
+    return pid;
+}
+
+static void what_another_worker_fetches_is_not_fetched_again(void **state) {
+    struct fixture *f = *state;
+    struct json *kept = json_new_object(f->arena);
+    size_t len;
+    pid_t pid;
+
+    json_put_str(kept, "text", DOCUMENT("theirs"));
+    json_put_int(kept, "fresh_until", NOW + 600);
+    answers("", DOCUMENT("mine"));
+    f->site.clock.fixed_s = NOW;
+    pid = another_fetches(f, json_text(f->arena, kept, &len));
+    assert_string_equal(seen(f, 0), "theirs");
+    assert_asked(0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void what_another_worker_does_not_get_is_fetched(void **state) {
+    struct fixture *f = *state;
+    pid_t pid;
+
+    answers("", DOCUMENT("mine"));
+    pid = another_fetches(f, NULL);
+    assert_string_equal(seen(f, 0), "mine");
+    assert_asked(1);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void half_of_the_workers_wait_for_documents_and_no_more(void **state) {
     struct fixture *f = *state;
     const char *path = arena_printf(f->arena, "%s/slots", f->dir);
@@ -371,6 +437,8 @@ int main(void) {
         WITH_SERVER(what_is_final_is_remembered_briefly_and_ends_what_there_was),
         WITH_SERVER(what_may_pass_is_not_remembered),
         WITH_SERVER(what_is_kept_is_checked_again),
+        WITH_SERVER(what_another_worker_fetches_is_not_fetched_again),
+        WITH_SERVER(what_another_worker_does_not_get_is_fetched),
         WITH_SERVER(half_of_the_workers_wait_for_documents_and_no_more),
         WITH_SERVER(one_that_cannot_be_asked_for_now_leaves_what_there_was),
         WITH_SERVER(lists_of_clients),

@@ -1,0 +1,28 @@
+/* Single flight: of the workers of this host that need the same thing from elsewhere, one asks, and
+ * the others wait until its result is in the cache. */
+#ifndef SHARED_SINGLE_FLIGHT_H
+#define SHARED_SINGLE_FLIGHT_H
+
+#include "shared/lease.h"
+
+struct single_flight {
+    struct cache *cache;
+    const char *name;        /* of what is asked for; borrowed */
+    int64_t lease_s;         /* longer than asking can take: then whoever asks is taken for dead */
+    int64_t until_ms;        /* monotonic time: who waits gives up then */
+    bool (*find)(void *arg); /* reads the result; false: there is none yet */
+    void *arg;
+    struct lease lease; /* FLIGHT_LEADS: ours */
+};
+
+enum flight_role {
+    FLIGHT_LEADS,  /* ask, put the result into the cache, and call single_flight_end */
+    FLIGHT_ALONE,  /* the cache fails, as *e says: ask; nobody else will know of it */
+    FLIGHT_FOUND,  /* find has returned true */
+    FLIGHT_ENDED,  /* whoever asked is done, or dead, and has left no result */
+    FLIGHT_TIMEOUT /* somebody still asks */
+};
+enum flight_role single_flight_begin(struct single_flight *f, struct err *e) MUST_USE;
+void single_flight_end(const struct single_flight *f);
+
+#endif

@@ -1,0 +1,168 @@
+/* One worker asks, and the others wait until its result is in the cache. */
+#include "unit.h"
+
+#include <sys/wait.h>
+
+#include "shared/single_flight.h"
+
+#define WAIT_MS 1000
+
+struct fixture {
+    char dir[UNIT_PATH_MAX];
+    struct clock clock;
+    struct cache *cache;
+    struct single_flight flight;
+    int looks;
+    struct err e;
+};
+
+static bool find(void *arg) {
+    struct fixture *f = arg;
+
+    f->looks++;
+    return cache_has(f->cache, "result");
+}
+
+static int setup(void **state) {
+    struct fixture *f = xcalloc(1, sizeof *f);
+
+    folder_make(f->dir);
+    f->clock.fixed_s = 1700000000;
+    assert_int_equal(cache_open(f->dir, 8, &f->clock, &f->cache, &f->e), OK);
+    f->flight = (struct single_flight){.cache = f->cache,
+                                       .name = "name",
+                                       .lease_s = 10,
+                                       .until_ms = clock_monotonic_ms() + WAIT_MS,
+                                       .find = find,
+                                       .arg = f};
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+
+    cache_close(f->cache);
+    folder_remove(f->dir);
+    free(f);
+    return 0;
+}
+
+/* Another process leads, for 100 ms, and leaves a result or not. With `dies` it does not end its
+ * flight. */
+static pid_t another_leads(struct fixture *f, bool has_result, bool dies) {
+    int ready[2];
+    char c = 0;
+    pid_t pid;
+
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        const struct cache_entry result = cache_text("result", 60);
+
+        if (cache_open(f->dir, 8, &f->clock, &f->cache, &f->e))
+            _exit(1);
+        f->flight.cache = f->cache;
+        c = single_flight_begin(&f->flight, &f->e) == FLIGHT_LEADS ? 'y' : 'n';
+        (void)!write(ready[1], &c, 1);
+        (void)usleep(100000);
+        if (has_result)
+            (void)!cache_set(f->cache, "result", &result, 0, &f->e);
+        if (!dies)
+            single_flight_end(&f->flight);
+        _exit(0);
+    }
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    (void)close(ready[0]);
+    assert_int_equal(c, 'y');
+    return pid;
+}
+
+static void whoever_comes_first_asks(void **state) {
+    struct fixture *f = *state;
+
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_LEADS);
+    single_flight_end(&f->flight);
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_LEADS);
+    single_flight_end(&f->flight);
+}
+
+static void what_another_has_brought_since_the_last_look_is_taken(void **state) {
+    const struct cache_entry result = cache_text("result", 60);
+    struct fixture *f = *state;
+
+    assert_int_equal(cache_set(f->cache, "result", &result, 0, &f->e), OK);
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_FOUND);
+    assert_false(lease_is_taken(f->cache, "name"));
+}
+
+static void the_others_wait_for_the_result(void **state) {
+    struct fixture *f = *state;
+    pid_t pid = another_leads(f, true, false);
+    int64_t begin_ms = clock_monotonic_ms();
+
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_FOUND);
+    assert_true(clock_monotonic_ms() < begin_ms + WAIT_MS);
+    assert_true(f->looks > 1);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void without_a_result_another_one_can_ask(void **state) {
+    struct fixture *f = *state;
+    pid_t pid = another_leads(f, false, false);
+
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_ENDED);
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_LEADS);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void whoever_was_killed_is_waited_for_until_its_lease_ends(void **state) {
+    struct fixture *f = *state;
+    pid_t pid = another_leads(f, false, true);
+
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    f->flight.until_ms = clock_monotonic_ms() + 50;
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_TIMEOUT);
+    f->clock.fixed_s += 10;
+    f->flight.until_ms = clock_monotonic_ms() + 50;
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_LEADS);
+}
+
+static void who_has_no_time_does_not_wait(void **state) {
+    struct fixture *f = *state;
+    struct lease lease;
+
+    assert_int_equal(lease_take(f->cache, "name", 10, &lease, &f->e), OK);
+    f->flight.until_ms = 0;
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_TIMEOUT);
+    assert_int_equal(f->looks, 0);
+}
+
+static void without_a_cache_each_asks(void **state) {
+    struct fixture *f = *state;
+    struct cache *none;
+
+    assert_int_equal(cache_open("/nonexistent/cache", 8, &f->clock, &none, &f->e), ERR_STORE);
+    f->flight.cache = none;
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_ALONE);
+    assert_int_equal(f->e.code, ERR_STORE);
+    cache_close(none);
+}
+
+#define WITH_CACHE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_CACHE(whoever_comes_first_asks),
+        WITH_CACHE(what_another_has_brought_since_the_last_look_is_taken),
+        WITH_CACHE(the_others_wait_for_the_result),
+        WITH_CACHE(without_a_result_another_one_can_ask),
+        WITH_CACHE(whoever_was_killed_is_waited_for_until_its_lease_ends),
+        WITH_CACHE(who_has_no_time_does_not_wait),
+        WITH_CACHE(without_a_cache_each_asks),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
