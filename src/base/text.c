@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+struct text text_of(const char *s) {
+    return (struct text){s, strlen(s)};
+}
+
 bool text_equal(struct text a, struct text b) {
     return a.len == b.len && (!a.len || !memcmp(a.p, b.p, a.len));
 }

@@ -14,6 +14,7 @@ struct text {
 
 #define TEXT_LITERAL(s) ((struct text){(s), sizeof(s) - 1})
 
+struct text text_of(const char *s); /* up to its NUL */
 bool text_equal(struct text a, struct text b);
 
 /* All of them, one behind the other: one allocation of the exact size, with a NUL behind it. */

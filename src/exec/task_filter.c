@@ -29,8 +29,7 @@ enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct
             continue;
         switch ((int)task_load(c, id, &t, e)) {
         case OK:
-            subscription_add(list, arena_printf(c->arena, "%c%s", SUBSCRIPTION_ASK, id), head.p,
-                             head.len);
+            subscription_add(list, SUBSCRIPTION_TASK, text_of(id), head);
             json_add_str(some, id);
             break;
         case ERR_RPC_INVALID_PARAMS: /* no task, or not this caller's */

@@ -1,8 +1,8 @@
 /* News of tasks, for streams that wait for them (SEP-2663, "Task Status Notifications"). A process
  * of its own is asked by the keeper (server/task_subscriptions.h) and looks at the records: a task
  * may run on another host, so that nothing on this one happens when it changes. Questions and
- * answers are entries of web/subscription.h: the task's id with "+" or "-", and its id with the
- * rest of the notification, whose beginning each stream has itself (task_news_head). */
+ * answers are subscriptions to the task (web/subscription.h): a question with the text "+" or "-",
+ * an answer with the rest of the notification, whose beginning each stream has itself. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -82,7 +82,7 @@ static bool tell(struct watcher *w, const struct task *t) {
     struct buf b;
 
     buf_init(&b, t->arena, tail.len + TASK_ID_MAX + 64);
-    subscription_add(&b, t->id, tail.p, tail.len);
+    subscription_add(&b, SUBSCRIPTION_TASK, text_of(t->id), tail);
     return !b.overflow && send_all(w->fd, b.p, b.len);
 }
 
@@ -142,12 +142,13 @@ static void forget(struct watcher *w, struct watched **at) {
     w->count--;
 }
 
-static void take_question(struct watcher *w, const struct subscription_entry *e) {
-    struct watched **at = find(w, e->topic, e->topic_len);
+static void take_question(struct watcher *w, const struct subscription *s) {
+    struct watched **at = find(w, s->argument.p, s->argument.len);
 
-    if (e->text_len != 1 || !e->topic_len || e->topic_len > TASK_ID_MAX)
+    if (s->kind != SUBSCRIPTION_TASK || s->text.len != 1 || !s->argument.len ||
+        s->argument.len > TASK_ID_MAX)
         return;
-    if (*e->text == '-') {
+    if (*s->text.p == '-') {
         if (*at)
             forget(w, at);
         return;
@@ -158,7 +159,7 @@ static void take_question(struct watcher *w, const struct subscription_entry *e)
             return;
         }
         *at = xcalloc(1, sizeof **at);
-        memcpy((*at)->id, e->topic, e->topic_len);
+        memcpy((*at)->id, s->argument.p, s->argument.len);
         w->count++;
     }
     (*at)->told = false;
@@ -167,8 +168,8 @@ static void take_question(struct watcher *w, const struct subscription_entry *e)
 
 /* false: the keeper is gone. */
 static bool take_questions(struct watcher *w) {
-    const char *p = w->in;
-    struct subscription_entry e;
+    struct text list;
+    struct subscription s;
     ssize_t n = recv(w->fd, w->in + w->have, sizeof w->in - w->have, MSG_DONTWAIT);
 
     if (n < 0)
@@ -176,10 +177,11 @@ static bool take_questions(struct watcher *w) {
     if (!n)
         return false;
     w->have += (size_t)n;
-    while (subscription_next(&p, w->in + w->have, &e))
-        take_question(w, &e);
-    w->have -= (size_t)(p - w->in);
-    memmove(w->in, p, w->have);
+    list = (struct text){w->in, w->have};
+    while (subscription_next(&list, &s))
+        take_question(w, &s);
+    w->have = list.len;
+    memmove(w->in, list.p, w->have);
     return w->have < sizeof w->in;
 }
 

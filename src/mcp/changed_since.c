@@ -65,30 +65,31 @@ bool mcp_manifests_have_changed(const struct config *config, int64_t since_ms) {
     return false;
 }
 
-static bool has_changed(struct arena *a, const struct subscription_entry *e, int64_t since_ms) {
-    const char *path = arena_strndup(a, e->topic, e->topic_len);
+static bool has_changed(struct arena *a, const struct subscription *s, int64_t since_ms) {
+    /* With a slash behind it, a folder that is a link is looked at as a link too. */
+    const char *end = s->kind == SUBSCRIPTION_FOLDER ? "/" : "";
+    const char *path = arena_printf(a, "%.*s%s", (int)s->argument.len, s->argument.p, end);
     struct stat st;
 
-    if (!e->topic_len || *path != '/')
+    if (s->kind != SUBSCRIPTION_FILE && s->kind != SUBSCRIPTION_FOLDER)
         return false;
     if (path_has_changed(a, path, since_ms))
         return true;
-    if (path[e->topic_len - 1] == '/')
+    if (s->kind == SUBSCRIPTION_FOLDER)
         return dir_has_changed(path, since_ms);
     return !stat(path, &st) && is_newer(&st, since_ms);
 }
 
-void changed_since_send(struct mcp_call *c, const struct buf *what, const struct sse_id *last) {
+void changed_since_send(struct mcp_call *c, struct text subscriptions, const struct sse_id *last) {
     const int64_t since_ms = (int64_t)last->at - CHANGED_SINCE_MARGIN_MS;
-    const char *p = what->p, *end = p + what->len;
-    struct subscription_entry e;
+    struct subscription s;
 
-    for (int i = 1; subscription_next(&p, end, &e); i++) /* 0 is the priming event's */
-        if (has_changed(c->arena, &e, since_ms)) {
+    for (int i = 1; subscription_next(&subscriptions, &s); i++) /* 0 is the priming event's */
+        if (has_changed(c->arena, &s, since_ms)) {
             const struct sse_id id = sse_id_now(CHANGED_SINCE_STREAM, i);
             char line[SSE_ID_LINE_MAX];
 
             mcp_stream_write(c, (struct text){line, sse_id_line(&id, line)});
-            mcp_stream_write(c, (struct text){e.text, e.text_len});
+            mcp_stream_write(c, s.text);
         }
 }

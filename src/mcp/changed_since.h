@@ -5,7 +5,7 @@
 #ifndef MCP_CHANGED_SINCE_H
 #define MCP_CHANGED_SINCE_H
 
-#include "base/buf.h"
+#include "base/text.h"
 #include "web/sse.h"
 
 struct config;
@@ -21,8 +21,9 @@ struct mcp_call;
 bool changed_since_is_id(const struct sse_id *id);
 /* Sends an event without data, whose id says now. */
 void changed_since_prime(struct mcp_call *c);
-/* Sends what the stream waits for (web/subscription.h) and what has changed since that event. */
-void changed_since_send(struct mcp_call *c, const struct buf *what, const struct sse_id *last);
+/* Sends the events of those subscriptions (web/subscription.h) whose file or folder has changed
+ * since that event. */
+void changed_since_send(struct mcp_call *c, struct text subscriptions, const struct sse_id *last);
 /* Has a manifest of any kind changed since then, in ms of real time? */
 bool mcp_manifests_have_changed(const struct config *config, int64_t since_ms);
 

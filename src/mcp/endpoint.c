@@ -143,7 +143,8 @@ static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *sta
         return OK;
     }
     *status = 200;
-    if (c->x->rp->handover && c->x->rp->streaming) /* the stream goes on, and has no answer yet */
+    if (c->x->rp->subscriptions &&
+        c->x->rp->streaming) /* the stream goes on, and has no answer yet */
         return OK;
     *out = rpc_result(c->arena, c->msg.id, c->answer.result);
     arena_release(c->arena, c->answer.result.p);

@@ -42,8 +42,8 @@ static struct json *make_params(struct mcp_call *c) {
     return params;
 }
 
-static void add(struct mcp_call *c, struct buf *b, const char *topic, const char *method,
-                struct json *params) {
+/* Makes the event of a notification. */
+static struct text notification(struct mcp_call *c, const char *method, struct json *params) {
     struct json *message = json_new_object(c->arena);
     struct text t;
 
@@ -51,21 +51,20 @@ static void add(struct mcp_call *c, struct buf *b, const char *topic, const char
     json_put_str(message, "method", method);
     json_put(message, "params", params);
     t.p = json_text(c->arena, message, &t.len);
-    t = sse_event(c->arena, NULL, t);
-    subscription_add(b, topic, t.p, t.len);
+    return sse_event(c->arena, NULL, t);
 }
 
-/* The topic of a directory of manifests. */
 static void add_list(struct mcp_call *c, struct buf *b, size_t list) {
     const struct config *config = c->x->site->config;
     const char *const dirs[LISTS] = {config->tools_dir, config->resources_dir, config->prompts_dir};
-    char topic[SUBSCRIPTION_TOPIC_MAX];
+    char path[SUBSCRIPTION_PATH_MAX];
 
-    if (subscription_folder(dirs[list], topic))
-        add(c, b, topic, lists[list].method, make_params(c));
+    if (subscription_folder_path(dirs[list], path))
+        subscription_add(b, SUBSCRIPTION_FOLDER, text_of(path),
+                         notification(c, lists[list].method, make_params(c)));
 }
 
-/* Only a file can be watched, and only who may read it is told. */
+/* Only a file can be watched, and only by a caller who may read it. */
 static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
     struct json *variables, *params;
     const struct resource *r =
@@ -75,7 +74,8 @@ static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
         return false;
     params = make_params(c);
     json_put_str(params, "uri", uri);
-    add(c, b, r->file, "notifications/resources/updated", params);
+    subscription_add(b, SUBSCRIPTION_FILE, text_of(r->file),
+                     notification(c, "notifications/resources/updated", params));
     return true;
 }
 
@@ -90,14 +90,14 @@ static void add_end(struct mcp_call *c, struct buf *b) {
         json_put(json_get(result, "_meta"), META_SERVER_INFO, info);
     t.p = json_text(c->arena, result, &t.len);
     t = sse_event(c->arena, NULL, rpc_result(c->arena, c->msg.id, t));
-    subscription_add(b, SUBSCRIPTION_END, t.p, t.len);
+    subscription_add(b, SUBSCRIPTION_END, TEXT_LITERAL(""), t);
 }
 
-static struct buf *new_handover(struct mcp_call *c) {
+static struct buf *new_list(struct mcp_call *c) {
     struct buf *b = arena_alloc(c->arena, sizeof *b);
 
     buf_init(b, c->arena, SUBSCRIPTION_BYTES_MAX);
-    subscription_add(b, SUBSCRIPTION_USER, c->client.claims->sub, strlen(c->client.claims->sub));
+    subscription_add(b, SUBSCRIPTION_USER, text_of(c->client.claims->sub), TEXT_LITERAL(""));
     return b;
 }
 
@@ -139,7 +139,7 @@ static enum rc agree_filters(struct mcp_call *c, const struct json *wanted, stru
 
 enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     const struct json *wanted = json_get(c->msg.params, "notifications");
-    struct buf *b = new_handover(c);
+    struct buf *b = new_list(c);
     struct json *params, *agreed;
 
     if (!json_is_object(wanted))
@@ -156,7 +156,7 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     add_end(c, b);
     if (b->overflow)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: too many subscriptions at once");
-    c->x->rp->handover = b;
+    c->x->rp->subscriptions = b;
     c->x->rp->subscription_until_s = c->client.claims->exp;
     mcp_stream_notify(c, c->arena, "notifications/subscriptions/acknowledged", params);
     log_info("listen", kv("request", c->x->rq->id), kv("sub", c->client.claims->sub),
@@ -174,19 +174,19 @@ static bool has_ids(const struct mcp_call *c) {
 }
 
 /* What the stream of a session waits for. */
-static struct buf *session_handover(struct mcp_call *c) {
+static struct buf *session_subscriptions(struct mcp_call *c) {
     const struct json *uris = c->client.session ? json_get(c->client.session->note, "uris") : NULL;
-    struct buf *b = new_handover(c);
+    struct buf *b = new_list(c);
 
     for (size_t i = 0; i < LISTS; i++)
         add_list(c, b, i);
     for (size_t i = 0; i < json_len(uris); i++)
         (void)add_resource(c, b, json_str(json_at(uris, i)));
     if (c->client.session)
-        subscription_add(b, SUBSCRIPTION_KEY, c->client.session->key,
-                         strlen(c->client.session->key));
+        subscription_add(b, SUBSCRIPTION_KEY, text_of(c->client.session->key), TEXT_LITERAL(""));
     if (has_ids(c))
-        subscription_add(b, SUBSCRIPTION_ID, CHANGED_SINCE_STREAM ".", sizeof CHANGED_SINCE_STREAM);
+        subscription_add(b, SUBSCRIPTION_EVENT_IDS, TEXT_LITERAL(CHANGED_SINCE_STREAM),
+                         TEXT_LITERAL(""));
     return b;
 }
 
@@ -213,8 +213,8 @@ enum rc mcp_get(struct exchange *x, struct err *e) {
         return err_set(e, ERR_INVALID_REQUEST, "Last-Event-ID is no id of an event");
     if (last && !changed_since_is_id(&id))
         return replay_after(&c, &id, e);
-    b = session_handover(&c);
-    x->rp->handover = b;
+    b = session_subscriptions(&c);
+    x->rp->subscriptions = b;
     x->rp->subscription_until_s = c.client.claims->exp;
     mcp_stream_begin(&c);
     if (has_ids(&c))
@@ -222,7 +222,7 @@ enum rc mcp_get(struct exchange *x, struct err *e) {
     else
         mcp_stream_comment(&c);
     if (last)
-        changed_since_send(&c, b, &id);
+        changed_since_send(&c, (struct text){b->p, b->len}, &id);
     return OK;
 }
 
@@ -255,7 +255,7 @@ static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
     json_put(c->client.session->note, "uris", uris);
     if (mcp_session_save(c, e))
         return e->code;
-    c->x->rp->handover = session_handover(c);
+    c->x->rp->subscriptions = session_subscriptions(c);
     c->answer.result = (struct text){"{}", 2};
     return OK;
 }

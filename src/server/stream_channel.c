@@ -53,20 +53,20 @@ static bool send_message(int channel, struct msghdr *m, const int *fds, size_t c
 }
 
 bool stream_channel_send_stream(int channel, const struct fcgi_given *stream, int64_t until_s,
-                                const struct buf *subscription) {
+                                const struct buf *subscriptions) {
     struct stream_header header = {
         .id = stream->id, .first_len = (uint32_t)stream->first_len, .until_s = until_s};
     struct iovec parts[] = {{&header, sizeof header},
                             {(void *)(uintptr_t)stream->first, stream->first_len},
-                            {subscription->p, subscription->len}};
+                            {subscriptions->p, subscriptions->len}};
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = 3};
 
     return send_message(channel, &m, &stream->fd, 1);
 }
 
-bool stream_channel_replace(int channel, const struct buf *subscription) {
+bool stream_channel_replace(int channel, const struct buf *subscriptions) {
     struct stream_header header = {0};
-    struct iovec parts[] = {{&header, sizeof header}, {subscription->p, subscription->len}};
+    struct iovec parts[] = {{&header, sizeof header}, {subscriptions->p, subscriptions->len}};
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
 
     return send_message(channel, &m, NULL, 0);

@@ -17,9 +17,9 @@
 /* The stream goes on with the stream holder until `until_s`: what is first is sent when it watches.
  */
 bool stream_channel_send_stream(int channel, const struct fcgi_given *stream, int64_t until_s,
-                                const struct buf *subscription);
+                                const struct buf *subscriptions);
 /* Streams of the same key wait for this from now on. */
-bool stream_channel_replace(int channel, const struct buf *subscription);
+bool stream_channel_replace(int channel, const struct buf *subscriptions);
 bool stream_channel_send_unsent(int channel, const struct fcgi_rest *reply);
 
 /* ---- By the stream holder. */
@@ -34,7 +34,7 @@ struct stream_message {
     int fd, file; /* the connection; of what is unsent, also its file; -1: none */
     struct stream_header header;
     struct unsent_message unsent;
-    const char *p; /* first records and subscription; valid until the next message */
+    const char *p; /* first records and subscriptions; valid until the next message */
     size_t len;
 };
 /* The next one, with its descriptors. Never waits. false: there is none. */

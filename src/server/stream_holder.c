@@ -29,61 +29,66 @@
 #define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
 #define SETTLE_MS 50        /* an editor writes a file in several steps */
 
-static const char comment[] = ":\n\n";
-
 /* Where epoll events of our own descriptors point; those of streams point to the stream. */
 static int channel_mark, inotify_mark, signal_mark, unsent_mark;
 
 /* ---- what is watched ---- */
 
-/* The directories of the files that a stream waits for. */
-static void watch_topics(struct stream_holder *k, const struct stream *s) {
-    const char *p = s->what, *end = p + s->len;
-    struct subscription_entry e;
+/* The folders of the files that a stream waits for. */
+static void watch_files(struct stream_holder *k, const struct stream *s) {
+    struct text list = s->subscriptions;
+    struct subscription file;
 
-    while (subscription_next(&p, end, &e))
-        if (e.topic_len && *e.topic == '/' && e.topic[e.topic_len - 1] != '/') {
-            const char *slash = memrchr(e.topic, '/', e.topic_len);
+    while (subscription_next(&list, &file)) {
+        const char *path = file.argument.p, *slash;
 
-            folder_watch_add(&k->folders, e.topic, slash > e.topic ? (size_t)(slash - e.topic) : 1,
-                             false);
-        }
+        if (file.kind != SUBSCRIPTION_FILE || !file.argument.len || *path != '/')
+            continue;
+        slash = memrchr(path, '/', file.argument.len);
+        folder_watch_add(&k->folders, path, slash > path ? (size_t)(slash - path) : 1, false);
+    }
 }
 
-static void tell_soon(struct stream_holder *k) {
-    if (!k->tell_ms)
-        k->tell_ms = clock_monotonic_ms() + SETTLE_MS;
+static void send_soon(struct stream_holder *k) {
+    if (!k->send_ms)
+        k->send_ms = clock_monotonic_ms() + SETTLE_MS;
 }
 
-static void fire(struct stream_holder *k, const char *dir, const char *name) {
-    char topic[PATH_MAX + NAME_MAX + 2];
-
-    if (snprintf(topic, sizeof topic, "%s/%s", dir, name) >= (int)sizeof topic)
-        return;
-    for (size_t i = 0; i < k->fired_count; i++)
-        if (!strcmp(k->fired[i], topic))
+static void add_change(struct stream_holder *k, enum subscription_kind kind, const char *path) {
+    for (size_t i = 0; i < k->change_count; i++)
+        if (k->changes[i].kind == kind && !strcmp(k->changes[i].path, path))
             return;
-    if (k->fired_count < FIRED_MAX)
-        k->fired[k->fired_count++] = xstrdup(topic);
-    tell_soon(k);
+    if (k->change_count < CHANGES_MAX)
+        k->changes[k->change_count++] = (struct change){kind, xstrdup(path)};
+    send_soon(k);
+}
+
+static void file_changed(struct stream_holder *k, const char *dir, const char *name) {
+    char path[PATH_MAX + NAME_MAX + 2];
+
+    if (snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path)
+        add_change(k, SUBSCRIPTION_FILE, path);
 }
 
 /* Another folder is at the path: each file in it that is waited for may be another one. */
-static void fire_all(struct stream_holder *k, const char *dir) {
+static void all_files_changed(struct stream_holder *k, const char *dir) {
     size_t len = strlen(dir);
 
     for (const struct stream *s = k->head.next; s != &k->head; s = s->next) {
-        const char *p = s->what, *end = p + s->len;
-        struct subscription_entry e;
+        struct text list = s->subscriptions;
+        struct subscription file;
 
-        while (subscription_next(&p, end, &e))
-            if (e.topic_len > len + 1 && !memcmp(e.topic, dir, len) && e.topic[len] == '/' &&
-                !memchr(e.topic + len + 1, '/', e.topic_len - len - 1)) {
-                char *name = strndup(e.topic + len + 1, e.topic_len - len - 1);
+        while (subscription_next(&list, &file)) {
+            const struct text path = file.argument;
 
-                fire(k, dir, name ? name : "");
+            if (file.kind == SUBSCRIPTION_FILE && path.len > len + 1 && !memcmp(path.p, dir, len) &&
+                path.p[len] == '/' && !memchr(path.p + len + 1, '/', path.len - len - 1)) {
+                char *name = strndup(path.p + len + 1, path.len - len - 1);
+
+                file_changed(k, dir, name ? name : "");
                 free(name);
             }
+        }
     }
 }
 
@@ -93,12 +98,12 @@ static void take_change(void *arg, const struct folder *f, const char *name) {
     size_t len = strlen(name);
 
     if (!f->catalog && *name)
-        fire(k, f->path, name);
+        file_changed(k, f->path, name);
     else if (!f->catalog)
-        fire_all(k, f->path);
+        all_files_changed(k, f->path);
     if (!f->catalog || (len && (len < 6 || strcmp(name + len - 5, ".json") != 0)))
         return;
-    fire(k, f->path, "");
+    add_change(k, SUBSCRIPTION_FOLDER, f->path);
     k->catalog_changed = true;
 }
 
@@ -114,23 +119,22 @@ static void take_events(struct stream_holder *k) {
             p += sizeof *e + e->len;
         }
     if (k->folders.moved)
-        tell_soon(k);
+        send_soon(k);
 }
 
 /* ---- the streams ---- */
 
 /* Those of a client that went without a word are the oldest; a client that is there opens another.
  */
-static void keep_share(struct stream_holder *k, const char *what, size_t len) {
-    struct subscription_entry user;
+static void keep_share(struct stream_holder *k, struct text subscriptions) {
     struct stream *oldest = NULL;
+    struct subscription user;
     size_t count = 0;
 
-    if (!subscription_find(what, len, SUBSCRIPTION_USER, &user))
+    if (!subscription_find(subscriptions, SUBSCRIPTION_USER, &user))
         return;
     for (struct stream *s = k->head.next; s != &k->head; s = s->next)
-        if (s->user.topic && s->user.text_len == user.text_len &&
-            !memcmp(s->user.text, user.text, user.text_len) && !count++)
+        if (s->user.p && text_equal(s->user, user.argument) && !count++)
             oldest = s;
     if (count < STREAMS_USER_MAX)
         return;
@@ -140,38 +144,38 @@ static void keep_share(struct stream_holder *k, const char *what, size_t len) {
 }
 
 static void take_stream(struct stream_holder *k, const struct stream_message *m) {
-    const size_t first_len = m->header.first_len, len = m->len - first_len;
-    const char *what = m->p + first_len;
+    const size_t first_len = m->header.first_len;
+    const struct text subscriptions = {m->p + first_len, m->len - first_len};
     struct stream *s;
 
     if (k->count == STREAMS_MAX) {
         log_warn("too_many_streams", kvn("streams", (int64_t)k->count));
         stream_end_at_once(
-            &(struct fcgi_given){m->fd, m->header.id, (const unsigned char *)m->p, first_len}, what,
-            len);
+            &(struct fcgi_given){m->fd, m->header.id, (const unsigned char *)m->p, first_len},
+            subscriptions);
         close(m->fd);
         return;
     }
-    keep_share(k, what, len);
-    s = stream_keep(k, m->fd, what, len);
+    keep_share(k, subscriptions);
+    s = stream_keep(k, m->fd, subscriptions);
     s->id = m->header.id;
     s->until_s = m->header.until_s;
-    watch_topics(k, s);
+    watch_files(k, s);
     stream_holder_subscribe(k, s);
     if (!stream_send_first(k, s, m->p, first_len)) /* now that nothing is missed */
         stream_drop(k, s);
 }
 
 /* Streams of the same key wait for something else from now on. */
-static void change_streams(struct stream_holder *k, const char *what, size_t len) {
-    struct stream fresh = {.what = (char *)(uintptr_t)what, .len = len};
+static void change_streams(struct stream_holder *k, struct text subscriptions) {
+    struct subscription key;
 
-    if (!subscription_find(what, len, SUBSCRIPTION_KEY, &fresh.key))
+    if (!subscription_find(subscriptions, SUBSCRIPTION_KEY, &key))
         return;
     for (struct stream *s = k->head.next; s != &k->head; s = s->next)
-        if (stream_same_key(s, &fresh)) {
-            stream_set_what(s, what, len);
-            watch_topics(k, s);
+        if (s->key.p && text_equal(s->key, key.argument)) {
+            stream_set_subscriptions(s, subscriptions);
+            watch_files(k, s);
         }
 }
 
@@ -184,7 +188,7 @@ static void take_messages(struct stream_holder *k) {
             take_stream(k, &m);
             break;
         case STREAM_MESSAGE_REPLACE:
-            change_streams(k, m.p, m.len);
+            change_streams(k, (struct text){m.p, m.len});
             break;
         case STREAM_MESSAGE_UNSENT:
             unsent_add(&k->unsent, m.fd, m.file, &m.unsent);
@@ -192,25 +196,31 @@ static void take_messages(struct stream_holder *k) {
         }
 }
 
-static void tell(struct stream_holder *k) {
+/* false: the peer is gone, or does not read. */
+static bool send_changes_to(struct stream_holder *k, struct stream *s) {
+    struct subscription found;
+
+    for (size_t i = 0; i < k->change_count; i++)
+        if (subscription_find_argument(s->subscriptions, k->changes[i].kind,
+                                       text_of(k->changes[i].path), &found) &&
+            !stream_send_event(k, s, i, found.text))
+            return false;
+    return true;
+}
+
+static void send_changes(struct stream_holder *k) {
     folder_watch_settle(&k->folders, take_change, k); /* first: what changes from here on is seen */
     if (k->catalog_changed)
-        k->board->catalog++; /* first: whoever is told and asks must get the new lists */
+        k->board->catalog++; /* first: a client that asks when it hears must get the new lists */
     k->catalog_changed = false;
-    k->tell_ms = 0;
+    k->send_ms = 0;
     for (struct stream *s = k->head.next, *next; s != &k->head; s = next) {
-        struct subscription_entry e;
-        bool good = true;
-
         next = s->next;
-        for (size_t i = 0; good && !s->silent && i < k->fired_count; i++)
-            if (subscription_find(s->what, s->len, k->fired[i], &e))
-                good = stream_tell(k, s, i, e.text, e.text_len);
-        if (!good)
+        if (!s->silent && !send_changes_to(k, s))
             stream_drop(k, s);
     }
-    while (k->fired_count)
-        free(k->fired[--k->fired_count]);
+    while (k->change_count)
+        free(k->changes[--k->change_count].path);
 }
 
 static void keep_alive(struct stream_holder *k, int64_t now_s) {
@@ -218,7 +228,7 @@ static void keep_alive(struct stream_holder *k, int64_t now_s) {
         next = s->next;
         if (s->until_s <= now_s)
             stream_end(k, s);
-        else if (s->out ? s->slow : !stream_send_now(k, s, comment, sizeof comment - 1))
+        else if (s->out ? s->slow : !stream_send_now(k, s, SSE_COMMENT, sizeof SSE_COMMENT - 1))
             stream_drop(k, s);
         else
             s->slow = s->out != NULL;
@@ -232,7 +242,7 @@ static void end_all(struct stream_holder *k) {
 }
 
 static int timeout(const struct stream_holder *k) {
-    int64_t due = k->tell_ms && k->tell_ms < k->alive_ms ? k->tell_ms : k->alive_ms, left;
+    int64_t due = k->send_ms && k->send_ms < k->alive_ms ? k->send_ms : k->alive_ms, left;
 
     if (k->wants_tasks && k->tasks.fd < 0 && k->tasks.again_ms < due)
         due = k->tasks.again_ms;
@@ -268,8 +278,8 @@ static void serve(struct stream_holder *k) {
     if (k->wants_tasks && k->tasks.fd < 0 && clock_monotonic_ms() >= k->tasks.again_ms)
         stream_holder_resubscribe(k);
     take_messages(k); /* last: a new stream may get the memory of one that is in `events` */
-    if (k->tell_ms && clock_monotonic_ms() >= k->tell_ms)
-        tell(k);
+    if (k->send_ms && clock_monotonic_ms() >= k->send_ms)
+        send_changes(k);
     if (clock_monotonic_ms() >= k->alive_ms) {
         keep_alive(k, time(NULL));
         unsent_drop_silent(&k->unsent);
@@ -307,11 +317,11 @@ static int open_signals(void) {
 
 static void watch_catalogs(struct stream_holder *k, const struct config *config) {
     const char *const dirs[] = {config->tools_dir, config->resources_dir, config->prompts_dir};
-    char topic[SUBSCRIPTION_TOPIC_MAX];
+    char path[SUBSCRIPTION_PATH_MAX];
 
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
-        if (subscription_folder(dirs[i], topic))
-            folder_watch_add(&k->folders, topic, strlen(topic) - 1, true);
+        if (subscription_folder_path(dirs[i], path))
+            folder_watch_add(&k->folders, path, strlen(path), true);
 }
 
 _Noreturn void stream_holder_main(const struct config *config, struct scoreboard *board,

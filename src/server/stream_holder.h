@@ -11,10 +11,11 @@
 #include "server/task_subscriptions.h"
 #include "server/unsent.h"
 #include "web/fcgi.h"
+#include "web/sse.h"
 #include "web/subscription.h"
 
 #define STREAM_HOLDER_SILENT_MS 5000 /* it hangs if it gives no sign of life for so long */
-#define FIRED_MAX 256                /* topics at once; more are too many to tell apart */
+#define CHANGES_MAX 256              /* that are sent at once; more are dropped */
 
 /* `channel`: where workers send streams (stream_channel.h). TERM ends it, and its streams in good
  * order; what is unsent then is still sent. */
@@ -26,12 +27,10 @@ struct stream {
     int fd;
     unsigned id;
     int64_t until_s;
-    size_t len;
-    char *what;                         /* entries of web/subscription.h */
-    struct subscription_entry key;      /* among them; without a topic: it has none */
-    struct subscription_entry user;     /* the same */
-    struct subscription_entry event_id; /* the same; how the ids of its events begin */
-    bool silent;                        /* another one of the same key is told instead */
+    struct text subscriptions;          /* its own copy of the list */
+    struct text key, user;              /* in that list; NULL: it has none */
+    char event_ids[SSE_STREAM_MAX + 1]; /* the stream's name in the ids of its events; "": no ids */
+    bool silent;                        /* a newer stream has the same key: nothing is sent here */
     char *out;                          /* what the peer has not taken yet; NULL: nothing */
     size_t out_len, out_at;
     bool slow; /* it took nothing of it since the last comment was due */
@@ -43,13 +42,17 @@ struct stream_holder {
     struct stream head; /* of a ring */
     size_t count;
     struct folder_watch folders;
-    char *fired[FIRED_MAX]; /* topics to be told */
-    size_t fired_count;
+    struct change {
+        enum subscription_kind kind; /* SUBSCRIPTION_FILE or SUBSCRIPTION_FOLDER */
+        char *path;
+    } changes[CHANGES_MAX]; /* to be sent */
+    size_t change_count;
     struct task_subscriptions tasks;
     struct unsent_list unsent;
     bool catalog_changed, stopping;
-    bool wants_tasks;          /* some stream waits for changes of a task */
-    int64_t tell_ms, alive_ms; /* 0: nothing to tell */
+    bool wants_tasks; /* some stream waits for changes of a task */
+    int64_t send_ms;  /* monotonic: when changes are sent; 0: there are none */
+    int64_t alive_ms;
 };
 
 /* Something happens at fd: epoll gives `mark`. */
@@ -57,22 +60,21 @@ void stream_holder_add(struct stream_holder *k, int fd, void *mark, uint32_t eve
 
 /* ---- streams.c */
 
-/* Holds a connection that waits for what `what` says. */
-struct stream *stream_keep(struct stream_holder *k, int fd, const char *what, size_t len);
-void stream_set_what(struct stream *s, const char *what, size_t len);
-bool stream_same_key(const struct stream *a, const struct stream *b);
+/* Holds a connection that waits for this. */
+struct stream *stream_keep(struct stream_holder *k, int fd, struct text subscriptions);
+void stream_set_subscriptions(struct stream *s, struct text subscriptions);
 void stream_drop(struct stream_holder *k, struct stream *s);
 void stream_end(struct stream_holder *k, struct stream *s); /* in good order, and drops it */
 /* A stream that nobody can hold begins and ends in good order, at once. The descriptor stays the
  * caller's. */
-void stream_end_at_once(const struct fcgi_given *given, const char *what, size_t len);
+void stream_end_at_once(const struct fcgi_given *given, struct text subscriptions);
 /* The first that its peer gets, as records: the head of the reply and more. false: let it go. */
 bool stream_send_first(struct stream_holder *k, struct stream *s, const char *records, size_t len);
 /* At once and whole, behind what waits. A peer that does not read has no room left for a few
  * bytes. false: let it go. */
 bool stream_send_now(struct stream_holder *k, struct stream *s, const char *text, size_t len);
-/* The same for the i-th event of this moment, with its id. */
-bool stream_tell(struct stream_holder *k, struct stream *s, size_t i, const char *text, size_t len);
+/* The same for the i-th event of this moment, with its id if the stream has ids. */
+bool stream_send_event(struct stream_holder *k, struct stream *s, size_t i, struct text event);
 /* More than the peer may take at once: the rest when it takes more. false: let it go. */
 bool stream_send(struct stream_holder *k, struct stream *s, const char *text, size_t len);
 bool stream_send_out(struct stream_holder *k, struct stream *s); /* it takes more */

@@ -8,33 +8,18 @@
 
 int stream_holder_tasks_mark;
 
-static bool is_task(const struct subscription_entry *e) {
-    return e->topic_len > 1 && *e->topic == SUBSCRIPTION_ASK;
-}
-
-static bool find_task(const struct stream *s, const char *id, size_t len,
-                      struct subscription_entry *e) {
-    const char *p = s->what, *end = p + s->len;
-
-    while (subscription_next(&p, end, e))
-        if (is_task(e) && e->topic_len == len + 1 && !memcmp(e->topic + 1, id, len))
-            return true;
-    return false;
-}
-
 /* An update of a task that others wait for too comes once more to all of them: it may have changed
  * since this stream's worker looked. */
 void stream_holder_subscribe(struct stream_holder *k, const struct stream *s) {
-    const char *p = s->what, *end = p + s->len;
     bool was_there = k->tasks.fd >= 0;
-    struct subscription_entry e;
+    struct text list = s->subscriptions;
+    struct subscription task;
 
-    while (subscription_next(&p, end, &e)) {
-        if (!is_task(&e))
+    while (subscription_next(&list, &task)) {
+        if (task.kind != SUBSCRIPTION_TASK)
             continue;
         k->wants_tasks = true;
-        if (!task_subscriptions_start(&k->tasks) ||
-            !task_subscribe(&k->tasks, e.topic + 1, e.topic_len - 1))
+        if (!task_subscriptions_start(&k->tasks) || !task_subscribe(&k->tasks, task.argument))
             return; /* stream_holder_resubscribe makes up for it */
         if (!was_there)
             stream_holder_add(k, k->tasks.fd, &stream_holder_tasks_mark, EPOLLIN);
@@ -49,35 +34,38 @@ void stream_holder_resubscribe(struct stream_holder *k) {
 }
 
 void stream_holder_unsubscribe(struct stream_holder *k, const struct stream *s) {
-    const char *p = s->what, *end = p + s->len;
-    struct subscription_entry e, same;
+    struct text list = s->subscriptions;
+    struct subscription task, same;
 
-    while (k->tasks.fd >= 0 && subscription_next(&p, end, &e)) {
-        bool wanted = !is_task(&e);
+    while (k->tasks.fd >= 0 && subscription_next(&list, &task)) {
+        bool wanted = task.kind != SUBSCRIPTION_TASK;
 
         for (const struct stream *o = k->head.next; !wanted && o != &k->head; o = o->next)
-            wanted = find_task(o, e.topic + 1, e.topic_len - 1, &same);
+            wanted = subscription_find_argument(o->subscriptions, SUBSCRIPTION_TASK, task.argument,
+                                                &same);
         if (!wanted)
-            (void)task_unsubscribe(&k->tasks, e.topic + 1, e.topic_len - 1);
+            (void)task_unsubscribe(&k->tasks, task.argument);
     }
 }
 
 /* Each stream has its own beginning of the notification; what follows is the same for all. */
-void stream_holder_send_update(void *arg, const char *id, size_t id_len, const char *text,
-                               size_t len) {
+void stream_holder_send_update(void *arg, const struct subscription *update) {
     struct stream_holder *k = arg;
 
     for (struct stream *s = k->head.next, *next; s != &k->head; s = next) {
-        struct subscription_entry e;
+        struct subscription own;
+        size_t len;
         char *all;
 
         next = s->next;
-        if (!find_task(s, id, id_len, &e))
+        if (!subscription_find_argument(s->subscriptions, SUBSCRIPTION_TASK, update->argument,
+                                        &own))
             continue;
-        all = xmalloc(e.text_len + len);
-        memcpy(all, e.text, e.text_len);
-        memcpy(all + e.text_len, text, len);
-        if (!stream_send(k, s, all, e.text_len + len))
+        len = own.text.len + update->text.len;
+        all = xmalloc(len);
+        memcpy(all, own.text.p, own.text.len);
+        memcpy(all + own.text.len, update->text.p, update->text.len);
+        if (!stream_send(k, s, all, len))
             stream_drop(k, s);
         free(all);
     }

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -14,7 +13,6 @@
 #include "web/fcgi.h"
 #include "web/fcgi_conn.h"
 
-#define EVENT_ID_LINE_MAX 128
 #define OUT_MAX (2 * TASK_UPDATE_MAX) /* bytes that wait for one peer */
 
 void stream_holder_add(struct stream_holder *k, int fd, void *mark, uint32_t events) {
@@ -26,42 +24,45 @@ void stream_holder_add(struct stream_holder *k, int fd, void *mark, uint32_t eve
     }
 }
 
-bool stream_same_key(const struct stream *a, const struct stream *b) {
-    return a->key.topic && b->key.topic && a->key.text_len == b->key.text_len &&
-           !memcmp(a->key.text, b->key.text, a->key.text_len);
+static bool same_key(const struct stream *a, const struct stream *b) {
+    return a->key.p && b->key.p && text_equal(a->key, b->key);
 }
 
-/* Of several streams with one key the newest is told, and no other: MCP 2025-11-25, "Multiple
- * Connections", forbids to send the same message on several streams of a session. */
+/* Of several streams with one key, changes are sent to the newest and to no other: MCP 2025-11-25,
+ * "Multiple Connections", forbids to send the same message on several streams of a session. */
 static void settle_key(struct stream_holder *k, const struct stream *of, const struct stream *but) {
-    bool told = false;
+    bool newer = false;
 
-    for (struct stream *s = k->head.prev; s != &k->head && of->key.topic; s = s->prev)
-        if (s != but && stream_same_key(s, of)) {
-            s->silent = told;
-            told = true;
+    for (struct stream *s = k->head.prev; s != &k->head && of->key.p; s = s->prev)
+        if (s != but && same_key(s, of)) {
+            s->silent = newer;
+            newer = true;
         }
 }
 
-void stream_set_what(struct stream *s, const char *what, size_t len) {
-    char *copy = xmalloc(len);
+void stream_set_subscriptions(struct stream *s, struct text subscriptions) {
+    char *copy = xmalloc(subscriptions.len + 1);
+    struct subscription found;
 
-    memcpy(copy, what, len);
-    free(s->what);
-    s->what = copy;
-    s->len = len;
-    (void)subscription_find(copy, len, SUBSCRIPTION_KEY, &s->key);
-    (void)subscription_find(copy, len, SUBSCRIPTION_USER, &s->user);
-    (void)subscription_find(copy, len, SUBSCRIPTION_ID, &s->event_id);
+    memcpy(copy, subscriptions.p, subscriptions.len);
+    free((char *)(uintptr_t)s->subscriptions.p);
+    s->subscriptions = (struct text){copy, subscriptions.len};
+    (void)subscription_find(s->subscriptions, SUBSCRIPTION_KEY, &found);
+    s->key = found.argument;
+    (void)subscription_find(s->subscriptions, SUBSCRIPTION_USER, &found);
+    s->user = found.argument;
+    (void)subscription_find(s->subscriptions, SUBSCRIPTION_EVENT_IDS, &found);
+    (void)snprintf(s->event_ids, sizeof s->event_ids, "%.*s", (int)found.argument.len,
+                   found.argument.p ? found.argument.p : "");
 }
 
-struct stream *stream_keep(struct stream_holder *k, int fd, const char *what, size_t len) {
+struct stream *stream_keep(struct stream_holder *k, int fd, struct text subscriptions) {
     struct stream *s = xcalloc(1, sizeof *s);
 
     s->fd = fd;
     s->next = &k->head;
     s->prev = k->head.prev;
-    stream_set_what(s, what, len);
+    stream_set_subscriptions(s, subscriptions);
     k->head.prev->next = s;
     k->head.prev = s;
     k->count++;
@@ -81,7 +82,7 @@ void stream_drop(struct stream_holder *k, struct stream *s) {
     (void)epoll_ctl(k->epoll, EPOLL_CTL_DEL, s->fd, NULL);
     close(s->fd);
     stream_holder_unsubscribe(k, s);
-    free(s->what);
+    free((char *)(uintptr_t)s->subscriptions.p);
     free(s->out);
     free(s);
     k->count--;
@@ -90,21 +91,22 @@ void stream_drop(struct stream_holder *k, struct stream *s) {
 }
 
 void stream_end(struct stream_holder *k, struct stream *s) {
-    struct subscription_entry e;
+    struct subscription last;
 
-    (void)subscription_find(s->what, s->len, SUBSCRIPTION_END, &e); /* none: the stream just ends */
-    if (!s->out) /* otherwise it would come in the middle of a message */
-        (void)fcgi_conn_send_now(s->fd, s->id, e.text, e.text_len, true);
+    (void)subscription_find(s->subscriptions, SUBSCRIPTION_END,
+                            &last); /* or the stream just ends */
+    if (!s->out)                    /* otherwise it would come in the middle of a message */
+        (void)fcgi_conn_send_now(s->fd, s->id, last.text.p, last.text.len, true);
     stream_drop(k, s);
 }
 
-void stream_end_at_once(const struct fcgi_given *given, const char *what, size_t len) {
-    struct subscription_entry e;
+void stream_end_at_once(const struct fcgi_given *given, struct text subscriptions) {
+    struct subscription last;
 
-    (void)subscription_find(what, len, SUBSCRIPTION_END, &e);
+    (void)subscription_find(subscriptions, SUBSCRIPTION_END, &last);
     if (send(given->fd, given->first, given->first_len, MSG_DONTWAIT | MSG_NOSIGNAL) ==
         (ssize_t)given->first_len)
-        (void)fcgi_conn_send_now(given->fd, given->id, e.text, e.text_len, true);
+        (void)fcgi_conn_send_now(given->fd, given->id, last.text.p, last.text.len, true);
 }
 
 /* ---- what is longer than the peer may take at once ---- */
@@ -171,26 +173,19 @@ bool stream_send_now(struct stream_holder *k, struct stream *s, const char *text
                   : fcgi_conn_send_now(s->fd, s->id, text, len, false);
 }
 
-/* The id is real time, with the number of the event. */
-bool stream_tell(struct stream_holder *k, struct stream *s, size_t i, const char *text,
-                 size_t len) {
-    struct timespec now;
-    char line[EVENT_ID_LINE_MAX], *event;
-    bool good;
-    int n;
+bool stream_send_event(struct stream_holder *k, struct stream *s, size_t i, struct text event) {
+    const struct sse_id id = sse_id_now(s->event_ids, (int)i);
+    char line[SSE_ID_LINE_MAX], *whole;
+    size_t len;
+    bool sent;
 
-    if (!s->event_id.topic)
-        return stream_send_now(k, s, text, len);
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    n = snprintf(
-        line, sizeof line, "id: %.*s%llx.%zu\n", (int)s->event_id.text_len, s->event_id.text,
-        (unsigned long long)now.tv_sec * 1000 + (unsigned long long)now.tv_nsec / 1000000, i);
-    if (n >= (int)sizeof line)
-        return false;
-    event = xmalloc((size_t)n + len); /* whole or not at all */
-    memcpy(event, line, (size_t)n);
-    memcpy(event + n, text, len);
-    good = stream_send_now(k, s, event, (size_t)n + len);
-    free(event);
-    return good;
+    if (!*s->event_ids)
+        return stream_send_now(k, s, event.p, event.len);
+    len = sse_id_line(&id, line);
+    whole = xmalloc(len + event.len); /* whole or not at all */
+    memcpy(whole, line, len);
+    memcpy(whole + len, event.p, event.len);
+    sent = stream_send_now(k, s, whole, len + event.len);
+    free(whole);
+    return sent;
 }

@@ -15,7 +15,7 @@
 #include "web/subscription.h"
 
 #define AGAIN_MS 1000
-#define REQUEST_MAX 512
+#define REQUEST_MAX 512 /* bytes: a subscription with the id of a task */
 #define SILENT_MS 60000 /* more than a look at a table that is slow */
 
 void task_subscriptions_init(struct task_subscriptions *t, const struct config *config) {
@@ -62,43 +62,39 @@ bool task_subscriptions_start(struct task_subscriptions *t) {
     return lost(t);
 }
 
-/* An entry of web/subscription.h: the id, and "+" or "-". */
-static bool send_request(struct task_subscriptions *t, const char *id, size_t len, char what) {
-    uint32_t lengths[2] = {(uint32_t)len, 1};
-    char request[sizeof lengths + REQUEST_MAX + 1];
-    size_t all = sizeof lengths + len + 1;
+static bool send_request(struct task_subscriptions *t, struct text id, struct text what) {
+    const struct subscription s = {SUBSCRIPTION_TASK, id, what};
+    char request[REQUEST_MAX];
+    size_t len = subscription_write(&s, request, sizeof request);
 
-    if (t->fd < 0 || len > REQUEST_MAX)
+    if (t->fd < 0 || !len)
         return false;
-    memcpy(request, lengths, sizeof lengths);
-    memcpy(request + sizeof lengths, id, len);
-    request[all - 1] = what;
-    if (send(t->fd, request, all, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)all)
+    if (send(t->fd, request, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len)
         return true;
     return lost(t);
 }
 
-bool task_subscribe(struct task_subscriptions *t, const char *id, size_t len) {
-    return send_request(t, id, len, '+');
+bool task_subscribe(struct task_subscriptions *t, struct text id) {
+    return send_request(t, id, TEXT_LITERAL("+"));
 }
 
-bool task_unsubscribe(struct task_subscriptions *t, const char *id, size_t len) {
-    return send_request(t, id, len, '-');
+bool task_unsubscribe(struct task_subscriptions *t, struct text id) {
+    return send_request(t, id, TEXT_LITERAL("-"));
 }
 
 /* Calls fn with each update that is there whole. false: a subscription that fn made was not taken.
  */
 static bool pass_updates(struct task_subscriptions *t, task_update_fn *fn, void *arg) {
-    const char *p = t->in;
-    struct subscription_entry e;
+    struct text list = {t->in, t->have};
+    struct subscription update;
 
-    while (subscription_next(&p, t->in + t->have, &e)) {
-        fn(arg, e.topic, e.topic_len, e.text, e.text_len);
+    while (subscription_next(&list, &update)) {
+        fn(arg, &update);
         if (t->fd < 0)
             return false;
     }
-    t->have -= (size_t)(p - t->in);
-    memmove(t->in, p, t->have);
+    t->have = list.len;
+    memmove(t->in, list.p, t->have);
     return true;
 }
 

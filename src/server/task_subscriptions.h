@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "web/subscription.h"
 
 #define TASK_UPDATE_MAX ((size_t)1 << 20) /* bytes of one update, with the task's id */
 
@@ -25,11 +26,11 @@ void task_subscriptions_init(struct task_subscriptions *t, const struct config *
 bool task_subscriptions_start(struct task_subscriptions *t);
 /* Subscribes to a task: an update comes of its state now, and of each change. false: the task
  * watcher does not take it, and is gone. */
-bool task_subscribe(struct task_subscriptions *t, const char *id, size_t len);
-bool task_unsubscribe(struct task_subscriptions *t, const char *id, size_t len);
-/* Calls fn with each update that has come: `text` is the notification without its beginning, which
- * each stream has itself. false: the task watcher is gone. */
-typedef void task_update_fn(void *arg, const char *id, size_t id_len, const char *text, size_t len);
+bool task_subscribe(struct task_subscriptions *t, struct text id);
+bool task_unsubscribe(struct task_subscriptions *t, struct text id);
+/* Calls fn with each update that has come: its text is the notification without its beginning,
+ * which each stream has itself. false: the task watcher is gone. */
+typedef void task_update_fn(void *arg, const struct subscription *update);
 bool task_updates_take(struct task_subscriptions *t, task_update_fn *fn, void *arg);
 
 #endif

@@ -152,9 +152,9 @@ static void detach_stream(struct worker *w, const struct request *rq, const stru
     if (stream.fd < 0)
         return;
     if (!stream_channel_send_stream(w->args->stream_channel, &stream, rp->subscription_until_s,
-                                    rp->handover)) {
+                                    rp->subscriptions)) {
         log_warn("stream_not_held", kv("request", rq->id), kv("why", strerror(errno)));
-        stream_end_at_once(&stream, rp->handover->p, rp->handover->len);
+        stream_end_at_once(&stream, (struct text){rp->subscriptions->p, rp->subscriptions->len});
     }
     close(stream.fd);
 }
@@ -184,9 +184,9 @@ static void serve(struct worker *w, int fd, bool waited) {
         app_handle(w->app, &rq, rc, &rp);
         if (rp.status >= 500)
             w->slot->errors++;
-        if (rp.handover && !rp.streaming)
-            (void)stream_channel_replace(w->args->stream_channel, rp.handover);
-        if (rp.handover && rp.streaming && !rp.ended)
+        if (rp.subscriptions && !rp.streaming)
+            (void)stream_channel_replace(w->args->stream_channel, rp.subscriptions);
+        if (rp.subscriptions && rp.streaming && !rp.ended)
             detach_stream(w, &rq, &rp);
         else if (fcgi_reply(w->fcgi, &rp))
             log_info("reply_lost", kv("request", rq.id),

@@ -354,7 +354,7 @@ static enum rc stream_begin(struct reply_sink *s, const struct reply *rp) {
 
     if (!fcgi_file_rewind(&f->file))
         return ERR_MISSING;
-    f->held = rp->handover != NULL;
+    f->held = rp->subscriptions != NULL;
     put_head(f, rp);
     return stream_flush(f);
 }

@@ -51,9 +51,9 @@ enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq,
 /* After ERR_MISSING: had the peer sent nothing? Whoever tries whether somebody listens does so. */
 bool fcgi_got_nothing(const struct fcgi *f);
 
-/* Where a reply to the request that was read last can be streamed to. If its `handover` is set when
- * it begins, nothing is sent before it is given away: the peer must not hear that it is told of
- * changes before somebody watches for them. */
+/* Where a reply to the request that was read last can be streamed to. If its `subscriptions` is set
+ * when it begins, nothing is sent before it is given away: the peer must not hear that it is told
+ * of changes before somebody watches for them. */
 struct reply_sink *fcgi_sink(struct fcgi *f);
 
 /* Sends the reply, or the end of a streamed one, ends the request and closes the connection. Adds

@@ -46,9 +46,10 @@ struct reply {
     struct reply_sink *sink; /* NULL: only whole replies can be sent */
     bool streaming;          /* status and headers are out, and the body is what is written */
     bool ended;              /* and the peer has been told that it is over */
-    /* How a streamed reply goes on (handover.h); set before it begins. For one that is not
-     * streamed: what the streams of the same key wait for from now on. Or NULL. */
-    const struct buf *handover;
+    /* What a streamed reply waits for when its handler has returned (subscription.h), set before it
+     * begins. For one that is not streamed: what the streams of the same key wait for from now on.
+     * Or NULL. */
+    const struct buf *subscriptions;
     int64_t subscription_until_s; /* and no longer than this */
 };
 

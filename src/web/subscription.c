@@ -5,55 +5,75 @@
 #include <string.h>
 #include <unistd.h>
 
-void subscription_add(struct buf *b, const char *topic, const char *text, size_t len) {
-    uint32_t lengths[2] = {(uint32_t)strlen(topic), (uint32_t)len};
+/* What each begins with in a list; argument and text follow. */
+struct head {
+    uint32_t kind, argument_len, text_len;
+};
 
-    buf_add(b, lengths, sizeof lengths);
-    buf_add(b, topic, lengths[0]);
-    buf_add(b, text, len);
+void subscription_add(struct buf *b, enum subscription_kind kind, struct text argument,
+                      struct text text) {
+    struct head head = {kind, (uint32_t)argument.len, (uint32_t)text.len};
+
+    buf_add(b, &head, sizeof head);
+    buf_add(b, argument.p, argument.len);
+    buf_add(b, text.p, text.len);
 }
 
-bool subscription_next(const char **p, const char *end, struct subscription_entry *out) {
-    uint32_t lengths[2];
-    size_t left = (size_t)(end - *p);
+size_t subscription_write(const struct subscription *s, char *out, size_t max) {
+    struct head head = {s->kind, (uint32_t)s->argument.len, (uint32_t)s->text.len};
+    size_t len = sizeof head + s->argument.len + s->text.len;
 
-    if (left < sizeof lengths)
+    if (len > max)
+        return 0;
+    memcpy(out, &head, sizeof head);
+    memcpy(out + sizeof head, s->argument.p, s->argument.len);
+    memcpy(out + sizeof head + s->argument.len, s->text.p, s->text.len);
+    return len;
+}
+
+bool subscription_next(struct text *list, struct subscription *out) {
+    struct head head;
+    size_t left = list->len;
+
+    if (left < sizeof head)
         return false;
-    memcpy(lengths, *p, sizeof lengths);
-    left -= sizeof lengths;
-    if (lengths[0] > left || lengths[1] > left - lengths[0])
+    memcpy(&head, list->p, sizeof head);
+    left -= sizeof head;
+    if (head.kind < SUBSCRIPTION_FILE || head.kind > SUBSCRIPTION_EVENT_IDS ||
+        head.argument_len > left || head.text_len > left - head.argument_len)
         return false;
-    out->topic = *p + sizeof lengths;
-    out->topic_len = lengths[0];
-    out->text = out->topic + out->topic_len;
-    out->text_len = lengths[1];
-    *p = out->text + out->text_len;
+    out->kind = head.kind;
+    out->argument = (struct text){list->p + sizeof head, head.argument_len};
+    out->text = (struct text){out->argument.p + head.argument_len, head.text_len};
+    *list = (struct text){out->text.p + head.text_len, left - head.argument_len - head.text_len};
     return true;
 }
 
-bool subscription_find(const char *p, size_t len, const char *topic,
-                       struct subscription_entry *out) {
-    const char *end = p + len;
-    size_t topic_len = strlen(topic);
-    struct subscription_entry e;
-
-    while (subscription_next(&p, end, &e))
-        if (e.topic_len == topic_len && !memcmp(e.topic, topic, topic_len)) {
-            *out = e;
+bool subscription_find(struct text list, enum subscription_kind kind, struct subscription *out) {
+    while (subscription_next(&list, out))
+        if (out->kind == kind)
             return true;
-        }
-    *out = (struct subscription_entry){0};
+    *out = (struct subscription){0};
     return false;
 }
 
-bool subscription_folder(const char *dir, char topic[SUBSCRIPTION_TOPIC_MAX]) {
+bool subscription_find_argument(struct text list, enum subscription_kind kind, struct text argument,
+                                struct subscription *out) {
+    while (subscription_next(&list, out))
+        if (out->kind == kind && text_equal(out->argument, argument))
+            return true;
+    *out = (struct subscription){0};
+    return false;
+}
+
+bool subscription_folder_path(const char *dir, char path[SUBSCRIPTION_PATH_MAX]) {
     size_t len = strlen(dir);
-    char here[SUBSCRIPTION_TOPIC_MAX] = "";
+    char here[SUBSCRIPTION_PATH_MAX] = "";
 
     while (len > 1 && dir[len - 1] == '/')
         len--;
     if (!len || (*dir != '/' && !getcwd(here, sizeof here)))
         return false;
-    return snprintf(topic, SUBSCRIPTION_TOPIC_MAX, "%s%s%.*s/", here, *here ? "/" : "", (int)len,
-                    dir) < SUBSCRIPTION_TOPIC_MAX;
+    return snprintf(path, SUBSCRIPTION_PATH_MAX, "%s%s%.*s", here, *here ? "/" : "", (int)len,
+                    dir) < SUBSCRIPTION_PATH_MAX;
 }

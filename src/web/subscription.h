@@ -1,40 +1,53 @@
-/* A streamed reply that goes on without its worker: what to send when something happens. The keeper
- * (server/stream_holder.c) holds the connections of all of them, and knows no more than this. */
+/* A streamed reply that goes on without its worker: what the stream is, and what to send when
+ * something happens. The worker writes these as a list of bytes; the stream holder
+ * (server/stream_holder.c), which holds the connections of all of them, reads it, and knows no more
+ * about MCP than this. */
 #ifndef WEB_SUBSCRIPTION_H
 #define WEB_SUBSCRIPTION_H
 
 #include "base/buf.h"
+#include "base/text.h"
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SUBSCRIPTION_BYTES_MAX 32768 /* of one stream */
+#define SUBSCRIPTION_BYTES_MAX 32768 /* of the list of one stream */
 
-/* Topics: the absolute path of a file or, with a slash at its end, of a directory, which changed;
- * SUBSCRIPTION_ASK and a name, of which news have to be asked for: the text is what stands before
- * them in what is sent; and these. */
-#define SUBSCRIPTION_ASK '?'
-#define SUBSCRIPTION_END "" /* the stream is ended from our side: the last thing to send */
-/* Not sent: the name that a stream goes by, if it may be changed. Of several with the same one the
- * newest is told what happens. */
-#define SUBSCRIPTION_KEY "="
-/* Not sent: whose it is. Of one user so many are held, and the oldest is ended for one more. */
-#define SUBSCRIPTION_USER "@"
-#define SUBSCRIPTION_ID "#" /* what an id of an event begins with; what is sent then has one */
-
-struct subscription_entry {
-    const char *topic, *text;
-    size_t topic_len, text_len;
+enum subscription_kind {
+    /* What the stream waits for. `text` is sent when it happens. */
+    SUBSCRIPTION_FILE = 1, /* the file at the absolute path `argument` has changed */
+    SUBSCRIPTION_FOLDER,   /* what is in the folder at the absolute path `argument` has changed */
+    SUBSCRIPTION_TASK,     /* the task `argument` has changed: `text`, and then the rest of the
+                              notification, which is the same for all streams */
+    SUBSCRIPTION_END,      /* the stream is ended from our side: the last that is sent */
+    /* About the stream. There is one of each at most, and no text. */
+    SUBSCRIPTION_KEY,       /* `argument` names a stream whose list may be replaced. Of several with
+                               the same name the newest is sent what happens. */
+    SUBSCRIPTION_USER,      /* `argument` is the user. Of one user so many streams are held, and the
+                               oldest is ended for one more. */
+    SUBSCRIPTION_EVENT_IDS, /* what is sent has ids (sse.h) of the stream `argument` */
 };
 
-void subscription_add(struct buf *b, const char *topic, const char *text, size_t len);
-/* The topic of a folder: the path that it is given by, which is not resolved, since what it leads
- * to may become another one. false: there is none. */
-#define SUBSCRIPTION_TOPIC_MAX 4096
-bool subscription_folder(const char *dir, char topic[SUBSCRIPTION_TOPIC_MAX]);
-/* The entry at *p, which moves on. false: there is none. */
-bool subscription_next(const char **p, const char *end, struct subscription_entry *out);
-/* The first entry of this topic. false: there is none, and *out is empty. */
-bool subscription_find(const char *p, size_t len, const char *topic,
-                       struct subscription_entry *out);
+struct subscription {
+    enum subscription_kind kind;
+    struct text argument, text; /* borrowed from the list */
+};
+
+/* Adds one to a list; b->overflow if there is no room. */
+void subscription_add(struct buf *b, enum subscription_kind kind, struct text argument,
+                      struct text text);
+/* Writes one alone. Returns its length; 0 if it has more than `max` bytes. */
+size_t subscription_write(const struct subscription *s, char *out, size_t max);
+/* Takes the one at the beginning off the list. False: there is no whole one. */
+bool subscription_next(struct text *list, struct subscription *out);
+/* The first of this kind. False: there is none, and *out is empty. */
+bool subscription_find(struct text list, enum subscription_kind kind, struct subscription *out);
+/* The same, with this argument. */
+bool subscription_find_argument(struct text list, enum subscription_kind kind, struct text argument,
+                                struct subscription *out);
+
+/* The path of a folder for SUBSCRIPTION_FOLDER: absolute, without a slash at its end, and not
+ * resolved, since what it leads to may become another folder. False: there is none. */
+#define SUBSCRIPTION_PATH_MAX 4096
+bool subscription_folder_path(const char *dir, char path[SUBSCRIPTION_PATH_MAX]);
 
 #endif

@@ -374,11 +374,14 @@ static void check_body(struct arena *a, const struct request *rq, const struct r
         MUST(json_get_str(v, "error"));
 }
 
-static void check_handover(const struct buf *b) {
-    struct subscription_entry entry;
+/* Each is whole, and nothing is behind the last. */
+static void check_subscriptions(const struct buf *b) {
+    struct text list = {b->p, b->len};
+    struct subscription s;
 
-    for (const char *p = b->p; subscription_next(&p, b->p + b->len, &entry);)
-        MUST(entry.topic_len <= b->len && entry.text_len <= b->len);
+    while (subscription_next(&list, &s))
+        MUST(s.argument.len <= b->len && s.text.len <= b->len);
+    MUST(!list.len || b->overflow);
 }
 
 static void check_reply(struct arena *a, const struct request *rq, const struct reply *rp,
@@ -391,8 +394,8 @@ static void check_reply(struct arena *a, const struct request *rq, const struct 
     MUST((rp->status == 302) == (value_of(rp, "Location") != NULL));
     if (rp->status == 302)
         check_location(value_of(rp, "Location"));
-    if (rp->handover)
-        check_handover(rp->handover);
+    if (rp->subscriptions)
+        check_subscriptions(rp->subscriptions);
     if (!rp->streaming) {
         check_body(a, rq, rp);
         return;

@@ -213,7 +213,7 @@ static void stream(struct reply *rp) {
 
 /* Answers, and gives true if the whole answer is due to the peer. */
 static bool answer(struct fcgi *f, struct arena *a, enum how how) {
-    const struct buf handover = {0};
+    const struct buf subscriptions = {0};
     struct fcgi_given given;
     struct reply rp;
 
@@ -221,7 +221,7 @@ static bool answer(struct fcgi *f, struct arena *a, enum how how) {
     rp.sink = fcgi_sink(f);
     if (how == HOW_GIVE_AWAY) {
         rp.status = 200;
-        rp.handover = &handover;
+        rp.subscriptions = &subscriptions;
         MUST(!reply_stream_begin(&rp) && !reply_stream_write(&rp, REPLY_BODY, strlen(REPLY_BODY)));
         given = fcgi_give_away(f, a);
         MUST(given.fd >= 0 && given.id && given.first_len);

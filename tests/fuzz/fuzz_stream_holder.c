@@ -143,9 +143,12 @@ static void take_step(struct run *r, char what, const char *p, size_t len) {
         MUST(send(r->tasks, p, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len || !len);
         (void)task_updates_take(&k->tasks, stream_holder_send_update, k);
         break;
-    case 'f': /* a file changed */
-        fire(k, "/fuzz", arena_strndup(r->a, p, len));
-        tell(k);
+    case 'f': /* a file changed, or without a name its folder */
+        if (len)
+            file_changed(k, "/fuzz", arena_strndup(r->a, p, len));
+        else
+            add_change(k, SUBSCRIPTION_FOLDER, "/fuzz");
+        send_changes(k);
         break;
     case 'a': /* comments are due, and streams that end */
         keep_alive(k, len ? (uint8_t)*p : 0);

@@ -1,5 +1,5 @@
-/* A streamed reply that is handed over: its peer hears nothing before somebody watches for what it
- * is promised. */
+/* A streamed reply that goes on without its worker: its peer hears nothing before somebody watches
+ * for what it is promised. */
 #include "unit.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 static struct arena *a;
 static struct fcgi *f;
 static struct reply rp;
-static struct buf handover;
+static struct buf subscriptions;
 static int peer;
 
 /* A request has been read, and its reply is a stream that has begun. */
@@ -37,7 +37,7 @@ static int begun(void **state) {
     reply_init(&rp, a);
     rp.sink = fcgi_sink(f);
     rp.status = 200;
-    rp.handover = &handover;
+    rp.subscriptions = &subscriptions;
     return reply_stream_begin(&rp) ? -1 : 0;
 }
 

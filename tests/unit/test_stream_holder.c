@@ -113,14 +113,14 @@ static struct listener stream_of(struct arena *a, const char *first, const struc
     reply_init(&rp, a);
     rp.sink = fcgi_sink(f);
     rp.status = 200;
-    rp.handover = what;
+    rp.subscriptions = what;
     assert_int_equal(reply_stream_begin(&rp), OK);
     assert_int_equal(reply_stream_write(&rp, first, strlen(first)), OK);
     given = fcgi_give_away(f, a);
     if (kept)
         assert_true(stream_channel_send_stream(outbox, &given, INT64_MAX, what));
     else
-        stream_end_at_once(&given, what->p, what->len);
+        stream_end_at_once(&given, (struct text){what->p, what->len});
     assert_int_equal(close(given.fd), 0);
     fcgi_free(f);
     l.fd = ends[0];
@@ -185,7 +185,7 @@ struct stream_way {
 static const struct stream_way ways[] = {
     {":\n\n", false, false, false},
     {":\n\n", true, false, false},
-    {"id: get.1.p\ndata: \n\n", true, true, false},
+    {"id: get.1.0\ndata: \n\n", true, true, false},
     {"data: {\"method\":\"ack\"}\n\n", false, false, true},
 };
 #define WAYS (sizeof ways / sizeof *ways)
@@ -193,18 +193,18 @@ static const struct stream_way ways[] = {
 static struct buf *what_of(struct arena *a, const struct stream_way *way, unsigned i) {
     const char *key = arena_printf(a, "session:%u", i);
     struct buf *b = arena_alloc(a, sizeof *b);
-    char topic[SUBSCRIPTION_TOPIC_MAX];
+    char path[SUBSCRIPTION_PATH_MAX];
 
     buf_init(b, a, SUBSCRIPTION_BYTES_MAX);
-    assert_true(subscription_folder(config.tools_dir, topic));
-    subscription_add(b, topic, TOOLS, sizeof TOOLS - 1);
-    subscription_add(b, in_dir("note.txt"), NOTE, sizeof NOTE - 1);
+    assert_true(subscription_folder_path(config.tools_dir, path));
+    subscription_add(b, SUBSCRIPTION_FOLDER, text_of(path), TEXT_LITERAL(TOOLS));
+    subscription_add(b, SUBSCRIPTION_FILE, text_of(in_dir("note.txt")), TEXT_LITERAL(NOTE));
     if (way->has_end)
-        subscription_add(b, SUBSCRIPTION_END, END, sizeof END - 1);
+        subscription_add(b, SUBSCRIPTION_END, TEXT_LITERAL(""), TEXT_LITERAL(END));
     if (way->has_key)
-        subscription_add(b, SUBSCRIPTION_KEY, key, strlen(key));
+        subscription_add(b, SUBSCRIPTION_KEY, text_of(key), TEXT_LITERAL(""));
     if (way->has_id)
-        subscription_add(b, SUBSCRIPTION_ID, "get.", 4);
+        subscription_add(b, SUBSCRIPTION_EVENT_IDS, TEXT_LITERAL("get"), TEXT_LITERAL(""));
     return b;
 }
 
@@ -260,7 +260,7 @@ static struct listener stream_of_user(struct arena *a, const char *user) {
     struct buf *what = what_of(a, &ways[3], 0);
     struct listener l;
 
-    subscription_add(what, SUBSCRIPTION_USER, user, strlen(user));
+    subscription_add(what, SUBSCRIPTION_USER, text_of(user), TEXT_LITERAL(""));
     l = stream(a, ":\n\n", what);
     hears(&l, "^:\n\n$", false);
     return l;
@@ -340,15 +340,16 @@ static void a_stream_holder_that_is_busy_loses_none(void **state) {
 
 /* A stream that waits for the tools, for current/note.txt, and for the mark. */
 static struct listener watcher(struct arena *a) {
-    char topic[SUBSCRIPTION_TOPIC_MAX];
+    char path[SUBSCRIPTION_PATH_MAX];
     struct listener l;
     struct buf b;
 
     buf_init(&b, a, SUBSCRIPTION_BYTES_MAX);
-    assert_true(subscription_folder(config.tools_dir, topic));
-    subscription_add(&b, topic, TOOLS, sizeof TOOLS - 1);
-    subscription_add(&b, in_dir("current/note.txt"), NOTE, sizeof NOTE - 1);
-    subscription_add(&b, in_dir("mark.txt"), MARK, sizeof MARK - 1);
+    assert_true(subscription_folder_path(config.tools_dir, path));
+    subscription_add(&b, SUBSCRIPTION_FOLDER, text_of(path), TEXT_LITERAL(TOOLS));
+    subscription_add(&b, SUBSCRIPTION_FILE, text_of(in_dir("current/note.txt")),
+                     TEXT_LITERAL(NOTE));
+    subscription_add(&b, SUBSCRIPTION_FILE, text_of(in_dir("mark.txt")), TEXT_LITERAL(MARK));
     l = stream(a, ":\n\n", &b);
     hears(&l, "^:\n\n$", false);
     return l;
