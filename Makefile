@@ -156,9 +156,14 @@ $(BUILD)/activate: tests/parts/activate.c
 
 e2e: e2e-lighttpd e2e-apache  ## logins and calls by the official clients, through lighttpd and through Apache
 
+# Their subject is not the web server, or is lighttpd: once, through lighttpd.
+NOT_THROUGH_APACHE := dynamodb dynamodb-faults dynamodb-tasks lighttpd-reload local-cognito outputs-to-conf policies schema-ajv
+E2E_lighttpd := $(sort $(wildcard tests/e2e/*.test.mjs))
+E2E_apache := $(filter-out $(NOT_THROUGH_APACHE:%=tests/e2e/%.test.mjs),$(E2E_lighttpd))
+
 e2e-lighttpd e2e-apache: $(BUILD)/mcp-authd $(BUILD)/activate $(BUILD)/schema_check
 	WEB_SERVER=$(@:e2e-%=%) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) ACTIVATE=$(abspath $(BUILD)/activate) \
-	  tests/node --test tests/e2e/*.test.mjs
+	  tests/node --test $(E2E_$(@:e2e-%=%))
 
 # The same files again, as four services with the permissions that infra/ gives them.
 e2e-policies: $(BUILD)/mcp-authd  ## the end-to-end tests with the AWS policies enforced, a service and a role per group of endpoints

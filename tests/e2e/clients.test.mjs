@@ -1,5 +1,5 @@
 // Which clients may come: lists, pinned documents, registration (RFC 7591), private_key_jwt (RFC 7523), and what they may
-// say about the login. (reference/peers.md section 2: complaints 4 and 15.)
+// say about the login.
 
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';

@@ -1,5 +1,4 @@
-// Cognito misbehaves, on each call that we make: the right class of error, none of its text, and nothing burnt.
-// (reference/peers.md section 2: complaint 2, "wrong OAuth error class on refresh", and 10, "IdP outage".)
+// Cognito misbehaves, on each call that we make: the right class of error, none of its text, and no code or token is used up.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';

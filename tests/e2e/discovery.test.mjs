@@ -1,5 +1,4 @@
 // Where clients look for us and from where: metadata in every place, and requests from pages of other sites.
-// (reference/peers.md section 2: complaint 6, "discovery 404s and resource/issuer mismatch", and CORS, "next in line".)
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

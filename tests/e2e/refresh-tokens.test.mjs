@@ -1,6 +1,5 @@
-// Refresh tokens and codes under load, revocation, and what is remembered of tokens that have ended.
-// (reference/peers.md section 2: complaints 1 and 2, "refresh rotation logs people out" and "wrong OAuth error class on
-// refresh".)
+// Refresh tokens and codes under load, revocation, and what is stored about tokens that have ended: no user is logged out by
+// rotation or by a wrong error of a refresh.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
