@@ -4,8 +4,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { execFileSync } from 'node:child_process';
-import { accepts, ROOT } from './util.mjs';
+import { ROOT } from './util.mjs';
 import { start } from './process.mjs';
+import { webServer } from './web-server.mjs';
 
 const BINARY = '/usr/sbin/apache2';
 const MODULES = '/usr/lib/apache2/modules';
@@ -69,11 +70,5 @@ export async function startApache({ dir, port, socket, ipv6 = false, conf, modul
   execFileSync(BINARY, ['-t', '-f', config], { stdio: ['ignore', 'pipe', 'pipe'] });
 
   const child = start(BINARY, ['-D', 'FOREGROUND', '-f', config]);
-  await child.ready(`accepting on port ${port}`, () => accepts({ port, host: '127.0.0.1' }));
-  return {
-    port,
-    get pid() { return child.pid; },
-    get log() { return child.output + (fs.existsSync(errorLog) ? fs.readFileSync(errorLog, 'utf8') : ''); },
-    stop: () => child.stop(),
-  };
+  return webServer({ child, port, errorLog });
 }

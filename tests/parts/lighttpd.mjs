@@ -3,8 +3,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { execFileSync } from 'node:child_process';
-import { accepts, ROOT } from './util.mjs';
+import { ROOT } from './util.mjs';
 import { start } from './process.mjs';
+import { webServer } from './web-server.mjs';
 
 const ROUTES = path.join(ROOT, 'conf/lighttpd/mcp-authd-routes.conf');
 
@@ -49,11 +50,5 @@ export async function startLighttpd({ dir, port, socket, ipv6 = false, more = ''
   execFileSync(binary, ['-tt', '-f', config], { stdio: ['ignore', 'pipe', 'pipe'] });
 
   const child = start(binary, ['-D', '-f', config]);
-  await child.ready(`accepting on port ${port}`, () => accepts({ port, host: '127.0.0.1' }));
-  return {
-    port,
-    get pid() { return child.pid; },
-    get log() { return child.output + (fs.existsSync(errorLog) ? fs.readFileSync(errorLog, 'utf8') : ''); },
-    stop: () => child.stop(),
-  };
+  return webServer({ child, port, errorLog });
 }

@@ -1,4 +1,5 @@
 /* Client documents in the host's cache, at any time, from a server that does what the test says. */
+#include "other_process.h"
 #include "reply_of.h"
 #include "unit.h"
 
@@ -251,34 +252,24 @@ static void what_is_kept_is_checked_again(void **state) {
     assert_asked(0);
 }
 
-/* Holds a slot in another process until that is killed. */
-static pid_t hold_slot(const char *path, unsigned count) {
-    int ready[2];
-    char c = 0;
-    pid_t pid;
+struct slot_wanted {
+    const char *path;
+    unsigned count;
+};
 
-    assert_int_equal(pipe(ready), 0);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (!pid) {
-        struct host_slots *s;
-        struct err e;
+static bool enter_slot(void *arg) {
+    const struct slot_wanted *w = arg;
+    struct host_slots *s;
+    struct err e;
 
-        c = !host_slots_open(path, &s, &e) && host_slots_enter(s, count) ? 'y' : 'n';
-        (void)!write(ready[1], &c, 1);
-        for (;;)
-            pause();
-    }
-    (void)close(ready[1]);
-    assert_int_equal(read(ready[0], &c, 1), 1);
-    (void)close(ready[0]);
-    assert_int_equal(c, 'y');
-    return pid;
+    return !host_slots_open(w->path, &s, &e) && host_slots_enter(s, w->count);
 }
 
-static void end(pid_t pid) {
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
+/* Holds a slot in another process until that is killed. */
+static pid_t hold_slot(const char *path, unsigned count) {
+    struct slot_wanted w = {path, count};
+
+    return process_hold(enter_slot, &w);
 }
 
 /* Another process fetches the document, for 200 ms, and keeps it if there is one. */
@@ -356,13 +347,13 @@ static void half_of_the_workers_wait_for_documents_and_no_more(void **state) {
     assert_null(seen(f, 0));
     assert_int_equal(f->e.code, ERR_UPSTREAM);
     assert_asked(0);
-    end(first);
+    process_kill(first);
     assert_non_null(seen(f, 0));
     first = hold_slot(path, 2);
     assert_non_null(seen(f, 0)); /* what is kept needs no slot */
     assert_asked(1);
-    end(first);
-    end(second);
+    process_kill(first);
+    process_kill(second);
 }
 
 /* Somebody's slow documents hold all slots: known clients log their users in all the same. */
@@ -378,8 +369,8 @@ static void one_that_cannot_be_asked_for_now_leaves_what_there_was(void **state)
     second = hold_slot(path, 2);
     assert_string_equal(seen(f, 60), "n");
     assert_asked(0);
-    end(first);
-    end(second);
+    process_kill(first);
+    process_kill(second);
     server.status = 503; /* RFC 5861 §4 */
     assert_string_equal(seen(f, 60), "n");
     server.status = 429;

@@ -1,8 +1,6 @@
 /* One daemon for one STATE_DIR: who holds it is named, as far as that can be found out. */
+#include "other_process.h"
 #include "unit.h"
-
-#include <signal.h>
-#include <sys/wait.h>
 
 #include "server/state_lock.h"
 
@@ -20,29 +18,16 @@ static int end(void **state) {
     return arena_teardown(state);
 }
 
-/* A process that holds the lock until it is killed. */
-static pid_t holder(void) {
-    int ready[2], fd;
-    pid_t pid;
+static bool take_lock(void *arg) {
+    int fd;
     struct err e;
-    char byte;
 
-    assert_int_equal(pipe(ready), 0);
-    pid = fork();
-    if (pid == 0) {
-        if (state_lock(&config, &fd, &e) || write(ready[1], "x", 1) != 1)
-            _exit(1);
-        for (;;)
-            pause();
-    }
-    (void)close(ready[1]);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    (void)close(ready[0]);
-    return pid;
+    (void)arg;
+    return state_lock(&config, &fd, &e) == OK;
 }
 
 static void another_process_is_named(void **state) {
-    pid_t pid = holder();
+    pid_t pid = process_hold(take_lock, NULL);
     struct err e;
     int fd;
 
@@ -52,8 +37,7 @@ static void another_process_is_named(void **state) {
                                                 "STATE_DIR=",
                                                 (int)pid)));
     state_unlock(&fd);
-    (void)kill(pid, SIGKILL);
-    (void)waitpid(pid, NULL, 0);
+    process_kill(pid);
     assert_int_equal(state_lock(&config, &fd, &e), OK);
     state_unlock(&fd);
     assert_int_equal(fd, -1);

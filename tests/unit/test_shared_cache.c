@@ -1,4 +1,5 @@
 /* What the workers of a host share for a time: values, leases, slots. */
+#include "other_process.h"
 #include "unit.h"
 
 #include <signal.h>
@@ -305,34 +306,17 @@ static void keys_that_are_too_long_are_refused(void **state) {
     assert_int_equal(f->e.code, ERR_TOO_LARGE);
 }
 
-/* Tries to enter in another process, which keeps what it got until it is killed. */
-static pid_t child_enters(const char *path, unsigned count, bool *got) {
-    int said[2];
-    char answer = 0;
-    pid_t pid;
+struct slot_wanted {
+    const char *path;
+    unsigned count;
+};
 
-    assert_int_equal(pipe(said), 0);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (!pid) {
-        struct host_slots *s;
-        struct err e;
+static bool enter_slot(void *arg) {
+    const struct slot_wanted *w = arg;
+    struct host_slots *s;
+    struct err e;
 
-        answer = !host_slots_open(path, &s, &e) && host_slots_enter(s, count) ? 'y' : 'n';
-        (void)!write(said[1], &answer, 1);
-        for (;;)
-            pause();
-    }
-    (void)close(said[1]);
-    assert_int_equal(read(said[0], &answer, 1), 1);
-    (void)close(said[0]);
-    *got = answer == 'y';
-    return pid;
-}
-
-static void end(pid_t pid) {
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    return !host_slots_open(w->path, &s, &e) && host_slots_enter(s, w->count);
 }
 
 static void a_killed_worker_gives_its_slot_back(void **state) {
@@ -344,17 +328,17 @@ static void a_killed_worker_gives_its_slot_back(void **state) {
 
     assert_int_equal(host_slots_open(path, &s, &f->e), OK);
     for (int i = 0; i < 3; i++)
-        pids[i] = child_enters(path, 2, &got[i]);
+        pids[i] = process_start(enter_slot, &(struct slot_wanted){path, 2}, &got[i]);
     assert_true(got[0] && got[1] && !got[2]);
     assert_false(host_slots_enter(s, 2));
-    end(pids[0]);
+    process_kill(pids[0]);
     assert_true(host_slots_enter(s, 2));
     assert_false(host_slots_enter(s, 2)); /* one at a time */
     host_slots_leave(s);
     assert_true(host_slots_enter(s, 2));
     host_slots_close(s);
-    end(pids[1]);
-    end(pids[2]);
+    process_kill(pids[1]);
+    process_kill(pids[2]);
 }
 
 #define WITH_CACHE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
