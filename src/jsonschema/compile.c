@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "jsonschema/node.h"
+#include "jsonschema/regex.h"
 
 #define COMPILE_BYTES_MAX ((size_t)64 << 20) /* for what is needed meanwhile */
 #define MADE_SLOTS ((size_t)2 * SCHEMA_SUBSCHEMAS_MAX)

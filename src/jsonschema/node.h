@@ -2,6 +2,7 @@
 #ifndef JSONSCHEMA_NODE_H
 #define JSONSCHEMA_NODE_H
 
+#include "jsonschema/pattern.h"
 #include "jsonschema/schema.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +23,6 @@ enum type_bit {
 
 enum dialect { DRAFT_7 = 1, DRAFT_2020_12 = 2, EVERY_DRAFT = 3 };
 
-struct pattern;
 struct keyword;
 struct node;
 struct check;
@@ -222,21 +222,5 @@ check_fn check_properties, check_pattern_properties, check_additional_properties
     check_property_names;
 check_fn check_prefix_items, check_items, check_contains;
 check_fn check_unevaluated_properties, check_unevaluated_items;
-
-/* ---- Patterns. */
-
-/* regex.c: the ECMA-262 pattern (with the u flag) as one of PCRE2. NULL, and *why says what is
- * wrong with it or cannot be had. */
-const char *regex_translate(struct arena *a, const char *text, size_t len, size_t *out_len,
-                            const char **why);
-
-/* regex_property.c: what stands in \p{…}, as PCRE2 has it; NULL if there is no such property. */
-const char *regex_property(struct arena *a, const char *text, size_t len, bool *negated);
-
-/* pattern.c */
-struct pattern *pattern_compile(struct arena *keep, const char *pcre, size_t len, const char **why);
-enum pattern_result { PATTERN_NO, PATTERN_YES, PATTERN_GAVE_UP };
-enum pattern_result pattern_match(const struct pattern *p, const char *s, size_t len,
-                                  int64_t deadline_ms);
 
 #endif

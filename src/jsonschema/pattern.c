@@ -1,14 +1,19 @@
-/* Matching, by PCRE2. A pattern may need exponential time: PCRE2's own limit holds for one place in
- * the string, so long strings are searched in stretches, and the clock is looked at in between. */
+/* A pattern may need exponential time: PCRE2's own limit holds for one place in the string, so long
+ * strings are searched in stretches, and the clock is looked at in between. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
 #include "base/clock.h"
-#include "jsonschema/node.h"
+#include "jsonschema/pattern.h"
+#include "jsonschema/schema.h"
 
 #define STRETCH 32        /* places in the string between two looks at the clock */
 #define HEAP_KIB_MAX 8192 /* for backtracking */
 #define NESTING_MAX 100   /* groups within groups */
+#define OPTIONS                                                                                    \
+    (PCRE2_UTF | PCRE2_ALT_BSUX | PCRE2_ALLOW_EMPTY_CLASS | PCRE2_DOLLAR_ENDONLY |                 \
+     PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP |                       \
+     PCRE2_USE_OFFSET_LIMIT)
 
 struct pattern {
     pcre2_code *code;
@@ -25,7 +30,7 @@ static void release(void *arg) {
     pcre2_code_free(p->code);
 }
 
-static pcre2_code *compile(const char *pcre, size_t len, const char **why, struct arena *keep) {
+static pcre2_code *compile(const char *regex, size_t len, const char **why, struct arena *keep) {
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
     unsigned char text[128];
     int error = 0;
@@ -35,10 +40,8 @@ static pcre2_code *compile(const char *pcre, size_t len, const char **why, struc
     if (!context)
         (void)xmalloc((size_t)-1 / 2);
     (void)pcre2_set_parens_nest_limit(context, NESTING_MAX);
-    code = pcre2_compile((PCRE2_SPTR)pcre, len,
-                         PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF |
-                             PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP | PCRE2_USE_OFFSET_LIMIT,
-                         &error, &offset, context);
+    (void)pcre2_set_compile_extra_options(context, PCRE2_EXTRA_ALT_BSUX); /* \u{…} */
+    code = pcre2_compile((PCRE2_SPTR)regex, len, OPTIONS, &error, &offset, context);
     pcre2_compile_context_free(context);
     if (code)
         return code;
@@ -47,12 +50,12 @@ static pcre2_code *compile(const char *pcre, size_t len, const char **why, struc
     return NULL;
 }
 
-struct pattern *pattern_compile(struct arena *keep, const char *pcre, size_t len,
+struct pattern *pattern_compile(struct arena *keep, const char *regex, size_t len,
                                 const char **why) {
     struct pattern *p = arena_alloc(keep, sizeof *p);
     uint32_t options = 0;
 
-    p->code = compile(pcre, len, why, keep);
+    p->code = compile(regex, len, why, keep);
     if (!p->code)
         return NULL;
     p->data = pcre2_match_data_create(1, NULL);

@@ -1,33 +1,39 @@
-/* From a pattern of ECMA-262 with the u flag (§22.2.1), which is what JSON Schema means (Core
- * §6.4), to one of PCRE2. The whole grammar is read, so that nothing that PCRE2 alone knows gets
- * through, and characters are written as numbers, so that nothing means anything else there. */
+#include "jsonschema/regex.h"
+
 #include <ctype.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "jsonschema/node.h"
+#include "base/text.h"
+#include "jsonschema/regex_property.h"
 
 #define OUT_BYTES_MAX ((size_t)1 << 20)
-#define REPEAT_MAX 65535 /* PCRE2's own */
+#define CODE_POINT_MAX 0x10ffffU
 #define NO_GROUP SIZE_MAX
 
-/* \s: white space and line ends (§12.2, §12.3), and what is left of all characters. */
-#define SPACES                                                                                     \
-    "\\x{9}-\\x{d}\\x{20}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}"           \
-    "\\x{205f}\\x{3000}\\x{feff}"
+/* \s: white space and line ends (§12.2, §12.3), and what is left of all characters. Not by \p{Z}:
+ * beside \D or \W in a negated class PCRE2 10.42 forgets some characters then. */
+#define SPACES "\\t-\\r \\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff"
 #define NO_SPACES                                                                                  \
-    "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}"               \
-    "\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}"                 \
-    "\\x{3001}-\\x{fefe}\\x{ff00}-\\x{10ffff}"
+    "\\0-\\x08\\x0e-\\x1f\\x21-\\x9f\\u00a1-\\u167f\\u1681-\\u1fff\\u200b-\\u2027\\u202a-\\u202e"  \
+    "\\u2030-\\u205e\\u2060-\\u2fff\\u3001-\\ufefe\\uff00-\\u{10ffff}"
 
 enum group_kind { GROUP_CAPTURES, GROUP_PLAIN, GROUP_LOOKS_AHEAD, GROUP_LOOKS_BEHIND };
 
 struct group {
     size_t outer; /* NO_GROUP: none */
     enum group_kind kind;
+    size_t number; /* of those that capture */
     bool closed, repeated;
-    const char *name;
-    size_t name_len;
+    struct text name; /* NULL: it has none */
+};
+
+/* \1 or \k<name>. */
+struct reference {
+    size_t number;
+    struct text name;
+    bool forward; /* to a group that was not closed yet */
 };
 
 struct regex {
@@ -35,13 +41,16 @@ struct regex {
     const char *s, *end;
     struct buf out;
     const char *why;
-    struct group *groups;                /* in the order of their opening parentheses */
-    size_t group_count, seen;            /* all, and those that have been opened */
-    size_t in;                           /* the innermost open one */
-    size_t just_closed;                  /* the one that a repetition would be of */
-    bool repeatable;                     /* something stands here that may be repeated */
-    size_t *references, reference_count; /* groups that \1 and \k name */
+    struct group *groups; /* in the order of their opening parentheses */
+    size_t group_count, capture_count;
+    size_t in;          /* the innermost open one */
+    size_t just_closed; /* the one that a repetition would be of */
+    bool repeatable;    /* something stands here that may be repeated */
+    struct reference *references;
+    size_t reference_count;
 };
+
+enum atom { ATOM_WRONG, ATOM_CHARACTER, ATOM_SET, ATOM_ASSERTION };
 
 static bool fail(struct regex *r, const char *why) {
     if (!r->why)
@@ -49,267 +58,281 @@ static bool fail(struct regex *r, const char *why) {
     return false;
 }
 
-static bool next_is(const struct regex *r, const char *text) {
-    size_t n = strlen(text);
+/* The i-th byte from here; 0 behind the end. */
+static char at(const struct regex *r, size_t i) {
+    return i < (size_t)(r->end - r->s) ? r->s[i] : 0;
+}
 
-    return (size_t)(r->end - r->s) >= n && !memcmp(r->s, text, n);
+static bool is_one_of(char c, const char *set) {
+    return c && strchr(set, c);
 }
 
 static bool take(struct regex *r, const char *text) {
-    if (!next_is(r, text))
+    size_t n = strlen(text);
+
+    if ((size_t)(r->end - r->s) < n || memcmp(r->s, text, n) != 0)
         return false;
-    r->s += strlen(text);
+    r->s += n;
     return true;
 }
 
-/* One character; the text is known to be UTF-8. */
-static uint32_t take_character(struct regex *r) {
-    unsigned char c = (unsigned char)*r->s++;
-    size_t more = c < 0xc0 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-    uint32_t cp = more ? c & (0x3fU >> more) : c;
-
-    for (; more && r->s < r->end; more--)
-        cp = cp << 6 | ((unsigned char)*r->s++ & 0x3fU);
-    return cp;
+static void copy(struct regex *r, size_t n) {
+    buf_add(&r->out, r->s, n);
+    r->s += n;
 }
 
-static void put_character(struct regex *r, uint32_t cp) {
-    if (cp < 128 && isalnum((int)cp))
-        buf_addc(&r->out, (char)cp);
-    else
-        buf_addf(&r->out, "\\x{%x}", (unsigned)cp);
+static void replace(struct regex *r, size_t n, const char *by) {
+    buf_adds(&r->out, by);
+    r->s += n;
 }
 
-static bool take_hex(struct regex *r, size_t digits, uint32_t *out) {
-    *out = 0;
-    for (; digits; digits--, r->s++) {
-        if (r->s == r->end || !isxdigit((unsigned char)*r->s))
-            return false;
-        *out = *out << 4 |
-               (uint32_t)(isdigit((unsigned char)*r->s) ? *r->s - '0' : (*r->s | 32) - 'a' + 10);
-    }
-    return true;
+/* How many decimal digits stand at the i-th byte, and their value, if it is below SIZE_MAX / 10. */
+static size_t read_number(const struct regex *r, size_t i, size_t *value) {
+    size_t n = 0;
+
+    *value = 0;
+    for (; isdigit((unsigned char)at(r, i + n)); n++)
+        if (*value < SIZE_MAX / 10 - 9)
+            *value = *value * 10 + (size_t)(at(r, i + n) - '0');
+    return n;
 }
 
-/* After \u: four digits, two halves of a pair, or any number of digits in braces. */
-static bool take_unicode(struct regex *r, uint32_t *cp) {
+/* The same for at most `most` hexadecimal ones, and a value up to CODE_POINT_MAX. */
+static size_t read_hex(const struct regex *r, size_t i, size_t most, uint32_t *value) {
+    size_t n = 0;
+
+    *value = 0;
+    for (; n < most && isxdigit((unsigned char)at(r, i + n)); n++)
+        if (*value <= CODE_POINT_MAX) {
+            char c = at(r, i + n);
+
+            *value =
+                *value << 4 | (uint32_t)(isdigit((unsigned char)c) ? c - '0' : (c | 32) - 'a' + 10);
+        }
+    return n;
+}
+
+static bool is_high_surrogate(uint32_t cp) {
+    return cp >= 0xd800 && cp < 0xdc00;
+}
+
+static bool is_low_surrogate(uint32_t cp) {
+    return cp >= 0xdc00 && cp < 0xe000;
+}
+
+/* \uXXXX\uXXXX as the code point of a surrogate pair, whose first half is *cp. */
+static bool read_pair(const struct regex *r, uint32_t *cp) {
     uint32_t low;
-    const char *after;
 
-    if (take(r, "{")) {
-        *cp = 0;
-        if (next_is(r, "}"))
-            return fail(r, "\\u{} has no digits");
-        while (!take(r, "}")) {
-            if (!take_hex(r, 1, &low) || *cp > 0x10ffff >> 4)
-                return fail(r, "\\u{…} must be a code point");
-            *cp = *cp << 4 | low;
-        }
-        if (*cp > 0x10ffff)
-            return fail(r, "\\u{…} must be a code point");
-    } else if (!take_hex(r, 4, cp)) {
-        return fail(r, "\\u needs four hexadecimal digits");
-    }
-    after = r->s;
-    if (*cp >= 0xd800 && *cp < 0xdc00 && take(r, "\\u") && take_hex(r, 4, &low) && low >= 0xdc00 &&
-        low < 0xe000) {
-        *cp = 0x10000 + ((*cp - 0xd800) << 10 | (low - 0xdc00));
-        return true;
-    }
-    r->s = after;
-    if (*cp >= 0xd800 && *cp < 0xe000)
-        return fail(r, "half of a surrogate pair is no character here");
-    return true;
-}
-
-/* Escapes that stand for one character, everywhere. False if it is none of them. */
-static bool take_character_escape(struct regex *r, bool in_class, uint32_t *cp) {
-    static const char letters[] = "fnrtv", values[] = "\f\n\r\t\v";
-    char c = r->s < r->end ? *r->s : 0;
-    const char *letter = c ? strchr(letters, c) : NULL;
-
-    if (!c)
-        return fail(r, "it ends in a backslash");
-    r->s++;
-    if (letter) {
-        *cp = (unsigned char)values[letter - letters];
-        return true;
-    }
-    if (c == '0' && !(r->s < r->end && isdigit((unsigned char)*r->s))) {
-        *cp = 0;
-        return true;
-    }
-    if (c == 'c' && r->s < r->end && isalpha((unsigned char)*r->s)) {
-        *cp = (unsigned char)*r->s++ & 31;
-        return true;
-    }
-    if (c == 'x')
-        return take_hex(r, 2, cp) || fail(r, "\\x needs two hexadecimal digits");
-    if (c == 'u')
-        return take_unicode(r, cp);
-    if (strchr("^$\\.*+?()[]{}|/", c) || (in_class && c == '-')) {
-        *cp = (unsigned char)c;
-        return true;
-    }
-    return fail(r, "it has an escape that ECMA-262 does not know");
-}
-
-/* \d \D \s \S \w \W \p \P. False if it is none of them, or wrong. */
-static bool take_set(struct regex *r, bool in_class) {
-    char c = r->s < r->end ? *r->s : 0;
-    bool negated = c == 'P';
-    const char *close, *name;
-
-    if (!c || !strchr("dDsSwWpP", c))
+    if (!is_high_surrogate(*cp) || at(r, 6) != '\\' || at(r, 7) != 'u' ||
+        read_hex(r, 8, 4, &low) < 4 || !is_low_surrogate(low))
         return false;
-    r->s++;
-    if (strchr("dDwW", c)) {
-        buf_addf(&r->out, "\\%c", c);
-    } else if (c == 's' || c == 'S') {
-        buf_adds(&r->out, in_class ? "" : "[");
-        buf_adds(&r->out, c == 's' ? SPACES : NO_SPACES);
-        buf_adds(&r->out, in_class ? "" : "]");
+    *cp = 0x10000 + ((*cp - 0xd800) << 10 | (low - 0xdc00));
+    return true;
+}
+
+/* \u and four digits, two halves of a surrogate pair, or any number of digits in braces. */
+static bool read_unicode(struct regex *r) {
+    uint32_t cp;
+    size_t len;
+
+    if (at(r, 2) == '{') {
+        len = read_hex(r, 3, SIZE_MAX, &cp) + 4;
+        if (len == 4 || at(r, len - 1) != '}' || cp > CODE_POINT_MAX)
+            return fail(r, "\\u{…} must be a code point");
     } else {
-        close = memchr(r->s, '}', (size_t)(r->end - r->s));
-        if (!take(r, "{") || !close)
-            return fail(r, "\\p needs a property in braces");
-        name = regex_property(r->arena, r->s, (size_t)(close - r->s), &negated);
-        if (!name)
-            return fail(r, "\\p{…} names a property that ECMA-262 does not know");
-        buf_addf(&r->out, "\\%c{%s}", negated ? 'P' : 'p', name);
-        r->s = close + 1;
+        if (read_hex(r, 2, 4, &cp) < 4)
+            return fail(r, "\\u needs four hexadecimal digits");
+        len = read_pair(r, &cp) ? 12 : 6;
     }
+    if (is_high_surrogate(cp) || is_low_surrogate(cp))
+        return fail(r, "half of a surrogate pair is no character here");
+    buf_addf(&r->out, "\\u{%x}", (unsigned)cp);
+    r->s += len;
     return true;
 }
 
-/* One end of a range. *is_set: it was \d or the like, and has been written. */
-static bool take_class_atom(struct regex *r, uint32_t *cp, bool *is_set) {
-    *is_set = false;
-    if (!take(r, "\\")) {
-        *cp = take_character(r);
-        return true;
-    }
-    if (take(r, "b")) {
-        *cp = '\b';
-        return true;
-    }
-    *is_set = take_set(r, true);
-    return *is_set || (!r->why && take_character_escape(r, true, cp));
+/* \p{…} and \P{…} */
+static bool read_property(struct regex *r) {
+    const char *close = memchr(r->s, '}', (size_t)(r->end - r->s)), *name;
+    bool negated = at(r, 1) == 'P';
+
+    if (at(r, 2) != '{' || !close)
+        return fail(r, "\\p needs a property in braces");
+    name = regex_property(r->arena, r->s + 3, (size_t)(close - r->s) - 3, &negated);
+    if (!name)
+        return fail(r, "\\p{…} names a property that ECMA-262 does not know");
+    buf_addf(&r->out, "\\%c{%s}", negated ? 'P' : 'p', name);
+    r->s = close + 1;
+    return true;
 }
 
-/* After [. */
+/* Of an escape that stands for one character, with its backslash; 0: it is not whole. */
+static size_t escape_length(const struct regex *r) {
+    uint32_t value;
+
+    switch (at(r, 1)) {
+    case '0':
+        return isdigit((unsigned char)at(r, 2)) ? 0 : 2;
+    case 'c':
+        return isalpha((unsigned char)at(r, 2)) ? 3 : 0;
+    case 'x':
+        return read_hex(r, 2, 2, &value) == 2 ? 4 : 0;
+    default:
+        return 2;
+    }
+}
+
+struct escape {
+    const char *letters;
+    bool outside, in_class;
+    enum atom atom;
+    const char *written[2]; /* outside, in a class; NULL: as it is */
+};
+
+static const struct escape *find_escape(char c, bool in_class) {
+    static const struct escape escapes[] = {
+        {"dDwW", true, true, ATOM_SET, {NULL, NULL}},
+        {"s", true, true, ATOM_SET, {"[" SPACES "]", SPACES}},
+        {"S", true, true, ATOM_SET, {"[^" SPACES "]", NO_SPACES}},
+        {"v", true, true, ATOM_CHARACTER, {"\\x0b", "\\x0b"}}, /* a set in PCRE2 */
+        {"fnrt0cx^$\\.*+?()[]{}|/", true, true, ATOM_CHARACTER, {NULL, NULL}},
+        {"b-", false, true, ATOM_CHARACTER, {NULL, NULL}},
+        {"bB", true, false, ATOM_ASSERTION, {NULL, NULL}},
+    };
+
+    for (size_t i = 0; i < sizeof escapes / sizeof *escapes; i++)
+        if (is_one_of(c, escapes[i].letters) &&
+            (in_class ? escapes[i].in_class : escapes[i].outside))
+            return &escapes[i];
+    return NULL;
+}
+
+/* An escape that is no reference. */
+static enum atom read_escape(struct regex *r, bool in_class) {
+    char c = at(r, 1);
+    size_t len = escape_length(r);
+    const struct escape *escape = find_escape(c, in_class);
+
+    if (c == 'u')
+        return read_unicode(r) ? ATOM_CHARACTER : ATOM_WRONG;
+    if (c == 'p' || c == 'P')
+        return read_property(r) ? ATOM_SET : ATOM_WRONG;
+    if (!escape || !len) {
+        (void)fail(r, r->end - r->s < 2 ? "it ends in a backslash"
+                                        : "it has an escape that ECMA-262 does not know");
+        return ATOM_WRONG;
+    }
+    if (escape->written[in_class])
+        replace(r, len, escape->written[in_class]);
+    else
+        copy(r, len);
+    return escape->atom;
+}
+
+static enum atom read_class_atom(struct regex *r) {
+    if (at(r, 0) == '\\')
+        return read_escape(r, true);
+    if (is_one_of(at(r, 0), "[:.=")) /* [: [. and [= would begin a class of POSIX */
+        buf_addc(&r->out, '\\');
+    copy(r, 1);
+    return ATOM_CHARACTER;
+}
+
+/* A character, a set, or a range. */
+static bool read_class_range(struct regex *r) {
+    enum atom from = read_class_atom(r), to;
+
+    if (!from || at(r, 0) != '-' || r->end - r->s < 2 || at(r, 1) == ']')
+        return from != ATOM_WRONG;
+    copy(r, 1);
+    to = read_class_atom(r);
+    if (to && (from == ATOM_SET || to == ATOM_SET))
+        return fail(r, "a range in brackets must be of characters");
+    return to != ATOM_WRONG;
+}
+
 static bool read_class(struct regex *r) {
-    bool negated = take(r, "^"), set, other_set;
-    uint32_t from = 0, to = 0;
-
-    if (take(r, "]")) {
-        buf_adds(&r->out, negated ? "[\\x{0}-\\x{10ffff}]" : "(?!)");
+    if (take(r, "[]")) {
+        buf_adds(&r->out, "(?!)"); /* [] of PCRE2 cannot be repeated */
         return true;
     }
-    buf_adds(&r->out, negated ? "[^" : "[");
-    while (r->s < r->end && !take(r, "]")) {
-        if (!take_class_atom(r, &from, &set))
+    copy(r, at(r, 1) == '^' ? 2 : 1);
+    while (r->s < r->end && *r->s != ']')
+        if (!read_class_range(r))
             return false;
-        if (!set)
-            put_character(r, from);
-        if (next_is(r, "]") || next_is(r, "-]") || !take(r, "-"))
-            continue;
-        if (r->s == r->end)
-            break;
-        buf_addc(&r->out, '-');
-        if (!take_class_atom(r, &to, &other_set))
-            return false;
-        if (set || other_set)
-            return fail(r, "a range in brackets must be of characters");
-        if (from > to)
-            return fail(r, "a range in brackets is out of order");
-        put_character(r, to);
-    }
-    if (r->s[-1] != ']')
+    if (r->s == r->end)
         return fail(r, "a bracket is not closed");
-    buf_addc(&r->out, ']');
+    copy(r, 1);
     return true;
 }
 
-/* (?<name> after "(?<". */
-static bool take_name(struct regex *r, const char **name, size_t *len) {
-    *name = r->s;
-    while (r->s < r->end && *r->s != '>') {
-        unsigned char c = (unsigned char)*r->s++;
-
-        if (!(c >= 128 || isalpha(c) || c == '_' || c == '$' || (isdigit(c) && r->s - 1 > *name)))
-            return fail(r, "the name of a group is not one");
-    }
-    *len = (size_t)(r->s - *name);
-    return (*len && take(r, ">")) || fail(r, "the name of a group is not one");
+static bool is_name_character(unsigned char c, bool is_first) {
+    return c >= 128 || isalpha(c) || c == '_' || c == '$' || (isdigit(c) && !is_first);
 }
 
-static bool group_named(const struct regex *r, const char *name, size_t len, size_t *out) {
-    for (*out = 0; *out < r->group_count; ++*out)
-        if (r->groups[*out].name && r->groups[*out].name_len == len &&
-            !memcmp(r->groups[*out].name, name, len))
-            return true;
-    return false;
+/* A name and ">". Names are not written: PCRE2 has other rules for them. */
+static bool take_name(struct regex *r, struct text *name) {
+    name->p = r->s;
+    while (r->s < r->end && is_name_character((unsigned char)*r->s, r->s == name->p))
+        r->s++;
+    name->len = (size_t)(r->s - name->p);
+    return (name->len && take(r, ">")) || fail(r, "the name of a group is not one");
 }
 
-/* References may name a group that comes later: all groups are found first. */
-static bool find_groups(struct regex *r) {
-    const char *start = r->s;
-    bool in_class = false;
-    size_t other;
+/* The group that a reference means; NO_GROUP: there is none, or not yet. */
+static size_t find_group(const struct regex *r, const struct reference *ref) {
+    for (size_t i = 0; i < r->group_count; i++) {
+        const struct group *g = &r->groups[i];
 
-    r->groups = arena_alloc(r->arena, (size_t)(r->end - r->s + 1) * sizeof *r->groups);
-    for (; r->s < r->end; r->s++) {
-        struct group g = {.kind = GROUP_PLAIN, .outer = NO_GROUP};
-
-        if (*r->s == '\\') {
-            r->s += r->s + 1 < r->end;
-            continue;
-        }
-        if (in_class || *r->s == '[') {
-            in_class = *r->s != ']';
-            continue;
-        }
-        if (*r->s != '(')
-            continue;
-        if (next_is(r, "(?=") || next_is(r, "(?!"))
-            g.kind = GROUP_LOOKS_AHEAD;
-        else if (next_is(r, "(?<=") || next_is(r, "(?<!"))
-            g.kind = GROUP_LOOKS_BEHIND;
-        else if (!next_is(r, "(?:"))
-            g.kind = GROUP_CAPTURES;
-        if (next_is(r, "(?<") && g.kind == GROUP_CAPTURES) {
-            r->s += 3;
-            if (!take_name(r, &g.name, &g.name_len))
-                return false;
-            r->s--;
-            if (group_named(r, g.name, g.name_len, &other))
-                return fail(r, "two groups have the same name");
-        }
-        r->groups[r->group_count++] = g;
+        if (ref->name.p ? g->name.p && g->name.len == ref->name.len &&
+                              !memcmp(g->name.p, ref->name.p, g->name.len)
+                        : g->kind == GROUP_CAPTURES && g->number == ref->number)
+            return i;
     }
-    r->s = start;
+    return NO_GROUP;
+}
+
+/* "(" or "(?<name>" */
+static bool open_capture(struct regex *r, struct group *g) {
+    struct reference same = {0};
+
+    buf_addc(&r->out, '(');
+    if (take(r, "(?<")) {
+        if (!take_name(r, &same.name))
+            return false;
+        if (find_group(r, &same) != NO_GROUP)
+            return fail(r, "two groups have the same name");
+    } else if (take(r, "(?") || !take(r, "(")) {
+        return fail(r, "it has a kind of group that ECMA-262 does not know");
+    }
+    g->name = same.name;
+    g->number = ++r->capture_count;
     return true;
 }
 
 static bool open_group(struct regex *r) {
-    static const char *const openings[] = {"?:", "?=", "?!", "?<=", "?<!"};
-    struct group *g = &r->groups[r->seen];
-    const char *name;
-    size_t len;
+    static const struct {
+        const char *text;
+        enum group_kind kind;
+    } openings[] = {{"(?:", GROUP_PLAIN},
+                    {"(?=", GROUP_LOOKS_AHEAD},
+                    {"(?!", GROUP_LOOKS_AHEAD},
+                    {"(?<=", GROUP_LOOKS_BEHIND},
+                    {"(?<!", GROUP_LOOKS_BEHIND}};
+    struct group *g = &r->groups[r->group_count];
 
-    g->outer = r->in;
-    r->in = r->seen++;
+    *g = (struct group){.outer = r->in, .kind = GROUP_CAPTURES};
     r->repeatable = false;
-    buf_addc(&r->out, '(');
-    for (size_t i = 0; i < sizeof openings / sizeof *openings; i++)
-        if (take(r, openings[i])) {
-            buf_adds(&r->out, openings[i]);
-            return true;
+    for (size_t i = 0; g->kind == GROUP_CAPTURES && i < sizeof openings / sizeof *openings; i++)
+        if (take(r, openings[i].text)) {
+            buf_adds(&r->out, openings[i].text);
+            g->kind = openings[i].kind;
         }
-    if (take(r, "?<"))
-        return take_name(r, &name, &len);
-    return !next_is(r, "?") || fail(r, "it has a kind of group that ECMA-262 does not know");
+    if (g->kind == GROUP_CAPTURES && !open_capture(r, g))
+        return false;
+    r->in = r->group_count++;
+    return true;
 }
 
 static bool close_group(struct regex *r) {
@@ -319,161 +342,133 @@ static bool close_group(struct regex *r) {
     r->groups[r->in].closed = true;
     r->repeatable = r->groups[r->in].kind <= GROUP_PLAIN; /* with the u flag no look-around */
     r->in = r->groups[r->in].outer;
-    buf_addc(&r->out, ')');
+    copy(r, 1);
     return true;
 }
 
-/* A group that is not closed yet has matched nothing (§22.2.2.9.2), in PCRE2 maybe something in a
- * repetition before. */
-static bool put_reference(struct regex *r, size_t group) {
-    size_t number = 0;
+/* \1 and \k<name>. A group that is not closed yet has matched nothing (§22.2.2.9.2), in PCRE2 maybe
+ * something in a repetition before. */
+static bool read_reference(struct regex *r) {
+    struct reference *ref = &r->references[r->reference_count++];
+    size_t group;
 
+    *ref = (struct reference){0};
     for (size_t in = r->in; in != NO_GROUP; in = r->groups[in].outer)
         if (r->groups[in].kind == GROUP_LOOKS_BEHIND)
             return fail(r, "a back reference within a look-behind is not supported");
-    for (size_t i = 0; i <= group; i++)
-        number += r->groups[i].kind == GROUP_CAPTURES;
-    r->repeatable = true;
-    if (group >= r->seen || !r->groups[group].closed) {
-        buf_adds(&r->out, "(?:)");
-        return true;
-    }
-    r->references[r->reference_count++] = group;
-    buf_addf(&r->out, "\\g{%zu}", number);
-    return true;
-}
-
-/* \1 and \k<name>, after the backslash. */
-static bool read_reference(struct regex *r) {
-    size_t number = 0, group, len;
-    const char *name;
-
-    if (take(r, "k")) {
-        if (!take(r, "<") || !take_name(r, &name, &len))
+    if (take(r, "\\k")) {
+        if (!take(r, "<") || !take_name(r, &ref->name))
             return fail(r, "\\k needs the name of a group");
-        return group_named(r, name, len, &group) ? put_reference(r, group)
-                                                 : fail(r, "\\k names no group");
+    } else {
+        r->s += 1 + read_number(r, 1, &ref->number);
     }
-    for (; r->s < r->end && isdigit((unsigned char)*r->s) && number < SCHEMA_PATTERN_MAX; r->s++)
-        number = number * 10 + (size_t)(*r->s - '0');
-    for (group = 0; group < r->group_count; group++)
-        if (r->groups[group].kind == GROUP_CAPTURES && !--number)
-            return put_reference(r, group);
-    return fail(r, "a back reference is to no group");
-}
-
-static bool read_escape(struct regex *r) {
-    uint32_t cp;
-
-    if (take(r, "b") || take(r, "B")) {
-        buf_addf(&r->out, "\\%c", r->s[-1]);
-        r->repeatable = false;
-        return true;
-    }
-    if (r->s < r->end && ((*r->s >= '1' && *r->s <= '9') || *r->s == 'k'))
-        return read_reference(r);
-    r->repeatable = true;
-    if (take_set(r, false))
-        return true;
-    if (r->why || !take_character_escape(r, false, &cp))
-        return false;
-    put_character(r, cp);
+    group = find_group(r, ref);
+    ref->forward = group == NO_GROUP || !r->groups[group].closed;
+    if (ref->forward)
+        buf_adds(&r->out, "(?:)");
+    else
+        buf_addf(&r->out, "\\g{%zu}", r->groups[group].number);
     return true;
 }
 
-static bool take_count(struct regex *r, size_t *out) {
-    if (r->s == r->end || !isdigit((unsigned char)*r->s))
-        return false;
-    for (*out = 0; r->s < r->end && isdigit((unsigned char)*r->s); r->s++)
-        if (*out <= REPEAT_MAX)
-            *out = *out * 10 + (size_t)(*r->s - '0');
-    return *out <= REPEAT_MAX || fail(r, "it repeats something more than 65535 times");
+/* §22.2.2.3.1: each round of a repetition forgets what groups in it matched before; PCRE2 does not.
+ */
+static bool references_are_good(struct regex *r) {
+    for (size_t i = 0; i < r->reference_count; i++) {
+        size_t g = find_group(r, &r->references[i]);
+
+        if (g == NO_GROUP)
+            return fail(r, "a back reference is to no group");
+        for (; !r->references[i].forward && g != NO_GROUP; g = r->groups[g].outer)
+            if (r->groups[g].repeated)
+                return fail(r, "a back reference to a group in a repetition is not supported");
+    }
+    return true;
 }
 
-static bool read_repetition(struct regex *r) {
-    const char *start = r->s;
-    size_t least = 0, most = SIZE_MAX;
+/* {2}, {2,} or {2,3}: how long that is, and how often it repeats at most. 0: it is none of them. */
+static size_t read_braces(const struct regex *r, size_t *most) {
+    size_t n = read_number(r, 1, most), len = n + 1;
+
+    if (!n)
+        return 0;
+    if (at(r, len) == ',') {
+        n = read_number(r, len + 1, most);
+        if (!n)
+            *most = SIZE_MAX;
+        len += n + 1;
+    }
+    return at(r, len) == '}' ? len + 1 : 0;
+}
+
+/* `group`: what it repeats, if that is one. */
+static bool read_repetition(struct regex *r, size_t group) {
+    size_t most = at(r, 0) == '?' ? 1 : SIZE_MAX;
+    size_t len = at(r, 0) == '{' ? read_braces(r, &most) : 1;
 
     if (!r->repeatable)
         return fail(r, "a repetition follows nothing that can be repeated");
-    if (take(r, "{")) {
-        if (!take_count(r, &least))
-            return fail(r, "a repetition in braces must be of the form {2,3}");
-        most = least;
-        if (take(r, ",") && !next_is(r, "}") && !take_count(r, &most))
-            return fail(r, "a repetition in braces must be of the form {2,3}");
-        if (r->s[-1] == ',')
-            most = SIZE_MAX;
-        if (!take(r, "}"))
-            return fail(r, "a repetition in braces must be of the form {2,3}");
-        if (most < least)
-            return fail(r, "a repetition in braces is out of order");
-    } else {
-        most = *r->s++ == '?' ? 1 : SIZE_MAX;
-    }
-    (void)take(r, "?");
-    buf_add(&r->out, start, (size_t)(r->s - start));
-    if (r->just_closed != NO_GROUP && most > 1)
-        r->groups[r->just_closed].repeated = true;
+    if (!len)
+        return fail(r, "a repetition in braces must be of the form {2,3}");
+    copy(r, at(r, len) == '?' ? len + 1 : len);
+    if (group != NO_GROUP && most > 1)
+        r->groups[group].repeated = true;
     r->repeatable = false;
     return true;
+}
+
+static bool read_backslash(struct regex *r) {
+    enum atom atom;
+
+    if (is_one_of(at(r, 1), "123456789k"))
+        return read_reference(r);
+    atom = read_escape(r, false);
+    r->repeatable = atom != ATOM_ASSERTION;
+    return atom != ATOM_WRONG;
 }
 
 static bool read_one(struct regex *r) {
     size_t closed = r->just_closed;
 
     r->just_closed = NO_GROUP;
-    if (next_is(r, "*") || next_is(r, "+") || next_is(r, "?") || next_is(r, "{")) {
-        r->just_closed = closed;
-        return read_repetition(r);
-    }
-    if (take(r, "\\"))
-        return read_escape(r);
-    if (take(r, "("))
+    if (is_one_of(*r->s, "*+?{"))
+        return read_repetition(r, closed);
+    r->repeatable = !is_one_of(*r->s, "|^$");
+    switch (*r->s) {
+    case '\\':
+        return read_backslash(r);
+    case '(':
         return open_group(r);
-    if (take(r, ")"))
+    case ')':
         return close_group(r);
-    if (take(r, "|") || take(r, "^") || take(r, "$")) {
-        buf_addc(&r->out, r->s[-1]);
-        r->repeatable = false;
+    case '[':
+        return read_class(r);
+    case ']':
+    case '}':
+        return fail(r, "a bracket or brace is closed but not opened");
+    case '.':
+        replace(r, 1, "[^\\n\\r\\u2028\\u2029]");
+        return true;
+    default:
+        copy(r, 1);
         return true;
     }
-    if (next_is(r, "]") || next_is(r, "}"))
-        return fail(r, "a bracket or brace is closed but not opened");
-    r->repeatable = true;
-    if (take(r, "["))
-        return read_class(r);
-    if (take(r, "."))
-        buf_adds(&r->out, "[^\\n\\r\\x{2028}\\x{2029}]");
-    else
-        put_character(r, take_character(r));
-    return true;
-}
-
-/* §22.2.2.3.1: each round of a repetition forgets what groups in it matched before; PCRE2 does not.
- * It matters to back references alone. */
-static bool references_are_plain(struct regex *r) {
-    for (size_t i = 0; i < r->reference_count; i++)
-        for (size_t g = r->references[i]; g != NO_GROUP; g = r->groups[g].outer)
-            if (r->groups[g].repeated)
-                return fail(r, "a back reference to a group in a repetition is not supported");
-    return true;
 }
 
 const char *regex_translate(struct arena *a, const char *text, size_t len, size_t *out_len,
                             const char **why) {
     struct regex r = {
         .arena = a, .s = text, .end = text + len, .in = NO_GROUP, .just_closed = NO_GROUP};
-    bool ok;
+    bool ok = true;
 
     buf_init(&r.out, a, OUT_BYTES_MAX);
+    r.groups = arena_alloc(a, (len + 1) * sizeof *r.groups);
     r.references = arena_alloc(a, (len + 1) * sizeof *r.references);
-    ok = find_groups(&r);
     while (ok && r.s < r.end)
         ok = read_one(&r);
     if (ok && r.in != NO_GROUP)
         ok = fail(&r, "a parenthesis is not closed");
-    ok = ok && references_are_plain(&r);
+    ok = ok && references_are_good(&r);
     if (ok && r.out.overflow)
         ok = fail(&r, "it is too long");
     *why = r.why;

@@ -1,59 +1,19 @@
-/* \p{…} of ECMA-262 (§22.2.1, tables 67 to 69): names are exact there, and loose in PCRE2. */
+#include "jsonschema/regex_property.h"
+
 #include <ctype.h>
 #include <string.h>
 
-#include "jsonschema/node.h"
-
-struct category {
-    const char *name, *pcre;
-};
-
-static const struct category categories[] = {
-    {"Cased_Letter", "L&"},
-    {"LC", "L&"},
-    {"Close_Punctuation", "Pe"},
-    {"Connector_Punctuation", "Pc"},
-    {"Control", "Cc"},
-    {"cntrl", "Cc"},
-    {"Currency_Symbol", "Sc"},
-    {"Dash_Punctuation", "Pd"},
-    {"Decimal_Number", "Nd"},
-    {"digit", "Nd"},
-    {"Enclosing_Mark", "Me"},
-    {"Final_Punctuation", "Pf"},
-    {"Format", "Cf"},
-    {"Initial_Punctuation", "Pi"},
-    {"Letter", "L"},
-    {"Letter_Number", "Nl"},
-    {"Line_Separator", "Zl"},
-    {"Lowercase_Letter", "Ll"},
-    {"Mark", "M"},
-    {"Combining_Mark", "M"},
-    {"Math_Symbol", "Sm"},
-    {"Modifier_Letter", "Lm"},
-    {"Modifier_Symbol", "Sk"},
-    {"Nonspacing_Mark", "Mn"},
-    {"Number", "N"},
-    {"Open_Punctuation", "Ps"},
-    {"Other", "C"},
-    {"Other_Letter", "Lo"},
-    {"Other_Number", "No"},
-    {"Other_Punctuation", "Po"},
-    {"Other_Symbol", "So"},
-    {"Paragraph_Separator", "Zp"},
-    {"Private_Use", "Co"},
-    {"Punctuation", "P"},
-    {"punct", "P"},
-    {"Separator", "Z"},
-    {"Space_Separator", "Zs"},
-    {"Spacing_Mark", "Mc"},
-    {"Surrogate", "Cs"},
-    {"Symbol", "S"},
-    {"Titlecase_Letter", "Lt"},
-    {"Unassigned", "Cn"},
-    {"Uppercase_Letter", "Lu"},
-    {NULL, NULL},
-};
+static const char long_categories[] =
+    " Cased_Letter=L& LC=L& Close_Punctuation=Pe Connector_Punctuation=Pc Control=Cc "
+    "cntrl=Cc Currency_Symbol=Sc Dash_Punctuation=Pd Decimal_Number=Nd digit=Nd "
+    "Enclosing_Mark=Me Final_Punctuation=Pf Format=Cf Initial_Punctuation=Pi Letter=L "
+    "Letter_Number=Nl Line_Separator=Zl Lowercase_Letter=Ll Mark=M Combining_Mark=M "
+    "Math_Symbol=Sm Modifier_Letter=Lm Modifier_Symbol=Sk Nonspacing_Mark=Mn Number=N "
+    "Open_Punctuation=Ps Other=C Other_Letter=Lo Other_Number=No Other_Punctuation=Po "
+    "Other_Symbol=So Paragraph_Separator=Zp Private_Use=Co Punctuation=P punct=P "
+    "Separator=Z Space_Separator=Zs Spacing_Mark=Mc Surrogate=Cs Symbol=S "
+    "Titlecase_Letter=Lt Unassigned=Cn Uppercase_Letter=Lu Script==sc: sc==sc: "
+    "Script_Extensions==scx: scx==scx: ";
 
 static const char short_categories[] =
     " C Cc Cf Cn Co Cs L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So "
@@ -78,34 +38,49 @@ static bool is_in(struct arena *a, const char *list, const char *name) {
 }
 
 static const char *category(struct arena *a, const char *name) {
+    const char *entry;
+
     if (is_in(a, short_categories, name))
         return name;
-    for (const struct category *c = categories; c->name; c++)
-        if (!strcmp(c->name, name))
-            return c->pcre;
+    entry = strstr(long_categories, arena_printf(a, " %s=", name));
+    if (!entry)
+        return NULL;
+    entry = strchr(entry, '=') + 1;
+    return arena_strndup(a, entry, strcspn(entry, " "));
+}
+
+static bool is_name(const char *s) {
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && *s != '_')
+            return false;
+    return true;
+}
+
+/* Of "key=value"; both lie in the arena. */
+static const char *valued(struct arena *a, const char *key, const char *value) {
+    static const char *const keys[][2] = {
+        {"General_Category", NULL},    {"gc", NULL},   {"Script", "sc:"}, {"sc", "sc:"},
+        {"Script_Extensions", "scx:"}, {"scx", "scx:"}};
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (strcmp(key, keys[i][0]) != 0)
+            continue;
+        if (!keys[i][1])
+            return category(a, value);
+        return *value ? arena_printf(a, "%s%s", keys[i][1], value) : NULL;
+    }
     return NULL;
 }
 
 const char *regex_property(struct arena *a, const char *text, size_t len, bool *negated) {
-    static const char *const scripts[][2] = {
-        {"Script=", "sc:"}, {"sc=", "sc:"}, {"Script_Extensions=", "scx:"}, {"scx=", "scx:"}};
-    const char *name = arena_strndup(a, text, len);
+    char *name = arena_strndup(a, text, len), *equals = strchr(name, '=');
 
-    for (const char *p = name; *p; p++)
-        if (!isalnum((unsigned char)*p) && *p != '_' && *p != '=')
-            return NULL;
-    if (!strncmp(name, "General_Category=", 17))
-        return category(a, name + 17);
-    if (!strncmp(name, "gc=", 3))
-        return category(a, name + 3);
-    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
-        size_t n = strlen(scripts[i][0]);
-
-        if (!strncmp(name, scripts[i][0], n))
-            return name[n] && !strchr(name + n, '=')
-                       ? arena_printf(a, "%s%s", scripts[i][1], name + n)
-                       : NULL;
-    }
+    if (equals)
+        *equals = 0;
+    if (!is_name(name) || (equals && !is_name(equals + 1)))
+        return NULL;
+    if (equals)
+        return valued(a, name, equals + 1);
     if (!strcmp(name, "Assigned")) {
         *negated = !*negated;
         return "Cn";
