@@ -21,7 +21,7 @@
 #define TOKEN_CACHE_ENTRIES 1024
 #define UPKEEP_EVERY_MS 30000
 #define SITE_ARENA_MAX (1 << 20)
-#define COGNITO_SLOW_MS 2000
+#define IDP_SLOW_MS 2000
 
 #define GROUPS_OAUTH (GROUP_AUTHORIZE | GROUP_TOKEN)
 #define GROUPS_ALL (GROUPS_OAUTH | GROUP_MCP)
@@ -101,15 +101,12 @@ static void open_revoked(struct loaded_site *s) {
 static enum rc open_tokens(struct loaded_site *s, struct err *e) {
     const struct config *c = s->site.config;
 
-    if (http_client_new(&http_options_open, &s->oauth.http, e))
+    if (http_client_new(&http_options_open, &s->idp.http, e))
         return e->code;
     open_revoked(s);
-    if (*c->cognito_issuer) /* a service that only gives tokens out may not know it */
-        s->site.keyset = keyset_new(c, s->oauth.http, s->site.cache, &s->site.clock);
+    idp_open(&s->idp, s->site.cache);
     if (c->endpoints & GROUP_TOKEN)
-        log_if(host_gate_open(state_file(s, "cache/cognito-gate"), COGNITO_SLOW_MS,
-                              &s->oauth.idp_gate, e),
-               e);
+        log_if(host_gate_open(state_file(s, "cache/idp-gate"), IDP_SLOW_MS, &s->idp.gate, e), e);
     return OK;
 }
 
@@ -141,10 +138,12 @@ enum rc loaded_site_open(struct loaded_site *s, struct err *e) {
 }
 
 void loaded_site_init(struct loaded_site *s, const struct config *config) {
-    *s = (struct loaded_site){.site = {.config = config, .oauth = &s->oauth, .mcp = &s->mcp},
-                              .mcp.service = &exec_service,
-                              .arena = arena_new(SITE_ARENA_MAX),
-                              .audit.out.fd = -1};
+    *s = (struct loaded_site){
+        .site = {.config = config, .idp = &s->idp, .oauth = &s->oauth, .mcp = &s->mcp},
+        .idp = {.config = config, .clock = &s->site.clock},
+        .mcp.service = &exec_service,
+        .arena = arena_new(SITE_ARENA_MAX),
+        .audit.out.fd = -1};
     routes_init(&s->routes, s->arena, config);
 }
 
@@ -154,12 +153,12 @@ void loaded_site_close(struct loaded_site *s) {
     revoked_close(s->site.revoked);
     audit_close(&s->audit);
     token_cache_free(s->mcp.tokens);
-    keyset_free(s->site.keyset);
+    idp_close(&s->idp);
     stores_close(&s->stores, &s->site);
     cache_close(s->site.cache);
     host_slots_close(s->oauth.document_slots);
-    host_gate_close(s->oauth.idp_gate);
-    http_client_free(s->oauth.http);
+    host_gate_close(s->idp.gate);
+    http_client_free(s->idp.http);
     http_client_free(s->oauth.guarded);
     seal_keys_free(s->site.seal);
     arena_free(s->arena);

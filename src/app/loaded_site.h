@@ -5,6 +5,7 @@
 #include "app/audit.h"
 #include "app/routes.h"
 #include "app/stores.h"
+#include "idp/idp.h"
 #include "mcp/site.h"
 #include "oauth/site.h"
 #include "site/site.h"
@@ -12,6 +13,7 @@
 /* Does not move in memory: its parts point to one another. */
 struct loaded_site {
     struct site site;
+    struct idp idp;
     struct oauth_site oauth;
     struct mcp_site mcp;
     struct arena *arena;

@@ -22,7 +22,7 @@ static struct dynamodb_options options_of(const struct config *c, const char *ta
 
     env.vars = (const char *const *)environ;
     return (struct dynamodb_options){.env = &env,
-                                     .region = c->cognito_region,
+                                     .region = c->aws_region,
                                      .table = table,
                                      .clock = clock,
                                      .what = what,

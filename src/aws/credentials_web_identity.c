@@ -48,13 +48,6 @@ static enum rc is_configured(const struct aws_env *env, const struct aws_profile
     return OK;
 }
 
-static void add_field(struct buf *b, const char *name, const char *value) {
-    buf_adds(b, b->len ? "&" : "");
-    buf_adds(b, name);
-    buf_addc(b, '=');
-    url_encode(b, value);
-}
-
 /* The service names what is wrong: <ErrorResponse><Error><Code>. Only these pass by themselves. */
 static enum rc refused(const struct aws_fetch *f, const struct http_reply *reply, struct err *e) {
     const char *code =
@@ -97,11 +90,11 @@ static enum rc fetch(const struct aws_fetch *f, struct aws_credentials *out, str
     if (aws_read_token_file(f, id.token_file, &token, e))
         return e->code;
     buf_init(&body, f->arena, BODY_MAX);
-    add_field(&body, "Action", "AssumeRoleWithWebIdentity");
-    add_field(&body, "Version", "2011-06-15");
-    add_field(&body, "RoleArn", id.role_arn);
-    add_field(&body, "RoleSessionName", id.session_name);
-    add_field(&body, "WebIdentityToken", token);
+    url_add_field(&body, "Action", "AssumeRoleWithWebIdentity");
+    url_add_field(&body, "Version", "2011-06-15");
+    url_add_field(&body, "RoleArn", id.role_arn);
+    url_add_field(&body, "RoleSessionName", id.session_name);
+    url_add_field(&body, "WebIdentityToken", token);
     if (aws_source_ask(f, "POST", endpoint.url, headers, body.p, &reply, e))
         return e->code;
     return reply.status == 200 ? read_answer(f, &reply, out, e) : refused(f, &reply, e);

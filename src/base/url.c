@@ -218,6 +218,14 @@ char *url_decode(struct arena *a, const char *s, size_t len, bool plus) {
     return out;
 }
 
+void url_add_field(struct buf *b, const char *name, const char *value) {
+    if (b->len)
+        buf_addc(b, '&');
+    url_encode(b, name);
+    buf_addc(b, '=');
+    url_encode(b, value);
+}
+
 void url_add_param(struct buf *b, const char *name, const char *value) {
     const char *mark;
 

@@ -46,6 +46,8 @@ const char *url_normal_path(struct arena *a, const struct url *u);
 void url_encode(struct buf *b, const char *s);
 /* Decodes %XX (and + to a space, if plus). NULL for a bad escape or an encoded NUL. */
 char *url_decode(struct arena *a, const char *s, size_t len, bool plus);
+/* Appends a field of a query or a form body: name=value, after a & unless b is empty. */
+void url_add_field(struct buf *b, const char *name, const char *value);
 /* Appends name=value with the right separator to the URL in b. A NULL value appends nothing. */
 void url_add_param(struct buf *b, const char *name, const char *value);
 

@@ -25,10 +25,14 @@ enum session_store { SESSION_STORE_LMDB, SESSION_STORE_DYNAMODB };
  */
 struct config {
     struct arena *arena;
-    /* Cognito; the four addresses are filled in from region, pool and domain unless given. */
-    const char *cognito_region, *cognito_user_pool_id, *cognito_client_id, *cognito_domain;
-    const char *cognito_issuer, *cognito_authorize_url, *cognito_token_url, *cognito_jwks_url;
-    const char *cognito_revoke_url; /* "": the provider has none */
+    /* The identity provider. What is not given follows from the keys of the provider (idp/). */
+    struct config_idp {
+        const char *client_id, *issuer;
+        const char *authorize_url, *token_url, *jwks_url;
+        const char *revoke_url; /* "": it has none */
+    } idp;
+    const char *aws_region; /* of the user pool, and of DynamoDB unless AWS's settings name one */
+    const char *cognito_user_pool_id, *cognito_domain;
     /* Who we are. */
     const char *mcp_server_uri; /* the resource, byte for byte as a user types it */
     const char *auth_proxy_uri; /* the issuer, without a trailing slash */

@@ -80,7 +80,7 @@ struct config *config_load(const char *path, FILE *errors) {
     if (config_read(&l)) {
         config_set_values(&l);
         config_check_rest(&l);
-        config_check_cognito(&l);
+        config_check_provider(&l);
     }
     if (!l.bad)
         return l.c;

@@ -36,9 +36,10 @@ const char *config_shown(struct loading *l, const char *text);
 /* read.c: the file and the environment. false: there is no such file. */
 bool config_read(struct loading *l);
 void config_set_values(struct loading *l); /* values.c: each by its kind */
-/* cognito.c: what the keys of the provider must be, and what follows from them. */
-void config_check_cognito(struct loading *l);
-void config_check_rest(struct loading *l); /* check.c: the same of all others */
+/* Implemented by the room above that knows identity providers (idp/idp.c): what the provider's keys
+ * must be, and what follows from them. */
+void config_check_provider(struct loading *l);
+void config_check_rest(struct loading *l); /* check.c: the same of all other keys */
 /* check.c: https, or plain http where the host is loopback; no user info, query or fragment.
  * false for "" too. */
 bool config_check_url(struct loading *l, const char *key, const char *text, struct url *u);

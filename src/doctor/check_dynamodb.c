@@ -202,7 +202,7 @@ static void check_permission(struct doctor *d, const struct table *t, struct dyn
 static void check_table(struct doctor *d, const struct table *t, const char *const *operations) {
     const struct aws_env env = {(const char *const *)environ};
     const struct dynamodb_options options = {.env = &env,
-                                             .region = d->config->cognito_region,
+                                             .region = d->config->aws_region,
                                              .table = t->name,
                                              .http = d->http,
                                              .clock = &d->clock,

@@ -69,7 +69,7 @@ static void run_checks(struct doctor *d) {
         doctor_say(d, VERDICT_FAIL, "HTTP client", "", "%s", e.text);
         return;
     }
-    check_cognito(d);
+    check_idp(d);
     check_dynamodb(d);
     check_public(d);
     http_client_free(d->http);

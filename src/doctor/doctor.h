@@ -50,7 +50,7 @@ void check_socket(struct doctor *d);
 void check_lighttpd(struct doctor *d, const char *folder);
 void check_public(struct doctor *d);
 bool check_certificate(struct doctor *d, const char *origin); /* false: no client would take it */
-void check_cognito(struct doctor *d);
+void check_idp(struct doctor *d);
 void check_dynamodb(struct doctor *d);
 void check_outputs(struct doctor *d); /* of check_config.c; root is another user from here on */
 

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "crypto/jws.h"
+#include "idp/provider.h"
 #include <stdint.h>
 
 #define TOKEN_LEN_MAX 32768 /* bytes */
@@ -16,11 +17,6 @@ struct token_claims {
     const char *sub, *username, *client_id, *scope, *jti; /* "" if absent, but sub is required */
     int64_t exp, iat;                                     /* seconds since 1970 */
 };
-struct token_expect {
-    const char *issuer, *client_id; /* must be equal, byte for byte */
-    const char *resource;           /* if the token has an `aud`, it must be this or client_id */
-    int64_t now_s;
-};
 
 /* Reads the header alone, which names the signing key (out->kid). ERR_INVALID_TOKEN with the reason
  * for a token that is refused whatever its signature; e->text may go to the client. */
@@ -31,6 +27,11 @@ enum rc access_token_read(struct arena *a, const char *text, struct jws *out,
 const struct token_claims *access_token_verify(struct arena *a, const struct jws *token,
                                                const struct jwk *key,
                                                const struct token_expect *expect, struct err *e);
+/* Is this claim that text? */
+bool claim_is(const struct json *claims, const char *name, const char *text);
+/* Is the audience (RFC 7519 §4.1.3) the resource or the client, or do these have a part in it? */
+bool claims_are_for(const struct json *claims, const struct token_expect *expect);
+
 /* A claim of a token that came straight from the identity provider over TLS, without checking it;
  * NULL if it is not there or not a string. Never for a token that a client sent. */
 const char *access_token_unverified(struct arena *a, const char *token, const char *name);

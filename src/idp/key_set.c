@@ -1,7 +1,6 @@
-/* Cognito's signing keys: in memory, then in the host's cache, then from Cognito. Anybody can send
- * a token with a key id that does not exist, so a fetch is rationed for the whole host, and so is
- * waiting for one. A set that was once good stays until a better one is there. */
-#include "idp/idp.h"
+/* Anybody can send a token with a key id that does not exist. So fetches are limited for the whole
+ * host, and so is waiting for one. A set that could be used stays until there is a newer one. */
+#include "idp/key_set.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,22 +8,20 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "crypto/digest.h"
-#include "crypto/jws.h"
 #include "metrics/metrics.h"
 #include "shared/single_flight.h"
 
 #define FETCH_TIMEOUT_MS 5000
 #define WAIT_MS 1000 /* for another worker's fetch: see may_wait */
-#define SCRATCH_BYTES_MAX                                                                          \
-    ((size_t)1 << 20) /* a reply, a cached value, and what curl's room needs */
+#define SCRATCH_BYTES_MAX ((size_t)1 << 20) /* a reply, a cached value, and what curl needs */
 
 struct keyset {
-    const struct config *config;
+    const char *url;
     struct http_client *http;
     struct cache *cache;
     const struct clock *clock;
     struct jwk_set *set; /* NULL until there was one */
-    int64_t stored_s;    /* when the set came from Cognito */
+    int64_t stored_s;    /* when the set came from the provider */
     int64_t fetched_s;   /* this worker's last try, if there is no cache to count */
     int64_t waited_s;    /* when this worker last waited for another one's fetch */
     bool has_fetched, has_waited;
@@ -32,17 +29,17 @@ struct keyset {
     const char *cache_key; /* of the set */
 };
 
-struct keyset *keyset_new(const struct config *config, struct http_client *http,
-                          struct cache *cache, const struct clock *clock) {
+struct keyset *keyset_new(const char *url, struct http_client *http, struct cache *cache,
+                          const struct clock *clock) {
     struct keyset *k = xcalloc(1, sizeof *k);
     uint8_t digest[SHA256_LEN];
 
-    k->config = config;
+    k->url = url;
     k->http = http;
     k->cache = cache;
     k->clock = clock;
     /* By digest, because the cache has short keys and an address may be long. */
-    sha256(config->cognito_jwks_url, strlen(config->cognito_jwks_url), digest);
+    sha256(url, strlen(url), digest);
     k->names = arena_new(65536);
     const char *id = base64url_encode(k->names, digest, sizeof digest);
     k->cache_key = arena_printf(k->names, "jwks:%s", id);
@@ -99,13 +96,13 @@ static bool may_fetch_alone(struct keyset *k, int64_t now_s) {
     return true;
 }
 
-/* ---- Cognito ---- */
+/* ---- the provider ---- */
 
 static bool fetch(struct keyset *k, struct arena *a, int64_t now_s, struct err *why) {
     static const char *const headers[] = {"Accept: application/json", NULL};
     const struct http_request rq = {
         .method = "GET",
-        .url = k->config->cognito_jwks_url,
+        .url = k->url,
         .headers = headers,
         .max_reply_bytes = JWK_SET_BYTES_MAX,
         .timeout_ms = FETCH_TIMEOUT_MS,
@@ -134,14 +131,14 @@ static void fetch_and_log(struct keyset *k, struct arena *a, int64_t now_s) {
     struct err why = {0};
 
     if (fetch(k, a, now_s, &why))
-        log_info("keyset_fetched", kv("url", k->config->cognito_jwks_url));
+        log_info("keyset_fetched", kv("url", k->url));
     else
-        log_warn("keyset_fetch_failed", kv("url", k->config->cognito_jwks_url),
+        log_warn("keyset_fetch_failed", kv("url", k->url),
                  kv("detail", *why.detail ? why.detail : why.text));
 }
 
-/* For another worker's fetch: it may be at it just now, at a cold start or when Cognito has begun
- * to use a new key. Refusing a good token at that moment would send its user back to the login
+/* For another worker's fetch: it may be at it just now, at a cold start or when the provider
+ * has begun to use a new key. Refusing a good token at that moment would send its user back to the login
  * page. So we wait shortly, and once in KEYSET_REFETCH_S, so that tokens with invented key ids
  * cannot keep workers waiting. */
 static bool may_wait(const struct keyset *k, int64_t now_s) {
@@ -224,23 +221,7 @@ enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out, s
     return OK;
 }
 
-const struct token_claims *keyset_verify(struct keyset *k, const struct config *config,
-                                         struct arena *a, const char *token, struct err *e) {
-    const struct jwk *key;
-    struct jws read;
-
-    if (access_token_read(a, token, &read, e) || keyset_find(k, read.kid, &key, e))
-        return NULL;
-
-    const struct token_expect expect = {config->cognito_issuer, config->cognito_client_id,
-                                        config->mcp_server_uri, clock_now_s(k->clock)};
-    return access_token_verify(a, &read, key, &expect, e);
-}
-
-bool keyset_may_lack(struct keyset *k, struct arena *a, const char *token) {
-    struct err ignored;
-    struct jws read;
-
-    return !access_token_read(a, token, &read, &ignored) && !jwk_set_find(k->set, read.kid) &&
+bool keyset_may_lack(const struct keyset *k, const char *kid) {
+    return !jwk_set_find(k->set, kid) &&
            is_past(k->stored_s, clock_now_s(k->clock), KEYSET_REFETCH_S);
 }

@@ -98,7 +98,8 @@ static void challenge(const struct config *config, struct reply *rp, const char 
 /* A token that this worker has not seen: its signature and claims. */
 static enum rc verify(struct site *site, struct arena *a, const char *token,
                       const struct token_claims **claims, struct err *e) {
-    const struct token_claims *fresh = keyset_verify(site->keyset, site->config, a, token, e);
+    const struct token_claims *fresh =
+        idp_verify(site->idp, a, token, site->config->mcp_server_uri, e);
 
     if (!fresh)
         return e->code;

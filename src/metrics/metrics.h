@@ -61,7 +61,7 @@ enum metric_endpoint {
 };
 enum metric_cache { CACHE_HIT, CACHE_MISS };
 enum metric_upstream {
-    UPSTREAM_TOKEN,       /* Cognito's token endpoint */
+    UPSTREAM_TOKEN,       /* the identity provider's token endpoint */
     UPSTREAM_REVOKE,      /* its revocation endpoint */
     UPSTREAM_KEYS,        /* its key set */
     UPSTREAM_DOCUMENT,    /* a client's metadata document */

@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
+#include "idp/idp.h"
 #include "metrics/metrics.h"
 #include "oauth/oauth.h"
 #include "oauth/site.h"
@@ -15,7 +16,6 @@
 
 #define SESSION_ID_BYTES 24
 #define VERIFIER_BYTES 32
-#define UPSTREAM_URI_MAX 32768 /* scopes and hints are percent-encoded */
 
 /* Client and redirect URI: what must be right before anything is sent anywhere. */
 static enum rc read_client(struct exchange *x, const struct form *f, struct login *out,
@@ -45,7 +45,7 @@ static enum rc read_client(struct exchange *x, const struct form *f, struct logi
 
 /* What is asked for and supported, in the order asked, and what every call needs: a token without
  * is of no use. Nothing asked: everything; so too if it is nothing but offline_access, which
- * claude.ai sends alone, and which Cognito's refresh tokens do not need. */
+ * claude.ai sends alone, and which refresh tokens do not need with every provider. */
 static const char *filter_scopes(struct site *site, struct arena *a, const char *asked) {
     const char *known, *more;
 
@@ -85,7 +85,8 @@ static enum rc read_rest(struct exchange *x, const struct form *f, struct login 
     out->scope = filter_scopes(x->site, x->rq->arena, form_get(f, "scope"));
     if (!*out->scope)
         return err_set(e, ERR_INVALID_SCOPE, "none of the scopes asked for is supported");
-    if (login_parameters_read(x->rq->arena, f, out, e))
+    if (idp_login_parameters(idp_provider_of(x->site->config), x->rq->arena,
+                             &(struct login_wishes){f, out->scope}, &out->idp_parameters, e))
         return e->code;
     out->verifier = "";
     out->expires_s = clock_now_s(&x->site->clock) + LOGIN_TTL_S;
@@ -134,6 +135,13 @@ static enum rc answer_error(struct exchange *x, const struct login *login, const
 
 static enum rc approve(struct exchange *x, const char *browser, struct login *login, struct err *e);
 
+/* OpenID Connect Core §3.1.2.1 */
+static bool prompt_has(const struct form *f, const char *value) {
+    const char *prompt = form_get(f, "prompt");
+
+    return prompt && list_has(prompt, value);
+}
+
 enum rc oauth_authorize_get(struct exchange *x, struct err *e) {
     struct login login = {.state = ""};
     struct form form;
@@ -150,10 +158,9 @@ enum rc oauth_authorize_get(struct exchange *x, struct err *e) {
         return answer_error(x, &login, redirect_error(e->code), e);
     x->rp->audit.outcome = "asked";
     browser = browser_of_or_new(x);
-    if (!list_has(form_get(&form, "prompt") ? form_get(&form, "prompt") : "", "consent") &&
-        consent_is_remembered(x, browser, &login))
+    if (!prompt_has(&form, "consent") && consent_is_remembered(x, browser, &login))
         return approve(x, browser, &login, e);
-    if (!strcmp(login.prompt, "none")) { /* OpenID Connect Core §3.1.2.6 */
+    if (prompt_has(&form, "none")) { /* OpenID Connect Core §3.1.2.6 */
         (void)err_set(e, ERR_ACCESS_DENIED, "the user must be asked, and prompt=none forbids it");
         return answer_error(x, &login, "consent_required", e);
     }
@@ -162,25 +169,7 @@ enum rc oauth_authorize_get(struct exchange *x, struct err *e) {
     return OK;
 }
 
-/* Cognito's authorization endpoint, with our own state and our own PKCE pair. */
-static const char *upstream_uri(struct site *site, struct arena *a, const struct session *s,
-                                const struct login *login) {
-    struct buf b;
-
-    buf_init(&b, a, UPSTREAM_URI_MAX);
-    buf_adds(&b, site->config->cognito_authorize_url);
-    url_add_param(&b, "response_type", "code");
-    url_add_param(&b, "client_id", site->config->cognito_client_id);
-    url_add_param(&b, "redirect_uri", site->config->callback_uri);
-    url_add_param(&b, "scope", login->scope);
-    url_add_param(&b, "state", s->id);
-    url_add_param(&b, "code_challenge", pkce_challenge(a, login->verifier));
-    url_add_param(&b, "code_challenge_method", "S256");
-    login_parameters_add(&b, login);
-    return b.p;
-}
-
-/* It says nothing of the verifier, which is our secret towards Cognito. */
+/* It says nothing of the verifier, which only the identity provider may learn. */
 static const char *session_id_of(struct arena *a, const char *verifier) {
     uint8_t digest[SHA256_LEN];
     const char *text = arena_printf(a, "session %s", verifier);
@@ -204,7 +193,14 @@ static enum rc approve(struct exchange *x, const char *browser, struct login *lo
     if (store_session_put(x->site->oauth->store, &s, e) && e->code != ERR_EXISTS)
         return e->code;
     x->rp->audit.outcome = "approved";
-    page_continue(x, upstream_uri(x->site, x->rq->arena, &s, login));
+    page_continue(
+        x, idp_authorization_url(
+               x->site->config, x->rq->arena,
+               &(struct idp_login){.redirect_uri = x->site->config->callback_uri,
+                                   .scope = login->scope,
+                                   .state = s.id,
+                                   .code_challenge = pkce_challenge(x->rq->arena, login->verifier),
+                                   .parameters = login->idp_parameters}));
     return OK;
 }
 

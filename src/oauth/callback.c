@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "idp/idp.h"
+#include "idp/token_client.h"
 #include "metrics/metrics.h"
 #include "oauth/code.h"
 #include "oauth/oauth.h"
@@ -10,7 +10,7 @@
 #include "store/store.h"
 #include "web/form.h"
 
-#define COGNITO_CODE_MAX 2048
+#define IDP_CODE_MAX 2048
 
 /* Cognito said no. What it said stays with us; the client learns the class of it. */
 static void answer_error(struct exchange *x, const struct login *login, const struct form *f) {
@@ -21,9 +21,9 @@ static void answer_error(struct exchange *x, const struct login *login, const st
     x->rp->audit.outcome = denied ? "denied" : "failed";
     x->rp->audit.reason = "the identity provider reported an error";
     metrics_count(METRIC_DENIALS, denied ? ERR_ACCESS_DENIED : ERR_UPSTREAM);
-    log_warn("login_failed_at_cognito", kv("request", x->rq->id), kv("client_id", login->client_id),
-             kv("error", cognito_reason(x->rq->arena, upstream)),
-             kv("detail", cognito_reason(x->rq->arena, form_get(f, "error_description"))));
+    log_warn("login_failed_at_idp", kv("request", x->rq->id), kv("client_id", login->client_id),
+             kv("error", idp_reason(x->rq->arena, upstream)),
+             kv("detail", idp_reason(x->rq->arena, form_get(f, "error_description"))));
     reply_redirect(x->rp, login_error_uri(x->site, x->rq->arena, login,
                                           denied    ? "access_denied"
                                           : passing ? "temporarily_unavailable"
@@ -73,7 +73,7 @@ enum rc oauth_callback(struct exchange *x, struct err *e) {
     upstream = form_get(&form, "code");
     error = form_get(&form, "error");
     if (!id || strlen(id) > SESSION_ID_MAX || (!upstream && !error) ||
-        (upstream && strlen(upstream) > COGNITO_CODE_MAX))
+        (upstream && strlen(upstream) > IDP_CODE_MAX))
         return err_set(e, ERR_INVALID_REQUEST, "this is not an answer to a login begun here");
     if (authorize_session(x, id, upstream, error, &code, &s, e) ||
         login_open(x->site, x->rq->arena, "session", id, s.login, &login, e))

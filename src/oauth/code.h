@@ -16,15 +16,15 @@ struct code {
 /* The code's text for a session. `cookie` is the secret one (oauth.h, browser_cookie). *grant is
  * Cognito's code, sealed for the store. */
 const char *code_make(struct arena *a, const char *session_id, const char *cookie,
-                      const char *cognito_code, const char **grant);
+                      const char *idp_code, const char **grant);
 /* What store_session_authorize calls the attempt: a name of this one answer of Cognito's to this
  * one browser, which tells nothing about either. */
 const char *code_attempt(struct arena *a, const char *session_id, const char *cookie,
-                         const char *cognito_answer);
+                         const char *idp_answer);
 /* Splits a code that a client sent. ERR_INVALID_GRANT if it cannot be one of ours. */
 enum rc code_split(struct arena *a, const char *text, struct code *out, struct err *e) MUST_USE;
 /* Cognito's code. ERR_INVALID_GRANT if the secret is not the session's. */
 enum rc code_open(struct arena *a, const struct code *code, const char *grant,
-                  const char **cognito_code, struct err *e) MUST_USE;
+                  const char **idp_code, struct err *e) MUST_USE;
 
 #endif

@@ -13,7 +13,7 @@
 
 /* Is it not the token's fault, since Cognito's keys cannot be had, or are newer than ours? */
 static bool cannot_tell(struct site *site, struct arena *a, const char *token, enum rc rc) {
-    return rc == ERR_UPSTREAM || keyset_may_lack(site->keyset, a, token);
+    return rc == ERR_UPSTREAM || idp_may_lack_key(site->idp, a, token);
 }
 
 static void warn_if_large(const struct request *rq, const char *token) {
@@ -29,10 +29,11 @@ enum rc tokens_check(struct exchange *x, const char *access_token, struct err *e
     const struct token_claims *claims;
     struct err why = {.code = OK};
 
-    if (!x->site->keyset) /* a service that knows no issuer */
+    if (!x->site->idp->keys) /* the issuer is not known */
         return OK;
     warn_if_large(x->rq, access_token);
-    claims = keyset_verify(x->site->keyset, x->site->config, x->rq->arena, access_token, &why);
+    claims =
+        idp_verify(x->site->idp, x->rq->arena, access_token, x->site->config->mcp_server_uri, &why);
     if (!claims && cannot_tell(x->site, x->rq->arena, access_token, why.code)) {
         log_warn("token_not_checked", kv("request", x->rq->id), kv("reason", why.text));
         return OK;

@@ -22,11 +22,7 @@ static const struct {
     {"scope", offsetof(struct login, scope)},
     {"resource", offsetof(struct login, resource)},
     {"verifier", offsetof(struct login, verifier)},
-    {"prompt", offsetof(struct login, prompt)},
-    {"lang", offsetof(struct login, lang)},
-    {"login_hint", offsetof(struct login, login_hint)},
-    {"identity_provider", offsetof(struct login, identity_provider)},
-    {"idp_identifier", offsetof(struct login, idp_identifier)},
+    {"idp_parameters", offsetof(struct login, idp_parameters)},
     {"authenticates", offsetof(struct login, authenticates)},
 };
 #define MEMBER_COUNT (sizeof members / sizeof *members)

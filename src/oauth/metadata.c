@@ -39,9 +39,9 @@ static void put_methods(struct arena *a, struct json *o, const char *endpoint) {
 /* What OpenID Connect Discovery §3 requires, so that clients that check it take the document. The
  * tokens that go out here are Cognito's, and so are their keys. */
 static void put_openid(struct site *site, struct arena *a, struct json *o) {
-    if (!*site->config->cognito_jwks_url) /* a service of documents alone may not know it */
+    if (!*site->config->idp.jwks_url) /* a service of documents alone may not know it */
         return;
-    json_put_str(o, "jwks_uri", site->config->cognito_jwks_url);
+    json_put_str(o, "jwks_uri", site->config->idp.jwks_url);
     put_list(a, o, "subject_types_supported", "public");
     put_list(a, o, "id_token_signing_alg_values_supported", "RS256");
 }
@@ -57,7 +57,7 @@ enum rc oauth_authorization_server(struct exchange *x, struct err *e) {
     json_put_str(o, "issuer", issuer);
     json_put_str(o, "authorization_endpoint", arena_printf(a, "%s/authorize", issuer));
     json_put_str(o, "token_endpoint", arena_printf(a, "%s/token", issuer));
-    if (*x->site->config->cognito_revoke_url) {
+    if (*x->site->config->idp.revoke_url) {
         json_put_str(o, "revocation_endpoint", arena_printf(a, "%s/revoke", issuer));
         put_methods(a, o, "revocation_endpoint");
     }

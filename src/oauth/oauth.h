@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #define LOGIN_TTL_S 600       /* consent page to callback */
-#define CODE_TTL_S 120        /* our code; Cognito's own lives 300 s */
+#define CODE_TTL_S 120        /* of our code; the identity provider's lives longer */
 #define STATE_LEN_MAX 2048    /* a client's `state` */
 #define CLIENT_ID_LEN_MAX 512 /* URLs too */
 #define DYNAMIC_CLIENT_ID_LEN_MAX 2048
@@ -83,10 +83,9 @@ struct login {
     const char *client_id, *client_name, *client_host;
     const char *redirect_uri, *state; /* state "" if the client gave none */
     const char *code_challenge, *scope, *resource;
-    /* For Cognito, "" if not given: hints.c. */
-    const char *prompt, *lang, *login_hint, *identity_provider, *idp_identifier;
-    const char *authenticates; /* "yes": at /token the client must prove who it is */
-    const char *verifier;      /* of our own PKCE pair with Cognito; "" before consent */
+    const char *idp_parameters; /* more parameters for the identity provider: idp/idp.h */
+    const char *authenticates;  /* "yes": at /token the client must prove who it is */
+    const char *verifier; /* of our own PKCE pair with the identity provider; "" before consent */
     int64_t expires_s;
 };
 /* Sealed for one purpose ("consent" or "session") and bound to `bound` (browser or session id). */
@@ -108,12 +107,6 @@ bool resources_are_ours(const struct config *config, const struct form *f);
 
 /* Of those that every call needs, what a login can bring. */
 const char *needed_scopes(const struct config *config, struct arena *a);
-
-/* hints.c: prompt, ui_locales, login_hint, identity_provider and idp_identifier, read from the
- * request and passed on to Cognito. */
-enum rc login_parameters_read(struct arena *a, const struct form *f, struct login *out,
-                              struct err *e) MUST_USE;
-void login_parameters_add(struct buf *uri, const struct login *login);
 
 /* browser.c: the cookie that a login is bound to. */
 /* The cookie itself: a secret of this browser and us, in no store. NULL if it sent none. */
@@ -141,7 +134,8 @@ enum rc stop_client(const struct site *site, const char *client_id, struct err *
 /* ERR_INVALID_GRANT; login_s is when the user logged in. */
 enum rc stop_grant(const struct site *site, const char *client_id, int64_t login_s,
                    struct err *e) MUST_USE;
-/* The same, of whose access token this is, straight from Cognito. Notes them for the audit log. */
+/* The same, of whose access token this is, straight from the provider. Notes them for the audit
+ * log. */
 enum rc stop_subject(struct exchange *x, const char *access_token, struct err *e) MUST_USE;
 
 /* pages.c: the pages that a user sees. */

@@ -156,11 +156,10 @@ static void mark_dead(const struct refresh *r) {
 }
 
 /* What Cognito says is in the cache when it returns. */
-static enum rc ask_cognito(const struct refresh *r, const struct refresh_request *rq) {
+static enum rc ask_idp(const struct refresh *r, const struct refresh_request *rq) {
     struct refresh_grant next = *rq->grant;
     struct idp_tokens *out = r->tokens;
-    enum rc rc =
-        cognito_refresh(r->site->oauth->http, r->site->config, r->a, next.token, out, r->e);
+    enum rc rc = idp_refresh(r->site->idp, r->a, next.token, out, r->e);
 
     if (rc == ERR_REFUSED) {
         mark_dead(r);
@@ -207,12 +206,12 @@ static enum rc ask_once(struct refresh *r, const struct refresh_request *rq) {
     case FLIGHT_FOUND:
         return r->rc;
     case FLIGHT_LEADS:
-        r->rc = ask_cognito(r, rq);
+        r->rc = ask_idp(r, rq);
         single_flight_end(&flight);
         return r->rc;
     case FLIGHT_ALONE: /* the disk is full: Cognito alone decides */
         log_warn("refresh_lease_failed", kv("detail", r->e->detail));
-        return ask_cognito(r, rq);
+        return ask_idp(r, rq);
     default: /* its call failed in a way that may pass, and would fail for us too */
         return err_set(r->e, ERR_UPSTREAM,
                        "the identity provider is not available; try again later");
@@ -227,10 +226,10 @@ static enum rc end_reused(struct site *site, struct arena *a, const struct refre
     refresh_end(site, a, rq->grant);
     log_warn("refresh_token_reused", kv("client_id", rq->client_id),
              kv("family", rq->grant->family));
-    if (*site->config->cognito_revoke_url && !cognito_wait_begin(site, &why)) {
-        if (cognito_revoke(site->oauth->http, site->config, a, rq->grant->token, &why))
+    if (*site->config->idp.revoke_url && !idp_wait_begin(site->idp, &why)) {
+        if (idp_revoke(site->idp, a, rq->grant->token, &why))
             log_warn("login_not_revoked", kv("detail", why.detail));
-        cognito_wait_end(site);
+        idp_wait_end(site->idp);
     }
     return err_set(e, ERR_INVALID_GRANT,
                    "the refresh token was used before, so this login has ended; log in again");
@@ -250,10 +249,10 @@ enum rc refresh_ask(struct site *site, struct arena *a, const struct refresh_req
         return end_reused(site, a, rq, e);
     if (find_result(&r))
         return r.rc;
-    if (cognito_wait_begin(site, e))
+    if (idp_wait_begin(site->idp, e))
         return e->code;
     rc = ask_once(&r, rq);
-    cognito_wait_end(site);
+    idp_wait_end(site->idp);
     return rc;
 }
 

@@ -13,12 +13,12 @@
  * token is dead here all the same, where alone it can be used. */
 static enum rc revoke_refresh(struct exchange *x, const struct refresh_grant *grant,
                               struct err *e) {
-    enum rc rc = cognito_wait_begin(x->site, e);
+    enum rc rc = idp_wait_begin(x->site->idp, e);
 
     if (rc)
         return rc;
-    rc = cognito_revoke(x->site->oauth->http, x->site->config, x->rq->arena, grant->token, e);
-    cognito_wait_end(x->site);
+    rc = idp_revoke(x->site->idp, x->rq->arena, grant->token, e);
+    idp_wait_end(x->site->idp);
     if (rc && rc != ERR_MISCONFIGURED)
         return rc;
     if (rc)
@@ -51,9 +51,9 @@ static enum rc revoke(struct exchange *x, const struct form *f, bool *found, str
         return e->code;
     if (refresh)
         return revoke_refresh(x, &grant, e);
-    if (!x->site->keyset) /* a service that knows no issuer */
+    if (!x->site->idp->keys) /* the issuer is not known */
         return OK;
-    claims = keyset_verify(x->site->keyset, x->site->config, x->rq->arena, token, e);
+    claims = idp_verify(x->site->idp, x->rq->arena, token, x->site->config->mcp_server_uri, e);
     if (!claims)
         return e->code == ERR_INVALID_TOKEN ? OK : e->code;
     *found = true;
@@ -64,7 +64,7 @@ enum rc oauth_revoke(struct exchange *x, struct err *e) {
     struct form f;
     bool found;
 
-    if (!*x->site->config->cognito_revoke_url)
+    if (!*x->site->config->idp.revoke_url)
         return err_set(e, ERR_NOT_FOUND, "tokens cannot be revoked here");
     if (token_form_read(x, &f, e))
         return e->code;

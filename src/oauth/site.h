@@ -3,7 +3,6 @@
 #define OAUTH_SITE_H
 
 struct client_set;
-struct host_gate;
 struct host_slots;
 struct http_client;
 struct page_set;
@@ -13,8 +12,6 @@ struct oauth_site {
     struct store *store;         /* login sessions */
     struct client_set *clients;  /* CLIENTS_DIR */
     struct page_set *pages;      /* TEMPLATES_DIR; NULL: the built-in ones */
-    struct http_client *http;    /* to the identity provider */
-    struct host_gate *idp_gate;  /* which workers may wait for its token endpoint */
     struct http_client *guarded; /* to hosts of client documents, never to private addresses */
     struct host_slots *document_slots; /* which workers may wait for a client document */
 };

@@ -110,14 +110,18 @@ static enum rc end_session(struct exchange *x, const char *id, struct err *e) {
  * caller holds the lease, so that no other worker asks meanwhile: Cognito takes a code twice for
  * theft, and revokes what it gave for it. */
 static enum rc exchange(struct exchange *x, const struct code *code, const struct login *login,
-                        const char *cognito_code, struct idp_tokens *tokens, struct err *e) {
-    enum rc rc = cognito_wait_begin(x->site, e);
+                        const char *idp_code, struct idp_tokens *tokens, struct err *e) {
+    const struct idp_code grant = {
+        .code = idp_code,
+        .verifier = login->verifier,
+        .redirect_uri = x->site->config->callback_uri,
+    };
+    enum rc rc = idp_wait_begin(x->site->idp, e);
 
     if (rc)
         return rc;
-    rc = cognito_exchange_code(x->site->oauth->http, x->site->config, x->rp->arena, cognito_code,
-                               login->verifier, tokens, e);
-    cognito_wait_end(x->site);
+    rc = idp_exchange_code(x->site->idp, x->rp->arena, &grant, tokens, e);
+    idp_wait_end(x->site->idp);
     if (rc == ERR_REFUSED)
         e->code = rc = ERR_INVALID_GRANT;
     if (rc || (rc = stop_subject(x, tokens->access_token, e)))
@@ -131,13 +135,13 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
     struct session s;
     struct login login;
     struct code code;
-    const char *cognito_code;
+    const char *idp_code;
     bool leased;
     enum rc rc;
 
     if (stop_grant(x->site, form_get(f, "client_id"), clock_now_s(&x->site->clock), e) ||
         check_code(x, f, &code, &s, &login, e) ||
-        code_open(x->rq->arena, &code, s.grant, &cognito_code, e))
+        code_open(x->rq->arena, &code, s.grant, &idp_code, e))
         return e->code;
     /* A login that was begun again from the same form has the same session, but is another attempt.
      */
@@ -149,7 +153,7 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
         return err_set(e, ERR_INVALID_GRANT, "the code is being used by another request");
     if (rc) /* the disk is full: Cognito alone decides */
         log_warn("code_lease_failed", kv("request", x->rq->id), kv("detail", e->detail));
-    rc = exchange(x, &code, &login, cognito_code, &tokens, e);
+    rc = exchange(x, &code, &login, idp_code, &tokens, e);
     if (rc) {
         if (leased)
             lease_release(x->site->cache, &lease);

@@ -4,7 +4,7 @@
 #define OAUTH_TOKENS_H
 
 #include "crypto/jws.h"
-#include "idp/idp.h"
+#include "idp/token_client.h"
 #include "oauth/oauth.h"
 #include "web/form.h"
 
@@ -17,12 +17,6 @@ enum rc token_form_read(struct exchange *x, struct form *f, struct err *e) MUST_
 enum rc tokens_check(struct exchange *x, const char *access_token, struct err *e) MUST_USE;
 /* t->refresh_token is ours here: sealed. */
 void tokens_answer(const struct request *rq, struct reply *rp, const struct idp_tokens *t);
-
-/* cognito_wait.c: before and after waiting for Cognito. Three quarters of the workers may do so at
- * once, while it does not answer one quarter, and ERR_UPSTREAM tells the others to come back: the
- * rest of the pool serves what needs no Cognito. */
-enum rc cognito_wait_begin(struct site *site, struct err *e) MUST_USE;
-void cognito_wait_end(struct site *site);
 
 /* refresh.c: a refresh token as it goes out: Cognito's, sealed and bound to client and resource. */
 struct refresh_grant {

@@ -9,7 +9,7 @@
 struct config;
 struct deny_list;
 struct cache;
-struct keyset;
+struct idp;
 struct rate_limits;
 struct revoked;
 struct seal_keys;
@@ -23,7 +23,7 @@ struct site {
     struct clock clock;
     struct cache *cache;        /* what the workers of this host share */
     struct seal_keys *seal;     /* keys of everything that leaves us sealed */
-    struct keyset *keyset;      /* the identity provider's signing keys */
+    struct idp *idp;            /* the identity provider */
     struct deny_list *deny;     /* DENY_FILE; NULL: nobody */
     struct rate_limits *limits; /* how often what may happen; NULL: there are none */
     struct revoked *revoked;    /* access tokens that were; NULL: none can be */

@@ -275,7 +275,7 @@ test('the reason that Cognito gives is in the log, fit for it', async () => {
   await browser.open(callbackUrl({ error: 'invalid_request', state,
     error_description: 'PreSignUp failed with error No: 3f2504e0-4f89-41d3-9a0c-0305e82c3301' }), toClient);
   await logged(site.daemon, before,
-    /event=login_failed_at_cognito .*error=invalid_request detail="PreSignUp failed with error No: \.\.\."/);
+    /event=login_failed_at_idp .*error=invalid_request detail="PreSignUp failed with error No: \.\.\."/);
 });
 
 // --- the token request

@@ -36,11 +36,7 @@ static struct login a_login(struct arena *a) {
                           .code_challenge = pkce_challenge(a, VERIFIER),
                           .scope = "openid mcp-server/tools",
                           .resource = "https://mcp.example/mcp",
-                          .prompt = "",
-                          .lang = "",
-                          .login_hint = "",
-                          .identity_provider = "",
-                          .idp_identifier = "",
+                          .idp_parameters = "",
                           .authenticates = "",
                           .verifier = VERIFIER,
                           .expires_s = NOW_S + 100};

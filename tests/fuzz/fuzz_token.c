@@ -18,6 +18,7 @@ static void set_up_once(void) {
 }
 
 static const struct token_expect expect = {
+    .provider = &idp_cognito,
     .issuer = "https://issuer.example",
     .client_id = "c",
     .resource = "https://mcp.example/mcp",

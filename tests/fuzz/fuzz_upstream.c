@@ -69,24 +69,25 @@ static void check_caching(struct arena *a, const struct http_reply *rp) {
 }
 
 static void check_tokens(struct arena *a, const struct http_reply *rp) {
-    const char *reason = cognito_reason(a, rp->body);
+    const char *reason = idp_reason(a, rp->body);
+    struct call c = {.arena = a, .endpoint = "token", .reply = *rp};
     struct idp_tokens tokens;
     struct err e = {0};
 
-    MUST(is_plain_line(reason, strlen(reason)) && strlen(reason) <= COGNITO_REASON_MAX + 1);
+    MUST(is_plain_line(reason, strlen(reason)) && strlen(reason) <= IDP_REASON_MAX + 1);
 
     if (rp->status != 200) {
-        enum rc rc = refused(a, rp, &e);
+        enum rc rc = token_refused(&c, &e);
 
         MUST(rc == ERR_REFUSED || rc == ERR_MISCONFIGURED || rc == ERR_UPSTREAM);
         MUST(*e.text && is_plain_line(e.detail, strlen(e.detail)));
-    } else if (read_tokens(a, rp, &tokens, &e)) {
+    } else if (read_tokens(&c, &tokens, &e)) {
         MUST(e.code == ERR_UPSTREAM && *e.text && *e.detail);
     } else {
         MUST(*tokens.access_token && strlen(tokens.scope) <= SCOPE_MAX);
         MUST(tokens.expires_in_s > 0 && tokens.expires_in_s <= EXPIRES_IN_MAX_S);
         MUST(!tokens.refresh_token ||
-             (*tokens.refresh_token && strlen(tokens.refresh_token) <= COGNITO_REFRESH_TOKEN_MAX));
+             (*tokens.refresh_token && strlen(tokens.refresh_token) <= IDP_REFRESH_TOKEN_MAX));
     }
 }
 

@@ -22,7 +22,7 @@ below() {
 	pages) echo base crypto web ;;
 	access) echo base crypto shared ;;
 	aws) echo base metrics crypto net ;;
-	idp) echo base metrics config crypto net shared ;;
+	idp) echo base metrics config crypto web net shared ;;
 	store) echo base metrics crypto shared aws ;;
 	catalog) echo base config jsonschema ;;
 	mcp) echo base metrics config crypto web shared access idp catalog site ;;

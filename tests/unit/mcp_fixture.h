@@ -81,8 +81,7 @@ static inline void site_init(struct test_site *s) {
     s->arena = arena_new(1 << 20);
     folder_make(s->dir);
     s->config = (struct config){
-        .cognito_issuer = "https://issuer.example/pool",
-        .cognito_client_id = "app-1",
+        .idp = {.issuer = "https://issuer.example/pool", .client_id = "app-1"},
         .mcp_server_uri = "https://mcp.example.com/mcp",
         .auth_proxy_uri = "https://mcp.example.com",
         .supported_scopes = "openid mcp-server/tools admin",

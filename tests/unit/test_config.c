@@ -63,13 +63,12 @@ static void addresses_follow_from_the_cognito_keys(void **state) {
 
     (void)state;
     assert_non_null(c);
-    assert_string_equal(c->cognito_issuer,
-                        "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Abc");
-    assert_string_equal(c->cognito_jwks_url, "https://cognito-idp.eu-west-1.amazonaws.com/"
-                                             "eu-west-1_Abc/.well-known/jwks.json");
-    assert_string_equal(c->cognito_authorize_url,
+    assert_string_equal(c->idp.issuer, "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Abc");
+    assert_string_equal(c->idp.jwks_url, "https://cognito-idp.eu-west-1.amazonaws.com/"
+                                         "eu-west-1_Abc/.well-known/jwks.json");
+    assert_string_equal(c->idp.authorize_url,
                         "https://login.auth.eu-west-1.amazoncognito.com/oauth2/authorize");
-    assert_string_equal(c->cognito_token_url,
+    assert_string_equal(c->idp.token_url,
                         "https://login.auth.eu-west-1.amazoncognito.com/oauth2/token");
     assert_string_equal(c->auth_proxy_uri, "https://mcp.example.com");
     assert_string_equal(c->callback_uri, "https://mcp.example.com/callback");
@@ -94,7 +93,7 @@ static void the_environment_wins(void **state) {
     unsetenv("COGNITO_DOMAIN");
     assert_non_null(c);
     assert_int_equal(c->workers_min, 7);
-    assert_string_equal(c->cognito_token_url, "https://login.example.com/oauth2/token");
+    assert_string_equal(c->idp.token_url, "https://login.example.com/oauth2/token");
     config_free(c);
     free(problems);
 }

@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "base/log.h"
-#include "idp/idp.h"
+#include "idp/key_set.h"
 #include "shared/shared.h"
 #include "token_maker.h"
 
@@ -12,7 +12,7 @@
 static struct signer signer;
 static struct arena *a;
 static struct clock now;
-static struct config config = {.cognito_jwks_url = "https://cognito.example/jwks.json"};
+static const char *key_set_url = "https://cognito.example/jwks.json";
 
 /* ---- a Cognito ---- */
 
@@ -28,7 +28,7 @@ enum rc http_fetch(struct http_client *c, struct arena *arena, const struct http
     (void)c;
     cognito.calls++;
     assert_string_equal(rq->method, "GET");
-    assert_string_equal(rq->url, config.cognito_jwks_url);
+    assert_string_equal(rq->url, key_set_url);
     assert_int_equal(rq->max_reply_bytes, JWK_SET_BYTES_MAX);
     assert_true(rq->timeout_ms > 0 && rq->timeout_ms <= 5000);
     if (cognito.rc)
@@ -136,7 +136,7 @@ static int start(void **state) {
 }
 
 static struct keyset *worker(void) {
-    return keyset_new(&config, NULL, &cache, &now);
+    return keyset_new(key_set_url, NULL, &cache, &now);
 }
 
 static void is_found(struct keyset *k, const char *kid) {
@@ -379,7 +379,7 @@ static void rubbish_in_the_cache_does_no_harm(void **state) {
 }
 
 static void without_a_cache_the_limit_is_per_worker(void **state) {
-    struct keyset *k = keyset_new(&config, NULL, NULL, &now);
+    struct keyset *k = keyset_new(key_set_url, NULL, NULL, &now);
 
     (void)state;
     for (int second = 0; second < 120; second++) {
@@ -398,12 +398,12 @@ static void a_long_address_has_a_short_key(void **state) {
     (void)state;
     memset(url, 'x', sizeof url - 1);
     url[sizeof url - 1] = 0;
-    const char *kept = config.cognito_jwks_url;
-    config.cognito_jwks_url = url;
+    const char *kept = key_set_url;
+    key_set_url = url;
     k = worker();
     is_found(k, "k1");
     assert_true(strlen(cache.key) > 5 && strlen(cache.added_key) > 5);
-    config.cognito_jwks_url = kept;
+    key_set_url = kept;
     keyset_free(k);
 }
 

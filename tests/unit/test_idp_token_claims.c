@@ -144,7 +144,7 @@ static void a_subject_must_be_there(void **state) {
 }
 
 static void nothing_expected_is_not_anything_goes(void **state) {
-    struct token_expect nothing = {.now_s = NOW};
+    struct token_expect nothing = {.provider = &idp_cognito, .now_s = NOW};
     struct err e = {0};
     struct jws read;
 

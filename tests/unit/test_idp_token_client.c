@@ -3,14 +3,15 @@
 #include "unit.h"
 
 #include "base/encode.h"
-#include "idp/idp.h"
+#include "idp/token_client.h"
+#include "net/http.h"
 
 static struct arena *a;
 static const struct config config = {
-    .cognito_token_url = "https://login.example.com/oauth2/token",
-    .cognito_client_id = "client-1",
-    .callback_uri = "https://mcp.example.com/callback",
+    .idp = {.token_url = "https://login.example.com/oauth2/token", .client_id = "client-1"},
 };
+static struct idp idp = {.config = &config};
+#define CALLBACK "https://mcp.example.com/callback"
 
 /* ---- the script ---- */
 
@@ -61,7 +62,8 @@ static enum rc exchange(long status, const char *body, struct idp_tokens *out, s
     memset(out, 0, sizeof *out);
     script.status = status;
     script.body = body;
-    return cognito_exchange_code(NULL, &config, a, "the-code", "the-verifier", out, e);
+    return idp_exchange_code(&idp, a, &(struct idp_code){"the-code", "the-verifier", CALLBACK}, out,
+                             e);
 }
 
 /* ---- what is sent ---- */
@@ -73,7 +75,8 @@ static void an_exchange_sends_what_rfc_6749_and_rfc_7636_ask_for(void **state) {
     (void)state;
     script.status = 200;
     script.body = "{\"access_token\":\"t\",\"token_type\":\"Bearer\"}";
-    assert_int_equal(cognito_exchange_code(NULL, &config, a, "a b&c=d", "v~1", &out, &e), OK);
+    assert_int_equal(
+        idp_exchange_code(&idp, a, &(struct idp_code){"a b&c=d", "v~1", CALLBACK}, &out, &e), OK);
     assert_string_equal(script.rq.method, "POST");
     assert_string_equal(script.rq.url, "https://login.example.com/oauth2/token");
     assert_string_equal(script.rq.headers[0], "Content-Type: application/x-www-form-urlencoded");
@@ -90,7 +93,7 @@ static void a_refresh_sends_the_refresh_token(void **state) {
     (void)state;
     script.status = 200;
     script.body = "{\"access_token\":\"t\",\"token_type\":\"Bearer\"}";
-    assert_int_equal(cognito_refresh(NULL, &config, a, "r+1", &out, &e), OK);
+    assert_int_equal(idp_refresh(&idp, a, "r+1", &out, &e), OK);
     assert_string_equal(script.sent,
                         "grant_type=refresh_token&client_id=client-1&refresh_token=r%2B1");
     assert_null(out.refresh_token); /* Cognito sends a new one only if rotation is on */
@@ -103,7 +106,7 @@ static void a_grant_that_is_too_long_is_not_sent(void **state) {
 
     (void)state;
     memset(huge, 'x', 300000);
-    assert_int_equal(cognito_refresh(NULL, &config, a, huge, &out, &e), ERR_REFUSED);
+    assert_int_equal(idp_refresh(&idp, a, huge, &out, &e), ERR_REFUSED);
     assert_int_equal(script.calls, 0);
 }
 
@@ -111,13 +114,13 @@ static void a_grant_that_is_too_long_is_not_sent(void **state) {
 
 /* What is sealed and sent on has a limit: another provider's may have none. */
 static void a_refresh_token_that_is_too_long_is_left_out(void **state) {
-    char *token = arena_alloc(a, COGNITO_REFRESH_TOKEN_MAX + 2);
+    char *token = arena_alloc(a, IDP_REFRESH_TOKEN_MAX + 2);
     struct idp_tokens out;
     struct err e;
 
     (void)state;
     for (int more = 0; more < 2; more++) {
-        memset(token, 'r', COGNITO_REFRESH_TOKEN_MAX + (size_t)more);
+        memset(token, 'r', IDP_REFRESH_TOKEN_MAX + (size_t)more);
         assert_int_equal(exchange(200,
                                   arena_printf(a,
                                                "{\"access_token\":\"at\",\"token_type\":\"Bearer\","
@@ -306,19 +309,17 @@ static void a_reason_is_fit_for_a_log(void **state) {
     const char *long_one;
 
     (void)state;
-    assert_string_equal(cognito_reason(a, NULL), "");
-    assert_string_equal(cognito_reason(a, "PreSignUp failed with error Only example.com may."),
+    assert_string_equal(idp_reason(a, NULL), "");
+    assert_string_equal(idp_reason(a, "PreSignUp failed with error Only example.com may."),
                         "PreSignUp failed with error Only example.com may.");
-    assert_string_equal(cognito_reason(a, "a\nlevel=info \x1b[1m \xc3\xa9"),
-                        "a?level=info ?[1m ??");
-    assert_string_equal(cognito_reason(a, "code 3f2504e0-4f89-41d3-9a0c-0305e82c3301 ended"),
+    assert_string_equal(idp_reason(a, "a\nlevel=info \x1b[1m \xc3\xa9"), "a?level=info ?[1m ??");
+    assert_string_equal(idp_reason(a, "code 3f2504e0-4f89-41d3-9a0c-0305e82c3301 ended"),
                         "code ... ended");
-    long_one = cognito_reason(a, arena_printf(a, "%0*d", 32, 7));
+    long_one = idp_reason(a, arena_printf(a, "%0*d", 32, 7));
     assert_int_equal(strlen(long_one), 32);
     for (int i = 0; i < 3000; i += 7)
-        assert_true(
-            strlen(cognito_reason(a, arena_printf(a, "%*s%s", i, "x", "words and words"))) <=
-            COGNITO_REASON_MAX + 1);
+        assert_true(strlen(idp_reason(a, arena_printf(a, "%*s%s", i, "x", "words and words"))) <=
+                    IDP_REASON_MAX + 1);
 }
 
 static void no_answer_may_pass(void **state) {

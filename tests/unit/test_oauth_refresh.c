@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "crypto/random.h"
 #include "crypto/seal_keys.h"
+#include "net/http.h"
 #include "oauth/site.h"
 #include "oauth/tokens.h"
 #include "shared/shared.h"
@@ -32,9 +33,9 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     return OK;
 }
 
-static struct config config = {.cognito_token_url = "https://login.example.com/oauth2/token",
-                               .cognito_revoke_url = REVOKE,
-                               .cognito_client_id = "client-1",
+static struct config config = {.idp = {.token_url = "https://login.example.com/oauth2/token",
+                                       .revoke_url = REVOKE,
+                                       .client_id = "client-1"},
                                .callback_uri = "https://mcp.example.com/callback",
                                .refresh_replay_s = REPLAY_S,
                                .workers_max = 4};
@@ -43,6 +44,7 @@ struct fixture {
     char dir[UNIT_PATH_MAX];
     struct arena *a;
     struct site site;
+    struct idp idp;
     struct oauth_site oauth;
     struct seal_keys *keys;
 };
@@ -57,6 +59,8 @@ static int setup(void **state) {
     f->site.clock.fixed_s = NOW;
     assert_int_equal(cache_open(f->dir, 4, &f->site.clock, &f->site.cache, &e), OK);
     assert_int_equal(seal_keys_load(arena_printf(f->a, "%s/key", f->dir), true, &f->keys, &e), OK);
+    f->idp.config = &config;
+    f->site.idp = &f->idp;
     f->site.oauth = &f->oauth;
     f->site.seal = f->keys;
     refreshed = revoked = 0;
@@ -203,9 +207,9 @@ static void one_that_was_revoked_is_dead_with_its_login(void **state) {
 /* Cognito's longest, and the longest scope: what goes out must be taken again. */
 static void the_longest_is_taken_again(void **state) {
     struct fixture *f = *state;
-    char *token = arena_alloc(f->a, COGNITO_REFRESH_TOKEN_MAX + 1),
+    char *token = arena_alloc(f->a, IDP_REFRESH_TOKEN_MAX + 1),
          *scope = arena_alloc(f->a, 4097);
-    struct refresh_grant grant = {.token = memset(token, 't', COGNITO_REFRESH_TOKEN_MAX),
+    struct refresh_grant grant = {.token = memset(token, 't', IDP_REFRESH_TOKEN_MAX),
                                   .scope = memset(scope, 's', 4096),
                                   .resource = "https://mcp.example.com/mcp",
                                   .asked = "",

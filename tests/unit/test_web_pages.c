@@ -192,7 +192,7 @@ static const struct {
     {"src/oauth/client_document.c", NULL},
     {"src/oauth/client_dynamic.c", "ERR_INVALID_CLIENT,"},
     {"src/oauth/client_fetch.c", NULL},
-    {"src/oauth/login_parameters.c", NULL},
+    {"src/idp/cognito.c", NULL},
     {"src/oauth/login.c", NULL},
     {"src/oauth/deny_check.c", NULL},
     {"src/base/url.c", NULL},

@@ -23,6 +23,7 @@ static const struct jwk *key;
 static struct arena *a;
 
 static const struct token_expect expect = {
+    .provider = &idp_cognito,
     .issuer = ISSUER,
     .client_id = "client-1",
     .resource = "https://mcp.example.com/mcp",
