@@ -165,7 +165,7 @@ void loaded_site_close(struct loaded_site *s) {
 }
 
 void loaded_site_refresh(struct loaded_site *s) {
-    if (!s->mcp.tools)
+    if (!s->mcp.catalog)
         return;
     s->catalog_ms = clock_now_s(&s->site.clock) * 1000;
     loaders_run_catalog(&s->site);
@@ -179,7 +179,7 @@ void loaded_site_upkeep(struct loaded_site *s) {
         return;
     s->upkeep_ms = now_ms;
     /* The stream holder reports a change at once; this is for one that it cannot see. */
-    if (s->mcp.tools && mcp_manifests_have_changed(site->config, s->catalog_ms))
+    if (s->mcp.catalog && mcp_manifests_have_changed(site->config, s->catalog_ms))
         loaded_site_refresh(s);
     if (s->oauth.store)
         store_sweep(s->oauth.store, clock_now_s(&site->clock));

@@ -6,10 +6,9 @@
 
 #include "access/deny_list.h"
 #include "base/log.h"
-#include "catalog/prompts.h"
-#include "catalog/resources.h"
-#include "catalog/tools.h"
+#include "catalog/catalog.h"
 #include "config/config.h"
+#include "exec/executor.h"
 #include "mcp/site.h"
 #include "oauth/oauth.h"
 #include "oauth/site.h"
@@ -17,21 +16,6 @@
 
 static void load_deny_list(struct site *site, FILE *problems, unsigned *bad) {
     site->deny = deny_load(site->config->deny_file, clock_now_s(&site->clock), problems, bad);
-}
-
-static void load_tools(struct site *site, FILE *problems, unsigned *bad) {
-    tool_set_free(site->mcp->tools);
-    site->mcp->tools = tool_set_load(site->config, problems, bad);
-}
-
-static void load_resources(struct site *site, FILE *problems, unsigned *bad) {
-    resource_set_free(site->mcp->resources);
-    site->mcp->resources = resource_set_load(site->config, problems, bad);
-}
-
-static void load_prompts(struct site *site, FILE *problems, unsigned *bad) {
-    prompt_set_free(site->mcp->prompts);
-    site->mcp->prompts = prompt_set_load(site->config, problems, bad);
 }
 
 static void load_clients(struct site *site, FILE *problems, unsigned *bad) {
@@ -45,59 +29,86 @@ static void load_pages(struct site *site, FILE *problems, unsigned *bad) {
 static const struct loader {
     const char *event; /* logged for each entry that is left out */
     unsigned groups;   /* of ENDPOINTS, which need it */
-    bool is_catalog;   /* read again when its folder has changed */
     /* A configuration in which one of its entries is wrong is refused. A worker that starts later
      * does with what is right. */
     bool must_be_right;
     void (*load)(struct site *site, FILE *problems, unsigned *bad);
 } loaders[] = {
-    {"deny_line_left_out", GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP, false, true, load_deny_list},
-    {"tool_left_out", GROUP_MCP, true, false, load_tools},
-    {"resource_left_out", GROUP_MCP, true, false, load_resources},
-    {"prompt_left_out", GROUP_MCP, true, false, load_prompts},
-    {"client_left_out", GROUP_AUTHORIZE | GROUP_TOKEN, false, false, load_clients},
-    {"template_left_out", GROUP_AUTHORIZE | GROUP_TOKEN, false, false, load_pages},
+    {"deny_line_left_out", GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP, true, load_deny_list},
+    {"client_left_out", GROUP_AUTHORIZE | GROUP_TOKEN, false, load_clients},
+    {"template_left_out", GROUP_AUTHORIZE | GROUP_TOKEN, false, load_pages},
 };
 #define LOADER_COUNT (sizeof loaders / sizeof *loaders)
 
-static void run_and_log(const struct loader *l, struct site *site) {
-    char *text, *save = NULL;
-    unsigned bad;
+/* What a loader says of the entries that it leaves out. */
+struct problems {
+    FILE *f;
+    char *text;
     size_t len;
-    FILE *problems = open_memstream(&text, &len);
+};
 
-    if (!problems) {
-        log_error("out_of_memory", kv("what", "stream"));
-        _exit(EXIT_OUT_OF_MEMORY);
-    }
-    l->load(site, problems, &bad);
-    (void)fclose(problems);
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        log_warn(l->event, kv("problem", line));
-    free(text);
+static void problems_begin(struct problems *p) {
+    p->f = open_memstream(&p->text, &p->len);
+    if (p->f)
+        return;
+    log_error("out_of_memory", kv("what", "stream"));
+    _exit(EXIT_OUT_OF_MEMORY);
 }
 
-static void run(struct site *site, bool catalog_only) {
-    for (size_t i = 0; i < LOADER_COUNT; i++)
-        if (loaders[i].groups & site->config->endpoints && (loaders[i].is_catalog || !catalog_only))
-            run_and_log(&loaders[i], site);
+static void problems_log(struct problems *p, const char *event) {
+    char *save = NULL;
+
+    (void)fclose(p->f);
+    for (char *line = strtok_r(p->text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        log_warn(event, kv("problem", line));
+    free(p->text);
 }
 
 void loaders_run(struct site *site) {
-    run(site, false);
+    for (size_t i = 0; i < LOADER_COUNT; i++) {
+        struct problems p;
+        unsigned bad;
+
+        if (!(loaders[i].groups & site->config->endpoints))
+            continue;
+        problems_begin(&p);
+        loaders[i].load(site, p.f, &bad);
+        problems_log(&p, loaders[i].event);
+    }
+    loaders_run_catalog(site);
 }
 
 void loaders_run_catalog(struct site *site) {
-    run(site, true);
+    if (!(site->config->endpoints & GROUP_MCP))
+        return;
+    if (!site->mcp->catalog)
+        site->mcp->catalog = catalog_new(site->config, &executor_sources);
+    for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++) {
+        struct problems p;
+
+        problems_begin(&p);
+        (void)catalog_load(site->mcp->catalog, kind, p.f);
+        problems_log(&p, catalog_kinds[kind]->left_out);
+    }
 }
 
 void loaders_free(struct site *site) {
-    tool_set_free(site->mcp->tools);
-    resource_set_free(site->mcp->resources);
-    prompt_set_free(site->mcp->prompts);
+    catalog_free(site->mcp->catalog);
     client_set_free(site->oauth->clients);
     page_set_free(site->oauth->pages);
     deny_free(site->deny);
+}
+
+static unsigned check_catalog(const struct config *config, FILE *problems) {
+    struct catalog *catalog = catalog_new(config, &executor_sources);
+    unsigned bad = 0;
+
+    for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++) {
+        bad += catalog_load(catalog, kind, problems);
+        catalog_advise(catalog, kind, problems);
+    }
+    catalog_free(catalog);
+    return bad;
 }
 
 bool loaders_check(const struct config *config, FILE *problems, unsigned *left_out) {
@@ -106,15 +117,13 @@ bool loaders_check(const struct config *config, FILE *problems, unsigned *left_o
     struct site site = {.config = config, .oauth = &oauth, .mcp = &mcp};
     bool right = true;
 
-    *left_out = 0;
+    *left_out = config->endpoints & GROUP_MCP ? check_catalog(config, problems) : 0;
     for (size_t i = 0; i < LOADER_COUNT; i++) {
         unsigned bad = 0;
 
         if (!(loaders[i].groups & config->endpoints))
             continue;
         loaders[i].load(&site, problems, &bad);
-        if (loaders[i].load == load_tools)
-            tool_set_advise(mcp.tools, config->tools_dir, problems);
         if (loaders[i].must_be_right)
             right = right && !bad;
         else

@@ -13,7 +13,7 @@
 #define OIDC "/.well-known/openid-configuration"
 
 /* Everything that a request waits for has a deadline of its own, far below these: they end what
- * hangs. A call of the MCP endpoint may ask a person, and run programs (TOOL_TIMEOUT_MS_MAX). */
+ * hangs. A call of the MCP endpoint may ask a person, and run programs (PROGRAM_TIMEOUT_MS_MAX). */
 #define OAUTH_LIMIT_S 30
 #define METADATA_LIMIT_S 10
 #define MCP_LIMIT_S 180

@@ -1,6 +1,5 @@
 #include "catalog/list.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -9,16 +8,13 @@
 #include "base/url.h"
 
 #define PAGE_BUFFER_MAX (LIST_PAGE_BYTES_MAX + ((size_t)2 << 20)) /* and one that is longer */
+#define SCRATCH_BYTES_MAX ((size_t)64 << 20)                      /* to make a first page */
 #define CURSOR_PREFIX "after:"
 #define LIST_TTL_MS "60000" /* how long a client may trust its copy: files may come and go */
 
-static int by_key(const void *a, const void *b) {
-    return strcmp(((const struct list_entry *)a)->key, ((const struct list_entry *)b)->key);
-}
-
 /* The first entry from i on that these scopes allow; NULL: each. */
 static size_t next_shown(const struct list *l, size_t i, const char *scopes) {
-    while (i < l->count && scopes && !list_covers(scopes, l->entries[i].scopes))
+    while (i < l->count && scopes && !list_covers(scopes, l->entries[i]->scopes))
         i++;
     return i;
 }
@@ -35,7 +31,7 @@ static struct text make_page(const struct list *l, size_t from, enum mcp_protoco
     buf_addf(&b, "{%s\"%s\":[",
              protocol == PROTOCOL_STATELESS ? "\"resultType\":\"complete\"," : "", l->member);
     while (i < l->count) {
-        const struct text *t = &l->entries[i].definition[protocol_index(protocol)];
+        const struct text *t = &l->entries[i]->definition[protocol_index(protocol)];
 
         bytes += t->len + 1;
         if (last && bytes > LIST_PAGE_BYTES_MAX)
@@ -43,7 +39,7 @@ static struct text make_page(const struct list *l, size_t from, enum mcp_protoco
         if (last)
             buf_addc(&b, ',');
         buf_add(&b, t->p, t->len);
-        last = l->entries[i].key;
+        last = l->entries[i]->key;
         i = next_shown(l, i + 1, scopes);
     }
     buf_addc(&b, ']');
@@ -59,18 +55,18 @@ static struct text make_page(const struct list *l, size_t from, enum mcp_protoco
     return (struct text){b.p, b.len};
 }
 
-void list_prepare(struct list *l, struct arena *keep, struct arena *scratch) {
+void list_prepare(struct list *l, struct arena *keep) {
     static const enum mcp_protocol protocols[] = {PROTOCOL_HANDSHAKE, PROTOCOL_STATELESS};
 
-    if (l->count)
-        qsort(l->entries, l->count, sizeof *l->entries, by_key);
     for (size_t i = 0; i < l->count; i++)
-        l->has_scopes = l->has_scopes || *l->entries[i].scopes;
-    for (size_t i = 0; i < 2; i++) {
+        l->has_scopes = l->has_scopes || *l->entries[i]->scopes;
+    for (size_t i = 0; i < PROTOCOL_KINDS; i++) {
+        struct arena *scratch = arena_new(SCRATCH_BYTES_MAX); /* a buffer grows by copies */
         struct text t = make_page(l, 0, protocols[i], NULL, scratch);
 
         l->first[protocol_index(protocols[i])] =
             (struct text){arena_strndup(keep, t.p, t.len), t.len};
+        arena_free(scratch);
     }
 }
 
@@ -87,7 +83,7 @@ static bool find_start(const struct list *l, const struct json *cursor, struct a
     if (strncmp(key, CURSOR_PREFIX, sizeof CURSOR_PREFIX - 1) != 0)
         return false;
     key += sizeof CURSOR_PREFIX - 1;
-    for (*from = 0; *from < l->count && strcmp(l->entries[*from].key, key) <= 0; (*from)++)
+    for (*from = 0; *from < l->count && strcmp(l->entries[*from]->key, key) <= 0; (*from)++)
         ;
     return true;
 }

@@ -3,30 +3,22 @@
 #ifndef CATALOG_LIST_H
 #define CATALOG_LIST_H
 
-#include "base/json.h"
-#include "base/text.h"
-#include "catalog/protocol.h"
+#include "catalog/entry.h"
 
 /* Bytes of the definitions on a page, if it has more than one: clients that read the first page
  * only are common, so that it has all there is unless that is absurd. */
 #define LIST_PAGE_BYTES_MAX ((size_t)4 << 20)
 
-struct list_entry {
-    const char *key;           /* what the order goes by, as bytes */
-    struct text definition[2]; /* for each kind of protocol version, see protocol_index */
-    const char *scopes;        /* that a caller needs for it; "" for none */
-};
-
 struct list {
-    const char *member; /* "tools" */
-    struct list_entry *entries;
+    const char *member;           /* "tools" */
+    const struct entry **entries; /* in the order of their keys */
     size_t count;
-    struct text first[2];
+    struct text first[PROTOCOL_KINDS];
     bool has_scopes; /* some entry has */
 };
 
-/* Sorts the entries by their keys and makes the first pages. Everything is in `keep`. */
-void list_prepare(struct list *l, struct arena *keep, struct arena *scratch);
+/* Makes the first pages, when the entries are there. Everything is in `keep`. */
+void list_prepare(struct list *l, struct arena *keep);
 
 /* Which page, for whom. */
 struct list_query {

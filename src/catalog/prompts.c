@@ -1,22 +1,10 @@
-/* The set of prompts: loaded once, then only read. */
 #include "catalog/prompts.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "catalog/program.h"
 #include "catalog/template.h"
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(((const struct prompt *)a)->name, ((const struct prompt *)b)->name);
-}
-
-static int name_and_prompt(const void *name, const void *prompt) {
-    return strcmp(name, ((const struct prompt *)prompt)->name);
-}
-
-const struct prompt *prompt_find(const struct prompt_set *set, const char *name) {
-    return bsearch(name, set->all, set->count, sizeof *set->all, name_and_prompt);
-}
 
 bool prompt_is_messages(const struct json *messages) {
     for (size_t i = 0; i < json_len(messages); i++) {
@@ -63,7 +51,7 @@ static enum rc read_definition(const struct manifest *m, struct prompt *p) {
         rc = manifest_common(m, m->v);
     if (rc)
         return rc;
-    p->name = arena_strdup(m->keep, json_get_str(m->v, "name"));
+    p->entry.name = p->entry.key = arena_strdup(m->keep, json_get_str(m->v, "name"));
     if (json_has(m->v, "description"))
         p->description = arena_strdup(m->keep, json_get_str(m->v, "description"));
     return read_arguments(m, p);
@@ -84,73 +72,49 @@ static enum rc read_messages(const struct manifest *m, const struct json *run, s
 }
 
 static enum rc read_run(const struct manifest *m, struct prompt *p) {
-    static const char *const known[] = {"command",    "messages",         "output",
-                                        "timeout_ms", "max_output_bytes", "scopes",
-                                        "complete",   "truncate_output",  NULL};
-    static const struct manifest_output outputs[] = {
-        {"text", TOOL_OUTPUT_TEXT}, {"json", TOOL_OUTPUT_JSON}, {0}};
+    static const char *const known[] = {"messages", "max_output_bytes", "scopes", "complete", NULL};
     const struct json *run = json_get(m->v, "run");
     enum rc rc;
 
     if (!json_is_object(run))
         return manifest_bad(m, "run", "must be an object");
-    rc = manifest_members(m, run, known, " in run");
+    rc = source_members(m, run, known);
     if (rc)
         return rc;
-    if (json_has(run, "command") == json_has(run, "messages"))
+    if (source_count(m, run) + json_has(run, "messages") != 1)
         return manifest_bad(m, "run", "must have either command or messages");
-    rc = json_has(run, "command") ? manifest_program(m, run, outputs, &p->run)
-                                  : read_messages(m, run, p);
+    rc = source_count(m, run) ? source_read(m, run, &p->entry.source) : read_messages(m, run, p);
     if (!rc)
-        rc = manifest_complete(m, json_get(run, "complete"), p->arguments, &p->complete);
-    return rc ? rc : manifest_scopes(m, run, &p->scopes);
+        rc = completion_read(m, json_get(run, "complete"), p->arguments, &p->complete);
+    return rc ? rc : manifest_scopes(m, run, &p->entry.scopes);
 }
 
-static enum rc load_one(void *arg, struct manifest *m) {
-    struct prompt_set *set = arg;
-    struct prompt p = {0};
-    enum rc rc = read_definition(m, &p);
+static enum rc read_prompt(const struct manifest *m, struct entry *out) {
+    struct prompt *p = (struct prompt *)out;
+    struct text *t = out->definition;
+    enum rc rc = read_definition(m, p);
 
     if (!rc)
-        rc = read_run(m, &p);
+        rc = read_run(m, p);
     if (rc)
         return rc;
-    for (size_t i = 0; i < set->count; i++)
-        if (!strcmp(set->all[i].name, p.name))
-            return err_set(m->e, ERR_INVALID_REQUEST, "the name %s is taken by %s", p.name,
-                           set->all[i].file);
-    if (set->count == PROMPTS_MAX)
-        return err_set(m->e, ERR_INVALID_REQUEST, "there are more than %d prompts", PROMPTS_MAX);
     json_del(m->v, "run");
-    p.definition.p = json_text(m->keep, m->v, &p.definition.len);
-    p.file = m->file;
-    set->all[set->count++] = p;
+    t[0].p = json_text(m->keep, m->v, &t[0].len);
+    t[1] = t[0];
     return OK;
 }
 
-struct prompt_set *prompt_set_load(const struct config *config, FILE *problems, unsigned *bad) {
-    struct arena *arena = arena_new(MANIFESTS_MEMORY_MAX),
-                 *scratch = arena_new(MANIFESTS_MEMORY_MAX);
-    struct prompt_set *set = arena_alloc(arena, sizeof *set);
+static const struct program_output outputs[] = {{"text", OUTPUT_TEXT}, {"json", OUTPUT_JSON}, {0}};
 
-    *bad = 0;
-    set->arena = arena;
-    set->all = arena_alloc(arena, PROMPTS_MAX * sizeof *set->all);
-    if (*config->prompts_dir)
-        manifest_load_all(config->prompts_dir, arena, problems, bad, load_one, set);
-    qsort(set->all, set->count, sizeof *set->all, by_name);
-    set->list.member = "prompts";
-    set->list.entries = arena_alloc(arena, (set->count + 1) * sizeof *set->list.entries);
-    set->list.count = set->count;
-    for (size_t i = 0; i < set->count; i++)
-        set->list.entries[i] = (struct list_entry){
-            set->all[i].name, {set->all[i].definition, set->all[i].definition}, set->all[i].scopes};
-    list_prepare(&set->list, arena, scratch);
-    arena_free(scratch);
-    return set;
-}
+const struct catalog_kind_info prompt_kind = {.plural = "prompts",
+                                              .left_out = "prompt_left_out",
+                                              .directory = offsetof(struct config, prompts_dir),
+                                              .entry_size = sizeof(struct prompt),
+                                              .max = 512,
+                                              .outputs = outputs,
+                                              .read = read_prompt,
+                                              .lists = {{"prompts", NULL}}};
 
-void prompt_set_free(struct prompt_set *s) {
-    if (s)
-        arena_free(s->arena);
+const struct prompt *prompt_find(const struct catalog *c, const char *name) {
+    return (const struct prompt *)catalog_find(c, CATALOG_PROMPTS, name);
 }

@@ -1,10 +1,9 @@
-/* What MCP allows in a tool, and widely used clients or the model APIs behind them do not. */
+/* Private part of tools.h: what MCP allows in a tool, and widely used clients do not. */
 #include <string.h>
 
 #include "catalog/tools.h"
 
 #define API_NAME_MAX 64 /* bytes of a function's name, at several model APIs */
-#define ADVICE_BYTES_MAX ((size_t)4 << 20)
 
 static void advise_schema(const struct json *schema, const char *where, FILE *out) {
     static const char *const refused[] = {"anyOf", "oneOf", "allOf", "enum", "not", NULL};
@@ -17,18 +16,18 @@ static void advise_schema(const struct json *schema, const char *where, FILE *ou
                           where, *name);
 }
 
-static void advise(const struct tool *tool, const char *where, struct arena *a, FILE *out) {
-    const struct text *t = &tool->definition[protocol_index(PROTOCOL_STATELESS)];
+void tool_advise(const struct entry *entry, const char *where, struct arena *a, FILE *out) {
+    const struct text *t = &entry->definition[protocol_index(PROTOCOL_STATELESS)];
     const char *description;
     struct json *v;
     struct err e;
 
-    if (strchr(tool->name, '.'))
+    if (strchr(entry->name, '.'))
         (void)fprintf(out, "%s: warning: some clients refuse a name with a dot (%s)\n", where,
-                      tool->name);
-    if (strlen(tool->name) > API_NAME_MAX)
+                      entry->name);
+    if (strlen(entry->name) > API_NAME_MAX)
         (void)fprintf(out, "%s: warning: some clients refuse a name of more than %d bytes (%s)\n",
-                      where, API_NAME_MAX, tool->name);
+                      where, API_NAME_MAX, entry->name);
     if (json_parse(a, t->p, t->len, &v, &e))
         return;
     description = json_get_str(v, "description");
@@ -38,15 +37,4 @@ static void advise(const struct tool *tool, const char *where, struct arena *a, 
                       "clients leave it out\n",
                       where);
     advise_schema(json_get(v, "inputSchema"), where, out);
-}
-
-void tool_set_advise(const struct tool_set *set, const char *dir, FILE *out) {
-    struct arena *a = arena_new(ADVICE_BYTES_MAX);
-
-    for (size_t i = 0; i < set->count; i++) {
-        if (set->tools[i].file)
-            advise(&set->tools[i], arena_printf(a, "%s/%s", dir, set->tools[i].file), a, out);
-        arena_reset(a);
-    }
-    arena_free(a);
 }

@@ -1,103 +1,158 @@
-/* The set of tools: loaded once, then only read. */
 #include "catalog/tools.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Compares names as bytes: the order must not depend on the locale. */
-static int by_name(const void *a, const void *b) {
-    return strcmp(((const struct tool *)a)->name, ((const struct tool *)b)->name);
-}
+#include "catalog/program.h"
 
-static int name_and_tool(const void *name, const void *tool) {
-    return strcmp(name, ((const struct tool *)tool)->name);
-}
+#define SCRATCH_BYTES_MAX ((size_t)4 << 20)
 
-const struct tool *tool_find(const struct tool_set *set, const char *name) {
-    return bsearch(name, set->tools, set->count, sizeof *set->tools, name_and_tool);
-}
+static enum rc compile(struct arena *keep, const struct json *definition, const char *name,
+                       const struct schema **out, struct err *e) {
+    struct schema *schema;
+    struct err why = {0};
+    enum rc rc;
 
-/* The tool of that name among those loaded so far, which are in no order yet. */
-static const struct tool *loaded(const struct tool_set *set, const char *name) {
-    for (size_t i = 0; i < set->count; i++)
-        if (!strcmp(set->tools[i].name, name))
-            return &set->tools[i];
-    return NULL;
-}
-
-static enum rc load_one(void *arg, struct manifest *m) {
-    struct tool_set *set = arg;
-    struct tool tool = {0};
-    const struct tool *other;
-    enum rc rc = tool_manifest_read(m, &tool);
-
+    if (!json_has(definition, name))
+        return OK;
+    rc = schema_compile(keep, json_get(definition, name), &schema, &why);
     if (rc)
-        return rc;
-    other = loaded(set, tool.name);
-    if (other && other->file)
-        return err_set(m->e, ERR_INVALID_REQUEST, "the name %s is taken by %s", tool.name,
-                       other->file);
-    if (other)
-        return err_set(m->e, ERR_INVALID_REQUEST, "the name %s is taken by a built-in tool",
-                       tool.name);
-    if (set->count == TOOLS_MAX)
-        return err_set(m->e, ERR_INVALID_REQUEST, "there are more than %d tools", TOOLS_MAX);
-    set->tools[set->count++] = tool;
+        return err_set(e, rc, "%s %.220s", name, why.text);
+    *out = schema;
     return OK;
 }
 
-/* The schemas of the built-in tools are of this program: what is wrong with them is our bug. */
-static void load_builtins(struct tool_set *set, struct arena *scratch) {
-    for (; set->count < tool_builtin_count; set->count++) {
-        struct tool *tool = &set->tools[set->count];
-        const struct text *t =
-            &tool_builtins[set->count].definition[protocol_index(PROTOCOL_STATELESS)];
+static enum rc compile_schemas(struct arena *keep, const struct json *definition, struct tool *tool,
+                               struct err *e) {
+    enum rc rc = compile(keep, definition, "inputSchema", &tool->input, e);
+
+    return rc ? rc : compile(keep, definition, "outputSchema", &tool->output, e);
+}
+
+/* The members that clients see. */
+static enum rc read_definition(const struct manifest *m, struct tool *tool) {
+    static const char *const names[] = {
+        "name",         "title",       "description", "icons", "inputSchema",
+        "outputSchema", "annotations", "_meta",       "run",   NULL};
+    static const char *const schemas[] = {"inputSchema", "outputSchema", NULL};
+    const struct json *v = m->v;
+    const char *type = json_get_str(json_get(v, "inputSchema"), "type");
+    enum rc rc = manifest_members(m, v, names, "");
+
+    if (!rc)
+        rc = manifest_common(m, v);
+    if (rc)
+        return rc;
+    for (const char *const *s = schemas; *s; s++)
+        if (json_has(v, *s) && !json_is_object(json_get(v, *s)))
+            return manifest_bad(m, *s, "must be an object");
+    if (!type || strcmp(type, "object") != 0)
+        return manifest_bad(m, "inputSchema", "must be an object with \"type\": \"object\"");
+    tool->entry.name = tool->entry.key = arena_strdup(m->keep, json_get_str(v, "name"));
+    tool->has_output_schema = json_has(v, "outputSchema");
+    rc = compile_schemas(m->keep, v, tool, m->e);
+    return rc ? rc : param_headers_scan(m->keep, json_get(v, "inputSchema"), &tool->headers, m->e);
+}
+
+static enum rc read_task(const struct manifest *m, const struct json *run, struct tool *tool) {
+    const char *task = json_get_str(run, "task");
+    bool has_after_input = json_has(run, "task_after_input");
+
+    tool->task = !task                       ? TASK_NEVER
+                 : !strcmp(task, "optional") ? TASK_OPTIONAL
+                 : !strcmp(task, "required") ? TASK_REQUIRED
+                                             : TASK_NEVER;
+    if (json_has(run, "task") && tool->task == TASK_NEVER)
+        return manifest_bad(m, "run.task", "must be \"optional\" or \"required\"");
+    if (has_after_input && !json_is_bool(json_get(run, "task_after_input")))
+        return manifest_bad(m, "run.task_after_input", "must be true or false");
+    if (has_after_input && !task)
+        return manifest_bad(m, "run.task_after_input", "needs a task");
+    tool->task_after_input = json_get_bool(run, "task_after_input");
+    return OK;
+}
+
+static enum rc read_run(const struct manifest *m, const struct json *run, struct tool *tool) {
+    static const char *const names[] = {"max_output_bytes", "scopes", "task", "task_after_input",
+                                        NULL};
+    enum rc rc;
+
+    if (!json_is_object(run))
+        return manifest_bad(m, "run", "must be an object");
+    rc = source_members(m, run, names);
+    if (!rc)
+        rc = source_read(m, run, &tool->entry.source);
+    if (!rc)
+        rc = read_task(m, run, tool);
+    if (rc)
+        return rc;
+    if (tool->has_output_schema && tool->entry.source.gives_text)
+        return manifest_bad(m, "outputSchema", "needs \"output\": \"json\" in run");
+    return manifest_scopes(m, run, &tool->entry.scopes);
+}
+
+/* What tools/list shows. Some model APIs refuse every tool when one has no properties. Before
+ * 2026-07-28 an outputSchema has to be of an object, and clients refuse the whole list otherwise:
+ * there it is left out. */
+static void keep_definition(const struct manifest *m, struct tool *tool) {
+    struct json *v = m->v;
+    const char *type = json_get_str(json_get(v, "outputSchema"), "type");
+    struct text *t = &tool->entry.definition[protocol_index(PROTOCOL_STATELESS)];
+
+    json_del(v, "run");
+    if (!json_has(json_get(v, "inputSchema"), "properties"))
+        json_put(json_get(v, "inputSchema"), "properties", json_new_object(m->scratch));
+    t->p = json_text(m->keep, v, &t->len);
+    if (tool->has_output_schema && (!type || strcmp(type, "object") != 0))
+        json_del(v, "outputSchema");
+    t = &tool->entry.definition[protocol_index(PROTOCOL_HANDSHAKE)];
+    t->p = json_text(m->keep, v, &t->len);
+}
+
+static enum rc read_tool(const struct manifest *m, struct entry *out) {
+    struct tool *tool = (struct tool *)out;
+    enum rc rc = read_definition(m, tool);
+
+    if (!rc)
+        rc = read_run(m, json_get(m->v, "run"), tool);
+    if (!rc)
+        keep_definition(m, tool);
+    return rc;
+}
+
+/* Their schemas are of this program: what is wrong with them is our bug. */
+static void add_builtins(struct catalog_set *set, const struct catalog_sources *sources) {
+    struct arena *scratch = arena_new(SCRATCH_BYTES_MAX);
+
+    for (size_t i = 0; i < sources->builtin_count; i++) {
+        struct tool *tool = arena_alloc(set->arena, sizeof *tool);
+        const struct text *t;
         struct json *v;
-        struct err e = {0};
+        struct err e;
 
-        *tool = tool_builtins[set->count];
-        if (json_parse(scratch, t->p, t->len, &v, &e) ||
-            tool_schemas_compile(set->arena, v, tool, &e))
+        *tool = sources->builtin_tools[i];
+        t = &tool->entry.definition[protocol_index(PROTOCOL_STATELESS)];
+        if (json_parse(scratch, t->p, t->len, &v, &e) || compile_schemas(set->arena, v, tool, &e))
             abort();
+        catalog_add(set, &tool->entry);
     }
-}
-
-static void make_list(struct tool_set *set, struct arena *scratch) {
-    set->list = (struct list){"tools",
-                              arena_alloc(set->arena, set->count * sizeof *set->list.entries),
-                              set->count,
-                              {{0}},
-                              false};
-    for (size_t i = 0; i < set->count; i++) {
-        set->list.entries[i].key = set->tools[i].name;
-        set->list.entries[i].scopes = set->tools[i].scopes;
-        memcpy(set->list.entries[i].definition, set->tools[i].definition,
-               sizeof set->tools[i].definition);
-    }
-    list_prepare(&set->list, set->arena, scratch);
-}
-
-struct tool_set *tool_set_load(const struct config *config, FILE *problems, unsigned *bad) {
-    struct arena *arena = arena_new(MANIFESTS_MEMORY_MAX),
-                 *scratch = arena_new(MANIFESTS_MEMORY_MAX);
-    struct tool_set *set = arena_alloc(arena, sizeof *set);
-    size_t room = TOOLS_MAX;
-
-    *bad = 0;
-    set->arena = arena;
-    set->tools = arena_alloc(scratch, room * sizeof *set->tools);
-    load_builtins(set, scratch);
-    if (*config->tools_dir)
-        manifest_load_all(config->tools_dir, arena, problems, bad, load_one, set);
-    qsort(set->tools, set->count, sizeof *set->tools, by_name);
-    make_list(set, scratch);
-    set->tools = memcpy(arena_alloc(arena, set->count * sizeof *set->tools), set->tools,
-                        set->count * sizeof *set->tools);
     arena_free(scratch);
-    return set;
 }
 
-void tool_set_free(struct tool_set *t) {
-    if (t)
-        arena_free(t->arena);
+static const struct program_output outputs[] = {
+    {"text", OUTPUT_TEXT}, {"json", OUTPUT_JSON}, {"stream", OUTPUT_STREAM}, {0}};
+
+const struct catalog_kind_info tool_kind = {.plural = "tools",
+                                            .left_out = "tool_left_out",
+                                            .directory = offsetof(struct config, tools_dir),
+                                            .entry_size = sizeof(struct tool),
+                                            .max = 512,
+                                            .outputs = outputs,
+                                            .read = read_tool,
+                                            .add_builtins = add_builtins,
+                                            .advise = tool_advise,
+                                            .lists = {{"tools", NULL}}};
+
+const struct tool *tool_find(const struct catalog *c, const char *name) {
+    return (const struct tool *)catalog_find(c, CATALOG_TOOLS, name);
 }

@@ -4,50 +4,53 @@
 #include <unistd.h>
 
 #include "app/app.h"
-#include "catalog/prompts.h"
-#include "catalog/resources.h"
-#include "catalog/tools.h"
+#include "catalog/catalog.h"
 #include "doctor/doctor.h"
+#include "exec/executor.h"
 #include "oauth/clients.h"
 
-/* Loads the folder, throws away what was loaded, and keeps what was said. */
-typedef void load_fn(const struct config *c, FILE *problems, unsigned *bad);
+struct folder {
+    const char *what, *path;
+    /* Loads it, throws away what was loaded, and writes what is to be said. Returns how many files
+     * were left out. */
+    unsigned (*load)(const struct folder *f, const struct config *c, FILE *problems);
+    enum catalog_kind kind; /* of manifests */
+};
 
-static void load_clients(const struct config *c, FILE *problems, unsigned *bad) {
-    client_set_free(client_set_load(c, problems, bad));
+static unsigned load_clients(const struct folder *f, const struct config *c, FILE *problems) {
+    unsigned bad;
+
+    (void)f;
+    client_set_free(client_set_load(c, problems, &bad));
+    return bad;
 }
 
-static void load_tools(const struct config *c, FILE *problems, unsigned *bad) {
-    struct tool_set *tools = tool_set_load(c, problems, bad);
+static unsigned load_manifests(const struct folder *f, const struct config *c, FILE *problems) {
+    struct catalog *catalog = catalog_new(c, &executor_sources);
+    unsigned bad = catalog_load(catalog, f->kind, problems);
 
-    tool_set_advise(tools, c->tools_dir, problems);
-    tool_set_free(tools);
+    catalog_advise(catalog, f->kind, problems);
+    catalog_free(catalog);
+    return bad;
 }
 
-static void load_resources(const struct config *c, FILE *problems, unsigned *bad) {
-    resource_set_free(resource_set_load(c, problems, bad));
-}
-
-static void load_prompts(const struct config *c, FILE *problems, unsigned *bad) {
-    prompt_set_free(prompt_set_load(c, problems, bad));
-}
-
-static void check_directory(struct doctor *d, const char *what, const char *dir, load_fn *load) {
+static void check_folder(struct doctor *d, const struct folder *folder) {
+    const char *what = folder->what, *path = folder->path;
     char *problems = NULL;
-    unsigned bad = 0;
+    unsigned bad;
     size_t len;
     FILE *f;
 
-    if (!*dir)
+    if (!*path)
         return; /* switched off */
-    if (access(dir, R_OK | X_OK)) {
+    if (access(path, R_OK | X_OK)) {
         doctor_say(d, VERDICT_WARN, what, "make it, or let the service's user read it",
-                   "%s cannot be read", dir);
+                   "%s cannot be read", path);
         return;
     }
     if (!(f = open_memstream(&problems, &len)))
         return;
-    load(d->config, f, &bad);
+    bad = folder->load(folder, d->config, f);
     (void)fclose(f);
     if (bad)
         doctor_say_lines(d, VERDICT_WARN, what, "mend it; it is left out until then", problems);
@@ -55,23 +58,27 @@ static void check_directory(struct doctor *d, const char *what, const char *dir,
         doctor_say_lines(d, VERDICT_WARN, what, "it is served as it is; see docs/tools.md",
                          problems);
     else
-        doctor_say(d, VERDICT_OK, what, "", "%s", dir);
+        doctor_say(d, VERDICT_OK, what, "", "%s", path);
     free(problems);
 }
 
 void check_directories(struct doctor *d) {
     const struct config *c = d->config;
     const struct http_options guarded = document_http_options(c);
+    const struct folder clients = {"pinned clients", c->clients_dir, load_clients, 0};
     struct err e;
 
     if (c->endpoints & GROUP_AUTHORIZE) {
-        check_directory(d, "pinned clients", c->clients_dir, load_clients);
+        check_folder(d, &clients);
         if (http_options_check(&guarded, &e))
             doctor_say(d, VERDICT_FAIL, "client documents", "see CLIENT_METADATA_…", "%s", e.text);
     }
     if (c->endpoints & GROUP_MCP) {
-        check_directory(d, "tools", c->tools_dir, load_tools);
-        check_directory(d, "resources", c->resources_dir, load_resources);
-        check_directory(d, "prompts", c->prompts_dir, load_prompts);
+        for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++) {
+            const struct folder manifests = {catalog_kinds[kind]->plural,
+                                             catalog_directory(c, kind), load_manifests, kind};
+
+            check_folder(d, &manifests);
+        }
     }
 }

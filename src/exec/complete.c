@@ -5,44 +5,53 @@
 
 #include "catalog/prompts.h"
 #include "catalog/resources.h"
-#include "exec/program.h"
+#include "exec/executor.h"
 #include "mcp/call.h"
 #include "mcp/site.h"
 
 #define VALUES_MAX 100 /* "Maximum 100 items per response" */
 
 struct target {
-    const char *kind, *name, *scopes;
+    const char *kind;
+    const struct entry *entry;
     const struct completion *list;
 };
 
-static bool find_target(const struct mcp_call *c, struct target *t) {
-    const struct json *ref = json_get(c->msg.params, "ref");
-    const char *type = json_get_str(ref, "type"), *name = json_get_str(ref, "name");
+static bool find_prompt(const struct mcp_call *c, const struct json *ref, struct target *t) {
+    const char *name = json_get_str(ref, "name");
+    const struct prompt *p = name ? prompt_find(c->x->site->mcp->catalog, name) : NULL;
+
+    if (p)
+        *t = (struct target){"prompt", &p->entry, p->complete};
+    return p != NULL;
+}
+
+static bool find_resource(const struct mcp_call *c, const struct json *ref, struct target *t) {
+    const struct catalog *catalog = c->x->site->mcp->catalog;
     const char *uri = json_get_str(ref, "uri");
-    const struct resource *r;
-    const struct prompt *p;
+    const struct resource *r = uri ? resource_template_find(catalog, uri) : NULL;
     struct json *variables;
 
-    if (type && name && !strcmp(type, "ref/prompt") &&
-        (p = prompt_find(c->x->site->mcp->prompts, name))) {
-        *t = (struct target){"prompt", p->name, p->scopes, p->complete};
-        return true;
-    }
-    if (!type || !uri || strcmp(type, "ref/resource") != 0)
-        return false;
-    r = resource_template_find(c->x->site->mcp->resources, uri);
-    if (!r)
-        r = resource_find(c->x->site->mcp->resources, c->arena, uri, &variables);
+    if (!r && uri)
+        r = resource_find(catalog, c->arena, uri, &variables);
     if (r)
-        *t = (struct target){"resource", r->name, r->scopes, r->complete};
+        *t = (struct target){"resource", &r->entry, r->complete};
     return r != NULL;
+}
+
+static bool find_target(const struct mcp_call *c, struct target *t) {
+    const struct json *ref = json_get(c->msg.params, "ref");
+    const char *type = json_get_str(ref, "type");
+
+    if (type && !strcmp(type, "ref/prompt"))
+        return find_prompt(c, ref, t);
+    return type && !strcmp(type, "ref/resource") && find_resource(c, ref, t);
 }
 
 const char *mcp_complete_scopes(const struct mcp_call *c) {
     struct target t;
 
-    return find_target(c, &t) ? t.scopes : "";
+    return find_target(c, &t) ? t.entry->scopes : "";
 }
 
 struct values {
@@ -70,24 +79,19 @@ static void filter(struct mcp_call *c, const struct json *values, const char *ty
 static enum rc run(struct mcp_call *c, const struct target *t, const struct completion *how,
                    struct values *out, struct err *e) {
     struct json *context = json_get(c->msg.params, "context");
-    struct program p = {
-        .run = &how->run, .kind = t->kind, .name = t->name, .input = json_new_object(c->arena)};
-    struct run_result end;
-    const char *why, *outcome;
-    bool answered;
-    enum rc rc;
+    const struct invocation i = {&how->source,
+                                 t->kind,
+                                 t->entry->name,
+                                 {{"argument", json_get(c->msg.params, "argument")},
+                                  {json_is_object(context) ? "context" : NULL, context}}};
+    struct execution x;
+    enum rc rc = execute(c, &i, &x, e);
 
-    json_put(p.input, "argument", json_get(c->msg.params, "argument"));
-    if (json_is_object(context))
-        json_put(p.input, "context", context);
-    rc = program_call(c, &p, &end, &answered, e);
     if (rc)
         return rc;
-    why = program_failure(c, &how->run, &end, &outcome);
-    c->answer.outcome = outcome;
-    if (why)
-        return err_set(e, ERR_RPC_INTERNAL, "Internal error: %s", why);
-    for (const char *s = end.out.p, *stop = s + end.out.len; s < stop;) {
+    if (x.failure)
+        return err_set(e, ERR_RPC_INTERNAL, "Internal error: %s", x.failure);
+    for (const char *s = x.output.p, *stop = s + x.output.len; s < stop;) {
         const char *line_end = memchr(s, '\n', (size_t)(stop - s));
         size_t len = (size_t)((line_end ? line_end : stop) - s);
 
@@ -98,32 +102,38 @@ static enum rc run(struct mcp_call *c, const struct target *t, const struct comp
     return OK;
 }
 
-enum rc mcp_complete(struct mcp_call *c, struct err *e) {
-    const struct json *ref = json_get(c->msg.params, "ref");
+static enum rc get_values(struct mcp_call *c, const struct target *t, struct values *out,
+                          struct err *e) {
     const struct json *argument = json_get(c->msg.params, "argument");
     const char *name = json_get_str(argument, "name"), *typed = json_get_str(argument, "value");
-    struct json *result = json_new_object(c->arena), *completion = json_new_object(c->arena);
-    struct values v = {.list = json_new_array(c->arena)};
-    const struct completion *how;
-    struct target t;
-    enum rc rc = OK;
+    const struct completion *how = t->list;
 
-    c->answer.target = json_get_str(ref, json_get(ref, "uri") ? "uri" : "name");
-    c->answer.target = c->answer.target ? text_quotable(c->arena, c->answer.target) : "";
-    if (!find_target(c, &t))
-        return err_set(e, ERR_RPC_INVALID_PARAMS,
-                       "Invalid params: ref must name a prompt or a resource template");
     if (!name || !typed)
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: argument must have a name and a value");
-    for (how = t.list; how && how->name && strcmp(how->name, name) != 0; how++)
-        ;
-    if (how && how->name && how->run.argv)
-        rc = run(c, &t, how, &v, e);
-    else if (how && how->name)
-        filter(c, how->values, typed, &v);
-    if (rc)
-        return rc;
+    while (how && how->name && strcmp(how->name, name) != 0)
+        how++;
+    if (!how || !how->name)
+        return OK;
+    if (how->source.kind)
+        return run(c, t, how, out, e);
+    filter(c, how->values, typed, out);
+    return OK;
+}
+
+enum rc mcp_complete(struct mcp_call *c, struct err *e) {
+    const struct json *ref = json_get(c->msg.params, "ref");
+    struct json *result = json_new_object(c->arena), *completion = json_new_object(c->arena);
+    struct values v = {.list = json_new_array(c->arena)};
+    const char *target = json_get_str(ref, json_get(ref, "uri") ? "uri" : "name");
+    struct target t;
+
+    c->answer.target = target ? text_quotable(c->arena, target) : "";
+    if (!find_target(c, &t))
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "Invalid params: ref must name a prompt or a resource template");
+    if (get_values(c, &t, &v, e))
+        return e->code;
     json_put(completion, "values", v.list);
     json_put_int(completion, "total", v.total);
     json_put_bool(completion, "hasMore", v.total > VALUES_MAX);

@@ -128,8 +128,8 @@ enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct
     return rc ? rc : take_responses(c, r, given, e);
 }
 
-enum rc input_required_foreseen(struct mcp_call *c, struct input_required *r,
-                                const struct json *wanted, bool *all, struct err *e) {
+static enum rc take_early_answers(struct mcp_call *c, struct input_required *r,
+                                  const struct json *wanted, bool *all, struct err *e) {
     const struct json *requests = json_get(wanted, "inputRequests");
     struct json_member m;
     enum rc rc;
@@ -161,8 +161,8 @@ struct json *input_required_wanted(struct arena *a, struct text output) {
     return json_get(v, WANTED);
 }
 
-enum rc input_required_reply(struct mcp_call *c, const struct input_required *r,
-                             struct json *wanted, struct err *e) {
+static enum rc reply(struct mcp_call *c, const struct input_required *r, struct json *wanted,
+                     struct err *e) {
     struct json *result = json_new_object(c->arena);
     const char *sealed;
     enum rc rc = input_required_check(c, wanted, e);
@@ -335,8 +335,8 @@ static enum rc ask_all(struct mcp_call *c, struct input_required *r, const struc
     return OK;
 }
 
-enum rc input_required_ask(struct mcp_call *c, struct input_required *r, struct json *wanted,
-                           struct err *e) {
+static enum rc ask(struct mcp_call *c, struct input_required *r, struct json *wanted,
+                   struct err *e) {
     enum rc rc = input_required_check(c, wanted, e);
 
     if (rc)
@@ -348,6 +348,20 @@ enum rc input_required_ask(struct mcp_call *c, struct input_required *r, struct 
     r->responses = NULL;
     return json_get(wanted, "inputRequests") ? ask_all(c, r, json_get(wanted, "inputRequests"), e)
                                              : OK;
+}
+
+enum rc input_required_get(struct mcp_call *c, struct input_required *r, struct json *wanted,
+                           bool *is_answered, struct err *e) {
+    bool all;
+    enum rc rc;
+
+    if (c->msg.protocol != PROTOCOL_STATELESS)
+        return ask(c, r, wanted, e);
+    rc = take_early_answers(c, r, wanted, &all, e);
+    if (rc || all)
+        return rc;
+    *is_answered = true;
+    return reply(c, r, wanted, e);
 }
 
 void input_required_deliver(struct mcp_call *c, struct json *message) {

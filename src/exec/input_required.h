@@ -6,7 +6,6 @@
 #define EXEC_INPUT_REQUIRED_H
 
 #include "mcp/call.h"
-#include "runner/process.h"
 
 #define INPUT_REQUIRED_MAX 16               /* in one call of the handshake revisions */
 #define INPUT_REQUIRED_REQUESTS_MAX 16      /* that a program may ask for at once */
@@ -39,16 +38,11 @@ enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct
 struct json *input_required_wanted(struct arena *a, struct text output);
 /* input.c. Is it well formed, and can the client give it? */
 enum rc input_required_check(struct mcp_call *c, const struct json *wanted, struct err *e) MUST_USE;
-/* Modern: the client has sent answers before it was asked. *all: they are all that the program
- * wants, and r has them as if they had been asked for. */
-enum rc input_required_foreseen(struct mcp_call *c, struct input_required *r,
-                                const struct json *wanted, bool *all, struct err *e) MUST_USE;
-/* Modern: fills c->result with the InputRequiredResult. */
-enum rc input_required_reply(struct mcp_call *c, const struct input_required *r,
-                             struct json *wanted, struct err *e) MUST_USE;
-/* Handshake: asks the client, waits, and fills r with its answers and the state. */
-enum rc input_required_ask(struct mcp_call *c, struct input_required *r, struct json *wanted,
-                           struct err *e) MUST_USE;
+/* Gets what the program wants: from the answers that came with the call, or, in the handshake
+ * versions, by asking the client and waiting. Then r has answers and state. Otherwise *is_answered:
+ * c->answer.result is the InputRequiredResult. */
+enum rc input_required_get(struct mcp_call *c, struct input_required *r, struct json *wanted,
+                           bool *is_answered, struct err *e) MUST_USE;
 /* A client's answer, for the worker that waits for it. */
 void input_required_deliver(struct mcp_call *c, struct json *message);
 

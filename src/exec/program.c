@@ -3,16 +3,14 @@
 #include <math.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8_repair.h"
 #include "catalog/executable.h"
 #include "exec/input_required.h"
-#include "mcp/cancel.h"
-#include "mcp/stream.h"
-#include "shared/rate_limit.h"
+#include "mcp/call.h"
+#include "runner/process.h"
 
 /* W3C Trace Context §3.3.1.5 and W3C Baggage §3.3.2: what has to be passed on at least. */
 #define TRACE_MAX 512
@@ -38,52 +36,58 @@ static struct json *caller(struct mcp_call *c) {
     return caller;
 }
 
-static struct text make_input(struct mcp_call *c, const struct program *p,
-                              const struct input_required *rounds) {
+static struct text make_input(struct mcp_call *c, const struct invocation *i,
+                              const struct input_required *answers) {
     struct json *input = json_new_object(c->arena);
-    struct json_member m;
     struct text t;
 
-    json_put_str(input, p->kind, p->name);
-    for (bool more = json_first(p->input, &m); more; more = json_next(&m))
-        json_put(input, m.key, m.value);
+    json_put_str(input, i->kind, i->name);
+    for (size_t n = 0; n < sizeof i->members / sizeof *i->members && i->members[n].key; n++)
+        json_put(input, i->members[n].key, i->members[n].value);
     json_put(input, "caller", caller(c));
     if (c->client.capabilities)
         json_put(input, "clientCapabilities", c->client.capabilities);
-    if (rounds->responses)
-        json_put(input, "inputResponses", rounds->responses);
-    if (rounds->state)
-        json_put(input, "requestState", rounds->state);
+    if (answers->responses)
+        json_put(input, "inputResponses", answers->responses);
+    if (answers->state)
+        json_put(input, "requestState", answers->state);
     t.p = json_text(c->arena, input, &t.len);
     return t;
 }
 
-/* W3C trace context from _meta, as OpenTelemetry names it for programs. What could not stand in an
- * environment is left out. */
-static void add_trace(struct mcp_call *c, const char **envp, size_t *n, const char *member,
-                      const char *variable, size_t max) {
-    const char *v = json_get_str(json_get(c->msg.params, "_meta"), member);
+/* W3C trace context from _meta, as OpenTelemetry names it for programs. */
+static const struct trace_variable {
+    const char *member, *variable;
+    size_t max;
+} trace_variables[] = {{"traceparent", "TRACEPARENT", TRACE_MAX},
+                       {"tracestate", "TRACESTATE", TRACE_MAX},
+                       {"baggage", "BAGGAGE", BAGGAGE_MAX}};
+#define TRACE_VARIABLES (sizeof trace_variables / sizeof *trace_variables)
 
-    if (!v || !*v || strlen(v) > max)
-        return;
+/* NULL: there is none, or it could not stand in an environment. */
+static const char *trace_value(const struct mcp_call *c, const struct trace_variable *t) {
+    const char *v = json_get_str(json_get(c->msg.params, "_meta"), t->member);
+
+    if (!v || !*v || strlen(v) > t->max)
+        return NULL;
     for (const char *p = v; *p; p++)
         if (*p < ' ' || *p > '~')
-            return;
-    envp[(*n)++] = arena_printf(c->arena, "%s=%s", variable, v);
+            return NULL;
+    return v;
 }
 
-static const char *const *make_environment(struct mcp_call *c, const struct program *p) {
-    const char **envp = arena_alloc(c->arena, 8 * sizeof *envp), *kind;
+static const char *const *make_environment(struct mcp_call *c, const struct invocation *i) {
+    const char **envp = arena_alloc(c->arena, (5 + TRACE_VARIABLES) * sizeof *envp), *kind, *value;
     size_t n = 0;
 
-    kind = !strcmp(p->kind, "tool") ? "TOOL" : !strcmp(p->kind, "prompt") ? "PROMPT" : "RESOURCE";
+    kind = !strcmp(i->kind, "tool") ? "TOOL" : !strcmp(i->kind, "prompt") ? "PROMPT" : "RESOURCE";
     envp[n++] = "PATH=" PROGRAM_PATH;
     envp[n++] = "LANG=C.UTF-8";
-    envp[n++] = arena_printf(c->arena, "MCP_%s=%s", kind, p->name);
+    envp[n++] = arena_printf(c->arena, "MCP_%s=%s", kind, i->name);
     envp[n++] = arena_printf(c->arena, "MCP_REQUEST_ID=%s", c->x->rq->id);
-    add_trace(c, envp, &n, "traceparent", "TRACEPARENT", TRACE_MAX);
-    add_trace(c, envp, &n, "tracestate", "TRACESTATE", TRACE_MAX);
-    add_trace(c, envp, &n, "baggage", "BAGGAGE", BAGGAGE_MAX);
+    for (size_t t = 0; t < TRACE_VARIABLES; t++)
+        if ((value = trace_value(c, &trace_variables[t])))
+            envp[n++] = arena_printf(c->arena, "%s=%s", trace_variables[t].variable, value);
     return envp;
 }
 
@@ -91,7 +95,7 @@ static const char *const *make_environment(struct mcp_call *c, const struct prog
 
 struct lines {
     struct mcp_call *c;
-    const struct program *p;
+    const struct invocation *of;
     struct json *token;           /* of the progress that the client wants; NULL: none */
     struct arena *scratch, *last; /* of this line; of the result */
     size_t repaired;              /* bytes that were no UTF-8 */
@@ -133,7 +137,7 @@ static void send_log(struct lines *l, struct json *log) {
         return;
     params = json_new_object(l->scratch);
     json_put_str(params, "level", level);
-    json_put_str(params, "logger", logger ? logger : l->p->name);
+    json_put_str(params, "logger", logger ? logger : l->of->name);
     json_put(params, "data", json_get(log, "data"));
     mcp_stream_notify_paced(l->c, l->scratch, "notifications/message", params);
 }
@@ -182,22 +186,22 @@ static void lines_begin(struct lines *l, struct run_spec *spec) {
 
 /* Programs print file names, mails and web pages: one byte of another encoding is no reason to
  * lose the rest, and no JSON can carry it. */
-static void log_repaired(const struct mcp_call *c, const struct program *p, size_t bytes) {
+static void log_repaired(const struct mcp_call *c, const struct invocation *i, size_t bytes) {
     if (bytes)
-        log_warn("output_repaired", kv("request", c->x->rq->id), kv(p->kind, p->name),
+        log_warn("output_repaired", kv("request", c->x->rq->id), kv(i->kind, i->name),
                  kvn("bytes", (int64_t)bytes));
 }
 
 static struct text lines_end(struct lines *l) {
     struct text result = l->result;
 
-    log_repaired(l->c, l->p, l->repaired);
+    log_repaired(l->c, l->of, l->repaired);
     if (result.p)
         result.p = arena_strndup(l->c->arena, result.p, result.len);
     arena_free(l->scratch);
     arena_free(l->last);
     if (l->c->stream.dropped)
-        log_info("messages_left_out", kv("request", l->c->x->rq->id), kv(l->p->kind, l->p->name),
+        log_info("messages_left_out", kv("request", l->c->x->rq->id), kv(l->of->kind, l->of->name),
                  kvn("messages", l->c->stream.dropped));
     l->c->stream.dropped = 0;
     return result;
@@ -218,56 +222,114 @@ static size_t cut_character(const struct text *t) {
     return 0;
 }
 
-static void truncate_output(struct arena *a, size_t output_max, struct run_result *out) {
+static struct text truncated(struct arena *a, struct text output, size_t output_max) {
     const char *note = arena_printf(
         a, "\n[Cut off here: the output is longer than %zu bytes, and the program was stopped.]\n",
         output_max);
-    size_t len = out->out.len - cut_character(&out->out), note_len = strlen(note);
+    size_t len = output.len - cut_character(&output), note_len = strlen(note);
     char *text = arena_alloc(a, len + note_len + 1);
 
-    memcpy(text, out->out.p, len);
+    memcpy(text, output.p, len);
     memcpy(text + len, note, note_len);
-    out->out = (struct text){text, len + note_len};
-    out->end = RUN_EXITED;
-    out->code = 0;
-    out->truncated = true;
-}
-
-static void settle_output(struct mcp_call *c, const struct program *p, struct run_result *out) {
-    if (p->run->truncate && out->end == RUN_TOO_MUCH)
-        truncate_output(c->arena, p->run->output_max, out);
-    if (p->run->output != TOOL_OUTPUT_BINARY)
-        log_repaired(c, p, utf8_repair(c->arena, &out->out.p, &out->out.len));
+    return (struct text){text, len + note_len};
 }
 
 /* A line of the log for each line, so that a traceback can be read. */
-static void log_stderr(struct mcp_call *c, const struct program *p, const struct text *err) {
+static void log_stderr(struct mcp_call *c, const struct invocation *i, const struct text *err) {
     char *copy = arena_strndup(c->arena, err->p, err->len), *save = NULL;
 
     for (char *line = strtok_r(copy, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
-        log_info("tool_stderr", kv("request", c->x->rq->id), kv(p->kind, p->name),
+        log_info("tool_stderr", kv("request", c->x->rq->id), kv(i->kind, i->name),
                  kv("text", line));
 }
 
-/* ---- */
+/* ---- how it ended ---- */
 
-void program_once(struct mcp_call *c, const struct program *p, const struct input_required *rounds,
-                  struct run_result *out) {
+static void fail(struct execution *out, enum execution_end end, const char *outcome,
+                 const char *failure) {
+    out->end = end;
+    out->outcome = outcome;
+    out->failure = failure;
+    if (end != EXECUTION_ERROR)
+        out->output = (struct text){0};
+}
+
+/* Sentences that a model, and the person it works for, can act on ("Error Handling"). */
+static void settle_end(struct mcp_call *c, const struct invocation *i, const struct run_result *r,
+                       struct execution *out) {
+    const struct program *p = i->source->spec;
+    const char *who = !strcmp(i->kind, "tool") ? "the tool" : "the program", *signal;
+    struct arena *a = c->arena;
+
+    switch (r->end) {
+    case RUN_EXITED:
+        out->outcome = "ok";
+        if (r->code)
+            fail(out, EXECUTION_ERROR, "exit_status",
+                 arena_printf(a, "%s ended with exit status %d", who, r->code));
+        break;
+    case RUN_SIGNALLED:
+        signal = sigabbrev_np(r->code);
+        fail(out, EXECUTION_ABORTED, "signal",
+             arena_printf(a, "%s was ended by signal %d (SIG%s)", who, r->code,
+                          signal ? signal : "?"));
+        break;
+    case RUN_TIMED_OUT:
+        fail(out, EXECUTION_ABORTED, "timeout",
+             arena_printf(a, "%s did not finish within %lld ms and was stopped", who,
+                          (long long)r->timeout_ms));
+        break;
+    case RUN_TOO_MUCH:
+        if (p->truncate) { /* what there is so far, with a notice, is its output */
+            out->output = truncated(a, out->output, p->output_max);
+            out->outcome = "truncated";
+            break;
+        }
+        fail(out, EXECUTION_ABORTED, "too_much_output",
+             arena_printf(a, "%s printed more than %zu bytes and was stopped", who, p->output_max));
+        break;
+    case RUN_CANCELLED:
+        fail(out, EXECUTION_CANCELLED, "cancelled", "the call was cancelled");
+        break;
+    case RUN_NOT_STARTED:
+        log_error("tool_not_started", kv("request", c->x->rq->id), kv(i->kind, i->name),
+                  kv("why", strerror(r->code)));
+        fail(out, EXECUTION_ABORTED, "not_started",
+             arena_printf(a, "%s could not be started", who));
+    }
+}
+
+static void settle(struct mcp_call *c, const struct invocation *i, const struct run_result *r,
+                   struct execution *out) {
+    const struct program *p = i->source->spec;
+
+    out->form = p->output;
+    settle_end(c, i, r, out);
+    if (p->output == OUTPUT_TEXT || p->output == OUTPUT_JSON)
+        log_repaired(c, i, utf8_repair(c->arena, &out->output.p, &out->output.len));
+    if (out->end == EXECUTION_OK && (p->output == OUTPUT_JSON || p->output == OUTPUT_STREAM))
+        out->wanted = input_required_wanted(c->arena, out->output);
+}
+
+static void execute_program(struct mcp_call *c, const struct invocation *i,
+                            const struct input_required *input, struct execution *out) {
+    const struct program *p = i->source->spec;
     int64_t left = c->cancel.deadline_ms - clock_monotonic_ms();
-    struct lines lines = {.c = c, .p = p};
-    struct run_spec spec = {.argv = p->run->argv,
-                            .envp = make_environment(c, p),
-                            .dir = p->run->dir,
-                            .timeout_ms = p->run->timeout_ms,
-                            .output_max = p->run->output_max,
-                            .input = make_input(c, p, rounds),
+    struct lines lines = {.c = c, .of = i};
+    struct run_spec spec = {.argv = p->argv,
+                            .envp = make_environment(c, i),
+                            .dir = p->dir,
+                            .timeout_ms = i->source->timeout_ms,
+                            .output_max = p->output_max,
+                            .input = make_input(c, i, input),
                             .watch = mcp_stream_watch(c),
                             .tick = mcp_stream_keep_alive,
                             .tick_arg = c};
+    struct run_result r;
 
     if (spec.timeout_ms > left)
         spec.timeout_ms = left > 0 ? left : 0;
-    if (p->run->output == TOOL_OUTPUT_STREAM)
+    if (p->output == OUTPUT_STREAM)
         lines_begin(&lines, &spec);
     if (c->cancel.confirm) {
         spec.confirm = c->cancel.confirm;
@@ -276,113 +338,10 @@ void program_once(struct mcp_call *c, const struct program *p, const struct inpu
         spec.confirm = cancel_arrived;
         spec.confirm_arg = c;
     }
-    run_program(c->arena, &spec, out);
-    if (spec.line)
-        out->out = lines_end(&lines);
-    else
-        settle_output(c, p, out);
-    log_stderr(c, p, &out->err);
-    if (out->end == RUN_NOT_STARTED)
-        log_error("tool_not_started", kv("request", c->x->rq->id), kv(p->kind, p->name),
-                  kv("why", strerror(out->code)));
+    run_program(c->arena, &spec, &r);
+    *out = (struct execution){.output = spec.line ? lines_end(&lines) : r.out};
+    settle(c, i, &r, out);
+    log_stderr(c, i, &r.err);
 }
 
-static enum rc call_in_rounds(struct mcp_call *c, const struct program *p, struct run_result *out,
-                              bool *answered, struct err *e) {
-    struct input_required rounds = {.name = arena_printf(c->arena, "%s %s", c->msg.method, p->name),
-                                    .bound = p->bound};
-    enum rc rc = input_required_read(c, &rounds, e);
-
-    *answered = false;
-    if (!rc && mcp_stream_is_abandoned(c)) {
-        *out = (struct run_result){.end = RUN_CANCELLED};
-        return OK;
-    }
-    for (int i = 0; !rc && i < INPUT_REQUIRED_MAX; i++) {
-        struct json *wanted = NULL;
-        bool foreseen;
-
-        program_once(c, p, &rounds, out);
-        if (out->end == RUN_EXITED && !out->code &&
-            (p->run->output == TOOL_OUTPUT_JSON || p->run->output == TOOL_OUTPUT_STREAM))
-            wanted = input_required_wanted(c->arena, out->out);
-        if (!wanted)
-            return OK;
-        if (c->msg.protocol != PROTOCOL_STATELESS) {
-            rc = input_required_ask(c, &rounds, wanted, e);
-            continue;
-        }
-        rc = input_required_foreseen(c, &rounds, wanted, &foreseen, e);
-        if (!rc && !foreseen) {
-            *answered = true;
-            return input_required_reply(c, &rounds, wanted, e);
-        }
-    }
-    return rc ? rc : err_set(e, ERR_RPC_INTERNAL, "Internal error: the program asks without end");
-}
-
-/* "Servers MUST rate limit tool invocations" ("Security Considerations"; completions the same).
- * Starting a program is what costs. */
-enum rc program_may_start(struct mcp_call *c, struct err *e) {
-    unsigned per_minute = c->x->site->config->rate_limit_user;
-    struct timespec now;
-    int64_t wait_ms;
-
-    if (!per_minute || !c->x->site->limits)
-        return OK;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    wait_ms = rate_limits_take(c->x->site->limits,
-                               arena_printf(c->arena, "user %s", c->client.claims->sub), per_minute,
-                               (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
-    if (!wait_ms)
-        return OK;
-    wait_ms = (wait_ms + 999) / 1000;
-    if (c->msg.in_batch) /* the others have their answers */
-        return err_set(e, ERR_RPC_INTERNAL, "Too many calls: try again in %lld s",
-                       (long long)wait_ms);
-    reply_header(c->x->rp, "Retry-After",
-                 arena_printf(c->x->rp->arena, "%lld", (long long)wait_ms));
-    return err_set(e, ERR_RATE_LIMITED, "too many calls; try again in %lld s", (long long)wait_ms);
-}
-
-enum rc program_call(struct mcp_call *c, const struct program *p, struct run_result *out,
-                     bool *answered, struct err *e) {
-    enum rc rc = program_may_start(c, e);
-
-    if (rc)
-        return rc;
-    cancel_begin(c);
-    rc = call_in_rounds(c, p, out, answered, e);
-    cancel_end(c);
-    return rc;
-}
-
-const char *program_failure(struct mcp_call *c, const struct tool_run *run,
-                            const struct run_result *r, const char **outcome) {
-    const char *name;
-
-    switch (r->end) {
-    case RUN_EXITED:
-        *outcome = r->code ? "exit_status" : r->truncated ? "truncated" : "ok";
-        return r->code ? arena_printf(c->arena, "the program ended with exit status %d", r->code)
-                       : NULL;
-    case RUN_SIGNALLED:
-        *outcome = "signal";
-        name = sigabbrev_np(r->code);
-        return arena_printf(c->arena, "the program was ended by signal SIG%s", name ? name : "?");
-    case RUN_TIMED_OUT:
-        *outcome = "timeout";
-        return arena_printf(c->arena, "the program did not finish within %lld ms",
-                            (long long)r->timeout_ms);
-    case RUN_TOO_MUCH:
-        *outcome = "too_much_output";
-        return arena_printf(c->arena, "the program printed more than %zu bytes", run->output_max);
-    case RUN_CANCELLED:
-        *outcome = "cancelled";
-        return "the call was cancelled";
-    case RUN_NOT_STARTED:
-        break;
-    }
-    *outcome = "not_started";
-    return "the program could not be started";
-}
+const struct executor program_executor = {&program_source, execute_program, false};

@@ -4,20 +4,20 @@
 
 #include "catalog/prompts.h"
 #include "catalog/template.h"
-#include "exec/program.h"
+#include "exec/executor.h"
 #include "mcp/call.h"
 #include "mcp/site.h"
 
 static const struct prompt *called_prompt(const struct mcp_call *c) {
     const char *name = json_get_str(c->msg.params, "name");
 
-    return name ? prompt_find(c->x->site->mcp->prompts, name) : NULL;
+    return name ? prompt_find(c->x->site->mcp->catalog, name) : NULL;
 }
 
 const char *mcp_prompts_get_scopes(const struct mcp_call *c) {
     const struct prompt *p = called_prompt(c);
 
-    return p ? p->scopes : "";
+    return p ? p->entry.scopes : "";
 }
 
 /* Arguments of prompts are strings, and required ones have to be there. *out has those that are. */
@@ -81,41 +81,42 @@ static struct json *own_result(struct mcp_call *c, const struct prompt *p, struc
 }
 
 static enum rc run(struct mcp_call *c, const struct prompt *p, struct json *arguments,
-                   struct json **result, const char **outcome, struct err *e) {
-    struct program program = {.run = &p->run,
-                              .kind = "prompt",
-                              .name = p->name,
-                              .input = json_new_object(c->arena),
-                              .bound = arguments};
-    struct run_result end;
-    const char *why;
-    bool answered;
-    enum rc rc;
+                   struct json **result, struct err *e) {
+    const struct invocation i = {
+        &p->entry.source, "prompt", p->entry.name, {{"arguments", arguments}}};
+    struct execution x;
+    enum rc rc = execute(c, &i, &x, e);
 
-    json_put(program.input, "arguments", arguments);
-    rc = program_call(c, &program, &end, &answered, e);
-    *outcome = rc ? "error" : "input_required";
-    if (rc || answered)
+    if (rc || x.is_answered)
         return rc;
-    why = program_failure(c, &p->run, &end, outcome);
-    if (why)
-        return err_set(e, ERR_RPC_INTERNAL, "Internal error: %s", why);
-    *result =
-        p->run.output == TOOL_OUTPUT_JSON ? own_result(c, p, end.out) : text_result(c, p, end.out);
+    if (x.failure)
+        return err_set(e, ERR_RPC_INTERNAL, "Internal error: %s", x.failure);
+    *result = x.result                ? x.result
+              : x.form == OUTPUT_JSON ? own_result(c, p, x.output)
+                                      : text_result(c, p, x.output);
     if (*result)
         return OK;
-    *outcome = "bad_output";
+    c->answer.outcome = "bad_output";
     return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's output is not a prompt");
 }
 
+/* The messages of the manifest. */
+static enum rc expand(struct mcp_call *c, const struct prompt *p, const struct json *arguments,
+                      struct json **result, struct err *e) {
+    struct json *messages = template_expand(c->arena, p->messages, arguments);
+
+    if (!messages)
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: the arguments are too long");
+    *result = result_of(c, p, messages);
+    return OK;
+}
+
 enum rc mcp_prompts_get(struct mcp_call *c, struct err *e) {
-    const char *name = json_get_str(c->msg.params, "name"), *outcome = "ok";
-    struct json *arguments = NULL, *result = NULL, *messages;
+    const char *name = json_get_str(c->msg.params, "name");
+    struct json *arguments = NULL, *result = NULL;
     const struct prompt *p = called_prompt(c);
     enum rc rc;
 
-    if (p)
-        c->answer.target = p->name;
     if (!name)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: name must be a string");
     if (!p) {
@@ -123,19 +124,14 @@ enum rc mcp_prompts_get(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown prompt: %s",
                        text_quotable(c->arena, name));
     }
+    c->answer.target = p->entry.name;
     rc = read_arguments(c, p, &arguments, e);
     if (rc)
         return rc;
-    if (p->run.argv) {
-        rc = run(c, p, arguments, &result, &outcome, e);
-    } else {
-        messages = template_expand(c->arena, p->messages, arguments);
-        if (!messages)
-            return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: the arguments are too long");
-        result = result_of(c, p, messages);
-    }
+    c->answer.outcome = "ok";
+    rc = p->entry.source.kind ? run(c, p, arguments, &result, e)
+                              : expand(c, p, arguments, &result, e);
     if (result)
         mcp_answer_finish(c, result);
-    c->answer.outcome = outcome;
     return rc;
 }

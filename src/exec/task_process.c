@@ -19,8 +19,8 @@
 #include "base/watchdog.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
+#include "exec/executor.h"
 #include "exec/input_required.h"
-#include "exec/program.h"
 #include "exec/tasks.h"
 #include "exec/tool_result.h"
 #include "exec/tool_schema.h"
@@ -106,35 +106,38 @@ static struct json *answers(const struct task *t) {
     return out;
 }
 
-/* What the program printed becomes the state of the task. An error of the tool is a result; what
- * gave none is a failure. */
-static const char *settle(struct mcp_call *c, const struct tool *tool, struct task *t,
-                          const struct run_result *end) {
-    const char *outcome = "input_required", *why = NULL;
-    struct json *wanted = NULL, *result;
-    struct err e = {0};
+/* False: what the program wants is wrong, or the client cannot give it. */
+static bool ask_client(struct mcp_call *c, struct task *t, const struct json *wanted) {
+    struct err e;
 
-    if (end->end == RUN_EXITED && !end->code && tool->run.output != TOOL_OUTPUT_TEXT)
-        wanted = input_required_wanted(c->arena, end->out);
-    if (wanted && !input_required_check(c, wanted, &e) && json_get(wanted, "inputRequests")) {
-        ask(t, json_get(wanted, "inputRequests"));
-        json_put(t->record, "state", json_get(wanted, "requestState"));
-        json_del(t->record, "inputResponses");
-        task_status(t, "input_required");
-        return outcome;
+    if (input_required_check(c, wanted, &e)) {
+        task_fail(t, e.text);
+        return false;
     }
-    if (end->end != RUN_EXITED)
-        why = program_failure(c, &tool->run, end, &outcome);
-    if (wanted)
-        why = e.code ? e.text : "the program asks for nothing";
-    if (why) {
-        task_fail(t, why);
-        return wanted ? "bad_output" : outcome;
+    if (!json_get(wanted, "inputRequests")) {
+        task_fail(t, "the program asks for nothing");
+        return false;
     }
-    result = tool_run_result(c->arena, tool, end, &outcome);
-    json_put(t->record, "result", tool_check_result(c, tool, result, &outcome));
+    ask(t, json_get(wanted, "inputRequests"));
+    json_put(t->record, "state", json_get(wanted, "requestState"));
+    json_del(t->record, "inputResponses");
+    task_status(t, "input_required");
+    return true;
+}
+
+/* What came of it becomes the state of the task. An error of the tool is a result; what gave none
+ * is a failure. Returns the word for the log. */
+static const char *settle(struct mcp_call *c, const struct tool *tool, struct task *t,
+                          const struct execution *x) {
+    if (x->wanted)
+        return ask_client(c, t, x->wanted) ? "input_required" : "bad_output";
+    if (x->end == EXECUTION_ABORTED || x->end == EXECUTION_CANCELLED) {
+        task_fail(t, x->failure);
+        return x->outcome;
+    }
+    json_put(t->record, "result", tool_check_result(c, tool, tool_result(c, tool, x)));
     task_status(t, "completed");
-    return outcome;
+    return c->answer.outcome;
 }
 
 /* ---- while it runs ---- */
@@ -272,26 +275,28 @@ static enum rc save_end(struct watch *w, struct err *e) {
 
 static const char *run_and_save(struct mcp_call *c, const struct tool *tool, struct watch *w) {
     struct task *t = w->t;
-    struct program p = {
-        .run = &tool->run, .kind = "tool", .name = tool->name, .input = json_new_object(c->arena)};
-    struct input_required rounds = {.responses = answers(t), .state = json_get(t->record, "state")};
+    const struct invocation i = {&tool->entry.source,
+                                 "tool",
+                                 tool->entry.name,
+                                 {{"arguments", json_get(t->record, "arguments")}}};
+    const struct input_required input = {.responses = answers(t),
+                                         .state = json_get(t->record, "state")};
     const char *outcome;
-    struct run_result end;
+    struct execution x;
     struct err e;
     enum rc rc;
 
-    json_put(p.input, "arguments", json_get(t->record, "arguments"));
     c->cancel.watch = &w->all;
     c->cancel.confirm = must_stop;
     c->cancel.confirm_arg = w;
     c->cancel.deadline_ms = INT64_MAX; /* the limit is the tool's own */
-    program_once(c, &p, &rounds, &end);
+    executor_of(i.source)->execute(c, &i, &input, &x);
     if (w->taken_away)
         return "cancelled";
-    outcome = w->denied ? "denied" : settle(c, tool, t, &end);
+    outcome = w->denied ? "denied" : settle(c, tool, t, &x);
     if (w->denied)
         task_fail(t, "The user is not let in any more");
-    else if (end.end == RUN_CANCELLED)
+    else if (x.end == EXECUTION_CANCELLED)
         task_fail(t, "The server that ran the task was stopped");
     rc = save_end(w, &e);
     if (rc == ERR_CONFLICT)
@@ -311,7 +316,7 @@ static void look_after(struct mcp_call *c, const struct tool *tool, struct task 
     renew(&w);
     if (!w.taken_away)
         outcome = run_and_save(c, tool, &w);
-    log_info("task_run", kv("task", t->id), kv("tool", tool->name),
+    log_info("task_run", kv("task", t->id), kv("tool", tool->entry.name),
              kv("sub", c->client.claims->sub), kv("client_id", c->client.claims->client_id),
              kv("outcome", outcome), kvn("ms", clock_monotonic_ms() - began));
     message_socket_close(t->mailbox);
@@ -357,7 +362,7 @@ void task_begin(struct task *t, const struct tool *tool) {
     else if (watchdog_instance())
         json_put_str(t->record, "daemon", daemon_name(t->arena));
     json_del(t->record, "inputRequests");
-    t->ttl = now_s + tool->run.timeout_ms / 1000 + TASK_TTL_S;
+    t->ttl = now_s + tool->entry.source.timeout_ms / 1000 + TASK_TTL_S;
     t->lease = now_s + TASK_LEASE_S;
 }
 

@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
+#include "exec/executor.h"
 #include "exec/input_required.h"
-#include "exec/program.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/replay.h"
 #include "mcp/session.h"
@@ -82,7 +82,7 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
     }
     json_put_str(t.record, "sub", c->client.claims->sub);
     json_put_str(t.record, "client", c->client.claims->client_id);
-    json_put_str(t.record, "tool", tool->name);
+    json_put_str(t.record, "tool", tool->entry.name);
     json_put(t.record, "arguments", arguments);
     if (json_is_object(json_get(c->msg.params, "inputResponses")))
         json_put(t.record, "inputResponses", json_get(c->msg.params, "inputResponses"));
@@ -102,8 +102,9 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
         return rc;
     json_put_str(result, "resultType", "task");
     mcp_answer_finish(c, result);
-    log_info("task_created", kv("request", c->x->rq->id), kv("task", t.id), kv("tool", tool->name),
-             kv("sub", c->client.claims->sub), kv("client_id", c->client.claims->client_id));
+    log_info("task_created", kv("request", c->x->rq->id), kv("task", t.id),
+             kv("tool", tool->entry.name), kv("sub", c->client.claims->sub),
+             kv("client_id", c->client.claims->client_id));
     return OK;
 }
 
@@ -191,16 +192,16 @@ static enum rc take_answers(struct task *t, const struct json *given, bool *any,
 
 /* All answers are there. The program runs on this host, wherever it ran before. */
 static enum rc go_on(struct mcp_call *c, struct task *t, struct err *e) {
-    const struct tool *tool = tool_find(c->x->site->mcp->tools, json_get_str(t->record, "tool"));
+    const struct tool *tool = tool_find(c->x->site->mcp->catalog, json_get_str(t->record, "tool"));
     int place;
     enum rc rc;
 
-    if (!tool || tool->builtin)
+    if (!tool || executor_of(&tool->entry.source)->is_immediate)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the tool is not there any more");
     /* The token may be another one than that of the call. */
-    rc = mcp_guard_scopes(c->x, c->client.claims, tool->scopes, e);
+    rc = mcp_guard_scopes(c->x, c->client.claims, tool->entry.scopes, e);
     if (!rc)
-        rc = program_may_start(c, e);
+        rc = execution_may_start(c, e);
     if (!rc)
         rc = task_place_take(c, &place, e);
     if (rc)

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "catalog/tools.h"
+#include "exec/executor.h"
 #include "exec/param_headers_check.h"
-#include "exec/program.h"
 #include "exec/tasks.h"
 #include "exec/tool_result.h"
 #include "exec/tool_schema.h"
@@ -14,40 +14,13 @@
 static const struct tool *called_tool(const struct mcp_call *c) {
     const char *name = json_get_str(c->msg.params, "name");
 
-    return name ? tool_find(c->x->site->mcp->tools, name) : NULL;
+    return name ? tool_find(c->x->site->mcp->catalog, name) : NULL;
 }
 
 const char *mcp_tools_call_scopes(const struct mcp_call *c) {
     const struct tool *tool = called_tool(c);
 
-    return tool ? tool->scopes : "";
-}
-
-/* NULL with OK: c->answer.result holds the answer, because the program needs input. */
-static enum rc run(struct mcp_call *c, const struct tool *tool, struct json *arguments,
-                   struct json **result, const char **outcome, struct err *e) {
-    struct program p = {
-        .run = &tool->run, .kind = "tool", .name = tool->name, .input = json_new_object(c->arena)};
-    struct run_result end;
-    bool answered, is_task;
-    enum rc rc = task_wanted(c, tool, &is_task, e);
-
-    *outcome = rc ? "missing_capability" : "task";
-    if (!rc && is_task)
-        rc = program_may_start(c, e);
-    if (!rc && is_task)
-        rc = task_create(c, tool, arguments, e);
-    if (rc && is_task)
-        *outcome = c->stream.gone ? "cancelled" : "error";
-    if (rc || is_task)
-        return rc;
-    json_put(p.input, "arguments", arguments);
-    p.bound = arguments;
-    rc = program_call(c, &p, &end, &answered, e);
-    *outcome = rc ? "error" : "input_required";
-    if (!rc && !answered)
-        *result = tool_run_result(c->arena, tool, &end, outcome);
-    return rc;
+    return tool ? tool->entry.scopes : "";
 }
 
 /* Clients of the handshake revisions know structuredContent as an object only. */
@@ -58,14 +31,55 @@ static void finish(struct mcp_call *c, struct json *result) {
     mcp_answer_finish(c, result);
 }
 
-enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
-    const char *name = json_get_str(c->msg.params, "name"), *outcome = "ok";
-    struct json *arguments = json_get(c->msg.params, "arguments"), *result = NULL;
-    const struct tool *tool = called_tool(c);
-    enum rc rc = OK;
+static enum rc create_task(struct mcp_call *c, const struct tool *tool, struct json *arguments,
+                           struct err *e) {
+    enum rc rc = execution_may_start(c, e);
 
-    if (tool)
-        c->answer.target = tool->name;
+    if (!rc)
+        rc = task_create(c, tool, arguments, e);
+    c->answer.outcome = !rc ? "task" : c->stream.gone ? "cancelled" : "error";
+    return rc;
+}
+
+static enum rc call_tool(struct mcp_call *c, const struct tool *tool, struct json *arguments,
+                         struct err *e) {
+    const struct invocation i = {
+        &tool->entry.source, "tool", tool->entry.name, {{"arguments", arguments}}};
+    struct execution x;
+    bool is_task;
+    enum rc rc;
+
+    c->answer.outcome = "missing_capability";
+    rc = task_wanted(c, tool, &is_task, e);
+    if (rc)
+        return rc;
+    if (is_task)
+        return create_task(c, tool, arguments, e);
+    rc = execute(c, &i, &x, e);
+    if (!rc && !x.is_answered)
+        finish(c, tool_check_result(c, tool, tool_result(c, tool, &x)));
+    return rc;
+}
+
+static enum rc read_arguments(struct mcp_call *c, const struct tool *tool, struct json **arguments,
+                              struct err *e) {
+    *arguments = json_get(c->msg.params, "arguments");
+    if (*arguments && !json_is_object(*arguments))
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: arguments must be an object");
+    if (c->msg.protocol == PROTOCOL_STATELESS &&
+        param_headers_check(c, &tool->headers, *arguments, e))
+        return e->code;
+    if (!*arguments)
+        *arguments = json_new_object(c->arena);
+    return OK;
+}
+
+enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
+    const char *name = json_get_str(c->msg.params, "name");
+    const struct tool *tool = called_tool(c);
+    struct json *arguments, *refusal = NULL;
+    enum rc rc;
+
     if (!name)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: name must be a string");
     if (!tool) {
@@ -73,23 +87,16 @@ enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown tool: %s",
                        text_quotable(c->arena, name));
     }
-    if (arguments && !json_is_object(arguments))
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: arguments must be an object");
-    if (c->msg.protocol == PROTOCOL_STATELESS)
-        rc = param_headers_check(c, &tool->headers, arguments, e);
+    c->answer.target = tool->entry.name;
+    rc = read_arguments(c, tool, &arguments, e);
     if (rc)
         return rc;
-    if (!arguments)
-        arguments = json_new_object(c->arena);
-    rc = tool_check_arguments(c, tool, arguments, &result, e);
-    if (rc || result)
-        outcome = "bad_arguments";
-    else if (tool->builtin)
-        tool->builtin(c, arguments, &result, &outcome);
-    else
-        rc = run(c, tool, arguments, &result, &outcome, e);
-    if (result)
-        finish(c, tool_check_result(c, tool, result, &outcome));
-    c->answer.outcome = outcome;
-    return rc;
+    c->answer.outcome = "bad_arguments";
+    rc = tool_check_arguments(c, tool, arguments, &refusal, e);
+    if (rc)
+        return rc;
+    if (!refusal)
+        return call_tool(c, tool, arguments, e);
+    finish(c, refusal);
+    return OK;
 }

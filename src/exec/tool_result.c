@@ -1,9 +1,11 @@
 #include "exec/tool_result.h"
 
-#include <signal.h>
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "mcp/call.h"
 
 static void add_text(struct json *content, struct arena *a, const char *text, size_t len) {
     struct json *block = json_new_object(a);
@@ -73,12 +75,12 @@ static struct json *own_result(struct arena *a, const struct json *v) {
     return result;
 }
 
-static struct json *json_output(struct arena *a, const struct tool *tool, struct text out,
-                                const char **outcome) {
+static struct json *json_output(struct mcp_call *c, const struct tool *tool, struct text out) {
+    struct arena *a = c->arena;
     struct json *v, *result;
     struct err e = {0};
 
-    *outcome = "bad_output";
+    c->answer.outcome = "bad_output";
     if (json_parse(a, out.p, out.len, &v, &e))
         return tool_error_result(a, "The tool's output is %s.", e.text);
     result = json_has(v, "content") ? own_result(a, v) : tool_structured_result(a, v);
@@ -87,64 +89,34 @@ static struct json *json_output(struct arena *a, const struct tool *tool, struct
     if (tool->has_output_schema && !json_has(result, "structuredContent") &&
         !json_get_bool(result, "isError"))
         return tool_error_result(a, "The tool gave no structured result, but has a schema for it.");
-    *outcome = json_get_bool(result, "isError") ? "tool_error" : "ok";
+    c->answer.outcome = json_get_bool(result, "isError") ? "tool_error" : "ok";
     return result;
 }
 
 /* A failed program may have said on stdout what is wrong. */
-static struct json *failed(struct arena *a, const struct run_result *run, const char *sentence) {
+static struct json *failed(struct arena *a, const struct execution *x) {
     struct json *result = json_new_object(a), *content = json_new_array(a);
+    char *sentence = arena_printf(a, "%s.", x->failure);
 
-    if (run->out.len)
-        add_text(content, a, run->out.p, run->out.len);
+    *sentence = (char)toupper((unsigned char)*sentence);
+    if (x->output.len)
+        add_text(content, a, x->output.p, x->output.len);
     add_text(content, a, sentence, strlen(sentence));
     json_put(result, "content", content);
     json_put_bool(result, "isError", true);
     return result;
 }
 
-static struct json *exited(struct arena *a, const struct tool *tool, const struct run_result *run,
-                           const char **outcome) {
-    if (run->code) {
-        *outcome = "exit_status";
-        return failed(a, run, arena_printf(a, "The tool ended with exit status %d.", run->code));
-    }
-    *outcome = run->truncated ? "truncated" : "ok";
-    if (tool->run.output == TOOL_OUTPUT_TEXT)
-        return tool_text_result(a, run->out.p, run->out.len, false);
-    if (run->out.len || tool->run.output == TOOL_OUTPUT_JSON)
-        return json_output(a, tool, run->out, outcome);
-    *outcome = "bad_output";
-    return tool_error_result(a, "The tool ended without a line that has its result.");
-}
-
-struct json *tool_run_result(struct arena *a, const struct tool *tool, const struct run_result *run,
-                             const char **outcome) {
-    const char *name;
-
-    switch (run->end) {
-    case RUN_EXITED:
-        return exited(a, tool, run, outcome);
-    case RUN_SIGNALLED:
-        *outcome = "signal";
-        name = sigabbrev_np(run->code);
-        return failed(a, run,
-                      arena_printf(a, "The tool was ended by signal %d (SIG%s).", run->code,
-                                   name ? name : "?"));
-    case RUN_TIMED_OUT:
-        *outcome = "timeout";
-        return tool_error_result(a, "The tool did not finish within %lld ms and was stopped.",
-                                 (long long)run->timeout_ms);
-    case RUN_TOO_MUCH:
-        *outcome = "too_much_output";
-        return tool_error_result(a, "The tool printed more than %zu bytes and was stopped.",
-                                 tool->run.output_max);
-    case RUN_CANCELLED:
-        *outcome = "cancelled";
-        return tool_error_result(a, "The call was cancelled.");
-    case RUN_NOT_STARTED:
-        break;
-    }
-    *outcome = "not_started";
-    return tool_error_result(a, "The tool could not be started.");
+struct json *tool_result(struct mcp_call *c, const struct tool *tool, const struct execution *x) {
+    c->answer.outcome = x->outcome;
+    if (x->failure)
+        return failed(c->arena, x);
+    if (x->result)
+        return x->result;
+    if (x->form == OUTPUT_TEXT)
+        return tool_text_result(c->arena, x->output.p, x->output.len, false);
+    if (x->output.len || x->form == OUTPUT_JSON)
+        return json_output(c, tool, x->output);
+    c->answer.outcome = "bad_output";
+    return tool_error_result(c->arena, "The tool ended without a line that has its result.");
 }

@@ -20,7 +20,7 @@ static const char *sentence(struct arena *a, const struct schema_error *why, con
 /* A bound says more about the schema than about the value: an admin has to know. */
 static void log_bound(const struct mcp_call *c, const struct tool *tool, const char *schema,
                       const struct schema_error *why) {
-    log_warn("schema_bound", kv("request", c->x->rq->id), kv("tool", tool->name),
+    log_warn("schema_bound", kv("request", c->x->rq->id), kv("tool", tool->entry.name),
              kv("schema", schema), kv("at", why->keyword), kv("why", why->reason));
 }
 
@@ -43,8 +43,7 @@ enum rc tool_check_arguments(struct mcp_call *c, const struct tool *tool,
     return OK;
 }
 
-struct json *tool_check_result(struct mcp_call *c, const struct tool *tool, struct json *result,
-                               const char **outcome) {
+struct json *tool_check_result(struct mcp_call *c, const struct tool *tool, struct json *result) {
     struct schema_error why;
     const char *text;
     enum rc rc;
@@ -57,9 +56,9 @@ struct json *tool_check_result(struct mcp_call *c, const struct tool *tool, stru
     if (rc == ERR_TOO_LARGE)
         log_bound(c, tool, "outputSchema", &why);
     else
-        log_error("tool_output_mismatch", kv("request", c->x->rq->id), kv("tool", tool->name),
+        log_error("tool_output_mismatch", kv("request", c->x->rq->id), kv("tool", tool->entry.name),
                   kv("at", why.instance), kv("schema", why.keyword), kv("why", why.reason));
-    *outcome = "bad_output";
+    c->answer.outcome = "bad_output";
     text = arena_printf(c->arena, "The tool's result is not what its outputSchema promises: %s.",
                         sentence(c->arena, &why, "outputSchema"));
     return tool_text_result(c->arena, text, strlen(text), true);

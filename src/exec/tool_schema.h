@@ -5,12 +5,14 @@
 
 #include "catalog/tools.h"
 
+struct mcp_call;
+
 /* Wrong arguments give a *result that says so, or before 2025-11-25 an error. */
 enum rc tool_check_arguments(struct mcp_call *c, const struct tool *tool,
                              const struct json *arguments, struct json **result,
                              struct err *e) MUST_USE;
-/* The result, or one in its place that says why it is not what outputSchema promises. */
-struct json *tool_check_result(struct mcp_call *c, const struct tool *tool, struct json *result,
-                               const char **outcome);
+/* The result, or one in its place that says why it is not what outputSchema promises; then
+ * c->answer.outcome says so too. */
+struct json *tool_check_result(struct mcp_call *c, const struct tool *tool, struct json *result);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "catalog/catalog.h"
 #include "mcp/call.h"
 #include "web/subscription.h"
 
@@ -57,10 +58,8 @@ static bool path_has_changed(struct arena *a, const char *path, int64_t since_ms
 }
 
 bool mcp_manifests_have_changed(const struct config *config, int64_t since_ms) {
-    const char *const dirs[] = {config->tools_dir, config->resources_dir, config->prompts_dir};
-
-    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
-        if (dir_has_changed(dirs[i], since_ms))
+    for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++)
+        if (dir_has_changed(catalog_directory(config, kind), since_ms))
             return true;
     return false;
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "catalog/manifest.h"
+#include "catalog/program.h"
 #include "mcp/accept.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/call.h"
@@ -266,7 +266,7 @@ enum rc mcp_post(struct exchange *x, struct err *e) {
     struct mcp_call c = {.x = x,
                          .arena = x->rq->arena,
                          .stream.sent_ms = now,
-                         .cancel.deadline_ms = now + TOOL_TIMEOUT_MS_MAX};
+                         .cancel.deadline_ms = now + PROGRAM_TIMEOUT_MS_MAX};
     struct json *body;
     enum rc rc = mcp_bearer_auth(x, &c.client.claims, e);
 

@@ -68,13 +68,13 @@ static void add_list(struct mcp_call *c, struct buf *b, size_t list) {
 static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
     struct json *variables, *params;
     const struct resource *r =
-        uri ? resource_find(c->x->site->mcp->resources, c->arena, uri, &variables) : NULL;
+        uri ? resource_find(c->x->site->mcp->catalog, c->arena, uri, &variables) : NULL;
 
-    if (!r || !r->file || !list_covers(c->client.claims->scope, r->scopes))
+    if (!r || !r->path || !list_covers(c->client.claims->scope, r->entry.scopes))
         return false;
     params = make_params(c);
     json_put_str(params, "uri", uri);
-    subscription_add(b, SUBSCRIPTION_FILE, text_of(r->file),
+    subscription_add(b, SUBSCRIPTION_FILE, text_of(r->path),
                      notification(c, "notifications/resources/updated", params));
     return true;
 }
@@ -234,7 +234,7 @@ static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
 
     if (!uri)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
-    if (!resource_find(c->x->site->mcp->resources, c->arena, uri, &variables)) {
+    if (!resource_find(c->x->site->mcp->catalog, c->arena, uri, &variables)) {
         c->answer.error_data = json_new_object(c->arena);
         json_put_str(c->answer.error_data, "uri", uri);
         return err_set(e, ERR_RPC_RESOURCE_NOT_FOUND, "Resource not found");

@@ -47,7 +47,6 @@ enum run_end {
 struct run_result {
     enum run_end end;
     int code;
-    bool truncated;       /* program.c: the output was cut off, and says so */
     int64_t timeout_ms;   /* as it was given */
     struct text out, err; /* what it wrote; err has at most RUN_STDERR_MAX bytes */
     int64_t ms;

@@ -2,11 +2,13 @@
  * a resource (r) or a prompt (p), or (u) a URI template, a line, a URI, a line, and a JSON value
  * with {{names}} in it. */
 #include "base/url.h"
+#include "catalog/program.h"
 #include "catalog/prompts.h"
 #include "catalog/resources.h"
 #include "catalog/template.h"
 #include "catalog/tools.h"
 #include "config/config.h"
+#include "exec/executor.h"
 #include "input.h"
 #include "standalone.h"
 
@@ -28,64 +30,57 @@ static void check_list(struct arena *a, const struct list *l, size_t count) {
     }
 }
 
-static void check_run(const struct tool_run *run) {
-    if (!run->argv)
-        return;
-    MUST(*run->argv[0] == '/' && *run->dir == '/');
-    MUST(run->timeout_ms >= 1 && run->timeout_ms <= TASK_TIMEOUT_MS_MAX);
-    MUST(run->output_max >= 1);
-}
+static void check_entry(const struct entry *entry) {
+    const char *scopes = entry->scopes;
+    const struct program *p = entry->source.spec;
 
-static void check_scopes(const char *scopes) {
     MUST(scopes && is_plain_line(scopes, strlen(scopes)) && !strpbrk(scopes, "\"\\"));
+    if (entry->source.kind != &program_source)
+        return;
+    MUST(*p->argv[0] == '/' && *p->dir == '/' && p->output_max >= 1);
+    MUST(entry->source.timeout_ms >= 1 && entry->source.timeout_ms <= TASK_TIMEOUT_MS_MAX);
 }
 
-static void try_tool(struct arena *a, const struct config *config, FILE *problems, unsigned *bad) {
-    struct tool_set *set = tool_set_load(config, problems, bad);
+static void check_tool(const struct entry *entry) {
+    const struct tool *tool = (const struct tool *)entry;
 
-    MUST(set->count == tool_builtin_count + !*bad);
-    check_list(a, &set->list, set->count);
+    for (size_t i = 0; i < tool->headers.count; i++)
+        MUST(!strncmp(tool->headers.list[i].header, "mcp-param-", 10));
+}
+
+static void check_resource(const struct entry *entry) {
+    const struct resource *r = (const struct resource *)entry;
+
+    MUST((entry->source.kind != NULL) + (r->path != NULL) + (r->content != NULL) <= 1);
+    MUST(r->max_bytes >= 1 && r->max_bytes <= RESOURCE_BYTES_MAX && r->ttl_ms >= 0);
+}
+
+static void check_prompt(const struct entry *entry) {
+    MUST(entry->source.kind || prompt_is_messages(((const struct prompt *)entry)->messages));
+}
+
+static unsigned try_set(struct arena *a, const struct config *config, enum catalog_kind kind,
+                        FILE *problems) {
+    static void (*const checks[CATALOG_KINDS])(const struct entry *) = {check_tool, check_resource,
+                                                                        check_prompt};
+    struct catalog *catalog = catalog_new(config, &executor_sources);
+    unsigned bad = catalog_load(catalog, kind, problems);
+    const struct catalog_set *set = catalog->sets[kind];
+    size_t listed = 0;
+
+    MUST(set->count == (kind == CATALOG_TOOLS ? executor_sources.builtin_count : 0) + !bad);
+    for (size_t i = 0; i < CATALOG_LISTS_MAX && set->kind->lists[i].member; i++) {
+        check_list(a, &set->lists[i], set->lists[i].count);
+        listed += set->lists[i].count;
+    }
+    MUST(listed == set->count);
     for (size_t i = 0; i < set->count; i++) {
-        MUST(tool_find(set, set->tools[i].name) == &set->tools[i]);
-        check_run(&set->tools[i].run);
-        check_scopes(set->tools[i].scopes);
-        for (size_t k = 0; k < set->tools[i].headers.count; k++)
-            MUST(!strncmp(set->tools[i].headers.list[k].header, "mcp-param-", 10));
+        MUST(catalog_find(catalog, kind, set->entries[i]->key) == set->entries[i]);
+        check_entry(set->entries[i]);
+        checks[kind](set->entries[i]);
     }
-    tool_set_free(set);
-}
-
-static void try_resource(struct arena *a, const struct config *config, FILE *problems,
-                         unsigned *bad) {
-    struct resource_set *set = resource_set_load(config, problems, bad);
-    const struct resource *r = set->all;
-
-    MUST(set->count == !*bad);
-    check_list(a, &set->resources, set->count && !r->is_template);
-    check_list(a, &set->templates, set->count && r->is_template);
-    if (set->count) {
-        check_run(&r->run);
-        check_scopes(r->scopes);
-        MUST((r->run.argv != NULL) + (r->file != NULL) + (r->content != NULL) <= 1);
-        MUST(r->max_bytes >= 1 && r->max_bytes <= RESOURCE_BYTES_MAX && r->ttl_ms >= 0);
-    }
-    resource_set_free(set);
-}
-
-static void try_prompt(struct arena *a, const struct config *config, FILE *problems,
-                       unsigned *bad) {
-    struct prompt_set *set = prompt_set_load(config, problems, bad);
-
-    MUST(set->count == !*bad);
-    check_list(a, &set->list, set->count);
-    if (set->count) {
-        const struct prompt *p = prompt_find(set, set->all->name);
-
-        MUST(p == set->all && (p->run.argv || prompt_is_messages(p->messages)));
-        check_run(&p->run);
-        check_scopes(p->scopes);
-    }
-    prompt_set_free(set);
+    catalog_free(catalog);
+    return bad;
 }
 
 static void try_manifest(struct arena *a, char kind, const uint8_t *data, size_t size) {
@@ -101,12 +96,11 @@ static void try_manifest(struct arena *a, char kind, const uint8_t *data, size_t
     MUST(problems);
     (void)mkdir(dir, 0700);
     fuzz_write(arena_printf(a, "%s/m.json", dir), data, size, 0600);
-    if (kind == 't')
-        try_tool(a, &config, problems, &bad);
-    else if (kind == 'r')
-        try_resource(a, &config, problems, &bad);
-    else
-        try_prompt(a, &config, problems, &bad);
+    bad = try_set(a, &config,
+                  kind == 't'   ? CATALOG_TOOLS
+                  : kind == 'r' ? CATALOG_RESOURCES
+                                : CATALOG_PROMPTS,
+                  problems);
     MUST(!fclose(problems));
     MUST(bad <= 1 && count_problems(text, len) == bad);
     free(text);

@@ -120,38 +120,43 @@ static void must_be_result(struct arena *a, struct json *result, const char *out
 }
 
 /* What comes of it at the end, whatever kind of output the manifest says. */
-static void try_results(struct arena *a, struct text out, struct text of_stream) {
-    static const enum tool_output outputs[] = {TOOL_OUTPUT_TEXT, TOOL_OUTPUT_JSON,
-                                               TOOL_OUTPUT_STREAM};
+static void try_results(struct mcp_call *c, struct text out, struct text of_stream) {
+    static const enum output_form outputs[] = {OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_STREAM};
 
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
         for (int code = 0; code < 2; code++) {
-            struct tool tool = {.name = "t", .run = {.output = outputs[i], .output_max = 100}};
+            struct program program = {.output = outputs[i], .output_max = 100};
+            struct tool tool = {
+                .entry = {.name = "t", .source = {.kind = &program_source, .spec = &program}}};
+            const struct invocation called = {
+                .source = &tool.entry.source, .kind = "tool", .name = "t"};
             struct run_result end = {.end = RUN_EXITED, .code = code};
-            const char *outcome = NULL;
+            struct execution x = {.output = outputs[i] == OUTPUT_STREAM ? of_stream : out};
             struct json *result;
 
-            end.out = outputs[i] == TOOL_OUTPUT_STREAM ? of_stream : out;
-            if (input_required_wanted(a, end.out) && outputs[i] != TOOL_OUTPUT_TEXT)
+            settle(c, &called, &end, &x);
+            if (x.wanted)
                 continue; /* the client is asked instead */
-            result = tool_run_result(a, &tool, &end, &outcome);
+            result = tool_result(c, &tool, &x);
             if (json_len(json_get(result, "content"))) /* a program's own may be empty */
-                must_be_result(a, result, outcome);
+                must_be_result(c->arena, result, c->answer.outcome);
         }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct config config = {.list_forbidden = true};
     struct site site = {.config = &config};
-    struct tool_run run = {.output_max = size, .truncate = size && *data & 1};
-    struct program program = {.run = &run, .kind = "tool", .name = "t"};
+    struct program program = {.output_max = size, .truncate = size && *data & 1};
+    const struct source source = {.kind = &program_source, .spec = &program};
+    const struct invocation called = {.source = &source, .kind = "tool", .name = "t"};
+    struct execution printed = {0};
     struct run_result whole = {.end = size && *data & 1 ? RUN_TOO_MUCH : RUN_EXITED};
     struct sink sink = {.base = {sink_begin, sink_write, sink_end, -1}};
     struct request rq = {.id = "id"};
     struct reply rp;
     struct exchange x = {&site, &rq, &rp};
     struct mcp_call c = {.x = &x, .msg.protocol = PROTOCOL_STATELESS};
-    struct lines lines = {.c = &c, .p = &program};
+    struct lines lines = {.c = &c, .of = &called};
     struct run_spec spec = {.argv = NULL};
     struct collected collected = {.lines = &lines};
     char *text;
@@ -169,9 +174,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     collected.p = text;
     collected.end = text + size - 1;
     pump(c.arena, text, size - 1, (size_t)*data + 1, &collected);
-    whole.out = (struct text){text, size - 1};
-    settle_output(&c, &program, &whole);
-    try_results(c.arena, whole.out, lines_end(&lines));
+    printed.output = (struct text){text, size - 1};
+    settle(&c, &called, &whole, &printed);
+    try_results(&c, printed.output, lines_end(&lines));
     arena_free(c.arena);
     return 0;
 }

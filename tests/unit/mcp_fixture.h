@@ -6,10 +6,9 @@
 #include "unit.h"
 
 #include "base/json.h"
-#include "catalog/prompts.h"
-#include "catalog/resources.h"
-#include "catalog/tools.h"
+#include "catalog/catalog.h"
 #include "config/config.h"
+#include "exec/executor.h"
 #include "exec/methods.h"
 #include "idp/token_cache.h"
 #include "mcp/endpoint.h"
@@ -110,18 +109,15 @@ static inline void site_init(struct test_site *s) {
 
 /* Call when the files are there. */
 static inline void site_load(struct test_site *s) {
-    unsigned bad;
+    struct catalog *catalog = catalog_new(&s->config, &executor_sources);
 
-    s->mcp.tools = tool_set_load(&s->config, stderr, &bad);
-    s->mcp.resources = resource_set_load(&s->config, stderr, &bad);
-    s->mcp.prompts = prompt_set_load(&s->config, stderr, &bad);
-    assert_int_equal(bad, 0);
+    for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++)
+        assert_int_equal(catalog_load(catalog, kind, stderr), 0);
+    s->mcp.catalog = catalog;
 }
 
 static inline void site_free(struct test_site *s) {
-    tool_set_free((struct tool_set *)(uintptr_t)s->mcp.tools);
-    resource_set_free((struct resource_set *)(uintptr_t)s->mcp.resources);
-    prompt_set_free((struct prompt_set *)(uintptr_t)s->mcp.prompts);
+    catalog_free(s->mcp.catalog);
     token_cache_free(s->mcp.tokens);
     arena_free(s->arena);
     folder_remove(s->dir);

@@ -25,7 +25,7 @@ static void many_resources_are_loaded(void **state) {
         site_file(&site, name, text, 0644);
     }
     site_load(&site);
-    assert_int_equal(site.mcp.resources->count, MANY);
+    assert_int_equal(site.mcp.catalog->sets[CATALOG_RESOURCES]->count, MANY);
     post_init(&p, &site);
     post_modern(&p, "resources/read", "x:2199", "\"uri\":\"x:2199\"");
     expect_result(&p);
@@ -110,6 +110,7 @@ static void a_null_argument_of_a_prompt_is_absent(void **state) {
 
 static void a_fifo_in_place_of_a_manifest_holds_nobody(void **state) {
     char path[200];
+    struct catalog *catalog = catalog_new(&site.config, &executor_sources);
     unsigned bad;
 
     (void)state;
@@ -118,7 +119,8 @@ static void a_fifo_in_place_of_a_manifest_holds_nobody(void **state) {
     (void)snprintf(path, sizeof path, "%s/fifo.json", site.dir);
     assert_int_equal(mkfifo(path, 0600), 0);
     (void)alarm(60);
-    tool_set_free(tool_set_load(&site.config, stderr, &bad));
+    bad = catalog_load(catalog, CATALOG_TOOLS, stderr);
+    catalog_free(catalog);
     (void)alarm(0);
     assert_int_equal(bad, 1);
     site_free(&site);

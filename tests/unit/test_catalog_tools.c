@@ -16,8 +16,12 @@ static int end(void **state) {
 static void load(void) {
     size_t len;
     FILE *f = open_memstream(&problems, &len);
+    struct catalog *catalog = catalog_new(&site.config, &executor_sources);
 
-    site.mcp.tools = tool_set_load(&site.config, f, &bad);
+    bad = 0;
+    for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++)
+        bad += catalog_load(catalog, kind, f);
+    site.mcp.catalog = catalog;
     (void)fclose(f);
 }
 
@@ -34,8 +38,8 @@ static void expect_bad(const char *manifest, const char *why) {
     load();
     if (bad != 1 || !strstr(problems, why) || !strstr(problems, "/bad.json:"))
         fail_msg("%s: %u problems: %s", manifest, bad, problems);
-    tool_set_free((struct tool_set *)(uintptr_t)site.mcp.tools);
-    site.mcp.tools = NULL;
+    catalog_free(site.mcp.catalog);
+    site.mcp.catalog = NULL;
     free(problems);
     problems = NULL;
 }
@@ -175,8 +179,8 @@ static void programs_that_cannot_start_are_reported(void **state) {
         load();
         if (bad)
             fail_msg("%s: %s", good[i], problems);
-        tool_set_free((struct tool_set *)(uintptr_t)site.mcp.tools);
-        site.mcp.tools = NULL;
+        catalog_free(site.mcp.catalog);
+        site.mcp.catalog = NULL;
         free(problems);
         problems = NULL;
     }
@@ -272,11 +276,11 @@ static void large_tool(const char *name, size_t bytes) {
 
 static void all_tools_are_on_the_first_page(void **state) {
     (void)state;
-    for (int i = 0; i < TOOLS_MAX - 2; i++)
+    for (int i = 0; i < (int)tool_kind.max - 2; i++)
         site_tool(&site, arena_printf(p.arena, "t%03d", i), "", "", "");
     load();
     post_modern(&p, "tools/list", NULL, "");
-    assert_int_equal(json_len(json_get(post_result(&p), "tools")), TOOLS_MAX);
+    assert_int_equal(json_len(json_get(post_result(&p), "tools")), (int)tool_kind.max);
     assert_null(json_get(post_result(&p), "nextCursor"));
 }
 
@@ -345,7 +349,8 @@ static void advice(void **state) {
     assert_int_equal(bad, 0);
     f = open_memstream(&text, &len);
     assert_non_null(f);
-    tool_set_advise(site.mcp.tools, "/dir", f);
+    site.config.tools_dir = "/dir";
+    catalog_advise(site.mcp.catalog, CATALOG_TOOLS, f);
     assert_int_equal(fclose(f), 0);
     assert_string_equal(
         text,

@@ -133,7 +133,7 @@ static void bad_schemas_are_reported_and_the_others_load(void **state) {
         "a.json: inputSchema #/properties/x/type: must be a type or an array of different types",
         "b.json: inputSchema #/properties/x/$ref: refers to what is not in this document",
         "c.json: outputSchema #/$schema: the dialect \"urn:other\" is not supported"};
-    struct tool_set *set;
+    struct catalog *set = catalog_new(&site.config, &executor_sources);
     char *text = NULL;
     size_t len = 0;
     FILE *problems = open_memstream(&text, &len);
@@ -152,7 +152,7 @@ static void bad_schemas_are_reported_and_the_others_load(void **state) {
               "{\"name\":\"c\",\"inputSchema\":{\"type\":\"object\"},\"outputSchema\":{\"$schema\":"
               "\"urn:other\"},\"run\":{\"command\":[\"./number.sh\"],\"output\":\"json\"}}",
               0644);
-    set = tool_set_load(&site.config, problems, &bad);
+    bad = catalog_load(set, CATALOG_TOOLS, problems);
     (void)fclose(problems);
     assert_int_equal(bad, 3);
     for (size_t i = 0; i < 3; i++)
@@ -161,7 +161,7 @@ static void bad_schemas_are_reported_and_the_others_load(void **state) {
     assert_null(tool_find(set, "a"));
     assert_non_null(tool_find(set, "number"));
     free(text);
-    tool_set_free(set);
+    catalog_free(set);
 }
 
 #define WITH_SITE(fn) cmocka_unit_test_setup_teardown(fn, start, site_end)

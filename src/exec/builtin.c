@@ -1,10 +1,15 @@
-/* The tools that are always there: one to see who the server takes you for, one to see that calls
- * arrive. */
+#include "exec/builtin.h"
+
 #include <string.h>
 #include <time.h>
 
 #include "exec/tool_result.h"
 #include "mcp/call.h"
+
+/* What answers it: a CallToolResult. */
+struct builtin {
+    struct json *(*answer)(struct mcp_call *c, const struct json *arguments);
+};
 
 #define DEFINITION(s)                                                                              \
     { (s), sizeof(s) - 1 }
@@ -34,28 +39,23 @@ static struct json *scope_array(struct arena *a, const char *scopes) {
     return array;
 }
 
-static void whoami(struct mcp_call *c, const struct json *arguments, struct json **result,
-                   const char **outcome) {
+static struct json *whoami(struct mcp_call *c, const struct json *arguments) {
     const struct token_claims *claims = c->client.claims;
     struct json *me = json_new_object(c->arena);
 
     (void)arguments;
-    (void)outcome;
     json_put_str(me, "sub", claims->sub);
     json_put_str(me, "username", claims->username);
     json_put_str(me, "client_id", claims->client_id);
     json_put(me, "scopes", scope_array(c->arena, claims->scope));
     json_put_str(me, "expires_at", rfc3339(c->arena, claims->exp));
-    *result = tool_structured_result(c->arena, me);
+    return tool_structured_result(c->arena, me);
 }
 
-static void echo(struct mcp_call *c, const struct json *arguments, struct json **result,
-                 const char **outcome) {
+static struct json *echo(struct mcp_call *c, const struct json *arguments) {
     size_t len;
     const char *text = json_strn(json_get(arguments, "text"), &len);
-
-    (void)outcome;
-    *result = tool_text_result(c->arena, text, len, false); /* a string: see the schema */
+    return tool_text_result(c->arena, text, len, false); /* a string: see the schema */
 }
 
 /* Other arguments than these are passed over: some hosts add their own. Model APIs refuse a request
@@ -78,15 +78,30 @@ static void echo(struct mcp_call *c, const struct json *arguments, struct json *
     "\"required\":[\"sub\",\"username\",\"client_id\",\"scopes\",\"expires_at\"]},"                \
     "\"annotations\":{\"readOnlyHint\":true,\"openWorldHint\":false}}"
 
-const struct tool tool_builtins[] = {
-    {.name = "echo",
-     .scopes = "",
-     .builtin = echo,
-     .definition = {DEFINITION(ECHO), DEFINITION(ECHO)}},
-    {.name = "whoami",
-     .scopes = "",
-     .builtin = whoami,
-     .has_output_schema = true,
-     .definition = {DEFINITION(WHOAMI), DEFINITION(WHOAMI)}},
+static void execute_builtin(struct mcp_call *c, const struct invocation *i,
+                            const struct input_required *input, struct execution *out) {
+    const struct builtin *builtin = i->source->spec;
+
+    (void)input;
+    out->result = builtin->answer(c, i->members[0].value);
+    out->outcome = "ok";
+}
+
+static const struct source_kind builtin_source = {NULL, NULL, NULL};
+const struct executor builtin_executor = {&builtin_source, execute_builtin, true};
+
+static const struct builtin echo_builtin = {echo}, whoami_builtin = {whoami};
+
+const struct tool builtin_tools[BUILTIN_TOOLS] = {
+    {.entry = {.key = "echo",
+               .name = "echo",
+               .scopes = "",
+               .source = {.kind = &builtin_source, .spec = &echo_builtin},
+               .definition = {DEFINITION(ECHO), DEFINITION(ECHO)}}},
+    {.entry = {.key = "whoami",
+               .name = "whoami",
+               .scopes = "",
+               .source = {.kind = &builtin_source, .spec = &whoami_builtin},
+               .definition = {DEFINITION(WHOAMI), DEFINITION(WHOAMI)}},
+     .has_output_schema = true},
 };
-const size_t tool_builtin_count = sizeof tool_builtins / sizeof *tool_builtins;

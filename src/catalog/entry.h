@@ -1,0 +1,18 @@
+/* What every tool, resource and prompt has, of whatever kind. */
+#ifndef CATALOG_ENTRY_H
+#define CATALOG_ENTRY_H
+
+#include "base/text.h"
+#include "catalog/protocol.h"
+#include "catalog/source.h"
+
+struct entry {
+    const char *key;    /* a name, a URI or a URI template: lists are ordered by it, as bytes */
+    const char *name;   /* for the log */
+    const char *file;   /* of the manifest; NULL: built in */
+    const char *scopes; /* that a caller needs beyond those of every call; "" for none */
+    struct source source;
+    struct text definition[PROTOCOL_KINDS]; /* what lists show, see protocol_index */
+};
+
+#endif

@@ -1,0 +1,40 @@
+/* A source that is a program: "command" under "run" of a manifest, and its limits. */
+#ifndef CATALOG_PROGRAM_H
+#define CATALOG_PROGRAM_H
+
+#include "catalog/manifest.h"
+#include "catalog/source.h"
+
+/* Limits of a manifest (docs/tools.md). */
+#define PROGRAM_ARGS_MAX 64
+#define PROGRAM_TIMEOUT_MS_DEFAULT 10000
+#define PROGRAM_TIMEOUT_MS_MAX 120000
+#define TASK_TIMEOUT_MS_MAX 1800000 /* of a tool whose calls may become tasks */
+#define PROGRAM_OUTPUT_BYTES_DEFAULT 65536
+#define PROGRAM_OUTPUT_BYTES_MAX 1048576
+
+/* What a program prints. */
+enum output_form { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_STREAM, OUTPUT_BINARY };
+
+/* Names for "output" that a kind of manifest has; the first is the default, name NULL ends them. */
+struct program_output {
+    const char *name;
+    enum output_form form;
+};
+
+struct program {
+    const char *dir;   /* of the manifest: the working directory */
+    const char **argv; /* argv[0] is an absolute path */
+    enum output_form output;
+    size_t output_max; /* bytes; of a stream, of a line */
+    bool truncate;     /* text over output_max is cut off there; otherwise it is an error */
+};
+
+/* Its spec is a struct program. */
+extern const struct source_kind program_source;
+
+/* A program that has a command, and the default of everything else. ERR_INVALID_REQUEST. */
+enum rc program_read_plain(const struct manifest *m, const struct json *command, const char *member,
+                           struct source *out) MUST_USE;
+
+#endif
