@@ -12,7 +12,7 @@
 #include "config/load.h"
 #include "doctor/doctor.h"
 #include "server/server.h"
-#include "server/status.h"
+#include "server/status_show.h"
 
 #define OPERANDS_MAX 2 /* the command, and what it takes */
 

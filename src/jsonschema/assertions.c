@@ -1,16 +1,15 @@
-/* Keywords that look at one value alone (Validation §6). */
+/* Private part of check.h: keywords that look at one value alone (Validation §6). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "jsonschema/node.h"
+#include "jsonschema/check.h"
+#include "jsonschema/location.h"
+#include "jsonschema/pattern.h"
+#include "jsonschema/values.h"
 
 #define SHOWN_MAX 160 /* bytes of the values that an error lists */
-
-static const char *plural(uint64_t n) {
-    return n == 1 ? "" : "s";
-}
 
 /* The JSON text of a value of the schema, if it is short enough to be shown. */
 static const char *shown(struct check *c, const struct json *v) {
@@ -33,13 +32,12 @@ static void name_types(unsigned types, char *out, size_t size) {
     }
 }
 
-bool check_type(struct check *c, const struct keyword *k, const struct spot *s, struct seen *seen) {
+bool check_type(struct check *c, const struct keyword *k, const struct instance *at) {
     struct json_number n;
-    unsigned type = s->type;
+    unsigned type = at->type;
     char names[96];
 
-    (void)seen;
-    if (json_number(s->v, &n)) {
+    if (json_number(at->value, &n)) {
         if (n.is_integer || floor(n.d) >= n.d)
             type |= TYPE_INTEGER;
         if (isinf(n.d))
@@ -48,35 +46,32 @@ bool check_type(struct check *c, const struct keyword *k, const struct spot *s, 
     if (k->types & type)
         return true;
     name_types(k->types, names, sizeof names);
-    return check_fail(c, k, s, "must be %s", names);
+    return check_fail(c, k, at, "must be %s", names);
 }
 
-bool check_const(struct check *c, const struct keyword *k, const struct spot *s,
-                 struct seen *seen) {
+bool check_const(struct check *c, const struct keyword *k, const struct instance *at) {
     const char *text;
 
-    (void)seen;
-    if (values_equal(c, k->value, s->v))
+    if (values_equal(c, k->value, at->value))
         return true;
     if (c->quiet || c->stopped)
         return false;
     text = shown(c, k->value);
-    return text ? check_fail(c, k, s, "must be %s", text)
-                : check_fail(c, k, s, "must be the one value that the schema names");
+    return text ? check_fail(c, k, at, "must be %s", text)
+                : check_fail(c, k, at, "must be the one value that the schema names");
 }
 
-bool check_enum(struct check *c, const struct keyword *k, const struct spot *s, struct seen *seen) {
+bool check_enum(struct check *c, const struct keyword *k, const struct instance *at) {
     const char *text;
 
-    (void)seen;
     for (size_t i = 0; i < json_len(k->value); i++)
-        if (values_equal(c, json_at(k->value, i), s->v))
+        if (values_equal(c, json_at(k->value, i), at->value))
             return true;
     if (c->quiet || c->stopped)
         return false;
     text = shown(c, k->value);
-    return text ? check_fail(c, k, s, "must be one of %s", text)
-                : check_fail(c, k, s, "must be one of the values that the schema lists");
+    return text ? check_fail(c, k, at, "must be one of %s", text)
+                : check_fail(c, k, at, "must be one of the values that the schema lists");
 }
 
 /* Integers exactly; others as doubles divide, which is what JavaScript does with them. */
@@ -93,114 +88,87 @@ static bool is_multiple(const struct json_number *n, const struct json_number *o
     return !(fabs(quotient - trunc(quotient)) > 0);
 }
 
-bool check_multiple_of(struct check *c, const struct keyword *k, const struct spot *s,
-                       struct seen *seen) {
+bool check_multiple_of(struct check *c, const struct keyword *k, const struct instance *at) {
     struct json_number n;
 
-    (void)seen;
-    if (json_number(s->v, &n) && is_multiple(&n, &k->number))
+    if (json_number(at->value, &n) && is_multiple(&n, &k->number))
         return true;
-    return check_fail(c, k, s, "must be a multiple of %.17g", k->number.d);
+    return check_fail(c, k, at, "must be a multiple of %.17g", k->number.d);
 }
 
-static int compare(const struct keyword *k, const struct spot *s) {
+bool check_bound(struct check *c, const struct keyword *k, const struct instance *at) {
     struct json_number n;
+    int order;
 
-    (void)json_number(s->v, &n);
-    return json_number_compare(&n, &k->number);
-}
+    (void)json_number(at->value, &n);
+    order = json_number_compare(&n, &k->number);
+    const struct {
+        const char *keyword;
+        bool holds;
+        const char *text;
+    } bounds[] = {{"maximum", order <= 0, "at most"},
+                  {"exclusiveMaximum", order < 0, "less than"},
+                  {"minimum", order >= 0, "at least"},
+                  {"exclusiveMinimum", order > 0, "more than"}};
+    size_t i = 0;
 
-bool check_maximum(struct check *c, const struct keyword *k, const struct spot *s,
-                   struct seen *seen) {
-    (void)seen;
-    return compare(k, s) <= 0 || check_fail(c, k, s, "must be at most %.17g", k->number.d);
-}
-
-bool check_exclusive_maximum(struct check *c, const struct keyword *k, const struct spot *s,
-                             struct seen *seen) {
-    (void)seen;
-    return compare(k, s) < 0 || check_fail(c, k, s, "must be less than %.17g", k->number.d);
-}
-
-bool check_minimum(struct check *c, const struct keyword *k, const struct spot *s,
-                   struct seen *seen) {
-    (void)seen;
-    return compare(k, s) >= 0 || check_fail(c, k, s, "must be at least %.17g", k->number.d);
-}
-
-bool check_exclusive_minimum(struct check *c, const struct keyword *k, const struct spot *s,
-                             struct seen *seen) {
-    (void)seen;
-    return compare(k, s) > 0 || check_fail(c, k, s, "must be more than %.17g", k->number.d);
+    while (strcmp(bounds[i].keyword, k->kind->name) != 0)
+        i++;
+    return bounds[i].holds || check_fail(c, k, at, "must be %s %.17g", bounds[i].text, k->number.d);
 }
 
 /* RFC 8259 §7 characters, not bytes: what does not continue one begins one. */
-static bool length_of(struct check *c, const struct spot *s, uint64_t *out) {
+static uint64_t length_of(struct check *c, const struct json *string) {
+    uint64_t n = 0;
     size_t len;
-    const char *text = json_strn(s->v, &len);
+    const char *text = json_strn(string, &len);
 
-    *out = 0;
     for (size_t i = 0; i < len; i++)
-        *out += ((unsigned char)text[i] & 0xc0) != 0x80;
-    return check_steps(c, len / 64);
+        n += ((unsigned char)text[i] & 0xc0) != 0x80;
+    (void)check_steps(c, len / 64);
+    return n;
 }
 
-bool check_max_length(struct check *c, const struct keyword *k, const struct spot *s,
-                      struct seen *seen) {
+/* maxLength, minItems and the like. */
+bool check_limit(struct check *c, const struct keyword *k, const struct instance *at) {
+    bool is_max = !strncmp(k->kind->name, "max", 3), is_one = k->limit == 1;
     uint64_t n;
+    const char *what;
 
-    (void)seen;
-    if (!length_of(c, s, &n))
-        return false;
-    return n <= k->limit || check_fail(c, k, s, "must have at most %llu character%s",
-                                       (unsigned long long)k->limit, plural(k->limit));
+    if (at->type == TYPE_STRING) {
+        n = length_of(c, at->value);
+        what = is_one ? "character" : "characters";
+    } else if (at->type == TYPE_ARRAY) {
+        n = json_len(at->value);
+        what = is_one ? "item" : "items";
+    } else {
+        n = json_size(at->value);
+        what = is_one ? "property" : "properties";
+    }
+    if (!c->stopped && (is_max ? n <= k->limit : n >= k->limit))
+        return true;
+    return check_fail(c, k, at, "must have at %s %llu %s", is_max ? "most" : "least",
+                      (unsigned long long)k->limit, what);
 }
 
-bool check_min_length(struct check *c, const struct keyword *k, const struct spot *s,
-                      struct seen *seen) {
-    uint64_t n;
-
-    (void)seen;
-    if (!length_of(c, s, &n))
-        return false;
-    return n >= k->limit || check_fail(c, k, s, "must have at least %llu character%s",
-                                       (unsigned long long)k->limit, plural(k->limit));
-}
-
-bool check_pattern(struct check *c, const struct keyword *k, const struct spot *s,
-                   struct seen *seen) {
+bool check_pattern(struct check *c, const struct keyword *k, const struct instance *at) {
     size_t len;
-    const char *text = json_strn(s->v, &len);
+    const char *text = json_strn(at->value, &len);
 
-    (void)seen;
     if (!check_steps(c, 1 + len / 64))
         return false;
     switch (pattern_match(k->patterns[0], text, len, c->deadline_ms)) {
     case PATTERN_YES:
         return true;
     case PATTERN_NO:
-        return check_fail(c, k, s, "must match the pattern %.160s", json_str(k->value));
+        return check_fail(c, k, at, "must match the pattern %.160s", json_str(k->value));
     case PATTERN_GAVE_UP:
         break;
     }
     (void)check_stop(c, "takes too long to match against the pattern %.100s", json_str(k->value));
-    place_of_spot(s, c->why->instance);
-    place_of_keyword(k->owner, k->kind->name, c->why->keyword);
+    instance_location(at, c->why->instance);
+    keyword_location(k->owner, k->kind->name, c->why->keyword);
     return false;
-}
-
-bool check_max_items(struct check *c, const struct keyword *k, const struct spot *s,
-                     struct seen *seen) {
-    (void)seen;
-    return json_len(s->v) <= k->limit || check_fail(c, k, s, "must have at most %llu item%s",
-                                                    (unsigned long long)k->limit, plural(k->limit));
-}
-
-bool check_min_items(struct check *c, const struct keyword *k, const struct spot *s,
-                     struct seen *seen) {
-    (void)seen;
-    return json_len(s->v) >= k->limit || check_fail(c, k, s, "must have at least %llu item%s",
-                                                    (unsigned long long)k->limit, plural(k->limit));
 }
 
 struct hashed {
@@ -216,14 +184,17 @@ static int by_hash(const void *a, const void *b) {
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* Only items of the same hash are compared; who makes hashes collide runs out of steps. */
-static bool first_pair(struct check *c, const struct json *array, const struct hashed *items,
-                       size_t n, size_t *one, size_t *other) {
+/* Two equal items: their indexes in pair[]. Only items of the same hash are compared; who makes
+ * hashes collide runs out of steps. */
+static bool find_equal(struct check *c, const struct json *array, const struct hashed *items,
+                       size_t pair[2]) {
+    size_t n = json_len(array);
+
     for (size_t i = 0; i < n; i++) {
         for (size_t j = i + 1; j < n && items[j].hash == items[i].hash; j++) {
-            *one = items[i].index;
-            *other = items[j].index;
-            if (values_equal(c, json_at(array, *one), json_at(array, *other)))
+            pair[0] = items[i].index;
+            pair[1] = items[j].index;
+            if (values_equal(c, json_at(array, pair[0]), json_at(array, pair[1])))
                 return true;
             if (c->stopped)
                 return false;
@@ -232,41 +203,24 @@ static bool first_pair(struct check *c, const struct json *array, const struct h
     return false;
 }
 
-bool check_unique_items(struct check *c, const struct keyword *k, const struct spot *s,
-                        struct seen *seen) {
-    size_t n = json_len(s->v), one = 0, other = 0;
+bool check_unique_items(struct check *c, const struct keyword *k, const struct instance *at) {
+    size_t n = json_len(at->value), pair[2] = {0};
     struct hashed *items;
     bool found;
 
-    (void)seen;
     if (!json_is_true(k->value) || n < 2)
         return true;
     items = xcalloc(n, sizeof *items);
     for (size_t i = 0; i < n; i++)
-        items[i] = (struct hashed){value_hash(c, json_at(s->v, i)), i};
+        items[i] = (struct hashed){value_hash(c, json_at(at->value, i)), i};
     if (!c->stopped)
         qsort(items, n, sizeof *items, by_hash);
-    found = !c->stopped && first_pair(c, s->v, items, n, &one, &other);
+    found = !c->stopped && find_equal(c, at->value, items, pair);
     free(items);
     if (found)
-        return check_fail(c, k, s, "must have no equal items, but has at %zu and %zu", one, other);
+        return check_fail(c, k, at, "must have no equal items, but has at %zu and %zu", pair[0],
+                          pair[1]);
     return !c->stopped;
-}
-
-bool check_max_properties(struct check *c, const struct keyword *k, const struct spot *s,
-                          struct seen *seen) {
-    (void)seen;
-    return json_size(s->v) <= k->limit ||
-           check_fail(c, k, s, "must have at most %llu propert%s", (unsigned long long)k->limit,
-                      k->limit == 1 ? "y" : "ies");
-}
-
-bool check_min_properties(struct check *c, const struct keyword *k, const struct spot *s,
-                          struct seen *seen) {
-    (void)seen;
-    return json_size(s->v) >= k->limit ||
-           check_fail(c, k, s, "must have at least %llu propert%s", (unsigned long long)k->limit,
-                      k->limit == 1 ? "y" : "ies");
 }
 
 /* The first of the names that the object lacks. */
@@ -284,26 +238,23 @@ static const char *lacking(struct check *c, const struct json *names, const stru
     return NULL;
 }
 
-bool check_required(struct check *c, const struct keyword *k, const struct spot *s,
-                    struct seen *seen) {
-    const char *name = lacking(c, k->value, s->v);
+bool check_required(struct check *c, const struct keyword *k, const struct instance *at) {
+    const char *name = lacking(c, k->value, at->value);
 
-    (void)seen;
-    return !name || check_fail(c, k, s, "must have the property \"%.160s\"", name);
+    return !name || check_fail(c, k, at, "must have the property \"%.160s\"", name);
 }
 
-bool check_dependent_required(struct check *c, const struct keyword *k, const struct spot *s,
-                              struct seen *seen) {
-    (void)seen;
+bool check_dependent_required(struct check *c, const struct keyword *k, const struct instance *at) {
     if (!check_steps(c, k->list_count))
         return false;
     for (size_t i = 0; i < k->list_count; i++) {
-        const char *name =
-            json_has(s->v, k->lists[i].name) ? lacking(c, k->lists[i].strings, s->v) : NULL;
+        const char *name = json_has(at->value, k->lists[i].name)
+                               ? lacking(c, k->lists[i].strings, at->value)
+                               : NULL;
 
         if (name)
-            return check_fail(c, k, s, "must have the property \"%.80s\" if it has \"%.80s\"", name,
-                              k->lists[i].name);
+            return check_fail(c, k, at, "must have the property \"%.80s\" if it has \"%.80s\"",
+                              name, k->lists[i].name);
     }
     return true;
 }

@@ -1,77 +1,29 @@
-/* Evaluation: one schema after the other, within bounds. */
-#include <stdarg.h>
+#include "jsonschema/check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "jsonschema/node.h"
-
-#define STEPS_PER_LOOK 4096 /* at the clock; a power of two */
-
-bool check_fail(struct check *c, const struct keyword *k, const struct spot *s, const char *fmt,
-                ...) {
-    va_list ap;
-
-    if (c->quiet || c->stopped)
-        return false;
-    place_of_spot(s, c->why->instance);
-    place_of_keyword(k->owner, k->kind->name, c->why->keyword);
-    va_start(ap, fmt);
-    (void)vsnprintf(c->why->reason, sizeof c->why->reason, fmt, ap);
-    va_end(ap);
-    text_cut(c->why->reason);
-    return false;
-}
-
-bool check_stop(struct check *c, const char *fmt, ...) {
-    va_list ap;
-
-    if (c->stopped)
-        return false;
-    c->stopped = true;
-    *c->why = (struct schema_error){0};
-    va_start(ap, fmt);
-    (void)vsnprintf(c->why->reason, sizeof c->why->reason, fmt, ap);
-    va_end(ap);
-    text_cut(c->why->reason);
-    return false;
-}
-
-bool check_steps(struct check *c, size_t n) {
-    size_t before = c->steps;
-
-    c->steps += n;
-    if (c->stopped)
-        return false;
-    if (n > SCHEMA_STEPS_MAX || c->steps > SCHEMA_STEPS_MAX)
-        return check_stop(c, "takes more than %d steps to check", SCHEMA_STEPS_MAX);
-    if (before / STEPS_PER_LOOK != c->steps / STEPS_PER_LOOK &&
-        clock_monotonic_ms() > c->deadline_ms)
-        return check_stop(c, "takes more than %d ms to check", SCHEMA_TIME_MS);
-    return true;
-}
-
-void seen_mark_all(struct seen *s) {
-    if (s && s->words)
-        memset(s->bits, 0xff, s->words * sizeof *s->bits);
-}
+#include "jsonschema/location.h"
+#include "jsonschema/values.h"
 
 /* Not in the arena, which would keep one for every schema until the request ends. */
-static void seen_init(struct seen *seen, const struct spot *s) {
-    size_t n = s->type == TYPE_OBJECT ? json_size(s->v) : json_len(s->v);
+static void evaluated_init(struct evaluated *e, const struct instance *at) {
+    size_t n = at->type == TYPE_OBJECT ? json_size(at->value) : json_len(at->value);
 
-    seen->words = n / 64 + 1;
-    seen->bits = xcalloc(seen->words, sizeof *seen->bits);
+    e->words = n / 64 + 1;
+    e->bits = xcalloc(e->words, sizeof *e->bits);
 }
 
-static void seen_release(struct seen *own, struct seen *outer, bool ok) {
+/* A schema that fails has no annotations (Core §7.7.1.1). */
+static void evaluated_end(struct evaluated *own, struct evaluated *outer, bool ok) {
     for (size_t i = 0; ok && outer && i < own->words; i++)
         outer->bits[i] |= own->bits[i];
     free(own->bits);
 }
 
-static bool forbidden(struct check *c, const struct node *n, const struct spot *s) {
+static bool fail_false_schema(struct check *c, const struct node *n, const struct instance *at) {
     static const struct {
         const char *keyword, *reason;
     } reasons[] = {{"additionalProperties", "is not a known property"},
@@ -87,32 +39,45 @@ static bool forbidden(struct check *c, const struct node *n, const struct spot *
         return false;
     while (reasons[i].keyword && (!n->keyword || strcmp(reasons[i].keyword, n->keyword) != 0))
         i++;
-    place_of_spot(s, c->why->instance);
-    place_of_keyword(n, NULL, c->why->keyword);
+    instance_location(at, c->why->instance);
+    keyword_location(n, NULL, c->why->keyword);
     (void)snprintf(c->why->reason, sizeof c->why->reason, "%s", reasons[i].reason);
     return false;
 }
 
-static bool check_keywords(struct check *c, const struct node *n, const struct spot *s,
-                           struct seen *seen) {
+static bool check_keywords(struct check *c, const struct node *n, const struct instance *at) {
     for (size_t i = 0; i < n->count; i++) {
         const struct keyword *k = &n->keywords[i];
 
-        if (k->kind->types & s->type && !k->kind->check(c, k, s, seen))
+        if (k->kind->types & at->type && !k->kind->check(c, k, at))
             return false;
     }
     return true;
 }
 
-bool check_node(struct check *c, const struct node *n, const struct spot *s, struct seen *seen) {
+/* The same, with what it evaluates kept apart until it has succeeded. */
+static bool check_apart(struct check *c, const struct node *n, const struct instance *at,
+                        bool (*check)(struct check *, const struct node *,
+                                      const struct instance *)) {
+    struct instance own = *at;
+    struct evaluated evaluated;
+    bool ok;
+
+    evaluated_init(&evaluated, at);
+    own.evaluated = &evaluated;
+    ok = check(c, n, &own);
+    evaluated_end(&evaluated, at->evaluated, ok);
+    return ok;
+}
+
+bool check_node(struct check *c, const struct node *n, const struct instance *at) {
     struct scope scope = {c->scope, n->resource};
-    struct seen own;
     bool ok;
 
     if (!check_steps(c, 1 + n->count))
         return false;
     if (n->is_false)
-        return forbidden(c, n, s);
+        return fail_false_schema(c, n, at);
     if (!n->count)
         return true;
     if (c->depth >= SCHEMA_NESTING_MAX)
@@ -121,57 +86,46 @@ bool check_node(struct check *c, const struct node *n, const struct spot *s, str
     c->depth++;
     if (!c->scope || c->scope->resource != n->resource)
         c->scope = &scope;
-    if (n->unevaluated & s->type) {
-        seen_init(&own, s);
-        ok = check_keywords(c, n, s, &own);
-        seen_release(&own, seen, ok);
-    } else {
-        ok = check_keywords(c, n, s, seen);
-    }
+    ok = n->unevaluated & at->type ? check_apart(c, n, at, check_keywords)
+                                   : check_keywords(c, n, at);
     if (c->scope == &scope)
         c->scope = scope.up;
     c->depth--;
     return ok;
 }
 
-bool check_quietly(struct check *c, const struct node *n, const struct spot *s, struct seen *seen) {
-    struct seen own;
+bool check_quietly(struct check *c, const struct node *n, const struct instance *at) {
     bool ok;
 
     c->quiet++;
-    if (seen) {
-        seen_init(&own, s);
-        ok = check_node(c, n, s, &own);
-        seen_release(&own, seen, ok);
-    } else {
-        ok = check_node(c, n, s, NULL);
-    }
+    ok = at->evaluated ? check_apart(c, n, at, check_node) : check_node(c, n, at);
     c->quiet--;
     return ok;
 }
 
-bool check_member(struct check *c, const struct node *n, const struct spot *s, const char *key,
-                  const struct json *v) {
-    struct spot at = {s, key, 0, v, value_type(v)};
+bool check_member(struct check *c, const struct node *n, const struct instance *object,
+                  const struct json_member *m) {
+    struct instance at = {
+        .parent = object, .key = m->key, .value = m->value, .type = value_type(m->value)};
 
-    return check_node(c, n, &at, NULL);
+    return check_node(c, n, &at);
 }
 
-bool check_item(struct check *c, const struct node *n, const struct spot *s, size_t i) {
-    const struct json *v = json_at(s->v, i);
-    struct spot at = {s, NULL, i, v, value_type(v)};
+bool check_item(struct check *c, const struct node *n, const struct instance *array, size_t i) {
+    const struct json *v = json_at(array->value, i);
+    struct instance at = {.parent = array, .index = i, .value = v, .type = value_type(v)};
 
-    return check_node(c, n, &at, NULL);
+    return check_node(c, n, &at);
 }
 
 enum rc schema_check(const struct schema *s, const struct json *instance, struct arena *scratch,
                      struct schema_error *why) {
     struct check c = {
         .scratch = scratch, .why = why, .deadline_ms = clock_monotonic_ms() + SCHEMA_TIME_MS};
-    struct spot at = {.v = instance, .type = value_type(instance)};
+    struct instance at = {.value = instance, .type = value_type(instance)};
 
     *why = (struct schema_error){0};
-    if (check_node(&c, s->root, &at, NULL) && !c.stopped)
+    if (check_node(&c, s->root, &at) && !c.stopped)
         return OK;
     return c.stopped ? ERR_TOO_LARGE : ERR_INVALID_REQUEST;
 }

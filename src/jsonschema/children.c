@@ -1,8 +1,9 @@
-/* Keywords that apply schemas to members and items (Core §10.3, §11). */
+/* Private part of check.h: keywords that apply schemas to members and items (Core §10.3, §11). */
 #include <stdlib.h>
 #include <string.h>
 
-#include "jsonschema/node.h"
+#include "jsonschema/check.h"
+#include "jsonschema/pattern.h"
 
 #define NAME_BYTES_MAX ((size_t)64 << 20) /* of one member's name; a request is far smaller */
 
@@ -14,21 +15,20 @@ static const struct named_node *find(const struct keyword *k, const char *name) 
     return k->count ? bsearch(name, k->members, k->count, sizeof *k->members, compare_name) : NULL;
 }
 
-bool check_properties(struct check *c, const struct keyword *k, const struct spot *s,
-                      struct seen *seen) {
+bool check_properties(struct check *c, const struct keyword *k, const struct instance *at) {
     struct json_member m;
     size_t i = 0;
 
-    for (bool more = json_first(s->v, &m); more; more = json_next(&m), i++) {
+    for (bool more = json_first(at->value, &m); more; more = json_next(&m), i++) {
         const struct named_node *member = find(k, m.key);
 
         if (!check_steps(c, 1))
             return false;
         if (!member)
             continue;
-        if (!check_member(c, member->node, s, m.key, m.value))
+        if (!check_member(c, member->node, at, &m))
             return false;
-        seen_mark(seen, i);
+        evaluated_mark(at->evaluated, i);
     }
     return true;
 }
@@ -53,18 +53,17 @@ static bool name_matches(struct check *c, const struct keyword *k, size_t i, con
                       k->members[i].name);
 }
 
-bool check_pattern_properties(struct check *c, const struct keyword *k, const struct spot *s,
-                              struct seen *seen) {
+bool check_pattern_properties(struct check *c, const struct keyword *k, const struct instance *at) {
     struct json_member m;
-    size_t at = 0;
+    size_t i = 0;
 
-    for (bool more = json_first(s->v, &m); more; more = json_next(&m), at++) {
-        for (size_t i = 0; i < k->count; i++) {
-            if (!name_matches(c, k, i, m.key))
+    for (bool more = json_first(at->value, &m); more; more = json_next(&m), i++) {
+        for (size_t p = 0; p < k->count; p++) {
+            if (!name_matches(c, k, p, m.key))
                 continue;
-            if (!check_member(c, k->members[i].node, s, m.key, m.value))
+            if (!check_member(c, k->members[p].node, at, &m))
                 return false;
-            seen_mark(seen, at);
+            evaluated_mark(at->evaluated, i);
         }
         if (c->stopped)
             return false;
@@ -82,103 +81,104 @@ static bool is_named(struct check *c, const struct keyword *properties,
     return false;
 }
 
-bool check_additional_properties(struct check *c, const struct keyword *k, const struct spot *s,
-                                 struct seen *seen) {
+bool check_additional_properties(struct check *c, const struct keyword *k,
+                                 const struct instance *at) {
     struct json_member m;
     size_t i = 0;
 
-    for (bool more = json_first(s->v, &m); more; more = json_next(&m), i++) {
+    for (bool more = json_first(at->value, &m); more; more = json_next(&m), i++) {
         if (!check_steps(c, 1))
             return false;
-        if (is_named(c, k->beside[0], k->beside[1], m.key))
+        if (is_named(c, k->adjacent[0], k->adjacent[1], m.key))
             continue;
-        if (c->stopped || !check_member(c, k->node, s, m.key, m.value))
+        if (c->stopped || !check_member(c, k->node, at, &m))
             return false;
-        seen_mark(seen, i);
+        evaluated_mark(at->evaluated, i);
     }
     return !c->stopped;
 }
 
-bool check_property_names(struct check *c, const struct keyword *k, const struct spot *s,
-                          struct seen *seen) {
+bool check_property_names(struct check *c, const struct keyword *k, const struct instance *at) {
     struct arena *names = arena_new(NAME_BYTES_MAX);
     struct json_member m;
     bool ok = true;
 
-    (void)seen;
-    for (bool more = json_first(s->v, &m); ok && more; more = json_next(&m)) {
-        ok = check_member(c, k->node, s, m.key, json_new_string(names, m.key));
+    for (bool more = json_first(at->value, &m); ok && more; more = json_next(&m)) {
+        m.value = json_new_string(names, m.key);
+        ok = check_member(c, k->node, at, &m);
         arena_reset(names);
     }
     arena_free(names);
     return ok;
 }
 
-bool check_prefix_items(struct check *c, const struct keyword *k, const struct spot *s,
-                        struct seen *seen) {
-    for (size_t i = 0; i < k->count && i < json_len(s->v); i++) {
-        if (!check_item(c, k->nodes[i], s, i))
+bool check_prefix_items(struct check *c, const struct keyword *k, const struct instance *at) {
+    for (size_t i = 0; i < k->count && i < json_len(at->value); i++) {
+        if (!check_item(c, k->nodes[i], at, i))
             return false;
-        seen_mark(seen, i);
+        evaluated_mark(at->evaluated, i);
     }
     return true;
 }
 
 /* items, additionalItems, and draft-07's items that is an array. */
-bool check_items(struct check *c, const struct keyword *k, const struct spot *s,
-                 struct seen *seen) {
+bool check_items(struct check *c, const struct keyword *k, const struct instance *at) {
     if (!k->node)
-        return check_prefix_items(c, k, s, seen);
-    for (size_t i = k->beside[0] ? k->beside[0]->count : 0; i < json_len(s->v); i++)
-        if (!check_item(c, k->node, s, i))
+        return check_prefix_items(c, k, at);
+    for (size_t i = k->adjacent[0] ? k->adjacent[0]->count : 0; i < json_len(at->value); i++)
+        if (!check_item(c, k->node, at, i))
             return false;
-    seen_mark_all(seen);
+    evaluated_mark_all(at->evaluated);
     return true;
 }
 
-bool check_contains(struct check *c, const struct keyword *k, const struct spot *s,
-                    struct seen *seen) {
-    uint64_t n = 0, least = k->beside[0] ? k->beside[0]->limit : 1;
-    uint64_t most = k->beside[1] ? k->beside[1]->limit : UINT64_MAX;
+/* How many items the schema describes. */
+static uint64_t count_items(struct check *c, const struct node *n, const struct instance *at) {
+    uint64_t count = 0;
 
     c->quiet++;
-    for (size_t i = 0; i < json_len(s->v) && !c->stopped; i++) {
-        if (!check_item(c, k->node, s, i))
+    for (size_t i = 0; i < json_len(at->value) && !c->stopped; i++) {
+        if (!check_item(c, n, at, i))
             continue;
-        n++;
-        seen_mark(seen, i);
+        count++;
+        evaluated_mark(at->evaluated, i);
     }
     c->quiet--;
+    return count;
+}
+
+bool check_contains(struct check *c, const struct keyword *k, const struct instance *at) {
+    static const char text[] =
+        "must contain at %s %llu item%s of the kind that the schema describes";
+    const struct keyword *min = k->adjacent[0], *max = k->adjacent[1];
+    uint64_t n = count_items(c, k->node, at), least = min ? min->limit : 1;
+
     if (c->stopped)
         return false;
     if (n < least)
-        return check_fail(c, k, s,
-                          "must contain at least %llu item%s of the kind that the schema describes",
-                          (unsigned long long)least, least == 1 ? "" : "s");
-    if (n > most)
-        return check_fail(c, k->beside[1], s,
-                          "must contain at most %llu item%s of the kind that the schema describes",
-                          (unsigned long long)most, most == 1 ? "" : "s");
-    return true;
+        return check_fail(c, k, at, text, "least", (unsigned long long)least,
+                          least == 1 ? "" : "s");
+    return !max || n <= max->limit ||
+           check_fail(c, max, at, text, "most", (unsigned long long)max->limit,
+                      max->limit == 1 ? "" : "s");
 }
 
-bool check_unevaluated_properties(struct check *c, const struct keyword *k, const struct spot *s,
-                                  struct seen *seen) {
+bool check_unevaluated_properties(struct check *c, const struct keyword *k,
+                                  const struct instance *at) {
     struct json_member m;
     size_t i = 0;
 
-    for (bool more = json_first(s->v, &m); more; more = json_next(&m), i++)
-        if (!seen_has(seen, i) && !check_member(c, k->node, s, m.key, m.value))
+    for (bool more = json_first(at->value, &m); more; more = json_next(&m), i++)
+        if (!evaluated_has(at->evaluated, i) && !check_member(c, k->node, at, &m))
             return false;
-    seen_mark_all(seen);
+    evaluated_mark_all(at->evaluated);
     return true;
 }
 
-bool check_unevaluated_items(struct check *c, const struct keyword *k, const struct spot *s,
-                             struct seen *seen) {
-    for (size_t i = 0; i < json_len(s->v); i++)
-        if (!seen_has(seen, i) && !check_item(c, k->node, s, i))
+bool check_unevaluated_items(struct check *c, const struct keyword *k, const struct instance *at) {
+    for (size_t i = 0; i < json_len(at->value); i++)
+        if (!evaluated_has(at->evaluated, i) && !check_item(c, k->node, at, i))
             return false;
-    seen_mark_all(seen);
+    evaluated_mark_all(at->evaluated);
     return true;
 }

@@ -1,46 +1,49 @@
-/* From the document to nodes. */
+#include "jsonschema/compile.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "jsonschema/node.h"
+#include "jsonschema/location.h"
+#include "jsonschema/pattern.h"
 #include "jsonschema/regex.h"
+#include "jsonschema/schema.h"
 
 #define COMPILE_BYTES_MAX ((size_t)64 << 20) /* for what is needed meanwhile */
-#define MADE_SLOTS ((size_t)2 * SCHEMA_SUBSCHEMAS_MAX)
+#define NODE_SLOTS ((size_t)2 * SCHEMA_SUBSCHEMAS_MAX)
 
 enum rc compile_fail(struct compile *c, const struct node *where, const char *keyword,
                      const char *fmt, ...) {
-    char place[SCHEMA_TEXT_MAX], reason[SCHEMA_TEXT_MAX];
+    char location[SCHEMA_TEXT_MAX], reason[SCHEMA_TEXT_MAX];
     va_list ap;
 
-    place_of_keyword(where, keyword, place);
-    if (strlen(place) > SCHEMA_TEXT_MAX / 2)
-        place[SCHEMA_TEXT_MAX / 2] = 0;
+    keyword_location(where, keyword, location);
+    if (strlen(location) > SCHEMA_TEXT_MAX / 2)
+        location[SCHEMA_TEXT_MAX / 2] = 0;
     va_start(ap, fmt);
     (void)vsnprintf(reason, sizeof reason, fmt, ap);
     va_end(ap);
-    (void)err_set(c->e, ERR_INVALID_REQUEST, "%s: %s", place, reason);
+    (void)err_set(c->e, ERR_INVALID_REQUEST, "%s: %s", location, reason);
     for (char *p = c->e->text; *p; p++)
         if (*p < ' ' || *p > '~') /* names of the document, in a text that is ASCII */
             *p = '?';
     return ERR_INVALID_REQUEST;
 }
 
-static size_t made_slot(const struct compile *c, const struct json *v) {
-    size_t i = (size_t)(((uint64_t)(uintptr_t)v * 0x9e3779b97f4a7c15U) >> 32) % MADE_SLOTS;
+static size_t node_slot(const struct compile *c, const struct json *v) {
+    size_t i = (size_t)(((uint64_t)(uintptr_t)v * 0x9e3779b97f4a7c15U) >> 32) % NODE_SLOTS;
 
-    while (c->made[i].value && c->made[i].value != v)
-        i = (i + 1) % MADE_SLOTS;
+    while (c->nodes[i].value && c->nodes[i].value != v)
+        i = (i + 1) % NODE_SLOTS;
     return i;
 }
 
-struct node *compile_made(const struct compile *c, const struct json *v) {
-    return c->made[made_slot(c, v)].node;
+struct node *compile_find(const struct compile *c, const struct json *v) {
+    return c->nodes[node_slot(c, v)].node;
 }
 
 static enum rc read_keywords(struct compile *c, struct node *n, const struct json *v) {
-    /* Draft-07 §8.3: beside $ref all else is ignored. */
+    /* Draft-07 §8.3: adjacent $ref all else is ignored. */
     bool only_ref = c->dialect == DRAFT_7 && json_has(v, "$ref");
     enum rc rc = OK;
     size_t count = 0;
@@ -55,7 +58,7 @@ static enum rc read_keywords(struct compile *c, struct node *n, const struct jso
             (only_ref && strcmp(kind->name, "$ref") != 0))
             continue;
         *k = (struct keyword){.kind = kind, .owner = n, .value = json_get(v, kind->name)};
-        rc = kind->compile(c, k);
+        rc = kind->parse(c, k);
         n->count++;
     }
     return rc;
@@ -64,7 +67,7 @@ static enum rc read_keywords(struct compile *c, struct node *n, const struct jso
 enum rc compile_node(struct compile *c, const struct json *v, struct node where,
                      struct node **out) {
     struct resource *outer = c->resource;
-    struct node *n = v ? compile_made(c, v) : NULL;
+    struct node *n = v ? compile_find(c, v) : NULL;
     size_t slot;
     enum rc rc;
 
@@ -81,9 +84,9 @@ enum rc compile_node(struct compile *c, const struct json *v, struct node where,
     n = arena_alloc(c->keep, sizeof *n);
     *n = where;
     n->resource = outer;
-    slot = made_slot(c, v);
-    c->made[slot].value = v;
-    c->made[slot].node = n;
+    slot = node_slot(c, v);
+    c->nodes[slot].value = v;
+    c->nodes[slot].node = n;
     *out = n;
     if (json_is_bool(v) && outer) {
         n->is_false = !json_is_true(v);
@@ -153,7 +156,7 @@ static enum rc read_dialect(struct compile *c, const struct json *document) {
     return OK;
 }
 
-enum rc hold_dialect(struct compile *c, struct keyword *k) {
+enum rc parse_dialect(struct compile *c, struct keyword *k) {
     const char *uri = json_str(k->value);
 
     if (uri && dialect_of(uri) == c->dialect)
@@ -169,7 +172,7 @@ enum rc schema_compile(struct arena *keep, const struct json *document, struct s
 
     *out = NULL;
     c.tmp = arena_new(COMPILE_BYTES_MAX);
-    c.made = arena_alloc(c.tmp, MADE_SLOTS * sizeof *c.made);
+    c.nodes = arena_alloc(c.tmp, NODE_SLOTS * sizeof *c.nodes);
     c.schema = arena_alloc(keep, sizeof *c.schema);
     document = json_clone(keep, document);
     rc = read_dialect(&c, document);

@@ -1,9 +1,8 @@
-/* What keywords may hold. Each function reads one kind of value, and refuses what the meta-schema
- * of the dialect refuses. */
+/* Private part of compile.h: what keywords may hold. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "jsonschema/node.h"
+#include "jsonschema/compile.h"
 
 static enum rc bad(struct compile *c, const struct keyword *k, const char *what) {
     return compile_fail(c, k->owner, k->kind->name, "must be %s", what);
@@ -11,7 +10,7 @@ static enum rc bad(struct compile *c, const struct keyword *k, const char *what)
 
 /* A keyword of the same schema that stands before this one in the table; NULL if it is not there.
  */
-static const struct keyword *beside(const struct keyword *k, const char *name) {
+static const struct keyword *adjacent(const struct keyword *k, const char *name) {
     const struct node *n = k->owner;
 
     for (size_t i = 0; i < n->count; i++)
@@ -20,45 +19,47 @@ static const struct keyword *beside(const struct keyword *k, const char *name) {
     return NULL;
 }
 
-static enum rc make(struct compile *c, struct keyword *k, const struct json *v, const char *member,
-                    size_t index, struct node **out) {
-    struct node where = {
+/* Where a schema of the keyword is: the keyword's own value, or its member or item. */
+static struct node location_in(const struct keyword *k, const char *member, size_t index) {
+    return (struct node){
         .parent = k->owner, .keyword = k->kind->name, .member = member, .index = index};
-
-    return compile_node(c, v, where, out);
 }
 
-enum rc hold_nothing(struct compile *c, struct keyword *k) {
+/* The next member of the keyword, which is a schema. */
+static enum rc add_member(struct compile *c, struct keyword *k, const struct json_member *m) {
+    struct named_node *member = &k->members[k->count++];
+
+    member->name = m->key; /* the document is kept */
+    return compile_node(c, m->value, location_in(k, m->key, NO_INDEX), &member->node);
+}
+
+enum rc parse_nothing(struct compile *c, struct keyword *k) {
     (void)c;
     (void)k;
     return OK;
 }
 
-enum rc hold_string(struct compile *c, struct keyword *k) {
+enum rc parse_string(struct compile *c, struct keyword *k) {
     return json_is_string(k->value) ? OK : bad(c, k, "a string");
 }
 
-enum rc hold_boolean(struct compile *c, struct keyword *k) {
+enum rc parse_boolean(struct compile *c, struct keyword *k) {
     return json_is_bool(k->value) ? OK : bad(c, k, "a boolean");
 }
 
-enum rc hold_array(struct compile *c, struct keyword *k) {
+enum rc parse_array(struct compile *c, struct keyword *k) {
     return json_is_array(k->value) ? OK : bad(c, k, "an array");
 }
 
-enum rc hold_object(struct compile *c, struct keyword *k) {
+enum rc parse_object(struct compile *c, struct keyword *k) {
     return json_is_object(k->value) ? OK : bad(c, k, "an object");
 }
 
-enum rc hold_enum(struct compile *c, struct keyword *k) {
-    return hold_array(c, k);
+enum rc parse_node(struct compile *c, struct keyword *k) {
+    return compile_node(c, k->value, location_in(k, NULL, NO_INDEX), &k->node);
 }
 
-enum rc hold_node(struct compile *c, struct keyword *k) {
-    return make(c, k, k->value, NULL, NO_INDEX, &k->node);
-}
-
-enum rc hold_nodes(struct compile *c, struct keyword *k) {
+enum rc parse_nodes(struct compile *c, struct keyword *k) {
     size_t n = json_len(k->value);
     enum rc rc = OK;
 
@@ -66,7 +67,8 @@ enum rc hold_nodes(struct compile *c, struct keyword *k) {
         return bad(c, k, "an array of at least one schema");
     k->nodes = arena_alloc(c->keep, n * sizeof(struct node *));
     for (; !rc && k->count < n; k->count++)
-        rc = make(c, k, json_at(k->value, k->count), NULL, k->count, &k->nodes[k->count]);
+        rc = compile_node(c, json_at(k->value, k->count), location_in(k, NULL, k->count),
+                          &k->nodes[k->count]);
     return rc;
 }
 
@@ -74,24 +76,21 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct named_node *)a)->name, ((const struct named_node *)b)->name);
 }
 
-enum rc hold_members(struct compile *c, struct keyword *k) {
+enum rc parse_members(struct compile *c, struct keyword *k) {
     struct json_member m;
     enum rc rc = OK;
 
     if (!json_is_object(k->value))
         return bad(c, k, "an object of schemas");
     k->members = arena_alloc(c->keep, json_size(k->value) * sizeof *k->members);
-    for (bool more = json_first(k->value, &m); !rc && more; more = json_next(&m)) {
-        k->members[k->count].name = m.key; /* the document is kept */
-        rc = make(c, k, m.value, m.key, NO_INDEX, &k->members[k->count].node);
-        k->count++;
-    }
+    for (bool more = json_first(k->value, &m); !rc && more; more = json_next(&m))
+        rc = add_member(c, k, &m);
     qsort(k->members, k->count, sizeof *k->members, by_name);
     return rc;
 }
 
-enum rc hold_patterns(struct compile *c, struct keyword *k) {
-    enum rc rc = hold_members(c, k);
+enum rc parse_patterns(struct compile *c, struct keyword *k) {
+    enum rc rc = parse_members(c, k);
 
     if (rc)
         return rc;
@@ -101,7 +100,7 @@ enum rc hold_patterns(struct compile *c, struct keyword *k) {
     return rc;
 }
 
-enum rc hold_pattern(struct compile *c, struct keyword *k) {
+enum rc parse_pattern(struct compile *c, struct keyword *k) {
     size_t len;
     const char *text = json_strn(k->value, &len);
 
@@ -125,7 +124,7 @@ static unsigned type_named(const char *name) {
     return 0;
 }
 
-enum rc hold_types(struct compile *c, struct keyword *k) {
+enum rc parse_types(struct compile *c, struct keyword *k) {
     static const char what[] = "a type or an array of different types: null, boolean, object, "
                                "array, number, string, integer";
 
@@ -142,16 +141,16 @@ enum rc hold_types(struct compile *c, struct keyword *k) {
     return k->types ? OK : bad(c, k, what);
 }
 
-enum rc hold_number(struct compile *c, struct keyword *k) {
+enum rc parse_number(struct compile *c, struct keyword *k) {
     return json_number(k->value, &k->number) ? OK : bad(c, k, "a number");
 }
 
-enum rc hold_divisor(struct compile *c, struct keyword *k) {
+enum rc parse_divisor(struct compile *c, struct keyword *k) {
     return json_number(k->value, &k->number) && k->number.d > 0 ? OK
                                                                 : bad(c, k, "a number above 0");
 }
 
-enum rc hold_limit(struct compile *c, struct keyword *k) {
+enum rc parse_limit(struct compile *c, struct keyword *k) {
     if (!json_number(k->value, &k->number) || !k->number.is_integer || k->number.d < 0)
         return bad(c, k, "an integer of 0 or more");
     k->limit = k->number.magnitude;
@@ -174,11 +173,11 @@ static bool are_different_strings(const struct json *v) {
     return json_is_array(v);
 }
 
-enum rc hold_strings(struct compile *c, struct keyword *k) {
+enum rc parse_strings(struct compile *c, struct keyword *k) {
     return are_different_strings(k->value) ? OK : bad(c, k, "an array of different strings");
 }
 
-enum rc hold_string_lists(struct compile *c, struct keyword *k) {
+enum rc parse_string_lists(struct compile *c, struct keyword *k) {
     struct json_member m;
 
     if (!json_is_object(k->value))
@@ -192,8 +191,8 @@ enum rc hold_string_lists(struct compile *c, struct keyword *k) {
     return OK;
 }
 
-/* Draft-07 §6.5.7: of each name, a schema or the names that it needs beside it. */
-enum rc hold_dependencies(struct compile *c, struct keyword *k) {
+/* Draft-07 §6.5.7: of each name, a schema or the names that it needs adjacent it. */
+enum rc parse_dependencies(struct compile *c, struct keyword *k) {
     struct json_member m;
     enum rc rc = OK;
 
@@ -203,9 +202,7 @@ enum rc hold_dependencies(struct compile *c, struct keyword *k) {
     k->members = arena_alloc(c->keep, json_size(k->value) * sizeof *k->members);
     for (bool more = json_first(k->value, &m); !rc && more; more = json_next(&m)) {
         if (!json_is_array(m.value)) {
-            k->members[k->count].name = m.key;
-            rc = make(c, k, m.value, m.key, NO_INDEX, &k->members[k->count].node);
-            k->count++;
+            rc = add_member(c, k, &m);
         } else if (are_different_strings(m.value)) {
             k->lists[k->list_count++] = (struct named_strings){m.key, m.value};
         } else {
@@ -217,7 +214,7 @@ enum rc hold_dependencies(struct compile *c, struct keyword *k) {
 }
 
 /* $ref and $dynamicRef: resolved when all names are known. */
-enum rc hold_ref(struct compile *c, struct keyword *k) {
+enum rc parse_ref(struct compile *c, struct keyword *k) {
     struct pending_ref *ref;
 
     if (!json_str(k->value))
@@ -228,46 +225,46 @@ enum rc hold_ref(struct compile *c, struct keyword *k) {
     return OK;
 }
 
-enum rc hold_additional(struct compile *c, struct keyword *k) {
-    k->beside[0] = beside(k, "properties");
-    k->beside[1] = beside(k, "patternProperties");
-    return hold_node(c, k);
+enum rc parse_additional(struct compile *c, struct keyword *k) {
+    k->adjacent[0] = adjacent(k, "properties");
+    k->adjacent[1] = adjacent(k, "patternProperties");
+    return parse_node(c, k);
 }
 
 /* In draft-07 an array is what prefixItems is later. */
-enum rc hold_items(struct compile *c, struct keyword *k) {
+enum rc parse_items(struct compile *c, struct keyword *k) {
     if (json_is_array(k->value) && c->dialect == DRAFT_7)
-        return json_len(k->value) ? hold_nodes(c, k) : OK;
+        return json_len(k->value) ? parse_nodes(c, k) : OK;
     if (json_is_array(k->value))
         return bad(c, k, "a schema; an array of schemas goes into prefixItems");
-    k->beside[0] = beside(k, "prefixItems");
-    return hold_node(c, k);
+    k->adjacent[0] = adjacent(k, "prefixItems");
+    return parse_node(c, k);
 }
 
-/* additionalItems means something only beside an items that is an array (draft-07 §6.4.2). */
-enum rc hold_rest(struct compile *c, struct keyword *k) {
-    const struct keyword *items = beside(k, "items");
-    enum rc rc = hold_node(c, k);
+/* additionalItems means something only adjacent an items that is an array (draft-07 §6.4.2). */
+enum rc parse_rest(struct compile *c, struct keyword *k) {
+    const struct keyword *items = adjacent(k, "items");
+    enum rc rc = parse_node(c, k);
 
     if (!items || !json_is_array(items->value))
         k->node = NULL;
-    k->beside[0] = items;
+    k->adjacent[0] = items;
     return rc;
 }
 
-enum rc hold_contains(struct compile *c, struct keyword *k) {
-    k->beside[0] = beside(k, "minContains");
-    k->beside[1] = beside(k, "maxContains");
-    return hold_node(c, k);
+enum rc parse_contains(struct compile *c, struct keyword *k) {
+    k->adjacent[0] = adjacent(k, "minContains");
+    k->adjacent[1] = adjacent(k, "maxContains");
+    return parse_node(c, k);
 }
 
-enum rc hold_if(struct compile *c, struct keyword *k) {
-    k->beside[0] = beside(k, "then");
-    k->beside[1] = beside(k, "else");
-    return hold_node(c, k);
+enum rc parse_if(struct compile *c, struct keyword *k) {
+    k->adjacent[0] = adjacent(k, "then");
+    k->adjacent[1] = adjacent(k, "else");
+    return parse_node(c, k);
 }
 
-enum rc hold_unevaluated(struct compile *c, struct keyword *k) {
+enum rc parse_unevaluated(struct compile *c, struct keyword *k) {
     k->owner->unevaluated |= k->kind->types;
-    return hold_node(c, k);
+    return parse_node(c, k);
 }

@@ -1,9 +1,9 @@
-/* Where something is, as JSON Pointers (RFC 6901). */
+#include "jsonschema/location.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
-#include "jsonschema/node.h"
 
 struct pointer {
     char *p;
@@ -36,16 +36,16 @@ static void add_index(struct pointer *out, size_t i) {
     add(out, text, strlen(text));
 }
 
-static void add_spot(struct pointer *out, const struct spot *s) {
-    if (!s->up)
+static void add_instance(struct pointer *out, const struct instance *at) {
+    if (!at->parent)
         return;
-    add_spot(out, s->up);
-    if (!s->key) {
-        add_index(out, s->index);
+    add_instance(out, at->parent);
+    if (!at->key) {
+        add_index(out, at->index);
         return;
     }
     add(out, "/", 1);
-    add_escaped(out, s->key);
+    add_escaped(out, at->key);
 }
 
 static void add_node(struct pointer *out, const struct node *n) {
@@ -68,15 +68,15 @@ void text_cut(char *text) {
     text[utf8_valid_length(text, len)] = 0;
 }
 
-void place_of_spot(const struct spot *s, char out[SCHEMA_TEXT_MAX]) {
+void instance_location(const struct instance *at, char out[SCHEMA_TEXT_MAX]) {
     struct pointer p = {out, 0};
 
     *out = 0;
-    add_spot(&p, s);
+    add_instance(&p, at);
     text_cut(out);
 }
 
-void place_of_keyword(const struct node *n, const char *keyword, char out[SCHEMA_TEXT_MAX]) {
+void keyword_location(const struct node *n, const char *keyword, char out[SCHEMA_TEXT_MAX]) {
     struct pointer p = {out, 0};
 
     add(&p, "#", 1);

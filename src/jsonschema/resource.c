@@ -1,10 +1,11 @@
-/* Names within the document: $id, $anchor, and what $ref and $dynamicRef mean by them. Nothing
- * outside the document is ever looked for (MCP, "$ref Resolution"). */
+/* Private part of compile.h: names within the document. */
 #include <ctype.h>
 #include <string.h>
 
 #include "base/url.h"
-#include "jsonschema/node.h"
+#include "jsonschema/compile.h"
+#include "jsonschema/schema.h"
+#include "jsonschema/uri.h"
 
 static struct resource *resource_find(const struct compile *c, const char *uri, size_t len) {
     for (struct resource *r = c->schema->resources; r; r = r->next)
@@ -127,7 +128,7 @@ static const struct json *step(const struct json *v, char *token) {
     return json_get(v, token);
 }
 
-/* The schema that a JSON Pointer leads to, also at a place that no keyword makes a schema of. */
+/* The schema that a JSON Pointer leads to, also where no keyword makes a schema of it. */
 static enum rc resolve_pointer(struct compile *c, const struct resource *r, const char *pointer,
                                const struct keyword *k, struct node **out) {
     const struct json *v = r->value;
@@ -144,8 +145,8 @@ static enum rc resolve_pointer(struct compile *c, const struct resource *r, cons
         v = step(v, token);
         if (rest)
             *rest = '/';
-        if (v && rest && compile_made(c, v)) {
-            where.parent = compile_made(c, v);
+        if (v && rest && compile_find(c, v)) {
+            where.parent = compile_find(c, v);
             pointer = from;
         }
     }

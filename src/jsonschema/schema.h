@@ -4,12 +4,11 @@
  *     schema_compile     reads the document, resolves every reference, compiles every pattern
  *     schema_check       checks one value
  *
- *     dialect.c      the table of keywords
- *     compile.c, keywords.c, resource.c, uri.c                     from the document to nodes
- *     check.c        evaluation and its bounds
- *     assertions.c, applicators.c, children.c, values.c, place.c   what keywords do with a value
- *     regex.c, regex_property.c                                    patterns of ECMA-262 for PCRE2
- *     pattern.c      the only user of PCRE2
+ *     compile.h      from the document to nodes (node.h): dialect.c, keywords.c, resource.c, uri.h
+ *     check.h        evaluation: assertions.c, applicators.c, children.c; evaluation.h, values.h,
+ *                    location.h, instance.h
+ *     regex.h, regex_property.h    patterns of ECMA-262 for PCRE2
+ *     pattern.h      the only user of PCRE2
  *
  * `format` and the content keywords are annotations: they are read and never fail a value, as
  * draft 2020-12 has it where no vocabulary says otherwise. */
@@ -31,7 +30,7 @@
 #define SCHEMA_NESTING_MAX 256   /* schemas under evaluation at once; a $ref to itself ends here */
 #define SCHEMA_STEPS_MAX 4000000 /* schemas, members, items, comparisons */
 #define SCHEMA_TIME_MS 250       /* whatever the steps cost */
-#define SCHEMA_BACKTRACKS_MAX 100000 /* of a pattern, from one place in the string */
+#define SCHEMA_BACKTRACKS_MAX 100000 /* of a pattern, from one position in the string */
 
 struct schema;
 
@@ -44,8 +43,8 @@ struct schema_error {
     char reason[SCHEMA_TEXT_MAX];   /* "must be a string" */
 };
 
-/* What outlives the call is in `keep`; the document may go. ERR_INVALID_REQUEST with the place in
- * the document and the reason, also for a dialect that is not supported. */
+/* What outlives the call is in `keep`; the document may go. ERR_INVALID_REQUEST with the keyword
+ * location and the reason, also for a dialect that is not supported. */
 enum rc schema_compile(struct arena *keep, const struct json *document, struct schema **out,
                        struct err *e) MUST_USE;
 

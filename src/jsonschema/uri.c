@@ -1,8 +1,6 @@
-/* References against a base (RFC 3986 §5.2). Nothing is fetched: the result is only compared. */
-#include <string.h>
+#include "jsonschema/uri.h"
 
-#include "base/buf.h"
-#include "jsonschema/node.h"
+#include <string.h>
 
 struct part {
     const char *p;

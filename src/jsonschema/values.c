@@ -1,8 +1,6 @@
-/* Types, equality and hashes of JSON values (Core §4.2.2): numbers by what they are worth, objects
- * whatever the order of their members. */
-#include <string.h>
+#include "jsonschema/values.h"
 
-#include "jsonschema/node.h"
+#include <string.h>
 
 #define BYTES_PER_STEP 64
 

@@ -2,13 +2,15 @@
 #ifndef SERVER_MASTER_H
 #define SERVER_MASTER_H
 
+#include <sys/stat.h>
+
 #include "base/watchdog.h"
 #include "server/listener.h"
 #include "server/metrics_export.h"
 #include "server/scoreboard.h"
-#include "server/server.h"
-#include "server/status.h"
+#include "server/status_show.h"
 #include "server/systemd_notify.h"
+#include "server/timing.h"
 
 #define WORKER_START_FAILURES_MAX 8 /* workers that die in a row before any was ever ready */
 #define STREAM_HOLDERS_LEAVING_MAX 4
@@ -44,6 +46,14 @@ struct liveness {
 /* What has been counted since the start; for requests, those of workers that have gone. */
 struct tally {
     uint64_t requests, errors, workers_started, workers_failed, reloads, reloads_refused;
+};
+
+struct status_file {
+    char *path; /* STATUS_FILE as it was at the start */
+    char text[STATUS_BYTES_MAX];
+    int64_t due_ms;      /* not written before */
+    struct stat written; /* of the file, as it was written; st_ino 0: not yet */
+    bool warned;         /* that it cannot be written; until it can */
 };
 
 struct master {
@@ -123,6 +133,11 @@ void liveness_end_orphans(void); /* the last step */
 /* ---- sizing.c: starts and ends workers until there are as many as there should be. */
 
 void sizing_tick(struct master *m, int64_t now);
+
+/* ---- status.c */
+
+void status_write(struct master *m, int64_t now); /* when it is due */
+void status_remove(const struct status_file *f);
 
 /* ---- reload.c */
 

@@ -1,0 +1,60 @@
+/* From the document to nodes. */
+#ifndef JSONSCHEMA_COMPILE_H
+#define JSONSCHEMA_COMPILE_H
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "jsonschema/node.h"
+
+struct pending_ref {
+    struct pending_ref *next;
+    struct keyword *keyword;
+    struct resource *resource;
+};
+
+struct compile {
+    struct arena *keep, *tmp;
+    struct err *e;
+    struct schema *schema;
+    enum dialect dialect;
+    struct resource *resource; /* that the schema at hand belongs to */
+    struct pending_ref *refs;
+    struct { /* nodes by the JSON value that they were made of: open addressing */
+        const struct json *value;
+        struct node *node;
+    } * nodes;
+    size_t node_count, pattern_count, depth;
+};
+
+/* The schema at v, made if it is not yet. `where` has its location. */
+enum rc compile_node(struct compile *c, const struct json *v, struct node where, struct node **out);
+struct node *compile_find(const struct compile *c, const struct json *v); /* or NULL */
+/* Names the keyword of `where` and the reason; returns ERR_INVALID_REQUEST. */
+enum rc compile_fail(struct compile *c, const struct node *where, const char *keyword,
+                     const char *fmt, ...) PRINTF_LIKE(4, 5);
+enum rc compile_pattern(struct compile *c, struct keyword *k, const char *text, size_t len,
+                        struct pattern **out);
+
+/* ---- dialect.c: the keywords of both dialects, in the order of evaluation; ends with a NULL name.
+ */
+
+extern const struct keyword_kind keyword_kinds[];
+
+/* ---- keywords.c: what keywords may hold. Each reads one kind of value, and refuses what the
+ * meta-schema of the dialect refuses. */
+
+parse_fn parse_nothing, parse_string, parse_boolean, parse_array, parse_object, parse_node,
+    parse_nodes, parse_members, parse_patterns, parse_pattern, parse_types, parse_number,
+    parse_divisor, parse_limit, parse_strings, parse_string_lists, parse_ref, parse_items,
+    parse_dependencies, parse_contains, parse_additional, parse_if, parse_rest, parse_unevaluated;
+parse_fn parse_dialect; /* compile.c */
+
+/* ---- resource.c: names within the document, which are $id, $anchor, and what $ref and $dynamicRef
+ * mean by them. Nothing outside the document is ever looked for (MCP, "$ref Resolution"). */
+
+/* Reads the names of the schema v. */
+enum rc resource_enter(struct compile *c, struct node *n, const struct json *v);
+/* When all names are known. */
+enum rc resource_resolve_all(struct compile *c);
+
+#endif
