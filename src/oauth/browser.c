@@ -36,7 +36,8 @@ const char *browser_of(struct exchange *x) {
     return cookie ? hash(x->rq->arena, cookie) : NULL;
 }
 
-/* Lax: Cognito's redirect back to /callback is a top-level navigation and must carry it. */
+/* Lax: The identity provider's redirect back to /callback is a top-level navigation and must carry
+ * it. */
 static void set_cookie(struct exchange *x, const char *cookie, const char *age) {
     reply_header(x->rp, "Set-Cookie",
                  arena_printf(x->rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s%s",

@@ -1,4 +1,4 @@
-/* GET /callback: the user comes back from Cognito. */
+/* GET /callback: the user comes back from the identity provider. */
 #include <string.h>
 
 #include "base/log.h"
@@ -12,7 +12,7 @@
 
 #define IDP_CODE_MAX 2048
 
-/* Cognito said no. What it said stays with us; the client learns the class of it. */
+/* The identity provider reports an error. The log has what it said; the client learns its class. */
 static void answer_error(struct exchange *x, const struct login *login, const struct form *f) {
     const char *upstream = form_get(f, "error");
     bool denied = !strcmp(upstream, "access_denied");
@@ -32,8 +32,9 @@ static void answer_error(struct exchange *x, const struct login *login, const st
                                                  : "the identity provider reported an error"));
 }
 
-/* Cognito's answer goes into the session. Asked again with the same answer by the same browser, it
- * does the same again, until the session is redeemed: a user who got a 503, or nothing, reloads. */
+/* The provider's answer goes into the session. Asked again with the same answer by the same
+ * browser, it does the same again, until the session is redeemed: a user who got a 503, or nothing,
+ * reloads. */
 static enum rc authorize_session(struct exchange *x, const char *id, const char *upstream,
                                  const char *error, const char **code, struct session *out,
                                  struct err *e) {

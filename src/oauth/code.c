@@ -31,15 +31,15 @@ static const char *derive_text(struct arena *a, const char *session_id, const ch
 }
 
 const char *code_make(struct arena *a, const char *session_id, const char *cookie,
-                      const char *idp_code, const char **grant) {
+                      const char *provider_code, const char **grant) {
     const char *secret =
-        derive_text(a, session_id, cookie, idp_code, "mcp-authd code secret", SECRET_BYTES);
+        derive_text(a, session_id, cookie, provider_code, "mcp-authd code secret", SECRET_BYTES);
     uint8_t key[SEAL_KEY_LEN];
 
     derive_key(secret, key);
     *grant =
         seal(a, &(struct seal_binding){.key = key, .purpose = "grant", .associated = session_id},
-             idp_code, strlen(idp_code));
+             provider_code, strlen(provider_code));
     explicit_bzero(key, sizeof key);
     return arena_printf(a, "%s.%s", session_id, secret);
 }
@@ -63,7 +63,7 @@ enum rc code_split(struct arena *a, const char *text, struct code *out, struct e
 }
 
 enum rc code_open(struct arena *a, const struct code *code, const char *grant,
-                  const char **idp_code, struct err *e) {
+                  const char **provider_code, struct err *e) {
     uint8_t key[SEAL_KEY_LEN];
     struct plaintext plain;
     enum rc rc;
@@ -75,6 +75,6 @@ enum rc code_open(struct arena *a, const struct code *code, const char *grant,
     explicit_bzero(key, sizeof key);
     if (rc)
         return err_set(e, ERR_INVALID_GRANT, "the code is not one of this server's");
-    *idp_code = plain.data;
+    *provider_code = plain.data;
     return OK;
 }

@@ -1,8 +1,8 @@
 /* Our authorization code: the session's id, a dot, and a secret that only the code carries.
- * Cognito's code lies in the session sealed under that secret: who has only the table has nothing.
- * The secret is derived from what only this login has, the browser's cookie and Cognito's code:
- * when the way back from Cognito is gone twice (our answer was lost, or the user reloaded the
- * page), the same code comes out. */
+ * The identity provider's code lies in the session, sealed under that secret, so that the table
+ * alone reveals nothing. The secret is derived from what only this login has, the browser's cookie
+ * and the provider's code: when the browser comes back from the provider twice (our answer was
+ * lost, or the user reloaded the page), the same code comes out. */
 #ifndef OAUTH_CODE_H
 #define OAUTH_CODE_H
 
@@ -14,17 +14,17 @@ struct code {
 };
 
 /* The code's text for a session. `cookie` is the secret one (oauth.h, browser_cookie). *grant is
- * Cognito's code, sealed for the store. */
+ * the provider's code, sealed for the store. */
 const char *code_make(struct arena *a, const char *session_id, const char *cookie,
-                      const char *idp_code, const char **grant);
-/* What store_session_authorize calls the attempt: a name of this one answer of Cognito's to this
- * one browser, which tells nothing about either. */
+                      const char *provider_code, const char **grant);
+/* What store_session_authorize calls the attempt: a name of this one answer of the provider's to
+ * this one browser, which tells nothing about either. */
 const char *code_attempt(struct arena *a, const char *session_id, const char *cookie,
                          const char *idp_answer);
 /* Splits a code that a client sent. ERR_INVALID_GRANT if it cannot be one of ours. */
 enum rc code_split(struct arena *a, const char *text, struct code *out, struct err *e) MUST_USE;
-/* Cognito's code. ERR_INVALID_GRANT if the secret is not the session's. */
+/* The provider's code. ERR_INVALID_GRANT if the secret is not the session's. */
 enum rc code_open(struct arena *a, const struct code *code, const char *grant,
-                  const char **idp_code, struct err *e) MUST_USE;
+                  const char **provider_code, struct err *e) MUST_USE;
 
 #endif

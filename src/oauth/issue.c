@@ -11,7 +11,7 @@
  * server.max-request-field-size) unless told otherwise; a few bytes of it are not the token's. */
 #define TOKEN_LARGE 8000
 
-/* Is it not the token's fault, since Cognito's keys cannot be had, or are newer than ours? */
+/* Is it not the token's fault, since the provider's keys cannot be had, or are newer than ours? */
 static bool cannot_tell(struct site *site, struct arena *a, const char *token, enum rc rc) {
     return rc == ERR_UPSTREAM || idp_may_lack_key(site->idp, a, token);
 }
@@ -59,7 +59,7 @@ void tokens_answer(const struct request *rq, struct reply *rp, const struct idp_
     json_put_str(o, "access_token", t->access_token);
     json_put_str(o, "token_type", "Bearer");
     json_put_int(o, "expires_in", t->expires_in_s);
-    /* Cognito's ID token names Cognito's app client, so it stays here, and without one nothing that
+    /* The provider's ID token names its own client, so it stays here, and without one nothing that
      * openid stands for is granted (OpenID Connect Core §3.1.3.3). */
     json_put_str(o, "scope", list_without(rq->arena, t->scope, "openid"));
     json_put_str(o, "refresh_token", t->refresh_token);

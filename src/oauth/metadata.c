@@ -37,7 +37,7 @@ static void put_methods(struct arena *a, struct json *o, const char *endpoint) {
 }
 
 /* What OpenID Connect Discovery §3 requires, so that clients that check it take the document. The
- * tokens that go out here are Cognito's, and so are their keys. */
+ * tokens that go out here are the identity provider's, and so are their keys. */
 static void put_openid(struct site *site, struct arena *a, struct json *o) {
     if (!*site->config->idp.jwks_url) /* a service of documents alone may not know it */
         return;

@@ -1,6 +1,6 @@
-/* Refreshing. Clients refresh one token several times at once (tabs, retries, lost answers), and
- * Cognito, if it rotates, knows the old token only for a minute. So one call per host goes there,
- * and its answer is given to all who come with the same token within a window. */
+/* Refreshing. Clients refresh one token several times at once (tabs, retries, lost answers), and a
+ * provider that rotates refresh tokens takes the old one only for a minute or so. So one worker of a
+ * host asks, and its answer is given to all who come with the same token within a window. */
 #include <string.h>
 
 #include "base/encode.h"
@@ -12,8 +12,8 @@
 #include "oauth/tokens.h"
 #include "shared/single_flight.h"
 
-#define REFRESH_TOKEN_MAX 16384 /* the longest that refresh_seal makes of what Cognito gives */
-#define LEASE_S 10              /* longer than a call to Cognito can take */
+#define REFRESH_TOKEN_MAX 16384 /* the longest that refresh_seal makes of the provider's */
+#define LEASE_S 10              /* longer than a call of the provider can take */
 #define WAIT_MS 7000            /* for another worker's call */
 #define REPLAYS_MAX 4096
 #define DEAD_TOKENS_MAX 8192
@@ -65,7 +65,8 @@ enum rc refresh_open(struct site *site, struct arena *a, const char *client_id, 
     return OK;
 }
 
-/* One refresh: its keys in the cache are digests of the sealed token and of Cognito's token in it.
+/* One refresh: its keys in the cache are digests of the sealed token and of the provider's token in
+ * it.
  */
 struct refresh {
     struct site *site;
@@ -85,7 +86,7 @@ static const char *digest_of(struct arena *a, const char *token) {
 }
 
 /* The answer belongs to the sealed token: without rotation the next one holds the same token of
- * Cognito's, but who comes with it wants a new answer. */
+ * the provider's, but its client wants a new answer. */
 static struct refresh refresh_of(struct site *site, struct arena *a, const char *sealed,
                                  const char *token) {
     struct refresh r = {.site = site, .a = a, .digest = digest_of(a, sealed)};
@@ -155,7 +156,7 @@ static void mark_dead(const struct refresh *r) {
         log_warn("dead_token_not_kept", kv("detail", e.detail));
 }
 
-/* What Cognito says is in the cache when it returns. */
+/* The provider's answer is in the cache when this returns. */
 static enum rc ask_idp(const struct refresh *r, const struct refresh_request *rq) {
     struct refresh_grant next = *rq->grant;
     struct idp_tokens *out = r->tokens;
@@ -167,7 +168,7 @@ static enum rc ask_idp(const struct refresh *r, const struct refresh_request *rq
     }
     if (rc)
         return rc;
-    if (out->refresh_token) /* otherwise Cognito did not rotate it */
+    if (out->refresh_token) /* otherwise it was not rotated */
         next.token = out->refresh_token;
     if (*out->scope)
         next.scope = out->scope;
@@ -209,7 +210,7 @@ static enum rc ask_once(struct refresh *r, const struct refresh_request *rq) {
         r->rc = ask_idp(r, rq);
         single_flight_end(&flight);
         return r->rc;
-    case FLIGHT_ALONE: /* the disk is full: Cognito alone decides */
+    case FLIGHT_ALONE: /* the disk is full: the provider alone decides */
         log_warn("refresh_lease_failed", kv("detail", r->e->detail));
         return ask_idp(r, rq);
     default: /* its call failed in a way that may pass, and would fail for us too */

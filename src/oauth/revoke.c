@@ -1,5 +1,5 @@
-/* POST /revoke (RFC 7009): ends one of our refresh tokens, here and at Cognito, or an access token,
- * here. */
+/* POST /revoke (RFC 7009): ends one of our refresh tokens, here and at the provider, or an access
+ * token, here. */
 #include <string.h>
 
 #include "access/revoked.h"
@@ -9,8 +9,8 @@
 #include "oauth/tokens.h"
 #include "web/form.h"
 
-/* A failure that may pass is told, so that the client tries again. If Cognito will never do it, the
- * token is dead here all the same, where alone it can be used. */
+/* A failure that may pass is told, so that the client tries again. If the provider will never do
+ * it, the token is dead here all the same, where alone it can be used. */
 static enum rc revoke_refresh(struct exchange *x, const struct refresh_grant *grant,
                               struct err *e) {
     enum rc rc = idp_wait_begin(x->site->idp, e);
@@ -27,7 +27,7 @@ static enum rc revoke_refresh(struct exchange *x, const struct refresh_grant *gr
     return OK;
 }
 
-/* Whoever has it may end it: which client it was given to, Cognito does not say. */
+/* Whoever has it may end it: which client it was given to is not in it. */
 static enum rc revoke_access(struct site *site, const char *token,
                              const struct token_claims *claims, struct err *e) {
     if (!site->revoked)

@@ -13,7 +13,7 @@
 #include "store/store.h"
 #include "web/form.h"
 
-#define CODE_LEASE_S 10 /* longer than a call to Cognito can take */
+#define CODE_LEASE_S 10 /* longer than a call of the provider can take */
 
 /* RFC 7521 §4.2: beside an assertion client_id may be left out. What the assertion says is checked
  * later against what is then the client_id. */
@@ -84,11 +84,10 @@ static enum rc check_code(struct exchange *x, const struct form *f, struct code 
     return client_authenticate(x->site, x->rq->arena, f, *login->authenticates, e);
 }
 
-/* Cognito has given the tokens, and gives them once (RFC 6749 §4.1.2): the delete is the second
- * lock on the same door. If it says that another call was first, that counts. If the store does not
- * answer, or lost the answer to a delete that may have been ours, Cognito's word decides: saying no
- * would lose a login that cannot be tried again, its Cognito code being used up. The session that
- * may be left behind is worth nothing to anybody, and ends with its ttl. */
+/* The provider has given the tokens, which it does once for a code (RFC 6749 §4.1.2). If the store
+ * says that another request deleted the session first, this one is refused. If the store does not
+ * answer, the tokens are given out all the same: the provider's code is used up, so the login could
+ * not be tried again. A session that is left behind is of no use, and ends with its ttl. */
 static enum rc end_session(struct exchange *x, const char *id, struct err *e) {
     struct session gone;
     struct err why = {.code = OK};
@@ -106,13 +105,13 @@ static enum rc end_session(struct exchange *x, const char *id, struct err *e) {
     }
 }
 
-/* Asks Cognito before the session is deleted: a passing failure there leaves the code usable. The
- * caller holds the lease, so that no other worker asks meanwhile: Cognito takes a code twice for
- * theft, and revokes what it gave for it. */
+/* The session is deleted after the provider has answered: a failure there that may pass leaves the
+ * code usable. The caller holds the lease, so that no other worker asks meanwhile: a provider takes
+ * a code that comes twice for theft, and revokes the tokens that it gave for it. */
 static enum rc exchange(struct exchange *x, const struct code *code, const struct login *login,
-                        const char *idp_code, struct idp_tokens *tokens, struct err *e) {
+                        const char *provider_code, struct idp_tokens *tokens, struct err *e) {
     const struct idp_code grant = {
-        .code = idp_code,
+        .code = provider_code,
         .verifier = login->verifier,
         .redirect_uri = x->site->config->callback_uri,
     };
@@ -135,13 +134,13 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
     struct session s;
     struct login login;
     struct code code;
-    const char *idp_code;
+    const char *provider_code;
     bool leased;
     enum rc rc;
 
     if (stop_grant(x->site, form_get(f, "client_id"), clock_now_s(&x->site->clock), e) ||
         check_code(x, f, &code, &s, &login, e) ||
-        code_open(x->rq->arena, &code, s.grant, &idp_code, e))
+        code_open(x->rq->arena, &code, s.grant, &provider_code, e))
         return e->code;
     /* A login that was begun again from the same form has the same session, but is another attempt.
      */
@@ -151,9 +150,9 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
     leased = rc == OK;
     if (rc == ERR_EXISTS)
         return err_set(e, ERR_INVALID_GRANT, "the code is being used by another request");
-    if (rc) /* the disk is full: Cognito alone decides */
+    if (rc) /* the disk is full: the provider alone decides */
         log_warn("code_lease_failed", kv("request", x->rq->id), kv("detail", e->detail));
-    rc = exchange(x, &code, &login, idp_code, &tokens, e);
+    rc = exchange(x, &code, &login, provider_code, &tokens, e);
     if (rc) {
         if (leased)
             lease_release(x->site->cache, &lease);
@@ -181,8 +180,8 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
     return OK;
 }
 
-/* RFC 6749 §6: not more than was granted. What /authorize leaves out of a request, or Cognito left
- * out of that login, is left out again: a client may repeat what it asked for. */
+/* RFC 6749 §6: not more than was granted. What /authorize leaves out of a request, or the provider
+ * left out of that login, is left out again: a client may repeat what it asked for. */
 static bool was_granted(const struct config *c, struct arena *a, const char *asked,
                         const struct refresh_grant *grant) {
     const char *known = list_among(a, asked, c->supported_scopes);
@@ -203,7 +202,7 @@ static enum rc check_refresh(struct exchange *x, const struct form *f, struct re
         return e->code;
     if (strcmp(grant->resource, x->site->config->mcp_server_uri) != 0)
         return err_set(e, ERR_INVALID_GRANT, "the refresh token was issued for another resource");
-    /* Cognito cannot give less, so less is not refused. */
+    /* The provider cannot give less, so less is not refused. */
     if (form_get(f, "scope") &&
         !was_granted(x->site->config, x->rq->arena, form_get(f, "scope"), grant))
         return err_set(e, ERR_INVALID_SCOPE, "scope has more than was granted");

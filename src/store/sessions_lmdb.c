@@ -105,7 +105,7 @@ struct pending {
     char key[KV_KEY_MAX + 1];
 };
 
-/* The oldest that were begun and are not back from Cognito; how many. */
+/* The oldest that were begun and are not back from the identity provider; how many. */
 static size_t find_oldest(struct lmdb_store *l, struct pending found[EVICTED]) {
     char key[KV_KEY_MAX + 1] = "";
     size_t count = 0, youngest = 0, len;
@@ -132,7 +132,7 @@ static size_t find_oldest(struct lmdb_store *l, struct pending found[EVICTED]) {
 }
 
 /* Who begins logins in order to fill the file pushes out what was begun so, and no login that has
- * come back from Cognito. */
+ * come back from the identity provider. */
 static bool make_room(struct lmdb_store *l) {
     struct pending *oldest = xcalloc(EVICTED, sizeof *oldest);
     size_t count = find_oldest(l, oldest), evicted = 0, len;

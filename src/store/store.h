@@ -20,8 +20,8 @@
 #define SESSION_RECORD_VERSION_OLDEST 1
 
 enum session_state {
-    SESSION_PENDING = 1,    /* consent was given, the user is at Cognito */
-    SESSION_AUTHORIZED = 2, /* Cognito's code is here, ours went to the client */
+    SESSION_PENDING = 1,    /* consent was given, the user is at the identity provider */
+    SESSION_AUTHORIZED = 2, /* the provider's code is here, ours went to the client */
 };
 
 /* One login. What is secret is sealed before it comes here. */
@@ -30,7 +30,7 @@ struct session {
     enum session_state state;
     const char *browser; /* hash of the cookie that the login is bound to */
     const char *login;   /* sealed with the host's keys: what /authorize was asked for */
-    const char *grant;   /* sealed under our code: Cognito's code; "" while pending */
+    const char *grant;   /* sealed under our code: the provider's; "" while pending */
     const char *attempt; /* names the request that authorized it; "" while pending */
     int64_t ttl;         /* epoch seconds; past it the session does not exist */
 };
