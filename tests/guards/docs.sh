@@ -43,6 +43,11 @@ for doc in *.md docs/*.md; do
 	done
 done
 
+# ARCHITECTURE.md names files by room.
+for file in $(grep -oE '`[a-z]+/[a-z0-9_]+\.[ch]`' ARCHITECTURE.md | tr -d '\140'); do
+	[ -e "src/$file" ] || [ -e "$file" ] || say "ARCHITECTURE.md: src/$file does not exist"
+done
+
 # Log events, and keys of the configuration (what begins with AWS_ is AWS's, with MCP_ a tool's environment; both are checked elsewhere).
 events=$(grep -ohE 'event=[a-z_]+' ./*.md docs/*.md | cut -d= -f2 | sort -u)
 for event in $events; do
