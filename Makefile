@@ -66,7 +66,7 @@ $(BUILD)/needs:
 	@mkdir -p $(@D) && touch $@
 
 # What it takes in by .incbin, which -MMD does not see.
-$(BUILD)/obj/pages/page_builtin.o: $(wildcard share/templates/*)
+$(BUILD)/obj/pages/page.o: $(wildcard share/templates/*)
 
 $(BUILD)/librooms.a: $(ROOMS)
 	rm -f $@ && ar rcs $@ $(ROOMS)

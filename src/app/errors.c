@@ -99,7 +99,7 @@ static void page_reply_of(const struct page_set *pages, struct reply *rp, const 
 
     if (!shown.advice && e->code > OK && e->code < ERR_COUNT)
         shown.advice = table[e->code].advice;
-    page_error(pages, rq, rp, status == 401 ? 400 : status, &shown, "", "");
+    page_error(pages, rq, rp, &(struct page_problem){status == 401 ? 400 : status, &shown, "", ""});
 }
 
 void error_reply(const struct page_set *pages, struct reply *rp, const struct request *rq,

@@ -102,16 +102,19 @@ void page_consent(struct exchange *x, const struct login *login, const char *sea
         {NULL, NULL},
     };
 
-    page_reply(x->site->oauth->pages, PAGE_CONSENT, x->rq, x->rp, 200, values, &scopes, "'self'");
+    page_reply(x->site->oauth->pages, x->rq, x->rp,
+               &(struct page_content){PAGE_CONSENT, 200, values, &scopes, "'self'"});
 }
 
 void page_refused(struct exchange *x, const struct err *e, const char *uri) {
-    page_error(x->site->oauth->pages, x->rq, x->rp, 400, e, uri,
-               destination_of(x->rp->arena, uri).name);
+    const char *host = destination_of(x->rp->arena, uri).name;
+
+    page_error(x->site->oauth->pages, x->rq, x->rp, &(struct page_problem){400, e, uri, host});
 }
 
 void page_continue(struct exchange *x, const char *uri) {
     const struct template_value values[] = {{"uri", uri}, {NULL, NULL}};
 
-    page_reply(x->site->oauth->pages, PAGE_CONTINUE, x->rq, x->rp, 200, values, NULL, "'none'");
+    page_reply(x->site->oauth->pages, x->rq, x->rp,
+               &(struct page_content){PAGE_CONTINUE, 200, values, NULL, "'none'"});
 }

@@ -61,6 +61,23 @@ static const struct {
     [PAGE_ERROR] = {"error", page_builtin_error, error_sample, NULL, {NULL}},
 };
 
+/* The files in share/templates, each as a string: what an admin copies and changes is what is built
+ * in. (The Makefile knows that this file depends on them.) */
+#define BUILTIN(symbol, file)                                                                      \
+    __asm__(".pushsection .rodata\n"                                                               \
+            ".global " #symbol "\n"                                                                \
+            ".hidden " #symbol "\n"                                                                \
+            ".type " #symbol ", @object\n" #symbol ":\n"                                           \
+            ".incbin \"share/templates/" file "\"\n"                                               \
+            ".byte 0\n"                                                                            \
+            ".size " #symbol ", . - " #symbol "\n"                                                 \
+            ".popsection\n")
+
+BUILTIN(page_builtin_consent, "consent.html");
+BUILTIN(page_builtin_continue, "continue.html");
+BUILTIN(page_builtin_error, "error.html");
+BUILTIN(page_builtin_style, "style.css");
+
 struct page_set {
     struct arena *arena;
     const char *sources[PAGE_COUNT][LANGUAGE_COUNT]; /* NULL: the built-in one */
@@ -103,36 +120,44 @@ static enum rc check(struct arena *a, enum page page, const struct language *lan
     return OK;
 }
 
-static const char *load_one(struct arena *a, const char *path, enum page page,
-                            const struct language *language, FILE *problems, unsigned *bad) {
+struct loading {
+    struct arena *arena;
+    FILE *problems;
+    unsigned bad;
+};
+
+/* NULL: there is no such file, or it is bad. */
+static const char *load_one(struct loading *l, const char *path, enum page page,
+                            const struct language *language) {
     struct err e;
     const char *source;
 
-    if (!read_text(a, path, &source, &e) && !check(a, page, language, source, &e))
+    if (!read_text(l->arena, path, &source, &e) && !check(l->arena, page, language, source, &e))
         return source;
     if (e.code != ERR_MISSING) {
-        (void)fprintf(problems, "%s: %s; the built-in page is used\n", path, e.text);
-        ++*bad;
+        (void)fprintf(l->problems, "%s: %s; the built-in page is used\n", path, e.text);
+        l->bad++;
     }
     return NULL;
 }
 
 struct page_set *page_set_load(const char *dir, FILE *problems, unsigned *bad) {
     struct page_set *s = xcalloc(1, sizeof *s);
+    struct arena *a = s->arena = arena_new(SET_BYTES_MAX);
+    struct loading l = {.arena = a, .problems = problems};
 
-    s->arena = arena_new(SET_BYTES_MAX);
-    *bad = 0;
     for (unsigned p = 0; p < PAGE_COUNT; p++) {
-        const char *path = arena_printf(s->arena, "%s/%s.html", dir, kinds[p].name);
-        const char *all = load_one(s->arena, path, p, &languages[0], problems, bad);
+        const char *path = arena_printf(a, "%s/%s.html", dir, kinds[p].name);
+        const char *all = load_one(&l, path, p, &languages[0]);
 
-        for (size_t l = 0; l < LANGUAGE_COUNT; l++) {
-            path = arena_printf(s->arena, "%s/%s.%s.html", dir, kinds[p].name, languages[l].tag);
-            s->sources[p][l] = load_one(s->arena, path, p, &languages[l], problems, bad);
-            if (!s->sources[p][l])
-                s->sources[p][l] = all;
+        for (size_t i = 0; i < LANGUAGE_COUNT; i++) {
+            path = arena_printf(a, "%s/%s.%s.html", dir, kinds[p].name, languages[i].tag);
+            s->sources[p][i] = load_one(&l, path, p, &languages[i]);
+            if (!s->sources[p][i])
+                s->sources[p][i] = all;
         }
     }
+    *bad = l.bad;
     return s;
 }
 
@@ -151,42 +176,69 @@ static const char *source_of(const struct page_set *set, enum page page, const s
     return own ? own : kinds[page].builtin;
 }
 
-void page_reply(const struct page_set *set, enum page page, const struct request *rq,
-                struct reply *rp, int status, const struct template_value *values,
-                const struct template_list *list, const char *form_action) {
+/* HTML that may not be framed, cached, scripted, or held by the window that opened it. Only <style>
+ * elements with this nonce count. */
+static void reply_html(struct reply *rp, const struct buf *html, const char *nonce,
+                       const char *form_action) {
+    rp->body = html->p;
+    rp->body_len = html->len;
+    reply_header(rp, "Content-Type", "text/html; charset=utf-8");
+    reply_header(rp, "Cache-Control", "no-store");
+    /* RFC 9700 §4.16: an authorization page must not be framed. */
+    reply_header(rp, "X-Frame-Options", "DENY");
+    reply_header(rp, "X-Content-Type-Options", "nosniff");
+    /* Whoever opened the window cannot steer it, or be steered by it, any more (HTML §7.1.3). */
+    reply_header(rp, "Cross-Origin-Opener-Policy", "same-origin");
+    reply_header(rp, "Referrer-Policy", "no-referrer");
+    reply_header(rp, "Content-Security-Policy",
+                 arena_printf(rp->arena,
+                              "default-src 'none'; style-src 'nonce-%s'; img-src 'self'; "
+                              "base-uri 'none'; frame-ancestors 'none'; form-action %s",
+                              nonce, form_action));
+}
+
+void page_reply(const struct page_set *set, const struct request *rq, struct reply *rp,
+                const struct page_content *content) {
     const struct language *language = language_choose(request_header(rq, "accept-language"));
     const char *nonce = random_text(rp->arena, NONCE_BYTES);
     const struct template_value common[] = {
         {"lang", language->tag}, {"nonce", nonce}, {NULL, NULL}};
     const struct template_scope outer = {.values = common, .text = find_text, .language = language};
-    const struct template_scope scope = {.values = values, .list = list, .outer = &outer};
+    const struct template_scope scope = {
+        .values = content->values, .list = content->list, .outer = &outer};
     struct buf b;
 
     buf_init(&b, rp->arena, PAGE_BYTES_MAX);
-    template_render(&b, source_of(set, page, language), &scope);
+    template_render(&b, source_of(set, content->page, language), &scope);
     if (b.overflow) { /* a template that repeats its values without end */
-        log_error("page_too_long", kv("page", kinds[page].name),
+        log_error("page_too_long", kv("page", kinds[content->page].name),
                   kv("hint", "shorten the template"));
         buf_init(&b, rp->arena, PAGE_BYTES_MAX);
-        template_render(&b, kinds[page].builtin, &scope);
+        template_render(&b, kinds[content->page].builtin, &scope);
     }
-    reply_html(rp, status, b.p, b.len, nonce, form_action);
+    rp->status = content->status;
+    reply_html(rp, &b, nonce, content->form_action);
 }
 
-void page_error(const struct page_set *set, const struct request *rq, struct reply *rp, int status,
-                const struct err *e, const char *client_uri, const char *client_host) {
+void page_error(const struct page_set *set, const struct request *rq, struct reply *rp,
+                const struct page_problem *problem) {
     const struct language *language = language_choose(request_header(rq, "accept-language"));
+    const struct err *e = problem->e;
     const char *reason = language_reason(rp->arena, language, e->text);
     const struct template_value values[] = {
-        {"status", arena_printf(rp->arena, "%d", status)},
+        {"status", arena_printf(rp->arena, "%d", problem->status)},
         {"advice", language_text(language, e->advice ? e->advice : error_advice(e->code))},
         {"reason", reason ? reason : e->text},
         {"reason_lang", reason ? language->tag : "en"},
         {"number", rq->id},
-        {"client_uri", client_uri},
-        {"client_host", client_host},
+        {"client_uri", problem->client_uri},
+        {"client_host", problem->client_host},
         {NULL, NULL},
     };
 
-    page_reply(set, PAGE_ERROR, rq, rp, status, values, NULL, "'none'");
+    page_reply(set, rq, rp,
+               &(struct page_content){.page = PAGE_ERROR,
+                                      .status = problem->status,
+                                      .values = values,
+                                      .form_action = "'none'"});
 }

@@ -19,19 +19,31 @@ struct page_set;
 struct page_set *page_set_load(const char *dir, FILE *problems, unsigned *bad);
 void page_set_free(struct page_set *s);
 
-/* Makes the page the reply, in the language of the request. `list` is NULL for a page without.
- * Besides `values`, each page has `lang` and `nonce`. form_action as for reply_html; set NULL: our
- * own pages. */
-void page_reply(const struct page_set *set, enum page page, const struct request *rq,
-                struct reply *rp, int status, const struct template_value *values,
-                const struct template_list *list, const char *form_action);
+/* What a page shows. Besides `values`, each has `lang` and `nonce`. */
+struct page_content {
+    enum page page;
+    int status;
+    const struct template_value *values;
+    const struct template_list *list; /* NULL: the page has none */
+    const char *form_action; /* the CSP source list of its forms, such as "'self'" or "'none'" */
+};
 
-/* The page that says what is wrong, and what a user can do about it. With client_uri and its host
- * it has a link to there; "" for none. */
-void page_error(const struct page_set *set, const struct request *rq, struct reply *rp, int status,
-                const struct err *e, const char *client_uri, const char *client_host);
+/* Makes the page the reply, in the language of the request. set NULL: our own pages. */
+void page_reply(const struct page_set *set, const struct request *rq, struct reply *rp,
+                const struct page_content *content);
 
-/* page_builtin.c: share/templates, as they were when this was built. */
+/* What is wrong. With a client's URI and its host the page has a link to there; "" for none. */
+struct page_problem {
+    int status;
+    const struct err *e;
+    const char *client_uri, *client_host;
+};
+
+/* The page that says what is wrong, and what a user can do about it. */
+void page_error(const struct page_set *set, const struct request *rq, struct reply *rp,
+                const struct page_problem *problem);
+
+/* share/templates, as they were when this was built. */
 extern const char page_builtin_consent[], page_builtin_continue[], page_builtin_error[];
 extern const char page_builtin_style[];
 

@@ -1,5 +1,5 @@
-/* The reasons on error pages in Japanese, part of words.h. A * stands for what is put into a
- * reason: a number, a name, or one of the last rows. */
+/* Private part of words.h: the reasons on error pages in Japanese. A * stands for what is put into
+ * a reason: a number, a name, or one of the last rows. */
 #include <string.h>
 
 #include "base/buf.h"
@@ -110,7 +110,6 @@ const struct word reasons_ja[] = {
     {"this login was ended; log in again",
      "このログインは終了させられました。もう一度ログインしてください"},
     {"this user is no longer allowed here", "この利用者は、ここではもう許可されていません"},
-    {"the IPv6 address in the URL has no ]", "URL の IPv6 アドレスに ] がありません"},
     {"the host in the URL is not valid", "URL のホストが正しくありません"},
     {"the host in the URL is not valid; an IPv4 address is written as four decimal numbers, "
      "without "
@@ -127,8 +126,6 @@ const struct word reasons_ja[] = {
     {"there are more than * parameters", "パラメーターが * 個を超えています"},
     {"a parameter is given more than once", "2 回以上あるパラメーターがあります"},
     {"this address answers * only", "このアドレスは * にだけ応答します"},
-    {"a header came twice, once with an underscore in its name",
-     "同じヘッダーが、下線を含む名前でもう一度送られています"},
     {"there is nothing at this address", "このアドレスには何もありません"},
     {"too many requests from this address; try again later",
      "このアドレスからの要求が多すぎます。後でもう一度お試しください"},

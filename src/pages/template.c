@@ -2,10 +2,34 @@
 
 #include <string.h>
 
-#include "pages/html.h"
-
 #define TEXT_PREFIX "text."
 #define TAG_SHOWN 20 /* bytes of a wrong tag in a message */
+
+void html_text(struct buf *b, const char *s) {
+    for (; *s; s++) {
+        switch (*s) {
+        case '&':
+            buf_adds(b, "&amp;");
+            break;
+        case '<':
+            buf_adds(b, "&lt;");
+            break;
+        case '>':
+            buf_adds(b, "&gt;");
+            break;
+        case '"':
+            buf_adds(b, "&quot;");
+            break;
+        case '\'':
+            buf_adds(b, "&#39;");
+            break;
+        default:
+            buf_addc(b, *s);
+        }
+    }
+}
+
+/* ---- one template ---- */
 
 struct walk {
     struct buf *b;
@@ -20,7 +44,7 @@ struct walk {
 struct tag {
     char kind; /* '#', '^', '/', '!', or 0 for a value */
     char name[TEMPLATE_NAME_MAX + 1];
-    const char *end; /* behind it */
+    const char *begin, *end; /* its braces; behind them */
 };
 
 struct found {
@@ -29,8 +53,14 @@ struct found {
     const struct template_list *list; /* the name is that of a list */
 };
 
-static const char *walk(struct walk *w, const char *p, const char *closes,
-                        const struct template_scope *s, bool emit, unsigned depth);
+/* How a section is read. */
+struct view {
+    const struct template_scope *scope;
+    bool emit;      /* its contents are written; otherwise they are only read to their end */
+    unsigned depth; /* how many sections and texts it is in */
+};
+
+static const char *walk(struct walk *w, const char *p, const char *closes, struct view v);
 
 static const char *fail(struct walk *w, const char *at, const char *what, const char *name) {
     int line = 1;
@@ -44,29 +74,30 @@ static const char *fail(struct walk *w, const char *at, const char *what, const 
     return NULL;
 }
 
+/* For a message, which goes to a terminal or a log. */
+static const char *no_tag(struct walk *w, const char *p) {
+    char shown[TAG_SHOWN + 1] = "";
+
+    for (size_t i = 0; i < TAG_SHOWN && p[i]; i++)
+        shown[i] = (char)(p[i] < ' ' || p[i] > '~' ? '?' : p[i]);
+    return fail(w, p, "this is no placeholder:", shown);
+}
+
 static bool read_tag(struct walk *w, const char *p, struct tag *tag) {
     const char *end = strstr(p, "}}"), *name = p + 2;
     size_t len;
 
-    if (!end) {
-        (void)fail(w, p, "{{ is not closed by }}", "");
-        return false;
-    }
+    if (!end)
+        return fail(w, p, "{{ is not closed by }}", "") != NULL;
     tag->kind = strchr("#^/!", *name) ? *name++ : 0;
+    tag->begin = p;
     tag->end = end + 2;
     if (tag->kind == '!')
         return true;
     name += strspn(name, " \t");
     len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.");
-    if (!len || len > TEMPLATE_NAME_MAX || name + len + strspn(name + len, " \t") != end) {
-        char shown[TAG_SHOWN + 1] = "";
-
-        /* It goes to a terminal or a log. */
-        for (size_t i = 0; i < TAG_SHOWN && p[i]; i++)
-            shown[i] = (char)(p[i] < ' ' || p[i] > '~' ? '?' : p[i]);
-        (void)fail(w, p, "this is no placeholder:", shown);
-        return false;
-    }
+    if (!len || len > TEMPLATE_NAME_MAX || name + len + strspn(name + len, " \t") != end)
+        return no_tag(w, p) != NULL;
     memcpy(tag->name, name, len);
     tag->name[len] = 0;
     return true;
@@ -91,101 +122,120 @@ static struct found find(const struct template_scope *s, const char *name) {
     return (struct found){0};
 }
 
+static struct view inner_view(struct view v, const struct template_scope *scope, bool emit) {
+    return (struct view){scope, emit, v.depth + 1};
+}
+
 /* The body once for each item; without items it is still read to its end. */
-static const char *walk_list(struct walk *w, const char *body, const struct tag *tag,
-                             const struct template_list *list, const struct template_scope *s,
-                             bool emit, unsigned depth) {
+static const char *walk_items(struct walk *w, const struct tag *tag,
+                              const struct template_list *list, struct view v) {
     const char *end = NULL;
 
     for (const struct template_value *const *item = list->items; *item; item++) {
-        const struct template_scope inner = {.values = *item, .outer = s};
+        const struct template_scope scope = {.values = *item, .outer = v.scope};
 
-        end = walk(w, body, tag->name, &inner, emit, depth + 1);
+        end = walk(w, tag->end, tag->name, inner_view(v, &scope, v.emit));
         if (!end)
             return NULL;
     }
-    return end ? end : walk(w, body, tag->name, s, false, depth + 1);
+    return end ? end : walk(w, tag->end, tag->name, inner_view(v, v.scope, false));
 }
 
-static const char *walk_section(struct walk *w, const char *at, const struct tag *tag,
-                                const struct template_scope *s, bool emit, unsigned depth) {
-    struct found f = find(s, tag->name);
-    bool full;
+static const char *walk_list(struct walk *w, const struct tag *tag,
+                             const struct template_list *list, struct view v) {
+    const char *end;
+
+    if (w->in_list)
+        return fail(w, tag->begin, "a list cannot stand in itself:", tag->name);
+    w->in_list = true;
+    end = walk_items(w, tag, list, v);
+    w->in_list = false;
+    return end;
+}
+
+static bool is_full(const struct found *f) {
+    if (f->list)
+        return *f->list->items != NULL;
+    return (f->value && *f->value) || (f->text && *f->text);
+}
+
+static const char *walk_section(struct walk *w, const struct tag *tag, struct view v) {
+    struct found f = find(v.scope, tag->name);
 
     if (!f.value && !f.list && !f.text && w->checking)
-        return fail(w, at, "there is no value of the name", tag->name);
-    if (depth == TEMPLATE_DEPTH_MAX)
-        return fail(w, at, "too many sections in each other at", tag->name);
-    if (f.list && tag->kind == '#') {
-        const char *end;
-
-        if (w->in_list)
-            return fail(w, at, "a list cannot stand in itself:", tag->name);
-        w->in_list = true;
-        end = walk_list(w, tag->end, tag, f.list, s, emit, depth);
-        w->in_list = false;
-        return end;
-    }
-    full = f.list ? *f.list->items != NULL : (f.value && *f.value) || (f.text && *f.text);
-    return walk(w, tag->end, tag->name, s, emit && full == (tag->kind == '#'), depth + 1);
+        return fail(w, tag->begin, "there is no value of the name", tag->name);
+    if (v.depth == TEMPLATE_DEPTH_MAX)
+        return fail(w, tag->begin, "too many sections in each other at", tag->name);
+    if (f.list && tag->kind == '#')
+        return walk_list(w, tag, f.list, v);
+    v.emit = v.emit && is_full(&f) == (tag->kind == '#');
+    return walk(w, tag->end, tag->name, inner_view(v, v.scope, v.emit));
 }
 
 /* A text may be used where there are the values that it names. */
-static bool add_text(struct walk *w, const char *at, const struct tag *tag, const char *text,
-                     const struct template_scope *s, bool emit, unsigned depth) {
+static const char *add_text(struct walk *w, const struct tag *tag, const char *text,
+                            struct view v) {
     struct walk inner = {.b = w->b, .source = text, .checking = w->checking};
 
-    if (depth == TEMPLATE_DEPTH_MAX || !walk(&inner, text, NULL, s, emit, depth + 1))
-        return fail(w, at, "this text cannot be used on this page:", tag->name) != NULL;
-    return true;
+    if (v.depth == TEMPLATE_DEPTH_MAX || !walk(&inner, text, NULL, inner_view(v, v.scope, v.emit)))
+        return fail(w, tag->begin, "this text cannot be used on this page:", tag->name);
+    return tag->end;
 }
 
-static bool add_value(struct walk *w, const char *at, const struct tag *tag,
-                      const struct template_scope *s, bool emit, unsigned depth) {
-    struct found f = find(s, tag->name);
+static const char *add_value(struct walk *w, const struct tag *tag, struct view v) {
+    struct found f = find(v.scope, tag->name);
 
     if (f.list)
-        return fail(w, at, "a list is written as a section:", tag->name) != NULL;
-    if (!f.value && !f.text)
-        return !w->checking || fail(w, at, "there is no value of the name", tag->name) != NULL;
-    if (f.value && emit)
+        return fail(w, tag->begin, "a list is written as a section:", tag->name);
+    if (f.text)
+        return add_text(w, tag, f.text, v);
+    if (!f.value && w->checking)
+        return fail(w, tag->begin, "there is no value of the name", tag->name);
+    if (f.value && v.emit)
         html_text(w->b, f.value);
-    return !f.text || add_text(w, at, tag, f.text, s, emit, depth);
+    return tag->end;
+}
+
+/* What follows on a tag that closes nothing. */
+static const char *follow(struct walk *w, const struct tag *tag, struct view v) {
+    switch (tag->kind) {
+    case '#':
+    case '^':
+        return walk_section(w, tag, v);
+    case '!':
+        return tag->end;
+    default:
+        return add_value(w, tag, v);
+    }
 }
 
 /* From p to the tag that closes the section `closes`, or to the end. NULL after a mistake. */
-static const char *walk(struct walk *w, const char *p, const char *closes,
-                        const struct template_scope *s, bool emit, unsigned depth) {
+static const char *walk(struct walk *w, const char *p, const char *closes, struct view v) {
     struct tag tag;
 
-    for (;;) {
+    while (p) {
         const char *next = strstr(p, "{{");
 
-        if (emit)
+        if (v.emit)
             buf_add(w->b, p, next ? (size_t)(next - p) : strlen(p));
         if (!next)
             return closes ? fail(w, p, "a section is not closed:", closes) : p + strlen(p);
         if (!read_tag(w, next, &tag))
             return NULL;
-        p = tag.end;
-        if (tag.kind == '/') {
-            if (closes && !strcmp(closes, tag.name))
-                return p;
+        if (tag.kind != '/')
+            p = follow(w, &tag, v);
+        else if (closes && !strcmp(closes, tag.name))
+            return tag.end;
+        else
             return fail(w, next, "this closes what was not opened last:", tag.name);
-        }
-        if (tag.kind == '#' || tag.kind == '^')
-            p = walk_section(w, next, &tag, s, emit, depth);
-        else if (!tag.kind && !add_value(w, next, &tag, s, emit, depth))
-            p = NULL;
-        if (!p)
-            return NULL;
     }
+    return NULL;
 }
 
 void template_render(struct buf *b, const char *source, const struct template_scope *scope) {
     struct walk w = {.b = b, .source = source};
 
-    (void)walk(&w, source, NULL, scope, true, 0);
+    (void)walk(&w, source, NULL, (struct view){scope, true, 0});
 }
 
 enum rc template_check(struct arena *a, const char *source, const struct template_scope *sample,
@@ -194,5 +244,5 @@ enum rc template_check(struct arena *a, const char *source, const struct templat
     struct walk w = {.b = &nowhere, .source = source, .e = e, .checking = true};
 
     buf_init(&nowhere, a, 1);
-    return walk(&w, source, NULL, sample, false, 0) ? OK : e->code;
+    return walk(&w, source, NULL, (struct view){sample, false, 0}) ? OK : e->code;
 }

@@ -33,6 +33,9 @@ struct template_scope {
     const struct template_scope *outer; /* for names that are not here; NULL: none */
 };
 
+/* Adds a value with the escapes that text and double-quoted attributes need. */
+void html_text(struct buf *b, const char *s);
+
 /* Adds the page to b. The template was checked; what is wrong with it nevertheless adds nothing. */
 void template_render(struct buf *b, const char *source, const struct template_scope *scope);
 /* Goes through all sections, and says what is wrong with the first line that is: a name that is not

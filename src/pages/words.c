@@ -161,24 +161,31 @@ static bool is_served_by(const struct preference *p, const char *tag) {
  * that no other element names (RFC 4647 §2.2.1), and a language that is refused by its own name is
  * not served for the sake of a part of it. */
 static int weight_of(const char *accept, const char *tag, size_t *at) {
-    int named = -1, others = 0;
+    struct {
+        int weight;
+        size_t at;
+    } named = {-1, 0}, others = {0, 0}, *kind;
     struct preference p;
     bool refused = false;
 
-    *at = 0;
     for (size_t i = 0; preference_next(&accept, &p); i++) {
         if (is_served_by(&p, tag)) {
             refused = refused || (!p.weight && p.len == strlen(tag));
-            if (p.weight > named) {
-                named = p.weight;
-                *at = i;
-            }
-        } else if (p.len == 1 && *p.range == '*' && named < 0 && p.weight > others) {
-            others = p.weight;
-            *at = i;
+            kind = &named;
+        } else if (p.len == 1 && *p.range == '*') {
+            kind = &others;
+        } else {
+            continue;
+        }
+        if (p.weight > kind->weight) {
+            kind->weight = p.weight;
+            kind->at = i;
         }
     }
-    return refused ? 0 : named >= 0 ? named : others;
+    if (named.weight < 0)
+        named = others;
+    *at = named.at;
+    return refused ? 0 : named.weight;
 }
 
 const struct language *language_choose(const char *accept_language) {

@@ -32,26 +32,6 @@ void reply_json(struct reply *rp, int status, const struct json *v) {
     reply_header(rp, "Content-Type", "application/json");
 }
 
-void reply_html(struct reply *rp, int status, const char *html, size_t len, const char *nonce,
-                const char *form_action) {
-    rp->status = status;
-    rp->body = html;
-    rp->body_len = len;
-    reply_header(rp, "Content-Type", "text/html; charset=utf-8");
-    reply_header(rp, "Cache-Control", "no-store");
-    /* RFC 9700 §4.16: an authorization page must not be framed. */
-    reply_header(rp, "X-Frame-Options", "DENY");
-    reply_header(rp, "X-Content-Type-Options", "nosniff");
-    /* Whoever opened the window cannot steer it, or be steered by it, any more (HTML §7.1.3). */
-    reply_header(rp, "Cross-Origin-Opener-Policy", "same-origin");
-    reply_header(rp, "Referrer-Policy", "no-referrer");
-    reply_header(rp, "Content-Security-Policy",
-                 arena_printf(rp->arena,
-                              "default-src 'none'; style-src 'nonce-%s'; img-src 'self'; "
-                              "base-uri 'none'; frame-ancestors 'none'; form-action %s",
-                              nonce, form_action));
-}
-
 static bool is_encoded(const struct request *rq) {
     const char *coding = request_header(rq, "content-encoding");
 

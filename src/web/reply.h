@@ -58,11 +58,6 @@ void reply_init(struct reply *rp, struct arena *a);
  * bug of ours and ends the process, since it could split the response. */
 void reply_header(struct reply *rp, const char *name, const char *value);
 void reply_json(struct reply *rp, int status, const struct json *v);
-/* A page that may not be framed, cached, scripted, or held by the window that opened it. Only
- * <style> elements with this nonce count; form_action is the CSP source list of its forms, such as
- * "'self'" or "'none'". */
-void reply_html(struct reply *rp, int status, const char *html, size_t len, const char *nonce,
-                const char *form_action);
 /* ERR_UNSUPPORTED_MEDIA_TYPE if the body has a Content-Encoding (RFC 9110 §15.5.16), since none is
  * decoded here; the reply says so. */
 struct request;

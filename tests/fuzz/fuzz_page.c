@@ -87,6 +87,7 @@ static void try_file(struct arena *a, const char *source, const char *accept) {
     char *const params[] = {arena_printf(a, "HTTP_ACCEPT_LANGUAGE=%s", accept), NULL};
     const struct request rq = {.arena = a, .id = "id", .params = params};
     const struct err why = {.code = ERR_INVALID_REQUEST, .text = MARK};
+    const struct page_problem problem = {400, &why, "", ""};
     struct page_set *set;
     struct reply rp;
     char *problems_text;
@@ -103,10 +104,10 @@ static void try_file(struct arena *a, const char *source, const char *accept) {
     MUST(bad <= 3 && count_problems(problems_text, len) == bad);
     free(problems_text);
     reply_init(&rp, a);
-    page_error(set, &rq, &rp, 400, &why, "", "");
+    page_error(set, &rq, &rp, &problem);
     MUST(rp.status == 400 && rp.body_len <= PAGE_BYTES_MAX);
     reply_init(&rp, a);
-    page_error(NULL, &rq, &rp, 400, &why, "", "");
+    page_error(NULL, &rq, &rp, &problem);
     MUST(rp.body_len && !strstr(rp.body, MARK) && is_utf8_text(rp.body));
     page_set_free(set);
 }

@@ -8,7 +8,7 @@
 #include "input.h"
 #include "mcp/accept.h"
 #include "mcp/headers.h"
-#include "pages/html.h"
+#include "pages/template.h"
 #include "standalone.h"
 #include "web/form.h"
 #include "web/request.h"

@@ -196,6 +196,7 @@ static const struct {
     {"src/oauth/login.c", NULL},
     {"src/oauth/deny_check.c", NULL},
     {"src/base/url.c", NULL},
+    {"src/web/form.c", NULL},
     {"src/app/app.c", NULL},
     {"src/app/rate_limit_filter.c", NULL},
     {"src/store/sessions_lmdb.c", "ERR_STORE,"},
@@ -287,7 +288,7 @@ static const char *page_of(struct arena *a, const struct page_set *set, const ch
     (void)err_set(&e, ERR_INVALID_REQUEST, "it is <wrong>");
     e.advice = "advice.client";
     reply_init(&rp, a);
-    page_error(set, &rq, &rp, 400, &e, "", "");
+    page_error(set, &rq, &rp, &(struct page_problem){400, &e, "", ""});
     assert_int_equal(rp.status, 400);
     return rp.body;
 }
