@@ -52,7 +52,7 @@ static bool send_message(int channel, struct msghdr *m, const int *fds, size_t c
     return send_in_time(channel, m);
 }
 
-bool stream_channel_send_stream(int channel, const struct fcgi_given *stream, int64_t until_s,
+bool stream_channel_send_stream(int channel, const struct fcgi_detached *stream, int64_t until_s,
                                 const struct buf *subscriptions) {
     struct stream_header header = {
         .id = stream->id, .first_len = (uint32_t)stream->first_len, .until_s = until_s};
@@ -72,7 +72,7 @@ bool stream_channel_replace(int channel, const struct buf *subscriptions) {
     return send_message(channel, &m, NULL, 0);
 }
 
-bool stream_channel_send_unsent(int channel, const struct fcgi_rest *reply) {
+bool stream_channel_send_unsent(int channel, const struct fcgi_unsent *reply) {
     struct unsent_message message = {.from = reply->from, .to = reply->to};
     struct iovec part = {&message, sizeof message};
     struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};

@@ -16,11 +16,11 @@
 /* By workers. All descriptors stay the caller's. false, with errno: it was not taken in time. */
 /* The stream goes on with the stream holder until `until_s`: what is first is sent when it watches.
  */
-bool stream_channel_send_stream(int channel, const struct fcgi_given *stream, int64_t until_s,
+bool stream_channel_send_stream(int channel, const struct fcgi_detached *stream, int64_t until_s,
                                 const struct buf *subscriptions);
 /* Streams of the same key wait for this from now on. */
 bool stream_channel_replace(int channel, const struct buf *subscriptions);
-bool stream_channel_send_unsent(int channel, const struct fcgi_rest *reply);
+bool stream_channel_send_unsent(int channel, const struct fcgi_unsent *reply);
 
 /* ---- By the stream holder. */
 

@@ -151,7 +151,7 @@ static void take_stream(struct stream_holder *k, const struct stream_message *m)
     if (k->count == STREAMS_MAX) {
         log_warn("too_many_streams", kvn("streams", (int64_t)k->count));
         stream_end_at_once(
-            &(struct fcgi_given){m->fd, m->header.id, (const unsigned char *)m->p, first_len},
+            &(struct fcgi_detached){m->fd, m->header.id, (const unsigned char *)m->p, first_len},
             subscriptions);
         close(m->fd);
         return;

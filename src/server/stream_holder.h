@@ -67,7 +67,7 @@ void stream_drop(struct stream_holder *k, struct stream *s);
 void stream_end(struct stream_holder *k, struct stream *s); /* in good order, and drops it */
 /* A stream that nobody can hold begins and ends in good order, at once. The descriptor stays the
  * caller's. */
-void stream_end_at_once(const struct fcgi_given *given, struct text subscriptions);
+void stream_end_at_once(const struct fcgi_detached *detached, struct text subscriptions);
 /* The first that its peer gets, as records: the head of the reply and more. false: let it go. */
 bool stream_send_first(struct stream_holder *k, struct stream *s, const char *records, size_t len);
 /* At once and whole, behind what waits. A peer that does not read has no room left for a few

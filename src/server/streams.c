@@ -100,13 +100,13 @@ void stream_end(struct stream_holder *k, struct stream *s) {
     stream_drop(k, s);
 }
 
-void stream_end_at_once(const struct fcgi_given *given, struct text subscriptions) {
+void stream_end_at_once(const struct fcgi_detached *detached, struct text subscriptions) {
     struct subscription last;
 
     (void)subscription_find(subscriptions, SUBSCRIPTION_END, &last);
-    if (send(given->fd, given->first, given->first_len, MSG_DONTWAIT | MSG_NOSIGNAL) ==
-        (ssize_t)given->first_len)
-        (void)fcgi_conn_send_now(given->fd, given->id, last.text.p, last.text.len, true);
+    if (send(detached->fd, detached->first, detached->first_len, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+        (ssize_t)detached->first_len)
+        (void)fcgi_conn_send_now(detached->fd, detached->id, last.text.p, last.text.len, true);
 }
 
 /* ---- what is longer than the peer may take at once ---- */

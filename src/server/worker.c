@@ -106,7 +106,7 @@ static _Noreturn void start_failed(const char *what, const char *why, const char
 }
 
 /* A reader is slow: the stream holder, where there is one, sends the remainder. */
-static bool pass_unsent(void *worker, const struct fcgi_rest *reply) {
+static bool pass_unsent(void *worker, const struct fcgi_unsent *reply) {
     const struct worker *w = worker;
 
     return w->args->config->endpoints & GROUP_MCP &&
@@ -130,7 +130,7 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->fcgi = fcgi_new();
     if (!w->fcgi)
         start_failed("FastCGI", strerror(errno), "");
-    fcgi_give_rest_to(w->fcgi, pass_unsent, w);
+    fcgi_on_unsent(w->fcgi, pass_unsent, w);
     /* Connections have it from their listener. On TCP it keeps the last bytes of a reply from
      * waiting for an ACK; on a Unix socket it fails. */
     (void)setsockopt(args->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -147,7 +147,7 @@ static void start(struct worker *w, const struct worker_args *args) {
 
 /* The reply goes on as a stream that the stream holder has. */
 static void detach_stream(struct worker *w, const struct request *rq, const struct reply *rp) {
-    const struct fcgi_given stream = fcgi_give_away(w->fcgi, w->arena);
+    const struct fcgi_detached stream = fcgi_detach(w->fcgi, w->arena);
 
     if (stream.fd < 0)
         return;

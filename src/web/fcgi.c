@@ -27,10 +27,10 @@ struct fcgi {
     uint64_t id_state;
     bool head;           /* the reply goes without its body */
     bool unread;         /* the peer may still be sending the body */
-    bool held;           /* what is streamed waits in the file, for fcgi_give_away or for its end */
+    bool held;           /* what is streamed waits in the file, for fcgi_detach or for its end */
     const char *request; /* its id */
-    fcgi_rest_fn *rest;  /* NULL: nobody */
-    void *rest_arg;
+    fcgi_unsent_fn *on_unsent; /* NULL: nobody takes what is not sent */
+    void *on_unsent_arg;
 };
 
 /* FCGX_Init puts handlers of its own on these signals. The pool has handlers already, and a broken
@@ -68,9 +68,9 @@ void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms) {
     f->total_ms = total_ms;
 }
 
-void fcgi_give_rest_to(struct fcgi *f, fcgi_rest_fn *fn, void *arg) {
-    f->rest = fn;
-    f->rest_arg = arg;
+void fcgi_on_unsent(struct fcgi *f, fcgi_unsent_fn *fn, void *arg) {
+    f->on_unsent = fn;
+    f->on_unsent_arg = arg;
 }
 
 /* Ends the library's part of a request. It closes the file where it would have closed the
@@ -124,7 +124,7 @@ static enum rc library_begin(struct fcgi *f, struct err *e) {
     return OK;
 }
 
-/* The library's strings die with its request, so they are copied. */
+/* The library frees its strings with its request, so they are copied. */
 static char *const *copy_params(struct arena *a, char **envp) {
     size_t n = 0;
     char **copy;
@@ -368,7 +368,7 @@ static enum rc stream_write(struct reply_sink *s, const char *p, size_t len) {
     return stream_flush(f);
 }
 
-/* The rest of the reply as FastCGI records, in the file. */
+/* The end of the reply as FastCGI records, in the file. */
 static enum rc encode(struct fcgi *f, const struct reply *rp) {
     bool good = f->held || fcgi_file_rewind(&f->file);
 
@@ -382,14 +382,14 @@ static enum rc encode(struct fcgi *f, const struct reply *rp) {
     return good && f->file.fd >= 0 ? OK : ERR_MISSING;
 }
 
-/* The file goes with the rest, and the next request gets a new one. It has nothing behind the reply
- * that was there before. */
-static bool give_rest(struct fcgi *f, size_t from, size_t to) {
-    const struct fcgi_rest rest = {f->conn.fd, f->file.fd, from, to, f->request};
+/* The file goes with the unsent remainder, and the next request gets a new one. It is cut first, so
+ * that nothing of an earlier request stands behind the reply. */
+static bool hand_over_unsent(struct fcgi *f, size_t from, size_t to) {
+    const struct fcgi_unsent unsent = {f->conn.fd, f->file.fd, from, to, f->request};
 
-    if (!f->rest || f->unread || !fcgi_file_cut(&f->file, to))
+    if (!f->on_unsent || f->unread || !fcgi_file_cut(&f->file, to))
         return false;
-    if (f->rest(f->rest_arg, &rest)) {
+    if (f->on_unsent(f->on_unsent_arg, &unsent)) {
         fcgi_file_close(&f->file);
         return true;
     }
@@ -404,7 +404,7 @@ static enum rc send_end(struct fcgi *f) {
     if (!fcgi_file_written(&f->file, &p, &len) ||
         fcgi_conn_send_for(&f->conn, p, len, FCGI_PATIENCE_MS, &sent))
         return ERR_MISSING;
-    if (sent == len || give_rest(f, sent, len))
+    if (sent == len || hand_over_unsent(f, sent, len))
         return OK;
     return fcgi_conn_send(&f->conn, p + sent, len - sent);
 }
@@ -422,7 +422,7 @@ static enum rc finish(struct fcgi *f, const struct reply *rp) {
 }
 
 static void stream_end(struct reply_sink *s) {
-    (void)finish((struct fcgi *)s, NULL); /* who is gone need not be told */
+    (void)finish((struct fcgi *)s, NULL); /* an error means that the peer is gone */
     s->fd = -1;
 }
 
@@ -439,16 +439,16 @@ enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) {
     return rp->ended ? OK : finish(f, rp);
 }
 
-struct fcgi_given fcgi_give_away(struct fcgi *f, struct arena *a) {
-    struct fcgi_given given = {.fd = f->conn.fd, .id = f->conn.id};
+struct fcgi_detached fcgi_detach(struct fcgi *f, struct arena *a) {
+    struct fcgi_detached detached = {.fd = f->conn.fd, .id = f->conn.id};
     const unsigned char *p;
 
-    if (f->held && fcgi_file_written(&f->file, &p, &given.first_len))
-        given.first = memcpy(arena_alloc(a, given.first_len), p, given.first_len);
+    if (f->held && fcgi_file_written(&f->file, &p, &detached.first_len))
+        detached.first = memcpy(arena_alloc(a, detached.first_len), p, detached.first_len);
     f->held = false;
     f->conn.fd = -1;
     (void)encode(f, NULL); /* what the library would send now is the end, and goes nowhere */
     fcgi_conn_close(&f->conn, false);
     fcgi_file_clear(&f->file);
-    return given;
+    return detached;
 }

@@ -15,9 +15,9 @@
 
 struct fcgi;
 
-#define FCGI_IO_TIMEOUT_S 10    /* a web server that stops talking is dropped after this */
-#define FCGI_TOTAL_TIMEOUT_S 30 /* one that drips: for the whole request */
-#define FCGI_PATIENCE_MS 100    /* for the end of a reply; then somebody else may wait for it */
+#define FCGI_IO_TIMEOUT_S 10    /* a web server that sends or takes nothing is dropped after this */
+#define FCGI_TOTAL_TIMEOUT_S 30 /* one that sends slowly: for the whole request */
+#define FCGI_PATIENCE_MS 100    /* a worker waits so long for the end of a reply to be taken */
 #define FCGI_PARAMS_MAX (128 * 1024) /* bytes of all parameters of a request together */
 
 /* Made once per worker. Leaves the dispositions of signals as they are, but for SIGPIPE, which is
@@ -28,16 +28,16 @@ void fcgi_free(struct fcgi *f); /* NULL is accepted */
 /* For tests: other times than the two above. */
 void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms);
 
-/* What of a reply is left when its reader is slow: bytes from..to of a file, for one who waits in
- * our place. He returns true if he has taken copies of both descriptors. Without him, or if he
- * returns false, the reply is sent for as long as the reader goes on reading. */
-struct fcgi_rest {
+/* The unsent remainder of a reply whose reader is slow: bytes from..to of a file. The function
+ * returns true if it has taken copies of both descriptors, and sees to the rest. Without one, or if
+ * it returns false, the reply is sent for as long as the reader goes on reading. */
+struct fcgi_unsent {
     int fd, file;
     size_t from, to;
     const char *request; /* its id */
 };
-typedef bool fcgi_rest_fn(void *arg, const struct fcgi_rest *rest);
-void fcgi_give_rest_to(struct fcgi *f, fcgi_rest_fn *fn, void *arg);
+typedef bool fcgi_unsent_fn(void *arg, const struct fcgi_unsent *unsent);
+void fcgi_on_unsent(struct fcgi *f, fcgi_unsent_fn *fn, void *arg);
 
 /* Takes over the accepted connection fd and reads one whole request from it into rq, whose arena
  * must be set. A body over max_body is not read at all.
@@ -48,12 +48,12 @@ void fcgi_give_rest_to(struct fcgi *f, fcgi_rest_fn *fn, void *arg);
  *                  e says which */
 enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq,
                   struct err *e) MUST_USE;
-/* After ERR_MISSING: had the peer sent nothing? Whoever tries whether somebody listens does so. */
+/* After ERR_MISSING: had the peer sent nothing? A check whether the socket answers does so. */
 bool fcgi_got_nothing(const struct fcgi *f);
 
 /* Where a reply to the request that was read last can be streamed to. If its `subscriptions` is set
- * when it begins, nothing is sent before it is given away: the peer must not hear that it is told
- * of changes before somebody watches for them. */
+ * when it begins, nothing is sent before fcgi_detach: the peer must not learn that it is
+ * notified of changes before they are watched for. */
 struct reply_sink *fcgi_sink(struct fcgi *f);
 
 /* Sends the reply, or the end of a streamed one, ends the request and closes the connection. Adds
@@ -61,15 +61,16 @@ struct reply_sink *fcgi_sink(struct fcgi *f);
  * gone or stopped reading. */
 enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) MUST_USE;
 
-/* In place of fcgi_reply for a reply that is handed over: gives away the connection. */
-struct fcgi_given {
+/* In place of fcgi_reply for a stream that goes on without this process: the connection and what
+ * is still to be sent on it. The caller owns the descriptor from then on. */
+struct fcgi_detached {
     int fd;                     /* -1 if it is gone */
     unsigned id;                /* for fcgi_conn_send_now */
     const unsigned char *first; /* what was streamed so far, as records: still to be sent */
     size_t first_len;
 };
-/* Of a longer one the beginning is sent already. */
+/* Of a longer beginning some is sent already. */
 #define FCGI_FIRST_MAX 65536
-struct fcgi_given fcgi_give_away(struct fcgi *f, struct arena *a);
+struct fcgi_detached fcgi_detach(struct fcgi *f, struct arena *a);
 
 #endif

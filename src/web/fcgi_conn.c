@@ -230,8 +230,8 @@ static enum rc next_of_stream(struct fcgi_conn *c, unsigned type, size_t left, s
     return r->len > left ? ERR_TOO_LARGE : OK;
 }
 
-static enum rc copy_record(struct fcgi_conn *c, const struct record *r, size_t max,
-                           struct fcgi_pairs *pairs, struct fcgi_file *out, struct err *e) {
+static enum rc copy_record(struct fcgi_conn *c, const struct record *r, struct fcgi_pairs *pairs,
+                           struct fcgi_file *out, struct err *e) {
     unsigned char h[HEADER_LEN];
     size_t left = r->len;
     enum rc rc;
@@ -243,7 +243,7 @@ static enum rc copy_record(struct fcgi_conn *c, const struct record *r, size_t m
         size_t n;
 
         rc = take(c, left, &p, &n, e);
-        if (!rc && !fcgi_pairs_take(pairs, p, n, max))
+        if (!rc && !fcgi_pairs_take(pairs, p, n))
             rc = err_set(e, ERR_MISSING,
                          "a parameter is malformed, or to be longer than all may be");
         if (!rc) {
@@ -255,14 +255,14 @@ static enum rc copy_record(struct fcgi_conn *c, const struct record *r, size_t m
 }
 
 enum rc fcgi_conn_params(struct fcgi_conn *c, size_t max, struct fcgi_file *out, struct err *e) {
-    struct fcgi_pairs pairs = {{0}, 0, 0, 0, 0};
+    struct fcgi_pairs pairs = {.max = max};
     struct record r = {0};
     size_t got = 0;
 
     do {
         enum rc rc = next_of_stream(c, TYPE_PARAMS, max - got, &r, e);
 
-        if (rc || (rc = copy_record(c, &r, max, &pairs, out, e)))
+        if (rc || (rc = copy_record(c, &r, &pairs, out, e)))
             return rc;
         got += r.len;
     } while (r.len);
@@ -291,7 +291,7 @@ bool fcgi_conn_is_gone(const struct fcgi_conn *c) {
     return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
 }
 
-/* Until the time is up, or since the last byte that was taken so long has passed. */
+/* Until the time is up, or no byte was taken for the time of silence. */
 static enum rc send_until(struct fcgi_conn *c, const unsigned char *p, size_t len, int64_t until,
                           size_t *sent) {
     int64_t silent = clock_monotonic_ms() + c->silence_ms;

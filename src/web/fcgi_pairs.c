@@ -15,7 +15,7 @@ static bool take_byte(struct fcgi_pairs *s, unsigned char byte) {
     return !s->more;
 }
 
-bool fcgi_pairs_take(struct fcgi_pairs *s, const unsigned char *p, size_t len, size_t max) {
+bool fcgi_pairs_take(struct fcgi_pairs *s, const unsigned char *p, size_t len) {
     while (len) {
         if (s->to_skip) {
             size_t n = s->to_skip < len ? s->to_skip : len, name = s->name < n ? s->name : n;
@@ -34,7 +34,7 @@ bool fcgi_pairs_take(struct fcgi_pairs *s, const unsigned char *p, size_t len, s
         s->which = 0;
         s->to_skip = s->length[0] + s->length[1]; /* each below 2^31 */
         s->name = s->length[0];
-        if (s->to_skip > max)
+        if (s->to_skip > s->max)
             return false;
     }
     return true;

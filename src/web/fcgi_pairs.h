@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 struct fcgi_pairs {
+    size_t max;       /* bytes of one pair; the other members are 0 at first */
     size_t length[2]; /* of name and value */
     unsigned which;   /* of the two is being read */
     unsigned more;    /* bytes that are missing of it; 0: none has come yet */
@@ -15,9 +16,9 @@ struct fcgi_pairs {
     size_t name;      /* how much of that is the name */
 };
 
-/* False if one pair is to be longer than max, or has in it what would end it for libfcgi, which
+/* False if one pair is to be longer than `max`, or has in it what would end it for libfcgi, which
  * makes "NAME=value" of it: a NUL, or in the name a "=". A pair that breaks off is libfcgi's to
  * find. */
-bool fcgi_pairs_take(struct fcgi_pairs *s, const unsigned char *p, size_t len, size_t max);
+bool fcgi_pairs_take(struct fcgi_pairs *s, const unsigned char *p, size_t len);
 
 #endif

@@ -214,7 +214,7 @@ static void stream(struct reply *rp) {
 /* Answers, and gives true if the whole answer is due to the peer. */
 static bool answer(struct fcgi *f, struct arena *a, enum how how) {
     const struct buf subscriptions = {0};
-    struct fcgi_given given;
+    struct fcgi_detached detached;
     struct reply rp;
 
     reply_init(&rp, a);
@@ -223,11 +223,11 @@ static bool answer(struct fcgi *f, struct arena *a, enum how how) {
         rp.status = 200;
         rp.subscriptions = &subscriptions;
         MUST(!reply_stream_begin(&rp) && !reply_stream_write(&rp, REPLY_BODY, strlen(REPLY_BODY)));
-        given = fcgi_give_away(f, a);
-        MUST(given.fd >= 0 && given.id && given.first_len);
-        MUST(wire_send(given.fd, given.first, given.first_len));
-        MUST(fcgi_conn_send_now(given.fd, given.id, REPLY_BODY, strlen(REPLY_BODY), true));
-        MUST(!close(given.fd));
+        detached = fcgi_detach(f, a);
+        MUST(detached.fd >= 0 && detached.id && detached.first_len);
+        MUST(wire_send(detached.fd, detached.first, detached.first_len));
+        MUST(fcgi_conn_send_now(detached.fd, detached.id, REPLY_BODY, strlen(REPLY_BODY), true));
+        MUST(!close(detached.fd));
         return true;
     }
     if (how == HOW_STREAM) {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/errors.h"
 #include "config/load.h"
 #include "server/server.h"
 
@@ -59,6 +60,9 @@ enum rc app_new(const struct config *config, struct app **out, struct err *e) {
 void app_watch(const struct config *config, int fd) {
     (void)config;
     (void)fd;
+}
+
+void errors_name_metrics(void) {
 }
 
 void app_free(struct app *app) {

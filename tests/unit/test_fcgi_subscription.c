@@ -65,34 +65,34 @@ static void assert_body(const char *body, size_t len) {
 }
 
 static void nothing_is_sent_before_it_is_given_away(void **state) {
-    struct fcgi_given given;
+    struct fcgi_detached detached;
 
     (void)state;
     assert_int_equal(reply_stream_write(&rp, "one,", 4), OK);
     assert_int_equal(reply_stream_write(&rp, "two,", 4), OK);
     assert_false(has_heard());
-    given = fcgi_give_away(f, a);
-    assert_true(given.fd >= 0);
+    detached = fcgi_detach(f, a);
+    assert_true(detached.fd >= 0);
     assert_false(has_heard());
-    assert_true(wire_send(given.fd, given.first, given.first_len));
-    assert_true(fcgi_conn_send_now(given.fd, given.id, "three", 5, true));
-    assert_int_equal(close(given.fd), 0);
+    assert_true(wire_send(detached.fd, detached.first, detached.first_len));
+    assert_true(fcgi_conn_send_now(detached.fd, detached.id, "three", 5, true));
+    assert_int_equal(close(detached.fd), 0);
     assert_body("one,two,three", 13);
 }
 
 static void what_is_too_long_is_sent(void **state) {
     const size_t len = FCGI_FIRST_MAX;
     char *text = memset(arena_alloc(a, len + 3), 'x', len + 3);
-    struct fcgi_given given;
+    struct fcgi_detached detached;
 
     (void)state;
     assert_int_equal(reply_stream_write(&rp, text, len), OK);
     assert_true(has_heard());
     assert_int_equal(reply_stream_write(&rp, "y", 1), OK);
-    given = fcgi_give_away(f, a);
-    assert_int_equal(given.first_len, 0);
-    assert_true(fcgi_conn_send_now(given.fd, given.id, "z", 1, true));
-    assert_int_equal(close(given.fd), 0);
+    detached = fcgi_detach(f, a);
+    assert_int_equal(detached.first_len, 0);
+    assert_true(fcgi_conn_send_now(detached.fd, detached.id, "z", 1, true));
+    assert_int_equal(close(detached.fd), 0);
     text[len] = 'y';
     text[len + 1] = 'z';
     assert_body(text, len + 2);

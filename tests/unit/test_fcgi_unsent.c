@@ -22,7 +22,7 @@
 
 static struct fcgi *f;
 static struct reply rp;
-static struct fcgi_rest got; /* copies of its descriptors */
+static struct fcgi_unsent got; /* copies of its descriptors */
 static bool takes;
 static unsigned asked;
 static int peer;
@@ -30,7 +30,7 @@ static const char *uri;
 static size_t expected; /* of `big` */
 static char big[BIG];
 
-static bool take(void *arg, const struct fcgi_rest *rest) {
+static bool take(void *arg, const struct fcgi_unsent *rest) {
     assert_ptr_equal(arg, &got);
     asked++;
     if (!takes)
@@ -64,12 +64,12 @@ static int made(void **state) {
         return -1;
     for (size_t i = 0; i < BIG; i++)
         big[i] = (char)(i * 7 + i / 251);
-    got = (struct fcgi_rest){0};
+    got = (struct fcgi_unsent){0};
     asked = 0;
     takes = true;
     uri = "/mcp";
     expected = BIG;
-    fcgi_give_rest_to(f, take, &got);
+    fcgi_on_unsent(f, take, &got);
     return 0;
 }
 

@@ -92,7 +92,7 @@ struct listener {
     struct wire_reply heard;
 };
 
-/* A reply that has begun with `first`, given to the stream holder; or to nobody. */
+/* A reply that has begun with `first`, detached to the stream holder; or to nobody. */
 static struct listener stream_of(struct arena *a, const char *first, const struct buf *what,
                                  bool kept) {
     struct fcgi *f = fcgi_new();
@@ -100,7 +100,7 @@ static struct listener stream_of(struct arena *a, const char *first, const struc
     struct listener l = {0};
     struct wire w = {0};
     struct reply rp;
-    struct fcgi_given given;
+    struct fcgi_detached detached;
     struct err e;
     int ends[2];
 
@@ -116,12 +116,12 @@ static struct listener stream_of(struct arena *a, const char *first, const struc
     rp.subscriptions = what;
     assert_int_equal(reply_stream_begin(&rp), OK);
     assert_int_equal(reply_stream_write(&rp, first, strlen(first)), OK);
-    given = fcgi_give_away(f, a);
+    detached = fcgi_detach(f, a);
     if (kept)
-        assert_true(stream_channel_send_stream(outbox, &given, INT64_MAX, what));
+        assert_true(stream_channel_send_stream(outbox, &detached, INT64_MAX, what));
     else
-        stream_end_at_once(&given, (struct text){what->p, what->len});
-    assert_int_equal(close(given.fd), 0);
+        stream_end_at_once(&detached, (struct text){what->p, what->len});
+    assert_int_equal(close(detached.fd), 0);
     fcgi_free(f);
     l.fd = ends[0];
     return l;
