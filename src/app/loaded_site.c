@@ -76,12 +76,15 @@ static enum rc open_keys(struct loaded_site *s, struct err *e) {
 /* Both services of OAuth need what is known of clients: /token for private_key_jwt. */
 static enum rc open_oauth(struct loaded_site *s, struct err *e) {
     const struct http_options guarded = document_http_options(s->site.config);
+    const struct concurrency_options limit = document_limit(s->site.config);
 
     if (audit_open(s->site.config->audit_log, &s->audit, e) ||
         stores_open_sessions(&s->stores, s->arena, &s->site, e) ||
         http_client_new(&guarded, &s->oauth.guarded, e))
         return e->code;
-    log_if(host_slots_open(state_file(s, "cache/document-slots"), &s->oauth.document_slots, e), e);
+    log_if(concurrency_limit_open(state_file(s, "cache/document-fetches"), &limit,
+                                  &s->oauth.document_limit, e),
+           e);
     return OK;
 }
 
@@ -100,13 +103,15 @@ static void open_revoked(struct loaded_site *s) {
 /* What both need who give tokens out and who take them. */
 static enum rc open_tokens(struct loaded_site *s, struct err *e) {
     const struct config *c = s->site.config;
+    const struct concurrency_options limit = concurrency_of_service(c->workers_max, IDP_SLOW_MS);
 
     if (http_client_new(&http_options_open, &s->idp.http, e))
         return e->code;
     open_revoked(s);
     idp_open(&s->idp, s->site.cache);
     if (c->endpoints & GROUP_TOKEN)
-        log_if(host_gate_open(state_file(s, "cache/idp-gate"), IDP_SLOW_MS, &s->idp.gate, e), e);
+        log_if(concurrency_limit_open(state_file(s, "cache/idp-calls"), &limit, &s->idp.limit, e),
+               e);
     return OK;
 }
 
@@ -128,7 +133,7 @@ enum rc loaded_site_open(struct loaded_site *s, struct err *e) {
         return e->code;
     if (c->endpoints & GROUP_MCP) {
         s->mcp.tokens = token_cache_new(TOKEN_CACHE_ENTRIES);
-        if (stores_open_tasks(&s->site, state_file(s, "cache/task-slots"), e))
+        if (stores_open_tasks(&s->site, state_file(s, "cache/task-calls"), e))
             return e->code;
     }
     s->catalog_ms = clock_now_s(&s->site.clock) * 1000;
@@ -156,8 +161,8 @@ void loaded_site_close(struct loaded_site *s) {
     idp_close(&s->idp);
     stores_close(&s->stores, &s->site);
     cache_close(s->site.cache);
-    host_slots_close(s->oauth.document_slots);
-    host_gate_close(s->idp.gate);
+    concurrency_limit_close(s->oauth.document_limit);
+    concurrency_limit_close(s->idp.limit);
     http_client_free(s->idp.http);
     http_client_free(s->oauth.guarded);
     seal_keys_free(s->site.seal);

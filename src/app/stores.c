@@ -2,16 +2,13 @@
 
 #include <unistd.h>
 
-#include "aws/dynamodb.h"
 #include "base/log.h"
 #include "mcp/site.h"
 #include "net/http.h"
 #include "oauth/site.h"
-#include "shared/shared.h"
 #include "store/store.h"
+#include "store/table.h"
 #include "store/tasks.h"
-
-#define DYNAMODB_SLOW_MS 1400 /* more than one try that was not answered, and another */
 
 /* ---- the tables ---- */
 
@@ -41,6 +38,7 @@ static struct dynamodb_options of_tasks(const struct config *c, const struct clo
 
 enum rc stores_open_sessions(struct stores *s, struct arena *a, struct site *site, struct err *e) {
     const struct config *c = site->config;
+    const struct concurrency_options limit = concurrency_of_service(c->workers_max, TABLE_SLOW_MS);
     struct dynamodb_options options = of_sessions(c, &site->clock);
 
     if (c->session_store == SESSION_STORE_LMDB) {
@@ -54,20 +52,19 @@ enum rc stores_open_sessions(struct stores *s, struct arena *a, struct site *sit
     options.http = s->aws;
     if (dynamodb_new(&options, &s->dynamodb, e))
         return e->code;
-    if (host_gate_open(arena_printf(a, "%s/dynamodb-gate", c->state_dir), DYNAMODB_SLOW_MS,
-                       &s->gate, e))
+    if (concurrency_limit_open(arena_printf(a, "%s/session-calls", c->state_dir), &limit, &s->limit,
+                               e))
         log_error("state_unavailable", kv("why", e->text));
-    site->oauth->store = store_dynamodb_open(s->dynamodb, s->gate, c->workers_max);
+    site->oauth->store = store_dynamodb_open(s->dynamodb, s->limit);
     return OK;
 }
 
-enum rc stores_open_tasks(struct site *site, const char *slots_file, struct err *e) {
+enum rc stores_open_tasks(struct site *site, const char *limit_file, struct err *e) {
     const struct dynamodb_options options = of_tasks(site->config, &site->clock);
-    unsigned half = site->config->workers_max / 2;
 
     if (*site->config->task_table_name)
-        return task_store_dynamodb_open(&options, slots_file, half ? half : 1, &site->mcp->tasks,
-                                        e);
+        return task_store_dynamodb_open(&options, limit_file, site->config->workers_max,
+                                        &site->mcp->tasks, e);
     site->mcp->tasks = task_store_host_open(site->cache, &site->clock);
     return OK;
 }
@@ -76,7 +73,7 @@ void stores_close(struct stores *s, struct site *site) {
     task_store_close(site->mcp->tasks);
     store_close(site->oauth->store);
     dynamodb_free(s->dynamodb);
-    host_gate_close(s->gate);
+    concurrency_limit_close(s->limit);
     http_client_free(s->aws);
 }
 

@@ -11,15 +11,15 @@
 struct stores {
     struct http_client *aws; /* DynamoDB and the sources of its credentials */
     struct dynamodb *dynamodb;
-    struct host_gate *gate;
+    struct concurrency_limit *limit;
 };
 /* Fills site->oauth->store. What is opened before an error is closed with the rest. A file that
  * cannot be opened is no error: it is logged, and tried again when it is used. */
 enum rc stores_open_sessions(struct stores *s, struct arena *a, struct site *site,
                              struct err *e) MUST_USE;
-/* Fills site->mcp->tasks. slots_file: of the workers that wait for a table; NULL for who is no
+/* Fills site->mcp->tasks. limit_file: of the workers that wait for a table; NULL for who is no
  * worker. */
-enum rc stores_open_tasks(struct site *site, const char *slots_file, struct err *e) MUST_USE;
+enum rc stores_open_tasks(struct site *site, const char *limit_file, struct err *e) MUST_USE;
 void stores_close(struct stores *s, struct site *site);
 
 /* For -t: region, endpoint and source of credentials of the tables; asks nobody. */

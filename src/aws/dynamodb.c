@@ -21,8 +21,7 @@ struct dynamodb {
     const char *table, *region, *what, *setting;
     struct aws_endpoint endpoint;
     struct aws_credentials_source *credentials;
-    int64_t skew_s;     /* AWS's clock less ours, once AWS has refused us for it */
-    int64_t trouble_ms; /* until then calls are short */
+    int64_t skew_s; /* AWS's clock less ours, once AWS has refused us for it */
 };
 
 /* ---- making one ---- */
@@ -89,6 +88,10 @@ void dynamodb_free(struct dynamodb *d) {
 
 const char *dynamodb_url(const struct dynamodb *d) {
     return d->endpoint.url;
+}
+
+const char *dynamodb_what(const struct dynamodb *d) {
+    return d->what;
 }
 
 const char *dynamodb_region(const struct dynamodb *d) {
@@ -383,42 +386,34 @@ static const char *advice(const struct dynamodb *d, struct arena *a, const char 
     return "";
 }
 
-enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const char *operation,
-                      struct json *input, struct dynamodb_result *out, struct err *e) {
-    return dynamodb_call_since(d, clock_monotonic_ms(), a, operation, input, out, e);
-}
-
-enum rc dynamodb_call_since(struct dynamodb *d, int64_t since_ms, struct arena *a,
-                            const char *operation, struct json *input, struct dynamodb_result *out,
-                            struct err *e) {
-    int64_t start_ms = clock_monotonic_ms(),
-            in_trouble_ms = start_ms + DYNAMODB_CALL_AFTER_FAILURE_MS;
-    struct call c = {.d = d, .a = a, .operation = operation};
+enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const struct dynamodb_request *rq,
+                      struct dynamodb_result *out, struct err *e) {
+    const int64_t start_ms = clock_monotonic_ms();
+    struct call c = {.d = d,
+                     .a = a,
+                     .operation = rq->operation,
+                     .deadline_ms = rq->until_ms ? rq->until_ms : start_ms + DYNAMODB_CALL_MS};
     enum meaning meaning;
 
     *out = (struct dynamodb_result){.fault = "", .message = ""};
-    c.deadline_ms = since_ms + DYNAMODB_CALL_MS;
-    if (start_ms < d->trouble_ms && c.deadline_ms > in_trouble_ms)
-        c.deadline_ms = in_trouble_ms;
-    json_put_str(input, "TableName", d->table);
-    if (strstr(operation, "Item"))
-        json_put_str(input, "ReturnConsumedCapacity", "TOTAL");
-    c.body = json_text(a, input, &c.body_len);
+    json_put_str(rq->input, "TableName", d->table);
+    if (strstr(rq->operation, "Item"))
+        json_put_str(rq->input, "ReturnConsumedCapacity", "TOTAL");
+    c.body = json_text(a, rq->input, &c.body_len);
     meaning = try_all(&c, out);
     out->unsure = out->unsure || meaning == UNKNOWN;
+    out->unavailable = meaning == UNKNOWN || meaning == NOT_NOW;
     if (out->tries > 1)
-        log_info("dynamodb_retried", kv("operation", operation), kvn("tries", out->tries),
+        log_info("dynamodb_retried", kv("operation", rq->operation), kvn("tries", out->tries),
                  kvn("ms", clock_monotonic_ms() - start_ms), kv("fault", out->fault));
-    d->trouble_ms =
-        meaning == UNKNOWN || meaning == NOT_NOW ? clock_monotonic_ms() + DYNAMODB_TROUBLE_MS : 0;
     if (meaning == DONE) {
-        count_units(operation, out);
+        count_units(rq->operation, out);
         return OK;
     }
     if (meaning == CONDITION_FAILED)
-        return err_set(e, ERR_CONFLICT, "the condition of the %s failed", operation);
+        return err_set(e, ERR_CONFLICT, "the condition of the %s failed", rq->operation);
     (void)err_set(e, ERR_STORE, "the %s is not available; try again in a few seconds", d->what);
-    err_detail(e, "DynamoDB %s: %s %s%s", operation, out->fault, out->message,
+    err_detail(e, "DynamoDB %s: %s %s%s", rq->operation, out->fault, out->message,
                advice(d, a, out->fault));
     return e->code;
 }

@@ -9,12 +9,9 @@
 
 /* Of one call with all its tries: a browser that waits for it is answered within 5 s. */
 #define DYNAMODB_CALL_MS 4500
-/* The same while DynamoDB is known to be in trouble, so that not all workers wait for it. */
-#define DYNAMODB_CALL_AFTER_FAILURE_MS 1500
-#define DYNAMODB_TROUBLE_MS 5000 /* so long after a call that failed altogether */
-#define DYNAMODB_TRY_MS 1000     /* of one try: a stall is given up and tried again */
-#define DYNAMODB_TRIES_MAX 10    /* in one call */
-#define DYNAMODB_BACKOFF_MS 25U  /* the first pause at most, doubled for each further one */
+#define DYNAMODB_TRY_MS 1000    /* of one try: a stall is given up and tried again */
+#define DYNAMODB_TRIES_MAX 10   /* in one call */
+#define DYNAMODB_BACKOFF_MS 25U /* the first pause at most, doubled for each further one */
 #define DYNAMODB_BACKOFF_MAX_MS 800U
 #define DYNAMODB_REPLY_MAX 524288 /* bytes; above DynamoDB's limit for an item, 400 KB */
 #define DYNAMODB_SKEW_MIN_S 60    /* a smaller difference of clocks is not why AWS refused */
@@ -44,19 +41,22 @@ struct dynamodb_result {
     const char *message; /* what AWS wrote; for people, never for a client */
     unsigned tries;
     bool unsure;      /* a try that did not get its answer may have been carried out */
+    bool unavailable; /* no try got an answer that another one would not change */
     int64_t answer_s; /* the Date of the last answer, seconds since 1970; 0 if there was none */
 };
-/* `input` gets the TableName. *out is filled in any case and lives in a.
+struct dynamodb_request {
+    const char *operation;
+    struct json *input; /* gets the TableName */
+    int64_t until_ms; /* monotonic: no try begins or goes on after; 0: DYNAMODB_CALL_MS from now */
+};
+/* *out is filled in any case and lives in a.
  *   ERR_CONFLICT  ConditionalCheckFailedException
  *   ERR_STORE     it could not be done (e->detail says why); e->text may go to a client */
-enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const char *operation,
-                      struct json *input, struct dynamodb_result *out, struct err *e) MUST_USE;
-/* The same for whoever has been waiting since that monotonic time: its time has begun then. */
-enum rc dynamodb_call_since(struct dynamodb *d, int64_t since_ms, struct arena *a,
-                            const char *operation, struct json *input, struct dynamodb_result *out,
-                            struct err *e) MUST_USE;
+enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const struct dynamodb_request *rq,
+                      struct dynamodb_result *out, struct err *e) MUST_USE;
 
 /* For people. */
+const char *dynamodb_what(const struct dynamodb *d); /* as the options say */
 const char *dynamodb_url(const struct dynamodb *d);
 const char *dynamodb_region(const struct dynamodb *d);
 struct aws_credentials_source *dynamodb_credentials(struct dynamodb *d); /* borrowed */

@@ -133,9 +133,11 @@ static void say_cannot_look(struct doctor *d, const struct table *t, const char 
 
 /* false: nothing else can be asked. */
 static bool look_at_table(struct doctor *d, const struct table *t, struct dynamodb *db) {
+    const struct dynamodb_request rq = {.operation = "DescribeTable",
+                                        .input = json_new_object(d->arena)};
     struct dynamodb_result r;
     struct err e;
-    bool done = !dynamodb_call(db, d->arena, "DescribeTable", json_new_object(d->arena), &r, &e);
+    bool done = !dynamodb_call(db, d->arena, &rq, &r, &e);
 
     if (!done && !say_common(d, db, &r))
         return false;
@@ -153,10 +155,12 @@ static bool look_at_table(struct doctor *d, const struct table *t, struct dynamo
 static void check_ttl(struct doctor *d, const struct table *t, struct dynamodb *db) {
     const char *status, *attribute, *what = named(d, t, "time to live");
     const struct json *ttl;
+    const struct dynamodb_request rq = {.operation = "DescribeTimeToLive",
+                                        .input = json_new_object(d->arena)};
     struct dynamodb_result r;
     struct err e;
 
-    if (dynamodb_call(db, d->arena, "DescribeTimeToLive", json_new_object(d->arena), &r, &e)) {
+    if (dynamodb_call(db, d->arena, &rq, &r, &e)) {
         say_cannot_look(d, t, what, "DescribeTimeToLive", &r);
         return;
     }
@@ -189,7 +193,8 @@ static void check_permission(struct doctor *d, const struct table *t, struct dyn
                                   t->key, t->key));
     }
     put_key(d->arena, t, input, strcmp(operation, "PutItem") ? "Key" : "Item");
-    rc = dynamodb_call(db, d->arena, operation, input, &r, &e);
+    rc = dynamodb_call(db, d->arena,
+                       &(struct dynamodb_request){.operation = operation, .input = input}, &r, &e);
     if (rc == allowed)
         doctor_say(d, VERDICT_OK, what, "", "allowed");
     else if (!strcmp(r.fault, "AccessDeniedException"))

@@ -1,16 +1,16 @@
 /* How many tasks run at once: on this host, and of one user. (Private part of tasks.h.) */
 #include "base/log.h"
 #include "exec/tasks.h"
-#include "shared/shared.h"
+#include "shared/concurrency_limit.h"
 
 #define AGAIN_S "10" /* a task lasts longer than a call, or it would be one */
 
 enum rc task_place_take(struct mcp_call *c, int *place, struct err *e) {
     const struct config *config = c->x->site->config;
-    const struct host_places places = {
+    const struct concurrency_share places = {
         arena_printf(c->arena, "%s/task-places", config->state_dir), config->tasks_max,
         config->tasks_max_user < config->tasks_max ? config->tasks_max_user : config->tasks_max};
-    enum rc rc = host_place_take(&places, c->client.claims->sub, place, e);
+    enum rc rc = concurrency_share_take(&places, c->client.claims->sub, place, e);
 
     if (rc == ERR_EXISTS)
         (void)err_set(e, ERR_RATE_LIMITED,

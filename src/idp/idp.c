@@ -3,7 +3,7 @@
 #include "base/url.h"
 #include "config/loading.h"
 #include "idp/key_set.h"
-#include "shared/shared.h"
+#include "shared/concurrency_limit.h"
 
 #define AUTHORIZATION_URL_MAX 32768 /* scopes and parameters are percent-encoded */
 
@@ -64,13 +64,13 @@ const char *idp_authorization_url(const struct config *config, struct arena *a,
 }
 
 enum rc idp_wait_begin(struct idp *idp, struct err *e) {
-    return host_gate_enter_share(idp->gate, idp->config->workers_max)
+    return concurrency_limit_enter(idp->limit)
                ? err_set(e, ERR_UPSTREAM, "the identity provider does not answer; try again later")
                : OK;
 }
 
 void idp_wait_end(struct idp *idp) {
-    host_gate_leave(idp->gate);
+    concurrency_limit_leave(idp->limit, true);
 }
 
 /* ---- access tokens ---- */

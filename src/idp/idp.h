@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 struct cache;
-struct host_gate;
+struct concurrency_limit;
 struct http_client;
 struct keyset;
 
@@ -20,9 +20,9 @@ struct idp {
     const struct idp_provider *provider;
     const struct config *config;
     const struct clock *clock;
-    struct http_client *http; /* NULL: the site's ENDPOINTS need none */
-    struct host_gate *gate;   /* limits how many workers wait for it; may be NULL */
-    struct keyset *keys;      /* NULL: its issuer is not known */
+    struct http_client *http;        /* NULL: the site's ENDPOINTS need none */
+    struct concurrency_limit *limit; /* of workers that wait for it; may be NULL */
+    struct keyset *keys;             /* NULL: its issuer is not known */
 };
 
 /* The provider whose keys the configuration has. */

@@ -14,11 +14,10 @@
 #include "net/http.h"
 #include "oauth/clients.h"
 #include "oauth/site.h"
-#include "shared/shared.h"
 #include "shared/single_flight.h"
 
-#define SLOT_WAIT_MS 200 /* for one of the workers that fetch to be done */
-#define SLOT_STEP_MS 10
+#define LIMIT_WAIT_MS 200 /* for one of the workers that fetch to be done */
+#define LIMIT_STEP_MS 10
 #define LEASE_S (CLIENT_DOCUMENT_TIMEOUT_MS / 1000 + 2)
 
 /* A document as it lies in the cache. */
@@ -224,19 +223,19 @@ static enum rc fetch_once(struct lookup *l) {
     return rc;
 }
 
-/* So many workers may wait for documents at once: half of the pool goes on serving all else. */
-static unsigned slots_of(const struct config *c) {
-    return c->workers_max > 1 ? c->workers_max / 2 : 1;
+/* Half of the workers go on serving all else. */
+struct concurrency_options document_limit(const struct config *c) {
+    return concurrency_fixed(c->workers_max > 1 ? c->workers_max / 2 : 1);
 }
 
-/* Waits a moment for a slot, during which another worker may bring the document. */
+/* Waits a moment to be let in, during which another worker may bring the document. */
 static enum rc ask(struct lookup *l) {
-    const struct timespec step = {0, SLOT_STEP_MS * 1000000L};
-    int64_t end_ms = clock_monotonic_ms() + SLOT_WAIT_MS;
-    struct host_slots *slots = l->site->oauth->document_slots;
+    const struct timespec step = {0, LIMIT_STEP_MS * 1000000L};
+    int64_t end_ms = clock_monotonic_ms() + LIMIT_WAIT_MS;
+    struct concurrency_limit *limit = l->site->oauth->document_limit;
     enum rc rc;
 
-    while (!host_slots_enter(slots, slots_of(l->site->config))) {
+    while (concurrency_limit_try(limit) != CONCURRENCY_ENTERED) {
         if (clock_monotonic_ms() >= end_ms)
             return err_set(l->e, ERR_UPSTREAM,
                            "too many clients are being looked up just now; try again");
@@ -247,7 +246,7 @@ static enum rc ask(struct lookup *l) {
     rc = fetch_once(l);
     if (rc == ERR_UPSTREAM) /* nobody can say that it will pass */
         l->e->advice = "advice.unreachable";
-    host_slots_leave(slots);
+    concurrency_limit_leave(limit, true);
     return rc;
 }
 
@@ -268,7 +267,8 @@ enum rc document_get(struct site *site, struct arena *a, const struct document_r
     if (find_result(&l))
         return l.rc;
     rc = ask(&l);
-    /* RFC 5861 §4. So too without a slot: a stranger's slow server must not stop known clients. */
+    /* RFC 5861 §4. So too if none could be asked for: a stranger's slow server must not stop known
+     * clients. */
     if (rc == ERR_UPSTREAM && l.has_kept) {
         log_warn("client_document_stale", kv("url", l.url), kv("why", e->text),
                  kv("detail", e->detail));

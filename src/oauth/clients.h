@@ -5,6 +5,7 @@
 
 #include "net/http.h"
 #include "oauth/oauth.h"
+#include "shared/concurrency_limit.h"
 
 /* client_fetch.c: a JSON document that a client publishes, from the host's cache or over the
  * guarded HTTP client. */
@@ -31,6 +32,8 @@ struct document_request {
 /* ERR_INVALID_CLIENT: it is not there or wrong. ERR_UPSTREAM: it may be there later. */
 enum rc document_get(struct site *site, struct arena *a, const struct document_request *rq,
                      struct json **out, struct err *e) MUST_USE;
+/* How many workers wait for the servers of clients at once. */
+struct concurrency_options document_limit(const struct config *c);
 
 /* How documents are fetched: only from public addresses, and what CLIENT_METADATA_* adds. */
 struct http_options document_http_options(const struct config *config);

@@ -3,7 +3,7 @@
 #define OAUTH_SITE_H
 
 struct client_set;
-struct host_slots;
+struct concurrency_limit;
 struct http_client;
 struct page_set;
 struct store;
@@ -13,7 +13,7 @@ struct oauth_site {
     struct client_set *clients;  /* CLIENTS_DIR */
     struct page_set *pages;      /* TEMPLATES_DIR; NULL: the built-in ones */
     struct http_client *guarded; /* to hosts of client documents, never to private addresses */
-    struct host_slots *document_slots; /* which workers may wait for a client document */
+    struct concurrency_limit *document_limit; /* of workers that wait for a client document */
 };
 
 #endif

@@ -2,28 +2,25 @@
 
 #include <fcntl.h>
 
-static struct flock byte_of(int place, short type) {
-    return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = place, .l_len = 1};
+static bool set(int fd, int byte, short type) {
+    struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+
+    return !fcntl(fd, F_OFD_SETLK, &l);
 }
 
-int locked_take(int fd, int from, int count) {
-    for (int place = from; place < from + count; place++) {
-        struct flock l = byte_of(place, F_WRLCK);
-
-        if (!fcntl(fd, F_SETLK, &l))
-            return place;
-    }
+int byte_lock_take(int fd, int from, int count) {
+    for (int byte = from; byte < from + count; byte++)
+        if (set(fd, byte, F_WRLCK))
+            return byte;
     return -1;
 }
 
-void locked_give_back(int fd, int place) {
-    struct flock l = byte_of(place, F_UNLCK);
-
-    (void)fcntl(fd, F_SETLK, &l);
+void byte_lock_release(int fd, int byte) {
+    (void)set(fd, byte, F_UNLCK);
 }
 
-bool locked_is_taken(int fd, int place) {
-    struct flock l = byte_of(place, F_WRLCK);
+bool byte_lock_is_taken(int fd, int byte) {
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 
-    return !fcntl(fd, F_GETLK, &l) && l.l_type != F_UNLCK;
+    return !fcntl(fd, F_OFD_GETLK, &l) && l.l_type != F_UNLCK;
 }

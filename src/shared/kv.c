@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/concurrency_limit.h"
 #include "shared/kv_file.h"
-#include "shared/shared.h"
 
 #define READERS_MAX 512 /* above any number of workers */
 #define RESERVE 8       /* the eighth part of the file is for deleting only: see kv_is_full */
 #define FREE_PAGES 0    /* LMDB's own database of them */
-#define GATE_NAME "/writers"
+#define LIMIT_NAME "/writers"
 
 struct kv;
 struct kv_txn {
@@ -25,10 +25,10 @@ struct kv {
     struct kv_file file;
     size_t max_bytes;
     unsigned workers;
-    struct host_gate *gate; /* of those who write; NULL: LMDB's lock alone is there */
-    MDB_env *env;           /* NULL: not open */
-    bool damaged;           /* LMDB has said so */
-    struct kv_txn txn;      /* the one transaction that can be open */
+    struct concurrency_limit *writers; /* NULL: LMDB's lock alone is there */
+    MDB_env *env;                      /* NULL: not open */
+    bool damaged;                      /* LMDB has said so */
+    struct kv_txn txn;                 /* the one transaction that can be open */
     MDB_dbi dbi;
     size_t page_bytes;
     size_t pages; /* that values may take */
@@ -118,18 +118,19 @@ static int open_again(struct kv *k) {
     return code;
 }
 
-/* The gate's file is in the same folder, which has to be there first. */
-static void open_gate(struct kv *k) {
+/* The limit's file is in the same folder, which has to be there first. */
+static void open_limit(struct kv *k) {
+    const struct concurrency_options options = concurrency_of_one(k->workers, KV_SLOW_MS);
     size_t len = strlen(k->file.path);
     char *path;
     struct err ignored;
 
-    if (k->gate || !k->env)
+    if (k->writers || !k->env)
         return;
-    path = xmalloc(len + sizeof GATE_NAME);
+    path = xmalloc(len + sizeof LIMIT_NAME);
     memcpy(path, k->file.path, len);
-    memcpy(path + len, GATE_NAME, sizeof GATE_NAME);
-    (void)!host_gate_open(path, KV_SLOW_MS, &k->gate, &ignored);
+    memcpy(path + len, LIMIT_NAME, sizeof LIMIT_NAME);
+    (void)!concurrency_limit_open(path, &options, &k->writers, &ignored);
     free(path);
 }
 
@@ -147,7 +148,7 @@ enum rc kv_open(const char *dir, size_t max_bytes, unsigned workers, struct kv *
     kv_file_watch(&k->file);
     code = open_again(k);
     kv_file_watch(NULL);
-    open_gate(k);
+    open_limit(k);
     return code ? err_set(e, ERR_STORE,
                           "%s cannot be opened: %s. It must be a folder that the service's user "
                           "can write",
@@ -162,7 +163,7 @@ void kv_close(struct kv *k) {
     if (k->env && kv_file_take_turn(&k->file))
         close_environment(k);
     kv_file_close(&k->file); /* ends the turn */
-    host_gate_close(k->gate);
+    concurrency_limit_close(k->writers);
     free(k->file.path);
     free(k);
 }
@@ -201,14 +202,14 @@ static int begin(struct kv *k, bool write) {
 
 static void end(struct kv *k) {
     kv_file_watch(NULL);
-    host_gate_leave(k->gate);
+    concurrency_limit_leave(k->writers, true);
 }
 
 enum rc kv_begin(struct kv *k, bool write, struct kv_txn **out, struct err *e) {
     int code;
 
-    open_gate(k);
-    if (write && host_gate_enter_alone(k->gate, k->workers)) {
+    open_limit(k);
+    if (write && concurrency_limit_enter(k->writers)) {
         (void)failed(e, k->file.path, 0);
         err_detail(e, "%s: the writer before is not done: the disk is slow", k->file.path);
         return e->code;

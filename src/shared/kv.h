@@ -16,8 +16,8 @@ struct kv_txn;
 
 /* dir is made with mode 0700 if it is missing. Open it after the fork: a handle must not be
  * inherited. Errors are ERR_STORE and say what an admin can do; *out is there all the same, and
- * each kv_begin tries to open it again. Writers wait at a gate for so many `workers`
- * (host_gate_enter_alone), KV_SLOW_MS at most. */
+ * each kv_begin tries to open it again. Of so many `workers` some wait to write, KV_SLOW_MS
+ * at most (concurrency_of_one). */
 #define KV_SLOW_MS 1000
 enum rc kv_open(const char *dir, size_t max_bytes, unsigned workers, struct kv **out,
                 struct err *e) MUST_USE;

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "shared/cache.h"
+#include "shared/concurrency_limit.h"
 #include "shared/lease.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,53 +31,6 @@ enum message_socket_news message_socket_wait(struct message_socket *m, int watch
 bool message_socket_exists(const char *name);
 /* False if nobody has a mailbox of that name, or it does not take the letter. */
 bool message_socket_send(const char *name, const void *data, size_t len);
-/* slots.c: so many at once on this host and no more. A worker that ends, however it ends, gives
- * its slot back; it holds one at a time. */
-struct host_slots;
-enum rc host_slots_open(const char *path, struct host_slots **out, struct err *e) MUST_USE;
-void host_slots_close(struct host_slots *s); /* NULL is accepted */
-/* False if all `count` are taken. With NULL there is no limit. */
-bool host_slots_enter(struct host_slots *s, unsigned count);
-void host_slots_leave(struct host_slots *s);
-
-/* places.c: what runs on this host at once: `all` together, and `each` of one owner. A process that
- * ends, however it ends, gives its place back. */
-#define HOST_PLACES_MAX 1024
-struct host_places {
-    const char *path;
-    unsigned all, each; /* at most HOST_PLACES_MAX */
-};
-/* The place is held by the descriptor *fd, also in a process that is forked, and given back when it
- * is closed everywhere. ERR_EXISTS: the owner has its share; ERR_TOO_LARGE: all are taken;
- * ERR_STORE. */
-enum rc host_place_take(const struct host_places *p, const char *owner, int *fd,
-                        struct err *e) MUST_USE;
-
-/* gate.c: who waits for a service that everybody needs: `most` at once as long as it answers, and
- * `few` while it does not. A worker that ends, however it ends, is no longer inside; it is so once
- * at a time. */
-#define HOST_GATE_PLACES 256
-#define HOST_GATE_REMEMBER_MS 10000 /* a service that was slow is taken to be so for so long */
-struct host_gate;
-/* One who waits for slow_ms shows that the service is slow, if nobody was served in less within
- * that time, and until somebody is. */
-enum rc host_gate_open(const char *path, int slow_ms, struct host_gate **out,
-                       struct err *e) MUST_USE;
-void host_gate_close(struct host_gate *g);                   /* NULL is accepted */
-enum host_gate_answer { GATE_INSIDE, GATE_FULL, GATE_SLOW }; /* full: it is worth a moment's wait */
-/* With NULL there is no limit. */
-enum host_gate_answer host_gate_enter(struct host_gate *g, unsigned few, unsigned most);
-/* The usual: of so many workers three quarters at once, and one quarter while the service is slow.
- * Whoever finds it full waits, until it is known to be slow or not: for slow_ms at most. Another
- * quarter does so even if it is slow, since single failures are often over by then. ERR_UPSTREAM
- * for the others. */
-enum rc host_gate_enter_share(struct host_gate *g, unsigned workers) MUST_USE;
-/* For what one alone can do at a time, such as writing to a file. Three quarters have a place, in
- * which they wait for slow_ms at most, and one while it is slow. The others are told at once then,
- * and soon otherwise. ERR_UPSTREAM for these. */
-enum rc host_gate_enter_alone(struct host_gate *g, unsigned workers) MUST_USE;
-void host_gate_leave(struct host_gate *g);
-
 /* journal.c: what is written to a stream, kept for a short time in a directory of its own, so that
  * another worker can send it again. Too many or too long ones are not kept. */
 #define REPLAY_LOG_BYTES_MAX ((size_t)4 << 20) /* of one */

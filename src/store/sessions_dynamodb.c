@@ -13,20 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/dynamodb.h"
 #include "crypto/random.h"
-#include "shared/shared.h"
-#include "store/item.h"
 #include "store/store.h"
+#include "store/table.h"
 
 #define ATTEMPT_BYTES 16
 #define SCRATCH_MAX (2U << 20)
 
 struct dynamodb_store {
     struct store base;
-    struct dynamodb *db;
-    struct host_gate *gate;
-    unsigned workers;
+    struct table table;
     struct arena *scratch; /* for operations that get no arena */
 };
 
@@ -117,22 +113,6 @@ static enum rc decode(const struct json *item, struct session *out, struct err *
 
 /* ---- the operations ---- */
 
-/* While DynamoDB is slow few wait for it, so that calls of tools, which need no store, go on. */
-static enum rc call(struct dynamodb_store *ds, struct arena *a, const char *operation,
-                    struct json *input, struct dynamodb_result *r, struct err *e) {
-    int64_t start_ms = clock_monotonic_ms();
-    enum rc rc;
-
-    if (host_gate_enter_share(ds->gate, ds->workers)) {
-        (void)err_set(e, ERR_STORE, "the session store does not answer; try again later");
-        err_detail(e, "DynamoDB %s: not asked, since others wait for it", operation);
-        return e->code;
-    }
-    rc = dynamodb_call_since(ds->db, start_ms, a, operation, input, r, e);
-    host_gate_leave(ds->gate);
-    return rc;
-}
-
 static enum rc session_put(struct store *s, const struct session *in, struct err *e) {
     struct dynamodb_store *ds = self(s);
     struct arena *a = ds->scratch;
@@ -148,7 +128,7 @@ static enum rc session_put(struct store *s, const struct session *in, struct err
     text(&x, ":attempt", attempt);
     text(&x, ":pending", state_pending);
     json_put(x.input, "Item", encode(a, in, attempt));
-    rc = call(ds, a, "PutItem", x.input, &r, e);
+    rc = table_call(&ds->table, a, &(struct dynamodb_request){"PutItem", x.input, 0}, &r, e);
     arena_reset(a);
     return rc == ERR_CONFLICT ? err_set(e, ERR_EXISTS, "the session's id is taken") : rc;
 }
@@ -188,7 +168,8 @@ static enum rc session_authorize(struct store *s, struct arena *a, const struct 
     number(&x, ":now", now_s);
     json_put(x.input, "Key", key_of(a, want->id));
     json_put_str(x.input, "ReturnValues", "ALL_NEW");
-    rc = call(self(s), a, "UpdateItem", x.input, &r, e);
+    rc =
+        table_call(&self(s)->table, a, &(struct dynamodb_request){"UpdateItem", x.input, 0}, &r, e);
     if (rc == ERR_CONFLICT)
         return err_set(e, ERR_CONFLICT, "the login is over or another browser's");
     return rc ? rc : decode(json_get(r.output, "Attributes"), out, e);
@@ -201,7 +182,7 @@ static enum rc session_get(struct store *s, struct arena *a, const char *id, int
 
     json_put(input, "Key", key_of(a, id));
     json_put_bool(input, "ConsistentRead", true);
-    if (call(self(s), a, "GetItem", input, &r, e))
+    if (table_call(&self(s)->table, a, &(struct dynamodb_request){"GetItem", input, 0}, &r, e))
         return e->code;
     item = json_get(r.output, "Item");
     if (!item)
@@ -224,7 +205,8 @@ static enum rc session_delete(struct store *s, struct arena *a, const char *id, 
     number(&x, ":now", now_s);
     json_put(x.input, "Key", key_of(a, id));
     json_put_str(x.input, "ReturnValues", "ALL_OLD");
-    rc = call(self(s), a, "DeleteItem", x.input, &r, e);
+    rc =
+        table_call(&self(s)->table, a, &(struct dynamodb_request){"DeleteItem", x.input, 0}, &r, e);
     if (rc == ERR_CONFLICT && !r.unsure)
         return err_set(e, ERR_CONFLICT, "the login is over");
     if (rc == ERR_CONFLICT) {
@@ -246,15 +228,13 @@ static void dynamodb_store_close(struct store *s) {
     free(self(s));
 }
 
-struct store *store_dynamodb_open(struct dynamodb *db, struct host_gate *gate, unsigned workers) {
+struct store *store_dynamodb_open(struct dynamodb *db, struct concurrency_limit *limit) {
     static const struct store_ops ops = {
         session_put, session_authorize, session_get, session_delete, sweep, dynamodb_store_close};
     struct dynamodb_store *ds = xcalloc(1, sizeof *ds);
 
     ds->base.ops = &ops;
-    ds->db = db;
-    ds->gate = gate;
-    ds->workers = workers;
+    ds->table = (struct table){db, limit};
     ds->scratch = arena_new(SCRATCH_MAX);
     return &ds->base;
 }

@@ -99,9 +99,9 @@ enum rc store_lmdb_open(const char *dir, unsigned workers, struct store **out,
                         struct err *e) MUST_USE;
 
 /* sessions_dynamodb.c: sessions of any number of hosts, in one DynamoDB table. `db` is borrowed and
- * must outlive the store. Asks nobody. Of `workers` only some wait for DynamoDB at once. */
+ * must outlive the store, as `limit`. Asks nobody. */
 struct dynamodb;
-struct host_gate;
-struct store *store_dynamodb_open(struct dynamodb *db, struct host_gate *gate, unsigned workers);
+struct concurrency_limit;
+struct store *store_dynamodb_open(struct dynamodb *db, struct concurrency_limit *limit);
 
 #endif

@@ -90,11 +90,11 @@ struct task_store *task_store_host_open(struct cache *cache, const struct clock 
 #define TASK_HOST_PREFIX "task:" /* of the keys */
 
 /* tasks_dynamodb.c: for any number of hosts, in one DynamoDB table. What the options point to is
- * borrowed; their HTTP client is not used, it has one of its own. Not more than `slots` workers
- * wait for the table at once, so that the others can go on while it is in trouble; who they are
- * lies in the file. Asks nobody. */
+ * borrowed; their HTTP client is not used, it has one of its own. Of so many `workers` some wait
+ * for the table at once, as a concurrency limit in the file says; NULL: for who is no worker. Asks
+ * nobody. */
 struct dynamodb_options;
-enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const char *slots_file,
-                                 unsigned slots, struct task_store **out, struct err *e) MUST_USE;
+enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const char *limit_file,
+                                 unsigned workers, struct task_store **out, struct err *e) MUST_USE;
 
 #endif

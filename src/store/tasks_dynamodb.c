@@ -6,72 +6,27 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "aws/dynamodb.h"
 #include "base/log.h"
 #include "crypto/random.h"
-#include "shared/shared.h"
-#include "store/item.h"
+#include "store/table.h"
 #include "store/tasks.h"
 
 #define ATTEMPT_BYTES 16
 #define SCRATCH_MAX (16U << 20)
 #define LOOK_MS 5000 /* a cancellation that another host has written is noticed within this */
 #define POLL_MS 2000 /* each is a call */
-#define SLOT_WAIT_MS 500
-#define SLOT_LOOK_MS 5
-#define SLOT_TROUBLE_MS 2000 /* after waiting in vain for a slot it is not waited for again, */
-#define CALL_TROUBLE_MS DYNAMODB_TROUBLE_MS /* or after a call that failed */
 
 struct dynamodb_tasks {
     struct task_store base;
     struct dynamodb_options options;
     struct http_client *http;
-    struct dynamodb *db;
+    struct table table;
     struct arena *scratch; /* of one operation */
-    struct host_slots *slots;
-    unsigned slot_count;
-    int64_t trouble_ms; /* monotonic: until then the table is in trouble */
 };
 
 static struct dynamodb_tasks *self(struct task_store *s) {
     return (struct dynamodb_tasks *)(void *)s;
-}
-
-/* ---- one call ---- */
-
-static bool enter(struct dynamodb_tasks *t) {
-    const struct timespec pause = {0, SLOT_LOOK_MS * 1000000L};
-    int64_t now_ms = clock_monotonic_ms(), until_ms = now_ms + SLOT_WAIT_MS;
-
-    if (now_ms < t->trouble_ms)
-        until_ms = 0;
-    while (!host_slots_enter(t->slots, t->slot_count)) {
-        now_ms = clock_monotonic_ms();
-        if (now_ms >= until_ms) {
-            if (t->trouble_ms < now_ms)
-                t->trouble_ms = now_ms + SLOT_TROUBLE_MS;
-            return false;
-        }
-        (void)nanosleep(&pause, NULL);
-    }
-    return true;
-}
-
-static enum rc call(struct dynamodb_tasks *t, const char *operation, struct json *input,
-                    struct dynamodb_result *r, struct err *e) {
-    enum rc rc;
-
-    if (!enter(t)) {
-        (void)err_set(e, ERR_STORE, "the task store is busy; try again in a few seconds");
-        err_detail(e, "%u workers wait for the table", t->slot_count);
-        return e->code;
-    }
-    rc = dynamodb_call(t->db, t->scratch, operation, input, r, e);
-    host_slots_leave(t->slots);
-    t->trouble_ms = rc == ERR_STORE ? clock_monotonic_ms() + CALL_TROUBLE_MS : 0;
-    return rc;
 }
 
 /* ---- items ---- */
@@ -117,7 +72,8 @@ static enum rc put(struct task_store *s, const struct task_record *in, struct er
     json_put(input, "ExpressionAttributeNames", names(a, used));
     json_put(input, "ExpressionAttributeValues", values);
     if (!rc)
-        rc = call(t, "PutItem", input, &r, e);
+        rc = table_call(&t->table, t->scratch, &(struct dynamodb_request){"PutItem", input, 0}, &r,
+                        e);
     arena_reset(a);
     return rc == ERR_CONFLICT ? err_set(e, ERR_EXISTS, "the task's id is taken") : rc;
 }
@@ -151,7 +107,8 @@ static enum rc update(struct dynamodb_tasks *t, const struct task_record *in, bo
                        : "SET #version = :new, #attempt = :attempt, #ttl = :ttl, #lease = :lease");
     json_put(input, "ExpressionAttributeNames", by);
     json_put(input, "ExpressionAttributeValues", values);
-    rc = call(t, "UpdateItem", input, &r, e);
+    rc = table_call(&t->table, t->scratch, &(struct dynamodb_request){"UpdateItem", input, 0}, &r,
+                    e);
     arena_reset(a);
     return rc == ERR_CONFLICT ? err_set(e, ERR_CONFLICT, "the task was changed meanwhile") : rc;
 }
@@ -200,7 +157,7 @@ static enum rc get(struct task_store *s, struct arena *a, const char *id, struct
     item_put_text(t->scratch, key, "taskId", id);
     json_put(input, "Key", key);
     json_put_bool(input, "ConsistentRead", true);
-    rc = call(t, "GetItem", input, &r, e);
+    rc = table_call(&t->table, t->scratch, &(struct dynamodb_request){"GetItem", input, 0}, &r, e);
     if (!rc)
         rc = decode(a, json_get(r.output, "Item"), clock_now_s(s->clock), out, e);
     arena_reset(t->scratch);
@@ -212,14 +169,14 @@ static enum rc get(struct task_store *s, struct arena *a, const char *id, struct
 static void close_dynamodb(struct task_store *s) {
     struct dynamodb_tasks *t = self(s);
 
-    dynamodb_free(t->db);
+    dynamodb_free(t->table.db);
     http_client_free(t->http);
-    host_slots_close(t->slots);
+    concurrency_limit_close(t->table.limit);
     arena_free(t->scratch);
     free(t);
 }
 
-/* A process of its own is no worker, and needs no slot. */
+/* A process of its own is no worker, and needs no limit. */
 static enum rc again(const struct task_store *s, struct cache *cache, struct task_store **out,
                      struct err *e) {
     const struct dynamodb_tasks *t = (const struct dynamodb_tasks *)(const void *)s;
@@ -228,20 +185,20 @@ static enum rc again(const struct task_store *s, struct cache *cache, struct tas
     return task_store_dynamodb_open(&t->options, NULL, 0, out, e);
 }
 
-enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const char *slots_file,
-                                 unsigned slots, struct task_store **out, struct err *e) {
+enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const char *limit_file,
+                                 unsigned workers, struct task_store **out, struct err *e) {
     static const struct task_store_ops ops = {put, get, replace, renew, again, close_dynamodb};
+    const struct concurrency_options limit = concurrency_of_service(workers, TABLE_SLOW_MS);
     struct dynamodb_tasks *t = xcalloc(1, sizeof *t);
 
     *out = NULL;
     t->base = (struct task_store){&ops, options->clock, LOOK_MS, POLL_MS};
     t->options = *options;
-    t->slot_count = slots;
     t->scratch = arena_new(SCRATCH_MAX);
     if (!http_client_new(&http_options_open, &t->http, e)) {
         t->options.http = t->http;
-        if (!dynamodb_new(&t->options, &t->db, e)) {
-            if (slots_file && host_slots_open(slots_file, &t->slots, e))
+        if (!dynamodb_new(&t->options, &t->table.db, e)) {
+            if (limit_file && concurrency_limit_open(limit_file, &limit, &t->table.limit, e))
                 log_error("state_unavailable", kv("why", e->text)); /* then there is no limit */
             *out = &t->base;
             return OK;

@@ -13,7 +13,6 @@
 #include "oauth/clients.h"
 #include "oauth/site.h"
 #include "shared/lease.h"
-#include "shared/shared.h"
 
 #define NOW 1700000000
 #define ID "https://client.example.com/c.json"
@@ -68,6 +67,7 @@ struct fixture {
 
 static int setup(void **state) {
     struct fixture *f = xcalloc(1, sizeof *f);
+    struct concurrency_options limit;
 
     memset(&server, 0, sizeof server);
     folder_make(f->dir);
@@ -77,8 +77,9 @@ static int setup(void **state) {
     f->site.oauth = &f->oauth;
     f->site.clock.fixed_s = NOW;
     assert_int_equal(cache_open(f->dir, 8, &f->site.clock, &f->site.cache, &f->e), OK);
-    assert_int_equal(host_slots_open(arena_printf(f->arena, "%s/slots", f->dir),
-                                     &f->oauth.document_slots, &f->e),
+    limit = document_limit(&f->config);
+    assert_int_equal(concurrency_limit_open(arena_printf(f->arena, "%s/slots", f->dir), &limit,
+                                            &f->oauth.document_limit, &f->e),
                      OK);
     *state = f;
     return 0;
@@ -88,7 +89,7 @@ static int teardown(void **state) {
     struct fixture *f = *state;
 
     cache_close(f->site.cache);
-    host_slots_close(f->oauth.document_slots);
+    concurrency_limit_close(f->oauth.document_limit);
     folder_remove(f->dir);
     arena_free(f->arena);
     free(f);
@@ -259,10 +260,12 @@ struct slot_wanted {
 
 static bool enter_slot(void *arg) {
     const struct slot_wanted *w = arg;
-    struct host_slots *s;
+    const struct concurrency_options limit = concurrency_fixed(w->count);
+    struct concurrency_limit *l;
     struct err e;
 
-    return !host_slots_open(w->path, &s, &e) && host_slots_enter(s, w->count);
+    return !concurrency_limit_open(w->path, &limit, &l, &e) &&
+           concurrency_limit_try(l) == CONCURRENCY_ENTERED;
 }
 
 /* Holds a slot in another process until that is killed. */

@@ -1,12 +1,11 @@
-/* What the workers of a host share for a time: values, leases, slots. */
-#include "other_process.h"
+/* What the workers of a host share for a time: values and leases. */
 #include "unit.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "shared/kv.h"
-#include "shared/shared.h"
+#include "shared/lease.h"
 
 #define NOW 1000000
 
@@ -36,7 +35,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     struct fixture *f = *state;
-    static const char *const files[] = {"data.mdb", "lock.mdb", "writers", "slots"};
+    static const char *const files[] = {"data.mdb", "lock.mdb", "writers"};
 
     cache_close(f->cache);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
@@ -306,41 +305,6 @@ static void keys_that_are_too_long_are_refused(void **state) {
     assert_int_equal(f->e.code, ERR_TOO_LARGE);
 }
 
-struct slot_wanted {
-    const char *path;
-    unsigned count;
-};
-
-static bool enter_slot(void *arg) {
-    const struct slot_wanted *w = arg;
-    struct host_slots *s;
-    struct err e;
-
-    return !host_slots_open(w->path, &s, &e) && host_slots_enter(s, w->count);
-}
-
-static void a_killed_worker_gives_its_slot_back(void **state) {
-    struct fixture *f = *state;
-    const char *path = arena_printf(f->arena, "%s/slots", f->dir);
-    struct host_slots *s;
-    pid_t pids[3];
-    bool got[3];
-
-    assert_int_equal(host_slots_open(path, &s, &f->e), OK);
-    for (int i = 0; i < 3; i++)
-        pids[i] = process_start(enter_slot, &(struct slot_wanted){path, 2}, &got[i]);
-    assert_true(got[0] && got[1] && !got[2]);
-    assert_false(host_slots_enter(s, 2));
-    process_kill(pids[0]);
-    assert_true(host_slots_enter(s, 2));
-    assert_false(host_slots_enter(s, 2)); /* one at a time */
-    host_slots_leave(s);
-    assert_true(host_slots_enter(s, 2));
-    host_slots_close(s);
-    process_kill(pids[1]);
-    process_kill(pids[2]);
-}
-
 #define WITH_CACHE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void) {
@@ -358,7 +322,6 @@ int main(void) {
         WITH_CACHE(what_may_come_only_once_leaves_room),
         WITH_CACHE(the_file_does_not_grow_with_time),
         WITH_CACHE(keys_that_are_too_long_are_refused),
-        WITH_CACHE(a_killed_worker_gives_its_slot_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "shared/shared.h"
+#include "shared/concurrency_limit.h"
 
 static char path[UNIT_PATH_MAX];
 
@@ -20,10 +20,10 @@ static int end(void **state) {
 }
 
 static enum rc take(const char *owner, unsigned all, unsigned each, int *fd) {
-    const struct host_places p = {path, all, each};
+    const struct concurrency_share p = {path, all, each};
     struct err e;
 
-    return host_place_take(&p, owner, fd, &e);
+    return concurrency_share_take(&p, owner, fd, &e);
 }
 
 static void each_has_a_share(void **state) {
@@ -102,12 +102,12 @@ static void many_at_once_get_no_more(void **state) {
 }
 
 static void what_cannot_be_opened(void **state) {
-    const struct host_places p = {"/nonexistent/places", 1, 1};
+    const struct concurrency_share p = {"/nonexistent/places", 1, 1};
     struct err e;
     int fd;
 
     (void)state;
-    assert_int_equal(host_place_take(&p, "a", &fd, &e), ERR_STORE);
+    assert_int_equal(concurrency_share_take(&p, "a", &fd, &e), ERR_STORE);
     assert_non_null(strstr(e.text, "/nonexistent/places"));
 }
 

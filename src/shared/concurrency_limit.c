@@ -1,0 +1,233 @@
+/* A limit is a file that every worker maps. A call that is let in has a slot: a locked byte, and
+ * the time since which it is pending. Times are of the monotonic clock; one of an earlier boot
+ * cannot be and is ignored. */
+#include "shared/concurrency_limit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "shared/byte_lock.h"
+
+#define STEP_MS 10
+#define ALONE_STEP_MS 1
+/* Bytes of the file that are locked: of the slots, of the queue, and of the one that goes on. */
+#define QUEUE CONCURRENCY_MAX
+#define ALONE (2 * CONCURRENCY_MAX)
+
+struct slots {
+    _Atomic int64_t slow_until_ms;
+    _Atomic int64_t success_ms; /* the last one that came in time */
+    _Atomic int64_t since_ms[CONCURRENCY_MAX];
+};
+
+struct concurrency_limit {
+    struct concurrency_options options;
+    int fd;
+    int held;      /* the slot that this process has; -1: none */
+    bool is_alone; /* it has that byte too */
+    struct slots *slots;
+};
+
+struct concurrency_options concurrency_of_service(unsigned workers, int slow_ms) {
+    const unsigned quarter = workers < 8 ? 1 : workers / 4;
+
+    return (struct concurrency_options){.limit = workers > quarter ? workers - quarter : 1,
+                                        .slow_limit = quarter,
+                                        .queue = workers / 4,
+                                        .slow_ms = slow_ms,
+                                        .wait_ms = slow_ms,
+                                        .overflow = true};
+}
+
+struct concurrency_options concurrency_of_one(unsigned workers, int slow_ms) {
+    struct concurrency_options o = concurrency_of_service(workers, slow_ms);
+
+    o.slow_limit = 1;
+    o.queue = 0;
+    o.wait_ms = slow_ms / 2;
+    o.overflow = false;
+    o.alone = true;
+    return o;
+}
+
+struct concurrency_options concurrency_fixed(unsigned limit) {
+    return (struct concurrency_options){.limit = limit, .slow_limit = limit};
+}
+
+static enum rc failed(struct err *e, const char *path, int code) {
+    return err_set(e, ERR_STORE, "%s cannot be used: %s. The service's user must own it", path,
+                   strerror(code));
+}
+
+enum rc concurrency_limit_open(const char *path, const struct concurrency_options *options,
+                               struct concurrency_limit **out, struct err *e) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), code;
+    void *map;
+
+    *out = NULL;
+    if (fd < 0)
+        return failed(e, path, errno);
+    code = posix_fallocate(fd, 0, sizeof(struct slots)); /* no hole that a full disk leaves open */
+    map = code ? MAP_FAILED
+               : mmap(NULL, sizeof(struct slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        code = code ? code : errno;
+        (void)close(fd);
+        return failed(e, path, code);
+    }
+    *out = xcalloc(1, sizeof **out);
+    **out = (struct concurrency_limit){.options = *options, .fd = fd, .held = -1, .slots = map};
+    return OK;
+}
+
+void concurrency_limit_close(struct concurrency_limit *l) {
+    if (!l)
+        return;
+    (void)munmap(l->slots, sizeof *l->slots);
+    (void)close(l->fd);
+    free(l);
+}
+
+/* What is missing of a file that somebody has cut is zeros again. false: nothing of it can be read,
+ * since that would end the process (SIGBUS). */
+static bool is_whole(const struct concurrency_limit *l) {
+    struct stat st;
+
+    return !fstat(l->fd, &st) && (st.st_size >= (off_t)sizeof(struct slots) ||
+                                  !posix_fallocate(l->fd, 0, sizeof(struct slots)));
+}
+
+/* How many calls of others are pending, and were by then. */
+static unsigned count_pending(const struct concurrency_limit *l, int64_t then_ms) {
+    unsigned count = 0;
+
+    for (int i = 0; i < CONCURRENCY_MAX; i++) {
+        int64_t since = l->slots->since_ms[i];
+
+        count += since && since <= then_ms && byte_lock_is_taken(l->fd, i);
+    }
+    return count;
+}
+
+/* Then the service is not slow, whatever is pending: single calls that fail are no outage. */
+static bool has_succeeded_lately(const struct concurrency_limit *l, int64_t now_ms) {
+    int64_t success = l->slots->success_ms;
+
+    return success > now_ms - l->options.slow_ms && success <= now_ms;
+}
+
+static bool is_slow(const struct concurrency_limit *l, int64_t now_ms) {
+    int64_t until = l->slots->slow_until_ms;
+
+    if (until > now_ms && until <= now_ms + CONCURRENCY_SLOW_FOR_MS)
+        return true;
+    return !has_succeeded_lately(l, now_ms) && count_pending(l, now_ms - l->options.slow_ms) > 0;
+}
+
+bool concurrency_limit_is_slow(struct concurrency_limit *l) {
+    return l && is_whole(l) && is_slow(l, clock_monotonic_ms());
+}
+
+static enum concurrency_answer try_with(struct concurrency_limit *l, unsigned limit) {
+    int64_t now_ms = clock_monotonic_ms();
+    bool slow;
+
+    if (!l || !is_whole(l))
+        return CONCURRENCY_ENTERED;
+    if (l->held >= 0) /* a lock of our own would not stop us */
+        return CONCURRENCY_FULL;
+    slow = is_slow(l, now_ms);
+    if (slow)
+        limit = l->options.slow_limit;
+    l->held = byte_lock_take(l->fd, 0, limit < CONCURRENCY_MAX ? (int)limit : CONCURRENCY_MAX);
+    if (l->held < 0)
+        return slow ? CONCURRENCY_SLOW : CONCURRENCY_FULL;
+    l->slots->since_ms[l->held] = now_ms;
+    return CONCURRENCY_ENTERED;
+}
+
+enum concurrency_answer concurrency_limit_try(struct concurrency_limit *l) {
+    return try_with(l, l ? l->options.limit : 0);
+}
+
+/* A place in the queue; -1: none. Not while many that came before the service was slow are pending.
+ */
+static int enter_queue(struct concurrency_limit *l) {
+    return count_pending(l, INT64_MAX) <= l->options.slow_limit
+               ? byte_lock_take(l->fd, QUEUE, (int)l->options.queue)
+               : -1;
+}
+
+static enum concurrency_answer wait_to_enter(struct concurrency_limit *l, int64_t end_ms) {
+    const struct timespec step = {0, (l->options.alone ? ALONE_STEP_MS : STEP_MS) * 1000000L};
+    enum concurrency_answer answer;
+    int queued = -1;
+
+    while ((answer = concurrency_limit_try(l)) != CONCURRENCY_ENTERED &&
+           clock_monotonic_ms() < end_ms) {
+        if (answer == CONCURRENCY_SLOW && queued < 0 && (queued = enter_queue(l)) < 0)
+            break;
+        (void)nanosleep(&step, NULL);
+    }
+    if (queued >= 0)
+        byte_lock_release(l->fd, queued);
+    /* By now those that are pending are others than at first, so the service is not slow. */
+    if (answer == CONCURRENCY_FULL && l->options.overflow)
+        answer = try_with(l, CONCURRENCY_MAX);
+    return answer;
+}
+
+static void give_back(struct concurrency_limit *l) {
+    if (l->is_alone)
+        byte_lock_release(l->fd, ALONE);
+    byte_lock_release(l->fd, l->held);
+    l->is_alone = false;
+    l->held = -1;
+}
+
+enum rc concurrency_limit_enter(struct concurrency_limit *l) {
+    const struct timespec step = {0, ALONE_STEP_MS * 1000000L};
+    const int64_t begin_ms = clock_monotonic_ms();
+
+    if (!l)
+        return OK;
+    if (wait_to_enter(l, begin_ms + l->options.wait_ms) != CONCURRENCY_ENTERED)
+        return ERR_UPSTREAM;
+    if (!l->options.alone || l->held < 0)
+        return OK;
+    while (byte_lock_take(l->fd, ALONE, 1) < 0) {
+        if (clock_monotonic_ms() >= begin_ms + l->options.slow_ms) {
+            concurrency_limit_leave(l, false);
+            return ERR_UPSTREAM;
+        }
+        (void)nanosleep(&step, NULL);
+    }
+    l->is_alone = true;
+    return OK;
+}
+
+void concurrency_limit_leave(struct concurrency_limit *l, bool success) {
+    int64_t now_ms = clock_monotonic_ms();
+
+    if (!l || l->held < 0)
+        return;
+    if (is_whole(l)) {
+        if (success && now_ms - l->slots->since_ms[l->held] < l->options.slow_ms) {
+            l->slots->success_ms = now_ms;
+            l->slots->slow_until_ms = 0;
+        } else if (!has_succeeded_lately(l, now_ms)) {
+            l->slots->slow_until_ms = now_ms + CONCURRENCY_SLOW_FOR_MS;
+        }
+        l->slots->since_ms[l->held] = 0;
+    }
+    give_back(l);
+}
