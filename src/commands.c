@@ -62,10 +62,10 @@ static const struct command {
 } commands[] = {
     {"status", NULL, true, show_status, "show what the running daemon does (--json: as JSON)"},
     {"doctor", NULL, true, run_doctor,
-     "try everything that the service needs, and say what to do about the rest; exit\n"
-     "           status 0: all is good, 1: warnings, 2: something will not work (--json: as JSON)"},
+     "check everything that the service needs, and say how to mend what is wrong; exit\n"
+     "           status 0: ok, 1: warnings, 2: something will not work (--json: as JSON)"},
     {"try-client", "URL", false, try_client,
-     "fetch and judge a client's metadata document as a login would"},
+     "fetch and check a client's metadata document as a login would"},
     {"make-key", "FILE", false, make_key, "make a secret key file if there is none, and check it"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
