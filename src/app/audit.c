@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "metrics/metrics.h"
-#include "oauth/oauth.h"
+#include "oauth/endpoints.h"
 
 #define TEXT_MAX 256 /* bytes of a value that a client chose */
 

@@ -12,7 +12,7 @@
 #include "mcp/changed_since.h"
 #include "mcp/replay.h"
 #include "net/http.h"
-#include "oauth/clients.h"
+#include "oauth/client_fetch.h"
 #include "shared/rate_limit.h"
 #include "shared/shared.h"
 #include "store/store.h"

@@ -10,7 +10,7 @@
 #include "config/config.h"
 #include "exec/executor.h"
 #include "mcp/site.h"
-#include "oauth/oauth.h"
+#include "oauth/client_set.h"
 #include "oauth/site.h"
 #include "pages/page.h"
 

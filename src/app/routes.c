@@ -6,7 +6,7 @@
 #include "mcp/endpoint.h"
 #include "mcp/listen.h"
 #include "mcp/session.h"
-#include "oauth/oauth.h"
+#include "oauth/endpoints.h"
 
 #define PRM "/.well-known/oauth-protected-resource"
 #define ASM "/.well-known/oauth-authorization-server"

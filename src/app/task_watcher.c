@@ -1,4 +1,4 @@
-/* The process that is asked for news of tasks. */
+/* Private part of app.h: the process that is asked for news of tasks. */
 #include "app/app.h"
 #include "app/stores.h"
 #include "base/log.h"

@@ -1,8 +1,12 @@
-/* `mcp-authd try-client`: what /authorize would make of a client, without a login. */
+/* Private part of app.h: `mcp-authd try-client`: what /authorize would make of a client, without a
+ * login. */
 #include "app/app.h"
 
 #include "net/http.h"
-#include "oauth/clients.h"
+#include "oauth/client.h"
+#include "oauth/client_fetch.h"
+#include "oauth/client_find.h"
+#include "oauth/client_set.h"
 #include "oauth/site.h"
 #include "pages/display_name.h"
 

@@ -7,7 +7,8 @@
 #include "catalog/catalog.h"
 #include "doctor/doctor.h"
 #include "exec/executor.h"
-#include "oauth/clients.h"
+#include "oauth/client_fetch.h"
+#include "oauth/client_set.h"
 
 struct folder {
     const char *what, *path;

@@ -8,7 +8,7 @@
 #include "idp/token_cache.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/site.h"
-#include "oauth/oauth.h"
+#include "oauth/endpoints.h"
 
 #define TIMEOUT_MS 5000
 #define REPLY_MAX 65536

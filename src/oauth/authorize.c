@@ -1,14 +1,30 @@
-/* GET and POST of /authorize: OAuth 2.1 §4.1.1. Until client and redirect URI are known to be
- * good, an error is a page here, never a redirect (OAuth 2.1 §4.1.2.1). */
+/* Private part of endpoints.h: GET and POST of /authorize: OAuth 2.1 §4.1.1. Until client and
+ * redirect URI are known to be good, an error is a page here, never a redirect (OAuth 2.1
+ * §4.1.2.1). */
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/encode.h"
 #include "base/list.h"
+#include "base/url.h"
+#include "config/config.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
 #include "idp/idp.h"
 #include "metrics/metrics.h"
-#include "oauth/oauth.h"
+#include "oauth/browser.h"
+#include "oauth/client.h"
+#include "oauth/client_find.h"
+#include "oauth/codes.h"
+#include "oauth/consent_cookie.h"
+#include "oauth/deny_check.h"
+#include "oauth/endpoints.h"
+#include "oauth/login.h"
+#include "oauth/pages.h"
+#include "oauth/pkce.h"
+#include "oauth/redirect_uri.h"
+#include "oauth/resource_indicator.h"
+#include "oauth/scopes.h"
 #include "oauth/site.h"
 #include "shared/rate_limit.h"
 #include "store/store.h"
@@ -29,7 +45,7 @@ static enum rc read_client(struct exchange *x, const struct form *f, struct logi
         return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
     if (!uri)
         return err_set(e, ERR_INVALID_REDIRECT_URI, "redirect_uri is missing");
-    if (stop_client(x->site, client_id, e) ||
+    if (deny_check_client(x->site, client_id, e) ||
         client_find(x->site, x->rq->arena, client_id, &client, e))
         return e->code;
     if (!redirect_uri_is_registered(x->site->config, x->rq->arena, &client, uri))
@@ -41,19 +57,6 @@ static enum rc read_client(struct exchange *x, const struct form *f, struct logi
     out->redirect_uri = uri;
     out->authenticates = client.must_authenticate ? "yes" : "";
     return OK;
-}
-
-/* What is asked for and supported, in the order asked, and what every call needs: a token without
- * is of no use. Nothing asked: everything; so too if it is nothing but offline_access, which
- * claude.ai sends alone, and which refresh tokens do not need with every provider. */
-static const char *filter_scopes(struct site *site, struct arena *a, const char *asked) {
-    const char *known, *more;
-
-    if (!asked || list_covers("offline_access", asked))
-        return site->config->supported_scopes;
-    known = list_among(a, asked, site->config->supported_scopes);
-    more = list_without(a, needed_scopes(site->config, a), known);
-    return *known && *more ? arena_printf(a, "%s %s", known, more) : known;
 }
 
 /* The rest; errors of these go back to the client. */
@@ -82,7 +85,7 @@ static enum rc read_rest(struct exchange *x, const struct form *f, struct login 
     if (!resources_are_ours(x->site->config, f))
         return err_set(e, ERR_INVALID_TARGET, "resource is not this server's");
     out->resource = x->site->config->mcp_server_uri;
-    out->scope = filter_scopes(x->site, x->rq->arena, form_get(f, "scope"));
+    out->scope = scopes_of_login(x->site->config, x->rq->arena, form_get(f, "scope"));
     if (!*out->scope)
         return err_set(e, ERR_INVALID_SCOPE, "none of the scopes asked for is supported");
     if (idp_login_parameters(idp_provider_of(x->site->config), x->rq->arena,
@@ -157,8 +160,8 @@ enum rc oauth_authorize_get(struct exchange *x, struct err *e) {
     if (read_rest(x, &form, &login, e))
         return answer_error(x, &login, redirect_error(e->code), e);
     x->rp->audit.outcome = "asked";
-    browser = browser_of_or_new(x);
-    if (!prompt_has(&form, "consent") && consent_is_remembered(x, browser, &login))
+    browser = browser_id_or_new(x);
+    if (!prompt_has(&form, "consent") && consent_cookie_has(x, browser, &login))
         return approve(x, browser, &login, e);
     if (prompt_has(&form, "none")) { /* OpenID Connect Core §3.1.2.6 */
         (void)err_set(e, ERR_ACCESS_DENIED, "the user must be asked, and prompt=none forbids it");
@@ -216,7 +219,7 @@ static enum rc check_limit(struct exchange *x, const char *client_id, struct err
 }
 
 enum rc oauth_authorize_post(struct exchange *x, struct err *e) {
-    const char *browser = browser_of(x), *sealed, *decision, *confirm;
+    const char *browser = browser_id(x), *sealed, *decision, *confirm;
     struct login login;
     struct form form;
 
@@ -239,7 +242,7 @@ enum rc oauth_authorize_post(struct exchange *x, struct err *e) {
     if (login_open(x->site, x->rq->arena, "consent", browser, sealed, &login, e))
         return e->code;
     x->rp->audit.client = login.client_id;
-    if (check_limit(x, login.client_id, e) || stop_client(x->site, login.client_id, e))
+    if (check_limit(x, login.client_id, e) || deny_check_client(x->site, login.client_id, e))
         return e->code;
     if (!strcmp(decision, "approve")) {
         if ((!confirm || strcmp(confirm, "yes") != 0) &&
@@ -247,12 +250,12 @@ enum rc oauth_authorize_post(struct exchange *x, struct err *e) {
             return err_set(e, ERR_INVALID_REQUEST,
                            "the box that says that you have started this login is not ticked");
         if (form_get(&form, "remember"))
-            consent_remember(x, browser, &login);
+            consent_cookie_add(x, browser, &login);
         return approve(x, browser, &login, e);
     }
     if (strcmp(decision, "deny") != 0)
         return err_set(e, ERR_INVALID_REQUEST, "decision must be approve or deny");
-    consent_forget(x, browser, &login);
+    consent_cookie_remove(x, browser, &login);
     x->rp->audit.outcome = "denied";
     metrics_count(METRIC_DENIALS, ERR_ACCESS_DENIED);
     page_continue(

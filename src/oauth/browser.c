@@ -1,9 +1,11 @@
+#include "oauth/browser.h"
+
 #include <string.h>
 
 #include "base/encode.h"
+#include "config/config.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
-#include "oauth/oauth.h"
 
 #define COOKIE_BYTES 32
 #define COOKIE_LEN 43 /* base64url of 32 bytes */
@@ -30,7 +32,7 @@ const char *browser_cookie(struct exchange *x) {
     return cookie;
 }
 
-const char *browser_of(struct exchange *x) {
+const char *browser_id(struct exchange *x) {
     const char *cookie = browser_cookie(x);
 
     return cookie ? hash(x->rq->arena, cookie) : NULL;
@@ -45,8 +47,8 @@ static void set_cookie(struct exchange *x, const char *cookie, const char *age) 
                               x->site->config->auth_is_https ? "; Secure" : ""));
 }
 
-const char *browser_of_or_new(struct exchange *x) {
-    const char *browser = browser_of(x), *cookie;
+const char *browser_id_or_new(struct exchange *x) {
+    const char *browser = browser_id(x), *cookie;
 
     if (browser) /* kept, so that other tabs' logins stay valid */
         return browser;
@@ -55,8 +57,8 @@ const char *browser_of_or_new(struct exchange *x) {
     return hash(x->rq->arena, cookie);
 }
 
-void browser_keep(struct exchange *x, int64_t seconds) {
-    if (browser_of(x))
+void browser_cookie_keep(struct exchange *x, int64_t seconds) {
+    if (browser_id(x))
         set_cookie(x, request_cookie(x->rq, cookie_name(x->site)),
                    arena_printf(x->rq->arena, "; Max-Age=%lld", (long long)seconds));
 }

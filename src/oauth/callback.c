@@ -1,11 +1,13 @@
-/* GET /callback: the user comes back from the identity provider. */
+/* Private part of endpoints.h: GET /callback: the user comes back from the identity provider. */
 #include <string.h>
 
 #include "base/log.h"
 #include "idp/token_client.h"
 #include "metrics/metrics.h"
+#include "oauth/browser.h"
 #include "oauth/code.h"
-#include "oauth/oauth.h"
+#include "oauth/endpoints.h"
+#include "oauth/login.h"
 #include "oauth/site.h"
 #include "store/store.h"
 #include "web/form.h"
@@ -46,7 +48,7 @@ static enum rc authorize_session(struct exchange *x, const char *id, const char 
 
     if (!cookie)
         return err_set(e, ERR_INVALID_REQUEST, "the login was begun in another browser");
-    want.browser = browser_of(x);
+    want.browser = browser_id(x);
     want.attempt = code_attempt(
         a, id, cookie,
         arena_printf(a, "%s %s", upstream ? "code" : "error", upstream ? upstream : error));

@@ -1,14 +1,16 @@
-/* private_key_jwt: a client proves who it is with a JWT that it signed (RFC 7523 §2.2). */
+#include "oauth/client_assertion.h"
+
 #include <string.h>
 
 #include "base/encode.h"
 #include "base/json.h"
+#include "config/config.h"
 #include "crypto/digest.h"
-#include "crypto/jws.h"
-#include "oauth/clients.h"
-#include "oauth/tokens.h"
+#include "oauth/client.h"
+#include "oauth/client_fetch.h"
+#include "oauth/client_find.h"
+#include "oauth/codes.h"
 #include "shared/shared.h"
-#include "web/form.h"
 
 #define ASSERTION_LEN_MAX 8192 /* bytes */
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

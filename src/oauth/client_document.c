@@ -1,11 +1,11 @@
-/* Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document): the rules for the
- * URL and for what is found there. */
+#include "oauth/client_document.h"
+
 #include <string.h>
 #include <strings.h>
 
 #include "base/json.h"
 #include "crypto/jwk.h"
-#include "oauth/clients.h"
+#include "oauth/redirect_uri.h"
 
 /* Is what stands before the next slash . or .., a dot also as %2e (RFC 3986 §2.3, §3.3)? */
 static bool is_dot_segment(const char *p) {

@@ -1,11 +1,13 @@
-/* POST /register: dynamic client registration (RFC 7591) that stores nothing. The client_id is what
- * was registered, sealed, with its end. */
+#include "oauth/client_dynamic.h"
+
 #include <string.h>
 
 #include "base/json.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "crypto/seal.h"
-#include "oauth/clients.h"
+#include "oauth/endpoints.h"
+#include "oauth/redirect_uri.h"
 
 #define PREFIX "dyn."
 #define REGISTRATION_BYTES_MAX 16384

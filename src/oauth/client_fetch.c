@@ -1,6 +1,5 @@
-/* Fetching what clients publish. The address is a stranger's, so its server may be slow, wrong or
- * not there: only so many workers of the host wait for such servers at once, and what came is kept
- * for all of them, as HTTP caching says (RFC 9111), within limits of our own. */
+#include "oauth/client_fetch.h"
+
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -8,11 +7,10 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "crypto/digest.h"
 #include "metrics/metrics.h"
 #include "net/caching.h"
-#include "net/http.h"
-#include "oauth/clients.h"
 #include "oauth/site.h"
 #include "shared/single_flight.h"
 

@@ -1,9 +1,9 @@
-/* CLIENTS_ALLOW and CLIENTS_DENY: hosts, *.domains, documents, and addresses that end in a slash
- * and stand for all below. Anything else is a client_id as it is. */
+#include "oauth/client_list.h"
+
 #include <string.h>
 #include <strings.h>
 
-#include "oauth/clients.h"
+#include "base/url.h"
 
 /* An IPv6 address can be written in many ways (RFC 5952 §2.1). */
 static bool is_same_address(const char *item, const char *host) {

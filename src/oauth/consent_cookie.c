@@ -1,12 +1,14 @@
-/* Remembered consents: one sealed cookie of a fixed size, bound to the browser's own cookie. Each
- * entry is a hash of who was let in, where the answer goes, and to what; the oldest leaves. */
+#include "oauth/consent_cookie.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/url.h"
+#include "config/config.h"
 #include "crypto/digest.h"
 #include "crypto/seal.h"
-#include "oauth/oauth.h"
+#include "oauth/browser.h"
 
 #define ENTRIES 16
 #define HASH_LEN 16 /* of a SHA-256: nobody can choose what it should meet */
@@ -24,8 +26,7 @@ static const char *cookie_name(const struct site *site) {
 
 /* Only where the answer goes to a host that https vouches for. A loopback or private-use address is
  * whoever's program took it first, so its user is asked each time. */
-bool consent_can_be_remembered(const struct site *site, struct arena *a,
-                               const struct login *login) {
+bool consent_cookie_may_have(const struct site *site, struct arena *a, const struct login *login) {
     struct url u;
     struct err e;
 
@@ -99,14 +100,14 @@ static void write_entries(struct exchange *x, const char *browser,
                  arena_printf(x->rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax; Max-Age=%lld%s",
                               cookie_name(x->site), sealed, (long long)seconds,
                               x->site->config->auth_is_https ? "; Secure" : ""));
-    browser_keep(x, seconds);
+    browser_cookie_keep(x, seconds);
 }
 
-bool consent_is_remembered(struct exchange *x, const char *browser, const struct login *login) {
+bool consent_cookie_has(struct exchange *x, const char *browser, const struct login *login) {
     struct entry entries[ENTRIES];
     uint8_t hash[HASH_LEN];
 
-    if (!consent_can_be_remembered(x->site, x->rq->arena, login))
+    if (!consent_cookie_may_have(x->site, x->rq->arena, login))
         return false;
     hash_of(x->rq->arena, login, hash);
     read_entries(x, browser, entries);
@@ -130,11 +131,11 @@ static bool drop(struct entry entries[ENTRIES], const uint8_t hash[HASH_LEN]) {
     return n < had;
 }
 
-void consent_remember(struct exchange *x, const char *browser, const struct login *login) {
+void consent_cookie_add(struct exchange *x, const char *browser, const struct login *login) {
     struct entry entries[ENTRIES];
     uint8_t hash[HASH_LEN];
 
-    if (!consent_can_be_remembered(x->site, x->rq->arena, login))
+    if (!consent_cookie_may_have(x->site, x->rq->arena, login))
         return;
     hash_of(x->rq->arena, login, hash);
     read_entries(x, browser, entries);
@@ -146,7 +147,7 @@ void consent_remember(struct exchange *x, const char *browser, const struct logi
     write_entries(x, browser, entries);
 }
 
-void consent_forget(struct exchange *x, const char *browser, const struct login *login) {
+void consent_cookie_remove(struct exchange *x, const char *browser, const struct login *login) {
     struct entry entries[ENTRIES];
     uint8_t hash[HASH_LEN];
 

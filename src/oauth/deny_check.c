@@ -1,15 +1,16 @@
-/* The kill switches (access/deny_list.h), where tokens are given out. */
+#include "oauth/deny_check.h"
+
 #include "access/deny_list.h"
 #include "idp/idp.h"
-#include "oauth/oauth.h"
 
-enum rc stop_client(const struct site *site, const char *client_id, struct err *e) {
+enum rc deny_check_client(const struct site *site, const char *client_id, struct err *e) {
     return deny_has_client(site->deny, client_id)
                ? err_set(e, ERR_INVALID_CLIENT, "this client is no longer allowed here")
                : OK;
 }
 
-enum rc stop_grant(const struct site *site, const char *client_id, int64_t login_s, struct err *e) {
+enum rc deny_check_grant(const struct site *site, const char *client_id, int64_t login_s,
+                         struct err *e) {
     if (deny_has_client(site->deny, client_id))
         return err_set(e, ERR_INVALID_GRANT, "this client is no longer allowed here");
     if (deny_has_issued(site->deny, login_s))
@@ -17,7 +18,7 @@ enum rc stop_grant(const struct site *site, const char *client_id, int64_t login
     return OK;
 }
 
-enum rc stop_subject(struct exchange *x, const char *access_token, struct err *e) {
+enum rc deny_check_user(struct exchange *x, const char *access_token, struct err *e) {
     const char *username;
 
     x->rp->audit.subject = access_token_unverified(x->rp->arena, access_token, "sub");

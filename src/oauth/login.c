@@ -1,9 +1,13 @@
+#include "oauth/login.h"
+
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/list.h"
+#include "base/url.h"
+#include "config/config.h"
 #include "crypto/seal.h"
-#include "oauth/oauth.h"
 #include "web/form.h"
 
 /* Redirect URI, state and issuer, the latter two percent-encoded, and the rest. */
@@ -97,45 +101,4 @@ const char *login_code_uri(struct site *site, struct arena *a, const struct logi
     begin_uri(&b, a, in);
     url_add_param(&b, "code", code);
     return end_uri(site, &b, in);
-}
-
-const char *needed_scopes(const struct config *config, struct arena *a) {
-    return list_among(a, config->required_scopes, config->supported_scopes);
-}
-
-/* Without a slash at its end, which nobody means anything by. */
-static const char *place_of(struct arena *a, const char *uri) {
-    struct url u;
-    struct err ignored;
-    const char *path;
-    size_t len;
-
-    if (url_parse(a, uri, &u, &ignored) || !u.host || u.userinfo || u.fragment) /* RFC 8707 §2 */
-        return NULL;
-    path = url_normal_path(a, &u);
-    len = strlen(path);
-    return arena_printf(a, "%s%.*s", url_origin(a, &u), (int)(len - (path[len - 1] == '/')), path);
-}
-
-bool resource_is_ours(const struct config *config, const char *resource) {
-    struct arena *a;
-    const char *place, *our_place;
-    bool ours;
-
-    if (!resource || !strcmp(resource, config->mcp_server_uri))
-        return true;
-    a = arena_new(16 * URL_LEN_MAX);
-    place = place_of(a, resource);
-    our_place = place_of(a, config->mcp_server_uri);
-    ours = place && our_place && !strcmp(place, our_place);
-    arena_free(a);
-    return ours;
-}
-
-bool resources_are_ours(const struct config *config, const struct form *f) {
-    for (size_t i = 0; i < f->count; i++)
-        if (!strcmp(f->fields[i].name, "resource") && *f->fields[i].value &&
-            !resource_is_ours(config, f->fields[i].value))
-            return false;
-    return true;
 }

@@ -1,8 +1,10 @@
-/* The two documents that clients discover us by. Built from the configuration alone: Host and
- * X-Forwarded-* never get into them. */
+/* Private part of endpoints.h: the two documents that clients discover us by. Built from the
+ * configuration alone: Host and X-Forwarded-* never get into them. */
 #include <string.h>
 
-#include "oauth/oauth.h"
+#include "base/json.h"
+#include "config/config.h"
+#include "oauth/endpoints.h"
 
 #define METADATA_CACHE "public, max-age=300"
 

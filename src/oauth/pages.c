@@ -1,8 +1,11 @@
-/* What the pages show: values only. What they look like is in share/templates, what they say in
- * pages/words.c. */
+#include "oauth/pages.h"
+
 #include <string.h>
 
-#include "oauth/oauth.h"
+#include "base/url.h"
+#include "config/config.h"
+#include "oauth/client_find.h"
+#include "oauth/consent_cookie.h"
 #include "oauth/site.h"
 #include "pages/display_name.h"
 #include "pages/page.h"
@@ -97,7 +100,7 @@ void page_consent(struct exchange *x, const struct login *login, const char *sea
         {"must_confirm", yes_if(!trusted)},
         {"action", arena_printf(a, "%s/authorize", c->auth_path)},
         {"request", sealed},
-        {"can_remember", yes_if(consent_can_be_remembered(x->site, a, login))},
+        {"can_remember", yes_if(consent_cookie_may_have(x->site, a, login))},
         {"remember_days", arena_printf(a, "%u", c->consent_remember_days)},
         {NULL, NULL},
     };

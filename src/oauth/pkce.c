@@ -1,8 +1,9 @@
+#include "oauth/pkce.h"
+
 #include <string.h>
 
 #include "base/encode.h"
 #include "crypto/digest.h"
-#include "oauth/oauth.h"
 
 #define VERIFIER_MIN 43 /* RFC 7636 §4.1 */
 #define VERIFIER_MAX 128

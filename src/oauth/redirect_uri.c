@@ -1,7 +1,9 @@
+#include "oauth/redirect_uri.h"
+
 #include <string.h>
 
 #include "base/list.h"
-#include "oauth/oauth.h"
+#include "base/url.h"
 
 /* https; http on loopback (RFC 8252 §7.3); or a private-use scheme, which has a dot because it is a
  * reversed domain name (RFC 8252 §7.1), or is named by the admin. That leaves out javascript:,

@@ -1,15 +1,15 @@
-/* Refreshing. Clients refresh one token several times at once (tabs, retries, lost answers), and a
- * provider that rotates refresh tokens takes the old one only for a minute or so. So one worker of a
- * host asks, and its answer is given to all who come with the same token within a window. */
+#include "oauth/refresh.h"
+
 #include <string.h>
 
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "crypto/digest.h"
 #include "crypto/seal.h"
+#include "oauth/refresh_family.h"
 #include "oauth/site.h"
-#include "oauth/tokens.h"
 #include "shared/single_flight.h"
 
 #define REFRESH_TOKEN_MAX 16384 /* the longest that refresh_seal makes of the provider's */

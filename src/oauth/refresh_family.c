@@ -1,11 +1,11 @@
-/* The refresh tokens of one login, each made from the one before: a family (RFC 9700 §4.14.2). For
- * some time a token that comes again may be one whose answer was lost; after that somebody has
- * what is not theirs, and nobody can say who. */
+#include "oauth/refresh_family.h"
+
 #include <string.h>
 
 #include "base/log.h"
+#include "config/config.h"
 #include "crypto/random.h"
-#include "oauth/tokens.h"
+#include "oauth/refresh.h"
 #include "shared/shared.h"
 
 #define FAMILY_ID_BYTES 12

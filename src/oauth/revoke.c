@@ -1,12 +1,18 @@
-/* POST /revoke (RFC 7009): ends one of our refresh tokens, here and at the provider, or an access
- * token, here. */
+/* Private part of endpoints.h: POST /revoke (RFC 7009): ends one of our refresh tokens, here and at
+ * the provider, or an access token, here. */
 #include <string.h>
 
 #include "access/revoked.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "idp/access_token.h"
+#include "oauth/client_assertion.h"
+#include "oauth/codes.h"
+#include "oauth/endpoints.h"
+#include "oauth/refresh.h"
 #include "oauth/site.h"
-#include "oauth/tokens.h"
+#include "oauth/token_endpoint.h"
 #include "web/form.h"
 
 /* A failure that may pass is told, so that the client tries again. If the provider will never do

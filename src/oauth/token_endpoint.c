@@ -1,17 +1,28 @@
-/* POST /token: OAuth 2.1 §3.2. What proves a public client is the code's or the refresh token's
- * binding to its client_id, and PKCE; others sign (client_assertion.c). */
+#include "oauth/token_endpoint.h"
+
 #include <string.h>
 
 #include "base/json.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "idp/idp.h"
+#include "oauth/client_assertion.h"
+#include "oauth/client_find.h"
 #include "oauth/code.h"
+#include "oauth/codes.h"
+#include "oauth/deny_check.h"
+#include "oauth/endpoints.h"
+#include "oauth/login.h"
+#include "oauth/pkce.h"
+#include "oauth/refresh.h"
+#include "oauth/refresh_family.h"
+#include "oauth/resource_indicator.h"
+#include "oauth/scopes.h"
 #include "oauth/site.h"
-#include "oauth/tokens.h"
+#include "oauth/token_response.h"
 #include "shared/shared.h"
 #include "store/store.h"
-#include "web/form.h"
 
 #define CODE_LEASE_S 10 /* longer than a call of the provider can take */
 
@@ -123,7 +134,7 @@ static enum rc exchange(struct exchange *x, const struct code *code, const struc
     idp_wait_end(x->site->idp);
     if (rc == ERR_REFUSED)
         e->code = rc = ERR_INVALID_GRANT;
-    if (rc || (rc = stop_subject(x, tokens->access_token, e)))
+    if (rc || (rc = deny_check_user(x, tokens->access_token, e)))
         return rc;
     return end_session(x, code->session_id, e);
 }
@@ -138,7 +149,7 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
     bool leased;
     enum rc rc;
 
-    if (stop_grant(x->site, form_get(f, "client_id"), clock_now_s(&x->site->clock), e) ||
+    if (deny_check_grant(x->site, form_get(f, "client_id"), clock_now_s(&x->site->clock), e) ||
         check_code(x, f, &code, &s, &login, e) ||
         code_open(x->rq->arena, &code, s.grant, &provider_code, e))
         return e->code;
@@ -160,7 +171,7 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
     }
     /* The lease is left to end by itself: another request may have passed its check before the
      * session was deleted, and must not take one now. */
-    if (tokens_check(x, tokens.access_token, e)) {
+    if (token_response_check(x, tokens.access_token, e)) {
         e->code = ERR_MISCONFIGURED; /* a scope too: it was asked for */
         return e->code;
     }
@@ -176,18 +187,8 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
 
         tokens.refresh_token = refresh_seal(x->site, x->rq->arena, login.client_id, &grant);
     }
-    tokens_answer(x->rq, x->rp, &tokens);
+    token_response_send(x, &tokens);
     return OK;
-}
-
-/* RFC 6749 §6: not more than was granted. What /authorize leaves out of a request, or the provider
- * left out of that login, is left out again: a client may repeat what it asked for. */
-static bool was_granted(const struct config *c, struct arena *a, const char *asked,
-                        const struct refresh_grant *grant) {
-    const char *known = list_among(a, asked, c->supported_scopes);
-
-    return list_covers(grant->asked, list_without(a, known, grant->scope)) &&
-           (*known || list_covers("offline_access", asked));
 }
 
 static enum rc check_refresh(struct exchange *x, const struct form *f, struct refresh_grant *grant,
@@ -198,13 +199,13 @@ static enum rc check_refresh(struct exchange *x, const struct form *f, struct re
         return err_set(e, ERR_INVALID_REQUEST, "refresh_token is missing");
     if (refresh_open(x->site, x->rq->arena, form_get(f, "client_id"), sealed, grant, e))
         return e->code;
-    if (stop_grant(x->site, form_get(f, "client_id"), grant->login_s, e))
+    if (deny_check_grant(x->site, form_get(f, "client_id"), grant->login_s, e))
         return e->code;
     if (strcmp(grant->resource, x->site->config->mcp_server_uri) != 0)
         return err_set(e, ERR_INVALID_GRANT, "the refresh token was issued for another resource");
     /* The provider cannot give less, so less is not refused. */
     if (form_get(f, "scope") &&
-        !was_granted(x->site->config, x->rq->arena, form_get(f, "scope"), grant))
+        !scopes_were_granted(x->site->config, x->rq->arena, form_get(f, "scope"), grant))
         return err_set(e, ERR_INVALID_SCOPE, "scope has more than was granted");
     return client_authenticate(x->site, x->rq->arena, f, *grant->authenticates, e);
 }
@@ -216,14 +217,14 @@ static enum rc grant_refresh(struct exchange *x, const struct form *f, struct er
 
     x->rp->audit.event = "refresh";
     if (check_refresh(x, f, &grant, e) || refresh_ask(x->site, x->rq->arena, &asked, &tokens, e) ||
-        stop_subject(x, tokens.access_token, e))
+        deny_check_user(x, tokens.access_token, e))
         return e->code;
-    if (tokens_check(x, tokens.access_token, e)) {
+    if (token_response_check(x, tokens.access_token, e)) {
         if (e->code == ERR_INSUFFICIENT_SCOPE) /* a new login asks for it */
             e->code = ERR_INVALID_GRANT;
         return e->code;
     }
-    tokens_answer(x->rq, x->rp, &tokens);
+    token_response_send(x, &tokens);
     return OK;
 }
 

@@ -7,11 +7,14 @@
 #include <sys/eventfd.h>
 
 #include "base/encode.h"
+#include "base/url.h"
 #include "exec/tasks.h"
 #include "input.h"
 #include "mcp/stream.h"
 #include "oauth/code.h"
-#include "oauth/tokens.h"
+#include "oauth/login.h"
+#include "oauth/pkce.h"
+#include "oauth/refresh.h"
 #include "site.h"
 #include "standalone.h"
 #include "web/subscription.h"

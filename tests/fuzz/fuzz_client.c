@@ -5,7 +5,12 @@
 
 #include "base/list.h"
 #include "input.h"
-#include "oauth/clients.h"
+#include "oauth/client.h"
+#include "oauth/client_document.h"
+#include "oauth/client_dynamic.h"
+#include "oauth/codes.h"
+#include "oauth/endpoints.h"
+#include "oauth/redirect_uri.h"
 #include "site.h"
 #include "standalone.h"
 

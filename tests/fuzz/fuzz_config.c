@@ -9,7 +9,7 @@
 #include "crypto/seal.h"
 #include "input.h"
 #include "net/ssrf_filter.h"
-#include "oauth/clients.h"
+#include "oauth/client_list.h"
 #include "standalone.h"
 
 #define NOW_S 1800000000

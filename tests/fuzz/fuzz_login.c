@@ -10,8 +10,11 @@
 
 #include "base/encode.h"
 #include "base/list.h"
+#include "base/url.h"
 #include "input.h"
 #include "oauth/code.h"
+#include "oauth/login.h"
+#include "oauth/pkce.h"
 #include "site.h"
 #include "standalone.h"
 

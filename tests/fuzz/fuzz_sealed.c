@@ -8,8 +8,13 @@
 #include "input.h"
 #include "mcp/call.h"
 #include "mcp/session.h"
-#include "oauth/clients.h"
-#include "oauth/tokens.h"
+#include "oauth/client.h"
+#include "oauth/client_dynamic.h"
+#include "oauth/codes.h"
+#include "oauth/consent_cookie.h"
+#include "oauth/login.h"
+#include "oauth/redirect_uri.h"
+#include "oauth/refresh.h"
 #include "site.h"
 #include "standalone.h"
 
@@ -148,9 +153,9 @@ static void try_consents(struct site *site, struct arena *a, const char *text, s
     struct exchange x = {site, &rq, &rp};
 
     reply_init(&rp, a);
-    if (consent_is_remembered(&x, "b", &login))
+    if (consent_cookie_has(&x, "b", &login))
         MUST(len == CONSENTS_BYTES); /* and its hash was in them: libFuzzer sees what is compared */
-    consent_remember(&x, "b", &login);
+    consent_cookie_add(&x, "b", &login);
     MUST(rp.header_count);
 }
 

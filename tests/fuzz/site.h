@@ -16,7 +16,6 @@
 #include "crypto/seal.h"
 #include "idp/idp.h"
 #include "mcp/site.h"
-#include "oauth/oauth.h"
 #include "shared/shared.h"
 #include "store/store.h"
 

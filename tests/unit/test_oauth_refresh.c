@@ -6,8 +6,9 @@
 #include "crypto/random.h"
 #include "crypto/seal_keys.h"
 #include "net/http.h"
+#include "oauth/refresh.h"
+#include "oauth/refresh_family.h"
 #include "oauth/site.h"
-#include "oauth/tokens.h"
 #include "shared/shared.h"
 
 #define NOW 1700000000

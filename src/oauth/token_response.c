@@ -1,11 +1,11 @@
-/* What goes out of /token: only what the MCP endpoint takes, or a client would log in again and
- * again. */
+#include "oauth/token_response.h"
+
 #include <string.h>
 
 #include "base/json.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "oauth/tokens.h"
+#include "oauth/scopes.h"
 
 /* Web servers take header fields of 8 KB (Apache's LimitRequestFieldSize, lighttpd's
  * server.max-request-field-size) unless told otherwise; a few bytes of it are not the token's. */
@@ -24,8 +24,8 @@ static void warn_if_large(const struct request *rq, const char *token) {
                     "the token"));
 }
 
-enum rc tokens_check(struct exchange *x, const char *access_token, struct err *e) {
-    const char *required = needed_scopes(x->site->config, x->rq->arena);
+enum rc token_response_check(struct exchange *x, const char *access_token, struct err *e) {
+    const char *required = scopes_needed(x->site->config, x->rq->arena);
     const struct token_claims *claims;
     struct err why = {.code = OK};
 
@@ -53,18 +53,18 @@ enum rc tokens_check(struct exchange *x, const char *access_token, struct err *e
                    "the identity provider did not grant a scope that this server needs");
 }
 
-void tokens_answer(const struct request *rq, struct reply *rp, const struct idp_tokens *t) {
-    struct json *o = json_new_object(rq->arena);
+void token_response_send(struct exchange *x, const struct idp_tokens *t) {
+    struct json *o = json_new_object(x->rq->arena);
 
     json_put_str(o, "access_token", t->access_token);
     json_put_str(o, "token_type", "Bearer");
     json_put_int(o, "expires_in", t->expires_in_s);
     /* The provider's ID token names its own client, so it stays here, and without one nothing that
      * openid stands for is granted (OpenID Connect Core §3.1.3.3). */
-    json_put_str(o, "scope", list_without(rq->arena, t->scope, "openid"));
+    json_put_str(o, "scope", list_without(x->rq->arena, t->scope, "openid"));
     json_put_str(o, "refresh_token", t->refresh_token);
-    rp->audit.outcome = "issued";
-    reply_json(rp, 200, o);
-    reply_header(rp, "Cache-Control", "no-store"); /* RFC 6749 §5.1 */
-    reply_header(rp, "Pragma", "no-cache");
+    x->rp->audit.outcome = "issued";
+    reply_json(x->rp, 200, o);
+    reply_header(x->rp, "Cache-Control", "no-store"); /* RFC 6749 §5.1 */
+    reply_header(x->rp, "Pragma", "no-cache");
 }

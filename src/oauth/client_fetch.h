@@ -1,14 +1,19 @@
-/* Between the files about clients: client.c, client_document.c, client_fetch.c, client_list.c,
- * client_dynamic.c, client_assertion.c. */
-#ifndef OAUTH_CLIENTS_H
-#define OAUTH_CLIENTS_H
+/* JSON documents that clients publish: from the cache, or fetched over the guarded HTTP client. The
+ * address is a stranger's, so its server may be slow, wrong or not there: only so many workers of
+ * the host wait for such servers at once, and what came is kept for all of them, as HTTP caching
+ * says (RFC 9111), within limits of our own. */
+#ifndef OAUTH_CLIENT_FETCH_H
+#define OAUTH_CLIENT_FETCH_H
 
 #include "net/http.h"
-#include "oauth/oauth.h"
+#include "oauth/codes.h"
 #include "shared/concurrency_limit.h"
+#include "site/site.h"
 
-/* client_fetch.c: a JSON document that a client publishes, from the host's cache or over the
- * guarded HTTP client. */
+struct arena;
+struct json;
+
+#define CLIENT_DOCUMENT_TIMEOUT_MS 5000
 #define DOCUMENT_FRESH_S 300       /* if its server does not say how long it may be kept */
 #define DOCUMENT_FRESH_MIN_S 10    /* if it says less, though not "no-store" */
 #define DOCUMENT_FRESH_MAX_S 86400 /* if it says more */
@@ -37,13 +42,5 @@ struct concurrency_options document_limit(const struct config *c);
 
 /* How documents are fetched: only from public addresses, and what CLIENT_METADATA_* adds. */
 struct http_options document_http_options(const struct config *config);
-
-/* client_list.c: CLIENTS_ALLOW and CLIENTS_DENY. */
-bool client_list_has(struct arena *a, const char *list, const char *client_id);
-
-/* client_dynamic.c: clients that registered themselves (RFC 7591). */
-bool client_is_dynamic(const char *client_id);
-enum rc client_dynamic_open(struct site *site, struct arena *a, const char *client_id,
-                            struct client *out, struct err *e) MUST_USE;
 
 #endif

@@ -1,0 +1,64 @@
+#include "oauth/client_find.h"
+
+#include "base/json.h"
+#include "config/config.h"
+#include "oauth/client_document.h"
+#include "oauth/client_dynamic.h"
+#include "oauth/client_fetch.h"
+#include "oauth/client_list.h"
+#include "oauth/client_set.h"
+#include "oauth/site.h"
+
+bool client_is_pinned(const struct site *site, const char *client_id) {
+    return client_set_find(site->oauth->clients, client_id) != NULL;
+}
+
+bool client_is_trusted(const struct site *site, struct arena *a, const char *client_id) {
+    return client_is_pinned(site, client_id) ||
+           client_list_has(a, site->config->clients_allow, client_id);
+}
+
+static enum rc check_document(const struct config *c, struct arena *a, const struct json *v,
+                              const char *url, struct err *e) {
+    struct client ignored;
+
+    return client_document_read(c, a, v, url, &ignored, e);
+}
+
+static const struct document_kind client_documents = {"the client's document", "doc",
+                                                      CLIENT_DOCUMENT_BYTES_MAX, check_document};
+
+enum rc client_admit(struct site *site, struct arena *a, const char *client_id, struct err *e) {
+    const struct config *c = site->config;
+    struct client ignored;
+
+    if (*c->clients_deny && client_list_has(a, c->clients_deny, client_id))
+        return err_set(e, ERR_INVALID_CLIENT, "this client is not allowed here");
+    if (client_set_find(site->oauth->clients, client_id))
+        return OK;
+    if (client_is_dynamic(client_id))
+        return client_dynamic_open(site, a, client_id, &ignored, e);
+    if (*c->clients_allow && !client_list_has(a, c->clients_allow, client_id))
+        return err_set(e, ERR_INVALID_CLIENT, "this client is not among those allowed here");
+    return OK;
+}
+
+enum rc client_find(struct site *site, struct arena *a, const char *client_id, struct client *out,
+                    struct err *e) {
+    const struct client *pinned = client_set_find(site->oauth->clients, client_id);
+    const struct document_request rq = {.kind = &client_documents, .url = client_id};
+    struct json *document;
+    struct url u;
+
+    if (client_admit(site, a, client_id, e))
+        return e->code;
+    if (pinned) {
+        *out = *pinned;
+        return OK;
+    }
+    if (client_is_dynamic(client_id))
+        return client_dynamic_open(site, a, client_id, out, e);
+    if (client_id_check(a, client_id, &u, e) || document_get(site, a, &rq, &document, e))
+        return e->code;
+    return client_document_read(site->config, a, document, client_id, out, e);
+}

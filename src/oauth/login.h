@@ -1,0 +1,36 @@
+/* What /authorize was asked for, on its way through browser and store. */
+#ifndef OAUTH_LOGIN_H
+#define OAUTH_LOGIN_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "site/site.h"
+
+#define LOGIN_TTL_S 600    /* consent page to callback */
+#define CODE_TTL_S 120     /* of our code; the identity provider's lives longer */
+#define STATE_LEN_MAX 2048 /* a client's `state` */
+
+struct login {
+    const char *client_id, *client_name, *client_host;
+    const char *redirect_uri, *state; /* state "" if the client gave none */
+    const char *code_challenge, *scope, *resource;
+    const char *idp_parameters; /* more parameters for the identity provider: idp/idp.h */
+    const char *authenticates;  /* "yes": at /token the client must prove who it is */
+    const char *verifier; /* of our own PKCE pair with the identity provider; "" before consent */
+    int64_t expires_s;
+};
+
+/* Sealed for one purpose ("consent" or "session") and bound to `bound` (browser or session id). */
+const char *login_seal(struct site *site, struct arena *a, const char *purpose, const char *bound,
+                       const struct login *in);
+/* ERR_INVALID_REQUEST if it was not sealed here for this, or is over. */
+enum rc login_open(struct site *site, struct arena *a, const char *purpose, const char *bound,
+                   const char *sealed, struct login *out, struct err *e) MUST_USE;
+
+/* redirect_uri with error (or code), state and iss (RFC 9207 §2). */
+const char *login_error_uri(struct site *site, struct arena *a, const struct login *in,
+                            const char *error, const char *description);
+const char *login_code_uri(struct site *site, struct arena *a, const struct login *in,
+                           const char *code);
+
+#endif
