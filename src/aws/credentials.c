@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/credentials_source.h"
 #include "base/log.h"
 
 #define REFRESH_MARGIN_S 300 /* new ones are asked for so long before the old ones end */
@@ -51,21 +52,20 @@ static enum rc choose(const struct aws_env *env, const struct aws_source **out, 
     return rc;
 }
 
-enum rc aws_credentials_new(const struct aws_env *env, const char *region, struct http_client *http,
-                            const struct clock *clock, struct aws_credentials_source **out,
-                            struct err *e) {
+enum rc aws_credentials_new(const struct aws_credentials_options *options,
+                            struct aws_credentials_source **out, struct err *e) {
     struct aws_credentials_source *s;
     const struct aws_source *source = NULL;
 
     *out = NULL;
-    if (choose(env, &source, e))
+    if (choose(options->env, &source, e))
         return e->code;
     s = xcalloc(1, sizeof *s);
     s->source = source;
-    s->env = env;
-    s->region = xstrdup(region);
-    s->http = http;
-    s->clock = clock;
+    s->env = options->env;
+    s->region = xstrdup(options->region);
+    s->http = options->http;
+    s->clock = options->clock;
     log_info("aws_credentials_source", kv("source", source->name));
     *out = s;
     return OK;

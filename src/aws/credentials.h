@@ -1,65 +1,49 @@
-/* Within the room: the sources of credentials. Each is one file with one struct aws_source, and
- * keeps nothing between two calls. */
+/* Credentials for AWS, from the source that is configured. */
 #ifndef AWS_CREDENTIALS_H
 #define AWS_CREDENTIALS_H
 
 #include "aws/profile.h"
+#include "base/clock.h"
+#include "net/http.h"
+#include <stdint.h>
 
-#define AWS_ANSWER_MAX ((size_t)65536) /* bytes that a source may answer */
+struct aws_credentials {
+    const char *access_key_id, *secret_access_key;
+    const char *session_token; /* "" if there is none */
+    int64_t expires_s;         /* seconds since 1970; 0: never */
+};
 
-/* What a fetch has at hand. All of arena is wiped after it. */
-struct aws_fetch {
-    struct arena *arena;
+/* The longest that one aws_credentials_get takes, whatever the deadline. */
+#define AWS_CREDENTIALS_WAIT_MS 2500
+
+/* All but region is borrowed. */
+struct aws_credentials_options {
     const struct aws_env *env;
-    const char *region;
-    struct http_client *http;
-    int64_t deadline_ms; /* of clock_monotonic_ms */
-    int64_t now_s;
-    bool may_have_ended; /* credentials that have expired are better than none */
+    const char *region;       /* STS is asked in it */
+    struct http_client *http; /* unguarded: a source may have a private address */
+    const struct clock *clock;
 };
+struct aws_credentials_source;
+/* Chooses the first source that is configured: environment, shared files (AWS_PROFILE), web
+ * identity token, container endpoint, EC2 instance metadata. Reads files, asks no server, and logs
+ * which source it is. ERR_MISCONFIGURED, with what to do. */
+enum rc aws_credentials_new(const struct aws_credentials_options *options,
+                            struct aws_credentials_source **out, struct err *e) MUST_USE;
+void aws_credentials_free(struct aws_credentials_source *s); /* wipes; NULL is accepted */
 
-struct aws_source {
-    const char *name;
-    /* Is it configured? ERR_MISCONFIGURED if only half: the text says what to do. */
-    enum rc (*is_configured)(const struct aws_env *env, const struct aws_profile *profile,
-                             bool *out, struct err *e);
-    enum rc (*fetch)(const struct aws_fetch *f, struct aws_credentials *out, struct err *e);
-    bool is_file;  /* asks nobody, and is read anew now and then */
-    bool outlives; /* what it gave is used on while it gives nothing newer, also after its end */
-};
-extern const struct aws_source aws_source_environment, aws_source_profile, aws_source_web_identity,
-    aws_source_container, aws_source_imds;
-
-/* answer.c: what the sources share. The text of a failure may go to a client, so it is always the
- * same; why goes to the detail. */
-enum rc aws_source_failed(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3); /* may pass */
-enum rc aws_source_wrong(struct err *e, const char *fmt, ...)
-    PRINTF_LIKE(2, 3); /* an admin must act */
-/* Asks until f's deadline. Errors as of aws_source_failed. */
-enum rc aws_source_ask(const struct aws_fetch *f, const char *method, const char *url,
-                       const char *const *headers, const char *body, struct http_reply *reply,
-                       struct err *e) MUST_USE;
-/* A status that is not 200: failed, or wrong for one that asking again will not change. */
-enum rc aws_source_refused(const char *what, long status, const char *why, struct err *e);
-/* {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"} */
-enum rc aws_read_json(const struct aws_fetch *f, const struct http_reply *reply,
-                      struct aws_credentials *out, struct err *e) MUST_USE;
-/* Takes over the four texts: all there, fit for a header, not expired. Expiration may be NULL:
- * never.
- */
-enum rc aws_take_credentials(const struct aws_fetch *f, const char *id, const char *secret,
-                             const char *token, const char *expiration, struct aws_credentials *out,
-                             struct err *e) MUST_USE;
-/* 2026-01-31T23:59:59Z, with or without a fraction (RFC 3339 in UTC). */
-bool aws_read_time(const char *text, int64_t *out);
-/* Visible ASCII and not empty. */
-bool aws_is_token(const char *s);
-/* The first line of a file with a token; ERR_MISCONFIGURED as of aws_source_wrong. */
-enum rc aws_read_token_file(const struct aws_fetch *f, const char *path, const char **out,
-                            struct err *e) MUST_USE;
-
-/* xml.c: the text of the element at a path such as "Response/Result/Name"; NULL if the document is
- * not well-formed, has what no answer of AWS has (a DTD), or lacks that element. */
-const char *aws_xml_text(struct arena *a, const char *xml, size_t len, const char *path);
+/* Credentials that have not expired, copied into a. Asks the source if there are none yet or they
+ * end soon, at most until deadline_ms (of clock_monotonic_ms) and AWS_CREDENTIALS_WAIT_MS. A source
+ * that fails leaves the ones that are there in use until they end, and is not asked again for some
+ * seconds.
+ *   ERR_UPSTREAM       the source gave no answer, or a useless one (e->detail says more)
+ *   ERR_MISCONFIGURED  an admin must act: a file that is gone, a role that may not be assumed */
+enum rc aws_credentials_get(struct aws_credentials_source *s, struct arena *a, int64_t deadline_ms,
+                            struct aws_credentials *out, struct err *e) MUST_USE;
+/* AWS refused the credentials as expired or unknown: the next aws_credentials_get asks the source,
+ * though not more often than it may. */
+void aws_credentials_refused(struct aws_credentials_source *s);
+/* For the log and for people: "environment", "profile", "web identity token", "container endpoint",
+ * "EC2 instance metadata". */
+const char *aws_credentials_source_name(const struct aws_credentials_source *s);
 
 #endif

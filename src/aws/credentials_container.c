@@ -1,6 +1,7 @@
-/* The endpoint that a container has beside it: Amazon ECS, and EKS Pod Identity. "Container
- * credential provider" in the AWS SDKs and Tools Reference Guide. */
-#include "aws/credentials.h"
+/* Private part of credentials_source.h: The endpoint that a container has beside it: Amazon ECS,
+ * and EKS Pod Identity. "Container credential provider" in the AWS SDKs and Tools Reference Guide.
+ */
+#include "aws/credentials_source.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -87,7 +88,8 @@ static enum rc fetch(const struct aws_fetch *f, struct aws_credentials *out, str
     if (find_url(f->arena, f->env, &url, &why))
         return aws_source_wrong(e, "%s", why.text);
     if (find_authorization(f, &headers[1], e) ||
-        aws_source_ask(f, "GET", url, headers, NULL, &reply, e))
+        aws_source_ask(f, &(struct http_request){.method = "GET", .url = url, .headers = headers},
+                       &reply, e))
         return e->code;
     if (reply.status != 200)
         return aws_source_refused("the container endpoint", reply.status, "", e);

@@ -1,5 +1,6 @@
-/* Credentials that are written down: in the environment, or in a profile of the shared files. */
-#include "aws/credentials.h"
+/* Private part of credentials_source.h: Credentials that are written down: in the environment, or
+ * in a profile of the shared files. */
+#include "aws/credentials_source.h"
 
 #include <string.h>
 
@@ -20,17 +21,20 @@ static enum rc env_is_configured(const struct aws_env *env, const struct aws_pro
 }
 
 /* What is written down wrong will not get better by waiting. */
-static enum rc take_static(const struct aws_fetch *f, const char *id, const char *secret,
-                           const char *token, struct aws_credentials *out, struct err *e) {
-    if (aws_take_credentials(f, id, secret, token, NULL, out, e))
+static enum rc take_static(const struct aws_fetch *f, const struct aws_credential_texts *texts,
+                           struct aws_credentials *out, struct err *e) {
+    if (aws_take_credentials(f, texts, out, e))
         return aws_source_wrong(e, "a key or token is missing or has characters that none has");
     return OK;
 }
 
 static enum rc env_fetch(const struct aws_fetch *f, struct aws_credentials *out, struct err *e) {
-    return take_static(f, aws_env_get(f->env, "AWS_ACCESS_KEY_ID"),
-                       aws_env_get(f->env, "AWS_SECRET_ACCESS_KEY"),
-                       aws_env_get(f->env, "AWS_SESSION_TOKEN"), out, e);
+    const struct aws_credential_texts texts = {.id = aws_env_get(f->env, "AWS_ACCESS_KEY_ID"),
+                                               .secret =
+                                                   aws_env_get(f->env, "AWS_SECRET_ACCESS_KEY"),
+                                               .token = aws_env_get(f->env, "AWS_SESSION_TOKEN")};
+
+    return take_static(f, &texts, out, e);
 }
 
 const struct aws_source aws_source_environment = {"environment", env_is_configured, env_fetch, true,
@@ -74,14 +78,16 @@ static enum rc profile_is_configured(const struct aws_env *env, const struct aws
 
 static enum rc profile_fetch(const struct aws_fetch *f, struct aws_credentials *out,
                              struct err *e) {
+    struct aws_credential_texts texts = {NULL};
     struct aws_profile profile;
     struct err why = {0};
 
     if (aws_profile_load(f->arena, f->env, &profile, &why))
         return aws_source_wrong(e, "%s", why.text);
-    return take_static(f, aws_profile_get(&profile, "aws_access_key_id"),
-                       aws_profile_get(&profile, "aws_secret_access_key"),
-                       aws_profile_get(&profile, "aws_session_token"), out, e);
+    texts.id = aws_profile_get(&profile, "aws_access_key_id");
+    texts.secret = aws_profile_get(&profile, "aws_secret_access_key");
+    texts.token = aws_profile_get(&profile, "aws_session_token");
+    return take_static(f, &texts, out, e);
 }
 
 const struct aws_source aws_source_profile = {"profile", profile_is_configured, profile_fetch, true,

@@ -1,16 +1,16 @@
-/* A token in a file, such as Kubernetes gives each pod (IAM roles for service accounts), changed
- * for credentials of a role: STS AssumeRoleWithWebIdentity. The call is not signed: the token is
- * proof. */
-#include "aws/credentials.h"
+/* Private part of credentials_source.h: A token in a file, such as Kubernetes gives each pod (IAM
+ * roles for service accounts), changed for credentials of a role: STS AssumeRoleWithWebIdentity.
+ * The call is not signed: the token is proof. */
+#include "aws/credentials_source.h"
 
 #include <string.h>
 
+#include "aws/endpoint.h"
+#include "aws/xml.h"
 #include "base/buf.h"
 #include "base/url.h"
 
-#define SESSION_NAME                                                                               \
-    "mcp-authd" /* in AWS's audit log, unless AWS_ROLE_SESSION_NAME says another                   \
-                 */
+#define SESSION_NAME "mcp-authd" /* in AWS's audit log, unless AWS_ROLE_SESSION_NAME is set */
 #define BODY_MAX (AWS_FILE_MAX * 3 + 4096) /* the token, if each of its bytes is encoded */
 #define RESULT "AssumeRoleWithWebIdentityResponse/AssumeRoleWithWebIdentityResult/Credentials/"
 
@@ -68,7 +68,8 @@ static enum rc read_answer(const struct aws_fetch *f, const struct http_reply *r
     for (unsigned i = 0; i < 4; i++)
         if (!(texts[i] = aws_xml_text(f->arena, reply->body, reply->body_len, paths[i])))
             return aws_source_failed(e, "STS's answer cannot be read");
-    return aws_take_credentials(f, texts[0], texts[1], texts[2], texts[3], out, e);
+    return aws_take_credentials(
+        f, &(struct aws_credential_texts){texts[0], texts[1], texts[2], texts[3]}, out, e);
 }
 
 static enum rc fetch(const struct aws_fetch *f, struct aws_credentials *out, struct err *e) {
@@ -95,7 +96,11 @@ static enum rc fetch(const struct aws_fetch *f, struct aws_credentials *out, str
     url_add_field(&body, "RoleArn", id.role_arn);
     url_add_field(&body, "RoleSessionName", id.session_name);
     url_add_field(&body, "WebIdentityToken", token);
-    if (aws_source_ask(f, "POST", endpoint.url, headers, body.p, &reply, e))
+    if (aws_source_ask(
+            f,
+            &(struct http_request){
+                .method = "POST", .url = endpoint.url, .headers = headers, .body = body.p},
+            &reply, e))
         return e->code;
     return reply.status == 200 ? read_answer(f, &reply, out, e) : refused(f, &reply, e);
 }

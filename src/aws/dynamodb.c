@@ -5,6 +5,8 @@
 #include <time.h>
 
 #include "aws/crc32.h"
+#include "aws/endpoint.h"
+#include "aws/sigv4.h"
 #include "base/log.h"
 #include "crypto/random.h"
 #include "metrics/metrics.h"
@@ -53,7 +55,9 @@ static enum rc find_place(struct dynamodb *d, struct arena *scratch,
     d->endpoint.url = arena_strdup(d->arena, endpoint.url);
     d->endpoint.host = arena_strdup(d->arena, endpoint.host);
     d->endpoint.path = arena_strdup(d->arena, endpoint.path);
-    return aws_credentials_new(o->env, d->region, o->http, o->clock, &d->credentials, e);
+    return aws_credentials_new(
+        &(struct aws_credentials_options){o->env, d->region, o->http, o->clock}, &d->credentials,
+        e);
 }
 
 enum rc dynamodb_new(const struct dynamodb_options *options, struct dynamodb **out, struct err *e) {

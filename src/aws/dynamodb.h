@@ -4,7 +4,7 @@
 #ifndef AWS_DYNAMODB_H
 #define AWS_DYNAMODB_H
 
-#include "aws/aws.h"
+#include "aws/credentials.h"
 #include "base/json.h"
 
 /* Of one call with all its tries: a browser that waits for it is answered within 5 s. */

@@ -1,8 +1,9 @@
-/* Region and service addresses. "Service-specific endpoints" and "Dual-stack and FIPS endpoints" in
+/* "Service-specific endpoints" and "Dual-stack and FIPS endpoints" in
  * the AWS SDKs and Tools Reference Guide; the partitions are those of AWS's partitions.json. */
+#include "aws/endpoint.h"
+
 #include <string.h>
 
-#include "aws/profile.h"
 #include "base/url.h"
 
 #define REGION_MAX 63 /* it becomes a label of a host name: RFC 1035 §2.3.4 */
@@ -77,8 +78,11 @@ enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallb
 
 /* ---- endpoint ---- */
 
-struct service {
-    const char *name, *variable;
+/* Whose address is looked for. */
+struct lookup {
+    const struct aws_env *env;
+    const char *region;
+    const char *service, *variable; /* its name in host names; what names its address */
 };
 
 /* From a URL that an admin gave. What comes after the path has no place in it. */
@@ -103,60 +107,57 @@ static enum rc use_configured(struct arena *a, const char *text, const char *fro
 }
 
 /* What was configured, and where, for the error text; NULL: nothing. */
-static const char *find_configured(struct arena *a, const struct aws_env *env,
-                                   const struct aws_profile *profile, const struct service *service,
-                                   const char **from) {
-    const char *url = aws_env_get(env, service->variable);
+static const char *find_configured(struct arena *a, const struct lookup *l,
+                                   const struct aws_profile *profile, const char **from) {
+    const char *url = aws_env_get(l->env, l->variable);
 
-    *from = service->variable;
+    *from = l->variable;
     if (url)
         return url;
     *from = "AWS_ENDPOINT_URL";
-    if ((url = aws_env_get(env, *from)))
+    if ((url = aws_env_get(l->env, *from)))
         return url;
     *from = "endpoint_url of the shared config file";
-    url = aws_profile_get_service(a, profile, service->name, "endpoint_url");
+    url = aws_profile_get_service(a, profile, l->service, "endpoint_url");
     return url ? url : aws_profile_get(profile, "endpoint_url");
 }
 
 /* The region's own. In aws-us-gov the usual addresses are the FIPS ones. */
-static void use_regional(struct arena *a, const char *service, const char *region, bool fips,
-                         bool dual_stack, struct aws_endpoint *out) {
-    const struct partition *p = find_partition(region);
+static void use_regional(struct arena *a, const struct lookup *l, bool fips, bool dual_stack,
+                         struct aws_endpoint *out) {
+    const struct partition *p = find_partition(l->region);
     bool is_fips_anyway = !strcmp(p->name, "aws-us-gov") && !dual_stack;
 
     out->path = "/";
-    out->host = arena_printf(a, "%s%s.%s.%s", service, fips && !is_fips_anyway ? "-fips" : "",
-                             region, dual_stack ? p->dual_stack_suffix : p->suffix);
+    out->host = arena_printf(a, "%s%s.%s.%s", l->service, fips && !is_fips_anyway ? "-fips" : "",
+                             l->region, dual_stack ? p->dual_stack_suffix : p->suffix);
     out->url = arena_printf(a, "https://%s/", out->host);
 }
 
-static enum rc find_endpoint(struct arena *a, const struct aws_env *env, const char *region,
-                             const struct service *service, struct aws_endpoint *out,
+static enum rc find_endpoint(struct arena *a, const struct lookup *l, struct aws_endpoint *out,
                              struct err *e) {
     struct aws_profile profile;
     bool ignore, fips, dual_stack;
     const char *url, *from;
 
-    if (aws_profile_load(a, env, &profile, e) ||
-        aws_setting_flag(env, &profile, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    if (aws_profile_load(a, l->env, &profile, e) ||
+        aws_setting_flag(&profile, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
                          "ignore_configured_endpoint_urls", &ignore, e) ||
-        aws_setting_flag(env, &profile, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint", &fips, e) ||
-        aws_setting_flag(env, &profile, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint",
+        aws_setting_flag(&profile, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint", &fips, e) ||
+        aws_setting_flag(&profile, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint",
                          &dual_stack, e))
         return e->code;
-    if (!ignore && (url = find_configured(a, env, &profile, service, &from)))
+    if (!ignore && (url = find_configured(a, l, &profile, &from)))
         return use_configured(a, url, from, out, e);
-    use_regional(a, service->name, region, fips, dual_stack, out);
+    use_regional(a, l, fips, dual_stack, out);
     return OK;
 }
 
-static enum rc copy_endpoint(struct arena *a, const struct aws_env *env, const char *region,
-                             const struct service *service, struct aws_endpoint *out,
+static enum rc copy_endpoint(struct arena *a, const struct lookup *l, struct aws_endpoint *out,
                              struct err *e) {
     struct arena *scratch = arena_new(AWS_SCRATCH_MAX);
     struct aws_endpoint found = {0};
-    enum rc rc = find_endpoint(scratch, env, region, service, &found, e);
+    enum rc rc = find_endpoint(scratch, l, &found, e);
 
     if (!rc) {
         out->url = arena_strdup(a, found.url);
@@ -169,14 +170,14 @@ static enum rc copy_endpoint(struct arena *a, const struct aws_env *env, const c
 
 enum rc aws_endpoint_dynamodb(struct arena *a, const struct aws_env *env, const char *region,
                               struct aws_endpoint *out, struct err *e) {
-    static const struct service service = {"dynamodb", "AWS_ENDPOINT_URL_DYNAMODB"};
+    const struct lookup l = {env, region, "dynamodb", "AWS_ENDPOINT_URL_DYNAMODB"};
 
-    return copy_endpoint(a, env, region, &service, out, e);
+    return copy_endpoint(a, &l, out, e);
 }
 
 enum rc aws_endpoint_sts(struct arena *a, const struct aws_env *env, const char *region,
                          struct aws_endpoint *out, struct err *e) {
-    static const struct service service = {"sts", "AWS_ENDPOINT_URL_STS"};
+    const struct lookup l = {env, region, "sts", "AWS_ENDPOINT_URL_STS"};
 
-    return copy_endpoint(a, env, region, &service, out, e);
+    return copy_endpoint(a, &l, out, e);
 }

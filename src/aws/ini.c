@@ -1,5 +1,5 @@
-/* The format of AWS's shared files: [section], key = value, comments, lines that go on, and keys
- * nested in a key without a value. */
+/* Private part of profile.h: the format of AWS's shared files: [section], key = value, comments,
+ * lines that go on, and keys nested in a key without a value. */
 #include <ctype.h>
 #include <string.h>
 

@@ -1,4 +1,3 @@
-/* A profile: what the shared config and credentials files say under one name. */
 #include "aws/profile.h"
 
 #include <errno.h>
@@ -8,6 +7,15 @@
 #include <unistd.h>
 
 #include "base/file.h"
+
+const char *aws_env_get(const struct aws_env *env, const char *name) {
+    size_t len = strlen(name);
+
+    for (const char *const *v = env->vars; v && *v; v++)
+        if (!strncmp(*v, name, len) && (*v)[len] == '=')
+            return (*v)[len + 1] ? *v + len + 1 : NULL;
+    return NULL;
+}
 
 enum rc aws_file_read(struct arena *a, const char *path, char **text, struct err *e) {
     struct text read;
@@ -21,26 +29,26 @@ enum rc aws_file_read(struct arena *a, const char *path, char **text, struct err
     return OK;
 }
 
-/* The file that a variable names, or the usual one in the home directory. A variable's may begin
- * with ~/. NULL: there is none. */
-static const char *file_path(struct arena *a, const struct aws_env *env, const char *variable,
-                             const char *usual, bool *is_named) {
-    const char *named = aws_env_get(env, variable), *home = aws_env_get(env, "HOME");
+struct shared_file {
+    const char *variable; /* names another path */
+    const char *usual;    /* in the home directory */
+};
 
-    *is_named = named != NULL;
+/* A variable's path may begin with ~/. NULL: there is no file. */
+static const char *file_path(struct arena *a, const struct aws_env *env,
+                             const struct shared_file *file) {
+    const char *named = aws_env_get(env, file->variable), *home = aws_env_get(env, "HOME");
+
     if (named && strncmp(named, "~/", 2) != 0)
         return named;
-    if (!home)
-        return NULL;
-    return arena_printf(a, "%s/%s", home, named ? named + 2 : usual);
+    return home ? arena_printf(a, "%s/%s", home, named ? named + 2 : file->usual) : NULL;
 }
 
 /* A file that is not there says nothing. Nor does the usual one if it may not be read, as of a
  * service that is kept out of home directories. */
-static enum rc load_file(struct arena *a, const struct aws_env *env, const char *variable,
-                         const char *usual, struct aws_ini *out, struct err *e) {
-    bool is_named;
-    const char *path = file_path(a, env, variable, usual, &is_named);
+static enum rc load_file(struct arena *a, const struct aws_env *env, const struct shared_file *file,
+                         struct aws_ini *out, struct err *e) {
+    const char *path = file_path(a, env, file);
     char *text;
 
     out->first = NULL;
@@ -48,7 +56,8 @@ static enum rc load_file(struct arena *a, const struct aws_env *env, const char 
         return OK;
     if (!aws_file_read(a, path, &text, e))
         return aws_ini_parse(a, path, text, out, e);
-    if (e->code == ERR_MISSING && (!is_named || (access(path, F_OK) && errno == ENOENT)))
+    if (e->code == ERR_MISSING &&
+        (!aws_env_get(env, file->variable) || (access(path, F_OK) && errno == ENOENT)))
         return OK;
     e->code = ERR_MISCONFIGURED;
     return e->code;
@@ -86,14 +95,16 @@ static const char *find(const struct aws_ini *ini, const char *name, bool in_con
 
 enum rc aws_profile_load(struct arena *a, const struct aws_env *env, struct aws_profile *out,
                          struct err *e) {
+    static const struct shared_file credentials = {"AWS_SHARED_CREDENTIALS_FILE",
+                                                   ".aws/credentials"},
+                                    config = {"AWS_CONFIG_FILE", ".aws/config"};
     const char *name = aws_env_get(env, "AWS_PROFILE");
 
-    memset(out, 0, sizeof *out);
+    *out = (struct aws_profile){.env = env};
     out->is_named = name != NULL;
     out->name = name ? name : "default";
-    if (load_file(a, env, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials", &out->credentials,
-                  e) ||
-        load_file(a, env, "AWS_CONFIG_FILE", ".aws/config", &out->config, e))
+    if (load_file(a, env, &credentials, &out->credentials, e) ||
+        load_file(a, env, &config, &out->config, e))
         return e->code;
     out->exists =
         find(&out->credentials, out->name, false, "") || find(&out->config, out->name, true, "");
@@ -125,9 +136,9 @@ const char *aws_profile_get_service(struct arena *a, const struct aws_profile *p
     return value && *value ? value : NULL;
 }
 
-enum rc aws_setting_flag(const struct aws_env *env, const struct aws_profile *p,
-                         const char *variable, const char *key, bool *out, struct err *e) {
-    const char *value = aws_env_get(env, variable);
+enum rc aws_setting_flag(const struct aws_profile *p, const char *variable, const char *key,
+                         bool *out, struct err *e) {
+    const char *value = aws_env_get(p->env, variable);
 
     if (!value)
         value = aws_profile_get(p, key);

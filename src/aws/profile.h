@@ -1,11 +1,22 @@
-/* Within the room: the shared config and credentials files. "Shared config and credentials files"
- * in the AWS SDKs and Tools Reference Guide. */
+/* AWS's settings: environment variables, and the shared config and credentials files ("Shared
+ * config and credentials files" in the AWS SDKs and Tools Reference Guide). */
 #ifndef AWS_PROFILE_H
 #define AWS_PROFILE_H
 
-#include "aws/aws.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
 
 #define AWS_FILE_MAX ((size_t)256 * 1024) /* bytes of a shared file, or of one with a token */
+
+/* The variables that AWS's SDKs read: "NAME=value" texts, NULL-terminated, such as `environ`.
+ * Borrowed: they outlive whatever was made with them. */
+struct aws_env {
+    const char *const *vars;
+};
+/* NULL if the variable is not there or empty. */
+const char *aws_env_get(const struct aws_env *env, const char *name);
 
 /* All that reading both files and one fetch need, if a file is as long as it may be and has nothing
  * but the shortest lines. Wiped when it is done: the files hold secrets. */
@@ -27,6 +38,7 @@ enum rc aws_ini_parse(struct arena *a, const char *file, char *text, struct aws_
 
 /* profile.c: one profile of both files. */
 struct aws_profile {
+    const struct aws_env *env;
     const char *name;
     bool is_named; /* by AWS_PROFILE; otherwise it is `default` */
     bool exists;
@@ -43,8 +55,8 @@ const char *aws_profile_get_service(struct arena *a, const struct aws_profile *p
                                     const char *service, const char *key);
 
 /* A variable, or else the profile's key, as true or false; false if neither is there. */
-enum rc aws_setting_flag(const struct aws_env *env, const struct aws_profile *p,
-                         const char *variable, const char *key, bool *out, struct err *e) MUST_USE;
+enum rc aws_setting_flag(const struct aws_profile *p, const char *variable, const char *key,
+                         bool *out, struct err *e) MUST_USE;
 
 /* file.c: a whole file as text. ERR_MISSING if it is not there or may not be read, ERR_TOO_LARGE.
  */

@@ -1,32 +1,13 @@
-/* The second and third stage of Signature Version 4, and what is sent in the end. "Create a signed
- * AWS API request" in the IAM User Guide, steps 3 to 5. */
+/* "Create a signed AWS API request" in the IAM User Guide, steps 2 to 5. */
 #include "aws/sigv4.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/encode.h"
 #include "crypto/digest.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 #define SCOPE_END "aws4_request"
-
-void sigv4_time(char out[SIGV4_TIME_LEN + 1], int64_t time_s) {
-    time_t t = (time_t)time_s;
-    struct tm tm;
-
-    memset(&tm, 0, sizeof tm);
-    (void)gmtime_r(&t, &tm);
-    (void)strftime(out, SIGV4_TIME_LEN + 1, "%Y%m%dT%H%M%SZ", &tm);
-}
-
-const char *sigv4_body_hash(struct arena *a, const struct aws_sign_request *rq) {
-    uint8_t digest[SHA256_LEN];
-
-    sha256(rq->body, rq->body_len, digest);
-    return hex_encode(a, digest, sizeof digest);
-}
 
 /* 20150830/us-east-1/service/aws4_request */
 static const char *scope(struct arena *a, const struct aws_sign_request *rq) {

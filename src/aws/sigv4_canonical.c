@@ -1,11 +1,33 @@
-/* The first stage of Signature Version 4: the canonical request. "Create a signed AWS API request"
- * in the IAM User Guide, step 1. */
-#include "aws/sigv4.h"
+/* "Create a signed AWS API request" in the IAM User Guide, step 1. */
+#include "aws/sigv4_canonical.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
+
+#include "base/encode.h"
+#include "base/url.h"
+#include "crypto/digest.h"
+
+/* ---- time and body ---- */
+
+void sigv4_time(char out[SIGV4_TIME_LEN + 1], int64_t time_s) {
+    time_t t = (time_t)time_s;
+    struct tm tm;
+
+    memset(&tm, 0, sizeof tm);
+    (void)gmtime_r(&t, &tm);
+    (void)strftime(out, SIGV4_TIME_LEN + 1, "%Y%m%dT%H%M%SZ", &tm);
+}
+
+const char *sigv4_body_hash(struct arena *a, const struct aws_sign_request *rq) {
+    uint8_t digest[SHA256_LEN];
+
+    sha256(rq->body, rq->body_len, digest);
+    return hex_encode(a, digest, sizeof digest);
+}
 
 /* ---- encoding ---- */
 

@@ -1,9 +1,10 @@
-/* As much of XML as the Security Token Service's answers have: elements, attributes that are
- * skipped, text with the predefined entities, a declaration at the start. Nothing else is let in.
- */
+/* Elements, attributes (which are skipped), text with the predefined entities, a declaration at the
+ * start. Anything else is refused. */
+#include "aws/xml.h"
+
+#include <stdbool.h>
 #include <string.h>
 
-#include "aws/credentials.h"
 #include "base/buf.h"
 
 #define DEPTH_MAX 16
@@ -99,7 +100,7 @@ static const char *read_text(struct arena *a, struct xml *x) {
         {"&lt;", '<'}, {"&gt;", '>'}, {"&amp;", '&'}, {"&quot;", '"'}, {"&apos;", '\''}};
     struct buf b;
 
-    buf_init(&b, a, AWS_ANSWER_MAX);
+    buf_init(&b, a, (size_t)(x->end - x->p)); /* entities are longer than what they stand for */
     while (x->p < x->end && *x->p != '<') {
         unsigned i = 0;
 

@@ -1,6 +1,7 @@
 /* What the AWS room parses: the shared files, and the answers of the Security Token Service, of
  * credential endpoints and of DynamoDB. */
-#include "aws/credentials.h"
+#include "aws/credentials_source.h"
+#include "aws/xml.h"
 #include "input.h"
 #include "standalone.h"
 

@@ -8,8 +8,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "aws/aws.h"
-#include "aws/credentials.h"
+#include "aws/credentials_source.h"
+#include "aws/endpoint.h"
+#include "aws/xml.h"
 #include "base/log.h"
 
 #define NOW 1800000000 /* 2027-01-15T08:00:00Z */
@@ -93,7 +94,9 @@ static struct aws_credentials_source *source(const struct aws_env *env, const ch
     struct aws_credentials_source *s = NULL;
     struct err e = {0};
 
-    assert_int_equal(aws_credentials_new(env, "eu-west-1", http, &now, &s, &e), OK);
+    assert_int_equal(aws_credentials_new(
+                         &(struct aws_credentials_options){env, "eu-west-1", http, &now}, &s, &e),
+                     OK);
     assert_string_equal(aws_credentials_source_name(s), name);
     assert_int_equal(server->request_count, 0);
     return s;
@@ -103,7 +106,9 @@ static void no_source(const struct aws_env *env, const char *why) {
     struct aws_credentials_source *s;
     struct err e = {0};
 
-    assert_int_equal(aws_credentials_new(env, "eu-west-1", http, &now, &s, &e), ERR_MISCONFIGURED);
+    assert_int_equal(aws_credentials_new(
+                         &(struct aws_credentials_options){env, "eu-west-1", http, &now}, &s, &e),
+                     ERR_MISCONFIGURED);
     assert_null(s);
     if (!strstr(e.text, why))
         fail_msg("\"%s\" does not say \"%s\"", e.text, why);

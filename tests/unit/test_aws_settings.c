@@ -1,7 +1,7 @@
 /* Region, endpoint and profile: what the environment and the shared files say. */
 #include "unit.h"
 
-#include "aws/aws.h"
+#include "aws/endpoint.h"
 #include "aws/profile.h"
 
 static char folder[UNIT_PATH_MAX];

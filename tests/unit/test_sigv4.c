@@ -5,7 +5,7 @@
 #include <dirent.h>
 #include <time.h>
 
-#include "aws/aws.h"
+#include "aws/sigv4.h"
 #include "base/json.h"
 
 #define VECTORS "tests/vectors/sigv4"

@@ -1,10 +1,10 @@
-/* What the sources of credentials share: asking, and reading an answer strictly. */
+#include "aws/credentials_source.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "aws/credentials.h"
 #include "base/json.h"
 #include "metrics/metrics.h"
 
@@ -38,25 +38,19 @@ enum rc aws_source_wrong(struct err *e, const char *fmt, ...) {
     return e->code;
 }
 
-enum rc aws_source_ask(const struct aws_fetch *f, const char *method, const char *url,
-                       const char *const *headers, const char *body, struct http_reply *reply,
-                       struct err *e) {
-    const struct http_request rq = {
-        .method = method,
-        .url = url,
-        .headers = headers,
-        .body = body,
-        .body_len = body ? strlen(body) : 0,
-        .max_reply_bytes = AWS_ANSWER_MAX,
-        .timeout_ms = (long)(f->deadline_ms - clock_monotonic_ms()),
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .counted_as = 1 + UPSTREAM_CREDENTIALS,
-    };
+enum rc aws_source_ask(const struct aws_fetch *f, const struct http_request *rq,
+                       struct http_reply *reply, struct err *e) {
+    struct http_request full = *rq;
     struct err why = {0};
 
-    if (rq.timeout_ms <= 0)
+    full.body_len = rq->body ? strlen(rq->body) : 0;
+    full.max_reply_bytes = AWS_ANSWER_MAX;
+    full.timeout_ms = (long)(f->deadline_ms - clock_monotonic_ms());
+    full.connect_timeout_ms = CONNECT_TIMEOUT_MS;
+    full.counted_as = 1 + UPSTREAM_CREDENTIALS;
+    if (full.timeout_ms <= 0)
         return aws_source_failed(e, "no time was left to ask");
-    if (http_fetch(f->http, f->arena, &rq, reply, &why))
+    if (http_fetch(f->http, f->arena, &full, reply, &why))
         return aws_source_failed(e, "%s", *why.detail ? why.detail : why.text);
     return OK;
 }
@@ -96,36 +90,38 @@ bool aws_read_time(const char *text, int64_t *out) {
     return true;
 }
 
-enum rc aws_take_credentials(const struct aws_fetch *f, const char *id, const char *secret,
-                             const char *token, const char *expiration, struct aws_credentials *out,
-                             struct err *e) {
-    out->access_key_id = id;
-    out->secret_access_key = secret;
-    out->session_token = token ? token : "";
-    out->expires_s = 0;
-    if (!aws_is_token(id) || !aws_is_token(secret) || (token && !aws_is_token(token)))
+enum rc aws_take_credentials(const struct aws_fetch *f, const struct aws_credential_texts *texts,
+                             struct aws_credentials *out, struct err *e) {
+    *out = (struct aws_credentials){.access_key_id = texts->id,
+                                    .secret_access_key = texts->secret,
+                                    .session_token = texts->token ? texts->token : ""};
+    if (!aws_is_token(texts->id) || !aws_is_token(texts->secret) ||
+        (texts->token && !aws_is_token(texts->token)))
         return aws_source_failed(e, "a key or token is missing or has characters that none has");
-    if (expiration && !aws_read_time(expiration, &out->expires_s))
+    if (!texts->expiration)
+        return OK;
+    if (!aws_read_time(texts->expiration, &out->expires_s))
         return aws_source_failed(e, "their time of expiry cannot be read");
-    if (expiration && out->expires_s <= f->now_s && !f->may_have_ended)
+    if (out->expires_s <= f->now_s && !f->may_have_ended)
         return aws_source_failed(e, "those that were given have expired; is the clock right?");
     return OK;
 }
 
 enum rc aws_read_json(const struct aws_fetch *f, const struct http_reply *reply,
                       struct aws_credentials *out, struct err *e) {
+    struct aws_credential_texts texts;
     struct json *v;
     struct err why = {0};
-    const char *token, *expiration;
 
     if (json_parse(f->arena, reply->body, reply->body_len, &v, &why) || !json_is_object(v))
         return aws_source_failed(e, "the answer is no JSON object");
-    token = json_get_str(v, "Token");
-    expiration = json_get_str(v, "Expiration");
-    if (!expiration && json_get(v, "Expiration"))
+    texts = (struct aws_credential_texts){.id = json_get_str(v, "AccessKeyId"),
+                                          .secret = json_get_str(v, "SecretAccessKey"),
+                                          .token = json_get_str(v, "Token"),
+                                          .expiration = json_get_str(v, "Expiration")};
+    if (!texts.expiration && json_get(v, "Expiration"))
         return aws_source_failed(e, "their time of expiry cannot be read");
-    return aws_take_credentials(f, json_get_str(v, "AccessKeyId"),
-                                json_get_str(v, "SecretAccessKey"), token, expiration, out, e);
+    return aws_take_credentials(f, &texts, out, e);
 }
 
 enum rc aws_read_token_file(const struct aws_fetch *f, const char *path, const char **out,

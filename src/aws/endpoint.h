@@ -1,0 +1,29 @@
+/* Region and service addresses. What the environment and the shared files say means what it means
+ * to AWS's own SDKs. */
+#ifndef AWS_ENDPOINT_H
+#define AWS_ENDPOINT_H
+
+#include "aws/profile.h"
+
+/* AWS_REGION, AWS_DEFAULT_REGION, the profile's region, or `fallback` (may be NULL).
+ * ERR_MISCONFIGURED if there is none, if it cannot be part of a host name, or if the shared files
+ * cannot be read. */
+enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallback,
+                   const char **out, struct err *e) MUST_USE;
+
+struct aws_endpoint {
+    const char *url;  /* to ask: scheme://host[:port]path */
+    const char *host; /* as the Host header says it: with the port unless it is the scheme's own */
+    const char *path; /* as sent: "/", or what a configured endpoint brings along */
+};
+/* The first of: AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, the profile's services section, its
+ * endpoint_url (none of them with AWS_IGNORE_CONFIGURED_ENDPOINT_URLS), and the address that the
+ * region's partition, AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT give.
+ * ERR_MISCONFIGURED, with what to do. */
+enum rc aws_endpoint_dynamodb(struct arena *a, const struct aws_env *env, const char *region,
+                              struct aws_endpoint *out, struct err *e) MUST_USE;
+/* The same for the Security Token Service: always regional. */
+enum rc aws_endpoint_sts(struct arena *a, const struct aws_env *env, const char *region,
+                         struct aws_endpoint *out, struct err *e) MUST_USE;
+
+#endif
