@@ -172,15 +172,12 @@ static char *normal_escapes(struct arena *a, const char *s) {
     return b.p;
 }
 
-/* RFC 3986 §5.2.4, of a path that begins with a slash. */
-const char *url_normal_path(struct arena *a, const struct url *u) {
-    char *path = normal_escapes(a, u->path), *out = path;
+void url_remove_dots(char *path) {
+    char *out = path;
 
-    if (*path != '/')
-        return "/";
-    for (const char *p = path; *p;) { /* at a slash */
-        size_t n = 1 + strcspn(p + 1, "/");
-        bool up = n == 3 && !memcmp(p, "/..", 3), here = n == 2 && p[1] == '.';
+    for (const char *p = path; *p;) { /* at a slash, but for the first segment */
+        size_t n = (*p == '/') + strcspn(p + (*p == '/'), "/");
+        bool up = n == 3 && !memcmp(p, "/..", 3), here = n == 2 && !memcmp(p, "/.", 2);
 
         if (up) {
             char *slash = memrchr(path, '/', (size_t)(out - path));
@@ -196,6 +193,14 @@ const char *url_normal_path(struct arena *a, const struct url *u) {
         p += n;
     }
     *out = 0;
+}
+
+const char *url_normal_path(struct arena *a, const struct url *u) {
+    char *path = normal_escapes(a, u->path);
+
+    if (*path != '/')
+        return "/";
+    url_remove_dots(path);
     return path;
 }
 

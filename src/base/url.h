@@ -41,6 +41,8 @@ const char *url_origin(struct arena *a, const struct url *u);
 /* The path as RFC 3986 §6.2.2.2, §6.2.2.3 and §6.2.3 compare it: unreserved characters are decoded,
  * other escapes are in upper case, . and .. are gone, and nothing is "/". */
 const char *url_normal_path(struct arena *a, const struct url *u);
+/* RFC 3986 §5.2.4: takes the segments "." and ".." out of a path, in place. */
+void url_remove_dots(char *path);
 
 /* Percent-encodes everything but RFC 3986 §2.3 unreserved characters. */
 void url_encode(struct buf *b, const char *s);

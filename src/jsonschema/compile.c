@@ -64,40 +64,47 @@ static enum rc read_keywords(struct compile *c, struct node *n, const struct jso
     return rc;
 }
 
+/* May v be one more schema? */
+static enum rc check_schema(struct compile *c, const struct json *v, const struct node *where) {
+    if (!json_is_object(v) && !json_is_bool(v))
+        return compile_fail(c, where, NULL, "must be a schema, which is an object or a boolean");
+    if (c->node_count++ >= SCHEMA_SUBSCHEMAS_MAX)
+        return compile_fail(c, where, NULL, "has more than %d schemas before it",
+                            SCHEMA_SUBSCHEMAS_MAX);
+    if (c->depth >= SCHEMA_DEPTH_MAX)
+        return compile_fail(c, where, NULL, "is nested deeper than %d schemas", SCHEMA_DEPTH_MAX);
+    return OK;
+}
+
+static struct node *add_node(struct compile *c, const struct json *v, const struct node *where) {
+    struct node *n = arena_alloc(c->keep, sizeof *n);
+    size_t slot = node_slot(c, v);
+
+    *n = *where;
+    n->resource = c->resource;
+    n->is_false = json_is_bool(v) && !json_is_true(v);
+    c->nodes[slot].value = v;
+    c->nodes[slot].node = n;
+    return n;
+}
+
 enum rc compile_node(struct compile *c, const struct json *v, struct node where,
                      struct node **out) {
     struct resource *outer = c->resource;
-    struct node *n = v ? compile_find(c, v) : NULL;
-    size_t slot;
     enum rc rc;
 
-    *out = n;
-    if (n)
+    *out = v ? compile_find(c, v) : NULL;
+    if (*out)
         return OK;
-    if (!json_is_object(v) && !json_is_bool(v))
-        return compile_fail(c, &where, NULL, "must be a schema, which is an object or a boolean");
-    if (c->node_count++ >= SCHEMA_SUBSCHEMAS_MAX)
-        return compile_fail(c, &where, NULL, "has more than %d schemas before it",
-                            SCHEMA_SUBSCHEMAS_MAX);
-    if (c->depth >= SCHEMA_DEPTH_MAX)
-        return compile_fail(c, &where, NULL, "is nested deeper than %d schemas", SCHEMA_DEPTH_MAX);
-    n = arena_alloc(c->keep, sizeof *n);
-    *n = where;
-    n->resource = outer;
-    slot = node_slot(c, v);
-    c->nodes[slot].value = v;
-    c->nodes[slot].node = n;
-    *out = n;
-    if (json_is_bool(v) && outer) {
-        n->is_false = !json_is_true(v);
+    if (check_schema(c, v, &where))
+        return c->e->code;
+    *out = add_node(c, v, &where);
+    if (json_is_bool(v) && outer)
         return OK;
-    }
     c->depth++;
-    rc = resource_enter(c, n, v);
-    if (!rc && json_is_bool(v))
-        n->is_false = !json_is_true(v);
-    else if (!rc)
-        rc = read_keywords(c, n, v);
+    rc = resource_enter(c, *out, v);
+    if (!rc && !json_is_bool(v))
+        rc = read_keywords(c, *out, v);
     c->depth--;
     c->resource = outer;
     return rc;

@@ -1,5 +1,6 @@
 /* Private part of compile.h: names within the document. */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/url.h"
@@ -50,8 +51,7 @@ static enum rc anchor_add(struct compile *c, struct node *n, const char *keyword
     return OK;
 }
 
-static struct resource *resource_add(struct compile *c, struct node *n, const struct json *v,
-                                     const char *uri) {
+static void resource_add(struct compile *c, struct node *n, const struct json *v, const char *uri) {
     struct resource *r = arena_alloc(c->keep, sizeof *r);
 
     *r = (struct resource){
@@ -59,31 +59,40 @@ static struct resource *resource_add(struct compile *c, struct node *n, const st
     c->schema->resources = r;
     c->resource = r;
     n->resource = r;
-    return r;
 }
 
-static enum rc read_id(struct compile *c, struct node *n, const struct json *v) {
-    const char *id = json_get_str(v, "$id"), *base = c->resource ? c->resource->uri : "";
-    char uri[SCHEMA_URI_MAX], *hash;
+/* What `id` names, relative to the resource around it. */
+static enum rc resolve_id(struct compile *c, const struct node *n, const char *id,
+                          char uri[SCHEMA_URI_MAX]) {
+    char *hash;
 
-    if (!id)
-        return compile_fail(c, n, "$id", "must be a string");
-    if (*id == '#' && id[1] && c->dialect == DRAFT_7)
-        return anchor_add(c, n, "$id", id + 1, false);
-    if (!uri_resolve(base, id, uri))
+    if (!uri_resolve(c->resource ? c->resource->uri : "", id, uri))
         return compile_fail(c, n, "$id", "is longer than %d bytes", SCHEMA_URI_MAX - 1);
     hash = strchr(uri, '#');
     if (hash && hash[1])
         return compile_fail(c, n, "$id", "must have no fragment");
     if (hash)
         *hash = 0;
+    return OK;
+}
+
+static enum rc read_id(struct compile *c, struct node *n, const struct json *v) {
+    const char *id = json_get_str(v, "$id");
+    char uri[SCHEMA_URI_MAX];
+
+    if (!id)
+        return compile_fail(c, n, "$id", "must be a string");
+    if (*id == '#' && id[1] && c->dialect == DRAFT_7)
+        return anchor_add(c, n, "$id", id + 1, false);
+    if (resolve_id(c, n, id, uri))
+        return c->e->code;
     if (c->resource && c->resource->root == n) { /* the document itself */
         c->resource->uri = arena_strdup(c->keep, uri);
         return OK;
     }
     if (resource_find(c, uri, strlen(uri)))
         return compile_fail(c, n, "$id", "is the name of another schema too");
-    (void)resource_add(c, n, v, uri);
+    resource_add(c, n, v, uri);
     return OK;
 }
 
@@ -92,7 +101,7 @@ enum rc resource_enter(struct compile *c, struct node *n, const struct json *v) 
     enum rc rc = OK;
 
     if (!c->resource)
-        (void)resource_add(c, n, v, "");
+        resource_add(c, n, v, "");
     if (json_has(v, "$id") && !(c->dialect == DRAFT_7 && json_has(v, "$ref")))
         rc = read_id(c, n, v);
     for (size_t i = 0; !rc && c->dialect == DRAFT_2020_12 && i < 2; i++)
@@ -101,31 +110,38 @@ enum rc resource_enter(struct compile *c, struct node *n, const struct json *v) 
     return rc;
 }
 
-/* RFC 6901 §4: one step of a pointer. ~1 and ~0 are decoded in place. */
-static const struct json *step(const struct json *v, char *token) {
-    char *out = token;
-    size_t i = 0;
+/* RFC 6901 §4: the index that a reference token is; SIZE_MAX: it is none. */
+static size_t array_index(const char *token) {
+    size_t len = strlen(token);
 
-    if (json_is_array(v)) {
-        if (!*token || (*token == '0' && token[1]) || strlen(token) > 9)
-            return NULL;
-        for (; *token; token++) {
-            if (*token < '0' || *token > '9')
-                return NULL;
-            i = i * 10 + (size_t)(*token - '0');
-        }
-        return json_at(v, i);
-    }
+    if (!len || len > 9 || strspn(token, "0123456789") != len || (*token == '0' && len > 1))
+        return SIZE_MAX;
+    return strtoul(token, NULL, 10);
+}
+
+/* ~1 and ~0 are decoded in place. */
+static bool unescape(char *token) {
+    char *out = token;
+
     for (const char *in = token; *in; in++) {
-        *out = *in;
-        if (*in == '~' && in[1] != '0' && in[1] != '1')
-            return NULL;
-        if (*in == '~')
-            *out = *++in == '1' ? '/' : '~';
-        out++;
+        if (*in != '~') {
+            *out++ = *in;
+            continue;
+        }
+        in++;
+        if (*in != '0' && *in != '1')
+            return false;
+        *out++ = *in == '1' ? '/' : '~';
     }
     *out = 0;
-    return json_get(v, token);
+    return true;
+}
+
+/* One step of a pointer. */
+static const struct json *step(const struct json *v, char *token) {
+    if (json_is_array(v))
+        return json_at(v, array_index(token));
+    return unescape(token) ? json_get(v, token) : NULL;
 }
 
 /* The schema that a JSON Pointer leads to, also where no keyword makes a schema of it. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/url.h"
+
 struct part {
     const char *p;
     size_t len;
@@ -44,33 +46,6 @@ static struct uri split(const char *s) {
     return u;
 }
 
-/* §5.2.4: "." and ".." segments go, in place. */
-static void remove_dots(char *path) {
-    char *in = path, *out = path;
-
-    while (*in) {
-        size_t n = (*in == '/') + strcspn(in + (*in == '/'), "/");
-        size_t slash = *in == '/', dots = n - slash;
-
-        if (slash && dots == 1 && in[1] == '.') {
-            in += n;
-            if (!*in)
-                *out++ = '/';
-        } else if (slash && dots == 2 && in[1] == '.' && in[2] == '.') {
-            in += n;
-            while (out > path && *--out != '/')
-                ;
-            if (!*in)
-                *out++ = '/';
-        } else {
-            memmove(out, in, n);
-            out += n;
-            in += n;
-        }
-    }
-    *out = 0;
-}
-
 struct text_out {
     char *p;
     size_t len;
@@ -96,23 +71,27 @@ static void add_part(struct text_out *t, const char *before, struct part part, c
     add(t, after, strlen(after));
 }
 
-/* §5.2.3 and the path of §5.2.2 */
+/* §5.2.3: the base's path up to its last slash. */
+static void add_base_folder(struct text_out *t, const struct uri *base) {
+    size_t len = base->path.len;
+
+    while (len && base->path.p[len - 1] != '/')
+        len--;
+    if (base->authority.there && !base->path.len)
+        add(t, "/", 1);
+    add(t, base->path.p, len);
+}
+
+/* The path of §5.2.2. */
 static void add_path(struct text_out *t, const struct uri *base, const struct uri *ref,
                      bool merges) {
     size_t start = t->len;
 
-    if (merges && ref->path.len && *ref->path.p != '/') {
-        size_t keep = base->path.len;
-
-        while (keep && base->path.p[keep - 1] != '/')
-            keep--;
-        if (base->authority.there && !base->path.len)
-            add(t, "/", 1);
-        add(t, base->path.p, keep);
-    }
+    if (merges && ref->path.len && *ref->path.p != '/')
+        add_base_folder(t, base);
     add(t, ref->path.p, ref->path.len);
-    if (t->fits && t->len > start && (base->scheme.there || ref->scheme.there)) {
-        remove_dots(t->p + start);
+    if (t->fits && (base->scheme.there || ref->scheme.there)) {
+        url_remove_dots(t->p + start);
         t->len = start + strlen(t->p + start);
     }
 }

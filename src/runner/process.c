@@ -196,26 +196,26 @@ static bool read_some(int *fd, struct buf *b) {
     return true;
 }
 
-static void give_line(struct run *r, const char *line, size_t len) {
+static void pass_line(struct run *r, const char *line, size_t len) {
     r->output.overflow = r->output.overflow || len > r->spec->output_max;
     if (!r->output.overflow)
         r->spec->line(r->spec->arg, line, len);
 }
 
-/* Gives away the lines that are whole; at the end of the output, also one that is not. The first
+/* Passes on the lines that are whole; at the end of the output, also one that is not. The first
  * that is too long is the last, however the output comes in pieces. */
-static void give_lines(struct run *r, bool at_end) {
+static void pass_lines(struct run *r, bool at_end) {
     size_t from = 0;
     char *p = r->output.p, *end;
 
     if (!r->spec->line)
         return;
     while ((end = memchr(p + from, '\n', r->output.len - from))) {
-        give_line(r, p + from, (size_t)(end - p) - from);
+        pass_line(r, p + from, (size_t)(end - p) - from);
         from = (size_t)(end - p) + 1;
     }
     if (at_end && from < r->output.len) {
-        give_line(r, p + from, r->output.len - from);
+        pass_line(r, p + from, r->output.len - from);
         from = r->output.len;
     }
     r->output.len -= from;
@@ -237,52 +237,65 @@ static void note_end(struct run *r, const siginfo_t *how) {
     r->result->code = how->si_pid ? how->si_status : 127;
 }
 
+/* How long to wait for what happens next; -1: the program is to be stopped. */
+static int next_wait(struct run *r) {
+    int left = time_left(r), tick = r->spec->tick ? r->spec->tick(r->spec->tick_arg) : INT_MAX;
+
+    if (!left || tick < 0) {
+        r->result->end = left ? RUN_CANCELLED : RUN_TIMED_OUT;
+        return -1;
+    }
+    if (r->pidfd < 0 && left > NO_PIDFD_POLL_MS)
+        left = NO_PIDFD_POLL_MS;
+    return tick < left ? tick : left;
+}
+
+enum { FD_IN, FD_OUT, FD_ERR, FD_PID, FD_WATCH, FD_COUNT };
+
+static void serve_pipes(struct run *r, const struct pollfd fds[FD_COUNT]) {
+    if (fds[FD_IN].revents)
+        write_input(r);
+    if (fds[FD_OUT].revents && read_some(&r->out, &r->output) && !r->output.overflow)
+        pass_lines(r, false);
+    if (fds[FD_ERR].revents)
+        (void)read_some(&r->err, &r->error);
+}
+
+/* The program has ended, or has to, as r->result says. */
+static bool is_over(struct run *r, const struct pollfd fds[FD_COUNT]) {
+    siginfo_t how;
+
+    if (r->output.overflow) {
+        r->result->end = RUN_TOO_MUCH;
+        return true;
+    }
+    if (fds[FD_WATCH].revents && (!r->spec->confirm || r->spec->confirm(r->spec->confirm_arg))) {
+        r->result->end = RUN_CANCELLED;
+        return true;
+    }
+    if ((r->pidfd >= 0 && !fds[FD_PID].revents) || !has_ended(r, &how))
+        return false;
+    note_end(r, &how);
+    return true;
+}
+
 /* Serves the pipes until the program ends or passes a limit. */
 static void serve(struct run *r) {
-    siginfo_t how;
-    int timeout, tick;
+    int timeout;
 
-    for (;;) {
-        struct pollfd fds[] = {{.fd = r->in, .events = POLLOUT},
-                               {.fd = r->out, .events = POLLIN},
-                               {.fd = r->err, .events = POLLIN},
-                               {.fd = r->pidfd, .events = POLLIN},
-                               {.fd = r->spec->watch ? *r->spec->watch : -1, .events = POLLIN}};
+    while ((timeout = next_wait(r)) >= 0) {
+        struct pollfd fds[FD_COUNT] = {
+            [FD_IN] = {.fd = r->in, .events = POLLOUT},
+            [FD_OUT] = {.fd = r->out, .events = POLLIN},
+            [FD_ERR] = {.fd = r->err, .events = POLLIN},
+            [FD_PID] = {.fd = r->pidfd, .events = POLLIN},
+            [FD_WATCH] = {.fd = r->spec->watch ? *r->spec->watch : -1, .events = POLLIN}};
 
-        timeout = time_left(r);
-        if (!timeout) {
-            r->result->end = RUN_TIMED_OUT;
-            return;
-        }
-        tick = r->spec->tick ? r->spec->tick(r->spec->tick_arg) : INT_MAX;
-        if (tick < 0) {
-            r->result->end = RUN_CANCELLED;
-            return;
-        }
-        if (tick < timeout)
-            timeout = tick;
-        if (r->pidfd < 0 && timeout > NO_PIDFD_POLL_MS)
-            timeout = NO_PIDFD_POLL_MS;
-        if (poll(fds, sizeof fds / sizeof *fds, timeout) < 0)
+        if (poll(fds, FD_COUNT, timeout) < 0)
             continue; /* EINTR; anything else ends at the deadline */
-        if (fds[0].revents)
-            write_input(r);
-        if (fds[1].revents && read_some(&r->out, &r->output) && !r->output.overflow)
-            give_lines(r, false);
-        if (fds[2].revents)
-            (void)read_some(&r->err, &r->error);
-        if (r->output.overflow) {
-            r->result->end = RUN_TOO_MUCH;
+        serve_pipes(r, fds);
+        if (is_over(r, fds))
             return;
-        }
-        if (fds[4].revents && (!r->spec->confirm || r->spec->confirm(r->spec->confirm_arg))) {
-            r->result->end = RUN_CANCELLED;
-            return;
-        }
-        if ((r->pidfd < 0 || fds[3].revents) && has_ended(r, &how)) {
-            note_end(r, &how);
-            return;
-        }
     }
 }
 
@@ -290,11 +303,11 @@ static void serve(struct run *r) {
  * not hold us: whatever is not there now is not waited for. */
 static void drain(struct run *r) {
     for (int i = 0; i < DRAIN_READS && !r->output.overflow && read_some(&r->out, &r->output); i++)
-        give_lines(r, false);
+        pass_lines(r, false);
     for (int i = 0; i < DRAIN_READS && read_some(&r->err, &r->error); i++)
         ;
     if (!r->output.overflow)
-        give_lines(r, true);
+        pass_lines(r, true);
     if (r->output.overflow)
         r->result->end = RUN_TOO_MUCH;
 }

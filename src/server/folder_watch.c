@@ -36,20 +36,27 @@ static void add_step(struct folder_watch *w, size_t folder, const char *dir, con
     w->steps[w->step_count++] = (struct path_step){wd, xstrdup(name), folder};
 }
 
-/* The link at `at`, which is `name` in `dir`, in front of the rest of the path. false: it leads
- * nowhere. */
-static bool follow(char *dir, const char *at, char rest[PATH_MAX]) {
+struct walk {
+    size_t folder;
+    int links;           /* that have been followed */
+    char dir[PATH_MAX];  /* how far it has come; "" for the root */
+    char rest[PATH_MAX]; /* of the path */
+};
+
+/* The target of the link at `at`, which is in `dir`, comes in front of the rest of the path. false:
+ * it leads nowhere. */
+static bool follow(struct walk *p, const char *at) {
     char target[PATH_MAX], all[PATH_MAX];
     ssize_t n = readlink(at, target, sizeof target - 1);
 
-    if (n <= 0)
+    if (n <= 0 || ++p->links > LINKS_MAX)
         return false;
     target[n] = 0;
-    if (snprintf(all, sizeof all, "%s/%s", target, rest) >= (int)sizeof all)
+    if (snprintf(all, sizeof all, "%s/%s", target, p->rest) >= (int)sizeof all)
         return false;
     if (*target == '/')
-        *dir = 0;
-    memcpy(rest, all, sizeof all);
+        *p->dir = 0;
+    memcpy(p->rest, all, sizeof all);
     return true;
 }
 
@@ -65,32 +72,37 @@ static bool next_name(char rest[PATH_MAX], char name[NAME_MAX + 1]) {
     return true;
 }
 
-/* Each name is watched before it is looked at, so that nothing is missed between the two. */
-static void walk(struct folder_watch *w, size_t folder, const char *path) {
-    char dir[PATH_MAX] = "", rest[PATH_MAX], at[PATH_MAX], name[NAME_MAX + 1];
+/* One name further. It is watched before it is looked at, so that nothing is missed between the
+ * two. false: the path leads nowhere. */
+static bool take_step(struct folder_watch *w, struct walk *p, const char *name) {
+    char at[PATH_MAX], *slash;
     struct stat st;
-    int links = 0;
 
-    if (strlen(path) >= sizeof rest)
-        return;
-    memcpy(rest, path, strlen(path) + 1);
-    while (next_name(rest, name)) {
-        if (!strcmp(name, "."))
-            continue;
-        if (!strcmp(name, "..")) {
-            char *slash = strrchr(dir, '/');
-
-            *(slash ? slash : dir) = 0;
-            continue;
-        }
-        add_step(w, folder, *dir ? dir : "/", name);
-        if (snprintf(at, sizeof at, "%s/%s", dir, name) >= (int)sizeof at || lstat(at, &st))
-            return;
-        if (!S_ISLNK(st.st_mode))
-            memcpy(dir, at, sizeof at);
-        else if (++links > LINKS_MAX || !follow(dir, at, rest))
-            return;
+    if (!strcmp(name, "."))
+        return true;
+    if (!strcmp(name, "..")) {
+        slash = strrchr(p->dir, '/');
+        *(slash ? slash : p->dir) = 0;
+        return true;
     }
+    add_step(w, p->folder, *p->dir ? p->dir : "/", name);
+    if (snprintf(at, sizeof at, "%s/%s", p->dir, name) >= (int)sizeof at || lstat(at, &st))
+        return false;
+    if (S_ISLNK(st.st_mode))
+        return follow(p, at);
+    memcpy(p->dir, at, sizeof at);
+    return true;
+}
+
+static void walk(struct folder_watch *w, size_t folder, const char *path) {
+    struct walk p = {.folder = folder};
+    char name[NAME_MAX + 1];
+
+    if (strlen(path) >= sizeof p.rest)
+        return;
+    memcpy(p.rest, path, strlen(path) + 1);
+    while (next_name(p.rest, name) && take_step(w, &p, name))
+        ;
 }
 
 static bool is_manifest(const char *name) {
@@ -161,19 +173,25 @@ static bool is_link(const struct folder *f, const char *name) {
            (S_ISLNK(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink > 1));
 }
 
+/* A name on the path to a folder has changed, or its watch is gone. */
+static void note_steps(struct folder_watch *w, const struct inotify_event *e, const char *name) {
+    for (size_t i = 0; i < w->step_count; i++)
+        if (w->steps[i].wd == e->wd && (e->mask & IN_IGNORED || !strcmp(w->steps[i].name, name)))
+            note_move(w, &w->folders[w->steps[i].folder]);
+}
+
 void folder_watch_take(struct folder_watch *w, const struct inotify_event *e, folder_watch_fn *fn,
                        void *arg) {
     const char *name = e->len ? e->name : "";
 
-    for (size_t i = 0; i < w->step_count; i++)
-        if (w->steps[i].wd == e->wd && (e->mask & IN_IGNORED || !strcmp(w->steps[i].name, name)))
-            note_move(w, &w->folders[w->steps[i].folder]);
+    note_steps(w, e, name);
     for (size_t i = 0; i < w->folder_count; i++) {
         struct folder *f = &w->folders[i];
+        bool in_it = f->wd == e->wd;
 
-        if (e->mask & IN_Q_OVERFLOW || (f->wd == e->wd && e->mask & IN_IGNORED))
+        if (e->mask & IN_Q_OVERFLOW || (in_it && e->mask & IN_IGNORED))
             note_move(w, f);
-        if (f->wd != e->wd || !*name || (!(e->mask & FOLDER_EVENTS) && !is_link(f, name)))
+        if (!in_it || !*name || (!(e->mask & FOLDER_EVENTS) && !is_link(f, name)))
             continue;
         if (f->catalog && is_manifest(name) && is_link(f, name))
             note_move(w, f);

@@ -77,26 +77,32 @@ static enum rc bind_failed(const char *address, struct err *e) {
                    hint);
 }
 
+/* Whether somebody answers on the socket: 0; else errno. EAGAIN is a full queue. */
+static int probe(const struct sockaddr_un *sa) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), why = 0;
+
+    if (fd < 0 || connect(fd, (const struct sockaddr *)sa, sizeof *sa))
+        why = errno;
+    if (fd >= 0)
+        close(fd);
+    return why;
+}
+
 /* Removes a socket that a daemon left behind when it was killed; never one that answers. */
 static enum rc clear_path(const struct sockaddr_un *sa, struct err *e) {
     struct stat st;
-    int probe, rc, why;
+    int why;
 
     if (lstat(sa->sun_path, &st) != 0)
         return errno == ENOENT ? OK : bind_failed(sa->sun_path, e);
     if (!S_ISSOCK(st.st_mode))
         return err_set(e, ERR_MISCONFIGURED,
                        "%s exists and is not a socket: remove it, or change LISTEN", sa->sun_path);
-    probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    rc = probe < 0 ? -1 : connect(probe, (const struct sockaddr *)sa, sizeof *sa);
-    why = errno;
-    if (probe >= 0)
-        close(probe);
-    /* Refused is the one answer that means nobody is there. EAGAIN is a full queue. */
-    if (rc == 0 || (why != ECONNREFUSED && why != ENOENT))
+    why = probe(sa);
+    if (why != ECONNREFUSED && why != ENOENT)
         return err_set(e, ERR_MISCONFIGURED,
                        "another process answers on %s%s%s: stop it, or change LISTEN", sa->sun_path,
-                       rc ? ", or it cannot be tried: " : "", rc ? strerror(why) : "");
+                       why ? ", or it cannot be tried: " : "", why ? strerror(why) : "");
     return unlink(sa->sun_path) == 0 || errno == ENOENT ? OK : bind_failed(sa->sun_path, e);
 }
 
@@ -129,17 +135,22 @@ union address {
     struct sockaddr_in6 v6;
 };
 
+/* 1 to 65535, in network order; 0: it is not a port. */
+static in_port_t parse_port(const char *text) {
+    size_t len = strlen(text);
+    unsigned long port = strspn(text, "0123456789") == len ? strtoul(text, NULL, 10) : 0;
+
+    return port <= 65535 ? htons((uint16_t)port) : 0;
+}
+
 /* 127.0.0.1:9000 or [::1]:9000. */
 static bool parse_address(const char *text, union address *sa) {
     const char *colon = strrchr(text, ':');
-    char host[INET6_ADDRSTRLEN + 2], *end;
+    char host[INET6_ADDRSTRLEN + 2];
     size_t len = colon ? (size_t)(colon - text) : 0;
-    unsigned long port;
+    in_port_t port = colon ? parse_port(colon + 1) : 0;
 
-    if (!colon || len >= sizeof host || colon[1] < '0' || colon[1] > '9')
-        return false;
-    port = strtoul(colon + 1, &end, 10);
-    if (*end || port < 1 || port > 65535)
+    if (!port || len >= sizeof host)
         return false;
     memset(sa, 0, sizeof *sa);
     memcpy(host, text, len);
@@ -147,11 +158,11 @@ static bool parse_address(const char *text, union address *sa) {
     if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
         host[len - 1] = 0;
         sa->v6.sin6_family = AF_INET6;
-        sa->v6.sin6_port = htons((uint16_t)port);
+        sa->v6.sin6_port = port;
         return inet_pton(AF_INET6, host + 1, &sa->v6.sin6_addr) == 1;
     }
     sa->v4.sin_family = AF_INET;
-    sa->v4.sin_port = htons((uint16_t)port);
+    sa->v4.sin_port = port;
     return inet_pton(AF_INET, host, &sa->v4.sin_addr) == 1;
 }
 

@@ -251,33 +251,23 @@ static int timeout(const struct stream_holder *k) {
     return left < 0 ? 0 : left > WATCHDOG_EVERY_MS ? WATCHDOG_EVERY_MS : (int)left;
 }
 
-static void serve(struct stream_holder *k) {
-    struct epoll_event events[64];
-    int n = epoll_wait(k->epoll, events, 64, timeout(k));
-    bool task_updates = false;
+/* *task_updates: there are some, for later. */
+static void take_event(struct stream_holder *k, const struct epoll_event *e, bool *task_updates) {
+    void *mark = e->data.ptr;
 
-    watchdog_sign();
-    for (int i = 0; i < n; i++) {
-        void *mark = events[i].data.ptr;
+    if (mark == &inotify_mark)
+        take_events(k);
+    else if (mark == &signal_mark)
+        k->stopping = true;
+    else if (mark == &stream_holder_tasks_mark)
+        *task_updates = true;
+    else if (mark == &unsent_mark)
+        unsent_send(&k->unsent);
+    else if (mark != &channel_mark && (e->events != EPOLLOUT || !stream_send_out(k, mark)))
+        stream_drop(k, mark); /* the client went away */
+}
 
-        if (mark == &inotify_mark)
-            take_events(k);
-        else if (mark == &signal_mark)
-            k->stopping = true;
-        else if (mark == &stream_holder_tasks_mark)
-            task_updates = true;
-        else if (mark == &unsent_mark)
-            unsent_send(&k->unsent);
-        else if (mark != &channel_mark &&
-                 (events[i].events != EPOLLOUT || !stream_send_out(k, mark)))
-            stream_drop(k, mark); /* the client went away */
-    }
-    /* From here on streams may go that are in `events`. */
-    if (task_updates && k->tasks.fd >= 0)
-        (void)task_updates_take(&k->tasks, stream_holder_send_update, k);
-    if (k->wants_tasks && k->tasks.fd < 0 && clock_monotonic_ms() >= k->tasks.again_ms)
-        stream_holder_resubscribe(k);
-    take_messages(k); /* last: a new stream may get the memory of one that is in `events` */
+static void do_what_is_due(struct stream_holder *k) {
     if (k->send_ms && clock_monotonic_ms() >= k->send_ms)
         send_changes(k);
     if (clock_monotonic_ms() >= k->alive_ms) {
@@ -285,6 +275,23 @@ static void serve(struct stream_holder *k) {
         unsent_drop_silent(&k->unsent);
         k->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
     }
+}
+
+static void serve(struct stream_holder *k) {
+    struct epoll_event events[64];
+    int n = epoll_wait(k->epoll, events, 64, timeout(k));
+    bool task_updates = false;
+
+    watchdog_sign();
+    for (int i = 0; i < n; i++)
+        take_event(k, &events[i], &task_updates);
+    /* From here on streams may go that are in `events`. */
+    if (task_updates && k->tasks.fd >= 0)
+        (void)task_updates_take(&k->tasks, stream_holder_send_update, k);
+    if (k->wants_tasks && k->tasks.fd < 0 && clock_monotonic_ms() >= k->tasks.again_ms)
+        stream_holder_resubscribe(k);
+    take_messages(k); /* last: a new stream may get the memory of one that is in `events` */
+    do_what_is_due(k);
 }
 
 /* After the last worker, or beside the next stream holder: what readers still take, and nothing

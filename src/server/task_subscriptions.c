@@ -104,10 +104,8 @@ bool task_updates_take(struct task_subscriptions *t, task_update_fn *fn, void *a
     for (;;) {
         ssize_t got = recv(t->fd, t->in + t->have, TASK_UPDATE_MAX - t->have, MSG_DONTWAIT);
 
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && errno == EAGAIN)
-            return true;
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return true; /* what is left makes it readable again */
         if (got <= 0) {
             log_warn("task_watcher_exited", kv("why", got ? strerror(errno) : "it ended"));
             return lost(t);

@@ -168,29 +168,35 @@ static void refresh_if_due(struct worker *w) {
     app_refresh(w->app);
 }
 
+/* `rc`: what reading the request gave. */
+static void answer(struct worker *w, struct request *rq, enum rc rc) {
+    struct reply rp;
+
+    reply_init(&rp, w->arena);
+    rp.sink = fcgi_sink(w->fcgi);
+    refresh_if_due(w);
+    w->slot->limit_ms = app_time_limit_s(w->app, rq) * 1000;
+    app_handle(w->app, rq, rc, &rp);
+    if (rp.status >= 500)
+        w->slot->errors++;
+    if (rp.subscriptions && !rp.streaming)
+        (void)stream_channel_replace(w->args->stream_channel, rp.subscriptions);
+    if (rp.subscriptions && rp.streaming && !rp.ended)
+        detach_stream(w, rq, &rp);
+    else if (fcgi_reply(w->fcgi, &rp))
+        log_info("reply_lost", kv("request", rq->id),
+                 kv("why", "the web server went away or stopped reading"));
+}
+
 static void serve(struct worker *w, int fd, bool waited) {
     struct request rq = {.arena = w->arena, .waited = waited};
-    struct reply rp;
     struct err e = {.code = OK};
     uint64_t start_us = metrics_now_us();
     bool was_large;
     enum rc rc = fcgi_read(w->fcgi, fd, w->args->config->max_body_bytes, &rq, &e);
 
     if (rc != ERR_MISSING) {
-        reply_init(&rp, w->arena);
-        rp.sink = fcgi_sink(w->fcgi);
-        refresh_if_due(w);
-        w->slot->limit_ms = app_time_limit_s(w->app, &rq) * 1000;
-        app_handle(w->app, &rq, rc, &rp);
-        if (rp.status >= 500)
-            w->slot->errors++;
-        if (rp.subscriptions && !rp.streaming)
-            (void)stream_channel_replace(w->args->stream_channel, rp.subscriptions);
-        if (rp.subscriptions && rp.streaming && !rp.ended)
-            detach_stream(w, &rq, &rp);
-        else if (fcgi_reply(w->fcgi, &rp))
-            log_info("reply_lost", kv("request", rq.id),
-                     kv("why", "the web server went away or stopped reading"));
+        answer(w, &rq, rc);
         metrics_latency(metrics_now_us() - start_us);
     } else {
         LOG_AT(fcgi_got_nothing(w->fcgi) ? LOG_DEBUG : LOG_INFO, "connection_dropped",

@@ -209,49 +209,57 @@ void worker_retire(struct master *m, unsigned slot) {
     kill(m->workers[slot].pid, SIGQUIT);
 }
 
+/* A signal, and SIGKILL some time later if the worker is still there. */
+static void end_worker(struct master *m, struct worker_process *w, int signo, int64_t now) {
+    kill(w->pid, signo);
+    w->kill_ms = now + m->timing->kill_grace_ms;
+}
+
 /* It has taken no request and no signal yet, so there is nothing to finish. */
-static void kill_starting(struct master *m, struct worker_process *c, int64_t busy_ms) {
-    log_error("worker_start_failed", kvn("worker", c->pid), kv("what", "start"),
+static void kill_starting(struct master *m, struct worker_process *w, int64_t now,
+                          int64_t busy_ms) {
+    log_error("worker_start_failed", kvn("worker", w->pid), kv("what", "start"),
               kvn("busy_ms", busy_ms), kv("why", "it does not come up"),
               kv("hint", "something that it opens does not answer: a lock that somebody else holds "
                          "on a file below STATE_DIR, a FIFO in place of a file, a file system"));
-    kill(c->pid, SIGKILL);
-    c->kill_ms = clock_monotonic_ms() + m->timing->kill_grace_ms;
+    end_worker(m, w, SIGKILL, now);
 }
 
-/* It would stand in the way of others for ever, and no other signal reaches it. */
-static void kill_stopped(struct master *m, unsigned i, int64_t now) {
-    struct worker_process *c = &m->workers[i];
-
-    log_error("worker_stuck", kvn("worker", c->pid), kv("why", "a signal has stopped it"));
-    worker_retire(m, i);
-    kill(c->pid, SIGKILL);
-    c->kill_ms = now + m->timing->kill_grace_ms;
-}
-
-static void watch(struct master *m, unsigned i, int64_t now) {
+static void check_busy(struct master *m, unsigned i, int64_t now) {
     const struct server_timing *t = m->timing;
-    struct worker_process *c = &m->workers[i];
-    int64_t since = m->board->slots[i].busy_since_ms, limit = m->board->slots[i].limit_ms;
-    bool starting = m->board->slots[i].state == SLOT_STARTING;
+    struct worker_process *w = &m->workers[i];
+    const struct slot *s = &m->board->slots[i];
+    int64_t since = s->busy_since_ms, limit = s->limit_ms;
 
+    if (!since)
+        return;
     if (!limit || limit > t->stuck_ms)
         limit = t->stuck_ms;
-    if (starting && since && !c->kill_ms &&
-        now - since > (m->stopping ? t->kill_grace_ms : t->start_ms)) {
-        kill_starting(m, c, now - since);
-    } else if (!c->kill_ms && c->stopped_ms && now - c->stopped_ms > t->kill_grace_ms) {
-        kill_stopped(m, i, now);
-    } else if (c->kill_ms && now >= c->kill_ms) {
-        log_error("worker_killed", kvn("worker", c->pid),
-                  kv("why", "it did not leave when it was told to"));
-        kill(c->pid, SIGKILL);
-        c->kill_ms = now + t->kill_grace_ms;
-    } else if (!c->kill_ms && since && now - since > limit) {
-        log_error("worker_stuck", kvn("worker", c->pid), kvn("busy_ms", now - since));
+    if (s->state == SLOT_STARTING && now - since > (m->stopping ? t->kill_grace_ms : t->start_ms)) {
+        kill_starting(m, w, now, now - since);
+    } else if (now - since > limit) {
+        log_error("worker_stuck", kvn("worker", w->pid), kvn("busy_ms", now - since));
         worker_retire(m, i);
-        kill(c->pid, SIGTERM);
-        c->kill_ms = now + t->kill_grace_ms;
+        end_worker(m, w, SIGTERM, now);
+    }
+}
+
+static void check(struct master *m, unsigned i, int64_t now) {
+    struct worker_process *w = &m->workers[i];
+
+    if (w->kill_ms && now < w->kill_ms)
+        return;
+    if (w->kill_ms) {
+        log_error("worker_killed", kvn("worker", w->pid),
+                  kv("why", "it did not leave when it was told to"));
+        end_worker(m, w, SIGKILL, now);
+    } else if (w->stopped_ms && now - w->stopped_ms > m->timing->kill_grace_ms) {
+        /* It would take a worker's slot for ever, and no other signal reaches it. */
+        log_error("worker_stuck", kvn("worker", w->pid), kv("why", "a signal has stopped it"));
+        worker_retire(m, i);
+        end_worker(m, w, SIGKILL, now);
+    } else {
+        check_busy(m, i, now);
     }
 }
 
@@ -268,5 +276,5 @@ void workers_count(const struct master *m, unsigned by_state[SLOT_STATES]) {
 void workers_check(struct master *m, int64_t now) {
     for (unsigned i = 0; i < WORKER_SLOTS; i++)
         if (m->workers[i].pid)
-            watch(m, i, now);
+            check(m, i, now);
 }
