@@ -61,7 +61,7 @@ static void pump(struct arena *a, const char *text, size_t len, size_t piece,
 
         MUST(write(ends[1], text + at, n) == (ssize_t)n);
         if (at + piece < len && read_some(&r.out, &r.output) && !r.output.overflow)
-            give_lines(&r, false);
+            pass_lines(&r, false);
     }
     MUST(!close(ends[1]));
     drain(&r);
