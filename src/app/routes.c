@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "mcp/endpoint.h"
-#include "mcp/listen.h"
+#include "mcp/get.h"
 #include "mcp/session.h"
 #include "oauth/endpoints.h"
 

@@ -138,6 +138,6 @@ enum rc mcp_complete(struct mcp_call *c, struct err *e) {
     json_put_int(completion, "total", v.total);
     json_put_bool(completion, "hasMore", v.total > VALUES_MAX);
     json_put(result, "completion", completion);
-    mcp_answer_finish(c, result);
+    mcp_call_finish(c, result);
     return OK;
 }

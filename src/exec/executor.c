@@ -7,6 +7,8 @@
 #include "exec/input_required.h"
 #include "exec/program.h"
 #include "mcp/call.h"
+#include "mcp/cancel.h"
+#include "mcp/stream.h"
 #include "shared/rate_limit.h"
 
 static const struct executor *const executors[] = {&builtin_executor, &program_executor};

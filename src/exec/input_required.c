@@ -176,7 +176,7 @@ static enum rc reply(struct mcp_call *c, const struct input_required *r, struct 
     if (rc)
         return rc;
     json_put_str(result, "requestState", sealed);
-    mcp_answer_finish(c, result);
+    mcp_call_finish(c, result);
     return OK;
 }
 

@@ -10,6 +10,8 @@
 #include "catalog/executable.h"
 #include "exec/input_required.h"
 #include "mcp/call.h"
+#include "mcp/cancel.h"
+#include "mcp/stream.h"
 #include "runner/process.h"
 
 /* W3C Trace Context §3.3.1.5 and W3C Baggage §3.3.2: what has to be passed on at least. */

@@ -132,6 +132,6 @@ enum rc mcp_prompts_get(struct mcp_call *c, struct err *e) {
     rc = p->entry.source.kind ? run(c, p, arguments, &result, e)
                               : expand(c, p, arguments, &result, e);
     if (result)
-        mcp_answer_finish(c, result);
+        mcp_call_finish(c, result);
     return rc;
 }

@@ -209,6 +209,6 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
         json_put_int(result, "ttlMs", asked ? 0 : f.r->ttl_ms);
         json_put_str(result, "cacheScope", "private"); /* it needs a token */
     }
-    mcp_answer_finish(c, result);
+    mcp_call_finish(c, result);
     return rc;
 }

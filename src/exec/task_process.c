@@ -179,7 +179,7 @@ static bool is_denied(struct watch *w) {
         return false;
     w->deny = now;
     list = deny_load(path, clock_now_s(&w->t->site->clock), problems, &bad);
-    w->denied = mcp_guard_is_denied(list, w->of);
+    w->denied = bearer_is_denied(list, w->of);
     deny_free(list);
     (void)fclose(problems);
     return w->denied;

@@ -101,7 +101,7 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
     if (rc)
         return rc;
     json_put_str(result, "resultType", "task");
-    mcp_answer_finish(c, result);
+    mcp_call_finish(c, result);
     log_info("task_created", kv("request", c->x->rq->id), kv("task", t.id),
              kv("tool", tool->entry.name), kv("sub", c->client.claims->sub),
              kv("client_id", c->client.claims->client_id));
@@ -124,7 +124,7 @@ enum rc mcp_tasks_get(struct mcp_call *c, struct err *e) {
     enum rc rc = find(c, &t, e);
 
     if (!rc)
-        mcp_answer_finish(c, task_view(&t, true));
+        mcp_call_finish(c, task_view(&t, true));
     return rc;
 }
 
@@ -146,7 +146,7 @@ static enum rc change(struct mcp_call *c, enum rc (*once)(struct mcp_call *c, st
     if (rc == ERR_CONFLICT)
         return err_set(e, ERR_STORE, "the task is being changed; try again in a few seconds");
     if (!rc)
-        mcp_answer_finish(c, json_new_object(c->arena));
+        mcp_call_finish(c, json_new_object(c->arena));
     return rc;
 }
 
@@ -199,7 +199,7 @@ static enum rc go_on(struct mcp_call *c, struct task *t, struct err *e) {
     if (!tool || executor_of(&tool->entry.source)->is_immediate)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the tool is not there any more");
     /* The token may be another one than that of the call. */
-    rc = mcp_guard_scopes(c->x, c->client.claims, tool->entry.scopes, e);
+    rc = bearer_check_scopes(c->x, c->client.claims, tool->entry.scopes, e);
     if (!rc)
         rc = execution_may_start(c, e);
     if (!rc)

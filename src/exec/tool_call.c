@@ -28,7 +28,7 @@ static void finish(struct mcp_call *c, struct json *result) {
     if (c->msg.protocol == PROTOCOL_HANDSHAKE &&
         !json_is_object(json_get(result, "structuredContent")))
         json_del(result, "structuredContent");
-    mcp_answer_finish(c, result);
+    mcp_call_finish(c, result);
 }
 
 static enum rc create_task(struct mcp_call *c, const struct tool *tool, struct json *arguments,

@@ -47,20 +47,24 @@ static size_t b64token_len(const char *s) {
     return n ? n + strspn(s + n, "=") : 0;
 }
 
-/* The token of `Authorization: Bearer …`, which is the only place it is taken from (RFC 6750
- * §2.1; MCP forbids the query). Two such headers arrive joined by a comma, and are refused. */
-static enum rc bearer_token(const struct request *rq, const char **token, struct err *e) {
+/* What comes after `Bearer` in the Authorization header; "" if there is no such header. */
+static const char *bearer_credentials(const struct request *rq) {
     const char *value = request_header(rq, "authorization");
-    size_t len;
 
     value = value ? value + strspn(value, " \t") : "";
     if (strncasecmp(value, "Bearer", 6) != 0 || (value[6] && value[6] != ' ' && value[6] != '\t'))
-        return err_set(e, ERR_NO_TOKEN, "a bearer token is required");
-    value += 6;
-    value += strspn(value, " \t");
+        return "";
+    return value + 6 + strspn(value + 6, " \t");
+}
+
+/* The token of `Authorization: Bearer …`, which is the only place it is taken from (RFC 6750
+ * §2.1; MCP forbids the query). Two such headers arrive joined by a comma, and are refused. */
+static enum rc bearer_token(const struct request *rq, const char **token, struct err *e) {
+    const char *value = bearer_credentials(rq);
+    size_t len = b64token_len(value);
+
     if (!*value)
         return err_set(e, ERR_NO_TOKEN, "a bearer token is required");
-    len = b64token_len(value);
     if (!len || value[len + strspn(value + len, " \t")])
         return err_set(e, ERR_INVALID_TOKEN, "the Authorization header is malformed");
     if (len > TOKEN_LEN_MAX)
@@ -108,7 +112,7 @@ static enum rc verify(struct site *site, struct arena *a, const char *token,
     return OK;
 }
 
-bool mcp_guard_is_denied(const struct deny_list *deny, const struct token_claims *claims) {
+bool bearer_is_denied(const struct deny_list *deny, const struct token_claims *claims) {
     return deny_has_subject(deny, claims->sub) || deny_has_subject(deny, claims->username) ||
            deny_has_issued(deny, claims->iat);
 }
@@ -123,9 +127,8 @@ static enum rc check_token(struct exchange *x, const struct token_claims **claim
     *claims = token_cache_get(x->site->mcp->tokens, token, clock_now_s(&x->site->clock));
     metrics_count(METRIC_TOKEN_CACHE, *claims ? CACHE_HIT : CACHE_MISS);
     rc = *claims ? OK : verify(x->site, x->rq->arena, token, claims, e);
-    if (!rc &&
-        (revoked_has(x->site->revoked, token, clock_now_s(&x->site->clock)) ||
-         mcp_guard_is_denied(x->site->deny, *claims))) /* also a token that was let in before */
+    if (!rc && (revoked_has(x->site->revoked, token, clock_now_s(&x->site->clock)) ||
+                bearer_is_denied(x->site->deny, *claims))) /* also one from the cache */
         return err_set(e, ERR_INVALID_TOKEN, "the token was revoked");
     return rc;
 }
@@ -137,8 +140,8 @@ static const char *scope_union(struct arena *a, const char *first, const char *s
     return *more ? arena_printf(a, "%s%s%s", first, *first ? " " : "", more) : first;
 }
 
-enum rc mcp_guard_scopes(struct exchange *x, const struct token_claims *claims, const char *scopes,
-                         struct err *e) {
+enum rc bearer_check_scopes(struct exchange *x, const struct token_claims *claims,
+                            const char *scopes, struct err *e) {
     const char *required = x->site->config->required_scopes, *needed;
 
     if (list_covers(claims->scope, required) && list_covers(claims->scope, scopes))
@@ -163,5 +166,5 @@ enum rc mcp_bearer_auth(struct exchange *x, const struct token_claims **claims, 
         challenge(x->site->config, x->rp, x->site->config->required_scopes, "invalid_token", e);
     if (rc)
         return rc;
-    return mcp_guard_scopes(x, *claims, "", e);
+    return bearer_check_scopes(x, *claims, "", e);
 }

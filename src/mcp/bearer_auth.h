@@ -15,12 +15,12 @@ enum rc mcp_bearer_auth(struct exchange *x, const struct token_claims **claims,
                         struct err *e) MUST_USE;
 
 /* Is the user of the token, or every token of its time, in DENY_FILE? */
-bool mcp_guard_is_denied(const struct deny_list *deny, const struct token_claims *claims);
+bool bearer_is_denied(const struct deny_list *deny, const struct token_claims *claims);
 
 /* Does the token have these scopes too? Otherwise ERR_INSUFFICIENT_SCOPE with a challenge that
  * names all scopes of the call at once, those of every call included. */
-enum rc mcp_guard_scopes(struct exchange *x, const struct token_claims *claims, const char *scopes,
-                         struct err *e) MUST_USE;
+enum rc bearer_check_scopes(struct exchange *x, const struct token_claims *claims,
+                            const char *scopes, struct err *e) MUST_USE;
 
 /* May pages of this origin call the endpoint (ALLOWED_ORIGINS)? */
 bool mcp_origin_is_allowed(const struct config *config, const char *origin);

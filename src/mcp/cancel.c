@@ -5,11 +5,12 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "crypto/digest.h"
+#include "mcp/call.h"
 #include "mcp/session.h"
 #include "shared/shared.h"
 
-#define LETTER "cancelled"
-#define LETTER_MAX 64
+#define MESSAGE "cancelled"
+#define MESSAGE_MAX 64 /* bytes */
 
 /* Ids are unique within a session, and the session's key is known to its user's client alone. The
  * number 1 and the string "1" are two ids. */
@@ -39,15 +40,14 @@ void cancel_end(struct mcp_call *c) {
     c->cancel.watch = NULL;
 }
 
-/* Somebody else's knock is no letter: message_socket_wait sees to it. */
 bool cancel_arrived(void *call) {
     struct mcp_call *c = call;
-    struct buf letter;
+    struct buf message;
 
     if (c->cancel.socket && !c->cancel.arrived) {
-        buf_init(&letter, c->arena, LETTER_MAX);
+        buf_init(&message, c->arena, MESSAGE_MAX);
         c->cancel.arrived = message_socket_wait(c->cancel.socket, -1, clock_monotonic_ms(),
-                                                &letter) == MESSAGE_SOCKET_LETTER;
+                                                &message) == MESSAGE_SOCKET_LETTER;
     }
     return c->cancel.arrived;
 }
@@ -59,7 +59,7 @@ void cancel_deliver(const struct mcp_call *c) {
     if (c->msg.protocol != PROTOCOL_HANDSHAKE || !c->client.session ||
         (!json_is_string(id) && !json_is_number(id)))
         return;
-    if (message_socket_send(name_of(c, id), LETTER, strlen(LETTER)))
+    if (message_socket_send(name_of(c, id), MESSAGE, strlen(MESSAGE)))
         log_info("cancelled", kv("request", c->x->rq->id), kv("sub", c->client.claims->sub),
                  kv("reason", reason ? text_quotable(c->arena, reason) : ""));
 }

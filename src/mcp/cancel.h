@@ -1,27 +1,14 @@
-/* What ends a call before its program has: the client goes away, a notification, the time.
- *
- * notifications/cancelled of the handshake versions names a request of the same session. It runs in
- * another worker, which waits for a message while its program runs and while it waits for the
- * client's answers. (In 2026-07-28 closing the stream cancels.) */
+/* notifications/cancelled of the handshake versions names a request of the same session, which
+ * runs in another worker. That one waits for a message while its program runs and while it waits
+ * for the client's answers. (In 2026-07-28 closing the stream cancels.) */
 #ifndef MCP_CANCEL_H
 #define MCP_CANCEL_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #define CANCEL_LOOK_MS 500 /* how often it is looked for while the client is asked */
 
 struct mcp_call;
-struct message_socket;
-
-struct mcp_cancel {
-    const int *watch;           /* in place of the client's connection; NULL: none */
-    bool (*confirm)(void *arg); /* asked when it is readable, see runner/process.h; NULL: none */
-    void *confirm_arg;
-    struct message_socket *socket; /* for notifications/cancelled; NULL: none can come */
-    bool arrived;                  /* one has come */
-    int64_t deadline_ms;           /* monotonic: no program runs on after it, in a batch too */
-};
 
 /* From here on the call can be cancelled, if it is of a session and no other call has its id. */
 void cancel_begin(struct mcp_call *c);

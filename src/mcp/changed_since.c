@@ -8,6 +8,9 @@
 
 #include "catalog/catalog.h"
 #include "mcp/call.h"
+#include "mcp/headers.h"
+#include "mcp/protocol_version.h"
+#include "mcp/stream.h"
 #include "web/subscription.h"
 
 static int64_t ms_of(struct timespec t) {
@@ -16,6 +19,13 @@ static int64_t ms_of(struct timespec t) {
 
 bool changed_since_is_id(const struct sse_id *id) {
     return !strcmp(id->stream, CHANGED_SINCE_STREAM) && id->number != SSE_UNNUMBERED;
+}
+
+/* Older clients do not know events without data. */
+bool changed_since_has_ids(const struct mcp_call *c) {
+    const char *version = mcp_header(c->x->rq, "mcp-protocol-version");
+
+    return c->client.session && version && !strcmp(version, MCP_VERSION_HANDSHAKE);
 }
 
 void changed_since_prime(struct mcp_call *c) {

@@ -17,6 +17,8 @@ struct mcp_call;
  */
 #define CHANGED_SINCE_MARGIN_MS 1000
 
+/* Do the events of this GET stream have ids? */
+bool changed_since_has_ids(const struct mcp_call *c);
 /* Is it the id of an event of such a stream? */
 bool changed_since_is_id(const struct sse_id *id);
 /* Sends an event without data, whose id says now. */

@@ -2,18 +2,13 @@
 
 #include <string.h>
 
-#include "base/log.h"
-#include "catalog/program.h"
 #include "mcp/accept.h"
 #include "mcp/bearer_auth.h"
-#include "mcp/call.h"
-#include "mcp/cancel.h"
+#include "mcp/dispatch.h"
 #include "mcp/protocol_version.h"
 #include "mcp/replay.h"
 #include "mcp/rpc.h"
-#include "mcp/session.h"
-#include "mcp/site.h"
-#include "metrics/metrics.h"
+#include "mcp/stream.h"
 #include "web/sse.h"
 
 #define BATCH_MAX 16                             /* messages in one batch */
@@ -54,219 +49,128 @@ static void send_answer(struct mcp_call *c, int status, struct text t) {
         send_text(c->x->rp, status, t);
 }
 
-static void log_refusal(const struct mcp_call *c, const struct err *e) {
-    metrics_count(METRIC_DENIALS, e->code);
-    log_info("rpc_error", kv("request", c->x->rq->id), kv("sub", c->client.claims->sub),
-             kv("method", c->msg.method ? c->msg.method : ""), kv("text", e->text));
-}
-
-/* Settles what the message is and which method serves it. On success, a message without c->method
- * needs no answer. */
-static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
-    enum rc rc = mcp_message_read(message, &c->msg, e);
-
-    c->msg.protocol = mcp_version_of_header(c->x->rq);
-    if (!rc)
-        rc = mcp_version_settle(c, e);
-    if (!rc)
-        rc = mcp_client_settle(c, e);
-    if (!rc && c->msg.kind == MCP_RESPONSE)
-        c->x->site->mcp->service->take_response(c, message);
-    if (rc || c->msg.kind == MCP_RESPONSE)
-        return rc;
-    if (c->msg.kind == MCP_NOTIFICATION) {
-        /* Taking a request that lacks its id for a notification would leave its sender waiting. */
-        if (strncmp(c->msg.method, "notifications/", 14) != 0)
-            return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the id is missing");
-        if (!strcmp(c->msg.method, "notifications/cancelled"))
-            cancel_deliver(c);
-        return OK;
-    }
-    c->method = mcp_method_find(c->x->site->mcp->service, c->msg.method, c->msg.protocol);
-    if (!c->method)
-        return err_set(e, ERR_RPC_METHOD_NOT_FOUND, "Method not found: %s",
-                       text_quotable(c->arena, c->msg.method));
-    return OK;
-}
-
-/* Who did what, and how it ended; never what was passed. */
-static void audit(const struct mcp_call *c, const char *outcome, int64_t began_ms) {
-    const char *target = c->answer.target;
-
-    if (!c->method || !c->method->event)
-        return;
-    if (!target && c->method->mirrored) {
-        target = json_get_str(c->msg.params, c->method->mirrored);
-        target = target ? text_quotable(c->arena, target) : "";
-    }
-    log_info(c->method->event, kv("request", c->x->rq->id), kv(c->method->kind, target),
-             kv("sub", c->client.claims->sub), kv("client_id", c->client.claims->client_id),
-             kv("outcome", outcome), kvn("ms", clock_monotonic_ms() - began_ms));
-}
-
-/* Checks the scopes of what a routed message asks for. */
-static enum rc check_scopes(struct mcp_call *c, struct err *e) {
-    enum rc rc = mcp_guard_scopes(c->x, c->client.claims,
-                                  c->method && c->method->scopes ? c->method->scopes(c) : "", e);
-
-    if (rc)
-        audit(c, "insufficient_scope", clock_monotonic_ms());
-    return rc;
-}
-
-/* Runs a routed message: fills *answer, which stays empty if none is due. An error that is not
- * JSON-RPC's is returned. *status is the HTTP status of a message that comes alone. */
-static enum rc answer(struct mcp_call *c, enum rc rc, struct text *out, int *status,
-                      struct err *e) {
-    int64_t began = clock_monotonic_ms();
-
-    *out = (struct text){0};
-    *status = 202;
-    if (!rc && !c->method)
-        return OK;
-    if (!rc)
-        rc = c->method->run(c, e);
-    audit(c,
-          rc == ERR_RATE_LIMITED ? "limited"
-          : c->answer.outcome    ? c->answer.outcome
-          : rc                   ? "error"
-                                 : "ok",
-          began);
-    if (rc && !rpc_is_error(rc) &&
-        !c->x->rp->streaming) /* on a stream it can be answered here only */
-        return rc;
-    if (rc) {
-        log_refusal(c, e);
-        *status =
-            c->answer.error_status ? c->answer.error_status : rpc_error_status(rc, c->msg.protocol);
-        *out = rpc_error(c->arena, c->msg.id, c->msg.protocol, e, c->answer.error_data);
-        return OK;
-    }
-    *status = 200;
-    if (c->x->rp->subscriptions &&
-        c->x->rp->streaming) /* the stream goes on, and has no answer yet */
-        return OK;
-    *out = rpc_result(c->arena, c->msg.id, c->answer.result);
-    arena_release(c->arena, c->answer.result.p);
-    return OK;
-}
-
 static enum rc post_single(struct mcp_call *c, struct json *message, struct err *e) {
-    struct text out;
-    int status;
-    enum rc rc = route(c, message, e);
+    struct mcp_response response;
+    enum rc rc = mcp_route(c, message, e);
 
     if (rc && !rpc_is_error(rc))
         return rc;
-    if (!rc && check_scopes(c, e))
+    if (!rc && mcp_check_scopes(c, e))
         return e->code;
-    rc = answer(c, rc, &out, &status, e);
-    if (rc)
-        return rc;
+    if (mcp_respond(c, rc, &response, e))
+        return e->code;
     if (c->x->rp->streaming)
-        mcp_stream_answer(c, out);
-    else if (out.p)
-        send_answer(c, status, out);
+        mcp_stream_answer(c, response.body);
+    else if (response.body.p)
+        send_answer(c, response.status, response.body);
     else
-        reply_empty(c->x->rp, status);
+        reply_empty(c->x->rp, response.status);
     return OK;
 }
 
 /* Refuses the whole body. */
 static enum rc refuse(struct mcp_call *c, struct err *e) {
-    log_refusal(c, e);
+    mcp_log_error(c, e);
     send_text(c->x->rp, rpc_error_status(e->code, c->msg.protocol),
               rpc_error(c->arena, NULL, c->msg.protocol, e, NULL));
     return OK;
 }
 
-/* The answers of a batch as one array; nothing if no message needed one. */
-static void send_batch(struct mcp_call *first, const struct text *answers, size_t count) {
+/* ---- batches: receiving them was a duty in 2025-03-26, and they are gone since 2025-06-18 */
+
+struct batch {
+    size_t count;
+    struct mcp_call calls[BATCH_MAX];
+    struct err errors[BATCH_MAX];
+    struct text answers[BATCH_MAX];
+};
+
+/* The answers as one array; nothing if no message needed one. */
+static void send_batch(struct mcp_call *c, const struct batch *b) {
     size_t len = 2;
     char *p, *start;
 
-    for (size_t i = 0; i < count; i++)
-        len += answers[i].len + 1;
-    start = p = arena_alloc(first->arena, len);
-    for (size_t i = 0; i < count; i++) {
-        if (!answers[i].p)
+    for (size_t i = 0; i < b->count; i++)
+        len += b->answers[i].len + 1;
+    start = p = arena_alloc(c->arena, len);
+    for (size_t i = 0; i < b->count; i++) {
+        if (!b->answers[i].p)
             continue;
         *p = p == start ? '[' : ',';
         p++;
-        memcpy(p, answers[i].p, answers[i].len);
-        p += answers[i].len;
+        memcpy(p, b->answers[i].p, b->answers[i].len);
+        p += b->answers[i].len;
     }
     if (p == start) {
-        reply_empty(first->x->rp, 202);
+        reply_empty(c->x->rp, 202);
         return;
     }
     *p++ = ']';
-    send_answer(first, 200, (struct text){start, (size_t)(p - start)});
+    send_answer(c, 200, (struct text){start, (size_t)(p - start)});
 }
 
-/* Runs the messages of a batch in their order. */
-static enum rc answer_batch(struct mcp_call *calls, struct err *errors, struct text *answers,
-                            size_t count, struct err *e) {
-    size_t total = 0;
-    int status;
+/* Routes each message and checks its scopes: all before the first one runs, because a challenge
+ * answers the whole POST. */
+static enum rc route_batch(struct batch *b, const struct json *messages, struct err *e) {
+    for (size_t i = 0; i < b->count; i++) {
+        enum rc rc = mcp_route(&b->calls[i], json_at(messages, i), &b->errors[i]);
 
-    for (size_t i = 0; i < count; i++) {
-        if (total > BATCH_ANSWER_BYTES_MAX && !errors[i].code && calls[i].method)
-            (void)err_set(&errors[i], ERR_RPC_INVALID_REQUEST,
-                          "Invalid request: the answers of this batch are too large, send the rest "
-                          "of it alone");
-        if (answer(&calls[i], errors[i].code, &answers[i], &status, &errors[i])) {
-            *e = errors[i];
-            return e->code;
+        if (rc && !rpc_is_error(rc)) {
+            *e = b->errors[i];
+            return rc;
         }
-        total += answers[i].len;
+        if (!rc && mcp_check_scopes(&b->calls[i], e))
+            return e->code;
     }
     return OK;
 }
 
-/* JSON-RPC batches: receiving them was a duty in 2025-03-26 ("Batching"), and they are gone since
- * 2025-06-18. All scopes are checked before the first message runs, because a challenge answers
- * the whole POST. */
-static enum rc post_batch(struct mcp_call *proto, const struct json *batch, struct err *e) {
-    size_t count = json_len(batch);
-    struct mcp_call *calls;
-    struct text *answers;
-    struct err *errors;
-    enum rc rc;
+/* Runs the messages in their order. */
+static enum rc run_batch(struct batch *b, struct err *e) {
+    size_t total = 0;
 
-    if (!mcp_version_has_batches(proto->x->rq) || !count || count > BATCH_MAX) {
+    for (size_t i = 0; i < b->count; i++) {
+        struct mcp_response response;
+
+        if (total > BATCH_ANSWER_BYTES_MAX && !b->errors[i].code && b->calls[i].method)
+            (void)err_set(&b->errors[i], ERR_RPC_INVALID_REQUEST,
+                          "Invalid request: the answers of this batch are too large, send the rest "
+                          "of it alone");
+        if (mcp_respond(&b->calls[i], b->errors[i].code, &response, &b->errors[i])) {
+            *e = b->errors[i];
+            return e->code;
+        }
+        b->answers[i] = response.body;
+        total += response.body.len;
+    }
+    return OK;
+}
+
+static enum rc post_batch(struct mcp_call *c, const struct json *messages, struct err *e) {
+    size_t count = json_len(messages);
+    struct batch *b;
+
+    if (!mcp_version_has_batches(c->x->rq) || !count || count > BATCH_MAX) {
         (void)err_set(e, ERR_RPC_INVALID_REQUEST,
                       "Invalid request: batches have 1 to %d messages, and only protocol version "
                       "2025-03-26 has them",
                       BATCH_MAX);
-        return refuse(proto, e);
+        return refuse(c, e);
     }
-    calls = arena_alloc(proto->arena, count * sizeof *calls);
-    answers = arena_alloc(proto->arena, count * sizeof *answers);
-    errors = arena_alloc(proto->arena, count * sizeof *errors);
+    b = arena_alloc(c->arena, sizeof *b);
+    b->count = count;
     for (size_t i = 0; i < count; i++) {
-        calls[i] = *proto;
-        calls[i].msg.in_batch = true;
-        rc = route(&calls[i], json_at(batch, i), &errors[i]);
-        if (rc && !rpc_is_error(rc)) {
-            *e = errors[i];
-            return rc;
-        }
-        if (!rc && check_scopes(&calls[i], e))
-            return e->code;
+        b->calls[i] = *c; /* all of them use the arena of the request */
+        b->calls[i].msg.in_batch = true;
     }
-    rc = answer_batch(calls, errors, answers, count, e);
-    if (!rc)
-        send_batch(proto, answers, count);
-    return rc;
+    if (route_batch(b, messages, e) || run_batch(b, e))
+        return e->code;
+    send_batch(c, b);
+    return OK;
 }
 
 enum rc mcp_post(struct exchange *x, struct err *e) {
-    int64_t now = clock_monotonic_ms();
-    struct mcp_call c = {.x = x,
-                         .arena = x->rq->arena,
-                         .stream.sent_ms = now,
-                         .cancel.deadline_ms = now + PROGRAM_TIMEOUT_MS_MAX};
+    struct mcp_call c = mcp_call_begin(x);
     struct json *body;
     enum rc rc = mcp_bearer_auth(x, &c.client.claims, e);
 

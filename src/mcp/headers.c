@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "mcp/call.h"
 
 #define SENTINEL_START "=?base64?"
 #define SENTINEL_END "?="

@@ -1,9 +1,14 @@
-/* HTTP headers that repeat parts of a modern message (Streamable HTTP 2026-07-28, "Request
- * Metadata"): whoever routes by them must see what we execute. */
+/* HTTP headers that repeat parts of a message of 2026-07-28 (Streamable HTTP, "Request Metadata"):
+ * a proxy that routes by them must see what we execute. */
 #ifndef MCP_HEADERS_H
 #define MCP_HEADERS_H
 
-#include "mcp/call.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "web/request.h"
+#include <stdbool.h>
+
+struct mcp_call;
 
 /* The value of a header without white space around it (RFC 9110 §5.5), or NULL. */
 const char *mcp_header(const struct request *rq, const char *name);

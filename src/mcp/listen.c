@@ -4,17 +4,14 @@
 
 #include "base/list.h"
 #include "base/log.h"
-#include "base/url.h"
 #include "catalog/resources.h"
-#include "mcp/bearer_auth.h"
 #include "mcp/call.h"
 #include "mcp/changed_since.h"
-#include "mcp/headers.h"
-#include "mcp/protocol_version.h"
-#include "mcp/replay.h"
 #include "mcp/rpc.h"
 #include "mcp/session.h"
 #include "mcp/site.h"
+#include "mcp/stream.h"
+#include "web/sse.h"
 #include "web/subscription.h"
 
 #define META_SUBSCRIPTION "io.modelcontextprotocol/subscriptionId"
@@ -44,13 +41,9 @@ static struct json *make_params(struct mcp_call *c) {
 
 /* Makes the event of a notification. */
 static struct text notification(struct mcp_call *c, const char *method, struct json *params) {
-    struct json *message = json_new_object(c->arena);
     struct text t;
 
-    json_put_str(message, "jsonrpc", "2.0");
-    json_put_str(message, "method", method);
-    json_put(message, "params", params);
-    t.p = json_text(c->arena, message, &t.len);
+    t.p = json_text(c->arena, rpc_notification(c->arena, method, params), &t.len);
     return sse_event(c->arena, NULL, t);
 }
 
@@ -79,18 +72,13 @@ static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
     return true;
 }
 
-/* "Graceful Closure" */
+/* "Graceful Closure": the answer to subscriptions/listen, when the stream is ended. */
 static void add_end(struct mcp_call *c, struct buf *b) {
-    struct json *result = make_params(c), *info;
-    struct text t;
-    struct err e;
+    struct text answer;
 
-    json_put_str(result, "resultType", "complete");
-    if (!json_parse(c->arena, MCP_SERVER_INFO, sizeof MCP_SERVER_INFO - 1, &info, &e))
-        json_put(json_get(result, "_meta"), META_SERVER_INFO, info);
-    t.p = json_text(c->arena, result, &t.len);
-    t = sse_event(c->arena, NULL, rpc_result(c->arena, c->msg.id, t));
-    subscription_add(b, SUBSCRIPTION_END, TEXT_LITERAL(""), t);
+    mcp_call_finish(c, make_params(c));
+    answer = rpc_result(c->arena, c->msg.id, c->answer.result);
+    subscription_add(b, SUBSCRIPTION_END, TEXT_LITERAL(""), sse_event(c->arena, NULL, answer));
 }
 
 static struct buf *new_list(struct mcp_call *c) {
@@ -166,15 +154,7 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
 
 /* ---- before 2026-07-28 ---- */
 
-/* Older clients do not know events without data. */
-static bool has_ids(const struct mcp_call *c) {
-    const char *version = mcp_header(c->x->rq, "mcp-protocol-version");
-
-    return c->client.session && version && !strcmp(version, MCP_VERSION_HANDSHAKE);
-}
-
-/* What the stream of a session waits for. */
-static struct buf *session_subscriptions(struct mcp_call *c) {
+struct buf *mcp_session_subscriptions(struct mcp_call *c) {
     const struct json *uris = c->client.session ? json_get(c->client.session->note, "uris") : NULL;
     struct buf *b = new_list(c);
 
@@ -184,49 +164,14 @@ static struct buf *session_subscriptions(struct mcp_call *c) {
         (void)add_resource(c, b, json_str(json_at(uris, i)));
     if (c->client.session)
         subscription_add(b, SUBSCRIPTION_KEY, text_of(c->client.session->key), TEXT_LITERAL(""));
-    if (has_ids(c))
+    if (changed_since_has_ids(c))
         subscription_add(b, SUBSCRIPTION_EVENT_IDS, TEXT_LITERAL(CHANGED_SINCE_STREAM),
                          TEXT_LITERAL(""));
     return b;
 }
 
-enum rc mcp_get(struct exchange *x, struct err *e) {
-    struct mcp_call c = {.x = x, .arena = x->rq->arena, .msg.protocol = PROTOCOL_HANDSHAKE};
-    enum rc rc = mcp_bearer_auth(x, &c.client.claims, e);
-    const char *last;
-    struct sse_id id;
-    struct buf *b;
-
-    if (!rc &&
-        (mcp_version_of_header(x->rq) == PROTOCOL_STATELESS || strcmp(x->rq->method, "GET") != 0)) {
-        reply_header(x->rp, "Allow", "POST");
-        return err_set(e, ERR_METHOD_NOT_ALLOWED, "this address answers POST only");
-    }
-    if (!rc)
-        rc = mcp_session_find(&c, e);
-    if (rc)
-        return rc;
-    if (!mcp_stream_possible(&c))
-        return err_set(e, ERR_NOT_ACCEPTABLE, "Accept must allow text/event-stream");
-    last = c.client.session ? mcp_header(x->rq, "last-event-id") : NULL;
-    if (last && !sse_id_read(last, &id))
-        return err_set(e, ERR_INVALID_REQUEST, "Last-Event-ID is no id of an event");
-    if (last && !changed_since_is_id(&id))
-        return replay_after(&c, &id, e);
-    b = session_subscriptions(&c);
-    x->rp->subscriptions = b;
-    x->rp->subscription_until_s = c.client.claims->exp;
-    mcp_stream_begin(&c);
-    if (has_ids(&c))
-        changed_since_prime(&c);
-    else
-        mcp_stream_comment(&c);
-    if (last)
-        changed_since_send(&c, (struct text){b->p, b->len}, &id);
-    return OK;
-}
-
-/* Notes whether the session wants to hear of the resource, and tells its open stream. */
+/* Notes whether the session subscribes to the resource, and changes what its open stream waits for.
+ */
 static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
     const char *uri = json_get_str(c->msg.params, "uri");
     struct json *uris, *variables;
@@ -255,7 +200,7 @@ static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
     json_put(c->client.session->note, "uris", uris);
     if (mcp_session_save(c, e))
         return e->code;
-    c->x->rp->subscriptions = session_subscriptions(c);
+    c->x->rp->subscriptions = mcp_session_subscriptions(c);
     c->answer.result = (struct text){"{}", 2};
     return OK;
 }

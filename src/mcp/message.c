@@ -5,7 +5,7 @@
 
 #include "catalog/rpc_codes.h"
 
-/* A string or an integer, never null ("Requests" in the overview of every revision). An integer
+/* A string or an integer, never null ("Requests" in the overview of every version). An integer
  * that does not fit 64 bits would come back as another one, so it is refused. */
 static bool is_id(const struct json *v) {
     int64_t n;
@@ -36,8 +36,20 @@ static enum rc read_response(struct json *v, struct mcp_message *out, struct err
     return OK;
 }
 
+static enum rc read_request(struct json *v, struct mcp_message *out, struct err *e) {
+    struct json *params = json_get(v, "params");
+
+    out->method = json_get_str(v, "method");
+    if (!out->method)
+        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the method must be a string");
+    if (params && !json_is_object(params))
+        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: params must be an object");
+    out->params = params;
+    out->kind = out->id ? MCP_REQUEST : MCP_NOTIFICATION;
+    return OK;
+}
+
 enum rc mcp_message_read(struct json *v, struct mcp_message *out, struct err *e) {
-    struct json *params;
     const char *version;
 
     out->kind = MCP_REQUEST;
@@ -53,15 +65,5 @@ enum rc mcp_message_read(struct json *v, struct mcp_message *out, struct err *e)
     if (json_get(v, "id") && !out->id && !json_get(v, "error"))
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: the id must be a string or an integer");
-    if (is_response(v))
-        return read_response(v, out, e);
-    out->method = json_get_str(v, "method");
-    if (!out->method)
-        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the method must be a string");
-    params = json_get(v, "params");
-    if (params && !json_is_object(params))
-        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: params must be an object");
-    out->params = params;
-    out->kind = out->id ? MCP_REQUEST : MCP_NOTIFICATION;
-    return OK;
+    return is_response(v) ? read_response(v, out, e) : read_request(v, out, e);
 }

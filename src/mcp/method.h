@@ -1,5 +1,5 @@
-/* What the endpoint serves: a table of methods, which the room above gives to it, and the small
- * methods of the protocol itself. */
+/* What the endpoint serves: a table of methods, and filters of subscriptions, which the room above
+ * gives to it. */
 #ifndef MCP_METHOD_H
 #define MCP_METHOD_H
 
@@ -45,11 +45,5 @@ struct mcp_service {
     /* A client has answered a request of ours. */
     void (*take_response)(struct mcp_call *c, struct json *message);
 };
-
-/* NULL: there is no such method in this kind of protocol version. */
-const struct mcp_method *mcp_method_find(const struct mcp_service *service, const char *name,
-                                         enum mcp_protocol protocol);
-
-mcp_method_fn mcp_initialize, mcp_ping, mcp_discover;
 
 #endif

@@ -1,5 +1,3 @@
-/* Which revision a message follows. The body speaks first: a message whose _meta names a protocol
- * version is modern whatever its headers say, and then both must agree. */
 #include "mcp/protocol_version.h"
 
 #include <ctype.h>
@@ -7,7 +5,6 @@
 
 #include "mcp/call.h"
 #include "mcp/headers.h"
-#include "mcp/site.h"
 
 static const char *const stateless_versions[] = {MCP_VERSION_STATELESS, NULL};
 static const char *const handshake_versions[] = {MCP_VERSION_HANDSHAKE, "2025-06-18",
@@ -83,7 +80,7 @@ static enum rc settle_handshake(struct mcp_call *c, const char *header, struct e
                                                             : unsupported(c, c->msg.version, e);
 }
 
-/* The version of a modern message: the header's and the body's must be the same one. */
+/* The header and the body must name the same version. */
 static enum rc settle_stateless(struct mcp_call *c, const char *header, const struct json *meta,
                                 struct err *e) {
     c->msg.protocol = PROTOCOL_STATELESS;
@@ -108,8 +105,8 @@ static enum rc check_envelope(struct mcp_call *c, const struct json *meta, struc
     return OK;
 }
 
-/* `initialize` opens the handshake era, unless the whole envelope of a modern request is there:
- * that era has no such method and answers so. */
+/* `initialize` opens a handshake, unless the whole envelope of a stateless request is there: those
+ * versions have no such method, and the answer says so. */
 static bool opens_handshake(const struct mcp_call *c, const struct json *meta) {
     const char *version = json_get_str(meta, META_VERSION);
 
@@ -129,8 +126,8 @@ static enum rc settle_initialize(struct mcp_call *c, const char *header, struct 
     return OK; /* the body negotiates; a header is only due afterwards */
 }
 
-/* The header is modern, the body says nothing. */
-static enum rc settle_unclaimed(struct mcp_call *c, const char *header, struct err *e) {
+/* The header names a stateless version, and the body none. */
+static enum rc settle_by_header(struct mcp_call *c, const char *header, struct err *e) {
     c->msg.protocol = PROTOCOL_STATELESS;
     c->msg.version = header;
     if (!is_one_of(stateless_versions, header))
@@ -153,17 +150,10 @@ enum rc mcp_version_settle(struct mcp_call *c, struct err *e) {
     if (json_has(meta, META_VERSION))
         rc = settle_stateless(c, header, meta, e);
     else if (header && is_stateless(header))
-        rc = settle_unclaimed(c, header, e);
+        rc = settle_by_header(c, header, e);
     else
         rc = settle_handshake(c, header, e);
-    if (rc || c->msg.protocol != PROTOCOL_STATELESS)
+    if (rc || c->msg.protocol != PROTOCOL_STATELESS || c->msg.kind != MCP_REQUEST)
         return rc;
-    /* Rules for the headers of notifications are not defined; a contradiction is still refused. */
-    if (c->msg.kind != MCP_REQUEST)
-        return mcp_headers_check_method(c, e);
-    rc = check_envelope(c, meta, e);
-    if (rc)
-        return rc;
-    c->method = mcp_method_find(c->x->site->mcp->service, c->msg.method, c->msg.protocol);
-    return mcp_headers_check(c, c->method ? c->method->mirrored : NULL, e);
+    return check_envelope(c, meta, e);
 }

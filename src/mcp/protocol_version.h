@@ -20,8 +20,9 @@ struct mcp_call;
 #define META_CLIENT_INFO "io.modelcontextprotocol/clientInfo"
 #define META_LOG_LEVEL "io.modelcontextprotocol/logLevel"
 
-/* Settles c->msg.protocol and c->msg.version from the header and the message; refuses what does not
- * fit together. The whole _meta of a stateless message is checked here. */
+/* Settles c->msg.protocol and c->msg.version from the header and the message. A message whose _meta
+ * names a version is stateless whatever its headers say, and then both must agree. The whole _meta
+ * of a stateless request is checked here. */
 enum rc mcp_version_settle(struct mcp_call *c, struct err *e) MUST_USE;
 /* What the header alone says, for answers to what cannot be read. */
 enum mcp_protocol mcp_version_of_header(const struct request *rq);

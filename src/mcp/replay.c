@@ -1,6 +1,5 @@
 #include "mcp/replay.h"
 
-#include <poll.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -9,10 +8,9 @@
 #include "mcp/protocol_version.h"
 #include "mcp/session.h"
 #include "shared/shared.h"
+#include "web/sse.h"
 
 #define STREAM_ID_BYTES 12
-#define POLL_MS 50
-#define CHUNK 16384
 
 static const char *replay_log_dir(struct arena *a, const struct site *site) {
     return arena_printf(a, "%s/streams", site->config->state_dir);
@@ -70,45 +68,10 @@ void replay_end(struct mcp_call *c) {
     c->stream.replay = NULL;
 }
 
-/* Sends what the log has from *at on. False: the client is gone. */
-static bool send_rest(struct mcp_call *c, struct replay_log *log, size_t *at) {
-    char chunk[CHUNK];
-    size_t n;
-
-    while ((n = replay_log_read(log, *at, chunk, sizeof chunk))) {
-        if (reply_stream_write(c->x->rp, chunk, n))
-            return false;
-        *at += n;
-    }
-    return true;
-}
-
-/* The call may go on in another worker. This one is not held for long: the client comes back. */
-static void follow(struct mcp_call *c, struct replay_log *log, size_t at) {
-    int64_t until = clock_monotonic_ms() + REPLAY_WAIT_MS;
-
-    for (;;) {
-        bool last = replay_log_has_ended(log) || clock_monotonic_ms() >= until;
-        struct pollfd peer = {.fd = c->x->rp->sink->fd, .events = POLLIN};
-
-        if (!send_rest(c, log, &at) || last || poll(&peer, 1, POLL_MS) > 0)
-            return;
-    }
-}
-
-enum rc replay_after(struct mcp_call *c, const struct sse_id *last, struct err *e) {
-    struct replay_log *log;
-
-    if (replay_log_open(replay_log_dir(c->arena, c->x->site), replay_log_name(c, last->stream),
-                        &log, e))
-        return err_set(e, ERR_INVALID_REQUEST,
-                       "Last-Event-ID names no stream of this session that is still kept");
-    mcp_stream_begin(c);
-    mcp_stream_write(c, sse_priming_event(c->arena, last));
-    if (!c->stream.gone)
-        follow(c, log, last->at);
-    replay_log_close(log);
-    return OK;
+enum rc replay_open(struct mcp_call *c, const char *stream, struct replay_log **out,
+                    struct err *e) {
+    return replay_log_open(replay_log_dir(c->arena, c->x->site), replay_log_name(c, stream), out,
+                           e);
 }
 
 void replay_sweep(struct site *site) {

@@ -7,12 +7,11 @@
 
 #include "base/err.h"
 #include "base/text.h"
-#include "web/sse.h"
 
 struct mcp_call;
+struct replay_log;
 struct site;
 
-#define REPLAY_WAIT_MS 15000   /* a worker waits for what comes next; then the client asks again */
 #define REPLAY_ABSENT_MS 30000 /* a question waits for a client that went away */
 
 /* A stream begins: *event is the priming event, which gives the client an id before there is
@@ -22,9 +21,10 @@ void replay_begin(struct mcp_call *c, struct text *event);
 struct text replay_event(struct mcp_call *c, struct arena *a, struct text message);
 /* The call is over. */
 void replay_end(struct mcp_call *c);
-/* GET with Last-Event-ID: sends what came after that event, and for REPLAY_WAIT_MS what is still to
- * come. ERR_INVALID_REQUEST if the stream is not kept, or is not one of this session. */
-enum rc replay_after(struct mcp_call *c, const struct sse_id *last, struct err *e) MUST_USE;
+/* Opens what was kept of a stream of this session; close it with replay_log_close. ERR_MISSING if
+ * there is none. */
+enum rc replay_open(struct mcp_call *c, const char *stream, struct replay_log **out,
+                    struct err *e) MUST_USE;
 /* Deletes logs that are too old. */
 void replay_sweep(struct site *site);
 

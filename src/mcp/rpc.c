@@ -3,11 +3,11 @@
 #include <stdint.h>
 #include <string.h>
 
-/* JSON-RPC 2.0 §5.1 and MCP 2026-07-28 "Error Codes". In the handshake revisions an error that
+/* JSON-RPC 2.0 §5.1 and MCP 2026-07-28 "Error Codes". In the handshake versions an error that
  * answers a readable request is a successful POST; Streamable HTTP of 2026-07-28 names statuses. */
 static const struct rpc_code {
     enum rc code;
-    int modern, modern_status, handshake, handshake_status;
+    int stateless, stateless_status, handshake, handshake_status;
 } codes[] = {
     {ERR_RPC_PARSE, -32700, 400, -32700, 400},
     {ERR_RPC_INVALID_REQUEST, -32600, 400, -32600, 400},
@@ -36,7 +36,7 @@ int rpc_error_status(enum rc code, enum mcp_protocol protocol) {
 
     if (!c)
         return 500;
-    return protocol == PROTOCOL_STATELESS ? c->modern_status : c->handshake_status;
+    return protocol == PROTOCOL_STATELESS ? c->stateless_status : c->handshake_status;
 }
 
 struct text rpc_result(struct arena *a, const struct json *id, struct text result) {
@@ -58,7 +58,7 @@ struct text rpc_error(struct arena *a, const struct json *id, enum mcp_protocol 
 
     json_put_int(error, "code",
                  !c                               ? -32603
-                 : protocol == PROTOCOL_STATELESS ? c->modern
+                 : protocol == PROTOCOL_STATELESS ? c->stateless
                                                   : c->handshake);
     json_put_str(error, "message", e->text);
     if (data)
@@ -69,4 +69,13 @@ struct text rpc_error(struct arena *a, const struct json *id, enum mcp_protocol 
     json_put(answer, "error", error);
     t.p = json_text(a, answer, &t.len);
     return t;
+}
+
+struct json *rpc_notification(struct arena *a, const char *method, struct json *params) {
+    struct json *message = json_new_object(a);
+
+    json_put_str(message, "jsonrpc", "2.0");
+    json_put_str(message, "method", method);
+    json_put(message, "params", params);
+    return message;
 }

@@ -1,4 +1,4 @@
-/* JSON-RPC 2.0 as MCP uses it: writing an answer, and the table that gives each of our error codes
+/* JSON-RPC 2.0 as MCP uses it: what is written, and the table that gives each of our error codes
  * its number and its HTTP status. */
 #ifndef MCP_RPC_H
 #define MCP_RPC_H
@@ -16,6 +16,8 @@ struct text rpc_result(struct arena *a, const struct json *id, struct text resul
  * null, as their schemas have it. `data` may be NULL. */
 struct text rpc_error(struct arena *a, const struct json *id, enum mcp_protocol protocol,
                       const struct err *e, struct json *data);
+
+struct json *rpc_notification(struct arena *a, const char *method, struct json *params);
 
 /* The HTTP status that goes with an error. */
 int rpc_error_status(enum rc code, enum mcp_protocol protocol);

@@ -78,30 +78,38 @@ static struct json *read_note(struct mcp_call *c, const char *key) {
     return note;
 }
 
-static const char *ended_key(struct arena *a, const struct mcp_session *session) {
-    return arena_printf(a, SESSION_ENDED_PREFIX "%s", session->id);
+static bool has_ended(struct mcp_call *c, const struct mcp_session *session) {
+    return cache_has(c->x->site->cache,
+                     arena_printf(c->arena, SESSION_ENDED_PREFIX "%s", session->id));
 }
 
-static bool has_ended(struct mcp_call *c, const struct mcp_session *session) {
-    return cache_has(c->x->site->cache, ended_key(c->arena, session));
+/* Opens the sealed id. *capabilities is what the client declared. */
+static enum rc open_id(struct mcp_call *c, const char *id, struct json **capabilities,
+                       struct err *e) {
+    const struct seal_binding binding = {
+        .keys = c->x->site->seal, .purpose = PURPOSE, .associated = c->client.claims->sub};
+    struct plaintext text;
+    struct json *state;
+    int64_t started;
+
+    if (strlen(id) > ID_MAX || seal_open(c->arena, &binding, id, &text, e) ||
+        json_parse(c->arena, text.data, text.len, &state, e) ||
+        !json_get_int(state, "t", &started) ||
+        started < clock_now_s(&c->x->site->clock) - SESSION_MAX_S)
+        return unknown(e);
+    *capabilities = json_get(state, "c");
+    return OK;
 }
 
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     const char *id = mcp_header(c->x->rq, "mcp-session-id");
     struct mcp_session *session;
-    struct json *state;
-    int64_t started, now = clock_now_s(&c->x->site->clock);
-    const struct seal_binding binding = {
-        .keys = c->x->site->seal, .purpose = PURPOSE, .associated = c->client.claims->sub};
-    struct plaintext text;
     int level;
 
     if (!id || !c->x->site->seal || !c->x->site->cache)
         return OK;
-    if (strlen(id) > ID_MAX || seal_open(c->arena, &binding, id, &text, e) ||
-        json_parse(c->arena, text.data, text.len, &state, e) ||
-        !json_get_int(state, "t", &started) || started < now - SESSION_MAX_S)
-        return unknown(e);
+    if (open_id(c, id, &c->client.capabilities, e))
+        return e->code;
     session = arena_alloc(c->arena, sizeof *session);
     session->user = digest_of(c->arena, c->client.claims->sub, USER_DIGEST_BYTES);
     session->id =
@@ -114,7 +122,6 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     if (level >= 0)
         c->client.log_level = level;
     c->client.session = session;
-    c->client.capabilities = json_get(state, "c");
     return OK;
 }
 
@@ -165,9 +172,8 @@ enum rc mcp_set_level(struct mcp_call *c, struct err *e) {
     return OK;
 }
 
-/* DELETE of the endpoint: the client has no more use for its session. */
 enum rc mcp_delete(struct exchange *x, struct err *e) {
-    struct mcp_call c = {.x = x, .arena = x->rq->arena, .msg.protocol = PROTOCOL_HANDSHAKE};
+    struct mcp_call c = mcp_call_begin(x);
     enum rc rc = mcp_bearer_auth(x, &c.client.claims, e);
 
     if (!rc && mcp_version_of_header(x->rq) == PROTOCOL_STATELESS) {

@@ -1,4 +1,4 @@
-/* Sessions of the handshake revisions ("Session Management"). The session id carries, sealed, what
+/* Sessions of the handshake versions ("Session Management"). The session id carries, sealed, what
  * the client said in its `initialize` request, so that any worker knows it and nothing is stored;
  * only a session that ended, or a log level that was set, is noted in the host's cache. */
 #ifndef MCP_SESSION_H
@@ -8,8 +8,8 @@
 
 #define SESSION_NOTE_PREFIX "mcp-session:"
 #define SESSION_MAX_S (7 * 24 * 3600) /* then the client has to initialize again */
-/* Anybody may begin and end any number of sessions. What is noted has shares, and the oldest go: of
- * live ones, and apart from them of those that have ended, which would push them out. */
+/* Anybody may begin and end any number of sessions, so that notes have quotas, and the oldest are
+ * deleted. Sessions that have ended have a quota of their own, or they would push out live ones. */
 #define SESSION_ENDED_PREFIX "mcp-ended:"
 #define SESSION_NOTE_BYTES_MAX 16384
 #define SESSION_NOTES_USER_MAX 256
@@ -26,7 +26,7 @@ struct mcp_session {
 
 /* After `initialize`: adds the Mcp-Session-Id header. */
 void mcp_session_start(struct mcp_call *c);
-/* Settles c->session, c->capabilities and c->log_level from the header, if there is one.
+/* Settles c->client from the Mcp-Session-Id header, if there is one.
  * ERR_NOT_FOUND if it is not a session of this user that goes on. */
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) MUST_USE;
 /* Keeps the note as it is now. ERR_RPC_INVALID_PARAMS if it is too long. */

@@ -7,6 +7,7 @@
 #include "mcp/accept.h"
 #include "mcp/call.h"
 #include "mcp/replay.h"
+#include "mcp/rpc.h"
 #include "web/sse.h"
 
 #define GONE_MS 2       /* within which a web server tells that a client has gone */
@@ -54,12 +55,7 @@ void mcp_stream_send(struct mcp_call *c, struct arena *a, struct json *message) 
 
 void mcp_stream_notify(struct mcp_call *c, struct arena *a, const char *method,
                        struct json *params) {
-    struct json *message = json_new_object(a);
-
-    json_put_str(message, "jsonrpc", "2.0");
-    json_put_str(message, "method", method);
-    json_put(message, "params", params);
-    mcp_stream_send(c, a, message);
+    mcp_stream_send(c, a, rpc_notification(a, method, params));
 }
 
 void mcp_stream_answer(struct mcp_call *c, struct text answer) {

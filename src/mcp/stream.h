@@ -11,18 +11,6 @@
 #include <stdint.h>
 
 struct mcp_call;
-struct replay_log;
-
-struct mcp_stream {
-    int64_t sent_ms;  /* monotonic: when something was last sent */
-    int64_t paced_ms; /* monotonic: when no notification of the last ones counts any more */
-    unsigned dropped; /* notifications that were left out */
-    bool has_progress;
-    struct json_number progress; /* the last one that was sent */
-    bool gone;                   /* the client has closed it */
-    struct replay_log *replay;   /* replay.h: what is sent is kept there; NULL: it is not */
-    const char *id;              /* of the stream, in the ids of its events */
-};
 
 /* May this call be answered by a stream? */
 bool mcp_stream_possible(const struct mcp_call *c);

@@ -1,4 +1,4 @@
-#include "mcp/method.h"
+#include "mcp/lifecycle.h"
 
 #include <string.h>
 
@@ -50,12 +50,4 @@ enum rc mcp_discover(struct mcp_call *c, struct err *e) {
         c->x->site->mcp->service->extensions, DISCOVER_TTL_MS);
     c->answer.result.len = strlen(c->answer.result.p);
     return OK;
-}
-
-const struct mcp_method *mcp_method_find(const struct mcp_service *service, const char *name,
-                                         enum mcp_protocol protocol) {
-    for (size_t i = 0; i < service->method_count; i++)
-        if ((service->methods[i].protocols & protocol) && !strcmp(service->methods[i].name, name))
-            return &service->methods[i];
-    return NULL;
 }

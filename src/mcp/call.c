@@ -1,0 +1,46 @@
+#include "mcp/call.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "catalog/program.h"
+
+int mcp_log_level(const char *name) {
+    static const char *const names[] = {"debug", "info",     "notice", "warning",
+                                        "error", "critical", "alert",  "emergency"};
+
+    for (int i = 0; name && i < 8; i++)
+        if (!strcmp(name, names[i]))
+            return i;
+    return -1;
+}
+
+struct mcp_call mcp_call_begin(struct exchange *x) {
+    const int64_t now_ms = clock_monotonic_ms();
+
+    return (struct mcp_call){.x = x,
+                             .arena = x->rq->arena,
+                             .msg.protocol = PROTOCOL_HANDSHAKE,
+                             .stream.sent_ms = now_ms,
+                             .cancel.deadline_ms = now_ms + PROGRAM_TIMEOUT_MS_MAX};
+}
+
+void mcp_call_finish(struct mcp_call *c, struct json *result) {
+    struct json *meta, *info;
+
+    if (c->msg.protocol == PROTOCOL_STATELESS) {
+        meta = json_get(result, "_meta");
+        if (!meta) {
+            meta = json_new_object(c->arena);
+            json_put(result, "_meta", meta);
+        }
+        info = json_new_object(c->arena);
+        json_put_str(info, "name", MCP_SERVER_NAME);
+        json_put_str(info, "title", MCP_SERVER_NAME);
+        json_put_str(info, "version", MCP_AUTHD_VERSION);
+        json_put(meta, META_SERVER_INFO, info);
+        if (!json_has(result, "resultType"))
+            json_put_str(result, "resultType", "complete");
+    }
+    c->answer.result.p = json_text(c->arena, result, &c->answer.result.len);
+}
