@@ -239,7 +239,8 @@ enum rc oauth_authorize_post(struct exchange *x, struct err *e) {
     if (!browser)
         return err_set(e, ERR_INVALID_REQUEST,
                        "the browser sent no cookie; cookies of this site must be allowed");
-    if (login_open(x->site, x->rq->arena, "consent", browser, sealed, &login, e))
+    if (login_open(x->site, x->rq->arena, &(struct sealed_login){"consent", browser, sealed},
+                   &login, e))
         return e->code;
     x->rp->audit.client = login.client_id;
     if (check_limit(x, login.client_id, e) || deny_check_client(x->site, login.client_id, e))

@@ -34,27 +34,39 @@ static void answer_error(struct exchange *x, const struct login *login, const st
                                                  : "the identity provider reported an error"));
 }
 
+/* What the provider sent the browser back with: a code or an error. */
+struct answer {
+    const char *session_id, *code, *error;
+};
+
+static enum rc read_answer(const struct form *f, struct answer *out, struct err *e) {
+    *out = (struct answer){form_get(f, "state"), form_get(f, "code"), form_get(f, "error")};
+    if (!out->session_id || strlen(out->session_id) > SESSION_ID_MAX ||
+        (!out->code && !out->error) || (out->code && strlen(out->code) > IDP_CODE_MAX))
+        return err_set(e, ERR_INVALID_REQUEST, "this is not an answer to a login begun here");
+    return OK;
+}
+
 /* The provider's answer goes into the session. Asked again with the same answer by the same
  * browser, it does the same again, until the session is redeemed: a user who got a 503, or nothing,
  * reloads. */
-static enum rc authorize_session(struct exchange *x, const char *id, const char *upstream,
-                                 const char *error, const char **code, struct session *out,
-                                 struct err *e) {
+static enum rc authorize_session(struct exchange *x, const struct answer *answer, const char **code,
+                                 struct session *out, struct err *e) {
     struct arena *a = x->rq->arena;
     const char *cookie = browser_cookie(x);
     int64_t now_s = clock_now_s(&x->site->clock);
-    struct session want = {.id = id, .grant = "", .ttl = now_s + CODE_TTL_S};
+    struct session want = {.id = answer->session_id, .grant = "", .ttl = now_s + CODE_TTL_S};
     enum rc rc;
 
     if (!cookie)
         return err_set(e, ERR_INVALID_REQUEST, "the login was begun in another browser");
     want.browser = browser_id(x);
-    want.attempt = code_attempt(
-        a, id, cookie,
-        arena_printf(a, "%s %s", upstream ? "code" : "error", upstream ? upstream : error));
+    want.attempt = code_attempt(a, want.id, cookie,
+                                answer->code ? arena_printf(a, "code %s", answer->code)
+                                             : arena_printf(a, "error %s", answer->error));
     /* With an error the grant stays empty: the session ends here, and gives its login back. */
-    if (upstream)
-        *code = code_make(a, id, cookie, upstream, &want.grant);
+    if (answer->code)
+        *code = code_make(a, want.id, cookie, answer->code, &want.grant);
     rc = store_session_authorize(x->site->oauth->store, a, &want, now_s, out, e);
     if (rc != ERR_CONFLICT)
         return rc;
@@ -63,30 +75,25 @@ static enum rc authorize_session(struct exchange *x, const char *id, const char 
 }
 
 enum rc oauth_callback(struct exchange *x, struct err *e) {
-    const char *id, *upstream, *error, *code = "";
+    struct arena *a = x->rq->arena;
+    const char *code = "";
+    struct answer answer;
     struct session s;
     struct login login;
     struct form form;
 
-    if (browser_navigates(x->rq, false, e))
-        return e->code;
-    if (form_parse(x->rq->arena, x->rq->query, strlen(x->rq->query), &form, e))
-        return e->code;
-    id = form_get(&form, "state");
-    upstream = form_get(&form, "code");
-    error = form_get(&form, "error");
-    if (!id || strlen(id) > SESSION_ID_MAX || (!upstream && !error) ||
-        (upstream && strlen(upstream) > IDP_CODE_MAX))
-        return err_set(e, ERR_INVALID_REQUEST, "this is not an answer to a login begun here");
-    if (authorize_session(x, id, upstream, error, &code, &s, e) ||
-        login_open(x->site, x->rq->arena, "session", id, s.login, &login, e))
+    if (browser_navigates(x->rq, false, e) ||
+        form_parse(a, x->rq->query, strlen(x->rq->query), &form, e) ||
+        read_answer(&form, &answer, e) || authorize_session(x, &answer, &code, &s, e) ||
+        login_open(x->site, a, &(struct sealed_login){"session", answer.session_id, s.login},
+                   &login, e))
         return e->code;
     x->rp->audit.client = login.client_id;
-    if (!upstream) {
+    if (!answer.code) {
         answer_error(x, &login, &form);
         return OK;
     }
     x->rp->audit.outcome = "code_issued";
-    reply_redirect(x->rp, login_code_uri(x->site, x->rq->arena, &login, code));
+    reply_redirect(x->rp, login_code_uri(x->site, a, &login, code));
     return OK;
 }

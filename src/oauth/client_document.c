@@ -75,21 +75,30 @@ static void read_keys(struct arena *a, const struct json *d, const char *client_
         out->jwks_uri = arena_strdup(a, uri);
 }
 
-/* §4.1: nothing that rests on a shared secret. A client that prefers another method must say that
- * it can do without, or have keys (RFC 7523). */
-static enum rc check_authentication(struct arena *a, const struct json *d, const char *client_id,
-                                    struct client *out, struct err *e) {
-    const char *method = json_get_str(d, "token_endpoint_auth_method");
-    const struct json *others = json_get(d, "token_endpoint_auth_methods_supported");
-    bool none = !method || !strcmp(method, "none") || array_has(others, "none");
-
+static enum rc check_no_secret(const struct json *d, struct err *e) {
     if (json_get(d, "client_secret") || json_get(d, "client_secret_expires_at"))
         return err_set(e, ERR_INVALID_CLIENT, "the client's document must not hold a secret");
     if (jwk_set_has_private(json_get(d, "jwks")))
         return err_set(e, ERR_INVALID_CLIENT,
                        "jwks in the client's document has a private or symmetric key");
-    if ((method && !strcmp(method, "private_key_jwt")) || array_has(others, "private_key_jwt"))
-        read_keys(a, d, client_id, out);
+    return OK;
+}
+
+/* §4.1: nothing that rests on a shared secret. A client that prefers another method must say that
+ * it can do without, or have keys (RFC 7523). */
+static enum rc check_authentication(struct arena *a, const struct client_document *document,
+                                    struct client *out, struct err *e) {
+    const struct json *d = document->json;
+    const char *method = json_get_str(d, "token_endpoint_auth_method");
+    const struct json *others = json_get(d, "token_endpoint_auth_methods_supported");
+    bool keys =
+        (method && !strcmp(method, "private_key_jwt")) || array_has(others, "private_key_jwt");
+    bool none = !method || !strcmp(method, "none") || array_has(others, "none");
+
+    if (check_no_secret(d, e))
+        return e->code;
+    if (keys)
+        read_keys(a, d, document->client_id, out);
     out->must_authenticate = !none;
     if (none || out->jwks || out->jwks_uri)
         return OK;
@@ -136,27 +145,33 @@ static enum rc check_flows(const struct json *d, struct err *e) {
     return OK;
 }
 
-enum rc client_document_read(const struct config *c, struct arena *a, const struct json *d,
-                             const char *client_id, struct client *out, struct err *e) {
-    const char *id = json_get_str(d, "client_id"), *name = json_get_str(d, "client_name");
-    struct url u;
-    struct err ignored;
+static enum rc check_names(const struct client_document *d, struct err *e) {
+    const char *id = json_get_str(d->json, "client_id"),
+               *name = json_get_str(d->json, "client_name");
 
-    memset(out, 0, sizeof *out);
-    if (!json_is_object(d))
+    if (!json_is_object(d->json))
         return err_set(e, ERR_INVALID_CLIENT, "the client's document is not a JSON object");
-    if (!id || strcmp(id, client_id) != 0)
+    if (!id || strcmp(id, d->client_id) != 0)
         return err_set(e, ERR_INVALID_CLIENT,
                        "client_id in the client's document is not the URL it was found at");
     if (!name || !*name || strlen(name) > CLIENT_NAME_LEN_MAX)
         return err_set(e, ERR_INVALID_CLIENT,
                        "client_name in the client's document is missing or longer than %d bytes",
                        CLIENT_NAME_LEN_MAX);
-    if (check_authentication(a, d, client_id, out, e) || check_flows(d, e) ||
-        read_redirect_uris(c, a, d, out, e))
+    return OK;
+}
+
+enum rc client_document_read(const struct config *c, struct arena *a,
+                             const struct client_document *d, struct client *out, struct err *e) {
+    struct url u;
+    struct err ignored;
+
+    memset(out, 0, sizeof *out);
+    if (check_names(d, e) || check_authentication(a, d, out, e) || check_flows(d->json, e) ||
+        read_redirect_uris(c, a, d->json, out, e))
         return e->code;
-    out->id = arena_strdup(a, client_id);
-    out->name = arena_strdup(a, name);
-    out->host = url_parse(a, client_id, &u, &ignored) || !u.host ? "" : u.host;
+    out->id = arena_strdup(a, d->client_id);
+    out->name = arena_strdup(a, json_get_str(d->json, "client_name"));
+    out->host = url_parse(a, d->client_id, &u, &ignored) || !u.host ? "" : u.host;
     return OK;
 }

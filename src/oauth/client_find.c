@@ -22,7 +22,7 @@ static enum rc check_document(const struct config *c, struct arena *a, const str
                               const char *url, struct err *e) {
     struct client ignored;
 
-    return client_document_read(c, a, v, url, &ignored, e);
+    return client_document_read(c, a, &(struct client_document){url, v}, &ignored, e);
 }
 
 static const struct document_kind client_documents = {"the client's document", "doc",
@@ -60,5 +60,6 @@ enum rc client_find(struct site *site, struct arena *a, const char *client_id, s
         return client_dynamic_open(site, a, client_id, out, e);
     if (client_id_check(a, client_id, &u, e) || document_get(site, a, &rq, &document, e))
         return e->code;
-    return client_document_read(site->config, a, document, client_id, out, e);
+    return client_document_read(site->config, a, &(struct client_document){client_id, document},
+                                out, e);
 }

@@ -43,7 +43,8 @@ static enum rc load_one(const struct config *c, struct client_set *s, const char
         return err_set(e, ERR_INVALID_CLIENT, "client_id is missing or too long");
     if (client_set_find(s, id))
         return err_set(e, ERR_INVALID_CLIENT, "client_id stands in another file too");
-    if (client_document_read(c, s->arena, document, id, &s->clients[s->count], e))
+    if (client_document_read(c, s->arena, &(struct client_document){id, document},
+                             &s->clients[s->count], e))
         return e->code;
     s->count++;
     return OK;

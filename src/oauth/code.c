@@ -16,11 +16,15 @@ static void derive_key(const char *secret, uint8_t key[SEAL_KEY_LEN]) {
     hkdf_sha256(secret, strlen(secret), "mcp-authd code", key, SEAL_KEY_LEN);
 }
 
-/* Base64url of `len` bytes that only who knows all of the parts can make. The parts have no line
- * ends but perhaps the last. */
-static const char *derive_text(struct arena *a, const char *session_id, const char *cookie,
-                               const char *answer, const char *purpose, size_t len) {
-    const char *parts = arena_printf(a, "%s\n%s\n%s", session_id, cookie, answer);
+/* What only this login has. The parts have no line ends but perhaps the last. */
+static const char *join(struct arena *a, const char *session_id, const char *cookie,
+                        const char *answer) {
+    return arena_printf(a, "%s\n%s\n%s", session_id, cookie, answer);
+}
+
+/* Base64url of `len` bytes that only who knows all of the parts can make. */
+static const char *derive_text(struct arena *a, const char *parts, const char *purpose,
+                               size_t len) {
     uint8_t out[SECRET_BYTES];
     const char *text;
 
@@ -32,8 +36,8 @@ static const char *derive_text(struct arena *a, const char *session_id, const ch
 
 const char *code_make(struct arena *a, const char *session_id, const char *cookie,
                       const char *provider_code, const char **grant) {
-    const char *secret =
-        derive_text(a, session_id, cookie, provider_code, "mcp-authd code secret", SECRET_BYTES);
+    const char *secret = derive_text(a, join(a, session_id, cookie, provider_code),
+                                     "mcp-authd code secret", SECRET_BYTES);
     uint8_t key[SEAL_KEY_LEN];
 
     derive_key(secret, key);
@@ -46,7 +50,8 @@ const char *code_make(struct arena *a, const char *session_id, const char *cooki
 
 const char *code_attempt(struct arena *a, const char *session_id, const char *cookie,
                          const char *idp_answer) {
-    return derive_text(a, session_id, cookie, idp_answer, "mcp-authd attempt", ATTEMPT_BYTES);
+    return derive_text(a, join(a, session_id, cookie, idp_answer), "mcp-authd attempt",
+                       ATTEMPT_BYTES);
 }
 
 enum rc code_split(struct arena *a, const char *text, struct code *out, struct err *e) {

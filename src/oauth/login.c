@@ -50,16 +50,16 @@ const char *login_seal(struct site *site, struct arena *a, const char *purpose, 
                 text, len);
 }
 
-enum rc login_open(struct site *site, struct arena *a, const char *purpose, const char *bound,
-                   const char *sealed, struct login *out, struct err *e) {
+enum rc login_open(struct site *site, struct arena *a, const struct sealed_login *sealed,
+                   struct login *out, struct err *e) {
     const struct seal_binding binding = {
-        .keys = site->seal, .purpose = purpose, .associated = bound};
+        .keys = site->seal, .purpose = sealed->purpose, .associated = sealed->bound};
     struct plaintext text;
     struct json *o;
 
     memset(out, 0, sizeof *out);
-    if (seal_open(a, &binding, sealed, &text, e) || json_parse(a, text.data, text.len, &o, e) ||
-        !json_get_int(o, "expires", &out->expires_s))
+    if (seal_open(a, &binding, sealed->text, &text, e) ||
+        json_parse(a, text.data, text.len, &o, e) || !json_get_int(o, "expires", &out->expires_s))
         return err_set(e, ERR_INVALID_REQUEST, "this login was not begun here in this browser");
     if (out->expires_s <= clock_now_s(&site->clock))
         return err_set(e, ERR_INVALID_REQUEST, "this login took too long");

@@ -21,11 +21,14 @@ struct login {
 };
 
 /* Sealed for one purpose ("consent" or "session") and bound to `bound` (browser or session id). */
+struct sealed_login {
+    const char *purpose, *bound, *text;
+};
 const char *login_seal(struct site *site, struct arena *a, const char *purpose, const char *bound,
                        const struct login *in);
 /* ERR_INVALID_REQUEST if it was not sealed here for this, or is over. */
-enum rc login_open(struct site *site, struct arena *a, const char *purpose, const char *bound,
-                   const char *sealed, struct login *out, struct err *e) MUST_USE;
+enum rc login_open(struct site *site, struct arena *a, const struct sealed_login *sealed,
+                   struct login *out, struct err *e) MUST_USE;
 
 /* redirect_uri with error (or code), state and iss (RFC 9207 §2). */
 const char *login_error_uri(struct site *site, struct arena *a, const struct login *in,

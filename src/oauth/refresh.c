@@ -12,58 +12,13 @@
 #include "oauth/site.h"
 #include "shared/single_flight.h"
 
-#define REFRESH_TOKEN_MAX 16384 /* the longest that refresh_seal makes of the provider's */
-#define LEASE_S 10              /* longer than a call of the provider can take */
-#define WAIT_MS 7000            /* for another worker's call */
+#define LEASE_S 10   /* longer than a call of the provider can take */
+#define WAIT_MS 7000 /* for another worker's call */
 #define REPLAYS_MAX 4096
 #define DEAD_TOKENS_MAX 8192
 #define EXPIRES_IN_MIN_S                                                                           \
     60 /* an answer is not given again when its access token is about to end                       \
         */
-
-const char *refresh_seal(struct site *site, struct arena *a, const char *client_id,
-                         const struct refresh_grant *grant) {
-    struct json *o = json_new_object(a);
-    const char *text;
-    size_t len;
-
-    json_put_str(o, "token", grant->token);
-    json_put_str(o, "resource", grant->resource);
-    json_put_str(o, "scope", grant->scope);
-    if (*grant->asked)
-        json_put_str(o, "asked", grant->asked);
-    json_put_int(o, "login", grant->login_s);
-    json_put_str(o, "family", grant->family);
-    json_put_int(o, "generation", grant->generation);
-    if (*grant->authenticates)
-        json_put_str(o, "authenticates", grant->authenticates);
-    text = json_text(a, o, &len);
-    return seal(
-        a,
-        &(struct seal_binding){.keys = site->seal, .purpose = "refresh", .associated = client_id},
-        text, len);
-}
-
-enum rc refresh_open(struct site *site, struct arena *a, const char *client_id, const char *sealed,
-                     struct refresh_grant *out, struct err *e) {
-    const struct seal_binding binding = {
-        .keys = site->seal, .purpose = "refresh", .associated = client_id};
-    struct plaintext text;
-    struct json *o;
-
-    if (strlen(sealed) > REFRESH_TOKEN_MAX || seal_open(a, &binding, sealed, &text, e) ||
-        json_parse(a, text.data, text.len, &o, e) || !(out->token = json_get_str(o, "token")) ||
-        !(out->scope = json_get_str(o, "scope")) || !(out->resource = json_get_str(o, "resource")))
-        return err_set(e, ERR_INVALID_GRANT,
-                       "the refresh token is not one of this server's, or another client's");
-    out->login_s = out->generation = 0; /* these are not in those of earlier versions */
-    (void)json_get_int(o, "login", &out->login_s);
-    (void)json_get_int(o, "generation", &out->generation);
-    out->family = json_get_str(o, "family") ? json_get_str(o, "family") : "";
-    out->asked = json_get_str(o, "asked") ? json_get_str(o, "asked") : "";
-    out->authenticates = json_get_str(o, "authenticates") ? "yes" : "";
-    return OK;
-}
 
 /* One refresh: its keys in the cache are digests of the sealed token and of the provider's token in
  * it.
@@ -157,8 +112,8 @@ static void mark_dead(const struct refresh *r) {
 }
 
 /* The provider's answer is in the cache when this returns. */
-static enum rc ask_idp(const struct refresh *r, const struct refresh_request *rq) {
-    struct refresh_grant next = *rq->grant;
+static enum rc ask_idp(const struct refresh *r, const struct refresh_token *t) {
+    struct refresh_grant next = t->grant;
     struct idp_tokens *out = r->tokens;
     enum rc rc = idp_refresh(r->site->idp, r->a, next.token, out, r->e);
 
@@ -174,7 +129,7 @@ static enum rc ask_idp(const struct refresh *r, const struct refresh_request *rq
         next.scope = out->scope;
     out->scope = next.scope;
     family_next(r->site, r->a, &next);
-    out->refresh_token = refresh_seal(r->site, r->a, rq->client_id, &next);
+    out->refresh_token = refresh_seal(r->site, r->a, t->client_id, &next);
     keep_answer(r, out);
     return OK;
 }
@@ -191,7 +146,7 @@ static bool find_result(void *arg) {
     return read_answer(r, r->tokens);
 }
 
-static enum rc ask_once(struct refresh *r, const struct refresh_request *rq) {
+static enum rc ask_once(struct refresh *r, const struct refresh_token *t) {
     struct single_flight flight = {.cache = r->site->cache,
                                    .name = r->answer_key,
                                    .lease_s = LEASE_S,
@@ -207,12 +162,12 @@ static enum rc ask_once(struct refresh *r, const struct refresh_request *rq) {
     case FLIGHT_FOUND:
         return r->rc;
     case FLIGHT_LEADS:
-        r->rc = ask_idp(r, rq);
+        r->rc = ask_idp(r, t);
         single_flight_end(&flight);
         return r->rc;
     case FLIGHT_ALONE: /* the disk is full: the provider alone decides */
         log_warn("refresh_lease_failed", kv("detail", r->e->detail));
-        return ask_idp(r, rq);
+        return ask_idp(r, t);
     default: /* its call failed in a way that may pass, and would fail for us too */
         return err_set(r->e, ERR_UPSTREAM,
                        "the identity provider is not available; try again later");
@@ -220,15 +175,14 @@ static enum rc ask_once(struct refresh *r, const struct refresh_request *rq) {
 }
 
 /* RFC 9700 §4.14.2: of the two who have it, one is a thief, so neither keeps it. */
-static enum rc end_reused(struct site *site, struct arena *a, const struct refresh_request *rq,
+static enum rc end_reused(struct site *site, struct arena *a, const struct refresh_token *t,
                           struct err *e) {
     struct err why;
 
-    refresh_end(site, a, rq->grant);
-    log_warn("refresh_token_reused", kv("client_id", rq->client_id),
-             kv("family", rq->grant->family));
+    refresh_end(site, a, &t->grant);
+    log_warn("refresh_token_reused", kv("client_id", t->client_id), kv("family", t->grant.family));
     if (*site->config->idp.revoke_url && !idp_wait_begin(site->idp, &why)) {
-        if (idp_revoke(site->idp, a, rq->grant->token, &why))
+        if (idp_revoke(site->idp, a, t->grant.token, &why))
             log_warn("login_not_revoked", kv("detail", why.detail));
         idp_wait_end(site->idp);
     }
@@ -236,10 +190,10 @@ static enum rc end_reused(struct site *site, struct arena *a, const struct refre
                    "the refresh token was used before, so this login has ended; log in again");
 }
 
-enum rc refresh_ask(struct site *site, struct arena *a, const struct refresh_request *rq,
+enum rc refresh_ask(struct site *site, struct arena *a, const struct refresh_token *t,
                     struct idp_tokens *out, struct err *e) {
-    struct refresh r = refresh_of(site, a, rq->sealed, rq->grant->token);
-    enum family family = family_state(site, a, rq->grant);
+    struct refresh r = refresh_of(site, a, t->sealed, t->grant.token);
+    enum family family = family_state(site, a, &t->grant);
     enum rc rc;
 
     r.tokens = out;
@@ -247,12 +201,12 @@ enum rc refresh_ask(struct site *site, struct arena *a, const struct refresh_req
     if (family == FAMILY_ENDED)
         return dead(e);
     if (family == FAMILY_REUSED)
-        return end_reused(site, a, rq, e);
+        return end_reused(site, a, t, e);
     if (find_result(&r))
         return r.rc;
     if (idp_wait_begin(site->idp, e))
         return e->code;
-    rc = ask_once(&r, rq);
+    rc = ask_once(&r, t);
     idp_wait_end(site->idp);
     return rc;
 }

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "crypto/random.h"
-#include "oauth/refresh.h"
+#include "oauth/refresh_token.h"
 #include "shared/shared.h"
 
 #define FAMILY_ID_BYTES 12

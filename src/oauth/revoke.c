@@ -47,16 +47,15 @@ static enum rc revoke_access(struct site *site, const char *token,
 static enum rc revoke(struct exchange *x, const struct form *f, bool *found, struct err *e) {
     const char *token = form_get(f, "token");
     const struct token_claims *claims = NULL;
-    struct refresh_grant grant;
+    struct refresh_token t = {.client_id = form_get(f, "client_id"), .sealed = token};
     struct err why;
-    bool refresh =
-        !refresh_open(x->site, x->rq->arena, form_get(f, "client_id"), token, &grant, &why);
+    bool refresh = !refresh_open(x->site, x->rq->arena, &t, &why);
 
     *found = refresh;
-    if (client_authenticate(x->site, x->rq->arena, f, refresh && *grant.authenticates, e))
+    if (client_authenticate(x->site, x->rq->arena, f, refresh && *t.grant.authenticates, e))
         return e->code;
     if (refresh)
-        return revoke_refresh(x, &grant, e);
+        return revoke_refresh(x, &t.grant, e);
     if (!x->site->idp->keys) /* the issuer is not known */
         return OK;
     claims = idp_verify(x->site->idp, x->rq->arena, token, x->site->config->mcp_server_uri, e);

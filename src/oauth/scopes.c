@@ -1,7 +1,7 @@
 #include "oauth/scopes.h"
 
 #include "base/list.h"
-#include "oauth/refresh.h"
+#include "oauth/refresh_token.h"
 
 const char *scopes_needed(const struct config *config, struct arena *a) {
     return list_among(a, config->required_scopes, config->supported_scopes);

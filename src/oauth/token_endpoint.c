@@ -65,26 +65,44 @@ static enum rc used(struct err *e) {
     return err_set(e, ERR_INVALID_GRANT, "the code is used, expired or unknown");
 }
 
-/* Everything that can be wrong with a code, checked before anything changes: a failed check burns
- * nothing. */
-static enum rc check_code(struct exchange *x, const struct form *f, struct code *code,
-                          struct session *s, struct login *login, struct err *e) {
-    const char *text = form_get(f, "code"), *verifier = form_get(f, "code_verifier");
-    const char *redirect_uri = form_get(f, "redirect_uri");
+/* A code on its way to tokens. */
+struct redemption {
+    const struct form *form;
+    struct code code;
+    struct session session;
+    struct login login;
+};
 
-    if (!text)
+/* The session and the login that the code belongs to. */
+static enum rc read_code(struct exchange *x, struct redemption *r, struct err *e) {
+    struct arena *a = x->rq->arena;
+
+    if (code_split(a, form_get(r->form, "code"), &r->code, e))
+        return e->code;
+    if (store_session_get(x->site->oauth->store, a, r->code.session_id,
+                          clock_now_s(&x->site->clock), &r->session, e))
+        return e->code == ERR_MISSING ? used(e) : e->code;
+    if (r->session.state != SESSION_AUTHORIZED || !*r->session.grant ||
+        login_open(x->site, a, &(struct sealed_login){"session", r->session.id, r->session.login},
+                   &r->login, e))
+        return used(e);
+    return OK;
+}
+
+/* Everything that can be wrong with a code, checked before anything changes: after a failed check
+ * the code is still good. */
+static enum rc check_code(struct exchange *x, struct redemption *r, struct err *e) {
+    const char *verifier = form_get(r->form, "code_verifier");
+    const char *redirect_uri = form_get(r->form, "redirect_uri");
+    const struct login *login = &r->login;
+
+    if (!form_get(r->form, "code"))
         return err_set(e, ERR_INVALID_REQUEST, "code is missing");
     if (!verifier)
         return err_set(e, ERR_INVALID_REQUEST, "code_verifier is missing: PKCE is required");
-    if (code_split(x->rq->arena, text, code, e))
+    if (read_code(x, r, e))
         return e->code;
-    if (store_session_get(x->site->oauth->store, x->rq->arena, code->session_id,
-                          clock_now_s(&x->site->clock), s, e))
-        return e->code == ERR_MISSING ? used(e) : e->code;
-    if (s->state != SESSION_AUTHORIZED || !*s->grant ||
-        login_open(x->site, x->rq->arena, "session", s->id, s->login, login, e))
-        return used(e);
-    if (strcmp(login->client_id, form_get(f, "client_id")) != 0)
+    if (strcmp(login->client_id, form_get(r->form, "client_id")) != 0)
         return err_set(e, ERR_INVALID_GRANT, "the code was issued to another client");
     /* OAuth 2.1 §10.2 lets a client leave it out; if it is there it must be the same. */
     if (redirect_uri && strcmp(redirect_uri, login->redirect_uri) != 0)
@@ -92,7 +110,7 @@ static enum rc check_code(struct exchange *x, const struct form *f, struct code 
                        "redirect_uri is not the one of the authorization request");
     if (!pkce_verifier_matches(x->rq->arena, verifier, login->code_challenge))
         return err_set(e, ERR_INVALID_GRANT, "code_verifier does not match the code_challenge");
-    return client_authenticate(x->site, x->rq->arena, f, *login->authenticates, e);
+    return client_authenticate(x->site, x->rq->arena, r->form, *login->authenticates, e);
 }
 
 /* The provider has given the tokens, which it does once for a code (RFC 6749 §4.1.2). If the store
@@ -119,11 +137,11 @@ static enum rc end_session(struct exchange *x, const char *id, struct err *e) {
 /* The session is deleted after the provider has answered: a failure there that may pass leaves the
  * code usable. The caller holds the lease, so that no other worker asks meanwhile: a provider takes
  * a code that comes twice for theft, and revokes the tokens that it gave for it. */
-static enum rc exchange(struct exchange *x, const struct code *code, const struct login *login,
-                        const char *provider_code, struct idp_tokens *tokens, struct err *e) {
+static enum rc redeem(struct exchange *x, const struct redemption *r, const char *provider_code,
+                      struct idp_tokens *tokens, struct err *e) {
     const struct idp_code grant = {
         .code = provider_code,
-        .verifier = login->verifier,
+        .verifier = r->login.verifier,
         .redirect_uri = x->site->config->callback_uri,
     };
     enum rc rc = idp_wait_begin(x->site->idp, e);
@@ -136,34 +154,47 @@ static enum rc exchange(struct exchange *x, const struct code *code, const struc
         e->code = rc = ERR_INVALID_GRANT;
     if (rc || (rc = deny_check_user(x, tokens->access_token, e)))
         return rc;
-    return end_session(x, code->session_id, e);
+    return end_session(x, r->code.session_id, e);
+}
+
+/* The first of a login, with which its family begins. */
+static const char *first_refresh_token(struct exchange *x, const struct login *login,
+                                       const struct idp_tokens *tokens) {
+    const struct refresh_grant grant = {.token = tokens->refresh_token,
+                                        .scope = tokens->scope,
+                                        .resource = x->site->config->mcp_server_uri,
+                                        .asked =
+                                            list_without(x->rq->arena, login->scope, tokens->scope),
+                                        .authenticates = login->authenticates,
+                                        .login_s = clock_now_s(&x->site->clock),
+                                        .family = family_new(x->rq->arena)};
+
+    return refresh_seal(x->site, x->rq->arena, login->client_id, &grant);
 }
 
 static enum rc grant_code(struct exchange *x, const struct form *f, struct err *e) {
     struct idp_tokens tokens;
     struct lease lease;
-    struct session s;
-    struct login login;
-    struct code code;
+    struct redemption r = {.form = f};
     const char *provider_code;
     bool leased;
     enum rc rc;
 
     if (deny_check_grant(x->site, form_get(f, "client_id"), clock_now_s(&x->site->clock), e) ||
-        check_code(x, f, &code, &s, &login, e) ||
-        code_open(x->rq->arena, &code, s.grant, &provider_code, e))
+        check_code(x, &r, e) ||
+        code_open(x->rq->arena, &r.code, r.session.grant, &provider_code, e))
         return e->code;
     /* A login that was begun again from the same form has the same session, but is another attempt.
      */
     rc = lease_take(x->site->cache,
-                    arena_printf(x->rq->arena, "code:%s.%s", code.session_id, s.attempt),
+                    arena_printf(x->rq->arena, "code:%s.%s", r.code.session_id, r.session.attempt),
                     CODE_LEASE_S, &lease, e);
     leased = rc == OK;
     if (rc == ERR_EXISTS)
         return err_set(e, ERR_INVALID_GRANT, "the code is being used by another request");
     if (rc) /* the disk is full: the provider alone decides */
         log_warn("code_lease_failed", kv("request", x->rq->id), kv("detail", e->detail));
-    rc = exchange(x, &code, &login, provider_code, &tokens, e);
+    rc = redeem(x, &r, provider_code, &tokens, e);
     if (rc) {
         if (leased)
             lease_release(x->site->cache, &lease);
@@ -175,31 +206,21 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
         e->code = ERR_MISCONFIGURED; /* a scope too: it was asked for */
         return e->code;
     }
-    if (tokens.refresh_token) {
-        struct refresh_grant grant = {.token = tokens.refresh_token,
-                                      .scope = tokens.scope,
-                                      .resource = x->site->config->mcp_server_uri,
-                                      .asked =
-                                          list_without(x->rq->arena, login.scope, tokens.scope),
-                                      .authenticates = login.authenticates,
-                                      .login_s = clock_now_s(&x->site->clock),
-                                      .family = family_new(x->rq->arena)};
-
-        tokens.refresh_token = refresh_seal(x->site, x->rq->arena, login.client_id, &grant);
-    }
+    if (tokens.refresh_token)
+        tokens.refresh_token = first_refresh_token(x, &r.login, &tokens);
     token_response_send(x, &tokens);
     return OK;
 }
 
-static enum rc check_refresh(struct exchange *x, const struct form *f, struct refresh_grant *grant,
+static enum rc check_refresh(struct exchange *x, const struct form *f, struct refresh_token *t,
                              struct err *e) {
-    const char *sealed = form_get(f, "refresh_token");
+    const struct refresh_grant *grant = &t->grant;
 
-    if (!sealed)
+    if (!t->sealed)
         return err_set(e, ERR_INVALID_REQUEST, "refresh_token is missing");
-    if (refresh_open(x->site, x->rq->arena, form_get(f, "client_id"), sealed, grant, e))
+    if (refresh_open(x->site, x->rq->arena, t, e))
         return e->code;
-    if (deny_check_grant(x->site, form_get(f, "client_id"), grant->login_s, e))
+    if (deny_check_grant(x->site, t->client_id, grant->login_s, e))
         return e->code;
     if (strcmp(grant->resource, x->site->config->mcp_server_uri) != 0)
         return err_set(e, ERR_INVALID_GRANT, "the refresh token was issued for another resource");
@@ -211,12 +232,12 @@ static enum rc check_refresh(struct exchange *x, const struct form *f, struct re
 }
 
 static enum rc grant_refresh(struct exchange *x, const struct form *f, struct err *e) {
-    struct refresh_grant grant;
-    struct refresh_request asked = {form_get(f, "client_id"), form_get(f, "refresh_token"), &grant};
+    struct refresh_token t = {.client_id = form_get(f, "client_id"),
+                              .sealed = form_get(f, "refresh_token")};
     struct idp_tokens tokens;
 
     x->rp->audit.event = "refresh";
-    if (check_refresh(x, f, &grant, e) || refresh_ask(x->site, x->rq->arena, &asked, &tokens, e) ||
+    if (check_refresh(x, f, &t, e) || refresh_ask(x->site, x->rq->arena, &t, &tokens, e) ||
         deny_check_user(x, tokens.access_token, e))
         return e->code;
     if (token_response_check(x, tokens.access_token, e)) {

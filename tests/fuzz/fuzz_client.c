@@ -83,7 +83,8 @@ static void try_document(struct site *site, struct arena *a, const uint8_t *data
         must_be_the_same_for_curl(id, &u);
         MUST(!strstr(u.path, "/../") && !strstr(u.path, "/./") && strlen(id) <= CLIENT_ID_LEN_MAX);
     }
-    if (client_document_read(site->config, a, v, id ? id : "x", &client, &e)) {
+    if (client_document_read(site->config, a, &(struct client_document){id ? id : "x", v}, &client,
+                             &e)) {
         MUST(e.code == ERR_INVALID_CLIENT && *e.text && is_plain_line(e.text, strlen(e.text)));
         return;
     }

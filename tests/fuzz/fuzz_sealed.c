@@ -58,7 +58,7 @@ static void try_login(struct site *site, struct arena *a, const char *text, size
     struct login login;
     struct err e = {0};
 
-    if (login_open(site, a, "consent", "b", sealed, &login, &e)) {
+    if (login_open(site, a, &(struct sealed_login){"consent", "b", sealed}, &login, &e)) {
         MUST(e.code == ERR_INVALID_REQUEST && *e.text);
         return;
     }
@@ -70,14 +70,15 @@ static void try_login(struct site *site, struct arena *a, const char *text, size
 
 static void try_refresh(struct site *site, struct arena *a, const char *text, size_t len) {
     const char *sealed = site_seal(a, site, "refresh", "c", text, len);
-    struct refresh_grant grant;
+    struct refresh_token t = {.client_id = "c", .sealed = sealed};
     struct err e = {0};
 
-    if (refresh_open(site, a, "c", sealed, &grant, &e))
+    if (refresh_open(site, a, &t, &e))
         MUST(e.code == ERR_INVALID_GRANT && *e.text);
     else
-        MUST(grant.token && grant.scope && grant.resource && grant.authenticates);
-    MUST(refresh_open(site, a, "d", sealed, &grant, &e) == ERR_INVALID_GRANT);
+        MUST(t.grant.token && t.grant.scope && t.grant.resource && t.grant.authenticates);
+    t.client_id = "d";
+    MUST(refresh_open(site, a, &t, &e) == ERR_INVALID_GRANT);
 }
 
 static void try_client(struct site *site, struct arena *a, const char *text, size_t len) {

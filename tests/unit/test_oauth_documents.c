@@ -8,8 +8,8 @@
 
 #include "base/encode.h"
 #include "base/json.h"
-#include "crypto/digest.h"
 #include "config/config.h"
+#include "crypto/digest.h"
 #include "net/http.h"
 #include "oauth/client.h"
 #include "oauth/client_fetch.h"

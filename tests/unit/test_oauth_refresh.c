@@ -95,14 +95,13 @@ static const char *login(struct fixture *f) {
 
 /* The next one, or NULL if it is refused for good. */
 static const char *refresh(struct fixture *f, const char *sealed) {
-    struct refresh_grant grant;
-    struct refresh_request rq = {CLIENT, sealed, &grant};
+    struct refresh_token t = {.client_id = CLIENT, .sealed = sealed};
     struct idp_tokens out;
     struct err e;
     enum rc rc;
 
-    assert_int_equal(refresh_open(&f->site, f->a, CLIENT, sealed, &grant, &e), OK);
-    rc = refresh_ask(&f->site, f->a, &rq, &out, &e);
+    assert_int_equal(refresh_open(&f->site, f->a, &t, &e), OK);
+    rc = refresh_ask(&f->site, f->a, &t, &out, &e);
     if (rc)
         assert_int_equal(rc, ERR_INVALID_GRANT);
     return rc ? NULL : out.refresh_token;
@@ -193,11 +192,11 @@ static void one_of_an_earlier_version_begins_a_login_of_its_own(void **state) {
 static void one_that_was_revoked_is_dead_with_its_login(void **state) {
     struct fixture *f = *state;
     const char *first = login(f), *second = refresh(f, first);
-    struct refresh_grant grant;
+    struct refresh_token t = {.client_id = CLIENT, .sealed = second};
     struct err e;
 
-    assert_int_equal(refresh_open(&f->site, f->a, CLIENT, second, &grant, &e), OK);
-    refresh_end(&f->site, f->a, &grant);
+    assert_int_equal(refresh_open(&f->site, f->a, &t, &e), OK);
+    refresh_end(&f->site, f->a, &t.grant);
     for (int i = 0; i < 2; i++, f->site.clock.fixed_s += 90 * DAY) {
         assert_null(refresh(f, first));
         assert_null(refresh(f, second));
@@ -208,8 +207,7 @@ static void one_that_was_revoked_is_dead_with_its_login(void **state) {
 /* Cognito's longest, and the longest scope: what goes out must be taken again. */
 static void the_longest_is_taken_again(void **state) {
     struct fixture *f = *state;
-    char *token = arena_alloc(f->a, IDP_REFRESH_TOKEN_MAX + 1),
-         *scope = arena_alloc(f->a, 4097);
+    char *token = arena_alloc(f->a, IDP_REFRESH_TOKEN_MAX + 1), *scope = arena_alloc(f->a, 4097);
     struct refresh_grant grant = {.token = memset(token, 't', IDP_REFRESH_TOKEN_MAX),
                                   .scope = memset(scope, 's', 4096),
                                   .resource = "https://mcp.example.com/mcp",

@@ -23,7 +23,7 @@ static enum rc read_document(struct arena *a, const char *id, const char *text, 
     struct json *d;
 
     assert_int_equal(json_parse(a, text, strlen(text), &d, e), OK);
-    return client_document_read(&config, a, d, id, out, e);
+    return client_document_read(&config, a, &(struct client_document){id, d}, out, e);
 }
 
 static void a_client_id_must_be_a_document_url(void **state) {
