@@ -88,11 +88,12 @@ asan:  ## the whole suite under AddressSanitizer and UBSan
 	@scripts/deps test
 	$(MAKE) SANITIZE=1 BUILD=build/asan unit replay pool-test e2e-lighttpd conformance
 
-guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, headers, shell, documents, shipped configuration
+guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, headers, shell, format, documents, shipped configuration
 	@tests/guards/layers.sh
 	@tests/guards/banned.sh
 	@tests/guards/headers.sh
 	@tests/guards/shell.sh
+	@tests/guards/format.sh
 	@tests/guards/conf.sh $(BUILD)/mcp-authd
 	@tests/guards/docs.sh $(BUILD)/mcp-authd
 	@tests/guards/units.sh
@@ -253,6 +254,8 @@ boot-test:  ## run the boot script of the stack's hosts in a minimal Debian 13 w
 clean:  ## remove what was built
 	rm -rf build
 
-.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e e2e-lighttpd e2e-apache e2e-policies conformance warnings infra bench bench-tools bench-login bench-streams man install-files install deb deb-test boot-test clean
+.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e \
+	e2e-lighttpd e2e-apache e2e-policies conformance warnings infra bench bench-tools bench-login bench-streams \
+	man install-files install deb deb-test boot-test clean
 .SECONDARY:
 -include $(OBJS:.o=.d) $(UNITS:=.d)

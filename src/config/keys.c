@@ -1,11 +1,14 @@
 #include "config/config.h"
 
+/* clang-format 14 and 19 do not agree here. */
+/* clang-format off */
 #define TEXT(name, member, initial, help)                                                          \
     { name, CONFIG_TEXT, offsetof(struct config, member), initial, 0, 0, help }
 #define LIST(name, member, initial, help)                                                          \
     { name, CONFIG_LIST, offsetof(struct config, member), initial, 0, 0, help }
 #define NUMBER(name, member, initial, min, max, help)                                              \
     { name, CONFIG_NUMBER, offsetof(struct config, member), initial, min, max, help }
+/* clang-format on */
 
 /* The order is that of the annotated file, by topic. */
 const struct config_key config_keys[] = {

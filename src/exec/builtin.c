@@ -11,8 +11,10 @@ struct builtin {
     struct json *(*answer)(struct mcp_call *c, const struct json *arguments);
 };
 
-#define DEFINITION(s)                                                                              \
-    { (s), sizeof(s) - 1 }
+/* clang-format 14 and 19 do not agree here. */
+/* clang-format off */
+#define DEFINITION(s) { (s), sizeof(s) - 1 }
+/* clang-format on */
 
 static const char *rfc3339(struct arena *a, int64_t seconds) {
     time_t t = (time_t)seconds;

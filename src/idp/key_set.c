@@ -12,7 +12,7 @@
 #include "shared/single_flight.h"
 
 #define FETCH_TIMEOUT_MS 5000
-#define WAIT_MS 1000 /* for another worker's fetch: see may_wait */
+#define WAIT_MS 1000                        /* for another worker's fetch: see may_wait */
 #define SCRATCH_BYTES_MAX ((size_t)1 << 20) /* a reply, a cached value, and what curl needs */
 
 struct keyset {
@@ -138,9 +138,9 @@ static void fetch_and_log(struct keyset *k, struct arena *a, int64_t now_s) {
 }
 
 /* For another worker's fetch: it may be at it just now, at a cold start or when the provider
- * has begun to use a new key. Refusing a good token at that moment would send its user back to the login
- * page. So we wait shortly, and once in KEYSET_REFETCH_S, so that tokens with invented key ids
- * cannot keep workers waiting. */
+ * has begun to use a new key. Refusing a good token at that moment would send its user back to the
+ * login page. So we wait shortly, and once in KEYSET_REFETCH_S, so that tokens with invented key
+ * ids cannot keep workers waiting. */
 static bool may_wait(const struct keyset *k, int64_t now_s) {
     if (k->has_waited && !is_past(k->waited_s, now_s, KEYSET_REFETCH_S))
         return false;

@@ -9,9 +9,10 @@
 #include "net/http.h"
 #include <stdbool.h>
 
-#define KEYSET_REFETCH_S 60    /* at most one fetch in this time by all workers of the host */
-#define KEYSET_MAX_AGE_S 86400 /* fetched again when older; the last good one outlives an outage   \
-                                */
+#define KEYSET_REFETCH_S 60 /* at most one fetch in this time by all workers of the host */
+#define KEYSET_MAX_AGE_S                                                                           \
+    86400 /* fetched again when older; the last good one outlives an outage                        \
+           */
 
 struct cache;
 struct keyset;

@@ -12,6 +12,12 @@ struct pending_ref {
     struct resource *resource;
 };
 
+/* A node by the JSON value that it was made of. */
+struct made_node {
+    const struct json *value;
+    struct node *node;
+};
+
 struct compile {
     struct arena *keep, *tmp;
     struct err *e;
@@ -19,10 +25,7 @@ struct compile {
     enum dialect dialect;
     struct resource *resource; /* that the schema at hand belongs to */
     struct pending_ref *refs;
-    struct { /* nodes by the JSON value that they were made of: open addressing */
-        const struct json *value;
-        struct node *node;
-    } * nodes;
+    struct made_node *nodes; /* a hash table with open addressing */
     size_t node_count, pattern_count, depth;
 };
 

@@ -5,7 +5,7 @@
 #include <time.h>
 
 /* Six steps a decade: a quantile is known to within half of itself at worst. */
-#define DECADE(n) (n), (n)*3 / 2, (n)*2, (n)*3, (n)*5, (n)*7
+#define DECADE(n) (n), 3 * (n) / 2, 2 * (n), 3 * (n), 5 * (n), 7 * (n)
 const uint64_t metric_bounds[METRIC_BOUNDS] = {50,
                                                70,
                                                DECADE(100ULL),

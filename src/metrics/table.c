@@ -40,20 +40,19 @@ static const struct metric_label by_exit = {"How", "how", exits, EXITS};
 static const struct metric_label by_output = {"Output", "output", outputs, OUTPUT_KINDS};
 static const struct metric_label by_state = {"State", "state", states, 4};
 
+/* clang-format 14 and 19 do not agree here. */
+/* clang-format off */
+#define METRIC(kind, cloudwatch, unit, prometheus, first, second, scale, help)                     \
+    { kind, cloudwatch, unit, "mcp_authd_" prometheus, help, {&(first), &(second)}, scale }
+/* clang-format on */
 #define COUNTER(cloudwatch, prometheus, first, second, help)                                       \
-    { METRIC_COUNTER, cloudwatch, "Count", "mcp_authd_" prometheus, help, {&(first), &(second)}, 1 }
+    METRIC(METRIC_COUNTER, cloudwatch, "Count", prometheus, first, second, 1, help)
 #define UNITS(cloudwatch, prometheus, help)                                                        \
-    {                                                                                              \
-        METRIC_COUNTER, cloudwatch, "Count", "mcp_authd_" prometheus, help, {&none, &none},        \
-            METRIC_UNITS_SCALE                                                                     \
-    }
+    METRIC(METRIC_COUNTER, cloudwatch, "Count", prometheus, none, none, METRIC_UNITS_SCALE, help)
 #define GAUGE(cloudwatch, prometheus, first, help)                                                 \
-    { METRIC_GAUGE, cloudwatch, "Count", "mcp_authd_" prometheus, help, {&(first), &none}, 1 }
+    METRIC(METRIC_GAUGE, cloudwatch, "Count", prometheus, first, none, 1, help)
 #define HISTOGRAM(cloudwatch, prometheus, first, help)                                             \
-    {                                                                                              \
-        METRIC_HISTOGRAM, cloudwatch, "Milliseconds", "mcp_authd_" prometheus, help,               \
-            {&(first), &none}, 1                                                                   \
-    }
+    METRIC(METRIC_HISTOGRAM, cloudwatch, "Milliseconds", prometheus, first, none, 1, help)
 
 const struct metric_info metric_table[METRICS] = {
     [METRIC_COUNT] = COUNTER("Count", "requests_total", by_endpoint, none, "Requests."),

@@ -7,10 +7,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct word {
+    const char *name, *text;
+};
+
 /* Texts are HTML of ours, with placeholders (pages/template.h) for what is not. */
 struct language {
     const char *tag; /* BCP 47, for the lang attribute */
-    const struct word { const char *name, *text; } * words;
+    const struct word *words;
     size_t word_count;
     const struct word *reasons; /* NULL: as they are, in English */
 };

@@ -141,7 +141,8 @@ function agentPackage() {
   fs.mkdirSync(bin, { recursive: true });
   fs.mkdirSync(path.join(dir, 'opt/aws/amazon-cloudwatch-agent/etc'));
   fs.mkdirSync(path.join(dir, 'DEBIAN'));
-  fs.writeFileSync(path.join(dir, 'DEBIAN/control'), 'Package: amazon-cloudwatch-agent\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@example.com>\nDescription: stands for the agent\n');
+  fs.writeFileSync(path.join(dir, 'DEBIAN/control'), 'Package: amazon-cloudwatch-agent\nVersion: 1\nArchitecture: all\n' +
+    'Maintainer: nobody <nobody@example.com>\nDescription: stands for the agent\n');
   fs.writeFileSync(path.join(bin, 'amazon-cloudwatch-agent-ctl'), '#!/bin/sh\necho "$@" >/root/agent.args\n', { mode: 0o755 });
   run('dpkg-deb', '--root-owner-group', '-b', dir, path.join(scratch, 'agent.deb'));
   return fs.readFileSync(path.join(scratch, 'agent.deb'));

@@ -54,7 +54,10 @@ install_packages apache2 lighttpd npm openssl jq man-db systemd
 install_packages /tmp/old.deb
 grep -q 'systemctl enable --now mcp-authd' /tmp/step.log || fail "the package does not say what is next"
 dpkg --purge mcp-authd >/dev/null 2>&1
-all_files() { find / -xdev \( -path /proc -o -path /sys -o -path /src -o -path /clean -o -path /tmp -o -path /root -o -path /run -o -path /var/log -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/apt \) -prune -o -print | sort; }
+all_files() {
+	find / -xdev \( -path /proc -o -path /sys -o -path /src -o -path /clean -o -path /tmp -o -path /root -o \
+		-path /run -o -path /var/log -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/apt \) -prune -o -print | sort
+}
 all_files >/tmp/files.before
 cp /etc/passwd /etc/group /tmp/
 install_packages /tmp/old.deb
@@ -119,7 +122,8 @@ quietly apache2ctl -t
 quietly lighttpd -tt -f /etc/lighttpd/lighttpd.conf
 all_files >/tmp/files.after
 # What the test itself enabled since; man-db and systemd keep notes of their own.
-comm -13 /tmp/files.before /tmp/files.after | grep -vE '^(/etc/apache2/mods-enabled|/var/lib/apache2/(module|conf)|/usr/share/bash-completion|/usr/lib/(sysusers|tmpfiles)\.d)' >/tmp/extra || true
+comm -13 /tmp/files.before /tmp/files.after |
+	grep -vE '^(/etc/apache2/mods-enabled|/var/lib/apache2/(module|conf)|/usr/share/bash-completion|/usr/lib/(sysusers|tmpfiles)\.d)' >/tmp/extra || true
 [ ! -s /tmp/extra ] || { cat /tmp/extra; fail "files that were not there before"; }
 
 # As autopkgtest would on a machine of Debian's: it installs the package itself, and builds nothing. This tree may be

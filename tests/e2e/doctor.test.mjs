@@ -180,7 +180,8 @@ test('the configuration and the files of the host', async () => {
   const manifests = path.join(site.dir, 'bad.d');
   fs.mkdirSync(manifests);
   fs.writeFileSync(path.join(manifests, 'broken.json'), '{"name": 1}');
-  const report = await doctor({ config: { CLIENTS_DIR: clients, TOOLS_DIR: '/nonexistent', RESOURCES_DIR: manifests, PROMPTS_DIR: manifests, SECRET_KEY_FILE: key, REQUIRED_SCOPES: '' } });
+  const report = await doctor({ config: { CLIENTS_DIR: clients, TOOLS_DIR: '/nonexistent', RESOURCES_DIR: manifests,
+    PROMPTS_DIR: manifests, SECRET_KEY_FILE: key, REQUIRED_SCOPES: '' } });
   assertFails(report, 'key file', /other users/, /600/);
   assert.equal(report.of('pinned clients').status, 'warn');
   assert.match(report.of('pinned clients').text, /broken\.json/);

@@ -26,7 +26,8 @@ function check(conf) {
   writeFileSync(file, conf);
   return spawnSync(process.env.MCP_AUTHD, ['-c', file, '-t'], {
     encoding: 'utf8',
-    env: { PATH: process.env.PATH, STATE_DIR: folder, TOOLS_DIR: folder, RESOURCES_DIR: folder, PROMPTS_DIR: folder, CLIENTS_DIR: folder, AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'example' },
+    env: { PATH: process.env.PATH, STATE_DIR: folder, TOOLS_DIR: folder, RESOURCES_DIR: folder, PROMPTS_DIR: folder, CLIENTS_DIR: folder,
+      AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'example' },
   });
 }
 

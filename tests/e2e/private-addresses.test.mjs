@@ -41,22 +41,30 @@ const WRITTEN = ['2130706433', '0x7f000001', '0x7F000001', '017700000001', '0177
   '127.0.0.01', '00000000177.0.0.1', '0x000000007f.1', '4294967295', '0xffffffff', '127.00.0.1', '0127.0.0.1', '1.0.0.127.in-addr.arpa',
   'localhost', 'LOCALHOST', 'LocalHost', 'localhost.', '127.0.0.1.example', '256.0.0.1', '127.0.0.256', '4294967296', '0x100000000', '127..1', '.127.0.0.1',
   '127.0.0.1%00', '127.0.0.1%20', '127.0.0.%31', '%31%32%37.0.0.1', '%6cocalhost', 'local%68ost', '127%2e0%2e0%2e1', '127.0.0.1%2f', '127.0.0.1%23',
-  'xn--lcalhost-b1a', 'xn--127-0-0-1-', 'lo\u0441alhost', '\u24db\u24de\u24d2\u24d0\u24db\u24d7\u24de\u24e2\u24e3', '\uff11\uff12\uff17.0.0.1', '127\u30020\u30020\u30021', '127.0.0.1\u200b', '169.254.169.254.', '127.1.', '0xa9fea9fe.', '1.2.3.0x',
+  'xn--lcalhost-b1a', 'xn--127-0-0-1-', 'lo\u0441alhost', '\u24db\u24de\u24d2\u24d0\u24db\u24d7\u24de\u24e2\u24e3', '\uff11\uff12\uff17.0.0.1',
+  '127\u30020\u30020\u30021', '127.0.0.1\u200b', '169.254.169.254.', '127.1.', '0xa9fea9fe.', '1.2.3.0x',
   '[::1', '::1', '[::1]x', '[127.0.0.1]', '[]', '[::1%25lo]', '[fe80::1%25eth0]', '[fe80::1%lo]', '[::1%251]', '[v1.x]', '[::1]]', '[[::1]]', '[::g]', '[0:0:0:0:0:0:0:1]',
   '[0000:0000:0000:0000:0000:0000:0000:0001]', '[::0001]', '[0:0:0:0:0:ffff:127.0.0.1]', '[0:0:0:0:0:FFFF:7F00:0001]', '[::FFFF:127.0.0.1]', '[::ffff:0x7f.1]', '[::ffff:127.1]',
-  '[::ffff:2130706433]', 'metadata.google.internal', 'instance-data', 'metadata', 'router', 'ip6-localhost', 'ip6-loopback', 'localhost.localdomain', 'both-private.example', 'kubernetes.default.svc'];
+  '[::ffff:2130706433]', 'metadata.google.internal', 'instance-data', 'metadata', 'router', 'ip6-localhost', 'ip6-loopback',
+  'localhost.localdomain', 'both-private.example', 'kubernetes.default.svc'];
 
 // Whole authorities that try to hide where they go.
 const HIDDEN = (port) => [`user@127.0.0.1:${port}`, `good.example@127.0.0.1:${port}`, `good.example:x@127.0.0.1:${port}`, `@127.0.0.1:${port}`, `:@127.0.0.1:${port}`,
   `good.example%40127.0.0.1:${port}`, `127.0.0.1:${port}@good.example`, `good.example\\@127.0.0.1:${port}`, `127.0.0.1:${port}\\.good.example`, `127.0.0.1:${port}#.good.example`,
-  `127.0.0.1:${port}?.good.example`, `good.example;127.0.0.1:${port}`, `good.example,127.0.0.1:${port}`, `127.0.0.1:+${port}`, `127.0.0.1:0${port}`, `127.0.0.1: ${port}`, `127.0.0.1 :${port}`,
-  `127.0.0.1:${port}:${port}`, `127.0.0.1:${port}\t`, `127.0.0.1:${port}\r\nHost: x`, `127.0.0.1:99999`, `127.0.0.1:-1`, `127.0.0.1:0`, `//127.0.0.1:${port}`, `/127.0.0.1:${port}`, `\\\\127.0.0.1:${port}`, ''];
+  `127.0.0.1:${port}?.good.example`, `good.example;127.0.0.1:${port}`, `good.example,127.0.0.1:${port}`, `127.0.0.1:+${port}`, `127.0.0.1:0${port}`,
+  `127.0.0.1: ${port}`, `127.0.0.1 :${port}`,
+  `127.0.0.1:${port}:${port}`, `127.0.0.1:${port}\t`, `127.0.0.1:${port}\r\nHost: x`, `127.0.0.1:99999`, `127.0.0.1:-1`, `127.0.0.1:0`,
+  `//127.0.0.1:${port}`, `/127.0.0.1:${port}`, `\\\\127.0.0.1:${port}`, ''];
 
 // Whole identifiers.
-const WHOLE = (port) => [`http://127.0.0.1:${port}/c.json`, `HTTPS://127.0.0.1:${port}/c.json`, `https:/127.0.0.1:${port}/c.json`, `https:127.0.0.1:${port}/c.json`, `https:///127.0.0.1:${port}/c.json`,
-  `//127.0.0.1:${port}/c.json`, `file:///etc/passwd`, `file://127.0.0.1/etc/passwd`, `ftp://127.0.0.1:${port}/c.json`, `gopher://127.0.0.1:${port}/_x`, `dict://127.0.0.1:${port}/x`, `ldap://127.0.0.1:${port}/x`,
-  `jar:https://127.0.0.1:${port}/c.json!/`, `view-source:https://127.0.0.1:${port}/c.json`, `data:application/json,{}`, `javascript:alert(1)`, `unix:/run/x.sock`, ` https://127.0.0.1:${port}/c.json`, `https://127.0.0.1:${port}/c.json `,
-  `https://127.0.0.1:${port}`, `https://127.0.0.1:${port}/`, `https://good.example:${port}/../c.json`, `https://good.example:${port}/%2e%2e/c.json`, `https://good.example:${port}/.%2E/c.json`, `https://good.example:${port}/%2e/c.json`,
+const WHOLE = (port) => [`http://127.0.0.1:${port}/c.json`, `HTTPS://127.0.0.1:${port}/c.json`, `https:/127.0.0.1:${port}/c.json`,
+  `https:127.0.0.1:${port}/c.json`, `https:///127.0.0.1:${port}/c.json`,
+  `//127.0.0.1:${port}/c.json`, `file:///etc/passwd`, `file://127.0.0.1/etc/passwd`, `ftp://127.0.0.1:${port}/c.json`,
+  `gopher://127.0.0.1:${port}/_x`, `dict://127.0.0.1:${port}/x`, `ldap://127.0.0.1:${port}/x`,
+  `jar:https://127.0.0.1:${port}/c.json!/`, `view-source:https://127.0.0.1:${port}/c.json`, `data:application/json,{}`, `javascript:alert(1)`,
+  `unix:/run/x.sock`, ` https://127.0.0.1:${port}/c.json`, `https://127.0.0.1:${port}/c.json `,
+  `https://127.0.0.1:${port}`, `https://127.0.0.1:${port}/`, `https://good.example:${port}/../c.json`, `https://good.example:${port}/%2e%2e/c.json`,
+  `https://good.example:${port}/.%2E/c.json`, `https://good.example:${port}/%2e/c.json`,
   `https://good.example:${port}/a/%2E./c.json`, `https://good.example:${port}/c.json/..`, `https://good.example:${port}/c.json#x`];
 
 const PORTS_TRIED = 20;

@@ -22,7 +22,8 @@ export const KEY = { accessKeyId: 'AKIATESTALL000000001', secretAccessKey: 'wJal
 
 // `before` is answered without the call being carried out, `after` carries it out first.
 export const FAULTS = {
-  throttled: { before: (res, proxy) => proxy.refuse(res, 'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException', 'The level of configured provisioned throughput for the table was exceeded.') },
+  throttled: { before: (res, proxy) => proxy.refuse(res, 'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException',
+    'The level of configured provisioned throughput for the table was exceeded.') },
   'throttled too': { before: (res, proxy) => proxy.refuse(res, 'com.amazon.coral.availability#ThrottlingException', 'Rate exceeded') },
   500: { before: (res, proxy) => proxy.refuse(res, 'com.amazonaws.dynamodb.v20120810#InternalServerError', 'Internal server error', 500) },
   '500 after': { after: (res, proxy) => proxy.refuse(res, 'com.amazonaws.dynamodb.v20120810#InternalServerError', 'Internal server error', 500) },

@@ -31,7 +31,8 @@ export async function startGroups({ dir, config, env, front = groupsMode }) {
   if (config.ENDPOINTS) throw new Error('ENDPOINTS is set: this site cannot run as one service for each group');
   const roles = rolesOf(groupsMode.policies);
   const key = config.SECRET_KEY_FILE ?? path.join(config.STATE_DIR, 'secret.key');
-  const shared = { SESSION_TABLE_NAME: groupsMode.policies.authorize.tables[0], REVOKED_FILE: path.join(dir, 'revoked'), ...config, SESSION_STORE: 'dynamodb', SECRET_KEY_FILE: key };
+  const shared = { SESSION_TABLE_NAME: groupsMode.policies.authorize.tables[0], REVOKED_FILE: path.join(dir, 'revoked'),
+    ...config, SESSION_STORE: 'dynamodb', SECRET_KEY_FILE: key };
   const daemons = [];
   let log = '';
   const follow = () => {

@@ -21,7 +21,8 @@ export async function measureCalls(script, port, { connections = 16, seconds = 3
   const { stdout } = await promisify(execFile)('wrk',
     ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', script, `http://127.0.0.1:${port}/mcp`]);
   assert.doesNotMatch(stdout, /Non-2xx|Socket errors/, stdout);
-  return { count: Number(/(\d+) requests in/.exec(stdout)[1]), perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)[1]), p50: /^\s+50%\s+(\S+)$/m.exec(stdout)[1], p99: /^\s+99%\s+(\S+)$/m.exec(stdout)[1] };
+  return { count: Number(/(\d+) requests in/.exec(stdout)[1]), perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)[1]),
+    p50: /^\s+50%\s+(\S+)$/m.exec(stdout)[1], p99: /^\s+99%\s+(\S+)$/m.exec(stdout)[1] };
 }
 
 // User and system time of master and workers in ms (proc(5), fields 14 to 17), with the programs that workers have waited for.
