@@ -9,8 +9,8 @@
 #include "catalog/resources.h"
 #include "catalog/tools.h"
 
-/* Of all of a directory, each as long as it may be, for both kinds of protocol versions, in lists:
- * memory is taken only for what is there. */
+/* Upper limit for a full directory of longest manifests, in lists for both kinds of protocol
+ * versions; memory is allocated as needed. */
 #define SET_BYTES_MAX ((size_t)1 << 30)
 #define SCRATCH_BYTES_MAX ((size_t)64 << 20) /* to read one manifest */
 
@@ -72,7 +72,7 @@ static enum rc load_one(struct catalog_set *set, const struct manifest *m) {
     if (rc)
         return rc;
     entry->file = m->file;
-    for (size_t i = 0; i < set->count; i++) /* they are in no order yet */
+    for (size_t i = 0; i < set->count; i++) /* they are not sorted yet */
         if (!strcmp(set->entries[i]->key, entry->key))
             return taken(set, set->entries[i], m->e);
     if (set->count == set->kind->max)

@@ -1,4 +1,4 @@
-/* The catalog: all tools, resources and prompts that the service has. Each kind has a directory of
+/* The catalog: all tools, resources and prompts of the service. Each kind has a directory of
  * manifests. It is loaded once, then only read. */
 #ifndef CATALOG_CATALOG_H
 #define CATALOG_CATALOG_H
@@ -14,18 +14,20 @@ enum catalog_kind { CATALOG_TOOLS, CATALOG_RESOURCES, CATALOG_PROMPTS, CATALOG_K
 
 struct catalog_set;
 
-/* A kind of manifests: a new one is a file that has this, and a row in the table of catalog.c. */
+/* A kind of manifest. A new kind is a file with this structure, and a row in the table of
+ * catalog.c. */
 struct catalog_kind_info {
-    const char *plural;     /* "tools" */
-    const char *left_out;   /* the log event for a manifest that is left out */
-    size_t directory;       /* where struct config has the directory; there "" is none */
+    const char *plural;   /* "tools" */
+    const char *left_out; /* the log event for a manifest that is left out */
+    size_t directory;     /* offset of the directory in struct config; an empty value means none */
     size_t entry_size, max; /* bytes of an entry's structure, which begins with a struct entry */
     bool has_uris;          /* its keys are URIs, not names */
     const struct program_output *outputs;
     /* Fills the entry, but for its file. ERR_INVALID_REQUEST with the reason. */
     enum rc (*read)(const struct manifest *m, struct entry *out);
     void (*add_builtins)(struct catalog_set *set, const struct catalog_sources *sources);
-    /* Writes a line, with "warning:", for whatever widely used clients refuse. NULL: nothing. */
+    /* Writes a line with "warning:" for whatever widely used clients refuse. NULL: no such check.
+     */
     void (*advise)(const struct entry *entry, const char *where, struct arena *a, FILE *out);
     struct catalog_list {
         const char *member; /* of the result of its list method; NULL: there is no such list */
@@ -52,12 +54,12 @@ struct catalog {
 /* Empty. The catalog keeps both pointers. Never NULL. */
 struct catalog *catalog_new(const struct config *config, const struct catalog_sources *sources);
 void catalog_free(struct catalog *c); /* NULL is accepted */
-/* Reads every manifest of the kind's directory in the order of the file names. A bad one is left
- * out and reported to `problems`, a line each with file and reason. Returns how many were. What
- * was loaded before goes. */
+/* Reads all manifests of the kind's directory in the order of file names, and replaces what was
+ * loaded before. A wrong one is left out and reported to `problems`, in a line with file and
+ * reason. Returns the number of those. */
 unsigned catalog_load(struct catalog *c, enum catalog_kind kind, FILE *problems);
 const char *catalog_directory(const struct config *config, enum catalog_kind kind);
-/* What is good, but refused by widely used clients: a line each. */
+/* Writes a line for each valid entry that widely used clients refuse. */
 void catalog_advise(const struct catalog *c, enum catalog_kind kind, FILE *out);
 
 /* NULL: there is none. */

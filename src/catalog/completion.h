@@ -1,5 +1,5 @@
-/* Values that completion/complete may propose for an argument, by the member "complete" under
- * "run": either a list of them, or a program that prints one a line. */
+/* Values for completion/complete, from the member "complete" of "run": a list, or a program that
+ * prints one a line. */
 #ifndef CATALOG_COMPLETION_H
 #define CATALOG_COMPLETION_H
 
@@ -9,10 +9,10 @@
 struct completion {
     const char *name;     /* of the argument; NULL: the end of the list */
     struct json *values;  /* the list; NULL: */
-    struct source source; /* what gives them */
+    struct source source; /* the source of the values */
 };
 
-/* `complete` may be NULL, then *out is. names: members are the arguments that there are.
+/* If `complete` is NULL, so is *out. The members of `names` are the existing arguments.
  * ERR_INVALID_REQUEST with the reason. */
 enum rc completion_read(const struct manifest *m, const struct json *complete,
                         const struct json *names, const struct completion **out) MUST_USE;

@@ -1,4 +1,4 @@
-/* What every tool, resource and prompt has, of whatever kind. */
+/* What tools, resources and prompts have in common. */
 #ifndef CATALOG_ENTRY_H
 #define CATALOG_ENTRY_H
 
@@ -7,10 +7,10 @@
 #include "catalog/source.h"
 
 struct entry {
-    const char *key;    /* a name, a URI or a URI template: lists are ordered by it, as bytes */
+    const char *key;    /* a name, URI or URI template; lists are sorted by it, as bytes */
     const char *name;   /* for the log */
     const char *file;   /* of the manifest; NULL: built in */
-    const char *scopes; /* that a caller needs beyond those of every call; "" for none */
+    const char *scopes; /* that a caller needs besides REQUIRED_SCOPES; "" for none */
     struct source source;
     struct text definition[PROTOCOL_KINDS]; /* what lists show, see protocol_index */
 };

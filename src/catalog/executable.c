@@ -8,7 +8,7 @@
 
 #include "base/utf8.h"
 
-#define FIRST_LINE_MAX 255 /* what the kernel reads of a script: BINPRM_BUF_SIZE, with its NUL */
+#define FIRST_LINE_MAX 255 /* what the kernel reads of a script: BINPRM_BUF_SIZE less its NUL */
 
 static bool is_in_path(struct arena *a, const char *name) {
     char *path = arena_strdup(a, PROGRAM_PATH), *save = NULL;
@@ -19,7 +19,7 @@ static bool is_in_path(struct arena *a, const char *name) {
     return false;
 }
 
-/* What env(1) looks for; NULL: nothing that could be told from here. */
+/* The program that env(1) would start; NULL: unknown. */
 static const char *program_of_env(char **save) {
     const char *word = strtok_r(NULL, " \t", save);
 
@@ -28,7 +28,7 @@ static const char *program_of_env(char **save) {
     return word && *word != '-' && !strchr(word, '/') ? word : NULL;
 }
 
-/* execve(2), "Interpreter scripts". `line` is what stands behind the #!. */
+/* execve(2), "Interpreter scripts". `line` is the text after #!. */
 static const char *interpreter_fault(struct arena *a, char *line) {
     char *save = NULL;
     const char *interpreter, *program;

@@ -1,5 +1,5 @@
-/* Can a program be started? The kernel says only "No such file or directory" of a script with a
- * wrong first line, and only when it is called. */
+/* Can a program be started? For a script with a wrong first line the kernel only reports "No such
+ * file or directory", and only at the start. */
 #ifndef CATALOG_EXECUTABLE_H
 #define CATALOG_EXECUTABLE_H
 
@@ -7,7 +7,7 @@
 
 #define PROGRAM_PATH "/usr/local/bin:/usr/bin:/bin" /* where programs look for programs */
 
-/* Why execve will fail with this file, whose permissions are good; NULL: it will not. */
+/* Why execve would fail for a file with the right permissions; NULL: it would not. */
 const char *executable_fault(struct arena *a, const char *path);
 
 #endif

@@ -7,20 +7,20 @@
 #include "base/list.h"
 #include "base/url.h"
 
-#define PAGE_BUFFER_MAX (LIST_PAGE_BYTES_MAX + ((size_t)2 << 20)) /* and one that is longer */
+#define PAGE_BUFFER_MAX (LIST_PAGE_BYTES_MAX + ((size_t)2 << 20)) /* with a last, long entry */
 #define SCRATCH_BYTES_MAX ((size_t)64 << 20)                      /* to make a first page */
 #define CURSOR_PREFIX "after:"
-#define LIST_TTL_MS "60000" /* how long a client may trust its copy: files may come and go */
+#define LIST_TTL_MS "60000" /* how long a client may cache it, since files may change */
 
-/* The first entry from i on that these scopes allow; NULL: each. */
+/* The first entry from i on that these scopes allow; with NULL all are allowed. */
 static size_t next_shown(const struct list *l, size_t i, const char *scopes) {
     while (i < l->count && scopes && !list_covers(scopes, l->entries[i]->scopes))
         i++;
     return i;
 }
 
-/* The list is private, since who may see it depends on the token. The cursor of the next page is
- * the last key of this one, so that it outlives a change of the list. */
+/* The list is private, since it depends on the token. The cursor of the next page is the last key
+ * of this one, so that it stays valid when the list changes. */
 static struct text make_page(const struct list *l, size_t from, enum mcp_protocol protocol,
                              const char *scopes, struct arena *a) {
     const char *last = NULL;
@@ -70,7 +70,7 @@ void list_prepare(struct list *l, struct arena *keep) {
     }
 }
 
-/* The index of the first entry behind the cursor. False: it is none of ours ("Pagination"). */
+/* The index of the first entry after the cursor. False: an invalid cursor ("Pagination"). */
 static bool find_start(const struct list *l, const struct json *cursor, struct arena *a,
                        size_t *from) {
     size_t len, key_len;

@@ -18,7 +18,7 @@ enum rc manifest_open(struct manifest *m, const char *dir) {
     char real_dir[PATH_MAX];
     enum rc rc;
 
-    if (!realpath(dir, real_dir)) /* programs run there: it must not depend on our own directory */
+    if (!realpath(dir, real_dir)) /* programs run there, so it must be absolute */
         return err_set(m->e, ERR_INVALID_REQUEST, "%s", strerror(errno));
     m->dir = arena_strdup(m->scratch, real_dir);
     m->given_dir = *dir == '/' ? dir : m->dir;
@@ -103,7 +103,7 @@ enum rc manifest_limit(const struct manifest *m, const struct json *run,
                    limit->member, (long long)limit->min, (long long)limit->max);
 }
 
-/* RFC 6749 §3.3 scope-token: these go into a header. */
+/* RFC 6749 §3.3 scope-token, since scopes are sent in a header. */
 static bool is_scope(const char *s) {
     if (!s || !*s)
         return false;

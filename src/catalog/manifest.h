@@ -1,6 +1,6 @@
 /* Manifests: the JSON files of TOOLS_DIR, RESOURCES_DIR and PROMPTS_DIR. Each is an object of MCP
- * and, under "run", how it is served. Whatever is not known is refused: a mistyped limit must not
- * become no limit. */
+ * with a member "run", which says how it is served. Unknown members are refused: a mistyped limit
+ * must not become no limit. */
 #ifndef CATALOG_MANIFEST_H
 #define CATALOG_MANIFEST_H
 
@@ -18,15 +18,15 @@
 struct catalog_sources;
 struct program_output;
 
-/* One manifest while it is read. What outlives that is in `keep`; `scratch` is wiped
- * before the next one. */
+/* One manifest while it is read. `keep` has what is needed afterwards; `scratch` is wiped before
+ * the next manifest. */
 struct manifest {
     const char *dir, *file; /* the directory as a real path, */
     const char *given_dir;  /* and as it was given */
     struct arena *keep, *scratch;
     struct json *v; /* the whole manifest */
     const struct catalog_sources *sources;
-    const struct program_output *outputs; /* that its kind may have */
+    const struct program_output *outputs; /* allowed for its kind */
     struct err *e;
 };
 
@@ -34,7 +34,8 @@ struct manifest {
 /* Reads m->file in that directory: fills dir, given_dir and v. */
 enum rc manifest_open(struct manifest *m, const char *dir) MUST_USE;
 enum rc manifest_bad(const struct manifest *m, const char *member, const char *what);
-/* Does the object have no member but these? `where` ends the sentence, such as " in run". */
+/* Checks that the object has only these members. `where` ends the error's sentence, such as " in
+ * run". */
 enum rc manifest_members(const struct manifest *m, const struct json *object,
                          const char *const *names, const char *where) MUST_USE;
 /* "name", "title", "description", "icons", "annotations" and "_meta", which all kinds share. */
@@ -43,7 +44,7 @@ bool manifest_is_name(const char *s);
 /* Scopes of "run", as one string with spaces between. */
 enum rc manifest_scopes(const struct manifest *m, const struct json *run,
                         const char **out) MUST_USE;
-/* An integer of "run" that may be left out. */
+/* An optional integer of "run". */
 struct manifest_limit {
     const char *member;
     int64_t standard, min, max;

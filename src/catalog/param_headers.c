@@ -6,7 +6,7 @@
 #define PARAM_HEADERS_MAX 32
 #define PREFIX "mcp-param-"
 
-/* Where the walk through the schema stands. */
+/* State of the walk through the schema. */
 struct scan {
     struct arena *arena;
     struct param_headers *out;
@@ -22,8 +22,8 @@ static bool is_token_char(char c) { /* RFC 9110 §5.6.2 */
     return isalnum((unsigned char)c) || (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-/* The header as a FastCGI parameter can tell it apart: there, all that is no letter or digit
- * becomes an underscore. NULL if the value is not a field name. */
+/* The header's name as a FastCGI parameter has it: all characters but letters and digits become
+ * underscores. NULL if the value is not a field name. */
 static const char *header_name(struct arena *a, const char *value) {
     size_t len = value ? strlen(value) : 0;
     char *name;
@@ -82,8 +82,8 @@ static bool scan_property(const char *key, struct json *v, void *arg) {
     return ok && !s->e->code;
 }
 
-/* Anything but `properties` leads to where annotations are not allowed. Values of `const`, `enum`,
- * `default` and `examples` are data, not schemas. */
+/* Annotations are allowed only below `properties`. Values of `const`, `enum`, `default` and
+ * `examples` are data, not schemas. */
 static bool scan_keyword(const char *key, struct json *v, void *arg) {
     struct scan *s = arg;
     bool reachable = s->reachable, ok = true;

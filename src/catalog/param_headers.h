@@ -1,5 +1,5 @@
-/* Arguments that clients repeat in HTTP headers: what `x-mcp-header` in an inputSchema asks for
- * ("Schema Extension" of Streamable HTTP, 2026-07-28). */
+/* Arguments that clients repeat in HTTP headers, by `x-mcp-header` in an inputSchema ("Schema
+ * Extension" of Streamable HTTP, 2026-07-28). */
 #ifndef CATALOG_PARAM_HEADERS_H
 #define CATALOG_PARAM_HEADERS_H
 

@@ -29,7 +29,7 @@ static enum rc find_file(const struct manifest *m, const char *member, const cha
     if (fault)
         return err_set(m->e, ERR_INVALID_REQUEST, "%s: %s: %s", member,
                        text_quotable(m->scratch, given), fault);
-    /* Not the resolved name: a program may go by the name that it is called under. */
+    /* Not the resolved name: some programs depend on the name that they are called by. */
     *out = arena_strdup(m->keep, path);
     return OK;
 }

@@ -27,13 +27,13 @@ struct program {
     const char **argv; /* argv[0] is an absolute path */
     enum output_form output;
     size_t output_max; /* bytes; of a stream, of a line */
-    bool truncate;     /* text over output_max is cut off there; otherwise it is an error */
+    bool truncate;     /* longer text is cut; otherwise it is an error */
 };
 
 /* Its spec is a struct program. */
 extern const struct source_kind program_source;
 
-/* A program that has a command, and the default of everything else. ERR_INVALID_REQUEST. */
+/* Reads a program with a command and default limits. ERR_INVALID_REQUEST with the reason. */
 enum rc program_read_plain(const struct manifest *m, const struct json *command, const char *member,
                            struct source *out) MUST_USE;
 

@@ -1,12 +1,11 @@
-/* What lists and definitions depend on in MCP: which kind of protocol version a client speaks, and
- * what the server calls itself. */
+/* The kinds of protocol versions, and the server's name: lists and definitions depend on them. */
 #ifndef CATALOG_PROTOCOL_H
 #define CATALOG_PROTOCOL_H
 
 /* The two kinds of protocol versions. Values are bits, so that a table can name both. */
 enum mcp_protocol {
     PROTOCOL_HANDSHAKE = 1, /* 2024-11-05 to 2025-11-25: `initialize` opens a session */
-    PROTOCOL_STATELESS = 2, /* 2026-07-28: each request says everything about itself */
+    PROTOCOL_STATELESS = 2, /* 2026-07-28: each request is complete in itself */
 };
 #define PROTOCOL_KINDS 2
 

@@ -13,8 +13,8 @@
 struct resource {
     struct entry entry; /* first */
     bool is_template;
-    const char *mime;                  /* NULL: it does not say */
-    const char *path;                  /* of a file that is served as it is; NULL: none */
+    const char *mime;                  /* NULL: unknown */
+    const char *path;                  /* of a file; NULL: none */
     struct json *content;              /* a text, or a JSON value, with {{variables}}; NULL: none */
     const struct completion *complete; /* of variables; NULL: none */
     int64_t max_bytes, ttl_ms;
@@ -24,7 +24,8 @@ extern const struct catalog_kind_info resource_kind;
 /* Its lists. */
 enum { RESOURCES, RESOURCE_TEMPLATES };
 
-/* By its URI; else the first template that it matches, with the values of the variables. */
+/* Finds a resource by its URI, or the first template that matches it, with the variables' values.
+ */
 const struct resource *resource_find(const struct catalog *c, struct arena *a, const char *uri,
                                      struct json **variables);
 const struct resource *resource_template_find(const struct catalog *c, const char *uri_template);

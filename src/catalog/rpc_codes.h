@@ -15,6 +15,6 @@
 #define ERR_RPC_UNSUPPORTED_VERSION RPC_CODE(5)
 #define ERR_RPC_MISSING_CAPABILITY RPC_CODE(6)
 #define ERR_RPC_RESOURCE_NOT_FOUND RPC_CODE(7)
-#define ERR_RPC_INTERNAL RPC_CODE(8) /* a program of the admin's, or what it needs, failed */
+#define ERR_RPC_INTERNAL RPC_CODE(8) /* a program of a manifest failed */
 
 #endif

@@ -1,5 +1,5 @@
-/* What answers the calls of an entry of the catalog, as "run" of its manifest says: a program, or
- * what else the layer above knows. */
+/* The source of an entry's answers, from "run" of its manifest: a program, or another kind that
+ * exec/ supplies. */
 #ifndef CATALOG_SOURCE_H
 #define CATALOG_SOURCE_H
 
@@ -18,27 +18,28 @@ struct source {
 };
 
 struct source_kind {
-    const char *member;         /* of "run" that says so: "command"; NULL: no manifest has it */
+    const char
+        *member; /* the member of "run" that selects it, such as "command"; NULL: none does */
     const char *const *options; /* other members of "run" that belong to it, NULL-terminated */
     /* Fills all but the kind. ERR_INVALID_REQUEST with the reason. */
     enum rc (*read)(const struct manifest *m, const struct json *run, struct source *out);
 };
 
-/* What the layer above can answer calls with. The catalog itself knows no call. */
+/* The kinds of sources and the built-in tools, which exec/ supplies. */
 struct catalog_sources {
-    const struct source_kind *const *kinds; /* NULL-terminated; the first is the usual one */
+    const struct source_kind *const *kinds; /* NULL-terminated; the first is the default */
     const struct tool *builtin_tools;
     size_t builtin_count;
 };
 
-/* How many of them does "run" name? */
+/* The number of sources that "run" names. */
 size_t source_count(const struct manifest *m, const struct json *run);
-/* Reads it. Without any, the first kind says what is missing. */
+/* Reads the source. If there is none, the first kind reports what is missing. */
 enum rc source_read(const struct manifest *m, const struct json *run, struct source *out) MUST_USE;
-/* The members of "run" that are known: those in `own`, and those of every kind. */
+/* Checks that "run" has only the members in `own` and those of the kinds. */
 enum rc source_members(const struct manifest *m, const struct json *run,
                        const char *const *own) MUST_USE;
-/* Has "run" an option of a kind of source? Only beside that source it may. */
+/* Does "run" have an option of a source? It is valid only with that source. */
 bool source_option_is_given(const struct manifest *m, const struct json *run);
 
 #endif

@@ -9,7 +9,7 @@
 
 #define NAME_MAX_LEN 64
 
-/* The next {{name}} at or behind p: its start, and the name. NULL: there is none. */
+/* The next {{name}} from p on: its start, and the name. NULL: there is none. */
 static const char *next_slot(struct arena *a, const char *p, const char *end, const char **name,
                              const char **behind) {
     while (p && p < end && (p = memmem(p, (size_t)(end - p), "{{", 2))) {
@@ -31,7 +31,7 @@ static const char *next_slot(struct arena *a, const char *p, const char *end, co
 struct expansion {
     struct arena *arena;
     const struct json *values;
-    size_t left; /* bytes that all strings together may still have */
+    size_t left; /* bytes left for all strings together */
 };
 
 static struct json *expand(struct expansion *x, struct json *v);
@@ -125,8 +125,8 @@ const char *template_unknown(struct arena *a, const struct json *v, const struct
 struct variable {
     const char *name; /* in the template */
     size_t len;
-    const char *rest; /* what is behind it */
-    bool slashes;     /* it takes them */
+    const char *rest; /* the text after it */
+    bool slashes;     /* it may contain slashes */
 };
 
 static bool is_name_char(char c) {
@@ -181,7 +181,8 @@ enum rc uri_template_check(struct arena *a, const char *uri_template, struct jso
 }
 
 /* "Servers MUST sanitize file paths to prevent directory traversal attacks": programs make paths of
- * these values. None goes up, stays, or begins anew behind a slash of the template. */
+ * these values. Refuses parts ".." and ".", and a value that begins with a slash after one of the
+ * template. */
 static bool is_safe(const char *value, char before) {
     const char *p = value;
 
@@ -221,7 +222,7 @@ static bool is_value(struct match *m, const struct variable *v, const char *at, 
     return good;
 }
 
-/* Does the variable take the first len bytes, and the rest of the template, the rest of the URI? */
+/* Does the variable match the first len bytes, and the rest of the template the rest of the URI? */
 static bool match_value(struct match *m, const struct variable *v, const char *uri, size_t len,
                         char before) {
     if (*m->steps < len || m->count == URI_VARIABLES_MAX)
@@ -238,7 +239,7 @@ static bool match_value(struct match *m, const struct variable *v, const char *u
     return false;
 }
 
-/* A variable takes as little as it can, and more if the rest does not match then. */
+/* A variable matches as few bytes as possible, and more if the rest does not match. */
 static bool match_from(struct match *m, const char *t, const char *uri, char before) {
     size_t fixed = strcspn(t, "{"), next, most;
     struct variable v;

@@ -7,9 +7,9 @@
 
 #define TEMPLATE_BYTES_MAX ((size_t)1 << 20) /* of an expanded value, as JSON */
 
-/* A copy of the value in which {{name}} inside of strings is replaced by the string values[name]; a
- * name without a value becomes nothing. *values may hold anything: what it holds is not looked at
- * for {{ }} again. NULL: the copy would have more than TEMPLATE_BYTES_MAX. */
+/* A copy of the value in which {{name}} in strings is replaced by the string values[name], or by
+ * nothing if there is no value. {{ }} in values is not replaced. NULL: the copy would have more
+ * than TEMPLATE_BYTES_MAX. */
 struct json *template_expand(struct arena *a, struct json *v, const struct json *values);
 /* The first name in it that is not a member of `names`, or NULL. */
 const char *template_unknown(struct arena *a, const struct json *v, const struct json *names);
@@ -18,14 +18,13 @@ const char *template_unknown(struct arena *a, const struct json *v, const struct
 #define RESOURCE_URI_MAX 8192 /* bytes of one that a template may match */
 #define URI_TEMPLATE_STEPS_MAX 1000000
 
-/* RFC 6570 level 1 and 2 as far as resources need them: {name} stands for a part without a slash,
- * {+name} for anything. The names become members of `names`. ERR_INVALID_REQUEST with the reason.
- */
+/* A part of RFC 6570 level 1 and 2: {name} matches text without a slash, {+name} any text. The
+ * names become members of `names`. ERR_INVALID_REQUEST with the reason. */
 enum rc uri_template_check(struct arena *a, const char *uri_template, struct json *names,
                            struct err *e) MUST_USE;
 /* Does the URI match? Then *out has the decoded values by name: the first variable has the shortest
- * value with which the rest matches, and so on. *steps: bytes that may still be looked at, at first
- * URI_TEMPLATE_STEPS_MAX for all templates together; when there are none left, nothing matches. */
+ * value with which the rest matches, and so on. *steps limits the bytes compared:
+ * URI_TEMPLATE_STEPS_MAX at first, for all templates together; at 0 nothing matches. */
 bool uri_template_match(struct arena *a, const char *uri_template, const char *uri, size_t *steps,
                         struct json **out);
 

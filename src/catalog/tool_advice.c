@@ -1,4 +1,4 @@
-/* Private part of tools.h: what MCP allows in a tool, and widely used clients do not. */
+/* Private part of tools.h: warns of what MCP allows in a tool but widely used clients refuse. */
 #include <string.h>
 
 #include "catalog/tools.h"

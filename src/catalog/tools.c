@@ -91,9 +91,9 @@ static enum rc read_run(const struct manifest *m, const struct json *run, struct
     return manifest_scopes(m, run, &tool->entry.scopes);
 }
 
-/* What tools/list shows. Some model APIs refuse every tool when one has no properties. Before
- * 2026-07-28 an outputSchema has to be of an object, and clients refuse the whole list otherwise:
- * there it is left out. */
+/* The definition in tools/list. Some model APIs refuse all tools if one has no "properties". Before
+ * 2026-07-28 clients refuse the whole list if an outputSchema is not of an object: it is left out
+ * there. */
 static void keep_definition(const struct manifest *m, struct tool *tool) {
     struct json *v = m->v;
     const char *type = json_get_str(json_get(v, "outputSchema"), "type");
@@ -120,7 +120,7 @@ static enum rc read_tool(const struct manifest *m, struct entry *out) {
     return rc;
 }
 
-/* Their schemas are of this program: what is wrong with them is our bug. */
+/* Their schemas are part of this program: an error in them is a bug. */
 static void add_builtins(struct catalog_set *set, const struct catalog_sources *sources) {
     struct arena *scratch = arena_new(SCRATCH_BYTES_MAX);
 

@@ -6,7 +6,7 @@
 #include "catalog/param_headers.h"
 #include "jsonschema/schema.h"
 
-/* May a call become a task, or must it (Tasks extension)? */
+/* Can or must a call become a task (Tasks extension)? */
 enum tool_task { TASK_NEVER, TASK_OPTIONAL, TASK_REQUIRED };
 
 struct tool {
@@ -14,7 +14,7 @@ struct tool {
     bool has_output_schema;
     enum tool_task task;
     bool task_after_input;               /* the task begins with the first call that brings input */
-    const struct schema *input, *output; /* NULL: none, so anything is right */
+    const struct schema *input, *output; /* NULL: none; anything is valid */
     struct param_headers headers;
 };
 
@@ -22,8 +22,8 @@ extern const struct catalog_kind_info tool_kind;
 
 const struct tool *tool_find(const struct catalog *c, const char *name);
 
-/* tool_advice.c: what MCP allows in a tool, and widely used clients or the model APIs behind them
- * do not. */
+/* tool_advice.c: warns of what MCP allows in a tool but widely used clients or model APIs refuse.
+ */
 void tool_advise(const struct entry *entry, const char *where, struct arena *a, FILE *out);
 
 #endif

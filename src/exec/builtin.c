@@ -6,7 +6,7 @@
 #include "exec/tool_result.h"
 #include "mcp/call.h"
 
-/* What answers it: a CallToolResult. */
+/* Returns a CallToolResult. */
 struct builtin {
     struct json *(*answer)(struct mcp_call *c, const struct json *arguments);
 };
@@ -60,7 +60,7 @@ static struct json *echo(struct mcp_call *c, const struct json *arguments) {
     return tool_text_result(c->arena, text, len, false); /* a string: see the schema */
 }
 
-/* Other arguments than these are passed over: some hosts add their own. Model APIs refuse a request
+/* Additional arguments are ignored, since some hosts add their own. Model APIs refuse a request
  * with a tool whose schema has no properties. */
 #define ECHO                                                                                       \
     "{\"name\":\"echo\",\"title\":\"Echo\",\"description\":\"Returns the text that it is "         \

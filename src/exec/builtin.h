@@ -1,5 +1,4 @@
-/* The tools that are always there: one to see who the server takes you for, one to see that calls
- * arrive. */
+/* The built-in tools: whoami returns the caller's claims, echo its argument. */
 #ifndef EXEC_BUILTIN_H
 #define EXEC_BUILTIN_H
 

@@ -77,7 +77,7 @@ static void check_elicitation(struct asking *q, const struct json *params) {
         q->fault = "the mode of an elicitation is neither form nor url";
     else if (!is_form(form) || schema_compile(q->c->arena, form, &schema, &e))
         q->fault = "the requestedSchema of an elicitation is no flat object of primitive values";
-    else /* whoever declares neither mode has the form */
+    else /* a client that declares no mode supports forms */
         require(q, "elicitation", json_get(has, "url") || json_get(has, "form") ? "form" : NULL);
 }
 

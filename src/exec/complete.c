@@ -64,7 +64,7 @@ static void add_value(struct mcp_call *c, struct values *v, const char *s, size_
         json_add(v->list, json_new_stringn(c->arena, s, len));
 }
 
-/* Those that begin with what has been typed, in the order of the manifest. */
+/* Values that begin with the typed text, in the order of the manifest. */
 static void filter(struct mcp_call *c, const struct json *values, const char *typed,
                    struct values *out) {
     for (size_t i = 0; i < json_len(values); i++) {
@@ -75,7 +75,7 @@ static void filter(struct mcp_call *c, const struct json *values, const char *ty
     }
 }
 
-/* A program knows best what fits: each line that it prints is a value. */
+/* A program selects by itself: each line that it prints is a value. */
 static enum rc run(struct mcp_call *c, const struct target *t, const struct completion *how,
                    struct values *out, struct err *e) {
     struct json *context = json_get(c->msg.params, "context");

@@ -39,7 +39,7 @@ enum rc execution_may_start(struct mcp_call *c, struct err *e) {
     if (!wait_ms)
         return OK;
     wait_ms = (wait_ms + 999) / 1000;
-    if (c->msg.in_batch) /* the others have their answers */
+    if (c->msg.in_batch) /* the other messages have their answers */
         return err_set(e, ERR_RPC_INTERNAL, "Too many calls: try again in %lld s",
                        (long long)wait_ms);
     reply_header(c->x->rp, "Retry-After",
@@ -47,7 +47,7 @@ enum rc execution_may_start(struct mcp_call *c, struct err *e) {
     return err_set(e, ERR_RATE_LIMITED, "too many calls; try again in %lld s", (long long)wait_ms);
 }
 
-/* Until it needs no more input. */
+/* Repeats it until it needs no more input. */
 static enum rc execute_with_input(struct mcp_call *c, const struct invocation *i,
                                   struct execution *out, struct err *e) {
     const struct executor *executor = executor_of(i->source);

@@ -1,5 +1,5 @@
-/* What answers a call of a tool, a resource, a prompt or a completion: built in, a program. A new
- * kind is a file that has an executor, and a row in the tables of executor.c. */
+/* What answers a call of a tool, resource, prompt or completion: built-in code or a program. A new
+ * kind is a file with an executor, and a row in the tables of executor.c. */
 #ifndef EXEC_EXECUTOR_H
 #define EXEC_EXECUTOR_H
 
@@ -11,11 +11,11 @@
 struct input_required;
 struct mcp_call;
 
-/* What is to be executed, and for what. */
+/* What to execute, and its arguments. */
 struct invocation {
     const struct source *source;
     const char *kind, *name; /* "tool", and which one */
-    /* What this kind is called with; the first is what a requestState is bound to. */
+    /* Arguments; a requestState is bound to the first. */
     struct invocation_member {
         const char *key; /* NULL: there is none */
         struct json *value;
@@ -24,26 +24,26 @@ struct invocation {
 
 enum execution_end {
     EXECUTION_OK,
-    EXECUTION_ERROR,     /* it ended by itself, and says that it failed */
+    EXECUTION_ERROR,     /* it ended, and reports an error */
     EXECUTION_ABORTED,   /* it gave no answer: a limit, a signal, no start */
-    EXECUTION_CANCELLED, /* nobody waited for it any more */
+    EXECUTION_CANCELLED, /* the client no longer waits for it */
 };
 
-/* What came of it. */
+/* The outcome. */
 struct execution {
     enum execution_end end;
     const char *outcome;   /* a word for the audit line, such as "ok" or "timeout" */
     const char *failure;   /* a sentence without its end, unless it is EXECUTION_OK */
     struct json *result;   /* a whole result of MCP; NULL: */
-    struct text output;    /* what it gave, after an error what it gave until then */
+    struct text output;    /* its output; after an error, the output until then */
     enum output_form form; /* of the output */
-    struct json *wanted;   /* input that it needs first: the value of "inputRequired" */
+    struct json *wanted;   /* the input that it needs: the value of "inputRequired" */
     bool is_answered;      /* c->answer.result is filled: the client is asked for that input */
 };
 
 struct executor {
     const struct source_kind *source;
-    /* Executes it once, with what the client has answered; `input` may be NULL. */
+    /* Executes it once, with the client's input; `input` may be NULL. */
     void (*execute)(struct mcp_call *c, const struct invocation *i,
                     const struct input_required *input, struct execution *out);
     bool is_immediate; /* it starts nothing, waits for nothing and needs no input */

@@ -19,7 +19,7 @@
 
 /* ---- the state, sealed ---- */
 
-/* A state is good for this user, client, method, name and arguments only. */
+/* A state is valid for this user, client, method, name and arguments only. */
 static const char *binding(const struct mcp_call *c, const struct input_required *r) {
     uint8_t digest[SHA256_LEN];
     size_t len;
@@ -31,7 +31,7 @@ static const char *binding(const struct mcp_call *c, const struct input_required
                         hex_encode(c->arena, digest, sizeof digest));
 }
 
-/* What is asked for, now and in earlier rounds: an answer may come again. */
+/* All requests, also of earlier rounds: an answer may be sent again. */
 static struct json *all_asked(struct mcp_call *c, const struct input_required *r,
                               const struct json *requests) {
     struct json *asked = r->asked ? r->asked : json_new_object(c->arena);
@@ -87,8 +87,8 @@ static enum rc open_state(struct mcp_call *c, struct input_required *r, const ch
     return OK;
 }
 
-/* Takes the answers to what was asked for. Others are ignored ("Error Handling"): a program must
- * not take for an answer what it has never asked. */
+/* Takes the answers to requests of the program. Others are ignored ("Error Handling"): a program
+ * must get no answer that it did not ask for. */
 static enum rc take_responses(struct mcp_call *c, struct input_required *r,
                               const struct json *given, struct err *e) {
     struct json *responses = json_new_object(c->arena);
@@ -153,7 +153,7 @@ struct json *input_required_wanted(struct arena *a, struct text output) {
     struct json *v;
     struct err e;
 
-    /* Most output asks for nothing, and is parsed where it is used. */
+    /* Most output has no request, and is parsed by its user. */
     if (!output.len || !memmem(output.p, output.len, WANTED, sizeof WANTED - 1) ||
         json_parse(a, output.p, output.len, &v, &e) || !json_is_object(json_get(v, WANTED)) ||
         json_has(v, "content"))
@@ -202,7 +202,7 @@ static bool ask_one(const char *key, struct json *v, void *arg) {
     q->keys[q->count] = key;
     q->methods[q->count] = json_get_str(v, "method");
     q->expected[q->count] = input_expected(q->c->arena, v);
-    /* 2025-11-25 wants an id of its own for what happens at a URL. */
+    /* 2025-11-25 requires an elicitationId for URL mode. */
     if (json_get(params, "url") && !json_get(params, "elicitationId"))
         json_put_str(params, "elicitationId", request_id(q, q->count));
     json_put_str(message, "jsonrpc", "2.0");
@@ -215,7 +215,7 @@ static bool ask_one(const char *key, struct json *v, void *arg) {
     return true;
 }
 
-/* The number behind the token, or -1. */
+/* The number after the token, or -1. */
 static int index_of(const struct questions *q, const char *id) {
     size_t len = strlen(q->token);
     int n = 0;
@@ -230,7 +230,7 @@ static int index_of(const struct questions *q, const char *id) {
     return n < (int)q->count ? n : -1;
 }
 
-/* A letter is {"sub": who sent it, "message": the response}. */
+/* A message is {"sub": the sender, "message": the response}. */
 static enum rc take_letter(struct questions *q, const struct buf *letter, struct err *e) {
     const struct json *message, *error;
     struct json *v;
@@ -276,7 +276,8 @@ static enum rc wait_for_answers(struct questions *q, struct message_socket *m, s
         if (q->c->stream.gone && !q->c->stream.replay)
             return err_set(e, ERR_RPC_INTERNAL, "The client went away");
         tick = mcp_stream_keep_alive(q->c);
-        if (q->c->stream.gone && absent_until < until) /* it may come back, and be asked again */
+        if (q->c->stream.gone &&
+            absent_until < until) /* the client may resume the stream, and is then asked again */
             until = absent_until;
         look = clock_monotonic_ms() + (tick < CANCEL_LOOK_MS ? tick : CANCEL_LOOK_MS);
         switch (message_socket_wait(m, watch, look < until ? look : until, &letter)) {
@@ -284,7 +285,7 @@ static enum rc wait_for_answers(struct questions *q, struct message_socket *m, s
             letters++;
             rc = take_letter(q, &letter, e);
             break;
-        case MESSAGE_SOCKET_WATCHED: /* nobody is there to answer */
+        case MESSAGE_SOCKET_WATCHED: /* the client has disconnected */
             q->c->stream.gone = true;
             break;
         case MESSAGE_SOCKET_TIMEOUT:

@@ -1,7 +1,7 @@
-/* Input that a program needs of the client before it can answer. Revision 2026-07-28 has multi
- * round-trip requests: the answer says what is needed, and the client sends the request again with
- * it. In the handshake revisions the server asks by requests of its own on the stream of the call,
- * and the client's answers reach any worker: a program need not know which. */
+/* Input that a program needs from the client before it can answer. Version 2026-07-28 has multi
+ * round-trip requests: the answer says what is needed, and the client repeats the request with it.
+ * In the handshake versions the server sends requests on the stream of the call, and any worker may
+ * receive the client's answers. A program need not know the difference. */
 #ifndef EXEC_INPUT_REQUIRED_H
 #define EXEC_INPUT_REQUIRED_H
 
@@ -10,8 +10,8 @@
 #define INPUT_REQUIRED_MAX 16               /* in one call of the handshake revisions */
 #define INPUT_REQUIRED_REQUESTS_MAX 16      /* that a program may ask for at once */
 #define INPUT_REQUIRED_STATE_MAX 16384      /* bytes of its state, as JSON */
-#define INPUT_REQUIRED_SEALED_MAX 65536     /* of that and the schemas of what it asks for */
-#define INPUT_REQUIRED_STATE_S 3600         /* for so long a state may come back */
+#define INPUT_REQUIRED_SEALED_MAX 65536     /* of that and the schemas of its requests */
+#define INPUT_REQUIRED_STATE_S 3600         /* so long a state is valid */
 #define INPUT_REQUIRED_ANSWER_MAX (1 << 20) /* bytes of a client's answer */
 #define INPUT_REQUIRED_LETTERS_MAX 64       /* answers in one round, wrong ones included */
 
@@ -20,8 +20,8 @@ struct input_required {
     struct json *bound;       /* and to this */
     struct json *responses;   /* by the keys of the requests; NULL: none yet */
     struct json *state;       /* the program's own; NULL: none */
-    const struct json *given; /* answers that came without a state: to questions not yet asked */
-    struct json *asked;       /* by the same keys, what was asked for: input_expected */
+    const struct json *given; /* answers without a state, to requests not yet made */
+    struct json *asked;       /* the requests, by the same keys */
 };
 
 /* input.c. What an answer to a program's request has to be; what is wrong with one, or NULL. */
@@ -34,16 +34,16 @@ enum rc input_check(struct arena *a, const char *key, const struct json *expecte
 
 /* Reads inputResponses and requestState of a modern request. */
 enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct err *e) MUST_USE;
-/* What the program asked for, if it did: the value of "inputRequired" in its output. */
+/* The program's request for input: the value of "inputRequired" in its output; NULL: none. */
 struct json *input_required_wanted(struct arena *a, struct text output);
 /* input.c. Is it well formed, and can the client give it? */
 enum rc input_required_check(struct mcp_call *c, const struct json *wanted, struct err *e) MUST_USE;
-/* Gets what the program wants: from the answers that came with the call, or, in the handshake
- * versions, by asking the client and waiting. Then r has answers and state. Otherwise *is_answered:
- * c->answer.result is the InputRequiredResult. */
+/* Gets the input: from the answers in the call, or, in the handshake versions, by asking the client
+ * and waiting. Then r has answers and state. Otherwise *is_answered: c->answer.result is the
+ * InputRequiredResult. */
 enum rc input_required_get(struct mcp_call *c, struct input_required *r, struct json *wanted,
                            bool *is_answered, struct err *e) MUST_USE;
-/* A client's answer, for the worker that waits for it. */
+/* Forwards a client's answer to the worker that waits for it. */
 void input_required_deliver(struct mcp_call *c, struct json *message);
 
 #endif

@@ -1,4 +1,4 @@
-/* The methods that the MCP endpoint serves, and what else it is given. */
+/* The table of methods and filters that the MCP endpoint serves. */
 #ifndef EXEC_METHODS_H
 #define EXEC_METHODS_H
 

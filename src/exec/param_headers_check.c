@@ -61,9 +61,9 @@ static enum rc check_one(const struct mcp_call *c, const struct param_header *h,
         object = json_get(object, h->path[i]);
     v = json_get(object, last);
     value = mcp_header(c->x->rq, h->header);
-    /* "The server MUST NOT expect the header" for null or nothing. What is no primitive is the
-     * schema's to refuse. But a header that says what the body does not is a lie to whoever routes
-     * by it. */
+    /* "The server MUST NOT expect the header" for null or an absent argument. Values that are not
+     * primitive are left to the schema. But a header without its argument is refused, since proxies
+     * may route by it. */
     if (!json_is_string(v) && !json_is_number(v) && !json_is_bool(v))
         return !value ? OK
                       : err_set(e, ERR_RPC_HEADER_MISMATCH,

@@ -1,4 +1,4 @@
-/* Do the headers of a tools/call say what its arguments say ("Server Validation")? */
+/* Do the headers of a tools/call agree with its arguments ("Server Validation")? */
 #ifndef EXEC_PARAM_HEADERS_CHECK_H
 #define EXEC_PARAM_HEADERS_CHECK_H
 
@@ -8,8 +8,8 @@
 
 struct mcp_call;
 
-/* ERR_RPC_HEADER_MISMATCH unless each mirrored argument that is there has its equal header, and
- * each other one has none. */
+/* ERR_RPC_HEADER_MISMATCH unless each mirrored argument that is present has an equal header, and no
+ * other one has a header. */
 enum rc param_headers_check(const struct mcp_call *c, const struct param_headers *h,
                             const struct json *arguments, struct err *e) MUST_USE;
 

@@ -14,12 +14,12 @@
 #include "mcp/stream.h"
 #include "runner/process.h"
 
-/* W3C Trace Context §3.3.1.5 and W3C Baggage §3.3.2: what has to be passed on at least. */
+/* W3C Trace Context §3.3.1.5 and W3C Baggage §3.3.2: the sizes that must be forwarded at least. */
 #define TRACE_MAX 512
 #define BAGGAGE_MAX 8192
-#define LINE_MEMORY_MAX ((size_t)64 << 20) /* what is made of one line */
+#define LINE_MEMORY_MAX ((size_t)64 << 20) /* memory for one line */
 
-/* ---- what it reads ---- */
+/* ---- its input ---- */
 
 static struct json *caller(struct mcp_call *c) {
     struct json *caller = json_new_object(c->arena), *scopes = json_new_array(c->arena);
@@ -93,14 +93,14 @@ static const char *const *make_environment(struct mcp_call *c, const struct invo
     return envp;
 }
 
-/* ---- what it says on the way: lines of JSON ---- */
+/* ---- messages of a stream: lines of JSON ---- */
 
 struct lines {
     struct mcp_call *c;
     const struct invocation *of;
-    struct json *token;           /* of the progress that the client wants; NULL: none */
-    struct arena *scratch, *last; /* of this line; of the result */
-    size_t repaired;              /* bytes that were no UTF-8 */
+    struct json *token;           /* the client's progressToken; NULL: none */
+    struct arena *scratch, *last; /* memory of this line; of the result */
+    size_t repaired;              /* bytes that were not UTF-8 */
     struct text result;
 };
 
@@ -165,7 +165,7 @@ static void read_line(struct lines *l, const char *line, size_t len) {
         l->result = (struct text){arena_strndup(l->last, line, len), len};
 }
 
-/* Nothing of a line stays in the memory of the request: a program may print lines without end. */
+/* A line uses no memory of the request, since a program may print any number of lines. */
 static void take_line(void *arg, const char *line, size_t len) {
     struct lines *l = arg;
 
@@ -186,8 +186,8 @@ static void lines_begin(struct lines *l, struct run_spec *spec) {
     spec->arg = l;
 }
 
-/* Programs print file names, mails and web pages: one byte of another encoding is no reason to
- * lose the rest, and no JSON can carry it. */
+/* Programs print file names, mails and web pages: a byte in another encoding cannot be sent in
+ * JSON, but must not lose the rest. */
 static void log_repaired(const struct mcp_call *c, const struct invocation *i, size_t bytes) {
     if (bytes)
         log_warn("output_repaired", kv("request", c->x->rq->id), kv(i->kind, i->name),
@@ -209,9 +209,9 @@ static struct text lines_end(struct lines *l) {
     return result;
 }
 
-/* ---- text, as a client may have it ---- */
+/* ---- text ---- */
 
-/* Bytes at the end that begin a character and do not end it. */
+/* Length of an incomplete character at the end. */
 static size_t cut_character(const struct text *t) {
     for (size_t i = 1; i <= 3 && i <= t->len; i++) {
         unsigned char byte = (unsigned char)t->p[t->len - i];
@@ -236,7 +236,7 @@ static struct text truncated(struct arena *a, struct text output, size_t output_
     return (struct text){text, len + note_len};
 }
 
-/* A line of the log for each line, so that a traceback can be read. */
+/* Logs each line by itself, so that a traceback is readable. */
 static void log_stderr(struct mcp_call *c, const struct invocation *i, const struct text *err) {
     char *copy = arena_strndup(c->arena, err->p, err->len), *save = NULL;
 
@@ -245,7 +245,7 @@ static void log_stderr(struct mcp_call *c, const struct invocation *i, const str
                  kv("text", line));
 }
 
-/* ---- how it ended ---- */
+/* ---- its end ---- */
 
 static void fail(struct execution *out, enum execution_end end, const char *outcome,
                  const char *failure) {
@@ -282,7 +282,7 @@ static void settle_end(struct mcp_call *c, const struct invocation *i, const str
                           (long long)r->timeout_ms));
         break;
     case RUN_TOO_MUCH:
-        if (p->truncate) { /* what there is so far, with a notice, is its output */
+        if (p->truncate) { /* the output so far, with a notice */
             out->output = truncated(a, out->output, p->output_max);
             out->outcome = "truncated";
             break;

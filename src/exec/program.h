@@ -1,5 +1,5 @@
-/* A program of a manifest executes a call: what it reads, its messages on the way, and the input
- * that it asks for (docs/tools.md). */
+/* The executor of programs: their input, their messages while they run, and the input that they ask
+ * for (docs/tools.md). */
 #ifndef EXEC_PROGRAM_H
 #define EXEC_PROGRAM_H
 

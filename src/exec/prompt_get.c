@@ -20,7 +20,7 @@ const char *mcp_prompts_get_scopes(const struct mcp_call *c) {
     return p ? p->entry.scopes : "";
 }
 
-/* Arguments of prompts are strings, and required ones have to be there. *out has those that are. */
+/* Checks that arguments are strings and required ones are present. *out has the present ones. */
 static enum rc read_arguments(struct mcp_call *c, const struct prompt *p, struct json **out,
                               struct err *e) {
     const struct json *given = json_get(c->msg.params, "arguments");
@@ -64,7 +64,7 @@ static struct json *text_result(struct mcp_call *c, const struct prompt *p, stru
     return result_of(c, p, messages);
 }
 
-/* The program speaks MCP itself: what belongs to a GetPromptResult is taken over. */
+/* The program prints a GetPromptResult; only its known members are kept. */
 static struct json *own_result(struct mcp_call *c, const struct prompt *p, struct text out) {
     struct json *v, *result;
     struct err e;

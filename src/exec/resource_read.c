@@ -29,10 +29,10 @@ const char *mcp_resources_read_scopes(const struct mcp_call *c) {
 struct found {
     const struct resource *r;
     const char *uri;
-    struct json *variables; /* NULL: it is no template */
+    struct json *variables; /* NULL: it is not a template */
 };
 
-/* Text is what says so, or is valid UTF-8 without saying that it is a picture or the like. */
+/* Text by its MIME type, or valid UTF-8 whose MIME type is not an image or similar. */
 static bool is_text(const struct resource *r, struct text t) {
     static const char *const binary[] = {
         "image/", "audio/", "video/", "font/", "application/octet-stream", NULL};
@@ -96,7 +96,7 @@ static enum rc read_file(struct mcp_call *c, const struct resource *r, struct te
     return err_set(e, ERR_RPC_INTERNAL, "Internal error: the resource cannot be read");
 }
 
-/* The program speaks MCP itself: only `contents` and `_meta` are taken over. */
+/* The program prints a result of MCP; only `contents` and `_meta` are kept. */
 static struct json *own_result(struct arena *a, struct text out) {
     struct json *v, *result = json_new_object(a);
     const struct json *list;
@@ -202,12 +202,12 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
     if (!result)
         return rc;
     if (c->msg.protocol == PROTOCOL_STATELESS) {
-        /* What depends on input that is no part of the request "MUST NOT be cached". */
+        /* A result that depends on input outside the request "MUST NOT be cached". */
         bool asked =
             json_get(c->msg.params, "inputResponses") || json_get(c->msg.params, "requestState");
 
         json_put_int(result, "ttlMs", asked ? 0 : f.r->ttl_ms);
-        json_put_str(result, "cacheScope", "private"); /* it needs a token */
+        json_put_str(result, "cacheScope", "private"); /* since it needs a token */
     }
     mcp_call_finish(c, result);
     return rc;

@@ -32,7 +32,7 @@ enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct
             subscription_add(list, SUBSCRIPTION_TASK, text_of(id), head);
             json_add_str(some, id);
             break;
-        case ERR_RPC_INVALID_PARAMS: /* no task, or not this caller's */
+        case ERR_RPC_INVALID_PARAMS: /* not a task of this caller */
             break;
         default:
             return e->code;

@@ -9,8 +9,8 @@
 
 struct mcp_call;
 
-/* Of the caller's own tasks only: *agreed has the ids of those. ERR_RPC_MISSING_CAPABILITY if the
- * client does not know the extension. */
+/* Subscribes to the caller's own tasks; *agreed has their ids. ERR_RPC_MISSING_CAPABILITY if the
+ * client does not support the extension. */
 enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct buf *list,
                               struct json **agreed, struct err *e) MUST_USE;
 

@@ -3,7 +3,7 @@
 #include "exec/tasks.h"
 #include "shared/concurrency_limit.h"
 
-#define AGAIN_S "10" /* a task lasts longer than a call, or it would be one */
+#define AGAIN_S "10" /* Retry-After: tasks usually run for longer than calls */
 
 enum rc task_place_take(struct mcp_call *c, int *place, struct err *e) {
     const struct config *config = c->x->site->config;

@@ -1,5 +1,5 @@
-/* The process that looks after the program of a task. It is forked twice, so that no worker has to
- * wait for it, and it ends with the program. */
+/* The process of a task, which runs its program and ends with it. It is forked twice, so that no
+ * worker has to wait for it. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -30,12 +30,12 @@
 #include "runner/child.h"
 #include "shared/shared.h"
 
-#define RUN_BYTES 12 /* of what one run of a task's program is called */
+#define RUN_BYTES 12 /* of the random name of one run */
 #define LETTER_MAX 64
 #define SAVE_AGAIN_MS 1000
-#define DENY_LOOK_MS 1000 /* how often DENY_FILE is looked at while a program runs */
+#define DENY_LOOK_MS 1000 /* how often DENY_FILE is checked while a program runs */
 
-/* Of one run, on one host: what another daemon on it has is another store's. */
+/* The name includes the run and the store, since another daemon on this host has another store. */
 static const char *message_socket_name(const struct task *t) {
     const char *run = json_get_str(t->record, "run");
     const char *text = arena_printf(t->arena, "task\n%s\n%s\n%s", t->site->config->state_dir, t->id,
@@ -55,7 +55,7 @@ void task_stop(const struct task *t) {
         log_debug("task_not_here", kv("task", t->id)); /* or it waits for input, or has ended */
 }
 
-/* The mailbox is there before the record says that the task works, and goes with its process. */
+/* The socket exists before the record says that the task works, and as long as its process. */
 bool task_is_orphaned(const struct task *t) {
     const char *daemon = json_get_str(t->record, "daemon");
 
@@ -66,7 +66,7 @@ bool task_is_orphaned(const struct task *t) {
 /* ---- the outcome ---- */
 
 /* "Each request key in inputRequests MUST be unique over the lifetime of a single task" (SEP-2663,
- * "Task Update Requests"): a key that the program uses again is shown under another name. */
+ * "Task Update Requests"): a key that the program uses again is renamed for the client. */
 static void ask(struct task *t, const struct json *wanted) {
     struct json *requests = json_new_object(t->arena), *names = json_new_object(t->arena);
     struct json *asked = json_get(t->record, "asked");
@@ -89,7 +89,7 @@ static void ask(struct task *t, const struct json *wanted) {
     json_put(t->record, "asked", asked);
 }
 
-/* The answers under the program's own names. */
+/* The answers by the program's own keys. */
 static struct json *answers(const struct task *t) {
     struct json *given = json_get(t->record, "inputResponses"), *out;
     const struct json *names = json_get(t->record, "names");
@@ -106,7 +106,7 @@ static struct json *answers(const struct task *t) {
     return out;
 }
 
-/* False: what the program wants is wrong, or the client cannot give it. */
+/* False: the program's request is wrong, or the client does not support it. */
 static bool ask_client(struct mcp_call *c, struct task *t, const struct json *wanted) {
     struct err e;
 
@@ -125,8 +125,8 @@ static bool ask_client(struct mcp_call *c, struct task *t, const struct json *wa
     return true;
 }
 
-/* What came of it becomes the state of the task. An error of the tool is a result; what gave none
- * is a failure. Returns the word for the log. */
+/* Turns the outcome into the task's state: an error of the tool is a result, a missing result is a
+ * failure. Returns the outcome's word for the log. */
 static const char *settle(struct mcp_call *c, const struct tool *tool, struct task *t,
                           const struct execution *x) {
     if (x->wanted)
@@ -145,14 +145,15 @@ static const char *settle(struct mcp_call *c, const struct tool *tool, struct ta
 struct watch {
     struct task *t;
     int all, timer;   /* `all` becomes readable when one of these four is */
-    int daemon, told; /* readable: the master has ended; it has told us to end */
+    int daemon, told; /* readable: the master has ended; a SIGTERM is pending */
     bool late;        /* the master had ended before */
-    int64_t renew_ms; /* when the record has to be renewed */
+    int64_t renew_ms; /* when the lease must be renewed */
     struct buf letter;
     struct stat deny;              /* DENY_FILE as it was when it was read */
-    const struct token_claims *of; /* whom the task belongs to */
-    bool taken_away; /* somebody else has written the record: it is cancelled, or given up */
-    bool denied;     /* the user is let in no more */
+    const struct token_claims *of; /* the task's owner */
+    bool taken_away; /* another process has changed the record: the task was cancelled or marked as
+                        lost */
+    bool denied;     /* DENY_FILE names the user */
 };
 
 static bool daemon_ends(const struct watch *w, int wait_ms) {
@@ -161,14 +162,14 @@ static bool daemon_ends(const struct watch *w, int wait_ms) {
     return w->late || poll(fds, 2, wait_ms) > 0;
 }
 
-/* A denied user gets no answer any more, and runs no program. The process of a task reads the file
- * by itself: no worker that has read it on HUP knows of it. */
+/* Programs of a denied user are ended. This process reads DENY_FILE itself, since no worker can
+ * tell it about a reload. */
 static bool is_denied(struct watch *w) {
     const char *path = w->t->site->config->deny_file;
     struct deny_list *list;
     struct stat now = {0};
     unsigned bad;
-    FILE *problems; /* which workers have told already */
+    FILE *problems; /* the workers have already reported them */
 
     if (stat(path, &now) || (now.st_mtim.tv_sec == w->deny.st_mtim.tv_sec &&
                              now.st_mtim.tv_nsec == w->deny.st_mtim.tv_nsec &&
@@ -185,7 +186,7 @@ static bool is_denied(struct watch *w) {
     return w->denied;
 }
 
-/* The record says whether the program is to run on; while the store is in trouble it does. */
+/* Renews the lease, and learns whether the program shall go on; while the store fails, it does. */
 static void renew(struct watch *w) {
     struct err e;
 
@@ -202,8 +203,8 @@ static void renew(struct watch *w) {
     }
 }
 
-/* Something happened: it is time to look, or a letter came, or somebody else's knock at the
- * mailbox, or the daemon has ended. */
+/* Called when a descriptor is readable: a timer, a message (or a connection of another user), or
+ * the end of the daemon. */
 static bool must_stop(void *arg) {
     struct watch *w = arg;
     bool letter = w->t->mailbox && message_socket_wait(w->t->mailbox, -1, clock_monotonic_ms(),
@@ -253,7 +254,7 @@ static void watch(struct watch *w, struct mcp_call *c, struct task *t) {
     }
 }
 
-/* A result is not lost because the store is in trouble when the program ends. */
+/* Retries while the store fails, so that the result is not lost. */
 static enum rc save_end(struct watch *w, struct err *e) {
     int64_t until = clock_monotonic_ms() + TASK_SAVE_S * 1000;
 
@@ -312,7 +313,7 @@ static void look_after(struct mcp_call *c, const struct tool *tool, struct task 
     struct watch w;
 
     watch(&w, c, t);
-    /* From here on a cancellation finds us; one that came before is in the record. */
+    /* From now on a cancellation reaches this process; an earlier one is in the record. */
     renew(&w);
     if (!w.taken_away)
         outcome = run_and_save(c, tool, &w);
@@ -331,8 +332,8 @@ static enum rc open_own(struct mcp_call *c, struct site *site, struct err *e) {
     return task_store_again(site->mcp->tasks, site->cache, &site->mcp->tasks, e);
 }
 
-/* Nothing of the worker is used here but its memory: not its connections, and not its handles on
- * the cache and the store, which must not be used after a fork. */
+/* Uses only the worker's memory, not its connections and not its handles of cache and store, which
+ * must not be used after a fork. */
 static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, struct task *t) {
     struct site site = *c->x->site;
     struct mcp_site mcp = *site.mcp;
@@ -345,7 +346,7 @@ static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, 
         _exit(1); /* its lease ends */
     }
     c->x->site = t->site = &site;
-    c->x->rp->sink = NULL; /* nobody listens: messages on the way are dropped */
+    c->x->rp->sink = NULL; /* there is no stream: messages are dropped */
     look_after(c, tool, t);
     _exit(0);
 }
@@ -377,12 +378,12 @@ enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, 
     const struct child_start how = {
         .name = "mcp-task",
         .keep = {place, t->mailbox ? *message_socket_watch(t->mailbox) : -1},
-        .silent_max_ms = TASK_LEASE_S * 1000}; /* then it is taken for dead anyway */
+        .silent_max_ms = TASK_LEASE_S * 1000}; /* then the lease has expired anyway */
     int started = child_fork_detached(&how);
 
     if (started == 0)
         task_process(c, tool, t);
-    task_abandon(t, place); /* it is another process's now */
+    task_abandon(t, place); /* another process is responsible now */
     if (started > 0)
         return OK;
     task_fail(t, "The program could not be started");

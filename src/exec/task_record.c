@@ -7,9 +7,9 @@
 #include "exec/tasks.h"
 #include "mcp/site.h"
 
-#define PURPOSE "task"  /* of the seal; the id is bound in */
-#define LOST_TRIES 4    /* to write down that a task is lost */
-#define PAUSE_MAX_MS 20 /* before another try: at random, so that they do not meet again */
+#define PURPOSE "task"  /* of the seal, which is also bound to the id */
+#define LOST_TRIES 4    /* to record that a task is lost */
+#define PAUSE_MAX_MS 20 /* before another try: random, so that two writers do not collide again */
 #define SAVE_ARENA_MAX (8U << 20)
 
 /* RFC 3339 */
@@ -37,7 +37,7 @@ bool task_has_ended(const struct task *t) {
     return task_is(t, "completed") || task_is(t, "failed") || task_is(t, "cancelled");
 }
 
-/* One that has ended needs no arguments any more, and its result gets their room. */
+/* A task that has ended needs no arguments; its result may use their space. */
 static void forget_input(struct task *t) {
     static const char *const members[] = {
         "arguments", "inputRequests", "inputResponses", "state", "names", "asked", NULL};
@@ -186,7 +186,7 @@ enum rc task_save(struct task *t, struct err *e) {
     struct arena *a = arena_new(SAVE_ARENA_MAX); /* a task may be saved many times */
     enum rc rc = save_once(t, a, e);
 
-    if (rc == ERR_MISSING) { /* the file was damaged: we have what was in it */
+    if (rc == ERR_MISSING) { /* the file was damaged and replaced: write the record again */
         t->version = 0;
         rc = save_once(t, a, e);
     }

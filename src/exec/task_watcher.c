@@ -17,7 +17,7 @@
 #include "web/sse.h"
 #include "web/subscription.h"
 
-#define QUESTIONS_MAX 65536 /* bytes that wait to be read */
+#define QUESTIONS_MAX 65536 /* bytes of unread requests */
 #define LOOK_ARENA_MAX (8U << 20)
 #define SEND_S 5 /* within which the keeper takes what is sent */
 #define WATCHED_MAX 4096
@@ -26,9 +26,9 @@ struct watched {
     struct watched *next;
     char id[TASK_ID_MAX + 1];
     bool told;
-    int64_t version; /* what was seen last, */
+    int64_t version; /* the version seen last, */
     uint8_t seen[SHA256_LEN];
-    int64_t due_ms; /* and when it is looked at again */
+    int64_t due_ms; /* and when it is read again */
 };
 
 struct watcher {
@@ -51,7 +51,7 @@ struct text task_news_head(struct arena *a, const struct json *meta) {
     return t;
 }
 
-/* The members of the task, and what closes head and event. */
+/* The task's members, and the end of the event. */
 static struct text news_tail(const struct task *t) {
     size_t len;
     const char *view = json_text(t->arena, task_view(t, true), &len);
@@ -86,7 +86,7 @@ static bool tell(struct watcher *w, const struct task *t) {
     return !b.overflow && send_all(w->fd, b.p, b.len);
 }
 
-/* A record that was renewed only has another version, but the same text. */
+/* A renewed lease changes the version, but not the text. */
 static bool is_new(struct watched *task, const struct task *t) {
     uint8_t digest[SHA256_LEN];
     size_t len;
@@ -103,7 +103,7 @@ static bool is_new(struct watched *task, const struct task *t) {
     return true;
 }
 
-/* *over: there is nothing more to come. false: the keeper is gone. */
+/* *over: no further changes will follow. false: the stream holder has ended. */
 static bool look(struct watcher *w, struct watched *task, bool *over) {
     struct arena *a = arena_new(LOOK_ARENA_MAX);
     bool good = true;
@@ -166,7 +166,7 @@ static void take_question(struct watcher *w, const struct subscription *s) {
     (*at)->due_ms = 0;
 }
 
-/* false: the keeper is gone. */
+/* false: the stream holder has ended. */
 static bool take_questions(struct watcher *w) {
     struct text list;
     struct subscription s;
@@ -195,7 +195,8 @@ static int until_next(const struct watcher *w) {
     return left < 0 ? 0 : left > WATCHDOG_EVERY_MS ? WATCHDOG_EVERY_MS : (int)left;
 }
 
-/* The one that is due for the longest time; questions are read between any two. */
+/* Reads the record that has been due for longest; new subscriptions are read before the next one.
+ */
 static bool look_at_next(struct watcher *w) {
     struct watched **first = &w->all;
     bool over;

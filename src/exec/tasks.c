@@ -17,10 +17,9 @@
 #include "shared/shared.h"
 
 #define ID_BYTES 18
-#define OWNER_BYTES 6 /* of what the ids of one user's tasks begin with */
+#define OWNER_BYTES 6 /* of the common prefix of the ids of one user's tasks */
 #define CHANGE_BYTES_MAX                                                                           \
-    (64UL << 20) /* of one try to change a task, and of the run that follows                       \
-                  */
+    (64UL << 20) /* memory of one try to change a task, and of the run that follows \ */
 
 static bool client_has_tasks(const struct mcp_call *c) {
     return json_is_object(
@@ -49,12 +48,12 @@ enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, s
         return OK;
     if (!able && tool->task == TASK_REQUIRED)
         return task_extension(c, e);
-    /* Some tools gather their input first, by multi round-trip requests. */
+    /* Some tools collect their input first, by multi round-trip requests. */
     *wanted = able && (!tool->task_after_input || json_get(c->msg.params, "inputResponses"));
     return OK;
 }
 
-/* Those of one user begin alike, so that the store of one host can count them. */
+/* Ids of one user have a common prefix, so that the host's store can count them. */
 static const char *new_id(struct mcp_call *c) {
     uint8_t digest[SHA256_LEN];
 
@@ -76,7 +75,7 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
 
     if (rc)
         return rc;
-    if (mcp_stream_is_abandoned(c)) { /* nobody would hear of the task */
+    if (mcp_stream_is_abandoned(c)) { /* the client would not learn the task's id */
         (void)close(place);
         return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
     }
@@ -88,7 +87,7 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
         json_put(t.record, "inputResponses", json_get(c->msg.params, "inputResponses"));
     task_begin(&t, tool);
     result = task_view(&t, false);
-    rc = task_save(&t, e); /* before the client hears of it, and before it can end */
+    rc = task_save(&t, e); /* before the client knows the task, and before it can end */
     if (rc)
         task_abandon(&t, place);
     if (rc == ERR_TOO_LARGE)
@@ -128,8 +127,8 @@ enum rc mcp_tasks_get(struct mcp_call *c, struct err *e) {
     return rc;
 }
 
-/* Reads the task and changes it, again if somebody else has changed it meanwhile. Each attempt is a
- * call with memory of its own: a record is long, and there may be many attempts. */
+/* Reads the task and changes it; repeats that if another process has changed it meanwhile. Each
+ * attempt has its own memory, since records are long and there may be many attempts. */
 static enum rc change(struct mcp_call *c, enum rc (*once)(struct mcp_call *c, struct err *e),
                       struct err *e) {
     int64_t until_ms = clock_monotonic_ms() + TASK_CHANGE_MS;
@@ -157,7 +156,7 @@ static enum rc cancel_once(struct mcp_call *c, struct err *e) {
     if (rc || task_has_ended(&t))
         return rc;
     task_status(&t, "cancelled");
-    rc = task_save(&t, e); /* first: who runs it looks here when it is told */
+    rc = task_save(&t, e); /* first: the task's process reads the record when it gets the message */
     if (!rc)
         task_stop(&t);
     return rc;
@@ -167,7 +166,7 @@ enum rc mcp_tasks_cancel(struct mcp_call *c, struct err *e) {
     return change(c, cancel_once, e);
 }
 
-/* Takes over the answers that are waited for; others are passed over. */
+/* Takes the answers that the task waits for; others are ignored. */
 static enum rc take_answers(struct task *t, const struct json *given, bool *any, struct err *e) {
     struct json *pending = json_get(t->record, "inputRequests"), *left = json_new_object(t->arena);
     struct json *answers = json_get(t->record, "inputResponses");
@@ -190,7 +189,7 @@ static enum rc take_answers(struct task *t, const struct json *given, bool *any,
     return OK;
 }
 
-/* All answers are there. The program runs on this host, wherever it ran before. */
+/* All answers have arrived. The program runs on this host, wherever it ran before. */
 static enum rc go_on(struct mcp_call *c, struct task *t, struct err *e) {
     const struct tool *tool = tool_find(c->x->site->mcp->catalog, json_get_str(t->record, "tool"));
     int place;
@@ -198,7 +197,7 @@ static enum rc go_on(struct mcp_call *c, struct task *t, struct err *e) {
 
     if (!tool || executor_of(&tool->entry.source)->is_immediate)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the tool is not there any more");
-    /* The token may be another one than that of the call. */
+    /* The token may differ from that of the call that began the task. */
     rc = bearer_check_scopes(c->x, c->client.claims, tool->entry.scopes, e);
     if (!rc)
         rc = execution_may_start(c, e);

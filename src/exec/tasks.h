@@ -1,11 +1,11 @@
-/* The Tasks extension (io.modelcontextprotocol/tasks): a tool that runs long answers at once with a
- * task, which the client asks for later. Its record is in the task store (store/tasks.h), so that
- * any worker can answer, of any host if the store is a table; the program is looked after by a
+/* The Tasks extension (io.modelcontextprotocol/tasks): a call that runs long returns a task at
+ * once, and the client asks for its state later. The record is in the task store (store/tasks.h),
+ * so that any worker can answer, and any host if the store is a table. The program runs under a
  * process of its own, which belongs to no worker.
  *
- * Every write replaces the version that was read, so two that change a task at once do not lose
- * each other's part: the later one reads again. Whoever runs the program renews the record's lease
- * as long as it lives, and learns by that when somebody else has written. */
+ * Every write replaces the version that was read, so concurrent changes are not lost: the later
+ * writer reads again. The task's process renews the record's lease while the program runs, and so
+ * learns that another process has written. */
 #ifndef EXEC_TASKS_H
 #define EXEC_TASKS_H
 
@@ -15,10 +15,10 @@
 #include "store/tasks.h"
 
 #define TASKS_EXTENSION "io.modelcontextprotocol/tasks"
-#define TASK_TTL_S 3600     /* for so long after its last change a task can be asked for */
-#define TASK_LEASE_S 60     /* a host that has not renewed it for so long is taken for dead */
-#define TASK_CHANGE_MS 3000 /* within which a change succeeds, however many are at it */
-#define TASK_SAVE_S 300     /* the end of a program is offered to a store in trouble for so long */
+#define TASK_TTL_S 3600     /* so long after its last change a task is available */
+#define TASK_LEASE_S 60     /* after so long without a renewal the task is lost */
+#define TASK_CHANGE_MS 3000 /* so long a change is retried after conflicts */
+#define TASK_SAVE_S 300     /* so long the end of a program is written again if the store fails */
 
 /* Bytes of a record as JSON, with arguments or result. */
 #define TASK_RECORD_MAX SEAL_DATA_MAX
@@ -31,28 +31,28 @@ struct task {
     const char *id;
     struct json *record;
     int64_t version, ttl, lease;    /* as in struct task_record */
-    struct message_socket *mailbox; /* of its process; NULL: there is none */
+    struct message_socket *mailbox; /* of its process; NULL: none */
 };
 
 /* Does this call become a task? ERR_RPC_MISSING_CAPABILITY if it must, but the client cannot. */
 enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted,
                     struct err *e) MUST_USE;
-/* Makes a task, and fills c->result with its CreateTaskResult. It runs already. */
+/* Creates and starts a task, and fills c->answer.result with its CreateTaskResult. */
 enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *arguments,
                     struct err *e) MUST_USE;
 
 /* task_record.c */
-/* ERR_MISSING, ERR_STORE. One whose host is dead has failed. */
+/* ERR_MISSING, ERR_STORE. A task whose lease has expired is marked as failed. */
 enum rc task_read(struct site *site, struct arena *a, const char *id, struct task *out,
                   struct err *e) MUST_USE;
-/* The same for this caller; to others than its user and client it does not exist:
- * ERR_RPC_INVALID_PARAMS. */
+/* The same for this caller. ERR_RPC_INVALID_PARAMS if it does not exist, or belongs to another user
+ * or client. */
 enum rc task_load(struct mcp_call *c, const char *id, struct task *out, struct err *e) MUST_USE;
 /* ERR_CONFLICT if somebody else has written since it was read; ERR_TOO_LARGE, ERR_STORE. */
 enum rc task_save(struct task *t, struct err *e) MUST_USE;
-/* Says that its program is still looked after. ERR_CONFLICT as above. */
+/* Renews the lease. ERR_CONFLICT as above. */
 enum rc task_renew(struct task *t, struct err *e) MUST_USE;
-/* Before another try after ERR_CONFLICT. false: it is too late for one. */
+/* Waits before another try after ERR_CONFLICT. false: there is no time for one. */
 bool task_pause(int64_t until_ms);
 void task_status(struct task *t, const char *status);
 void task_fail(struct task *t, const char *text);
@@ -76,15 +76,16 @@ void mcp_watch_tasks(struct site *site, int fd);
 enum rc task_place_take(struct mcp_call *c, int *place, struct err *e) MUST_USE;
 
 /* task_run.c: the process that runs the tool and writes the outcome. */
-/* Makes the record one of a task that runs. To be saved; whoever saves it starts the process. */
+/* Marks the record as running. The caller saves it, and starts the process if that succeeds. */
 void task_begin(struct task *t, const struct tool *tool);
 /* Takes over the place. */
 enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, int place,
                    struct err *e) MUST_USE;
-void task_abandon(struct task *t, int place); /* instead, if it could not be saved */
-/* The process of a task that this daemon has started is there no more. */
+void task_abandon(struct task *t, int place); /* instead of task_start, if it could not be saved */
+/* The task should run on this host, but its process does not exist. */
 bool task_is_orphaned(const struct task *t);
-/* Tells the process of a task, if it is on this host. On others it notices by itself. */
+/* Sends a message to the task's process, if it is on this host. On another host it notices when it
+ * renews the lease. */
 void task_stop(const struct task *t);
 
 #endif

@@ -23,7 +23,7 @@ const char *mcp_tools_call_scopes(const struct mcp_call *c) {
     return tool ? tool->entry.scopes : "";
 }
 
-/* Clients of the handshake revisions know structuredContent as an object only. */
+/* Clients of the handshake versions accept only objects as structuredContent. */
 static void finish(struct mcp_call *c, struct json *result) {
     if (c->msg.protocol == PROTOCOL_HANDSHAKE &&
         !json_is_object(json_get(result, "structuredContent")))

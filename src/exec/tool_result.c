@@ -55,7 +55,7 @@ static bool is_content(const struct json *content) {
     return true;
 }
 
-/* The program speaks MCP itself. Only what belongs to a finished call is taken over. */
+/* The program prints a CallToolResult; only its known members are kept. */
 static struct json *own_result(struct arena *a, const struct json *v) {
     struct json *result = json_new_object(a);
 
@@ -66,7 +66,7 @@ static struct json *own_result(struct arena *a, const struct json *v) {
     if (json_get(v, "_meta") && !json_is_object(json_get(v, "_meta")))
         return NULL;
     json_put(result, "content", json_get(v, "content"));
-    if (json_has(v, "structuredContent")) /* of which null is a value */
+    if (json_has(v, "structuredContent")) /* null is a value too */
         json_put(result, "structuredContent", json_get(v, "structuredContent"));
     if (json_get(v, "_meta"))
         json_put(result, "_meta", json_get(v, "_meta"));
@@ -93,7 +93,7 @@ static struct json *json_output(struct mcp_call *c, const struct tool *tool, str
     return result;
 }
 
-/* A failed program may have said on stdout what is wrong. */
+/* A failed program may have printed the reason to stdout. */
 static struct json *failed(struct arena *a, const struct execution *x) {
     struct json *result = json_new_object(a), *content = json_new_array(a);
     char *sentence = arena_printf(a, "%s.", x->failure);

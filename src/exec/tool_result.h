@@ -1,5 +1,5 @@
-/* CallToolResults: of texts, of JSON values, and of what came of an execution. What goes wrong is
- * said in a sentence that a model, and the person it works for, can act on ("Error Handling"). */
+/* CallToolResults from texts, JSON values and executions. Errors are sentences that a model and its
+ * user can act on ("Error Handling"). */
 #ifndef EXEC_TOOL_RESULT_H
 #define EXEC_TOOL_RESULT_H
 
@@ -12,7 +12,7 @@ struct json *tool_error_result(struct arena *a, const char *fmt, ...) PRINTF_LIK
 /* A result of a JSON value: structuredContent, and the same as text for clients that do not read
  * it ("Structured Content"). `value` may be NULL for JSON null. */
 struct json *tool_structured_result(struct arena *a, struct json *value);
-/* What an execution means. Fills c->answer.outcome. */
+/* The result of an execution. Fills c->answer.outcome. */
 struct json *tool_result(struct mcp_call *c, const struct tool *tool, const struct execution *x);
 
 #endif

@@ -6,8 +6,8 @@
 #include "exec/tool_result.h"
 #include "mcp/call.h"
 
-/* From here on wrong arguments are a result that the model can learn from; before, "Invalid
- * arguments" stands among the protocol errors ("Error Handling" of each revision). */
+/* From this version on wrong arguments give a result with isError; before, a protocol error ("Error
+ * Handling" of each revision). */
 #define VERSION_ERRORS_ARE_RESULTS "2025-11-25"
 
 /* "/a must be a string (inputSchema #/properties/a/type)" */
@@ -17,7 +17,7 @@ static const char *sentence(struct arena *a, const struct schema_error *why, con
                         *why->keyword ? " " : "", why->keyword, *why->keyword ? ")" : "");
 }
 
-/* A bound says more about the schema than about the value: an admin has to know. */
+/* A check that exceeds a limit is usually the schema's fault, so the admin must know. */
 static void log_bound(const struct mcp_call *c, const struct tool *tool, const char *schema,
                       const struct schema_error *why) {
     log_warn("schema_bound", kv("request", c->x->rq->id), kv("tool", tool->entry.name),

@@ -11,8 +11,8 @@ struct mcp_call;
 enum rc tool_check_arguments(struct mcp_call *c, const struct tool *tool,
                              const struct json *arguments, struct json **result,
                              struct err *e) MUST_USE;
-/* The result, or one in its place that says why it is not what outputSchema promises; then
- * c->answer.outcome says so too. */
+/* Returns the result, or if it does not match outputSchema an error that says why, and sets
+ * c->answer.outcome. */
 struct json *tool_check_result(struct mcp_call *c, const struct tool *tool, struct json *result);
 
 #endif

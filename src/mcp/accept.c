@@ -1,5 +1,5 @@
-/* Clients of MCP name both application/json and text/event-stream, mostly as equals: then the first
- * is preferred. */
+/* MCP clients list both application/json and text/event-stream, mostly with the same weight: then
+ * the first one is preferred. */
 #include "mcp/accept.h"
 
 #include <string.h>
@@ -10,8 +10,8 @@
 /* What the header says about one type. */
 struct wish {
     int weight;      /* 0: it is not acceptable */
-    size_t at;       /* the number of the range that says so */
-    int specificity; /* of that range; 0: none says anything */
+    size_t at;       /* index of the range that decides */
+    int specificity; /* of that range; 0: no range matches */
 };
 
 /* 1 for any type, 2 for type/any, 3 for the type itself; 0: the range does not cover it. */

@@ -15,8 +15,8 @@
 
 #define CHALLENGE_MAX 4096 /* bytes of a WWW-Authenticate value */
 
-/* RFC 6454 §6.2: visible ASCII. Web servers let more through, such as a tab, which must not come
- * back in a header of ours. */
+/* RFC 6454 §6.2: visible ASCII. Web servers accept more, such as a tab, which must not be repeated
+ * in a response header. */
 static bool is_serialized_origin(const char *origin) {
     for (const char *p = origin; *p; p++)
         if (*p <= ' ' || *p > '~')
@@ -30,8 +30,8 @@ bool mcp_origin_is_allowed(const struct config *config, const char *origin) {
             list_has(config->allowed_origins, origin));
 }
 
-/* Streamable HTTP "Security": an Origin that is present must be one we know, so that a page of
- * another site cannot reach this server through a user's browser. */
+/* Streamable HTTP "Security": an Origin must be allowed, so that a page of another site cannot
+ * reach this server through a user's browser. */
 static enum rc check_origin(const struct config *config, const struct request *rq, struct err *e) {
     const char *origin = request_header(rq, "origin");
 
@@ -57,8 +57,8 @@ static const char *bearer_credentials(const struct request *rq) {
     return value + 6 + strspn(value + 6, " \t");
 }
 
-/* The token of `Authorization: Bearer …`, which is the only place it is taken from (RFC 6750
- * §2.1; MCP forbids the query). Two such headers arrive joined by a comma, and are refused. */
+/* The token of `Authorization: Bearer …` (RFC 6750 §2.1; MCP forbids the query). Two such headers
+ * arrive joined by a comma, and are refused. */
 static enum rc bearer_token(const struct request *rq, const char **token, struct err *e) {
     const char *value = bearer_credentials(rq);
     size_t len = b64token_len(value);
@@ -73,7 +73,7 @@ static enum rc bearer_token(const struct request *rq, const char **token, struct
     return OK;
 }
 
-/* RFC 7235 §2.2 quoted-string; what could end or split it is left out. */
+/* RFC 7235 §2.2 quoted-string; characters that could end or split it are left out. */
 static void add_param(struct buf *b, const char *name, const char *value) {
     buf_addf(b, "%s%s=\"", b->len > sizeof "Bearer" - 1 ? ", " : " ", name);
     for (; *value; value++)
@@ -99,7 +99,7 @@ static void challenge(const struct config *config, struct reply *rp, const char 
     reply_header(rp, "WWW-Authenticate", b.p);
 }
 
-/* A token that this worker has not seen: its signature and claims. */
+/* Checks signature and claims of a token that is not in this worker's cache. */
 static enum rc verify(struct site *site, struct arena *a, const char *token,
                       const struct token_claims **claims, struct err *e) {
     const struct token_claims *fresh =
@@ -123,7 +123,7 @@ static enum rc check_token(struct exchange *x, const struct token_claims **claim
 
     if (rc)
         return rc;
-    /* Borrowed until the next put: a request makes at most the one above. */
+    /* Valid until the next put; a request puts at most once, above. */
     *claims = token_cache_get(x->site->mcp->tokens, token, clock_now_s(&x->site->clock));
     metrics_count(METRIC_TOKEN_CACHE, *claims ? CACHE_HIT : CACHE_MISS);
     rc = *claims ? OK : verify(x->site, x->rq->arena, token, claims, e);

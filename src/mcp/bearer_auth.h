@@ -1,5 +1,5 @@
-/* Who may talk to the MCP endpoint: the origin, the token, the scopes. Comes before anything in the
- * body is looked at, and works for any HTTP method. */
+/* Who may use the MCP endpoint: checks origin, token and scopes, before the body is read, for any
+ * HTTP method. */
 #ifndef MCP_BEARER_AUTH_H
 #define MCP_BEARER_AUTH_H
 
@@ -14,11 +14,11 @@
 enum rc mcp_bearer_auth(struct exchange *x, const struct token_claims **claims,
                         struct err *e) MUST_USE;
 
-/* Is the user of the token, or every token of its time, in DENY_FILE? */
+/* Does DENY_FILE refuse the user of the token, or all tokens issued when it was? */
 bool bearer_is_denied(const struct deny_list *deny, const struct token_claims *claims);
 
-/* Does the token have these scopes too? Otherwise ERR_INSUFFICIENT_SCOPE with a challenge that
- * names all scopes of the call at once, those of every call included. */
+/* Does the token have these scopes? Otherwise ERR_INSUFFICIENT_SCOPE with a challenge that names
+ * all scopes of the call, REQUIRED_SCOPES included. */
 enum rc bearer_check_scopes(struct exchange *x, const struct token_claims *claims,
                             const char *scopes, struct err *e) MUST_USE;
 

@@ -1,4 +1,4 @@
-/* One message on its way through the endpoint: what a method is given, and what it answers. */
+/* One message in the endpoint: the input and the answer of a method. */
 #ifndef MCP_CALL_H
 #define MCP_CALL_H
 
@@ -18,34 +18,34 @@ struct replay_log;
 enum log_wanted { LOG_WANTED_NONE = 100, LOG_WANTED_INFO = 1 };
 int mcp_log_level(const char *name); /* -1: there is no such level */
 
-/* Who calls, and what its client can do. */
+/* The caller, and what its client supports. */
 struct mcp_client {
     const struct token_claims *claims;
-    struct json *capabilities;         /* NULL: the client has declared none */
+    struct json *capabilities;         /* NULL: the client declared none */
     const struct mcp_session *session; /* session.h; NULL: none */
-    int log_level;                     /* the lowest that it wants */
+    int log_level;                     /* the lowest that it asked for */
 };
 
 /* The stream of events that answers the call, if there is one: stream.h. */
 struct mcp_stream {
     int64_t sent_ms;  /* monotonic: when something was last sent */
-    int64_t paced_ms; /* monotonic: when no notification of the last ones counts any more */
+    int64_t paced_ms; /* monotonic: when the rate limit of notifications is unused again */
     unsigned dropped; /* notifications that were more than may be sent */
     bool has_progress;
-    struct json_number progress; /* the last one that was sent */
+    struct json_number progress; /* the last progress sent */
     bool gone;                   /* the client has closed the stream */
-    struct replay_log *replay;   /* replay.h: what is sent is kept there; NULL: it is not */
+    struct replay_log *replay;   /* where sent events are stored (replay.h); NULL: they are not */
     const char *id;              /* of the stream, in the ids of its events */
 };
 
 /* What ends the call before its program has: cancel.h. */
 struct mcp_cancel {
-    const int *watch;           /* in place of the client's connection; NULL: none */
+    const int *watch;           /* watched instead of the client's connection; NULL: nothing */
     bool (*confirm)(void *arg); /* asked when it is readable, see runner/process.h; NULL: none */
     void *confirm_arg;
-    struct message_socket *socket; /* for notifications/cancelled; NULL: none can come */
+    struct message_socket *socket; /* receives notifications/cancelled; NULL: not supported */
     bool arrived;                  /* one has come */
-    int64_t deadline_ms;           /* monotonic: no program runs on after it, in a batch too */
+    int64_t deadline_ms;           /* monotonic: programs are ended then, also in a batch */
 };
 
 struct mcp_answer {
@@ -59,7 +59,7 @@ struct mcp_answer {
 
 struct mcp_call {
     struct exchange *x;
-    struct arena *arena; /* of what is made for the call */
+    struct arena *arena; /* memory of the call */
     struct mcp_message msg;
     const struct mcp_method *method; /* NULL: a message that needs no answer */
     struct mcp_client client;
@@ -70,8 +70,8 @@ struct mcp_call {
 
 /* A call of this exchange, before its message is known. */
 struct mcp_call mcp_call_begin(struct exchange *x);
-/* Makes the result of an object that it takes over: adds what every result of the protocol version
- * carries, with a resultType of "complete" unless it has one. */
+/* Turns an object, which it takes over, into the result: adds the members that every result of the
+ * protocol version has, with resultType "complete" unless there is one. */
 void mcp_call_finish(struct mcp_call *c, struct json *result);
 
 #endif

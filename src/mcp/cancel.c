@@ -12,8 +12,8 @@
 #define MESSAGE "cancelled"
 #define MESSAGE_MAX 64 /* bytes */
 
-/* Ids are unique within a session, and the session's key is known to its user's client alone. The
- * number 1 and the string "1" are two ids. */
+/* Ids are unique within a session, and only the user's client knows the session's key. The number 1
+ * and the string "1" are different ids. */
 static const char *name_of(const struct mcp_call *c, const struct json *id) {
     const char *text = arena_printf(c->arena, "cancel\n%s\n%s", c->client.session->key,
                                     json_text(c->arena, id, NULL));

@@ -6,16 +6,17 @@
 
 #include <stdbool.h>
 
-#define CANCEL_LOOK_MS 500 /* how often it is looked for while the client is asked */
+#define CANCEL_LOOK_MS 500 /* how often it is checked while the client is asked */
 
 struct mcp_call;
 
-/* From here on the call can be cancelled, if it is of a session and no other call has its id. */
+/* From now on the call can be cancelled, if it belongs to a session and no other call has its id.
+ */
 void cancel_begin(struct mcp_call *c);
 void cancel_end(struct mcp_call *c);
 /* Has it been? `call` is a struct mcp_call. */
 bool cancel_arrived(void *call);
-/* A notification has come: passes it on. Nobody waits for it if the call is over. */
+/* Forwards a notification to the worker of the call; does nothing if the call is over. */
 void cancel_deliver(const struct mcp_call *c);
 
 #endif

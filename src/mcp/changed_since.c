@@ -21,7 +21,7 @@ bool changed_since_is_id(const struct sse_id *id) {
     return !strcmp(id->stream, CHANGED_SINCE_STREAM) && id->number != SSE_UNNUMBERED;
 }
 
-/* Older clients do not know events without data. */
+/* Older clients do not support events without data. */
 bool changed_since_has_ids(const struct mcp_call *c) {
     const char *version = mcp_header(c->x->rq, "mcp-protocol-version");
 
@@ -34,12 +34,12 @@ void changed_since_prime(struct mcp_call *c) {
     mcp_stream_write(c, sse_priming_event(c->arena, &id));
 }
 
-/* The later of the two: content, or what it is called. */
+/* Checks both times: of the content, and of the inode (a renamed file has an old mtime). */
 static bool is_newer(const struct stat *st, int64_t since_ms) {
     return ms_of(st->st_mtim) >= since_ms || ms_of(st->st_ctim) >= since_ms;
 }
 
-/* A directory changes with the names in it, and its manifests by themselves. */
+/* The directory's times cover added and removed names; each manifest has its own times. */
 static bool dir_has_changed(const char *path, int64_t since_ms) {
     DIR *d = opendir(path);
     const struct dirent *entry;
@@ -56,7 +56,7 @@ static bool dir_has_changed(const char *path, int64_t since_ms) {
     return changed;
 }
 
-/* Is there another folder at the path than there was? */
+/* Is there a different folder at the path? */
 static bool path_has_changed(struct arena *a, const char *path, int64_t since_ms) {
     struct stat st;
 
@@ -75,7 +75,7 @@ bool mcp_manifests_have_changed(const struct config *config, int64_t since_ms) {
 }
 
 static bool has_changed(struct arena *a, const struct subscription *s, int64_t since_ms) {
-    /* With a slash behind it, a folder that is a link is looked at as a link too. */
+    /* With a slash at the end, a folder that is a symbolic link is checked as a link too. */
     const char *end = s->kind == SUBSCRIPTION_FOLDER ? "/" : "";
     const char *path = arena_printf(a, "%.*s%s", (int)s->argument.len, s->argument.p, end);
     struct stat st;
@@ -93,7 +93,8 @@ void changed_since_send(struct mcp_call *c, struct text subscriptions, const str
     const int64_t since_ms = (int64_t)last->at - CHANGED_SINCE_MARGIN_MS;
     struct subscription s;
 
-    for (int i = 1; subscription_next(&subscriptions, &s); i++) /* 0 is the priming event's */
+    for (int i = 1; subscription_next(&subscriptions, &s);
+         i++) /* 0 is the id of the priming event */
         if (has_changed(c->arena, &s, since_ms)) {
             const struct sse_id id = sse_id_now(CHANGED_SINCE_STREAM, i);
             char line[SSE_ID_LINE_MAX];

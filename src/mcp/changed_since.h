@@ -1,7 +1,7 @@
-/* The GET stream of a session, taken up again (2025-11-25, "Resumability and Redelivery"). The ids
- * of its events say when each was sent, and all that it reports are changes of files: those that
- * have changed since then are reported again, so that nothing has to be kept for a client that may
- * never come back. */
+/* Resumption of a session's GET stream (2025-11-25, "Resumability and Redelivery"). The ids of its
+ * events contain the time of sending, and it reports only changes of files. So files that have
+ * changed since then are reported again, and nothing has to be stored for a client that may never
+ * return. */
 #ifndef MCP_CHANGED_SINCE_H
 #define MCP_CHANGED_SINCE_H
 
@@ -11,17 +11,16 @@
 struct config;
 struct mcp_call;
 
-#define CHANGED_SINCE_STREAM "get" /* what ids call this stream */
-/* A change may come between an event and the time in its id: it is rather reported twice than
- * never.
- */
+#define CHANGED_SINCE_STREAM "get" /* name of this stream in ids */
+/* A change can happen between an event and the time in its id: better to report it twice than
+ * never. */
 #define CHANGED_SINCE_MARGIN_MS 1000
 
 /* Do the events of this GET stream have ids? */
 bool changed_since_has_ids(const struct mcp_call *c);
 /* Is it the id of an event of such a stream? */
 bool changed_since_is_id(const struct sse_id *id);
-/* Sends an event without data, whose id says now. */
+/* Sends an event without data and with the current time in its id. */
 void changed_since_prime(struct mcp_call *c);
 /* Sends the events of those subscriptions (web/subscription.h) whose file or folder has changed
  * since that event. */

@@ -33,7 +33,8 @@ static const struct mcp_method *find_method(const struct mcp_service *service,
 static enum rc check_headers(const struct mcp_call *c, struct err *e) {
     if (c->msg.protocol != PROTOCOL_STATELESS)
         return OK;
-    /* Rules for the headers of notifications are not defined; a contradiction is still refused. */
+    /* The specification has no rules for headers of notifications; a contradiction is still
+     * refused. */
     if (c->msg.kind != MCP_REQUEST)
         return mcp_headers_check_method(c, e);
     return mcp_headers_check(c, c->method ? c->method->mirrored : NULL, e);
@@ -60,7 +61,7 @@ static enum rc settle_client(struct mcp_call *c, struct err *e) {
 }
 
 static enum rc take_notification(const struct mcp_call *c, struct err *e) {
-    /* Taking a request that lacks its id for a notification would leave its sender waiting. */
+    /* If a request without an id were treated as a notification, its sender would wait forever. */
     if (strncmp(c->msg.method, "notifications/", 14) != 0)
         return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the id is missing");
     if (!strcmp(c->msg.method, "notifications/cancelled"))
@@ -90,7 +91,7 @@ enum rc mcp_route(struct mcp_call *c, struct json *message, struct err *e) {
     return OK;
 }
 
-/* Who did what, and how it ended; never what was passed. */
+/* Logs caller, target and outcome; never arguments. */
 static void audit(const struct mcp_call *c, const char *outcome, int64_t began_ms) {
     const char *target = c->answer.target;
 

@@ -12,7 +12,7 @@
 #include "web/sse.h"
 
 #define BATCH_MAX 16                             /* messages in one batch */
-#define BATCH_ANSWER_BYTES_MAX ((size_t)1 << 20) /* after these, the rest is refused */
+#define BATCH_ANSWER_BYTES_MAX ((size_t)1 << 20) /* then the remaining messages are refused */
 
 static enum rc check_media(const struct request *rq, struct reply *rp, struct err *e) {
     if (!request_has_type(rq, "application/json"))
@@ -28,10 +28,10 @@ static void send_text(struct reply *rp, int status, struct text t) {
     rp->body = t.p;
     rp->body_len = t.len;
     reply_header(rp, "Content-Type", "application/json");
-    reply_header(rp, "Cache-Control", "no-store"); /* what a user may see is not a cache's */
+    reply_header(rp, "Cache-Control", "no-store"); /* the answer is for this user only */
 }
 
-/* An answer that is ready, as the one event of a stream. */
+/* Sends a complete answer as the only event of a stream. */
 static void send_one_event(struct mcp_call *c, struct text answer) {
     struct text event = sse_event(c->arena, NULL, answer);
 
@@ -41,7 +41,8 @@ static void send_one_event(struct mcp_call *c, struct text answer) {
     c->x->rp->body_len = event.len;
 }
 
-/* Whole, in the form that the client prefers. What has a status of its own is JSON. */
+/* Sends a complete answer in the form that the client prefers. With a status other than 200 it is
+ * JSON. */
 static void send_answer(struct mcp_call *c, int status, struct text t) {
     if (status == 200 && mcp_prefers_stream(c->x->rq))
         send_one_event(c, t);

@@ -20,7 +20,7 @@
 #define POLL_MS 50
 #define CHUNK 16384
 
-/* Sends what the log has from *at on. False: the client is gone. */
+/* Sends the log from *at on. False: the client has disconnected. */
 static bool send_rest(struct mcp_call *c, struct replay_log *log, size_t *at) {
     char chunk[CHUNK];
     size_t n;
@@ -33,7 +33,8 @@ static bool send_rest(struct mcp_call *c, struct replay_log *log, size_t *at) {
     return true;
 }
 
-/* The call may go on in another worker. This one is not held for long: the client comes back. */
+/* The call may still run in another worker. This one waits only for a limited time; the client asks
+ * again. */
 static void follow(struct mcp_call *c, struct replay_log *log, size_t at) {
     int64_t until = clock_monotonic_ms() + REPLAY_WAIT_MS;
 

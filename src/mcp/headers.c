@@ -51,7 +51,7 @@ static enum rc check_name(const struct mcp_call *c, const char *mirrored, struct
     struct text decoded;
     size_t len;
 
-    /* Without the member the request is malformed in another way, which the method reports. */
+    /* If the member is missing, the method reports that. */
     value = json_strn(json_get(c->msg.params, mirrored), &len);
     if (!value)
         return OK;

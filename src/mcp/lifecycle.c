@@ -7,9 +7,9 @@
 #include "mcp/session.h"
 #include "mcp/site.h"
 
-#define DISCOVER_TTL_MS 3600000 /* changes only with another version of the program */
+#define DISCOVER_TTL_MS 3600000 /* changes only when the program is upgraded */
 
-/* Only what is there is declared. */
+/* Declares only what is configured. */
 #define CAPABILITIES                                                                               \
     "\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},"                        \
     "\"resources\":{\"listChanged\":true,\"subscribe\":true},\"tools\":{\"listChanged\":true}"
@@ -23,7 +23,7 @@ enum rc mcp_initialize(struct mcp_call *c, struct err *e) {
     if (!requested)
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: protocolVersion must be a string");
-    /* "Version Negotiation": the requested one if we have it, else our latest. */
+    /* "Version Negotiation": the requested version if it is supported, else the latest. */
     c->answer.result.p = arena_printf(
         c->arena,
         "{\"protocolVersion\":\"%s\",\"capabilities\":{" CAPABILITIES

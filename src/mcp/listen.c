@@ -30,7 +30,7 @@ struct json *mcp_subscription_meta(struct mcp_call *c) {
     return meta;
 }
 
-/* The parameters of a notification: with the id of the subscription, if it has one. */
+/* The parameters of a notification, with the subscription's id if there is one. */
 static struct json *make_params(struct mcp_call *c) {
     struct json *params = json_new_object(c->arena);
 
@@ -57,7 +57,7 @@ static void add_list(struct mcp_call *c, struct buf *b, size_t list) {
                          notification(c, lists[list].method, make_params(c)));
 }
 
-/* Only a file can be watched, and only by a caller who may read it. */
+/* Only files can be watched, and only by callers who may read them. */
 static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
     struct json *variables, *params;
     const struct resource *r =
@@ -89,7 +89,7 @@ static struct buf *new_list(struct mcp_call *c) {
     return b;
 }
 
-/* What we agree to of what was asked for. */
+/* The part of the requested notifications that the server grants. */
 static struct json *agree(struct mcp_call *c, const struct json *wanted, struct buf *b) {
     const struct json *uris = json_get(wanted, "resourceSubscriptions");
     struct json *agreed = json_new_object(c->arena), *some = json_new_array(c->arena);
@@ -107,7 +107,7 @@ static struct json *agree(struct mcp_call *c, const struct json *wanted, struct 
     return agreed;
 }
 
-/* The same, of what the room above knows. */
+/* The same for the filters of the service. */
 static enum rc agree_filters(struct mcp_call *c, const struct json *wanted, struct buf *b,
                              struct json *agreed, struct err *e) {
     const struct mcp_service *service = c->x->site->mcp->service;

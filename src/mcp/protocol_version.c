@@ -49,7 +49,7 @@ bool mcp_version_has_batches(const struct request *rq) {
     return !v || !strcmp(v, MCP_VERSION_BATCHES);
 }
 
-/* UnsupportedProtocolVersionError: what we do support, and what was asked for. */
+/* UnsupportedProtocolVersionError: the supported versions, and the requested one. */
 static enum rc unsupported(struct mcp_call *c, const char *requested, struct err *e) {
     const char *const *list =
         c->msg.protocol == PROTOCOL_STATELESS ? stateless_versions : handshake_versions;
@@ -123,7 +123,7 @@ static enum rc settle_initialize(struct mcp_call *c, const char *header, struct 
         return err_set(e, ERR_RPC_HEADER_MISMATCH,
                        "Header mismatch: MCP-Protocol-Version %s has no initialize request",
                        text_quotable(c->arena, header));
-    return OK; /* the body negotiates; a header is only due afterwards */
+    return OK; /* the body negotiates; the header is required only afterwards */
 }
 
 /* The header names a stateless version, and the body none. */

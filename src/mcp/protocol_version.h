@@ -1,6 +1,5 @@
-/* Which protocol version a message follows: 2026-07-28 (stateless), or one that begins with a
- * handshake: 2024-11-05 (over Streamable HTTP, which came after it), 2025-03-26, 2025-06-18 and
- * 2025-11-25. */
+/* Which protocol version a message follows: 2026-07-28 (stateless), or one with a handshake:
+ * 2024-11-05 (over Streamable HTTP, which is newer), 2025-03-26, 2025-06-18 and 2025-11-25. */
 #ifndef MCP_PROTOCOL_VERSION_H
 #define MCP_PROTOCOL_VERSION_H
 
@@ -12,7 +11,7 @@
 struct mcp_call;
 
 #define MCP_VERSION_STATELESS "2026-07-28"
-#define MCP_VERSION_HANDSHAKE "2025-11-25" /* the latest of its kind: what we offer */
+#define MCP_VERSION_HANDSHAKE "2025-11-25" /* the latest of its kind, which is offered */
 #define MCP_VERSION_BATCHES "2025-03-26"   /* the only one with batches */
 
 #define META_VERSION "io.modelcontextprotocol/protocolVersion"
@@ -24,7 +23,7 @@ struct mcp_call;
  * names a version is stateless whatever its headers say, and then both must agree. The whole _meta
  * of a stateless request is checked here. */
 enum rc mcp_version_settle(struct mcp_call *c, struct err *e) MUST_USE;
-/* What the header alone says, for answers to what cannot be read. */
+/* From the header alone, for answers to messages that cannot be read. */
 enum mcp_protocol mcp_version_of_header(const struct request *rq);
 /* Does the header allow a batch? */
 bool mcp_version_has_batches(const struct request *rq);

@@ -21,7 +21,7 @@ static const char *replay_log_name(const struct mcp_call *c, const char *stream)
     return arena_printf(c->arena, "%s.%s", c->client.session->id, stream);
 }
 
-/* Older clients do not know events without data. */
+/* Older clients do not support events without data. */
 static bool is_replayable(const struct mcp_call *c) {
     return c->client.session && c->msg.version && !strcmp(c->msg.version, MCP_VERSION_HANDSHAKE);
 }
@@ -34,8 +34,8 @@ void replay_begin(struct mcp_call *c, struct text *event) {
     *event = (struct text){0};
     if (!is_replayable(c))
         return;
-    stream =
-        random_text(c->x->rp->arena, STREAM_ID_BYTES); /* longer than what caused it to begin */
+    stream = random_text(c->x->rp->arena,
+                         STREAM_ID_BYTES); /* lives longer than the message that began it */
     if (replay_log_create(replay_log_dir(c->arena, c->x->site), replay_log_name(c, stream),
                           clock_now_s(&c->x->site->clock), &c->stream.replay, &e)) {
         log_info("stream_not_kept", kv("request", c->x->rq->id), kv("why", e.detail));

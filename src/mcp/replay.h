@@ -1,7 +1,7 @@
-/* Streams that a client may ask for again after its connection broke (2025-11-25, "Resumability and
- * Redelivery"): what is sent is kept in a replay log of the host, and the id of an event says which
- * stream it belongs to and where in the log the next one begins. Needs a session, to which the name
- * of the log is bound: another user's client, or another session, does not find it. */
+/* Streams that a client can resume after its connection broke (2025-11-25, "Resumability and
+ * Redelivery"). Sent events are stored in a replay log of the host; an event's id contains the
+ * stream's id and the position of the next event in the log. The log's name is bound to the
+ * session, so other sessions and users cannot read it. */
 #ifndef MCP_REPLAY_H
 #define MCP_REPLAY_H
 
@@ -12,14 +12,14 @@ struct mcp_call;
 struct replay_log;
 struct site;
 
-#define REPLAY_ABSENT_MS 30000 /* a question waits for a client that went away */
+#define REPLAY_ABSENT_MS 30000 /* so long a request waits for a client that has disconnected */
 
-/* A stream begins: *event is the priming event, which gives the client an id before there is
- * anything else; empty if this stream is not kept. */
+/* Begins a stream: *event is the priming event, which gives the client an id before any message;
+ * empty if this stream is not stored. */
 void replay_begin(struct mcp_call *c, struct text *event);
-/* The event that carries a message: with its id, and kept, if the stream is. */
+/* The event of a message; if the stream is stored, it has an id and is stored too. */
 struct text replay_event(struct mcp_call *c, struct arena *a, struct text message);
-/* The call is over. */
+/* Ends the log at the end of the call. */
 void replay_end(struct mcp_call *c);
 /* Opens what was kept of a stream of this session; close it with replay_log_close. ERR_MISSING if
  * there is none. */

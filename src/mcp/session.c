@@ -13,9 +13,9 @@
 
 #define PURPOSE "mcp-session"
 #define ID_MAX 4096
-#define USER_DIGEST_BYTES 12 /* of 32: it names, and hides nothing */
+#define USER_DIGEST_BYTES 12 /* of 32: enough for a name that need not be secret */
 
-/* What of a client's capabilities a program may ask for, and no more: the id is a header. */
+/* Only the capabilities that programs can use, since the session id, a header, must be short. */
 static struct json *known_capabilities(struct arena *a, const struct json *given) {
     static const struct {
         const char *name, *parts[3];
@@ -125,7 +125,7 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     return OK;
 }
 
-/* Under the key PREFIX USER:SESSION, with the shares of the prefix. */
+/* Stores under the key PREFIX USER:SESSION, within the prefix's quotas. */
 static enum rc note(struct mcp_call *c, const char *prefix, const char *text, size_t len,
                     struct err *e) {
     const char *of_user = arena_printf(c->arena, "%s%s:", prefix, c->client.session->user);
@@ -155,7 +155,7 @@ enum rc mcp_session_save(struct mcp_call *c, struct err *e) {
     return note(c, SESSION_NOTE_PREFIX, text, len, e);
 }
 
-/* Without a session there is nothing that the level could be kept for. */
+/* Without a session the level could not be stored. */
 enum rc mcp_set_level(struct mcp_call *c, struct err *e) {
     const char *level = json_get_str(c->msg.params, "level");
 

@@ -29,7 +29,7 @@ void mcp_session_start(struct mcp_call *c);
 /* Settles c->client from the Mcp-Session-Id header, if there is one.
  * ERR_NOT_FOUND if it is not a session of this user that goes on. */
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) MUST_USE;
-/* Keeps the note as it is now. ERR_RPC_INVALID_PARAMS if it is too long. */
+/* Stores the note. ERR_RPC_INVALID_PARAMS if it is too long. */
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) MUST_USE;
 
 /* DELETE of the MCP endpoint: ends a session. */

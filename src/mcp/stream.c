@@ -10,8 +10,8 @@
 #include "mcp/rpc.h"
 #include "web/sse.h"
 
-#define GONE_MS 2       /* within which a web server tells that a client has gone */
-#define GONE_COMMENTS 2 /* Apache notices when it sends the second time */
+#define GONE_MS 2       /* so soon a web server reports that a client has disconnected */
+#define GONE_COMMENTS 2 /* Apache notices on the second write */
 
 bool mcp_stream_possible(const struct mcp_call *c) {
     return c->x->rp->sink && !c->msg.in_batch && mcp_accepts(c->x->rq, "text/event-stream");
@@ -21,7 +21,7 @@ void mcp_stream_headers(struct reply *rp) {
     rp->status = 200;
     reply_header(rp, "Content-Type", "text/event-stream");
     reply_header(rp, "Cache-Control", "no-store");
-    reply_header(rp, "X-Accel-Buffering", "no"); /* proxies pass each event on at once */
+    reply_header(rp, "X-Accel-Buffering", "no"); /* makes proxies forward each event at once */
 }
 
 void mcp_stream_write(struct mcp_call *c, struct text events) {

@@ -6,12 +6,12 @@
 #include "shared/kv.h"
 
 #define FILE_BYTES_MAX (256UL << 20) /* address space, not memory */
-#define SWEEP_ENTRIES 256            /* looked at in one step of a sweep, */
-#define SWEEP_STEPS 8 /* of which there are more while half of the entries were over */
+#define SWEEP_ENTRIES 256            /* entries that one step of a sweep reads, */
+#define SWEEP_STEPS 8 /* and steps of one sweep, as long as half of the entries have expired */
 #define CLOCK_STEP_S                                                                               \
     300          /* by so much, or by its TTL, the clock may be set back after an entry was        \
                     written */
-#define FORMAT 2 /* of a record; what is there in another one does not exist */
+#define FORMAT 2 /* of records; records of another format are ignored */
 
 struct cache {
     struct kv *kv;
@@ -19,7 +19,7 @@ struct cache {
     char swept[KV_KEY_MAX + 1]; /* where the last sweep stopped; "" at the start */
 };
 
-/* What each record begins with; the value follows. */
+/* The head of each record; the value follows. */
 struct header {
     int64_t format, stored_s, expires_s;
 };
@@ -52,8 +52,8 @@ static enum rc too_long(struct err *e) {
     return err_set(e, ERR_TOO_LARGE, "too long for the host's cache");
 }
 
-/* False if its time is over. So it is too for what was written in a future that the clock no longer
- * knows, and would stay for more than twice its time. */
+/* False if the entry has expired. An entry from the future (the clock was set back) counts as
+ * expired if it would stay for more than twice its TTL. */
 static bool read_record(const void *data, size_t len, int64_t now_s, struct record *out) {
     int64_t step_s;
 
@@ -112,7 +112,7 @@ static enum rc finish(struct kv_txn *t, enum rc rc, struct err *e) {
 
 struct tally {
     size_t count, bytes;
-    char oldest[KV_KEY_MAX + 1]; /* of those that may be removed; "": none may */
+    char oldest[KV_KEY_MAX + 1]; /* the oldest that may be removed; "": none may */
 };
 
 /* The key of an entry after `at` that has the prefix. */
@@ -168,7 +168,8 @@ enum rc cache_trim(struct cache *c, const struct cache_quota *quota, struct err 
     struct tally tally;
     struct kv_txn *t;
 
-    if (kv_begin(c->kv, false, &t, e)) /* mostly there is nothing to delete, and no lock needed */
+    if (kv_begin(c->kv, false, &t,
+                 e)) /* usually there is nothing to delete, and no lock is needed */
         return e->code;
     tally = count(t, quota, now_s);
     kv_abort(t);
@@ -233,7 +234,7 @@ enum rc cache_set(struct cache *c, const char *key, const struct cache_entry *in
         return too_long(e);
     if (kv_begin(c->kv, true, &t, e))
         return e->code;
-    if (most) { /* the one that it replaces does not count */
+    if (most) { /* the replaced entry does not count */
         quota = of_kind(key, most - 1, prefix);
         rc = kv_del(t, key, e);
         if (!rc || rc == ERR_MISSING)
@@ -301,12 +302,12 @@ void cache_delete_if(struct cache *c, const char *key, const void *value, size_t
         rc = ERR_CONFLICT;
     if (!rc)
         rc = kv_del(t, key, &e);
-    (void)!finish(t, rc, &e); /* otherwise it ends with its time */
+    (void)!finish(t, rc, &e); /* otherwise it expires by its TTL */
 }
 
 /* ---- the sweep ---- */
 
-/* How many of the next SWEEP_ENTRIES it removed. */
+/* Returns how many of the next SWEEP_ENTRIES it removed. */
 static int sweep_step(struct cache *c, int64_t now_s) {
     char at[KV_KEY_MAX + 1];
     struct record record;

@@ -1,5 +1,5 @@
 /* Small values that the workers of this host share, in an LMDB file: STATE_DIR/cache. A key is
- * KIND:REST. Each entry has a time to live; once that is over, it does not exist. */
+ * KIND:REST. Each entry has a time to live (TTL); an expired entry does not exist. */
 #ifndef SHARED_CACHE_H
 #define SHARED_CACHE_H
 
@@ -16,8 +16,8 @@
 #define CACHE_NO_TTL (INT64_MAX / 2) /* kept until it is set again or removed by a quota */
 
 struct cache;
-/* Also after an error *out is one, which tries again each time it is used. For `workers`: kv.h. The
- * clock is borrowed. */
+/* After an error *out is a cache too, which tries again at each use. `workers`: see kv.h. The clock
+ * is borrowed. */
 enum rc cache_open(const char *dir, unsigned workers, const struct clock *clock, struct cache **out,
                    struct err *e) MUST_USE;
 void cache_close(struct cache *c); /* NULL is accepted */
@@ -35,39 +35,39 @@ static inline struct cache_entry cache_text(const char *text, int64_t ttl_s) {
 /* Every operation: ERR_STORE if the file cannot be used or is full, ERR_TOO_LARGE if the key or the
  * value is too long. */
 
-/* ERR_MISSING if there is no such entry, or its time is over. */
+/* ERR_MISSING if there is no such entry, or it has expired. */
 enum rc cache_get(struct cache *c, struct arena *a, const char *key, struct cache_entry *out,
                   struct err *e) MUST_USE;
 /* False also if the file cannot be used. */
 bool cache_has(struct cache *c, const char *key);
-/* At most `most` of its kind stay: the oldest are removed. 0: any number. */
+/* Keeps at most `most` entries of its kind: the oldest are removed. 0: no limit. */
 enum rc cache_set(struct cache *c, const char *key, const struct cache_entry *in, size_t most,
                   struct err *e) MUST_USE;
-/* Only if there is none: of any number of callers one gets OK, the others ERR_EXISTS. With `most`
- * of its kind there, or less than a quarter of the file left, ERR_TOO_LARGE: nothing that still
- * counts is removed. 0: any number, in all of the file. */
+/* Writes only if there is no such entry: of concurrent callers one gets OK, the others ERR_EXISTS.
+ * ERR_TOO_LARGE if there are `most` of its kind, or less than a quarter of the file is free: no
+ * live entry is removed. 0: no limit, and the whole file may be used. */
 enum rc cache_add(struct cache *c, const char *key, const struct cache_entry *in, size_t most,
                   struct err *e) MUST_USE;
-/* Compare and swap: only in place of a value that begins with the one of `begins`. Otherwise, or if
+/* Compare and swap: replaces a value only if it begins with the value of `begins`. Otherwise, or if
  * there is none, ERR_CONFLICT. */
 enum rc cache_swap(struct cache *c, const char *key, const struct cache_entry *begins,
                    const struct cache_entry *in, struct err *e) MUST_USE;
-/* If its value is still this one. */
+/* Deletes the entry if it still has this value. */
 void cache_delete_if(struct cache *c, const char *key, const void *value, size_t len);
 
 /* A quota of the entries whose keys begin with the prefix. */
 struct cache_quota {
     const char *prefix;
-    size_t most, bytes; /* of entries, and of all of them together */
-    /* These count, but are not removed; NULL: none. */
+    size_t most, bytes; /* limit of entries, and of the bytes of all */
+    /* Entries that count but are not removed; NULL: none. */
     bool (*must_stay)(const void *value, size_t len, int64_t now_s);
 };
-/* Removes the oldest until the quota is met. Looks at every entry of the prefix, once for each that
- * it removes. */
+/* Removes the oldest entries until the quota is met. Reads all entries of the prefix, once for each
+ * removal. */
 enum rc cache_trim(struct cache *c, const struct cache_quota *quota, struct err *e) MUST_USE;
 
-/* Removes entries whose time is over. Looks at some, and at more if many of these were over; goes
- * on from there the next time. Meant to be called between requests. */
+/* Removes expired entries. Reads some entries, more if many have expired, and continues there the
+ * next time. To be called between requests. */
 void cache_sweep(struct cache *c);
 
 #endif

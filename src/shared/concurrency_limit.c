@@ -1,6 +1,6 @@
-/* A limit is a file that every worker maps. A call that is let in has a slot: a locked byte, and
- * the time since which it is pending. Times are of the monotonic clock; one of an earlier boot
- * cannot be and is ignored. */
+/* A limit is a file that all workers map. A pending call has a slot: a locked byte, and the time of
+ * its start. Times are of the monotonic clock; a time from an earlier boot lies in the future and
+ * is ignored. */
 #include "shared/concurrency_limit.h"
 
 #include <errno.h>
@@ -19,13 +19,13 @@
 
 #define STEP_MS 10
 #define ALONE_STEP_MS 1
-/* Bytes of the file that are locked: of the slots, of the queue, and of the one that goes on. */
+/* Locked bytes of the file: the slots, the queue, and the single caller of options.alone. */
 #define QUEUE CONCURRENCY_MAX
 #define ALONE (2 * CONCURRENCY_MAX)
 
 struct slots {
     _Atomic int64_t slow_until_ms;
-    _Atomic int64_t success_ms; /* the last one that came in time */
+    _Atomic int64_t success_ms; /* of the last call that succeeded in time */
     _Atomic int64_t since_ms[CONCURRENCY_MAX];
 };
 
@@ -97,8 +97,8 @@ void concurrency_limit_close(struct concurrency_limit *l) {
     free(l);
 }
 
-/* What is missing of a file that somebody has cut is zeros again. false: nothing of it can be read,
- * since that would end the process (SIGBUS). */
+/* Extends a truncated file with zeros. false: it must not be read, since that would end the process
+ * (SIGBUS). */
 static bool is_whole(const struct concurrency_limit *l) {
     struct stat st;
 
@@ -106,7 +106,7 @@ static bool is_whole(const struct concurrency_limit *l) {
                                   !posix_fallocate(l->fd, 0, sizeof(struct slots)));
 }
 
-/* How many calls of others are pending, and were by then. */
+/* Number of other processes' calls that are pending since then or longer. */
 static unsigned count_pending(const struct concurrency_limit *l, int64_t then_ms) {
     unsigned count = 0;
 
@@ -118,7 +118,7 @@ static unsigned count_pending(const struct concurrency_limit *l, int64_t then_ms
     return count;
 }
 
-/* Then the service is not slow, whatever is pending: single calls that fail are no outage. */
+/* Then the service is not slow, whatever is pending: single failures are no outage. */
 static bool has_succeeded_lately(const struct concurrency_limit *l, int64_t now_ms) {
     int64_t success = l->slots->success_ms;
 
@@ -143,7 +143,7 @@ static enum concurrency_answer try_with(struct concurrency_limit *l, unsigned li
 
     if (!l || !is_whole(l))
         return CONCURRENCY_ENTERED;
-    if (l->held >= 0) /* a lock of our own would not stop us */
+    if (l->held >= 0) /* this process's own lock would not stop it */
         return CONCURRENCY_FULL;
     slow = is_slow(l, now_ms);
     if (slow)
@@ -159,8 +159,7 @@ enum concurrency_answer concurrency_limit_try(struct concurrency_limit *l) {
     return try_with(l, l ? l->options.limit : 0);
 }
 
-/* A place in the queue; -1: none. Not while many that came before the service was slow are pending.
- */
+/* Enters the queue; -1: it is full, or many calls from before the service was slow are pending. */
 static int enter_queue(struct concurrency_limit *l) {
     return count_pending(l, INT64_MAX) <= l->options.slow_limit
                ? byte_lock_take(l->fd, QUEUE, (int)l->options.queue)
@@ -180,7 +179,7 @@ static enum concurrency_answer wait_to_enter(struct concurrency_limit *l, int64_
     }
     if (queued >= 0)
         byte_lock_release(l->fd, queued);
-    /* By now those that are pending are others than at first, so the service is not slow. */
+    /* Other calls are pending now than at first, so the service is not slow. */
     if (answer == CONCURRENCY_FULL && l->options.overflow)
         answer = try_with(l, CONCURRENCY_MAX);
     return answer;

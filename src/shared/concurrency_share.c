@@ -1,6 +1,6 @@
-/* Private part of concurrency_limit.h: shares of owners. What runs has a slot, a locked byte of the
- * file. A process that is forked keeps the lock when its parent closes the descriptor. The digest
- * of the owner is in the file; it counts only while the byte is locked. */
+/* Private part of concurrency_limit.h: limits for each owner. Running work has a slot, which is a
+ * locked byte of the file; a forked process keeps the lock when its parent closes the descriptor.
+ * The file has the owner's digest, which counts only while the byte is locked. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -12,8 +12,8 @@
 #include "shared/byte_lock.h"
 #include "shared/concurrency_limit.h"
 
-#define GUARD (CONCURRENCY_SHARE_MAX + 1) /* the byte that is locked while somebody looks */
-#define GUARD_MS 1000                     /* looking takes less than a millisecond */
+#define GUARD (CONCURRENCY_SHARE_MAX + 1) /* the byte that is locked during a search */
+#define GUARD_MS 1000                     /* a search takes less than a millisecond */
 
 static bool lock_guard(int fd) {
     int64_t until = clock_monotonic_ms() + GUARD_MS;
@@ -27,7 +27,7 @@ static bool lock_guard(int fd) {
     return true;
 }
 
-/* With the guard held: a free slot, if the owner may have one more. */
+/* While GUARD is locked: finds a free slot, if the owner may have one more. */
 static enum rc find(int fd, const struct concurrency_share *s, const uint8_t owner[SHA256_LEN],
                     int *slot, struct err *e) {
     uint8_t other[SHA256_LEN];

@@ -1,5 +1,5 @@
-/* A file of ours that is not as we left it: it is kept beside the new one, for whoever wants to
- * know why. At most one of each is kept. */
+/* A file of STATE_DIR that was damaged is renamed and kept beside the new one for an admin to
+ * examine. At most one of each is kept. */
 #ifndef SHARED_DAMAGED_H
 #define SHARED_DAMAGED_H
 
@@ -7,8 +7,8 @@
 
 /* Logs it and counts it: dir and file, which may be "", are written one after the other. */
 void damaged_say(const char *dir, const char *file);
-/* Renames it, and says so, if it is the one that is open as fd: another process may have done it.
- */
+/* Renames it and logs that, if it is still the file that is open as fd: another process may have
+ * replaced it. */
 void damaged_set_aside(const char *path, int fd);
 
 #endif

@@ -9,9 +9,9 @@
 #include "shared/concurrency_limit.h"
 #include "shared/kv_file.h"
 
-#define READERS_MAX 512 /* above any number of workers */
-#define RESERVE 8       /* the eighth part of the file is for deleting only: see kv_is_full */
-#define FREE_PAGES 0    /* LMDB's own database of them */
+#define READERS_MAX 512 /* more than the largest number of processes */
+#define RESERVE 8       /* an eighth of the file is reserved for deleting: see kv_is_full */
+#define FREE_PAGES 0    /* LMDB's database of free pages */
 #define LIMIT_NAME "/writers"
 
 struct kv;
@@ -25,13 +25,13 @@ struct kv {
     struct kv_file file;
     size_t max_bytes;
     unsigned workers;
-    struct concurrency_limit *writers; /* NULL: LMDB's lock alone is there */
+    struct concurrency_limit *writers; /* NULL: only LMDB's own lock */
     MDB_env *env;                      /* NULL: not open */
-    bool damaged;                      /* LMDB has said so */
+    bool damaged;                      /* LMDB has reported it */
     struct kv_txn txn;                 /* the one transaction that can be open */
     MDB_dbi dbi;
     size_t page_bytes;
-    size_t pages; /* that values may take */
+    size_t pages; /* for values */
 };
 
 static enum rc failed(struct err *e, const char *what, int code) {
@@ -40,8 +40,8 @@ static enum rc failed(struct err *e, const char *what, int code) {
     return e->code;
 }
 
-/* What it says of a file that is not as it left it. All have the same size of map, so that a file
- * that is too long for one is damaged too. */
+/* LMDB's errors for a damaged file. All processes use the same map size, so a file that is longer
+ * than that is damaged too. */
 static int noted(struct kv *k, int code) {
     k->damaged |= code == MDB_INVALID || code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND ||
                   code == MDB_VERSION_MISMATCH || code == MDB_MAP_RESIZED;
@@ -58,9 +58,9 @@ static int open_environment(struct kv *k) {
     if ((code = mdb_env_create(&k->env)) || (code = mdb_env_set_mapsize(k->env, k->max_bytes)) ||
         (code = mdb_env_set_maxreaders(k->env, READERS_MAX)))
         return code;
-    /* NOTLS: a reader slot belongs to the transaction, not to a thread: we have none.
-     * NOMETASYNC: a power cut may undo the last write, never damage the file.
-     * The transaction only reads: a writer that hangs keeps nobody from opening. */
+    /* NOTLS: reader slots belong to transactions, since there are no threads. NOMETASYNC: a power
+     * cut may undo the last write, but not damage the file. The transaction only reads, so that a
+     * writer that hangs does not block opening. */
     if ((code = mdb_env_open(k->env, k->file.path, MDB_NOTLS | MDB_NOMETASYNC, 0600)) ||
         (code = mdb_env_get_fd(k->env, &fd)))
         return code;
@@ -84,7 +84,7 @@ static void close_environment(struct kv *k) {
     k->env = NULL;
 }
 
-/* In a turn. A file that was damaged is replaced, once. */
+/* While the open lock is held. Replaces a damaged file, once. */
 static int open_or_replace(struct kv *k) {
     int code;
 
@@ -98,13 +98,13 @@ static int open_or_replace(struct kv *k) {
         k->damaged = false;
         code = open_environment(k);
     }
-    if (code) /* the next one tries again */
+    if (code) /* the next transaction tries again */
         close_environment(k);
     return code;
 }
 
-/* Also when it is another file by now, or when a write of its first pages has failed: LMDB then
- * refuses all that comes (MDB_PANIC), also when the disk is well again. */
+/* Also if the file was replaced, or a write of its first pages has failed: LMDB then refuses
+ * everything (MDB_PANIC), even when the disk works again. */
 static int open_again(struct kv *k) {
     int code = kv_file_open(&k->file);
 
@@ -118,7 +118,7 @@ static int open_again(struct kv *k) {
     return code;
 }
 
-/* The limit's file is in the same folder, which has to be there first. */
+/* The limit's file is in the same folder, which must exist first. */
 static void open_limit(struct kv *k) {
     const struct concurrency_options options = concurrency_of_one(k->workers, KV_SLOW_MS);
     size_t len = strlen(k->file.path);
@@ -156,19 +156,19 @@ enum rc kv_open(const char *dir, size_t max_bytes, unsigned workers, struct kv *
                 : OK;
 }
 
-/* Without a turn the end of the process closes it. */
+/* Without the open lock, the end of the process closes it. */
 void kv_close(struct kv *k) {
     if (!k)
         return;
     if (k->env && kv_file_take_turn(&k->file))
         close_environment(k);
-    kv_file_close(&k->file); /* ends the turn */
+    kv_file_close(&k->file); /* releases the open lock */
     concurrency_limit_close(k->writers);
     free(k->file.path);
     free(k);
 }
 
-/* Nothing of a file may be touched that somebody has cut. */
+/* A truncated file must not be read. */
 static int look(struct kv *k) {
     enum kv_file_look found = k->env && !k->damaged ? kv_file_look(&k->file) : KV_FILE_OTHER;
 
@@ -254,7 +254,7 @@ enum rc kv_get(struct kv_txn *t, const char *key, const void **data, size_t *len
     return OK;
 }
 
-/* Pages that were used and are not. LMDB lists them to a reading transaction only. */
+/* Number of free pages. Only a reading transaction can list them. */
 static size_t count_free(MDB_env *env) {
     MDB_txn *txn;
     MDB_cursor *cursor;
@@ -281,8 +281,8 @@ static bool has_room(const struct kv_txn *t, size_t pages) {
            (info.me_last_pgno < pages || info.me_last_pgno - count_free(t->kv->env) < pages);
 }
 
-/* LMDB writes nothing in place, so that deleting takes pages too: in a file that is full to the
- * last one nothing could be deleted any more. */
+/* LMDB never writes in place, so deleting needs free pages too: in a completely full file nothing
+ * could be deleted. */
 bool kv_is_full(const struct kv_txn *t) {
     return !has_room(t, t->kv->pages);
 }

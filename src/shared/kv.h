@@ -1,6 +1,6 @@
-/* A key-value file shared by processes: the only user of LMDB. Readers take no lock, writers one;
- * a process that dies in the middle of a write leaves the file as it was before. A file that was
- * damaged is replaced by a new one (kv_file.h). */
+/* A key-value file shared by processes: the only user of LMDB. Readers take no lock, writers one; a
+ * process that dies while it writes leaves the file unchanged. A damaged file is replaced by a new
+ * one (kv_file.h). */
 #ifndef SHARED_KV_H
 #define SHARED_KV_H
 
@@ -14,17 +14,17 @@
 struct kv;
 struct kv_txn;
 
-/* dir is made with mode 0700 if it is missing. Open it after the fork: a handle must not be
- * inherited. Errors are ERR_STORE and say what an admin can do; *out is there all the same, and
- * each kv_begin tries to open it again. Of so many `workers` some wait to write, KV_SLOW_MS
- * at most (concurrency_of_one). */
+/* Makes dir with mode 0700 if it is missing. Open it after the fork: a handle must not be
+ * inherited. Errors are ERR_STORE and say what an admin can do; *out is set nevertheless, and each
+ * kv_begin tries again to open the file. `workers`: see concurrency_of_one; writers wait for
+ * KV_SLOW_MS at most. */
 #define KV_SLOW_MS 1000
 enum rc kv_open(const char *dir, size_t max_bytes, unsigned workers, struct kv **out,
                 struct err *e) MUST_USE;
 void kv_close(struct kv *k); /* NULL is accepted */
 
-/* One transaction at a time. Every begin needs a commit or an abort. ERR_STORE also if the writer
- * before is not done. */
+/* One transaction at a time; each needs a commit or an abort. ERR_STORE also if another writer does
+ * not finish. */
 enum rc kv_begin(struct kv *k, bool write, struct kv_txn **out, struct err *e) MUST_USE;
 enum rc kv_commit(struct kv_txn *t, struct err *e) MUST_USE;
 void kv_abort(struct kv_txn *t);
@@ -35,14 +35,14 @@ enum rc kv_get(struct kv_txn *t, const char *key, const void **data, size_t *len
 /* ERR_EXISTS if `only_new` and the key is there. ERR_STORE also when the file is full. */
 enum rc kv_put(struct kv_txn *t, const char *key, const void *data, size_t len, bool only_new,
                struct err *e) MUST_USE;
-/* Before this transaction: kv_put has no room; less than a quarter of what it has is left. */
+/* At the begin of this transaction: kv_put has no room; less than a quarter of its room is left. */
 bool kv_is_full(const struct kv_txn *t);
 bool kv_is_nearly_full(const struct kv_txn *t);
 enum rc kv_del(struct kv_txn *t, const char *key, struct err *e) MUST_USE;
 /* The first entry whose key is greater than `after` ("" for the very first). false at the end. */
 bool kv_next(struct kv_txn *t, const char *after, char key[KV_KEY_MAX + 1], const void **data,
              size_t *len);
-/* Frees what readers that died without a word still hold. */
+/* Frees the reader slots of processes that were killed. */
 void kv_forget_dead_readers(struct kv *k);
 
 #endif

@@ -31,8 +31,8 @@ void kv_file_close(struct kv_file *f) {
     f->dir = -1;
 }
 
-/* LMDB 0.9.31 destroys the locks in its file when the last user closes, and one that opens at that
- * moment takes them for good ("Invalid argument"). */
+/* LMDB 0.9.31 destroys the locks in its file when the last user closes it; a process that opens it
+ * at that moment then fails with "Invalid argument". */
 bool kv_file_take_turn(const struct kv_file *f) {
     const struct timespec step = {0, TURN_STEP_MS * 1000000L};
     int64_t end_ms = clock_monotonic_ms() + TURN_MS;
@@ -64,8 +64,7 @@ void kv_file_prepare(struct kv_file *f) {
     }
     if (errno != ENOENT)
         return;
-    /* Processes that have the old file still use its locks, which must not be those of the new one.
-     */
+    /* Processes with the old file still use its locks, so the new file needs new ones. */
     (void)unlinkat(f->dir, KV_LOCKS, 0);
     if (!fstatat(f->dir, KV_DATA DAMAGED_SUFFIX, &st, 0))
         damaged_say(f->path, "/" KV_DATA);
@@ -89,7 +88,7 @@ enum kv_file_look kv_file_look(struct kv_file *f) {
     return KV_FILE_SAME;
 }
 
-/* Never shortens it, as ftruncate could while others write. */
+/* Never shortens it, as ftruncate might while others write. */
 void kv_file_lengthen(struct kv_file *f, int fd, off_t size) {
     if (f->size < size && !fallocate(fd, 0, f->size, size - f->size))
         f->size = size;
@@ -110,7 +109,7 @@ static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT};
 static const struct kv_file *volatile watched;
 static struct sigaction before[FAULTS];
 
-/* Only calls that signal-safety(7) allows, and flock, which is nothing but a system call. */
+/* Uses only calls that signal-safety(7) allows, and flock, which is a plain system call. */
 static void on_fault(int signo, siginfo_t *info, void *context) {
     const struct kv_file *f = watched;
 
@@ -121,7 +120,7 @@ static void on_fault(int signo, siginfo_t *info, void *context) {
     for (size_t i = 0; i < FAULTS; i++)
         if (faults[i] == signo)
             (void)sigaction(signo, &before[i], NULL);
-    if (info->si_code <= 0) /* sent: a fault comes again by itself */
+    if (info->si_code <= 0) /* sent by a process: it does not repeat itself like a fault */
         (void)raise(signo);
 }
 

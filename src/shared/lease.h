@@ -1,5 +1,5 @@
-/* A lease is what one worker of this host does and no other meanwhile. It ends by itself, because
- * its holder may be killed. */
+/* A lease lets one worker of this host do something while no other does. It expires, because its
+ * holder may be killed. */
 #ifndef SHARED_LEASE_H
 #define SHARED_LEASE_H
 
@@ -9,11 +9,11 @@ struct lease {
     char key[CACHE_KEY_MAX + 1];
     uint8_t owner[16];
 };
-/* For ttl_s seconds at most. ERR_EXISTS if somebody has it; ERR_TOO_LARGE and ERR_STORE: cache.h.
+/* Takes it for ttl_s seconds. ERR_EXISTS if another has it; ERR_TOO_LARGE and ERR_STORE: cache.h.
  */
 enum rc lease_take(struct cache *c, const char *name, int64_t ttl_s, struct lease *out,
                    struct err *e) MUST_USE;
-/* Does nothing if it has ended and another has it now. */
+/* Does nothing if it has expired and another has taken it. */
 void lease_release(struct cache *c, const struct lease *lease);
 bool lease_is_taken(struct cache *c, const char *name);
 

@@ -20,7 +20,7 @@ static enum rc failed(struct err *e, const char *path, const char *why) {
         why);
 }
 
-/* Whoever has the lock first fills it in. ERR_CONFLICT: it is no file of ours. */
+/* The first process with the lock fills it in. ERR_CONFLICT: the file is damaged. */
 static enum rc prepare(const struct mapped *m, struct err *e) {
     struct mapped_head head = {.magic = ""};
     struct stat st;
@@ -30,7 +30,8 @@ static enum rc prepare(const struct mapped *m, struct err *e) {
         return failed(e, m->path, strerror(errno));
     if (st.st_size != 0 && (size_t)st.st_size != m->size)
         return err_set(e, ERR_CONFLICT, "%s has another size", m->path);
-    code = posix_fallocate(m->fd, 0, (off_t)m->size); /* no hole that a full disk leaves open */
+    code = posix_fallocate(
+        m->fd, 0, (off_t)m->size); /* allocate, since a full disk would end the process later */
     if (code)
         return failed(e, m->path, strerror(code));
     if (pread(m->fd, head.magic, sizeof head.magic, 0) != sizeof head.magic)
@@ -71,11 +72,11 @@ static void close_file(struct mapped *m) {
     m->fd = -1;
 }
 
-/* What is not as we left it is replaced, once. */
+/* Replaces a damaged file, once. */
 static enum rc open_file(struct mapped *m, struct err *e) {
     enum rc rc = open_once(m, e);
 
-    if (rc == ERR_CONFLICT) { /* still locked, so that of several one renames it */
+    if (rc == ERR_CONFLICT) { /* still locked, so that only one process renames it */
         damaged_set_aside(m->path, m->fd);
         close_file(m);
         rc = open_once(m, e);

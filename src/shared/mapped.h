@@ -1,5 +1,5 @@
-/* A file of a fixed size that all workers of this host map: of limits.c and revoked.c. One that is
- * not as we left it is set aside, and a new one made in its place. */
+/* A file of a fixed size that all workers of this host map: rate limits and revoked tokens. A
+ * damaged one is renamed, and a new one is made. */
 #ifndef SHARED_MAPPED_H
 #define SHARED_MAPPED_H
 
@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What each begins with. */
+/* The head of each file. */
 struct mapped_head {
     char magic[8];
-    uint8_t secret[32]; /* so that nobody can choose keys that meet in one set */
+    uint8_t secret[32]; /* so that clients cannot choose keys that fall into one set */
 };
 
 struct mapped {
@@ -19,16 +19,16 @@ struct mapped {
     const char *magic; /* of 8 bytes */
     size_t size;
     int fd;
-    void *at; /* begins with a struct mapped_head; NULL: the file cannot be had now */
+    void *at; /* begins with a struct mapped_head; NULL: the file is not available now */
 };
 
-/* Makes the file if it is missing or empty: what follows the head is zeros then. ERR_STORE says
- * what an admin can do; m is to be closed all the same. `magic` is borrowed. */
+/* Makes the file if it is missing or empty, with zeros after the head. ERR_STORE says what an admin
+ * can do; close m even then. `magic` is borrowed. */
 enum rc mapped_open(struct mapped *m, const char *path, const char magic[8], size_t size,
                     struct err *e) MUST_USE;
 void mapped_close(struct mapped *m);
-/* To be asked before each use: of a file that somebody has cut nothing may be touched (SIGBUS), and
- * one that could not be had is tried again. */
+/* Call it before each use: a truncated file must not be touched (SIGBUS). Tries again to open a
+ * file that was not available. */
 bool mapped_is_whole(struct mapped *m);
 
 #endif

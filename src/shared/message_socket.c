@@ -1,5 +1,5 @@
-/* Letters between the workers of one host: an abstract Unix socket, whose name is the address. It
- * leaves no file behind. Other users may know the name, so both ends check who the other one is. */
+/* Messages between the workers of one host, by abstract Unix sockets, which leave no file behind.
+ * Other users may know a name, so both ends check each other's user. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,7 +14,7 @@
 #include "shared/shared.h"
 
 #define NAME_PREFIX "mcp-authd/"
-#define LETTER_MS 2000 /* within which a letter that has begun must be whole */
+#define LETTER_MS 2000 /* in which a message must arrive completely */
 #define QUEUE 8
 
 struct message_socket {
@@ -89,7 +89,7 @@ static int left(int64_t until_ms) {
     return ms < 0 ? 0 : ms > 3600000 ? 3600000 : (int)ms;
 }
 
-/* The letter up to its end. False: it was not whole in time, or too long. */
+/* Reads a message to its end. False: it was incomplete or too long. */
 static bool read_letter(int fd, struct buf *b) {
     int64_t until = clock_monotonic_ms() + LETTER_MS;
     char chunk[16384];
@@ -122,7 +122,7 @@ enum message_socket_news message_socket_wait(struct message_socket *m, int watch
             bool good;
 
             letter->len = 0;
-            letter->overflow = false; /* of one that was too long */
+            letter->overflow = false; /* of a message that was too long */
             good = is_ours(fd) && read_letter(fd, letter);
             (void)close(fd);
             if (good)

@@ -1,7 +1,7 @@
 /* A bucket is one number, the time at which it will be full again (GCRA, the "virtual scheduling"
- * form of the leaky bucket): taking one moves that time by the interval between two. It lies with
- * a tag of its key in 64 bits, so that one compare-and-exchange changes it. The buckets of a set
- * share a cache line. One that is full is as good as none, so it may give way. */
+ * form of the leaky bucket): taking a token adds the interval between two to that time. Time and a
+ * tag of the key are in 64 bits, so that one compare-and-exchange changes them. The buckets of a
+ * set share a cache line. A full bucket needs no entry, so it may be replaced. */
 #include "shared/rate_limit.h"
 
 #include <arpa/inet.h>
@@ -16,11 +16,11 @@
 
 #define SETS 8192
 #define WAYS 8
-#define TIME_BITS 40 /* of milliseconds since the epoch below: until 2059 */
+#define TIME_BITS 40 /* milliseconds since EPOCH_MS: until 2059 */
 #define TIME_MASK ((UINT64_C(1) << TIME_BITS) - 1)
 #define EPOCH_MS INT64_C(1735689600000) /* 2025-01-01 */
 #define MINUTE_MS 60000
-#define CLIENT_KEY_MAX 256 /* bytes of a client_id that count */
+#define CLIENT_KEY_MAX 256 /* bytes of a client_id that are compared */
 #define TRIES 64           /* when other workers change the same bucket at the same time */
 
 static const char magic[8] = "limits1";
@@ -60,7 +60,7 @@ static _Atomic uint64_t *set_of(struct rate_limits *l, const char *key, uint64_t
     return table->buckets[set % SETS];
 }
 
-/* The bucket with this tag, else the one that is full first. */
+/* The bucket with this tag, else the one that will be full first. */
 static _Atomic uint64_t *find(_Atomic uint64_t *set, uint64_t tag, uint64_t *value) {
     _Atomic uint64_t *fullest = &set[0];
 
@@ -93,7 +93,7 @@ int64_t rate_limits_take(struct rate_limits *l, const char *key, unsigned per_mi
         _Atomic uint64_t *bucket = find(set, tag, &value);
         int64_t full = (int64_t)(value & TIME_MASK), wait;
 
-        /* Another's that gives way; full already; or of a clock that was set back since. */
+        /* Another key's bucket, a full one, or one from before the clock was set back. */
         if ((value & ~TIME_MASK) != tag || full < now || full > now + MINUTE_MS + interval)
             full = now;
         wait = full - now + interval - MINUTE_MS;

@@ -1,7 +1,6 @@
-/* A journal is a file that its writer holds locked: the kernel gives the lock back when the writer
- * ends, however it ends, and that is how readers know that nothing more will come. It begins with
- * the number of bytes that were added whole: what stands behind them a writer has begun, and may
- * never end. */
+/* A replay log is a file that its writer keeps locked. The kernel releases the lock when the writer
+ * ends, and readers then know that the log is complete. The file begins with the number of complete
+ * bytes: a writer may have died while it added what follows them. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,14 +31,14 @@ static bool is_name(const char *name) {
     return len && len <= REPLAY_LOG_NAME_MAX && *name != '.' && !strchr(name, '/');
 }
 
-/* Whose it is: what stands before the first colon of its name. */
+/* Length of the owner, which is the part of the name before the first colon. */
 static size_t owner_len(const char *name) {
     return strcspn(name, ":");
 }
 
 struct group {
     size_t count;
-    struct timespec written; /* of the one that was written to longest ago */
+    struct timespec written; /* of the log that was written to longest ago */
     char oldest[REPLAY_LOG_NAME_MAX + 1];
 };
 
@@ -52,7 +51,7 @@ static void add(struct group *g, const char *name, const struct timespec *writte
     memcpy(g->oldest, name, strlen(name) + 1);
 }
 
-/* Deletes the old ones; what stays, and of that what has the owner of `name`. */
+/* Deletes old logs, and counts the others: all, and those of the owner of `name`. */
 static void sweep(int dir_fd, const char *name, int64_t now_s, struct group *all,
                   struct group *own) {
     int fd =
@@ -91,7 +90,7 @@ void replay_log_sweep(const char *dir, int64_t now_s) {
     (void)close(fd);
 }
 
-/* For one more. Who still writes to what is deleted does so in vain. */
+/* Makes room for one more log. A writer may still have a deleted one open; what it adds is lost. */
 static void make_room(int dir_fd, const char *name, int64_t now_s) {
     struct group all, own;
 

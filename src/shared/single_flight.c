@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-#define STEP_MS 10 /* between looks at the cache */
+#define STEP_MS 10 /* between reads of the cache */
 
 static enum flight_role follow(const struct single_flight *f) {
     const struct timespec step = {0, STEP_MS * 1000000L};
@@ -10,8 +10,8 @@ static enum flight_role follow(const struct single_flight *f) {
 
     while (is_asked && clock_monotonic_ms() < f->until_ms) {
         (void)nanosleep(&step, NULL);
-        is_asked =
-            lease_is_taken(f->cache, f->name); /* first: the result is there before it ends */
+        is_asked = lease_is_taken(
+            f->cache, f->name); /* read first: the result is stored before the lease ends */
         if (f->find(f->arg))
             return FLIGHT_FOUND;
     }
@@ -27,7 +27,7 @@ enum flight_role single_flight_begin(struct single_flight *f, struct err *e) {
     default:
         return FLIGHT_ALONE;
     }
-    /* Since the caller's last look another one may have asked. */
+    /* Another worker may have asked since the caller last read the cache. */
     if (!f->find(f->arg))
         return FLIGHT_LEADS;
     single_flight_end(f);

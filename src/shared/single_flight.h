@@ -1,5 +1,5 @@
-/* Single flight: of the workers of this host that need the same thing from elsewhere, one asks, and
- * the others wait until its result is in the cache. */
+/* Single flight: if several workers of this host need the same thing from another server, one asks,
+ * and the others wait until its result is in the cache. */
 #ifndef SHARED_SINGLE_FLIGHT_H
 #define SHARED_SINGLE_FLIGHT_H
 
@@ -7,9 +7,9 @@
 
 struct single_flight {
     struct cache *cache;
-    const char *name;        /* of what is asked for; borrowed */
-    int64_t lease_s;         /* longer than asking can take: then whoever asks is taken for dead */
-    int64_t until_ms;        /* monotonic time: who waits gives up then */
+    const char *name; /* of what is asked for; borrowed */
+    int64_t lease_s;  /* longer than a request can take; then the worker that asks counts as dead */
+    int64_t until_ms; /* monotonic time: waiting ends then */
     bool (*find)(void *arg); /* reads the result; false: there is none yet */
     void *arg;
     struct lease lease; /* FLIGHT_LEADS: ours */
@@ -17,10 +17,10 @@ struct single_flight {
 
 enum flight_role {
     FLIGHT_LEADS,  /* ask, put the result into the cache, and call single_flight_end */
-    FLIGHT_ALONE,  /* the cache fails, as *e says: ask; nobody else will know of it */
+    FLIGHT_ALONE,  /* the cache fails (*e): ask; the others will not get the result */
     FLIGHT_FOUND,  /* find has returned true */
-    FLIGHT_ENDED,  /* whoever asked is done, or dead, and has left no result */
-    FLIGHT_TIMEOUT /* somebody still asks */
+    FLIGHT_ENDED,  /* the worker that asked has ended without a result */
+    FLIGHT_TIMEOUT /* another worker still asks */
 };
 enum flight_role single_flight_begin(struct single_flight *f, struct err *e) MUST_USE;
 void single_flight_end(const struct single_flight *f);
