@@ -1,68 +1,65 @@
 #include "app/errors.h"
 
 #include "catalog/rpc_codes.h"
+#include "mcp/rpc.h"
 #include "metrics/metrics.h"
 #include "oauth/codes.h"
 #include "pages/page.h"
 
 #define RETRY_AFTER_S "5"
 
-/* What each code is called in METRIC_DENIALS and in the forms of a reply. A status of 0: it never
- * gets as far as a reply of its own; if it does, that is our bug. */
+/* The name of each code in METRIC_DENIALS and in OAuth's replies, and its HTTP status; mcp/rpc.c
+ * has the numbers of JSON-RPC. Without a status: never answered here; if it is, that is our bug. */
 static const struct {
     const char *name;
     int status;
     const char *oauth;  /* RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 7591
                            §3.2.2, RFC 8707 §2 */
-    int rpc;            /* JSON-RPC 2.0 §5.1; MCP basic/index "Error Codes" */
     const char *advice; /* on the page of the error; NULL: what pages/words.h says of the code */
 } table[ERR_COUNT] = {
-    [OK] = {"none", 0, NULL, 0},
-    [ERR_INVALID_REQUEST] = {"invalid_request", 400, "invalid_request", -32600},
-    [ERR_NOT_FOUND] = {"not_found", 404, "not_found", -32600},
-    [ERR_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, "method_not_allowed", -32600},
-    [ERR_NOT_ACCEPTABLE] = {"not_acceptable", 406, "invalid_request", -32600},
-    [ERR_TOO_LARGE] = {"too_large", 413, "invalid_request", -32600},
-    [ERR_UNSUPPORTED_MEDIA_TYPE] = {"unsupported_media_type", 415, "invalid_request", -32600},
-    [ERR_REFUSED] = {"refused", 0, NULL, 0},
-    [ERR_ACCESS_DENIED] = {"access_denied", 403, "access_denied", -32600},
-    [ERR_NO_TOKEN] = {"no_token", 401, "invalid_token", -32600},
-    [ERR_INVALID_TOKEN] = {"invalid_token", 401, "invalid_token", -32600},
-    [ERR_INSUFFICIENT_SCOPE] = {"insufficient_scope", 403, "insufficient_scope", -32600},
+    [OK] = {.name = "none"},
+    [ERR_INVALID_REQUEST] = {"invalid_request", 400, "invalid_request"},
+    [ERR_NOT_FOUND] = {"not_found", 404, "not_found"},
+    [ERR_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, "method_not_allowed"},
+    [ERR_NOT_ACCEPTABLE] = {"not_acceptable", 406, "invalid_request"},
+    [ERR_TOO_LARGE] = {"too_large", 413, "invalid_request"},
+    [ERR_UNSUPPORTED_MEDIA_TYPE] = {"unsupported_media_type", 415, "invalid_request"},
+    [ERR_REFUSED] = {.name = "refused"},
+    [ERR_ACCESS_DENIED] = {"access_denied", 403, "access_denied"},
+    [ERR_NO_TOKEN] = {"no_token", 401, "invalid_token"},
+    [ERR_INVALID_TOKEN] = {"invalid_token", 401, "invalid_token"},
+    [ERR_INSUFFICIENT_SCOPE] = {"insufficient_scope", 403, "insufficient_scope"},
     /* RFC 6749 has no word for it; clients know this one as something that passes. */
-    [ERR_RATE_LIMITED] = {"rate_limited", 429, "temporarily_unavailable", -32600},
-    [ERR_FORBIDDEN_ORIGIN] = {"forbidden_origin", 403, "access_denied", -32600},
-    [ERR_UPSTREAM] = {"upstream", 503, "temporarily_unavailable", -32603},
-    [ERR_STORE] = {"store", 503, "temporarily_unavailable", -32603},
-    [ERR_MISCONFIGURED] = {"misconfigured", 500, "server_error", -32603},
-    [ERR_INTERNAL] = {"internal", 500, "server_error", -32603},
-    [ERR_CONFLICT] = {"conflict", 0, NULL, 0},
-    [ERR_EXISTS] = {"exists", 0, NULL, 0},
-    [ERR_MISSING] = {"missing", 0, NULL, 0},
-    [ERR_INVALID_CLIENT] = {"invalid_client", 401, "invalid_client", -32600, "advice.client"},
-    [ERR_INVALID_REDIRECT_URI] = {"invalid_redirect_uri", 400, "invalid_redirect_uri", -32600,
+    [ERR_RATE_LIMITED] = {"rate_limited", 429, "temporarily_unavailable"},
+    [ERR_FORBIDDEN_ORIGIN] = {"forbidden_origin", 403, "access_denied"},
+    [ERR_UPSTREAM] = {"upstream", 503, "temporarily_unavailable"},
+    [ERR_STORE] = {"store", 503, "temporarily_unavailable"},
+    [ERR_MISCONFIGURED] = {"misconfigured", 500, "server_error"},
+    [ERR_INTERNAL] = {"internal", 500, "server_error"},
+    [ERR_CONFLICT] = {.name = "conflict"},
+    [ERR_EXISTS] = {.name = "exists"},
+    [ERR_MISSING] = {.name = "missing"},
+    [ERR_INVALID_CLIENT] = {"invalid_client", 401, "invalid_client", "advice.client"},
+    [ERR_INVALID_REDIRECT_URI] = {"invalid_redirect_uri", 400, "invalid_redirect_uri",
                                   "advice.client"},
-    [ERR_INVALID_GRANT] = {"invalid_grant", 400, "invalid_grant", -32600},
-    [ERR_INVALID_SCOPE] = {"invalid_scope", 400, "invalid_scope", -32600},
-    [ERR_INVALID_TARGET] = {"invalid_target", 400, "invalid_target", -32600},
-    [ERR_INVALID_CLIENT_METADATA] = {"invalid_client_metadata", 400, "invalid_client_metadata",
-                                     -32600},
-    [ERR_UNSUPPORTED_TOKEN_TYPE] = {"unsupported_token_type", 400, "unsupported_token_type",
-                                    -32600},
-    [ERR_UNSUPPORTED_GRANT_TYPE] = {"unsupported_grant_type", 400, "unsupported_grant_type",
-                                    -32600},
+    [ERR_INVALID_GRANT] = {"invalid_grant", 400, "invalid_grant"},
+    [ERR_INVALID_SCOPE] = {"invalid_scope", 400, "invalid_scope"},
+    [ERR_INVALID_TARGET] = {"invalid_target", 400, "invalid_target"},
+    [ERR_INVALID_CLIENT_METADATA] = {"invalid_client_metadata", 400, "invalid_client_metadata"},
+    [ERR_UNSUPPORTED_TOKEN_TYPE] = {"unsupported_token_type", 400, "unsupported_token_type"},
+    [ERR_UNSUPPORTED_GRANT_TYPE] = {"unsupported_grant_type", 400, "unsupported_grant_type"},
     [ERR_UNSUPPORTED_RESPONSE_TYPE] = {"unsupported_response_type", 400,
-                                       "unsupported_response_type", -32600},
-    /* Answered in mcp/ (mcp/rpc.c). */
-    [ERR_RPC_PARSE] = {"rpc_parse", 0, NULL, 0},
-    [ERR_RPC_INVALID_REQUEST] = {"rpc_invalid_request", 0, NULL, 0},
-    [ERR_RPC_METHOD_NOT_FOUND] = {"rpc_method_not_found", 0, NULL, 0},
-    [ERR_RPC_INVALID_PARAMS] = {"rpc_invalid_params", 0, NULL, 0},
-    [ERR_RPC_HEADER_MISMATCH] = {"rpc_header_mismatch", 0, NULL, 0},
-    [ERR_RPC_UNSUPPORTED_VERSION] = {"rpc_unsupported_version", 0, NULL, 0},
-    [ERR_RPC_MISSING_CAPABILITY] = {"rpc_missing_capability", 0, NULL, 0},
-    [ERR_RPC_RESOURCE_NOT_FOUND] = {"rpc_resource_not_found", 0, NULL, 0},
-    [ERR_RPC_INTERNAL] = {"rpc_internal", 0, NULL, 0},
+                                       "unsupported_response_type"},
+    /* Answered in mcp/. */
+    [ERR_RPC_PARSE] = {.name = "rpc_parse"},
+    [ERR_RPC_INVALID_REQUEST] = {.name = "rpc_invalid_request"},
+    [ERR_RPC_METHOD_NOT_FOUND] = {.name = "rpc_method_not_found"},
+    [ERR_RPC_INVALID_PARAMS] = {.name = "rpc_invalid_params"},
+    [ERR_RPC_HEADER_MISMATCH] = {.name = "rpc_header_mismatch"},
+    [ERR_RPC_UNSUPPORTED_VERSION] = {.name = "rpc_unsupported_version"},
+    [ERR_RPC_MISSING_CAPABILITY] = {.name = "rpc_missing_capability"},
+    [ERR_RPC_RESOURCE_NOT_FOUND] = {.name = "rpc_resource_not_found"},
+    [ERR_RPC_INTERNAL] = {.name = "rpc_internal"},
 };
 
 void errors_name_metrics(void) {
@@ -83,14 +80,16 @@ static void oauth_reply(struct reply *rp, enum rc code, const char *text) {
 }
 
 /* Without an id: what fails before the message is read answers no message. */
-static void rpc_reply(struct reply *rp, enum rc code, const char *text) {
-    struct json *o = json_new_object(rp->arena), *error = json_new_object(rp->arena);
+static void rpc_reply(struct reply *rp, enum rc code, const struct err *e) {
+    struct err shown = *e;
+    struct text text;
 
-    json_put_str(o, "jsonrpc", "2.0");
-    json_put_int(error, "code", table[code].rpc);
-    json_put_str(error, "message", text);
-    json_put(o, "error", error);
-    reply_json(rp, table[code].status, o);
+    shown.code = table[code].status < 500 ? ERR_RPC_INVALID_REQUEST : ERR_RPC_INTERNAL;
+    text = rpc_error(rp->arena, NULL, PROTOCOL_STATELESS, &shown, NULL);
+    rp->status = table[code].status;
+    rp->body = text.p;
+    rp->body_len = text.len;
+    reply_header(rp, "Content-Type", "application/json");
 }
 
 static void page_reply_of(const struct page_set *pages, struct reply *rp, const struct request *rq,
@@ -115,7 +114,7 @@ void error_reply(const struct page_set *pages, struct reply *rp, const struct re
         oauth_reply(rp, code, e->text);
         break;
     case STYLE_RPC:
-        rpc_reply(rp, code, e->text);
+        rpc_reply(rp, code, e);
         break;
     case STYLE_PAGE: /* 401 would make a browser ask for a password */
         page_reply_of(pages, rp, rq, status, e);

@@ -1,4 +1,5 @@
-/* The one table that turns an error into HTTP, OAuth and JSON-RPC form. */
+/* Turns an error that a handler returned into a reply: HTTP's status, and OAuth's code, JSON-RPC's
+ * number or a page. */
 #ifndef APP_ERRORS_H
 #define APP_ERRORS_H
 

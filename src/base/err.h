@@ -1,5 +1,5 @@
 /* Errors: set once where they are understood, returned upward untouched, logged once by the
- * dispatcher, and turned into a reply by one table (app/errors.c). */
+ * dispatcher, and turned into a reply (app/errors.c). */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 

@@ -59,29 +59,41 @@ static enum rc read_client(struct exchange *x, const struct form *f, struct logi
     return OK;
 }
 
+static enum rc check_response_type(const struct form *f, struct err *e) {
+    const char *type = form_get(f, "response_type");
+
+    if (!type)
+        return err_set(e, ERR_INVALID_REQUEST, "response_type is missing");
+    if (strcmp(type, "code") != 0)
+        return err_set(e, ERR_UNSUPPORTED_RESPONSE_TYPE, "response_type must be code");
+    return OK;
+}
+
+static enum rc check_challenge(const struct form *f, struct err *e) {
+    const char *challenge = form_get(f, "code_challenge");
+    const char *method = form_get(f, "code_challenge_method");
+
+    if (!challenge) /* RFC 7636 §4.4.1 */
+        return err_set(e, ERR_INVALID_REQUEST, "code_challenge is missing: PKCE is required");
+    if (!method || strcmp(method, "S256") != 0)
+        return err_set(e, ERR_INVALID_REQUEST, "code_challenge_method must be S256");
+    if (!pkce_challenge_is_valid(challenge))
+        return err_set(e, ERR_INVALID_REQUEST, "code_challenge is not the base64url of a SHA-256");
+    return OK;
+}
+
 /* The rest; errors of these go back to the client. */
 static enum rc read_rest(struct exchange *x, const struct form *f, struct login *out,
                          struct err *e) {
-    const char *type = form_get(f, "response_type"), *method = form_get(f, "code_challenge_method");
-
     out->state = form_get(f, "state") ? form_get(f, "state") : "";
     if (strlen(out->state) > STATE_LEN_MAX) {
         out->state = "";
         return err_set(e, ERR_INVALID_REQUEST, "state is longer than %d bytes", STATE_LEN_MAX);
     }
-    if (form_check_repeated_but(f, "resource", e)) /* RFC 6749 §3.1 */
+    if (form_check_repeated_but(f, "resource", e) || /* RFC 6749 §3.1 */
+        check_response_type(f, e) || check_challenge(f, e))
         return e->code;
-    if (!type)
-        return err_set(e, ERR_INVALID_REQUEST, "response_type is missing");
-    if (strcmp(type, "code") != 0)
-        return err_set(e, ERR_UNSUPPORTED_RESPONSE_TYPE, "response_type must be code");
     out->code_challenge = form_get(f, "code_challenge");
-    if (!out->code_challenge) /* RFC 7636 §4.4.1 */
-        return err_set(e, ERR_INVALID_REQUEST, "code_challenge is missing: PKCE is required");
-    if (!method || strcmp(method, "S256") != 0)
-        return err_set(e, ERR_INVALID_REQUEST, "code_challenge_method must be S256");
-    if (!pkce_challenge_is_valid(out->code_challenge))
-        return err_set(e, ERR_INVALID_REQUEST, "code_challenge is not the base64url of a SHA-256");
     if (!resources_are_ours(x->site->config, f))
         return err_set(e, ERR_INVALID_TARGET, "resource is not this server's");
     out->resource = x->site->config->mcp_server_uri;
@@ -218,36 +230,55 @@ static enum rc check_limit(struct exchange *x, const char *client_id, struct err
     return wait_ms ? reply_rate_limited(x->rp, wait_ms, e) : OK;
 }
 
-enum rc oauth_authorize_post(struct exchange *x, struct err *e) {
-    const char *browser = browser_id(x), *sealed, *decision, *confirm;
-    struct login login;
-    struct form form;
+/* Opens the login that the consent page's form is about. */
+static enum rc read_consent(struct exchange *x, struct form *f, const char *browser,
+                            struct login *out, struct err *e) {
+    const char *sealed;
 
-    if (browser_navigates(x->rq, true, e))
-        return e->code;
     if (!request_has_type(x->rq, "application/x-www-form-urlencoded"))
         return err_set(e, ERR_UNSUPPORTED_MEDIA_TYPE,
                        "the form must be sent as "
                        "application/x-www-form-urlencoded");
-    if (form_parse(x->rq->arena, x->rq->body, x->rq->body_len, &form, e))
+    if (form_parse(x->rq->arena, x->rq->body, x->rq->body_len, f, e))
         return e->code;
-    sealed = form_get(&form, "request");
-    decision = form_get(&form, "decision");
-    confirm = form_get(&form, "confirm");
-    if (!sealed || !decision)
+    sealed = form_get(f, "request");
+    if (!sealed || !form_get(f, "decision"))
         return err_set(e, ERR_INVALID_REQUEST, "request or decision is missing");
     if (!browser)
         return err_set(e, ERR_INVALID_REQUEST,
                        "the browser sent no cookie; cookies of this site must be allowed");
-    if (login_open(x->site, x->rq->arena, &(struct sealed_login){"consent", browser, sealed},
-                   &login, e))
+    return login_open(x->site, x->rq->arena, &(struct sealed_login){"consent", browser, sealed},
+                      out, e);
+}
+
+static bool is_confirmed(struct exchange *x, const struct form *f, const struct login *login) {
+    const char *confirm = form_get(f, "confirm");
+
+    return (confirm && !strcmp(confirm, "yes")) ||
+           client_is_trusted(x->site, x->rq->arena, login->client_id);
+}
+
+static void deny(struct exchange *x, const char *browser, const struct login *login) {
+    consent_cookie_remove(x, browser, login);
+    x->rp->audit.outcome = "denied";
+    metrics_count(METRIC_DENIALS, ERR_ACCESS_DENIED);
+    page_continue(
+        x, login_error_uri(x->site, x->rq->arena, login, "access_denied", "the user said no"));
+}
+
+enum rc oauth_authorize_post(struct exchange *x, struct err *e) {
+    const char *browser = browser_id(x), *decision;
+    struct login login;
+    struct form form;
+
+    if (browser_navigates(x->rq, true, e) || read_consent(x, &form, browser, &login, e))
         return e->code;
     x->rp->audit.client = login.client_id;
     if (check_limit(x, login.client_id, e) || deny_check_client(x->site, login.client_id, e))
         return e->code;
+    decision = form_get(&form, "decision");
     if (!strcmp(decision, "approve")) {
-        if ((!confirm || strcmp(confirm, "yes") != 0) &&
-            !client_is_trusted(x->site, x->rq->arena, login.client_id))
+        if (!is_confirmed(x, &form, &login))
             return err_set(e, ERR_INVALID_REQUEST,
                            "the box that says that you have started this login is not ticked");
         if (form_get(&form, "remember"))
@@ -256,10 +287,6 @@ enum rc oauth_authorize_post(struct exchange *x, struct err *e) {
     }
     if (strcmp(decision, "deny") != 0)
         return err_set(e, ERR_INVALID_REQUEST, "decision must be approve or deny");
-    consent_cookie_remove(x, browser, &login);
-    x->rp->audit.outcome = "denied";
-    metrics_count(METRIC_DENIALS, ERR_ACCESS_DENIED);
-    page_continue(
-        x, login_error_uri(x->site, x->rq->arena, &login, "access_denied", "the user said no"));
+    deny(x, browser, &login);
     return OK;
 }

@@ -56,17 +56,9 @@ static bool is_for_us(const struct config *c, struct arena *a, const struct json
     return false;
 }
 
-static enum rc check_claims(struct site *site, struct arena *a, const struct json *claims,
-                            const char *client_id, struct err *e) {
-    int64_t now_s = clock_now_s(&site->clock), exp, at;
-    const char *jti = json_get_str(claims, "jti");
+static enum rc check_times(const struct json *claims, int64_t now_s, struct err *e) {
+    int64_t exp, at;
 
-    if (!says(claims, "iss", client_id) || !says(claims, "sub", client_id))
-        return refuse(e, "iss and sub of client_assertion must be the client_id");
-    if (!is_for_us(site->config, a, claims))
-        return refuse(
-            e,
-            "aud of client_assertion must be the issuer or the token endpoint, and nothing else");
     if (!json_get_int(claims, "exp", &exp) || exp <= now_s - LEEWAY_S)
         return refuse(e, "client_assertion has expired, or has no exp");
     if (exp > now_s + ASSERTION_TTL_MAX_S + LEEWAY_S)
@@ -76,6 +68,21 @@ static enum rc check_claims(struct site *site, struct arena *a, const struct jso
         return refuse(e, "client_assertion is not valid yet");
     if (json_has(claims, "iat") && (!json_get_int(claims, "iat", &at) || at > now_s + LEEWAY_S))
         return refuse(e, "client_assertion was issued in the future");
+    return OK;
+}
+
+static enum rc check_claims(struct site *site, struct arena *a, const struct json *claims,
+                            const char *client_id, struct err *e) {
+    const char *jti = json_get_str(claims, "jti");
+
+    if (!says(claims, "iss", client_id) || !says(claims, "sub", client_id))
+        return refuse(e, "iss and sub of client_assertion must be the client_id");
+    if (!is_for_us(site->config, a, claims))
+        return refuse(
+            e,
+            "aud of client_assertion must be the issuer or the token endpoint, and nothing else");
+    if (check_times(claims, clock_now_s(&site->clock), e))
+        return e->code;
     if (!jti || !*jti || strlen(jti) > JTI_LEN_MAX)
         return err_set(e, ERR_INVALID_CLIENT, "jti of client_assertion must have 1 to %d bytes",
                        JTI_LEN_MAX);
@@ -121,25 +128,40 @@ static enum rc check_key_set(const struct config *c, struct arena *a, const stru
 static const struct document_kind key_sets = {"the client's key set", "jwks-of-client",
                                               KEY_SET_BYTES_MAX, check_key_set};
 
-static enum rc verify(struct site *site, struct arena *a, const struct client *client,
-                      const struct jws *jws, struct err *e) {
-    const struct json *keys = client->jwks;
-    struct document_request rq = {.kind = &key_sets, .url = client->jwks_uri};
-    struct json *fetched;
+/* With the keys at the client's jwks_uri, which are fetched again if the one that is needed is not
+ * among them: the client may have begun to use a new key. */
+static enum rc verify_with_fetched(struct site *site, struct arena *a, const char *jwks_uri,
+                                   const struct jws *jws, struct err *e) {
+    struct document_request rq = {.kind = &key_sets, .url = jwks_uri};
+    struct json *keys;
     enum rc rc;
 
-    if (!keys && document_get(site, a, &rq, &fetched, e))
+    if (document_get(site, a, &rq, &keys, e))
         return e->code;
-    rc = jws_verify(a, jws, keys ? keys : fetched, e);
-    if (rc == ERR_MISSING && !keys) { /* the client has begun to use a new key */
-        rq.since_s = clock_now_s(&site->clock) - KEY_SET_REFETCH_S;
-        if (document_get(site, a, &rq, &fetched, e))
-            return e->code;
-        rc = jws_verify(a, jws, fetched, e);
-    }
+    rc = jws_verify(a, jws, keys, e);
+    if (rc != ERR_MISSING)
+        return rc;
+    rq.since_s = clock_now_s(&site->clock) - KEY_SET_REFETCH_S;
+    if (document_get(site, a, &rq, &keys, e))
+        return e->code;
+    return jws_verify(a, jws, keys, e);
+}
+
+static enum rc verify(struct site *site, struct arena *a, const struct client *client,
+                      const struct jws *jws, struct err *e) {
+    enum rc rc;
+
+    if (!client->jwks && !client->jwks_uri)
+        return refuse(e, "the client's document has no keys for private_key_jwt");
+    rc = client->jwks ? jws_verify(a, jws, client->jwks, e)
+                      : verify_with_fetched(site, a, client->jwks_uri, jws, e);
     if (rc == ERR_MISSING)
         return refuse(e, "the client has no key for this client_assertion");
-    return rc ? e->code = ERR_INVALID_CLIENT : OK;
+    return rc == ERR_REFUSED ? e->code = ERR_INVALID_CLIENT : rc;
+}
+
+static bool is_jwt_bearer(const char *type) {
+    return type && !strcmp(type, ASSERTION_TYPE);
 }
 
 enum rc client_authenticate(struct site *site, struct arena *a, const struct form *f,
@@ -153,13 +175,11 @@ enum rc client_authenticate(struct site *site, struct arena *a, const struct for
         return must_authenticate ? refuse(e, "client_assertion is missing: the client's document "
                                              "asks for private_key_jwt")
                                  : OK;
-    if (!assertion || !type || strcmp(type, ASSERTION_TYPE) != 0)
+    if (!assertion || !is_jwt_bearer(type))
         return refuse(e, "client_assertion_type must be " ASSERTION_TYPE);
     if (assertion_read(a, assertion, &sent, e) || check_claims(site, a, sent.claims, id, e) ||
         client_find(site, a, id, &client, e))
         return e->code;
-    if (!client.jwks && !client.jwks_uri)
-        return refuse(e, "the client's document has no keys for private_key_jwt");
     if (verify(site, a, &client, &sent.jws, e))
         return e->code;
     return check_first_use(site, a, sent.claims, id, e);

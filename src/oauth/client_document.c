@@ -75,6 +75,13 @@ static void read_keys(struct arena *a, const struct json *d, const char *client_
         out->jwks_uri = arena_strdup(a, uri);
 }
 
+static bool can_use(const struct json *d, const char *method) {
+    const char *preferred = json_get_str(d, "token_endpoint_auth_method");
+
+    return (preferred && !strcmp(preferred, method)) ||
+           array_has(json_get(d, "token_endpoint_auth_methods_supported"), method);
+}
+
 static enum rc check_no_secret(const struct json *d, struct err *e) {
     if (json_get(d, "client_secret") || json_get(d, "client_secret_expires_at"))
         return err_set(e, ERR_INVALID_CLIENT, "the client's document must not hold a secret");
@@ -90,14 +97,11 @@ static enum rc check_authentication(struct arena *a, const struct client_documen
                                     struct client *out, struct err *e) {
     const struct json *d = document->json;
     const char *method = json_get_str(d, "token_endpoint_auth_method");
-    const struct json *others = json_get(d, "token_endpoint_auth_methods_supported");
-    bool keys =
-        (method && !strcmp(method, "private_key_jwt")) || array_has(others, "private_key_jwt");
-    bool none = !method || !strcmp(method, "none") || array_has(others, "none");
+    bool none = !method || can_use(d, "none");
 
     if (check_no_secret(d, e))
         return e->code;
-    if (keys)
+    if (can_use(d, "private_key_jwt"))
         read_keys(a, d, document->client_id, out);
     out->must_authenticate = !none;
     if (none || out->jwks || out->jwks_uri)

@@ -21,19 +21,28 @@ static enum rc unknown(struct err *e) {
     return err_set(e, ERR_INVALID_CLIENT, "this client_id was not registered here, or has ended");
 }
 
+/* What was registered; NULL: it was not here, or has ended. */
+static struct json *open_registration(struct site *site, struct arena *a, const char *client_id) {
+    const struct seal_binding binding = {.keys = site->seal, .purpose = "client"};
+    struct plaintext text;
+    struct err ignored;
+    int64_t expires_s;
+    struct json *o;
+
+    if (!site->config->dynamic_registration || strlen(client_id) > DYNAMIC_CLIENT_ID_LEN_MAX ||
+        seal_open(a, &binding, client_id + sizeof PREFIX - 1, &text, &ignored) ||
+        json_parse(a, text.data, text.len, &o, &ignored) || !json_get_int(o, "end", &expires_s) ||
+        expires_s <= clock_now_s(&site->clock))
+        return NULL;
+    return o;
+}
+
 enum rc client_dynamic_open(struct site *site, struct arena *a, const char *client_id,
                             struct client *out, struct err *e) {
-    const struct json *uris;
-    struct json *o;
-    int64_t expires_s;
-    struct plaintext text;
+    const struct json *o = open_registration(site, a, client_id), *uris;
 
     memset(out, 0, sizeof *out);
-    if (!site->config->dynamic_registration || strlen(client_id) > DYNAMIC_CLIENT_ID_LEN_MAX ||
-        seal_open(a, &(struct seal_binding){.keys = site->seal, .purpose = "client"},
-                  client_id + sizeof PREFIX - 1, &text, e) ||
-        json_parse(a, text.data, text.len, &o, e) || !json_get_int(o, "end", &expires_s) ||
-        expires_s <= clock_now_s(&site->clock)) {
+    if (!o) {
         (void)unknown(e);
         if (site->config->dynamic_registration) /* it is for the user to make the client register */
             e->advice = "advice.registration";
@@ -86,12 +95,7 @@ static enum rc check_redirect_uris(const struct config *c, struct arena *a, cons
     return OK;
 }
 
-/* RFC 7591 §2. What cannot be given is replaced (§3.2.1), and the answer says by what; a client
- * that could not work with that is refused. */
-static enum rc read_metadata(const struct config *c, const struct request *rq, struct json **out,
-                             struct err *e) {
-    const char *name;
-
+static enum rc read_body(const struct request *rq, struct json **out, struct err *e) {
     if (!request_has_type(rq, "application/json"))
         return bad_metadata(e, "the metadata must be sent as application/json");
     if (rq->body_len > REGISTRATION_BYTES_MAX)
@@ -99,7 +103,17 @@ static enum rc read_metadata(const struct config *c, const struct request *rq, s
                        REGISTRATION_BYTES_MAX);
     if (json_parse(rq->arena, rq->body, rq->body_len, out, e) || !json_is_object(*out))
         return bad_metadata(e, "the metadata is not a JSON object");
-    if (check_redirect_uris(c, rq->arena, json_get(*out, "redirect_uris"), e))
+    return OK;
+}
+
+/* RFC 7591 §2. What cannot be given is replaced (§3.2.1), and the answer says by what; a client
+ * that could not work with that is refused. */
+static enum rc read_metadata(const struct config *c, const struct request *rq, struct json **out,
+                             struct err *e) {
+    const char *name;
+
+    if (read_body(rq, out, e) ||
+        check_redirect_uris(c, rq->arena, json_get(*out, "redirect_uris"), e))
         return e->code;
     name = json_get_str(*out, "client_name");
     if ((json_get(*out, "client_name") && !name) || (name && strlen(name) > CLIENT_NAME_LEN_MAX))

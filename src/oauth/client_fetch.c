@@ -162,6 +162,24 @@ static enum rc check_reply(const struct lookup *l, const struct http_reply *rp) 
     return l->kind->check(l->site->config, l->a, *l->out, l->url, l->e);
 }
 
+/* Judges what http_fetch gave. ERR_INVALID_CLIENT: the document is not there or wrong. */
+static enum rc check_fetched(const struct lookup *l, enum rc fetched, const struct http_reply *rp) {
+    switch (fetched) {
+    case OK:
+        return check_reply(l, rp);
+    case ERR_ACCESS_DENIED:
+        return err_set(l->e, ERR_INVALID_CLIENT,
+                       "%s is not on a public address, and may not be fetched", l->kind->name);
+    case ERR_TOO_LARGE:
+        return err_set(l->e, ERR_INVALID_CLIENT, "%s is longer than %zu bytes", l->kind->name,
+                       l->kind->bytes_max);
+    default:
+        (void)snprintf(l->e->text, sizeof l->e->text, "the server of %s did not answer",
+                       l->kind->name);
+        return fetched;
+    }
+}
+
 /* ERR_UPSTREAM: nothing can be said of the document now. */
 static enum rc fetch(const struct lookup *l, int64_t until_ms) {
     static const char *const headers[] = {"Accept: application/json", NULL};
@@ -175,19 +193,7 @@ static enum rc fetch(const struct lookup *l, int64_t until_ms) {
     struct http_reply rp;
     enum rc rc = http_fetch(l->site->oauth->guarded, l->a, &rq, &rp, l->e);
 
-    if (rc && rc != ERR_ACCESS_DENIED && rc != ERR_TOO_LARGE) {
-        (void)snprintf(l->e->text, sizeof l->e->text, "the server of %s did not answer",
-                       l->kind->name);
-        return rc;
-    }
-    if (rc == ERR_ACCESS_DENIED)
-        rc = err_set(l->e, ERR_INVALID_CLIENT,
-                     "%s is not on a public address, and may not be fetched", l->kind->name);
-    else if (rc)
-        rc = err_set(l->e, ERR_INVALID_CLIENT, "%s is longer than %zu bytes", l->kind->name,
-                     l->kind->bytes_max);
-    else
-        rc = check_reply(l, &rp);
+    rc = check_fetched(l, rc, &rp);
     if (!rc && l->site->cache)
         keep(l, &rp);
     if (rc == ERR_INVALID_CLIENT && l->site->cache)
