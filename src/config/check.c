@@ -8,6 +8,10 @@
 
 /* ---- addresses ---- */
 
+static bool is_protected(const struct url *u) {
+    return !strcmp(u->scheme, "https") || (!strcmp(u->scheme, "http") && url_is_loopback(u));
+}
+
 bool config_check_url(struct loading *l, const char *key, const char *text, struct url *u) {
     const char *rest = strstr(text, "://");
     struct err e;
@@ -21,17 +25,14 @@ bool config_check_url(struct loading *l, const char *key, const char *text, stru
                       config_shown(l, text));
     else if (url_parse(l->c->arena, text, u, &e))
         config_refuse(l, key, "%s", e.text);
-    else if (strcmp(u->scheme, "https") != 0 &&
-             !(strcmp(u->scheme, "http") == 0 && url_is_loopback(u)))
+    else if (!is_protected(u))
         config_refuse(l, key,
                       "must start with https:// (plain http only for a loopback host): https%s",
                       rest);
     else if (u->userinfo || u->query || u->fragment)
         config_refuse(l, key, "must not have user info, a query or a fragment: %s%s",
                       url_origin(l->c->arena, u), u->path);
-    else
-        return true;
-    return false;
+    return !config_is_refused(l, key);
 }
 
 /* The addresses below the issuer are ours to append. */
@@ -84,31 +85,37 @@ const struct config *config_at(const struct config *c, struct arena *a, const ch
     return at;
 }
 
-static void derive_own(struct loading *l) {
+static const char *without_slashes(struct arena *a, const char *text) {
+    size_t len = strlen(text);
+
+    while (len && text[len - 1] == '/')
+        len--;
+    return arena_strndup(a, text, len);
+}
+
+static void derive_addresses(struct loading *l) {
     struct config *c = l->c;
-    struct arena *a = c->arena;
-    const char *standard;
     struct url u;
-    size_t len;
 
     c->mcp_path = c->mcp_origin = c->auth_path = c->callback_uri = c->prm_uri = "";
     if (!*c->mcp_server_uri && c->endpoints & (GROUP_METADATA | GROUP_MCP) &&
         !config_is_refused(l, "MCP_SERVER_URI"))
         config_fault(l, 0, "MCP_SERVER_URI must be set");
     if (config_check_url(l, "MCP_SERVER_URI", c->mcp_server_uri, &u))
-        derive_resource(c, a, &u);
-    len = strlen(c->auth_proxy_uri);
-    while (len && c->auth_proxy_uri[len - 1] == '/')
-        len--;
-    c->auth_proxy_uri = arena_strndup(a, c->auth_proxy_uri, len);
+        derive_resource(c, c->arena, &u);
+    c->auth_proxy_uri = without_slashes(c->arena, c->auth_proxy_uri);
     if (config_check_url(l, "AUTH_PROXY_URI", c->auth_proxy_uri, &u) && !is_below_issuer(l))
-        derive_issuer(c, a, &u);
-    standard = arena_printf(a, "%s/secret.key", c->state_dir);
+        derive_issuer(c, c->arena, &u);
+}
+
+static void derive_files(struct config *c) {
+    const char *standard = arena_printf(c->arena, "%s/secret.key", c->state_dir);
+
     if (!*c->secret_key_file)
         c->secret_key_file = standard;
     c->makes_secret_key = !strcmp(c->secret_key_file, standard);
     if (!*c->status_file)
-        c->status_file = arena_printf(a, "%s/status.json", c->state_dir);
+        c->status_file = arena_printf(c->arena, "%s/status.json", c->state_dir);
 }
 
 /* ---- names and lists ---- */
@@ -162,14 +169,13 @@ static const char never_private[] =
     "view-source ws wss ftp mailto tel sms";
 
 /* RFC 3986 §3.1, in lower case. */
-static void check_scheme(struct loading *l, const char *scheme) {
+static void check_scheme(struct loading *l, const char *key, const char *scheme) {
     size_t n = strspn(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+-.");
 
     if (*scheme < 'a' || *scheme > 'z' || scheme[n])
-        config_refuse(l, "PRIVATE_USE_SCHEMES",
-                      "must be schemes in lower case, without \"://\", such as cursor");
+        config_refuse(l, key, "must be schemes in lower case, without \"://\", such as cursor");
     else if (list_has(never_private, scheme))
-        config_refuse(l, "PRIVATE_USE_SCHEMES", "%s belongs to no app", scheme);
+        config_refuse(l, key, "%s belongs to no app", scheme);
 }
 
 /* A browser sends scheme, host and port; what is more never matches. */
@@ -201,25 +207,31 @@ static void check_client(struct loading *l, const char *key, const char *word) {
                       word);
 }
 
-static void check_lists(struct loading *l) {
-    struct config *c = l->c;
-    struct buf origins;
-    char *copy, *save = NULL;
+/* Calls check for each word of a key's list. */
+static void each_word(struct loading *l, const char *key, const char *list,
+                      void (*check)(struct loading *l, const char *key, const char *word)) {
+    char *copy = arena_strdup(l->c->arena, list), *save = NULL;
 
-    copy = arena_strdup(c->arena, c->private_use_schemes);
     for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
-        check_scheme(l, w);
-    copy = arena_strdup(c->arena, c->allowed_origins);
+        check(l, key, w);
+}
+
+static void check_origins(struct loading *l) {
+    struct config *c = l->c;
+    char *copy = arena_strdup(c->arena, c->allowed_origins), *save = NULL;
+    struct buf origins;
+
     buf_init(&origins, c->arena, 2 * strlen(copy)); /* none is written longer than it was */
     for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
         buf_addf(&origins, "%s%s", origins.len ? " " : "", origin_of(l, w));
     c->allowed_origins = origins.p;
-    copy = arena_strdup(c->arena, c->clients_allow);
-    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
-        check_client(l, "CLIENTS_ALLOW", w);
-    copy = arena_strdup(c->arena, c->clients_deny);
-    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
-        check_client(l, "CLIENTS_DENY", w);
+}
+
+static void check_lists(struct loading *l) {
+    each_word(l, "PRIVATE_USE_SCHEMES", l->c->private_use_schemes, check_scheme);
+    check_origins(l);
+    each_word(l, "CLIENTS_ALLOW", l->c->clients_allow, check_client);
+    each_word(l, "CLIENTS_DENY", l->c->clients_deny, check_client);
 }
 
 static void check_scopes(struct loading *l) {
@@ -243,7 +255,8 @@ static void check_scopes(struct loading *l) {
 void config_check_rest(struct loading *l) {
     struct config *c = l->c;
 
-    derive_own(l);
+    derive_addresses(l);
+    derive_files(c);
     check_proxy(l);
     check_lists(l);
     check_scopes(l);

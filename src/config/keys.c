@@ -1,3 +1,4 @@
+/* Private part of config.h: the keys, in the order and by the topics of the annotated file. */
 #include "config/config.h"
 
 /* clang-format 14 and 19 do not agree here. */
@@ -10,7 +11,6 @@
     { name, CONFIG_NUMBER, offsetof(struct config, member), initial, min, max, help }
 /* clang-format on */
 
-/* The order is that of the annotated file, by topic. */
 const struct config_key config_keys[] = {
     TEXT(
         "MCP_SERVER_URI", mcp_server_uri, "",

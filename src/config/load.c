@@ -77,6 +77,7 @@ struct config *config_load(const char *path, FILE *errors) {
     struct loading l = {.c = arena_alloc(a, sizeof(struct config)), .errors = errors, .path = path};
 
     l.c->arena = a;
+    l.given = arena_alloc(a, config_key_count * sizeof *l.given);
     if (config_read(&l)) {
         config_set_values(&l);
         config_check_rest(&l);

@@ -5,8 +5,6 @@
 #include "base/url.h"
 #include "config/config.h"
 
-#define CONFIG_KEYS_MAX 80
-
 /* A value as it was written, without quotes and comment. */
 struct given {
     const char *text; /* NULL: not given */
@@ -17,8 +15,8 @@ struct given {
 struct loading {
     struct config *c;
     FILE *errors;
-    const char *path;                    /* NULL: environment only */
-    struct given given[CONFIG_KEYS_MAX]; /* by index in config_keys */
+    const char *path;    /* NULL: environment only */
+    struct given *given; /* by index in config_keys */
     unsigned bad;
 };
 

@@ -113,7 +113,7 @@ static size_t find_key(const char *name) {
 }
 
 static void unknown_key(struct loading *l, unsigned line, const char *name) {
-    const char *names[CONFIG_KEYS_MAX + 1] = {0}, *meant;
+    const char **names = arena_alloc(l->c->arena, (config_key_count + 1) * sizeof *names), *meant;
 
     for (size_t i = 0; i < config_key_count; i++)
         names[i] = config_keys[i].name;

@@ -1,4 +1,5 @@
-/* https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/
+/* Private part of metrics.h: the embedded metric format,
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/
  * CloudWatch_Embedded_Metric_Format_Specification.html
  *
  * A line has the metrics of one combination of dimensions. What did not happen is not sent: a
@@ -17,8 +18,8 @@
 #define US_A_MS 1000.0
 
 struct metrics_emf {
-    uint64_t *last; /* every cell, as it was written last; in the order of `each` */
     size_t cells;
+    uint64_t last[]; /* every cell, as it was written last */
 };
 
 /* What happened since the last time, in one combination of one metric. */
@@ -27,35 +28,16 @@ struct change {
     uint64_t buckets[METRIC_BUCKETS]; /* of a histogram; value is their sum */
 };
 
-static size_t cells_of(enum metric m) {
-    const struct metric_info *i = &metric_table[m];
-    size_t width = i->kind == METRIC_HISTOGRAM ? METRIC_BUCKETS : 1;
-
-    return (size_t)i->labels[0]->count * i->labels[1]->count * width;
-}
-
 struct metrics_emf *metrics_emf_new(void) {
-    struct metrics_emf *emf = xcalloc(1, sizeof *emf);
+    size_t cells = metrics_cells();
+    struct metrics_emf *emf = xcalloc(1, sizeof *emf + cells * sizeof *emf->last);
 
-    for (unsigned m = 0; m < METRICS; m++)
-        emf->cells += cells_of(m);
-    emf->last = xcalloc(emf->cells, sizeof *emf->last);
+    emf->cells = cells;
     return emf;
 }
 
 void metrics_emf_free(struct metrics_emf *emf) {
-    if (emf)
-        free(emf->last);
     free(emf);
-}
-
-static uint64_t *last_of(struct metrics_emf *emf, enum metric m, unsigned a, unsigned b) {
-    const struct metric_info *i = &metric_table[m];
-    size_t n = 0, width = i->kind == METRIC_HISTOGRAM ? METRIC_BUCKETS : 1;
-
-    for (unsigned before = 0; before < m; before++)
-        n += cells_of(before);
-    return emf->last + n + ((size_t)a * i->labels[1]->count + b) * width;
 }
 
 static uint64_t since(uint64_t *last, uint64_t now) {
@@ -66,7 +48,7 @@ static uint64_t since(uint64_t *last, uint64_t now) {
 }
 
 static void take(struct metrics_emf *emf, enum metric m, unsigned a, unsigned b, struct change *c) {
-    uint64_t *last = last_of(emf, m, a, b);
+    uint64_t *last = emf->last + metrics_cell(m, a, b);
 
     c->value = 0;
     if (metric_table[m].kind == METRIC_HISTOGRAM) {

@@ -83,9 +83,13 @@ void metrics_use_shared_slot(void) {
     shm.sharing = true;
 }
 
-/* Where a combination of labels starts in a slot. One out of range, which would be our bug, must
- * not become a write elsewhere: it counts as the first. */
-static size_t at(enum metric m, unsigned a, unsigned b) {
+size_t metrics_cells(void) {
+    return shm.slot_cells;
+}
+
+/* One out of range, which would be our bug, must not become a write elsewhere: it counts as the
+ * first. */
+size_t metrics_cell(enum metric m, unsigned a, unsigned b) {
     const struct metric_info *i = &metric_table[m];
     size_t n = a < i->labels[0]->count ? a : 0;
 
@@ -104,7 +108,7 @@ static void grow(_Atomic uint64_t *cell, uint64_t n) {
 
 void metrics_add(enum metric m, unsigned a, unsigned b, uint64_t n) {
     if (shm.mine)
-        grow(&shm.mine[at(m, a, b)], n);
+        grow(&shm.mine[metrics_cell(m, a, b)], n);
 }
 
 static unsigned bucket_of(uint64_t us) {
@@ -124,13 +128,13 @@ static unsigned bucket_of(uint64_t us) {
 void metrics_time(enum metric m, unsigned label, uint64_t us) {
     if (!shm.mine)
         return;
-    grow(&shm.mine[at(m, label, 0) + bucket_of(us)], 1);
-    grow(&shm.mine[at(m, label, 0) + METRIC_BUCKETS], us);
+    grow(&shm.mine[metrics_cell(m, label, 0) + bucket_of(us)], 1);
+    grow(&shm.mine[metrics_cell(m, label, 0) + METRIC_BUCKETS], us);
 }
 
 void metrics_gauge(enum metric m, unsigned label, uint64_t value) {
     if (shm.mine)
-        atomic_store_explicit(&shm.mine[at(m, label, 0)], value, memory_order_relaxed);
+        atomic_store_explicit(&shm.mine[metrics_cell(m, label, 0)], value, memory_order_relaxed);
 }
 
 uint64_t metrics_now_us(void) {
@@ -179,13 +183,13 @@ static uint64_t sum(size_t cell) {
 }
 
 uint64_t metrics_value(enum metric m, unsigned a, unsigned b) {
-    return sum(at(m, a, b));
+    return sum(metrics_cell(m, a, b));
 }
 
 uint64_t metrics_bucket(enum metric m, unsigned a, unsigned bucket) {
-    return sum(at(m, a, 0) + bucket);
+    return sum(metrics_cell(m, a, 0) + bucket);
 }
 
 uint64_t metrics_time_sum(enum metric m, unsigned a) {
-    return sum(at(m, a, 0) + METRIC_BUCKETS);
+    return sum(metrics_cell(m, a, 0) + METRIC_BUCKETS);
 }

@@ -1,7 +1,7 @@
 /* Counters, gauges and histograms in memory that master and workers share. Each process writes to
  * its own slot, with plain atomic stores and no locks; readers add the slots up. A number never
- * goes back: who wants a rate takes differences. One table (metrics_table.c) names them all, for
- * CloudWatch (metrics_emf.c) and for Prometheus (metrics_text.c).
+ * goes back: who wants a rate takes differences. One table (table.c) names them all, for
+ * CloudWatch (emf.c) and for Prometheus (text.c).
  *
  *     metrics_count(METRIC_TOKEN_CACHE, CACHE_HIT);
  *     metrics_count2(METRIC_UPSTREAM_CALLS, UPSTREAM_TOKEN, OUTCOME_OK);
@@ -101,6 +101,11 @@ static inline void metrics_count2(enum metric m, unsigned label, unsigned second
 void metrics_time(enum metric m, unsigned label, uint64_t us);
 void metrics_gauge(enum metric m, unsigned label, uint64_t value); /* one process only */
 
+/* How many cells a slot has, and in which of them a combination of labels begins: a histogram has
+ * one for each bucket and one for its sum. 0 before metrics_open. */
+size_t metrics_cells(void);
+size_t metrics_cell(enum metric m, unsigned a, unsigned b);
+
 uint64_t metrics_now_us(void); /* monotonic */
 /* The endpoint of a route's group bit (config.h); 0: none. */
 enum metric_endpoint metrics_endpoint(unsigned group);
@@ -118,7 +123,7 @@ uint64_t metrics_time_sum(enum metric m, unsigned a);
 #define METRIC_BUCKETS (METRIC_BOUNDS + 1)
 extern const uint64_t metric_bounds[METRIC_BOUNDS];
 
-/* ---- metrics_table.c ---- */
+/* ---- table.c ---- */
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
@@ -143,11 +148,12 @@ unsigned metrics_status_index(int status); /* of METRIC_RESPONSES */
 /* What METRIC_DENIALS calls each error code; names NULL where a code is never counted. */
 void metrics_name_reasons(const char *const names[ERR_COUNT]);
 
-/* ---- metrics_text.c ---- */
+/* ---- text.c ---- */
 void metrics_text(FILE *out); /* Prometheus text exposition format 0.0.4 */
 
-/* ---- metrics_emf.c ---- */
-/* CloudWatch embedded metric format: lines that say what has happened since the last time. */
+/* ---- emf.c ---- */
+/* CloudWatch embedded metric format: lines that say what has happened since the last time. After
+ * metrics_open. */
 struct metrics_emf;
 struct metrics_emf *metrics_emf_new(void);
 void metrics_emf_free(struct metrics_emf *emf);

@@ -1,3 +1,4 @@
+/* Private part of metrics.h: what the metrics are called. */
 #include "metrics/metrics.h"
 
 #include <string.h>

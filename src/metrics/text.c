@@ -1,4 +1,5 @@
-/* https://prometheus.io/docs/instrumenting/exposition_formats/, "Text-based format". Names, help
+/* Private part of metrics.h: the text that Prometheus reads,
+ * https://prometheus.io/docs/instrumenting/exposition_formats/, "Text-based format". Names, help
  * and label values come from our table alone and need no escapes (a unit test sees to it). */
 #include "metrics/metrics.h"
 
