@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/credentials_source.h"
 #include "base/log.h"
 
 #define REFRESH_MARGIN_S 300 /* new ones are asked for so long before the old ones end */

@@ -2,16 +2,10 @@
 #ifndef AWS_CREDENTIALS_H
 #define AWS_CREDENTIALS_H
 
-#include "aws/profile.h"
+#include "aws/credentials_source.h"
 #include "base/clock.h"
 #include "net/http.h"
 #include <stdint.h>
-
-struct aws_credentials {
-    const char *access_key_id, *secret_access_key;
-    const char *session_token; /* "" if there is none */
-    int64_t expires_s;         /* seconds since 1970; 0: never */
-};
 
 /* The longest that one aws_credentials_get takes, whatever the deadline. */
 #define AWS_CREDENTIALS_WAIT_MS 2500

@@ -4,9 +4,18 @@
 #ifndef AWS_CREDENTIALS_SOURCE_H
 #define AWS_CREDENTIALS_SOURCE_H
 
-#include "aws/credentials.h"
+#include "aws/profile.h"
+#include "base/clock.h"
+#include "net/http.h"
+#include <stdint.h>
 
 #define AWS_ANSWER_MAX ((size_t)65536) /* bytes that a source may answer */
+
+struct aws_credentials {
+    const char *access_key_id, *secret_access_key;
+    const char *session_token; /* "" if there is none */
+    int64_t expires_s;         /* seconds since 1970; 0: never */
+};
 
 /* What a fetch has at hand. All of arena is wiped after it. */
 struct aws_fetch {

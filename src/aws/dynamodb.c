@@ -4,7 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "aws/crc32.h"
 #include "aws/endpoint.h"
 #include "aws/sigv4.h"
 #include "base/log.h"
@@ -149,10 +148,27 @@ static enum meaning meaning_of(const char *type, long status) {
     return status >= 500 ? UNKNOWN : status == 429 ? NOT_NOW : REFUSED;
 }
 
+/* Four bits at a time: the polynomial 0xEDB88320 (reflected) for each value of them. */
+static const uint32_t crc32_table[16] = {
+    0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+    0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
+
+uint32_t dynamodb_crc32(const void *data, size_t len) {
+    const uint8_t *p = data;
+    uint32_t crc = 0xffffffff;
+
+    for (size_t i = 0; i < len; i++) {
+        crc ^= p[i];
+        crc = crc >> 4 ^ crc32_table[crc & 15];
+        crc = crc >> 4 ^ crc32_table[crc & 15];
+    }
+    return ~crc;
+}
+
 static bool checksum_is_right(const struct http_reply *reply) {
     const char *text = http_reply_header(reply, "x-amz-crc32");
 
-    return !text || strtoull(text, NULL, 10) == crc32_of(reply->body, reply->body_len);
+    return !text || strtoull(text, NULL, 10) == dynamodb_crc32(reply->body, reply->body_len);
 }
 
 /* A message may repeat the canonical request, and with it the session token. */

@@ -31,73 +31,36 @@ const char *sigv4_body_hash(struct arena *a, const struct aws_sign_request *rq) 
 
 /* ---- encoding ---- */
 
-/* RFC 3986 §2.3; everything else is encoded, with digits in upper case. */
-static bool is_unreserved(unsigned char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           strchr("-._~", c) != NULL;
-}
-
-static void add_encoded(struct buf *b, const char *s, size_t len, bool keep_slash) {
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)s[i];
-
-        if (c && (is_unreserved(c) || (keep_slash && c == '/')))
-            buf_addc(b, (char)c);
-        else
-            buf_addf(b, "%%%02X", c);
-    }
-}
-
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Encoded anew, so that %7e, %7E and ~ all become the one canonical form. */
 static char *encode_again(struct arena *a, const char *s, size_t len) {
-    struct buf plain, out;
+    struct buf b;
 
-    buf_init(&plain, a, SIGV4_TEXT_MAX);
-    buf_init(&out, a, SIGV4_TEXT_MAX);
+    buf_init(&b, a, SIGV4_TEXT_MAX);
     for (size_t i = 0; i < len; i++) {
-        if (s[i] == '%' && len - i > 2 && hex_digit(s[i + 1]) >= 0 && hex_digit(s[i + 2]) >= 0) {
-            buf_addc(&plain, (char)(hex_digit(s[i + 1]) * 16 + hex_digit(s[i + 2])));
-            i += 2;
-        } else {
-            buf_addc(&plain, s[i]);
-        }
+        int byte = url_escaped_byte(s + i, len - i);
+
+        url_encode_bytes(&b, byte < 0 ? &s[i] : &(char){(char)byte}, 1, 0);
+        i += byte < 0 ? 0 : 2;
     }
-    add_encoded(&out, plain.p, plain.len, false);
-    return out.p;
+    return b.p;
 }
 
 /* ---- path ---- */
 
-/* Takes out ".", ".." and empty segments. A slash at the end stays, if anything is before it. */
+/* Without empty, "." and ".." segments. A slash at the end stays, if anything is before it. */
 static const char *normalize(struct arena *a, const char *path) {
     char *out = arena_alloc(a, strlen(path) + 2), *end = out;
-    const char *s = path;
 
-    while (*s) {
-        size_t len = strcspn(s, "/");
-
-        if (len == 2 && !memcmp(s, "..", 2)) {
-            while (end > out && *--end != '/')
-                ;
-        } else if (len && !(len == 1 && *s == '.')) {
-            *end++ = '/';
-            memcpy(end, s, len);
-            end += len;
-        }
-        s += len + (s[len] == '/');
-    }
-    if (end == out || (*path && path[strlen(path) - 1] == '/'))
-        *end++ = '/';
+    *end++ = '/';
+    for (const char *p = path; *p; p++)
+        if (*p != '/' || end[-1] != '/')
+            *end++ = *p;
     *end = 0;
-    return out;
+    url_remove_dots(out);
+    end = out + strlen(out);
+    if (end > out + 1 && end[-1] == '/' && path[strlen(path) - 1] != '/')
+        end[-1] = 0; /* it came in place of dots */
+    return *out ? out : "/";
 }
 
 static void add_path(struct buf *b, struct arena *a, const struct aws_sign_request *rq) {
@@ -106,7 +69,7 @@ static void add_path(struct buf *b, struct arena *a, const struct aws_sign_reque
     if (rq->flags & SIGV4_NORMALIZE_PATH)
         path = normalize(a, path);
     if (rq->flags & SIGV4_DOUBLE_ENCODE)
-        add_encoded(b, path, strlen(path), true);
+        url_encode_bytes(b, path, strlen(path), '/');
     else
         buf_adds(b, path);
 }

@@ -135,18 +135,22 @@ const char *url_origin(struct arena *a, const struct url *u) {
     return arena_printf(a, "%s://%s:%s", u->scheme, host, u->port);
 }
 
-void url_encode(struct buf *b, const char *s) {
-    for (; *s; s++) {
-        if (is_unreserved(*s))
-            buf_addc(b, *s);
+void url_encode_bytes(struct buf *b, const char *s, size_t len, char keep) {
+    for (size_t i = 0; i < len; i++) {
+        if (is_unreserved(s[i]) || (keep && s[i] == keep))
+            buf_addc(b, s[i]);
         else
-            buf_addf(b, "%%%02X", (unsigned char)*s);
+            buf_addf(b, "%%%02X", (unsigned char)s[i]);
     }
 }
 
-/* The byte that %XX at s stands for; -1: it is no escape. `left` is what there is from s on. */
-static int escaped_byte(const char *s, size_t left) {
-    int high = left > 2 ? hex_value(s[1]) : -1, low = high < 0 ? -1 : hex_value(s[2]);
+void url_encode(struct buf *b, const char *s) {
+    url_encode_bytes(b, s, strlen(s), 0);
+}
+
+int url_escaped_byte(const char *s, size_t left) {
+    int high = left > 2 && *s == '%' ? hex_value(s[1]) : -1;
+    int low = high < 0 ? -1 : hex_value(s[2]);
 
     return low < 0 ? -1 : high << 4 | low;
 }
@@ -157,16 +161,13 @@ static char *normal_escapes(struct arena *a, const char *s) {
 
     buf_init(&b, a, 3 * strlen(s));
     for (; *s; s++) {
-        int byte = *s == '%' ? escaped_byte(s, strlen(s)) : -1;
+        int byte = url_escaped_byte(s, strlen(s));
 
         if (byte < 0) { /* a % that begins nothing is one that should have been encoded */
             buf_adds(&b, *s == '%' ? "%25" : (char[]){*s, 0});
             continue;
         }
-        if (is_unreserved((char)byte))
-            buf_addc(&b, (char)byte);
-        else
-            buf_addf(&b, "%%%02X", byte);
+        url_encode_bytes(&b, &(char){(char)byte}, 1, 0);
         s += 2;
     }
     return b.p;
@@ -211,7 +212,7 @@ char *url_decode(struct arena *a, const char *s, size_t len, bool plus) {
         int byte = (unsigned char)s[i];
 
         if (byte == '%') {
-            byte = escaped_byte(s + i, len - i);
+            byte = url_escaped_byte(s + i, len - i);
             i += 2;
         } else if (byte == '+' && plus) {
             byte = ' ';

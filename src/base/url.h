@@ -46,6 +46,10 @@ void url_remove_dots(char *path);
 
 /* Percent-encodes everything but RFC 3986 §2.3 unreserved characters. */
 void url_encode(struct buf *b, const char *s);
+/* The same of any bytes; also the character `keep` stays as it is, unless that is 0. */
+void url_encode_bytes(struct buf *b, const char *s, size_t len, char keep);
+/* The byte that %XX at s stands for; -1: there is no escape. `left`: bytes from s on. */
+int url_escaped_byte(const char *s, size_t left);
 /* Decodes %XX (and + to a space, if plus). NULL for a bad escape or an encoded NUL. */
 char *url_decode(struct arena *a, const char *s, size_t len, bool plus);
 /* Appends a field of a query or a form body: name=value, after a & unless b is empty. */

@@ -1,12 +1,12 @@
 #include "unit.h"
 
-#include "aws/crc32.h"
+#include "aws/dynamodb.h"
 
 static void it_is_the_crc_of_zip(void **state) {
     (void)state;
-    assert_int_equal(crc32_of("", 0), 0);
-    assert_int_equal(crc32_of("123456789", 9), 0xcbf43926); /* the catalogue's check value */
-    assert_int_equal(crc32_of("{}", 2), 2745614147);        /* as DynamoDB sends it */
+    assert_int_equal(dynamodb_crc32("", 0), 0);
+    assert_int_equal(dynamodb_crc32("123456789", 9), 0xcbf43926); /* the catalogue's check value */
+    assert_int_equal(dynamodb_crc32("{}", 2), 2745614147);        /* as DynamoDB sends it */
 }
 
 int main(void) {
