@@ -14,7 +14,7 @@
 struct aws_credentials_options {
     const struct aws_env *env;
     const char *region;       /* STS is asked in it */
-    struct http_client *http; /* unguarded: a source may have a private address */
+    struct http_client *http; /* to any address: sources have private ones */
     const struct clock *clock;
 };
 struct aws_credentials_source;

@@ -21,7 +21,7 @@ struct dynamodb_options {
     const struct aws_env *env;
     const char *region; /* if neither the table's ARN nor the environment names one; may be "" */
     const char *table;  /* its name or ARN */
-    struct http_client *http; /* without the guard */
+    struct http_client *http; /* to any address */
     const struct clock *clock;
     const char *what;    /* as errors call it: "session store" */
     const char *setting; /* the key of the configuration that names the table */

@@ -1,4 +1,5 @@
-/* The certificate of the public addresses, judged as a client that is not on this host would. */
+/* Private part of doctor.h: the certificate of the public addresses, judged as a client that is not
+ * on this host would. */
 #include <string.h>
 #include <time.h>
 
@@ -15,25 +16,25 @@ static void say_fault(struct doctor *d, const char *host, const struct certifica
     static const char what[] = "certificate";
 
     if (c->faults & CERTIFICATE_EXPIRED)
-        doctor_say(d, VERDICT_FAIL, what,
-                   "renew it, and reload the web server, which may still have the old one",
-                   "that of %s has expired", host);
+        doctor_fail(d, what,
+                    "renew it, and reload the web server, which may still have the old one",
+                    "that of %s has expired", host);
     if (c->faults & CERTIFICATE_NOT_YET)
-        doctor_say(d, VERDICT_FAIL, what, "check this host's clock, then the certificate",
-                   "that of %s is not valid yet", host);
+        doctor_fail(d, what, "check this host's clock, then the certificate",
+                    "that of %s is not valid yet", host);
     if (c->faults & CERTIFICATE_OTHER_NAME)
-        doctor_say(d, VERDICT_FAIL, what,
-                   "give that name's virtual host a certificate for it, or correct MCP_SERVER_URI "
-                   "and AUTH_PROXY_URI",
-                   "that of %s is for other names: %.200s", host, c->names);
+        doctor_fail(d, what,
+                    "give that name's virtual host a certificate for it, or correct MCP_SERVER_URI "
+                    "and AUTH_PROXY_URI",
+                    "that of %s is for other names: %.200s", host, c->names);
     if (c->faults & CERTIFICATE_UNTRUSTED)
-        doctor_say(d, VERDICT_FAIL, what,
-                   "let the web server send the intermediate certificates too (fullchain.pem), of "
-                   "an authority that clients trust",
-                   "that of %s leads to no authority that this host trusts", host);
+        doctor_fail(d, what,
+                    "let the web server send the intermediate certificates too (fullchain.pem), of "
+                    "an authority that clients trust",
+                    "that of %s leads to no authority that this host trusts", host);
     if (c->faults & CERTIFICATE_UNFIT)
-        doctor_say(d, VERDICT_FAIL, what, "get another one, made for a web server",
-                   "that of %s is revoked, weak, or not for a server", host);
+        doctor_fail(d, what, "get another one, made for a web server",
+                    "that of %s is revoked, weak, or not for a server", host);
 }
 
 static void say_certificate(struct doctor *d, const char *host, const struct certificate *c) {
@@ -46,10 +47,10 @@ static void say_certificate(struct doctor *d, const char *host, const struct cer
     if (c->faults)
         say_fault(d, host, c);
     else if (days < DAYS_LEFT_MIN)
-        doctor_say(d, VERDICT_WARN, "certificate", "renew it, and find out why nothing has done so",
-                   "that of %s ends in %lld days (%s)", host, (long long)days, until);
+        doctor_warn(d, "certificate", "renew it, and find out why nothing has done so",
+                    "that of %s ends in %lld days (%s)", host, (long long)days, until);
     else
-        doctor_say(d, VERDICT_OK, "certificate", "", "that of %s is good until %s", host, until);
+        doctor_ok(d, "certificate", "that of %s is good until %s", host, until);
 }
 
 /* An IPv6 address without its brackets. */
@@ -59,27 +60,24 @@ static const char *bare_host(struct arena *a, const char *host) {
 
 bool check_certificate(struct doctor *d, const char *origin) {
     struct certificate c = {0};
-    const char *pem = "";
+    struct text pem;
     struct url u;
-    size_t len = 0;
     struct err e;
 
     if (url_parse(d->arena, origin, &u, &e))
         return false; /* config_load has parsed it */
     if (strcmp(u.scheme, "https") != 0) {
-        doctor_say(d, VERDICT_OK, "certificate", "", "%s has none: for clients on this host only",
-                   origin);
+        doctor_ok(d, "certificate", "%s has none: for clients on this host only", origin);
         return true;
     }
-    if (http_certificates(d->arena, origin, TIMEOUT_MS, &pem, &len, &e)) {
-        doctor_say(d, VERDICT_FAIL, "certificate", DOCTOR_REACH_ADVICE, "%s: %s", origin, e.detail);
+    if (http_certificates(d->arena, origin, TIMEOUT_MS, &pem, &e)) {
+        doctor_fail(d, "certificate", DOCTOR_REACH_ADVICE, "%s: %s", origin, e.detail);
         return false;
     }
     if (certificate_check(d->arena,
-                          &(struct certificate_chain){pem, len, bare_host(d->arena, u.host)},
+                          &(struct certificate_chain){pem.p, pem.len, bare_host(d->arena, u.host)},
                           d->config->client_metadata_ca_file, &c, &e)) {
-        doctor_say(d, VERDICT_FAIL, "certificate", "look at it with openssl s_client", "%s: %s",
-                   origin, e.text);
+        doctor_fail(d, "certificate", "look at it with openssl s_client", "%s: %s", origin, e.text);
         return false;
     }
     say_certificate(d, u.host, &c);

@@ -1,4 +1,5 @@
-/* What the configuration says, and whether it fits together and to the files of this host. */
+/* Private part of doctor.h: what the configuration says, and whether it fits together and to the
+ * files of this host. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,17 +19,20 @@ static void check_key_file(struct doctor *d) {
     struct err e;
 
     if (c->makes_secret_key && stat(c->secret_key_file, &st)) {
-        doctor_say(d, shared ? VERDICT_WARN : VERDICT_OK, "key file",
-                   shared ? "all hosts of the site need the same: copy it from the first one" : "",
-                   "%s will be made on first start", c->secret_key_file);
+        if (shared)
+            doctor_warn(d, "key file",
+                        "all hosts of the site need the same: copy it from the first one",
+                        "%s will be made on first start", c->secret_key_file);
+        else
+            doctor_ok(d, "key file", "%s will be made on first start", c->secret_key_file);
         return;
     }
     if (seal_keys_load(c->secret_key_file, false, &keys, &e))
-        doctor_say(d, VERDICT_FAIL, "key file", "a line per key, base64url of 32 bytes; mode 600",
-                   "%s", e.detail);
+        doctor_fail(d, "key file", "a line per key, base64url of 32 bytes; mode 600", "%s",
+                    e.detail);
     else {
         seal_keys_free(keys);
-        doctor_say(d, VERDICT_OK, "key file", "", "%s", c->secret_key_file);
+        doctor_ok(d, "key file", "%s", c->secret_key_file);
     }
 }
 
@@ -37,20 +41,19 @@ static void check_state_dir(struct doctor *d) {
     struct stat st;
 
     if (stat(dir, &st) || !S_ISDIR(st.st_mode))
-        doctor_say(d, VERDICT_FAIL, "state directory", "make it, owned by the service's user",
-                   "STATE_DIR %s is no directory", dir);
+        doctor_fail(d, "state directory", "make it, owned by the service's user",
+                    "STATE_DIR %s is no directory", dir);
     else if (access(dir, W_OK | X_OK))
-        doctor_say(d, VERDICT_FAIL, "state directory",
-                   "run doctor as the service's user, and let that user own it",
-                   "STATE_DIR %s cannot be written by this user", dir);
+        doctor_fail(d, "state directory",
+                    "run doctor as the service's user, and let that user own it",
+                    "STATE_DIR %s cannot be written by this user", dir);
     else if (st.st_mode & S_IWOTH)
-        doctor_say(d, VERDICT_FAIL, "state directory", "chmod 700", "%s can be written by everyone",
-                   dir);
+        doctor_fail(d, "state directory", "chmod 700", "%s can be written by everyone", dir);
     else if (!geteuid() && st.st_uid)
-        doctor_say(d, VERDICT_OK, "state directory", "",
-                   "%s (looked at as root; as the service's user doctor sees more)", dir);
+        doctor_ok(d, "state directory",
+                  "%s (looked at as root; as the service's user doctor sees more)", dir);
     else
-        doctor_say(d, VERDICT_OK, "state directory", "", "%s", dir);
+        doctor_ok(d, "state directory", "%s", dir);
 }
 
 /* What the service has replaced since somebody last looked. */
@@ -62,9 +65,9 @@ static void check_damaged(struct doctor *d) {
             arena_printf(d->arena, "%s/%s" DAMAGED_SUFFIX, d->config->state_dir, files[i]);
 
         if (!access(path, F_OK))
-            doctor_say(d, VERDICT_WARN, "state directory",
-                       "look at the disk and at who else writes there, then delete it",
-                       "%s was damaged and has been replaced: %s", files[i], path);
+            doctor_warn(d, "state directory",
+                        "look at the disk and at who else writes there, then delete it",
+                        "%s was damaged and has been replaced: %s", files[i], path);
     }
 }
 
@@ -72,10 +75,10 @@ static void check_scopes(struct doctor *d) {
     const struct config *c = d->config;
 
     if (!*c->required_scopes)
-        doctor_say(d, VERDICT_WARN, "scopes", "name one in REQUIRED_SCOPES",
-                   "any token of the app client may call the MCP endpoint");
+        doctor_warn(d, "scopes", "name one in REQUIRED_SCOPES",
+                    "any token of the app client may call the MCP endpoint");
     else
-        doctor_say(d, VERDICT_OK, "scopes", "", "every call needs %s", c->required_scopes);
+        doctor_ok(d, "scopes", "every call needs %s", c->required_scopes);
 }
 
 void check_config(struct doctor *d) {
@@ -101,12 +104,12 @@ void check_outputs(struct doctor *d) {
         return;
     outputs_become_service(c);
     if (outputs_check(c, f))
-        doctor_say(d, VERDICT_OK, "output files", "", "audit log %s, metrics %s, status %s",
-                   *c->audit_log ? c->audit_log : "among the lines of the log",
-                   !c->metrics_emf        ? "off"
-                   : *c->metrics_emf_file ? c->metrics_emf_file
-                                          : "among the lines of the log",
-                   c->status_file);
+        doctor_ok(d, "output files", "audit log %s, metrics %s, status %s",
+                  *c->audit_log ? c->audit_log : "among the lines of the log",
+                  !c->metrics_emf        ? "off"
+                  : *c->metrics_emf_file ? c->metrics_emf_file
+                                         : "among the lines of the log",
+                  c->status_file);
     (void)fclose(f);
     doctor_say_lines(d, VERDICT_FAIL, "output files",
                      "let the service's user write there, or name another file", problems);

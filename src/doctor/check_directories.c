@@ -1,5 +1,5 @@
-/* The folders that an admin fills: pinned clients, and the manifests of tools, resources and
- * prompts. Read by the loaders of the service. */
+/* Private part of doctor.h: the folders that an admin fills: pinned clients, and the manifests of
+ * tools, resources and prompts. Read by the loaders of the service. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -45,8 +45,8 @@ static void check_folder(struct doctor *d, const struct folder *folder) {
     if (!*path)
         return; /* switched off */
     if (access(path, R_OK | X_OK)) {
-        doctor_say(d, VERDICT_WARN, what, "make it, or let the service's user read it",
-                   "%s cannot be read", path);
+        doctor_warn(d, what, "make it, or let the service's user read it", "%s cannot be read",
+                    path);
         return;
     }
     if (!(f = open_memstream(&problems, &len)))
@@ -59,7 +59,7 @@ static void check_folder(struct doctor *d, const struct folder *folder) {
         doctor_say_lines(d, VERDICT_WARN, what, "it is served as it is; see docs/tools.md",
                          problems);
     else
-        doctor_say(d, VERDICT_OK, what, "", "%s", path);
+        doctor_ok(d, what, "%s", path);
     free(problems);
 }
 
@@ -72,7 +72,7 @@ void check_directories(struct doctor *d) {
     if (c->endpoints & GROUP_AUTHORIZE) {
         check_folder(d, &clients);
         if (http_options_check(&guarded, &e))
-            doctor_say(d, VERDICT_FAIL, "client documents", "see CLIENT_METADATA_…", "%s", e.text);
+            doctor_fail(d, "client documents", "see CLIENT_METADATA_…", "%s", e.text);
     }
     if (c->endpoints & GROUP_MCP) {
         for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++) {

@@ -1,5 +1,6 @@
-/* The tables and what we may do with them. The writes have a condition that cannot hold: the answer
- * ConditionalCheckFailedException proves the permission, and nothing is written. */
+/* Private part of doctor.h: the tables and what we may do with them. The writes have a condition
+ * that cannot hold: the answer ConditionalCheckFailedException proves the permission, and nothing
+ * is written. */
 #include <string.h>
 #include <unistd.h>
 
@@ -57,9 +58,9 @@ static bool say_common(struct doctor *d, struct dynamodb *db, const struct dynam
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (strcmp(all[i].fault, r->fault) != 0)
             continue;
-        doctor_say(d, VERDICT_FAIL, all[i].what, all[i].advice, "%s (%s; %s) %s", all[i].text,
-                   aws_credentials_source_name(dynamodb_credentials(db)), dynamodb_url(db),
-                   r->message);
+        doctor_fail(d, all[i].what, all[i].advice, "%s (%s; %s) %s", all[i].text,
+                    aws_credentials_source_name(dynamodb_credentials(db)), dynamodb_url(db),
+                    r->message);
         return false;
     }
     return true;
@@ -73,12 +74,12 @@ static void say_credentials(struct doctor *d, struct dynamodb *db) {
                             clock_monotonic_ms() + AWS_CREDENTIALS_WAIT_MS, &c, &e))
         return; /* the first call has said it */
     if (c.expires_s)
-        doctor_say(d, VERDICT_OK, "credentials", "", "from %s, for another %lld minutes",
-                   aws_credentials_source_name(dynamodb_credentials(db)),
-                   (long long)(c.expires_s - clock_now_s(&d->clock)) / 60);
+        doctor_ok(d, "credentials", "from %s, for another %lld minutes",
+                  aws_credentials_source_name(dynamodb_credentials(db)),
+                  (long long)(c.expires_s - clock_now_s(&d->clock)) / 60);
     else
-        doctor_say(d, VERDICT_OK, "credentials", "", "from %s",
-                   aws_credentials_source_name(dynamodb_credentials(db)));
+        doctor_ok(d, "credentials", "from %s",
+                  aws_credentials_source_name(dynamodb_credentials(db)));
 }
 
 /* One key, of type S. */
@@ -104,31 +105,31 @@ static void say_table(struct doctor *d, const struct table *t, const struct json
     const char *what = named(d, t, "table"), *status = json_get_str(table, "TableStatus");
 
     if (!key_is_right(t, table))
-        doctor_say(d, VERDICT_FAIL, what, CREATE_ADVICE, "the key of %s is not %s (String) alone",
-                   t->name, t->key);
+        doctor_fail(d, what, CREATE_ADVICE, "the key of %s is not %s (String) alone", t->name,
+                    t->key);
     else if (!status || (strcmp(status, "ACTIVE") != 0 && strcmp(status, "UPDATING") != 0))
-        doctor_say(d, VERDICT_FAIL, what, "wait, or look at it in the console", "%s is %s", t->name,
-                   status ? status : "in an unknown state");
+        doctor_fail(d, what, "wait, or look at it in the console", "%s is %s", t->name,
+                    status ? status : "in an unknown state");
     else
-        doctor_say(d, VERDICT_OK, what, "", "%s is %s", t->name, status);
+        doctor_ok(d, what, "%s is %s", t->name, status);
 }
 
 static void say_cannot_look(struct doctor *d, const struct table *t, const char *what,
                             const char *operation, const struct dynamodb_result *r) {
     if (!strcmp(r->fault, "ResourceNotFoundException"))
-        doctor_say(d, VERDICT_FAIL, what,
-                   arena_printf(d->arena, CREATE_ADVICE ", or check %s and region", t->setting),
-                   "there is no table %s", t->name);
+        doctor_fail(d, what,
+                    arena_printf(d->arena, CREATE_ADVICE ", or check %s and region", t->setting),
+                    "there is no table %s", t->name);
     else if (!strcmp(r->fault, "AccessDeniedException"))
-        doctor_say(
-            d, VERDICT_WARN, what,
+        doctor_warn(
+            d, what,
             arena_printf(d->arena,
                          "the service does not need dynamodb:%s; run doctor with credentials "
                          "that have it, or look in the console",
                          operation),
             "not looked at");
     else
-        doctor_say(d, VERDICT_FAIL, what, "", "%s: %s %s", operation, r->fault, r->message);
+        doctor_fail(d, what, "", "%s: %s %s", operation, r->fault, r->message);
 }
 
 /* false: nothing else can be asked. */
@@ -168,12 +169,12 @@ static void check_ttl(struct doctor *d, const struct table *t, struct dynamodb *
     status = json_get_str(ttl, "TimeToLiveStatus");
     attribute = json_get_str(ttl, "AttributeName");
     if (status && attribute && !strncmp(status, "ENABL", 5) && !strcmp(attribute, "ttl"))
-        doctor_say(d, VERDICT_OK, what, "", "on, attribute ttl");
+        doctor_ok(d, what, "on, attribute ttl");
     else
-        doctor_say(d, VERDICT_FAIL, what,
-                   "turn it on with attribute ttl, or the table grows for ever (docs/dynamodb.md)",
-                   "it is %s%s%s", status ? status : "unknown", attribute ? ", attribute " : "",
-                   attribute ? attribute : "");
+        doctor_fail(d, what,
+                    "turn it on with attribute ttl, or the table grows for ever (docs/dynamodb.md)",
+                    "it is %s%s%s", status ? status : "unknown", attribute ? ", attribute " : "",
+                    attribute ? attribute : "");
 }
 
 static void check_permission(struct doctor *d, const struct table *t, struct dynamodb *db,
@@ -196,12 +197,11 @@ static void check_permission(struct doctor *d, const struct table *t, struct dyn
     rc = dynamodb_call(db, d->arena,
                        &(struct dynamodb_request){.operation = operation, .input = input}, &r, &e);
     if (rc == allowed)
-        doctor_say(d, VERDICT_OK, what, "", "allowed");
+        doctor_ok(d, what, "allowed");
     else if (!strcmp(r.fault, "AccessDeniedException"))
-        doctor_say(d, VERDICT_FAIL, what, "attach the policy of docs/dynamodb.md",
-                   "not allowed: %s", r.message);
+        doctor_fail(d, what, "attach the policy of docs/dynamodb.md", "not allowed: %s", r.message);
     else
-        doctor_say(d, VERDICT_FAIL, what, "", "%s %s", r.fault, r.message);
+        doctor_fail(d, what, "", "%s %s", r.fault, r.message);
 }
 
 static void check_table(struct doctor *d, const struct table *t, const char *const *operations) {
@@ -217,8 +217,8 @@ static void check_table(struct doctor *d, const struct table *t, const char *con
     struct err e;
 
     if (dynamodb_new(&options, &db, &e)) {
-        doctor_say(d, VERDICT_FAIL, named(d, t, "credentials"),
-                   "see \"Credentials\" in docs/dynamodb.md", "%s", e.text);
+        doctor_fail(d, named(d, t, "credentials"), "see \"Credentials\" in docs/dynamodb.md", "%s",
+                    e.text);
         return;
     }
     if (look_at_table(d, t, db)) {

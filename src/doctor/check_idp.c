@@ -19,8 +19,8 @@ static bool fetch(struct doctor *d, const char *what, const char *url, struct ht
 
     if (!http_fetch(d->http, d->arena, &rq, reply, &e))
         return true;
-    doctor_say(d, VERDICT_FAIL, what, "check the address, DNS, the firewall and the certificate",
-               "%.200s: %s", url, *e.detail ? e.detail : e.text);
+    doctor_fail(d, what, "check the address, DNS, the firewall and the certificate", "%.200s: %s",
+                url, *e.detail ? e.detail : e.text);
     return false;
 }
 
@@ -42,13 +42,13 @@ static void check_key_set(struct doctor *d) {
     if (!fetch(d, "key set", url, &reply))
         return;
     if (reply.status != 200)
-        doctor_say(d, VERDICT_FAIL, "key set", advice->key_set, "%s: HTTP %ld", url, reply.status);
+        doctor_fail(d, "key set", advice->key_set, "%s: HTTP %ld", url, reply.status);
     else if (jwk_set_parse(reply.body, reply.body_len, &set, &e))
-        doctor_say(d, VERDICT_FAIL, "key set",
-                   arena_printf(d->arena, "check %s", advice->jwks_url_key), "%s: %s", url, e.text);
+        doctor_fail(d, "key set", arena_printf(d->arena, "check %s", advice->jwks_url_key),
+                    "%s: %s", url, e.text);
     else {
         jwk_set_free(set);
-        doctor_say(d, VERDICT_OK, "key set", "", "%s", url);
+        doctor_ok(d, "key set", "%s", url);
     }
     doctor_say_clock(d, provider(d)->name, date_of(&reply), TOKEN_LEEWAY_S);
 }
@@ -70,19 +70,18 @@ static void check_issuer(struct doctor *d) {
         keys = json_get_str(document, "jwks_uri");
     }
     if (!issuer)
-        doctor_say(d, VERDICT_OK, "issuer", "", "%s: it publishes no metadata to compare with",
-                   c->issuer);
+        doctor_ok(d, "issuer", "%s: it publishes no metadata to compare with", c->issuer);
     else if (strcmp(issuer, c->issuer) != 0)
-        doctor_say(d, VERDICT_FAIL, "issuer",
-                   arena_printf(d->arena, "set %s=%.200s", advice->issuer_key, issuer),
-                   "it calls itself %.200s, so every token would be refused", issuer);
+        doctor_fail(d, "issuer",
+                    arena_printf(d->arena, "set %s=%.200s", advice->issuer_key, issuer),
+                    "it calls itself %.200s, so every token would be refused", issuer);
     else if (keys && strcmp(keys, c->jwks_url) != 0)
-        doctor_say(
-            d, VERDICT_WARN, "issuer",
+        doctor_warn(
+            d, "issuer",
             arena_printf(d->arena, "set %s=%.200s, or leave it empty", advice->jwks_url_key, keys),
             "its keys are at %.200s, not at %.200s", keys, c->jwks_url);
     else
-        doctor_say(d, VERDICT_OK, "issuer", "", "%s", issuer);
+        doctor_ok(d, "issuer", "%s", issuer);
 }
 
 /* A login form, or the way to it, if the provider knows the client and the redirect URI. */
@@ -105,17 +104,16 @@ static void check_authorize(struct doctor *d) {
         return;
     location = http_reply_header(&reply, "Location");
     if (reply.status >= 500)
-        doctor_say(d, VERDICT_FAIL, what, "try again later", "%s: HTTP %ld", c->idp.authorize_url,
-                   reply.status);
+        doctor_fail(d, what, "try again later", "%s: HTTP %ld", c->idp.authorize_url, reply.status);
     else if (location && strstr(location, "invalid_scope"))
-        doctor_say(d, VERDICT_FAIL, what, p->advice.scope, "%s refuses a scope of %s", p->name,
-                   c->supported_scopes);
+        doctor_fail(d, what, p->advice.scope, "%s refuses a scope of %s", p->name,
+                    c->supported_scopes);
     else if (reply.status >= 400 || (location && strstr(location, "error")))
-        doctor_say(d, VERDICT_FAIL, what,
-                   arena_printf(d->arena, "%s %s", p->advice.redirect_uri, c->callback_uri),
-                   "%s refuses %s %s with this callback URL", p->name, p->client, c->idp.client_id);
+        doctor_fail(
+            d, what, arena_printf(d->arena, "%s %s", p->advice.redirect_uri, c->callback_uri),
+            "%s refuses %s %s with this callback URL", p->name, p->client, c->idp.client_id);
     else
-        doctor_say(d, VERDICT_OK, what, "", "knows %s and %s", c->idp.client_id, c->callback_uri);
+        doctor_ok(d, what, "knows %s and %s", c->idp.client_id, c->callback_uri);
 }
 
 /* The right answer to a code that does not exist is that it is refused. */
@@ -131,15 +129,15 @@ static void check_token(struct doctor *d) {
 
     switch ((int)idp_exchange_code(&idp, d->arena, &nobodys, &tokens, &e)) {
     case ERR_REFUSED:
-        doctor_say(d, VERDICT_OK, "token address", "", "%s", url);
+        doctor_ok(d, "token address", "%s", url);
         break;
     case ERR_MISCONFIGURED:
-        doctor_say(d, VERDICT_FAIL, "token address", p->advice.client, "%s refuses %s %s (%s)",
-                   p->name, p->client, d->config->idp.client_id, e.detail);
+        doctor_fail(d, "token address", p->advice.client, "%s refuses %s %s (%s)", p->name,
+                    p->client, d->config->idp.client_id, e.detail);
         break;
     default:
-        doctor_say(d, VERDICT_FAIL, "token address", p->advice.token_url, "%s: %s", url,
-                   *e.detail ? e.detail : e.text);
+        doctor_fail(d, "token address", p->advice.token_url, "%s: %s", url,
+                    *e.detail ? e.detail : e.text);
     }
 }
 
@@ -151,8 +149,8 @@ void check_idp(struct doctor *d) {
     if (groups & GROUP_MCP)
         check_key_set(d);
     if (!*d->config->callback_uri)
-        doctor_say(
-            d, VERDICT_WARN, "own address", "set MCP_SERVER_URI",
+        doctor_warn(
+            d, "own address", "set MCP_SERVER_URI",
             "it is the name that the web server gives each request, which is not known here");
     else if (groups & GROUP_AUTHORIZE)
         check_authorize(d);

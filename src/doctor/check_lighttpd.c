@@ -1,4 +1,5 @@
-/* What lighttpd's configuration says of a reload with open streams (docs/lighttpd.md). */
+/* Private part of doctor.h: what lighttpd's configuration says of a reload with open streams
+ * (docs/lighttpd.md). */
 #include <dirent.h>
 #include <string.h>
 
@@ -56,11 +57,11 @@ void check_lighttpd(struct doctor *d, const char *folder) {
     if (!(d->config->endpoints & GROUP_MCP) || !take_files(d, folder, &s) || !s.ours)
         return;
     if (!s.background || !s.activation)
-        doctor_say(d, VERDICT_WARN, what,
-                   "set server.systemd-socket-activation = \"enable\" and server.feature-flags += "
-                   "( \"server.graceful-restart-bg\" => \"enable\" ), and restart it "
-                   "(docs/lighttpd.md)",
-                   "a reload with an open stream silences the whole site for a while");
+        doctor_warn(d, what,
+                    "set server.systemd-socket-activation = \"enable\" and server.feature-flags += "
+                    "( \"server.graceful-restart-bg\" => \"enable\" ), and restart it "
+                    "(docs/lighttpd.md)",
+                    "a reload with an open stream silences the whole site for a while");
     else
-        doctor_say(d, VERDICT_OK, what, "", "a reload with open streams leaves the site serving");
+        doctor_ok(d, what, "a reload with open streams leaves the site serving");
 }

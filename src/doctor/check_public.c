@@ -1,5 +1,5 @@
-/* The public addresses as a client meets them: over the network, through the web server. What must
- * come is made here by the same code that serves it. */
+/* Private part of doctor.h: the public addresses as a client meets them: over the network, through
+ * the web server. What must come is made here by the same code that serves it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,25 +17,33 @@
 #define LONG_TOKEN_LEN 12000
 #define SITE_ADVICE "enable mcp-authd in the web server (docs/apache.md, docs/lighttpd.md)"
 
-/* Statuses by which a web server says what is wrong between it and the service. */
+/* What to do about a status that the web server answers in place of the service. */
+static const char *advice_of(long status) {
+    if (status >= 300 && status < 400)
+        return "let the web server answer at this very address, or put the one it leads to into "
+               "MCP_SERVER_URI or AUTH_PROXY_URI: clients compare addresses byte for byte";
+    switch (status) {
+    case 404:
+        return SITE_ADVICE "; its patterns must match the paths of the configuration";
+    case 502:
+    case 503:
+    case 504:
+        return "start the service (systemctl start mcp-authd), and see what doctor says of the "
+               "socket; the web server's error log has the reason";
+    case 401:
+    case 403:
+        return "take away what stands before this address in the web server, such as a password";
+    default:
+        return "look into the web server's error log";
+    }
+}
+
 static void say_status(struct doctor *d, const char *what, const char *url,
                        const struct http_reply *rp) {
-    const char *to = http_reply_header(rp, "Location"), *advice;
+    const char *to = http_reply_header(rp, "Location");
 
-    if (rp->status >= 300 && rp->status < 400)
-        advice = "let the web server answer at this very address, or put the one it leads to into "
-                 "MCP_SERVER_URI or AUTH_PROXY_URI: clients compare addresses byte for byte";
-    else if (rp->status == 404)
-        advice = SITE_ADVICE "; its patterns must match the paths of the configuration";
-    else if (rp->status == 502 || rp->status == 503 || rp->status == 504)
-        advice = "start the service (systemctl start mcp-authd), and see what doctor says of the "
-                 "socket; the web server's error log has the reason";
-    else if (rp->status == 401 || rp->status == 403)
-        advice = "take away what stands before this address in the web server, such as a password";
-    else
-        advice = "look into the web server's error log";
-    doctor_say(d, VERDICT_FAIL, what, advice, "%s: HTTP %ld%s%.200s", url, rp->status,
-               to ? ", to " : "", to ? to : "");
+    doctor_fail(d, what, advice_of(rp->status), "%s: HTTP %ld%s%.200s", url, rp->status,
+                to ? ", to " : "", to ? to : "");
 }
 
 static bool ask(struct doctor *d, const char *what, const struct http_request *rq,
@@ -44,8 +52,7 @@ static bool ask(struct doctor *d, const char *what, const struct http_request *r
 
     if (!http_fetch(d->public, d->arena, rq, rp, &e))
         return true;
-    doctor_say(d, VERDICT_FAIL, what, DOCTOR_REACH_ADVICE, "%s: %s", rq->url,
-               *e.detail ? e.detail : e.text);
+    doctor_fail(d, what, DOCTOR_REACH_ADVICE, "%s: %s", rq->url, *e.detail ? e.detail : e.text);
     return false;
 }
 
@@ -58,11 +65,11 @@ static void say_difference(struct doctor *d, const char *what, const char *url,
     while (at < ours->body_len && at < theirs->body_len && ours->body[at] == theirs->body[at])
         at++;
     from = at < SHOWN_BYTES / 2 ? 0 : at - SHOWN_BYTES / 2;
-    doctor_say(d, VERDICT_FAIL, what,
-               "reload the service (systemctl reload mcp-authd); if it stays so, another program "
-               "or another host answers at this address",
-               "%s: not what this configuration makes, from byte %zu on: %.*s instead of %.*s", url,
-               at, SHOWN_BYTES, theirs->body + from, SHOWN_BYTES, ours->body + from);
+    doctor_fail(d, what,
+                "reload the service (systemctl reload mcp-authd); if it stays so, another program "
+                "or another host answers at this address",
+                "%s: not what this configuration makes, from byte %zu on: %.*s instead of %.*s",
+                url, at, SHOWN_BYTES, theirs->body + from, SHOWN_BYTES, ours->body + from);
 }
 
 /* RFC 6797 §6.1. Only over https does it mean anything (§7.2). */
@@ -74,11 +81,12 @@ static void check_hsts(struct doctor *d, const char *url, const struct http_repl
         return;
     age = age ? age + strlen("max-age=") : "";
     if (!strtoul(age + (*age == '"'), NULL, 10)) /* 0 ends what was said before */
-        doctor_say(d, VERDICT_WARN, "HSTS",
-                   "add the header, as the TLS examples in /usr/share/doc/mcp-authd/examples do",
-                   "%s without Strict-Transport-Security: a browser may be led to plain http", url);
+        doctor_warn(d, "HSTS",
+                    "add the header, as the TLS examples in /usr/share/doc/mcp-authd/examples do",
+                    "%s without Strict-Transport-Security: a browser may be led to plain http",
+                    url);
     else
-        doctor_say(d, VERDICT_OK, "HSTS", "", "%s", value);
+        doctor_ok(d, "HSTS", "%s", value);
 }
 
 static void check_document(struct doctor *d, const char *what, const char *url, handler_fn *handler,
@@ -100,7 +108,7 @@ static void check_document(struct doctor *d, const char *what, const char *url, 
     else if (theirs.body_len != ours.body_len || memcmp(theirs.body, ours.body, ours.body_len) != 0)
         say_difference(d, what, url, &ours, &theirs);
     else
-        doctor_say(d, VERDICT_OK, what, "", "%s: byte for byte", url);
+        doctor_ok(d, what, "%s: byte for byte", url);
     if (first_of_origin)
         check_hsts(d, url, &theirs);
 }
@@ -141,24 +149,24 @@ static bool say_challenge(struct doctor *d, const char *url, const char *challen
     static const char what[] = "Authorization";
 
     if (!strcmp(challenge, challenge_of(d, "Bearer " TOKEN))) {
-        doctor_say(d, VERDICT_OK, what, "", "%s: reaches the service", url);
+        doctor_ok(d, what, "%s: reaches the service", url);
         return true;
     }
     if (!strcmp(challenge, challenge_of(d, NULL)))
-        doctor_say(
-            d, VERDICT_FAIL, what,
+        doctor_fail(
+            d, what,
             "Apache: CGIPassAuth On for this address, as in conf-available/mcp-authd.conf; "
             "otherwise look for what takes the header away (a proxy in front, RequestHeader)",
             "%s: the header does not reach the service", url);
     else if (strstr(challenge, "resource_metadata="))
-        doctor_say(d, VERDICT_FAIL, what,
-                   "reload the service (systemctl reload mcp-authd); if it stays so, another host "
-                   "answers at this address",
-                   "%s: answered by another configuration: %.200s", url, challenge);
+        doctor_fail(d, what,
+                    "reload the service (systemctl reload mcp-authd); if it stays so, another host "
+                    "answers at this address",
+                    "%s: answered by another configuration: %.200s", url, challenge);
     else
-        doctor_say(d, VERDICT_FAIL, what,
-                   "take away the web server's own login for this address (Require, AuthType)",
-                   "%s: the web server asks for a login itself: %.200s", url, challenge);
+        doctor_fail(d, what,
+                    "take away the web server's own login for this address (Require, AuthType)",
+                    "%s: the web server asks for a login itself: %.200s", url, challenge);
     return false;
 }
 
@@ -192,11 +200,10 @@ static void check_long_token(struct doctor *d) {
     challenge = http_reply_header(&rp, "WWW-Authenticate");
     if (rp.status == 401 && challenge &&
         !strcmp(challenge, challenge_of(d, arena_printf(d->arena, "Bearer %s", token))))
-        doctor_say(d, VERDICT_OK, what, "", "%s: one of %d bytes reaches the service", url,
-                   LONG_TOKEN_LEN);
+        doctor_ok(d, what, "%s: one of %d bytes reaches the service", url, LONG_TOKEN_LEN);
     else
-        doctor_say(
-            d, VERDICT_WARN, what,
+        doctor_warn(
+            d, what,
             "users in many groups may have such tokens: raise LimitRequestFieldSize (Apache) "
             "or server.max-request-field-size (lighttpd), as the shipped files do, and the "
             "limit of a proxy before them",

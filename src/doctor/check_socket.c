@@ -1,5 +1,5 @@
-/* The socket between the web server and the service: somebody listens, the web server's user may
- * connect, and nobody else. */
+/* Private part of doctor.h: the socket between the web server and the service: somebody listens,
+ * the web server's user may connect, and nobody else. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -156,23 +156,23 @@ static void say_servers(struct doctor *d, const char *path, const struct stat *s
     find_servers(&v);
     for (size_t i = 0; i < v.count; i++)
         if (may_connect(&v.all[i], path)) {
-            doctor_say(d, VERDICT_OK, what, "", "%s: %s may connect, others may not", path,
-                       user_name(d, v.all[i].uid));
+            doctor_ok(d, what, "%s: %s may connect, others may not", path,
+                      user_name(d, v.all[i].uid));
             return;
         }
     if (v.count)
-        doctor_say(d, VERDICT_FAIL, what,
-                   "SocketGroup= of mcp-authd.socket names the web server's group (systemctl edit "
-                   "mcp-authd.socket); folders on the way need x for it",
-                   "%s: the web server's user %s may not connect (group %s, mode %o)", path,
-                   user_name(d, v.all[0].uid), group, (unsigned)st->st_mode & 0777);
+        doctor_fail(d, what,
+                    "SocketGroup= of mcp-authd.socket names the web server's group (systemctl edit "
+                    "mcp-authd.socket); folders on the way need x for it",
+                    "%s: the web server's user %s may not connect (group %s, mode %o)", path,
+                    user_name(d, v.all[0].uid), group, (unsigned)st->st_mode & 0777);
     else if (v.root)
-        doctor_say(d, VERDICT_OK, what, "",
-                   "%s: the web server runs as root; others may not connect", path);
+        doctor_ok(d, what, "%s: the web server runs as root; others may not connect", path);
     else
-        doctor_say(d, VERDICT_WARN, what,
-                   "start the web server; if it runs, run doctor as root, which sees all processes",
-                   "%s: no web server was seen; group %s may connect", path, group);
+        doctor_warn(
+            d, what,
+            "start the web server; if it runs, run doctor as root, which sees all processes",
+            "%s: no web server was seen; group %s may connect", path, group);
 }
 
 /* Whether somebody accepts. A user that may not connect learns nothing, and says nothing. */
@@ -197,21 +197,21 @@ void check_socket(struct doctor *d) {
     struct stat st;
 
     if (*path != '/') {
-        doctor_say(d, VERDICT_WARN, what, "let LISTEN be the path of a Unix socket",
-                   "every user of this host may connect to %s", path);
+        doctor_warn(d, what, "let LISTEN be the path of a Unix socket",
+                    "every user of this host may connect to %s", path);
         return;
     }
     if (stat(path, &st) && errno == EACCES)
-        doctor_say(d, VERDICT_WARN, what, "run doctor as root or as the service's user",
-                   "%s cannot be looked at by this user", path);
+        doctor_warn(d, what, "run doctor as root or as the service's user",
+                    "%s cannot be looked at by this user", path);
     else if (stat(path, &st) || !S_ISSOCK(st.st_mode))
-        doctor_say(d, VERDICT_FAIL, what, start, "%s is not there, or no socket", path);
+        doctor_fail(d, what, start, "%s is not there, or no socket", path);
     else if (nobody_listens(path))
-        doctor_say(d, VERDICT_FAIL, what, start, "%s: nobody listens", path);
+        doctor_fail(d, what, start, "%s: nobody listens", path);
     else if (may_connect(&stranger, path))
-        doctor_say(d, VERDICT_FAIL, what, "SocketMode=0660 in mcp-authd.socket (or chmod 660)",
-                   "%s: every user of this host may connect (mode %o)", path,
-                   (unsigned)st.st_mode & 0777);
+        doctor_fail(d, what, "SocketMode=0660 in mcp-authd.socket (or chmod 660)",
+                    "%s: every user of this host may connect (mode %o)", path,
+                    (unsigned)st.st_mode & 0777);
     else
         say_servers(d, path, &st);
 }

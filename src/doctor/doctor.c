@@ -12,29 +12,60 @@
 
 static const char *const verdict_names[] = {"ok", "warn", "fail"};
 
-void doctor_say(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
-                const char *fmt, ...) {
-    char text[TEXT_MAX];
-    struct json *o;
-    va_list ap;
+struct finding {
+    enum verdict verdict;
+    const char *what, *advice;
+};
 
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    if (verdict > d->worst)
-        d->worst = verdict;
+static void say(struct doctor *d, const struct finding *f, const char *text) {
+    struct json *o;
+
+    if (f->verdict > d->worst)
+        d->worst = f->verdict;
     if (!d->checks) {
-        (void)fprintf(d->out, "%-4s  %-18s  %s%s%s\n", verdict_names[verdict], what, text,
-                      *advice ? " — " : "", advice);
+        (void)fprintf(d->out, "%-4s  %-18s  %s%s%s\n", verdict_names[f->verdict], f->what, text,
+                      *f->advice ? " — " : "", f->advice);
         (void)fflush(d->out); /* a check may take seconds */
         return;
     }
     o = json_new_object(d->arena);
-    json_put_str(o, "check", what);
-    json_put_str(o, "status", verdict_names[verdict]);
+    json_put_str(o, "check", f->what);
+    json_put_str(o, "status", verdict_names[f->verdict]);
     json_put_str(o, "text", text);
-    json_put_str(o, "advice", *advice ? advice : NULL);
+    json_put_str(o, "advice", *f->advice ? f->advice : NULL);
     json_add(d->checks, o);
+}
+
+static void PRINTF_LIKE(3, 0)
+    say_formatted(struct doctor *d, const struct finding *f, const char *fmt, va_list ap) {
+    char text[TEXT_MAX];
+
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    say(d, f, text);
+}
+
+void doctor_ok(struct doctor *d, const char *what, const char *fmt, ...) {
+    va_list ap;
+
+    va_start(ap, fmt);
+    say_formatted(d, &(struct finding){VERDICT_OK, what, ""}, fmt, ap);
+    va_end(ap);
+}
+
+void doctor_warn(struct doctor *d, const char *what, const char *advice, const char *fmt, ...) {
+    va_list ap;
+
+    va_start(ap, fmt);
+    say_formatted(d, &(struct finding){VERDICT_WARN, what, advice}, fmt, ap);
+    va_end(ap);
+}
+
+void doctor_fail(struct doctor *d, const char *what, const char *advice, const char *fmt, ...) {
+    va_list ap;
+
+    va_start(ap, fmt);
+    say_formatted(d, &(struct finding){VERDICT_FAIL, what, advice}, fmt, ap);
+    va_end(ap);
 }
 
 void doctor_say_lines(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
@@ -42,7 +73,7 @@ void doctor_say_lines(struct doctor *d, enum verdict verdict, const char *what, 
     char *save = NULL;
 
     for (char *l = strtok_r(lines, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
-        doctor_say(d, verdict, what, advice, "%s", l);
+        say(d, &(struct finding){verdict, what, advice}, l);
 }
 
 void doctor_say_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s) {
@@ -51,11 +82,10 @@ void doctor_say_clock(struct doctor *d, const char *whose, int64_t answer_s, int
     if (!answer_s)
         return;
     if (llabs(ahead_s) < limit_s)
-        doctor_say(d, VERDICT_OK, "clock", "", "within %lld s of %s", (long long)limit_s, whose);
+        doctor_ok(d, "clock", "within %lld s of %s", (long long)limit_s, whose);
     else
-        doctor_say(d, VERDICT_FAIL, "clock", "set this host's clock (timedatectl set-ntp true)",
-                   "%lld s %s %s", (long long)llabs(ahead_s), ahead_s > 0 ? "ahead of" : "behind",
-                   whose);
+        doctor_fail(d, "clock", "set this host's clock (timedatectl set-ntp true)", "%lld s %s %s",
+                    (long long)llabs(ahead_s), ahead_s > 0 ? "ahead of" : "behind", whose);
 }
 
 static void run_checks(struct doctor *d) {
@@ -66,14 +96,14 @@ static void run_checks(struct doctor *d) {
     check_socket(d);
     check_lighttpd(d, "/etc/lighttpd");
     if (http_client_new(&http_options_open, &d->http, &e)) {
-        doctor_say(d, VERDICT_FAIL, "HTTP client", "", "%s", e.text);
+        doctor_fail(d, "HTTP client", "", "%s", e.text);
         return;
     }
     check_idp(d);
     check_dynamodb(d);
     check_public(d);
     http_client_free(d->http);
-    check_outputs(d); /* last: it is done as the service's user */
+    check_outputs(d); /* last: it changes to the service's user */
 }
 
 /* The configuration is the first check: without it there are no others. */
@@ -90,7 +120,7 @@ static struct config *load(struct doctor *d, const char *path) {
     doctor_say_lines(d, VERDICT_FAIL, "configuration", "", problems);
     free(problems);
     if (c)
-        doctor_say(d, VERDICT_OK, "configuration", "", "%s", path);
+        doctor_ok(d, "configuration", "%s", path);
     return c;
 }
 
@@ -109,7 +139,7 @@ int doctor_run(const char *config_path, bool as_json, FILE *out) {
     d.arena = arena_new(ARENA_MAX);
     if (as_json)
         d.checks = json_new_array(d.arena);
-    log_set_level(LOG_ERROR); /* what the rooms would log is said here, with advice */
+    log_set_level(LOG_ERROR); /* what would be logged is reported here, with advice */
     config = load(&d, config_path);
     if (config) {
         d.config = config;

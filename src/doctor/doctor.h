@@ -18,7 +18,7 @@ enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
 
 struct doctor {
     const struct config *config;
-    struct http_client *http;   /* without the guard */
+    struct http_client *http;   /* to any address */
     struct http_client *public; /* to our own addresses; of check_public.c */
     struct arena *arena;
     struct clock clock;
@@ -27,14 +27,16 @@ struct doctor {
     enum verdict worst;
 };
 
-/* One finding: `what` was looked at, `text` is what was found, `advice` what to do ("" if it is
- * good). */
-void doctor_say(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
-                const char *fmt, ...) PRINTF_LIKE(5, 6);
-/* The same for each line that a loader wrote. */
+/* A finding: `what` was checked, the text says what was found, and `advice` what to do about it. */
+void doctor_ok(struct doctor *d, const char *what, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void doctor_warn(struct doctor *d, const char *what, const char *advice, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+void doctor_fail(struct doctor *d, const char *what, const char *advice, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+/* A finding for each line that a loader wrote. */
 void doctor_say_lines(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
                       char *lines);
-/* The difference between this host's clock and the Date of an answer; 0: there was none. */
+/* Compares this host's clock with the Date of an answer (0: it had none). */
 void doctor_say_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s);
 
 /* What to do when a public address cannot be reached from here. */

@@ -1,4 +1,5 @@
 #include "jsonschema/uri.h"
+#include "base/url.h"
 
 #include <string.h>
 

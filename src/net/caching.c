@@ -84,36 +84,57 @@ static bool varies_by_all(const char *vary) {
     return false;
 }
 
+/* What Cache-Control says (RFC 9111 §5.2.2); -1: nothing. */
+struct control {
+    int64_t max_age_s, shared_max_age_s, stale_if_error_s;
+    bool no_store, no_stale;
+};
+
+static void take_directive(struct control *c, const struct directive *d) {
+    const struct {
+        const char *name;
+        bool *flag;
+        int64_t *seconds;
+    } known[] = {
+        {"no-store", &c->no_store, NULL},
+        {"private", &c->no_store, NULL},
+        {"no-cache", &c->no_store, NULL},
+        {"must-revalidate", &c->no_stale, NULL},
+        {"proxy-revalidate", &c->no_stale, NULL},
+        {"max-age", NULL, &c->max_age_s},
+        {"s-maxage", &c->no_stale, &c->shared_max_age_s}, /* §5.2.2.10: also proxy-revalidate */
+        {"stale-if-error", NULL, &c->stale_if_error_s},
+    };
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (!is_named(d, known[i].name))
+            continue;
+        if (known[i].flag)
+            *known[i].flag = true;
+        if (known[i].seconds)
+            take_seconds(known[i].seconds, d);
+    }
+}
+
 void http_caching_read(struct arena *a, const struct http_reply *rp, int64_t now_s,
                        struct http_caching *out) {
     const char *control = http_header(a, rp, "cache-control");
     const char *expires = http_header(a, rp, "expires");
-    int64_t max_age = -1, shared = -1, date = http_date(http_header(a, rp, "date"));
+    int64_t max_age_s, date_s = http_date(http_header(a, rp, "date"));
+    struct control c = {.max_age_s = -1, .shared_max_age_s = -1, .stale_if_error_s = -1};
     struct directive d;
 
-    *out = (struct http_caching){!varies_by_all(http_header(a, rp, "vary")), false, 0, true, -1};
-    while (control && next_directive(&control, &d)) {
-        if (is_named(&d, "no-store") || is_named(&d, "private") || is_named(&d, "no-cache"))
-            out->may_store = false;
-        else if (is_named(&d, "must-revalidate") || is_named(&d, "proxy-revalidate"))
-            out->may_be_stale = false;
-        else if (is_named(&d, "max-age"))
-            take_seconds(&max_age, &d);
-        else if (is_named(&d, "s-maxage"))
-            take_seconds(&shared, &d);
-        else if (is_named(&d, "stale-if-error"))
-            take_seconds(&out->stale_if_error_s, &d);
-    }
-    if (shared >= 0) { /* RFC 9111 §5.2.2.10: it also means proxy-revalidate */
-        max_age = shared;
-        out->may_be_stale = false;
-    }
-    out->has_lifetime = max_age >= 0 || expires;
-    if (max_age >= 0) {
-        out->fresh_s = max_age;
-    } else if (expires) {
-        out->fresh_s = http_date(expires) - (date ? date : now_s);
-    }
-    if (out->has_lifetime)
-        out->fresh_s -= age_of(a, rp, date, now_s);
+    while (control && next_directive(&control, &d))
+        take_directive(&c, &d);
+    max_age_s = c.shared_max_age_s >= 0 ? c.shared_max_age_s : c.max_age_s;
+    *out = (struct http_caching){
+        .may_store = !c.no_store && !varies_by_all(http_header(a, rp, "vary")),
+        .has_lifetime = max_age_s >= 0 || expires,
+        .may_be_stale = !c.no_stale,
+        .stale_if_error_s = c.stale_if_error_s,
+    };
+    if (!out->has_lifetime)
+        return;
+    out->fresh_s = max_age_s >= 0 ? max_age_s : http_date(expires) - (date_s ? date_s : now_s);
+    out->fresh_s -= age_of(a, rp, date_s, now_s);
 }

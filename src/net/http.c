@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -19,10 +21,10 @@
 
 struct http_client {
     CURL *curl;
-    struct ssrf_filter guard;
-    int guarded;
-    int refused;   /* the guard refused an address during this fetch */
-    char *ca_file; /* trusted besides the system's authorities; NULL: none */
+    struct ssrf_filter filter;
+    bool public_only; /* the filter applies */
+    bool refused;     /* it refused an address during this fetch */
+    char *ca_file;    /* trusted besides the system's authorities; NULL: none */
     unsigned long connections;
     char *proxy; /* "": none */
 };
@@ -33,15 +35,15 @@ struct receiving {
     unsigned times_sent;
 };
 
-/* Called with the address that is about to be connected to: the one place where the guard cannot be
- * fooled by what a name resolved to before. */
+/* Called with the address that is about to be connected to. Only here the filter cannot be fooled
+ * by a name that resolved to another address before. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr) {
     struct http_client *c = arg;
 
     (void)purpose;
     /* With a proxy this is the proxy's address: the admin's choice. */
-    if (c->guarded && !*c->proxy && !ssrf_filter_allows(&c->guard, &addr->addr)) {
-        c->refused = 1;
+    if (c->public_only && !*c->proxy && !ssrf_filter_allows(&c->filter, &addr->addr)) {
+        c->refused = true;
         return CURL_SOCKET_BAD;
     }
     return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
@@ -75,7 +77,7 @@ static int before_request(void *arg, char *to, char *from, int to_port, int from
     return CURL_PREREQFUNC_OK;
 }
 
-const struct http_options http_options_open = {0, "", "", ""};
+const struct http_options http_options_open = {false, "", "", ""};
 
 enum rc http_options_check(const struct http_options *options, struct err *e) {
     struct ssrf_filter g;
@@ -92,11 +94,11 @@ enum rc http_client_new(const struct http_options *options, struct http_client *
     struct http_client *c = xcalloc(1, sizeof *c);
 
     *out = NULL;
-    c->guarded = options->guarded;
+    c->public_only = options->public_only;
     c->proxy = xstrdup(options->proxy);
     if (*options->ca_file)
         c->ca_file = xstrdup(options->ca_file);
-    if (http_options_check(options, e) || ssrf_filter_init(&c->guard, options->allow_nets, e)) {
+    if (http_options_check(options, e) || ssrf_filter_init(&c->filter, options->allow_nets, e)) {
         http_client_free(c);
         return e->code;
     }
@@ -118,8 +120,8 @@ void http_client_free(struct http_client *c) {
     free(c);
 }
 
-/* The URL's host is an address, and not one that the guard allows. For what goes through a proxy,
- * where no socket of ours shows the address. What is no URL to us is not asked for. */
+/* Is the URL's host an address that the filter refuses, or is it no URL? For what goes through a
+ * proxy, as then open_socket sees only the proxy's address. */
 static bool names_closed_address(const struct http_client *c, struct arena *a, const char *url) {
     struct sockaddr_storage address;
     struct url u;
@@ -127,7 +129,7 @@ static bool names_closed_address(const struct http_client *c, struct arena *a, c
 
     return url_parse(a, url, &u, &ignored) || !u.host ||
            (url_host_address(u.host, &address) &&
-            !ssrf_filter_allows(&c->guard, (const struct sockaddr *)(const void *)&address));
+            !ssrf_filter_allows(&c->filter, (const struct sockaddr *)(const void *)&address));
 }
 
 static void set_options(struct http_client *c, const struct http_request *rq,
@@ -139,10 +141,10 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(h, CURLOPT_PROXY, c->proxy); /* "" is none, whatever the environment says */
     curl_easy_setopt(h, CURLOPT_NOPROXY, "");
-    if (c->guarded) /* what a name meant a minute ago is not asked for again after an answer */
+    if (c->public_only) /* each connection looks the name up again */
         curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, c->guarded ? "https" : "https,http");
+    curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, c->public_only ? "https" : "https,http");
     curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, rq->timeout_ms);
     /* Names are looked up in a thread of curl's. When time is up that is left to itself, not waited
      * for: the owner of a name says how long its servers take. */
@@ -232,13 +234,6 @@ static void split_headers(struct arena *a, struct buf *head, struct http_reply *
     }
 }
 
-const char *http_reply_header(const struct http_reply *reply, const char *name) {
-    for (size_t i = 0; i < reply->field_count; i++)
-        if (!strcasecmp(reply->fields[i].name, name))
-            return reply->fields[i].value;
-    return NULL;
-}
-
 unsigned long http_client_connections(const struct http_client *c) {
     return c->connections;
 }
@@ -267,13 +262,13 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     CURLcode code;
 
     out->times_sent = 0;
-    if (c->guarded && *c->proxy && names_closed_address(c, a, rq->url))
+    if (c->public_only && *c->proxy && names_closed_address(c, a, rq->url))
         return err_set(e, ERR_ACCESS_DENIED, "the host has no public address");
     buf_init(&r.body, a, rq->max_reply_bytes);
     buf_init(&r.head, a, HTTP_REPLY_HEADERS_MAX);
     r.times_sent = 0;
     headers = request_headers(a, rq);
-    c->refused = 0;
+    c->refused = false;
     set_options(c, rq, headers, &r, error_text);
     code = curl_easy_perform(c->curl);
     curl_slist_free_all(headers);
@@ -315,13 +310,13 @@ static CURLcode connect_to_look(CURL *h, const char *url, long timeout_ms, char 
     curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(h, CURLOPT_CONNECT_ONLY, 1L); /* the handshake, and no request */
     curl_easy_setopt(h, CURLOPT_CERTINFO, 1L);
-    curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L); /* who asks judges it himself */
+    curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L); /* the caller judges it */
     curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
     return curl_easy_perform(h);
 }
 
-enum rc http_certificates(struct arena *a, const char *url, long timeout_ms, const char **pem,
-                          size_t *len, struct err *e) {
+enum rc http_certificates(struct arena *a, const char *url, long timeout_ms, struct text *pem,
+                          struct err *e) {
     char error_text[CURL_ERROR_SIZE] = "";
     struct curl_certinfo *info = NULL;
     CURL *h = curl_easy_init();
@@ -333,15 +328,13 @@ enum rc http_certificates(struct arena *a, const char *url, long timeout_ms, con
         for (int i = 0; i < info->num_of_certs; i++)
             add_certificate(&b, info->certinfo[i]);
     curl_easy_cleanup(h);
-    if (code || b.overflow || !b.len) {
-        (void)err_set(e, ERR_UPSTREAM, "the server showed no certificate");
-        err_detail(e, "%s",
-                   b.overflow    ? "its certificates are too long"
-                   : *error_text ? error_text
-                                 : curl_easy_strerror(code));
-        return e->code;
-    }
-    *pem = b.p;
-    *len = b.len;
-    return OK;
+    *pem = (struct text){b.p, b.len};
+    if (!code && !b.overflow && b.len)
+        return OK;
+    (void)err_set(e, ERR_UPSTREAM, "the server showed no certificate");
+    if (b.overflow)
+        err_detail(e, "its certificates are too long");
+    else
+        err_detail(e, "%s", *error_text ? error_text : curl_easy_strerror(code));
+    return e->code;
 }

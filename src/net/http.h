@@ -4,6 +4,8 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/text.h"
+#include "net/http_reply.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,20 +13,20 @@
 struct http_client;
 
 struct http_options {
-    /* 0: any address may be connected to. 1: only public ones (net/ssrf_filter.h) and those in
-     * allow_nets: for addresses that a stranger chose. */
-    int guarded;            /* https only, public addresses only */
+    /* https only, and only to public addresses (net/ssrf_filter.h) and those in allow_nets: for
+     * URLs that a stranger chose. */
+    bool public_only;
     const char *allow_nets; /* space-separated CIDR ranges; "" for none */
     const char *ca_file;    /* PEM, trusted besides the system's; "" for none */
-    /* "" for none. A guarded client that uses one can check only addresses that are written in the
-     * URL: names are the proxy's to resolve and to judge. */
+    /* "" for none. With one, the filter sees only addresses that are written in the URL: the proxy
+     * resolves names, and has to refuse private addresses itself. */
     const char *proxy;
 };
 
 /* Would http_client_new accept these? Opens nothing of curl's. ERR_MISCONFIGURED if not. */
 enum rc http_options_check(const struct http_options *options, struct err *e) MUST_USE;
 
-/* Without the guard or anything else: for addresses that the configuration names. */
+/* Any address, no proxy: for URLs that the configuration names. */
 extern const struct http_options http_options_open;
 
 /* Make it after the fork, one per worker. Errors: ERR_MISCONFIGURED. */
@@ -46,43 +48,17 @@ struct http_request {
     unsigned counted_as; /* 1 + enum metric_upstream; 0: not counted here */
 };
 
-#define HTTP_REPLY_HEADERS_MAX 32768 /* bytes; more is ERR_TOO_LARGE */
-struct http_reply_field {
-    const char *name, *value; /* as they came, white space around the value left out */
-};
-
-struct http_reply {
-    long status;
-    const char *content_type; /* "" if absent */
-    const char *body;         /* NUL-terminated */
-    size_t body_len;
-    const struct http_reply_field *fields; /* the headers, in their order; see http_reply_header */
-    size_t field_count;
-    /* Set also when http_fetch fails. More than 1: a kept connection broke before an answer came,
-     * and curl sent the request again over a new one by itself. The first one may have been
-     * carried out too. */
-    unsigned times_sent;
-};
-/* The value of the first header of that name in any letter case; NULL if there is none. */
-const char *http_reply_header(const struct http_reply *reply, const char *name);
-
-/* The values of a header, several joined by ", " (RFC 9110 §5.3); NULL if there is none. */
-/* A date as HTTP has it (IMF-fixdate, RFC 9110 §5.6.7), in seconds since 1970; 0: it is none, or
- * text is NULL. The two obsolete forms are not read: no server that has https sends them. */
-int64_t http_date(const char *text);
-const char *http_header(struct arena *a, const struct http_reply *rp, const char *name);
-
 /* Redirects are never followed and no proxy is taken from the environment. The reply lives in a.
  *   ERR_UPSTREAM       no complete answer came (e->detail says why)
  *   ERR_TOO_LARGE      the answer is over max_reply_bytes
- *   ERR_ACCESS_DENIED  the guard refused the address */
+ *   ERR_ACCESS_DENIED  the SSRF filter refused the address */
 enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
                    struct http_reply *out, struct err *e) MUST_USE;
 
 /* The certificates that an https server shows, its own first, as PEM: whoever signed them, whatever
  * they are good for. Nothing is sent over this connection. ERR_UPSTREAM with e->detail. */
-enum rc http_certificates(struct arena *a, const char *url, long timeout_ms, const char **pem,
-                          size_t *len, struct err *e) MUST_USE;
+enum rc http_certificates(struct arena *a, const char *url, long timeout_ms, struct text *pem,
+                          struct err *e) MUST_USE;
 
 /* How many connections were opened so far: it stands still while kept ones serve. */
 unsigned long http_client_connections(const struct http_client *c);

@@ -67,7 +67,7 @@ static bool is_public6(const unsigned char addr[16]) {
     return true;
 }
 
-/* IPv4 becomes ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), so that both kinds compare alike. */
+/* IPv4 becomes ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), so that both kinds are compared in one way. */
 static bool to_16_bytes(const struct sockaddr *sa, unsigned char out[16]) {
     memset(out, 0, 16);
     if (sa->sa_family == AF_INET) {
@@ -81,53 +81,58 @@ static bool to_16_bytes(const struct sockaddr *sa, unsigned char out[16]) {
     return true;
 }
 
-static enum rc add_net(struct ssrf_filter *g, char *text, struct err *e) {
-    char *slash = strchr(text, '/'), *end;
-    struct guard_net *n = &g->allowed[g->count];
-    unsigned long bits, most = strchr(text, ':') ? 128 : 32;
+/* False: it is no address. *bits: how many it has. */
+static bool parse_address(const char *text, struct ssrf_network *out, unsigned *bits) {
+    if (strchr(text, ':')) {
+        *bits = 128;
+        return inet_pton(AF_INET6, text, out->addr) == 1;
+    }
+    *bits = 32;
+    out->addr[10] = out->addr[11] = 0xff;
+    return inet_pton(AF_INET, text, out->addr + 12) == 1;
+}
 
-    if (g->count == SSRF_FILTER_NETS_MAX)
+/* ADDRESS/BITS; changes the text. */
+static enum rc add_network(struct ssrf_filter *f, char *text, struct err *e) {
+    char *slash = strchr(text, '/'), *end;
+    struct ssrf_network n = {.bits = 0};
+    unsigned most = 0;
+    unsigned long bits;
+
+    if (f->count == SSRF_FILTER_NETS_MAX)
         return err_set(e, ERR_MISCONFIGURED, "more than %d address ranges", SSRF_FILTER_NETS_MAX);
     if (!slash || slash[1] < '0' || slash[1] > '9')
         return err_set(e, ERR_MISCONFIGURED, "%s is not a range such as 10.1.0.0/16", text);
     *slash = 0;
     bits = strtoul(slash + 1, &end, 10);
-    memset(n, 0, sizeof *n);
-    if (most == 32) {
-        n->addr[10] = n->addr[11] = 0xff;
-        if (inet_pton(AF_INET, text, n->addr + 12) != 1)
-            most = 0;
-    } else if (inet_pton(AF_INET6, text, n->addr) != 1) {
-        most = 0;
-    }
-    if (!most || *end || bits > most)
+    if (!parse_address(text, &n, &most) || *end || bits > most)
         return err_set(e, ERR_MISCONFIGURED, "%s is not an address range", text);
-    n->bits = (unsigned)(bits + (most == 32 ? 96 : 0));
-    g->count++;
+    n.bits = (unsigned)bits + 128 - most;
+    f->allowed[f->count++] = n;
     return OK;
 }
 
-enum rc ssrf_filter_init(struct ssrf_filter *g, const char *allow_nets, struct err *e) {
+enum rc ssrf_filter_init(struct ssrf_filter *f, const char *allow_nets, struct err *e) {
     char copy[1024], *save = NULL;
 
-    memset(g, 0, sizeof *g);
+    memset(f, 0, sizeof *f);
     if (strlen(allow_nets) >= sizeof copy)
         return err_set(e, ERR_MISCONFIGURED, "the list of address ranges is too long");
     memcpy(copy, allow_nets, strlen(allow_nets) + 1);
     for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
-        if (add_net(g, w, e))
+        if (add_network(f, w, e))
             return e->code;
     return OK;
 }
 
-bool ssrf_filter_allows(const struct ssrf_filter *g, const struct sockaddr *sa) {
+bool ssrf_filter_allows(const struct ssrf_filter *f, const struct sockaddr *sa) {
     static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     unsigned char addr[16];
 
     if (!to_16_bytes(sa, addr))
         return false;
-    for (unsigned i = 0; i < g->count; i++)
-        if (in_range(addr, g->allowed[i].addr, g->allowed[i].bits))
+    for (unsigned i = 0; i < f->count; i++)
+        if (in_range(addr, f->allowed[i].addr, f->allowed[i].bits))
             return true;
     return memcmp(addr, mapped, sizeof mapped) ? is_public6(addr) : is_public4(addr + 12);
 }

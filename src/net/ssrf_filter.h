@@ -10,7 +10,7 @@
 #define SSRF_FILTER_NETS_MAX 32
 
 struct ssrf_filter {
-    struct guard_net {
+    struct ssrf_network {
         unsigned char addr[16]; /* IPv4 as ::ffff:a.b.c.d */
         unsigned bits;
     } allowed[SSRF_FILTER_NETS_MAX];
@@ -18,9 +18,9 @@ struct ssrf_filter {
 };
 
 /* Parses space-separated CIDR ranges that are allowed besides the public ones. */
-enum rc ssrf_filter_init(struct ssrf_filter *g, const char *allow_nets, struct err *e) MUST_USE;
+enum rc ssrf_filter_init(struct ssrf_filter *f, const char *allow_nets, struct err *e) MUST_USE;
 /* True if sa is globally reachable unicast, or allowed. Addresses that embed an IPv4 address
  * (mapped, NAT64, 6to4, Teredo, ISATAP) are judged by that address too. */
-bool ssrf_filter_allows(const struct ssrf_filter *g, const struct sockaddr *sa);
+bool ssrf_filter_allows(const struct ssrf_filter *f, const struct sockaddr *sa);
 
 #endif

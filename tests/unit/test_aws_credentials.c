@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "aws/credentials_source.h"
+#include "aws/credentials.h"
 #include "aws/endpoint.h"
 #include "aws/xml.h"
 #include "base/log.h"

@@ -1,8 +1,15 @@
-#include "net/http.h"
+#include "net/http_reply.h"
 
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+
+const char *http_reply_header(const struct http_reply *reply, const char *name) {
+    for (size_t i = 0; i < reply->field_count; i++)
+        if (!strcasecmp(reply->fields[i].name, name))
+            return reply->fields[i].value;
+    return NULL;
+}
 
 const char *http_header(struct arena *a, const struct http_reply *rp, const char *name) {
     const char *joined = NULL;
@@ -14,7 +21,7 @@ const char *http_header(struct arena *a, const struct http_reply *rp, const char
     return joined;
 }
 
-/* strptime takes more than the form: other case, white space, a weekday that is not this date's. */
+/* strptime also takes other case, more white space, and a weekday that is not this date's. */
 int64_t http_date(const char *text) {
     static const char form[] = "%a, %d %b %Y %H:%M:%S GMT";
     char same[sizeof "Sun, 06 Nov 1994 08:49:37 GMT"];
