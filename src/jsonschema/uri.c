@@ -1,5 +1,4 @@
 #include "jsonschema/uri.h"
-#include "base/url.h"
 
 #include <string.h>
 
