@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
-#include "exec/executor.h"
+#include "exec/executors.h"
 #include "mcp/site.h"
 #include "oauth/client_set.h"
 #include "oauth/site.h"

@@ -1,9 +1,9 @@
-/* Private part of app.h: the process that is asked for news of tasks. */
+/* Private part of app.h: the process that watches tasks for the stream holder. */
+#include "exec/task_watcher.h"
 #include "app/app.h"
 #include "app/stores.h"
 #include "base/log.h"
 #include "crypto/seal_keys.h"
-#include "exec/tasks.h"
 #include "mcp/site.h"
 #include "shared/shared.h"
 #include "store/tasks.h"
@@ -29,7 +29,7 @@ void app_watch(const struct config *config, int fd) {
         if (stores_open_tasks(&site, NULL, &e))
             log_error("task_watcher_failed", kv("why", e.text), kv("detail", e.detail));
         else
-            mcp_watch_tasks(&site, fd);
+            task_watcher_run(&site, fd);
     }
     task_store_close(mcp.tasks);
     cache_close(site.cache);

@@ -34,3 +34,15 @@ const char *text_quotable(struct arena *a, const char *s) {
             *p = '?';
     return copy;
 }
+
+bool placeholder_next(const char *p, const char *end, struct placeholder *out) {
+    const char *start = p < end ? memmem(p, (size_t)(end - p), "{{", 2) : NULL, *close;
+
+    if (!start)
+        return false;
+    p = start + 2;
+    close = memmem(p, (size_t)(end - p), "}}", 2);
+    *out =
+        (struct placeholder){start, {p, close ? (size_t)(close - p) : 0}, close ? close + 2 : NULL};
+    return true;
+}

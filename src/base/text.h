@@ -25,4 +25,14 @@ struct text text_join(struct arena *a, const struct text *parts, size_t count);
 #define TEXT_QUOTE_MAX 80
 const char *text_quotable(struct arena *a, const char *s);
 
+/* A {{…}} in a text. */
+struct placeholder {
+    const char *start; /* at its {{ */
+    struct text inner; /* between the braces */
+    const char *end;   /* behind its }}; NULL: it is not closed */
+};
+
+/* The first one in what lies from p to end. false: there is none. */
+bool placeholder_next(const char *p, const char *end, struct placeholder *out);
+
 #endif

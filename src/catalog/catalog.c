@@ -1,18 +1,6 @@
 #include "catalog/catalog.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "catalog/prompts.h"
-#include "catalog/resources.h"
-#include "catalog/tools.h"
-
-/* Upper limit for a full directory of longest manifests, in lists for both kinds of protocol
- * versions; memory is allocated as needed. */
-#define SET_BYTES_MAX ((size_t)1 << 30)
-#define SCRATCH_BYTES_MAX ((size_t)64 << 20) /* to read one manifest */
 
 const struct catalog_kind_info *const catalog_kinds[CATALOG_KINDS] = {
     [CATALOG_TOOLS] = &tool_kind,
@@ -30,160 +18,41 @@ struct catalog *catalog_new(const struct config *config, const struct catalog_so
 
 void catalog_free(struct catalog *c) {
     for (int kind = 0; c && kind < CATALOG_KINDS; kind++)
-        if (c->sets[kind])
-            arena_free(c->sets[kind]->arena);
+        catalog_set_free(c->sets[kind]);
     free(c);
 }
 
 const char *catalog_directory(const struct config *config, enum catalog_kind kind) {
-    const char *dir;
-
-    memcpy(&dir, (const char *)config + catalog_kinds[kind]->directory, sizeof dir);
-    return dir;
-}
-
-/* ---- reading ---- */
-
-static int file_order(const struct dirent **a, const struct dirent **b) {
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int is_manifest(const struct dirent *d) {
-    size_t len = strlen(d->d_name);
-
-    return d->d_name[0] != '.' && len > 5 && !strcmp(d->d_name + len - 5, ".json");
-}
-
-void catalog_add(struct catalog_set *set, const struct entry *entry) {
-    set->entries[set->count++] = entry;
-}
-
-static enum rc taken(const struct catalog_set *set, const struct entry *other, struct err *e) {
-    if (set->kind->has_uris)
-        return err_set(e, ERR_INVALID_REQUEST, "the address is taken by %s", other->file);
-    return err_set(e, ERR_INVALID_REQUEST, "the name %s is taken by %s", other->key,
-                   other->file ? other->file : "a built-in tool");
-}
-
-static enum rc load_one(struct catalog_set *set, const struct manifest *m) {
-    struct entry *entry = arena_alloc(set->arena, set->kind->entry_size);
-    enum rc rc = set->kind->read(m, entry);
-
-    if (rc)
-        return rc;
-    entry->file = m->file;
-    for (size_t i = 0; i < set->count; i++) /* they are not sorted yet */
-        if (!strcmp(set->entries[i]->key, entry->key))
-            return taken(set, set->entries[i], m->e);
-    if (set->count == set->kind->max)
-        return err_set(m->e, ERR_INVALID_REQUEST, "there are more than %zu %s", set->kind->max,
-                       set->kind->plural);
-    catalog_add(set, entry);
-    return OK;
-}
-
-static unsigned load_directory(struct catalog_set *set, const struct catalog_sources *sources,
-                               const char *dir, FILE *problems) {
-    struct arena *scratch;
-    struct dirent **files;
-    unsigned bad = 0;
-    int n = scandir(dir, &files, is_manifest, file_order);
-
-    if (n < 0) {
-        (void)fprintf(problems, "%s: %s\n", dir, strerror(errno));
-        return 1;
-    }
-    scratch = arena_new(SCRATCH_BYTES_MAX);
-    for (int i = 0; i < n; i++) {
-        struct err e = {0};
-        struct manifest m = {.file = arena_strdup(set->arena, files[i]->d_name),
-                             .keep = set->arena,
-                             .scratch = scratch,
-                             .sources = sources,
-                             .outputs = set->kind->outputs,
-                             .e = &e};
-
-        if (manifest_open(&m, dir) || load_one(set, &m)) {
-            err_print(problems, arena_printf(scratch, "%s/%s", dir, m.file), &e);
-            bad++;
-        }
-        free(files[i]);
-        arena_reset(scratch);
-    }
-    free(files);
-    arena_free(scratch);
-    return bad;
-}
-
-/* ---- the whole set ---- */
-
-/* Compares keys as bytes: the order must not depend on the locale. */
-static int by_key(const void *a, const void *b) {
-    return strcmp((*(const struct entry *const *)a)->key, (*(const struct entry *const *)b)->key);
-}
-
-static int key_and_entry(const void *key, const void *entry) {
-    return strcmp(key, (*(const struct entry *const *)entry)->key);
-}
-
-static void make_list(struct catalog_set *set, size_t which) {
-    const struct catalog_list *of = &set->kind->lists[which];
-    struct list *l = &set->lists[which];
-
-    l->member = of->member;
-    l->entries = arena_alloc(set->arena, (set->count + 1) * sizeof *l->entries);
-    for (size_t i = 0; i < set->count; i++)
-        if (!of->has || of->has(set->entries[i]))
-            l->entries[l->count++] = set->entries[i];
-    list_prepare(l, set->arena);
+    return catalog_kind_directory(catalog_kinds[kind], config);
 }
 
 unsigned catalog_load(struct catalog *c, enum catalog_kind kind, FILE *problems) {
-    const char *dir = catalog_directory(c->config, kind);
-    struct arena *arena = arena_new(SET_BYTES_MAX);
-    struct catalog_set *set = arena_alloc(arena, sizeof *set);
-    unsigned bad = 0;
+    unsigned bad;
 
-    set->kind = catalog_kinds[kind];
-    set->arena = arena;
-    set->entries = arena_alloc(arena, set->kind->max * sizeof *set->entries);
-    if (set->kind->add_builtins)
-        set->kind->add_builtins(set, c->sources);
-    if (*dir)
-        bad = load_directory(set, c->sources, dir, problems);
-    qsort(set->entries, set->count, sizeof *set->entries, by_key);
-    for (size_t i = 0; i < CATALOG_LISTS_MAX && set->kind->lists[i].member; i++)
-        make_list(set, i);
-    if (c->sets[kind])
-        arena_free(c->sets[kind]->arena);
-    c->sets[kind] = set;
+    catalog_set_free(c->sets[kind]);
+    c->sets[kind] = catalog_set_load(catalog_kinds[kind], c->config, c->sources, problems, &bad);
     return bad;
 }
 
 void catalog_advise(const struct catalog *c, enum catalog_kind kind, FILE *out) {
-    const struct catalog_set *set = c->sets[kind];
-    const char *dir = catalog_directory(c->config, kind);
-    struct arena *a;
-
-    if (!set->kind->advise)
-        return;
-    a = arena_new(SCRATCH_BYTES_MAX);
-    for (size_t i = 0; i < set->count; i++) {
-        const struct entry *entry = set->entries[i];
-
-        if (entry->file)
-            set->kind->advise(entry, arena_printf(a, "%s/%s", dir, entry->file), a, out);
-        arena_reset(a);
-    }
-    arena_free(a);
+    catalog_set_advise(c->sets[kind], catalog_directory(c->config, kind), out);
 }
 
-const struct entry *catalog_find(const struct catalog *c, enum catalog_kind kind, const char *key) {
-    const struct catalog_set *set = c->sets[kind];
-    const struct entry *const *found =
-        bsearch(key, set->entries, set->count, sizeof *set->entries, key_and_entry);
+const struct tool *catalog_tool(const struct catalog *c, const char *name) {
+    return (const struct tool *)catalog_set_find(c->sets[CATALOG_TOOLS], name);
+}
 
-    return found ? *found : NULL;
+const struct prompt *catalog_prompt(const struct catalog *c, const char *name) {
+    return (const struct prompt *)catalog_set_find(c->sets[CATALOG_PROMPTS], name);
+}
+
+const struct resource *catalog_resource(const struct catalog *c, struct arena *a, const char *uri,
+                                        struct json **variables) {
+    return resource_find(c->sets[CATALOG_RESOURCES], a, uri, variables);
+}
+
+const struct resource *catalog_template(const struct catalog *c, const char *uri_template) {
+    return resource_template_find(c->sets[CATALOG_RESOURCES], uri_template);
 }
 
 const struct list *catalog_list(const struct catalog *c, enum catalog_kind kind, size_t which) {

@@ -48,22 +48,29 @@ static const char *interpreter_fault(struct arena *a, char *line) {
     return NULL;
 }
 
-const char *executable_fault(struct arena *a, const char *path) {
-    char head[FIRST_LINE_MAX + 1];
+/* The first bytes, with a NUL behind them; -1: it cannot be read. */
+static ssize_t read_head(const char *path, char *head, size_t size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof head - 1);
-    size_t len = n < 0 ? 0 : (size_t)n, bom;
+    ssize_t n = fd < 0 ? -1 : read(fd, head, size - 1);
 
     if (fd >= 0)
         (void)close(fd);
+    head[n < 0 ? 0 : n] = 0;
+    return n;
+}
+
+const char *executable_fault(struct arena *a, const char *path) {
+    char head[FIRST_LINE_MAX + 1];
+    ssize_t n = read_head(path, head, sizeof head);
+    size_t len = n < 0 ? 0 : (size_t)n, bom;
+
     if (n < 0)
         return NULL; /* a program need not be readable */
-    head[len] = 0;
-    bom = utf8_bom_length(head, len);
     if (!len)
         return "it is empty";
     if (len >= 4 && !memcmp(head, "\177ELF", 4))
         return NULL;
+    bom = utf8_bom_length(head, len);
     if (bom && !strncmp(head + bom, "#!", 2))
         return "a byte order mark stands before its #!: save it without one";
     if (strncmp(head, "#!", 2) != 0)

@@ -46,29 +46,41 @@ static bool fail(struct scan *s, const char *why) {
     return false;
 }
 
-/* "Schema Extension": the constraints on an annotation. */
+static bool is_one_of(const char *s, const char *const *list) {
+    while (s && *list && strcmp(s, *list) != 0)
+        list++;
+    return s && *list;
+}
+
+/* "Schema Extension": the constraints on an annotation. NULL: it fulfils them. */
+static const char *annotation_fault(const struct scan *s, const struct json *schema,
+                                    const char *header) {
+    static const char *const types[] = {"string", "integer", "boolean", NULL};
+
+    if (!header)
+        return "must be a string of characters that a header name may have";
+    if (!s->reachable || !s->depth)
+        return "may only be used on a property that is reached through properties alone";
+    if (!is_one_of(json_get_str(schema, "type"), types))
+        return "may only be used on a string, an integer or a boolean";
+    for (size_t i = 0; i < s->out->count; i++)
+        if (!strcmp(s->out->list[i].header, header))
+            return "names the same header twice";
+    return s->out->count == PARAM_HEADERS_MAX ? "is used too often" : NULL;
+}
+
 static bool add_annotation(struct scan *s, const struct json *schema) {
-    const char *type = json_get_str(schema, "type");
-    const char *name = header_name(s->arena, json_get_str(schema, "x-mcp-header"));
-    struct param_headers *out = s->out;
+    const char *header = header_name(s->arena, json_get_str(schema, "x-mcp-header"));
+    const char *fault = annotation_fault(s, schema, header);
     const char **path;
 
-    if (!name)
-        return fail(s, "must be a string of characters that a header name may have");
-    if (!s->reachable || !s->depth)
-        return fail(s, "may only be used on a property that is reached through properties alone");
-    if (!type || (strcmp(type, "string") != 0 && strcmp(type, "integer") != 0 &&
-                  strcmp(type, "boolean") != 0))
-        return fail(s, "may only be used on a string, an integer or a boolean");
-    for (size_t i = 0; i < out->count; i++)
-        if (!strcmp(out->list[i].header, name))
-            return fail(s, "names the same header twice");
-    if (out->count == PARAM_HEADERS_MAX)
-        return fail(s, "is used too often");
+    if (fault)
+        return fail(s, fault);
     path = arena_alloc(s->arena, s->depth * sizeof *path);
     for (size_t i = 0; i < s->depth; i++)
         path[i] = arena_strdup(s->arena, s->path[i]);
-    out->list[out->count++] = (struct param_header){path, s->depth, name, !strcmp(type, "integer")};
+    s->out->list[s->out->count++] = (struct param_header){
+        path, s->depth, header, !strcmp(json_get_str(schema, "type"), "integer")};
     return true;
 }
 
@@ -82,25 +94,28 @@ static bool scan_property(const char *key, struct json *v, void *arg) {
     return ok && !s->e->code;
 }
 
-/* Annotations are allowed only below `properties`. Values of `const`, `enum`, `default` and
- * `examples` are data, not schemas. */
+static const char *const data[] = {"const", "enum", "default", "examples", "x-mcp-header", NULL};
+static const char *const maps[] = {"patternProperties", "dependentSchemas", "$defs", "definitions",
+                                   NULL}; /* of schemas, by names */
+
+static bool scan_array(struct scan *s, const struct json *array) {
+    for (size_t i = 0; i < json_len(array); i++)
+        if (!scan_schema(s, json_at(array, i)))
+            return false;
+    return true;
+}
+
+/* Annotations are allowed only below `properties`. */
 static bool scan_keyword(const char *key, struct json *v, void *arg) {
     struct scan *s = arg;
     bool reachable = s->reachable, ok = true;
 
-    if (!strcmp(key, "const") || !strcmp(key, "enum") || !strcmp(key, "default") ||
-        !strcmp(key, "examples") || !strcmp(key, "x-mcp-header"))
+    if (is_one_of(key, data))
         return true;
-    if (!strcmp(key, "properties")) {
-        json_each(v, scan_property, s);
-        return !s->e->code;
-    }
-    s->reachable = false;
+    s->reachable = reachable && !strcmp(key, "properties");
     if (json_is_array(v))
-        for (size_t i = 0; ok && i < json_len(v); i++)
-            ok = scan_schema(s, json_at(v, i));
-    else if (!strcmp(key, "patternProperties") || !strcmp(key, "dependentSchemas") ||
-             !strcmp(key, "$defs") || !strcmp(key, "definitions"))
+        ok = scan_array(s, v);
+    else if (!strcmp(key, "properties") || is_one_of(key, maps))
         json_each(v, scan_property, s);
     else
         ok = scan_schema(s, v);

@@ -114,7 +114,3 @@ const struct catalog_kind_info prompt_kind = {.plural = "prompts",
                                               .outputs = outputs,
                                               .read = read_prompt,
                                               .lists = {{"prompts", NULL}}};
-
-const struct prompt *prompt_find(const struct catalog *c, const char *name) {
-    return (const struct prompt *)catalog_find(c, CATALOG_PROMPTS, name);
-}

@@ -2,8 +2,8 @@
 #ifndef CATALOG_PROMPTS_H
 #define CATALOG_PROMPTS_H
 
-#include "catalog/catalog.h"
 #include "catalog/completion.h"
+#include "catalog/set.h"
 
 #define PROMPT_ARGUMENTS_MAX 64
 
@@ -18,7 +18,6 @@ struct prompt {
 
 extern const struct catalog_kind_info prompt_kind;
 
-const struct prompt *prompt_find(const struct catalog *c, const char *name);
 /* Is it an array of messages, each with a role and a content? */
 bool prompt_is_messages(const struct json *messages);
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "catalog/program.h"
 #include "catalog/template.h"
+#include "catalog/uri_template.h"
 
 static enum rc read_uri(const struct manifest *m, struct resource *r, struct json *names) {
     const char *member = r->is_template ? "uriTemplate" : "uri", *uri = json_get_str(m->v, member);
@@ -17,6 +18,16 @@ static enum rc read_uri(const struct manifest *m, struct resource *r, struct jso
     return r->is_template ? uri_template_check(m->scratch, uri, names, m->e) : OK;
 }
 
+static enum rc check_types(const struct manifest *m) {
+    int64_t size;
+
+    if (json_has(m->v, "mimeType") && !json_get_str(m->v, "mimeType"))
+        return manifest_bad(m, "mimeType", "must be a string");
+    if (json_has(m->v, "size") && !json_get_int(m->v, "size", &size))
+        return manifest_bad(m, "size", "must be an integer");
+    return OK;
+}
+
 static enum rc read_definition(const struct manifest *m, struct resource *r, struct json *names) {
     static const char *const resource[] = {"uri",      "name",  "title",       "description",
                                            "mimeType", "icons", "annotations", "size",
@@ -24,17 +35,14 @@ static enum rc read_definition(const struct manifest *m, struct resource *r, str
     static const char *const template[] = {"uriTemplate", "name",        "title", "description",
                                            "mimeType",    "annotations", "icons", "_meta",
                                            "run",         NULL};
-    int64_t size;
     enum rc rc;
 
     r->is_template = json_has(m->v, "uriTemplate");
     rc = manifest_members(m, m->v, r->is_template ? template : resource, "");
     if (!rc)
         rc = manifest_common(m, m->v);
-    if (!rc && json_has(m->v, "mimeType") && !json_get_str(m->v, "mimeType"))
-        rc = manifest_bad(m, "mimeType", "must be a string");
-    if (!rc && json_has(m->v, "size") && !json_get_int(m->v, "size", &size))
-        rc = manifest_bad(m, "size", "must be an integer");
+    if (!rc)
+        rc = check_types(m);
     if (rc)
         return rc;
     r->entry.name = arena_strdup(m->keep, json_get_str(m->v, "name"));
@@ -152,16 +160,17 @@ const struct catalog_kind_info resource_kind = {
 
 /* ---- finding ---- */
 
-const struct resource *resource_template_find(const struct catalog *c, const char *uri_template) {
-    const struct entry *entry = catalog_find(c, CATALOG_RESOURCES, uri_template);
+const struct resource *resource_template_find(const struct catalog_set *set,
+                                              const char *uri_template) {
+    const struct entry *entry = catalog_set_find(set, uri_template);
 
     return entry && is_template(entry) ? (const struct resource *)entry : NULL;
 }
 
-const struct resource *resource_find(const struct catalog *c, struct arena *a, const char *uri,
-                                     struct json **variables) {
-    const struct entry *entry = catalog_find(c, CATALOG_RESOURCES, uri);
-    const struct list *templates = catalog_list(c, CATALOG_RESOURCES, RESOURCE_TEMPLATES);
+const struct resource *resource_find(const struct catalog_set *set, struct arena *a,
+                                     const char *uri, struct json **variables) {
+    const struct entry *entry = catalog_set_find(set, uri);
+    const struct list *templates = &set->lists[RESOURCE_TEMPLATES];
     size_t steps = URI_TEMPLATE_STEPS_MAX;
 
     *variables = NULL;

@@ -2,8 +2,8 @@
 #ifndef CATALOG_RESOURCES_H
 #define CATALOG_RESOURCES_H
 
-#include "catalog/catalog.h"
 #include "catalog/completion.h"
+#include "catalog/set.h"
 
 #define RESOURCE_BYTES_DEFAULT 1048576
 #define RESOURCE_BYTES_MAX ((int64_t)16 << 20)
@@ -26,8 +26,9 @@ enum { RESOURCES, RESOURCE_TEMPLATES };
 
 /* Finds a resource by its URI, or the first template that matches it, with the variables' values.
  */
-const struct resource *resource_find(const struct catalog *c, struct arena *a, const char *uri,
-                                     struct json **variables);
-const struct resource *resource_template_find(const struct catalog *c, const char *uri_template);
+const struct resource *resource_find(const struct catalog_set *set, struct arena *a,
+                                     const char *uri, struct json **variables);
+const struct resource *resource_template_find(const struct catalog_set *set,
+                                              const char *uri_template);
 
 #endif

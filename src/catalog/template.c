@@ -1,31 +1,21 @@
 #include "catalog/template.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/url.h"
-#include "base/utf8.h"
+#include "base/text.h"
 
-#define NAME_MAX_LEN 64
+#define TEMPLATE_NAME_MAX 64 /* bytes */
 
-/* The next {{name}} from p on: its start, and the name. NULL: there is none. */
-static const char *next_slot(struct arena *a, const char *p, const char *end, const char **name,
-                             const char **behind) {
-    while (p && p < end && (p = memmem(p, (size_t)(end - p), "{{", 2))) {
-        const char *close = memmem(p, (size_t)(end - p), "}}", 2);
-        size_t len = close ? (size_t)(close - p) - 2 : 0;
-
-        if (!close)
-            return NULL;
-        if (len && len <= NAME_MAX_LEN && !memchr(p + 2, '{', len)) {
-            *name = arena_strndup(a, p + 2, len);
-            *behind = close + 2;
-            return p;
-        }
-        p += 2;
+/* The next {{name}} from p on. Braces with anything else between them are text. */
+static bool next_name(const char *p, const char *end, struct placeholder *out) {
+    while (p < end && placeholder_next(p, end, out) && out->end) {
+        if (out->inner.len && out->inner.len <= TEMPLATE_NAME_MAX &&
+            !memchr(out->inner.p, '{', out->inner.len))
+            return true;
+        p = out->start + 2;
     }
-    return NULL;
+    return false;
 }
 
 struct expansion {
@@ -37,20 +27,20 @@ struct expansion {
 static struct json *expand(struct expansion *x, struct json *v);
 
 static struct json *expand_string(struct expansion *x, const struct json *v) {
-    const char *name, *behind, *slot, *p, *end;
+    const char *p, *end, *value;
+    struct placeholder found;
     struct buf b;
     size_t len;
 
     p = json_strn(v, &len);
     end = p + len;
     buf_init(&b, x->arena, x->left);
-    while ((slot = next_slot(x->arena, p, end, &name, &behind))) {
-        const char *value = json_strn(json_get(x->values, name), &len);
-
-        buf_add(&b, p, (size_t)(slot - p));
+    for (; next_name(p, end, &found); p = found.end) {
+        value = arena_strndup(x->arena, found.inner.p, found.inner.len);
+        value = json_strn(json_get(x->values, value), &len);
+        buf_add(&b, p, (size_t)(found.start - p));
         if (value)
             buf_add(&b, value, len);
-        p = behind;
     }
     buf_add(&b, p, (size_t)(end - p));
     x->left -= b.len;
@@ -99,184 +89,31 @@ struct json *template_expand(struct arena *a, struct json *v, const struct json 
     return json_text_len(out) <= TEMPLATE_BYTES_MAX ? out : NULL;
 }
 
-const char *template_unknown(struct arena *a, const struct json *v, const struct json *names) {
-    const char *name = NULL, *behind, *p, *end;
-    struct json_member m;
+static const char *unknown_in_string(struct arena *a, const struct json *v,
+                                     const struct json *names) {
+    struct placeholder found;
     size_t len;
+    const char *p = json_strn(v, &len), *end = p + len;
 
-    if (json_is_string(v)) {
-        p = json_strn(v, &len);
-        for (end = p + len; (p = next_slot(a, p, end, &name, &behind)); p = behind)
-            if (!json_has(names, name))
-                return name;
-        return NULL;
+    for (; next_name(p, end, &found); p = found.end) {
+        const char *name = arena_strndup(a, found.inner.p, found.inner.len);
+
+        if (!json_has(names, name))
+            return name;
     }
-    name = NULL;
+    return NULL;
+}
+
+const char *template_unknown(struct arena *a, const struct json *v, const struct json *names) {
+    const char *name = NULL;
+    struct json_member m;
+
+    if (json_is_string(v))
+        return unknown_in_string(a, v, names);
     if (json_is_object(v))
         for (bool more = json_first(v, &m); !name && more; more = json_next(&m))
             name = template_unknown(a, m.value, names);
     for (size_t i = 0; !name && i < json_len(v); i++)
         name = template_unknown(a, json_at(v, i), names);
     return name;
-}
-
-/* ---- URI templates ---- */
-
-struct variable {
-    const char *name; /* in the template */
-    size_t len;
-    const char *rest; /* the text after it */
-    bool slashes;     /* it may contain slashes */
-};
-
-static bool is_name_char(char c) {
-    return isalnum((unsigned char)c) || c == '_';
-}
-
-/* At '{' (RFC 6570 §2.3: a dot stands between other characters). */
-static bool read_variable(const char *p, struct variable *out) {
-    size_t len = 0;
-
-    out->slashes = p[1] == '+';
-    p += 1 + out->slashes;
-    while (is_name_char(p[len]) || (p[len] == '.' && len && p[len - 1] != '.' && p[len + 1] != '}'))
-        len++;
-    if (!len || len > NAME_MAX_LEN || p[len] != '}')
-        return false;
-    out->name = p;
-    out->len = len;
-    out->rest = p + len + 1;
-    return true;
-}
-
-enum rc uri_template_check(struct arena *a, const char *uri_template, struct json *names,
-                           struct err *e) {
-    const char *p = uri_template, *name;
-    struct variable v;
-
-    while (*p) {
-        if (*p == '}' || (*p != '{' && (*p <= ' ' || *p > '~')))
-            return err_set(e, ERR_INVALID_REQUEST,
-                           "uriTemplate has a character that is not allowed");
-        if (*p != '{') {
-            p++;
-            continue;
-        }
-        if (!read_variable(p, &v) || *v.rest == '{')
-            return err_set(e, ERR_INVALID_REQUEST,
-                           "uriTemplate may have {name} and {+name} only, with something between");
-        name = arena_strndup(a, v.name, v.len);
-        if (json_has(names, name))
-            return err_set(e, ERR_INVALID_REQUEST, "uriTemplate has {%s} twice", name);
-        if (json_size(names) == URI_VARIABLES_MAX)
-            return err_set(e, ERR_INVALID_REQUEST, "uriTemplate has more than %d variables",
-                           URI_VARIABLES_MAX);
-        json_put_str(names, name, "");
-        p = v.rest;
-    }
-    return json_size(names) ? OK
-                            : err_set(e, ERR_INVALID_REQUEST,
-                                      "uriTemplate has no variable: a "
-                                      "resource has a uri");
-}
-
-/* "Servers MUST sanitize file paths to prevent directory traversal attacks": programs make paths of
- * these values. Refuses parts ".." and ".", and a value that begins with a slash after one of the
- * template. */
-static bool is_safe(const char *value, char before) {
-    const char *p = value;
-
-    if (utf8_valid_length(value, strlen(value)) != strlen(value) ||
-        (*value == '/' && before == '/'))
-        return false;
-    for (;;) {
-        size_t len = strcspn(p, "/");
-
-        if ((len == 1 && p[0] == '.') || (len == 2 && p[0] == '.' && p[1] == '.'))
-            return false;
-        if (!p[len])
-            return true;
-        p += len + 1;
-    }
-}
-
-struct match {
-    struct arena *scratch; /* for what is tried */
-    size_t *steps;
-    struct {
-        struct variable v;
-        const char *at;
-        size_t len;
-    } found[URI_VARIABLES_MAX];
-    size_t count;
-};
-
-static bool match_from(struct match *m, const char *t, const char *uri, char before);
-
-static bool is_value(struct match *m, const struct variable *v, const char *at, size_t len,
-                     char before) {
-    const char *value = url_decode(m->scratch, at, len, false);
-    bool good = value && is_safe(value, before) && (v->slashes || !strchr(value, '/'));
-
-    arena_reset(m->scratch);
-    return good;
-}
-
-/* Does the variable match the first len bytes, and the rest of the template the rest of the URI? */
-static bool match_value(struct match *m, const struct variable *v, const char *uri, size_t len,
-                        char before) {
-    if (*m->steps < len || m->count == URI_VARIABLES_MAX)
-        return false;
-    *m->steps -= len;
-    if (!is_value(m, v, uri, len, before))
-        return false;
-    m->found[m->count].v = *v;
-    m->found[m->count].at = uri;
-    m->found[m->count++].len = len;
-    if (match_from(m, v->rest, uri + len, 0))
-        return true;
-    m->count--;
-    return false;
-}
-
-/* A variable matches as few bytes as possible, and more if the rest does not match. */
-static bool match_from(struct match *m, const char *t, const char *uri, char before) {
-    size_t fixed = strcspn(t, "{"), next, most;
-    struct variable v;
-
-    if (strncmp(t, uri, fixed) != 0)
-        return false;
-    if (!t[fixed])
-        return !uri[fixed];
-    before = fixed ? t[fixed - 1] : before;
-    uri += fixed;
-    if (!read_variable(t + fixed, &v))
-        return false;
-    next = strcspn(v.rest, "{");
-    most = v.slashes ? strlen(uri) : strcspn(uri, "/");
-    for (size_t len = *v.rest ? 1 : most; len && len <= most && *m->steps; len++) {
-        --*m->steps;
-        if (!strncmp(v.rest, uri + len, next) && match_value(m, &v, uri, len, before))
-            return true;
-    }
-    return false;
-}
-
-bool uri_template_match(struct arena *a, const char *uri_template, const char *uri, size_t *steps,
-                        struct json **out) {
-    struct match m = {.steps = steps};
-    bool found;
-
-    *out = NULL;
-    if (strlen(uri) > RESOURCE_URI_MAX)
-        return false;
-    m.scratch = arena_new(2 * RESOURCE_URI_MAX);
-    found = match_from(&m, uri_template, uri, 0);
-    if (found)
-        *out = json_new_object(a);
-    for (size_t i = 0; found && i < m.count; i++)
-        json_put_str(*out, arena_strndup(a, m.found[i].v.name, m.found[i].v.len),
-                     url_decode(a, m.found[i].at, m.found[i].len, false));
-    arena_free(m.scratch);
-    return found;
 }

@@ -134,7 +134,7 @@ static void add_builtins(struct catalog_set *set, const struct catalog_sources *
         t = &tool->entry.definition[protocol_index(PROTOCOL_STATELESS)];
         if (json_parse(scratch, t->p, t->len, &v, &e) || compile_schemas(set->arena, v, tool, &e))
             abort();
-        catalog_add(set, &tool->entry);
+        catalog_set_add(set, &tool->entry);
     }
     arena_free(scratch);
 }
@@ -152,7 +152,3 @@ const struct catalog_kind_info tool_kind = {.plural = "tools",
                                             .add_builtins = add_builtins,
                                             .advise = tool_advise,
                                             .lists = {{"tools", NULL}}};
-
-const struct tool *tool_find(const struct catalog *c, const char *name) {
-    return (const struct tool *)catalog_find(c, CATALOG_TOOLS, name);
-}

@@ -2,8 +2,8 @@
 #ifndef CATALOG_TOOLS_H
 #define CATALOG_TOOLS_H
 
-#include "catalog/catalog.h"
 #include "catalog/param_headers.h"
+#include "catalog/set.h"
 #include "jsonschema/schema.h"
 
 /* Can or must a call become a task (Tasks extension)? */
@@ -19,8 +19,6 @@ struct tool {
 };
 
 extern const struct catalog_kind_info tool_kind;
-
-const struct tool *tool_find(const struct catalog *c, const char *name);
 
 /* tool_advice.c: warns of what MCP allows in a tool but widely used clients or model APIs refuse.
  */

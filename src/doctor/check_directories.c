@@ -6,7 +6,7 @@
 #include "app/app.h"
 #include "catalog/catalog.h"
 #include "doctor/doctor.h"
-#include "exec/executor.h"
+#include "exec/executors.h"
 #include "oauth/client_fetch.h"
 #include "oauth/client_set.h"
 

@@ -1,11 +1,10 @@
-/* The requests that a program may make to a client, and the answers to them ("Multi Round-Trip
- * Requests", "Elicitation", "Sampling", "Roots"): which capability each needs, and what is well
- * formed. */
+#include "exec/client_requests.h"
+
 #include <string.h>
 
 #include "base/log.h"
-#include "exec/input_required.h"
 #include "jsonschema/schema.h"
+#include "mcp/call.h"
 
 #define ELICIT "elicitation/create"
 #define SAMPLE "sampling/createMessage"
@@ -17,7 +16,7 @@ static bool is(const char *s, const char *expected) {
 
 /* ---- requests ---- */
 
-struct asking {
+struct request_check {
     struct mcp_call *c;
     struct json *required; /* capabilities that the client lacks */
     const char *fault;
@@ -25,7 +24,7 @@ struct asking {
     bool lacks;
 };
 
-static void require(struct asking *q, const char *name, const char *part) {
+static void require(struct request_check *q, const char *name, const char *part) {
     const struct json *has = json_get(q->c->client.capabilities, name);
     struct json *need = json_get(q->required, name);
 
@@ -60,28 +59,41 @@ static bool is_form(const struct json *schema) {
     return true;
 }
 
-static void check_elicitation(struct asking *q, const struct json *params) {
-    const char *mode = json_get_str(params, "mode"), *url = json_get_str(params, "url");
+static void check_url_elicitation(struct request_check *q, const struct json *params) {
+    const char *url = json_get_str(params, "url");
+
+    if (!url || !strstr(url, "://"))
+        q->fault = "an elicitation of mode url has no URL";
+    else
+        require(q, "elicitation", "url");
+}
+
+static void check_form_elicitation(struct request_check *q, const struct json *params) {
     const struct json *has = json_get(q->c->client.capabilities, "elicitation");
     const struct json *form = json_get(params, "requestedSchema");
     struct schema *schema;
     struct err e;
 
-    if (!json_get_str(params, "message"))
-        q->fault = "an elicitation has no message";
-    else if (is(mode, "url") && (!url || !strstr(url, "://")))
-        q->fault = "an elicitation of mode url has no URL";
-    else if (is(mode, "url"))
-        require(q, "elicitation", "url");
-    else if (json_get(params, "mode") && !is(mode, "form"))
-        q->fault = "the mode of an elicitation is neither form nor url";
-    else if (!is_form(form) || schema_compile(q->c->arena, form, &schema, &e))
+    if (!is_form(form) || schema_compile(q->c->arena, form, &schema, &e))
         q->fault = "the requestedSchema of an elicitation is no flat object of primitive values";
     else /* a client that declares no mode supports forms */
         require(q, "elicitation", json_get(has, "url") || json_get(has, "form") ? "form" : NULL);
 }
 
-static void check_sampling(struct asking *q, const struct json *params) {
+static void check_elicitation(struct request_check *q, const struct json *params) {
+    const char *mode = json_get_str(params, "mode");
+
+    if (!json_get_str(params, "message"))
+        q->fault = "an elicitation has no message";
+    else if (is(mode, "url"))
+        check_url_elicitation(q, params);
+    else if (json_get(params, "mode") && !is(mode, "form"))
+        q->fault = "the mode of an elicitation is neither form nor url";
+    else
+        check_form_elicitation(q, params);
+}
+
+static void check_sampling(struct request_check *q, const struct json *params) {
     const char *context = json_get_str(params, "includeContext");
     int64_t tokens;
 
@@ -95,11 +107,11 @@ static void check_sampling(struct asking *q, const struct json *params) {
 }
 
 static bool check_request(const char *key, struct json *v, void *arg) {
-    struct asking *q = arg;
+    struct request_check *q = arg;
     const char *method = json_get_str(v, "method");
 
     (void)key;
-    if (++q->count > INPUT_REQUIRED_REQUESTS_MAX)
+    if (++q->count > CLIENT_REQUESTS_MAX)
         q->fault = "it asks for too much at once";
     else if (is(method, ELICIT))
         check_elicitation(q, json_get(v, "params"));
@@ -113,8 +125,8 @@ static bool check_request(const char *key, struct json *v, void *arg) {
 }
 
 /* "A server MUST NOT rely on capabilities the client has not declared." */
-enum rc input_required_check(struct mcp_call *c, const struct json *wanted, struct err *e) {
-    struct asking q = {.c = c, .required = json_new_object(c->arena)};
+enum rc client_requests_check(struct mcp_call *c, const struct json *wanted, struct err *e) {
+    struct request_check q = {.c = c, .required = json_new_object(c->arena)};
     const struct json *requests = json_get(wanted, "inputRequests");
 
     if (requests && !json_is_object(requests))
@@ -136,7 +148,7 @@ enum rc input_required_check(struct mcp_call *c, const struct json *wanted, stru
                    "This call needs a capability that the client has not declared");
 }
 
-struct json *input_expected(struct arena *a, const struct json *request) {
+struct json *client_answer_expected(struct arena *a, const struct json *request) {
     const struct json *params = json_get(request, "params");
     struct json *expected = json_new_object(a);
 
@@ -187,7 +199,8 @@ static const char *roots_fault(const struct json *answer) {
     return NULL;
 }
 
-const char *input_fault(struct arena *a, const struct json *expected, const struct json *answer) {
+const char *client_answer_fault(struct arena *a, const struct json *expected,
+                                const struct json *answer) {
     const char *method = json_get_str(expected, "method"), *role;
 
     if (!json_is_object(answer))
@@ -202,12 +215,13 @@ const char *input_fault(struct arena *a, const struct json *expected, const stru
     return NULL;
 }
 
-enum rc input_check(struct arena *a, const char *key, const struct json *expected,
-                    const struct json *answer, struct err *e) {
-    const char *why = input_fault(a, expected, answer);
+enum rc client_answer_check(struct arena *a, const char *key, const struct json *expected,
+                            const struct json *answer, struct err *e) {
+    const char *why = client_answer_fault(a, expected, answer);
 
     if (!why)
         return OK;
     return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: inputResponses.%s %s",
-                   text_quotable(a, key), arena_strndup(a, why, strnlen(why, INPUT_FAULT_MAX)));
+                   text_quotable(a, key),
+                   arena_strndup(a, why, strnlen(why, CLIENT_ANSWER_FAULT_MAX)));
 }

@@ -3,9 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "catalog/prompts.h"
-#include "catalog/resources.h"
-#include "exec/executor.h"
+#include "catalog/catalog.h"
+#include "exec/executors.h"
 #include "mcp/call.h"
 #include "mcp/site.h"
 
@@ -19,7 +18,7 @@ struct target {
 
 static bool find_prompt(const struct mcp_call *c, const struct json *ref, struct target *t) {
     const char *name = json_get_str(ref, "name");
-    const struct prompt *p = name ? prompt_find(c->x->site->mcp->catalog, name) : NULL;
+    const struct prompt *p = name ? catalog_prompt(c->x->site->mcp->catalog, name) : NULL;
 
     if (p)
         *t = (struct target){"prompt", &p->entry, p->complete};
@@ -29,11 +28,11 @@ static bool find_prompt(const struct mcp_call *c, const struct json *ref, struct
 static bool find_resource(const struct mcp_call *c, const struct json *ref, struct target *t) {
     const struct catalog *catalog = c->x->site->mcp->catalog;
     const char *uri = json_get_str(ref, "uri");
-    const struct resource *r = uri ? resource_template_find(catalog, uri) : NULL;
+    const struct resource *r = uri ? catalog_template(catalog, uri) : NULL;
     struct json *variables;
 
     if (!r && uri)
-        r = resource_find(catalog, c->arena, uri, &variables);
+        r = catalog_resource(catalog, c->arena, uri, &variables);
     if (r)
         *t = (struct target){"resource", &r->entry, r->complete};
     return r != NULL;

@@ -1,5 +1,5 @@
 /* What answers a call of a tool, resource, prompt or completion: built-in code or a program. A new
- * kind is a file with an executor, and a row in the tables of executor.c. */
+ * kind is a file with an executor, and a row in the tables of executors.c. */
 #ifndef EXEC_EXECUTOR_H
 #define EXEC_EXECUTOR_H
 
@@ -48,17 +48,5 @@ struct executor {
                     const struct input_required *input, struct execution *out);
     bool is_immediate; /* it starts nothing, waits for nothing and needs no input */
 };
-
-const struct executor *executor_of(const struct source *source);
-/* For catalog_new. */
-extern const struct catalog_sources executor_sources;
-
-/* Executes it, and again with the input that it needs. Fills c->answer.outcome. */
-enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution *out,
-                struct err *e) MUST_USE;
-
-/* May the user start something now (RATE_LIMIT_USER)? ERR_RATE_LIMITED, with the time to wait in
- * the reply. execute asks itself. */
-enum rc execution_may_start(struct mcp_call *c, struct err *e) MUST_USE;
 
 #endif

@@ -8,6 +8,7 @@
 #include "crypto/digest.h"
 #include "crypto/random.h"
 #include "crypto/seal.h"
+#include "exec/client_requests.h"
 #include "mcp/cancel.h"
 #include "mcp/replay.h"
 #include "mcp/stream.h"
@@ -38,7 +39,7 @@ static struct json *all_asked(struct mcp_call *c, const struct input_required *r
     struct json_member m;
 
     for (bool more = json_first(requests, &m); more; more = json_next(&m))
-        json_put(asked, m.key, input_expected(c->arena, m.value));
+        json_put(asked, m.key, client_answer_expected(c->arena, m.value));
     return asked;
 }
 
@@ -99,7 +100,7 @@ static enum rc take_responses(struct mcp_call *c, struct input_required *r,
 
         if (!expected)
             continue;
-        if (input_check(c->arena, m.key, expected, m.value, e))
+        if (client_answer_check(c->arena, m.key, expected, m.value, e))
             return e->code;
         json_put(responses, m.key, m.value);
     }
@@ -139,7 +140,7 @@ static enum rc take_early_answers(struct mcp_call *c, struct input_required *r,
         *all = json_has(r->given, m.key);
     if (!*all)
         return OK;
-    rc = input_required_check(c, wanted, e);
+    rc = client_requests_check(c, wanted, e);
     if (rc)
         return rc;
     r->asked = all_asked(c, r, requests);
@@ -165,7 +166,7 @@ static enum rc reply(struct mcp_call *c, const struct input_required *r, struct 
                      struct err *e) {
     struct json *result = json_new_object(c->arena);
     const char *sealed;
-    enum rc rc = input_required_check(c, wanted, e);
+    enum rc rc = client_requests_check(c, wanted, e);
 
     if (rc)
         return rc;
@@ -182,26 +183,27 @@ static enum rc reply(struct mcp_call *c, const struct input_required *r, struct 
 
 /* ---- handshake: requests on the stream, and their answers ---- */
 
-struct questions {
+struct client_requests {
     struct mcp_call *c;
     const char *token; /* ids are TOKEN.0, TOKEN.1, … */
-    const char *keys[INPUT_REQUIRED_REQUESTS_MAX], *methods[INPUT_REQUIRED_REQUESTS_MAX];
-    const struct json *expected[INPUT_REQUIRED_REQUESTS_MAX];
-    struct json *answers[INPUT_REQUIRED_REQUESTS_MAX];
-    size_t count, open;
+    const char *keys[CLIENT_REQUESTS_MAX], *methods[CLIENT_REQUESTS_MAX];
+    const struct json *expected[CLIENT_REQUESTS_MAX];
+    struct json *answers[CLIENT_REQUESTS_MAX];
+    size_t count, open; /* requests; those without an answer */
+    int messages;       /* that have come */
 };
 
-static const char *request_id(const struct questions *q, size_t i) {
+static const char *request_id(const struct client_requests *q, size_t i) {
     return arena_printf(q->c->arena, "%s.%zu", q->token, i);
 }
 
-static bool ask_one(const char *key, struct json *v, void *arg) {
-    struct questions *q = arg;
+static bool send_request(const char *key, struct json *v, void *arg) {
+    struct client_requests *q = arg;
     struct json *message = json_new_object(q->c->arena), *params = json_get(v, "params");
 
     q->keys[q->count] = key;
     q->methods[q->count] = json_get_str(v, "method");
-    q->expected[q->count] = input_expected(q->c->arena, v);
+    q->expected[q->count] = client_answer_expected(q->c->arena, v);
     /* 2025-11-25 requires an elicitationId for URL mode. */
     if (json_get(params, "url") && !json_get(params, "elicitationId"))
         json_put_str(params, "elicitationId", request_id(q, q->count));
@@ -216,14 +218,14 @@ static bool ask_one(const char *key, struct json *v, void *arg) {
 }
 
 /* The number after the token, or -1. */
-static int index_of(const struct questions *q, const char *id) {
+static int index_of(const struct client_requests *q, const char *id) {
     size_t len = strlen(q->token);
     int n = 0;
 
     if (!id || strncmp(id, q->token, len) != 0 || id[len++] != '.' || !id[len])
         return -1;
     for (; id[len]; len++) {
-        if (id[len] < '0' || id[len] > '9' || n > INPUT_REQUIRED_REQUESTS_MAX)
+        if (id[len] < '0' || id[len] > '9' || n > CLIENT_REQUESTS_MAX)
             return -1;
         n = n * 10 + id[len] - '0';
     }
@@ -231,14 +233,14 @@ static int index_of(const struct questions *q, const char *id) {
 }
 
 /* A message is {"sub": the sender, "message": the response}. */
-static enum rc take_letter(struct questions *q, const struct buf *letter, struct err *e) {
+static enum rc take_message(struct client_requests *q, const struct buf *text, struct err *e) {
     const struct json *message, *error;
     struct json *v;
     const char *sub, *why;
     int64_t code = 0;
     int i;
 
-    if (json_parse(q->c->arena, letter->p, letter->len, &v, e))
+    if (json_parse(q->c->arena, text->p, text->len, &v, e))
         return OK;
     sub = json_get_str(v, "sub");
     message = json_get(v, "message");
@@ -252,57 +254,71 @@ static enum rc take_letter(struct questions *q, const struct buf *letter, struct
                        (long long)code);
     }
     q->answers[i] = json_get(message, "result");
-    why = input_fault(q->c->arena, q->expected[i], q->answers[i]);
+    why = client_answer_fault(q->c->arena, q->expected[i], q->answers[i]);
     if (why)
         return err_set(e, ERR_RPC_INTERNAL, "The client's answer to %s %s", q->methods[i],
-                       arena_strndup(q->c->arena, why, strnlen(why, INPUT_FAULT_MAX)));
+                       arena_strndup(q->c->arena, why, strnlen(why, CLIENT_ANSWER_FAULT_MAX)));
     q->open--;
     return OK;
 }
 
-static enum rc wait_for_answers(struct questions *q, struct message_socket *m, struct err *e) {
-    int64_t until = q->c->cancel.deadline_ms, look;
-    struct buf letter;
-    enum rc rc = OK;
-    int tick, letters = 0;
+/* No answer has come for a while. */
+static enum rc check_time(struct client_requests *q, int64_t until_ms, struct err *e) {
+    if (cancel_arrived(q->c))
+        return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
+    if (clock_monotonic_ms() < until_ms)
+        return OK;
+    return err_set(e, ERR_RPC_INTERNAL, "The client did not answer %s in time", q->methods[0]);
+}
 
-    buf_init(&letter, q->c->arena, INPUT_REQUIRED_ANSWER_MAX + 4096);
-    while (!rc && q->open) {
-        if (letters > INPUT_REQUIRED_LETTERS_MAX)
+/* When to wait no longer at once: the keep-alive and cancellations are due. A client that has
+ * disconnected gets less time until *until_ms; it may resume the stream, and is then asked again.
+ */
+static int64_t next_look(struct client_requests *q, int64_t *until_ms) {
+    int64_t now_ms = clock_monotonic_ms(), tick = mcp_stream_keep_alive(q->c);
+
+    if (q->c->stream.gone && now_ms + REPLAY_ABSENT_MS < *until_ms)
+        *until_ms = now_ms + REPLAY_ABSENT_MS;
+    now_ms += tick < CANCEL_LOOK_MS ? tick : CANCEL_LOOK_MS;
+    return now_ms < *until_ms ? now_ms : *until_ms;
+}
+
+static enum rc wait_once(struct client_requests *q, struct message_socket *m, int64_t *until_ms,
+                         struct buf *message, struct err *e) {
+    struct mcp_stream *stream = &q->c->stream;
+    int watch = q->c->x->rp->sink && !stream->gone ? q->c->x->rp->sink->fd : -1;
+
+    if (stream->gone && !stream->replay)
+        return err_set(e, ERR_RPC_INTERNAL, "The client went away");
+    switch (message_socket_wait(m, watch, next_look(q, until_ms), message)) {
+    case MESSAGE_SOCKET_LETTER:
+        if (q->messages++ >= INPUT_REQUIRED_MESSAGES_MAX)
             return err_set(e, ERR_RPC_INTERNAL, "The client sent too many answers");
-        int watch = q->c->x->rp->sink && !q->c->stream.gone ? q->c->x->rp->sink->fd : -1;
-        int64_t absent_until = clock_monotonic_ms() + REPLAY_ABSENT_MS;
-
-        if (q->c->stream.gone && !q->c->stream.replay)
-            return err_set(e, ERR_RPC_INTERNAL, "The client went away");
-        tick = mcp_stream_keep_alive(q->c);
-        if (q->c->stream.gone &&
-            absent_until < until) /* the client may resume the stream, and is then asked again */
-            until = absent_until;
-        look = clock_monotonic_ms() + (tick < CANCEL_LOOK_MS ? tick : CANCEL_LOOK_MS);
-        switch (message_socket_wait(m, watch, look < until ? look : until, &letter)) {
-        case MESSAGE_SOCKET_LETTER:
-            letters++;
-            rc = take_letter(q, &letter, e);
-            break;
-        case MESSAGE_SOCKET_WATCHED: /* the client has disconnected */
-            q->c->stream.gone = true;
-            break;
-        case MESSAGE_SOCKET_TIMEOUT:
-            if (cancel_arrived(q->c))
-                return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
-            if (clock_monotonic_ms() < until)
-                break;
-            return err_set(e, ERR_RPC_INTERNAL, "The client did not answer %s in time",
-                           q->methods[0]);
-        }
+        return take_message(q, message, e);
+    case MESSAGE_SOCKET_WATCHED: /* the client has disconnected */
+        stream->gone = true;
+        return OK;
+    case MESSAGE_SOCKET_TIMEOUT:
+        break;
     }
+    return check_time(q, *until_ms, e);
+}
+
+static enum rc wait_for_answers(struct client_requests *q, struct message_socket *m,
+                                struct err *e) {
+    int64_t until_ms = q->c->cancel.deadline_ms;
+    struct buf message;
+    enum rc rc = OK;
+
+    buf_init(&message, q->c->arena, INPUT_REQUIRED_ANSWER_MAX + 4096);
+    while (!rc && q->open)
+        rc = wait_once(q, m, &until_ms, &message, e);
     return rc;
 }
 
 /* "The sender SHOULD issue a cancellation notification for that request" (Lifecycle, "Timeouts"),
  * so that nobody goes on asking the user. */
-static void take_back(struct questions *q, const char *reason) {
+static void cancel_requests(struct client_requests *q, const char *reason) {
     for (size_t i = 0; i < q->count; i++) {
         struct json *params = json_new_object(q->c->arena);
 
@@ -314,20 +330,20 @@ static void take_back(struct questions *q, const char *reason) {
     }
 }
 
-static enum rc ask_all(struct mcp_call *c, struct input_required *r, const struct json *requests,
-                       struct err *e) {
-    struct questions q = {.c = c, .token = random_text(c->arena, TOKEN_BYTES)};
+static enum rc send_and_wait(struct mcp_call *c, struct input_required *r,
+                             const struct json *requests, struct err *e) {
+    struct client_requests q = {.c = c, .token = random_text(c->arena, TOKEN_BYTES)};
     struct message_socket *m;
     enum rc rc = message_socket_open(q.token, &m, e);
 
     if (rc)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: cannot wait for the client's answer");
-    json_each(requests, ask_one, &q);
+    json_each(requests, send_request, &q);
     q.open = q.count;
     rc = wait_for_answers(&q, m, e);
     message_socket_close(m);
     if (rc) {
-        take_back(&q, e->text);
+        cancel_requests(&q, e->text);
         return rc;
     }
     r->responses = json_new_object(c->arena);
@@ -336,9 +352,9 @@ static enum rc ask_all(struct mcp_call *c, struct input_required *r, const struc
     return OK;
 }
 
-static enum rc ask(struct mcp_call *c, struct input_required *r, struct json *wanted,
-                   struct err *e) {
-    enum rc rc = input_required_check(c, wanted, e);
+static enum rc ask_client(struct mcp_call *c, struct input_required *r, struct json *wanted,
+                          struct err *e) {
+    enum rc rc = client_requests_check(c, wanted, e);
 
     if (rc)
         return rc;
@@ -347,8 +363,9 @@ static enum rc ask(struct mcp_call *c, struct input_required *r, struct json *wa
                        "This call needs a client that accepts text/event-stream");
     r->state = json_get(wanted, "requestState");
     r->responses = NULL;
-    return json_get(wanted, "inputRequests") ? ask_all(c, r, json_get(wanted, "inputRequests"), e)
-                                             : OK;
+    return json_get(wanted, "inputRequests")
+               ? send_and_wait(c, r, json_get(wanted, "inputRequests"), e)
+               : OK;
 }
 
 enum rc input_required_get(struct mcp_call *c, struct input_required *r, struct json *wanted,
@@ -357,7 +374,7 @@ enum rc input_required_get(struct mcp_call *c, struct input_required *r, struct 
     enum rc rc;
 
     if (c->msg.protocol != PROTOCOL_STATELESS)
-        return ask(c, r, wanted, e);
+        return ask_client(c, r, wanted, e);
     rc = take_early_answers(c, r, wanted, &all, e);
     if (rc || all)
         return rc;
@@ -368,14 +385,14 @@ enum rc input_required_get(struct mcp_call *c, struct input_required *r, struct 
 void input_required_deliver(struct mcp_call *c, struct json *message) {
     const char *id = json_get_str(message, "id"), *text;
     size_t token_len = id ? strcspn(id, ".") : 0, len;
-    struct json *letter;
+    struct json *delivered;
 
     if (!token_len || token_len > MESSAGE_SOCKET_NAME_MAX || !id[token_len])
         return;
-    letter = json_new_object(c->arena);
-    json_put_str(letter, "sub", c->client.claims->sub);
-    json_put(letter, "message", message);
-    text = json_text(c->arena, letter, &len);
+    delivered = json_new_object(c->arena);
+    json_put_str(delivered, "sub", c->client.claims->sub);
+    json_put(delivered, "message", message);
+    text = json_text(c->arena, delivered, &len);
     if (!message_socket_send(arena_strndup(c->arena, id, token_len), text, len))
         log_info("answer_too_late", kv("request", c->x->rq->id), kv("sub", c->client.claims->sub));
 }

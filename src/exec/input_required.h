@@ -7,13 +7,12 @@
 
 #include "mcp/call.h"
 
-#define INPUT_REQUIRED_MAX 16               /* in one call of the handshake revisions */
-#define INPUT_REQUIRED_REQUESTS_MAX 16      /* that a program may ask for at once */
+#define INPUT_REQUIRED_MAX 16               /* times that a program may ask in one call */
 #define INPUT_REQUIRED_STATE_MAX 16384      /* bytes of its state, as JSON */
 #define INPUT_REQUIRED_SEALED_MAX 65536     /* of that and the schemas of its requests */
 #define INPUT_REQUIRED_STATE_S 3600         /* so long a state is valid */
 #define INPUT_REQUIRED_ANSWER_MAX (1 << 20) /* bytes of a client's answer */
-#define INPUT_REQUIRED_LETTERS_MAX 64       /* answers in one round, wrong ones included */
+#define INPUT_REQUIRED_MESSAGES_MAX 64      /* answers to one set of requests, wrong ones too */
 
 struct input_required {
     const char *name;         /* of the method and what it calls: the state is bound to it, */
@@ -21,23 +20,13 @@ struct input_required {
     struct json *responses;   /* by the keys of the requests; NULL: none yet */
     struct json *state;       /* the program's own; NULL: none */
     const struct json *given; /* answers without a state, to requests not yet made */
-    struct json *asked;       /* the requests, by the same keys */
+    struct json *asked;       /* by the same keys, the requests: client_answer_expected */
 };
 
-/* input.c. What an answer to a program's request has to be; what is wrong with one, or NULL. */
-#define INPUT_FAULT_MAX 200 /* bytes of that in an error message */
-struct json *input_expected(struct arena *a, const struct json *request);
-const char *input_fault(struct arena *a, const struct json *expected, const struct json *answer);
-/* Of a member of inputResponses. ERR_RPC_INVALID_PARAMS with what is wrong. */
-enum rc input_check(struct arena *a, const char *key, const struct json *expected,
-                    const struct json *answer, struct err *e) MUST_USE;
-
-/* Reads inputResponses and requestState of a modern request. */
+/* Reads inputResponses and requestState of a request of 2026-07-28. */
 enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct err *e) MUST_USE;
 /* The program's request for input: the value of "inputRequired" in its output; NULL: none. */
 struct json *input_required_wanted(struct arena *a, struct text output);
-/* input.c. Is it well formed, and can the client give it? */
-enum rc input_required_check(struct mcp_call *c, const struct json *wanted, struct err *e) MUST_USE;
 /* Gets the input: from the answers in the call, or, in the handshake versions, by asking the client
  * and waiting. Then r has answers and state. Otherwise *is_answered: c->answer.result is the
  * InputRequiredResult. */

@@ -1,6 +1,6 @@
 #include "exec/list.h"
 
-#include "catalog/resources.h"
+#include "catalog/catalog.h"
 #include "mcp/call.h"
 #include "mcp/site.h"
 

@@ -2,16 +2,16 @@
 
 #include <string.h>
 
-#include "catalog/prompts.h"
+#include "catalog/catalog.h"
 #include "catalog/template.h"
-#include "exec/executor.h"
+#include "exec/executors.h"
 #include "mcp/call.h"
 #include "mcp/site.h"
 
 static const struct prompt *called_prompt(const struct mcp_call *c) {
     const char *name = json_get_str(c->msg.params, "name");
 
-    return name ? prompt_find(c->x->site->mcp->catalog, name) : NULL;
+    return name ? catalog_prompt(c->x->site->mcp->catalog, name) : NULL;
 }
 
 const char *mcp_prompts_get_scopes(const struct mcp_call *c) {

@@ -10,9 +10,9 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/utf8.h"
-#include "catalog/resources.h"
+#include "catalog/catalog.h"
 #include "catalog/template.h"
-#include "exec/executor.h"
+#include "exec/executors.h"
 #include "mcp/call.h"
 #include "mcp/site.h"
 
@@ -20,7 +20,7 @@ const char *mcp_resources_read_scopes(const struct mcp_call *c) {
     const char *uri = json_get_str(c->msg.params, "uri");
     struct json *variables;
     const struct resource *r =
-        uri ? resource_find(c->x->site->mcp->catalog, c->arena, uri, &variables) : NULL;
+        uri ? catalog_resource(c->x->site->mcp->catalog, c->arena, uri, &variables) : NULL;
 
     return r ? r->entry.scopes : "";
 }
@@ -190,7 +190,7 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
 
     if (!f.uri)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
-    f.r = resource_find(c->x->site->mcp->catalog, c->arena, f.uri, &f.variables);
+    f.r = catalog_resource(c->x->site->mcp->catalog, c->arena, f.uri, &f.variables);
     if (!f.r) {
         c->answer.outcome = "unknown_resource";
         c->answer.error_data = json_new_object(c->arena);

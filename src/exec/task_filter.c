@@ -2,7 +2,10 @@
 
 #include <string.h>
 
+#include "exec/task_record.h"
+#include "exec/task_watcher.h"
 #include "exec/tasks.h"
+#include "mcp/call.h"
 #include "mcp/listen.h"
 #include "web/subscription.h"
 
@@ -20,7 +23,7 @@ enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct
 
     if (task_extension(c, e))
         return e->code;
-    head = task_news_head(c->arena, mcp_subscription_meta(c));
+    head = task_notification_head(c->arena, mcp_subscription_meta(c));
     for (size_t i = 0; i < json_len(ids) && json_len(some) < SUBSCRIPTIONS_MAX; i++) {
         const char *id = json_str(json_at(ids, i));
         struct task t;

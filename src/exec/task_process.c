@@ -1,5 +1,5 @@
-/* The process of a task, which runs its program and ends with it. It is forked twice, so that no
- * worker has to wait for it. */
+#include "exec/task_process.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,54 +14,26 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/encode.h"
 #include "base/log.h"
 #include "base/watchdog.h"
-#include "crypto/digest.h"
-#include "crypto/random.h"
-#include "exec/executor.h"
+#include "exec/client_requests.h"
+#include "exec/executors.h"
 #include "exec/input_required.h"
-#include "exec/tasks.h"
+#include "exec/task_record.h"
+#include "exec/task_socket.h"
 #include "exec/tool_result.h"
 #include "exec/tool_schema.h"
 #include "mcp/bearer_auth.h"
+#include "mcp/call.h"
 #include "mcp/site.h"
 #include "metrics/metrics.h"
 #include "runner/child.h"
 #include "shared/shared.h"
 
-#define RUN_BYTES 12 /* of the random name of one run */
-#define LETTER_MAX 64
+#define MESSAGE_MAX 64
+#define SAVE_S 300 /* so long the end of a program is written again if the store fails */
 #define SAVE_AGAIN_MS 1000
 #define DENY_LOOK_MS 1000 /* how often DENY_FILE is checked while a program runs */
-
-/* The name includes the run and the store, since another daemon on this host has another store. */
-static const char *message_socket_name(const struct task *t) {
-    const char *run = json_get_str(t->record, "run");
-    const char *text = arena_printf(t->arena, "task\n%s\n%s\n%s", t->site->config->state_dir, t->id,
-                                    run ? run : "");
-    uint8_t digest[SHA256_LEN];
-
-    sha256(text, strlen(text), digest);
-    return base64url_encode(t->arena, digest, sizeof digest);
-}
-
-static const char *daemon_name(struct arena *a) {
-    return arena_printf(a, "%016llx", (unsigned long long)watchdog_instance());
-}
-
-void task_stop(const struct task *t) {
-    if (!message_socket_send(message_socket_name(t), "", 0))
-        log_debug("task_not_here", kv("task", t->id)); /* or it waits for input, or has ended */
-}
-
-/* The socket exists before the record says that the task works, and as long as its process. */
-bool task_is_orphaned(const struct task *t) {
-    const char *daemon = json_get_str(t->record, "daemon");
-
-    return daemon && !strcmp(daemon, daemon_name(t->arena)) &&
-           !message_socket_exists(message_socket_name(t));
-}
 
 /* ---- the outcome ---- */
 
@@ -110,7 +82,7 @@ static struct json *answers(const struct task *t) {
 static bool ask_client(struct mcp_call *c, struct task *t, const struct json *wanted) {
     struct err e;
 
-    if (input_required_check(c, wanted, &e)) {
+    if (client_requests_check(c, wanted, &e)) {
         task_fail(t, e.text);
         return false;
     }
@@ -145,21 +117,21 @@ static const char *settle(struct mcp_call *c, const struct tool *tool, struct ta
 struct watch {
     struct task *t;
     int all, timer;   /* `all` becomes readable when one of these four is */
-    int daemon, told; /* readable: the master has ended; a SIGTERM is pending */
-    bool late;        /* the master had ended before */
+    int daemon, stop; /* readable: the master has ended; a SIGTERM is pending */
+    bool is_late;     /* the master had ended before */
     int64_t renew_ms; /* when the lease must be renewed */
-    struct buf letter;
+    struct buf message;
     struct stat deny;              /* DENY_FILE as it was when it was read */
     const struct token_claims *of; /* the task's owner */
-    bool taken_away; /* another process has changed the record: the task was cancelled or marked as
-                        lost */
-    bool denied;     /* DENY_FILE names the user */
+    bool is_replaced; /* another process has changed the record: the task was cancelled or marked as
+                         lost */
+    bool denied;      /* DENY_FILE names the user */
 };
 
 static bool daemon_ends(const struct watch *w, int wait_ms) {
-    struct pollfd fds[] = {{.fd = w->daemon, .events = POLLIN}, {.fd = w->told, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = w->daemon, .events = POLLIN}, {.fd = w->stop, .events = POLLIN}};
 
-    return w->late || poll(fds, 2, wait_ms) > 0;
+    return w->is_late || poll(fds, 2, wait_ms) > 0;
 }
 
 /* Programs of a denied user are ended. This process reads DENY_FILE itself, since no worker can
@@ -195,7 +167,7 @@ static void renew(struct watch *w) {
     case OK:
         break;
     case ERR_CONFLICT:
-        w->taken_away = true;
+        w->is_replaced = true;
         break;
     default:
         log_warn("task_not_renewed", kv("task", w->t->id), kv("why", e.text),
@@ -207,8 +179,8 @@ static void renew(struct watch *w) {
  * the end of the daemon. */
 static bool must_stop(void *arg) {
     struct watch *w = arg;
-    bool letter = w->t->mailbox && message_socket_wait(w->t->mailbox, -1, clock_monotonic_ms(),
-                                                       &w->letter) == MESSAGE_SOCKET_LETTER;
+    bool is_woken = w->t->socket && message_socket_wait(w->t->socket, -1, clock_monotonic_ms(),
+                                                        &w->message) == MESSAGE_SOCKET_LETTER;
     uint64_t times;
 
     watchdog_sign();
@@ -216,13 +188,13 @@ static bool must_stop(void *arg) {
         ;
     if (daemon_ends(w, 0) || is_denied(w))
         return true;
-    if (letter || clock_monotonic_ms() >= w->renew_ms)
+    if (is_woken || clock_monotonic_ms() >= w->renew_ms)
         renew(w);
-    return w->taken_away;
+    return w->is_replaced;
 }
 
 /* SIGTERM, which is blocked as it was in the worker. */
-static int open_told(void) {
+static int open_stop(void) {
     sigset_t set;
 
     (void)sigemptyset(&set);
@@ -235,16 +207,16 @@ static void watch(struct watch *w, struct mcp_call *c, struct task *t) {
     const struct itimerspec timer = {every, every};
 
     *w = (struct watch){.t = t, .of = c->client.claims};
-    buf_init(&w->letter, t->arena, LETTER_MAX);
+    buf_init(&w->message, t->arena, MESSAGE_MAX);
     w->all = epoll_create1(EPOLL_CLOEXEC);
     w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     w->daemon = (int)syscall(SYS_pidfd_open, watchdog_master(), 0);
-    w->late = w->daemon < 0 && errno == ESRCH;
-    w->told = open_told();
+    w->is_late = w->daemon < 0 && errno == ESRCH;
+    w->stop = open_stop();
     (void)timerfd_settime(w->timer, 0, &timer, NULL);
 
-    const int fds[] = {w->timer, w->daemon, w->told,
-                       t->mailbox ? *message_socket_watch(t->mailbox) : -1};
+    const int fds[] = {w->timer, w->daemon, w->stop,
+                       t->socket ? *message_socket_watch(t->socket) : -1};
 
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
         struct epoll_event event = {.events = EPOLLIN};
@@ -256,7 +228,7 @@ static void watch(struct watch *w, struct mcp_call *c, struct task *t) {
 
 /* Retries while the store fails, so that the result is not lost. */
 static enum rc save_end(struct watch *w, struct err *e) {
-    int64_t until = clock_monotonic_ms() + TASK_SAVE_S * 1000;
+    int64_t until = clock_monotonic_ms() + SAVE_S * 1000;
 
     for (;;) {
         enum rc rc = task_save(w->t, e);
@@ -292,7 +264,7 @@ static const char *run_and_save(struct mcp_call *c, const struct tool *tool, str
     c->cancel.confirm_arg = w;
     c->cancel.deadline_ms = INT64_MAX; /* the limit is the tool's own */
     executor_of(i.source)->execute(c, &i, &input, &x);
-    if (w->taken_away)
+    if (w->is_replaced)
         return "cancelled";
     outcome = w->denied ? "denied" : settle(c, tool, t, &x);
     if (w->denied)
@@ -315,12 +287,12 @@ static void look_after(struct mcp_call *c, const struct tool *tool, struct task 
     watch(&w, c, t);
     /* From now on a cancellation reaches this process; an earlier one is in the record. */
     renew(&w);
-    if (!w.taken_away)
+    if (!w.is_replaced)
         outcome = run_and_save(c, tool, &w);
     log_info("task_run", kv("task", t->id), kv("tool", tool->entry.name),
              kv("sub", c->client.claims->sub), kv("client_id", c->client.claims->client_id),
              kv("outcome", outcome), kvn("ms", clock_monotonic_ms() - began));
-    message_socket_close(t->mailbox);
+    task_socket_close(t);
 }
 
 /* ---- starting it ---- */
@@ -353,37 +325,29 @@ static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, 
 
 void task_begin(struct task *t, const struct tool *tool) {
     int64_t now_s = clock_now_s(&t->site->clock);
-    struct err e;
 
     task_status(t, "working");
-    json_put_str(t->record, "run", random_text(t->arena, RUN_BYTES));
-    json_del(t->record, "daemon");
-    if (message_socket_open(message_socket_name(t), &t->mailbox, &e))
-        log_warn("task_has_no_mailbox", kv("task", t->id), kv("why", e.detail));
-    else if (watchdog_instance())
-        json_put_str(t->record, "daemon", daemon_name(t->arena));
+    task_socket_open(t);
     json_del(t->record, "inputRequests");
     t->ttl = now_s + tool->entry.source.timeout_ms / 1000 + TASK_TTL_S;
     t->lease = now_s + TASK_LEASE_S;
 }
 
-void task_abandon(struct task *t, int place) {
-    (void)close(place);
-    message_socket_close(t->mailbox);
-    t->mailbox = NULL;
+void task_abandon(struct task *t) {
+    (void)close(t->slot);
+    task_socket_close(t);
 }
 
-enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, int place,
-                   struct err *e) {
+enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, struct err *e) {
     const struct child_start how = {
         .name = "mcp-task",
-        .keep = {place, t->mailbox ? *message_socket_watch(t->mailbox) : -1},
+        .keep = {t->slot, t->socket ? *message_socket_watch(t->socket) : -1},
         .silent_max_ms = TASK_LEASE_S * 1000}; /* then the lease has expired anyway */
     int started = child_fork_detached(&how);
 
     if (started == 0)
         task_process(c, tool, t);
-    task_abandon(t, place); /* another process is responsible now */
+    task_abandon(t); /* another process is responsible now */
     if (started > 0)
         return OK;
     task_fail(t, "The program could not be started");

@@ -1,10 +1,12 @@
-/* The record of a task: a JSON object, sealed, in the task store. */
+#include "exec/task_record.h"
+
 #include <string.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "crypto/random.h"
-#include "exec/tasks.h"
+#include "exec/task_socket.h"
+#include "mcp/call.h"
 #include "mcp/site.h"
 
 #define PURPOSE "task"  /* of the seal, which is also bound to the id */
@@ -133,7 +135,7 @@ enum rc task_read(struct site *site, struct arena *a, const char *id, struct tas
         rc = read_once(out, id, e);
         if (rc || !task_is(out, "working"))
             return rc;
-        if (task_is_orphaned(out))
+        if (task_socket_is_orphaned(out))
             task_fail(out, "The process that ran the task was ended");
         else if (now_s(out) > out->lease)
             task_fail(out, "The host that ran the task stopped answering");

@@ -1,8 +1,5 @@
-/* News of tasks, for streams that wait for them (SEP-2663, "Task Status Notifications"). A process
- * of its own is asked by the keeper (server/task_subscriptions.h) and looks at the records: a task
- * may run on another host, so that nothing on this one happens when it changes. Questions and
- * answers are subscriptions to the task (web/subscription.h): a question with the text "+" or "-",
- * an answer with the rest of the notification, whose beginning each stream has itself. */
+#include "exec/task_watcher.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -12,20 +9,21 @@
 #include "base/log.h"
 #include "base/watchdog.h"
 #include "crypto/digest.h"
-#include "exec/tasks.h"
+#include "exec/task_record.h"
 #include "mcp/site.h"
+#include "site/site.h"
 #include "web/sse.h"
 #include "web/subscription.h"
 
-#define QUESTIONS_MAX 65536 /* bytes of unread requests */
-#define LOOK_ARENA_MAX (8U << 20)
-#define SEND_S 5 /* within which the keeper takes what is sent */
+#define REQUESTS_MAX 65536 /* bytes of unread requests */
+#define CHECK_ARENA_MAX (8U << 20)
+#define SEND_S 5 /* within which the stream holder takes what is sent */
 #define WATCHED_MAX 4096
 
 struct watched {
     struct watched *next;
     char id[TASK_ID_MAX + 1];
-    bool told;
+    bool is_known;   /* the stream holder has its state */
     int64_t version; /* the version seen last, */
     uint8_t seen[SHA256_LEN];
     int64_t due_ms; /* and when it is read again */
@@ -36,10 +34,10 @@ struct watcher {
     int fd;
     struct watched *all;
     size_t count, have;
-    char in[QUESTIONS_MAX];
+    char in[REQUESTS_MAX];
 };
 
-struct text task_news_head(struct arena *a, const struct json *meta) {
+struct text task_notification_head(struct arena *a, const struct json *meta) {
     struct text t;
 
     t.p = arena_printf(
@@ -52,7 +50,7 @@ struct text task_news_head(struct arena *a, const struct json *meta) {
 }
 
 /* The task's members, and the end of the event. */
-static struct text news_tail(const struct task *t) {
+static struct text notification_tail(const struct task *t) {
     size_t len;
     const char *view = json_text(t->arena, task_view(t, true), &len);
     struct buf b;
@@ -77,8 +75,8 @@ static bool send_all(int fd, const char *p, size_t len) {
     return true;
 }
 
-static bool tell(struct watcher *w, const struct task *t) {
-    struct text tail = news_tail(t);
+static bool notify(struct watcher *w, const struct task *t) {
+    struct text tail = notification_tail(t);
     struct buf b;
 
     buf_init(&b, t->arena, tail.len + TASK_ID_MAX + 64);
@@ -92,32 +90,32 @@ static bool is_new(struct watched *task, const struct task *t) {
     size_t len;
     const char *text;
 
-    if (task->told && t->version == task->version)
+    if (task->is_known && t->version == task->version)
         return false;
     task->version = t->version;
     text = json_text(t->arena, t->record, &len);
     sha256(text, len, digest);
-    if (task->told && !memcmp(digest, task->seen, sizeof digest))
+    if (task->is_known && !memcmp(digest, task->seen, sizeof digest))
         return false;
     memcpy(task->seen, digest, sizeof digest);
     return true;
 }
 
-/* *over: no further changes will follow. false: the stream holder has ended. */
-static bool look(struct watcher *w, struct watched *task, bool *over) {
-    struct arena *a = arena_new(LOOK_ARENA_MAX);
+/* *has_ended: no further changes will follow. false: the stream holder has ended. */
+static bool check(struct watcher *w, struct watched *task, bool *has_ended) {
+    struct arena *a = arena_new(CHECK_ARENA_MAX);
     bool good = true;
     struct task t;
     struct err e;
     enum rc rc = task_read(w->site, a, task->id, &t, &e);
 
     task->due_ms = clock_monotonic_ms() + w->site->mcp->tasks->poll_ms;
-    *over = rc == ERR_MISSING;
+    *has_ended = rc == ERR_MISSING;
     if (!rc) {
-        *over = task_has_ended(&t);
+        *has_ended = task_has_ended(&t);
         if (is_new(task, &t))
-            good = tell(w, &t);
-        task->told = true;
+            good = notify(w, &t);
+        task->is_known = true;
     } else if (rc != ERR_MISSING) {
         log_warn("task_not_watched", kv("task", task->id), kv("why", e.text),
                  kv("detail", e.detail));
@@ -142,7 +140,7 @@ static void forget(struct watcher *w, struct watched **at) {
     w->count--;
 }
 
-static void take_question(struct watcher *w, const struct subscription *s) {
+static void take_request(struct watcher *w, const struct subscription *s) {
     struct watched **at = find(w, s->argument.p, s->argument.len);
 
     if (s->kind != SUBSCRIPTION_TASK || s->text.len != 1 || !s->argument.len ||
@@ -162,12 +160,12 @@ static void take_question(struct watcher *w, const struct subscription *s) {
         memcpy((*at)->id, s->argument.p, s->argument.len);
         w->count++;
     }
-    (*at)->told = false;
+    (*at)->is_known = false;
     (*at)->due_ms = 0;
 }
 
 /* false: the stream holder has ended. */
-static bool take_questions(struct watcher *w) {
+static bool take_requests(struct watcher *w) {
     struct text list;
     struct subscription s;
     ssize_t n = recv(w->fd, w->in + w->have, sizeof w->in - w->have, MSG_DONTWAIT);
@@ -179,7 +177,7 @@ static bool take_questions(struct watcher *w) {
     w->have += (size_t)n;
     list = (struct text){w->in, w->have};
     while (subscription_next(&list, &s))
-        take_question(w, &s);
+        take_request(w, &s);
     w->have = list.len;
     memmove(w->in, list.p, w->have);
     return w->have < sizeof w->in;
@@ -195,25 +193,24 @@ static int until_next(const struct watcher *w) {
     return left < 0 ? 0 : left > WATCHDOG_EVERY_MS ? WATCHDOG_EVERY_MS : (int)left;
 }
 
-/* Reads the record that has been due for longest; new subscriptions are read before the next one.
- */
-static bool look_at_next(struct watcher *w) {
+/* Reads the record that has been due for longest; new requests are read before the next one. */
+static bool check_next(struct watcher *w) {
     struct watched **first = &w->all;
-    bool over;
+    bool has_ended;
 
     for (struct watched **at = &w->all; *at; at = &(*at)->next)
         if ((*at)->due_ms < (*first)->due_ms)
             first = at;
     if (!*first || (*first)->due_ms > clock_monotonic_ms())
         return true;
-    if (!look(w, *first, &over))
+    if (!check(w, *first, &has_ended))
         return false;
-    if (over)
+    if (has_ended)
         forget(w, first);
     return true;
 }
 
-void mcp_watch_tasks(struct site *site, int fd) {
+void task_watcher_run(struct site *site, int fd) {
     const struct timeval patience = {.tv_sec = SEND_S};
     struct watcher *w = xcalloc(1, sizeof *w);
 
@@ -224,9 +221,9 @@ void mcp_watch_tasks(struct site *site, int fd) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
 
         watchdog_sign();
-        if (poll(&p, 1, until_next(w)) > 0 && !take_questions(w))
+        if (poll(&p, 1, until_next(w)) > 0 && !take_requests(w))
             break;
-        if (!look_at_next(w))
+        if (!check_next(w))
             break;
     }
     while (w->all)

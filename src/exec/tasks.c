@@ -5,21 +5,26 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "catalog/catalog.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
-#include "exec/executor.h"
-#include "exec/input_required.h"
+#include "exec/client_requests.h"
+#include "exec/executors.h"
+#include "exec/task_process.h"
+#include "exec/task_record.h"
+#include "exec/task_socket.h"
 #include "mcp/bearer_auth.h"
-#include "mcp/replay.h"
-#include "mcp/session.h"
+#include "mcp/call.h"
 #include "mcp/site.h"
 #include "mcp/stream.h"
-#include "shared/shared.h"
+#include "shared/concurrency_limit.h"
 
 #define ID_BYTES 18
-#define OWNER_BYTES 6 /* of the common prefix of the ids of one user's tasks */
-#define CHANGE_BYTES_MAX                                                                           \
-    (64UL << 20) /* memory of one try to change a task, and of the run that follows \ */
+#define OWNER_BYTES 6     /* of the common prefix of the ids of one user's tasks */
+#define FULL_RETRY_S "10" /* a task lasts longer than a call, or it would be one */
+#define CHANGE_MS 3000    /* so long a change is retried after conflicts */
+/* Of one attempt to change a task, and of the process that follows. */
+#define CHANGE_BYTES_MAX (64UL << 20)
 
 static bool client_has_tasks(const struct mcp_call *c) {
     return json_is_object(
@@ -53,6 +58,29 @@ enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, s
     return OK;
 }
 
+/* A slot among the tasks that run: on this host (TASKS_MAX), and of one user (TASKS_MAX_USER).
+ * ERR_RATE_LIMITED, with the time to wait in the reply. */
+static enum rc take_slot(struct mcp_call *c, struct task *t, struct err *e) {
+    const struct config *config = c->x->site->config;
+    const struct concurrency_share places = {
+        arena_printf(c->arena, "%s/task-places", config->state_dir), config->tasks_max,
+        config->tasks_max_user < config->tasks_max ? config->tasks_max_user : config->tasks_max};
+    enum rc rc = concurrency_share_take(&places, c->client.claims->sub, &t->slot, e);
+
+    if (rc == ERR_EXISTS)
+        (void)err_set(e, ERR_RATE_LIMITED,
+                      "%u tasks of yours run already; try again when one has ended", places.each);
+    else if (rc == ERR_TOO_LARGE)
+        (void)err_set(e, ERR_RATE_LIMITED, "%u tasks run here already; try again later",
+                      places.all);
+    else
+        return rc;
+    if (rc == ERR_TOO_LARGE)
+        log_warn("tasks_full", kvn("tasks", places.all), kv("sub", c->client.claims->sub));
+    reply_header(c->x->rp, "Retry-After", FULL_RETRY_S);
+    return e->code;
+}
+
 /* Ids of one user have a common prefix, so that the host's store can count them. */
 static const char *new_id(struct mcp_call *c) {
     uint8_t digest[SHA256_LEN];
@@ -70,13 +98,12 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
                      .id = new_id(c),
                      .record = json_new_object(c->arena)};
     struct json *result;
-    int place;
-    enum rc rc = task_place_take(c, &place, e);
+    enum rc rc = take_slot(c, &t, e);
 
     if (rc)
         return rc;
     if (mcp_stream_is_abandoned(c)) { /* the client would not learn the task's id */
-        (void)close(place);
+        (void)close(t.slot);
         return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
     }
     json_put_str(t.record, "sub", c->client.claims->sub);
@@ -89,14 +116,14 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
     result = task_view(&t, false);
     rc = task_save(&t, e); /* before the client knows the task, and before it can end */
     if (rc)
-        task_abandon(&t, place);
+        task_abandon(&t);
     if (rc == ERR_TOO_LARGE)
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: the arguments are too long for a task, which keeps at most "
                        "%d bytes",
                        TASK_RECORD_MAX);
     if (!rc)
-        rc = task_start(c, tool, &t, place, e);
+        rc = task_start(c, tool, &t, e);
     if (rc)
         return rc;
     json_put_str(result, "resultType", "task");
@@ -107,7 +134,7 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
     return OK;
 }
 
-static enum rc find(struct mcp_call *c, struct task *t, struct err *e) {
+static enum rc find_task(struct mcp_call *c, struct task *t, struct err *e) {
     const char *id = json_get_str(c->msg.params, "taskId");
     enum rc rc = task_extension(c, e);
 
@@ -120,7 +147,7 @@ static enum rc find(struct mcp_call *c, struct task *t, struct err *e) {
 
 enum rc mcp_tasks_get(struct mcp_call *c, struct err *e) {
     struct task t;
-    enum rc rc = find(c, &t, e);
+    enum rc rc = find_task(c, &t, e);
 
     if (!rc)
         mcp_call_finish(c, task_view(&t, true));
@@ -131,7 +158,7 @@ enum rc mcp_tasks_get(struct mcp_call *c, struct err *e) {
  * attempt has its own memory, since records are long and there may be many attempts. */
 static enum rc change(struct mcp_call *c, enum rc (*once)(struct mcp_call *c, struct err *e),
                       struct err *e) {
-    int64_t until_ms = clock_monotonic_ms() + TASK_CHANGE_MS;
+    int64_t until_ms = clock_monotonic_ms() + CHANGE_MS;
     struct mcp_call attempt = *c;
     enum rc rc = task_extension(c, e);
 
@@ -151,14 +178,14 @@ static enum rc change(struct mcp_call *c, enum rc (*once)(struct mcp_call *c, st
 
 static enum rc cancel_once(struct mcp_call *c, struct err *e) {
     struct task t;
-    enum rc rc = find(c, &t, e);
+    enum rc rc = find_task(c, &t, e);
 
     if (rc || task_has_ended(&t))
         return rc;
     task_status(&t, "cancelled");
-    rc = task_save(&t, e); /* first: the task's process reads the record when it gets the message */
+    rc = task_save(&t, e); /* first: the task's process reads the record when it is woken */
     if (!rc)
-        task_stop(&t);
+        task_socket_wake(&t);
     return rc;
 }
 
@@ -179,7 +206,8 @@ static enum rc take_answers(struct task *t, const struct json *given, bool *any,
         struct json *answer = json_get(given, m.key);
 
         if (json_has(given, m.key) &&
-            input_check(t->arena, m.key, input_expected(t->arena, m.value), answer, e))
+            client_answer_check(t->arena, m.key, client_answer_expected(t->arena, m.value), answer,
+                                e))
             return e->code;
         json_put(answer ? answers : left, m.key, answer ? answer : m.value);
         *any = *any || answer;
@@ -190,9 +218,9 @@ static enum rc take_answers(struct task *t, const struct json *given, bool *any,
 }
 
 /* All answers have arrived. The program runs on this host, wherever it ran before. */
-static enum rc go_on(struct mcp_call *c, struct task *t, struct err *e) {
-    const struct tool *tool = tool_find(c->x->site->mcp->catalog, json_get_str(t->record, "tool"));
-    int place;
+static enum rc resume(struct mcp_call *c, struct task *t, struct err *e) {
+    const struct tool *tool =
+        catalog_tool(c->x->site->mcp->catalog, json_get_str(t->record, "tool"));
     enum rc rc;
 
     if (!tool || executor_of(&tool->entry.source)->is_immediate)
@@ -202,21 +230,21 @@ static enum rc go_on(struct mcp_call *c, struct task *t, struct err *e) {
     if (!rc)
         rc = execution_may_start(c, e);
     if (!rc)
-        rc = task_place_take(c, &place, e);
+        rc = take_slot(c, t, e);
     if (rc)
         return rc;
     task_begin(t, tool);
     rc = task_save(t, e);
     if (rc)
-        task_abandon(t, place);
-    return rc ? rc : task_start(c, tool, t, place, e);
+        task_abandon(t);
+    return rc ? rc : task_start(c, tool, t, e);
 }
 
 static enum rc update_once(struct mcp_call *c, struct err *e) {
     const struct json *given = json_get(c->msg.params, "inputResponses");
     struct task t;
     bool any;
-    enum rc rc = find(c, &t, e);
+    enum rc rc = find_task(c, &t, e);
 
     if (!rc && !json_is_object(given))
         rc = err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: inputResponses must be an object");
@@ -229,7 +257,7 @@ static enum rc update_once(struct mcp_call *c, struct err *e) {
         task_status(&t, "input_required");
         rc = task_save(&t, e);
     } else {
-        rc = go_on(c, &t, e);
+        rc = resume(c, &t, e);
     }
     if (rc == ERR_TOO_LARGE)
         return err_set(e, ERR_RPC_INVALID_PARAMS,

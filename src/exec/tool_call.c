@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "catalog/tools.h"
-#include "exec/executor.h"
+#include "catalog/catalog.h"
+#include "exec/executors.h"
 #include "exec/param_headers_check.h"
 #include "exec/tasks.h"
 #include "exec/tool_result.h"
@@ -14,7 +14,7 @@
 static const struct tool *called_tool(const struct mcp_call *c) {
     const char *name = json_get_str(c->msg.params, "name");
 
-    return name ? tool_find(c->x->site->mcp->catalog, name) : NULL;
+    return name ? catalog_tool(c->x->site->mcp->catalog, name) : NULL;
 }
 
 const char *mcp_tools_call_scopes(const struct mcp_call *c) {

@@ -4,7 +4,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
-#include "catalog/resources.h"
+#include "catalog/catalog.h"
 #include "mcp/call.h"
 #include "mcp/changed_since.h"
 #include "mcp/rpc.h"
@@ -61,7 +61,7 @@ static void add_list(struct mcp_call *c, struct buf *b, size_t list) {
 static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
     struct json *variables, *params;
     const struct resource *r =
-        uri ? resource_find(c->x->site->mcp->catalog, c->arena, uri, &variables) : NULL;
+        uri ? catalog_resource(c->x->site->mcp->catalog, c->arena, uri, &variables) : NULL;
 
     if (!r || !r->path || !list_covers(c->client.claims->scope, r->entry.scopes))
         return false;
@@ -179,7 +179,7 @@ static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
 
     if (!uri)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
-    if (!resource_find(c->x->site->mcp->catalog, c->arena, uri, &variables)) {
+    if (!catalog_resource(c->x->site->mcp->catalog, c->arena, uri, &variables)) {
         c->answer.error_data = json_new_object(c->arena);
         json_put_str(c->answer.error_data, "uri", uri);
         return err_set(e, ERR_RPC_RESOURCE_NOT_FOUND, "Resource not found");

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 #define TEXT_PREFIX "text."
 #define TAG_SHOWN 20 /* bytes of a wrong tag in a message */
 
@@ -83,21 +85,21 @@ static const char *no_tag(struct walk *w, const char *p) {
     return fail(w, p, "this is no placeholder:", shown);
 }
 
-static bool read_tag(struct walk *w, const char *p, struct tag *tag) {
-    const char *end = strstr(p, "}}"), *name = p + 2;
+static bool read_tag(struct walk *w, const struct placeholder *p, struct tag *tag) {
+    const char *name = p->inner.p, *end = name + p->inner.len;
     size_t len;
 
-    if (!end)
-        return fail(w, p, "{{ is not closed by }}", "") != NULL;
-    tag->kind = strchr("#^/!", *name) ? *name++ : 0;
-    tag->begin = p;
-    tag->end = end + 2;
+    if (!p->end)
+        return fail(w, p->start, "{{ is not closed by }}", "") != NULL;
+    tag->kind = name < end && strchr("#^/!", *name) ? *name++ : 0;
+    tag->begin = p->start;
+    tag->end = p->end;
     if (tag->kind == '!')
         return true;
     name += strspn(name, " \t");
     len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.");
     if (!len || len > TEMPLATE_NAME_MAX || name + len + strspn(name + len, " \t") != end)
-        return no_tag(w, p) != NULL;
+        return no_tag(w, p->start) != NULL;
     memcpy(tag->name, name, len);
     tag->name[len] = 0;
     return true;
@@ -211,23 +213,25 @@ static const char *follow(struct walk *w, const struct tag *tag, struct view v) 
 
 /* From p to the tag that closes the section `closes`, or to the end. NULL after a mistake. */
 static const char *walk(struct walk *w, const char *p, const char *closes, struct view v) {
+    const char *end = p + strlen(p);
+    struct placeholder next;
     struct tag tag;
 
     while (p) {
-        const char *next = strstr(p, "{{");
+        bool more = placeholder_next(p, end, &next);
 
         if (v.emit)
-            buf_add(w->b, p, next ? (size_t)(next - p) : strlen(p));
-        if (!next)
-            return closes ? fail(w, p, "a section is not closed:", closes) : p + strlen(p);
-        if (!read_tag(w, next, &tag))
+            buf_add(w->b, p, (size_t)((more ? next.start : end) - p));
+        if (!more)
+            return closes ? fail(w, p, "a section is not closed:", closes) : end;
+        if (!read_tag(w, &next, &tag))
             return NULL;
         if (tag.kind != '/')
             p = follow(w, &tag, v);
         else if (closes && !strcmp(closes, tag.name))
             return tag.end;
         else
-            return fail(w, next, "this closes what was not opened last:", tag.name);
+            return fail(w, tag.begin, "this closes what was not opened last:", tag.name);
     }
     return NULL;
 }

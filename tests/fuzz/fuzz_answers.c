@@ -4,7 +4,7 @@
 #include "shared/shared.h"
 #include "standalone.h"
 
-/* For struct questions and how a message is taken. */
+/* For struct client_requests and how a message is taken. */
 #include "exec/input_required.c"
 
 #define LINE_MAX_BYTES 65536 /* fits the socket: one thread writes and reads */
@@ -17,21 +17,21 @@ static const char requests[] =
     "\"c\":{\"method\":\"sampling/createMessage\",\"params\":{\"messages\":[],\"maxTokens\":1}}}";
 
 static bool expect(const char *key, struct json *v, void *arg) {
-    struct questions *q = arg;
+    struct client_requests *q = arg;
 
     q->keys[q->count] = key;
     q->methods[q->count] = json_get_str(v, "method");
-    q->expected[q->count] = input_expected(q->c->arena, v);
+    q->expected[q->count] = client_answer_expected(q->c->arena, v);
     q->count++;
     return true;
 }
 
 /* What was open stays open, or has an answer that fits. */
-static void check(const struct questions *q) {
+static void check(const struct client_requests *q) {
     size_t answered = 0;
 
     for (size_t i = 0; i < q->count; i++)
-        if (q->answers[i] && !input_fault(q->c->arena, q->expected[i], q->answers[i]))
+        if (q->answers[i] && !client_answer_fault(q->c->arena, q->expected[i], q->answers[i]))
             answered++;
     MUST(q->count - q->open <= answered);
 }
@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena *a = arena_new(ARENA_BYTES);
     const struct token_claims claims = {.sub = "user-1"};
     struct mcp_call c = {.arena = a, .client.claims = &claims};
-    struct questions q = {.c = &c, .token = "T"};
+    struct client_requests q = {.c = &c, .token = "T"};
     struct json *asked;
     struct message_socket *m;
     struct buf message;
@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         MUST(message_socket_wait(m, -1, clock_monotonic_ms() + 10000, &message) ==
              MESSAGE_SOCKET_LETTER);
         MUST(message.len == len && !memcmp(message.p, line, len));
-        if (take_letter(&q, &message, &e))
+        if (take_message(&q, &message, &e))
             MUST(e.code == ERR_RPC_INTERNAL && is_utf8_text(e.text));
         else
             e.code = OK; /* it was left aside */

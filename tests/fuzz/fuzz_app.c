@@ -8,6 +8,7 @@
 
 #include "base/encode.h"
 #include "base/url.h"
+#include "exec/task_record.h"
 #include "exec/tasks.h"
 #include "input.h"
 #include "mcp/stream.h"

@@ -2,13 +2,15 @@
  * a resource (r) or a prompt (p), or (u) a URI template, a line, a URI, a line, and a JSON value
  * with {{names}} in it. */
 #include "base/url.h"
+#include "catalog/catalog.h"
 #include "catalog/program.h"
 #include "catalog/prompts.h"
 #include "catalog/resources.h"
 #include "catalog/template.h"
 #include "catalog/tools.h"
+#include "catalog/uri_template.h"
 #include "config/config.h"
-#include "exec/executor.h"
+#include "exec/executors.h"
 #include "input.h"
 #include "standalone.h"
 
@@ -75,7 +77,7 @@ static unsigned try_set(struct arena *a, const struct config *config, enum catal
     }
     MUST(listed == set->count);
     for (size_t i = 0; i < set->count; i++) {
-        MUST(catalog_find(catalog, kind, set->entries[i]->key) == set->entries[i]);
+        MUST(catalog_set_find(set, set->entries[i]->key) == set->entries[i]);
         check_entry(set->entries[i]);
         checks[kind](set->entries[i]);
     }

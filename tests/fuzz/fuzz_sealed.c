@@ -4,6 +4,7 @@
  * program (p), remembered consents (m); or a record of the cache (h), of the session store
  * (d), a task (k), or the journal of a stream (j). */
 #include "exec/input_required.h"
+#include "exec/task_record.h"
 #include "exec/tasks.h"
 #include "input.h"
 #include "mcp/call.h"

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
-#include "exec/executor.h"
+#include "exec/executors.h"
 #include "exec/methods.h"
 #include "idp/token_cache.h"
 #include "mcp/endpoint.h"

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "catalog/template.h"
+#include "catalog/uri_template.h"
 
 /* The values as JSON, or NULL. */
 static const char *match(struct arena *a, const char *uri_template, const char *uri) {

@@ -2,7 +2,7 @@
  * arguments and to a wrong result. */
 #include "unit.h"
 
-#include "catalog/tools.h"
+#include "catalog/catalog.h"
 #include "mcp_fixture.h"
 
 #define OLD "HTTP_MCP_PROTOCOL_VERSION="
@@ -158,8 +158,8 @@ static void bad_schemas_are_reported_and_the_others_load(void **state) {
     for (size_t i = 0; i < 3; i++)
         if (!strstr(text, lines[i]))
             fail_msg("%s does not stand in:\n%s", lines[i], text);
-    assert_null(tool_find(set, "a"));
-    assert_non_null(tool_find(set, "number"));
+    assert_null(catalog_tool(set, "a"));
+    assert_non_null(catalog_tool(set, "number"));
     free(text);
     catalog_free(set);
 }

@@ -3,9 +3,10 @@
 #include "unit.h"
 
 #include "base/log.h"
-#include "exec/tasks.h"
+#include "exec/task_record.h"
 #include "mcp/site.h"
 #include "shared/shared.h"
+#include "site/site.h"
 
 #define NOW 1800000000
 

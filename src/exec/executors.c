@@ -1,4 +1,4 @@
-#include "exec/executor.h"
+#include "exec/executors.h"
 
 #include <stddef.h>
 #include <time.h>

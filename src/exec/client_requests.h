@@ -1,0 +1,29 @@
+/* The requests that a program may make to a client, and the answers to them ("Multi Round-Trip
+ * Requests", "Elicitation", "Sampling", "Roots"): which capability each needs, and what is well
+ * formed. */
+#ifndef EXEC_CLIENT_REQUESTS_H
+#define EXEC_CLIENT_REQUESTS_H
+
+#include "base/err.h"
+#include "base/json.h"
+
+struct mcp_call;
+
+#define CLIENT_REQUESTS_MAX 16 /* at once */
+
+/* Is what a program wants well formed, and can the client give it? ERR_RPC_INTERNAL,
+ * ERR_RPC_MISSING_CAPABILITY. */
+enum rc client_requests_check(struct mcp_call *c, const struct json *wanted,
+                              struct err *e) MUST_USE;
+
+/* What the answer to a request has to be: what the following functions need of the request. */
+struct json *client_answer_expected(struct arena *a, const struct json *request);
+/* What is wrong with an answer, or NULL. */
+const char *client_answer_fault(struct arena *a, const struct json *expected,
+                                const struct json *answer);
+#define CLIENT_ANSWER_FAULT_MAX 200 /* bytes of that in an error message */
+/* Of a member of inputResponses. ERR_RPC_INVALID_PARAMS with what is wrong. */
+enum rc client_answer_check(struct arena *a, const char *key, const struct json *expected,
+                            const struct json *answer, struct err *e) MUST_USE;
+
+#endif

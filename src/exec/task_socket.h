@@ -1,0 +1,18 @@
+/* The message socket of the process that runs a task's program: its host's workers find it by the
+ * record. It exists before the record says that the task works, and as long as its process. */
+#ifndef EXEC_TASK_SOCKET_H
+#define EXEC_TASK_SOCKET_H
+
+#include "exec/task.h"
+
+/* For a new process: fills t->socket and the record. Without a socket, which is logged, the process
+ * learns of a cancellation when it renews the lease. */
+void task_socket_open(struct task *t);
+void task_socket_close(struct task *t);
+/* Wakes the process of a task up, if it is on this host, so that it reads the record. On others it
+ * does so by itself. */
+void task_socket_wake(const struct task *t);
+/* The task should run on this host, but its process does not exist. */
+bool task_socket_is_orphaned(const struct task *t);
+
+#endif
