@@ -174,7 +174,7 @@ static void take_line(void *arg, const char *line, size_t len) {
     arena_reset(l->scratch);
 }
 
-static void lines_begin(struct lines *l, struct run_spec *spec) {
+static void lines_begin(struct lines *l, struct process_spec *spec) {
     int64_t integer;
 
     l->token = json_get(json_get(l->c->msg.params, "_meta"), "progressToken");
@@ -257,31 +257,31 @@ static void fail(struct execution *out, enum execution_end end, const char *outc
 }
 
 /* Sentences that a model, and the person it works for, can act on ("Error Handling"). */
-static void settle_end(struct mcp_call *c, const struct invocation *i, const struct run_result *r,
-                       struct execution *out) {
+static void settle_end(struct mcp_call *c, const struct invocation *i,
+                       const struct process_result *r, struct execution *out) {
     const struct program *p = i->source->spec;
     const char *who = !strcmp(i->kind, "tool") ? "the tool" : "the program", *signal;
     struct arena *a = c->arena;
 
     switch (r->end) {
-    case RUN_EXITED:
+    case PROCESS_EXITED:
         out->outcome = "ok";
         if (r->code)
             fail(out, EXECUTION_ERROR, "exit_status",
                  arena_printf(a, "%s ended with exit status %d", who, r->code));
         break;
-    case RUN_SIGNALLED:
+    case PROCESS_SIGNALLED:
         signal = sigabbrev_np(r->code);
         fail(out, EXECUTION_ABORTED, "signal",
              arena_printf(a, "%s was ended by signal %d (SIG%s)", who, r->code,
                           signal ? signal : "?"));
         break;
-    case RUN_TIMED_OUT:
+    case PROCESS_TIMED_OUT:
         fail(out, EXECUTION_ABORTED, "timeout",
              arena_printf(a, "%s did not finish within %lld ms and was stopped", who,
                           (long long)r->timeout_ms));
         break;
-    case RUN_TOO_MUCH:
+    case PROCESS_TOO_MUCH:
         if (p->truncate) { /* the output so far, with a notice */
             out->output = truncated(a, out->output, p->output_max);
             out->outcome = "truncated";
@@ -290,10 +290,10 @@ static void settle_end(struct mcp_call *c, const struct invocation *i, const str
         fail(out, EXECUTION_ABORTED, "too_much_output",
              arena_printf(a, "%s printed more than %zu bytes and was stopped", who, p->output_max));
         break;
-    case RUN_CANCELLED:
+    case PROCESS_CANCELLED:
         fail(out, EXECUTION_CANCELLED, "cancelled", "the call was cancelled");
         break;
-    case RUN_NOT_STARTED:
+    case PROCESS_NOT_STARTED:
         log_error("tool_not_started", kv("request", c->x->rq->id), kv(i->kind, i->name),
                   kv("why", strerror(r->code)));
         fail(out, EXECUTION_ABORTED, "not_started",
@@ -301,7 +301,7 @@ static void settle_end(struct mcp_call *c, const struct invocation *i, const str
     }
 }
 
-static void settle(struct mcp_call *c, const struct invocation *i, const struct run_result *r,
+static void settle(struct mcp_call *c, const struct invocation *i, const struct process_result *r,
                    struct execution *out) {
     const struct program *p = i->source->spec;
 
@@ -318,16 +318,16 @@ static void execute_program(struct mcp_call *c, const struct invocation *i,
     const struct program *p = i->source->spec;
     int64_t left = c->cancel.deadline_ms - clock_monotonic_ms();
     struct lines lines = {.c = c, .of = i};
-    struct run_spec spec = {.argv = p->argv,
-                            .envp = make_environment(c, i),
-                            .dir = p->dir,
-                            .timeout_ms = i->source->timeout_ms,
-                            .output_max = p->output_max,
-                            .input = make_input(c, i, input),
-                            .watch = mcp_stream_watch(c),
-                            .tick = mcp_stream_keep_alive,
-                            .tick_arg = c};
-    struct run_result r;
+    struct process_spec spec = {.argv = p->argv,
+                                .envp = make_environment(c, i),
+                                .dir = p->dir,
+                                .timeout_ms = i->source->timeout_ms,
+                                .output_max = p->output_max,
+                                .input = make_input(c, i, input),
+                                .watch = mcp_stream_watch(c),
+                                .tick = mcp_stream_keep_alive,
+                                .tick_arg = c};
+    struct process_result r;
 
     if (spec.timeout_ms > left)
         spec.timeout_ms = left > 0 ? left : 0;
@@ -340,7 +340,7 @@ static void execute_program(struct mcp_call *c, const struct invocation *i,
         spec.confirm = cancel_arrived;
         spec.confirm_arg = c;
     }
-    run_program(c->arena, &spec, &r);
+    process_run(c->arena, &spec, &r);
     *out = (struct execution){.output = spec.line ? lines_end(&lines) : r.out};
     settle(c, i, &r, out);
     log_stderr(c, i, &r.err);

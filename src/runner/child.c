@@ -89,8 +89,8 @@ pid_t child_fork(const struct child_start *how) {
     return pid;
 }
 
-/* Waits for the process in between, which ends at once: its status is 0, or the errno of the second
- * fork. */
+/* Waits for the process in between, which ends at once. Its exit status is 0, or the errno of the
+ * second fork. */
 static int await_second_fork(pid_t pid) {
     int status;
 

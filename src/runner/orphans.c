@@ -22,7 +22,7 @@ static bool has_children(void) {
     return !waitid(P_ALL, 0, &any, WEXITED | WNOHANG | WNOWAIT);
 }
 
-/* Until it is reaped nobody else gets its number, nor that of its group. */
+/* Until it is reaped, no other process gets its process id or its group's. */
 static void kill_child(pid_t pid) {
     pid_t group = getpgid(pid);
 

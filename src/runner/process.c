@@ -27,14 +27,14 @@ struct pipes {
     int in[2], out[2], err[2], status[2];
 };
 
-struct run {
+struct process {
     pid_t pid;
     int in, out, err, pidfd; /* -1: closed, or not there */
     struct text input;       /* what is still to be written */
     struct buf output, error;
-    const struct run_spec *spec;
+    const struct process_spec *spec;
     int64_t deadline_ms;
-    struct run_result *result;
+    struct process_result *result;
 };
 
 static void close_fd(int *fd) {
@@ -70,7 +70,7 @@ static bool place_descriptors(const struct pipes *p) {
            dup2(out, 1) >= 0 && dup2(err, 2) >= 0 && dup3(status, STATUS_FD, O_CLOEXEC) >= 0;
 }
 
-static _Noreturn void become_program(const struct run_spec *spec, const struct pipes *p,
+static _Noreturn void become_program(const struct process_spec *spec, const struct pipes *p,
                                      pid_t parent) {
     static const struct child_start how = {.keep = {STATUS_FD},
                                            .signals = CHILD_SIGNALS_DEFAULT,
@@ -95,7 +95,7 @@ static _Noreturn void become_program(const struct run_spec *spec, const struct p
 
 /* ---- in the worker ---- */
 
-static int time_left(const struct run *r) {
+static int time_left(const struct process *r) {
     int64_t left = r->deadline_ms - clock_monotonic_ms();
 
     return left < 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
@@ -108,24 +108,24 @@ static bool wait_readable(int fd, int timeout_ms) {
 }
 
 /* The status pipe ends when exec has succeeded, and carries errno when it has not. */
-static bool started(struct run *r, int status) {
+static bool started(struct process *r, int status) {
     int error = 0;
     ssize_t n;
 
     while (!wait_readable(status, time_left(r)))
         if (!time_left(r)) {
-            r->result->end = RUN_TIMED_OUT;
+            r->result->end = PROCESS_TIMED_OUT;
             return false;
         }
     n = read(status, &error, sizeof error);
     if (n <= 0)
         return true;
-    r->result->end = RUN_NOT_STARTED;
+    r->result->end = PROCESS_NOT_STARTED;
     r->result->code = error;
     return false;
 }
 
-static void take_ends(struct run *r, struct pipes *p) {
+static void take_ends(struct process *r, struct pipes *p) {
     r->in = p->in[1];
     r->out = p->out[0];
     r->err = p->err[0];
@@ -135,11 +135,10 @@ static void take_ends(struct run *r, struct pipes *p) {
     (void)fcntl(r->err, F_SETFL, O_NONBLOCK);
 }
 
-/* False if there is no program to wait for, or it is only there to be killed.
- * vfork, since copying the worker's page tables, and its pages as it goes on, was half of what a
- * call of a small program cost. The worker stands still until exec; all signals are blocked in it.
- */
-static bool start(struct run *r, const struct run_spec *spec) {
+/* false: it did not start, or has to be killed. By vfork, since copying the worker's page tables,
+ * and then its pages, was half of what a call of a small program cost. The worker stops until exec;
+ * all signals are blocked in it. */
+static bool start(struct process *r, const struct process_spec *spec) {
     pid_t parent = getpid();
     struct pipes p;
     bool ok;
@@ -149,7 +148,7 @@ static bool start(struct run *r, const struct run_spec *spec) {
     if (r->pid == 0)
         become_program(spec, &p, parent);
     if (r->pid < 0) {
-        r->result->end = RUN_NOT_STARTED;
+        r->result->end = PROCESS_NOT_STARTED;
         r->result->code = errno;
         close_pipes(&p);
         return false;
@@ -162,7 +161,7 @@ static bool start(struct run *r, const struct run_spec *spec) {
     return ok;
 }
 
-static void write_input(struct run *r) {
+static void write_input(struct process *r) {
     ssize_t n = r->input.len ? write(r->in, r->input.p, r->input.len) : 0;
 
     if (n > 0) {
@@ -196,7 +195,7 @@ static bool read_some(int *fd, struct buf *b) {
     return true;
 }
 
-static void pass_line(struct run *r, const char *line, size_t len) {
+static void pass_line(struct process *r, const char *line, size_t len) {
     r->output.overflow = r->output.overflow || len > r->spec->output_max;
     if (!r->output.overflow)
         r->spec->line(r->spec->arg, line, len);
@@ -204,7 +203,7 @@ static void pass_line(struct run *r, const char *line, size_t len) {
 
 /* Passes on the lines that are whole; at the end of the output, also one that is not. The first
  * that is too long is the last, however the output comes in pieces. */
-static void pass_lines(struct run *r, bool at_end) {
+static void pass_lines(struct process *r, bool at_end) {
     size_t from = 0;
     char *p = r->output.p, *end;
 
@@ -225,24 +224,25 @@ static void pass_lines(struct run *r, bool at_end) {
 
 /* Looks without reaping: as long as the leader is not reaped, no one else can get its process
  * group's number. */
-static bool has_ended(const struct run *r, siginfo_t *how) {
+static bool has_ended(const struct process *r, siginfo_t *how) {
     memset(how, 0, sizeof *how);
     if (waitid(P_PID, (id_t)r->pid, how, WEXITED | WNOHANG | WNOWAIT))
         return errno == ECHILD;
     return how->si_pid == r->pid;
 }
 
-static void note_end(struct run *r, const siginfo_t *how) {
-    r->result->end = how->si_code == CLD_EXITED || !how->si_pid ? RUN_EXITED : RUN_SIGNALLED;
+static void note_end(struct process *r, const siginfo_t *how) {
+    r->result->end =
+        how->si_code == CLD_EXITED || !how->si_pid ? PROCESS_EXITED : PROCESS_SIGNALLED;
     r->result->code = how->si_pid ? how->si_status : 127;
 }
 
 /* How long to wait for what happens next; -1: the program is to be stopped. */
-static int next_wait(struct run *r) {
+static int next_wait(struct process *r) {
     int left = time_left(r), tick = r->spec->tick ? r->spec->tick(r->spec->tick_arg) : INT_MAX;
 
     if (!left || tick < 0) {
-        r->result->end = left ? RUN_CANCELLED : RUN_TIMED_OUT;
+        r->result->end = left ? PROCESS_CANCELLED : PROCESS_TIMED_OUT;
         return -1;
     }
     if (r->pidfd < 0 && left > NO_PIDFD_POLL_MS)
@@ -252,7 +252,7 @@ static int next_wait(struct run *r) {
 
 enum { FD_IN, FD_OUT, FD_ERR, FD_PID, FD_WATCH, FD_COUNT };
 
-static void serve_pipes(struct run *r, const struct pollfd fds[FD_COUNT]) {
+static void serve_pipes(struct process *r, const struct pollfd fds[FD_COUNT]) {
     if (fds[FD_IN].revents)
         write_input(r);
     if (fds[FD_OUT].revents && read_some(&r->out, &r->output) && !r->output.overflow)
@@ -262,15 +262,15 @@ static void serve_pipes(struct run *r, const struct pollfd fds[FD_COUNT]) {
 }
 
 /* The program has ended, or has to, as r->result says. */
-static bool is_over(struct run *r, const struct pollfd fds[FD_COUNT]) {
+static bool is_over(struct process *r, const struct pollfd fds[FD_COUNT]) {
     siginfo_t how;
 
     if (r->output.overflow) {
-        r->result->end = RUN_TOO_MUCH;
+        r->result->end = PROCESS_TOO_MUCH;
         return true;
     }
     if (fds[FD_WATCH].revents && (!r->spec->confirm || r->spec->confirm(r->spec->confirm_arg))) {
-        r->result->end = RUN_CANCELLED;
+        r->result->end = PROCESS_CANCELLED;
         return true;
     }
     if ((r->pidfd >= 0 && !fds[FD_PID].revents) || !has_ended(r, &how))
@@ -280,7 +280,7 @@ static bool is_over(struct run *r, const struct pollfd fds[FD_COUNT]) {
 }
 
 /* Serves the pipes until the program ends or passes a limit. */
-static void serve(struct run *r) {
+static void serve(struct process *r) {
     int timeout;
 
     while ((timeout = next_wait(r)) >= 0) {
@@ -299,9 +299,9 @@ static void serve(struct run *r) {
     }
 }
 
-/* What the program wrote before it ended is still in the pipes. A process that kept them open does
- * not hold us: whatever is not there now is not waited for. */
-static void drain(struct run *r) {
+/* Reads what the program wrote before it ended. Another process may keep the pipes open, so what is
+ * not there now is not waited for. */
+static void drain(struct process *r) {
     for (int i = 0; i < DRAIN_READS && !r->output.overflow && read_some(&r->out, &r->output); i++)
         pass_lines(r, false);
     for (int i = 0; i < DRAIN_READS && read_some(&r->err, &r->error); i++)
@@ -309,29 +309,29 @@ static void drain(struct run *r) {
     if (!r->output.overflow)
         pass_lines(r, true);
     if (r->output.overflow)
-        r->result->end = RUN_TOO_MUCH;
+        r->result->end = PROCESS_TOO_MUCH;
 }
 
 /* A program that is stopped may tidy up, if it is quick. */
-static void ask_to_end(const struct run *r) {
-    int64_t until = clock_monotonic_ms() + RUN_GRACE_MS;
+static void ask_to_end(const struct process *r) {
+    int64_t until = clock_monotonic_ms() + PROCESS_GRACE_MS;
     siginfo_t how;
 
     (void)kill(-r->pid, SIGTERM);
     while (!has_ended(r, &how) && clock_monotonic_ms() < until) {
         struct pollfd p = {.fd = r->pidfd, .events = POLLIN};
 
-        (void)poll(&p, 1, r->pidfd < 0 ? NO_PIDFD_POLL_MS : RUN_GRACE_MS);
+        (void)poll(&p, 1, r->pidfd < 0 ? NO_PIDFD_POLL_MS : PROCESS_GRACE_MS);
     }
 }
 
-static void kill_all(const struct run *r) {
+static void kill_all(const struct process *r) {
     (void)kill(-r->pid, SIGKILL);
     (void)kill(r->pid, SIGKILL); /* if it had no time to make its group */
 }
 
 /* A killed program that is stuck in the kernel is left behind rather than waited for. */
-static void reap(struct run *r) {
+static void reap(struct process *r) {
     int64_t until = clock_monotonic_ms() + REAP_MS;
     struct timespec pause = {0, NO_PIDFD_POLL_MS * 1000000L};
 
@@ -370,33 +370,34 @@ static void sigpipe_release(const struct sigpipe *s) {
     (void)sigprocmask(SIG_SETMASK, &s->before, NULL);
 }
 
-void run_program(struct arena *a, const struct run_spec *spec, struct run_result *out) {
+void process_run(struct arena *a, const struct process_spec *spec, struct process_result *out) {
     int64_t began = clock_monotonic_ms();
-    struct run r = {.pid = -1,
-                    .in = -1,
-                    .out = -1,
-                    .err = -1,
-                    .pidfd = -1,
-                    .input = spec->input,
-                    .deadline_ms = began + spec->timeout_ms,
-                    .spec = spec,
-                    .result = out};
+    struct process r = {.pid = -1,
+                        .in = -1,
+                        .out = -1,
+                        .err = -1,
+                        .pidfd = -1,
+                        .input = spec->input,
+                        .deadline_ms = began + spec->timeout_ms,
+                        .spec = spec,
+                        .result = out};
     struct sigpipe held;
 
     memset(out, 0, sizeof *out);
     out->timeout_ms = spec->timeout_ms;
     /* Many short lines may come at once. */
     buf_init(&r.output, a, spec->output_max + (spec->line ? READ_BYTES : 0));
-    buf_init(&r.error, a, RUN_STDERR_MAX);
+    buf_init(&r.error, a, PROCESS_STDERR_MAX);
     sigpipe_hold(&held);
     orphans_adopt(true);
     if (start(&r, spec))
         serve(&r);
     if (r.pid > 0) {
-        if (out->end == RUN_TIMED_OUT || out->end == RUN_TOO_MUCH || out->end == RUN_CANCELLED)
+        if (out->end == PROCESS_TIMED_OUT || out->end == PROCESS_TOO_MUCH ||
+            out->end == PROCESS_CANCELLED)
             ask_to_end(&r);
         kill_all(&r);
-        if (out->end == RUN_EXITED || out->end == RUN_SIGNALLED)
+        if (out->end == PROCESS_EXITED || out->end == PROCESS_SIGNALLED)
             drain(&r);
         else
             (void)read_some(&r.err, &r.error);

@@ -8,10 +8,10 @@
 #include "base/text.h"
 #include <stdint.h>
 
-#define RUN_STDERR_MAX 2048 /* bytes of stderr that are kept; the rest is read and dropped */
-#define RUN_GRACE_MS 500    /* from SIGTERM to SIGKILL, for a program that is stopped */
+#define PROCESS_STDERR_MAX 2048 /* bytes of stderr that are kept; the rest is read and dropped */
+#define PROCESS_GRACE_MS 500    /* from SIGTERM to SIGKILL, for a program that is stopped */
 
-struct run_spec {
+struct process_spec {
     const char *const *argv; /* argv[0] is the path of the program */
     const char *const *envp; /* the whole environment */
     const char *dir;         /* working directory */
@@ -35,25 +35,25 @@ struct run_spec {
     void *confirm_arg;
 };
 
-enum run_end {
-    RUN_EXITED,      /* code: its status */
-    RUN_SIGNALLED,   /* code: the signal */
-    RUN_TIMED_OUT,   /* stopped */
-    RUN_TOO_MUCH,    /* stopped: more output than output_max */
-    RUN_CANCELLED,   /* stopped: nobody waits for it any more */
-    RUN_NOT_STARTED, /* code: errno */
+enum process_end {
+    PROCESS_EXITED,      /* code: its status */
+    PROCESS_SIGNALLED,   /* code: the signal */
+    PROCESS_TIMED_OUT,   /* stopped */
+    PROCESS_TOO_MUCH,    /* stopped: more output than output_max */
+    PROCESS_CANCELLED,   /* stopped: nobody waits for it any more */
+    PROCESS_NOT_STARTED, /* code: errno */
 };
 
-struct run_result {
-    enum run_end end;
+struct process_result {
+    enum process_end end;
     int code;
     int64_t timeout_ms;   /* as it was given */
-    struct text out, err; /* what it wrote; err has at most RUN_STDERR_MAX bytes */
+    struct text out, err; /* what it wrote; err has at most PROCESS_STDERR_MAX bytes */
     int64_t ms;
 };
 
 /* When it returns, the program is gone with all that it has started, in whatever group or session.
  * The caller's signal mask, handlers and descriptors do not reach the program. */
-void run_program(struct arena *a, const struct run_spec *spec, struct run_result *out);
+void process_run(struct arena *a, const struct process_spec *spec, struct process_result *out);
 
 #endif

@@ -13,13 +13,14 @@
 
 #define END_MS 1000 /* for what programs have left behind, when all else has ended */
 
-/* Who is at the i-th place; 0: nobody. */
+/* Of the i-th place of base/watchdog.h; 0: it is free. */
 static pid_t pid_at(unsigned i) {
     return watchdog_place(i)->pid;
 }
 
-/* One that begins gets a sign of its own: what was seen at its place before is another's. */
-static void look(struct master *m, unsigned i, int elapsed_ms) {
+/* Kills a process that has given no sign of life for too long. What was seen of another process at
+ * the same place does not count. */
+static void check(struct master *m, unsigned i, int elapsed_ms) {
     const struct watchdog_place *p = watchdog_place(i);
     struct liveness *w = &m->liveness[i];
     unsigned signs = p->signs;
@@ -38,7 +39,7 @@ static void look(struct master *m, unsigned i, int elapsed_ms) {
     w->silent_ms = 0;
 }
 
-/* A moment in which the master itself did not run counts for no more than one of its rounds. */
+/* If the master itself did not run for a while, that counts as one tick at most. */
 void liveness_tick(struct master *m, int64_t now) {
     int64_t elapsed = now - m->liveness_ms;
 
@@ -47,7 +48,7 @@ void liveness_tick(struct master *m, int64_t now) {
         elapsed = m->timing->tick_ms;
     for (unsigned i = 0; i < WATCHDOG_PLACES; i++)
         if (pid_at(i))
-            look(m, i, (int)elapsed);
+            check(m, i, (int)elapsed);
     if (m->orphans)
         m->orphans = orphans_kill() > 0;
 }

@@ -45,8 +45,8 @@ bool metrics_export_open(struct metrics_export *x, const struct config *config) 
     return !*config->metrics_listen || listen_for_metrics(x, config->metrics_listen);
 }
 
-/* false: with the reason in `e`. The file is opened anew each time: whoever rotates it needs to
- * tell nobody. What it does not take is lost and counted. */
+/* false: with the reason in `e`. The file is opened anew each time, so that it can be
+ * rotated at any time. Lines that it does not take are counted as lost. */
 static bool write_lines(const char *path, const char *text, size_t len, struct err *e) {
     struct output to = {.fd = -1};
     bool opened = !*path || !output_open(path, OUTPUT_METRICS, &to, e), good = opened;
@@ -85,7 +85,7 @@ static void write_emf(struct metrics_export *x, const char *path) {
     free(text);
 }
 
-/* Of all processes; as often as the log takes it. */
+/* Logs how many lines all processes have lost since it was logged last. */
 static void report_lost_lines(struct metrics_export *x) {
     for (unsigned i = 0; i < OUTPUT_KINDS; i++) {
         uint64_t n = metrics_value(METRIC_LINES_LOST, i, 0);

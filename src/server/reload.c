@@ -20,7 +20,7 @@ static void log_lines(enum log_level level, const char *event, char *text) {
             LOG_AT(level, event, kv("why", line));
 }
 
-/* Logins, tasks and streams on the way are in the old one, which is locked. */
+/* Logins, tasks and streams that have begun are in the old one, which is locked. */
 static bool keeps_state_dir(const struct config *config, const struct config *now, FILE *problems) {
     if (!strcmp(config->state_dir, now->state_dir))
         return true;

@@ -4,8 +4,8 @@
 #include "base/log.h"
 
 #define BATCH_MAX 32
-#define BATCH_FORGET_MS 1000 /* load that has been met for so long: begin with one again */
-#define SPAWN_AGAIN_MS 500   /* when the system gives no process */
+#define BATCH_FORGET_MS 1000 /* after so long without a new worker, begin with one again */
+#define SPAWN_AGAIN_MS 500   /* after fork(2) failed */
 
 static unsigned least(unsigned a, unsigned b) {
     return a < b ? a : b;
@@ -21,7 +21,7 @@ static unsigned count(const struct master *m, enum slot_state state) {
     return n;
 }
 
-/* All are busy: more are wanted, and twice as many each time that this was not enough. */
+/* Wants more workers when all are busy, and twice as many each time that this was not enough. */
 static void grow(struct master *m, int64_t now) {
     unsigned max = m->now.config->workers_max;
 
@@ -40,7 +40,7 @@ static void grow(struct master *m, int64_t now) {
     m->grown_ms = now;
 }
 
-/* One idle worker in reserve is enough; others go one by one, each after some time without need. */
+/* Ends idle workers but one, one by one, each after idle_retire_ms in which it was not needed. */
 static void shrink(struct master *m, int64_t now) {
     if (m->target <= m->now.config->workers_min || count(m, SLOT_IDLE) < 2) {
         m->surplus_since_ms = now;
@@ -59,7 +59,7 @@ static void shrink(struct master *m, int64_t now) {
     m->max_warned = false;
 }
 
-/* One that was started after the last failure has come up: all is well again. */
+/* Has one come up that was started after the last failure? */
 static bool has_come_up(const struct master *m, const struct generation *g) {
     for (unsigned i = 0; i < WORKER_SLOTS; i++)
         if (m->workers[i].pid && m->workers[i].generation == g->number &&

@@ -53,7 +53,7 @@ enum rc state_lock(const struct config *config, int *fd, struct err *e) {
     if (dir_fd >= 0)
         (void)close(dir_fd);
     if (*fd < 0 && config->endpoints == GROUP_METADATA)
-        return OK; /* it keeps nothing */
+        return OK; /* this service stores nothing */
     if (*fd < 0)
         return err_set(e, ERR_MISCONFIGURED,
                        "STATE_DIR %s must be a folder that the service's user can write: %s", dir,

@@ -18,7 +18,7 @@
 #define SILENT_SHOWN_MS 2000 /* less is usual */
 #define PATH_BYTES_MAX 4096
 
-/* Of workers that have gone and of those that are there. */
+/* Of workers that have ended and of those that run. */
 static struct tally sum(const struct master *m) {
     struct tally t = m->tally;
 
@@ -67,7 +67,8 @@ static int render(const struct master *m, char text[STATUS_BYTES_MAX]) {
         metrics_value(METRIC_LINES_LOST, OUTPUT_METRICS, 0));
 }
 
-/* Under another name first: a reader finds the old one or the new one, whole. *st is what it is. */
+/* Written under another name and renamed, so that a reader never finds half of it. *st: the new
+ * file's. */
 static bool replace(const char *path, const char *text, size_t len, struct stat *st) {
     char name[PATH_BYTES_MAX];
     int fd, n = snprintf(name, sizeof name, "%s.new", path);

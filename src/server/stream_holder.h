@@ -56,37 +56,37 @@ struct stream_holder {
 };
 
 /* Something happens at fd: epoll gives `mark`. */
-void stream_holder_add(struct stream_holder *k, int fd, void *mark, uint32_t events);
+void stream_holder_add(struct stream_holder *h, int fd, void *mark, uint32_t events);
 
 /* ---- streams.c */
 
 /* Holds a connection that waits for this. */
-struct stream *stream_keep(struct stream_holder *k, int fd, struct text subscriptions);
+struct stream *stream_add(struct stream_holder *h, int fd, struct text subscriptions);
 void stream_set_subscriptions(struct stream *s, struct text subscriptions);
-void stream_drop(struct stream_holder *k, struct stream *s);
-void stream_end(struct stream_holder *k, struct stream *s); /* in good order, and drops it */
+void stream_drop(struct stream_holder *h, struct stream *s);
+void stream_end(struct stream_holder *h, struct stream *s); /* in good order, and drops it */
 /* A stream that nobody can hold begins and ends in good order, at once. The descriptor stays the
  * caller's. */
 void stream_end_at_once(const struct fcgi_detached *detached, struct text subscriptions);
 /* The first that its peer gets, as records: the head of the reply and more. false: let it go. */
-bool stream_send_first(struct stream_holder *k, struct stream *s, const char *records, size_t len);
+bool stream_send_first(struct stream_holder *h, struct stream *s, const char *records, size_t len);
 /* At once and whole, behind what waits. A peer that does not read has no room left for a few
  * bytes. false: let it go. */
-bool stream_send_now(struct stream_holder *k, struct stream *s, const char *text, size_t len);
+bool stream_send_now(struct stream_holder *h, struct stream *s, const char *text, size_t len);
 /* The same for the i-th event of this moment, with its id if the stream has ids. */
-bool stream_send_event(struct stream_holder *k, struct stream *s, size_t i, struct text event);
+bool stream_send_event(struct stream_holder *h, struct stream *s, size_t i, struct text event);
 /* More than the peer may take at once: the rest when it takes more. false: let it go. */
-bool stream_send(struct stream_holder *k, struct stream *s, const char *text, size_t len);
-bool stream_send_out(struct stream_holder *k, struct stream *s); /* it takes more */
+bool stream_send(struct stream_holder *h, struct stream *s, const char *text, size_t len);
+bool stream_send_out(struct stream_holder *h, struct stream *s); /* it takes more */
 
 /* ---- stream_holder_tasks.c */
 
-extern int stream_holder_tasks_mark; /* of the events of k->tasks */
+extern int stream_holder_tasks_mark; /* of the events of h->tasks */
 /* Subscribes to the tasks of a new stream; unsubscribes from those of this stream alone. */
-void stream_holder_subscribe(struct stream_holder *k, const struct stream *s);
-void stream_holder_unsubscribe(struct stream_holder *k, const struct stream *s);
+void stream_holder_subscribe(struct stream_holder *h, const struct stream *s);
+void stream_holder_unsubscribe(struct stream_holder *h, const struct stream *s);
 /* To the tasks of all streams, when the task watcher was started again. */
-void stream_holder_resubscribe(struct stream_holder *k);
+void stream_holder_resubscribe(struct stream_holder *h);
 task_update_fn stream_holder_send_update; /* for task_updates_take; its argument is the holder */
 
 #endif

@@ -15,10 +15,10 @@
 
 #define OUT_MAX (2 * TASK_UPDATE_MAX) /* bytes that wait for one peer */
 
-void stream_holder_add(struct stream_holder *k, int fd, void *mark, uint32_t events) {
+void stream_holder_add(struct stream_holder *h, int fd, void *mark, uint32_t events) {
     struct epoll_event e = {.events = events, .data.ptr = mark};
 
-    if (fd < 0 || epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &e)) {
+    if (fd < 0 || epoll_ctl(h->epoll, EPOLL_CTL_ADD, fd, &e)) {
         log_error("stream_holder_failed", kv("why", strerror(errno)));
         exit(WORKER_EXIT_START);
     }
@@ -30,10 +30,10 @@ static bool same_key(const struct stream *a, const struct stream *b) {
 
 /* Of several streams with one key, changes are sent to the newest and to no other: MCP 2025-11-25,
  * "Multiple Connections", forbids to send the same message on several streams of a session. */
-static void settle_key(struct stream_holder *k, const struct stream *of, const struct stream *but) {
+static void settle_key(struct stream_holder *h, const struct stream *of, const struct stream *but) {
     bool newer = false;
 
-    for (struct stream *s = k->head.prev; s != &k->head && of->key.p; s = s->prev)
+    for (struct stream *s = h->head.prev; s != &h->head && of->key.p; s = s->prev)
         if (s != but && same_key(s, of)) {
             s->silent = newer;
             newer = true;
@@ -56,48 +56,48 @@ void stream_set_subscriptions(struct stream *s, struct text subscriptions) {
                    found.argument.p ? found.argument.p : "");
 }
 
-struct stream *stream_keep(struct stream_holder *k, int fd, struct text subscriptions) {
+struct stream *stream_add(struct stream_holder *h, int fd, struct text subscriptions) {
     struct stream *s = xcalloc(1, sizeof *s);
 
     s->fd = fd;
-    s->next = &k->head;
-    s->prev = k->head.prev;
+    s->next = &h->head;
+    s->prev = h->head.prev;
     stream_set_subscriptions(s, subscriptions);
-    k->head.prev->next = s;
-    k->head.prev = s;
-    k->count++;
-    if (!k->stopping) /* otherwise the number is the next one's */
-        k->board->streams = (unsigned)k->count;
-    settle_key(k, s, NULL);
-    stream_holder_add(k, fd, s, EPOLLIN | EPOLLRDHUP);
+    h->head.prev->next = s;
+    h->head.prev = s;
+    h->count++;
+    if (!h->stopping) /* otherwise the number is the next one's */
+        h->board->streams = (unsigned)h->count;
+    settle_key(h, s, NULL);
+    stream_holder_add(h, fd, s, EPOLLIN | EPOLLRDHUP);
     return s;
 }
 
-void stream_drop(struct stream_holder *k, struct stream *s) {
+void stream_drop(struct stream_holder *h, struct stream *s) {
     if (!s->silent)
-        settle_key(k, s, s);
+        settle_key(h, s, s);
     s->prev->next = s->next;
     s->next->prev = s->prev;
     /* By hand: the worker's copy may still be open, and then close(2) leaves it in (epoll(7)). */
-    (void)epoll_ctl(k->epoll, EPOLL_CTL_DEL, s->fd, NULL);
+    (void)epoll_ctl(h->epoll, EPOLL_CTL_DEL, s->fd, NULL);
     close(s->fd);
-    stream_holder_unsubscribe(k, s);
+    stream_holder_unsubscribe(h, s);
     free((char *)(uintptr_t)s->subscriptions.p);
     free(s->out);
     free(s);
-    k->count--;
-    if (!k->stopping) /* otherwise the number is the next one's */
-        k->board->streams = (unsigned)k->count;
+    h->count--;
+    if (!h->stopping) /* otherwise the number is the next one's */
+        h->board->streams = (unsigned)h->count;
 }
 
-void stream_end(struct stream_holder *k, struct stream *s) {
+void stream_end(struct stream_holder *h, struct stream *s) {
     struct subscription last;
 
     (void)subscription_find(s->subscriptions, SUBSCRIPTION_END,
                             &last); /* or the stream just ends */
     if (!s->out)                    /* otherwise it would come in the middle of a message */
         (void)fcgi_conn_send_now(s->fd, s->id, last.text.p, last.text.len, true);
-    stream_drop(k, s);
+    stream_drop(h, s);
 }
 
 void stream_end_at_once(const struct fcgi_detached *detached, struct text subscriptions) {
@@ -111,15 +111,15 @@ void stream_end_at_once(const struct fcgi_detached *detached, struct text subscr
 
 /* ---- what is longer than the peer may take at once ---- */
 
-static void wait_for_room(struct stream_holder *k, struct stream *s, bool wanted) {
+static void wait_for_room(struct stream_holder *h, struct stream *s, bool wanted) {
     struct epoll_event e = {.events = EPOLLIN | EPOLLRDHUP | (wanted ? EPOLLOUT : 0),
                             .data.ptr = s};
 
-    (void)epoll_ctl(k->epoll, EPOLL_CTL_MOD, s->fd, &e);
+    (void)epoll_ctl(h->epoll, EPOLL_CTL_MOD, s->fd, &e);
 }
 
 /* false: the peer is gone. */
-bool stream_send_out(struct stream_holder *k, struct stream *s) {
+bool stream_send_out(struct stream_holder *h, struct stream *s) {
     while (s->out_at < s->out_len) {
         ssize_t n =
             send(s->fd, s->out + s->out_at, s->out_len - s->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -127,7 +127,7 @@ bool stream_send_out(struct stream_holder *k, struct stream *s) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN) {
-            wait_for_room(k, s, true);
+            wait_for_room(h, s, true);
             return true;
         }
         if (n <= 0)
@@ -138,19 +138,19 @@ bool stream_send_out(struct stream_holder *k, struct stream *s) {
     free(s->out);
     s->out = NULL;
     s->out_len = s->out_at = 0;
-    wait_for_room(k, s, false);
+    wait_for_room(h, s, false);
     return true;
 }
 
-bool stream_send_first(struct stream_holder *k, struct stream *s, const char *records, size_t len) {
+bool stream_send_first(struct stream_holder *h, struct stream *s, const char *records, size_t len) {
     s->out = xmalloc(len + 1);
     memcpy(s->out, records, len);
     s->out_len = len;
-    return stream_send_out(k, s);
+    return stream_send_out(h, s);
 }
 
 /* false: the peer is gone, or has not read for too long. */
-bool stream_send(struct stream_holder *k, struct stream *s, const char *text, size_t len) {
+bool stream_send(struct stream_holder *h, struct stream *s, const char *text, size_t len) {
     size_t left = s->out_len - s->out_at;
     char *out;
 
@@ -164,28 +164,28 @@ bool stream_send(struct stream_holder *k, struct stream *s, const char *text, si
     s->out = out;
     s->out_len = left;
     s->out_at = 0;
-    return stream_send_out(k, s);
+    return stream_send_out(h, s);
 }
 
 /* A peer that does not read has no room left for a few bytes: it is let go. */
-bool stream_send_now(struct stream_holder *k, struct stream *s, const char *text, size_t len) {
-    return s->out ? stream_send(k, s, text, len)
+bool stream_send_now(struct stream_holder *h, struct stream *s, const char *text, size_t len) {
+    return s->out ? stream_send(h, s, text, len)
                   : fcgi_conn_send_now(s->fd, s->id, text, len, false);
 }
 
-bool stream_send_event(struct stream_holder *k, struct stream *s, size_t i, struct text event) {
+bool stream_send_event(struct stream_holder *h, struct stream *s, size_t i, struct text event) {
     const struct sse_id id = sse_id_now(s->event_ids, (int)i);
     char line[SSE_ID_LINE_MAX], *whole;
     size_t len;
     bool sent;
 
     if (!*s->event_ids)
-        return stream_send_now(k, s, event.p, event.len);
+        return stream_send_now(h, s, event.p, event.len);
     len = sse_id_line(&id, line);
     whole = xmalloc(len + event.len); /* whole or not at all */
     memcpy(whole, line, len);
     memcpy(whole + len, event.p, event.len);
-    sent = stream_send_now(k, s, whole, len + event.len);
+    sent = stream_send_now(h, s, whole, len + event.len);
     free(whole);
     return sent;
 }

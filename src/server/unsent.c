@@ -21,7 +21,7 @@ struct unsent {
     int fd;
     const char *text;
     size_t at, len, taken;
-    int64_t since_ms, taken_ms; /* here since then; the last time that some of it was taken */
+    int64_t since_ms, taken_ms; /* when it came; when some of it was taken last */
     char request[UNSENT_REQUEST_ID_MAX];
 };
 
@@ -49,7 +49,7 @@ static void lose(struct unsent_list *l, struct unsent *s, const char *why) {
     drop(l, s);
 }
 
-/* Bytes a second, since it is here. */
+/* Bytes that its reader has taken a second. */
 static size_t pace(const struct unsent *s, int64_t now) {
     return s->taken * 1000 / (size_t)(now - s->since_ms + 1000);
 }
@@ -62,7 +62,7 @@ static void make_room(struct unsent_list *l, size_t bytes) {
 
         for (struct unsent *s = l->first; s; s = s->next)
             if (pace(s, now) <= pace(slowest, now))
-                slowest = s; /* of several the one that is here longest: new ones come first */
+                slowest = s; /* of equals the oldest: new ones come first in the list */
         lose(l, slowest, "too many readers are slow, and this one was the slowest");
     }
 }
@@ -92,7 +92,7 @@ static bool send_some(struct unsent_list *l, struct unsent *s) {
     return false;
 }
 
-/* NULL: it is not what a worker sends. */
+/* NULL: the message or the file is not as a worker sends them. */
 static struct unsent *map_reply(int file, const struct unsent_message *m) {
     struct stat st;
     struct unsent *s;
@@ -138,7 +138,7 @@ void unsent_send(struct unsent_list *l) {
     struct epoll_event events[READY_MAX];
     int n = epoll_wait(l->epoll, events, READY_MAX, 0);
 
-    for (int i = 0; i < n; i++) /* each is there once, and drops no other */
+    for (int i = 0; i < n; i++) /* each has one event, and dropping it frees no other */
         (void)send_some(l, events[i].data.ptr);
 }
 

@@ -28,8 +28,8 @@
     (256UL << 20)              /* a request's memory, besides copies of its body: the longest      \
                                   resource has 16 MiB, and 96 if all of it is escaped */
 #define ARENA_BODIES 8         /* so many copies */
-#define GIVE_BACK_EVERY 64     /* small requests: to look at what is free costs some of them */
-#define WAITED_MS 1000         /* a client is not looked for that had less time to go */
+#define GIVE_BACK_EVERY 64     /* small requests: looking for free memory costs as much as some */
+#define WAITED_MS 1000         /* a client that waited less is not looked for: it is there */
 #define ACCEPT_PAUSE_US 100000 /* when the host is out of descriptors or memory */
 
 struct worker {
@@ -50,7 +50,7 @@ struct worker {
 /* Set by signals. All but one are taken between requests only. */
 static volatile sig_atomic_t draining, leaving;
 static const struct worker_args *args_of_signal;
-static int nowhere; /* a descriptor that nobody can connect to */
+static int null_fd; /* takes the place of the listener */
 
 static void on_signal(int signo) {
     if (signo == SIGTERM)
@@ -59,15 +59,15 @@ static void on_signal(int signo) {
         leaving = 1;
 }
 
-/* At any moment: nobody may connect to a worker that will not be there for him, however long it is
- * still busy, and the next daemon needs the address. What waits in systemd's socket is for that
- * one. A worker that hangs now has nobody who would end it but the alarm. */
+/* At any moment, also in the middle of a request: closes the listener, since the next daemon needs
+ * its address, and serves it. The master would have ended a worker that hangs; the alarm does it
+ * instead. */
 static void on_orphaned(int signo) {
     int saved = errno;
 
     (void)signo;
     if (getppid() != args_of_signal->master) {
-        (void)dup3(nowhere, args_of_signal->listener, O_CLOEXEC);
+        (void)dup3(null_fd, args_of_signal->listener, O_CLOEXEC);
         leaving = 1;
         (void)alarm(WORKER_STUCK_S);
     }
@@ -84,7 +84,7 @@ static void set_signals(struct worker *w) {
     sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGQUIT, &sa, NULL);
     args_of_signal = w->args;
-    nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     sigaction(WORKER_MASTER_ENDED, &orphaned, NULL);
     signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_SETMASK, NULL, &w->between);
@@ -145,7 +145,7 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->upkeep_ms = w->idle_ms + UPKEEP_MS;
 }
 
-/* The reply goes on as a stream that the stream holder has. */
+/* The reply is a stream, which goes on with the stream holder. */
 static void detach_stream(struct worker *w, const struct request *rq, const struct reply *rp) {
     const struct fcgi_detached stream = fcgi_detach(w->fcgi, w->arena);
 
@@ -217,8 +217,8 @@ static void upkeep_if_due(struct worker *w) {
     w->upkeep_ms = clock_monotonic_ms() + UPKEEP_MS;
 }
 
-/* Serves one connection if there is one. false: none, with the reason in errno. `at_once`: nobody
- * has waited for it, so that it has waited for somebody, unless another worker is free. */
+/* Serves one connection if there is one. false: none, with the reason in errno. `at_once`: this
+ * worker did not wait for it, so the connection may have waited for a worker. */
 static bool serve_next(struct worker *w, bool at_once) {
     int fd = accept4(w->args->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     bool full;
@@ -233,8 +233,8 @@ static bool serve_next(struct worker *w, bool at_once) {
     return true;
 }
 
-/* After a failed accept. The listener is shut when the pool stops; what else is not worth a line is
- * a connection that went away while it was waiting (accept(2)). */
+/* After a failed accept. EINVAL: the listener was shut down, since the daemon stops. Errors of a
+ * connection that was closed while it waited (accept(2)) are not logged. */
 static void accept_failed(void) {
     switch (errno) {
     case EINVAL:
@@ -253,7 +253,7 @@ static void accept_failed(void) {
 }
 
 /* epoll_pwait delivers a signal only when it has nothing to report: under steady load it never
- * would (the kernel puts the mask back first), and a worker told to leave would stay. */
+ * would (the kernel puts the mask back first), and a worker that is told to leave would stay. */
 static void take_signals(void) {
     static const struct timespec now = {0};
     sigset_t both;

@@ -37,10 +37,10 @@ bool workers_ready(struct master *m, struct generation *g) {
     return g->ready;
 }
 
-static struct generation *generation_of(struct master *m, const struct worker_process *c) {
-    if (c->generation == m->now.number)
+static struct generation *generation_of(struct master *m, const struct worker_process *w) {
+    if (w->generation == m->now.number)
         return &m->now;
-    return m->next.config && c->generation == m->next.number ? &m->next : NULL;
+    return m->next.config && w->generation == m->next.number ? &m->next : NULL;
 }
 
 static _Noreturn void become_worker(const struct master *m, const struct generation *g,
@@ -103,7 +103,7 @@ static void delay_respawn(const struct server_timing *t, struct generation *g, i
 }
 
 /* By its own fault, not by somebody's signal, such as the system's that is short of memory. */
-static bool is_own_fault(const struct worker_process *c, int status) {
+static bool is_own_fault(const struct worker_process *w, int status) {
     static const int faults[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 
     if (WIFEXITED(status))
@@ -111,26 +111,26 @@ static bool is_own_fault(const struct worker_process *c, int status) {
     for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++)
         if (WTERMSIG(status) == faults[i])
             return true;
-    return c->kill_ms != 0; /* it hung, and we killed it */
+    return w->kill_ms != 0; /* it hung, and we killed it */
 }
 
 /* One that had come up has shown that workers do: the next one follows at once, whatever ended
  * it. */
-static void note_start(const struct master *m, struct generation *g, const struct worker_process *c,
+static void note_start(const struct master *m, struct generation *g, const struct worker_process *w,
                        int status) {
     int64_t now = clock_monotonic_ms();
 
     if (!status || m->stopping)
         return;
-    if (is_own_fault(c, status)) {
+    if (is_own_fault(w, status)) {
         g->deaths++;
-        delay_respawn(m->timing, g, c->started_ms, now);
+        delay_respawn(m->timing, g, w->started_ms, now);
     } else if (g->respawn_ms < now + m->timing->backoff_first_ms) {
         g->respawn_ms = now + m->timing->backoff_first_ms;
     }
 }
 
-static void log_exit(const struct worker_process *c, const struct slot *s, int status,
+static void log_exit(const struct worker_process *w, const struct slot *s, int status,
                      int64_t lifetime_ms) {
     char how[32];
     bool killed = WIFSIGNALED(status);
@@ -140,17 +140,17 @@ static void log_exit(const struct worker_process *c, const struct slot *s, int s
         (void)snprintf(how, sizeof how, "SIG%s", name ? name : "?");
     else
         (void)snprintf(how, sizeof how, "%d", WEXITSTATUS(status));
-    LOG_AT(status == 0 ? LOG_INFO : LOG_WARN, "worker_exited", kvn("worker", c->pid),
+    LOG_AT(status == 0 ? LOG_INFO : LOG_WARN, "worker_exited", kvn("worker", w->pid),
            kv(killed ? "signal" : "status", how), kvn("lifetime_ms", lifetime_ms),
-           kvn("requests", (int64_t)s->requests), kvn("generation", c->generation));
+           kvn("requests", (int64_t)s->requests), kvn("generation", w->generation));
 }
 
 static void note_exit(struct master *m, unsigned i, int status) {
-    struct worker_process *c = &m->workers[i];
+    struct worker_process *w = &m->workers[i];
     struct slot *s = &m->board->slots[i];
-    struct generation *g = generation_of(m, c);
+    struct generation *g = generation_of(m, w);
 
-    log_exit(c, s, status, clock_monotonic_ms() - c->started_ms);
+    log_exit(w, s, status, clock_monotonic_ms() - w->started_ms);
     m->tally.requests += s->requests;
     m->tally.errors += s->errors;
     m->tally.workers_failed += status != 0;
@@ -162,10 +162,10 @@ static void note_exit(struct master *m, unsigned i, int status) {
         if (s->ready)
             g->deaths = 0;
         else
-            note_start(m, g, c, status);
+            note_start(m, g, w, status);
     }
     slot_set(s, SLOT_FREE);
-    *c = (struct worker_process){0};
+    *w = (struct worker_process){0};
 }
 
 static void note_stop(struct master *m, pid_t pid, bool stopped) {

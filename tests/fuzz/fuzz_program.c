@@ -44,18 +44,18 @@ static bool has_long_line(const char *p, const char *end) {
     return false;
 }
 
-/* As run_program serves the pipe of a program that writes in pieces, and ends. */
+/* As process_run serves the pipe of a program that writes in pieces, and ends. */
 static void pump(struct arena *a, const char *text, size_t len, size_t piece,
                  struct collected *collected) {
-    struct run_spec spec = {.output_max = LINE_MAX_BYTES, .line = collect, .arg = collected};
-    struct run_result result = {.end = RUN_EXITED};
-    struct run r = {.in = -1, .err = -1, .pidfd = -1, .spec = &spec, .result = &result};
+    struct process_spec spec = {.output_max = LINE_MAX_BYTES, .line = collect, .arg = collected};
+    struct process_result result = {.end = PROCESS_EXITED};
+    struct process r = {.in = -1, .err = -1, .pidfd = -1, .spec = &spec, .result = &result};
     int ends[2];
 
     MUST(!pipe2(ends, O_CLOEXEC | O_NONBLOCK));
     r.out = ends[0];
     buf_init(&r.output, a, spec.output_max + READ_BYTES);
-    buf_init(&r.error, a, RUN_STDERR_MAX);
+    buf_init(&r.error, a, PROCESS_STDERR_MAX);
     for (size_t at = 0; at < len && !r.output.overflow; at += piece) {
         size_t n = len - at < piece ? len - at : piece;
 
@@ -66,8 +66,8 @@ static void pump(struct arena *a, const char *text, size_t len, size_t piece,
     MUST(!close(ends[1]));
     drain(&r);
     close_fd(&r.out);
-    MUST((result.end == RUN_TOO_MUCH) == has_long_line(text, text + len));
-    MUST(result.end == RUN_TOO_MUCH || collected->p >= collected->end);
+    MUST((result.end == PROCESS_TOO_MUCH) == has_long_line(text, text + len));
+    MUST(result.end == PROCESS_TOO_MUCH || collected->p >= collected->end);
 }
 
 /* ---- what the client is sent ---- */
@@ -130,7 +130,7 @@ static void try_results(struct mcp_call *c, struct text out, struct text of_stre
                 .entry = {.name = "t", .source = {.kind = &program_source, .spec = &program}}};
             const struct invocation called = {
                 .source = &tool.entry.source, .kind = "tool", .name = "t"};
-            struct run_result end = {.end = RUN_EXITED, .code = code};
+            struct process_result end = {.end = PROCESS_EXITED, .code = code};
             struct execution x = {.output = outputs[i] == OUTPUT_STREAM ? of_stream : out};
             struct json *result;
 
@@ -150,14 +150,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct source source = {.kind = &program_source, .spec = &program};
     const struct invocation called = {.source = &source, .kind = "tool", .name = "t"};
     struct execution printed = {0};
-    struct run_result whole = {.end = size && *data & 1 ? RUN_TOO_MUCH : RUN_EXITED};
+    struct process_result whole = {.end = size && *data & 1 ? PROCESS_TOO_MUCH : PROCESS_EXITED};
     struct sink sink = {.base = {sink_begin, sink_write, sink_end, -1}};
     struct request rq = {.id = "id"};
     struct reply rp;
     struct exchange x = {&site, &rq, &rp};
     struct mcp_call c = {.x = &x, .msg.protocol = PROTOCOL_STATELESS};
     struct lines lines = {.c = &c, .of = &called};
-    struct run_spec spec = {.argv = NULL};
+    struct process_spec spec = {.argv = NULL};
     struct collected collected = {.lines = &lines};
     char *text;
     struct err e;

@@ -21,7 +21,7 @@ struct connection {
 
 struct run {
     struct arena *a;
-    struct stream_holder *k;
+    struct stream_holder *h;
     int channel, tasks; /* our ends */
     struct connection connections[CONNECTIONS_MAX];
     size_t count;
@@ -36,25 +36,25 @@ static int lowest_free(void) {
 
 /* What it watches stays from one input to the next: giving up an inotify descriptor takes long. */
 static struct stream_holder *the_holder(void) {
-    static struct stream_holder k = {.head = {.next = &k.head, .prev = &k.head}};
+    static struct stream_holder h = {.head = {.next = &h.head, .prev = &h.head}};
 
-    if (k.board)
-        return &k;
-    MUST(k.board = scoreboard_new());
-    MUST((k.epoll = epoll_create1(EPOLL_CLOEXEC)) >= 0);
-    MUST(folder_watch_open(&k.folders));
-    return &k;
+    if (h.board)
+        return &h;
+    MUST(h.board = scoreboard_new());
+    MUST((h.epoll = epoll_create1(EPOLL_CLOEXEC)) >= 0);
+    MUST(folder_watch_open(&h.folders));
+    return &h;
 }
 
 static void begin(struct run *r) {
     int channel[2], tasks[2];
-    struct stream_holder *k = r->k;
+    struct stream_holder *h = r->h;
 
     MUST(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, channel));
     MUST(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, tasks));
-    k->channel = channel[0];
+    h->channel = channel[0];
     r->channel = channel[1];
-    k->tasks = (struct task_subscriptions){.fd = tasks[0],
+    h->tasks = (struct task_subscriptions){.fd = tasks[0],
                                            .again_ms = INT64_MAX}; /* no process is started */
     r->tasks = tasks[1];
 }
@@ -78,15 +78,15 @@ static void check_connection(const struct connection *c) {
 }
 
 static void end(struct run *r) {
-    end_all(r->k);
-    MUST(!r->k->count && !r->k->board->streams);
+    end_all(r->h);
+    MUST(!r->h->count && !r->h->board->streams);
     for (size_t i = 0; i < r->count; i++)
         check_connection(&r->connections[i]);
-    free(r->k->tasks.in);
-    close(r->k->channel);
+    free(r->h->tasks.in);
+    close(r->h->channel);
     close(r->channel);
-    if (r->k->tasks.fd >= 0)
-        close(r->k->tasks.fd);
+    if (r->h->tasks.fd >= 0)
+        close(r->h->tasks.fd);
     close(r->tasks);
 }
 
@@ -123,11 +123,11 @@ static void send_message(struct run *r, const char *p, size_t len, bool with_con
     MUST(sendmsg(r->channel, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len);
     if (with_connection)
         close(ends[0]);
-    take_messages(r->k);
+    take_messages(r->h);
 }
 
 static void take_step(struct run *r, char what, const char *p, size_t len) {
-    struct stream_holder *k = r->k;
+    struct stream_holder *h = r->h;
 
     switch (what) {
     case 's': /* a stream */
@@ -138,20 +138,20 @@ static void take_step(struct run *r, char what, const char *p, size_t len) {
         send_message(r, p, len, false);
         break;
     case 'n': /* of tasks */
-        if (k->tasks.fd < 0)
+        if (h->tasks.fd < 0)
             break;
         MUST(send(r->tasks, p, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len || !len);
-        (void)task_updates_take(&k->tasks, stream_holder_send_update, k);
+        (void)task_updates_take(&h->tasks, stream_holder_send_update, h);
         break;
     case 'f': /* a file changed, or without a name its folder */
         if (len)
-            file_changed(k, "/fuzz", arena_strndup(r->a, p, len));
+            file_changed(h, "/fuzz", arena_strndup(r->a, p, len));
         else
-            add_change(k, SUBSCRIPTION_FOLDER, "/fuzz");
-        send_changes(k);
+            add_change(h, SUBSCRIPTION_FOLDER, "/fuzz");
+        send_changes(h);
         break;
     case 'a': /* comments are due, and streams that end */
-        keep_alive(k, len ? (uint8_t)*p : 0);
+        keep_alive(h, len ? (uint8_t)*p : 0);
         break;
     default:
         break;
@@ -159,7 +159,7 @@ static void take_step(struct run *r, char what, const char *p, size_t len) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct run r = {.a = arena_new(ARENA_BYTES), .k = the_holder()};
+    struct run r = {.a = arena_new(ARENA_BYTES), .h = the_holder()};
     int before = lowest_free();
 
     (void)fuzz_folder(); /* nothing is logged */

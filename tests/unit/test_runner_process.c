@@ -27,26 +27,26 @@ static int end(void **state) {
 }
 
 /* The shell, in the test's directory. */
-static struct run_result run_shell(const char *script, struct run_spec spec) {
+static struct process_result run_shell(const char *script, struct process_spec spec) {
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     const char *const envp[] = {"PATH=/usr/bin:/bin", "ONLY=this", NULL};
-    struct run_result r;
+    struct process_result r;
 
     spec.argv = argv;
     spec.envp = envp;
     spec.dir = dir;
-    run_program(a, &spec, &r);
+    process_run(a, &spec, &r);
     return r;
 }
 
-static struct run_result run_with(const char *script, struct text input, int64_t timeout_ms,
-                                  size_t output_max) {
+static struct process_result run_with(const char *script, struct text input, int64_t timeout_ms,
+                                      size_t output_max) {
     return run_shell(
         script,
-        (struct run_spec){.timeout_ms = timeout_ms, .output_max = output_max, .input = input});
+        (struct process_spec){.timeout_ms = timeout_ms, .output_max = output_max, .input = input});
 }
 
-static struct run_result run(const char *script) {
+static struct process_result run(const char *script) {
     return run_with(script, (struct text){"in", 2}, 20000, 65536);
 }
 
@@ -56,10 +56,10 @@ static int until_ready(void *arg) {
     return access(arena_printf(a, "%s/ready", dir), F_OK) ? 5 : -1;
 }
 
-static struct run_result run_until_ready(const char *script) {
+static struct process_result run_until_ready(const char *script) {
     (void)unlink(arena_printf(a, "%s/ready", dir));
     return run_shell(
-        script, (struct run_spec){.timeout_ms = 20000, .output_max = 100, .tick = until_ready});
+        script, (struct process_spec){.timeout_ms = 20000, .output_max = 100, .tick = until_ready});
 }
 
 /* The number that a program wrote into this file in its directory. */
@@ -104,10 +104,10 @@ static unsigned open_descriptors(void) {
 }
 
 static void input_and_output_are_whole(void **state) {
-    struct run_result r = run("cat; echo ' there'; echo oops >&2");
+    struct process_result r = run("cat; echo ' there'; echo oops >&2");
 
     (void)state;
-    assert_int_equal(r.end, RUN_EXITED);
+    assert_int_equal(r.end, PROCESS_EXITED);
     assert_int_equal(r.code, 0);
     assert_string_equal(r.out.p, "in there\n");
     assert_int_equal(r.out.len, 9);
@@ -117,13 +117,13 @@ static void input_and_output_are_whole(void **state) {
 static void a_large_input_comes_back(void **state) {
     size_t len = 1 << 20;
     char *big = arena_alloc(a, len);
-    struct run_result r;
+    struct process_result r;
 
     (void)state;
     for (size_t i = 0; i < len; i++)
         big[i] = (char)('a' + i % 23);
     r = run_with("cat", (struct text){big, len}, 20000, len);
-    assert_int_equal(r.end, RUN_EXITED);
+    assert_int_equal(r.end, PROCESS_EXITED);
     assert_int_equal(r.out.len, len);
     assert_memory_equal(r.out.p, big, len);
 }
@@ -131,92 +131,92 @@ static void a_large_input_comes_back(void **state) {
 /* Neither the pipe that fills nor SIGPIPE may stop the worker. */
 static void an_input_may_be_left_unread(void **state) {
     size_t len = 1 << 20;
-    struct run_result r;
+    struct process_result r;
 
     (void)state;
     (void)signal(SIGPIPE, SIG_DFL);
     r = run_with("exec <&-; sleep 0.2; echo done", (struct text){arena_alloc(a, len), len}, 20000,
                  65536);
-    assert_int_equal(r.end, RUN_EXITED);
+    assert_int_equal(r.end, PROCESS_EXITED);
     assert_string_equal(r.out.p, "done\n");
     r = run_with("exit 0", (struct text){arena_alloc(a, len), len}, 20000, 65536);
-    assert_int_equal(r.end, RUN_EXITED);
+    assert_int_equal(r.end, PROCESS_EXITED);
     assert_int_equal(r.code, 0);
 }
 
 static void exit_status_and_signal_are_told(void **state) {
-    struct run_result r = run("echo partly; exit 3");
+    struct process_result r = run("echo partly; exit 3");
 
     (void)state;
-    assert_int_equal(r.end, RUN_EXITED);
+    assert_int_equal(r.end, PROCESS_EXITED);
     assert_int_equal(r.code, 3);
     assert_string_equal(r.out.p, "partly\n");
     r = run("kill -SEGV $$");
-    assert_int_equal(r.end, RUN_SIGNALLED);
+    assert_int_equal(r.end, PROCESS_SIGNALLED);
     assert_int_equal(r.code, SIGSEGV);
     r = run("kill -KILL $$");
-    assert_int_equal(r.end, RUN_SIGNALLED);
+    assert_int_equal(r.end, PROCESS_SIGNALLED);
     assert_int_equal(r.code, SIGKILL);
 }
 
 static void a_program_that_hangs_is_stopped(void **state) {
-    struct run_result r = run_until_ready("trap '' TERM; echo $$ >hang; >ready; sleep 100");
+    struct process_result r = run_until_ready("trap '' TERM; echo $$ >hang; >ready; sleep 100");
 
     (void)state;
-    assert_int_equal(r.end, RUN_CANCELLED);
+    assert_int_equal(r.end, PROCESS_CANCELLED);
     assert_true(r.ms < 50000);
     assert_true(is_gone("hang"));
 }
 
 static void a_program_has_its_time(void **state) {
-    struct run_result r = run_with("sleep 100", (struct text){"", 0}, 300, 65536);
+    struct process_result r = run_with("sleep 100", (struct text){"", 0}, 300, 65536);
 
     (void)state;
-    assert_int_equal(r.end, RUN_TIMED_OUT);
+    assert_int_equal(r.end, PROCESS_TIMED_OUT);
     assert_true(r.ms >= 300 && r.ms < 50000);
     r = run_with("sleep 100", (struct text){"", 0}, 0, 65536); /* no time is no run */
-    assert_int_equal(r.end, RUN_TIMED_OUT);
+    assert_int_equal(r.end, PROCESS_TIMED_OUT);
 }
 
 static void a_program_that_closes_its_output_and_hangs_is_stopped(void **state) {
-    struct run_result r =
+    struct process_result r =
         run_with("exec >&- 2>&- <&-; sleep 100", (struct text){"", 0}, 300, 65536);
 
     (void)state;
-    assert_int_equal(r.end, RUN_TIMED_OUT);
+    assert_int_equal(r.end, PROCESS_TIMED_OUT);
     assert_true(r.ms < 50000);
 }
 
 static void too_much_output_is_stopped(void **state) {
-    struct run_result r = run_with("echo $$ >much; yes", (struct text){"", 0}, 20000, 10000);
+    struct process_result r = run_with("echo $$ >much; yes", (struct text){"", 0}, 20000, 10000);
 
     (void)state;
-    assert_int_equal(r.end, RUN_TOO_MUCH);
+    assert_int_equal(r.end, PROCESS_TOO_MUCH);
     assert_int_equal(r.out.len, 10000);
     assert_true(is_gone("much"));
     /* The limit itself is allowed, and a byte more is not, even when the program ends by itself. */
     r = run_with("printf 12345", (struct text){"", 0}, 20000, 5);
-    assert_int_equal(r.end, RUN_EXITED);
+    assert_int_equal(r.end, PROCESS_EXITED);
     r = run_with("printf 123456", (struct text){"", 0}, 20000, 5);
-    assert_int_equal(r.end, RUN_TOO_MUCH);
+    assert_int_equal(r.end, PROCESS_TOO_MUCH);
 }
 
 static void much_stderr_is_read_and_dropped(void **state) {
-    struct run_result r = run("head -c 1000000 /dev/zero | tr '\\0' e >&2; echo fine");
+    struct process_result r = run("head -c 1000000 /dev/zero | tr '\\0' e >&2; echo fine");
 
     (void)state;
-    assert_int_equal(r.end, RUN_EXITED);
+    assert_int_equal(r.end, PROCESS_EXITED);
     assert_string_equal(r.out.p, "fine\n");
-    assert_int_equal(r.err.len, RUN_STDERR_MAX);
+    assert_int_equal(r.err.len, PROCESS_STDERR_MAX);
 }
 
 /* The program ends, but something that it started keeps its stdout open, for longer than the run
  * has time. */
 static void a_grandchild_does_not_hold_the_worker(void **state) {
-    struct run_result r = run("sleep 100 & echo $! >grandchild; echo done");
+    struct process_result r = run("sleep 100 & echo $! >grandchild; echo done");
 
     (void)state;
-    assert_int_equal(r.end, RUN_EXITED);
+    assert_int_equal(r.end, PROCESS_EXITED);
     assert_string_equal(r.out.p, "done\n");
     assert_true(r.ms < 15000);
     assert_true(is_gone("grandchild"));
@@ -224,12 +224,13 @@ static void a_grandchild_does_not_hold_the_worker(void **state) {
 
 /* One that left the group and the session is found as well, and what it has started. */
 static void a_daemon_does_not_outlive_the_call(void **state) {
-    struct run_result r = run("setsid sh -c 'setsid sh -c \"echo \\$\\$ >inner; exec sleep 100\" & "
-                              "echo $$ >daemon; exec sleep 100' & "
-                              "while [ ! -s daemon ] || [ ! -s inner ]; do :; done; echo done");
+    struct process_result r =
+        run("setsid sh -c 'setsid sh -c \"echo \\$\\$ >inner; exec sleep 100\" & "
+            "echo $$ >daemon; exec sleep 100' & "
+            "while [ ! -s daemon ] || [ ! -s inner ]; do :; done; echo done");
 
     (void)state;
-    assert_int_equal(r.end, RUN_EXITED);
+    assert_int_equal(r.end, PROCESS_EXITED);
     assert_string_equal(r.out.p, "done\n");
     assert_true(r.ms < 15000);
     assert_true(is_gone("daemon"));
@@ -237,7 +238,7 @@ static void a_daemon_does_not_outlive_the_call(void **state) {
 }
 
 static void the_environment_is_what_was_given(void **state) {
-    struct run_result r;
+    struct process_result r;
 
     (void)state;
     (void)setenv("SECRET", "s3cret", 1);
@@ -254,7 +255,7 @@ static void the_environment_is_what_was_given(void **state) {
 static void only_three_descriptors_are_open(void **state) {
     int extra = open("/dev/null", O_RDONLY), high = fcntl(extra, F_DUPFD, 200);
     const char *preload = getenv("LD_PRELOAD");
-    struct run_result r;
+    struct process_result r;
 
     (void)state;
     if (preload && strstr(preload, "vgpreload"))
@@ -273,13 +274,13 @@ static void the_standard_descriptors_may_be_closed(void **state) {
 
     (void)state;
     if (!pid) {
-        struct run_result r;
+        struct process_result r;
 
         (void)close(0);
         (void)close(1);
         (void)close(2);
         r = run("cat; echo e >&2");
-        _exit(r.end == RUN_EXITED && r.code == 0 && !strcmp(r.out.p, "in") &&
+        _exit(r.end == PROCESS_EXITED && r.code == 0 && !strcmp(r.out.p, "in") &&
                       !strcmp(r.err.p, "e\n")
                   ? 0
                   : 1);
@@ -291,7 +292,7 @@ static void the_standard_descriptors_may_be_closed(void **state) {
 static void signals_are_the_default_ones(void **state) {
     unsigned long long blocked, ignored;
     sigset_t all, before;
-    struct run_result r;
+    struct process_result r;
 
     (void)state;
     (void)sigfillset(&all);
@@ -322,14 +323,14 @@ static void our_own_signals_stay_as_they_were(void **state) {
 }
 
 static void it_gains_no_rights(void **state) {
-    struct run_result r = run("exec grep NoNewPrivs /proc/self/status");
+    struct process_result r = run("exec grep NoNewPrivs /proc/self/status");
 
     (void)state;
     assert_string_equal(r.out.p, "NoNewPrivs:\t1\n");
 }
 
 static void it_has_a_session_of_its_own(void **state) {
-    struct run_result r = run("cut -d' ' -f1,5,6 /proc/$$/stat");
+    struct process_result r = run("cut -d' ' -f1,5,6 /proc/$$/stat");
     int pid, group, session;
 
     (void)state;
@@ -362,24 +363,24 @@ static void it_ends_with_the_worker(void **state) {
 static void what_cannot_start_is_told(void **state) {
     const char *const argv[] = {"/nonexistent/program", NULL}, *const envp[] = {NULL};
     const char *const sh[] = {"/bin/sh", "-c", ":", NULL};
-    struct run_spec spec = {
+    struct process_spec spec = {
         .argv = argv, .envp = envp, .dir = dir, .timeout_ms = 20000, .output_max = 100};
-    struct run_result r;
+    struct process_result r;
 
     (void)state;
-    run_program(a, &spec, &r);
-    assert_int_equal(r.end, RUN_NOT_STARTED);
+    process_run(a, &spec, &r);
+    assert_int_equal(r.end, PROCESS_NOT_STARTED);
     assert_int_equal(r.code, ENOENT);
     spec.argv = sh;
     spec.dir = "/nonexistent";
-    run_program(a, &spec, &r);
-    assert_int_equal(r.end, RUN_NOT_STARTED);
+    process_run(a, &spec, &r);
+    assert_int_equal(r.end, PROCESS_NOT_STARTED);
     assert_int_equal(r.code, ENOENT);
 }
 
 static void without_descriptors_nothing_starts(void **state) {
     int fds[2048], n = 0;
-    struct run_result r;
+    struct process_result r;
 
     (void)state;
     while (n < 2048 && (fds[n] = dup(0)) >= 0)
@@ -387,8 +388,8 @@ static void without_descriptors_nothing_starts(void **state) {
     r = run("echo hi");
     while (n)
         (void)close(fds[--n]);
-    if (r.end != RUN_EXITED) {
-        assert_int_equal(r.end, RUN_NOT_STARTED);
+    if (r.end != PROCESS_EXITED) {
+        assert_int_equal(r.end, PROCESS_NOT_STARTED);
         assert_int_equal(r.code, EMFILE);
     }
 }
@@ -423,9 +424,9 @@ static void take_line(void *arg, const char *line, size_t len) {
         assert_int_equal(write(l->write_to, "x", 1), 1);
 }
 
-static struct run_result run_lines(const char *script, size_t line_max, struct lines *l,
-                                   const int *watch) {
-    const struct run_spec spec = {
+static struct process_result run_lines(const char *script, size_t line_max, struct lines *l,
+                                       const int *watch) {
+    const struct process_spec spec = {
         .timeout_ms = 20000, .output_max = line_max, .line = take_line, .arg = l, .watch = watch};
 
     l->count = 0;
@@ -435,31 +436,31 @@ static struct run_result run_lines(const char *script, size_t line_max, struct l
 
 static void lines_are_given_away_one_by_one(void **state) {
     struct lines l = {.write_to = -1};
-    struct run_result r =
+    struct process_result r =
         run_lines("echo one; printf tw; sleep 0.02; printf 'o\\n\\nlast'", 10, &l, NULL);
 
     (void)state;
-    assert_int_equal(r.end, RUN_EXITED);
+    assert_int_equal(r.end, PROCESS_EXITED);
     assert_string_equal(l.all.p, "one|two||last|");
     assert_int_equal(r.out.len, 0);
     /* The limit is that of a line, not of all of them. */
     r = run_lines("i=0; while [ $i -lt 500 ]; do echo 123456789; i=$((i + 1)); done", 10, &l, NULL);
-    assert_int_equal(r.end, RUN_EXITED);
+    assert_int_equal(r.end, PROCESS_EXITED);
     assert_int_equal(l.count, 500);
     r = run_lines("yes | tr -d '\\n'", 1000, &l, NULL);
-    assert_int_equal(r.end, RUN_TOO_MUCH);
+    assert_int_equal(r.end, PROCESS_TOO_MUCH);
 }
 
 static void nobody_waiting_stops_it(void **state) {
     struct lines l;
     int ends[2];
-    struct run_result r;
+    struct process_result r;
 
     (void)state;
     assert_int_equal(pipe(ends), 0);
     l.write_to = ends[1];
     r = run_lines("echo $$ > watched; echo line; exec sleep 1000", 100, &l, &ends[0]);
-    assert_int_equal(r.end, RUN_CANCELLED);
+    assert_int_equal(r.end, PROCESS_CANCELLED);
     assert_string_equal(l.all.p, "line|");
     assert_true(is_gone("watched"));
     (void)close(ends[0]);
@@ -478,45 +479,45 @@ static void what_is_watched_may_mean_nothing(void **state) {
     const char *const argv[] = {"/bin/sh", "-c", "sleep 0.1; echo done", NULL};
     const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
     int ends[2];
-    struct run_spec spec = {.argv = argv,
-                            .envp = envp,
-                            .dir = dir,
-                            .timeout_ms = 20000,
-                            .output_max = 100,
-                            .watch = &ends[0],
-                            .confirm = not_meant,
-                            .confirm_arg = &ends[0]};
-    struct run_result r;
+    struct process_spec spec = {.argv = argv,
+                                .envp = envp,
+                                .dir = dir,
+                                .timeout_ms = 20000,
+                                .output_max = 100,
+                                .watch = &ends[0],
+                                .confirm = not_meant,
+                                .confirm_arg = &ends[0]};
+    struct process_result r;
 
     (void)state;
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(write(ends[1], "xx", 2), 2);
-    run_program(a, &spec, &r);
-    assert_int_equal(r.end, RUN_EXITED);
+    process_run(a, &spec, &r);
+    assert_int_equal(r.end, PROCESS_EXITED);
     assert_string_equal(r.out.p, "done\n");
     (void)close(ends[1]); /* readable, and not to be taken away */
-    run_program(a, &spec, &r);
-    assert_int_equal(r.end, RUN_CANCELLED);
+    process_run(a, &spec, &r);
+    assert_int_equal(r.end, PROCESS_CANCELLED);
     (void)close(ends[0]);
 }
 
 static bool tidies_up(int64_t timeout_ms) {
-    struct run_result r = run_with("trap 'echo bye >tidy; exit 0' TERM; sleep 1000 & wait",
-                                   (struct text){"", 0}, timeout_ms, 100);
+    struct process_result r = run_with("trap 'echo bye >tidy; exit 0' TERM; sleep 1000 & wait",
+                                       (struct text){"", 0}, timeout_ms, 100);
 
-    assert_int_equal(r.end, RUN_TIMED_OUT);
+    assert_int_equal(r.end, PROCESS_TIMED_OUT);
     return is_written("tidy");
 }
 
-/* A busy machine may keep it from setting its trap in time, and from using RUN_GRACE_MS. */
+/* A busy machine may keep it from setting its trap in time, and from using PROCESS_GRACE_MS. */
 static void a_stopped_program_may_tidy_up(void **state) {
-    struct run_result r;
+    struct process_result r;
 
     (void)state;
     assert_true(tidies_up(200) || tidies_up(1000) || tidies_up(5000));
     /* One that does not heed it is not waited for. */
     r = run_until_ready("trap '' TERM; >ready; while :; do sleep 0.05; done");
-    assert_int_equal(r.end, RUN_CANCELLED);
+    assert_int_equal(r.end, PROCESS_CANCELLED);
     assert_true(r.ms < 15000);
 }
 
@@ -530,18 +531,18 @@ static void a_tick_comes_in_time_and_may_end_it(void **state) {
     const char *const argv[] = {"/bin/sh", "-c", "sleep 1000", NULL};
     const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
     int left = 5;
-    struct run_spec spec = {.argv = argv,
-                            .envp = envp,
-                            .dir = dir,
-                            .timeout_ms = 20000,
-                            .output_max = 100,
-                            .tick = count_down,
-                            .tick_arg = &left};
-    struct run_result r;
+    struct process_spec spec = {.argv = argv,
+                                .envp = envp,
+                                .dir = dir,
+                                .timeout_ms = 20000,
+                                .output_max = 100,
+                                .tick = count_down,
+                                .tick_arg = &left};
+    struct process_result r;
 
     (void)state;
-    run_program(a, &spec, &r);
-    assert_int_equal(r.end, RUN_CANCELLED);
+    process_run(a, &spec, &r);
+    assert_int_equal(r.end, PROCESS_CANCELLED);
     assert_int_equal(left, -1);
     assert_true(r.ms >= 40 && r.ms < 10000);
 }
