@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "app/app.h"
-#include "config/loading.h"
 #include "app/errors.h"
 #include "config/load.h"
+#include "config/loading.h"
 #include "server/server.h"
 
 #define BIG (1 << 20)
