@@ -1,5 +1,5 @@
-// Which clients may come: lists, pinned documents, registration (RFC 7591), private_key_jwt (RFC 7523), and what they may
-// say about the login.
+// Which clients may log users in: lists, pinned documents, registration (RFC 7591), private_key_jwt (RFC 7523), and the
+// login parameters that they may send.
 
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';

@@ -1,4 +1,5 @@
-// Cognito misbehaves, on each call that we make: the right class of error, none of its text, and no code or token is used up.
+// Faults of Cognito in each call: the client gets the right class of error and no text of Cognito, and no code or token
+// is used up.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';

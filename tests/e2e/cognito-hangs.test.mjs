@@ -1,4 +1,4 @@
-// Cognito does not answer, and clients keep asking: who waits for it leaves workers to everybody else.
+// Cognito does not answer, and clients keep asking: enough workers stay free for other requests.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

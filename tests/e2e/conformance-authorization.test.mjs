@@ -1,4 +1,4 @@
-// The official suite's scenarios for authorization servers, unattended: what its user would do in a browser is done here.
+// The official suite's scenarios for authorization servers, with the user's part done by a browser of the tests.
 
 import assert from 'node:assert/strict';
 import path from 'node:path';

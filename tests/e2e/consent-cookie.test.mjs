@@ -1,4 +1,4 @@
-// Remembered consents: one cookie that does not grow, of one browser, for one client, destination and set of scopes.
+// Remembered consents: a cookie of fixed size, for one browser, client, redirect origin and set of scopes.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

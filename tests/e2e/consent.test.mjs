@@ -1,5 +1,5 @@
-// What the consent page asks before it believes that the user said yes, what it shows of strangers, and what the pages that
-// end a login tell the user to do.
+// What the consent page requires before it accepts an approval, how it shows names of clients, and what the pages at
+// the end of a login tell the user.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

@@ -1,4 +1,4 @@
-// DENY_FILE: clients, users and logins that are stopped without a restart.
+// DENY_FILE: clients, users and logins are stopped without a restart.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

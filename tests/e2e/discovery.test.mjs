@@ -1,4 +1,4 @@
-// Where clients look for us and from where: metadata in every place, and requests from pages of other sites.
+// Metadata at all addresses where clients look for it, and requests from pages of other sites.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -1,5 +1,5 @@
-// `mcp-authd doctor`: the public addresses as a client meets them (certificate, documents, Authorization), and the socket
-// behind them. What the web server can get wrong is tried with the web server; what else may answer, with a server of ours.
+// `mcp-authd doctor`: the public addresses as a client sees them (certificate, documents, Authorization), and the
+// socket behind them. Faults of the web server are tested with the web server, other answers with a server of the test.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

@@ -1,4 +1,4 @@
-// `mcp-authd doctor`: what it finds, what it says about it, and its exit status.
+// `mcp-authd doctor`: its findings, its advice, and its exit status.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

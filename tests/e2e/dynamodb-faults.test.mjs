@@ -1,5 +1,5 @@
-// DynamoDB in trouble: no login is lost that another try can save, nobody waits for more than 5 s, and calls with valid
-// tokens do not notice.
+// Faults of DynamoDB: no login is lost that a retry can save, no request waits for more than 5 s, and calls with valid
+// tokens are not affected.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';

@@ -1,4 +1,4 @@
-// DynamoDB does not answer, and browsers keep coming: who waits for it leaves workers to everybody else.
+// DynamoDB does not answer, and browsers keep asking: enough workers stay free for other requests.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

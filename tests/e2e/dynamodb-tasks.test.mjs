@@ -1,5 +1,5 @@
-// Tasks in a DynamoDB table: two hosts, each with its own way to it. Any of them answers for a task, goes on with it or ends it;
-// one that dies leaves no task that works for ever.
+// Tasks in a DynamoDB table with two hosts: each answers for a task, continues it or ends it. If one dies, its tasks
+// fail and do not stay `working`.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

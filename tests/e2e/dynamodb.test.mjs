@@ -1,5 +1,5 @@
-// Sessions in DynamoDB: the logins of the official clients with every signature verified, what lies in the table, several
-// hosts on one table, permissions by group of endpoints, connections.
+// Sessions in DynamoDB: logins of the official clients with all signatures verified, the contents of the table, several
+// hosts on one table, permissions of each group of endpoints, connections.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

@@ -1,4 +1,4 @@
-// The worked examples of share/tools.d in Python and C, as an admin would use them.
+// The examples of share/tools.d in Python and C, used as an admin would.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

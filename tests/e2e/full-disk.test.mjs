@@ -1,5 +1,5 @@
-// The disk is full, hangs, or has damaged our files: what needs nothing of it goes on (docs/outages.md), and all is well when it
-// is well again.
+// The disk is full, hangs, or has damaged files: requests that do not need it succeed (docs/outages.md), and all
+// succeed when it works again.
 
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';

@@ -1,4 +1,5 @@
-// MCP Inspector's command line, with the token of a real login: it lists and calls tools, in either era.
+// MCP Inspector's command line, with the token of a real login: it lists and calls tools, in both kinds of protocol
+// versions.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

@@ -1,4 +1,4 @@
-// What /token hands out: only what /mcp takes, and what is said when that is not so.
+// /token gives out only access tokens that /mcp accepts; otherwise an error and a log line say why.
 
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';

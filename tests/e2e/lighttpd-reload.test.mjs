@@ -1,4 +1,4 @@
-// lighttpd reads its configuration again while a client has an open stream: the site goes on.
+// lighttpd reloads its configuration while a client has an open stream: requests are served meanwhile.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

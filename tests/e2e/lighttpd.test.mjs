@@ -1,4 +1,4 @@
-// What the web server in front may do to a request on its way: paths, headers, bodies, names.
+// How the web server may change requests: paths, headers, bodies, host names.
 
 import assert from 'node:assert/strict';
 import net from 'node:net';

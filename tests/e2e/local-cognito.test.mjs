@@ -1,4 +1,4 @@
-// The local stand-in must behave like Amazon Cognito where the daemon depends on it; this is checked without the daemon.
+// The local identity provider behaves like Amazon Cognito where the daemon depends on it. Checked without the daemon.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -1,5 +1,5 @@
-// The official SDK v1 (handshake revision 2025-11-25) and older handshake revisions by raw HTTP: discover, register by
-// client-id document, log in through the consent page and Cognito's login form, call tools, refresh, call again.
+// The official SDK v1 (protocol version 2025-11-25) and older handshake versions by raw HTTP: discovery, client id
+// document, login through the consent page and Cognito's login form, tool calls, refresh, another call.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

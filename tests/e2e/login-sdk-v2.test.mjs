@@ -1,5 +1,5 @@
-// The official SDK v2 (revision 2026-07-28, no handshake): discover, register by client-id document, log in through the
-// consent page and Cognito's login form, call tools, refresh, call again.
+// The official SDK v2 (protocol version 2026-07-28, no handshake): discovery, client id document, login through the
+// consent page and Cognito's login form, tool calls, refresh, another call.
 
 import { after, before } from 'node:test';
 import { sdkV2Logins } from '../parts/sdk-v2-logins.mjs';

@@ -1,5 +1,5 @@
-// Folders of manifests that are links, as deployments have them, and that are made while the daemon runs: what is in them counts
-// from the next request on, without a reload, and clients that listen are told.
+// Folders of manifests that are symbolic links, as deployments have them, or are created while the daemon runs: changes
+// take effect from the next request on, without a reload, and subscribed clients are notified.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

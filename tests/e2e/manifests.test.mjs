@@ -1,4 +1,4 @@
-// Wrong manifests of every kind: `-t` names the file and the reason, and the others are there.
+// Wrong manifests of every kind: `-t` names the file and the reason, and the other manifests are served.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

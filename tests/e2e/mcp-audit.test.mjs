@@ -1,5 +1,5 @@
-// One line in the log for each call, with who, what, how it ended and how long it took; and the trace context of a call,
-// which its program gets. The same in both eras.
+// Each call is one line in the log, with caller, target, outcome and duration; programs get the call's trace context.
+// The same in both kinds of protocol versions.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

@@ -1,4 +1,4 @@
-// notifications/cancelled in the handshake revisions: it stops the program, whichever worker runs it.
+// notifications/cancelled in the handshake versions ends the program, whichever worker runs it.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

@@ -1,4 +1,4 @@
-// Resources, prompts and completion from files; answers as streams; input that a program needs of the client.
+// Resources, prompts and completion from files; answers as streams; input that a program needs from the client.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

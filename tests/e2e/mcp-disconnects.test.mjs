@@ -1,4 +1,4 @@
-// Calls that are silent for long: the stream is kept alive, and a client that goes away is noticed before there was
+// Calls without output for long: the stream is kept alive, and the disconnection of a client is noticed before there is
 // anything to send.
 
 import assert from 'node:assert/strict';

@@ -1,4 +1,4 @@
-// Wrong MCP messages, and tools that misbehave. Every answer is a clear JSON-RPC or tool error, and nothing is lost.
+// Wrong MCP messages, and tools that fail. Every answer is a clear JSON-RPC or tool error, and the daemon goes on.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

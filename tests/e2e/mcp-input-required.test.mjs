@@ -1,5 +1,5 @@
-// Input that programs ask for: what they may ask of which client, and that no answer reaches them that was not asked for, or
-// is not what was asked for.
+// Input that programs ask for: what they may ask of which client, and that only valid answers to their requests reach
+// them.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

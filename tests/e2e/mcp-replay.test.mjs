@@ -1,4 +1,4 @@
-// Resumable streams of revision 2025-11-25: a client whose connection broke asks for the rest, of any worker.
+// Resumable streams of protocol version 2025-11-25: a client whose connection broke gets the rest from any worker.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

@@ -1,4 +1,4 @@
-// Notifications: subscriptions/listen, the GET stream and resources/subscribe; idle streams hold no worker.
+// Notifications: subscriptions/listen, the GET stream and resources/subscribe; idle streams occupy no worker.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

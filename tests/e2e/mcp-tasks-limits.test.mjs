@@ -1,4 +1,4 @@
-// How many tasks run: a share for each user and a cap for the host; and what becomes of those of a user who is denied.
+// Limits of running tasks, for each user and for the host, and the end of a denied user's tasks.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

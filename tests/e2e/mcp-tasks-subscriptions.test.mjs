@@ -1,4 +1,5 @@
-// notifications/tasks on subscriptions/listen: what happens to a task is told to who asked for it, wherever it runs.
+// notifications/tasks on subscriptions/listen: subscribed clients are notified of each change of a task, whichever host
+// runs it.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

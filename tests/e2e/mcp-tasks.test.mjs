@@ -1,4 +1,4 @@
-// The Tasks extension: long calls are tasks that any worker can answer for.
+// The Tasks extension: long calls become tasks, and any worker answers for them.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// What a request costs in memory: at most 16 times the longest body, whatever is in it, and nothing when it is over.
+// Memory of a request: at most 16 times the longest body, whatever the body contains, and given back afterwards.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

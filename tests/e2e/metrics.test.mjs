@@ -1,4 +1,4 @@
-// Metrics: lines for CloudWatch, and GET /metrics for everybody else, while the site is used.
+// Metrics while the site is used: lines for CloudWatch, and GET /metrics for Prometheus.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

@@ -1,5 +1,5 @@
-// Clients that install from npm log users in on their own: they find the server, open a browser at /authorize, and listen for
-// the answer. With the documents of share/clients.d, and registered by themselves.
+// Clients from npm log users in by themselves: they find the server, open a browser at /authorize, and listen for the
+// answer. With the documents of share/clients.d, and with registration.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';

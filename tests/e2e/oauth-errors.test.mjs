@@ -1,5 +1,5 @@
-// Wrong authorization and token requests. Each gets a clear OAuth error, and nothing is lost by it: after a refused
-// attempt the right one still works.
+// Wrong authorization and token requests. Each gets a clear OAuth error and uses nothing up: the right request still
+// succeeds afterwards.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -1,5 +1,6 @@
-// Whoever publishes a document is a client here, so /authorize must not send a browser to an address on the web, or into an
-// app, that only a stranger vouches for, before the user has said anything (RFC 9700 section 4.11.2, MCP "Open Redirection").
+// Anyone can publish a client document. So before the user has answered, /authorize must not redirect the browser to a
+// web address or into an app of a client that the admin has not allowed (RFC 9700 section 4.11.2, MCP "Open
+// Redirection").
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

@@ -1,4 +1,4 @@
-// From the outputs of the AWS stack to a configuration that the program takes.
+// scripts/outputs-to-conf makes a valid configuration from the outputs of the AWS stack.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

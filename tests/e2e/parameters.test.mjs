@@ -1,5 +1,5 @@
-// Every parameter of every endpoint: missing, empty, doubled, over-long, wrongly encoded. One row a parameter; what a cell
-// says must happen does, and the right request works afterwards.
+// Every parameter of every endpoint: missing, empty, repeated, too long, wrongly encoded. A row for each parameter says
+// what must happen, and the right request succeeds afterwards.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

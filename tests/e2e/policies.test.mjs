@@ -1,5 +1,5 @@
-// The policies of the AWS stack, read back from its template: each group of endpoints may do what the program does there, and
-// nothing else.
+// The policies of the AWS stack, read from its template: each group of endpoints has the permissions that the program
+// needs there, and no others.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// The worker pool as a user of the site sees it: through the web server, under load. (The pool by itself is in tests/pool.)
+// The worker pool through the web server, under load. (tests/pool tests the pool alone.)
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

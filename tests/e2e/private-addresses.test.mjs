@@ -1,5 +1,5 @@
-// A stranger's client_id is an address that we go to: nothing that is not public may be reached by it, however it is
-// written, and whatever its name means. Everything that is forbidden here has a server that would notice.
+// A client_id is an address that the daemon connects to: no address that is not public can be reached by it, however it
+// is written, and whatever its name resolves to. Each forbidden address has a server here that would notice.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

@@ -1,5 +1,5 @@
-// Limits for all workers together: on the OAuth endpoints by address and by client at an address, on /mcp by user for what
-// starts programs, and for nothing else.
+// Limits for all workers together: at the OAuth endpoints by address and by client, at /mcp by user for calls that
+// start programs.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

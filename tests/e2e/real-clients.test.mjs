@@ -1,5 +1,5 @@
-// The documents of real clients, each at its own address and under its own host name, on the way through
-// CLIENT_METADATA_PROXY: a proxy in the test leads all hosts to the document host.
+// The documents of real clients, each at its own address, fetched through CLIENT_METADATA_PROXY: a proxy of the test
+// connects all host names to the document host.
 
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';

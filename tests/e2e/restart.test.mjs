@@ -1,5 +1,5 @@
-// Restart and reload of an activated daemon under load: the socket stays (systemd holds it, here a launcher), so no
-// request is refused, and none that was taken is cut.
+// Restart and reload of a daemon with an inherited socket under load: a launcher holds the socket as systemd does, so
+// no request is refused, and no accepted one is cut.
 
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';

@@ -1,4 +1,4 @@
-// Our JSON Schema beside Ajv's, pair by pair: both say valid, both say invalid, or both refuse the schema.
+// JSON Schema compared with Ajv, pair by pair: both say valid, both say invalid, or both refuse the schema.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -1,4 +1,4 @@
-// Sealing keys are changed while users are logged in: docs/keys.md, step by step.
+// Sealing keys are changed while users are logged in: the steps of docs/keys.md.
 
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';

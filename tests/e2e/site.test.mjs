@@ -1,4 +1,4 @@
-// The site of the tests itself: a crash of the daemon must not pass unnoticed.
+// The tests' own site: a crash of the daemon makes a test fail.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

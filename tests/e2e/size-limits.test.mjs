@@ -1,4 +1,5 @@
-// Documented limits of size: what is as long as it may be is served, and one byte more is told so. No worker dies of either.
+// Documented size limits: the longest allowed value is served, and one byte more gets an error. No worker dies of
+// either.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -1,4 +1,4 @@
-// Documents that come slowly, or never: they hold half of the workers and no more.
+// Client documents that arrive slowly, or never: they occupy at most half of the workers.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

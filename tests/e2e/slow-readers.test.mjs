@@ -1,4 +1,4 @@
-// Clients that read slowly, or not at all: no worker waits for one, and whoever reads again gets all that is his.
+// Clients that read slowly, or not at all: no worker waits for them, and a client that reads on gets everything.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

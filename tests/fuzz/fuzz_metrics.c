@@ -1,4 +1,4 @@
-/* What a scraper of figures sends, over a socket pair: it gets one answer, whatever it was. */
+/* What a metrics scraper sends, over a socket pair: it gets exactly one answer. */
 #include <sys/socket.h>
 
 #include "input.h"

@@ -1,5 +1,5 @@
-/* An HTTP server on the loopback interface, in a process of its own, for tests of what asks one: it
- * plays answers in order (the last one again and again) and records what it was asked. */
+/* An HTTP server on loopback in a process of its own: it plays answers in order (the last one
+ * repeatedly) and records the requests. */
 #ifndef LOOPBACK_H
 #define LOOPBACK_H
 

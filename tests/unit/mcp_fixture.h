@@ -1,5 +1,5 @@
-/* A site with one user and a set of tools, and requests to its MCP endpoint: what the tests of the
- * MCP room have in common. Include after cmocka.h. */
+/* A site with one user and a set of tools, and requests to its MCP endpoint: shared by the tests
+ * of MCP. */
 #ifndef UNIT_MCP_FIXTURE_H
 #define UNIT_MCP_FIXTURE_H
 

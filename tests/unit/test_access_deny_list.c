@@ -1,4 +1,4 @@
-/* The file of who is let in no more. */
+/* The deny list: who is refused. */
 #include "unit.h"
 
 #include "access/deny_list.h"

@@ -1,4 +1,4 @@
-/* LIST_FORBIDDEN=no: lists without what the caller may not use. */
+/* LIST_FORBIDDEN=no: lists without entries that the caller may not use. */
 #include "unit.h"
 
 #include "mcp_fixture.h"

@@ -1,4 +1,5 @@
-/* The command line, as a process of its own each time: getopt and _exit are the process's. */
+/* The command line, each time in a process of its own, since getopt and _exit have global
+ * effects. */
 #include "unit.h"
 
 #include <sys/wait.h>

@@ -1,4 +1,4 @@
-/* Published vectors, so that what we seal and hash is what everybody else calls by these names. */
+/* Published vectors of SHA-256, HMAC and HKDF. */
 #include "unit.h"
 
 #include "base/encode.h"

@@ -1,4 +1,5 @@
-/* What must hold for a sealed text: it opens here, for its purpose, unchanged, and nowhere else. */
+/* A sealed text can be opened with the same keys, for the same purpose, unchanged, and in no
+ * other case. */
 #include "unit.h"
 
 #include <sys/wait.h>

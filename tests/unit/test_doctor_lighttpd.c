@@ -1,4 +1,4 @@
-/* What doctor says of lighttpd's configuration. */
+/* What doctor reports about lighttpd's configuration. */
 #include "unit.h"
 
 #include "doctor/doctor.h"

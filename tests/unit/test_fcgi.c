@@ -1,5 +1,5 @@
-/* The FastCGI side against raw records, over a socket pair. Pins down the ways of libfcgi that
- * web/fcgi.c fences, on the library that is installed. */
+/* The FastCGI side against raw records, over a socket pair. Also tests the behaviour of the
+ * installed libfcgi that web/fcgi.c relies on. */
 #include "unit.h"
 
 #include <signal.h>

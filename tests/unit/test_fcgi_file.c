@@ -1,5 +1,5 @@
-/* The memory file between us and libfcgi: what is written on one side is read on the other, and
- * nothing of it is left for the next request. */
+/* The memory file between web/fcgi.c and libfcgi: what one writes the other reads, and nothing
+ * of it is left for the next request. */
 #include "unit.h"
 
 #include "web/fcgi_file.h"

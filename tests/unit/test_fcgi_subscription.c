@@ -1,5 +1,5 @@
-/* A streamed reply that goes on without its worker: its peer hears nothing before somebody watches
- * for what it is promised. */
+/* A streamed reply that continues without its worker: its client gets nothing before the
+ * subscription is watched. */
 #include "unit.h"
 
 #include <errno.h>

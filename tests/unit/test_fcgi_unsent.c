@@ -1,5 +1,5 @@
-/* The end of a reply whose reader is slow: given to one who waits in the worker's place, or sent
- * for as long as the reader goes on. */
+/* The end of a reply whose client reads slowly: handed to the process that holds streams, or
+ * sent as long as the client reads. */
 #include "unit.h"
 
 #include <signal.h>

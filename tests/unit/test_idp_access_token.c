@@ -1,6 +1,6 @@
-/* Access tokens: form, header and signature. Each trap of libjwt has a test of its name, and the
- * last one asks the installed libjwt itself, so that its log says which of them are real in this
- * version. */
+/* Access tokens: form, header and signature. Each known fault of libjwt has a test of its name;
+ * the last test checks the installed libjwt itself, and its log says which faults that version
+ * has. */
 #include "unit.h"
 
 #include <jwt.h>

@@ -1,5 +1,5 @@
-/* Where signing keys come from, and how rarely Cognito is asked. http_fetch and the host's cache
- * are this file's own: the linker takes them in place of those in net/ and store/. */
+/* Where signing keys come from, and how rarely Cognito is asked. This file defines http_fetch
+ * and the host's cache, which the linker uses instead of those in net/ and shared/. */
 #include "unit.h"
 
 #include "base/log.h"

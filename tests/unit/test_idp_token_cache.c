@@ -1,4 +1,4 @@
-/* The worker's cache of verified tokens: bounded, own copies, nothing past its exp. */
+/* The worker's cache of verified tokens: limited, with its own copies, never past exp. */
 #include "unit.h"
 
 #include "idp/token_cache.h"

@@ -1,5 +1,5 @@
-/* The token endpoint, against scripted answers: this file has an http_fetch of its own, which the
- * linker takes in place of the one in net/. */
+/* The token endpoint, with scripted answers: this file defines http_fetch, which the linker uses
+ * instead of the one in net/. */
 #include "unit.h"
 
 #include "base/encode.h"

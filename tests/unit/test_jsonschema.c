@@ -1,5 +1,5 @@
-/* Keyword by keyword: what passes, and what an error says. How the verdicts agree with another
- * implementation is in tests/e2e/schema-ajv.test.mjs. */
+/* Each keyword: valid values, and the errors of others. tests/e2e/schema-ajv.test.mjs compares
+ * the results with another implementation. */
 #include "unit.h"
 
 #include "jsonschema/schema.h"

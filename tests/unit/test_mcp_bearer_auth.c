@@ -1,4 +1,4 @@
-/* Who may talk to the MCP endpoint, and how the others are told. */
+/* Who may use the MCP endpoint, and the errors for others. */
 #include "unit.h"
 
 #include "mcp_fixture.h"

@@ -1,4 +1,4 @@
-/* Which revision a message follows, and the headers that must say the same as the body. */
+/* Which protocol version a message follows, and the headers that must agree with the body. */
 #include "unit.h"
 
 #include "mcp_fixture.h"

@@ -1,4 +1,5 @@
-/* What is noted of MCP sessions: a user has a share of the host's cache, and a note a limit. */
+/* What is stored of MCP sessions: quotas of a user in the host's cache, and the length of a
+ * note. */
 #include "unit.h"
 
 #include "base/json.h"

@@ -1,4 +1,4 @@
-/* Client documents in the host's cache, at any time, from a server that does what the test says. */
+/* Client documents in the host's cache, with a clock of the test, from a scripted server. */
 #include "other_process.h"
 #include "reply_of.h"
 #include "unit.h"

@@ -1,5 +1,5 @@
-/* The refresh tokens of one login at any time, against a Cognito that always has a new token: this
- * file has an http_fetch of its own, which the linker takes in place of the one in net/. */
+/* The refresh tokens of one login, with a clock of the test. This file defines an http_fetch
+ * that always returns a new token; the linker uses it instead of the one in net/. */
 #include "unit.h"
 
 #include "config/config.h"

@@ -1,4 +1,4 @@
-/* Files that lines go to: checked before they are needed, and never waited for. */
+/* Files that lines are written to: checked before they are needed, and written without waiting. */
 #include "unit.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Programs: what they get, what they may do, and that nothing of them stays. */
+/* Programs: their input, their limits, and that none of their processes stays. */
 #include "unit.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* One daemon for one STATE_DIR: who holds it is named, as far as that can be found out. */
+/* One daemon for one STATE_DIR: the process that holds it is named if possible. */
 #include "other_process.h"
 #include "unit.h"
 

@@ -1,5 +1,4 @@
-/* Unsent ends of replies: what one reader does not take keeps no other from his, and there is a
- * bound. */
+/* Unsent ends of replies: a slow reader does not delay another, and the total is limited. */
 #include "unit.h"
 
 #include <signal.h>

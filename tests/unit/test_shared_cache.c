@@ -1,4 +1,4 @@
-/* What the workers of a host share for a time: values and leases. */
+/* The host's cache: values, quotas and leases. */
 #include "unit.h"
 
 #include <signal.h>

@@ -1,4 +1,5 @@
-/* Who waits for a slow service: holders in other processes, at any time. */
+/* Limits on waiting for a slow service: with callers in other processes, and a clock of the
+ * test. */
 #include "unit.h"
 
 #include <signal.h>

@@ -1,4 +1,4 @@
-/* Places among what runs at once: a share each, and held by whoever has the descriptor. */
+/* Limits of what runs at once, in all and for each owner, held by a descriptor. */
 #include "unit.h"
 
 #include <signal.h>

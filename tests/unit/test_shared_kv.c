@@ -1,6 +1,5 @@
-/* A key-value file that is full: what is in it can still be read and deleted, and then there is
- * room again. One that was damaged is replaced, also while others have it open. A writer that hangs
- * holds nobody else for long. */
+/* A key-value file. When it is full, it can still be read and deleted from. A damaged one is
+ * replaced, also while others have it open. A writer that hangs does not block others for long. */
 #include "unit.h"
 
 #include <dlfcn.h>

@@ -1,4 +1,4 @@
-/* Letters between processes of one user. */
+/* Messages between processes of one user. */
 #include "unit.h"
 
 #include <sys/wait.h>

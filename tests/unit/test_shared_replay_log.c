@@ -1,4 +1,4 @@
-/* Journals: what one worker writes and another one reads, while it is written and after. */
+/* Replay logs: one worker writes, another one reads, meanwhile and afterwards. */
 #include "unit.h"
 
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* Records of tasks in the host's cache: each write replaces the version that was read. And what
- * becomes of a task whose host is dead. */
+/* Records of tasks in the host's cache: each write replaces the version that was read. Also
+ * tasks whose host is dead. */
 #include "unit.h"
 
 #include "base/log.h"

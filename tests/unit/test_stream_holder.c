@@ -1,5 +1,4 @@
-/* What the process that holds streams sends, byte for byte: how a stream begins, goes on and ends.
- */
+/* What the stream holder sends, byte for byte: the begin, the events and the end of a stream. */
 #include "unit.h"
 
 #include <regex.h>

@@ -1,4 +1,4 @@
-/* Server-sent events: what is written, and ids as clients bring them back. */
+/* Server-sent events: what is written, and ids as clients send them back. */
 #include "unit.h"
 
 #include "web/sse.h"

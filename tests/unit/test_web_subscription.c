@@ -1,4 +1,4 @@
-/* What a stream waits for, as workers write it and the stream holder reads it. */
+/* Subscriptions of a stream: workers write them, the stream holder reads them. */
 #include "unit.h"
 
 #include <stdlib.h>

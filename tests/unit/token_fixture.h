@@ -1,4 +1,4 @@
-/* A signer, its key set, and Cognito's access token with whatever a test changes in it. */
+/* A signer, its key set, and Cognito's access token with the changes of a test. */
 #ifndef UNIT_TOKEN_FIXTURE_H
 #define UNIT_TOKEN_FIXTURE_H
 
