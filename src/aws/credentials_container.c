@@ -32,27 +32,32 @@ static bool is_allowed_host(const struct url *u) {
     return false;
 }
 
+/* Of HTTPS, or of HTTP to an allowed host. */
+static bool is_safe(const struct url *u) {
+    return !strcmp(u->scheme, "https") || (!strcmp(u->scheme, "http") && is_allowed_host(u));
+}
+
 /* The address to ask; NULL if none is configured. The relative one goes first. */
 static enum rc find_url(struct arena *a, const struct aws_env *env, const char **out,
                         struct err *e) {
-    const char *relative = aws_env_get(env, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-    const char *full = aws_env_get(env, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
-    const char *text = relative ? arena_printf(a, ECS_HOST "%s", relative) : full;
+    static const char relative_uri[] = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+    static const char full_uri[] = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+    const char *relative = aws_env_get(env, relative_uri);
     struct url u;
 
-    *out = text;
-    if (!text)
+    *out = relative ? arena_printf(a, ECS_HOST "%s", relative) : aws_env_get(env, full_uri);
+    if (!*out)
         return OK;
-    if ((relative && *relative != '/') || url_parse(a, text, &u, e) || u.userinfo || u.fragment)
-        return err_set(e, ERR_MISCONFIGURED, "%s cannot be used: it must be %s",
-                       relative ? "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
-                                : "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-                       relative ? "a path that begins with /" : "a URL");
-    if (strcmp(u.scheme, "https") != 0 && (strcmp(u.scheme, "http") != 0 || !is_allowed_host(&u)))
-        return err_set(e, ERR_MISCONFIGURED,
-                       "AWS_CONTAINER_CREDENTIALS_FULL_URI must be https, or http to this host or "
-                       "to the address of ECS or EKS");
-    return OK;
+    if (relative && *relative != '/')
+        return err_set(e, ERR_MISCONFIGURED, "%s must be a path that begins with /", relative_uri);
+    if (url_parse(a, *out, &u, e) || u.userinfo || u.fragment)
+        return err_set(e, ERR_MISCONFIGURED, "%s must be %s without user and fragment",
+                       relative ? relative_uri : full_uri, relative ? "a path" : "a URL");
+    return is_safe(&u) ? OK
+                       : err_set(e, ERR_MISCONFIGURED,
+                                 "%s must be https, or http to this host or to the address of ECS "
+                                 "or EKS",
+                                 full_uri);
 }
 
 static enum rc is_configured(const struct aws_env *env, const struct aws_profile *profile,

@@ -97,10 +97,6 @@ const char *dynamodb_what(const struct dynamodb *d) {
     return d->what;
 }
 
-const char *dynamodb_region(const struct dynamodb *d) {
-    return d->region;
-}
-
 struct aws_credentials_source *dynamodb_credentials(struct dynamodb *d) {
     return d->credentials;
 }

@@ -58,7 +58,6 @@ enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const struct dynamodb
 /* For people. */
 const char *dynamodb_what(const struct dynamodb *d); /* as the options say */
 const char *dynamodb_url(const struct dynamodb *d);
-const char *dynamodb_region(const struct dynamodb *d);
 struct aws_credentials_source *dynamodb_credentials(struct dynamodb *d); /* borrowed */
 
 /* CRC-32 as in IEEE 802.3 and zip: what DynamoDB sends of each body in x-amz-crc32. For tests too.

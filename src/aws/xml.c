@@ -148,31 +148,46 @@ static bool skip_declaration(struct xml *x) {
     return true;
 }
 
+/* What has been read of a document. */
+struct search {
+    const char *path, *found;
+    bool just_opened; /* the last tag opened an element: text that follows is its first */
+};
+
+/* Text and the tag behind it. False: this is not well-formed. */
+static bool read_on(struct arena *a, struct xml *x, struct search *s) {
+    const bool wanted = s->just_opened && !s->found && is_at(x, s->path);
+    const char *text = read_text(a, x);
+    bool closed_itself = false;
+
+    if (!text || !skip_char(x, '<'))
+        return false;
+    s->just_opened = !skip_char(x, '/');
+    if (!s->just_opened) {
+        if (wanted)
+            s->found = text;
+        return close_element(x);
+    }
+    if (!open_element(x, &closed_itself))
+        return false;
+    if (closed_itself) {
+        s->just_opened = false;
+        x->depth--;
+    }
+    return true;
+}
+
 const char *aws_xml_text(struct arena *a, const char *xml, size_t len, const char *path) {
     struct xml x = {.p = xml, .end = xml + len};
-    const char *found = NULL;
-    bool closed_itself = false, just_opened = true;
+    struct search s = {.path = path, .just_opened = true};
+    bool closed_itself = false;
 
     if (memchr(xml, 0, len) || !skip_declaration(&x) || !skip_char(&x, '<') ||
         !open_element(&x, &closed_itself))
         return NULL;
-    while (x.depth) {
-        if (closed_itself) {
-            closed_itself = just_opened = false;
-            x.depth--;
-            continue;
-        }
-        bool wanted = just_opened && !found && is_at(&x, path);
-        const char *text = read_text(a, &x);
-        if (!text || !skip_char(&x, '<'))
+    while (!closed_itself && x.depth)
+        if (!read_on(a, &x, &s))
             return NULL;
-        bool closes = skip_char(&x, '/');
-        if (wanted && closes)
-            found = text;
-        just_opened = !closes;
-        if (closes ? !close_element(&x) : !open_element(&x, &closed_itself))
-            return NULL;
-    }
     skip_spaces(&x);
-    return x.p == x.end ? found : NULL;
+    return x.p == x.end ? s.found : NULL;
 }

@@ -180,24 +180,27 @@ static void check_issuer(struct loading *l) {
 }
 
 /* A key that was refused is missing for no reason of its own. */
-static void need(struct loading *l, bool lacks, const char *key, const char *instead) {
-    if (lacks && !config_is_refused(l, key))
+static void need(struct loading *l, bool is_lacking, const char *key, const char *instead) {
+    if (is_lacking && !config_is_refused(l, key))
         config_fault(l, 0, "%s must be set%s", key, instead);
+}
+
+/* Has the service one of these groups, and lacks the value that they need? */
+static bool lacks(const struct config *c, unsigned groups, const char *value) {
+    return c->endpoints & groups && !*value;
 }
 
 /* What each group has to have. */
 static void check_needs(struct loading *l) {
     const struct config *c = l->c;
-    const bool authorize = c->endpoints & GROUP_AUTHORIZE, token = c->endpoints & GROUP_TOKEN;
-    const bool mcp = c->endpoints & GROUP_MCP;
-    const bool pool_refused = config_is_refused(l, "COGNITO_USER_POOL_ID");
 
-    need(l, (authorize || token || mcp) && !*c->idp.client_id, "COGNITO_CLIENT_ID", "");
-    need(l, mcp && !*c->idp.issuer,
+    need(l, lacks(c, GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP, c->idp.client_id),
+         "COGNITO_CLIENT_ID", "");
+    need(l, lacks(c, GROUP_MCP, c->idp.issuer),
          *c->cognito_user_pool_id ? "COGNITO_REGION" : "COGNITO_USER_POOL_ID",
          " (or COGNITO_ISSUER)");
-    if ((authorize && !*c->idp.authorize_url) || (token && !*c->idp.token_url))
-        need(l, !*c->cognito_domain || !pool_refused,
+    if (lacks(c, GROUP_AUTHORIZE, c->idp.authorize_url) || lacks(c, GROUP_TOKEN, c->idp.token_url))
+        need(l, !*c->cognito_domain || !config_is_refused(l, "COGNITO_USER_POOL_ID"),
              *c->cognito_domain ? "COGNITO_REGION" : "COGNITO_DOMAIN",
              " (or COGNITO_AUTHORIZE_URL and COGNITO_TOKEN_URL)");
 }

@@ -324,9 +324,10 @@ enum rc http_certificates(struct arena *a, const char *url, long timeout_ms, str
     struct buf b;
 
     buf_init(&b, a, CERTIFICATES_MAX);
-    if (!code && !curl_easy_getinfo(h, CURLINFO_CERTINFO, &info) && info)
-        for (int i = 0; i < info->num_of_certs; i++)
-            add_certificate(&b, info->certinfo[i]);
+    if (!code)
+        (void)curl_easy_getinfo(h, CURLINFO_CERTINFO, &info);
+    for (int i = 0; info && i < info->num_of_certs; i++)
+        add_certificate(&b, info->certinfo[i]);
     curl_easy_cleanup(h);
     *pem = (struct text){b.p, b.len};
     if (!code && !b.overflow && b.len)
