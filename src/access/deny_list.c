@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "base/utf8.h"
 
 #define ENTRIES_MAX 65536
@@ -36,7 +37,7 @@ struct loading {
     unsigned bad;
 };
 
-/* What was read is in some of them, and they may go to a terminal. */
+/* Some repeat what was read, and they may be shown on a terminal. */
 static void PRINTF_LIKE(2, 3) bad_line(struct loading *l, const char *fmt, ...) {
     char text[PROBLEM_BYTES_MAX];
     va_list ap;
@@ -44,9 +45,7 @@ static void PRINTF_LIKE(2, 3) bad_line(struct loading *l, const char *fmt, ...) 
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    for (char *p = text; *p; p++)
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
+    text_mask_controls(text);
     (void)fprintf(l->problems, "%s:%d: %s\n", l->path, l->line, text);
     l->bad++;
 }

@@ -1,5 +1,5 @@
-/* A set-associative table. One that adds an entry claims its place by the time in it; who looks
- * while an entry is written does not find it yet. */
+/* A set-associative table. While an entry is written it has the negative time at which that began,
+ * and is not found; a worker that is killed then keeps it for WRITING_S at most. */
 #include "access/revoked.h"
 
 #include <stdatomic.h>
@@ -13,12 +13,12 @@
 #define SETS 2048
 #define WAYS 8
 #define DIGEST_WORDS 4 /* of 64 bits */
-#define BEING_WRITTEN INT64_MAX
+#define WRITING_S 10   /* far longer than it takes */
 
 static const char magic[8] = "revoked";
 
 struct entry {
-    _Atomic int64_t ends_s; /* 0: free */
+    _Atomic int64_t ends_s; /* 0: free; negative: being written since then */
     _Atomic uint64_t digest[DIGEST_WORDS];
 };
 
@@ -54,7 +54,11 @@ static struct entry *set_of(struct table *table, const char *token, uint64_t dig
 }
 
 static bool is_free(int64_t ends_s, int64_t now_s) {
-    return ends_s <= now_s;
+    return ends_s >= 0 ? ends_s <= now_s : llabs(now_s + ends_s) > WRITING_S;
+}
+
+static bool is_in_force(int64_t ends_s, int64_t now_s) {
+    return ends_s > now_s;
 }
 
 static void raise_last(struct table *table, int64_t ends_s) {
@@ -62,6 +66,18 @@ static void raise_last(struct table *table, int64_t ends_s) {
 
     while (last < ends_s && !atomic_compare_exchange_weak(&table->last_ends_s, &last, ends_s))
         ;
+}
+
+/* False if it is not free, or was taken by another worker because we were stopped for long. */
+static bool write_entry(struct entry *entry, const uint64_t digest[DIGEST_WORDS], int64_t ends_s,
+                        int64_t now_s) {
+    int64_t was = atomic_load(&entry->ends_s), writing = -now_s;
+
+    if (!is_free(was, now_s) || !atomic_compare_exchange_strong(&entry->ends_s, &was, writing))
+        return false;
+    for (int w = 0; w < DIGEST_WORDS; w++)
+        atomic_store(&entry->digest[w], digest[w]);
+    return atomic_compare_exchange_strong(&entry->ends_s, &writing, ends_s);
 }
 
 enum rc revoked_add(struct revoked *r, const char *token, int64_t ends_s, int64_t now_s,
@@ -74,18 +90,11 @@ enum rc revoked_add(struct revoked *r, const char *token, int64_t ends_s, int64_
     if (revoked_has(r, token, now_s))
         return OK;
     set = set_of(r->file.at, token, digest);
-    for (int i = 0; i < WAYS; i++) {
-        int64_t was = atomic_load(&set[i].ends_s);
-
-        if (!is_free(was, now_s) ||
-            !atomic_compare_exchange_strong(&set[i].ends_s, &was, BEING_WRITTEN))
-            continue;
-        for (int w = 0; w < DIGEST_WORDS; w++)
-            atomic_store(&set[i].digest[w], digest[w]);
-        atomic_store(&set[i].ends_s, ends_s);
-        raise_last(r->file.at, ends_s);
-        return OK;
-    }
+    for (int i = 0; i < WAYS; i++)
+        if (write_entry(&set[i], digest, ends_s, now_s)) {
+            raise_last(r->file.at, ends_s);
+            return OK;
+        }
     return err_set(e, ERR_STORE, "too many tokens are revoked just now; try again later");
 }
 
@@ -105,7 +114,7 @@ bool revoked_has(struct revoked *r, const char *token, int64_t now_s) {
 
         for (int w = 0; w < DIGEST_WORDS; w++)
             same += atomic_load(&set[i].digest[w]) == digest[w];
-        if (same == DIGEST_WORDS && !is_free(atomic_load(&set[i].ends_s), now_s))
+        if (same == DIGEST_WORDS && is_in_force(atomic_load(&set[i].ends_s), now_s))
             return true;
     }
     return false;

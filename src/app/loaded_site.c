@@ -13,8 +13,9 @@
 #include "mcp/replay.h"
 #include "net/http.h"
 #include "oauth/client_fetch.h"
+#include "shared/cache.h"
+#include "shared/concurrency_limit.h"
 #include "shared/rate_limit.h"
-#include "shared/shared.h"
 #include "store/store.h"
 #include "store/tasks.h"
 

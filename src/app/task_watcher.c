@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "crypto/seal_keys.h"
 #include "mcp/site.h"
-#include "shared/shared.h"
+#include "shared/cache.h"
 #include "store/tasks.h"
 
 #define WATCH_ARENA_MAX 65536

@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <ctype.h>
 #include <string.h>
 
 struct text text_of(const char *s) {
@@ -45,4 +46,10 @@ bool placeholder_next(const char *p, const char *end, struct placeholder *out) {
     *out =
         (struct placeholder){start, {p, close ? (size_t)(close - p) : 0}, close ? close + 2 : NULL};
     return true;
+}
+
+void text_mask_controls(char *s) {
+    for (; *s; s++)
+        if (iscntrl((unsigned char)*s))
+            *s = '?';
 }

@@ -24,6 +24,8 @@ struct text text_join(struct arena *a, const struct text *parts, size_t count);
  * '?' for whatever is not printable ASCII. */
 #define TEXT_QUOTE_MAX 80
 const char *text_quotable(struct arena *a, const char *s);
+/* Puts '?' in place of each control character: for what may be shown on a terminal. */
+void text_mask_controls(char *s);
 
 /* A {{…}} in a text. */
 struct placeholder {

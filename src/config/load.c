@@ -1,9 +1,9 @@
 #include "config/load.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "config/loading.h"
 
 #define CONFIG_ARENA_MAX (8 << 20) /* each key has a line of 4096 bytes at most */
@@ -12,9 +12,7 @@
 const char *config_shown(struct loading *l, const char *text) {
     char *shown = arena_strndup(l->c->arena, text, strnlen(text, SHOWN_BYTES_MAX));
 
-    for (char *p = shown; *p; p++)
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
+    text_mask_controls(shown);
     return shown;
 }
 

@@ -12,7 +12,7 @@
 #include "mcp/cancel.h"
 #include "mcp/replay.h"
 #include "mcp/stream.h"
-#include "shared/shared.h"
+#include "shared/message_socket.h"
 
 #define PURPOSE "mcp-request-state"
 #define WANTED "inputRequired"
@@ -291,7 +291,7 @@ static enum rc wait_once(struct client_requests *q, struct message_socket *m, in
     if (stream->gone && !stream->replay)
         return err_set(e, ERR_RPC_INTERNAL, "The client went away");
     switch (message_socket_wait(m, watch, next_look(q, until_ms), message)) {
-    case MESSAGE_SOCKET_LETTER:
+    case MESSAGE_SOCKET_RECEIVED:
         if (q->messages++ >= INPUT_REQUIRED_MESSAGES_MAX)
             return err_set(e, ERR_RPC_INTERNAL, "The client sent too many answers");
         return take_message(q, message, e);

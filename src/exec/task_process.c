@@ -28,7 +28,8 @@
 #include "mcp/site.h"
 #include "metrics/metrics.h"
 #include "runner/child.h"
-#include "shared/shared.h"
+#include "shared/cache.h"
+#include "shared/message_socket.h"
 
 #define MESSAGE_MAX 64
 #define SAVE_S 300 /* so long the end of a program is written again if the store fails */
@@ -180,7 +181,7 @@ static void renew(struct watch *w) {
 static bool must_stop(void *arg) {
     struct watch *w = arg;
     bool is_woken = w->t->socket && message_socket_wait(w->t->socket, -1, clock_monotonic_ms(),
-                                                        &w->message) == MESSAGE_SOCKET_LETTER;
+                                                        &w->message) == MESSAGE_SOCKET_RECEIVED;
     uint64_t times;
 
     watchdog_sign();

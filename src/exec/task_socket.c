@@ -8,7 +8,7 @@
 #include "config/config.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
-#include "shared/shared.h"
+#include "shared/message_socket.h"
 #include "site/site.h"
 
 #define RUN_BYTES 12 /* of the random name of one run */

@@ -7,7 +7,7 @@
 #include "crypto/digest.h"
 #include "mcp/call.h"
 #include "mcp/session.h"
-#include "shared/shared.h"
+#include "shared/message_socket.h"
 
 #define MESSAGE "cancelled"
 #define MESSAGE_MAX 64 /* bytes */
@@ -47,7 +47,7 @@ bool cancel_arrived(void *call) {
     if (c->cancel.socket && !c->cancel.arrived) {
         buf_init(&message, c->arena, MESSAGE_MAX);
         c->cancel.arrived = message_socket_wait(c->cancel.socket, -1, clock_monotonic_ms(),
-                                                &message) == MESSAGE_SOCKET_LETTER;
+                                                &message) == MESSAGE_SOCKET_RECEIVED;
     }
     return c->cancel.arrived;
 }

@@ -13,7 +13,7 @@
 #include "mcp/replay.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
-#include "shared/shared.h"
+#include "shared/replay_log.h"
 #include "web/sse.h"
 
 #define REPLAY_WAIT_MS 15000 /* for what is still to come; then the client asks again */

@@ -7,7 +7,7 @@
 #include "mcp/call.h"
 #include "mcp/protocol_version.h"
 #include "mcp/session.h"
-#include "shared/shared.h"
+#include "shared/replay_log.h"
 #include "web/sse.h"
 
 #define STREAM_ID_BYTES 12

@@ -9,7 +9,7 @@
 #include "mcp/call.h"
 #include "mcp/headers.h"
 #include "mcp/protocol_version.h"
-#include "shared/shared.h"
+#include "shared/cache.h"
 
 #define PURPOSE "mcp-session"
 #define ID_MAX 4096

@@ -10,7 +10,7 @@
 #include "oauth/client_fetch.h"
 #include "oauth/client_find.h"
 #include "oauth/codes.h"
-#include "shared/shared.h"
+#include "shared/cache.h"
 
 #define ASSERTION_LEN_MAX 8192 /* bytes */
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -6,7 +6,7 @@
 #include "config/config.h"
 #include "crypto/random.h"
 #include "oauth/refresh_token.h"
-#include "shared/shared.h"
+#include "shared/cache.h"
 
 #define FAMILY_ID_BYTES 12
 /* In the cache they lie in 64 parts, by the first character of their ids, so that no more

@@ -21,7 +21,7 @@
 #include "oauth/scopes.h"
 #include "oauth/site.h"
 #include "oauth/token_response.h"
-#include "shared/shared.h"
+#include "shared/lease.h"
 #include "store/store.h"
 
 #define CODE_LEASE_S 10 /* longer than a call of the provider can take */

@@ -95,7 +95,7 @@ static enum rc write_record(struct kv_txn *t, const char *key, const struct cach
     memcpy(data, &header, sizeof header);
     if (in->len)
         memcpy(data + sizeof header, in->value, in->len);
-    rc = kv_put(t, key, data, len, false, e);
+    rc = kv_put(t, key, data, len, e);
     explicit_bzero(data, len);
     free(data);
     return rc;

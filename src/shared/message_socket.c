@@ -1,5 +1,7 @@
 /* Messages between the workers of one host, by abstract Unix sockets, which leave no file behind.
  * Other users may know a name, so both ends check each other's user. */
+#include "shared/message_socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,11 +12,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
-#include "shared/shared.h"
 
 #define NAME_PREFIX "mcp-authd/"
-#define LETTER_MS 2000 /* in which a message must arrive completely */
+#define MESSAGE_MS 2000 /* in which a message must arrive completely */
 #define QUEUE 8
 
 struct message_socket {
@@ -50,7 +52,7 @@ enum rc message_socket_open(const char *name, struct message_socket **out, struc
     if (fd < 0 || !make_address(name, &address, &len) ||
         bind(fd, (struct sockaddr *)&address, len) || listen(fd, QUEUE)) {
         (void)err_set(e, ERR_INTERNAL, "the server cannot wait for an answer");
-        err_detail(e, "mailbox: %s", strerror(errno));
+        err_detail(e, "message socket: %s", strerror(errno));
         if (fd >= 0)
             (void)close(fd);
         return e->code;
@@ -90,8 +92,8 @@ static int left(int64_t until_ms) {
 }
 
 /* Reads a message to its end. False: it was incomplete or too long. */
-static bool read_letter(int fd, struct buf *b) {
-    int64_t until = clock_monotonic_ms() + LETTER_MS;
+static bool read_message(int fd, struct buf *b) {
+    int64_t until = clock_monotonic_ms() + MESSAGE_MS;
     char chunk[16384];
 
     while (!b->overflow) {
@@ -110,8 +112,8 @@ static bool read_letter(int fd, struct buf *b) {
     return false;
 }
 
-enum message_socket_news message_socket_wait(struct message_socket *m, int watch, int64_t until_ms,
-                                             struct buf *letter) {
+enum message_socket_event message_socket_wait(struct message_socket *m, int watch, int64_t until_ms,
+                                              struct buf *message) {
     for (;;) {
         struct pollfd fds[] = {{.fd = m->fd, .events = POLLIN}, {.fd = watch, .events = POLLIN}};
         int fd;
@@ -121,40 +123,56 @@ enum message_socket_news message_socket_wait(struct message_socket *m, int watch
         if (fds[0].revents && (fd = accept4(m->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
             bool good;
 
-            letter->len = 0;
-            letter->overflow = false; /* of a message that was too long */
-            good = is_ours(fd) && read_letter(fd, letter);
+            message->len = 0;
+            message->overflow = false; /* of a message that was too long */
+            good = is_ours(fd) && read_message(fd, message);
             (void)close(fd);
             if (good)
-                return MESSAGE_SOCKET_LETTER;
+                return MESSAGE_SOCKET_RECEIVED;
         } else if (fds[1].revents) {
             return MESSAGE_SOCKET_WATCHED;
         }
     }
 }
 
-bool message_socket_send(const char *name, const void *data, size_t len) {
-    int64_t until = clock_monotonic_ms() + LETTER_MS;
-    const char *p = data;
+/* -1 if nobody of ours has it. */
+static int connect_to(const char *name) {
     struct sockaddr_un address;
-    socklen_t address_len;
+    socklen_t len;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool good = fd >= 0 && make_address(name, &address, &address_len) &&
-                !connect(fd, (struct sockaddr *)&address, address_len) && is_ours(fd);
 
-    while (good && len) {
+    if (fd < 0)
+        return -1;
+    if (make_address(name, &address, &len) && !connect(fd, (struct sockaddr *)&address, len) &&
+        is_ours(fd))
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+static bool send_all(int fd, const char *data, size_t len) {
+    int64_t until = clock_monotonic_ms() + MESSAGE_MS;
+
+    while (len) {
         struct pollfd out = {.fd = fd, .events = POLLOUT};
-        ssize_t n = send(fd, p, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (n > 0) {
-            p += n;
+            data += n;
             len -= (size_t)n;
         } else if (errno != EINTR &&
                    (errno != EAGAIN || (poll(&out, 1, left(until)) <= 0 && !left(until)))) {
-            good = false;
+            return false;
         }
     }
+    return true;
+}
+
+bool message_socket_send(const char *name, const void *data, size_t len) {
+    int fd = connect_to(name);
+    bool sent = fd >= 0 && send_all(fd, data, len);
+
     if (fd >= 0)
         (void)close(fd);
-    return good;
+    return sent;
 }

@@ -1,6 +1,8 @@
 /* A replay log is a file that its writer keeps locked. The kernel releases the lock when the writer
  * ends, and readers then know that the log is complete. The file begins with the number of complete
  * bytes: a writer may have died while it added what follows them. */
+#include "shared/replay_log.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "shared/shared.h"
+#include "base/arena.h"
 
 struct replay_log {
     int fd;
@@ -107,11 +109,11 @@ static enum rc failed(struct err *e, const char *what) {
     return e->code;
 }
 
-static struct replay_log *new_journal(int fd) {
-    struct replay_log *j = xcalloc(1, sizeof *j);
+static struct replay_log *new_log(int fd) {
+    struct replay_log *r = xcalloc(1, sizeof *r);
 
-    j->fd = fd;
-    return j;
+    r->fd = fd;
+    return r;
 }
 
 enum rc replay_log_create(const char *dir, const char *name, int64_t now_s, struct replay_log **out,
@@ -126,12 +128,12 @@ enum rc replay_log_create(const char *dir, const char *name, int64_t now_s, stru
         fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     (void)close(dir_fd);
     if (fd < 0)
-        return failed(e, "journal");
+        return failed(e, "replay log");
     if (flock(fd, LOCK_EX | LOCK_NB)) {
         (void)close(fd);
-        return failed(e, "journal");
+        return failed(e, "replay log");
     }
-    *out = new_journal(fd);
+    *out = new_log(fd);
     return OK;
 }
 
@@ -152,19 +154,19 @@ static bool write_at(int fd, const void *data, size_t len, uint64_t at) {
     return true;
 }
 
-enum rc replay_log_add(struct replay_log *j, const void *data, size_t len, struct err *e) {
-    uint64_t all = j->len + len;
+enum rc replay_log_add(struct replay_log *r, const void *data, size_t len, struct err *e) {
+    uint64_t all = r->len + len;
 
-    if (len > REPLAY_LOG_BYTES_MAX - j->len)
+    if (len > REPLAY_LOG_BYTES_MAX - r->len)
         return err_set(e, ERR_TOO_LARGE, "the stream is too long to be kept");
-    if (!write_at(j->fd, data, len, HEAD_LEN + j->len) || !write_at(j->fd, &all, HEAD_LEN, 0))
-        return failed(e, "journal");
-    j->len = all;
+    if (!write_at(r->fd, data, len, HEAD_LEN + r->len) || !write_at(r->fd, &all, HEAD_LEN, 0))
+        return failed(e, "replay log");
+    r->len = all;
     return OK;
 }
 
-size_t replay_log_len(const struct replay_log *j) {
-    return j->len;
+size_t replay_log_len(const struct replay_log *r) {
+    return r->len;
 }
 
 enum rc replay_log_open(const char *dir, const char *name, struct replay_log **out, struct err *e) {
@@ -177,33 +179,33 @@ enum rc replay_log_open(const char *dir, const char *name, struct replay_log **o
         (void)close(dir_fd);
     if (fd < 0)
         return err_set(e, ERR_MISSING, "there is no such stream");
-    *out = new_journal(fd);
+    *out = new_log(fd);
     return OK;
 }
 
-size_t replay_log_read(struct replay_log *j, size_t at, void *into, size_t room) {
+size_t replay_log_read(struct replay_log *r, size_t at, void *into, size_t room) {
     uint64_t all;
     ssize_t n;
 
-    if (pread(j->fd, &all, HEAD_LEN, 0) != (ssize_t)HEAD_LEN || all > REPLAY_LOG_BYTES_MAX ||
+    if (pread(r->fd, &all, HEAD_LEN, 0) != (ssize_t)HEAD_LEN || all > REPLAY_LOG_BYTES_MAX ||
         at >= all)
         return 0;
     if (room > all - at)
         room = all - at;
-    n = pread(j->fd, into, room, (off_t)(HEAD_LEN + at));
+    n = pread(r->fd, into, room, (off_t)(HEAD_LEN + at));
     return n > 0 ? (size_t)n : 0;
 }
 
-bool replay_log_has_ended(struct replay_log *j) {
-    if (flock(j->fd, LOCK_SH | LOCK_NB))
+bool replay_log_has_ended(struct replay_log *r) {
+    if (flock(r->fd, LOCK_SH | LOCK_NB))
         return false;
-    (void)flock(j->fd, LOCK_UN);
+    (void)flock(r->fd, LOCK_UN);
     return true;
 }
 
-void replay_log_close(struct replay_log *j) {
-    if (!j)
+void replay_log_close(struct replay_log *r) {
+    if (!r)
         return;
-    (void)close(j->fd);
-    free(j);
+    (void)close(r->fd);
+    free(r);
 }

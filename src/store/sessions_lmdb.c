@@ -162,7 +162,7 @@ static enum rc put_once(struct lmdb_store *l, const struct session *in, bool *fu
     if (rc)
         return rc;
     encode(l->scratch, in, &data, &len);
-    rc = kv_put(t, in->id, data, len, true, e);
+    rc = kv_add(t, in->id, data, len, e);
     if (rc) {
         *full = rc != ERR_EXISTS && kv_is_full(t);
         kv_abort(t);
@@ -197,7 +197,7 @@ static enum rc authorize_in(struct lmdb_store *l, struct kv_txn *t, const struct
     out->attempt = want->attempt;
     out->ttl = want->ttl;
     encode(l->scratch, out, &data, &len);
-    return kv_put(t, want->id, data, len, false, e);
+    return kv_put(t, want->id, data, len, e);
 }
 
 static enum rc session_authorize(struct store *s, struct arena *a, const struct session *want,

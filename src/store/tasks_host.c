@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "shared/shared.h"
+#include "shared/cache.h"
 #include "store/tasks.h"
 
 #define LOOK_MS 20000 /* rarely: a cancellation comes by a mailbox */

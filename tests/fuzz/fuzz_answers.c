@@ -1,7 +1,7 @@
 /* Messages of other workers: what a client answered to the questions of a call, as it reaches the
  * worker that waits. Each line of an input is one message; it goes through a real socket. */
 #include "input.h"
-#include "shared/shared.h"
+#include "shared/message_socket.h"
 #include "standalone.h"
 
 /* For struct client_requests and how a message is taken. */
@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             break;
         MUST(message_socket_send(name, line, len));
         MUST(message_socket_wait(m, -1, clock_monotonic_ms() + 10000, &message) ==
-             MESSAGE_SOCKET_LETTER);
+             MESSAGE_SOCKET_RECEIVED);
         MUST(message.len == len && !memcmp(message.p, line, len));
         if (take_message(&q, &message, &e))
             MUST(e.code == ERR_RPC_INTERNAL && is_utf8_text(e.text));

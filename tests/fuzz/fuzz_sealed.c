@@ -22,6 +22,7 @@
 /* For the records in the files beneath. */
 #include "shared/kv.h"
 #include "shared/lease.h"
+#include "shared/replay_log.h"
 #include "store/sessions_lmdb.c"
 
 #define KEY "k"
@@ -168,7 +169,7 @@ static void put_record(struct kv *kv, const char *key, const void *data, size_t 
     struct err e;
 
     MUST(!kv_begin(kv, true, &t, &e));
-    MUST(!kv_put(t, key, data, len, false, &e));
+    MUST(!kv_put(t, key, data, len, &e));
     MUST(!kv_commit(t, &e));
 }
 

@@ -16,7 +16,6 @@
 #include "crypto/seal.h"
 #include "idp/idp.h"
 #include "mcp/site.h"
-#include "shared/shared.h"
 #include "store/store.h"
 
 #define NOW_S 1800000000

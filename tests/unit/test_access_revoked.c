@@ -50,6 +50,29 @@ static void one_is_so_until_it_ends(void **state) {
     assert_false(revoked_has(f->r, "", NOW));
 }
 
+/* In the file as it is mapped: 40 bytes of head, the last time, 2048 sets of 8 entries, each a time
+ * and a digest. */
+#define HEAD 48
+#define ENTRIES (2048 * 8)
+#define ENTRY 40
+
+static void a_worker_that_was_killed_while_writing_leaves_no_entry_taken(void **state) {
+    const int64_t writing = -NOW;
+    struct fixture *f = *state;
+    int fd = open(f->path, O_RDWR);
+
+    assert_true(fd >= 0);
+    for (int i = 0; i < ENTRIES; i++)
+        assert_int_equal(pwrite(fd, &writing, sizeof writing, HEAD + i * ENTRY), sizeof writing);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(revoked_add(f->r, "a.b.c", NOW + 100, NOW, &f->e), ERR_STORE);
+    assert_int_equal(revoked_add(f->r, "a.b.c", NOW + 100, NOW + 10, &f->e), ERR_STORE);
+    assert_int_equal(revoked_add(f->r, "a.b.c", NOW + 100, NOW + 11, &f->e), OK);
+    assert_true(revoked_has(f->r, "a.b.c", NOW + 11));
+    /* The clock was set back. */
+    assert_int_equal(revoked_add(f->r, "d.e.f", NOW + 100, NOW - 11, &f->e), OK);
+}
+
 static void other_workers_and_the_next_ones_know_it(void **state) {
     struct fixture *f = *state;
     struct revoked *other;
@@ -113,6 +136,7 @@ static void a_damaged_file_is_replaced(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_FILE(one_is_so_until_it_ends),
+        WITH_FILE(a_worker_that_was_killed_while_writing_leaves_no_entry_taken),
         WITH_FILE(other_workers_and_the_next_ones_know_it),
         WITH_FILE(there_is_a_most),
         WITH_FILE(a_damaged_file_is_replaced),

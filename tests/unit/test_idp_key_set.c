@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "idp/key_set.h"
-#include "shared/shared.h"
+#include "shared/cache.h"
 #include "token_maker.h"
 
 #define NOW 1800000000

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "mcp/session.h"
-#include "shared/shared.h"
+#include "shared/cache.h"
 
 #define NOW 1000000
 

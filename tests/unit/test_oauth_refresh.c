@@ -9,7 +9,7 @@
 #include "oauth/refresh.h"
 #include "oauth/refresh_family.h"
 #include "oauth/site.h"
-#include "shared/shared.h"
+#include "shared/cache.h"
 
 #define NOW 1700000000
 #define REPLAY_S 120

@@ -229,8 +229,8 @@ static void what_is_in_another_format_does_not_exist(void **state) {
     memcpy(data, &stored_s, sizeof stored_s);
     memset(data + sizeof stored_s, 'x', sizeof data - sizeof stored_s);
     assert_int_equal(kv_begin(kv, true, &t, &f->e), OK);
-    assert_int_equal(kv_put(t, "jwks:x", data, sizeof data, false, &f->e), OK);
-    assert_int_equal(kv_put(t, "jwks:y", data, 4, false, &f->e), OK);
+    assert_int_equal(kv_put(t, "jwks:x", data, sizeof data, &f->e), OK);
+    assert_int_equal(kv_put(t, "jwks:y", data, 4, &f->e), OK);
     assert_int_equal(kv_commit(t, &f->e), OK);
     kv_close(kv);
     assert_int_equal(cache_open(f->dir, 8, &f->clock, &f->cache, &f->e), OK);

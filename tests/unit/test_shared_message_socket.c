@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "crypto/random.h"
-#include "shared/shared.h"
+#include "shared/message_socket.h"
 
 #define LETTER_MAX 100
 #define WAIT_MS 10000
@@ -35,7 +35,7 @@ static void sent_and_received(void **state, const size_t *lengths, size_t expect
     pid = send_from_elsewhere(name, lengths);
     buf_init(&letter, *state, LETTER_MAX);
     assert_int_equal(message_socket_wait(m, -1, clock_monotonic_ms() + WAIT_MS, &letter),
-                     MESSAGE_SOCKET_LETTER);
+                     MESSAGE_SOCKET_RECEIVED);
     assert_int_equal(letter.len, expected);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     message_socket_close(m);

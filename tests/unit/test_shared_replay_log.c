@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "shared/shared.h"
+#include "shared/replay_log.h"
 
 struct fixture {
     char dir[UNIT_PATH_MAX];

@@ -100,7 +100,7 @@ static void put_record(const char *name, const char *id, const char *json) {
     strcpy(record + sizeof ttl, json);
     assert_int_equal(kv_open(path, 1 << 20, 8, &kv, &e), OK);
     assert_int_equal(kv_begin(kv, true, &t, &e), OK);
-    assert_int_equal(kv_put(t, id, record, sizeof ttl + strlen(json), true, &e), OK);
+    assert_int_equal(kv_add(t, id, record, sizeof ttl + strlen(json), &e), OK);
     assert_int_equal(kv_commit(t, &e), OK);
     kv_close(kv);
 }

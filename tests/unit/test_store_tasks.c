@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "exec/task_record.h"
 #include "mcp/site.h"
-#include "shared/shared.h"
+#include "shared/cache.h"
 #include "site/site.h"
 
 #define NOW 1800000000

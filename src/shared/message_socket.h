@@ -1,0 +1,33 @@
+/* Messages between the processes of one host: a worker waits for a message that another worker
+ * received, such as a client's answer. */
+#ifndef SHARED_MESSAGE_SOCKET_H
+#define SHARED_MESSAGE_SOCKET_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MESSAGE_SOCKET_NAME_MAX 64
+struct message_socket;
+/* The name should be unguessable. ERR_INTERNAL, also if the name is taken. */
+enum rc message_socket_open(const char *name, struct message_socket **out, struct err *e) MUST_USE;
+void message_socket_close(struct message_socket *m); /* NULL is accepted */
+/* A descriptor that is readable when there is a message. */
+const int *message_socket_watch(const struct message_socket *m);
+/* Waits for a message, which replaces what is in the buffer; or until the descriptor `watch`
+ * becomes readable (-1: none), or until that monotonic time. */
+enum message_socket_event {
+    MESSAGE_SOCKET_RECEIVED,
+    MESSAGE_SOCKET_WATCHED,
+    MESSAGE_SOCKET_TIMEOUT
+};
+enum message_socket_event message_socket_wait(struct message_socket *m, int watch, int64_t until_ms,
+                                              struct buf *message);
+/* Does a socket of that name exist on this host? Its owner does not notice. True if unknown. */
+bool message_socket_exists(const char *name);
+/* False if there is no socket of that name, or it does not accept the message. */
+bool message_socket_send(const char *name, const void *data, size_t len);
+
+#endif
