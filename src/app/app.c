@@ -6,18 +6,9 @@
 #include "app/cors.h"
 #include "app/errors.h"
 #include "app/loaded_site.h"
-#include "app/own_address.h"
 #include "app/rate_limit_filter.h"
 #include "base/log.h"
-#include "catalog/prompts.h"
-#include "catalog/resources.h"
-#include "catalog/tools.h"
-#include "crypto/seal_keys.h"
-#include "idp/idp.h"
-#include "idp/token_cache.h"
-#include "mcp/changed_since.h"
-#include "mcp/replay.h"
-#include "mcp/site.h"
+#include "base/url.h"
 #include "metrics/metrics.h"
 
 struct app {
@@ -64,6 +55,30 @@ static bool is_oauth(const struct route *route) {
     return route->group == GROUP_AUTHORIZE || route->group == GROUP_TOKEN;
 }
 
+/* *out is the configuration with our address in it: `c` itself, or a copy in the request's arena
+ * where MCP_SERVER_URI does not say it. The name is the one that the web server has, or takes from
+ * the request (RFC 3875 §4.1.14). TLS may end before it, so its own scheme and port say nothing of
+ * those outside, but on loopback. */
+static enum rc own_address(const struct config *c, const struct request *rq,
+                           const struct config **out, struct err *e) {
+    const char *name = request_param(rq, "SERVER_NAME"), *port = request_param(rq, "SERVER_PORT");
+    const struct url u = {.host = name};
+
+    *out = c;
+    if (*c->mcp_server_uri)
+        return OK;
+    if (name && *name)
+        *out = config_at(c, rq->arena,
+                         url_is_loopback(&u) && port
+                             ? arena_printf(rq->arena, "http://%s:%s", name, port)
+                             : arena_printf(rq->arena, "https://%s", name));
+    if (*out && *out != c)
+        return OK;
+    *out = c;
+    return err_set(e, ERR_MISCONFIGURED,
+                   "the service does not know its own address: set MCP_SERVER_URI");
+}
+
 static enum rc call_handler(const struct route *route, struct exchange *x, struct err *e) {
     const struct config *config;
     struct site here;
@@ -94,14 +109,12 @@ static enum rc refuse_path(const struct route_match *m, struct reply *rp, struct
  * endpoint asks for a token first, and has its own limits. */
 static enum rc answer(const struct route_match *m, struct exchange *x, enum rc read,
                       struct err *e) {
-    const struct site *site = x->site;
-
     if (!m->route)
         return refuse_path(m, x->rp, e);
-    if (is_oauth(m->route) && limit_check(site->limits, site->config, x->rq, x->rp, e))
+    if (is_oauth(m->route) && rate_limit_check(x, e))
         return e->code;
     if (read)
-        return refuse_unread(read, site->config, e);
+        return refuse_unread(read, x->site->config, e);
     if (is_oauth(m->route) && reply_check_coding(x->rp, x->rq, e))
         return e->code;
     return call_handler(m->route, x, e);
@@ -110,13 +123,12 @@ static enum rc answer(const struct route_match *m, struct exchange *x, enum rc r
 static void record(struct app *app, const struct route *route, const struct exchange *x,
                    const struct err *e) {
     if (route && is_oauth(route))
-        audit_write(&app->site.audit, route, x->rq, x->rp, e);
+        audit_write(&app->site.audit, route, x, e);
     if (e->code)
         metrics_count(METRIC_DENIALS, e->code);
 }
 
 void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
-    const struct config *config = app->site.site.config;
     const struct route_match m = routes_find(&app->site.routes, rq);
     const enum metric_endpoint endpoint = metrics_endpoint(m.route ? m.route->group : 0);
     const uint64_t start_us = metrics_now_us();
@@ -124,15 +136,15 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     struct err e = {.code = OK};
 
     if (!m.route && m.cors != CORS_NONE && !strcmp(rq->method, "OPTIONS")) {
-        cors_options(config, m.cors, m.allow, rq, rp);
+        cors_options(&x, m.cors, m.allow);
         log_request(rq, endpoint, rp, &e);
         return;
     }
-    cors_add(config, m.cors, rq, rp); /* first: a handler may send the headers out with a stream */
+    cors_add(&x, m.cors); /* first: a handler may send the headers out with a stream */
     if (!answer(&m, &x, read, &e))
         e.code = OK;
     if (e.code && !rp->streaming) /* otherwise the reply is half out, and can only end */
-        error_reply(app->site.oauth.pages, rp, rq, m.style, &e);
+        error_reply(&x, m.style, &e);
     record(app, m.route, &x, &e);
     metrics_request(endpoint, m.route && !read, rp->status, metrics_now_us() - start_us);
     log_request(rq, endpoint, rp, &e);

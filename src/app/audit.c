@@ -93,8 +93,10 @@ static const char *time_now(struct arena *a) {
 }
 
 /* What a client cannot choose comes first and in this order: conf/fail2ban relies on it. */
-void audit_write(struct audit *audit, const struct route *route, const struct request *rq,
-                 const struct reply *rp, const struct err *e) {
+void audit_write(struct audit *audit, const struct route *route, const struct exchange *x,
+                 const struct err *e) {
+    const struct request *rq = x->rq;
+    const struct reply *rp = x->rp;
     struct arena *a = rq->arena;
     struct json *o = json_new_object(a);
     const char *text;

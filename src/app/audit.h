@@ -18,7 +18,7 @@ enum rc audit_open(const char *path, struct audit *out, struct err *e) MUST_USE;
 void audit_close(struct audit *audit);
 
 /* `e` says why, if its code is set. */
-void audit_write(struct audit *audit, const struct route *route, const struct request *rq,
-                 const struct reply *rp, const struct err *e);
+void audit_write(struct audit *audit, const struct route *route, const struct exchange *x,
+                 const struct err *e);
 
 #endif

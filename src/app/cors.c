@@ -48,40 +48,37 @@ static const char *allowed_headers(const struct request *rq) {
 }
 
 /* The origin that may read the answer; NULL: none. */
-static const char *allowed_origin(const struct config *config, enum cors cors,
-                                  const struct request *rq) {
-    const char *origin = request_header(rq, "origin");
+static const char *allowed_origin(const struct exchange *x, enum cors cors) {
+    const char *origin = request_header(x->rq, "origin");
 
     if (cors == CORS_ANY)
         return "*";
-    return origin && mcp_origin_is_allowed(config, origin) ? origin : NULL;
+    return origin && mcp_origin_is_allowed(x->site->config, origin) ? origin : NULL;
 }
 
-void cors_add(const struct config *config, enum cors cors, const struct request *rq,
-              struct reply *rp) {
+void cors_add(struct exchange *x, enum cors cors) {
     const char *origin;
 
     if (cors == CORS_NONE)
         return;
-    origin = allowed_origin(config, cors, rq);
+    origin = allowed_origin(x, cors);
     if (cors == CORS_MCP)
-        reply_header(rp, "Vary", "Origin");
+        reply_header(x->rp, "Vary", "Origin");
     if (!origin)
         return;
-    reply_header(rp, "Access-Control-Allow-Origin", origin);
-    reply_header(rp, "Access-Control-Expose-Headers", EXPOSED);
+    reply_header(x->rp, "Access-Control-Allow-Origin", origin);
+    reply_header(x->rp, "Access-Control-Expose-Headers", EXPOSED);
 }
 
-void cors_options(const struct config *config, enum cors cors, const char *allow,
-                  const struct request *rq, struct reply *rp) {
-    reply_empty(rp, 204);
-    reply_header(rp, "Allow", allow);
-    cors_add(config, cors, rq, rp);
-    if (!allowed_origin(config, cors, rq))
+void cors_options(struct exchange *x, enum cors cors, const char *allow) {
+    reply_empty(x->rp, 204);
+    reply_header(x->rp, "Allow", allow);
+    cors_add(x, cors);
+    if (!allowed_origin(x, cors))
         return;
     /* DELETE and GET of the MCP endpoint too: a page should see the 405 that they get. */
-    reply_header(rp, "Access-Control-Allow-Methods",
+    reply_header(x->rp, "Access-Control-Allow-Methods",
                  cors == CORS_MCP ? "GET, POST, DELETE" : allow);
-    reply_header(rp, "Access-Control-Allow-Headers", allowed_headers(rq));
-    reply_header(rp, "Access-Control-Max-Age", MAX_AGE_S);
+    reply_header(x->rp, "Access-Control-Allow-Headers", allowed_headers(x->rq));
+    reply_header(x->rp, "Access-Control-Max-Age", MAX_AGE_S);
 }

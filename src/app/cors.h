@@ -5,10 +5,8 @@
 #include "app/routes.h"
 
 /* Adds what lets the page that asked read the answer. */
-void cors_add(const struct config *config, enum cors cors, const struct request *rq,
-              struct reply *rp);
+void cors_add(struct exchange *x, enum cors cors);
 /* Answers OPTIONS, before anybody is asked who they are: a browser asks without credentials. */
-void cors_options(const struct config *config, enum cors cors, const char *allow,
-                  const struct request *rq, struct reply *rp);
+void cors_options(struct exchange *x, enum cors cors, const char *allow);
 
 #endif

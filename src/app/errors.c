@@ -4,6 +4,7 @@
 #include "mcp/rpc.h"
 #include "metrics/metrics.h"
 #include "oauth/codes.h"
+#include "oauth/site.h"
 #include "pages/page.h"
 
 #define RETRY_AFTER_S "5"
@@ -92,32 +93,31 @@ static void rpc_reply(struct reply *rp, enum rc code, const struct err *e) {
     reply_header(rp, "Content-Type", "application/json");
 }
 
-static void page_reply_of(const struct page_set *pages, struct reply *rp, const struct request *rq,
-                          int status, const struct err *e) {
+static void page_reply_of(struct exchange *x, int status, const struct err *e) {
     struct err shown = *e;
 
     if (!shown.advice && e->code > OK && e->code < ERR_COUNT)
         shown.advice = table[e->code].advice;
-    page_error(pages, rq, rp, &(struct page_problem){status == 401 ? 400 : status, &shown, "", ""});
+    page_error(x->site->oauth->pages, x->rq, x->rp,
+               &(struct page_problem){status == 401 ? 400 : status, &shown, "", ""});
 }
 
-void error_reply(const struct page_set *pages, struct reply *rp, const struct request *rq,
-                 enum error_style style, const struct err *e) {
+void error_reply(struct exchange *x, enum error_style style, const struct err *e) {
     bool known = e->code > OK && e->code < ERR_COUNT && table[e->code].status;
     enum rc code = known ? e->code : ERR_INTERNAL;
     int status = table[code].status;
 
     if (status == 503)
-        reply_header(rp, "Retry-After", RETRY_AFTER_S);
+        reply_header(x->rp, "Retry-After", RETRY_AFTER_S);
     switch (style) {
     case STYLE_OAUTH:
-        oauth_reply(rp, code, e->text);
+        oauth_reply(x->rp, code, e->text);
         break;
     case STYLE_RPC:
-        rpc_reply(rp, code, e);
+        rpc_reply(x->rp, code, e);
         break;
     case STYLE_PAGE: /* 401 would make a browser ask for a password */
-        page_reply_of(pages, rp, rq, status, e);
+        page_reply_of(x, status, e);
         break;
     }
 }

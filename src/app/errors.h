@@ -5,13 +5,10 @@
 
 #include "app/routes.h"
 
-struct page_set;
-
 /* Gives METRIC_DENIALS the names of the codes. */
 void errors_name_metrics(void);
 
 /* Fills the reply; headers that the handler set are kept. */
-void error_reply(const struct page_set *pages, struct reply *rp, const struct request *rq,
-                 enum error_style style, const struct err *e);
+void error_reply(struct exchange *x, enum error_style style, const struct err *e);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/url.h"
 #include "config/config.h"
+#include "shared/rate_limit.h"
 
 /* Who has an IPv6 network has many of the /64 that are counted: of a /48 all together have so many
  * times the share of one. */
@@ -42,20 +43,21 @@ static int64_t take_address(struct rate_limits *limits, struct arena *a, const c
                             per_minute * NETWORK_SHARES, now_ms);
 }
 
-enum rc limit_check(struct rate_limits *limits, const struct config *config,
-                    const struct request *rq, struct reply *rp, struct err *e) {
-    const char *address = rate_limits_address(rq->arena, rq->remote_addr), *client_id;
+enum rc rate_limit_check(struct exchange *x, struct err *e) {
+    const struct config *config = x->site->config;
+    struct arena *a = x->rq->arena;
+    const char *address = rate_limits_address(a, x->rq->remote_addr), *client_id;
     int64_t wait_ms = 0;
 
-    if (!address) /* a web server that says nothing of it; all would share one share */
+    if (!address) /* a web server that says nothing of it: all clients would have one limit */
         return OK;
     if (config->rate_limit_address)
-        wait_ms = take_address(limits, rq->arena, address, config->rate_limit_address);
+        wait_ms = take_address(x->site->limits, a, address, config->rate_limit_address);
     if (wait_ms)
-        return reply_rate_limited(rp, wait_ms, e);
-    client_id = config->rate_limit_client ? client_id_of(rq->arena, rq) : NULL;
+        return reply_rate_limited(x->rp, wait_ms, e);
+    client_id = config->rate_limit_client ? client_id_of(a, x->rq) : NULL;
     if (client_id)
-        wait_ms = rate_limits_take_client(limits, rq->arena, rq->remote_addr, client_id,
+        wait_ms = rate_limits_take_client(x->site->limits, a, x->rq->remote_addr, client_id,
                                           config->rate_limit_client);
-    return wait_ms ? reply_rate_limited(rp, wait_ms, e) : OK;
+    return wait_ms ? reply_rate_limited(x->rp, wait_ms, e) : OK;
 }

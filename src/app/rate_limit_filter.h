@@ -2,12 +2,10 @@
 #ifndef APP_RATE_LIMIT_FILTER_H
 #define APP_RATE_LIMIT_FILTER_H
 
-#include "shared/rate_limit.h"
 #include "site/exchange.h"
 
 /* ERR_RATE_LIMITED with Retry-After if the address, or the client at this address, has had its
  * share. */
-enum rc limit_check(struct rate_limits *limits, const struct config *config,
-                    const struct request *rq, struct reply *rp, struct err *e) MUST_USE;
+enum rc rate_limit_check(struct exchange *x, struct err *e) MUST_USE;
 
 #endif

@@ -126,6 +126,9 @@ const struct word reasons_ja[] = {
     {"there are more than * parameters", "パラメーターが * 個を超えています"},
     {"a parameter is given more than once", "2 回以上あるパラメーターがあります"},
     {"this address answers * only", "このアドレスは * にだけ応答します"},
+    {"the service does not know its own address: set MCP_SERVER_URI",
+     "サービスに自身のアドレスが設定されていません。管理者が MCP_SERVER_URI "
+     "を設定する必要があります"},
     {"there is nothing at this address", "このアドレスには何もありません"},
     {"too many requests from this address; try again later",
      "このアドレスからの要求が多すぎます。後でもう一度お試しください"},

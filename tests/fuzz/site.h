@@ -15,6 +15,7 @@
 #include "crypto/random.h"
 #include "crypto/seal.h"
 #include "idp/idp.h"
+#include "idp/token_cache.h"
 #include "mcp/site.h"
 #include "store/store.h"
 

@@ -3,6 +3,7 @@
 
 #include "app/rate_limit_filter.h"
 #include "config/config.h"
+#include "shared/rate_limit.h"
 
 static char path[UNIT_PATH_MAX];
 
@@ -32,10 +33,12 @@ static unsigned let_through(struct rate_limits *l, const struct config *c,
                                  address[1] ? arena_printf(a, "%s%u%s", address[0], i, address[1])
                                             : address[0]};
         struct reply rp;
+        struct site site = {.config = c, .limits = l};
+        struct exchange x = {&site, &rq, &rp};
         struct err e;
 
         reply_init(&rp, a);
-        let += limit_check(l, c, &rq, &rp, &e) == OK;
+        let += rate_limit_check(&x, &e) == OK;
         arena_free(a);
     }
     return let;
