@@ -207,7 +207,7 @@ void memory_begin(void) {
 
 /* What is free is no measure of what could be given back: pages that are gone, between pieces in
  * use, still count. */
-void memory_give_back(bool was_large, size_t *kept) {
+void memory_trim(bool was_large, size_t *kept) {
     size_t spare = mallinfo2().fordblks;
 
     if (spare <= SPARE_BYTES || (!was_large && spare <= *kept + SPARE_BYTES))

@@ -21,8 +21,8 @@ char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t len); /* adds a NUL */
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Wipes and frees a large piece now, if it is one of this arena's; any other stays until the reset.
- * For what has been copied into something larger: an answer may be many megabytes. */
+/* Wipes and frees a large block of this arena now; any other stays until the reset. For what has
+ * been copied into something larger: an answer may be many megabytes. */
 void arena_release(struct arena *a, const void *p);
 
 /* Calls fn(p) when the arena is reset or freed; the last registered goes first. For objects of
@@ -36,12 +36,13 @@ void arena_free(struct arena *a); /* NULL is accepted */
 /* Does it hold more than an ordinary request needs? */
 bool arena_is_large(const struct arena *a);
 
-/* For a process that serves one request after the other: memory_begin once, so that large pieces go
- * back to the system as soon as they are freed; memory_give_back after a large
- * request, and after others now and then, which gives back the small ones if there are many: after
- * one that was not large, many more than *kept. That is 0 at first. */
+/* For a process that serves one request after another. memory_begin, once at its start: large
+ * blocks go back to the system as soon as they are freed. memory_trim gives small free blocks back
+ * if there are many; call it after a large request, and now and then after others. *kept, 0 at
+ * first, is what could not be given back the last time: after a request that was not large nothing
+ * happens before much more than that is free. */
 void memory_begin(void);
-void memory_give_back(bool was_large, size_t *kept);
+void memory_trim(bool was_large, size_t *kept);
 
 /* malloc and friends that end the process instead of returning NULL: in a prefork pool that loses
  * one request and removes hundreds of branches that no test reaches. */

@@ -1,5 +1,5 @@
-/* Is a text JSON? RFC 8259 to the letter, whatever the library that builds the values lets through:
- * json-c 0.16 and 0.18 are each lenient, and strict, in ways of their own. */
+/* Checks that a text is JSON exactly as in RFC 8259. json-c does not: versions 0.16 and 0.18 accept
+ * and refuse different texts. */
 #ifndef BASE_JSON_CHECK_H
 #define BASE_JSON_CHECK_H
 

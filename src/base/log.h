@@ -38,10 +38,10 @@ static inline struct log_field kvn(const char *key, int64_t number) {
 bool log_write(enum log_level level, const char *event, const struct log_field *fields,
                unsigned count);
 
-/* For a process that must never stand still: from here on the log does not block. */
+/* From here on the log does not block; called once by the master. */
 void log_open(void);
 
-/* A line of another form, with its end, for the same place. */
+/* Writes a line of another format, which ends with a newline, to the same output. */
 bool log_line(const char *line, size_t len);
 
 /* Lines below this level are dropped; LOG_INFO at start. */

@@ -1,6 +1,6 @@
 /* Where lines go: the log, the audit log, metrics. A line goes out whole or is counted as lost. A
- * file that fills up, a FIFO without a reader, and one that nobody reads are
- * an error of a line: they neither end a process nor keep it for longer than OUTPUT_WAIT_MS. */
+ * full disk, a FIFO without a reader and a reader that has stopped cost lines: they neither end a
+ * process nor hold it up for longer than OUTPUT_WAIT_MS. */
 #ifndef BASE_OUTPUT_H
 #define BASE_OUTPUT_H
 
@@ -10,17 +10,17 @@
 #include "base/attr.h"
 #include "base/err.h"
 
-/* A reader that is only busy is waited for so long; after one line that it did not take in that
- * time, not at all until it takes one again. */
+/* How long a line waits for a busy reader. After a line that was not taken in this time none waits,
+ * until one is taken again. */
 #define OUTPUT_WAIT_MS 100
 
 enum output_kind { OUTPUT_LOG, OUTPUT_AUDIT, OUTPUT_METRICS, OUTPUT_KINDS };
 
 struct output {
-    enum output_kind kind; /* as which its lost lines are counted */
-    int fd;                /* does not block, but as output_log_open says; -1: closed */
+    enum output_kind kind; /* how its lost lines are counted */
+    int fd;                /* does not block, but see output_take_stderr; -1: closed */
     bool is_socket;
-    bool may_block; /* it is asked first whether it has room */
+    bool may_block; /* poll(2) is asked before each write */
     bool stuck;     /* the last line was lost */
     bool torn;      /* some of it went out: the next one begins with an end of line */
 };
@@ -37,12 +37,12 @@ enum rc output_check_folder(const char *path, struct err *e) MUST_USE;
 bool output_moved(const struct output *o, const char *path);
 void output_close(struct output *o); /* accepts one that is closed, and leaves stderr open */
 
-/* stderr, which the process was started with. What others write to the same pipe or terminal is
- * left as it was: it is opened again for us. Where the system does not let us, a pipe becomes one
- * that does not block for all its writers, and a terminal is asked before each line. */
+/* Writes to stderr without blocking. It is opened again, so that other writers of the same pipe or
+ * terminal are not affected. Where the system does not allow that, a pipe becomes non-blocking for
+ * all its writers, and a terminal is polled before each line. */
 void output_take_stderr(struct output *out);
 
-/* What counts the lines that are lost (metrics/metrics.c); NULL, as at start: nothing does. */
+/* Sets the function that counts lost lines (metrics/metrics.c). There is none at first. */
 void output_on_lost(void (*count)(enum output_kind kind));
 
 /* Writes a line, which ends with a newline. false: it is lost, and counted; errno says why. */

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* What editors put before a text, and what is no part of it (RFC 3629 §6). */
+/* The byte order mark that some editors put before a text; it is no part of it (RFC 3629 §6). */
 #define UTF8_BOM "\xef\xbb\xbf"
 
 /* Its length at the start of s, or 0. */

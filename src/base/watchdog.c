@@ -5,31 +5,31 @@
 #include <unistd.h>
 
 static struct {
-    struct watchdog_place *places, *mine;
+    struct watchdog_slot *slots, *mine;
     pid_t master;
     uint64_t instance;
 } shared;
 
-#define BYTES (WATCHDOG_PLACES * sizeof(struct watchdog_place))
+#define BYTES (WATCHDOG_SLOTS * sizeof(struct watchdog_slot))
 
 bool watchdog_open(void) {
     void *p = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     if (p == MAP_FAILED || getrandom(&shared.instance, sizeof shared.instance, 0) < 0)
         return false;
-    shared.places = p; /* zero bytes: all places are free */
+    shared.slots = p; /* zero bytes: all slots are free */
     shared.master = getpid();
     return true;
 }
 
 void watchdog_close(void) {
-    if (shared.places)
-        (void)munmap(shared.places, BYTES);
-    shared.places = shared.mine = NULL;
+    if (shared.slots)
+        (void)munmap(shared.slots, BYTES);
+    shared.slots = shared.mine = NULL;
 }
 
-struct watchdog_place *watchdog_place(unsigned i) {
-    return &shared.places[i];
+struct watchdog_slot *watchdog_slot(unsigned i) {
+    return &shared.slots[i];
 }
 
 pid_t watchdog_master(void) {
@@ -44,8 +44,8 @@ void watchdog_begin(int limit_ms) {
     pid_t none;
 
     shared.mine = NULL;
-    for (unsigned i = 0; shared.places && !shared.mine && i < WATCHDOG_PLACES; i++) {
-        struct watchdog_place *p = &shared.places[i];
+    for (unsigned i = 0; shared.slots && !shared.mine && i < WATCHDOG_SLOTS; i++) {
+        struct watchdog_slot *p = &shared.slots[i];
 
         none = 0;
         if (!p->pid && atomic_compare_exchange_strong(&p->pid, &none, getpid()))
@@ -53,10 +53,10 @@ void watchdog_begin(int limit_ms) {
     }
     if (shared.mine)
         shared.mine->limit_ms = limit_ms;
-    watchdog_sign();
+    watchdog_heartbeat();
 }
 
-void watchdog_sign(void) {
+void watchdog_heartbeat(void) {
     if (shared.mine)
-        shared.mine->signs++;
+        shared.mine->heartbeats++;
 }

@@ -51,7 +51,7 @@ struct config {
     enum session_store session_store;
     const char *session_table_name, *task_table_name; /* of the latter, "": none */
     const char *state_dir, *secret_key_file, *status_file, *listen;
-    bool makes_secret_key; /* nobody names the file: the first start makes it */
+    bool makes_secret_key; /* SECRET_KEY_FILE is not set: the first start makes the file */
     unsigned endpoints;    /* enum endpoint_group bits */
     unsigned workers_min, workers_max;
     unsigned worker_max_requests;
@@ -66,7 +66,7 @@ struct config {
     unsigned stream_keep_alive_s;
     const char *templates_dir;
     unsigned consent_remember_days; /* 0: never */
-    /* Who is held back, and what is kept of it. */
+    /* Limits, denied users and clients, and the audit log. */
     unsigned tasks_max, tasks_max_user; /* that run at once on this host */
     unsigned rate_limit_address, rate_limit_client, rate_limit_user; /* a minute; 0: no limit */
     const char *deny_file, *revoked_file, *audit_log;
@@ -112,7 +112,7 @@ struct config_key {
 };
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
-/* What the keys from one on are about. */
+/* The annotated file has a heading before the first key of each topic. */
 struct config_topic {
     const char *topic, *first_key;
 };

@@ -9,7 +9,7 @@
 struct given {
     const char *text; /* NULL: not given */
     unsigned line;    /* 0: by the environment */
-    bool refused;     /* what follows from a value that was refused is no fault of its own */
+    bool refused;     /* an error was reported: what follows from the value is not reported too */
 };
 
 struct loading {
@@ -20,10 +20,10 @@ struct loading {
     unsigned bad;
 };
 
-/* Each says one fault, in a line. Of the file as a whole (line 0), or of a line of it: */
+/* Reports an error in one line of text: of the whole file (line 0), or of one of its lines. */
 void config_fault(struct loading *l, unsigned line, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* of a key's value: its place, the key, and what was read come first. Silent if it has been refused
- * before. */
+/* Reports an error in a key's value, with file, line, key and value. Only the first error of a
+ * value is reported. */
 void config_refuse(struct loading *l, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 bool config_is_refused(const struct loading *l, const char *key);
 /* What was read of it; NULL: nothing. */

@@ -79,7 +79,7 @@ static void set_endpoints(struct loading *l, const char *text) {
         config_refuse(l, "ENDPOINTS", "must name at least one of authorize, token, metadata, mcp");
 }
 
-/* Whoever names a table means it. */
+/* SESSION_TABLE_NAME alone is enough to choose DynamoDB. */
 static void set_store(struct loading *l, const char *text) {
     const char *table = config_given(l, "SESSION_TABLE_NAME");
 

@@ -184,7 +184,7 @@ static bool must_stop(void *arg) {
                                                         &w->message) == MESSAGE_SOCKET_RECEIVED;
     uint64_t times;
 
-    watchdog_sign();
+    watchdog_heartbeat();
     while (read(w->timer, &times, sizeof times) > 0)
         ;
     if (daemon_ends(w, 0) || is_denied(w))
@@ -234,7 +234,7 @@ static enum rc save_end(struct watch *w, struct err *e) {
     for (;;) {
         enum rc rc = task_save(w->t, e);
 
-        watchdog_sign();
+        watchdog_heartbeat();
         if (rc == ERR_TOO_LARGE) {
             task_fail(w->t, arena_printf(w->t->arena,
                                          "The result is too long: a task's record has at most %d "

@@ -189,8 +189,8 @@ static int until_next(const struct watcher *w) {
     for (const struct watched *t = w->all; t; t = t->next)
         if (t->due_ms < due)
             due = t->due_ms;
-    left = due == INT64_MAX ? WATCHDOG_EVERY_MS : due - clock_monotonic_ms();
-    return left < 0 ? 0 : left > WATCHDOG_EVERY_MS ? WATCHDOG_EVERY_MS : (int)left;
+    left = due == INT64_MAX ? WATCHDOG_INTERVAL_MS : due - clock_monotonic_ms();
+    return left < 0 ? 0 : left > WATCHDOG_INTERVAL_MS ? WATCHDOG_INTERVAL_MS : (int)left;
 }
 
 /* Reads the record that has been due for longest; new requests are read before the next one. */
@@ -220,7 +220,7 @@ void task_watcher_run(struct site *site, int fd) {
     for (;;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
 
-        watchdog_sign();
+        watchdog_heartbeat();
         if (poll(&p, 1, until_next(w)) > 0 && !take_requests(w))
             break;
         if (!check_next(w))

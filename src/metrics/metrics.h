@@ -1,6 +1,6 @@
 /* Counters, gauges and histograms in memory that master and workers share. Each process writes to
- * its own slot, with plain atomic stores and no locks; readers add the slots up. A number never
- * goes back: who wants a rate takes differences. One table (table.c) names them all, for
+ * its own slot, with plain atomic stores and no locks; readers add the slots up. Counters
+ * never decrease: a rate is the difference of two readings. One table (table.c) names them all, for
  * CloudWatch (emf.c) and for Prometheus (text.c).
  *
  *     metrics_count(METRIC_TOKEN_CACHE, CACHE_HIT);

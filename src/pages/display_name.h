@@ -1,4 +1,4 @@
-/* Names that strangers give themselves, on pages and terminals of ours. */
+/* Names that clients give themselves, as they may stand on a page or a terminal. */
 #ifndef PAGES_DISPLAY_NAME_H
 #define PAGES_DISPLAY_NAME_H
 

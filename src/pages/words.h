@@ -1,4 +1,4 @@
-/* Every text that a user sees, a table for each language, and which language that is. */
+/* Every text that a user sees, in a table for each language, and the choice of the language. */
 #ifndef PAGES_WORDS_H
 #define PAGES_WORDS_H
 
@@ -20,7 +20,7 @@ struct language {
 };
 
 #define LANGUAGE_COUNT 2
-extern const struct language languages[LANGUAGE_COUNT]; /* the first is for everybody else */
+extern const struct language languages[LANGUAGE_COUNT]; /* the first is the default */
 
 /* The best of ours for an Accept-Language header (RFC 9110 §12.5.4; NULL if there was none). */
 const struct language *language_choose(const char *accept_language);

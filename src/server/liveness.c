@@ -15,15 +15,15 @@
 
 /* Of the i-th place of base/watchdog.h; 0: it is free. */
 static pid_t pid_at(unsigned i) {
-    return watchdog_place(i)->pid;
+    return watchdog_slot(i)->pid;
 }
 
 /* Kills a process that has given no sign of life for too long. What was seen of another process at
  * the same place does not count. */
 static void check(struct master *m, unsigned i, int elapsed_ms) {
-    const struct watchdog_place *p = watchdog_place(i);
+    const struct watchdog_slot *p = watchdog_slot(i);
     struct liveness *w = &m->liveness[i];
-    unsigned signs = p->signs;
+    unsigned signs = p->heartbeats;
 
     w->silent_ms = w->pid == p->pid && w->signs == signs ? w->silent_ms + elapsed_ms : 0;
     w->pid = p->pid;
@@ -46,7 +46,7 @@ void liveness_tick(struct master *m, int64_t now) {
     m->liveness_ms = now;
     if (elapsed > m->timing->tick_ms)
         elapsed = m->timing->tick_ms;
-    for (unsigned i = 0; i < WATCHDOG_PLACES; i++)
+    for (unsigned i = 0; i < WATCHDOG_SLOTS; i++)
         if (pid_at(i))
             check(m, i, (int)elapsed);
     if (m->orphans)
@@ -54,7 +54,7 @@ void liveness_tick(struct master *m, int64_t now) {
 }
 
 int liveness_silent_ms(const struct master *m, pid_t pid) {
-    for (unsigned i = 0; pid && i < WATCHDOG_PLACES; i++)
+    for (unsigned i = 0; pid && i < WATCHDOG_SLOTS; i++)
         if (m->liveness[i].pid == pid && pid_at(i) == pid)
             return m->liveness[i].silent_ms;
     return 0;
@@ -62,9 +62,9 @@ int liveness_silent_ms(const struct master *m, pid_t pid) {
 
 void liveness_reaped(struct master *m, pid_t pid, int status) {
     m->orphans = m->orphans || status != 0;
-    for (unsigned i = 0; i < WATCHDOG_PLACES; i++)
+    for (unsigned i = 0; i < WATCHDOG_SLOTS; i++)
         if (pid_at(i) == pid)
-            watchdog_place(i)->pid = 0;
+            watchdog_slot(i)->pid = 0;
 }
 
 /* Neither the stream holder nor the metrics server, which are ended by themselves. */
@@ -75,13 +75,13 @@ static bool is_other(struct master *m, pid_t pid) {
 unsigned liveness_others(struct master *m) {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < WATCHDOG_PLACES; i++)
+    for (unsigned i = 0; i < WATCHDOG_SLOTS; i++)
         n += is_other(m, pid_at(i));
     return n;
 }
 
 void liveness_signal_others(struct master *m, int signo) {
-    for (unsigned i = 0; i < WATCHDOG_PLACES; i++)
+    for (unsigned i = 0; i < WATCHDOG_SLOTS; i++)
         if (is_other(m, pid_at(i)))
             kill(pid_at(i), signo);
 }

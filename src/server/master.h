@@ -84,7 +84,7 @@ struct master {
     int64_t stop_kill_ms;
     int exit_status;
 
-    struct liveness liveness[WATCHDOG_PLACES];
+    struct liveness liveness[WATCHDOG_SLOTS];
     int64_t liveness_ms;
     bool orphans; /* somebody was killed, and may have left some behind */
 

@@ -141,9 +141,9 @@ _Noreturn void metrics_server_main(int listener) {
 
     (void)signal(SIGPIPE, SIG_IGN);
     for (;;) {
-        int ready = poll(&p, 1, WATCHDOG_EVERY_MS);
+        int ready = poll(&p, 1, WATCHDOG_INTERVAL_MS);
 
-        watchdog_sign();
+        watchdog_heartbeat();
         if (ready == 1)
             accept_one(listener);
     }

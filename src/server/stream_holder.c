@@ -248,7 +248,7 @@ static int timeout(const struct stream_holder *h) {
         due = h->tasks.again_ms;
     left = due - clock_monotonic_ms();
 
-    return left < 0 ? 0 : left > WATCHDOG_EVERY_MS ? WATCHDOG_EVERY_MS : (int)left;
+    return left < 0 ? 0 : left > WATCHDOG_INTERVAL_MS ? WATCHDOG_INTERVAL_MS : (int)left;
 }
 
 /* *task_updates: there are some, for later. */
@@ -282,7 +282,7 @@ static void serve(struct stream_holder *h) {
     int n = epoll_wait(h->epoll, events, 64, timeout(h));
     bool task_updates = false;
 
-    watchdog_sign();
+    watchdog_heartbeat();
     for (int i = 0; i < n; i++)
         take_event(h, &events[i], &task_updates);
     /* From here on streams may go that are in `events`. */
@@ -307,8 +307,8 @@ static void send_remaining(struct stream_holder *h, pid_t master) {
             orphaned = true;
             (void)alarm(WORKER_STUCK_S);
         }
-        watchdog_sign();
-        if (poll(&ready, 1, WATCHDOG_EVERY_MS) == 1)
+        watchdog_heartbeat();
+        if (poll(&ready, 1, WATCHDOG_INTERVAL_MS) == 1)
             unsent_send(&h->unsent);
         unsent_drop_silent(&h->unsent);
     }

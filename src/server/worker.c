@@ -44,7 +44,7 @@ struct worker {
     unsigned catalog;  /* of the scoreboard, when the application last read the directories */
     int64_t upkeep_ms; /* when it is due */
     int64_t idle_ms;   /* when it last waited for a connection */
-    size_t spare;      /* memory_give_back */
+    size_t spare;      /* memory_trim */
 };
 
 /* Set by signals. All but one are taken between requests only. */
@@ -205,7 +205,7 @@ static void serve(struct worker *w, int fd, bool waited) {
     was_large = arena_is_large(w->arena);
     arena_reset(w->arena);
     if (was_large || w->slot->requests % GIVE_BACK_EVERY == 0)
-        memory_give_back(was_large, &w->spare);
+        memory_trim(was_large, &w->spare);
     w->slot->requests++;
 }
 

@@ -41,11 +41,11 @@ enum rc fcgi_conn_params(struct fcgi_conn *c, size_t max, struct fcgi_file *out,
 enum rc fcgi_conn_body(struct fcgi_conn *c, char *to, size_t max, size_t *got,
                        struct err *e) MUST_USE;
 
-/* Has the peer closed it altogether, so that nobody could be answered? */
+/* Has the peer closed the connection, so that no reply can reach it? */
 bool fcgi_conn_is_gone(const struct fcgi_conn *c);
 
-/* Sends it, however long that takes while the peer takes some of it again and again. ERR_MISSING if
- * it is gone, or took nothing for the time of silence. */
+/* Sends everything, without a limit on the whole time as long as the peer goes on reading.
+ * ERR_MISSING if it is gone, or took nothing for silence_ms. */
 enum rc fcgi_conn_send(struct fcgi_conn *c, const unsigned char *p, size_t len) MUST_USE;
 /* The same for at most `ms`: *sent is how much of it went out by then. */
 enum rc fcgi_conn_send_for(struct fcgi_conn *c, const unsigned char *p, size_t len, int ms,
@@ -56,8 +56,9 @@ enum rc fcgi_conn_send_for(struct fcgi_conn *c, const unsigned char *p, size_t l
 #define FCGI_SEND_NOW_MAX 65528
 bool fcgi_conn_send_now(int fd, unsigned id, const char *text, size_t len, bool end);
 
-/* The records that send_now would send for a text of any length, for one who sends them bit by bit:
- * written to `out`, which has room for FCGI_FRAMED_MAX(len). Returns how many bytes they are. */
+/* The records that fcgi_conn_send_now would send for a text of any length, for a caller that sends
+ * them piece by piece: written to `out`, which has room for FCGI_FRAMED_MAX(len). Returns how many
+ * bytes they are. */
 #define FCGI_FRAMED_MAX(len) ((len) + ((len) / FCGI_SEND_NOW_MAX + 1) * 8)
 size_t fcgi_conn_frame(unsigned id, const char *text, size_t len, char *out);
 

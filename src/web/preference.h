@@ -1,5 +1,5 @@
-/* What a client would take, and what it would rather have: the elements of Accept and
- * Accept-Language (RFC 9110 §12.4.2, §12.5). */
+/* Content negotiation: the elements of Accept and Accept-Language with their weights (RFC 9110
+ * §12.4.2, §12.5). */
 #ifndef WEB_PREFERENCE_H
 #define WEB_PREFERENCE_H
 
@@ -9,7 +9,7 @@
 #define WEIGHT_MAX 1000 /* of q=1: there are three decimals */
 
 struct preference {
-    const char *range; /* a media type, a language, or what covers many of them */
+    const char *range; /* a media type or range, a language or range */
     size_t len;
     int weight; /* 0: it is not acceptable. What is no weight counts as 1. */
 };

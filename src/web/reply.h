@@ -11,8 +11,7 @@
 
 #define REPLY_HEADERS_MAX 24
 
-/* What the audit log says of a request besides what the dispatcher knows. A handler fills it in as
- * it learns it; NULL: nothing. Never a secret. */
+/* What a handler adds to the line of the audit log; NULL: nothing. Never a secret. */
 struct audit_notes {
     const char *event;   /* instead of the endpoint's name */
     const char *outcome; /* of a request without an error; instead of "ok" */
@@ -45,7 +44,7 @@ struct reply {
     size_t body_len;
     struct reply_sink *sink; /* NULL: only whole replies can be sent */
     bool streaming;          /* status and headers are out, and the body is what is written */
-    bool ended;              /* and the peer has been told that it is over */
+    bool ended;              /* and its end was sent */
     /* What a streamed reply waits for when its handler has returned (subscription.h), set before it
      * begins. For one that is not streamed: what the streams of the same key wait for from now on.
      * Or NULL. */
