@@ -76,10 +76,12 @@ bool json_is_plain_integer(const char *s, size_t len) {
 static bool skip_one_of(struct checker *c, const char *set) {
     char ch = peek(c);
 
-    if (!ch || !strchr(set, ch))
-        return false;
-    c->at++;
-    return true;
+    for (; ch && *set; set++)
+        if (*set == ch) {
+            c->at++;
+            return true;
+        }
+    return false;
 }
 
 /* §6: int [ frac ] [ exp ] */
@@ -173,6 +175,8 @@ static bool is_good_name(const char *s, const char *end) {
     bool paired = false; /* the escape before this one was the first half of a pair */
 
     for (; s < end; s++) {
+        if (*s != '\\' && !paired)
+            continue;
         if (is_escape(s, end, "000", "0") || is_escape(s, end, "d", "cdefCDEF") != paired)
             return false;
         paired = is_escape(s, end, "d", "89abAB");
