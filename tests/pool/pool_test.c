@@ -797,6 +797,26 @@ static void a_damaged_status_file_is_written_again(void **state) {
     assert_stops(d, SIGTERM);
 }
 
+static void
+a_status_file_that_cannot_be_written_is_tried_again_and_reported_each_time(void **state) {
+    struct daemon *d = *state;
+    char lines[300], folder[128], path[160];
+
+    (void)snprintf(folder, sizeof folder, "%s/folder", d->dir);
+    (void)snprintf(path, sizeof path, "%s/status", folder);
+    (void)snprintf(lines, sizeof lines, "STATUS_FILE=%s\n", path);
+    daemon_start(d, lines);
+    for (int times = 1; times <= 2; times++) {
+        assert_true(log_wait(d, "event=status_not_written", times));
+        assert_int_equal(mkdir(folder, 0700), 0);
+        status_has(path, "\"state\":\"ready\"");
+        assert_int_equal(unlink(path), 0);
+        while (rmdir(folder)) /* it is written again meanwhile */
+            (void)unlink(path);
+    }
+    assert_stops(d, SIGTERM);
+}
+
 /* ---- two daemons ---- */
 
 static void a_second_one_with_the_same_state_does_not_start(void **state) {
@@ -903,6 +923,7 @@ int main(int argc, char **argv) {
         TEST(restart_of_an_activated_daemon_refuses_nobody),
         TEST(status_file_follows_the_pool),
         TEST(a_damaged_status_file_is_written_again),
+        TEST(a_status_file_that_cannot_be_written_is_tried_again_and_reported_each_time),
         TEST(a_second_one_with_the_same_state_does_not_start),
         TEST(one_that_stops_gives_its_state_to_the_next),
         TEST(reload_does_not_change_the_state_dir),
