@@ -203,8 +203,8 @@ static struct text lines_end(struct lines *l) {
     arena_free(l->scratch);
     arena_free(l->last);
     if (l->c->stream.dropped)
-        log_info("messages_left_out", kv("request", l->c->x->rq->id), kv(l->of->kind, l->of->name),
-                 kvn("messages", l->c->stream.dropped));
+        log_info("notifications_dropped", kv("request", l->c->x->rq->id),
+                 kv(l->of->kind, l->of->name), kvn("messages", l->c->stream.dropped));
     l->c->stream.dropped = 0;
     return result;
 }

@@ -56,7 +56,7 @@ static bool dir_has_changed(const char *path, int64_t since_ms) {
     return changed;
 }
 
-/* Is there a different folder at the path? */
+/* Has a symbolic link on the path changed? Then it may lead to another folder or file. */
 static bool path_has_changed(struct arena *a, const char *path, int64_t since_ms) {
     struct stat st;
 

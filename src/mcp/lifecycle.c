@@ -9,7 +9,6 @@
 
 #define DISCOVER_TTL_MS 3600000 /* changes only when the program is upgraded */
 
-/* Declares only what is configured. */
 #define CAPABILITIES                                                                               \
     "\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},"                        \
     "\"resources\":{\"listChanged\":true,\"subscribe\":true},\"tools\":{\"listChanged\":true}"

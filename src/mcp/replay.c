@@ -16,7 +16,7 @@ static const char *replay_log_dir(struct arena *a, const struct site *site) {
     return arena_printf(a, "%s/streams", site->config->state_dir);
 }
 
-/* The session's key is a digest of its id, which is sealed for one user. */
+/* c->client.session->id is made of digests of the user and of the session's id. */
 static const char *replay_log_name(const struct mcp_call *c, const char *stream) {
     return arena_printf(c->arena, "%s.%s", c->client.session->id, stream);
 }
@@ -34,8 +34,7 @@ void replay_begin(struct mcp_call *c, struct text *event) {
     *event = (struct text){0};
     if (!is_replayable(c))
         return;
-    stream = random_text(c->x->rp->arena,
-                         STREAM_ID_BYTES); /* lives longer than the message that began it */
+    stream = random_text(c->x->rp->arena, STREAM_ID_BYTES); /* c->arena may end before the stream */
     if (replay_log_create(replay_log_dir(c->arena, c->x->site), replay_log_name(c, stream),
                           clock_now_s(&c->x->site->clock), &c->stream.replay, &e)) {
         log_info("stream_not_kept", kv("request", c->x->rq->id), kv("why", e.detail));

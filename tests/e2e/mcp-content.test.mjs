@@ -230,7 +230,7 @@ test('a program that tells too much is heard in part, and costs no memory', asyn
   assert.equal(messages.at(-1).result.structuredContent.length, 200);
   assert.ok(messages.length > 100, 'some of it');
   assert.ok(messages.length < 3000, `${messages.length} messages`);
-  await until('what was left out to be logged', () => /event=messages_left_out .*tool=flood messages=\d{5,}/.test(site.daemon.log));
+  await until('what was left out to be logged', () => /event=notifications_dropped .*tool=flood messages=\d{5,}/.test(site.daemon.log));
   assert.ok(peak() - before < 30000, `${peak() - before} KiB more`);
 });
 
