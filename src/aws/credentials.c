@@ -1,5 +1,5 @@
-/* The chain of sources, and the credentials in hand: fetched before they end, kept over an outage
- * of their source until they end, wiped when others take their place. */
+/* The chain of sources, and the credentials in use: fetched before they end, used until they end if
+ * their source does not answer, and wiped when others replace them. */
 #include "aws/credentials.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 #define REFRESH_MARGIN_S 300 /* new ones are asked for so long before the old ones end */
 #define KEPT_WAIT_MS 1000    /* the longest a fetch may take while the old ones still serve */
-#define REREAD_S 300         /* written-down ones are read again: an admin may have changed them */
+#define REREAD_S 300         /* files are read again: an admin may have changed them */
 #define RETRY_S 3            /* between two tries, while there are none that can be used */
 #define RETRY_KEPT_S 30      /* between two tries, while the old ones still serve */
 #define CREDENTIALS_MAX ((size_t)256 * 1024) /* a source's answer is far below */
@@ -26,7 +26,7 @@ struct aws_credentials_source {
     char *region;
     struct http_client *http;
     const struct clock *clock;
-    struct arena *arena; /* of the credentials in hand; NULL: none */
+    struct arena *arena; /* of the credentials in use; NULL: none */
     struct aws_credentials credentials;
     int64_t fetched_s, tried_s;
     bool has_tried, is_refused;

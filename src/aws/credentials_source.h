@@ -34,7 +34,7 @@ struct aws_source {
     enum rc (*is_configured)(const struct aws_env *env, const struct aws_profile *profile,
                              bool *out, struct err *e);
     enum rc (*fetch)(const struct aws_fetch *f, struct aws_credentials *out, struct err *e);
-    bool is_file;  /* asks nobody, and is read anew now and then */
+    bool is_file;  /* asks no server, and is read again now and then */
     bool outlives; /* what it gave is used on while it gives nothing newer, also after its end */
 };
 extern const struct aws_source aws_source_environment, aws_source_profile, aws_source_web_identity,

@@ -26,8 +26,8 @@ struct dynamodb_options {
     const char *what;    /* as errors call it: "session store" */
     const char *setting; /* the key of the configuration that names the table */
 };
-/* Finds region, endpoint and source of credentials, and asks nobody. Everything in the options is
- * borrowed. ERR_MISCONFIGURED, with what to do. */
+/* Finds region, endpoint and source of credentials, without asking a server. Everything in the
+ * options is borrowed. ERR_MISCONFIGURED, with what to do. */
 enum rc dynamodb_new(const struct dynamodb_options *options, struct dynamodb **out,
                      struct err *e) MUST_USE;
 void dynamodb_free(struct dynamodb *d); /* NULL is accepted */

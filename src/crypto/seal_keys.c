@@ -53,7 +53,7 @@ static bool is_credential(const char *path) {
     return len && !strncmp(path, dir, len) && path[len] == '/' && !strchr(path + len + 1, '/');
 }
 
-/* A key that somebody else can read is a key that somebody else has. */
+/* The file must be readable by the service alone. */
 static enum rc check_file(int fd, const char *path, struct err *e) {
     struct stat st;
 

@@ -56,7 +56,7 @@ static void check_state_dir(struct doctor *d) {
         doctor_ok(d, "state directory", "%s", dir);
 }
 
-/* What the service has replaced since somebody last looked. */
+/* Damaged files that the service has replaced. */
 static void check_damaged(struct doctor *d) {
     static const char *const files[] = {"sessions/" KV_DATA, "cache/" KV_DATA, "limits"};
 

@@ -1,5 +1,5 @@
-/* Private part of doctor.h: the socket between the web server and the service: somebody listens,
- * the web server's user may connect, and nobody else. */
+/* Private part of doctor.h: the socket between the web server and the service. The service listens,
+ * and only the web server's user may connect. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ struct subject {
     size_t group_count;
 };
 
-/* ---- may somebody connect? ---- */
+/* ---- permissions ---- */
 
 static bool may(const struct subject *s, const struct stat *st, mode_t others_bit) {
     if (!s->uid)
@@ -60,7 +60,7 @@ static bool may_connect(const struct subject *s, const char *path) {
     return true;
 }
 
-/* ---- who are the web servers? ---- */
+/* ---- the users of web servers ---- */
 
 static void read_ids(const char *line, struct subject *s) {
     char *p;
@@ -139,7 +139,7 @@ static void find_servers(struct servers *v) {
         closedir(proc);
 }
 
-/* ---- what is said ---- */
+/* ---- findings ---- */
 
 static const char *user_name(struct doctor *d, uid_t uid) {
     const struct passwd *p = getpwuid(uid);
@@ -175,7 +175,8 @@ static void say_servers(struct doctor *d, const char *path, const struct stat *s
             "%s: no web server was seen; group %s may connect", path, group);
 }
 
-/* Whether somebody accepts. A user that may not connect learns nothing, and says nothing. */
+/* The socket exists, and no process accepts connections. False also if this user may not connect.
+ */
 static bool nobody_listens(const char *path) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     int fd;
@@ -193,7 +194,7 @@ static bool nobody_listens(const char *path) {
 
 void check_socket(struct doctor *d) {
     const char *path = d->config->listen, *start = "systemctl start mcp-authd.socket mcp-authd";
-    const struct subject stranger = {.uid = (uid_t)-2}; /* nobody's user, in no group */
+    const struct subject stranger = {.uid = (uid_t)-2}; /* of no group */
     struct stat st;
 
     if (*path != '/') {

@@ -23,7 +23,7 @@ static const struct range closed4[] = {
 static const struct range closed6[] = {
     {"2001::", 23},         /* IETF protocol assignments, Teredo and ORCHID among them */
     {"2001:db8::", 32},     /* documentation */
-    {"2002::", 16},         /* 6to4: a private IPv4 address can hide in it, and nobody needs it */
+    {"2002::", 16},         /* 6to4: may contain a private IPv4 address */
     {"2620:4f:8000::", 48}, /* AS112 */
     {"3fff::", 20},         /* documentation */
 };

@@ -1,5 +1,6 @@
-/* Which addresses a stranger may make us connect to. The address that is really connected to is
- * checked, after name resolution, so that a name that changes its answer gains nothing. */
+/* Which addresses may be connected to for a URL that a client chose (server-side request forgery).
+ * The address of the connection itself is checked, after name resolution, so that a name that later
+ * resolves to another address gains nothing. */
 #ifndef NET_SSRF_FILTER_H
 #define NET_SSRF_FILTER_H
 
