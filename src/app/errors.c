@@ -1,7 +1,7 @@
 #include "app/errors.h"
 
-#include "catalog/rpc_codes.h"
 #include "mcp/rpc.h"
+#include "mcp/rpc_codes.h"
 #include "metrics/metrics.h"
 #include "oauth/codes.h"
 #include "oauth/site.h"

@@ -91,17 +91,11 @@ static enum rc read_run(const struct manifest *m, struct prompt *p) {
 
 static enum rc read_prompt(const struct manifest *m, struct entry *out) {
     struct prompt *p = (struct prompt *)out;
-    struct text *t = out->definition;
     enum rc rc = read_definition(m, p);
 
     if (!rc)
         rc = read_run(m, p);
-    if (rc)
-        return rc;
-    json_del(m->v, "run");
-    t[0].p = json_text(m->keep, m->v, &t[0].len);
-    t[1] = t[0];
-    return OK;
+    return rc;
 }
 
 static const struct program_output outputs[] = {{"text", OUTPUT_TEXT}, {"json", OUTPUT_JSON}, {0}};

@@ -123,17 +123,11 @@ static enum rc read_run(const struct manifest *m, const struct json *names, stru
 static enum rc read_resource(const struct manifest *m, struct entry *out) {
     struct resource *r = (struct resource *)out;
     struct json *names = json_new_object(m->scratch);
-    struct text *t = out->definition;
     enum rc rc = read_definition(m, r, names);
 
     if (!rc)
         rc = read_run(m, names, r);
-    if (rc)
-        return rc;
-    json_del(m->v, "run");
-    t[0].p = json_text(m->keep, m->v, &t[0].len);
-    t[1] = t[0];
-    return OK;
+    return rc;
 }
 
 static bool is_template(const struct entry *entry) {

@@ -39,6 +39,18 @@ static enum rc taken(const struct catalog_set *set, const struct entry *other, s
                    other->file ? other->file : "a built-in tool");
 }
 
+/* What lists show, unless the kind has made it. */
+static void keep_definition(const struct manifest *m, struct entry *entry) {
+    struct text t;
+
+    if (entry->definition[0].p)
+        return;
+    json_del(m->v, "run");
+    t.p = json_text(m->keep, m->v, &t.len);
+    for (size_t i = 0; i < PROTOCOL_KINDS; i++)
+        entry->definition[i] = t;
+}
+
 static enum rc load_one(struct catalog_set *set, const struct manifest *m) {
     struct entry *entry = arena_alloc(set->arena, set->kind->entry_size);
     enum rc rc = set->kind->read(m, entry);
@@ -46,6 +58,7 @@ static enum rc load_one(struct catalog_set *set, const struct manifest *m) {
     if (rc)
         return rc;
     entry->file = m->file;
+    keep_definition(m, entry);
     for (size_t i = 0; i < set->count; i++) /* they are not sorted yet */
         if (!strcmp(set->entries[i]->key, entry->key))
             return taken(set, set->entries[i], m->e);

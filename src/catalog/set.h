@@ -20,7 +20,8 @@ struct catalog_kind_info {
     size_t entry_size, max; /* bytes of an entry's structure, which begins with a struct entry */
     bool has_uris;          /* its keys are URIs, not names */
     const struct program_output *outputs;
-    /* Fills the entry, but for its file. ERR_INVALID_REQUEST with the reason. */
+    /* Fills the entry, but for its file. Without a definition it is listed as the manifest is,
+     * without "run". ERR_INVALID_REQUEST with the reason. */
     enum rc (*read)(const struct manifest *m, struct entry *out);
     void (*add_builtins)(struct catalog_set *set, const struct catalog_sources *sources);
     /* Writes a line with "warning:" for whatever widely used clients refuse. NULL: no such check.

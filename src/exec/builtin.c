@@ -1,8 +1,8 @@
 #include "exec/builtin.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "exec/tool_result.h"
 #include "mcp/call.h"
 
@@ -16,41 +16,11 @@ struct builtin {
 #define DEFINITION(s) { (s), sizeof(s) - 1 }
 /* clang-format on */
 
-static const char *rfc3339(struct arena *a, int64_t seconds) {
-    time_t t = (time_t)seconds;
-    char text[sizeof "+999999999-12-31T23:59:59Z"];
-    struct tm tm;
-
-    if (!gmtime_r(&t, &tm) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
-        return "";
-    return arena_strdup(a, text);
-}
-
-static struct json *scope_array(struct arena *a, const char *scopes) {
-    struct json *array = json_new_array(a);
-
-    for (const char *p = scopes; *p;) {
-        size_t n;
-
-        p += strspn(p, " ");
-        n = strcspn(p, " ");
-        if (n)
-            json_add(array, json_new_stringn(a, p, n));
-        p += n;
-    }
-    return array;
-}
-
 static struct json *whoami(struct mcp_call *c, const struct json *arguments) {
-    const struct token_claims *claims = c->client.claims;
-    struct json *me = json_new_object(c->arena);
+    struct json *me = mcp_client_identity(c->arena, &c->client);
 
     (void)arguments;
-    json_put_str(me, "sub", claims->sub);
-    json_put_str(me, "username", claims->username);
-    json_put_str(me, "client_id", claims->client_id);
-    json_put(me, "scopes", scope_array(c->arena, claims->scope));
-    json_put_str(me, "expires_at", rfc3339(c->arena, claims->exp));
+    json_put_str(me, "expires_at", clock_rfc3339(c->arena, c->client.claims->exp));
     return tool_structured_result(c->arena, me);
 }
 

@@ -21,23 +21,6 @@
 
 /* ---- its input ---- */
 
-static struct json *caller(struct mcp_call *c) {
-    struct json *caller = json_new_object(c->arena), *scopes = json_new_array(c->arena);
-
-    for (const char *p = c->client.claims->scope; *p;) {
-        size_t n = strcspn(p, " ");
-
-        if (n)
-            json_add(scopes, json_new_stringn(c->arena, p, n));
-        p += n + (p[n] == ' ');
-    }
-    json_put_str(caller, "sub", c->client.claims->sub);
-    json_put_str(caller, "username", c->client.claims->username);
-    json_put_str(caller, "client_id", c->client.claims->client_id);
-    json_put(caller, "scopes", scopes);
-    return caller;
-}
-
 static struct text make_input(struct mcp_call *c, const struct invocation *i,
                               const struct input_required *answers) {
     struct json *input = json_new_object(c->arena);
@@ -46,7 +29,7 @@ static struct text make_input(struct mcp_call *c, const struct invocation *i,
     json_put_str(input, i->kind, i->name);
     for (size_t n = 0; n < sizeof i->members / sizeof *i->members && i->members[n].key; n++)
         json_put(input, i->members[n].key, i->members[n].value);
-    json_put(input, "caller", caller(c));
+    json_put(input, "caller", mcp_client_identity(c->arena, &c->client));
     if (c->client.capabilities)
         json_put(input, "clientCapabilities", c->client.capabilities);
     if (answers->responses)

@@ -14,17 +14,6 @@
 #define PAUSE_MAX_MS 20 /* before another try: random, so that two writers do not collide again */
 #define SAVE_ARENA_MAX (8U << 20)
 
-/* RFC 3339 */
-static const char *time_text(struct arena *a, int64_t seconds) {
-    time_t t = (time_t)seconds;
-    char text[sizeof "+999999999-12-31T23:59:59Z"];
-    struct tm tm;
-
-    if (!gmtime_r(&t, &tm) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
-        return "";
-    return arena_strdup(a, text);
-}
-
 static int64_t now_s(const struct task *t) {
     return clock_now_s(&t->site->clock);
 }
@@ -52,9 +41,9 @@ void task_status(struct task *t, const char *status) {
     json_put_str(t->record, "status", status);
     if (!json_has(t->record, "created")) {
         json_put_int(t->record, "created", now_s(t));
-        json_put_str(t->record, "createdAt", time_text(t->arena, now_s(t)));
+        json_put_str(t->record, "createdAt", clock_rfc3339(t->arena, now_s(t)));
     }
-    json_put_str(t->record, "lastUpdatedAt", time_text(t->arena, now_s(t)));
+    json_put_str(t->record, "lastUpdatedAt", clock_rfc3339(t->arena, now_s(t)));
     t->ttl = now_s(t) + TASK_TTL_S;
     t->lease = 0;
     if (task_has_ended(t))

@@ -44,3 +44,20 @@ void mcp_call_finish(struct mcp_call *c, struct json *result) {
     }
     c->answer.result.p = json_text(c->arena, result, &c->answer.result.len);
 }
+
+struct json *mcp_client_identity(struct arena *a, const struct mcp_client *client) {
+    const struct token_claims *claims = client->claims;
+    struct json *identity = json_new_object(a), *scopes = json_new_array(a);
+
+    for (const char *p = claims->scope + strspn(claims->scope, " "); *p; p += strspn(p, " ")) {
+        size_t n = strcspn(p, " ");
+
+        json_add(scopes, json_new_stringn(a, p, n));
+        p += n;
+    }
+    json_put_str(identity, "sub", claims->sub);
+    json_put_str(identity, "username", claims->username);
+    json_put_str(identity, "client_id", claims->client_id);
+    json_put(identity, "scopes", scopes);
+    return identity;
+}

@@ -74,4 +74,7 @@ struct mcp_call mcp_call_begin(struct exchange *x);
  * protocol version has, with resultType "complete" unless there is one. */
 void mcp_call_finish(struct mcp_call *c, struct json *result);
 
+/* Who the caller is, for programs and for whoami: sub, username, client_id and scopes. */
+struct json *mcp_client_identity(struct arena *a, const struct mcp_client *client);
+
 #endif

@@ -18,10 +18,11 @@
 
 static const struct {
     const char *filter, *method;
-} lists[] = {{"toolsListChanged", "notifications/tools/list_changed"},
-             {"resourcesListChanged", "notifications/resources/list_changed"},
-             {"promptsListChanged", "notifications/prompts/list_changed"}};
-#define LISTS (sizeof lists / sizeof *lists)
+} lists[CATALOG_KINDS] = {
+    [CATALOG_TOOLS] = {"toolsListChanged", "notifications/tools/list_changed"},
+    [CATALOG_RESOURCES] = {"resourcesListChanged", "notifications/resources/list_changed"},
+    [CATALOG_PROMPTS] = {"promptsListChanged", "notifications/prompts/list_changed"}};
+#define LISTS CATALOG_KINDS
 
 struct json *mcp_subscription_meta(struct mcp_call *c) {
     struct json *meta = json_new_object(c->arena);
@@ -49,10 +50,9 @@ static struct text notification(struct mcp_call *c, const char *method, struct j
 
 static void add_list(struct mcp_call *c, struct buf *b, size_t list) {
     const struct config *config = c->x->site->config;
-    const char *const dirs[LISTS] = {config->tools_dir, config->resources_dir, config->prompts_dir};
     char path[SUBSCRIPTION_PATH_MAX];
 
-    if (subscription_folder_path(dirs[list], path))
+    if (subscription_folder_path(catalog_directory(config, (enum catalog_kind)list), path))
         subscription_add(b, SUBSCRIPTION_FOLDER, text_of(path),
                          notification(c, lists[list].method, make_params(c)));
 }

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "catalog/rpc_codes.h"
+#include "mcp/rpc_codes.h"
 
 /* A string or an integer, never null ("Requests" in the overview of every version). An integer
  * that does not fit 64 bits would come back as another one, so it is refused. */

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "catalog/protocol.h"
-#include "catalog/rpc_codes.h"
+#include "mcp/rpc_codes.h"
 
 struct buf;
 struct mcp_call;

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "catalog/protocol.h"
-#include "catalog/rpc_codes.h"
+#include "mcp/rpc_codes.h"
 #include <stdbool.h>
 
 /* An answer. `result` is the text of the result. */

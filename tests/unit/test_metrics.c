@@ -4,8 +4,8 @@
 #include <sys/wait.h>
 
 #include "app/errors.h"
-#include "catalog/rpc_codes.h"
 #include "config/config.h"
+#include "mcp/rpc_codes.h"
 #include "metrics/metrics.h"
 #include "oauth/codes.h"
 
@@ -208,7 +208,7 @@ static void every_name_and_label_is_there_and_plain(void **state) {
     }
 }
 
-/* Each code of oauth/codes.h and catalog/rpc_codes.h, and no two the same. */
+/* Each code of oauth/codes.h and mcp/rpc_codes.h, and no two the same. */
 static void denials_have_the_codes_of_the_protocols(void **state) {
     const char *const *names = metric_table[METRIC_DENIALS].labels[0]->values;
     unsigned named = 0;

@@ -1,7 +1,7 @@
 /* Error codes of JSON-RPC and MCP, besides those of base/err.h. mcp/rpc.c has their numbers in
  * answers. */
-#ifndef CATALOG_RPC_CODES_H
-#define CATALOG_RPC_CODES_H
+#ifndef MCP_RPC_CODES_H
+#define MCP_RPC_CODES_H
 
 #include "base/err.h"
 
