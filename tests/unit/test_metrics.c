@@ -359,6 +359,7 @@ static int unit_tests(void) {
 /* With "emf" or "text": prints everything that the program can ever say, for the tests of alarms
  * and dashboards. Each counter is counted once, and each time taken 250 times. */
 static int print_all(const char *format) {
+    errors_name_metrics();
     if (!metrics_open(1))
         return 1;
     for (unsigned m = 0; m < METRICS; m++)
