@@ -188,7 +188,7 @@ void loaded_site_upkeep(struct loaded_site *s) {
     if (s->mcp.catalog && mcp_manifests_have_changed(site->config, s->catalog_ms))
         loaded_site_refresh(s);
     if (s->oauth.store)
-        store_sweep(s->oauth.store, clock_now_s(&site->clock));
+        store_sweep(s->oauth.store);
     if (site->cache) {
         replay_sweep(&s->site);
         cache_sweep(site->cache);

@@ -43,7 +43,7 @@ enum rc stores_open_sessions(struct stores *s, struct arena *a, struct site *sit
 
     if (c->session_store == SESSION_STORE_LMDB) {
         if (store_lmdb_open(arena_printf(a, "%s/sessions", c->state_dir), c->workers_max,
-                            &site->oauth->store, e))
+                            &site->clock, &site->oauth->store, e))
             log_error("state_unavailable", kv("why", e->text));
         return OK;
     }
@@ -55,7 +55,7 @@ enum rc stores_open_sessions(struct stores *s, struct arena *a, struct site *sit
     if (concurrency_limit_open(arena_printf(a, "%s/session-calls", c->state_dir), &limit, &s->limit,
                                e))
         log_error("state_unavailable", kv("why", e->text));
-    site->oauth->store = store_dynamodb_open(s->dynamodb, s->limit);
+    site->oauth->store = store_dynamodb_open(s->dynamodb, s->limit, &site->clock);
     return OK;
 }
 

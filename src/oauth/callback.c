@@ -67,7 +67,7 @@ static enum rc authorize_session(struct exchange *x, const struct answer *answer
     /* With an error the grant stays empty: the session ends here, and gives its login back. */
     if (answer->code)
         *code = code_make(a, want.id, cookie, answer->code, &want.grant);
-    rc = store_session_authorize(x->site->oauth->store, a, &want, now_s, out, e);
+    rc = store_session_authorize(x->site->oauth->store, a, &want, out, e);
     if (rc != ERR_CONFLICT)
         return rc;
     return err_set(e, ERR_INVALID_REQUEST,

@@ -79,8 +79,7 @@ static enum rc read_code(struct exchange *x, struct redemption *r, struct err *e
 
     if (code_split(a, form_get(r->form, "code"), &r->code, e))
         return e->code;
-    if (store_session_get(x->site->oauth->store, a, r->code.session_id,
-                          clock_now_s(&x->site->clock), &r->session, e))
+    if (store_session_get(x->site->oauth->store, a, r->code.session_id, &r->session, e))
         return e->code == ERR_MISSING ? used(e) : e->code;
     if (r->session.state != SESSION_AUTHORIZED || !*r->session.grant ||
         login_open(x->site, a, &(struct sealed_login){"session", r->session.id, r->session.login},
@@ -121,8 +120,7 @@ static enum rc end_session(struct exchange *x, const char *id, struct err *e) {
     struct session gone;
     struct err why = {.code = OK};
 
-    switch (store_session_delete(x->site->oauth->store, x->rq->arena, id,
-                                 clock_now_s(&x->site->clock), &gone, &why)) {
+    switch (store_session_delete(x->site->oauth->store, x->rq->arena, id, &gone, &why)) {
     case OK:
         return OK;
     case ERR_CONFLICT:

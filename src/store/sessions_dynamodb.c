@@ -156,7 +156,7 @@ static void put_update(struct expression *x, const struct session *want) {
 }
 
 static enum rc session_authorize(struct store *s, struct arena *a, const struct session *want,
-                                 int64_t now_s, struct session *out, struct err *e) {
+                                 struct session *out, struct err *e) {
     struct dynamodb_result r;
     struct expression x;
     enum rc rc;
@@ -165,7 +165,7 @@ static enum rc session_authorize(struct store *s, struct arena *a, const struct 
           "#browser = :browser AND #ttl > :now AND #v BETWEEN :oldest AND :v AND "
           "(#state = :pending OR #attempt = :attempt)");
     put_update(&x, want);
-    number(&x, ":now", now_s);
+    number(&x, ":now", clock_now_s(s->clock));
     json_put(x.input, "Key", key_of(a, want->id));
     json_put_str(x.input, "ReturnValues", "ALL_NEW");
     rc =
@@ -175,8 +175,8 @@ static enum rc session_authorize(struct store *s, struct arena *a, const struct 
     return rc ? rc : decode(json_get(r.output, "Attributes"), out, e);
 }
 
-static enum rc session_get(struct store *s, struct arena *a, const char *id, int64_t now_s,
-                           struct session *out, struct err *e) {
+static enum rc session_get(struct store *s, struct arena *a, const char *id, struct session *out,
+                           struct err *e) {
     struct json *input = json_new_object(a), *item;
     struct dynamodb_result r;
 
@@ -189,11 +189,11 @@ static enum rc session_get(struct store *s, struct arena *a, const char *id, int
         return err_set(e, ERR_MISSING, "there is no such login");
     if (decode(item, out, e))
         return e->code;
-    return out->ttl > now_s ? OK : err_set(e, ERR_MISSING, "the login has expired");
+    return out->ttl > clock_now_s(s->clock) ? OK : err_set(e, ERR_MISSING, "the login has expired");
 }
 
-static enum rc session_delete(struct store *s, struct arena *a, const char *id, int64_t now_s,
-                              struct session *out, struct err *e) {
+static enum rc session_delete(struct store *s, struct arena *a, const char *id, struct session *out,
+                              struct err *e) {
     struct dynamodb_result r;
     struct expression x;
     enum rc rc;
@@ -202,7 +202,7 @@ static enum rc session_delete(struct store *s, struct arena *a, const char *id, 
     name(&x, "state");
     name(&x, "ttl");
     text(&x, ":authorized", state_authorized);
-    number(&x, ":now", now_s);
+    number(&x, ":now", clock_now_s(s->clock));
     json_put(x.input, "Key", key_of(a, id));
     json_put_str(x.input, "ReturnValues", "ALL_OLD");
     rc =
@@ -218,9 +218,8 @@ static enum rc session_delete(struct store *s, struct arena *a, const char *id, 
 }
 
 /* DynamoDB deletes what is past `ttl` by itself. */
-static void sweep(struct store *s, int64_t now_s) {
+static void sweep(struct store *s) {
     (void)s;
-    (void)now_s;
 }
 
 static void dynamodb_store_close(struct store *s) {
@@ -228,12 +227,13 @@ static void dynamodb_store_close(struct store *s) {
     free(self(s));
 }
 
-struct store *store_dynamodb_open(struct dynamodb *db, struct concurrency_limit *limit) {
+struct store *store_dynamodb_open(struct dynamodb *db, struct concurrency_limit *limit,
+                                  const struct clock *clock) {
     static const struct store_ops ops = {
         session_put, session_authorize, session_get, session_delete, sweep, dynamodb_store_close};
     struct dynamodb_store *ds = xcalloc(1, sizeof *ds);
 
-    ds->base.ops = &ops;
+    ds->base = (struct store){&ops, clock};
     ds->table = (struct table){db, limit};
     ds->scratch = arena_new(SCRATCH_MAX);
     return &ds->base;

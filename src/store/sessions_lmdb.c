@@ -18,6 +18,7 @@
 struct lmdb_store {
     struct store base;
     struct kv *kv;
+    struct kv_txn *txn; /* of the operation that is carried out */
     struct arena *scratch;
     char sweep_at[KV_KEY_MAX + 1]; /* where the last sweep stopped; "" at the start */
 };
@@ -54,41 +55,40 @@ static int64_t ttl_of(const void *data, size_t len) {
     return ttl;
 }
 
-static enum rc decode(struct arena *a, const char *id, const void *data, size_t len,
-                      struct session *out, struct err *e) {
+static enum rc decode(struct arena *a, const char *json, size_t len, struct session *out,
+                      struct err *e) {
     struct json *o;
     int64_t version, state;
 
-    if (len <= sizeof out->ttl ||
-        json_parse(a, (const char *)data + sizeof out->ttl, len - sizeof out->ttl, &o, e) ||
-        !json_get_int(o, "v", &version) || version < SESSION_RECORD_VERSION_OLDEST ||
-        version > SESSION_RECORD_VERSION || !json_get_int(o, "state", &state) ||
-        !json_get_str(o, "browser") || !json_get_str(o, "login") || !json_get_str(o, "grant")) {
+    if (json_parse(a, json, len, &o, e) || !json_get_int(o, "v", &version) ||
+        version < SESSION_RECORD_VERSION_OLDEST || version > SESSION_RECORD_VERSION ||
+        !json_get_int(o, "state", &state) || !json_get_str(o, "browser") ||
+        !json_get_str(o, "login") || !json_get_str(o, "grant")) {
         (void)err_set(e, ERR_STORE, "the session store is not available");
         err_detail(e, "a session record is damaged or of another version");
         return e->code;
     }
-    out->id = arena_strdup(a, id);
     out->state = (enum session_state)state;
     out->browser = json_get_str(o, "browser");
     out->login = json_get_str(o, "login");
     out->grant = json_get_str(o, "grant");
     out->attempt = json_get_str(o, "attempt") ? json_get_str(o, "attempt") : "";
-    out->ttl = ttl_of(data, len);
     return OK;
 }
 
-/* Reads the record within t. One that has expired does not exist. */
-static enum rc find(struct kv_txn *t, struct arena *a, const char *id, int64_t now_s,
+/* Reads the record in the transaction. One that has expired does not exist. */
+static enum rc find(const struct lmdb_store *l, struct arena *a, const char *id,
                     struct session *out, struct err *e) {
     const void *data;
     size_t len;
 
-    if (kv_get(t, id, &data, &len, e))
+    if (kv_get(l->txn, id, &data, &len, e))
         return e->code;
-    if (ttl_of(data, len) <= now_s)
+    out->id = arena_strdup(a, id);
+    out->ttl = ttl_of(data, len);
+    if (out->ttl <= clock_now_s(l->base.clock))
         return err_set(e, ERR_MISSING, "the login has expired");
-    return decode(a, id, data, len, out, e);
+    return decode(a, (const char *)data + sizeof out->ttl, len - sizeof out->ttl, out, e);
 }
 
 /* Of a record as encode() writes it: asked for each of many, it must not be parsed. */
@@ -181,12 +181,12 @@ static enum rc session_put(struct store *s, const struct session *in, struct err
     return full && make_room(l) ? put_once(l, in, &full, e) : rc;
 }
 
-static enum rc authorize_in(struct lmdb_store *l, struct kv_txn *t, const struct session *want,
-                            struct arena *a, int64_t now_s, struct session *out, struct err *e) {
+static enum rc authorize_in(struct lmdb_store *l, struct arena *a, const struct session *want,
+                            struct session *out, struct err *e) {
     const void *data;
     size_t len;
 
-    if (find(t, a, want->id, now_s, out, e))
+    if (find(l, a, want->id, out, e))
         return e->code == ERR_MISSING ? err_set(e, ERR_CONFLICT, "the login is over") : e->code;
     if (strcmp(out->browser, want->browser) != 0 ||
         (out->state != SESSION_PENDING &&
@@ -197,60 +197,56 @@ static enum rc authorize_in(struct lmdb_store *l, struct kv_txn *t, const struct
     out->attempt = want->attempt;
     out->ttl = want->ttl;
     encode(l->scratch, out, &data, &len);
-    return kv_put(t, want->id, data, len, e);
+    return kv_put(l->txn, want->id, data, len, e);
+}
+
+static enum rc finish(const struct lmdb_store *l, enum rc rc, struct err *e) {
+    if (!rc)
+        return kv_commit(l->txn, e);
+    kv_abort(l->txn);
+    return rc;
 }
 
 static enum rc session_authorize(struct store *s, struct arena *a, const struct session *want,
-                                 int64_t now_s, struct session *out, struct err *e) {
+                                 struct session *out, struct err *e) {
     struct lmdb_store *l = self(s);
-    struct kv_txn *t;
-    enum rc rc = kv_begin(l->kv, true, &t, e);
+    enum rc rc;
 
-    if (rc)
-        return rc;
-    rc = authorize_in(l, t, want, a, now_s, out, e);
-    if (rc)
-        kv_abort(t);
-    else
-        rc = kv_commit(t, e);
+    if (kv_begin(l->kv, true, &l->txn, e))
+        return e->code;
+    rc = finish(l, authorize_in(l, a, want, out, e), e);
     arena_reset(l->scratch);
     return rc;
 }
 
-static enum rc session_get(struct store *s, struct arena *a, const char *id, int64_t now_s,
-                           struct session *out, struct err *e) {
-    struct kv_txn *t;
-    enum rc rc = kv_begin(self(s)->kv, false, &t, e);
+static enum rc session_get(struct store *s, struct arena *a, const char *id, struct session *out,
+                           struct err *e) {
+    struct lmdb_store *l = self(s);
+    enum rc rc;
 
-    if (rc)
-        return rc;
-    rc = find(t, a, id, now_s, out, e);
-    kv_abort(t);
+    if (kv_begin(l->kv, false, &l->txn, e))
+        return e->code;
+    rc = find(l, a, id, out, e);
+    kv_abort(l->txn);
     return rc;
 }
 
-static enum rc delete_in(struct kv_txn *t, struct arena *a, const char *id, int64_t now_s,
+static enum rc delete_in(const struct lmdb_store *l, struct arena *a, const char *id,
                          struct session *out, struct err *e) {
-    if (find(t, a, id, now_s, out, e))
+    if (find(l, a, id, out, e))
         return e->code == ERR_MISSING ? err_set(e, ERR_CONFLICT, "the login is over") : e->code;
     if (out->state != SESSION_AUTHORIZED)
         return err_set(e, ERR_CONFLICT, "the login is not complete");
-    return kv_del(t, id, e);
+    return kv_del(l->txn, id, e);
 }
 
-static enum rc session_delete(struct store *s, struct arena *a, const char *id, int64_t now_s,
-                              struct session *out, struct err *e) {
-    struct kv_txn *t;
-    enum rc rc = kv_begin(self(s)->kv, true, &t, e);
+static enum rc session_delete(struct store *s, struct arena *a, const char *id, struct session *out,
+                              struct err *e) {
+    struct lmdb_store *l = self(s);
 
-    if (rc)
-        return rc;
-    rc = delete_in(t, a, id, now_s, out, e);
-    if (rc)
-        kv_abort(t);
-    else
-        rc = kv_commit(t, e);
-    return rc;
+    if (kv_begin(l->kv, true, &l->txn, e))
+        return e->code;
+    return finish(l, delete_in(l, a, id, out, e), e);
 }
 
 /* Looks at the next SWEEP_LOOK records; returns how many expired keys it found. */
@@ -302,8 +298,9 @@ static void delete_expired(struct lmdb_store *l, int64_t now_s, unsigned found,
 }
 
 /* Somebody who leaves many logins unfinished must not fill the file faster than it is swept. */
-static void sweep(struct store *s, int64_t now_s) {
+static void sweep(struct store *s) {
     struct lmdb_store *l = self(s);
+    int64_t now_s = clock_now_s(s->clock);
     char keys[SWEEP_LOOK][KV_KEY_MAX + 1];
 
     kv_forget_dead_readers(l->kv);
@@ -325,12 +322,13 @@ static void lmdb_close(struct store *s) {
     free(l);
 }
 
-enum rc store_lmdb_open(const char *dir, unsigned workers, struct store **out, struct err *e) {
+enum rc store_lmdb_open(const char *dir, unsigned workers, const struct clock *clock,
+                        struct store **out, struct err *e) {
     static const struct store_ops ops = {
         session_put, session_authorize, session_get, session_delete, sweep, lmdb_close};
     struct lmdb_store *l = xcalloc(1, sizeof *l);
 
-    l->base.ops = &ops;
+    l->base = (struct store){&ops, clock};
     l->scratch = arena_new(ARENA_BYTES_MAX);
     *out = &l->base;
     return kv_open(dir, FILE_BYTES_MAX, workers, &l->kv, e);

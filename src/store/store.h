@@ -5,6 +5,7 @@
 #define STORE_STORE_H
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "metrics/metrics.h"
 #include <stdbool.h>
@@ -39,16 +40,17 @@ struct store;
 struct store_ops {
     enum rc (*session_put)(struct store *s, const struct session *in, struct err *e);
     enum rc (*session_authorize)(struct store *s, struct arena *a, const struct session *want,
-                                 int64_t now_s, struct session *out, struct err *e);
-    enum rc (*session_get)(struct store *s, struct arena *a, const char *id, int64_t now_s,
-                           struct session *out, struct err *e);
-    enum rc (*session_delete)(struct store *s, struct arena *a, const char *id, int64_t now_s,
-                              struct session *out, struct err *e);
-    void (*sweep)(struct store *s, int64_t now_s);
+                                 struct session *out, struct err *e);
+    enum rc (*session_get)(struct store *s, struct arena *a, const char *id, struct session *out,
+                           struct err *e);
+    enum rc (*session_delete)(struct store *s, struct arena *a, const char *id, struct session *out,
+                              struct err *e);
+    void (*sweep)(struct store *s);
     void (*close)(struct store *s);
 };
 struct store {
     const struct store_ops *ops;
+    const struct clock *clock;
 };
 
 static inline enum rc store_counted(enum metric_store operation, enum rc rc) {
@@ -68,25 +70,25 @@ static inline enum rc store_session_put(struct store *s, const struct session *i
  * The same attempt may come again (the first time was carried out, but nobody heard of it) until
  * the session is deleted; another one may not. */
 static inline enum rc store_session_authorize(struct store *s, struct arena *a,
-                                              const struct session *want, int64_t now_s,
-                                              struct session *out, struct err *e) {
-    return store_counted(STORE_UPDATE, s->ops->session_authorize(s, a, want, now_s, out, e));
+                                              const struct session *want, struct session *out,
+                                              struct err *e) {
+    return store_counted(STORE_UPDATE, s->ops->session_authorize(s, a, want, out, e));
 }
 /* GetItem, consistent. ERR_MISSING if there is none or it has expired. */
 static inline enum rc store_session_get(struct store *s, struct arena *a, const char *id,
-                                        int64_t now_s, struct session *out, struct err *e) {
-    return store_counted(STORE_GET, s->ops->session_get(s, a, id, now_s, out, e));
+                                        struct session *out, struct err *e) {
+    return store_counted(STORE_GET, s->ops->session_get(s, a, id, out, e));
 }
 /* DeleteItem if it is authorized and not expired, returning it. ERR_CONFLICT if there is none: of
  * any number of callers at most one gets OK. ERR_STORE also if it is gone and this call itself may
  * have been what deleted it, the answer being lost: the store alone cannot tell. */
 static inline enum rc store_session_delete(struct store *s, struct arena *a, const char *id,
-                                           int64_t now_s, struct session *out, struct err *e) {
-    return store_counted(STORE_DELETE, s->ops->session_delete(s, a, id, now_s, out, e));
+                                           struct session *out, struct err *e) {
+    return store_counted(STORE_DELETE, s->ops->session_delete(s, a, id, out, e));
 }
 /* Removes some of what has expired; cheap, meant to be called now and then between requests. */
-static inline void store_sweep(struct store *s, int64_t now_s) {
-    s->ops->sweep(s, now_s);
+static inline void store_sweep(struct store *s) {
+    s->ops->sweep(s);
 }
 static inline void store_close(struct store *s) {
     if (s)
@@ -94,14 +96,16 @@ static inline void store_close(struct store *s) {
 }
 
 /* sessions_lmdb.c: sessions of one host, in STATE_DIR/sessions. Open it after the fork. Also after
- * an error *out is one, which tries again each time it is used. For `workers`: kv.h. */
-enum rc store_lmdb_open(const char *dir, unsigned workers, struct store **out,
-                        struct err *e) MUST_USE;
+ * an error *out is one, which tries again each time it is used. For `workers`: kv.h.
+ * The clock is borrowed. */
+enum rc store_lmdb_open(const char *dir, unsigned workers, const struct clock *clock,
+                        struct store **out, struct err *e) MUST_USE;
 
-/* sessions_dynamodb.c: sessions of any number of hosts, in one DynamoDB table. `db` is borrowed and
- * must outlive the store, as `limit`. Asks nobody. */
+/* sessions_dynamodb.c: sessions of any number of hosts, in one DynamoDB table. What it is given is
+ * borrowed and must outlive the store. Asks nobody. */
 struct dynamodb;
 struct concurrency_limit;
-struct store *store_dynamodb_open(struct dynamodb *db, struct concurrency_limit *limit);
+struct store *store_dynamodb_open(struct dynamodb *db, struct concurrency_limit *limit,
+                                  const struct clock *clock);
 
 #endif

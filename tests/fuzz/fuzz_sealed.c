@@ -240,14 +240,14 @@ static void try_store(struct site *site, struct arena *a, const char *text, size
     if (!len)
         return;
     put_record(self(site->oauth->store)->kv, KEY, text, len);
-    if (!store_session_get(site->oauth->store, a, KEY, NOW_S, &s, &e))
+    if (!store_session_get(site->oauth->store, a, KEY, &s, &e))
         MUST(s.browser && s.login && s.grant && s.attempt && s.ttl > NOW_S);
     else
         MUST(e.code == ERR_MISSING || e.code == ERR_STORE);
     want.ttl = NOW_S + 10;
-    (void)!store_session_authorize(site->oauth->store, a, &want, NOW_S, &s, &e);
-    (void)!store_session_delete(site->oauth->store, a, KEY, NOW_S, &s, &e);
-    store_sweep(site->oauth->store, NOW_S);
+    (void)!store_session_authorize(site->oauth->store, a, &want, &s, &e);
+    (void)!store_session_delete(site->oauth->store, a, KEY, &s, &e);
+    store_sweep(site->oauth->store);
 }
 
 static void try_journal(struct arena *a, const char *text, size_t len) {

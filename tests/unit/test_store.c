@@ -11,13 +11,21 @@
 
 static char dir[UNIT_PATH_MAX];
 
+static struct clock now = {NOW};
+
+/* The store, at that time. */
+static struct store *at(struct store *s, int64_t now_s) {
+    now.fixed_s = now_s;
+    return s;
+}
+
 static struct store *open_store(const char *name) {
     char path[128];
     struct store *s;
     struct err e;
 
     snprintf(path, sizeof path, "%s/%s", dir, name);
-    if (store_lmdb_open(path, 8, &s, &e))
+    if (store_lmdb_open(path, 8, &now, &s, &e))
         fail_msg("%s", e.text);
     return s;
 }
@@ -38,7 +46,7 @@ static enum rc authorize(struct store *s, struct arena *a, const char *id, const
     const struct session want = {
         .id = id, .browser = browser, .grant = grant, .attempt = grant, .ttl = NOW + 50};
 
-    return store_session_authorize(s, a, &want, now_s, out, e);
+    return store_session_authorize(at(s, now_s), a, &want, out, e);
 }
 
 static void a_login_goes_through_the_four_operations(void **state) {
@@ -48,20 +56,20 @@ static void a_login_goes_through_the_four_operations(void **state) {
 
     assert_int_equal(store_session_put(s, &in, &e), OK);
     assert_int_equal(store_session_put(s, &in, &e), ERR_EXISTS);
-    assert_int_equal(store_session_get(s, *state, "id", NOW, &out, &e), OK);
+    assert_int_equal(store_session_get(at(s, NOW), *state, "id", &out, &e), OK);
     assert_int_equal(out.state, SESSION_PENDING);
     assert_string_equal(out.login, "sealed");
-    assert_int_equal(store_session_delete(s, *state, "id", NOW, &out, &e), ERR_CONFLICT);
+    assert_int_equal(store_session_delete(at(s, NOW), *state, "id", &out, &e), ERR_CONFLICT);
     assert_int_equal(authorize(s, *state, "id", "browser", "grant", NOW, &out, &e), OK);
     assert_int_equal(out.state, SESSION_AUTHORIZED);
     assert_string_equal(out.login, "sealed");
-    assert_int_equal(store_session_get(s, *state, "id", NOW + 20, &out, &e), OK);
+    assert_int_equal(store_session_get(at(s, NOW + 20), *state, "id", &out, &e), OK);
     assert_string_equal(out.grant, "grant");
     assert_int_equal(out.ttl, NOW + 50);
-    assert_int_equal(store_session_delete(s, *state, "id", NOW, &out, &e), OK);
+    assert_int_equal(store_session_delete(at(s, NOW), *state, "id", &out, &e), OK);
     assert_string_equal(out.grant, "grant");
-    assert_int_equal(store_session_delete(s, *state, "id", NOW, &out, &e), ERR_CONFLICT);
-    assert_int_equal(store_session_get(s, *state, "id", NOW, &out, &e), ERR_MISSING);
+    assert_int_equal(store_session_delete(at(s, NOW), *state, "id", &out, &e), ERR_CONFLICT);
+    assert_int_equal(store_session_get(at(s, NOW), *state, "id", &out, &e), ERR_MISSING);
     store_close(s);
 }
 
@@ -78,11 +86,11 @@ static void authorizing_has_conditions(void **state) {
     assert_int_equal(authorize(s, *state, "id", "browser", "g", NOW, &out, &e), OK);
     assert_int_equal(authorize(s, *state, "id", "browser", "h", NOW, &out, &e),
                      ERR_CONFLICT); /* no longer pending */
-    assert_int_equal(store_session_get(s, *state, "id", NOW, &out, &e), OK);
+    assert_int_equal(store_session_get(at(s, NOW), *state, "id", &out, &e), OK);
     assert_string_equal(out.grant, "g");
     assert_int_equal(authorize(s, *state, "id", "browser", "g", NOW, &out, &e), OK); /* again */
     assert_int_equal(authorize(s, *state, "id", "another", "g", NOW, &out, &e), ERR_CONFLICT);
-    assert_int_equal(store_session_delete(s, *state, "id", NOW, &out, &e), OK);
+    assert_int_equal(store_session_delete(at(s, NOW), *state, "id", &out, &e), OK);
     assert_int_equal(authorize(s, *state, "id", "browser", "g", NOW, &out, &e), ERR_CONFLICT);
     store_close(s);
 }
@@ -115,12 +123,12 @@ static void the_version_before_is_read_and_no_other(void **state) {
     put_record("versions", "three",
                "{\"v\":3,\"state\":1,\"browser\":\"browser\",\"login\":\"l\",\"grant\":\"\"}");
     s = open_store("versions");
-    assert_int_equal(store_session_get(s, *state, "one", NOW, &out, &e), OK);
+    assert_int_equal(store_session_get(at(s, NOW), *state, "one", &out, &e), OK);
     assert_string_equal(out.attempt, "");
     assert_int_equal(authorize(s, *state, "one", "browser", "g", NOW, &out, &e), OK);
-    assert_int_equal(store_session_delete(s, *state, "one", NOW, &out, &e), OK);
+    assert_int_equal(store_session_delete(at(s, NOW), *state, "one", &out, &e), OK);
     assert_string_equal(out.attempt, "g");
-    assert_int_equal(store_session_get(s, *state, "three", NOW, &out, &e), ERR_STORE);
+    assert_int_equal(store_session_get(at(s, NOW), *state, "three", &out, &e), ERR_STORE);
     store_close(s);
 }
 
@@ -137,9 +145,9 @@ static void what_has_expired_does_not_exist_and_is_swept(void **state) {
         in.ttl = i % 2 ? NOW + 10 : NOW + 1000;
         assert_int_equal(store_session_put(s, &in, &e), OK);
     }
-    assert_int_equal(store_session_get(s, *state, "id001", NOW + 10, &out, &e), ERR_MISSING);
+    assert_int_equal(store_session_get(at(s, NOW + 10), *state, "id001", &out, &e), ERR_MISSING);
     for (int i = 0; i < 5; i++)
-        store_sweep(s, NOW + 10);
+        store_sweep(at(s, NOW + 10));
     for (int i = 0; i < 200; i++) {
         struct session in = pending(id);
 
@@ -165,7 +173,7 @@ static void a_sweep_goes_on_while_there_is_much_to_remove(void **state) {
             in.ttl = NOW + 10;
             assert_int_equal(store_session_put(s, &in, &e), OK);
             if (i == 999)
-                store_sweep(s, NOW + 10);
+                store_sweep(at(s, NOW + 10));
         }
     store_close(s);
 }
@@ -177,11 +185,11 @@ static _Noreturn void compete(const char *path) {
     struct store *s;
     struct session out;
     struct err e;
-    enum rc rc = store_lmdb_open(path, 8, &s, &e);
+    enum rc rc = store_lmdb_open(path, 8, &now, &s, &e);
 
     if (rc)
         _exit(2);
-    rc = store_session_delete(s, a, "id", NOW, &out, &e);
+    rc = store_session_delete(at(s, NOW), a, "id", &out, &e);
     arena_free(a);
     store_close(s);
     _exit(rc == OK ? 1 : rc == ERR_CONFLICT ? 0 : 2);
@@ -234,7 +242,7 @@ static void a_folder_that_cannot_be_made_is_said(void **state) {
     struct err e;
 
     (void)state;
-    assert_int_equal(store_lmdb_open("/nonexistent/sessions", 8, &s, &e), ERR_STORE);
+    assert_int_equal(store_lmdb_open("/nonexistent/sessions", 8, &now, &s, &e), ERR_STORE);
     assert_non_null(strstr(e.text, "/nonexistent/sessions"));
     assert_int_equal(store_session_put(s, &in, &e), ERR_STORE);
     assert_non_null(strstr(e.detail, "/nonexistent/sessions"));
@@ -266,7 +274,7 @@ static bool is_there(struct store *s, struct arena *a, unsigned number) {
     struct err e;
 
     (void)snprintf(id, sizeof id, "%08x", number * 2654435761U);
-    return !store_session_get(s, a, id, NOW, &out, &e);
+    return !store_session_get(at(s, NOW), a, id, &out, &e);
 }
 
 /* Who begins many logins must not keep others from theirs. */
@@ -294,7 +302,7 @@ static void a_full_store_forgets_the_oldest_that_were_only_begun(void **state) {
     assert_false(is_there(s, a, 1)); /* the next ones in age went too */
     assert_true(is_there(s, a, count / 2));
     assert_true(is_there(s, a, count - 1));
-    assert_int_equal(store_session_delete(s, a, "back", NOW, &out, &e), OK);
+    assert_int_equal(store_session_delete(at(s, NOW), a, "back", &out, &e), OK);
     for (unsigned i = 0; i < 1000; i++) /* and so on */
         put_numbered(s, count++, login);
     arena_free(a);
