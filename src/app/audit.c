@@ -43,7 +43,7 @@ static void write_line(struct audit *audit, const char *line, size_t len) {
         return;
     }
     if (audit->out.fd >= 0 && output_moved(&audit->out, audit->path))
-        output_close(&audit->out); /* whoever rotates it needs to tell nobody */
+        output_close(&audit->out); /* logrotate needs to signal nobody */
     if (audit->out.fd < 0 && output_open(audit->path, OUTPUT_AUDIT, &audit->out, &e)) {
         metrics_count(METRIC_LINES_LOST, OUTPUT_AUDIT);
         lost(audit, e.text);

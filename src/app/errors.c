@@ -30,7 +30,7 @@ static const struct {
     [ERR_NO_TOKEN] = {"no_token", 401, "invalid_token"},
     [ERR_INVALID_TOKEN] = {"invalid_token", 401, "invalid_token"},
     [ERR_INSUFFICIENT_SCOPE] = {"insufficient_scope", 403, "insufficient_scope"},
-    /* RFC 6749 has no word for it; clients know this one as something that passes. */
+    /* RFC 6749 has no code for it; clients take this one for a failure that passes. */
     [ERR_RATE_LIMITED] = {"rate_limited", 429, "temporarily_unavailable"},
     [ERR_FORBIDDEN_ORIGIN] = {"forbidden_origin", 403, "access_denied"},
     [ERR_UPSTREAM] = {"upstream", 503, "temporarily_unavailable"},

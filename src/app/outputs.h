@@ -8,7 +8,7 @@
 
 #include "config/config.h"
 
-/* For commands: what root may write says nothing of the service's user, who owns STATE_DIR. Root
+/* For commands: root may write where the service's user, who owns STATE_DIR, may not. Root
  * becomes that user for good; others stay who they are. */
 void outputs_become_service(const struct config *c);
 

@@ -49,7 +49,7 @@ enum rc rate_limit_check(struct exchange *x, struct err *e) {
     const char *address = rate_limits_address(a, x->rq->remote_addr), *client_id;
     int64_t wait_ms = 0;
 
-    if (!address) /* a web server that says nothing of it: all clients would have one limit */
+    if (!address) /* the web server does not send it: all clients would share one limit */
         return OK;
     if (config->rate_limit_address)
         wait_ms = take_address(x->site->limits, a, address, config->rate_limit_address);

@@ -122,10 +122,9 @@ static const char *redirect_error(enum rc code) {
     }
 }
 
-/* Whoever publishes a document is a client. Sending a browser on without a word to where only a
- * stranger says it belongs, on the web or into an app, would lend that stranger our name
- * (RFC 9700 §4.11.2): the user decides. What listens on the user's own computer is no place to be
- * lured to. */
+/* May the browser be redirected with an error without asking the user? Anybody can publish a client
+ * document, so a redirect to an address that only the document names would make this server an open
+ * redirector (RFC 9700 §4.11.2). A program on the user's own computer is no such risk. */
 static bool may_be_sent_unasked(struct site *site, struct arena *a, const struct login *login) {
     struct url u;
     struct err ignored;
@@ -184,7 +183,7 @@ enum rc oauth_authorize_get(struct exchange *x, struct err *e) {
     return OK;
 }
 
-/* It says nothing of the verifier, which only the identity provider may learn. */
+/* The verifier, which only the identity provider may learn, cannot be derived from it. */
 static const char *session_id_of(struct arena *a, const char *verifier) {
     uint8_t digest[SHA256_LEN];
     const char *text = arena_printf(a, "session %s", verifier);

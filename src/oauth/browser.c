@@ -63,7 +63,7 @@ void browser_cookie_keep(struct exchange *x, int64_t seconds) {
                    arena_printf(x->rq->arena, "; Max-Age=%lld", (long long)seconds));
 }
 
-/* Sec-Fetch-Mode says no more: what has a document for its destination navigates. */
+/* A request whose destination is a document navigates, so Sec-Fetch-Mode adds nothing. */
 enum rc browser_navigates(const struct request *rq, bool own_page, struct err *e) {
     const char *to = request_header(rq, "sec-fetch-dest");
     const char *from = request_header(rq, "sec-fetch-site");

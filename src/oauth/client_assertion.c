@@ -42,8 +42,8 @@ static bool says(const struct json *claims, const char *name, const char *value)
 }
 
 /* RFC 7523 §3: the issuer or the token endpoint; RFC 7009 has the endpoint it is sent to. And
- * nobody else: a client's id is the same everywhere, so whoever else it is for could use it here.
- */
+ * no other audience: a client's id is the same at every server, so another one that is named too
+ * could use the assertion here. */
 static bool is_for_us(const struct config *c, struct arena *a, const struct json *claims) {
     const char *ours[] = {c->auth_proxy_uri, arena_printf(a, "%s/token", c->auth_proxy_uri),
                           arena_printf(a, "%s/revoke", c->auth_proxy_uri)};
@@ -89,7 +89,7 @@ static enum rc check_claims(struct site *site, struct arena *a, const struct jso
     return OK;
 }
 
-/* RFC 7523 §3 no. 7: each once, for as long as it is valid. Whoever cannot tell refuses. */
+/* RFC 7523 §3 no. 7: each is taken once, for as long as it is valid; none if the cache fails. */
 static enum rc check_first_use(struct site *site, struct arena *a, const struct json *claims,
                                const char *client_id, struct err *e) {
     int64_t now_s = clock_now_s(&site->clock), exp = 0;

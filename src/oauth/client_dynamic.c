@@ -106,8 +106,8 @@ static enum rc read_body(const struct request *rq, struct json **out, struct err
     return OK;
 }
 
-/* RFC 7591 §2. What cannot be given is replaced (§3.2.1), and the answer says by what; a client
- * that could not work with that is refused. */
+/* RFC 7591 §2. Metadata that this server does not support is replaced (§3.2.1), and the answer has
+ * what it was replaced by; a client that could not work with that is refused. */
 static enum rc read_metadata(const struct config *c, const struct request *rq, struct json **out,
                              struct err *e) {
     const char *name;
@@ -151,8 +151,8 @@ static void put_words(struct arena *a, struct json *o, const char *key, const ch
     json_put(o, key, array);
 }
 
-/* RFC 7591 §3.2.1: what is given instead stands in the answer; that it is not what was asked for,
- * in words, there and in the log. */
+/* RFC 7591 §3.2.1: the answer has the method that the client was registered with. That it is not
+ * the one that it asked for, is said there and in the log. */
 static void put_warning(const struct request *rq, struct json *o, const char *method,
                         const char *name) {
     if (!method || !strcmp(method, "none"))

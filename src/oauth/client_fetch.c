@@ -232,7 +232,7 @@ struct concurrency_options document_limit(const struct config *c) {
     return concurrency_fixed(c->workers_max > 1 ? c->workers_max / 2 : 1);
 }
 
-/* Waits a moment to be let in, during which another worker may bring the document. */
+/* Waits a moment for the limit, during which another worker may fetch the document. */
 static enum rc ask(struct lookup *l) {
     const struct timespec step = {0, LIMIT_STEP_MS * 1000000L};
     int64_t end_ms = clock_monotonic_ms() + LIMIT_WAIT_MS;

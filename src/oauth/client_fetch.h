@@ -1,7 +1,7 @@
-/* JSON documents that clients publish: from the cache, or fetched over the guarded HTTP client. The
- * address is a stranger's, so its server may be slow, wrong or not there: only so many workers of
- * the host wait for such servers at once, and what came is kept for all of them, as HTTP caching
- * says (RFC 9111), within limits of our own. */
+/* JSON documents that clients publish: from the cache, or fetched over the guarded HTTP client.
+ * Anybody may name such an address, and its server may be slow, wrong or absent. So the number of
+ * workers that wait for such servers is limited, and documents are cached for all workers of the
+ * host, as HTTP caching says (RFC 9111), within limits of our own. */
 #ifndef OAUTH_CLIENT_FETCH_H
 #define OAUTH_CLIENT_FETCH_H
 

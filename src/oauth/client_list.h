@@ -1,5 +1,5 @@
-/* CLIENTS_ALLOW and CLIENTS_DENY: hosts, *.domains, documents, and addresses that end in a slash
- * and stand for all below. Anything else is a client_id as it is. */
+/* CLIENTS_ALLOW and CLIENTS_DENY: hosts, *.domains, documents, and addresses that end in a slash,
+ * which match all that begin so. Anything else is compared with the whole client_id. */
 #ifndef OAUTH_CLIENT_LIST_H
 #define OAUTH_CLIENT_LIST_H
 

@@ -18,7 +18,7 @@ struct code {
 const char *code_make(struct arena *a, const char *session_id, const char *cookie,
                       const char *provider_code, const char **grant);
 /* What store_session_authorize calls the attempt: a name of this one answer of the provider's to
- * this one browser, which tells nothing about either. */
+ * this one browser, from which neither can be derived. */
 const char *code_attempt(struct arena *a, const char *session_id, const char *cookie,
                          const char *idp_answer);
 /* Splits a code that a client sent. ERR_INVALID_GRANT if it cannot be one of ours. */

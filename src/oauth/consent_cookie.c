@@ -24,8 +24,8 @@ static const char *cookie_name(const struct site *site) {
     return site->config->auth_is_https ? "__Host-mcp-authd-consent" : "mcp-authd-consent";
 }
 
-/* Only where the answer goes to a host that https vouches for. A loopback or private-use address is
- * whoever's program took it first, so its user is asked each time. */
+/* Only where the answer goes to a host by https. On a loopback address or a private-use scheme any
+ * program may listen, so the user is asked each time. */
 bool consent_cookie_may_have(const struct site *site, struct arena *a, const struct login *login) {
     struct url u;
     struct err e;
@@ -67,7 +67,7 @@ static void hash_of(struct arena *a, const struct login *login, uint8_t out[HASH
     memcpy(out, digest, HASH_LEN);
 }
 
-/* What the browser sent; all free if it sent nothing of ours. */
+/* What the browser sent; all entries are free if it sent no cookie of this server. */
 static void read_entries(struct exchange *x, const char *browser, struct entry out[ENTRIES]) {
     const char *cookie = request_cookie(x->rq, cookie_name(x->site));
     int64_t now_s = clock_now_s(&x->site->clock);

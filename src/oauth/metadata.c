@@ -48,7 +48,7 @@ static void put_openid(struct site *site, struct arena *a, struct json *o) {
     put_list(a, o, "id_token_signing_alg_values_supported", "RS256");
 }
 
-/* RFC 8414 §2. Clients of ours look for `none` and client_id_metadata_document_supported before
+/* RFC 8414 §2. Clients look for `none` and client_id_metadata_document_supported before
  * they use their document as client id. */
 enum rc oauth_authorization_server(struct exchange *x, struct err *e) {
     const char *issuer = x->site->config->auth_proxy_uri;

@@ -26,7 +26,7 @@ static bool same(const char *a, const char *b) {
 }
 
 /* RFC 8252 §7.3: the port of a loopback redirect URI is chosen at run time. All else is exact, the
- * host too: a document that names 127.0.0.1 says nothing of localhost. */
+ * host too: a document that names 127.0.0.1 does not name localhost. */
 static bool differs_in_loopback_port_only(struct arena *a, const char *registered,
                                           const char *uri) {
     struct url r, u;

@@ -15,8 +15,8 @@
 #include "oauth/token_endpoint.h"
 #include "web/form.h"
 
-/* A failure that may pass is told, so that the client tries again. If the provider will never do
- * it, the token is dead here all the same, where alone it can be used. */
+/* A failure that may pass is an error, so that the client tries again. If the provider will never
+ * do it, the token is ended here all the same, and it can be used nowhere else. */
 static enum rc revoke_refresh(struct exchange *x, const struct refresh_grant *grant,
                               struct err *e) {
     enum rc rc = idp_wait_begin(x->site->idp, e);
@@ -33,7 +33,7 @@ static enum rc revoke_refresh(struct exchange *x, const struct refresh_grant *gr
     return OK;
 }
 
-/* Whoever has it may end it: which client it was given to is not in it. */
+/* Any client that has the token may end it: the token does not name the client it was given to. */
 static enum rc revoke_access(struct site *site, const char *token,
                              const struct token_claims *claims, struct err *e) {
     if (!site->revoked)
@@ -43,7 +43,7 @@ static enum rc revoke_access(struct site *site, const char *token,
                        clock_now_s(&site->clock), e);
 }
 
-/* One of ours is ended, anything else is let be (RFC 7009 §2.2). */
+/* Ends a token of this server; any other is ignored (RFC 7009 §2.2). */
 static enum rc revoke(struct exchange *x, const struct form *f, bool *found, struct err *e) {
     const char *token = form_get(f, "token");
     const struct token_claims *claims = NULL;
@@ -79,7 +79,7 @@ enum rc oauth_revoke(struct exchange *x, struct err *e) {
     if (revoke(x, &f, &found, e))
         return e->code;
     x->rp->audit.outcome = found ? "revoked" : "unknown_token";
-    /* RFC 7009 §2.2 says nothing of a body, and libraries read one as JSON. */
+    /* RFC 7009 §2.2 has no body, but libraries parse one as JSON. */
     reply_json(x->rp, 200, json_new_object(x->rq->arena));
     reply_header(x->rp, "Cache-Control", "no-store");
     return OK;
