@@ -58,11 +58,6 @@ enum rc app_new(const struct config *config, struct app **out, struct err *e) {
     return OK;
 }
 
-/* Of idp/, which the daemon has besides. */
-void config_check_provider(struct loading *l) {
-    (void)l;
-}
-
 void app_watch(const struct config *config, int fd) {
     (void)config;
     (void)fd;
