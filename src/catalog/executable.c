@@ -48,7 +48,7 @@ static const char *interpreter_fault(struct arena *a, char *line) {
     return NULL;
 }
 
-/* The first bytes, with a NUL behind them; -1: it cannot be read. */
+/* Reads the first bytes, with a NUL after them; -1: it cannot be read. */
 static ssize_t read_head(const char *path, char *head, size_t size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t n = fd < 0 ? -1 : read(fd, head, size - 1);

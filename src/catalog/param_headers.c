@@ -52,7 +52,7 @@ static bool is_one_of(const char *s, const char *const *list) {
     return s && *list;
 }
 
-/* "Schema Extension": the constraints on an annotation. NULL: it fulfils them. */
+/* "Schema Extension": the constraints on an annotation. NULL: it meets them. */
 static const char *annotation_fault(const struct scan *s, const struct json *schema,
                                     const char *header) {
     static const char *const types[] = {"string", "integer", "boolean", NULL};

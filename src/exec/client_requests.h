@@ -11,12 +11,12 @@ struct mcp_call;
 
 #define CLIENT_REQUESTS_MAX 16 /* at once */
 
-/* Is what a program wants well formed, and can the client give it? ERR_RPC_INTERNAL,
+/* Is a program's request well formed, and does the client support it? ERR_RPC_INTERNAL,
  * ERR_RPC_MISSING_CAPABILITY. */
 enum rc client_requests_check(struct mcp_call *c, const struct json *wanted,
                               struct err *e) MUST_USE;
 
-/* What the answer to a request has to be: what the following functions need of the request. */
+/* What an answer to the request must match; the following functions need only this. */
 struct json *client_answer_expected(struct arena *a, const struct json *request);
 /* What is wrong with an answer, or NULL. */
 const char *client_answer_fault(struct arena *a, const struct json *expected,

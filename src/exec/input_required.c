@@ -189,7 +189,7 @@ struct client_requests {
     const char *keys[CLIENT_REQUESTS_MAX], *methods[CLIENT_REQUESTS_MAX];
     const struct json *expected[CLIENT_REQUESTS_MAX];
     struct json *answers[CLIENT_REQUESTS_MAX];
-    size_t count, open; /* requests; those without an answer */
+    size_t count, open; /* number of requests; of those without an answer */
     int messages;       /* that have come */
 };
 
@@ -262,7 +262,7 @@ static enum rc take_message(struct client_requests *q, const struct buf *text, s
     return OK;
 }
 
-/* No answer has come for a while. */
+/* Called after a while without an answer. */
 static enum rc check_time(struct client_requests *q, int64_t until_ms, struct err *e) {
     if (cancel_arrived(q->c))
         return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
@@ -271,9 +271,9 @@ static enum rc check_time(struct client_requests *q, int64_t until_ms, struct er
     return err_set(e, ERR_RPC_INTERNAL, "The client did not answer %s in time", q->methods[0]);
 }
 
-/* When to wait no longer at once: the keep-alive and cancellations are due. A client that has
- * disconnected gets less time until *until_ms; it may resume the stream, and is then asked again.
- */
+/* How long to wait at a time, since keep-alives are sent and cancellations checked meanwhile. For a
+ * client that has disconnected *until_ms is earlier; it may resume the stream, and is then asked
+ * again. */
 static int64_t next_look(struct client_requests *q, int64_t *until_ms) {
     int64_t now_ms = clock_monotonic_ms(), tick = mcp_stream_keep_alive(q->c);
 

@@ -7,7 +7,7 @@
 
 #include "mcp/call.h"
 
-#define INPUT_REQUIRED_MAX 16               /* times that a program may ask in one call */
+#define INPUT_REQUIRED_MAX 16               /* how often a program may ask in one call */
 #define INPUT_REQUIRED_STATE_MAX 16384      /* bytes of its state, as JSON */
 #define INPUT_REQUIRED_SEALED_MAX 65536     /* of that and the schemas of its requests */
 #define INPUT_REQUIRED_STATE_S 3600         /* so long a state is valid */

@@ -1,5 +1,5 @@
-/* A task of the Tasks extension as a process has it: its record in the task store (store/tasks.h),
- * and what belongs to the process that runs its program. */
+/* A task of the Tasks extension in memory: its record in the task store (store/tasks.h), and what
+ * the process that runs its program needs. */
 #ifndef EXEC_TASK_H
 #define EXEC_TASK_H
 

@@ -1,6 +1,6 @@
 /* The process that runs the program of a task. It is forked twice, so that no worker has to wait
- * for it, and it ends with the program. It renews the record's lease meanwhile, and learns by that
- * when somebody else has written. */
+ * for it, and it ends with the program. It renews the record's lease meanwhile, and so learns that
+ * another process has written. */
 #ifndef EXEC_TASK_PROCESS_H
 #define EXEC_TASK_PROCESS_H
 

@@ -1,4 +1,4 @@
-/* The message socket of the process that runs a task's program: its host's workers find it by the
+/* The message socket of the process that runs a task's program. Workers of its host find it by the
  * record. It exists before the record says that the task works, and as long as its process. */
 #ifndef EXEC_TASK_SOCKET_H
 #define EXEC_TASK_SOCKET_H
@@ -9,8 +9,8 @@
  * learns of a cancellation when it renews the lease. */
 void task_socket_open(struct task *t);
 void task_socket_close(struct task *t);
-/* Wakes the process of a task up, if it is on this host, so that it reads the record. On others it
- * does so by itself. */
+/* Makes the process of a task read the record, if it is on this host. On another host it does so
+ * when it renews the lease. */
 void task_socket_wake(const struct task *t);
 /* The task should run on this host, but its process does not exist. */
 bool task_socket_is_orphaned(const struct task *t);

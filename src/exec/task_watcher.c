@@ -17,7 +17,7 @@
 
 #define REQUESTS_MAX 65536 /* bytes of unread requests */
 #define CHECK_ARENA_MAX (8U << 20)
-#define SEND_S 5 /* within which the stream holder takes what is sent */
+#define SEND_S 5 /* so long the stream holder may take to accept an update */
 #define WATCHED_MAX 4096
 
 struct watched {

@@ -1,8 +1,8 @@
-/* Notifications of tasks, for streams that wait for them (SEP-2663, "Task Status Notifications"). A
- * process of its own looks at the records for the stream holder (server/task_subscriptions.h): a
- * task may run on another host, so that nothing on this one happens when it changes. What goes to
- * and fro are subscriptions to the task (web/subscription.h): a request with the text "+" or "-",
- * an answer with the rest of the notification, whose beginning each stream has itself. */
+/* Notifications of tasks for streams that subscribe to them (SEP-2663, "Task Status
+ * Notifications"). A process of its own polls the records for the stream holder
+ * (server/task_subscriptions.h), since a task may run on another host. Requests and answers are
+ * subscriptions to the task (web/subscription.h): a request has the text "+" or "-", an answer the
+ * rest of the notification, whose beginning each stream has itself. */
 #ifndef EXEC_TASK_WATCHER_H
 #define EXEC_TASK_WATCHER_H
 

@@ -47,7 +47,7 @@ static size_t b64token_len(const char *s) {
     return n ? n + strspn(s + n, "=") : 0;
 }
 
-/* What comes after `Bearer` in the Authorization header; "" if there is no such header. */
+/* The text after `Bearer` in the Authorization header; "" if there is no such header. */
 static const char *bearer_credentials(const struct request *rq) {
     const char *value = request_header(rq, "authorization");
 
@@ -128,7 +128,7 @@ static enum rc check_token(struct exchange *x, const struct token_claims **claim
     metrics_count(METRIC_TOKEN_CACHE, *claims ? CACHE_HIT : CACHE_MISS);
     rc = *claims ? OK : verify(x->site, x->rq->arena, token, claims, e);
     if (!rc && (revoked_has(x->site->revoked, token, clock_now_s(&x->site->clock)) ||
-                bearer_is_denied(x->site->deny, *claims))) /* also one from the cache */
+                bearer_is_denied(x->site->deny, *claims))) /* also for cached tokens */
         return err_set(e, ERR_INVALID_TOKEN, "the token was revoked");
     return rc;
 }

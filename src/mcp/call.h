@@ -30,7 +30,7 @@ struct mcp_client {
 struct mcp_stream {
     int64_t sent_ms;  /* monotonic: when something was last sent */
     int64_t paced_ms; /* monotonic: when the rate limit of notifications is unused again */
-    unsigned dropped; /* notifications that were more than may be sent */
+    unsigned dropped; /* notifications dropped over the rate limit */
     bool has_progress;
     struct json_number progress; /* the last progress sent */
     bool gone;                   /* the client has closed the stream */
@@ -38,7 +38,7 @@ struct mcp_stream {
     const char *id;              /* of the stream, in the ids of its events */
 };
 
-/* What ends the call before its program has: cancel.h. */
+/* What ends the call before its program ends: cancel.h. */
 struct mcp_cancel {
     const int *watch;           /* watched instead of the client's connection; NULL: nothing */
     bool (*confirm)(void *arg); /* asked when it is readable, see runner/process.h; NULL: none */
@@ -68,7 +68,7 @@ struct mcp_call {
     struct mcp_answer answer;
 };
 
-/* A call of this exchange, before its message is known. */
+/* Makes a call of this exchange, before its message is read. */
 struct mcp_call mcp_call_begin(struct exchange *x);
 /* Turns an object, which it takes over, into the result: adds the members that every result of the
  * protocol version has, with resultType "complete" unless there is one. */

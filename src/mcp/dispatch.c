@@ -40,7 +40,7 @@ static enum rc check_headers(const struct mcp_call *c, struct err *e) {
     return mcp_headers_check(c, c->method ? c->method->mirrored : NULL, e);
 }
 
-/* What the client can do, and which log messages it wants: by its session, or by _meta. */
+/* Sets the client's capabilities and log level, from its session or from _meta. */
 static enum rc settle_client(struct mcp_call *c, struct err *e) {
     const struct json *meta = json_get(c->msg.params, "_meta");
 
@@ -123,7 +123,7 @@ static const char *outcome_of(const struct mcp_call *c, enum rc rc) {
     return rc ? "error" : "ok";
 }
 
-/* Empty if the stream goes on: then it has no answer yet. */
+/* Empty if the stream goes on without an answer. */
 static struct text result_of(struct mcp_call *c) {
     struct text body = {0};
 
@@ -148,7 +148,8 @@ enum rc mcp_respond(struct mcp_call *c, enum rc routed, struct mcp_response *out
         *out = (struct mcp_response){200, result_of(c)};
         return OK;
     }
-    if (!rpc_is_error(rc) && !c->x->rp->streaming) /* on a stream it can only be answered here */
+    if (!rpc_is_error(rc) &&
+        !c->x->rp->streaming) /* after the stream has begun, only this function can answer */
         return rc;
     mcp_log_error(c, e);
     out->status =

@@ -77,7 +77,7 @@ static enum rc refuse(struct mcp_call *c, struct err *e) {
     return OK;
 }
 
-/* ---- batches: receiving them was a duty in 2025-03-26, and they are gone since 2025-06-18 */
+/* ---- batches: 2025-03-26 requires them, 2025-06-18 removed them */
 
 struct batch {
     size_t count;
@@ -86,7 +86,7 @@ struct batch {
     struct text answers[BATCH_MAX];
 };
 
-/* The answers as one array; nothing if no message needed one. */
+/* Sends the answers as one array; nothing if no message needs one. */
 static void send_batch(struct mcp_call *c, const struct batch *b) {
     size_t len = 2;
     char *p, *start;
@@ -126,7 +126,7 @@ static enum rc route_batch(struct batch *b, const struct json *messages, struct 
     return OK;
 }
 
-/* Runs the messages in their order. */
+/* Runs the messages in order. */
 static enum rc run_batch(struct batch *b, struct err *e) {
     size_t total = 0;
 

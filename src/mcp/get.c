@@ -16,7 +16,8 @@
 #include "shared/replay_log.h"
 #include "web/sse.h"
 
-#define REPLAY_WAIT_MS 15000 /* for what is still to come; then the client asks again */
+#define REPLAY_WAIT_MS                                                                             \
+    15000 /* so long a worker waits for the next events; then the client asks again */
 #define POLL_MS 50
 #define CHUNK 16384
 
@@ -76,7 +77,7 @@ static void open_stream(struct mcp_call *c, const struct sse_id *last) {
         changed_since_send(c, (struct text){list->p, list->len}, last);
 }
 
-/* Answers a client that may have a stream. */
+/* Answers a client that may open a stream. */
 static enum rc get(struct mcp_call *c, struct err *e) {
     const char *last = c->client.session ? mcp_header(c->x->rq, "last-event-id") : NULL;
     struct sse_id id;

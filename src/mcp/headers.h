@@ -1,5 +1,5 @@
 /* HTTP headers that repeat parts of a message of 2026-07-28 (Streamable HTTP, "Request Metadata"):
- * a proxy that routes by them must see what we execute. */
+ * proxies may route by them, so they must agree with what is executed. */
 #ifndef MCP_HEADERS_H
 #define MCP_HEADERS_H
 

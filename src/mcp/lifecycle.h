@@ -1,5 +1,5 @@
-/* Methods by which a client gets to know the server: initialize and ping of the handshake versions,
- * server/discover of 2026-07-28. */
+/* Methods that describe the server: initialize and ping of the handshake versions, server/discover
+ * of 2026-07-28. */
 #ifndef MCP_LIFECYCLE_H
 #define MCP_LIFECYCLE_H
 

@@ -170,8 +170,7 @@ struct buf *mcp_session_subscriptions(struct mcp_call *c) {
     return b;
 }
 
-/* Notes whether the session subscribes to the resource, and changes what its open stream waits for.
- */
+/* Stores or removes the session's subscription to the resource, and changes its open stream. */
 static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
     const char *uri = json_get_str(c->msg.params, "uri");
     struct json *uris, *variables;

@@ -12,7 +12,7 @@
 /* The _meta of a notification to a stream of subscriptions/listen: the id of the subscription. */
 struct json *mcp_subscription_meta(struct mcp_call *c);
 
-/* What the GET stream of a client of the handshake versions waits for. */
+/* The subscriptions of the GET stream of a handshake version's client. */
 struct buf *mcp_session_subscriptions(struct mcp_call *c);
 
 mcp_method_fn mcp_listen, mcp_subscribe, mcp_unsubscribe;

@@ -1,5 +1,5 @@
-/* What the endpoint serves: a table of methods, and filters of subscriptions, which the room above
- * gives to it. */
+/* What the endpoint serves: a table of methods and filters of subscriptions, which exec/ supplies.
+ */
 #ifndef MCP_METHOD_H
 #define MCP_METHOD_H
 

@@ -105,8 +105,8 @@ static enum rc check_envelope(struct mcp_call *c, const struct json *meta, struc
     return OK;
 }
 
-/* `initialize` opens a handshake, unless the whole envelope of a stateless request is there: those
- * versions have no such method, and the answer says so. */
+/* `initialize` begins a handshake, unless the request has the complete _meta of a stateless one:
+ * then the method does not exist. */
 static bool opens_handshake(const struct mcp_call *c, const struct json *meta) {
     const char *version = json_get_str(meta, META_VERSION);
 

@@ -21,8 +21,8 @@ void replay_begin(struct mcp_call *c, struct text *event);
 struct text replay_event(struct mcp_call *c, struct arena *a, struct text message);
 /* Ends the log at the end of the call. */
 void replay_end(struct mcp_call *c);
-/* Opens what was kept of a stream of this session; close it with replay_log_close. ERR_MISSING if
- * there is none. */
+/* Opens the stored events of a stream of this session; close them with replay_log_close.
+ * ERR_MISSING if there are none. */
 enum rc replay_open(struct mcp_call *c, const char *stream, struct replay_log **out,
                     struct err *e) MUST_USE;
 /* Deletes logs that are too old. */

@@ -1,5 +1,5 @@
-/* JSON-RPC 2.0 as MCP uses it: what is written, and the table that gives each of our error codes
- * its number and its HTTP status. */
+/* JSON-RPC 2.0 as MCP uses it: answers, and the table of each error code's number and HTTP status.
+ */
 #ifndef MCP_RPC_H
 #define MCP_RPC_H
 

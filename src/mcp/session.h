@@ -8,8 +8,8 @@
 
 #define SESSION_NOTE_PREFIX "mcp-session:"
 #define SESSION_MAX_S (7 * 24 * 3600) /* then the client has to initialize again */
-/* Anybody may begin and end any number of sessions, so that notes have quotas, and the oldest are
- * deleted. Sessions that have ended have a quota of their own, or they would push out live ones. */
+/* Clients may begin and end any number of sessions, so notes have quotas, and the oldest are
+ * deleted. Ended sessions have a quota of their own, so that they do not displace live ones. */
 #define SESSION_ENDED_PREFIX "mcp-ended:"
 #define SESSION_NOTE_BYTES_MAX 16384
 #define SESSION_NOTES_USER_MAX 256
@@ -26,8 +26,8 @@ struct mcp_session {
 
 /* After `initialize`: adds the Mcp-Session-Id header. */
 void mcp_session_start(struct mcp_call *c);
-/* Settles c->client from the Mcp-Session-Id header, if there is one.
- * ERR_NOT_FOUND if it is not a session of this user that goes on. */
+/* Fills c->client from the Mcp-Session-Id header, if there is one. ERR_NOT_FOUND if it is not a
+ * live session of this user. */
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) MUST_USE;
 /* Stores the note. ERR_RPC_INVALID_PARAMS if it is too long. */
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) MUST_USE;
