@@ -13,13 +13,3 @@ int64_t clock_monotonic_ms(void) {
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
-
-const char *clock_rfc3339(struct arena *a, int64_t seconds) {
-    time_t t = (time_t)seconds;
-    char text[sizeof "+999999999-12-31T23:59:59Z"];
-    struct tm tm;
-
-    if (!gmtime_r(&t, &tm) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
-        return "";
-    return arena_strdup(a, text);
-}

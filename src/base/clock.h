@@ -2,7 +2,6 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
-#include "base/arena.h"
 #include <stdint.h>
 
 struct clock {
@@ -11,8 +10,5 @@ struct clock {
 
 int64_t clock_now_s(const struct clock *c); /* seconds since 1970 */
 int64_t clock_monotonic_ms(void);           /* for durations and deadlines */
-
-/* Seconds since 1970 as RFC 3339 has them, in UTC; "" for a year that it cannot write. */
-const char *clock_rfc3339(struct arena *a, int64_t seconds);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <time.h>
 
 struct text text_of(const char *s) {
     return (struct text){s, strlen(s)};
@@ -52,4 +53,14 @@ void text_mask_controls(char *s) {
     for (; *s; s++)
         if (iscntrl((unsigned char)*s))
             *s = '?';
+}
+
+const char *text_rfc3339(struct arena *a, int64_t seconds) {
+    time_t t = (time_t)seconds;
+    char text[sizeof "+999999999-12-31T23:59:59Z"];
+    struct tm tm;
+
+    if (!gmtime_r(&t, &tm) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        return "";
+    return arena_strdup(a, text);
 }

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The bytes belong to an arena, or are static. */
 struct text {
@@ -36,5 +37,8 @@ struct placeholder {
 
 /* The first one in what lies from p to end. false: there is none. */
 bool placeholder_next(const char *p, const char *end, struct placeholder *out);
+
+/* Seconds since 1970 as RFC 3339 has them, in UTC; "" for a year that it cannot write. */
+const char *text_rfc3339(struct arena *a, int64_t seconds);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/text.h"
 #include "exec/tool_result.h"
 #include "mcp/call.h"
 
@@ -20,7 +20,7 @@ static struct json *whoami(struct mcp_call *c, const struct json *arguments) {
     struct json *me = mcp_client_identity(c->arena, &c->client);
 
     (void)arguments;
-    json_put_str(me, "expires_at", clock_rfc3339(c->arena, c->client.claims->exp));
+    json_put_str(me, "expires_at", text_rfc3339(c->arena, c->client.claims->exp));
     return tool_structured_result(c->arena, me);
 }
 

@@ -41,9 +41,9 @@ void task_status(struct task *t, const char *status) {
     json_put_str(t->record, "status", status);
     if (!json_has(t->record, "created")) {
         json_put_int(t->record, "created", now_s(t));
-        json_put_str(t->record, "createdAt", clock_rfc3339(t->arena, now_s(t)));
+        json_put_str(t->record, "createdAt", text_rfc3339(t->arena, now_s(t)));
     }
-    json_put_str(t->record, "lastUpdatedAt", clock_rfc3339(t->arena, now_s(t)));
+    json_put_str(t->record, "lastUpdatedAt", text_rfc3339(t->arena, now_s(t)));
     t->ttl = now_s(t) + TASK_TTL_S;
     t->lease = 0;
     if (task_has_ended(t))
