@@ -1,6 +1,6 @@
 /* JSON. The only room that knows json-c; everyone else sees `struct json`.
  * Every value lives as long as the arena it was made in; putting a value into another keeps both.
- * json.c has what reads and builds values; json_read.c, json_file.c and json_write.c the rest. */
+ * json.c has what reads and builds values; json_parse.c, json_file.c and json_write.c the rest. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/json_check.h"
+#include "base/json_lib.h"
 #include "base/utf8.h"
 
 /* Lines and characters are counted from 1, as editors do. */

@@ -69,7 +69,7 @@ static void put_string(struct writer *w, const char *string, size_t len) {
     put(w, "\"", 1);
 }
 
-/* What is no plain integer has its text with it (json_read.c). json-c's own text of a number would
+/* What is no plain integer has its text with it (json_parse.c). json-c's own text of a number would
  * stay with each of them. */
 static void put_number(struct writer *w, const struct json *v) {
     const char *text = json_object_is_type(json_unwrap(v), json_type_double)

@@ -7,7 +7,7 @@
 #define MEMBERS_MAX 64
 #define MEMORY_SLACK ((size_t)64 << 10) /* of the arena itself */
 
-/* json_read.c estimates: a quarter more is still what it says. */
+/* json_parse.c estimates: a quarter more is still what it says. */
 static void check_memory(size_t size, size_t taken) {
     size_t most = size * JSON_MEMORY_FACTOR;
 

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/json_check.h"
+#include "base/json_lib.h"
 
 static enum rc parse(struct arena *a, const char *text, struct json **out) {
     struct err e;
@@ -353,15 +353,12 @@ static void the_memory_of_values_is_foreseen(void **state) {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         struct arena *a = arena_new(64 << 20);
         const char *text = repeated(a, "[", parts[i], 8192);
+        size_t before = in_use(), cost;
         struct json_verdict census;
-        size_t before, cost;
         struct json *v;
-        struct err e;
 
-        census = json_check(text, 8192);
+        census = json_read(a, text, 8192, &v);
         assert_int_equal(census.fault, JSON_GOOD);
-        before = in_use();
-        assert_int_equal(json_parse(a, text, 8192, &v, &e), OK);
         cost = in_use() - before;
         if (cost > census.memory + 65536)
             fail_msg("%s: %zu bytes, and %zu foreseen", parts[i], cost, census.memory);
@@ -401,17 +398,15 @@ static void many_members_are_foreseen_too(void **state) {
     struct json_verdict census;
     size_t before, cost;
     struct json *v;
-    struct err e;
 
     buf_init(&b, *state, 1 << 20);
     buf_adds(&b, "{");
     for (int i = 0; i < 20000; i++)
         buf_addf(&b, "%s\"%d\":null", i ? "," : "", i);
     buf_adds(&b, "}");
-    census = json_check(b.p, b.len);
-    assert_int_equal(census.fault, JSON_GOOD);
     before = in_use();
-    assert_int_equal(json_parse(*state, b.p, b.len, &v, &e), OK);
+    census = json_read(*state, b.p, b.len, &v);
+    assert_int_equal(census.fault, JSON_GOOD);
     cost = in_use() - before;
     if (cost > census.memory)
         fail_msg("%zu bytes, and %zu foreseen", cost, census.memory);
