@@ -67,6 +67,7 @@ $(BUILD)/needs:
 
 # What it takes in by .incbin, which -MMD does not see.
 $(BUILD)/obj/pages/page.o: $(wildcard share/templates/*)
+$(BUILD)/obj/pages/words.o: $(wildcard share/words/*)
 
 $(BUILD)/librooms.a: $(ROOMS)
 	rm -f $@ && ar rcs $@ $(ROOMS)
@@ -217,6 +218,7 @@ install-files: $(BUILD)/mcp-authd
 	  $(DESTDIR)/etc/mcp-authd/prompts.d $(DESTDIR)/etc/mcp-authd/clients.d
 	install -D -m 644 conf/fail2ban/filter.d/mcp-authd.conf $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/fail2ban/filter.d/mcp-authd.conf
 	install -D -m 644 conf/fail2ban/jail.d/mcp-authd.conf $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/fail2ban/jail.d/mcp-authd.conf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/words share/words/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/templates share/templates/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/clients.d share/clients.d/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d share/tools.d/*.json

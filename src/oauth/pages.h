@@ -1,5 +1,5 @@
 /* The pages that a user sees during a login. What they look like is in share/templates, what they
- * say in pages/words.c. */
+ * say in share/words. */
 #ifndef OAUTH_PAGES_H
 #define OAUTH_PAGES_H
 

@@ -61,22 +61,11 @@ static const struct {
     [PAGE_ERROR] = {"error", page_builtin_error, error_sample, NULL, {NULL}},
 };
 
-/* The files in share/templates, each as a string: what an admin copies and changes is what is built
- * in. (The Makefile knows that this file depends on them.) */
-#define BUILTIN(symbol, file)                                                                      \
-    __asm__(".pushsection .rodata\n"                                                               \
-            ".global " #symbol "\n"                                                                \
-            ".hidden " #symbol "\n"                                                                \
-            ".type " #symbol ", @object\n" #symbol ":\n"                                           \
-            ".incbin \"share/templates/" file "\"\n"                                               \
-            ".byte 0\n"                                                                            \
-            ".size " #symbol ", . - " #symbol "\n"                                                 \
-            ".popsection\n")
-
-BUILTIN(page_builtin_consent, "consent.html");
-BUILTIN(page_builtin_continue, "continue.html");
-BUILTIN(page_builtin_error, "error.html");
-BUILTIN(page_builtin_style, "style.css");
+/* What an admin copies and changes is what is built in. */
+BUILTIN_FILE(page_builtin_consent, "share/templates/consent.html");
+BUILTIN_FILE(page_builtin_continue, "share/templates/continue.html");
+BUILTIN_FILE(page_builtin_error, "share/templates/error.html");
+BUILTIN_FILE(page_builtin_style, "share/templates/style.css");
 
 struct page_set {
     struct arena *arena;
@@ -148,11 +137,11 @@ struct page_set *page_set_load(const char *dir, FILE *problems, unsigned *bad) {
 
     for (unsigned p = 0; p < PAGE_COUNT; p++) {
         const char *path = arena_printf(a, "%s/%s.html", dir, kinds[p].name);
-        const char *all = load_one(&l, path, p, &languages[0]);
+        const char *all = load_one(&l, path, p, languages());
 
         for (size_t i = 0; i < LANGUAGE_COUNT; i++) {
-            path = arena_printf(a, "%s/%s.%s.html", dir, kinds[p].name, languages[i].tag);
-            s->sources[p][i] = load_one(&l, path, p, &languages[i]);
+            path = arena_printf(a, "%s/%s.%s.html", dir, kinds[p].name, languages()[i].tag);
+            s->sources[p][i] = load_one(&l, path, p, &languages()[i]);
             if (!s->sources[p][i])
                 s->sources[p][i] = all;
         }
@@ -171,7 +160,7 @@ void page_set_free(struct page_set *s) {
 /* ---- showing ---- */
 
 static const char *source_of(const struct page_set *set, enum page page, const struct language *l) {
-    const char *own = set ? set->sources[page][l - languages] : NULL;
+    const char *own = set ? set->sources[page][l - languages()] : NULL;
 
     return own ? own : kinds[page].builtin;
 }

@@ -4,149 +4,128 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buf.h"
+#include "base/log.h"
 #include "web/preference.h"
 
-/* A name that a stranger chose: in a box of its own, so that it is no part of the sentence. */
-#define NAME "<bdi class=\"name\">{{client_name}}</bdi>"
+BUILTIN_FILE(words_en, "share/words/en");
+BUILTIN_FILE(words_ja, "share/words/ja");
+extern const char words_en[], words_ja[];
 
-static const struct word english[] = {
-    {"consent_title", "Allow access?"},
-    {"consent_heading", "Allow access to {{server_address}}?"},
-    {"who_asks", "Who asks"},
-    {"calls_itself", "It calls itself \xe2\x80\x9c" NAME "\xe2\x80\x9d. Only the address above is "
-                     "checked, the name is not."},
-    {"pinned",
-     "The operator of this server has registered it as \xe2\x80\x9c" NAME "\xe2\x80\x9d."},
-    {"unknown", "An unknown program"},
-    {"unchecked",
-     "It calls itself \xe2\x80\x9c" NAME "\xe2\x80\x9d. It has registered by itself, and nothing "
-     "about it is checked."},
-    {"wants_to", "It wants to"},
-    {"answer_goes_to", "The answer goes to"},
-    {"this_computer", "a program on this computer"},
-    {"an_app", "the app for {{redirect_host}} on this device"},
-    {"caution_title", "Have you just started this login?"},
-    {"loopback_note",
-     "The answer goes to a program on the computer that you are using, and nobody can check which "
-     "one. Allow it only if you have just started the login in that program."},
-    {"app_note", "The answer goes to whichever app on this device takes addresses that begin with "
-                 "<strong>{{redirect_host}}:</strong>, and nobody can check which one. Allow it "
-                 "only if you have "
-                 "just started the login in that app."},
-    {"web_note",
-     "Anybody can make a program that asks here. Allow it only if you have just started "
-     "the login at <strong>{{redirect_host}}</strong>."},
-    {"confirm", "I have just started this login myself"},
-    {"remember", "Do not ask again in this browser for {{remember_days}} days"},
-    {"allow", "Allow"},
-    {"deny", "Deny"},
-    {"scope.openid", "Know who you are"},
-    {"scope.email", "See your e-mail address"},
-    {"scope.profile", "See your name and profile"},
-    {"scope.phone", "See your phone number"},
-    {"scope.mcp-server/tools", "Use this server\xe2\x80\x99s tools in your name"},
-    {"continue_title", "One moment"},
-    {"continue_link", "If nothing happens, <a href=\"{{uri}}\">continue here</a>."},
-    {"error_title", "This did not work"},
-    {"error_to_client", "Only if you trust it: <a href=\"{{client_uri}}\">go back to "
-                        "<strong>{{client_host}}</strong></a>."},
-    {"error_details", "Details"},
-    {"error_reason", "Reason"},
-    {"error_number", "Request number"},
-    {"advice.client",
-     "The program that sent you here is not one that this server can let in. Nothing was sent to "
-     "it. Whoever makes the program, or the operator of this server, can mend that."},
-    {"advice.again",
-     "Go back to the program that sent you here, and start the login there once more."},
-    {"advice.later", "This passes by itself. Wait a moment, and start the login once more."},
-    {"advice.unreachable",
-     "The program that sent you here names itself by an address, and there is no answer from there "
-     "now. Wait a moment, and start the login once more. If that does not help, whoever makes the "
-     "program can mend it."},
-    {"advice.registration",
-     "The program is not registered here any more. In the program, remove what it has stored of "
-     "its "
-     "login to this server, or remove the server and add it again; then start the login once more. "
-     "The program registers again by itself."},
-    {"advice.slow", "Too many requests came from your network. Wait a minute, and start the login "
-                    "once more."},
-    {"advice.operator",
-     "Tell the operator of this server, and pass on the request number: only they can mend it."},
-    {"advice.nothing", "There is nothing at this address."},
-};
+#define CAPTURES_MAX 2
+#define REASON_MAX 1024
 
-static const struct word japanese[] = {
-    {"consent_title", "アクセスを許可しますか?"},
-    {"consent_heading", "{{server_address}} へのアクセスを許可しますか?"},
-    {"who_asks", "要求元"},
-    {"calls_itself", "自称の名前は「" NAME "」です。確認済みなのは上のアドレスだけ"
-                     "で、名前は確認されていません。"},
-    {"pinned", "このサーバーの管理者が「" NAME "」として登録したものです。"},
-    {"unknown", "不明なプログラム"},
-    {"unchecked", "自称の名前は「" NAME "」です。自ら登録したもので、何も確認されていま"
-                  "せん。"},
-    {"wants_to", "求めている権限"},
-    {"answer_goes_to", "結果の送り先"},
-    {"this_computer", "このコンピューター上のプログラム"},
-    {"an_app", "この端末にある {{redirect_host}} のアプリ"},
-    {"caution_title", "このログインは、ご自身で今始めたものですか?"},
-    {"loopback_note",
-     "結果はお使いのコンピューター上のプログラムに送られます。どのプログラムであるかは確認できませ"
-     "ん。そのプログラムでログインを始めた直後の場合にだけ許可してください。"},
-    {"app_note", "結果は、この端末で <strong>{{redirect_host}}:</strong> "
-                 "で始まるアドレスを受け取るアプリに送られ"
-                 "ます。どのアプリであるかは確認できません。そのアプリでログインを始めた直後の場合"
-                 "にだけ許可してく"
-                 "ださい。"},
-    {"web_note", "ここで許可を求めるプログラムは、誰でも作ることができます。<strong>{{redirect_"
-                 "host}}</strong> でロ"
-                 "グインを始めた直後の場合にだけ許可してください。"},
-    {"confirm", "このログインは、今、自分で始めたものです"},
-    {"remember", "このブラウザーでは {{remember_days}} 日間、再び確認しない"},
-    {"allow", "許可する"},
-    {"deny", "拒否する"},
-    {"scope.openid", "あなたが誰であるかを知る"},
-    {"scope.email", "メールアドレスを見る"},
-    {"scope.profile", "名前とプロフィールを見る"},
-    {"scope.phone", "電話番号を見る"},
-    {"scope.mcp-server/tools", "あなたの名義でこのサーバーのツールを使う"},
-    {"continue_title", "お待ちください"},
-    {"continue_link", "画面が変わらない場合は、<a href=\"{{uri}}\">ここから続けてください</a>。"},
-    {"error_title", "うまくいきませんでした"},
-    {"error_to_client", "信頼できる場合にだけ: <a href=\"{{client_uri}}\">"
-                        "<strong>{{client_host}}</strong> に戻る</a>"},
-    {"error_details", "詳細"},
-    {"error_reason", "理由"},
-    {"error_number", "リクエスト番号"},
-    {"advice.client",
-     "このサーバーが受け入れられないプログラムからの要求です。そのプログラムには何も送られていませ"
-     "ん。プログラムの開発元か、このサーバーの管理者にご連絡ください。"},
-    {"advice.again", "元のプログラムに戻り、もう一度ログインを始めてください。"},
-    {"advice.later", "一時的な問題です。少し待ってから、もう一度ログインを始めてください。"},
-    {"advice.unreachable",
-     "要求元のプログラムが名乗るアドレスから、今は応答がありません。少し待ってから、もう一度ログイ"
-     "ンを"
-     "始めてください。それでも変わらない場合は、プログラムの開発元にご連絡ください。"},
-    {"advice.registration", "要求元のプログラムの登録は、このサーバーではもう有効ではありません。そ"
-                            "のプログラムに保存されてい"
-                            "る、このサーバーのログイン情報を消去するか、サーバーをいったん削除して"
-                            "追加し直してから、もう一度"
-                            "ログインを始めてください。プログラムは自動的に登録し直されます。"},
-    {"advice.slow", "お使いのネットワークからの要求が多すぎます。1 分ほど待ってから、もう一度ログイ"
-                    "ンを始めてください。"},
-    {"advice.operator", "このサーバーの管理者に、リクエスト番号を添えてお知らせください。"},
-    {"advice.nothing", "このアドレスには何もありません。"},
-};
+static struct language all[LANGUAGE_COUNT] = {{.tag = "en"}, {.tag = "ja"}};
 
-const struct language languages[LANGUAGE_COUNT] = {
-    {"en", english, sizeof english / sizeof *english, NULL},
-    {"ja", japanese, sizeof japanese / sizeof *japanese, reasons_ja},
-};
+/* The reasons are named by their English text. */
+static bool is_reason(const struct word *w) {
+    return strchr(w->name, ' ') != NULL;
+}
+
+/* A mistake in our own files: nothing can be shown to users. */
+static void refuse(const struct language *l, const char *what) {
+    log_error("texts_are_wrong", kv("language", l->tag), kv("what", what));
+    abort();
+}
+
+/* The lines NAME = TEXT, in place; those that begin with # are comments. */
+static void read_words(struct language *l, char *line) {
+    for (char *end; (end = strchr(line, '\n')); line = end + 1) {
+        char *text;
+
+        *end = 0;
+        if (!*line || *line == '#')
+            continue;
+        text = strstr(line, " = ");
+        if (!text || !text[3] || l->word_count == LANGUAGE_WORDS_MAX)
+            refuse(l, line);
+        *text = 0;
+        if (language_text(l, line))
+            refuse(l, line);
+        l->words[l->word_count++] = (struct word){line, text + 3};
+    }
+}
+
+/* Has `l` each text of the other? */
+static void check_words(const struct language *l, const struct language *other) {
+    for (size_t i = 0; i < other->word_count; i++)
+        if (!is_reason(&other->words[i]) && !language_text(l, other->words[i].name))
+            refuse(l, other->words[i].name);
+}
+
+const struct language *languages(void) {
+    static const char *const sources[LANGUAGE_COUNT] = {words_en, words_ja};
+
+    for (size_t i = 0; i < LANGUAGE_COUNT && !all[i].word_count; i++) {
+        read_words(&all[i], xstrdup(sources[i]));
+        check_words(&all[i], &all[0]);
+        check_words(&all[0], &all[i]);
+    }
+    return all;
+}
 
 const char *language_text(const struct language *l, const char *name) {
     for (size_t i = 0; i < l->word_count; i++)
         if (!strcmp(l->words[i].name, name))
             return l->words[i].text;
+    return NULL;
+}
+
+struct capture {
+    const char *p;
+    size_t len;
+};
+
+/* Is the text the pattern, with something in place of each *? Each takes as little as it can. */
+static bool matches(const char *pattern, const char *text, struct capture got[CAPTURES_MAX]) {
+    size_t len = strcspn(pattern, "*"), n = 0;
+
+    if (strncmp(text, pattern, len) != 0)
+        return false;
+    for (text += len, pattern += len; *pattern; n++) {
+        size_t part = strcspn(++pattern, "*");
+        char literal[REASON_MAX];
+        const char *at;
+
+        if (n == CAPTURES_MAX || part >= sizeof literal)
+            return false;
+        memcpy(literal, pattern, part);
+        literal[part] = 0;
+        at = part ? strstr(text, literal) : text + strlen(text);
+        if (!at || at == text)
+            return false;
+        got[n] = (struct capture){text, (size_t)(at - text)};
+        text = at + part;
+        pattern += part;
+    }
+    return !*text;
+}
+
+const char *language_reason(struct arena *a, const struct language *l, const char *reason) {
+    struct capture got[CAPTURES_MAX];
+    struct buf b;
+    size_t n = 0;
+
+    if (l == all)
+        return reason;
+    for (const struct word *w = l->words; w < l->words + l->word_count; w++) {
+        if (!is_reason(w) || !matches(w->name, reason, got))
+            continue;
+        buf_init(&b, a, REASON_MAX);
+        for (const char *p = w->text; *p; p++) {
+            const char *part, *known;
+
+            if (*p != '*') {
+                buf_addc(&b, *p);
+                continue;
+            }
+            part = arena_strndup(a, got[n].p, got[n].len);
+            n++;
+            known = language_reason(a, l, part);
+            buf_adds(&b, known ? known : part);
+        }
+        return b.p;
+    }
     return NULL;
 }
 
@@ -189,16 +168,16 @@ static int weight_of(const char *accept, const char *tag, size_t *at) {
 }
 
 const struct language *language_choose(const char *accept_language) {
-    const struct language *best = &languages[0];
+    const struct language *best = languages();
     const char *accept = accept_language ? accept_language : "";
     size_t best_at = 0, at;
     int best_weight = 0;
 
     for (size_t l = 0; l < LANGUAGE_COUNT; l++) {
-        int weight = weight_of(accept, languages[l].tag, &at);
+        int weight = weight_of(accept, all[l].tag, &at);
 
         if (weight > best_weight || (weight && weight == best_weight && at < best_at)) {
-            best = &languages[l];
+            best = &all[l];
             best_weight = weight;
             best_at = at;
         }

@@ -1,4 +1,5 @@
-/* Every text that a user sees, in a table for each language, and the choice of the language. */
+/* Every text that a user sees, from a file of share/words for each language, and the choice of the
+ * language. */
 #ifndef PAGES_WORDS_H
 #define PAGES_WORDS_H
 
@@ -7,27 +8,37 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct word {
-    const char *name, *text;
-};
+/* The symbol is the file of ours as a string. (The Makefile knows which object depends on it.) */
+#define BUILTIN_FILE(symbol, file)                                                                 \
+    __asm__(".pushsection .rodata\n"                                                               \
+            ".global " #symbol "\n"                                                                \
+            ".hidden " #symbol "\n"                                                                \
+            ".type " #symbol ", @object\n" #symbol ":\n"                                           \
+            ".incbin \"" file "\"\n"                                                               \
+            ".byte 0\n"                                                                            \
+            ".size " #symbol ", . - " #symbol "\n"                                                 \
+            ".popsection\n")
+
+#define LANGUAGE_COUNT 2
+#define LANGUAGE_WORDS_MAX 256
 
 /* Texts are HTML of ours, with placeholders (pages/template.h) for what is not. */
 struct language {
     const char *tag; /* BCP 47, for the lang attribute */
-    const struct word *words;
+    struct word {
+        const char *name, *text;
+    } words[LANGUAGE_WORDS_MAX];
     size_t word_count;
-    const struct word *reasons; /* NULL: as they are, in English */
 };
 
-#define LANGUAGE_COUNT 2
-extern const struct language languages[LANGUAGE_COUNT]; /* the first is the default */
+/* All of them; the first is the default. Read at first use: a mistake in them ends the process. */
+const struct language *languages(void);
 
 /* The best of ours for an Accept-Language header (RFC 9110 §12.5.4; NULL if there was none). */
 const struct language *language_choose(const char *accept_language);
 /* A text, or NULL if there is none of that name. */
 const char *language_text(const struct language *l, const char *name);
-/* reasons.c: the text of an error (struct err) in this language, or NULL if there is none. */
-extern const struct word reasons_ja[];
+/* The text of an error (struct err) in this language, or NULL if there is none. */
 const char *language_reason(struct arena *a, const struct language *l, const char *reason);
 /* What a user can do about an error: the name of a text. */
 const char *error_advice(enum rc code);

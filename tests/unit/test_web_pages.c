@@ -165,17 +165,22 @@ static void the_language_follows_the_header(void **state) {
 }
 
 static void every_language_has_every_text(void **state) {
+    const struct language *english = languages();
+
     (void)state;
     for (size_t l = 0; l < LANGUAGE_COUNT; l++) {
-        assert_int_equal(languages[l].word_count, languages[0].word_count);
-        for (size_t i = 0; i < languages[0].word_count; i++) {
-            const char *text = language_text(&languages[l], languages[0].words[i].name);
+        for (size_t i = 0; i < english->word_count; i++)
+            if (!language_text(&languages()[l], english->words[i].name))
+                fail_msg("%s lacks %s", languages()[l].tag, english->words[i].name);
+        for (size_t i = 0; i < languages()[l].word_count; i++) {
+            const struct word *w = &languages()[l].words[i];
 
-            if (!text || !*text)
-                fail_msg("%s lacks %s", languages[l].tag, languages[0].words[i].name);
+            assert_true(*w->text && w->text[strlen(w->text) - 1] != ' ');
+            if (!strchr(w->name, ' ') && !language_text(english, w->name))
+                fail_msg("%s has %s, which is no name of a text", languages()[l].tag, w->name);
         }
         for (int code = OK; code < ERR_COUNT; code++)
-            assert_non_null(language_text(&languages[l], error_advice((enum rc)code)));
+            assert_non_null(language_text(&languages()[l], error_advice((enum rc)code)));
     }
 }
 
@@ -253,8 +258,8 @@ static void every_reason_that_a_page_shows_is_there_in_japanese(void **state) {
                 (sources[i].code && strncmp(code, sources[i].code, strlen(sources[i].code)) != 0))
                 continue;
             found++;
-            if (!language_reason(*state, &languages[1], message))
-                fail_msg("%s: a page can show \"%s\": add it in Japanese to src/pages/reasons.c",
+            if (!language_reason(*state, &languages()[1], message))
+                fail_msg("%s: a page can show \"%s\": add it in Japanese to share/words/ja",
                          sources[i].path, message);
         }
     }
@@ -262,17 +267,19 @@ static void every_reason_that_a_page_shows_is_there_in_japanese(void **state) {
 }
 
 static void a_reason_keeps_what_was_put_into_it(void **state) {
-    const struct language *ja = &languages[1];
+    const struct language *ja = &languages()[1];
 
     assert_string_equal(language_reason(*state, ja, "state is longer than 2048 bytes"),
                         "stateが 2048 バイトを超えています");
+    assert_string_equal(language_reason(*state, ja, "the URL is longer than 2048 bytes"),
+                        "URL が 2048 バイトを超えています");
     assert_string_equal(
         language_reason(*state, ja, "the server of the client's document answered with status 404"),
         "クライアントの文書のサーバーが、ステータス 404 を返しました");
     assert_null(language_reason(*state, ja, "something else"));
     assert_null(language_reason(*state, ja, "client_id is missing."));
     assert_null(language_reason(*state, ja, " is longer than  bytes"));
-    assert_string_equal(language_reason(*state, &languages[0], "anything"), "anything");
+    assert_string_equal(language_reason(*state, languages(), "anything"), "anything");
 }
 
 /* ---- files ---- */
