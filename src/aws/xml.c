@@ -7,187 +7,124 @@
 
 #include "base/buf.h"
 
-#define DEPTH_MAX 16
+#define PATH_MAX_LEN 512 /* bytes of the names of all open elements; STS's need 86 */
 #define SPACES " \t\r\n"
-
-struct name {
-    const char *p;
-    size_t len;
-};
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:"
 
 struct xml {
-    const char *p, *end;
-    struct name open[DEPTH_MAX]; /* the elements we stand in, outermost first */
-    unsigned depth;
+    struct arena *arena;
+    const char *p;               /* what is still to be read */
+    char path[PATH_MAX_LEN + 1]; /* the open elements: "/outermost/inner" */
 };
 
-static size_t name_length(const struct xml *x) {
-    size_t len = 0;
+enum tag { TAG_MALFORMED, TAG_OPENS, TAG_CLOSES, TAG_EMPTY };
 
-    while (x->p + len < x->end && (unsigned char)x->p[len] > ' ' &&
-           !strchr("<>/=&\"'!?", x->p[len]))
-        len++;
-    return len;
-}
+static bool skip(struct xml *x, const char *text) {
+    size_t len = strlen(text);
 
-static void skip_spaces(struct xml *x) {
-    while (x->p < x->end && *x->p && strchr(SPACES, *x->p))
-        x->p++;
-}
-
-static bool skip_char(struct xml *x, char c) {
-    if (x->p >= x->end || *x->p != c)
+    if (strncmp(x->p, text, len) != 0)
         return false;
-    x->p++;
+    x->p += len;
     return true;
 }
 
-/* name="value", after white space */
-static bool skip_attribute(struct xml *x) {
-    const char *close;
-    char quote;
-    size_t len = name_length(x);
+/* name="value", each after white space, and the white space behind them. */
+static bool skip_attributes(struct xml *x) {
+    size_t space, len;
 
-    x->p += len;
-    if (!len || !skip_char(x, '=') || x->p >= x->end)
-        return false;
-    quote = *x->p++;
-    if (quote != '"' && quote != '\'')
-        return false;
-    close = memchr(x->p, quote, (size_t)(x->end - x->p));
-    if (!close || memchr(x->p, '<', (size_t)(close - x->p)))
-        return false;
-    x->p = close + 1;
-    return true;
-}
+    while ((space = strspn(x->p, SPACES)) && (len = strspn(x->p + space, NAME_CHARS))) {
+        const char *end;
 
-/* The part of an opening tag after <. *empty: it closes itself. */
-static bool open_element(struct xml *x, bool *empty) {
-    size_t len = name_length(x);
-    const char *before;
-
-    if (!len || x->depth == DEPTH_MAX)
-        return false;
-    x->open[x->depth++] = (struct name){x->p, len};
-    x->p += len;
-    for (before = x->p, skip_spaces(x); x->p < x->end && *x->p != '>' && *x->p != '/';
-         before = x->p, skip_spaces(x))
-        if (x->p == before || !skip_attribute(x))
+        x->p += space + len;
+        if (!skip(x, "=") || (*x->p != '"' && *x->p != '\''))
             return false;
-    *empty = skip_char(x, '/');
-    return skip_char(x, '>');
+        end = strchr(x->p + 1, *x->p);
+        if (!end || memchr(x->p, '<', (size_t)(end - x->p)))
+            return false;
+        x->p = end + 1;
+    }
+    x->p += space;
+    return true;
 }
 
-/* The part of a closing tag after </ */
-static bool close_element(struct xml *x) {
-    size_t len = name_length(x);
+/* Takes the element that a closing tag names off the path. */
+static bool leave(struct xml *x, const char *name, size_t len) {
+    char *last = strrchr(x->path, '/');
 
-    if (!x->depth || x->open[x->depth - 1].len != len ||
-        memcmp(x->open[x->depth - 1].p, x->p, len) != 0)
+    if (!last || strlen(last + 1) != len || strncmp(last + 1, name, len) != 0)
         return false;
-    x->depth--;
+    *last = 0;
+    return true;
+}
+
+static enum tag read_tag(struct xml *x) {
+    const bool closes = skip(x, "</");
+    const char *name;
+    size_t len, path_len = strlen(x->path);
+
+    if (!closes && !skip(x, "<"))
+        return TAG_MALFORMED;
+    name = x->p;
+    len = strspn(name, NAME_CHARS);
     x->p += len;
-    skip_spaces(x);
-    return skip_char(x, '>');
+    if (closes) {
+        x->p += strspn(x->p, SPACES);
+        return leave(x, name, len) && skip(x, ">") ? TAG_CLOSES : TAG_MALFORMED;
+    }
+    if (!len || path_len + 1 + len > PATH_MAX_LEN || !skip_attributes(x))
+        return TAG_MALFORMED;
+    if (skip(x, "/>"))
+        return TAG_EMPTY;
+    x->path[path_len] = '/';
+    memcpy(x->path + path_len + 1, name, len);
+    x->path[path_len + 1 + len] = 0;
+    return skip(x, ">") ? TAG_OPENS : TAG_MALFORMED;
 }
 
 /* The text up to the next tag, entities decoded; NULL for an entity that is not predefined. */
-static const char *read_text(struct arena *a, struct xml *x) {
-    static const struct {
-        const char *name;
-        char c;
-    } entities[] = {
-        {"&lt;", '<'}, {"&gt;", '>'}, {"&amp;", '&'}, {"&quot;", '"'}, {"&apos;", '\''}};
+static const char *read_text(struct xml *x) {
+    static const char *const entities[] = {"<&lt;", ">&gt;", "&&amp;", "\"&quot;", "'&apos;"};
     struct buf b;
 
-    buf_init(&b, a, (size_t)(x->end - x->p)); /* entities are longer than what they stand for */
-    while (x->p < x->end && *x->p != '<') {
-        unsigned i = 0;
+    buf_init(&b, x->arena, strlen(x->p)); /* entities are longer than what they stand for */
+    while (*x->p && *x->p != '<') {
+        size_t len = strcspn(x->p, "<&"), i = 0;
 
-        if (*x->p != '&') {
-            buf_addc(&b, *x->p++);
-            continue;
-        }
-        while (i < 5 && ((size_t)(x->end - x->p) < strlen(entities[i].name) ||
-                         memcmp(x->p, entities[i].name, strlen(entities[i].name)) != 0))
-            i++;
-        if (i == 5)
-            return NULL;
-        buf_addc(&b, entities[i].c);
-        x->p += strlen(entities[i].name);
+        buf_add(&b, x->p, len);
+        x->p += len;
+        if (*x->p != '&')
+            break;
+        while (!skip(x, entities[i] + 1))
+            if (++i == sizeof entities / sizeof *entities)
+                return NULL;
+        buf_addc(&b, *entities[i]);
     }
     return b.p;
 }
 
-/* Do the open elements spell the path? */
-static bool is_at(const struct xml *x, const char *path) {
-    for (unsigned i = 0; i < x->depth; i++) {
-        size_t len = strcspn(path, "/");
-
-        if (len != x->open[i].len || memcmp(path, x->open[i].p, len) != 0)
-            return false;
-        path += len;
-        if (*path == '/')
-            path++;
-        else if (i + 1 < x->depth)
-            return false;
-    }
-    return !*path;
-}
-
-static bool skip_declaration(struct xml *x) {
-    const char *close;
-
-    if (x->end - x->p < 5 || memcmp(x->p, "<?xml", 5) != 0)
-        return true;
-    close = memmem(x->p, (size_t)(x->end - x->p), "?>", 2);
-    if (!close)
-        return false;
-    x->p = close + 2;
-    skip_spaces(x);
-    return true;
-}
-
-/* What has been read of a document. */
-struct search {
-    const char *path, *found;
-    bool just_opened; /* the last tag opened an element: text that follows is its first */
-};
-
-/* Text and the tag behind it. False: this is not well-formed. */
-static bool read_on(struct arena *a, struct xml *x, struct search *s) {
-    const bool wanted = s->just_opened && !s->found && is_at(x, s->path);
-    const char *text = read_text(a, x);
-    bool closed_itself = false;
-
-    if (!text || !skip_char(x, '<'))
-        return false;
-    s->just_opened = !skip_char(x, '/');
-    if (!s->just_opened) {
-        if (wanted)
-            s->found = text;
-        return close_element(x);
-    }
-    if (!open_element(x, &closed_itself))
-        return false;
-    if (closed_itself) {
-        s->just_opened = false;
-        x->depth--;
-    }
-    return true;
-}
-
 const char *aws_xml_text(struct arena *a, const char *xml, size_t len, const char *path) {
-    struct xml x = {.p = xml, .end = xml + len};
-    struct search s = {.path = path, .just_opened = true};
-    bool closed_itself = false;
+    struct xml x = {.arena = a, .p = arena_strndup(a, xml, len)};
+    enum tag tag, before = TAG_CLOSES;
+    const char *found = NULL, *end;
 
-    if (memchr(xml, 0, len) || !skip_declaration(&x) || !skip_char(&x, '<') ||
-        !open_element(&x, &closed_itself))
+    if (strlen(x.p) != len)
         return NULL;
-    while (!closed_itself && x.depth)
-        if (!read_on(a, &x, &s))
+    if (skip(&x, "<?xml")) {
+        end = strstr(x.p, "?>");
+        if (!end)
             return NULL;
-    skip_spaces(&x);
-    return x.p == x.end ? s.found : NULL;
+        x.p = end + 2 + strspn(end + 2, SPACES);
+    }
+    do {
+        const bool is_wanted = before == TAG_OPENS && !found && !strcmp(x.path + 1, path);
+        const char *text = *x.path ? read_text(&x) : "";
+
+        tag = text ? read_tag(&x) : TAG_MALFORMED;
+        if (tag == TAG_MALFORMED)
+            return NULL;
+        if (is_wanted && tag == TAG_CLOSES)
+            found = text;
+        before = tag;
+    } while (*x.path);
+    return x.p[strspn(x.p, SPACES)] ? NULL : found;
 }

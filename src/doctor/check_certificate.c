@@ -12,30 +12,22 @@
 #define DAYS_LEFT_MIN 21 /* who renews by itself (ACME) does so 30 days before the end */
 #define DAY_S 86400
 
-static void say_fault(struct doctor *d, const char *host, const struct certificate *c) {
-    static const char what[] = "certificate";
-
-    if (c->faults & CERTIFICATE_EXPIRED)
-        doctor_fail(d, what,
-                    "renew it, and reload the web server, which may still have the old one",
-                    "that of %s has expired", host);
-    if (c->faults & CERTIFICATE_NOT_YET)
-        doctor_fail(d, what, "check this host's clock, then the certificate",
-                    "that of %s is not valid yet", host);
-    if (c->faults & CERTIFICATE_OTHER_NAME)
-        doctor_fail(d, what,
-                    "give that name's virtual host a certificate for it, or correct MCP_SERVER_URI "
-                    "and AUTH_PROXY_URI",
-                    "that of %s is for other names: %.200s", host, c->names);
-    if (c->faults & CERTIFICATE_UNTRUSTED)
-        doctor_fail(d, what,
-                    "let the web server send the intermediate certificates too (fullchain.pem), of "
-                    "an authority that clients trust",
-                    "that of %s leads to no authority that this host trusts", host);
-    if (c->faults & CERTIFICATE_UNFIT)
-        doctor_fail(d, what, "get another one, made for a web server",
-                    "that of %s is revoked, weak, or not for a server", host);
-}
+static const struct {
+    enum certificate_fault fault;
+    const char *text, *advice;
+} faults[] = {
+    {CERTIFICATE_EXPIRED, "has expired",
+     "renew it, and reload the web server, which may still have the old one"},
+    {CERTIFICATE_NOT_YET, "is not valid yet", "check this host's clock, then the certificate"},
+    {CERTIFICATE_OTHER_NAME, "is for other names: ",
+     "give that name's virtual host a certificate for it, or correct MCP_SERVER_URI and "
+     "AUTH_PROXY_URI"},
+    {CERTIFICATE_UNTRUSTED, "leads to no authority that this host trusts",
+     "let the web server send the intermediate certificates too (fullchain.pem), of an authority "
+     "that clients trust"},
+    {CERTIFICATE_UNFIT, "is revoked, weak, or not for a server",
+     "get another one, made for a web server"},
+};
 
 static void say_certificate(struct doctor *d, const char *host, const struct certificate *c) {
     int64_t days = (c->until_s - clock_now_s(&d->clock)) / DAY_S;
@@ -44,9 +36,14 @@ static void say_certificate(struct doctor *d, const char *host, const struct cer
 
     if (gmtime_r(&(time_t){c->until_s}, &tm))
         (void)strftime(until, sizeof until, "%F", &tm);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (c->faults & faults[i].fault)
+            doctor_fail(d, "certificate", faults[i].advice, "that of %s %s%.200s", host,
+                        faults[i].text,
+                        faults[i].fault == CERTIFICATE_OTHER_NAME ? c->names : "");
     if (c->faults)
-        say_fault(d, host, c);
-    else if (days < DAYS_LEFT_MIN)
+        return;
+    if (days < DAYS_LEFT_MIN)
         doctor_warn(d, "certificate", "renew it, and find out why nothing has done so",
                     "that of %s ends in %lld days (%s)", host, (long long)days, until);
     else

@@ -28,11 +28,11 @@ struct doctor {
 };
 
 /* A finding: `what` was checked, the text says what was found, and `advice` what to do about it. */
-void doctor_ok(struct doctor *d, const char *what, const char *fmt, ...) PRINTF_LIKE(3, 4);
-void doctor_warn(struct doctor *d, const char *what, const char *advice, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
-void doctor_fail(struct doctor *d, const char *what, const char *advice, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
+void doctor_say(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
+                const char *fmt, ...) PRINTF_LIKE(5, 6);
+#define doctor_ok(d, what, ...) doctor_say(d, VERDICT_OK, what, "", __VA_ARGS__)
+#define doctor_warn(d, what, ...) doctor_say(d, VERDICT_WARN, what, __VA_ARGS__)
+#define doctor_fail(d, what, ...) doctor_say(d, VERDICT_FAIL, what, __VA_ARGS__)
 /* A finding for each line that a loader wrote. */
 void doctor_say_lines(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
                       char *lines);
