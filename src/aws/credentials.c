@@ -22,10 +22,7 @@ static const struct aws_source *const chain[] = {
 
 struct aws_credentials_source {
     const struct aws_source *source;
-    const struct aws_env *env;
-    char *region;
-    struct http_client *http;
-    const struct clock *clock;
+    struct aws_credentials_options options;
     struct arena *arena; /* of the credentials in use; NULL: none */
     struct aws_credentials credentials;
     int64_t fetched_s, tried_s;
@@ -41,7 +38,7 @@ static enum rc choose(const struct aws_env *env, const struct aws_source **out, 
 
     for (size_t i = 0; !rc && !found && i < sizeof chain / sizeof *chain; i++) {
         *out = chain[i];
-        rc = chain[i]->is_configured(env, &profile, &found, e);
+        rc = chain[i]->is_configured(&profile, &found, e);
     }
     arena_free(a);
     if (!rc && !found)
@@ -61,10 +58,7 @@ enum rc aws_credentials_new(const struct aws_credentials_options *options,
         return e->code;
     s = xcalloc(1, sizeof *s);
     s->source = source;
-    s->env = options->env;
-    s->region = xstrdup(options->region);
-    s->http = options->http;
-    s->clock = options->clock;
+    s->options = *options;
     log_info("aws_credentials_source", kv("source", source->name));
     *out = s;
     return OK;
@@ -74,7 +68,6 @@ void aws_credentials_free(struct aws_credentials_source *s) {
     if (!s)
         return;
     arena_free(s->arena);
-    free(s->region);
     free(s);
 }
 
@@ -98,19 +91,14 @@ static bool can_be_used(const struct aws_credentials_source *s, int64_t now_s) {
            (!s->credentials.expires_s || now_s < s->credentials.expires_s || s->source->outlives);
 }
 
-/* Has this much time gone by? Also if the clock went back: then nothing is known. */
-static bool is_past(int64_t since_s, int64_t now_s, int64_t span_s) {
-    return now_s < since_s || now_s - since_s >= span_s;
-}
-
 static bool should_fetch(const struct aws_credentials_source *s, int64_t now_s) {
     bool usable = can_be_used(s, now_s), wanted = !usable || s->is_refused;
     int64_t wait_s = usable && !s->is_refused ? RETRY_KEPT_S : RETRY_S;
 
-    if (s->has_tried && !is_past(s->tried_s, now_s, wait_s))
+    if (s->has_tried && !clock_has_passed(s->tried_s, now_s, wait_s))
         return false;
     if (s->source->is_file)
-        return wanted || is_past(s->fetched_s, now_s, REREAD_S);
+        return wanted || clock_has_passed(s->fetched_s, now_s, REREAD_S);
     return wanted ||
            (s->credentials.expires_s && now_s >= s->credentials.expires_s - REFRESH_MARGIN_S);
 }
@@ -135,9 +123,9 @@ static void refresh(struct aws_credentials_source *s, int64_t now_s, int64_t dea
     struct aws_credentials fetched = {0};
     struct aws_fetch f = {
         .arena = arena_new(AWS_SCRATCH_MAX),
-        .env = s->env,
-        .region = s->region,
-        .http = s->http,
+        .env = s->options.env,
+        .region = s->options.region,
+        .http = s->options.http,
         .deadline_ms = deadline_ms < latest_ms ? deadline_ms : latest_ms,
         .now_s = now_s,
         .may_have_ended = s->source->outlives,
@@ -156,7 +144,7 @@ static void refresh(struct aws_credentials_source *s, int64_t now_s, int64_t dea
 
 enum rc aws_credentials_get(struct aws_credentials_source *s, struct arena *a, int64_t deadline_ms,
                             struct aws_credentials *out, struct err *e) {
-    int64_t now_s = clock_now_s(s->clock);
+    int64_t now_s = clock_now_s(s->options.clock);
 
     if (should_fetch(s, now_s) && clock_monotonic_ms() < deadline_ms)
         refresh(s, now_s, deadline_ms);

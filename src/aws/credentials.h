@@ -10,14 +10,14 @@
 /* The longest that one aws_credentials_get takes, whatever the deadline. */
 #define AWS_CREDENTIALS_WAIT_MS 2500
 
-/* All but region is borrowed. */
+struct aws_credentials_source;
+/* All is borrowed. */
 struct aws_credentials_options {
     const struct aws_env *env;
     const char *region;       /* STS is asked in it */
     struct http_client *http; /* to any address: sources have private ones */
     const struct clock *clock;
 };
-struct aws_credentials_source;
 /* Chooses the first source that is configured: environment, shared files (AWS_PROFILE), web
  * identity token, container endpoint, EC2 instance metadata. Reads files, asks no server, and logs
  * which source it is. ERR_MISCONFIGURED, with what to do. */

@@ -10,32 +10,19 @@
 
 #define CONNECT_TIMEOUT_MS 1000 /* these endpoints are near, or not there at all */
 
-PRINTF_LIKE(2, 0)
-static void detail(struct err *e, const char *fmt, va_list ap) {
-    char text[sizeof e->detail];
-
-    (void)vsnprintf(text, sizeof text, fmt, ap);
-    err_detail(e, "AWS credentials: %s", text);
-}
-
-enum rc aws_source_failed(struct err *e, const char *fmt, ...) {
+enum rc aws_source_error(struct err *e, enum rc code, const char *fmt, ...) {
+    char why[sizeof e->detail];
     va_list ap;
 
-    (void)err_set(e, ERR_UPSTREAM, "a service that is needed cannot be reached; try again later");
     va_start(ap, fmt);
-    detail(e, fmt, ap);
+    (void)vsnprintf(why, sizeof why, fmt, ap);
     va_end(ap);
-    return e->code;
-}
-
-enum rc aws_source_wrong(struct err *e, const char *fmt, ...) {
-    va_list ap;
-
-    (void)err_set(e, ERR_MISCONFIGURED, "the server has no access to a service that is needed");
-    va_start(ap, fmt);
-    detail(e, fmt, ap);
-    va_end(ap);
-    return e->code;
+    (void)err_set(e, code,
+                  code == ERR_UPSTREAM
+                      ? "a service that is needed cannot be reached; try again later"
+                      : "the server has no access to a service that is needed");
+    err_detail(e, "AWS credentials: %s", why);
+    return code;
 }
 
 enum rc aws_source_ask(const struct aws_fetch *f, const struct http_request *rq,
@@ -58,11 +45,9 @@ enum rc aws_source_ask(const struct aws_fetch *f, const struct http_request *rq,
 enum rc aws_source_refused(const char *what, long status, const char *why, struct err *e) {
     bool may_pass = status == 408 || status == 429 || status >= 500 || status < 400;
 
-    if (may_pass)
-        return aws_source_failed(e, "%s answered with status %ld%s%.120s", what, status,
-                                 *why ? ": " : "", why);
-    return aws_source_wrong(e, "%s refused with status %ld%s%.120s", what, status, *why ? ": " : "",
-                            why);
+    return aws_source_error(e, may_pass ? ERR_UPSTREAM : ERR_MISCONFIGURED,
+                            "%s %s with status %ld%s%.120s", what,
+                            may_pass ? "answered" : "refused", status, *why ? ": " : "", why);
 }
 
 /* ---- reading ---- */
@@ -107,14 +92,18 @@ enum rc aws_take_credentials(const struct aws_fetch *f, const struct aws_credent
     return OK;
 }
 
-enum rc aws_read_json(const struct aws_fetch *f, const struct http_reply *reply,
+enum rc aws_read_json(const struct aws_fetch *f, const char *what, const struct http_reply *reply,
                       struct aws_credentials *out, struct err *e) {
     struct aws_credential_texts texts;
     struct json *v;
     struct err why = {0};
+    const char *code;
 
     if (json_parse(f->arena, reply->body, reply->body_len, &v, &why) || !json_is_object(v))
         return aws_source_failed(e, "the answer is no JSON object");
+    code = json_get_str(v, "Code");
+    if (code && strcmp(code, "Success") != 0)
+        return aws_source_failed(e, "%s says %.64s", what, code);
     texts = (struct aws_credential_texts){.id = json_get_str(v, "AccessKeyId"),
                                           .secret = json_get_str(v, "SecretAccessKey"),
                                           .token = json_get_str(v, "Token"),
@@ -122,6 +111,17 @@ enum rc aws_read_json(const struct aws_fetch *f, const struct http_reply *reply,
     if (!texts.expiration && json_get(v, "Expiration"))
         return aws_source_failed(e, "their time of expiry cannot be read");
     return aws_take_credentials(f, &texts, out, e);
+}
+
+enum rc aws_ask_json(const struct aws_fetch *f, const char *what, const struct http_request *rq,
+                     struct aws_credentials *out, struct err *e) {
+    struct http_reply reply;
+
+    if (aws_source_ask(f, rq, &reply, e))
+        return e->code;
+    if (reply.status != 200)
+        return aws_source_refused(what, reply.status, "", e);
+    return aws_read_json(f, what, &reply, out, e);
 }
 
 enum rc aws_read_token_file(const struct aws_fetch *f, const char *path, const char **out,

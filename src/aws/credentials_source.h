@@ -31,8 +31,7 @@ struct aws_fetch {
 struct aws_source {
     const char *name;
     /* Is it configured? ERR_MISCONFIGURED if only half: the text says what to do. */
-    enum rc (*is_configured)(const struct aws_env *env, const struct aws_profile *profile,
-                             bool *out, struct err *e);
+    enum rc (*is_configured)(const struct aws_profile *profile, bool *out, struct err *e);
     enum rc (*fetch)(const struct aws_fetch *f, struct aws_credentials *out, struct err *e);
     bool is_file;  /* asks no server, and is read again now and then */
     bool outlives; /* what it gave is used on while it gives nothing newer, also after its end */
@@ -40,17 +39,22 @@ struct aws_source {
 extern const struct aws_source aws_source_environment, aws_source_profile, aws_source_web_identity,
     aws_source_container, aws_source_imds;
 
-enum rc aws_source_failed(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3); /* may pass */
-enum rc aws_source_wrong(struct err *e, const char *fmt, ...)
-    PRINTF_LIKE(2, 3); /* an admin must act */
+/* ERR_UPSTREAM: it may pass; ERR_MISCONFIGURED: an admin must act. */
+enum rc aws_source_error(struct err *e, enum rc code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+#define aws_source_failed(e, ...) aws_source_error(e, ERR_UPSTREAM, __VA_ARGS__)
+#define aws_source_wrong(e, ...) aws_source_error(e, ERR_MISCONFIGURED, __VA_ARGS__)
 /* Sends method, URL, headers and body (a string) of rq; limits and times are set here. Errors as of
  * aws_source_failed. */
 enum rc aws_source_ask(const struct aws_fetch *f, const struct http_request *rq,
                        struct http_reply *reply, struct err *e) MUST_USE;
 /* A status that is not 200: failed, or wrong for one that asking again will not change. */
 enum rc aws_source_refused(const char *what, long status, const char *why, struct err *e);
-/* {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"} */
-enum rc aws_read_json(const struct aws_fetch *f, const struct http_reply *reply,
+/* Asks for {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}. `what` is asked, for
+ * people. */
+enum rc aws_ask_json(const struct aws_fetch *f, const char *what, const struct http_request *rq,
+                     struct aws_credentials *out, struct err *e) MUST_USE;
+/* Reads the answer. One of status 200 may have a "Code" that says that it is a failure. */
+enum rc aws_read_json(const struct aws_fetch *f, const char *what, const struct http_reply *reply,
                       struct aws_credentials *out, struct err *e) MUST_USE;
 /* Credentials as texts; NULL: absent. */
 struct aws_credential_texts {

@@ -10,8 +10,7 @@
 #include "crypto/random.h"
 #include "metrics/metrics.h"
 
-#define ARENA_MAX 65536          /* what lives as long as the client: endpoint, region */
-#define SCRATCH_MAX (16UL << 20) /* while AWS's shared files are read */
+#define ARENA_MAX 65536 /* what lives as long as the client: endpoint, region */
 #define TARGET_PREFIX "DynamoDB_20120810."
 #define CAPACITY_UNITS_MAX 1e6 /* of one call; more is no figure to add up */
 
@@ -41,19 +40,13 @@ static const char *region_of_arn(struct arena *a, const char *table) {
     return arena_strndup(a, p, strcspn(p, ":"));
 }
 
-static enum rc find_place(struct dynamodb *d, struct arena *scratch,
-                          const struct dynamodb_options *o, struct err *e) {
-    const char *region = region_of_arn(scratch, o->table);
-    struct aws_endpoint endpoint;
-
-    if (!region && aws_region(scratch, o->env, *o->region ? o->region : NULL, &region, e))
+static enum rc find_service(struct dynamodb *d, const struct dynamodb_options *o, struct err *e) {
+    d->region = region_of_arn(d->arena, o->table);
+    if (!d->region && aws_region(d->arena, o->env, o->region, &d->region, e))
         return e->code;
-    if (aws_endpoint_dynamodb(scratch, o->env, region, &endpoint, e))
+    if (aws_endpoint(d->arena, &(struct aws_lookup){o->env, d->region, "dynamodb"}, &d->endpoint,
+                     e))
         return e->code;
-    d->region = arena_strdup(d->arena, region);
-    d->endpoint.url = arena_strdup(d->arena, endpoint.url);
-    d->endpoint.host = arena_strdup(d->arena, endpoint.host);
-    d->endpoint.path = arena_strdup(d->arena, endpoint.path);
     return aws_credentials_new(
         &(struct aws_credentials_options){o->env, d->region, o->http, o->clock}, &d->credentials,
         e);
@@ -61,8 +54,6 @@ static enum rc find_place(struct dynamodb *d, struct arena *scratch,
 
 enum rc dynamodb_new(const struct dynamodb_options *options, struct dynamodb **out, struct err *e) {
     struct dynamodb *d = xcalloc(1, sizeof *d);
-    struct arena *scratch = arena_new(SCRATCH_MAX);
-    enum rc rc;
 
     *out = NULL;
     d->arena = arena_new(ARENA_MAX);
@@ -71,11 +62,9 @@ enum rc dynamodb_new(const struct dynamodb_options *options, struct dynamodb **o
     d->table = options->table;
     d->what = options->what;
     d->setting = options->setting;
-    rc = find_place(d, scratch, options, e);
-    arena_free(scratch);
-    if (rc) {
+    if (find_service(d, options, e)) {
         dynamodb_free(d);
-        return rc;
+        return e->code;
     }
     *out = d;
     return OK;

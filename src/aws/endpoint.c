@@ -78,13 +78,6 @@ enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallb
 
 /* ---- endpoint ---- */
 
-/* Whose address is looked for. */
-struct lookup {
-    const struct aws_env *env;
-    const char *region;
-    const char *service, *variable; /* its name in host names; what names its address */
-};
-
 /* From a URL that an admin gave. What comes after the path has no place in it. */
 static enum rc use_configured(struct arena *a, const char *text, const char *from,
                               struct aws_endpoint *out, struct err *e) {
@@ -107,23 +100,23 @@ static enum rc use_configured(struct arena *a, const char *text, const char *fro
 }
 
 /* What was configured, and where, for the error text; NULL: nothing. */
-static const char *find_configured(struct arena *a, const struct lookup *l,
-                                   const struct aws_profile *profile, const char **from) {
-    const char *url = aws_env_get(l->env, l->variable);
+static const char *find_configured(const struct aws_lookup *l, const struct aws_profile *profile,
+                                   const char **from) {
+    const char *url;
 
-    *from = l->variable;
-    if (url)
+    *from = strcmp(l->service, "sts") ? "AWS_ENDPOINT_URL_DYNAMODB" : "AWS_ENDPOINT_URL_STS";
+    if ((url = aws_env_get(l->env, *from)))
         return url;
     *from = "AWS_ENDPOINT_URL";
     if ((url = aws_env_get(l->env, *from)))
         return url;
     *from = "endpoint_url of the shared config file";
-    url = aws_profile_get_service(a, profile, l->service, "endpoint_url");
+    url = aws_profile_get_service(profile, l->service, "endpoint_url");
     return url ? url : aws_profile_get(profile, "endpoint_url");
 }
 
 /* The region's own. In aws-us-gov the usual addresses are the FIPS ones. */
-static void use_regional(struct arena *a, const struct lookup *l, bool fips, bool dual_stack,
+static void use_regional(struct arena *a, const struct aws_lookup *l, bool fips, bool dual_stack,
                          struct aws_endpoint *out) {
     const struct partition *p = find_partition(l->region);
     bool is_fips_anyway = !strcmp(p->name, "aws-us-gov") && !dual_stack;
@@ -134,7 +127,7 @@ static void use_regional(struct arena *a, const struct lookup *l, bool fips, boo
     out->url = arena_printf(a, "https://%s/", out->host);
 }
 
-static enum rc find_endpoint(struct arena *a, const struct lookup *l, struct aws_endpoint *out,
+static enum rc find_endpoint(struct arena *a, const struct aws_lookup *l, struct aws_endpoint *out,
                              struct err *e) {
     struct aws_profile profile;
     bool ignore, fips, dual_stack;
@@ -147,14 +140,14 @@ static enum rc find_endpoint(struct arena *a, const struct lookup *l, struct aws
         aws_setting_flag(&profile, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint",
                          &dual_stack, e))
         return e->code;
-    if (!ignore && (url = find_configured(a, l, &profile, &from)))
+    if (!ignore && (url = find_configured(l, &profile, &from)))
         return use_configured(a, url, from, out, e);
     use_regional(a, l, fips, dual_stack, out);
     return OK;
 }
 
-static enum rc copy_endpoint(struct arena *a, const struct lookup *l, struct aws_endpoint *out,
-                             struct err *e) {
+enum rc aws_endpoint(struct arena *a, const struct aws_lookup *l, struct aws_endpoint *out,
+                     struct err *e) {
     struct arena *scratch = arena_new(AWS_SCRATCH_MAX);
     struct aws_endpoint found = {0};
     enum rc rc = find_endpoint(scratch, l, &found, e);
@@ -166,18 +159,4 @@ static enum rc copy_endpoint(struct arena *a, const struct lookup *l, struct aws
     }
     arena_free(scratch);
     return rc;
-}
-
-enum rc aws_endpoint_dynamodb(struct arena *a, const struct aws_env *env, const char *region,
-                              struct aws_endpoint *out, struct err *e) {
-    const struct lookup l = {env, region, "dynamodb", "AWS_ENDPOINT_URL_DYNAMODB"};
-
-    return copy_endpoint(a, &l, out, e);
-}
-
-enum rc aws_endpoint_sts(struct arena *a, const struct aws_env *env, const char *region,
-                         struct aws_endpoint *out, struct err *e) {
-    const struct lookup l = {env, region, "sts", "AWS_ENDPOINT_URL_STS"};
-
-    return copy_endpoint(a, &l, out, e);
 }

@@ -16,14 +16,16 @@ struct aws_endpoint {
     const char *host; /* as the Host header says it: with the port unless it is the scheme's own */
     const char *path; /* as sent: "/", or what a configured endpoint brings along */
 };
-/* The first of: AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, the profile's services section, its
- * endpoint_url (none of them with AWS_IGNORE_CONFIGURED_ENDPOINT_URLS), and the address that the
- * region's partition, AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT give.
- * ERR_MISCONFIGURED, with what to do. */
-enum rc aws_endpoint_dynamodb(struct arena *a, const struct aws_env *env, const char *region,
-                              struct aws_endpoint *out, struct err *e) MUST_USE;
-/* The same for the Security Token Service: always regional. */
-enum rc aws_endpoint_sts(struct arena *a, const struct aws_env *env, const char *region,
-                         struct aws_endpoint *out, struct err *e) MUST_USE;
+struct aws_lookup {
+    const struct aws_env *env;
+    const char *region;
+    const char *service; /* as host names say it: "dynamodb" or "sts" */
+};
+/* The first of: AWS_ENDPOINT_URL_DYNAMODB (or …_STS), AWS_ENDPOINT_URL, the profile's services
+ * section, its endpoint_url (none of them with AWS_IGNORE_CONFIGURED_ENDPOINT_URLS), and the
+ * regional address that the region's partition, AWS_USE_FIPS_ENDPOINT and
+ * AWS_USE_DUALSTACK_ENDPOINT give. ERR_MISCONFIGURED, with what to do. */
+enum rc aws_endpoint(struct arena *a, const struct aws_lookup *l, struct aws_endpoint *out,
+                     struct err *e) MUST_USE;
 
 #endif

@@ -1,12 +1,17 @@
 #include "aws/profile.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/file.h"
+#include "base/utf8.h"
+
+#define KEY_MAX 128 /* bytes; AWS's longest has about 40 */
 
 const char *aws_env_get(const struct aws_env *env, const char *name) {
     size_t len = strlen(name);
@@ -28,6 +33,139 @@ enum rc aws_file_read(struct arena *a, const char *path, char **text, struct err
     *text = (char *)(uintptr_t)read.p;
     return OK;
 }
+
+/* ---- the format of the shared files: [section], key = value, comments, lines that go on, and keys
+ * nested in a key without a value ---- */
+
+struct reader {
+    struct arena *arena;
+    const char *file;
+    unsigned line_number;
+    const char *section, *key; /* those that the next line belongs to; NULL: none yet */
+    struct aws_ini_line *last;
+    struct aws_ini *out;
+};
+
+static char *trim(char *s) {
+    char *end = s + strlen(s);
+
+    while (isspace((unsigned char)*s))
+        s++;
+    while (end > s && isspace((unsigned char)end[-1]))
+        *--end = 0;
+    return s;
+}
+
+static void add(struct reader *r, const char *key, const char *value) {
+    struct aws_ini_line *line = arena_alloc(r->arena, sizeof *line);
+
+    *line = (struct aws_ini_line){r->section, key, value, NULL};
+    if (r->last)
+        r->last->next = line;
+    else
+        r->out->first = line;
+    r->last = line;
+}
+
+static enum rc wrong(const struct reader *r, const char *why, struct err *e) {
+    return err_set(e, ERR_MISCONFIGURED, "%s, line %u: %s", r->file, r->line_number, why);
+}
+
+/* [profile  "my work"] and [profile my work] are one. */
+static enum rc open_section(struct reader *r, char *line, struct err *e) {
+    char *end = strchr(line, ']');
+    struct buf name;
+
+    if (!end)
+        return wrong(r, "a section begins with [ but has no ]", e);
+    *end = 0;
+    buf_init(&name, r->arena, AWS_FILE_MAX);
+    for (const char *p = trim(line + 1); *p; p++) {
+        if (*p == '"' || *p == '\'')
+            continue;
+        if (!isspace((unsigned char)*p))
+            buf_addc(&name, *p);
+        else if (name.len && name.p[name.len - 1] != ' ')
+            buf_addc(&name, ' ');
+    }
+    r->section = name.p;
+    r->key = NULL;
+    add(r, "", "");
+    return OK;
+}
+
+/* A comment at the end of a line has white space before it; a # within a secret has none. */
+static void cut_comment(char *value) {
+    for (char *p = value; *p; p++)
+        if ((*p == '#' || *p == ';') && (p == value || isspace((unsigned char)p[-1]))) {
+            *p = 0;
+            return;
+        }
+}
+
+static enum rc read_property(struct reader *r, char *line, const char *parent, struct err *e) {
+    char *equals = strchr(line, '='), *key;
+
+    if (!equals)
+        return wrong(r, "neither [section] nor key = value", e);
+    *equals = 0;
+    key = trim(line);
+    for (char *p = key; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    if (strlen(key) > KEY_MAX)
+        return wrong(r, "a key is too long", e);
+    if (!*key)
+        return wrong(r, "a value without a key", e);
+    cut_comment(equals + 1);
+    if (parent)
+        key = arena_printf(r->arena, "%s.%s", parent, key);
+    else
+        r->key = key;
+    add(r, key, trim(equals + 1));
+    return OK;
+}
+
+/* An indented line is nested in a key that has no value, or goes on with the value above. Nothing
+ * that is read here has more than one line, so what goes on is left out. */
+static enum rc read_indented(struct reader *r, char *line, struct err *e) {
+    const struct aws_ini_line *above = r->last;
+
+    if (!r->key)
+        return wrong(r, "indented, but not below a key", e);
+    if (above->key != r->key || !*above->value)
+        return read_property(r, line, r->key, e);
+    return OK;
+}
+
+static enum rc read_line(struct reader *r, char *line, struct err *e) {
+    bool indented = isspace((unsigned char)*line);
+    char *text = trim(line);
+
+    if (!*text || *text == '#' || *text == ';')
+        return OK;
+    if (*text == '[' && !indented)
+        return open_section(r, text, e);
+    if (!r->section)
+        return wrong(r, "before the first [section]", e);
+    return indented ? read_indented(r, text, e) : read_property(r, text, NULL, e);
+}
+
+enum rc aws_ini_parse(struct arena *a, const char *file, char *text, struct aws_ini *out,
+                      struct err *e) {
+    struct reader r = {.arena = a, .file = file, .out = out};
+    char *line;
+
+    out->first = NULL;
+    text += utf8_bom_length(text, strlen(text));
+    while ((line = strsep(&text, "\n"))) {
+        r.line_number++;
+        if (read_line(&r, line, e))
+            return e->code;
+    }
+    return OK;
+}
+
+/* ---- profiles ---- */
 
 struct shared_file {
     const char *variable; /* names another path */
@@ -100,9 +238,8 @@ enum rc aws_profile_load(struct arena *a, const struct aws_env *env, struct aws_
                                     config = {"AWS_CONFIG_FILE", ".aws/config"};
     const char *name = aws_env_get(env, "AWS_PROFILE");
 
-    *out = (struct aws_profile){.env = env};
-    out->is_named = name != NULL;
-    out->name = name ? name : "default";
+    *out = (struct aws_profile){
+        .arena = a, .env = env, .name = name ? name : "default", .is_named = name != NULL};
     if (load_file(a, env, &credentials, &out->credentials, e) ||
         load_file(a, env, &config, &out->config, e))
         return e->code;
@@ -124,11 +261,11 @@ const char *aws_profile_get(const struct aws_profile *p, const char *key) {
     return value && *value ? value : NULL;
 }
 
-const char *aws_profile_get_service(struct arena *a, const struct aws_profile *p,
-                                    const char *service, const char *key) {
+const char *aws_profile_get_service(const struct aws_profile *p, const char *service,
+                                    const char *key) {
     const char *name = aws_profile_get(p, "services"), *value = NULL;
-    const char *section = name ? arena_printf(a, "services %s", name) : "";
-    const char *nested = arena_printf(a, "%s.%s", service, key);
+    const char *section = name ? arena_printf(p->arena, "services %s", name) : "";
+    const char *nested = arena_printf(p->arena, "%s.%s", service, key);
 
     for (const struct aws_ini_line *l = p->config.first; name && l; l = l->next)
         if (!strcmp(l->section, section) && !strcmp(l->key, nested))
@@ -136,12 +273,16 @@ const char *aws_profile_get_service(struct arena *a, const struct aws_profile *p
     return value && *value ? value : NULL;
 }
 
-enum rc aws_setting_flag(const struct aws_profile *p, const char *variable, const char *key,
-                         bool *out, struct err *e) {
+const char *aws_setting(const struct aws_profile *p, const char *variable, const char *key) {
     const char *value = aws_env_get(p->env, variable);
 
-    if (!value)
-        value = aws_profile_get(p, key);
+    return value ? value : aws_profile_get(p, key);
+}
+
+enum rc aws_setting_flag(const struct aws_profile *p, const char *variable, const char *key,
+                         bool *out, struct err *e) {
+    const char *value = aws_setting(p, variable, key);
+
     *out = value && !strcasecmp(value, "true");
     if (value && !*out && strcasecmp(value, "false") != 0)
         return err_set(e, ERR_MISCONFIGURED, "%s (or %s in the profile) must be true or false",

@@ -22,7 +22,7 @@ const char *aws_env_get(const struct aws_env *env, const char *name);
  * but the shortest lines. Wiped when it is done: the files hold secrets. */
 #define AWS_SCRATCH_MAX ((size_t)128 << 20)
 
-/* ini.c: the lines of one file that say something. */
+/* The lines of one file that say something. */
 struct aws_ini_line {
     const char *section; /* as between the brackets, white space folded, quotes taken away */
     const char *key; /* lower case; "services.key" for one nested in another; "" opens a section */
@@ -36,8 +36,9 @@ struct aws_ini {
 enum rc aws_ini_parse(struct arena *a, const char *file, char *text, struct aws_ini *out,
                       struct err *e) MUST_USE;
 
-/* profile.c: one profile of both files. */
+/* One profile of both files. */
 struct aws_profile {
+    struct arena *arena;
     const struct aws_env *env;
     const char *name;
     bool is_named; /* by AWS_PROFILE; otherwise it is `default` */
@@ -51,14 +52,16 @@ enum rc aws_profile_load(struct arena *a, const struct aws_env *env, struct aws_
 /* The value, from the credentials file first; NULL if it is absent or empty. */
 const char *aws_profile_get(const struct aws_profile *p, const char *key);
 /* The value of a key of a service in the `services` section that the profile names. */
-const char *aws_profile_get_service(struct arena *a, const struct aws_profile *p,
-                                    const char *service, const char *key);
+const char *aws_profile_get_service(const struct aws_profile *p, const char *service,
+                                    const char *key);
 
-/* A variable, or else the profile's key, as true or false; false if neither is there. */
+/* A variable, or else the profile's key; NULL if neither is there. */
+const char *aws_setting(const struct aws_profile *p, const char *variable, const char *key);
+/* The same as true or false; false if neither is there. */
 enum rc aws_setting_flag(const struct aws_profile *p, const char *variable, const char *key,
                          bool *out, struct err *e) MUST_USE;
 
-/* file.c: a whole file as text. ERR_MISSING if it is not there or may not be read, ERR_TOO_LARGE.
+/* A whole file as text. ERR_MISSING if it is not there or may not be read, ERR_TOO_LARGE.
  */
 enum rc aws_file_read(struct arena *a, const char *path, char **text, struct err *e) MUST_USE;
 

@@ -39,8 +39,7 @@ static void say_certificate(struct doctor *d, const char *host, const struct cer
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         if (c->faults & faults[i].fault)
             doctor_fail(d, "certificate", faults[i].advice, "that of %s %s%.200s", host,
-                        faults[i].text,
-                        faults[i].fault == CERTIFICATE_OTHER_NAME ? c->names : "");
+                        faults[i].text, faults[i].fault == CERTIFICATE_OTHER_NAME ? c->names : "");
     if (c->faults)
         return;
     if (days < DAYS_LEFT_MIN)

@@ -25,8 +25,7 @@ struct keyset {
     int64_t fetched_s;   /* this worker's last try, if there is no cache to count */
     int64_t waited_s;    /* when this worker last waited for another one's fetch */
     bool has_fetched, has_waited;
-    struct arena *names;
-    const char *cache_key; /* of the set */
+    char *cache_key; /* of the set */
 };
 
 struct keyset *keyset_new(const char *url, struct http_client *http, struct cache *cache,
@@ -40,9 +39,9 @@ struct keyset *keyset_new(const char *url, struct http_client *http, struct cach
     k->clock = clock;
     /* By digest, because the cache has short keys and an address may be long. */
     sha256(url, strlen(url), digest);
-    k->names = arena_new(65536);
-    const char *id = base64url_encode(k->names, digest, sizeof digest);
-    k->cache_key = arena_printf(k->names, "jwks:%s", id);
+    struct arena *a = arena_new(4096);
+    k->cache_key = xstrdup(arena_printf(a, "jwks:%s", base64url_encode(a, digest, sizeof digest)));
+    arena_free(a);
     return k;
 }
 
@@ -50,7 +49,7 @@ void keyset_free(struct keyset *k) {
     if (!k)
         return;
     jwk_set_free(k->set);
-    arena_free(k->names);
+    free(k->cache_key);
     free(k);
 }
 
@@ -81,15 +80,10 @@ static bool load_from_cache(struct keyset *k, struct arena *a) {
     return adopt(k, entry.value, entry.len, entry.stored_s, &ignored);
 }
 
-/* Has this much time gone by? Also if the clock went back: then nothing is known. */
-static bool is_past(int64_t since_s, int64_t now_s, int64_t span_s) {
-    return now_s < since_s || since_s <= now_s - span_s;
-}
-
 /* Without a cache that can be used, because the disk is full, each worker counts its fetches for
  * itself: good tokens must not be refused for that. */
 static bool may_fetch_alone(struct keyset *k, int64_t now_s) {
-    if (k->has_fetched && !is_past(k->fetched_s, now_s, KEYSET_REFETCH_S))
+    if (k->has_fetched && !clock_has_passed(k->fetched_s, now_s, KEYSET_REFETCH_S))
         return false;
     k->has_fetched = true;
     k->fetched_s = now_s;
@@ -142,9 +136,10 @@ static void fetch_and_log(struct keyset *k, struct arena *a, int64_t now_s) {
  * login page. So we wait shortly, and once in KEYSET_REFETCH_S, so that tokens with invented key
  * ids cannot keep workers waiting. */
 static bool may_wait(const struct keyset *k, int64_t now_s) {
-    if (k->has_waited && !is_past(k->waited_s, now_s, KEYSET_REFETCH_S))
+    if (k->has_waited && !clock_has_passed(k->waited_s, now_s, KEYSET_REFETCH_S))
         return false;
-    return !k->set || is_past(k->stored_s, now_s, KEYSET_REFETCH_S); /* else: we have what it got */
+    return !k->set ||
+           clock_has_passed(k->stored_s, now_s, KEYSET_REFETCH_S); /* else: we have what it got */
 }
 
 /* ---- finding ---- */
@@ -223,5 +218,5 @@ enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out, s
 
 bool keyset_may_lack(const struct keyset *k, const char *kid) {
     return !jwk_set_find(k->set, kid) &&
-           is_past(k->stored_s, clock_now_s(k->clock), KEYSET_REFETCH_S);
+           clock_has_passed(k->stored_s, clock_now_s(k->clock), KEYSET_REFETCH_S);
 }

@@ -48,7 +48,7 @@ static void try_profile(struct arena *a, const uint8_t *data, size_t size) {
     MUST(!profile.is_named && !strcmp(profile.name, "default"));
     id = aws_profile_get(&profile, "aws_access_key_id");
     MUST(!id || (*id && profile.exists));
-    if (aws_endpoint_dynamodb(a, &env, "eu-west-1", &endpoint, &e))
+    if (aws_endpoint(a, &(struct aws_lookup){&env, "eu-west-1", "dynamodb"}, &endpoint, &e))
         MUST(e.code == ERR_MISCONFIGURED && *e.text);
     else
         MUST(*endpoint.host && !strncmp(endpoint.url, "http", 4) && *endpoint.path == '/');
@@ -68,7 +68,7 @@ static void try_answers(struct arena *a, const char *text, size_t size) {
     found = aws_xml_text(a, text, size, "a/b");
     MUST(!found || strlen(found) <= size);
     (void)aws_read_time(text, &time_s);
-    if (aws_read_json(&f, &reply, &credentials, &e))
+    if (aws_read_json(&f, "it", &reply, &credentials, &e))
         MUST((e.code == ERR_UPSTREAM || e.code == ERR_MISCONFIGURED) && *e.text);
     else
         check_credentials(&credentials);

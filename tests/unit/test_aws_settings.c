@@ -203,7 +203,8 @@ static struct aws_endpoint endpoint(struct arena *a, const struct aws_env *env,
     struct aws_endpoint out = {0};
     struct err e = {0};
 
-    assert_int_equal(aws_endpoint_dynamodb(a, env, of_region, &out, &e), OK);
+    assert_int_equal(aws_endpoint(a, &(struct aws_lookup){env, of_region, "dynamodb"}, &out, &e),
+                     OK);
     return out;
 }
 
@@ -277,7 +278,8 @@ static void a_configured_endpoint_has_an_order(void **state) {
         endpoint(*state, ENV("AWS_ENDPOINT_URL=http://two.example"), "us-east-1").url,
         "http://two.example/");
     assert_string_equal(endpoint(*state, env, "us-east-1").url, "http://three.example/");
-    assert_int_equal(aws_endpoint_sts(*state, env, "us-east-1", &sts, &e), OK);
+    assert_int_equal(aws_endpoint(*state, &(struct aws_lookup){env, "us-east-1", "sts"}, &sts, &e),
+                     OK);
     assert_string_equal(sts.url, "http://four.example/");
     env = with_files(*state, config, "", "AWS_PROFILE=plain");
     assert_string_equal(endpoint(*state, env, "us-east-1").url, "http://four.example/");
@@ -325,7 +327,9 @@ static void what_cannot_be_an_endpoint_is_refused(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct err e = {0};
         const char *name = arena_strndup(*state, bad[i], strcspn(bad[i], "="));
-        assert_int_equal(aws_endpoint_dynamodb(*state, ENV(bad[i]), "us-east-1", &out, &e),
+        assert_int_equal(aws_endpoint(*state,
+                                      &(struct aws_lookup){ENV(bad[i]), "us-east-1", "dynamodb"},
+                                      &out, &e),
                          ERR_MISCONFIGURED);
         assert_non_null(strstr(e.text, name));
     }
@@ -335,9 +339,12 @@ static void sts_is_regional(void **state) {
     struct aws_endpoint out;
     struct err e = {0};
 
-    assert_int_equal(aws_endpoint_sts(*state, ENV("AWS_ENDPOINT_URL_DYNAMODB=http://x.example"),
-                                      "cn-north-1", &out, &e),
-                     OK);
+    assert_int_equal(
+        aws_endpoint(*state,
+                     &(struct aws_lookup){ENV("AWS_ENDPOINT_URL_DYNAMODB=http://x.example"),
+                                          "cn-north-1", "sts"},
+                     &out, &e),
+        OK);
     assert_string_equal(out.url, "https://sts.cn-north-1.amazonaws.com.cn/");
 }
 
