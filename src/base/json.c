@@ -179,16 +179,6 @@ struct json *json_at(const struct json *array, size_t i) {
     return i < json_len(array) ? json_wrap(json_object_array_get_idx(json_unwrap(array), i)) : NULL;
 }
 
-void json_each(const struct json *object, bool (*fn)(const char *key, struct json *v, void *arg),
-               void *arg) {
-    if (!json_is_object(object))
-        return;
-    json_object_object_foreach(json_unwrap(object), key, v) {
-        if (!fn(key, json_wrap(v), arg))
-            return;
-    }
-}
-
 struct json *json_new_object(struct arena *a) {
     return json_own(a, json_object_new_object());
 }

@@ -72,10 +72,6 @@ struct json_member {
 bool json_first(const struct json *object, struct json_member *m);
 bool json_next(struct json_member *m);
 
-/* json_each calls fn for each member in order until it returns false. */
-void json_each(const struct json *object, bool (*fn)(const char *key, struct json *v, void *arg),
-               void *arg);
-
 /* Building (json_new_…, because jansson, which libjwt brings into the process, exports json_object
  * and the like). The arena owns; `json_put` and `json_add` share. A NULL value is JSON null. */
 struct json *json_new_object(struct arena *a);

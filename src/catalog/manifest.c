@@ -33,33 +33,25 @@ enum rc manifest_bad(const struct manifest *m, const char *member, const char *w
     return err_set(m->e, ERR_INVALID_REQUEST, "%s %s", member, what);
 }
 
-struct known {
-    const char *const *names;
-    const char *unknown;
-};
-
-static bool is_known(const char *key, struct json *v, void *arg) {
-    struct known *k = arg;
-
-    (void)v;
-    for (const char *const *name = k->names; *name; name++)
-        if (!strcmp(key, *name))
-            return true;
-    k->unknown = key;
-    return false;
+static bool is_known(const char *key, const char *const *names) {
+    while (*names && strcmp(key, *names) != 0)
+        names++;
+    return *names;
 }
 
 enum rc manifest_members(const struct manifest *m, const struct json *object,
                          const char *const *names, const char *where) {
-    struct known k = {names, NULL};
+    struct json_member member;
+    bool more = json_first(object, &member);
     const char *meant;
 
-    json_each(object, is_known, &k);
-    if (!k.unknown)
+    while (more && is_known(member.key, names))
+        more = json_next(&member);
+    if (!more)
         return OK;
-    meant = suggest(k.unknown, names);
+    meant = suggest(member.key, names);
     return err_set(m->e, ERR_INVALID_REQUEST, "unknown member \"%s\"%s%s%s%s",
-                   text_quotable(m->scratch, k.unknown), where, meant ? "; did you mean " : "",
+                   text_quotable(m->scratch, member.key), where, meant ? "; did you mean " : "",
                    meant ? meant : "", meant ? "?" : "");
 }
 

@@ -84,14 +84,16 @@ static bool add_annotation(struct scan *s, const struct json *schema) {
     return true;
 }
 
-static bool scan_property(const char *key, struct json *v, void *arg) {
-    struct scan *s = arg;
-    bool ok;
+static bool scan_properties(struct scan *s, const struct json *properties) {
+    struct json_member m;
+    bool ok = true;
 
-    s->path[s->depth++] = key;
-    ok = scan_schema(s, v);
-    s->depth--;
-    return ok && !s->e->code;
+    for (bool more = json_first(properties, &m); ok && more; more = json_next(&m)) {
+        s->path[s->depth++] = m.key;
+        ok = scan_schema(s, m.value);
+        s->depth--;
+    }
+    return ok;
 }
 
 static const char *const data[] = {"const", "enum", "default", "examples", "x-mcp-header", NULL};
@@ -106,8 +108,7 @@ static bool scan_array(struct scan *s, const struct json *array) {
 }
 
 /* Annotations are allowed only below `properties`. */
-static bool scan_keyword(const char *key, struct json *v, void *arg) {
-    struct scan *s = arg;
+static bool scan_keyword(struct scan *s, const char *key, const struct json *v) {
     bool reachable = s->reachable, ok = true;
 
     if (is_one_of(key, data))
@@ -116,20 +117,24 @@ static bool scan_keyword(const char *key, struct json *v, void *arg) {
     if (json_is_array(v))
         ok = scan_array(s, v);
     else if (!strcmp(key, "properties") || is_one_of(key, maps))
-        json_each(v, scan_property, s);
+        ok = scan_properties(s, v);
     else
         ok = scan_schema(s, v);
     s->reachable = reachable;
-    return ok && !s->e->code;
+    return ok;
 }
 
 static bool scan_schema(struct scan *s, const struct json *schema) {
+    struct json_member m;
+    bool ok = true;
+
     if (s->depth == JSON_DEPTH_MAX)
         return fail(s, "is looked for too deep");
     if (json_has(schema, "x-mcp-header") && !add_annotation(s, schema))
         return false;
-    json_each(schema, scan_keyword, s);
-    return !s->e->code;
+    for (bool more = json_first(schema, &m); ok && more; more = json_next(&m))
+        ok = scan_keyword(s, m.key, m.value);
+    return ok;
 }
 
 enum rc param_headers_scan(struct arena *a, const struct json *input_schema,

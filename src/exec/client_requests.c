@@ -106,11 +106,9 @@ static void check_sampling(struct request_check *q, const struct json *params) {
         require(q, "sampling", "context");
 }
 
-static bool check_request(const char *key, struct json *v, void *arg) {
-    struct request_check *q = arg;
+static void check_request(struct request_check *q, const struct json *v) {
     const char *method = json_get_str(v, "method");
 
-    (void)key;
     if (++q->count > CLIENT_REQUESTS_MAX)
         q->fault = "it asks for too much at once";
     else if (is(method, ELICIT))
@@ -121,17 +119,18 @@ static bool check_request(const char *key, struct json *v, void *arg) {
         require(q, "roots", NULL);
     else
         q->fault = "a method is none of " ELICIT ", " SAMPLE ", " ROOTS;
-    return !q->fault;
 }
 
 /* "A server MUST NOT rely on capabilities the client has not declared." */
 enum rc client_requests_check(struct mcp_call *c, const struct json *wanted, struct err *e) {
     struct request_check q = {.c = c, .required = json_new_object(c->arena)};
     const struct json *requests = json_get(wanted, "inputRequests");
+    struct json_member m;
 
     if (requests && !json_is_object(requests))
         q.fault = "inputRequests is no object";
-    json_each(requests, check_request, &q);
+    for (bool more = json_first(requests, &m); more && !q.fault; more = json_next(&m))
+        check_request(&q, m.value);
     if (!q.fault && !q.count && !json_get(wanted, "requestState"))
         q.fault = "there are neither inputRequests nor a requestState";
     if (q.fault) {

@@ -197,8 +197,7 @@ static const char *request_id(const struct client_requests *q, size_t i) {
     return arena_printf(q->c->arena, "%s.%zu", q->token, i);
 }
 
-static bool send_request(const char *key, struct json *v, void *arg) {
-    struct client_requests *q = arg;
+static void send_request(struct client_requests *q, const char *key, struct json *v) {
     struct json *message = json_new_object(q->c->arena), *params = json_get(v, "params");
 
     q->keys[q->count] = key;
@@ -214,7 +213,6 @@ static bool send_request(const char *key, struct json *v, void *arg) {
         json_put(message, "params", params);
     mcp_stream_send(q->c, q->c->arena, message);
     q->count++;
-    return true;
 }
 
 /* The number after the token, or -1. */
@@ -333,12 +331,14 @@ static void cancel_requests(struct client_requests *q, const char *reason) {
 static enum rc send_and_wait(struct mcp_call *c, struct input_required *r,
                              const struct json *requests, struct err *e) {
     struct client_requests q = {.c = c, .token = random_text(c->arena, TOKEN_BYTES)};
+    struct json_member request;
     struct message_socket *m;
     enum rc rc = message_socket_open(q.token, &m, e);
 
     if (rc)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: cannot wait for the client's answer");
-    json_each(requests, send_request, &q);
+    for (bool more = json_first(requests, &request); more; more = json_next(&request))
+        send_request(&q, request.key, request.value);
     q.open = q.count;
     rc = wait_for_answers(&q, m, e);
     message_socket_close(m);

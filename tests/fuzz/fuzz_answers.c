@@ -16,14 +16,11 @@ static const char requests[] =
     "\"b\":{\"method\":\"roots/list\"},"
     "\"c\":{\"method\":\"sampling/createMessage\",\"params\":{\"messages\":[],\"maxTokens\":1}}}";
 
-static bool expect(const char *key, struct json *v, void *arg) {
-    struct client_requests *q = arg;
-
+static void expect(struct client_requests *q, const char *key, const struct json *v) {
     q->keys[q->count] = key;
     q->methods[q->count] = json_get_str(v, "method");
     q->expected[q->count] = client_answer_expected(q->c->arena, v);
     q->count++;
-    return true;
 }
 
 /* What was open stays open, or has an answer that fits. */
@@ -41,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct token_claims claims = {.sub = "user-1"};
     struct mcp_call c = {.arena = a, .client.claims = &claims};
     struct client_requests q = {.c = &c, .token = "T"};
+    struct json_member request;
     struct json *asked;
     struct message_socket *m;
     struct buf message;
@@ -49,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
     (void)fuzz_folder(); /* nothing is logged */
     MUST(!json_parse(a, requests, sizeof requests - 1, &asked, &e));
-    json_each(asked, expect, &q);
+    for (bool more = json_first(asked, &request); more; more = json_next(&request))
+        expect(&q, request.key, request.value);
     q.open = q.count;
     MUST(!message_socket_open(name, &m, &e));
     buf_init(&message, a, LINE_MAX_BYTES);
