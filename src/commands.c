@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "app/app.h"
+#include "app/errors.h"
 #include "app/outputs.h"
-#include "base/suggest.h"
-#include "config/load.h"
+#include "base/text.h"
+#include "config/config.h"
 #include "doctor/doctor.h"
+#include "idp/idp.h"
 #include "server/server.h"
 #include "server/status_show.h"
 
@@ -248,6 +250,8 @@ int command_line(int argc, char **argv) {
     bool good = read_options(argc, argv, &args) && read_operands(argc, argv, &args);
     const struct command *c;
 
+    config_on_provider(idp_check_config);
+    errors_name_metrics();
     if (!good && !args.command && optind < argc)
         args.command = argv[optind];
     c = find_command(args.command);

@@ -5,7 +5,7 @@
 
 #include "app/routes.h"
 
-/* Gives METRIC_DENIALS the names of the codes. */
+/* Gives METRIC_DENIALS the names of the codes; once, at the start. */
 void errors_name_metrics(void);
 
 /* Fills the reply; headers that the handler set are kept. */

@@ -5,7 +5,10 @@
 #include <json-c/json.h>
 #include <stdint.h>
 
-#include "base/json.h"
+#include "base/arena.h"
+#include "base/err.h"
+
+struct json;
 
 static inline struct json *json_wrap(struct json_object *o) {
     return (struct json *)(void *)o;

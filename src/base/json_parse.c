@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/json.h"
 #include "base/json_lib.h"
 #include "base/text.h"
 #include "base/utf8.h"

@@ -4,6 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
+#include "base/utf8.h"
+
 struct text text_of(const char *s) {
     return (struct text){s, strlen(s)};
 }
@@ -63,4 +66,131 @@ const char *text_rfc3339(struct arena *a, int64_t seconds) {
     if (!gmtime_r(&t, &tm) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
         return "";
     return arena_strdup(a, text);
+}
+
+size_t utf8_repair(struct arena *a, const char **s, size_t *len) {
+    static const char replacement[] = "\xef\xbf\xbd";
+    const size_t n = sizeof replacement - 1;
+    size_t wrong = 0, good;
+    char *out, *p;
+
+    for (size_t i = 0; (i += utf8_valid_length(*s + i, *len - i)) < *len; i++)
+        wrong++;
+    if (!wrong)
+        return 0;
+    p = out = arena_alloc(a, *len + (n - 1) * wrong + 1);
+    for (size_t i = 0;; i++) {
+        good = utf8_valid_length(*s + i, *len - i);
+        memcpy(p, *s + i, good);
+        p += good;
+        i += good;
+        if (i == *len)
+            break;
+        memcpy(p, replacement, n);
+        p += n;
+    }
+    *s = out;
+    *len = (size_t)(p - out);
+    return wrong;
+}
+
+/* ---- lists ---- */
+
+/* The length of the next item, to which *p is moved; 0: there is none. */
+static size_t next_item(const char **p) {
+    *p += strspn(*p, " ");
+    return strcspn(*p, " ");
+}
+
+static bool has(const char *list, const char *item, size_t len) {
+    size_t n;
+
+    for (; (n = next_item(&list)); list += n)
+        if (n == len && !memcmp(list, item, len))
+            return true;
+    return false;
+}
+
+bool list_has(const char *list, const char *item) {
+    return has(list, item, strlen(item));
+}
+
+bool list_covers(const char *whole, const char *part) {
+    size_t n;
+
+    for (; (n = next_item(&part)); part += n)
+        if (!has(whole, part, n))
+            return false;
+    return true;
+}
+
+static const char *list_select(struct arena *a, const char *list, const char *others, bool wanted) {
+    struct buf b;
+    size_t n;
+
+    buf_init(&b, a, strlen(list) + 1);
+    for (; (n = next_item(&list)); list += n)
+        if (has(others, list, n) == wanted && !has(b.p, list, n)) {
+            buf_adds(&b, b.len ? " " : "");
+            buf_add(&b, list, n);
+        }
+    return b.p;
+}
+
+const char *list_among(struct arena *a, const char *list, const char *others) {
+    return list_select(a, list, others, true);
+}
+
+const char *list_without(struct arena *a, const char *list, const char *others) {
+    return list_select(a, list, others, false);
+}
+
+/* ---- suggestions ---- */
+
+static char plain(char c) {
+    return c == '-' ? '_' : (char)toupper((unsigned char)c);
+}
+
+static size_t least(size_t a, size_t b, size_t c) {
+    size_t ab = a < b ? a : b;
+
+    return ab < c ? ab : c;
+}
+
+/* Levenshtein's distance of two words that are not too long. */
+static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len) {
+    size_t row[SUGGEST_NAME_MAX + 1];
+
+    for (size_t j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            size_t other = diagonal + (plain(a[i - 1]) != plain(b[j - 1]));
+
+            diagonal = row[j];
+            row[j] = least(row[j] + 1, row[j - 1] + 1, other);
+        }
+    }
+    return row[b_len];
+}
+
+const char *suggest(const char *word, const char *const *names) {
+    size_t len = strlen(word), best = len / 3 + 2;
+    const char *found = NULL;
+
+    for (; *names && len <= SUGGEST_NAME_MAX; names++) {
+        size_t n = strlen(*names), d;
+
+        if (n > SUGGEST_NAME_MAX)
+            continue;
+        d = distance(word, len, *names, n);
+        if (d < best) {
+            best = d;
+            found = *names;
+        }
+    }
+    return found;
 }

@@ -1,4 +1,4 @@
-/* A text of known length. */
+/* Texts of known length, lists of words, and what is near to a word. */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
@@ -40,5 +40,28 @@ bool placeholder_next(const char *p, const char *end, struct placeholder *out);
 
 /* Seconds since 1970 as RFC 3339 has them, in UTC; "" for a year that it cannot write. */
 const char *text_rfc3339(struct arena *a, int64_t seconds);
+
+/* Makes a text that should be UTF-8 valid, if it is not: *s becomes a copy, with a NUL behind it,
+ * in which U+FFFD stands for each byte that is no part of a character. Returns how many such bytes
+ * there were. */
+size_t utf8_repair(struct arena *a, const char **s, size_t *len);
+
+/* ---- lists of words with spaces between them, as OAuth's scopes are written ---- */
+
+/* Is `item` one of `list`? */
+bool list_has(const char *list, const char *item);
+/* Is every item of `part` in `whole`? */
+bool list_covers(const char *whole, const char *part);
+/* The items of `list`, each once, that `others` has; or those that it has not. */
+const char *list_among(struct arena *a, const char *list, const char *others);
+const char *list_without(struct arena *a, const char *list, const char *others);
+
+/* ---- "did you mean" ---- */
+
+#define SUGGEST_NAME_MAX 64 /* longer words have no suggestion */
+/* The one of `names` (NULL ends them) that is nearest to a word, or NULL if none is near: upper and
+ * lower case, and - and _, are the same, and one letter and a third of all may be wrong, missing or
+ * too many. */
+const char *suggest(const char *word, const char *const *names);
 
 #endif

@@ -29,7 +29,7 @@ struct url {
  * that nobody takes it for a name. ERR_INVALID_REQUEST with the reason otherwise. */
 enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err *e) MUST_USE;
 
-/* The host is 127.0.0.0/8, [::1] or localhost. url_host.c, as the two below. */
+/* The host is 127.0.0.0/8, [::1] or localhost. */
 bool url_is_loopback(const struct url *u);
 /* Whether url_parse accepts a host. */
 bool url_host_is_valid(const char *scheme, const char *host);

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/encode.h"
-#include "base/list.h"
+#include "base/text.h"
 #include "base/url.h"
 
 #define PAGE_BUFFER_MAX (LIST_PAGE_BYTES_MAX + ((size_t)2 << 20)) /* with a last, long entry */

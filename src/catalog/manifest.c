@@ -7,8 +7,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/list.h"
-#include "base/suggest.h"
 #include "base/text.h"
 #include "base/url.h"
 

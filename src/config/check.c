@@ -1,9 +1,10 @@
-/* Private part of load.h: what each value must be, and all of them together. */
+/* Private part of config.h: what each value must be, and all of them together. */
 #include <string.h>
 #include <strings.h>
 
 #include "base/buf.h"
-#include "base/list.h"
+#include "base/text.h"
+#include "config/config.h"
 #include "config/loading.h"
 
 /* ---- addresses ---- */

@@ -78,7 +78,16 @@ struct config {
 
 #define CONFIG_STANDARD_PATH "/etc/mcp-authd/mcp-authd.conf" /* need not exist */
 
+/* Reads and checks everything, and writes every fault found to `errors`: a line each, with file,
+ * line, what was read and what would be right. NULL if there was any. path NULL: environment only.
+ * Free with config_free. */
+struct config *config_load(const char *path, FILE *errors) MUST_USE;
 void config_free(struct config *c); /* NULL is accepted */
+
+struct loading;
+/* Sets the function that checks the keys of the identity provider and fills in config->idp, of a
+ * room above: idp_check_config. There is none at first. */
+void config_on_provider(void (*check)(struct loading *l));
 
 /* For a service of the groups authorize and token alone, which has no MCP_SERVER_URI: a copy in the
  * arena with ORIGIN/mcp for it and what follows from that. NULL: `origin` is no origin. */

@@ -1,9 +1,12 @@
-/* Private part of load.h: what its files share while a configuration is read. */
+/* Private part of config.h: what its files share while a configuration is read. */
 #ifndef CONFIG_LOADING_H
 #define CONFIG_LOADING_H
 
+#include <stdio.h>
+
 #include "base/url.h"
-#include "config/config.h"
+
+struct config;
 
 /* A value as it was written, without quotes and comment. */
 struct given {
@@ -20,6 +23,8 @@ struct loading {
     unsigned bad;
 };
 
+/* The index of a key in config_keys; config_key_count: there is none of this name. */
+size_t config_key_index(const char *name);
 /* Reports an error in one line of text: of the whole file (line 0), or of one of its lines. */
 void config_fault(struct loading *l, unsigned line, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Reports an error in a key's value, with file, line, key and value. Only the first error of a
@@ -33,10 +38,6 @@ const char *config_shown(struct loading *l, const char *text);
 
 /* read.c: the file and the environment. false: there is no such file. */
 bool config_read(struct loading *l);
-void config_set_values(struct loading *l); /* values.c: each by its kind */
-/* Implemented by the room above that knows identity providers (idp/idp.c): what the provider's keys
- * must be, and what follows from them. */
-void config_check_provider(struct loading *l);
 void config_check_rest(struct loading *l); /* check.c: the same of all other keys */
 /* check.c: https, or plain http where the host is loopback; no user info, query or fragment.
  * false for "" too. */

@@ -1,4 +1,4 @@
-/* Private part of load.h: finds the values in the file and in the environment. What was pasted
+/* Private part of config.h: finds the values in the file and in the environment. What was pasted
  * is taken as it was meant where there is one meaning only: quotes around a value, a comment behind
  * it, "export" before it, the marks that editors leave. */
 #include <ctype.h>
@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/suggest.h"
+#include "base/text.h"
 #include "base/utf8.h"
+#include "config/config.h"
 #include "config/loading.h"
 
 #define LINE_BYTES_MAX 4096
@@ -104,14 +105,6 @@ static char *plain_value(char *text, const char **fault) {
 
 /* ---- a line ---- */
 
-static size_t find_key(const char *name) {
-    size_t i;
-
-    for (i = 0; i < config_key_count && strcmp(config_keys[i].name, name) != 0; i++)
-        ;
-    return i;
-}
-
 static void unknown_key(struct loading *l, unsigned line, const char *name) {
     const char **names = arena_alloc(l->c->arena, (config_key_count + 1) * sizeof *names), *meant;
 
@@ -127,7 +120,7 @@ static void unknown_key(struct loading *l, unsigned line, const char *name) {
     } else if (meant) {
         config_fault(l, line, "%s is not a key that mcp-authd knows; did you mean %s?", name,
                      meant);
-        l->given[find_key(meant)].refused = true;
+        l->given[config_key_index(meant)].refused = true;
     } else {
         config_fault(l, line, "%s is not a key that mcp-authd knows (mcp-authd -p lists them)",
                      name);
@@ -138,7 +131,7 @@ static void unknown_key(struct loading *l, unsigned line, const char *name) {
 static void no_assignment(struct loading *l, unsigned line, const char *text) {
     size_t len = strcspn(text, " \t:");
     const char *value = text + len + strspn(text + len, " \t:");
-    size_t key = find_key(arena_strndup(l->c->arena, text, len));
+    size_t key = config_key_index(arena_strndup(l->c->arena, text, len));
 
     if (key == config_key_count) {
         config_fault(l, line, "\"%s\": expected KEY=value", config_shown(l, text));
@@ -180,7 +173,7 @@ static void read_line(struct loading *l, unsigned line, char *text) {
     }
     *eq = 0;
     name = trim(name);
-    key = find_key(name);
+    key = config_key_index(name);
     if (key == config_key_count)
         unknown_key(l, line, name);
     else

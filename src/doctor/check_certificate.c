@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "base/url.h"
-#include "config/load.h"
+#include "config/config.h"
 #include "crypto/certificate.h"
 #include "doctor/doctor.h"
 

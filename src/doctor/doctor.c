@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "config/load.h"
+#include "config/config.h"
 
 #define ARENA_MAX (16UL << 20)
 #define TEXT_MAX 512

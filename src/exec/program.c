@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/utf8_repair.h"
+#include "base/text.h"
 #include "catalog/executable.h"
 #include "exec/input_required.h"
 #include "mcp/call.h"

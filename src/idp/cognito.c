@@ -5,8 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/list.h"
+#include "base/text.h"
 #include "base/url.h"
+#include "config/config.h"
 #include "config/loading.h"
 #include "idp/access_token.h"
 #include "web/form.h"

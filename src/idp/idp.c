@@ -15,7 +15,7 @@ const struct idp_provider *idp_provider_of(const struct config *config) {
     return providers[0];
 }
 
-void config_check_provider(struct loading *l) {
+void idp_check_config(struct loading *l) {
     idp_provider_of(l->c)->configure(l);
 }
 

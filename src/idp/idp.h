@@ -25,6 +25,8 @@ struct idp {
     struct keyset *keys;             /* NULL: its issuer is not known */
 };
 
+/* For config_on_provider: checks the provider's keys and fills in config->idp. */
+void idp_check_config(struct loading *l);
 /* The provider whose keys the configuration has. */
 const struct idp_provider *idp_provider_of(const struct config *config);
 /* Sets what is not borrowed. Does no network. `cache` may be NULL. */

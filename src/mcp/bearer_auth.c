@@ -5,7 +5,7 @@
 
 #include "access/revoked.h"
 #include "base/buf.h"
-#include "base/list.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "config/config.h"
 #include "idp/idp.h"

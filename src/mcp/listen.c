@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "base/list.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "catalog/catalog.h"
 #include "mcp/call.h"
 #include "mcp/changed_since.h"

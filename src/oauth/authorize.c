@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "base/encode.h"
-#include "base/list.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "config/config.h"
 #include "crypto/digest.h"

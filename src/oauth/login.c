@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/list.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "config/config.h"
 #include "crypto/seal.h"

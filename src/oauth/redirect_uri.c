@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/list.h"
+#include "base/text.h"
 #include "base/url.h"
 
 /* https; http on loopback (RFC 8252 §7.3); or a private-use scheme, which has a dot because it is a

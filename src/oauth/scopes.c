@@ -1,6 +1,6 @@
 #include "oauth/scopes.h"
 
-#include "base/list.h"
+#include "base/text.h"
 #include "oauth/refresh_token.h"
 
 const char *scopes_needed(const struct config *config, struct arena *a) {

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/list.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "idp/idp.h"
 #include "oauth/client_assertion.h"

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/list.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "oauth/scopes.h"
 
 /* Web servers take header fields of 8 KB (Apache's LimitRequestFieldSize, lighttpd's

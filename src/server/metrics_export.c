@@ -9,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/errors.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -38,7 +37,6 @@ bool metrics_export_open(struct metrics_export *x, const struct config *config) 
         log_error("start_failed", kv("why", strerror(errno)));
         return false;
     }
-    errors_name_metrics();
     metrics_gauge(METRIC_START_TIME, 0, (uint64_t)time(NULL));
     x->emf = metrics_emf_new();
     x->emf_ms = clock_monotonic_ms() + config->metrics_interval_s * INT64_C(1000);

@@ -9,7 +9,7 @@
 #include "app/app.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "config/load.h"
+#include "config/config.h"
 
 /* A log line for each line of text. */
 static void log_lines(enum log_level level, const char *event, char *text) {

@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 
-#include "base/list.h"
+#include "base/text.h"
 #include "input.h"
 #include "oauth/client.h"
 #include "oauth/client_document.h"

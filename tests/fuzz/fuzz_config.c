@@ -5,8 +5,9 @@
 #include <strings.h>
 
 #include "access/deny_list.h"
-#include "config/load.h"
+#include "config/config.h"
 #include "crypto/seal.h"
+#include "idp/idp.h"
 #include "input.h"
 #include "net/ssrf_filter.h"
 #include "oauth/client_list.h"
@@ -34,6 +35,7 @@ static struct config *load(const char *path, unsigned *problems) {
     struct config *c;
 
     MUST(f);
+    config_on_provider(idp_check_config);
     c = config_load(path, f);
     MUST(!fclose(f));
     *problems = count_problems(text, len);

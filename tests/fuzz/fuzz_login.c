@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "base/encode.h"
-#include "base/list.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "input.h"
 #include "oauth/code.h"

@@ -3,7 +3,7 @@
 #include <strings.h>
 
 #include "base/encode.h"
-#include "base/list.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "input.h"
 #include "mcp/accept.h"

@@ -11,7 +11,7 @@
 /* For its context: nothing else shows it. */
 #include "app/app.c"
 
-#include "config/load.h"
+#include "config/config.h"
 #include "crypto/random.h"
 #include "crypto/seal.h"
 #include "idp/idp.h"
@@ -102,6 +102,7 @@ static inline struct config *site_load_config(struct arena *a) {
     struct config *config;
 
     fuzz_write(path, text, strlen(text), 0600);
+    config_on_provider(idp_check_config);
     config = config_load(path, stderr);
     MUST(config);
     return config;

@@ -16,9 +16,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
-#include "app/errors.h"
-#include "config/load.h"
-#include "config/loading.h"
+#include "config/config.h"
 #include "server/server.h"
 
 #define BIG (1 << 20)
@@ -61,13 +59,6 @@ enum rc app_new(const struct config *config, struct app **out, struct err *e) {
 void app_watch(const struct config *config, int fd) {
     (void)config;
     (void)fd;
-}
-
-void errors_name_metrics(void) {
-}
-
-void config_check_provider(struct loading *l) {
-    (void)l;
 }
 
 void app_free(struct app *app) {

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "base/list.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "web/form.h"
 

@@ -1,6 +1,7 @@
 #include "unit.h"
 
-#include "config/load.h"
+#include "config/config.h"
+#include "idp/idp.h"
 
 static const char least[] = "MCP_SERVER_URI=https://mcp.example.com/mcp\n"
                             "COGNITO_REGION=eu-west-1\nCOGNITO_USER_POOL_ID=eu-west-1_Abc\n"
@@ -515,5 +516,6 @@ int main(void) {
         cmocka_unit_test(a_missing_file_is_reported),
         cmocka_unit_test(groups_can_be_chosen),
     };
+    config_on_provider(idp_check_config);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
