@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "jsonschema/check.h"
-#include "jsonschema/location.h"
 #include "jsonschema/pattern.h"
-#include "jsonschema/values.h"
 
 #define SHOWN_MAX 160 /* bytes of the values that an error lists */
 

@@ -1,12 +1,148 @@
 #include "jsonschema/check.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "jsonschema/location.h"
-#include "jsonschema/values.h"
+#include "base/utf8.h"
+
+#define STEPS_PER_LOOK 4096 /* at the clock; a power of two */
+
+/* ---- locations ---- */
+
+struct pointer {
+    char *p;
+    size_t len;
+};
+
+static void add(struct pointer *out, const char *s, size_t len) {
+    if (len > SCHEMA_TEXT_MAX - 1 - out->len)
+        len = SCHEMA_TEXT_MAX - 1 - out->len;
+    memcpy(out->p + out->len, s, len);
+    out->len += len;
+    out->p[out->len] = 0;
+}
+
+static void add_escaped(struct pointer *out, const char *s) {
+    while (*s && out->len < SCHEMA_TEXT_MAX - 1) {
+        size_t n = strcspn(s, "~/");
+
+        add(out, s, n);
+        s += n;
+        if (*s)
+            add(out, *s++ == '~' ? "~0" : "~1", 2);
+    }
+}
+
+static void add_index(struct pointer *out, size_t i) {
+    char text[24];
+
+    (void)snprintf(text, sizeof text, "/%zu", i);
+    add(out, text, strlen(text));
+}
+
+static void add_instance(struct pointer *out, const struct instance *at) {
+    if (!at->parent)
+        return;
+    add_instance(out, at->parent);
+    if (!at->key) {
+        add_index(out, at->index);
+        return;
+    }
+    add(out, "/", 1);
+    add_escaped(out, at->key);
+}
+
+static void add_node(struct pointer *out, const struct node *n) {
+    if (!n->parent)
+        return;
+    add_node(out, n->parent);
+    add(out, "/", 1);
+    add(out, n->keyword, strlen(n->keyword));
+    if (n->member) {
+        add(out, "/", 1);
+        add_escaped(out, n->member);
+    } else if (n->index != NO_INDEX) {
+        add_index(out, n->index);
+    }
+}
+
+/* Cuts text to whole characters. */
+static void text_cut(char *text) {
+    size_t len = strlen(text);
+
+    text[utf8_valid_length(text, len)] = 0;
+}
+
+void instance_location(const struct instance *at, char out[SCHEMA_TEXT_MAX]) {
+    struct pointer p = {out, 0};
+
+    *out = 0;
+    add_instance(&p, at);
+    text_cut(out);
+}
+
+void keyword_location(const struct node *n, const char *keyword, char out[SCHEMA_TEXT_MAX]) {
+    struct pointer p = {out, 0};
+
+    add(&p, "#", 1);
+    if (n)
+        add_node(&p, n);
+    if (keyword) {
+        add(&p, "/", 1);
+        add_escaped(&p, keyword);
+    }
+    text_cut(out);
+}
+
+/* ---- bounds and reasons ---- */
+
+bool check_fail(struct check *c, const struct keyword *k, const struct instance *at,
+                const char *fmt, ...) {
+    va_list ap;
+
+    if (c->quiet || c->stopped)
+        return false;
+    instance_location(at, c->why->instance);
+    keyword_location(k->owner, k->kind->name, c->why->keyword);
+    va_start(ap, fmt);
+    (void)vsnprintf(c->why->reason, sizeof c->why->reason, fmt, ap);
+    va_end(ap);
+    text_cut(c->why->reason);
+    return false;
+}
+
+bool check_stop(struct check *c, const char *fmt, ...) {
+    va_list ap;
+
+    if (c->stopped)
+        return false;
+    c->stopped = true;
+    *c->why = (struct schema_error){0};
+    va_start(ap, fmt);
+    (void)vsnprintf(c->why->reason, sizeof c->why->reason, fmt, ap);
+    va_end(ap);
+    text_cut(c->why->reason);
+    return false;
+}
+
+bool check_steps(struct check *c, size_t n) {
+    size_t before = c->steps;
+
+    c->steps += n;
+    if (c->stopped)
+        return false;
+    if (n > SCHEMA_STEPS_MAX || c->steps > SCHEMA_STEPS_MAX)
+        return check_stop(c, "takes more than %d steps to check", SCHEMA_STEPS_MAX);
+    if (before / STEPS_PER_LOOK != c->steps / STEPS_PER_LOOK &&
+        clock_monotonic_ms() > c->deadline_ms)
+        return check_stop(c, "takes more than %d ms to check", SCHEMA_TIME_MS);
+    return true;
+}
+
+/* ---- evaluation ---- */
 
 /* Not in the arena, which would keep one for every schema until the request ends. */
 static void evaluated_init(struct evaluated *e, const struct instance *at) {

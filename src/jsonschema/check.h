@@ -2,7 +2,67 @@
 #ifndef JSONSCHEMA_CHECK_H
 #define JSONSCHEMA_CHECK_H
 
-#include "jsonschema/evaluation.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/json.h"
+#include "jsonschema/node.h"
+#include "jsonschema/schema.h"
+
+/* Which members or items of a value have been evaluated, for unevaluatedProperties and
+ * unevaluatedItems. */
+struct evaluated {
+    uint64_t *bits;
+    size_t words;
+};
+
+/* A value under check, with its location. */
+struct instance {
+    const struct instance *parent;
+    const char *key; /* NULL: an item */
+    size_t index;
+    const struct json *value;
+    unsigned type;               /* value_type */
+    struct evaluated *evaluated; /* by the schema at hand; NULL: nobody asks */
+};
+
+static inline void evaluated_mark(struct evaluated *e, size_t i) {
+    if (e)
+        e->bits[i / 64] |= (uint64_t)1 << i % 64;
+}
+static inline void evaluated_mark_all(struct evaluated *e) {
+    for (size_t i = 0; e && i < e->words; i++)
+        e->bits[i] = UINT64_MAX;
+}
+static inline bool evaluated_has(const struct evaluated *e, size_t i) {
+    return e->bits[i / 64] >> i % 64 & 1;
+}
+
+struct scope { /* resources entered, innermost first */
+    const struct scope *up;
+    const struct resource *resource;
+};
+
+/* The state of one check: its bounds, and the reason for its end. */
+struct check {
+    struct arena *scratch;
+    struct schema_error *why;
+    const struct scope *scope;
+    size_t steps, depth;
+    int64_t deadline_ms;
+    unsigned quiet; /* > 0: a failure here does not yet fail the value */
+    bool stopped;   /* a bound was hit: everything ends, and *why says so */
+};
+
+/* Counts steps; false when there are too many, or time is over. */
+bool check_steps(struct check *c, size_t n);
+/* Says what is wrong; returns false. */
+bool check_fail(struct check *c, const struct keyword *k, const struct instance *at,
+                const char *fmt, ...) PRINTF_LIKE(4, 5);
+bool check_stop(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Is it what the schema wants? */
 bool check_node(struct check *c, const struct node *n, const struct instance *at);
@@ -12,15 +72,28 @@ bool check_item(struct check *c, const struct node *n, const struct instance *ar
 /* The same as check_node, and a failure leaves no trace, neither in *why nor in at->evaluated. */
 bool check_quietly(struct check *c, const struct node *n, const struct instance *at);
 
+/* Instance and keyword locations (Core §12.3), as JSON Pointers (RFC 6901), cut to size. */
+void instance_location(const struct instance *at, char out[SCHEMA_TEXT_MAX]);
+/* Of a keyword of the schema, or NULL: of the schema itself. */
+void keyword_location(const struct node *n, const char *keyword, char out[SCHEMA_TEXT_MAX]);
+
+/* ---- values.c: types, equality and hashes of JSON values (Core §4.2.2): numbers by what they are
+ * worth, objects whatever the order of their members. */
+
+/* Each counts its steps; a check that has stopped gives false and 0. */
+bool values_equal(struct check *c, const struct json *a, const struct json *b);
+uint64_t value_hash(struct check *c, const struct json *v);
+unsigned value_type(const struct json *v); /* enum type_bit, but for TYPE_INTEGER */
+
+/* ---- keywords */
+
 /* assertions.c */
 check_fn check_type, check_enum, check_const, check_multiple_of, check_bound, check_limit,
     check_pattern, check_unique_items, check_required, check_dependent_required;
 /* applicators.c */
 check_fn check_dependencies, check_ref, check_dynamic_ref, check_all_of, check_any_of, check_one_of,
-    check_not, check_if, check_dependent_schemas;
-/* children.c */
-check_fn check_properties, check_pattern_properties, check_additional_properties,
-    check_property_names, check_prefix_items, check_items, check_contains,
-    check_unevaluated_properties, check_unevaluated_items;
+    check_not, check_if, check_dependent_schemas, check_properties, check_pattern_properties,
+    check_additional_properties, check_property_names, check_prefix_items, check_items,
+    check_contains, check_unevaluated_properties, check_unevaluated_items;
 
 #endif

@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "jsonschema/location.h"
+#include "jsonschema/check.h"
 #include "jsonschema/pattern.h"
-#include "jsonschema/regex.h"
 #include "jsonschema/schema.h"
 
 #define COMPILE_BYTES_MAX ((size_t)64 << 20) /* for what is needed meanwhile */

@@ -38,18 +38,11 @@ enum rc compile_fail(struct compile *c, const struct node *where, const char *ke
 enum rc compile_pattern(struct compile *c, struct keyword *k, const char *text, size_t len,
                         struct pattern **out);
 
-/* ---- dialect.c: the keywords of both dialects, in the order of evaluation; ends with a NULL name.
+/* ---- keywords.c: the keywords of both dialects, in the order of evaluation; ends with a NULL
+ * name.
  */
 
 extern const struct keyword_kind keyword_kinds[];
-
-/* ---- keywords.c: what keywords may hold. Each reads one kind of value, and refuses what the
- * meta-schema of the dialect refuses. */
-
-parse_fn parse_nothing, parse_string, parse_boolean, parse_array, parse_object, parse_node,
-    parse_nodes, parse_members, parse_patterns, parse_pattern, parse_types, parse_number,
-    parse_divisor, parse_limit, parse_strings, parse_string_lists, parse_ref, parse_items,
-    parse_dependencies, parse_contains, parse_additional, parse_if, parse_rest, parse_unevaluated;
 parse_fn parse_dialect; /* compile.c */
 
 /* ---- resource.c: names within the document, which are $id, $anchor, and what $ref and $dynamicRef

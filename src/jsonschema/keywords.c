@@ -1,7 +1,9 @@
-/* Private part of compile.h: what keywords may hold. */
+/* Private part of compile.h: the keywords, and what they may hold. Each
+ * parse_… reads one kind of value, and refuses what the meta-schema of the dialect refuses. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "jsonschema/check.h"
 #include "jsonschema/compile.h"
 
 static enum rc bad(struct compile *c, const struct keyword *k, const char *what) {
@@ -33,33 +35,33 @@ static enum rc add_member(struct compile *c, struct keyword *k, const struct jso
     return compile_node(c, m->value, location_in(k, m->key, NO_INDEX), &member->node);
 }
 
-enum rc parse_nothing(struct compile *c, struct keyword *k) {
+static enum rc parse_nothing(struct compile *c, struct keyword *k) {
     (void)c;
     (void)k;
     return OK;
 }
 
-enum rc parse_string(struct compile *c, struct keyword *k) {
+static enum rc parse_string(struct compile *c, struct keyword *k) {
     return json_is_string(k->value) ? OK : bad(c, k, "a string");
 }
 
-enum rc parse_boolean(struct compile *c, struct keyword *k) {
+static enum rc parse_boolean(struct compile *c, struct keyword *k) {
     return json_is_bool(k->value) ? OK : bad(c, k, "a boolean");
 }
 
-enum rc parse_array(struct compile *c, struct keyword *k) {
+static enum rc parse_array(struct compile *c, struct keyword *k) {
     return json_is_array(k->value) ? OK : bad(c, k, "an array");
 }
 
-enum rc parse_object(struct compile *c, struct keyword *k) {
+static enum rc parse_object(struct compile *c, struct keyword *k) {
     return json_is_object(k->value) ? OK : bad(c, k, "an object");
 }
 
-enum rc parse_node(struct compile *c, struct keyword *k) {
+static enum rc parse_node(struct compile *c, struct keyword *k) {
     return compile_node(c, k->value, location_in(k, NULL, NO_INDEX), &k->node);
 }
 
-enum rc parse_nodes(struct compile *c, struct keyword *k) {
+static enum rc parse_nodes(struct compile *c, struct keyword *k) {
     size_t n = json_len(k->value);
     enum rc rc = OK;
 
@@ -76,7 +78,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct named_node *)a)->name, ((const struct named_node *)b)->name);
 }
 
-enum rc parse_members(struct compile *c, struct keyword *k) {
+static enum rc parse_members(struct compile *c, struct keyword *k) {
     struct json_member m;
     enum rc rc = OK;
 
@@ -89,7 +91,7 @@ enum rc parse_members(struct compile *c, struct keyword *k) {
     return rc;
 }
 
-enum rc parse_patterns(struct compile *c, struct keyword *k) {
+static enum rc parse_patterns(struct compile *c, struct keyword *k) {
     enum rc rc = parse_members(c, k);
 
     if (rc)
@@ -100,7 +102,7 @@ enum rc parse_patterns(struct compile *c, struct keyword *k) {
     return rc;
 }
 
-enum rc parse_pattern(struct compile *c, struct keyword *k) {
+static enum rc parse_pattern(struct compile *c, struct keyword *k) {
     size_t len;
     const char *text = json_strn(k->value, &len);
 
@@ -124,7 +126,7 @@ static unsigned type_named(const char *name) {
     return 0;
 }
 
-enum rc parse_types(struct compile *c, struct keyword *k) {
+static enum rc parse_types(struct compile *c, struct keyword *k) {
     static const char what[] = "a type or an array of different types: null, boolean, object, "
                                "array, number, string, integer";
 
@@ -141,16 +143,16 @@ enum rc parse_types(struct compile *c, struct keyword *k) {
     return k->types ? OK : bad(c, k, what);
 }
 
-enum rc parse_number(struct compile *c, struct keyword *k) {
+static enum rc parse_number(struct compile *c, struct keyword *k) {
     return json_number(k->value, &k->number) ? OK : bad(c, k, "a number");
 }
 
-enum rc parse_divisor(struct compile *c, struct keyword *k) {
+static enum rc parse_divisor(struct compile *c, struct keyword *k) {
     return json_number(k->value, &k->number) && k->number.d > 0 ? OK
                                                                 : bad(c, k, "a number above 0");
 }
 
-enum rc parse_limit(struct compile *c, struct keyword *k) {
+static enum rc parse_limit(struct compile *c, struct keyword *k) {
     if (!json_number(k->value, &k->number) || !k->number.is_integer || k->number.d < 0)
         return bad(c, k, "an integer of 0 or more");
     k->limit = k->number.magnitude;
@@ -173,11 +175,11 @@ static bool are_different_strings(const struct json *v) {
     return json_is_array(v);
 }
 
-enum rc parse_strings(struct compile *c, struct keyword *k) {
+static enum rc parse_strings(struct compile *c, struct keyword *k) {
     return are_different_strings(k->value) ? OK : bad(c, k, "an array of different strings");
 }
 
-enum rc parse_string_lists(struct compile *c, struct keyword *k) {
+static enum rc parse_string_lists(struct compile *c, struct keyword *k) {
     struct json_member m;
 
     if (!json_is_object(k->value))
@@ -192,7 +194,7 @@ enum rc parse_string_lists(struct compile *c, struct keyword *k) {
 }
 
 /* Draft-07 §6.5.7: of each name, a schema or the names that it needs adjacent it. */
-enum rc parse_dependencies(struct compile *c, struct keyword *k) {
+static enum rc parse_dependencies(struct compile *c, struct keyword *k) {
     struct json_member m;
     enum rc rc = OK;
 
@@ -214,7 +216,7 @@ enum rc parse_dependencies(struct compile *c, struct keyword *k) {
 }
 
 /* $ref and $dynamicRef: resolved when all names are known. */
-enum rc parse_ref(struct compile *c, struct keyword *k) {
+static enum rc parse_ref(struct compile *c, struct keyword *k) {
     struct pending_ref *ref;
 
     if (!json_str(k->value))
@@ -225,14 +227,14 @@ enum rc parse_ref(struct compile *c, struct keyword *k) {
     return OK;
 }
 
-enum rc parse_additional(struct compile *c, struct keyword *k) {
+static enum rc parse_additional(struct compile *c, struct keyword *k) {
     k->adjacent[0] = adjacent(k, "properties");
     k->adjacent[1] = adjacent(k, "patternProperties");
     return parse_node(c, k);
 }
 
 /* In draft-07 an array is what prefixItems is later. */
-enum rc parse_items(struct compile *c, struct keyword *k) {
+static enum rc parse_items(struct compile *c, struct keyword *k) {
     if (json_is_array(k->value) && c->dialect == DRAFT_7)
         return json_len(k->value) ? parse_nodes(c, k) : OK;
     if (json_is_array(k->value))
@@ -242,7 +244,7 @@ enum rc parse_items(struct compile *c, struct keyword *k) {
 }
 
 /* additionalItems means something only adjacent an items that is an array (draft-07 §6.4.2). */
-enum rc parse_rest(struct compile *c, struct keyword *k) {
+static enum rc parse_rest(struct compile *c, struct keyword *k) {
     const struct keyword *items = adjacent(k, "items");
     enum rc rc = parse_node(c, k);
 
@@ -252,19 +254,88 @@ enum rc parse_rest(struct compile *c, struct keyword *k) {
     return rc;
 }
 
-enum rc parse_contains(struct compile *c, struct keyword *k) {
+static enum rc parse_contains(struct compile *c, struct keyword *k) {
     k->adjacent[0] = adjacent(k, "minContains");
     k->adjacent[1] = adjacent(k, "maxContains");
     return parse_node(c, k);
 }
 
-enum rc parse_if(struct compile *c, struct keyword *k) {
+static enum rc parse_if(struct compile *c, struct keyword *k) {
     k->adjacent[0] = adjacent(k, "then");
     k->adjacent[1] = adjacent(k, "else");
     return parse_node(c, k);
 }
 
-enum rc parse_unevaluated(struct compile *c, struct keyword *k) {
+static enum rc parse_unevaluated(struct compile *c, struct keyword *k) {
     k->owner->unevaluated |= k->kind->types;
     return parse_node(c, k);
 }
+
+/* The keywords of both dialects, in the order in which a value meets them: what says the most about
+ * a wrong value comes first, unevaluated… last, since they ask what the others have seen. */
+const struct keyword_kind keyword_kinds[] = {
+    /* Core (§8). $schema, $id, $anchor and $dynamicAnchor: resource.c. */
+    {"$schema", EVERY_DRAFT, 0, parse_dialect, NULL},
+    {"$vocabulary", DRAFT_2020_12, 0, parse_object, NULL},
+    {"$comment", EVERY_DRAFT, 0, parse_string, NULL},
+    {"$defs", DRAFT_2020_12, 0, parse_members, NULL},
+    {"definitions", EVERY_DRAFT, 0, parse_members, NULL},
+    {"$ref", EVERY_DRAFT, TYPE_ANY, parse_ref, check_ref},
+    {"$dynamicRef", DRAFT_2020_12, TYPE_ANY, parse_ref, check_dynamic_ref},
+    /* Validation §6. */
+    {"type", EVERY_DRAFT, TYPE_ANY, parse_types, check_type},
+    {"const", EVERY_DRAFT, TYPE_ANY, parse_nothing, check_const},
+    {"enum", EVERY_DRAFT, TYPE_ANY, parse_array, check_enum},
+    {"multipleOf", EVERY_DRAFT, TYPE_NUMBER, parse_divisor, check_multiple_of},
+    {"maximum", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_bound},
+    {"exclusiveMaximum", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_bound},
+    {"minimum", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_bound},
+    {"exclusiveMinimum", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_bound},
+    {"maxLength", EVERY_DRAFT, TYPE_STRING, parse_limit, check_limit},
+    {"minLength", EVERY_DRAFT, TYPE_STRING, parse_limit, check_limit},
+    {"pattern", EVERY_DRAFT, TYPE_STRING, parse_pattern, check_pattern},
+    {"maxItems", EVERY_DRAFT, TYPE_ARRAY, parse_limit, check_limit},
+    {"minItems", EVERY_DRAFT, TYPE_ARRAY, parse_limit, check_limit},
+    {"maxProperties", EVERY_DRAFT, TYPE_OBJECT, parse_limit, check_limit},
+    {"minProperties", EVERY_DRAFT, TYPE_OBJECT, parse_limit, check_limit},
+    {"required", EVERY_DRAFT, TYPE_OBJECT, parse_strings, check_required},
+    {"dependentRequired", DRAFT_2020_12, TYPE_OBJECT, parse_string_lists, check_dependent_required},
+    /* Applicators (§10), of members and items first: they find the innermost location. */
+    {"properties", EVERY_DRAFT, TYPE_OBJECT, parse_members, check_properties},
+    {"patternProperties", EVERY_DRAFT, TYPE_OBJECT, parse_patterns, check_pattern_properties},
+    {"additionalProperties", EVERY_DRAFT, TYPE_OBJECT, parse_additional,
+     check_additional_properties},
+    {"propertyNames", EVERY_DRAFT, TYPE_OBJECT, parse_node, check_property_names},
+    {"prefixItems", DRAFT_2020_12, TYPE_ARRAY, parse_nodes, check_prefix_items},
+    {"items", EVERY_DRAFT, TYPE_ARRAY, parse_items, check_items},
+    {"additionalItems", DRAFT_7, TYPE_ARRAY, parse_rest, check_items},
+    {"uniqueItems", EVERY_DRAFT, TYPE_ARRAY, parse_boolean, check_unique_items},
+    {"minContains", DRAFT_2020_12, 0, parse_limit, NULL},
+    {"maxContains", DRAFT_2020_12, 0, parse_limit, NULL},
+    {"contains", EVERY_DRAFT, TYPE_ARRAY, parse_contains, check_contains},
+    {"allOf", EVERY_DRAFT, TYPE_ANY, parse_nodes, check_all_of},
+    {"anyOf", EVERY_DRAFT, TYPE_ANY, parse_nodes, check_any_of},
+    {"oneOf", EVERY_DRAFT, TYPE_ANY, parse_nodes, check_one_of},
+    {"not", EVERY_DRAFT, TYPE_ANY, parse_node, check_not},
+    {"then", EVERY_DRAFT, 0, parse_node, NULL},
+    {"else", EVERY_DRAFT, 0, parse_node, NULL},
+    {"if", EVERY_DRAFT, TYPE_ANY, parse_if, check_if},
+    {"dependentSchemas", DRAFT_2020_12, TYPE_OBJECT, parse_members, check_dependent_schemas},
+    /* Of draft-07; later drafts keep it for old documents, as Ajv does. */
+    {"dependencies", EVERY_DRAFT, TYPE_OBJECT, parse_dependencies, check_dependencies},
+    {"unevaluatedProperties", DRAFT_2020_12, TYPE_OBJECT, parse_unevaluated,
+     check_unevaluated_properties},
+    {"unevaluatedItems", DRAFT_2020_12, TYPE_ARRAY, parse_unevaluated, check_unevaluated_items},
+    /* Annotations (Validation §7 to §9). */
+    {"format", EVERY_DRAFT, 0, parse_string, NULL},
+    {"contentEncoding", EVERY_DRAFT, 0, parse_string, NULL},
+    {"contentMediaType", EVERY_DRAFT, 0, parse_string, NULL},
+    {"contentSchema", DRAFT_2020_12, 0, parse_node, NULL},
+    {"title", EVERY_DRAFT, 0, parse_string, NULL},
+    {"description", EVERY_DRAFT, 0, parse_string, NULL},
+    {"deprecated", DRAFT_2020_12, 0, parse_boolean, NULL},
+    {"readOnly", EVERY_DRAFT, 0, parse_boolean, NULL},
+    {"writeOnly", EVERY_DRAFT, 0, parse_boolean, NULL},
+    {"examples", EVERY_DRAFT, 0, parse_array, NULL},
+    {NULL, 0, 0, NULL, NULL},
+};

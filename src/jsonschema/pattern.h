@@ -1,7 +1,9 @@
-/* Matching of patterns, by PCRE2. */
+/* Patterns of ECMA-262 with the u flag (§22.2.1), which is what JSON Schema means (Core §6.4), by
+ * PCRE2. */
 #ifndef JSONSCHEMA_PATTERN_H
 #define JSONSCHEMA_PATTERN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -16,5 +18,15 @@ enum pattern_result { PATTERN_NO, PATTERN_YES, PATTERN_GAVE_UP };
 /* Is there a match in `s`? PATTERN_GAVE_UP at a limit of PCRE2, or after deadline_ms. */
 enum pattern_result pattern_match(const struct pattern *p, const char *s, size_t len,
                                   int64_t deadline_ms);
+
+/* regex.c: from a pattern of ECMA-262 to one for PCRE2 with the options of pattern.c, which make it
+ * read \u, \x and [] as ECMA-262 has them. The whole grammar is read, so that nothing that PCRE2
+ * alone knows gets through. NULL, and *why says what is wrong with it, or is not supported. What is
+ * left to PCRE2 to refuse: ranges and repetitions that are out of order, or too large. */
+const char *regex_translate(struct arena *a, const char *text, size_t len, size_t *out_len,
+                            const char **why);
+/* regex_property.c: what stands in the braces of \p{…}, as PCRE2 has it; NULL if ECMA-262 has no
+ * such property. *negated is turned over if PCRE2 has only the opposite. */
+const char *regex_property(struct arena *a, const char *text, size_t len, bool *negated);
 
 #endif

@@ -1,12 +1,11 @@
-#include "jsonschema/regex.h"
-
+/* Private part of pattern.h: from ECMA-262 to PCRE2. */
 #include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "jsonschema/regex_property.h"
+#include "jsonschema/pattern.h"
 
 #define OUT_BYTES_MAX ((size_t)1 << 20)
 #define CODE_POINT_MAX 0x10ffffU

@@ -1,7 +1,9 @@
-#include "jsonschema/regex_property.h"
-
+/* Private part of pattern.h: \p{…} of ECMA-262 (§22.2.1, tables 67 to 69). Names are exact there,
+ * and loose in PCRE2. */
 #include <ctype.h>
 #include <string.h>
+
+#include "jsonschema/pattern.h"
 
 static const char long_categories[] =
     " Cased_Letter=L& LC=L& Close_Punctuation=Pe Connector_Punctuation=Pc Control=Cc "

@@ -3,10 +3,102 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "jsonschema/compile.h"
 #include "jsonschema/schema.h"
-#include "jsonschema/uri.h"
+
+/* ---- references against a base (RFC 3986 §5.2). Nothing is fetched: the result is only compared.
+ * ---- */
+
+struct uri {
+    struct text scheme, authority, path, query, fragment; /* p is NULL: it is not there */
+};
+
+static struct text take(const char **s, size_t len) {
+    const char *start = *s;
+
+    *s += len;
+    return (struct text){start, len};
+}
+
+/* Appendix B. */
+static struct uri split(const char *s) {
+    struct uri u = {0};
+    size_t n = strcspn(s, ":/?#");
+
+    if (n && s[n] == ':') {
+        u.scheme = take(&s, n);
+        s++;
+    }
+    if (!strncmp(s, "//", 2)) {
+        s += 2;
+        u.authority = take(&s, strcspn(s, "/?#"));
+    }
+    u.path = take(&s, strcspn(s, "?#"));
+    if (*s == '?') {
+        s++;
+        u.query = take(&s, strcspn(s, "#"));
+    }
+    if (*s == '#')
+        u.fragment = text_of(s + 1);
+    return u;
+}
+
+static void add_part(struct buf *b, const char *before, struct text part, const char *after) {
+    if (!part.p)
+        return;
+    buf_adds(b, before);
+    buf_add(b, part.p, part.len);
+    buf_adds(b, after);
+}
+
+/* §5.2.3: the base's path up to its last slash. */
+static void add_base_folder(struct buf *b, const struct uri *base) {
+    size_t len = base->path.len;
+
+    while (len && base->path.p[len - 1] != '/')
+        len--;
+    if (base->authority.p && !base->path.len)
+        buf_addc(b, '/');
+    buf_add(b, base->path.p, len);
+}
+
+/* The path of §5.2.2. */
+static void add_path(struct buf *b, const struct uri *base, const struct uri *ref, bool merges) {
+    size_t start = b->len;
+
+    if (merges && ref->path.len && *ref->path.p != '/')
+        add_base_folder(b, base);
+    buf_add(b, ref->path.p, ref->path.len);
+    if (!b->overflow && (base->scheme.p || ref->scheme.p)) {
+        url_remove_dots(b->p + start);
+        b->len = start + strlen(b->p + start);
+    }
+}
+
+/* NULL: it is too long. */
+static char *resolve_uri(struct arena *a, const char *base_text, const char *reference) {
+    struct uri base = split(base_text), ref = split(reference);
+    bool absolute = ref.scheme.p, same_authority = !absolute && !ref.authority.p;
+    struct buf b;
+
+    buf_init(&b, a, SCHEMA_URI_MAX - 1);
+    add_part(&b, "", absolute ? ref.scheme : base.scheme, ":");
+    add_part(&b, "//", same_authority ? base.authority : ref.authority, "");
+    if (same_authority && !ref.path.len) {
+        buf_add(&b, base.path.p, base.path.len);
+        add_part(&b, "?", ref.query.p ? ref.query : base.query, "");
+    } else {
+        add_path(&b, &base, &ref, same_authority);
+        add_part(&b, "?", ref.query, "");
+    }
+    add_part(&b, "#", ref.fragment, "");
+    return b.overflow ? NULL : b.p;
+}
+
+/* ---- names ---- */
 
 static struct resource *resource_find(const struct compile *c, const char *uri, size_t len) {
     for (struct resource *r = c->schema->resources; r; r = r->next)
@@ -54,21 +146,20 @@ static enum rc anchor_add(struct compile *c, struct node *n, const char *keyword
 static void resource_add(struct compile *c, struct node *n, const struct json *v, const char *uri) {
     struct resource *r = arena_alloc(c->keep, sizeof *r);
 
-    *r = (struct resource){
-        .next = c->schema->resources, .uri = arena_strdup(c->keep, uri), .root = n, .value = v};
+    *r = (struct resource){.next = c->schema->resources, .uri = uri, .root = n, .value = v};
     c->schema->resources = r;
     c->resource = r;
     n->resource = r;
 }
 
 /* What `id` names, relative to the resource around it. */
-static enum rc resolve_id(struct compile *c, const struct node *n, const char *id,
-                          char uri[SCHEMA_URI_MAX]) {
+static enum rc resolve_id(struct compile *c, const struct node *n, const char *id, char **uri) {
     char *hash;
 
-    if (!uri_resolve(c->resource ? c->resource->uri : "", id, uri))
+    *uri = resolve_uri(c->keep, c->resource ? c->resource->uri : "", id);
+    if (!*uri)
         return compile_fail(c, n, "$id", "is longer than %d bytes", SCHEMA_URI_MAX - 1);
-    hash = strchr(uri, '#');
+    hash = strchr(*uri, '#');
     if (hash && hash[1])
         return compile_fail(c, n, "$id", "must have no fragment");
     if (hash)
@@ -78,16 +169,16 @@ static enum rc resolve_id(struct compile *c, const struct node *n, const char *i
 
 static enum rc read_id(struct compile *c, struct node *n, const struct json *v) {
     const char *id = json_get_str(v, "$id");
-    char uri[SCHEMA_URI_MAX];
+    char *uri;
 
     if (!id)
         return compile_fail(c, n, "$id", "must be a string");
     if (*id == '#' && id[1] && c->dialect == DRAFT_7)
         return anchor_add(c, n, "$id", id + 1, false);
-    if (resolve_id(c, n, id, uri))
+    if (resolve_id(c, n, id, &uri))
         return c->e->code;
     if (c->resource && c->resource->root == n) { /* the document itself */
-        c->resource->uri = arena_strdup(c->keep, uri);
+        c->resource->uri = uri;
         return OK;
     }
     if (resource_find(c, uri, strlen(uri)))
@@ -175,13 +266,13 @@ static enum rc resolve_pointer(struct compile *c, const struct resource *r, cons
 
 static enum rc resolve(struct compile *c, const struct pending_ref *ref) {
     struct keyword *k = ref->keyword;
-    char uri[SCHEMA_URI_MAX];
-    const char *fragment;
+    const char *uri, *fragment;
     const struct resource *r;
     const struct anchor *a;
     size_t len;
 
-    if (!uri_resolve(ref->resource->uri, json_str(k->value), uri))
+    uri = resolve_uri(c->tmp, ref->resource->uri, json_str(k->value));
+    if (!uri)
         return compile_fail(c, k->owner, k->kind->name, "is longer than %d bytes",
                             SCHEMA_URI_MAX - 1);
     len = strcspn(uri, "#");

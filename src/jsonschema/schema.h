@@ -4,11 +4,9 @@
  *     schema_compile     reads the document, resolves every reference, compiles every pattern
  *     schema_check       checks one value
  *
- *     compile.h      from the document to nodes (node.h): dialect.c, keywords.c, resource.c, uri.h
- *     check.h        evaluation: assertions.c, applicators.c, children.c; evaluation.h, values.h,
- *                    location.h, instance.h
- *     regex.h, regex_property.h    patterns of ECMA-262 for PCRE2
- *     pattern.h      the only user of PCRE2
+ *     compile.h      from the document to nodes (node.h): keywords.c, resource.c
+ *     check.h        evaluation: assertions.c, applicators.c, values.c
+ *     pattern.h      patterns, the only user of PCRE2: regex.c, regex_property.c
  *
  * `format` and the content keywords are annotations: they are read and never fail a value, as
  * draft 2020-12 has it where no vocabulary says otherwise. */

@@ -1,6 +1,7 @@
-#include "jsonschema/values.h"
-
+/* Private part of check.h: types, equality and hashes of JSON values. */
 #include <string.h>
+
+#include "jsonschema/check.h"
 
 #define BYTES_PER_STEP 64
 

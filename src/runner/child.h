@@ -29,13 +29,29 @@ struct child_start {
 
 /* fork(2). Returns 0 in the child, the child's process id in the parent, or -1 with errno. */
 pid_t child_fork(const struct child_start *how);
-/* The same for a process that becomes the child of the nearest process that adopts orphans
- * (runner/orphans.h), so that the caller need not wait for it. It has no death signal. Returns 0 in
+/* The same for a process that becomes the child of the nearest process that adopts orphans,
+ * so that the caller need not wait for it. It has no death signal. Returns 0 in
  * it, 1 in the caller, or -1 with errno. */
 int child_fork_detached(const struct child_start *how);
 
 /* What both do in the child, for one that was started by vfork(2): it calls only functions that are
  * safe there, and ignores silent_max_ms. `parent`: the process id of its parent. */
 void child_begin(const struct child_start *how, pid_t parent);
+
+/* ---- Processes whose parent has ended.
+ *
+ * All processes of the daemon are in one session, the master's. A program gets a session of its own
+ * (setsid); what it starts may leave that session, but cannot enter the daemon's. The parent of an
+ * orphan becomes its nearest ancestor that adopts orphans (PR_SET_CHILD_SUBREAPER of prctl(2)): the
+ * process that runs the program, while it does, and otherwise the master. So whatever a program has
+ * left behind can be found by its session, and killed. */
+
+void orphans_adopt(bool yes);
+/* Kills the children of this process that are in another session, with their process groups, and
+ * reaps those that have ended. Returns how many there were. Call it again until it finds none:
+ * what those have started becomes a child of this process only now. */
+unsigned orphans_kill(void);
+/* The same until there is none, for wait_ms at most. */
+void orphans_end(int wait_ms);
 
 #endif

@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "runner/child.h"
-#include "runner/orphans.h"
 
 #define READ_BYTES 16384
 #define NO_PIDFD_POLL_MS 10 /* how often to look, where the kernel has no pidfd */

@@ -1,6 +1,6 @@
 /* Private part of master.h: the processes besides workers, which are the stream holder, the metrics
  * server, and those that workers and the stream holder have started, which the master has adopted
- * (runner/orphans.h). */
+ * (runner/child.h). */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/watchdog.h"
-#include "runner/orphans.h"
+#include "runner/child.h"
 #include "server/master.h"
 
 #define END_MS 1000 /* for what programs have left behind, when all else has ended */

@@ -16,7 +16,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "runner/orphans.h"
+#include "runner/child.h"
 #include "server/master.h"
 #include "server/state_lock.h"
 

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { BINARY } from '../parts/daemon.mjs';
 
 const root = new URL('../..', import.meta.url).pathname;
 const sample = (name) => join(root, 'tests/aws', name);
@@ -24,7 +25,7 @@ function keys(text) {
 function check(conf) {
   const file = join(folder, 'mcp-authd.conf');
   writeFileSync(file, conf);
-  return spawnSync(process.env.MCP_AUTHD, ['-c', file, '-t'], {
+  return spawnSync(BINARY, ['-c', file, '-t'], {
     encoding: 'utf8',
     env: { PATH: process.env.PATH, STATE_DIR: folder, TOOLS_DIR: folder, RESOURCES_DIR: folder, PROMPTS_DIR: folder, CLIENTS_DIR: folder,
       AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'example' },

@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 
 #include "runner/child.h"
-#include "runner/orphans.h"
 
 /* valgrind has descriptors of its own, which nobody may close. */
 static bool under_valgrind(void) {
