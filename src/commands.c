@@ -1,14 +1,11 @@
 #include "commands.h"
 
 #include <getopt.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "app/app.h"
 #include "app/errors.h"
 #include "app/outputs.h"
+#include "base/base.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "doctor/doctor.h"

@@ -3,11 +3,8 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "base/arena.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "base/utf8.h"

@@ -3,12 +3,9 @@
  *   client ID             a client, by its client_id
  *   subject SUB           a user, by the sub or the username of their tokens
  *   issued-before TIME    every token issued before: RFC 3339, or seconds since 1970 */
-#ifndef ACCESS_DENY_LIST_H
-#define ACCESS_DENY_LIST_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "base/base.h"
 
 #define DENY_FILE_BYTES_MAX (4 << 20)
 
@@ -22,5 +19,3 @@ void deny_free(struct deny_list *d);
 bool deny_has_client(const struct deny_list *d, const char *client_id);
 bool deny_has_subject(const struct deny_list *d, const char *sub); /* NULL: no */
 bool deny_has_issued(const struct deny_list *d, int64_t issued_s);
-
-#endif

@@ -3,10 +3,7 @@
 #include "access/revoked.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/arena.h"
 #include "crypto/digest.h"
 #include "shared/mapped.h"
 

@@ -1,11 +1,8 @@
 /* Access tokens that were revoked (RFC 7009) before their end, by their digests, in a file that all
  * workers of this host map. A look costs an fstat, and a hash while any token is revoked. */
-#ifndef ACCESS_REVOKED_H
-#define ACCESS_REVOKED_H
+#pragma once
 
-#include "base/err.h"
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/base.h"
 
 struct revoked;
 /* Makes the file if it is missing, and in place of one that is damaged. ERR_STORE says what an
@@ -19,5 +16,3 @@ enum rc revoked_add(struct revoked *r, const char *token, int64_t ends_s, int64_
                     struct err *e) MUST_USE;
 /* With NULL: no. */
 bool revoked_has(struct revoked *r, const char *token, int64_t now_s);
-
-#endif

@@ -1,13 +1,9 @@
 #include "app/app.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "app/cors.h"
 #include "app/errors.h"
 #include "app/loaded_site.h"
 #include "app/rate_limit_filter.h"
-#include "base/log.h"
 #include "base/url.h"
 #include "metrics/metrics.h"
 

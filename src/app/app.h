@@ -1,13 +1,11 @@
 /* The application: wires the rooms together and turns one request into one reply. Knows no
  * processes and no sockets. */
-#ifndef APP_APP_H
-#define APP_APP_H
+#pragma once
 
-#include "base/err.h"
+#include "base/base.h"
 #include "config/config.h"
 #include "web/reply.h"
 #include "web/request.h"
-#include <stdio.h>
 
 struct app;
 
@@ -45,5 +43,3 @@ bool app_try_client(const struct config *config, const char *client_id, FILE *ou
 
 /* Makes a key file if there is none, as the first start does; checks the one that is there. */
 bool app_make_key(const char *path, FILE *problems);
-
-#endif

@@ -1,10 +1,9 @@
 #include "app/audit.h"
 
 #include <errno.h>
-#include <string.h>
 #include <time.h>
 
-#include "base/log.h"
+#include "base/base.h"
 #include "base/utf8.h"
 #include "metrics/metrics.h"
 #include "oauth/endpoints.h"

@@ -1,7 +1,6 @@
 /* The audit log: a line of JSON for each request to an OAuth endpoint, written at once, so that
  * lines of several workers do not mix. Never a token, code, state or verifier. docs/operating.md */
-#ifndef APP_AUDIT_H
-#define APP_AUDIT_H
+#pragma once
 
 #include "app/routes.h"
 #include "base/output.h"
@@ -20,5 +19,3 @@ void audit_close(struct audit *audit);
 /* `e` says why, if its code is set. */
 void audit_write(struct audit *audit, const struct route *route, const struct exchange *x,
                  const struct err *e);
-
-#endif

@@ -1,9 +1,8 @@
 #include "app/cors.h"
 
-#include <string.h>
 #include <strings.h>
 
-#include "base/buf.h"
+#include "base/base.h"
 #include "mcp/bearer_auth.h"
 
 #define MAX_AGE_S "7200" /* more is cut to this by Chromium */

@@ -1,6 +1,5 @@
 /* Cross-origin requests (the Fetch standard, "CORS protocol"): what a client in a browser needs. */
-#ifndef APP_CORS_H
-#define APP_CORS_H
+#pragma once
 
 #include "app/routes.h"
 
@@ -8,5 +7,3 @@
 void cors_add(struct exchange *x, enum cors cors);
 /* Answers OPTIONS, before anybody is asked who they are: a browser asks without credentials. */
 void cors_options(struct exchange *x, enum cors cors, const char *allow);
-
-#endif

@@ -1,7 +1,6 @@
 /* Turns an error that a handler returned into a reply: HTTP's status, and OAuth's code, JSON-RPC's
  * number or a page. */
-#ifndef APP_ERRORS_H
-#define APP_ERRORS_H
+#pragma once
 
 #include "app/routes.h"
 
@@ -10,5 +9,3 @@ void errors_name_metrics(void);
 
 /* Fills the reply; headers that the handler set are kept. */
 void error_reply(struct exchange *x, enum error_style style, const struct err *e);
-
-#endif

@@ -1,10 +1,8 @@
 #include "app/loaded_site.h"
 
-#include <string.h>
-
 #include "access/revoked.h"
 #include "app/loaders.h"
-#include "base/log.h"
+#include "base/base.h"
 #include "crypto/seal_keys.h"
 #include "exec/methods.h"
 #include "idp/idp.h"

@@ -1,6 +1,5 @@
 /* A site as a process serves it: what its configuration names, opened and loaded. */
-#ifndef APP_LOADED_SITE_H
-#define APP_LOADED_SITE_H
+#pragma once
 
 #include "app/audit.h"
 #include "app/routes.h"
@@ -35,5 +34,3 @@ void loaded_site_close(struct loaded_site *s);
 void loaded_site_refresh(struct loaded_site *s);
 /* Sweeps what has expired, and refreshes if a folder has changed; every UPKEEP_EVERY_MS. */
 void loaded_site_upkeep(struct loaded_site *s);
-
-#endif

@@ -1,11 +1,8 @@
 #include "app/loaders.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "access/deny_list.h"
-#include "base/log.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "exec/executors.h"

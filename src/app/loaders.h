@@ -1,11 +1,9 @@
 /* What a site reads from the folders and files that an admin writes. An entry that is wrong is left
  * out, and the rest is loaded. */
-#ifndef APP_LOADERS_H
-#define APP_LOADERS_H
+#pragma once
 
+#include "base/base.h"
 #include "site/site.h"
-#include <stdbool.h>
-#include <stdio.h>
 
 /* Reads what the site's ENDPOINTS need, and logs a line for each entry that is left out. */
 void loaders_run(struct site *site);
@@ -17,5 +15,3 @@ void loaders_free(struct site *site);
  * out, and advice; *left_out counts them. false: DENY_FILE has a wrong line, which a new
  * configuration must not have. */
 bool loaders_check(const struct config *config, FILE *problems, unsigned *left_out);
-
-#endif

@@ -1,8 +1,6 @@
 #include "app/routes.h"
 
-#include <string.h>
-
-#include "base/buf.h"
+#include "base/base.h"
 #include "mcp/endpoint.h"
 #include "mcp/get.h"
 #include "mcp/session.h"

@@ -1,6 +1,5 @@
 /* Which path is answered by whom, and in what form its errors go out. */
-#ifndef APP_ROUTES_H
-#define APP_ROUTES_H
+#pragma once
 
 #include "config/config.h"
 #include "site/exchange.h"
@@ -52,5 +51,3 @@ struct route_match routes_find(const struct routes *r, const struct request *rq)
 /* Seconds that requests of a path may hold a worker: those of its group, or of the shortest if no
  * group has it. */
 int routes_time_limit_s(const struct routes *r, const char *path);
-
-#endif

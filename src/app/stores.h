@@ -1,7 +1,6 @@
 /* Where sessions and tasks are kept, as configured: a DynamoDB table each, or a file of this host.
  * Between app.c and tasks.c. */
-#ifndef APP_STORES_H
-#define APP_STORES_H
+#pragma once
 
 #include "config/config.h"
 #include "site/exchange.h"
@@ -24,5 +23,3 @@ void stores_close(struct stores *s, struct site *site);
 
 /* For -t: region, endpoint and source of credentials of the tables; asks nobody. */
 bool stores_check(const struct config *c, FILE *problems);
-
-#endif

@@ -2,11 +2,6 @@
  * their source does not answer, and wiped when others replace them. */
 #include "aws/credentials.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/log.h"
-
 #define REFRESH_MARGIN_S 300 /* new ones are asked for so long before the old ones end */
 #define KEPT_WAIT_MS 1000    /* the longest a fetch may take while the old ones still serve */
 #define REREAD_S 300         /* files are read again: an admin may have changed them */

@@ -1,11 +1,9 @@
 /* Credentials for AWS, from the source that is configured. */
-#ifndef AWS_CREDENTIALS_H
-#define AWS_CREDENTIALS_H
+#pragma once
 
 #include "aws/credentials_source.h"
-#include "base/clock.h"
+#include "base/base.h"
 #include "net/http.h"
-#include <stdint.h>
 
 /* The longest that one aws_credentials_get takes, whatever the deadline. */
 #define AWS_CREDENTIALS_WAIT_MS 2500
@@ -39,5 +37,3 @@ void aws_credentials_refused(struct aws_credentials_source *s);
 /* For the log and for people: "environment", "profile", "web identity token", "container endpoint",
  * "EC2 instance metadata". */
 const char *aws_credentials_source_name(const struct aws_credentials_source *s);
-
-#endif

@@ -1,8 +1,6 @@
 #include "aws/credentials_source.h"
 
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/json.h"

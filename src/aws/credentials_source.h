@@ -1,13 +1,11 @@
 /* The sources of credentials: each is one struct aws_source, and keeps nothing between two calls.
  * And what they share: asking a server, and reading its answer strictly. The text of a failure may
  * go to a client, so it is always the same; the reason goes to the detail. */
-#ifndef AWS_CREDENTIALS_SOURCE_H
-#define AWS_CREDENTIALS_SOURCE_H
+#pragma once
 
 #include "aws/profile.h"
-#include "base/clock.h"
+#include "base/base.h"
 #include "net/http.h"
-#include <stdint.h>
 
 #define AWS_ANSWER_MAX ((size_t)65536) /* bytes that a source may answer */
 
@@ -71,5 +69,3 @@ bool aws_is_token(const char *s);
 /* The first line of a file with a token; ERR_MISCONFIGURED as of aws_source_wrong. */
 enum rc aws_read_token_file(const struct aws_fetch *f, const char *path, const char **out,
                             struct err *e) MUST_USE;
-
-#endif

@@ -1,12 +1,10 @@
 #include "aws/dynamodb.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "aws/endpoint.h"
 #include "aws/sigv4.h"
-#include "base/log.h"
+#include "base/base.h"
 #include "crypto/random.h"
 #include "metrics/metrics.h"
 

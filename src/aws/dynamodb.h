@@ -1,8 +1,7 @@
 /* DynamoDB's JSON protocol: one signed POST per call, retried as AWS prescribes. It knows nothing
  * of sessions and tasks; what is asked with it is in store/sessions_dynamodb.c and
  * store/tasks_dynamodb.c. */
-#ifndef AWS_DYNAMODB_H
-#define AWS_DYNAMODB_H
+#pragma once
 
 #include "aws/credentials.h"
 #include "base/json.h"
@@ -63,5 +62,3 @@ struct aws_credentials_source *dynamodb_credentials(struct dynamodb *d); /* borr
 /* CRC-32 as in IEEE 802.3 and zip: what DynamoDB sends of each body in x-amz-crc32. For tests too.
  */
 uint32_t dynamodb_crc32(const void *data, size_t len);
-
-#endif

@@ -1,7 +1,6 @@
 /* Region and service addresses. What the environment and the shared files say means what it means
  * to AWS's own SDKs. */
-#ifndef AWS_ENDPOINT_H
-#define AWS_ENDPOINT_H
+#pragma once
 
 #include "aws/profile.h"
 
@@ -27,5 +26,3 @@ struct aws_lookup {
  * AWS_USE_DUALSTACK_ENDPOINT give. ERR_MISCONFIGURED, with what to do. */
 enum rc aws_endpoint(struct arena *a, const struct aws_lookup *l, struct aws_endpoint *out,
                      struct err *e) MUST_USE;
-
-#endif

@@ -2,12 +2,9 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdint.h>
-#include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/file.h"
 #include "base/utf8.h"
 

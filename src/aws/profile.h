@@ -1,12 +1,8 @@
 /* AWS's settings: environment variables, and the shared config and credentials files ("Shared
  * config and credentials files" in the AWS SDKs and Tools Reference Guide). */
-#ifndef AWS_PROFILE_H
-#define AWS_PROFILE_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
-#include <stdbool.h>
-#include <stddef.h>
+#include "base/base.h"
 
 #define AWS_FILE_MAX ((size_t)256 * 1024) /* bytes of a shared file, or of one with a token */
 
@@ -64,5 +60,3 @@ enum rc aws_setting_flag(const struct aws_profile *p, const char *variable, cons
 /* A whole file as text. ERR_MISSING if it is not there or may not be read, ERR_TOO_LARGE.
  */
 enum rc aws_file_read(struct arena *a, const char *path, char **text, struct err *e) MUST_USE;
-
-#endif

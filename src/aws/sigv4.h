@@ -1,7 +1,6 @@
 /* AWS Signature Version 4 in the Authorization header: the second and third stage, and what is sent
  * in the end. Texts are in the arena. */
-#ifndef AWS_SIGV4_H
-#define AWS_SIGV4_H
+#pragma once
 
 #include "aws/sigv4_canonical.h"
 
@@ -14,5 +13,3 @@ const char *sigv4_authorization(struct arena *a, const struct aws_sign_request *
  * X-Amz-Security-Token, X-Amz-Content-Sha256, Authorization. Host is not among them: the HTTP
  * client makes it from the URL. */
 const char *const *sigv4_sign(struct arena *a, const struct aws_sign_request *rq);
-
-#endif

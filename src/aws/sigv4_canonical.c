@@ -2,11 +2,10 @@
 #include "aws/sigv4_canonical.h"
 
 #include <ctype.h>
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 #include <time.h>
 
+#include "base/base.h"
 #include "base/encode.h"
 #include "base/url.h"
 #include "crypto/digest.h"

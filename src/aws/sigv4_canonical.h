@@ -1,7 +1,6 @@
 /* What is signed (AWS Signature Version 4), and the first stage of signing: the canonical request.
  */
-#ifndef AWS_SIGV4_CANONICAL_H
-#define AWS_SIGV4_CANONICAL_H
+#pragma once
 
 #include "aws/credentials.h"
 #include "base/buf.h"
@@ -58,5 +57,3 @@ void sigv4_add_header_names(struct buf *b, const struct sigv4_headers *h);
 
 /* The text in the arena. */
 const char *sigv4_canonical_request(struct arena *a, const struct aws_sign_request *rq);
-
-#endif

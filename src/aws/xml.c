@@ -2,11 +2,6 @@
  * start. Anything else is refused. */
 #include "aws/xml.h"
 
-#include <stdbool.h>
-#include <string.h>
-
-#include "base/buf.h"
-
 #define PATH_MAX_LEN 512 /* bytes of the names of all open elements; STS's need 86 */
 #define SPACES " \t\r\n"
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:"

@@ -1,6 +1,5 @@
 /* Memory for one request (or one configuration): taken in chunks, freed and wiped all at once. */
-#ifndef BASE_ARENA_H
-#define BASE_ARENA_H
+#pragma once
 
 #include "base/attr.h"
 #include <stdbool.h>
@@ -51,5 +50,3 @@ NORETURN void out_of_memory(const char *what, size_t len);
 void *xcalloc(size_t n, size_t len);
 void *xrealloc(void *p, size_t len);
 char *xstrdup(const char *s);
-
-#endif

@@ -1,9 +1,6 @@
 /* Compiler attributes with short names. */
-#ifndef BASE_ATTR_H
-#define BASE_ATTR_H
+#pragma once
 
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 #define NORETURN __attribute__((noreturn))
-
-#endif

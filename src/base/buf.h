@@ -1,8 +1,7 @@
 /* A growing string in an arena, with a limit. Going over the limit is remembered, not fatal: check
  * `overflow` once at the end. `p` is never NULL, always ends in a NUL that `len` does not count,
  * and is another one after each addition. */
-#ifndef BASE_BUF_H
-#define BASE_BUF_H
+#pragma once
 
 #include "base/arena.h"
 #include "base/attr.h"
@@ -21,5 +20,3 @@ void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-#endif

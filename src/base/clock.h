@@ -1,6 +1,5 @@
 /* Time. What depends on the date is given a clock, so that tests can choose the time. */
-#ifndef BASE_CLOCK_H
-#define BASE_CLOCK_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,5 +14,3 @@ int64_t clock_monotonic_ms(void);           /* for durations and deadlines */
 static inline bool clock_has_passed(int64_t since_s, int64_t now_s, int64_t span_s) {
     return now_s < since_s || now_s - since_s >= span_s;
 }
-
-#endif

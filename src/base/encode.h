@@ -1,10 +1,7 @@
 /* Base64url without padding (RFC 4648 §5, RFC 7515 §2) and hexadecimal. */
-#ifndef BASE_ENCODE_H
-#define BASE_ENCODE_H
+#pragma once
 
-#include "base/arena.h"
-#include <stddef.h>
-#include <stdint.h>
+#include "base/base.h"
 
 /* Text in the arena. */
 char *base64url_encode(struct arena *a, const void *data, size_t len);
@@ -16,5 +13,3 @@ char *base64_encode(struct arena *a, const void *data, size_t len);
 /* The value of a hexadecimal digit, or -1. */
 int hex_value(char c);
 char *hex_encode(struct arena *a, const void *data, size_t len);
-
-#endif

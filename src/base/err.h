@@ -1,7 +1,6 @@
 /* Errors: set once where they are understood, returned upward untouched, logged once by the
  * dispatcher, and turned into a reply (app/errors.c). */
-#ifndef BASE_ERR_H
-#define BASE_ERR_H
+#pragma once
 
 #include "base/attr.h"
 #include <stdio.h>
@@ -57,5 +56,3 @@ void err_detail(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* For an admin, a line: PATH[:LINE:COLUMN]: text. */
 void err_print(FILE *out, const char *path, const struct err *e);
-
-#endif

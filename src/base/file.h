@@ -1,6 +1,5 @@
 /* Files that are read whole, at the start, on a reload or when they have changed. */
-#ifndef BASE_FILE_H
-#define BASE_FILE_H
+#pragma once
 
 #include "base/err.h"
 #include "base/text.h"
@@ -14,5 +13,3 @@ int file_open(const char *path, const char **why);
  * ERR_TOO_LARGE. The text of e continues a sentence that begins with the path. */
 enum rc file_read(struct arena *a, const char *path, size_t max_len, struct text *out,
                   struct err *e) MUST_USE;
-
-#endif

@@ -1,13 +1,9 @@
 /* JSON. The only room that knows json-c; everyone else sees `struct json`.
  * Every value lives as long as the arena it was made in; putting a value into another keeps both.
  * json.c has what reads and builds values; json_parse.c, json_file.c and json_write.c the rest. */
-#ifndef BASE_JSON_H
-#define BASE_JSON_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/base.h"
 
 struct json; /* a value: object, array, string, number, boolean or null */
 
@@ -92,5 +88,3 @@ struct json *json_clone(struct arena *a, const struct json *v);
  * for the end of a line: U+0085, U+2028 and U+2029 are escaped too. */
 const char *json_text(struct arena *a, const struct json *v, size_t *len);
 size_t json_text_len(const struct json *v); /* of the same text */
-
-#endif

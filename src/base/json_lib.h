@@ -1,12 +1,9 @@
 /* Private part of json.h: `struct json` is json-c's object under our name. */
-#ifndef BASE_JSON_LIB_H
-#define BASE_JSON_LIB_H
+#pragma once
 
 #include <json-c/json.h>
-#include <stdint.h>
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "base/base.h"
 
 struct json;
 
@@ -57,5 +54,3 @@ struct json_verdict {
 struct json_verdict json_read(struct arena *a, const char *text, size_t len, struct json **out);
 /* Sets the error of a text of len bytes with this fault; OK if it has none. */
 enum rc json_explain(const struct json_verdict *v, size_t len, struct err *e);
-
-#endif

@@ -1,9 +1,8 @@
 /* Private part of json.h: from text to values, in one pass. json-c's own parser is not used: it
  * cuts names at a NUL, rounds long integers, and each version is strict and lenient in ways of its
  * own. Sections are RFC 8259's. */
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/json_lib.h"

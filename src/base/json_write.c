@@ -1,9 +1,8 @@
 /* Private part of json.h: from values to text, in one allocation of the right size: answers can be
  * large. */
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "base/json.h"
 #include "base/json_lib.h"
 

@@ -2,8 +2,7 @@
  * one write(2), so lines of several processes never mix. Values are escaped: a client cannot forge
  * a line. Never pass a token, code, verifier, cookie or secret. A line that the log does not take
  * is lost and counted: output.h. */
-#ifndef BASE_LOG_H
-#define BASE_LOG_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,5 +45,3 @@ bool log_line(const char *line, size_t len);
 
 /* Lines below this level are dropped; LOG_INFO at start. */
 void log_set_level(enum log_level level);
-
-#endif

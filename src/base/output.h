@@ -1,8 +1,7 @@
 /* Where lines go: the log, the audit log, metrics. A line goes out whole or is counted as lost. A
  * full disk, a FIFO without a reader and a reader that has stopped cost lines: they neither end a
  * process nor hold it up for longer than OUTPUT_WAIT_MS. */
-#ifndef BASE_OUTPUT_H
-#define BASE_OUTPUT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,5 +46,3 @@ void output_on_lost(void (*count)(enum output_kind kind));
 
 /* Writes a line, which ends with a newline. false: it is lost, and counted; errno says why. */
 bool output_line(struct output *o, const char *line, size_t len);
-
-#endif

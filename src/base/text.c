@@ -1,10 +1,8 @@
 #include "base/text.h"
 
 #include <ctype.h>
-#include <string.h>
 #include <time.h>
 
-#include "base/buf.h"
 #include "base/utf8.h"
 
 struct text text_of(const char *s) {

@@ -1,11 +1,7 @@
 /* Texts of known length, lists of words, and what is near to a word. */
-#ifndef BASE_TEXT_H
-#define BASE_TEXT_H
+#pragma once
 
-#include "base/arena.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/base.h"
 
 /* The bytes belong to an arena, or are static. */
 struct text {
@@ -63,5 +59,3 @@ const char *list_without(struct arena *a, const char *list, const char *others);
  * lower case, and - and _, are the same, and one letter and a third of all may be wrong, missing or
  * too many. */
 const char *suggest(const char *word, const char *const *names);
-
-#endif

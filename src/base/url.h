@@ -1,15 +1,10 @@
 /* URLs (RFC 3986). Nothing is normalized unasked: what a check must compare byte for byte stays
  * byte for byte. */
-#ifndef BASE_URL_H
-#define BASE_URL_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/buf.h"
-#include "base/err.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/socket.h>
+
+#include "base/base.h"
 
 #define URL_LEN_MAX 2048 /* bytes of any URL that we accept */
 
@@ -56,5 +51,3 @@ char *url_decode(struct arena *a, const char *s, size_t len, bool plus);
 void url_add_field(struct buf *b, const char *name, const char *value);
 /* Appends name=value with the right separator to the URL in b. A NULL value appends nothing. */
 void url_add_param(struct buf *b, const char *name, const char *value);
-
-#endif

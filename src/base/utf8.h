@@ -1,6 +1,5 @@
 /* UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF. */
-#ifndef BASE_UTF8_H
-#define BASE_UTF8_H
+#pragma once
 
 #include <stddef.h>
 
@@ -11,5 +10,3 @@
 size_t utf8_bom_length(const char *s, size_t len);
 /* The number of bytes at the start of s that are whole, valid characters; len if all are. */
 size_t utf8_valid_length(const char *s, size_t len);
-
-#endif

@@ -1,13 +1,12 @@
 /* Heartbeats of the daemon's processes besides workers, in memory that the master shares with them.
  * The master (server/liveness.c) kills a process whose heartbeat stops for too long.
  * Before watchdog_open (unit tests, -t) all of this does nothing. */
-#ifndef BASE_WATCHDOG_H
-#define BASE_WATCHDOG_H
+#pragma once
 
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
+
+#include "base/base.h"
 
 #define WATCHDOG_SLOTS                                                                             \
     1040 /* tasks (TASKS_MAX) and a few; a process without a slot is not watched */
@@ -30,5 +29,3 @@ uint64_t watchdog_instance(void);
 /* This process is watched from now on, until it ends and the master has reaped it. */
 void watchdog_begin(int limit_ms);
 void watchdog_heartbeat(void);
-
-#endif

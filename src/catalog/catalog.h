@@ -1,6 +1,5 @@
 /* The catalog: all tools, resources and prompts of a site. It is loaded, and then only read. */
-#ifndef CATALOG_CATALOG_H
-#define CATALOG_CATALOG_H
+#pragma once
 
 #include "catalog/prompts.h"
 #include "catalog/resources.h"
@@ -38,5 +37,3 @@ const struct resource *catalog_template(const struct catalog *c, const char *uri
 
 /* What a list method shows; `which` is the index in the kind's lists. */
 const struct list *catalog_list(const struct catalog *c, enum catalog_kind kind, size_t which);
-
-#endif

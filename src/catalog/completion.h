@@ -1,7 +1,6 @@
 /* Values for completion/complete, from the member "complete" of "run": a list, or a program that
  * prints one a line. */
-#ifndef CATALOG_COMPLETION_H
-#define CATALOG_COMPLETION_H
+#pragma once
 
 #include "catalog/manifest.h"
 #include "catalog/source.h"
@@ -16,5 +15,3 @@ struct completion {
  * ERR_INVALID_REQUEST with the reason. */
 enum rc completion_read(const struct manifest *m, const struct json *complete,
                         const struct json *names, const struct completion **out) MUST_USE;
-
-#endif

@@ -1,6 +1,5 @@
 /* What tools, resources and prompts have in common. */
-#ifndef CATALOG_ENTRY_H
-#define CATALOG_ENTRY_H
+#pragma once
 
 #include "base/text.h"
 #include "catalog/protocol.h"
@@ -14,5 +13,3 @@ struct entry {
     struct source source;
     struct text definition[PROTOCOL_KINDS]; /* what lists show, see protocol_index */
 };
-
-#endif

@@ -2,10 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "base/base.h"
 #include "base/utf8.h"
 
 #define FIRST_LINE_MAX 255 /* what the kernel reads of a script: BINPRM_BUF_SIZE less its NUL */

@@ -1,7 +1,6 @@
 /* Can a program be started? For a script with a wrong first line the kernel only reports "No such
  * file or directory", and only at the start. */
-#ifndef CATALOG_EXECUTABLE_H
-#define CATALOG_EXECUTABLE_H
+#pragma once
 
 #include "base/arena.h"
 
@@ -9,5 +8,3 @@
 
 /* Why execve would fail for a file with the right permissions; NULL: it would not. */
 const char *executable_fault(struct arena *a, const char *path);
-
-#endif

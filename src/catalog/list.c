@@ -1,8 +1,6 @@
 #include "catalog/list.h"
 
-#include <string.h>
-
-#include "base/buf.h"
+#include "base/base.h"
 #include "base/encode.h"
 #include "base/text.h"
 #include "base/url.h"

@@ -1,7 +1,6 @@
 /* The answers to tools/list, resources/list, resources/templates/list and prompts/list: pages of
  * definitions in a fixed order. The first page is made once and then copied. */
-#ifndef CATALOG_LIST_H
-#define CATALOG_LIST_H
+#pragma once
 
 #include "catalog/entry.h"
 
@@ -30,5 +29,3 @@ struct list_query {
 /* *out is the page as the text of a result. False: an invalid cursor. */
 bool list_page(const struct list *l, const struct list_query *q, struct arena *a,
                struct text *out) MUST_USE;
-
-#endif

@@ -1,15 +1,10 @@
 /* Manifests: the JSON files of TOOLS_DIR, RESOURCES_DIR and PROMPTS_DIR. Each is an object of MCP
  * with a member "run", which says how it is served. Unknown members are refused: a mistyped limit
  * must not become no limit. */
-#ifndef CATALOG_MANIFEST_H
-#define CATALOG_MANIFEST_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "base/json.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /* Limits of a manifest (docs/tools.md). */
 #define MANIFEST_BYTES_MAX 65536
@@ -51,5 +46,3 @@ struct manifest_limit {
 };
 enum rc manifest_limit(const struct manifest *m, const struct json *run,
                        const struct manifest_limit *limit, int64_t *out) MUST_USE;
-
-#endif

@@ -1,7 +1,6 @@
 /* Arguments that clients repeat in HTTP headers, by `x-mcp-header` in an inputSchema ("Schema
  * Extension" of Streamable HTTP, 2026-07-28). */
-#ifndef CATALOG_PARAM_HEADERS_H
-#define CATALOG_PARAM_HEADERS_H
+#pragma once
 
 #include "base/err.h"
 #include "base/json.h"
@@ -23,5 +22,3 @@ struct param_headers {
  * rules: clients must drop such a tool. */
 enum rc param_headers_scan(struct arena *a, const struct json *input_schema,
                            struct param_headers *out, struct err *e) MUST_USE;
-
-#endif

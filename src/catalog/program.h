@@ -1,6 +1,5 @@
 /* A source that is a program: "command" under "run" of a manifest, and its limits. */
-#ifndef CATALOG_PROGRAM_H
-#define CATALOG_PROGRAM_H
+#pragma once
 
 #include "catalog/manifest.h"
 #include "catalog/source.h"
@@ -36,5 +35,3 @@ extern const struct source_kind program_source;
 /* Reads a program with a command and default limits. ERR_INVALID_REQUEST with the reason. */
 enum rc program_read_plain(const struct manifest *m, const struct json *command, const char *member,
                            struct source *out) MUST_USE;
-
-#endif

@@ -1,6 +1,5 @@
 /* The prompts. */
-#ifndef CATALOG_PROMPTS_H
-#define CATALOG_PROMPTS_H
+#pragma once
 
 #include "catalog/completion.h"
 #include "catalog/set.h"
@@ -20,5 +19,3 @@ extern const struct catalog_kind_info prompt_kind;
 
 /* Is it an array of messages, each with a role and a content? */
 bool prompt_is_messages(const struct json *messages);
-
-#endif

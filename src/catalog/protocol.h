@@ -1,6 +1,5 @@
 /* The kinds of protocol versions, and the server's name: lists and definitions depend on them. */
-#ifndef CATALOG_PROTOCOL_H
-#define CATALOG_PROTOCOL_H
+#pragma once
 
 /* The two kinds of protocol versions. Values are bits, so that a table can name both. */
 enum mcp_protocol {
@@ -19,5 +18,3 @@ static inline int protocol_index(enum mcp_protocol protocol) {
 #define MCP_SERVER_INFO                                                                            \
     "{\"name\":\"" MCP_SERVER_NAME "\",\"title\":\"" MCP_SERVER_NAME                               \
     "\",\"version\":\"" MCP_AUTHD_VERSION "\"}"
-
-#endif

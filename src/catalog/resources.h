@@ -1,6 +1,5 @@
 /* The resources, and the templates of resources. */
-#ifndef CATALOG_RESOURCES_H
-#define CATALOG_RESOURCES_H
+#pragma once
 
 #include "catalog/completion.h"
 #include "catalog/set.h"
@@ -30,5 +29,3 @@ const struct resource *resource_find(const struct catalog_set *set, struct arena
                                      const char *uri, struct json **variables);
 const struct resource *resource_template_find(const struct catalog_set *set,
                                               const char *uri_template);
-
-#endif

@@ -2,8 +2,8 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "base/base.h"
 
 /* Upper limit for a full directory of longest manifests, in lists for both kinds of protocol
  * versions; memory is allocated as needed. */

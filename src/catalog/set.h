@@ -1,6 +1,5 @@
 /* All entries of one kind: read from a directory of manifests, sorted, listed, found. */
-#ifndef CATALOG_SET_H
-#define CATALOG_SET_H
+#pragma once
 
 #include "catalog/entry.h"
 #include "catalog/list.h"
@@ -60,5 +59,3 @@ const struct entry *catalog_set_find(const struct catalog_set *set, const char *
 void catalog_set_add(struct catalog_set *set, const struct entry *entry);
 /* Writes a line for each valid entry that widely used clients refuse, with its path in `dir`. */
 void catalog_set_advise(const struct catalog_set *set, const char *dir, FILE *out);
-
-#endif

@@ -1,11 +1,9 @@
 /* The source of an entry's answers, from "run" of its manifest: a program, or another kind that
  * exec/ supplies. */
-#ifndef CATALOG_SOURCE_H
-#define CATALOG_SOURCE_H
+#pragma once
 
-#include "base/err.h"
+#include "base/base.h"
 #include "base/json.h"
-#include <stdint.h>
 
 struct manifest;
 struct tool;
@@ -41,5 +39,3 @@ enum rc source_members(const struct manifest *m, const struct json *run,
                        const char *const *own) MUST_USE;
 /* Does "run" have an option of a source? It is valid only with that source. */
 bool source_option_is_given(const struct manifest *m, const struct json *run);
-
-#endif

@@ -1,8 +1,6 @@
 #include "catalog/template.h"
 
-#include <string.h>
-
-#include "base/buf.h"
+#include "base/base.h"
 #include "base/text.h"
 
 #define TEMPLATE_NAME_MAX 64 /* bytes */

@@ -1,6 +1,5 @@
 /* Text with {{name}} in it. */
-#ifndef CATALOG_TEMPLATE_H
-#define CATALOG_TEMPLATE_H
+#pragma once
 
 #include "base/arena.h"
 #include "base/json.h"
@@ -13,5 +12,3 @@
 struct json *template_expand(struct arena *a, struct json *v, const struct json *values);
 /* The first name in it that is not a member of `names`, or NULL. */
 const char *template_unknown(struct arena *a, const struct json *v, const struct json *names);
-
-#endif

@@ -1,8 +1,6 @@
 #include "catalog/tools.h"
 
-#include <stdlib.h>
-#include <string.h>
-
+#include "base/base.h"
 #include "catalog/program.h"
 
 #define SCRATCH_BYTES_MAX ((size_t)4 << 20)

@@ -1,6 +1,5 @@
 /* The tools: their schemas, and whether a call may become a task. */
-#ifndef CATALOG_TOOLS_H
-#define CATALOG_TOOLS_H
+#pragma once
 
 #include "catalog/param_headers.h"
 #include "catalog/set.h"
@@ -23,5 +22,3 @@ extern const struct catalog_kind_info tool_kind;
 /* tool_advice.c: warns of what MCP allows in a tool but widely used clients or model APIs refuse.
  */
 void tool_advise(const struct entry *entry, const char *where, struct arena *a, FILE *out);
-
-#endif

@@ -1,6 +1,5 @@
 /* URI templates of resources. */
-#ifndef CATALOG_URI_TEMPLATE_H
-#define CATALOG_URI_TEMPLATE_H
+#pragma once
 
 #include "base/json.h"
 
@@ -17,5 +16,3 @@ enum rc uri_template_check(struct arena *a, const char *uri_template, struct jso
  * URI_TEMPLATE_STEPS_MAX at first, for all templates together; at 0 nothing matches. */
 bool uri_template_match(struct arena *a, const char *uri_template, const char *uri, size_t *steps,
                         struct json **out);
-
-#endif

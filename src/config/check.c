@@ -1,8 +1,7 @@
 /* Private part of config.h: what each value must be, and all of them together. */
-#include <string.h>
 #include <strings.h>
 
-#include "base/buf.h"
+#include "base/base.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "config/loading.h"

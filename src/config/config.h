@@ -1,14 +1,8 @@
 /* The configuration: KEY=value lines in a file; an environment variable of the same name wins.
  * One table (keys.c) drives the parser, `-t`, the redacted dump and the annotated file. */
-#ifndef CONFIG_CONFIG_H
-#define CONFIG_CONFIG_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "base/base.h"
 
 /* Groups of endpoints that a service can be limited to (the four functions of the AWS design). */
 enum endpoint_group {
@@ -127,5 +121,3 @@ struct config_topic {
 };
 extern const struct config_topic config_topics[];
 extern const size_t config_topic_count;
-
-#endif

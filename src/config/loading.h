@@ -1,6 +1,5 @@
 /* Private part of config.h: what its files share while a configuration is read. */
-#ifndef CONFIG_LOADING_H
-#define CONFIG_LOADING_H
+#pragma once
 
 #include <stdio.h>
 
@@ -42,5 +41,3 @@ void config_check_rest(struct loading *l); /* check.c: the same of all other key
 /* check.c: https, or plain http where the host is loopback; no user info, query or fragment.
  * false for "" too. */
 bool config_check_url(struct loading *l, const char *key, const char *text, struct url *u);
-
-#endif

@@ -3,9 +3,8 @@
  * it, "export" before it, the marks that editors leave. */
 #include <ctype.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "config/config.h"

@@ -2,9 +2,6 @@
 
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
-#include <string.h>
-
-#include "base/buf.h"
 
 #define NAME_BYTES_MAX 256 /* RFC 1035 §2.3.4 */
 #define NAMES_MAX 1024     /* bytes of all names together */

@@ -1,11 +1,7 @@
 /* Would a client that is not on this host take the certificates that a server shows? */
-#ifndef CRYPTO_CERTIFICATE_H
-#define CRYPTO_CERTIFICATE_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
-#include <stddef.h>
-#include <stdint.h>
+#include "base/base.h"
 
 #define CERTIFICATES_MOST 16 /* in one chain */
 
@@ -32,5 +28,3 @@ struct certificate_chain {
  * are no certificates. */
 enum rc certificate_check(struct arena *a, const struct certificate_chain *shown,
                           const char *ca_file, struct certificate *out, struct err *e) MUST_USE;
-
-#endif

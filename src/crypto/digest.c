@@ -5,8 +5,6 @@
 #include <nettle/hmac.h>
 #include <nettle/memops.h>
 #include <nettle/sha2.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "crypto/nettle_digest.h"
 

@@ -1,10 +1,7 @@
 /* SHA-256, HMAC, HKDF and comparison in constant time. */
-#ifndef CRYPTO_DIGEST_H
-#define CRYPTO_DIGEST_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/base.h"
 
 #define SHA256_LEN 32
 void sha256(const void *data, size_t len, uint8_t out[SHA256_LEN]);
@@ -17,5 +14,3 @@ void hkdf_sha256(const void *secret, size_t secret_len, const char *info, uint8_
 bool equal_in_constant_time(const void *a, const void *b, size_t len);
 /* The same of two strings. Strings of different lengths are unequal, and NULL equals nothing. */
 bool text_equal_in_constant_time(const char *a, const char *b);
-
-#endif

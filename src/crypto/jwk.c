@@ -3,7 +3,6 @@
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
-#include <string.h>
 
 #include "base/encode.h"
 

@@ -1,12 +1,8 @@
 /* JSON Web Keys (RFC 7517): public keys that verify signatures. */
-#ifndef CRYPTO_JWK_H
-#define CRYPTO_JWK_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "base/json.h"
-#include <stdbool.h>
-#include <stddef.h>
 
 #define JWK_SET_BYTES_MAX 65536
 #define JWK_KEYS_MAX 16
@@ -34,5 +30,3 @@ const struct jwk *jwk_set_find(const struct jwk_set *s, const char *kid);
 
 /* Has a set of public keys a private or a symmetric one? */
 bool jwk_set_has_private(const struct json *jwks);
-
-#endif

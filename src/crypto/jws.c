@@ -10,7 +10,6 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <jwt.h>
-#include <string.h>
 #include <strings.h>
 
 #include "base/encode.h"

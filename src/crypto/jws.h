@@ -1,16 +1,11 @@
 /* JSON Web Signatures in compact form (RFC 7515): access tokens of the identity provider, and what
  * clients sign to prove who they are. Only RS256 and ES256 are known, so that no algorithm is left
  * for which a public key could serve as a secret. */
-#ifndef CRYPTO_JWS_H
-#define CRYPTO_JWS_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "base/json.h"
 #include "crypto/jwk.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /* What kind of text is read. */
 struct jws_kind {
@@ -47,5 +42,3 @@ enum rc jws_verify(struct arena *a, const struct jws *jws, const struct json *jw
 /* The payload of a text that came straight from the identity provider over TLS: neither header nor
  * signature is looked at. NULL if it is not a JSON object. Never for a text that a client sent. */
 const struct json *jws_unverified_claims(struct arena *a, const char *text);
-
-#endif

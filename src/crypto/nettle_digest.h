@@ -1,7 +1,6 @@
 /* The one difference between the nettle versions we build with: nettle 4 dropped the length that
  * the digest functions of nettle 3 (Debian 12 and 13) take. */
-#ifndef CRYPTO_NETTLE_DIGEST_H
-#define CRYPTO_NETTLE_DIGEST_H
+#pragma once
 
 #include <nettle/version.h>
 
@@ -9,6 +8,4 @@
 #define NETTLE_DIGEST(fn, ctx, len, out) fn((ctx), (out))
 #else
 #define NETTLE_DIGEST(fn, ctx, len, out) fn((ctx), (len), (out))
-#endif
-
 #endif

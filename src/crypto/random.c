@@ -3,8 +3,6 @@
 #include "crypto/random.h"
 
 #include <errno.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <sys/random.h>
 
 #include "base/encode.h"

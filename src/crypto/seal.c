@@ -14,8 +14,6 @@
 #include "crypto/seal.h"
 
 #include <nettle/chacha-poly1305.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/encode.h"
 #include "crypto/digest.h"

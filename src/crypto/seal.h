@@ -1,10 +1,8 @@
 /* Authenticated encryption of what leaves the daemon and comes back, or lies in a table. A sealed
  * text is base64url. */
-#ifndef CRYPTO_SEAL_H
-#define CRYPTO_SEAL_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "crypto/seal_keys.h"
 
 #define SEAL_DATA_MAX                                                                              \
@@ -26,5 +24,3 @@ char *seal(struct arena *a, const struct seal_binding *b, const void *data, size
 /* ERR_REFUSED ("not sealed by this server") for whatever was not sealed with this binding. */
 enum rc seal_open(struct arena *a, const struct seal_binding *b, const char *text,
                   struct plaintext *out, struct err *e) MUST_USE;
-
-#endif

@@ -1,11 +1,7 @@
 /* The key file: the secret keys that seal what leaves the daemon and comes back (crypto/seal.h). */
-#ifndef CRYPTO_SEAL_KEYS_H
-#define CRYPTO_SEAL_KEYS_H
+#pragma once
 
-#include "base/err.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/base.h"
 
 #define SEAL_KEY_LEN 32
 #define SEAL_KEY_ID_LEN 4
@@ -44,5 +40,3 @@ void seal_purpose_key(const uint8_t key[SEAL_KEY_LEN], const char *purpose,
 /* The same of k->keys[i]. False if these keys are not kept for that purpose. */
 bool seal_keys_get(const struct seal_keys *k, size_t i, const char *purpose,
                    uint8_t out[SEAL_KEY_LEN]);
-
-#endif

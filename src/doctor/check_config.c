@@ -1,11 +1,10 @@
 /* Private part of doctor.h: what the configuration says, and whether it fits together and to the
  * files of this host. */
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/outputs.h"
+#include "base/base.h"
 #include "crypto/seal_keys.h"
 #include "doctor/doctor.h"
 #include "shared/damaged.h"

@@ -1,8 +1,7 @@
 /* Private part of doctor.h: the public addresses as a client meets them: over the network, through
  * the web server. What must come is made here by the same code that serves it. */
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "base/url.h"
 #include "doctor/doctor.h"
 #include "idp/token_cache.h"

@@ -6,13 +6,12 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/base.h"
 #include "doctor/doctor.h"
 
 #define GROUPS_MAX 64  /* of one process */

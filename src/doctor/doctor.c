@@ -1,10 +1,7 @@
 #include "doctor/doctor.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/log.h"
 #include "config/config.h"
 
 #define ARENA_MAX (16UL << 20)

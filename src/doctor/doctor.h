@@ -2,16 +2,12 @@
  * and says what to do about what is wrong. It changes nothing anywhere. Only what ENDPOINTS uses is
  * checked. Every question has a deadline, and of every answer no more than a named limit is read.
  */
-#ifndef DOCTOR_DOCTOR_H
-#define DOCTOR_DOCTOR_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/clock.h"
+#include "base/base.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "net/http.h"
-#include <stdbool.h>
-#include <stdio.h>
 
 /* The exit status is the worst that was found. */
 enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
@@ -58,5 +54,3 @@ void check_outputs(struct doctor *d); /* of check_config.c; root is another user
 
 /* Runs all checks and prints a line each, or JSON. Returns the exit status: enum verdict. */
 int doctor_run(const char *config_path, bool as_json, FILE *out);
-
-#endif

@@ -1,6 +1,5 @@
 /* The built-in tools: whoami returns the caller's claims, echo its argument. */
-#ifndef EXEC_BUILTIN_H
-#define EXEC_BUILTIN_H
+#pragma once
 
 #include "catalog/tools.h"
 #include "exec/executor.h"
@@ -8,5 +7,3 @@
 #define BUILTIN_TOOLS 2
 extern const struct tool builtin_tools[BUILTIN_TOOLS];
 extern const struct executor builtin_executor;
-
-#endif

@@ -1,8 +1,6 @@
 #include "exec/client_requests.h"
 
-#include <string.h>
-
-#include "base/log.h"
+#include "base/base.h"
 #include "jsonschema/schema.h"
 #include "mcp/call.h"
 

@@ -1,8 +1,7 @@
 /* The requests that a program may make to a client, and the answers to them ("Multi Round-Trip
  * Requests", "Elicitation", "Sampling", "Roots"): which capability each needs, and what is well
  * formed. */
-#ifndef EXEC_CLIENT_REQUESTS_H
-#define EXEC_CLIENT_REQUESTS_H
+#pragma once
 
 #include "base/err.h"
 #include "base/json.h"
@@ -25,5 +24,3 @@ const char *client_answer_fault(struct arena *a, const struct json *expected,
 /* Of a member of inputResponses. ERR_RPC_INVALID_PARAMS with what is wrong. */
 enum rc client_answer_check(struct arena *a, const char *key, const struct json *expected,
                             const struct json *answer, struct err *e) MUST_USE;
-
-#endif

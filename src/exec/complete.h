@@ -1,11 +1,8 @@
 /* completion/complete: values for the arguments of prompts and the variables of resource templates.
  */
-#ifndef EXEC_COMPLETE_H
-#define EXEC_COMPLETE_H
+#pragma once
 
 #include "mcp/method.h"
 
 mcp_method_fn mcp_complete;
 mcp_scopes_fn mcp_complete_scopes;
-
-#endif

@@ -1,7 +1,6 @@
 /* What answers a call of a tool, resource, prompt or completion: built-in code or a program. A new
  * kind is a file with an executor, and a row in the tables of executors.c. */
-#ifndef EXEC_EXECUTOR_H
-#define EXEC_EXECUTOR_H
+#pragma once
 
 #include "base/err.h"
 #include "base/text.h"
@@ -48,5 +47,3 @@ struct executor {
                     const struct input_required *input, struct execution *out);
     bool is_immediate; /* it starts nothing, waits for nothing and needs no input */
 };
-
-#endif

@@ -1,6 +1,5 @@
 /* All executors, and how one is used for a call. */
-#ifndef EXEC_EXECUTORS_H
-#define EXEC_EXECUTORS_H
+#pragma once
 
 #include "exec/executor.h"
 
@@ -15,5 +14,3 @@ enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution
 /* May the user start something now (RATE_LIMIT_USER)? ERR_RATE_LIMITED, with the time to wait in
  * the reply. execute asks itself. */
 enum rc execution_may_start(struct mcp_call *c, struct err *e) MUST_USE;
-
-#endif

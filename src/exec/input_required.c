@@ -1,10 +1,7 @@
 #include "exec/input_required.h"
 
-#include <stdio.h>
-#include <string.h>
-
+#include "base/base.h"
 #include "base/encode.h"
-#include "base/log.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
 #include "crypto/seal.h"

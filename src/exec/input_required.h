@@ -2,8 +2,7 @@
  * round-trip requests: the answer says what is needed, and the client repeats the request with it.
  * In the handshake versions the server sends requests on the stream of the call, and any worker may
  * receive the client's answers. A program need not know the difference. */
-#ifndef EXEC_INPUT_REQUIRED_H
-#define EXEC_INPUT_REQUIRED_H
+#pragma once
 
 #include "mcp/call.h"
 
@@ -34,5 +33,3 @@ enum rc input_required_get(struct mcp_call *c, struct input_required *r, struct 
                            bool *is_answered, struct err *e) MUST_USE;
 /* Forwards a client's answer to the worker that waits for it. */
 void input_required_deliver(struct mcp_call *c, struct json *message);
-
-#endif

@@ -1,9 +1,6 @@
 /* tools/list, resources/list, resources/templates/list and prompts/list. */
-#ifndef EXEC_LIST_H
-#define EXEC_LIST_H
+#pragma once
 
 #include "mcp/method.h"
 
 mcp_method_fn mcp_tools_list, mcp_resources_list, mcp_resource_templates_list, mcp_prompts_list;
-
-#endif

@@ -1,10 +1,8 @@
 #include "exec/param_headers_check.h"
 
 #include <ctype.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "mcp/call.h"
 #include "mcp/headers.h"
 

@@ -1,6 +1,5 @@
 /* Do the headers of a tools/call agree with its arguments ("Server Validation")? */
-#ifndef EXEC_PARAM_HEADERS_CHECK_H
-#define EXEC_PARAM_HEADERS_CHECK_H
+#pragma once
 
 #include "base/err.h"
 #include "base/json.h"
@@ -12,5 +11,3 @@ struct mcp_call;
  * other one has a header. */
 enum rc param_headers_check(const struct mcp_call *c, const struct param_headers *h,
                             const struct json *arguments, struct err *e) MUST_USE;
-
-#endif

@@ -2,10 +2,8 @@
 
 #include <math.h>
 #include <signal.h>
-#include <string.h>
 
-#include "base/clock.h"
-#include "base/log.h"
+#include "base/base.h"
 #include "base/text.h"
 #include "catalog/executable.h"
 #include "exec/input_required.h"

@@ -2,13 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base.h"
 #include "base/encode.h"
-#include "base/log.h"
 #include "base/utf8.h"
 #include "catalog/catalog.h"
 #include "catalog/template.h"

@@ -1,10 +1,7 @@
 /* resources/read: of a file, a text of the manifest, or what a program prints. */
-#ifndef EXEC_RESOURCE_READ_H
-#define EXEC_RESOURCE_READ_H
+#pragma once
 
 #include "mcp/method.h"
 
 mcp_method_fn mcp_resources_read;
 mcp_scopes_fn mcp_resources_read_scopes;
-
-#endif

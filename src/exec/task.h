@@ -1,7 +1,6 @@
 /* A task of the Tasks extension in memory: its record in the task store (store/tasks.h), and what
  * the process that runs its program needs. */
-#ifndef EXEC_TASK_H
-#define EXEC_TASK_H
+#pragma once
 
 #include "base/json.h"
 #include "crypto/seal.h"
@@ -27,5 +26,3 @@ struct task {
     struct message_socket *socket; /* of the process that runs it; NULL: none */
     int slot;                      /* holds its slot among the tasks that run, see tasks.c */
 };
-
-#endif

@@ -1,7 +1,5 @@
 #include "exec/task_filter.h"
 
-#include <string.h>
-
 #include "exec/task_record.h"
 #include "exec/task_watcher.h"
 #include "exec/tasks.h"

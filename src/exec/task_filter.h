@@ -1,10 +1,8 @@
 /* "Task Status Notifications" of the Tasks extension: what subscriptions/listen asks for by
  * taskIds. */
-#ifndef EXEC_TASK_FILTER_H
-#define EXEC_TASK_FILTER_H
+#pragma once
 
-#include "base/buf.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "base/json.h"
 
 struct mcp_call;
@@ -13,5 +11,3 @@ struct mcp_call;
  * client does not support the extension. */
 enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct buf *list,
                               struct json **agreed, struct err *e) MUST_USE;
-
-#endif

@@ -1,8 +1,7 @@
 /* The process that runs the program of a task. It is forked twice, so that no worker has to wait
  * for it, and it ends with the program. It renews the record's lease meanwhile, and so learns that
  * another process has written. */
-#ifndef EXEC_TASK_PROCESS_H
-#define EXEC_TASK_PROCESS_H
+#pragma once
 
 #include "catalog/tools.h"
 #include "exec/task.h"
@@ -15,5 +14,3 @@ void task_begin(struct task *t, const struct tool *tool);
 enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t,
                    struct err *e) MUST_USE;
 void task_abandon(struct task *t); /* instead of task_start, if it could not be saved */
-
-#endif

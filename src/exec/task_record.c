@@ -1,9 +1,8 @@
 #include "exec/task_record.h"
 
-#include <string.h>
 #include <time.h>
 
-#include "base/log.h"
+#include "base/base.h"
 #include "crypto/random.h"
 #include "exec/task_socket.h"
 #include "mcp/call.h"

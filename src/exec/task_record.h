@@ -1,7 +1,6 @@
 /* The record of a task: read, shown to clients, and written. Every write replaces the version that
  * was read, so concurrent changes are not lost: the later writer reads again. */
-#ifndef EXEC_TASK_RECORD_H
-#define EXEC_TASK_RECORD_H
+#pragma once
 
 #include "exec/task.h"
 
@@ -25,5 +24,3 @@ bool task_is(const struct task *t, const char *status);
 bool task_has_ended(const struct task *t);
 /* What clients see of a task. `whole` adds what tasks/get has besides (DetailedTask). */
 struct json *task_view(const struct task *t, bool whole);
-
-#endif

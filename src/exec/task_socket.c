@@ -1,9 +1,7 @@
 #include "exec/task_socket.h"
 
-#include <string.h>
-
+#include "base/base.h"
 #include "base/encode.h"
-#include "base/log.h"
 #include "base/watchdog.h"
 #include "config/config.h"
 #include "crypto/digest.h"

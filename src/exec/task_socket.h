@@ -1,7 +1,6 @@
 /* The message socket of the process that runs a task's program. Workers of its host find it by the
  * record. It exists before the record says that the task works, and as long as its process. */
-#ifndef EXEC_TASK_SOCKET_H
-#define EXEC_TASK_SOCKET_H
+#pragma once
 
 #include "exec/task.h"
 
@@ -14,5 +13,3 @@ void task_socket_close(struct task *t);
 void task_socket_wake(const struct task *t);
 /* The task should run on this host, but its process does not exist. */
 bool task_socket_is_orphaned(const struct task *t);
-
-#endif

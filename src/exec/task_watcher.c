@@ -2,11 +2,9 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
-#include "base/log.h"
+#include "base/base.h"
 #include "base/watchdog.h"
 #include "crypto/digest.h"
 #include "exec/task_record.h"

@@ -3,8 +3,7 @@
  * (server/task_subscriptions.h), since a task may run on another host. Requests and answers are
  * subscriptions to the task (web/subscription.h): a request has the text "+" or "-", an answer the
  * rest of the notification, whose beginning each stream has itself. */
-#ifndef EXEC_TASK_WATCHER_H
-#define EXEC_TASK_WATCHER_H
+#pragma once
 
 #include "base/json.h"
 #include "base/text.h"
@@ -15,5 +14,3 @@ struct site;
 struct text task_notification_head(struct arena *a, const struct json *meta);
 /* Answers requests, which come at fd, until it is closed. */
 void task_watcher_run(struct site *site, int fd);
-
-#endif

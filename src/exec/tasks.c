@@ -1,10 +1,9 @@
 #include "exec/tasks.h"
 
-#include <string.h>
 #include <unistd.h>
 
+#include "base/base.h"
 #include "base/encode.h"
-#include "base/log.h"
 #include "catalog/catalog.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"

@@ -2,8 +2,7 @@
  * once, and the client asks for its state later. The record is in the task store (store/tasks.h),
  * so that any worker can answer, and any host if the store is a table. The program runs in a
  * process of its own, which belongs to no worker (task_process.h). */
-#ifndef EXEC_TASKS_H
-#define EXEC_TASKS_H
+#pragma once
 
 #include "catalog/tools.h"
 #include "mcp/method.h"
@@ -20,5 +19,3 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
                     struct err *e) MUST_USE;
 
 mcp_method_fn mcp_tasks_get, mcp_tasks_update, mcp_tasks_cancel;
-
-#endif

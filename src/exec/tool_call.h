@@ -1,11 +1,8 @@
 /* tools/call: arguments are checked, the tool answers or becomes a task, and its result is checked.
  */
-#ifndef EXEC_TOOL_CALL_H
-#define EXEC_TOOL_CALL_H
+#pragma once
 
 #include "mcp/method.h"
 
 mcp_method_fn mcp_tools_call;
 mcp_scopes_fn mcp_tools_call_scopes;
-
-#endif

@@ -2,9 +2,8 @@
 
 #include <ctype.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "mcp/call.h"
 
 static void add_text(struct json *content, struct arena *a, const char *text, size_t len) {

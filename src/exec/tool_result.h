@@ -1,7 +1,6 @@
 /* CallToolResults from texts, JSON values and executions. Errors are sentences that a model and its
  * user can act on ("Error Handling"). */
-#ifndef EXEC_TOOL_RESULT_H
-#define EXEC_TOOL_RESULT_H
+#pragma once
 
 #include "base/attr.h"
 #include "catalog/tools.h"
@@ -14,5 +13,3 @@ struct json *tool_error_result(struct arena *a, const char *fmt, ...) PRINTF_LIK
 struct json *tool_structured_result(struct arena *a, struct json *value);
 /* The result of an execution. Fills c->answer.outcome. */
 struct json *tool_result(struct mcp_call *c, const struct tool *tool, const struct execution *x);
-
-#endif

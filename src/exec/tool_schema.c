@@ -1,8 +1,6 @@
 #include "exec/tool_schema.h"
 
-#include <string.h>
-
-#include "base/log.h"
+#include "base/base.h"
 #include "exec/tool_result.h"
 #include "mcp/call.h"
 

@@ -1,7 +1,6 @@
 /* Arguments and results against the schemas of a tool ("Security Considerations": servers MUST
  * validate all tool inputs, and "Output Schema": MUST provide results that conform). */
-#ifndef EXEC_TOOL_SCHEMA_H
-#define EXEC_TOOL_SCHEMA_H
+#pragma once
 
 #include "catalog/tools.h"
 
@@ -14,5 +13,3 @@ enum rc tool_check_arguments(struct mcp_call *c, const struct tool *tool,
 /* Returns the result, or if it does not match outputSchema an error that says why, and sets
  * c->answer.outcome. */
 struct json *tool_check_result(struct mcp_call *c, const struct tool *tool, struct json *result);
-
-#endif

@@ -1,6 +1,5 @@
 #include "idp/access_token.h"
 
-#include <string.h>
 #include <strings.h>
 
 static const struct jws_kind access_token = {

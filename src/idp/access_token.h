@@ -1,12 +1,9 @@
 /* Access tokens of the identity provider: signed JWTs (RFC 7515, RFC 7519, RFC 9068). */
-#ifndef IDP_ACCESS_TOKEN_H
-#define IDP_ACCESS_TOKEN_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "crypto/jws.h"
 #include "idp/provider.h"
-#include <stdint.h>
 
 #define TOKEN_LEN_MAX 32768 /* bytes */
 #define TOKEN_LEEWAY_S                                                                             \
@@ -35,5 +32,3 @@ bool claims_are_for(const struct json *claims, const struct token_expect *expect
 /* A claim of a token that came straight from the identity provider over TLS, without checking it;
  * NULL if it is not there or not a string. Never for a token that a client sent. */
 const char *access_token_unverified(struct arena *a, const char *token, const char *name);
-
-#endif

@@ -1,14 +1,10 @@
 /* The identity provider that logs users in: as one site uses it. */
-#ifndef IDP_IDP_H
-#define IDP_IDP_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/clock.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "config/config.h"
 #include "idp/access_token.h"
 #include "idp/provider.h"
-#include <stdbool.h>
 
 struct cache;
 struct concurrency_limit;
@@ -64,5 +60,3 @@ const struct token_claims *idp_verify(const struct idp *idp, struct arena *a, co
                                       const char *resource, struct err *e);
 /* Of a token that idp_verify refused: may it be that only our key set is older than its key? */
 bool idp_may_lack_key(const struct idp *idp, struct arena *a, const char *token);
-
-#endif

@@ -2,11 +2,7 @@
  * host, and so is waiting for one. A set that could be used stays until there is a newer one. */
 #include "idp/key_set.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/encode.h"
-#include "base/log.h"
 #include "crypto/digest.h"
 #include "metrics/metrics.h"
 #include "shared/single_flight.h"

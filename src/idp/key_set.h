@@ -1,13 +1,10 @@
 /* The identity provider's signing keys: kept by the worker, shared through the cache of the host,
  * fetched rarely. */
-#ifndef IDP_KEY_SET_H
-#define IDP_KEY_SET_H
+#pragma once
 
-#include "base/clock.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "crypto/jwk.h"
 #include "net/http.h"
-#include <stdbool.h>
 
 #define KEYSET_REFETCH_S 60 /* at most one fetch in this time by all workers of the host */
 #define KEYSET_MAX_AGE_S                                                                           \
@@ -29,5 +26,3 @@ enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out,
 /* May the provider have a key of that id that is newer than the set? Providers publish a key before
  * they sign with it, so not if the set was fetched just now. */
 bool keyset_may_lack(const struct keyset *k, const char *kid);
-
-#endif

@@ -1,14 +1,10 @@
 /* In what one identity provider differs from another. A further provider is one file with such a
  * table, its line in idp.c, and the rows of its configuration keys. Everything that OAuth 2.0 and
  * OpenID Connect say for all of them is in the other files of this room. */
-#ifndef IDP_PROVIDER_H
-#define IDP_PROVIDER_H
+#pragma once
 
-#include "base/buf.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "base/json.h"
-#include <stdbool.h>
-#include <stdint.h>
 
 struct form;
 struct loading;
@@ -51,5 +47,3 @@ struct idp_provider {
 };
 
 extern const struct idp_provider idp_cognito; /* cognito.c */
-
-#endif

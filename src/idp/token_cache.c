@@ -3,9 +3,7 @@
  * cannot fill one set on purpose, as only tokens that verify are put in. */
 #include "idp/token_cache.h"
 
-#include <stdlib.h>
-#include <string.h>
-
+#include "base/base.h"
 #include "crypto/digest.h"
 
 #define WAYS 4 /* entries in a set */

@@ -1,6 +1,5 @@
 /* Access tokens that this worker has verified. An entry is never used past its exp. */
-#ifndef IDP_TOKEN_CACHE_H
-#define IDP_TOKEN_CACHE_H
+#pragma once
 
 #include "idp/access_token.h"
 
@@ -10,5 +9,3 @@ void token_cache_free(struct token_cache *c); /* NULL is accepted */
 /* Borrowed until the next put; NULL if unknown or expired. */
 const struct token_claims *token_cache_get(struct token_cache *c, const char *token, int64_t now_s);
 void token_cache_put(struct token_cache *c, const char *token, const struct token_claims *claims);
-
-#endif

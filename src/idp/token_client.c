@@ -2,12 +2,9 @@
  * log the status and the error code. */
 #include "idp/token_client.h"
 
-#include <string.h>
 #include <strings.h>
 
-#include "base/buf.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/url.h"
 #include "metrics/metrics.h"
 #include "net/http.h"

@@ -1,12 +1,9 @@
 /* Calls of the identity provider's token and revocation endpoints. The client is public, so nothing
  * but the PKCE verifier (RFC 7636) proves that an exchange is ours. */
-#ifndef IDP_TOKEN_CLIENT_H
-#define IDP_TOKEN_CLIENT_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "idp/idp.h"
-#include <stdint.h>
 
 #define IDP_REFRESH_TOKEN_MAX 5120 /* bytes, as it is sealed and sent on */
 
@@ -39,5 +36,3 @@ enum rc idp_revoke(struct idp *idp, struct arena *a, const char *refresh_token,
  * ASCII, and without anything as long as a code or a token. NULL: "". */
 #define IDP_REASON_MAX 200
 const char *idp_reason(struct arena *a, const char *text);
-
-#endif

@@ -1,8 +1,7 @@
 /* Private part of check.h: keywords that apply other schemas, to the same value (Core §10.2,
  * §8.2.3), or to its members and items (§10.3, §11). */
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "jsonschema/check.h"
 #include "jsonschema/pattern.h"
 

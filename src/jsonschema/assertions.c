@@ -1,9 +1,7 @@
 /* Private part of check.h: keywords that look at one value alone (Validation §6). */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "jsonschema/check.h"
 #include "jsonschema/pattern.h"
 

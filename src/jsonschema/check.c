@@ -1,11 +1,7 @@
 #include "jsonschema/check.h"
 
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/clock.h"
 #include "base/utf8.h"
 
 #define STEPS_PER_LOOK 4096 /* at the clock; a power of two */

@@ -1,13 +1,7 @@
 /* Evaluation: one schema after the other, within bounds. */
-#ifndef JSONSCHEMA_CHECK_H
-#define JSONSCHEMA_CHECK_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "base/arena.h"
-#include "base/attr.h"
+#include "base/base.h"
 #include "base/json.h"
 #include "jsonschema/node.h"
 #include "jsonschema/schema.h"
@@ -95,5 +89,3 @@ check_fn check_dependencies, check_ref, check_dynamic_ref, check_all_of, check_a
     check_not, check_if, check_dependent_schemas, check_properties, check_pattern_properties,
     check_additional_properties, check_property_names, check_prefix_items, check_items,
     check_contains, check_unevaluated_properties, check_unevaluated_items;
-
-#endif

@@ -1,8 +1,6 @@
 #include "jsonschema/compile.h"
 
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "jsonschema/check.h"
 #include "jsonschema/pattern.h"

@@ -1,9 +1,7 @@
 /* From the document to nodes. */
-#ifndef JSONSCHEMA_COMPILE_H
-#define JSONSCHEMA_COMPILE_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/attr.h"
+#include "base/base.h"
 #include "jsonschema/node.h"
 
 struct pending_ref {
@@ -52,5 +50,3 @@ parse_fn parse_dialect; /* compile.c */
 enum rc resource_enter(struct compile *c, struct node *n, const struct json *v);
 /* When all names are known. */
 enum rc resource_resolve_all(struct compile *c);
-
-#endif

@@ -1,8 +1,7 @@
 /* Private part of compile.h: the keywords, and what they may hold. Each
  * parse_… reads one kind of value, and refuses what the meta-schema of the dialect refuses. */
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "jsonschema/check.h"
 #include "jsonschema/compile.h"
 

@@ -1,13 +1,8 @@
 /* A compiled schema: a tree of nodes, which are schemas, with their keywords. Written once, by
  * compile.h, and then only read, by check.h. */
-#ifndef JSONSCHEMA_NODE_H
-#define JSONSCHEMA_NODE_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "base/err.h"
+#include "base/base.h"
 #include "base/json.h"
 
 #define NO_INDEX SIZE_MAX
@@ -102,5 +97,3 @@ struct schema {
     struct node *root;
     struct resource *resources;
 };
-
-#endif

@@ -1,12 +1,8 @@
 /* Patterns of ECMA-262 with the u flag (§22.2.1), which is what JSON Schema means (Core §6.4), by
  * PCRE2. */
-#ifndef JSONSCHEMA_PATTERN_H
-#define JSONSCHEMA_PATTERN_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "base/arena.h"
+#include "base/base.h"
 
 struct pattern;
 
@@ -28,5 +24,3 @@ const char *regex_translate(struct arena *a, const char *text, size_t len, size_
 /* regex_property.c: what stands in the braces of \p{…}, as PCRE2 has it; NULL if ECMA-262 has no
  * such property. *negated is turned over if PCRE2 has only the opposite. */
 const char *regex_property(struct arena *a, const char *text, size_t len, bool *negated);
-
-#endif

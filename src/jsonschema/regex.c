@@ -1,9 +1,7 @@
 /* Private part of pattern.h: from ECMA-262 to PCRE2. */
 #include <ctype.h>
-#include <stdint.h>
-#include <string.h>
 
-#include "base/buf.h"
+#include "base/base.h"
 #include "base/text.h"
 #include "jsonschema/pattern.h"
 

@@ -1,9 +1,7 @@
 /* Private part of compile.h: names within the document. */
 #include <ctype.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/buf.h"
+#include "base/base.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "jsonschema/compile.h"

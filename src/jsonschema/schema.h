@@ -10,11 +10,9 @@
  *
  * `format` and the content keywords are annotations: they are read and never fail a value, as
  * draft 2020-12 has it where no vocabulary says otherwise. */
-#ifndef JSONSCHEMA_SCHEMA_H
-#define JSONSCHEMA_SCHEMA_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "base/json.h"
 
 /* Bounds of a document. */
@@ -50,5 +48,3 @@ enum rc schema_compile(struct arena *keep, const struct json *document, struct s
  * before that was known. *why is filled unless it is OK. A NULL instance is JSON null. */
 enum rc schema_check(const struct schema *s, const struct json *instance, struct arena *scratch,
                      struct schema_error *why) MUST_USE;
-
-#endif

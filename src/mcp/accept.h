@@ -1,6 +1,5 @@
 /* What a client accepts, and what it prefers (RFC 9110 §12.5.1). */
-#ifndef MCP_ACCEPT_H
-#define MCP_ACCEPT_H
+#pragma once
 
 #include "web/request.h"
 #include <stdbool.h>
@@ -9,5 +8,3 @@
 bool mcp_accepts(const struct request *rq, const char *type);
 /* Would the client rather have a stream of events than JSON? */
 bool mcp_prefers_stream(const struct request *rq);
-
-#endif

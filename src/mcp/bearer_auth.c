@@ -1,10 +1,9 @@
 #include "mcp/bearer_auth.h"
 
-#include <string.h>
 #include <strings.h>
 
 #include "access/revoked.h"
-#include "base/buf.h"
+#include "base/base.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "config/config.h"

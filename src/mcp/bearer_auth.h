@@ -1,7 +1,6 @@
 /* Who may use the MCP endpoint: checks origin, token and scopes, before the body is read, for any
  * HTTP method. */
-#ifndef MCP_BEARER_AUTH_H
-#define MCP_BEARER_AUTH_H
+#pragma once
 
 #include "access/deny_list.h"
 #include "config/config.h"
@@ -24,5 +23,3 @@ enum rc bearer_check_scopes(struct exchange *x, const struct token_claims *claim
 
 /* May pages of this origin call the endpoint (ALLOWED_ORIGINS)? */
 bool mcp_origin_is_allowed(const struct config *config, const char *origin);
-
-#endif

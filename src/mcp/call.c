@@ -1,8 +1,6 @@
 #include "mcp/call.h"
 
-#include <string.h>
-
-#include "base/clock.h"
+#include "base/base.h"
 #include "catalog/program.h"
 
 int mcp_log_level(const char *name) {

@@ -1,6 +1,5 @@
 /* One message in the endpoint: the input and the answer of a method. */
-#ifndef MCP_CALL_H
-#define MCP_CALL_H
+#pragma once
 
 #include "base/json.h"
 #include "base/text.h"
@@ -76,5 +75,3 @@ void mcp_call_finish(struct mcp_call *c, struct json *result);
 
 /* Who the caller is, for programs and for whoami: sub, username, client_id and scopes. */
 struct json *mcp_client_identity(struct arena *a, const struct mcp_client *client);
-
-#endif

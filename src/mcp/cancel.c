@@ -1,9 +1,7 @@
 #include "mcp/cancel.h"
 
-#include <string.h>
-
+#include "base/base.h"
 #include "base/encode.h"
-#include "base/log.h"
 #include "crypto/digest.h"
 #include "mcp/call.h"
 #include "mcp/session.h"

@@ -1,8 +1,7 @@
 /* notifications/cancelled of the handshake versions names a request of the same session, which
  * runs in another worker. That one waits for a message while its program runs and while it waits
  * for the client's answers. (In 2026-07-28 closing the stream cancels.) */
-#ifndef MCP_CANCEL_H
-#define MCP_CANCEL_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -18,5 +17,3 @@ void cancel_end(struct mcp_call *c);
 bool cancel_arrived(void *call);
 /* Forwards a notification to the worker of the call; does nothing if the call is over. */
 void cancel_deliver(const struct mcp_call *c);
-
-#endif

@@ -2,8 +2,7 @@
  * events contain the time of sending, and it reports only changes of files. So files that have
  * changed since then are reported again, and nothing has to be stored for a client that may never
  * return. */
-#ifndef MCP_CHANGED_SINCE_H
-#define MCP_CHANGED_SINCE_H
+#pragma once
 
 #include "base/text.h"
 #include "web/sse.h"
@@ -27,5 +26,3 @@ void changed_since_prime(struct mcp_call *c);
 void changed_since_send(struct mcp_call *c, struct text subscriptions, const struct sse_id *last);
 /* Has a manifest of any kind changed since then, in ms of real time? */
 bool mcp_manifests_have_changed(const struct config *config, int64_t since_ms);
-
-#endif

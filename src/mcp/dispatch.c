@@ -1,9 +1,6 @@
 #include "mcp/dispatch.h"
 
-#include <string.h>
-
-#include "base/clock.h"
-#include "base/log.h"
+#include "base/base.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/cancel.h"
 #include "mcp/headers.h"

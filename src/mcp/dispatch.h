@@ -1,7 +1,6 @@
 /* From a message to its answer, in whatever form that is sent: finds the method, checks the scopes,
  * and calls it. */
-#ifndef MCP_DISPATCH_H
-#define MCP_DISPATCH_H
+#pragma once
 
 #include "mcp/call.h"
 
@@ -22,5 +21,3 @@ enum rc mcp_respond(struct mcp_call *c, enum rc routed, struct mcp_response *out
 
 /* Logs and counts an error that the client gets. */
 void mcp_log_error(const struct mcp_call *c, const struct err *e);
-
-#endif

@@ -1,12 +1,9 @@
 /* POST of the MCP endpoint: checks the token, reads the message, calls its method, sends the
  * answer. */
-#ifndef MCP_ENDPOINT_H
-#define MCP_ENDPOINT_H
+#pragma once
 
 #include "site/exchange.h"
 
 /* Writes JSON-RPC errors into the reply. Errors of HTTP or the token are returned: the dispatcher
  * answers them, with the WWW-Authenticate header that is in the reply. */
 enum rc mcp_post(struct exchange *x, struct err *e);
-
-#endif

@@ -1,9 +1,8 @@
 #include "mcp/get.h"
 
 #include <poll.h>
-#include <string.h>
 
-#include "base/clock.h"
+#include "base/base.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/call.h"
 #include "mcp/changed_since.h"

@@ -1,7 +1,5 @@
 #include "mcp/headers.h"
 
-#include <string.h>
-
 #include "base/encode.h"
 #include "mcp/call.h"
 

@@ -1,12 +1,10 @@
 /* HTTP headers that repeat parts of a message of 2026-07-28 (Streamable HTTP, "Request Metadata"):
  * proxies may route by them, so they must agree with what is executed. */
-#ifndef MCP_HEADERS_H
-#define MCP_HEADERS_H
+#pragma once
 
-#include "base/err.h"
+#include "base/base.h"
 #include "base/text.h"
 #include "web/request.h"
-#include <stdbool.h>
 
 struct mcp_call;
 
@@ -21,5 +19,3 @@ bool mcp_header_decode(struct arena *a, const char *value, struct text *out) MUS
 enum rc mcp_headers_check_method(const struct mcp_call *c, struct err *e) MUST_USE;
 /* Requires the headers of a request: Mcp-Method, and Mcp-Name if params.<mirrored> is present. */
 enum rc mcp_headers_check(const struct mcp_call *c, const char *mirrored, struct err *e) MUST_USE;
-
-#endif

@@ -1,8 +1,6 @@
 #include "mcp/listen.h"
 
-#include <string.h>
-
-#include "base/log.h"
+#include "base/base.h"
 #include "base/text.h"
 #include "catalog/catalog.h"
 #include "mcp/call.h"

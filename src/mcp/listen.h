@@ -1,8 +1,7 @@
 /* Notifications about what changes: subscriptions/listen of 2026-07-28, and resources/subscribe and
  * what the GET stream waits for before it. The worker begins the stream and says what is to be sent
  * when which file, folder or task changes; the stream holder does the rest. */
-#ifndef MCP_LISTEN_H
-#define MCP_LISTEN_H
+#pragma once
 
 #include "base/buf.h"
 #include "mcp/method.h"
@@ -16,5 +15,3 @@ struct json *mcp_subscription_meta(struct mcp_call *c);
 struct buf *mcp_session_subscriptions(struct mcp_call *c);
 
 mcp_method_fn mcp_listen, mcp_subscribe, mcp_unsubscribe;
-
-#endif

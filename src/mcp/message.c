@@ -1,8 +1,5 @@
 #include "mcp/message.h"
 
-#include <stdint.h>
-#include <string.h>
-
 #include "mcp/rpc_codes.h"
 
 /* A string or an integer, never null ("Requests" in the overview of every version). An integer

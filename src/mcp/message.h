@@ -1,11 +1,9 @@
 /* A received message: its kind, and the protocol version that it follows. */
-#ifndef MCP_MESSAGE_H
-#define MCP_MESSAGE_H
+#pragma once
 
-#include "base/err.h"
+#include "base/base.h"
 #include "base/json.h"
 #include "catalog/protocol.h"
-#include <stdbool.h>
 
 enum mcp_message_kind { MCP_REQUEST, MCP_NOTIFICATION, MCP_RESPONSE };
 
@@ -24,5 +22,3 @@ struct mcp_message {
  * it is not a message; out->id is set even then, if it can be read, because the error repeats it.
  */
 enum rc mcp_message_read(struct json *v, struct mcp_message *out, struct err *e) MUST_USE;
-
-#endif

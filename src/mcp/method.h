@@ -1,7 +1,6 @@
 /* What the endpoint serves: a table of methods and filters of subscriptions, which exec/ supplies.
  */
-#ifndef MCP_METHOD_H
-#define MCP_METHOD_H
+#pragma once
 
 #include "base/err.h"
 #include "base/json.h"
@@ -45,5 +44,3 @@ struct mcp_service {
     /* Takes a client's response to a request of the server. */
     void (*take_response)(struct mcp_call *c, struct json *message);
 };
-
-#endif

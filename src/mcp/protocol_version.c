@@ -1,7 +1,6 @@
 #include "mcp/protocol_version.h"
 
 #include <ctype.h>
-#include <string.h>
 
 #include "mcp/call.h"
 #include "mcp/headers.h"

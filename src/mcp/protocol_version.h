@@ -1,12 +1,10 @@
 /* Which protocol version a message follows: 2026-07-28 (stateless), or one with a handshake:
  * 2024-11-05 (over Streamable HTTP, which is newer), 2025-03-26, 2025-06-18 and 2025-11-25. */
-#ifndef MCP_PROTOCOL_VERSION_H
-#define MCP_PROTOCOL_VERSION_H
+#pragma once
 
-#include "base/err.h"
+#include "base/base.h"
 #include "catalog/protocol.h"
 #include "web/request.h"
-#include <stdbool.h>
 
 struct mcp_call;
 
@@ -29,5 +27,3 @@ enum mcp_protocol mcp_version_of_header(const struct request *rq);
 bool mcp_version_has_batches(const struct request *rq);
 
 bool mcp_version_is_handshake_version(const char *version);
-
-#endif

@@ -1,8 +1,6 @@
 #include "mcp/replay.h"
 
-#include <string.h>
-
-#include "base/log.h"
+#include "base/base.h"
 #include "crypto/random.h"
 #include "mcp/call.h"
 #include "mcp/protocol_version.h"

@@ -2,8 +2,7 @@
  * Redelivery"). Sent events are stored in a replay log of the host; an event's id contains the
  * stream's id and the position of the next event in the log. The log's name is bound to the
  * session, so other sessions and users cannot read it. */
-#ifndef MCP_REPLAY_H
-#define MCP_REPLAY_H
+#pragma once
 
 #include "base/err.h"
 #include "base/text.h"
@@ -27,5 +26,3 @@ enum rc replay_open(struct mcp_call *c, const char *stream, struct replay_log **
                     struct err *e) MUST_USE;
 /* Deletes logs that are too old. */
 void replay_sweep(struct site *site);
-
-#endif

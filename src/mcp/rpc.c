@@ -1,8 +1,5 @@
 #include "mcp/rpc.h"
 
-#include <stdint.h>
-#include <string.h>
-
 /* JSON-RPC 2.0 §5.1 and MCP 2026-07-28 "Error Codes". In the handshake versions an error that
  * answers a readable request is a successful POST; Streamable HTTP of 2026-07-28 names statuses. */
 static const struct rpc_code {

@@ -1,14 +1,12 @@
 /* JSON-RPC 2.0 as MCP uses it: answers, and the table of each error code's number and HTTP status.
  */
-#ifndef MCP_RPC_H
-#define MCP_RPC_H
+#pragma once
 
-#include "base/err.h"
+#include "base/base.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "catalog/protocol.h"
 #include "mcp/rpc_codes.h"
-#include <stdbool.h>
 
 /* An answer. `result` is the text of the result. */
 struct text rpc_result(struct arena *a, const struct json *id, struct text result);
@@ -23,5 +21,3 @@ struct json *rpc_notification(struct arena *a, const char *method, struct json *
 int rpc_error_status(enum rc code, enum mcp_protocol protocol);
 /* Is it an error that is answered in JSON-RPC form here, not by the dispatcher? */
 bool rpc_is_error(enum rc code);
-
-#endif

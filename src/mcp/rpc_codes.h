@@ -1,7 +1,6 @@
 /* Error codes of JSON-RPC and MCP, besides those of base/err.h. mcp/rpc.c has their numbers in
  * answers. */
-#ifndef MCP_RPC_CODES_H
-#define MCP_RPC_CODES_H
+#pragma once
 
 #include "base/err.h"
 
@@ -16,5 +15,3 @@
 #define ERR_RPC_MISSING_CAPABILITY RPC_CODE(6)
 #define ERR_RPC_RESOURCE_NOT_FOUND RPC_CODE(7)
 #define ERR_RPC_INTERNAL RPC_CODE(8) /* a program of a manifest failed */
-
-#endif

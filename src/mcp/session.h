@@ -1,8 +1,7 @@
 /* Sessions of the handshake versions ("Session Management"). The session id carries, sealed, what
  * the client said in its `initialize` request, so that any worker knows it and nothing is stored;
  * only a session that ended, or a log level that was set, is noted in the host's cache. */
-#ifndef MCP_SESSION_H
-#define MCP_SESSION_H
+#pragma once
 
 #include "mcp/call.h"
 
@@ -35,5 +34,3 @@ enum rc mcp_session_save(struct mcp_call *c, struct err *e) MUST_USE;
 /* DELETE of the MCP endpoint: ends a session. */
 enum rc mcp_delete(struct exchange *x, struct err *e);
 mcp_method_fn mcp_set_level;
-
-#endif

@@ -1,6 +1,5 @@
 /* What MCP alone uses of a site. */
-#ifndef MCP_SITE_H
-#define MCP_SITE_H
+#pragma once
 
 struct catalog;
 struct mcp_service;
@@ -13,5 +12,3 @@ struct mcp_site {
     struct catalog *catalog;           /* tools, resources, prompts */
     struct task_store *tasks;          /* records of tasks; NULL: there are none */
 };
-
-#endif

@@ -2,7 +2,6 @@
 
 #include <limits.h>
 #include <poll.h>
-#include <string.h>
 
 #include "mcp/accept.h"
 #include "mcp/call.h"

@@ -1,13 +1,11 @@
 /* The answer to one request as a stream of server-sent events: notifications, then the response.
  * The stream begins with the first message; without one, the answer is plain JSON. */
-#ifndef MCP_STREAM_H
-#define MCP_STREAM_H
+#pragma once
 
+#include "base/base.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "web/reply.h"
-#include <stdbool.h>
-#include <stdint.h>
 
 struct mcp_call;
 
@@ -50,5 +48,3 @@ void mcp_stream_close(struct mcp_call *c);
 /* The descriptor that becomes readable when the client disconnects, for process_spec.watch; NULL if
  * that does not end the call: before 2026-07-28 a broken connection is no cancellation. */
 const int *mcp_stream_watch(const struct mcp_call *c);
-
-#endif

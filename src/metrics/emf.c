@@ -6,13 +6,10 @@
  * metric that is never sent is never paid for. A histogram goes out as up to 100 values, evenly
  * spread over its distribution: averages and percentiles come out right, and how many there were is
  * what Count and Invocations say. */
+#include "base/base.h"
 #include "metrics/metrics.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/arena.h"
 
 #define VALUES_MAX 100 /* "Target members": no more in an array */
 #define US_A_MS 1000.0

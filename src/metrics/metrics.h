@@ -8,16 +8,9 @@
  *     metrics_add(METRIC_CONSUMED_READ, 0, 0, (uint64_t)(units * METRIC_UNITS_SCALE));
  *
  * Before metrics_open (unit tests, -t) counting does nothing. */
-#ifndef METRICS_METRICS_H
-#define METRICS_METRICS_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include "base/attr.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "base/output.h"
 
 enum metric {
@@ -159,5 +152,3 @@ struct metrics_emf *metrics_emf_new(void);
 void metrics_emf_free(struct metrics_emf *emf);
 /* A line for each set of dimensions where something happened; gauges always. */
 void metrics_emf_write(struct metrics_emf *emf, int64_t now_ms, FILE *out);
-
-#endif

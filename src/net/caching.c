@@ -1,6 +1,5 @@
 #include "net/caching.h"
 
-#include <string.h>
 #include <strings.h>
 
 #define SECONDS_MAX ((int64_t)1 << 31) /* RFC 9111 §1.2.2: more is this */

@@ -1,10 +1,8 @@
 /* For how long a reply may be used again: RFC 9111, and RFC 5861 §4. */
-#ifndef NET_CACHING_H
-#define NET_CACHING_H
+#pragma once
 
+#include "base/base.h"
 #include "net/http.h"
-#include <stdbool.h>
-#include <stdint.h>
 
 struct http_caching {
     bool may_store; /* not no-store, private, no-cache (which would have to ask again) or Vary: * */
@@ -18,5 +16,3 @@ struct http_caching {
  * fresh (RFC 9111 §4.2.1, §5.3). */
 void http_caching_read(struct arena *a, const struct http_reply *rp, int64_t now_s,
                        struct http_caching *out);
-
-#endif

@@ -1,16 +1,11 @@
 #include "net/http.h"
 
 #include <curl/curl.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/url.h"
 #include "metrics/metrics.h"
 #include "net/ssrf_filter.h"

@@ -1,14 +1,9 @@
 /* The HTTP client. The only room that knows curl. Connections are kept alive per worker. */
-#ifndef NET_HTTP_H
-#define NET_HTTP_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "base/text.h"
 #include "net/http_reply.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 struct http_client;
 
@@ -62,5 +57,3 @@ enum rc http_certificates(struct arena *a, const char *url, long timeout_ms, str
 
 /* How many connections were opened so far: it stands still while kept ones serve. */
 unsigned long http_client_connections(const struct http_client *c);
-
-#endif

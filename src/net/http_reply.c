@@ -1,6 +1,5 @@
 #include "net/http_reply.h"
 
-#include <string.h>
 #include <strings.h>
 #include <time.h>
 

@@ -1,10 +1,7 @@
 /* What a server answered. */
-#ifndef NET_HTTP_REPLY_H
-#define NET_HTTP_REPLY_H
+#pragma once
 
-#include "base/arena.h"
-#include <stddef.h>
-#include <stdint.h>
+#include "base/base.h"
 
 #define HTTP_REPLY_HEADERS_MAX 32768 /* bytes; more is ERR_TOO_LARGE */
 struct http_reply_field {
@@ -31,5 +28,3 @@ const char *http_reply_header(const struct http_reply *reply, const char *name);
 int64_t http_date(const char *text);
 /* The values of a header, several joined by ", " (RFC 9110 §5.3); NULL if there is none. */
 const char *http_header(struct arena *a, const struct http_reply *rp, const char *name);
-
-#endif

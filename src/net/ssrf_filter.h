@@ -1,12 +1,11 @@
 /* Which addresses may be connected to for a URL that a client chose (server-side request forgery).
  * The address of the connection itself is checked, after name resolution, so that a name that later
  * resolves to another address gains nothing. */
-#ifndef NET_SSRF_FILTER_H
-#define NET_SSRF_FILTER_H
+#pragma once
 
-#include "base/err.h"
-#include <stdbool.h>
 #include <sys/socket.h>
+
+#include "base/base.h"
 
 #define SSRF_FILTER_NETS_MAX 32
 
@@ -23,5 +22,3 @@ enum rc ssrf_filter_init(struct ssrf_filter *f, const char *allow_nets, struct e
 /* True if sa is globally reachable unicast, or allowed. Addresses that embed an IPv4 address
  * (mapped, NAT64, 6to4, Teredo, ISATAP) are judged by that address too. */
 bool ssrf_filter_allows(const struct ssrf_filter *f, const struct sockaddr *sa);
-
-#endif

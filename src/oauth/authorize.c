@@ -1,9 +1,8 @@
 /* Private part of endpoints.h: GET and POST of /authorize: OAuth 2.1 §4.1.1. Until client and
  * redirect URI are known to be good, an error is a page here, never a redirect (OAuth 2.1
  * §4.1.2.1). */
-#include <string.h>
 
-#include "base/buf.h"
+#include "base/base.h"
 #include "base/encode.h"
 #include "base/text.h"
 #include "base/url.h"

@@ -1,7 +1,5 @@
 #include "oauth/browser.h"
 
-#include <string.h>
-
 #include "base/encode.h"
 #include "config/config.h"
 #include "crypto/digest.h"

@@ -1,11 +1,9 @@
 /* The user's browser: the cookie that a login is bound to, and how the browser says that it
  * navigates. */
-#ifndef OAUTH_BROWSER_H
-#define OAUTH_BROWSER_H
+#pragma once
 
+#include "base/base.h"
 #include "site/exchange.h"
-#include <stdbool.h>
-#include <stdint.h>
 
 /* The cookie itself: a secret of this browser and us, in no store. NULL if it sent none. */
 const char *browser_cookie(struct exchange *x);
@@ -19,5 +17,3 @@ void browser_cookie_keep(struct exchange *x, int64_t seconds);
 /* W3C Fetch Metadata, of browsers that send it: the request opens a page in a window of its own
  * and, if `own_page`, comes from a page of ours. ERR_INVALID_REQUEST if not. */
 enum rc browser_navigates(const struct request *rq, bool own_page, struct err *e) MUST_USE;
-
-#endif

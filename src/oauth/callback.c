@@ -1,7 +1,6 @@
 /* Private part of endpoints.h: GET /callback: the user comes back from the identity provider. */
-#include <string.h>
 
-#include "base/log.h"
+#include "base/base.h"
 #include "idp/token_client.h"
 #include "metrics/metrics.h"
 #include "oauth/browser.h"

@@ -1,6 +1,5 @@
 /* An OAuth client: who asks for a login or a token. */
-#ifndef OAUTH_CLIENT_H
-#define OAUTH_CLIENT_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -21,5 +20,3 @@ struct client {
     const char *jwks_uri;
     bool must_authenticate; /* it does not list `none` */
 };
-
-#endif

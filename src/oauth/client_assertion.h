@@ -1,6 +1,5 @@
 /* private_key_jwt: a client proves who it is with a JWT that it signed (RFC 7523 §2.2, §3). */
-#ifndef OAUTH_CLIENT_ASSERTION_H
-#define OAUTH_CLIENT_ASSERTION_H
+#pragma once
 
 #include "crypto/jws.h"
 #include "site/site.h"
@@ -19,5 +18,3 @@ enum rc assertion_read(struct arena *a, const char *text, struct assertion *out,
  * pass, one that has to send one must have. */
 enum rc client_authenticate(struct site *site, struct arena *a, const struct form *f,
                             bool must_authenticate, struct err *e) MUST_USE;
-
-#endif

@@ -1,7 +1,6 @@
 /* Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document): the rules for the
  * URL and for what is found there. */
-#ifndef OAUTH_CLIENT_DOCUMENT_H
-#define OAUTH_CLIENT_DOCUMENT_H
+#pragma once
 
 #include "base/url.h"
 #include "config/config.h"
@@ -23,5 +22,3 @@ struct client_document {
 enum rc client_document_read(const struct config *c, struct arena *a,
                              const struct client_document *document, struct client *out,
                              struct err *e) MUST_USE;
-
-#endif

@@ -1,9 +1,7 @@
 #include "oauth/client_dynamic.h"
 
-#include <string.h>
-
+#include "base/base.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "config/config.h"
 #include "crypto/seal.h"
 #include "oauth/endpoints.h"

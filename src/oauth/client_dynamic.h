@@ -1,7 +1,6 @@
 /* Clients that registered themselves (RFC 7591): nothing is stored, the client_id is what was
  * registered, sealed, with its end. */
-#ifndef OAUTH_CLIENT_DYNAMIC_H
-#define OAUTH_CLIENT_DYNAMIC_H
+#pragma once
 
 #include "base/arena.h"
 #include "oauth/client.h"
@@ -14,5 +13,3 @@
 bool client_is_dynamic(const char *client_id);
 enum rc client_dynamic_open(struct site *site, struct arena *a, const char *client_id,
                             struct client *out, struct err *e) MUST_USE;
-
-#endif

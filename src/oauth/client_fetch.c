@@ -1,12 +1,11 @@
 #include "oauth/client_fetch.h"
 
-#include <string.h>
 #include <strings.h>
 #include <time.h>
 
+#include "base/base.h"
 #include "base/encode.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "config/config.h"
 #include "crypto/digest.h"
 #include "metrics/metrics.h"

@@ -2,8 +2,7 @@
  * Anybody may name such an address, and its server may be slow, wrong or absent. So the number of
  * workers that wait for such servers is limited, and documents are cached for all workers of the
  * host, as HTTP caching says (RFC 9111), within limits of our own. */
-#ifndef OAUTH_CLIENT_FETCH_H
-#define OAUTH_CLIENT_FETCH_H
+#pragma once
 
 #include "net/http.h"
 #include "oauth/codes.h"
@@ -42,5 +41,3 @@ struct concurrency_options document_limit(const struct config *c);
 
 /* How documents are fetched: only from public addresses, and what CLIENT_METADATA_* adds. */
 struct http_options document_http_options(const struct config *config);
-
-#endif

@@ -1,6 +1,5 @@
 /* Which client is meant by a client_id, and may it be used here? */
-#ifndef OAUTH_CLIENT_FIND_H
-#define OAUTH_CLIENT_FIND_H
+#pragma once
 
 #include "base/arena.h"
 #include "oauth/client.h"
@@ -20,5 +19,3 @@ bool client_is_trusted(const struct site *site, struct arena *a, const char *cli
  * registration. */
 enum rc client_admit(struct site *site, struct arena *a, const char *client_id,
                      struct err *e) MUST_USE;
-
-#endif

@@ -1,6 +1,5 @@
 #include "oauth/client_list.h"
 
-#include <string.h>
 #include <strings.h>
 
 #include "base/url.h"

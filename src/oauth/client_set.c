@@ -2,9 +2,8 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "base/json.h"
 #include "oauth/client_document.h"
 #include "oauth/codes.h"

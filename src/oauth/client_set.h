@@ -1,6 +1,5 @@
 /* Pinned clients: those whose documents the operator put into CLIENTS_DIR. */
-#ifndef OAUTH_CLIENT_SET_H
-#define OAUTH_CLIENT_SET_H
+#pragma once
 
 #include "config/config.h"
 #include "oauth/client.h"
@@ -15,5 +14,3 @@ void client_set_free(struct client_set *s);
 
 /* NULL: it has none of this id, or there is no set. */
 const struct client *client_set_find(const struct client_set *s, const char *client_id);
-
-#endif

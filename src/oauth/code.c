@@ -1,7 +1,5 @@
 #include "oauth/code.h"
 
-#include <string.h>
-
 #include "base/encode.h"
 #include "crypto/digest.h"
 #include "crypto/seal.h"

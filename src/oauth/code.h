@@ -3,11 +3,9 @@
  * alone reveals nothing. The secret is derived from what only this login has, the browser's cookie
  * and the provider's code: when the browser comes back from the provider twice (our answer was
  * lost, or the user reloaded the page), the same code comes out. */
-#ifndef OAUTH_CODE_H
-#define OAUTH_CODE_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "base/base.h"
 
 struct code {
     const char *session_id, *secret;
@@ -26,5 +24,3 @@ enum rc code_split(struct arena *a, const char *text, struct code *out, struct e
 /* The provider's code. ERR_INVALID_GRANT if the secret is not the session's. */
 enum rc code_open(struct arena *a, const struct code *code, const char *grant,
                   const char **provider_code, struct err *e) MUST_USE;
-
-#endif

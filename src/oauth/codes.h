@@ -1,6 +1,5 @@
 /* Error codes of OAuth, besides those of base/err.h. app/errors.c has their names in replies. */
-#ifndef OAUTH_CODES_H
-#define OAUTH_CODES_H
+#pragma once
 
 #include "base/err.h"
 
@@ -15,5 +14,3 @@
 #define ERR_UNSUPPORTED_TOKEN_TYPE OAUTH_CODE(6)    /* RFC 7009 §2.2.1 */
 #define ERR_UNSUPPORTED_GRANT_TYPE OAUTH_CODE(7)    /* RFC 6749 §5.2 */
 #define ERR_UNSUPPORTED_RESPONSE_TYPE OAUTH_CODE(8) /* RFC 6749 §4.1.2.1 */
-
-#endif

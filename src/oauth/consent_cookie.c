@@ -1,9 +1,6 @@
 #include "oauth/consent_cookie.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/buf.h"
+#include "base/base.h"
 #include "base/url.h"
 #include "config/config.h"
 #include "crypto/digest.h"

@@ -1,8 +1,7 @@
 /* Consents that a user let the browser remember (CONSENT_REMEMBER_DAYS): one sealed cookie of a
  * fixed size, bound to the browser's own cookie. Each entry is a hash of the client, the origin of
  * its redirect URI, the resource and the scopes; the oldest leaves. `browser` is browser_id. */
-#ifndef OAUTH_CONSENT_COOKIE_H
-#define OAUTH_CONSENT_COOKIE_H
+#pragma once
 
 #include "oauth/login.h"
 #include "site/exchange.h"
@@ -15,5 +14,3 @@ bool consent_cookie_has(struct exchange *x, const char *browser, const struct lo
 /* Does nothing if it may not be remembered. */
 void consent_cookie_add(struct exchange *x, const char *browser, const struct login *login);
 void consent_cookie_remove(struct exchange *x, const char *browser, const struct login *login);
-
-#endif

@@ -1,6 +1,5 @@
 /* DENY_FILE (access/deny_list.h) where logins begin and tokens are given out. */
-#ifndef OAUTH_DENY_CHECK_H
-#define OAUTH_DENY_CHECK_H
+#pragma once
 
 #include "oauth/codes.h"
 #include "site/exchange.h"
@@ -14,5 +13,3 @@ enum rc deny_check_grant(const struct site *site, const char *client_id, int64_t
 /* The same of the user of an access token that comes straight from the identity provider. Notes the
  * user for the audit log. */
 enum rc deny_check_user(struct exchange *x, const char *access_token, struct err *e) MUST_USE;
-
-#endif

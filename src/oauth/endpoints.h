@@ -1,7 +1,6 @@
 /* The endpoints of the authorization server. Names of parameters and errors are those of RFC 6749,
  * 7636, 8707, 9207 and 9728. */
-#ifndef OAUTH_ENDPOINTS_H
-#define OAUTH_ENDPOINTS_H
+#pragma once
 
 #include "site/exchange.h"
 
@@ -13,5 +12,3 @@ handler_fn oauth_callback;
 handler_fn oauth_token;
 handler_fn oauth_revoke;   /* RFC 7009 */
 handler_fn oauth_register; /* RFC 7591 */
-
-#endif

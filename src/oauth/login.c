@@ -1,8 +1,5 @@
 #include "oauth/login.h"
 
-#include <string.h>
-
-#include "base/buf.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "base/url.h"

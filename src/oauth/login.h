@@ -1,9 +1,7 @@
 /* What /authorize was asked for, on its way through browser and store. */
-#ifndef OAUTH_LOGIN_H
-#define OAUTH_LOGIN_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "site/site.h"
 
 #define LOGIN_TTL_S 600    /* consent page to callback */
@@ -35,5 +33,3 @@ const char *login_error_uri(struct site *site, struct arena *a, const struct log
                             const char *error, const char *description);
 const char *login_code_uri(struct site *site, struct arena *a, const struct login *in,
                            const char *code);
-
-#endif

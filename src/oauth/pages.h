@@ -1,7 +1,6 @@
 /* The pages that a user sees during a login. What they look like is in share/templates, what they
  * say in share/words. */
-#ifndef OAUTH_PAGES_H
-#define OAUTH_PAGES_H
+#pragma once
 
 #include "oauth/login.h"
 #include "site/exchange.h"
@@ -12,5 +11,3 @@ void page_refused(struct exchange *x, const struct err *e, const char *uri);
 /* A page that goes on to `uri` by itself. Not a redirect: Chromium applies the form-action of the
  * page that held the form to every redirect after it. */
 void page_continue(struct exchange *x, const char *uri);
-
-#endif

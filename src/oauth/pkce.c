@@ -1,7 +1,5 @@
 #include "oauth/pkce.h"
 
-#include <string.h>
-
 #include "base/encode.h"
 #include "crypto/digest.h"
 

@@ -1,6 +1,5 @@
 /* May a client be sent to this address? Exact, but for the port on loopback (RFC 8252 §7.3). */
-#ifndef OAUTH_REDIRECT_URI_H
-#define OAUTH_REDIRECT_URI_H
+#pragma once
 
 #include "config/config.h"
 #include "oauth/client.h"
@@ -9,5 +8,3 @@
 bool redirect_uri_is_acceptable(const struct config *c, struct arena *a, const char *uri);
 bool redirect_uri_is_registered(const struct config *c, struct arena *a,
                                 const struct client *client, const char *uri);
-
-#endif

@@ -1,10 +1,8 @@
 #include "oauth/refresh.h"
 
-#include <string.h>
-
+#include "base/base.h"
 #include "base/encode.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "config/config.h"
 #include "crypto/digest.h"
 #include "crypto/seal.h"

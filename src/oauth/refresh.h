@@ -2,8 +2,7 @@
  * lost answers), and a provider that rotates refresh tokens takes the old one only for a minute or
  * so. So one worker of a host asks, and its answer is given to all who come with the same token
  * within a window. */
-#ifndef OAUTH_REFRESH_H
-#define OAUTH_REFRESH_H
+#pragma once
 
 #include "idp/token_client.h"
 #include "oauth/refresh_token.h"
@@ -19,5 +18,3 @@ enum rc refresh_ask(struct site *site, struct arena *a, const struct refresh_tok
 /* It was revoked, here or at the provider: it is dead on this host, and so are all that came of its
  * login. */
 void refresh_end(struct site *site, struct arena *a, const struct refresh_grant *grant);
-
-#endif

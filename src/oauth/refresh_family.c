@@ -1,8 +1,6 @@
 #include "oauth/refresh_family.h"
 
-#include <string.h>
-
-#include "base/log.h"
+#include "base/base.h"
 #include "config/config.h"
 #include "crypto/random.h"
 #include "oauth/refresh_token.h"

@@ -1,8 +1,7 @@
 /* The refresh tokens of one login, each made from the one before: a family (RFC 9700 §4.14.2). For
  * some time a token that comes again may be one whose answer was lost; after that somebody has
  * what is not theirs, and nobody can say who. What this host remembers of it is in the cache. */
-#ifndef OAUTH_REFRESH_FAMILY_H
-#define OAUTH_REFRESH_FAMILY_H
+#pragma once
 
 #include "site/site.h"
 
@@ -17,5 +16,3 @@ enum family family_state(struct site *site, struct arena *a, const struct refres
 /* Remembers that it was used, and makes it the next one. */
 void family_next(struct site *site, struct arena *a, struct refresh_grant *grant);
 void family_end(struct site *site, struct arena *a, const struct refresh_grant *grant);
-
-#endif

@@ -1,6 +1,5 @@
 /* Refresh tokens as they go out: the provider's, sealed and bound to client and resource. */
-#ifndef OAUTH_REFRESH_TOKEN_H
-#define OAUTH_REFRESH_TOKEN_H
+#pragma once
 
 #include "base/arena.h"
 #include "oauth/codes.h"
@@ -24,5 +23,3 @@ const char *refresh_seal(struct site *site, struct arena *a, const char *client_
 /* Fills t->grant. ERR_INVALID_GRANT if it is not one of this server's, or another client's. */
 enum rc refresh_open(struct site *site, struct arena *a, struct refresh_token *t,
                      struct err *e) MUST_USE;
-
-#endif

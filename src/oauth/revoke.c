@@ -1,10 +1,9 @@
 /* Private part of endpoints.h: POST /revoke (RFC 7009): ends one of our refresh tokens, here and at
  * the provider, or an access token, here. */
-#include <string.h>
 
 #include "access/revoked.h"
+#include "base/base.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "config/config.h"
 #include "idp/access_token.h"
 #include "oauth/client_assertion.h"

@@ -1,11 +1,9 @@
 /* Which scopes a login asks for, and a refresh may ask for again. Scopes are separated by spaces.
  */
-#ifndef OAUTH_SCOPES_H
-#define OAUTH_SCOPES_H
+#pragma once
 
-#include "base/arena.h"
+#include "base/base.h"
 #include "config/config.h"
-#include <stdbool.h>
 
 struct refresh_grant;
 
@@ -22,5 +20,3 @@ const char *scopes_of_login(const struct config *config, struct arena *a, const 
  * asked for. */
 bool scopes_were_granted(const struct config *config, struct arena *a, const char *asked,
                          const struct refresh_grant *grant);
-
-#endif

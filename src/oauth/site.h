@@ -1,6 +1,5 @@
 /* What OAuth alone uses of a site. */
-#ifndef OAUTH_SITE_H
-#define OAUTH_SITE_H
+#pragma once
 
 struct client_set;
 struct concurrency_limit;
@@ -15,5 +14,3 @@ struct oauth_site {
     struct http_client *guarded; /* to hosts of client documents, never to private addresses */
     struct concurrency_limit *document_limit; /* of workers that wait for a client document */
 };
-
-#endif

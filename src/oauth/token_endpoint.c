@@ -1,9 +1,7 @@
 #include "oauth/token_endpoint.h"
 
-#include <string.h>
-
+#include "base/base.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "idp/idp.h"

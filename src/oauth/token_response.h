@@ -1,7 +1,6 @@
 /* What goes out of /token: only what the MCP endpoint takes, or a client would log in again and
  * again. */
-#ifndef OAUTH_TOKEN_RESPONSE_H
-#define OAUTH_TOKEN_RESPONSE_H
+#pragma once
 
 #include "idp/token_client.h"
 #include "site/exchange.h"
@@ -12,5 +11,3 @@
 enum rc token_response_check(struct exchange *x, const char *access_token, struct err *e) MUST_USE;
 /* t->refresh_token is ours here: sealed. */
 void token_response_send(struct exchange *x, const struct idp_tokens *t);
-
-#endif

@@ -1,9 +1,6 @@
 #include "pages/display_name.h"
 
-#include <stdint.h>
-#include <string.h>
-
-#include "base/buf.h"
+#include "base/base.h"
 #include "base/utf8.h"
 
 enum kind { KEPT, SPACE, INVISIBLE, QUOTE };

@@ -1,6 +1,5 @@
 /* Names that clients give themselves, as they may stand on a page or a terminal. */
-#ifndef PAGES_DISPLAY_NAME_H
-#define PAGES_DISPLAY_NAME_H
+#pragma once
 
 #include "base/arena.h"
 
@@ -8,5 +7,3 @@
  * seen: quotation marks become ', spaces of all kinds and control characters one space, and
  * invisible characters go. "?" if nothing is left. It is no HTML. */
 const char *display_name(struct arena *a, const char *name);
-
-#endif

@@ -1,11 +1,9 @@
 #include "pages/page.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/utf8.h"
 #include "crypto/random.h"
 

@@ -1,6 +1,5 @@
 /* The pages that a user sees: ours, or those that an admin put in their place. */
-#ifndef PAGES_PAGE_H
-#define PAGES_PAGE_H
+#pragma once
 
 #include "pages/template.h"
 #include "pages/words.h"
@@ -46,5 +45,3 @@ void page_error(const struct page_set *set, const struct request *rq, struct rep
 /* share/templates, as they were when this was built. */
 extern const char page_builtin_consent[], page_builtin_continue[], page_builtin_error[];
 extern const char page_builtin_style[];
-
-#endif

@@ -1,7 +1,5 @@
 #include "pages/template.h"
 
-#include <string.h>
-
 #include "base/text.h"
 
 #define TEXT_PREFIX "text."

@@ -6,11 +6,9 @@
  *   {{^name}}…{{/name}}   once if the value is empty
  *   {{!…}}                nothing: a comment
  *   {{text.name}}         a text of ours in the reader's language, which has placeholders itself */
-#ifndef PAGES_TEMPLATE_H
-#define PAGES_TEMPLATE_H
+#pragma once
 
-#include "base/buf.h"
-#include "base/err.h"
+#include "base/base.h"
 
 #define TEMPLATE_DEPTH_MAX 8 /* sections in sections, texts included */
 #define TEMPLATE_NAME_MAX 40
@@ -43,5 +41,3 @@ void template_render(struct buf *b, const char *source, const struct template_sc
  * ERR_MISCONFIGURED. */
 enum rc template_check(struct arena *a, const char *source, const struct template_scope *sample,
                        struct err *e) MUST_USE;
-
-#endif

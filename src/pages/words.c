@@ -1,11 +1,7 @@
 #include "pages/words.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 
-#include "base/buf.h"
-#include "base/log.h"
 #include "web/preference.h"
 
 BUILTIN_FILE(words_en, "share/words/en");

@@ -1,12 +1,8 @@
 /* Every text that a user sees, from a file of share/words for each language, and the choice of the
  * language. */
-#ifndef PAGES_WORDS_H
-#define PAGES_WORDS_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
-#include <stdbool.h>
-#include <stddef.h>
+#include "base/base.h"
 
 /* The symbol is the file of ours as a string. (The Makefile knows which object depends on it.) */
 #define BUILTIN_FILE(symbol, file)                                                                 \
@@ -42,5 +38,3 @@ const char *language_text(const struct language *l, const char *name);
 const char *language_reason(struct arena *a, const struct language *l, const char *reason);
 /* What a user can do about an error: the name of a text. */
 const char *error_advice(enum rc code);
-
-#endif

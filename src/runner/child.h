@@ -2,8 +2,7 @@
  *
  * A child has three descriptors, 0 to 2, and those that it is started with, under their own
  * numbers; all others are closed in it. */
-#ifndef RUNNER_CHILD_H
-#define RUNNER_CHILD_H
+#pragma once
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -53,5 +52,3 @@ void orphans_adopt(bool yes);
 unsigned orphans_kill(void);
 /* The same until there is none, for wait_ms at most. */
 void orphans_end(int wait_ms);
-
-#endif

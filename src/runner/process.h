@@ -1,12 +1,9 @@
 /* Runs a program: one text in, one text or a stream of lines out, within a time and a size, and
  * nothing left behind. */
-#ifndef RUNNER_PROCESS_H
-#define RUNNER_PROCESS_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/buf.h"
+#include "base/base.h"
 #include "base/text.h"
-#include <stdint.h>
 
 #define PROCESS_STDERR_MAX 2048 /* bytes of stderr that are kept; the rest is read and dropped */
 #define PROCESS_GRACE_MS 500    /* from SIGTERM to SIGKILL, for a program that is stopped */
@@ -55,5 +52,3 @@ struct process_result {
 /* When it returns, the program is gone with all that it has started, in whatever group or session.
  * The caller's signal mask, handlers and descriptors do not reach the program. */
 void process_run(struct arena *a, const struct process_spec *spec, struct process_result *out);
-
-#endif

@@ -1,12 +1,11 @@
 /* The folders that the stream holder watches by inotify(7), by the paths that they were given by: a
  * folder that is a link, or below one, is watched together with every name on its path, since what
  * happens to one of them may put another folder at that path. So is one that does not exist yet. */
-#ifndef SERVER_FOLDER_WATCH_H
-#define SERVER_FOLDER_WATCH_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <sys/inotify.h>
+
+#include "base/base.h"
 
 #define FOLDERS_MAX 1024
 #define PATH_STEPS_MAX 4096
@@ -43,5 +42,3 @@ void folder_watch_take(struct folder_watch *w, const struct inotify_event *e, fo
                        void *arg);
 /* Finds the folders again that have moved, and calls fn for each, with the name "". */
 void folder_watch_settle(struct folder_watch *w, folder_watch_fn *fn, void *arg);
-
-#endif

@@ -4,14 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/base.h"
 
 #define BACKLOG 4096       /* lowered to net.core.somaxconn; lighttpd answers 500 when it is full */
 #define SYSTEMD_FIRST_FD 3 /* sd_listen_fds(3) */

@@ -1,8 +1,7 @@
 /* The listening socket, in this order: from systemd (LISTEN_FDS), descriptor 0 if it is a listening
  * socket (as lighttpd's bin-path and spawn-fcgi do), else `address`: a path of a Unix socket, or
  * IP:PORT. */
-#ifndef SERVER_LISTENER_H
-#define SERVER_LISTENER_H
+#pragma once
 
 #include "base/err.h"
 
@@ -17,5 +16,3 @@ enum rc listener_open(const char *address, int *fd, enum listener_source *source
 /* Turns new connections to a Unix socket that was bound here away, and removes its path; then
  * closes fd. Those that wait in its queue are still there for the workers, who hold it too. */
 void listener_close(const char *address, int fd, enum listener_source source);
-
-#endif

@@ -3,10 +3,9 @@
  * (runner/child.h). */
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/wait.h>
 
-#include "base/log.h"
+#include "base/base.h"
 #include "base/watchdog.h"
 #include "runner/child.h"
 #include "server/master.h"

@@ -1,6 +1,5 @@
 /* What the files of the master share: server.c has its main loop. Nobody else includes this. */
-#ifndef SERVER_MASTER_H
-#define SERVER_MASTER_H
+#pragma once
 
 #include <sys/stat.h>
 
@@ -143,5 +142,3 @@ void status_remove(const struct status_file *f);
 
 void reload_start(struct master *m);
 void reload_tick(struct master *m, int64_t now);
-
-#endif

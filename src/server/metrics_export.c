@@ -2,16 +2,10 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/arena.h"
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/output.h"
 #include "metrics/metrics.h"
 #include "runner/child.h"

@@ -1,12 +1,10 @@
 /* What the master does with the metrics: the counters' memory, lines in CloudWatch's embedded
  * metric format (EMF), and the process that answers GET /metrics. */
-#ifndef SERVER_METRICS_EXPORT_H
-#define SERVER_METRICS_EXPORT_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
+#include "base/base.h"
 #include "base/output.h"
 #include "config/config.h"
 #include "server/scoreboard.h"
@@ -35,5 +33,3 @@ void metrics_export_serve(struct metrics_export *x, int64_t now);
 bool metrics_export_reaped(struct metrics_export *x, pid_t pid);
 /* After the last worker. */
 void metrics_export_close(struct metrics_export *x, const struct config *config);
-
-#endif

@@ -1,14 +1,10 @@
 /* Private part of master.h: a reload, by a second generation of workers. */
+#include "base/base.h"
 #include "server/master.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "app/app.h"
-#include "base/clock.h"
-#include "base/log.h"
 #include "config/config.h"
 
 /* A log line for each line of text. */

@@ -1,9 +1,6 @@
 #include "server/scoreboard.h"
 
-#include <stddef.h>
 #include <sys/mman.h>
-
-#include "base/clock.h"
 
 struct scoreboard *scoreboard_new(void) {
     void *p = mmap(NULL, sizeof(struct scoreboard), PROT_READ | PROT_WRITE,

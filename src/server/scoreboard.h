@@ -1,12 +1,11 @@
 /* Memory that master and workers share, a cache line a worker. Only the worker writes to its slot,
  * and the master before it has one and after it has gone. What the master must be able to trust,
  * such as process ids, is not in here. */
-#ifndef SERVER_SCOREBOARD_H
-#define SERVER_SCOREBOARD_H
+#pragma once
 
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
+
+#include "base/base.h"
 
 #define WORKERS_LIMIT 256
 #define WORKER_SLOTS (2 * WORKERS_LIMIT) /* on a reload two generations overlap */
@@ -35,5 +34,3 @@ void scoreboard_free(struct scoreboard *board);
 void slot_set(struct slot *slot, enum slot_state state);
 /* No worker is idle or about to be. */
 bool scoreboard_is_full(const struct scoreboard *board);
-
-#endif

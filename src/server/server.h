@@ -12,8 +12,7 @@
  *                              folder_watch.c, stream_holder_tasks.c, task_subscriptions.c
  *     stream_channel.c         what workers send to it
  *     metrics_server.c         the process that answers GET /metrics */
-#ifndef SERVER_SERVER_H
-#define SERVER_SERVER_H
+#pragma once
 
 #include "config/config.h"
 #include "server/timing.h"
@@ -24,5 +23,3 @@ int server_run(const char *config_path, struct config *config);
 /* The same with other times than the built-in ones, for tests. */
 int server_run_timed(const char *config_path, struct config *config,
                      const struct server_timing *timing);
-
-#endif

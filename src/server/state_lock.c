@@ -2,13 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/arena.h"
-#include "base/clock.h"
+#include "base/base.h"
 
 #define LOCK_NAME "lock"
 #define WAIT_MS 2000 /* for one that is about to stop */

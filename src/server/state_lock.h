@@ -1,8 +1,7 @@
 /* One daemon for one STATE_DIR: the files in it would bear two, but not what they count and say.
  * The lock is the process's own (fcntl(2)): children do not inherit it, and however the master
  * ends, the next one can start while its workers still finish. */
-#ifndef SERVER_STATE_LOCK_H
-#define SERVER_STATE_LOCK_H
+#pragma once
 
 #include "base/err.h"
 #include "config/config.h"
@@ -11,5 +10,3 @@
  * up to 2 s for a daemon that is about to stop. */
 enum rc state_lock(const struct config *config, int *fd, struct err *e) MUST_USE;
 void state_unlock(int *fd);
-
-#endif

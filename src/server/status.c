@@ -1,17 +1,14 @@
 /* Private part of master.h: the status file, which has what the master knows, as JSON, for
  * `mcp-authd status` and for monitoring. It is written when something has changed, at most once a
  * second, and removed at the end. */
+#include "base/base.h"
 #include "server/master.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "metrics/metrics.h"
 
 #define STATUS_EVERY_MS 1000

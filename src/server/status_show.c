@@ -3,11 +3,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/json.h"
 
 #define STATUS_ARENA_MAX (1 << 16)

@@ -2,12 +2,8 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "base/clock.h"
 
 #define DESCRIPTORS_MAX 2 /* of one message: a connection, and the file of an unsent reply */
 #define MESSAGE_MAX (sizeof(struct stream_header) + FCGI_FIRST_MAX + SUBSCRIPTION_BYTES_MAX)

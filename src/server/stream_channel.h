@@ -1,12 +1,8 @@
 /* What workers send to the stream holder, over a datagram socket: streams that go on without them,
  * and the ends of replies that a reader does not take at once. */
-#ifndef SERVER_STREAM_CHANNEL_H
-#define SERVER_STREAM_CHANNEL_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "base/buf.h"
+#include "base/base.h"
 #include "server/unsent.h"
 #include "web/fcgi.h"
 #include "web/subscription.h"
@@ -39,5 +35,3 @@ struct stream_message {
 };
 /* The next one, with its descriptors. Never waits. false: there is none. */
 bool stream_channel_receive(int channel, struct stream_message *out);
-
-#endif

@@ -1,8 +1,7 @@
 /* The stream holder: one process that holds the streams that workers have begun and detached, so
  * that an idle stream costs no worker. It watches the directories of manifests and the files that
  * streams wait for, and sends the ends of replies to slow readers. */
-#ifndef SERVER_STREAM_HOLDER_H
-#define SERVER_STREAM_HOLDER_H
+#pragma once
 
 #include <sys/types.h>
 
@@ -88,5 +87,3 @@ void stream_holder_unsubscribe(struct stream_holder *h, const struct stream *s);
 /* To the tasks of all streams, when the task watcher was started again. */
 void stream_holder_resubscribe(struct stream_holder *h);
 task_update_fn stream_holder_send_update; /* for task_updates_take; its argument is the holder */
-
-#endif

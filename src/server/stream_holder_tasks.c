@@ -1,9 +1,7 @@
 /* Private part of stream_holder.h: streams that wait for changes of tasks. */
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 
-#include "base/clock.h"
+#include "base/base.h"
 #include "server/stream_holder.h"
 
 int stream_holder_tasks_mark;

@@ -1,13 +1,11 @@
 /* Private part of master.h: the master's side of the stream holder. */
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/log.h"
+#include "base/base.h"
 #include "runner/child.h"
 #include "server/master.h"
 #include "server/stream_holder.h"

@@ -1,13 +1,10 @@
 /* Private part of stream_holder.h: the streams, what they wait for, and what is sent to them. */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/base.h"
 #include "server/stream_holder.h"
 #include "server/worker.h"
 #include "web/fcgi.h"

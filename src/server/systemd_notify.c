@@ -2,15 +2,9 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "base/log.h"
 
 #define MESSAGE_MAX 512
 

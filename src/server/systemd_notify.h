@@ -1,13 +1,11 @@
 /* What the master tells systemd, as sd_notify(3) has it: a datagram of lines to $NOTIFY_SOCKET.
  * Without that variable nothing is sent. */
-#ifndef SERVER_SYSTEMD_NOTIFY_H
-#define SERVER_SYSTEMD_NOTIFY_H
+#pragma once
 
-#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "base/attr.h"
+#include "base/base.h"
 
 struct systemd_notify {
     int fd; /* -1: nobody wants to know */
@@ -22,5 +20,3 @@ void systemd_notify_close(struct systemd_notify *n);
 void systemd_notify_send(const struct systemd_notify *n, const char *format, ...) PRINTF_LIKE(2, 3);
 void systemd_notify_reloading(const struct systemd_notify *n);
 void systemd_notify_watchdog(struct systemd_notify *n, int64_t now); /* when it is due */
-
-#endif

@@ -2,14 +2,10 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "app/app.h"
-#include "base/clock.h"
-#include "base/log.h"
 #include "metrics/metrics.h"
 #include "runner/child.h"
 #include "web/subscription.h"

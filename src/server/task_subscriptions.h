@@ -1,13 +1,9 @@
 /* The stream holder's side of the task watcher (exec/task_watcher.c), a process that looks at the
  * records of tasks that streams wait for: no file tells when they change. It is started with the
  * first subscription, and ends with the stream holder. */
-#ifndef SERVER_TASK_SUBSCRIPTIONS_H
-#define SERVER_TASK_SUBSCRIPTIONS_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
+#include "base/base.h"
 #include "config/config.h"
 #include "web/subscription.h"
 
@@ -32,5 +28,3 @@ bool task_unsubscribe(struct task_subscriptions *t, struct text id);
  * which each stream has itself. false: the task watcher is gone. */
 typedef void task_update_fn(void *arg, const struct subscription *update);
 bool task_updates_take(struct task_subscriptions *t, task_update_fn *fn, void *arg);
-
-#endif

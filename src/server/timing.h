@@ -1,6 +1,5 @@
 /* How long the master waits for its processes. */
-#ifndef SERVER_TIMING_H
-#define SERVER_TIMING_H
+#pragma once
 
 /* Times in milliseconds. */
 struct server_timing {
@@ -19,5 +18,3 @@ struct server_timing {
 #define WORKER_STUCK_S 180
 #define WORKER_IDLE_RETIRE_S 10
 #define SERVER_STOP_S 30
-
-#endif

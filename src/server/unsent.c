@@ -1,17 +1,11 @@
 #include "server/unsent.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "base/arena.h"
-#include "base/clock.h"
-#include "base/log.h"
 
 #define READY_MAX 64
 #define ROUND_BYTES ((size_t)1 << 20) /* to one reader, before the next one gets some */

@@ -1,12 +1,9 @@
 /* The ends of replies that the stream holder sends to slow readers, so that no worker waits for
  * one. Their number and size are bounded: the slowest is dropped when there is no room, and one
  * that takes nothing for UNSENT_SILENCE_MS is dropped too. */
-#ifndef SERVER_UNSENT_H
-#define SERVER_UNSENT_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/base.h"
 
 #define UNSENT_MAX 1024
 #define UNSENT_BYTES_MAX ((size_t)256 << 20) /* of all their files; one alone may be longer */
@@ -31,5 +28,3 @@ bool unsent_init(struct unsent_list *l);
 void unsent_add(struct unsent_list *l, int fd, int file, const struct unsent_message *m);
 void unsent_send(struct unsent_list *l); /* what readers take now; never waits */
 void unsent_drop_silent(struct unsent_list *l);
-
-#endif

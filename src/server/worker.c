@@ -5,18 +5,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "app/app.h"
-#include "base/arena.h"
-#include "base/buf.h"
-#include "base/clock.h"
-#include "base/log.h"
+#include "base/base.h"
 #include "metrics/metrics.h"
 #include "server/stream_channel.h"
 #include "server/stream_holder.h"

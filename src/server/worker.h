@@ -3,8 +3,7 @@
  *   TERM  answers what it has and what is waiting at the listener, and leaves
  *   QUIT  answers what it has, and leaves
  * When the master has ended it closes the listener at once, answers what it has, and leaves. */
-#ifndef SERVER_WORKER_H
-#define SERVER_WORKER_H
+#pragma once
 
 #include <signal.h>
 #include <sys/types.h>
@@ -26,5 +25,3 @@ struct worker_args {
     int drain_ms;
 };
 _Noreturn void worker_main(const struct worker_args *args);
-
-#endif

@@ -1,15 +1,12 @@
 /* Private part of master.h: starts workers, looks after them, and reaps all children. */
+#include "base/base.h"
 #include "server/master.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "metrics/metrics.h"
 #include "runner/child.h"
 #include "server/worker.h"

@@ -1,8 +1,7 @@
 /* Locks on single bytes of a file. A lock belongs to the open file description (fcntl(2), "Open
  * file description locks"): it ends when all processes have closed the description, which the
  * kernel does at the end of a process. */
-#ifndef SHARED_BYTE_LOCK_H
-#define SHARED_BYTE_LOCK_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -11,5 +10,3 @@
 int byte_lock_take(int fd, int from, int count);
 void byte_lock_release(int fd, int byte);
 bool byte_lock_is_taken(int fd, int byte); /* by another description */
-
-#endif

@@ -1,8 +1,5 @@
 #include "shared/cache.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "shared/kv.h"
 
 #define FILE_BYTES_MAX (256UL << 20) /* address space, not memory */

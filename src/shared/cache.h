@@ -1,15 +1,8 @@
 /* Small values that the workers of this host share, in an LMDB file: STATE_DIR/cache. A key is
  * KIND:REST. Each entry has a time to live (TTL); an expired entry does not exist. */
-#ifndef SHARED_CACHE_H
-#define SHARED_CACHE_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/clock.h"
-#include "base/err.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "base/base.h"
 
 #define CACHE_VALUE_MAX 393216 /* bytes; the largest is a task's record with its result */
 #define CACHE_KEY_MAX 200
@@ -69,5 +62,3 @@ enum rc cache_trim(struct cache *c, const struct cache_quota *quota, struct err 
 /* Removes expired entries. Reads some entries, more if many have expired, and continues there the
  * next time. To be called between requests. */
 void cache_sweep(struct cache *c);
-
-#endif

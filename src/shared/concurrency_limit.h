@@ -1,10 +1,8 @@
 /* Limits of concurrent work of this host's processes. A process that ends, in whatever way, no
  * longer counts. */
-#ifndef SHARED_CONCURRENCY_LIMIT_H
-#define SHARED_CONCURRENCY_LIMIT_H
+#pragma once
 
-#include "base/err.h"
-#include <stdbool.h>
+#include "base/base.h"
 
 /* How many workers may wait for a service at once, so that the others stay free while it is slow. A
  * call pending longer than slow_ms, with no success since, lowers the limit; a call that took so
@@ -56,5 +54,3 @@ struct concurrency_share {
  * reached; ERR_TOO_LARGE: the limit of all is; ERR_STORE. */
 enum rc concurrency_share_take(const struct concurrency_share *s, const char *owner, int *fd,
                                struct err *e) MUST_USE;
-
-#endif

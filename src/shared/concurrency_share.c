@@ -3,11 +3,10 @@
  * The file has the owner's digest, which counts only while the byte is locked. */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/base.h"
 #include "crypto/digest.h"
 #include "shared/byte_lock.h"
 #include "shared/concurrency_limit.h"

@@ -1,10 +1,9 @@
 #include "shared/damaged.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
-#include "base/log.h"
+#include "base/base.h"
 #include "metrics/metrics.h"
 
 void damaged_say(const char *dir, const char *file) {

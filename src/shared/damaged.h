@@ -1,7 +1,6 @@
 /* A file of STATE_DIR that was damaged is renamed and kept beside the new one for an admin to
  * examine. At most one of each is kept. */
-#ifndef SHARED_DAMAGED_H
-#define SHARED_DAMAGED_H
+#pragma once
 
 #define DAMAGED_SUFFIX ".damaged"
 
@@ -10,5 +9,3 @@ void damaged_say(const char *dir, const char *file);
 /* Renames it and logs that, if it is still the file that is open as fd: another process may have
  * replaced it. */
 void damaged_set_aside(const char *path, int fd);
-
-#endif

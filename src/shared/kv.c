@@ -2,9 +2,6 @@
 
 #include <errno.h>
 #include <lmdb.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "shared/concurrency_limit.h"
 #include "shared/kv_file.h"

@@ -1,13 +1,9 @@
 /* A key-value file shared by processes: the only user of LMDB. Readers take no lock, writers one; a
  * process that dies while it writes leaves the file unchanged. A damaged file is replaced by a new
  * one (kv_file.h). */
-#ifndef SHARED_KV_H
-#define SHARED_KV_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
-#include <stdbool.h>
-#include <stddef.h>
+#include "base/base.h"
 
 #define KV_KEY_MAX 255
 
@@ -46,5 +42,3 @@ bool kv_next(struct kv_txn *t, const char *after, char key[KV_KEY_MAX + 1], cons
              size_t *len);
 /* Frees the reader slots of processes that were killed. */
 void kv_forget_dead_readers(struct kv *k);
-
-#endif

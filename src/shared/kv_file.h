@@ -1,11 +1,10 @@
 /* The folder of a key-value file: a lock for opening, and the replacement of a damaged file. For
  * kv.c; doctor uses the names too. */
-#ifndef SHARED_KV_FILE_H
-#define SHARED_KV_FILE_H
+#pragma once
 
-#include "base/attr.h"
-#include <stdbool.h>
 #include <sys/types.h>
+
+#include "base/base.h"
 
 #define KV_DATA "data.mdb"
 #define KV_LOCKS "lock.mdb"
@@ -44,5 +43,3 @@ void kv_file_set_aside(const struct kv_file *f);
  * given file is then renamed, so that the next process makes a new one. NULL: no file is in use. */
 void kv_file_expect_faults(void);
 void kv_file_watch(const struct kv_file *f);
-
-#endif

@@ -1,7 +1,6 @@
 /* A lease lets one worker of this host do something while no other does. It expires, because its
  * holder may be killed. */
-#ifndef SHARED_LEASE_H
-#define SHARED_LEASE_H
+#pragma once
 
 #include "shared/cache.h"
 
@@ -16,5 +15,3 @@ enum rc lease_take(struct cache *c, const char *name, int64_t ttl_s, struct leas
 /* Does nothing if it has expired and another has taken it. */
 void lease_release(struct cache *c, const struct lease *lease);
 bool lease_is_taken(struct cache *c, const char *name);
-
-#endif

@@ -1,12 +1,8 @@
 /* A file of a fixed size that all workers of this host map: rate limits and revoked tokens. A
  * damaged one is renamed, and a new one is made. */
-#ifndef SHARED_MAPPED_H
-#define SHARED_MAPPED_H
+#pragma once
 
-#include "base/err.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/base.h"
 
 /* The head of each file. */
 struct mapped_head {
@@ -30,5 +26,3 @@ void mapped_close(struct mapped *m);
 /* Call it before each use: a truncated file must not be touched (SIGBUS). Tries again to open a
  * file that was not available. */
 bool mapped_is_whole(struct mapped *m);
-
-#endif

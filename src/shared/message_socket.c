@@ -5,15 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "base/arena.h"
-#include "base/clock.h"
 
 #define NAME_PREFIX "mcp-authd/"
 #define MESSAGE_MS 2000 /* in which a message must arrive completely */

@@ -1,13 +1,8 @@
 /* Messages between the processes of one host: a worker waits for a message that another worker
  * received, such as a client's answer. */
-#ifndef SHARED_MESSAGE_SOCKET_H
-#define SHARED_MESSAGE_SOCKET_H
+#pragma once
 
-#include "base/buf.h"
-#include "base/err.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/base.h"
 
 #define MESSAGE_SOCKET_NAME_MAX 64
 struct message_socket;
@@ -29,5 +24,3 @@ enum message_socket_event message_socket_wait(struct message_socket *m, int watc
 bool message_socket_exists(const char *name);
 /* False if there is no socket of that name, or it does not accept the message. */
 bool message_socket_send(const char *name, const void *data, size_t len);
-
-#endif

@@ -6,8 +6,6 @@
 
 #include <arpa/inet.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/encode.h"

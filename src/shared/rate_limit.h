@@ -1,12 +1,9 @@
 /* How often something may happen, counted for all workers of this host together: token buckets in
  * a file that every worker maps. A bucket costs a hash and one atomic exchange; there is no lock,
  * and the file never grows. */
-#ifndef SHARED_RATE_LIMIT_H
-#define SHARED_RATE_LIMIT_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
-#include <stdint.h>
+#include "base/base.h"
 
 #define LIMIT_PER_MINUTE_MAX 6000
 
@@ -30,5 +27,3 @@ int64_t rate_limits_take_client(struct rate_limits *l, struct arena *a, const ch
 /* The key of an address: an IPv4 address itself, an IPv6 address's /64, since one user has at least
  * that; NULL if it is not an address. */
 const char *rate_limits_address(struct arena *a, const char *address);
-
-#endif

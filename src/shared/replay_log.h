@@ -1,12 +1,8 @@
 /* Events of a stream, stored for a short time in a directory, so that another worker can send them
  * again. The number and the length of logs are limited. */
-#ifndef SHARED_REPLAY_LOG_H
-#define SHARED_REPLAY_LOG_H
+#pragma once
 
-#include "base/err.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/base.h"
 
 #define REPLAY_LOG_BYTES_MAX ((size_t)4 << 20) /* of one */
 /* Of the host, and of one owner: the one that was written to longest ago is deleted for a new one.
@@ -32,5 +28,3 @@ bool replay_log_has_ended(struct replay_log *r);
 void replay_log_close(struct replay_log *r); /* NULL is accepted */
 /* Deletes the old ones. */
 void replay_log_sweep(const char *dir, int64_t now_s);
-
-#endif

@@ -1,7 +1,6 @@
 /* Single flight: if several workers of this host need the same thing from another server, one asks,
  * and the others wait until its result is in the cache. */
-#ifndef SHARED_SINGLE_FLIGHT_H
-#define SHARED_SINGLE_FLIGHT_H
+#pragma once
 
 #include "shared/lease.h"
 
@@ -24,5 +23,3 @@ enum flight_role {
 };
 enum flight_role single_flight_begin(struct single_flight *f, struct err *e) MUST_USE;
 void single_flight_end(const struct single_flight *f);
-
-#endif

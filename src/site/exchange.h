@@ -1,7 +1,6 @@
 /* One request and its reply, at one site: what every handler is given. It knows no FastCGI, no
  * sockets and no processes; a unit test can make one. */
-#ifndef SITE_EXCHANGE_H
-#define SITE_EXCHANGE_H
+#pragma once
 
 #include "base/err.h"
 #include "site/site.h"
@@ -17,5 +16,3 @@ struct exchange {
 /* Returns OK with the reply filled, or an error that the dispatcher turns into a reply in the
  * form of the route. */
 typedef enum rc handler_fn(struct exchange *x, struct err *e);
-
-#endif

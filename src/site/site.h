@@ -1,8 +1,7 @@
 /* One site: the server of one MCP_SERVER_URI, as a worker sees it. What OAuth and MCP both use
  * stands here; what only one of them uses is a part that its room defines. Nothing of a site is
  * global, so that one daemon can serve several. */
-#ifndef SITE_SITE_H
-#define SITE_SITE_H
+#pragma once
 
 #include "base/clock.h"
 
@@ -30,5 +29,3 @@ struct site {
     struct oauth_site *oauth;
     struct mcp_site *mcp;
 };
-
-#endif

@@ -10,9 +10,8 @@
  * - DeleteItem leaves no trace. If the item is gone after a try without an answer, this call may
  *   have deleted it or another, so it says ERR_STORE, and the caller decides by what else it knows
  *   (oauth/token_endpoint.c). A plain ERR_CONFLICT is sure. */
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "crypto/random.h"
 #include "store/store.h"
 #include "store/table.h"

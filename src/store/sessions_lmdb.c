@@ -1,10 +1,8 @@
 /* Sessions in an LMDB file. A record is its ttl (8 bytes, so that the sweep need not parse) and a
  * JSON object with a version, as the DynamoDB items have. */
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/base.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "shared/kv.h"
 #include "store/store.h"
 

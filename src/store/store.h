@@ -1,16 +1,10 @@
 /* The store: login sessions, with the four operations that DynamoDB offers under the original
  * design's permissions.
  * An implementation fills the table of functions; callers use the inline functions below. */
-#ifndef STORE_STORE_H
-#define STORE_STORE_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/clock.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "metrics/metrics.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #define SESSION_ID_MAX 64      /* bytes of a session id */
 #define SESSION_BLOB_MAX 16384 /* bytes of a sealed part */
@@ -107,5 +101,3 @@ struct dynamodb;
 struct concurrency_limit;
 struct store *store_dynamodb_open(struct dynamodb *db, struct concurrency_limit *limit,
                                   const struct clock *clock);
-
-#endif

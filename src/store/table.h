@@ -1,7 +1,6 @@
 /* A DynamoDB table as a store uses it: calls within a limit, and the attributes of an item as it
  * travels, an object of typed values. */
-#ifndef STORE_TABLE_H
-#define STORE_TABLE_H
+#pragma once
 
 #include "aws/dynamodb.h"
 #include "shared/concurrency_limit.h"
@@ -24,5 +23,3 @@ void item_put_text(struct arena *a, struct json *into, const char *name, const c
 void item_put_number(struct arena *a, struct json *into, const char *name, int64_t n);
 const char *item_text(const struct json *item, const char *name); /* NULL: it has no such text */
 bool item_number(const struct json *item, const char *name, int64_t *out); /* false: the same */
-
-#endif

@@ -1,14 +1,9 @@
 /* Records of tasks (MCP Tasks extension, exec/tasks.h). Any worker may change one, so each write
  * names the version that it replaces, and of several at once one succeeds. An implementation fills
  * the table of functions; callers use the inline functions below. */
-#ifndef STORE_TASKS_H
-#define STORE_TASKS_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/clock.h"
-#include "base/err.h"
-#include <stddef.h>
-#include <stdint.h>
+#include "base/base.h"
 
 #define TASK_ID_MAX 64   /* bytes of a task's id */
 #define TASK_OWNER_LEN 8 /* of its first bytes: all tasks of one user have the same */
@@ -96,5 +91,3 @@ struct task_store *task_store_host_open(struct cache *cache, const struct clock 
 struct dynamodb_options;
 enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const char *limit_file,
                                  unsigned workers, struct task_store **out, struct err *e) MUST_USE;
-
-#endif

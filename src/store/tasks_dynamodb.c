@@ -4,10 +4,8 @@
  * A try whose answer is lost may have been carried out, and the next one must not take that for
  * someone else's doing: each write draws an `attempt` at random, and an item that has it is ours.
  */
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/log.h"
+#include "base/base.h"
 #include "crypto/random.h"
 #include "store/table.h"
 #include "store/tasks.h"

@@ -1,9 +1,6 @@
 /* Records of tasks as values of the cache: a head of numbers, and the sealed text. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/log.h"
+#include "base/base.h"
 #include "shared/cache.h"
 #include "store/tasks.h"
 

@@ -4,15 +4,9 @@
 #include <fcgiapp.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 #include <sys/random.h>
 
-#include "base/arena.h"
-#include "base/clock.h"
 #include "base/url.h"
 #include "web/fcgi_conn.h"
 

@@ -4,12 +4,9 @@
  * socket: fcgi_conn.c reads the records, under limits and deadlines, those of the parameters into a
  * file in memory (fcgi_file.c); libfcgi decodes them from there and encodes the reply into it;
  * fcgi_conn.c sends that. */
-#ifndef WEB_FCGI_H
-#define WEB_FCGI_H
+#pragma once
 
-#include <stddef.h>
-
-#include "base/err.h"
+#include "base/base.h"
 #include "web/reply.h"
 #include "web/request.h"
 
@@ -72,5 +69,3 @@ struct fcgi_detached {
 /* Of a longer beginning some is sent already. */
 #define FCGI_FIRST_MAX 65536
 struct fcgi_detached fcgi_detach(struct fcgi *f, struct arena *a);
-
-#endif

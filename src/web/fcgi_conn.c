@@ -2,12 +2,10 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "web/fcgi_pairs.h"
 
 #define DRAIN_MS 1000

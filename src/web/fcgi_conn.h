@@ -1,15 +1,9 @@
 /* The socket under fcgi.c: FastCGI records in, bytes out, each under a deadline. Decodes nothing
  * but the record headers, and the lengths of parameters (fcgi_pairs.h); what the records say is
  * libfcgi's work. */
-#ifndef WEB_FCGI_CONN_H
-#define WEB_FCGI_CONN_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "base/attr.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "web/fcgi_file.h"
 
 struct fcgi_conn {
@@ -66,5 +60,3 @@ size_t fcgi_conn_frame(unsigned id, const char *text, size_t len, char *out);
  * the reply: if the peer may still be sending, `drain` reads on until it has seen our end, for at
  * most a second. */
 void fcgi_conn_close(struct fcgi_conn *c, bool drain);
-
-#endif

@@ -2,14 +2,9 @@
  * see as memory: what goes in and comes out costs no system call of ours. It stays as it is from
  * one request to the next, but for its contents: giving its pages back and getting new ones was a
  * sixth of a worker's time. */
-#ifndef WEB_FCGI_FILE_H
-#define WEB_FCGI_FILE_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-
-#include "base/attr.h"
-#include "base/err.h"
+#include "base/base.h"
 
 /* What a file keeps between requests; a larger one is cut back to it. */
 #define FCGI_FILE_KEPT (64 * 1024)
@@ -41,5 +36,3 @@ bool fcgi_file_cut(struct fcgi_file *f, size_t len) MUST_USE;
 
 /* Wipes it: tokens went through here. */
 void fcgi_file_clear(struct fcgi_file *f);
-
-#endif

@@ -1,7 +1,5 @@
 #include "web/fcgi_pairs.h"
 
-#include <string.h>
-
 /* One byte of a length. True when the length is whole. */
 static bool take_byte(struct fcgi_pairs *s, unsigned char byte) {
     size_t *length = &s->length[s->which];

@@ -1,11 +1,9 @@
 /* The lengths that stand before each parameter (FastCGI spec §3.4), as the bytes come. libfcgi adds
  * two of them in an int and asks for so much memory: with large ones that ends the process, and in
  * versions before 2.4.5 overflows the heap (CVE-2025-23016). */
-#ifndef WEB_FCGI_PAIRS_H
-#define WEB_FCGI_PAIRS_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "base/base.h"
 
 struct fcgi_pairs {
     size_t max;       /* bytes of one pair; the other members are 0 at first */
@@ -20,5 +18,3 @@ struct fcgi_pairs {
  * makes "NAME=value" of it: a NUL, or in the name a "=". A pair that breaks off is libfcgi's to
  * find. */
 bool fcgi_pairs_take(struct fcgi_pairs *s, const unsigned char *p, size_t len);
-
-#endif

@@ -1,7 +1,5 @@
 #include "web/form.h"
 
-#include <string.h>
-
 #include "base/url.h"
 #include "base/utf8.h"
 

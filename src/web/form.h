@@ -1,11 +1,7 @@
 /* Queries and forms (application/x-www-form-urlencoded). */
-#ifndef WEB_FORM_H
-#define WEB_FORM_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
-#include <stdbool.h>
-#include <stddef.h>
+#include "base/base.h"
 
 #define FORM_FIELDS_MAX 32 /* parameters in one form or query */
 
@@ -30,5 +26,3 @@ enum rc form_check_repeated(const struct form *f, const char *name, struct err *
 enum rc form_check_repeated_but(const struct form *f, const char *except, struct err *e) MUST_USE;
 /* The first value, or NULL when it is absent or empty: RFC 6749 §3.1 treats both alike. */
 const char *form_get(const struct form *f, const char *name);
-
-#endif

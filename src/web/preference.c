@@ -1,7 +1,5 @@
 #include "web/preference.h"
 
-#include <string.h>
-
 /* Behind the quoted string at p (RFC 9110 §5.6.4), which ends with the header at the latest. */
 static const char *skip_quoted(const char *p) {
     for (p++; *p && *p != '"'; p++)

@@ -1,10 +1,8 @@
 /* Content negotiation: the elements of Accept and Accept-Language with their weights (RFC 9110
  * §12.4.2, §12.5). */
-#ifndef WEB_PREFERENCE_H
-#define WEB_PREFERENCE_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "base/base.h"
 
 #define WEIGHT_MAX 1000 /* of q=1: there are three decimals */
 
@@ -17,5 +15,3 @@ struct preference {
 /* The next element of the header at *at; false at its end. Commas and semicolons in quoted strings
  * separate nothing. */
 bool preference_next(const char **at, struct preference *out);
-
-#endif

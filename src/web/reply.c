@@ -1,10 +1,7 @@
 #include "web/reply.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 
-#include "base/log.h"
 #include "web/request.h"
 
 void reply_init(struct reply *rp, struct arena *a) {

@@ -1,13 +1,8 @@
 /* One HTTP reply, filled by a handler and sent whole; or begun by it and sent piece by piece. */
-#ifndef WEB_REPLY_H
-#define WEB_REPLY_H
+#pragma once
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "base/base.h"
 #include "base/json.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #define REPLY_HEADERS_MAX 24
 
@@ -73,5 +68,3 @@ enum rc reply_stream_write(struct reply *rp, const char *p, size_t len) MUST_USE
 void reply_stream_end(struct reply *rp);
 
 const char *reply_reason(int status); /* "Not Found" */
-
-#endif

@@ -1,7 +1,6 @@
 #include "web/request.h"
 
 #include <ctype.h>
-#include <string.h>
 #include <strings.h>
 
 const char *request_param(const struct request *rq, const char *name) {

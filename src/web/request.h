@@ -1,11 +1,7 @@
 /* One HTTP request, as plain data. Everything in it lives in its arena. */
-#ifndef WEB_REQUEST_H
-#define WEB_REQUEST_H
+#pragma once
 
-#include "base/arena.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/base.h"
 
 struct request {
     struct arena *arena;
@@ -30,5 +26,3 @@ const char *request_param(const struct request *rq, const char *name);
 int request_has_type(const struct request *rq, const char *media_type);
 /* The value of a cookie (RFC 6265 §4.2), in the arena, or NULL. */
 const char *request_cookie(const struct request *rq, const char *name);
-
-#endif

@@ -1,7 +1,5 @@
 #include "web/sse.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #define NUMBER_DIGITS_MAX 5

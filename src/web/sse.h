@@ -1,12 +1,9 @@
 /* Server-sent events (WHATWG HTML, "Server-sent events"): the one place that writes them, and that
  * writes and reads their ids. */
-#ifndef WEB_SSE_H
-#define WEB_SSE_H
+#pragma once
 
+#include "base/base.h"
 #include "base/text.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #define SSE_COMMENT ":\n\n"
 #define SSE_DATA "data: " /* begins the one line of data that an event has */
@@ -41,5 +38,3 @@ struct text sse_event(struct arena *a, const struct sse_id *id, struct text data
 size_t sse_event_len(const struct sse_id *id, struct text data);
 /* An event without data: gives the client an id before there is anything to send. */
 struct text sse_priming_event(struct arena *a, const struct sse_id *id);
-
-#endif

@@ -1,8 +1,5 @@
 #include "web/subscription.h"
 
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 /* What each begins with in a list; argument and text follow. */

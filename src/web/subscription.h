@@ -2,13 +2,10 @@
  * something happens. The worker writes these as a list of bytes; the stream holder
  * (server/stream_holder.c), which holds the connections of all of them, reads it, and knows no more
  * about MCP than this. */
-#ifndef WEB_SUBSCRIPTION_H
-#define WEB_SUBSCRIPTION_H
+#pragma once
 
-#include "base/buf.h"
+#include "base/base.h"
 #include "base/text.h"
-#include <stdbool.h>
-#include <stddef.h>
 
 #define SUBSCRIPTION_BYTES_MAX 32768 /* of the list of one stream */
 
@@ -49,5 +46,3 @@ bool subscription_find_argument(struct text list, enum subscription_kind kind, s
  * resolved, since what it leads to may become another folder. False: there is none. */
 #define SUBSCRIPTION_PATH_MAX 4096
 bool subscription_folder_path(const char *dir, char path[SUBSCRIPTION_PATH_MAX]);
-
-#endif
