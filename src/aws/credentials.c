@@ -20,8 +20,8 @@ struct aws_credentials_source {
     struct aws_credentials_options options;
     struct arena *arena; /* of the credentials in use; NULL: none */
     struct aws_credentials credentials;
-    int64_t fetched_s, tried_s;
-    bool has_tried, is_refused;
+    int64_t fetched_s, tried_s; /* 0: never */
+    bool is_refused;
     struct err failure; /* of the last try */
 };
 
@@ -90,7 +90,7 @@ static bool should_fetch(const struct aws_credentials_source *s, int64_t now_s) 
     bool usable = can_be_used(s, now_s), wanted = !usable || s->is_refused;
     int64_t wait_s = usable && !s->is_refused ? RETRY_KEPT_S : RETRY_S;
 
-    if (s->has_tried && !clock_has_passed(s->tried_s, now_s, wait_s))
+    if (!clock_has_passed(s->tried_s, now_s, wait_s))
         return false;
     if (s->source->is_file)
         return wanted || clock_has_passed(s->fetched_s, now_s, REREAD_S);
@@ -127,7 +127,6 @@ static void refresh(struct aws_credentials_source *s, int64_t now_s, int64_t dea
     };
 
     memset(&s->failure, 0, sizeof s->failure);
-    s->has_tried = true;
     s->tried_s = now_s;
     if (!s->source->fetch(&f, &fetched, &s->failure))
         adopt(s, &fetched, now_s);

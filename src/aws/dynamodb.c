@@ -14,9 +14,8 @@
 
 struct dynamodb {
     struct arena *arena;
-    struct http_client *http;
-    const struct clock *clock;
-    const char *table, *region, *what, *setting;
+    struct dynamodb_options options;
+    const char *region;
     struct aws_endpoint endpoint;
     struct aws_credentials_source *credentials;
     int64_t skew_s; /* AWS's clock less ours, once AWS has refused us for it */
@@ -38,7 +37,9 @@ static const char *region_of_arn(struct arena *a, const char *table) {
     return arena_strndup(a, p, strcspn(p, ":"));
 }
 
-static enum rc find_service(struct dynamodb *d, const struct dynamodb_options *o, struct err *e) {
+static enum rc find_service(struct dynamodb *d, struct err *e) {
+    const struct dynamodb_options *o = &d->options;
+
     d->region = region_of_arn(d->arena, o->table);
     if (!d->region && aws_region(d->arena, o->env, o->region, &d->region, e))
         return e->code;
@@ -55,12 +56,8 @@ enum rc dynamodb_new(const struct dynamodb_options *options, struct dynamodb **o
 
     *out = NULL;
     d->arena = arena_new(ARENA_MAX);
-    d->http = options->http;
-    d->clock = options->clock;
-    d->table = options->table;
-    d->what = options->what;
-    d->setting = options->setting;
-    if (find_service(d, options, e)) {
+    d->options = *options;
+    if (find_service(d, e)) {
         dynamodb_free(d);
         return e->code;
     }
@@ -81,7 +78,7 @@ const char *dynamodb_url(const struct dynamodb *d) {
 }
 
 const char *dynamodb_what(const struct dynamodb *d) {
-    return d->what;
+    return d->options.what;
 }
 
 struct aws_credentials_source *dynamodb_credentials(struct dynamodb *d) {
@@ -226,7 +223,7 @@ static enum meaning send_signed(struct call *c, const struct aws_credentials *cr
         .region = d->region,
         .service = "dynamodb",
         .credentials = credentials,
-        .time_s = clock_now_s(d->clock) + d->skew_s,
+        .time_s = clock_now_s(d->options.clock) + d->skew_s,
         .flags = SIGV4_USUAL,
     };
     int64_t left_ms = c->deadline_ms - clock_monotonic_ms();
@@ -243,7 +240,7 @@ static enum meaning send_signed(struct call *c, const struct aws_credentials *cr
     enum rc failed;
     struct err e;
 
-    failed = http_fetch(d->http, c->a, &rq, &reply, &e);
+    failed = http_fetch(d->options.http, c->a, &rq, &reply, &e);
     if (reply.times_sent > 1)
         metrics_add(METRIC_RETRIES, UPSTREAM_DYNAMODB, 0, reply.times_sent - 1);
     if (failed) {
@@ -276,7 +273,7 @@ static enum meaning attempt(struct call *c, struct dynamodb_result *r) {
 
 /* AWS signs its answers with its own time: with that, the same request may be accepted. */
 static bool set_clock(struct call *c, const struct dynamodb_result *r) {
-    int64_t skew_s = r->answer_s - clock_now_s(c->d->clock);
+    int64_t skew_s = r->answer_s - clock_now_s(c->d->options.clock);
     int64_t change_s = skew_s - c->d->skew_s;
 
     if (c->clock_set || !r->answer_s || llabs(change_s) < DYNAMODB_SKEW_MIN_S)
@@ -382,7 +379,7 @@ static const char *advice(const struct dynamodb *d, struct arena *a, const char 
 
     if (!strcmp(fault, "ResourceNotFoundException"))
         return arena_printf(a, "; there is no such table in this region and account: see %s",
-                            d->setting);
+                            d->options.setting);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(all[i].fault, fault))
             return all[i].text;
@@ -399,7 +396,7 @@ enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const struct dynamodb
     enum meaning meaning;
 
     *out = (struct dynamodb_result){.fault = "", .message = ""};
-    json_put_str(rq->input, "TableName", d->table);
+    json_put_str(rq->input, "TableName", d->options.table);
     if (strstr(rq->operation, "Item"))
         json_put_str(rq->input, "ReturnConsumedCapacity", "TOTAL");
     c.body = json_text(a, rq->input, &c.body_len);
@@ -415,7 +412,8 @@ enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const struct dynamodb
     }
     if (meaning == CONDITION_FAILED)
         return err_set(e, ERR_CONFLICT, "the condition of the %s failed", rq->operation);
-    (void)err_set(e, ERR_STORE, "the %s is not available; try again in a few seconds", d->what);
+    (void)err_set(e, ERR_STORE, "the %s is not available; try again in a few seconds",
+                  d->options.what);
     err_detail(e, "DynamoDB %s: %s %s%s", rq->operation, out->fault, out->message,
                advice(d, a, out->fault));
     return e->code;

@@ -22,8 +22,7 @@ int file_open(const char *path, const char **why) {
     return -1;
 }
 
-/* Up to len bytes; -1: errno. */
-static ssize_t read_all(int fd, char *text, size_t len) {
+ssize_t file_read_all(int fd, char *text, size_t len) {
     size_t done = 0;
     ssize_t got;
 
@@ -45,7 +44,7 @@ enum rc file_read(struct arena *a, const char *path, size_t max_len, struct text
     if (fd < 0)
         return err_set(e, ERR_MISSING, "cannot be read: %s", why);
     text = arena_alloc(a, max_len + 2);
-    len = read_all(fd, text, max_len + 1);
+    len = file_read_all(fd, text, max_len + 1);
     error = errno;
     (void)close(fd);
     errno = error;

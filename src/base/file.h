@@ -3,10 +3,13 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include <sys/types.h>
 
 /* Opens a file for reading without waiting: a FIFO in its place is refused. -1: *why says why in
  * words, and errno as open(2) does, or EINVAL. */
 int file_open(const char *path, const char **why);
+/* Reads up to len bytes, fewer at the end of the file. -1: errno. */
+ssize_t file_read_all(int fd, char *text, size_t len);
 
 /* Reads a file of at most max_len bytes into the arena, with a NUL behind it and no copy anywhere
  * else, since it may hold a secret. ERR_MISSING: it cannot be opened or read, and errno says why;

@@ -85,7 +85,7 @@ const struct config *config_at(const struct config *c, struct arena *a, const ch
     return at;
 }
 
-static const char *without_slashes(struct arena *a, const char *text) {
+const char *config_without_slashes(struct arena *a, const char *text) {
     size_t len = strlen(text);
 
     while (len && text[len - 1] == '/')
@@ -103,7 +103,7 @@ static void derive_addresses(struct loading *l) {
         config_fault(l, 0, "MCP_SERVER_URI must be set");
     if (config_check_url(l, "MCP_SERVER_URI", c->mcp_server_uri, &u))
         derive_resource(c, c->arena, &u);
-    c->auth_proxy_uri = without_slashes(c->arena, c->auth_proxy_uri);
+    c->auth_proxy_uri = config_without_slashes(c->arena, c->auth_proxy_uri);
     if (config_check_url(l, "AUTH_PROXY_URI", c->auth_proxy_uri, &u) && !is_below_issuer(l))
         derive_issuer(c, c->arena, &u);
 }

@@ -38,6 +38,8 @@ const char *config_shown(struct loading *l, const char *text);
 /* read.c: the file and the environment. false: there is no such file. */
 bool config_read(struct loading *l);
 void config_check_rest(struct loading *l); /* check.c: the same of all other keys */
+/* check.c: the text without slashes at its end. */
+const char *config_without_slashes(struct arena *a, const char *text);
 /* check.c: https, or plain http where the host is loopback; no user info, query or fragment.
  * false for "" too. */
 bool config_check_url(struct loading *l, const char *key, const char *text, struct url *u);

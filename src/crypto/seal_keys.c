@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/encode.h"
+#include "base/file.h"
 #include "base/utf8.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
@@ -21,23 +22,6 @@ static enum rc unusable(struct err *e, const char *path, const char *why) {
 }
 
 /* ---- reading ---- */
-
-/* Reads up to max bytes. -1 with errno on failure, otherwise their number. */
-static ssize_t read_all(int fd, char *out, size_t max) {
-    size_t len = 0;
-
-    while (len < max) {
-        ssize_t n = read(fd, out + len, max - len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        len += (size_t)n;
-    }
-    return (ssize_t)len;
-}
 
 /* systemd.exec(5), LoadCredential: only the service's user may enter the folder, and an access
  * control list lets that user read a file of root's in it. The mask of such a list is shown as the
@@ -61,8 +45,6 @@ static enum rc check_file(int fd, const char *path, struct err *e) {
         return unusable(e, path,
                         "other users can read or change it; give it the mode 600 (chmod 600), and "
                         "put a new key in if others had access");
-    if (st.st_size > FILE_BYTES_MAX)
-        return unusable(e, path, "it is too long for a key file");
     return OK;
 }
 
@@ -130,7 +112,7 @@ static enum rc read_keys(int fd, const char *path, struct seal_keys *k, struct e
 
     if (check_file(fd, path, e))
         return e->code;
-    ssize_t len = read_all(fd, text, sizeof text);
+    ssize_t len = file_read_all(fd, text, sizeof text);
     if (len < 0)
         return unusable(e, path, strerror(errno));
     if (len > FILE_BYTES_MAX)

@@ -35,22 +35,16 @@ void doctor_say_lines(struct doctor *d, enum verdict verdict, const char *what, 
 /* Compares this host's clock with the Date of an answer (0: it had none). */
 void doctor_say_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s);
 
-/* What to do when a public address cannot be reached from here. */
-#define DOCTOR_REACH_ADVICE                                                                        \
-    "let the name lead to the web server, and open the port; if this host cannot reach its own "   \
-    "public address, run doctor on another one with the same configuration"
-
-/* The checks, a file each. */
+/* The checks: check_….c. */
 void check_config(struct doctor *d);
-void check_directories(struct doctor *d); /* clients, and what the MCP endpoint offers */
+void check_directories(struct doctor *d); /* pinned clients, and manifests */
 void check_socket(struct doctor *d);
 /* The folder of its configuration. Says nothing where it is not the web server of this service. */
 void check_lighttpd(struct doctor *d, const char *folder);
 void check_public(struct doctor *d);
-bool check_certificate(struct doctor *d, const char *origin); /* false: no client would take it */
 void check_idp(struct doctor *d);
 void check_dynamodb(struct doctor *d);
-void check_outputs(struct doctor *d); /* of check_config.c; root is another user from here on */
+void check_outputs(struct doctor *d); /* root is another user from here on */
 
 /* Runs all checks and prints a line each, or JSON. Returns the exit status: enum verdict. */
 int doctor_run(const char *config_path, bool as_json, FILE *out);

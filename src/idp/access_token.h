@@ -32,3 +32,11 @@ bool claims_are_for(const struct json *claims, const struct token_expect *expect
 /* A claim of a token that came straight from the identity provider over TLS, without checking it;
  * NULL if it is not there or not a string. Never for a token that a client sent. */
 const char *access_token_unverified(struct arena *a, const char *token, const char *name);
+
+/* Access tokens that this worker has verified. An entry is never used past its exp. */
+struct token_cache;
+struct token_cache *token_cache_new(unsigned entries);
+void token_cache_free(struct token_cache *c); /* NULL is accepted */
+/* Borrowed until the next put; NULL if unknown or expired. */
+const struct token_claims *token_cache_get(struct token_cache *c, const char *token, int64_t now_s);
+void token_cache_put(struct token_cache *c, const char *token, const struct token_claims *claims);

@@ -35,14 +35,6 @@ static const char *without_end(struct arena *a, const char *text, const char *en
     return arena_strndup(a, text, strlen(text) - strlen(end));
 }
 
-static const char *without_slashes(struct arena *a, const char *text) {
-    size_t len = strlen(text);
-
-    while (len && text[len - 1] == '/')
-        len--;
-    return arena_strndup(a, text, len);
-}
-
 static void check_region(struct loading *l) {
     struct config *c = l->c;
 
@@ -110,7 +102,7 @@ static void check_domain(struct loading *l) {
     size_t n;
 
     scheme = strstr(domain, "://");
-    domain = without_slashes(c->arena, scheme ? scheme + 3 : domain);
+    domain = config_without_slashes(c->arena, scheme ? scheme + 3 : domain);
     n = strspn(domain, "abcdefghijklmnopqrstuvwxyz0123456789-.");
     if (domain[n] && strchr("/?#", domain[n]))
         config_refuse(l, "COGNITO_DOMAIN", "must be the domain alone: COGNITO_DOMAIN=%.*s", (int)n,
@@ -158,7 +150,7 @@ static void derive(struct config *c) {
                                                   c->aws_region, china, c->cognito_user_pool_id));
     if (*c->idp.issuer)
         set_if_empty(&c->idp.jwks_url, arena_printf(a, "%s/.well-known/jwks.json",
-                                                    without_slashes(a, c->idp.issuer)));
+                                                    config_without_slashes(a, c->idp.issuer)));
     if (*origin) {
         set_if_empty(&c->idp.authorize_url, arena_printf(a, "%s/oauth2/authorize", origin));
         set_if_empty(&c->idp.token_url, arena_printf(a, "%s/oauth2/token", origin));
@@ -173,7 +165,7 @@ static void check_issuer(struct loading *l) {
     struct config *c = l->c;
 
     if (!strncmp(c->idp.issuer, "https://cognito-idp.", 20))
-        c->idp.issuer = without_slashes(c->arena, c->idp.issuer);
+        c->idp.issuer = config_without_slashes(c->arena, c->idp.issuer);
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
         if (ends_with(c->idp.issuer, documents[i]))
             config_refuse(l, "COGNITO_ISSUER", "must be the issuer itself: COGNITO_ISSUER=%s",

@@ -18,10 +18,9 @@ struct keyset {
     const struct clock *clock;
     struct jwk_set *set; /* NULL until there was one */
     int64_t stored_s;    /* when the set came from the provider */
-    int64_t fetched_s;   /* this worker's last try, if there is no cache to count */
-    int64_t waited_s;    /* when this worker last waited for another one's fetch */
-    bool has_fetched, has_waited;
-    char *cache_key; /* of the set */
+    int64_t fetched_s;   /* this worker's last try, if there is no cache to count; 0: none */
+    int64_t waited_s;    /* when this worker last waited for another one's fetch; 0: never */
+    char *cache_key;     /* of the set */
 };
 
 struct keyset *keyset_new(const char *url, struct http_client *http, struct cache *cache,
@@ -79,9 +78,8 @@ static bool load_from_cache(struct keyset *k, struct arena *a) {
 /* Without a cache that can be used, because the disk is full, each worker counts its fetches for
  * itself: good tokens must not be refused for that. */
 static bool may_fetch_alone(struct keyset *k, int64_t now_s) {
-    if (k->has_fetched && !clock_has_passed(k->fetched_s, now_s, KEYSET_REFETCH_S))
+    if (!clock_has_passed(k->fetched_s, now_s, KEYSET_REFETCH_S))
         return false;
-    k->has_fetched = true;
     k->fetched_s = now_s;
     return true;
 }
@@ -132,7 +130,7 @@ static void fetch_and_log(struct keyset *k, struct arena *a, int64_t now_s) {
  * login page. So we wait shortly, and once in KEYSET_REFETCH_S, so that tokens with invented key
  * ids cannot keep workers waiting. */
 static bool may_wait(const struct keyset *k, int64_t now_s) {
-    if (k->has_waited && !clock_has_passed(k->waited_s, now_s, KEYSET_REFETCH_S))
+    if (!clock_has_passed(k->waited_s, now_s, KEYSET_REFETCH_S))
         return false;
     return !k->set ||
            clock_has_passed(k->stored_s, now_s, KEYSET_REFETCH_S); /* else: we have what it got */
@@ -188,7 +186,6 @@ static void refresh(struct keyset *k, struct arena *a, const char *kid, int64_t 
     default:
         if (!waits)
             break;
-        k->has_waited = true;
         k->waited_s = now_s;
     }
 }

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "metrics/metrics.h"
 #include "net/http.h"
@@ -101,32 +102,6 @@ static const char *read_refusal(struct call *c) {
     return error ? error : "";
 }
 
-/* What an answer 400 or 401 means (RFC 6749 §5.2), by its error code. The last line is for all
- * others: they may pass. */
-static const struct refusal {
-    const char *error;
-    enum rc rc;
-    const char *text;
-} refusals[] = {
-    {"invalid_grant", ERR_REFUSED,
-     "the identity provider no longer accepts this login; log in again"},
-    {"invalid_client", ERR_MISCONFIGURED, "the identity provider does not accept this server"},
-    {"unauthorized_client", ERR_MISCONFIGURED, "the identity provider does not accept this server"},
-    {"unsupported_grant_type", ERR_MISCONFIGURED,
-     "the identity provider does not accept this server"},
-    {"invalid_request", ERR_MISCONFIGURED, "the identity provider does not accept this server"},
-    {"invalid_scope", ERR_MISCONFIGURED, "the identity provider does not accept this server"},
-    {NULL, ERR_UPSTREAM, "the identity provider is not available; try again later"},
-};
-
-static const struct refusal *refusal_of(const char *error) {
-    const struct refusal *r = refusals;
-
-    while (r->error && strcmp(r->error, error) != 0)
-        r++;
-    return r;
-}
-
 /* An error code, fit for a log: short, and without digits, which a token would have. */
 static const char *error_code(struct arena *a, const char *error) {
     char *out = arena_strndup(a, error, strnlen(error, ERROR_CODE_MAX));
@@ -137,12 +112,22 @@ static const char *error_code(struct arena *a, const char *error) {
     return *out ? out : "-";
 }
 
+/* Error codes that no other code or token would change (RFC 6749 §5.2). */
+#define REFUSES_US                                                                                 \
+    "invalid_client unauthorized_client unsupported_grant_type invalid_request invalid_scope"
+
+/* Any other error, and any other status than 400 and 401, may pass. */
 static enum rc token_refused(struct call *c, struct err *e) {
     const char *error = read_refusal(c);
     const bool final = c->reply.status == 400 || c->reply.status == 401;
-    const struct refusal *r = refusal_of(final ? error : "");
 
-    (void)err_set(e, r->rc, "%s", r->text);
+    if (final && !strcmp(error, "invalid_grant"))
+        (void)err_set(e, ERR_REFUSED,
+                      "the identity provider no longer accepts this login; log in again");
+    else if (final && list_has(REFUSES_US, error))
+        (void)err_set(e, ERR_MISCONFIGURED, "the identity provider does not accept this server");
+    else
+        (void)err_set(e, ERR_UPSTREAM, "the identity provider is not available; try again later");
     err_detail(e, "token endpoint: status=%ld error=%s", c->reply.status,
                error_code(c->arena, error));
     return e->code;

@@ -7,8 +7,8 @@
 #include "base/text.h"
 #include "base/url.h"
 #include "config/config.h"
+#include "idp/access_token.h"
 #include "idp/idp.h"
-#include "idp/token_cache.h"
 #include "mcp/site.h"
 #include "metrics/metrics.h"
 

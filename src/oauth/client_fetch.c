@@ -9,7 +9,7 @@
 #include "config/config.h"
 #include "crypto/digest.h"
 #include "metrics/metrics.h"
-#include "net/caching.h"
+#include "net/http_reply.h"
 #include "oauth/site.h"
 #include "shared/single_flight.h"
 

@@ -9,7 +9,7 @@
 #include "idp/token_client.c"
 #include "net/http.c"
 
-#include "net/caching.h"
+#include "net/http_reply.h"
 
 #define INPUT_MAX 65536
 #define NOW_S 1800000000

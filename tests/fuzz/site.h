@@ -14,8 +14,8 @@
 #include "config/config.h"
 #include "crypto/random.h"
 #include "crypto/seal.h"
+#include "idp/access_token.h"
 #include "idp/idp.h"
-#include "idp/token_cache.h"
 #include "mcp/site.h"
 #include "store/store.h"
 

@@ -10,7 +10,7 @@
 #include "config/config.h"
 #include "exec/executors.h"
 #include "exec/methods.h"
-#include "idp/token_cache.h"
+#include "idp/access_token.h"
 #include "mcp/endpoint.h"
 #include "mcp/site.h"
 #include "site/exchange.h"

@@ -1,7 +1,7 @@
 /* The worker's cache of verified tokens: limited, with its own copies, never past exp. */
 #include "unit.h"
 
-#include "idp/token_cache.h"
+#include "idp/access_token.h"
 
 #define NOW 1000
 

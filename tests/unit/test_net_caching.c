@@ -1,7 +1,7 @@
 /* RFC 9111 and RFC 5861: for how long a reply may be used again. */
 #include "unit.h"
 
-#include "net/caching.h"
+#include "net/http_reply.h"
 #include "reply_of.h"
 
 #define DATE "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
