@@ -91,7 +91,7 @@ static enum rc call_handler(const struct route *route, struct exchange *x, struc
 static enum rc refuse_unread(enum rc read, const struct config *config, struct err *e) {
     if (read == ERR_INVALID_REQUEST)
         return err_set(e, read, "a header came twice, once with an underscore in its name");
-    return err_set(e, ERR_TOO_LARGE, "the body is longer than %zu bytes", config->max_body_bytes);
+    return err_set(e, ERR_TOO_LARGE, "the body is longer than %u bytes", config->max_body_bytes);
 }
 
 static enum rc refuse_path(const struct route_match *m, struct reply *rp, struct err *e) {

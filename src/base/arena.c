@@ -53,14 +53,6 @@ void *xcalloc(size_t n, size_t len) {
     return p;
 }
 
-void *xrealloc(void *p, size_t len) {
-    void *q = realloc(p, len ? len : 1);
-
-    if (!q)
-        out_of_memory("realloc", len);
-    return q;
-}
-
 char *xstrdup(const char *s) {
     size_t len = strlen(s) + 1;
 

@@ -48,5 +48,4 @@ void memory_trim(bool was_large, size_t *kept);
 void *xmalloc(size_t len);
 NORETURN void out_of_memory(const char *what, size_t len);
 void *xcalloc(size_t n, size_t len);
-void *xrealloc(void *p, size_t len);
 char *xstrdup(const char *s);

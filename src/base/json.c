@@ -142,19 +142,15 @@ const char *json_get_str(const struct json *object, const char *key) {
 }
 
 bool json_int(const struct json *v, int64_t *out) {
-    double d;
+    struct json_number n;
 
     if (json_object_is_type(json_unwrap(v), json_type_int)) {
         *out = json_object_get_int64(json_unwrap(v));
         return true;
     }
-    if (!json_object_is_type(json_unwrap(v), json_type_double))
+    if (!json_number(v, &n) || !n.is_integer || n.magnitude >= (uint64_t)1 << 53)
         return false;
-    d = json_object_get_double(json_unwrap(v));
-    if (!(d >= -9007199254740991.0 && d <= 9007199254740991.0) || (double)(int64_t)d < d ||
-        (double)(int64_t)d > d)
-        return false;
-    *out = (int64_t)d;
+    *out = n.negative ? -(int64_t)n.magnitude : (int64_t)n.magnitude;
     return true;
 }
 

@@ -53,6 +53,7 @@ enum rc json_parse_file(struct arena *a, const char *path, size_t max_len, struc
     struct json_verdict v;
     struct text t = {0};
     size_t bom;
+    enum rc rc;
 
     *out = NULL;
     if (file_read(a, path, max_len, &t, e))
@@ -60,24 +61,15 @@ enum rc json_parse_file(struct arena *a, const char *path, size_t max_len, struc
     bom = utf8_bom_length(t.p, t.len); /* RFC 8259 §8.1: a parser may pass over it */
     t = (struct text){t.p + bom, t.len - bom};
     v = json_read(a, t.p, t.len, out);
-    switch (v.fault) {
-    case JSON_MALFORMED:
+    rc = json_explain(&v, t.len, e);
+    if (!rc || v.fault == JSON_TOO_LONG || v.fault == JSON_TOO_MANY_VALUES)
+        return rc; /* nothing is wrong, or it is the whole file */
+    if (v.fault == JSON_MALFORMED)
         (void)explain_byte(t, v.at, e);
-        break;
-    case JSON_NOT_UTF8:
-        (void)err_set(e, ERR_INVALID_REQUEST, "not valid UTF-8: save the file as UTF-8");
-        break;
-    case JSON_BAD_NAME:
-        (void)err_set(e, ERR_INVALID_REQUEST,
-                      "not valid JSON: a name has \\u0000 or half a surrogate pair in it");
-        break;
-    case JSON_TOO_DEEP:
-    case JSON_NAME_TWICE:
-        (void)json_explain(&v, t.len, e);
-        break;
-    default: /* nothing is wrong, or it is the whole file */
-        return json_explain(&v, t.len, e);
-    }
+    else if (v.fault == JSON_NOT_UTF8)
+        (void)err_set(e, rc, "not valid UTF-8: save the file as UTF-8");
+    else if (v.fault == JSON_BAD_NAME)
+        (void)err_set(e, rc, "not valid JSON: a name has \\u0000 or half a surrogate pair in it");
     set_position(t.p, v.at, e);
-    return e->code;
+    return rc;
 }

@@ -270,56 +270,51 @@ static bool parse_name(struct parser *p) {
     return skip(p, ':') || fail(p, JSON_MALFORMED);
 }
 
-/* json-c keeps the last of two members of one name, others the first: whoever looks into a message
- * before us must not see another one (§4: names SHOULD be unique). */
-static bool parse_members(struct parser *p, struct json_object *object) {
-    const struct slot slot = {object, p->word};
-    char *name = p->word;
-    int members = 0;
-
-    do {
-        if (!parse_name(p) || !parse_value(p, &slot))
-            return false;
-        p->word = name;
-        members++;
-        skip_space(p);
-    } while (skip(p, ','));
-    if (peek(p) != '}')
-        return fail(p, JSON_MALFORMED);
+/* At the end of an object. json-c keeps the last of two members of one name, others the first:
+ * whoever looks into a message before us must not see another one (§4: names SHOULD be unique). */
+static void check_names(struct parser *p, struct json_object *object, int members) {
     if (p->builds && !p->twice && json_object_object_length(object) != members)
         p->twice = p->at;
-    p->at++;
-    return true;
 }
 
-static bool parse_items(struct parser *p, struct json_object *array) {
-    const struct slot slot = {array, NULL};
+/* What is in an object or an array that is not empty, and its end. */
+static bool parse_contents(struct parser *p, const struct slot *slot, char end) {
+    char *word = p->word;
+    int count = 0;
 
     do {
-        (void)take_memory(p, ITEM_BYTES);
-        if (!parse_value(p, &slot))
+        if (!slot->name)
+            (void)take_memory(p, ITEM_BYTES);
+        else if (!parse_name(p))
             return false;
+        if (!parse_value(p, slot))
+            return false;
+        p->word = word;
+        count++;
         skip_space(p);
     } while (skip(p, ','));
-    return skip(p, ']') || fail(p, JSON_MALFORMED);
+    if (slot->name)
+        check_names(p, slot->container, count);
+    return skip(p, end) || fail(p, JSON_MALFORMED);
 }
 
 static bool parse_container(struct parser *p, const struct slot *slot) {
     bool is_object = peek(p) == '{', good;
-    struct json_object *made = NULL;
+    struct slot inside = {.name = is_object ? p->word : NULL};
 
     if (p->depth == JSON_DEPTH_MAX)
         return fail(p, JSON_TOO_DEEP);
     if (take_memory(p, is_object ? OBJECT_BYTES : ARRAY_BYTES)) {
-        made = json_made(is_object ? json_object_new_object() : json_object_new_array_ext(1));
-        put_value(p, slot, made);
+        inside.container =
+            json_made(is_object ? json_object_new_object() : json_object_new_array_ext(1));
+        put_value(p, slot, inside.container);
     }
     p->at++;
     skip_space(p);
     if (skip(p, is_object ? '}' : ']'))
         return true;
     p->depth++;
-    good = is_object ? parse_members(p, made) : parse_items(p, made);
+    good = parse_contents(p, &inside, is_object ? '}' : ']');
     p->depth--;
     return good;
 }

@@ -42,7 +42,7 @@ static bool is_ipv6_literal(const char *host, unsigned char address[16]) {
     return inet_pton(AF_INET6, text, address) == 1;
 }
 
-bool url_host_is_valid(const char *scheme, const char *host) {
+static bool is_valid_host(const char *scheme, const char *host) {
     unsigned char address[16];
 
     if (*host == '[')
@@ -154,7 +154,7 @@ static enum rc check_host(const struct url *u, struct err *e) {
 
     if (is_http && (!u->host || !*u->host))
         return err_set(e, ERR_INVALID_REQUEST, "the URL has no host");
-    if (u->host && !url_host_is_valid(u->scheme, u->host))
+    if (u->host && !is_valid_host(u->scheme, u->host))
         return err_set(e, ERR_INVALID_REQUEST,
                        "the host in the URL is not valid; an IPv4 address is written as four "
                        "decimal numbers, without a dot at the end");

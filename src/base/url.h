@@ -26,8 +26,6 @@ enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err
 
 /* The host is 127.0.0.0/8, [::1] or localhost. */
 bool url_is_loopback(const struct url *u);
-/* Whether url_parse accepts a host. */
-bool url_host_is_valid(const char *scheme, const char *host);
 /* The IP address that the host of a URL is; false: the host is a name. */
 bool url_host_address(const char *host, struct sockaddr_storage *out);
 /* scheme://host[:port], scheme and host in lower case, a default port left out (RFC 6454 §6.2). */

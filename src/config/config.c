@@ -28,12 +28,15 @@ size_t config_key_index(const char *name) {
     return i;
 }
 
-static void PRINTF_LIKE(4, 0)
-    say(struct loading *l, unsigned line, const char *what, const char *fmt, va_list ap) {
+static const char *place_of(struct loading *l, unsigned line, bool in_environment) {
     if (line)
-        (void)fprintf(l->errors, "%s:%u: %s", l->path, line, what);
-    else
-        (void)fprintf(l->errors, "%s: %s", l->path ? l->path : "environment", what);
+        return arena_printf(l->c->arena, "%s:%u: ", l->path, line);
+    return arena_printf(l->c->arena, "%s: ", in_environment || !l->path ? "environment" : l->path);
+}
+
+static void PRINTF_LIKE(4, 0)
+    say(struct loading *l, const char *place, const char *what, const char *fmt, va_list ap) {
+    (void)fprintf(l->errors, "%s%s", place, what);
     (void)vfprintf(l->errors, fmt, ap);
     (void)fputc('\n', l->errors);
     l->bad++;
@@ -43,27 +46,22 @@ void config_fault(struct loading *l, unsigned line, const char *fmt, ...) {
     va_list ap;
 
     va_start(ap, fmt);
-    say(l, line, "", fmt, ap);
+    say(l, place_of(l, line, false), "", fmt, ap);
     va_end(ap);
 }
 
 void config_refuse(struct loading *l, const char *key, const char *fmt, ...) {
     struct given *g = &l->given[config_key_index(key)];
-    struct loading at = *l;
+    const char *what = g->text ? arena_printf(l->c->arena, "%s=%s: ", key, config_shown(l, g->text))
+                               : arena_printf(l->c->arena, "%s: ", key);
     va_list ap;
 
     if (g->refused)
         return;
     g->refused = true;
-    if (g->text && !g->line)
-        at.path = NULL;
     va_start(ap, fmt);
-    say(&at, g->line,
-        g->text ? arena_printf(l->c->arena, "%s=%s: ", key, config_shown(l, g->text))
-                : arena_printf(l->c->arena, "%s: ", key),
-        fmt, ap);
+    say(l, place_of(l, g->line, g->text), what, fmt, ap);
     va_end(ap);
-    l->bad = at.bad;
 }
 
 bool config_is_refused(const struct loading *l, const char *key) {
@@ -85,7 +83,8 @@ static const struct {
               {"mcp", GROUP_MCP}};
 #define GROUP_COUNT (sizeof groups / sizeof *groups)
 
-unsigned config_group(const char *name) {
+/* 0: there is no such group. */
+static unsigned group_bit(const char *name) {
     for (size_t i = 0; i < GROUP_COUNT; i++)
         if (!strcasecmp(groups[i].name, name))
             return groups[i].bit;
@@ -95,20 +94,17 @@ unsigned config_group(const char *name) {
 /* ---- each value by its kind: read, and shown ---- */
 
 static void set_number(struct loading *l, const struct config_key *key, const char *text) {
-    char *end, *at = (char *)l->c + key->offset;
-    unsigned long long n;
+    unsigned long n;
+    char *end;
 
     errno = 0;
-    n = strtoull(text, &end, 10);
+    n = strtoul(text, &end, 10);
     if (errno || *end || !isdigit((unsigned char)*text) || n < key->min || n > key->max) {
-        config_refuse(l, key->name, "must be a number from %llu to %llu, such as %s",
-                      (unsigned long long)key->min, (unsigned long long)key->max, key->initial);
+        config_refuse(l, key->name, "must be a number from %u to %u, such as %s", key->min,
+                      key->max, key->initial);
         return;
     }
-    if (key->kind == CONFIG_SIZE)
-        *(size_t *)(void *)at = (size_t)n;
-    else
-        *(unsigned *)(void *)at = (unsigned)n;
+    *(unsigned *)(void *)((char *)l->c + key->offset) = (unsigned)n;
 }
 
 static void set_bool(struct loading *l, const struct config_key *key, const char *text) {
@@ -155,7 +151,7 @@ static void set_endpoints(struct loading *l, const char *text) {
 
     l->c->endpoints = 0;
     for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
-        unsigned bit = config_group(w);
+        unsigned bit = group_bit(w);
 
         if (!bit)
             config_refuse(l, "ENDPOINTS", "\"%s\" is none of authorize, token, metadata, mcp",
@@ -193,7 +189,6 @@ static void set_value(struct loading *l, size_t i) {
         set_bool(l, key, text);
         break;
     case CONFIG_NUMBER:
-    case CONFIG_SIZE:
         set_number(l, key, text);
         break;
     case CONFIG_ENDPOINTS:
@@ -223,9 +218,6 @@ static void dump_value(const struct config *c, const struct config_key *key, FIL
         break;
     case CONFIG_NUMBER:
         (void)fprintf(out, "%u", *(const unsigned *)(const void *)at);
-        break;
-    case CONFIG_SIZE:
-        (void)fprintf(out, "%zu", *(const size_t *)(const void *)at);
         break;
     case CONFIG_ENDPOINTS:
         for (size_t i = 0, n = 0; i < GROUP_COUNT; i++)

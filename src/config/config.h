@@ -49,7 +49,7 @@ struct config {
     unsigned endpoints;    /* enum endpoint_group bits */
     unsigned workers_min, workers_max;
     unsigned worker_max_requests;
-    size_t max_body_bytes;
+    unsigned max_body_bytes;
     /* Metrics. */
     bool metrics_emf;
     const char *metrics_emf_file, *metrics_listen;
@@ -92,16 +92,12 @@ void config_dump(const struct config *c, FILE *out);
 /* The annotated file that the package ships, made from the same table. */
 void config_print_annotated(FILE *out);
 
-/* The bit of a group of endpoints; 0: there is no such group. */
-unsigned config_group(const char *name);
-
 /* keys.c: the table. */
 enum config_kind {
     CONFIG_TEXT,
     CONFIG_LIST, /* words, kept with one space between them */
     CONFIG_BOOL,
     CONFIG_NUMBER,
-    CONFIG_SIZE,
     CONFIG_ENDPOINTS,
     CONFIG_STORE
 };
@@ -110,7 +106,7 @@ struct config_key {
     enum config_kind kind;
     size_t offset;       /* of the member in struct config */
     const char *initial; /* the value when none is given */
-    uint64_t min, max;   /* for numbers and sizes */
+    unsigned min, max;   /* for numbers */
     const char *help;    /* for the annotated file; lines end in \n but for the last */
 };
 extern const struct config_key config_keys[];

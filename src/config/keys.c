@@ -121,8 +121,7 @@ const struct config_key config_keys[] = {
     NUMBER("RATE_LIMIT_USER", rate_limit_user, "600", 0, 6000,
            "Programs of tools, resources, prompts and completions that one user may start in a\n"
            "minute; 0: no limit. Other calls of the MCP endpoint are not limited."),
-    {"MAX_BODY_BYTES", CONFIG_SIZE, offsetof(struct config, max_body_bytes), "1048576", 1024,
-     16777216, "Longest request body."},
+    NUMBER("MAX_BODY_BYTES", max_body_bytes, "1048576", 1024, 16777216, "Longest request body."),
     TEXT("DENY_FILE", deny_file, "/etc/mcp-authd/deny.conf",
          "Clients, users and tokens that are refused; read again on HUP. Lines are client ID,\n"
          "subject SUB or issued-before TIME. See docs/operating.md."),

@@ -1,7 +1,7 @@
 /* Counters, gauges and histograms in memory that master and workers share. Each process writes to
  * its own slot, with plain atomic stores and no locks; readers add the slots up. Counters
  * never decrease: a rate is the difference of two readings. One table (table.c) names them all, for
- * CloudWatch (emf.c) and for Prometheus (text.c).
+ * CloudWatch and for Prometheus (export.c).
  *
  *     metrics_count(METRIC_TOKEN_CACHE, CACHE_HIT);
  *     metrics_count2(METRIC_UPSTREAM_CALLS, UPSTREAM_TOKEN, OUTCOME_OK);
@@ -141,10 +141,9 @@ unsigned metrics_status_index(int status); /* of METRIC_RESPONSES */
 /* What METRIC_DENIALS calls each error code; names NULL where a code is never counted. */
 void metrics_name_reasons(const char *const names[ERR_COUNT]);
 
-/* ---- text.c ---- */
+/* ---- export.c ---- */
 void metrics_text(FILE *out); /* Prometheus text exposition format 0.0.4 */
 
-/* ---- emf.c ---- */
 /* CloudWatch embedded metric format: lines that say what has happened since the last time. After
  * metrics_open. */
 struct metrics_emf;

@@ -133,7 +133,7 @@ static void start(struct worker *w, const struct worker_args *args) {
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, args->listener, &listener) != 0)
         start_failed("epoll", strerror(errno), "");
-    w->arena = arena_new(ARENA_MAX + ARENA_BODIES * args->config->max_body_bytes);
+    w->arena = arena_new(ARENA_MAX + (size_t)ARENA_BODIES * args->config->max_body_bytes);
     /* Workers that started together must not leave together. */
     w->requests_max = max + max / 8 * (uint64_t)(getpid() % 8) / 8;
     w->idle_ms = clock_monotonic_ms();

@@ -1,4 +1,88 @@
-/* Private part of metrics.h: the embedded metric format,
+/* Private part of metrics.h: the texts that Prometheus and CloudWatch read. Names, help and label
+ * values come from our table alone and need no escapes (a unit test sees to it). */
+#include "base/base.h"
+#include "metrics/metrics.h"
+
+#include <inttypes.h>
+
+#define US_A_SECOND 1e6
+#define VALUES_MAX 100 /* "Target members": no more in an array */
+#define US_A_MS 1000.0
+
+static void put_number(const struct metric_info *i, uint64_t value, FILE *out) {
+    if (i->scale == 1)
+        (void)fprintf(out, "%" PRIu64, value);
+    else
+        (void)fprintf(out, "%.10g", (double)value / i->scale);
+}
+
+/* ---- Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/, "Text-based
+ * format" ---- */
+
+static void put_labels(const struct metric_info *i, unsigned a, unsigned b, FILE *out) {
+    const struct metric_label *first = i->labels[0], *second = i->labels[1];
+
+    if (!first->label)
+        return;
+    (void)fprintf(out, "{%s=\"%s\"", first->label, first->values[a]);
+    if (second->label)
+        (void)fprintf(out, ",%s=\"%s\"", second->label, second->values[b]);
+    (void)fputc('}', out);
+}
+
+/* Every histogram has one label. */
+static void put_histogram(enum metric m, unsigned a, FILE *out) {
+    const struct metric_info *i = &metric_table[m];
+    const char *label = i->labels[0]->label, *value = i->labels[0]->values[a];
+    uint64_t count = 0;
+
+    for (unsigned n = 0; n < METRIC_BUCKETS; n++) {
+        count += metrics_bucket(m, a, n);
+        (void)fprintf(out, "%s_bucket{%s=\"%s\",le=\"", i->prometheus, label, value);
+        if (n < METRIC_BOUNDS)
+            (void)fprintf(out, "%.6g\"} %" PRIu64 "\n", (double)metric_bounds[n] / US_A_SECOND,
+                          count);
+        else
+            (void)fprintf(out, "+Inf\"} %" PRIu64 "\n", count);
+    }
+    (void)fprintf(out, "%s_sum{%s=\"%s\"} %.6f\n", i->prometheus, label, value,
+                  (double)metrics_time_sum(m, a) / US_A_SECOND);
+    (void)fprintf(out, "%s_count{%s=\"%s\"} %" PRIu64 "\n", i->prometheus, label, value, count);
+}
+
+static void put_metric(enum metric m, FILE *out) {
+    static const char *const kinds[] = {"counter", "gauge", "histogram"};
+    const struct metric_info *i = &metric_table[m];
+
+    (void)fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", i->prometheus, i->help, i->prometheus,
+                  kinds[i->kind]);
+    for (unsigned a = 0; a < i->labels[0]->count; a++) {
+        if (!i->labels[0]->values[a])
+            continue;
+        if (i->kind == METRIC_HISTOGRAM) {
+            put_histogram(m, a, out);
+            continue;
+        }
+        for (unsigned b = 0; b < i->labels[1]->count; b++) {
+            (void)fputs(i->prometheus, out);
+            put_labels(i, a, b, out);
+            (void)fputc(' ', out);
+            put_number(i, metrics_value(m, a, b), out);
+            (void)fputc('\n', out);
+        }
+    }
+}
+
+void metrics_text(FILE *out) {
+    for (unsigned m = 0; m < METRICS; m++)
+        put_metric(m, out);
+    (void)fprintf(out,
+                  "# HELP mcp_authd_info The program.\n# TYPE mcp_authd_info gauge\n"
+                  "mcp_authd_info{version=\"%s\"} 1\n",
+                  MCP_AUTHD_VERSION);
+}
+
+/* ---- CloudWatch: the embedded metric format,
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/
  * CloudWatch_Embedded_Metric_Format_Specification.html
  *
@@ -6,13 +90,6 @@
  * metric that is never sent is never paid for. A histogram goes out as up to 100 values, evenly
  * spread over its distribution: averages and percentiles come out right, and how many there were is
  * what Count and Invocations say. */
-#include "base/base.h"
-#include "metrics/metrics.h"
-
-#include <inttypes.h>
-
-#define VALUES_MAX 100 /* "Target members": no more in an array */
-#define US_A_MS 1000.0
 
 struct metrics_emf {
     size_t cells;
@@ -134,10 +211,8 @@ static void put_targets(const struct line *l, FILE *out) {
         (void)fprintf(out, ",\"%s\":", i->cloudwatch);
         if (i->kind == METRIC_HISTOGRAM)
             put_values(&l->changes[m], out);
-        else if (i->scale == 1)
-            (void)fprintf(out, "%" PRIu64, l->changes[m].value);
         else
-            (void)fprintf(out, "%.10g", (double)l->changes[m].value / i->scale);
+            put_number(i, l->changes[m].value, out);
     }
 }
 
