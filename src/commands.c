@@ -11,7 +11,7 @@
 #include "doctor/doctor.h"
 #include "idp/idp.h"
 #include "server/server.h"
-#include "server/status_show.h"
+#include "server/status.h"
 
 #define OPERANDS_MAX 2 /* the command, and what it takes */
 

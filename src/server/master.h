@@ -7,12 +7,11 @@
 #include "server/listener.h"
 #include "server/metrics_export.h"
 #include "server/scoreboard.h"
-#include "server/status_show.h"
 #include "server/systemd_notify.h"
-#include "server/timing.h"
 
 #define WORKER_START_FAILURES_MAX 8 /* workers that die in a row before any was ever ready */
 #define STREAM_HOLDERS_LEAVING_MAX 4
+#define STATUS_BYTES_MAX 1024
 
 /* One worker process, as the master sees it. The index is that of its slot on the scoreboard. */
 struct worker_process {
@@ -33,6 +32,14 @@ struct generation {
     /* of those that fail at their start */
     int backoff_ms; /* 0: they come up as they should */
     int64_t respawn_ms, failed_ms;
+};
+
+enum helper_kind { STREAM_HOLDER, METRICS_SERVER };
+#define HELPERS (METRICS_SERVER + 1)
+
+struct helper {
+    pid_t pid;        /* 0: none */
+    int64_t start_ms; /* not started before */
 };
 
 /* What was seen at a place of base/watchdog.h. */
@@ -68,9 +75,8 @@ struct master {
     int wake, signals; /* eventfd and signalfd */
     int state;         /* the lock on STATE_DIR; -1: none */
 
-    pid_t stream_holder;                     /* 0: none */
+    struct helper helpers[HELPERS];
     int stream_holder_in, stream_holder_out; /* both ends of its channel; they outlive it */
-    int64_t stream_holder_ms;                /* when to start it again */
     /* They only send what slow readers still take. */
     pid_t stream_holders_leaving[STREAM_HOLDERS_LEAVING_MAX];
 
@@ -107,38 +113,31 @@ void worker_retire(struct master *m, unsigned slot);
 void workers_count(const struct master *m, unsigned by_state[SLOT_STATES]);
 void workers_check(struct master *m, int64_t now); /* ends those that are stuck */
 
-/* ---- stream_holders.c: starts the stream holder when it is missing, and ends it. */
+/* ---- helpers.c: the processes besides workers. */
 
-bool stream_holder_open(struct master *m);
-void stream_holder_tick(struct master *m, int64_t now);
-void stream_holder_signal(struct master *m, int signo);
-void stream_holder_replace(struct master *m); /* for a new configuration */
-unsigned stream_holders_alive(const struct master *m);
-bool stream_holder_is(struct master *m, pid_t pid); /* one of them */
-void stream_holders_kill(struct master *m);
-bool stream_holder_reaped(struct master *m, pid_t pid, int status);
-
-/* ---- liveness.c: kills processes that hang, besides workers, and what programs have left behind
- * whose caller was killed. */
-
+bool helpers_open(struct master *m);
+void helpers_close(struct master *m);
+void helpers_tick(struct master *m, int64_t now); /* starts those that are missing */
+void helper_signal(const struct master *m, enum helper_kind kind, int signo);
+bool helper_reaped(struct master *m, pid_t pid, int status); /* false: it is none */
+void stream_holder_replace(struct master *m);                /* for a new configuration */
+unsigned stream_holders_alive(const struct master *m);       /* with those that leave */
+void stream_holders_kill(const struct master *m);
+/* Kills what hangs, and what programs have left behind whose caller was killed. */
 void liveness_tick(struct master *m, int64_t now);
 void liveness_reaped(struct master *m, pid_t pid, int status); /* any child */
 int liveness_silent_ms(const struct master *m, pid_t pid);
-/* The other processes: tasks, and the task watcher. */
-unsigned liveness_others(struct master *m);
-void liveness_signal_others(struct master *m, int signo);
-void liveness_end_orphans(void); /* the last step */
-
-/* ---- sizing.c: starts and ends workers until there are as many as there should be. */
-
-void sizing_tick(struct master *m, int64_t now);
+/* Tasks and the task watcher: how many there are. Signal 0: they are only counted. */
+unsigned others_signal(struct master *m, int signo);
 
 /* ---- status.c */
 
 void status_write(struct master *m, int64_t now); /* when it is due */
 void status_remove(const struct status_file *f);
 
-/* ---- reload.c */
+/* ---- generations.c */
 
+/* Starts and ends workers until there are as many as there should be. */
+void sizing_tick(struct master *m, int64_t now);
 void reload_start(struct master *m);
 void reload_tick(struct master *m, int64_t now);

@@ -1,18 +1,12 @@
 #include "server/metrics_export.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/output.h"
 #include "metrics/metrics.h"
-#include "runner/child.h"
 #include "server/listener.h"
-#include "server/metrics_server.h"
-
-#define SERVER_PAUSE_MS 1000 /* between two starts of the process */
 
 static bool listen_for_metrics(struct metrics_export *x, const char *address) {
     struct err e = {.code = OK};
@@ -104,38 +98,7 @@ void metrics_export_tick(struct metrics_export *x, const struct config *config,
     }
 }
 
-void metrics_export_serve(struct metrics_export *x, int64_t now) {
-    const struct child_start how = {.name = "mcp-metrics",
-                                    .keep = {x->listener},
-                                    .signals = CHILD_SIGNALS_DEFAULT,
-                                    .death_signal = SIGTERM,
-                                    .silent_max_ms = METRICS_SERVER_SILENT_MS};
-    pid_t pid;
-
-    if (!x->address || x->server || now < x->spawn_ms)
-        return;
-    x->spawn_ms = now + SERVER_PAUSE_MS;
-    pid = child_fork(&how);
-    if (pid == 0)
-        metrics_server_main(x->listener);
-    if (pid < 0)
-        log_error("fork_failed", kv("why", strerror(errno)));
-    else
-        x->server = pid;
-}
-
-bool metrics_export_reaped(struct metrics_export *x, pid_t pid) {
-    if (!x->server || pid != x->server)
-        return false;
-    x->server = 0;
-    return true;
-}
-
 void metrics_export_close(struct metrics_export *x, const struct config *config) {
-    if (x->server > 0) {
-        kill(x->server, SIGKILL); /* it has nothing to finish, and may hang */
-        (void)waitpid(x->server, NULL, 0);
-    }
     /* What happened since the last lines must not be lost with this process. */
     if (x->emf && config->metrics_emf)
         write_emf(x, config->metrics_emf_file);

@@ -18,8 +18,6 @@ struct metrics_export {
     uint64_t lost[OUTPUT_KINDS]; /* lines that have been reported as lost */
     char *address;               /* METRICS_LISTEN as it was at the start; NULL: not listening */
     int listener;                /* valid if there is an address */
-    pid_t server;                /* 0: none */
-    int64_t spawn_ms;            /* not before */
 };
 
 /* Before the first fork. false: it is logged. */
@@ -27,9 +25,5 @@ bool metrics_export_open(struct metrics_export *x, const struct config *config);
 /* Does what is due. `workers`: how many there are in each state. */
 void metrics_export_tick(struct metrics_export *x, const struct config *config,
                          const unsigned workers[SLOT_STATES], int64_t now);
-/* Starts the metrics server if it is wanted and missing. */
-void metrics_export_serve(struct metrics_export *x, int64_t now);
-/* Forgets the metrics server if it is this process; false: it is another. */
-bool metrics_export_reaped(struct metrics_export *x, pid_t pid);
 /* After the last worker. */
 void metrics_export_close(struct metrics_export *x, const struct config *config);

@@ -16,6 +16,8 @@
 #include "server/master.h"
 #include "server/state_lock.h"
 
+#define END_ORPHANS_MS 1000 /* for what programs have left behind, when all else has ended */
+
 static const struct server_timing usual_times = {
     .tick_ms = 1000,
     .start_ms = WORKER_START_S * 1000,
@@ -81,7 +83,7 @@ static void kill_all(struct master *m, const char *why) {
     log_warn("workers_killed", kvn("workers", workers_alive(m)), kv("why", why));
     workers_signal(m, SIGKILL);
     stream_holders_kill(m);
-    liveness_signal_others(m, SIGKILL);
+    (void)others_signal(m, SIGKILL);
 }
 
 static void stop(struct master *m, const char *signal_name, int64_t now) {
@@ -152,8 +154,6 @@ static void export_metrics(struct master *m, int64_t now) {
 
     workers_count(m, workers);
     metrics_export_tick(&m->metrics, m->now.config, workers, now);
-    if (!m->stopping)
-        metrics_export_serve(&m->metrics, now);
 }
 
 static void tick(struct master *m, int64_t now) {
@@ -166,10 +166,10 @@ static void tick(struct master *m, int64_t now) {
     export_metrics(m, now);
     if (m->stopping) {
         if (!workers_alive(m)) /* no worker has anything for it any more */
-            stream_holder_signal(m, SIGTERM);
+            helper_signal(m, STREAM_HOLDER, SIGTERM);
         /* Tasks run on as long as somebody is still answered. */
         if (!workers_alive(m) && !stream_holders_alive(m))
-            liveness_signal_others(m, SIGTERM);
+            (void)others_signal(m, SIGTERM);
         if (now >= m->stop_kill_ms) {
             kill_all(m, "they did not finish in time");
             m->stop_kill_ms = now + m->timing->stop_ms;
@@ -187,7 +187,7 @@ static void tick(struct master *m, int64_t now) {
     }
     reload_tick(m, now);
     sizing_tick(m, now);
-    stream_holder_tick(m, now);
+    helpers_tick(m, now);
 }
 
 static void run(struct master *m) {
@@ -197,8 +197,8 @@ static void run(struct master *m) {
         take_signals(m);
         workers_reap(m);
     } while (!m->stopping || workers_alive(m) > 0 || stream_holders_alive(m) > 0 ||
-             liveness_others(m) > 0);
-    liveness_end_orphans();
+             others_signal(m, 0) > 0);
+    orphans_end(END_ORPHANS_MS);
     log_info("stopped", kvn("status", m->exit_status));
 }
 
@@ -208,7 +208,7 @@ static bool open_all(struct master *m) {
     m->listener = m->wake = m->signals = m->stream_holder_in = m->stream_holder_out = m->state = -1;
     if (open_log() && (m->signals = open_signals()) >= 0 &&
         (m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0 &&
-        (m->board = scoreboard_new()) != NULL && watchdog_open() && stream_holder_open(m)) {
+        (m->board = scoreboard_new()) != NULL && watchdog_open() && helpers_open(m)) {
         if (state_lock(m->now.config, &m->state, &e)) {
             log_error("start_failed", kv("why", e.text));
             return false;
@@ -223,6 +223,7 @@ static bool open_all(struct master *m) {
 }
 
 static void close_all(struct master *m) {
+    helpers_close(m);
     metrics_export_close(&m->metrics, m->now.config);
     if (m->listener >= 0)
         listener_close(m->address, m->listener, m->source);
@@ -232,10 +233,6 @@ static void close_all(struct master *m) {
         close(m->wake);
     if (m->signals >= 0)
         close(m->signals);
-    if (m->stream_holder_in >= 0) {
-        close(m->stream_holder_in);
-        close(m->stream_holder_out);
-    }
     scoreboard_free(m->board);
     watchdog_close();
     config_free(m->now.config);

@@ -2,20 +2,36 @@
  * one request at a time, the stream holder, and the metrics server. No threads.
  *
  *     server.c                 the master's main loop
- *     master.h                 what the files of the master share: workers.c, sizing.c, reload.c,
- *                              liveness.c, stream_holders.c, status.c
- *     status_show.c            what `mcp-authd status` prints of the status file
+ *     master.h                 what the files of the master share: workers.c, generations.c,
+ *                              helpers.c, status.c
  *     listener.c, state_lock.c, systemd_notify.c, metrics_export.c      used by the master alone
  *     scoreboard.c             memory that master and workers share
  *     worker.c                 a worker
  *     stream_holder.c          the process that holds idle streams: streams.c, unsent.c,
- *                              folder_watch.c, stream_holder_tasks.c, task_subscriptions.c
+ *                              folder_watch.c, task_subscriptions.c
  *     stream_channel.c         what workers send to it
  *     metrics_server.c         the process that answers GET /metrics */
 #pragma once
 
 #include "config/config.h"
-#include "server/timing.h"
+
+/* How long the master waits for its processes, in milliseconds. */
+struct server_timing {
+    int tick_ms;          /* the master looks at its workers at least this often */
+    int start_ms;         /* a worker that needs longer to come up is killed */
+    int stuck_ms;         /* a worker busy with one request for longer is ended (sooner if the
+                             request has a limit of its own), */
+    int kill_grace_ms;    /* killed, if TERM does not help */
+    int stop_ms;          /* after TERM, the same for all workers */
+    int drain_ms;         /* a worker told to stop takes waiting connections no longer than this */
+    int idle_retire_ms;   /* one spare worker too many for this long is ended */
+    int backoff_first_ms; /* a worker that fails at its start delays the next one: by this much, */
+    int backoff_max_ms;   /* then by twice as much each time, up to this */
+};
+#define WORKER_START_S 20
+#define WORKER_STUCK_S 180
+#define WORKER_IDLE_RETIRE_S 10
+#define SERVER_STOP_S 30
 
 /* Runs until TERM or INT; returns the exit status: 0, or 1 if it could not start. config_path is
  * read again on HUP. Takes over `config`. */

@@ -14,8 +14,8 @@
 
 #include "base/base.h"
 #include "base/watchdog.h"
+#include "server/server.h"
 #include "server/stream_channel.h"
-#include "server/timing.h"
 #include "web/fcgi.h"
 #include "web/fcgi_conn.h"
 #include "web/subscription.h"
@@ -283,7 +283,7 @@ static void serve(struct stream_holder *h) {
         take_event(h, &events[i], &task_updates);
     /* From here on streams may go that are in `events`. */
     if (task_updates && h->tasks.fd >= 0)
-        (void)task_updates_take(&h->tasks, stream_holder_send_update, h);
+        stream_holder_take_updates(h);
     if (h->wants_tasks && h->tasks.fd < 0 && clock_monotonic_ms() >= h->tasks.again_ms)
         stream_holder_resubscribe(h);
     take_messages(h); /* last: a new stream may get the memory of one that is in `events` */
@@ -338,7 +338,7 @@ _Noreturn void stream_holder_main(const struct config *config, struct scoreboard
     }
     h->board = board;
     h->channel = channel;
-    task_subscriptions_init(&h->tasks, config);
+    h->tasks = (struct task_subscriptions){.config = config, .fd = -1};
     h->head.next = h->head.prev = &h->head;
     h->epoll = epoll_create1(EPOLL_CLOEXEC);
     h->signals = open_signals();

@@ -5,16 +5,17 @@
 
 #include <sys/types.h>
 
+#include "config/config.h"
 #include "server/folder_watch.h"
 #include "server/scoreboard.h"
-#include "server/task_subscriptions.h"
 #include "server/unsent.h"
 #include "web/fcgi.h"
 #include "web/sse.h"
 #include "web/subscription.h"
 
-#define STREAM_HOLDER_SILENT_MS 5000 /* it hangs if it gives no sign of life for so long */
-#define CHANGES_MAX 256              /* that are sent at once; more are dropped */
+#define STREAM_HOLDER_SILENT_MS 5000      /* it hangs if it gives no sign of life for so long */
+#define TASK_UPDATE_MAX ((size_t)1 << 20) /* bytes of one, with the task's id */
+#define CHANGES_MAX 256                   /* that are sent at once; more are dropped */
 
 /* `channel`: where workers send streams (stream_channel.h). TERM ends it, and its streams in good
  * order; what is unsent then is still sent. */
@@ -33,6 +34,14 @@ struct stream {
     char *out;                          /* what the peer has not taken yet; NULL: nothing */
     size_t out_len, out_at;
     bool slow; /* it took nothing of it since the last comment was due */
+};
+
+struct task_subscriptions {
+    const struct config *config;
+    int fd; /* of the task watcher: readable when there are updates; -1: it is not running */
+    char *in;
+    size_t have;
+    int64_t again_ms; /* monotonic: not started again before */
 };
 
 struct stream_holder {
@@ -78,12 +87,14 @@ bool stream_send_event(struct stream_holder *h, struct stream *s, size_t i, stru
 bool stream_send(struct stream_holder *h, struct stream *s, const char *text, size_t len);
 bool stream_send_out(struct stream_holder *h, struct stream *s); /* it takes more */
 
-/* ---- stream_holder_tasks.c */
+/* ---- task_subscriptions.c */
 
 extern int stream_holder_tasks_mark; /* of the events of h->tasks */
-/* Subscribes to the tasks of a new stream; unsubscribes from those of this stream alone. */
+/* Subscribes to the tasks of a new stream, for which it starts the task watcher if it is not
+ * running; unsubscribes from those of this stream alone. */
 void stream_holder_subscribe(struct stream_holder *h, const struct stream *s);
 void stream_holder_unsubscribe(struct stream_holder *h, const struct stream *s);
-/* To the tasks of all streams, when the task watcher was started again. */
+/* To the tasks of all streams, when the task watcher was lost. */
 void stream_holder_resubscribe(struct stream_holder *h);
-task_update_fn stream_holder_send_update; /* for task_updates_take; its argument is the holder */
+/* Sends on the updates that have come. */
+void stream_holder_take_updates(struct stream_holder *h);

@@ -13,9 +13,9 @@
 #include "app/app.h"
 #include "base/base.h"
 #include "metrics/metrics.h"
+#include "server/server.h"
 #include "server/stream_channel.h"
 #include "server/stream_holder.h"
-#include "server/timing.h"
 #include "web/fcgi.h"
 
 #define UPKEEP_MS 30000 /* app_upkeep about this often */

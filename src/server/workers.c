@@ -9,6 +9,7 @@
 
 #include "metrics/metrics.h"
 #include "runner/child.h"
+#include "server/server.h"
 #include "server/worker.h"
 
 unsigned workers_alive(const struct master *m) {
@@ -181,13 +182,7 @@ void workers_reap(struct master *m) {
             continue;
         }
         liveness_reaped(m, pid, status);
-        if (metrics_export_reaped(&m->metrics, pid)) {
-            if (!m->stopping)
-                log_warn("metrics_server_exited", kvn("status", status),
-                         kv("hint", "another one is started"));
-            continue;
-        }
-        if (stream_holder_reaped(m, pid, status))
+        if (helper_reaped(m, pid, status))
             continue;
         for (unsigned i = 0; i < WORKER_SLOTS; i++)
             if (m->workers[i].pid == pid)

@@ -141,7 +141,7 @@ static void take_step(struct run *r, char what, const char *p, size_t len) {
         if (h->tasks.fd < 0)
             break;
         MUST(send(r->tasks, p, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len || !len);
-        (void)task_updates_take(&h->tasks, stream_holder_send_update, h);
+        stream_holder_take_updates(h);
         break;
     case 'f': /* a file changed, or without a name its folder */
         if (len)
