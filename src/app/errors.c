@@ -1,7 +1,6 @@
 #include "app/errors.h"
 
 #include "mcp/rpc.h"
-#include "mcp/rpc_codes.h"
 #include "metrics/metrics.h"
 #include "oauth/codes.h"
 #include "oauth/site.h"

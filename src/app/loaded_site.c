@@ -3,12 +3,12 @@
 #include "access/revoked.h"
 #include "app/loaders.h"
 #include "base/base.h"
+#include "catalog/catalog.h"
 #include "crypto/seal_keys.h"
 #include "exec/methods.h"
 #include "idp/access_token.h"
 #include "idp/idp.h"
-#include "mcp/changed_since.h"
-#include "mcp/replay.h"
+#include "mcp/stream.h"
 #include "net/http.h"
 #include "oauth/client_fetch.h"
 #include "shared/cache.h"
@@ -183,7 +183,7 @@ void loaded_site_upkeep(struct loaded_site *s) {
         return;
     s->upkeep_ms = now_ms;
     /* The stream holder reports a change at once; this is for one that it cannot see. */
-    if (s->mcp.catalog && mcp_manifests_have_changed(site->config, s->catalog_ms))
+    if (s->mcp.catalog && catalog_has_changed(site->config, s->catalog_ms))
         loaded_site_refresh(s);
     if (s->oauth.store)
         store_sweep(s->oauth.store);

@@ -5,7 +5,7 @@
 #include "app/routes.h"
 #include "app/stores.h"
 #include "idp/idp.h"
-#include "mcp/site.h"
+#include "mcp/call.h"
 #include "oauth/site.h"
 #include "site/site.h"
 

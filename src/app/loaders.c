@@ -6,7 +6,7 @@
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "exec/executors.h"
-#include "mcp/site.h"
+#include "mcp/call.h"
 #include "oauth/client_set.h"
 #include "oauth/site.h"
 #include "pages/page.h"

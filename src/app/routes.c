@@ -2,7 +2,6 @@
 
 #include "base/base.h"
 #include "mcp/endpoint.h"
-#include "mcp/get.h"
 #include "mcp/session.h"
 #include "oauth/endpoints.h"
 

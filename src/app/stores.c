@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "mcp/site.h"
+#include "mcp/call.h"
 #include "net/http.h"
 #include "oauth/site.h"
 #include "store/store.h"

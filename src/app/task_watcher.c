@@ -4,7 +4,7 @@
 #include "app/stores.h"
 #include "base/log.h"
 #include "crypto/seal_keys.h"
-#include "mcp/site.h"
+#include "mcp/call.h"
 #include "shared/cache.h"
 #include "store/tasks.h"
 

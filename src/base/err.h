@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /* What went wrong, by who can do something about it. OK is 0, so `if (rc)` reads "if it failed". A
- * protocol adds codes of its own: oauth/codes.h, mcp/rpc_codes.h. */
+ * protocol adds codes of its own: oauth/codes.h, mcp/rpc.h. */
 enum rc {
     OK = 0,
     /* The request itself is wrong (the client's developer can mend it). */

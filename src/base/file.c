@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -55,4 +56,28 @@ enum rc file_read(struct arena *a, const char *path, size_t max_len, struct text
     text[len] = 0;
     *out = (struct text){text, (size_t)len};
     return OK;
+}
+
+static int64_t ms_of(struct timespec t) {
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool file_is_newer(const struct stat *st, int64_t since_ms) {
+    return ms_of(st->st_mtim) >= since_ms || ms_of(st->st_ctim) >= since_ms;
+}
+
+bool folder_has_changed(const char *path, int64_t since_ms) {
+    DIR *d = opendir(path);
+    const struct dirent *entry;
+    bool changed;
+    struct stat st;
+
+    if (!d)
+        return false;
+    changed = !fstat(dirfd(d), &st) && file_is_newer(&st, since_ms);
+    while (!changed && (entry = readdir(d)))
+        changed = *entry->d_name != '.' && !fstatat(dirfd(d), entry->d_name, &st, 0) &&
+                  file_is_newer(&st, since_ms);
+    (void)closedir(d);
+    return changed;
 }

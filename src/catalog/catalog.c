@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/file.h"
+
 const struct catalog_kind_info *const catalog_kinds[CATALOG_KINDS] = {
     [CATALOG_TOOLS] = &tool_kind,
     [CATALOG_RESOURCES] = &resource_kind,
@@ -24,6 +26,13 @@ void catalog_free(struct catalog *c) {
 
 const char *catalog_directory(const struct config *config, enum catalog_kind kind) {
     return catalog_kind_directory(catalog_kinds[kind], config);
+}
+
+bool catalog_has_changed(const struct config *config, int64_t since_ms) {
+    for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++)
+        if (folder_has_changed(catalog_directory(config, kind), since_ms))
+            return true;
+    return false;
 }
 
 unsigned catalog_load(struct catalog *c, enum catalog_kind kind, FILE *problems) {

@@ -23,6 +23,8 @@ void catalog_free(struct catalog *c); /* NULL is accepted */
  * out, with a line to `problems` for each. */
 unsigned catalog_load(struct catalog *c, enum catalog_kind kind, FILE *problems);
 const char *catalog_directory(const struct config *config, enum catalog_kind kind);
+/* Has a manifest of any kind changed since then, in ms of real time? */
+bool catalog_has_changed(const struct config *config, int64_t since_ms);
 /* Writes a line for each valid entry that widely used clients refuse. */
 void catalog_advise(const struct catalog *c, enum catalog_kind kind, FILE *out);
 

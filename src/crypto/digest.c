@@ -6,6 +6,7 @@
 #include <nettle/memops.h>
 #include <nettle/sha2.h>
 
+#include "base/encode.h"
 #include "crypto/nettle_digest.h"
 
 void sha256(const void *data, size_t len, uint8_t out[SHA256_LEN]) {
@@ -16,6 +17,13 @@ void sha256(const void *data, size_t len, uint8_t out[SHA256_LEN]) {
         sha256_update(&ctx, len, data);
     NETTLE_DIGEST(sha256_digest, &ctx, SHA256_LEN, out);
     explicit_bzero(&ctx, sizeof ctx);
+}
+
+const char *sha256_base64url(struct arena *a, const char *text, size_t bytes) {
+    uint8_t digest[SHA256_LEN];
+
+    sha256(text, strlen(text), digest);
+    return base64url_encode(a, digest, bytes);
 }
 
 void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,

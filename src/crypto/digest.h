@@ -5,6 +5,8 @@
 
 #define SHA256_LEN 32
 void sha256(const void *data, size_t len, uint8_t out[SHA256_LEN]);
+/* The first `bytes` of the hash of a string, as base64url. */
+const char *sha256_base64url(struct arena *a, const char *text, size_t bytes);
 void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                  uint8_t out[SHA256_LEN]);
 /* RFC 5869 with an empty salt; out_len is at most 255 * 32. */

@@ -8,7 +8,7 @@
 #include "doctor/doctor.h"
 #include "idp/access_token.h"
 #include "mcp/bearer_auth.h"
-#include "mcp/site.h"
+#include "mcp/call.h"
 #include "oauth/endpoints.h"
 
 #define TIMEOUT_MS 5000

@@ -6,7 +6,6 @@
 #include "catalog/catalog.h"
 #include "exec/executors.h"
 #include "mcp/call.h"
-#include "mcp/site.h"
 
 #define VALUES_MAX 100 /* "Maximum 100 items per response" */
 

@@ -2,7 +2,7 @@
  */
 #pragma once
 
-#include "mcp/method.h"
+#include "mcp/call.h"
 
 mcp_method_fn mcp_complete;
 mcp_scopes_fn mcp_complete_scopes;

@@ -7,7 +7,7 @@
 #include "exec/input_required.h"
 #include "exec/program.h"
 #include "mcp/call.h"
-#include "mcp/cancel.h"
+#include "mcp/session.h"
 #include "mcp/stream.h"
 #include "shared/rate_limit.h"
 

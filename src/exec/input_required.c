@@ -6,8 +6,7 @@
 #include "crypto/random.h"
 #include "crypto/seal.h"
 #include "exec/client_requests.h"
-#include "mcp/cancel.h"
-#include "mcp/replay.h"
+#include "mcp/session.h"
 #include "mcp/stream.h"
 #include "shared/message_socket.h"
 

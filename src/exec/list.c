@@ -2,7 +2,6 @@
 
 #include "catalog/catalog.h"
 #include "mcp/call.h"
-#include "mcp/site.h"
 
 /* LIST_FORBIDDEN says whether a list has what the caller may not use. */
 static enum rc answer(struct mcp_call *c, enum catalog_kind kind, size_t which, struct err *e) {

@@ -8,7 +8,6 @@
 #include "exec/task_filter.h"
 #include "exec/tasks.h"
 #include "exec/tool_call.h"
-#include "mcp/lifecycle.h"
 #include "mcp/listen.h"
 #include "mcp/session.h"
 

@@ -1,6 +1,6 @@
 /* The table of methods and filters that the MCP endpoint serves. */
 #pragma once
 
-#include "mcp/method.h"
+#include "mcp/call.h"
 
 extern const struct mcp_service exec_service;

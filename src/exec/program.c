@@ -8,7 +8,7 @@
 #include "catalog/executable.h"
 #include "exec/input_required.h"
 #include "mcp/call.h"
-#include "mcp/cancel.h"
+#include "mcp/session.h"
 #include "mcp/stream.h"
 #include "runner/process.h"
 

@@ -6,7 +6,6 @@
 #include "catalog/template.h"
 #include "exec/executors.h"
 #include "mcp/call.h"
-#include "mcp/site.h"
 
 static const struct prompt *called_prompt(const struct mcp_call *c) {
     const char *name = json_get_str(c->msg.params, "name");

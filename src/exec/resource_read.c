@@ -13,7 +13,6 @@
 #include "catalog/template.h"
 #include "exec/executors.h"
 #include "mcp/call.h"
-#include "mcp/site.h"
 
 const char *mcp_resources_read_scopes(const struct mcp_call *c) {
     const char *uri = json_get_str(c->msg.params, "uri");

@@ -22,7 +22,6 @@
 #include "exec/tool_schema.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/call.h"
-#include "mcp/site.h"
 #include "metrics/metrics.h"
 #include "runner/child.h"
 #include "shared/cache.h"

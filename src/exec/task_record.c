@@ -6,7 +6,6 @@
 #include "crypto/random.h"
 #include "exec/task_socket.h"
 #include "mcp/call.h"
-#include "mcp/site.h"
 
 #define PURPOSE "task"  /* of the seal, which is also bound to the id */
 #define LOST_TRIES 4    /* to record that a task is lost */

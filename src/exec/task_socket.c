@@ -1,7 +1,6 @@
 #include "exec/task_socket.h"
 
 #include "base/base.h"
-#include "base/encode.h"
 #include "base/watchdog.h"
 #include "config/config.h"
 #include "crypto/digest.h"
@@ -16,10 +15,8 @@ static const char *socket_name(const struct task *t) {
     const char *run = json_get_str(t->record, "run");
     const char *text = arena_printf(t->arena, "task\n%s\n%s\n%s", t->site->config->state_dir, t->id,
                                     run ? run : "");
-    uint8_t digest[SHA256_LEN];
 
-    sha256(text, strlen(text), digest);
-    return base64url_encode(t->arena, digest, sizeof digest);
+    return sha256_base64url(t->arena, text, SHA256_LEN);
 }
 
 static const char *daemon_name(struct arena *a) {

@@ -8,7 +8,7 @@
 #include "base/watchdog.h"
 #include "crypto/digest.h"
 #include "exec/task_record.h"
-#include "mcp/site.h"
+#include "mcp/call.h"
 #include "site/site.h"
 #include "web/sse.h"
 #include "web/subscription.h"

@@ -2,8 +2,7 @@
 
 #include <unistd.h>
 
-#include "base/base.h"
-#include "base/encode.h"
+#include "base/log.h"
 #include "catalog/catalog.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
@@ -14,7 +13,6 @@
 #include "exec/task_socket.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/call.h"
-#include "mcp/site.h"
 #include "mcp/stream.h"
 #include "shared/concurrency_limit.h"
 
@@ -82,11 +80,9 @@ static enum rc take_slot(struct mcp_call *c, struct task *t, struct err *e) {
 
 /* Ids of one user have a common prefix, so that the host's store can count them. */
 static const char *new_id(struct mcp_call *c) {
-    uint8_t digest[SHA256_LEN];
-
     _Static_assert(OWNER_BYTES * 4 / 3 == TASK_OWNER_LEN, "base64url");
-    sha256(c->client.claims->sub, strlen(c->client.claims->sub), digest);
-    return arena_printf(c->arena, "%s%s", base64url_encode(c->arena, digest, OWNER_BYTES),
+    return arena_printf(c->arena, "%s%s",
+                        sha256_base64url(c->arena, c->client.claims->sub, OWNER_BYTES),
                         random_text(c->arena, ID_BYTES));
 }
 

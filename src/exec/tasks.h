@@ -5,7 +5,7 @@
 #pragma once
 
 #include "catalog/tools.h"
-#include "mcp/method.h"
+#include "mcp/call.h"
 
 #define TASKS_EXTENSION "io.modelcontextprotocol/tasks"
 

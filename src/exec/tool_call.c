@@ -9,7 +9,6 @@
 #include "exec/tool_result.h"
 #include "exec/tool_schema.h"
 #include "mcp/call.h"
-#include "mcp/site.h"
 
 static const struct tool *called_tool(const struct mcp_call *c) {
     const char *name = json_get_str(c->msg.params, "name");

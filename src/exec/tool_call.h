@@ -2,7 +2,7 @@
  */
 #pragma once
 
-#include "mcp/method.h"
+#include "mcp/call.h"
 
 mcp_method_fn mcp_tools_call;
 mcp_scopes_fn mcp_tools_call_scopes;

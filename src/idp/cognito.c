@@ -10,7 +10,7 @@
 #include "config/config.h"
 #include "config/loading.h"
 #include "idp/access_token.h"
-#include "web/form.h"
+#include "web/request.h"
 
 /* ---- configuration: values as they stand in Cognito's console, in ARNs and in URLs ---- */
 

@@ -2,7 +2,6 @@
  * host, and so is waiting for one. A set that could be used stays until there is a newer one. */
 #include "idp/key_set.h"
 
-#include "base/encode.h"
 #include "crypto/digest.h"
 #include "metrics/metrics.h"
 #include "shared/single_flight.h"
@@ -26,16 +25,14 @@ struct keyset {
 struct keyset *keyset_new(const char *url, struct http_client *http, struct cache *cache,
                           const struct clock *clock) {
     struct keyset *k = xcalloc(1, sizeof *k);
-    uint8_t digest[SHA256_LEN];
 
     k->url = url;
     k->http = http;
     k->cache = cache;
     k->clock = clock;
     /* By digest, because the cache has short keys and an address may be long. */
-    sha256(url, strlen(url), digest);
     struct arena *a = arena_new(4096);
-    k->cache_key = xstrdup(arena_printf(a, "jwks:%s", base64url_encode(a, digest, sizeof digest)));
+    k->cache_key = xstrdup(arena_printf(a, "jwks:%s", sha256_base64url(a, url, SHA256_LEN)));
     arena_free(a);
     return k;
 }

@@ -9,7 +9,7 @@
 #include "config/config.h"
 #include "idp/access_token.h"
 #include "idp/idp.h"
-#include "mcp/site.h"
+#include "mcp/call.h"
 #include "metrics/metrics.h"
 
 #define CHALLENGE_MAX 4096 /* bytes of a WWW-Authenticate value */

@@ -1,17 +1,68 @@
-/* One message in the endpoint: the input and the answer of a method. */
+/* What the endpoint serves, a table of methods that the room above gives to it, and one message in
+ * it: the input and the answer of a method. */
 #pragma once
 
+#include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "catalog/protocol.h"
 #include "config/config.h"
 #include "idp/access_token.h"
-#include "mcp/message.h"
-#include "mcp/method.h"
+#include "mcp/rpc.h"
 #include "site/exchange.h"
 
+struct catalog;
+struct mcp_service;
+struct task_store;
+struct token_cache;
+struct buf;
+struct mcp_call;
 struct mcp_session;
 struct message_socket;
 struct replay_log;
+
+/* What MCP alone uses of a site. */
+struct mcp_site {
+    const struct mcp_service *service; /* the methods */
+    struct token_cache *tokens;        /* verified access tokens */
+    struct catalog *catalog;           /* tools, resources, prompts */
+    struct task_store *tasks;          /* records of tasks; NULL: there are none */
+};
+
+/* Fills c->answer.result, or fails with an ERR_RPC_ code (answered as a JSON-RPC error) or another
+ * one (answered by the dispatcher). */
+typedef enum rc mcp_method_fn(struct mcp_call *c, struct err *e);
+/* The scopes that this call needs besides REQUIRED_SCOPES; "" for none. */
+typedef const char *mcp_scopes_fn(const struct mcp_call *c);
+
+struct mcp_method {
+    const char *name;
+    unsigned protocols; /* enum mcp_protocol bits */
+    mcp_method_fn *run;
+    mcp_scopes_fn *scopes; /* may be NULL */
+    const char *mirrored;  /* the member of params that Mcp-Name repeats, or NULL */
+    const char *event;     /* the event of its log line; NULL: it has none */
+    const char *kind;      /* the key of its target in that line */
+};
+
+/* What subscriptions/listen can ask for besides lists and resources: a member of
+ * params.notifications. Adds subscriptions to `list`; *agreed is the granted part of the request,
+ * NULL if nothing is granted. */
+struct mcp_filter {
+    const char *member;
+    enum rc (*subscribe)(struct mcp_call *c, const struct json *wanted, struct buf *list,
+                         struct json **agreed, struct err *e);
+};
+
+struct mcp_service {
+    const struct mcp_method *methods;
+    size_t method_count;
+    const struct mcp_filter *filters;
+    size_t filter_count;
+    const char *extensions; /* that PROTOCOL_STATELESS has: an object, as JSON */
+    /* Takes a client's response to a request of the server. */
+    void (*take_response)(struct mcp_call *c, struct json *message);
+};
 
 /* Levels of log messages (RFC 5424 §6.2.1, as MCP names them), from debug to emergency. */
 enum log_wanted { LOG_WANTED_NONE = 100, LOG_WANTED_INFO = 1 };
@@ -33,11 +84,11 @@ struct mcp_stream {
     bool has_progress;
     struct json_number progress; /* the last progress sent */
     bool gone;                   /* the client has closed the stream */
-    struct replay_log *replay;   /* where sent events are stored (replay.h); NULL: they are not */
+    struct replay_log *replay;   /* where sent events are stored (stream.h); NULL: they are not */
     const char *id;              /* of the stream, in the ids of its events */
 };
 
-/* What ends the call before its program ends: cancel.h. */
+/* What ends the call before its program ends: session.h. */
 struct mcp_cancel {
     const int *watch;           /* watched instead of the client's connection; NULL: nothing */
     bool (*confirm)(void *arg); /* asked when it is readable, see runner/process.h; NULL: none */

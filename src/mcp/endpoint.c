@@ -1,18 +1,162 @@
 #include "mcp/endpoint.h"
 
-#include <string.h>
-
-#include "mcp/accept.h"
+#include "base/base.h"
 #include "mcp/bearer_auth.h"
-#include "mcp/dispatch.h"
-#include "mcp/protocol_version.h"
-#include "mcp/replay.h"
+#include "mcp/call.h"
+#include "mcp/headers.h"
 #include "mcp/rpc.h"
+#include "mcp/session.h"
 #include "mcp/stream.h"
+#include "metrics/metrics.h"
 #include "web/sse.h"
 
 #define BATCH_MAX 16                             /* messages in one batch */
 #define BATCH_ANSWER_BYTES_MAX ((size_t)1 << 20) /* then the remaining messages are refused */
+
+struct response {
+    int status;       /* HTTP status of a message that is not in a batch */
+    struct text body; /* JSON-RPC; p is NULL if no answer is needed */
+};
+
+/* Logs and counts an error that the client gets. */
+static void log_rpc_error(const struct mcp_call *c, const struct err *e) {
+    metrics_count(METRIC_DENIALS, e->code);
+    log_info("rpc_error", kv("request", c->x->rq->id), kv("sub", c->client.claims->sub),
+             kv("method", c->msg.method ? c->msg.method : ""), kv("text", e->text));
+}
+
+static const struct mcp_method *find_method(const struct mcp_service *service,
+                                            const struct mcp_message *msg) {
+    if (msg->kind == MCP_REQUEST)
+        for (size_t i = 0; i < service->method_count; i++)
+            if ((service->methods[i].protocols & msg->protocol) &&
+                !strcmp(service->methods[i].name, msg->method))
+                return &service->methods[i];
+    return NULL;
+}
+
+/* Sets the client's capabilities and log level, from its session or from _meta. */
+static enum rc settle_client(struct mcp_call *c, struct err *e) {
+    const struct json *meta = json_get(c->msg.params, "_meta");
+
+    if (c->msg.protocol == PROTOCOL_HANDSHAKE) {
+        c->client.log_level = LOG_WANTED_INFO;
+        return c->msg.method && !strcmp(c->msg.method, "initialize") ? OK : mcp_session_find(c, e);
+    }
+    c->client.capabilities = json_get(meta, META_CLIENT_CAPABILITIES);
+    c->client.log_level = LOG_WANTED_NONE;
+    if (!json_get(meta, META_LOG_LEVEL))
+        return OK;
+    c->client.log_level = mcp_log_level(json_get_str(meta, META_LOG_LEVEL));
+    if (c->client.log_level >= 0)
+        return OK;
+    c->answer.error_status = 400;
+    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: _meta.%s is no log level",
+                   META_LOG_LEVEL);
+}
+
+static enum rc take_notification(const struct mcp_call *c, struct err *e) {
+    /* If a request without an id were treated as a notification, its sender would wait forever. */
+    if (strncmp(c->msg.method, "notifications/", 14) != 0)
+        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the id is missing");
+    if (!strcmp(c->msg.method, "notifications/cancelled"))
+        cancel_deliver(c);
+    return OK;
+}
+
+/* Reads the message and finds its method. Handles notifications and responses itself: they leave
+ * c->method NULL, and need no answer. */
+static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
+    const struct mcp_service *service = c->x->site->mcp->service;
+    enum rc rc = mcp_message_read(message, &c->msg, e);
+
+    c->msg.protocol = mcp_version_of_header(c->x->rq);
+    if (!rc)
+        rc = mcp_version_settle(c, e);
+    if (rc)
+        return rc;
+    c->method = find_method(service, &c->msg);
+    if (mcp_headers_check(c, e) || settle_client(c, e))
+        return e->code;
+    if (c->msg.kind == MCP_NOTIFICATION)
+        return take_notification(c, e);
+    if (c->msg.kind == MCP_RESPONSE)
+        service->take_response(c, message);
+    else if (!c->method)
+        return err_set(e, ERR_RPC_METHOD_NOT_FOUND, "Method not found: %s",
+                       text_quotable(c->arena, c->msg.method));
+    return OK;
+}
+
+/* Logs caller, target and outcome; never arguments. */
+static void audit(const struct mcp_call *c, const char *outcome, int64_t began_ms) {
+    const char *target = c->answer.target;
+
+    if (!c->method || !c->method->event)
+        return;
+    if (!target && c->method->mirrored) {
+        target = json_get_str(c->msg.params, c->method->mirrored);
+        target = target ? text_quotable(c->arena, target) : "";
+    }
+    log_info(c->method->event, kv("request", c->x->rq->id), kv(c->method->kind, target),
+             kv("sub", c->client.claims->sub), kv("client_id", c->client.claims->client_id),
+             kv("outcome", outcome), kvn("ms", clock_monotonic_ms() - began_ms));
+}
+
+/* Does the token have the scopes that a routed message needs? ERR_INSUFFICIENT_SCOPE. */
+static enum rc check_scopes(struct mcp_call *c, struct err *e) {
+    const char *scopes = c->method && c->method->scopes ? c->method->scopes(c) : "";
+    enum rc rc = bearer_check_scopes(c->x, c->client.claims, scopes, e);
+
+    if (rc)
+        audit(c, "insufficient_scope", clock_monotonic_ms());
+    return rc;
+}
+
+static const char *outcome_of(const struct mcp_call *c, enum rc rc) {
+    if (rc == ERR_RATE_LIMITED)
+        return "limited";
+    if (c->answer.outcome)
+        return c->answer.outcome;
+    return rc ? "error" : "ok";
+}
+
+/* Empty if the stream goes on without an answer. */
+static struct text result_of(struct mcp_call *c) {
+    struct text body = {0};
+
+    if (!c->x->rp->subscriptions || !c->x->rp->streaming) {
+        body = rpc_result(c->arena, c->msg.id, c->answer.result);
+        arena_release(c->arena, c->answer.result.p);
+    }
+    return body;
+}
+
+/* Runs the method of a routed message. `routed` is the result of route, and its error is answered.
+ * Returns an error that JSON-RPC has no form for. */
+static enum rc respond(struct mcp_call *c, enum rc routed, struct response *out, struct err *e) {
+    int64_t began_ms = clock_monotonic_ms();
+    enum rc rc = routed;
+
+    *out = (struct response){.status = 202};
+    if (!rc && !c->method)
+        return OK;
+    if (!rc)
+        rc = c->method->run(c, e);
+    audit(c, outcome_of(c, rc), began_ms);
+    if (!rc) {
+        *out = (struct response){200, result_of(c)};
+        return OK;
+    }
+    if (!rpc_is_error(rc) &&
+        !c->x->rp->streaming) /* after the stream has begun, only this function can answer */
+        return rc;
+    log_rpc_error(c, e);
+    out->status =
+        c->answer.error_status ? c->answer.error_status : rpc_error_status(rc, c->msg.protocol);
+    out->body = rpc_error(c->arena, c->msg.id, c->msg.protocol, e, c->answer.error_data);
+    return OK;
+}
 
 static enum rc check_media(const struct request *rq, struct reply *rp, struct err *e) {
     if (!request_has_type(rq, "application/json"))
@@ -51,14 +195,14 @@ static void send_answer(struct mcp_call *c, int status, struct text t) {
 }
 
 static enum rc post_single(struct mcp_call *c, struct json *message, struct err *e) {
-    struct mcp_response response;
-    enum rc rc = mcp_route(c, message, e);
+    struct response response;
+    enum rc rc = route(c, message, e);
 
     if (rc && !rpc_is_error(rc))
         return rc;
-    if (!rc && mcp_check_scopes(c, e))
+    if (!rc && check_scopes(c, e))
         return e->code;
-    if (mcp_respond(c, rc, &response, e))
+    if (respond(c, rc, &response, e))
         return e->code;
     if (c->x->rp->streaming)
         mcp_stream_answer(c, response.body);
@@ -71,7 +215,7 @@ static enum rc post_single(struct mcp_call *c, struct json *message, struct err 
 
 /* Refuses the whole body. */
 static enum rc refuse(struct mcp_call *c, struct err *e) {
-    mcp_log_error(c, e);
+    log_rpc_error(c, e);
     send_text(c->x->rp, rpc_error_status(e->code, c->msg.protocol),
               rpc_error(c->arena, NULL, c->msg.protocol, e, NULL));
     return OK;
@@ -114,13 +258,13 @@ static void send_batch(struct mcp_call *c, const struct batch *b) {
  * answers the whole POST. */
 static enum rc route_batch(struct batch *b, const struct json *messages, struct err *e) {
     for (size_t i = 0; i < b->count; i++) {
-        enum rc rc = mcp_route(&b->calls[i], json_at(messages, i), &b->errors[i]);
+        enum rc rc = route(&b->calls[i], json_at(messages, i), &b->errors[i]);
 
         if (rc && !rpc_is_error(rc)) {
             *e = b->errors[i];
             return rc;
         }
-        if (!rc && mcp_check_scopes(&b->calls[i], e))
+        if (!rc && check_scopes(&b->calls[i], e))
             return e->code;
     }
     return OK;
@@ -131,13 +275,13 @@ static enum rc run_batch(struct batch *b, struct err *e) {
     size_t total = 0;
 
     for (size_t i = 0; i < b->count; i++) {
-        struct mcp_response response;
+        struct response response;
 
         if (total > BATCH_ANSWER_BYTES_MAX && !b->errors[i].code && b->calls[i].method)
             (void)err_set(&b->errors[i], ERR_RPC_INVALID_REQUEST,
                           "Invalid request: the answers of this batch are too large, send the rest "
                           "of it alone");
-        if (mcp_respond(&b->calls[i], b->errors[i].code, &response, &b->errors[i])) {
+        if (respond(&b->calls[i], b->errors[i].code, &response, &b->errors[i])) {
             *e = b->errors[i];
             return e->code;
         }

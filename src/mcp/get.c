@@ -1,24 +1,76 @@
-#include "mcp/get.h"
+/* Private part of endpoint.h: GET, the stream of notifications of the handshake versions, and with
+ * Last-Event-ID what came after that event (2025-11-25, "Resumability and Redelivery"). The ids of
+ * its own events contain the time of sending, and it reports only changes of files. So files that
+ * have changed since then are reported again, and nothing has to be stored for a client that may
+ * never return. */
+#include "base/base.h"
+#include "mcp/endpoint.h"
 
 #include <poll.h>
+#include <sys/stat.h>
 
-#include "base/base.h"
+#include "base/file.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/call.h"
-#include "mcp/changed_since.h"
 #include "mcp/headers.h"
 #include "mcp/listen.h"
-#include "mcp/protocol_version.h"
-#include "mcp/replay.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
 #include "shared/replay_log.h"
 #include "web/sse.h"
+#include "web/subscription.h"
 
-#define REPLAY_WAIT_MS                                                                             \
-    15000 /* so long a worker waits for the next events; then the client asks again */
+/* A change can happen between an event and the time in its id: better to report it twice than
+ * never. */
+#define MARGIN_MS 1000
+#define REPLAY_WAIT_MS 15000 /* for the next events; then the client asks again */
 #define POLL_MS 50
 #define CHUNK 16384
+
+static bool is_change_id(const struct sse_id *id) {
+    return !strcmp(id->stream, STREAM_OF_CHANGES) && id->number != SSE_UNNUMBERED;
+}
+
+/* Has a symbolic link on the path changed? Then it may lead to another folder or file. */
+static bool path_has_changed(struct arena *a, const char *path, int64_t since_ms) {
+    struct stat st;
+
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/'))
+        if (!lstat(arena_strndup(a, path, (size_t)(slash - path)), &st) && S_ISLNK(st.st_mode) &&
+            file_is_newer(&st, since_ms))
+            return true;
+    return false;
+}
+
+static bool has_changed(struct arena *a, const struct subscription *s, int64_t since_ms) {
+    /* With a slash at the end, a folder that is a symbolic link is checked as a link too. */
+    const char *end = s->kind == SUBSCRIPTION_FOLDER ? "/" : "";
+    const char *path = arena_printf(a, "%.*s%s", (int)s->argument.len, s->argument.p, end);
+    struct stat st;
+
+    if (s->kind != SUBSCRIPTION_FILE && s->kind != SUBSCRIPTION_FOLDER)
+        return false;
+    if (path_has_changed(a, path, since_ms))
+        return true;
+    if (s->kind == SUBSCRIPTION_FOLDER)
+        return folder_has_changed(path, since_ms);
+    return !stat(path, &st) && file_is_newer(&st, since_ms);
+}
+
+static void send_changes(struct mcp_call *c, struct text subscriptions, const struct sse_id *last) {
+    const int64_t since_ms = (int64_t)last->at - MARGIN_MS;
+    struct subscription s;
+
+    /* 0 is the number of the priming event. */
+    for (int i = 1; subscription_next(&subscriptions, &s); i++)
+        if (has_changed(c->arena, &s, since_ms)) {
+            const struct sse_id id = sse_id_now(STREAM_OF_CHANGES, i);
+            char line[SSE_ID_LINE_MAX];
+
+            mcp_stream_write(c, (struct text){line, sse_id_line(&id, line)});
+            mcp_stream_write(c, s.text);
+        }
+}
 
 /* Sends the log from *at on. False: the client has disconnected. */
 static bool send_rest(struct mcp_call *c, struct replay_log *log, size_t *at) {
@@ -64,16 +116,17 @@ static enum rc replay_after(struct mcp_call *c, const struct sse_id *last, struc
 /* `last`: the id of the last event that the client has; NULL: none. */
 static void open_stream(struct mcp_call *c, const struct sse_id *last) {
     const struct buf *list = mcp_session_subscriptions(c);
+    const struct sse_id first = sse_id_now(STREAM_OF_CHANGES, 0);
 
     c->x->rp->subscriptions = list;
     c->x->rp->subscription_until_s = c->client.claims->exp;
     mcp_stream_begin(c);
-    if (changed_since_has_ids(c))
-        changed_since_prime(c);
+    if (mcp_stream_has_change_ids(c))
+        mcp_stream_write(c, sse_priming_event(c->arena, &first));
     else
         mcp_stream_comment(c);
     if (last)
-        changed_since_send(c, (struct text){list->p, list->len}, last);
+        send_changes(c, (struct text){list->p, list->len}, last);
 }
 
 /* Answers a client that may open a stream. */
@@ -85,7 +138,7 @@ static enum rc get(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_NOT_ACCEPTABLE, "Accept must allow text/event-stream");
     if (last && !sse_id_read(last, &id))
         return err_set(e, ERR_INVALID_REQUEST, "Last-Event-ID is no id of an event");
-    if (last && !changed_since_is_id(&id))
+    if (last && !is_change_id(&id))
         return replay_after(c, &id, e);
     open_stream(c, last ? &id : NULL);
     return OK;

@@ -1,9 +1,10 @@
-/* HTTP headers that repeat parts of a message of 2026-07-28 (Streamable HTTP, "Request Metadata"):
- * proxies may route by them, so they must agree with what is executed. */
+/* What the headers of a request say: its protocol version, which media types are accepted, and
+ * which parts of the message they repeat. */
 #pragma once
 
 #include "base/base.h"
 #include "base/text.h"
+#include "catalog/protocol.h"
 #include "web/request.h"
 
 struct mcp_call;
@@ -15,7 +16,34 @@ const char *mcp_header(const struct request *rq, const char *name);
  * for bytes that a field value must not have. */
 bool mcp_header_decode(struct arena *a, const char *value, struct text *out) MUST_USE;
 
-/* If Mcp-Method is present, it must name the method. */
-enum rc mcp_headers_check_method(const struct mcp_call *c, struct err *e) MUST_USE;
-/* Requires the headers of a request: Mcp-Method, and Mcp-Name if params.<mirrored> is present. */
-enum rc mcp_headers_check(const struct mcp_call *c, const char *mirrored, struct err *e) MUST_USE;
+/* Headers that repeat parts of a message of 2026-07-28 (Streamable HTTP, "Request Metadata"):
+ * proxies may route by them, so they must agree with what is executed. A
+ * request needs Mcp-Method, and Mcp-Name if the member of params that it repeats is present. */
+enum rc mcp_headers_check(const struct mcp_call *c, struct err *e) MUST_USE;
+
+/* Does the Accept header allow this media type? An absent header allows all. */
+bool mcp_accepts(const struct request *rq, const char *type);
+/* Would the client rather have a stream of events than JSON? */
+bool mcp_prefers_stream(const struct request *rq);
+
+/* Which protocol version a message follows: 2026-07-28 (stateless), or one with a handshake:
+ * 2024-11-05 (over Streamable HTTP, which is newer), 2025-03-26, 2025-06-18 and 2025-11-25. */
+#define MCP_VERSION_STATELESS "2026-07-28"
+#define MCP_VERSION_HANDSHAKE "2025-11-25" /* the latest of its kind, which is offered */
+#define MCP_VERSION_BATCHES "2025-03-26"   /* the only one with batches */
+
+#define META_VERSION "io.modelcontextprotocol/protocolVersion"
+#define META_CLIENT_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
+#define META_CLIENT_INFO "io.modelcontextprotocol/clientInfo"
+#define META_LOG_LEVEL "io.modelcontextprotocol/logLevel"
+
+/* Settles c->msg.protocol and c->msg.version from the header and the message. A message whose _meta
+ * names a version is stateless whatever its headers say, and then both must agree. The whole _meta
+ * of a stateless request is checked here. */
+enum rc mcp_version_settle(struct mcp_call *c, struct err *e) MUST_USE;
+/* From the header alone, for answers to messages that cannot be read. */
+enum mcp_protocol mcp_version_of_header(const struct request *rq);
+/* Does the header allow a batch? */
+bool mcp_version_has_batches(const struct request *rq);
+
+bool mcp_version_is_handshake_version(const char *version);

@@ -4,10 +4,8 @@
 #include "base/text.h"
 #include "catalog/catalog.h"
 #include "mcp/call.h"
-#include "mcp/changed_since.h"
 #include "mcp/rpc.h"
 #include "mcp/session.h"
-#include "mcp/site.h"
 #include "mcp/stream.h"
 #include "web/sse.h"
 #include "web/subscription.h"
@@ -162,8 +160,8 @@ struct buf *mcp_session_subscriptions(struct mcp_call *c) {
         (void)add_resource(c, b, json_str(json_at(uris, i)));
     if (c->client.session)
         subscription_add(b, SUBSCRIPTION_KEY, text_of(c->client.session->key), TEXT_LITERAL(""));
-    if (changed_since_has_ids(c))
-        subscription_add(b, SUBSCRIPTION_EVENT_IDS, TEXT_LITERAL(CHANGED_SINCE_STREAM),
+    if (mcp_stream_has_change_ids(c))
+        subscription_add(b, SUBSCRIPTION_EVENT_IDS, TEXT_LITERAL(STREAM_OF_CHANGES),
                          TEXT_LITERAL(""));
     return b;
 }

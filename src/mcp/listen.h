@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "mcp/method.h"
+#include "mcp/call.h"
 
 #define SUBSCRIPTIONS_MAX 64 /* resources of one stream, and as many tasks */
 

@@ -1,12 +1,41 @@
-/* JSON-RPC 2.0 as MCP uses it: answers, and the table of each error code's number and HTTP status.
- */
+/* JSON-RPC 2.0 as MCP uses it: the error codes besides those of base/err.h, with their numbers and
+ * HTTP statuses, messages that are read and messages that are written. */
 #pragma once
 
 #include "base/base.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "catalog/protocol.h"
-#include "mcp/rpc_codes.h"
+
+/* Behind those of oauth/codes.h. */
+#define RPC_CODE(n) ((enum rc)(ERR_PROTOCOL + 12 + (n)))
+#define ERR_RPC_PARSE RPC_CODE(0)
+#define ERR_RPC_INVALID_REQUEST RPC_CODE(1)
+#define ERR_RPC_METHOD_NOT_FOUND RPC_CODE(2)
+#define ERR_RPC_INVALID_PARAMS RPC_CODE(3)
+#define ERR_RPC_HEADER_MISMATCH RPC_CODE(4)
+#define ERR_RPC_UNSUPPORTED_VERSION RPC_CODE(5)
+#define ERR_RPC_MISSING_CAPABILITY RPC_CODE(6)
+#define ERR_RPC_RESOURCE_NOT_FOUND RPC_CODE(7)
+#define ERR_RPC_INTERNAL RPC_CODE(8) /* a program of a manifest failed */
+
+enum mcp_message_kind { MCP_REQUEST, MCP_NOTIFICATION, MCP_RESPONSE };
+
+struct mcp_message {
+    enum mcp_message_kind kind;
+    struct json *id;     /* NULL if there is none that could be repeated in an answer */
+    const char *method;  /* NULL for a response */
+    struct json *params; /* an object, or NULL */
+    /* Set by mcp_version_settle. */
+    enum mcp_protocol protocol;
+    const char *version; /* such as "2025-11-25" */
+    bool in_batch;
+};
+
+/* Reads kind, id, method and params (JSON-RPC 2.0 §4). ERR_RPC_INVALID_REQUEST with the reason if
+ * it is not a message; out->id is set even then, if it can be read, because the error repeats it.
+ */
+enum rc mcp_message_read(struct json *v, struct mcp_message *out, struct err *e) MUST_USE;
 
 /* An answer. `result` is the text of the result. */
 struct text rpc_result(struct arena *a, const struct json *id, struct text result);

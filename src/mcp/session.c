@@ -1,19 +1,21 @@
 #include "mcp/session.h"
 
-#include <string.h>
-
-#include "base/encode.h"
+#include "base/base.h"
 #include "crypto/digest.h"
 #include "crypto/seal.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/call.h"
 #include "mcp/headers.h"
-#include "mcp/protocol_version.h"
 #include "shared/cache.h"
+#include "shared/message_socket.h"
 
 #define PURPOSE "mcp-session"
 #define ID_MAX 4096
-#define USER_DIGEST_BYTES 12 /* of 32: enough for a name that need not be secret */
+#define USER_DIGEST_BYTES 12    /* of 32: enough for a name that need not be secret */
+#define DISCOVER_TTL_MS 3600000 /* changes only when the program is upgraded */
+#define CAPABILITIES                                                                               \
+    "\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},"                        \
+    "\"resources\":{\"listChanged\":true,\"subscribe\":true},\"tools\":{\"listChanged\":true}"
 
 /* Only the capabilities that programs can use, since the session id, a header, must be short. */
 static struct json *known_capabilities(struct arena *a, const struct json *given) {
@@ -38,7 +40,8 @@ static struct json *known_capabilities(struct arena *a, const struct json *given
     return out;
 }
 
-void mcp_session_start(struct mcp_call *c) {
+/* Adds the Mcp-Session-Id header. */
+static void start(struct mcp_call *c) {
     struct json *state = json_new_object(c->arena);
     const char *text;
     size_t len;
@@ -56,15 +59,48 @@ void mcp_session_start(struct mcp_call *c) {
                       text, len));
 }
 
-static enum rc unknown(struct err *e) {
-    return err_set(e, ERR_NOT_FOUND, "this session is unknown or has ended: initialize again");
+enum rc mcp_initialize(struct mcp_call *c, struct err *e) {
+    const char *requested = json_get_str(c->msg.params, "protocolVersion");
+
+    if (c->msg.in_batch) /* lifecycle of 2025-03-26 */
+        return err_set(e, ERR_RPC_INVALID_REQUEST,
+                       "Invalid request: initialize must not be part of a batch");
+    if (!requested)
+        return err_set(e, ERR_RPC_INVALID_PARAMS,
+                       "Invalid params: protocolVersion must be a string");
+    /* "Version Negotiation": the requested version if it is supported, else the latest. */
+    c->answer.result.p = arena_printf(
+        c->arena,
+        "{\"protocolVersion\":\"%s\",\"capabilities\":{" CAPABILITIES
+        "},\"serverInfo\":" MCP_SERVER_INFO "}",
+        mcp_version_is_handshake_version(requested) ? requested : MCP_VERSION_HANDSHAKE);
+    c->answer.result.len = strlen(c->answer.result.p);
+    start(c);
+    return OK;
 }
 
-static const char *digest_of(struct arena *a, const char *text, size_t bytes) {
-    uint8_t digest[SHA256_LEN];
+enum rc mcp_ping(struct mcp_call *c, struct err *e) {
+    (void)e;
+    c->answer.result = TEXT_LITERAL("{}");
+    return OK;
+}
 
-    sha256(text, strlen(text), digest);
-    return base64url_encode(a, digest, bytes);
+enum rc mcp_discover(struct mcp_call *c, struct err *e) {
+    (void)e;
+    c->answer.result.p = arena_printf(
+        c->arena,
+        "{\"resultType\":\"complete\",\"supportedVersions\":[\"" MCP_VERSION_STATELESS
+        "\"],\"capabilities\":{" CAPABILITIES ",\"extensions\":%s},\"ttlMs\":%d"
+        ",\"cacheScope\":\"public\",\"_meta\":{\"" META_SERVER_INFO "\":" MCP_SERVER_INFO "}}",
+        c->x->site->mcp->service->extensions, DISCOVER_TTL_MS);
+    c->answer.result.len = strlen(c->answer.result.p);
+    return OK;
+}
+
+/* ---- sessions ---- */
+
+static enum rc unknown(struct err *e) {
+    return err_set(e, ERR_NOT_FOUND, "this session is unknown or has ended: initialize again");
 }
 
 static struct json *read_note(struct mcp_call *c, const char *key) {
@@ -76,11 +112,6 @@ static struct json *read_note(struct mcp_call *c, const char *key) {
         json_parse(c->arena, entry.value, entry.len, &note, &e))
         return json_new_object(c->arena);
     return note;
-}
-
-static bool has_ended(struct mcp_call *c, const struct mcp_session *session) {
-    return cache_has(c->x->site->cache,
-                     arena_printf(c->arena, SESSION_ENDED_PREFIX "%s", session->id));
 }
 
 /* Opens the sealed id. *capabilities is what the client declared. */
@@ -111,12 +142,13 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     if (open_id(c, id, &c->client.capabilities, e))
         return e->code;
     session = arena_alloc(c->arena, sizeof *session);
-    session->user = digest_of(c->arena, c->client.claims->sub, USER_DIGEST_BYTES);
+    session->user = sha256_base64url(c->arena, c->client.claims->sub, USER_DIGEST_BYTES);
     session->id =
-        arena_printf(c->arena, "%s:%s", session->user, digest_of(c->arena, id, SHA256_LEN));
+        arena_printf(c->arena, "%s:%s", session->user, sha256_base64url(c->arena, id, SHA256_LEN));
     session->key = arena_printf(c->arena, SESSION_NOTE_PREFIX "%s", session->id);
     session->note = read_note(c, session->key);
-    if (has_ended(c, session))
+    if (cache_has(c->x->site->cache,
+                  arena_printf(c->arena, SESSION_ENDED_PREFIX "%s", session->id)))
         return unknown(e);
     level = mcp_log_level(json_get_str(session->note, "level"));
     if (level >= 0)
@@ -190,4 +222,59 @@ enum rc mcp_delete(struct exchange *x, struct err *e) {
     if (!rc)
         reply_empty(x->rp, 204);
     return rc;
+}
+
+/* ---- notifications/cancelled ---- */
+
+#define MESSAGE "cancelled"
+#define MESSAGE_MAX 64 /* bytes */
+
+/* Ids are unique within a session, and only the user's client knows the session's key. The number 1
+ * and the string "1" are different ids. */
+static const char *name_of(const struct mcp_call *c, const struct json *id) {
+    const char *text = arena_printf(c->arena, "cancel\n%s\n%s", c->client.session->key,
+                                    json_text(c->arena, id, NULL));
+
+    return sha256_base64url(c->arena, text, SHA256_LEN);
+}
+
+void cancel_begin(struct mcp_call *c) {
+    struct err e;
+
+    if (c->msg.protocol != PROTOCOL_HANDSHAKE || !c->client.session || !c->msg.id ||
+        c->msg.in_batch || message_socket_open(name_of(c, c->msg.id), &c->cancel.socket, &e))
+        return;
+    c->cancel.watch = message_socket_watch(c->cancel.socket);
+}
+
+void cancel_end(struct mcp_call *c) {
+    if (!c->cancel.socket)
+        return;
+    message_socket_close(c->cancel.socket);
+    c->cancel.socket = NULL;
+    c->cancel.watch = NULL;
+}
+
+bool cancel_arrived(void *call) {
+    struct mcp_call *c = call;
+    struct buf message;
+
+    if (c->cancel.socket && !c->cancel.arrived) {
+        buf_init(&message, c->arena, MESSAGE_MAX);
+        c->cancel.arrived = message_socket_wait(c->cancel.socket, -1, clock_monotonic_ms(),
+                                                &message) == MESSAGE_SOCKET_RECEIVED;
+    }
+    return c->cancel.arrived;
+}
+
+void cancel_deliver(const struct mcp_call *c) {
+    const struct json *id = json_get(c->msg.params, "requestId");
+    const char *reason = json_get_str(c->msg.params, "reason");
+
+    if (c->msg.protocol != PROTOCOL_HANDSHAKE || !c->client.session ||
+        (!json_is_string(id) && !json_is_number(id)))
+        return;
+    if (message_socket_send(name_of(c, id), MESSAGE, strlen(MESSAGE)))
+        log_info("cancelled", kv("request", c->x->rq->id), kv("sub", c->client.claims->sub),
+                 kv("reason", reason ? text_quotable(c->arena, reason) : ""));
 }

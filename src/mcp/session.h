@@ -4,6 +4,9 @@
 #pragma once
 
 #include "mcp/call.h"
+#include <stdbool.h>
+
+struct mcp_call;
 
 #define SESSION_NOTE_PREFIX "mcp-session:"
 #define SESSION_MAX_S (7 * 24 * 3600) /* then the client has to initialize again */
@@ -23,8 +26,6 @@ struct mcp_session {
     struct json *note; /* {"level", "uris"}, each if it was set */
 };
 
-/* After `initialize`: adds the Mcp-Session-Id header. */
-void mcp_session_start(struct mcp_call *c);
 /* Fills c->client from the Mcp-Session-Id header, if there is one. ERR_NOT_FOUND if it is not a
  * live session of this user. */
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) MUST_USE;
@@ -33,4 +34,19 @@ enum rc mcp_session_save(struct mcp_call *c, struct err *e) MUST_USE;
 
 /* DELETE of the MCP endpoint: ends a session. */
 enum rc mcp_delete(struct exchange *x, struct err *e);
-mcp_method_fn mcp_set_level;
+/* Methods that describe the server, and logging/setLevel. */
+mcp_method_fn mcp_initialize, mcp_ping, mcp_discover, mcp_set_level;
+
+/* notifications/cancelled of the handshake versions names a request of the same session, which
+ * runs in another worker. That one waits for a message while its program runs and while it waits
+ * for the client's answers. (In 2026-07-28 closing the stream cancels.) */
+#define CANCEL_LOOK_MS 500 /* how often it is checked while the client is asked */
+
+/* From now on the call can be cancelled, if it belongs to a session and no other call has its id.
+ */
+void cancel_begin(struct mcp_call *c);
+void cancel_end(struct mcp_call *c);
+/* Has it been? `call` is a struct mcp_call. */
+bool cancel_arrived(void *call);
+/* Forwards a notification to the worker of the call; does nothing if the call is over. */
+void cancel_deliver(const struct mcp_call *c);

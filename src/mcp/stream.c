@@ -3,14 +3,93 @@
 #include <limits.h>
 #include <poll.h>
 
-#include "mcp/accept.h"
+#include "crypto/random.h"
 #include "mcp/call.h"
-#include "mcp/replay.h"
+#include "mcp/headers.h"
 #include "mcp/rpc.h"
+#include "mcp/session.h"
+#include "shared/replay_log.h"
 #include "web/sse.h"
 
 #define GONE_MS 2       /* so soon a web server reports that a client has disconnected */
 #define GONE_COMMENTS 2 /* Apache notices on the second write */
+#define STREAM_ID_BYTES 12
+
+static const char *replay_log_dir(struct arena *a, const struct site *site) {
+    return arena_printf(a, "%s/streams", site->config->state_dir);
+}
+
+/* c->client.session->id is made of digests of the user and of the session's id. */
+static const char *replay_log_name(const struct mcp_call *c, const char *stream) {
+    return arena_printf(c->arena, "%s.%s", c->client.session->id, stream);
+}
+
+/* Older clients do not support events without data. */
+static bool has_event_ids(const struct mcp_call *c, const char *version) {
+    return c->client.session && version && !strcmp(version, MCP_VERSION_HANDSHAKE);
+}
+
+bool mcp_stream_has_change_ids(const struct mcp_call *c) {
+    return has_event_ids(c, mcp_header(c->x->rq, "mcp-protocol-version"));
+}
+
+/* The priming event of a stream that begins, which gives the client an id before any message; empty
+ * if this stream is not stored. */
+static struct text replay_begin(struct mcp_call *c) {
+    struct sse_id first;
+    const char *stream;
+    struct err e;
+
+    if (!has_event_ids(c, c->msg.version))
+        return (struct text){0};
+    stream = random_text(c->x->rp->arena, STREAM_ID_BYTES); /* c->arena may end before the stream */
+    if (replay_log_create(replay_log_dir(c->arena, c->x->site), replay_log_name(c, stream),
+                          clock_now_s(&c->x->site->clock), &c->stream.replay, &e)) {
+        log_info("stream_not_kept", kv("request", c->x->rq->id), kv("why", e.detail));
+        return (struct text){0};
+    }
+    c->stream.id = stream;
+    first = sse_id(stream, 0, SSE_UNNUMBERED);
+    return sse_priming_event(c->arena, &first);
+}
+
+/* The event of a message; if the stream is stored, it has an id and is stored too. */
+static struct text replay_event(struct mcp_call *c, struct arena *a, struct text message) {
+    struct sse_id id;
+    struct text event;
+    struct err e;
+
+    if (!c->stream.replay)
+        return sse_event(a, NULL, message);
+    id = sse_id(c->stream.id, 0, SSE_UNNUMBERED);
+    id.at = replay_log_len(c->stream.replay) + sse_event_len(&id, message);
+    event = sse_event(a, &id, message);
+    if (replay_log_add(c->stream.replay, event.p, event.len, &e)) {
+        log_info("stream_not_kept", kv("request", c->x->rq->id), kv("why", e.text));
+        replay_end(c);
+    }
+    return event;
+}
+
+void replay_end(struct mcp_call *c) {
+    replay_log_close(c->stream.replay);
+    c->stream.replay = NULL;
+}
+
+enum rc replay_open(struct mcp_call *c, const char *stream, struct replay_log **out,
+                    struct err *e) {
+    return replay_log_open(replay_log_dir(c->arena, c->x->site), replay_log_name(c, stream), out,
+                           e);
+}
+
+void replay_sweep(struct site *site) {
+    struct arena *a = arena_new(4096);
+
+    replay_log_sweep(replay_log_dir(a, site), clock_now_s(&site->clock));
+    arena_free(a);
+}
+
+/* ---- sending ---- */
 
 bool mcp_stream_possible(const struct mcp_call *c) {
     return c->x->rp->sink && !c->msg.in_batch && mcp_accepts(c->x->rq, "text/event-stream");
@@ -34,8 +113,10 @@ void mcp_stream_write(struct mcp_call *c, struct text events) {
 void mcp_stream_begin(struct mcp_call *c) {
     struct text priming;
 
+    if (c->x->rp->streaming)
+        return;
     mcp_stream_headers(c->x->rp);
-    replay_begin(c, &priming);
+    priming = replay_begin(c);
     if (reply_stream_begin(c->x->rp))
         c->stream.gone = true;
     mcp_stream_write(c, priming);
@@ -46,8 +127,7 @@ void mcp_stream_send(struct mcp_call *c, struct arena *a, struct json *message) 
 
     if (!mcp_stream_possible(c))
         return;
-    if (!c->x->rp->streaming)
-        mcp_stream_begin(c);
+    mcp_stream_begin(c);
     t.p = json_text(a, message, &t.len);
     mcp_stream_write(c, replay_event(c, a, t));
 }
@@ -85,8 +165,7 @@ void mcp_stream_comment(struct mcp_call *c) {
 bool mcp_stream_is_abandoned(struct mcp_call *c) {
     if (!c->x->rq->waited || c->msg.protocol != PROTOCOL_STATELESS || !mcp_stream_possible(c))
         return false;
-    if (!c->x->rp->streaming)
-        mcp_stream_begin(c);
+    mcp_stream_begin(c);
     for (int i = 0; i < GONE_COMMENTS && !c->stream.gone; i++) {
         struct pollfd peer = {.fd = c->x->rp->sink->fd, .events = POLLIN};
 
@@ -104,8 +183,7 @@ int mcp_stream_keep_alive(void *call) {
         return INT_MAX;
     left = c->stream.sent_ms + every_ms - clock_monotonic_ms();
     if (!c->stream.gone && left <= 0) {
-        if (!c->x->rp->streaming)
-            mcp_stream_begin(c);
+        mcp_stream_begin(c);
         mcp_stream_comment(c);
         left = every_ms;
     }
@@ -117,8 +195,7 @@ int mcp_stream_keep_alive(void *call) {
 void mcp_stream_close(struct mcp_call *c) {
     if (!mcp_stream_possible(c))
         return;
-    if (!c->x->rp->streaming)
-        mcp_stream_begin(c);
+    mcp_stream_begin(c);
     if (c->stream.replay)
         reply_stream_end(c->x->rp);
 }

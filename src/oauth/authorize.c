@@ -3,7 +3,6 @@
  * §4.1.2.1). */
 
 #include "base/base.h"
-#include "base/encode.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "config/config.h"
@@ -27,7 +26,7 @@
 #include "oauth/site.h"
 #include "shared/rate_limit.h"
 #include "store/store.h"
-#include "web/form.h"
+#include "web/request.h"
 
 #define SESSION_ID_BYTES 24
 #define VERIFIER_BYTES 32
@@ -38,7 +37,8 @@ static enum rc read_client(struct exchange *x, const struct form *f, struct logi
     const char *client_id = form_get(f, "client_id"), *uri = form_get(f, "redirect_uri");
     struct client client;
 
-    if (form_check_repeated(f, "client_id", e) || form_check_repeated(f, "redirect_uri", e))
+    if (form_check_repeated(f, "client_id", NULL, e) ||
+        form_check_repeated(f, "redirect_uri", NULL, e))
         return e->code;
     if (!client_id)
         return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
@@ -89,7 +89,7 @@ static enum rc read_rest(struct exchange *x, const struct form *f, struct login 
         out->state = "";
         return err_set(e, ERR_INVALID_REQUEST, "state is longer than %d bytes", STATE_LEN_MAX);
     }
-    if (form_check_repeated_but(f, "resource", e) || /* RFC 6749 §3.1 */
+    if (form_check_repeated(f, NULL, "resource", e) || /* RFC 6749 §3.1 */
         check_response_type(f, e) || check_challenge(f, e))
         return e->code;
     out->code_challenge = form_get(f, "code_challenge");
@@ -184,11 +184,7 @@ enum rc oauth_authorize_get(struct exchange *x, struct err *e) {
 
 /* The verifier, which only the identity provider may learn, cannot be derived from it. */
 static const char *session_id_of(struct arena *a, const char *verifier) {
-    uint8_t digest[SHA256_LEN];
-    const char *text = arena_printf(a, "session %s", verifier);
-
-    sha256(text, strlen(text), digest);
-    return base64url_encode(a, digest, SESSION_ID_BYTES);
+    return sha256_base64url(a, arena_printf(a, "session %s", verifier), SESSION_ID_BYTES);
 }
 
 /* The session's id comes with the form, in the verifier: a form that is sent again, by a double

@@ -13,13 +13,6 @@ static const char *cookie_name(const struct site *site) {
     return site->config->auth_is_https ? "__Host-mcp-authd" : "mcp-authd";
 }
 
-static const char *hash(struct arena *a, const char *cookie) {
-    uint8_t out[SHA256_LEN];
-
-    sha256(cookie, strlen(cookie), out);
-    return base64url_encode(a, out, sizeof out);
-}
-
 const char *browser_cookie(struct exchange *x) {
     const char *cookie = request_cookie(x->rq, cookie_name(x->site));
     size_t len;
@@ -33,7 +26,7 @@ const char *browser_cookie(struct exchange *x) {
 const char *browser_id(struct exchange *x) {
     const char *cookie = browser_cookie(x);
 
-    return cookie ? hash(x->rq->arena, cookie) : NULL;
+    return cookie ? sha256_base64url(x->rq->arena, cookie, SHA256_LEN) : NULL;
 }
 
 /* Lax: The identity provider's redirect back to /callback is a top-level navigation and must carry
@@ -52,7 +45,7 @@ const char *browser_id_or_new(struct exchange *x) {
         return browser;
     cookie = random_text(x->rq->arena, COOKIE_BYTES);
     set_cookie(x, cookie, "");
-    return hash(x->rq->arena, cookie);
+    return sha256_base64url(x->rq->arena, cookie, SHA256_LEN);
 }
 
 void browser_cookie_keep(struct exchange *x, int64_t seconds) {

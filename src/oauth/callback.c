@@ -9,7 +9,7 @@
 #include "oauth/login.h"
 #include "oauth/site.h"
 #include "store/store.h"
-#include "web/form.h"
+#include "web/request.h"
 
 #define IDP_CODE_MAX 2048
 

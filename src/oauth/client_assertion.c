@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/encode.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "crypto/digest.h"
@@ -94,14 +93,11 @@ static enum rc check_first_use(struct site *site, struct arena *a, const struct 
                                const char *client_id, struct err *e) {
     int64_t now_s = clock_now_s(&site->clock), exp = 0;
     const char *jti = json_get_str(claims, "jti"), *key;
-    uint8_t of_client[SHA256_LEN], of_jti[SHA256_LEN];
     struct cache_entry entry;
 
     (void)json_get_int(claims, "exp", &exp);
-    sha256(client_id, strlen(client_id), of_client);
-    sha256(jti, strlen(jti), of_jti);
-    key = arena_printf(a, "jti-%s:%s", base64url_encode(a, of_client, sizeof of_client),
-                       base64url_encode(a, of_jti, sizeof of_jti));
+    key = arena_printf(a, "jti-%s:%s", sha256_base64url(a, client_id, SHA256_LEN),
+                       sha256_base64url(a, jti, SHA256_LEN));
     entry = cache_text("", exp - now_s + LEEWAY_S + 1);
     switch (cache_add(site->cache, key, &entry, JTIS_MAX, e)) {
     case OK:

@@ -3,7 +3,7 @@
 
 #include "crypto/jws.h"
 #include "site/site.h"
-#include "web/form.h"
+#include "web/request.h"
 #include <stdbool.h>
 
 struct assertion {

@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include "base/base.h"
-#include "base/encode.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "crypto/digest.h"
@@ -40,11 +39,8 @@ struct lookup {
 
 static const char *cache_key(struct arena *a, const char *prefix,
                              const struct document_request *rq) {
-    uint8_t digest[SHA256_LEN];
-
-    sha256(rq->url, strlen(rq->url), digest);
     return arena_printf(a, "%s%s:%s", prefix, rq->kind->id,
-                        base64url_encode(a, digest, sizeof digest));
+                        sha256_base64url(a, rq->url, SHA256_LEN));
 }
 
 /* Checked again when it is read: what is acceptable may have changed since. */

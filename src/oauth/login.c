@@ -5,7 +5,7 @@
 #include "base/url.h"
 #include "config/config.h"
 #include "crypto/seal.h"
-#include "web/form.h"
+#include "web/request.h"
 
 /* Redirect URI, state and issuer, the latter two percent-encoded, and the rest. */
 #define URI_OUT_MAX (URL_LEN_MAX + 3 * STATE_LEN_MAX + 3 * URL_LEN_MAX + 2048)

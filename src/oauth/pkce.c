@@ -1,6 +1,5 @@
 #include "oauth/pkce.h"
 
-#include "base/encode.h"
 #include "crypto/digest.h"
 
 #define VERIFIER_MIN 43 /* RFC 7636 §4.1 */
@@ -15,10 +14,7 @@ bool pkce_challenge_is_valid(const char *challenge) {
 }
 
 const char *pkce_challenge(struct arena *a, const char *verifier) {
-    uint8_t hash[SHA256_LEN];
-
-    sha256(verifier, strlen(verifier), hash);
-    return base64url_encode(a, hash, sizeof hash);
+    return sha256_base64url(a, verifier, SHA256_LEN);
 }
 
 /* RFC 7636 §4.6 */

@@ -1,8 +1,7 @@
 #include "oauth/refresh.h"
 
-#include "base/base.h"
-#include "base/encode.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "config/config.h"
 #include "crypto/digest.h"
 #include "crypto/seal.h"
@@ -31,21 +30,14 @@ struct refresh {
     struct err *e;
 };
 
-static const char *digest_of(struct arena *a, const char *token) {
-    uint8_t digest[SHA256_LEN];
-
-    sha256(token, strlen(token), digest);
-    return base64url_encode(a, digest, sizeof digest);
-}
-
 /* The answer belongs to the sealed token: without rotation the next one holds the same token of
  * the provider's, but its client wants a new answer. */
 static struct refresh refresh_of(struct site *site, struct arena *a, const char *sealed,
                                  const char *token) {
-    struct refresh r = {.site = site, .a = a, .digest = digest_of(a, sealed)};
+    struct refresh r = {.site = site, .a = a, .digest = sha256_base64url(a, sealed, SHA256_LEN)};
 
     r.answer_key = arena_printf(a, "refreshed:%s", r.digest);
-    r.dead_key = arena_printf(a, "dead:%s", digest_of(a, token));
+    r.dead_key = arena_printf(a, "dead:%s", sha256_base64url(a, token, SHA256_LEN));
     return r;
 }
 

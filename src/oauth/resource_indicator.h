@@ -3,7 +3,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "web/form.h"
+#include "web/request.h"
 #include <stdbool.h>
 
 bool resource_is_ours(const struct config *config, const char *resource);

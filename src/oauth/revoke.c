@@ -12,7 +12,7 @@
 #include "oauth/refresh.h"
 #include "oauth/site.h"
 #include "oauth/token_endpoint.h"
-#include "web/form.h"
+#include "web/request.h"
 
 /* A failure that may pass is an error, so that the client tries again. If the provider will never
  * do it, the token is ended here all the same, and it can be used nowhere else. */

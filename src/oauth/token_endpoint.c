@@ -45,7 +45,7 @@ enum rc token_form_read(struct exchange *x, struct form *f, struct err *e) {
         return err_set(e, ERR_INVALID_REQUEST,
                        "the body must be sent as application/x-www-form-urlencoded");
     if (form_read(x->rq->arena, x->rq->body, x->rq->body_len, f, e) ||
-        form_check_repeated_but(f, "resource", e)) /* RFC 6749 §3.2, RFC 8707 §2 */
+        form_check_repeated(f, NULL, "resource", e)) /* RFC 6749 §3.2, RFC 8707 §2 */
         return e->code;
     if (request_header(x->rq, "authorization")) /* RFC 6749 §5.2: answered in its own scheme */
         reply_header(x->rp, "WWW-Authenticate", "Basic realm=\"clients have no secret\"");

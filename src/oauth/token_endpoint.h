@@ -4,7 +4,7 @@
 #pragma once
 
 #include "site/exchange.h"
-#include "web/form.h"
+#include "web/request.h"
 
 /* Reads the form of /token or /revoke, with the client_id in it, whose client is admitted
  * (client_admit). */

@@ -6,26 +6,16 @@
 #define TAG_SHOWN 20 /* bytes of a wrong tag in a message */
 
 void html_text(struct buf *b, const char *s) {
+    static const char special[] = "&<>\"'";
+    static const char *const escapes[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
+
     for (; *s; s++) {
-        switch (*s) {
-        case '&':
-            buf_adds(b, "&amp;");
-            break;
-        case '<':
-            buf_adds(b, "&lt;");
-            break;
-        case '>':
-            buf_adds(b, "&gt;");
-            break;
-        case '"':
-            buf_adds(b, "&quot;");
-            break;
-        case '\'':
-            buf_adds(b, "&#39;");
-            break;
-        default:
+        const char *at = strchr(special, *s);
+
+        if (at)
+            buf_adds(b, escapes[at - special]);
+        else
             buf_addc(b, *s);
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 #include <strings.h>
 
-#include "web/preference.h"
+#include "web/request.h"
 
 BUILTIN_FILE(words_en, "share/words/en");
 BUILTIN_FILE(words_ja, "share/words/ja");

@@ -13,7 +13,7 @@ struct rate_limits;
 struct revoked;
 struct seal_keys;
 struct oauth_site; /* oauth/site.h */
-struct mcp_site;   /* mcp/site.h */
+struct mcp_site;   /* mcp/call.h */
 
 /* Made once for each worker, after the fork, by app_new. What the site's ENDPOINTS do not need is
  * NULL, here and in the parts. */

@@ -4,13 +4,10 @@
 #include <fcgiapp.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <strings.h>
 #include <sys/random.h>
 
 #include "base/url.h"
 #include "web/fcgi_conn.h"
-
-#define PUT_STEP (1 << 20) /* libfcgi counts in int */
 
 struct fcgi {
     struct reply_sink sink; /* first: a pointer to it is one to this */
@@ -273,27 +270,14 @@ enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq, s
     return rc;
 }
 
-static bool has_header(const struct reply *rp, const char *name) {
-    for (unsigned i = 0; i < rp->header_count; i++)
-        if (strcasecmp(rp->headers[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 /* RFC 9110 §6.4.1. */
 static bool may_have_body(int status) {
     return status >= 200 && status != 204 && status != 304;
 }
 
+/* libfcgi counts in int, and every reply is far shorter. The stream remembers its error. */
 static void put(struct fcgi *f, const char *p, size_t len) {
-    while (len) {
-        int step = len < PUT_STEP ? (int)len : PUT_STEP;
-
-        if (FCGX_PutStr(p, step, f->lib.out) != step)
-            return; /* the stream remembers its error */
-        p += step;
-        len -= (size_t)step;
-    }
+    (void)FCGX_PutStr(p, (int)len, f->lib.out);
 }
 
 static void puts_all(struct fcgi *f, const char *s) {
@@ -314,7 +298,7 @@ static void put_head(struct fcgi *f, const struct reply *rp) {
         puts_all(f, rp->headers[i].value);
         puts_all(f, "\r\n");
     }
-    if (!rp->streaming && may_have_body(status) && !has_header(rp, "Content-Length")) {
+    if (!rp->streaming && may_have_body(status)) {
         (void)snprintf(line, sizeof line, "Content-Length: %zu\r\n", rp->body_len);
         puts_all(f, line);
     }

@@ -6,8 +6,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "web/fcgi_pairs.h"
-
 #define DRAIN_MS 1000
 #define HEADER_LEN 8
 #define BEGIN_BODY_LEN 8
@@ -228,7 +226,60 @@ static enum rc next_of_stream(struct fcgi_conn *c, unsigned type, size_t left, s
     return r->len > left ? ERR_TOO_LARGE : OK;
 }
 
-static enum rc copy_record(struct fcgi_conn *c, const struct record *r, struct fcgi_pairs *pairs,
+/* The lengths that stand before each parameter (FastCGI spec §3.4), as the bytes come. libfcgi adds
+ * two of them in an int and asks for so much memory: with large ones that ends the process, and in
+ * versions before 2.4.5 overflows the heap (CVE-2025-23016). */
+struct pairs {
+    size_t max;       /* bytes of one pair; the other members are 0 at first */
+    size_t length[2]; /* of name and value */
+    unsigned which;   /* of the two is being read */
+    unsigned more;    /* bytes that are missing of it; 0: none has come yet */
+    size_t to_skip;   /* of the name and the value themselves */
+    size_t name;      /* how much of that is the name */
+};
+
+/* One byte of a length. True when the length is whole. */
+static bool take_byte(struct pairs *s, unsigned char byte) {
+    size_t *length = &s->length[s->which];
+
+    if (s->more) {
+        *length = *length << 8 | byte;
+        return --s->more == 0;
+    }
+    *length = byte & 0x7f;
+    s->more = byte & 0x80 ? 3 : 0;
+    return !s->more;
+}
+
+/* False if one pair is to be longer than `max`, or has in it what would end it for libfcgi, which
+ * makes "NAME=value" of it: a NUL, or in the name a "=". A pair that breaks off is libfcgi's to
+ * find. */
+static bool take_pairs(struct pairs *s, const unsigned char *p, size_t len) {
+    while (len) {
+        if (s->to_skip) {
+            size_t n = s->to_skip < len ? s->to_skip : len, name = s->name < n ? s->name : n;
+
+            if (memchr(p, 0, n) || memchr(p, '=', name))
+                return false;
+            s->name -= name;
+            s->to_skip -= n;
+            p += n;
+            len -= n;
+            continue;
+        }
+        len--;
+        if (!take_byte(s, *p++) || ++s->which < 2)
+            continue;
+        s->which = 0;
+        s->to_skip = s->length[0] + s->length[1]; /* each below 2^31 */
+        s->name = s->length[0];
+        if (s->to_skip > s->max)
+            return false;
+    }
+    return true;
+}
+
+static enum rc copy_record(struct fcgi_conn *c, const struct record *r, struct pairs *pairs,
                            struct fcgi_file *out, struct err *e) {
     unsigned char h[HEADER_LEN];
     size_t left = r->len;
@@ -241,7 +292,7 @@ static enum rc copy_record(struct fcgi_conn *c, const struct record *r, struct f
         size_t n;
 
         rc = take(c, left, &p, &n, e);
-        if (!rc && !fcgi_pairs_take(pairs, p, n))
+        if (!rc && !take_pairs(pairs, p, n))
             rc = err_set(e, ERR_MISSING,
                          "a parameter is malformed, or to be longer than all may be");
         if (!rc) {
@@ -253,7 +304,7 @@ static enum rc copy_record(struct fcgi_conn *c, const struct record *r, struct f
 }
 
 enum rc fcgi_conn_params(struct fcgi_conn *c, size_t max, struct fcgi_file *out, struct err *e) {
-    struct fcgi_pairs pairs = {.max = max};
+    struct pairs pairs = {.max = max};
     struct record r = {0};
     size_t got = 0;
 

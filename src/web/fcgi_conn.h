@@ -1,5 +1,5 @@
 /* The socket under fcgi.c: FastCGI records in, bytes out, each under a deadline. Decodes nothing
- * but the record headers, and the lengths of parameters (fcgi_pairs.h); what the records say is
+ * but the record headers, and the lengths of parameters; what the records say is
  * libfcgi's work. */
 #pragma once
 

@@ -3,6 +3,9 @@
 #include <ctype.h>
 #include <strings.h>
 
+#include "base/url.h"
+#include "base/utf8.h"
+
 const char *request_param(const struct request *rq, const char *name) {
     size_t len = strlen(name);
 
@@ -13,14 +16,14 @@ const char *request_param(const struct request *rq, const char *name) {
 }
 
 /* CGI (RFC 3875 §4.1.18): HTTP_, upper case, dashes become underscores. */
-static int is_header(const char *param, const char *name) {
+static bool is_header(const char *param, const char *name) {
     if (strncmp(param, "HTTP_", 5) != 0)
-        return 0;
+        return false;
     for (param += 5; *name; name++, param++) {
         char c = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
 
         if (*param != c)
-            return 0;
+            return false;
     }
     return *param == '=';
 }
@@ -32,12 +35,12 @@ const char *request_header(const struct request *rq, const char *name) {
     return NULL;
 }
 
-int request_has_type(const struct request *rq, const char *media_type) {
+bool request_has_type(const struct request *rq, const char *media_type) {
     size_t len = strlen(media_type);
     const char *rest;
 
     if (strncasecmp(rq->content_type, media_type, len) != 0)
-        return 0;
+        return false;
     rest = rq->content_type + len;
     rest += strspn(rest, " \t");
     return !*rest || *rest == ';';
@@ -54,5 +57,116 @@ const char *request_cookie(const struct request *rq, const char *name) {
             return arena_strndup(rq->arena, p + len + 1, n - len - 1);
         p += n;
     }
+    return NULL;
+}
+
+/* Behind the quoted string at p (RFC 9110 §5.6.4), which ends with the header at the latest. */
+static const char *skip_quoted(const char *p) {
+    for (p++; *p && *p != '"'; p++)
+        if (*p == '\\' && p[1])
+            p++;
+    return p + (*p == '"');
+}
+
+/* §12.4.2: 0 to 1 with up to three decimals. */
+static int read_weight(const char *p) {
+    int weight = 0, unit = WEIGHT_MAX;
+
+    if (*p < '0' || *p > '9')
+        return WEIGHT_MAX;
+    for (; (*p >= '0' && *p <= '9') || *p == '.'; p++) {
+        if (*p == '.')
+            continue;
+        weight += (*p - '0') * unit;
+        unit /= 10;
+    }
+    return weight < WEIGHT_MAX ? weight : WEIGHT_MAX;
+}
+
+bool preference_next(const char **at, struct preference *out) {
+    const char *p = *at + strspn(*at, " \t,");
+
+    if (!*p)
+        return false;
+    *out = (struct preference){p, strcspn(p, ";, \t\""), WEIGHT_MAX};
+    p += out->len;
+    while (*p && *p != ',') {
+        if (*p == '"') {
+            p = skip_quoted(p);
+            continue;
+        }
+        if (*p++ != ';')
+            continue;
+        p += strspn(p, " \t");
+        if ((*p == 'q' || *p == 'Q') && p[1] == '=')
+            out->weight = read_weight(p + 2);
+    }
+    *at = p;
+    return true;
+}
+
+static bool is_utf8(const char *s) {
+    size_t len = strlen(s);
+
+    return utf8_valid_length(s, len) == len;
+}
+
+static enum rc form_add(struct arena *a, const char *pair, size_t len, struct form *out,
+                        struct err *e) {
+    const char *eq = memchr(pair, '=', len);
+    size_t name_len = eq ? (size_t)(eq - pair) : len;
+    const char *name = url_decode(a, pair, name_len, true);
+    const char *value = eq ? url_decode(a, eq + 1, len - name_len - 1, true) : "";
+    bool repeated = false;
+
+    if (!name || !value)
+        return err_set(e, ERR_INVALID_REQUEST, "a parameter is not properly percent-encoded");
+    if (!is_utf8(name) || !is_utf8(value)) /* RFC 6749 appendix B */
+        return err_set(e, ERR_INVALID_REQUEST, "a parameter is not UTF-8");
+
+    for (size_t i = 0; i < out->count && !repeated; i++)
+        repeated = !strcmp(out->fields[i].name, name);
+    if (out->count == FORM_FIELDS_MAX)
+        return err_set(e, ERR_INVALID_REQUEST, "there are more than %d parameters",
+                       FORM_FIELDS_MAX);
+    out->fields[out->count++] = (struct form_field){name, value, repeated};
+    return OK;
+}
+
+enum rc form_check_repeated(const struct form *f, const char *only, const char *except,
+                            struct err *e) {
+    for (const struct form_field *field = f->fields; field < f->fields + f->count; field++)
+        if (field->repeated && (!only || !strcmp(field->name, only)) &&
+            (!except || strcmp(field->name, except) != 0))
+            return err_set(e, ERR_INVALID_REQUEST, "a parameter is given more than once");
+    return OK;
+}
+
+enum rc form_read(struct arena *a, const char *text, size_t len, struct form *out, struct err *e) {
+    out->count = 0;
+    while (len) {
+        const char *amp = memchr(text, '&', len);
+        size_t n = amp ? (size_t)(amp - text) : len;
+
+        if (n && form_add(a, text, n, out, e))
+            return e->code;
+        text += n;
+        len -= n;
+        if (amp) {
+            text++;
+            len--;
+        }
+    }
+    return OK;
+}
+
+enum rc form_parse(struct arena *a, const char *text, size_t len, struct form *out, struct err *e) {
+    return form_read(a, text, len, out, e) ? e->code : form_check_repeated(out, NULL, NULL, e);
+}
+
+const char *form_get(const struct form *f, const char *name) {
+    for (size_t i = 0; i < f->count; i++)
+        if (!strcmp(f->fields[i].name, name))
+            return *f->fields[i].value ? f->fields[i].value : NULL;
     return NULL;
 }

@@ -6,11 +6,9 @@
 #include "base/text.h"
 #include "base/url.h"
 #include "input.h"
-#include "mcp/accept.h"
 #include "mcp/headers.h"
 #include "pages/template.h"
 #include "standalone.h"
-#include "web/form.h"
 #include "web/request.h"
 #include "web/sse.h"
 
@@ -126,8 +124,8 @@ static void try_form(struct arena *a, const uint8_t *data, size_t size) {
 
         MUST(f.fields[i].repeated || (first ? first == f.fields[i].value : !*f.fields[i].value));
         if (f.fields[i].repeated)
-            MUST(form_check_repeated(&f, f.fields[i].name, &e) &&
-                 form_check_repeated(&f, NULL, &e));
+            MUST(form_check_repeated(&f, f.fields[i].name, NULL, &e) &&
+                 form_check_repeated(&f, NULL, NULL, &e));
     }
 }
 

@@ -16,7 +16,7 @@
 #include "crypto/seal.h"
 #include "idp/access_token.h"
 #include "idp/idp.h"
-#include "mcp/site.h"
+#include "mcp/call.h"
 #include "store/store.h"
 
 #define NOW_S 1800000000

@@ -11,8 +11,8 @@
 #include "exec/executors.h"
 #include "exec/methods.h"
 #include "idp/access_token.h"
+#include "mcp/call.h"
 #include "mcp/endpoint.h"
-#include "mcp/site.h"
 #include "site/exchange.h"
 
 #define NOW 1800000000

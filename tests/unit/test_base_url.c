@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 #include "base/url.h"
-#include "web/form.h"
+#include "web/request.h"
 
 static void parts_are_kept_as_written(void **state) {
     struct url u;

@@ -5,8 +5,8 @@
 
 #include "mcp_fixture.h"
 
+#include "catalog/catalog.h"
 #include "catalog/resources.h"
-#include "mcp/changed_since.h"
 
 #define MANY 2200 /* each is read into a buffer of MANIFEST_BYTES_MAX */
 
@@ -138,11 +138,11 @@ static void changes_of_manifests_are_seen_without_being_told(void **state) {
     site.config.resources_dir = "/nonexistent";
     site.config.prompts_dir = site.dir;
     site_file(&site, "p.json", "{}", 0644);
-    assert_true(mcp_manifests_have_changed(&site.config, 1000));
-    assert_false(mcp_manifests_have_changed(&site.config, later_ms));
+    assert_true(catalog_has_changed(&site.config, 1000));
+    assert_false(catalog_has_changed(&site.config, later_ms));
     (void)snprintf(path, sizeof path, "%s/p.json", site.dir);
     assert_int_equal(utimensat(AT_FDCWD, path, at, 0), 0);
-    assert_true(mcp_manifests_have_changed(&site.config, later_ms));
+    assert_true(catalog_has_changed(&site.config, later_ms));
     site_free(&site);
 }
 

@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "idp/idp.h"
-#include "web/form.h"
+#include "web/request.h"
 
 static const struct config config = {
     .idp = {.authorize_url = "https://login.example.com/oauth2/authorize", .client_id = "app-1"},

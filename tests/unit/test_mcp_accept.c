@@ -1,7 +1,7 @@
 /* The Accept header: what is acceptable, and what is preferred. */
 #include "unit.h"
 
-#include "mcp/accept.h"
+#include "mcp/headers.h"
 
 #define JSON "application/json"
 #define STREAM "text/event-stream"

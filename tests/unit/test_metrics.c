@@ -5,7 +5,7 @@
 
 #include "app/errors.h"
 #include "config/config.h"
-#include "mcp/rpc_codes.h"
+#include "mcp/rpc.h"
 #include "metrics/metrics.h"
 #include "oauth/codes.h"
 
@@ -39,7 +39,7 @@ static void in_worker(unsigned slot, void (*count)(void)) {
     assert_int_equal(status, 0);
 }
 
-static __attribute__((noinline)) char *text_of(void (*write)(FILE *)) {
+static __attribute__((noinline)) char *printed_by(void (*write)(FILE *)) {
     char *text = NULL;
     size_t len;
     FILE *f = open_memstream(&text, &len);
@@ -208,7 +208,7 @@ static void every_name_and_label_is_there_and_plain(void **state) {
     }
 }
 
-/* Each code of oauth/codes.h and mcp/rpc_codes.h, and no two the same. */
+/* Each code of oauth/codes.h and mcp/rpc.h, and no two the same. */
 static void denials_have_the_codes_of_the_protocols(void **state) {
     const char *const *names = metric_table[METRIC_DENIALS].labels[0]->values;
     unsigned named = 0;
@@ -244,7 +244,7 @@ static void prometheus_text_is_exact(void **state) {
     metrics_add(METRIC_CONSUMED_READ, 0, 0, 1500);
     metrics_gauge(METRIC_WORKERS, 2, 7);
     metrics_gauge(METRIC_WORKERS, 2, 5);
-    text = text_of(metrics_text);
+    text = printed_by(metrics_text);
     assert_non_null(strstr(text, "# HELP mcp_authd_requests_total Requests.\n"
                                  "# TYPE mcp_authd_requests_total counter\n"));
     assert_non_null(strstr(text, "\nmcp_authd_requests_total{endpoint=\"mcp\"} 1\n"));
@@ -270,7 +270,7 @@ static void a_quiet_time_sends_gauges_only(void **state) {
     (void)state;
     emf = metrics_emf_new();
     metrics_gauge(METRIC_WORKERS_MAX, 0, 16);
-    text = text_of(write_emf);
+    text = printed_by(write_emf);
     assert_int_equal(lines_with(text, "\n"), 5); /* four states, and the limit */
     assert_non_null(
         strstr(text, "{\"_aws\":{\"Timestamp\":1574109732004,\"CloudWatchMetrics\":[{\"Namespace\":"
@@ -287,18 +287,18 @@ static void only_what_is_new_is_sent(void **state) {
     emf = metrics_emf_new();
     for (int i = 0; i < 3; i++)
         metrics_request(ENDPOINT_TOKEN, true, 503, 2000);
-    text = text_of(write_emf);
+    text = printed_by(write_emf);
     assert_non_null(strstr(text, "\"Dimensions\":[[\"Endpoint\"]],"));
     assert_non_null(strstr(text, ",\"Endpoint\":\"token\",\"Count\":3,\"Invocations\":3,"
                                  "\"Errors\":3,\"5XXError\":3,\"Duration\":["));
     assert_int_equal(lines_with(text, "\"Endpoint\":\"mcp\""), 0);
     free(text);
     metrics_request(ENDPOINT_TOKEN, true, 200, 2000);
-    text = text_of(write_emf);
+    text = printed_by(write_emf);
     assert_non_null(
         strstr(text, "\"Endpoint\":\"token\",\"Count\":1,\"Invocations\":1,\"Duration\":["));
     free(text);
-    text = text_of(write_emf);
+    text = printed_by(write_emf);
     assert_int_equal(lines_with(text, "Endpoint"), 0);
     free(text);
     metrics_emf_free(emf);
@@ -316,7 +316,7 @@ static void a_distribution_keeps_its_shape(void **state) {
         metrics_request(ENDPOINT_MCP, true, 200, 1400); /* in the bucket from 1 to 1.5 ms */
     for (int i = 0; i < 10; i++)
         metrics_request(ENDPOINT_MCP, true, 200, 4000000); /* 3 to 5 s */
-    text = text_of(write_emf);
+    text = printed_by(write_emf);
     p = strstr(text, "\"Duration\":[");
     assert_non_null(p);
     for (p += strlen("\"Duration\":["); n < 128; p++) {

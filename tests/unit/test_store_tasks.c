@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "exec/task_record.h"
-#include "mcp/site.h"
+#include "mcp/call.h"
 #include "shared/cache.h"
 #include "site/site.h"
 

@@ -201,7 +201,7 @@ static const struct {
     {"src/oauth/login.c", NULL},
     {"src/oauth/deny_check.c", NULL},
     {"src/base/url.c", NULL},
-    {"src/web/form.c", NULL},
+    {"src/web/request.c", NULL},
     {"src/app/app.c", NULL},
     {"src/app/rate_limit_filter.c", NULL},
     {"src/store/sessions_lmdb.c", "ERR_STORE,"},
