@@ -123,33 +123,25 @@ void check_outputs(struct doctor *d) {
 /* ---- the folders that an admin fills: pinned clients, and manifests. Read by the loaders of the
  * service. ---- */
 
-struct folder {
-    const char *what, *path;
-    /* Loads it, throws away what was loaded, and writes what is to be said. Returns how many files
-     * were left out. */
-    unsigned (*load)(const struct folder *f, const struct config *c, FILE *problems);
-    enum catalog_kind kind; /* of manifests */
-};
-
-static unsigned load_clients(const struct folder *f, const struct config *c, FILE *problems) {
+/* Loads a folder as the service does, throws away what was loaded, and writes what is to be said.
+ * CATALOG_KINDS: pinned clients. Returns how many files were left out. */
+static unsigned load_folder(const struct config *c, enum catalog_kind kind, FILE *problems) {
+    struct catalog *catalog;
     unsigned bad;
 
-    (void)f;
-    client_set_free(client_set_load(c, problems, &bad));
-    return bad;
-}
-
-static unsigned load_manifests(const struct folder *f, const struct config *c, FILE *problems) {
-    struct catalog *catalog = catalog_new(c, &executor_sources);
-    unsigned bad = catalog_load(catalog, f->kind, problems);
-
-    catalog_advise(catalog, f->kind, problems);
+    if (kind == CATALOG_KINDS) {
+        client_set_free(client_set_load(c, problems, &bad));
+        return bad;
+    }
+    catalog = catalog_new(c, &executor_sources);
+    bad = catalog_load(catalog, kind, problems);
+    catalog_advise(catalog, kind, problems);
     catalog_free(catalog);
     return bad;
 }
 
-static void check_folder(struct doctor *d, const struct folder *folder) {
-    const char *what = folder->what, *path = folder->path;
+static void check_folder(struct doctor *d, const char *what, const char *path,
+                         enum catalog_kind kind) {
     char *problems = NULL;
     unsigned bad;
     size_t len;
@@ -164,7 +156,7 @@ static void check_folder(struct doctor *d, const struct folder *folder) {
     }
     if (!(f = open_memstream(&problems, &len)))
         return;
-    bad = folder->load(folder, d->config, f);
+    bad = load_folder(d->config, kind, f);
     (void)fclose(f);
     if (bad)
         doctor_say_lines(d, VERDICT_WARN, what, "mend it; it is left out until then", problems);
@@ -179,20 +171,13 @@ static void check_folder(struct doctor *d, const struct folder *folder) {
 void check_directories(struct doctor *d) {
     const struct config *c = d->config;
     const struct http_options guarded = document_http_options(c);
-    const struct folder clients = {"pinned clients", c->clients_dir, load_clients, 0};
     struct err e;
 
     if (c->endpoints & GROUP_AUTHORIZE) {
-        check_folder(d, &clients);
+        check_folder(d, "pinned clients", c->clients_dir, CATALOG_KINDS);
         if (http_options_check(&guarded, &e))
             doctor_fail(d, "client documents", "see CLIENT_METADATA_…", "%s", e.text);
     }
-    if (c->endpoints & GROUP_MCP) {
-        for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++) {
-            const struct folder manifests = {catalog_kinds[kind]->plural,
-                                             catalog_directory(c, kind), load_manifests, kind};
-
-            check_folder(d, &manifests);
-        }
-    }
+    for (enum catalog_kind kind = 0; c->endpoints & GROUP_MCP && kind < CATALOG_KINDS; kind++)
+        check_folder(d, catalog_kinds[kind]->plural, catalog_directory(c, kind), kind);
 }

@@ -24,10 +24,6 @@ static bool fetch(struct doctor *d, const char *what, const char *url, struct ht
     return false;
 }
 
-static int64_t date_of(const struct http_reply *reply) {
-    return http_date(http_reply_header(reply, "Date"));
-}
-
 static const struct idp_provider *provider(const struct doctor *d) {
     return idp_provider_of(d->config);
 }
@@ -50,7 +46,8 @@ static void check_key_set(struct doctor *d) {
         jwk_set_free(set);
         doctor_ok(d, "key set", "%s", url);
     }
-    doctor_say_clock(d, provider(d)->name, date_of(&reply), TOKEN_LEEWAY_S);
+    doctor_say_clock(d, provider(d)->name, http_date(http_reply_header(&reply, "Date")),
+                     TOKEN_LEEWAY_S);
 }
 
 /* What the provider says of itself (OpenID Connect Discovery §4). Not all do. */

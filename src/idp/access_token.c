@@ -99,23 +99,17 @@ static const char *text_or_empty(const struct json *claims, const char *name) {
 const struct token_claims *access_token_verify(struct arena *a, const struct jws *token,
                                                const struct jwk *key,
                                                const struct token_expect *expect, struct err *e) {
-    const struct json *claims;
+    const struct json *claims = NULL;
+    const char *why = NULL;
     struct token_claims *out;
 
-    if (!key || !key->kid || strcmp(key->kid, token->kid) != 0) {
-        refuse(e, "no such signing key");
-        return NULL;
-    }
-    if (!jws_verifies(token, key)) {
-        refuse(e, "the token's signature does not verify");
-        return NULL;
-    }
-    claims = jws_claims(a, token);
-    if (!claims) {
-        refuse(e, "the token's claims are not JSON in base64url");
-        return NULL;
-    }
-    if (check_claims(claims, is_at_jwt(token->header), expect, e))
+    if (!key || !key->kid || strcmp(key->kid, token->kid) != 0)
+        why = "no such signing key";
+    else if (!jws_verifies(token, key))
+        why = "the token's signature does not verify";
+    else if (!(claims = jws_claims(a, token)))
+        why = "the token's claims are not JSON in base64url";
+    if (why ? refuse(e, why) : check_claims(claims, is_at_jwt(token->header), expect, e))
         return NULL;
     out = arena_alloc(a, sizeof *out);
     *out = (struct token_claims){

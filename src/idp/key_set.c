@@ -15,11 +15,12 @@ struct keyset {
     struct http_client *http;
     struct cache *cache;
     const struct clock *clock;
-    struct jwk_set *set; /* NULL until there was one */
-    int64_t stored_s;    /* when the set came from the provider */
-    int64_t fetched_s;   /* this worker's last try, if there is no cache to count; 0: none */
-    int64_t waited_s;    /* when this worker last waited for another one's fetch; 0: never */
-    char *cache_key;     /* of the set */
+    struct jwk_set *set;   /* NULL until there was one */
+    int64_t stored_s;      /* when the set came from the provider */
+    int64_t fetched_s;     /* this worker's last try, if there is no cache to count; 0: none */
+    int64_t waited_s;      /* when this worker last waited for another one's fetch; 0: never */
+    char *cache_key;       /* of the set */
+    struct arena *scratch; /* of one refresh */
 };
 
 struct keyset *keyset_new(const char *url, struct http_client *http, struct cache *cache,
@@ -61,11 +62,11 @@ static bool adopt(struct keyset *k, const char *text, size_t len, int64_t stored
 /* ---- the cache of this host ---- */
 
 /* Takes what another worker fetched, if it is newer than ours. */
-static bool load_from_cache(struct keyset *k, struct arena *a) {
+static bool load_from_cache(struct keyset *k) {
     struct err ignored = {0};
     struct cache_entry entry;
 
-    if (!k->cache || cache_get(k->cache, a, k->cache_key, &entry, &ignored))
+    if (!k->cache || cache_get(k->cache, k->scratch, k->cache_key, &entry, &ignored))
         return false;
     if (k->set && entry.stored_s <= k->stored_s)
         return false;
@@ -83,7 +84,7 @@ static bool may_fetch_alone(struct keyset *k, int64_t now_s) {
 
 /* ---- the provider ---- */
 
-static bool fetch(struct keyset *k, struct arena *a, int64_t now_s, struct err *why) {
+static bool fetch(struct keyset *k, int64_t now_s, struct err *why) {
     static const char *const headers[] = {"Accept: application/json", NULL};
     const struct http_request rq = {
         .method = "GET",
@@ -95,7 +96,7 @@ static bool fetch(struct keyset *k, struct arena *a, int64_t now_s, struct err *
     };
     struct http_reply reply;
 
-    if (http_fetch(k->http, a, &rq, &reply, why))
+    if (http_fetch(k->http, k->scratch, &rq, &reply, why))
         return false;
     if (reply.status != 200) {
         err_set(why, ERR_UPSTREAM, "the key set is not there");
@@ -112,10 +113,10 @@ static bool fetch(struct keyset *k, struct arena *a, int64_t now_s, struct err *
     return true;
 }
 
-static void fetch_and_log(struct keyset *k, struct arena *a, int64_t now_s) {
+static void fetch_and_log(struct keyset *k, int64_t now_s) {
     struct err why = {0};
 
-    if (fetch(k, a, now_s, &why))
+    if (fetch(k, now_s, &why))
         log_info("keyset_fetched", kv("url", k->url));
     else
         log_warn("keyset_fetch_failed", kv("url", k->url),
@@ -144,41 +145,35 @@ static const struct jwk *find_fresh(const struct keyset *k, const char *kid, int
     return is_stale(k, now_s) ? NULL : jwk_set_find(k->set, kid);
 }
 
-struct lookup {
-    struct keyset *k;
-    struct arena *a;
-};
-
 static bool find_newer(void *arg) {
-    const struct lookup *l = arg;
+    struct keyset *k = arg;
 
-    arena_reset(l->a); /* the copy of what we know already */
-    return load_from_cache(l->k, l->a);
+    arena_reset(k->scratch); /* the copy of what we know already */
+    return load_from_cache(k);
 }
 
 /* Does what can be done to have the key, cheapest first. The lease is not given back: it is what
  * limits the fetches of this host to one in KEYSET_REFETCH_S. */
-static void refresh(struct keyset *k, struct arena *a, const char *kid, int64_t now_s) {
-    struct lookup lookup = {k, a};
+static void refresh(struct keyset *k, const char *kid, int64_t now_s) {
     struct single_flight flight = {.cache = k->cache,
                                    .name = k->cache_key,
                                    .lease_s = KEYSET_REFETCH_S,
                                    .find = find_newer,
-                                   .arg = &lookup};
+                                   .arg = k};
     struct err e;
     bool waits;
 
-    if (load_from_cache(k, a) && find_fresh(k, kid, now_s))
+    if (load_from_cache(k) && find_fresh(k, kid, now_s))
         return;
     waits = !jwk_set_find(k->set, kid) && may_wait(k, now_s);
     flight.until_ms = clock_monotonic_ms() + (waits ? WAIT_MS : 0);
     switch (k->cache ? single_flight_begin(&flight, &e) : FLIGHT_ALONE) {
     case FLIGHT_LEADS:
-        fetch_and_log(k, a, now_s);
+        fetch_and_log(k, now_s);
         break;
     case FLIGHT_ALONE:
         if (may_fetch_alone(k, now_s))
-            fetch_and_log(k, a, now_s);
+            fetch_and_log(k, now_s);
         break;
     default:
         if (!waits)
@@ -192,9 +187,9 @@ enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out, s
     const struct jwk *key = find_fresh(k, kid, now_s);
 
     if (!key) {
-        struct arena *a = arena_new(SCRATCH_BYTES_MAX);
-        refresh(k, a, kid, now_s);
-        arena_free(a);
+        k->scratch = arena_new(SCRATCH_BYTES_MAX);
+        refresh(k, kid, now_s);
+        arena_free(k->scratch);
         key = jwk_set_find(k->set, kid); /* however old: the last good set outlives an outage */
     }
     if (!key && !k->set)

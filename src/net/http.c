@@ -233,19 +233,17 @@ unsigned long http_client_connections(const struct http_client *c) {
     return c->connections;
 }
 
-static enum metric_outcome outcome_of(CURLcode code, long status) {
-    if (code)
-        return code == CURLE_OPERATION_TIMEDOUT ? OUTCOME_TIMEOUT : OUTCOME_FAILED;
-    return status == 429   ? OUTCOME_THROTTLED
-           : status >= 500 ? OUTCOME_FAILED
-           : status >= 400 ? OUTCOME_REFUSED
-                           : OUTCOME_OK;
-}
+static void count(enum metric_upstream upstream, CURLcode code, const struct http_reply *rp) {
+    enum metric_outcome outcome = code == CURLE_OPERATION_TIMEDOUT ? OUTCOME_TIMEOUT
+                                  : code                           ? OUTCOME_FAILED
+                                  : rp->status == 429              ? OUTCOME_THROTTLED
+                                  : rp->status >= 500              ? OUTCOME_FAILED
+                                  : rp->status >= 400              ? OUTCOME_REFUSED
+                                                                   : OUTCOME_OK;
 
-static void count(enum metric_upstream upstream, enum metric_outcome outcome, unsigned times_sent) {
     metrics_count2(METRIC_UPSTREAM_CALLS, upstream, outcome);
-    if (times_sent > 1)
-        metrics_add(METRIC_RETRIES, upstream, 0, times_sent - 1);
+    if (rp->times_sent > 1)
+        metrics_add(METRIC_RETRIES, upstream, 0, rp->times_sent - 1);
 }
 
 enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
@@ -274,7 +272,7 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &out->status);
     out->times_sent = r.times_sent;
     if (rq->counted_as)
-        count(rq->counted_as - 1, outcome_of(code, out->status), r.times_sent);
+        count(rq->counted_as - 1, code, out);
     if (code)
         return explain(c, code, &r, error_text, e);
     curl_easy_getinfo(c->curl, CURLINFO_CONTENT_TYPE, &type);
