@@ -7,14 +7,6 @@
 
 #define SHOWN_MAX 160 /* bytes of the values that an error lists */
 
-/* The JSON text of a value of the schema, if it is short enough to be shown. */
-static const char *shown(struct check *c, const struct json *v) {
-    size_t len;
-    const char *text = json_text(c->scratch, v, &len);
-
-    return len <= SHOWN_MAX ? text : NULL;
-}
-
 static void name_types(unsigned types, char *out, size_t size) {
     static const char *const names[] = {"null",     "a boolean", "an object", "an array",
                                         "a number", "a string",  "an integer"};
@@ -45,29 +37,29 @@ bool check_type(struct check *c, const struct keyword *k, const struct instance 
     return check_fail(c, k, at, "must be %s", names);
 }
 
-bool check_const(struct check *c, const struct keyword *k, const struct instance *at) {
+/* The value or the values of the schema are shown if their text is short enough. */
+static bool fail_value(struct check *c, const struct keyword *k, const struct instance *at,
+                       const char *before, const char *otherwise) {
     const char *text;
+    size_t len;
 
-    if (values_equal(c, k->value, at->value))
-        return true;
     if (c->quiet || c->stopped)
         return false;
-    text = shown(c, k->value);
-    return text ? check_fail(c, k, at, "must be %s", text)
-                : check_fail(c, k, at, "must be the one value that the schema names");
+    text = json_text(c->scratch, k->value, &len);
+    return len <= SHOWN_MAX ? check_fail(c, k, at, "must be %s%s", before, text)
+                            : check_fail(c, k, at, "must be %s", otherwise);
+}
+
+bool check_const(struct check *c, const struct keyword *k, const struct instance *at) {
+    return values_equal(c, k->value, at->value) ||
+           fail_value(c, k, at, "", "the one value that the schema names");
 }
 
 bool check_enum(struct check *c, const struct keyword *k, const struct instance *at) {
-    const char *text;
-
     for (size_t i = 0; i < json_len(k->value); i++)
         if (values_equal(c, json_at(k->value, i), at->value))
             return true;
-    if (c->quiet || c->stopped)
-        return false;
-    text = shown(c, k->value);
-    return text ? check_fail(c, k, at, "must be one of %s", text)
-                : check_fail(c, k, at, "must be one of the values that the schema lists");
+    return fail_value(c, k, at, "one of ", "one of the values that the schema lists");
 }
 
 /* Integers exactly; others as doubles divide, which is what JavaScript does with them. */

@@ -112,16 +112,12 @@ static enum rc parse_pattern(struct compile *c, struct keyword *k) {
 }
 
 static unsigned type_named(const char *name) {
-    static const struct {
-        const char *name;
-        unsigned type;
-    } types[] = {{"null", TYPE_NULL},      {"boolean", TYPE_BOOLEAN}, {"object", TYPE_OBJECT},
-                 {"array", TYPE_ARRAY},    {"number", TYPE_NUMBER},   {"string", TYPE_STRING},
-                 {"integer", TYPE_INTEGER}};
+    static const char *const names[] = {"null",   "boolean", "object", "array",
+                                        "number", "string",  "integer"}; /* as enum type_bit */
 
-    for (size_t i = 0; name && i < sizeof types / sizeof *types; i++)
-        if (!strcmp(name, types[i].name))
-            return types[i].type;
+    for (unsigned i = 0; name && i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name, names[i]))
+            return 1U << i;
     return 0;
 }
 

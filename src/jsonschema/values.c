@@ -6,21 +6,11 @@
 #define BYTES_PER_STEP 64
 
 unsigned value_type(const struct json *v) {
-    switch (json_kind(v)) {
-    case JSON_NULL:
-        break;
-    case JSON_BOOLEAN:
-        return TYPE_BOOLEAN;
-    case JSON_OBJECT:
-        return TYPE_OBJECT;
-    case JSON_ARRAY:
-        return TYPE_ARRAY;
-    case JSON_NUMBER:
-        return TYPE_NUMBER;
-    case JSON_STRING:
-        return TYPE_STRING;
-    }
-    return TYPE_NULL;
+    static const unsigned types[] = {
+        [JSON_NULL] = TYPE_NULL,   [JSON_BOOLEAN] = TYPE_BOOLEAN, [JSON_OBJECT] = TYPE_OBJECT,
+        [JSON_ARRAY] = TYPE_ARRAY, [JSON_NUMBER] = TYPE_NUMBER,   [JSON_STRING] = TYPE_STRING};
+
+    return types[json_kind(v)];
 }
 
 static bool strings_equal(struct check *c, const struct json *a, const struct json *b) {

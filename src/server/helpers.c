@@ -64,7 +64,7 @@ void helpers_tick(struct master *m, int64_t now) {
         pid_t master = getpid(), pid;
 
         how.keep[0] = input_of(m, kind);
-        if (h->pid || now < h->start_ms || how.keep[0] < 0)
+        if (h->pids[0] || now < h->start_ms || how.keep[0] < 0)
             continue;
         h->start_ms = now + helpers[kind].again_ms;
         pid = child_fork(&how);
@@ -73,56 +73,47 @@ void helpers_tick(struct master *m, int64_t now) {
         if (pid < 0)
             log_error("fork_failed", kv("why", strerror(errno)));
         else
-            h->pid = pid;
+            h->pids[0] = pid;
     }
 }
 
 void helper_signal(const struct master *m, enum helper_kind kind, int signo) {
-    if (m->helpers[kind].pid)
-        kill(m->helpers[kind].pid, signo);
+    for (unsigned i = 0; i < HELPER_PIDS; i++)
+        if (m->helpers[kind].pids[i])
+            kill(m->helpers[kind].pids[i], signo);
 }
 
 /* One that still sends to slow readers goes on with that beside the next one. */
 void stream_holder_replace(struct master *m) {
-    struct helper *h = &m->helpers[STREAM_HOLDER];
-    unsigned i = 0;
+    pid_t *pids = m->helpers[STREAM_HOLDER].pids;
+    unsigned i = 1;
 
-    if (!h->pid)
+    if (!pids[0])
         return;
-    kill(h->pid, SIGTERM);
-    while (i < STREAM_HOLDERS_LEAVING_MAX && m->stream_holders_leaving[i])
+    kill(pids[0], SIGTERM);
+    while (i < HELPER_PIDS && pids[i])
         i++;
-    if (i == STREAM_HOLDERS_LEAVING_MAX) /* reloads come faster than its readers read */
-        kill(m->stream_holders_leaving[i = 0], SIGKILL);
-    m->stream_holders_leaving[i] = h->pid;
-    *h = (struct helper){0};
+    if (i == HELPER_PIDS) /* reloads come faster than its readers read */
+        kill(pids[i = 1], SIGKILL);
+    pids[i] = pids[0];
+    pids[0] = 0;
+    m->helpers[STREAM_HOLDER].start_ms = 0;
     m->board->streams = 0; /* it ends those that it has */
 }
 
-unsigned stream_holders_alive(const struct master *m) {
-    unsigned n = m->helpers[STREAM_HOLDER].pid != 0;
-
-    for (unsigned i = 0; i < STREAM_HOLDERS_LEAVING_MAX; i++)
-        n += m->stream_holders_leaving[i] != 0;
-    return n;
-}
-
-void stream_holders_kill(const struct master *m) {
-    helper_signal(m, STREAM_HOLDER, SIGKILL);
-    for (unsigned i = 0; i < STREAM_HOLDERS_LEAVING_MAX; i++)
-        if (m->stream_holders_leaving[i])
-            kill(m->stream_holders_leaving[i], SIGKILL);
+bool helper_is_alive(const struct master *m, enum helper_kind kind) {
+    for (unsigned i = 0; i < HELPER_PIDS; i++)
+        if (m->helpers[kind].pids[i])
+            return true;
+    return false;
 }
 
 /* Where a helper's process id is kept; NULL: it is none. */
 static pid_t *find_helper(struct master *m, pid_t pid, enum helper_kind *kind) {
     for (*kind = 0; *kind < HELPERS; ++*kind)
-        if (pid == m->helpers[*kind].pid)
-            return &m->helpers[*kind].pid;
-    *kind = STREAM_HOLDER;
-    for (unsigned i = 0; i < STREAM_HOLDERS_LEAVING_MAX; i++)
-        if (pid == m->stream_holders_leaving[i])
-            return &m->stream_holders_leaving[i];
+        for (unsigned i = 0; i < HELPER_PIDS; i++)
+            if (m->helpers[*kind].pids[i] == pid)
+                return &m->helpers[*kind].pids[i];
     return NULL;
 }
 
@@ -143,7 +134,7 @@ bool helper_reaped(struct master *m, pid_t pid, int status) {
     if (!p)
         return false;
     log_exit(kind, pid, status);
-    if (p == &m->helpers[STREAM_HOLDER].pid)
+    if (p == m->helpers[STREAM_HOLDER].pids)
         m->board->streams = 0; /* those of one that was killed are gone with it */
     *p = 0;
     return true;
@@ -218,9 +209,9 @@ unsigned others_signal(struct master *m, int signo) {
 }
 
 void helpers_close(struct master *m) {
-    if (m->helpers[METRICS_SERVER].pid) { /* it has nothing to finish, and may hang */
+    if (m->helpers[METRICS_SERVER].pids[0]) { /* it has nothing to finish, and may hang */
         helper_signal(m, METRICS_SERVER, SIGKILL);
-        (void)waitpid(m->helpers[METRICS_SERVER].pid, NULL, 0);
+        (void)waitpid(m->helpers[METRICS_SERVER].pids[0], NULL, 0);
     }
     if (m->stream_holder_in >= 0) {
         close(m->stream_holder_in);

@@ -4,13 +4,12 @@
 #include <sys/stat.h>
 
 #include "base/watchdog.h"
+#include "server/daemon.h"
 #include "server/listener.h"
 #include "server/metrics_export.h"
 #include "server/scoreboard.h"
-#include "server/systemd_notify.h"
 
 #define WORKER_START_FAILURES_MAX 8 /* workers that die in a row before any was ever ready */
-#define STREAM_HOLDERS_LEAVING_MAX 4
 #define STATUS_BYTES_MAX 1024
 
 /* One worker process, as the master sees it. The index is that of its slot on the scoreboard. */
@@ -36,10 +35,11 @@ struct generation {
 
 enum helper_kind { STREAM_HOLDER, METRICS_SERVER };
 #define HELPERS (METRICS_SERVER + 1)
+#define HELPER_PIDS 5
 
 struct helper {
-    pid_t pid;        /* 0: none */
-    int64_t start_ms; /* not started before */
+    pid_t pids[HELPER_PIDS]; /* the first serves, the others are leaving; 0: none */
+    int64_t start_ms;        /* not started before */
 };
 
 /* What was seen at a place of base/watchdog.h. */
@@ -77,8 +77,6 @@ struct master {
 
     struct helper helpers[HELPERS];
     int stream_holder_in, stream_holder_out; /* both ends of its channel; they outlive it */
-    /* They only send what slow readers still take. */
-    pid_t stream_holders_leaving[STREAM_HOLDERS_LEAVING_MAX];
 
     unsigned target; /* workers wanted of generation now */
     unsigned batch;  /* how many to add next time */
@@ -119,10 +117,10 @@ bool helpers_open(struct master *m);
 void helpers_close(struct master *m);
 void helpers_tick(struct master *m, int64_t now); /* starts those that are missing */
 void helper_signal(const struct master *m, enum helper_kind kind, int signo);
-bool helper_reaped(struct master *m, pid_t pid, int status); /* false: it is none */
-void stream_holder_replace(struct master *m);                /* for a new configuration */
-unsigned stream_holders_alive(const struct master *m);       /* with those that leave */
-void stream_holders_kill(const struct master *m);
+bool helper_is_alive(const struct master *m, enum helper_kind kind); /* or is still leaving */
+bool helper_reaped(struct master *m, pid_t pid, int status);         /* false: it is none */
+/* For a new configuration. The old one only sends what slow readers still take. */
+void stream_holder_replace(struct master *m);
 /* Kills what hangs, and what programs have left behind whose caller was killed. */
 void liveness_tick(struct master *m, int64_t now);
 void liveness_reaped(struct master *m, pid_t pid, int status); /* any child */

@@ -1,12 +1,9 @@
 #include "server/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,7 +11,6 @@
 #include "base/base.h"
 #include "runner/child.h"
 #include "server/master.h"
-#include "server/state_lock.h"
 
 #define END_ORPHANS_MS 1000 /* for what programs have left behind, when all else has ended */
 
@@ -32,36 +28,6 @@ static const struct server_timing usual_times = {
 
 static const int handled[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
 #define HANDLED_COUNT (sizeof handled / sizeof *handled)
-
-/* A log written to a descriptor that became somebody's socket would be a disaster; and one that
- * nobody reads must not stop the master. */
-static bool open_log(void) {
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd > STDERR_FILENO)
-        close(fd);
-    if (fd >= 0)
-        log_open();
-    return fd >= 0;
-}
-
-/* Keys and tokens must not lie in a file because a process crashed; nor may another process of this
- * user, such as a program of a tool, read them out of our memory or trace us. Workers and all
- * others that we fork inherit both; programs get the second back by exec. */
-static void forbid_dumps(void) {
-    struct rlimit core;
-
-#ifndef KEEP_DUMPABLE /* LeakSanitizer traces its own process */
-    (void)prctl(PR_SET_DUMPABLE, 0);
-#endif
-    if (getrlimit(RLIMIT_CORE, &core))
-        return;
-    core.rlim_cur = 0;
-    (void)setrlimit(RLIMIT_CORE, &core);
-}
 
 /* All signals come through a descriptor; they stay blocked here and, by inheritance, in workers. */
 static int open_signals(void) {
@@ -82,7 +48,7 @@ static int open_signals(void) {
 static void kill_all(struct master *m, const char *why) {
     log_warn("workers_killed", kvn("workers", workers_alive(m)), kv("why", why));
     workers_signal(m, SIGKILL);
-    stream_holders_kill(m);
+    helper_signal(m, STREAM_HOLDER, SIGKILL);
     (void)others_signal(m, SIGKILL);
 }
 
@@ -168,7 +134,7 @@ static void tick(struct master *m, int64_t now) {
         if (!workers_alive(m)) /* no worker has anything for it any more */
             helper_signal(m, STREAM_HOLDER, SIGTERM);
         /* Tasks run on as long as somebody is still answered. */
-        if (!workers_alive(m) && !stream_holders_alive(m))
+        if (!workers_alive(m) && !helper_is_alive(m, STREAM_HOLDER))
             (void)others_signal(m, SIGTERM);
         if (now >= m->stop_kill_ms) {
             kill_all(m, "they did not finish in time");
@@ -196,7 +162,7 @@ static void run(struct master *m) {
         wait_for_event(m);
         take_signals(m);
         workers_reap(m);
-    } while (!m->stopping || workers_alive(m) > 0 || stream_holders_alive(m) > 0 ||
+    } while (!m->stopping || workers_alive(m) > 0 || helper_is_alive(m, STREAM_HOLDER) ||
              others_signal(m, 0) > 0);
     orphans_end(END_ORPHANS_MS);
     log_info("stopped", kvn("status", m->exit_status));
@@ -206,7 +172,7 @@ static bool open_all(struct master *m) {
     struct err e = {.code = OK};
 
     m->listener = m->wake = m->signals = m->stream_holder_in = m->stream_holder_out = m->state = -1;
-    if (open_log() && (m->signals = open_signals()) >= 0 &&
+    if (daemon_open_log() && (m->signals = open_signals()) >= 0 &&
         (m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0 &&
         (m->board = scoreboard_new()) != NULL && watchdog_open() && helpers_open(m)) {
         if (state_lock(m->now.config, &m->state, &e)) {
@@ -253,7 +219,7 @@ int server_run_timed(const char *config_path, struct config *config,
     m->status.path = xstrdup(config->status_file);
     m->started_s = time(NULL);
     systemd_notify_open(&m->systemd);
-    forbid_dumps();
+    daemon_forbid_dumps();
     orphans_adopt(true);
     m->now = (struct generation){.number = m->generations = 1, .config = config};
     m->target = config->workers_min;

@@ -4,7 +4,7 @@
  *     server.c                 the master's main loop
  *     master.h                 what the files of the master share: workers.c, generations.c,
  *                              helpers.c, status.c
- *     listener.c, state_lock.c, systemd_notify.c, metrics_export.c      used by the master alone
+ *     listener.c, daemon.c, metrics_export.c      used by the master alone
  *     scoreboard.c             memory that master and workers share
  *     worker.c                 a worker
  *     stream_holder.c          the process that holds idle streams: streams.c, unsent.c,

@@ -46,7 +46,7 @@ static const char *state_name(const struct master *m) {
 static int render(const struct master *m, char text[STATUS_BYTES_MAX]) {
     unsigned n[SLOT_STATES] = {0};
     struct tally t = sum(m);
-    pid_t holder = m->helpers[STREAM_HOLDER].pid;
+    pid_t holder = m->helpers[STREAM_HOLDER].pids[0];
     int silent = liveness_silent_ms(m, holder);
 
     workers_count(m, n);

@@ -342,12 +342,11 @@ _Noreturn void stream_holder_main(const struct config *config, struct scoreboard
     h->head.next = h->head.prev = &h->head;
     h->epoll = epoll_create1(EPOLL_CLOEXEC);
     h->signals = open_signals();
-    if (!unsent_init(&h->unsent))
-        h->unsent.epoll = -1; /* which stream_holder_add reports */
+    /* stream_holder_add reports what cannot be opened. */
+    (void)unsent_init(&h->unsent);
     stream_holder_add(h, h->unsent.epoll, &unsent_mark, EPOLLIN);
     stream_holder_add(h, h->channel, &channel_mark, EPOLLIN);
-    if (!folder_watch_open(&h->folders))
-        h->folders.fd = -1; /* which stream_holder_add reports */
+    (void)folder_watch_open(&h->folders);
     stream_holder_add(h, h->folders.fd, &inotify_mark, EPOLLIN);
     stream_holder_add(h, h->signals, &signal_mark, EPOLLIN);
     watch_catalogs(h, config);

@@ -2,7 +2,7 @@
 #include "other_process.h"
 #include "unit.h"
 
-#include "server/state_lock.h"
+#include "server/daemon.h"
 
 static char dir[UNIT_PATH_MAX];
 static struct config config;

@@ -1,0 +1,168 @@
+#include "server/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK_NAME "lock"
+#define LOCK_WAIT_MS 2000 /* for one that is about to stop */
+#define LOCK_STEP_MS 20
+#define MESSAGE_MAX 512
+
+bool daemon_open_log(void) {
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+    if (fd >= 0)
+        log_open();
+    return fd >= 0;
+}
+
+void daemon_forbid_dumps(void) {
+    struct rlimit core;
+
+#ifndef KEEP_DUMPABLE /* LeakSanitizer traces its own process */
+    (void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+    if (getrlimit(RLIMIT_CORE, &core))
+        return;
+    core.rlim_cur = 0;
+    (void)setrlimit(RLIMIT_CORE, &core);
+}
+
+/* ---- the lock on STATE_DIR ---- */
+
+/* `pid` is 0 or less if the other process is in another PID namespace. */
+static enum rc in_use(struct err *e, pid_t pid, const char *dir) {
+    char process[32] = "";
+
+    if (pid > 0)
+        (void)snprintf(process, sizeof process, ", process %d,", (int)pid);
+    return err_set(e, ERR_MISCONFIGURED,
+                   "another mcp-authd%s runs with STATE_DIR=%s: stop it, or give this one a folder "
+                   "of its own",
+                   process, dir);
+}
+
+static enum rc take(int fd, const char *dir, struct err *e) {
+    const struct timespec step = {0, LOCK_STEP_MS * 1000000L};
+    const struct flock wanted = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    const int64_t end_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
+
+    while (fcntl(fd, F_SETLK, &wanted)) {
+        struct flock held = wanted;
+
+        if (errno != EACCES && errno != EAGAIN && errno != EINTR)
+            return err_set(e, ERR_MISCONFIGURED, "STATE_DIR %s cannot be locked: %s", dir,
+                           strerror(errno));
+        if (clock_monotonic_ms() >= end_ms && !fcntl(fd, F_GETLK, &held) && held.l_type != F_UNLCK)
+            return in_use(e, held.l_pid, dir);
+        nanosleep(&step, NULL);
+    }
+    return OK;
+}
+
+enum rc state_lock(const struct config *config, int *fd, struct err *e) {
+    const char *dir = config->state_dir;
+    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    *fd = dir_fd < 0 ? -1
+                     : openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (dir_fd >= 0)
+        (void)close(dir_fd);
+    if (*fd < 0 && config->endpoints == GROUP_METADATA)
+        return OK; /* this service stores nothing */
+    if (*fd < 0)
+        return err_set(e, ERR_MISCONFIGURED,
+                       "STATE_DIR %s must be a folder that the service's user can write: %s", dir,
+                       strerror(errno));
+    return take(*fd, dir, e);
+}
+
+void state_unlock(int *fd) {
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+/* ---- what systemd is told ---- */
+
+/* WATCHDOG_USEC counts only for the process that WATCHDOG_PID names (sd_watchdog_enabled(3)). */
+static int64_t watchdog_interval_ms(void) {
+    const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+    unsigned long long n = usec ? strtoull(usec, NULL, 10) : 0;
+
+    if (!n || (pid && strtol(pid, NULL, 10) != getpid()))
+        return 0;
+    n /= 2000; /* twice in the time allowed */
+    return n > INT32_MAX ? INT32_MAX : n ? (int64_t)n : 1;
+}
+
+void systemd_notify_open(struct systemd_notify *n) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    size_t len = path ? strlen(path) : 0;
+
+    *n = (struct systemd_notify){.fd = -1, .to.sun_family = AF_UNIX};
+    if (len > 1 && len < sizeof n->to.sun_path && (*path == '/' || *path == '@')) {
+        memcpy(n->to.sun_path, path, len);
+        if (*path == '@') /* an abstract socket, unix(7): its name is as long as it is */
+            n->to.sun_path[0] = 0;
+        n->to_len =
+            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (*path == '/' ? 1 : 0));
+        n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        n->watchdog_ms = watchdog_interval_ms();
+    }
+    if (path && n->fd < 0)
+        log_warn("notify_failed", kv("why", "NOTIFY_SOCKET cannot be used"));
+    /* Not for workers and the programs that they start. */
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+}
+
+void systemd_notify_close(struct systemd_notify *n) {
+    if (n->fd >= 0)
+        close(n->fd);
+    n->fd = -1;
+}
+
+void systemd_notify_send(const struct systemd_notify *n, const char *format, ...) {
+    char text[MESSAGE_MAX];
+    va_list args;
+    int len;
+
+    if (n->fd < 0)
+        return;
+    va_start(args, format);
+    len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (len > 0 && len < (int)sizeof text &&
+        sendto(n->fd, text, (size_t)len, MSG_NOSIGNAL, (const struct sockaddr *)&n->to, n->to_len) <
+            0)
+        log_warn("notify_failed", kv("why", strerror(errno)));
+}
+
+/* MONOTONIC_USEC is the moment from which the reload counts; `ready` ends it. */
+void systemd_notify_reloading(const struct systemd_notify *n) {
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    systemd_notify_send(n,
+                        "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=reading the configuration again",
+                        (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000);
+}
+
+void systemd_notify_watchdog(struct systemd_notify *n, int64_t now) {
+    if (!n->watchdog_ms || now < n->next_ms)
+        return;
+    systemd_notify_send(n, "WATCHDOG=1");
+    n->next_ms = now + n->watchdog_ms;
+}
