@@ -17,8 +17,8 @@ const char *mcp_header(const struct request *rq, const char *name);
 bool mcp_header_decode(struct arena *a, const char *value, struct text *out) MUST_USE;
 
 /* Headers that repeat parts of a message of 2026-07-28 (Streamable HTTP, "Request Metadata"):
- * proxies may route by them, so they must agree with what is executed. A
- * request needs Mcp-Method, and Mcp-Name if the member of params that it repeats is present. */
+ * proxies may route by them, so they must agree with what is executed. A request needs
+ * Mcp-Method, and Mcp-Name if the member of params that it repeats is present. */
 enum rc mcp_headers_check(const struct mcp_call *c, struct err *e) MUST_USE;
 
 /* Does the Accept header allow this media type? An absent header allows all. */

@@ -18,7 +18,6 @@ static const struct {
     [CATALOG_TOOLS] = {"toolsListChanged", "notifications/tools/list_changed"},
     [CATALOG_RESOURCES] = {"resourcesListChanged", "notifications/resources/list_changed"},
     [CATALOG_PROMPTS] = {"promptsListChanged", "notifications/prompts/list_changed"}};
-#define LISTS CATALOG_KINDS
 
 struct json *mcp_subscription_meta(struct mcp_call *c) {
     struct json *meta = json_new_object(c->arena);
@@ -90,7 +89,7 @@ static struct json *agree(struct mcp_call *c, const struct json *wanted, struct 
     const struct json *uris = json_get(wanted, "resourceSubscriptions");
     struct json *agreed = json_new_object(c->arena), *some = json_new_array(c->arena);
 
-    for (size_t i = 0; i < LISTS; i++)
+    for (size_t i = 0; i < CATALOG_KINDS; i++)
         if (json_get_bool(wanted, lists[i].filter)) {
             add_list(c, b, i);
             json_put_bool(agreed, lists[i].filter, true);
@@ -154,7 +153,7 @@ struct buf *mcp_session_subscriptions(struct mcp_call *c) {
     const struct json *uris = c->client.session ? json_get(c->client.session->note, "uris") : NULL;
     struct buf *b = new_list(c);
 
-    for (size_t i = 0; i < LISTS; i++)
+    for (size_t i = 0; i < CATALOG_KINDS; i++)
         add_list(c, b, i);
     for (size_t i = 0; i < json_len(uris); i++)
         (void)add_resource(c, b, json_str(json_at(uris, i)));

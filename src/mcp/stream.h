@@ -44,23 +44,18 @@ int mcp_stream_keep_alive(void *call);
 /* Has the client disconnected while its call waited for a worker (2026-07-28, where this ends the
  * call)? Begins the stream, since web servers notice only when they send something. */
 bool mcp_stream_is_abandoned(struct mcp_call *c);
-/* Disconnects the client, which gets the rest by resuming the stream. Does nothing if
- * the stream is not stored. */
+/* Disconnects the client, which gets the rest by resuming the stream. Does nothing if the stream is
+ * not stored. */
 void mcp_stream_close(struct mcp_call *c);
 /* The descriptor that becomes readable when the client disconnects, for process_spec.watch; NULL if
  * that does not end the call: before 2026-07-28 a broken connection is no cancellation. */
 const int *mcp_stream_watch(const struct mcp_call *c);
 
-#define REPLAY_ABSENT_MS 30000 /* so long a request waits for a client that has disconnected */
-
 /* A client can resume a stream after its connection broke (2025-11-25, "Resumability and
  * Redelivery"). Sent events are stored in a replay log of the host; an event's id contains the
  * stream's id and the position of the next event in the log. The log's name is bound to the
  * session, so other sessions and users cannot read it. */
-#define STREAM_OF_CHANGES "get" /* the name of GET streams in the ids of their events */
-/* Do the events of this GET stream have ids? */
-bool mcp_stream_has_change_ids(const struct mcp_call *c);
-
+#define REPLAY_ABSENT_MS 30000 /* so long a request waits for a client that has disconnected */
 /* Ends the log at the end of the call. */
 void replay_end(struct mcp_call *c);
 /* Opens the stored events of a stream of this session; close them with replay_log_close.
@@ -69,3 +64,7 @@ enum rc replay_open(struct mcp_call *c, const char *stream, struct replay_log **
                     struct err *e) MUST_USE;
 /* Deletes logs that are too old. */
 void replay_sweep(struct site *site);
+
+#define STREAM_OF_CHANGES "get" /* the name of GET streams in the ids of their events */
+/* Do the events of this GET stream have ids? */
+bool mcp_stream_has_change_ids(const struct mcp_call *c);
