@@ -52,10 +52,23 @@ static bool leave(struct xml *x, const char *name, size_t len) {
     return true;
 }
 
+static enum tag open_element(struct xml *x, const char *name, size_t len) {
+    size_t path_len = strlen(x->path);
+
+    if (!len || path_len + 1 + len > PATH_MAX_LEN || !skip_attributes(x))
+        return TAG_MALFORMED;
+    if (skip(x, "/>"))
+        return TAG_EMPTY;
+    x->path[path_len] = '/';
+    memcpy(x->path + path_len + 1, name, len);
+    x->path[path_len + 1 + len] = 0;
+    return skip(x, ">") ? TAG_OPENS : TAG_MALFORMED;
+}
+
 static enum tag read_tag(struct xml *x) {
     const bool closes = skip(x, "</");
     const char *name;
-    size_t len, path_len = strlen(x->path);
+    size_t len;
 
     if (!closes && !skip(x, "<"))
         return TAG_MALFORMED;
@@ -66,14 +79,7 @@ static enum tag read_tag(struct xml *x) {
         x->p += strspn(x->p, SPACES);
         return leave(x, name, len) && skip(x, ">") ? TAG_CLOSES : TAG_MALFORMED;
     }
-    if (!len || path_len + 1 + len > PATH_MAX_LEN || !skip_attributes(x))
-        return TAG_MALFORMED;
-    if (skip(x, "/>"))
-        return TAG_EMPTY;
-    x->path[path_len] = '/';
-    memcpy(x->path + path_len + 1, name, len);
-    x->path[path_len + 1 + len] = 0;
-    return skip(x, ">") ? TAG_OPENS : TAG_MALFORMED;
+    return open_element(x, name, len);
 }
 
 /* The text up to the next tag, entities decoded; NULL for an entity that is not predefined. */
@@ -97,19 +103,24 @@ static const char *read_text(struct xml *x) {
     return b.p;
 }
 
+static bool skip_declaration(struct xml *x) {
+    const char *end;
+
+    if (!skip(x, "<?xml"))
+        return true;
+    if (!(end = strstr(x->p, "?>")))
+        return false;
+    x->p = end + 2 + strspn(end + 2, SPACES);
+    return true;
+}
+
 const char *aws_xml_text(struct arena *a, const char *xml, size_t len, const char *path) {
     struct xml x = {.arena = a, .p = arena_strndup(a, xml, len)};
     enum tag tag, before = TAG_CLOSES;
-    const char *found = NULL, *end;
+    const char *found = NULL;
 
-    if (strlen(x.p) != len)
+    if (strlen(x.p) != len || !skip_declaration(&x))
         return NULL;
-    if (skip(&x, "<?xml")) {
-        end = strstr(x.p, "?>");
-        if (!end)
-            return NULL;
-        x.p = end + 2 + strspn(end + 2, SPACES);
-    }
     do {
         const bool is_wanted = before == TAG_OPENS && !found && !strcmp(x.path + 1, path);
         const char *text = *x.path ? read_text(&x) : "";

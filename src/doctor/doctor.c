@@ -9,8 +9,7 @@
 
 static const char *const verdict_names[] = {"ok", "warn", "fail"};
 
-void doctor_say(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
-                const char *fmt, ...) {
+void doctor_say(struct doctor *d, const struct finding *f, const char *fmt, ...) {
     char text[TEXT_MAX];
     struct json *o;
     va_list ap;
@@ -18,19 +17,19 @@ void doctor_say(struct doctor *d, enum verdict verdict, const char *what, const 
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    if (verdict > d->worst)
-        d->worst = verdict;
+    if (f->verdict > d->worst)
+        d->worst = f->verdict;
     if (!d->checks) {
-        (void)fprintf(d->out, "%-4s  %-18s  %s%s%s\n", verdict_names[verdict], what, text,
-                      *advice ? " — " : "", advice);
+        (void)fprintf(d->out, "%-4s  %-18s  %s%s%s\n", verdict_names[f->verdict], f->what, text,
+                      *f->advice ? " — " : "", f->advice);
         (void)fflush(d->out); /* a check may take seconds */
         return;
     }
     o = json_new_object(d->arena);
-    json_put_str(o, "check", what);
-    json_put_str(o, "status", verdict_names[verdict]);
+    json_put_str(o, "check", f->what);
+    json_put_str(o, "status", verdict_names[f->verdict]);
     json_put_str(o, "text", text);
-    json_put_str(o, "advice", *advice ? advice : NULL);
+    json_put_str(o, "advice", *f->advice ? f->advice : NULL);
     json_add(d->checks, o);
 }
 
@@ -39,7 +38,7 @@ void doctor_say_lines(struct doctor *d, enum verdict verdict, const char *what, 
     char *save = NULL;
 
     for (char *l = strtok_r(lines, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
-        doctor_say(d, verdict, what, advice, "%s", l);
+        doctor_say(d, &(struct finding){verdict, what, advice}, "%s", l);
 }
 
 void doctor_say_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s) {

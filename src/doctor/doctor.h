@@ -23,12 +23,17 @@ struct doctor {
     enum verdict worst;
 };
 
-/* A finding: `what` was checked, the text says what was found, and `advice` what to do about it. */
-void doctor_say(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
-                const char *fmt, ...) PRINTF_LIKE(5, 6);
-#define doctor_ok(d, what, ...) doctor_say(d, VERDICT_OK, what, "", __VA_ARGS__)
-#define doctor_warn(d, what, ...) doctor_say(d, VERDICT_WARN, what, __VA_ARGS__)
-#define doctor_fail(d, what, ...) doctor_say(d, VERDICT_FAIL, what, __VA_ARGS__)
+/* `what` was checked, a text says what was found, and `advice` what to do about it. */
+struct finding {
+    enum verdict verdict;
+    const char *what, *advice;
+};
+void doctor_say(struct doctor *d, const struct finding *f, const char *fmt, ...) PRINTF_LIKE(3, 4);
+#define doctor_ok(d, what, ...) doctor_say(d, &(struct finding){VERDICT_OK, what, ""}, __VA_ARGS__)
+#define doctor_warn(d, what, advice, ...)                                                          \
+    doctor_say(d, &(struct finding){VERDICT_WARN, what, advice}, __VA_ARGS__)
+#define doctor_fail(d, what, advice, ...)                                                          \
+    doctor_say(d, &(struct finding){VERDICT_FAIL, what, advice}, __VA_ARGS__)
 /* A finding for each line that a loader wrote. */
 void doctor_say_lines(struct doctor *d, enum verdict verdict, const char *what, const char *advice,
                       char *lines);
