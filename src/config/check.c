@@ -1,4 +1,5 @@
 /* Private part of config.h: what each value must be, and all of them together. */
+#include <regex.h>
 #include <strings.h>
 
 #include "base/base.h"
@@ -120,34 +121,21 @@ static void derive_files(struct config *c) {
 
 /* ---- names and lists ---- */
 
-/* DynamoDB's naming rules: 3 to 255 letters, digits, _, - and dots. */
-static bool is_table_name(const char *name) {
-    size_t len = strlen(name);
+/* A POSIX extended regular expression. */
+static bool matches(const char *text, const char *pattern) {
+    regex_t regex;
+    bool found;
 
-    return len >= 3 && len <= 255 &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == len;
-}
-
-/* arn:PARTITION:dynamodb:REGION:ACCOUNT:table/NAME */
-static bool is_table_arn(const char *text) {
-    static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-    const char *p = text;
-    size_t n;
-
-    if (strncmp(p, "arn:aws", 7) != 0)
+    if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB))
         return false;
-    p += 7 + strspn(p + 7, lower);
-    if (strncmp(p, ":dynamodb:", 10) != 0)
-        return false;
-    n = strspn(p += 10, lower);
-    if (!n || p[n] != ':')
-        return false;
-    p += n + 1;
-    return strspn(p, "0123456789") == 12 && !strncmp(p + 12, ":table/", 7) && is_table_name(p + 19);
+    found = !regexec(&regex, text, 0, NULL, 0);
+    regfree(&regex);
+    return found;
 }
 
 static void check_table(struct loading *l, const char *key, const char *table) {
-    if (!is_table_name(table) && !is_table_arn(table))
+    if (!matches(table, "^(arn:aws[a-z0-9-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/)?"
+                        "[A-Za-z0-9_.-]{3,255}$"))
         config_refuse(l, key,
                       "must be a DynamoDB table's name (3 to 255 of A-Z a-z 0-9 _ - .) or its ARN "
                       "(arn:aws:dynamodb:REGION:ACCOUNT:table/NAME)");
@@ -170,9 +158,7 @@ static const char never_private[] =
 
 /* RFC 3986 §3.1, in lower case. */
 static void check_scheme(struct loading *l, const char *key, const char *scheme) {
-    size_t n = strspn(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+-.");
-
-    if (*scheme < 'a' || *scheme > 'z' || scheme[n])
+    if (!matches(scheme, "^[a-z][a-z0-9+.-]*$"))
         config_refuse(l, key, "must be schemes in lower case, without \"://\", such as cursor");
     else if (list_has(never_private, scheme))
         config_refuse(l, key, "%s belongs to no app", scheme);

@@ -37,7 +37,7 @@ static void put_histogram(enum metric m, unsigned a, FILE *out) {
     uint64_t count = 0;
 
     for (unsigned n = 0; n < METRIC_BUCKETS; n++) {
-        count += metrics_bucket(m, a, n);
+        count += metrics_value(m, a, n);
         (void)fprintf(out, "%s_bucket{%s=\"%s\",le=\"", i->prometheus, label, value);
         if (n < METRIC_BOUNDS)
             (void)fprintf(out, "%.6g\"} %" PRIu64 "\n", (double)metric_bounds[n] / US_A_SECOND,
@@ -46,7 +46,7 @@ static void put_histogram(enum metric m, unsigned a, FILE *out) {
             (void)fprintf(out, "+Inf\"} %" PRIu64 "\n", count);
     }
     (void)fprintf(out, "%s_sum{%s=\"%s\"} %.6f\n", i->prometheus, label, value,
-                  (double)metrics_time_sum(m, a) / US_A_SECOND);
+                  (double)metrics_value(m, a, METRIC_SUM) / US_A_SECOND);
     (void)fprintf(out, "%s_count{%s=\"%s\"} %" PRIu64 "\n", i->prometheus, label, value, count);
 }
 
@@ -127,7 +127,7 @@ static void take(struct metrics_emf *emf, enum metric m, unsigned a, unsigned b,
     c->value = 0;
     if (metric_table[m].kind == METRIC_HISTOGRAM) {
         for (unsigned n = 0; n < METRIC_BUCKETS; n++)
-            c->value += c->buckets[n] = since(&last[n], metrics_bucket(m, a, n));
+            c->value += c->buckets[n] = since(&last[n], metrics_value(m, a, n));
     } else if (metric_table[m].kind == METRIC_GAUGE) {
         c->value = metrics_value(m, a, b);
     } else {

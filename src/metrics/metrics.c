@@ -29,9 +29,11 @@ static struct {
 
 static enum metric_endpoint last_endpoint = ENDPOINT_OTHER;
 
-/* A histogram has a cell for each bucket, and one for its sum. */
-static size_t width(enum metric m) {
-    return metric_table[m].kind == METRIC_HISTOGRAM ? METRIC_BUCKETS + 1 : 1;
+/* The cells of one value of the first label. A histogram has one for each bucket, and one for its
+ * sum; anything else has one for each value of the second label. */
+static unsigned width(enum metric m) {
+    return metric_table[m].kind == METRIC_HISTOGRAM ? METRIC_SUM + 1
+                                                    : metric_table[m].labels[1]->count;
 }
 
 static size_t layout(void) {
@@ -39,7 +41,7 @@ static size_t layout(void) {
 
     for (unsigned m = 0; m < METRICS; m++) {
         shm.first[m] = n;
-        n += (size_t)metric_table[m].labels[0]->count * metric_table[m].labels[1]->count * width(m);
+        n += (size_t)metric_table[m].labels[0]->count * width(m);
     }
     return (n + CELLS_A_LINE - 1) / CELLS_A_LINE * CELLS_A_LINE;
 }
@@ -90,11 +92,9 @@ size_t metrics_cells(void) {
 /* One out of range, which would be our bug, must not become a write elsewhere: it counts as the
  * first. */
 size_t metrics_cell(enum metric m, unsigned a, unsigned b) {
-    const struct metric_info *i = &metric_table[m];
-    size_t n = a < i->labels[0]->count ? a : 0;
+    size_t row = a < metric_table[m].labels[0]->count ? a : 0;
 
-    n = n * i->labels[1]->count + (b < i->labels[1]->count ? b : 0);
-    return shm.first[m] + n * width(m);
+    return shm.first[m] + row * width(m) + (b < width(m) ? b : 0);
 }
 
 /* Only this process writes to the cell, unless it shares one: no locked instruction is needed. */
@@ -126,10 +126,8 @@ static unsigned bucket_of(uint64_t us) {
 }
 
 void metrics_time(enum metric m, unsigned label, uint64_t us) {
-    if (!shm.mine)
-        return;
-    grow(&shm.mine[metrics_cell(m, label, 0) + bucket_of(us)], 1);
-    grow(&shm.mine[metrics_cell(m, label, 0) + METRIC_BUCKETS], us);
+    metrics_add(m, label, bucket_of(us), 1);
+    metrics_add(m, label, METRIC_SUM, us);
 }
 
 void metrics_gauge(enum metric m, unsigned label, uint64_t value) {
@@ -174,22 +172,11 @@ void metrics_latency(uint64_t us) {
     metrics_time(METRIC_LATENCY, last_endpoint, us);
 }
 
-static uint64_t sum(size_t cell) {
+uint64_t metrics_value(enum metric m, unsigned a, unsigned b) {
+    size_t cell = metrics_cell(m, a, b);
     uint64_t n = 0;
 
     for (unsigned s = 0; shm.cells && s <= shm.slots + 1; s++)
         n += atomic_load_explicit(&shm.cells[s * shm.slot_cells + cell], memory_order_relaxed);
     return n;
-}
-
-uint64_t metrics_value(enum metric m, unsigned a, unsigned b) {
-    return sum(metrics_cell(m, a, b));
-}
-
-uint64_t metrics_bucket(enum metric m, unsigned a, unsigned bucket) {
-    return sum(metrics_cell(m, a, 0) + bucket);
-}
-
-uint64_t metrics_time_sum(enum metric m, unsigned a) {
-    return sum(metrics_cell(m, a, 0) + METRIC_BUCKETS);
 }

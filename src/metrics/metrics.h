@@ -106,14 +106,14 @@ enum metric_endpoint metrics_endpoint(unsigned group);
 void metrics_request(enum metric_endpoint endpoint, bool invoked, int status, uint64_t us);
 void metrics_latency(uint64_t us); /* of the request that was counted last */
 
-/* Sums over all slots. Of a histogram: a bucket's count, its sum in microseconds, its count. */
+/* The sum over all slots. Of a histogram, b is a bucket, whose count this is, or METRIC_SUM, for
+ * the sum in microseconds. */
 uint64_t metrics_value(enum metric m, unsigned a, unsigned b);
-uint64_t metrics_bucket(enum metric m, unsigned a, unsigned bucket);
-uint64_t metrics_time_sum(enum metric m, unsigned a);
 
 /* Upper bounds in microseconds; the last bucket has none. */
 #define METRIC_BOUNDS 38
 #define METRIC_BUCKETS (METRIC_BOUNDS + 1)
+#define METRIC_SUM METRIC_BUCKETS
 extern const uint64_t metric_bounds[METRIC_BOUNDS];
 
 /* ---- table.c ---- */

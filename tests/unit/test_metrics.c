@@ -106,7 +106,7 @@ static void no_two_numbers_share_a_cell(void **state) {
             for (unsigned b = 0; b < metric_table[m].labels[1]->count; b++)
                 if (metric_table[m].kind == METRIC_HISTOGRAM)
                     for (unsigned n = 0; n < METRIC_BUCKETS; n++)
-                        assert_int_equal(metrics_bucket(m, a, n), 1);
+                        assert_int_equal(metrics_value(m, a, n), 1);
                 else
                     assert_int_equal(metrics_value(m, a, b), 1);
 }
@@ -153,8 +153,8 @@ static void a_latency_belongs_to_the_last_request(void **state) {
     (void)state;
     metrics_request(ENDPOINT_METADATA, true, 200, 60);
     metrics_latency(80);
-    assert_int_equal(metrics_time_sum(METRIC_DURATION, ENDPOINT_METADATA), 60);
-    assert_int_equal(metrics_time_sum(METRIC_LATENCY, ENDPOINT_METADATA), 80);
+    assert_int_equal(metrics_value(METRIC_DURATION, ENDPOINT_METADATA, METRIC_SUM), 60);
+    assert_int_equal(metrics_value(METRIC_LATENCY, ENDPOINT_METADATA, METRIC_SUM), 80);
 }
 
 static void endpoints_are_the_groups_of_the_configuration(void **state) {
@@ -174,9 +174,9 @@ static void times_fall_into_the_right_bucket(void **state) {
     metrics_time(METRIC_LATENCY, 0, metric_bounds[0]);
     metrics_time(METRIC_LATENCY, 0, metric_bounds[0] + 1);
     metrics_time(METRIC_LATENCY, 0, metric_bounds[METRIC_BOUNDS - 1] + 1);
-    assert_int_equal(metrics_bucket(METRIC_LATENCY, 0, 0), 2);
-    assert_int_equal(metrics_bucket(METRIC_LATENCY, 0, 1), 1);
-    assert_int_equal(metrics_bucket(METRIC_LATENCY, 0, METRIC_BUCKETS - 1), 1);
+    assert_int_equal(metrics_value(METRIC_LATENCY, 0, 0), 2);
+    assert_int_equal(metrics_value(METRIC_LATENCY, 0, 1), 1);
+    assert_int_equal(metrics_value(METRIC_LATENCY, 0, METRIC_BUCKETS - 1), 1);
 }
 
 /* ---- the table ---- */
