@@ -1,4 +1,4 @@
-// The metrics that the program writes (src/metrics/table.c), as CloudWatch sees them. A test compares both.
+// The metrics that the program writes (src/metrics/metrics.c), as CloudWatch sees them. A test compares both.
 import { Duration } from 'aws-cdk-lib';
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Group } from './endpoints.ts';

@@ -23,19 +23,13 @@ void output_on_lost(void (*count)(enum output_kind kind)) {
 }
 
 /* open(2): ENXIO is a FIFO without a reader, a socket, or a device that is not there. */
-static const char *reason(const char *path) {
-    int error = errno;
-    struct stat st;
-
-    if (error == ENXIO && !stat(path, &st) && S_ISFIFO(st.st_mode))
-        return "it is a FIFO that nobody reads";
-    return strerror(error);
-}
-
 static enum rc cannot(struct err *e, const char *path) {
     int error = errno;
+    struct stat st;
+    bool unread = error == ENXIO && !stat(path, &st) && S_ISFIFO(st.st_mode);
 
-    (void)err_set(e, ERR_MISCONFIGURED, "%s cannot be written: %s", path, reason(path));
+    (void)err_set(e, ERR_MISCONFIGURED, "%s cannot be written: %s", path,
+                  unread ? "it is a FIFO that nobody reads" : strerror(error));
     errno = error;
     return ERR_MISCONFIGURED;
 }

@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <sys/param.h>
 #include <time.h>
 
 #include "base/utf8.h"
@@ -149,12 +150,6 @@ static char plain(char c) {
     return c == '-' ? '_' : (char)toupper((unsigned char)c);
 }
 
-static size_t least(size_t a, size_t b, size_t c) {
-    size_t ab = a < b ? a : b;
-
-    return ab < c ? ab : c;
-}
-
 /* Levenshtein's distance of two words that are not too long. */
 static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len) {
     size_t row[SUGGEST_NAME_MAX + 1];
@@ -169,7 +164,7 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
             size_t other = diagonal + (plain(a[i - 1]) != plain(b[j - 1]));
 
             diagonal = row[j];
-            row[j] = least(row[j] + 1, row[j - 1] + 1, other);
+            row[j] = MIN(MIN(row[j], row[j - 1]) + 1, other);
         }
     }
     return row[b_len];

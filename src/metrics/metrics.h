@@ -1,6 +1,6 @@
 /* Counters, gauges and histograms in memory that master and workers share. Each process writes to
  * its own slot, with plain atomic stores and no locks; readers add the slots up. Counters
- * never decrease: a rate is the difference of two readings. One table (table.c) names them all, for
+ * never decrease: a rate is the difference of two readings. One table names them all, for
  * CloudWatch and for Prometheus (export.c).
  *
  *     metrics_count(METRIC_TOKEN_CACHE, CACHE_HIT);
@@ -76,7 +76,7 @@ enum metric_exit { EXIT_NORMAL, EXIT_FAILED, EXIT_KILLED, EXITS };
 #define METRIC_UNITS_SCALE 1000
 #define METRIC_NAMESPACE "mcp-authd"
 
-/* ---- metrics.c: memory and counting ---- */
+/* ---- memory and counting ---- */
 
 /* Shared with all processes forked afterwards. Slot `slots` is the caller's own. false: errno. */
 bool metrics_open(unsigned slots) MUST_USE;
@@ -116,7 +116,7 @@ uint64_t metrics_value(enum metric m, unsigned a, unsigned b);
 #define METRIC_SUM METRIC_BUCKETS
 extern const uint64_t metric_bounds[METRIC_BOUNDS];
 
-/* ---- table.c ---- */
+/* ---- the table ---- */
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
