@@ -4,44 +4,14 @@
 
 #include "base/json_lib.h"
 
-bool json_is_object(const struct json *v) {
-    return json_object_is_type(json_unwrap(v), json_type_object);
-}
-
-bool json_is_array(const struct json *v) {
-    return json_object_is_type(json_unwrap(v), json_type_array);
-}
-
-bool json_is_string(const struct json *v) {
-    return json_object_is_type(json_unwrap(v), json_type_string);
-}
-
-bool json_is_number(const struct json *v) {
-    return json_object_is_type(json_unwrap(v), json_type_int) ||
-           json_object_is_type(json_unwrap(v), json_type_double);
-}
-
-bool json_is_bool(const struct json *v) {
-    return json_object_is_type(json_unwrap(v), json_type_boolean);
-}
-
 enum json_kind json_kind(const struct json *v) {
-    switch (json_object_get_type(json_unwrap(v))) {
-    case json_type_null:
-        break;
-    case json_type_boolean:
-        return JSON_BOOLEAN;
-    case json_type_double:
-    case json_type_int:
-        return JSON_NUMBER;
-    case json_type_object:
-        return JSON_OBJECT;
-    case json_type_array:
-        return JSON_ARRAY;
-    case json_type_string:
-        return JSON_STRING;
-    }
-    return JSON_NULL;
+    static const enum json_kind kinds[] = {
+        [json_type_null] = JSON_NULL,     [json_type_boolean] = JSON_BOOLEAN,
+        [json_type_double] = JSON_NUMBER, [json_type_int] = JSON_NUMBER,
+        [json_type_object] = JSON_OBJECT, [json_type_array] = JSON_ARRAY,
+        [json_type_string] = JSON_STRING};
+
+    return kinds[json_object_get_type(json_unwrap(v))];
 }
 
 bool json_number(const struct json *v, struct json_number *out) {

@@ -34,11 +34,6 @@ bool json_get_bool(const struct json *object, const char *key);
 const char *json_str(const struct json *v); /* NULL too if the string has a NUL inside */
 const char *json_strn(const struct json *v, size_t *len); /* NULs allowed */
 bool json_int(const struct json *v, int64_t *out);        /* an integer, or 1.0 and the like */
-bool json_is_object(const struct json *v);
-bool json_is_array(const struct json *v);
-bool json_is_string(const struct json *v);
-bool json_is_number(const struct json *v);
-bool json_is_bool(const struct json *v);
 bool json_is_true(const struct json *v);
 size_t json_len(const struct json *array);
 struct json *json_at(const struct json *array, size_t i); /* NULL also for JSON null */
@@ -46,6 +41,21 @@ struct json *json_at(const struct json *array, size_t i); /* NULL also for JSON 
 /* What a value is. Every number is JSON_NUMBER, however it is written. */
 enum json_kind { JSON_NULL, JSON_BOOLEAN, JSON_OBJECT, JSON_ARRAY, JSON_NUMBER, JSON_STRING };
 enum json_kind json_kind(const struct json *v);
+static inline bool json_is_object(const struct json *v) {
+    return json_kind(v) == JSON_OBJECT;
+}
+static inline bool json_is_array(const struct json *v) {
+    return json_kind(v) == JSON_ARRAY;
+}
+static inline bool json_is_string(const struct json *v) {
+    return json_kind(v) == JSON_STRING;
+}
+static inline bool json_is_number(const struct json *v) {
+    return json_kind(v) == JSON_NUMBER;
+}
+static inline bool json_is_bool(const struct json *v) {
+    return json_kind(v) == JSON_BOOLEAN;
+}
 
 /* A number. Integers up to 64 bits, also such as 1.0 and 1e3, are exact: a sign and a magnitude.
  * Others are what a double can hold of them, infinite if it cannot (1e400). */

@@ -14,6 +14,12 @@ bool text_equal(struct text a, struct text b) {
     return a.len == b.len && (!a.len || !memcmp(a.p, b.p, a.len));
 }
 
+bool text_ends_with(const char *s, const char *end) {
+    size_t len = strlen(s), n = strlen(end);
+
+    return len >= n && !strcmp(s + len - n, end);
+}
+
 struct text text_join(struct arena *a, const struct text *parts, size_t count) {
     size_t len = 0;
     char *p, *start;

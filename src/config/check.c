@@ -9,10 +9,6 @@
 
 /* ---- addresses ---- */
 
-static bool is_protected(const struct url *u) {
-    return !strcmp(u->scheme, "https") || (!strcmp(u->scheme, "http") && url_is_loopback(u));
-}
-
 bool config_check_url(struct loading *l, const char *key, const char *text, struct url *u) {
     const char *rest = strstr(text, "://");
     struct err e;
@@ -26,7 +22,8 @@ bool config_check_url(struct loading *l, const char *key, const char *text, stru
                       config_shown(l, text));
     else if (url_parse(l->c->arena, text, u, &e))
         config_refuse(l, key, "%s", e.text);
-    else if (!is_protected(u))
+    else if (strcmp(u->scheme, "https") != 0 &&
+             (strcmp(u->scheme, "http") != 0 || !url_is_loopback(u)))
         config_refuse(l, key,
                       "must start with https:// (plain http only for a loopback host): https%s",
                       rest);
@@ -40,17 +37,13 @@ bool config_check_url(struct loading *l, const char *key, const char *text, stru
 static bool is_below_issuer(struct loading *l) {
     static const char *const ours[] = {"/callback", "/authorize", "/token"};
     const char *uri = l->c->auth_proxy_uri;
-    size_t len = strlen(uri);
 
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        size_t n = strlen(ours[i]);
-
-        if (len > n && !strcmp(uri + len - n, ours[i])) {
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (text_ends_with(uri, ours[i])) {
             config_refuse(l, "AUTH_PROXY_URI", "%s is below the issuer: AUTH_PROXY_URI=%.*s",
-                          ours[i], (int)(len - n), uri);
+                          ours[i], (int)(strlen(uri) - strlen(ours[i])), uri);
             return true;
         }
-    }
     return false;
 }
 
@@ -213,13 +206,6 @@ static void check_origins(struct loading *l) {
     c->allowed_origins = origins.p;
 }
 
-static void check_lists(struct loading *l) {
-    each_word(l, "PRIVATE_USE_SCHEMES", l->c->private_use_schemes, check_scheme);
-    check_origins(l);
-    each_word(l, "CLIENTS_ALLOW", l->c->clients_allow, check_client);
-    each_word(l, "CLIENTS_DENY", l->c->clients_deny, check_client);
-}
-
 static void check_scopes(struct loading *l) {
     const struct config *c = l->c;
 
@@ -244,7 +230,10 @@ void config_check_rest(struct loading *l) {
     derive_addresses(l);
     derive_files(c);
     check_proxy(l);
-    check_lists(l);
+    each_word(l, "PRIVATE_USE_SCHEMES", c->private_use_schemes, check_scheme);
+    check_origins(l);
+    each_word(l, "CLIENTS_ALLOW", c->clients_allow, check_client);
+    each_word(l, "CLIENTS_DENY", c->clients_deny, check_client);
     check_scopes(l);
     check_table(l, "SESSION_TABLE_NAME", c->session_table_name);
     if (*c->task_table_name)

@@ -200,11 +200,6 @@ static void set_value(struct loading *l, size_t i) {
     }
 }
 
-static void set_values(struct loading *l) {
-    for (size_t i = 0; i < config_key_count; i++)
-        set_value(l, i);
-}
-
 static void dump_value(const struct config *c, const struct config_key *key, FILE *out) {
     const char *at = (const char *)c + key->offset;
 
@@ -246,7 +241,8 @@ struct config *config_load(const char *path, FILE *errors) {
     l.c->arena = a;
     l.given = arena_alloc(a, config_key_count * sizeof *l.given);
     if (config_read(&l)) {
-        set_values(&l);
+        for (size_t i = 0; i < config_key_count; i++)
+            set_value(&l, i);
         config_check_rest(&l);
         if (check_provider)
             check_provider(&l);
@@ -279,12 +275,6 @@ static void print_help(const char *help, FILE *out) {
     }
 }
 
-static void print_topic(const char *first_key, FILE *out) {
-    for (size_t i = 0; i < config_topic_count; i++)
-        if (!strcmp(config_topics[i].first_key, first_key))
-            (void)fprintf(out, "\n# ---- %s ----\n", config_topics[i].topic);
-}
-
 void config_print_annotated(FILE *out) {
     (void)fputs("# Configuration of mcp-authd: KEY=value, a line each. An environment variable of "
                 "the same name\n# wins. Check with: mcp-authd -t -c FILE\n",
@@ -292,7 +282,9 @@ void config_print_annotated(FILE *out) {
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
 
-        print_topic(key->name, out);
+        for (size_t t = 0; t < config_topic_count; t++)
+            if (!strcmp(config_topics[t].first_key, key->name))
+                (void)fprintf(out, "\n# ---- %s ----\n", config_topics[t].topic);
         if (*key->help)
             (void)fputc('\n', out);
         print_help(key->help, out);

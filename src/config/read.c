@@ -55,12 +55,6 @@ static const struct quotes *opened_by(const char *text) {
     return NULL;
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t len = strlen(text), n = strlen(end);
-
-    return len >= n && !strcmp(text + len - n, end);
-}
-
 /* Cuts a comment: a # at the beginning or after a blank. */
 static void cut_comment(char *text) {
     for (char *p = text; *p; p++)
@@ -82,7 +76,7 @@ static char *plain_value(char *text, const char **fault) {
         cut_comment(value);
         value = trim(value);
         for (size_t i = 0; i < QUOTES_COUNT; i++)
-            if (ends_with(value, all_quotes[i].close)) {
+            if (text_ends_with(value, all_quotes[i].close)) {
                 value[strlen(value) - strlen(all_quotes[i].close)] = 0;
                 *fault = "it ends in a quote that was not opened";
             }

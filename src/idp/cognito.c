@@ -25,12 +25,6 @@ static char *in_lower_case(struct arena *a, const char *text) {
     return out;
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t len = strlen(text), n = strlen(end);
-
-    return len >= n && !strcmp(text + len - n, end);
-}
-
 static const char *without_end(struct arena *a, const char *text, const char *end) {
     return arena_strndup(a, text, strlen(text) - strlen(end));
 }
@@ -86,7 +80,7 @@ static void check_domain_region(struct loading *l, const char *domain) {
     const char *auth = strstr(domain, ".auth"), *region;
     size_t n;
 
-    if (!auth || !ends_with(domain, end) || !*l->c->aws_region)
+    if (!auth || !text_ends_with(domain, end) || !*l->c->aws_region)
         return;
     region = strchr(auth + 1, '.') + 1;
     n = strcspn(region, ".");
@@ -118,7 +112,7 @@ static void check_domain(struct loading *l) {
 static const char *revoke_url_of(struct arena *a, const char *token_url) {
     static const char end[] = "/oauth2/token";
 
-    return ends_with(token_url, end)
+    return text_ends_with(token_url, end)
                ? arena_printf(a, "%s/oauth2/revoke", without_end(a, token_url, end))
                : "";
 }
@@ -167,7 +161,7 @@ static void check_issuer(struct loading *l) {
     if (!strncmp(c->idp.issuer, "https://cognito-idp.", 20))
         c->idp.issuer = config_without_slashes(c->arena, c->idp.issuer);
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
-        if (ends_with(c->idp.issuer, documents[i]))
+        if (text_ends_with(c->idp.issuer, documents[i]))
             config_refuse(l, "COGNITO_ISSUER", "must be the issuer itself: COGNITO_ISSUER=%s",
                           without_end(c->arena, c->idp.issuer, documents[i]));
 }
