@@ -14,6 +14,14 @@ bool text_equal(struct text a, struct text b) {
     return a.len == b.len && (!a.len || !memcmp(a.p, b.p, a.len));
 }
 
+char *text_lower(struct arena *a, const char *s, size_t len) {
+    char *copy = arena_strndup(a, s, len);
+
+    for (char *p = copy; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return copy;
+}
+
 bool text_ends_with(const char *s, const char *end) {
     size_t len = strlen(s), n = strlen(end);
 

@@ -13,6 +13,7 @@ struct text {
 
 struct text text_of(const char *s); /* up to its NUL */
 bool text_equal(struct text a, struct text b);
+char *text_lower(struct arena *a, const char *s, size_t len); /* a copy, of ASCII in lower case */
 bool text_ends_with(const char *s, const char *end);
 
 /* All of them, one behind the other: one allocation of the exact size, with a NUL behind it. */

@@ -79,14 +79,6 @@ static bool is_unreserved(char c) {
     return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-static char *lower(struct arena *a, const char *s, size_t len) {
-    char *p = arena_strndup(a, s, len);
-
-    for (size_t i = 0; i < len; i++)
-        p[i] = (char)tolower((unsigned char)p[i]);
-    return p;
-}
-
 /* RFC 3986 §3.1: a letter, then letters, digits, + - and dots. */
 static size_t scheme_length(const char *s) {
     size_t n = 0;
@@ -169,7 +161,7 @@ enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err
     out->path = "";
     if (check_text(text, &scheme, e))
         return e->code;
-    out->scheme = lower(a, text, scheme);
+    out->scheme = text_lower(a, text, scheme);
     p = text + scheme + 1;
     if (!strncmp(p, "//", 2)) {
         p += 2;
@@ -194,7 +186,7 @@ enum rc url_parse(struct arena *a, const char *text, struct url *out, struct err
 }
 
 const char *url_origin(struct arena *a, const struct url *u) {
-    const char *host = lower(a, u->host ? u->host : "", u->host ? strlen(u->host) : 0);
+    const char *host = text_lower(a, u->host ? u->host : "", u->host ? strlen(u->host) : 0);
     const char *usual = !strcmp(u->scheme, "https") ? "443" : "80";
 
     if (!u->port || !*u->port || !strcmp(u->port, usual))

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/base.h"
+#include "base/text.h"
 
 /* Upper limit for a full directory of longest manifests, in lists for both kinds of protocol
  * versions; memory is allocated as needed. */
@@ -23,9 +24,7 @@ static int file_order(const struct dirent **a, const struct dirent **b) {
 }
 
 static int is_manifest(const struct dirent *d) {
-    size_t len = strlen(d->d_name);
-
-    return d->d_name[0] != '.' && len > 5 && !strcmp(d->d_name + len - 5, ".json");
+    return d->d_name[0] != '.' && text_ends_with(d->d_name, ".json");
 }
 
 void catalog_set_add(struct catalog_set *set, const struct entry *entry) {

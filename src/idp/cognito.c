@@ -1,7 +1,6 @@
 /* Private part of provider.h: Amazon Cognito. With its addresses given in the configuration, other
  * OpenID providers work too if their access tokens have the shape that is checked here
  * (docs/providers.md). */
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,14 +16,6 @@
 static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
 static const char alnum[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-static char *in_lower_case(struct arena *a, const char *text) {
-    char *out = arena_strdup(a, text);
-
-    for (char *p = out; *p; p++)
-        *p = (char)tolower((unsigned char)*p);
-    return out;
-}
-
 static const char *without_end(struct arena *a, const char *text, const char *end) {
     return arena_strndup(a, text, strlen(text) - strlen(end));
 }
@@ -32,7 +23,7 @@ static const char *without_end(struct arena *a, const char *text, const char *en
 static void check_region(struct loading *l) {
     struct config *c = l->c;
 
-    c->aws_region = in_lower_case(c->arena, c->aws_region);
+    c->aws_region = text_lower(c->arena, c->aws_region, strlen(c->aws_region));
     if (!c->aws_region[strspn(c->aws_region, lower)])
         return;
     config_refuse(l, "COGNITO_REGION", "must be a region's name, such as eu-west-1");
@@ -92,7 +83,8 @@ static void check_domain_region(struct loading *l, const char *domain) {
 /* The console shows the domain as a URL. */
 static void check_domain(struct loading *l) {
     struct config *c = l->c;
-    const char *domain = in_lower_case(c->arena, c->cognito_domain), *scheme;
+    const char *domain = text_lower(c->arena, c->cognito_domain, strlen(c->cognito_domain)),
+               *scheme;
     size_t n;
 
     scheme = strstr(domain, "://");

@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "oauth/client_document.h"
 #include "oauth/codes.h"
 
@@ -25,9 +26,7 @@ const struct client *client_set_find(const struct client_set *s, const char *id)
 }
 
 static int is_manifest(const struct dirent *d) {
-    size_t n = strlen(d->d_name);
-
-    return d->d_name[0] != '.' && n > 5 && !strcmp(d->d_name + n - 5, ".json");
+    return d->d_name[0] != '.' && text_ends_with(d->d_name, ".json");
 }
 
 static enum rc load_one(const struct config *c, struct client_set *s, const char *path,
