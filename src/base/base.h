@@ -10,7 +10,6 @@
 
 #include "base/arena.h"
 #include "base/attr.h"
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"

@@ -3,7 +3,7 @@
  * when which file, folder or task changes; the stream holder does the rest. */
 #pragma once
 
-#include "base/buf.h"
+#include "base/arena.h"
 #include "mcp/call.h"
 
 #define SUBSCRIPTIONS_MAX 64 /* resources of one stream, and as many tasks */

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 
 #include "../pool/fcgi_wire.h"
-#include "base/buf.h"
+#include "base/arena.h"
 #include "input.h"
 #include "standalone.h"
 #include "web/fcgi.h"

@@ -2,7 +2,7 @@
 
 #include <malloc.h>
 
-#include "base/buf.h"
+#include "base/arena.h"
 #include "base/json.h"
 #include "base/json_lib.h"
 

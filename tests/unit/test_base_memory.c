@@ -1,7 +1,7 @@
 /* Arena, buffer, encodings. */
 #include "unit.h"
 
-#include "base/buf.h"
+#include "base/arena.h"
 #include "base/encode.h"
 
 static int calls[3], call_count;

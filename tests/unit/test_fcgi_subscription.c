@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "../pool/fcgi_wire.h"
-#include "base/buf.h"
+#include "base/arena.h"
 #include "web/fcgi.h"
 #include "web/fcgi_conn.h"
 

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 
 #include "../pool/fcgi_wire.h"
-#include "base/buf.h"
+#include "base/arena.h"
 #include "runner/child.h"
 #include "server/scoreboard.h"
 #include "server/stream_channel.h"
