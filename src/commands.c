@@ -4,7 +4,6 @@
 
 #include "app/app.h"
 #include "app/errors.h"
-#include "app/outputs.h"
 #include "base/base.h"
 #include "base/text.h"
 #include "config/config.h"
@@ -201,7 +200,7 @@ static int check(const struct config *config) {
 
     config_dump(config, stdout);
     (void)fflush(stdout);
-    outputs_become_service(config);
+    app_become_service(config);
     if (!app_check(config, stderr, &left_out))
         return EXIT_USAGE;
     if (left_out) {

@@ -1,9 +1,8 @@
 #include "app/app.h"
 
-#include "app/cors.h"
 #include "app/errors.h"
 #include "app/loaded_site.h"
-#include "app/rate_limit_filter.h"
+#include "app/request_filters.h"
 #include "base/url.h"
 #include "metrics/metrics.h"
 

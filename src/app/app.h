@@ -27,9 +27,8 @@ void app_refresh(struct app *app);
 /* Small upkeep between requests, such as sweeping expired sessions. */
 void app_upkeep(struct app *app);
 
-/* tasks.c: answers questions for news of tasks that come at fd (server/task_subscriptions.h), until
- * it is closed.
- */
+/* The process that watches tasks for the stream holder: answers the questions that come at fd
+ * (server/task_subscriptions.h), until it is closed. */
 void app_watch(const struct config *config, int fd);
 
 /* Everything that -t and a reload check beyond the syntax of the configuration, as far as ENDPOINTS
@@ -37,9 +36,18 @@ void app_watch(const struct config *config, int fd);
  * not start. *left_out is how many manifests, clients and pages it would start without. */
 bool app_check(const struct config *config, FILE *problems, unsigned *left_out);
 
-/* try_client.c: would this client be allowed to log users in? Fetches its document as /authorize
+/* Would this client be allowed to log users in? Fetches its document as /authorize
  * does, and writes what it found. */
 bool app_try_client(const struct config *config, const char *client_id, FILE *out);
+
+/* For commands: root may write where the service's user, who owns STATE_DIR, may not. Root
+ * becomes that user for good; others stay who they are. */
+void app_become_service(const struct config *c);
+
+/* The paths that the configuration names for what the service writes: a line to `problems` for each
+ * that cannot be written by this user; nothing is made or changed. STATE_DIR is not among them: it
+ * may be made later. */
+bool app_check_outputs(const struct config *c, FILE *problems);
 
 /* Makes a key file if there is none, as the first start does; checks the one that is there. */
 bool app_make_key(const char *path, FILE *problems);

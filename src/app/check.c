@@ -1,60 +1,112 @@
-/* Private part of app.h: what -t and a reload check. */
+/* Private part of app.h: what commands and a reload check without serving. */
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/app.h"
-#include "app/loaders.h"
-#include "app/outputs.h"
+#include "app/loaded_site.h"
 #include "app/stores.h"
+#include "base/output.h"
 #include "crypto/seal_keys.h"
 #include "net/http.h"
+#include "oauth/client_document.h"
+#include "oauth/client_fetch.h"
+#include "oauth/client_set.h"
+#include "oauth/clients.h"
+#include "oauth/site.h"
+#include "pages/display_name.h"
 
-bool app_make_key(const char *path, FILE *problems) {
+#define TRY_ARENA_MAX (1 << 20)
+
+void app_become_service(const struct config *c) {
+    const struct passwd *p;
+    struct stat st;
+
+    if (geteuid() || stat(c->state_dir, &st) || !st.st_uid)
+        return;
+    p = getpwuid(st.st_uid);
+    if ((p ? initgroups(p->pw_name, p->pw_gid) : setgroups(1, &st.st_gid)) ||
+        setgid(p ? p->pw_gid : st.st_gid) || setuid(st.st_uid))
+        perror("mcp-authd: it is root who looks, not the service's user");
+}
+
+static bool good(const char *key, enum rc failed, const struct err *e, FILE *problems) {
+    const struct passwd *p = getpwuid(geteuid());
+
+    if (failed)
+        (void)fprintf(problems,
+                      "%s: %s (tried as the user %s; see LogsDirectory= and "
+                      "ReadWritePaths= of the unit)\n",
+                      key, e->text, p ? p->pw_name : "without a name");
+    return !failed;
+}
+
+/* The default lies in STATE_DIR. */
+static bool in_state_dir(const struct config *c, const char *path) {
+    size_t len = strlen(c->state_dir);
+
+    return !strncmp(path, c->state_dir, len) && path[len] == '/';
+}
+
+bool app_check_outputs(const struct config *c, FILE *problems) {
+    struct err e = {.code = OK};
+    bool all = true;
+
+    if (*c->audit_log && c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN))
+        all = good("AUDIT_LOG", output_check(c->audit_log, &e), &e, problems);
+    if (*c->metrics_emf_file && c->metrics_emf)
+        all = good("METRICS_EMF_FILE", output_check(c->metrics_emf_file, &e), &e, problems) && all;
+    if (!in_state_dir(c, c->status_file))
+        all = good("STATUS_FILE", output_check_folder(c->status_file, &e), &e, problems) && all;
+    return all;
+}
+
+/* `label` stands before what is wrong. */
+static bool try_key(const char *path, bool make, const char *label, FILE *problems) {
     struct seal_keys *keys = NULL;
     struct err e;
 
-    if (seal_keys_load(path, true, &keys, &e)) {
-        (void)fprintf(problems, "%s\n", e.detail);
+    if (seal_keys_load(path, make, &keys, &e)) {
+        (void)fprintf(problems, "%s%s\n", label, e.detail);
         return false;
     }
     seal_keys_free(keys);
     return true;
 }
 
-static bool check_key(const struct config *config, FILE *problems) {
-    struct seal_keys *keys = NULL;
-    struct err e;
+bool app_make_key(const char *path, FILE *problems) {
+    return try_key(path, true, "", problems);
+}
 
+static bool check_key(const struct config *config, FILE *problems) {
     if (!(config->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN | GROUP_MCP)))
         return true;
     if (config->makes_secret_key && access(config->secret_key_file, F_OK) && errno == ENOENT)
         return true;
-    if (seal_keys_load(config->secret_key_file, false, &keys, &e)) {
-        (void)fprintf(problems, "SECRET_KEY_FILE: %s\n", e.detail);
-        return false;
-    }
-    seal_keys_free(keys);
-    return true;
+    return try_key(config->secret_key_file, false, "SECRET_KEY_FILE: ", problems);
+}
+
+static bool check_http(const struct http_options *options, const char *setting, const char *value,
+                       FILE *problems) {
+    struct err e;
+
+    if (!http_options_check(options, &e))
+        return true;
+    (void)fprintf(problems, "%s=%s: %s\n", setting, value, e.text);
+    return false;
 }
 
 /* How client documents are fetched. */
 static bool check_fetching(const struct config *c, FILE *problems) {
-    const struct http_options nets = {1, c->client_metadata_allow_nets, "", ""};
-    const struct http_options ca = {1, "", c->client_metadata_ca_file, ""};
-    struct err e;
-    bool good = true;
+    const char *nets = c->client_metadata_allow_nets, *ca = c->client_metadata_ca_file;
+    bool good = check_http(&(struct http_options){1, nets, "", ""}, "CLIENT_METADATA_ALLOW_NETS",
+                           nets, problems);
 
-    if (http_options_check(&nets, &e)) {
-        (void)fprintf(problems, "CLIENT_METADATA_ALLOW_NETS=%s: %s\n",
-                      c->client_metadata_allow_nets, e.text);
-        good = false;
-    }
-    if (http_options_check(&ca, &e)) {
-        (void)fprintf(problems, "CLIENT_METADATA_CA_FILE=%s: %s\n", c->client_metadata_ca_file,
-                      e.text);
-        good = false;
-    }
-    return good;
+    return check_http(&(struct http_options){1, "", ca, ""}, "CLIENT_METADATA_CA_FILE", ca,
+                      problems) &&
+           good;
 }
 
 bool app_check(const struct config *config, FILE *problems, unsigned *left_out) {
@@ -62,6 +114,45 @@ bool app_check(const struct config *config, FILE *problems, unsigned *left_out) 
 
     good = check_key(config, problems) && good;
     good = stores_check(config, problems) && good;
-    good = outputs_check(config, problems) && good;
-    return loaders_check(config, problems, left_out) && good;
+    good = app_check_outputs(config, problems) && good;
+    return loaded_site_check(config, problems, left_out) && good;
+}
+
+/* ---- mcp-authd try-client: what /authorize would make of a client, without a login ---- */
+
+static void print_client(struct arena *a, const struct client *c, FILE *out) {
+    (void)fprintf(out, "The client may log users in.\n");
+    (void)fprintf(out, "  name      %s\n", display_name(a, c->name));
+    (void)fprintf(out, "  from      %s\n", *c->host ? c->host : "a document in CLIENTS_DIR");
+    for (unsigned i = 0; i < c->redirect_uri_count; i++)
+        (void)fprintf(out, "  %s  %s\n", i ? "        " : "redirect", c->redirect_uris[i]);
+}
+
+static void print_refusal(const struct err *e, FILE *out) {
+    (void)fprintf(out, "The client would be refused: %s.\n", e->text);
+    if (*e->detail)
+        (void)fprintf(out, "  %s\n", e->detail);
+    (void)fprintf(out, "  A client can be pinned: put its document into CLIENTS_DIR and reload.\n");
+}
+
+bool app_try_client(const struct config *config, const char *client_id, FILE *out) {
+    const struct http_options guarded = document_http_options(config);
+    struct arena *a = arena_new(TRY_ARENA_MAX);
+    struct oauth_site oauth = {.clients = NULL};
+    struct site site = {.config = config, .oauth = &oauth};
+    struct client_set *pinned;
+    struct client client;
+    struct err e = {.code = OK};
+    unsigned bad;
+
+    oauth.clients = pinned = client_set_load(config, out, &bad);
+    if (!http_client_new(&guarded, &oauth.guarded, &e) &&
+        !client_find(&site, a, client_id, &client, &e))
+        print_client(a, &client, out);
+    else
+        print_refusal(&e, out);
+    http_client_free(oauth.guarded);
+    client_set_free(pinned);
+    arena_free(a);
+    return e.code == OK;
 }

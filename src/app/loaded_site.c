@@ -1,16 +1,20 @@
 #include "app/loaded_site.h"
 
+#include <unistd.h>
+
+#include "access/deny_list.h"
 #include "access/revoked.h"
-#include "app/loaders.h"
-#include "base/base.h"
 #include "catalog/catalog.h"
+#include "config/config.h"
 #include "crypto/seal_keys.h"
+#include "exec/executors.h"
 #include "exec/methods.h"
 #include "idp/access_token.h"
-#include "idp/idp.h"
 #include "mcp/stream.h"
 #include "net/http.h"
 #include "oauth/client_fetch.h"
+#include "oauth/client_set.h"
+#include "pages/page.h"
 #include "shared/cache.h"
 #include "shared/concurrency_limit.h"
 #include "shared/rate_limit.h"
@@ -25,6 +29,132 @@
 #define GROUPS_OAUTH (GROUP_AUTHORIZE | GROUP_TOKEN)
 #define GROUPS_ALL (GROUPS_OAUTH | GROUP_MCP)
 
+/* ---- what is read from the folders and files that an admin writes: an entry that is wrong is left
+ * out, and the rest is loaded ---- */
+
+static void load_deny_list(struct site *site, FILE *problems, unsigned *bad) {
+    site->deny = deny_load(site->config->deny_file, clock_now_s(&site->clock), problems, bad);
+}
+
+static void load_clients(struct site *site, FILE *problems, unsigned *bad) {
+    site->oauth->clients = client_set_load(site->config, problems, bad);
+}
+
+static void load_pages(struct site *site, FILE *problems, unsigned *bad) {
+    site->oauth->pages = page_set_load(site->config->templates_dir, problems, bad);
+}
+
+static const struct loader {
+    const char *event; /* logged for each entry that is left out */
+    unsigned groups;   /* of ENDPOINTS, which need it */
+    /* A configuration in which one of its entries is wrong is refused. A worker that starts later
+     * does with what is right. */
+    bool must_be_right;
+    void (*load)(struct site *site, FILE *problems, unsigned *bad);
+} loaders[] = {
+    {"deny_line_left_out", GROUPS_ALL, true, load_deny_list},
+    {"client_left_out", GROUPS_OAUTH, false, load_clients},
+    {"template_left_out", GROUPS_OAUTH, false, load_pages},
+};
+#define LOADER_COUNT (sizeof loaders / sizeof *loaders)
+
+/* What a loader says of the entries that it leaves out. */
+struct problems {
+    FILE *f;
+    char *text;
+    size_t len;
+};
+
+static void problems_begin(struct problems *p) {
+    p->f = open_memstream(&p->text, &p->len);
+    if (p->f)
+        return;
+    log_error("out_of_memory", kv("what", "stream"));
+    _exit(EXIT_OUT_OF_MEMORY);
+}
+
+static void problems_log(struct problems *p, const char *event) {
+    char *save = NULL;
+
+    (void)fclose(p->f);
+    for (char *line = strtok_r(p->text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        log_warn(event, kv("problem", line));
+    free(p->text);
+}
+
+/* Tools, resources and prompts, in place of those that are there. */
+static void load_catalog(struct site *site) {
+    if (!(site->config->endpoints & GROUP_MCP))
+        return;
+    if (!site->mcp->catalog)
+        site->mcp->catalog = catalog_new(site->config, &executor_sources);
+    for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++) {
+        struct problems p;
+
+        problems_begin(&p);
+        (void)catalog_load(site->mcp->catalog, kind, p.f);
+        problems_log(&p, catalog_kinds[kind]->left_out);
+    }
+}
+
+/* Reads what the site's ENDPOINTS need, and logs a line for each entry that is left out. */
+static void load_all(struct site *site) {
+    for (size_t i = 0; i < LOADER_COUNT; i++) {
+        struct problems p;
+        unsigned bad;
+
+        if (!(loaders[i].groups & site->config->endpoints))
+            continue;
+        problems_begin(&p);
+        loaders[i].load(site, p.f, &bad);
+        problems_log(&p, loaders[i].event);
+    }
+    load_catalog(site);
+}
+
+static void free_loaded(struct site *site) {
+    catalog_free(site->mcp->catalog);
+    client_set_free(site->oauth->clients);
+    page_set_free(site->oauth->pages);
+    deny_free(site->deny);
+}
+
+static unsigned check_catalog(const struct config *config, FILE *problems) {
+    struct catalog *catalog = catalog_new(config, &executor_sources);
+    unsigned bad = 0;
+
+    for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++) {
+        bad += catalog_load(catalog, kind, problems);
+        catalog_advise(catalog, kind, problems);
+    }
+    catalog_free(catalog);
+    return bad;
+}
+
+bool loaded_site_check(const struct config *config, FILE *problems, unsigned *left_out) {
+    struct oauth_site oauth = {0};
+    struct mcp_site mcp = {0};
+    struct site site = {.config = config, .oauth = &oauth, .mcp = &mcp};
+    bool right = true;
+
+    *left_out = config->endpoints & GROUP_MCP ? check_catalog(config, problems) : 0;
+    for (size_t i = 0; i < LOADER_COUNT; i++) {
+        unsigned bad = 0;
+
+        if (!(loaders[i].groups & config->endpoints))
+            continue;
+        loaders[i].load(&site, problems, &bad);
+        if (loaders[i].must_be_right)
+            right = right && !bad;
+        else
+            *left_out += bad;
+    }
+    free_loaded(&site);
+    return right;
+}
+
+/* ---- opening and closing ---- */
+
 /* A file that cannot be opened is tried again when it is used. What needs it is refused until then;
  * the rest is served. */
 static void log_if(enum rc failed, const struct err *e) {
@@ -37,15 +167,9 @@ static const struct {
     const char *purpose;
     unsigned groups;
 } seal_purposes[] = {
-    {"consent", GROUP_AUTHORIZE},
-    {"remembered", GROUP_AUTHORIZE},
-    {"session", GROUP_AUTHORIZE | GROUP_TOKEN},
-    {"client", GROUP_AUTHORIZE | GROUP_TOKEN},
-    {"refresh", GROUP_TOKEN},
-    {"refreshed", GROUP_TOKEN},
-    {"mcp-session", GROUP_MCP},
-    {"mcp-request-state", GROUP_MCP},
-    {"task", GROUP_MCP},
+    {"consent", GROUP_AUTHORIZE}, {"remembered", GROUP_AUTHORIZE},  {"session", GROUPS_OAUTH},
+    {"client", GROUPS_OAUTH},     {"refresh", GROUP_TOKEN},         {"refreshed", GROUP_TOKEN},
+    {"mcp-session", GROUP_MCP},   {"mcp-request-state", GROUP_MCP}, {"task", GROUP_MCP},
 };
 
 /* The keys of the groups that this service has; the file's, from which any could be made, go. */
@@ -136,7 +260,7 @@ enum rc loaded_site_open(struct loaded_site *s, struct err *e) {
             return e->code;
     }
     s->catalog_ms = clock_now_s(&s->site.clock) * 1000;
-    loaders_run(&s->site);
+    load_all(&s->site);
     s->upkeep_ms = clock_monotonic_ms();
     return OK;
 }
@@ -152,7 +276,7 @@ void loaded_site_init(struct loaded_site *s, const struct config *config) {
 }
 
 void loaded_site_close(struct loaded_site *s) {
-    loaders_free(&s->site);
+    free_loaded(&s->site);
     rate_limits_close(s->site.limits);
     revoked_close(s->site.revoked);
     audit_close(&s->audit);
@@ -172,7 +296,7 @@ void loaded_site_refresh(struct loaded_site *s) {
     if (!s->mcp.catalog)
         return;
     s->catalog_ms = clock_now_s(&s->site.clock) * 1000;
-    loaders_run_catalog(&s->site);
+    load_catalog(&s->site);
 }
 
 void loaded_site_upkeep(struct loaded_site *s) {

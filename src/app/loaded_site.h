@@ -2,8 +2,8 @@
 #pragma once
 
 #include "app/audit.h"
-#include "app/routes.h"
 #include "app/stores.h"
+#include "base/base.h"
 #include "idp/idp.h"
 #include "mcp/call.h"
 #include "oauth/site.h"
@@ -34,3 +34,8 @@ void loaded_site_close(struct loaded_site *s);
 void loaded_site_refresh(struct loaded_site *s);
 /* Sweeps what has expired, and refreshes if a folder has changed; every UPKEEP_EVERY_MS. */
 void loaded_site_upkeep(struct loaded_site *s);
+
+/* Reads what a site reads from the folders and files that an admin writes, to throw it away. Writes
+ * a line to `problems` for each entry that would be left out, and advice; *left_out counts them.
+ * false: DENY_FILE has a wrong line, which a new configuration must not have. */
+bool loaded_site_check(const struct config *config, FILE *problems, unsigned *left_out);

@@ -189,6 +189,15 @@ void json_add_str(struct json *array, const char *s) {
     (void)json_object_array_add(json_unwrap(array), json_object_new_string(s));
 }
 
+void json_put_words(struct arena *a, struct json *object, const char *key, const char *words) {
+    struct json *array = json_new_array(a);
+    char *copy = arena_strdup(a, words), *save = NULL;
+
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        json_add_str(array, w);
+    json_put(object, key, array);
+}
+
 struct json *json_clone(struct arena *a, const struct json *v) {
     struct json_object *copy = NULL;
 

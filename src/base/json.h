@@ -91,6 +91,8 @@ void json_put_bool(struct json *object, const char *key, bool b);
 void json_del(struct json *object, const char *key);
 void json_add(struct json *array, struct json *v);
 void json_add_str(struct json *array, const char *s);
+/* An array of the words of a text, which spaces separate. */
+void json_put_words(struct arena *a, struct json *object, const char *key, const char *words);
 
 /* A copy that shares nothing with v and lives in a. */
 struct json *json_clone(struct arena *a, const struct json *v);

@@ -176,7 +176,7 @@ static const char *origin_of(struct loading *l, const char *word) {
     return word;
 }
 
-/* client_list.c says what they mean. A host with a scheme before it would match no client. */
+/* oauth/clients.c says what they mean. A host with a scheme before it would match no client. */
 static void check_client(struct loading *l, const char *key, const char *word) {
     struct err e;
     struct url u;

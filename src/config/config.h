@@ -65,7 +65,7 @@ struct config {
     unsigned rate_limit_address, rate_limit_client, rate_limit_user; /* a minute; 0: no limit */
     const char *deny_file, *revoked_file, *audit_log;
     const char *client_metadata_ca_file, *client_metadata_allow_nets, *client_metadata_proxy;
-    const char *clients_allow, *clients_deny; /* space separated; oauth/client_list.c */
+    const char *clients_allow, *clients_deny; /* space separated; oauth/clients.c */
     bool dynamic_registration;
     unsigned refresh_replay_s;
 };

@@ -16,6 +16,7 @@
 #include <nettle/chacha-poly1305.h>
 
 #include "base/encode.h"
+#include "base/json.h"
 #include "crypto/digest.h"
 #include "crypto/nettle_digest.h"
 #include "crypto/random.h"
@@ -148,4 +149,20 @@ enum rc seal_open(struct arena *a, const struct seal_binding *b, const char *tex
         return OK;
     /* One refusal for all, so that nobody who tries texts learns from the difference. */
     return err_set(e, ERR_REFUSED, "not sealed by this server");
+}
+
+char *seal_json(struct arena *a, const struct seal_binding *b, const struct json *o) {
+    size_t len;
+    const char *text = json_text(a, o, &len);
+
+    return seal(a, b, text, len);
+}
+
+enum rc seal_open_json(struct arena *a, const struct seal_binding *b, const char *text,
+                       struct json **out, struct err *e) {
+    struct plaintext plain;
+
+    if (seal_open(a, b, text, &plain, e))
+        return e->code;
+    return json_parse(a, plain.data, plain.len, out, e) ? e->code = ERR_REFUSED : OK;
 }

@@ -15,6 +15,7 @@ struct seal_binding {
     const char *purpose;          /* a constant, such as "consent" */
     const char *associated;       /* any text, such as a session id */
 };
+struct json;
 struct plaintext {
     char *data; /* has a NUL after its len bytes */
     size_t len;
@@ -24,3 +25,7 @@ char *seal(struct arena *a, const struct seal_binding *b, const void *data, size
 /* ERR_REFUSED ("not sealed by this server") for whatever was not sealed with this binding. */
 enum rc seal_open(struct arena *a, const struct seal_binding *b, const char *text,
                   struct plaintext *out, struct err *e) MUST_USE;
+/* The same of JSON; ERR_REFUSED also if what was sealed is none. */
+char *seal_json(struct arena *a, const struct seal_binding *b, const struct json *o);
+enum rc seal_open_json(struct arena *a, const struct seal_binding *b, const char *text,
+                       struct json **out, struct err *e) MUST_USE;

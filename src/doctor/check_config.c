@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "app/app.h"
-#include "app/outputs.h"
 #include "base/base.h"
 #include "catalog/catalog.h"
 #include "crypto/seal_keys.h"
@@ -106,8 +105,8 @@ void check_outputs(struct doctor *d) {
 
     if (!f)
         return;
-    outputs_become_service(c);
-    if (outputs_check(c, f))
+    app_become_service(c);
+    if (app_check_outputs(c, f))
         doctor_ok(d, "output files", "audit log %s, metrics %s, status %s",
                   *c->audit_log ? c->audit_log : "among the lines of the log",
                   !c->metrics_emf        ? "off"

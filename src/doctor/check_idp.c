@@ -5,7 +5,7 @@
 #include "base/url.h"
 #include "doctor/doctor.h"
 #include "idp/token_client.h"
-#include "oauth/pkce.h"
+#include "oauth/parameters.h"
 
 #define TIMEOUT_MS 5000
 #define REPLY_MAX 262144

@@ -91,14 +91,12 @@ static enum rc read_once(struct task *t, const char *id, struct err *e) {
     const struct seal_binding binding = {
         .keys = t->site->seal, .purpose = PURPOSE, .associated = id};
     struct task_record r;
-    struct plaintext text;
 
     if (!t->site->mcp->tasks || !is_id(id))
         return err_set(e, ERR_MISSING, "there is no such task");
     if (task_store_get(t->site->mcp->tasks, t->arena, id, &r, e))
         return e->code;
-    if (seal_open(t->arena, &binding, r.sealed, &text, e) ||
-        json_parse(t->arena, text.data, text.len, &t->record, e)) {
+    if (seal_open_json(t->arena, &binding, r.sealed, &t->record, e)) {
         (void)err_set(e, ERR_STORE, "the task store is not available");
         err_detail(e,
                    "task %s is sealed with a key that this host has not; hosts of one table "

@@ -43,20 +43,17 @@ static struct json *known_capabilities(struct arena *a, const struct json *given
 /* Adds the Mcp-Session-Id header. */
 static void start(struct mcp_call *c) {
     struct json *state = json_new_object(c->arena);
-    const char *text;
-    size_t len;
 
     if (!c->x->site->seal || !c->x->site->cache)
         return;
     json_put_int(state, "t", clock_now_s(&c->x->site->clock));
     json_put(state, "c", known_capabilities(c->arena, json_get(c->msg.params, "capabilities")));
-    text = json_text(c->arena, state, &len);
     reply_header(c->x->rp, "Mcp-Session-Id",
-                 seal(c->arena,
-                      &(struct seal_binding){.keys = c->x->site->seal,
-                                             .purpose = PURPOSE,
-                                             .associated = c->client.claims->sub},
-                      text, len));
+                 seal_json(c->arena,
+                           &(struct seal_binding){.keys = c->x->site->seal,
+                                                  .purpose = PURPOSE,
+                                                  .associated = c->client.claims->sub},
+                           state));
 }
 
 enum rc mcp_initialize(struct mcp_call *c, struct err *e) {
@@ -119,12 +116,10 @@ static enum rc open_id(struct mcp_call *c, const char *id, struct json **capabil
                        struct err *e) {
     const struct seal_binding binding = {
         .keys = c->x->site->seal, .purpose = PURPOSE, .associated = c->client.claims->sub};
-    struct plaintext text;
     struct json *state;
     int64_t started;
 
-    if (strlen(id) > ID_MAX || seal_open(c->arena, &binding, id, &text, e) ||
-        json_parse(c->arena, text.data, text.len, &state, e) ||
+    if (strlen(id) > ID_MAX || seal_open_json(c->arena, &binding, id, &state, e) ||
         !json_get_int(state, "t", &started) ||
         started < clock_now_s(&c->x->site->clock) - SESSION_MAX_S)
         return unknown(e);

@@ -2,6 +2,7 @@
  * redirect URI are known to be good, an error is a page here, never a redirect (OAuth 2.1
  * §4.1.2.1). */
 
+#include "access/deny_list.h"
 #include "base/base.h"
 #include "base/text.h"
 #include "base/url.h"
@@ -11,18 +12,13 @@
 #include "idp/idp.h"
 #include "metrics/metrics.h"
 #include "oauth/browser.h"
-#include "oauth/client.h"
-#include "oauth/client_find.h"
+#include "oauth/client_document.h"
+#include "oauth/clients.h"
 #include "oauth/codes.h"
-#include "oauth/consent_cookie.h"
-#include "oauth/deny_check.h"
 #include "oauth/endpoints.h"
 #include "oauth/login.h"
 #include "oauth/pages.h"
-#include "oauth/pkce.h"
-#include "oauth/redirect_uri.h"
-#include "oauth/resource_indicator.h"
-#include "oauth/scopes.h"
+#include "oauth/parameters.h"
 #include "oauth/site.h"
 #include "shared/rate_limit.h"
 #include "store/store.h"
@@ -30,6 +26,13 @@
 
 #define SESSION_ID_BYTES 24
 #define VERIFIER_BYTES 32
+
+/* DENY_FILE (access/deny_list.h), where logins begin. */
+static enum rc check_denied(const struct site *site, const char *client_id, struct err *e) {
+    return deny_has_client(site->deny, client_id)
+               ? err_set(e, ERR_INVALID_CLIENT, "this client is no longer allowed here")
+               : OK;
+}
 
 /* Client and redirect URI: what must be right before anything is sent anywhere. */
 static enum rc read_client(struct exchange *x, const struct form *f, struct login *out,
@@ -44,7 +47,7 @@ static enum rc read_client(struct exchange *x, const struct form *f, struct logi
         return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
     if (!uri)
         return err_set(e, ERR_INVALID_REDIRECT_URI, "redirect_uri is missing");
-    if (deny_check_client(x->site, client_id, e) ||
+    if (check_denied(x->site, client_id, e) ||
         client_find(x->site, x->rq->arena, client_id, &client, e))
         return e->code;
     if (!redirect_uri_is_registered(x->site->config, x->rq->arena, &client, uri))
@@ -268,7 +271,7 @@ enum rc oauth_authorize_post(struct exchange *x, struct err *e) {
     if (browser_navigates(x->rq, true, e) || read_consent(x, &form, browser, &login, e))
         return e->code;
     x->rp->audit.client = login.client_id;
-    if (check_limit(x, login.client_id, e) || deny_check_client(x->site, login.client_id, e))
+    if (check_limit(x, login.client_id, e) || check_denied(x->site, login.client_id, e))
         return e->code;
     decision = form_get(&form, "decision");
     if (!strcmp(decision, "approve")) {

@@ -1,19 +1,28 @@
-/* The user's browser: the cookie that a login is bound to, and how the browser says that it
- * navigates. */
+/* The user's browser: its cookies, and how it says that it navigates. */
 #pragma once
 
-#include "base/base.h"
+#include "oauth/login.h"
 #include "site/exchange.h"
 
-/* The cookie itself: a secret of this browser and us, in no store. NULL if it sent none. */
+/* The cookie that a login is bound to: a secret of this browser and us, in no store. NULL if it
+ * sent none. */
 const char *browser_cookie(struct exchange *x);
 /* Its hash, as stored; NULL if the browser sent none. */
 const char *browser_id(struct exchange *x);
 /* The same, setting a new cookie if it sent none. */
 const char *browser_id_or_new(struct exchange *x);
-/* The browser's cookie stays for so long, also when the browser is closed. */
-void browser_cookie_keep(struct exchange *x, int64_t seconds);
 
 /* W3C Fetch Metadata, of browsers that send it: the request opens a page in a window of its own
  * and, if `own_page`, comes from a page of ours. ERR_INVALID_REQUEST if not. */
 enum rc browser_navigates(const struct request *rq, bool own_page, struct err *e) MUST_USE;
+
+/* Consents that a user let the browser remember (CONSENT_REMEMBER_DAYS): one sealed cookie of a
+ * fixed size, bound to the browser's own cookie. Each entry is a hash of the client, the origin of
+ * its redirect URI, the resource and the scopes; the oldest leaves. `browser` is browser_id. */
+/* May consent to this login be remembered? */
+bool consent_cookie_may_have(const struct site *site, struct arena *a, const struct login *login);
+/* Was it? */
+bool consent_cookie_has(struct exchange *x, const char *browser, const struct login *login);
+/* Does nothing if it may not be remembered. */
+void consent_cookie_add(struct exchange *x, const char *browser, const struct login *login);
+void consent_cookie_remove(struct exchange *x, const char *browser, const struct login *login);

@@ -4,7 +4,6 @@
 #include "idp/token_client.h"
 #include "metrics/metrics.h"
 #include "oauth/browser.h"
-#include "oauth/code.h"
 #include "oauth/endpoints.h"
 #include "oauth/login.h"
 #include "oauth/site.h"

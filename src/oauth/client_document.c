@@ -1,11 +1,10 @@
 #include "oauth/client_document.h"
 
-#include <string.h>
 #include <strings.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "crypto/jwk.h"
-#include "oauth/redirect_uri.h"
 
 /* Is what stands before the next slash . or .., a dot also as %2e (RFC 3986 §2.3, §3.3)? */
 static bool is_dot_segment(const char *p) {
@@ -58,6 +57,12 @@ static bool array_has(const struct json *array, const char *s) {
             return true;
     }
     return false;
+}
+
+bool client_metadata_lists(const struct json *metadata, const char *key, const char *value) {
+    const struct json *array = json_get(metadata, key);
+
+    return !array || array_has(array, value);
 }
 
 /* Its keys: in the document, or at an address of the same origin. Another's are not fetched. */
@@ -115,6 +120,19 @@ static enum rc check_authentication(struct arena *a, const struct client_documen
                    "private_key_jwt");
 }
 
+bool client_metadata_redirect_uris(const struct config *c, struct arena *a, const struct json *uris,
+                                   struct client *out) {
+    for (size_t i = 0; i < json_len(uris) && i < REDIRECT_URIS_MAX; i++) {
+        const char *uri = json_str(json_at(uris, i));
+
+        if (!uri)
+            return false;
+        if (redirect_uri_is_acceptable(c, a, uri))
+            out->redirect_uris[out->redirect_uri_count++] = arena_strdup(a, uri);
+    }
+    return true;
+}
+
 static enum rc read_redirect_uris(const struct config *c, struct arena *a, const struct json *d,
                                   struct client *out, struct err *e) {
     const struct json *uris = json_get(d, "redirect_uris");
@@ -124,15 +142,9 @@ static enum rc read_redirect_uris(const struct config *c, struct arena *a, const
     if (json_len(uris) > REDIRECT_URIS_MAX)
         return err_set(e, ERR_INVALID_CLIENT,
                        "the client's document has more than %d redirect_uris", REDIRECT_URIS_MAX);
-    for (size_t i = 0; i < json_len(uris); i++) {
-        const char *uri = json_str(json_at(uris, i));
-
-        if (!uri)
-            return err_set(e, ERR_INVALID_CLIENT,
-                           "redirect_uris in the client's document has something but strings");
-        if (redirect_uri_is_acceptable(c, a, uri)) /* others are never matched */
-            out->redirect_uris[out->redirect_uri_count++] = arena_strdup(a, uri);
-    }
+    if (!client_metadata_redirect_uris(c, a, uris, out))
+        return err_set(e, ERR_INVALID_CLIENT,
+                       "redirect_uris in the client's document has something but strings");
     if (!out->redirect_uri_count)
         return err_set(
             e, ERR_INVALID_CLIENT,
@@ -141,10 +153,10 @@ static enum rc read_redirect_uris(const struct config *c, struct arena *a, const
 }
 
 static enum rc check_flows(const struct json *d, struct err *e) {
-    if (json_get(d, "grant_types") && !array_has(json_get(d, "grant_types"), "authorization_code"))
+    if (!client_metadata_lists(d, "grant_types", "authorization_code"))
         return err_set(e, ERR_INVALID_CLIENT,
                        "grant_types in the client's document lacks authorization_code");
-    if (json_get(d, "response_types") && !array_has(json_get(d, "response_types"), "code"))
+    if (!client_metadata_lists(d, "response_types", "code"))
         return err_set(e, ERR_INVALID_CLIENT, "response_types in the client's document lacks code");
     return OK;
 }
@@ -178,4 +190,49 @@ enum rc client_document_read(const struct config *c, struct arena *a,
     out->name = arena_strdup(a, json_get_str(d->json, "client_name"));
     out->host = url_parse(a, d->client_id, &u, &ignored) || !u.host ? "" : u.host;
     return OK;
+}
+
+/* https; http on loopback (RFC 8252 §7.3); or a private-use scheme, which has a dot because it is a
+ * reversed domain name (RFC 8252 §7.1), or is named by the admin. That leaves out javascript:,
+ * data:, file: and the like. */
+bool redirect_uri_is_acceptable(const struct config *c, struct arena *a, const char *uri) {
+    struct url u;
+    struct err e;
+
+    if (url_parse(a, uri, &u, &e) || u.fragment || u.userinfo)
+        return false;
+    if (!strcmp(u.scheme, "https"))
+        return true;
+    if (!strcmp(u.scheme, "http"))
+        return url_is_loopback(&u);
+    return strchr(u.scheme, '.') || list_has(c->private_use_schemes, u.scheme);
+}
+
+static bool same(const char *a, const char *b) {
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* RFC 8252 §7.3: the port of a loopback redirect URI is chosen at run time. All else is exact, the
+ * host too: a document that names 127.0.0.1 does not name localhost. */
+static bool differs_in_loopback_port_only(struct arena *a, const char *registered,
+                                          const char *uri) {
+    struct url r, u;
+    struct err e;
+
+    if (url_parse(a, registered, &r, &e) || url_parse(a, uri, &u, &e))
+        return false;
+    return !strcmp(r.scheme, "http") && !strcmp(u.scheme, "http") && url_is_loopback(&r) &&
+           same(r.host, u.host) && same(r.path, u.path) && same(r.query, u.query) && !u.userinfo &&
+           !u.fragment;
+}
+
+bool redirect_uri_is_registered(const struct config *c, struct arena *a,
+                                const struct client *client, const char *uri) {
+    if (!redirect_uri_is_acceptable(c, a, uri))
+        return false;
+    for (unsigned i = 0; i < client->redirect_uri_count; i++)
+        if (!strcmp(client->redirect_uris[i], uri) ||
+            differs_in_loopback_port_only(a, client->redirect_uris[i], uri))
+            return true;
+    return false;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "oauth/client.h"
+#include "oauth/client_document.h"
 #include <stdio.h>
 
 struct client_set;

@@ -1,7 +1,7 @@
 /* Error codes of OAuth, besides those of base/err.h. app/errors.c has their names in replies. */
 #pragma once
 
-#include "base/err.h"
+#include "base/base.h"
 
 #define OAUTH_CODE(n) ((enum rc)(ERR_PROTOCOL + (n)))
 #define ERR_INVALID_CLIENT OAUTH_CODE(0)       /* unknown, or its document is not acceptable */

@@ -1,10 +1,14 @@
 #include "oauth/login.h"
 
+#include "base/encode.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "config/config.h"
+#include "crypto/digest.h"
 #include "crypto/seal.h"
+#include "oauth/codes.h"
+#include "store/store.h"
 #include "web/request.h"
 
 /* Redirect URI, state and issuer, the latter two percent-encoded, and the rest. */
@@ -27,12 +31,13 @@ static const struct {
     {"authenticates", offsetof(struct login, authenticates)},
 };
 #define MEMBER_COUNT (sizeof members / sizeof *members)
+#define SECRET_BYTES 32
+#define SECRET_LEN 43
+#define ATTEMPT_BYTES 16
 
 const char *login_seal(struct site *site, struct arena *a, const char *purpose, const char *bound,
                        const struct login *in) {
     struct json *o = json_new_object(a);
-    const char *text;
-    size_t len;
 
     for (size_t i = 0; i < MEMBER_COUNT; i++) {
         const char *const *at =
@@ -41,22 +46,19 @@ const char *login_seal(struct site *site, struct arena *a, const char *purpose, 
         json_put_str(o, members[i].name, *at ? *at : "");
     }
     json_put_int(o, "expires", in->expires_s);
-    text = json_text(a, o, &len);
-    return seal(a,
-                &(struct seal_binding){.keys = site->seal, .purpose = purpose, .associated = bound},
-                text, len);
+    return seal_json(
+        a, &(struct seal_binding){.keys = site->seal, .purpose = purpose, .associated = bound}, o);
 }
 
 enum rc login_open(struct site *site, struct arena *a, const struct sealed_login *sealed,
                    struct login *out, struct err *e) {
     const struct seal_binding binding = {
         .keys = site->seal, .purpose = sealed->purpose, .associated = sealed->bound};
-    struct plaintext text;
     struct json *o;
 
     memset(out, 0, sizeof *out);
-    if (seal_open(a, &binding, sealed->text, &text, e) ||
-        json_parse(a, text.data, text.len, &o, e) || !json_get_int(o, "expires", &out->expires_s))
+    if (seal_open_json(a, &binding, sealed->text, &o, e) ||
+        !json_get_int(o, "expires", &out->expires_s))
         return err_set(e, ERR_INVALID_REQUEST, "this login was not begun here in this browser");
     if (out->expires_s <= clock_now_s(&site->clock))
         return err_set(e, ERR_INVALID_REQUEST, "this login took too long");
@@ -98,4 +100,76 @@ const char *login_code_uri(struct site *site, struct arena *a, const struct logi
     begin_uri(&b, a, in);
     url_add_param(&b, "code", code);
     return end_uri(site, &b, in);
+}
+
+static void derive_key(const char *secret, uint8_t key[SEAL_KEY_LEN]) {
+    hkdf_sha256(secret, strlen(secret), "mcp-authd code", key, SEAL_KEY_LEN);
+}
+
+/* What only this login has. The parts have no line ends but perhaps the last. */
+static const char *join(struct arena *a, const char *session_id, const char *cookie,
+                        const char *answer) {
+    return arena_printf(a, "%s\n%s\n%s", session_id, cookie, answer);
+}
+
+/* Base64url of `len` bytes that only who knows all of the parts can make. */
+static const char *derive_text(struct arena *a, const char *parts, const char *purpose,
+                               size_t len) {
+    uint8_t out[SECRET_BYTES];
+    const char *text;
+
+    hkdf_sha256(parts, strlen(parts), purpose, out, len);
+    text = base64url_encode(a, out, len);
+    explicit_bzero(out, sizeof out);
+    return text;
+}
+
+const char *code_make(struct arena *a, const char *session_id, const char *cookie,
+                      const char *provider_code, const char **grant) {
+    const char *secret = derive_text(a, join(a, session_id, cookie, provider_code),
+                                     "mcp-authd code secret", SECRET_BYTES);
+    uint8_t key[SEAL_KEY_LEN];
+
+    derive_key(secret, key);
+    *grant =
+        seal(a, &(struct seal_binding){.key = key, .purpose = "grant", .associated = session_id},
+             provider_code, strlen(provider_code));
+    explicit_bzero(key, sizeof key);
+    return arena_printf(a, "%s.%s", session_id, secret);
+}
+
+const char *code_attempt(struct arena *a, const char *session_id, const char *cookie,
+                         const char *idp_answer) {
+    return derive_text(a, join(a, session_id, cookie, idp_answer), "mcp-authd attempt",
+                       ATTEMPT_BYTES);
+}
+
+enum rc code_split(struct arena *a, const char *text, struct code *out, struct err *e) {
+    const char *dot = strchr(text, '.');
+    size_t len;
+
+    if (!dot || dot == text || dot - text > SESSION_ID_MAX || strlen(dot + 1) != SECRET_LEN ||
+        !base64url_decode(a, text, (size_t)(dot - text), &len) ||
+        !base64url_decode(a, dot + 1, SECRET_LEN, &len))
+        return err_set(e, ERR_INVALID_GRANT, "the code is not one of this server's");
+    out->session_id = arena_strndup(a, text, (size_t)(dot - text));
+    out->secret = dot + 1;
+    return OK;
+}
+
+enum rc code_open(struct arena *a, const struct code *code, const char *grant,
+                  const char **provider_code, struct err *e) {
+    uint8_t key[SEAL_KEY_LEN];
+    struct plaintext plain;
+    enum rc rc;
+
+    derive_key(code->secret, key);
+    rc = seal_open(
+        a, &(struct seal_binding){.key = key, .purpose = "grant", .associated = code->session_id},
+        grant, &plain, e);
+    explicit_bzero(key, sizeof key);
+    if (rc)
+        return err_set(e, ERR_INVALID_GRANT, "the code is not one of this server's");
+    *provider_code = plain.data;
+    return OK;
 }

@@ -1,21 +1,12 @@
 /* Private part of endpoints.h: the two documents that clients discover us by. Built from the
  * configuration alone: Host and X-Forwarded-* never get into them. */
-#include <string.h>
 
+#include "base/base.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "oauth/endpoints.h"
 
 #define METADATA_CACHE "public, max-age=300"
-
-static void put_list(struct arena *a, struct json *o, const char *key, const char *list) {
-    struct json *array = json_new_array(a);
-    char *copy = arena_strdup(a, list), *save = NULL;
-
-    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
-        json_add_str(array, w);
-    json_put(o, key, array);
-}
 
 /* RFC 9728 §2 */
 enum rc oauth_protected_resource(struct exchange *x, struct err *e) {
@@ -23,9 +14,9 @@ enum rc oauth_protected_resource(struct exchange *x, struct err *e) {
 
     (void)e;
     json_put_str(o, "resource", x->site->config->mcp_server_uri);
-    put_list(x->rq->arena, o, "authorization_servers", x->site->config->auth_proxy_uri);
-    put_list(x->rq->arena, o, "scopes_supported", x->site->config->supported_scopes);
-    put_list(x->rq->arena, o, "bearer_methods_supported", "header");
+    json_put_words(x->rq->arena, o, "authorization_servers", x->site->config->auth_proxy_uri);
+    json_put_words(x->rq->arena, o, "scopes_supported", x->site->config->supported_scopes);
+    json_put_words(x->rq->arena, o, "bearer_methods_supported", "header");
     reply_json(x->rp, 200, o);
     reply_header(x->rp, "Cache-Control", METADATA_CACHE);
     return OK;
@@ -33,9 +24,10 @@ enum rc oauth_protected_resource(struct exchange *x, struct err *e) {
 
 /* Members of the methods by which clients prove who they are. */
 static void put_methods(struct arena *a, struct json *o, const char *endpoint) {
-    put_list(a, o, arena_printf(a, "%s_auth_methods_supported", endpoint), "none private_key_jwt");
-    put_list(a, o, arena_printf(a, "%s_auth_signing_alg_values_supported", endpoint),
-             "RS256 ES256");
+    json_put_words(a, o, arena_printf(a, "%s_auth_methods_supported", endpoint),
+                   "none private_key_jwt");
+    json_put_words(a, o, arena_printf(a, "%s_auth_signing_alg_values_supported", endpoint),
+                   "RS256 ES256");
 }
 
 /* What OpenID Connect Discovery §3 requires, so that clients that check it take the document. The
@@ -44,8 +36,8 @@ static void put_openid(struct site *site, struct arena *a, struct json *o) {
     if (!*site->config->idp.jwks_url) /* a service of documents alone may not know it */
         return;
     json_put_str(o, "jwks_uri", site->config->idp.jwks_url);
-    put_list(a, o, "subject_types_supported", "public");
-    put_list(a, o, "id_token_signing_alg_values_supported", "RS256");
+    json_put_words(a, o, "subject_types_supported", "public");
+    json_put_words(a, o, "id_token_signing_alg_values_supported", "RS256");
 }
 
 /* RFC 8414 §2. Clients look for `none` and client_id_metadata_document_supported before
@@ -65,15 +57,15 @@ enum rc oauth_authorization_server(struct exchange *x, struct err *e) {
     }
     if (x->site->config->dynamic_registration)
         json_put_str(o, "registration_endpoint", arena_printf(a, "%s/register", issuer));
-    put_list(a, o, "scopes_supported", x->site->config->supported_scopes);
-    put_list(a, o, "response_types_supported", "code");
-    put_list(a, o, "response_modes_supported", "query");
-    put_list(a, o, "grant_types_supported", "authorization_code refresh_token");
+    json_put_words(a, o, "scopes_supported", x->site->config->supported_scopes);
+    json_put_words(a, o, "response_types_supported", "code");
+    json_put_words(a, o, "response_modes_supported", "query");
+    json_put_words(a, o, "grant_types_supported", "authorization_code refresh_token");
     put_methods(a, o, "token_endpoint");
-    put_list(a, o, "code_challenge_methods_supported", "S256");
+    json_put_words(a, o, "code_challenge_methods_supported", "S256");
     json_put_bool(o, "client_id_metadata_document_supported", true);
-    json_put_bool(o, "authorization_response_iss_parameter_supported", true); /* RFC 9207 §3 */
-    put_list(a, o, "protected_resources", x->site->config->mcp_server_uri);   /* RFC 9728 §4 */
+    json_put_bool(o, "authorization_response_iss_parameter_supported", true);     /* RFC 9207 §3 */
+    json_put_words(a, o, "protected_resources", x->site->config->mcp_server_uri); /* RFC 9728 §4 */
     put_openid(x->site, a, o);
     reply_json(x->rp, 200, o);
     reply_header(x->rp, "Cache-Control", METADATA_CACHE);

@@ -1,11 +1,10 @@
 #include "oauth/pages.h"
 
-#include <string.h>
-
+#include "base/base.h"
 #include "base/url.h"
 #include "config/config.h"
-#include "oauth/client_find.h"
-#include "oauth/consent_cookie.h"
+#include "oauth/browser.h"
+#include "oauth/clients.h"
 #include "oauth/site.h"
 #include "pages/display_name.h"
 #include "pages/page.h"

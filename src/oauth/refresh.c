@@ -4,21 +4,139 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "crypto/digest.h"
+#include "crypto/random.h"
 #include "crypto/seal.h"
-#include "oauth/refresh_family.h"
 #include "oauth/site.h"
 #include "shared/single_flight.h"
 
-#define LEASE_S 10   /* longer than a call of the provider can take */
-#define WAIT_MS 7000 /* for another worker's call */
+#define REFRESH_TOKEN_MAX 16384 /* bytes: the longest that refresh_seal makes of the provider's */
+#define FAMILY_ID_BYTES 12
+/* In the cache the families lie in 64 parts, by the first character of their ids, so that no more
+ * than one part has to be counted: 8,192 and 16,384 in all. */
+#define USED_MAX 128
+#define USED_S (30 * 86400)
+#define ENDED_MAX 256
+#define ENDED_S (400 * 86400)
+#define LATE_MIN_S 10 /* parallel refreshes take so long where none is given again */
+#define LEASE_S 10    /* longer than a call of the provider can take */
+#define WAIT_MS 7000  /* for another worker's call */
 #define REPLAYS_MAX 4096
 #define DEAD_TOKENS_MAX 8192
-#define EXPIRES_IN_MIN_S                                                                           \
-    60 /* an answer is not given again when its access token is about to end                       \
-        */
+/* An answer is not given again when its access token is about to end. */
+#define EXPIRES_IN_MIN_S 60
 
-/* One refresh: its keys in the cache are digests of the sealed token and of the provider's token in
- * it.
+const char *refresh_seal(struct site *site, struct arena *a, const char *client_id,
+                         const struct refresh_grant *grant) {
+    struct json *o = json_new_object(a);
+
+    json_put_str(o, "token", grant->token);
+    json_put_str(o, "resource", grant->resource);
+    json_put_str(o, "scope", grant->scope);
+    if (*grant->asked)
+        json_put_str(o, "asked", grant->asked);
+    json_put_int(o, "login", grant->login_s);
+    json_put_str(o, "family", grant->family);
+    json_put_int(o, "generation", grant->generation);
+    if (*grant->authenticates)
+        json_put_str(o, "authenticates", grant->authenticates);
+    return seal_json(
+        a,
+        &(struct seal_binding){.keys = site->seal, .purpose = "refresh", .associated = client_id},
+        o);
+}
+
+enum rc refresh_open(struct site *site, struct arena *a, struct refresh_token *t, struct err *e) {
+    const struct seal_binding binding = {
+        .keys = site->seal, .purpose = "refresh", .associated = t->client_id};
+    struct refresh_grant *out = &t->grant;
+    struct json *o;
+
+    if (strlen(t->sealed) > REFRESH_TOKEN_MAX || seal_open_json(a, &binding, t->sealed, &o, e) ||
+        !(out->token = json_get_str(o, "token")) || !(out->scope = json_get_str(o, "scope")) ||
+        !(out->resource = json_get_str(o, "resource")))
+        return err_set(e, ERR_INVALID_GRANT,
+                       "the refresh token is not one of this server's, or another client's");
+    out->login_s = out->generation = 0; /* these are not in those of earlier versions */
+    (void)json_get_int(o, "login", &out->login_s);
+    (void)json_get_int(o, "generation", &out->generation);
+    out->family = json_get_str(o, "family") ? json_get_str(o, "family") : "";
+    out->asked = json_get_str(o, "asked") ? json_get_str(o, "asked") : "";
+    out->authenticates = json_get_str(o, "authenticates") ? "yes" : "";
+    return OK;
+}
+
+/* The youngest that was used, and when that was first so. */
+struct used {
+    int64_t generation, at_s;
+};
+
+static const char *used_key(struct arena *a, const struct refresh_grant *g) {
+    return arena_printf(a, "family%c:%s", *g->family, g->family);
+}
+
+static const char *ended_key(struct arena *a, const struct refresh_grant *g) {
+    return arena_printf(a, "ended%c:%s", *g->family, g->family);
+}
+
+static bool get_used(struct site *site, struct arena *a, const struct refresh_grant *g,
+                     struct used *out) {
+    struct cache_entry entry;
+    struct err ignored;
+
+    if (cache_get(site->cache, a, used_key(a, g), &entry, &ignored) || entry.len != sizeof *out)
+        return false;
+    memcpy(out, entry.value, sizeof *out);
+    return true;
+}
+
+/* Reused: this one, or a younger one, was used longer ago than an answer is given again. */
+enum family { FAMILY_GOOD, FAMILY_ENDED, FAMILY_REUSED };
+
+static enum family family_state(struct site *site, struct arena *a, const struct refresh_grant *g) {
+    int64_t late_s = site->config->refresh_replay_s, now_s = clock_now_s(&site->clock);
+    struct used used;
+
+    if (!*g->family)
+        return FAMILY_GOOD;
+    if (cache_has(site->cache, ended_key(a, g)))
+        return FAMILY_ENDED;
+    if (late_s < LATE_MIN_S)
+        late_s = LATE_MIN_S;
+    return get_used(site, a, g, &used) && g->generation <= used.generation &&
+                   now_s > used.at_s + late_s
+               ? FAMILY_REUSED
+               : FAMILY_GOOD;
+}
+
+/* Remembers that it was used, and makes it the next one. */
+static void family_next(struct site *site, struct arena *a, struct refresh_grant *g) {
+    struct used used, now = {g->generation, clock_now_s(&site->clock)};
+    const struct cache_entry entry = {.value = &now, .len = sizeof now, .ttl_s = USED_S};
+    struct err e;
+
+    if (!*g->family) { /* of an earlier version */
+        g->family = random_text(a, FAMILY_ID_BYTES);
+    } else if (!get_used(site, a, g, &used) || used.generation < now.generation) {
+        if (cache_set(site->cache, used_key(a, g), &entry, USED_MAX, &e))
+            log_warn("refresh_use_not_kept", kv("detail", e.detail));
+    }
+    g->generation++;
+}
+
+static void family_end(struct site *site, struct arena *a, const struct refresh_grant *g) {
+    const struct cache_entry entry = cache_text("", ENDED_S);
+    struct err e;
+
+    if (*g->family && cache_set(site->cache, ended_key(a, g), &entry, ENDED_MAX, &e))
+        log_error("login_end_not_kept", kv("detail", e.detail));
+}
+
+const char *family_new(struct arena *a) {
+    return random_text(a, FAMILY_ID_BYTES);
+}
+
+/* One refresh: its keys in the cache are digests of the sealed token and of the provider's
+ * token in it.
  */
 struct refresh {
     struct site *site;
@@ -57,18 +175,15 @@ static void keep_answer(const struct refresh *r, const struct idp_tokens *t) {
     struct json *o = json_new_object(r->a);
     const struct seal_binding binding = answer_binding(r);
     struct cache_entry entry;
-    const char *text;
     struct err e;
-    size_t len;
 
     json_put_str(o, "access_token", t->access_token);
     json_put_str(o, "refresh_token", t->refresh_token);
     json_put_str(o, "scope", t->scope);
     json_put_int(o, "ends", now_s + t->expires_in_s);
-    text = json_text(r->a, o, &len);
-    if (len > SEAL_DATA_MAX)
+    if (json_text_len(o) > SEAL_DATA_MAX)
         return;
-    entry = cache_text(seal(r->a, &binding, text, len), r->site->config->refresh_replay_s);
+    entry = cache_text(seal_json(r->a, &binding, o), r->site->config->refresh_replay_s);
     if (entry.ttl_s && cache_set(r->site->cache, r->answer_key, &entry, REPLAYS_MAX, &e))
         log_warn("refresh_not_shared", kv("detail", e.detail));
 }
@@ -78,13 +193,11 @@ static bool read_answer(const struct refresh *r, struct idp_tokens *out) {
     struct cache_entry entry;
     struct err ignored;
     const struct seal_binding binding = answer_binding(r);
-    struct plaintext text;
     struct json *o;
 
     if (cache_get(r->site->cache, r->a, r->answer_key, &entry, &ignored) ||
-        seal_open(r->a, &binding, entry.value, &text, &ignored) ||
-        json_parse(r->a, text.data, text.len, &o, &ignored) || !json_get_int(o, "ends", &ends_s) ||
-        ends_s - now_s < EXPIRES_IN_MIN_S)
+        seal_open_json(r->a, &binding, entry.value, &o, &ignored) ||
+        !json_get_int(o, "ends", &ends_s) || ends_s - now_s < EXPIRES_IN_MIN_S)
         return false;
     *out = (struct idp_tokens){.access_token = json_get_str(o, "access_token"),
                                .refresh_token = json_get_str(o, "refresh_token"),

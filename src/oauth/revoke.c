@@ -6,12 +6,11 @@
 #include "base/json.h"
 #include "config/config.h"
 #include "idp/access_token.h"
-#include "oauth/client_assertion.h"
+#include "oauth/client_authentication.h"
 #include "oauth/codes.h"
 #include "oauth/endpoints.h"
 #include "oauth/refresh.h"
 #include "oauth/site.h"
-#include "oauth/token_endpoint.h"
 #include "web/request.h"
 
 /* A failure that may pass is an error, so that the client tries again. If the provider will never
@@ -70,7 +69,7 @@ enum rc oauth_revoke(struct exchange *x, struct err *e) {
 
     if (!*x->site->config->idp.revoke_url)
         return err_set(e, ERR_NOT_FOUND, "tokens cannot be revoked here");
-    if (token_form_read(x, &f, e))
+    if (client_form_read(x, &f, e))
         return e->code;
     x->rp->audit.client = form_get(&f, "client_id");
     if (!form_get(&f, "token"))

@@ -1,62 +1,113 @@
-#include "oauth/token_endpoint.h"
+/* Private part of endpoints.h: POST /token (OAuth 2.1 §3.2). What proves a public client is the
+ * code's or the refresh token's binding to its client_id, and PKCE; others sign
+ * (client_authentication.h). */
 
+#include "access/deny_list.h"
 #include "base/base.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "idp/idp.h"
-#include "oauth/client_assertion.h"
-#include "oauth/client_find.h"
-#include "oauth/code.h"
+#include "oauth/client_authentication.h"
+#include "oauth/clients.h"
 #include "oauth/codes.h"
-#include "oauth/deny_check.h"
 #include "oauth/endpoints.h"
 #include "oauth/login.h"
-#include "oauth/pkce.h"
+#include "oauth/parameters.h"
 #include "oauth/refresh.h"
-#include "oauth/refresh_family.h"
-#include "oauth/resource_indicator.h"
-#include "oauth/scopes.h"
 #include "oauth/site.h"
-#include "oauth/token_response.h"
 #include "shared/lease.h"
 #include "store/store.h"
 
+/* Web servers take header fields of 8 KB (Apache's LimitRequestFieldSize, lighttpd's
+ * server.max-request-field-size) unless told otherwise; a few bytes of it are not the token's. */
+#define TOKEN_LARGE 8000
 #define CODE_LEASE_S 10 /* longer than a call of the provider can take */
 
-/* RFC 7521 §4.2: beside an assertion client_id may be left out. What the assertion says is checked
- * later against what is then the client_id. */
-static void take_client_id(struct arena *a, struct form *f) {
-    const char *assertion = form_get(f, "client_assertion"), *sub;
-    struct err ignored;
-    struct assertion sent;
-
-    if (form_get(f, "client_id") || !assertion || f->count == FORM_FIELDS_MAX ||
-        assertion_read(a, assertion, &sent, &ignored) || !(sub = json_get_str(sent.claims, "sub")))
-        return;
-    for (size_t i = 0; i < f->count; i++)
-        if (!strcmp(f->fields[i].name, "client_id"))
-            f->fields[i].name = ""; /* empty */
-    f->fields[f->count++] = (struct form_field){"client_id", sub, false};
+/* DENY_FILE (access/deny_list.h), where tokens are given out. login_s is when the user logged in.
+ */
+static enum rc check_denied(const struct site *site, const char *client_id, int64_t login_s,
+                            struct err *e) {
+    if (deny_has_client(site->deny, client_id))
+        return err_set(e, ERR_INVALID_GRANT, "this client is no longer allowed here");
+    if (deny_has_issued(site->deny, login_s))
+        return err_set(e, ERR_INVALID_GRANT, "this login was ended; log in again");
+    return OK;
 }
 
-enum rc token_form_read(struct exchange *x, struct form *f, struct err *e) {
-    if (!request_has_type(x->rq, "application/x-www-form-urlencoded"))
-        return err_set(e, ERR_INVALID_REQUEST,
-                       "the body must be sent as application/x-www-form-urlencoded");
-    if (form_read(x->rq->arena, x->rq->body, x->rq->body_len, f, e) ||
-        form_check_repeated(f, NULL, "resource", e)) /* RFC 6749 §3.2, RFC 8707 §2 */
-        return e->code;
-    if (request_header(x->rq, "authorization")) /* RFC 6749 §5.2: answered in its own scheme */
-        reply_header(x->rp, "WWW-Authenticate", "Basic realm=\"clients have no secret\"");
-    if (form_get(f, "client_secret") || request_header(x->rq, "authorization"))
-        return err_set(e, ERR_INVALID_CLIENT,
-                       "clients of this server have no secret: send client_id, and a "
-                       "client_assertion if the client's document asks for private_key_jwt");
-    take_client_id(x->rq->arena, f);
-    if (!form_get(f, "client_id"))
-        return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
-    return client_admit(x->site, x->rq->arena, form_get(f, "client_id"), e);
+/* The same of the user of an access token that comes straight from the identity provider. Notes the
+ * user for the audit log. */
+static enum rc check_denied_user(struct exchange *x, const char *access_token, struct err *e) {
+    const char *username;
+
+    x->rp->audit.subject = access_token_unverified(x->rp->arena, access_token, "sub");
+    username = access_token_unverified(x->rp->arena, access_token, "username");
+    if (deny_has_subject(x->site->deny, x->rp->audit.subject) ||
+        deny_has_subject(x->site->deny, username))
+        return err_set(e, ERR_INVALID_GRANT, "this user is no longer allowed here");
+    return OK;
+}
+
+/* Is it not the token's fault, since the provider's keys cannot be had, or are newer than ours? */
+static bool cannot_tell(struct site *site, struct arena *a, const char *token, enum rc rc) {
+    return rc == ERR_UPSTREAM || idp_may_lack_key(site->idp, a, token);
+}
+
+static void warn_if_large(const struct request *rq, const char *token) {
+    if (strlen(token) > TOKEN_LARGE)
+        log_warn("access_token_large", kv("request", rq->id), kvn("bytes", (int64_t)strlen(token)),
+                 kv("what_to_do",
+                    "raise the web server's limit for header fields, or put less into "
+                    "the token"));
+}
+
+/* Would the MCP endpoint take this access token of the identity provider's? If not, a client would
+ * log in again and again. ERR_MISCONFIGURED if not, ERR_INSUFFICIENT_SCOPE if it lacks one of
+ * REQUIRED_SCOPES; both are logged. OK also if it cannot be said now. */
+static enum rc check_token(struct exchange *x, const char *access_token, struct err *e) {
+    const char *required = scopes_needed(x->site->config, x->rq->arena);
+    const struct token_claims *claims;
+    struct err why = {.code = OK};
+
+    if (!x->site->idp->keys) /* the issuer is not known */
+        return OK;
+    warn_if_large(x->rq, access_token);
+    claims =
+        idp_verify(x->site->idp, x->rq->arena, access_token, x->site->config->mcp_server_uri, &why);
+    if (!claims && cannot_tell(x->site, x->rq->arena, access_token, why.code)) {
+        log_warn("token_not_checked", kv("request", x->rq->id), kv("reason", why.text));
+        return OK;
+    }
+    if (!claims) {
+        log_error("token_unusable", kv("request", x->rq->id), kv("reason", why.text));
+        return err_set(e, ERR_MISCONFIGURED,
+                       "the identity provider gave a token that this server cannot take; its admin "
+                       "must act");
+    }
+    if (list_covers(claims->scope, required))
+        return OK;
+    log_error("token_unusable", kv("request", x->rq->id), kv("reason", "it lacks a scope"),
+              kv("missing", list_without(x->rq->arena, required, claims->scope)),
+              kv("scope", claims->scope));
+    return err_set(e, ERR_INSUFFICIENT_SCOPE,
+                   "the identity provider did not grant a scope that this server needs");
+}
+
+/* t->refresh_token is ours here: sealed. */
+static void send_tokens(struct exchange *x, const struct idp_tokens *t) {
+    struct json *o = json_new_object(x->rq->arena);
+
+    json_put_str(o, "access_token", t->access_token);
+    json_put_str(o, "token_type", "Bearer");
+    json_put_int(o, "expires_in", t->expires_in_s);
+    /* The provider's ID token names its own client, so it stays here, and without one nothing that
+     * openid stands for is granted (OpenID Connect Core §3.1.3.3). */
+    json_put_str(o, "scope", list_without(x->rq->arena, t->scope, "openid"));
+    json_put_str(o, "refresh_token", t->refresh_token);
+    x->rp->audit.outcome = "issued";
+    reply_json(x->rp, 200, o);
+    reply_header(x->rp, "Cache-Control", "no-store"); /* RFC 6749 §5.1 */
+    reply_header(x->rp, "Pragma", "no-cache");
 }
 
 static enum rc used(struct err *e) {
@@ -148,7 +199,7 @@ static enum rc redeem(struct exchange *x, const struct redemption *r, const char
     idp_wait_end(x->site->idp);
     if (rc == ERR_REFUSED)
         e->code = rc = ERR_INVALID_GRANT;
-    if (rc || (rc = deny_check_user(x, tokens->access_token, e)))
+    if (rc || (rc = check_denied_user(x, tokens->access_token, e)))
         return rc;
     return end_session(x, r->code.session_id, e);
 }
@@ -176,7 +227,7 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
     bool leased;
     enum rc rc;
 
-    if (deny_check_grant(x->site, form_get(f, "client_id"), clock_now_s(&x->site->clock), e) ||
+    if (check_denied(x->site, form_get(f, "client_id"), clock_now_s(&x->site->clock), e) ||
         check_code(x, &r, e) ||
         code_open(x->rq->arena, &r.code, r.session.grant, &provider_code, e))
         return e->code;
@@ -198,13 +249,13 @@ static enum rc grant_code(struct exchange *x, const struct form *f, struct err *
     }
     /* The lease is left to end by itself: another request may have passed its check before the
      * session was deleted, and must not take one now. */
-    if (token_response_check(x, tokens.access_token, e)) {
+    if (check_token(x, tokens.access_token, e)) {
         e->code = ERR_MISCONFIGURED; /* a scope too: it was asked for */
         return e->code;
     }
     if (tokens.refresh_token)
         tokens.refresh_token = first_refresh_token(x, &r.login, &tokens);
-    token_response_send(x, &tokens);
+    send_tokens(x, &tokens);
     return OK;
 }
 
@@ -216,7 +267,7 @@ static enum rc check_refresh(struct exchange *x, const struct form *f, struct re
         return err_set(e, ERR_INVALID_REQUEST, "refresh_token is missing");
     if (refresh_open(x->site, x->rq->arena, t, e))
         return e->code;
-    if (deny_check_grant(x->site, t->client_id, grant->login_s, e))
+    if (check_denied(x->site, t->client_id, grant->login_s, e))
         return e->code;
     if (strcmp(grant->resource, x->site->config->mcp_server_uri) != 0)
         return err_set(e, ERR_INVALID_GRANT, "the refresh token was issued for another resource");
@@ -234,14 +285,14 @@ static enum rc grant_refresh(struct exchange *x, const struct form *f, struct er
 
     x->rp->audit.event = "refresh";
     if (check_refresh(x, f, &t, e) || refresh_ask(x->site, x->rq->arena, &t, &tokens, e) ||
-        deny_check_user(x, tokens.access_token, e))
+        check_denied_user(x, tokens.access_token, e))
         return e->code;
-    if (token_response_check(x, tokens.access_token, e)) {
+    if (check_token(x, tokens.access_token, e)) {
         if (e->code == ERR_INSUFFICIENT_SCOPE) /* a new login asks for it */
             e->code = ERR_INVALID_GRANT;
         return e->code;
     }
-    token_response_send(x, &tokens);
+    send_tokens(x, &tokens);
     return OK;
 }
 
@@ -249,7 +300,7 @@ enum rc oauth_token(struct exchange *x, struct err *e) {
     const char *grant_type;
     struct form form;
 
-    if (token_form_read(x, &form, e))
+    if (client_form_read(x, &form, e))
         return e->code;
     x->rp->audit.client = form_get(&form, "client_id");
     grant_type = form_get(&form, "grant_type");

@@ -5,12 +5,10 @@
 
 #include "base/text.h"
 #include "input.h"
-#include "oauth/client.h"
 #include "oauth/client_document.h"
-#include "oauth/client_dynamic.h"
+#include "oauth/client_registration.h"
 #include "oauth/codes.h"
 #include "oauth/endpoints.h"
-#include "oauth/redirect_uri.h"
 #include "site.h"
 #include "standalone.h"
 

@@ -10,7 +10,7 @@
 #include "idp/idp.h"
 #include "input.h"
 #include "net/ssrf_filter.h"
-#include "oauth/client_list.h"
+#include "oauth/clients.h"
 #include "standalone.h"
 
 #define NOW_S 1800000000

@@ -12,9 +12,8 @@
 #include "base/text.h"
 #include "base/url.h"
 #include "input.h"
-#include "oauth/code.h"
 #include "oauth/login.h"
-#include "oauth/pkce.h"
+#include "oauth/parameters.h"
 #include "site.h"
 #include "standalone.h"
 

@@ -58,7 +58,7 @@ code=$(find src -name '*.c' -exec cat {} + | tr '\n' ' ')
 logged=$({
 	echo "$code" | grep -oE '(log_(info|warn|error)|LOG_AT)\( *([^",;]*, *)?"[a-z_]+"' | sed 's/.*( *//'
 	echo "$code" | grep -oE 'log_lines\([^;]*"[a-z_]+" : "[a-z_]+"'
-	grep -ohE '"[a-z_]+_left_out"' src/app/loaders.c src/catalog/*.c
+	grep -ohE '"[a-z_]+_left_out"' src/app/loaded_site.c src/catalog/*.c
 	tr '\n' ' ' <src/exec/methods.c | grep -oE '"[a-z_]+", +"[a-z]+"\}' | cut -d, -f1
 } | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u)
 described=$(sed -nE 's/^\| (`[a-z_`, ]*`) \|.*/\1/p' docs/log.md | tr -d '\140 ' | tr ',' '\n' | sort -u)

@@ -7,7 +7,6 @@
 #include "crypto/seal_keys.h"
 #include "net/http.h"
 #include "oauth/refresh.h"
-#include "oauth/refresh_family.h"
 #include "oauth/site.h"
 #include "shared/cache.h"
 

@@ -2,16 +2,12 @@
 #include "unit.h"
 
 #include "base/json.h"
-#include "oauth/client.h"
 #include "oauth/client_document.h"
-#include "oauth/client_find.h"
 #include "oauth/client_set.h"
-#include "oauth/code.h"
+#include "oauth/clients.h"
 #include "oauth/codes.h"
 #include "oauth/login.h"
-#include "oauth/pkce.h"
-#include "oauth/redirect_uri.h"
-#include "oauth/resource_indicator.h"
+#include "oauth/parameters.h"
 #include "oauth/site.h"
 
 #define ID "https://client.example.com/oauth/client.json"

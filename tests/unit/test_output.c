@@ -5,8 +5,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "app/app.h"
 #include "app/audit.h"
-#include "app/outputs.h"
 #include "metrics/metrics.h"
 
 #define SMALL_PIPE 4096
@@ -139,7 +139,7 @@ static bool check(void **state, const struct config *c, const char **said) {
     char *text = NULL;
     size_t len;
     FILE *f = open_memstream(&text, &len);
-    bool good = outputs_check(c, f);
+    bool good = app_check_outputs(c, f);
 
     (void)fclose(f);
     *said = arena_strdup(*state, text);
@@ -195,7 +195,7 @@ static void root_looks_as_the_service(void **state) {
     assert_true(check(state, &c, &said));
     pid = fork();
     if (pid == 0) {
-        outputs_become_service(&c);
+        app_become_service(&c);
         _exit(geteuid() == SOMEBODY && getegid() == SOMEBODY && !check(state, &c, &said) &&
                       strstr(said, "Permission denied")
                   ? 0

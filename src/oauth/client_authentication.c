@@ -1,13 +1,13 @@
-#include "oauth/client_assertion.h"
-
-#include <string.h>
+#include "oauth/client_authentication.h"
 
 #include "base/json.h"
 #include "config/config.h"
 #include "crypto/digest.h"
-#include "oauth/client.h"
+#include "crypto/jwk.h"
+#include "crypto/jws.h"
+#include "oauth/client_document.h"
 #include "oauth/client_fetch.h"
-#include "oauth/client_find.h"
+#include "oauth/clients.h"
 #include "oauth/codes.h"
 #include "shared/cache.h"
 
@@ -20,11 +20,18 @@
 #define KEY_SET_BYTES_MAX 16384
 #define KEY_SET_REFETCH_S 60 /* for a key that is not in it */
 
+struct assertion {
+    struct jws jws;
+    const struct json *claims;
+};
+
 static enum rc refuse(struct err *e, const char *why) {
     return err_set(e, ERR_INVALID_CLIENT, "%s", why);
 }
 
-enum rc assertion_read(struct arena *a, const char *text, struct assertion *out, struct err *e) {
+/* Reads a client_assertion without verifying it. ERR_INVALID_CLIENT with the reason. */
+static enum rc read_assertion(struct arena *a, const char *text, struct assertion *out,
+                              struct err *e) {
     static const struct jws_kind kind = {
         .name = "client_assertion", .len_max = ASSERTION_LEN_MAX, .takes_es256 = true};
 
@@ -173,10 +180,45 @@ enum rc client_authenticate(struct site *site, struct arena *a, const struct for
                                  : OK;
     if (!assertion || !is_jwt_bearer(type))
         return refuse(e, "client_assertion_type must be " ASSERTION_TYPE);
-    if (assertion_read(a, assertion, &sent, e) || check_claims(site, a, sent.claims, id, e) ||
+    if (read_assertion(a, assertion, &sent, e) || check_claims(site, a, sent.claims, id, e) ||
         client_find(site, a, id, &client, e))
         return e->code;
     if (verify(site, a, &client, &sent.jws, e))
         return e->code;
     return check_first_use(site, a, sent.claims, id, e);
+}
+
+/* RFC 7521 §4.2: beside an assertion client_id may be left out. What the assertion says is checked
+ * later against what is then the client_id. */
+static void take_client_id(struct arena *a, struct form *f) {
+    const char *assertion = form_get(f, "client_assertion"), *sub;
+    struct err ignored;
+    struct assertion sent;
+
+    if (form_get(f, "client_id") || !assertion || f->count == FORM_FIELDS_MAX ||
+        read_assertion(a, assertion, &sent, &ignored) || !(sub = json_get_str(sent.claims, "sub")))
+        return;
+    for (size_t i = 0; i < f->count; i++)
+        if (!strcmp(f->fields[i].name, "client_id"))
+            f->fields[i].name = ""; /* empty */
+    f->fields[f->count++] = (struct form_field){"client_id", sub, false};
+}
+
+enum rc client_form_read(struct exchange *x, struct form *f, struct err *e) {
+    if (!request_has_type(x->rq, "application/x-www-form-urlencoded"))
+        return err_set(e, ERR_INVALID_REQUEST,
+                       "the body must be sent as application/x-www-form-urlencoded");
+    if (form_read(x->rq->arena, x->rq->body, x->rq->body_len, f, e) ||
+        form_check_repeated(f, NULL, "resource", e)) /* RFC 6749 §3.2, RFC 8707 §2 */
+        return e->code;
+    if (request_header(x->rq, "authorization")) /* RFC 6749 §5.2: answered in its own scheme */
+        reply_header(x->rp, "WWW-Authenticate", "Basic realm=\"clients have no secret\"");
+    if (form_get(f, "client_secret") || request_header(x->rq, "authorization"))
+        return err_set(e, ERR_INVALID_CLIENT,
+                       "clients of this server have no secret: send client_id, and a "
+                       "client_assertion if the client's document asks for private_key_jwt");
+    take_client_id(x->rq->arena, f);
+    if (!form_get(f, "client_id"))
+        return err_set(e, ERR_INVALID_REQUEST, "client_id is missing");
+    return client_admit(x->site, x->rq->arena, form_get(f, "client_id"), e);
 }

@@ -1,9 +1,7 @@
 /* Which client is meant by a client_id, and may it be used here? */
 #pragma once
 
-#include "base/arena.h"
-#include "oauth/client.h"
-#include "oauth/codes.h"
+#include "oauth/client_document.h"
 #include "site/site.h"
 
 /* Pinned first, then what the id itself says if it is a registered one, then the document at the
@@ -19,3 +17,7 @@ bool client_is_trusted(const struct site *site, struct arena *a, const char *cli
  * registration. */
 enum rc client_admit(struct site *site, struct arena *a, const char *client_id,
                      struct err *e) MUST_USE;
+
+/* CLIENTS_ALLOW and CLIENTS_DENY: hosts, *.domains, documents, and addresses that end in a slash,
+ * which match all that begin so. Anything else is compared with the whole client_id. */
+bool client_list_has(struct arena *a, const char *list, const char *client_id);

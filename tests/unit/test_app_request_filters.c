@@ -1,7 +1,7 @@
 /* How requests to the OAuth endpoints are counted: by address, by network, by client. */
 #include "unit.h"
 
-#include "app/rate_limit_filter.h"
+#include "app/request_filters.h"
 #include "config/config.h"
 #include "shared/rate_limit.h"
 

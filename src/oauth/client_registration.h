@@ -2,9 +2,7 @@
  * registered, sealed, with its end. */
 #pragma once
 
-#include "base/arena.h"
-#include "oauth/client.h"
-#include "oauth/codes.h"
+#include "oauth/client_document.h"
 #include "site/site.h"
 
 #define DYNAMIC_CLIENT_ID_LEN_MAX 2048

@@ -1,11 +1,9 @@
-#include "oauth/client_dynamic.h"
+#include "oauth/client_registration.h"
 
-#include "base/base.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "crypto/seal.h"
 #include "oauth/endpoints.h"
-#include "oauth/redirect_uri.h"
 
 #define PREFIX "dyn."
 #define REGISTRATION_BYTES_MAX 16384
@@ -22,22 +20,20 @@ static enum rc unknown(struct err *e) {
 /* What was registered; NULL: it was not here, or has ended. */
 static struct json *open_registration(struct site *site, struct arena *a, const char *client_id) {
     const struct seal_binding binding = {.keys = site->seal, .purpose = "client"};
-    struct plaintext text;
     struct err ignored;
     int64_t expires_s;
     struct json *o;
 
     if (!site->config->dynamic_registration || strlen(client_id) > DYNAMIC_CLIENT_ID_LEN_MAX ||
-        seal_open(a, &binding, client_id + sizeof PREFIX - 1, &text, &ignored) ||
-        json_parse(a, text.data, text.len, &o, &ignored) || !json_get_int(o, "end", &expires_s) ||
-        expires_s <= clock_now_s(&site->clock))
+        seal_open_json(a, &binding, client_id + sizeof PREFIX - 1, &o, &ignored) ||
+        !json_get_int(o, "end", &expires_s) || expires_s <= clock_now_s(&site->clock))
         return NULL;
     return o;
 }
 
 enum rc client_dynamic_open(struct site *site, struct arena *a, const char *client_id,
                             struct client *out, struct err *e) {
-    const struct json *o = open_registration(site, a, client_id), *uris;
+    const struct json *o = open_registration(site, a, client_id);
 
     memset(out, 0, sizeof *out);
     if (!o) {
@@ -46,14 +42,8 @@ enum rc client_dynamic_open(struct site *site, struct arena *a, const char *clie
             e->advice = "advice.registration";
         return e->code;
     }
-    uris = json_get(o, "uris");
-    for (size_t i = 0; i < json_len(uris) && i < REDIRECT_URIS_MAX; i++) {
-        const char *uri = json_str(json_at(uris, i));
-
-        /* The rules may have changed since. */
-        if (uri && redirect_uri_is_acceptable(site->config, a, uri))
-            out->redirect_uris[out->redirect_uri_count++] = uri;
-    }
+    /* The rules may have changed since: what they refuse now is left out. */
+    (void)client_metadata_redirect_uris(site->config, a, json_get(o, "uris"), out);
     out->id = client_id;
     out->name = json_get_str(o, "name");
     out->host = "";
@@ -64,33 +54,20 @@ static enum rc bad_metadata(struct err *e, const char *why) {
     return err_set(e, ERR_INVALID_CLIENT_METADATA, "%s", why);
 }
 
-static bool lists(const struct json *o, const char *key, const char *value) {
-    const struct json *array = json_get(o, key);
-
-    for (size_t i = 0; i < json_len(array); i++) {
-        const char *s = json_str(json_at(array, i));
-
-        if (s && !strcmp(s, value))
-            return true;
-    }
-    return !json_get(o, key);
-}
-
 static enum rc check_redirect_uris(const struct config *c, struct arena *a, const struct json *uris,
                                    struct err *e) {
+    struct client probe = {.redirect_uri_count = 0};
+
     if (!json_is_array(uris) || !json_len(uris) || json_len(uris) > REDIRECT_URIS_MAX)
         return err_set(e, ERR_INVALID_REDIRECT_URI, "redirect_uris must have 1 to %d entries",
                        REDIRECT_URIS_MAX);
-    for (size_t i = 0; i < json_len(uris); i++) {
-        const char *uri = json_str(json_at(uris, i));
-
-        if (!uri || !redirect_uri_is_acceptable(c, a, uri))
-            return err_set(e, ERR_INVALID_REDIRECT_URI,
-                           "each redirect URI must be https, http on loopback, or have a private "
-                           "scheme with a dot in it or one that this server's admin has named "
-                           "(PRIVATE_USE_SCHEMES), and no fragment");
-    }
-    return OK;
+    if (client_metadata_redirect_uris(c, a, uris, &probe) &&
+        probe.redirect_uri_count == json_len(uris))
+        return OK;
+    return err_set(e, ERR_INVALID_REDIRECT_URI,
+                   "each redirect URI must be https, http on loopback, or have a private scheme "
+                   "with a dot in it or one that this server's admin has named "
+                   "(PRIVATE_USE_SCHEMES), and no fragment");
 }
 
 static enum rc read_body(const struct request *rq, struct json **out, struct err *e) {
@@ -117,9 +94,9 @@ static enum rc read_metadata(const struct config *c, const struct request *rq, s
     if ((json_get(*out, "client_name") && !name) || (name && strlen(name) > CLIENT_NAME_LEN_MAX))
         return err_set(e, ERR_INVALID_CLIENT_METADATA,
                        "client_name is not a text of at most %d bytes", CLIENT_NAME_LEN_MAX);
-    if (!lists(*out, "grant_types", "authorization_code"))
+    if (!client_metadata_lists(*out, "grant_types", "authorization_code"))
         return bad_metadata(e, "grant_types lacks authorization_code");
-    if (!lists(*out, "response_types", "code"))
+    if (!client_metadata_lists(*out, "response_types", "code"))
         return bad_metadata(e, "response_types lacks code");
     return OK;
 }
@@ -127,26 +104,13 @@ static enum rc read_metadata(const struct config *c, const struct request *rq, s
 static const char *seal_client(struct site *site, struct arena *a, const char *name,
                                struct json *uris) {
     struct json *o = json_new_object(a);
-    const char *text;
-    size_t len;
 
     json_put_str(o, "name", name);
     json_put(o, "uris", uris);
     json_put_int(o, "end", clock_now_s(&site->clock) + DYNAMIC_CLIENT_TTL_S);
-    text = json_text(a, o, &len);
     return arena_printf(
         a, PREFIX "%s",
-        seal(a, &(struct seal_binding){.keys = site->seal, .purpose = "client"}, text, len));
-}
-
-static void put_words(struct arena *a, struct json *o, const char *key, const char *first,
-                      const char *second) {
-    struct json *array = json_new_array(a);
-
-    json_add_str(array, first);
-    if (second)
-        json_add_str(array, second);
-    json_put(o, key, array);
+        seal_json(a, &(struct seal_binding){.keys = site->seal, .purpose = "client"}, o));
 }
 
 /* RFC 7591 §3.2.1: the answer has the method that the client was registered with. That it is not
@@ -184,8 +148,8 @@ enum rc oauth_register(struct exchange *x, struct err *e) {
     json_put_int(o, "client_id_issued_at", clock_now_s(&x->site->clock));
     json_put_str(o, "client_name", name);
     json_put(o, "redirect_uris", uris);
-    put_words(a, o, "grant_types", "authorization_code", "refresh_token");
-    put_words(a, o, "response_types", "code", NULL);
+    json_put_words(a, o, "grant_types", "authorization_code refresh_token");
+    json_put_words(a, o, "response_types", "code");
     json_put_str(o, "token_endpoint_auth_method", "none");
     put_warning(x->rq, o, json_get_str(asked, "token_endpoint_auth_method"), name);
     json_put_str(o, "scope", x->site->config->supported_scopes);

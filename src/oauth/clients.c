@@ -1,13 +1,54 @@
-#include "oauth/client_find.h"
+#include "oauth/clients.h"
+
+#include <strings.h>
 
 #include "base/json.h"
+#include "base/url.h"
 #include "config/config.h"
-#include "oauth/client_document.h"
-#include "oauth/client_dynamic.h"
 #include "oauth/client_fetch.h"
-#include "oauth/client_list.h"
+#include "oauth/client_registration.h"
 #include "oauth/client_set.h"
+#include "oauth/codes.h"
 #include "oauth/site.h"
+
+/* An IPv6 address can be written in many ways (RFC 5952 §2.1). */
+static bool is_same_address(const char *item, const char *host) {
+    struct sockaddr_storage a, b;
+
+    return url_host_address(item, &a) && url_host_address(host, &b) && !memcmp(&a, &b, sizeof a);
+}
+
+/* example.com or *.example.com; a name that ends in a dot is the same name (RFC 1034 §3.1). */
+static bool host_matches(const char *item, const char *host) {
+    size_t len = strlen(host), n;
+
+    if (is_same_address(item, host))
+        return true;
+    if (len && host[len - 1] == '.')
+        len--;
+    if (strncmp(item, "*.", 2) != 0)
+        return strlen(item) == len && !strncasecmp(item, host, len);
+    n = strlen(++item); /* with its dot */
+    return len > n && !strncasecmp(host + len - n, item, n);
+}
+
+static bool url_matches(const char *item, const char *client_id) {
+    size_t n = strlen(item);
+
+    return !strcmp(item, client_id) || (n && item[n - 1] == '/' && !strncmp(item, client_id, n));
+}
+
+bool client_list_has(struct arena *a, const char *list, const char *client_id) {
+    char *copy = arena_strdup(a, list), *save = NULL;
+    struct err ignored;
+    struct url u;
+    bool is_url = !url_parse(a, client_id, &u, &ignored) && u.host && !strcmp(u.scheme, "https");
+
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        if (url_matches(w, client_id) || (is_url && host_matches(w, u.host)))
+            return true;
+    return false;
+}
 
 bool client_is_pinned(const struct site *site, const char *client_id) {
     return client_set_find(site->oauth->clients, client_id) != NULL;
@@ -34,7 +75,7 @@ enum rc client_admit(struct site *site, struct arena *a, const char *client_id, 
 
     if (*c->clients_deny && client_list_has(a, c->clients_deny, client_id))
         return err_set(e, ERR_INVALID_CLIENT, "this client is not allowed here");
-    if (client_set_find(site->oauth->clients, client_id))
+    if (client_is_pinned(site, client_id))
         return OK;
     if (client_is_dynamic(client_id))
         return client_dynamic_open(site, a, client_id, &ignored, e);
