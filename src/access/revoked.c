@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "crypto/digest.h"
-#include "shared/mapped.h"
+#include "shared/state_file.h"
 
 #define SETS 2048
 #define WAYS 8

@@ -11,8 +11,8 @@
 #include "exec/executors.h"
 #include "oauth/client_fetch.h"
 #include "oauth/client_set.h"
-#include "shared/damaged.h"
 #include "shared/kv_file.h"
+#include "shared/state_file.h"
 
 static void check_key_file(struct doctor *d) {
     const struct config *c = d->config;

@@ -10,7 +10,7 @@
 #include "metrics/metrics.h"
 #include "net/http_reply.h"
 #include "oauth/site.h"
-#include "shared/single_flight.h"
+#include "shared/lease.h"
 
 #define LIMIT_WAIT_MS 200 /* for one of the workers that fetch to be done */
 #define LIMIT_STEP_MS 10

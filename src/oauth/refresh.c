@@ -7,7 +7,7 @@
 #include "crypto/random.h"
 #include "crypto/seal.h"
 #include "oauth/site.h"
-#include "shared/single_flight.h"
+#include "shared/lease.h"
 
 #define REFRESH_TOKEN_MAX 16384 /* bytes: the longest that refresh_seal makes of the provider's */
 #define FAMILY_ID_BYTES 12

@@ -6,9 +6,10 @@
 #define SWEEP_ENTRIES 256            /* entries that one step of a sweep reads, */
 #define SWEEP_STEPS 8 /* and steps of one sweep, as long as half of the entries have expired */
 #define CLOCK_STEP_S                                                                               \
-    300          /* by so much, or by its TTL, the clock may be set back after an entry was        \
-                    written */
-#define FORMAT 2 /* of records; records of another format are ignored */
+    300             /* by so much, or by its TTL, the clock may be set back after an entry was     \
+                       written */
+#define EVICTED 256 /* entries that go at once when the file is full */
+#define FORMAT 2    /* of records; records of another format are ignored */
 
 struct cache {
     struct kv *kv;
@@ -186,6 +187,55 @@ static struct cache_quota of_kind(const char *key, size_t most, char prefix[KV_K
     return (struct cache_quota){.prefix = prefix, .most = most, .bytes = SIZE_MAX};
 }
 
+/* ---- eviction from a full file ---- */
+
+struct candidate {
+    int64_t expires_s; /* 0: it has expired */
+    char key[KV_KEY_MAX + 1];
+};
+
+/* The entries that expire first; how many. */
+static size_t find_candidates(struct kv_txn *t, cache_must_stay *must_stay, int64_t now_s,
+                              struct candidate found[EVICTED]) {
+    char at[KV_KEY_MAX + 1] = "";
+    size_t count = 0, last = 0, len;
+    struct record record;
+    int64_t expires_s;
+    const void *data;
+
+    while (next_of(t, "", at, &data, &len)) {
+        expires_s = read_record(data, len, now_s, &record) ? record.header.expires_s : 0;
+        if ((count == EVICTED && expires_s >= found[last].expires_s) ||
+            (expires_s && must_stay(record.value, record.len, now_s)))
+            continue;
+        if (count < EVICTED)
+            last = count++;
+        found[last].expires_s = expires_s;
+        memcpy(found[last].key, at, sizeof at);
+        for (size_t i = 0; i < count; i++)
+            if (found[i].expires_s > found[last].expires_s)
+                last = i;
+    }
+    return count;
+}
+
+size_t cache_evict_if_full(struct cache *c, cache_must_stay *must_stay) {
+    struct candidate *found;
+    size_t count = 0, evicted = 0;
+    struct kv_txn *t;
+    struct err e;
+
+    if (kv_begin(c->kv, true, &t, &e))
+        return 0;
+    found = xcalloc(EVICTED, sizeof *found);
+    if (kv_is_full(t))
+        count = find_candidates(t, must_stay, clock_now_s(c->clock), found);
+    for (size_t i = 0; i < count; i++)
+        evicted += !kv_del(t, found[i].key, &e);
+    free(found);
+    return kv_commit(t, &e) ? 0 : evicted;
+}
+
 /* ---- the operations ---- */
 
 enum rc cache_get(struct cache *c, struct arena *a, const char *key, struct cache_entry *out,
@@ -286,20 +336,21 @@ enum rc cache_swap(struct cache *c, const char *key, const struct cache_entry *b
     return finish(t, rc, e);
 }
 
-void cache_delete_if(struct cache *c, const char *key, const void *value, size_t len) {
+enum rc cache_delete_if(struct cache *c, const char *key, const struct cache_entry *is,
+                        struct err *e) {
     struct record record;
     struct kv_txn *t;
-    struct err e;
     enum rc rc;
 
-    if (kv_begin(c->kv, true, &t, &e))
-        return;
-    rc = find(t, key, clock_now_s(c->clock), &record, &e);
-    if (!rc && (record.len != len || !begins_with(&record, value, len)))
-        rc = ERR_CONFLICT;
+    if (kv_begin(c->kv, true, &t, e))
+        return e->code;
+    rc = find(t, key, clock_now_s(c->clock), &record, e);
+    if (rc == ERR_MISSING ||
+        (!rc && (record.len != is->len || !begins_with(&record, is->value, is->len))))
+        rc = err_set(e, ERR_CONFLICT, "the record was changed meanwhile");
     if (!rc)
-        rc = kv_del(t, key, &e);
-    (void)!finish(t, rc, &e); /* otherwise it expires by its TTL */
+        rc = kv_del(t, key, e);
+    return finish(t, rc, e);
 }
 
 /* ---- the sweep ---- */

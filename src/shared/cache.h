@@ -1,5 +1,6 @@
-/* Small values that the workers of this host share, in an LMDB file: STATE_DIR/cache. A key is
- * KIND:REST. Each entry has a time to live (TTL); an expired entry does not exist. */
+/* Small values that the workers of this host share, in an LMDB file: STATE_DIR/cache has keys of
+ * the form KIND:REST, STATE_DIR/sessions the logins (store/store.h). Each entry has a time to live
+ * (TTL); an expired entry does not exist. */
 #pragma once
 
 #include "base/base.h"
@@ -45,19 +46,26 @@ enum rc cache_add(struct cache *c, const char *key, const struct cache_entry *in
  * there is none, ERR_CONFLICT. */
 enum rc cache_swap(struct cache *c, const char *key, const struct cache_entry *begins,
                    const struct cache_entry *in, struct err *e) MUST_USE;
-/* Deletes the entry if it still has this value. */
-void cache_delete_if(struct cache *c, const char *key, const void *value, size_t len);
+/* Deletes the entry if it still has the value of `is`. Otherwise, or if there is none,
+ * ERR_CONFLICT: of concurrent callers one gets OK. */
+enum rc cache_delete_if(struct cache *c, const char *key, const struct cache_entry *is,
+                        struct err *e) MUST_USE;
 
+typedef bool cache_must_stay(const void *value, size_t len, int64_t now_s);
 /* A quota of the entries whose keys begin with the prefix. */
 struct cache_quota {
     const char *prefix;
     size_t most, bytes; /* limit of entries, and of the bytes of all */
     /* Entries that count but are not removed; NULL: none. */
-    bool (*must_stay)(const void *value, size_t len, int64_t now_s);
+    cache_must_stay *must_stay;
 };
 /* Removes the oldest entries until the quota is met. Reads all entries of the prefix, once for each
  * removal. */
 enum rc cache_trim(struct cache *c, const struct cache_quota *quota, struct err *e) MUST_USE;
+
+/* If the file is full, removes some hundred entries, the ones that expire first. Returns how many.
+ */
+size_t cache_evict_if_full(struct cache *c, cache_must_stay *must_stay);
 
 /* Removes expired entries. Reads some entries, more if many have expired, and continues there the
  * next time. To be called between requests. */

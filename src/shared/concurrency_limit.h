@@ -44,7 +44,7 @@ enum rc concurrency_limit_enter(struct concurrency_limit *l) MUST_USE;
 void concurrency_limit_leave(struct concurrency_limit *l, bool success);
 bool concurrency_limit_is_slow(struct concurrency_limit *l);
 
-/* concurrency_share.c: limits of what runs at once, in all and for each owner. */
+/* Limits of what runs at once, in all and for each owner. */
 #define CONCURRENCY_SHARE_MAX 1024
 struct concurrency_share {
     const char *path;

@@ -39,7 +39,7 @@ static enum rc failed(struct err *e, const char *what, int code) {
 
 /* LMDB's errors for a damaged file. All processes use the same map size, so a file that is longer
  * than that is damaged too. */
-static int noted(struct kv *k, int code) {
+static int remember_damage(struct kv *k, int code) {
     k->damaged |= code == MDB_INVALID || code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND ||
                   code == MDB_VERSION_MISMATCH || code == MDB_MAP_RESIZED;
     return code;
@@ -88,7 +88,7 @@ static int open_or_replace(struct kv *k) {
     if (k->damaged)
         kv_file_set_aside(&k->file);
     k->damaged = false;
-    code = noted(k, open_environment(k));
+    code = remember_damage(k, open_environment(k));
     if (k->damaged) {
         close_environment(k);
         kv_file_set_aside(&k->file);
@@ -107,11 +107,11 @@ static int open_again(struct kv *k) {
 
     if (code)
         return code;
-    if (!kv_file_take_turn(&k->file))
+    if (!kv_file_lock_open(&k->file))
         return EBUSY;
     close_environment(k);
     code = open_or_replace(k);
-    kv_file_end_turn(&k->file);
+    kv_file_unlock_open(&k->file);
     return code;
 }
 
@@ -157,7 +157,7 @@ enum rc kv_open(const char *dir, size_t max_bytes, unsigned workers, struct kv *
 void kv_close(struct kv *k) {
     if (!k)
         return;
-    if (k->env && kv_file_take_turn(&k->file))
+    if (k->env && kv_file_lock_open(&k->file))
         close_environment(k);
     kv_file_close(&k->file); /* releases the open lock */
     concurrency_limit_close(k->writers);
@@ -179,7 +179,7 @@ static int begin_once(struct kv *k, bool write) {
     MDB_envinfo info;
 
     if (code || (code = mdb_txn_begin(k->env, NULL, write ? 0 : MDB_RDONLY, &k->txn.txn)))
-        return noted(k, code);
+        return remember_damage(k, code);
     if (!mdb_env_info(k->env, &info) && !mdb_env_get_fd(k->env, &fd))
         kv_file_lengthen(&k->file, fd, (off_t)((info.me_last_pgno + 1) * k->page_bytes));
     return 0;
@@ -223,7 +223,7 @@ enum rc kv_begin(struct kv *k, bool write, struct kv_txn **out, struct err *e) {
 }
 
 enum rc kv_commit(struct kv_txn *t, struct err *e) {
-    int code = noted(t->kv, mdb_txn_commit(t->txn));
+    int code = remember_damage(t->kv, mdb_txn_commit(t->txn));
 
     end(t->kv);
     return code ? failed(e, "commit", code) : OK;
@@ -240,7 +240,7 @@ static MDB_val key_of(const char *key) {
 
 enum rc kv_get(struct kv_txn *t, const char *key, const void **data, size_t *len, struct err *e) {
     MDB_val k = key_of(key), v;
-    int code = noted(t->kv, mdb_get(t->txn, t->dbi, &k, &v));
+    int code = remember_damage(t->kv, mdb_get(t->txn, t->dbi, &k, &v));
 
     if (code == MDB_NOTFOUND || !k.mv_size)
         return err_set(e, ERR_MISSING, "there is no such record");
@@ -291,7 +291,8 @@ bool kv_is_nearly_full(const struct kv_txn *t) {
 static int put(struct kv_txn *t, const char *key, MDB_val v, unsigned flags) {
     MDB_val k = key_of(key);
 
-    return noted(t->kv, kv_is_full(t) ? MDB_MAP_FULL : mdb_put(t->txn, t->dbi, &k, &v, flags));
+    return remember_damage(t->kv,
+                           kv_is_full(t) ? MDB_MAP_FULL : mdb_put(t->txn, t->dbi, &k, &v, flags));
 }
 
 enum rc kv_put(struct kv_txn *t, const char *key, const void *data, size_t len, struct err *e) {
@@ -310,7 +311,7 @@ enum rc kv_add(struct kv_txn *t, const char *key, const void *data, size_t len, 
 
 enum rc kv_del(struct kv_txn *t, const char *key, struct err *e) {
     MDB_val k = key_of(key);
-    int code = noted(t->kv, mdb_del(t->txn, t->dbi, &k, NULL));
+    int code = remember_damage(t->kv, mdb_del(t->txn, t->dbi, &k, NULL));
 
     if (code == MDB_NOTFOUND)
         return err_set(e, ERR_MISSING, "there is no such record");
@@ -329,7 +330,7 @@ bool kv_next(struct kv_txn *t, const char *after, char key[KV_KEY_MAX + 1], cons
     if (!code && k.mv_size == strlen(after) && !memcmp(k.mv_data, after, k.mv_size))
         code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
     mdb_cursor_close(cursor);
-    if (noted(t->kv, code) || k.mv_size > KV_KEY_MAX)
+    if (remember_damage(t->kv, code) || k.mv_size > KV_KEY_MAX)
         return false;
     memcpy(key, k.mv_data, k.mv_size);
     key[k.mv_size] = 0;

@@ -8,10 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shared/damaged.h"
+#include "shared/state_file.h"
 
-#define TURN_MS 2000
-#define TURN_STEP_MS 2
+#define OPEN_LOCK_MS 2000
+#define OPEN_LOCK_STEP_MS 2
 
 int kv_file_open(struct kv_file *f) {
     if (f->dir >= 0)
@@ -30,9 +30,9 @@ void kv_file_close(struct kv_file *f) {
 
 /* LMDB 0.9.31 destroys the locks in its file when the last user closes it; a process that opens it
  * at that moment then fails with "Invalid argument". */
-bool kv_file_take_turn(const struct kv_file *f) {
-    const struct timespec step = {0, TURN_STEP_MS * 1000000L};
-    int64_t end_ms = clock_monotonic_ms() + TURN_MS;
+bool kv_file_lock_open(const struct kv_file *f) {
+    const struct timespec step = {0, OPEN_LOCK_STEP_MS * 1000000L};
+    int64_t end_ms = clock_monotonic_ms() + OPEN_LOCK_MS;
 
     while (flock(f->dir, LOCK_EX | LOCK_NB)) {
         if (clock_monotonic_ms() >= end_ms)
@@ -42,7 +42,7 @@ bool kv_file_take_turn(const struct kv_file *f) {
     return true;
 }
 
-void kv_file_end_turn(const struct kv_file *f) {
+void kv_file_unlock_open(const struct kv_file *f) {
     (void)flock(f->dir, LOCK_UN);
 }
 
@@ -64,7 +64,7 @@ void kv_file_prepare(struct kv_file *f) {
     /* Processes with the old file still use its locks, so the new file needs new ones. */
     (void)unlinkat(f->dir, KV_LOCKS, 0);
     if (!fstatat(f->dir, KV_DATA DAMAGED_SUFFIX, &st, 0))
-        damaged_say(f->path, "/" KV_DATA);
+        damaged_report(f->path, "/" KV_DATA);
 }
 
 void kv_file_opened(struct kv_file *f, int fd) {

@@ -22,8 +22,8 @@ int kv_file_open(struct kv_file *f) MUST_USE;
 void kv_file_close(struct kv_file *f);
 
 /* Takes the lock for opening and closing; waits for a few seconds at most. */
-bool kv_file_take_turn(const struct kv_file *f) MUST_USE;
-void kv_file_end_turn(const struct kv_file *f);
+bool kv_file_lock_open(const struct kv_file *f) MUST_USE;
+void kv_file_unlock_open(const struct kv_file *f);
 
 /* With that lock, before LMDB opens the file: a new data file gets new locks. Logs if the old one
  * was damaged. */

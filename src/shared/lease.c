@@ -1,10 +1,11 @@
 #include "shared/lease.h"
 
-#include <stdio.h>
+#include <time.h>
 
 #include "crypto/random.h"
 
 #define KIND "lease:"
+#define STEP_MS 10 /* between reads of the cache */
 
 static bool make_key(char out[CACHE_KEY_MAX + 1], const char *name) {
     return snprintf(out, CACHE_KEY_MAX + 1, KIND "%s", name) <= CACHE_KEY_MAX;
@@ -22,11 +23,50 @@ enum rc lease_take(struct cache *c, const char *name, int64_t ttl_s, struct leas
 }
 
 void lease_release(struct cache *c, const struct lease *lease) {
-    cache_delete_if(c, lease->key, lease->owner, sizeof lease->owner);
+    const struct cache_entry own = {.value = lease->owner, .len = sizeof lease->owner};
+    struct err ignored;
+
+    (void)!cache_delete_if(c, lease->key, &own, &ignored); /* otherwise it expires by its TTL */
 }
 
 bool lease_is_taken(struct cache *c, const char *name) {
     char key[CACHE_KEY_MAX + 1];
 
     return make_key(key, name) && cache_has(c, key);
+}
+
+/* ---- single flight ---- */
+
+static enum flight_role follow(const struct single_flight *f) {
+    const struct timespec step = {0, STEP_MS * 1000000L};
+    bool is_asked = true;
+
+    while (is_asked && clock_monotonic_ms() < f->until_ms) {
+        (void)nanosleep(&step, NULL);
+        is_asked = lease_is_taken(
+            f->cache, f->name); /* read first: the result is stored before the lease ends */
+        if (f->find(f->arg))
+            return FLIGHT_FOUND;
+    }
+    return is_asked ? FLIGHT_TIMEOUT : FLIGHT_ENDED;
+}
+
+enum flight_role single_flight_begin(struct single_flight *f, struct err *e) {
+    switch (lease_take(f->cache, f->name, f->lease_s, &f->lease, e)) {
+    case OK:
+        break;
+    case ERR_EXISTS:
+        return follow(f);
+    default:
+        return FLIGHT_ALONE;
+    }
+    /* Another worker may have asked since the caller last read the cache. */
+    if (!f->find(f->arg))
+        return FLIGHT_LEADS;
+    single_flight_end(f);
+    return FLIGHT_FOUND;
+}
+
+void single_flight_end(const struct single_flight *f) {
+    lease_release(f->cache, &f->lease);
 }

@@ -10,7 +10,7 @@
 
 #include "base/encode.h"
 #include "crypto/digest.h"
-#include "shared/mapped.h"
+#include "shared/state_file.h"
 
 #define SETS 8192
 #define WAYS 8

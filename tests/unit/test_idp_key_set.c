@@ -100,11 +100,13 @@ bool cache_has(struct cache *c, const char *key) {
     return !c->fails && !strcmp(c->added_key, key) && now.fixed_s < c->added_until_s;
 }
 
-void cache_delete_if(struct cache *c, const char *key, const void *value, size_t len) {
-    (void)value;
-    (void)len;
-    if (!strcmp(c->added_key, key))
-        c->added_key[0] = 0;
+enum rc cache_delete_if(struct cache *c, const char *key, const struct cache_entry *is,
+                        struct err *e) {
+    (void)is;
+    if (strcmp(c->added_key, key) != 0)
+        return err_set(e, ERR_CONFLICT, "not there");
+    c->added_key[0] = 0;
+    return OK;
 }
 
 /* ---- helpers ---- */

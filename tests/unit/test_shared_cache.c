@@ -206,14 +206,17 @@ static void a_quota_removes_the_oldest_that_may_go(void **state) {
 }
 
 static void a_value_is_deleted_only_if_it_is_still_the_same(void **state) {
+    const struct cache_entry same = cache_text("v", 0), longer = cache_text("vv", 0),
+                             shorter = cache_text("", 0);
     struct fixture *f = *state;
 
     put(f, "k", NOW, 0);
-    cache_delete_if(f->cache, "k", "vv", 2);
-    cache_delete_if(f->cache, "k", "", 0);
+    assert_int_equal(cache_delete_if(f->cache, "k", &longer, &f->e), ERR_CONFLICT);
+    assert_int_equal(cache_delete_if(f->cache, "k", &shorter, &f->e), ERR_CONFLICT);
     assert_true(has(f, "k", NOW));
-    cache_delete_if(f->cache, "k", "v", 1);
+    assert_int_equal(cache_delete_if(f->cache, "k", &same, &f->e), OK);
     assert_false(has(f, "k", NOW));
+    assert_int_equal(cache_delete_if(f->cache, "k", &same, &f->e), ERR_CONFLICT);
 }
 
 /* As an earlier version of the program left it. */

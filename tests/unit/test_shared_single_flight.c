@@ -3,7 +3,7 @@
 
 #include <sys/wait.h>
 
-#include "shared/single_flight.h"
+#include "shared/lease.h"
 
 #define WAIT_MS 1000
 

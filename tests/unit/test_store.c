@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "base/log.h"
+#include "shared/cache.h"
 #include "shared/kv.h"
 #include "store/store.h"
 
@@ -24,6 +25,7 @@ static struct store *open_store(const char *name) {
     struct store *s;
     struct err e;
 
+    now.fixed_s = NOW;
     snprintf(path, sizeof path, "%s/%s", dir, name);
     if (store_lmdb_open(path, 8, &now, &s, &e))
         fail_msg("%s", e.text);
@@ -95,22 +97,18 @@ static void authorizing_has_conditions(void **state) {
     store_close(s);
 }
 
-/* A record as the store writes it: its ttl, and JSON. */
+/* A record as the store writes it. */
 static void put_record(const char *name, const char *id, const char *json) {
-    char path[128], record[512];
-    int64_t ttl = NOW + 10;
-    struct kv *kv;
-    struct kv_txn *t;
+    const struct cache_entry entry = cache_text(json, 10);
+    struct cache *cache;
+    char path[128];
     struct err e;
 
     snprintf(path, sizeof path, "%s/%s", dir, name);
-    memcpy(record, &ttl, sizeof ttl);
-    strcpy(record + sizeof ttl, json);
-    assert_int_equal(kv_open(path, 1 << 20, 8, &kv, &e), OK);
-    assert_int_equal(kv_begin(kv, true, &t, &e), OK);
-    assert_int_equal(kv_add(t, id, record, sizeof ttl + strlen(json), &e), OK);
-    assert_int_equal(kv_commit(t, &e), OK);
-    kv_close(kv);
+    now.fixed_s = NOW;
+    assert_int_equal(cache_open(path, 8, &now, &cache, &e), OK);
+    assert_int_equal(cache_add(cache, id, &entry, 0, &e), OK);
+    cache_close(cache);
 }
 
 static void the_version_before_is_read_and_no_other(void **state) {
@@ -132,6 +130,26 @@ static void the_version_before_is_read_and_no_other(void **state) {
     store_close(s);
 }
 
+/* How many records the file has, whether they have expired or not. */
+static unsigned count_records(const char *name) {
+    char path[128], key[KV_KEY_MAX + 1] = "";
+    unsigned count = 0;
+    const void *data;
+    struct kv_txn *t;
+    struct kv *kv;
+    struct err e;
+    size_t len;
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    assert_int_equal(kv_open(path, 256UL << 20, 8, &kv, &e), OK);
+    assert_int_equal(kv_begin(kv, false, &t, &e), OK);
+    while (kv_next(t, key, key, &data, &len))
+        count++;
+    kv_abort(t);
+    kv_close(kv);
+    return count;
+}
+
 static void what_has_expired_does_not_exist_and_is_swept(void **state) {
     struct store *s = open_store("sweep");
     struct session out;
@@ -146,8 +164,14 @@ static void what_has_expired_does_not_exist_and_is_swept(void **state) {
         assert_int_equal(store_session_put(s, &in, &e), OK);
     }
     assert_int_equal(store_session_get(at(s, NOW + 10), *state, "id001", &out, &e), ERR_MISSING);
+    store_close(s);
+    assert_int_equal(count_records("sweep"), 200);
+    s = open_store("sweep");
     for (int i = 0; i < 5; i++)
         store_sweep(at(s, NOW + 10));
+    store_close(s);
+    assert_int_equal(count_records("sweep"), 100);
+    s = at(open_store("sweep"), NOW + 10);
     for (int i = 0; i < 200; i++) {
         struct session in = pending(id);
 
@@ -171,11 +195,12 @@ static void a_sweep_goes_on_while_there_is_much_to_remove(void **state) {
 
             snprintf(id, sizeof id, "id%04d", i);
             in.ttl = NOW + 10;
-            assert_int_equal(store_session_put(s, &in, &e), OK);
+            assert_int_equal(store_session_put(at(s, NOW), &in, &e), OK);
             if (i == 999)
                 store_sweep(at(s, NOW + 10));
         }
     store_close(s);
+    assert_int_equal(count_records("flood"), 0);
 }
 
 /* A child opens the store itself, as workers do, tries to delete, and closes, while others open and
