@@ -162,8 +162,7 @@ static enum rc save_once(struct task *t, struct arena *a, struct err *e) {
     r.sealed = seal(
         a, &(struct seal_binding){.keys = t->site->seal, .purpose = PURPOSE, .associated = t->id},
         text, len);
-    rc = t->version ? task_store_replace(t->site->mcp->tasks, &r, e)
-                    : task_store_put(t->site->mcp->tasks, &r, e);
+    rc = task_store_write(t->site->mcp->tasks, &r, e);
     if (!rc)
         t->version++;
     return rc;

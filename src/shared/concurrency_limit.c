@@ -63,6 +63,18 @@ static bool byte_lock_is_taken(int fd, int byte) {
     return !fcntl(fd, F_OFD_GETLK, &l) && l.l_type != F_UNLCK;
 }
 
+/* Locks this byte, unless another description has it until then. */
+static bool byte_lock_wait(int fd, int byte, int64_t end_ms) {
+    const struct timespec step = {0, ALONE_STEP_MS * 1000000L};
+
+    while (byte_lock_take(fd, byte, 1) < 0) {
+        if (clock_monotonic_ms() >= end_ms)
+            return false;
+        (void)nanosleep(&step, NULL);
+    }
+    return true;
+}
+
 /* ---- limits for a service ---- */
 
 struct concurrency_options concurrency_of_service(unsigned workers, int slow_ms) {
@@ -222,7 +234,6 @@ static void give_back(struct concurrency_limit *l) {
 }
 
 enum rc concurrency_limit_enter(struct concurrency_limit *l) {
-    const struct timespec step = {0, ALONE_STEP_MS * 1000000L};
     const int64_t begin_ms = clock_monotonic_ms();
 
     if (!l)
@@ -231,12 +242,9 @@ enum rc concurrency_limit_enter(struct concurrency_limit *l) {
         return ERR_UPSTREAM;
     if (!l->options.alone || l->held < 0)
         return OK;
-    while (byte_lock_take(l->fd, ALONE, 1) < 0) {
-        if (clock_monotonic_ms() >= begin_ms + l->options.slow_ms) {
-            concurrency_limit_leave(l, false);
-            return ERR_UPSTREAM;
-        }
-        (void)nanosleep(&step, NULL);
+    if (!byte_lock_wait(l->fd, ALONE, begin_ms + l->options.slow_ms)) {
+        concurrency_limit_leave(l, false);
+        return ERR_UPSTREAM;
     }
     l->is_alone = true;
     return OK;
@@ -266,18 +274,6 @@ void concurrency_limit_leave(struct concurrency_limit *l, bool success) {
  * byte is locked. */
 #define GUARD (CONCURRENCY_SHARE_MAX + 1) /* the byte that is locked during a search */
 #define GUARD_MS 1000                     /* a search takes less than a millisecond */
-
-static bool lock_guard(int fd) {
-    int64_t until = clock_monotonic_ms() + GUARD_MS;
-    const struct timespec pause = {0, 1000000};
-
-    while (byte_lock_take(fd, GUARD, 1) < 0) {
-        if (clock_monotonic_ms() >= until)
-            return false;
-        (void)nanosleep(&pause, NULL);
-    }
-    return true;
-}
 
 /* While GUARD is locked: finds a free slot, if the owner may have one more. */
 static enum rc find_slot(int fd, const struct concurrency_share *s, const uint8_t owner[SHA256_LEN],
@@ -323,8 +319,9 @@ enum rc concurrency_share_take(const struct concurrency_share *s, const char *ow
     if (fd < 0)
         return err_set(e, ERR_STORE, "%s cannot be opened: %s. The service's user must own it",
                        s->path, strerror(errno));
-    rc = lock_guard(fd) ? take_slot(fd, s, owner, e)
-                        : err_set(e, ERR_STORE, "%s is held by somebody else", s->path);
+    rc = byte_lock_wait(fd, GUARD, clock_monotonic_ms() + GUARD_MS)
+             ? take_slot(fd, s, owner, e)
+             : err_set(e, ERR_STORE, "%s is held by somebody else", s->path);
     byte_lock_release(fd, GUARD);
     if (rc)
         (void)close(fd);

@@ -288,24 +288,11 @@ bool kv_is_nearly_full(const struct kv_txn *t) {
     return !has_room(t, t->kv->pages / 4 * 3);
 }
 
-static int put(struct kv_txn *t, const char *key, MDB_val v, unsigned flags) {
-    MDB_val k = key_of(key);
-
-    return remember_damage(t->kv,
-                           kv_is_full(t) ? MDB_MAP_FULL : mdb_put(t->txn, t->dbi, &k, &v, flags));
-}
-
 enum rc kv_put(struct kv_txn *t, const char *key, const void *data, size_t len, struct err *e) {
-    int code = put(t, key, (MDB_val){len, (void *)(uintptr_t)data}, 0);
+    MDB_val k = key_of(key), v = {len, (void *)(uintptr_t)data};
+    int code =
+        remember_damage(t->kv, kv_is_full(t) ? MDB_MAP_FULL : mdb_put(t->txn, t->dbi, &k, &v, 0));
 
-    return code ? failed(e, "put", code) : OK;
-}
-
-enum rc kv_add(struct kv_txn *t, const char *key, const void *data, size_t len, struct err *e) {
-    int code = put(t, key, (MDB_val){len, (void *)(uintptr_t)data}, MDB_NOOVERWRITE);
-
-    if (code == MDB_KEYEXIST)
-        return err_set(e, ERR_EXISTS, "there is such a record already");
     return code ? failed(e, "put", code) : OK;
 }
 

@@ -28,10 +28,8 @@ void kv_abort(struct kv_txn *t);
 /* *data is valid until the transaction ends or writes. ERR_MISSING if there is no such key. */
 enum rc kv_get(struct kv_txn *t, const char *key, const void **data, size_t *len,
                struct err *e) MUST_USE;
-/* ERR_STORE also when the file is full. kv_add: ERR_EXISTS if the key is there. */
+/* Replaces the value if the key is there. ERR_STORE also when the file is full. */
 enum rc kv_put(struct kv_txn *t, const char *key, const void *data, size_t len,
-               struct err *e) MUST_USE;
-enum rc kv_add(struct kv_txn *t, const char *key, const void *data, size_t len,
                struct err *e) MUST_USE;
 /* At the begin of this transaction: kv_put has no room; less than a quarter of its room is left. */
 bool kv_is_full(const struct kv_txn *t);

@@ -31,36 +31,7 @@ static struct dynamodb_store *self(struct store *s) {
 
 static const char state_pending[] = "pending", state_authorized[] = "authorized";
 
-/* ---- requests ---- */
-
-/* A condition, and the names and values that it and an update use. Every name goes by a
- * placeholder: `ttl`, `state` and others are reserved words. */
-struct expression {
-    struct arena *a;
-    struct json *input, *names, *values;
-};
-
-static void begin(struct expression *x, struct arena *a, const char *condition) {
-    x->a = a;
-    x->input = json_new_object(a);
-    x->names = json_new_object(a);
-    x->values = json_new_object(a);
-    json_put_str(x->input, "ConditionExpression", condition);
-    json_put(x->input, "ExpressionAttributeNames", x->names);
-    json_put(x->input, "ExpressionAttributeValues", x->values);
-}
-
-static void name(struct expression *x, const char *attribute) {
-    json_put_str(x->names, arena_printf(x->a, "#%s", attribute), attribute);
-}
-
-static void text(struct expression *x, const char *placeholder, const char *value) {
-    item_put_text(x->a, x->values, placeholder, value);
-}
-
-static void number(struct expression *x, const char *placeholder, int64_t value) {
-    item_put_number(x->a, x->values, placeholder, value);
-}
+/* ---- items ---- */
 
 static struct json *key_of(struct arena *a, const char *id) {
     struct json *key = json_new_object(a);
@@ -68,8 +39,6 @@ static struct json *key_of(struct arena *a, const char *id) {
     item_put_text(a, key, "sessionId", id);
     return key;
 }
-
-/* ---- items ---- */
 
 static struct json *encode(struct arena *a, const struct session *in, const char *attempt) {
     struct json *item = key_of(a, in->id);
@@ -113,6 +82,7 @@ static enum rc decode(const struct json *item, struct session *out, struct err *
 /* ---- the operations ---- */
 
 static enum rc session_put(struct store *s, const struct session *in, struct err *e) {
+    static const char *const used[] = {"sessionId", "attempt", "state", NULL};
     struct dynamodb_store *ds = self(s);
     struct arena *a = ds->scratch;
     const char *attempt = random_text(a, ATTEMPT_BYTES);
@@ -120,51 +90,50 @@ static enum rc session_put(struct store *s, const struct session *in, struct err
     struct expression x;
     enum rc rc;
 
-    begin(&x, a, "attribute_not_exists(#sessionId) OR (#attempt = :attempt AND #state = :pending)");
-    name(&x, "sessionId");
-    name(&x, "attempt");
-    name(&x, "state");
-    text(&x, ":attempt", attempt);
-    text(&x, ":pending", state_pending);
+    x = expression_new(
+        a, "attribute_not_exists(#sessionId) OR (#attempt = :attempt AND #state = :pending)", used);
+    item_put_text(a, x.values, ":attempt", attempt);
+    item_put_text(a, x.values, ":pending", state_pending);
     json_put(x.input, "Item", encode(a, in, attempt));
     rc = table_call(&ds->table, a, &(struct dynamodb_request){"PutItem", x.input, 0}, &r, e);
     arena_reset(a);
     return rc == ERR_CONFLICT ? err_set(e, ERR_EXISTS, "the session's id is taken") : rc;
 }
 
-static void put_update(struct expression *x, const struct session *want) {
-    static const char *const used[] = {"browser", "ttl", "state", "attempt", "v", "grant"};
+static struct expression update_of(const struct store *s, struct arena *a,
+                                   const struct session *want) {
+    static const char *const used[] = {"browser", "ttl", "state", "attempt", "v", "grant", NULL};
+    struct expression x =
+        expression_new(a,
+                       "#browser = :browser AND #ttl > :now AND #v BETWEEN :oldest AND :v AND "
+                       "(#state = :pending OR #attempt = :attempt)",
+                       used);
 
-    for (size_t i = 0; i < sizeof used / sizeof *used; i++)
-        name(x, used[i]);
-    text(x, ":browser", want->browser);
-    text(x, ":pending", state_pending);
-    text(x, ":authorized", state_authorized);
-    text(x, ":attempt", want->attempt);
-    number(x, ":ttl", want->ttl);
-    number(x, ":v", SESSION_RECORD_VERSION);
-    number(x, ":oldest", SESSION_RECORD_VERSION_OLDEST);
+    item_put_text(a, x.values, ":browser", want->browser);
+    item_put_text(a, x.values, ":pending", state_pending);
+    item_put_text(a, x.values, ":authorized", state_authorized);
+    item_put_text(a, x.values, ":attempt", want->attempt);
+    item_put_number(a, x.values, ":now", clock_now_s(s->clock));
+    item_put_number(a, x.values, ":ttl", want->ttl);
+    item_put_number(a, x.values, ":v", SESSION_RECORD_VERSION);
+    item_put_number(a, x.values, ":oldest", SESSION_RECORD_VERSION_OLDEST);
     if (*want->grant)
-        text(x, ":grant", want->grant);
+        item_put_text(a, x.values, ":grant", want->grant);
     /* Older DynamoDB knows no empty strings. */
-    json_put_str(x->input, "UpdateExpression",
-                 arena_printf(x->a,
+    json_put_str(x.input, "UpdateExpression",
+                 arena_printf(a,
                               "SET #state = :authorized, #ttl = :ttl, #attempt = :attempt, "
                               "#v = :v%s",
                               *want->grant ? ", #grant = :grant" : " REMOVE #grant"));
+    return x;
 }
 
 static enum rc session_authorize(struct store *s, struct arena *a, const struct session *want,
                                  struct session *out, struct err *e) {
+    const struct expression x = update_of(s, a, want);
     struct dynamodb_result r;
-    struct expression x;
     enum rc rc;
 
-    begin(&x, a,
-          "#browser = :browser AND #ttl > :now AND #v BETWEEN :oldest AND :v AND "
-          "(#state = :pending OR #attempt = :attempt)");
-    put_update(&x, want);
-    number(&x, ":now", clock_now_s(s->clock));
     json_put(x.input, "Key", key_of(a, want->id));
     json_put_str(x.input, "ReturnValues", "ALL_NEW");
     rc =
@@ -193,15 +162,14 @@ static enum rc session_get(struct store *s, struct arena *a, const char *id, str
 
 static enum rc session_delete(struct store *s, struct arena *a, const char *id, struct session *out,
                               struct err *e) {
+    static const char *const used[] = {"state", "ttl", NULL};
     struct dynamodb_result r;
     struct expression x;
     enum rc rc;
 
-    begin(&x, a, "#state = :authorized AND #ttl > :now");
-    name(&x, "state");
-    name(&x, "ttl");
-    text(&x, ":authorized", state_authorized);
-    number(&x, ":now", clock_now_s(s->clock));
+    x = expression_new(a, "#state = :authorized AND #ttl > :now", used);
+    item_put_text(a, x.values, ":authorized", state_authorized);
+    item_put_number(a, x.values, ":now", clock_now_s(s->clock));
     json_put(x.input, "Key", key_of(a, id));
     json_put_str(x.input, "ReturnValues", "ALL_OLD");
     rc =
@@ -216,11 +184,6 @@ static enum rc session_delete(struct store *s, struct arena *a, const char *id, 
     return rc ? rc : decode(json_get(r.output, "Attributes"), out, e);
 }
 
-/* DynamoDB deletes what is past `ttl` by itself. */
-static void sweep(struct store *s) {
-    (void)s;
-}
-
 static void dynamodb_store_close(struct store *s) {
     arena_free(self(s)->scratch);
     free(self(s));
@@ -229,7 +192,7 @@ static void dynamodb_store_close(struct store *s) {
 struct store *store_dynamodb_open(struct dynamodb *db, struct concurrency_limit *limit,
                                   const struct clock *clock) {
     static const struct store_ops ops = {
-        session_put, session_authorize, session_get, session_delete, sweep, dynamodb_store_close};
+        session_put, session_authorize, session_get, session_delete, NULL, dynamodb_store_close};
     struct dynamodb_store *ds = xcalloc(1, sizeof *ds);
 
     ds->base = (struct store){&ops, clock};

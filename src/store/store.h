@@ -39,7 +39,7 @@ struct store_ops {
                            struct err *e);
     enum rc (*session_delete)(struct store *s, struct arena *a, const char *id, struct session *out,
                               struct err *e);
-    void (*sweep)(struct store *s);
+    void (*sweep)(struct store *s); /* NULL: what has expired is deleted without it */
     void (*close)(struct store *s);
 };
 struct store {
@@ -82,7 +82,8 @@ static inline enum rc store_session_delete(struct store *s, struct arena *a, con
 }
 /* Removes some of what has expired; cheap, meant to be called now and then between requests. */
 static inline void store_sweep(struct store *s) {
-    s->ops->sweep(s);
+    if (s->ops->sweep)
+        s->ops->sweep(s);
 }
 static inline void store_close(struct store *s) {
     if (s)

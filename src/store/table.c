@@ -32,6 +32,18 @@ bool item_number(const struct json *item, const char *name, int64_t *out) {
     return !*end;
 }
 
+struct expression expression_new(struct arena *a, const char *condition,
+                                 const char *const *attributes) {
+    struct expression x = {json_new_object(a), json_new_object(a), json_new_object(a)};
+
+    for (; *attributes; attributes++)
+        json_put_str(x.names, arena_printf(a, "#%s", *attributes), *attributes);
+    json_put_str(x.input, "ConditionExpression", condition);
+    json_put(x.input, "ExpressionAttributeNames", x.names);
+    json_put(x.input, "ExpressionAttributeValues", x.values);
+    return x;
+}
+
 /* A call has its time since it began to wait. */
 enum rc table_call(const struct table *t, struct arena *a, const struct dynamodb_request *rq,
                    struct dynamodb_result *out, struct err *e) {

@@ -23,3 +23,12 @@ void item_put_text(struct arena *a, struct json *into, const char *name, const c
 void item_put_number(struct arena *a, struct json *into, const char *name, int64_t n);
 const char *item_text(const struct json *item, const char *name); /* NULL: it has no such text */
 bool item_number(const struct json *item, const char *name, int64_t *out); /* false: the same */
+
+/* A request with a condition, and the names and values that it and an update use. Every name goes
+ * by a placeholder, #NAME: `ttl`, `state` and others are reserved words. */
+struct expression {
+    struct json *input, *names, *values;
+};
+/* `attributes` ends with NULL. */
+struct expression expression_new(struct arena *a, const char *condition,
+                                 const char *const *attributes);

@@ -24,10 +24,9 @@ struct task_record {
 struct cache;
 struct task_store;
 struct task_store_ops {
-    enum rc (*put)(struct task_store *s, const struct task_record *in, struct err *e);
     enum rc (*get)(struct task_store *s, struct arena *a, const char *id, struct task_record *out,
                    struct err *e);
-    enum rc (*replace)(struct task_store *s, const struct task_record *in, struct err *e);
+    enum rc (*write)(struct task_store *s, const struct task_record *in, struct err *e);
     enum rc (*renew)(struct task_store *s, const struct task_record *in, struct err *e);
     enum rc (*again)(const struct task_store *s, struct cache *cache, struct task_store **out,
                      struct err *e);
@@ -41,22 +40,18 @@ struct task_store {
 };
 
 /* Every operation: ERR_STORE if the store fails; e->text may go to a client.
- * A new one, whose version is 0 and is 1 then. ERR_EXISTS if the id is taken. */
-static inline enum rc task_store_put(struct task_store *s, const struct task_record *in,
-                                     struct err *e) {
-    return s->ops->put(s, in, e);
-}
-/* As it is now. ERR_MISSING if there is none or it has expired. */
+ * As it is now. ERR_MISSING if there is none or it has expired. */
 static inline enum rc task_store_get(struct task_store *s, struct arena *a, const char *id,
                                      struct task_record *out, struct err *e) {
     return s->ops->get(s, a, id, out, e);
 }
 /* In place of the version in->version, which then is one more. ERR_CONFLICT if somebody else has
  * written since it was read, or it is gone; ERR_MISSING if the store knows that it was lost before
- * its time, so that it can be put again. */
-static inline enum rc task_store_replace(struct task_store *s, const struct task_record *in,
-                                         struct err *e) {
-    return s->ops->replace(s, in, e);
+ * its time, so that it can be written again. A new one has version 0: ERR_EXISTS if the id is
+ * taken. */
+static inline enum rc task_store_write(struct task_store *s, const struct task_record *in,
+                                       struct err *e) {
+    return s->ops->write(s, in, e);
 }
 /* The same for lease and ttl alone; in->sealed is not looked at. */
 static inline enum rc task_store_renew(struct task_store *s, const struct task_record *in,

@@ -27,34 +27,17 @@ static struct dynamodb_tasks *self(struct task_store *s) {
     return (struct dynamodb_tasks *)(void *)s;
 }
 
-/* ---- items ---- */
-
-/* Every name goes by a placeholder: `ttl` and others are reserved words. */
-static struct json *names(struct arena *a, const char *const *list) {
-    struct json *o = json_new_object(a);
-
-    for (; *list; list++)
-        json_put_str(o, arena_printf(a, "#%s", *list), *list);
-    return o;
-}
-
-static enum rc check_size(const struct task_record *in, struct err *e) {
-    return strlen(in->sealed) > TASK_SEALED_MAX
-               ? err_set(e, ERR_TOO_LARGE, "the task's record is too long")
-               : OK;
-}
-
 /* ---- the operations ---- */
 
-static enum rc put(struct task_store *s, const struct task_record *in, struct err *e) {
+static enum rc put(struct dynamodb_tasks *t, const struct task_record *in, struct err *e) {
     static const char *const used[] = {"taskId", "attempt", NULL};
-    struct dynamodb_tasks *t = self(s);
     struct arena *a = t->scratch;
-    struct json *input = json_new_object(a), *item = json_new_object(a),
-                *values = json_new_object(a);
+    struct expression x =
+        expression_new(a, "attribute_not_exists(#taskId) OR #attempt = :attempt", used);
+    struct json *item = json_new_object(a);
     const char *attempt = random_text(a, ATTEMPT_BYTES);
     struct dynamodb_result r;
-    enum rc rc = check_size(in, e);
+    enum rc rc;
 
     item_put_text(a, item, "taskId", in->id);
     item_put_number(a, item, "v", TASK_ITEM_VERSION);
@@ -63,15 +46,9 @@ static enum rc put(struct task_store *s, const struct task_record *in, struct er
     item_put_number(a, item, "lease", in->lease);
     item_put_text(a, item, "attempt", attempt);
     item_put_text(a, item, "record", in->sealed);
-    item_put_text(a, values, ":attempt", attempt);
-    json_put(input, "Item", item);
-    json_put_str(input, "ConditionExpression",
-                 "attribute_not_exists(#taskId) OR #attempt = :attempt");
-    json_put(input, "ExpressionAttributeNames", names(a, used));
-    json_put(input, "ExpressionAttributeValues", values);
-    if (!rc)
-        rc = table_call(&t->table, t->scratch, &(struct dynamodb_request){"PutItem", input, 0}, &r,
-                        e);
+    item_put_text(a, x.values, ":attempt", attempt);
+    json_put(x.input, "Item", item);
+    rc = table_call(&t->table, a, &(struct dynamodb_request){"PutItem", x.input, 0}, &r, e);
     arena_reset(a);
     return rc == ERR_CONFLICT ? err_set(e, ERR_EXISTS, "the task's id is taken") : rc;
 }
@@ -80,39 +57,37 @@ static enum rc update(struct dynamodb_tasks *t, const struct task_record *in, bo
                       struct err *e) {
     static const char *const used[] = {"version", "attempt", "ttl", "lease", "v", NULL};
     struct arena *a = t->scratch;
-    struct json *input = json_new_object(a), *key = json_new_object(a),
-                *values = json_new_object(a), *by = names(a, used);
+    struct expression x = expression_new(
+        a, "#v = :v AND (#version = :old OR (#version = :new AND #attempt = :attempt))", used);
+    struct json *key = json_new_object(a);
     struct dynamodb_result r;
     enum rc rc;
 
     item_put_text(a, key, "taskId", in->id);
-    item_put_number(a, values, ":v", TASK_ITEM_VERSION);
-    item_put_number(a, values, ":old", in->version);
-    item_put_number(a, values, ":new", in->version + 1);
-    item_put_number(a, values, ":ttl", in->ttl);
-    item_put_number(a, values, ":lease", in->lease);
-    item_put_text(a, values, ":attempt", random_text(a, ATTEMPT_BYTES));
+    item_put_number(a, x.values, ":v", TASK_ITEM_VERSION);
+    item_put_number(a, x.values, ":old", in->version);
+    item_put_number(a, x.values, ":new", in->version + 1);
+    item_put_number(a, x.values, ":ttl", in->ttl);
+    item_put_number(a, x.values, ":lease", in->lease);
+    item_put_text(a, x.values, ":attempt", random_text(a, ATTEMPT_BYTES));
     if (whole) {
-        item_put_text(a, values, ":record", in->sealed);
-        json_put_str(by, "#record", "record");
+        item_put_text(a, x.values, ":record", in->sealed);
+        json_put_str(x.names, "#record", "record");
     }
-    json_put(input, "Key", key);
-    json_put_str(input, "ConditionExpression",
-                 "#v = :v AND (#version = :old OR (#version = :new AND #attempt = :attempt))");
-    json_put_str(input, "UpdateExpression",
+    json_put(x.input, "Key", key);
+    json_put_str(x.input, "UpdateExpression",
                  whole ? "SET #version = :new, #attempt = :attempt, #ttl = :ttl, #lease = :lease, "
                          "#record = :record"
                        : "SET #version = :new, #attempt = :attempt, #ttl = :ttl, #lease = :lease");
-    json_put(input, "ExpressionAttributeNames", by);
-    json_put(input, "ExpressionAttributeValues", values);
-    rc = table_call(&t->table, t->scratch, &(struct dynamodb_request){"UpdateItem", input, 0}, &r,
-                    e);
+    rc = table_call(&t->table, a, &(struct dynamodb_request){"UpdateItem", x.input, 0}, &r, e);
     arena_reset(a);
     return rc == ERR_CONFLICT ? err_set(e, ERR_CONFLICT, "the task was changed meanwhile") : rc;
 }
 
-static enum rc replace(struct task_store *s, const struct task_record *in, struct err *e) {
-    return check_size(in, e) ? e->code : update(self(s), in, true, e);
+static enum rc write(struct task_store *s, const struct task_record *in, struct err *e) {
+    if (strlen(in->sealed) > TASK_SEALED_MAX)
+        return err_set(e, ERR_TOO_LARGE, "the task's record is too long");
+    return in->version ? update(self(s), in, true, e) : put(self(s), in, e);
 }
 
 static enum rc renew(struct task_store *s, const struct task_record *in, struct err *e) {
@@ -185,7 +160,7 @@ static enum rc again(const struct task_store *s, struct cache *cache, struct tas
 
 enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const char *limit_file,
                                  unsigned workers, struct task_store **out, struct err *e) {
-    static const struct task_store_ops ops = {put, get, replace, renew, again, close_dynamodb};
+    static const struct task_store_ops ops = {get, write, renew, again, close_dynamodb};
     const struct concurrency_options limit = concurrency_of_service(workers, TABLE_SLOW_MS);
     struct dynamodb_tasks *t = xcalloc(1, sizeof *t);
 

@@ -37,7 +37,7 @@ static bool is_running(const void *value, size_t len, int64_t now_s) {
     return head.lease >= now_s;
 }
 
-static enum rc write(struct task_store *s, const struct task_record *in, struct err *e) {
+static enum rc write_record(struct task_store *s, const struct task_record *in, struct err *e) {
     const struct head old = {.form = TASK_ITEM_VERSION, .version = in->version};
     const struct head head = {TASK_ITEM_VERSION, in->version + 1, in->lease};
     const struct cache_entry begins = {.value = &old, .len = HEAD_NAMES};
@@ -106,9 +106,8 @@ static bool is_lost(struct task_store *s, const struct task_record *in) {
     return lost;
 }
 
-/* Also a new one, whose version is 0. */
-static enum rc replace(struct task_store *s, const struct task_record *in, struct err *e) {
-    enum rc rc = write(s, in, e);
+static enum rc write(struct task_store *s, const struct task_record *in, struct err *e) {
+    enum rc rc = write_record(s, in, e);
     struct err ignored;
 
     if (rc == ERR_CONFLICT && is_lost(s, in))
@@ -129,7 +128,7 @@ static enum rc renew(struct task_store *s, const struct task_record *in, struct 
         now.version = in->version;
         now.ttl = in->ttl;
         now.lease = in->lease;
-        rc = write(s, &now, e);
+        rc = write_record(s, &now, e);
     }
     arena_free(a);
     return rc;
@@ -147,7 +146,7 @@ static void close_host(struct task_store *s) {
 }
 
 struct task_store *task_store_host_open(struct cache *cache, const struct clock *clock) {
-    static const struct task_store_ops ops = {replace, get, replace, renew, again, close_host};
+    static const struct task_store_ops ops = {get, write, renew, again, close_host};
     struct host_tasks *t = xcalloc(1, sizeof *t);
 
     t->base = (struct task_store){&ops, clock, LOOK_MS, POLL_MS};

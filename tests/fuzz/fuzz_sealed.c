@@ -225,7 +225,7 @@ static void try_task(struct site *site, struct arena *a, const char *text, size_
     struct err e;
 
     r.sealed = site_seal(a, site, "task", r.id, text, len);
-    MUST(!task_store_put(site->mcp->tasks, &r, &e));
+    MUST(!task_store_write(site->mcp->tasks, &r, &e));
     if (!task_load(&c, r.id, &task, &e))
         (void)task_view(&task, true);
     else

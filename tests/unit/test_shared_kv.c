@@ -80,7 +80,7 @@ static enum rc put(struct kv *k, unsigned number, size_t len, struct err *e) {
     /* In an order that is not the one in which they come. */
     (void)snprintf(key, sizeof key, "%08x", number * 2654435761U);
     assert_int_equal(kv_begin(k, true, &t, e), OK);
-    rc = kv_add(t, key, data, len, e);
+    rc = kv_put(t, key, data, len, e);
     if (!rc)
         return kv_commit(t, e);
     kv_abort(t);

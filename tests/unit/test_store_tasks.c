@@ -87,16 +87,16 @@ static void each_write_replaces_the_version_that_was_read(void **state) {
     struct err e;
 
     assert_int_equal(task_store_get(f->tasks, f->a, "id", &out, &e), ERR_MISSING);
-    assert_int_equal(task_store_put(f->tasks, &r, &e), OK);
-    assert_int_equal(task_store_put(f->tasks, &r, &e), ERR_EXISTS);
+    assert_int_equal(task_store_write(f->tasks, &r, &e), OK);
+    assert_int_equal(task_store_write(f->tasks, &r, &e), ERR_EXISTS);
     assert_int_equal(task_store_get(f->tasks, f->a, "id", &out, &e), OK);
     assert_int_equal(out.version, 1);
     assert_int_equal(out.ttl, NOW + 100);
     assert_int_equal(out.lease, NOW + 10);
     assert_string_equal(out.sealed, "first");
     r = record("id", 1, "second");
-    assert_int_equal(task_store_replace(f->tasks, &r, &e), OK);
-    assert_int_equal(task_store_replace(f->tasks, &r, &e), ERR_CONFLICT);
+    assert_int_equal(task_store_write(f->tasks, &r, &e), OK);
+    assert_int_equal(task_store_write(f->tasks, &r, &e), ERR_CONFLICT);
     assert_int_equal(task_store_renew(f->tasks, &r, &e), ERR_CONFLICT);
     r = (struct task_record){"id", 2, NOW + 300, NOW + 200, NULL};
     assert_int_equal(task_store_renew(f->tasks, &r, &e), OK);
@@ -114,7 +114,7 @@ static void what_is_past_its_ttl_does_not_exist(void **state) {
     struct task_record r = record("old", 0, "x"), out;
     struct err e;
 
-    assert_int_equal(task_store_put(f->tasks, &r, &e), OK);
+    assert_int_equal(task_store_write(f->tasks, &r, &e), OK);
     f->site.clock.fixed_s = NOW + 99;
     assert_int_equal(task_store_get(f->tasks, f->a, "old", &out, &e), OK);
     f->site.clock.fixed_s = NOW + 100;
@@ -134,9 +134,9 @@ static void a_record_that_is_too_long_is_refused(void **state) {
     struct err e;
 
     memset(text, 'x', TASK_SEALED_MAX + 1);
-    assert_int_equal(task_store_put(f->tasks, &r, &e), ERR_TOO_LARGE);
+    assert_int_equal(task_store_write(f->tasks, &r, &e), ERR_TOO_LARGE);
     text[TASK_SEALED_MAX] = 0;
-    assert_int_equal(task_store_put(f->tasks, &r, &e), OK);
+    assert_int_equal(task_store_write(f->tasks, &r, &e), OK);
     assert_int_equal(task_store_get(f->tasks, f->a, "long", &out, &e), OK);
     assert_int_equal(strlen(out.sealed), TASK_SEALED_MAX);
 }
@@ -165,7 +165,7 @@ static void fill(struct fixture *f, const char *user, unsigned count, const char
         r.ttl = NOW + 100000;
         r.lease = running && i == 0 ? NOW + 100000 : 0;
         f->site.clock.fixed_s = NOW + i;
-        assert_int_equal(task_store_put(f->tasks, &r, &e), OK);
+        assert_int_equal(task_store_write(f->tasks, &r, &e), OK);
     }
     f->site.clock.fixed_s = NOW;
 }
@@ -198,11 +198,11 @@ static void bytes_count_too(void **state) {
     for (unsigned i = 0; i < most; i++) { /* as results are: longer than what they began with */
         r = (struct task_record){id_of(f, "_large__", i), 1, NOW + 100000, 0, text};
         f->site.clock.fixed_s = NOW + 1000 + i;
-        assert_int_equal(task_store_replace(f->tasks, &r, &e), OK);
+        assert_int_equal(task_store_write(f->tasks, &r, &e), OK);
     }
     f->site.clock.fixed_s = NOW + 2000;
     r = (struct task_record){id_of(f, "_large__", most), 0, NOW + 100000, 0, text};
-    assert_int_equal(task_store_put(f->tasks, &r, &e), OK);
+    assert_int_equal(task_store_write(f->tasks, &r, &e), OK);
     arena_reset(f->a);
     f->site.clock.fixed_s = NOW;
     assert_int_equal(cache_set(f->cache, "other", &other, 0, &e), OK);
@@ -305,7 +305,7 @@ static void a_record_is_sealed_for_its_id(void **state) {
     assert_int_equal(task_store_get(f->tasks, f->a, "mine", &out, &e), OK);
     assert_null(strstr(out.sealed, "secret"));
     r = record("other", 0, out.sealed);
-    assert_int_equal(task_store_put(f->tasks, &r, &e), OK);
+    assert_int_equal(task_store_write(f->tasks, &r, &e), OK);
     assert_int_equal(task_read(&f->site, f->a, "other", &seen, &e), ERR_STORE);
     assert_non_null(strstr(e.detail, "SECRET_KEY_FILE"));
     assert_int_equal(task_read(&f->site, f->a, "", &seen, &e), ERR_MISSING);
