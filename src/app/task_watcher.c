@@ -1,5 +1,5 @@
 /* Private part of app.h: the process that watches tasks for the stream holder. */
-#include "exec/task_watcher.h"
+#include "exec/task_notifications.h"
 #include "app/app.h"
 #include "app/stores.h"
 #include "base/log.h"

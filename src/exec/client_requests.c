@@ -120,16 +120,16 @@ static void check_request(struct request_check *q, const struct json *v) {
 }
 
 /* "A server MUST NOT rely on capabilities the client has not declared." */
-enum rc client_requests_check(struct mcp_call *c, const struct json *wanted, struct err *e) {
+enum rc client_requests_check(struct mcp_call *c, const struct json *requested, struct err *e) {
     struct request_check q = {.c = c, .required = json_new_object(c->arena)};
-    const struct json *requests = json_get(wanted, "inputRequests");
+    const struct json *requests = json_get(requested, "inputRequests");
     struct json_member m;
 
     if (requests && !json_is_object(requests))
         q.fault = "inputRequests is no object";
     for (bool more = json_first(requests, &m); more && !q.fault; more = json_next(&m))
         check_request(&q, m.value);
-    if (!q.fault && !q.count && !json_get(wanted, "requestState"))
+    if (!q.fault && !q.count && !json_get(requested, "requestState"))
         q.fault = "there are neither inputRequests nor a requestState";
     if (q.fault) {
         log_warn("input_request_malformed", kv("request", c->x->rq->id), kv("why", q.fault));

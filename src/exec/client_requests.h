@@ -12,7 +12,7 @@ struct mcp_call;
 
 /* Is a program's request well formed, and does the client support it? ERR_RPC_INTERNAL,
  * ERR_RPC_MISSING_CAPABILITY. */
-enum rc client_requests_check(struct mcp_call *c, const struct json *wanted,
+enum rc client_requests_check(struct mcp_call *c, const struct json *requested,
                               struct err *e) MUST_USE;
 
 /* What an answer to the request must match; the following functions need only this. */

@@ -1,4 +1,5 @@
-#include "exec/complete.h"
+/* Private part of methods.h: completion/complete. */
+#include "exec/methods.h"
 
 #include <string.h>
 #include <strings.h>

@@ -31,13 +31,13 @@ enum execution_end {
 /* The outcome. */
 struct execution {
     enum execution_end end;
-    const char *outcome;   /* a word for the audit line, such as "ok" or "timeout" */
-    const char *failure;   /* a sentence without its end, unless it is EXECUTION_OK */
-    struct json *result;   /* a whole result of MCP; NULL: */
-    struct text output;    /* its output; after an error, the output until then */
-    enum output_form form; /* of the output */
-    struct json *wanted;   /* the input that it needs: the value of "inputRequired" */
-    bool is_answered;      /* c->answer.result is filled: the client is asked for that input */
+    const char *outcome;    /* a word for the audit line, such as "ok" or "timeout" */
+    const char *failure;    /* a sentence without its end, unless it is EXECUTION_OK */
+    struct json *result;    /* a whole result of MCP; NULL: */
+    struct text output;     /* its output; after an error, the output until then */
+    enum output_form form;  /* of the output */
+    struct json *requested; /* the input that it needs: the value of "inputRequired" */
+    bool is_answered;       /* c->answer.result is filled: the client is asked for that input */
 };
 
 struct executor {
@@ -47,3 +47,5 @@ struct executor {
                     const struct input_required *input, struct execution *out);
     bool is_immediate; /* it starts nothing, waits for nothing and needs no input */
 };
+
+extern const struct executor program_executor; /* program.c */

@@ -1,20 +1,99 @@
 #include "exec/executors.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <time.h>
 
-#include "exec/builtin.h"
+#include "base/text.h"
+#include "exec/executor.h"
 #include "exec/input_required.h"
-#include "exec/program.h"
+#include "exec/tool_result.h"
 #include "mcp/call.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
 #include "shared/rate_limit.h"
 
+/* ---- built-in tools ---- */
+
+/* Returns a CallToolResult. */
+struct builtin {
+    struct json *(*answer)(struct mcp_call *c, const struct json *arguments);
+};
+
+/* clang-format 14 and 19 do not agree here. */
+/* clang-format off */
+#define DEFINITION(s) { (s), sizeof(s) - 1 }
+/* clang-format on */
+
+static struct json *whoami(struct mcp_call *c, const struct json *arguments) {
+    struct json *me = mcp_client_identity(c->arena, &c->client);
+
+    (void)arguments;
+    json_put_str(me, "expires_at", text_rfc3339(c->arena, c->client.claims->exp));
+    return tool_structured_result(c->arena, me);
+}
+
+static struct json *echo(struct mcp_call *c, const struct json *arguments) {
+    size_t len;
+    const char *text = json_strn(json_get(arguments, "text"), &len);
+    return tool_text_result(c->arena, text, len, false); /* a string: see the schema */
+}
+
+/* Additional arguments are ignored, since some hosts add their own. Model APIs refuse a request
+ * with a tool whose schema has no properties. */
+#define ECHO                                                                                       \
+    "{\"name\":\"echo\",\"title\":\"Echo\",\"description\":\"Returns the text that it is "         \
+    "given.\","                                                                                    \
+    "\"inputSchema\":{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\","          \
+    "\"description\":\"The text to return.\"}},\"required\":[\"text\"]},"                          \
+    "\"annotations\":{\"readOnlyHint\":true,\"openWorldHint\":false}}"
+
+#define WHOAMI                                                                                     \
+    "{\"name\":\"whoami\",\"title\":\"Who am I\",\"description\":\"Tells who the access token "    \
+    "says you are, which scopes it carries and when it expires.\","                                \
+    "\"inputSchema\":{\"type\":\"object\",\"properties\":{}},"                                     \
+    "\"outputSchema\":{\"type\":\"object\",\"properties\":{\"sub\":{\"type\":\"string\"},"         \
+    "\"username\":{\"type\":\"string\"},\"client_id\":{\"type\":\"string\"},"                      \
+    "\"scopes\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"                             \
+    "\"expires_at\":{\"type\":\"string\",\"format\":\"date-time\"}},"                              \
+    "\"required\":[\"sub\",\"username\",\"client_id\",\"scopes\",\"expires_at\"]},"                \
+    "\"annotations\":{\"readOnlyHint\":true,\"openWorldHint\":false}}"
+
+static void execute_builtin(struct mcp_call *c, const struct invocation *i,
+                            const struct input_required *input, struct execution *out) {
+    const struct builtin *builtin = i->source->spec;
+
+    (void)input;
+    out->result = builtin->answer(c, i->members[0].value);
+    out->outcome = "ok";
+}
+
+static const struct source_kind builtin_source = {NULL, NULL, NULL};
+static const struct executor builtin_executor = {&builtin_source, execute_builtin, true};
+
+static const struct builtin echo_builtin = {echo}, whoami_builtin = {whoami};
+
+static const struct tool builtin_tools[] = {
+    {.entry = {.key = "echo",
+               .name = "echo",
+               .scopes = "",
+               .source = {.kind = &builtin_source, .spec = &echo_builtin},
+               .definition = {DEFINITION(ECHO), DEFINITION(ECHO)}}},
+    {.entry = {.key = "whoami",
+               .name = "whoami",
+               .scopes = "",
+               .source = {.kind = &builtin_source, .spec = &whoami_builtin},
+               .definition = {DEFINITION(WHOAMI), DEFINITION(WHOAMI)}},
+     .has_output_schema = true},
+};
+
+/* ---- using an executor ---- */
+
 static const struct executor *const executors[] = {&builtin_executor, &program_executor};
 static const struct source_kind *const kinds[] = {&program_source, NULL}; /* that manifests name */
 
-const struct catalog_sources executor_sources = {kinds, builtin_tools, BUILTIN_TOOLS};
+const struct catalog_sources executor_sources = {kinds, builtin_tools,
+                                                 sizeof builtin_tools / sizeof *builtin_tools};
 
 const struct executor *executor_of(const struct source *source) {
     for (size_t i = 0; i < sizeof executors / sizeof *executors; i++)
@@ -25,7 +104,7 @@ const struct executor *executor_of(const struct source *source) {
 
 /* "Servers MUST rate limit tool invocations" ("Security Considerations"; completions the same).
  * Starting a program is what costs. */
-enum rc execution_may_start(struct mcp_call *c, struct err *e) {
+enum rc execution_take_rate_limit(struct mcp_call *c, struct err *e) {
     unsigned per_minute = c->x->site->config->rate_limit_user;
     struct timespec now;
     int64_t wait_ms;
@@ -63,9 +142,9 @@ static enum rc execute_with_input(struct mcp_call *c, const struct invocation *i
     }
     for (int n = 0; !rc && n < INPUT_REQUIRED_MAX; n++) {
         executor->execute(c, i, &input, out);
-        if (!out->wanted)
+        if (!out->requested)
             return OK;
-        rc = input_required_get(c, &input, out->wanted, &out->is_answered, e);
+        rc = input_required_get(c, &input, out->requested, &out->is_answered, e);
         if (out->is_answered)
             return rc;
     }
@@ -84,7 +163,7 @@ enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution
         return OK;
     }
     c->answer.outcome = "error";
-    rc = execution_may_start(c, e);
+    rc = execution_take_rate_limit(c, e);
     if (rc)
         return rc;
     cancel_begin(c);

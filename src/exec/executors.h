@@ -1,4 +1,5 @@
-/* All executors, and how one is used for a call. */
+/* All executors, the built-in tools (whoami returns the caller's claims, echo its argument), and
+ * how an executor is used for a call. */
 #pragma once
 
 #include "exec/executor.h"
@@ -13,4 +14,4 @@ enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution
 
 /* May the user start something now (RATE_LIMIT_USER)? ERR_RATE_LIMITED, with the time to wait in
  * the reply. execute asks itself. */
-enum rc execution_may_start(struct mcp_call *c, struct err *e) MUST_USE;
+enum rc execution_take_rate_limit(struct mcp_call *c, struct err *e) MUST_USE;

@@ -11,21 +11,24 @@
 #include "shared/message_socket.h"
 
 #define PURPOSE "mcp-request-state"
-#define WANTED "inputRequired"
+#define REQUESTED "inputRequired"
 #define TOKEN_BYTES 16
 
 /* ---- the state, sealed ---- */
 
 /* A state is valid for this user, client, method, name and arguments only. */
-static const char *binding(const struct mcp_call *c, const struct input_required *r) {
+static struct seal_binding binding(const struct mcp_call *c, const struct input_required *r) {
     uint8_t digest[SHA256_LEN];
     size_t len;
     const char *bound = json_text(c->arena, r->bound, &len);
 
     sha256(bound, len, digest);
-    return arena_printf(c->arena, "%s\n%s\n%s\n%s", c->client.claims->sub,
-                        c->client.claims->client_id, r->name,
-                        hex_encode(c->arena, digest, sizeof digest));
+    return (struct seal_binding){.keys = c->x->site->seal,
+                                 .purpose = PURPOSE,
+                                 .associated =
+                                     arena_printf(c->arena, "%s\n%s\n%s\n%s", c->client.claims->sub,
+                                                  c->client.claims->client_id, r->name,
+                                                  hex_encode(c->arena, digest, sizeof digest))};
 }
 
 /* All requests, also of earlier rounds: an answer may be sent again. */
@@ -40,40 +43,35 @@ static struct json *all_asked(struct mcp_call *c, const struct input_required *r
 }
 
 static enum rc seal_state(struct mcp_call *c, const struct input_required *r,
-                          const struct json *wanted, const char **out, struct err *e) {
+                          const struct json *requested, const char **out, struct err *e) {
     struct json *o = json_new_object(c->arena);
+    const struct seal_binding bound = binding(c, r);
     const char *text;
     size_t len;
 
     *out = NULL;
-    if (!c->x->site->seal)
+    if (!bound.keys)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: no key to seal the state with");
-    if (json_text_len(json_get(wanted, "requestState")) > INPUT_REQUIRED_STATE_MAX)
+    if (json_text_len(json_get(requested, "requestState")) > INPUT_REQUIRED_STATE_MAX)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's state is too long");
     json_put_int(o, "t", clock_now_s(&c->x->site->clock));
-    json_put(o, "s", json_get(wanted, "requestState"));
-    json_put(o, "q", all_asked(c, r, json_get(wanted, "inputRequests")));
+    json_put(o, "s", json_get(requested, "requestState"));
+    json_put(o, "q", all_asked(c, r, json_get(requested, "inputRequests")));
     text = json_text(c->arena, o, &len);
     if (len > INPUT_REQUIRED_SEALED_MAX)
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program asks for too much");
-    *out = seal(c->arena,
-                &(struct seal_binding){
-                    .keys = c->x->site->seal, .purpose = PURPOSE, .associated = binding(c, r)},
-                text, len);
+    *out = seal(c->arena, &bound, text, len);
     return OK;
 }
 
 static enum rc open_state(struct mcp_call *c, struct input_required *r, const char *sealed,
                           struct err *e) {
+    const struct seal_binding bound = binding(c, r);
     struct json *o;
     int64_t made;
     struct plaintext text;
 
-    if (!c->x->site->seal ||
-        seal_open(c->arena,
-                  &(struct seal_binding){
-                      .keys = c->x->site->seal, .purpose = PURPOSE, .associated = binding(c, r)},
-                  sealed, &text, e) ||
+    if (!bound.keys || seal_open(c->arena, &bound, sealed, &text, e) ||
         json_parse(c->arena, text.data, text.len, &o, e) || !json_get_int(o, "t", &made))
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: requestState is not one of this request");
@@ -126,52 +124,45 @@ enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct
 }
 
 static enum rc take_early_answers(struct mcp_call *c, struct input_required *r,
-                                  const struct json *wanted, bool *all, struct err *e) {
-    const struct json *requests = json_get(wanted, "inputRequests");
+                                  const struct json *requested, bool *all, struct err *e) {
+    const struct json *requests = json_get(requested, "inputRequests");
     struct json_member m;
-    enum rc rc;
 
     *all = r->given && json_size(requests);
     for (bool more = json_first(requests, &m); *all && more; more = json_next(&m))
         *all = json_has(r->given, m.key);
     if (!*all)
         return OK;
-    rc = client_requests_check(c, wanted, e);
-    if (rc)
-        return rc;
     r->asked = all_asked(c, r, requests);
-    r->state = json_get(wanted, "requestState");
+    r->state = json_get(requested, "requestState");
     return take_responses(c, r, r->given, e);
 }
 
 /* ---- what the program asks for ---- */
 
-struct json *input_required_wanted(struct arena *a, struct text output) {
+struct json *input_required_requested(struct arena *a, struct text output) {
     struct json *v;
     struct err e;
 
     /* Most output has no request, and is parsed by its user. */
-    if (!output.len || !memmem(output.p, output.len, WANTED, sizeof WANTED - 1) ||
-        json_parse(a, output.p, output.len, &v, &e) || !json_is_object(json_get(v, WANTED)) ||
+    if (!output.len || !memmem(output.p, output.len, REQUESTED, sizeof REQUESTED - 1) ||
+        json_parse(a, output.p, output.len, &v, &e) || !json_is_object(json_get(v, REQUESTED)) ||
         json_has(v, "content"))
         return NULL;
-    return json_get(v, WANTED);
+    return json_get(v, REQUESTED);
 }
 
-static enum rc reply(struct mcp_call *c, const struct input_required *r, struct json *wanted,
+static enum rc reply(struct mcp_call *c, const struct input_required *r, struct json *requested,
                      struct err *e) {
     struct json *result = json_new_object(c->arena);
     const char *sealed;
-    enum rc rc = client_requests_check(c, wanted, e);
+    enum rc rc = seal_state(c, r, requested, &sealed, e);
 
     if (rc)
         return rc;
     json_put_str(result, "resultType", "input_required");
-    if (json_get(wanted, "inputRequests"))
-        json_put(result, "inputRequests", json_get(wanted, "inputRequests"));
-    rc = seal_state(c, r, wanted, &sealed, e);
-    if (rc)
-        return rc;
+    if (json_get(requested, "inputRequests"))
+        json_put(result, "inputRequests", json_get(requested, "inputRequests"));
     json_put_str(result, "requestState", sealed);
     mcp_call_finish(c, result);
     return OK;
@@ -348,34 +339,32 @@ static enum rc send_and_wait(struct mcp_call *c, struct input_required *r,
     return OK;
 }
 
-static enum rc ask_client(struct mcp_call *c, struct input_required *r, struct json *wanted,
+static enum rc ask_client(struct mcp_call *c, struct input_required *r, struct json *requested,
                           struct err *e) {
-    enum rc rc = client_requests_check(c, wanted, e);
+    const struct json *requests = json_get(requested, "inputRequests");
 
-    if (rc)
-        return rc;
     if (!mcp_stream_possible(c))
         return err_set(e, ERR_RPC_MISSING_CAPABILITY,
                        "This call needs a client that accepts text/event-stream");
-    r->state = json_get(wanted, "requestState");
+    r->state = json_get(requested, "requestState");
     r->responses = NULL;
-    return json_get(wanted, "inputRequests")
-               ? send_and_wait(c, r, json_get(wanted, "inputRequests"), e)
-               : OK;
+    return requests ? send_and_wait(c, r, requests, e) : OK;
 }
 
-enum rc input_required_get(struct mcp_call *c, struct input_required *r, struct json *wanted,
+enum rc input_required_get(struct mcp_call *c, struct input_required *r, struct json *requested,
                            bool *is_answered, struct err *e) {
     bool all;
-    enum rc rc;
+    enum rc rc = client_requests_check(c, requested, e);
 
+    if (rc)
+        return rc;
     if (c->msg.protocol != PROTOCOL_STATELESS)
-        return ask_client(c, r, wanted, e);
-    rc = take_early_answers(c, r, wanted, &all, e);
+        return ask_client(c, r, requested, e);
+    rc = take_early_answers(c, r, requested, &all, e);
     if (rc || all)
         return rc;
     *is_answered = true;
-    return reply(c, r, wanted, e);
+    return reply(c, r, requested, e);
 }
 
 void input_required_deliver(struct mcp_call *c, struct json *message) {

@@ -25,11 +25,11 @@ struct input_required {
 /* Reads inputResponses and requestState of a request of 2026-07-28. */
 enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct err *e) MUST_USE;
 /* The program's request for input: the value of "inputRequired" in its output; NULL: none. */
-struct json *input_required_wanted(struct arena *a, struct text output);
+struct json *input_required_requested(struct arena *a, struct text output);
 /* Gets the input: from the answers in the call, or, in the handshake versions, by asking the client
  * and waiting. Then r has answers and state. Otherwise *is_answered: c->answer.result is the
  * InputRequiredResult. */
-enum rc input_required_get(struct mcp_call *c, struct input_required *r, struct json *wanted,
+enum rc input_required_get(struct mcp_call *c, struct input_required *r, struct json *requested,
                            bool *is_answered, struct err *e) MUST_USE;
 /* Forwards a client's answer to the worker that waits for it. */
 void input_required_deliver(struct mcp_call *c, struct json *message);

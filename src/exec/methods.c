@@ -1,15 +1,43 @@
 #include "exec/methods.h"
 
-#include "exec/complete.h"
+#include "catalog/catalog.h"
 #include "exec/input_required.h"
-#include "exec/list.h"
-#include "exec/prompt_get.h"
-#include "exec/resource_read.h"
-#include "exec/task_filter.h"
+#include "exec/task_notifications.h"
 #include "exec/tasks.h"
-#include "exec/tool_call.h"
+#include "mcp/call.h"
 #include "mcp/listen.h"
 #include "mcp/session.h"
+
+/* LIST_FORBIDDEN says whether a list has what the caller may not use. */
+static enum rc answer_list(struct mcp_call *c, enum catalog_kind kind, size_t which,
+                           struct err *e) {
+    const struct site *site = c->x->site;
+    const struct list_query query = {
+        .protocol = c->msg.protocol,
+        .cursor = json_get(c->msg.params, "cursor"),
+        .scopes = site->config->list_forbidden ? NULL : c->client.claims->scope};
+
+    if (list_page(catalog_list(site->mcp->catalog, kind, which), &query, c->arena,
+                  &c->answer.result))
+        return OK;
+    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: unknown cursor");
+}
+
+static enum rc mcp_tools_list(struct mcp_call *c, struct err *e) {
+    return answer_list(c, CATALOG_TOOLS, 0, e);
+}
+
+static enum rc mcp_resources_list(struct mcp_call *c, struct err *e) {
+    return answer_list(c, CATALOG_RESOURCES, RESOURCES, e);
+}
+
+static enum rc mcp_resource_templates_list(struct mcp_call *c, struct err *e) {
+    return answer_list(c, CATALOG_RESOURCES, RESOURCE_TEMPLATES, e);
+}
+
+static enum rc mcp_prompts_list(struct mcp_call *c, struct err *e) {
+    return answer_list(c, CATALOG_PROMPTS, 0, e);
+}
 
 #define HANDSHAKE PROTOCOL_HANDSHAKE
 #define STATELESS PROTOCOL_STATELESS

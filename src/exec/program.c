@@ -1,4 +1,6 @@
-#include "exec/program.h"
+/* Private part of executor.h: the executor of programs: their input, their messages while they run,
+ * and the input that they ask for (docs/tools.md). */
+#include "exec/executor.h"
 
 #include <math.h>
 #include <signal.h>
@@ -238,8 +240,8 @@ static void fail(struct execution *out, enum execution_end end, const char *outc
 }
 
 /* Sentences that a model, and the person it works for, can act on ("Error Handling"). */
-static void settle_end(struct mcp_call *c, const struct invocation *i,
-                       const struct process_result *r, struct execution *out) {
+static void read_end(struct mcp_call *c, const struct invocation *i, const struct process_result *r,
+                     struct execution *out) {
     const struct program *p = i->source->spec;
     const char *who = !strcmp(i->kind, "tool") ? "the tool" : "the program", *signal;
     struct arena *a = c->arena;
@@ -282,16 +284,16 @@ static void settle_end(struct mcp_call *c, const struct invocation *i,
     }
 }
 
-static void settle(struct mcp_call *c, const struct invocation *i, const struct process_result *r,
-                   struct execution *out) {
+static void outcome_to_state(struct mcp_call *c, const struct invocation *i,
+                             const struct process_result *r, struct execution *out) {
     const struct program *p = i->source->spec;
 
     out->form = p->output;
-    settle_end(c, i, r, out);
+    read_end(c, i, r, out);
     if (p->output == OUTPUT_TEXT || p->output == OUTPUT_JSON)
         log_repaired(c, i, utf8_repair(c->arena, &out->output.p, &out->output.len));
     if (out->end == EXECUTION_OK && (p->output == OUTPUT_JSON || p->output == OUTPUT_STREAM))
-        out->wanted = input_required_wanted(c->arena, out->output);
+        out->requested = input_required_requested(c->arena, out->output);
 }
 
 static void execute_program(struct mcp_call *c, const struct invocation *i,
@@ -323,7 +325,7 @@ static void execute_program(struct mcp_call *c, const struct invocation *i,
     }
     process_run(c->arena, &spec, &r);
     *out = (struct execution){.output = spec.line ? lines_end(&lines) : r.out};
-    settle(c, i, &r, out);
+    outcome_to_state(c, i, &r, out);
     log_stderr(c, i, &r.err);
 }
 

@@ -1,4 +1,5 @@
-#include "exec/prompt_get.h"
+/* Private part of methods.h: prompts/get. */
+#include "exec/methods.h"
 
 #include <string.h>
 

@@ -1,4 +1,5 @@
-#include "exec/resource_read.h"
+/* Private part of methods.h: resources/read. */
+#include "exec/methods.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -17,9 +17,7 @@
 #include "exec/executors.h"
 #include "exec/input_required.h"
 #include "exec/task_record.h"
-#include "exec/task_socket.h"
 #include "exec/tool_result.h"
-#include "exec/tool_schema.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/call.h"
 #include "metrics/metrics.h"
@@ -36,14 +34,14 @@
 
 /* "Each request key in inputRequests MUST be unique over the lifetime of a single task" (SEP-2663,
  * "Task Update Requests"): a key that the program uses again is renamed for the client. */
-static void ask(struct task *t, const struct json *wanted) {
+static void ask(struct task *t, const struct json *requested) {
     struct json *requests = json_new_object(t->arena), *names = json_new_object(t->arena);
     struct json *asked = json_get(t->record, "asked");
     struct json_member m;
 
     if (!asked)
         asked = json_new_object(t->arena);
-    for (bool more = json_first(wanted, &m); more; more = json_next(&m)) {
+    for (bool more = json_first(requested, &m); more; more = json_next(&m)) {
         const char *key = m.key;
 
         for (int n = 2; json_has(asked, key) || json_has(requests, key); n++)
@@ -76,19 +74,19 @@ static struct json *answers(const struct task *t) {
 }
 
 /* False: the program's request is wrong, or the client does not support it. */
-static bool ask_client(struct mcp_call *c, struct task *t, const struct json *wanted) {
+static bool ask_client(struct mcp_call *c, struct task *t, const struct json *requested) {
     struct err e;
 
-    if (client_requests_check(c, wanted, &e)) {
+    if (client_requests_check(c, requested, &e)) {
         task_fail(t, e.text);
         return false;
     }
-    if (!json_get(wanted, "inputRequests")) {
+    if (!json_get(requested, "inputRequests")) {
         task_fail(t, "the program asks for nothing");
         return false;
     }
-    ask(t, json_get(wanted, "inputRequests"));
-    json_put(t->record, "state", json_get(wanted, "requestState"));
+    ask(t, json_get(requested, "inputRequests"));
+    json_put(t->record, "state", json_get(requested, "requestState"));
     json_del(t->record, "inputResponses");
     task_status(t, "input_required");
     return true;
@@ -96,10 +94,10 @@ static bool ask_client(struct mcp_call *c, struct task *t, const struct json *wa
 
 /* Turns the outcome into the task's state: an error of the tool is a result, a missing result is a
  * failure. Returns the outcome's word for the log. */
-static const char *settle(struct mcp_call *c, const struct tool *tool, struct task *t,
-                          const struct execution *x) {
-    if (x->wanted)
-        return ask_client(c, t, x->wanted) ? "input_required" : "bad_output";
+static const char *outcome_to_state(struct mcp_call *c, const struct tool *tool, struct task *t,
+                                    const struct execution *x) {
+    if (x->requested)
+        return ask_client(c, t, x->requested) ? "input_required" : "bad_output";
     if (x->end == EXECUTION_ABORTED || x->end == EXECUTION_CANCELLED) {
         task_fail(t, x->failure);
         return x->outcome;
@@ -263,7 +261,7 @@ static const char *run_and_save(struct mcp_call *c, const struct tool *tool, str
     executor_of(i.source)->execute(c, &i, &input, &x);
     if (w->is_replaced)
         return "cancelled";
-    outcome = w->denied ? "denied" : settle(c, tool, t, &x);
+    outcome = w->denied ? "denied" : outcome_to_state(c, tool, t, &x);
     if (w->denied)
         task_fail(t, "The user is not let in any more");
     else if (x.end == EXECUTION_CANCELLED)
@@ -320,7 +318,7 @@ static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, 
     _exit(0);
 }
 
-void task_begin(struct task *t, const struct tool *tool) {
+static void task_mark_running(struct task *t, const struct tool *tool) {
     int64_t now_s = clock_now_s(&t->site->clock);
 
     task_status(t, "working");
@@ -330,23 +328,26 @@ void task_begin(struct task *t, const struct tool *tool) {
     t->lease = now_s + TASK_LEASE_S;
 }
 
-void task_abandon(struct task *t) {
-    (void)close(t->slot);
-    task_socket_close(t);
-}
-
 enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, struct err *e) {
-    const struct child_start how = {
-        .name = "mcp-task",
-        .keep = {t->slot, t->socket ? *message_socket_watch(t->socket) : -1},
-        .silent_max_ms = TASK_LEASE_S * 1000}; /* then the lease has expired anyway */
-    int started = child_fork_detached(&how);
+    struct child_start how = {.name = "mcp-task",
+                              .silent_max_ms =
+                                  TASK_LEASE_S * 1000}; /* then the lease has expired anyway */
+    int started = -1;
+    enum rc rc;
 
+    task_mark_running(t, tool);
+    rc = task_save(t, e); /* before the client knows the task, and before it can end */
+    if (!rc) {
+        how.keep[0] = t->slot;
+        how.keep[1] = t->socket ? *message_socket_watch(t->socket) : -1;
+        started = child_fork_detached(&how);
+    }
     if (started == 0)
         task_process(c, tool, t);
-    task_abandon(t); /* another process is responsible now */
-    if (started > 0)
-        return OK;
+    (void)close(t->slot); /* if the task runs, another process is responsible now */
+    task_socket_close(t);
+    if (rc || started > 0)
+        return rc;
     task_fail(t, "The program could not be started");
     if (task_save(t, e))
         log_error("task_not_kept", kv("task", t->id), kv("why", e->text), kv("detail", e->detail));

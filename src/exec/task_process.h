@@ -4,13 +4,11 @@
 #pragma once
 
 #include "catalog/tools.h"
-#include "exec/task.h"
+#include "exec/task_record.h"
 
 struct mcp_call;
 
-/* Marks the record as running. The caller saves it, and starts the process if that succeeds. */
-void task_begin(struct task *t, const struct tool *tool);
-/* Takes over the slot and the socket. ERR_RPC_INTERNAL: the task has failed, as its record says. */
+/* Saves the record, as that of a task that runs, and starts the process. Takes over the slot. The
+ * errors of task_save; ERR_RPC_INTERNAL: the task has failed, as its record says. */
 enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t,
                    struct err *e) MUST_USE;
-void task_abandon(struct task *t); /* instead of task_start, if it could not be saved */

@@ -3,13 +3,18 @@
 #include <time.h>
 
 #include "base/base.h"
+#include "base/watchdog.h"
+#include "config/config.h"
+#include "crypto/digest.h"
 #include "crypto/random.h"
-#include "exec/task_socket.h"
 #include "mcp/call.h"
+#include "shared/message_socket.h"
+#include "site/site.h"
 
 #define PURPOSE "task"  /* of the seal, which is also bound to the id */
 #define LOST_TRIES 4    /* to record that a task is lost */
 #define PAUSE_MAX_MS 20 /* before another try: random, so that two writers do not collide again */
+#define RUN_BYTES 12    /* of the random name of one run */
 #define SAVE_ARENA_MAX (8U << 20)
 
 static int64_t now_s(const struct task *t) {
@@ -78,6 +83,50 @@ struct json *task_view(const struct task *t, bool whole) {
     return v;
 }
 
+/* ---- the socket of the process that runs it ---- */
+
+/* The name includes the run and the store, since another daemon on this host has another store. */
+static const char *socket_name(const struct task *t) {
+    const char *run = json_get_str(t->record, "run");
+    const char *text = arena_printf(t->arena, "task\n%s\n%s\n%s", t->site->config->state_dir, t->id,
+                                    run ? run : "");
+
+    return sha256_base64url(t->arena, text, SHA256_LEN);
+}
+
+static const char *daemon_name(struct arena *a) {
+    return arena_printf(a, "%016llx", (unsigned long long)watchdog_instance());
+}
+
+void task_socket_open(struct task *t) {
+    struct err e;
+
+    json_put_str(t->record, "run", random_text(t->arena, RUN_BYTES));
+    json_del(t->record, "daemon");
+    if (message_socket_open(socket_name(t), &t->socket, &e))
+        log_warn("task_has_no_socket", kv("task", t->id), kv("why", e.detail));
+    else if (watchdog_instance())
+        json_put_str(t->record, "daemon", daemon_name(t->arena));
+}
+
+void task_socket_close(struct task *t) {
+    message_socket_close(t->socket);
+    t->socket = NULL;
+}
+
+void task_socket_wake(const struct task *t) {
+    if (!message_socket_send(socket_name(t), "", 0))
+        log_debug("task_not_here", kv("task", t->id)); /* or it waits for input, or has ended */
+}
+
+/* The task should run on this host, but its process does not exist. */
+static bool is_orphaned(const struct task *t) {
+    const char *daemon = json_get_str(t->record, "daemon");
+
+    return daemon && !strcmp(daemon, daemon_name(t->arena)) &&
+           !message_socket_exists(socket_name(t));
+}
+
 /* ---- reading ---- */
 
 static bool is_id(const char *id) {
@@ -120,7 +169,7 @@ enum rc task_read(struct site *site, struct arena *a, const char *id, struct tas
         rc = read_once(out, id, e);
         if (rc || !task_is(out, "working"))
             return rc;
-        if (task_socket_is_orphaned(out))
+        if (is_orphaned(out))
             task_fail(out, "The process that ran the task was ended");
         else if (now_s(out) > out->lease)
             task_fail(out, "The host that ran the task stopped answering");

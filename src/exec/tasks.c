@@ -10,7 +10,6 @@
 #include "exec/executors.h"
 #include "exec/task_process.h"
 #include "exec/task_record.h"
-#include "exec/task_socket.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/call.h"
 #include "mcp/stream.h"
@@ -86,6 +85,15 @@ static const char *new_id(struct mcp_call *c) {
                         random_text(c->arena, ID_BYTES));
 }
 
+/* Reports to the client that a record is longer than allowed; other errors stay as they are. */
+static enum rc too_long(enum rc rc, const char *what, struct err *e) {
+    if (rc != ERR_TOO_LARGE)
+        return rc;
+    return err_set(e, ERR_RPC_INVALID_PARAMS,
+                   "Invalid params: the %s are too long for a task, which keeps at most %d bytes",
+                   what, TASK_RECORD_MAX);
+}
+
 enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *arguments,
                     struct err *e) {
     struct task t = {.site = c->x->site,
@@ -107,20 +115,10 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
     json_put(t.record, "arguments", arguments);
     if (json_is_object(json_get(c->msg.params, "inputResponses")))
         json_put(t.record, "inputResponses", json_get(c->msg.params, "inputResponses"));
-    task_begin(&t, tool);
+    rc = task_start(c, tool, &t, e);
+    if (rc)
+        return too_long(rc, "arguments", e);
     result = task_view(&t, false);
-    rc = task_save(&t, e); /* before the client knows the task, and before it can end */
-    if (rc)
-        task_abandon(&t);
-    if (rc == ERR_TOO_LARGE)
-        return err_set(e, ERR_RPC_INVALID_PARAMS,
-                       "Invalid params: the arguments are too long for a task, which keeps at most "
-                       "%d bytes",
-                       TASK_RECORD_MAX);
-    if (!rc)
-        rc = task_start(c, tool, &t, e);
-    if (rc)
-        return rc;
     json_put_str(result, "resultType", "task");
     mcp_call_finish(c, result);
     log_info("task_created", kv("request", c->x->rq->id), kv("task", t.id),
@@ -151,7 +149,7 @@ enum rc mcp_tasks_get(struct mcp_call *c, struct err *e) {
 
 /* Reads the task and changes it; repeats that if another process has changed it meanwhile. Each
  * attempt has its own memory, since records are long and there may be many attempts. */
-static enum rc change(struct mcp_call *c, enum rc (*once)(struct mcp_call *c, struct err *e),
+static enum rc change(struct mcp_call *c, enum rc (*change_once)(struct mcp_call *c, struct err *e),
                       struct err *e) {
     int64_t until_ms = clock_monotonic_ms() + CHANGE_MS;
     struct mcp_call attempt = *c;
@@ -161,7 +159,7 @@ static enum rc change(struct mcp_call *c, enum rc (*once)(struct mcp_call *c, st
         return rc;
     do {
         attempt.arena = arena_new(CHANGE_BYTES_MAX);
-        rc = once(&attempt, e);
+        rc = change_once(&attempt, e);
         arena_free(attempt.arena);
     } while (rc == ERR_CONFLICT && task_pause(until_ms));
     if (rc == ERR_CONFLICT)
@@ -223,15 +221,9 @@ static enum rc resume(struct mcp_call *c, struct task *t, struct err *e) {
     /* The token may differ from that of the call that began the task. */
     rc = bearer_check_scopes(c->x, c->client.claims, tool->entry.scopes, e);
     if (!rc)
-        rc = execution_may_start(c, e);
+        rc = execution_take_rate_limit(c, e);
     if (!rc)
         rc = take_slot(c, t, e);
-    if (rc)
-        return rc;
-    task_begin(t, tool);
-    rc = task_save(t, e);
-    if (rc)
-        task_abandon(t);
     return rc ? rc : task_start(c, tool, t, e);
 }
 
@@ -254,12 +246,7 @@ static enum rc update_once(struct mcp_call *c, struct err *e) {
     } else {
         rc = resume(c, &t, e);
     }
-    if (rc == ERR_TOO_LARGE)
-        return err_set(e, ERR_RPC_INVALID_PARAMS,
-                       "Invalid params: the answers are too long for a task, which keeps at most "
-                       "%d bytes",
-                       TASK_RECORD_MAX);
-    return rc;
+    return too_long(rc, "answers", e);
 }
 
 enum rc mcp_tasks_update(struct mcp_call *c, struct err *e) {

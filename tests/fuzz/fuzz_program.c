@@ -134,8 +134,8 @@ static void try_results(struct mcp_call *c, struct text out, struct text of_stre
             struct execution x = {.output = outputs[i] == OUTPUT_STREAM ? of_stream : out};
             struct json *result;
 
-            settle(c, &called, &end, &x);
-            if (x.wanted)
+            outcome_to_state(c, &called, &end, &x);
+            if (x.requested)
                 continue; /* the client is asked instead */
             result = tool_result(c, &tool, &x);
             if (json_len(json_get(result, "content"))) /* a program's own may be empty */
@@ -175,7 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     collected.end = text + size - 1;
     pump(c.arena, text, size - 1, (size_t)*data + 1, &collected);
     printed.output = (struct text){text, size - 1};
-    settle(&c, &called, &whole, &printed);
+    outcome_to_state(&c, &called, &whole, &printed);
     try_results(&c, printed.output, lines_end(&lines));
     arena_free(c.arena);
     return 0;

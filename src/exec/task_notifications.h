@@ -5,12 +5,15 @@
  * rest of the notification, whose beginning each stream has itself. */
 #pragma once
 
+#include "base/base.h"
 #include "base/json.h"
-#include "base/text.h"
 
+struct mcp_call;
 struct site;
 
-/* The beginning of the notification on a stream; `meta` is its _meta. */
-struct text task_notification_head(struct arena *a, const struct json *meta);
+/* What subscriptions/listen asks for by taskIds: subscribes to the caller's own tasks; *agreed has
+ * their ids. ERR_RPC_MISSING_CAPABILITY if the client does not support the extension. */
+enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct buf *list,
+                              struct json **agreed, struct err *e) MUST_USE;
 /* Answers requests, which come at fd, until it is closed. */
 void task_watcher_run(struct site *site, int fd);
