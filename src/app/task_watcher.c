@@ -1,9 +1,9 @@
 /* Private part of app.h: the process that watches tasks for the stream holder. */
-#include "exec/task_notifications.h"
 #include "app/app.h"
 #include "app/stores.h"
 #include "base/log.h"
 #include "crypto/seal_keys.h"
+#include "exec/task_notifications.h"
 #include "mcp/call.h"
 #include "shared/cache.h"
 #include "store/tasks.h"

@@ -118,3 +118,57 @@ enum rc manifest_scopes(const struct manifest *m, const struct json *run, const 
     *out = b.p;
     return b.overflow ? manifest_bad(m, "run.scopes", "are too long") : OK;
 }
+
+/* ---- sources ---- */
+
+size_t source_count(const struct manifest *m, const struct json *run) {
+    size_t n = 0;
+
+    for (const struct source_kind *const *kind = m->sources->kinds; *kind; kind++)
+        n += json_has(run, (*kind)->member);
+    return n;
+}
+
+enum rc source_read(const struct manifest *m, const struct json *run, struct source *out) {
+    const struct source_kind *const *kind = m->sources->kinds;
+
+    while (*kind && !json_has(run, (*kind)->member))
+        kind++;
+    out->kind = *kind ? *kind : m->sources->kinds[0];
+    return out->kind->read(m, run, out);
+}
+
+bool source_option_is_given(const struct manifest *m, const struct json *run) {
+    for (const struct source_kind *const *kind = m->sources->kinds; *kind; kind++)
+        for (const char *const *option = (*kind)->options; *option; option++)
+            if (json_has(run, *option))
+                return true;
+    return false;
+}
+
+static size_t count_names(const char *const *names) {
+    size_t n = 0;
+
+    while (names[n])
+        n++;
+    return n;
+}
+
+enum rc source_members(const struct manifest *m, const struct json *run, const char *const *own) {
+    size_t n = 0, most = count_names(own) + 1;
+    const char **names;
+
+    if (!json_is_object(run))
+        return manifest_bad(m, "run", "must be an object");
+    for (const struct source_kind *const *kind = m->sources->kinds; *kind; kind++)
+        most += 1 + count_names((*kind)->options);
+    names = arena_alloc(m->scratch, most * sizeof *names);
+    for (const struct source_kind *const *kind = m->sources->kinds; *kind; kind++) {
+        names[n++] = (*kind)->member;
+        for (const char *const *option = (*kind)->options; *option; option++)
+            names[n++] = *option;
+    }
+    for (; *own; own++)
+        names[n++] = *own;
+    return manifest_members(m, run, names, " in run");
+}

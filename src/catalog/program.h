@@ -1,8 +1,10 @@
-/* A source that is a program: "command" under "run" of a manifest, and its limits. */
+/* A source that is a program: "command" under "run" of a manifest, and its limits;
+ * and the values for completions, from a list or a program. */
 #pragma once
 
 #include "catalog/manifest.h"
-#include "catalog/source.h"
+
+#define PROGRAM_PATH "/usr/local/bin:/usr/bin:/bin" /* where programs look for programs */
 
 /* Limits of a manifest (docs/tools.md). */
 #define PROGRAM_ARGS_MAX 64
@@ -32,6 +34,15 @@ struct program {
 /* Its spec is a struct program. */
 extern const struct source_kind program_source;
 
-/* Reads a program with a command and default limits. ERR_INVALID_REQUEST with the reason. */
-enum rc program_read_plain(const struct manifest *m, const struct json *command, const char *member,
-                           struct source *out) MUST_USE;
+/* Values for completion/complete, from the member "complete" of "run": a list, or a program that
+ * prints one a line. */
+struct completion {
+    const char *name;     /* of the argument; NULL: the end of the list */
+    struct json *values;  /* the list; NULL: */
+    struct source source; /* the source of the values */
+};
+
+/* If `complete` is NULL, so is *out. The members of `names` are the existing arguments.
+ * ERR_INVALID_REQUEST with the reason. */
+enum rc completion_read(const struct manifest *m, const struct json *complete,
+                        const struct json *names, const struct completion **out) MUST_USE;

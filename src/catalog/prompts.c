@@ -74,11 +74,8 @@ static enum rc read_messages(const struct manifest *m, const struct json *run, s
 static enum rc read_run(const struct manifest *m, struct prompt *p) {
     static const char *const known[] = {"messages", "max_output_bytes", "scopes", "complete", NULL};
     const struct json *run = json_get(m->v, "run");
-    enum rc rc;
+    enum rc rc = source_members(m, run, known);
 
-    if (!json_is_object(run))
-        return manifest_bad(m, "run", "must be an object");
-    rc = source_members(m, run, known);
     if (rc)
         return rc;
     if (source_count(m, run) + json_has(run, "messages") != 1)

@@ -1,8 +1,8 @@
 /* The prompts. */
 #pragma once
 
-#include "catalog/completion.h"
-#include "catalog/set.h"
+#include "catalog/catalog.h"
+#include "catalog/program.h"
 
 #define PROMPT_ARGUMENTS_MAX 64
 
@@ -14,8 +14,6 @@ struct prompt {
     struct json *messages;             /* with {{arguments}}; NULL: none */
     const struct completion *complete; /* of arguments; NULL: none */
 };
-
-extern const struct catalog_kind_info prompt_kind;
 
 /* Is it an array of messages, each with a role and a content? */
 bool prompt_is_messages(const struct json *messages);

@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "catalog/program.h"
 #include "catalog/template.h"
-#include "catalog/uri_template.h"
 
 static enum rc read_uri(const struct manifest *m, struct resource *r, struct json *names) {
     const char *member = r->is_template ? "uriTemplate" : "uri", *uri = json_get_str(m->v, member);
@@ -104,11 +103,8 @@ static enum rc read_run(const struct manifest *m, const struct json *names, stru
                                                RESOURCE_BYTES_MAX};
     static const struct manifest_limit ttl = {"ttl_ms", 0, 0, RESOURCE_TTL_MS_MAX};
     const struct json *run = json_get(m->v, "run");
-    enum rc rc;
+    enum rc rc = source_members(m, run, known);
 
-    if (!json_is_object(run))
-        return manifest_bad(m, "run", "must be an object");
-    rc = source_members(m, run, known);
     if (!rc)
         rc = read_source(m, run, names, r);
     if (!rc)
@@ -154,15 +150,15 @@ const struct catalog_kind_info resource_kind = {
 
 /* ---- finding ---- */
 
-const struct resource *resource_template_find(const struct catalog_set *set,
-                                              const char *uri_template) {
-    const struct entry *entry = catalog_set_find(set, uri_template);
+const struct resource *catalog_template(const struct catalog *c, const char *uri_template) {
+    const struct entry *entry = catalog_set_find(c->sets[CATALOG_RESOURCES], uri_template);
 
     return entry && is_template(entry) ? (const struct resource *)entry : NULL;
 }
 
-const struct resource *resource_find(const struct catalog_set *set, struct arena *a,
-                                     const char *uri, struct json **variables) {
+const struct resource *catalog_resource(const struct catalog *c, struct arena *a, const char *uri,
+                                        struct json **variables) {
+    const struct catalog_set *set = c->sets[CATALOG_RESOURCES];
     const struct entry *entry = catalog_set_find(set, uri);
     const struct list *templates = &set->lists[RESOURCE_TEMPLATES];
     size_t steps = URI_TEMPLATE_STEPS_MAX;

@@ -1,8 +1,8 @@
 /* The resources, and the templates of resources. */
 #pragma once
 
-#include "catalog/completion.h"
-#include "catalog/set.h"
+#include "catalog/catalog.h"
+#include "catalog/program.h"
 
 #define RESOURCE_BYTES_DEFAULT 1048576
 #define RESOURCE_BYTES_MAX ((int64_t)16 << 20)
@@ -19,13 +19,11 @@ struct resource {
     int64_t max_bytes, ttl_ms;
 };
 
-extern const struct catalog_kind_info resource_kind;
-/* Its lists. */
+/* The lists of the kind. */
 enum { RESOURCES, RESOURCE_TEMPLATES };
 
 /* Finds a resource by its URI, or the first template that matches it, with the variables' values.
  */
-const struct resource *resource_find(const struct catalog_set *set, struct arena *a,
-                                     const char *uri, struct json **variables);
-const struct resource *resource_template_find(const struct catalog_set *set,
-                                              const char *uri_template);
+const struct resource *catalog_resource(const struct catalog *c, struct arena *a, const char *uri,
+                                        struct json **variables);
+const struct resource *catalog_template(const struct catalog *c, const char *uri_template);

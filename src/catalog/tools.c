@@ -1,7 +1,50 @@
 #include "catalog/tools.h"
 
+#include <string.h>
+
 #include "base/base.h"
 #include "catalog/program.h"
+
+/* ---- advice ---- */
+
+#define API_NAME_MAX 64 /* bytes of a function's name, at several model APIs */
+
+static void advise_schema(const struct json *schema, const char *where, FILE *out) {
+    static const char *const refused[] = {"anyOf", "oneOf", "allOf", "enum", "not", NULL};
+
+    for (const char *const *name = refused; *name; name++)
+        if (json_has(schema, *name))
+            (void)fprintf(out,
+                          "%s: warning: some model APIs refuse an inputSchema with %s at its top; "
+                          "put it below properties\n",
+                          where, *name);
+}
+
+/* Warns of what MCP allows in a tool but widely used clients or model APIs refuse. */
+static void tool_advise(const struct entry *entry, const char *where, struct arena *a, FILE *out) {
+    const struct text *t = &entry->definition[protocol_index(PROTOCOL_STATELESS)];
+    const char *description;
+    struct json *v;
+    struct err e;
+
+    if (strchr(entry->name, '.'))
+        (void)fprintf(out, "%s: warning: some clients refuse a name with a dot (%s)\n", where,
+                      entry->name);
+    if (strlen(entry->name) > API_NAME_MAX)
+        (void)fprintf(out, "%s: warning: some clients refuse a name of more than %d bytes (%s)\n",
+                      where, API_NAME_MAX, entry->name);
+    if (json_parse(a, t->p, t->len, &v, &e))
+        return;
+    description = json_get_str(v, "description");
+    if (!description || !*description)
+        (void)fprintf(out,
+                      "%s: warning: there is no description, by which models choose a tool; some "
+                      "clients leave it out\n",
+                      where);
+    advise_schema(json_get(v, "inputSchema"), where, out);
+}
+
+/* ---- reading ---- */
 
 #define SCRATCH_BYTES_MAX ((size_t)4 << 20)
 
@@ -73,11 +116,8 @@ static enum rc read_task(const struct manifest *m, const struct json *run, struc
 static enum rc read_run(const struct manifest *m, const struct json *run, struct tool *tool) {
     static const char *const names[] = {"max_output_bytes", "scopes", "task", "task_after_input",
                                         NULL};
-    enum rc rc;
+    enum rc rc = source_members(m, run, names);
 
-    if (!json_is_object(run))
-        return manifest_bad(m, "run", "must be an object");
-    rc = source_members(m, run, names);
     if (!rc)
         rc = source_read(m, run, &tool->entry.source);
     if (!rc)

@@ -1,8 +1,8 @@
 /* The tools: their schemas, and whether a call may become a task. */
 #pragma once
 
+#include "catalog/catalog.h"
 #include "catalog/param_headers.h"
-#include "catalog/set.h"
 #include "jsonschema/schema.h"
 
 /* Can or must a call become a task (Tasks extension)? */
@@ -16,9 +16,3 @@ struct tool {
     const struct schema *input, *output; /* NULL: none; anything is valid */
     struct param_headers headers;
 };
-
-extern const struct catalog_kind_info tool_kind;
-
-/* tool_advice.c: warns of what MCP allows in a tool but widely used clients or model APIs refuse.
- */
-void tool_advise(const struct entry *entry, const char *where, struct arena *a, FILE *out);

@@ -5,6 +5,8 @@
 #include <strings.h>
 
 #include "catalog/catalog.h"
+#include "catalog/prompts.h"
+#include "catalog/resources.h"
 #include "exec/executors.h"
 #include "mcp/call.h"
 

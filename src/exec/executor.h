@@ -4,8 +4,8 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "catalog/manifest.h"
 #include "catalog/program.h"
-#include "catalog/source.h"
 
 struct input_required;
 struct mcp_call;

@@ -1,6 +1,7 @@
 #include "exec/methods.h"
 
 #include "catalog/catalog.h"
+#include "catalog/resources.h"
 #include "exec/input_required.h"
 #include "exec/task_notifications.h"
 #include "exec/tasks.h"
@@ -17,7 +18,7 @@ static enum rc answer_list(struct mcp_call *c, enum catalog_kind kind, size_t wh
         .cursor = json_get(c->msg.params, "cursor"),
         .scopes = site->config->list_forbidden ? NULL : c->client.claims->scope};
 
-    if (list_page(catalog_list(site->mcp->catalog, kind, which), &query, c->arena,
+    if (list_page(&site->mcp->catalog->sets[kind]->lists[which], &query, c->arena,
                   &c->answer.result))
         return OK;
     return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: unknown cursor");

@@ -7,7 +7,7 @@
 
 #include "base/base.h"
 #include "base/text.h"
-#include "catalog/executable.h"
+#include "catalog/program.h"
 #include "exec/input_required.h"
 #include "mcp/call.h"
 #include "mcp/session.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "catalog/catalog.h"
+#include "catalog/prompts.h"
 #include "catalog/template.h"
 #include "exec/executors.h"
 #include "mcp/call.h"

@@ -11,6 +11,7 @@
 #include "base/encode.h"
 #include "base/utf8.h"
 #include "catalog/catalog.h"
+#include "catalog/resources.h"
 #include "catalog/template.h"
 #include "exec/executors.h"
 #include "mcp/call.h"

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "catalog/catalog.h"
+#include "catalog/tools.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
 #include "exec/client_requests.h"

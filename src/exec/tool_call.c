@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "catalog/catalog.h"
+#include "catalog/tools.h"
 #include "exec/executors.h"
 #include "exec/tasks.h"
 #include "exec/tool_result.h"

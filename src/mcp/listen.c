@@ -3,6 +3,7 @@
 #include "base/base.h"
 #include "base/text.h"
 #include "catalog/catalog.h"
+#include "catalog/resources.h"
 #include "mcp/call.h"
 #include "mcp/rpc.h"
 #include "mcp/session.h"

@@ -8,7 +8,6 @@
 #include "catalog/resources.h"
 #include "catalog/template.h"
 #include "catalog/tools.h"
-#include "catalog/uri_template.h"
 #include "config/config.h"
 #include "exec/executors.h"
 #include "input.h"

@@ -2,7 +2,6 @@
 #include "unit.h"
 
 #include "catalog/template.h"
-#include "catalog/uri_template.h"
 
 /* The values as JSON, or NULL. */
 static const char *match(struct arena *a, const char *uri_template, const char *uri) {
