@@ -262,7 +262,7 @@ static enum rc check_time(struct client_requests *q, int64_t until_ms, struct er
 static int64_t next_look(struct client_requests *q, int64_t *until_ms) {
     int64_t now_ms = clock_monotonic_ms(), tick = mcp_stream_keep_alive(q->c);
 
-    if (q->c->stream.gone && now_ms + REPLAY_ABSENT_MS < *until_ms)
+    if (q->c->stream.disconnected && now_ms + REPLAY_ABSENT_MS < *until_ms)
         *until_ms = now_ms + REPLAY_ABSENT_MS;
     now_ms += tick < CANCEL_LOOK_MS ? tick : CANCEL_LOOK_MS;
     return now_ms < *until_ms ? now_ms : *until_ms;
@@ -271,9 +271,9 @@ static int64_t next_look(struct client_requests *q, int64_t *until_ms) {
 static enum rc wait_once(struct client_requests *q, struct message_socket *m, int64_t *until_ms,
                          struct buf *message, struct err *e) {
     struct mcp_stream *stream = &q->c->stream;
-    int watch = q->c->x->rp->sink && !stream->gone ? q->c->x->rp->sink->fd : -1;
+    int watch = q->c->x->rp->sink && !stream->disconnected ? q->c->x->rp->sink->fd : -1;
 
-    if (stream->gone && !stream->replay)
+    if (stream->disconnected && !stream->replay)
         return err_set(e, ERR_RPC_INTERNAL, "The client went away");
     switch (message_socket_wait(m, watch, next_look(q, until_ms), message)) {
     case MESSAGE_SOCKET_RECEIVED:
@@ -281,7 +281,7 @@ static enum rc wait_once(struct client_requests *q, struct message_socket *m, in
             return err_set(e, ERR_RPC_INTERNAL, "The client sent too many answers");
         return take_message(q, message, e);
     case MESSAGE_SOCKET_WATCHED: /* the client has disconnected */
-        stream->gone = true;
+        stream->disconnected = true;
         return OK;
     case MESSAGE_SOCKET_TIMEOUT:
         break;

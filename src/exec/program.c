@@ -111,7 +111,7 @@ static void send_progress(struct lines *l, struct json *progress) {
         json_put(params, "total", total);
     if (json_is_string(message))
         json_put(params, "message", message);
-    mcp_stream_notify_paced(l->c, l->scratch, "notifications/progress", params);
+    mcp_stream_notify_limited(l->c, l->scratch, "notifications/progress", params);
 }
 
 static void send_log(struct lines *l, struct json *log) {
@@ -124,7 +124,7 @@ static void send_log(struct lines *l, struct json *log) {
     json_put_str(params, "level", level);
     json_put_str(params, "logger", logger ? logger : l->of->name);
     json_put(params, "data", json_get(log, "data"));
-    mcp_stream_notify_paced(l->c, l->scratch, "notifications/message", params);
+    mcp_stream_notify_limited(l->c, l->scratch, "notifications/message", params);
 }
 
 static void read_line(struct lines *l, const char *line, size_t len) {

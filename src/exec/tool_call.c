@@ -125,7 +125,7 @@ static enum rc create_task(struct mcp_call *c, const struct tool *tool, struct j
 
     if (!rc)
         rc = task_create(c, tool, arguments, e);
-    c->answer.outcome = !rc ? "task" : c->stream.gone ? "cancelled" : "error";
+    c->answer.outcome = !rc ? "task" : c->stream.disconnected ? "cancelled" : "error";
     return rc;
 }
 

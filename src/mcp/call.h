@@ -50,7 +50,7 @@ struct mcp_method {
  * NULL if nothing is granted. */
 struct mcp_filter {
     const char *member;
-    enum rc (*subscribe)(struct mcp_call *c, const struct json *wanted, struct buf *list,
+    enum rc (*subscribe)(struct mcp_call *c, const struct json *requested, struct buf *list,
                          struct json **agreed, struct err *e);
 };
 
@@ -64,26 +64,28 @@ struct mcp_service {
     void (*take_response)(struct mcp_call *c, struct json *message);
 };
 
-/* Levels of log messages (RFC 5424 §6.2.1, as MCP names them), from debug to emergency. */
-enum log_wanted { LOG_WANTED_NONE = 100, LOG_WANTED_INFO = 1 };
-int mcp_log_level(const char *name); /* -1: there is no such level */
+/* The log level that the client asked for: it gets log messages of this level and above. Levels are
+ * numbered from 0 (debug) to 7 (emergency), and have MCP's names (from RFC 5424 §6.2.1). */
+enum mcp_log_level { MCP_LOG_LEVEL_INFO = 1, MCP_LOG_LEVEL_NONE = 100 /* no messages */ };
+/* The number of a level; -1 if there is none of this name. */
+int mcp_log_level(const char *name);
 
 /* The caller, and what its client supports. */
 struct mcp_client {
     const struct token_claims *claims;
     struct json *capabilities;         /* NULL: the client declared none */
     const struct mcp_session *session; /* session.h; NULL: none */
-    int log_level;                     /* the lowest that it asked for */
+    int log_level;                     /* see enum mcp_log_level */
 };
 
 /* The stream of events that answers the call, if there is one: stream.h. */
 struct mcp_stream {
-    int64_t sent_ms;  /* monotonic: when something was last sent */
-    int64_t paced_ms; /* monotonic: when the rate limit of notifications is unused again */
-    unsigned dropped; /* notifications dropped over the rate limit */
+    int64_t sent_ms;       /* monotonic: when something was last sent */
+    int64_t rate_limit_ms; /* monotonic: when the rate limit of notifications is unused again */
+    unsigned dropped;      /* notifications dropped over the rate limit */
     bool has_progress;
     struct json_number progress; /* the last progress sent */
-    bool gone;                   /* the client has closed the stream */
+    bool disconnected;           /* the client has closed the stream */
     struct replay_log *replay;   /* where sent events are stored (stream.h); NULL: they are not */
     const char *id;              /* of the stream, in the ids of its events */
 };

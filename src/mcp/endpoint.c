@@ -36,15 +36,15 @@ static const struct mcp_method *find_method(const struct mcp_service *service,
 }
 
 /* Sets the client's capabilities and log level, from its session or from _meta. */
-static enum rc settle_client(struct mcp_call *c, struct err *e) {
+static enum rc read_client(struct mcp_call *c, struct err *e) {
     const struct json *meta = json_get(c->msg.params, "_meta");
 
     if (c->msg.protocol == PROTOCOL_HANDSHAKE) {
-        c->client.log_level = LOG_WANTED_INFO;
+        c->client.log_level = MCP_LOG_LEVEL_INFO;
         return c->msg.method && !strcmp(c->msg.method, "initialize") ? OK : mcp_session_find(c, e);
     }
     c->client.capabilities = json_get(meta, META_CLIENT_CAPABILITIES);
-    c->client.log_level = LOG_WANTED_NONE;
+    c->client.log_level = MCP_LOG_LEVEL_NONE;
     if (!json_get(meta, META_LOG_LEVEL))
         return OK;
     c->client.log_level = mcp_log_level(json_get_str(meta, META_LOG_LEVEL));
@@ -72,11 +72,11 @@ static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
 
     c->msg.protocol = mcp_version_of_header(c->x->rq);
     if (!rc)
-        rc = mcp_version_settle(c, e);
+        rc = mcp_version_determine(c, e);
     if (rc)
         return rc;
     c->method = find_method(service, &c->msg);
-    if (mcp_headers_check(c, e) || settle_client(c, e))
+    if (mcp_headers_check(c, e) || read_client(c, e))
         return e->code;
     if (c->msg.kind == MCP_NOTIFICATION)
         return take_notification(c, e);

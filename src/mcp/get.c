@@ -107,7 +107,7 @@ static enum rc replay_after(struct mcp_call *c, const struct sse_id *last, struc
                        "Last-Event-ID names no stream of this session that is still kept");
     mcp_stream_begin(c);
     mcp_stream_write(c, sse_priming_event(c->arena, last));
-    if (!c->stream.gone)
+    if (!c->stream.disconnected)
         follow(c, log, last->at);
     replay_log_close(log);
     return OK;

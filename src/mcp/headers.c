@@ -198,7 +198,7 @@ static enum rc bad_envelope(struct mcp_call *c, const char *member, const char *
     return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: _meta.%s %s", member, what);
 }
 
-static enum rc settle_handshake(struct mcp_call *c, const char *header, struct err *e) {
+static enum rc version_of_handshake(struct mcp_call *c, const char *header, struct err *e) {
     c->msg.protocol = PROTOCOL_HANDSHAKE;
     /* Streamable HTTP 2025-11-25 "Protocol Version Header": no header means 2025-03-26. */
     c->msg.version = header ? header : MCP_VERSION_BATCHES;
@@ -207,8 +207,8 @@ static enum rc settle_handshake(struct mcp_call *c, const char *header, struct e
 }
 
 /* The header and the body must name the same version. */
-static enum rc settle_stateless(struct mcp_call *c, const char *header, const struct json *meta,
-                                struct err *e) {
+static enum rc version_from_meta(struct mcp_call *c, const char *header, const struct json *meta,
+                                 struct err *e) {
     c->msg.protocol = PROTOCOL_STATELESS;
     c->msg.version = json_get_str(meta, META_VERSION);
     if (!c->msg.version)
@@ -242,7 +242,7 @@ static bool opens_handshake(const struct mcp_call *c, const struct json *meta) {
            !json_is_object(json_get(meta, META_CLIENT_CAPABILITIES));
 }
 
-static enum rc settle_initialize(struct mcp_call *c, const char *header, struct err *e) {
+static enum rc version_of_initialize(struct mcp_call *c, const char *header, struct err *e) {
     c->msg.protocol = PROTOCOL_HANDSHAKE;
     c->msg.version = MCP_VERSION_HANDSHAKE;
     if (header && is_stateless(header))
@@ -253,7 +253,7 @@ static enum rc settle_initialize(struct mcp_call *c, const char *header, struct 
 }
 
 /* The header names a stateless version, and the body none. */
-static enum rc settle_by_header(struct mcp_call *c, const char *header, struct err *e) {
+static enum rc version_from_header(struct mcp_call *c, const char *header, struct err *e) {
     c->msg.protocol = PROTOCOL_STATELESS;
     c->msg.version = header;
     if (!is_one_of(stateless_versions, header))
@@ -266,19 +266,19 @@ static enum rc settle_by_header(struct mcp_call *c, const char *header, struct e
     return OK;
 }
 
-enum rc mcp_version_settle(struct mcp_call *c, struct err *e) {
+enum rc mcp_version_determine(struct mcp_call *c, struct err *e) {
     const struct json *meta = json_get(c->msg.params, "_meta");
     const char *header = version_header(c->x->rq);
     enum rc rc;
 
     if (opens_handshake(c, meta))
-        return settle_initialize(c, header, e);
+        return version_of_initialize(c, header, e);
     if (json_has(meta, META_VERSION))
-        rc = settle_stateless(c, header, meta, e);
+        rc = version_from_meta(c, header, meta, e);
     else if (header && is_stateless(header))
-        rc = settle_by_header(c, header, e);
+        rc = version_from_header(c, header, e);
     else
-        rc = settle_handshake(c, header, e);
+        rc = version_of_handshake(c, header, e);
     if (rc || c->msg.protocol != PROTOCOL_STATELESS || c->msg.kind != MCP_REQUEST)
         return rc;
     return check_envelope(c, meta, e);

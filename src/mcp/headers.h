@@ -37,10 +37,10 @@ bool mcp_prefers_stream(const struct request *rq);
 #define META_CLIENT_INFO "io.modelcontextprotocol/clientInfo"
 #define META_LOG_LEVEL "io.modelcontextprotocol/logLevel"
 
-/* Settles c->msg.protocol and c->msg.version from the header and the message. A message whose _meta
- * names a version is stateless whatever its headers say, and then both must agree. The whole _meta
- * of a stateless request is checked here. */
-enum rc mcp_version_settle(struct mcp_call *c, struct err *e) MUST_USE;
+/* Determines c->msg.protocol and c->msg.version from the header and the message. A message whose
+ * _meta names a version is stateless whatever its headers say, and then both must agree. The whole
+ * _meta of a stateless request is checked here. */
+enum rc mcp_version_determine(struct mcp_call *c, struct err *e) MUST_USE;
 /* From the header alone, for answers to messages that cannot be read. */
 enum mcp_protocol mcp_version_of_header(const struct request *rq);
 /* Does the header allow a batch? */

@@ -86,12 +86,12 @@ static struct buf *new_list(struct mcp_call *c) {
 }
 
 /* The part of the requested notifications that the server grants. */
-static struct json *agree(struct mcp_call *c, const struct json *wanted, struct buf *b) {
-    const struct json *uris = json_get(wanted, "resourceSubscriptions");
+static struct json *agree(struct mcp_call *c, const struct json *requested, struct buf *b) {
+    const struct json *uris = json_get(requested, "resourceSubscriptions");
     struct json *agreed = json_new_object(c->arena), *some = json_new_array(c->arena);
 
     for (size_t i = 0; i < CATALOG_KINDS; i++)
-        if (json_get_bool(wanted, lists[i].filter)) {
+        if (json_get_bool(requested, lists[i].filter)) {
             add_list(c, b, i);
             json_put_bool(agreed, lists[i].filter, true);
         }
@@ -104,13 +104,13 @@ static struct json *agree(struct mcp_call *c, const struct json *wanted, struct 
 }
 
 /* The same for the filters of the service. */
-static enum rc agree_filters(struct mcp_call *c, const struct json *wanted, struct buf *b,
+static enum rc agree_filters(struct mcp_call *c, const struct json *requested, struct buf *b,
                              struct json *agreed, struct err *e) {
     const struct mcp_service *service = c->x->site->mcp->service;
 
     for (const struct mcp_filter *f = service->filters;
          f < service->filters + service->filter_count; f++) {
-        const struct json *asked = json_get(wanted, f->member);
+        const struct json *asked = json_get(requested, f->member);
         struct json *some = NULL;
 
         if (asked && f->subscribe(c, asked, b, &some, e))
@@ -122,19 +122,19 @@ static enum rc agree_filters(struct mcp_call *c, const struct json *wanted, stru
 }
 
 enum rc mcp_listen(struct mcp_call *c, struct err *e) {
-    const struct json *wanted = json_get(c->msg.params, "notifications");
+    const struct json *requested = json_get(c->msg.params, "notifications");
     struct buf *b = new_list(c);
     struct json *params, *agreed;
 
-    if (!json_is_object(wanted))
+    if (!json_is_object(requested))
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: notifications must be an object");
     if (!mcp_stream_possible(c))
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: Accept must allow text/event-stream");
     params = make_params(c);
-    agreed = agree(c, wanted, b);
-    if (agree_filters(c, wanted, b, agreed, e))
+    agreed = agree(c, requested, b);
+    if (agree_filters(c, requested, b, agreed, e))
         return e->code;
     json_put(params, "notifications", agreed);
     add_end(c, b);
@@ -151,7 +151,8 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
 /* ---- before 2026-07-28 ---- */
 
 struct buf *mcp_session_subscriptions(struct mcp_call *c) {
-    const struct json *uris = c->client.session ? json_get(c->client.session->note, "uris") : NULL;
+    const struct json *uris =
+        c->client.session ? json_get(c->client.session->stored, "uris") : NULL;
     struct buf *b = new_list(c);
 
     for (size_t i = 0; i < CATALOG_KINDS; i++)
@@ -167,7 +168,7 @@ struct buf *mcp_session_subscriptions(struct mcp_call *c) {
 }
 
 /* Stores or removes the session's subscription to the resource, and changes its open stream. */
-static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
+static enum rc change(struct mcp_call *c, bool subscribe, struct err *e) {
     const char *uri = json_get_str(c->msg.params, "uri");
     struct json *uris, *variables;
     const struct json *old;
@@ -183,16 +184,16 @@ static enum rc change(struct mcp_call *c, bool wanted, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: subscriptions need a session (Mcp-Session-Id)");
     uris = json_new_array(c->arena);
-    old = json_get(c->client.session->note, "uris");
+    old = json_get(c->client.session->stored, "uris");
     for (size_t i = 0; i < json_len(old); i++)
         if (strcmp(json_str(json_at(old, i)), uri) != 0)
             json_add(uris, json_at(old, i));
-    if (wanted && json_len(uris) == SUBSCRIPTIONS_MAX)
+    if (subscribe && json_len(uris) == SUBSCRIPTIONS_MAX)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "A session has at most %d subscriptions",
                        SUBSCRIPTIONS_MAX);
-    if (wanted)
+    if (subscribe)
         json_add_str(uris, uri);
-    json_put(c->client.session->note, "uris", uris);
+    json_put(c->client.session->stored, "uris", uris);
     if (mcp_session_save(c, e))
         return e->code;
     c->x->rp->subscriptions = mcp_session_subscriptions(c);

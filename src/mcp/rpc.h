@@ -26,7 +26,7 @@ struct mcp_message {
     struct json *id;     /* NULL if there is none that could be repeated in an answer */
     const char *method;  /* NULL for a response */
     struct json *params; /* an object, or NULL */
-    /* Set by mcp_version_settle. */
+    /* Set by mcp_version_determine. */
     enum mcp_protocol protocol;
     const char *version; /* such as "2025-11-25" */
     bool in_batch;

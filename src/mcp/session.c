@@ -100,15 +100,15 @@ static enum rc unknown(struct err *e) {
     return err_set(e, ERR_NOT_FOUND, "this session is unknown or has ended: initialize again");
 }
 
-static struct json *read_note(struct mcp_call *c, const char *key) {
+static struct json *read_stored(struct mcp_call *c, const char *key) {
     struct cache_entry entry;
-    struct json *note;
+    struct json *stored;
     struct err e;
 
     if (cache_get(c->x->site->cache, c->arena, key, &entry, &e) ||
-        json_parse(c->arena, entry.value, entry.len, &note, &e))
+        json_parse(c->arena, entry.value, entry.len, &stored, &e))
         return json_new_object(c->arena);
-    return note;
+    return stored;
 }
 
 /* Opens the sealed id. *capabilities is what the client declared. */
@@ -140,12 +140,12 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     session->user = sha256_base64url(c->arena, c->client.claims->sub, USER_DIGEST_BYTES);
     session->id =
         arena_printf(c->arena, "%s:%s", session->user, sha256_base64url(c->arena, id, SHA256_LEN));
-    session->key = arena_printf(c->arena, SESSION_NOTE_PREFIX "%s", session->id);
-    session->note = read_note(c, session->key);
+    session->key = arena_printf(c->arena, SESSION_STORED_PREFIX "%s", session->id);
+    session->stored = read_stored(c, session->key);
     if (cache_has(c->x->site->cache,
                   arena_printf(c->arena, SESSION_ENDED_PREFIX "%s", session->id)))
         return unknown(e);
-    level = mcp_log_level(json_get_str(session->note, "level"));
+    level = mcp_log_level(json_get_str(session->stored, "level"));
     if (level >= 0)
         c->client.log_level = level;
     c->client.session = session;
@@ -153,15 +153,15 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
 }
 
 /* Stores under the key PREFIX USER:SESSION, within the prefix's quotas. */
-static enum rc note(struct mcp_call *c, const char *prefix, const char *text, size_t len,
-                    struct err *e) {
+static enum rc store(struct mcp_call *c, const char *prefix, const char *text, size_t len,
+                     struct err *e) {
     const char *of_user = arena_printf(c->arena, "%s%s:", prefix, c->client.session->user);
     const struct cache_quota user = {.prefix = of_user,
-                                     .most = SESSION_NOTES_USER_MAX,
-                                     .bytes = SESSION_NOTES_USER_BYTES_MAX},
+                                     .most = SESSION_STORED_USER_MAX,
+                                     .bytes = SESSION_STORED_USER_BYTES_MAX},
                              all = {.prefix = prefix,
-                                    .most = SESSION_NOTES_MAX,
-                                    .bytes = SESSION_NOTES_BYTES_MAX};
+                                    .most = SESSION_STORED_HOST_MAX,
+                                    .bytes = SESSION_STORED_HOST_BYTES_MAX};
     const struct cache_entry entry = {.value = text, .len = len, .ttl_s = SESSION_MAX_S};
 
     if (cache_set(c->x->site->cache, arena_printf(c->arena, "%s%s", prefix, c->client.session->id),
@@ -173,13 +173,13 @@ static enum rc note(struct mcp_call *c, const char *prefix, const char *text, si
 
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) {
     size_t len;
-    const char *text = json_text(c->arena, c->client.session->note, &len);
+    const char *text = json_text(c->arena, c->client.session->stored, &len);
 
-    if (len > SESSION_NOTE_BYTES_MAX)
+    if (len > SESSION_STORED_BYTES_MAX)
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "The subscriptions of a session have at most %d bytes",
-                       SESSION_NOTE_BYTES_MAX);
-    return note(c, SESSION_NOTE_PREFIX, text, len, e);
+                       SESSION_STORED_BYTES_MAX);
+    return store(c, SESSION_STORED_PREFIX, text, len, e);
 }
 
 /* Without a session the level could not be stored. */
@@ -191,7 +191,7 @@ enum rc mcp_set_level(struct mcp_call *c, struct err *e) {
                        "Invalid params: level must be one of debug, info, notice, warning, error, "
                        "critical, alert, emergency");
     if (c->client.session) {
-        json_put_str(c->client.session->note, "level", level);
+        json_put_str(c->client.session->stored, "level", level);
         if (mcp_session_save(c, e))
             return e->code;
     }
@@ -213,7 +213,7 @@ enum rc mcp_delete(struct exchange *x, struct err *e) {
         return rc;
     if (!c.client.session)
         return err_set(e, ERR_INVALID_REQUEST, "Mcp-Session-Id is missing");
-    rc = note(&c, SESSION_ENDED_PREFIX, "", 0, e);
+    rc = store(&c, SESSION_ENDED_PREFIX, "", 0, e);
     if (!rc)
         reply_empty(x->rp, 204);
     return rc;

@@ -1,6 +1,7 @@
 /* Sessions of the handshake versions ("Session Management"). The session id carries, sealed, what
- * the client said in its `initialize` request, so that any worker knows it and nothing is stored;
- * only a session that ended, or a log level that was set, is noted in the host's cache. */
+ * the client said in its `initialize` request, so that any worker can read it and nothing is
+ * stored for most sessions. The host's cache stores only a log level that was set, subscriptions to
+ * resources, and which sessions have ended. */
 #pragma once
 
 #include "mcp/call.h"
@@ -8,28 +9,30 @@
 
 struct mcp_call;
 
-#define SESSION_NOTE_PREFIX "mcp-session:"
+#define SESSION_STORED_PREFIX "mcp-session:"
 #define SESSION_MAX_S (7 * 24 * 3600) /* then the client has to initialize again */
-/* Clients may begin and end any number of sessions, so notes have quotas, and the oldest are
- * deleted. Ended sessions have a quota of their own, so that they do not displace live ones. */
+/* Clients may begin and end any number of sessions, so what is stored of them has quotas, and the
+ * oldest entries are deleted. Ended sessions have a quota of their own, so that they do not
+ * displace live ones. */
 #define SESSION_ENDED_PREFIX "mcp-ended:"
-#define SESSION_NOTE_BYTES_MAX 16384
-#define SESSION_NOTES_USER_MAX 256
-#define SESSION_NOTES_USER_BYTES_MAX ((size_t)1 << 20)
-#define SESSION_NOTES_MAX 4096 /* of the host */
-#define SESSION_NOTES_BYTES_MAX ((size_t)32 << 20)
+#define SESSION_STORED_BYTES_MAX 16384 /* of one session */
+#define SESSION_STORED_USER_MAX 256
+#define SESSION_STORED_USER_BYTES_MAX ((size_t)1 << 20)
+#define SESSION_STORED_HOST_MAX 4096
+#define SESSION_STORED_HOST_BYTES_MAX ((size_t)32 << 20)
 
 struct mcp_session {
-    const char *user;  /* digests of them, which make keys in the host's cache */
-    const char *id;    /* the same, of user and session: USER:SESSION */
-    const char *key;   /* of its note there */
-    struct json *note; /* {"level", "uris"}, each if it was set */
+    const char *user;    /* digest of the token's sub */
+    const char *id;      /* USER:SESSION: `user`, and the digest of the Mcp-Session-Id */
+    const char *key;     /* of `stored` in the host's cache */
+    struct json *stored; /* {"level", "uris"}, each if it was set */
 };
 
 /* Fills c->client from the Mcp-Session-Id header, if there is one. ERR_NOT_FOUND if it is not a
  * live session of this user. */
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) MUST_USE;
-/* Stores the note. ERR_RPC_INVALID_PARAMS if it is too long. */
+/* Writes c->client.session->stored to the host's cache. ERR_RPC_INVALID_PARAMS if it is over
+ * SESSION_STORED_BYTES_MAX. */
 enum rc mcp_session_save(struct mcp_call *c, struct err *e) MUST_USE;
 
 /* DELETE of the MCP endpoint: ends a session. */

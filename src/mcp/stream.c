@@ -11,8 +11,10 @@
 #include "shared/replay_log.h"
 #include "web/sse.h"
 
-#define GONE_MS 2       /* so soon a web server reports that a client has disconnected */
-#define GONE_COMMENTS 2 /* Apache notices on the second write */
+/* How a web server is asked whether the client has disconnected: comments are written, with a wait
+ * after each. Apache notices on the second write. */
+#define DISCONNECT_WAIT_MS 2
+#define DISCONNECT_COMMENTS 2
 #define STREAM_ID_BYTES 12
 
 static const char *replay_log_dir(struct arena *a, const struct site *site) {
@@ -105,8 +107,9 @@ void mcp_stream_headers(struct reply *rp) {
 void mcp_stream_write(struct mcp_call *c, struct text events) {
     struct reply *rp = c->x->rp;
 
-    if (events.len && !c->stream.gone && !rp->ended && reply_stream_write(rp, events.p, events.len))
-        c->stream.gone = true;
+    if (events.len && !c->stream.disconnected && !rp->ended &&
+        reply_stream_write(rp, events.p, events.len))
+        c->stream.disconnected = true;
     c->stream.sent_ms = clock_monotonic_ms();
 }
 
@@ -118,7 +121,7 @@ void mcp_stream_begin(struct mcp_call *c) {
     mcp_stream_headers(c->x->rp);
     priming = replay_begin(c);
     if (reply_stream_begin(c->x->rp))
-        c->stream.gone = true;
+        c->stream.disconnected = true;
     mcp_stream_write(c, priming);
 }
 
@@ -144,17 +147,17 @@ void mcp_stream_answer(struct mcp_call *c, struct text answer) {
     mcp_stream_write(c, replay_event(c, c->arena, answer));
 }
 
-void mcp_stream_notify_paced(struct mcp_call *c, struct arena *a, const char *method,
-                             struct json *params) {
+void mcp_stream_notify_limited(struct mcp_call *c, struct arena *a, const char *method,
+                               struct json *params) {
     int64_t now = clock_monotonic_ms();
 
-    if (c->stream.paced_ms < now)
-        c->stream.paced_ms = now;
-    if (c->stream.paced_ms - now > (STREAM_NOTIFY_BURST - 1) * STREAM_NOTIFY_MS) {
+    if (c->stream.rate_limit_ms < now)
+        c->stream.rate_limit_ms = now;
+    if (c->stream.rate_limit_ms - now > (STREAM_NOTIFY_BURST - 1) * STREAM_NOTIFY_MS) {
         c->stream.dropped++;
         return;
     }
-    c->stream.paced_ms += STREAM_NOTIFY_MS;
+    c->stream.rate_limit_ms += STREAM_NOTIFY_MS;
     mcp_stream_notify(c, a, method, params);
 }
 
@@ -166,13 +169,13 @@ bool mcp_stream_is_abandoned(struct mcp_call *c) {
     if (!c->x->rq->waited || c->msg.protocol != PROTOCOL_STATELESS || !mcp_stream_possible(c))
         return false;
     mcp_stream_begin(c);
-    for (int i = 0; i < GONE_COMMENTS && !c->stream.gone; i++) {
+    for (int i = 0; i < DISCONNECT_COMMENTS && !c->stream.disconnected; i++) {
         struct pollfd peer = {.fd = c->x->rp->sink->fd, .events = POLLIN};
 
         mcp_stream_comment(c);
-        c->stream.gone = c->stream.gone || poll(&peer, 1, GONE_MS) > 0;
+        c->stream.disconnected = c->stream.disconnected || poll(&peer, 1, DISCONNECT_WAIT_MS) > 0;
     }
-    return c->stream.gone;
+    return c->stream.disconnected;
 }
 
 int mcp_stream_keep_alive(void *call) {
@@ -182,12 +185,12 @@ int mcp_stream_keep_alive(void *call) {
     if (!mcp_stream_possible(c) || c->x->rp->ended)
         return INT_MAX;
     left = c->stream.sent_ms + every_ms - clock_monotonic_ms();
-    if (!c->stream.gone && left <= 0) {
+    if (!c->stream.disconnected && left <= 0) {
         mcp_stream_begin(c);
         mcp_stream_comment(c);
         left = every_ms;
     }
-    if (c->stream.gone)
+    if (c->stream.disconnected)
         return c->msg.protocol == PROTOCOL_STATELESS ? -1 : INT_MAX;
     return (int)left;
 }

@@ -20,8 +20,8 @@ void mcp_stream_begin(struct mcp_call *c);
 /* Sends events or a comment unchanged on a stream that has begun; nothing if the client has
  * disconnected. */
 void mcp_stream_write(struct mcp_call *c, struct text events);
-/* Sends a message; nothing if the client does not accept a stream. Sets c->stream.gone if it has
- * disconnected. Uses memory of `a`, since a program may send any number of messages. */
+/* Sends a message; nothing if the client does not accept a stream. Sets c->stream.disconnected if
+ * it has disconnected. Uses memory of `a`, since a program may send any number of messages. */
 void mcp_stream_send(struct mcp_call *c, struct arena *a, struct json *message);
 void mcp_stream_notify(struct mcp_call *c, struct arena *a, const char *method,
                        struct json *params);
@@ -30,8 +30,8 @@ void mcp_stream_notify(struct mcp_call *c, struct arena *a, const char *method,
 #define STREAM_NOTIFY_BURST 100
 #define STREAM_NOTIFY_MS 20
 /* Sends a notification, or drops it over the rate limit. */
-void mcp_stream_notify_paced(struct mcp_call *c, struct arena *a, const char *method,
-                             struct json *params);
+void mcp_stream_notify_limited(struct mcp_call *c, struct arena *a, const char *method,
+                               struct json *params);
 /* Sends the answer of a call whose stream has begun. */
 void mcp_stream_answer(struct mcp_call *c, struct text answer);
 /* Sends a comment. Apache does not send the headers before the first bytes of the body. */

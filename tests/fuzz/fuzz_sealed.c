@@ -120,7 +120,7 @@ static void try_session(struct site *site, struct arena *a, const char *text, si
     if (mcp_session_find(&c, &e))
         MUST(e.code == ERR_NOT_FOUND && *e.text);
     else
-        MUST(c.client.session && json_is_object(c.client.session->note));
+        MUST(c.client.session && json_is_object(c.client.session->stored));
 }
 
 static void try_state(struct site *site, struct arena *a, const char *text, size_t len) {
