@@ -64,6 +64,7 @@ static void on_orphaned(int signo) {
     if (getppid() != args_of_signal->master) {
         (void)dup3(null_fd, args_of_signal->listener, O_CLOEXEC);
         leaving = 1;
+        (void)kill(getpid(), SIGQUIT); /* which ends a wait that is about to begin */
         (void)alarm(WORKER_STUCK_S);
     }
     errno = saved;
