@@ -1,5 +1,6 @@
-/* What the endpoint serves, a table of methods that the room above gives to it, and one message in
- * it: the input and the answer of a method. */
+/* The interface between the endpoint and the methods that it serves. struct mcp_service is the
+ * table of methods (exec/methods.c defines it); struct mcp_call is one message, with the input and
+ * the answer of its method. */
 #pragma once
 
 #include "base/err.h"
@@ -21,7 +22,7 @@ struct mcp_session;
 struct message_socket;
 struct replay_log;
 
-/* What MCP alone uses of a site. */
+/* The part of a site that only MCP uses. */
 struct mcp_site {
     const struct mcp_service *service; /* the methods */
     struct token_cache *tokens;        /* verified access tokens */
@@ -41,8 +42,8 @@ struct mcp_method {
     mcp_method_fn *run;
     mcp_scopes_fn *scopes; /* may be NULL */
     const char *mirrored;  /* the member of params that Mcp-Name repeats, or NULL */
-    const char *event;     /* the event of its log line; NULL: it has none */
-    const char *kind;      /* the key of its target in that line */
+    const char *event;     /* the event of the log line of a call; NULL: calls are not logged */
+    const char *kind;      /* the key of the call's target in that line, such as "tool" */
 };
 
 /* What subscriptions/listen can ask for besides lists and resources: a member of
@@ -81,31 +82,31 @@ struct mcp_client {
 /* The stream of events that answers the call, if there is one: stream.h. */
 struct mcp_stream {
     int64_t sent_ms;       /* monotonic: when something was last sent */
-    int64_t rate_limit_ms; /* monotonic: when the rate limit of notifications is unused again */
+    int64_t rate_limit_ms; /* monotonic: when a full burst of notifications is allowed again */
     unsigned dropped;      /* notifications dropped over the rate limit */
     bool has_progress;
     struct json_number progress; /* the last progress sent */
     bool disconnected;           /* the client has closed the stream */
     struct replay_log *replay;   /* where sent events are stored (stream.h); NULL: they are not */
-    const char *id;              /* of the stream, in the ids of its events */
+    const char *id;              /* the part of event ids that names the stream */
 };
 
 /* What ends the call before its program ends: session.h. */
 struct mcp_cancel {
     const int *watch;           /* watched instead of the client's connection; NULL: nothing */
-    bool (*confirm)(void *arg); /* asked when it is readable, see runner/process.h; NULL: none */
+    bool (*confirm)(void *arg); /* called when it is readable, see runner/process.h; may be NULL */
     void *confirm_arg;
     struct message_socket *socket; /* receives notifications/cancelled; NULL: not supported */
-    bool arrived;                  /* one has come */
-    int64_t deadline_ms;           /* monotonic: programs are ended then, also in a batch */
+    bool arrived;                  /* such a notification has been received */
+    int64_t deadline_ms;           /* monotonic: when programs are ended; one for a whole batch */
 };
 
 struct mcp_answer {
     struct text result;
-    int error_status;        /* HTTP status of the error; 0: the one of its code */
+    int error_status;        /* HTTP status of the error; 0: that of rpc_error_status */
     struct json *error_data; /* NULL: none */
-    /* For the audit line: which tool, resource or prompt, and a word on how the call ended. NULL:
-     * what the request names, and "ok" or "error". */
+    /* For the audit line: the tool, resource or prompt (NULL: as the request names it), and how the
+     * call ended (NULL: "ok" or "error"). */
     const char *target, *outcome;
 };
 
@@ -122,8 +123,8 @@ struct mcp_call {
 
 /* Makes a call of this exchange, before its message is read. */
 struct mcp_call mcp_call_begin(struct exchange *x);
-/* Turns an object, which it takes over, into the result: adds the members that every result of the
- * protocol version has, with resultType "complete" unless there is one. */
+/* Sets c->answer.result to the text of `result`, after adding the members that every result of the
+ * protocol version has (resultType is "complete" unless the object has one). Changes the object. */
 void mcp_call_finish(struct mcp_call *c, struct json *result);
 
 /* Who the caller is, for programs and for whoami: sub, username, client_id and scopes. */

@@ -121,7 +121,8 @@ static const char *outcome_of(const struct mcp_call *c, enum rc rc) {
     return rc ? "error" : "ok";
 }
 
-/* Empty if the stream goes on without an answer. */
+/* The answer of a call that succeeded; empty if its stream stays open for subscriptions and is
+ * answered at its end. */
 static struct text result_of(struct mcp_call *c) {
     struct text body = {0};
 
@@ -132,8 +133,9 @@ static struct text result_of(struct mcp_call *c) {
     return body;
 }
 
-/* Runs the method of a routed message. `routed` is the result of route, and its error is answered.
- * Returns an error that JSON-RPC has no form for. */
+/* Runs the method of a message and makes the response. If `routed`, the result of route(), is an
+ * error, makes the response from it instead. Returns only errors that JSON-RPC has no code for; the
+ * dispatcher answers them. */
 static enum rc respond(struct mcp_call *c, enum rc routed, struct response *out, struct err *e) {
     int64_t began_ms = clock_monotonic_ms();
     enum rc rc = routed;
@@ -149,7 +151,7 @@ static enum rc respond(struct mcp_call *c, enum rc routed, struct response *out,
         return OK;
     }
     if (!rpc_is_error(rc) &&
-        !c->x->rp->streaming) /* after the stream has begun, only this function can answer */
+        !c->x->rp->streaming) /* the dispatcher cannot answer after the stream has begun */
         return rc;
     log_rpc_error(c, e);
     out->status =
@@ -185,8 +187,8 @@ static void send_one_event(struct mcp_call *c, struct text answer) {
     c->x->rp->body_len = event.len;
 }
 
-/* Sends a complete answer in the form that the client prefers. With a status other than 200 it is
- * JSON. */
+/* Sends a complete answer in the form that the client prefers. With a status other than 200 it
+ * is JSON. */
 static void send_answer(struct mcp_call *c, int status, struct text t) {
     if (status == 200 && mcp_prefers_stream(c->x->rq))
         send_one_event(c, t);
@@ -213,7 +215,7 @@ static enum rc post_single(struct mcp_call *c, struct json *message, struct err 
     return OK;
 }
 
-/* Refuses the whole body. */
+/* Answers the whole body with one error. */
 static enum rc refuse(struct mcp_call *c, struct err *e) {
     log_rpc_error(c, e);
     send_text(c->x->rp, rpc_error_status(e->code, c->msg.protocol),
@@ -254,8 +256,8 @@ static void send_batch(struct mcp_call *c, const struct batch *b) {
     send_answer(c, 200, (struct text){start, (size_t)(p - start)});
 }
 
-/* Routes each message and checks its scopes: all before the first one runs, because a challenge
- * answers the whole POST. */
+/* Routes all messages and checks their scopes before the first one runs, because a missing scope is
+ * answered with a challenge for the whole POST. */
 static enum rc route_batch(struct batch *b, const struct json *messages, struct err *e) {
     for (size_t i = 0; i < b->count; i++) {
         enum rc rc = route(&b->calls[i], json_at(messages, i), &b->errors[i]);

@@ -1,8 +1,8 @@
-/* Private part of endpoint.h: GET, the stream of notifications of the handshake versions, and with
- * Last-Event-ID what came after that event (2025-11-25, "Resumability and Redelivery"). The ids of
- * its own events contain the time of sending, and it reports only changes of files. So files that
- * have changed since then are reported again, and nothing has to be stored for a client that may
- * never return. */
+/* Private part of endpoint.h: GET of the handshake versions. It opens a stream of notifications, or
+ * with Last-Event-ID resumes a stream after that event (2025-11-25, "Resumability and Redelivery").
+ * Events of the GET stream report only changes of files, and their ids contain the time of sending.
+ * So after a break, files that have changed since that time are reported again, and nothing has to
+ * be stored for a client that may never return. */
 #include "base/base.h"
 #include "mcp/endpoint.h"
 
@@ -20,10 +20,10 @@
 #include "web/sse.h"
 #include "web/subscription.h"
 
-/* A change can happen between an event and the time in its id: better to report it twice than
- * never. */
+/* A change may happen between the sending of an event and the time in its id. With this margin it
+ * is reported twice rather than never. */
 #define MARGIN_MS 1000
-#define REPLAY_WAIT_MS 15000 /* for the next events; then the client asks again */
+#define REPLAY_WAIT_MS 15000 /* how long a resumed stream waits for more events */
 #define POLL_MS 50
 #define CHUNK 16384
 
@@ -85,8 +85,8 @@ static bool send_rest(struct mcp_call *c, struct replay_log *log, size_t *at) {
     return true;
 }
 
-/* The call may still run in another worker. This one waits only for a limited time; the client asks
- * again. */
+/* Sends stored events, also those that the call adds while it still runs in another worker. Stops
+ * after REPLAY_WAIT_MS; the client then resumes the stream again. */
 static void follow(struct mcp_call *c, struct replay_log *log, size_t at) {
     int64_t until = clock_monotonic_ms() + REPLAY_WAIT_MS;
 

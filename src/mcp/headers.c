@@ -80,8 +80,8 @@ enum rc mcp_headers_check(const struct mcp_call *c, struct err *e) {
     return c->method && c->method->mirrored ? check_name(c, c->method->mirrored, e) : OK;
 }
 
-/* MCP clients list both application/json and text/event-stream, mostly with the same weight: then
- * the first one is preferred. What the header says about one type: */
+/* What the Accept header says about one media type. MCP clients list both application/json and
+ * text/event-stream, mostly with the same weight; then the one listed first is preferred. */
 struct wish {
     int weight;      /* 0: it is not acceptable */
     size_t at;       /* index of the range that decides */
@@ -99,7 +99,7 @@ static int coverage(const char *range, size_t len, const char *type) {
     return len == strlen(type) && !strncasecmp(range, type, len) ? 3 : 0;
 }
 
-/* "The most specific reference has precedence". */
+/* RFC 9110 §12.5.1: "the most specific reference has precedence". */
 static struct wish wish_for(const char *accept, const char *type) {
     struct preference p;
     struct wish wish = {0};

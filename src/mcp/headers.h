@@ -23,13 +23,13 @@ enum rc mcp_headers_check(const struct mcp_call *c, struct err *e) MUST_USE;
 
 /* Does the Accept header allow this media type? An absent header allows all. */
 bool mcp_accepts(const struct request *rq, const char *type);
-/* Would the client rather have a stream of events than JSON? */
+/* Does the client prefer a stream of events to JSON? */
 bool mcp_prefers_stream(const struct request *rq);
 
 /* Which protocol version a message follows: 2026-07-28 (stateless), or one with a handshake:
  * 2024-11-05 (over Streamable HTTP, which is newer), 2025-03-26, 2025-06-18 and 2025-11-25. */
 #define MCP_VERSION_STATELESS "2026-07-28"
-#define MCP_VERSION_HANDSHAKE "2025-11-25" /* the latest of its kind, which is offered */
+#define MCP_VERSION_HANDSHAKE "2025-11-25" /* the latest with a handshake; offered to clients */
 #define MCP_VERSION_BATCHES "2025-03-26"   /* the only one with batches */
 
 #define META_VERSION "io.modelcontextprotocol/protocolVersion"
@@ -41,7 +41,7 @@ bool mcp_prefers_stream(const struct request *rq);
  * _meta names a version is stateless whatever its headers say, and then both must agree. The whole
  * _meta of a stateless request is checked here. */
 enum rc mcp_version_determine(struct mcp_call *c, struct err *e) MUST_USE;
-/* From the header alone, for answers to messages that cannot be read. */
+/* The protocol by the header alone, for answers to messages that cannot be read. */
 enum mcp_protocol mcp_version_of_header(const struct request *rq);
 /* Does the header allow a batch? */
 bool mcp_version_has_batches(const struct request *rq);

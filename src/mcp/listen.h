@@ -1,12 +1,13 @@
-/* Notifications about what changes: subscriptions/listen of 2026-07-28, and resources/subscribe and
- * what the GET stream waits for before it. The worker begins the stream and says what is to be sent
- * when which file, folder or task changes; the stream holder does the rest. */
+/* Notifications of changes: subscriptions/listen of 2026-07-28, and for the versions before it
+ * resources/subscribe and the subscriptions of the GET stream. The worker begins the stream and
+ * lists which event is to be sent when which file, folder or task changes; then the stream holder
+ * takes over the stream and sends them. */
 #pragma once
 
 #include "base/arena.h"
 #include "mcp/call.h"
 
-#define SUBSCRIPTIONS_MAX 64 /* resources of one stream, and as many tasks */
+#define SUBSCRIPTIONS_MAX 64 /* most resources of one stream, and also most tasks */
 
 /* The _meta of a notification to a stream of subscriptions/listen: the id of the subscription. */
 struct json *mcp_subscription_meta(struct mcp_call *c);

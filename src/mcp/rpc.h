@@ -1,5 +1,5 @@
-/* JSON-RPC 2.0 as MCP uses it: the error codes besides those of base/err.h, with their numbers and
- * HTTP statuses, messages that are read and messages that are written. */
+/* JSON-RPC 2.0 as MCP uses it: reads and writes messages. Its error codes are added to those of
+ * base/err.h; rpc.c has their numbers and HTTP statuses. */
 #pragma once
 
 #include "base/base.h"
@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "catalog/protocol.h"
 
-/* Behind those of oauth/codes.h. */
+/* The numbers after those of oauth/codes.h. */
 #define RPC_CODE(n) ((enum rc)(ERR_PROTOCOL + 12 + (n)))
 #define ERR_RPC_PARSE RPC_CODE(0)
 #define ERR_RPC_INVALID_REQUEST RPC_CODE(1)

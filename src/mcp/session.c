@@ -11,8 +11,8 @@
 
 #define PURPOSE "mcp-session"
 #define ID_MAX 4096
-#define USER_DIGEST_BYTES 12    /* of 32: enough for a name that need not be secret */
-#define DISCOVER_TTL_MS 3600000 /* changes only when the program is upgraded */
+#define USER_DIGEST_BYTES 12    /* of 32: enough for a key that need not be secret */
+#define DISCOVER_TTL_MS 3600000 /* the answer changes only with an upgrade */
 #define CAPABILITIES                                                                               \
     "\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},"                        \
     "\"resources\":{\"listChanged\":true,\"subscribe\":true},\"tools\":{\"listChanged\":true}"
@@ -40,7 +40,7 @@ static struct json *known_capabilities(struct arena *a, const struct json *given
     return out;
 }
 
-/* Adds the Mcp-Session-Id header. */
+/* Begins a session: adds the Mcp-Session-Id header to the reply. */
 static void start(struct mcp_call *c) {
     struct json *state = json_new_object(c->arena);
 
@@ -182,7 +182,7 @@ enum rc mcp_session_save(struct mcp_call *c, struct err *e) {
     return store(c, SESSION_STORED_PREFIX, text, len, e);
 }
 
-/* Without a session the level could not be stored. */
+/* Without a session the level is checked but not stored. */
 enum rc mcp_set_level(struct mcp_call *c, struct err *e) {
     const char *level = json_get_str(c->msg.params, "level");
 
@@ -224,8 +224,9 @@ enum rc mcp_delete(struct exchange *x, struct err *e) {
 #define MESSAGE "cancelled"
 #define MESSAGE_MAX 64 /* bytes */
 
-/* Ids are unique within a session, and only the user's client knows the session's key. The number 1
- * and the string "1" are different ids. */
+/* The name of the message socket of a request. It is unique, since ids are unique within a session
+ * (the number 1 and the string "1" are different ids), and unguessable, since only the user's
+ * client knows the session's id, of which the key is made. */
 static const char *name_of(const struct mcp_call *c, const struct json *id) {
     const char *text = arena_printf(c->arena, "cancel\n%s\n%s", c->client.session->key,
                                     json_text(c->arena, id, NULL));

@@ -37,19 +37,20 @@ enum rc mcp_session_save(struct mcp_call *c, struct err *e) MUST_USE;
 
 /* DELETE of the MCP endpoint: ends a session. */
 enum rc mcp_delete(struct exchange *x, struct err *e);
-/* Methods that describe the server, and logging/setLevel. */
+/* The methods initialize, ping, server/discover and logging/setLevel. */
 mcp_method_fn mcp_initialize, mcp_ping, mcp_discover, mcp_set_level;
 
 /* notifications/cancelled of the handshake versions names a request of the same session, which
- * runs in another worker. That one waits for a message while its program runs and while it waits
- * for the client's answers. (In 2026-07-28 closing the stream cancels.) */
-#define CANCEL_LOOK_MS 500 /* how often it is checked while the client is asked */
+ * runs in another worker. The worker that gets the notification sends a message to the other one,
+ * which expects it while its program runs and while it waits for the client's answers. (In
+ * 2026-07-28 closing the stream cancels.) */
+#define CANCEL_LOOK_MS 500 /* how often it is checked while waiting for the client's answers */
 
-/* From now on the call can be cancelled, if it belongs to a session and no other call has its id.
- */
+/* Makes the call cancellable until cancel_end, if it belongs to a session and no running call of
+ * the session has the same id. */
 void cancel_begin(struct mcp_call *c);
 void cancel_end(struct mcp_call *c);
-/* Has it been? `call` is a struct mcp_call. */
+/* Has the call been cancelled? `call` is a struct mcp_call. */
 bool cancel_arrived(void *call);
 /* Forwards a notification to the worker of the call; does nothing if the call is over. */
 void cancel_deliver(const struct mcp_call *c);

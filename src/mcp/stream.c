@@ -21,12 +21,13 @@ static const char *replay_log_dir(struct arena *a, const struct site *site) {
     return arena_printf(a, "%s/streams", site->config->state_dir);
 }
 
-/* c->client.session->id is made of digests of the user and of the session's id. */
+/* Contains the digests of the user and of the session's id, so it is bound to both. */
 static const char *replay_log_name(const struct mcp_call *c, const char *stream) {
     return arena_printf(c->arena, "%s.%s", c->client.session->id, stream);
 }
 
-/* Older clients do not support events without data. */
+/* Only with 2025-11-25: clients of older versions do not support the priming event, since it has no
+ * data. */
 static bool has_event_ids(const struct mcp_call *c, const char *version) {
     return c->client.session && version && !strcmp(version, MCP_VERSION_HANDSHAKE);
 }

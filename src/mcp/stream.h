@@ -55,16 +55,16 @@ const int *mcp_stream_watch(const struct mcp_call *c);
  * Redelivery"). Sent events are stored in a replay log of the host; an event's id contains the
  * stream's id and the position of the next event in the log. The log's name is bound to the
  * session, so other sessions and users cannot read it. */
-#define REPLAY_ABSENT_MS 30000 /* so long a request waits for a client that has disconnected */
+#define REPLAY_ABSENT_MS 30000 /* how long a request waits for a disconnected client to resume */
 /* Ends the log at the end of the call. */
 void replay_end(struct mcp_call *c);
 /* Opens the stored events of a stream of this session; close them with replay_log_close.
  * ERR_MISSING if there are none. */
 enum rc replay_open(struct mcp_call *c, const char *stream, struct replay_log **out,
                     struct err *e) MUST_USE;
-/* Deletes logs that are too old. */
+/* Deletes old replay logs (shared/replay_log.h says how old). */
 void replay_sweep(struct site *site);
 
-#define STREAM_OF_CHANGES "get" /* the name of GET streams in the ids of their events */
+#define STREAM_OF_CHANGES "get" /* the stream's part of the event ids of GET streams */
 /* Do the events of this GET stream have ids? */
 bool mcp_stream_has_change_ids(const struct mcp_call *c);
