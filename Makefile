@@ -95,6 +95,7 @@ guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, head
 	@tests/guards/headers.sh
 	@tests/guards/shell.sh
 	@tests/guards/format.sh
+	@tests/guards/figures.sh
 	@tests/guards/conf.sh $(BUILD)/mcp-authd
 	@tests/guards/docs.sh $(BUILD)/mcp-authd
 	@tests/guards/units.sh

@@ -1,5 +1,5 @@
-/* Sessions as items of a DynamoDB table. Key: `sessionId`. DynamoDB deletes what is past `ttl`, but
- * days late, so every operation checks it too.
+/* Private part of store.h: sessions as items of a DynamoDB table. Key: `sessionId`. DynamoDB
+ * deletes what is past `ttl`, but days late, so every operation checks it too.
  *
  * A try whose answer is lost may have been carried out, and the next one must not take that for
  * someone else's doing:

@@ -1,5 +1,5 @@
-/* Sessions in a cache of their own. The value is a JSON object with a version, as the DynamoDB
- * items have. */
+/* Private part of store.h: sessions in a cache of their own. The value is a JSON object with a
+ * version, as the DynamoDB items have. */
 
 #include "base/base.h"
 #include "base/json.h"
@@ -56,11 +56,11 @@ static enum rc decode(struct arena *a, const struct cache_entry *entry, struct s
     return OK;
 }
 
-static enum rc read_session(struct store *s, struct arena *a, const char *id,
-                            struct cache_entry *entry, struct session *out, struct err *e) {
-    if (cache_get(self(s)->cache, a, id, entry, e))
+/* The session out->id, and the entry that it was read from. */
+static enum rc read_session(struct store *s, struct arena *a, struct cache_entry *entry,
+                            struct session *out, struct err *e) {
+    if (cache_get(self(s)->cache, a, out->id, entry, e))
         return e->code;
-    out->id = arena_strdup(a, id);
     return decode(a, entry, out, e);
 }
 
@@ -97,10 +97,11 @@ static enum rc session_authorize(struct store *s, struct arena *a, const struct 
                                  struct session *out, struct err *e) {
     enum rc rc = ERR_CONFLICT;
 
+    out->id = arena_strdup(a, want->id);
     for (int i = 0; i < TRIES && rc == ERR_CONFLICT; i++) {
         struct cache_entry old, new;
 
-        rc = read_session(s, a, want->id, &old, out, e);
+        rc = read_session(s, a, &old, out, e);
         if (rc)
             return rc == ERR_MISSING ? err_set(e, ERR_CONFLICT, "the login is over") : rc;
         if (strcmp(out->browser, want->browser) != 0 ||
@@ -121,17 +122,19 @@ static enum rc session_get(struct store *s, struct arena *a, const char *id, str
                            struct err *e) {
     struct cache_entry entry;
 
-    return read_session(s, a, id, &entry, out, e);
+    out->id = arena_strdup(a, id);
+    return read_session(s, a, &entry, out, e);
 }
 
 static enum rc session_delete(struct store *s, struct arena *a, const char *id, struct session *out,
                               struct err *e) {
     enum rc rc = ERR_CONFLICT;
 
+    out->id = arena_strdup(a, id);
     for (int i = 0; i < TRIES && rc == ERR_CONFLICT; i++) {
         struct cache_entry old;
 
-        rc = read_session(s, a, id, &old, out, e);
+        rc = read_session(s, a, &old, out, e);
         if (rc)
             return rc == ERR_MISSING ? err_set(e, ERR_CONFLICT, "the login is over") : rc;
         if (out->state != SESSION_AUTHORIZED)

@@ -1,5 +1,5 @@
-/* Records of tasks as items of a DynamoDB table. Key: `taskId`. DynamoDB deletes what is past
- * `ttl`, but days late, so reading checks it too.
+/* Private part of tasks.h: records of tasks as items of a DynamoDB table. Key: `taskId`. DynamoDB
+ * deletes what is past `ttl`, but days late, so reading checks it too.
  *
  * A try whose answer is lost may have been carried out, and the next one must not take that for
  * someone else's doing: each write draws an `attempt` at random, and an item that has it is ours.

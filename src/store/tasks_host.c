@@ -1,4 +1,5 @@
-/* Records of tasks as values of the cache: a head of numbers, and the sealed text. */
+/* Private part of tasks.h: records of tasks as values of the cache: a head of numbers, and the
+ * sealed text. */
 
 #include "base/base.h"
 #include "shared/cache.h"
