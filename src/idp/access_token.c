@@ -114,8 +114,8 @@ const struct token_claims *access_token_verify(struct arena *a, const struct jws
     out = arena_alloc(a, sizeof *out);
     *out = (struct token_claims){
         .sub = text_or_empty(claims, "sub"),
-        .username = text_or_empty(claims, "username"),
-        .client_id = text_or_empty(claims, "client_id"),
+        .username = text_or_empty(claims, expect->provider->username_claim),
+        .client_id = text_or_empty(claims, expect->provider->client_claim),
         .scope = text_or_empty(claims, "scope"),
         .jti = text_or_empty(claims, "jti"),
     };

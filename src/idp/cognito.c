@@ -323,6 +323,8 @@ static const char *refuse_claims(const struct json *claims, bool at_jwt,
 const struct idp_provider idp_cognito = {
     .name = "Cognito",
     .client = "app client",
+    .username_claim = "username",
+    .client_claim = "client_id",
     .configure = configure,
     .login_parameters = login_parameters,
     .refuse_claims = refuse_claims,

@@ -7,12 +7,16 @@
 
 #define AUTHORIZATION_URL_MAX 32768 /* scopes and parameters are percent-encoded */
 
-/* The last one also serves other OpenID providers, by their addresses. */
+/* The first whose keys are set is used. The last one also serves other OpenID providers, by their
+ * addresses. */
 static const struct idp_provider *const providers[] = {&idp_cognito};
 
 const struct idp_provider *idp_provider_of(const struct config *config) {
-    (void)config; /* there is one so far */
-    return providers[0];
+    size_t i = 0;
+
+    while (providers[i]->is_configured && !providers[i]->is_configured(config))
+        i++;
+    return providers[i];
 }
 
 void idp_check_config(struct loading *l) {

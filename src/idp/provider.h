@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "base/json.h"
 
+struct config;
 struct form;
 struct loading;
 
@@ -24,8 +25,11 @@ struct login_wishes {
 };
 
 struct idp_provider {
-    const char *name;   /* for people */
-    const char *client; /* what it calls an OAuth client, for people */
+    const char *name;                          /* for people */
+    const char *client;                        /* what it calls an OAuth client, for people */
+    const char *username_claim, *client_claim; /* of its access tokens */
+    /* Are its configuration keys set? NULL: of the last one, which is there if no other is. */
+    bool (*is_configured)(const struct config *config);
     /* Checks the values of its configuration keys and fills in config->idp (config/loading.h). */
     void (*configure)(struct loading *l);
     /* Appends the parameters for its authorization endpoint that follow from a client's wishes, as

@@ -53,7 +53,8 @@ const struct language *languages(void) {
     static const char *const sources[LANGUAGE_COUNT] = {words_en, words_ja};
 
     for (size_t i = 0; i < LANGUAGE_COUNT && !all[i].word_count; i++) {
-        read_words(&all[i], xstrdup(sources[i]));
+        all[i].file = xstrdup(sources[i]);
+        read_words(&all[i], all[i].file);
         check_words(&all[i], &all[0]);
         check_words(&all[0], &all[i]);
     }

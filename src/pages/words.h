@@ -20,6 +20,7 @@
 
 /* Texts are HTML of ours, with placeholders (pages/template.h) for what is not. */
 struct language {
+    char *file;      /* its texts, which the words point into */
     const char *tag; /* BCP 47, for the lang attribute */
     struct word {
         const char *name, *text;

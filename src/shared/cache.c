@@ -50,21 +50,23 @@ static enum rc too_long(struct err *e) {
     return err_set(e, ERR_TOO_LARGE, "too long for the host's cache");
 }
 
-/* False if the entry has expired. An entry from the future (the clock was set back) counts as
- * expired if it would stay for more than twice its TTL. */
+/* False if the entry has expired, or has times that no entry of ours has (the file is damaged). An
+ * entry from the future (the clock was set back) counts as expired if it would stay for more than
+ * twice its TTL. */
 static bool read_record(const void *data, size_t len, int64_t now_s, struct record *out) {
-    int64_t step_s;
+    int64_t step_s, ahead_s;
 
     if (len < sizeof out->header)
         return false;
     memcpy(&out->header, data, sizeof out->header);
     out->value = (const char *)data + sizeof out->header;
     out->len = len - sizeof out->header;
-    step_s = out->header.expires_s - out->header.stored_s;
+    if (__builtin_sub_overflow(out->header.expires_s, out->header.stored_s, &step_s) ||
+        __builtin_sub_overflow(out->header.stored_s, now_s, &ahead_s))
+        return false;
     if (step_s < CLOCK_STEP_S)
         step_s = CLOCK_STEP_S;
-    return out->header.format == FORMAT && out->header.expires_s > now_s &&
-           out->header.stored_s - now_s <= step_s;
+    return out->header.format == FORMAT && out->header.expires_s > now_s && ahead_s <= step_s;
 }
 
 static enum rc find(struct kv_txn *t, const char *key, int64_t now_s, struct record *out,

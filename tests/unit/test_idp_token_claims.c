@@ -36,6 +36,28 @@ static void claims_that_are_absent_are_empty(void **state) {
     assert_int_equal(out->iat, 0);
 }
 
+static void a_provider_names_the_claims_of_user_and_client(void **state) {
+    struct idp_provider other = idp_cognito;
+    struct token_expect expect_other = expect;
+    const struct token_claims *out;
+    struct jws read;
+    struct err e = {0};
+
+    (void)state;
+    other.username_claim = "preferred_username";
+    other.client_claim = "azp";
+    expect_other.provider = &other;
+    assert_int_equal(
+        access_token_read(
+            a, with_claims(CLAIMS_AND("\"preferred_username\":\"bob\",\"azp\":\"client-2\"")),
+            &read, &e),
+        OK);
+    out = access_token_verify(a, &read, key, &expect_other, &e);
+    assert_non_null(out);
+    assert_string_equal(out->username, "bob");
+    assert_string_equal(out->client_id, "client-2");
+}
+
 /* ---- the claims ---- */
 
 static void an_expired_token_is_refused(void **state) {
@@ -169,6 +191,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_token_as_cognito_sends_it_is_accepted),
         cmocka_unit_test(claims_that_are_absent_are_empty),
+        cmocka_unit_test(a_provider_names_the_claims_of_user_and_client),
         cmocka_unit_test(an_expired_token_is_refused),
         cmocka_unit_test(a_time_of_expiry_must_be_an_integer),
         cmocka_unit_test(a_token_from_the_future_is_refused),

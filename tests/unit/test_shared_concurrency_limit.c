@@ -161,7 +161,8 @@ static void it_is_remembered_until_somebody_is_served_in_time(void **state) {
     assert_int_equal(concurrency_limit_try(l), CONCURRENCY_ENTERED);
     concurrency_limit_leave(l, true);
     assert_int_equal(concurrency_limit_try(none), CONCURRENCY_ENTERED);
-    concurrency_limit_leave(l, true);
+    concurrency_limit_leave(none, true);
+    concurrency_limit_close(none);
     concurrency_limit_close(l);
 }
 
