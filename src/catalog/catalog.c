@@ -67,7 +67,7 @@ static void list_prepare(struct list *l, struct arena *keep) {
     for (size_t i = 0; i < l->count; i++)
         l->has_scopes = l->has_scopes || *l->entries[i]->scopes;
     for (size_t i = 0; i < PROTOCOL_KINDS; i++) {
-        struct arena *scratch = arena_new(SCRATCH_BYTES_MAX); /* a buffer grows by copies */
+        struct arena *scratch = arena_new(SCRATCH_BYTES_MAX); /* a buffer that grows is copied */
         struct text t = make_page(l, 0, protocols[i], NULL, scratch);
 
         l->first[protocol_index(protocols[i])] =

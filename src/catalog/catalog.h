@@ -17,7 +17,7 @@ struct entry {
     const char *file;   /* of the manifest; NULL: built in */
     const char *scopes; /* that a caller needs besides REQUIRED_SCOPES; "" for none */
     struct source source;
-    struct text definition[PROTOCOL_KINDS]; /* what lists show, see protocol_index */
+    struct text definition[PROTOCOL_KINDS]; /* what lists show, by protocol_index() */
 };
 
 /* ---- lists: what tools/list, resources/list and so on answer ---- */
@@ -50,9 +50,10 @@ bool list_page(const struct list *l, const struct list_query *q, struct arena *a
 
 #define CATALOG_LISTS_MAX 2 /* of one kind */
 
+struct catalog_set;
+
 /* A kind of manifest. A new kind is a file with this structure, and a row in the table of
  * catalog.c. */
-struct catalog_set;
 struct catalog_kind_info {
     const char *plural;   /* "tools" */
     const char *left_out; /* the log event for a manifest that is left out */
@@ -60,8 +61,8 @@ struct catalog_kind_info {
     size_t entry_size, max; /* bytes of an entry's structure, which begins with a struct entry */
     bool has_uris;          /* its keys are URIs, not names */
     const struct program_output *outputs;
-    /* Fills the entry, but for its file. Without a definition it is listed as the manifest is,
-     * without "run". ERR_INVALID_REQUEST with the reason. */
+    /* Fills the entry, except its file. If it sets no definition, lists show the manifest without
+     * "run". ERR_INVALID_REQUEST with the reason. */
     enum rc (*read)(const struct manifest *m, struct entry *out);
     void (*add_builtins)(struct catalog_set *set, const struct catalog_sources *sources);
     /* Writes a line with "warning:" for whatever widely used clients refuse. NULL: no such check.
@@ -80,7 +81,7 @@ extern const struct catalog_kind_info *const catalog_kinds[CATALOG_KINDS];
 struct catalog_set {
     const struct catalog_kind_info *kind;
     struct arena *arena;
-    const struct entry **entries; /* by key, when all are there */
+    const struct entry **entries; /* sorted by key, once all are added */
     size_t count;
     struct list lists[CATALOG_LISTS_MAX];
 };
@@ -98,14 +99,14 @@ struct catalog {
     struct catalog_set *sets[CATALOG_KINDS]; /* NULL: not loaded */
 };
 
-/* Empty. The catalog keeps both pointers. Never NULL. */
+/* Makes an empty catalog, which keeps both pointers. Never NULL. */
 struct catalog *catalog_new(const struct config *config, const struct catalog_sources *sources);
 void catalog_free(struct catalog *c); /* NULL is accepted */
 /* Reads all manifests of one kind, and replaces what was loaded before. Returns how many are left
  * out, with a line to `problems` for each. */
 unsigned catalog_load(struct catalog *c, enum catalog_kind kind, FILE *problems);
 const char *catalog_directory(const struct config *config, enum catalog_kind kind);
-/* Has a manifest of any kind changed since then, in ms of real time? */
+/* Has a manifest of any kind changed since this time (ms of real time)? */
 bool catalog_has_changed(const struct config *config, int64_t since_ms);
 /* Writes a line for each valid entry that widely used clients refuse. */
 void catalog_advise(const struct catalog *c, enum catalog_kind kind, FILE *out);

@@ -17,8 +17,8 @@ struct tool;
 /* One manifest while it is read. `keep` has what is needed afterwards; `scratch` is wiped before
  * the next manifest. */
 struct manifest {
-    const char *dir, *file; /* the directory as a real path, */
-    const char *given_dir;  /* and as it was given */
+    const char *dir, *file; /* its directory as a real path, and its name there */
+    const char *given_dir;  /* the directory as configured if that is absolute, else dir */
     struct arena *keep, *scratch;
     struct json *v; /* the whole manifest */
     const struct catalog_sources *sources;
@@ -26,7 +26,7 @@ struct manifest {
     struct err *e;
 };
 
-/* Each returns ERR_INVALID_REQUEST with the reason. */
+/* Each of the following returns ERR_INVALID_REQUEST with the reason if the manifest is wrong. */
 /* Reads m->file in that directory: fills dir, given_dir and v. */
 enum rc manifest_open(struct manifest *m, const char *dir) MUST_USE;
 enum rc manifest_bad(const struct manifest *m, const char *member, const char *what);
@@ -54,7 +54,7 @@ struct source {
     const struct source_kind *kind; /* NULL: the entry has its content itself */
     const void *spec;               /* the kind's own structure */
     int64_t timeout_ms;             /* of one execution */
-    bool gives_text;                /* so that a tool has no structured result */
+    bool gives_text;                /* it answers with text: a tool has no structured result */
 };
 
 struct source_kind {

@@ -13,7 +13,7 @@ struct scan {
     struct err *e;
     const char *path[JSON_DEPTH_MAX];
     size_t depth;
-    bool reachable; /* only `properties` so far */
+    bool reachable; /* the way here leads through `properties` only */
 };
 
 static bool scan_schema(struct scan *s, const struct json *schema);
@@ -22,8 +22,8 @@ static bool is_token_char(char c) { /* RFC 9110 §5.6.2 */
     return isalnum((unsigned char)c) || (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-/* The header's name as a FastCGI parameter has it: all characters but letters and digits become
- * underscores. NULL if the value is not a field name. */
+/* The header's name in lower case. Characters other than letters and digits become "-": in the name
+ * of a FastCGI parameter all of them are underscores. NULL if the value is not a field name. */
 static const char *header_name(struct arena *a, const char *value) {
     size_t len = value ? strlen(value) : 0;
     char *name;

@@ -1,5 +1,5 @@
-/* A source that is a program: "command" under "run" of a manifest, and its limits;
- * and the values for completions, from a list or a program. */
+/* A source that is a program: "command" under "run" of a manifest, and its limits; and the values
+ * for completions, from a list or a program. */
 #pragma once
 
 #include "catalog/manifest.h"
@@ -27,7 +27,7 @@ struct program {
     const char *dir;   /* of the manifest: the working directory */
     const char **argv; /* argv[0] is an absolute path */
     enum output_form output;
-    size_t output_max; /* bytes; of a stream, of a line */
+    size_t output_max; /* bytes of the output; with OUTPUT_STREAM, of a line */
     bool truncate;     /* longer text is cut; otherwise it is an error */
 };
 
@@ -35,11 +35,11 @@ struct program {
 extern const struct source_kind program_source;
 
 /* Values for completion/complete, from the member "complete" of "run": a list, or a program that
- * prints one a line. */
+ * prints one on each line. */
 struct completion {
     const char *name;     /* of the argument; NULL: the end of the list */
-    struct json *values;  /* the list; NULL: */
-    struct source source; /* the source of the values */
+    struct json *values;  /* the list; NULL: they come from */
+    struct source source; /* this source */
 };
 
 /* If `complete` is NULL, so is *out. The members of `names` are the existing arguments.

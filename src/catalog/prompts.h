@@ -6,11 +6,11 @@
 
 #define PROMPT_ARGUMENTS_MAX 64
 
-/* One has messages or a source. */
+/* A prompt has either messages or a source. */
 struct prompt {
     struct entry entry;                /* first */
     const char *description;           /* NULL: none */
-    struct json *arguments;            /* their names; a required one is "required" */
+    struct json *arguments;            /* an object: their names, each with "required" or "" */
     struct json *messages;             /* with {{arguments}}; NULL: none */
     const struct completion *complete; /* of arguments; NULL: none */
 };

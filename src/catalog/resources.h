@@ -8,7 +8,7 @@
 #define RESOURCE_BYTES_MAX ((int64_t)16 << 20)
 #define RESOURCE_TTL_MS_MAX ((int64_t)24 * 3600 * 1000)
 
-/* One has a path, content or a source. */
+/* A resource has either a path, content or a source. */
 struct resource {
     struct entry entry; /* first */
     bool is_template;

@@ -138,7 +138,8 @@ static bool is_name_char(char c) {
     return isalnum((unsigned char)c) || c == '_';
 }
 
-/* At '{' (RFC 6570 §2.3: a dot stands between other characters). */
+/* Reads the variable whose '{' is at p. A dot in its name must be between other characters
+ * (RFC 6570 §2.3). */
 static bool read_variable(const char *p, struct variable *out) {
     size_t len = 0;
 
@@ -197,8 +198,8 @@ static bool is_dot_segment(const char *p, size_t len) {
 }
 
 /* "Servers MUST sanitize file paths to prevent directory traversal attacks": programs make paths of
- * these values. Refuses parts ".." and ".", and a value that begins with a slash after one of the
- * template. */
+ * these values. Refuses the segments ".." and ".", and a value that begins with a slash if the
+ * character `before` it in the template is a slash. */
 static bool is_safe(const char *value, char before) {
     size_t len = strlen(value);
 
@@ -214,7 +215,7 @@ static bool is_safe(const char *value, char before) {
 }
 
 struct match {
-    struct arena *scratch; /* for what is tried */
+    struct arena *scratch; /* of one attempt */
     size_t *steps;
     struct {
         struct variable v;

@@ -14,11 +14,12 @@ struct json *template_expand(struct arena *a, struct json *v, const struct json 
 const char *template_unknown(struct arena *a, const struct json *v, const struct json *names);
 
 #define URI_VARIABLES_MAX 32
-#define RESOURCE_URI_MAX 8192 /* bytes of one that a template may match */
+#define RESOURCE_URI_MAX 8192 /* bytes; no template matches a longer URI */
 #define URI_TEMPLATE_STEPS_MAX 1000000
 
-/* A part of RFC 6570 level 1 and 2: {name} matches text without a slash, {+name} any text. The
- * names become members of `names`. ERR_INVALID_REQUEST with the reason. */
+/* Checks a URI template. Of RFC 6570 levels 1 and 2, {name} (matches text without a slash) and
+ * {+name} (matches any text) are allowed. The names become members of `names`. ERR_INVALID_REQUEST
+ * with the reason. */
 enum rc uri_template_check(struct arena *a, const char *uri_template, struct json *names,
                            struct err *e) MUST_USE;
 /* Does the URI match? Then *out has the decoded values by name: the first variable has the shortest

@@ -12,7 +12,7 @@ struct tool {
     struct entry entry; /* first */
     bool has_output_schema;
     enum tool_task task;
-    bool task_after_input;               /* the task begins with the first call that brings input */
+    bool task_after_input;               /* only a call with inputResponses becomes a task */
     const struct schema *input, *output; /* NULL: none; anything is valid */
     struct param_headers headers;
 };

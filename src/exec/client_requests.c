@@ -22,6 +22,7 @@ struct request_check {
     bool lacks;
 };
 
+/* Adds a capability to q->required unless the client has it; `part` is a member of it, or NULL. */
 static void require(struct request_check *q, const char *name, const char *part) {
     const struct json *has = json_get(q->c->client.capabilities, name);
     struct json *need = json_get(q->required, name);
@@ -37,7 +38,7 @@ static void require(struct request_check *q, const char *name, const char *part)
     q->lacks = true;
 }
 
-/* "Requested Schema": a flat object of primitive values, or lists of names to choose from. */
+/* "Requested Schema": a flat object, whose properties are primitive values or arrays of choices. */
 static bool is_form(const struct json *schema) {
     static const char *const types[] = {"string", "number", "integer", "boolean", "array", NULL};
     const struct json *properties = json_get(schema, "properties");

@@ -76,7 +76,8 @@ static void filter(struct mcp_call *c, const struct json *values, const char *ty
     }
 }
 
-/* A program selects by itself: each line that it prints is a value. */
+/* The program gets the typed text and selects the values itself: each line that it prints is one.
+ */
 static enum rc run(struct mcp_call *c, const struct target *t, const struct completion *how,
                    struct values *out, struct err *e) {
     struct json *context = json_get(c->msg.params, "context");

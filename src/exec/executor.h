@@ -13,8 +13,9 @@ struct mcp_call;
 /* What to execute, and its arguments. */
 struct invocation {
     const struct source *source;
-    const char *kind, *name; /* "tool", and which one */
-    /* Arguments; a requestState is bound to the first. */
+    const char *kind, *name; /* such as "tool", and the name of the tool */
+    /* Members of its input, such as "arguments". A requestState is valid only together with the
+     * first value. */
     struct invocation_member {
         const char *key; /* NULL: there is none */
         struct json *value;
@@ -24,20 +25,20 @@ struct invocation {
 enum execution_end {
     EXECUTION_OK,
     EXECUTION_ERROR,     /* it ended, and reports an error */
-    EXECUTION_ABORTED,   /* it gave no answer: a limit, a signal, no start */
-    EXECUTION_CANCELLED, /* the client no longer waits for it */
+    EXECUTION_ABORTED,   /* no answer: it exceeded a limit, died of a signal, or did not start */
+    EXECUTION_CANCELLED, /* it was stopped: the client does not wait, or a task must end */
 };
 
 /* The outcome. */
 struct execution {
     enum execution_end end;
     const char *outcome;    /* a word for the audit line, such as "ok" or "timeout" */
-    const char *failure;    /* a sentence without its end, unless it is EXECUTION_OK */
-    struct json *result;    /* a whole result of MCP; NULL: */
-    struct text output;     /* its output; after an error, the output until then */
+    const char *failure;    /* why: a clause without capital and full stop; NULL: it is OK */
+    struct json *result;    /* a complete result of MCP; NULL: it is made from the output */
+    struct text output;     /* what it printed; empty unless it ended by itself or was cut off */
     enum output_form form;  /* of the output */
-    struct json *requested; /* the input that it needs: the value of "inputRequired" */
-    bool is_answered;       /* c->answer.result is filled: the client is asked for that input */
+    struct json *requested; /* the input that it asks for, see input_required.h; NULL: none */
+    bool is_answered;       /* c->answer.result is complete: it asks the client for that input */
 };
 
 struct executor {

@@ -15,8 +15,8 @@
 
 /* ---- built-in tools ---- */
 
-/* Returns a CallToolResult. */
 struct builtin {
+    /* Returns a CallToolResult. */
     struct json *(*answer)(struct mcp_call *c, const struct json *arguments);
 };
 
@@ -36,11 +36,11 @@ static struct json *whoami(struct mcp_call *c, const struct json *arguments) {
 static struct json *echo(struct mcp_call *c, const struct json *arguments) {
     size_t len;
     const char *text = json_strn(json_get(arguments, "text"), &len);
-    return tool_text_result(c->arena, text, len, false); /* a string: see the schema */
+    return tool_text_result(c->arena, text, len, false); /* not NULL: checked against the schema */
 }
 
-/* Additional arguments are ignored, since some hosts add their own. Model APIs refuse a request
- * with a tool whose schema has no properties. */
+/* Additional arguments are ignored, since some client applications add their own. Model APIs refuse
+ * a request with a tool whose schema has no "properties", so whoami has an empty object there. */
 #define ECHO                                                                                       \
     "{\"name\":\"echo\",\"title\":\"Echo\",\"description\":\"Returns the text that it is "         \
     "given.\","                                                                                    \
@@ -90,7 +90,7 @@ static const struct tool builtin_tools[] = {
 /* ---- using an executor ---- */
 
 static const struct executor *const executors[] = {&builtin_executor, &program_executor};
-static const struct source_kind *const kinds[] = {&program_source, NULL}; /* that manifests name */
+static const struct source_kind *const kinds[] = {&program_source, NULL}; /* in manifests */
 
 const struct catalog_sources executor_sources = {kinds, builtin_tools,
                                                  sizeof builtin_tools / sizeof *builtin_tools};
@@ -102,8 +102,8 @@ const struct executor *executor_of(const struct source *source) {
     return NULL;
 }
 
-/* "Servers MUST rate limit tool invocations" ("Security Considerations"; completions the same).
- * Starting a program is what costs. */
+/* "Servers MUST rate limit tool invocations" ("Security Considerations"; the same for completions).
+ * Only executions that start something are counted, since they are what uses resources. */
 enum rc execution_take_rate_limit(struct mcp_call *c, struct err *e) {
     unsigned per_minute = c->x->site->config->rate_limit_user;
     struct timespec now;
@@ -118,7 +118,7 @@ enum rc execution_take_rate_limit(struct mcp_call *c, struct err *e) {
     if (!wait_ms)
         return OK;
     wait_ms = (wait_ms + 999) / 1000;
-    if (c->msg.in_batch) /* the other messages have their answers */
+    if (c->msg.in_batch) /* HTTP 429 would discard the answers of the other messages */
         return err_set(e, ERR_RPC_INTERNAL, "Too many calls: try again in %lld s",
                        (long long)wait_ms);
     reply_header(c->x->rp, "Retry-After",
@@ -126,7 +126,7 @@ enum rc execution_take_rate_limit(struct mcp_call *c, struct err *e) {
     return err_set(e, ERR_RATE_LIMITED, "too many calls; try again in %lld s", (long long)wait_ms);
 }
 
-/* Repeats it until it needs no more input. */
+/* Executes it until it asks for no more input. */
 static enum rc execute_with_input(struct mcp_call *c, const struct invocation *i,
                                   struct execution *out, struct err *e) {
     const struct executor *executor = executor_of(i->source);

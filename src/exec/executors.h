@@ -5,13 +5,14 @@
 #include "exec/executor.h"
 
 const struct executor *executor_of(const struct source *source);
-/* For catalog_new. */
+/* What manifests can name, and the built-in tools, for catalog_new. */
 extern const struct catalog_sources executor_sources;
 
-/* Executes it, and again with the input that it needs. Fills c->answer.outcome. */
+/* Executes it. While it asks for input, gets the input and executes it again. Fills
+ * c->answer.outcome. */
 enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution *out,
                 struct err *e) MUST_USE;
 
-/* May the user start something now (RATE_LIMIT_USER)? ERR_RATE_LIMITED, with the time to wait in
- * the reply. execute asks itself. */
+/* Counts a start against the user's rate limit (RATE_LIMIT_USER). ERR_RATE_LIMITED over the limit,
+ * with Retry-After in the reply; in a batch ERR_RPC_INTERNAL. execute() calls this itself. */
 enum rc execution_take_rate_limit(struct mcp_call *c, struct err *e) MUST_USE;

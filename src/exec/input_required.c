@@ -123,6 +123,7 @@ enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct
     return rc ? rc : take_responses(c, r, given, e);
 }
 
+/* If the client has sent answers before it was asked, and they answer all requests, takes them. */
 static enum rc take_early_answers(struct mcp_call *c, struct input_required *r,
                                   const struct json *requested, bool *all, struct err *e) {
     const struct json *requests = json_get(requested, "inputRequests");
@@ -144,7 +145,7 @@ struct json *input_required_requested(struct arena *a, struct text output) {
     struct json *v;
     struct err e;
 
-    /* Most output has no request, and is parsed by its user. */
+    /* Most output has no request, and is parsed only later, where it is used. */
     if (!output.len || !memmem(output.p, output.len, REQUESTED, sizeof REQUESTED - 1) ||
         json_parse(a, output.p, output.len, &v, &e) || !json_is_object(json_get(v, REQUESTED)) ||
         json_has(v, "content"))
@@ -177,7 +178,7 @@ struct client_requests {
     const struct json *expected[CLIENT_REQUESTS_MAX];
     struct json *answers[CLIENT_REQUESTS_MAX];
     size_t count, open; /* number of requests; of those without an answer */
-    int messages;       /* that have come */
+    int messages;       /* number of those received */
 };
 
 static const char *request_id(const struct client_requests *q, size_t i) {
@@ -202,7 +203,7 @@ static void send_request(struct client_requests *q, const char *key, struct json
     q->count++;
 }
 
-/* The number after the token, or -1. */
+/* The index of the request with this id, or -1. */
 static int index_of(const struct client_requests *q, const char *id) {
     size_t len = strlen(q->token);
     int n = 0;
@@ -247,7 +248,7 @@ static enum rc take_message(struct client_requests *q, const struct buf *text, s
     return OK;
 }
 
-/* Called after a while without an answer. */
+/* Called when no message has arrived for a while. */
 static enum rc check_time(struct client_requests *q, int64_t until_ms, struct err *e) {
     if (cancel_arrived(q->c))
         return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
@@ -256,9 +257,9 @@ static enum rc check_time(struct client_requests *q, int64_t until_ms, struct er
     return err_set(e, ERR_RPC_INTERNAL, "The client did not answer %s in time", q->methods[0]);
 }
 
-/* How long to wait at a time, since keep-alives are sent and cancellations checked meanwhile. For a
- * client that has disconnected *until_ms is earlier; it may resume the stream, and is then asked
- * again. */
+/* The monotonic time at which the next wait ends: soon enough for the next keep-alive and the next
+ * check for a cancellation. A client that has disconnected has REPLAY_ABSENT_MS to resume the
+ * stream, which sends it the requests again: *until_ms becomes earlier if it is later than that. */
 static int64_t next_look(struct client_requests *q, int64_t *until_ms) {
     int64_t now_ms = clock_monotonic_ms(), tick = mcp_stream_keep_alive(q->c);
 
@@ -302,7 +303,7 @@ static enum rc wait_for_answers(struct client_requests *q, struct message_socket
 }
 
 /* "The sender SHOULD issue a cancellation notification for that request" (Lifecycle, "Timeouts"),
- * so that nobody goes on asking the user. */
+ * so that the client stops asking the user. */
 static void cancel_requests(struct client_requests *q, const char *reason) {
     for (size_t i = 0; i < q->count; i++) {
         struct json *params = json_new_object(q->c->arena);

@@ -9,7 +9,7 @@
 #include "mcp/listen.h"
 #include "mcp/session.h"
 
-/* LIST_FORBIDDEN says whether a list has what the caller may not use. */
+/* LIST_FORBIDDEN says whether lists include entries that the caller lacks the scopes for. */
 static enum rc answer_list(struct mcp_call *c, enum catalog_kind kind, size_t which,
                            struct err *e) {
     const struct site *site = c->x->site;

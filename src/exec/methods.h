@@ -5,11 +5,10 @@
 
 extern const struct mcp_service exec_service;
 
-/* tool_call.c: arguments are checked, the tool answers or becomes a task, and its result is
- * checked. */
+/* tool_call.c: checks the arguments, executes the tool or starts a task, and checks the result. */
 mcp_method_fn mcp_tools_call;
 mcp_scopes_fn mcp_tools_call_scopes;
-/* resource_read.c: of a file, a text of the manifest, or what a program prints. */
+/* resource_read.c: the contents of a file, a text of the manifest, or what a program prints. */
 mcp_method_fn mcp_resources_read;
 mcp_scopes_fn mcp_resources_read_scopes;
 /* prompt_get.c: the messages of the manifest, or of a program. */

@@ -40,7 +40,8 @@ static struct text make_input(struct mcp_call *c, const struct invocation *i,
     return t;
 }
 
-/* W3C trace context from _meta, as OpenTelemetry names it for programs. */
+/* The members of _meta with W3C Trace Context and Baggage, and the environment variables by which
+ * OpenTelemetry passes them to programs. */
 static const struct trace_variable {
     const char *member, *variable;
     size_t max;
@@ -49,7 +50,7 @@ static const struct trace_variable {
                        {"baggage", "BAGGAGE", BAGGAGE_MAX}};
 #define TRACE_VARIABLES (sizeof trace_variables / sizeof *trace_variables)
 
-/* NULL: there is none, or it could not stand in an environment. */
+/* NULL: there is none, or it is too long or not printable ASCII. */
 static const char *trace_value(const struct mcp_call *c, const struct trace_variable *t) {
     const char *v = json_get_str(json_get(c->msg.params, "_meta"), t->member);
 
@@ -148,7 +149,7 @@ static void read_line(struct lines *l, const char *line, size_t len) {
         l->result = (struct text){arena_strndup(l->last, line, len), len};
 }
 
-/* A line uses no memory of the request, since a program may print any number of lines. */
+/* Uses no memory of the request for a line, since a program may print any number of lines. */
 static void take_line(void *arg, const char *line, size_t len) {
     struct lines *l = arg;
 
@@ -169,8 +170,8 @@ static void lines_begin(struct lines *l, struct process_spec *spec) {
     spec->arg = l;
 }
 
-/* Programs print file names, mails and web pages: a byte in another encoding cannot be sent in
- * JSON, but must not lose the rest. */
+/* Programs print file names, mails and web pages, also in other encodings. Bytes that are not UTF-8
+ * cannot be sent in JSON and are replaced, so that the rest of the output is not lost. */
 static void log_repaired(const struct mcp_call *c, const struct invocation *i, size_t bytes) {
     if (bytes)
         log_warn("output_repaired", kv("request", c->x->rq->id), kv(i->kind, i->name),
@@ -194,7 +195,7 @@ static struct text lines_end(struct lines *l) {
 
 /* ---- text ---- */
 
-/* Length of an incomplete character at the end. */
+/* The length of an incomplete UTF-8 character at the end; 0: there is none. */
 static size_t cut_character(const struct text *t) {
     for (size_t i = 1; i <= 3 && i <= t->len; i++) {
         unsigned char byte = (unsigned char)t->p[t->len - i];
@@ -219,7 +220,7 @@ static struct text truncated(struct arena *a, struct text output, size_t output_
     return (struct text){text, len + note_len};
 }
 
-/* Logs each line by itself, so that a traceback is readable. */
+/* Logs each line as an event of its own, so that a traceback is readable. */
 static void log_stderr(struct mcp_call *c, const struct invocation *i, const struct text *err) {
     char *copy = arena_strndup(c->arena, err->p, err->len), *save = NULL;
 
@@ -239,7 +240,8 @@ static void fail(struct execution *out, enum execution_end end, const char *outc
         out->output = (struct text){0};
 }
 
-/* Sentences that a model, and the person it works for, can act on ("Error Handling"). */
+/* Fills *out from the end of the process. A failure is a sentence that a model and its user can act
+ * on ("Error Handling"). */
 static void read_end(struct mcp_call *c, const struct invocation *i, const struct process_result *r,
                      struct execution *out) {
     const struct program *p = i->source->spec;

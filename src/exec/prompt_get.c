@@ -21,7 +21,8 @@ const char *mcp_prompts_get_scopes(const struct mcp_call *c) {
     return p ? p->entry.scopes : "";
 }
 
-/* Checks that arguments are strings and required ones are present. *out has the present ones. */
+/* Checks that arguments are strings and required ones are present. *out gets those that are
+ * present. */
 static enum rc read_arguments(struct mcp_call *c, const struct prompt *p, struct json **out,
                               struct err *e) {
     const struct json *given = json_get(c->msg.params, "arguments");
@@ -65,7 +66,8 @@ static struct json *text_result(struct mcp_call *c, const struct prompt *p, stru
     return result_of(c, p, messages);
 }
 
-/* The program prints a GetPromptResult; only its known members are kept. */
+/* The GetPromptResult that the program printed, with its known members only; NULL: it is malformed.
+ */
 static struct json *own_result(struct mcp_call *c, const struct prompt *p, struct text out) {
     struct json *v, *result;
     struct err e;
@@ -101,7 +103,7 @@ static enum rc run(struct mcp_call *c, const struct prompt *p, struct json *argu
     return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's output is not a prompt");
 }
 
-/* The messages of the manifest. */
+/* Expands the messages of the manifest. */
 static enum rc expand(struct mcp_call *c, const struct prompt *p, const struct json *arguments,
                       struct json **result, struct err *e) {
     struct json *messages = template_expand(c->arena, p->messages, arguments);

@@ -32,7 +32,7 @@ struct found {
     struct json *variables; /* NULL: it is not a template */
 };
 
-/* Text by its MIME type, or valid UTF-8 whose MIME type is not an image or similar. */
+/* Is it valid UTF-8 without NUL, and not of a MIME type for binary data, such as image/? */
 static bool is_text(const struct resource *r, struct text t) {
     static const char *const binary[] = {
         "image/", "audio/", "video/", "font/", "application/octet-stream", NULL};
@@ -63,7 +63,7 @@ static struct json *contents(struct mcp_call *c, const struct found *f, struct t
     return result;
 }
 
-/* *out has at most max bytes. NULL, or why it cannot be read. */
+/* Reads a file of at most `max` bytes. Returns NULL, or why it cannot be read. */
 static const char *read_fd(struct arena *a, int fd, int64_t max, struct text *out) {
     size_t size, len = 0;
     struct stat st;
@@ -96,7 +96,8 @@ static enum rc read_file(struct mcp_call *c, const struct resource *r, struct te
     return err_set(e, ERR_RPC_INTERNAL, "Internal error: the resource cannot be read");
 }
 
-/* The program prints a result of MCP; only `contents` and `_meta` are kept. */
+/* The ReadResourceResult that the program printed, with `contents` and `_meta` only; NULL: it is
+ * malformed. */
 static struct json *own_result(struct arena *a, struct text out) {
     struct json *v, *result = json_new_object(a);
     const struct json *list;

@@ -17,16 +17,16 @@
 
 #define REQUESTS_MAX 65536 /* bytes of unread requests */
 #define CHECK_ARENA_MAX (8U << 20)
-#define SEND_S 5 /* so long the stream holder may take to accept an update */
+#define SEND_S 5 /* how long the stream holder may take to accept an update */
 #define WATCHED_MAX 4096
 
 struct watched {
     struct watched *next;
     char id[TASK_ID_MAX + 1];
-    bool is_known;   /* the stream holder has its state */
-    int64_t version; /* the version seen last, */
-    uint8_t seen[SHA256_LEN];
-    int64_t due_ms; /* and when it is read again */
+    bool is_known;            /* the stream holder has its state */
+    int64_t version;          /* of the record when it was read last, */
+    uint8_t seen[SHA256_LEN]; /* and its digest */
+    int64_t due_ms;           /* monotonic: when it is read again */
 };
 
 struct watcher {
@@ -85,7 +85,7 @@ static bool notify(struct watcher *w, const struct task *t) {
     return !b.overflow && send_all(w->fd, b.p, b.len);
 }
 
-/* A renewed lease changes the version, but not the text. */
+/* Has the record changed? A renewed lease changes its version, but not its text. */
 static bool is_new(struct watched *task, const struct task *t) {
     uint8_t digest[SHA256_LEN];
     size_t len;

@@ -26,7 +26,7 @@
 #include "shared/message_socket.h"
 
 #define MESSAGE_MAX 64
-#define SAVE_S 300 /* so long the end of a program is written again if the store fails */
+#define SAVE_S 300 /* how long saving the result is retried while the store fails */
 #define SAVE_AGAIN_MS 1000
 #define DENY_LOOK_MS 1000 /* how often DENY_FILE is checked while a program runs */
 
@@ -56,7 +56,7 @@ static void ask(struct task *t, const struct json *requested) {
     json_put(t->record, "asked", asked);
 }
 
-/* The answers by the program's own keys. */
+/* The client's answers, under the keys that the program used. */
 static struct json *answers(const struct task *t) {
     struct json *given = json_get(t->record, "inputResponses"), *out;
     const struct json *names = json_get(t->record, "names");
@@ -92,8 +92,9 @@ static bool ask_client(struct mcp_call *c, struct task *t, const struct json *re
     return true;
 }
 
-/* Turns the outcome into the task's state: an error of the tool is a result, a missing result is a
- * failure. Returns the outcome's word for the log. */
+/* Turns the outcome into the task's state. If the tool reports an error, the task is "completed"
+ * with an error result; if there is no result, it is "failed". Returns the outcome's word for the
+ * log. */
 static const char *outcome_to_state(struct mcp_call *c, const struct tool *tool, struct task *t,
                                     const struct execution *x) {
     if (x->requested)
@@ -111,9 +112,9 @@ static const char *outcome_to_state(struct mcp_call *c, const struct tool *tool,
 
 struct watch {
     struct task *t;
-    int all, timer;   /* `all` becomes readable when one of these four is */
-    int daemon, stop; /* readable: the master has ended; a SIGTERM is pending */
-    bool is_late;     /* the master had ended before */
+    int all, timer;   /* `all`: epoll of timer, daemon, stop and the task's socket */
+    int daemon, stop; /* pidfd of the master, readable when it has ended; signalfd of SIGTERM */
+    bool is_late;     /* the master had ended before `daemon` was opened */
     int64_t renew_ms; /* when the lease must be renewed */
     struct buf message;
     struct stat deny;              /* DENY_FILE as it was when it was read */
@@ -153,7 +154,8 @@ static bool is_denied(struct watch *w) {
     return w->denied;
 }
 
-/* Renews the lease, and learns whether the program shall go on; while the store fails, it does. */
+/* Renews the lease. If another process has changed the record, sets is_replaced, and the program is
+ * stopped. While the store fails, the program runs on. */
 static void renew(struct watch *w) {
     struct err e;
 
@@ -188,7 +190,7 @@ static bool must_stop(void *arg) {
     return w->is_replaced;
 }
 
-/* SIGTERM, which is blocked as it was in the worker. */
+/* A signalfd of SIGTERM, which is blocked in this process as in its worker. */
 static int open_stop(void) {
     sigset_t set;
 
@@ -257,7 +259,7 @@ static const char *run_and_save(struct mcp_call *c, const struct tool *tool, str
     c->cancel.watch = &w->all;
     c->cancel.confirm = must_stop;
     c->cancel.confirm_arg = w;
-    c->cancel.deadline_ms = INT64_MAX; /* the limit is the tool's own */
+    c->cancel.deadline_ms = INT64_MAX; /* only the tool's own time limit applies */
     executor_of(i.source)->execute(c, &i, &input, &x);
     if (w->is_replaced)
         return "cancelled";
@@ -299,8 +301,8 @@ static enum rc open_own(struct mcp_call *c, struct site *site, struct err *e) {
     return task_store_again(site->mcp->tasks, site->cache, &site->mcp->tasks, e);
 }
 
-/* Uses only the worker's memory, not its connections and not its handles of cache and store, which
- * must not be used after a fork. */
+/* What the new process does. Of the worker it uses only the memory: connections, and the handles of
+ * cache and store, must not be used after a fork. */
 static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, struct task *t) {
     struct site site = *c->x->site;
     struct mcp_site mcp = *site.mcp;
@@ -310,7 +312,7 @@ static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, 
     metrics_use_shared_slot();
     if (open_own(c, &site, &e)) {
         log_error("task_not_kept", kv("task", t->id), kv("why", e.text), kv("detail", e.detail));
-        _exit(1); /* its lease ends */
+        _exit(1); /* its lease expires, then the task is marked as failed */
     }
     c->x->site = t->site = &site;
     c->x->rp->sink = NULL; /* there is no stream: messages are dropped */
@@ -344,7 +346,7 @@ enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, 
     }
     if (started == 0)
         task_process(c, tool, t);
-    (void)close(t->slot); /* if the task runs, another process is responsible now */
+    (void)close(t->slot); /* if the task runs, its process has its own copies of slot and socket */
     task_socket_close(t);
     if (rc || started > 0)
         return rc;

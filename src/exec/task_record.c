@@ -85,7 +85,8 @@ struct json *task_view(const struct task *t, bool whole) {
 
 /* ---- the socket of the process that runs it ---- */
 
-/* The name includes the run and the store, since another daemon on this host has another store. */
+/* The name depends on the run of the task, and on STATE_DIR: another daemon on this host has
+ * another one, with another store. */
 static const char *socket_name(const struct task *t) {
     const char *run = json_get_str(t->record, "run");
     const char *text = arena_printf(t->arena, "task\n%s\n%s\n%s", t->site->config->state_dir, t->id,

@@ -18,9 +18,9 @@
 
 #define ID_BYTES 18
 #define OWNER_BYTES 6     /* of the common prefix of the ids of one user's tasks */
-#define FULL_RETRY_S "10" /* a task lasts longer than a call, or it would be one */
-#define CHANGE_MS 3000    /* so long a change is retried after conflicts */
-/* Of one attempt to change a task, and of the process that follows. */
+#define FULL_RETRY_S "10" /* tasks run long: an earlier retry would rarely succeed */
+#define CHANGE_MS 3000    /* how long a change is retried after conflicts */
+/* Memory of one attempt to change a task, and of the process that the attempt may start. */
 #define CHANGE_BYTES_MAX (64UL << 20)
 
 static bool client_has_tasks(const struct mcp_call *c) {
@@ -55,8 +55,8 @@ enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, s
     return OK;
 }
 
-/* A slot among the tasks that run: on this host (TASKS_MAX), and of one user (TASKS_MAX_USER).
- * ERR_RATE_LIMITED, with the time to wait in the reply. */
+/* Takes a slot for a task that runs: a host has TASKS_MAX, and a user gets TASKS_MAX_USER of them.
+ * ERR_RATE_LIMITED if none is free, with Retry-After in the reply. */
 static enum rc take_slot(struct mcp_call *c, struct task *t, struct err *e) {
     const struct config *config = c->x->site->config;
     const struct concurrency_share places = {
@@ -211,7 +211,8 @@ static enum rc take_answers(struct task *t, const struct json *given, bool *any,
     return OK;
 }
 
-/* All answers have arrived. The program runs on this host, wherever it ran before. */
+/* Starts the program again, after all answers have arrived: on this host, even if it ran on another
+ * one before. */
 static enum rc resume(struct mcp_call *c, struct task *t, struct err *e) {
     const struct tool *tool =
         catalog_tool(c->x->site->mcp->catalog, json_get_str(t->record, "tool"));

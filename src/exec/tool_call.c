@@ -69,8 +69,8 @@ static enum rc check_one(const struct mcp_call *c, const struct param_header *h,
     v = json_get(object, last);
     value = mcp_header(c->x->rq, h->header);
     /* "The server MUST NOT expect the header" for null or an absent argument. Values that are not
-     * primitive are left to the schema. But a header without its argument is refused, since proxies
-     * may route by it. */
+     * primitive are left to the check against the schema. But a header without its argument is
+     * refused, since proxies may route by it. */
     if (!json_is_string(v) && !json_is_number(v) && !json_is_bool(v))
         return !value ? OK
                       : err_set(e, ERR_RPC_HEADER_MISMATCH,
@@ -86,8 +86,8 @@ static enum rc check_one(const struct mcp_call *c, const struct param_header *h,
     return OK;
 }
 
-/* ERR_RPC_HEADER_MISMATCH unless each mirrored argument that is present has an equal header, and no
- * other one has a header ("Server Validation"). */
+/* ERR_RPC_HEADER_MISMATCH unless each mirrored argument that is present has a header with an equal
+ * value, and each that is absent has no header ("Server Validation"). */
 static enum rc param_headers_check(const struct mcp_call *c, const struct param_headers *h,
                                    const struct json *arguments, struct err *e) {
     enum rc rc = OK;
@@ -111,7 +111,8 @@ const char *mcp_tools_call_scopes(const struct mcp_call *c) {
     return tool ? tool->entry.scopes : "";
 }
 
-/* Clients of the handshake versions accept only objects as structuredContent. */
+/* Clients of the handshake versions accept only objects as structuredContent: any other value is
+ * left out. */
 static void finish(struct mcp_call *c, struct json *result) {
     if (c->msg.protocol == PROTOCOL_HANDSHAKE &&
         !json_is_object(json_get(result, "structuredContent")))

@@ -44,7 +44,7 @@ struct json *tool_structured_result(struct arena *a, struct json *value) {
     return result;
 }
 
-/* "content" is an array of objects that each say their type. */
+/* Is it an array of objects, each with a "type"? */
 static bool is_content(const struct json *content) {
     if (!json_is_array(content))
         return false;
@@ -54,7 +54,8 @@ static bool is_content(const struct json *content) {
     return true;
 }
 
-/* The program prints a CallToolResult; only its known members are kept. */
+/* The CallToolResult that the program printed, with its known members only; NULL: it is malformed.
+ */
 static struct json *own_result(struct arena *a, const struct json *v) {
     struct json *result = json_new_object(a);
 
@@ -126,14 +127,14 @@ struct json *tool_result(struct mcp_call *c, const struct tool *tool, const stru
  * Handling" of each revision). */
 #define VERSION_ERRORS_ARE_RESULTS "2025-11-25"
 
-/* "/a must be a string (inputSchema #/properties/a/type)" */
+/* Such as "/a must be a string (inputSchema #/properties/a/type)". */
 static const char *violation(struct arena *a, const struct schema_error *why, const char *schema) {
     return arena_printf(a, "%s%s%s%s%s%s%s%s", why->instance, *why->instance ? " " : "",
                         why->reason, *why->keyword ? " (" : "", *why->keyword ? schema : "",
                         *why->keyword ? " " : "", why->keyword, *why->keyword ? ")" : "");
 }
 
-/* A check that exceeds a limit is usually the schema's fault, so the admin must know. */
+/* A check that exceeds a limit is usually the schema's fault, so it is logged for the admin. */
 static void log_bound(const struct mcp_call *c, const struct tool *tool, const char *schema,
                       const struct schema_error *why) {
     log_warn("schema_bound", kv("request", c->x->rq->id), kv("tool", tool->entry.name),

@@ -11,12 +11,13 @@ struct json *tool_error_result(struct arena *a, const char *fmt, ...) PRINTF_LIK
 /* A result of a JSON value: structuredContent, and the same as text for clients that do not read
  * it ("Structured Content"). `value` may be NULL for JSON null. */
 struct json *tool_structured_result(struct arena *a, struct json *value);
-/* The result of an execution. Fills c->answer.outcome. */
+/* Makes a result of an execution. Fills c->answer.outcome. */
 struct json *tool_result(struct mcp_call *c, const struct tool *tool, const struct execution *x);
 
-/* Arguments and results against the tool's schemas ("Security Considerations": servers MUST
- * validate all tool inputs, and "Output Schema": MUST provide results that conform). */
-/* Wrong arguments give a *result that says so, or before 2025-11-25 an error. */
+/* Checks against the tool's schemas: servers MUST validate all tool inputs ("Security
+ * Considerations") and MUST provide results that conform ("Output Schema"). */
+/* If the arguments are wrong, *result is an error result that says so; before 2025-11-25 it returns
+ * ERR_RPC_INVALID_PARAMS instead. */
 enum rc tool_check_arguments(struct mcp_call *c, const struct tool *tool,
                              const struct json *arguments, struct json **result,
                              struct err *e) MUST_USE;

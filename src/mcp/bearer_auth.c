@@ -122,7 +122,8 @@ static enum rc check_token(struct exchange *x, const struct token_claims **claim
 
     if (rc)
         return rc;
-    /* Valid until the next put; a request puts at most once, above. */
+    /* *claims is valid until the next token_cache_put; a request calls that at most once, in
+     * verify(). */
     *claims = token_cache_get(x->site->mcp->tokens, token, clock_now_s(&x->site->clock));
     metrics_count(METRIC_TOKEN_CACHE, *claims ? CACHE_HIT : CACHE_MISS);
     rc = *claims ? OK : verify(x->site, x->rq->arena, token, claims, e);

@@ -1,7 +1,7 @@
 /* Notifications of changes: subscriptions/listen of 2026-07-28, and for the versions before it
  * resources/subscribe and the subscriptions of the GET stream. The worker begins the stream and
- * lists which event is to be sent when which file, folder or task changes; then the stream holder
- * takes over the stream and sends them. */
+ * lists files, folders and tasks, each with the event to be sent when it changes; then the stream
+ * holder takes over the stream and sends the events. */
 #pragma once
 
 #include "base/arena.h"

@@ -1,7 +1,8 @@
 #include "mcp/rpc.h"
 
 /* JSON-RPC 2.0 §5.1 and MCP 2026-07-28 "Error Codes". In the handshake versions an error that
- * answers a readable request is a successful POST; Streamable HTTP of 2026-07-28 names statuses. */
+ * answers a readable request has the HTTP status 200; Streamable HTTP of 2026-07-28 names others.
+ */
 static const struct rpc_code {
     enum rc code;
     int stateless, stateless_status, handshake, handshake_status;
