@@ -11,7 +11,7 @@
 
 #define ENTRIES_MAX 65536
 #define LINE_BYTES_MAX 4096
-#define PROBLEM_BYTES_MAX 512 /* of what is said about a line */
+#define PROBLEM_BYTES_MAX 512 /* of a message about a line */
 #define CLOCKS_APART_S 300    /* how far in the future a time may lie */
 
 struct entries {
@@ -34,7 +34,8 @@ struct loading {
     unsigned bad;
 };
 
-/* Some repeat what was read, and they may be shown on a terminal. */
+/* Control characters are masked, since a message may repeat text of the file and be shown on a
+ * terminal. */
 static void PRINTF_LIKE(2, 3) bad_line(struct loading *l, const char *fmt, ...) {
     char text[PROBLEM_BYTES_MAX];
     va_list ap;
@@ -57,7 +58,8 @@ static void add(struct loading *l, struct entries *e, const char *text) {
     e->all[e->count++] = arena_strdup(l->d->arena, text);
 }
 
-/* strptime and sscanf take less, and signs: is there a digit for each d, and else what it says? */
+/* Does the text begin as the shape says: a digit for each d, every other character as it is?
+ * strptime and sscanf alone would also accept fewer digits, and signs. */
 static bool has_shape(const char *text, const char *shape) {
     for (; *shape; shape++, text++)
         if (*shape == 'd' ? !isdigit((unsigned char)*text) : *text != *shape)

@@ -1,5 +1,6 @@
-/* A set-associative table. While an entry is written it has the negative time at which that began,
- * and is not found; a worker that is killed then keeps it for WRITING_S at most. */
+/* A set-associative table. While an entry is being written, its ends_s is the negative time at
+ * which the write began, and it is not found. If the worker is killed then, the entry is free again
+ * after WRITING_S. */
 #include "access/revoked.h"
 
 #include <stdatomic.h>
@@ -10,7 +11,7 @@
 #define SETS 2048
 #define WAYS 8
 #define DIGEST_WORDS 4 /* of 64 bits */
-#define WRITING_S 10   /* far longer than it takes */
+#define WRITING_S 10   /* far longer than a write takes */
 
 static const char magic[8] = "revoked";
 
@@ -21,7 +22,7 @@ struct entry {
 
 struct table {
     struct mapped_head head;
-    _Atomic int64_t last_ends_s; /* when all of them are over */
+    _Atomic int64_t last_ends_s; /* when the last of the entries ends */
     struct entry entries[SETS][WAYS];
 };
 
@@ -41,7 +42,8 @@ void revoked_close(struct revoked *r) {
     free(r);
 }
 
-/* Under the file's secret, so that nobody can fill a set with tokens of their choice. */
+/* The digest is keyed with the file's secret, so that nobody can fill a set with tokens of their
+ * choice. */
 static struct entry *set_of(struct table *table, const char *token, uint64_t digest[DIGEST_WORDS]) {
     struct mapped_head *head = &table->head;
 
@@ -65,7 +67,8 @@ static void raise_last(struct table *table, int64_t ends_s) {
         ;
 }
 
-/* False if it is not free, or was taken by another worker because we were stopped for long. */
+/* False if the entry is not free, or if another worker took it while this one was stopped for
+ * longer than WRITING_S. */
 static bool write_entry(struct entry *entry, const uint64_t digest[DIGEST_WORDS], int64_t ends_s,
                         int64_t now_s) {
     int64_t was = atomic_load(&entry->ends_s), writing = -now_s;

@@ -13,7 +13,7 @@
 #include "base/watchdog.h"
 
 #define FIRST_CLOSED 3 /* 0, 1 and 2 stay open */
-#define FD_MAX 65536   /* where the kernel has no close_range(2): the highest that is looked at */
+#define FD_MAX 65536   /* without close_range(2) in the kernel: descriptors below this are closed */
 #define CHILDREN "/proc/thread-self/children"
 #define ORPHANS_PAUSE_MS 1
 
@@ -132,7 +132,7 @@ static bool has_children(void) {
     return !waitid(P_ALL, 0, &any, WEXITED | WNOHANG | WNOWAIT);
 }
 
-/* Until it is reaped, no other process gets its process id or its group's. */
+/* The child is not reaped yet, so no other process can have its process id or its group's. */
 static void kill_child(pid_t pid) {
     pid_t group = getpgid(pid);
 

@@ -1,4 +1,4 @@
-/* Starting a child process: what every process of the daemon has in common, and every program.
+/* Starting a child process: what all processes of the daemon and all programs have in common.
  *
  * A child has three descriptors, 0 to 2, and those that it is started with, under their own
  * numbers; all others are closed in it. */
@@ -10,7 +10,7 @@
 #define CHILD_KEEP_MAX 4
 
 enum child_signals {
-    CHILD_SIGNALS_INHERITED, /* what the parent blocks stays blocked, as do its handlers */
+    CHILD_SIGNALS_INHERITED, /* the parent's signal mask and handlers are kept */
     CHILD_SIGNALS_DEFAULT,   /* none is blocked, and each has its default action */
 };
 
@@ -29,12 +29,12 @@ struct child_start {
 /* fork(2). Returns 0 in the child, the child's process id in the parent, or -1 with errno. */
 pid_t child_fork(const struct child_start *how);
 /* The same for a process that becomes the child of the nearest process that adopts orphans,
- * so that the caller need not wait for it. It has no death signal. Returns 0 in
- * it, 1 in the caller, or -1 with errno. */
+ * so that the caller need not wait for it. It must have no death signal. Returns
+ * 0 in the new process, 1 in the caller, or -1 with errno. */
 int child_fork_detached(const struct child_start *how);
 
-/* What both do in the child, for one that was started by vfork(2): it calls only functions that are
- * safe there, and ignores silent_max_ms. `parent`: the process id of its parent. */
+/* What both functions do in the child. A caller of vfork(2) calls it itself: it uses only functions
+ * that are safe there, and ignores silent_max_ms. `parent`: the process id of its parent. */
 void child_begin(const struct child_start *how, pid_t parent);
 
 /* ---- Processes whose parent has ended.
@@ -50,5 +50,5 @@ void orphans_adopt(bool yes);
  * reaps those that have ended. Returns how many there were. Call it again until it finds none:
  * what those have started becomes a child of this process only now. */
 unsigned orphans_kill(void);
-/* The same until there is none, for wait_ms at most. */
+/* Repeats orphans_kill until it finds none, for wait_ms at most. */
 void orphans_end(int wait_ms);

@@ -132,9 +132,9 @@ static void take_ends(struct process *r, struct pipes *p) {
     (void)fcntl(r->err, F_SETFL, O_NONBLOCK);
 }
 
-/* false: it did not start, or has to be killed. By vfork, since copying the worker's page tables,
- * and then its pages, was half of what a call of a small program cost. The worker stops until exec;
- * all signals are blocked in it. */
+/* False: the program did not start, or has to be killed. By vfork, since copying the worker's page
+ * tables, and then its pages, took half of the time of a call of a small program. The worker stops
+ * until exec; all signals are blocked in it. */
 static bool start(struct process *r, const struct process_spec *spec) {
     pid_t parent = getpid();
     struct pipes p;
@@ -198,8 +198,8 @@ static void pass_line(struct process *r, const char *line, size_t len) {
         r->spec->line(r->spec->arg, line, len);
 }
 
-/* Passes on the lines that are whole; at the end of the output, also one that is not. The first
- * that is too long is the last, however the output comes in pieces. */
+/* Passes on the complete lines; at the end of the output, also a last line without a newline. After
+ * a line that is too long no more are passed on, whatever pieces the output arrives in. */
 static void pass_lines(struct process *r, bool at_end) {
     size_t from = 0;
     char *p = r->output.p, *end;
@@ -258,7 +258,7 @@ static void serve_pipes(struct process *r, const struct pollfd fds[FD_COUNT]) {
         (void)read_some(&r->err, &r->error);
 }
 
-/* The program has ended, or has to, as r->result says. */
+/* Has the program ended, or does it have to be stopped? r->result->end says which. */
 static bool is_over(struct process *r, const struct pollfd fds[FD_COUNT]) {
     siginfo_t how;
 
@@ -309,7 +309,7 @@ static void drain(struct process *r) {
         r->result->end = PROCESS_TOO_MUCH;
 }
 
-/* A program that is stopped may tidy up, if it is quick. */
+/* Gives a program that is stopped PROCESS_GRACE_MS to tidy up. */
 static void ask_to_end(const struct process *r) {
     int64_t until = clock_monotonic_ms() + PROCESS_GRACE_MS;
     siginfo_t how;
@@ -324,7 +324,7 @@ static void ask_to_end(const struct process *r) {
 
 static void kill_all(const struct process *r) {
     (void)kill(-r->pid, SIGKILL);
-    (void)kill(r->pid, SIGKILL); /* if it had no time to make its group */
+    (void)kill(r->pid, SIGKILL); /* if it has not made its group yet */
 }
 
 /* A killed program that is stuck in the kernel is left behind rather than waited for. */

@@ -1,5 +1,5 @@
-/* Runs a program: one text in, one text or a stream of lines out, within a time and a size, and
- * nothing left behind. */
+/* Runs a program with one text as its input; its output is one text or a stream of lines. Time and
+ * size are limited, and no process is left behind. */
 #pragma once
 
 #include "base/base.h"
@@ -15,8 +15,8 @@ struct process_spec {
     int64_t timeout_ms;
     size_t output_max;
     struct text input;
-    /* Called with each line as it comes, without its end; then output_max is that of a line, and
-     * there is no output at the end. NULL: everything is kept. */
+    /* Called with each line as it comes, without the newline. output_max is then the limit of one
+     * line, and the result has no output. NULL: the whole output is in the result. */
     void (*line)(void *arg, const char *line, size_t len);
     void *arg;
     /* A descriptor that becomes readable when nobody waits for the program any more, or -1. Read
@@ -26,8 +26,8 @@ struct process_spec {
      * the program any more. NULL: there is nothing to do in between. */
     int (*tick)(void *arg);
     void *tick_arg;
-    /* Called when `watch` is readable; false: it meant nothing, and the program runs on. NULL: it
-     * counts. */
+    /* Called when `watch` is readable: should the program be stopped? False: it runs on. NULL: it
+     * is stopped. */
     bool (*confirm)(void *arg);
     void *confirm_arg;
 };
@@ -44,7 +44,7 @@ enum process_end {
 struct process_result {
     enum process_end end;
     int code;
-    int64_t timeout_ms;   /* as it was given */
+    int64_t timeout_ms;   /* that of the process_spec */
     struct text out, err; /* what it wrote; err has at most PROCESS_STDERR_MAX bytes */
     int64_t ms;
 };

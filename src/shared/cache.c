@@ -3,12 +3,12 @@
 #include "shared/kv.h"
 
 #define FILE_BYTES_MAX (256UL << 20) /* address space, not memory */
-#define SWEEP_ENTRIES 256            /* entries that one step of a sweep reads, */
-#define SWEEP_STEPS 8 /* and steps of one sweep, as long as half of the entries have expired */
-#define CLOCK_STEP_S                                                                               \
-    300             /* by so much, or by its TTL, the clock may be set back after an entry was     \
-                       written */
-#define EVICTED 256 /* entries that go at once when the file is full */
+#define SWEEP_ENTRIES 256            /* entries that one step of a sweep reads */
+#define SWEEP_STEPS 8 /* of a sweep; it ends earlier at a step that removes less than half */
+/* An entry stays valid if the clock is set back by at most this, or by at most the entry's TTL if
+ * that is longer. */
+#define CLOCK_STEP_S 300
+#define EVICTED 256 /* entries removed at once when the file is full */
 #define FORMAT 2    /* of records; records of another format are ignored */
 
 struct cache {
@@ -115,7 +115,7 @@ struct tally {
     char oldest[KV_KEY_MAX + 1]; /* the oldest that may be removed; "": none may */
 };
 
-/* The key of an entry after `at` that has the prefix. */
+/* Replaces `at` with the next key after it. False if that key does not have the prefix. */
 static bool next_of(struct kv_txn *t, const char *prefix, char at[KV_KEY_MAX + 1],
                     const void **data, size_t *len) {
     char next[KV_KEY_MAX + 1];
@@ -168,8 +168,8 @@ enum rc cache_trim(struct cache *c, const struct cache_quota *quota, struct err 
     struct tally tally;
     struct kv_txn *t;
 
-    if (kv_begin(c->kv, false, &t,
-                 e)) /* usually there is nothing to delete, and no lock is needed */
+    /* Usually there is nothing to delete, so the first look is without the writers' lock. */
+    if (kv_begin(c->kv, false, &t, e))
         return e->code;
     tally = count(t, quota, now_s);
     kv_abort(t);
@@ -196,7 +196,7 @@ struct candidate {
     char key[KV_KEY_MAX + 1];
 };
 
-/* The entries that expire first; how many. */
+/* Fills `found` with the entries that expire first. Returns how many. */
 static size_t find_candidates(struct kv_txn *t, cache_must_stay *must_stay, int64_t now_s,
                               struct candidate found[EVICTED]) {
     char at[KV_KEY_MAX + 1] = "";

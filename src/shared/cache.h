@@ -10,8 +10,8 @@
 #define CACHE_NO_TTL (INT64_MAX / 2) /* kept until it is set again or removed by a quota */
 
 struct cache;
-/* After an error *out is a cache too, which tries again at each use. `workers`: see kv.h. The clock
- * is borrowed. */
+/* *out is set even after an error; each operation then tries again to open the file. `workers`: see
+ * kv.h. The clock is borrowed. */
 enum rc cache_open(const char *dir, unsigned workers, const struct clock *clock, struct cache **out,
                    struct err *e) MUST_USE;
 void cache_close(struct cache *c); /* NULL is accepted */
@@ -34,7 +34,8 @@ enum rc cache_get(struct cache *c, struct arena *a, const char *key, struct cach
                   struct err *e) MUST_USE;
 /* False also if the file cannot be used. */
 bool cache_has(struct cache *c, const char *key);
-/* Keeps at most `most` entries of its kind: the oldest are removed. 0: no limit. */
+/* Writes an entry, or replaces it. If there would be more than `most` entries of its kind (KIND of
+ * the key), the oldest are removed. 0: no limit. */
 enum rc cache_set(struct cache *c, const char *key, const struct cache_entry *in, size_t most,
                   struct err *e) MUST_USE;
 /* Writes only if there is no such entry: of concurrent callers one gets OK, the others ERR_EXISTS.
@@ -42,31 +43,31 @@ enum rc cache_set(struct cache *c, const char *key, const struct cache_entry *in
  * live entry is removed. 0: no limit, and the whole file may be used. */
 enum rc cache_add(struct cache *c, const char *key, const struct cache_entry *in, size_t most,
                   struct err *e) MUST_USE;
-/* Compare and swap: replaces a value only if it begins with the value of `begins`. Otherwise, or if
- * there is none, ERR_CONFLICT. */
+/* Compare and swap: replaces the value with `in` only if it begins with the bytes of `begins`.
+ * ERR_CONFLICT if it does not, or if there is no such entry. */
 enum rc cache_swap(struct cache *c, const char *key, const struct cache_entry *begins,
                    const struct cache_entry *in, struct err *e) MUST_USE;
-/* Deletes the entry if it still has the value of `is`. Otherwise, or if there is none,
- * ERR_CONFLICT: of concurrent callers one gets OK. */
+/* Deletes the entry if its value is still that of `is`. ERR_CONFLICT if it is not, or if there is
+ * no such entry: of concurrent callers one gets OK. */
 enum rc cache_delete_if(struct cache *c, const char *key, const struct cache_entry *is,
                         struct err *e) MUST_USE;
 
+/* Returns true for an entry that must not be removed to make room. */
 typedef bool cache_must_stay(const void *value, size_t len, int64_t now_s);
 /* A quota of the entries whose keys begin with the prefix. */
 struct cache_quota {
     const char *prefix;
     size_t most, bytes; /* limit of entries, and of the bytes of all */
-    /* Entries that count but are not removed; NULL: none. */
+    /* Such entries count, but are not removed. NULL: every entry may be removed. */
     cache_must_stay *must_stay;
 };
 /* Removes the oldest entries until the quota is met. Reads all entries of the prefix, once for each
  * removal. */
 enum rc cache_trim(struct cache *c, const struct cache_quota *quota, struct err *e) MUST_USE;
 
-/* If the file is full, removes some hundred entries, the ones that expire first. Returns how many.
- */
+/* If the file is full, removes up to 256 entries, those that expire first. Returns how many. */
 size_t cache_evict_if_full(struct cache *c, cache_must_stay *must_stay);
 
-/* Removes expired entries. Reads some entries, more if many have expired, and continues there the
- * next time. To be called between requests. */
+/* Removes expired entries. Each call reads a part of the file, a larger one if many entries have
+ * expired, and the next call continues after it. To be called between requests. */
 void cache_sweep(struct cache *c);

@@ -29,7 +29,7 @@ struct concurrency_limit {
     struct concurrency_options options;
     int fd;
     int held;      /* the slot that this process has; -1: none */
-    bool is_alone; /* it has that byte too */
+    bool is_alone; /* it has also locked the byte ALONE */
     struct slots *slots;
 };
 
@@ -56,14 +56,14 @@ static void byte_lock_release(int fd, int byte) {
     (void)set(fd, byte, F_UNLCK);
 }
 
-/* By another description. */
+/* Has another open file description locked this byte? */
 static bool byte_lock_is_taken(int fd, int byte) {
     struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 
     return !fcntl(fd, F_OFD_GETLK, &l) && l.l_type != F_UNLCK;
 }
 
-/* Locks this byte, unless another description has it until then. */
+/* Waits until the byte is locked; false if another description still has it at end_ms. */
 static bool byte_lock_wait(int fd, int byte, int64_t end_ms) {
     const struct timespec step = {0, ALONE_STEP_MS * 1000000L};
 
@@ -116,7 +116,7 @@ enum rc concurrency_limit_open(const char *path, const struct concurrency_option
     *out = NULL;
     if (fd < 0)
         return failed(e, path, errno);
-    code = posix_fallocate(fd, 0, sizeof(struct slots)); /* no hole that a full disk leaves open */
+    code = posix_fallocate(fd, 0, sizeof(struct slots)); /* a hole on a full disk: SIGBUS */
     map = code ? MAP_FAILED
                : mmap(NULL, sizeof(struct slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED) {
@@ -146,7 +146,7 @@ static bool is_whole(const struct concurrency_limit *l) {
                                   !posix_fallocate(l->fd, 0, sizeof(struct slots)));
 }
 
-/* Number of other processes' calls that are pending since then or longer. */
+/* Number of other processes' calls that began at then_ms or earlier and are still pending. */
 static unsigned count_pending(const struct concurrency_limit *l, int64_t then_ms) {
     unsigned count = 0;
 
@@ -158,7 +158,7 @@ static unsigned count_pending(const struct concurrency_limit *l, int64_t then_ms
     return count;
 }
 
-/* Then the service is not slow, whatever is pending: single failures are no outage. */
+/* If so, the service is not slow, even if calls are pending: single failures are no outage. */
 static bool has_succeeded_lately(const struct concurrency_limit *l, int64_t now_ms) {
     int64_t success = l->slots->success_ms;
 
@@ -199,7 +199,8 @@ enum concurrency_answer concurrency_limit_try(struct concurrency_limit *l) {
     return try_with(l, l ? l->options.limit : 0);
 }
 
-/* Enters the queue; -1: it is full, or many calls from before the service was slow are pending. */
+/* Returns the byte of the queue that it locked. -1: the queue is full, or more calls than
+ * slow_limit are still pending, which began before the service was slow. */
 static int enter_queue(struct concurrency_limit *l) {
     return count_pending(l, INT64_MAX) <= l->options.slow_limit
                ? byte_lock_take(l->fd, QUEUE, (int)l->options.queue)
@@ -219,7 +220,7 @@ static enum concurrency_answer wait_to_enter(struct concurrency_limit *l, int64_
     }
     if (queued >= 0)
         byte_lock_release(l->fd, queued);
-    /* Other calls are pending now than at first, so the service is not slow. */
+    /* The limit is reached, but calls end and others begin: the service is not slow. */
     if (answer == CONCURRENCY_FULL && l->options.overflow)
         answer = try_with(l, CONCURRENCY_MAX);
     return answer;

@@ -4,25 +4,26 @@
 
 #include "base/base.h"
 
-/* How many workers may wait for a service at once, so that the others stay free while it is slow. A
- * call pending longer than slow_ms, with no success since, lowers the limit; a call that took so
- * long or failed lowers it for CONCURRENCY_SLOW_FOR_MS. A success raises it again. */
+/* How many workers may wait for a service at once, so that the others stay free while it is slow.
+ * The service counts as slow while a call has been pending for longer than slow_ms and none has
+ * succeeded within that time, and for CONCURRENCY_SLOW_FOR_MS after a call that failed or took
+ * longer than slow_ms, unless another has just succeeded. A call that succeeds in time ends it. */
 #define CONCURRENCY_MAX 256
 #define CONCURRENCY_SLOW_FOR_MS 10000
 struct concurrency_options {
-    unsigned limit;      /* calls at once, */
-    unsigned slow_limit; /* and while the service is slow */
+    unsigned limit;      /* calls at once */
+    unsigned slow_limit; /* calls at once while the service is slow */
     unsigned queue;      /* workers that may queue while it is slow */
     int slow_ms;
-    int wait_ms;   /* how long a caller waits if it is full, */
-    bool overflow; /* and whether it may proceed after that if the service is not slow */
+    int wait_ms;   /* how long a caller waits if the limit is reached */
+    bool overflow; /* after wait_ms a caller may proceed, unless the service is slow */
     bool alone;    /* callers proceed one at a time, each waiting at most slow_ms */
 };
-/* The usual limit: three quarters of the workers; while it is slow a quarter, and another quarter
- * may queue for slow_ms, since single failures are often over by then. */
+/* The usual limit: three quarters of the workers. While the service is slow: a quarter, and another
+ * quarter may queue for slow_ms, since a single failure is often over by then. */
 struct concurrency_options concurrency_of_service(unsigned workers, int slow_ms);
-/* For work that only one can do at a time, such as writing to a file: three quarters of the workers
- * may wait for it, for slow_ms; one while it is slow. */
+/* For work that only one worker can do at a time, such as writing to a file: three quarters of the
+ * workers may wait for it, for slow_ms; only one while it is slow. */
 struct concurrency_options concurrency_of_one(unsigned workers, int slow_ms);
 /* A fixed limit, whether the service is slow or not. */
 struct concurrency_options concurrency_fixed(unsigned limit);
@@ -40,17 +41,18 @@ enum concurrency_answer { CONCURRENCY_ENTERED, CONCURRENCY_FULL, CONCURRENCY_SLO
 enum concurrency_answer concurrency_limit_try(struct concurrency_limit *l) MUST_USE;
 /* Waits as the options say. ERR_UPSTREAM: too many are waiting. */
 enum rc concurrency_limit_enter(struct concurrency_limit *l) MUST_USE;
-/* `success`: the call succeeded. */
+/* Ends the call. `success`: it succeeded. */
 void concurrency_limit_leave(struct concurrency_limit *l, bool success);
 bool concurrency_limit_is_slow(struct concurrency_limit *l);
 
-/* Limits of what runs at once, in all and for each owner. */
+/* A limit of what runs at once, in all and for each owner, such as tasks and their users. */
 #define CONCURRENCY_SHARE_MAX 1024
 struct concurrency_share {
     const char *path;
     unsigned all, each; /* at most CONCURRENCY_SHARE_MAX */
 };
-/* Counts until all processes have closed the descriptor *fd. ERR_EXISTS: the owner's limit is
- * reached; ERR_TOO_LARGE: the limit of all is; ERR_STORE. */
+/* Takes one place of this owner, until all processes have closed the descriptor *fd. ERR_EXISTS:
+ * the owner's limit is reached; ERR_TOO_LARGE: the limit of all owners is; ERR_STORE: the file
+ * cannot be used. */
 enum rc concurrency_share_take(const struct concurrency_share *s, const char *owner, int *fd,
                                struct err *e) MUST_USE;

@@ -28,7 +28,7 @@ struct kv {
     struct kv_txn txn;                 /* the one transaction that can be open */
     MDB_dbi dbi;
     size_t page_bytes;
-    size_t pages; /* for values */
+    size_t pages; /* that kv_put may use */
 };
 
 static enum rc failed(struct err *e, const char *what, int code) {
@@ -100,8 +100,8 @@ static int open_or_replace(struct kv *k) {
     return code;
 }
 
-/* Also if the file was replaced, or a write of its first pages has failed: LMDB then refuses
- * everything (MDB_PANIC), even when the disk works again. */
+/* Opens the file: the first time, if it was replaced, and after a failed write of its first pages,
+ * since LMDB then refuses everything (MDB_PANIC) even when the disk works again. */
 static int open_again(struct kv *k) {
     int code = kv_file_open(&k->file);
 
@@ -153,7 +153,7 @@ enum rc kv_open(const char *dir, size_t max_bytes, unsigned workers, struct kv *
                 : OK;
 }
 
-/* Without the open lock, the end of the process closes it. */
+/* If the open lock cannot be taken, LMDB's file stays open until the process ends. */
 void kv_close(struct kv *k) {
     if (!k)
         return;
@@ -165,7 +165,8 @@ void kv_close(struct kv *k) {
     free(k);
 }
 
-/* A truncated file must not be read. */
+/* Opens the file again if it was replaced or truncated: a truncated file must not be read
+ * (SIGBUS). */
 static int look(struct kv *k) {
     enum kv_file_look found = k->env && !k->damaged ? kv_file_look(&k->file) : KV_FILE_OTHER;
 

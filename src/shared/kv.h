@@ -1,6 +1,6 @@
-/* A key-value file shared by processes: the only user of LMDB. Readers take no lock, writers one; a
- * process that dies while it writes leaves the file unchanged. A damaged file is replaced by a new
- * one (kv_file.h). */
+/* A key-value file that processes share. It is an LMDB file, and only kv.c uses LMDB. Readers take
+ * no lock; there is one writer at a time. A process that dies while it writes leaves the file
+ * unchanged. A damaged file is replaced by a new one (kv_file.h). */
 #pragma once
 
 #include "base/base.h"
@@ -31,7 +31,8 @@ enum rc kv_get(struct kv_txn *t, const char *key, const void **data, size_t *len
 /* Replaces the value if the key is there. ERR_STORE also when the file is full. */
 enum rc kv_put(struct kv_txn *t, const char *key, const void *data, size_t len,
                struct err *e) MUST_USE;
-/* At the begin of this transaction: kv_put has no room; less than a quarter of its room is left. */
+/* As the file was when this transaction began. Full: kv_put fails. Nearly full: less than a quarter
+ * of the space that kv_put may use is free. */
 bool kv_is_full(const struct kv_txn *t);
 bool kv_is_nearly_full(const struct kv_txn *t);
 enum rc kv_del(struct kv_txn *t, const char *key, struct err *e) MUST_USE;

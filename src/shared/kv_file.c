@@ -85,7 +85,8 @@ enum kv_file_look kv_file_look(struct kv_file *f) {
     return KV_FILE_SAME;
 }
 
-/* Never shortens it, as ftruncate might while others write. */
+/* By fallocate, which never shortens the file. ftruncate could, if another process extends it at
+ * the same time. */
 void kv_file_lengthen(struct kv_file *f, int fd, off_t size) {
     if (f->size < size && !fallocate(fd, 0, f->size, size - f->size))
         f->size = size;
@@ -98,7 +99,7 @@ void kv_file_set_aside(const struct kv_file *f) {
         (void)renameat(f->dir, KV_DATA, f->dir, KV_DATA DAMAGED_SUFFIX);
 }
 
-/* ---- when LMDB dies of it ---- */
+/* ---- when a damaged file makes LMDB end the process ---- */
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT};
 #define FAULTS (sizeof faults / sizeof *faults)
@@ -117,7 +118,7 @@ static void on_fault(int signo, siginfo_t *info, void *context) {
     for (size_t i = 0; i < FAULTS; i++)
         if (faults[i] == signo)
             (void)sigaction(signo, &before[i], NULL);
-    if (info->si_code <= 0) /* sent by a process: it does not repeat itself like a fault */
+    if (info->si_code <= 0) /* sent by a process: unlike a fault, it does not recur on return */
         (void)raise(signo);
 }
 

@@ -12,7 +12,7 @@
 struct kv_file {
     int dir; /* the folder; -1: not open */
     char *path;
-    dev_t dev; /* the data file that is open, and its length, which never shrinks */
+    dev_t dev; /* dev, ino, size: of the open data file; it never becomes shorter */
     ino_t ino;
     off_t size;
 };
@@ -25,21 +25,23 @@ void kv_file_close(struct kv_file *f);
 bool kv_file_lock_open(const struct kv_file *f) MUST_USE;
 void kv_file_unlock_open(const struct kv_file *f);
 
-/* With that lock, before LMDB opens the file: a new data file gets new locks. Logs if the old one
- * was damaged. */
+/* Call it with that lock held, before LMDB opens the file. If there is no data file, removes the
+ * old lock file, and logs if the old data file was damaged. */
 void kv_file_prepare(struct kv_file *f);
-void kv_file_opened(struct kv_file *f, int fd); /* the one that LMDB has */
+void kv_file_opened(struct kv_file *f, int fd); /* fd: LMDB's, of the data file */
 
-/* Is the file in the folder still the open one, and as long? */
+/* Is the data file still the one that was opened (else OTHER), and not shorter (else CUT)? */
 enum kv_file_look { KV_FILE_SAME, KV_FILE_OTHER, KV_FILE_CUT };
 enum kv_file_look kv_file_look(struct kv_file *f);
-/* Missing pages at its end are then zeros, which LMDB recognizes as invalid. */
+/* Extends the file to `size` with zeros: LMDB recognizes a page of zeros as invalid, but a read
+ * after the end of the file would end the process. */
 void kv_file_lengthen(struct kv_file *f, int fd, off_t size);
 
-/* With that lock: renames a damaged file, if it is still the open one. */
+/* Call it with that lock held. Renames a damaged data file, if it is still the open one. */
 void kv_file_set_aside(const struct kv_file *f);
 
-/* LMDB trusts what it reads, so a damaged file may end the process (SIGSEGV, SIGBUS, abort). The
- * given file is then renamed, so that the next process makes a new one. NULL: no file is in use. */
+/* LMDB trusts what it reads, so a damaged file may end the process (SIGSEGV, SIGBUS, abort). After
+ * kv_file_expect_faults, such a signal renames the file that was last given to kv_file_watch, so
+ * that the next process makes a new one. NULL: no file is in use. */
 void kv_file_expect_faults(void);
 void kv_file_watch(const struct kv_file *f);

@@ -26,7 +26,8 @@ void lease_release(struct cache *c, const struct lease *lease) {
     const struct cache_entry own = {.value = lease->owner, .len = sizeof lease->owner};
     struct err ignored;
 
-    (void)!cache_delete_if(c, lease->key, &own, &ignored); /* otherwise it expires by its TTL */
+    /* If this fails, the lease expires by its TTL. */
+    (void)!cache_delete_if(c, lease->key, &own, &ignored);
 }
 
 bool lease_is_taken(struct cache *c, const char *name) {
@@ -43,8 +44,8 @@ static enum flight_role follow(const struct single_flight *f) {
 
     while (is_asked && clock_monotonic_ms() < f->until_ms) {
         (void)nanosleep(&step, NULL);
-        is_asked = lease_is_taken(
-            f->cache, f->name); /* read first: the result is stored before the lease ends */
+        /* The lease is read before the result, since the result is stored before the lease ends. */
+        is_asked = lease_is_taken(f->cache, f->name);
         if (f->find(f->arg))
             return FLIGHT_FOUND;
     }

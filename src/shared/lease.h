@@ -8,11 +8,11 @@ struct lease {
     char key[CACHE_KEY_MAX + 1];
     uint8_t owner[16];
 };
-/* Takes it for ttl_s seconds. ERR_EXISTS if another has it; ERR_TOO_LARGE and ERR_STORE: cache.h.
- */
+/* Takes the lease for ttl_s seconds. ERR_EXISTS if another worker has it; ERR_TOO_LARGE and
+ * ERR_STORE: see cache.h. */
 enum rc lease_take(struct cache *c, const char *name, int64_t ttl_s, struct lease *out,
                    struct err *e) MUST_USE;
-/* Does nothing if it has expired and another has taken it. */
+/* Does nothing if the lease has expired and another worker has taken it. */
 void lease_release(struct cache *c, const struct lease *lease);
 bool lease_is_taken(struct cache *c, const char *name);
 
@@ -21,7 +21,7 @@ bool lease_is_taken(struct cache *c, const char *name);
 struct single_flight {
     struct cache *cache;
     const char *name; /* of what is asked for; borrowed */
-    int64_t lease_s;  /* longer than a request can take; then the worker that asks counts as dead */
+    int64_t lease_s;  /* longer than a request takes; then the asking worker counts as dead */
     int64_t until_ms; /* monotonic time: waiting ends then */
     bool (*find)(void *arg); /* reads the result; false: there is none yet */
     void *arg;

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define NAME_PREFIX "mcp-authd/"
-#define MESSAGE_MS 2000 /* in which a message must arrive completely */
+#define MESSAGE_MS 2000 /* a message must arrive completely within this time */
 #define QUEUE 8
 
 struct message_socket {
@@ -85,7 +85,7 @@ static int left(int64_t until_ms) {
     return ms < 0 ? 0 : ms > 3600000 ? 3600000 : (int)ms;
 }
 
-/* Reads a message to its end. False: it was incomplete or too long. */
+/* Reads until the sender closes the connection. False: incomplete after MESSAGE_MS, or too long. */
 static bool read_message(int fd, struct buf *b) {
     int64_t until = clock_monotonic_ms() + MESSAGE_MS;
     char chunk[16384];
@@ -118,7 +118,7 @@ enum message_socket_event message_socket_wait(struct message_socket *m, int watc
             bool good;
 
             message->len = 0;
-            message->overflow = false; /* of a message that was too long */
+            message->overflow = false; /* a message before may have been too long */
             good = is_ours(fd) && read_message(fd, message);
             (void)close(fd);
             if (good)
@@ -129,7 +129,7 @@ enum message_socket_event message_socket_wait(struct message_socket *m, int watc
     }
 }
 
-/* -1 if nobody of ours has it. */
+/* -1 if no process of our user listens on that name. */
 static int connect_to(const char *name) {
     struct sockaddr_un address;
     socklen_t len;

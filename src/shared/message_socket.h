@@ -20,7 +20,8 @@ enum message_socket_event {
 };
 enum message_socket_event message_socket_wait(struct message_socket *m, int watch, int64_t until_ms,
                                               struct buf *message);
-/* Does a socket of that name exist on this host? Its owner does not notice. True if unknown. */
+/* Does a socket of that name exist on this host? Its owner is not contacted. True if that cannot be
+ * determined. */
 bool message_socket_exists(const char *name);
 /* False if there is no socket of that name, or it does not accept the message. */
 bool message_socket_send(const char *name, const void *data, size_t len);

@@ -1,7 +1,7 @@
 /* A bucket is one number, the time at which it will be full again (GCRA, the "virtual scheduling"
- * form of the leaky bucket): taking a token adds the interval between two to that time. Time and a
- * tag of the key are in 64 bits, so that one compare-and-exchange changes them. The buckets of a
- * set share a cache line. A full bucket needs no entry, so it may be replaced. */
+ * form of the leaky bucket): taking a token adds the interval between two tokens to that time. Time
+ * and a tag of the key are in 64 bits, so that one compare-and-exchange changes them. The buckets
+ * of a set share a cache line. A full bucket needs no entry, so it may be replaced. */
 #include "shared/rate_limit.h"
 
 #include <arpa/inet.h>
@@ -19,7 +19,7 @@
 #define EPOCH_MS INT64_C(1735689600000) /* 2025-01-01 */
 #define MINUTE_MS 60000
 #define CLIENT_KEY_MAX 256 /* bytes of a client_id that are compared */
-#define TRIES 64           /* when other workers change the same bucket at the same time */
+#define TRIES 64 /* while other workers change the same bucket; after that there is no limit */
 
 static const char magic[8] = "limits1";
 
@@ -45,7 +45,7 @@ void rate_limits_close(struct rate_limits *l) {
     free(l);
 }
 
-/* The bucket's set and its tag. */
+/* The set in which the key's bucket is, and the tag of the key. */
 static _Atomic uint64_t *set_of(struct rate_limits *l, const char *key, uint64_t *tag) {
     struct table *table = l->file.at;
     uint8_t mac[SHA256_LEN];

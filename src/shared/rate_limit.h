@@ -1,6 +1,6 @@
 /* How often something may happen, counted for all workers of this host together: token buckets in
- * a file that every worker maps. A bucket costs a hash and one atomic exchange; there is no lock,
- * and the file never grows. */
+ * a file that every worker maps. Taking a token costs a hash and one atomic exchange; there is no
+ * lock, and the file never grows. */
 #pragma once
 
 #include "base/base.h"

@@ -16,7 +16,7 @@ struct replay_log {
 };
 #define HEAD_LEN sizeof(uint64_t)
 
-/* The directory itself; -1 with errno. */
+/* Opens the directory, but follows no symbolic link; -1 with errno. */
 static int open_dir(const char *dir, bool make) {
     if (make && mkdir(dir, 0700) && errno != EEXIST)
         return -1;
@@ -52,8 +52,8 @@ static void add(struct group *g, const char *name, const struct timespec *writte
 /* Deletes old logs, and counts the others: all, and those of the owner of `name`. */
 static void sweep(int dir_fd, const char *name, int64_t now_s, struct group *all,
                   struct group *own) {
-    int fd =
-        openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* with a position of its own */
+    /* Another open file description: readdir's position in dir_fd is not changed. */
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
     struct stat st;

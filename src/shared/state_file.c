@@ -42,7 +42,8 @@ static enum rc failed(struct err *e, const char *path, const char *why) {
         why);
 }
 
-/* The first process with the lock fills it in. ERR_CONFLICT: the file is damaged. */
+/* Checks the file's head; the process that finds a new file writes the head, with the file locked.
+ * ERR_CONFLICT: the file is damaged. */
 static enum rc prepare(const struct mapped *m, struct err *e) {
     struct mapped_head head = {.magic = ""};
     struct stat st;
@@ -52,8 +53,8 @@ static enum rc prepare(const struct mapped *m, struct err *e) {
         return failed(e, m->path, strerror(errno));
     if (st.st_size != 0 && (size_t)st.st_size != m->size)
         return err_set(e, ERR_CONFLICT, "%s has another size", m->path);
-    code = posix_fallocate(
-        m->fd, 0, (off_t)m->size); /* allocate, since a full disk would end the process later */
+    /* Allocated now: on a full disk, writing to a hole would end the process (SIGBUS). */
+    code = posix_fallocate(m->fd, 0, (off_t)m->size);
     if (code)
         return failed(e, m->path, strerror(code));
     if (pread(m->fd, head.magic, sizeof head.magic, 0) != sizeof head.magic)

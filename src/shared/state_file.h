@@ -7,10 +7,10 @@
  * examine. At most one of each is kept. */
 #define DAMAGED_SUFFIX ".damaged"
 
-/* Logs it and counts it: dir and file, which may be "", are written one after the other. */
+/* Logs and counts a damaged file, whose path is dir followed by file (which may be ""). */
 void damaged_report(const char *dir, const char *file);
-/* Renames it and logs that, if it is still the file that is open as fd: another process may have
- * replaced it. */
+/* Renames a damaged file and logs that. Does nothing if `path` is no longer the file that is open
+ * as fd: another process may have replaced it. */
 void damaged_set_aside(const char *path, int fd);
 
 /* The head of a file of a fixed size that all workers of this host map: rate limits and revoked

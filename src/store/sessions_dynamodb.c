@@ -1,5 +1,5 @@
 /* Private part of store.h: sessions as items of a DynamoDB table. Key: `sessionId`. DynamoDB
- * deletes what is past `ttl`, but days late, so every operation checks it too.
+ * deletes items whose `ttl` has passed, but days late, so every operation checks it too.
  *
  * A try whose answer is lost may have been carried out, and the next one must not take that for
  * someone else's doing:
@@ -8,8 +8,8 @@
  * - UpdateItem: the caller's `attempt` may have been set already. So one request may come several
  *   times, in one call or because the user reloads the page, with one outcome.
  * - DeleteItem leaves no trace. If the item is gone after a try without an answer, this call may
- *   have deleted it or another, so it says ERR_STORE, and the caller decides by what else it knows
- *   (oauth/token_endpoint.c). A plain ERR_CONFLICT is sure. */
+ *   have deleted it or another, so it returns ERR_STORE, and the caller decides by what else it
+ * knows (oauth/token_endpoint.c). ERR_CONFLICT means that this call has not deleted it. */
 
 #include "base/base.h"
 #include "crypto/random.h"
@@ -119,7 +119,7 @@ static struct expression update_of(const struct store *s, struct arena *a,
     item_put_number(a, x.values, ":oldest", SESSION_RECORD_VERSION_OLDEST);
     if (*want->grant)
         item_put_text(a, x.values, ":grant", want->grant);
-    /* Older DynamoDB knows no empty strings. */
+    /* Older versions of DynamoDB do not accept empty strings. */
     json_put_str(x.input, "UpdateExpression",
                  arena_printf(a,
                               "SET #state = :authorized, #ttl = :ttl, #attempt = :attempt, "

@@ -7,8 +7,8 @@
 #include "store/store.h"
 
 #define ARENA_BYTES_MAX (1 << 20)
-#define HEAD_MAX 32 /* bytes in which a record says its version and state */
-#define TRIES 8     /* when other workers change the same session at the same time */
+#define HEAD_MAX 32 /* a record has its version and state within its first bytes */
+#define TRIES 8     /* while other workers change the same session */
 
 struct lmdb_store {
     struct store base;
@@ -64,7 +64,7 @@ static enum rc read_session(struct store *s, struct arena *a, struct cache_entry
     return decode(a, entry, out, e);
 }
 
-/* Of a value as encode() writes it: asked for each of many, it must not be parsed. */
+/* `value` is as encode() writes it. It is not parsed, since this is called for every entry. */
 static bool is_authorized(const void *value, size_t len, int64_t now_s) {
     static const char mark[] = "\"state\":1,";
 
@@ -72,8 +72,8 @@ static bool is_authorized(const void *value, size_t len, int64_t now_s) {
     return !memmem(value, len < HEAD_MAX ? len : HEAD_MAX, mark, sizeof mark - 1);
 }
 
-/* Who begins logins in order to fill the file pushes out what was begun so, and no login that has
- * come back from the identity provider. */
+/* If somebody begins many logins in order to fill the file, only pending logins are removed, and
+ * none that has come back from the identity provider. */
 static bool make_room(struct cache *c) {
     size_t evicted = cache_evict_if_full(c, is_authorized);
 

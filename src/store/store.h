@@ -9,14 +9,15 @@
 #define SESSION_ID_MAX 64      /* bytes of a session id */
 #define SESSION_BLOB_MAX 16384 /* bytes of a sealed part */
 
-/* Of a stored session. Each implementation writes this one and reads the one before it, so that the
- * hosts of a site can be upgraded one after the other. 1 had no `attempt`. */
+/* Version of a stored session. Each implementation writes this version and also reads the one
+ * before it, so that the hosts of a site can be upgraded one after the other. Version 1 had no
+ * `attempt`. */
 #define SESSION_RECORD_VERSION 2
 #define SESSION_RECORD_VERSION_OLDEST 1
 
 enum session_state {
     SESSION_PENDING = 1,    /* consent was given, the user is at the identity provider */
-    SESSION_AUTHORIZED = 2, /* the provider's code is here, ours went to the client */
+    SESSION_AUTHORIZED = 2, /* the provider's code is stored, ours was sent to the client */
 };
 
 /* One login. What is secret is sealed before it comes here. */
@@ -24,8 +25,8 @@ struct session {
     const char *id; /* random, base64url */
     enum session_state state;
     const char *browser; /* hash of the cookie that the login is bound to */
-    const char *login;   /* sealed with the host's keys: what /authorize was asked for */
-    const char *grant;   /* sealed under our code: the provider's; "" while pending */
+    const char *login;   /* the request to /authorize, sealed with the host's keys */
+    const char *grant;   /* the provider's code, sealed with ours; "" while pending */
     const char *attempt; /* names the request that authorized it; "" while pending */
     int64_t ttl;         /* epoch seconds; past it the session does not exist */
 };
@@ -39,7 +40,7 @@ struct store_ops {
                            struct err *e);
     enum rc (*session_delete)(struct store *s, struct arena *a, const char *id, struct session *out,
                               struct err *e);
-    void (*sweep)(struct store *s); /* NULL: what has expired is deleted without it */
+    void (*sweep)(struct store *s); /* NULL: expired sessions are deleted without it */
     void (*close)(struct store *s);
 };
 struct store {
@@ -61,8 +62,8 @@ static inline enum rc store_session_put(struct store *s, const struct session *i
 }
 /* UpdateItem if the session want->id is pending, of want->browser and not expired: sets grant, ttl
  * and attempt of `want`, and returns the session as it now is. ERR_CONFLICT if the condition fails.
- * The same attempt may come again (the first time was carried out, but nobody heard of it) until
- * the session is deleted; another one may not. */
+ * The same attempt may be repeated until the session is deleted (the first may have been carried
+ * out and its answer lost); another attempt may not. */
 static inline enum rc store_session_authorize(struct store *s, struct arena *a,
                                               const struct session *want, struct session *out,
                                               struct err *e) {
@@ -74,13 +75,13 @@ static inline enum rc store_session_get(struct store *s, struct arena *a, const 
     return store_counted(STORE_GET, s->ops->session_get(s, a, id, out, e));
 }
 /* DeleteItem if it is authorized and not expired, returning it. ERR_CONFLICT if there is none: of
- * any number of callers at most one gets OK. ERR_STORE also if it is gone and this call itself may
- * have been what deleted it, the answer being lost: the store alone cannot tell. */
+ * any number of callers at most one gets OK. ERR_STORE also if it is gone and an answer was
+ * lost: this call itself may have deleted it, and the store alone cannot tell. */
 static inline enum rc store_session_delete(struct store *s, struct arena *a, const char *id,
                                            struct session *out, struct err *e) {
     return store_counted(STORE_DELETE, s->ops->session_delete(s, a, id, out, e));
 }
-/* Removes some of what has expired; cheap, meant to be called now and then between requests. */
+/* Removes some of the expired sessions. It is cheap, and called now and then between requests. */
 static inline void store_sweep(struct store *s) {
     if (s->ops->sweep)
         s->ops->sweep(s);
@@ -90,14 +91,14 @@ static inline void store_close(struct store *s) {
         s->ops->close(s);
 }
 
-/* sessions_lmdb.c: sessions of one host, in STATE_DIR/sessions. Open it after the fork. Also after
- * an error *out is one, which tries again each time it is used. For `workers`: kv.h.
- * The clock is borrowed. */
+/* sessions_lmdb.c: sessions of one host, in STATE_DIR/sessions. Open it after the fork. *out is
+ * set even after an error, and tries again at each use. `workers`: see kv.h. The clock is borrowed.
+ */
 enum rc store_lmdb_open(const char *dir, unsigned workers, const struct clock *clock,
                         struct store **out, struct err *e) MUST_USE;
 
-/* sessions_dynamodb.c: sessions of any number of hosts, in one DynamoDB table. What it is given is
- * borrowed and must outlive the store. Asks nobody. */
+/* sessions_dynamodb.c: sessions of any number of hosts, in one DynamoDB table. The arguments are
+ * borrowed and must outlive the store. Sends no request. */
 struct dynamodb;
 struct concurrency_limit;
 struct store *store_dynamodb_open(struct dynamodb *db, struct concurrency_limit *limit,

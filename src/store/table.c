@@ -15,7 +15,7 @@ void item_put_text(struct arena *a, struct json *into, const char *name, const c
 }
 
 void item_put_number(struct arena *a, struct json *into, const char *name, int64_t n) {
-    put(a, into, name, "N", arena_printf(a, "%lld", (long long)n)); /* numbers travel as text */
+    put(a, into, name, "N", arena_printf(a, "%lld", (long long)n)); /* in JSON a number is text */
 }
 
 const char *item_text(const struct json *item, const char *name) {
@@ -44,7 +44,7 @@ struct expression expression_new(struct arena *a, const char *condition,
     return x;
 }
 
-/* A call has its time since it began to wait. */
+/* The time of waiting for the limit counts as time of the call. */
 enum rc table_call(const struct table *t, struct arena *a, const struct dynamodb_request *rq,
                    struct dynamodb_result *out, struct err *e) {
     const int64_t until_ms = clock_monotonic_ms() + DYNAMODB_CALL_MS;

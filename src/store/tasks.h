@@ -6,7 +6,7 @@
 #include "base/base.h"
 
 #define TASK_ID_MAX 64   /* bytes of a task's id */
-#define TASK_OWNER_LEN 8 /* of its first bytes: all tasks of one user have the same */
+#define TASK_OWNER_LEN 8 /* the first bytes of an id, the same for all tasks of one user */
 /* Bytes of a sealed record. With the other attributes it stays below what DynamoDB takes as an
  * item, 400 KB, and what the cache takes as a value. */
 #define TASK_SEALED_MAX ((size_t)352 << 10)
@@ -17,7 +17,7 @@ struct task_record {
     const char *id;     /* random, base64url */
     int64_t version;    /* counts the writes; 0: not written yet */
     int64_t ttl;        /* epoch seconds; past it the task does not exist */
-    int64_t lease;      /* epoch seconds; past it whoever runs the program is given up; 0: nobody */
+    int64_t lease;      /* epoch seconds; past it the program counts as dead; 0: none runs */
     const char *sealed; /* everything else, sealed before it comes here */
 };
 
@@ -35,31 +35,32 @@ struct task_store_ops {
 struct task_store {
     const struct task_store_ops *ops;
     const struct clock *clock;
-    int64_t look_ms; /* whoever runs a program renews its record so often, and hears of changes */
+    int64_t look_ms; /* how often a task's process renews its record, and notices changes */
     int64_t poll_ms; /* how often a client should ask */
 };
 
-/* Every operation: ERR_STORE if the store fails; e->text may go to a client.
- * As it is now. ERR_MISSING if there is none or it has expired. */
+/* Every operation: ERR_STORE if the store fails; e->text may be sent to a client. */
+
+/* The record as it is now. ERR_MISSING if there is none or it has expired. */
 static inline enum rc task_store_get(struct task_store *s, struct arena *a, const char *id,
                                      struct task_record *out, struct err *e) {
     return s->ops->get(s, a, id, out, e);
 }
-/* In place of the version in->version, which then is one more. ERR_CONFLICT if somebody else has
- * written since it was read, or it is gone; ERR_MISSING if the store knows that it was lost before
- * its time, so that it can be written again. A new one has version 0: ERR_EXISTS if the id is
- * taken. */
+/* Replaces the record of version in->version; the new one has the next version. ERR_CONFLICT if
+ * another process has written since it was read, or it is gone; ERR_MISSING if the store knows that
+ * it was lost before its time, so that it can be written again. For a new record in->version is 0:
+ * ERR_EXISTS if the id is taken. */
 static inline enum rc task_store_write(struct task_store *s, const struct task_record *in,
                                        struct err *e) {
     return s->ops->write(s, in, e);
 }
-/* The same for lease and ttl alone; in->sealed is not looked at. */
+/* The same for lease and ttl alone; in->sealed is ignored. */
 static inline enum rc task_store_renew(struct task_store *s, const struct task_record *in,
                                        struct err *e) {
     return s->ops->renew(s, in, e);
 }
-/* In a process that was forked, which cannot use the one of its parent: opens another one. `cache`
- * is its own. */
+/* Opens the same store in a forked process, which cannot use its parent's. `cache` is the process's
+ * own. */
 static inline enum rc task_store_again(const struct task_store *s, struct cache *cache,
                                        struct task_store **out, struct err *e) {
     return s->ops->again(s, cache, out, e);
@@ -69,8 +70,8 @@ static inline void task_store_close(struct task_store *s) {
         s->ops->close(s);
 }
 
-/* What the cache keeps of tasks: together, and of one user. The ones that have not changed
- * for the longest time go first, but none that runs. */
+/* Limits of the tasks in the cache, of all users and of one. The tasks that have not changed for
+ * the longest time are removed first, but none that runs. */
 #define TASKS_KEPT_MAX 4096
 #define TASKS_KEPT_BYTES_MAX ((size_t)96 << 20)
 #define TASKS_KEPT_USER_MAX 128
@@ -80,9 +81,9 @@ struct task_store *task_store_host_open(struct cache *cache, const struct clock 
 #define TASK_HOST_PREFIX "task:" /* of the keys */
 
 /* tasks_dynamodb.c: for any number of hosts, in one DynamoDB table. What the options point to is
- * borrowed; their HTTP client is not used, it has one of its own. Of so many `workers` some wait
- * for the table at once, as a concurrency limit in the file says; NULL: for who is no worker. Asks
- * nobody. */
+ * borrowed; their HTTP client is not used, since the store has one of its own. limit_file holds the
+ * concurrency limit (concurrency_of_service) of so many `workers`; NULL: no limit, for a process
+ * that is not a worker. Sends no request. */
 struct dynamodb_options;
 enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const char *limit_file,
                                  unsigned workers, struct task_store **out, struct err *e) MUST_USE;

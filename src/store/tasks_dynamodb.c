@@ -1,5 +1,5 @@
 /* Private part of tasks.h: records of tasks as items of a DynamoDB table. Key: `taskId`. DynamoDB
- * deletes what is past `ttl`, but days late, so reading checks it too.
+ * deletes items whose `ttl` has passed, but days late, so reading checks it too.
  *
  * A try whose answer is lost may have been carried out, and the next one must not take that for
  * someone else's doing: each write draws an `attempt` at random, and an item that has it is ours.
@@ -13,7 +13,7 @@
 #define ATTEMPT_BYTES 16
 #define SCRATCH_MAX (16U << 20)
 #define LOOK_MS 5000 /* a cancellation that another host has written is noticed within this */
-#define POLL_MS 2000 /* each is a call */
+#define POLL_MS 2000 /* each poll is a DynamoDB call */
 
 struct dynamodb_tasks {
     struct task_store base;
@@ -149,7 +149,7 @@ static void close_dynamodb(struct task_store *s) {
     free(t);
 }
 
-/* A process of its own is no worker, and needs no limit. */
+/* A task's process is not a worker, and needs no limit. */
 static enum rc again(const struct task_store *s, struct cache *cache, struct task_store **out,
                      struct err *e) {
     const struct dynamodb_tasks *t = (const struct dynamodb_tasks *)(const void *)s;

@@ -5,12 +5,12 @@
 #include "shared/cache.h"
 #include "store/tasks.h"
 
-#define LOOK_MS 20000 /* rarely: a cancellation comes by a mailbox */
+#define LOOK_MS 20000 /* rarely: a cancellation comes by a message socket */
 #define POLL_MS 1000
 #define RENEW_ARENA_MAX (1U << 20)
 
 struct head {
-    int64_t form, version; /* first: what a write replaces is found by them */
+    int64_t form, version; /* first: a write compares them with the stored ones */
     int64_t lease;
 };
 #define HEAD_NAMES (2 * sizeof(int64_t))
@@ -61,7 +61,8 @@ static enum rc write_record(struct task_store *s, const struct task_record *in, 
     return rc;
 }
 
-/* This user and all users have their share. What was written now is the last that goes. */
+/* Keeps the limits of this user and of all users. The record written last is the newest, so it is
+ * removed last. */
 static enum rc trim(struct task_store *s, const char *id, struct err *e) {
     char of_user[sizeof TASK_HOST_PREFIX + TASK_OWNER_LEN];
     const struct cache_quota user = {of_user, TASKS_KEPT_USER_MAX, TASKS_KEPT_USER_BYTES_MAX,
@@ -95,7 +96,7 @@ static enum rc get(struct task_store *s, struct arena *a, const char *id, struct
     return OK;
 }
 
-/* Nothing deletes a record before its time, or while its program runs, but damage to the file. */
+/* Is the record gone before its time? Only damage to the file does that while the program runs. */
 static bool is_lost(struct task_store *s, const struct task_record *in) {
     struct arena *a = arena_new(RENEW_ARENA_MAX);
     struct task_record now;
