@@ -50,9 +50,9 @@ static enum rc too_long(struct err *e) {
     return err_set(e, ERR_TOO_LARGE, "too long for the host's cache");
 }
 
-/* False if the entry has expired, or has times that no entry of ours has (the file is damaged). An
- * entry from the future (the clock was set back) counts as expired if it would stay for more than
- * twice its TTL. */
+/* False if the entry has expired, is not in this format, or has times that no entry of ours has
+ * (the file is damaged). An entry whose time of writing is in the future (the clock was set back)
+ * counts as expired if it is further ahead than both its TTL and CLOCK_STEP_S. */
 static bool read_record(const void *data, size_t len, int64_t now_s, struct record *out) {
     int64_t step_s, ahead_s;
 
