@@ -2,7 +2,6 @@
 
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "base/base.h"
 #include "base/url.h"
@@ -110,12 +109,9 @@ static const char *client_id_of(struct arena *a, const struct request *rq) {
 
 static int64_t take_address(struct rate_limits *limits, struct arena *a, const char *address,
                             unsigned per_minute) {
-    struct timespec now;
-    int64_t now_ms, wait_ms;
+    const int64_t now_ms = clock_realtime_ms();
+    int64_t wait_ms = rate_limits_take(limits, address, per_minute, now_ms);
 
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    wait_ms = rate_limits_take(limits, address, per_minute, now_ms);
     if (wait_ms || strlen(address) != HEX_OF_64)
         return wait_ms;
     return rate_limits_take(limits, arena_printf(a, "%.*s/48", HEX_OF_48, address),

@@ -7,9 +7,17 @@ int64_t clock_now_s(const struct clock *c) {
     return c->fixed_s ? c->fixed_s : (int64_t)time(NULL);
 }
 
-int64_t clock_monotonic_ms(void) {
+static int64_t now_ms(clockid_t id) {
     struct timespec t;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(id, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t clock_realtime_ms(void) {
+    return now_ms(CLOCK_REALTIME);
+}
+
+int64_t clock_monotonic_ms(void) {
+    return now_ms(CLOCK_MONOTONIC);
 }

@@ -1,9 +1,5 @@
 #include "exec/executors.h"
 
-#include <stddef.h>
-#include <string.h>
-#include <time.h>
-
 #include "base/text.h"
 #include "exec/executor.h"
 #include "exec/input_required.h"
@@ -106,15 +102,13 @@ const struct executor *executor_of(const struct source *source) {
  * Only executions that start something are counted, since they are what uses resources. */
 enum rc execution_take_rate_limit(struct mcp_call *c, struct err *e) {
     unsigned per_minute = c->x->site->config->rate_limit_user;
-    struct timespec now;
     int64_t wait_ms;
 
     if (!per_minute || !c->x->site->limits)
         return OK;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
     wait_ms = rate_limits_take(c->x->site->limits,
                                arena_printf(c->arena, "user %s", c->client.claims->sub), per_minute,
-                               (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+                               clock_realtime_ms());
     if (!wait_ms)
         return OK;
     wait_ms = (wait_ms + 999) / 1000;
@@ -127,9 +121,9 @@ enum rc execution_take_rate_limit(struct mcp_call *c, struct err *e) {
 }
 
 /* Executes it until it asks for no more input. */
-static enum rc execute_with_input(struct mcp_call *c, const struct invocation *i,
-                                  struct execution *out, struct err *e) {
-    const struct executor *executor = executor_of(i->source);
+static enum rc execute_with_input(struct mcp_call *c, const struct executor *executor,
+                                  const struct invocation *i, struct execution *out,
+                                  struct err *e) {
     struct input_required input = {.name = arena_printf(c->arena, "%s %s", c->msg.method, i->name),
                                    .bound = i->members[0].value};
     enum rc rc = input_required_read(c, &input, e);
@@ -167,7 +161,7 @@ enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution
     if (rc)
         return rc;
     cancel_begin(c);
-    rc = execute_with_input(c, i, out, e);
+    rc = execute_with_input(c, executor, i, out, e);
     cancel_end(c);
     if (!rc)
         c->answer.outcome = out->is_answered ? "input_required" : out->outcome;

@@ -52,7 +52,6 @@ static bool write_lines(const char *path, const char *text, size_t len, struct e
 
 static void write_emf(struct metrics_export *x, const char *path) {
     struct err e = {.code = OK};
-    struct timespec t;
     char *text = NULL;
     size_t len = 0;
     FILE *f = open_memstream(&text, &len);
@@ -60,8 +59,7 @@ static void write_emf(struct metrics_export *x, const char *path) {
 
     if (!f)
         return;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    metrics_emf_write(x->emf, (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, f);
+    metrics_emf_write(x->emf, clock_realtime_ms(), f);
     (void)fclose(f); /* each line ends with a newline */
     good = write_lines(path, text, len, &e);
     if (!good && !x->emf_warned)

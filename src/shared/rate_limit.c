@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <stdatomic.h>
-#include <time.h>
 
 #include "base/encode.h"
 #include "crypto/digest.h"
@@ -107,13 +106,11 @@ int64_t rate_limits_take(struct rate_limits *l, const char *key, unsigned per_mi
 int64_t rate_limits_take_client(struct rate_limits *l, struct arena *a, const char *address,
                                 const char *client_id, unsigned per_minute) {
     const char *counted_as = rate_limits_address(a, address);
-    struct timespec now;
 
     if (!counted_as)
         return 0;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
     return rate_limits_take(l, arena_printf(a, "%s %.*s", counted_as, CLIENT_KEY_MAX, client_id),
-                            per_minute, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+                            per_minute, clock_realtime_ms());
 }
 
 const char *rate_limits_address(struct arena *a, const char *address) {

@@ -1,7 +1,5 @@
 #include "web/sse.h"
 
-#include <time.h>
-
 #define NUMBER_DIGITS_MAX 5
 
 struct sse_id sse_id(const char *stream, uint64_t at, int number) {
@@ -12,10 +10,7 @@ struct sse_id sse_id(const char *stream, uint64_t at, int number) {
 }
 
 struct sse_id sse_id_now(const char *stream, int number) {
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return sse_id(stream, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, number);
+    return sse_id(stream, (uint64_t)clock_realtime_ms(), number);
 }
 
 /* Reads at most `max` digits of base 10 or 16. Returns how many there are. */
