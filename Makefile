@@ -5,7 +5,7 @@ BUILD   ?= build
 PREFIX  ?= /usr
 VERSION := $(shell cat VERSION)
 
-PKGS    := fcgi json-c libcurl libjwt-gnutls gnutls nettle libpcre2-8
+PKGS    := fcgi json-c libcurl libjwt-gnutls gnutls nettle libpcre2-8 yaml-0.1
 PKG_CONFIG ?= pkg-config
 LIBS     = $(shell $(PKG_CONFIG) --libs $(PKGS)) -llmdb -lm
 INCS     = $(shell $(PKG_CONFIG) --cflags $(PKGS))
@@ -43,7 +43,7 @@ POOL    := $(filter $(BUILD)/obj/base/% $(BUILD)/obj/crypto/% $(BUILD)/obj/metri
 all: $(BUILD)/mcp-authd  ## build the program (build/mcp-authd)
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-13s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 deps:  ## install the Debian packages that the build needs
 	@scripts/deps build
@@ -65,9 +65,15 @@ $(BUILD)/needs:
 	@scripts/deps needs "$(CC)" "$(PKG_CONFIG)" $(PKGS)
 	@mkdir -p $(@D) && touch $@
 
+# Each idp/provider_NAME.c defines idp_NAME (idp/provider.h), and idp/idp.c lists them all: the folder changes with each new one.
+PROVIDERS := $(wildcard src/idp/provider_*.c)
+$(BUILD)/obj/idp/idp.o: CPPFLAGS += -DIDP_PROVIDERS='$(patsubst src/idp/provider_%.c,PROVIDER(%),$(PROVIDERS))'
+$(BUILD)/obj/idp/idp.o: src/idp
+
 # What it takes in by .incbin, which -MMD does not see.
 $(BUILD)/obj/pages/page.o: $(wildcard share/templates/*)
 $(BUILD)/obj/pages/words.o: $(wildcard share/words/*)
+$(BUILD)/obj/app/new_tool.o: $(wildcard share/new-tool/*)
 
 $(BUILD)/librooms.a: $(ROOMS)
 	rm -f $@ && ar rcs $@ $(ROOMS)
@@ -83,7 +89,7 @@ test:  ## install what the tests need, run every test, plain and under the sanit
 	$(MAKE) fuzz FUZZ_SECONDS=3
 	$(MAKE) infra
 
-check: guards unit replay pool-test e2e e2e-policies conformance  ## run every test once
+check: guards unit replay pool-test e2e e2e-policies e2e-sites-short conformance  ## run every test once
 
 asan:  ## the whole suite under AddressSanitizer and UBSan
 	@scripts/deps test
@@ -157,20 +163,32 @@ $(BUILD)/activate: tests/parts/activate.c
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $<
 
-e2e: e2e-lighttpd e2e-apache  ## logins and calls by the official clients, through lighttpd and through Apache
+e2e: e2e-lighttpd e2e-apache e2e-nginx-short e2e-caddy  ## logins and calls by the official clients, through each web server
 
 # Their subject is not the web server, or is lighttpd: once, through lighttpd.
-NOT_THROUGH_APACHE := dynamodb dynamodb-faults dynamodb-tasks lighttpd-reload local-cognito outputs-to-conf policies schema-ajv
+NOT_THROUGH_APACHE := cognito-tls demo dynamodb dynamodb-faults dynamodb-tasks local-cognito outputs-to-conf policies server-info \
+  schema-ajv tool-commands runner-attacks program-access persistent-programs servers server-everything server-url \
+  sites-apart sites-shares kills server-instances skills machines
 E2E_lighttpd := $(sort $(wildcard tests/e2e/*.test.mjs))
 E2E_apache := $(filter-out $(NOT_THROUGH_APACHE:%=tests/e2e/%.test.mjs),$(E2E_lighttpd))
+E2E_nginx := $(E2E_apache)
+# Where web servers differ: streams, bodies, headers, clients that go away.
+E2E_caddy := $(patsubst %,tests/e2e/%.test.mjs,login-sdk-v1 login-sdk-v2 mcp-cancel mcp-content mcp-disconnects \
+  mcp-subscriptions parked-calls pool sites size-limits slow-bodies slow-readers)
+E2E_nginx-short := $(E2E_caddy) $(patsubst %,tests/e2e/%.test.mjs,doctor-public issued-tokens mcp-errors memory web-examples \
+  web-server-reload)
 
-e2e-lighttpd e2e-apache: $(BUILD)/mcp-authd $(BUILD)/activate $(BUILD)/schema_check
-	WEB_SERVER=$(@:e2e-%=%) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) ACTIVATE=$(abspath $(BUILD)/activate) \
+e2e-lighttpd e2e-apache e2e-nginx e2e-nginx-short e2e-caddy: $(BUILD)/mcp-authd $(BUILD)/activate $(BUILD)/schema_check
+	WEB_SERVER=$(patsubst e2e-%,%,$(@:%-short=%)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) ACTIVATE=$(abspath $(BUILD)/activate) \
 	  tests/node --test $(E2E_$(@:e2e-%=%))
 
 # The same files again, as four services with the permissions that infra/ gives them.
 e2e-policies: $(BUILD)/mcp-authd  ## the end-to-end tests with the AWS policies enforced, a service and a role per group of endpoints
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/policies/run.mjs
+
+.PHONY: e2e-sites e2e-sites-short
+e2e-sites e2e-sites-short: $(BUILD)/mcp-authd $(BUILD)/activate  ## the end-to-end tests with each site as one of fifty of its daemon
+	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) ACTIVATE=$(abspath $(BUILD)/activate) tests/node tests/sites/run.mjs $(if $(findstring short,$@),short)
 
 conformance: $(BUILD)/mcp-authd  ## the official conformance suite, both requirement sets
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/conformance/run.mjs
@@ -189,21 +207,58 @@ $(BUILD)/bench/fixed: tests/bench/fixed.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(shell pkg-config --cflags fcgi) -o $@ $< $(shell pkg-config --libs fcgi)
 
-bench: $(BUILD)/mcp-authd $(BUILD)/bench/fixed  ## requests per second beside a FastCGI program that does nothing
+$(BUILD)/bench/count_allocations.so: tests/bench/count_allocations.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fPIC -shared -o $@ $<
+
+$(BUILD)/bench/fill_sessions: tests/bench/fill_sessions.c $(BUILD)/librooms.a
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $< $(BUILD)/librooms.a $(LIBS)
+
+bench: $(BUILD)/mcp-authd $(BUILD)/bench/fixed  ## CPU time and rate of calls beside a FastCGI program that does nothing but answer and log
 	@scripts/deps test
 	@BUILD=$(abspath $(BUILD)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/bench.mjs
+
+bench-instructions: $(BUILD)/mcp-authd $(addprefix $(BUILD)/bench/,fixed count_allocations.so fill_sessions)  ## instructions, allocations and system calls of a call
+	@scripts/deps test
+	@BUILD=$(abspath $(BUILD)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/instructions.mjs
+
+bench-peers: $(BUILD)/mcp-authd $(BUILD)/bench/fixed  ## the same call by mod_auth_openidc, the official SDKs and fastmcp
+	@scripts/deps peers
+	@BUILD=$(abspath $(BUILD)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/peers.mjs
 
 bench-tools: $(BUILD)/mcp-authd  ## CPU time of a call of a tool that is a program
 	@scripts/deps test
 	@MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/tools.mjs
 
-bench-login: $(BUILD)/mcp-authd  ## DynamoDB calls, request units and CPU time of one login
+bench-servers: $(BUILD)/mcp-authd  ## a call of an MCP server on stdio, beside the bare server and gateways of npm without a login
+	@scripts/deps peers
+	@BUILD=$(abspath $(BUILD)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/servers.mjs
+
+bench-calls: $(BUILD)/mcp-authd  ## what calls that run long cost other users, and their memory
+	@scripts/deps test
+	@MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/calls.mjs
+
+bench-login: $(BUILD)/mcp-authd  ## CPU time of a login with upstreams over TLS, DynamoDB calls and request units, memory of 64 workers
 	@scripts/deps test
 	@MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/login.mjs
 
-bench-streams: $(BUILD)/mcp-authd  ## 2,000 idle streams beside calls: calls per second, and memory
+bench-sites: $(BUILD)/mcp-authd  ## 1,000 sites: memory, start, reload, instructions of a call; two noisy sites beside a quiet one
 	@scripts/deps test
-	@MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/streams.mjs
+	@MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/sites.mjs
+
+$(BUILD)/bench/streams_client: tests/bench/streams_client.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -D_GNU_SOURCE -o $@ $<
+
+bench-streams: $(BUILD)/mcp-authd $(BUILD)/bench/streams_client  ## 10,000 and 16,000 idle streams through lighttpd: memory, how soon they are told
+	@scripts/deps test
+	@BUILD=$(abspath $(BUILD)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/streams.mjs
+
+bench-all: $(BUILD)/mcp-authd $(addprefix $(BUILD)/bench/,fixed count_allocations.so fill_sessions streams_client)  ## every figure of docs/performance.md in one run, as its tables
+	@scripts/deps test
+	@scripts/deps peers
+	@BUILD=$(abspath $(BUILD)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/bench/all.mjs
 
 # --- installing
 
@@ -216,7 +271,7 @@ install-files: $(BUILD)/mcp-authd
 	[ -e $(DESTDIR)/etc/mcp-authd/mcp-authd.conf ] || \
 	  install -D -m 644 conf/mcp-authd.conf $(DESTDIR)/etc/mcp-authd/mcp-authd.conf
 	install -d $(DESTDIR)/etc/mcp-authd/tools.d $(DESTDIR)/etc/mcp-authd/resources.d \
-	  $(DESTDIR)/etc/mcp-authd/prompts.d $(DESTDIR)/etc/mcp-authd/clients.d
+	  $(DESTDIR)/etc/mcp-authd/prompts.d $(DESTDIR)/etc/mcp-authd/servers.d $(DESTDIR)/etc/mcp-authd/skills.d $(DESTDIR)/etc/mcp-authd/clients.d
 	install -D -m 644 conf/fail2ban/filter.d/mcp-authd.conf $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/fail2ban/filter.d/mcp-authd.conf
 	install -D -m 644 conf/fail2ban/jail.d/mcp-authd.conf $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/fail2ban/jail.d/mcp-authd.conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/words share/words/*
@@ -224,19 +279,25 @@ install-files: $(BUILD)/mcp-authd
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/clients.d share/clients.d/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d share/tools.d/*.json
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d share/tools.d/*.sh
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/hosting share/hosting/*
 	install -D -m 755 scripts/outputs-to-conf $(DESTDIR)$(PREFIX)/share/mcp-authd/outputs-to-conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/cloudwatch conf/cloudwatch/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/grafana conf/grafana/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d/python share/tools.d/python/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d/app share/tools.d/app/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/resources.d share/resources.d/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-authd/tools.d/c share/tools.d/c/*.json share/tools.d/c/*.c
-	install -D -m 644 conf/lighttpd/mcp-authd-routes.conf $(DESTDIR)/etc/lighttpd/mcp-authd-routes.conf
+	install -D -m 644 -t $(DESTDIR)/etc/lighttpd conf/lighttpd/mcp-authd-*.conf
 	install -D -m 644 conf/lighttpd/50-mcp-authd.conf $(DESTDIR)/etc/lighttpd/conf-available/50-mcp-authd.conf
-	install -D -m 644 conf/apache/mcp-authd.conf $(DESTDIR)/etc/apache2/conf-available/mcp-authd.conf
+	install -D -m 644 -t $(DESTDIR)/etc/apache2/conf-available conf/apache/*.conf
+	install -D -m 644 -t $(DESTDIR)/etc/nginx/snippets conf/nginx/*.conf
+	install -D -m 644 conf/caddy/mcp-authd.caddy $(DESTDIR)/etc/caddy/mcp-authd.caddy
 	install -D -m 644 conf/logrotate/mcp-authd $(DESTDIR)/etc/logrotate.d/mcp-authd
 	install -D -m 644 conf/completion/mcp-authd $(DESTDIR)$(PREFIX)/share/bash-completion/completions/mcp-authd
 
 install: install-files man  ## install under DESTDIR
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mcp-authd README.md docs/*.md
+	scripts/installed-links $(DESTDIR)$(PREFIX)/share/doc/mcp-authd/*.md
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 $(BUILD)/man/mcp-authd.conf.5
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 $(BUILD)/man/mcp-authd-tool.7
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/mcp-authd.8
@@ -258,7 +319,8 @@ clean:  ## remove what was built
 	rm -rf build
 
 .PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e \
-	e2e-lighttpd e2e-apache e2e-policies conformance warnings infra bench bench-tools bench-login bench-streams \
+	e2e-lighttpd e2e-apache e2e-nginx e2e-nginx-short e2e-caddy e2e-policies conformance warnings infra \
+	bench bench-instructions bench-peers bench-tools bench-servers bench-calls bench-login bench-sites bench-streams bench-all \
 	man install-files install deb deb-test boot-test clean
 .SECONDARY:
 -include $(OBJS:.o=.d) $(UNITS:=.d)

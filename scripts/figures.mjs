@@ -47,7 +47,7 @@ for (const f of files) {
 }
 
 // Strongly connected components with more than one module (Tarjan).
-function circles() {
+function cycles() {
   const index = new Map();
   const low = new Map();
   const stack = [];
@@ -103,7 +103,7 @@ const figures = {
   "files without a header of their own that do not say why": [withoutHeader().length, withoutHeader()],
   "largest room": [`${largest} ${share(size, total)}`, [`${largest} ${size}`]],
   "files outside the provider's room that name Cognito": [nameProvider.length, nameProvider],
-  "circles between files": [circles().length, circles()],
+  "cycles between files": [cycles().length, cycles()],
   "files under 30 lines": [
     files.filter((f) => f.endsWith(".c") && lines(f) < 30).length,
     files.filter((f) => f.endsWith(".c") && lines(f) < 30),

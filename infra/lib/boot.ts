@@ -55,7 +55,7 @@ systemctl disable --quiet --now mcp-authd.socket mcp-authd.service || true
 # Configuration: Systems Manager holds it, the secret holds the key that all hosts share.
 aws ssm get-parameters-by-path --path ${b.parameters} --query 'Parameters[].[Name,Value]' --output text |
   awk -F '\\t' '{ sub(".*/", "", $1); print $1 "=" $2 }' >mcp-authd.conf
-echo METRICS_EMF=yes >>mcp-authd.conf
+printf '%s\\n' METRICS_EMF=yes RUNNER_SOCKET=/run/mcp-authd-runner/runner.sock >>mcp-authd.conf
 install -m 644 mcp-authd.conf /etc/mcp-authd/mcp-authd.conf
 (umask 077 && aws secretsmanager get-secret-value --secret-id ${b.sealingKey} \\
   --query SecretString --output text | awk 'length == ${SEALING_KEY_CHARS} { $0 = $0 "A" } { print }' >/etc/mcp-authd/secret.key)
@@ -85,6 +85,11 @@ for group in ${GROUPS.filter((g) => !b.withRole.includes(g)).join(' ')}; do
 IPAddressDeny=169.254.169.254 169.254.170.2 169.254.170.23 fd00:ec2::254 fd00:ec2::23
 EOF
 done
+# Programs run as a user of their own, when the group mcp asks for them.
+examples=/usr/share/doc/mcp-authd/examples
+install -D -m 644 -t /etc/systemd/system/mcp-authd@mcp.service.d "$examples/mcp-authd@mcp.service.d/runner.conf"
+install -D -m 644 -t /etc/systemd/system/mcp-authd-runner.service.d "$examples/mcp-authd-runner.service.d/mcp-group.conf"
+install -D -m 644 -t /etc/systemd/system/mcp-authd-runner.socket.d "$examples/mcp-authd-runner.socket.d/mcp-group.conf"
 systemctl daemon-reload
 systemctl enable --quiet --now ${GROUPS.map((g) => `mcp-authd@${g}.service`).join(' ')}
 

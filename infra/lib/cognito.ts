@@ -1,9 +1,10 @@
-// Users, their login pages, and the one app client that the proxy is.
+// Users, their login pages, and the app client that the proxy is: one, and one for each site (sites.ts).
 import { Aws, Duration, type Stack } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import * as cognito from 'aws-cdk-lib/aws-cognito';
 import { ARecord, HostedZone, RecordTarget } from 'aws-cdk-lib/aws-route53';
 import { CloudFrontTarget } from 'aws-cdk-lib/aws-route53-targets';
+import type { Construct } from 'constructs';
 import type { Settings } from './settings.ts';
 
 export interface Users {
@@ -17,6 +18,8 @@ export interface Users {
 
 /** Longest that Cognito allows. A client whose answer got lost asks again with the token that it still has. */
 const ROTATION_GRACE_S = 60;
+/** The resource server of the service itself; each site has its own. */
+export const MAIN_IDENTIFIER = 'mcp-server';
 
 function userPool(stack: Stack, s: Settings): cognito.UserPool {
   return new cognito.UserPool(stack, 'McpUserPool', {
@@ -39,17 +42,24 @@ function userPool(stack: Stack, s: Settings): cognito.UserPool {
   });
 }
 
-function appClient(s: Settings, pool: cognito.UserPool): cognito.UserPoolClient {
+export interface Client {
+  /** Ids of the constructs: of the resource server, the app client and the style of its login pages. */
+  ids: [server: string, client: string, branding: string];
+  /** Identifier of the resource server: what its scope begins with. */
+  identifier: string;
+  serverName: string;
+  callbackUrls: string[];
+}
+
+/** `scope` holds the style: the stack, or what keeps the ids of sites apart. */
+export function makeClient(scope: Construct, pool: cognito.UserPool, c: Client): cognito.UserPoolClient {
   const tools = new cognito.ResourceServerScope({ scopeName: 'tools', scopeDescription: 'Call the tools' });
-  const server = pool.addResourceServer('McpResourceServer', {
-    identifier: 'mcp-server',
-    userPoolResourceServerName: 'MCP server',
+  const server = pool.addResourceServer(c.ids[0], {
+    identifier: c.identifier,
+    userPoolResourceServerName: c.serverName,
     scopes: [tools],
   });
-  const callbackUrls = [`${s.origin}/callback`];
-
-  if (s.localhostCallbacks) callbackUrls.push('http://localhost:3000/callback', 'https://localhost:3000/callback');
-  return pool.addClient('McpUserPoolClient', {
+  const client = pool.addClient(c.ids[1], {
     generateSecret: false,
     authFlows: {}, // only the code grant: no password reaches Cognito but through its own pages
     oAuth: {
@@ -60,7 +70,7 @@ function appClient(s: Settings, pool: cognito.UserPool): cognito.UserPoolClient 
         cognito.OAuthScope.PROFILE,
         cognito.OAuthScope.resourceServer(server, tools),
       ],
-      callbackUrls,
+      callbackUrls: c.callbackUrls,
     },
     supportedIdentityProviders: [cognito.UserPoolClientIdentityProvider.COGNITO],
     accessTokenValidity: Duration.hours(1),
@@ -70,11 +80,27 @@ function appClient(s: Settings, pool: cognito.UserPool): cognito.UserPoolClient 
     enableTokenRevocation: true,
     preventUserExistenceErrors: true,
   });
+
+  // The newer pages answer "login pages unavailable" for a client without a style.
+  new cognito.CfnManagedLoginBranding(scope, c.ids[2], {
+    userPoolId: pool.userPoolId,
+    clientId: client.userPoolClientId,
+    useCognitoProvidedValues: true,
+  });
+  return client;
 }
 
 export function makeUsers(stack: Stack, s: Settings): Users {
   const pool = userPool(stack, s);
-  const client = appClient(s, pool);
+  const callbackUrls = [`${s.origin}/callback`];
+
+  if (s.localhostCallbacks) callbackUrls.push('http://localhost:3000/callback', 'https://localhost:3000/callback');
+  const client = makeClient(stack, pool, {
+    ids: ['McpResourceServer', 'McpUserPoolClient', 'McpManagedLoginBranding'],
+    identifier: MAIN_IDENTIFIER,
+    serverName: 'MCP server',
+    callbackUrls,
+  });
   const prefix = `mcp-auth-${Aws.ACCOUNT_ID}`;
   const managedLoginVersion = cognito.ManagedLoginVersion.NEWER_MANAGED_LOGIN;
   const domain = pool.addDomain('McpUserPoolDomain', {
@@ -82,12 +108,6 @@ export function makeUsers(stack: Stack, s: Settings): Users {
     managedLoginVersion,
   });
 
-  // The newer pages answer "login pages unavailable" for a client without a style.
-  new cognito.CfnManagedLoginBranding(stack, 'McpManagedLoginBranding', {
-    userPoolId: pool.userPoolId,
-    clientId: client.userPoolClientId,
-    useCognitoProvidedValues: true,
-  });
   if (!s.authDomain || !s.authCertificateArn) return { pool, client, domain: prefix, url: domain.baseUrl() };
 
   const custom = pool.addDomain('McpUserPoolCustomDomain', {

@@ -33,6 +33,11 @@ const REASONS: { path: RegExp; id: string; reason: string; stage?: 'dev' }[] = [
       + 'described in docs/production.md; a function that replaced the key would end every session at once.',
   },
   {
+    path: /^BackupPlan\/Tables\/Role\/Resource$/,
+    id: 'AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup]',
+    reason: "AWS Backup's own policy for what it may read: AWS changes it as the service needs, and only that service may take the role.",
+  },
+  {
     path: /^Network\/Resource$/,
     id: 'AwsSolutions::AwsSolutions-VPC7',
     stage: 'dev',

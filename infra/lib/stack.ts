@@ -1,4 +1,5 @@
 import { type App, Stack } from 'aws-cdk-lib';
+import { addBackups } from './backups.ts';
 import { makeUsers } from './cognito.ts';
 import { makeHosts } from './hosts.ts';
 import { makeLogGroups, makeMonitoring } from './monitoring.ts';
@@ -6,6 +7,7 @@ import { makeOutputs } from './outputs.ts';
 import { makeParameters, makeSealingKey } from './parameters.ts';
 import { makePolicies, makeTable } from './sessions.ts';
 import type { Settings } from './settings.ts';
+import { addSites } from './sites.ts';
 import { addTasks } from './tasks.ts';
 
 /** Everything of mcp-authd that is AWS's: users, sessions, permissions, logs and alarms; hosts if wanted. */
@@ -20,7 +22,9 @@ export class AuthenticatedMcpStack extends Stack {
     const policies = makePolicies(this, table);
     const logGroups = makeLogGroups(this, settings);
     const alarms = makeMonitoring(this, settings, table);
-    if (settings.tasks) addTasks(this, settings, policies, alarms);
+    const tables = settings.tasks ? [table, addTasks(this, settings, policies, alarms)] : [table];
+    if (settings.backups > 0) addBackups(this, settings, tables);
+    if (settings.sites.length) addSites(this, settings, users.pool);
 
     makeOutputs(this, settings, users, table.tableName);
     if (settings.stage === 'dev' && settings.hosts === 0) return;

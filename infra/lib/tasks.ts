@@ -25,7 +25,7 @@ function makeTaskTable(stack: Stack, s: Settings): dynamodb.Table {
 }
 
 /** The mcp group, which has no policy without tasks, gets one; the others do not know of the table. */
-export function addTasks(stack: Stack, s: Settings, policies: SessionPolicies, alarms: Alarms): void {
+export function addTasks(stack: Stack, s: Settings, policies: SessionPolicies, alarms: Alarms): dynamodb.Table {
   const table = makeTaskTable(stack, s);
   const throttled = Object.fromEntries(OPERATIONS.map((Operation, i) =>
     [`m${i}`, metric('ThrottledRequests', { TableName: table.tableName, Operation })]));
@@ -51,4 +51,5 @@ export function addTasks(stack: Stack, s: Settings, policies: SessionPolicies, a
       description: 'TASK_TABLE_NAME of mcp-authd.conf',
       stringValue: table.tableName,
     });
+  return table;
 }

@@ -64,7 +64,7 @@ for (const [language, text] of Object.entries(texts))
       assert.match(token!, /DynamoDB:? GetItem, DeleteItem/);
     });
     test('4. エンドポイント: the routes of the program', () => {
-      const routes = read('src/app/routes.c');
+      const routes = read('src/app/routes.c') + read('src/oauth/endpoints.h');
       const said = [...section(text, '4.').matchAll(/`(?:GET|POST) (\/[^`]+)`/g)].map((m) => m[1]!);
       assert.ok(said.length >= 7);
       for (const path of said)

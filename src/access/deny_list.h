@@ -19,4 +19,5 @@ void deny_free(struct deny_list *d);
 /* All accept NULL for the list. */
 bool deny_has_client(const struct deny_list *d, const char *client_id);
 bool deny_has_subject(const struct deny_list *d, const char *sub); /* false if sub is NULL */
-bool deny_has_issued(const struct deny_list *d, int64_t issued_s);
+/* Was a token of this time issued before the list's issued-before? */
+bool deny_is_issued_before(const struct deny_list *d, int64_t issued_s);

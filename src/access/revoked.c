@@ -1,4 +1,4 @@
-/* A set-associative table. While an entry is being written, its ends_s is the negative time at
+/* A set-associative table. While an entry is being written, its expires_s is the negative time at
  * which the write began, and it is not found. If the worker is killed then, the entry is free again
  * after WRITING_S. */
 #include "access/revoked.h"
@@ -13,100 +13,102 @@
 #define DIGEST_WORDS 4 /* of 64 bits */
 #define WRITING_S 10   /* far longer than a write takes */
 
-static const char magic[8] = "revoked";
+static const char magic[8] = "revoked2";
 
 struct entry {
-    _Atomic int64_t ends_s; /* 0: free; negative: being written since then */
+    _Atomic int64_t expires_s; /* 0: free; negative: being written since then */
     _Atomic uint64_t digest[DIGEST_WORDS];
 };
 
 struct table {
-    struct mapped_head head;
-    _Atomic int64_t last_ends_s; /* when the last of the entries ends */
+    struct mapped_header header;
+    _Atomic int64_t latest_expiry_s; /* when the last of the entries expires */
     struct entry entries[SETS][WAYS];
 };
 
 struct revoked {
-    struct mapped file;
+    struct mapped_file file;
 };
 
 enum rc revoked_open(const char *path, struct revoked **out, struct err *e) {
     *out = xcalloc(1, sizeof **out);
-    return mapped_open(&(*out)->file, path, magic, sizeof(struct table), e);
+    return mapped_file_open(&(*out)->file, path, magic, sizeof(struct table), e);
 }
 
 void revoked_close(struct revoked *r) {
     if (!r)
         return;
-    mapped_close(&r->file);
+    mapped_file_close(&r->file);
     free(r);
 }
 
 /* The digest is keyed with the file's secret, so that nobody can fill a set with tokens of their
  * choice. */
-static struct entry *set_of(struct table *table, const char *token, uint64_t digest[DIGEST_WORDS]) {
-    struct mapped_head *head = &table->head;
+static struct entry *set_of(struct table *table, const uint8_t token[SHA256_LEN],
+                            uint64_t digest[DIGEST_WORDS]) {
+    struct mapped_header *header = &table->header;
 
     _Static_assert(DIGEST_WORDS * sizeof(uint64_t) == SHA256_LEN, "a digest");
-    hmac_sha256(head->secret, sizeof head->secret, token, strlen(token), (uint8_t *)digest);
+    hmac_sha256(header->secret, sizeof header->secret, token, SHA256_LEN, (uint8_t *)digest);
     return table->entries[digest[0] % SETS];
 }
 
-static bool is_free(int64_t ends_s, int64_t now_s) {
-    return ends_s >= 0 ? ends_s <= now_s : llabs(now_s + ends_s) > WRITING_S;
+static bool is_free(int64_t expires_s, int64_t now_s) {
+    return expires_s >= 0 ? expires_s <= now_s : llabs(now_s + expires_s) > WRITING_S;
 }
 
-static bool is_in_force(int64_t ends_s, int64_t now_s) {
-    return ends_s > now_s;
+static bool is_in_force(int64_t expires_s, int64_t now_s) {
+    return expires_s > now_s;
 }
 
-static void raise_last(struct table *table, int64_t ends_s) {
-    int64_t last = atomic_load(&table->last_ends_s);
+static void raise_latest(struct table *table, int64_t expires_s) {
+    int64_t latest = atomic_load(&table->latest_expiry_s);
 
-    while (last < ends_s && !atomic_compare_exchange_weak(&table->last_ends_s, &last, ends_s))
+    while (latest < expires_s &&
+           !atomic_compare_exchange_weak(&table->latest_expiry_s, &latest, expires_s))
         ;
 }
 
 /* False if the entry is not free, or if another worker took it while this one was stopped for
  * longer than WRITING_S. */
-static bool write_entry(struct entry *entry, const uint64_t digest[DIGEST_WORDS], int64_t ends_s,
+static bool write_entry(struct entry *entry, const uint64_t digest[DIGEST_WORDS], int64_t expires_s,
                         int64_t now_s) {
-    int64_t was = atomic_load(&entry->ends_s), writing = -now_s;
+    int64_t was = atomic_load(&entry->expires_s), writing = -now_s;
 
-    if (!is_free(was, now_s) || !atomic_compare_exchange_strong(&entry->ends_s, &was, writing))
+    if (!is_free(was, now_s) || !atomic_compare_exchange_strong(&entry->expires_s, &was, writing))
         return false;
     for (int w = 0; w < DIGEST_WORDS; w++)
         atomic_store(&entry->digest[w], digest[w]);
-    return atomic_compare_exchange_strong(&entry->ends_s, &writing, ends_s);
+    return atomic_compare_exchange_strong(&entry->expires_s, &writing, expires_s);
 }
 
-enum rc revoked_add(struct revoked *r, const char *token, int64_t ends_s, int64_t now_s,
-                    struct err *e) {
+enum rc revoked_add(struct revoked *r, const uint8_t token[SHA256_LEN], int64_t expires_s,
+                    int64_t now_s, struct err *e) {
     uint64_t digest[DIGEST_WORDS];
     struct entry *set;
 
-    if (!mapped_is_whole(&r->file))
+    if (!mapped_file_ready(&r->file))
         return err_set(e, ERR_STORE, "tokens cannot be revoked now; try again later");
     if (revoked_has(r, token, now_s))
         return OK;
-    set = set_of(r->file.at, token, digest);
+    set = set_of(r->file.map, token, digest);
     for (int i = 0; i < WAYS; i++)
-        if (write_entry(&set[i], digest, ends_s, now_s)) {
-            raise_last(r->file.at, ends_s);
+        if (write_entry(&set[i], digest, expires_s, now_s)) {
+            raise_latest(r->file.map, expires_s);
             return OK;
         }
     return err_set(e, ERR_STORE, "too many tokens are revoked just now; try again later");
 }
 
-bool revoked_has(struct revoked *r, const char *token, int64_t now_s) {
+bool revoked_has(struct revoked *r, const uint8_t token[SHA256_LEN], int64_t now_s) {
     uint64_t digest[DIGEST_WORDS];
     struct table *table;
     struct entry *set;
 
-    if (!r || !mapped_is_whole(&r->file))
+    if (!r || !mapped_file_ready(&r->file))
         return false;
-    table = r->file.at;
-    if (atomic_load(&table->last_ends_s) <= now_s)
+    table = r->file.map;
+    if (atomic_load(&table->latest_expiry_s) <= now_s)
         return false;
     set = set_of(table, token, digest);
     for (int i = 0; i < WAYS; i++) {
@@ -114,7 +116,7 @@ bool revoked_has(struct revoked *r, const char *token, int64_t now_s) {
 
         for (int w = 0; w < DIGEST_WORDS; w++)
             same += atomic_load(&set[i].digest[w]) == digest[w];
-        if (same == DIGEST_WORDS && is_in_force(atomic_load(&set[i].ends_s), now_s))
+        if (same == DIGEST_WORDS && is_in_force(atomic_load(&set[i].expires_s), now_s))
             return true;
     }
     return false;

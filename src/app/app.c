@@ -1,21 +1,32 @@
 #include "app/app.h"
 
 #include "app/errors.h"
-#include "app/loaded_site.h"
+#include "app/loaded_catalog.h"
+#include "app/open_sites.h"
 #include "app/request_filters.h"
 #include "base/url.h"
+#include "crypto/seal.h"
+#include "exec/task_notifications.h"
 #include "metrics/metrics.h"
+#include "runner/client.h"
+#include "shared/cache.h"
+#include "store/stores.h"
+#include "store/tasks.h"
+
+#define WATCH_ARENA_MAX 65536
 
 struct app {
-    struct loaded_site site;
+    struct open_sites sites;
 };
 
-enum rc app_new(const struct config *config, struct app **out, struct err *e) {
+enum rc app_new(const struct site_set *sites, struct catalog *catalog, struct app **out,
+                struct err *e) {
     struct app *app = xcalloc(1, sizeof *app);
+    struct loaded_site *only;
 
     *out = NULL;
-    loaded_site_init(&app->site, config);
-    if (loaded_site_open(&app->site, e)) {
+    open_sites_init(&app->sites, sites, catalog);
+    if (!sites->entries && open_sites_get(&app->sites, 0, &only, e)) {
         app_free(app);
         return e->code;
     }
@@ -26,8 +37,41 @@ enum rc app_new(const struct config *config, struct app **out, struct err *e) {
 void app_free(struct app *app) {
     if (!app)
         return;
-    loaded_site_close(&app->site);
+    open_sites_close(&app->sites);
     free(app);
+}
+
+struct app_shared {
+    struct token_memory *tokens;
+};
+
+struct app_shared *app_shared_new(void) {
+    struct app_shared *shared = xcalloc(1, sizeof *shared);
+
+    shared->tokens = token_memory_new();
+    if (shared->tokens)
+        return shared;
+    free(shared);
+    return NULL;
+}
+
+void app_shared_free(struct app_shared *shared) {
+    if (!shared)
+        return;
+    token_memory_free(shared->tokens);
+    free(shared);
+}
+
+void app_share(struct app *app, const struct app_shared *shared) {
+    open_sites_share(&app->sites, shared->tokens);
+}
+
+void app_on_call(struct app *app, call_fn *fn, void *arg) {
+    open_sites_on_call(&app->sites, fn, arg);
+}
+
+void app_note_open(struct app *app, _Atomic uint32_t numbers[OPEN_SITES_MAX]) {
+    app->sites.noted = numbers;
 }
 
 static const char *const endpoint_names[ENDPOINTS] = {"authorize", "token", "metadata", "mcp",
@@ -90,6 +134,8 @@ static enum rc call_handler(const struct route *route, struct exchange *x, struc
 static enum rc refuse_unread(enum rc read, const struct config *config, struct err *e) {
     if (read == ERR_INVALID_REQUEST)
         return err_set(e, read, "a header came twice, once with an underscore in its name");
+    if (read == ERR_OVERLOADED)
+        return err_set(e, read, "this site has as many requests as it may; try again later");
     return err_set(e, ERR_TOO_LARGE, "the body is longer than %u bytes", config->max_body_bytes);
 }
 
@@ -115,19 +161,41 @@ static enum rc answer(const struct route_match *m, struct exchange *x, enum rc r
     return call_handler(m->route, x, e);
 }
 
-static void record(struct app *app, const struct route *route, const struct exchange *x,
+static bool is_login(const struct route *route, const struct reply *rp) {
+    return route && route->group == GROUP_TOKEN && !rp->audit.event && rp->audit.outcome &&
+           !strcmp(rp->audit.outcome, "issued");
+}
+
+/* Of one of several sites. */
+static void count_for_site(const struct loaded_site *s, const struct route *route,
+                           const struct reply *rp, enum rc code) {
+    const bool refused = code == ERR_OVERLOADED || code == ERR_RATE_LIMITED;
+
+    metrics_count(METRIC_SITE_REQUESTS, s->metrics);
+    if (refused)
+        metrics_count(METRIC_SITE_REFUSED, s->metrics);
+    else if (rp->status >= 500)
+        metrics_count(METRIC_SITE_ERRORS, s->metrics);
+    else if (is_login(route, rp))
+        metrics_count(METRIC_SITE_LOGINS, s->metrics);
+    metrics_gauge(METRIC_SITE_LAST, s->metrics, (uint64_t)clock_now_s(&s->site.clock));
+}
+
+static void record(struct loaded_site *s, const struct route *route, const struct exchange *x,
                    const struct err *e) {
-    if (route && is_oauth(route))
-        audit_write(&app->site.audit, route, x, e);
+    if (route && is_oauth(route) && s->site.config->audit_events & AUDIT_LOGINS)
+        audit_write(&s->audit, route, x, e);
     if (e->code)
         metrics_count(METRIC_DENIALS, e->code);
 }
 
-void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
-    const struct route_match m = routes_find(&app->site.routes, rq);
+static void handle(struct loaded_site *s, const struct request *rq, enum rc read,
+                   struct reply *rp) {
+    const struct route_match m = routes_find(&s->routes, rq);
     const enum metric_endpoint endpoint = metrics_endpoint(m.route ? m.route->group : 0);
-    const uint64_t start_us = metrics_now_us();
-    struct exchange x = {&app->site.site, rq, rp};
+    const uint64_t start_us =
+        rq->resumed ? (uint64_t)rq->started_ms * 1000 : metrics_now_us(); /* both monotonic */
+    struct exchange x = {&s->site, rq, rp};
     struct err e = {.code = OK};
 
     if (!m.route && m.cors != CORS_NONE && !strcmp(rq->method, "OPTIONS")) {
@@ -140,19 +208,163 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
         e.code = OK;
     if (e.code && !rp->streaming) /* otherwise the reply is half out, and can only end */
         error_reply(&x, m.style, &e);
-    record(app, m.route, &x, &e);
+    if (rp->parked)
+        return;
+    record(s, m.route, &x, &e);
     metrics_request(endpoint, m.route && !read, rp->status, metrics_now_us() - start_us);
+    if (s->site.has_others)
+        count_for_site(s, m.route, rp, e.code);
     log_request(rq, endpoint, rp, &e);
 }
 
-int app_time_limit_s(const struct app *app, const struct request *rq) {
-    return routes_time_limit_s(&app->site.routes, rq->path);
+/* No site answers. */
+static void refuse_site(const struct request *rq, struct reply *rp, const struct err *e) {
+    struct exchange x = {NULL, rq, rp};
+
+    if (!rp->streaming) /* a parked call that goes on, whose site is no more */
+        error_reply(&x, STYLE_OAUTH, e);
+    metrics_count(METRIC_DENIALS, e->code);
+    metrics_request(metrics_endpoint(0), false, rp->status, 0);
+    log_request(rq, metrics_endpoint(0), rp, e);
 }
 
-void app_refresh(struct app *app) {
-    loaded_site_refresh(&app->site);
+/* At least two: with few workers a site would not have two logins at once. */
+static unsigned worker_share(const struct config *c) {
+    const unsigned share = config_share(c->site_workers, c->workers_max);
+
+    return share < 2 && !c->site_workers ? 2 : share;
+}
+
+enum rc app_admit(const struct app *app, const struct request *rq, struct site_of_request *out,
+                  struct err *e) {
+    const struct config_site *site;
+    size_t i;
+
+    if (site_set_find(app->sites.set, rq, &i, e))
+        return e->code;
+    site = &app->sites.set->config->all[i];
+    out->number = site->number;
+    out->workers = worker_share(site->config);
+    return OK;
+}
+
+static enum rc find_site(struct app *app, const struct request *rq, struct loaded_site **out,
+                         struct err *e) {
+    size_t i;
+
+    if (site_set_find(app->sites.set, rq, &i, e))
+        return e->code;
+    return open_sites_get(&app->sites, i, out, e);
+}
+
+void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
+    struct loaded_site *s;
+    struct err e = {.code = OK};
+
+    if (find_site(app, rq, &s, &e)) {
+        refuse_site(rq, rp, &e);
+        return;
+    }
+    log_set_site(s->site.config->site);
+    runner_choose(*s->site.config->site ? s->site.config->runner_socket : "");
+    handle(s, rq, read, rp);
+    runner_choose("");
+    log_set_site("");
+}
+
+int app_time_limit_s(struct app *app, const struct request *rq) {
+    struct loaded_site *s;
+    struct err ignored;
+
+    return find_site(app, rq, &s, &ignored) ? ROUTE_LIMIT_MIN_S
+                                            : routes_time_limit_s(&s->routes, rq->path);
+}
+
+void app_update(struct app *app, const char *path, int64_t at_ms) {
+    open_sites_update(&app->sites, path, at_ms);
 }
 
 void app_upkeep(struct app *app) {
-    loaded_site_upkeep(&app->site);
+    open_sites_upkeep(&app->sites);
+}
+
+/* ---- the catalog, as the master has it ---- */
+
+struct catalog *app_catalog_load(const struct config *config) {
+    return loaded_catalog_new(config);
+}
+
+void app_catalog_share(struct catalog *c) {
+    size_t kept = 0;
+
+    if (c && catalog_make_ready(c))
+        memory_trim(true, &kept); /* what is free here would be copied in each worker */
+}
+
+void app_catalog_update(struct catalog *c, const char *path, int64_t at_ms) {
+    loaded_catalog_update(c, path, at_ms, false);
+}
+
+void app_catalog_free(struct catalog *c) {
+    catalog_free(c);
+}
+
+/* ---- the process that watches tasks for the stream holder ---- */
+
+/* What is opened here ends with the process. */
+struct watched_site {
+    struct site site;
+    struct mcp_site mcp;
+    bool failed;
+};
+
+struct watched_sites {
+    const struct site_set *set;
+    struct arena *arena;
+    struct watched_site *all; /* by the place in the set */
+};
+
+static enum rc open_watched(struct watched_sites *w, const struct config *c, struct watched_site *s,
+                            struct err *e) {
+    static const char *const purposes[] = {"task", NULL};
+
+    s->site = (struct site){.config = c, .mcp = &s->mcp};
+    if (seal_keys_load(c->secret_key_file, false, &s->site.seal, e) ||
+        cache_open(arena_printf(w->arena, "%s/cache", c->state_dir), c->workers_max, &s->site.clock,
+                   &s->site.cache, e))
+        return e->code;
+    seal_keys_keep(s->site.seal, purposes);
+    return task_store_open(
+        &(struct store_options){.config = c, .clock = &s->site.clock, .cache = s->site.cache},
+        &s->mcp.tasks, e);
+}
+
+/* The site of a name, opened when it is first asked for. */
+static struct site *find_watched(void *arg, const char *name) {
+    struct watched_sites *w = arg;
+    const struct config_sites *sites = w->set->config;
+    const size_t i = config_sites_find(sites, name);
+    struct watched_site *s = i < sites->count ? &w->all[i] : NULL;
+    struct err e;
+
+    if (s && !s->site.config && !s->failed && open_watched(w, sites->all[i].config, s, &e)) {
+        log_error("task_watcher_failed", kv("site", name), kv("why", e.text),
+                  kv("detail", e.detail));
+        s->failed = true;
+    }
+    return s && !s->failed ? &s->site : NULL;
+}
+
+void app_watch(const struct site_set *sites, int fd) {
+    struct watched_sites w = {.set = sites, .arena = arena_new(WATCH_ARENA_MAX)};
+
+    w.all = xcalloc(sites->config->count, sizeof *w.all);
+    task_watcher_run(find_watched, &w, fd);
+    for (size_t i = 0; i < sites->config->count; i++) {
+        task_store_close(w.all[i].mcp.tasks);
+        cache_close(w.all[i].site.cache);
+        seal_keys_free(w.all[i].site.seal);
+    }
+    free(w.all);
+    arena_free(w.arena);
 }

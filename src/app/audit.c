@@ -1,14 +1,19 @@
 #include "app/audit.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "base/base.h"
 #include "base/utf8.h"
+#include "crypto/digest.h"
 #include "metrics/metrics.h"
 #include "oauth/endpoints.h"
 
 #define TEXT_MAX 256 /* bytes of a value that a client chose */
+
+bool audit_is_written(const struct config *c) {
+    return (c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) && c->audit_events & AUDIT_LOGINS) ||
+           (c->endpoints & GROUP_MCP && c->audit_events & AUDIT_CALLS);
+}
 
 static void lost(struct audit *audit, const char *why) {
     if (!audit->failed)
@@ -81,36 +86,84 @@ static const char *outcome_of(const struct reply *rp, const struct err *e) {
     return rp->audit.outcome ? rp->audit.outcome : "ok";
 }
 
-static const char *time_now(struct arena *a) {
-    struct timespec now;
-    struct tm tm;
+/* What a client cannot choose comes first and in this order: conf/fail2ban relies on it. */
+static struct json *begin_line(const struct request *rq, const char *event, const char *outcome) {
+    struct json *o = json_new_object(rq->arena);
+    char time[LOG_TIME_BYTES];
 
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)gmtime_r(&now.tv_sec, &tm);
-    return arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1,
-                        tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
+    log_time(time);
+    json_put_str(o, "audit", event);
+    json_put_str(o, "ts", time);
+    json_put_str(o, "outcome", outcome);
+    json_put_str(o, "address", rq->remote_addr);
+    return o;
 }
 
-/* What a client cannot choose comes first and in this order: conf/fail2ban relies on it. */
+static void put_common(struct json *o, const struct exchange *x, int64_t ms, const char *reason) {
+    json_put_str(o, "request", x->rq->id);
+    put(o, x->rq->arena, "site", x->site->config->site);
+    json_put_int(o, "ms", ms);
+    put(o, x->rq->arena, "reason", reason);
+}
+
+static void end_line(struct audit *audit, struct arena *a, const struct json *o) {
+    size_t len;
+    const char *text = arena_printf(a, "%s\n", json_text(a, o, &len));
+
+    write_line(audit, text, len + 1);
+}
+
 void audit_write(struct audit *audit, const struct route *route, const struct exchange *x,
                  const struct err *e) {
     const struct request *rq = x->rq;
     const struct reply *rp = x->rp;
-    struct arena *a = rq->arena;
-    struct json *o = json_new_object(a);
-    const char *text;
-    size_t len;
+    struct json *o = begin_line(rq, event_of(route, rp), outcome_of(rp, e));
 
-    json_put_str(o, "audit", event_of(route, rp));
-    json_put_str(o, "ts", time_now(a));
-    json_put_str(o, "outcome", outcome_of(rp, e));
-    json_put_str(o, "address", rq->remote_addr);
     json_put_int(o, "status", rp->status);
-    json_put_str(o, "request", rq->id);
-    json_put_int(o, "ms", clock_monotonic_ms() - rq->started_ms);
-    put(o, a, "reason", e->code ? e->text : rp->audit.reason);
-    put(o, a, "client", rp->audit.client);
-    put(o, a, "subject", rp->audit.subject);
-    text = arena_printf(a, "%s\n", json_text(a, o, &len));
-    write_line(audit, text, len + 1);
+    put_common(o, x, clock_monotonic_ms() - rq->started_ms, e->code ? e->text : rp->audit.reason);
+    put(o, rq->arena, "client", rp->audit.client);
+    put(o, rq->arena, "subject", rp->audit.subject);
+    end_line(audit, rq->arena, o);
+}
+
+/* ---- calls ---- */
+
+/* Arguments can be large: their text is freed at once. */
+static void put_digest(struct json *o, struct arena *a, const struct json *arguments) {
+    char hex[2 * SHA256_LEN + 1];
+    uint8_t hash[SHA256_LEN];
+    size_t len;
+    const char *text = json_canonical(a, arguments, &len);
+
+    sha256(text, len, hash);
+    arena_release(a, text);
+    for (size_t i = 0; i < SHA256_LEN; i++)
+        (void)snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+    json_put_str(o, "arguments", arena_printf(a, "sha256:%s", hex));
+}
+
+static void write_call(void *arg, const struct mcp_call *c, const struct mcp_call_end *end) {
+    const struct token_claims *claims = c->client.claims;
+    struct arena *a = c->x->rq->arena;
+    struct json *o = begin_line(c->x->rq, end->event, end->outcome);
+
+    put_common(o, c->x, end->ms, end->reason);
+    put(o, a, "client", claims->client_id);
+    put(o, a, "subject", claims->sub);
+    put(o, a, "username", claims->username);
+    put(o, a, end->kind, end->target);
+    put(o, a, "task", end->task);
+    if (end->arguments && c->x->site->config->audit_arguments == AUDIT_ARGUMENTS_DIGEST)
+        put_digest(o, a, end->arguments);
+    end_line(arg, a, o);
+}
+
+static void forget_output(void *arg) {
+    ((struct audit *)arg)->out.fd = -1;
+}
+
+struct mcp_audit audit_of_calls(struct audit *audit, const struct config *c) {
+    return (struct mcp_audit){.write = c->audit_events & AUDIT_CALLS ? write_call : NULL,
+                              .after_fork = forget_output,
+                              .arg = audit};
 }

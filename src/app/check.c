@@ -7,16 +7,20 @@
 
 #include "app/app.h"
 #include "app/loaded_site.h"
-#include "app/stores.h"
+#include "app/site_set.h"
+#include "aws/endpoint.h"
 #include "base/output.h"
-#include "crypto/seal_keys.h"
+#include "crypto/seal.h"
 #include "net/http.h"
-#include "oauth/client_document.h"
 #include "oauth/client_fetch.h"
-#include "oauth/client_set.h"
+#include "oauth/client_metadata.h"
 #include "oauth/clients.h"
 #include "oauth/site.h"
-#include "pages/display_name.h"
+#include "pages/page.h"
+#include "store/sessions.h"
+#include "store/stores.h"
+#include "store/table.h"
+#include "store/tasks.h"
 
 #define TRY_ARENA_MAX (1 << 20)
 
@@ -24,7 +28,7 @@ void app_become_service(const struct config *c) {
     const struct passwd *p;
     struct stat st;
 
-    if (geteuid() || stat(c->state_dir, &st) || !st.st_uid)
+    if (geteuid() || stat(c->host_state_dir, &st) || !st.st_uid)
         return;
     p = getpwuid(st.st_uid);
     if ((p ? initgroups(p->pw_name, p->pw_gid) : setgroups(1, &st.st_gid)) ||
@@ -45,16 +49,16 @@ static bool good(const char *key, enum rc failed, const struct err *e, FILE *pro
 
 /* The default lies in STATE_DIR. */
 static bool in_state_dir(const struct config *c, const char *path) {
-    size_t len = strlen(c->state_dir);
+    size_t len = strlen(c->host_state_dir);
 
-    return !strncmp(path, c->state_dir, len) && path[len] == '/';
+    return !strncmp(path, c->host_state_dir, len) && path[len] == '/';
 }
 
 bool app_check_outputs(const struct config *c, FILE *problems) {
     struct err e = {.code = OK};
     bool all = true;
 
-    if (*c->audit_log && c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN))
+    if (*c->audit_log && audit_is_written(c))
         all = good("AUDIT_LOG", output_check(c->audit_log, &e), &e, problems);
     if (*c->metrics_emf_file && c->metrics_emf)
         all = good("METRICS_EMF_FILE", output_check(c->metrics_emf_file, &e), &e, problems) && all;
@@ -101,21 +105,86 @@ static bool check_http(const struct http_options *options, const char *setting, 
 /* How client documents are fetched. */
 static bool check_fetching(const struct config *c, FILE *problems) {
     const char *nets = c->client_metadata_allow_nets, *ca = c->client_metadata_ca_file;
-    bool good = check_http(&(struct http_options){1, nets, "", ""}, "CLIENT_METADATA_ALLOW_NETS",
+    bool good = check_http(&(struct http_options){.allow_nets = nets}, "CLIENT_METADATA_ALLOW_NETS",
                            nets, problems);
 
-    return check_http(&(struct http_options){1, "", ca, ""}, "CLIENT_METADATA_CA_FILE", ca,
+    return check_http(&(struct http_options){.ca_file = ca}, "CLIENT_METADATA_CA_FILE", ca,
                       problems) &&
            good;
 }
 
-bool app_check(const struct config *config, FILE *problems, unsigned *left_out) {
+/* The identity provider and DynamoDB. */
+static bool check_aws_bundle(FILE *problems) {
+    const struct http_options options = aws_http_options("", "");
+
+    return check_http(&options, "AWS_CA_BUNDLE", options.ca_bundle, problems);
+}
+
+static bool check_stores(const struct config *c, FILE *problems) {
+    const struct table_kind *sessions = session_store_find(c)->table;
+    const struct table_kind *tasks = task_store_find(c)->table;
+    struct err e;
+
+    if (sessions && c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN) && table_check(sessions, c, &e))
+        (void)fprintf(problems, "SESSION_STORE=dynamodb: %s\n", e.text);
+    else if (tasks && c->endpoints & GROUP_MCP && table_check(tasks, c, &e))
+        (void)fprintf(problems, "%s: %s\n", tasks->setting, e.text);
+    else
+        return true;
+    return false;
+}
+
+bool app_check(const struct config *config, FILE *problems, struct app_checked *out) {
+    struct checked_site site;
     bool good = check_fetching(config, problems);
 
+    good = check_aws_bundle(problems) && good;
     good = check_key(config, problems) && good;
-    good = stores_check(config, problems) && good;
+    good = check_stores(config, problems) && good;
     good = app_check_outputs(config, problems) && good;
-    return loaded_site_check(config, problems, left_out) && good;
+    good = loaded_site_check(config, problems, &site) && good;
+    *out = (struct app_checked){site.left_out, site.catalog};
+    return good;
+}
+
+/* What is wrong with a site of several comes after its name. */
+static bool check_site(const struct config *c, FILE *problems, struct app_checked *out) {
+    char *text = NULL, *save = NULL;
+    size_t len;
+    FILE *f = *c->site ? open_memstream(&text, &len) : NULL;
+    bool good;
+
+    if (!f)
+        return app_check(c, problems, out);
+    good = app_check(c, f, out);
+    (void)fclose(f);
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        (void)fprintf(problems, "site %s: %s\n", c->site, line);
+    free(text);
+    return good;
+}
+
+bool app_check_sites(struct site_set *s, const struct site_set *previous, FILE *problems,
+                     struct app_checked *out) {
+    bool good = true;
+
+    *out = (struct app_checked){0};
+    for (size_t i = s->config->count; good && i-- > 0;) {
+        struct app_checked checked = {0};
+        const struct config *c;
+
+        if (i >= s->config->count || !s->config->all[i].is_new)
+            continue; /* others had to go with one that was wrong */
+        c = s->config->all[i].config;
+        if (!check_site(c, problems, &checked))
+            good = c != s->config->host && site_set_revert(s, i, previous, problems);
+        out->left_out += checked.left_out;
+        if (s->config->named)
+            app_catalog_free(checked.catalog);
+        else
+            out->catalog = checked.catalog;
+    }
+    return good;
 }
 
 /* ---- mcp-authd try-client: what /authorize would make of a client, without a login ---- */

@@ -2,7 +2,6 @@
 
 #include "mcp/rpc.h"
 #include "metrics/metrics.h"
-#include "oauth/codes.h"
 #include "oauth/site.h"
 #include "pages/page.h"
 
@@ -20,6 +19,7 @@ static const struct {
     [OK] = {.name = "none"},
     [ERR_INVALID_REQUEST] = {"invalid_request", 400, "invalid_request", NULL},
     [ERR_NOT_FOUND] = {"not_found", 404, "not_found", NULL},
+    [ERR_MISDIRECTED] = {"misdirected", 421, "not_found", NULL},
     [ERR_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, "method_not_allowed", NULL},
     [ERR_NOT_ACCEPTABLE] = {"not_acceptable", 406, "invalid_request", NULL},
     [ERR_TOO_LARGE] = {"too_large", 413, "invalid_request", NULL},
@@ -34,6 +34,7 @@ static const struct {
     [ERR_FORBIDDEN_ORIGIN] = {"forbidden_origin", 403, "access_denied", NULL},
     [ERR_UPSTREAM] = {"upstream", 503, "temporarily_unavailable", NULL},
     [ERR_STORE] = {"store", 503, "temporarily_unavailable", NULL},
+    [ERR_OVERLOADED] = {"overloaded", 503, "temporarily_unavailable", NULL},
     [ERR_MISCONFIGURED] = {"misconfigured", 500, "server_error", NULL},
     [ERR_INTERNAL] = {"internal", 500, "server_error", NULL},
     [ERR_CONFLICT] = {.name = "conflict"},

@@ -4,25 +4,26 @@
 
 #include "access/deny_list.h"
 #include "access/revoked.h"
-#include "catalog/catalog.h"
+#include "app/loaded_catalog.h"
+#include "app/problems.h"
+#include "aws/endpoint.h"
 #include "config/config.h"
-#include "crypto/seal_keys.h"
-#include "exec/executors.h"
+#include "crypto/seal.h"
 #include "exec/methods.h"
-#include "idp/access_token.h"
 #include "mcp/stream.h"
 #include "net/http.h"
 #include "oauth/client_fetch.h"
-#include "oauth/client_set.h"
+#include "oauth/clients.h"
 #include "pages/page.h"
 #include "shared/cache.h"
 #include "shared/concurrency_limit.h"
 #include "shared/rate_limit.h"
-#include "store/store.h"
+#include "store/sessions.h"
+#include "store/stores.h"
 #include "store/tasks.h"
 
-#define TOKEN_CACHE_ENTRIES 1024
 #define UPKEEP_EVERY_MS 30000
+#define UNREPORTED_MS 1000 /* a change that is older is reported, or not seen */
 #define SITE_ARENA_MAX (1 << 20)
 #define IDP_SLOW_MS 2000
 
@@ -52,50 +53,11 @@ static const struct loader {
     bool must_be_right;
     void (*load)(struct site *site, FILE *problems, unsigned *bad);
 } loaders[] = {
-    {"deny_line_left_out", GROUPS_ALL, true, load_deny_list},
-    {"client_left_out", GROUPS_OAUTH, false, load_clients},
-    {"template_left_out", GROUPS_OAUTH, false, load_pages},
+    {"deny_line_invalid", GROUPS_ALL, true, load_deny_list},
+    {"client_invalid", GROUPS_OAUTH, false, load_clients},
+    {"template_invalid", GROUPS_ALL, false, load_pages},
 };
 #define LOADER_COUNT (sizeof loaders / sizeof *loaders)
-
-/* What a loader says of the entries that it leaves out. */
-struct problems {
-    FILE *f;
-    char *text;
-    size_t len;
-};
-
-static void problems_begin(struct problems *p) {
-    p->f = open_memstream(&p->text, &p->len);
-    if (p->f)
-        return;
-    log_error("out_of_memory", kv("what", "stream"));
-    _exit(EXIT_OUT_OF_MEMORY);
-}
-
-static void problems_log(struct problems *p, const char *event) {
-    char *save = NULL;
-
-    (void)fclose(p->f);
-    for (char *line = strtok_r(p->text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        log_warn(event, kv("problem", line));
-    free(p->text);
-}
-
-/* Tools, resources and prompts, in place of those that are there. */
-static void load_catalog(struct site *site) {
-    if (!(site->config->endpoints & GROUP_MCP))
-        return;
-    if (!site->mcp->catalog)
-        site->mcp->catalog = catalog_new(site->config, &executor_sources);
-    for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++) {
-        struct problems p;
-
-        problems_begin(&p);
-        (void)catalog_load(site->mcp->catalog, kind, p.f);
-        problems_log(&p, catalog_kinds[kind]->left_out);
-    }
-}
 
 /* Reads what the site's ENDPOINTS need, and logs a line for each entry that is left out. */
 static void load_all(struct site *site) {
@@ -107,37 +69,23 @@ static void load_all(struct site *site) {
             continue;
         problems_begin(&p);
         loaders[i].load(site, p.f, &bad);
-        problems_log(&p, loaders[i].event);
+        problems_end(&p, loaders[i].event);
     }
-    load_catalog(site);
 }
 
 static void free_loaded(struct site *site) {
-    catalog_free(site->mcp->catalog);
     client_set_free(site->oauth->clients);
     page_set_free(site->oauth->pages);
     deny_free(site->deny);
 }
 
-static unsigned check_catalog(const struct config *config, FILE *problems) {
-    struct catalog *catalog = catalog_new(config, &executor_sources);
-    unsigned bad = 0;
-
-    for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++) {
-        bad += catalog_load(catalog, kind, problems);
-        catalog_advise(catalog, kind, problems);
-    }
-    catalog_free(catalog);
-    return bad;
-}
-
-bool loaded_site_check(const struct config *config, FILE *problems, unsigned *left_out) {
+bool loaded_site_check(const struct config *config, FILE *problems, struct checked_site *out) {
     struct oauth_site oauth = {0};
-    struct mcp_site mcp = {0};
-    struct site site = {.config = config, .oauth = &oauth, .mcp = &mcp};
-    bool right = true;
+    struct site site = {.config = config, .oauth = &oauth};
+    bool right;
 
-    *left_out = config->endpoints & GROUP_MCP ? check_catalog(config, problems) : 0;
+    *out = (struct checked_site){0};
+    out->catalog = loaded_catalog_check(config, problems, &out->left_out, &right);
     for (size_t i = 0; i < LOADER_COUNT; i++) {
         unsigned bad = 0;
 
@@ -147,7 +95,7 @@ bool loaded_site_check(const struct config *config, FILE *problems, unsigned *le
         if (loaders[i].must_be_right)
             right = right && !bad;
         else
-            *left_out += bad;
+            out->left_out += bad;
     }
     free_loaded(&site);
     return right;
@@ -201,8 +149,9 @@ static enum rc open_oauth(struct loaded_site *s, struct err *e) {
     const struct http_options guarded = document_http_options(s->site.config);
     const struct concurrency_options limit = document_limit(s->site.config);
 
-    if (audit_open(s->site.config->audit_log, &s->audit, e) ||
-        stores_open_sessions(&s->stores, s->arena, &s->site, e) ||
+    if (session_store_open(&(struct store_options){s->site.config, &s->site.clock, s->site.cache,
+                                                   s->idp.http, true},
+                           &s->oauth.sessions, e) ||
         http_client_new(&guarded, &s->oauth.guarded, e))
         return e->code;
     log_if(concurrency_limit_open(state_file(s, "cache/document-fetches"), &limit,
@@ -224,25 +173,26 @@ static void open_revoked(struct loaded_site *s) {
 }
 
 /* What both need who give tokens out and who take them. */
-static enum rc open_tokens(struct loaded_site *s, struct err *e) {
+static void open_tokens(struct loaded_site *s) {
     const struct config *c = s->site.config;
     const struct concurrency_options limit = concurrency_of_service(c->workers_max, IDP_SLOW_MS);
+    struct err e;
 
-    if (http_client_new(&http_options_open, &s->idp.http, e))
-        return e->code;
     open_revoked(s);
     idp_open(&s->idp, s->site.cache);
     if (c->endpoints & GROUP_TOKEN)
-        log_if(concurrency_limit_open(state_file(s, "cache/idp-calls"), &limit, &s->idp.limit, e),
-               e);
-    return OK;
+        log_if(concurrency_limit_open(state_file(s, "cache/idp-calls"), &limit, &s->idp.limit, &e),
+               &e);
 }
 
 /* Each group opens only what it needs, so that a service of one group can be given less. */
 enum rc loaded_site_open(struct loaded_site *s, struct err *e) {
     const struct config *c = s->site.config;
+    const struct http_options options =
+        aws_http_options(c->https_proxy_upstream, c->no_proxy_upstream);
 
-    if (c->endpoints & GROUPS_ALL && open_keys(s, e))
+    if (c->endpoints & GROUPS_ALL &&
+        (open_keys(s, e) || http_client_new(&options, &s->idp.http, e)))
         return e->code;
     if (c->endpoints & GROUPS_ALL) {
         log_if(rate_limits_open(state_file(s, "limits"), &s->site.limits, e), e);
@@ -250,39 +200,57 @@ enum rc loaded_site_open(struct loaded_site *s, struct err *e) {
             cache_open(state_file(s, "cache"), c->workers_max, &s->site.clock, &s->site.cache, e),
             e);
     }
+    if (audit_is_written(c) && audit_open(c->audit_log, &s->audit, e))
+        return e->code;
     if (c->endpoints & GROUPS_OAUTH && open_oauth(s, e))
         return e->code;
-    if (c->endpoints & (GROUP_TOKEN | GROUP_MCP) && open_tokens(s, e))
-        return e->code;
+    if (c->endpoints & (GROUP_TOKEN | GROUP_MCP))
+        open_tokens(s);
     if (c->endpoints & GROUP_MCP) {
-        s->mcp.tokens = token_cache_new(TOKEN_CACHE_ENTRIES);
-        if (stores_open_tasks(&s->site, state_file(s, "cache/task-calls"), e))
+        if (task_store_open(
+                &(struct store_options){c, &s->site.clock, s->site.cache, s->idp.http, true},
+                &s->mcp.tasks, e))
             return e->code;
     }
-    s->catalog_ms = clock_now_s(&s->site.clock) * 1000;
     load_all(&s->site);
+    if (!s->mcp.catalog)
+        s->mcp.catalog = loaded_catalog_new(c);
     s->upkeep_ms = clock_monotonic_ms();
     return OK;
 }
 
-void loaded_site_init(struct loaded_site *s, const struct config *config) {
-    *s = (struct loaded_site){
-        .site = {.config = config, .idp = &s->idp, .oauth = &s->oauth, .mcp = &s->mcp},
-        .idp = {.config = config, .clock = &s->site.clock},
-        .mcp.service = &exec_service,
-        .arena = arena_new(SITE_ARENA_MAX),
-        .audit.out.fd = -1};
+void loaded_site_init(struct loaded_site *s, const struct config_site *site,
+                      struct catalog *catalog) {
+    const struct config *config = site->config;
+
+    *s = (struct loaded_site){.shared_catalog = catalog,
+                              .metrics = site->metrics,
+                              .site = {.config = config,
+                                       .has_others = site->has_others,
+                                       .idp = &s->idp,
+                                       .oauth = &s->oauth,
+                                       .mcp = &s->mcp},
+                              .idp = {.config = config,
+                                      .clock = &s->site.clock,
+                                      .needs_audience = config_site_needs_audience(site)},
+                              .mcp = {.service = &exec_service,
+                                      .catalog = catalog,
+                                      .audit = audit_of_calls(&s->audit, config)},
+                              .arena = arena_new(SITE_ARENA_MAX),
+                              .audit.out.fd = -1};
     routes_init(&s->routes, s->arena, config);
 }
 
 void loaded_site_close(struct loaded_site *s) {
     free_loaded(&s->site);
+    if (s->mcp.catalog != s->shared_catalog)
+        catalog_free(s->mcp.catalog);
     rate_limits_close(s->site.limits);
     revoked_close(s->site.revoked);
     audit_close(&s->audit);
-    token_cache_free(s->mcp.tokens);
     idp_close(&s->idp);
-    stores_close(&s->stores, &s->site);
+    task_store_close(s->mcp.tasks);
+    session_store_close(s->oauth.sessions);
     cache_close(s->site.cache);
     concurrency_limit_close(s->oauth.document_limit);
     concurrency_limit_close(s->idp.limit);
@@ -292,11 +260,9 @@ void loaded_site_close(struct loaded_site *s) {
     arena_free(s->arena);
 }
 
-void loaded_site_refresh(struct loaded_site *s) {
-    if (!s->mcp.catalog)
-        return;
-    s->catalog_ms = clock_now_s(&s->site.clock) * 1000;
-    load_catalog(&s->site);
+void loaded_site_update_catalog(struct loaded_site *s, const char *path, int64_t at_ms) {
+    if (s->mcp.catalog)
+        loaded_catalog_update(s->mcp.catalog, path, at_ms, s->shared_catalog);
 }
 
 void loaded_site_upkeep(struct loaded_site *s) {
@@ -306,11 +272,10 @@ void loaded_site_upkeep(struct loaded_site *s) {
     if (now_ms - s->upkeep_ms < UPKEEP_EVERY_MS)
         return;
     s->upkeep_ms = now_ms;
-    /* The stream holder reports a change at once; this is for one that it cannot see. */
-    if (s->mcp.catalog && catalog_has_changed(site->config, s->catalog_ms))
-        loaded_site_refresh(s);
-    if (s->oauth.store)
-        store_sweep(s->oauth.store);
+    /* The stream holder reports a change soon; this is for one that it cannot see. */
+    loaded_site_update_catalog(s, NULL, clock_realtime_ms() - UNREPORTED_MS);
+    if (s->oauth.sessions)
+        session_store_sweep(s->oauth.sessions);
     if (site->cache) {
         replay_sweep(&s->site);
         cache_sweep(site->cache);

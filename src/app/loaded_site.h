@@ -2,8 +2,8 @@
 #pragma once
 
 #include "app/audit.h"
-#include "app/stores.h"
 #include "base/base.h"
+#include "config/sites.h"
 #include "idp/idp.h"
 #include "mcp/call.h"
 #include "oauth/site.h"
@@ -17,25 +17,31 @@ struct loaded_site {
     struct mcp_site mcp;
     struct arena *arena;
     struct routes routes;
-    struct stores stores;
     struct audit audit;
-    int64_t upkeep_ms;  /* monotonic: when it was last done */
-    int64_t catalog_ms; /* real time: when manifests were last read */
+    struct catalog *shared_catalog; /* the one that the master has loaded; NULL: our own */
+    unsigned metrics;               /* config_site's */
+    int64_t upkeep_ms;              /* monotonic: when it was last done */
 };
 
-/* The configuration is borrowed; nothing of it is opened yet. */
-void loaded_site_init(struct loaded_site *s, const struct config *config);
+/* Both are borrowed; nothing of the site is opened yet. catalog: as for app_new. */
+void loaded_site_init(struct loaded_site *s, const struct config_site *site,
+                      struct catalog *catalog);
 /* Opens and loads what the site's ENDPOINTS need. In a worker, after the fork. To be closed also
  * after an error. */
 enum rc loaded_site_open(struct loaded_site *s, struct err *e) MUST_USE;
 void loaded_site_close(struct loaded_site *s);
 
-/* Reads the folders of tools, resources and prompts again. */
-void loaded_site_refresh(struct loaded_site *s);
-/* Sweeps what has expired, and refreshes if a folder has changed; every UPKEEP_EVERY_MS. */
+/* As app_update. */
+void loaded_site_update_catalog(struct loaded_site *s, const char *path, int64_t at_ms);
+/* Sweeps what has expired, and looks for changed manifests; every UPKEEP_EVERY_MS. */
 void loaded_site_upkeep(struct loaded_site *s);
 
-/* Reads what a site reads from the folders and files that an admin writes, to throw it away. Writes
- * a line to `problems` for each entry that would be left out, and advice; *left_out counts them.
- * false: DENY_FILE has a wrong line, which a new configuration must not have. */
-bool loaded_site_check(const struct config *config, FILE *problems, unsigned *left_out);
+struct checked_site {
+    unsigned left_out;       /* entries of folders and files */
+    struct catalog *catalog; /* loaded; the caller's. NULL: ENDPOINTS has no use for it */
+};
+
+/* Reads what a site reads from the folders and files that an admin writes. Writes a line to
+ * `problems` for each entry that would be left out, and advice. false: DENY_FILE or ACCESS_FILE has
+ * a wrong line, which a new configuration must not have. */
+bool loaded_site_check(const struct config *config, FILE *problems, struct checked_site *out);

@@ -7,6 +7,7 @@
 #include "base/url.h"
 #include "config/config.h"
 #include "mcp/bearer_auth.h"
+#include "oauth/clients.h"
 #include "shared/rate_limit.h"
 
 #define MAX_AGE_S "7200" /* more is cut to this by Chromium */
@@ -24,7 +25,7 @@ static const char *const headers[] = {
 /* Who has an IPv6 network has many of the /64 that are counted: of a /48 all together have so many
  * times the share of one. */
 #define NETWORK_SHARES 8
-#define HEX_OF_64 16 /* as rate_limits_address writes them */
+#define HEX_OF_64 16 /* as rate_limits_address_key writes them */
 #define HEX_OF_48 12
 
 static bool may_send(const char *name, size_t len) {
@@ -91,6 +92,7 @@ void cors_options(struct exchange *x, enum cors cors, const char *allow) {
     reply_header(x->rp, "Access-Control-Max-Age", MAX_AGE_S);
 }
 
+/* As a field, or by Basic: if by both, they must be the same (oauth/machines.c). */
 static const char *client_id_of(struct arena *a, const struct request *rq) {
     static const char name[] = "client_id=";
     const char *p = strcmp(rq->method, "POST") ? rq->query : rq->body, *decoded;
@@ -101,7 +103,7 @@ static const char *client_id_of(struct arena *a, const struct request *rq) {
             p++;
     }
     if (!p)
-        return NULL;
+        return machine_id(rq);
     p += sizeof name - 1;
     decoded = url_decode(a, p, strcspn(p, "&"), true);
     return decoded ? decoded : ""; /* which is refused for it */
@@ -121,7 +123,7 @@ static int64_t take_address(struct rate_limits *limits, struct arena *a, const c
 enum rc rate_limit_check(struct exchange *x, struct err *e) {
     const struct config *config = x->site->config;
     struct arena *a = x->rq->arena;
-    const char *address = rate_limits_address(a, x->rq->remote_addr), *client_id;
+    const char *address = rate_limits_address_key(a, x->rq->remote_addr), *client_id;
     int64_t wait_ms = 0;
 
     if (!address) /* the web server does not send it: all clients would share one limit */

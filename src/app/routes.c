@@ -1,18 +1,15 @@
 #include "app/routes.h"
 
+#include "app/server_page.h"
 #include "base/base.h"
 #include "mcp/endpoint.h"
 #include "mcp/session.h"
 #include "oauth/endpoints.h"
 
-#define PRM "/.well-known/oauth-protected-resource"
-#define ASM "/.well-known/oauth-authorization-server"
-#define OIDC "/.well-known/openid-configuration"
-
 /* Everything that a request waits for has a deadline of its own, far below these: they end what
  * hangs. A call of the MCP endpoint may ask a person, and run programs (PROGRAM_TIMEOUT_MS_MAX). */
 #define OAUTH_LIMIT_S 30
-#define METADATA_LIMIT_S 10
+#define METADATA_LIMIT_S ROUTE_LIMIT_MIN_S
 #define MCP_LIMIT_S 180
 
 #define ALLOW_MAX 64
@@ -29,28 +26,10 @@ static const struct {
     enum cors cors;
     unsigned group;
 } table[] = {
-    {"GET", BASE_ISSUER, "/authorize", oauth_authorize_get, STYLE_PAGE, CORS_NONE, GROUP_AUTHORIZE},
-    {"POST", BASE_ISSUER, "/authorize", oauth_authorize_post, STYLE_PAGE, CORS_NONE,
-     GROUP_AUTHORIZE},
-    {"GET", BASE_ISSUER, "/callback", oauth_callback, STYLE_PAGE, CORS_NONE, GROUP_AUTHORIZE},
-    {"POST", BASE_ISSUER, "/register", oauth_register, STYLE_OAUTH, CORS_ANY, GROUP_AUTHORIZE},
-    {"POST", BASE_ISSUER, "/token", oauth_token, STYLE_OAUTH, CORS_ANY, GROUP_TOKEN},
-    {"POST", BASE_ISSUER, "/revoke", oauth_revoke, STYLE_OAUTH, CORS_ANY, GROUP_TOKEN},
-    /* RFC 9728 §3.1 and RFC 8414 §3.1 put the well-known part before the path; clients of earlier
-     * revisions look at the root. */
-    {"GET", BASE_BEFORE_MCP, PRM, oauth_protected_resource, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
-    {"GET", BASE_ROOT, PRM, oauth_protected_resource, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
-    {"GET", BASE_BEFORE_ISSUER, ASM, oauth_authorization_server, STYLE_OAUTH, CORS_ANY,
-     GROUP_METADATA},
-    {"GET", BASE_ROOT, ASM, oauth_authorization_server, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
-    /* MCP "Authorization Server Metadata Discovery": as OpenID Connect writes it, behind the path
-     * too. */
-    {"GET", BASE_BEFORE_ISSUER, OIDC, oauth_authorization_server, STYLE_OAUTH, CORS_ANY,
-     GROUP_METADATA},
-    {"GET", BASE_ISSUER, OIDC, oauth_authorization_server, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
-    {"GET", BASE_ROOT, OIDC, oauth_authorization_server, STYLE_OAUTH, CORS_ANY, GROUP_METADATA},
-    {"POST", BASE_MCP, "", mcp_post, STYLE_RPC, CORS_MCP, GROUP_MCP},
-    {"GET", BASE_MCP, "", mcp_get, STYLE_RPC, CORS_MCP, GROUP_MCP},
+#define ENDPOINT(method, base, path, handler, style, cors, group)                                  \
+    {#method, BASE_##base, path, handler, STYLE_##style, CORS_##cors, GROUP_##group},
+    OAUTH_ENDPOINTS{"POST", BASE_MCP, "", mcp_post, STYLE_RPC, CORS_MCP, GROUP_MCP},
+    {"GET", BASE_MCP, "", server_page_or_stream, STYLE_RPC, CORS_MCP, GROUP_MCP},
     {"DELETE", BASE_MCP, "", mcp_delete, STYLE_RPC, CORS_MCP, GROUP_MCP},
 };
 
@@ -71,6 +50,20 @@ static const char *full_path(struct arena *a, const struct config *c, enum base 
     return path;
 }
 
+static unsigned hosts_of(enum base base) {
+    switch (base) {
+    case BASE_ISSUER:
+    case BASE_BEFORE_ISSUER:
+        return ROUTE_AT_ISSUER;
+    case BASE_MCP:
+    case BASE_BEFORE_MCP:
+        return ROUTE_AT_RESOURCE;
+    case BASE_ROOT:
+        break;
+    }
+    return ROUTE_AT_BOTH;
+}
+
 void routes_init(struct routes *r, struct arena *a, const struct config *config) {
     _Static_assert(sizeof table / sizeof *table <= ROUTES_MAX, "ROUTES_MAX");
     r->count = 0;
@@ -83,7 +76,8 @@ void routes_init(struct routes *r, struct arena *a, const struct config *config)
                                table[i].style,
                                table[i].cors,
                                table[i].group,
-                               table[i].base == BASE_MCP || table[i].base == BASE_BEFORE_MCP};
+                               table[i].base == BASE_MCP || table[i].base == BASE_BEFORE_MCP,
+                               hosts_of(table[i].base)};
 }
 
 static size_t length_without_slash(const char *path) {

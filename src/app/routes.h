@@ -27,6 +27,14 @@ struct route {
     enum cors cors;
     unsigned group; /* enum endpoint_group */
     bool loose;     /* with a slash at its end it is the same */
+    unsigned hosts; /* that it is at: enum route_host bits */
+};
+
+/* What is at both is a root address, which may be another site's just as well. */
+enum route_host {
+    ROUTE_AT_ISSUER = 1 << 0,
+    ROUTE_AT_RESOURCE = 1 << 1,
+    ROUTE_AT_BOTH = ROUTE_AT_ISSUER | ROUTE_AT_RESOURCE
 };
 
 #define ROUTES_MAX 24
@@ -48,6 +56,7 @@ struct route_match {
 };
 struct route_match routes_find(const struct routes *r, const struct request *rq);
 
+#define ROUTE_LIMIT_MIN_S 10
 /* Seconds that requests of a path may hold a worker: those of its group, or of the shortest if no
  * group has it. */
 int routes_time_limit_s(const struct routes *r, const char *path);

@@ -2,7 +2,7 @@
  * endpoint of a container, and the instance metadata service. */
 #include "aws/credentials_source.h"
 
-#include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
@@ -17,21 +17,18 @@
 /* Over plain HTTP only to this host itself and to the addresses of ECS and EKS. */
 static bool is_allowed_host(const struct url *u) {
     static const char *const allowed[] = {"169.254.170.2", "169.254.170.23", "fd00:ec2::23"};
-    unsigned char want[sizeof(struct in6_addr)], have[sizeof(struct in6_addr)];
-    char host[INET6_ADDRSTRLEN] = "";
-    size_t len = strlen(u->host);
+    struct sockaddr_storage address;
+    char text[INET6_ADDRSTRLEN];
 
     if (url_is_loopback(u))
         return true;
-    if (len < sizeof host)
-        memcpy(host, u->host + (*u->host == '['), len - (*u->host == '[' ? 2 : 0));
-    for (unsigned i = 0; i < sizeof allowed / sizeof *allowed; i++) {
-        int family = strchr(allowed[i], ':') ? AF_INET6 : AF_INET;
-
-        if (inet_pton(family, host, have) == 1 && inet_pton(family, allowed[i], want) == 1 &&
-            !memcmp(have, want, family == AF_INET ? sizeof(struct in_addr) : sizeof want))
+    if (!url_host_address(u->host, &address) ||
+        getnameinfo((struct sockaddr *)&address, sizeof address, text, sizeof text, NULL, 0,
+                    NI_NUMERICHOST))
+        return false;
+    for (unsigned i = 0; i < sizeof allowed / sizeof *allowed; i++)
+        if (!strcmp(text, allowed[i]))
             return true;
-    }
     return false;
 }
 
@@ -88,7 +85,7 @@ static enum rc find_authorization(const struct aws_fetch *f, const char **out, s
 static enum rc container_fetch(const struct aws_fetch *f, struct aws_credentials *out,
                                struct err *e) {
     const char *headers[] = {"Accept: application/json", NULL, NULL};
-    struct http_request rq = {.method = "GET", .headers = headers};
+    struct http_request rq = {.method = "GET", .headers = headers, .is_local = true};
     struct err why = {0};
 
     if (find_url(f->arena, f->env, &rq.url, &why))
@@ -174,7 +171,7 @@ static enum rc ask_line(const struct aws_fetch *f, const struct http_request *rq
 static enum rc imds_fetch(const struct aws_fetch *f, struct aws_credentials *out, struct err *e) {
     static const char *const ttl[] = {"X-aws-ec2-metadata-token-ttl-seconds: " TOKEN_TTL_S, NULL};
     const char *headers[] = {NULL, NULL}, *base = NULL;
-    struct http_request rq = {.method = "PUT", .headers = ttl};
+    struct http_request rq = {.method = "PUT", .headers = ttl, .is_local = true};
     char *token = NULL, *role = NULL;
 
     if (find_base(f, &base, e))
@@ -183,8 +180,10 @@ static enum rc imds_fetch(const struct aws_fetch *f, struct aws_credentials *out
     if (ask_line(f, &rq, &token, e))
         return e->code;
     headers[0] = arena_printf(f->arena, "X-aws-ec2-metadata-token: %s", token);
-    rq = (struct http_request){
-        .method = "GET", .url = arena_printf(f->arena, "%s" PATH, base), .headers = headers};
+    rq = (struct http_request){.method = "GET",
+                               .url = arena_printf(f->arena, "%s" PATH, base),
+                               .headers = headers,
+                               .is_local = true};
     if (ask_line(f, &rq, &role, e))
         return e->code;
     if (strlen(role) > ROLE_MAX || strpbrk(role, "/?#%"))

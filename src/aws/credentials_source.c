@@ -1,9 +1,9 @@
 #include "aws/credentials_source.h"
 
 #include <stdarg.h>
-#include <time.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "metrics/metrics.h"
 
 #define CONNECT_TIMEOUT_MS 1000 /* these endpoints are near, or not there at all */
@@ -59,20 +59,6 @@ bool aws_is_token(const char *s) {
     return true;
 }
 
-bool aws_read_time(const char *text, int64_t *out) {
-    struct tm tm;
-    const char *rest;
-
-    memset(&tm, 0, sizeof tm);
-    rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (rest && *rest == '.')
-        rest += 1 + strspn(rest + 1, "0123456789");
-    if (!rest || strcmp(rest, "Z") != 0)
-        return false;
-    *out = timegm(&tm);
-    return true;
-}
-
 enum rc aws_take_credentials(const struct aws_fetch *f, const struct aws_credential_texts *texts,
                              struct aws_credentials *out, struct err *e) {
     *out = (struct aws_credentials){.access_key_id = texts->id,
@@ -83,7 +69,7 @@ enum rc aws_take_credentials(const struct aws_fetch *f, const struct aws_credent
         return aws_source_failed(e, "a key or token is missing or has characters that none has");
     if (!texts->expiration)
         return OK;
-    if (!aws_read_time(texts->expiration, &out->expires_s))
+    if (!text_parse_rfc3339(texts->expiration, &out->expires_s))
         return aws_source_failed(e, "their time of expiry cannot be read");
     if (out->expires_s <= f->now_s && !f->may_have_ended)
         return aws_source_failed(e, "those that were given have expired; is the clock right?");

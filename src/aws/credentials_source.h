@@ -62,8 +62,6 @@ struct aws_credential_texts {
 /* Takes them over if they are complete, fit for a header, and have not expired. */
 enum rc aws_take_credentials(const struct aws_fetch *f, const struct aws_credential_texts *texts,
                              struct aws_credentials *out, struct err *e) MUST_USE;
-/* 2026-01-31T23:59:59Z, with or without a fraction (RFC 3339 in UTC). */
-bool aws_read_time(const char *text, int64_t *out);
 /* Visible ASCII and not empty. */
 bool aws_is_token(const char *s);
 /* The first line of a file with a token; ERR_MISCONFIGURED as of aws_source_wrong. */

@@ -5,7 +5,6 @@
 #include "aws/endpoint.h"
 #include "aws/sigv4.h"
 #include "base/base.h"
-#include "crypto/random.h"
 #include "metrics/metrics.h"
 
 #define ARENA_MAX 65536 /* what lives as long as the client: endpoint, region */
@@ -37,15 +36,19 @@ static const char *region_of_arn(struct arena *a, const char *table) {
     return arena_strndup(a, p, strcspn(p, ":"));
 }
 
-static enum rc find_service(struct dynamodb *d, struct err *e) {
+static enum rc find_service(struct dynamodb *d, struct arena *scratch, struct err *e) {
     const struct dynamodb_options *o = &d->options;
+    const char *region = region_of_arn(scratch, o->table);
+    struct aws_endpoint endpoint;
 
-    d->region = region_of_arn(d->arena, o->table);
-    if (!d->region && aws_region(d->arena, o->env, o->region, &d->region, e))
+    if (!region && aws_region(scratch, o->env, o->region, &region, e))
         return e->code;
-    if (aws_endpoint(d->arena, &(struct aws_lookup){o->env, d->region, "dynamodb"}, &d->endpoint,
-                     e))
+    d->region = arena_strdup(d->arena, region);
+    if (aws_endpoint(scratch, &(struct aws_lookup){o->env, region, "dynamodb"}, &endpoint, e))
         return e->code;
+    d->endpoint.url = arena_strdup(d->arena, endpoint.url);
+    d->endpoint.host = arena_strdup(d->arena, endpoint.host);
+    d->endpoint.path = arena_strdup(d->arena, endpoint.path);
     return aws_credentials_new(
         &(struct aws_credentials_options){o->env, d->region, o->http, o->clock}, &d->credentials,
         e);
@@ -54,15 +57,19 @@ static enum rc find_service(struct dynamodb *d, struct err *e) {
 enum rc dynamodb_new(const struct dynamodb_options *options, struct dynamodb **out, struct err *e) {
     struct dynamodb *d = xcalloc(1, sizeof *d);
 
-    *out = NULL;
+    struct arena *scratch = arena_new(AWS_SCRATCH_MAX);
+    enum rc rc;
+
     d->arena = arena_new(ARENA_MAX);
     d->options = *options;
-    if (find_service(d, e)) {
+    rc = find_service(d, scratch, e);
+    arena_free(scratch);
+    if (rc) {
         dynamodb_free(d);
-        return e->code;
+        d = NULL;
     }
     *out = d;
-    return OK;
+    return rc;
 }
 
 void dynamodb_free(struct dynamodb *d) {
@@ -75,10 +82,6 @@ void dynamodb_free(struct dynamodb *d) {
 
 const char *dynamodb_url(const struct dynamodb *d) {
     return d->endpoint.url;
-}
-
-const char *dynamodb_what(const struct dynamodb *d) {
-    return d->options.what;
 }
 
 struct aws_credentials_source *dynamodb_credentials(struct dynamodb *d) {
@@ -98,34 +101,37 @@ enum meaning {
 };
 
 /* "Error handling with DynamoDB" and "Common errors" in AWS's documents. */
-static const struct {
+static const struct fault {
     const char *type;
     enum meaning meaning;
+    const char *advice; /* what an admin does if no retry helps; NULL: nothing is known */
 } faults[] = {
-    {"ConditionalCheckFailedException", CONDITION_FAILED},
-    {"ProvisionedThroughputExceededException", NOT_NOW},
-    {"ThrottlingException", NOT_NOW},
-    {"Throttling", NOT_NOW},
-    {"RequestLimitExceeded", NOT_NOW},
-    {"TransactionConflictException", NOT_NOW},
-    {"ServiceUnavailable", UNKNOWN},
-    {"InternalServerError", UNKNOWN},
-    {"InternalFailure", UNKNOWN},
-    {"RequestTimeTooSkewed", WRONG_TIME},
-    {"RequestExpired", WRONG_TIME},
-    {"InvalidSignatureException", WRONG_TIME},
-    {"SignatureDoesNotMatch", WRONG_TIME},
-    {"ExpiredTokenException", WRONG_CREDENTIALS},
-    {"ExpiredToken", WRONG_CREDENTIALS},
-    {"UnrecognizedClientException", WRONG_CREDENTIALS},
-    {"InvalidClientTokenId", WRONG_CREDENTIALS},
+    {"AccessDeniedException", REFUSED, "see the policies in docs/dynamodb.md"},
+    {"ConditionalCheckFailedException", CONDITION_FAILED, NULL},
+    {"ProvisionedThroughputExceededException", NOT_NOW, NULL},
+    {"ThrottlingException", NOT_NOW, NULL},
+    {"Throttling", NOT_NOW, NULL},
+    {"RequestLimitExceeded", NOT_NOW, NULL},
+    {"TransactionConflictException", NOT_NOW, NULL},
+    {"ServiceUnavailable", UNKNOWN, NULL},
+    {"InternalServerError", UNKNOWN, NULL},
+    {"InternalFailure", UNKNOWN, NULL},
+    {"RequestTimeTooSkewed", WRONG_TIME, NULL},
+    {"RequestExpired", WRONG_TIME, NULL},
+    {"InvalidSignatureException", WRONG_TIME, "the secret access key is wrong"},
+    {"SignatureDoesNotMatch", WRONG_TIME, NULL},
+    {"ExpiredTokenException", WRONG_CREDENTIALS, "the session token has expired"},
+    {"ExpiredToken", WRONG_CREDENTIALS, NULL},
+    {"UnrecognizedClientException", WRONG_CREDENTIALS, "AWS does not know the access key"},
+    {"InvalidClientTokenId", WRONG_CREDENTIALS, NULL},
 };
 
-static enum meaning meaning_of(const char *type, long status) {
+/* NULL: the type is not among them. */
+static const struct fault *find_fault(const char *type) {
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         if (!strcmp(faults[i].type, type))
-            return faults[i].meaning;
-    return status >= 500 ? UNKNOWN : status == 429 ? NOT_NOW : REFUSED;
+            return &faults[i];
+    return NULL;
 }
 
 /* Four bits at a time: the polynomial 0xEDB88320 (reflected) for each value of them. */
@@ -162,13 +168,15 @@ static const char *message_of(const struct json *body, enum meaning meaning) {
 
 static enum meaning read_fault(struct json *body, long status, struct dynamodb_result *r) {
     const char *type = json_get_str(body, "__type"), *name;
+    const struct fault *known;
     enum meaning meaning;
 
     if (!type) /* not DynamoDB: something in between */
         type = status >= 500 ? "ServerError" : "NotUnderstood";
     name = strrchr(type, '#'); /* namespace#Name */
     name = name ? name + 1 : type;
-    meaning = meaning_of(name, status);
+    known = find_fault(name);
+    meaning = known ? known->meaning : status >= 500 ? UNKNOWN : status == 429 ? NOT_NOW : REFUSED;
     r->fault = name;
     r->message = message_of(body, meaning);
     return meaning;
@@ -224,7 +232,6 @@ static enum meaning send_signed(struct call *c, const struct aws_credentials *cr
         .service = "dynamodb",
         .credentials = credentials,
         .time_s = clock_now_s(d->options.clock) + d->skew_s,
-        .flags = SIGV4_USUAL,
     };
     int64_t left_ms = c->deadline_ms - clock_monotonic_ms();
     const struct http_request rq = {
@@ -281,7 +288,7 @@ static bool set_clock(struct call *c, const struct dynamodb_result *r) {
     c->clock_set = true;
     c->d->skew_s = skew_s;
     log_warn("clock_differs_from_aws", kvn("seconds", skew_s),
-             kv("what_to_do", "set this host's clock (NTP)"));
+             kv("hint", "set this host's clock (NTP)"));
     return true;
 }
 
@@ -313,7 +320,7 @@ static bool pause_before(const struct call *c, unsigned tries) {
 
     if (limit > DYNAMODB_BACKOFF_MAX_MS)
         limit = DYNAMODB_BACKOFF_MAX_MS;
-    random_bytes(&random, sizeof random);
+    arc4random_buf(&random, sizeof random);
     ts.tv_nsec = (long)(random % (limit * 1000)) * 1000;
     if (clock_monotonic_ms() + ts.tv_nsec / 1000000 >= c->deadline_ms)
         return false;
@@ -366,24 +373,14 @@ static enum meaning try_all(struct call *c, struct dynamodb_result *r) {
     }
 }
 
-/* What an admin does about a refusal that no retry mends. */
+/* What an admin does about a refusal that a retry cannot cure. */
 static const char *advice(const struct dynamodb *d, struct arena *a, const char *fault) {
-    static const struct {
-        const char *fault, *text;
-    } all[] = {
-        {"AccessDeniedException", "; see the policies in docs/dynamodb.md"},
-        {"UnrecognizedClientException", "; AWS does not know the access key"},
-        {"InvalidSignatureException", "; the secret access key is wrong"},
-        {"ExpiredTokenException", "; the session token has expired"},
-    };
+    const struct fault *known = find_fault(fault);
 
     if (!strcmp(fault, "ResourceNotFoundException"))
         return arena_printf(a, "; there is no such table in this region and account: see %s",
                             d->options.setting);
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!strcmp(all[i].fault, fault))
-            return all[i].text;
-    return "";
+    return known && known->advice ? arena_printf(a, "; %s", known->advice) : "";
 }
 
 enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const struct dynamodb_request *rq,

@@ -55,7 +55,6 @@ enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const struct dynamodb
                       struct dynamodb_result *out, struct err *e) MUST_USE;
 
 /* For people. */
-const char *dynamodb_what(const struct dynamodb *d); /* as the options say */
 const char *dynamodb_url(const struct dynamodb *d);
 struct aws_credentials_source *dynamodb_credentials(struct dynamodb *d); /* borrowed */
 

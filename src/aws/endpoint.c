@@ -33,6 +33,11 @@ static const struct partition *find_partition(const char *region) {
     return p;
 }
 
+struct http_options aws_http_options(const char *proxy, const char *no_proxy) {
+    return (struct http_options){
+        .ca_bundle = getenv("AWS_CA_BUNDLE"), .proxy = proxy, .no_proxy = no_proxy};
+}
+
 /* ---- region ---- */
 
 static bool is_region(const char *s) {
@@ -42,8 +47,8 @@ static bool is_region(const char *s) {
            strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
-static enum rc find_region(struct arena *a, const struct aws_env *env, const char *fallback,
-                           const char **out, struct err *e) {
+enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallback,
+                   const char **out, struct err *e) {
     struct aws_profile profile;
     const char *region = aws_env_get(env, "AWS_REGION");
 
@@ -63,17 +68,6 @@ static enum rc find_region(struct arena *a, const struct aws_env *env, const cha
                        region);
     *out = region;
     return OK;
-}
-
-enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallback,
-                   const char **out, struct err *e) {
-    struct arena *scratch = arena_new(AWS_SCRATCH_MAX);
-    enum rc rc = find_region(scratch, env, fallback, out, e);
-
-    if (!rc)
-        *out = arena_strdup(a, *out);
-    arena_free(scratch);
-    return rc;
 }
 
 /* ---- endpoint ---- */
@@ -127,8 +121,8 @@ static void use_regional(struct arena *a, const struct aws_lookup *l, bool fips,
     out->url = arena_printf(a, "https://%s/", out->host);
 }
 
-static enum rc find_endpoint(struct arena *a, const struct aws_lookup *l, struct aws_endpoint *out,
-                             struct err *e) {
+enum rc aws_endpoint(struct arena *a, const struct aws_lookup *l, struct aws_endpoint *out,
+                     struct err *e) {
     struct aws_profile profile;
     bool ignore, fips, dual_stack;
     const char *url, *from;
@@ -144,19 +138,4 @@ static enum rc find_endpoint(struct arena *a, const struct aws_lookup *l, struct
         return use_configured(a, url, from, out, e);
     use_regional(a, l, fips, dual_stack, out);
     return OK;
-}
-
-enum rc aws_endpoint(struct arena *a, const struct aws_lookup *l, struct aws_endpoint *out,
-                     struct err *e) {
-    struct arena *scratch = arena_new(AWS_SCRATCH_MAX);
-    struct aws_endpoint found = {0};
-    enum rc rc = find_endpoint(scratch, l, &found, e);
-
-    if (!rc) {
-        out->url = arena_strdup(a, found.url);
-        out->host = arena_strdup(a, found.host);
-        out->path = arena_strdup(a, found.path);
-    }
-    arena_free(scratch);
-    return rc;
 }

@@ -1,8 +1,15 @@
-/* Region and service addresses. What the environment and the shared files say means what it means
- * to AWS's own SDKs. */
+/* Region and service addresses, in an arena that is wiped soon: the shared files with their secrets
+ * are read into it, so it must allow AWS_SCRATCH_MAX. What the environment and the shared files say
+ * means what it means to AWS's own SDKs. */
 #pragma once
 
 #include "aws/profile.h"
+#include "net/http.h"
+
+/* How AWS, and an identity provider of its, is asked: at any address, through a proxy if there is
+ * one (net/http.h says what proxy and no_proxy mean), trusting the file that the variable
+ * AWS_CA_BUNDLE names if it is set. The texts are borrowed. */
+struct http_options aws_http_options(const char *proxy, const char *no_proxy);
 
 /* AWS_REGION, AWS_DEFAULT_REGION, the profile's region, or `fallback` (may be NULL).
  * ERR_MISCONFIGURED if there is none, if it cannot be part of a host name, or if the shared files

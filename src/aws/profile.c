@@ -40,7 +40,7 @@ struct reader {
     unsigned line_number;
     const char *section, *key; /* those that the next line belongs to; NULL: none yet */
     struct aws_ini_line *last;
-    struct aws_ini *out;
+    struct aws_ini_line **next; /* where the next one is put */
 };
 
 static char *trim(char *s) {
@@ -57,11 +57,8 @@ static void add(struct reader *r, const char *key, const char *value) {
     struct aws_ini_line *line = arena_alloc(r->arena, sizeof *line);
 
     *line = (struct aws_ini_line){r->section, key, value, NULL};
-    if (r->last)
-        r->last->next = line;
-    else
-        r->out->first = line;
-    r->last = line;
+    *r->next = r->last = line;
+    r->next = &line->next;
 }
 
 static enum rc wrong(const struct reader *r, const char *why, struct err *e) {
@@ -147,12 +144,12 @@ static enum rc read_line(struct reader *r, char *line, struct err *e) {
     return indented ? read_indented(r, text, e) : read_property(r, text, NULL, e);
 }
 
-enum rc aws_ini_parse(struct arena *a, const char *file, char *text, struct aws_ini *out,
+enum rc aws_ini_parse(struct arena *a, const char *file, char *text, struct aws_ini_line **out,
                       struct err *e) {
-    struct reader r = {.arena = a, .file = file, .out = out};
+    struct reader r = {.arena = a, .file = file, .next = out};
     char *line;
 
-    out->first = NULL;
+    *out = NULL;
     text += utf8_bom_length(text, strlen(text));
     while ((line = strsep(&text, "\n"))) {
         r.line_number++;
@@ -182,11 +179,11 @@ static const char *file_path(struct arena *a, const struct aws_env *env,
 /* A file that is not there says nothing. Nor does the usual one if it may not be read, as of a
  * service that is kept out of home directories. */
 static enum rc load_file(struct arena *a, const struct aws_env *env, const struct shared_file *file,
-                         struct aws_ini *out, struct err *e) {
+                         struct aws_ini_line **out, struct err *e) {
     const char *path = file_path(a, env, file);
     char *text;
 
-    out->first = NULL;
+    *out = NULL;
     if (!path)
         return OK;
     if (!aws_file_read(a, path, &text, e))
@@ -207,21 +204,21 @@ static bool is_profile(const char *section, const char *name) {
 
 /* [name] in the credentials file; in the config file [profile name], and [default] if there is no
  * [profile default], which is not merged with it. */
-static bool has_plain_name(const struct aws_ini *ini, const char *name, bool in_config) {
+static bool has_plain_name(const struct aws_ini_line *first, const char *name, bool in_config) {
     if (in_config && strcmp(name, "default") != 0)
         return false;
-    for (const struct aws_ini_line *l = ini->first; in_config && l; l = l->next)
+    for (const struct aws_ini_line *l = first; in_config && l; l = l->next)
         if (is_profile(l->section, name))
             return false;
     return true;
 }
 
-static const char *find(const struct aws_ini *ini, const char *name, bool in_config,
+static const char *find(const struct aws_ini_line *first, const char *name, bool in_config,
                         const char *key) {
-    const bool plain = has_plain_name(ini, name, in_config);
+    const bool plain = has_plain_name(first, name, in_config);
     const char *value = NULL;
 
-    for (const struct aws_ini_line *l = ini->first; l; l = l->next)
+    for (const struct aws_ini_line *l = first; l; l = l->next)
         if ((plain ? !strcmp(l->section, name) : is_profile(l->section, name)) &&
             !strcmp(l->key, key))
             value = l->value; /* the last one counts */
@@ -241,7 +238,7 @@ enum rc aws_profile_load(struct arena *a, const struct aws_env *env, struct aws_
         load_file(a, env, &config, &out->config, e))
         return e->code;
     out->exists =
-        find(&out->credentials, out->name, false, "") || find(&out->config, out->name, true, "");
+        find(out->credentials, out->name, false, "") || find(out->config, out->name, true, "");
     if (out->is_named && !out->exists)
         return err_set(e, ERR_MISCONFIGURED,
                        "AWS_PROFILE names %.64s, which is in neither the shared credentials file "
@@ -251,10 +248,10 @@ enum rc aws_profile_load(struct arena *a, const struct aws_env *env, struct aws_
 }
 
 const char *aws_profile_get(const struct aws_profile *p, const char *key) {
-    const char *value = find(&p->credentials, p->name, false, key);
+    const char *value = find(p->credentials, p->name, false, key);
 
     if (!value || !*value)
-        value = find(&p->config, p->name, true, key);
+        value = find(p->config, p->name, true, key);
     return value && *value ? value : NULL;
 }
 
@@ -264,7 +261,7 @@ const char *aws_profile_get_service(const struct aws_profile *p, const char *ser
     const char *section = name ? arena_printf(p->arena, "services %s", name) : "";
     const char *nested = arena_printf(p->arena, "%s.%s", service, key);
 
-    for (const struct aws_ini_line *l = p->config.first; name && l; l = l->next)
+    for (const struct aws_ini_line *l = p->config; name && l; l = l->next)
         if (!strcmp(l->section, section) && !strcmp(l->key, nested))
             value = l->value;
     return value && *value ? value : NULL;

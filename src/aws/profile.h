@@ -18,18 +18,15 @@ const char *aws_env_get(const struct aws_env *env, const char *name);
  * but the shortest lines. Wiped when it is done: the files hold secrets. */
 #define AWS_SCRATCH_MAX ((size_t)128 << 20)
 
-/* The lines of one file that say something. */
+/* A line of a file that says something. */
 struct aws_ini_line {
     const char *section; /* as between the brackets, white space folded, quotes taken away */
     const char *key; /* lower case; "services.key" for one nested in another; "" opens a section */
     const char *value;
     struct aws_ini_line *next;
 };
-struct aws_ini {
-    struct aws_ini_line *first;
-};
 /* ERR_MISCONFIGURED names the file and line; never a value, which may be a secret. */
-enum rc aws_ini_parse(struct arena *a, const char *file, char *text, struct aws_ini *out,
+enum rc aws_ini_parse(struct arena *a, const char *file, char *text, struct aws_ini_line **out,
                       struct err *e) MUST_USE;
 
 /* One profile of both files. */
@@ -39,7 +36,7 @@ struct aws_profile {
     const char *name;
     bool is_named; /* by AWS_PROFILE; otherwise it is `default` */
     bool exists;
-    struct aws_ini credentials, config;
+    struct aws_ini_line *credentials, *config; /* the first of each; NULL: none */
 };
 /* Reads both files. Files that are not there are empty. ERR_MISCONFIGURED if one that is named
  * cannot be read, or AWS_PROFILE names a profile that is in neither. */

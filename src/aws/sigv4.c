@@ -1,12 +1,11 @@
 /* "Create a signed AWS API request" in the IAM User Guide. */
 #include "aws/sigv4.h"
 
-#include <ctype.h>
-#include <strings.h>
 #include <time.h>
 
 #include "base/base.h"
 #include "base/encode.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "crypto/digest.h"
 
@@ -16,9 +15,7 @@
 #define DATE_LEN 8
 /* Texts are as long as what they are made of; what the arena allows is far below. */
 #define TEXT_MAX ((size_t)1 << 26)
-#define ADDED_MAX 4 /* headers that signing adds */
-
-/* ---- time and body ---- */
+#define ADDED_MAX 3 /* headers that signing adds */
 
 /* 20150830T123600Z */
 static const char *time_of(struct arena *a, const struct aws_sign_request *rq) {
@@ -28,29 +25,6 @@ static const char *time_of(struct arena *a, const struct aws_sign_request *rq) {
     (void)gmtime_r(&(time_t){rq->time_s}, &tm);
     (void)strftime(out, TIME_LEN + 1, "%Y%m%dT%H%M%SZ", &tm);
     return out;
-}
-
-static const char *body_hash(struct arena *a, const struct aws_sign_request *rq) {
-    uint8_t digest[SHA256_LEN];
-
-    sha256(rq->body, rq->body_len, digest);
-    return hex_encode(a, digest, sizeof digest);
-}
-
-/* ---- encoding ---- */
-
-/* Encoded anew, so that %7e, %7E and ~ all become the one canonical form. */
-static char *encode_again(struct arena *a, const char *s, size_t len) {
-    struct buf b;
-
-    buf_init(&b, a, TEXT_MAX);
-    for (size_t i = 0; i < len; i++) {
-        int byte = url_escaped_byte(s + i, len - i);
-
-        url_encode_bytes(&b, byte < 0 ? &s[i] : &(char){(char)byte}, 1, 0);
-        i += byte < 0 ? 0 : 2;
-    }
-    return b.p;
 }
 
 /* ---- path ---- */
@@ -71,214 +45,71 @@ static const char *normalize(struct arena *a, const char *path) {
     return *out ? out : "/";
 }
 
-static void add_path(struct buf *b, struct arena *a, const struct aws_sign_request *rq) {
-    const char *path = rq->path && *rq->path ? rq->path : "/";
-
-    if (rq->flags & SIGV4_NORMALIZE_PATH)
-        path = normalize(a, path);
-    if (rq->flags & SIGV4_DOUBLE_ENCODE)
-        url_encode_bytes(b, path, strlen(path), '/');
-    else
-        buf_adds(b, path);
-}
-
-/* ---- query ---- */
-
-struct parameter {
-    const char *name, *value; /* encoded */
-};
-
-static int compare_parameters(const void *left, const void *right) {
-    const struct parameter *x = left, *y = right;
-    int order = strcmp(x->name, y->name);
-
-    return order ? order : strcmp(x->value, y->value);
-}
-
-static void add_query(struct buf *b, struct arena *a, const char *query) {
-    struct parameter *list;
-    size_t count = 0, most = 1;
-
-    if (!query)
-        return;
-    for (const char *p = query; *p; p++)
-        most += *p == '&';
-    list = arena_alloc(a, most * sizeof *list);
-    for (const char *p = query; *p;) {
-        size_t len = strcspn(p, "&"), name_len = strcspn(p, "=&");
-
-        if (len) {
-            size_t value_at = name_len + (p[name_len] == '=');
-            list[count].name = encode_again(a, p, name_len);
-            list[count++].value = encode_again(a, p + value_at, len - value_at);
-        }
-        p += len + (p[len] == '&');
-    }
-    qsort(list, count, sizeof *list, compare_parameters);
-    for (size_t i = 0; i < count; i++) {
-        buf_adds(b, i ? "&" : "");
-        buf_adds(b, list[i].name);
-        buf_addc(b, '=');
-        buf_adds(b, list[i].value);
-    }
-}
-
 /* ---- headers ---- */
 
-static bool is_named(const char *line, const char *const *names) {
-    size_t len = strcspn(line, ":");
-
-    for (; *names; names++)
-        if (strlen(*names) == len && !strncasecmp(line, *names, len))
-            return true;
-    return false;
-}
-
-/* Does signing make this line by itself? Then a given one is not sent. */
-static bool is_own_header(const char *line) {
-    static const char *const own[] = {
-        "Host", "Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256",
-        NULL};
-
-    return is_named(line, own);
-}
-
-/* What belongs to one connection, or what the way may change: never signed. */
-static bool is_unsigned(const char *line) {
-    static const char *const hop_by_hop[] = {"Connection",
-                                             "Expect",
-                                             "Keep-Alive",
-                                             "Proxy-Authorization",
-                                             "Sec-WebSocket-Key",
-                                             "Sec-WebSocket-Protocol",
-                                             "Sec-WebSocket-Version",
-                                             "TE",
-                                             "Trailer",
-                                             "Transfer-Encoding",
-                                             "Upgrade",
-                                             "User-Agent",
-                                             "X-Amzn-Trace-Id",
-                                             NULL};
-
-    return is_named(line, hop_by_hop);
-}
-
-/* A header to be signed: the name in lower case, the value trimmed and folded. */
+/* The name in lower case. */
 struct header {
     const char *name, *value;
-    size_t order; /* as it was given, for headers of one name */
 };
 struct headers {
-    struct header *list; /* sorted by name, then as given */
+    struct header *list; /* sorted by name */
     size_t count;
 };
 
-/* White space at the ends goes, and each run within, line folds included, becomes one space. */
-static const char *fold(struct arena *a, const char *value) {
-    char *out = arena_alloc(a, strlen(value) + 1), *end = out;
-
-    for (const char *p = value; *p; p++) {
-        if (!isspace((unsigned char)*p))
-            *end++ = *p;
-        else if (end > out && end[-1] != ' ')
-            *end++ = ' ';
-    }
-    while (end > out && end[-1] == ' ')
-        end--;
-    *end = 0;
-    return out;
-}
-
-static void add_header(struct headers *h, struct arena *a, const char *name, size_t name_len,
-                       const char *value) {
-    char *lower = arena_strndup(a, name, name_len);
-
-    for (char *p = lower; *p; p++)
-        *p = (char)tolower((unsigned char)*p);
-    h->list[h->count] = (struct header){lower, fold(a, value), h->count};
-    h->count++;
-}
-
 static int compare_headers(const void *left, const void *right) {
-    const struct header *x = left, *y = right;
-    int order = strcmp(x->name, y->name);
-
-    return order ? order : (x->order > y->order) - (x->order < y->order);
+    return strcmp(((const struct header *)left)->name, ((const struct header *)right)->name);
 }
 
-#define NAMED(name) name, sizeof(name) - 1
+static size_t count_lines(const struct aws_sign_request *rq) {
+    size_t count = 0;
 
-static void collect_headers(struct arena *a, const struct aws_sign_request *rq,
-                            struct headers *out) {
-    size_t given = 0;
+    while (rq->headers[count])
+        count++;
+    return count;
+}
 
-    while (rq->headers && rq->headers[given])
-        given++;
-    out->count = 0;
-    out->list = arena_alloc(a, (given + ADDED_MAX) * sizeof *out->list);
+static struct headers collect_headers(struct arena *a, const struct aws_sign_request *rq) {
+    const size_t given = count_lines(rq);
+    struct headers h = {arena_alloc(a, (given + ADDED_MAX) * sizeof *h.list), given};
+
     for (size_t i = 0; i < given; i++) {
-        const char *line = rq->headers[i], *colon = strchr(line, ':');
+        const char *line = rq->headers[i], *value = line + strcspn(line, ":") + 1;
 
-        if (colon && !is_own_header(line) && !is_unsigned(line))
-            add_header(out, a, line, (size_t)(colon - line), colon + 1);
+        h.list[i] =
+            (struct header){text_lower(a, line, strcspn(line, ":")), value + strspn(value, " ")};
     }
-    add_header(out, a, NAMED("host"), rq->host);
-    add_header(out, a, NAMED("x-amz-date"), time_of(a, rq));
-    if (*rq->credentials->session_token && !(rq->flags & SIGV4_TOKEN_UNSIGNED))
-        add_header(out, a, NAMED("x-amz-security-token"), rq->credentials->session_token);
-    if (rq->flags & SIGV4_BODY_HEADER)
-        add_header(out, a, NAMED("x-amz-content-sha256"), body_hash(a, rq));
-    qsort(out->list, out->count, sizeof *out->list, compare_headers);
-}
-
-static bool is_repeated(const struct headers *h, size_t i) {
-    return i > 0 && !strcmp(h->list[i].name, h->list[i - 1].name);
+    h.list[h.count++] = (struct header){"host", rq->host};
+    h.list[h.count++] = (struct header){"x-amz-date", time_of(a, rq)};
+    if (*rq->credentials->session_token)
+        h.list[h.count++] = (struct header){"x-amz-security-token", rq->credentials->session_token};
+    qsort(h.list, h.count, sizeof *h.list, compare_headers);
+    return h;
 }
 
 /* "host;x-amz-date" */
 static void add_header_names(struct buf *b, const struct headers *h) {
-    for (size_t i = 0; i < h->count; i++) {
-        if (is_repeated(h, i))
-            continue;
-        buf_adds(b, i ? ";" : "");
-        buf_adds(b, h->list[i].name);
-    }
-}
-
-/* A line each; the values of one name are joined by commas. */
-static void add_headers(struct buf *b, const struct headers *h) {
-    for (size_t i = 0; i < h->count; i++) {
-        if (is_repeated(h, i)) {
-            buf_addc(b, ',');
-        } else {
-            buf_adds(b, i ? "\n" : "");
-            buf_adds(b, h->list[i].name);
-            buf_addc(b, ':');
-        }
-        buf_adds(b, h->list[i].value);
-    }
-    buf_addc(b, '\n');
+    for (size_t i = 0; i < h->count; i++)
+        buf_addf(b, "%s%s", i ? ";" : "", h->list[i].name);
 }
 
 /* ---- the stages ---- */
 
 const char *sigv4_canonical_request(struct arena *a, const struct aws_sign_request *rq) {
-    struct headers headers;
+    const struct headers headers = collect_headers(a, rq);
+    const char *path = normalize(a, rq->path);
+    uint8_t digest[SHA256_LEN];
     struct buf b;
 
     buf_init(&b, a, TEXT_MAX);
-    collect_headers(a, rq, &headers);
-    buf_adds(&b, rq->method);
-    buf_addc(&b, '\n');
-    add_path(&b, a, rq);
-    buf_addc(&b, '\n');
-    add_query(&b, a, rq->query);
-    buf_addc(&b, '\n');
-    add_headers(&b, &headers);
+    buf_addf(&b, "%s\n", rq->method);
+    url_encode_bytes(&b, path, strlen(path), '/');
+    buf_adds(&b, "\n\n"); /* there is no query */
+    for (size_t i = 0; i < headers.count; i++)
+        buf_addf(&b, "%s:%s\n", headers.list[i].name, headers.list[i].value);
     buf_addc(&b, '\n');
     add_header_names(&b, &headers);
-    buf_addc(&b, '\n');
-    buf_adds(&b, body_hash(a, rq));
+    sha256(rq->body, rq->body_len, digest);
+    buf_addf(&b, "\n%s", hex_encode(a, digest, sizeof digest));
     return b.p;
 }
 
@@ -311,12 +142,11 @@ static void signing_key(struct arena *a, const struct aws_sign_request *rq,
 
 const char *sigv4_authorization(struct arena *a, const struct aws_sign_request *rq,
                                 const char *string_to_sign) {
-    struct headers headers;
+    const struct headers headers = collect_headers(a, rq);
     uint8_t key[SHA256_LEN], signature[SHA256_LEN];
     struct buf b;
 
     buf_init(&b, a, TEXT_MAX);
-    collect_headers(a, rq, &headers);
     signing_key(a, rq, key);
     hmac_sha256(key, sizeof key, string_to_sign, strlen(string_to_sign), signature);
     explicit_bzero(key, sizeof key);
@@ -330,21 +160,14 @@ const char *sigv4_authorization(struct arena *a, const struct aws_sign_request *
 const char *const *sigv4_sign(struct arena *a, const struct aws_sign_request *rq) {
     const char *canonical = sigv4_canonical_request(a, rq);
     const char *to_sign = sigv4_string_to_sign(a, rq, canonical);
-    const char **lines;
-    size_t count = 0, given = 0;
+    size_t count = count_lines(rq);
+    const char **lines = arena_alloc(a, (count + ADDED_MAX + 1) * sizeof *lines);
 
-    while (rq->headers && rq->headers[given])
-        given++;
-    lines = arena_alloc(a, (given + ADDED_MAX + 1) * sizeof *lines);
-    for (size_t i = 0; i < given; i++)
-        if (!is_own_header(rq->headers[i]))
-            lines[count++] = rq->headers[i];
+    memcpy(lines, rq->headers, count * sizeof *lines);
     lines[count++] = arena_printf(a, "X-Amz-Date: %s", time_of(a, rq));
     if (*rq->credentials->session_token)
         lines[count++] =
             arena_printf(a, "X-Amz-Security-Token: %s", rq->credentials->session_token);
-    if (rq->flags & SIGV4_BODY_HEADER)
-        lines[count++] = arena_printf(a, "X-Amz-Content-Sha256: %s", body_hash(a, rq));
     lines[count++] = arena_printf(a, "Authorization: %s", sigv4_authorization(a, rq, to_sign));
     lines[count] = NULL;
     return (const char *const *)lines;

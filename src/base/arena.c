@@ -10,7 +10,8 @@
 
 #include "base/log.h"
 
-#define CHUNK_BYTES 16384        /* holds most requests whole */
+#define CHUNK_BYTES 16384 /* holds most requests whole */
+#define SMALL_CHUNK_BYTES 1024
 #define LARGE_BYTES (128 * 1024) /* of a piece that is the system's own */
 #define SPARE_BYTES (512 * 1024) /* that may stay with us for the next request */
 #define BUF_FIRST_BYTES 256
@@ -30,20 +31,12 @@ struct deferred {
 struct arena {
     struct chunk *chunks; /* the newest first; the last one is kept over a reset */
     struct deferred *deferred;
-    size_t total, max;
+    size_t total, max, chunk_bytes;
 };
 
 void out_of_memory(const char *what, size_t len) {
     log_error("out_of_memory", kv("what", what), kvn("bytes", (int64_t)len));
     _exit(EXIT_OUT_OF_MEMORY);
-}
-
-void *xmalloc(size_t len) {
-    void *p = malloc(len ? len : 1);
-
-    if (!p)
-        out_of_memory("malloc", len);
-    return p;
 }
 
 void *xcalloc(size_t n, size_t len) {
@@ -54,10 +47,20 @@ void *xcalloc(size_t n, size_t len) {
     return p;
 }
 
-char *xstrdup(const char *s) {
-    size_t len = strlen(s) + 1;
+void *xmalloc(size_t len) {
+    void *p = malloc(len ? len : 1);
 
-    return memcpy(xmalloc(len), s, len);
+    if (!p)
+        out_of_memory("malloc", len);
+    return p;
+}
+
+void *xrealloc(void *p, size_t len) {
+    void *q = realloc(p, len ? len : 1);
+
+    if (!q)
+        out_of_memory("realloc", len);
+    return q;
 }
 
 static struct chunk *chunk_new(struct arena *a, size_t size) {
@@ -65,20 +68,28 @@ static struct chunk *chunk_new(struct arena *a, size_t size) {
 
     if (size > a->max || a->total > a->max - size)
         out_of_memory("arena limit", a->total + size);
-    c = xmalloc(sizeof *c + size);
+    c = xcalloc(1, sizeof *c + size);
     c->next = a->chunks;
-    c->used = 0;
     c->size = size;
     a->chunks = c;
     a->total += size;
     return c;
 }
 
-struct arena *arena_new(size_t max_bytes) {
+static struct arena *new_arena(size_t max_bytes, size_t chunk_bytes) {
     struct arena *a = xcalloc(1, sizeof *a);
 
-    a->max = max_bytes < CHUNK_BYTES ? CHUNK_BYTES : max_bytes; /* one chunk is always to be had */
+    a->max = max_bytes < chunk_bytes ? chunk_bytes : max_bytes; /* one chunk is always to be had */
+    a->chunk_bytes = chunk_bytes;
     return a;
+}
+
+struct arena *arena_new(size_t max_bytes) {
+    return new_arena(max_bytes, CHUNK_BYTES);
+}
+
+struct arena *arena_new_small(size_t max_bytes) {
+    return new_arena(max_bytes, SMALL_CHUNK_BYTES);
 }
 
 void *arena_alloc(struct arena *a, size_t len) {
@@ -94,11 +105,11 @@ void *arena_alloc(struct arena *a, size_t len) {
 #else
     len = (len + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
     if (!c || c->size - c->used < len)
-        c = chunk_new(a, len > CHUNK_BYTES ? len : CHUNK_BYTES);
+        c = chunk_new(a, len > a->chunk_bytes ? len : a->chunk_bytes);
     p = c->data + c->used;
     c->used += len;
 #endif
-    return memset(p, 0, len);
+    return p; /* zero: a chunk begins so, and is wiped when it is given back */
 }
 
 void arena_release(struct arena *a, const void *p) {
@@ -108,7 +119,7 @@ void arena_release(struct arena *a, const void *p) {
         if (c->data != p)
             continue;
 #ifndef ARENA_EACH_ALONE
-        if (c->size <= CHUNK_BYTES)
+        if (c->size <= a->chunk_bytes)
             return; /* others are in it */
 #endif
         *at = c->next;
@@ -125,10 +136,6 @@ char *arena_strndup(struct arena *a, const char *s, size_t len) {
     if (len)
         memcpy(p, s, len);
     return p;
-}
-
-char *arena_strdup(struct arena *a, const char *s) {
-    return arena_strndup(a, s, strlen(s));
 }
 
 char *arena_printf(struct arena *a, const char *fmt, ...) {
@@ -167,7 +174,7 @@ static void wipe(struct arena *a, int keep_one) {
     for (c = a->chunks; c; c = next) {
         next = c->next;
         explicit_bzero(c->data, c->used); /* tokens and codes pass through here */
-        if (keep_one && !next && c->size == CHUNK_BYTES) {
+        if (keep_one && !next && c->size == a->chunk_bytes) {
             c->used = 0;
             break;
         }
@@ -188,8 +195,12 @@ void arena_free(struct arena *a) {
     free(a);
 }
 
+size_t arena_room(const struct arena *a) {
+    return a->max - a->total;
+}
+
 bool arena_is_large(const struct arena *a) {
-    return a->total > CHUNK_BYTES;
+    return a->total > LARGE_BYTES;
 }
 
 /* Left to itself, glibc keeps ever larger pieces the more of them it has seen. */
@@ -208,8 +219,6 @@ void memory_trim(bool was_large, size_t *kept) {
     (void)malloc_trim(0);
     *kept = mallinfo2().fordblks;
 }
-
-/* ---- growing strings ---- */
 
 void buf_init(struct buf *b, struct arena *a, size_t max_len) {
     b->arena = a;
@@ -249,14 +258,6 @@ void buf_add(struct buf *b, const void *data, size_t len) {
     memcpy(b->p + b->len, data, len);
     b->len += len;
     b->p[b->len] = 0;
-}
-
-void buf_adds(struct buf *b, const char *s) {
-    buf_add(b, s, strlen(s));
-}
-
-void buf_addc(struct buf *b, char c) {
-    buf_add(b, &c, 1);
 }
 
 void buf_addf(struct buf *b, const char *fmt, ...) {

@@ -1,9 +1,10 @@
 /* Memory for one request (or one configuration): taken in chunks, freed and wiped all at once. */
 #pragma once
 
-#include "base/attr.h"
+#include "base/err.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct arena;
 
@@ -14,10 +15,15 @@ struct arena;
  * with arena_free. */
 struct arena *arena_new(size_t max_bytes);
 
+/* The same, for what is small and one of thousands: it grows by 1 KiB. */
+struct arena *arena_new_small(size_t max_bytes);
+
 /* Zeroed memory, aligned for any type; never NULL. */
 void *arena_alloc(struct arena *a, size_t len);
-char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t len); /* adds a NUL */
+static inline char *arena_strdup(struct arena *a, const char *s) {
+    return arena_strndup(a, s, strlen(s));
+}
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Wipes and frees a large block of this arena now; any other stays until the reset. For what has
@@ -32,7 +38,10 @@ void arena_defer(struct arena *a, void (*fn)(void *p), void *p);
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a); /* NULL is accepted */
 
-/* Does it hold more than an ordinary request needs? */
+/* Bytes that it may still hand out. */
+size_t arena_room(const struct arena *a);
+/* Does it hold more than an ordinary request needs, a login page included? What that frees may stay
+ * with the process. */
 bool arena_is_large(const struct arena *a);
 
 /* For a process that serves one request after another. memory_begin, once at its start: large
@@ -48,7 +57,10 @@ void memory_trim(bool was_large, size_t *kept);
 void *xmalloc(size_t len);
 NORETURN void out_of_memory(const char *what, size_t len);
 void *xcalloc(size_t n, size_t len);
-char *xstrdup(const char *s);
+void *xrealloc(void *p, size_t len);
+static inline char *xstrdup(const char *s) {
+    return (char *)memcpy(xmalloc(strlen(s) + 1), s, strlen(s) + 1);
+}
 
 /* A growing string in an arena, with a limit. Going over the limit is remembered, not fatal: check
  * `overflow` once at the end. `p` is never NULL, always ends in a NUL that `len` does not count,
@@ -62,6 +74,10 @@ struct buf {
 
 void buf_init(struct buf *b, struct arena *a, size_t max_len);
 void buf_add(struct buf *b, const void *data, size_t len);
-void buf_adds(struct buf *b, const char *s);
-void buf_addc(struct buf *b, char c);
+static inline void buf_adds(struct buf *b, const char *s) {
+    buf_add(b, s, strlen(s));
+}
+static inline void buf_addc(struct buf *b, char c) {
+    buf_add(b, &c, 1);
+}
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -32,14 +32,22 @@ char *base64url_encode(struct arena *a, const void *data, size_t len) {
     return out;
 }
 
-/* The value of a character, or -1. The alphabets differ in the last two. */
-static int value_of(char c, const char *alphabet) {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
+/* 1 + the value of a character; 0 for one that is in neither alphabet, and for the last two, in
+ * which the alphabets differ. */
+#define SIX(c, n)                                                                                  \
+    [c] = (n), [(c) + 1] = (n) + 1, [(c) + 2] = (n) + 2, [(c) + 3] = (n) + 3, [(c) + 4] = (n) + 4, \
+    [(c) + 5] = (n) + 5
+#define TEN(c, n)                                                                                  \
+    SIX(c, n), [(c) + 6] = (n) + 6, [(c) + 7] = (n) + 7, [(c) + 8] = (n) + 8, [(c) + 9] = (n) + 9
+static const uint8_t values[256] = {TEN('A', 1),  TEN('K', 11), SIX('U', 21), TEN('a', 27),
+                                    TEN('k', 37), SIX('u', 47), TEN('0', 53)};
+
+/* The value of a character, or -1. */
+static inline int value_of(char c, const char *alphabet) {
+    const int n = values[(unsigned char)c];
+
+    if (n)
+        return n - 1;
     if (c == alphabet[62])
         return 62;
     return c == alphabet[63] ? 63 : -1;

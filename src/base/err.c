@@ -9,6 +9,7 @@ enum rc err_set(struct err *e, enum rc code, const char *fmt, ...) {
     e->detail[0] = 0;
     e->advice = NULL;
     e->position.line = e->position.column = 0;
+    e->position.file = NULL;
     va_start(ap, fmt);
     (void)vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);

@@ -2,16 +2,23 @@
  * dispatcher, and turned into a reply (app/errors.c). */
 #pragma once
 
-#include "base/attr.h"
 #include <stdio.h>
 
+#define MUST_USE __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
+#define NORETURN __attribute__((noreturn))
+/* A large variable that is written before it is read: others are zeroed by the compiler's option.
+ */
+#define UNINITIALIZED __attribute__((uninitialized))
+
 /* What went wrong, by who can do something about it. OK is 0, so `if (rc)` reads "if it failed". A
- * protocol adds codes of its own: oauth/codes.h, mcp/rpc.h. */
+ * protocol adds codes of its own: oauth/site.h, mcp/rpc.h. */
 enum rc {
     OK = 0,
-    /* The request itself is wrong (the client's developer can mend it). */
+    /* The request itself is wrong (the client's developer can correct it). */
     ERR_INVALID_REQUEST,        /* HTTP 400 */
     ERR_NOT_FOUND,              /* no such path; HTTP 404 */
+    ERR_MISDIRECTED,            /* it is at another host name; HTTP 421 */
     ERR_METHOD_NOT_ALLOWED,     /* path exists, method does not; HTTP 405 */
     ERR_NOT_ACCEPTABLE,         /* HTTP 406 */
     ERR_TOO_LARGE,              /* a named limit was passed; HTTP 413 */
@@ -27,6 +34,7 @@ enum rc {
     /* Not the client's fault. */
     ERR_UPSTREAM,      /* a server that we asked failed, perhaps for a time only; HTTP 503 */
     ERR_STORE,         /* a store failed; HTTP 503 */
+    ERR_OVERLOADED,    /* a limit of this host is reached, for a time only; HTTP 503 */
     ERR_MISCONFIGURED, /* an admin must act; HTTP 500 */
     ERR_INTERNAL,      /* our bug; HTTP 500 */
     /* Between rooms only, never sent. */
@@ -45,7 +53,8 @@ struct err {
     const char *advice;
     struct {
         unsigned line, column;
-    } position; /* of the fault in a file of the admin's; line 0: there is none */
+        const char *file; /* if it is one of several: its path; NULL: it is clear which */
+    } position;           /* of the fault in a file of the admin's; line 0: there is none */
 };
 
 /* Sets code and public text once; returns code, so `return err_set(e, …)`. */

@@ -3,12 +3,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
+#include <limits.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
-int file_open(const char *path, const char **why) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3; older kernels do not know it */
+#endif
+
+#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+/* Not a FIFO, which would wait. */
+static int checked(int fd, const char **why) {
     struct stat st;
 
     if (fd < 0) {
@@ -23,6 +30,31 @@ int file_open(const char *path, const char **why) {
     return -1;
 }
 
+int file_open(const char *path, const char **why) {
+    return checked(open(path, OPEN_FLAGS), why);
+}
+
+int file_open_below(const char *dir, const char *path, const char **why) {
+    int fd = open(dir, OPEN_FLAGS | O_DIRECTORY);
+
+    while (fd >= 0 && *path) {
+        size_t len = strcspn(path, "/");
+        char name[NAME_MAX + 1];
+        int parent = fd, error;
+        bool is_name = len && len <= NAME_MAX && (len != 2 || memcmp(path, "..", 2) != 0);
+
+        memcpy(name, path, is_name ? len : 0);
+        name[is_name ? len : 0] = 0;
+        path += len;
+        fd = openat(parent, name, OPEN_FLAGS | O_NOFOLLOW | (*path ? O_DIRECTORY : 0));
+        error = errno;
+        (void)close(parent);
+        errno = error;
+        path += *path == '/';
+    }
+    return checked(fd, why);
+}
+
 ssize_t file_read_all(int fd, char *text, size_t len) {
     size_t done = 0;
     ssize_t got;
@@ -33,6 +65,22 @@ ssize_t file_read_all(int fd, char *text, size_t len) {
         done += got > 0 ? (size_t)got : 0;
     }
     return (ssize_t)done;
+}
+
+bool file_write_all(int fd, const void *data, size_t len, off_t at) {
+    const char *p = data;
+
+    for (size_t done = 0; done < len;) {
+        ssize_t n = at < 0 ? write(fd, p + done, len - done)
+                           : pwrite(fd, p + done, len - done, at + (off_t)done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        done += (size_t)n;
+    }
+    return true;
 }
 
 enum rc file_read(struct arena *a, const char *path, size_t max_len, struct text *out,
@@ -62,6 +110,10 @@ static int64_t ms_of(struct timespec t) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+int64_t file_changed_ms(const struct stat *st) {
+    return ms_of(st->st_ctim);
+}
+
 bool file_is_newer(const struct stat *st, int64_t since_ms) {
     return ms_of(st->st_mtim) >= since_ms || ms_of(st->st_ctim) >= since_ms;
 }
@@ -80,4 +132,31 @@ bool folder_has_changed(const char *path, int64_t since_ms) {
                   file_is_newer(&st, since_ms);
     (void)closedir(d);
     return changed;
+}
+
+/* Longer than a tick of the clock that file systems take times from. */
+#define TIME_STEP_MS 50
+
+struct file_version file_version_of(const struct stat *st) {
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (file_is_newer(st, ms_of(now) - TIME_STEP_MS))
+        return (struct file_version){0};
+    return (struct file_version){st->st_dev, st->st_ino, st->st_size, st->st_mtim, st->st_ctim};
+}
+
+static bool time_equal(struct timespec a, struct timespec b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+bool file_version_equal(const struct file_version *a, const struct file_version *b) {
+    return a->inode && a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           time_equal(a->modified, b->modified) && time_equal(a->changed, b->changed);
+}
+
+int file_in_memory(const char *name, unsigned flags) {
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL | flags);
+
+    return fd >= 0 || errno != EINVAL ? fd : memfd_create(name, MFD_CLOEXEC | flags);
 }

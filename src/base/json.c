@@ -2,34 +2,25 @@
 
 #include <math.h>
 
-#include "base/json_lib.h"
+#include "base/json_value.h"
+#include "base/text.h"
 
 enum json_kind json_kind(const struct json *v) {
-    static const enum json_kind kinds[] = {
-        [json_type_null] = JSON_NULL,     [json_type_boolean] = JSON_BOOLEAN,
-        [json_type_double] = JSON_NUMBER, [json_type_int] = JSON_NUMBER,
-        [json_type_object] = JSON_OBJECT, [json_type_array] = JSON_ARRAY,
-        [json_type_string] = JSON_STRING};
-
-    return kinds[json_object_get_type(json_unwrap(v))];
+    return v ? v->kind : JSON_NULL;
 }
 
 bool json_number(const struct json *v, struct json_number *out) {
     double whole;
 
     *out = (struct json_number){0};
-    if (json_object_is_type(json_unwrap(v), json_type_int)) {
-        int64_t n = json_object_get_int64(json_unwrap(v));
-
-        out->is_integer = true;
-        out->negative = n < 0;
-        out->magnitude = n < 0 ? 0 - (uint64_t)n : json_object_get_uint64(json_unwrap(v));
-        out->d = out->negative ? -(double)out->magnitude : (double)out->magnitude;
+    if (!json_is_number(v))
+        return false;
+    if (v->is_plain) {
+        *out = (struct json_number){true, v->flag, v->magnitude, (double)v->magnitude};
+        out->d = v->flag ? -out->d : out->d;
         return true;
     }
-    if (!json_object_is_type(json_unwrap(v), json_type_double))
-        return false;
-    out->d = json_object_get_double(json_unwrap(v));
+    out->d = strtod(v->text, NULL);
     out->is_integer =
         fabs(out->d) < 0x1p64 && !(modf(out->d, &whole) > 0 || modf(out->d, &whole) < 0);
     if (out->is_integer) {
@@ -58,150 +49,351 @@ int json_number_compare(const struct json_number *a, const struct json_number *b
     return (a->is_integer ? -1 : 1) * (a->d < 0 ? -1 : 1);
 }
 
-size_t json_size(const struct json *object) {
-    return json_is_object(object) ? (size_t)json_object_object_length(json_unwrap(object)) : 0;
+const char *json_strn(const struct json *v, size_t *len) {
+    if (!json_is_string(v))
+        return NULL;
+    *len = v->len;
+    return v->text;
 }
 
-static bool at_member(struct json_member *m, struct lh_entry *entry) {
-    *m = (struct json_member){.entry = entry};
-    if (!entry)
+const char *json_str(const struct json *v) {
+    return json_is_string(v) && !memchr(v->text, 0, v->len) ? v->text : NULL;
+}
+
+bool json_int(const struct json *v, int64_t *out) {
+    const uint64_t most = (uint64_t)INT64_MAX;
+    struct json_number n;
+
+    if (!json_number(v, &n) || !n.is_integer || (!v->is_plain && n.magnitude >= (uint64_t)1 << 53))
         return false;
-    m->key = lh_entry_k(entry);
-    m->value = json_wrap(lh_entry_v(entry));
+    if (n.negative)
+        *out = n.magnitude > most ? INT64_MIN : -(int64_t)n.magnitude;
+    else
+        *out = n.magnitude > most ? INT64_MAX : (int64_t)n.magnitude;
+    return true;
+}
+
+bool json_is_true(const struct json *v) {
+    return json_is_bool(v) && v->flag;
+}
+
+size_t json_len(const struct json *array) {
+    return json_is_array(array) ? array->items->count : 0;
+}
+
+struct json *json_at(const struct json *array, size_t i) {
+    return i < json_len(array) ? array->items->values[i] : NULL;
+}
+
+/* ---- members: a list in order, and of many of them an array by name, which no choice of names
+ * makes slower to search or to add to. The array is sorted in runs, whose lengths are the powers of
+ * two of its length, the longest first: so a member that is added is sorted again only each time
+ * that its run becomes longer. ---- */
+
+#define UNSORTED_MAX 16 /* these are searched one by one */
+#define LARGE_ROOM 4096 /* of an array that is given back when it is replaced */
+
+/* The length of the last run of so many. */
+static uint32_t run_at(uint32_t end) {
+    return end & (~end + 1);
+}
+
+static int compare_names(const struct json_entry *a, const char *key, size_t len) {
+    if (a->key_len != len)
+        return a->key_len < len ? -1 : 1;
+    return memcmp(a->key, key, len);
+}
+
+static int compare_entries(const void *a, const void *b) {
+    const struct json_entry *other = *(struct json_entry *const *)b;
+
+    return compare_names(*(struct json_entry *const *)a, other->key, other->key_len);
+}
+
+/* Of an array of n, which has room for the next power of two. */
+static size_t room_for(uint32_t n) {
+    size_t room = 2 * UNSORTED_MAX;
+
+    while (room < n)
+        room *= 2;
+    return room;
+}
+
+/* Makes room for all members in the array. */
+static void make_room(struct json_members *m) {
+    const size_t old = m->sorted_count ? room_for(m->sorted_count) : 0;
+    struct json_entry **more;
+
+    if (m->count <= old)
+        return;
+    more = arena_alloc(m->arena, room_for(m->count) * sizeof *more);
+    if (old)
+        memcpy(more, m->sorted, m->sorted_count * sizeof *more);
+    if (old >= LARGE_ROOM)
+        arena_release(m->arena, m->sorted);
+    m->sorted = more;
+}
+
+/* Takes the unsorted members into the array. */
+static void append_unsorted(struct json_members *m) {
+    make_room(m);
+    for (; m->unsorted; m->unsorted = m->unsorted->next)
+        m->sorted[m->sorted_count++] = m->unsorted;
+}
+
+static void sort_runs(struct json_members *m) {
+    const uint32_t before = m->sorted_count;
+
+    append_unsorted(m);
+    for (uint32_t end = m->sorted_count, run; end > before; end -= run) {
+        run = run_at(end);
+        qsort(m->sorted + end - run, run, sizeof *m->sorted, compare_entries);
+    }
+}
+
+static void sort_all(struct json_members *m) {
+    append_unsorted(m);
+    qsort(m->sorted, m->sorted_count, sizeof *m->sorted, compare_entries);
+}
+
+static struct json_entry *find_in_run(struct json_entry *const *run, uint32_t to, const char *key,
+                                      size_t len) {
+    uint32_t from = 0;
+
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        int order = compare_names(run[middle], key, len);
+
+        if (!order)
+            return run[middle];
+        if (order < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return NULL;
+}
+
+static struct json_entry *find_sorted(const struct json_members *m, const char *key, size_t len) {
+    struct json_entry *e = NULL;
+
+    for (uint32_t end = m->sorted_count, run; end && !e; end -= run) {
+        run = run_at(end);
+        e = find_in_run(m->sorted + end - run, run, key, len);
+    }
+    return e;
+}
+
+static struct json_entry *find(const struct json *object, const char *key) {
+    const size_t len = strlen(key);
+    struct json_entry *e;
+
+    if (!json_is_object(object))
+        return NULL;
+    if (object->members->count - object->members->sorted_count > UNSORTED_MAX)
+        sort_runs(object->members);
+    e = find_sorted(object->members, key, len);
+    for (struct json_entry *u = object->members->unsorted; !e && u; u = u->next)
+        if (!compare_names(u, key, len))
+            e = u;
+    return e;
+}
+
+bool json_has_twice(const struct json *object) {
+    struct json_members *m = object->members;
+
+    if (m->count > UNSORTED_MAX) {
+        sort_all(m);
+        for (uint32_t i = 1; i < m->count; i++)
+            if (!compare_entries(&m->sorted[i - 1], &m->sorted[i]))
+                return true;
+        return false;
+    }
+    for (const struct json_entry *a = m->first; a; a = a->next)
+        for (const struct json_entry *b = a->next; b; b = b->next)
+            if (!compare_names(a, b->key, b->key_len))
+                return true;
+    return false;
+}
+
+size_t json_size(const struct json *object) {
+    return json_is_object(object) ? object->members->count : 0;
+}
+
+static bool at_member(struct json_member *m, struct json_entry *e) {
+    *m = (struct json_member){.entry = e};
+    if (!e)
+        return false;
+    m->key = e->key;
+    m->value = e->value;
     return true;
 }
 
 bool json_first(const struct json *object, struct json_member *m) {
-    return at_member(m, json_is_object(object)
-                            ? lh_table_head(json_object_get_object(json_unwrap(object)))
-                            : NULL);
+    return at_member(m, json_is_object(object) ? object->members->first : NULL);
 }
 
 bool json_next(struct json_member *m) {
-    return at_member(m, lh_entry_next((struct lh_entry *)m->entry));
+    return at_member(m, ((struct json_entry *)m->entry)->next);
 }
 
 bool json_has(const struct json *object, const char *key) {
-    return json_is_object(object) && json_object_object_get_ex(json_unwrap(object), key, NULL);
+    return find(object, key) != NULL;
 }
 
 struct json *json_get(const struct json *object, const char *key) {
-    struct json_object *v = NULL;
+    const struct json_entry *e = find(object, key);
 
-    if (json_is_object(object))
-        (void)json_object_object_get_ex(json_unwrap(object), key, &v);
-    return json_wrap(v);
+    return e ? e->value : NULL;
 }
 
-const char *json_strn(const struct json *v, size_t *len) {
-    if (!json_is_string(v))
-        return NULL;
-    *len = (size_t)json_object_get_string_len(json_unwrap(v));
-    return json_object_get_string(json_unwrap(v));
-}
+/* ---- building ---- */
 
-const char *json_str(const struct json *v) {
-    size_t len;
-    const char *s = json_strn(v, &len);
+static struct json *value_new(struct arena *a, enum json_kind kind) {
+    struct json *v = arena_alloc(a, sizeof *v);
 
-    return s && strlen(s) == len ? s : NULL;
-}
-
-const char *json_get_str(const struct json *object, const char *key) {
-    return json_str(json_get(object, key));
-}
-
-bool json_int(const struct json *v, int64_t *out) {
-    struct json_number n;
-
-    if (json_object_is_type(json_unwrap(v), json_type_int)) {
-        *out = json_object_get_int64(json_unwrap(v));
-        return true;
-    }
-    if (!json_number(v, &n) || !n.is_integer || n.magnitude >= (uint64_t)1 << 53)
-        return false;
-    *out = n.negative ? -(int64_t)n.magnitude : (int64_t)n.magnitude;
-    return true;
-}
-
-bool json_get_int(const struct json *object, const char *key, int64_t *out) {
-    return json_int(json_get(object, key), out);
-}
-
-bool json_is_true(const struct json *v) {
-    return json_is_bool(v) && json_object_get_boolean(json_unwrap(v));
-}
-
-bool json_get_bool(const struct json *object, const char *key) {
-    return json_is_true(json_get(object, key));
-}
-
-size_t json_len(const struct json *array) {
-    return json_is_array(array) ? json_object_array_length(json_unwrap(array)) : 0;
-}
-
-struct json *json_at(const struct json *array, size_t i) {
-    return i < json_len(array) ? json_wrap(json_object_array_get_idx(json_unwrap(array), i)) : NULL;
+    v->kind = (unsigned char)kind;
+    return v;
 }
 
 struct json *json_new_object(struct arena *a) {
-    return json_own(a, json_object_new_object());
+    struct json *v = value_new(a, JSON_OBJECT);
+
+    v->members = arena_alloc(a, sizeof *v->members);
+    v->members->arena = a;
+    return v;
 }
 
 struct json *json_new_array(struct arena *a) {
-    return json_own(a, json_object_new_array());
+    struct json *v = value_new(a, JSON_ARRAY);
+
+    v->items = arena_alloc(a, sizeof *v->items);
+    v->items->arena = a;
+    return v;
 }
 
 struct json *json_new_stringn(struct arena *a, const char *s, size_t len) {
-    return json_own(a, json_object_new_string_len(s, (int)len));
+    struct json *v = value_new(a, JSON_STRING);
+
+    v->text = arena_strndup(a, s, len);
+    v->len = (uint32_t)len;
+    return v;
 }
 
-struct json *json_new_string(struct arena *a, const char *s) {
-    return json_new_stringn(a, s, strlen(s));
+void json_append(struct json *object, const char *key, size_t key_len, struct json *v) {
+    struct json_members *m = object->members;
+    struct json_entry *e = arena_alloc(m->arena, sizeof *e);
+
+    *e = (struct json_entry){NULL, key, key_len, v};
+    if (m->last)
+        m->last->next = e;
+    else
+        m->first = e;
+    if (!m->unsorted)
+        m->unsorted = e;
+    m->last = e;
+    m->count++;
 }
 
 void json_put(struct json *object, const char *key, struct json *v) {
-    (void)json_object_object_add(json_unwrap(object), key, json_object_get(json_unwrap(v)));
+    struct json_entry *e = find(object, key);
+    const size_t len = strlen(key);
+
+    if (e)
+        e->value = v;
+    else
+        json_append(object, arena_strndup(object->members->arena, key, len), len, v);
 }
 
 void json_put_str(struct json *object, const char *key, const char *s) {
     if (s)
-        (void)json_object_object_add(json_unwrap(object), key, json_object_new_string(s));
+        json_put(object, key, json_new_string(object->members->arena, s));
 }
 
 void json_put_int(struct json *object, const char *key, int64_t n) {
-    (void)json_object_object_add(json_unwrap(object), key, json_object_new_int64(n));
+    struct json *v = value_new(object->members->arena, JSON_NUMBER);
+
+    v->is_plain = true;
+    v->flag = n < 0;
+    v->magnitude = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    json_put(object, key, v);
 }
 
 void json_put_bool(struct json *object, const char *key, bool b) {
-    (void)json_object_object_add(json_unwrap(object), key, json_object_new_boolean(b));
+    struct json *v = value_new(object->members->arena, JSON_BOOLEAN);
+
+    v->flag = b;
+    json_put(object, key, v);
 }
 
 void json_del(struct json *object, const char *key) {
-    json_object_object_del(json_unwrap(object), key);
+    struct json_entry *e = find(object, key), *before = NULL;
+    struct json_members *m;
+
+    if (!e)
+        return;
+    m = object->members;
+    for (struct json_entry *at = m->first; at != e; at = at->next)
+        before = at;
+    if (before)
+        before->next = e->next;
+    else
+        m->first = e->next;
+    if (m->last == e)
+        m->last = before;
+    m->count--;
+    m->sorted_count = 0;
+    m->unsorted = m->first;
 }
 
 void json_add(struct json *array, struct json *v) {
-    (void)json_object_array_add(json_unwrap(array), json_object_get(json_unwrap(v)));
+    struct json_items *items = array->items;
+
+    if (items->count == items->room) {
+        uint32_t room = items->room ? 2 * items->room : 2;
+        struct json **more = arena_alloc(items->arena, room * sizeof *more);
+
+        if (items->count)
+            memcpy(more, items->values, items->count * sizeof *more);
+        if (items->room >= LARGE_ROOM)
+            arena_release(items->arena, items->values);
+        items->values = more;
+        items->room = room;
+    }
+    items->values[items->count++] = v;
 }
 
 void json_add_str(struct json *array, const char *s) {
-    (void)json_object_array_add(json_unwrap(array), json_object_new_string(s));
+    json_add(array, json_new_string(array->items->arena, s));
 }
 
 void json_put_words(struct arena *a, struct json *object, const char *key, const char *words) {
     struct json *array = json_new_array(a);
-    char *copy = arena_strdup(a, words), *save = NULL;
 
-    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+    for (const char *w; (w = list_next(a, &words));)
         json_add_str(array, w);
     json_put(object, key, array);
 }
 
 struct json *json_clone(struct arena *a, const struct json *v) {
-    struct json_object *copy = NULL;
+    struct json *copy;
 
-    if (v && json_object_deep_copy(json_unwrap(v), &copy, NULL))
-        out_of_memory("json", 0);
-    return v ? json_own(a, copy) : NULL;
+    if (json_is_object(v)) {
+        copy = json_new_object(a);
+        for (const struct json_entry *e = v->members->first; e; e = e->next)
+            json_append(copy, arena_strndup(a, e->key, e->key_len), e->key_len,
+                        json_clone(a, e->value));
+    } else if (json_is_array(v)) {
+        copy = json_new_array(a);
+        for (size_t i = 0; i < json_len(v); i++)
+            json_add(copy, json_clone(a, json_at(v, i)));
+    } else if (v) {
+        copy = arena_alloc(a, sizeof *copy);
+        *copy = *v;
+        if (json_is_string(v) || (json_is_number(v) && !v->is_plain))
+            copy->text = arena_strndup(a, v->text, v->len);
+    } else {
+        copy = NULL;
+    }
+    return copy;
 }

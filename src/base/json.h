@@ -1,6 +1,6 @@
-/* JSON. The only room that knows json-c; everyone else sees `struct json`.
- * Every value lives as long as the arena it was made in; putting a value into another keeps both.
- * json.c has what reads and builds values; json_parse.c, json_file.c and json_write.c the rest. */
+/* JSON. Every value lives in the arena that it was made in, and as long as that; a value that is
+ * put into another must not live shorter. json_parse.c is the parser, json_text.c the writer,
+ * json_file.c says what is wrong with a text, json.c is the rest. */
 #pragma once
 
 #include "base/base.h"
@@ -8,8 +8,9 @@
 struct json; /* a value: object, array, string, number, boolean or null */
 
 #define JSON_DEPTH_MAX 64 /* nesting that any of our parsers accepts */
-/* What the values of a text may take: so many bytes, or more in proportion to a long text. An empty
- * object is 2 bytes of text and 800 of memory. */
+/* What the values of a text may take: so many bytes, or more in proportion to a long text, but
+ * never more than the arena may still hand out. An empty object is 2 bytes of text and 64 of
+ * memory. */
 #define JSON_MEMORY_MIN ((size_t)10 << 20)
 #define JSON_MEMORY_FACTOR 8
 
@@ -28,13 +29,19 @@ struct json *json_get(const struct json *object, const char *key); /* NULL also 
 /* True also for JSON null. For an optional member of what others send use json_get: absent and null
  * are the same then. */
 bool json_has(const struct json *object, const char *key);
-const char *json_get_str(const struct json *object, const char *key);
-bool json_get_int(const struct json *object, const char *key, int64_t *out);
-bool json_get_bool(const struct json *object, const char *key);
 const char *json_str(const struct json *v); /* NULL too if the string has a NUL inside */
 const char *json_strn(const struct json *v, size_t *len); /* NULs allowed */
 bool json_int(const struct json *v, int64_t *out);        /* an integer, or 1.0 and the like */
 bool json_is_true(const struct json *v);
+static inline const char *json_get_str(const struct json *object, const char *key) {
+    return json_str(json_get(object, key));
+}
+static inline bool json_get_int(const struct json *object, const char *key, int64_t *out) {
+    return json_int(json_get(object, key), out);
+}
+static inline bool json_get_bool(const struct json *object, const char *key) {
+    return json_is_true(json_get(object, key));
+}
 size_t json_len(const struct json *array);
 struct json *json_at(const struct json *array, size_t i); /* NULL also for JSON null */
 
@@ -82,8 +89,10 @@ bool json_next(struct json_member *m);
  * and the like). The arena owns; `json_put` and `json_add` share. A NULL value is JSON null. */
 struct json *json_new_object(struct arena *a);
 struct json *json_new_array(struct arena *a);
-struct json *json_new_string(struct arena *a, const char *s);
 struct json *json_new_stringn(struct arena *a, const char *s, size_t len);
+static inline struct json *json_new_string(struct arena *a, const char *s) {
+    return json_new_stringn(a, s, strlen(s));
+}
 void json_put(struct json *object, const char *key, struct json *v);
 void json_put_str(struct json *object, const char *key, const char *s); /* NULL: not put at all */
 void json_put_int(struct json *object, const char *key, int64_t n);
@@ -100,3 +109,6 @@ struct json *json_clone(struct arena *a, const struct json *v);
  * for the end of a line: U+0085, U+2028 and U+2029 are escaped too. */
 const char *json_text(struct arena *a, const struct json *v, size_t *len);
 size_t json_text_len(const struct json *v); /* of the same text */
+/* The canonical form of RFC 8785, in the arena: members sorted, no space, no needless escape. But a
+ * number stays as it was written, so 1.0 and 1 differ. */
+const char *json_canonical(struct arena *a, const struct json *v, size_t *len);

@@ -1,10 +1,11 @@
-/* Private part of json.h: a file with JSON, which somebody wrote: faults by line and column. */
+/* Private part of json.h: texts and files with faults; those of a file, which somebody wrote, by
+ * line and column. */
 #include <ctype.h>
-#include <string.h>
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/json_lib.h"
+#include "base/json_value.h"
+#include "base/text.h"
 #include "base/utf8.h"
 
 /* Lines and characters are counted from 1, as editors do. */
@@ -48,12 +49,40 @@ static enum rc explain_byte(struct text t, size_t at, struct err *e) {
                    (unsigned)(unsigned char)c);
 }
 
+/* Sets the error of a text with a fault. with_byte: and says where it is. */
+static enum rc explain(const struct json_verdict *v, bool with_byte, struct err *e) {
+    static const char *const why[] = {
+        [JSON_MALFORMED] = "not valid JSON",
+        [JSON_NOT_UTF8] = "not valid UTF-8",
+        [JSON_BAD_NAME] = "not valid JSON: a name has \\u0000 or half a surrogate pair in it",
+        [JSON_NAME_TWICE] = "not valid JSON: an object has a name twice",
+        [JSON_TOO_LONG] = "the JSON text is too long"};
+
+    if (v->fault == JSON_TOO_DEEP)
+        return err_set(e, ERR_INVALID_REQUEST, "the JSON text is nested deeper than %d levels",
+                       JSON_DEPTH_MAX);
+    if (v->fault == JSON_TOO_MANY_VALUES)
+        return err_set(e, ERR_INVALID_REQUEST,
+                       "the JSON text has too many values: they would take more than the %zu bytes "
+                       "of memory that a text of this length may",
+                       v->memory_max);
+    if (!with_byte || v->fault == JSON_NAME_TWICE || v->fault == JSON_TOO_LONG)
+        return err_set(e, ERR_INVALID_REQUEST, "%s", why[v->fault]);
+    return err_set(e, ERR_INVALID_REQUEST, "%s at byte %zu", why[v->fault], v->at);
+}
+
+enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **out,
+                   struct err *e) {
+    struct json_verdict v = json_read(a, text, len, out);
+
+    return v.fault ? explain(&v, true, e) : OK;
+}
+
 enum rc json_parse_file(struct arena *a, const char *path, size_t max_len, struct json **out,
                         struct err *e) {
     struct json_verdict v;
     struct text t = {0};
     size_t bom;
-    enum rc rc;
 
     *out = NULL;
     if (file_read(a, path, max_len, &t, e))
@@ -61,15 +90,15 @@ enum rc json_parse_file(struct arena *a, const char *path, size_t max_len, struc
     bom = utf8_bom_length(t.p, t.len); /* RFC 8259 §8.1: a parser may pass over it */
     t = (struct text){t.p + bom, t.len - bom};
     v = json_read(a, t.p, t.len, out);
-    rc = json_explain(&v, t.len, e);
-    if (!rc || v.fault == JSON_TOO_LONG || v.fault == JSON_TOO_MANY_VALUES)
-        return rc; /* nothing is wrong, or it is the whole file */
+    if (!v.fault)
+        return OK;
+    (void)explain(&v, false, e);
+    if (v.fault == JSON_TOO_LONG || v.fault == JSON_TOO_MANY_VALUES)
+        return e->code; /* it is the whole file */
     if (v.fault == JSON_MALFORMED)
         (void)explain_byte(t, v.at, e);
     else if (v.fault == JSON_NOT_UTF8)
-        (void)err_set(e, rc, "not valid UTF-8: save the file as UTF-8");
-    else if (v.fault == JSON_BAD_NAME)
-        (void)err_set(e, rc, "not valid JSON: a name has \\u0000 or half a surrogate pair in it");
+        (void)err_set(e, e->code, "not valid UTF-8: save the file as UTF-8");
     set_position(t.p, v.at, e);
-    return rc;
+    return e->code;
 }

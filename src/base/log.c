@@ -1,19 +1,23 @@
 #include "base/log.h"
 
-#include <stdbool.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/decimal.h"
 #include "base/output.h"
 #include "base/utf8.h"
 
 #define LINE_MAX_BYTES 2048 /* a longer line is cut; below PIPE_BUF, so one write is atomic */
 
-/* Both are set once at start, before any worker exists. */
+/* These are set once at start, before any worker exists. */
 static enum log_level lowest = LOG_INFO;
+static const char *site = "";
 static struct output out = {.kind = OUTPUT_LOG, .fd = STDERR_FILENO, .may_block = true};
+static bool forgets; /* a child of this process forgets its parent's id */
+
+static char process[DECIMAL_BYTES]; /* the id of this process; "": not known yet */
 
 struct line {
     char text[LINE_MAX_BYTES];
@@ -98,34 +102,78 @@ static void put_value(struct line *l, const char *s) {
     puts_raw(l, "\"");
 }
 
+/* The lines of a second have the same date. */
+size_t log_time(char text[LOG_TIME_BYTES]) {
+    static char date[LOG_TIME_BYTES - sizeof "000Z"];
+    static time_t second;
+    static size_t len;
+    struct timespec now;
+    struct tm tm;
+    unsigned ms;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (now.tv_sec != second || !len) {
+        second = now.tv_sec;
+        (void)gmtime_r(&second, &tm);
+        len = strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S.", &tm);
+    }
+    ms = (unsigned)(now.tv_nsec / 1000000);
+    memcpy(text, date, len);
+    memcpy(
+        text + len,
+        (char[]){(char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z', 0},
+        5);
+    return len + 4;
+}
+
+/* getpid(2) is a system call each time. */
+static void forget_process(void) {
+    process[0] = 0;
+}
+
+static const char *process_text(char text[DECIMAL_BYTES]) {
+    const char *pid = *process ? process : decimal((uint64_t)getpid(), text);
+
+    if (forgets && !*process)
+        (void)snprintf(process, sizeof process, "%s", pid);
+    return pid;
+}
+
+static void put_number(struct line *l, int64_t n) {
+    char text[DECIMAL_BYTES];
+
+    puts_raw(l, n < 0 ? "-" : "");
+    puts_raw(l, decimal(n < 0 ? 0 - (uint64_t)n : (uint64_t)n, text));
+}
+
 bool log_write(enum log_level level, const char *event, const struct log_field *fields,
                unsigned count) {
     static const char *const names[] = {"debug", "info", "warn", "error"};
-    struct line l = {.len = 0};
-    struct timespec now;
-    struct tm tm;
-    char head[96], number[24];
+    struct line l UNINITIALIZED;
+    char pid[DECIMAL_BYTES];
 
     if (level < lowest)
         return true;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)gmtime_r(&now.tv_sec, &tm);
-    (void)snprintf(head, sizeof head,
-                   "ts=%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ level=%s pid=%d event=",
-                   tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                   now.tv_nsec / 1000000, names[level], (int)getpid());
-    puts_raw(&l, head);
+    memcpy(l.text, "ts=", 3);
+    l.len = 3 + log_time(l.text + 3);
+    puts_raw(&l, " level=");
+    puts_raw(&l, names[level]);
+    puts_raw(&l, " pid=");
+    puts_raw(&l, process_text(pid));
+    puts_raw(&l, " event=");
     put_value(&l, event);
+    if (*site) {
+        puts_raw(&l, " site=");
+        put_value(&l, site);
+    }
     for (unsigned i = 0; i < count; i++) {
         puts_raw(&l, " ");
         puts_raw(&l, fields[i].key);
         puts_raw(&l, "=");
-        if (fields[i].text) {
+        if (fields[i].text)
             put_value(&l, fields[i].text);
-        } else {
-            (void)snprintf(number, sizeof number, "%lld", (long long)fields[i].number);
-            puts_raw(&l, number);
-        }
+        else
+            put_number(&l, fields[i].number);
     }
     l.text[l.len++] = '\n';
     return output_line(&out, l.text, l.len);
@@ -137,6 +185,11 @@ bool log_line(const char *line, size_t len) {
 
 void log_open(void) {
     output_take_stderr(&out);
+    forgets = !pthread_atfork(NULL, NULL, forget_process);
+}
+
+void log_set_site(const char *name) {
+    site = name;
 }
 
 void log_set_level(enum log_level level) {

@@ -37,11 +37,18 @@ static inline struct log_field kvn(const char *key, int64_t number) {
 bool log_write(enum log_level level, const char *event, const struct log_field *fields,
                unsigned count);
 
+/* The time now as each line has it: RFC 3339, in UTC. */
+#define LOG_TIME_BYTES 48
+size_t log_time(char text[LOG_TIME_BYTES]); /* returns its length */
+
 /* From here on the log does not block; called once by the master. */
 void log_open(void);
 
 /* Writes a line of another format, which ends with a newline, to the same output. */
 bool log_line(const char *line, size_t len);
+
+/* From here on each line also has site=NAME; "": none has. The name is borrowed. */
+void log_set_site(const char *name);
 
 /* Lines below this level are dropped; LOG_INFO at start. */
 void log_set_level(enum log_level level);

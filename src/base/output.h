@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/attr.h"
 #include "base/err.h"
 
 /* How long a line waits for a busy reader. After a line that was not taken in this time none waits,

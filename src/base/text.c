@@ -6,14 +6,6 @@
 
 #include "base/utf8.h"
 
-struct text text_of(const char *s) {
-    return (struct text){s, strlen(s)};
-}
-
-bool text_equal(struct text a, struct text b) {
-    return a.len == b.len && (!a.len || !memcmp(a.p, b.p, a.len));
-}
-
 char *text_lower(struct arena *a, const char *s, size_t len) {
     char *copy = arena_strndup(a, s, len);
 
@@ -26,6 +18,29 @@ bool text_ends_with(const char *s, const char *end) {
     size_t len = strlen(s), n = strlen(end);
 
     return len >= n && !strcmp(s + len - n, end);
+}
+
+uint64_t text_hash(struct text t) {
+    uint64_t h = 0xcbf29ce484222325;
+
+    for (size_t i = 0; i < t.len; i++)
+        h = (h ^ (unsigned char)t.p[i]) * 0x100000001b3;
+    return h ^ h >> 32;
+}
+
+size_t text_find_place(const void *array, size_t count,
+                       const char *(*name_of)(const void *array, size_t i), const char *name) {
+    size_t from = 0, to = count;
+
+    while (from < to) {
+        const size_t middle = from + (to - from) / 2;
+
+        if (strcmp(name_of(array, middle), name) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
 }
 
 struct text text_join(struct arena *a, const struct text *parts, size_t count) {
@@ -81,12 +96,53 @@ const char *text_rfc3339(struct arena *a, int64_t seconds) {
     return arena_strdup(a, text);
 }
 
+/* Does the text begin as the shape says: a digit for each d, every other character as it is?
+ * strptime alone would also accept fewer digits, and signs. */
+static bool has_shape(const char *text, const char *shape) {
+    for (; *shape; shape++, text++)
+        if (*shape == 'd' ? !isdigit((unsigned char)*text) : *text != *shape)
+            return false;
+    return true;
+}
+
+/* The offset from UTC at the end of an RFC 3339 time, in seconds. */
+static bool parse_offset(const char *text, int64_t *out) {
+    long hours, minutes;
+
+    *out = 0;
+    if (!strcasecmp(text, "Z"))
+        return true;
+    if ((*text != '+' && *text != '-') || !has_shape(text + 1, "dd:dd") || text[6])
+        return false;
+    hours = strtol(text + 1, NULL, 10);
+    minutes = strtol(text + 4, NULL, 10);
+    *out = (*text == '+' ? 1 : -1) * (hours * 3600 + minutes * 60);
+    return hours <= 23 && minutes <= 59;
+}
+
+bool text_parse_rfc3339(const char *text, int64_t *out) {
+    struct tm tm = {.tm_isdst = 0}, normal;
+    const char *p;
+    int64_t offset_s;
+
+    p = has_shape(text, "dddd-dd-ddTdd:dd:dd") ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+    if (p && has_shape(p, ".d"))
+        p += 1 + strspn(p + 1, "0123456789");
+    if (!p || !parse_offset(p, &offset_s))
+        return false;
+    normal = tm;
+    *out = timegm(&normal) - offset_s;
+    return normal.tm_mday == tm.tm_mday && normal.tm_mon == tm.tm_mon; /* no February 30 */
+}
+
 size_t utf8_repair(struct arena *a, const char **s, size_t *len) {
     static const char replacement[] = "\xef\xbf\xbd";
     const size_t n = sizeof replacement - 1;
     size_t wrong = 0, good;
     char *out, *p;
 
+    if (!*len) /* without a text, too */
+        return 0;
     for (size_t i = 0; (i += utf8_valid_length(*s + i, *len - i)) < *len; i++)
         wrong++;
     if (!wrong)
@@ -107,12 +163,17 @@ size_t utf8_repair(struct arena *a, const char **s, size_t *len) {
     return wrong;
 }
 
-/* ---- lists ---- */
-
 /* The length of the next item, to which *p is moved; 0: there is none. */
 static size_t next_item(const char **p) {
     *p += strspn(*p, " ");
     return strcspn(*p, " ");
+}
+
+char *list_next(struct arena *a, const char **list) {
+    size_t n = next_item(list);
+
+    *list += n;
+    return n ? arena_strndup(a, *list - n, n) : NULL;
 }
 
 static bool has(const char *list, const char *item, size_t len) {
@@ -157,8 +218,6 @@ const char *list_among(struct arena *a, const char *list, const char *others) {
 const char *list_without(struct arena *a, const char *list, const char *others) {
     return list_select(a, list, others, false);
 }
-
-/* ---- suggestions ---- */
 
 static char plain(char c) {
     return c == '-' ? '_' : (char)toupper((unsigned char)c);

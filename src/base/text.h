@@ -11,10 +11,21 @@ struct text {
 
 #define TEXT_LITERAL(s) ((struct text){(s), sizeof(s) - 1})
 
-struct text text_of(const char *s); /* up to its NUL */
-bool text_equal(struct text a, struct text b);
+static inline struct text text_of(const char *s) {
+    return (struct text){s, strlen(s)};
+}
+static inline bool text_equal(struct text a, struct text b) {
+    return a.len == b.len && (!a.len || !memcmp(a.p, b.p, a.len));
+}
 char *text_lower(struct arena *a, const char *s, size_t len); /* a copy, of ASCII in lower case */
 bool text_ends_with(const char *s, const char *end);
+
+/* FNV-1a: for tables whose entries nobody can choose, or that stay short. */
+uint64_t text_hash(struct text t);
+/* The index of the first element of a sorted array whose name, by name_of, is not before this one.
+ * Names are compared as bytes: the order must not depend on the locale. */
+size_t text_find_place(const void *array, size_t count,
+                       const char *(*name_of)(const void *array, size_t i), const char *name);
 
 /* All of them, one behind the other: one allocation of the exact size, with a NUL behind it. */
 struct text text_join(struct arena *a, const struct text *parts, size_t count);
@@ -38,6 +49,9 @@ bool placeholder_next(const char *p, const char *end, struct placeholder *out);
 
 /* Seconds since 1970 as RFC 3339 has them, in UTC; "" for a year that it cannot write. */
 const char *text_rfc3339(struct arena *a, int64_t seconds);
+/* The other way, from any offset (RFC 3339 §5.6); a fraction is dropped. false: it is no such time.
+ */
+bool text_parse_rfc3339(const char *text, int64_t *seconds);
 
 /* Makes a text that should be UTF-8 valid, if it is not: *s becomes a copy, with a NUL behind it,
  * in which U+FFFD stands for each byte that is no part of a character. Returns how many such bytes
@@ -46,6 +60,8 @@ size_t utf8_repair(struct arena *a, const char **s, size_t *len);
 
 /* ---- lists of words with spaces between them, as OAuth's scopes are written ---- */
 
+/* A copy of the next word of *list, behind which it moves *list; NULL: there is none. */
+char *list_next(struct arena *a, const char **list);
 /* Is `item` one of `list`? */
 bool list_has(const char *list, const char *item);
 /* Is every item of `part` in `whole`? */

@@ -30,36 +30,19 @@ static bool ends_in_a_number(const char *host) {
            strspn(host + 2, "0123456789abcdefABCDEF") >= end - 2;
 }
 
-/* RFC 3986 §3.2.2. A zone (RFC 6874) means something on one computer only. */
-static bool is_ipv6_literal(const char *host, unsigned char address[16]) {
-    char text[INET6_ADDRSTRLEN + 1];
-    size_t len = strlen(host) - 2; /* between the brackets */
-
-    if (len >= sizeof text || host[len + 1] != ']')
-        return false;
-    memcpy(text, host + 1, len);
-    text[len] = 0;
-    return inet_pton(AF_INET6, text, address) == 1;
-}
-
-static bool is_valid_host(const char *scheme, const char *host) {
-    unsigned char address[16];
-
-    if (*host == '[')
-        return is_ipv6_literal(host, address);
-    if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
-        return true;
-    return !ends_in_a_number(host) || inet_pton(AF_INET, host, address) == 1;
-}
-
 bool url_host_address(const char *host, struct sockaddr_storage *out) {
     struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)out;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)out;
+    char text[INET6_ADDRSTRLEN + 1] = "";
+    size_t len = strlen(host);
 
     memset(out, 0, sizeof *out);
-    if (*host == '[') {
+    if (*host ==
+        '[') { /* RFC 3986 §3.2.2; a zone (RFC 6874) means something on one computer only */
         v6->sin6_family = AF_INET6;
-        return is_ipv6_literal(host, v6->sin6_addr.s6_addr);
+        if (len - 2 < sizeof text && host[len - 1] == ']')
+            memcpy(text, host + 1, len - 2);
+        return inet_pton(AF_INET6, text, &v6->sin6_addr) == 1;
     }
     v4->sin_family = AF_INET;
     return inet_pton(AF_INET, host, &v4->sin_addr) == 1;
@@ -73,21 +56,17 @@ bool url_is_loopback(const struct url *u) {
             (inet_pton(AF_INET, u->host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET));
 }
 
-/* ---- all parts ---- */
-
 static bool is_unreserved(char c) {
     return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
 /* RFC 3986 §3.1: a letter, then letters, digits, + - and dots. */
 static size_t scheme_length(const char *s) {
-    size_t n = 0;
+    size_t n = strspn(s, LETTERS "0123456789+-.");
 
-    if (!isalpha((unsigned char)*s))
-        return 0;
-    while (isalnum((unsigned char)s[n]) || s[n] == '+' || s[n] == '-' || s[n] == '.')
-        n++;
-    return s[n] == ':' ? n : 0;
+    return isalpha((unsigned char)*s) && s[n] == ':' ? n : 0;
 }
 
 static bool is_port(const char *s) {
@@ -143,10 +122,12 @@ static enum rc check_text(const char *text, size_t *scheme, struct err *e) {
 
 static enum rc check_host(const struct url *u, struct err *e) {
     bool is_http = !strcmp(u->scheme, "http") || !strcmp(u->scheme, "https");
+    struct sockaddr_storage address;
 
     if (is_http && (!u->host || !*u->host))
         return err_set(e, ERR_INVALID_REQUEST, "the URL has no host");
-    if (u->host && !is_valid_host(u->scheme, u->host))
+    if (u->host && (*u->host == '[' || (is_http && ends_in_a_number(u->host))) &&
+        !url_host_address(u->host, &address))
         return err_set(e, ERR_INVALID_REQUEST,
                        "the host in the URL is not valid; an IPv4 address is written as four "
                        "decimal numbers, without a dot at the end");
@@ -203,11 +184,8 @@ void url_encode_bytes(struct buf *b, const char *s, size_t len, char keep) {
     }
 }
 
-void url_encode(struct buf *b, const char *s) {
-    url_encode_bytes(b, s, strlen(s), 0);
-}
-
-int url_escaped_byte(const char *s, size_t left) {
+/* The byte that %XX at s stands for; -1: there is no escape. `left`: bytes from s on. */
+static int escaped_byte(const char *s, size_t left) {
     int high = left > 2 && *s == '%' ? hex_value(s[1]) : -1;
     int low = high < 0 ? -1 : hex_value(s[2]);
 
@@ -220,7 +198,7 @@ static char *normal_escapes(struct arena *a, const char *s) {
 
     buf_init(&b, a, 3 * strlen(s));
     for (; *s; s++) {
-        int byte = url_escaped_byte(s, strlen(s));
+        int byte = escaped_byte(s, strlen(s));
 
         if (byte < 0) { /* a % that begins nothing is one that should have been encoded */
             buf_adds(&b, *s == '%' ? "%25" : (char[]){*s, 0});
@@ -271,7 +249,7 @@ char *url_decode(struct arena *a, const char *s, size_t len, bool plus) {
         int byte = (unsigned char)s[i];
 
         if (byte == '%') {
-            byte = url_escaped_byte(s + i, len - i);
+            byte = escaped_byte(s + i, len - i);
             i += 2;
         } else if (byte == '+' && plus) {
             byte = ' ';
@@ -283,25 +261,49 @@ char *url_decode(struct arena *a, const char *s, size_t len, bool plus) {
     return out;
 }
 
-void url_add_field(struct buf *b, const char *name, const char *value) {
-    if (b->len)
-        buf_addc(b, '&');
+#define SLASHES_MAX 3 /* behind a colon: file:/// */
+
+char *url_plain(struct arena *a, const char *uri) {
+    char *out = NULL, *to;
+    size_t keep = 1;
+
+    for (const char *p = uri; *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '\\')
+            return NULL;
+    to = out = url_decode(a, uri, strlen(uri), false);
+    for (const char *p = out; p && *p; p++) {
+        if (*p != '/')
+            keep = *p == ':' ? SLASHES_MAX : 1;
+        else if (!keep)
+            continue;
+        else
+            keep--;
+        *to++ = *p;
+    }
+    if (to)
+        *to = 0;
+    return out;
+}
+
+static void add_pair(struct buf *b, const char *name, const char *value) {
     url_encode(b, name);
     buf_addc(b, '=');
     url_encode(b, value);
 }
 
-void url_add_param(struct buf *b, const char *name, const char *value) {
-    const char *mark;
-
-    if (!value)
-        return;
-    mark = strchr(b->p, '?');
-    if (!mark)
-        buf_addc(b, '?');
-    else if (mark[1] && b->p[b->len - 1] != '&')
+void url_add_field(struct buf *b, const char *name, const char *value) {
+    if (b->len)
         buf_addc(b, '&');
-    url_encode(b, name);
-    buf_addc(b, '=');
-    url_encode(b, value);
+    add_pair(b, name, value);
+}
+
+void url_add_param(struct buf *b, const char *name, const char *value) {
+    const char *mark = strchr(b->p, '?');
+
+    if (value && !mark)
+        buf_addc(b, '?');
+    else if (value && mark[1] && b->p[b->len - 1] != '&')
+        buf_addc(b, '&');
+    if (value)
+        add_pair(b, name, value);
 }

@@ -37,14 +37,18 @@ const char *url_normal_path(struct arena *a, const struct url *u);
 /* RFC 3986 §5.2.4: takes the segments "." and ".." out of a path, in place. */
 void url_remove_dots(char *path);
 
-/* Percent-encodes everything but RFC 3986 §2.3 unreserved characters. */
-void url_encode(struct buf *b, const char *s);
-/* The same of any bytes; also the character `keep` stays as it is, unless that is 0. */
+/* Percent-encodes all bytes but RFC 3986 §2.3 unreserved characters and, unless it is 0, `keep`. */
 void url_encode_bytes(struct buf *b, const char *s, size_t len, char keep);
-/* The byte that %XX at s stands for; -1: there is no escape. `left`: bytes from s on. */
-int url_escaped_byte(const char *s, size_t left);
+static inline void url_encode(struct buf *b, const char *s) {
+    url_encode_bytes(b, s, strlen(s), 0);
+}
 /* Decodes %XX (and + to a space, if plus). NULL for a bad escape or an encoded NUL. */
 char *url_decode(struct arena *a, const char *s, size_t len, bool plus);
+/* To compare URIs for a prohibition: decoded, and several slashes are one, but for those behind a
+ * colon, since who reads a path may take them so. NULL: it cannot be decoded, or has a byte that
+ * RFC 3986 §2 does not allow and other readers of URIs drop or take for a slash: blanks, control
+ * characters, backslashes. */
+char *url_plain(struct arena *a, const char *uri);
 /* Appends a field of a query or a form body: name=value, after a & unless b is empty. */
 void url_add_field(struct buf *b, const char *name, const char *value);
 /* Appends name=value with the right separator to the URL in b. A NULL value appends nothing. */

@@ -1,5 +1,5 @@
 /* Heartbeats of the daemon's processes besides workers, in memory that the master shares with them.
- * The master (server/helpers.c) kills a process whose heartbeat stops for too long.
+ * The master (server/children.c) kills a process whose heartbeat stops for too long.
  * Before watchdog_open (unit tests, -t) all of this does nothing. */
 #pragma once
 

@@ -1,30 +1,17 @@
 #include "catalog/manifest.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <limits.h>
-
 #include "base/text.h"
-#include "base/url.h"
 
-#define SCOPES_MAX 1024 /* bytes of the scopes of one manifest */
+enum rc manifest_open(struct manifest *m) {
+    enum rc rc = json_parse_file(m->scratch, arena_printf(m->scratch, "%s/%s", m->dir, m->file),
+                                 MANIFEST_BYTES_MAX, &m->v, m->e);
 
-enum rc manifest_open(struct manifest *m, const char *dir) {
-    char real_dir[PATH_MAX];
-    enum rc rc;
-
-    if (!realpath(dir, real_dir)) /* programs run there, so it must be absolute */
-        return err_set(m->e, ERR_INVALID_REQUEST, "%s", strerror(errno));
-    m->dir = arena_strdup(m->scratch, real_dir);
-    m->given_dir = *dir == '/' ? dir : m->dir;
-    rc = json_parse_file(m->scratch, arena_printf(m->scratch, "%s/%s", dir, m->file),
-                         MANIFEST_BYTES_MAX, &m->v, m->e);
     if (!rc && !json_is_object(m->v))
-        return manifest_bad(m, "a manifest", "must be a JSON object");
+        return manifest_error(m, "a manifest", "must be a JSON object");
     return rc;
 }
 
-enum rc manifest_bad(const struct manifest *m, const char *member, const char *what) {
+enum rc manifest_error(const struct manifest *m, const char *member, const char *what) {
     return err_set(m->e, ERR_INVALID_REQUEST, "%s %s", member, what);
 }
 
@@ -34,8 +21,8 @@ static bool is_known(const char *key, const char *const *names) {
     return *names;
 }
 
-enum rc manifest_members(const struct manifest *m, const struct json *object,
-                         const char *const *names, const char *where) {
+enum rc manifest_check_members(const struct manifest *m, const struct json *object,
+                               const char *const *names, const char *where) {
     struct json_member member;
     bool more = json_first(object, &member);
     const char *meant;
@@ -52,36 +39,39 @@ enum rc manifest_members(const struct manifest *m, const struct json *object,
 
 /* "Tool Names" */
 bool manifest_is_name(const char *s) {
-    size_t len = s ? strlen(s) : 0;
+    size_t len =
+        s ? strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") : 0;
 
-    if (!len || len > MANIFEST_NAME_MAX)
-        return false;
-    for (; *s; s++)
-        if (!isalnum((unsigned char)*s) && *s != '_' && *s != '-' && *s != '.')
-            return false;
-    return true;
+    return len && len <= MANIFEST_NAME_MAX && !s[len];
 }
 
-enum rc manifest_common(const struct manifest *m, const struct json *v) {
-    static const char *const strings[] = {"title", "description", NULL};
+enum rc manifest_check_types(const struct manifest *m) {
+    static const char *const strings[] = {"title", "description", "mimeType", NULL};
     static const char *const objects[] = {"annotations", "_meta", NULL};
+    const struct json *v = m->v;
 
-    if (!manifest_is_name(json_get_str(v, "name")))
-        return manifest_bad(m, "name", "must be 1 to 128 of A-Z a-z 0-9 _ - .");
     for (const char *const *s = strings; *s; s++)
         if (json_has(v, *s) && !json_is_string(json_get(v, *s)))
-            return manifest_bad(m, *s, "must be a string");
+            return manifest_error(m, *s, "must be a string");
     for (const char *const *s = objects; *s; s++)
         if (json_has(v, *s) && !json_is_object(json_get(v, *s)))
-            return manifest_bad(m, *s, "must be an object");
+            return manifest_error(m, *s, "must be an object");
     if (json_has(v, "icons") && !json_is_array(json_get(v, "icons")))
-        return manifest_bad(m, "icons", "must be an array");
+        return manifest_error(m, "icons", "must be an array");
     return OK;
 }
 
-enum rc manifest_limit(const struct manifest *m, const struct json *run,
-                       const struct manifest_limit *limit, int64_t *out) {
-    *out = limit->standard;
+enum rc manifest_check_definition(const struct manifest *m, const char *const *names) {
+    if (manifest_check_members(m, m->v, names, ""))
+        return m->e->code;
+    if (!manifest_is_name(json_get_str(m->v, "name")))
+        return manifest_error(m, "name", "must be 1 to 128 of A-Z a-z 0-9 _ - .");
+    return manifest_check_types(m);
+}
+
+enum rc manifest_read_limit(const struct manifest *m, const struct json *run,
+                            const struct manifest_limit *limit, int64_t *out) {
+    *out = limit->default_value;
     if (!json_has(run, limit->member))
         return OK;
     if (json_get_int(run, limit->member, out) && *out >= limit->min && *out <= limit->max)
@@ -90,85 +80,77 @@ enum rc manifest_limit(const struct manifest *m, const struct json *run,
                    limit->member, (long long)limit->min, (long long)limit->max);
 }
 
-/* RFC 6749 §3.3 scope-token, since scopes are sent in a header. */
-static bool is_scope(const char *s) {
-    if (!s || !*s)
-        return false;
-    for (; *s; s++)
-        if (*s <= ' ' || *s > '~' || *s == '"' || *s == '\\')
-            return false;
-    return true;
-}
-
-enum rc manifest_scopes(const struct manifest *m, const struct json *run, const char **out) {
-    const struct json *scopes = json_get(run, "scopes");
-    struct buf b;
-
-    if (json_has(run, "scopes") && !json_is_array(scopes))
-        return manifest_bad(m, "run.scopes", "must be an array of scopes");
-    buf_init(&b, m->keep, SCOPES_MAX);
-    for (size_t i = 0; i < json_len(scopes); i++) {
-        const char *scope = json_str(json_at(scopes, i));
-
-        if (!is_scope(scope))
-            return manifest_bad(m, "run.scopes", "must be an array of scopes");
-        if (!list_has(b.p, scope))
-            buf_addf(&b, "%s%s", b.len ? " " : "", scope);
-    }
-    *out = b.p;
-    return b.overflow ? manifest_bad(m, "run.scopes", "are too long") : OK;
-}
-
 /* ---- sources ---- */
 
-size_t source_count(const struct manifest *m, const struct json *run) {
-    size_t n = 0;
+#define RUN_MEMBERS_MAX 64 /* that are known, of all kinds */
 
-    for (const struct source_kind *const *kind = m->sources->kinds; *kind; kind++)
-        n += json_has(run, (*kind)->member);
-    return n;
+/* The first kind from this one on that "run" names; one without a member if there is none. */
+static const struct source_executor *next_named(const struct source_executor *row,
+                                                const struct json *run) {
+    while (row->kind->member && !json_has(run, row->kind->member))
+        row++;
+    return row;
+}
+
+/* The first option of this kind that "run" has and `options` do not; NULL: none. */
+static const char *next_option(const struct source_kind *kind, const struct json *run,
+                               const char *const *options) {
+    for (const char *const *option = kind->options; *option; option++)
+        if (json_has(run, *option) && !is_known(*option, options))
+            return *option;
+    return NULL;
+}
+
+bool source_is_given(const struct manifest *m, const struct json *run) {
+    return next_named(m->sources->kinds, run)->kind->member;
 }
 
 enum rc source_read(const struct manifest *m, const struct json *run, struct source *out) {
-    const struct source_kind *const *kind = m->sources->kinds;
+    const struct source_executor *kinds = m->sources->kinds, *row = next_named(kinds, run);
+    const char *other = NULL;
 
-    while (*kind && !json_has(run, (*kind)->member))
-        kind++;
-    out->kind = *kind ? *kind : m->sources->kinds[0];
+    out->kind = row->kind->member ? row->kind : kinds->kind;
+    for (row = kinds; !other && row->kind->member; row++)
+        if (row->kind != out->kind)
+            other = json_has(run, row->kind->member)
+                        ? row->kind->member
+                        : next_option(row->kind, run, out->kind->options);
+    if (other)
+        return err_set(m->e, ERR_INVALID_REQUEST, "run must not have both %s and %s",
+                       out->kind->member, other);
     return out->kind->read(m, run, out);
 }
 
-bool source_option_is_given(const struct manifest *m, const struct json *run) {
-    for (const struct source_kind *const *kind = m->sources->kinds; *kind; kind++)
-        for (const char *const *option = (*kind)->options; *option; option++)
-            if (json_has(run, *option))
-                return true;
-    return false;
+enum rc source_check_absent(const struct manifest *m, const struct json *run) {
+    static const char *const none[] = {NULL};
+
+    for (const struct source_executor *row = m->sources->kinds; row->kind->member; row++) {
+        const char *option = next_option(row->kind, run, none);
+
+        if (option)
+            return err_set(m->e, ERR_INVALID_REQUEST, "run.%s is only valid with run.%s", option,
+                           row->kind->member);
+    }
+    return OK;
 }
 
-static size_t count_names(const char *const *names) {
-    size_t n = 0;
-
-    while (names[n])
-        n++;
+static size_t add_names(const char **names, size_t n, const char *const *more) {
+    while (*more && n < RUN_MEMBERS_MAX)
+        names[n++] = *more++;
     return n;
 }
 
-enum rc source_members(const struct manifest *m, const struct json *run, const char *const *own) {
-    size_t n = 0, most = count_names(own) + 1;
-    const char **names;
+enum rc source_check_members(const struct manifest *m, const struct json *run,
+                             const char *const *own) {
+    const char *names[RUN_MEMBERS_MAX + 1];
+    size_t n = 0;
 
     if (!json_is_object(run))
-        return manifest_bad(m, "run", "must be an object");
-    for (const struct source_kind *const *kind = m->sources->kinds; *kind; kind++)
-        most += 1 + count_names((*kind)->options);
-    names = arena_alloc(m->scratch, most * sizeof *names);
-    for (const struct source_kind *const *kind = m->sources->kinds; *kind; kind++) {
-        names[n++] = (*kind)->member;
-        for (const char *const *option = (*kind)->options; *option; option++)
-            names[n++] = *option;
+        return manifest_error(m, "run", "must be an object");
+    for (const struct source_executor *row = m->sources->kinds; row->kind->member; row++) {
+        n = add_names(names, n, (const char *const[]){row->kind->member, NULL});
+        n = add_names(names, n, row->kind->options);
     }
-    for (; *own; own++)
-        names[n++] = *own;
-    return manifest_members(m, run, names, " in run");
+    names[add_names(names, n, own)] = NULL;
+    return manifest_check_members(m, run, names, " in run");
 }

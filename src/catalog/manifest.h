@@ -11,6 +11,8 @@
 #define MANIFEST_NAME_MAX 128
 
 struct catalog_sources;
+struct config;
+struct executor;
 struct program_output;
 struct tool;
 
@@ -18,35 +20,39 @@ struct tool;
  * the next manifest. */
 struct manifest {
     const char *dir, *file; /* its directory as a real path, and its name there */
-    const char *given_dir;  /* the directory as configured if that is absolute, else dir */
+    /* The directory as configured if that is absolute, else dir: its symbolic links are followed
+     * each time that a file is read. */
+    const char *given_dir;
     struct arena *keep, *scratch;
     struct json *v; /* the whole manifest */
+    const struct config *config;
     const struct catalog_sources *sources;
     const struct program_output *outputs; /* allowed for its kind */
     struct err *e;
 };
 
 /* Each of the following returns ERR_INVALID_REQUEST with the reason if the manifest is wrong. */
-/* Reads m->file in that directory: fills dir, given_dir and v. */
-enum rc manifest_open(struct manifest *m, const char *dir) MUST_USE;
-enum rc manifest_bad(const struct manifest *m, const char *member, const char *what);
-/* Checks that the object has only these members. `where` ends the error's sentence, such as " in
- * run". */
-enum rc manifest_members(const struct manifest *m, const struct json *object,
-                         const char *const *names, const char *where) MUST_USE;
-/* "name", "title", "description", "icons", "annotations" and "_meta", which all kinds share. */
-enum rc manifest_common(const struct manifest *m, const struct json *v) MUST_USE;
+
+/* Reads m->file in m->dir: fills v. */
+enum rc manifest_open(struct manifest *m) MUST_USE;
+enum rc manifest_error(const struct manifest *m, const char *member, const char *what);
+/* Checks that the object has only these members, in an array that NULL ends. `where` is the end of
+ * the error's sentence, such as " in run". */
+enum rc manifest_check_members(const struct manifest *m, const struct json *object,
+                               const char *const *names, const char *where) MUST_USE;
+/* Checks that the manifest has only these members, and that those which all kinds share ("name",
+ * "title", "description", "icons", "annotations" and "_meta") have the right types. */
+enum rc manifest_check_definition(const struct manifest *m, const char *const *names) MUST_USE;
+/* Of those that are there: "title", "description" and "mimeType" are strings, and so on. */
+enum rc manifest_check_types(const struct manifest *m) MUST_USE;
 bool manifest_is_name(const char *s);
-/* Scopes of "run", as one string with spaces between. */
-enum rc manifest_scopes(const struct manifest *m, const struct json *run,
-                        const char **out) MUST_USE;
 /* An optional integer of "run". */
 struct manifest_limit {
     const char *member;
-    int64_t standard, min, max;
+    int64_t default_value, min, max;
 };
-enum rc manifest_limit(const struct manifest *m, const struct json *run,
-                       const struct manifest_limit *limit, int64_t *out) MUST_USE;
+enum rc manifest_read_limit(const struct manifest *m, const struct json *run,
+                            const struct manifest_limit *limit, int64_t *out) MUST_USE;
 
 /* ---- the source of an entry's answers, from "run": a program, or another kind of exec/ ---- */
 
@@ -54,7 +60,7 @@ struct source {
     const struct source_kind *kind; /* NULL: the entry has its content itself */
     const void *spec;               /* the kind's own structure */
     int64_t timeout_ms;             /* of one execution */
-    bool gives_text;                /* it answers with text: a tool has no structured result */
+    bool gives_text;                /* it answers with text, so a tool has no structuredContent */
 };
 
 struct source_kind {
@@ -65,19 +71,27 @@ struct source_kind {
     enum rc (*read)(const struct manifest *m, const struct json *run, struct source *out);
 };
 
+/* A kind of source, and what executes it: only exec/ knows that. */
+struct source_executor {
+    const struct source_kind *kind;
+    const struct executor *executor;
+};
+
 /* The kinds of sources and the built-in tools, which exec/ supplies. */
 struct catalog_sources {
-    const struct source_kind *const *kinds; /* NULL-terminated; the first is the default */
+    /* The first kind is the default; a kind without a member ends the array. */
+    const struct source_executor *kinds;
     const struct tool *builtin_tools;
     size_t builtin_count;
 };
 
-/* The number of sources that "run" names. */
-size_t source_count(const struct manifest *m, const struct json *run);
-/* Reads the source. If there is none, the first kind reports what is missing. */
+/* Does "run" name a source? */
+bool source_is_given(const struct manifest *m, const struct json *run);
+/* Reads the source. If "run" names none, the default kind reports what is missing. Members of two
+ * kinds are an error. */
 enum rc source_read(const struct manifest *m, const struct json *run, struct source *out) MUST_USE;
 /* Checks that "run" is an object that has only the members in `own` and those of the kinds. */
-enum rc source_members(const struct manifest *m, const struct json *run,
-                       const char *const *own) MUST_USE;
-/* Does "run" have an option of a source? It is valid only with that source. */
-bool source_option_is_given(const struct manifest *m, const struct json *run);
+enum rc source_check_members(const struct manifest *m, const struct json *run,
+                             const char *const *own) MUST_USE;
+/* Checks that "run", which names no source, has no option of one either. */
+enum rc source_check_absent(const struct manifest *m, const struct json *run) MUST_USE;

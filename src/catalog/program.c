@@ -1,26 +1,45 @@
 #include "catalog/program.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/base.h"
-#include "base/text.h"
+#include "base/file.h"
 #include "base/utf8.h"
 
 /* ---- can it be started? ---- */
 
 #define FIRST_LINE_MAX 255 /* what the kernel reads of a script: BINPRM_BUF_SIZE less its NUL */
 
-static bool is_in_path(struct arena *a, const char *name) {
-    char *path = arena_strdup(a, PROGRAM_PATH), *save = NULL;
+/* What has to be found: a program, and the directories where it is looked for. */
+struct lookup {
+    struct arena *a;
+    const char *path; /* as the variable PATH has it */
+};
 
-    for (char *dir = strtok_r(path, ":", &save); dir; dir = strtok_r(NULL, ":", &save))
-        if (!access(arena_printf(a, "%s/%s", dir, name), X_OK))
-            return true;
-    return false;
+/* By its mode and not by access(2): whoever executes it is not always this process, which its own
+ * sandbox may allow nothing (NoExecPaths= of systemd.exec(5)). false: errno. */
+static bool is_executable(const char *path) {
+    struct stat st;
+
+    if (stat(path, &st))
+        return false;
+    errno = EACCES;
+    return S_ISREG(st.st_mode) && st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH);
+}
+
+/* NULL: it is in none of them. */
+static const char *find_in_path(const struct lookup *l, const char *name) {
+    char *dirs = arena_strdup(l->a, l->path), *save = NULL;
+
+    for (char *dir = strtok_r(dirs, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
+        const char *path = arena_printf(l->a, "%s/%s", dir, name);
+
+        if (is_executable(path))
+            return path;
+    }
+    return NULL;
 }
 
 /* The program that env(1) would start; NULL: unknown. */
@@ -33,7 +52,7 @@ static const char *program_of_env(char **save) {
 }
 
 /* execve(2), "Interpreter scripts". `line` is the text after #!. */
-static const char *interpreter_fault(struct arena *a, char *line) {
+static const char *interpreter_fault(const struct lookup *l, char *line) {
     char *save = NULL;
     const char *interpreter, *program;
 
@@ -43,36 +62,30 @@ static const char *interpreter_fault(struct arena *a, char *line) {
     if (!interpreter)
         return "there is no interpreter after its #!";
     if (*interpreter != '/')
-        return arena_printf(a, "its interpreter %s must be an absolute path", interpreter);
-    if (access(interpreter, X_OK))
-        return arena_printf(a, "its interpreter %s: %s", interpreter, strerror(errno));
+        return arena_printf(l->a, "its interpreter %s must be an absolute path", interpreter);
+    if (!is_executable(interpreter))
+        return arena_printf(l->a, "its interpreter %s: %s", interpreter, strerror(errno));
     program = strcmp(strrchr(interpreter, '/'), "/env") ? NULL : program_of_env(&save);
-    if (program && !is_in_path(a, program))
-        return arena_printf(a, "its interpreter %s is not in PATH (%s)", program, PROGRAM_PATH);
+    if (program && !find_in_path(l, program))
+        return arena_printf(l->a, "its interpreter %s is not in PATH (%s)", program, l->path);
     return NULL;
 }
 
-/* Reads the first bytes, with a NUL after them; -1: it cannot be read. */
-static ssize_t read_head(const char *path, char *head, size_t size) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t n = fd < 0 ? -1 : read(fd, head, size - 1);
+/* Why execve would fail for a file with the right permissions; NULL: it would not. For a script
+ * with a wrong first line the kernel only reports "No such file or directory", and only when it is
+ * started. */
+static const char *executable_fault(const struct lookup *l, const char *path) {
+    char head[FIRST_LINE_MAX + 1];
+    const char *why;
+    int fd = file_open(path, &why);
+    ssize_t n = fd < 0 ? -1 : file_read_all(fd, head, sizeof head - 1);
+    size_t len = n < 0 ? 0 : (size_t)n, bom;
 
     if (fd >= 0)
         (void)close(fd);
-    head[n < 0 ? 0 : n] = 0;
-    return n;
-}
-
-/* Why execve would fail for a file with the right permissions; NULL: it would not. For a script
- * with a wrong first line the kernel only reports "No such file or directory", and only at the
- * start. */
-static const char *executable_fault(struct arena *a, const char *path) {
-    char head[FIRST_LINE_MAX + 1];
-    ssize_t n = read_head(path, head, sizeof head);
-    size_t len = n < 0 ? 0 : (size_t)n, bom;
-
     if (n < 0)
         return NULL; /* a program need not be readable */
+    head[len] = 0;
     if (!len)
         return "it is empty";
     if (len >= 4 && !memcmp(head, "\177ELF", 4))
@@ -83,51 +96,95 @@ static const char *executable_fault(struct arena *a, const char *path) {
     if (strncmp(head, "#!", 2) != 0)
         return "it does not begin with a line such as #!/bin/sh";
     head[strcspn(head, "\n")] = 0;
-    return interpreter_fault(a, head + 2);
+    return interpreter_fault(l, head + 2);
 }
 
 /* ---- "run" of a manifest ---- */
 
-/* The program, as an absolute path that can be run now. */
-static enum rc find_file(const struct manifest *m, const char *member, const char *given,
-                         const char **out) {
-    char real[PATH_MAX];
-    struct stat st;
-    const char *fault,
-        *path = *given == '/' ? given : arena_printf(m->scratch, "%s/%s", m->dir, given);
+/* The value of PATH; a manifest may set it. */
+static const char *path_variable(const struct program *p) {
+    static const char name[] = "PATH=";
 
-    if (!realpath(path, real) || stat(real, &st))
-        return err_set(m->e, ERR_INVALID_REQUEST, "%s: %s: %s", member,
-                       text_quotable(m->scratch, given), strerror(errno));
-    if (!S_ISREG(st.st_mode) || access(real, X_OK))
-        return err_set(m->e, ERR_INVALID_REQUEST, "%s: %s is not an executable file", member,
-                       text_quotable(m->scratch, given));
-    fault = executable_fault(m->scratch, real);
+    for (const char **variable = p->env; *variable; variable++)
+        if (!strncmp(*variable, name, sizeof name - 1))
+            return *variable + sizeof name - 1;
+    return PROGRAM_PATH;
+}
+
+static enum rc command_error(const struct program_members *p, const char *given, const char *why) {
+    return err_set(p->m->e, ERR_INVALID_REQUEST, "%s.command: %s: %s", p->where,
+                   text_quotable(p->m->scratch, given), why);
+}
+
+/* argv[0] becomes the program's absolute path; it can be run now. */
+static enum rc find_file(const struct program_members *p, struct program *out) {
+    const struct lookup lookup = {p->m->scratch, path_variable(out)};
+    const char *given = out->argv[0], *fault;
+    char real[PATH_MAX];
+    const char *path =
+        *given == '/' ? given : arena_printf(p->m->scratch, "%s/%s", p->m->dir, given);
+
+    if (p->search_path && !strchr(given, '/')) {
+        path = find_in_path(&lookup, given);
+        if (!path)
+            return command_error(
+                p, given, arena_printf(p->m->scratch, "it is not in PATH (%s)", lookup.path));
+    }
+    if (!realpath(path, real))
+        return command_error(p, given, strerror(errno));
+    if (!is_executable(real))
+        return command_error(p, given, "it is not an executable file");
+    fault = executable_fault(&lookup, real);
     if (fault)
-        return err_set(m->e, ERR_INVALID_REQUEST, "%s: %s: %s", member,
-                       text_quotable(m->scratch, given), fault);
+        return command_error(p, given, fault);
     /* Not the resolved name: some programs depend on the name that they are called by. */
-    *out = arena_strdup(m->keep, path);
+    out->argv[0] = arena_strdup(p->m->keep, path);
     return OK;
 }
 
-static enum rc read_command(const struct manifest *m, const struct json *command,
-                            const char *member, struct program *out) {
+static enum rc read_command(const struct program_members *p, struct program *out) {
+    const struct json *command = json_get(p->object, "command");
     size_t n = json_len(command);
-    const char **argv;
+    bool ok = n && n <= PROGRAM_ARGS_MAX;
 
-    if (!n || n > PROGRAM_ARGS_MAX)
-        return manifest_bad(m, member, "must be an array of 1 to 64 strings");
-    argv = arena_alloc(m->keep, (n + 1) * sizeof *argv);
-    for (size_t i = 0; i < n; i++) {
-        argv[i] = json_str(json_at(command, i));
-        if (!argv[i] || (!i && !*argv[i]))
-            return manifest_bad(m, member, "must be an array of 1 to 64 strings");
-        argv[i] = arena_strdup(m->keep, argv[i]);
+    out->argv = arena_alloc(p->m->keep, (ok ? n + 1 : 1) * sizeof *out->argv);
+    for (size_t i = 0; ok && i < n; i++) {
+        const char *word = json_str(json_at(command, i));
+
+        ok = word && (i || *word);
+        out->argv[i] = ok ? arena_strdup(p->m->keep, word) : NULL;
     }
-    out->argv = argv;
-    out->dir = arena_strdup(m->keep, m->dir);
-    return find_file(m, member, argv[0], &argv[0]);
+    if (!ok)
+        return err_set(p->m->e, ERR_INVALID_REQUEST,
+                       "%s.command must be an array of 1 to %d strings", p->where,
+                       PROGRAM_ARGS_MAX);
+    out->dir = arena_strdup(p->m->keep, p->m->dir);
+    return find_file(p, out);
+}
+
+/* The message to the runner is limited (runner/request.h), and has more than these. */
+static enum rc check_size(const struct program_members *p, const struct program *out) {
+    const char **const lists[] = {out->argv, out->env, out->read, out->write};
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        for (const char **s = lists[i]; *s; s++)
+            bytes += strlen(*s) + 1;
+    if (bytes <= PROGRAM_TEXT_MAX)
+        return OK;
+    return err_set(p->m->e, ERR_INVALID_REQUEST,
+                   "%s: command, env, read and write have %zu bytes together; they may have %d",
+                   p->where, bytes, PROGRAM_TEXT_MAX);
+}
+
+enum rc program_read_start(const struct program_members *p, struct program *out) {
+    enum rc rc = program_read_inputs(p, out);
+
+    if (!rc)
+        rc = program_read_access(p, out);
+    if (!rc)
+        rc = read_command(p, out);
+    return rc ? rc : check_size(p, out);
 }
 
 static enum rc read_output(const struct manifest *m, const struct json *run,
@@ -157,11 +214,31 @@ static enum rc read_output(const struct manifest *m, const struct json *run,
 static enum rc read_truncate(const struct manifest *m, const struct json *run,
                              struct program *out) {
     if (json_has(run, "truncate_output") && !json_is_bool(json_get(run, "truncate_output")))
-        return manifest_bad(m, "run.truncate_output", "must be true or false");
+        return manifest_error(m, "run.truncate_output", "must be true or false");
     out->truncate = json_get_bool(run, "truncate_output");
     return out->truncate && out->output != OUTPUT_TEXT
-               ? manifest_bad(m, "run.truncate_output", "needs \"output\": \"text\"")
+               ? manifest_error(m, "run.truncate_output", "needs \"output\": \"text\"")
                : OK;
+}
+
+/* Its answers are lines: text that has newlines is none. */
+static enum rc read_persistent(const struct manifest *m, const struct json *run,
+                               struct program *out) {
+    static const struct manifest_limit idle = {"idle_s", PROGRAM_IDLE_S_DEFAULT, 1,
+                                               PROGRAM_IDLE_S_MAX};
+    const struct json *given = json_get(run, "persistent");
+    const char *word = json_str(given);
+
+    if (json_has(run, "persistent") && !json_is_bool(given) && (!word || strcmp(word, "user") != 0))
+        return manifest_error(m, "run.persistent", "must be true, false or \"user\"");
+    out->stay = word                               ? PERSISTENT_PER_USER
+                : json_get_bool(run, "persistent") ? PERSISTENT
+                                                   : RUNS_ONCE;
+    if (out->stay == RUNS_ONCE && json_has(run, "idle_s"))
+        return manifest_error(m, "run.idle_s", "is only valid with run.persistent");
+    if (out->stay != RUNS_ONCE && out->output != OUTPUT_JSON && out->output != OUTPUT_STREAM)
+        return manifest_error(m, "run.persistent", "needs \"output\": \"json\" or \"stream\"");
+    return manifest_read_limit(m, run, &idle, &out->idle_s);
 }
 
 static enum rc read_program(const struct manifest *m, const struct json *run, struct source *out) {
@@ -172,48 +249,52 @@ static enum rc read_program(const struct manifest *m, const struct json *run, st
                                           PROGRAM_OUTPUT_BYTES_MAX};
     struct program *p = arena_alloc(m->keep, sizeof *p);
     int64_t output_max = 0;
-    enum rc rc = read_command(m, json_get(run, "command"), "run.command", p);
+    enum rc rc = program_read_start(&(struct program_members){m, run, "run", false}, p);
 
     out->spec = p;
     if (!rc)
         rc = read_output(m, run, &p->output);
     if (!rc)
-        rc = manifest_limit(m, run, &timeout, &out->timeout_ms);
+        rc = manifest_read_limit(m, run, &timeout, &out->timeout_ms);
     if (!rc)
-        rc = manifest_limit(m, run, &output, &output_max);
+        rc = manifest_read_limit(m, run, &output, &output_max);
     p->output_max = (size_t)output_max;
     out->gives_text = p->output == OUTPUT_TEXT;
-    return rc ? rc : read_truncate(m, run, p);
+    if (!rc)
+        rc = read_truncate(m, run, p);
+    return rc ? rc : read_persistent(m, run, p);
 }
 
-static const char *const options[] = {"output", "timeout_ms", "truncate_output", NULL};
+/* Options of every program, and those of one that answers a call. */
+#define START_OPTIONS                                                                              \
+    "env", "secrets", "claims", "home", "instance_metadata", "read", "write", "limits"
+static const char *const options[] = {START_OPTIONS, "output", "timeout_ms", "truncate_output",
+                                      "persistent",  "idle_s", NULL};
 const struct source_kind program_source = {"command", options, read_program};
-
-/* A program with a command and default limits. */
-static enum rc program_read_plain(const struct manifest *m, const struct json *command,
-                                  const char *member, struct source *out) {
-    struct program *p = arena_alloc(m->keep, sizeof *p);
-
-    p->output_max = PROGRAM_OUTPUT_BYTES_DEFAULT;
-    *out = (struct source){&program_source, p, PROGRAM_TIMEOUT_MS_DEFAULT, true};
-    return read_command(m, command, member, p);
-}
 
 /* ---- completions ---- */
 
-static enum rc read_one(const struct manifest *m, struct json *v, struct completion *out) {
-    if (json_is_object(v)) {
-        static const char *const known[] = {"command", NULL};
-        enum rc rc = manifest_members(m, v, known, " in run.complete");
+/* Of output and time it has the default limits. */
+static enum rc read_completion_program(const struct manifest *m, const struct json *v,
+                                       struct source *out) {
+    static const char *const known[] = {"command", START_OPTIONS, NULL};
+    struct program *p = arena_alloc(m->keep, sizeof *p);
+    enum rc rc = manifest_check_members(m, v, known, " in run.complete");
 
-        return rc ? rc
-                  : program_read_plain(m, json_get(v, "command"), "run.complete", &out->source);
-    }
-    if (!json_is_array(v))
-        return manifest_bad(m, "run.complete", "must have arrays of strings, or a command");
-    for (size_t i = 0; i < json_len(v); i++)
-        if (!json_str(json_at(v, i)))
-            return manifest_bad(m, "run.complete", "must have arrays of strings, or a command");
+    p->output_max = PROGRAM_OUTPUT_BYTES_DEFAULT;
+    *out = (struct source){&program_source, p, PROGRAM_TIMEOUT_MS_DEFAULT, true};
+    return rc ? rc : program_read_start(&(struct program_members){m, v, "run.complete", false}, p);
+}
+
+static enum rc read_completion(const struct manifest *m, struct json *v, struct completion *out) {
+    bool is_list = json_is_array(v);
+
+    if (json_is_object(v))
+        return read_completion_program(m, v, &out->source);
+    for (size_t i = 0; is_list && i < json_len(v); i++)
+        is_list = json_str(json_at(v, i));
+    if (!is_list)
+        return manifest_error(m, "run.complete", "must have arrays of strings, or a command");
     out->values = json_clone(m->keep, v);
     return OK;
 }
@@ -229,14 +310,15 @@ enum rc completion_read(const struct manifest *m, const struct json *complete,
     if (!complete)
         return OK;
     if (!json_is_object(complete))
-        return manifest_bad(m, "run.complete", "must be an object");
+        return manifest_error(m, "run.complete", "must be an object");
     list = arena_alloc(m->keep, (json_size(complete) + 1) * sizeof *list);
     for (bool more = json_first(complete, &member); more; more = json_next(&member)) {
         if (!json_has(names, member.key))
-            return err_set(m->e, ERR_INVALID_REQUEST, "run.complete has %s, which is no argument",
+            return err_set(m->e, ERR_INVALID_REQUEST,
+                           "run.complete has %s, which is not an argument",
                            text_quotable(m->scratch, member.key));
         list[n].name = arena_strdup(m->keep, member.key);
-        rc = read_one(m, member.value, &list[n++]);
+        rc = read_completion(m, member.value, &list[n++]);
         if (rc)
             return rc;
     }

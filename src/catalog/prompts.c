@@ -1,12 +1,14 @@
-#include "catalog/prompts.h"
+/* Private part of catalog.h: the prompts. */
+#include "catalog/catalog.h"
 
 #include <string.h>
 
-#include "base/text.h"
-#include "catalog/program.h"
 #include "catalog/template.h"
 
-bool prompt_is_messages(const struct json *messages) {
+#define PROMPT_ARGUMENTS_MAX 64
+#define PROMPT_NAME_MAX 256 /* of a server's prompt */
+
+bool prompt_messages_are_valid(const struct json *messages) {
     for (size_t i = 0; i < json_len(messages); i++) {
         const struct json *message = json_at(messages, i);
         const char *role = json_get_str(message, "role");
@@ -25,16 +27,16 @@ static enum rc read_arguments(const struct manifest *m, struct prompt *p) {
 
     p->arguments = json_new_object(m->keep);
     if (json_has(m->v, "arguments") && !json_is_array(list))
-        return manifest_bad(m, "arguments", "must be an array");
+        return manifest_error(m, "arguments", "must be an array");
     if (json_len(list) > PROMPT_ARGUMENTS_MAX)
-        return manifest_bad(m, "arguments", "are too many");
+        return manifest_error(m, "arguments", "must be at most 64");
     for (size_t i = 0; i < json_len(list); i++) {
         const struct json *argument = json_at(list, i);
         const char *name = json_get_str(argument, "name");
 
         if (!manifest_is_name(name) || json_has(p->arguments, name))
-            return manifest_bad(m, "arguments", "must each have a name of their own");
-        rc = manifest_members(m, argument, known, " in arguments");
+            return manifest_error(m, "arguments", "must have valid, different names");
+        rc = manifest_check_members(m, argument, known, " in arguments");
         if (rc)
             return rc;
         json_put_str(p->arguments, name, json_get_bool(argument, "required") ? "required" : "");
@@ -45,12 +47,9 @@ static enum rc read_arguments(const struct manifest *m, struct prompt *p) {
 static enum rc read_definition(const struct manifest *m, struct prompt *p) {
     static const char *const known[] = {"name",      "title", "description", "icons",
                                         "arguments", "_meta", "run",         NULL};
-    enum rc rc = manifest_members(m, m->v, known, "");
 
-    if (!rc)
-        rc = manifest_common(m, m->v);
-    if (rc)
-        return rc;
+    if (manifest_check_definition(m, known))
+        return m->e->code;
     p->entry.name = p->entry.key = arena_strdup(m->keep, json_get_str(m->v, "name"));
     if (json_has(m->v, "description"))
         p->description = arena_strdup(m->keep, json_get_str(m->v, "description"));
@@ -59,49 +58,74 @@ static enum rc read_definition(const struct manifest *m, struct prompt *p) {
 
 static enum rc read_messages(const struct manifest *m, const struct json *run, struct prompt *p) {
     struct json *messages = json_get(run, "messages");
-    const char *unknown = template_unknown(m->scratch, messages, p->arguments);
+    const char *unknown = template_unknown_name(m->scratch, messages, p->arguments);
 
-    if (!prompt_is_messages(messages))
-        return manifest_bad(m, "run.messages",
-                            "must be an array of messages with role and content");
+    if (!prompt_messages_are_valid(messages))
+        return manifest_error(m, "run.messages",
+                              "must be an array of messages with role and content");
     if (unknown)
-        return err_set(m->e, ERR_INVALID_REQUEST, "run.messages has {{%s}}, which is no argument",
+        return err_set(m->e, ERR_INVALID_REQUEST,
+                       "run.messages has {{%s}}, which is not an argument",
                        text_quotable(m->scratch, unknown));
     p->messages = json_clone(m->keep, messages);
     return OK;
 }
 
 static enum rc read_run(const struct manifest *m, struct prompt *p) {
-    static const char *const known[] = {"messages", "max_output_bytes", "scopes", "complete", NULL};
+    static const char *const known[] = {"messages", "max_output_bytes", ACCESS_MEMBERS, "complete",
+                                        NULL};
     const struct json *run = json_get(m->v, "run");
-    enum rc rc = source_members(m, run, known);
+    enum rc rc = source_check_members(m, run, known);
 
     if (rc)
         return rc;
-    if (source_count(m, run) + json_has(run, "messages") != 1)
-        return manifest_bad(m, "run", "must have either command or messages");
-    rc = source_count(m, run) ? source_read(m, run, &p->entry.source) : read_messages(m, run, p);
+    if (source_is_given(m, run) == json_has(run, "messages"))
+        return manifest_error(m, "run", "must have either command or messages");
+    if (source_is_given(m, run))
+        rc = source_read(m, run, &p->entry.source);
+    else if (!(rc = source_check_absent(m, run)))
+        rc = read_messages(m, run, p);
     if (!rc)
         rc = completion_read(m, json_get(run, "complete"), p->arguments, &p->complete);
-    return rc ? rc : manifest_scopes(m, run, &p->entry.scopes);
+    return rc ? rc : access_read(m, run, &p->entry.access);
 }
 
 static enum rc read_prompt(const struct manifest *m, struct entry *out) {
     struct prompt *p = (struct prompt *)out;
     enum rc rc = read_definition(m, p);
 
-    if (!rc)
-        rc = read_run(m, p);
-    return rc;
+    return rc ? rc : read_run(m, p);
+}
+
+/* The server checks the arguments. Names of servers are any text. */
+enum rc prompt_read_foreign(const struct manifest *m, struct prompt *out) {
+    const char *name = json_get_str(m->v, "name");
+    const struct json *arguments = json_get(m->v, "arguments");
+    enum rc rc = manifest_check_types(m);
+
+    if (rc)
+        return rc;
+    if (!name || !*name || strlen(name) > PROMPT_NAME_MAX)
+        return manifest_error(m, "its name, with the prefix,", "must have 1 to 256 bytes");
+    if (arguments && !json_is_array(arguments))
+        return manifest_error(m, "arguments", "must be an array");
+    for (size_t i = 0; i < json_len(arguments); i++)
+        if (!json_get_str(json_at(arguments, i), "name"))
+            return manifest_error(m, "arguments", "must have names");
+    out->entry.key = arena_strdup(m->keep, name);
+    out->entry.name = text_quotable(m->keep, name);
+    out->arguments = json_new_object(m->keep);
+    catalog_keep_definition(m, &out->entry);
+    return OK;
 }
 
 static const struct program_output outputs[] = {{"text", OUTPUT_TEXT}, {"json", OUTPUT_JSON}, {0}};
 
-const struct catalog_kind_info prompt_kind = {.plural = "prompts",
-                                              .left_out = "prompt_left_out",
+const struct catalog_kind_info prompt_kind = {.word = "prompt",
+                                              .plural = "prompts",
+                                              .invalid_event = "prompt_invalid",
                                               .directory = offsetof(struct config, prompts_dir),
                                               .entry_size = sizeof(struct prompt),
-                                              .max = 512,
                                               .outputs = outputs,
                                               .read = read_prompt,
                                               .lists = {{"prompts", NULL}}};

@@ -1,4 +1,4 @@
-/* The kinds of protocol versions, and the server's name: lists and definitions depend on them. */
+/* The kinds of protocol versions: lists and definitions depend on them. */
 #pragma once
 
 /* The two kinds of protocol versions. Values are bits, so that a table can name both. */
@@ -13,8 +13,6 @@ static inline int protocol_index(enum mcp_protocol protocol) {
     return protocol == PROTOCOL_STATELESS;
 }
 
-#define MCP_SERVER_NAME "mcp-authd"
+/* How long a client may cache a list, or what there are lists of: files may change. */
+#define LIST_TTL_MS "60000"
 #define META_SERVER_INFO "io.modelcontextprotocol/serverInfo"
-#define MCP_SERVER_INFO                                                                            \
-    "{\"name\":\"" MCP_SERVER_NAME "\",\"title\":\"" MCP_SERVER_NAME                               \
-    "\",\"version\":\"" MCP_AUTHD_VERSION "\"}"

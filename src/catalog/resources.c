@@ -1,30 +1,24 @@
-#include "catalog/resources.h"
+/* Private part of catalog.h: the resources, and the templates of resources. */
+#include "catalog/catalog.h"
 
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/text.h"
-#include "catalog/program.h"
+#include "catalog/skills.h"
 #include "catalog/template.h"
+#include "catalog/tools.h"
+
+#define RESOURCE_BYTES_DEFAULT 1048576
+#define RESOURCE_TTL_MS_MAX ((int64_t)24 * 3600 * 1000)
 
 static enum rc read_uri(const struct manifest *m, struct resource *r, struct json *names) {
     const char *member = r->is_template ? "uriTemplate" : "uri", *uri = json_get_str(m->v, member);
 
     if (!uri || !strchr(uri, ':'))
-        return manifest_bad(m, member, "must be a URI with a scheme");
-    r->entry.key = arena_strdup(m->keep, uri);
+        return manifest_error(m, member, "must be a URI with a scheme");
+    r->entry.key = r->pattern = arena_strdup(m->keep, uri);
     return r->is_template ? uri_template_check(m->scratch, uri, names, m->e) : OK;
-}
-
-static enum rc check_types(const struct manifest *m) {
-    int64_t size;
-
-    if (json_has(m->v, "mimeType") && !json_get_str(m->v, "mimeType"))
-        return manifest_bad(m, "mimeType", "must be a string");
-    if (json_has(m->v, "size") && !json_get_int(m->v, "size", &size))
-        return manifest_bad(m, "size", "must be an integer");
-    return OK;
 }
 
 static enum rc read_definition(const struct manifest *m, struct resource *r, struct json *names) {
@@ -34,19 +28,18 @@ static enum rc read_definition(const struct manifest *m, struct resource *r, str
     static const char *const template[] = {"uriTemplate", "name",        "title", "description",
                                            "mimeType",    "annotations", "icons", "_meta",
                                            "run",         NULL};
-    enum rc rc;
+    int64_t size;
 
     r->is_template = json_has(m->v, "uriTemplate");
-    rc = manifest_members(m, m->v, r->is_template ? template : resource, "");
-    if (!rc)
-        rc = manifest_common(m, m->v);
-    if (!rc)
-        rc = check_types(m);
-    if (rc)
-        return rc;
+    if (manifest_check_definition(m, r->is_template ? template : resource))
+        return m->e->code;
+    if (json_has(m->v, "size") && !json_get_int(m->v, "size", &size))
+        return manifest_error(m, "size", "must be an integer");
     r->entry.name = arena_strdup(m->keep, json_get_str(m->v, "name"));
     if (json_has(m->v, "mimeType"))
         r->mime = arena_strdup(m->keep, json_get_str(m->v, "mimeType"));
+    if (json_has(m->v, "_meta"))
+        r->meta = json_clone(m->keep, json_get(m->v, "_meta"));
     return read_uri(m, r, names);
 }
 
@@ -55,65 +48,64 @@ static enum rc read_file(const struct manifest *m, const struct json *run, struc
     struct stat st;
 
     if (!file || !*file || r->is_template)
-        return manifest_bad(m, "run.file", "must be the path of a file; a template has none");
+        return manifest_error(m, "run.file", "must be the path of a file; a template has none");
     if (*file != '/')
         file = arena_printf(m->scratch, "%s/%s", m->given_dir, file);
     if (stat(file, &st) || !S_ISREG(st.st_mode) || access(file, R_OK))
-        return manifest_bad(m, "run.file", "is not a file that can be read");
+        return manifest_error(m, "run.file", "is not a file that can be read");
     r->path = arena_strdup(m->keep, file);
     return OK;
 }
 
 static enum rc read_content(const struct manifest *m, struct json *content, const char *member,
                             const struct json *names, struct resource *r) {
-    const char *unknown = template_unknown(m->scratch, content, names);
+    const char *unknown = template_unknown_name(m->scratch, content, names);
 
     if (unknown)
-        return err_set(m->e, ERR_INVALID_REQUEST, "%s has {{%s}}, which the uriTemplate has not",
-                       member, text_quotable(m->scratch, unknown));
+        return err_set(m->e, ERR_INVALID_REQUEST,
+                       "%s has {{%s}}, which is not a variable of a uriTemplate", member,
+                       text_quotable(m->scratch, unknown));
     r->content = json_clone(m->keep, content);
     return OK;
 }
 
 static enum rc read_source(const struct manifest *m, const struct json *run,
                            const struct json *names, struct resource *r) {
-    size_t sources = source_count(m, run) + json_has(run, "file") + json_has(run, "text") +
-                     json_has(run, "json");
-
-    if (sources != 1)
-        return manifest_bad(m, "run", "must have one of command, file, text, json");
-    if (source_count(m, run))
+    if (source_is_given(m, run) + json_has(run, "file") + json_has(run, "text") +
+            json_has(run, "json") !=
+        1)
+        return manifest_error(m, "run", "must have one of command, file, text, json");
+    if (source_is_given(m, run))
         return source_read(m, run, &r->entry.source);
-    if (source_option_is_given(m, run))
-        return manifest_bad(m, "run",
-                            "has output, timeout_ms or truncate_output without a command");
+    if (source_check_absent(m, run))
+        return m->e->code;
     if (json_has(run, "file"))
         return read_file(m, run, r);
     if (json_has(run, "json"))
         return read_content(m, json_get(run, "json"), "run.json", names, r);
     if (!json_is_string(json_get(run, "text")))
-        return manifest_bad(m, "run.text", "must be a string");
+        return manifest_error(m, "run.text", "must be a string");
     return read_content(m, json_get(run, "text"), "run.text", names, r);
 }
 
 static enum rc read_run(const struct manifest *m, const struct json *names, struct resource *r) {
-    static const char *const known[] = {"file",   "text",   "json",     "max_output_bytes",
-                                        "scopes", "ttl_ms", "complete", NULL};
+    static const char *const known[] = {"file",         "text",   "json",     "max_output_bytes",
+                                        ACCESS_MEMBERS, "ttl_ms", "complete", NULL};
     static const struct manifest_limit size = {"max_output_bytes", RESOURCE_BYTES_DEFAULT, 1,
                                                RESOURCE_BYTES_MAX};
     static const struct manifest_limit ttl = {"ttl_ms", 0, 0, RESOURCE_TTL_MS_MAX};
     const struct json *run = json_get(m->v, "run");
-    enum rc rc = source_members(m, run, known);
+    enum rc rc = source_check_members(m, run, known);
 
     if (!rc)
         rc = read_source(m, run, names, r);
     if (!rc)
-        rc = manifest_limit(m, run, &size, &r->max_bytes);
+        rc = manifest_read_limit(m, run, &size, &r->max_bytes);
     if (!rc)
-        rc = manifest_limit(m, run, &ttl, &r->ttl_ms);
+        rc = manifest_read_limit(m, run, &ttl, &r->ttl_ms);
     if (!rc)
         rc = completion_read(m, json_get(run, "complete"), names, &r->complete);
-    return rc ? rc : manifest_scopes(m, run, &r->entry.scopes);
+    return rc ? rc : access_read(m, run, &r->entry.access);
 }
 
 static enum rc read_resource(const struct manifest *m, struct entry *out) {
@@ -121,9 +113,29 @@ static enum rc read_resource(const struct manifest *m, struct entry *out) {
     struct json *names = json_new_object(m->scratch);
     enum rc rc = read_definition(m, r, names);
 
-    if (!rc)
-        rc = read_run(m, names, r);
-    return rc;
+    return rc ? rc : read_run(m, names, r);
+}
+
+/* Names of servers are any text. */
+enum rc resource_read_foreign(const struct manifest *m, struct resource *out) {
+    const char *template = json_get_str(m->v, "uriTemplate"), *uri = json_get_str(m->v, "uri");
+    const char *key = template ? template : uri, *name = json_get_str(m->v, "name");
+    enum rc rc = manifest_check_types(m);
+
+    out->is_template = template != NULL;
+    if (rc)
+        return rc;
+    if (!name)
+        return manifest_error(m, "name", "must be a string");
+    if (!key || !strchr(key, ':') || strlen(key) > RESOURCE_URI_MAX)
+        return manifest_error(m, "its URI", "must have a scheme, and at most 8192 bytes");
+    out->entry.key = arena_strdup(m->keep, key);
+    out->entry.name = text_quotable(m->keep, name);
+    out->pattern = template ? uri_template_simplify(m->keep, key, &out->has_query) : NULL;
+    if (template && !out->pattern)
+        return manifest_error(m, "uriTemplate", "must be a URI template with a scheme");
+    catalog_keep_definition(m, &out->entry);
+    return OK;
 }
 
 static bool is_template(const struct entry *entry) {
@@ -134,18 +146,33 @@ static bool is_resource(const struct entry *entry) {
     return !is_template(entry);
 }
 
+/* Hosts show no other (SEP-1865). */
+static void warn_resource(const struct entry *entry, const char *where, struct arena *a,
+                          FILE *out) {
+    const struct resource *r = (const struct resource *)entry;
+
+    (void)a;
+    if (!strncmp(entry->key, APP_SCHEME, strlen(APP_SCHEME)) &&
+        (!r->mime || strcmp(r->mime, APP_MIME_TYPE) != 0))
+        (void)fprintf(
+            out,
+            "%s: warning: clients show a ui:// resource only with the mimeType " APP_MIME_TYPE "\n",
+            where);
+}
+
 static const struct program_output outputs[] = {
     {"text", OUTPUT_TEXT}, {"binary", OUTPUT_BINARY}, {"json", OUTPUT_JSON}, {0}};
 
 const struct catalog_kind_info resource_kind = {
+    .word = "resource",
     .plural = "resources",
-    .left_out = "resource_left_out",
+    .invalid_event = "resource_invalid",
     .directory = offsetof(struct config, resources_dir),
     .entry_size = sizeof(struct resource),
-    .max = 4096,
     .has_uris = true,
     .outputs = outputs,
     .read = read_resource,
+    .warn = warn_resource,
     .lists = {{"resources", is_resource}, {"resourceTemplates", is_template}}};
 
 /* ---- finding ---- */
@@ -156,19 +183,44 @@ const struct resource *catalog_template(const struct catalog *c, const char *uri
     return entry && is_template(entry) ? (const struct resource *)entry : NULL;
 }
 
+static bool matches(struct arena *a, const struct resource *r, const char *uri, size_t *steps,
+                    struct json **variables) {
+    if (r->has_query)
+        uri = arena_strndup(a, uri, strcspn(uri, "?#"));
+    return uri_template_match(a, r->pattern, uri, steps, variables);
+}
+
+/* The rules of ACCESS_FILE are about the URI, not about the template. NULL: they forbid to read it
+ * so. */
+static const struct resource *at_uri(const struct catalog_set *set, struct arena *a,
+                                     const struct entry *template, const char *uri) {
+    struct resource *r;
+
+    if (!set->rules)
+        return (const struct resource *)template;
+    r = memcpy(arena_alloc(a, sizeof *r), template, sizeof *r);
+    return catalog_set_rules_at(set, a, uri, &r->entry.access.rules) ? r : NULL;
+}
+
 const struct resource *catalog_resource(const struct catalog *c, struct arena *a, const char *uri,
                                         struct json **variables) {
     const struct catalog_set *set = c->sets[CATALOG_RESOURCES];
     const struct entry *entry = catalog_set_find(set, uri);
     const struct list *templates = &set->lists[RESOURCE_TEMPLATES];
+    const struct resource *file;
     size_t steps = URI_TEMPLATE_STEPS_MAX;
 
     *variables = NULL;
     if (entry && is_resource(entry))
         return (const struct resource *)entry;
-    for (size_t i = 0; i < templates->count; i++)
-        if (uri_template_match(a, templates->entries[i]->key, uri, &steps, variables))
-            return (const struct resource *)templates->entries[i];
+    if ((file = catalog_skill_file(c, a, uri)))
+        return file;
+    for (size_t i = 0; i < 2 * templates->count; i++) {
+        entry = templates->entries[i % templates->count];
+        if (entry->is_foreign == (i >= templates->count) &&
+            matches(a, (const struct resource *)entry, uri, &steps, variables))
+            return at_uri(set, a, entry, uri);
+    }
     *variables = NULL;
     return NULL;
 }

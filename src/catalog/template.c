@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "base/base.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "base/utf8.h"
@@ -52,39 +51,26 @@ static struct json *expand_string(struct expansion *x, const struct json *v) {
     return b.overflow ? NULL : json_new_stringn(x->arena, b.p, b.len);
 }
 
-static struct json *expand_object(struct expansion *x, const struct json *v) {
-    struct json *out = json_new_object(x->arena);
+static struct json *expand_container(struct expansion *x, const struct json *v) {
+    struct json *out = json_is_object(v) ? json_new_object(x->arena) : json_new_array(x->arena);
+    struct json *part = out;
     struct json_member m;
 
-    for (bool more = json_first(v, &m); more; more = json_next(&m)) {
-        struct json *part = expand(x, m.value);
-
-        if (!part && m.value)
-            return NULL;
-        json_put(out, m.key, part);
+    for (bool more = json_is_object(v) && json_first(v, &m); part && more; more = json_next(&m)) {
+        part = m.value ? expand(x, m.value) : out;
+        json_put(out, m.key, m.value ? part : NULL);
     }
-    return out;
-}
-
-static struct json *expand_array(struct expansion *x, const struct json *v) {
-    struct json *out = json_new_array(x->arena);
-
-    for (size_t i = 0; i < json_len(v); i++) {
-        struct json *part = expand(x, json_at(v, i));
-
-        if (!part && json_at(v, i))
-            return NULL;
-        json_add(out, part);
+    for (size_t i = 0; part && i < json_len(v); i++) {
+        part = json_at(v, i) ? expand(x, json_at(v, i)) : out;
+        json_add(out, json_at(v, i) ? part : NULL);
     }
-    return out;
+    return part ? out : NULL;
 }
 
 static struct json *expand(struct expansion *x, struct json *v) {
     if (json_is_string(v))
         return expand_string(x, v);
-    if (json_is_object(v))
-        return expand_object(x, v);
-    return json_is_array(v) ? expand_array(x, v) : v;
+    return json_is_object(v) || json_is_array(v) ? expand_container(x, v) : v;
 }
 
 struct json *template_expand(struct arena *a, struct json *v, const struct json *values) {
@@ -109,7 +95,7 @@ static const char *unknown_in_string(struct arena *a, const struct json *v,
     return NULL;
 }
 
-const char *template_unknown(struct arena *a, const struct json *v, const struct json *names) {
+const char *template_unknown_name(struct arena *a, const struct json *v, const struct json *names) {
     const char *name = NULL;
     struct json_member m;
 
@@ -117,9 +103,9 @@ const char *template_unknown(struct arena *a, const struct json *v, const struct
         return unknown_in_string(a, v, names);
     if (json_is_object(v))
         for (bool more = json_first(v, &m); !name && more; more = json_next(&m))
-            name = template_unknown(a, m.value, names);
+            name = template_unknown_name(a, m.value, names);
     for (size_t i = 0; !name && i < json_len(v); i++)
-        name = template_unknown(a, json_at(v, i), names);
+        name = template_unknown_name(a, json_at(v, i), names);
     return name;
 }
 
@@ -130,8 +116,8 @@ const char *template_unknown(struct arena *a, const struct json *v, const struct
 struct variable {
     const char *name; /* in the template */
     size_t len;
-    const char *rest; /* the text after it */
-    bool slashes;     /* it may contain slashes */
+    const char *rest; /* the template after it */
+    bool has_plus;    /* {+name}: its value may contain slashes */
 };
 
 static bool is_name_char(char c) {
@@ -143,8 +129,8 @@ static bool is_name_char(char c) {
 static bool read_variable(const char *p, struct variable *out) {
     size_t len = 0;
 
-    out->slashes = p[1] == '+';
-    p += 1 + out->slashes;
+    out->has_plus = p[1] == '+';
+    p += 1 + out->has_plus;
     while (is_name_char(p[len]) || (p[len] == '.' && len && p[len - 1] != '.' && p[len + 1] != '}'))
         len++;
     if (!len || len > VARIABLE_NAME_MAX || p[len] != '}')
@@ -182,15 +168,53 @@ enum rc uri_template_check(struct arena *a, const char *uri_template, struct jso
         }
         if (!read_variable(p, &v) || *v.rest == '{')
             return err_set(e, ERR_INVALID_REQUEST,
-                           "uriTemplate may have {name} and {+name} only, with something between");
+                           "uriTemplate may only have {name} and {+name}, with text between them");
         if (add_variable(a, &v, names, e))
             return e->code;
         p = v.rest;
     }
-    return json_size(names) ? OK
-                            : err_set(e, ERR_INVALID_REQUEST,
-                                      "uriTemplate has no variable: a "
-                                      "resource has a uri");
+    return json_size(names)
+               ? OK
+               : err_set(e, ERR_INVALID_REQUEST, "uriTemplate has no variable; use uri instead");
+}
+
+/* What stands for the expression between braces: RFC 6570 §3.2. `n`: of variables so far. */
+static void add_expression(struct buf *b, const char *p, size_t len, size_t n) {
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    const bool follows = b->len && b->p[b->len - 1] == '}';
+
+    if (*p == '/' || *p == '.')
+        buf_addc(b, *p);
+    else if (follows) /* one variable for both */
+        return;
+    buf_addf(b, strspn(p, plain) == len ? "{v%zu}" : "{+v%zu}", n);
+}
+
+const char *uri_template_simplify(struct arena *a, const char *uri_template, bool *has_query) {
+    const size_t begin = strcspn(uri_template, "{");
+    const char *p = uri_template;
+    size_t n = 0;
+    struct buf b;
+
+    *has_query = false;
+    buf_init(&b, a, RESOURCE_URI_MAX);
+    if (!memchr(p, ':', begin) || !p[begin] || begin == 0)
+        return NULL;
+    while (*p) {
+        const size_t len = *p == '{' ? strcspn(p, "}") : strcspn(p, "{");
+
+        if (*p == '{' && (len < 2 || !p[len] || n == URI_VARIABLES_MAX))
+            return NULL;
+        *has_query = *p == '{' && strchr("?&#", p[1]);
+        if (*has_query)
+            break;
+        if (*p == '{')
+            add_expression(&b, p + 1, len - 1, n++);
+        else
+            buf_add(&b, p, len);
+        p += len + (*p == '{');
+    }
+    return b.overflow ? NULL : b.p;
 }
 
 static bool is_dot_segment(const char *p, size_t len) {
@@ -199,11 +223,11 @@ static bool is_dot_segment(const char *p, size_t len) {
 
 /* "Servers MUST sanitize file paths to prevent directory traversal attacks": programs make paths of
  * these values. Refuses the segments ".." and ".", and a value that begins with a slash if the
- * character `before` it in the template is a slash. */
-static bool is_safe(const char *value, char before) {
+ * character before it in the template is a slash. */
+static bool is_safe(const char *value, char previous) {
     size_t len = strlen(value);
 
-    if (utf8_valid_length(value, len) != len || (*value == '/' && before == '/'))
+    if (utf8_valid_length(value, len) != len || (*value == '/' && previous == '/'))
         return false;
     for (const char *p = value;; p += len + 1) {
         len = strcspn(p, "/");
@@ -225,24 +249,24 @@ struct match {
     size_t count;
 };
 
-static bool match_from(struct match *m, const char *t, const char *uri, char before);
+static bool match_from(struct match *m, const char *t, const char *uri, char previous);
 
 static bool is_value(struct match *m, const struct variable *v, const char *at, size_t len,
-                     char before) {
+                     char previous) {
     const char *value = url_decode(m->scratch, at, len, false);
-    bool good = value && is_safe(value, before) && (v->slashes || !strchr(value, '/'));
+    bool ok = value && is_safe(value, previous) && (v->has_plus || !strchr(value, '/'));
 
     arena_reset(m->scratch);
-    return good;
+    return ok;
 }
 
 /* Does the variable match the first len bytes, and the rest of the template the rest of the URI? */
 static bool match_value(struct match *m, const struct variable *v, const char *uri, size_t len,
-                        char before) {
+                        char previous) {
     if (*m->steps < len || m->count == URI_VARIABLES_MAX)
         return false;
     *m->steps -= len;
-    if (!is_value(m, v, uri, len, before))
+    if (!is_value(m, v, uri, len, previous))
         return false;
     m->found[m->count].v = *v;
     m->found[m->count].at = uri;
@@ -255,18 +279,18 @@ static bool match_value(struct match *m, const struct variable *v, const char *u
 
 /* A variable matches as few bytes as possible, and more if the rest does not match. */
 static bool match_variable(struct match *m, const struct variable *v, const char *uri,
-                           char before) {
-    size_t next = strcspn(v->rest, "{"), most = v->slashes ? strlen(uri) : strcspn(uri, "/");
+                           char previous) {
+    size_t next = strcspn(v->rest, "{"), most = v->has_plus ? strlen(uri) : strcspn(uri, "/");
 
     for (size_t len = *v->rest ? 1 : most; len && len <= most && *m->steps; len++) {
         --*m->steps;
-        if (!strncmp(v->rest, uri + len, next) && match_value(m, v, uri, len, before))
+        if (!strncmp(v->rest, uri + len, next) && match_value(m, v, uri, len, previous))
             return true;
     }
     return false;
 }
 
-static bool match_from(struct match *m, const char *t, const char *uri, char before) {
+static bool match_from(struct match *m, const char *t, const char *uri, char previous) {
     size_t fixed = strcspn(t, "{");
     struct variable v;
 
@@ -275,7 +299,7 @@ static bool match_from(struct match *m, const char *t, const char *uri, char bef
     if (!t[fixed])
         return !uri[fixed];
     return read_variable(t + fixed, &v) &&
-           match_variable(m, &v, uri + fixed, fixed ? t[fixed - 1] : before);
+           match_variable(m, &v, uri + fixed, fixed ? t[fixed - 1] : previous);
 }
 
 bool uri_template_match(struct arena *a, const char *uri_template, const char *uri, size_t *steps,

@@ -2,15 +2,37 @@
 #pragma once
 
 #include "catalog/catalog.h"
-#include "catalog/param_headers.h"
 #include "jsonschema/schema.h"
+
+/* An argument that clients repeat in the HTTP header Mcp-Param-<name>, by `x-mcp-header` in an
+ * inputSchema ("Schema Extension" of Streamable HTTP, 2026-07-28). */
+struct param_header {
+    const char *const *path; /* members of the arguments, from the outside in */
+    size_t depth;
+    const char *header; /* in lower case */
+    bool integer;       /* compared as a number */
+};
+
+struct param_headers {
+    struct param_header *list;
+    size_t count;
+};
+
+#define APPS_EXTENSION "io.modelcontextprotocol/ui" /* MCP Apps (SEP-1865) */
+#define APP_SCHEME "ui://"
+#define APP_MIME_TYPE "text/html;profile=mcp-app" /* of the resource with a tool's interface */
 
 /* Can or must a call become a task (Tasks extension)? */
 enum tool_task { TASK_NEVER, TASK_OPTIONAL, TASK_REQUIRED };
 
+/* `definition` has been read, from what an MCP server offers, and its schemas are the server's: one
+ * of a dialect that we do not know is left to the server. Fills *tool except scopes and source.
+ * ERR_INVALID_REQUEST: clients would refuse it. */
+struct tool;
+enum rc tool_read_foreign(const struct manifest *m, struct tool *tool) MUST_USE;
+
 struct tool {
     struct entry entry; /* first */
-    bool has_output_schema;
     enum tool_task task;
     bool task_after_input;               /* only a call with inputResponses becomes a task */
     const struct schema *input, *output; /* NULL: none; anything is valid */

@@ -1,13 +1,13 @@
 /* Private part of config.h: what each value must be, and all of them together. */
+#include <pwd.h>
 #include <regex.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
-#include "base/base.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "config/loading.h"
-
-/* ---- addresses ---- */
 
 bool config_check_url(struct loading *l, const char *key, const char *text, struct url *u) {
     const char *rest = strstr(text, "://");
@@ -91,8 +91,7 @@ static void derive_addresses(struct loading *l) {
     struct config *c = l->c;
     struct url u;
 
-    c->mcp_path = c->mcp_origin = c->auth_path = c->callback_uri = c->prm_uri = "";
-    if (!*c->mcp_server_uri && c->endpoints & (GROUP_METADATA | GROUP_MCP) &&
+    if (!*c->mcp_server_uri && (l->host || c->endpoints & (GROUP_METADATA | GROUP_MCP)) &&
         !config_is_refused(l, "MCP_SERVER_URI"))
         config_fault(l, 0, "MCP_SERVER_URI must be set");
     if (config_check_url(l, "MCP_SERVER_URI", c->mcp_server_uri, &u))
@@ -102,17 +101,33 @@ static void derive_addresses(struct loading *l) {
         derive_issuer(c, c->arena, &u);
 }
 
-static void derive_files(struct config *c) {
-    const char *standard = arena_printf(c->arena, "%s/secret.key", c->state_dir);
+/* A site's state is below that of the host. */
+void config_derive_files(struct loading *l) {
+    struct config *c = l->c;
+    const char *standard;
 
+    c->host_state_dir = c->state_dir;
+    if (l->host) {
+        c->state_dir = arena_printf(c->arena, "%s/sites/%s", c->host_state_dir, c->site);
+        if (!config_given(l, "SECRETS_DIR"))
+            c->secrets_dir = arena_printf(c->arena, "%s/%s", l->host->c->secrets_dir, c->site);
+    }
+    standard = arena_printf(c->arena, "%s/secret.key", c->state_dir);
     if (!*c->secret_key_file)
         c->secret_key_file = standard;
     c->makes_secret_key = !strcmp(c->secret_key_file, standard);
     if (!*c->status_file)
-        c->status_file = arena_printf(c->arena, "%s/status.json", c->state_dir);
+        c->status_file = arena_printf(c->arena, "%s/status.json", c->host_state_dir);
 }
 
-/* ---- names and lists ---- */
+/* SESSION_TABLE_NAME alone is enough to choose DynamoDB. */
+static void derive_store(struct loading *l) {
+    const char *store = config_given(l, "SESSION_STORE");
+    const char *table = config_given(l, "SESSION_TABLE_NAME");
+
+    if ((!store || !*store) && table && *table)
+        l->c->session_store = SESSION_STORE_DYNAMODB;
+}
 
 /* A POSIX extended regular expression. */
 static bool matches(const char *text, const char *pattern) {
@@ -134,14 +149,22 @@ static void check_table(struct loading *l, const char *key, const char *table) {
                       "(arn:aws:dynamodb:REGION:ACCOUNT:table/NAME)");
 }
 
-static void check_proxy(struct loading *l) {
-    const char *proxy = l->c->client_metadata_proxy;
+static void check_proxy(struct loading *l, const char *key, const char *proxy) {
     struct url u;
     struct err e;
 
-    if (*proxy && (url_parse(l->c->arena, proxy, &u, &e) || strcmp(u.scheme, "http") != 0 ||
-                   u.userinfo || (*u.path && strcmp(u.path, "/") != 0) || u.query || u.fragment))
-        config_refuse(l, "CLIENT_METADATA_PROXY", "must be like http://HOST:PORT");
+    if (*proxy &&
+        (url_parse(l->c->arena, proxy, &u, &e) || strcmp(u.scheme, "http") != 0 || u.userinfo ||
+         !u.port || !*u.port || (*u.path && strcmp(u.path, "/") != 0) || u.query || u.fragment))
+        config_refuse(l, key, "must be like http://HOST:PORT, without user and password");
+}
+
+static void check_no_proxy(struct loading *l) {
+    if (!matches(l->c->no_proxy_upstream,
+                 "^([.]?[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*( |$)|\\[[0-9A-Fa-f:.]+\\]( |$))*$"))
+        config_refuse(l, "NO_PROXY_UPSTREAM",
+                      "must be host names, domains and addresses ([IPv6]), without scheme, port "
+                      "and *, separated by spaces");
 }
 
 /* A redirect to one of these would run, show or send something itself. */
@@ -150,11 +173,12 @@ static const char never_private[] =
     "view-source ws wss ftp mailto tel sms";
 
 /* RFC 3986 §3.1, in lower case. */
-static void check_scheme(struct loading *l, const char *key, const char *scheme) {
-    if (!matches(scheme, "^[a-z][a-z0-9+.-]*$"))
-        config_refuse(l, key, "must be schemes in lower case, without \"://\", such as cursor");
-    else if (list_has(never_private, scheme))
-        config_refuse(l, key, "%s belongs to no app", scheme);
+static void check_schemes(struct loading *l, const char *key, const char *list) {
+    for (const char *scheme; (scheme = list_next(l->c->arena, &list));)
+        if (!matches(scheme, "^[a-z][a-z0-9+.-]*$"))
+            config_refuse(l, key, "must be schemes in lower case, without \"://\", such as cursor");
+        else if (list_has(never_private, scheme))
+            config_refuse(l, key, "%s belongs to no app", scheme);
 }
 
 /* A browser sends scheme, host and port; what is more never matches. */
@@ -177,31 +201,23 @@ static const char *origin_of(struct loading *l, const char *word) {
 }
 
 /* oauth/clients.c says what they mean. A host with a scheme before it would match no client. */
-static void check_client(struct loading *l, const char *key, const char *word) {
+static void check_clients(struct loading *l, const char *key, const char *list) {
     struct err e;
     struct url u;
 
-    if (strchr(word, ':') && !url_parse(l->c->arena, word, &u, &e) && u.host && !*u.path)
-        config_refuse(l, key, "write %s for the host, or %s/ for all documents below it", u.host,
-                      word);
-}
-
-/* Calls check for each word of a key's list. */
-static void each_word(struct loading *l, const char *key, const char *list,
-                      void (*check)(struct loading *l, const char *key, const char *word)) {
-    char *copy = arena_strdup(l->c->arena, list), *save = NULL;
-
-    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
-        check(l, key, w);
+    for (const char *word; (word = list_next(l->c->arena, &list));)
+        if (strchr(word, ':') && !url_parse(l->c->arena, word, &u, &e) && u.host && !*u.path)
+            config_refuse(l, key, "write %s for the host, or %s/ for all documents below it",
+                          u.host, word);
 }
 
 static void check_origins(struct loading *l) {
     struct config *c = l->c;
-    char *copy = arena_strdup(c->arena, c->allowed_origins), *save = NULL;
+    const char *list = c->allowed_origins;
     struct buf origins;
 
-    buf_init(&origins, c->arena, 2 * strlen(copy)); /* none is written longer than it was */
-    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+    buf_init(&origins, c->arena, 2 * strlen(list)); /* none is written longer than it was */
+    for (const char *w; (w = list_next(c->arena, &list));)
         buf_addf(&origins, "%s%s", origins.len ? " " : "", origin_of(l, w));
     c->allowed_origins = origins.p;
 }
@@ -222,30 +238,64 @@ static void check_scopes(struct loading *l) {
                       "SUPPORTED_SCOPES must have all of REQUIRED_SCOPES (%s)", c->required_scopes);
 }
 
-/* ---- all ---- */
+#define RUNNERS "/run/mcp-authd-runner" /* of mcp-authd-runner@.socket */
 
-void config_check_rest(struct loading *l) {
+/* Otherwise the runner would not start, and each call would wait for it. A site names the user of a
+ * runner, which is a service of that user. */
+static void check_runner(struct loading *l) {
+    const struct passwd *user = *l->c->run_user ? getpwnam(l->c->run_user) : NULL;
+    struct config *c = l->c;
+    struct sockaddr_un address;
+
+    if (*c->run_user && !user)
+        config_refuse(l, "RUN_USER", "there is no such user");
+    else if (user && l->host && !user->pw_uid)
+        config_refuse(l, "RUN_USER", "programs of a site never run as root");
+    else if (user && l->host &&
+             (!config_given(l, "RUNNER_SOCKET") ||
+              l->given[config_key_index("RUNNER_SOCKET")].inherited))
+        c->runner_socket = arena_printf(c->arena, RUNNERS "/%s.sock", c->run_user);
+    if (*c->runner_socket &&
+        (*c->runner_socket != '/' || strlen(c->runner_socket) >= sizeof address.sun_path))
+        config_refuse(l, "RUNNER_SOCKET", "must be an absolute path of at most %zu bytes",
+                      sizeof address.sun_path - 1);
+}
+
+void config_check_host(struct loading *l) {
     struct config *c = l->c;
 
-    derive_addresses(l);
-    derive_files(c);
-    check_proxy(l);
-    each_word(l, "PRIVATE_USE_SCHEMES", c->private_use_schemes, check_scheme);
-    check_origins(l);
-    each_word(l, "CLIENTS_ALLOW", c->clients_allow, check_client);
-    each_word(l, "CLIENTS_DENY", c->clients_deny, check_client);
-    check_scopes(l);
-    check_table(l, "SESSION_TABLE_NAME", c->session_table_name);
-    if (*c->task_table_name)
-        check_table(l, "TASK_TABLE_NAME", c->task_table_name);
     if (*c->metrics_listen && *c->metrics_listen != '/' &&
         strncmp(c->metrics_listen, "127.", 4) != 0 && strncmp(c->metrics_listen, "[::1]:", 6) != 0)
         config_refuse(l, "METRICS_LISTEN",
                       "must be the path of a socket or a loopback address (127.0.0.1:9464): "
                       "figures are not for everybody");
+    check_runner(l);
+    check_proxy(l, "HTTPS_PROXY_UPSTREAM", c->https_proxy_upstream);
+    check_no_proxy(l);
     if (c->workers_max < c->workers_min && !config_is_refused(l, "WORKERS_MIN") &&
         !config_is_refused(l, "WORKERS_MAX"))
         config_refuse(l, config_given(l, "WORKERS_MAX") ? "WORKERS_MAX" : "WORKERS_MIN",
                       "WORKERS_MAX (%u) must not be below WORKERS_MIN (%u)", c->workers_max,
                       c->workers_min);
+}
+
+void config_check_site(struct loading *l) {
+    struct config *c = l->c;
+
+    derive_addresses(l);
+    derive_store(l);
+    config_check_server(l);
+    if (l->host)
+        check_runner(l);
+    if (*c->access_file && (*c->access_file != '/' || !strcmp(strrchr(c->access_file, '/'), "/")))
+        config_refuse(l, "ACCESS_FILE", "must be the absolute path of a file");
+    check_proxy(l, "CLIENT_METADATA_PROXY", c->client_metadata_proxy);
+    check_schemes(l, "PRIVATE_USE_SCHEMES", c->private_use_schemes);
+    check_origins(l);
+    check_clients(l, "CLIENTS_ALLOW", c->clients_allow);
+    check_clients(l, "CLIENTS_DENY", c->clients_deny);
+    check_scopes(l);
+    check_table(l, "SESSION_TABLE_NAME", c->session_table_name);
+    if (*c->task_table_name)
+        check_table(l, "TASK_TABLE_NAME", c->task_table_name);
 }

@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <strings.h>
 
 #include "base/text.h"
@@ -10,8 +9,6 @@
 
 #define CONFIG_ARENA_MAX (8 << 20) /* each key has a line of 4096 bytes at most */
 #define SHOWN_BYTES_MAX 200        /* of a value in a message */
-
-/* ---- faults ---- */
 
 const char *config_shown(struct loading *l, const char *text) {
     char *shown = arena_strndup(l->c->arena, text, strnlen(text, SHOWN_BYTES_MAX));
@@ -28,40 +25,32 @@ size_t config_key_index(const char *name) {
     return i;
 }
 
-static const char *place_of(struct loading *l, unsigned line, bool in_environment) {
-    if (line)
-        return arena_printf(l->c->arena, "%s:%u: ", l->path, line);
-    return arena_printf(l->c->arena, "%s: ", in_environment || !l->path ? "environment" : l->path);
+static const char *place_of(struct loading *l, const struct given *g, unsigned line) {
+    const bool inherited = g && g->inherited;
+    const char *path = inherited ? l->host->path : l->path, *of = "";
+
+    if (inherited)
+        of = arena_printf(l->c->arena, "(site %s) ", l->c->site);
+    if (g ? g->line : line)
+        return arena_printf(l->c->arena, "%s:%u: %s", path, g ? g->line : line, of);
+    return arena_printf(l->c->arena, "%s: %s",
+                        (g && g->text && (inherited || !l->host)) || !path ? "environment" : path,
+                        of);
 }
 
-static void PRINTF_LIKE(4, 0)
-    say(struct loading *l, const char *place, const char *what, const char *fmt, va_list ap) {
-    (void)fprintf(l->errors, "%s%s", place, what);
-    (void)vfprintf(l->errors, fmt, ap);
-    (void)fputc('\n', l->errors);
-    l->bad++;
-}
+void config_report(struct loading *l, unsigned line, const char *key, const char *why) {
+    struct given *g = key ? &l->given[config_key_index(key)] : NULL;
 
-void config_fault(struct loading *l, unsigned line, const char *fmt, ...) {
-    va_list ap;
-
-    va_start(ap, fmt);
-    say(l, place_of(l, line, false), "", fmt, ap);
-    va_end(ap);
-}
-
-void config_refuse(struct loading *l, const char *key, const char *fmt, ...) {
-    struct given *g = &l->given[config_key_index(key)];
-    const char *what = g->text ? arena_printf(l->c->arena, "%s=%s: ", key, config_shown(l, g->text))
-                               : arena_printf(l->c->arena, "%s: ", key);
-    va_list ap;
-
-    if (g->refused)
+    if (g && g->refused)
         return;
-    g->refused = true;
-    va_start(ap, fmt);
-    say(l, place_of(l, g->line, g->text), what, fmt, ap);
-    va_end(ap);
+    (void)fputs(place_of(l, g, line), l->errors);
+    if (g)
+        (void)fprintf(l->errors, "%s%s%s: ", key, g->text ? "=" : "",
+                      g->text ? config_shown(l, g->text) : "");
+    (void)fprintf(l->errors, "%s\n", why);
+    l->bad++;
+    if (g)
+        g->refused = true;
 }
 
 bool config_is_refused(const struct loading *l, const char *key) {
@@ -72,28 +61,8 @@ const char *config_given(const struct loading *l, const char *key) {
     return l->given[config_key_index(key)].text;
 }
 
-/* ---- groups of endpoints ---- */
-
-static const struct {
-    const char *name;
-    unsigned bit;
-} groups[] = {{"authorize", GROUP_AUTHORIZE},
-              {"token", GROUP_TOKEN},
-              {"metadata", GROUP_METADATA},
-              {"mcp", GROUP_MCP}};
-#define GROUP_COUNT (sizeof groups / sizeof *groups)
-
-/* 0: there is no such group. */
-static unsigned group_bit(const char *name) {
-    for (size_t i = 0; i < GROUP_COUNT; i++)
-        if (!strcasecmp(groups[i].name, name))
-            return groups[i].bit;
-    return 0;
-}
-
-/* ---- each value by its kind: read, and shown ---- */
-
-static void set_number(struct loading *l, const struct config_key *key, const char *text) {
+static void set_number(struct loading *l, const struct config_key *key, const char *text,
+                       void *out) {
     unsigned long n;
     char *end;
 
@@ -104,20 +73,7 @@ static void set_number(struct loading *l, const struct config_key *key, const ch
                       key->max, key->initial);
         return;
     }
-    *(unsigned *)(void *)((char *)l->c + key->offset) = (unsigned)n;
-}
-
-static void set_bool(struct loading *l, const struct config_key *key, const char *text) {
-    static const char *const words[][2] = {
-        {"no", "yes"}, {"false", "true"}, {"off", "on"}, {"0", "1"}};
-
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        for (int yes = 0; yes < 2; yes++)
-            if (!strcasecmp(text, words[i][yes])) {
-                *(bool *)(void *)((char *)l->c + key->offset) = yes;
-                return;
-            }
-    config_refuse(l, key->name, "must be yes or no");
+    *(unsigned *)out = (unsigned)n;
 }
 
 /* Is this comma between two words? In an address it may be a part of it. */
@@ -146,62 +102,108 @@ static const char *words_of(struct arena *a, const char *text) {
     return out;
 }
 
-static void set_endpoints(struct loading *l, const char *text) {
-    char *copy = arena_strdup(l->c->arena, words_of(l->c->arena, text)), *save = NULL;
+/* The key's words, in the order of the values that they stand for, with `between` between them. */
+static const char *words_with(struct arena *a, const struct config_key *key, const char *between) {
+    struct buf b;
 
-    l->c->endpoints = 0;
-    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
-        unsigned bit = group_bit(w);
-
-        if (!bit)
-            config_refuse(l, "ENDPOINTS", "\"%s\" is none of authorize, token, metadata, mcp",
-                          config_shown(l, w));
-        l->c->endpoints |= bit;
-    }
-    if (!l->c->endpoints)
-        config_refuse(l, "ENDPOINTS", "must name at least one of authorize, token, metadata, mcp");
+    buf_init(&b, a, strlen(key->words) * (strlen(between) + 1));
+    for (const char *p = key->words + strspn(key->words, " "); *p; p++)
+        buf_add(&b, *p == ' ' ? between : p, *p == ' ' ? strlen(between) : 1);
+    return b.p;
 }
 
-/* SESSION_TABLE_NAME alone is enough to choose DynamoDB. */
-static void set_store(struct loading *l, const char *text) {
-    const char *table = config_given(l, "SESSION_TABLE_NAME");
+/* The place of a word in a list; -1: it is not there. */
+static int index_of(struct arena *a, const char *list, const char *word) {
+    const char *w;
 
-    if (!*text)
-        text = table && *table ? "dynamodb" : "lmdb";
-    if (strcasecmp(text, "lmdb") != 0 && strcasecmp(text, "dynamodb") != 0)
-        config_refuse(l, "SESSION_STORE", "must be lmdb or dynamodb");
-    l->c->session_store =
-        strcasecmp(text, "dynamodb") ? SESSION_STORE_LMDB : SESSION_STORE_DYNAMODB;
+    for (int i = 0; (w = list_next(a, &list)); i++)
+        if (!strcasecmp(w, word))
+            return i;
+    return -1;
+}
+
+static void set_bool(struct loading *l, const struct config_key *key, const char *text, void *out) {
+    int i = index_of(l->c->arena, "no yes false true off on 0 1", text);
+
+    if (i < 0)
+        config_refuse(l, key->name, "must be yes or no");
+    *(bool *)out = i & 1;
+}
+
+/* Where empty is the default, it stands for the first word until check.c derives another. */
+static void set_choice(struct loading *l, const struct config_key *key, const char *text,
+                       void *out) {
+    int value = *text || *key->initial ? index_of(l->c->arena, key->words, text) : 0;
+
+    if (value < 0)
+        config_refuse(l, key->name, "must be %s", words_with(l->c->arena, key, " or "));
+    else
+        *(unsigned *)out = (unsigned)value;
+}
+
+static void set_choices(struct loading *l, const struct config_key *key, const char *text,
+                        void *out) {
+    struct arena *a = l->c->arena;
+    const char *list = words_of(a, text), *words = words_with(a, key, ", "), *w;
+    unsigned bits = 0;
+
+    while ((w = list_next(a, &list))) {
+        int value = index_of(a, key->words, w);
+
+        if (value < 0)
+            config_refuse(l, key->name, "\"%s\" is none of %s", config_shown(l, w), words);
+        else
+            bits |= 1U << value;
+    }
+    if (!bits)
+        config_refuse(l, key->name, "must name at least one of %s", words);
+    *(unsigned *)out = bits;
 }
 
 static void set_value(struct loading *l, size_t i) {
     const struct config_key *key = &config_keys[i];
     const char *text = l->given[i].text && !l->given[i].refused ? l->given[i].text : key->initial;
+    void *member = (char *)l->c + key->offset;
 
     switch (key->kind) {
     case CONFIG_TEXT:
-        *(const char **)(void *)((char *)l->c + key->offset) = text;
+        *(const char **)member = text;
         break;
     case CONFIG_LIST:
-        *(const char **)(void *)((char *)l->c + key->offset) = words_of(l->c->arena, text);
+        *(const char **)member = words_of(l->c->arena, text);
         break;
     case CONFIG_BOOL:
-        set_bool(l, key, text);
+        set_bool(l, key, text, member);
         break;
     case CONFIG_NUMBER:
-        set_number(l, key, text);
+        set_number(l, key, text, member);
         break;
-    case CONFIG_ENDPOINTS:
-        set_endpoints(l, text);
+    case CONFIG_CHOICE:
+        set_choice(l, key, text, member);
         break;
-    case CONFIG_STORE:
-        set_store(l, text);
+    case CONFIG_CHOICES:
+        set_choices(l, key, text, member);
         break;
+    }
+}
+
+static void dump_words(const struct config_key *key, unsigned bits, FILE *out) {
+    const char *space = "";
+
+    for (const char *p = key->words + strspn(key->words, " "); *p && bits; bits >>= 1) {
+        const size_t len = strcspn(p, " ");
+
+        if (bits & 1) {
+            (void)fprintf(out, "%s%.*s", space, (int)len, p);
+            space = " ";
+        }
+        p += len + strspn(p + len, " ");
     }
 }
 
 static void dump_value(const struct config *c, const struct config_key *key, FILE *out) {
     const char *at = (const char *)c + key->offset;
+    unsigned value;
 
     switch (key->kind) {
     case CONFIG_TEXT:
@@ -214,18 +216,13 @@ static void dump_value(const struct config *c, const struct config_key *key, FIL
     case CONFIG_NUMBER:
         (void)fprintf(out, "%u", *(const unsigned *)(const void *)at);
         break;
-    case CONFIG_ENDPOINTS:
-        for (size_t i = 0, n = 0; i < GROUP_COUNT; i++)
-            if (c->endpoints & groups[i].bit)
-                (void)fprintf(out, "%s%s", n++ ? " " : "", groups[i].name);
-        break;
-    case CONFIG_STORE:
-        (void)fputs(c->session_store == SESSION_STORE_LMDB ? "lmdb" : "dynamodb", out);
+    case CONFIG_CHOICE:
+    case CONFIG_CHOICES:
+        value = *(const unsigned *)(const void *)at;
+        dump_words(key, key->kind == CONFIG_CHOICE ? 1U << value : value, out);
         break;
     }
 }
-
-/* ---- all of it ---- */
 
 /* Set once at start, before any configuration is loaded. */
 static void (*check_provider)(struct loading *l);
@@ -234,44 +231,74 @@ void config_on_provider(void (*check)(struct loading *l)) {
     check_provider = check;
 }
 
-struct config *config_load(const char *path, FILE *errors) {
-    struct arena *a = arena_new(CONFIG_ARENA_MAX);
-    struct loading l = {.c = arena_alloc(a, sizeof(struct config)), .errors = errors, .path = path};
+static void set_values(struct loading *l) {
+    struct config *c = l->c;
 
-    l.c->arena = a;
-    l.given = arena_alloc(a, config_key_count * sizeof *l.given);
-    if (config_read(&l)) {
-        for (size_t i = 0; i < config_key_count; i++)
-            set_value(&l, i);
-        config_check_rest(&l);
-        if (check_provider)
-            check_provider(&l);
-    }
+    c->mcp_path = c->mcp_origin = c->auth_path = c->callback_uri = c->prm_uri = "";
+    for (size_t i = 0; i < config_key_count; i++)
+        set_value(l, i);
+}
+
+void loading_begin(struct loading *l, const char *path, FILE *errors) {
+    struct arena *a = arena_new(CONFIG_ARENA_MAX);
+
+    *l = (struct loading){
+        .c = arena_alloc(a, sizeof(struct config)), .errors = errors, .path = path};
+    l->c->arena = a;
+    l->c->site = "";
+    l->given = arena_alloc(a, config_key_count * sizeof *l->given);
+}
+
+void loading_finish(struct loading *l) {
+    set_values(l);
+    config_derive_files(l);
+    if (!l->host)
+        config_derive_sites_dir(l);
+    if (l->values_only)
+        return;
+    if (!l->host)
+        config_check_host(l);
+    if (!l->no_site)
+        config_check_site(l);
+    if (!l->no_site && check_provider)
+        check_provider(l);
+}
+
+static struct config *load(const char *path, FILE *errors, bool values_only) {
+    struct loading l;
+
+    loading_begin(&l, path, errors);
+    l.values_only = values_only;
+    if (config_read(&l))
+        loading_finish(&l);
     if (!l.bad)
         return l.c;
-    arena_free(a);
+    arena_free(l.c->arena);
     return NULL;
 }
 
-void config_free(struct config *c) {
-    if (c)
-        arena_free(c->arena);
+struct config *config_load(const char *path, FILE *errors) {
+    return load(path, errors, false);
 }
 
-void config_dump(const struct config *c, FILE *out) {
+struct config *config_load_values(const char *path, FILE *errors) {
+    return load(path, errors, true);
+}
+
+void config_free(struct config *c) {
+    if (c && c->arena)
+        arena_free(c->arena);
+    else if (c && !--c->references)
+        free(c);
+}
+
+void config_dump(const struct config *c, bool all, FILE *out) {
     for (size_t i = 0; i < config_key_count; i++) {
+        if (!all && config_keys[i].scope == CONFIG_HOST)
+            continue;
         (void)fprintf(out, "%s=", config_keys[i].name);
         dump_value(c, &config_keys[i], out);
         (void)fputc('\n', out);
-    }
-}
-
-static void print_help(const char *help, FILE *out) {
-    while (*help) {
-        size_t n = strcspn(help, "\n");
-
-        (void)fprintf(out, "# %.*s\n", (int)n, help);
-        help += n + (help[n] == '\n');
     }
 }
 
@@ -282,12 +309,14 @@ void config_print_annotated(FILE *out) {
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
 
-        for (size_t t = 0; t < config_topic_count; t++)
-            if (!strcmp(config_topics[t].first_key, key->name))
-                (void)fprintf(out, "\n# ---- %s ----\n", config_topics[t].topic);
         if (*key->help)
             (void)fputc('\n', out);
-        print_help(key->help, out);
+        for (const char *help = key->help; *help;) {
+            size_t n = strcspn(help, "\n");
+
+            (void)fprintf(out, "%s%.*s\n", n ? "# " : "", (int)n, help);
+            help += n + (help[n] == '\n');
+        }
         (void)fprintf(out, "#%s=%s\n", key->name, key->initial);
     }
 }

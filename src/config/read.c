@@ -4,15 +4,12 @@
 #include <ctype.h>
 #include <errno.h>
 
-#include "base/base.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "config/config.h"
 #include "config/loading.h"
 
 #define LINE_BYTES_MAX 4096
-
-/* ---- plain text of what was written ---- */
 
 /* The length of a blank at s: ASCII's, and what comes along from web pages and editors. */
 static size_t blank_length(const char *s) {
@@ -96,8 +93,6 @@ static char *plain_value(char *text, const char **fault) {
     return trim(value);
 }
 
-/* ---- a line ---- */
-
 static void unknown_key(struct loading *l, unsigned line, const char *name) {
     const char **names = arena_alloc(l->c->arena, (config_key_count + 1) * sizeof *names), *meant;
 
@@ -169,11 +164,12 @@ static void read_line(struct loading *l, unsigned line, char *text) {
     key = config_key_index(name);
     if (key == config_key_count)
         unknown_key(l, line, name);
+    else if (l->host && config_keys[key].scope == CONFIG_HOST)
+        config_fault(l, line, "%s is the whole daemon's: it may stand in %s only", name,
+                     l->host->path ? l->host->path : "the environment");
     else
         take(l, key, line, eq + 1);
 }
-
-/* ---- all lines, and the environment ---- */
 
 static void read_file(struct loading *l, FILE *f) {
     char *line = NULL;
@@ -213,14 +209,24 @@ static bool read_environment(struct loading *l) {
     return any;
 }
 
+/* What a site leaves out. The environment belongs to mcp-authd.conf. */
+static void inherit(struct loading *l) {
+    for (size_t i = 0; i < config_key_count; i++)
+        if (!l->given[i].text && !l->given[i].refused && config_keys[i].scope != CONFIG_OWN) {
+            l->given[i] = l->host->given[i];
+            l->given[i].inherited = true;
+        }
+}
+
 /* A service may have all of it in its environment. */
 bool config_read(struct loading *l) {
-    FILE *f = l->path ? fopen(l->path, "re") : NULL;
+    FILE *f = l->path ? fopen(l->file ? l->file : l->path, "re") : NULL;
 
     if (l->path && !f) {
         int why = errno;
 
-        if (why == ENOENT && !strcmp(l->path, CONFIG_STANDARD_PATH) && read_environment(l))
+        if (why == ENOENT && !strcmp(l->path, CONFIG_STANDARD_PATH) &&
+            (read_environment(l) || l->values_only))
             return true;
         config_fault(l, 0, "cannot be read: %s", strerror(why));
         return false;
@@ -229,6 +235,9 @@ bool config_read(struct loading *l) {
         read_file(l, f);
         (void)fclose(f);
     }
-    (void)read_environment(l);
+    if (l->host)
+        inherit(l);
+    else
+        (void)read_environment(l);
     return true;
 }

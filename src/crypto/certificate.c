@@ -20,15 +20,15 @@ static void chain_free(struct chain *c) {
         gnutls_x509_trust_list_deinit(c->trusted, 1);
 }
 
-static enum rc chain_load(struct chain *c, const struct certificate_chain *shown,
+static enum rc chain_load(struct chain *c, const struct certificate_chain *sent,
                           const char *ca_file, struct err *e) {
-    const gnutls_datum_t data = {(unsigned char *)(uintptr_t)shown->pem, (unsigned)shown->len};
+    const gnutls_datum_t data = {(unsigned char *)(uintptr_t)sent->pem, (unsigned)sent->len};
 
     if (gnutls_x509_crt_list_import2(&c->list, &c->count, &data, GNUTLS_X509_FMT_PEM, 0) < 0)
         return err_set(e, ERR_INVALID_REQUEST, "these are no certificates");
-    if (!c->count || c->count > CERTIFICATES_MOST)
+    if (!c->count || c->count > CERTIFICATES_MAX)
         return err_set(e, ERR_INVALID_REQUEST, "%u certificates; 1 to %d are a chain", c->count,
-                       CERTIFICATES_MOST);
+                       CERTIFICATES_MAX);
     if (gnutls_x509_trust_list_init(&c->trusted, 0) < 0)
         return err_set(e, ERR_INTERNAL, "GnuTLS cannot be used");
     /* If neither has an authority, every certificate will be found untrusted. */
@@ -46,11 +46,11 @@ static unsigned faults_of(unsigned status) {
         {GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA |
              GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE | GNUTLS_CERT_SIGNATURE_FAILURE,
          CERTIFICATE_UNTRUSTED},
-        {GNUTLS_CERT_UNEXPECTED_OWNER, CERTIFICATE_OTHER_NAME},
+        {GNUTLS_CERT_UNEXPECTED_OWNER, CERTIFICATE_NAME_MISMATCH},
         {GNUTLS_CERT_EXPIRED, CERTIFICATE_EXPIRED},
-        {GNUTLS_CERT_NOT_ACTIVATED, CERTIFICATE_NOT_YET},
+        {GNUTLS_CERT_NOT_ACTIVATED, CERTIFICATE_NOT_YET_VALID},
         {GNUTLS_CERT_REVOKED | GNUTLS_CERT_INSECURE_ALGORITHM | GNUTLS_CERT_PURPOSE_MISMATCH,
-         CERTIFICATE_UNFIT},
+         CERTIFICATE_UNSUITABLE},
     };
     unsigned faults = 0;
 
@@ -58,7 +58,7 @@ static unsigned faults_of(unsigned status) {
         if (status & table[i].status)
             faults |= table[i].fault;
     /* A status with none of these reasons still means that the certificate is not valid. */
-    return status && !faults ? CERTIFICATE_UNFIT : faults;
+    return status && !faults ? CERTIFICATE_UNSUITABLE : faults;
 }
 
 static unsigned verify(const struct chain *c, const char *host) {
@@ -70,18 +70,18 @@ static unsigned verify(const struct chain *c, const char *host) {
 
     if (gnutls_x509_trust_list_verify_crt2(c->trusted, c->list, c->count, data, 2, 0, &status,
                                            NULL) < 0)
-        return CERTIFICATE_UNFIT;
+        return CERTIFICATE_UNSUITABLE;
     return faults_of(status);
 }
 
-static const char *names_of(struct arena *a, gnutls_x509_crt_t own) {
+static const char *names_of(struct arena *a, gnutls_x509_crt_t leaf) {
     char name[NAME_BYTES_MAX];
     struct buf b;
 
     buf_init(&b, a, NAMES_MAX);
     for (unsigned i = 0;; i++) {
         size_t size = sizeof name - 1;
-        int type = gnutls_x509_crt_get_subject_alt_name(own, i, name, &size, NULL);
+        int type = gnutls_x509_crt_get_subject_alt_name(leaf, i, name, &size, NULL);
 
         if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
             break;
@@ -95,14 +95,14 @@ static const char *names_of(struct arena *a, gnutls_x509_crt_t own) {
     return b.p;
 }
 
-enum rc certificate_check(struct arena *a, const struct certificate_chain *shown,
+enum rc certificate_check(struct arena *a, const struct certificate_chain *sent,
                           const char *ca_file, struct certificate *out, struct err *e) {
     struct chain c = {0};
-    enum rc rc = chain_load(&c, shown, ca_file, e);
+    enum rc rc = chain_load(&c, sent, ca_file, e);
 
     if (!rc) {
-        out->faults = verify(&c, shown->host);
-        out->until_s = gnutls_x509_crt_get_expiration_time(c.list[0]);
+        out->faults = verify(&c, sent->host);
+        out->expires_s = gnutls_x509_crt_get_expiration_time(c.list[0]);
         out->names = names_of(a, c.list[0]);
     }
     chain_free(&c);

@@ -1,24 +1,24 @@
-/* Would a client that is not on this host take the certificates that a server shows? */
+/* Checks the certificates that a server sends, as a client on another host would. */
 #pragma once
 
 #include "base/base.h"
 
-#define CERTIFICATES_MOST 16 /* in one chain */
+#define CERTIFICATES_MAX 16 /* in one chain */
 
 enum certificate_fault {
-    CERTIFICATE_UNTRUSTED = 1 << 0, /* no authority that is trusted here signed it, or not all of
-                                       the certificates between them were shown */
-    CERTIFICATE_OTHER_NAME = 1 << 1,
+    CERTIFICATE_UNTRUSTED = 1 << 0, /* no trusted authority signed it, or an intermediate
+                                       certificate is missing */
+    CERTIFICATE_NAME_MISMATCH = 1 << 1,
     CERTIFICATE_EXPIRED = 1 << 2,
-    CERTIFICATE_NOT_YET = 1 << 3,
-    CERTIFICATE_UNFIT = 1 << 4, /* revoked, weak, or not for a server */
+    CERTIFICATE_NOT_YET_VALID = 1 << 3,
+    CERTIFICATE_UNSUITABLE = 1 << 4, /* revoked, weak, or not for a server */
 };
 struct certificate {
-    unsigned faults;   /* enum certificate_fault; 0: it is good */
-    int64_t until_s;   /* when the server's own ends, in seconds since 1970 */
+    unsigned faults;   /* enum certificate_fault; 0: it is valid */
+    int64_t expires_s; /* when the server's own expires, in seconds since 1970 */
     const char *names; /* DNS names that it is for, separated by spaces */
 };
-/* What a server at `host` showed, as PEM, its own certificate first. */
+/* What the server at `host` sent, as PEM, its own certificate first. */
 struct certificate_chain {
     const char *pem;
     size_t len;
@@ -26,5 +26,5 @@ struct certificate_chain {
 };
 /* ca_file: authorities that are trusted besides the system's, or "". ERR_INVALID_REQUEST if these
  * are no certificates. */
-enum rc certificate_check(struct arena *a, const struct certificate_chain *shown,
+enum rc certificate_check(struct arena *a, const struct certificate_chain *sent,
                           const char *ca_file, struct certificate *out, struct err *e) MUST_USE;

@@ -1,4 +1,4 @@
-/* SHA-256, HMAC, HKDF and comparison in constant time. */
+/* SHA-256, HMAC, HKDF, comparison in constant time, and random texts. */
 #pragma once
 
 #include "base/base.h"
@@ -16,3 +16,5 @@ void hkdf_sha256(const void *secret, size_t secret_len, const char *info, uint8_
 bool equal_in_constant_time(const void *a, const void *b, size_t len);
 /* The same of two strings. Strings of different lengths are unequal, and NULL equals nothing. */
 bool text_equal_in_constant_time(const char *a, const char *b);
+/* `bytes` random bytes as base64url, in the arena. */
+char *random_text(struct arena *a, size_t bytes);

@@ -1,41 +1,42 @@
 /* Private part of doctor.h: what the configuration says, and whether it fits together and to the
  * files of this host. */
+#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/app.h"
-#include "base/base.h"
 #include "catalog/catalog.h"
-#include "crypto/seal_keys.h"
+#include "catalog/servers.h"
+#include "crypto/seal.h"
 #include "doctor/doctor.h"
-#include "exec/executors.h"
+#include "exec/executor.h"
 #include "oauth/client_fetch.h"
-#include "oauth/client_set.h"
-#include "shared/kv_file.h"
+#include "oauth/clients.h"
+#include "shared/lmdb.h"
 #include "shared/state_file.h"
+#include "store/sessions.h"
+#include "store/stores.h"
 
 static void check_key_file(struct doctor *d) {
     const struct config *c = d->config;
-    const bool shared = c->session_store == SESSION_STORE_DYNAMODB;
+    const bool shared = session_store_find(c)->table;
     struct seal_keys *keys;
     struct stat st;
     struct err e;
 
     if (c->makes_secret_key && stat(c->secret_key_file, &st)) {
         if (shared)
-            doctor_warn(d, "key file",
-                        "all hosts of the site need the same: copy it from the first one",
+            doctor_warn(d, "all hosts of the site need the same: copy it from the first one",
                         "%s will be made on first start", c->secret_key_file);
         else
-            doctor_ok(d, "key file", "%s will be made on first start", c->secret_key_file);
+            doctor_ok(d, "%s will be made on first start", c->secret_key_file);
         return;
     }
     if (seal_keys_load(c->secret_key_file, false, &keys, &e))
-        doctor_fail(d, "key file", "a line per key, base64url of 32 bytes; mode 600", "%s",
-                    e.detail);
+        doctor_fail(d, "a line per key, base64url of 32 bytes; mode 600", "%s", e.detail);
     else {
         seal_keys_free(keys);
-        doctor_ok(d, "key file", "%s", c->secret_key_file);
+        doctor_ok(d, "%s", c->secret_key_file);
     }
 }
 
@@ -43,33 +44,31 @@ static void check_state_dir(struct doctor *d) {
     const char *dir = d->config->state_dir;
     struct stat st;
 
-    if (stat(dir, &st) || !S_ISDIR(st.st_mode))
-        doctor_fail(d, "state directory", "make it, owned by the service's user",
-                    "STATE_DIR %s is no directory", dir);
+    if (*d->config->site && stat(dir, &st) && errno == ENOENT)
+        doctor_ok(d, "%s will be made on first request", dir);
+    else if (stat(dir, &st) || !S_ISDIR(st.st_mode))
+        doctor_fail(d, "make it, owned by the service's user", "STATE_DIR %s is no directory", dir);
     else if (access(dir, W_OK | X_OK))
-        doctor_fail(d, "state directory",
-                    "run doctor as the service's user, and let that user own it",
+        doctor_fail(d, "run doctor as the service's user, and let that user own it",
                     "STATE_DIR %s cannot be written by this user", dir);
     else if (st.st_mode & S_IWOTH)
-        doctor_fail(d, "state directory", "chmod 700", "%s can be written by everyone", dir);
+        doctor_fail(d, "chmod 700", "%s can be written by everyone", dir);
     else if (!geteuid() && st.st_uid)
-        doctor_ok(d, "state directory",
-                  "%s (looked at as root; as the service's user doctor sees more)", dir);
+        doctor_ok(d, "%s (looked at as root; as the service's user doctor sees more)", dir);
     else
-        doctor_ok(d, "state directory", "%s", dir);
+        doctor_ok(d, "%s", dir);
 }
 
 /* Damaged files that the service has replaced. */
 static void check_damaged(struct doctor *d) {
-    static const char *const files[] = {"sessions/" KV_DATA, "cache/" KV_DATA, "limits"};
+    static const char *const files[] = {"sessions/" LMDB_DATA, "cache/" LMDB_DATA, "limits"};
 
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         const char *path =
             arena_printf(d->arena, "%s/%s" DAMAGED_SUFFIX, d->config->state_dir, files[i]);
 
         if (!access(path, F_OK))
-            doctor_warn(d, "state directory",
-                        "look at the disk and at who else writes there, then delete it",
+            doctor_warn(d, "look at the disk and at who else writes there, then delete it",
                         "%s was damaged and has been replaced: %s", files[i], path);
     }
 }
@@ -78,23 +77,37 @@ static void check_scopes(struct doctor *d) {
     const struct config *c = d->config;
 
     if (!*c->required_scopes)
-        doctor_warn(d, "scopes", "name one in REQUIRED_SCOPES",
+        doctor_warn(d, "name one in REQUIRED_SCOPES",
                     "any token of the app client may call the MCP endpoint");
     else
-        doctor_ok(d, "scopes", "every call needs %s", c->required_scopes);
+        doctor_ok(d, "every call needs %s", c->required_scopes);
+}
+
+static void check_audience(struct doctor *d) {
+    if (d->needs_audience)
+        doctor_ok(d,
+                  "access tokens must be for %s: Cognito needs managed login and the plan "
+                  "Essentials or Plus for that",
+                  d->config->mcp_server_uri);
+    else if (d->shares_client)
+        doctor_warn(d, "set REQUIRE_AUDIENCE=yes, or use an app client for each",
+                    "another site takes tokens of an app client that is of this one too, and its "
+                    "access tokens are good here");
 }
 
 void check_config(struct doctor *d) {
     unsigned groups = d->config->endpoints;
 
     if (groups != GROUP_METADATA) {
-        check_state_dir(d);
-        check_damaged(d);
+        doctor_check(d, "state directory", check_state_dir);
+        doctor_check(d, "state directory", check_damaged);
     }
     if (groups & (GROUP_AUTHORIZE | GROUP_TOKEN))
-        check_key_file(d);
+        doctor_check(d, "key file", check_key_file);
     if (groups & GROUP_MCP)
-        check_scopes(d);
+        doctor_check(d, "scopes", check_scopes);
+    if (groups & GROUP_MCP)
+        doctor_check(d, "audience", check_audience);
 }
 
 void check_outputs(struct doctor *d) {
@@ -107,15 +120,15 @@ void check_outputs(struct doctor *d) {
         return;
     app_become_service(c);
     if (app_check_outputs(c, f))
-        doctor_ok(d, "output files", "audit log %s, metrics %s, status %s",
+        doctor_ok(d, "audit log %s, metrics %s, status %s",
                   *c->audit_log ? c->audit_log : "among the lines of the log",
                   !c->metrics_emf        ? "off"
                   : *c->metrics_emf_file ? c->metrics_emf_file
                                          : "among the lines of the log",
                   c->status_file);
     (void)fclose(f);
-    doctor_say_lines(d, VERDICT_FAIL, "output files",
-                     "let the service's user write there, or name another file", problems);
+    doctor_report_lines(d, VERDICT_FAIL, "let the service's user write there, or name another file",
+                        problems);
     free(problems);
 }
 
@@ -134,12 +147,12 @@ static unsigned load_folder(const struct config *c, enum catalog_kind kind, FILE
     }
     catalog = catalog_new(c, &executor_sources);
     bad = catalog_load(catalog, kind, problems);
-    catalog_advise(catalog, kind, problems);
+    catalog_warn(catalog, kind, problems);
     catalog_free(catalog);
     return bad;
 }
 
-static void check_folder(struct doctor *d, const char *what, const char *path,
+static void check_folder(struct doctor *d, const char *name, const char *path,
                          enum catalog_kind kind) {
     char *problems = NULL;
     unsigned bad;
@@ -148,9 +161,9 @@ static void check_folder(struct doctor *d, const char *what, const char *path,
 
     if (!*path)
         return; /* switched off */
+    d->check = name;
     if (access(path, R_OK | X_OK)) {
-        doctor_warn(d, what, "make it, or let the service's user read it", "%s cannot be read",
-                    path);
+        doctor_warn(d, "make it, or let the service's user read it", "%s cannot be read", path);
         return;
     }
     if (!(f = open_memstream(&problems, &len)))
@@ -158,12 +171,52 @@ static void check_folder(struct doctor *d, const char *what, const char *path,
     bad = load_folder(d->config, kind, f);
     (void)fclose(f);
     if (bad)
-        doctor_say_lines(d, VERDICT_WARN, what, "mend it; it is left out until then", problems);
+        doctor_report_lines(d, VERDICT_WARN, "correct it; it is not used until then", problems);
     else if (len)
-        doctor_say_lines(d, VERDICT_WARN, what, "it is served as it is; see docs/tools.md",
-                         problems);
+        doctor_report_lines(d, VERDICT_WARN, "it is served as it is; see docs/tools.md", problems);
     else
-        doctor_ok(d, what, "%s", path);
+        doctor_ok(d, "%s", path);
+    free(problems);
+}
+
+/* All manifests are read for it, whose own problems are reported above. */
+static bool load_rules(const struct config *c, FILE *problems) {
+    struct catalog *catalog = catalog_new(c, &executor_sources);
+    bool good = catalog_update_rules(catalog, problems);
+    char *known = NULL;
+    size_t len;
+    FILE *f = open_memstream(&known, &len);
+
+    for (enum catalog_kind kind = 0; f && kind < CATALOG_KINDS; kind++)
+        (void)catalog_load(catalog, kind, f);
+    if (f) {
+        (void)catalog_servers_update(catalog, f);
+        (void)fclose(f);
+        if (good)
+            catalog_warn_rules(catalog, problems);
+    }
+    catalog_free(catalog);
+    free(known);
+    return good;
+}
+
+static void check_access_rules(struct doctor *d) {
+    char *problems = NULL;
+    size_t len;
+    FILE *f = *d->config->access_file ? open_memstream(&problems, &len) : NULL;
+    bool good;
+
+    if (!f)
+        return;
+    good = load_rules(d->config, f);
+    (void)fclose(f);
+    if (!good)
+        doctor_report_lines(d, VERDICT_FAIL, "correct it; the daemon does not start with it",
+                            problems);
+    else if (len)
+        doctor_report_lines(d, VERDICT_WARN, "is its name right? See docs/access.md", problems);
+    else
+        doctor_ok(d, "%s", d->config->access_file);
     free(problems);
 }
 
@@ -174,9 +227,12 @@ void check_directories(struct doctor *d) {
 
     if (c->endpoints & GROUP_AUTHORIZE) {
         check_folder(d, "pinned clients", c->clients_dir, CATALOG_KINDS);
+        d->check = "client documents";
         if (http_options_check(&guarded, &e))
-            doctor_fail(d, "client documents", "see CLIENT_METADATA_…", "%s", e.text);
+            doctor_fail(d, "see CLIENT_METADATA_…", "%s", e.text);
     }
     for (enum catalog_kind kind = 0; c->endpoints & GROUP_MCP && kind < CATALOG_KINDS; kind++)
         check_folder(d, catalog_kinds[kind]->plural, catalog_directory(c, kind), kind);
+    if (c->endpoints & GROUP_MCP)
+        doctor_check(d, "access rules", check_access_rules);
 }

@@ -6,6 +6,8 @@
 
 #include "aws/dynamodb.h"
 #include "doctor/doctor.h"
+#include "store/sessions.h"
+#include "store/stores.h"
 
 #define NO_SUCH_KEY "mcp-authd-doctor"
 #define CLOCK_LIMIT_S 60 /* AWS refuses what is 300 s away; sessions end by this clock */
@@ -15,17 +17,15 @@
 struct table {
     const char *name, *setting; /* the key of the configuration that names it */
     const char *key;            /* its partition key */
-    const char *of;             /* before what is said: "task " */
+    const char *prefix;         /* of the names of its checks: "task " */
 };
 
 static bool uses_session_table(const struct config *c) {
-    return c->session_store == SESSION_STORE_DYNAMODB &&
-           c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN);
+    return session_store_find(c)->table && c->endpoints & (GROUP_AUTHORIZE | GROUP_TOKEN);
 }
 
-/* What a finding is called. */
-static const char *named(struct doctor *d, const struct table *t, const char *what) {
-    return *t->of ? arena_printf(d->arena, "%s%s", t->of, what) : what;
+static void begin_check(struct doctor *d, const struct table *t, const char *name) {
+    d->check = arena_printf(d->arena, "%s%s", t->prefix, name);
 }
 
 static struct json *put_object(struct arena *a, struct json *in, const char *key) {
@@ -40,9 +40,10 @@ static void put_key(struct arena *a, const struct table *t, struct json *in, con
 }
 
 /* Failures that all calls share. Said once; false: nothing else can be asked. */
-static bool say_common(struct doctor *d, struct dynamodb *db, const struct dynamodb_result *r) {
+static bool report_common_failure(struct doctor *d, struct dynamodb *db,
+                                  const struct dynamodb_result *r) {
     static const struct {
-        const char *fault, *what, *text, *advice;
+        const char *fault, *check, *text, *advice;
     } all[] = {
         {"NoCredentials", "credentials", "there are none",
          "see \"Credentials\" in docs/dynamodb.md"},
@@ -52,13 +53,15 @@ static bool say_common(struct doctor *d, struct dynamodb *db, const struct dynam
         {"InvalidSignatureException", "credentials", "AWS refuses the signature",
          "the secret access key is wrong, or the region (AWS_REGION) is not the endpoint's"},
         {"ExpiredTokenException", "credentials", "the session token has expired", "renew it"},
-        {"NoAnswer", "DynamoDB", "no answer", "check the address, DNS, the firewall"},
+        {"NoAnswer", "DynamoDB", "no answer",
+         "check HTTPS_PROXY_UPSTREAM, the address, DNS and the firewall"},
     };
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (strcmp(all[i].fault, r->fault) != 0)
             continue;
-        doctor_fail(d, all[i].what, all[i].advice, "%s (%s; %s) %s", all[i].text,
+        d->check = all[i].check;
+        doctor_fail(d, all[i].advice, "%s (%s; %s) %s", all[i].text,
                     aws_credentials_source_name(dynamodb_credentials(db)), dynamodb_url(db),
                     r->message);
         return false;
@@ -66,24 +69,24 @@ static bool say_common(struct doctor *d, struct dynamodb *db, const struct dynam
     return true;
 }
 
-static void say_credentials(struct doctor *d, struct dynamodb *db) {
+static void report_credentials(struct doctor *d, struct dynamodb *db) {
     struct aws_credentials c;
     struct err e;
 
+    d->check = "credentials";
     if (aws_credentials_get(dynamodb_credentials(db), d->arena,
                             clock_monotonic_ms() + AWS_CREDENTIALS_WAIT_MS, &c, &e))
         return; /* the first call has said it */
     if (c.expires_s)
-        doctor_ok(d, "credentials", "from %s, for another %lld minutes",
+        doctor_ok(d, "from %s, for another %lld minutes",
                   aws_credentials_source_name(dynamodb_credentials(db)),
                   (long long)(c.expires_s - clock_now_s(&d->clock)) / 60);
     else
-        doctor_ok(d, "credentials", "from %s",
-                  aws_credentials_source_name(dynamodb_credentials(db)));
+        doctor_ok(d, "from %s", aws_credentials_source_name(dynamodb_credentials(db)));
 }
 
 /* One key, of type S. */
-static bool key_is_right(const struct table *t, const struct json *table) {
+static bool key_matches(const struct table *t, const struct json *table) {
     const struct json *schema = json_get(table, "KeySchema"),
                       *attributes = json_get(table, "AttributeDefinitions");
     const char *name = json_get_str(json_at(schema, 0), "AttributeName");
@@ -101,77 +104,77 @@ static bool key_is_right(const struct table *t, const struct json *table) {
     return false;
 }
 
-static void say_table(struct doctor *d, const struct table *t, const struct json *table) {
-    const char *what = named(d, t, "table"), *status = json_get_str(table, "TableStatus");
+static void report_table(struct doctor *d, const struct table *t, const struct json *table) {
+    const char *status = json_get_str(table, "TableStatus");
 
-    if (!key_is_right(t, table))
-        doctor_fail(d, what, CREATE_ADVICE, "the key of %s is not %s (String) alone", t->name,
-                    t->key);
+    if (!key_matches(t, table))
+        doctor_fail(d, CREATE_ADVICE, "the key of %s is not %s (String) alone", t->name, t->key);
     else if (!status || (strcmp(status, "ACTIVE") != 0 && strcmp(status, "UPDATING") != 0))
-        doctor_fail(d, what, "wait, or look at it in the console", "%s is %s", t->name,
+        doctor_fail(d, "wait, or look at it in the console", "%s is %s", t->name,
                     status ? status : "in an unknown state");
     else
-        doctor_ok(d, what, "%s is %s", t->name, status);
+        doctor_ok(d, "%s is %s", t->name, status);
 }
 
-static void say_cannot_look(struct doctor *d, const struct table *t, const char *what,
-                            const char *operation, const struct dynamodb_result *r) {
+static void report_describe_failure(struct doctor *d, const struct table *t, const char *operation,
+                                    const struct dynamodb_result *r) {
     if (!strcmp(r->fault, "ResourceNotFoundException"))
-        doctor_fail(d, what,
-                    arena_printf(d->arena, CREATE_ADVICE ", or check %s and region", t->setting),
+        doctor_fail(d, arena_printf(d->arena, CREATE_ADVICE ", or check %s and region", t->setting),
                     "there is no table %s", t->name);
     else if (!strcmp(r->fault, "AccessDeniedException"))
         doctor_warn(
-            d, what,
+            d,
             arena_printf(d->arena,
                          "the service does not need dynamodb:%s; run doctor with credentials "
                          "that have it, or look in the console",
                          operation),
             "not looked at");
     else
-        doctor_fail(d, what, "", "%s: %s %s", operation, r->fault, r->message);
+        doctor_fail(d, "", "%s: %s %s", operation, r->fault, r->message);
 }
 
 /* false: nothing else can be asked. */
-static bool look_at_table(struct doctor *d, const struct table *t, struct dynamodb *db) {
+static bool describe_table(struct doctor *d, const struct table *t, struct dynamodb *db) {
     const struct dynamodb_request rq = {.operation = "DescribeTable",
                                         .input = json_new_object(d->arena)};
     struct dynamodb_result r;
     struct err e;
     bool done = !dynamodb_call(db, d->arena, &rq, &r, &e);
 
-    if (!done && !say_common(d, db, &r))
+    if (!done && !report_common_failure(d, db, &r))
         return false;
-    if (!*t->of || !uses_session_table(d->config)) { /* once */
-        say_credentials(d, db);
-        doctor_say_clock(d, "DynamoDB", r.answer_s, CLOCK_LIMIT_S);
+    if (!*t->prefix || !uses_session_table(d->config)) { /* once */
+        report_credentials(d, db);
+        doctor_check_clock(d, "DynamoDB", r.answer_s, CLOCK_LIMIT_S);
     }
+    begin_check(d, t, "table");
     if (done)
-        say_table(d, t, json_get(r.output, "Table"));
+        report_table(d, t, json_get(r.output, "Table"));
     else
-        say_cannot_look(d, t, named(d, t, "table"), "DescribeTable", &r);
+        report_describe_failure(d, t, "DescribeTable", &r);
     return done || strcmp(r.fault, "ResourceNotFoundException") != 0;
 }
 
 static void check_ttl(struct doctor *d, const struct table *t, struct dynamodb *db) {
-    const char *status, *attribute, *what = named(d, t, "time to live");
+    const char *status, *attribute;
     const struct json *ttl;
     const struct dynamodb_request rq = {.operation = "DescribeTimeToLive",
                                         .input = json_new_object(d->arena)};
     struct dynamodb_result r;
     struct err e;
 
+    begin_check(d, t, "time to live");
     if (dynamodb_call(db, d->arena, &rq, &r, &e)) {
-        say_cannot_look(d, t, what, "DescribeTimeToLive", &r);
+        report_describe_failure(d, t, "DescribeTimeToLive", &r);
         return;
     }
     ttl = json_get(r.output, "TimeToLiveDescription");
     status = json_get_str(ttl, "TimeToLiveStatus");
     attribute = json_get_str(ttl, "AttributeName");
     if (status && attribute && !strncmp(status, "ENABL", 5) && !strcmp(attribute, "ttl"))
-        doctor_ok(d, what, "on, attribute ttl");
+        doctor_ok(d, "on, attribute ttl");
     else
-        doctor_fail(d, what,
+        doctor_fail(d,
                     "turn it on with attribute ttl, or the table grows for ever (docs/dynamodb.md)",
                     "it is %s%s%s", status ? status : "unknown", attribute ? ", attribute " : "",
                     attribute ? attribute : "");
@@ -179,12 +182,12 @@ static void check_ttl(struct doctor *d, const struct table *t, struct dynamodb *
 
 static void check_permission(struct doctor *d, const struct table *t, struct dynamodb *db,
                              const char *operation) {
-    const char *what = named(d, t, operation);
     struct json *input = json_new_object(d->arena);
     struct dynamodb_result r;
     struct err e;
     enum rc rc, allowed = OK;
 
+    begin_check(d, t, operation);
     if (!strcmp(operation, "GetItem")) {
         json_put_bool(input, "ConsistentRead", true);
     } else {
@@ -197,11 +200,11 @@ static void check_permission(struct doctor *d, const struct table *t, struct dyn
     rc = dynamodb_call(db, d->arena,
                        &(struct dynamodb_request){.operation = operation, .input = input}, &r, &e);
     if (rc == allowed)
-        doctor_ok(d, what, "allowed");
+        doctor_ok(d, "allowed");
     else if (!strcmp(r.fault, "AccessDeniedException"))
-        doctor_fail(d, what, "attach the policy of docs/dynamodb.md", "not allowed: %s", r.message);
+        doctor_fail(d, "attach the policy of docs/dynamodb.md", "not allowed: %s", r.message);
     else
-        doctor_fail(d, what, "", "%s %s", r.fault, r.message);
+        doctor_fail(d, "", "%s %s", r.fault, r.message);
 }
 
 static void check_table(struct doctor *d, const struct table *t, const char *const *operations) {
@@ -216,12 +219,12 @@ static void check_table(struct doctor *d, const struct table *t, const char *con
     struct dynamodb *db;
     struct err e;
 
+    begin_check(d, t, "credentials");
     if (dynamodb_new(&options, &db, &e)) {
-        doctor_fail(d, named(d, t, "credentials"), "see \"Credentials\" in docs/dynamodb.md", "%s",
-                    e.text);
+        doctor_fail(d, "see \"Credentials\" in docs/dynamodb.md", "%s", e.text);
         return;
     }
-    if (look_at_table(d, t, db)) {
+    if (describe_table(d, t, db)) {
         check_ttl(d, t, db);
         for (; *operations; operations++)
             check_permission(d, t, db, *operations);

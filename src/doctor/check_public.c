@@ -2,11 +2,10 @@
  * the web server. What must come is made here by the same code that serves it. */
 #include <time.h>
 
-#include "base/base.h"
 #include "base/url.h"
 #include "crypto/certificate.h"
 #include "doctor/doctor.h"
-#include "idp/access_token.h"
+#include "idp/idp.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/call.h"
 #include "oauth/endpoints.h"
@@ -16,9 +15,11 @@
 #define SHOWN_BYTES 40           /* of a document, where it differs */
 #define TOKEN "mcp-authd-doctor" /* no JWT: is refused before any key is looked for */
 #define LONG_TOKEN_LEN 12000
-#define SITE_ADVICE "enable mcp-authd in the web server (docs/apache.md, docs/lighttpd.md)"
+#define SITE_ADVICE                                                                                \
+    "enable mcp-authd in the web server (docs/apache.md, docs/lighttpd.md, docs/nginx.md, "        \
+    "docs/caddy.md)"
 
-#define DAYS_LEFT_MIN 21 /* who renews by itself (ACME) does so 30 days before the end */
+#define DAYS_LEFT_MIN 21 /* ACME clients renew 30 days before the end */
 #define DAY_S 86400
 
 /* What to do when a public address cannot be reached from here. */
@@ -34,35 +35,36 @@ static const struct {
 } faults[] = {
     {CERTIFICATE_EXPIRED, "has expired",
      "renew it, and reload the web server, which may still have the old one"},
-    {CERTIFICATE_NOT_YET, "is not valid yet", "check this host's clock, then the certificate"},
-    {CERTIFICATE_OTHER_NAME, "is for other names: ",
+    {CERTIFICATE_NOT_YET_VALID, "is not valid yet",
+     "check this host's clock, then the certificate"},
+    {CERTIFICATE_NAME_MISMATCH, "is for other names: ",
      "give that name's virtual host a certificate for it, or correct MCP_SERVER_URI and "
      "AUTH_PROXY_URI"},
     {CERTIFICATE_UNTRUSTED, "leads to no authority that this host trusts",
      "let the web server send the intermediate certificates too (fullchain.pem), of an authority "
      "that clients trust"},
-    {CERTIFICATE_UNFIT, "is revoked, weak, or not for a server",
+    {CERTIFICATE_UNSUITABLE, "is revoked, weak, or not for a server",
      "get another one, made for a web server"},
 };
 
-static void say_certificate(struct doctor *d, const char *host, const struct certificate *c) {
-    int64_t days = (c->until_s - clock_now_s(&d->clock)) / DAY_S;
+static void report_certificate(struct doctor *d, const char *host, const struct certificate *c) {
+    int64_t days = (c->expires_s - clock_now_s(&d->clock)) / DAY_S;
     char until[32] = "?";
     struct tm tm;
 
-    if (gmtime_r(&(time_t){c->until_s}, &tm))
+    if (gmtime_r(&(time_t){c->expires_s}, &tm))
         (void)strftime(until, sizeof until, "%F", &tm);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         if (c->faults & faults[i].fault)
-            doctor_fail(d, "certificate", faults[i].advice, "that of %s %s%.200s", host,
-                        faults[i].text, faults[i].fault == CERTIFICATE_OTHER_NAME ? c->names : "");
+            doctor_fail(d, faults[i].advice, "that of %s %s%.200s", host, faults[i].text,
+                        faults[i].fault == CERTIFICATE_NAME_MISMATCH ? c->names : "");
     if (c->faults)
         return;
     if (days < DAYS_LEFT_MIN)
-        doctor_warn(d, "certificate", "renew it, and find out why nothing has done so",
+        doctor_warn(d, "renew it, and find out why nothing has done so",
                     "that of %s ends in %lld days (%s)", host, (long long)days, until);
     else
-        doctor_ok(d, "certificate", "that of %s is good until %s", host, until);
+        doctor_ok(d, "that of %s is good until %s", host, until);
 }
 
 /* An IPv6 address without its brackets. */
@@ -79,21 +81,22 @@ static bool check_certificate(struct doctor *d, const char *origin) {
 
     if (url_parse(d->arena, origin, &u, &e))
         return false; /* config_load has parsed it */
+    d->check = "certificate";
     if (strcmp(u.scheme, "https") != 0) {
-        doctor_ok(d, "certificate", "%s has none: for clients on this host only", origin);
+        doctor_ok(d, "%s has none: for clients on this host only", origin);
         return true;
     }
     if (http_certificates(d->arena, origin, TIMEOUT_MS, &pem, &e)) {
-        doctor_fail(d, "certificate", REACH_ADVICE, "%s: %s", origin, e.detail);
+        doctor_fail(d, REACH_ADVICE, "%s: %s", origin, e.detail);
         return false;
     }
     if (certificate_check(d->arena,
                           &(struct certificate_chain){pem.p, pem.len, bare_host(d->arena, u.host)},
                           d->config->client_metadata_ca_file, &c, &e)) {
-        doctor_fail(d, "certificate", "look at it with openssl s_client", "%s: %s", origin, e.text);
+        doctor_fail(d, "look at it with openssl s_client", "%s: %s", origin, e.text);
         return false;
     }
-    say_certificate(d, u.host, &c);
+    report_certificate(d, u.host, &c);
     return !c.faults;
 }
 
@@ -120,34 +123,32 @@ static const char *advice_of(long status) {
     }
 }
 
-static void say_status(struct doctor *d, const char *what, const char *url,
-                       const struct http_reply *rp) {
+static void report_status(struct doctor *d, const char *url, const struct http_reply *rp) {
     const char *to = http_reply_header(rp, "Location");
 
-    doctor_fail(d, what, advice_of(rp->status), "%s: HTTP %ld%s%.200s", url, rp->status,
+    doctor_fail(d, advice_of(rp->status), "%s: HTTP %ld%s%.200s", url, rp->status,
                 to ? ", to " : "", to ? to : "");
 }
 
-static bool ask(struct doctor *d, const char *what, const struct http_request *rq,
-                struct http_reply *rp) {
+static bool fetch(struct doctor *d, const struct http_request *rq, struct http_reply *rp) {
     struct err e;
 
     if (!http_fetch(d->public, d->arena, rq, rp, &e))
         return true;
-    doctor_fail(d, what, REACH_ADVICE, "%s: %s", rq->url, *e.detail ? e.detail : e.text);
+    doctor_fail(d, REACH_ADVICE, "%s: %s", rq->url, *e.detail ? e.detail : e.text);
     return false;
 }
 
 /* ---- the documents ---- */
 
-static void say_difference(struct doctor *d, const char *what, const char *url,
-                           const struct reply *ours, const struct http_reply *theirs) {
+static void report_difference(struct doctor *d, const char *url, const struct reply *ours,
+                              const struct http_reply *theirs) {
     size_t at = 0, from;
 
     while (at < ours->body_len && at < theirs->body_len && ours->body[at] == theirs->body[at])
         at++;
     from = at < SHOWN_BYTES / 2 ? 0 : at - SHOWN_BYTES / 2;
-    doctor_fail(d, what,
+    doctor_fail(d,
                 "reload the service (systemctl reload mcp-authd); if it stays so, another program "
                 "or another host answers at this address",
                 "%s: not what this configuration makes, from byte %zu on: %.*s instead of %.*s",
@@ -161,17 +162,17 @@ static void check_hsts(struct doctor *d, const char *url, const struct http_repl
 
     if (strncmp(url, "https:", 6) != 0)
         return;
+    d->check = "HSTS";
     age = age ? age + strlen("max-age=") : "";
     if (!strtoul(age + (*age == '"'), NULL, 10)) /* 0 ends what was said before */
-        doctor_warn(d, "HSTS",
-                    "add the header, as the TLS examples in /usr/share/doc/mcp-authd/examples do",
-                    "%s without Strict-Transport-Security: a browser may be led to plain http",
-                    url);
+        doctor_warn(
+            d, "add the header, as the TLS examples in /usr/share/doc/mcp-authd/examples do",
+            "%s without Strict-Transport-Security: a browser may be led to plain http", url);
     else
-        doctor_ok(d, "HSTS", "%s", value);
+        doctor_ok(d, "%s", value);
 }
 
-static void check_document(struct doctor *d, const char *what, const char *url, handler_fn *handler,
+static void check_document(struct doctor *d, const char *name, const char *url, handler_fn *handler,
                            bool first_of_origin) {
     const struct http_request rq = {
         .method = "GET", .url = url, .max_reply_bytes = REPLY_MAX, .timeout_ms = TIMEOUT_MS};
@@ -183,14 +184,15 @@ static void check_document(struct doctor *d, const char *what, const char *url, 
     struct err e;
 
     reply_init(&ours, d->arena);
-    if (handler(&x, &e) || !ask(d, what, &rq, &theirs))
+    d->check = name;
+    if (handler(&x, &e) || !fetch(d, &rq, &theirs))
         return;
     if (theirs.status != ours.status)
-        say_status(d, what, url, &theirs);
+        report_status(d, url, &theirs);
     else if (theirs.body_len != ours.body_len || memcmp(theirs.body, ours.body, ours.body_len) != 0)
-        say_difference(d, what, url, &ours, &theirs);
+        report_difference(d, url, &ours, &theirs);
     else
-        doctor_ok(d, what, "%s: byte for byte", url);
+        doctor_ok(d, "%s: byte for byte", url);
     if (first_of_origin)
         check_hsts(d, url, &theirs);
 }
@@ -207,53 +209,50 @@ static const char *server_metadata_url(struct doctor *d) {
 /* ---- Authorization ---- */
 
 /* The challenge that the endpoint gives to a request with this Authorization header, or without. */
-static const char *challenge_of(struct doctor *d, const char *authorization) {
+static const char *expected_challenge(struct doctor *d, const char *authorization) {
     char *const params[] = {
         authorization ? arena_printf(d->arena, "HTTP_AUTHORIZATION=%s", authorization) : NULL,
         NULL};
-    const struct request rq = {.arena = d->arena, .params = params};
-    struct mcp_site mcp = {.tokens = token_cache_new(1)};
-    struct site site = {.config = d->config, .mcp = &mcp};
+    const struct request rq = {.arena = d->arena, .params = params, .remote_addr = ""};
+    struct site site = {.config = d->config};
+    struct idp idp = {.config = d->config, .clock = &site.clock};
     const struct token_claims *claims;
     struct reply rp;
     struct exchange x = {&site, &rq, &rp};
     struct err e;
 
+    site.idp = &idp;
     reply_init(&rp, d->arena);
     if (!mcp_bearer_auth(&x, &claims, &e))
         rp.header_count = 0; /* cannot be: TOKEN is none */
-    token_cache_free(mcp.tokens);
     return rp.header_count ? rp.headers[0].value : "";
 }
 
 /* True if it is the service's, to the token that was sent. */
-static bool say_challenge(struct doctor *d, const char *url, const char *challenge) {
-    static const char what[] = "Authorization";
-
-    if (!strcmp(challenge, challenge_of(d, "Bearer " TOKEN))) {
-        doctor_ok(d, what, "%s: reaches the service", url);
+static bool report_challenge(struct doctor *d, const char *url, const char *challenge) {
+    if (!strcmp(challenge, expected_challenge(d, "Bearer " TOKEN))) {
+        doctor_ok(d, "%s: reaches the service", url);
         return true;
     }
-    if (!strcmp(challenge, challenge_of(d, NULL)))
+    if (!strcmp(challenge, expected_challenge(d, NULL)))
         doctor_fail(
-            d, what,
+            d,
             "Apache: CGIPassAuth On for this address, as in conf-available/mcp-authd.conf; "
             "otherwise look for what takes the header away (a proxy in front, RequestHeader)",
             "%s: the header does not reach the service", url);
     else if (strstr(challenge, "resource_metadata="))
-        doctor_fail(d, what,
+        doctor_fail(d,
                     "reload the service (systemctl reload mcp-authd); if it stays so, another host "
                     "answers at this address",
                     "%s: answered by another configuration: %.200s", url, challenge);
     else
-        doctor_fail(d, what,
-                    "take away the web server's own login for this address (Require, AuthType)",
+        doctor_fail(d, "take away the web server's own login for this address (Require, AuthType)",
                     "%s: the web server asks for a login itself: %.200s", url, challenge);
     return false;
 }
 
 /* A call with this token. */
-static bool call(struct doctor *d, const char *what, const char *token, struct http_reply *rp) {
+static bool post_with_token(struct doctor *d, const char *token, struct http_reply *rp) {
     const char *const headers[] = {arena_printf(d->arena, "Authorization: Bearer %s", token),
                                    "Content-Type: application/json",
                                    "Accept: application/json, text/event-stream", NULL};
@@ -266,29 +265,28 @@ static bool call(struct doctor *d, const char *what, const char *token, struct h
                                     .timeout_ms = TIMEOUT_MS,
                                     .http1_only = true};
 
-    return ask(d, what, &rq, rp);
+    return fetch(d, &rq, rp);
 }
 
 /* The header that a user in many groups sends with each call. */
 static void check_long_token(struct doctor *d) {
-    static const char what[] = "long tokens";
     char *token = arena_alloc(d->arena, LONG_TOKEN_LEN + 1);
     const char *url = d->config->mcp_server_uri, *challenge;
     struct http_reply rp;
 
     memset(token, 'x', LONG_TOKEN_LEN);
-    if (!call(d, what, token, &rp))
+    if (!post_with_token(d, token, &rp))
         return;
     challenge = http_reply_header(&rp, "WWW-Authenticate");
     if (rp.status == 401 && challenge &&
-        !strcmp(challenge, challenge_of(d, arena_printf(d->arena, "Bearer %s", token))))
-        doctor_ok(d, what, "%s: one of %d bytes reaches the service", url, LONG_TOKEN_LEN);
+        !strcmp(challenge, expected_challenge(d, arena_printf(d->arena, "Bearer %s", token))))
+        doctor_ok(d, "%s: one of %d bytes reaches the service", url, LONG_TOKEN_LEN);
     else
         doctor_warn(
-            d, what,
-            "users in many groups may have such tokens: raise LimitRequestFieldSize (Apache) "
-            "or server.max-request-field-size (lighttpd), as the shipped files do, and the "
-            "limit of a proxy before them",
+            d,
+            "users in many groups may have such tokens: raise LimitRequestFieldSize (Apache), "
+            "server.max-request-field-size (lighttpd) or large_client_header_buffers (nginx), as "
+            "the shipped files do, and the limit of a proxy before them",
             "%s: one of %d bytes does not reach the service: HTTP %ld", url, LONG_TOKEN_LEN,
             rp.status);
 }
@@ -297,27 +295,23 @@ static void check_authorization(struct doctor *d) {
     const char *challenge, *url = d->config->mcp_server_uri;
     struct http_reply rp;
 
-    if (!call(d, "Authorization", TOKEN, &rp))
+    if (!post_with_token(d, TOKEN, &rp))
         return;
     challenge = http_reply_header(&rp, "WWW-Authenticate");
     if (rp.status != 401 || !challenge)
-        say_status(d, "Authorization", url, &rp);
-    else if (say_challenge(d, url, challenge))
-        check_long_token(d);
+        report_status(d, url, &rp);
+    else if (report_challenge(d, url, challenge))
+        doctor_check(d, "long tokens", check_long_token);
 }
 
 /* ---- all ---- */
 
-static const char *issuer_origin(struct doctor *d) {
-    struct url u;
-    struct err e;
-
-    return url_parse(d->arena, d->config->auth_proxy_uri, &u, &e) ? "" : url_origin(d->arena, &u);
-}
-
 static void check_addresses(struct doctor *d) {
     const struct config *c = d->config;
-    const char *issuer = issuer_origin(d);
+    struct url u;
+    struct err e;
+    const char *issuer =
+        url_parse(d->arena, c->auth_proxy_uri, &u, &e) ? "" : url_origin(d->arena, &u);
     bool mcp = check_certificate(d, c->mcp_origin);
     bool same = !strcmp(issuer, c->mcp_origin), auth = same ? mcp : check_certificate(d, issuer);
 
@@ -328,12 +322,12 @@ static void check_addresses(struct doctor *d) {
         check_document(d, "server metadata", server_metadata_url(d), oauth_authorization_server,
                        !same);
     if (mcp && c->endpoints & GROUP_MCP)
-        check_authorization(d);
+        doctor_check(d, "Authorization", check_authorization);
 }
 
 void check_public(struct doctor *d) {
     /* An authority of the intranet's own signs the clients' hosts, and this one. */
-    const struct http_options options = {0, "", d->config->client_metadata_ca_file, ""};
+    const struct http_options options = {.ca_file = d->config->client_metadata_ca_file};
     struct err e;
 
     if (!(d->config->endpoints & (GROUP_METADATA | GROUP_MCP)))

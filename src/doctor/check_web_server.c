@@ -1,9 +1,8 @@
 /* Private part of doctor.h: the web server, as far as it has to do with the service: the socket,
  * to which only its user may connect; and what lighttpd's configuration says of a reload with open
  * streams (docs/lighttpd.md). */
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -12,7 +11,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/base.h"
 #include "doctor/doctor.h"
 
 #define GROUPS_MAX 64  /* of one process */
@@ -20,10 +18,8 @@
 #define STATUS_LINE_MAX 512
 #define COMM_LEN_MAX 16 /* proc(5) */
 
-static const char what[] = "socket"; /* the findings of check_socket */
-
-/* A process, as far as permissions go. */
-struct subject {
+/* User and groups of a process, which its access to files depends on (credentials(7)). */
+struct process_ids {
     uid_t uid;
     gid_t groups[GROUPS_MAX];
     size_t group_count;
@@ -31,7 +27,7 @@ struct subject {
 
 /* ---- permissions ---- */
 
-static bool may(const struct subject *s, const struct stat *st, mode_t others_bit) {
+static bool has_permission(const struct process_ids *s, const struct stat *st, mode_t others_bit) {
     if (!s->uid)
         return true;
     if (s->uid == st->st_uid)
@@ -43,16 +39,16 @@ static bool may(const struct subject *s, const struct stat *st, mode_t others_bi
 }
 
 /* unix(7): write permission for the socket, search permission for the folders of its path. */
-static bool may_connect(const struct subject *s, const char *path) {
+static bool may_connect(const struct process_ids *s, const char *path) {
     char dir[PATH_MAX];
     struct stat st;
 
-    if (strlen(path) >= sizeof dir || stat(path, &st) || !may(s, &st, S_IWOTH))
+    if (strlen(path) >= sizeof dir || stat(path, &st) || !has_permission(s, &st, S_IWOTH))
         return false;
     memcpy(dir, path, strlen(path) + 1);
     for (char *slash; (slash = strrchr(dir, '/'));) {
         slash[slash == dir] = 0;
-        if (stat(*dir ? dir : ".", &st) || !may(s, &st, S_IXOTH))
+        if (stat(*dir ? dir : ".", &st) || !has_permission(s, &st, S_IXOTH))
             return false;
         if (slash == dir)
             break;
@@ -62,18 +58,13 @@ static bool may_connect(const struct subject *s, const char *path) {
 
 /* ---- the users of web servers ---- */
 
-static void read_ids(const char *line, struct subject *s) {
-    char *p;
+static void read_ids(const char *line, struct process_ids *s) {
+    char *end;
 
-    if (!strncmp(line, "Uid:", 4)) { /* real, effective, … */
-        (void)strtoul(line + 4, &p, 10);
-        s->uid = (uid_t)strtoul(p, NULL, 10);
-        return;
-    }
+    (void)sscanf(line, "Uid: %*u %u", &s->uid); /* real, effective, … */
     if (strncmp(line, "Gid:", 4) != 0 && strncmp(line, "Groups:", 7) != 0)
         return;
-    p = strchr(line, ':') + 1;
-    for (char *end; s->group_count < GROUPS_MAX; p = end) {
+    for (const char *p = strchr(line, ':') + 1; s->group_count < GROUPS_MAX; p = end) {
         unsigned long id = strtoul(p, &end, 10);
 
         if (end == p)
@@ -91,15 +82,14 @@ static bool is_web_server(const char *name) {
     return false;
 }
 
-/* A process, if it is a web server's. */
-static bool read_process(const char *pid, struct subject *s) {
-    char path[64], line[STATUS_LINE_MAX], name[COMM_LEN_MAX + 1] = "";
+/* /proc/PID/status of a process, if it is a web server's. */
+static bool read_process(const char *path, struct process_ids *s) {
+    char line[STATUS_LINE_MAX], name[COMM_LEN_MAX + 1] = "";
     FILE *f;
 
-    (void)snprintf(path, sizeof path, "/proc/%.32s/status", pid);
     if (!(f = fopen(path, "re")))
         return false;
-    *s = (struct subject){0};
+    *s = (struct process_ids){0};
     while (fgets(line, sizeof line, f)) {
         if (!strncmp(line, "Name:\t", 6))
             (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(line + 6, "\n"), line + 6);
@@ -109,13 +99,13 @@ static bool read_process(const char *pid, struct subject *s) {
     return is_web_server(name);
 }
 
-struct servers {
-    struct subject all[SERVERS_MAX];
+struct web_servers {
+    struct process_ids all[SERVERS_MAX];
     size_t count;
     bool root; /* one was seen that runs as root: usually the parent of those that serve */
 };
 
-static void add_server(struct servers *v, const struct subject *s) {
+static void add_web_server(struct web_servers *v, const struct process_ids *s) {
     if (!s->uid) {
         v->root = true;
         return;
@@ -127,16 +117,15 @@ static void add_server(struct servers *v, const struct subject *s) {
         v->all[v->count++] = *s;
 }
 
-static void find_servers(struct servers *v) {
-    DIR *proc = opendir("/proc");
-    struct dirent *entry;
-    struct subject s;
+static void find_web_servers(struct web_servers *v) {
+    glob_t processes = {0};
+    struct process_ids s;
 
-    while (proc && (entry = readdir(proc)))
-        if (isdigit((unsigned char)*entry->d_name) && read_process(entry->d_name, &s))
-            add_server(v, &s);
-    if (proc)
-        closedir(proc);
+    (void)glob("/proc/[0-9]*/status", GLOB_NOSORT, NULL, &processes);
+    for (size_t i = 0; i < processes.gl_pathc; i++)
+        if (read_process(processes.gl_pathv[i], &s))
+            add_web_server(v, &s);
+    globfree(&processes);
 }
 
 /* ---- findings ---- */
@@ -147,31 +136,29 @@ static const char *user_name(struct doctor *d, uid_t uid) {
     return p ? arena_strdup(d->arena, p->pw_name) : arena_printf(d->arena, "%u", (unsigned)uid);
 }
 
-static void say_servers(struct doctor *d, const char *path, const struct stat *st) {
+static void report_web_servers(struct doctor *d, const char *path, const struct stat *st) {
     const struct group *g = getgrgid(st->st_gid);
     const char *group =
         g ? arena_strdup(d->arena, g->gr_name) : arena_printf(d->arena, "%u", (unsigned)st->st_gid);
-    struct servers v = {0};
+    struct web_servers v = {0};
 
-    find_servers(&v);
+    find_web_servers(&v);
     for (size_t i = 0; i < v.count; i++)
         if (may_connect(&v.all[i], path)) {
-            doctor_ok(d, what, "%s: %s may connect, others may not", path,
-                      user_name(d, v.all[i].uid));
+            doctor_ok(d, "%s: %s may connect, others may not", path, user_name(d, v.all[i].uid));
             return;
         }
     if (v.count)
-        doctor_fail(d, what,
+        doctor_fail(d,
                     "SocketGroup= of mcp-authd.socket names the web server's group (systemctl edit "
                     "mcp-authd.socket); folders on the way need x for it",
                     "%s: the web server's user %s may not connect (group %s, mode %o)", path,
                     user_name(d, v.all[0].uid), group, (unsigned)st->st_mode & 0777);
     else if (v.root)
-        doctor_ok(d, what, "%s: the web server runs as root; others may not connect", path);
+        doctor_ok(d, "%s: the web server runs as root; others may not connect", path);
     else
         doctor_warn(
-            d, what,
-            "start the web server; if it runs, run doctor as root, which sees all processes",
+            d, "start the web server; if it runs, run doctor as root, which sees all processes",
             "%s: no web server was seen; group %s may connect", path, group);
 }
 
@@ -194,35 +181,35 @@ static bool nobody_listens(const char *path) {
 
 void check_socket(struct doctor *d) {
     const char *path = d->config->listen, *start = "systemctl start mcp-authd.socket mcp-authd";
-    const struct subject stranger = {.uid = (uid_t)-2}; /* of no group */
+    const struct process_ids stranger = {.uid = (uid_t)-2}; /* of no group */
     struct stat st;
 
     if (*path != '/') {
-        doctor_warn(d, what, "let LISTEN be the path of a Unix socket",
+        doctor_warn(d, "let LISTEN be the path of a Unix socket",
                     "every user of this host may connect to %s", path);
         return;
     }
     if (stat(path, &st) && errno == EACCES)
-        doctor_warn(d, what, "run doctor as root or as the service's user",
+        doctor_warn(d, "run doctor as root or as the service's user",
                     "%s cannot be looked at by this user", path);
     else if (stat(path, &st) || !S_ISSOCK(st.st_mode))
-        doctor_fail(d, what, start, "%s is not there, or no socket", path);
+        doctor_fail(d, start, "%s is not there, or no socket", path);
     else if (nobody_listens(path))
-        doctor_fail(d, what, start, "%s: nobody listens", path);
+        doctor_fail(d, start, "%s: nobody listens", path);
     else if (may_connect(&stranger, path))
-        doctor_fail(d, what, "SocketMode=0660 in mcp-authd.socket (or chmod 660)",
+        doctor_fail(d, "SocketMode=0660 in mcp-authd.socket (or chmod 660)",
                     "%s: every user of this host may connect (mode %o)", path,
                     (unsigned)st.st_mode & 0777);
     else
-        say_servers(d, path, &st);
+        report_web_servers(d, path, &st);
 }
 
 /* ---- lighttpd ---- */
 
 #define LINE_BYTES_MAX 1024
 
-struct settings {
-    bool ours, background, activation;
+struct lighttpd_settings {
+    bool has_service, graceful_restart_bg, socket_activation;
 };
 
 static bool enables(const char *line, const char *name) {
@@ -231,50 +218,47 @@ static bool enables(const char *line, const char *name) {
     return at && strstr(at, "\"enable\"");
 }
 
-static void take_line(char *line, struct settings *s) {
+static void read_setting(char *line, struct lighttpd_settings *s) {
     line[strcspn(line, "#\n")] = 0;
-    s->ours = s->ours || strstr(line, "mcp_authd_socket") || strstr(line, "mcp-authd");
-    s->background = s->background || enables(line, "\"server.graceful-restart-bg\"");
-    s->activation = s->activation || enables(line, "server.systemd-socket-activation");
+    s->has_service |= strstr(line, "mcp_authd_socket") || strstr(line, "mcp-authd");
+    s->graceful_restart_bg |= enables(line, "\"server.graceful-restart-bg\"");
+    s->socket_activation |= enables(line, "server.systemd-socket-activation");
 }
 
-static bool take_file(const char *path, struct settings *s) {
+static bool read_settings_file(const char *path, struct lighttpd_settings *s) {
     char line[LINE_BYTES_MAX];
     FILE *f = fopen(path, "re");
 
     while (f && fgets(line, sizeof line, f))
-        take_line(line, s);
+        read_setting(line, s);
     return f && !fclose(f);
 }
 
 /* The files as Debian has them. */
-static bool take_files(struct doctor *d, const char *folder, struct settings *s) {
-    const char *enabled = arena_printf(d->arena, "%s/conf-enabled", folder);
-    struct dirent *each;
-    DIR *dir;
+static bool read_settings(struct doctor *d, const char *folder, struct lighttpd_settings *s) {
+    glob_t files = {0};
 
-    if (!take_file(arena_printf(d->arena, "%s/lighttpd.conf", folder), s))
+    if (!read_settings_file(arena_printf(d->arena, "%s/lighttpd.conf", folder), s))
         return false;
-    dir = opendir(enabled);
-    while (dir && (each = readdir(dir)))
-        if (*each->d_name != '.')
-            (void)take_file(arena_printf(d->arena, "%s/%s", enabled, each->d_name), s);
-    if (dir)
-        (void)closedir(dir);
+    (void)glob(arena_printf(d->arena, "%s/conf-enabled/*", folder), 0, NULL, &files);
+    for (size_t i = 0; i < files.gl_pathc; i++)
+        (void)read_settings_file(files.gl_pathv[i], s);
+    globfree(&files);
     return true;
 }
 
 void check_lighttpd(struct doctor *d, const char *folder) {
-    struct settings s = {0};
+    struct lighttpd_settings s = {0};
 
-    if (!(d->config->endpoints & GROUP_MCP) || !take_files(d, folder, &s) || !s.ours)
+    if (!(d->config->endpoints & GROUP_MCP) || !read_settings(d, folder, &s) || !s.has_service)
         return;
-    if (!s.background || !s.activation)
-        doctor_warn(d, "lighttpd",
+    d->check = "lighttpd";
+    if (!s.graceful_restart_bg || !s.socket_activation)
+        doctor_warn(d,
                     "set server.systemd-socket-activation = \"enable\" and server.feature-flags += "
                     "( \"server.graceful-restart-bg\" => \"enable\" ), and restart it "
                     "(docs/lighttpd.md)",
                     "a reload with an open stream silences the whole site for a while");
     else
-        doctor_ok(d, "lighttpd", "a reload with open streams leaves the site serving");
+        doctor_ok(d, "a reload with open streams leaves the site serving");
 }

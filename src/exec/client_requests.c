@@ -1,14 +1,13 @@
-#include "exec/client_requests.h"
+/* Private part of input_required.h: the requests of a program to the client. */
+#include "exec/input_required.h"
 
-#include "base/base.h"
 #include "jsonschema/schema.h"
-#include "mcp/call.h"
 
 #define ELICIT "elicitation/create"
 #define SAMPLE "sampling/createMessage"
 #define ROOTS "roots/list"
 
-static bool is(const char *s, const char *expected) {
+static bool equals(const char *s, const char *expected) {
     return s && !strcmp(s, expected);
 }
 
@@ -16,55 +15,40 @@ static bool is(const char *s, const char *expected) {
 
 struct request_check {
     struct mcp_call *c;
-    struct json *required; /* capabilities that the client lacks */
-    const char *fault;
+    struct json *missing; /* capabilities that the client lacks */
+    bool is_missing;      /* it lacks one */
+    const char *fault;    /* NULL: none */
     size_t count;
-    bool lacks;
 };
 
-/* Adds a capability to q->required unless the client has it; `part` is a member of it, or NULL. */
+/* Adds a capability to q->missing unless the client has it; `part` is a member of it, or NULL. */
 static void require(struct request_check *q, const char *name, const char *part) {
     const struct json *has = json_get(q->c->client.capabilities, name);
-    struct json *need = json_get(q->required, name);
+    struct json *need = json_get(q->missing, name);
 
     if (json_is_object(has) && (!part || json_is_object(json_get(has, part))))
         return;
     if (!need) {
         need = json_new_object(q->c->arena);
-        json_put(q->required, name, need);
+        json_put(q->missing, name, need);
     }
     if (part)
         json_put(need, part, json_new_object(q->c->arena));
-    q->lacks = true;
+    q->is_missing = true;
 }
 
 /* "Requested Schema": a flat object, whose properties are primitive values or arrays of choices. */
 static bool is_form(const struct json *schema) {
-    static const char *const types[] = {"string", "number", "integer", "boolean", "array", NULL};
     const struct json *properties = json_get(schema, "properties");
+    bool ok = equals(json_get_str(schema, "type"), "object") && json_is_object(properties);
     struct json_member m;
 
-    if (!is(json_get_str(schema, "type"), "object") || !json_is_object(properties))
-        return false;
-    for (bool more = json_first(properties, &m); more; more = json_next(&m)) {
+    for (bool more = json_first(properties, &m); ok && more; more = json_next(&m)) {
         const char *type = json_get_str(m.value, "type");
-        const char *const *known = types;
 
-        while (*known && !is(type, *known))
-            known++;
-        if (!*known)
-            return false;
+        ok = type && list_has("string number integer boolean array", type);
     }
-    return true;
-}
-
-static void check_url_elicitation(struct request_check *q, const struct json *params) {
-    const char *url = json_get_str(params, "url");
-
-    if (!url || !strstr(url, "://"))
-        q->fault = "an elicitation of mode url has no URL";
-    else
-        require(q, "elicitation", "url");
+    return ok;
 }
 
 static void check_form_elicitation(struct request_check *q, const struct json *params) {
@@ -74,19 +58,21 @@ static void check_form_elicitation(struct request_check *q, const struct json *p
     struct err e;
 
     if (!is_form(form) || schema_compile(q->c->arena, form, &schema, &e))
-        q->fault = "the requestedSchema of an elicitation is no flat object of primitive values";
+        q->fault = "the requestedSchema of an elicitation is not a flat object of primitive values";
     else /* a client that declares no mode supports forms */
         require(q, "elicitation", json_get(has, "url") || json_get(has, "form") ? "form" : NULL);
 }
 
 static void check_elicitation(struct request_check *q, const struct json *params) {
-    const char *mode = json_get_str(params, "mode");
+    const char *mode = json_get_str(params, "mode"), *url = json_get_str(params, "url");
 
     if (!json_get_str(params, "message"))
         q->fault = "an elicitation has no message";
-    else if (is(mode, "url"))
-        check_url_elicitation(q, params);
-    else if (json_get(params, "mode") && !is(mode, "form"))
+    else if (equals(mode, "url") && !strstr(url ? url : "", "://"))
+        q->fault = "an elicitation of mode url has no URL";
+    else if (equals(mode, "url"))
+        require(q, "elicitation", "url");
+    else if (json_get(params, "mode") && !equals(mode, "form"))
         q->fault = "the mode of an elicitation is neither form nor url";
     else
         check_form_elicitation(q, params);
@@ -109,41 +95,52 @@ static void check_request(struct request_check *q, const struct json *v) {
     const char *method = json_get_str(v, "method");
 
     if (++q->count > CLIENT_REQUESTS_MAX)
-        q->fault = "it asks for too much at once";
-    else if (is(method, ELICIT))
+        q->fault = "there are too many inputRequests";
+    else if (equals(method, ELICIT))
         check_elicitation(q, json_get(v, "params"));
-    else if (is(method, SAMPLE))
+    else if (equals(method, SAMPLE))
         check_sampling(q, json_get(v, "params"));
-    else if (is(method, ROOTS))
+    else if (equals(method, ROOTS))
         require(q, "roots", NULL);
     else
-        q->fault = "a method is none of " ELICIT ", " SAMPLE ", " ROOTS;
+        q->fault = "a method is not one of " ELICIT ", " SAMPLE ", " ROOTS;
+}
+
+enum rc err_missing_capability(struct mcp_call *c, struct json *required, const char *text,
+                               struct err *e) {
+    c->answer.error_data = json_new_object(c->arena);
+    json_put(c->answer.error_data, "requiredCapabilities", required);
+    return err_set(e, ERR_RPC_MISSING_CAPABILITY, "%s", text);
+}
+
+const char *client_request_refusal(struct mcp_call *c, const struct json *request) {
+    struct request_check q = {.c = c, .missing = json_new_object(c->arena)};
+
+    check_request(&q, request);
+    return q.fault ? q.fault : q.is_missing ? "the client does not support this" : NULL;
 }
 
 /* "A server MUST NOT rely on capabilities the client has not declared." */
-enum rc client_requests_check(struct mcp_call *c, const struct json *requested, struct err *e) {
-    struct request_check q = {.c = c, .required = json_new_object(c->arena)};
-    const struct json *requests = json_get(requested, "inputRequests");
+enum rc client_requests_check(struct mcp_call *c, const struct json *request, struct err *e) {
+    struct request_check q = {.c = c, .missing = json_new_object(c->arena)};
+    const struct json *requests = json_get(request, "inputRequests");
     struct json_member m;
 
     if (requests && !json_is_object(requests))
-        q.fault = "inputRequests is no object";
+        q.fault = "inputRequests is not an object";
     for (bool more = json_first(requests, &m); more && !q.fault; more = json_next(&m))
         check_request(&q, m.value);
-    if (!q.fault && !q.count && !json_get(requested, "requestState"))
+    if (!q.fault && !q.count && !json_get(request, "requestState"))
         q.fault = "there are neither inputRequests nor a requestState";
     if (q.fault) {
         log_warn("input_request_malformed", kv("request", c->x->rq->id), kv("why", q.fault));
         return err_set(e, ERR_RPC_INTERNAL,
-                       "Internal error: the program's request for input is "
-                       "malformed");
+                       "Internal error: the program's request for input is malformed");
     }
-    if (!q.lacks)
+    if (!q.is_missing)
         return OK;
-    c->answer.error_data = json_new_object(c->arena);
-    json_put(c->answer.error_data, "requiredCapabilities", q.required);
-    return err_set(e, ERR_RPC_MISSING_CAPABILITY,
-                   "This call needs a capability that the client has not declared");
+    return err_missing_capability(
+        c, q.missing, "This call needs a capability that the client has not declared", e);
 }
 
 struct json *client_answer_expected(struct arena *a, const struct json *request) {
@@ -151,7 +148,7 @@ struct json *client_answer_expected(struct arena *a, const struct json *request)
     struct json *expected = json_new_object(a);
 
     json_put_str(expected, "method", json_get_str(request, "method"));
-    if (json_get(params, "requestedSchema") && !is(json_get_str(params, "mode"), "url"))
+    if (json_get(params, "requestedSchema") && !equals(json_get_str(params, "mode"), "url"))
         json_put(expected, "form", json_get(params, "requestedSchema"));
     return expected;
 }
@@ -168,7 +165,7 @@ static const char *form_fault(struct arena *a, const struct json *form,
     if (!json_is_object(content))
         return "has no content";
     if (schema_compile(a, form, &schema, &e))
-        return "was asked for with a wrong schema";
+        return "was requested with an invalid schema";
     if (!schema_check(schema, content, a, &why))
         return NULL;
     return arena_printf(a, "has wrong content: %s%s%s", why.instance, *why.instance ? " " : "",
@@ -179,10 +176,10 @@ static const char *elicitation_fault(struct arena *a, const struct json *form,
                                      const struct json *answer) {
     const char *action = json_get_str(answer, "action");
 
-    if (is(action, "decline") || is(action, "cancel"))
+    if (equals(action, "decline") || equals(action, "cancel"))
         return NULL;
-    if (!is(action, "accept"))
-        return "has an action that is none of accept, decline, cancel";
+    if (!equals(action, "accept"))
+        return "has an action that is not one of accept, decline, cancel";
     return form ? form_fault(a, form, json_get(answer, "content")) : NULL;
 }
 
@@ -202,13 +199,13 @@ const char *client_answer_fault(struct arena *a, const struct json *expected,
     const char *method = json_get_str(expected, "method"), *role;
 
     if (!json_is_object(answer))
-        return "is no object";
-    if (is(method, ELICIT))
+        return "is not an object";
+    if (equals(method, ELICIT))
         return elicitation_fault(a, json_get(expected, "form"), answer);
-    if (is(method, ROOTS))
+    if (equals(method, ROOTS))
         return roots_fault(answer);
     role = json_get_str(answer, "role");
-    if ((!is(role, "user") && !is(role, "assistant")) || !json_get(answer, "content"))
+    if ((!equals(role, "user") && !equals(role, "assistant")) || !json_get(answer, "content"))
         return "has no role or no content";
     return NULL;
 }

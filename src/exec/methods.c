@@ -1,23 +1,31 @@
 #include "exec/methods.h"
 
-#include "catalog/catalog.h"
-#include "catalog/resources.h"
+#include "catalog/skills.h"
+#include "catalog/tools.h"
 #include "exec/input_required.h"
+#include "exec/server_lists.h"
+#include "exec/server_subscriptions.h"
 #include "exec/task_notifications.h"
 #include "exec/tasks.h"
-#include "mcp/call.h"
+#include "mcp/access.h"
 #include "mcp/listen.h"
 #include "mcp/session.h"
 
-/* LIST_FORBIDDEN says whether lists include entries that the caller lacks the scopes for. */
+#define CLIENT_CREDENTIALS_EXTENSION "io.modelcontextprotocol/oauth-client-credentials"
+
+/* LIST_FORBIDDEN says whether lists include entries that the caller may not use. All calls of a
+ * batch are looked at before the first one runs: what is found only then would be called whatever
+ * it demands. */
 static enum rc answer_list(struct mcp_call *c, enum catalog_kind kind, size_t which,
                            struct err *e) {
     const struct site *site = c->x->site;
-    const struct list_query query = {
-        .protocol = c->msg.protocol,
-        .cursor = json_get(c->msg.params, "cursor"),
-        .scopes = site->config->list_forbidden ? NULL : c->client.claims->scope};
+    struct caller caller = mcp_caller(c);
+    const struct list_query query = {.protocol = c->msg.protocol,
+                                     .cursor = json_get(c->msg.params, "cursor"),
+                                     .caller = site->config->list_forbidden ? NULL : &caller};
 
+    if (!c->msg.in_batch)
+        server_lists_refresh(c);
     if (list_page(&site->mcp->catalog->sets[kind]->lists[which], &query, c->arena,
                   &c->answer.result))
         return OK;
@@ -40,31 +48,106 @@ static enum rc mcp_prompts_list(struct mcp_call *c, struct err *e) {
     return answer_list(c, CATALOG_PROMPTS, 0, e);
 }
 
+static enum rc mcp_skills_list(struct mcp_call *c, struct err *e) {
+    return answer_list(c, CATALOG_SKILLS, 0, e);
+}
+
+/* ---- what a call names ---- */
+
+static const struct entry *find_called(const struct mcp_call *c, enum catalog_kind kind) {
+    const char *name = json_get_str(c->msg.params, "name");
+
+    return mcp_visible(c,
+                       name ? catalog_set_find(c->x->site->mcp->catalog->sets[kind], name) : NULL);
+}
+
+static const struct access *access_of(const struct mcp_call *c, enum catalog_kind kind) {
+    const struct entry *entry = find_called(c, kind);
+
+    /* Another worker may have listed it a moment ago. Only here: what is found later has not been
+     * looked at for what it demands. */
+    if (!entry && !c->msg.in_batch && server_lists_read_again(c))
+        entry = find_called(c, kind);
+    return entry ? &entry->access : NULL;
+}
+
+static const struct access *tool_access(const struct mcp_call *c) {
+    return access_of(c, CATALOG_TOOLS);
+}
+
+static const struct access *prompt_access(const struct mcp_call *c) {
+    return access_of(c, CATALOG_PROMPTS);
+}
+
+enum rc called_entry(struct mcp_call *c, enum catalog_kind kind, const struct entry **out,
+                     struct json **arguments, struct err *e) {
+    const char *name = json_get_str(c->msg.params, "name");
+
+    *out = find_called(c, kind);
+    if (!name)
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: name must be a string");
+    if (!*out) {
+        c->answer.outcome = arena_printf(c->arena, "unknown_%s", c->method->kind);
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown %s: %s", c->method->kind,
+                       text_quotable(c->arena, name));
+    }
+    c->answer.target = (*out)->name;
+    *arguments = json_get(c->msg.params, "arguments");
+    if (*arguments && !json_is_object(*arguments))
+        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: arguments must be an object");
+    return OK;
+}
+
 #define HANDSHAKE PROTOCOL_HANDSHAKE
 #define STATELESS PROTOCOL_STATELESS
 #define BOTH (HANDSHAKE | STATELESS)
 
 static const struct mcp_method methods[] = {
-    {"completion/complete", BOTH, mcp_complete, mcp_complete_scopes, NULL, "completion", "ref"},
+    {"completion/complete", BOTH, mcp_complete, mcp_complete_access, NULL, "completion", "ref"},
     {"initialize", HANDSHAKE, mcp_initialize, NULL, NULL, NULL, NULL},
     {"logging/setLevel", HANDSHAKE, mcp_set_level, NULL, NULL, NULL, NULL},
     {"ping", HANDSHAKE, mcp_ping, NULL, NULL, NULL, NULL},
-    {"prompts/get", BOTH, mcp_prompts_get, mcp_prompts_get_scopes, "name", "prompt_get", "prompt"},
+    {"prompts/get", BOTH, mcp_prompts_get, prompt_access, "name", "prompt_get", "prompt"},
     {"prompts/list", BOTH, mcp_prompts_list, NULL, NULL, NULL, NULL},
+    {"resources/directory/read", BOTH, mcp_directory_read, mcp_directory_read_access, NULL, NULL,
+     NULL},
     {"resources/list", BOTH, mcp_resources_list, NULL, NULL, NULL, NULL},
-    {"resources/read", BOTH, mcp_resources_read, mcp_resources_read_scopes, "uri", "resource_read",
+    {"resources/read", BOTH, mcp_resources_read, mcp_resources_read_access, "uri", "resource_read",
      "resource"},
-    {"resources/subscribe", HANDSHAKE, mcp_subscribe, mcp_resources_read_scopes, NULL, NULL, NULL},
+    {"resources/subscribe", HANDSHAKE, mcp_subscribe, mcp_resources_read_access, NULL, NULL, NULL},
     {"resources/templates/list", BOTH, mcp_resource_templates_list, NULL, NULL, NULL, NULL},
     {"resources/unsubscribe", HANDSHAKE, mcp_unsubscribe, NULL, NULL, NULL, NULL},
     {"server/discover", STATELESS, mcp_discover, NULL, NULL, NULL, NULL},
+    {"skills/get", BOTH, mcp_skills_get, mcp_skills_get_access, NULL, NULL, NULL},
+    {"skills/list", BOTH, mcp_skills_list, NULL, NULL, NULL, NULL},
     {"subscriptions/listen", STATELESS, mcp_listen, NULL, NULL, NULL, NULL},
     {"tasks/cancel", STATELESS, mcp_tasks_cancel, NULL, "taskId", NULL, NULL},
     {"tasks/get", STATELESS, mcp_tasks_get, NULL, "taskId", NULL, NULL},
     {"tasks/update", STATELESS, mcp_tasks_update, NULL, "taskId", NULL, NULL},
-    {"tools/call", BOTH, mcp_tools_call, mcp_tools_call_scopes, "name", "tool_call", "tool"},
+    {"tools/call", BOTH, mcp_tools_call, tool_access, "name", "tool_call", "tool"},
     {"tools/list", BOTH, mcp_tools_list, NULL, NULL, NULL, NULL},
 };
+
+static const char *watch_resource(struct mcp_call *c, const struct resource *r, const char *uri) {
+    return r->entry.is_foreign ? server_subscribe(c, r, uri) : NULL;
+}
+
+/* Those of which there is something, since clients ask for what is declared. */
+static const char *extensions(const struct mcp_call *c) {
+    struct catalog_set *const *sets = c->x->site->mcp->catalog->sets;
+    struct json *v = json_new_object(c->arena), *skills = json_new_object(c->arena);
+
+    if (c->msg.protocol == PROTOCOL_STATELESS)
+        json_put(v, TASKS_EXTENSION, json_new_object(c->arena));
+    json_put_bool(skills, "directoryRead", true);
+    if (sets[CATALOG_SKILLS]->count)
+        json_put(v, SKILLS_EXTENSION, skills);
+    if (sets[CATALOG_TOOLS]->lists[0].apps)
+        json_put(v, APPS_EXTENSION, json_new_object(c->arena));
+    if (*c->x->site->config->idp.machine_client_ids)
+        json_put(v, CLIENT_CREDENTIALS_EXTENSION, json_new_object(c->arena));
+    return json_size(v) ? json_text(c->arena, v, NULL) : NULL;
+}
 
 static const struct mcp_filter filters[] = {{"taskIds", task_filter_subscribe}};
 
@@ -73,6 +156,7 @@ const struct mcp_service exec_service = {
     .method_count = sizeof methods / sizeof *methods,
     .filters = filters,
     .filter_count = sizeof filters / sizeof *filters,
-    .extensions = "{\"" TASKS_EXTENSION "\":{}}",
+    .extensions = extensions,
+    .watch_resource = watch_resource,
     .take_response = input_required_deliver,
 };

@@ -2,27 +2,35 @@
 #include "exec/methods.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/base.h"
 #include "base/encode.h"
+#include "base/file.h"
 #include "base/utf8.h"
-#include "catalog/catalog.h"
-#include "catalog/resources.h"
 #include "catalog/template.h"
-#include "exec/executors.h"
-#include "mcp/call.h"
+#include "exec/executor.h"
+#include "exec/server_lists.h"
+#include "mcp/access.h"
 
-const char *mcp_resources_read_scopes(const struct mcp_call *c) {
+/* A server may deny one of the URIs of a template. */
+static const struct resource *find(const struct mcp_call *c, const char *uri,
+                                   struct json **variables) {
+    const struct resource *r = mcp_find_resource(c, uri, variables);
+    const struct server_item *item = r && r->entry.is_foreign ? r->entry.source.spec : NULL;
+
+    return item && server_denies_uri(item->server, c->arena, uri) ? NULL : r;
+}
+
+const struct access *mcp_resources_read_access(const struct mcp_call *c) {
     const char *uri = json_get_str(c->msg.params, "uri");
     struct json *variables;
-    const struct resource *r =
-        uri ? catalog_resource(c->x->site->mcp->catalog, c->arena, uri, &variables) : NULL;
+    const struct resource *r = uri ? find(c, uri, &variables) : NULL;
 
-    return r ? r->entry.scopes : "";
+    if (!r && uri && !c->msg.in_batch && server_lists_read_again(c)) /* as of a tool: methods.c */
+        r = find(c, uri, &variables);
+    return r ? &r->entry.access : NULL;
 }
 
 /* A resource that was found, and the values of its template's variables. */
@@ -58,6 +66,8 @@ static struct json *contents(struct mcp_call *c, const struct found *f, struct t
         json_put_str(content, "blob", blob);
         arena_release(c->arena, blob);
     }
+    if (f->r->meta)
+        json_put(content, "_meta", f->r->meta);
     json_add(list, content);
     json_put(result, "contents", list);
     return result;
@@ -65,47 +75,45 @@ static struct json *contents(struct mcp_call *c, const struct found *f, struct t
 
 /* Reads a file of at most `max` bytes. Returns NULL, or why it cannot be read. */
 static const char *read_fd(struct arena *a, int fd, int64_t max, struct text *out) {
-    size_t size, len = 0;
     struct stat st;
-    ssize_t n = 0;
+    ssize_t len;
     char *p;
 
     if (fstat(fd, &st))
         return strerror(errno);
     if (!S_ISREG(st.st_mode) || st.st_size > max)
-        return "no file, or longer than max_output_bytes";
-    size = (size_t)st.st_size;
-    p = arena_alloc(a, size + 1);
-    while (len < size && (n = read(fd, p + len, size - len)) > 0)
-        len += (size_t)n;
-    *out = (struct text){p, len};
-    return n < 0 ? strerror(errno) : NULL;
+        return "not a regular file, or longer than max_output_bytes";
+    p = arena_alloc(a, (size_t)st.st_size + 1);
+    len = file_read_all(fd, p, (size_t)st.st_size);
+    if (len < 0)
+        return strerror(errno);
+    *out = (struct text){p, (size_t)len};
+    return NULL;
 }
 
 /* The file as it is now; it may have changed since its manifest was read. */
 static enum rc read_file(struct mcp_call *c, const struct resource *r, struct text *out,
                          struct err *e) {
-    int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const char *why = fd < 0 ? strerror(errno) : read_fd(c->arena, fd, r->max_bytes, out);
+    const char *why;
+    int fd = r->folder ? file_open_below(r->folder, r->path + strlen(r->folder) + 1, &why)
+                       : file_open(r->path, &why);
 
-    if (fd >= 0)
+    if (fd >= 0) {
+        why = read_fd(c->arena, fd, r->max_bytes, out);
         (void)close(fd);
+    }
     if (!why)
         return OK;
     log_error("resource_file_unusable", kv("file", r->path), kv("why", why));
     return err_set(e, ERR_RPC_INTERNAL, "Internal error: the resource cannot be read");
 }
 
-/* The ReadResourceResult that the program printed, with `contents` and `_meta` only; NULL: it is
- * malformed. */
-static struct json *own_result(struct arena *a, struct text out) {
-    struct json *v, *result = json_new_object(a);
-    const struct json *list;
-    struct err e;
+/* The ReadResourceResult that a program or a server has sent, with `contents` and `_meta` only;
+ * NULL: it is malformed. */
+static struct json *read_result(struct arena *a, const struct json *v) {
+    struct json *result = json_new_object(a);
+    const struct json *list = json_get(v, "contents");
 
-    if (json_parse(a, out.p, out.len, &v, &e))
-        return NULL;
-    list = json_get(v, "contents");
     for (size_t i = 0; i < json_len(list); i++) {
         const struct json *content = json_at(list, i);
 
@@ -123,10 +131,14 @@ static struct json *own_result(struct arena *a, struct text out) {
 
 static struct json *output_result(struct mcp_call *c, const struct found *f,
                                   const struct execution *x) {
+    struct json *v;
+    struct err e;
+
     if (x->result)
-        return x->result;
+        return read_result(c->arena, x->result);
     if (x->form == OUTPUT_JSON)
-        return own_result(c->arena, x->output);
+        return json_parse(c->arena, x->output.p, x->output.len, &v, &e) ? NULL
+                                                                        : read_result(c->arena, v);
     if (x->form == OUTPUT_TEXT && !is_text(f->r, x->output))
         return NULL;
     return contents(c, f, x->output, x->form == OUTPUT_TEXT);
@@ -140,18 +152,14 @@ static enum rc run(struct mcp_call *c, const struct found *f, struct json **resu
         {{"uri", json_new_string(c->arena, f->uri)},
          {"variables", f->variables ? f->variables : json_new_object(c->arena)}}};
     struct execution x;
-    enum rc rc = execute(c, &i, &x, e);
+    enum rc rc = execute_or_fail(c, &i, &x, e);
 
-    if (rc || x.is_answered)
+    if (rc || x.is_input_required)
         return rc;
-    if (x.failure)
-        return err_set(e, ERR_RPC_INTERNAL, "Internal error: %s", x.failure);
     *result = output_result(c, f, &x);
-    if (*result)
-        return OK;
-    c->answer.outcome = "bad_output";
-    return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's output is not %s",
-                   x.form == OUTPUT_JSON ? "a resource" : "text");
+    return *result ? OK
+                   : execution_bad_output(
+                         c, x.result || x.form == OUTPUT_JSON ? "a resource" : "text", e);
 }
 
 static enum rc expand(struct mcp_call *c, const struct found *f, struct json **result,
@@ -191,7 +199,7 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
 
     if (!f.uri)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
-    f.r = catalog_resource(c->x->site->mcp->catalog, c->arena, f.uri, &f.variables);
+    f.r = find(c, f.uri, &f.variables);
     if (!f.r) {
         c->answer.outcome = "unknown_resource";
         c->answer.error_data = json_new_object(c->arena);
@@ -204,11 +212,11 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
         return rc;
     if (c->msg.protocol == PROTOCOL_STATELESS) {
         /* A result that depends on input outside the request "MUST NOT be cached". */
-        bool asked =
+        bool has_input =
             json_get(c->msg.params, "inputResponses") || json_get(c->msg.params, "requestState");
 
-        json_put_int(result, "ttlMs", asked ? 0 : f.r->ttl_ms);
-        json_put_str(result, "cacheScope", "private"); /* since it needs a token */
+        json_put_int(result, "ttlMs", has_input ? 0 : f.r->ttl_ms);
+        json_put_str(result, "cacheScope", "private"); /* since reading needs a token */
     }
     mcp_call_finish(c, result);
     return rc;

@@ -4,36 +4,38 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "base/base.h"
+#include "base/file.h"
 #include "base/watchdog.h"
+#include "config/sites.h"
 #include "crypto/digest.h"
-#include "exec/task_record.h"
 #include "exec/tasks.h"
-#include "mcp/call.h"
 #include "mcp/listen.h"
-#include "site/site.h"
 #include "web/sse.h"
 #include "web/subscription.h"
 
 #define REQUESTS_MAX 65536 /* bytes of unread requests */
-#define CHECK_ARENA_MAX (8U << 20)
-#define SEND_S 5 /* how long the stream holder may take to accept an update */
+#define CHECK_ARENA_MAX (64U << 20)
+#define SEND_TIMEOUT_S 5 /* how long the stream holder may take to accept a notification */
 #define WATCHED_MAX 4096
+#define TASK_NAME_MAX (SITE_NAME_MAX + 1 + TASK_ID_MAX)
 
 struct watched {
     struct watched *next;
-    char id[TASK_ID_MAX + 1];
-    bool is_known;            /* the stream holder has its state */
-    int64_t version;          /* of the record when it was read last, */
-    uint8_t seen[SHA256_LEN]; /* and its digest */
-    int64_t due_ms;           /* monotonic: when it is read again */
+    char name[TASK_NAME_MAX + 1]; /* as subscriptions have it: the id, after SITE/ */
+    const char *id;               /* in the name */
+    struct site *site;
+    bool is_known;              /* the stream holder has its state */
+    int64_t version;            /* of the record that was read last */
+    uint8_t digest[SHA256_LEN]; /* of that record, as JSON */
+    int64_t due_ms;             /* monotonic: when the record is read again */
 };
 
 struct watcher {
-    struct site *site;
+    task_watcher_site_fn *find_site;
+    void *find_site_arg;
     int fd;
     struct watched *all;
-    size_t count, have;
+    size_t count, in_len; /* numbers of tasks, and of bytes in `in` */
     char in[REQUESTS_MAX];
 };
 
@@ -62,31 +64,17 @@ static struct text notification_tail(const struct task *t) {
     return (struct text){b.p, b.len};
 }
 
-static bool send_all(int fd, const char *p, size_t len) {
-    while (len) {
-        ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        p += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
-static bool notify(struct watcher *w, const struct task *t) {
+static bool notify(struct watcher *w, const struct watched *task, const struct task *t) {
     struct text tail = notification_tail(t);
     struct buf b;
 
-    buf_init(&b, t->arena, tail.len + TASK_ID_MAX + 64);
-    subscription_add(&b, SUBSCRIPTION_TASK, text_of(t->id), tail);
-    return !b.overflow && send_all(w->fd, b.p, b.len);
+    buf_init(&b, t->arena, tail.len + TASK_NAME_MAX + 64);
+    subscription_add(&b, SUBSCRIPTION_TASK, text_of(task->name), tail);
+    return !b.overflow && file_write_all(w->fd, b.p, b.len, -1);
 }
 
-/* Has the record changed? A renewed lease changes its version, but not its text. */
-static bool is_new(struct watched *task, const struct task *t) {
+/* Has the record changed? A renewed lease changes the version only. */
+static bool has_changed(struct watched *task, const struct task *t) {
     uint8_t digest[SHA256_LEN];
     size_t len;
     const char *text;
@@ -96,39 +84,40 @@ static bool is_new(struct watched *task, const struct task *t) {
     task->version = t->version;
     text = json_text(t->arena, t->record, &len);
     sha256(text, len, digest);
-    if (task->is_known && !memcmp(digest, task->seen, sizeof digest))
+    if (task->is_known && !memcmp(digest, task->digest, sizeof digest))
         return false;
-    memcpy(task->seen, digest, sizeof digest);
+    memcpy(task->digest, digest, sizeof digest);
     return true;
 }
 
-/* *has_ended: no further changes will follow. false: the stream holder has ended. */
+/* Reads the record, and sends a notification if it has changed. *has_ended: it will not change any
+ * more. False: the stream holder has ended. */
 static bool check(struct watcher *w, struct watched *task, bool *has_ended) {
     struct arena *a = arena_new(CHECK_ARENA_MAX);
-    bool good = true;
+    bool ok = true;
     struct task t;
     struct err e;
-    enum rc rc = task_read(w->site, a, task->id, &t, &e);
+    enum rc rc = task_read(task->site, a, task->id, &t, &e);
 
-    task->due_ms = clock_monotonic_ms() + w->site->mcp->tasks->poll_ms;
+    task->due_ms = clock_monotonic_ms() + task->site->mcp->tasks->poll_ms;
     *has_ended = rc == ERR_MISSING;
     if (!rc) {
         *has_ended = task_has_ended(&t);
-        if (is_new(task, &t))
-            good = notify(w, &t);
+        if (has_changed(task, &t))
+            ok = notify(w, task, &t);
         task->is_known = true;
     } else if (rc != ERR_MISSING) {
-        log_warn("task_not_watched", kv("task", task->id), kv("why", e.text),
+        log_warn("task_not_watched", kv("task", task->name), kv("why", e.text),
                  kv("detail", e.detail));
     }
     arena_free(a);
-    return good;
+    return ok;
 }
 
-static struct watched **find(struct watcher *w, const char *id, size_t len) {
+static struct watched **find(struct watcher *w, const char *name, size_t len) {
     struct watched **at = &w->all;
 
-    while (*at && (strlen((*at)->id) != len || memcmp((*at)->id, id, len) != 0))
+    while (*at && (strlen((*at)->name) != len || memcmp((*at)->name, name, len) != 0))
         at = &(*at)->next;
     return at;
 }
@@ -141,50 +130,72 @@ static void forget(struct watcher *w, struct watched **at) {
     w->count--;
 }
 
+/* A task that is not watched yet. NULL: it cannot be. */
+static struct watched *watch(struct watcher *w, struct text name) {
+    struct watched *task;
+    char *slash;
+
+    if (w->count == WATCHED_MAX) {
+        log_warn("too_many_tasks_watched", kvn("tasks", (int64_t)w->count));
+        return NULL;
+    }
+    task = xcalloc(1, sizeof *task);
+    memcpy(task->name, name.p, name.len);
+    slash = strchr(task->name, '/');
+    task->id = slash ? slash + 1 : task->name;
+    if (slash)
+        *slash = 0;
+    task->site = w->find_site(w->find_site_arg, slash ? task->name : "");
+    if (slash)
+        *slash = '/';
+    if (!task->site) {
+        free(task);
+        return NULL;
+    }
+    w->count++;
+    return task;
+}
+
 static void take_request(struct watcher *w, const struct subscription *s) {
     struct watched **at = find(w, s->argument.p, s->argument.len);
 
     if (s->kind != SUBSCRIPTION_TASK || s->text.len != 1 || !s->argument.len ||
-        s->argument.len > TASK_ID_MAX)
+        s->argument.len > TASK_NAME_MAX)
         return;
     if (*s->text.p == '-') {
         if (*at)
             forget(w, at);
         return;
     }
-    if (!*at) {
-        if (w->count == WATCHED_MAX) {
-            log_warn("too_many_tasks_watched", kvn("tasks", (int64_t)w->count));
-            return;
-        }
-        *at = xcalloc(1, sizeof **at);
-        memcpy((*at)->id, s->argument.p, s->argument.len);
-        w->count++;
-    }
+    if (!*at)
+        *at = watch(w, s->argument);
+    if (!*at)
+        return;
     (*at)->is_known = false;
     (*at)->due_ms = 0;
 }
 
-/* false: the stream holder has ended. */
+/* False: the stream holder has ended. */
 static bool take_requests(struct watcher *w) {
     struct text list;
     struct subscription s;
-    ssize_t n = recv(w->fd, w->in + w->have, sizeof w->in - w->have, MSG_DONTWAIT);
+    ssize_t n = recv(w->fd, w->in + w->in_len, sizeof w->in - w->in_len, MSG_DONTWAIT);
 
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
     if (!n)
         return false;
-    w->have += (size_t)n;
-    list = (struct text){w->in, w->have};
+    w->in_len += (size_t)n;
+    list = (struct text){w->in, w->in_len};
     while (subscription_next(&list, &s))
         take_request(w, &s);
-    w->have = list.len;
-    memmove(w->in, list.p, w->have);
-    return w->have < sizeof w->in;
+    w->in_len = list.len;
+    memmove(w->in, list.p, w->in_len);
+    return w->in_len < sizeof w->in;
 }
 
-static int until_next(const struct watcher *w) {
+/* ms until the next record is read, or the next heartbeat is due. */
+static int ms_until_next(const struct watcher *w) {
     int64_t due = INT64_MAX, left;
 
     for (const struct watched *t = w->all; t; t = t->next)
@@ -211,18 +222,19 @@ static bool check_next(struct watcher *w) {
     return true;
 }
 
-void task_watcher_run(struct site *site, int fd) {
-    const struct timeval patience = {.tv_sec = SEND_S};
+void task_watcher_run(task_watcher_site_fn *find_site, void *arg, int fd) {
+    const struct timeval send_timeout = {.tv_sec = SEND_TIMEOUT_S};
     struct watcher *w = xcalloc(1, sizeof *w);
 
-    w->site = site;
+    w->find_site = find_site;
+    w->find_site_arg = arg;
     w->fd = fd;
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &send_timeout, sizeof send_timeout);
     for (;;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
 
         watchdog_heartbeat();
-        if (poll(&p, 1, until_next(w)) > 0 && !take_requests(w))
+        if (poll(&p, 1, ms_until_next(w)) > 0 && !take_requests(w))
             break;
         if (!check_next(w))
             break;
@@ -241,24 +253,30 @@ static bool has_text(const struct json *array, const char *text) {
     return false;
 }
 
+static struct text name_of(const struct mcp_call *c, const char *id) {
+    const char *site = c->x->site->config->site;
+
+    return text_of(*site ? arena_printf(c->arena, "%s/%s", site, id) : id);
+}
+
 enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct buf *list,
-                              struct json **agreed, struct err *e) {
-    struct json *some = json_new_array(c->arena);
+                              struct json **granted, struct err *e) {
+    struct json *subscribed = json_new_array(c->arena);
     struct text head;
 
-    if (task_extension(c, e))
+    if (task_check_extension(c, e))
         return e->code;
     head = notification_head(c->arena, mcp_subscription_meta(c));
-    for (size_t i = 0; i < json_len(ids) && json_len(some) < SUBSCRIPTIONS_MAX; i++) {
+    for (size_t i = 0; i < json_len(ids) && json_len(subscribed) < SUBSCRIPTIONS_MAX; i++) {
         const char *id = json_str(json_at(ids, i));
         struct task t;
 
-        if (!id || has_text(some, id))
+        if (!id || has_text(subscribed, id))
             continue;
-        switch ((int)task_load(c, id, &t, e)) {
+        switch ((int)task_read_for_caller(c, id, &t, e)) {
         case OK:
-            subscription_add(list, SUBSCRIPTION_TASK, text_of(id), head);
-            json_add_str(some, id);
+            subscription_add(list, SUBSCRIPTION_TASK, name_of(c, id), head);
+            json_add_str(subscribed, id);
             break;
         case ERR_RPC_INVALID_PARAMS: /* not a task of this caller */
             break;
@@ -266,7 +284,7 @@ enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct
             return e->code;
         }
     }
-    if (json_len(some))
-        *agreed = some;
+    if (json_len(subscribed))
+        *granted = subscribed;
     return OK;
 }

@@ -1,20 +1,16 @@
-#include "exec/task_record.h"
+/* Private part of tasks.h: the record of a task. */
+#include "exec/tasks.h"
 
 #include <time.h>
 
-#include "base/base.h"
 #include "base/watchdog.h"
-#include "config/config.h"
 #include "crypto/digest.h"
-#include "crypto/random.h"
-#include "mcp/call.h"
 #include "shared/message_socket.h"
-#include "site/site.h"
 
-#define PURPOSE "task"  /* of the seal, which is also bound to the id */
-#define LOST_TRIES 4    /* to record that a task is lost */
-#define PAUSE_MAX_MS 20 /* before another try: random, so that two writers do not collide again */
-#define RUN_BYTES 12    /* of the random name of one run */
+#define PURPOSE "task"    /* of the seal, which is also bound to the id */
+#define LOST_TRIES 4      /* to record that a task is lost */
+#define BACKOFF_MAX_MS 20 /* random, so that two writers do not collide again */
+#define RUN_BYTES 12      /* of the random name of one run */
 #define SAVE_ARENA_MAX (8U << 20)
 
 static int64_t now_s(const struct task *t) {
@@ -40,7 +36,7 @@ static void forget_input(struct task *t) {
         json_del(t->record, *m);
 }
 
-void task_status(struct task *t, const char *status) {
+void task_set_status(struct task *t, const char *status) {
     json_put_str(t->record, "status", status);
     if (!json_has(t->record, "created")) {
         json_put_int(t->record, "created", now_s(t));
@@ -60,10 +56,10 @@ void task_fail(struct task *t, const char *text) {
     json_put_str(error, "message", text);
     json_put(t->record, "error", error);
     json_del(t->record, "result");
-    task_status(t, "failed");
+    task_set_status(t, "failed");
 }
 
-struct json *task_view(const struct task *t, bool whole) {
+struct json *task_view(const struct task *t, bool detailed) {
     static const char *const always[] = {"status", "createdAt", "lastUpdatedAt", NULL};
     struct json *v = json_new_object(t->arena);
     int64_t created = 0;
@@ -74,19 +70,19 @@ struct json *task_view(const struct task *t, bool whole) {
     (void)json_get_int(t->record, "created", &created);
     json_put_int(v, "ttlMs", (t->ttl - created) * 1000);
     json_put_int(v, "pollIntervalMs", t->site->mcp->tasks->poll_ms);
-    if (whole && task_is(t, "completed"))
+    if (detailed && task_is(t, "completed"))
         json_put(v, "result", json_get(t->record, "result"));
-    if (whole && task_is(t, "failed"))
+    if (detailed && task_is(t, "failed"))
         json_put(v, "error", json_get(t->record, "error"));
-    if (whole && task_is(t, "input_required"))
+    if (detailed && task_is(t, "input_required"))
         json_put(v, "inputRequests", json_get(t->record, "inputRequests"));
     return v;
 }
 
 /* ---- the socket of the process that runs it ---- */
 
-/* The name depends on the run of the task, and on STATE_DIR: another daemon on this host has
- * another one, with another store. */
+/* The name depends on the run of the task, and on STATE_DIR: another daemon of this host has
+ * another STATE_DIR and another store. */
 static const char *socket_name(const struct task *t) {
     const char *run = json_get_str(t->record, "run");
     const char *text = arena_printf(t->arena, "task\n%s\n%s\n%s", t->site->config->state_dir, t->id,
@@ -117,7 +113,8 @@ void task_socket_close(struct task *t) {
 
 void task_socket_wake(const struct task *t) {
     if (!message_socket_send(socket_name(t), "", 0))
-        log_debug("task_not_here", kv("task", t->id)); /* or it waits for input, or has ended */
+        log_debug("task_not_here",
+                  kv("task", t->id)); /* on another host, or its program has ended */
 }
 
 /* The task should run on this host, but its process does not exist. */
@@ -149,7 +146,7 @@ static enum rc read_once(struct task *t, const char *id, struct err *e) {
     if (seal_open_json(t->arena, &binding, r.sealed, &t->record, e)) {
         (void)err_set(e, ERR_STORE, "the task store is not available");
         err_detail(e,
-                   "task %s is sealed with a key that this host has not; hosts of one table "
+                   "task %s is sealed with a key that this host does not have; hosts of one table "
                    "need the same SECRET_KEY_FILE",
                    id);
         return e->code;
@@ -185,7 +182,7 @@ enum rc task_read(struct site *site, struct arena *a, const char *id, struct tas
     return err_set(e, ERR_STORE, "the task is being changed; try again in a few seconds");
 }
 
-enum rc task_load(struct mcp_call *c, const char *id, struct task *out, struct err *e) {
+enum rc task_read_for_caller(struct mcp_call *c, const char *id, struct task *out, struct err *e) {
     enum rc rc = task_read(c->x->site, c->arena, id, out, e);
     const char *sub, *client;
 
@@ -230,7 +227,7 @@ enum rc task_save(struct task *t, struct err *e) {
     return rc;
 }
 
-enum rc task_renew(struct task *t, struct err *e) {
+enum rc task_renew_lease(struct task *t, struct err *e) {
     struct task_record r = {t->id, t->version, t->ttl, now_s(t) + TASK_LEASE_S, NULL};
     enum rc rc;
 
@@ -243,12 +240,12 @@ enum rc task_renew(struct task *t, struct err *e) {
     return task_save(t, e);
 }
 
-bool task_pause(int64_t until_ms) {
+bool task_backoff(int64_t until_ms) {
     struct timespec ts = {0};
     uint16_t random;
 
-    random_bytes(&random, sizeof random);
-    ts.tv_nsec = (1 + random % PAUSE_MAX_MS) * 1000000L;
+    arc4random_buf(&random, sizeof random);
+    ts.tv_nsec = (1 + random % BACKOFF_MAX_MS) * 1000000L;
     (void)nanosleep(&ts, NULL);
     return clock_monotonic_ms() < until_ms;
 }

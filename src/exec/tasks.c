@@ -2,24 +2,17 @@
 
 #include <unistd.h>
 
-#include "base/log.h"
-#include "catalog/catalog.h"
-#include "catalog/tools.h"
 #include "crypto/digest.h"
-#include "crypto/random.h"
-#include "exec/client_requests.h"
-#include "exec/executors.h"
-#include "exec/task_process.h"
-#include "exec/task_record.h"
+#include "exec/executor.h"
+#include "exec/input_required.h"
+#include "exec/limits.h"
+#include "mcp/access.h"
 #include "mcp/bearer_auth.h"
-#include "mcp/call.h"
 #include "mcp/stream.h"
-#include "shared/concurrency_limit.h"
 
 #define ID_BYTES 18
-#define OWNER_BYTES 6     /* of the common prefix of the ids of one user's tasks */
-#define FULL_RETRY_S "10" /* tasks run long: an earlier retry would rarely succeed */
-#define CHANGE_MS 3000    /* how long a change is retried after conflicts */
+#define OWNER_BYTES 6  /* of the common prefix of the ids of one user's tasks */
+#define CHANGE_MS 3000 /* how long a change is retried after conflicts */
 /* Memory of one attempt to change a task, and of the process that the attempt may start. */
 #define CHANGE_BYTES_MAX (64UL << 20)
 
@@ -28,17 +21,15 @@ static bool client_has_tasks(const struct mcp_call *c) {
         json_get(json_get(c->client.capabilities, "extensions"), TASKS_EXTENSION));
 }
 
-enum rc task_extension(struct mcp_call *c, struct err *e) {
+enum rc task_check_extension(struct mcp_call *c, struct err *e) {
     struct json *required = json_new_object(c->arena), *extensions = json_new_object(c->arena);
 
     if (client_has_tasks(c))
         return OK;
     json_put(extensions, TASKS_EXTENSION, json_new_object(c->arena));
     json_put(required, "extensions", extensions);
-    c->answer.error_data = json_new_object(c->arena);
-    json_put(c->answer.error_data, "requiredCapabilities", required);
-    return err_set(e, ERR_RPC_MISSING_CAPABILITY, "This request needs the extension %s",
-                   TASKS_EXTENSION);
+    return err_missing_capability(c, required, "This request needs the extension " TASKS_EXTENSION,
+                                  e);
 }
 
 enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, struct err *e) {
@@ -49,33 +40,16 @@ enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, s
     if (tool->task == TASK_NEVER)
         return OK;
     if (!able && tool->task == TASK_REQUIRED)
-        return task_extension(c, e);
+        return task_check_extension(c, e);
     /* Some tools collect their input first, by multi round-trip requests. */
     *wanted = able && (!tool->task_after_input || json_get(c->msg.params, "inputResponses"));
     return OK;
 }
 
-/* Takes a slot for a task that runs: a host has TASKS_MAX, and a user gets TASKS_MAX_USER of them.
- * ERR_RATE_LIMITED if none is free, with Retry-After in the reply. */
 static enum rc take_slot(struct mcp_call *c, struct task *t, struct err *e) {
-    const struct config *config = c->x->site->config;
-    const struct concurrency_share places = {
-        arena_printf(c->arena, "%s/task-places", config->state_dir), config->tasks_max,
-        config->tasks_max_user < config->tasks_max ? config->tasks_max_user : config->tasks_max};
-    enum rc rc = concurrency_share_take(&places, c->client.claims->sub, &t->slot, e);
+    const struct limit_share tasks = limit_of_tasks(c->x->site->config);
 
-    if (rc == ERR_EXISTS)
-        (void)err_set(e, ERR_RATE_LIMITED,
-                      "%u tasks of yours run already; try again when one has ended", places.each);
-    else if (rc == ERR_TOO_LARGE)
-        (void)err_set(e, ERR_RATE_LIMITED, "%u tasks run here already; try again later",
-                      places.all);
-    else
-        return rc;
-    if (rc == ERR_TOO_LARGE)
-        log_warn("tasks_full", kvn("tasks", places.all), kv("sub", c->client.claims->sub));
-    reply_header(c->x->rp, "Retry-After", FULL_RETRY_S);
-    return e->code;
+    return limit_share_take(c, &tasks, &t->slot, e);
 }
 
 /* Ids of one user have a common prefix, so that the host's store can count them. */
@@ -87,7 +61,7 @@ static const char *new_id(struct mcp_call *c) {
 }
 
 /* Reports to the client that a record is longer than allowed; other errors stay as they are. */
-static enum rc too_long(enum rc rc, const char *what, struct err *e) {
+static enum rc report_too_large(enum rc rc, const char *what, struct err *e) {
     if (rc != ERR_TOO_LARGE)
         return rc;
     return err_set(e, ERR_RPC_INVALID_PARAMS,
@@ -118,10 +92,11 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
         json_put(t.record, "inputResponses", json_get(c->msg.params, "inputResponses"));
     rc = task_start(c, tool, &t, e);
     if (rc)
-        return too_long(rc, "arguments", e);
+        return report_too_large(rc, "arguments", e);
     result = task_view(&t, false);
     json_put_str(result, "resultType", "task");
     mcp_call_finish(c, result);
+    c->answer.task = t.id;
     log_info("task_created", kv("request", c->x->rq->id), kv("task", t.id),
              kv("tool", tool->entry.name), kv("sub", c->client.claims->sub),
              kv("client_id", c->client.claims->client_id));
@@ -130,13 +105,13 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
 
 static enum rc find_task(struct mcp_call *c, struct task *t, struct err *e) {
     const char *id = json_get_str(c->msg.params, "taskId");
-    enum rc rc = task_extension(c, e);
+    enum rc rc = task_check_extension(c, e);
 
     if (rc)
         return rc;
     if (!id)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: taskId must be a string");
-    return task_load(c, id, t, e);
+    return task_read_for_caller(c, id, t, e);
 }
 
 enum rc mcp_tasks_get(struct mcp_call *c, struct err *e) {
@@ -154,7 +129,7 @@ static enum rc change(struct mcp_call *c, enum rc (*change_once)(struct mcp_call
                       struct err *e) {
     int64_t until_ms = clock_monotonic_ms() + CHANGE_MS;
     struct mcp_call attempt = *c;
-    enum rc rc = task_extension(c, e);
+    enum rc rc = task_check_extension(c, e);
 
     if (rc)
         return rc;
@@ -162,7 +137,7 @@ static enum rc change(struct mcp_call *c, enum rc (*change_once)(struct mcp_call
         attempt.arena = arena_new(CHANGE_BYTES_MAX);
         rc = change_once(&attempt, e);
         arena_free(attempt.arena);
-    } while (rc == ERR_CONFLICT && task_pause(until_ms));
+    } while (rc == ERR_CONFLICT && task_backoff(until_ms));
     if (rc == ERR_CONFLICT)
         return err_set(e, ERR_STORE, "the task is being changed; try again in a few seconds");
     if (!rc)
@@ -176,7 +151,7 @@ static enum rc cancel_once(struct mcp_call *c, struct err *e) {
 
     if (rc || task_has_ended(&t))
         return rc;
-    task_status(&t, "cancelled");
+    task_set_status(&t, "cancelled");
     rc = task_save(&t, e); /* first: the task's process reads the record when it is woken */
     if (!rc)
         task_socket_wake(&t);
@@ -219,11 +194,11 @@ static enum rc resume(struct mcp_call *c, struct task *t, struct err *e) {
     enum rc rc;
 
     if (!tool || executor_of(&tool->entry.source)->is_immediate)
-        return err_set(e, ERR_RPC_INTERNAL, "Internal error: the tool is not there any more");
+        return err_set(e, ERR_RPC_INTERNAL, "Internal error: the tool no longer exists");
     /* The token may differ from that of the call that began the task. */
-    rc = bearer_check_scopes(c->x, c->client.claims, tool->entry.scopes, e);
+    rc = mcp_check_access(c, &tool->entry.access, e);
     if (!rc)
-        rc = execution_take_rate_limit(c, e);
+        rc = limit_rate(c, e);
     if (!rc)
         rc = take_slot(c, t, e);
     return rc ? rc : task_start(c, tool, t, e);
@@ -243,12 +218,12 @@ static enum rc update_once(struct mcp_call *c, struct err *e) {
     if (rc || !any)
         return rc;
     if (json_size(json_get(t.record, "inputRequests"))) {
-        task_status(&t, "input_required");
+        task_set_status(&t, "input_required");
         rc = task_save(&t, e);
     } else {
         rc = resume(c, &t, e);
     }
-    return too_long(rc, "answers", e);
+    return report_too_large(rc, "answers", e);
 }
 
 enum rc mcp_tasks_update(struct mcp_call *c, struct err *e) {

@@ -1,16 +1,15 @@
 /* Private part of methods.h: tools/call. */
 #include "exec/methods.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "base/base.h"
 #include "catalog/catalog.h"
 #include "catalog/tools.h"
-#include "exec/executors.h"
+#include "exec/executor.h"
+#include "exec/limits.h"
 #include "exec/tasks.h"
 #include "exec/tool_result.h"
-#include "mcp/call.h"
 #include "mcp/headers.h"
 
 /* ---- headers that repeat arguments ---- */
@@ -18,98 +17,71 @@
 #define SAFE_INTEGER_MAX 9007199254740991 /* 2^53 - 1, "Schema Extension" */
 
 /* A decimal number as clients write integers: 42, -7, and 42.0 too ("Server Validation"). */
-static bool is_decimal(const char *s, size_t len) {
-    size_t i = len && *s == '-', digits = 0;
+static bool is_decimal(const char *s) {
+    static const char digits[] = "0123456789";
+    size_t n;
 
-    for (; i < len && isdigit((unsigned char)s[i]); i++)
-        digits++;
-    if (!digits || i == len)
-        return digits > 0;
-    if (s[i++] != '.' || i == len)
-        return false;
-    while (i < len && isdigit((unsigned char)s[i]))
-        i++;
-    return i == len;
-}
-
-static bool equals_text(struct text t, const char *s, size_t len) {
-    return t.len == len && !memcmp(t.p, s, len);
+    s += *s == '-';
+    n = strspn(s, digits);
+    s += n;
+    if (!n || !*s)
+        return n > 0;
+    n = *s == '.' ? strspn(s + 1, digits) : 0;
+    return n && !s[1 + n];
 }
 
 /* Is the header's text the string form of the value ("Value Encoding", type conversion)? */
 static bool equals(struct arena *a, const struct param_header *h, struct text header,
-                   const struct json *v, bool is_true) {
-    size_t len;
-    const char *s;
+                   const struct json *v) {
+    const char *number = arena_strndup(a, header.p, header.len);
+    struct text t;
     int64_t n;
 
-    if (json_is_string(v)) {
-        s = json_strn(v, &len);
-        return equals_text(header, s, len);
-    }
-    if (json_is_bool(v))
-        return is_true ? equals_text(header, "true", 4) : equals_text(header, "false", 5);
-    if (h->integer && json_int(v, &n) && is_decimal(header.p, header.len)) {
-        if (n > SAFE_INTEGER_MAX || n < -SAFE_INTEGER_MAX)
-            return false;
-        return strtod(arena_strndup(a, header.p, header.len), NULL) == (double)n;
-    }
-    s = json_text(a, v, &len);
-    return equals_text(header, s, len);
+    if (h->integer && json_int(v, &n) && strlen(number) == header.len && is_decimal(number))
+        return n <= SAFE_INTEGER_MAX && n >= -SAFE_INTEGER_MAX && strtod(number, NULL) == (double)n;
+    t.p = json_is_string(v) ? json_strn(v, &t.len) : json_text(a, v, &t.len);
+    return text_equal(header, t);
 }
 
-static enum rc check_one(const struct mcp_call *c, const struct param_header *h,
-                         const struct json *arguments, struct err *e) {
-    const struct json *object = arguments, *v;
-    const char *last = h->path[h->depth - 1], *value;
+static enum rc check_param_header(const struct mcp_call *c, const struct param_header *h,
+                                  const struct json *arguments, struct err *e) {
+    const struct json *v = arguments;
+    const char *value;
     struct text decoded;
 
-    for (size_t i = 0; i + 1 < h->depth; i++)
-        object = json_get(object, h->path[i]);
-    v = json_get(object, last);
+    for (size_t i = 0; i < h->depth; i++)
+        v = json_get(v, h->path[i]);
     value = mcp_header(c->x->rq, h->header);
-    /* "The server MUST NOT expect the header" for null or an absent argument. Values that are not
-     * primitive are left to the check against the schema. But a header without its argument is
-     * refused, since proxies may route by it. */
+    /* "The server MUST NOT expect the header" if the argument is null or absent. A value that is
+     * not primitive is refused later, by the schema. But a header without its argument is refused
+     * here, since proxies may route by it. */
     if (!json_is_string(v) && !json_is_number(v) && !json_is_bool(v))
-        return !value ? OK
-                      : err_set(e, ERR_RPC_HEADER_MISMATCH,
-                                "Header mismatch: the arguments have nothing that %s repeats",
-                                h->header);
+        return !value
+                   ? OK
+                   : err_set(e, ERR_RPC_HEADER_MISMATCH,
+                             "Header mismatch: the argument that %s repeats is missing", h->header);
     if (!value)
         return err_set(e, ERR_RPC_HEADER_MISMATCH, "Header mismatch: %s is missing", h->header);
     if (!mcp_header_decode(c->arena, value, &decoded))
         return err_set(e, ERR_RPC_HEADER_MISMATCH, "Header mismatch: %s is malformed", h->header);
-    if (!equals(c->arena, h, decoded, v, json_get_bool(object, last)))
+    if (!equals(c->arena, h, decoded, v))
         return err_set(e, ERR_RPC_HEADER_MISMATCH,
-                       "Header mismatch: %s is not what the arguments say", h->header);
+                       "Header mismatch: %s differs from the argument that it repeats", h->header);
     return OK;
 }
 
-/* ERR_RPC_HEADER_MISMATCH unless each mirrored argument that is present has a header with an equal
- * value, and each that is absent has no header ("Server Validation"). */
+/* ERR_RPC_HEADER_MISMATCH unless each argument that a header has to repeat has a header with an
+ * equal value, or both are absent ("Server Validation"). */
 static enum rc param_headers_check(const struct mcp_call *c, const struct param_headers *h,
                                    const struct json *arguments, struct err *e) {
     enum rc rc = OK;
 
     for (size_t i = 0; !rc && i < h->count; i++)
-        rc = check_one(c, &h->list[i], arguments, e);
+        rc = check_param_header(c, &h->list[i], arguments, e);
     return rc;
 }
 
 /* ---- tools/call ---- */
-
-static const struct tool *called_tool(const struct mcp_call *c) {
-    const char *name = json_get_str(c->msg.params, "name");
-
-    return name ? catalog_tool(c->x->site->mcp->catalog, name) : NULL;
-}
-
-const char *mcp_tools_call_scopes(const struct mcp_call *c) {
-    const struct tool *tool = called_tool(c);
-
-    return tool ? tool->entry.scopes : "";
-}
 
 /* Clients of the handshake versions accept only objects as structuredContent: any other value is
  * left out. */
@@ -122,7 +94,7 @@ static void finish(struct mcp_call *c, struct json *result) {
 
 static enum rc create_task(struct mcp_call *c, const struct tool *tool, struct json *arguments,
                            struct err *e) {
-    enum rc rc = execution_take_rate_limit(c, e);
+    enum rc rc = limit_rate(c, e);
 
     if (!rc)
         rc = task_create(c, tool, arguments, e);
@@ -130,8 +102,8 @@ static enum rc create_task(struct mcp_call *c, const struct tool *tool, struct j
     return rc;
 }
 
-static enum rc call_tool(struct mcp_call *c, const struct tool *tool, struct json *arguments,
-                         struct err *e) {
+static enum rc execute_tool(struct mcp_call *c, const struct tool *tool, struct json *arguments,
+                            struct err *e) {
     const struct invocation i = {
         &tool->entry.source, "tool", tool->entry.name, {{"arguments", arguments}}};
     struct execution x;
@@ -145,47 +117,37 @@ static enum rc call_tool(struct mcp_call *c, const struct tool *tool, struct jso
     if (is_task)
         return create_task(c, tool, arguments, e);
     rc = execute(c, &i, &x, e);
-    if (!rc && !x.is_answered)
+    if (!rc && !x.is_input_required)
         finish(c, tool_check_result(c, tool, tool_result(c, tool, &x)));
     return rc;
 }
 
-static enum rc read_arguments(struct mcp_call *c, const struct tool *tool, struct json **arguments,
-                              struct err *e) {
-    *arguments = json_get(c->msg.params, "arguments");
-    if (*arguments && !json_is_object(*arguments))
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: arguments must be an object");
-    if (c->msg.protocol == PROTOCOL_STATELESS &&
-        param_headers_check(c, &tool->headers, *arguments, e))
-        return e->code;
-    if (!*arguments)
-        *arguments = json_new_object(c->arena);
+enum rc tool_call(struct mcp_call *c, const struct tool *tool, struct json *arguments,
+                  struct err *e) {
+    struct json *error_result = NULL;
+    enum rc rc;
+
+    c->answer.outcome = "bad_arguments";
+    rc = tool_check_arguments(c, tool, arguments, &error_result, e);
+    if (rc)
+        return rc;
+    if (!error_result)
+        return execute_tool(c, tool, arguments, e);
+    finish(c, error_result);
     return OK;
 }
 
 enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
-    const char *name = json_get_str(c->msg.params, "name");
-    const struct tool *tool = called_tool(c);
-    struct json *arguments, *refusal = NULL;
-    enum rc rc;
+    struct json *arguments;
+    const struct entry *entry;
+    const struct tool *tool;
+    enum rc rc = called_entry(c, CATALOG_TOOLS, &entry, &arguments, e);
 
-    if (!name)
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: name must be a string");
-    if (!tool) {
-        c->answer.outcome = "unknown_tool";
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown tool: %s",
-                       text_quotable(c->arena, name));
-    }
-    c->answer.target = tool->entry.name;
-    rc = read_arguments(c, tool, &arguments, e);
     if (rc)
         return rc;
-    c->answer.outcome = "bad_arguments";
-    rc = tool_check_arguments(c, tool, arguments, &refusal, e);
-    if (rc)
-        return rc;
-    if (!refusal)
-        return call_tool(c, tool, arguments, e);
-    finish(c, refusal);
-    return OK;
+    tool = (const struct tool *)entry;
+    if (c->msg.protocol == PROTOCOL_STATELESS &&
+        param_headers_check(c, &tool->headers, arguments, e))
+        return e->code;
+    return tool_call(c, tool, arguments ? arguments : json_new_object(c->arena), e);
 }

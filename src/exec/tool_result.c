@@ -1,45 +1,38 @@
 #include "exec/tool_result.h"
 
 #include <ctype.h>
-#include <stdarg.h>
 
-#include "base/base.h"
 #include "mcp/call.h"
 
-static void add_text(struct json *content, struct arena *a, const char *text, size_t len) {
-    struct json *block = json_new_object(a);
+struct json *text_content(struct arena *a, struct text t) {
+    struct json *content = json_new_object(a);
 
-    json_put_str(block, "type", "text");
-    json_put(block, "text", json_new_stringn(a, text, len));
-    json_add(content, block);
+    json_put_str(content, "type", "text");
+    json_put(content, "text", json_new_stringn(a, t.p, t.len));
+    return content;
 }
 
-struct json *tool_text_result(struct arena *a, const char *text, size_t len, bool is_error) {
+struct json *tool_text_result(struct arena *a, struct text t, bool is_error) {
     struct json *result = json_new_object(a), *content = json_new_array(a);
 
-    add_text(content, a, text, len);
+    json_add(content, text_content(a, t));
     json_put(result, "content", content);
     if (is_error)
         json_put_bool(result, "isError", true);
     return result;
 }
 
-struct json *tool_error_result(struct arena *a, const char *fmt, ...) {
-    char text[512];
-    va_list ap;
-
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    return tool_text_result(a, text, strlen(text), true);
+static struct json *error_result(struct arena *a, const char *sentence) {
+    return tool_text_result(a, text_of(sentence), true);
 }
 
 struct json *tool_structured_result(struct arena *a, struct json *value) {
-    size_t len;
-    const char *text = json_text(a, value, &len);
-    struct json *result = tool_text_result(a, text, len, false);
+    struct text t;
+    struct json *result;
 
-    arena_release(a, text);
+    t.p = json_text(a, value, &t.len);
+    result = tool_text_result(a, t, false);
+    arena_release(a, t.p);
     json_put(result, "structuredContent", value);
     return result;
 }
@@ -54,9 +47,7 @@ static bool is_content(const struct json *content) {
     return true;
 }
 
-/* The CallToolResult that the program printed, with its known members only; NULL: it is malformed.
- */
-static struct json *own_result(struct arena *a, const struct json *v) {
+struct json *tool_read_result(struct arena *a, const struct json *v) {
     struct json *result = json_new_object(a);
 
     if (!is_content(json_get(v, "content")))
@@ -82,28 +73,27 @@ static struct json *json_output(struct mcp_call *c, const struct tool *tool, str
 
     c->answer.outcome = "bad_output";
     if (json_parse(a, out.p, out.len, &v, &e))
-        return tool_error_result(a, "The tool's output is %s.", e.text);
-    result = json_has(v, "content") ? own_result(a, v) : tool_structured_result(a, v);
+        return error_result(a, arena_printf(a, "The tool's output is %s.", e.text));
+    result = json_has(v, "content") ? tool_read_result(a, v) : tool_structured_result(a, v);
     if (!result)
-        return tool_error_result(a, "The tool's output is not a tool result.");
-    if (tool->has_output_schema && !json_has(result, "structuredContent") &&
-        !json_get_bool(result, "isError"))
-        return tool_error_result(a, "The tool gave no structured result, but has a schema for it.");
+        return error_result(a, "The tool's output is not a valid CallToolResult.");
+    if (tool->output && !json_has(result, "structuredContent") && !json_get_bool(result, "isError"))
+        return error_result(a, "The tool's output has no structuredContent, but the tool has an "
+                               "outputSchema.");
     c->answer.outcome = json_get_bool(result, "isError") ? "tool_error" : "ok";
     return result;
 }
 
 /* A failed program may have printed the reason to stdout. */
 static struct json *failed(struct arena *a, const struct execution *x) {
-    struct json *result = json_new_object(a), *content = json_new_array(a);
     char *sentence = arena_printf(a, "%s.", x->failure);
+    struct json *result;
 
     *sentence = (char)toupper((unsigned char)*sentence);
-    if (x->output.len)
-        add_text(content, a, x->output.p, x->output.len);
-    add_text(content, a, sentence, strlen(sentence));
-    json_put(result, "content", content);
-    json_put_bool(result, "isError", true);
+    if (!x->output.len)
+        return error_result(a, sentence);
+    result = tool_text_result(a, x->output, true);
+    json_add(json_get(result, "content"), text_content(a, text_of(sentence)));
     return result;
 }
 
@@ -114,18 +104,18 @@ struct json *tool_result(struct mcp_call *c, const struct tool *tool, const stru
     if (x->result)
         return x->result;
     if (x->form == OUTPUT_TEXT)
-        return tool_text_result(c->arena, x->output.p, x->output.len, false);
+        return tool_text_result(c->arena, x->output, false);
     if (x->output.len || x->form == OUTPUT_JSON)
         return json_output(c, tool, x->output);
     c->answer.outcome = "bad_output";
-    return tool_error_result(c->arena, "The tool ended without a line that has its result.");
+    return error_result(c->arena, "The tool ended without printing a line with its result.");
 }
 
 /* ---- against the tool's schemas ---- */
 
-/* From this version on wrong arguments give a result with isError; before, a protocol error ("Error
- * Handling" of each revision). */
-#define VERSION_ERRORS_ARE_RESULTS "2025-11-25"
+/* From this version on invalid arguments are answered by a result with isError; before it, by a
+ * protocol error ("Error Handling" of each version). */
+#define FIRST_VERSION_WITH_ERROR_RESULTS "2025-11-25"
 
 /* Such as "/a must be a string (inputSchema #/properties/a/type)". */
 static const char *violation(struct arena *a, const struct schema_error *why, const char *schema) {
@@ -135,9 +125,9 @@ static const char *violation(struct arena *a, const struct schema_error *why, co
 }
 
 /* A check that exceeds a limit is usually the schema's fault, so it is logged for the admin. */
-static void log_bound(const struct mcp_call *c, const struct tool *tool, const char *schema,
+static void log_limit(const struct mcp_call *c, const struct tool *tool, const char *schema,
                       const struct schema_error *why) {
-    log_warn("schema_bound", kv("request", c->x->rq->id), kv("tool", tool->entry.name),
+    log_warn("schema_limit_exceeded", kv("request", c->x->rq->id), kv("tool", tool->entry.name),
              kv("schema", schema), kv("at", why->keyword), kv("why", why->reason));
 }
 
@@ -150,13 +140,13 @@ enum rc tool_check_arguments(struct mcp_call *c, const struct tool *tool,
     if (!rc)
         return OK;
     if (rc == ERR_TOO_LARGE)
-        log_bound(c, tool, "inputSchema", &why);
+        log_limit(c, tool, "inputSchema", &why);
     text = violation(c->arena, &why, "inputSchema");
-    if (strcmp(c->msg.version, VERSION_ERRORS_ARE_RESULTS) < 0)
+    if (strcmp(c->msg.version, FIRST_VERSION_WITH_ERROR_RESULTS) < 0)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid arguments: %s",
                        text_quotable(c->arena, text));
     text = arena_printf(c->arena, "Invalid arguments: %s.", text);
-    *result = tool_text_result(c->arena, text, strlen(text), true);
+    *result = error_result(c->arena, text);
     return OK;
 }
 
@@ -171,12 +161,12 @@ struct json *tool_check_result(struct mcp_call *c, const struct tool *tool, stru
     if (!rc)
         return result;
     if (rc == ERR_TOO_LARGE)
-        log_bound(c, tool, "outputSchema", &why);
+        log_limit(c, tool, "outputSchema", &why);
     else
         log_error("tool_output_mismatch", kv("request", c->x->rq->id), kv("tool", tool->entry.name),
                   kv("at", why.instance), kv("schema", why.keyword), kv("why", why.reason));
     c->answer.outcome = "bad_output";
-    text = arena_printf(c->arena, "The tool's result is not what its outputSchema promises: %s.",
+    text = arena_printf(c->arena, "The tool's result does not match its outputSchema: %s.",
                         violation(c->arena, &why, "outputSchema"));
-    return tool_text_result(c->arena, text, strlen(text), true);
+    return error_result(c->arena, text);
 }

@@ -2,8 +2,6 @@
 
 #include <strings.h>
 
-#include "crypto/digest.h"
-
 static const struct jws_kind access_token = {
     .name = "the token", .len_max = TOKEN_LEN_MAX, .needs_kid = true};
 
@@ -20,7 +18,8 @@ bool claim_is(const struct json *claims, const char *name, const char *text) {
 }
 
 static bool is_ours(const char *audience, const struct token_expect *expect) {
-    return is(audience, expect->resource) || is(audience, expect->client_id);
+    return is(audience, expect->resource) ||
+           (!expect->needs_audience && is(audience, expect->client_id));
 }
 
 /* RFC 7515 §4.1.9: typ is a media type, compared without case. */
@@ -96,20 +95,33 @@ static const char *text_or_empty(const struct json *claims, const char *name) {
     return s ? s : "";
 }
 
-const struct token_claims *access_token_verify(struct arena *a, const struct jws *token,
-                                               const struct jwk *key,
+/* What is no string is left out: it names no group. */
+static const char *groups_of(struct arena *a, const struct json *claims, const char *name) {
+    const struct json *list = name ? json_get(claims, name) : NULL;
+    struct json *groups = json_new_array(a);
+
+    for (size_t i = 0; json_is_array(list) && i < json_len(list); i++)
+        if (json_is_string(json_at(list, i)))
+            json_add(groups, json_at(list, i));
+    return json_text(a, groups, NULL);
+}
+
+enum rc access_token_check_signature(const struct jws *token, const struct jwk *key,
+                                     struct err *e) {
+    if (!key || !key->kid || strcmp(key->kid, token->kid) != 0)
+        return refuse(e, "no such signing key");
+    return jws_verifies(token, key) ? OK : refuse(e, TOKEN_IS_FORGED);
+}
+
+const struct token_claims *access_token_claims(struct arena *a, const struct jws *token,
                                                const struct token_expect *expect, struct err *e) {
-    const struct json *claims = NULL;
-    const char *why = NULL;
+    const struct json *claims;
+    const char *all = "";
     struct token_claims *out;
 
-    if (!key || !key->kid || strcmp(key->kid, token->kid) != 0)
-        why = "no such signing key";
-    else if (!jws_verifies(token, key))
-        why = "the token's signature does not verify";
-    else if (!(claims = jws_claims(a, token)))
-        why = "the token's claims are not JSON in base64url";
-    if (why ? refuse(e, why) : check_claims(claims, is_at_jwt(token->header), expect, e))
+    claims = jws_claims(a, token, &all);
+    if (claims ? check_claims(claims, is_at_jwt(token->header), expect, e)
+               : refuse(e, "the token's claims are not JSON in base64url"))
         return NULL;
     out = arena_alloc(a, sizeof *out);
     *out = (struct token_claims){
@@ -118,10 +130,49 @@ const struct token_claims *access_token_verify(struct arena *a, const struct jws
         .client_id = text_or_empty(claims, expect->provider->client_claim),
         .scope = text_or_empty(claims, "scope"),
         .jti = text_or_empty(claims, "jti"),
+        .groups = groups_of(a, claims, expect->provider->groups_claim),
+        .all = all,
     };
     (void)json_get_int(claims, "exp", &out->exp);
     (void)json_get_int(claims, "iat", &out->iat);
     return out;
+}
+
+/* The strings of struct token_claims. */
+static const struct claim_string {
+    const char *name;
+    size_t offset;
+} claim_strings[] = {{"sub", offsetof(struct token_claims, sub)},
+                     {"username", offsetof(struct token_claims, username)},
+                     {"client_id", offsetof(struct token_claims, client_id)},
+                     {"scope", offsetof(struct token_claims, scope)},
+                     {"jti", offsetof(struct token_claims, jti)},
+                     {"groups", offsetof(struct token_claims, groups)},
+                     {"all", offsetof(struct token_claims, all)}};
+_Static_assert(sizeof claim_strings / sizeof *claim_strings == TOKEN_CLAIM_STRINGS, "all of them");
+
+const char **token_claim_string(struct token_claims *c, size_t i) {
+    return (const char **)(void *)((char *)c + claim_strings[i].offset);
+}
+
+struct json *token_claims_save(struct arena *a, const struct token_claims *claims) {
+    struct json *o = json_new_object(a);
+    struct token_claims copy = *claims;
+
+    for (size_t i = 0; i < TOKEN_CLAIM_STRINGS; i++)
+        json_put_str(o, claim_strings[i].name, *token_claim_string(&copy, i));
+    json_put_int(o, "exp", claims->exp);
+    json_put_int(o, "iat", claims->iat);
+    return o;
+}
+
+const struct token_claims *token_claims_restore(struct arena *a, const struct json *saved) {
+    struct token_claims *c = arena_alloc(a, sizeof *c);
+
+    for (size_t i = 0; i < TOKEN_CLAIM_STRINGS; i++)
+        if (!(*token_claim_string(c, i) = json_get_str(saved, claim_strings[i].name)))
+            return NULL;
+    return json_get_int(saved, "exp", &c->exp) && json_get_int(saved, "iat", &c->iat) ? c : NULL;
 }
 
 const char *access_token_unverified(struct arena *a, const char *token, const char *name) {
@@ -130,137 +181,4 @@ const char *access_token_unverified(struct arena *a, const char *token, const ch
                                     : NULL;
 
     return claims ? json_get_str(claims, name) : NULL;
-}
-
-/* ---- cache: A set-associative table keyed by the SHA-256 of the token. The token itself is not
- * kept, so that a core file or a bug here reveals none. A look-up costs one hash and no allocation.
- * An attacker cannot fill one set on purpose, as only tokens that verify are put in. ---- */
-
-#define WAYS 4 /* entries in a set */
-#define ENTRIES_MAX (1u << 20)
-
-struct entry {
-    uint8_t digest[SHA256_LEN];
-    struct token_claims claims;
-    char *strings; /* what claims points into; NULL: the entry is free */
-    size_t strings_len;
-    uint64_t last_use;
-};
-
-struct token_cache {
-    size_t sets; /* a power of two */
-    uint64_t uses;
-    int64_t now_s; /* of the last get; put is given no time */
-    struct entry entries[];
-};
-
-struct token_cache *token_cache_new(unsigned entries) {
-    size_t sets = 1;
-
-    while (sets * WAYS < entries && sets * WAYS < ENTRIES_MAX)
-        sets *= 2;
-    struct token_cache *c = xcalloc(1, sizeof *c + sets * WAYS * sizeof *c->entries);
-    c->sets = sets;
-    return c;
-}
-
-static void drop(struct entry *n) {
-    if (n->strings)
-        explicit_bzero(n->strings, n->strings_len);
-    free(n->strings);
-    explicit_bzero(n, sizeof *n);
-}
-
-void token_cache_free(struct token_cache *c) {
-    if (!c)
-        return;
-    for (size_t i = 0; i < c->sets * WAYS; i++)
-        drop(&c->entries[i]);
-    free(c);
-}
-
-static struct entry *set_of(struct token_cache *c, const uint8_t digest[SHA256_LEN]) {
-    uint64_t head;
-
-    memcpy(&head, digest, sizeof head);
-    return &c->entries[(size_t)(head & (c->sets - 1)) * WAYS];
-}
-
-static struct entry *find(struct entry *set, const uint8_t digest[SHA256_LEN]) {
-    for (size_t i = 0; i < WAYS; i++)
-        if (set[i].strings && equal_in_constant_time(set[i].digest, digest, SHA256_LEN))
-            return &set[i];
-    return NULL;
-}
-
-/* False for a text that is too long to be a token: it is not hashed. */
-static bool digest_of(const char *token, uint8_t out[SHA256_LEN]) {
-    size_t len = token ? strnlen(token, TOKEN_LEN_MAX + 1) : 0;
-
-    if (len == 0 || len > TOKEN_LEN_MAX)
-        return false;
-    sha256(token, len, out);
-    return true;
-}
-
-const struct token_claims *token_cache_get(struct token_cache *c, const char *token,
-                                           int64_t now_s) {
-    uint8_t digest[SHA256_LEN];
-
-    c->now_s = now_s;
-    if (!digest_of(token, digest))
-        return NULL;
-    struct entry *n = find(set_of(c, digest), digest);
-    /* TOKEN_LEEWAY_S is not granted here: a token within it is verified each time. An expired entry
-     * stays until the next put, because its strings may be borrowed. */
-    if (!n || n->claims.exp <= now_s)
-        return NULL;
-    n->last_use = ++c->uses;
-    return &n->claims;
-}
-
-/* The entry to replace: that of the same token, else a free or an expired one, else the least
- * recently used one. */
-static struct entry *entry_to_replace(struct token_cache *c, struct entry *set,
-                                      const uint8_t digest[SHA256_LEN]) {
-    struct entry *oldest = &set[0], *same = find(set, digest);
-
-    if (same)
-        return same;
-    for (size_t i = 0; i < WAYS; i++) {
-        if (!set[i].strings || set[i].claims.exp <= c->now_s)
-            return &set[i];
-        if (set[i].last_use < oldest->last_use)
-            oldest = &set[i];
-    }
-    return oldest;
-}
-
-/* Copies *s to *p, points *s to the copy, and moves *p behind it. */
-static void copy_string(const char **s, char **p) {
-    size_t len = strlen(*s) + 1;
-
-    memcpy(*p, *s, len);
-    *s = *p;
-    *p += len;
-}
-
-void token_cache_put(struct token_cache *c, const char *token, const struct token_claims *claims) {
-    struct entry fresh = {.claims = *claims, .last_use = ++c->uses};
-    struct token_claims *f = &fresh.claims;
-    const char **strings[] = {&f->sub, &f->username, &f->client_id, &f->scope, &f->jti};
-    const size_t count = sizeof strings / sizeof *strings;
-
-    if (!digest_of(token, fresh.digest))
-        return;
-    for (size_t i = 0; i < count; i++)
-        fresh.strings_len += strlen(*strings[i]) + 1;
-    char *p = fresh.strings = xmalloc(fresh.strings_len);
-    for (size_t i = 0; i < count; i++)
-        copy_string(strings[i], &p);
-
-    /* Not before the copy: `claims` may be borrowed from the entry that is replaced. */
-    struct entry *n = entry_to_replace(c, set_of(c, fresh.digest), fresh.digest);
-    drop(n);
-    *n = fresh;
 }

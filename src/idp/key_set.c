@@ -16,6 +16,7 @@ struct keyset {
     struct cache *cache;
     const struct clock *clock;
     struct jwk_set *set;   /* NULL until there was one */
+    bool has_looked;       /* in the cache, before it had a set */
     int64_t stored_s;      /* when the set came from the provider */
     int64_t fetched_s;     /* this worker's last try, if there is no cache to count; 0: none */
     int64_t waited_s;      /* when this worker last waited for another one's fetch; 0: never */
@@ -84,7 +85,7 @@ static bool may_fetch_alone(struct keyset *k, int64_t now_s) {
 
 /* ---- the provider ---- */
 
-static bool fetch(struct keyset *k, int64_t now_s, struct err *why) {
+static void fetch(struct keyset *k, int64_t now_s) {
     static const char *const headers[] = {"Accept: application/json", NULL};
     const struct http_request rq = {
         .method = "GET",
@@ -94,33 +95,24 @@ static bool fetch(struct keyset *k, int64_t now_s, struct err *why) {
         .timeout_ms = FETCH_TIMEOUT_MS,
         .counted_as = 1 + UPSTREAM_KEYS,
     };
+    struct err why = {0}, not_set = {0};
     struct http_reply reply;
+    enum rc rc = http_fetch(k->http, k->scratch, &rq, &reply, &why);
 
-    if (http_fetch(k->http, k->scratch, &rq, &reply, why))
-        return false;
-    if (reply.status != 200) {
-        err_set(why, ERR_UPSTREAM, "the key set is not there");
-        err_detail(why, "key set: status=%ld", reply.status);
-        return false;
+    if (!rc && reply.status != 200) {
+        rc = err_set(&why, ERR_UPSTREAM, "the key set is not there");
+        err_detail(&why, "key set: status=%ld", reply.status);
     }
-    if (!adopt(k, reply.body, reply.body_len, now_s, why))
-        return false;
-    const struct cache_entry entry = {
-        .value = reply.body, .len = reply.body_len, .ttl_s = CACHE_NO_TTL};
-    struct err not_set = {0};
-    if (k->cache && cache_set(k->cache, k->cache_key, &entry, 0, &not_set))
-        log_warn("keyset_not_shared", kv("detail", not_set.detail)); /* ours is good all the same */
-    return true;
-}
-
-static void fetch_and_log(struct keyset *k, int64_t now_s) {
-    struct err why = {0};
-
-    if (fetch(k, now_s, &why))
-        log_info("keyset_fetched", kv("url", k->url));
-    else
+    if (rc || !adopt(k, reply.body, reply.body_len, now_s, &why)) {
         log_warn("keyset_fetch_failed", kv("url", k->url),
                  kv("detail", *why.detail ? why.detail : why.text));
+        return;
+    }
+    const struct cache_entry entry = {
+        .value = reply.body, .len = reply.body_len, .ttl_s = CACHE_NO_TTL};
+    if (k->cache && cache_set(k->cache, k->cache_key, &entry, 0, &not_set))
+        log_warn("keyset_not_shared", kv("detail", not_set.detail)); /* ours is good all the same */
+    log_info("keyset_fetched", kv("url", k->url));
 }
 
 /* For another worker's fetch: it may be at it just now, at a cold start or when the provider
@@ -169,16 +161,15 @@ static void refresh(struct keyset *k, const char *kid, int64_t now_s) {
     flight.until_ms = clock_monotonic_ms() + (waits ? WAIT_MS : 0);
     switch (k->cache ? single_flight_begin(&flight, &e) : FLIGHT_ALONE) {
     case FLIGHT_LEADS:
-        fetch_and_log(k, now_s);
+        fetch(k, now_s);
         break;
     case FLIGHT_ALONE:
         if (may_fetch_alone(k, now_s))
-            fetch_and_log(k, now_s);
+            fetch(k, now_s);
         break;
     default:
-        if (!waits)
-            break;
-        k->waited_s = now_s;
+        if (waits)
+            k->waited_s = now_s;
     }
 }
 
@@ -199,6 +190,17 @@ enum rc keyset_find(struct keyset *k, const char *kid, const struct jwk **out, s
         return err_set(e, ERR_INVALID_TOKEN, "no such signing key");
     *out = key;
     return OK;
+}
+
+/* A worker that has just started has no set in memory. */
+bool keyset_has(struct keyset *k, uint64_t print) {
+    if (!k->set && !k->has_looked) {
+        k->has_looked = true;
+        k->scratch = arena_new(SCRATCH_BYTES_MAX);
+        (void)load_from_cache(k);
+        arena_free(k->scratch);
+    }
+    return !k->set || jwk_set_has(k->set, print);
 }
 
 bool keyset_may_lack(const struct keyset *k, const char *kid) {

@@ -1,5 +1,6 @@
-/* In what one identity provider differs from another. A further provider is one file with such a
- * table, its line in idp.c, and the rows of its configuration keys. Everything that OAuth 2.0 and
+/* In what one identity provider differs from another. A further provider is one file,
+ * provider_NAME.c, that defines such a table with the name idp_NAME, and the rows of its
+ * configuration keys; the Makefile finds the file. Everything that OAuth 2.0 and
  * OpenID Connect say for all of them is in the other files of this room. */
 #pragma once
 
@@ -14,7 +15,10 @@ struct loading;
 struct token_expect {
     const struct idp_provider *provider;
     const char *issuer, *client_id; /* compared byte for byte */
-    const char *resource;           /* the URL of the MCP endpoint */
+    /* Other clients, of users and without one: lists of config_app_client; NULL: none. */
+    const char *client_ids, *machine_client_ids;
+    const char *resource; /* the URL of the MCP endpoint */
+    bool needs_audience;  /* the resource must be in the audience */
     int64_t now_s;
 };
 
@@ -28,7 +32,8 @@ struct idp_provider {
     const char *name;                          /* for people */
     const char *client;                        /* what it calls an OAuth client, for people */
     const char *username_claim, *client_claim; /* of its access tokens */
-    /* Are its configuration keys set? NULL: of the last one, which is there if no other is. */
+    const char *groups_claim; /* of the same: an array of names of groups; NULL: there is none */
+    /* Are its configuration keys set? NULL: of the one that is used if those of no other are. */
     bool (*is_configured)(const struct config *config);
     /* Checks the values of its configuration keys and fills in config->idp (config/loading.h). */
     void (*configure)(struct loading *l);
@@ -50,4 +55,14 @@ struct idp_provider {
     } advice;
 };
 
-extern const struct idp_provider idp_cognito; /* cognito.c */
+/* For login_parameters: OpenID Connect Core §3.1.2.1, as far as it is the same for all. */
+
+/* A parameter that a client sent: a short text without control characters, "" if absent. */
+enum rc login_parameter(const struct login_wishes *w, const char *name, const char **out,
+                        struct err *e) MUST_USE;
+/* Those values of `prompt` that the provider supports; `consent` is asked for on our own page. With
+ * offline_access a provider may want it all the same (§11). */
+enum rc login_prompt(const struct login_wishes *w, struct arena *a, const char *supported,
+                     const char **out, struct err *e) MUST_USE;
+/* Appends the field unless the value is "". */
+void login_add(struct buf *b, const char *name, const char *value);

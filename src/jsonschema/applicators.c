@@ -1,31 +1,20 @@
 /* Private part of check.h: keywords that apply other schemas, to the same value (Core §10.2,
  * §8.2.3), or to its members and items (§10.3, §11). */
 
-#include "base/base.h"
 #include "jsonschema/check.h"
-#include "jsonschema/pattern.h"
 
 #define NAME_BYTES_MAX ((size_t)64 << 20) /* of one member's name; a request is far smaller */
 
+/* $dynamicRef (§8.2.3.2): of the resources that led here, the outermost with that dynamic anchor
+ * has the schema. $ref has no such name. */
 bool check_ref(struct check *c, const struct keyword *k, const struct instance *at) {
-    return check_node(c, k->node, at);
-}
-
-static const struct node *dynamic_anchor(const struct resource *r, const char *name) {
-    for (const struct anchor *a = r->anchors; a; a = a->next)
-        if (a->dynamic && !strcmp(a->name, name))
-            return a->node;
-    return NULL;
-}
-
-/* §8.2.3.2: of the resources that led here, the outermost with that name has the schema. */
-bool check_dynamic_ref(struct check *c, const struct keyword *k, const struct instance *at) {
-    const struct node *target = k->node, *found;
+    const struct node *target = k->node;
 
     for (const struct scope *scope = c->scope; k->dynamic && scope; scope = scope->up) {
-        found = dynamic_anchor(scope->resource, k->dynamic);
-        if (found)
-            target = found;
+        const struct anchor *found = anchor_find(scope->resource, k->dynamic);
+
+        if (found && found->dynamic)
+            target = found->node;
         if (!check_steps(c, 1))
             return false;
     }
@@ -39,32 +28,20 @@ bool check_all_of(struct check *c, const struct keyword *k, const struct instanc
     return true;
 }
 
-bool check_any_of(struct check *c, const struct keyword *k, const struct instance *at) {
-    bool ok = false;
-
-    if (k->count == 1) /* its reason is the reason */
-        return check_node(c, k->nodes[0], at);
-    for (size_t i = 0; i < k->count && !(ok && !at->evaluated); i++) /* every branch counts */
-        if (check_quietly(c, k->nodes[i], at))
-            ok = true;
-    if (c->stopped)
-        return false;
-    return ok || check_fail(c, k, at, "matches none of the %zu alternatives", k->count);
-}
-
-bool check_one_of(struct check *c, const struct keyword *k, const struct instance *at) {
+/* anyOf and oneOf. For unevaluatedProperties and unevaluatedItems every branch of anyOf is
+ * evaluated. */
+bool check_alternatives(struct check *c, const struct keyword *k, const struct instance *at) {
+    bool one = !strcmp(k->kind->name, "oneOf");
     size_t first = k->count;
 
-    if (k->count == 1)
+    if (k->count == 1) /* its own failure says more than "none of 1" */
         return check_node(c, k->nodes[0], at);
-    for (size_t i = 0; i < k->count; i++) {
+    for (size_t i = 0; i < k->count && (one || first == k->count || at->evaluated); i++) {
         if (!check_quietly(c, k->nodes[i], at))
             continue;
-        if (first < k->count)
-            return !c->stopped &&
-                   check_fail(c, k, at,
-                              "matches alternatives %zu and %zu, but must match one alone", first,
-                              i);
+        if (one && first < k->count)
+            return check_fail(
+                c, k, at, "matches alternatives %zu and %zu, but must match one alone", first, i);
         first = i;
     }
     if (c->stopped)
@@ -90,26 +67,33 @@ bool check_if(struct check *c, const struct keyword *k, const struct instance *a
     return !branch || check_node(c, branch->node, at);
 }
 
-bool check_dependent_schemas(struct check *c, const struct keyword *k, const struct instance *at) {
+/* dependentRequired, dependentSchemas, and dependencies, which has both. */
+bool check_dependencies(struct check *c, const struct keyword *k, const struct instance *at) {
     if (!check_steps(c, k->count))
         return false;
-    for (size_t i = 0; i < k->count; i++)
-        if (json_has(at->value, k->members[i].name) && !check_node(c, k->members[i].node, at))
+    for (size_t i = 0; i < k->count; i++) {
+        const struct named_node *m = &k->members[i];
+        const char *missing;
+
+        if (!json_has(at->value, m->name))
+            continue;
+        if (m->node && !check_node(c, m->node, at))
             return false;
+        missing = m->node ? NULL : missing_property(c, m->required, at->value);
+        if (missing)
+            return check_fail(c, k, at, "must have the property \"%.80s\" if it has \"%.80s\"",
+                              missing, m->name);
+    }
     return true;
 }
 
-bool check_dependencies(struct check *c, const struct keyword *k, const struct instance *at) {
-    return check_dependent_required(c, k, at) && check_dependent_schemas(c, k, at);
-}
-
-/* ---- to members and items ---- */
+/* ---- applied to members and items ---- */
 
 static int compare_name(const void *name, const void *member) {
     return strcmp(name, ((const struct named_node *)member)->name);
 }
 
-static const struct named_node *find(const struct keyword *k, const char *name) {
+static const struct named_node *find_member(const struct keyword *k, const char *name) {
     return k->count ? bsearch(name, k->members, k->count, sizeof *k->members, compare_name) : NULL;
 }
 
@@ -118,7 +102,7 @@ bool check_properties(struct check *c, const struct keyword *k, const struct ins
     size_t i = 0;
 
     for (bool more = json_first(at->value, &m); more; more = json_next(&m), i++) {
-        const struct named_node *member = find(k, m.key);
+        const struct named_node *member = find_member(k, m.key);
 
         if (!check_steps(c, 1))
             return false;
@@ -131,33 +115,13 @@ bool check_properties(struct check *c, const struct keyword *k, const struct ins
     return true;
 }
 
-/* Does pattern i of the keyword match the name? */
-static bool name_matches(struct check *c, const struct keyword *k, size_t i, const char *name) {
-    size_t len = strlen(name);
-
-    if (!check_steps(c, 1 + len / 64))
-        return false;
-    switch (pattern_match(k->patterns[i], name, len, c->deadline_ms)) {
-    case PATTERN_YES:
-        return true;
-    case PATTERN_NO:
-        return false;
-    case PATTERN_GAVE_UP:
-        break;
-    }
-    return check_stop(c,
-                      "has a property name that takes too long to match against the pattern "
-                      "%.100s",
-                      k->members[i].name);
-}
-
 bool check_pattern_properties(struct check *c, const struct keyword *k, const struct instance *at) {
     struct json_member m;
     size_t i = 0;
 
     for (bool more = json_first(at->value, &m); more; more = json_next(&m), i++) {
         for (size_t p = 0; p < k->count; p++) {
-            if (!name_matches(c, k, p, m.key))
+            if (!check_match(c, k, p, at, text_of(m.key)))
                 continue;
             if (!check_member(c, k->members[p].node, at, &m))
                 return false;
@@ -169,12 +133,15 @@ bool check_pattern_properties(struct check *c, const struct keyword *k, const st
     return true;
 }
 
-static bool is_named(struct check *c, const struct keyword *properties,
-                     const struct keyword *patterns, const char *name) {
-    if (properties && find(properties, name))
+/* Do properties or patternProperties of the same schema apply to the name? */
+static bool is_named(struct check *c, const struct keyword *k, const struct instance *at,
+                     const char *name) {
+    const struct keyword *properties = k->adjacent[0], *patterns = k->adjacent[1];
+
+    if (properties && find_member(properties, name))
         return true;
     for (size_t i = 0; patterns && i < patterns->count; i++)
-        if (name_matches(c, patterns, i, name))
+        if (check_match(c, patterns, i, at, text_of(name)))
             return true;
     return false;
 }
@@ -187,7 +154,7 @@ bool check_additional_properties(struct check *c, const struct keyword *k,
     for (bool more = json_first(at->value, &m); more; more = json_next(&m), i++) {
         if (!check_steps(c, 1))
             return false;
-        if (is_named(c, k->adjacent[0], k->adjacent[1], m.key))
+        if (is_named(c, k, at, m.key))
             continue;
         if (c->stopped || !check_member(c, k->node, at, &m))
             return false;
@@ -230,27 +197,20 @@ bool check_items(struct check *c, const struct keyword *k, const struct instance
     return true;
 }
 
-/* How many items the schema describes. */
-static uint64_t count_items(struct check *c, const struct node *n, const struct instance *at) {
-    uint64_t count = 0;
-
-    c->quiet++;
-    for (size_t i = 0; i < json_len(at->value) && !c->stopped; i++) {
-        if (!check_item(c, n, at, i))
-            continue;
-        count++;
-        evaluated_mark(at->evaluated, i);
-    }
-    c->quiet--;
-    return count;
-}
-
 bool check_contains(struct check *c, const struct keyword *k, const struct instance *at) {
     static const char text[] =
         "must contain at %s %llu item%s of the kind that the schema describes";
     const struct keyword *min = k->adjacent[0], *max = k->adjacent[1];
-    uint64_t n = count_items(c, k->node, at), least = min ? min->limit : 1;
+    uint64_t n = 0, least = min ? min->limit : 1;
 
+    c->quiet++;
+    for (size_t i = 0; i < json_len(at->value) && !c->stopped; i++) {
+        if (!check_item(c, k->node, at, i))
+            continue;
+        n++;
+        evaluated_mark(at->evaluated, i);
+    }
+    c->quiet--;
     if (c->stopped)
         return false;
     if (n < least)

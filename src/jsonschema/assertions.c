@@ -1,13 +1,133 @@
-/* Private part of check.h: keywords that look at one value alone (Validation §6). */
+/* Private part of check.h: keywords that assert something of one value (Validation §6). */
 #include <math.h>
 
-#include "base/base.h"
 #include "jsonschema/check.h"
 #include "jsonschema/pattern.h"
 
 #define SHOWN_MAX 160 /* bytes of the values that an error lists */
+#define BYTES_PER_STEP 64
 
-static void name_types(unsigned types, char *out, size_t size) {
+/* ---- equality and hashes of JSON values (Core §4.2.2): numbers by what they are worth, objects
+ * whatever the order of their members. Each takes steps; a check that has stopped gives false and
+ * 0. ---- */
+
+static bool strings_equal(struct check *c, const struct json *a, const struct json *b) {
+    size_t len, other_len;
+    const char *s = json_strn(a, &len), *other = json_strn(b, &other_len);
+
+    return len == other_len && check_steps(c, len / BYTES_PER_STEP) && !memcmp(s, other, len);
+}
+
+static bool values_equal(struct check *c, const struct json *a, const struct json *b);
+
+static bool arrays_equal(struct check *c, const struct json *a, const struct json *b) {
+    size_t n = json_len(a);
+
+    if (n != json_len(b))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!values_equal(c, json_at(a, i), json_at(b, i)))
+            return false;
+    return true;
+}
+
+static bool objects_equal(struct check *c, const struct json *a, const struct json *b) {
+    struct json_member m;
+
+    if (json_size(a) != json_size(b))
+        return false;
+    for (bool more = json_first(a, &m); more; more = json_next(&m))
+        if (!json_has(b, m.key) || !values_equal(c, m.value, json_get(b, m.key)))
+            return false;
+    return true;
+}
+
+static bool values_equal(struct check *c, const struct json *a, const struct json *b) {
+    enum json_kind kind = json_kind(a);
+    struct json_number m, n;
+
+    if (!check_steps(c, 1) || kind != json_kind(b))
+        return false;
+    switch (kind) {
+    case JSON_NULL:
+        break;
+    case JSON_BOOLEAN:
+        return json_is_true(a) == json_is_true(b);
+    case JSON_OBJECT:
+        return objects_equal(c, a, b);
+    case JSON_ARRAY:
+        return arrays_equal(c, a, b);
+    case JSON_NUMBER:
+        return json_number(a, &m) && json_number(b, &n) && json_number_compare(&m, &n) == 0;
+    case JSON_STRING:
+        return strings_equal(c, a, b);
+    }
+    return true;
+}
+
+static uint64_t mix(uint64_t h, uint64_t v) {
+    h = (h ^ v) * 0x9e3779b97f4a7c15U;
+    return h ^ h >> 29;
+}
+
+static uint64_t bytes_hash(struct check *c, uint64_t h, const char *s, size_t len) {
+    if (!check_steps(c, len / BYTES_PER_STEP))
+        return 0;
+    for (; len >= 8; s += 8, len -= 8) {
+        uint64_t eight;
+
+        memcpy(&eight, s, sizeof eight);
+        h = mix(h, eight);
+    }
+    for (; len; len--)
+        h = mix(h, (unsigned char)*s++);
+    return h;
+}
+
+static uint64_t number_hash(const struct json *v) {
+    struct json_number n;
+    uint64_t bits;
+
+    (void)json_number(v, &n);
+    if (n.is_integer)
+        return mix(3, n.negative ? ~n.magnitude : n.magnitude);
+    memcpy(&bits, &n.d, sizeof bits);
+    return mix(4, bits);
+}
+
+static uint64_t value_hash(struct check *c, const struct json *v) {
+    struct json_member m;
+    uint64_t h = 0;
+    size_t len;
+    const char *s;
+
+    if (!check_steps(c, 1))
+        return 0;
+    switch (json_kind(v)) {
+    case JSON_NULL:
+        break;
+    case JSON_BOOLEAN:
+        return json_is_true(v) ? mix(1, 1) : mix(1, 2);
+    case JSON_OBJECT:
+        for (bool more = json_first(v, &m); more; more = json_next(&m))
+            h += mix(bytes_hash(c, 5, m.key, strlen(m.key)), value_hash(c, m.value));
+        return mix(6, h);
+    case JSON_ARRAY:
+        for (size_t i = 0; i < json_len(v); i++)
+            h = mix(h, value_hash(c, json_at(v, i)));
+        return mix(7, h);
+    case JSON_NUMBER:
+        return number_hash(v);
+    case JSON_STRING:
+        s = json_strn(v, &len);
+        return bytes_hash(c, mix(8, len), s, len);
+    }
+    return mix(9, 0);
+}
+
+/* ---- the keywords ---- */
+
+void name_types(unsigned types, char out[TYPE_NAMES_MAX]) {
     static const char *const names[] = {"null",     "a boolean", "an object", "an array",
                                         "a number", "a string",  "an integer"};
     size_t len = 0;
@@ -16,14 +136,15 @@ static void name_types(unsigned types, char *out, size_t size) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!(types & 1U << i))
             continue;
-        len += (size_t)snprintf(out + len, size - len, "%s%s", len ? " or " : "", names[i]);
+        len +=
+            (size_t)snprintf(out + len, TYPE_NAMES_MAX - len, "%s%s", len ? " or " : "", names[i]);
     }
 }
 
 bool check_type(struct check *c, const struct keyword *k, const struct instance *at) {
     struct json_number n;
     unsigned type = at->type;
-    char names[96];
+    char names[TYPE_NAMES_MAX];
 
     if (json_number(at->value, &n)) {
         if (n.is_integer || floor(n.d) >= n.d)
@@ -33,7 +154,7 @@ bool check_type(struct check *c, const struct keyword *k, const struct instance 
     }
     if (k->types & type)
         return true;
-    name_types(k->types, names, sizeof names);
+    name_types(k->types, names);
     return check_fail(c, k, at, "must be %s", names);
 }
 
@@ -106,14 +227,14 @@ bool check_bound(struct check *c, const struct keyword *k, const struct instance
 }
 
 /* RFC 8259 §7 characters, not bytes: what does not continue one begins one. */
-static uint64_t length_of(struct check *c, const struct json *string) {
+static uint64_t character_count(struct check *c, const struct json *string) {
     uint64_t n = 0;
     size_t len;
     const char *text = json_strn(string, &len);
 
     for (size_t i = 0; i < len; i++)
         n += ((unsigned char)text[i] & 0xc0) != 0x80;
-    (void)check_steps(c, len / 64);
+    (void)check_steps(c, len / BYTES_PER_STEP);
     return n;
 }
 
@@ -124,7 +245,7 @@ bool check_limit(struct check *c, const struct keyword *k, const struct instance
     const char *what;
 
     if (at->type == TYPE_STRING) {
-        n = length_of(c, at->value);
+        n = character_count(c, at->value);
         what = is_one ? "character" : "characters";
     } else if (at->type == TYPE_ARRAY) {
         n = json_len(at->value);
@@ -139,43 +260,47 @@ bool check_limit(struct check *c, const struct keyword *k, const struct instance
                       (unsigned long long)k->limit, what);
 }
 
-bool check_pattern(struct check *c, const struct keyword *k, const struct instance *at) {
-    size_t len;
-    const char *text = json_strn(at->value, &len);
+bool check_match(struct check *c, const struct keyword *k, size_t i, const struct instance *at,
+                 struct text text) {
+    enum pattern_result result = PATTERN_DOES_NOT_MATCH;
 
-    if (!check_steps(c, 1 + len / 64))
-        return false;
-    switch (pattern_match(k->patterns[0], text, len, c->deadline_ms)) {
-    case PATTERN_YES:
-        return true;
-    case PATTERN_NO:
-        return check_fail(c, k, at, "must match the pattern %.160s", json_str(k->value));
-    case PATTERN_GAVE_UP:
-        break;
-    }
-    (void)check_stop(c, "takes too long to match against the pattern %.100s", json_str(k->value));
+    if (check_steps(c, 1 + text.len / BYTES_PER_STEP))
+        result = pattern_match(k->patterns[i], text.p, text.len, c->deadline_ms);
+    if (result != PATTERN_LIMIT_REACHED)
+        return result == PATTERN_MATCHES;
+    (void)check_stop(c, "%stakes too long to match against the pattern %.100s",
+                     k->members ? "has a property name that " : "",
+                     k->members ? k->members[i].name : json_str(k->value));
     instance_location(at, c->why->instance);
     keyword_location(k->owner, k->kind->name, c->why->keyword);
     return false;
 }
 
-struct hashed {
+bool check_pattern(struct check *c, const struct keyword *k, const struct instance *at) {
+    struct text text;
+
+    text.p = json_strn(at->value, &text.len);
+    return check_match(c, k, 0, at, text) ||
+           check_fail(c, k, at, "must match the pattern %.160s", json_str(k->value));
+}
+
+struct hashed_item {
     uint64_t hash;
     size_t index;
 };
 
 static int by_hash(const void *a, const void *b) {
-    const struct hashed *x = a, *y = b;
+    const struct hashed_item *x = a, *y = b;
 
     if (x->hash != y->hash)
         return x->hash < y->hash ? -1 : 1;
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* Two equal items: their indexes in pair[]. Only items of the same hash are compared; who makes
- * hashes collide runs out of steps. */
-static bool find_equal(struct check *c, const struct json *array, const struct hashed *items,
-                       size_t pair[2]) {
+/* Two equal items: their indexes in pair[]. Only items of the same hash are compared; hashes that
+ * collide cost steps. */
+static bool find_equal_items(struct check *c, const struct json *array,
+                             const struct hashed_item *items, size_t pair[2]) {
     size_t n = json_len(array);
 
     for (size_t i = 0; i < n; i++) {
@@ -193,17 +318,17 @@ static bool find_equal(struct check *c, const struct json *array, const struct h
 
 bool check_unique_items(struct check *c, const struct keyword *k, const struct instance *at) {
     size_t n = json_len(at->value), pair[2] = {0};
-    struct hashed *items;
+    struct hashed_item *items;
     bool found;
 
     if (!json_is_true(k->value) || n < 2)
         return true;
     items = xcalloc(n, sizeof *items);
     for (size_t i = 0; i < n; i++)
-        items[i] = (struct hashed){value_hash(c, json_at(at->value, i)), i};
+        items[i] = (struct hashed_item){value_hash(c, json_at(at->value, i)), i};
     if (!c->stopped)
         qsort(items, n, sizeof *items, by_hash);
-    found = !c->stopped && find_equal(c, at->value, items, pair);
+    found = !c->stopped && find_equal_items(c, at->value, items, pair);
     free(items);
     if (found)
         return check_fail(c, k, at, "must have no equal items, but has at %zu and %zu", pair[0],
@@ -211,8 +336,7 @@ bool check_unique_items(struct check *c, const struct keyword *k, const struct i
     return !c->stopped;
 }
 
-/* The first of the names that the object lacks. */
-static const char *lacking(struct check *c, const struct json *names, const struct json *object) {
+const char *missing_property(struct check *c, const struct json *names, const struct json *object) {
     size_t n = json_len(names);
 
     if (!check_steps(c, n))
@@ -227,22 +351,7 @@ static const char *lacking(struct check *c, const struct json *names, const stru
 }
 
 bool check_required(struct check *c, const struct keyword *k, const struct instance *at) {
-    const char *name = lacking(c, k->value, at->value);
+    const char *name = missing_property(c, k->value, at->value);
 
     return !name || check_fail(c, k, at, "must have the property \"%.160s\"", name);
-}
-
-bool check_dependent_required(struct check *c, const struct keyword *k, const struct instance *at) {
-    if (!check_steps(c, k->list_count))
-        return false;
-    for (size_t i = 0; i < k->list_count; i++) {
-        const char *name = json_has(at->value, k->lists[i].name)
-                               ? lacking(c, k->lists[i].strings, at->value)
-                               : NULL;
-
-        if (name)
-            return check_fail(c, k, at, "must have the property \"%.80s\" if it has \"%.80s\"",
-                              name, k->lists[i].name);
-    }
-    return true;
 }

@@ -4,7 +4,7 @@
 
 #include "base/utf8.h"
 
-#define STEPS_PER_LOOK 4096 /* at the clock; a power of two */
+#define STEPS_PER_CLOCK_CHECK 4096
 
 /* ---- locations ---- */
 
@@ -13,7 +13,7 @@ struct pointer {
     size_t len;
 };
 
-static void add(struct pointer *out, const char *s, size_t len) {
+static void append(struct pointer *out, const char *s, size_t len) {
     if (len > SCHEMA_TEXT_MAX - 1 - out->len)
         len = SCHEMA_TEXT_MAX - 1 - out->len;
     memcpy(out->p + out->len, s, len);
@@ -21,48 +21,44 @@ static void add(struct pointer *out, const char *s, size_t len) {
     out->p[out->len] = 0;
 }
 
-static void add_escaped(struct pointer *out, const char *s) {
-    while (*s && out->len < SCHEMA_TEXT_MAX - 1) {
-        size_t n = strcspn(s, "~/");
-
-        add(out, s, n);
-        s += n;
-        if (*s)
-            add(out, *s++ == '~' ? "~0" : "~1", 2);
+/* One reference token, escaped (RFC 6901 §3). */
+static void append_token(struct pointer *out, const char *s) {
+    append(out, "/", 1);
+    for (size_t n; *s && out->len < SCHEMA_TEXT_MAX - 1; s += n) {
+        n = strcspn(s, "~/");
+        append(out, s, n);
+        if (!n)
+            append(out, s[n++] == '~' ? "~0" : "~1", 2);
     }
 }
 
-static void add_index(struct pointer *out, size_t i) {
+static void append_index(struct pointer *out, size_t i) {
     char text[24];
 
-    (void)snprintf(text, sizeof text, "/%zu", i);
-    add(out, text, strlen(text));
+    (void)snprintf(text, sizeof text, "%zu", i);
+    append_token(out, text);
 }
 
-static void add_instance(struct pointer *out, const struct instance *at) {
+static void append_instance(struct pointer *out, const struct instance *at) {
     if (!at->parent)
         return;
-    add_instance(out, at->parent);
-    if (!at->key) {
-        add_index(out, at->index);
-        return;
-    }
-    add(out, "/", 1);
-    add_escaped(out, at->key);
+    append_instance(out, at->parent);
+    if (at->key)
+        append_token(out, at->key);
+    else
+        append_index(out, at->index);
 }
 
-static void add_node(struct pointer *out, const struct node *n) {
+static void append_node(struct pointer *out, const struct node *n) {
     if (!n->parent)
         return;
-    add_node(out, n->parent);
-    add(out, "/", 1);
-    add(out, n->keyword, strlen(n->keyword));
-    if (n->member) {
-        add(out, "/", 1);
-        add_escaped(out, n->member);
-    } else if (n->index != NO_INDEX) {
-        add_index(out, n->index);
-    }
+    append_node(out, n->parent);
+    append(out, "/", 1);
+    append(out, n->keyword, strlen(n->keyword));
+    if (n->member)
+        append_token(out, n->member);
+    else if (n->index != NO_INDEX)
+        append_index(out, n->index);
 }
 
 /* Cuts text to whole characters. */
@@ -76,20 +72,18 @@ void instance_location(const struct instance *at, char out[SCHEMA_TEXT_MAX]) {
     struct pointer p = {out, 0};
 
     *out = 0;
-    add_instance(&p, at);
+    append_instance(&p, at);
     text_cut(out);
 }
 
 void keyword_location(const struct node *n, const char *keyword, char out[SCHEMA_TEXT_MAX]) {
     struct pointer p = {out, 0};
 
-    add(&p, "#", 1);
+    append(&p, "#", 1);
     if (n)
-        add_node(&p, n);
-    if (keyword) {
-        add(&p, "/", 1);
-        add_escaped(&p, keyword);
-    }
+        append_node(&p, n);
+    if (keyword)
+        append_token(&p, keyword);
     text_cut(out);
 }
 
@@ -132,28 +126,13 @@ bool check_steps(struct check *c, size_t n) {
         return false;
     if (n > SCHEMA_STEPS_MAX || c->steps > SCHEMA_STEPS_MAX)
         return check_stop(c, "takes more than %d steps to check", SCHEMA_STEPS_MAX);
-    if (before / STEPS_PER_LOOK != c->steps / STEPS_PER_LOOK &&
+    if (before / STEPS_PER_CLOCK_CHECK != c->steps / STEPS_PER_CLOCK_CHECK &&
         clock_monotonic_ms() > c->deadline_ms)
         return check_stop(c, "takes more than %d ms to check", SCHEMA_TIME_MS);
     return true;
 }
 
 /* ---- evaluation ---- */
-
-/* Not in the arena, which would keep one for every schema until the request ends. */
-static void evaluated_init(struct evaluated *e, const struct instance *at) {
-    size_t n = at->type == TYPE_OBJECT ? json_size(at->value) : json_len(at->value);
-
-    e->words = n / 64 + 1;
-    e->bits = xcalloc(e->words, sizeof *e->bits);
-}
-
-/* A schema that fails has no annotations (Core §7.7.1.1). */
-static void evaluated_end(struct evaluated *own, struct evaluated *outer, bool ok) {
-    for (size_t i = 0; ok && outer && i < own->words; i++)
-        outer->bits[i] |= own->bits[i];
-    free(own->bits);
-}
 
 static bool fail_false_schema(struct check *c, const struct node *n, const struct instance *at) {
     static const struct {
@@ -187,18 +166,22 @@ static bool check_keywords(struct check *c, const struct node *n, const struct i
     return true;
 }
 
-/* The same, with what it evaluates kept apart until it has succeeded. */
+/* The same, with what it evaluates kept apart until it has succeeded: a schema that fails has no
+ * annotations (Core §7.7.1.1). Not in the arena, which would keep one for every schema until the
+ * request ends. */
 static bool check_apart(struct check *c, const struct node *n, const struct instance *at,
                         bool (*check)(struct check *, const struct node *,
                                       const struct instance *)) {
+    size_t words = (at->type == TYPE_OBJECT ? json_size(at->value) : json_len(at->value)) / 64 + 1;
+    struct evaluated evaluated = {xcalloc(words, sizeof *evaluated.bits), words};
     struct instance own = *at;
-    struct evaluated evaluated;
     bool ok;
 
-    evaluated_init(&evaluated, at);
     own.evaluated = &evaluated;
     ok = check(c, n, &own);
-    evaluated_end(&evaluated, at->evaluated, ok);
+    for (size_t i = 0; ok && at->evaluated && i < words; i++)
+        at->evaluated->bits[i] |= evaluated.bits[i];
+    free(evaluated.bits);
     return ok;
 }
 

@@ -1,8 +1,7 @@
 /* Evaluation: one schema after the other, within bounds. */
 #pragma once
 
-#include "base/base.h"
-#include "base/json.h"
+#include "base/text.h"
 #include "jsonschema/node.h"
 #include "jsonschema/schema.h"
 
@@ -20,7 +19,7 @@ struct instance {
     size_t index;
     const struct json *value;
     unsigned type;               /* value_type */
-    struct evaluated *evaluated; /* by the schema at hand; NULL: nobody asks */
+    struct evaluated *evaluated; /* by the schema at hand; NULL: not needed */
 };
 
 static inline void evaluated_mark(struct evaluated *e, size_t i) {
@@ -58,7 +57,7 @@ bool check_fail(struct check *c, const struct keyword *k, const struct instance 
                 const char *fmt, ...) PRINTF_LIKE(4, 5);
 bool check_stop(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Is it what the schema wants? */
+/* Is the instance valid against the schema? */
 bool check_node(struct check *c, const struct node *n, const struct instance *at);
 bool check_member(struct check *c, const struct node *n, const struct instance *object,
                   const struct json_member *m);
@@ -71,21 +70,20 @@ void instance_location(const struct instance *at, char out[SCHEMA_TEXT_MAX]);
 /* Of a keyword of the schema, or NULL: of the schema itself. */
 void keyword_location(const struct node *n, const char *keyword, char out[SCHEMA_TEXT_MAX]);
 
-/* ---- values.c: types, equality and hashes of JSON values (Core §4.2.2): numbers by what they are
- * worth, objects whatever the order of their members. */
+/* The types of a set in words: "a string or null". */
+#define TYPE_NAMES_MAX 96
+void name_types(unsigned types, char out[TYPE_NAMES_MAX]);
+/* Does pattern i of the keyword match the text, which is at `at`? Takes steps; stops at a limit. */
+bool check_match(struct check *c, const struct keyword *k, size_t i, const struct instance *at,
+                 struct text text);
+/* The first of the names that the object lacks, or NULL. */
+const char *missing_property(struct check *c, const struct json *names, const struct json *object);
 
-/* Each counts its steps; a check that has stopped gives false and 0. */
-bool values_equal(struct check *c, const struct json *a, const struct json *b);
-uint64_t value_hash(struct check *c, const struct json *v);
-unsigned value_type(const struct json *v); /* enum type_bit, but for TYPE_INTEGER */
-
-/* ---- keywords */
-
-/* assertions.c */
+/* ---- keywords: assertions.c */
 check_fn check_type, check_enum, check_const, check_multiple_of, check_bound, check_limit,
-    check_pattern, check_unique_items, check_required, check_dependent_required;
+    check_pattern, check_unique_items, check_required;
 /* applicators.c */
-check_fn check_dependencies, check_ref, check_dynamic_ref, check_all_of, check_any_of, check_one_of,
-    check_not, check_if, check_dependent_schemas, check_properties, check_pattern_properties,
-    check_additional_properties, check_property_names, check_prefix_items, check_items,
-    check_contains, check_unevaluated_properties, check_unevaluated_items;
+check_fn check_dependencies, check_ref, check_all_of, check_alternatives, check_not, check_if,
+    check_properties, check_pattern_properties, check_additional_properties, check_property_names,
+    check_prefix_items, check_items, check_contains, check_unevaluated_properties,
+    check_unevaluated_items;

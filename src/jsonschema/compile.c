@@ -3,11 +3,9 @@
 #include <stdarg.h>
 
 #include "jsonschema/check.h"
-#include "jsonschema/pattern.h"
 #include "jsonschema/schema.h"
 
 #define COMPILE_BYTES_MAX ((size_t)64 << 20) /* for what is needed meanwhile */
-#define NODE_SLOTS ((size_t)2 * SCHEMA_SUBSCHEMAS_MAX)
 
 enum rc compile_fail(struct compile *c, const struct node *where, const char *keyword,
                      const char *fmt, ...) {
@@ -27,16 +25,11 @@ enum rc compile_fail(struct compile *c, const struct node *where, const char *ke
     return ERR_INVALID_REQUEST;
 }
 
-static size_t node_slot(const struct compile *c, const struct json *v) {
-    size_t i = (size_t)(((uint64_t)(uintptr_t)v * 0x9e3779b97f4a7c15U) >> 32) % NODE_SLOTS;
-
-    while (c->nodes[i].value && c->nodes[i].value != v)
-        i = (i + 1) % NODE_SLOTS;
-    return i;
-}
-
 struct node *compile_find(const struct compile *c, const struct json *v) {
-    return c->nodes[node_slot(c, v)].node;
+    for (size_t i = 0; i < c->node_count; i++)
+        if (c->nodes[i]->value == v)
+            return c->nodes[i];
+    return NULL;
 }
 
 static enum rc read_keywords(struct compile *c, struct node *n, const struct json *v) {
@@ -65,7 +58,7 @@ static enum rc read_keywords(struct compile *c, struct node *n, const struct jso
 static enum rc check_schema(struct compile *c, const struct json *v, const struct node *where) {
     if (!json_is_object(v) && !json_is_bool(v))
         return compile_fail(c, where, NULL, "must be a schema, which is an object or a boolean");
-    if (c->node_count++ >= SCHEMA_SUBSCHEMAS_MAX)
+    if (c->node_count >= SCHEMA_SUBSCHEMAS_MAX)
         return compile_fail(c, where, NULL, "has more than %d schemas before it",
                             SCHEMA_SUBSCHEMAS_MAX);
     if (c->depth >= SCHEMA_DEPTH_MAX)
@@ -73,57 +66,32 @@ static enum rc check_schema(struct compile *c, const struct json *v, const struc
     return OK;
 }
 
-static struct node *add_node(struct compile *c, const struct json *v, const struct node *where) {
-    struct node *n = arena_alloc(c->keep, sizeof *n);
-    size_t slot = node_slot(c, v);
-
-    *n = *where;
-    n->resource = c->resource;
-    n->is_false = json_is_bool(v) && !json_is_true(v);
-    c->nodes[slot].value = v;
-    c->nodes[slot].node = n;
-    return n;
-}
-
 enum rc compile_node(struct compile *c, const struct json *v, struct node where,
                      struct node **out) {
     struct resource *outer = c->resource;
+    struct node *n = v ? compile_find(c, v) : NULL;
     enum rc rc;
 
-    *out = v ? compile_find(c, v) : NULL;
-    if (*out)
+    *out = n;
+    if (n)
         return OK;
     if (check_schema(c, v, &where))
         return c->e->code;
-    *out = add_node(c, v, &where);
+    where.resource = outer;
+    where.value = v;
+    where.is_false = json_is_bool(v) && !json_is_true(v);
+    *out = n = arena_alloc(c->keep, sizeof *n);
+    *n = where;
+    c->nodes[c->node_count++] = n;
     if (json_is_bool(v) && outer)
         return OK;
     c->depth++;
-    rc = resource_enter(c, *out, v);
+    rc = resource_enter(c, n, v);
     if (!rc && !json_is_bool(v))
-        rc = read_keywords(c, *out, v);
+        rc = read_keywords(c, n, v);
     c->depth--;
     c->resource = outer;
     return rc;
-}
-
-enum rc compile_pattern(struct compile *c, struct keyword *k, const char *text, size_t len,
-                        struct pattern **out) {
-    const char *why = NULL, *pcre;
-    size_t pcre_len;
-
-    if (len > SCHEMA_PATTERN_MAX)
-        return compile_fail(c, k->owner, k->kind->name, "has a pattern longer than %d bytes",
-                            SCHEMA_PATTERN_MAX);
-    if (c->pattern_count++ >= SCHEMA_PATTERNS_MAX)
-        return compile_fail(c, k->owner, k->kind->name, "is after %d patterns, which is the limit",
-                            SCHEMA_PATTERNS_MAX);
-    pcre = regex_translate(c->tmp, text, len, &pcre_len, &why);
-    *out = pcre ? pattern_compile(c->keep, pcre, pcre_len, &why) : NULL;
-    if (*out)
-        return OK;
-    return compile_fail(c, k->owner, k->kind->name, "\"%.60s\" is not a usable pattern: %s", text,
-                        why);
 }
 
 /* MCP, "Schema Dialect": 2020-12 unless the document says otherwise. */
@@ -176,7 +144,7 @@ enum rc schema_compile(struct arena *keep, const struct json *document, struct s
 
     *out = NULL;
     c.tmp = arena_new(COMPILE_BYTES_MAX);
-    c.nodes = arena_alloc(c.tmp, NODE_SLOTS * sizeof *c.nodes);
+    c.nodes = arena_alloc(c.tmp, SCHEMA_SUBSCHEMAS_MAX * sizeof(struct node *));
     c.schema = arena_alloc(keep, sizeof *c.schema);
     document = json_clone(keep, document);
     rc = read_dialect(&c, document);

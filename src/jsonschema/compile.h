@@ -1,19 +1,12 @@
 /* From the document to nodes. */
 #pragma once
 
-#include "base/base.h"
 #include "jsonschema/node.h"
 
 struct pending_ref {
     struct pending_ref *next;
     struct keyword *keyword;
     struct resource *resource;
-};
-
-/* A node by the JSON value that it was made of. */
-struct made_node {
-    const struct json *value;
-    struct node *node;
 };
 
 struct compile {
@@ -23,7 +16,7 @@ struct compile {
     enum dialect dialect;
     struct resource *resource; /* that the schema at hand belongs to */
     struct pending_ref *refs;
-    struct made_node *nodes; /* a hash table with open addressing */
+    struct node **nodes; /* all, in the order in which they were made */
     size_t node_count, pattern_count, depth;
 };
 
@@ -33,8 +26,7 @@ struct node *compile_find(const struct compile *c, const struct json *v); /* or 
 /* Names the keyword of `where` and the reason; returns ERR_INVALID_REQUEST. */
 enum rc compile_fail(struct compile *c, const struct node *where, const char *keyword,
                      const char *fmt, ...) PRINTF_LIKE(4, 5);
-enum rc compile_pattern(struct compile *c, struct keyword *k, const char *text, size_t len,
-                        struct pattern **out);
+#define keyword_fail(c, k, ...) compile_fail(c, (k)->owner, (k)->kind->name, __VA_ARGS__)
 
 /* ---- keywords.c: the keywords of both dialects, in the order of evaluation; ends with a NULL
  * name.

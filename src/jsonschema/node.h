@@ -2,21 +2,26 @@
  * compile.h, and then only read, by check.h. */
 #pragma once
 
-#include "base/base.h"
 #include "base/json.h"
 
 #define NO_INDEX SIZE_MAX
 
+/* The types of the specification, as sets of bits. */
 enum type_bit {
-    TYPE_NULL = 1,
-    TYPE_BOOLEAN = 2,
-    TYPE_OBJECT = 4,
-    TYPE_ARRAY = 8,
-    TYPE_NUMBER = 16,
-    TYPE_STRING = 32,
-    TYPE_INTEGER = 64, /* beside TYPE_NUMBER */
-    TYPE_ANY = 127
+    TYPE_NULL = 1 << JSON_NULL,
+    TYPE_BOOLEAN = 1 << JSON_BOOLEAN,
+    TYPE_OBJECT = 1 << JSON_OBJECT,
+    TYPE_ARRAY = 1 << JSON_ARRAY,
+    TYPE_NUMBER = 1 << JSON_NUMBER,
+    TYPE_STRING = 1 << JSON_STRING,
+    TYPE_INTEGER = 1 << (JSON_STRING + 1), /* beside TYPE_NUMBER */
+    TYPE_ANY = 2 * TYPE_INTEGER - 1
 };
+
+/* TYPE_INTEGER is never set. */
+static inline unsigned value_type(const struct json *v) {
+    return 1U << json_kind(v);
+}
 
 enum dialect { DRAFT_7 = 1, DRAFT_2020_12 = 2, EVERY_DRAFT = 3 };
 
@@ -32,7 +37,6 @@ struct resource {
     struct resource *next;
     const char *uri; /* absolute or not, without a fragment; "" if there is none */
     struct node *root;
-    const struct json *value;
     struct anchor *anchors;
 };
 
@@ -43,12 +47,16 @@ struct anchor {
     bool dynamic;
 };
 
+/* NULL if the resource has none of that name. resource.c. */
+struct anchor *anchor_find(const struct resource *r, const char *name);
+
 /* A schema. Its keyword location: member or item `member`/`index` of its parent's `keyword`. */
 struct node {
     const struct node *parent; /* NULL: the document itself */
     const char *keyword, *member;
     size_t index;
     const struct resource *resource;
+    const struct json *value;
     bool is_false;            /* the boolean schema; true is a node without keywords */
     struct keyword *keywords; /* in the order of the table */
     size_t count;
@@ -57,12 +65,8 @@ struct node {
 
 struct named_node { /* of properties and the like, sorted by name */
     const char *name;
-    struct node *node;
-};
-
-struct named_strings { /* of dependentRequired */
-    const char *name;
-    const struct json *strings;
+    struct node *node;           /* NULL: `required` stands in its place */
+    const struct json *required; /* names, of dependentRequired and dependencies */
 };
 
 struct keyword {
@@ -72,10 +76,9 @@ struct keyword {
     struct node *node;          /* the schema it holds, or refers to */
     struct node **nodes;        /* the schemas it holds, in order */
     struct named_node *members; /* … by name */
-    struct named_strings *lists;
-    struct pattern **patterns; /* one, or one for each of `nodes` */
-    size_t count, list_count;  /* of nodes or members; of lists */
-    const char *dynamic;       /* $dynamicRef: the anchor to look for in the dynamic scope */
+    struct pattern **patterns;  /* one, or one for each of `members` */
+    size_t count;               /* of nodes or members */
+    const char *dynamic;        /* $dynamicRef: the anchor to look for in the dynamic scope */
     struct json_number number;
     uint64_t limit;                    /* of maxLength and the like */
     unsigned types;                    /* type */
@@ -88,9 +91,10 @@ typedef bool check_fn(struct check *c, const struct keyword *k, const struct ins
 struct keyword_kind {
     const char *name;
     enum dialect dialects;
-    unsigned types; /* of values that it says something about */
+    unsigned types; /* of instances that it applies to */
     parse_fn *parse;
-    check_fn *check; /* NULL: nothing to do for a value */
+    check_fn *check; /* NULL: nothing to check in an instance */
+    unsigned value;  /* parse_value: the types that the keyword's own value may have */
 };
 
 struct schema {

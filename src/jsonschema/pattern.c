@@ -1,12 +1,13 @@
-/* A pattern may need exponential time: PCRE2's own limit holds for one place in the string, so long
- * strings are searched in stretches, and the clock is looked at in between. */
+/* A pattern may need exponential time: PCRE2's own limit holds for one position in the string, so
+ * long strings are searched in windows, and the deadline is checked between them. */
+#include <ctype.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
 #include "jsonschema/pattern.h"
 #include "jsonschema/schema.h"
 
-#define STRETCH 32        /* places in the string between two looks at the clock */
+#define WINDOW 32         /* start positions between two checks of the deadline */
 #define HEAP_KIB_MAX 8192 /* for backtracking */
 #define NESTING_MAX 100   /* groups within groups */
 #define OPTIONS                                                                                    \
@@ -21,7 +22,7 @@ struct pattern {
     bool is_anchored; /* it can match at the start alone */
 };
 
-static void release(void *arg) {
+static void pattern_free(void *arg) {
     struct pattern *p = arg;
 
     pcre2_match_context_free(p->limits);
@@ -61,7 +62,7 @@ struct pattern *pattern_compile(struct arena *keep, const char *regex, size_t le
     p->limits = pcre2_match_context_create(NULL);
     if (!p->data || !p->limits)
         (void)xmalloc((size_t)-1 / 2);
-    arena_defer(keep, release, p);
+    arena_defer(keep, pattern_free, p);
     (void)pcre2_set_match_limit(p->limits, SCHEMA_BACKTRACKS_MAX);
     (void)pcre2_set_depth_limit(p->limits, SCHEMA_BACKTRACKS_MAX);
     (void)pcre2_set_heap_limit(p->limits, HEAP_KIB_MAX);
@@ -90,17 +91,97 @@ enum pattern_result pattern_match(const struct pattern *p, const char *s, size_t
     int n;
 
     do {
-        last = p->is_anchored || len - start <= STRETCH ? len : start + STRETCH;
+        last = p->is_anchored || len - start <= WINDOW ? len : start + WINDOW;
         n = search(p, s, len, start, last);
         if (n >= 0)
-            return PATTERN_YES;
+            return PATTERN_MATCHES;
         if (n != PCRE2_ERROR_NOMATCH)
-            return PATTERN_GAVE_UP;
+            return PATTERN_LIMIT_REACHED;
         start = last + 1;
         while (start < len && ((unsigned char)s[start] & 0xc0) == 0x80)
             start++; /* to where a character begins */
         if (start <= len && clock_monotonic_ms() > deadline_ms)
-            return PATTERN_GAVE_UP;
+            return PATTERN_LIMIT_REACHED;
     } while (start <= len);
-    return PATTERN_NO;
+    return PATTERN_DOES_NOT_MATCH;
+}
+
+/* ---- \p{…} of ECMA-262 (§22.2.1, tables 67 to 69). Names are exact there, and loose in PCRE2.
+ * ---- */
+
+static const char long_categories[] =
+    " Cased_Letter=L& LC=L& Close_Punctuation=Pe Connector_Punctuation=Pc Control=Cc "
+    "cntrl=Cc Currency_Symbol=Sc Dash_Punctuation=Pd Decimal_Number=Nd digit=Nd "
+    "Enclosing_Mark=Me Final_Punctuation=Pf Format=Cf Initial_Punctuation=Pi Letter=L "
+    "Letter_Number=Nl Line_Separator=Zl Lowercase_Letter=Ll Mark=M Combining_Mark=M "
+    "Math_Symbol=Sm Modifier_Letter=Lm Modifier_Symbol=Sk Nonspacing_Mark=Mn Number=N "
+    "Open_Punctuation=Ps Other=C Other_Letter=Lo Other_Number=No Other_Punctuation=Po "
+    "Other_Symbol=So Paragraph_Separator=Zp Private_Use=Co Punctuation=P punct=P "
+    "Separator=Z Space_Separator=Zs Spacing_Mark=Mc Surrogate=Cs Symbol=S "
+    "Titlecase_Letter=Lt Unassigned=Cn Uppercase_Letter=Lu ";
+
+static const char short_categories[] =
+    " C Cc Cf Cn Co Cs L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So "
+    "Z Zl Zp Zs ";
+
+static const char binary_properties[] =
+    " ASCII ASCII_Hex_Digit AHex Alphabetic Alpha Any Bidi_Control Bidi_C Bidi_Mirrored Bidi_M "
+    "Case_Ignorable CI Cased Changes_When_Casefolded CWCF Changes_When_Casemapped CWCM "
+    "Changes_When_Lowercased CWL Changes_When_Titlecased CWT Changes_When_Uppercased CWU Dash "
+    "Default_Ignorable_Code_Point DI Deprecated Dep Diacritic Dia Emoji Emoji_Component EComp "
+    "Emoji_Modifier EMod Emoji_Modifier_Base EBase Emoji_Presentation EPres Extended_Pictographic "
+    "ExtPict Extender Ext Grapheme_Base Gr_Base Grapheme_Extend Gr_Ext Hex_Digit Hex "
+    "IDS_Binary_Operator IDSB IDS_Trinary_Operator IDST ID_Continue IDC ID_Start IDS Ideographic "
+    "Ideo Join_Control Join_C Logical_Order_Exception LOE Lowercase Lower Math "
+    "Noncharacter_Code_Point NChar Pattern_Syntax Pat_Syn Pattern_White_Space Pat_WS "
+    "Quotation_Mark QMark Radical Regional_Indicator RI Sentence_Terminal STerm Soft_Dotted SD "
+    "Terminal_Punctuation Term Unified_Ideograph UIdeo Uppercase Upper Variation_Selector VS "
+    "White_Space space XID_Continue XIDC XID_Start XIDS ";
+
+static bool is_in(struct arena *a, const char *list, const char *name) {
+    return *name && strstr(list, arena_printf(a, " %s ", name));
+}
+
+static const char *category(struct arena *a, const char *name) {
+    const char *entry;
+
+    if (is_in(a, short_categories, name))
+        return name;
+    entry = strstr(long_categories, arena_printf(a, " %s=", name));
+    if (!entry)
+        return NULL;
+    entry = strchr(entry, '=') + 1;
+    return arena_strndup(a, entry, strcspn(entry, " "));
+}
+
+static bool is_name(const char *s) {
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && *s != '_')
+            return false;
+    return true;
+}
+
+/* Of "key=value"; both lie in the arena. */
+static const char *valued_property(struct arena *a, const char *key, const char *value) {
+    if (is_in(a, " General_Category gc ", key))
+        return category(a, value);
+    if (!*value || !is_in(a, " Script sc Script_Extensions scx ", key))
+        return NULL;
+    return arena_printf(a, "%s:%s", is_in(a, " Script sc ", key) ? "sc" : "scx", value);
+}
+
+const char *regex_property(struct arena *a, const char *text, size_t len, bool *negated) {
+    char *name = arena_strndup(a, text, len), *equals = strchr(name, '=');
+
+    if (equals)
+        *equals = 0;
+    if (!is_name(name) || (equals && !is_name(equals + 1)))
+        return NULL;
+    if (equals)
+        return valued_property(a, name, equals + 1);
+    if (!strcmp(name, "Assigned")) {
+        *negated = !*negated;
+        return "Cn";
+    }
+    return is_in(a, binary_properties, name) ? name : category(a, name);
 }

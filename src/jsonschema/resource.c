@@ -1,7 +1,6 @@
 /* Private part of compile.h: names within the document. */
 #include <ctype.h>
 
-#include "base/base.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "jsonschema/compile.h"
@@ -14,7 +13,7 @@ struct uri {
     struct text scheme, authority, path, query, fragment; /* p is NULL: it is not there */
 };
 
-static struct text take(const char **s, size_t len) {
+static struct text take_part(const char **s, size_t len) {
     const char *start = *s;
 
     *s += len;
@@ -22,22 +21,22 @@ static struct text take(const char **s, size_t len) {
 }
 
 /* Appendix B. */
-static struct uri split(const char *s) {
+static struct uri split_uri(const char *s) {
     struct uri u = {0};
     size_t n = strcspn(s, ":/?#");
 
     if (n && s[n] == ':') {
-        u.scheme = take(&s, n);
+        u.scheme = take_part(&s, n);
         s++;
     }
     if (!strncmp(s, "//", 2)) {
         s += 2;
-        u.authority = take(&s, strcspn(s, "/?#"));
+        u.authority = take_part(&s, strcspn(s, "/?#"));
     }
-    u.path = take(&s, strcspn(s, "?#"));
+    u.path = take_part(&s, strcspn(s, "?#"));
     if (*s == '?') {
         s++;
-        u.query = take(&s, strcspn(s, "#"));
+        u.query = take_part(&s, strcspn(s, "#"));
     }
     if (*s == '#')
         u.fragment = text_of(s + 1);
@@ -78,7 +77,7 @@ static void add_path(struct buf *b, const struct uri *base, const struct uri *re
 
 /* NULL: it is too long. */
 static char *resolve_uri(struct arena *a, const char *base_text, const char *reference) {
-    struct uri base = split(base_text), ref = split(reference);
+    struct uri base = split_uri(base_text), ref = split_uri(reference);
     bool absolute = ref.scheme.p, same_authority = !absolute && !ref.authority.p;
     struct buf b;
 
@@ -105,7 +104,7 @@ static struct resource *resource_find(const struct compile *c, const char *uri, 
     return NULL;
 }
 
-static struct anchor *anchor_find(const struct resource *r, const char *name) {
+struct anchor *anchor_find(const struct resource *r, const char *name) {
     for (struct anchor *a = r->anchors; a; a = a->next)
         if (!strcmp(a->name, name))
             return a;
@@ -141,47 +140,37 @@ static enum rc anchor_add(struct compile *c, struct node *n, const char *keyword
     return OK;
 }
 
-static void resource_add(struct compile *c, struct node *n, const struct json *v, const char *uri) {
+static void resource_add(struct compile *c, struct node *n, const char *uri) {
     struct resource *r = arena_alloc(c->keep, sizeof *r);
 
-    *r = (struct resource){.next = c->schema->resources, .uri = uri, .root = n, .value = v};
+    *r = (struct resource){.next = c->schema->resources, .uri = uri, .root = n};
     c->schema->resources = r;
     c->resource = r;
     n->resource = r;
 }
 
-/* What `id` names, relative to the resource around it. */
-static enum rc resolve_id(struct compile *c, const struct node *n, const char *id, char **uri) {
-    char *hash;
-
-    *uri = resolve_uri(c->keep, c->resource ? c->resource->uri : "", id);
-    if (!*uri)
-        return compile_fail(c, n, "$id", "is longer than %d bytes", SCHEMA_URI_MAX - 1);
-    hash = strchr(*uri, '#');
-    if (hash && hash[1])
-        return compile_fail(c, n, "$id", "must have no fragment");
-    if (hash)
-        *hash = 0;
-    return OK;
-}
-
 static enum rc read_id(struct compile *c, struct node *n, const struct json *v) {
     const char *id = json_get_str(v, "$id");
-    char *uri;
+    char *uri, *hash;
 
     if (!id)
         return compile_fail(c, n, "$id", "must be a string");
     if (*id == '#' && id[1] && c->dialect == DRAFT_7)
         return anchor_add(c, n, "$id", id + 1, false);
-    if (resolve_id(c, n, id, &uri))
-        return c->e->code;
+    uri = resolve_uri(c->keep, c->resource ? c->resource->uri : "", id);
+    if (!uri)
+        return compile_fail(c, n, "$id", "is longer than %d bytes", SCHEMA_URI_MAX - 1);
+    hash = strchrnul(uri, '#');
+    if (*hash && hash[1])
+        return compile_fail(c, n, "$id", "must have no fragment");
+    *hash = 0;
     if (c->resource && c->resource->root == n) { /* the document itself */
         c->resource->uri = uri;
         return OK;
     }
     if (resource_find(c, uri, strlen(uri)))
         return compile_fail(c, n, "$id", "is the name of another schema too");
-    resource_add(c, n, v, uri);
+    resource_add(c, n, uri);
     return OK;
 }
 
@@ -190,7 +179,7 @@ enum rc resource_enter(struct compile *c, struct node *n, const struct json *v) 
     enum rc rc = OK;
 
     if (!c->resource)
-        resource_add(c, n, v, "");
+        resource_add(c, n, "");
     if (json_has(v, "$id") && !(c->dialect == DRAFT_7 && json_has(v, "$ref")))
         rc = read_id(c, n, v);
     for (size_t i = 0; !rc && c->dialect == DRAFT_2020_12 && i < 2; i++)
@@ -209,7 +198,7 @@ static size_t array_index(const char *token) {
 }
 
 /* ~1 and ~0 are decoded in place. */
-static bool unescape(char *token) {
+static bool unescape_token(char *token) {
     char *out = token;
 
     for (const char *in = token; *in; in++) {
@@ -227,16 +216,16 @@ static bool unescape(char *token) {
 }
 
 /* One step of a pointer. */
-static const struct json *step(const struct json *v, char *token) {
+static const struct json *pointer_step(const struct json *v, char *token) {
     if (json_is_array(v))
         return json_at(v, array_index(token));
-    return unescape(token) ? json_get(v, token) : NULL;
+    return unescape_token(token) ? json_get(v, token) : NULL;
 }
 
 /* The schema that a JSON Pointer leads to, also where no keyword makes a schema of it. */
 static enum rc resolve_pointer(struct compile *c, const struct resource *r, const char *pointer,
                                const struct keyword *k, struct node **out) {
-    const struct json *v = r->value;
+    const struct json *v = r->root->value;
     char *tokens = arena_strdup(c->tmp, pointer), *token, *rest = tokens;
     const char *from = pointer;
     struct node where = {.parent = r->root, .index = NO_INDEX};
@@ -247,7 +236,7 @@ static enum rc resolve_pointer(struct compile *c, const struct resource *r, cons
         if (rest)
             *rest = 0;
         from += 1 + strlen(token);
-        v = step(v, token);
+        v = pointer_step(v, token);
         if (rest)
             *rest = '/';
         if (v && rest && compile_find(c, v)) {
@@ -256,13 +245,13 @@ static enum rc resolve_pointer(struct compile *c, const struct resource *r, cons
         }
     }
     if (!v)
-        return compile_fail(c, k->owner, k->kind->name, "leads nowhere in this document");
+        return keyword_fail(c, k, "leads nowhere in this document");
     where.keyword = arena_strdup(c->keep, pointer + (*pointer == '/'));
     c->resource = (struct resource *)(uintptr_t)where.parent->resource;
     return compile_node(c, v, where, out);
 }
 
-static enum rc resolve(struct compile *c, const struct pending_ref *ref) {
+static enum rc resolve_ref(struct compile *c, const struct pending_ref *ref) {
     struct keyword *k = ref->keyword;
     const char *uri, *fragment;
     const struct resource *r;
@@ -271,16 +260,14 @@ static enum rc resolve(struct compile *c, const struct pending_ref *ref) {
 
     uri = resolve_uri(c->tmp, ref->resource->uri, json_str(k->value));
     if (!uri)
-        return compile_fail(c, k->owner, k->kind->name, "is longer than %d bytes",
-                            SCHEMA_URI_MAX - 1);
+        return keyword_fail(c, k, "is longer than %d bytes", SCHEMA_URI_MAX - 1);
     len = strcspn(uri, "#");
     r = resource_find(c, uri, len);
     if (!r)
-        return compile_fail(c, k->owner, k->kind->name,
-                            "refers to what is not in this document; nothing else is read");
+        return keyword_fail(c, k, "refers to what is not in this document; nothing else is read");
     fragment = uri[len] ? url_decode(c->tmp, uri + len + 1, strlen(uri + len + 1), false) : "";
     if (!fragment)
-        return compile_fail(c, k->owner, k->kind->name, "is not a URI reference");
+        return keyword_fail(c, k, "is not a URI reference");
     if (*fragment == '/')
         return resolve_pointer(c, r, fragment, k, &k->node);
     if (!*fragment) {
@@ -289,7 +276,7 @@ static enum rc resolve(struct compile *c, const struct pending_ref *ref) {
     }
     a = anchor_find(r, fragment);
     if (!a)
-        return compile_fail(c, k->owner, k->kind->name, "leads nowhere in this document");
+        return keyword_fail(c, k, "leads nowhere in this document");
     k->node = a->node;
     if (a->dynamic && !strcmp(k->kind->name, "$dynamicRef"))
         k->dynamic = a->name;
@@ -302,7 +289,7 @@ enum rc resource_resolve_all(struct compile *c) {
         enum rc rc;
 
         c->refs = ref->next;
-        rc = resolve(c, ref);
+        rc = resolve_ref(c, ref);
         if (rc)
             return rc;
     }

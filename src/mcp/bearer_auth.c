@@ -3,14 +3,11 @@
 #include <strings.h>
 
 #include "access/revoked.h"
-#include "base/base.h"
-#include "base/text.h"
 #include "base/url.h"
-#include "config/config.h"
-#include "idp/access_token.h"
 #include "idp/idp.h"
 #include "mcp/call.h"
 #include "metrics/metrics.h"
+#include "shared/rate_limit.h"
 
 #define CHALLENGE_MAX 4096 /* bytes of a WWW-Authenticate value */
 
@@ -27,16 +24,6 @@ bool mcp_origin_is_allowed(const struct config *config, const char *origin) {
     return is_serialized_origin(origin) &&
            (!strcmp(origin, config->mcp_origin) || list_has(config->allowed_origins, "*") ||
             list_has(config->allowed_origins, origin));
-}
-
-/* Streamable HTTP "Security": an Origin must be allowed, so that a page of another site cannot
- * reach this server through a user's browser. */
-static enum rc check_origin(const struct config *config, const struct request *rq, struct err *e) {
-    const char *origin = request_header(rq, "origin");
-
-    if (!origin || mcp_origin_is_allowed(config, origin))
-        return OK;
-    return err_set(e, ERR_FORBIDDEN_ORIGIN, "requests from this origin are not allowed");
 }
 
 /* RFC 6750 §2.1: b64token. */
@@ -72,7 +59,8 @@ static enum rc bearer_token(const struct request *rq, const char **token, struct
     return OK;
 }
 
-/* RFC 7235 §2.2 quoted-string; characters that could end or split it are left out. */
+/* Adds an auth-param with a quoted-string (RFC 9110 §11.2, §5.6.4); characters that could end or
+ * split it are left out. */
 static void add_param(struct buf *b, const char *name, const char *value) {
     buf_addf(b, "%s%s=\"", b->len > sizeof "Bearer" - 1 ? ", " : " ", name);
     for (; *value; value++)
@@ -81,90 +69,112 @@ static void add_param(struct buf *b, const char *name, const char *value) {
     buf_addc(b, '"');
 }
 
-/* RFC 6750 §3, RFC 9728 §5.1. `error` is NULL when no token was given (RFC 6750 §3.1). */
-static void challenge(const struct config *config, struct reply *rp, const char *scopes,
-                      const char *error, const struct err *e) {
+/* Adds the WWW-Authenticate header (RFC 6750 §3, RFC 9728 §5.1). `error` is NULL when no token was
+ * given (RFC 6750 §3.1). */
+static void add_challenge(const struct config *config, struct reply *rp, const char *scopes,
+                          const char *error, const struct err *e) {
     struct buf b;
 
     buf_init(&b, rp->arena, CHALLENGE_MAX);
     buf_adds(&b, "Bearer");
-    if (error)
+    if (error) {
         add_param(&b, "error", error);
-    if (error)
         add_param(&b, "error_description", e->text);
+    }
     add_param(&b, "resource_metadata", config->prm_uri);
     if (*scopes)
         add_param(&b, "scope", scopes);
     reply_header(rp, "WWW-Authenticate", b.p);
 }
 
-/* Checks signature and claims of a token that is not in this worker's cache. */
-static enum rc verify(struct site *site, struct arena *a, const char *token,
-                      const struct token_claims **claims, struct err *e) {
-    const struct token_claims *fresh =
-        idp_verify(site->idp, a, token, site->config->mcp_server_uri, e);
+bool bearer_is_denied(const struct deny_list *deny, const struct token_claims *claims) {
+    return deny_has_client(deny, claims->client_id) || deny_has_subject(deny, claims->sub) ||
+           deny_has_subject(deny, claims->username) || deny_is_issued_before(deny, claims->iat);
+}
 
-    if (!fresh)
-        return e->code;
-    token_cache_put(site->mcp->tokens, token, fresh);
-    *claims = fresh;
+static enum rc check_revoked(const struct exchange *x, const struct idp_token *token,
+                             const struct token_claims *claims, struct err *e) {
+    if (revoked_has(x->site->revoked, token->digest, clock_now_s(&x->site->clock)) ||
+        bearer_is_denied(x->site->deny, claims))
+        return err_set(e, ERR_INVALID_TOKEN, "the token was revoked");
     return OK;
 }
 
-bool bearer_is_denied(const struct deny_list *deny, const struct token_claims *claims) {
-    return deny_has_subject(deny, claims->sub) || deny_has_subject(deny, claims->username) ||
-           deny_has_issued(deny, claims->iat);
+/* Verifying costs a hundred times what sending a token costs. So an address that has sent forged
+ * ones, each another, as often as it may send requests elsewhere, waits before its next token that
+ * is not known. */
+static enum rc verify(struct exchange *x, struct idp_token *token,
+                      const struct token_claims **claims, struct err *e) {
+    const char *address = rate_limits_address_key(x->rq->arena, x->rq->remote_addr);
+    const unsigned per_minute = x->site->config->rate_limit_address;
+    const bool is_limited = address && per_minute && x->site->limits;
+    const char *key = is_limited ? arena_printf(x->rq->arena, "forged %s", address) : "";
+    int64_t wait_ms =
+        is_limited ? rate_limits_wait(x->site->limits, key, per_minute, clock_realtime_ms()) : 0;
+
+    if (wait_ms)
+        return reply_rate_limited(x->rp, wait_ms, e);
+    *claims = idp_verify(x->site->idp, x->rq->arena, token, e);
+    if (is_limited && token->is_forged)
+        (void)rate_limits_take(x->site->limits, key, per_minute, clock_realtime_ms());
+    return *claims ? OK : e->code;
+}
+
+static enum rc read_token(const struct request *rq, struct idp_token *token, struct err *e) {
+    const char *text = NULL;
+
+    if (bearer_token(rq, &text, e))
+        return e->code;
+    idp_token_init(token, text);
+    return OK;
 }
 
 static enum rc check_token(struct exchange *x, const struct token_claims **claims, struct err *e) {
-    const char *token = NULL;
-    enum rc rc = bearer_token(x->rq, &token, e);
+    struct idp_token token;
 
-    if (rc)
-        return rc;
-    /* *claims is valid until the next token_cache_put; a request calls that at most once, in
-     * verify(). */
-    *claims = token_cache_get(x->site->mcp->tokens, token, clock_now_s(&x->site->clock));
+    if (read_token(x->rq, &token, e))
+        return e->code;
+    *claims = idp_known(x->site->idp, x->rq->arena, &token);
     metrics_count(METRIC_TOKEN_CACHE, *claims ? CACHE_HIT : CACHE_MISS);
-    rc = *claims ? OK : verify(x->site, x->rq->arena, token, claims, e);
-    if (!rc && (revoked_has(x->site->revoked, token, clock_now_s(&x->site->clock)) ||
-                bearer_is_denied(x->site->deny, *claims))) /* also for cached tokens */
-        return err_set(e, ERR_INVALID_TOKEN, "the token was revoked");
-    return rc;
+    if (!*claims && verify(x, &token, claims, e))
+        return e->code;
+    return check_revoked(x, &token, *claims, e); /* also for known tokens */
 }
 
-/* Both lists as one, without repeating an item. */
-static const char *scope_union(struct arena *a, const char *first, const char *second) {
-    const char *more = list_without(a, second, first);
+enum rc bearer_check_again(struct exchange *x, const struct token_claims *claims, struct err *e) {
+    struct idp_token token;
 
-    return *more ? arena_printf(a, "%s%s%s", first, *first ? " " : "", more) : first;
+    return read_token(x->rq, &token, e) ? e->code : check_revoked(x, &token, claims, e);
 }
 
 enum rc bearer_check_scopes(struct exchange *x, const struct token_claims *claims,
                             const char *scopes, struct err *e) {
-    const char *required = x->site->config->required_scopes, *needed;
+    const char *required = x->site->config->required_scopes, *needed = required, *more;
 
     if (list_covers(claims->scope, required) && list_covers(claims->scope, scopes))
         return OK;
-    needed = scope_union(x->rp->arena, required, scopes);
+    more = list_without(x->rp->arena, scopes, required);
+    if (*more)
+        needed = arena_printf(x->rp->arena, "%s%s%s", required, *required ? " " : "", more);
     (void)err_set(e, ERR_INSUFFICIENT_SCOPE, "the token lacks a scope that this call needs");
     err_detail(e, "missing: %s; the token has: %s",
                list_without(x->rp->arena, needed, claims->scope), claims->scope);
-    challenge(x->site->config, x->rp, needed, "insufficient_scope", e);
+    add_challenge(x->site->config, x->rp, needed, "insufficient_scope", e);
     return e->code;
 }
 
 enum rc mcp_bearer_auth(struct exchange *x, const struct token_claims **claims, struct err *e) {
-    enum rc rc = check_origin(x->site->config, x->rq, e);
+    const struct config *config = x->site->config;
+    const char *origin = request_header(x->rq, "origin");
+    enum rc rc;
 
-    if (rc)
-        return rc;
+    /* Streamable HTTP "Security": an Origin must be allowed, so that a page of another site cannot
+     * reach this server through a user's browser. */
+    if (origin && !mcp_origin_is_allowed(config, origin))
+        return err_set(e, ERR_FORBIDDEN_ORIGIN, "requests from this origin are not allowed");
     rc = check_token(x, claims, e);
-    if (rc == ERR_NO_TOKEN)
-        challenge(x->site->config, x->rp, x->site->config->required_scopes, NULL, e);
-    if (rc == ERR_INVALID_TOKEN)
-        challenge(x->site->config, x->rp, x->site->config->required_scopes, "invalid_token", e);
-    if (rc)
-        return rc;
-    return bearer_check_scopes(x, *claims, "", e);
+    if (rc == ERR_NO_TOKEN || rc == ERR_INVALID_TOKEN)
+        add_challenge(config, x->rp, config->required_scopes,
+                      rc == ERR_INVALID_TOKEN ? "invalid_token" : NULL, e);
+    return rc ? rc : bearer_check_scopes(x, *claims, "", e);
 }

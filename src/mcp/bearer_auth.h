@@ -8,16 +8,23 @@
 #include "site/exchange.h"
 
 /* ERR_FORBIDDEN_ORIGIN, ERR_NO_TOKEN, ERR_INVALID_TOKEN or ERR_INSUFFICIENT_SCOPE, the last three
- * with their WWW-Authenticate header added to rp; ERR_UPSTREAM if no key set can be had.
+ * with their WWW-Authenticate header added to the reply; ERR_UPSTREAM if no key set can be fetched.
  * *claims lives as long as the request. */
 enum rc mcp_bearer_auth(struct exchange *x, const struct token_claims **claims,
                         struct err *e) MUST_USE;
 
-/* Does DENY_FILE refuse the user of the token, or all tokens issued when it was? */
+/* Of a request that was checked when it arrived, maybe long ago: ERR_INVALID_TOKEN if its token was
+ * revoked since then, or its user denied. That the token expires meanwhile ends no call. */
+enum rc bearer_check_again(struct exchange *x, const struct token_claims *claims,
+                           struct err *e) MUST_USE;
+
+/* Does DENY_FILE deny the token's app client or user, or all tokens issued before a time later than
+ * the token's?
+ */
 bool bearer_is_denied(const struct deny_list *deny, const struct token_claims *claims);
 
-/* Does the token have these scopes? Otherwise ERR_INSUFFICIENT_SCOPE with a challenge that names
- * all scopes of the call, REQUIRED_SCOPES included. */
+/* Does the token have these scopes and REQUIRED_SCOPES? Otherwise ERR_INSUFFICIENT_SCOPE, with a
+ * WWW-Authenticate header that names all of them. */
 enum rc bearer_check_scopes(struct exchange *x, const struct token_claims *claims,
                             const char *scopes, struct err *e) MUST_USE;
 

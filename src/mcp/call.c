@@ -1,16 +1,20 @@
 #include "mcp/call.h"
 
-#include "base/base.h"
 #include "catalog/program.h"
 
-int mcp_log_level(const char *name) {
-    static const char *const names[] = {"debug", "info",     "notice", "warning",
-                                        "error", "critical", "alert",  "emergency"};
+static const char *const log_levels[] = {"debug", "info",     "notice", "warning",
+                                         "error", "critical", "alert",  "emergency"};
+#define LOG_LEVELS (int)(sizeof log_levels / sizeof *log_levels)
 
-    for (int i = 0; name && i < 8; i++)
-        if (!strcmp(name, names[i]))
+int mcp_log_level(const char *name) {
+    for (int i = 0; name && i < LOG_LEVELS; i++)
+        if (!strcmp(name, log_levels[i]))
             return i;
     return -1;
+}
+
+const char *mcp_log_level_name(int level) {
+    return level >= 0 && level < LOG_LEVELS ? log_levels[level] : NULL;
 }
 
 struct mcp_call mcp_call_begin(struct exchange *x) {
@@ -33,14 +37,20 @@ void mcp_call_finish(struct mcp_call *c, struct json *result) {
             json_put(result, "_meta", meta);
         }
         info = json_new_object(c->arena);
-        json_put_str(info, "name", MCP_SERVER_NAME);
-        json_put_str(info, "title", MCP_SERVER_NAME);
+        json_put_str(info, "name", c->x->site->config->server.name);
+        json_put_str(info, "title", c->x->site->config->server.label);
         json_put_str(info, "version", MCP_AUTHD_VERSION);
         json_put(meta, META_SERVER_INFO, info);
         if (!json_has(result, "resultType"))
             json_put_str(result, "resultType", "complete");
     }
     c->answer.result.p = json_text(c->arena, result, &c->answer.result.len);
+}
+
+const char *mcp_call_user(const struct mcp_call *c) {
+    const char *site = c->x->site->config->site, *sub = c->client.claims->sub;
+
+    return *site ? arena_printf(c->arena, "%s/%s", site, sub) : sub;
 }
 
 struct json *mcp_client_identity(struct arena *a, const struct mcp_client *client) {

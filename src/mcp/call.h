@@ -3,56 +3,67 @@
  * the answer of its method. */
 #pragma once
 
-#include "base/err.h"
-#include "base/json.h"
-#include "base/text.h"
-#include "catalog/protocol.h"
 #include "config/config.h"
 #include "idp/access_token.h"
 #include "mcp/rpc.h"
 #include "site/exchange.h"
 
-struct catalog;
-struct mcp_service;
-struct task_store;
-struct token_cache;
 struct buf;
 struct mcp_call;
-struct mcp_session;
-struct message_socket;
-struct replay_log;
+struct resource;
+struct program_usage;
+
+/* How a call ended, for the audit log. */
+struct mcp_call_end {
+    const char *event, *outcome;  /* as in the log */
+    const char *kind, *target;    /* such as "tool", and its name */
+    const char *task;             /* its id; NULL: none */
+    const char *reason;           /* why it did not succeed, in our words; NULL: not known */
+    const struct json *arguments; /* NULL: none */
+    int64_t ms;                   /* how long it took */
+};
+
+/* Who is told how each call ended. */
+struct mcp_audit {
+    void (*write)(void *arg, const struct mcp_call *c, const struct mcp_call_end *end);
+    void (*after_fork)(void *arg); /* descriptors of the parent process are not there any more */
+    void *arg;
+};
 
 /* The part of a site that only MCP uses. */
 struct mcp_site {
     const struct mcp_service *service; /* the methods */
-    struct token_cache *tokens;        /* verified access tokens */
     struct catalog *catalog;           /* tools, resources, prompts */
     struct task_store *tasks;          /* records of tasks; NULL: there are none */
+    /* Told when a call begins that may take long, and when it ends; NULL: nobody is. */
+    void (*on_call)(void *arg, bool begins);
+    void *on_call_arg;
+    struct mcp_audit audit; /* write is NULL: nobody is told */
 };
 
 /* Fills c->answer.result, or fails with an ERR_RPC_ code (answered as a JSON-RPC error) or another
  * one (answered by the dispatcher). */
 typedef enum rc mcp_method_fn(struct mcp_call *c, struct err *e);
-/* The scopes that this call needs besides REQUIRED_SCOPES; "" for none. */
-typedef const char *mcp_scopes_fn(const struct mcp_call *c);
+/* What this call demands of the caller (catalog/access.h); NULL: nothing. */
+typedef const struct access *mcp_access_fn(const struct mcp_call *c);
 
 struct mcp_method {
     const char *name;
     unsigned protocols; /* enum mcp_protocol bits */
     mcp_method_fn *run;
-    mcp_scopes_fn *scopes; /* may be NULL */
-    const char *mirrored;  /* the member of params that Mcp-Name repeats, or NULL */
-    const char *event;     /* the event of the log line of a call; NULL: calls are not logged */
-    const char *kind;      /* the key of the call's target in that line, such as "tool" */
+    mcp_access_fn *access;  /* may be NULL */
+    const char *name_param; /* the member of params that the header Mcp-Name repeats, or NULL */
+    const char *event;      /* of the log line of a call; NULL: calls are not logged */
+    const char *kind;       /* of the call's target, such as "tool": its key in that line */
 };
 
 /* What subscriptions/listen can ask for besides lists and resources: a member of
- * params.notifications. Adds subscriptions to `list`; *agreed is the granted part of the request,
- * NULL if nothing is granted. */
+ * params.notifications, whose value is `requested`. `subscribe` adds subscriptions to `list`;
+ * *granted is the part of the request that is granted, NULL if nothing is. */
 struct mcp_filter {
     const char *member;
     enum rc (*subscribe)(struct mcp_call *c, const struct json *requested, struct buf *list,
-                         struct json **agreed, struct err *e);
+                         struct json **granted, struct err *e);
 };
 
 struct mcp_service {
@@ -60,8 +71,11 @@ struct mcp_service {
     size_t method_count;
     const struct mcp_filter *filters;
     size_t filter_count;
-    const char *extensions; /* that PROTOCOL_STATELESS has: an object, as JSON */
-    /* Takes a client's response to a request of the server. */
+    /* The server's, for server/discover and initialize: an object, as JSON; NULL: none. */
+    const char *(*extensions)(const struct mcp_call *c);
+    /* The path of a file that changes when this resource, which is no file, does; NULL: none. */
+    const char *(*watch_resource)(struct mcp_call *c, const struct resource *r, const char *uri);
+    /* Takes a client's response to a request of the server (handshake versions). */
     void (*take_response)(struct mcp_call *c, struct json *message);
 };
 
@@ -70,6 +84,7 @@ struct mcp_service {
 enum mcp_log_level { MCP_LOG_LEVEL_INFO = 1, MCP_LOG_LEVEL_NONE = 100 /* no messages */ };
 /* The number of a level; -1 if there is none of this name. */
 int mcp_log_level(const char *name);
+const char *mcp_log_level_name(int level); /* NULL: there is none of this number */
 
 /* The caller, and what its client supports. */
 struct mcp_client {
@@ -82,7 +97,7 @@ struct mcp_client {
 /* The stream of events that answers the call, if there is one: stream.h. */
 struct mcp_stream {
     int64_t sent_ms;       /* monotonic: when something was last sent */
-    int64_t rate_limit_ms; /* monotonic: when a full burst of notifications is allowed again */
+    int64_t rate_limit_ms; /* monotonic: from when on a full burst of notifications is allowed */
     unsigned dropped;      /* notifications dropped over the rate limit */
     bool has_progress;
     struct json_number progress; /* the last progress sent */
@@ -93,21 +108,24 @@ struct mcp_stream {
 
 /* What ends the call before its program ends: session.h. */
 struct mcp_cancel {
-    const int *watch;           /* watched instead of the client's connection; NULL: nothing */
-    bool (*confirm)(void *arg); /* called when it is readable, see runner/process.h; may be NULL */
-    void *confirm_arg;
+    const int *watch; /* watched instead of the client's connection; NULL: nothing */
+    bool (*must_stop)(
+        void *arg); /* called when it is readable, see runner/process.h; may be NULL */
+    void *must_stop_arg;
     struct message_socket *socket; /* receives notifications/cancelled; NULL: not supported */
     bool arrived;                  /* such a notification has been received */
-    int64_t deadline_ms;           /* monotonic: when programs are ended; one for a whole batch */
+    int64_t deadline_ms;           /* monotonic: when programs are stopped; the same for a batch */
 };
 
 struct mcp_answer {
     struct text result;
-    int error_status;        /* HTTP status of the error; 0: that of rpc_error_status */
-    struct json *error_data; /* NULL: none */
-    /* For the audit line: the tool, resource or prompt (NULL: as the request names it), and how the
-     * call ended (NULL: "ok" or "error"). */
+    int error_status;        /* HTTP status of an error; 0: that of rpc_error_status */
+    struct json *error_data; /* member `data` of an error; NULL: none */
+    /* For the log line of the call: the tool, resource or prompt (NULL: as the request names it),
+     * and how the call ended (NULL: "ok" or "error"). */
     const char *target, *outcome;
+    const char *task;    /* the task that the call began; NULL: none */
+    bool error_is_other; /* the error's text is not ours: it may have data in it */
 };
 
 struct mcp_call {
@@ -119,6 +137,9 @@ struct mcp_call {
     struct mcp_stream stream;
     struct mcp_cancel cancel;
     struct mcp_answer answer;
+    struct program_usage *usage; /* exec/executor.h; NULL: nobody asks for it */
+    struct json *resumed; /* the method's state of a parked call that goes on (parked_call.h); NULL:
+                             a new call */
 };
 
 /* Makes a call of this exchange, before its message is read. */
@@ -127,5 +148,7 @@ struct mcp_call mcp_call_begin(struct exchange *x);
  * protocol version has (resultType is "complete" unless the object has one). Changes the object. */
 void mcp_call_finish(struct mcp_call *c, struct json *result);
 
+/* The caller, told apart from the users of all other sites of this host: for its limits. */
+const char *mcp_call_user(const struct mcp_call *c);
 /* Who the caller is, for programs and for whoami: sub, username, client_id and scopes. */
 struct json *mcp_client_identity(struct arena *a, const struct mcp_client *client);

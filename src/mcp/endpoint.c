@@ -1,9 +1,10 @@
 #include "mcp/endpoint.h"
 
-#include "base/base.h"
+#include "mcp/access.h"
 #include "mcp/bearer_auth.h"
 #include "mcp/call.h"
 #include "mcp/headers.h"
+#include "mcp/parked_call.h"
 #include "mcp/rpc.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
@@ -51,17 +52,8 @@ static enum rc read_client(struct mcp_call *c, struct err *e) {
     if (c->client.log_level >= 0)
         return OK;
     c->answer.error_status = 400;
-    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: _meta.%s is no log level",
+    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: _meta.%s is not a log level",
                    META_LOG_LEVEL);
-}
-
-static enum rc take_notification(const struct mcp_call *c, struct err *e) {
-    /* If a request without an id were treated as a notification, its sender would wait forever. */
-    if (strncmp(c->msg.method, "notifications/", 14) != 0)
-        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the id is missing");
-    if (!strcmp(c->msg.method, "notifications/cancelled"))
-        cancel_deliver(c);
-    return OK;
 }
 
 /* Reads the message and finds its method. Handles notifications and responses itself: they leave
@@ -70,7 +62,6 @@ static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
     const struct mcp_service *service = c->x->site->mcp->service;
     enum rc rc = mcp_message_read(message, &c->msg, e);
 
-    c->msg.protocol = mcp_version_of_header(c->x->rq);
     if (!rc)
         rc = mcp_version_determine(c, e);
     if (rc)
@@ -78,66 +69,75 @@ static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
     c->method = find_method(service, &c->msg);
     if (mcp_headers_check(c, e) || read_client(c, e))
         return e->code;
-    if (c->msg.kind == MCP_NOTIFICATION)
-        return take_notification(c, e);
-    if (c->msg.kind == MCP_RESPONSE)
+    /* If a request without an id were treated as a notification, its sender would wait forever. */
+    if (c->msg.kind == MCP_NOTIFICATION && strncmp(c->msg.method, "notifications/", 14) != 0)
+        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the id is missing");
+    if (c->msg.kind == MCP_NOTIFICATION && !strcmp(c->msg.method, "notifications/cancelled"))
+        cancel_deliver(c);
+    else if (c->msg.kind == MCP_RESPONSE)
         service->take_response(c, message);
-    else if (!c->method)
+    else if (c->msg.kind == MCP_REQUEST && !c->method)
         return err_set(e, ERR_RPC_METHOD_NOT_FOUND, "Method not found: %s",
                        text_quotable(c->arena, c->msg.method));
     return OK;
 }
 
-/* Logs caller, target and outcome; never arguments. */
-static void audit(const struct mcp_call *c, const char *outcome, int64_t began_ms) {
+static void audit_call(const struct mcp_call *c, const struct mcp_call_end *end) {
+    const struct mcp_audit *audit = &c->x->site->mcp->audit;
+
+    if (audit->write)
+        audit->write(audit->arg, c, end);
+}
+
+/* Logs caller, target and outcome; never arguments. e: why it failed, if its code is set. */
+static void log_call(const struct mcp_call *c, const char *outcome, int64_t began_ms,
+                     const struct err *e) {
+    const int64_t ms = clock_monotonic_ms() - began_ms;
     const char *target = c->answer.target;
 
     if (!c->method || !c->method->event)
         return;
-    if (!target && c->method->mirrored) {
-        target = json_get_str(c->msg.params, c->method->mirrored);
+    if (!target && c->method->name_param) {
+        target = json_get_str(c->msg.params, c->method->name_param);
         target = target ? text_quotable(c->arena, target) : "";
     }
     log_info(c->method->event, kv("request", c->x->rq->id), kv(c->method->kind, target),
              kv("sub", c->client.claims->sub), kv("client_id", c->client.claims->client_id),
-             kv("outcome", outcome), kvn("ms", clock_monotonic_ms() - began_ms));
+             kv("outcome", outcome), kvn("ms", ms));
+    audit_call(
+        c, &(struct mcp_call_end){.event = c->method->event,
+                                  .outcome = outcome,
+                                  .kind = c->method->kind,
+                                  .target = target,
+                                  .task = c->answer.task,
+                                  .reason = e->code && !c->answer.error_is_other ? e->text : NULL,
+                                  .arguments = json_get(c->msg.params, "arguments"),
+                                  .ms = ms});
 }
 
-/* Does the token have the scopes that a routed message needs? ERR_INSUFFICIENT_SCOPE. */
-static enum rc check_scopes(struct mcp_call *c, struct err *e) {
-    const char *scopes = c->method && c->method->scopes ? c->method->scopes(c) : "";
-    enum rc rc = bearer_check_scopes(c->x, c->client.claims, scopes, e);
+/* May the caller make the call of a routed message? */
+static enum rc check_access(struct mcp_call *c, struct err *e) {
+    enum rc rc =
+        mcp_check_access(c, c->method && c->method->access ? c->method->access(c) : NULL, e);
 
     if (rc)
-        audit(c, "insufficient_scope", clock_monotonic_ms());
+        log_call(c, rc == ERR_INSUFFICIENT_SCOPE ? "insufficient_scope" : "forbidden",
+                 clock_monotonic_ms(), e);
     return rc;
 }
 
 static const char *outcome_of(const struct mcp_call *c, enum rc rc) {
-    if (rc == ERR_RATE_LIMITED)
+    if (rc == ERR_RATE_LIMITED || rc == ERR_OVERLOADED)
         return "limited";
-    if (c->answer.outcome)
-        return c->answer.outcome;
-    return rc ? "error" : "ok";
-}
-
-/* The answer of a call that succeeded; empty if its stream stays open for subscriptions and is
- * answered at its end. */
-static struct text result_of(struct mcp_call *c) {
-    struct text body = {0};
-
-    if (!c->x->rp->subscriptions || !c->x->rp->streaming) {
-        body = rpc_result(c->arena, c->msg.id, c->answer.result);
-        arena_release(c->arena, c->answer.result.p);
-    }
-    return body;
+    return c->answer.outcome ? c->answer.outcome : rc ? "error" : "ok";
 }
 
 /* Runs the method of a message and makes the response. If `routed`, the result of route(), is an
  * error, makes the response from it instead. Returns only errors that JSON-RPC has no code for; the
  * dispatcher answers them. */
 static enum rc respond(struct mcp_call *c, enum rc routed, struct response *out, struct err *e) {
-    int64_t began_ms = clock_monotonic_ms();
+    const int64_t began_ms =
+        c->x->rq->resumed ? c->x->rq->started_ms : clock_monotonic_ms(); /* of the method */
     enum rc rc = routed;
 
     *out = (struct response){.status = 202};
@@ -145,9 +145,16 @@ static enum rc respond(struct mcp_call *c, enum rc routed, struct response *out,
         return OK;
     if (!rc)
         rc = c->method->run(c, e);
-    audit(c, outcome_of(c, rc), began_ms);
+    if (c->x->rp->parked) /* another worker answers */
+        return OK;
+    log_call(c, outcome_of(c, rc), began_ms, rc ? e : &(struct err){.code = OK});
     if (!rc) {
-        *out = (struct response){200, result_of(c)};
+        out->status = 200;
+        /* If the stream stays open for subscriptions, the response is sent at its end. */
+        if (!c->x->rp->subscriptions || !c->x->rp->streaming) {
+            out->body = rpc_result(c->arena, c->msg.id, c->answer.result);
+            arena_release(c->arena, c->answer.result.p);
+        }
         return OK;
     }
     if (!rpc_is_error(rc) &&
@@ -169,41 +176,36 @@ static enum rc check_media(const struct request *rq, struct reply *rp, struct er
     return reply_check_coding(rp, rq, e);
 }
 
-static void send_text(struct reply *rp, int status, struct text t) {
-    rp->status = status;
+/* Sends a complete answer in the form that the client prefers: as the only event of a stream, or as
+ * JSON. With a status other than 200 it is JSON. */
+static void send_answer(struct mcp_call *c, int status, struct text t) {
+    struct reply *rp = c->x->rp;
+
+    if (status == 200 && mcp_prefers_stream(c->x->rq)) {
+        struct text event = sse_event(c->arena, NULL, t);
+
+        arena_release(c->arena, t.p);
+        mcp_stream_headers(rp);
+        t = event;
+    } else {
+        rp->status = status;
+        reply_header(rp, "Content-Type", "application/json");
+        reply_header(rp, "Cache-Control", "no-store"); /* the answer is for this user only */
+    }
     rp->body = t.p;
     rp->body_len = t.len;
-    reply_header(rp, "Content-Type", "application/json");
-    reply_header(rp, "Cache-Control", "no-store"); /* the answer is for this user only */
-}
-
-/* Sends a complete answer as the only event of a stream. */
-static void send_one_event(struct mcp_call *c, struct text answer) {
-    struct text event = sse_event(c->arena, NULL, answer);
-
-    arena_release(c->arena, answer.p);
-    mcp_stream_headers(c->x->rp);
-    c->x->rp->body = event.p;
-    c->x->rp->body_len = event.len;
-}
-
-/* Sends a complete answer in the form that the client prefers. With a status other than 200 it
- * is JSON. */
-static void send_answer(struct mcp_call *c, int status, struct text t) {
-    if (status == 200 && mcp_prefers_stream(c->x->rq))
-        send_one_event(c, t);
-    else
-        send_text(c->x->rp, status, t);
 }
 
 static enum rc post_single(struct mcp_call *c, struct json *message, struct err *e) {
     struct response response;
     enum rc rc = route(c, message, e);
 
-    if (rc && !rpc_is_error(rc))
+    if (!rc && c->x->rq->resumed)
+        rc = bearer_check_again(c->x, c->client.claims, e);
+    if (!rc)
+        rc = check_access(c, e);
+    if (rc && !rpc_is_error(rc) && !c->x->rp->streaming)
         return rc;
-    if (!rc && check_scopes(c, e))
-        return e->code;
     if (respond(c, rc, &response, e))
         return e->code;
     if (c->x->rp->streaming)
@@ -218,12 +220,12 @@ static enum rc post_single(struct mcp_call *c, struct json *message, struct err 
 /* Answers the whole body with one error. */
 static enum rc refuse(struct mcp_call *c, struct err *e) {
     log_rpc_error(c, e);
-    send_text(c->x->rp, rpc_error_status(e->code, c->msg.protocol),
-              rpc_error(c->arena, NULL, c->msg.protocol, e, NULL));
+    send_answer(c, rpc_error_status(e->code, c->msg.protocol),
+                rpc_error(c->arena, NULL, c->msg.protocol, e, NULL));
     return OK;
 }
 
-/* ---- batches: 2025-03-26 requires them, 2025-06-18 removed them */
+/* ---- batches: 2025-03-26 requires them, 2025-06-18 removed them ---- */
 
 struct batch {
     size_t count;
@@ -232,7 +234,7 @@ struct batch {
     struct text answers[BATCH_MAX];
 };
 
-/* Sends the answers as one array; nothing if no message needs one. */
+/* Sends the answers as one array; an empty reply if no message needs one. */
 static void send_batch(struct mcp_call *c, const struct batch *b) {
     size_t len = 2;
     char *p, *start;
@@ -256,8 +258,8 @@ static void send_batch(struct mcp_call *c, const struct batch *b) {
     send_answer(c, 200, (struct text){start, (size_t)(p - start)});
 }
 
-/* Routes all messages and checks their scopes before the first one runs, because a missing scope is
- * answered with a challenge for the whole POST. */
+/* Routes all messages and checks who may make the calls before the first one runs, because a
+ * missing scope is answered with a challenge for the whole POST. */
 static enum rc route_batch(struct batch *b, const struct json *messages, struct err *e) {
     for (size_t i = 0; i < b->count; i++) {
         enum rc rc = route(&b->calls[i], json_at(messages, i), &b->errors[i]);
@@ -266,7 +268,7 @@ static enum rc route_batch(struct batch *b, const struct json *messages, struct 
             *e = b->errors[i];
             return rc;
         }
-        if (!rc && check_scopes(&b->calls[i], e))
+        if (!rc && check_access(&b->calls[i], e))
             return e->code;
     }
     return OK;
@@ -281,8 +283,8 @@ static enum rc run_batch(struct batch *b, struct err *e) {
 
         if (total > BATCH_ANSWER_BYTES_MAX && !b->errors[i].code && b->calls[i].method)
             (void)err_set(&b->errors[i], ERR_RPC_INVALID_REQUEST,
-                          "Invalid request: the answers of this batch are too large, send the rest "
-                          "of it alone");
+                          "Invalid request: the answers to this batch are too long; send the "
+                          "remaining messages in another one");
         if (respond(&b->calls[i], b->errors[i].code, &response, &b->errors[i])) {
             *e = b->errors[i];
             return e->code;
@@ -297,7 +299,7 @@ static enum rc post_batch(struct mcp_call *c, const struct json *messages, struc
     size_t count = json_len(messages);
     struct batch *b;
 
-    if (!mcp_version_has_batches(c->x->rq) || !count || count > BATCH_MAX) {
+    if (!mcp_batch_is_allowed(c->x->rq) || !count || count > BATCH_MAX) {
         (void)err_set(e, ERR_RPC_INVALID_REQUEST,
                       "Invalid request: batches have 1 to %d messages, and only protocol version "
                       "2025-03-26 has them",
@@ -319,14 +321,15 @@ static enum rc post_batch(struct mcp_call *c, const struct json *messages, struc
 enum rc mcp_post(struct exchange *x, struct err *e) {
     struct mcp_call c = mcp_call_begin(x);
     struct json *body;
-    enum rc rc = mcp_bearer_auth(x, &c.client.claims, e);
+    enum rc rc = x->rq->resumed ? mcp_call_restore(&c, &c.resumed, e)
+                                : mcp_bearer_auth(x, &c.client.claims, e);
 
     if (rc)
         return rc;
     rc = check_media(x->rq, x->rp, e);
     if (rc)
         return rc;
-    c.msg.protocol = mcp_version_of_header(x->rq);
+    c.msg.protocol = mcp_protocol_of_header(x->rq);
     if (json_parse(x->rq->arena, x->rq->body, x->rq->body_len, &body, e)) {
         const char *why = arena_strdup(x->rq->arena, e->text);
 

@@ -5,10 +5,9 @@
 
 #include "base/encode.h"
 #include "mcp/call.h"
-#include "web/request.h"
 
-#define SENTINEL_START "=?base64?"
-#define SENTINEL_END "?="
+#define BASE64_PREFIX "=?base64?"
+#define BASE64_SUFFIX "?="
 
 const char *mcp_header(const struct request *rq, const char *name) {
     const char *v = request_header(rq, name);
@@ -24,37 +23,27 @@ const char *mcp_header(const struct request *rq, const char *name) {
 }
 
 bool mcp_header_decode(struct arena *a, const char *value, struct text *out) {
-    const size_t start = sizeof SENTINEL_START - 1, end = sizeof SENTINEL_END - 1;
+    const size_t start = sizeof BASE64_PREFIX - 1, end = sizeof BASE64_SUFFIX - 1;
     size_t len = strlen(value);
 
     for (const char *p = value; *p; p++)
         if (((unsigned char)*p < ' ' && *p != '\t') || (unsigned char)*p > '~')
             return false;
     *out = (struct text){value, len};
-    if (len < start + end || memcmp(value, SENTINEL_START, start) != 0 ||
-        memcmp(value + len - end, SENTINEL_END, end) != 0)
+    if (len < start + end || memcmp(value, BASE64_PREFIX, start) != 0 ||
+        memcmp(value + len - end, BASE64_SUFFIX, end) != 0)
         return true;
     out->p = (const char *)base64_decode(a, value + start, len - start - end, &out->len);
     return out->p != NULL;
 }
 
-static enum rc check_method(const struct mcp_call *c, struct err *e) {
-    const char *method = mcp_header(c->x->rq, "mcp-method");
-
-    if (!method || !strcmp(method, c->msg.method))
-        return OK;
-    return err_set(e, ERR_RPC_HEADER_MISMATCH,
-                   "Header mismatch: Mcp-Method says '%s', the body says '%s'",
-                   text_quotable(c->arena, method), text_quotable(c->arena, c->msg.method));
-}
-
-static enum rc check_name(const struct mcp_call *c, const char *mirrored, struct err *e) {
+static enum rc check_name(const struct mcp_call *c, const char *name_param, struct err *e) {
     const char *header = mcp_header(c->x->rq, "mcp-name"), *value;
     struct text decoded;
     size_t len;
 
     /* If the member is missing, the method reports that. */
-    value = json_strn(json_get(c->msg.params, mirrored), &len);
+    value = json_strn(json_get(c->msg.params, name_param), &len);
     if (!value)
         return OK;
     if (!header)
@@ -65,31 +54,36 @@ static enum rc check_name(const struct mcp_call *c, const char *mirrored, struct
         return OK;
     return err_set(e, ERR_RPC_HEADER_MISMATCH,
                    "Header mismatch: Mcp-Name says '%s', params.%s says '%s'",
-                   text_quotable(c->arena, header), mirrored, text_quotable(c->arena, value));
+                   text_quotable(c->arena, header), name_param, text_quotable(c->arena, value));
 }
 
 enum rc mcp_headers_check(const struct mcp_call *c, struct err *e) {
+    const char *method;
+
     if (c->msg.protocol != PROTOCOL_STATELESS)
         return OK;
     /* The specification has no rules for headers of notifications; a contradiction is still
      * refused. */
-    if (c->msg.kind == MCP_REQUEST && !mcp_header(c->x->rq, "mcp-method"))
+    method = mcp_header(c->x->rq, "mcp-method");
+    if (!method && c->msg.kind == MCP_REQUEST)
         return err_set(e, ERR_RPC_HEADER_MISMATCH, "Header mismatch: Mcp-Method is missing");
-    if (check_method(c, e))
-        return e->code;
-    return c->method && c->method->mirrored ? check_name(c, c->method->mirrored, e) : OK;
+    if (method && strcmp(method, c->msg.method) != 0)
+        return err_set(e, ERR_RPC_HEADER_MISMATCH,
+                       "Header mismatch: Mcp-Method says '%s', the body says '%s'",
+                       text_quotable(c->arena, method), text_quotable(c->arena, c->msg.method));
+    return c->method && c->method->name_param ? check_name(c, c->method->name_param, e) : OK;
 }
 
 /* What the Accept header says about one media type. MCP clients list both application/json and
  * text/event-stream, mostly with the same weight; then the one listed first is preferred. */
-struct wish {
+struct acceptance {
     int weight;      /* 0: it is not acceptable */
-    size_t at;       /* index of the range that decides */
+    size_t at;       /* index of the media range that decides */
     int specificity; /* of that range; 0: no range matches */
 };
 
-/* 1 for any type, 2 for type/any, 3 for the type itself; 0: the range does not cover it. */
-static int coverage(const char *range, size_t len, const char *type) {
+/* 1 for any type, 2 for type/any, 3 for the type itself; 0: the range does not match it. */
+static int specificity(const char *range, size_t len, const char *type) {
     size_t major = strcspn(type, "/") + 1;
 
     if (len == 3 && !strncmp(range, "*/*", 3))
@@ -100,17 +94,17 @@ static int coverage(const char *range, size_t len, const char *type) {
 }
 
 /* RFC 9110 §12.5.1: "the most specific reference has precedence". */
-static struct wish wish_for(const char *accept, const char *type) {
+static struct acceptance acceptance_of(const char *accept, const char *type) {
     struct preference p;
-    struct wish wish = {0};
+    struct acceptance found = {0};
 
     for (size_t at = 0; preference_next(&accept, &p); at++) {
-        int c = coverage(p.range, p.len, type);
+        int specific = specificity(p.range, p.len, type);
 
-        if (c > wish.specificity)
-            wish = (struct wish){p.weight, at, c};
+        if (specific > found.specificity)
+            found = (struct acceptance){p.weight, at, specific};
     }
-    return wish;
+    return found;
 }
 
 static const char *accept_header(const struct request *rq) {
@@ -120,13 +114,13 @@ static const char *accept_header(const struct request *rq) {
 }
 
 bool mcp_accepts(const struct request *rq, const char *type) {
-    return wish_for(accept_header(rq), type).weight > 0;
+    return acceptance_of(accept_header(rq), type).weight > 0;
 }
 
 bool mcp_prefers_stream(const struct request *rq) {
     const char *accept = accept_header(rq);
-    struct wish json = wish_for(accept, "application/json");
-    struct wish stream = wish_for(accept, "text/event-stream");
+    struct acceptance json = acceptance_of(accept, "application/json");
+    struct acceptance stream = acceptance_of(accept, "text/event-stream");
 
     return stream.weight > json.weight ||
            (stream.weight && stream.weight == json.weight && stream.at < json.at);
@@ -153,7 +147,7 @@ static bool is_stateless(const char *version) {
     return strcmp(version, MCP_VERSION_STATELESS) >= 0;
 }
 
-bool mcp_version_is_handshake_version(const char *version) {
+bool mcp_version_has_handshake(const char *version) {
     return is_one_of(handshake_versions, version);
 }
 
@@ -163,13 +157,13 @@ static const char *version_header(const struct request *rq) {
     return v && *v ? v : NULL;
 }
 
-enum mcp_protocol mcp_version_of_header(const struct request *rq) {
+enum mcp_protocol mcp_protocol_of_header(const struct request *rq) {
     const char *v = version_header(rq);
 
     return v && is_stateless(v) ? PROTOCOL_STATELESS : PROTOCOL_HANDSHAKE;
 }
 
-bool mcp_version_has_batches(const struct request *rq) {
+bool mcp_batch_is_allowed(const struct request *rq) {
     const char *v = version_header(rq);
 
     return !v || !strcmp(v, MCP_VERSION_BATCHES);
@@ -192,18 +186,9 @@ static enum rc unsupported(struct mcp_call *c, const char *requested, struct err
 
 /* "A request missing any required field is malformed": -32602 with HTTP 400, unlike the -32602 of
  * a method. */
-static enum rc bad_envelope(struct mcp_call *c, const char *member, const char *what,
-                            struct err *e) {
+static enum rc bad_meta(struct mcp_call *c, const char *member, const char *what, struct err *e) {
     c->answer.error_status = 400;
     return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: _meta.%s %s", member, what);
-}
-
-static enum rc version_of_handshake(struct mcp_call *c, const char *header, struct err *e) {
-    c->msg.protocol = PROTOCOL_HANDSHAKE;
-    /* Streamable HTTP 2025-11-25 "Protocol Version Header": no header means 2025-03-26. */
-    c->msg.version = header ? header : MCP_VERSION_BATCHES;
-    return mcp_version_is_handshake_version(c->msg.version) ? OK
-                                                            : unsupported(c, c->msg.version, e);
 }
 
 /* The header and the body must name the same version. */
@@ -212,7 +197,7 @@ static enum rc version_from_meta(struct mcp_call *c, const char *header, const s
     c->msg.protocol = PROTOCOL_STATELESS;
     c->msg.version = json_get_str(meta, META_VERSION);
     if (!c->msg.version)
-        return bad_envelope(c, META_VERSION, "must be a string", e);
+        return bad_meta(c, META_VERSION, "must be a string", e);
     if (!header && c->msg.kind == MCP_REQUEST)
         return err_set(e, ERR_RPC_HEADER_MISMATCH,
                        "Header mismatch: MCP-Protocol-Version is missing");
@@ -221,14 +206,6 @@ static enum rc version_from_meta(struct mcp_call *c, const char *header, const s
                        "Header mismatch: MCP-Protocol-Version says '%s', _meta says '%s'",
                        text_quotable(c->arena, header), text_quotable(c->arena, c->msg.version));
     return is_one_of(stateless_versions, c->msg.version) ? OK : unsupported(c, c->msg.version, e);
-}
-
-static enum rc check_envelope(struct mcp_call *c, const struct json *meta, struct err *e) {
-    if (!json_is_object(json_get(meta, META_CLIENT_CAPABILITIES)))
-        return bad_envelope(c, META_CLIENT_CAPABILITIES, "must be an object", e);
-    if (json_get(meta, META_CLIENT_INFO) && !json_is_object(json_get(meta, META_CLIENT_INFO)))
-        return bad_envelope(c, META_CLIENT_INFO, "must be an object", e);
-    return OK;
 }
 
 /* `initialize` begins a handshake, unless the request has the complete _meta of a stateless one:
@@ -242,24 +219,14 @@ static bool opens_handshake(const struct mcp_call *c, const struct json *meta) {
            !json_is_object(json_get(meta, META_CLIENT_CAPABILITIES));
 }
 
-static enum rc version_of_initialize(struct mcp_call *c, const char *header, struct err *e) {
-    c->msg.protocol = PROTOCOL_HANDSHAKE;
-    c->msg.version = MCP_VERSION_HANDSHAKE;
-    if (header && is_stateless(header))
-        return err_set(e, ERR_RPC_HEADER_MISMATCH,
-                       "Header mismatch: MCP-Protocol-Version %s has no initialize request",
-                       text_quotable(c->arena, header));
-    return OK; /* the body negotiates; the header is required only afterwards */
-}
-
-/* The header names a stateless version, and the body none. */
+/* The header names a stateless version, and the body does not name a version. */
 static enum rc version_from_header(struct mcp_call *c, const char *header, struct err *e) {
     c->msg.protocol = PROTOCOL_STATELESS;
     c->msg.version = header;
     if (!is_one_of(stateless_versions, header))
         return unsupported(c, header, e);
     if (c->msg.kind == MCP_REQUEST)
-        return bad_envelope(c, META_VERSION, "is missing", e);
+        return bad_meta(c, META_VERSION, "is missing", e);
     if (c->msg.kind == MCP_RESPONSE)
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: clients send no responses in this protocol version");
@@ -269,17 +236,31 @@ static enum rc version_from_header(struct mcp_call *c, const char *header, struc
 enum rc mcp_version_determine(struct mcp_call *c, struct err *e) {
     const struct json *meta = json_get(c->msg.params, "_meta");
     const char *header = version_header(c->x->rq);
+    const bool stateless_header = header && is_stateless(header);
     enum rc rc;
 
-    if (opens_handshake(c, meta))
-        return version_of_initialize(c, header, e);
-    if (json_has(meta, META_VERSION))
-        rc = version_from_meta(c, header, meta, e);
-    else if (header && is_stateless(header))
-        rc = version_from_header(c, header, e);
-    else
-        rc = version_of_handshake(c, header, e);
-    if (rc || c->msg.protocol != PROTOCOL_STATELESS || c->msg.kind != MCP_REQUEST)
+    if (opens_handshake(c, meta)) {
+        c->msg.protocol = PROTOCOL_HANDSHAKE;
+        c->msg.version = MCP_VERSION_HANDSHAKE;
+        if (stateless_header)
+            return err_set(e, ERR_RPC_HEADER_MISMATCH,
+                           "Header mismatch: MCP-Protocol-Version %s has no initialize request",
+                           text_quotable(c->arena, header));
+        return OK; /* the body negotiates; the header is required only afterwards */
+    }
+    if (!json_has(meta, META_VERSION) && !stateless_header) {
+        c->msg.protocol = PROTOCOL_HANDSHAKE;
+        /* Streamable HTTP 2025-11-25 "Protocol Version Header": no header means 2025-03-26. */
+        c->msg.version = header ? header : MCP_VERSION_BATCHES;
+        return mcp_version_has_handshake(c->msg.version) ? OK : unsupported(c, c->msg.version, e);
+    }
+    rc = json_has(meta, META_VERSION) ? version_from_meta(c, header, meta, e)
+                                      : version_from_header(c, header, e);
+    if (rc || c->msg.kind != MCP_REQUEST)
         return rc;
-    return check_envelope(c, meta, e);
+    if (!json_is_object(json_get(meta, META_CLIENT_CAPABILITIES)))
+        return bad_meta(c, META_CLIENT_CAPABILITIES, "must be an object", e);
+    if (json_get(meta, META_CLIENT_INFO) && !json_is_object(json_get(meta, META_CLIENT_INFO)))
+        return bad_meta(c, META_CLIENT_INFO, "must be an object", e);
+    return OK;
 }

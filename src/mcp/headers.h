@@ -2,7 +2,6 @@
  * which parts of the message they repeat. */
 #pragma once
 
-#include "base/base.h"
 #include "base/text.h"
 #include "catalog/protocol.h"
 #include "web/request.h"
@@ -42,8 +41,9 @@ bool mcp_prefers_stream(const struct request *rq);
  * _meta of a stateless request is checked here. */
 enum rc mcp_version_determine(struct mcp_call *c, struct err *e) MUST_USE;
 /* The protocol by the header alone, for answers to messages that cannot be read. */
-enum mcp_protocol mcp_version_of_header(const struct request *rq);
-/* Does the header allow a batch? */
-bool mcp_version_has_batches(const struct request *rq);
+enum mcp_protocol mcp_protocol_of_header(const struct request *rq);
+/* Does the protocol version of the header allow a batch? */
+bool mcp_batch_is_allowed(const struct request *rq);
 
-bool mcp_version_is_handshake_version(const char *version);
+/* Is it a supported version with a handshake? */
+bool mcp_version_has_handshake(const char *version);

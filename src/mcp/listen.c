@@ -1,11 +1,6 @@
 #include "mcp/listen.h"
 
-#include "base/base.h"
-#include "base/text.h"
-#include "catalog/catalog.h"
-#include "catalog/resources.h"
-#include "mcp/call.h"
-#include "mcp/rpc.h"
+#include "mcp/access.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
 #include "web/sse.h"
@@ -13,12 +8,14 @@
 
 #define META_SUBSCRIPTION "io.modelcontextprotocol/subscriptionId"
 
+#define LISTS (sizeof lists / sizeof *lists)
+
+/* Skills have none of their own: their files are resources. */
 static const struct {
     const char *filter, *method;
-} lists[CATALOG_KINDS] = {
-    [CATALOG_TOOLS] = {"toolsListChanged", "notifications/tools/list_changed"},
-    [CATALOG_RESOURCES] = {"resourcesListChanged", "notifications/resources/list_changed"},
-    [CATALOG_PROMPTS] = {"promptsListChanged", "notifications/prompts/list_changed"}};
+} lists[] = {[CATALOG_TOOLS] = {"toolsListChanged", "notifications/tools/list_changed"},
+             [CATALOG_RESOURCES] = {"resourcesListChanged", "notifications/resources/list_changed"},
+             [CATALOG_PROMPTS] = {"promptsListChanged", "notifications/prompts/list_changed"}};
 
 struct json *mcp_subscription_meta(struct mcp_call *c) {
     struct json *meta = json_new_object(c->arena);
@@ -44,31 +41,47 @@ static struct text notification(struct mcp_call *c, const char *method, struct j
     return sse_event(c->arena, NULL, t);
 }
 
-static void add_list(struct mcp_call *c, struct buf *b, size_t list) {
+/* Subscribes to a change of the list: of the folder with its manifests. */
+static void add_list_change(struct mcp_call *c, struct buf *b, size_t list) {
     const struct config *config = c->x->site->config;
+    struct text event = notification(c, lists[list].method, make_params(c));
     char path[SUBSCRIPTION_PATH_MAX];
+    const char *const dirs[] = {
+        catalog_directory(config, (enum catalog_kind)list),
+        *config->servers_dir ? arena_printf(c->arena, "%s/servers", config->state_dir) : "",
+        list == CATALOG_RESOURCES ? config->skills_dir : ""};
 
-    if (subscription_folder_path(catalog_directory(config, (enum catalog_kind)list), path))
-        subscription_add(b, SUBSCRIPTION_FOLDER, text_of(path),
-                         notification(c, lists[list].method, make_params(c)));
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        if (*dirs[i] && subscription_folder_path(dirs[i], path)) {
+            subscription_add(b, SUBSCRIPTION_FOLDER, text_of(path), event);
+            event.len = 0; /* once, since there may be many streams */
+        }
 }
 
-/* Only files can be watched, and only by callers who may read them. */
+/* Subscribes to a change of the resource. False: nobody tells of one, or the caller may not read
+ * it.
+ */
 static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
     struct json *variables, *params;
-    const struct resource *r =
-        uri ? catalog_resource(c->x->site->mcp->catalog, c->arena, uri, &variables) : NULL;
+    const struct resource *r = uri ? mcp_find_resource(c, uri, &variables) : NULL;
+    struct caller caller = mcp_caller(c);
 
-    if (!r || !r->path || !list_covers(c->client.claims->scope, r->entry.scopes))
+    const char *path;
+
+    if (!r || !access_is_allowed(&r->entry.access, &caller))
+        return false;
+    path = r->path ? r->path : c->x->site->mcp->service->watch_resource(c, r, uri);
+    if (!path)
         return false;
     params = make_params(c);
     json_put_str(params, "uri", uri);
-    subscription_add(b, SUBSCRIPTION_FILE, text_of(r->path),
+    subscription_add(b, SUBSCRIPTION_FILE, text_of(path),
                      notification(c, "notifications/resources/updated", params));
     return true;
 }
 
-/* "Graceful Closure": the answer to subscriptions/listen, when the stream is ended. */
+/* The response to subscriptions/listen, which the stream holder sends when it ends the stream
+ * ("Graceful Closure"). */
 static void add_end(struct mcp_call *c, struct buf *b) {
     struct text answer;
 
@@ -81,42 +94,42 @@ static struct buf *new_list(struct mcp_call *c) {
     struct buf *b = arena_alloc(c->arena, sizeof *b);
 
     buf_init(b, c->arena, SUBSCRIPTION_BYTES_MAX);
-    subscription_add(b, SUBSCRIPTION_USER, text_of(c->client.claims->sub), TEXT_LITERAL(""));
+    subscription_add(b, SUBSCRIPTION_USER, text_of(mcp_call_user(c)), TEXT_LITERAL(""));
     return b;
 }
 
 /* The part of the requested notifications that the server grants. */
-static struct json *agree(struct mcp_call *c, const struct json *requested, struct buf *b) {
+static struct json *grant(struct mcp_call *c, const struct json *requested, struct buf *b) {
     const struct json *uris = json_get(requested, "resourceSubscriptions");
-    struct json *agreed = json_new_object(c->arena), *some = json_new_array(c->arena);
+    struct json *granted = json_new_object(c->arena), *granted_uris = json_new_array(c->arena);
 
-    for (size_t i = 0; i < CATALOG_KINDS; i++)
+    for (size_t i = 0; i < LISTS; i++)
         if (json_get_bool(requested, lists[i].filter)) {
-            add_list(c, b, i);
-            json_put_bool(agreed, lists[i].filter, true);
+            add_list_change(c, b, i);
+            json_put_bool(granted, lists[i].filter, true);
         }
-    for (size_t i = 0; i < json_len(uris) && json_len(some) < SUBSCRIPTIONS_MAX; i++)
+    for (size_t i = 0; i < json_len(uris) && json_len(granted_uris) < SUBSCRIPTIONS_MAX; i++)
         if (add_resource(c, b, json_str(json_at(uris, i))))
-            json_add(some, json_at(uris, i));
-    if (json_len(some))
-        json_put(agreed, "resourceSubscriptions", some);
-    return agreed;
+            json_add(granted_uris, json_at(uris, i));
+    if (json_len(granted_uris))
+        json_put(granted, "resourceSubscriptions", granted_uris);
+    return granted;
 }
 
-/* The same for the filters of the service. */
-static enum rc agree_filters(struct mcp_call *c, const struct json *requested, struct buf *b,
-                             struct json *agreed, struct err *e) {
+/* Adds what the service's filters grant. */
+static enum rc grant_filters(struct mcp_call *c, const struct json *requested, struct buf *b,
+                             struct json *granted, struct err *e) {
     const struct mcp_service *service = c->x->site->mcp->service;
 
     for (const struct mcp_filter *f = service->filters;
          f < service->filters + service->filter_count; f++) {
-        const struct json *asked = json_get(requested, f->member);
-        struct json *some = NULL;
+        const struct json *requested_part = json_get(requested, f->member);
+        struct json *granted_part = NULL;
 
-        if (asked && f->subscribe(c, asked, b, &some, e))
+        if (requested_part && f->subscribe(c, requested_part, b, &granted_part, e))
             return e->code;
-        if (some)
-            json_put(agreed, f->member, some);
+        if (granted_part)
+            json_put(granted, f->member, granted_part);
     }
     return OK;
 }
@@ -124,7 +137,7 @@ static enum rc agree_filters(struct mcp_call *c, const struct json *requested, s
 enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     const struct json *requested = json_get(c->msg.params, "notifications");
     struct buf *b = new_list(c);
-    struct json *params, *agreed;
+    struct json *params, *granted;
 
     if (!json_is_object(requested))
         return err_set(e, ERR_RPC_INVALID_PARAMS,
@@ -133,10 +146,10 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: Accept must allow text/event-stream");
     params = make_params(c);
-    agreed = agree(c, requested, b);
-    if (agree_filters(c, requested, b, agreed, e))
+    granted = grant(c, requested, b);
+    if (grant_filters(c, requested, b, granted, e))
         return e->code;
-    json_put(params, "notifications", agreed);
+    json_put(params, "notifications", granted);
     add_end(c, b);
     if (b->overflow)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: too many subscriptions at once");
@@ -155,27 +168,26 @@ struct buf *mcp_session_subscriptions(struct mcp_call *c) {
         c->client.session ? json_get(c->client.session->stored, "uris") : NULL;
     struct buf *b = new_list(c);
 
-    for (size_t i = 0; i < CATALOG_KINDS; i++)
-        add_list(c, b, i);
+    for (size_t i = 0; i < LISTS; i++)
+        add_list_change(c, b, i);
     for (size_t i = 0; i < json_len(uris); i++)
         (void)add_resource(c, b, json_str(json_at(uris, i)));
     if (c->client.session)
         subscription_add(b, SUBSCRIPTION_KEY, text_of(c->client.session->key), TEXT_LITERAL(""));
-    if (mcp_stream_has_change_ids(c))
-        subscription_add(b, SUBSCRIPTION_EVENT_IDS, TEXT_LITERAL(STREAM_OF_CHANGES),
-                         TEXT_LITERAL(""));
+    if (mcp_stream_has_ids(c))
+        subscription_add(b, SUBSCRIPTION_EVENT_IDS, TEXT_LITERAL(GET_STREAM_ID), TEXT_LITERAL(""));
     return b;
 }
 
 /* Stores or removes the session's subscription to the resource, and changes its open stream. */
-static enum rc change(struct mcp_call *c, bool subscribe, struct err *e) {
+static enum rc set_subscription(struct mcp_call *c, bool subscribe, struct err *e) {
     const char *uri = json_get_str(c->msg.params, "uri");
     struct json *uris, *variables;
     const struct json *old;
 
     if (!uri)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
-    if (!catalog_resource(c->x->site->mcp->catalog, c->arena, uri, &variables)) {
+    if (!mcp_find_resource(c, uri, &variables)) {
         c->answer.error_data = json_new_object(c->arena);
         json_put_str(c->answer.error_data, "uri", uri);
         return err_set(e, ERR_RPC_RESOURCE_NOT_FOUND, "Resource not found");
@@ -197,14 +209,14 @@ static enum rc change(struct mcp_call *c, bool subscribe, struct err *e) {
     if (mcp_session_save(c, e))
         return e->code;
     c->x->rp->subscriptions = mcp_session_subscriptions(c);
-    c->answer.result = (struct text){"{}", 2};
+    c->answer.result = TEXT_LITERAL("{}");
     return OK;
 }
 
 enum rc mcp_subscribe(struct mcp_call *c, struct err *e) {
-    return change(c, true, e);
+    return set_subscription(c, true, e);
 }
 
 enum rc mcp_unsubscribe(struct mcp_call *c, struct err *e) {
-    return change(c, false, e);
+    return set_subscription(c, false, e);
 }

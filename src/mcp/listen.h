@@ -4,10 +4,9 @@
  * holder takes over the stream and sends the events. */
 #pragma once
 
-#include "base/arena.h"
 #include "mcp/call.h"
 
-#define SUBSCRIPTIONS_MAX 64 /* most resources of one stream, and also most tasks */
+#define SUBSCRIPTIONS_MAX 64 /* resources of one stream; also tasks of one stream */
 
 /* The _meta of a notification to a stream of subscriptions/listen: the id of the subscription. */
 struct json *mcp_subscription_meta(struct mcp_call *c);

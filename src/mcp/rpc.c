@@ -1,8 +1,8 @@
 #include "mcp/rpc.h"
 
-/* JSON-RPC 2.0 §5.1 and MCP 2026-07-28 "Error Codes". In the handshake versions an error that
- * answers a readable request has the HTTP status 200; Streamable HTTP of 2026-07-28 names others.
- */
+/* The JSON-RPC codes (JSON-RPC 2.0 §5.1, MCP 2026-07-28 "Error Codes") and HTTP statuses. In the
+ * handshake versions the error of a request that could be read has the status 200; Streamable HTTP
+ * of 2026-07-28 has other statuses. */
 static const struct rpc_code {
     enum rc code;
     int stateless, stateless_status, handshake, handshake_status;

@@ -2,12 +2,11 @@
  * base/err.h; rpc.c has their numbers and HTTP statuses. */
 #pragma once
 
-#include "base/base.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "catalog/protocol.h"
 
-/* The numbers after those of oauth/codes.h. */
+/* The first 12 codes of a protocol are for OAuth (oauth/site.h). */
 #define RPC_CODE(n) ((enum rc)(ERR_PROTOCOL + 12 + (n)))
 #define ERR_RPC_PARSE RPC_CODE(0)
 #define ERR_RPC_INVALID_REQUEST RPC_CODE(1)
@@ -17,7 +16,7 @@
 #define ERR_RPC_UNSUPPORTED_VERSION RPC_CODE(5)
 #define ERR_RPC_MISSING_CAPABILITY RPC_CODE(6)
 #define ERR_RPC_RESOURCE_NOT_FOUND RPC_CODE(7)
-#define ERR_RPC_INTERNAL RPC_CODE(8) /* a program of a manifest failed */
+#define ERR_RPC_INTERNAL RPC_CODE(8) /* a program or this server failed */
 
 enum mcp_message_kind { MCP_REQUEST, MCP_NOTIFICATION, MCP_RESPONSE };
 
@@ -48,5 +47,5 @@ struct json *rpc_notification(struct arena *a, const char *method, struct json *
 
 /* The HTTP status that goes with an error. */
 int rpc_error_status(enum rc code, enum mcp_protocol protocol);
-/* Is it an error that is answered in JSON-RPC form here, not by the dispatcher? */
+/* Has the error a JSON-RPC code? Otherwise the dispatcher answers it. */
 bool rpc_is_error(enum rc code);

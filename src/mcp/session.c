@@ -1,23 +1,22 @@
 #include "mcp/session.h"
 
-#include "base/base.h"
 #include "crypto/digest.h"
 #include "crypto/seal.h"
 #include "mcp/bearer_auth.h"
-#include "mcp/call.h"
 #include "mcp/headers.h"
 #include "shared/cache.h"
 #include "shared/message_socket.h"
+#include "web/parked.h"
 
 #define PURPOSE "mcp-session"
 #define ID_MAX 4096
-#define USER_DIGEST_BYTES 12    /* of 32: enough for a key that need not be secret */
-#define DISCOVER_TTL_MS 3600000 /* the answer changes only with an upgrade */
+#define USER_DIGEST_BYTES 12 /* of 32: enough for a key that need not be secret */
 #define CAPABILITIES                                                                               \
     "\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},"                        \
     "\"resources\":{\"listChanged\":true,\"subscribe\":true},\"tools\":{\"listChanged\":true}"
 
-/* Only the capabilities that programs can use, since the session id, a header, must be short. */
+/* Only the capabilities that programs can use, since the session id is sent in a header and must be
+ * short. */
 static struct json *known_capabilities(struct arena *a, const struct json *given) {
     static const struct {
         const char *name, *parts[3];
@@ -40,8 +39,9 @@ static struct json *known_capabilities(struct arena *a, const struct json *given
     return out;
 }
 
-/* Begins a session: adds the Mcp-Session-Id header to the reply. */
-static void start(struct mcp_call *c) {
+/* Opens a session: adds the Mcp-Session-Id header to the reply. The id contains, sealed, {"t": when
+ * the session began, "c": the client's capabilities}. */
+static void open_session(struct mcp_call *c) {
     struct json *state = json_new_object(c->arena);
 
     if (!c->x->site->seal || !c->x->site->cache)
@@ -56,6 +56,25 @@ static void start(struct mcp_call *c) {
                            state));
 }
 
+/* What follows other members; "" for none. */
+static const char *instructions_member(struct mcp_call *c) {
+    const char *text = c->x->site->config->server.instructions;
+    struct json *string;
+    size_t len;
+
+    if (!text)
+        return "";
+    string = json_new_stringn(c->arena, text, strlen(text));
+    return arena_printf(c->arena, ",\"instructions\":%s", json_text(c->arena, string, &len));
+}
+
+/* What follows the other capabilities; "" for none. */
+static const char *extensions_member(struct mcp_call *c) {
+    const char *v = c->x->site->mcp->service->extensions(c);
+
+    return v ? arena_printf(c->arena, ",\"extensions\":%s", v) : "";
+}
+
 enum rc mcp_initialize(struct mcp_call *c, struct err *e) {
     const char *requested = json_get_str(c->msg.params, "protocolVersion");
 
@@ -66,13 +85,12 @@ enum rc mcp_initialize(struct mcp_call *c, struct err *e) {
         return err_set(e, ERR_RPC_INVALID_PARAMS,
                        "Invalid params: protocolVersion must be a string");
     /* "Version Negotiation": the requested version if it is supported, else the latest. */
-    c->answer.result.p = arena_printf(
+    c->answer.result = text_of(arena_printf(
         c->arena,
-        "{\"protocolVersion\":\"%s\",\"capabilities\":{" CAPABILITIES
-        "},\"serverInfo\":" MCP_SERVER_INFO "}",
-        mcp_version_is_handshake_version(requested) ? requested : MCP_VERSION_HANDSHAKE);
-    c->answer.result.len = strlen(c->answer.result.p);
-    start(c);
+        "{\"protocolVersion\":\"%s\",\"capabilities\":{" CAPABILITIES "%s},\"serverInfo\":%s%s}",
+        mcp_version_has_handshake(requested) ? requested : MCP_VERSION_HANDSHAKE,
+        extensions_member(c), c->x->site->config->server.info_with_icons, instructions_member(c)));
+    open_session(c);
     return OK;
 }
 
@@ -82,21 +100,21 @@ enum rc mcp_ping(struct mcp_call *c, struct err *e) {
     return OK;
 }
 
+/* May be cached as long as a list: a first skill or app changes the extensions. */
 enum rc mcp_discover(struct mcp_call *c, struct err *e) {
     (void)e;
-    c->answer.result.p = arena_printf(
+    c->answer.result = text_of(arena_printf(
         c->arena,
         "{\"resultType\":\"complete\",\"supportedVersions\":[\"" MCP_VERSION_STATELESS
-        "\"],\"capabilities\":{" CAPABILITIES ",\"extensions\":%s},\"ttlMs\":%d"
-        ",\"cacheScope\":\"public\",\"_meta\":{\"" META_SERVER_INFO "\":" MCP_SERVER_INFO "}}",
-        c->x->site->mcp->service->extensions, DISCOVER_TTL_MS);
-    c->answer.result.len = strlen(c->answer.result.p);
+        "\"],\"capabilities\":{" CAPABILITIES "%s},\"ttlMs\":" LIST_TTL_MS
+        ",\"cacheScope\":\"public\"%s,\"_meta\":{\"" META_SERVER_INFO "\":%s}}",
+        extensions_member(c), instructions_member(c), c->x->site->config->server.info_with_icons));
     return OK;
 }
 
 /* ---- sessions ---- */
 
-static enum rc unknown(struct err *e) {
+static enum rc session_not_found(struct err *e) {
     return err_set(e, ERR_NOT_FOUND, "this session is unknown or has ended: initialize again");
 }
 
@@ -112,8 +130,8 @@ static struct json *read_stored(struct mcp_call *c, const char *key) {
 }
 
 /* Opens the sealed id. *capabilities is what the client declared. */
-static enum rc open_id(struct mcp_call *c, const char *id, struct json **capabilities,
-                       struct err *e) {
+static enum rc unseal_id(struct mcp_call *c, const char *id, struct json **capabilities,
+                         struct err *e) {
     const struct seal_binding binding = {
         .keys = c->x->site->seal, .purpose = PURPOSE, .associated = c->client.claims->sub};
     struct json *state;
@@ -122,7 +140,7 @@ static enum rc open_id(struct mcp_call *c, const char *id, struct json **capabil
     if (strlen(id) > ID_MAX || seal_open_json(c->arena, &binding, id, &state, e) ||
         !json_get_int(state, "t", &started) ||
         started < clock_now_s(&c->x->site->clock) - SESSION_MAX_S)
-        return unknown(e);
+        return session_not_found(e);
     *capabilities = json_get(state, "c");
     return OK;
 }
@@ -134,7 +152,7 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
 
     if (!id || !c->x->site->seal || !c->x->site->cache)
         return OK;
-    if (open_id(c, id, &c->client.capabilities, e))
+    if (unseal_id(c, id, &c->client.capabilities, e))
         return e->code;
     session = arena_alloc(c->arena, sizeof *session);
     session->user = sha256_base64url(c->arena, c->client.claims->sub, USER_DIGEST_BYTES);
@@ -144,7 +162,7 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     session->stored = read_stored(c, session->key);
     if (cache_has(c->x->site->cache,
                   arena_printf(c->arena, SESSION_ENDED_PREFIX "%s", session->id)))
-        return unknown(e);
+        return session_not_found(e);
     level = mcp_log_level(json_get_str(session->stored, "level"));
     if (level >= 0)
         c->client.log_level = level;
@@ -157,11 +175,11 @@ static enum rc store(struct mcp_call *c, const char *prefix, const char *text, s
                      struct err *e) {
     const char *of_user = arena_printf(c->arena, "%s%s:", prefix, c->client.session->user);
     const struct cache_quota user = {.prefix = of_user,
-                                     .most = SESSION_STORED_USER_MAX,
-                                     .bytes = SESSION_STORED_USER_BYTES_MAX},
+                                     .max_entries = SESSION_STORED_USER_MAX,
+                                     .max_bytes = SESSION_STORED_USER_BYTES_MAX},
                              all = {.prefix = prefix,
-                                    .most = SESSION_STORED_HOST_MAX,
-                                    .bytes = SESSION_STORED_HOST_BYTES_MAX};
+                                    .max_entries = SESSION_STORED_HOST_MAX,
+                                    .max_bytes = SESSION_STORED_HOST_BYTES_MAX};
     const struct cache_entry entry = {.value = text, .len = len, .ttl_s = SESSION_MAX_S};
 
     if (cache_set(c->x->site->cache, arena_printf(c->arena, "%s%s", prefix, c->client.session->id),
@@ -195,28 +213,35 @@ enum rc mcp_set_level(struct mcp_call *c, struct err *e) {
         if (mcp_session_save(c, e))
             return e->code;
     }
-    c->answer.result = (struct text){"{}", 2};
+    c->answer.result = TEXT_LITERAL("{}");
     return OK;
 }
 
-enum rc mcp_delete(struct exchange *x, struct err *e) {
-    struct mcp_call c = mcp_call_begin(x);
-    enum rc rc = mcp_bearer_auth(x, &c.client.claims, e);
+enum rc mcp_session_begin(struct exchange *x, struct mcp_call *c, const char *why, struct err *e) {
+    enum rc rc;
 
-    if (!rc && mcp_version_of_header(x->rq) == PROTOCOL_STATELESS) {
+    *c = mcp_call_begin(x);
+    rc = mcp_bearer_auth(x, &c->client.claims, e);
+    if (!rc && (mcp_protocol_of_header(x->rq) == PROTOCOL_STATELESS ||
+                !strcmp(x->rq->method, "HEAD"))) { /* the route of GET is also that of HEAD */
         reply_header(x->rp, "Allow", "POST");
-        return err_set(e, ERR_METHOD_NOT_ALLOWED, "this protocol version has no sessions");
+        return err_set(e, ERR_METHOD_NOT_ALLOWED, "%s", why);
     }
-    if (!rc)
-        rc = mcp_session_find(&c, e);
-    if (rc)
-        return rc;
+    c->msg.version = mcp_header(x->rq, "mcp-protocol-version");
+    return rc ? rc : mcp_session_find(c, e);
+}
+
+enum rc mcp_delete(struct exchange *x, struct err *e) {
+    struct mcp_call c;
+
+    if (mcp_session_begin(x, &c, "this protocol version has no sessions", e))
+        return e->code;
     if (!c.client.session)
         return err_set(e, ERR_INVALID_REQUEST, "Mcp-Session-Id is missing");
-    rc = store(&c, SESSION_ENDED_PREFIX, "", 0, e);
-    if (!rc)
-        reply_empty(x->rp, 204);
-    return rc;
+    if (store(&c, SESSION_ENDED_PREFIX, "", 0, e))
+        return e->code;
+    reply_empty(x->rp, 204);
+    return OK;
 }
 
 /* ---- notifications/cancelled ---- */
@@ -227,7 +252,7 @@ enum rc mcp_delete(struct exchange *x, struct err *e) {
 /* The name of the message socket of a request. It is unique, since ids are unique within a session
  * (the number 1 and the string "1" are different ids), and unguessable, since only the user's
  * client knows the session's id, of which the key is made. */
-static const char *name_of(const struct mcp_call *c, const struct json *id) {
+static const char *cancel_socket_name(const struct mcp_call *c, const struct json *id) {
     const char *text = arena_printf(c->arena, "cancel\n%s\n%s", c->client.session->key,
                                     json_text(c->arena, id, NULL));
 
@@ -236,11 +261,19 @@ static const char *name_of(const struct mcp_call *c, const struct json *id) {
 
 void cancel_begin(struct mcp_call *c) {
     struct err e;
+    int fd = -1;
 
     if (c->msg.protocol != PROTOCOL_HANDSHAKE || !c->client.session || !c->msg.id ||
-        c->msg.in_batch || message_socket_open(name_of(c, c->msg.id), &c->cancel.socket, &e))
+        c->msg.in_batch)
         return;
-    c->cancel.watch = message_socket_watch(c->cancel.socket);
+    if (c->x->rq->resumed)
+        fd = resumed_take(c->x->rq->resumed, PARKED_CANCEL);
+    if (fd >= 0)
+        c->cancel.socket = message_socket_adopt(fd);
+    else if (c->x->rq->resumed ||
+             message_socket_open(cancel_socket_name(c, c->msg.id), &c->cancel.socket, &e))
+        return;
+    c->cancel.watch = message_socket_fd(c->cancel.socket);
 }
 
 void cancel_end(struct mcp_call *c) {
@@ -270,7 +303,7 @@ void cancel_deliver(const struct mcp_call *c) {
     if (c->msg.protocol != PROTOCOL_HANDSHAKE || !c->client.session ||
         (!json_is_string(id) && !json_is_number(id)))
         return;
-    if (message_socket_send(name_of(c, id), MESSAGE, strlen(MESSAGE)))
+    if (message_socket_send(cancel_socket_name(c, id), MESSAGE, strlen(MESSAGE)))
         log_info("cancelled", kv("request", c->x->rq->id), kv("sub", c->client.claims->sub),
                  kv("reason", reason ? text_quotable(c->arena, reason) : ""));
 }

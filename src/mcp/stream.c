@@ -1,9 +1,10 @@
 #include "mcp/stream.h"
 
 #include <limits.h>
+#include <math.h>
 #include <poll.h>
 
-#include "crypto/random.h"
+#include "crypto/digest.h"
 #include "mcp/call.h"
 #include "mcp/headers.h"
 #include "mcp/rpc.h"
@@ -26,14 +27,8 @@ static const char *replay_log_name(const struct mcp_call *c, const char *stream)
     return arena_printf(c->arena, "%s.%s", c->client.session->id, stream);
 }
 
-/* Only with 2025-11-25: clients of older versions do not support the priming event, since it has no
- * data. */
-static bool has_event_ids(const struct mcp_call *c, const char *version) {
-    return c->client.session && version && !strcmp(version, MCP_VERSION_HANDSHAKE);
-}
-
-bool mcp_stream_has_change_ids(const struct mcp_call *c) {
-    return has_event_ids(c, mcp_header(c->x->rq, "mcp-protocol-version"));
+bool mcp_stream_has_ids(const struct mcp_call *c) {
+    return c->client.session && c->msg.version && !strcmp(c->msg.version, MCP_VERSION_HANDSHAKE);
 }
 
 /* The priming event of a stream that begins, which gives the client an id before any message; empty
@@ -43,12 +38,12 @@ static struct text replay_begin(struct mcp_call *c) {
     const char *stream;
     struct err e;
 
-    if (!has_event_ids(c, c->msg.version))
+    if (!c->msg.id || !mcp_stream_has_ids(c)) /* a GET stream, without a request, is not stored */
         return (struct text){0};
     stream = random_text(c->x->rp->arena, STREAM_ID_BYTES); /* c->arena may end before the stream */
     if (replay_log_create(replay_log_dir(c->arena, c->x->site), replay_log_name(c, stream),
                           clock_now_s(&c->x->site->clock), &c->stream.replay, &e)) {
-        log_info("stream_not_kept", kv("request", c->x->rq->id), kv("why", e.detail));
+        log_info("replay_log_failed", kv("request", c->x->rq->id), kv("why", e.detail));
         return (struct text){0};
     }
     c->stream.id = stream;
@@ -68,7 +63,7 @@ static struct text replay_event(struct mcp_call *c, struct arena *a, struct text
     id.at = replay_log_len(c->stream.replay) + sse_event_len(&id, message);
     event = sse_event(a, &id, message);
     if (replay_log_add(c->stream.replay, event.p, event.len, &e)) {
-        log_info("stream_not_kept", kv("request", c->x->rq->id), kv("why", e.text));
+        log_info("replay_log_failed", kv("request", c->x->rq->id), kv("why", e.text));
         replay_end(c);
     }
     return event;
@@ -162,10 +157,6 @@ void mcp_stream_notify_limited(struct mcp_call *c, struct arena *a, const char *
     mcp_stream_notify(c, a, method, params);
 }
 
-void mcp_stream_comment(struct mcp_call *c) {
-    mcp_stream_write(c, TEXT_LITERAL(SSE_COMMENT));
-}
-
 bool mcp_stream_is_abandoned(struct mcp_call *c) {
     if (!c->x->rq->waited || c->msg.protocol != PROTOCOL_STATELESS || !mcp_stream_possible(c))
         return false;
@@ -173,7 +164,7 @@ bool mcp_stream_is_abandoned(struct mcp_call *c) {
     for (int i = 0; i < DISCONNECT_COMMENTS && !c->stream.disconnected; i++) {
         struct pollfd peer = {.fd = c->x->rp->sink->fd, .events = POLLIN};
 
-        mcp_stream_comment(c);
+        mcp_stream_write(c, TEXT_LITERAL(SSE_COMMENT));
         c->stream.disconnected = c->stream.disconnected || poll(&peer, 1, DISCONNECT_WAIT_MS) > 0;
     }
     return c->stream.disconnected;
@@ -188,7 +179,7 @@ int mcp_stream_keep_alive(void *call) {
     left = c->stream.sent_ms + every_ms - clock_monotonic_ms();
     if (!c->stream.disconnected && left <= 0) {
         mcp_stream_begin(c);
-        mcp_stream_comment(c);
+        mcp_stream_write(c, TEXT_LITERAL(SSE_COMMENT));
         left = every_ms;
     }
     if (c->stream.disconnected)
@@ -208,4 +199,15 @@ const int *mcp_stream_watch(const struct mcp_call *c) {
     if (c->cancel.watch)
         return c->cancel.watch;
     return c->msg.protocol == PROTOCOL_STATELESS && c->x->rp->sink ? &c->x->rp->sink->fd : NULL;
+}
+
+bool mcp_stream_accept_progress(struct mcp_call *c, const struct json *value) {
+    struct json_number n;
+
+    if (!json_number(value, &n) || !isfinite(n.d) ||
+        (c->stream.has_progress && json_number_compare(&n, &c->stream.progress) <= 0))
+        return false;
+    c->stream.has_progress = true;
+    c->stream.progress = n;
+    return true;
 }

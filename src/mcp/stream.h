@@ -1,9 +1,8 @@
 /* The answer to one request as a stream of server-sent events: notifications, then the response.
- * The stream begins with the first message; without one, the answer is plain JSON. */
+ * The stream begins with the first notification; if there is none, the response is sent whole when
+ * it is complete (endpoint.c). */
 #pragma once
 
-#include "base/base.h"
-#include "base/json.h"
 #include "base/text.h"
 #include "web/reply.h"
 
@@ -13,7 +12,7 @@ struct site;
 
 /* May this call be answered by a stream? */
 bool mcp_stream_possible(const struct mcp_call *c);
-/* Status and headers of a stream. */
+/* Sets the status and headers of a stream. */
 void mcp_stream_headers(struct reply *rp);
 /* Begins the stream unless it has begun, before there is anything to send. */
 void mcp_stream_begin(struct mcp_call *c);
@@ -34,8 +33,6 @@ void mcp_stream_notify_limited(struct mcp_call *c, struct arena *a, const char *
                                struct json *params);
 /* Sends the answer of a call whose stream has begun. */
 void mcp_stream_answer(struct mcp_call *c, struct text answer);
-/* Sends a comment. Apache does not send the headers before the first bytes of the body. */
-void mcp_stream_comment(struct mcp_call *c);
 /* Sends a comment if nothing was sent for STREAM_KEEP_ALIVE_S, and begins the stream if necessary.
  * Proxies close silent connections, and web servers notice a disconnected client only when they
  * send something (lighttpd 1.4.69 only after the headers are sent). `call` is a struct mcp_call.
@@ -44,6 +41,9 @@ int mcp_stream_keep_alive(void *call);
 /* Has the client disconnected while its call waited for a worker (2026-07-28, where this ends the
  * call)? Begins the stream, since web servers notice only when they send something. */
 bool mcp_stream_is_abandoned(struct mcp_call *c);
+/* "The progress value MUST increase with each notification", over all rounds of a call: true, and
+ * the value is remembered, if this one may be sent. */
+bool mcp_stream_accept_progress(struct mcp_call *c, const struct json *value);
 /* Disconnects the client, which gets the rest by resuming the stream. Does nothing if the stream is
  * not stored. */
 void mcp_stream_close(struct mcp_call *c);
@@ -55,8 +55,8 @@ const int *mcp_stream_watch(const struct mcp_call *c);
  * Redelivery"). Sent events are stored in a replay log of the host; an event's id contains the
  * stream's id and the position of the next event in the log. The log's name is bound to the
  * session, so other sessions and users cannot read it. */
-#define REPLAY_ABSENT_MS 30000 /* how long a request waits for a disconnected client to resume */
-/* Ends the log at the end of the call. */
+#define RESUME_WAIT_MS 30000 /* how long a request waits for a disconnected client to resume */
+/* Closes the log at the end of the call. */
 void replay_end(struct mcp_call *c);
 /* Opens the stored events of a stream of this session; close them with replay_log_close.
  * ERR_MISSING if there are none. */
@@ -65,6 +65,7 @@ enum rc replay_open(struct mcp_call *c, const char *stream, struct replay_log **
 /* Deletes old replay logs (shared/replay_log.h says how old). */
 void replay_sweep(struct site *site);
 
-#define STREAM_OF_CHANGES "get" /* the stream's part of the event ids of GET streams */
-/* Do the events of this GET stream have ids? */
-bool mcp_stream_has_change_ids(const struct mcp_call *c);
+#define GET_STREAM_ID "get" /* the stream's id in the event ids of GET streams */
+/* Do the events of this call's stream have ids? Only with 2025-11-25: clients of older versions do
+ * not support the priming event, since it has no data. */
+bool mcp_stream_has_ids(const struct mcp_call *c);

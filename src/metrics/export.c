@@ -1,6 +1,6 @@
 /* Private part of metrics.h: the texts that Prometheus and CloudWatch read. Names, help and label
- * values come from our table alone and need no escapes (a unit test sees to it). */
-#include "base/base.h"
+ * values come from our table, and are names of sites, which need no escapes either (a unit test
+ * sees to it). */
 #include "metrics/metrics.h"
 
 #include <inttypes.h>
@@ -24,16 +24,16 @@ static void put_labels(const struct metric_info *i, unsigned a, unsigned b, FILE
 
     if (!first->label)
         return;
-    (void)fprintf(out, "{%s=\"%s\"", first->label, first->values[a]);
+    (void)fprintf(out, "{%s=\"%s\"", first->label, metrics_label(first, a));
     if (second->label)
-        (void)fprintf(out, ",%s=\"%s\"", second->label, second->values[b]);
+        (void)fprintf(out, ",%s=\"%s\"", second->label, metrics_label(second, b));
     (void)fputc('}', out);
 }
 
 /* Every histogram has one label. */
 static void put_histogram(enum metric m, unsigned a, FILE *out) {
     const struct metric_info *i = &metric_table[m];
-    const char *label = i->labels[0]->label, *value = i->labels[0]->values[a];
+    const char *label = i->labels[0]->label, *value = metrics_label(i->labels[0], a);
     uint64_t count = 0;
 
     for (unsigned n = 0; n < METRIC_BUCKETS; n++) {
@@ -57,7 +57,7 @@ static void put_metric(enum metric m, FILE *out) {
     (void)fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", i->prometheus, i->help, i->prometheus,
                   kinds[i->kind]);
     for (unsigned a = 0; a < i->labels[0]->count; a++) {
-        if (!i->labels[0]->values[a])
+        if (!metrics_label(i->labels[0], a))
             continue;
         if (i->kind == METRIC_HISTOGRAM) {
             put_histogram(m, a, out);
@@ -67,7 +67,7 @@ static void put_metric(enum metric m, FILE *out) {
             (void)fputs(i->prometheus, out);
             put_labels(i, a, b, out);
             (void)fputc(' ', out);
-            put_number(i, metrics_value(m, a, b), out);
+            put_number(i, metrics_exported(m, a, b), out);
             (void)fputc('\n', out);
         }
     }
@@ -91,28 +91,11 @@ void metrics_text(FILE *out) {
  * spread over its distribution: averages and percentiles come out right, and how many there were is
  * what Count and Invocations say. */
 
-struct metrics_emf {
-    size_t cells;
-    uint64_t last[]; /* every cell, as it was written last */
-};
-
 /* What happened since the last time, in one combination of one metric. */
 struct change {
     uint64_t value;                   /* of a gauge: the value itself */
     uint64_t buckets[METRIC_BUCKETS]; /* of a histogram; value is their sum */
 };
-
-struct metrics_emf *metrics_emf_new(void) {
-    size_t cells = metrics_cells();
-    struct metrics_emf *emf = xcalloc(1, sizeof *emf + cells * sizeof *emf->last);
-
-    emf->cells = cells;
-    return emf;
-}
-
-void metrics_emf_free(struct metrics_emf *emf) {
-    free(emf);
-}
 
 static uint64_t since(uint64_t *last, uint64_t now) {
     uint64_t n = now - *last;
@@ -121,17 +104,17 @@ static uint64_t since(uint64_t *last, uint64_t now) {
     return n;
 }
 
-static void take(struct metrics_emf *emf, enum metric m, unsigned a, unsigned b, struct change *c) {
-    uint64_t *last = emf->last + metrics_cell(m, a, b);
+static void take(uint64_t *cells, enum metric m, unsigned a, unsigned b, struct change *c) {
+    uint64_t *last = cells + metrics_cell(m, a, b);
 
     c->value = 0;
     if (metric_table[m].kind == METRIC_HISTOGRAM) {
         for (unsigned n = 0; n < METRIC_BUCKETS; n++)
             c->value += c->buckets[n] = since(&last[n], metrics_value(m, a, n));
     } else if (metric_table[m].kind == METRIC_GAUGE) {
-        c->value = metrics_value(m, a, b);
+        c->value = metrics_exported(m, a, b);
     } else {
-        c->value = since(last, metrics_value(m, a, b));
+        c->value = since(last, metrics_exported(m, a, b));
     }
 }
 
@@ -175,14 +158,14 @@ struct line {
 };
 
 /* Reads what the line would say. false: nothing. */
-static bool gather(struct metrics_emf *emf, struct line *l) {
+static bool gather(uint64_t *cells, struct line *l) {
     bool any = false;
 
     for (unsigned m = 0; m < METRICS; m++) {
         l->there[m] = false;
         if (!sent(m, l->first, l->second))
             continue;
-        take(emf, m, l->a, l->b, &l->changes[m]);
+        take(cells, m, l->a, l->b, &l->changes[m]);
         l->there[m] = l->changes[m].value > 0 || metric_table[m].kind == METRIC_GAUGE;
         any = any || l->there[m];
     }
@@ -200,9 +183,9 @@ static void put_dimensions(const struct line *l, FILE *out) {
 
 static void put_targets(const struct line *l, FILE *out) {
     if (l->first->dimension)
-        (void)fprintf(out, ",\"%s\":\"%s\"", l->first->dimension, l->first->values[l->a]);
+        (void)fprintf(out, ",\"%s\":\"%s\"", l->first->dimension, metrics_label(l->first, l->a));
     if (l->second->dimension)
-        (void)fprintf(out, ",\"%s\":\"%s\"", l->second->dimension, l->second->values[l->b]);
+        (void)fprintf(out, ",\"%s\":\"%s\"", l->second->dimension, metrics_label(l->second, l->b));
     for (unsigned m = 0; m < METRICS; m++) {
         const struct metric_info *i = &metric_table[m];
 
@@ -244,7 +227,7 @@ static bool seen(enum metric m) {
     return false;
 }
 
-void metrics_emf_write(struct metrics_emf *emf, int64_t now_ms, FILE *out) {
+void metrics_emf_write(uint64_t *cells, int64_t now_ms, FILE *out) {
     struct line *l = xcalloc(1, sizeof *l);
 
     for (unsigned m = 0; m < METRICS; m++) {
@@ -254,7 +237,7 @@ void metrics_emf_write(struct metrics_emf *emf, int64_t now_ms, FILE *out) {
             continue;
         for (l->a = 0; l->a < l->first->count; l->a++)
             for (l->b = 0; l->b < l->second->count; l->b++)
-                if (gather(emf, l))
+                if (metrics_label(l->first, l->a) && gather(cells, l))
                     put_line(l, now_ms, out);
     }
     free(l);

@@ -1,23 +1,8 @@
 #include "metrics/metrics.h"
 
 #include <stdatomic.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-
-/* ---- what the metrics are called ---- */
-
-static const char *const nothing[] = {""};
-static const char *const endpoints[ENDPOINTS] = {"authorize", "token", "metadata", "mcp", "other"};
-static const char *const cache[] = {"hit", "miss"};
-static const char *const upstreams[UPSTREAMS] = {"token",    "revoke",   "keys",
-                                                 "document", "dynamodb", "credentials"};
-static const char *const outcomes[OUTCOMES] = {"ok", "refused", "throttled", "failed", "timeout"};
-static const char *const operations[STORE_OPERATIONS] = {"PutItem", "UpdateItem", "GetItem",
-                                                         "DeleteItem"};
-static const char *const exits[EXITS] = {"normal", "failed", "killed"};
-static const char *const outputs[OUTPUT_KINDS] = {"log", "audit", "metrics"};
-static const char *const states[] = {"starting", "idle", "busy", "leaving"};
 
 /* By enum rc; the rooms above know all codes. */
 static const char *reasons[ERR_COUNT];
@@ -32,24 +17,34 @@ static const char *const statuses[] = {"200", "202", "204", "302", "303", "400",
                                        "500", "501", "502", "503", "504", "other"};
 #define STATUSES (sizeof statuses / sizeof *statuses)
 
-static const struct metric_label none = {NULL, NULL, nothing, 1};
-static const struct metric_label by_endpoint = {"Endpoint", "endpoint", endpoints, ENDPOINTS};
-static const struct metric_label by_status = {"Status", "status", statuses, STATUSES};
-static const struct metric_label by_reason = {"Reason", "reason", reasons, ERR_COUNT};
-static const struct metric_label by_result = {"Result", "result", cache, 2};
-static const struct metric_label by_upstream = {"Upstream", "upstream", upstreams, UPSTREAMS};
-static const struct metric_label by_outcome = {"Outcome", "outcome", outcomes, OUTCOMES};
-static const struct metric_label by_operation = {"Operation", "operation", operations,
-                                                 STORE_OPERATIONS};
-static const struct metric_label by_exit = {"How", "how", exits, EXITS};
-static const struct metric_label by_output = {"Output", "output", outputs, OUTPUT_KINDS};
-static const struct metric_label by_state = {"State", "state", states, 4};
-
 /* clang-format 14 and 19 do not agree here. */
 /* clang-format off */
+#define LABEL(count, dimension, label, ...)                                                        \
+    { dimension, label, (const char *const[count]){__VA_ARGS__}, count, false }
 #define METRIC(kind, cloudwatch, unit, prometheus, first, second, scale, help)                     \
     { kind, cloudwatch, unit, "mcp_authd_" prometheus, help, {&(first), &(second)}, scale }
 /* clang-format on */
+
+static const struct metric_label none = LABEL(1, NULL, NULL, "");
+static const struct metric_label by_endpoint =
+    LABEL(ENDPOINTS, "Endpoint", "endpoint", "authorize", "token", "metadata", "mcp", "other");
+static const struct metric_label by_status = {"Status", "status", statuses, STATUSES, false};
+static const struct metric_label by_reason = {"Reason", "reason", reasons, ERR_COUNT, false};
+static const struct metric_label by_site = {"Site", "site", NULL, METRIC_SITES_MAX + 1, true};
+static const struct metric_label by_result = LABEL(2, "Result", "result", "hit", "miss");
+static const struct metric_label by_upstream =
+    LABEL(UPSTREAMS, "Upstream", "upstream", "token", "revoke", "keys", "document", "dynamodb",
+          "credentials");
+static const struct metric_label by_outcome =
+    LABEL(OUTCOMES, "Outcome", "outcome", "ok", "refused", "throttled", "failed", "timeout");
+static const struct metric_label by_operation = LABEL(
+    STORE_OPERATIONS, "Operation", "operation", "PutItem", "UpdateItem", "GetItem", "DeleteItem");
+static const struct metric_label by_exit = LABEL(EXITS, "How", "how", "normal", "failed", "killed");
+static const struct metric_label by_output =
+    LABEL(OUTPUT_KINDS, "Output", "output", "log", "audit", "metrics");
+static const struct metric_label by_state =
+    LABEL(5, "State", "state", "starting", "idle", "busy", "leaving", "in_call");
+
 #define COUNTER(cloudwatch, prometheus, first, second, help)                                       \
     METRIC(METRIC_COUNTER, cloudwatch, "Count", prometheus, first, second, 1, help)
 #define UNITS(cloudwatch, prometheus, help)                                                        \
@@ -99,9 +94,22 @@ const struct metric_info metric_table[METRICS] = {
                                     "signal."),
     [METRIC_WORKERS] = GAUGE("Workers", "workers", by_state, "Workers by what they do."),
     [METRIC_WORKERS_MAX] = GAUGE("WorkersMax", "workers_max", none, "WORKERS_MAX."),
+    [METRIC_PARKED_CALLS] = GAUGE("ParkedCalls", "parked_calls", none,
+                                  "Calls that wait for a person and hold no worker."),
     [METRIC_LINES_LOST] = COUNTER("LinesLost", "lines_lost_total", by_output, none,
                                   "Lines that the log, the audit log or the file of metrics did "
                                   "not take."),
+    [METRIC_SITE_REQUESTS] = COUNTER("SiteRequests", "site_requests_total", by_site, none,
+                                     "Requests to one of several sites."),
+    [METRIC_SITE_ERRORS] = COUNTER("SiteErrors", "site_errors_total", by_site, none,
+                                   "Those answered with 5xx, but for the refused."),
+    [METRIC_SITE_REFUSED] = COUNTER("SiteRefused", "site_refused_total", by_site, none,
+                                    "Those refused since the site, a user or an address had as "
+                                    "many as it may."),
+    [METRIC_SITE_LOGINS] =
+        COUNTER("SiteLogins", "site_logins_total", by_site, none, "Logins that ended with tokens."),
+    [METRIC_SITE_LAST] = GAUGE(NULL, "site_last_request_time_seconds", by_site,
+                               "When the last request of a site ended, in seconds since 1970."),
     [METRIC_START_TIME] =
         GAUGE(NULL, "start_time_seconds", none, "When the master started, in seconds since 1970."),
 };
@@ -117,8 +125,6 @@ const uint64_t metric_bounds[METRIC_BOUNDS] = {50,
                                                DECADE(1000000ULL),
                                                DECADE(10000000ULL)};
 
-/* ---- memory and counting ---- */
-
 #define CACHE_LINE 64
 #define CELLS_A_LINE (CACHE_LINE / sizeof(uint64_t))
 
@@ -127,8 +133,14 @@ static struct {
     _Atomic uint64_t *cells, *mine; /* NULL: not open */
     unsigned slots;
     size_t slot_cells;     /* a whole number of cache lines */
+    size_t common_cells;   /* of sites: behind all slots, and numbered after those of a slot */
     size_t first[METRICS]; /* the cells of each metric in a slot */
     bool sharing;          /* other processes write to `mine` too */
+    struct site_names {
+        _Atomic unsigned used, shown;
+        char all[METRIC_SITES_MAX + 1][METRIC_SITE_NAME_MAX + 1]; /* [0]: not used */
+    } * sites;
+    unsigned last_site; /* the number that was asked for last */
 } shm;
 
 static enum metric_endpoint last_endpoint = ENDPOINT_OTHER;
@@ -140,18 +152,30 @@ static unsigned width(enum metric m) {
                                                     : metric_table[m].labels[1]->count;
 }
 
-static size_t layout(void) {
-    size_t n = 0;
+/* Places those metrics that are of sites, or those that are not, from this cell on. Returns the
+ * next one. */
+static size_t place(size_t cell, bool of_sites) {
+    for (unsigned m = 0; m < METRICS; m++)
+        if (metric_table[m].labels[0]->of_sites == of_sites) {
+            shm.first[m] = cell;
+            cell += (size_t)metric_table[m].labels[0]->count * width(m);
+        }
+    return cell;
+}
 
-    for (unsigned m = 0; m < METRICS; m++) {
-        shm.first[m] = n;
-        n += (size_t)metric_table[m].labels[0]->count * width(m);
-    }
-    return (n + CELLS_A_LINE - 1) / CELLS_A_LINE * CELLS_A_LINE;
+static void layout(void) {
+    const size_t end = place(0, false);
+
+    shm.slot_cells = (end + CELLS_A_LINE - 1) / CELLS_A_LINE * CELLS_A_LINE;
+    shm.common_cells = place(shm.slot_cells, true) - shm.slot_cells;
+}
+
+static size_t cells_of_slots(void) {
+    return (shm.slots + 2) * shm.slot_cells;
 }
 
 static size_t bytes(void) {
-    return (shm.slots + 2) * shm.slot_cells * sizeof *shm.cells;
+    return (cells_of_slots() + shm.common_cells) * sizeof *shm.cells + sizeof *shm.sites;
 }
 
 static void count_lost_line(enum output_kind kind) {
@@ -162,11 +186,12 @@ bool metrics_open(unsigned slots) {
     void *p;
 
     shm.slots = slots;
-    shm.slot_cells = layout();
+    layout();
     p = mmap(NULL, bytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return false;
     shm.cells = p; /* zero bytes: nothing has happened */
+    shm.sites = (struct site_names *)(void *)(shm.cells + cells_of_slots() + shm.common_cells);
     output_on_lost(count_lost_line);
     metrics_use_slot(slots);
     return true;
@@ -176,6 +201,8 @@ void metrics_close(void) {
     if (shm.cells)
         munmap(shm.cells, bytes());
     shm.cells = shm.mine = NULL;
+    shm.sites = NULL;
+    shm.last_site = 0;
 }
 
 void metrics_use_slot(unsigned slot) {
@@ -190,7 +217,7 @@ void metrics_use_shared_slot(void) {
 }
 
 size_t metrics_cells(void) {
-    return shm.slot_cells;
+    return shm.slot_cells + shm.common_cells;
 }
 
 /* One out of range, which would be our bug, must not become a write elsewhere: it counts as the
@@ -201,9 +228,17 @@ size_t metrics_cell(enum metric m, unsigned a, unsigned b) {
     return shm.first[m] + row * width(m) + (b < width(m) ? b : 0);
 }
 
+/* A number of metrics_cell, as this process writes to it. */
+static _Atomic uint64_t *cell_at(size_t number) {
+    return number < shm.slot_cells ? &shm.mine[number]
+                                   : &shm.cells[cells_of_slots() + number - shm.slot_cells];
+}
+
 /* Only this process writes to the cell, unless it shares one: no locked instruction is needed. */
-static void grow(_Atomic uint64_t *cell, uint64_t n) {
-    if (shm.sharing)
+static void grow(size_t number, uint64_t n) {
+    _Atomic uint64_t *cell = cell_at(number);
+
+    if (shm.sharing || number >= shm.slot_cells)
         atomic_fetch_add_explicit(cell, n, memory_order_relaxed);
     else
         atomic_store_explicit(cell, atomic_load_explicit(cell, memory_order_relaxed) + n,
@@ -212,7 +247,7 @@ static void grow(_Atomic uint64_t *cell, uint64_t n) {
 
 void metrics_add(enum metric m, unsigned a, unsigned b, uint64_t n) {
     if (shm.mine)
-        grow(&shm.mine[metrics_cell(m, a, b)], n);
+        grow(metrics_cell(m, a, b), n);
 }
 
 static unsigned bucket_of(uint64_t us) {
@@ -236,7 +271,7 @@ void metrics_time(enum metric m, unsigned label, uint64_t us) {
 
 void metrics_gauge(enum metric m, unsigned label, uint64_t value) {
     if (shm.mine)
-        atomic_store_explicit(&shm.mine[metrics_cell(m, label, 0)], value, memory_order_relaxed);
+        atomic_store_explicit(cell_at(metrics_cell(m, label, 0)), value, memory_order_relaxed);
 }
 
 uint64_t metrics_now_us(void) {
@@ -247,21 +282,14 @@ uint64_t metrics_now_us(void) {
 }
 
 enum metric_endpoint metrics_endpoint(unsigned group) {
-    for (unsigned i = 0; i < ENDPOINT_OTHER; i++)
-        if (group & 1U << i)
-            return i;
-    return ENDPOINT_OTHER;
+    return group ? (enum metric_endpoint)__builtin_ctz(group) : ENDPOINT_OTHER;
 }
 
 unsigned metrics_status_index(int status) {
-    unsigned i;
+    unsigned i = 0;
 
-    for (i = 0; i < STATUSES - 1; i++) {
-        const char *s = statuses[i];
-
-        if (status == (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0'))
-            break;
-    }
+    while (i < STATUSES - 1 && atoi(statuses[i]) != status)
+        i++;
     return i;
 }
 
@@ -292,7 +320,65 @@ uint64_t metrics_value(enum metric m, unsigned a, unsigned b) {
     size_t cell = metrics_cell(m, a, b);
     uint64_t n = 0;
 
+    if (shm.cells && cell >= shm.slot_cells)
+        return atomic_load_explicit(cell_at(cell), memory_order_relaxed);
     for (unsigned s = 0; shm.cells && s <= shm.slots + 1; s++)
         n += atomic_load_explicit(&shm.cells[s * shm.slot_cells + cell], memory_order_relaxed);
     return n;
+}
+
+/* ---- sites ---- */
+
+/* Names come in the order in which they came before, so each is searched for behind the last one.
+ */
+unsigned metrics_site(const char *name) {
+    const unsigned used = shm.sites ? shm.sites->used : 0;
+
+    for (unsigned i = 0; i < used; i++) {
+        const unsigned n = (shm.last_site + i) % used + 1;
+
+        if (!strcmp(shm.sites->all[n], name))
+            return shm.last_site = n;
+    }
+    if (!shm.sites || used == METRIC_SITES_MAX || strlen(name) > METRIC_SITE_NAME_MAX)
+        return METRIC_SITE_OTHER;
+    memcpy(shm.sites->all[used + 1], name, strlen(name));
+    shm.sites->used = used + 1;
+    return shm.last_site = used + 1;
+}
+
+void metrics_show_sites(unsigned count) {
+    if (shm.sites)
+        shm.sites->shown = count;
+}
+
+static const char other_site[] = "other";
+
+/* A site of that name is one of the others. */
+static const char *site_label(unsigned number) {
+    if (number == METRIC_SITE_OTHER)
+        return other_site;
+    if (!shm.sites || number > shm.sites->shown || number > shm.sites->used ||
+        !strcmp(shm.sites->all[number], other_site))
+        return NULL;
+    return shm.sites->all[number];
+}
+
+const char *metrics_label(const struct metric_label *l, unsigned value) {
+    return l->of_sites ? site_label(value) : l->values[value];
+}
+
+uint64_t metrics_exported(enum metric m, unsigned a, unsigned b) {
+    const struct metric_info *i = &metric_table[m];
+    uint64_t all = metrics_value(m, a, b), one;
+
+    if (!i->labels[0]->of_sites || a != METRIC_SITE_OTHER || !shm.sites)
+        return all;
+    for (unsigned n = 1; n <= shm.sites->used; n++) {
+        if (site_label(n))
+            continue;
+        one = metrics_value(m, n, b);
+        all = i->kind == METRIC_COUNTER ? all + one : one > all ? one : all;
+    }
+    return all;
 }

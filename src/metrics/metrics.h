@@ -38,8 +38,15 @@ enum metric {
     METRIC_WORKER_EXITS, /* enum metric_exit */
     METRIC_WORKERS,      /* gauge; enum slot_state of pool.h, without SLOT_FREE */
     METRIC_WORKERS_MAX,  /* gauge */
+    METRIC_PARKED_CALLS, /* gauge */
     METRIC_LINES_LOST,   /* enum output_kind */
-    METRIC_START_TIME,   /* gauge: when the master started, in seconds since 1970 */
+    /* of each of several sites: metrics_site; one cell for all processes */
+    METRIC_SITE_REQUESTS,
+    METRIC_SITE_ERRORS,
+    METRIC_SITE_REFUSED,
+    METRIC_SITE_LOGINS,
+    METRIC_SITE_LAST,  /* gauge: when its last request ended, in seconds since 1970 */
+    METRIC_START_TIME, /* gauge: when the master started, in seconds since 1970 */
     METRICS
 };
 
@@ -76,8 +83,6 @@ enum metric_exit { EXIT_NORMAL, EXIT_FAILED, EXIT_KILLED, EXITS };
 #define METRIC_UNITS_SCALE 1000
 #define METRIC_NAMESPACE "mcp-authd"
 
-/* ---- memory and counting ---- */
-
 /* Shared with all processes forked afterwards. Slot `slots` is the caller's own. false: errno. */
 bool metrics_open(unsigned slots) MUST_USE;
 void metrics_close(void);
@@ -92,10 +97,24 @@ static inline void metrics_count2(enum metric m, unsigned label, unsigned second
     metrics_add(m, label, second, 1);
 }
 void metrics_time(enum metric m, unsigned label, uint64_t us);
-void metrics_gauge(enum metric m, unsigned label, uint64_t value); /* one process only */
+void metrics_gauge(enum metric m, unsigned label,
+                   uint64_t value); /* one process only, but of a site */
 
-/* How many cells a slot has, and in which of them a combination of labels begins: a histogram has
- * one for each bucket and one for its sum. 0 before metrics_open. */
+/* ---- sites: each has a number among the metrics, which it keeps as long as the daemon runs ----
+ */
+
+#define METRIC_SITES_MAX 4096 /* with later ones, all are METRIC_SITE_OTHER */
+#define METRIC_SITE_OTHER 0
+#define METRIC_SITE_HOST "mcp-authd.conf" /* what the site of that file is called */
+#define METRIC_SITE_NAME_MAX 63
+/* Its number; of a new name the next one. In the master, before it forks those who count. */
+unsigned metrics_site(const char *name);
+/* So many of the first numbers have a label of their own; all others are exported as "other". */
+void metrics_show_sites(unsigned count);
+
+/* How many cells a slot has, with those that all processes share, and in which of them a
+ * combination of labels begins: a histogram has one for each bucket and one for its sum. 0 before
+ * metrics_open. */
 size_t metrics_cells(void);
 size_t metrics_cell(enum metric m, unsigned a, unsigned b);
 
@@ -109,14 +128,15 @@ void metrics_latency(uint64_t us); /* of the request that was counted last */
 /* The sum over all slots. Of a histogram, b is a bucket, whose count this is, or METRIC_SUM, for
  * the sum in microseconds. */
 uint64_t metrics_value(enum metric m, unsigned a, unsigned b);
+/* The same; of METRIC_SITE_OTHER with all sites that have no label: counters added up, of gauges
+ * the largest. */
+uint64_t metrics_exported(enum metric m, unsigned a, unsigned b);
 
 /* Upper bounds in microseconds; the last bucket has none. */
 #define METRIC_BOUNDS 38
 #define METRIC_BUCKETS (METRIC_BOUNDS + 1)
 #define METRIC_SUM METRIC_BUCKETS
 extern const uint64_t metric_bounds[METRIC_BOUNDS];
-
-/* ---- the table ---- */
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
@@ -125,7 +145,10 @@ struct metric_label {
     const char *label;         /* Prometheus's */
     const char *const *values; /* NULL among them: this value is never counted */
     unsigned count;            /* at least 1 */
+    bool of_sites;             /* the values are the names of sites; `values` is NULL */
 };
+/* NULL: this value is never exported. */
+const char *metrics_label(const struct metric_label *l, unsigned value);
 
 struct metric_info {
     enum metric_kind kind;
@@ -144,10 +167,7 @@ void metrics_name_reasons(const char *const names[ERR_COUNT]);
 /* ---- export.c ---- */
 void metrics_text(FILE *out); /* Prometheus text exposition format 0.0.4 */
 
-/* CloudWatch embedded metric format: lines that say what has happened since the last time. After
- * metrics_open. */
-struct metrics_emf;
-struct metrics_emf *metrics_emf_new(void);
-void metrics_emf_free(struct metrics_emf *emf);
-/* A line for each set of dimensions where something happened; gauges always. */
-void metrics_emf_write(struct metrics_emf *emf, int64_t now_ms, FILE *out);
+/* CloudWatch embedded metric format: a line for each set of dimensions where something has happened
+ * since the last time; gauges always. `cells` (metrics_cells of them, zero at first) has what was
+ * written last. After metrics_open. */
+void metrics_emf_write(uint64_t *cells, int64_t now_ms, FILE *out);

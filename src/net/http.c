@@ -1,6 +1,7 @@
 #include "net/http.h"
 
 #include <curl/curl.h>
+#include <malloc.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -8,24 +9,34 @@
 
 #include "base/url.h"
 #include "metrics/metrics.h"
+#include "net/no_proxy.h"
 #include "net/ssrf_filter.h"
+#include "net/trust.h"
 
 #define CONNECTIONS_KEPT 8
-#define CERTIFICATES_MAX 65536         /* bytes of PEM */
-#define SYSTEM_CA_DIR "/etc/ssl/certs" /* Debian package ca-certificates */
+/* A kept connection is used for as long as its server keeps it; curl sees before each use whether
+ * that has closed it. Probes keep it alive in routers between, which forget after some minutes. */
+#define CONNECTION_AGE_MAX_S 86400L
+#define PROBE_AFTER_S 60L
+#define CERTIFICATES_MAX 65536 /* bytes of PEM */
 
 struct http_client {
     CURL *curl;
     struct ssrf_filter filter;
-    bool public_only; /* the filter applies */
-    bool refused;     /* it refused an address during this fetch */
-    char *ca_file;    /* trusted besides the system's authorities; NULL: none */
+    bool public_only;          /* the filter applies */
+    bool refused;              /* it refused an address during this fetch */
+    char *ca_file, *ca_bundle; /* of http_options; "": none */
+    struct trust trust;
+    bool trust_is_open;
+    bool not_amazon; /* a server has shown a certificate that is not from Amazon, and is good */
     unsigned long connections;
-    char *proxy; /* "": none */
+    char *proxy, *no_proxy; /* of http_options; "": none */
+    bool through_proxy;     /* this fetch */
 };
 
 /* What a fetch collects. */
 struct receiving {
+    CURL *curl;
     struct buf body, head; /* head: the lines of the answer's headers */
     unsigned times_sent;
 };
@@ -63,25 +74,45 @@ static size_t receive_header(char *line, size_t size, size_t count, void *arg) {
     return r->head.overflow ? 0 : len;
 }
 
+/* The memory that the handshake of a new connection needed, until the next one. */
+static void release_handshake(CURL *h) {
+    struct curl_tlssessioninfo *tls = NULL;
+    long opened = 0;
+
+    if (curl_easy_getinfo(h, CURLINFO_NUM_CONNECTS, &opened) || !opened ||
+        curl_easy_getinfo(h, CURLINFO_TLS_SSL_PTR, &tls) || !tls->internals ||
+        tls->backend != CURLSSLBACKEND_GNUTLS)
+        return;
+    trust_release(tls->internals);
+    (void)malloc_trim(0);
+}
+
 /* The connection stands, new or kept, and the request goes out now. */
 static int before_request(void *arg, char *to, char *from, int to_port, int from_port) {
     struct receiving *r = arg;
 
     (void)to, (void)from, (void)to_port, (void)from_port;
     r->times_sent++;
+    release_handshake(r->curl);
     return CURL_PREREQFUNC_OK;
 }
 
-const struct http_options http_options_open = {false, "", "", ""};
+static const char *text_or_empty(const char *s) {
+    return s ? s : "";
+}
+
+static enum rc check_readable(const char *path, struct err *e) {
+    return *path && access(path, R_OK) ? err_set(e, ERR_MISCONFIGURED, "%s cannot be read", path)
+                                       : OK;
+}
 
 enum rc http_options_check(const struct http_options *options, struct err *e) {
     struct ssrf_filter g;
 
-    if (ssrf_filter_init(&g, options->allow_nets, e))
+    if (ssrf_filter_init(&g, text_or_empty(options->allow_nets), e) ||
+        check_readable(text_or_empty(options->ca_file), e))
         return e->code;
-    if (*options->ca_file && access(options->ca_file, R_OK))
-        return err_set(e, ERR_MISCONFIGURED, "%s cannot be read", options->ca_file);
-    return OK;
+    return check_readable(text_or_empty(options->ca_bundle), e);
 }
 
 enum rc http_client_new(const struct http_options *options, struct http_client **out,
@@ -90,10 +121,12 @@ enum rc http_client_new(const struct http_options *options, struct http_client *
 
     *out = NULL;
     c->public_only = options->public_only;
-    c->proxy = xstrdup(options->proxy);
-    if (*options->ca_file)
-        c->ca_file = xstrdup(options->ca_file);
-    if (http_options_check(options, e) || ssrf_filter_init(&c->filter, options->allow_nets, e)) {
+    c->proxy = xstrdup(text_or_empty(options->proxy));
+    c->no_proxy = xstrdup(text_or_empty(options->public_only ? NULL : options->no_proxy));
+    c->ca_file = xstrdup(text_or_empty(options->ca_file));
+    c->ca_bundle = xstrdup(text_or_empty(options->ca_bundle));
+    if (http_options_check(options, e) ||
+        ssrf_filter_init(&c->filter, text_or_empty(options->allow_nets), e)) {
         http_client_free(c);
         return e->code;
     }
@@ -110,14 +143,29 @@ void http_client_free(struct http_client *c) {
         return;
     if (c->curl)
         curl_easy_cleanup(c->curl);
+    if (c->trust_is_open)
+        trust_close(&c->trust);
     free(c->ca_file);
+    free(c->ca_bundle);
     free(c->proxy);
+    free(c->no_proxy);
     free(c);
+}
+
+static bool goes_through_proxy(const struct http_client *c, struct arena *a,
+                               const struct http_request *rq) {
+    struct url u;
+    struct err ignored;
+
+    if (!*c->proxy || c->public_only)
+        return *c->proxy != 0;
+    return !rq->is_local && !url_parse(a, rq->url, &u, &ignored) && !strcmp(u.scheme, "https") &&
+           !url_is_loopback(&u) && !no_proxy_has(c->no_proxy, u.host);
 }
 
 /* Is the URL's host an address that the filter refuses, or is it no URL? For what goes through a
  * proxy, as then open_socket sees only the proxy's address. */
-static bool names_closed_address(const struct http_client *c, struct arena *a, const char *url) {
+static bool names_refused_address(const struct http_client *c, struct arena *a, const char *url) {
     struct sockaddr_storage address;
     struct url u;
     struct err ignored;
@@ -127,6 +175,32 @@ static bool names_closed_address(const struct http_client *c, struct arena *a, c
             !ssrf_filter_allows(&c->filter, (const struct sockaddr *)(const void *)&address));
 }
 
+/* Whom the next connection trusts, for the first https of this process. A stranger's server may be
+ * anybody's, so Amazon's authorities are no guess for it. */
+static bool trusts_amazon_alone(struct http_client *c) {
+    if (!c->trust_is_open)
+        trust_open(&c->trust, c->ca_bundle, c->ca_file);
+    c->trust_is_open = true;
+    return c->trust.amazon && !c->public_only && !c->not_amazon;
+}
+
+static void set_trust(struct http_client *c, bool amazon_alone) {
+    curl_easy_setopt(c->curl, CURLOPT_CAINFO, amazon_alone ? c->trust.amazon : c->trust.file);
+    curl_easy_setopt(c->curl, CURLOPT_CAPATH, amazon_alone ? NULL : c->trust.folder);
+}
+
+static void set_kept_connections(struct http_client *c) {
+    CURL *h = c->curl;
+
+    curl_easy_setopt(h, CURLOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    curl_easy_setopt(h, CURLOPT_MAXAGE_CONN, CONNECTION_AGE_MAX_S);
+    curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(h, CURLOPT_TCP_KEEPIDLE, PROBE_AFTER_S);
+    curl_easy_setopt(h, CURLOPT_TCP_KEEPINTVL, PROBE_AFTER_S);
+    /* One of a stranger's server serves rarely twice. */
+    curl_easy_setopt(h, CURLOPT_FORBID_REUSE, (long)c->public_only);
+}
+
 static void set_options(struct http_client *c, const struct http_request *rq,
                         struct curl_slist *headers, struct receiving *r, char *error_text) {
     CURL *h = c->curl;
@@ -134,19 +208,20 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_reset(h); /* keeps connections, name and TLS caches */
     curl_easy_setopt(h, CURLOPT_URL, rq->url);
     curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(h, CURLOPT_PROXY, c->proxy); /* "" is none, whatever the environment says */
+    /* "" is none, whatever the environment says. */
+    curl_easy_setopt(h, CURLOPT_PROXY, c->through_proxy ? c->proxy : "");
     curl_easy_setopt(h, CURLOPT_NOPROXY, "");
     if (c->public_only) /* each connection looks the name up again */
         curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, c->public_only ? "https" : "https,http");
     curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, rq->timeout_ms);
-    /* Names are looked up in a thread of curl's. When time is up that is left to itself, not waited
+    /* Names are looked up in a thread of curl's. At the timeout the thread is abandoned, not waited
      * for: the owner of a name says how long its servers take. */
     curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
     if (rq->connect_timeout_ms)
         curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, rq->connect_timeout_ms);
-    curl_easy_setopt(h, CURLOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    set_kept_connections(c);
     curl_easy_setopt(h, CURLOPT_ERRORBUFFER, error_text);
     curl_easy_setopt(h, CURLOPT_USERAGENT, "mcp-authd/" MCP_AUTHD_VERSION);
     curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
@@ -160,10 +235,8 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (c->ca_file) { /* the GnuTLS flavour trusts what is in either */
-        curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file);
-        curl_easy_setopt(h, CURLOPT_CAPATH, SYSTEM_CA_DIR);
-    }
+    /* A newer libcurl would share what release_handshake frees. */
+    curl_easy_setopt(h, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     if (rq->http1_only)
         curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     if (!strcmp(rq->method, "POST") || !strcmp(rq->method, "PUT")) {
@@ -172,6 +245,22 @@ static void set_options(struct http_client *c, const struct http_request *rq,
         curl_easy_setopt(h, CURLOPT_POSTFIELDS, rq->body ? rq->body : "");
         curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)rq->body_len);
     }
+}
+
+/* What became of the request, for admins: the first thing to know is whether the proxy failed. */
+static void explain_failure(const struct http_client *c, CURLcode code, const char *why,
+                            struct err *e) {
+    long status = 0;
+
+    (void)curl_easy_getinfo(c->curl, CURLINFO_HTTP_CONNECTCODE, &status);
+    if (!c->through_proxy)
+        err_detail(e, "%s", why);
+    else if (status && status / 100 != 2)
+        err_detail(e, "the proxy %s refuses with status %ld", c->proxy, status);
+    else if (!status && (code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_COULDNT_CONNECT))
+        err_detail(e, "the proxy %s cannot be reached: %s", c->proxy, why);
+    else
+        err_detail(e, "through the proxy %s: %s", c->proxy, why);
 }
 
 static enum rc explain(const struct http_client *c, CURLcode code, const struct receiving *r,
@@ -184,7 +273,7 @@ static enum rc explain(const struct http_client *c, CURLcode code, const struct 
     if (r->body.overflow)
         return err_set(e, ERR_TOO_LARGE, "the answer is longer than %zu bytes", r->body.max);
     (void)err_set(e, ERR_UPSTREAM, "no answer from the server that had to be asked");
-    err_detail(e, "%s", *error_text ? error_text : curl_easy_strerror(code));
+    explain_failure(c, code, *error_text ? error_text : curl_easy_strerror(code), e);
     return e->code;
 }
 
@@ -246,6 +335,31 @@ static void count(enum metric_upstream upstream, CURLcode code, const struct htt
         metrics_add(METRIC_RETRIES, upstream, 0, rp->times_sent - 1);
 }
 
+/* Of a certificate that is not Amazon's nothing was sent yet, so that all may be asked again. */
+static CURLcode perform(struct http_client *c, const struct http_request *rq) {
+    const int64_t start_ms = clock_monotonic_ms();
+    bool amazon_alone = false;
+    CURLcode code;
+    long left_ms;
+
+    if (!strncasecmp(rq->url, "https:", sizeof "https:" - 1)) {
+        amazon_alone = trusts_amazon_alone(c);
+        set_trust(c, amazon_alone);
+    }
+    code = curl_easy_perform(c->curl);
+    if (!amazon_alone ||
+        (code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_SSL_CACERT_BADFILE))
+        return code;
+    left_ms = rq->timeout_ms - (long)(clock_monotonic_ms() - start_ms);
+    if (left_ms <= 0)
+        return code;
+    set_trust(c, false);
+    curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, left_ms);
+    code = curl_easy_perform(c->curl);
+    c->not_amazon = !code;
+    return code;
+}
+
 enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
                    struct http_reply *out, struct err *e) {
     struct receiving r;
@@ -255,15 +369,19 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     CURLcode code;
 
     out->times_sent = 0;
-    if (c->public_only && *c->proxy && names_closed_address(c, a, rq->url))
+    if (c->public_only && *c->proxy && names_refused_address(c, a, rq->url))
         return err_set(e, ERR_ACCESS_DENIED, "the host has no public address");
     buf_init(&r.body, a, rq->max_reply_bytes);
     buf_init(&r.head, a, HTTP_REPLY_HEADERS_MAX);
     r.times_sent = 0;
+    r.curl = c->curl;
     headers = request_headers(a, rq);
     c->refused = false;
+    c->through_proxy = goes_through_proxy(c, a, rq);
     set_options(c, rq, headers, &r, error_text);
-    code = curl_easy_perform(c->curl);
+    code = perform(c, rq);
+    if (c->public_only) /* what all authorities took, 4 MB */
+        (void)malloc_trim(0);
     curl_slist_free_all(headers);
     curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL);
     if (!curl_easy_getinfo(c->curl, CURLINFO_NUM_CONNECTS, &opened))

@@ -12,7 +12,8 @@ const char *http_reply_header(const struct http_reply *reply, const char *name) 
     return NULL;
 }
 
-const char *http_header(struct arena *a, const struct http_reply *rp, const char *name) {
+const char *http_reply_joined_header(struct arena *a, const struct http_reply *rp,
+                                     const char *name) {
     const char *joined = NULL;
 
     for (size_t i = 0; i < rp->field_count; i++)
@@ -100,7 +101,7 @@ static void take_seconds(int64_t *into, const struct directive *d) {
 /* RFC 9111 §4.2.3: the greater of what caches say and of what has passed since the server's clock.
  */
 static int64_t age_of(struct arena *a, const struct http_reply *rp, int64_t date_s, int64_t now_s) {
-    const char *age = http_header(a, rp, "age");
+    const char *age = http_reply_joined_header(a, rp, "age");
     int64_t said_s = age ? read_seconds(age, strcspn(age, ", ")) : 0;
     int64_t apparent_s = date_s && now_s > date_s ? now_s - date_s : 0;
 
@@ -151,9 +152,9 @@ static void take_directive(struct control *c, const struct directive *d) {
 
 void http_caching_read(struct arena *a, const struct http_reply *rp, int64_t now_s,
                        struct http_caching *out) {
-    const char *control = http_header(a, rp, "cache-control");
-    const char *expires = http_header(a, rp, "expires");
-    int64_t max_age_s, date_s = http_date(http_header(a, rp, "date"));
+    const char *control = http_reply_joined_header(a, rp, "cache-control");
+    const char *expires = http_reply_joined_header(a, rp, "expires");
+    int64_t max_age_s, date_s = http_date(http_reply_joined_header(a, rp, "date"));
     struct control c = {.max_age_s = -1, .shared_max_age_s = -1, .stale_if_error_s = -1};
     struct directive d;
 
@@ -161,7 +162,7 @@ void http_caching_read(struct arena *a, const struct http_reply *rp, int64_t now
         take_directive(&c, &d);
     max_age_s = c.shared_max_age_s >= 0 ? c.shared_max_age_s : c.max_age_s;
     *out = (struct http_caching){
-        .may_store = !c.no_store && !varies_by_all(http_header(a, rp, "vary")),
+        .may_store = !c.no_store && !varies_by_all(http_reply_joined_header(a, rp, "vary")),
         .has_lifetime = max_age_s >= 0 || expires,
         .may_be_stale = !c.no_stale,
         .stale_if_error_s = c.stale_if_error_s,

@@ -27,13 +27,14 @@ const char *http_reply_header(const struct http_reply *reply, const char *name);
  * text is NULL. The two obsolete forms are not read: no server that has https sends them. */
 int64_t http_date(const char *text);
 /* The values of a header, several joined by ", " (RFC 9110 §5.3); NULL if there is none. */
-const char *http_header(struct arena *a, const struct http_reply *rp, const char *name);
+const char *http_reply_joined_header(struct arena *a, const struct http_reply *rp,
+                                     const char *name);
 
 /* For how long a reply may be used again: RFC 9111, and RFC 5861 §4. */
 struct http_caching {
     bool may_store; /* not no-store, private, no-cache (which would have to ask again) or Vary: * */
     bool has_lifetime;        /* the server says how long */
-    int64_t fresh_s;          /* what is left of it: the lifetime less the age; may be negative */
+    int64_t fresh_s;          /* the lifetime less the age; may be negative */
     bool may_be_stale;        /* not must-revalidate */
     int64_t stale_if_error_s; /* -1: not said */
 };

@@ -9,7 +9,7 @@ struct range {
 };
 
 /* IANA IPv4 Special-Purpose Address Registry: what is not globally reachable, and multicast. */
-static const struct range closed4[] = {
+static const struct range special4[] = {
     {"0.0.0.0", 8},       {"10.0.0.0", 8},      {"100.64.0.0", 10},   {"127.0.0.0", 8},
     {"169.254.0.0", 16},  {"172.16.0.0", 12},   {"192.0.0.0", 24},    {"192.0.2.0", 24},
     {"192.31.196.0", 24}, {"192.52.193.0", 24}, {"192.88.99.0", 24},  {"192.168.0.0", 16},
@@ -17,8 +17,8 @@ static const struct range closed4[] = {
     {"224.0.0.0", 4},     {"240.0.0.0", 4},
 };
 
-/* The same for IPv6, inside 2000::/3 (all else is closed anyway). */
-static const struct range closed6[] = {
+/* The same for IPv6, inside 2000::/3 (all else is refused anyway). */
+static const struct range special6[] = {
     {"2001::", 23},         /* IETF protocol assignments, Teredo and ORCHID among them */
     {"2001:db8::", 32},     /* documentation */
     {"2002::", 16},         /* 6to4: may contain a private IPv4 address */
@@ -34,32 +34,30 @@ static bool in_range(const unsigned char *addr, const unsigned char *net, unsign
     return !rest || (addr[bytes] ^ net[bytes]) >> (8 - rest) == 0;
 }
 
-static bool is_public4(const unsigned char addr[4]) {
-    unsigned char net[4];
+static bool in_any(int family, const unsigned char *addr, const struct range *ranges,
+                   size_t count) {
+    unsigned char net[16];
 
-    for (size_t i = 0; i < sizeof closed4 / sizeof *closed4; i++) {
-        (void)inet_pton(AF_INET, closed4[i].addr, net);
-        if (in_range(addr, net, closed4[i].bits))
-            return false;
-    }
-    return true;
+    for (size_t i = 0; i < count; i++)
+        if (inet_pton(family, ranges[i].addr, net) == 1 && in_range(addr, net, ranges[i].bits))
+            return true;
+    return false;
+}
+
+static bool is_public4(const unsigned char addr[4]) {
+    return !in_any(AF_INET, addr, special4, sizeof special4 / sizeof *special4);
 }
 
 static bool is_public6(const unsigned char addr[16]) {
     static const unsigned char nat64[12] = {0, 0x64, 0xff, 0x9b};    /* RFC 6052 §2.1 */
     static const unsigned char isatap[4] = {0x00, 0x00, 0x5e, 0xfe}; /* RFC 5214 §6.1 */
     static const unsigned char isatap_u[4] = {0x02, 0x00, 0x5e, 0xfe};
-    unsigned char net[16];
 
     if (!memcmp(addr, nat64, sizeof nat64))
         return is_public4(addr + 12);
-    if (addr[0] >> 5 != 1) /* RFC 4291 §2.4: global unicast is 2000::/3 */
+    if (addr[0] >> 5 != 1 || /* RFC 4291 §2.4: global unicast is 2000::/3 */
+        in_any(AF_INET6, addr, special6, sizeof special6 / sizeof *special6))
         return false;
-    for (size_t i = 0; i < sizeof closed6 / sizeof *closed6; i++) {
-        (void)inet_pton(AF_INET6, closed6[i].addr, net);
-        if (in_range(addr, net, closed6[i].bits))
-            return false;
-    }
     if (!memcmp(addr + 8, isatap, 4) || !memcmp(addr + 8, isatap_u, 4))
         return is_public4(addr + 12);
     return true;
@@ -94,7 +92,7 @@ static bool parse_address(const char *text, struct ssrf_network *out, unsigned *
 static enum rc add_network(struct ssrf_filter *f, char *text, struct err *e) {
     char *slash = strchr(text, '/'), *end;
     struct ssrf_network n = {.bits = 0};
-    unsigned most = 0;
+    unsigned max_bits = 0;
     unsigned long bits;
 
     if (f->count == SSRF_FILTER_NETS_MAX)
@@ -103,9 +101,9 @@ static enum rc add_network(struct ssrf_filter *f, char *text, struct err *e) {
         return err_set(e, ERR_MISCONFIGURED, "%s is not a range such as 10.1.0.0/16", text);
     *slash = 0;
     bits = strtoul(slash + 1, &end, 10);
-    if (!parse_address(text, &n, &most) || *end || bits > most)
+    if (!parse_address(text, &n, &max_bits) || *end || bits > max_bits)
         return err_set(e, ERR_MISCONFIGURED, "%s is not an address range", text);
-    n.bits = (unsigned)bits + 128 - most;
+    n.bits = (unsigned)bits + 128 - max_bits;
     f->allowed[f->count++] = n;
     return OK;
 }

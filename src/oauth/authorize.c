@@ -3,26 +3,14 @@
  * §4.1.2.1). */
 
 #include "access/deny_list.h"
-#include "base/base.h"
-#include "base/text.h"
-#include "base/url.h"
-#include "config/config.h"
 #include "crypto/digest.h"
-#include "crypto/random.h"
 #include "idp/idp.h"
-#include "metrics/metrics.h"
 #include "oauth/browser.h"
-#include "oauth/client_document.h"
 #include "oauth/clients.h"
-#include "oauth/codes.h"
 #include "oauth/endpoints.h"
-#include "oauth/login.h"
-#include "oauth/pages.h"
 #include "oauth/parameters.h"
-#include "oauth/site.h"
 #include "shared/rate_limit.h"
-#include "store/store.h"
-#include "web/request.h"
+#include "store/sessions.h"
 
 #define SESSION_ID_BYTES 24
 #define VERIFIER_BYTES 32
@@ -57,7 +45,7 @@ static enum rc read_client(struct exchange *x, const struct form *f, struct logi
     out->client_name = client.name;
     out->client_host = client.host;
     out->redirect_uri = uri;
-    out->authenticates = client.must_authenticate ? "yes" : "";
+    out->must_authenticate = client.must_authenticate ? "yes" : "";
     return OK;
 }
 
@@ -137,7 +125,8 @@ static bool may_be_sent_unasked(struct site *site, struct arena *a, const struct
 
 static enum rc answer_error(struct exchange *x, const struct login *login, const char *error,
                             struct err *e) {
-    const char *uri = login_error_uri(x->site, x->rq->arena, login, error, e->text);
+    const struct login_answer answer = {.error = error, .error_description = e->text};
+    const char *uri = login_answer_uri(x->site, x->rq->arena, login, &answer);
 
     x->rp->audit.outcome = "refused";
     x->rp->audit.reason = arena_strdup(x->rq->arena, e->text);
@@ -149,7 +138,10 @@ static enum rc answer_error(struct exchange *x, const struct login *login, const
     return OK;
 }
 
-static enum rc approve(struct exchange *x, const char *browser, struct login *login, struct err *e);
+/* With whom the user logs in at the provider. */
+enum account { ACCOUNT_ANY, ACCOUNT_OTHER };
+static enum rc approve(struct exchange *x, const char *browser, struct login *login,
+                       enum account account, struct err *e);
 
 /* OpenID Connect Core §3.1.2.1 */
 static bool prompt_has(const struct form *f, const char *value) {
@@ -175,7 +167,7 @@ enum rc oauth_authorize_get(struct exchange *x, struct err *e) {
     x->rp->audit.outcome = "asked";
     browser = browser_id_or_new(x);
     if (!prompt_has(&form, "consent") && consent_cookie_has(x, browser, &login))
-        return approve(x, browser, &login, e);
+        return approve(x, browser, &login, ACCOUNT_ANY, e);
     if (prompt_has(&form, "none")) { /* OpenID Connect Core §3.1.2.6 */
         (void)err_set(e, ERR_ACCESS_DENIED, "the user must be asked, and prompt=none forbids it");
         return answer_error(x, &login, "consent_required", e);
@@ -193,7 +185,7 @@ static const char *session_id_of(struct arena *a, const char *verifier) {
 /* The session's id comes with the form, in the verifier: a form that is sent again, by a double
  * click or by somebody who would fill the store, is the same login and makes no second session. */
 static enum rc approve(struct exchange *x, const char *browser, struct login *login,
-                       struct err *e) {
+                       enum account account, struct err *e) {
     struct session s = {.state = SESSION_PENDING, .browser = browser, .grant = "", .attempt = ""};
 
     if (!*login->verifier)
@@ -202,7 +194,7 @@ static enum rc approve(struct exchange *x, const char *browser, struct login *lo
     login->expires_s = s.ttl + CODE_TTL_S; /* it is opened once more at /token */
     s.id = session_id_of(x->rq->arena, login->verifier);
     s.login = login_seal(x->site, x->rq->arena, "session", s.id, login);
-    if (store_session_put(x->site->oauth->store, &s, e) && e->code != ERR_EXISTS)
+    if (session_store_put(x->site->oauth->sessions, &s, e) && e->code != ERR_EXISTS)
         return e->code;
     x->rp->audit.outcome = "approved";
     page_continue(
@@ -212,7 +204,11 @@ static enum rc approve(struct exchange *x, const char *browser, struct login *lo
                                    .scope = login->scope,
                                    .state = s.id,
                                    .code_challenge = pkce_challenge(x->rq->arena, login->verifier),
-                                   .parameters = login->idp_parameters}));
+                                   .parameters = login->idp_parameters,
+                                   .other_account = account == ACCOUNT_OTHER,
+                                   .resource = x->site->idp->needs_audience
+                                                   ? x->site->config->mcp_server_uri
+                                                   : NULL}));
     return OK;
 }
 
@@ -256,17 +252,20 @@ static bool is_confirmed(struct exchange *x, const struct form *f, const struct 
 }
 
 static void deny(struct exchange *x, const char *browser, const struct login *login) {
-    consent_cookie_remove(x, browser, login);
+    const struct login_answer answer = {.error = "access_denied",
+                                        .error_description = "the user said no"};
+
+    consent_cookie_set(x, browser, login, false);
     x->rp->audit.outcome = "denied";
     metrics_count(METRIC_DENIALS, ERR_ACCESS_DENIED);
-    page_continue(
-        x, login_error_uri(x->site, x->rq->arena, login, "access_denied", "the user said no"));
+    page_continue(x, login_answer_uri(x->site, x->rq->arena, login, &answer));
 }
 
 enum rc oauth_authorize_post(struct exchange *x, struct err *e) {
     const char *browser = browser_id(x), *decision;
     struct login login;
     struct form form;
+    bool other;
 
     if (browser_navigates(x->rq, true, e) || read_consent(x, &form, browser, &login, e))
         return e->code;
@@ -274,13 +273,14 @@ enum rc oauth_authorize_post(struct exchange *x, struct err *e) {
     if (check_limit(x, login.client_id, e) || check_denied(x->site, login.client_id, e))
         return e->code;
     decision = form_get(&form, "decision");
-    if (!strcmp(decision, "approve")) {
+    other = !strcmp(decision, "approve-other-account") && x->site->config->use_other_account;
+    if (other || !strcmp(decision, "approve")) {
         if (!is_confirmed(x, &form, &login))
             return err_set(e, ERR_INVALID_REQUEST,
                            "the box that says that you have started this login is not ticked");
         if (form_get(&form, "remember"))
-            consent_cookie_add(x, browser, &login);
-        return approve(x, browser, &login, e);
+            consent_cookie_set(x, browser, &login, true);
+        return approve(x, browser, &login, other ? ACCOUNT_OTHER : ACCOUNT_ANY, e);
     }
     if (strcmp(decision, "deny") != 0)
         return err_set(e, ERR_INVALID_REQUEST, "decision must be approve or deny");

@@ -1,12 +1,11 @@
 #include "oauth/browser.h"
 
-#include "base/base.h"
 #include "base/encode.h"
-#include "base/url.h"
-#include "config/config.h"
+#include "base/text.h"
 #include "crypto/digest.h"
-#include "crypto/random.h"
 #include "crypto/seal.h"
+#include "oauth/clients.h"
+#include "pages/page.h"
 
 #define COOKIE_BYTES 32
 #define COOKIE_LEN 43       /* base64url of 32 bytes */
@@ -14,14 +13,24 @@
 #define CONSENT_HASH_LEN 16 /* of a SHA-256: nobody can choose what it should meet */
 #define SCOPES_SORTED_MAX 64
 #define DAY_S 86400
+#define SCOPES_SHOWN_MAX 64
 
-/* __Host- (RFC 6265bis §4.1.3.2) keeps sibling hosts from planting one; it needs https. */
-static const char *cookie_name(const struct site *site) {
-    return site->config->auth_is_https ? "__Host-mcp-authd" : "mcp-authd";
+/* __Host- (RFC 6265bis §4.1.3.2) keeps sibling hosts from planting one; it needs https, and Path=/.
+ * So sites that share a host name are kept apart by the name, not by the path, which is no such
+ * protection (§8.5 there). */
+static const char *name_of(const struct site *site, struct arena *a, const char *what) {
+    const struct config *c = site->config;
+
+    return arena_printf(a, "%smcp-authd%s%s%s", c->auth_is_https ? "__Host-" : "", what,
+                        *c->site ? "." : "", c->site);
+}
+
+static const char *cookie_name(struct exchange *x) {
+    return name_of(x->site, x->rq->arena, "");
 }
 
 const char *browser_cookie(struct exchange *x) {
-    const char *cookie = request_cookie(x->rq, cookie_name(x->site));
+    const char *cookie = request_cookie(x->rq, cookie_name(x));
     size_t len;
 
     if (!cookie || strlen(cookie) != COOKIE_LEN ||
@@ -36,13 +45,16 @@ const char *browser_id(struct exchange *x) {
     return cookie ? sha256_base64url(x->rq->arena, cookie, SHA256_LEN) : NULL;
 }
 
-/* Lax: The identity provider's redirect back to /callback is a top-level navigation and must carry
- * it. */
-static void set_cookie(struct exchange *x, const char *cookie, const char *age) {
-    reply_header(x->rp, "Set-Cookie",
-                 arena_printf(x->rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s%s",
-                              cookie_name(x->site), cookie, age,
-                              x->site->config->auth_is_https ? "; Secure" : ""));
+/* Lax: the identity provider's redirect back to /callback is a top-level navigation and must carry
+ * it. max_age_s 0: until the browser is closed. */
+static void set_cookie(struct exchange *x, const char *name, const char *value, int64_t max_age_s) {
+    struct arena *a = x->rq->arena;
+
+    reply_header(
+        x->rp, "Set-Cookie",
+        arena_printf(a, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s%s", name, value,
+                     max_age_s ? arena_printf(a, "; Max-Age=%lld", (long long)max_age_s) : "",
+                     x->site->config->auth_is_https ? "; Secure" : ""));
 }
 
 const char *browser_id_or_new(struct exchange *x) {
@@ -51,15 +63,8 @@ const char *browser_id_or_new(struct exchange *x) {
     if (browser) /* kept, so that other tabs' logins stay valid */
         return browser;
     cookie = random_text(x->rq->arena, COOKIE_BYTES);
-    set_cookie(x, cookie, "");
+    set_cookie(x, cookie_name(x), cookie, 0);
     return sha256_base64url(x->rq->arena, cookie, SHA256_LEN);
-}
-
-/* The browser's cookie stays for so long, also when the browser is closed. */
-static void browser_cookie_keep(struct exchange *x, int64_t seconds) {
-    if (browser_id(x))
-        set_cookie(x, request_cookie(x->rq, cookie_name(x->site)),
-                   arena_printf(x->rq->arena, "; Max-Age=%lld", (long long)seconds));
 }
 
 /* A request whose destination is a document navigates, so Sec-Fetch-Mode adds nothing. */
@@ -80,8 +85,8 @@ struct entry {
     int64_t expires_s; /* 0: free */
 };
 
-static const char *consent_cookie_name(const struct site *site) {
-    return site->config->auth_is_https ? "__Host-mcp-authd-consent" : "mcp-authd-consent";
+static const char *consent_cookie_name(struct exchange *x) {
+    return name_of(x->site, x->rq->arena, "-consent");
 }
 
 /* Only where the answer goes to a host by https. On a loopback address or a private-use scheme any
@@ -100,16 +105,14 @@ static int by_text(const void *a, const void *b) {
 
 /* The same scopes in another order are the same consent; fewer or more are another. */
 static const char *sorted_scopes(struct arena *a, const char *scopes) {
-    char *copy = arena_strdup(a, scopes), *save = NULL;
     const char *all[SCOPES_SORTED_MAX];
     size_t n = 0;
     struct buf b;
 
-    for (char *w = strtok_r(copy, " ", &save); w && n < SCOPES_SORTED_MAX;
-         w = strtok_r(NULL, " ", &save))
-        all[n++] = w;
-    qsort(all, n, sizeof *all, by_text);
     buf_init(&b, a, strlen(scopes) + 1);
+    while (n < SCOPES_SORTED_MAX && (all[n] = list_next(a, &scopes)))
+        n++;
+    qsort(all, n, sizeof *all, by_text);
     for (size_t i = 0; i < n; i++)
         buf_addf(&b, "%s ", all[i]);
     return b.p;
@@ -128,13 +131,21 @@ static void hash_of(struct arena *a, const struct login *login, uint8_t out[CONS
     memcpy(out, digest, CONSENT_HASH_LEN);
 }
 
+/* The purpose is also in cookies that browsers have already. */
+static struct seal_binding consent_binding(const struct site *site, const char *browser) {
+    return (struct seal_binding){
+        .keys = site->seal, .purpose = "remembered", .associated = browser};
+}
+
+static int64_t remember_s(const struct site *site) {
+    return (int64_t)site->config->consent_remember_days * DAY_S;
+}
+
 /* What the browser sent; all entries are free if it sent no cookie of this server. */
 static void read_entries(struct exchange *x, const char *browser, struct entry out[CONSENTS_MAX]) {
-    const char *cookie = request_cookie(x->rq, consent_cookie_name(x->site));
+    const char *cookie = request_cookie(x->rq, consent_cookie_name(x));
+    const struct seal_binding binding = consent_binding(x->site, browser);
     int64_t now_s = clock_now_s(&x->site->clock);
-    int64_t latest_s = now_s + (int64_t)x->site->config->consent_remember_days * DAY_S;
-    const struct seal_binding binding = {
-        .keys = x->site->seal, .purpose = "remembered", .associated = browser};
     struct plaintext plain;
     struct err e;
 
@@ -144,24 +155,20 @@ static void read_entries(struct exchange *x, const char *browser, struct entry o
         return;
     memcpy(out, plain.data, plain.len);
     for (size_t i = 0; i < CONSENTS_MAX; i++)
-        if (out[i].expires_s <= now_s || out[i].expires_s > latest_s)
+        if (out[i].expires_s <= now_s || out[i].expires_s > now_s + remember_s(x->site))
             out[i] = (struct entry){.expires_s = 0};
 }
 
+/* The browser's own cookie, to which they are bound, then stays as long. */
 static void write_entries(struct exchange *x, const char *browser,
                           const struct entry entries[CONSENTS_MAX]) {
-    int64_t seconds = (int64_t)x->site->config->consent_remember_days * DAY_S;
-    const char *sealed =
-        seal(x->rq->arena,
-             &(struct seal_binding){
-                 .keys = x->site->seal, .purpose = "remembered", .associated = browser},
-             entries, CONSENTS_MAX * sizeof *entries);
+    const struct seal_binding binding = consent_binding(x->site, browser);
 
-    reply_header(x->rp, "Set-Cookie",
-                 arena_printf(x->rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax; Max-Age=%lld%s",
-                              consent_cookie_name(x->site), sealed, (long long)seconds,
-                              x->site->config->auth_is_https ? "; Secure" : ""));
-    browser_cookie_keep(x, seconds);
+    set_cookie(x, consent_cookie_name(x),
+               seal(x->rq->arena, &binding, entries, CONSENTS_MAX * sizeof *entries),
+               remember_s(x->site));
+    if (browser_id(x))
+        set_cookie(x, cookie_name(x), browser_cookie(x), remember_s(x->site));
 }
 
 bool consent_cookie_has(struct exchange *x, const char *browser, const struct login *login) {
@@ -192,29 +199,145 @@ static bool drop(struct entry entries[CONSENTS_MAX], const uint8_t hash[CONSENT_
     return n < had;
 }
 
-void consent_cookie_add(struct exchange *x, const char *browser, const struct login *login) {
+void consent_cookie_set(struct exchange *x, const char *browser, const struct login *login,
+                        bool remembered) {
     struct entry entries[CONSENTS_MAX];
     uint8_t hash[CONSENT_HASH_LEN];
+    bool dropped;
 
-    if (!consent_cookie_may_have(x->site, x->rq->arena, login))
+    if (remembered && !consent_cookie_may_have(x->site, x->rq->arena, login))
         return;
     hash_of(x->rq->arena, login, hash);
     read_entries(x, browser, entries);
-    (void)drop(entries, hash);
-    memmove(entries + 1, entries,
-            (CONSENTS_MAX - 1) * sizeof *entries); /* the last is the oldest */
-    entries[0].expires_s =
-        clock_now_s(&x->site->clock) + (int64_t)x->site->config->consent_remember_days * DAY_S;
-    memcpy(entries[0].hash, hash, CONSENT_HASH_LEN);
-    write_entries(x, browser, entries);
+    dropped = drop(entries, hash);
+    if (remembered) {
+        memmove(entries + 1, entries,
+                (CONSENTS_MAX - 1) * sizeof *entries); /* the last is the oldest */
+        entries[0].expires_s = clock_now_s(&x->site->clock) + remember_s(x->site);
+        memcpy(entries[0].hash, hash, CONSENT_HASH_LEN);
+    }
+    if (remembered || dropped)
+        write_entries(x, browser, entries);
 }
 
-void consent_cookie_remove(struct exchange *x, const char *browser, const struct login *login) {
-    struct entry entries[CONSENTS_MAX];
-    uint8_t hash[CONSENT_HASH_LEN];
+/* ---- pages ---- */
 
-    hash_of(x->rq->arena, login, hash);
-    read_entries(x, browser, entries);
-    if (drop(entries, hash))
-        write_entries(x, browser, entries);
+static const char *scope_words(struct arena *a, const struct request *rq, const char *scope) {
+    const struct language *l = language_choose(request_header(rq, "accept-language"));
+    const char *words = language_text(l, arena_printf(a, "scope.%s", scope));
+
+    return words ? words : "";
+}
+
+/* Each scope with its words, or without if we have none for it. */
+static const struct template_value *const *scope_items(struct arena *a, const struct request *rq,
+                                                       const char *scopes) {
+    const struct template_value **items =
+        arena_alloc(a, (SCOPES_SHOWN_MAX + 1) * sizeof(struct template_value *));
+    const char *w;
+    size_t n = 0;
+
+    while (n < SCOPES_SHOWN_MAX && (w = list_next(a, &scopes))) {
+        struct template_value *v = arena_alloc(a, 3 * sizeof *v);
+
+        v[0] = (struct template_value){"scope", w};
+        v[1] = (struct template_value){"scope_words", scope_words(a, rq, w)};
+        items[n++] = v;
+    }
+    return items;
+}
+
+static const char *host_of(struct arena *a, const char *uri) {
+    struct url u;
+    struct err e;
+
+    return url_parse(a, uri, &u, &e) || !u.host ? "" : u.host;
+}
+
+/* Where the answer goes, as a person can judge it: the host, or the scheme of an app. */
+struct destination {
+    const char *name;
+    bool loopback, app;
+};
+
+static struct destination destination_of(struct arena *a, const char *redirect_uri) {
+    struct url u;
+    struct err e;
+
+    if (url_parse(a, redirect_uri, &u, &e))
+        return (struct destination){.name = redirect_uri};
+    if (strcmp(u.scheme, "https") != 0 && strcmp(u.scheme, "http") != 0)
+        return (struct destination){.name = u.scheme, .app = true};
+    /* MCP authorization, "Localhost Redirect URI Risks": such a client cannot be told from another
+     * program on the same computer. */
+    return (struct destination){.name = u.host, .loopback = url_is_loopback(&u)};
+}
+
+/* The address without its scheme: a person knows what a login page is for by host and path. */
+static const char *server_address(struct arena *a, const char *uri) {
+    const char *address = strstr(uri, "://") + 3;
+    size_t len = strlen(address);
+
+    return arena_strndup(a, address, address[len - 1] == '/' ? len - 1 : len);
+}
+
+static const char *yes_if(bool condition) {
+    return condition ? "yes" : "";
+}
+
+void page_consent(struct exchange *x, const struct login *login, const char *sealed) {
+    struct arena *a = x->rp->arena;
+    const struct config *c = x->site->config;
+    const struct destination to = destination_of(a, login->redirect_uri);
+    const bool pinned = client_is_pinned(x->site, login->client_id);
+    const bool trusted = client_is_trusted(x->site, a, login->client_id);
+    const struct template_list scopes = {"scopes", scope_items(a, x->rq, login->scope)};
+    const struct template_value values[] = {
+        {"server_host", host_of(a, c->mcp_server_uri)},
+        {"server_uri", c->mcp_server_uri},
+        {"server_address", server_address(a, c->mcp_server_uri)},
+        {"client_host", login->client_host},
+        {"client_id", login->client_id},
+        {"pinned", yes_if(!*login->client_host && pinned)},
+        {"unchecked", yes_if(!*login->client_host && !pinned)},
+        {"client_name", display_name(a, login->client_name)},
+        {"redirect_host", to.name},
+        {"web", yes_if(!to.loopback && !to.app)},
+        {"app", yes_if(to.app)},
+        {"loopback", yes_if(to.loopback)},
+        {"caution", yes_if(!trusted || to.loopback || to.app)},
+        {"must_confirm", yes_if(!trusted)},
+        {"action", arena_printf(a, "%s/authorize", c->auth_path)},
+        {"request", sealed},
+        {"can_remember", yes_if(consent_cookie_may_have(x->site, a, login))},
+        {"remember_days", arena_printf(a, "%u", c->consent_remember_days)},
+        {"server_title", c->server.title},
+        {"other_account", yes_if(c->use_other_account)},
+        {"server_icon", c->server.icon[0]},
+        {"server_icon_dark", c->server.icon[1]},
+        {NULL, NULL},
+    };
+
+    page_reply(x->site->oauth->pages, x->rq, x->rp,
+               &(struct page_content){.page = PAGE_CONSENT,
+                                      .status = 200,
+                                      .values = values,
+                                      .list = &scopes,
+                                      .form_action = "'self'",
+                                      .images = c->server.icon_sources});
+}
+
+void page_refused(struct exchange *x, const struct err *e, const char *uri) {
+    const char *host = destination_of(x->rp->arena, uri).name;
+
+    page_error(x->site->oauth->pages, x->rq, x->rp, &(struct page_problem){400, e, uri, host});
+}
+
+void page_continue(struct exchange *x, const char *uri) {
+    const struct template_value values[] = {{"uri", uri}, {NULL, NULL}};
+
+    page_reply(
+        x->site->oauth->pages, x->rq, x->rp,
+        &(struct page_content){
+            .page = PAGE_CONTINUE, .status = 200, .values = values, .form_action = "'none'"});
 }

@@ -1,4 +1,5 @@
-/* The user's browser: its cookies, and how it says that it navigates. */
+/* The user's browser during a login: its cookies, how it says that it navigates, and the pages that
+ * it is shown. What those look like is in share/templates, what they say in share/words. */
 #pragma once
 
 #include "oauth/login.h"
@@ -23,6 +24,13 @@ enum rc browser_navigates(const struct request *rq, bool own_page, struct err *e
 bool consent_cookie_may_have(const struct site *site, struct arena *a, const struct login *login);
 /* Was it? */
 bool consent_cookie_has(struct exchange *x, const char *browser, const struct login *login);
-/* Does nothing if it may not be remembered. */
-void consent_cookie_add(struct exchange *x, const char *browser, const struct login *login);
-void consent_cookie_remove(struct exchange *x, const char *browser, const struct login *login);
+/* Remembers it, if it may be remembered, or forgets it. */
+void consent_cookie_set(struct exchange *x, const char *browser, const struct login *login,
+                        bool remembered);
+
+void page_consent(struct exchange *x, const struct login *login, const char *sealed);
+/* An error that the client should learn, with a link to it that the user may follow. */
+void page_refused(struct exchange *x, const struct err *e, const char *uri);
+/* A page that goes on to `uri` by itself. Not a redirect: Chromium applies the form-action of the
+ * page that held the form to every redirect after it. */
+void page_continue(struct exchange *x, const char *uri);

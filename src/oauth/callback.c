@@ -1,14 +1,10 @@
 /* Private part of endpoints.h: GET /callback: the user comes back from the identity provider. */
 
-#include "base/base.h"
-#include "idp/token_client.h"
-#include "metrics/metrics.h"
+#include "idp/idp.h"
 #include "oauth/browser.h"
 #include "oauth/endpoints.h"
-#include "oauth/login.h"
 #include "oauth/site.h"
-#include "store/store.h"
-#include "web/request.h"
+#include "store/sessions.h"
 
 #define IDP_CODE_MAX 2048
 
@@ -24,12 +20,15 @@ static void answer_error(struct exchange *x, const struct login *login, const st
     log_warn("login_failed_at_idp", kv("request", x->rq->id), kv("client_id", login->client_id),
              kv("error", idp_reason(x->rq->arena, upstream)),
              kv("detail", idp_reason(x->rq->arena, form_get(f, "error_description"))));
-    reply_redirect(x->rp, login_error_uri(x->site, x->rq->arena, login,
-                                          denied    ? "access_denied"
-                                          : passing ? "temporarily_unavailable"
-                                                    : "server_error",
-                                          denied ? "the user did not log in"
-                                                 : "the identity provider reported an error"));
+    reply_redirect(
+        x->rp, login_answer_uri(
+                   x->site, x->rq->arena, login,
+                   &(struct login_answer){.error = denied    ? "access_denied"
+                                                   : passing ? "temporarily_unavailable"
+                                                             : "server_error",
+                                          .error_description =
+                                              denied ? "the user did not log in"
+                                                     : "the identity provider reported an error"}));
 }
 
 /* What the provider sent the browser back with: a code or an error. */
@@ -65,7 +64,7 @@ static enum rc authorize_session(struct exchange *x, const struct answer *answer
     /* With an error the grant stays empty: the session ends here, and gives its login back. */
     if (answer->code)
         *code = code_make(a, want.id, cookie, answer->code, &want.grant);
-    rc = store_session_authorize(x->site->oauth->store, a, &want, out, e);
+    rc = session_store_authorize(x->site->oauth->sessions, a, &want, out, e);
     if (rc != ERR_CONFLICT)
         return rc;
     return err_set(e, ERR_INVALID_REQUEST,
@@ -92,6 +91,7 @@ enum rc oauth_callback(struct exchange *x, struct err *e) {
         return OK;
     }
     x->rp->audit.outcome = "code_issued";
-    reply_redirect(x->rp, login_code_uri(x->site, a, &login, code));
+    reply_redirect(x->rp,
+                   login_answer_uri(x->site, a, &login, &(struct login_answer){.code = code}));
     return OK;
 }

@@ -1,14 +1,8 @@
-#include "oauth/client_authentication.h"
-
-#include "base/json.h"
-#include "config/config.h"
+/* Private part of clients.h: private_key_jwt, and the client of a form. */
 #include "crypto/digest.h"
-#include "crypto/jwk.h"
-#include "crypto/jws.h"
-#include "oauth/client_document.h"
+#include "crypto/jose.h"
 #include "oauth/client_fetch.h"
 #include "oauth/clients.h"
-#include "oauth/codes.h"
 #include "shared/cache.h"
 
 #define ASSERTION_LEN_MAX 8192 /* bytes */
@@ -37,7 +31,7 @@ static enum rc read_assertion(struct arena *a, const char *text, struct assertio
 
     if (jws_read(a, &kind, text, &out->jws, e))
         return e->code = ERR_INVALID_CLIENT;
-    out->claims = jws_claims(a, &out->jws);
+    out->claims = jws_claims(a, &out->jws, NULL);
     return out->claims ? OK : refuse(e, "client_assertion's claims are not JSON in base64url");
 }
 
@@ -105,7 +99,7 @@ static enum rc check_first_use(struct site *site, struct arena *a, const struct 
     (void)json_get_int(claims, "exp", &exp);
     key = arena_printf(a, "jti-%s:%s", sha256_base64url(a, client_id, SHA256_LEN),
                        sha256_base64url(a, jti, SHA256_LEN));
-    entry = cache_text("", exp - now_s + LEEWAY_S + 1);
+    entry = cache_text_entry("", exp - now_s + LEEWAY_S + 1);
     switch (cache_add(site->cache, key, &entry, JTIS_MAX, e)) {
     case OK:
         return OK;
@@ -163,10 +157,6 @@ static enum rc verify(struct site *site, struct arena *a, const struct client *c
     return rc == ERR_REFUSED ? e->code = ERR_INVALID_CLIENT : rc;
 }
 
-static bool is_jwt_bearer(const char *type) {
-    return type && !strcmp(type, ASSERTION_TYPE);
-}
-
 enum rc client_authenticate(struct site *site, struct arena *a, const struct form *f,
                             bool must_authenticate, struct err *e) {
     const char *type = form_get(f, "client_assertion_type"), *id = form_get(f, "client_id");
@@ -178,12 +168,10 @@ enum rc client_authenticate(struct site *site, struct arena *a, const struct for
         return must_authenticate ? refuse(e, "client_assertion is missing: the client's document "
                                              "asks for private_key_jwt")
                                  : OK;
-    if (!assertion || !is_jwt_bearer(type))
+    if (!assertion || !type || strcmp(type, ASSERTION_TYPE) != 0)
         return refuse(e, "client_assertion_type must be " ASSERTION_TYPE);
     if (read_assertion(a, assertion, &sent, e) || check_claims(site, a, sent.claims, id, e) ||
-        client_find(site, a, id, &client, e))
-        return e->code;
-    if (verify(site, a, &client, &sent.jws, e))
+        client_find(site, a, id, &client, e) || verify(site, a, &client, &sent.jws, e))
         return e->code;
     return check_first_use(site, a, sent.claims, id, e);
 }
@@ -200,7 +188,7 @@ static void take_client_id(struct arena *a, struct form *f) {
         return;
     for (size_t i = 0; i < f->count; i++)
         if (!strcmp(f->fields[i].name, "client_id"))
-            f->fields[i].name = ""; /* empty */
+            f->fields[i].name = ""; /* it is empty */
     f->fields[f->count++] = (struct form_field){"client_id", sub, false};
 }
 

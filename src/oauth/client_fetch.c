@@ -3,13 +3,10 @@
 #include <strings.h>
 #include <time.h>
 
-#include "base/base.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "crypto/digest.h"
 #include "metrics/metrics.h"
-#include "net/http_reply.h"
-#include "oauth/site.h"
 #include "shared/lease.h"
 
 #define LIMIT_WAIT_MS 200 /* for one of the workers that fetch to be done */
@@ -117,19 +114,19 @@ static void keep(const struct lookup *l, const struct http_reply *rp) {
     entry.ttl_s = fresh_s + stale_s;
     entry.value = json_text(l->a, o, &entry.len);
     if (cache_set(l->site->cache, l->key, &entry, DOCUMENTS_CACHED_MAX, &e))
-        log_warn("client_document_not_kept", kv("url", l->url), kv("detail", e.detail));
+        log_warn("client_document_cache_failed", kv("url", l->url), kv("detail", e.detail));
 }
 
 /* Remembers why, and forgets what there was: a document that its server took away is not used for
  * lack of an answer later. */
 static void keep_refusal(const struct lookup *l) {
-    const struct cache_entry none = cache_text("", 0),
-                             refusal = cache_text(l->e->text, DOCUMENT_REFUSED_S);
+    const struct cache_entry none = cache_text_entry("", 0),
+                             refusal = cache_text_entry(l->e->text, DOCUMENT_REFUSED_S);
     struct err e;
 
     if (cache_set(l->site->cache, l->key, &none, DOCUMENTS_CACHED_MAX, &e) ||
         cache_set(l->site->cache, l->refusal_key, &refusal, DOCUMENTS_REFUSED_MAX, &e))
-        log_warn("client_document_not_kept", kv("url", l->url), kv("detail", e.detail));
+        log_warn("client_document_cache_failed", kv("url", l->url), kv("detail", e.detail));
 }
 
 static bool is_json_type(const char *type) {
@@ -205,26 +202,28 @@ static enum rc fetch_once(struct lookup *l) {
                                    .until_ms = clock_monotonic_ms() + CLIENT_DOCUMENT_TIMEOUT_MS,
                                    .find = find_result,
                                    .arg = l};
-    enum flight_role role = FLIGHT_ENDED;
+    enum flight_result result = FLIGHT_ENDED;
     enum rc rc;
 
     if (!l->site->cache)
         return fetch(l, flight.until_ms);
-    while (role == FLIGHT_ENDED)
-        role = single_flight_begin(&flight, l->e);
-    if (role == FLIGHT_FOUND)
+    while (result == FLIGHT_ENDED)
+        result = single_flight_begin(&flight, l->e);
+    if (result == FLIGHT_FOUND)
         return l->rc;
-    if (role == FLIGHT_TIMEOUT)
+    if (result == FLIGHT_TIMEOUT)
         return err_set(l->e, ERR_UPSTREAM, "the server of %s did not answer", l->kind->name);
     rc = fetch(l, flight.until_ms);
-    if (role == FLIGHT_LEADS)
+    if (result == FLIGHT_LEADS)
         single_flight_end(&flight);
     return rc;
 }
 
 /* Half of the workers go on serving all else. */
 struct concurrency_options document_limit(const struct config *c) {
-    return concurrency_fixed(c->workers_max > 1 ? c->workers_max / 2 : 1);
+    const unsigned half = c->workers_max > 1 ? c->workers_max / 2 : 1;
+
+    return (struct concurrency_options){.limit = half, .slow_limit = half};
 }
 
 /* Waits a moment for the limit, during which another worker may fetch the document. */
@@ -278,6 +277,8 @@ enum rc document_get(struct site *site, struct arena *a, const struct document_r
 }
 
 struct http_options document_http_options(const struct config *c) {
-    return (struct http_options){1, c->client_metadata_allow_nets, c->client_metadata_ca_file,
-                                 c->client_metadata_proxy};
+    return (struct http_options){.public_only = true,
+                                 .allow_nets = c->client_metadata_allow_nets,
+                                 .ca_file = c->client_metadata_ca_file,
+                                 .proxy = c->client_metadata_proxy};
 }

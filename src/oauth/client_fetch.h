@@ -5,7 +5,7 @@
 #pragma once
 
 #include "net/http.h"
-#include "oauth/codes.h"
+#include "oauth/site.h"
 #include "shared/concurrency_limit.h"
 #include "site/site.h"
 

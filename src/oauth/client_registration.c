@@ -1,8 +1,6 @@
-#include "oauth/client_registration.h"
-
-#include "base/json.h"
-#include "config/config.h"
+/* Private part of clients.h: clients that register themselves, at POST /register. */
 #include "crypto/seal.h"
+#include "oauth/clients.h"
 #include "oauth/endpoints.h"
 
 #define PREFIX "dyn."
@@ -14,7 +12,8 @@ bool client_is_dynamic(const char *client_id) {
 }
 
 static enum rc unknown(struct err *e) {
-    return err_set(e, ERR_INVALID_CLIENT, "this client_id was not registered here, or has ended");
+    return err_set(e, ERR_INVALID_CLIENT,
+                   "this client_id was not registered here, or its registration has expired");
 }
 
 /* What was registered; NULL: it was not here, or has ended. */

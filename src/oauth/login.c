@@ -2,14 +2,12 @@
 
 #include "base/encode.h"
 #include "base/json.h"
-#include "base/text.h"
 #include "base/url.h"
 #include "config/config.h"
 #include "crypto/digest.h"
 #include "crypto/seal.h"
-#include "oauth/codes.h"
-#include "store/store.h"
-#include "web/request.h"
+#include "oauth/site.h"
+#include "store/sessions.h"
 
 /* Redirect URI, state and issuer, the latter two percent-encoded, and the rest. */
 #define URI_OUT_MAX (URL_LEN_MAX + 3 * STATE_LEN_MAX + 3 * URL_LEN_MAX + 2048)
@@ -28,7 +26,7 @@ static const struct {
     {"resource", offsetof(struct login, resource)},
     {"verifier", offsetof(struct login, verifier)},
     {"idp_parameters", offsetof(struct login, idp_parameters)},
-    {"authenticates", offsetof(struct login, authenticates)},
+    {"authenticates", offsetof(struct login, must_authenticate)},
 };
 #define MEMBER_COUNT (sizeof members / sizeof *members)
 #define SECRET_BYTES 32
@@ -72,34 +70,18 @@ enum rc login_open(struct site *site, struct arena *a, const struct sealed_login
     return OK;
 }
 
-static void begin_uri(struct buf *b, struct arena *a, const struct login *in) {
-    buf_init(b, a, URI_OUT_MAX);
-    buf_adds(b, in->redirect_uri);
-}
-
-static const char *end_uri(struct site *site, struct buf *b, const struct login *in) {
-    url_add_param(b, "state", *in->state ? in->state : NULL);
-    url_add_param(b, "iss", site->config->auth_proxy_uri); /* RFC 9207 §2 */
-    return b->p;
-}
-
-const char *login_error_uri(struct site *site, struct arena *a, const struct login *in,
-                            const char *error, const char *description) {
+const char *login_answer_uri(struct site *site, struct arena *a, const struct login *in,
+                             const struct login_answer *answer) {
     struct buf b;
 
-    begin_uri(&b, a, in);
-    url_add_param(&b, "error", error);
-    url_add_param(&b, "error_description", description);
-    return end_uri(site, &b, in);
-}
-
-const char *login_code_uri(struct site *site, struct arena *a, const struct login *in,
-                           const char *code) {
-    struct buf b;
-
-    begin_uri(&b, a, in);
-    url_add_param(&b, "code", code);
-    return end_uri(site, &b, in);
+    buf_init(&b, a, URI_OUT_MAX);
+    buf_adds(&b, in->redirect_uri);
+    url_add_param(&b, "code", answer->code);
+    url_add_param(&b, "error", answer->error);
+    url_add_param(&b, "error_description", answer->error_description);
+    url_add_param(&b, "state", *in->state ? in->state : NULL);
+    url_add_param(&b, "iss", site->config->auth_proxy_uri); /* RFC 9207 §2 */
+    return b.p;
 }
 
 static void derive_key(const char *secret, uint8_t key[SEAL_KEY_LEN]) {

@@ -13,8 +13,8 @@ struct login {
     const char *client_id, *client_name, *client_host;
     const char *redirect_uri, *state; /* state "" if the client gave none */
     const char *code_challenge, *scope, *resource;
-    const char *idp_parameters; /* more parameters for the identity provider: idp/idp.h */
-    const char *authenticates;  /* "yes": at /token the client must prove who it is */
+    const char *idp_parameters;    /* more parameters for the identity provider: idp/idp.h */
+    const char *must_authenticate; /* "yes": at /token the client must prove who it is */
     const char *verifier; /* of our own PKCE pair with the identity provider; "" before consent */
     int64_t expires_s;
 };
@@ -30,10 +30,11 @@ enum rc login_open(struct site *site, struct arena *a, const struct sealed_login
                    struct login *out, struct err *e) MUST_USE;
 
 /* redirect_uri with error (or code), state and iss (RFC 9207 §2). */
-const char *login_error_uri(struct site *site, struct arena *a, const struct login *in,
-                            const char *error, const char *description);
-const char *login_code_uri(struct site *site, struct arena *a, const struct login *in,
-                           const char *code);
+struct login_answer {
+    const char *code, *error, *error_description; /* NULL: not in it */
+};
+const char *login_answer_uri(struct site *site, struct arena *a, const struct login *in,
+                             const struct login_answer *answer);
 
 /* Our authorization code: the session's id, a dot, and a secret that only the code carries.
  * The identity provider's code lies in the session, sealed under that secret, so that the table
@@ -48,7 +49,7 @@ struct code {
  * the provider's code, sealed for the store. */
 const char *code_make(struct arena *a, const char *session_id, const char *cookie,
                       const char *provider_code, const char **grant);
-/* What store_session_authorize calls the attempt: a name of this one answer of the provider's to
+/* What session_store_authorize calls the attempt: a name of this one answer of the provider's to
  * this one browser, from which neither can be derived. */
 const char *code_attempt(struct arena *a, const char *session_id, const char *cookie,
                          const char *idp_answer);

@@ -1,6 +1,5 @@
 #include "oauth/parameters.h"
 
-#include "base/text.h"
 #include "base/url.h"
 #include "crypto/digest.h"
 #include "oauth/refresh.h"

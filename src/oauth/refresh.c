@@ -1,12 +1,7 @@
 #include "oauth/refresh.h"
 
-#include "base/json.h"
-#include "base/log.h"
-#include "config/config.h"
 #include "crypto/digest.h"
-#include "crypto/random.h"
 #include "crypto/seal.h"
-#include "oauth/site.h"
 #include "shared/lease.h"
 
 #define REFRESH_TOKEN_MAX 16384 /* bytes: the longest that refresh_seal makes of the provider's */
@@ -37,8 +32,8 @@ const char *refresh_seal(struct site *site, struct arena *a, const char *client_
     json_put_int(o, "login", grant->login_s);
     json_put_str(o, "family", grant->family);
     json_put_int(o, "generation", grant->generation);
-    if (*grant->authenticates)
-        json_put_str(o, "authenticates", grant->authenticates);
+    if (*grant->must_authenticate)
+        json_put_str(o, "authenticates", grant->must_authenticate);
     return seal_json(
         a,
         &(struct seal_binding){.keys = site->seal, .purpose = "refresh", .associated = client_id},
@@ -61,7 +56,7 @@ enum rc refresh_open(struct site *site, struct arena *a, struct refresh_token *t
     (void)json_get_int(o, "generation", &out->generation);
     out->family = json_get_str(o, "family") ? json_get_str(o, "family") : "";
     out->asked = json_get_str(o, "asked") ? json_get_str(o, "asked") : "";
-    out->authenticates = json_get_str(o, "authenticates") ? "yes" : "";
+    out->must_authenticate = json_get_str(o, "authenticates") ? "yes" : "";
     return OK;
 }
 
@@ -70,12 +65,9 @@ struct used {
     int64_t generation, at_s;
 };
 
-static const char *used_key(struct arena *a, const struct refresh_grant *g) {
-    return arena_printf(a, "family%c:%s", *g->family, g->family);
-}
-
-static const char *ended_key(struct arena *a, const struct refresh_grant *g) {
-    return arena_printf(a, "ended%c:%s", *g->family, g->family);
+/* kind: "family" (struct used), or "ended". */
+static const char *family_key(struct arena *a, const char *kind, const struct refresh_grant *g) {
+    return arena_printf(a, "%s%c:%s", kind, *g->family, g->family);
 }
 
 static bool get_used(struct site *site, struct arena *a, const struct refresh_grant *g,
@@ -83,22 +75,24 @@ static bool get_used(struct site *site, struct arena *a, const struct refresh_gr
     struct cache_entry entry;
     struct err ignored;
 
-    if (cache_get(site->cache, a, used_key(a, g), &entry, &ignored) || entry.len != sizeof *out)
+    if (cache_get(site->cache, a, family_key(a, "family", g), &entry, &ignored) ||
+        entry.len != sizeof *out)
         return false;
     memcpy(out, entry.value, sizeof *out);
     return true;
 }
 
 /* Reused: this one, or a younger one, was used longer ago than an answer is given again. */
-enum family { FAMILY_GOOD, FAMILY_ENDED, FAMILY_REUSED };
+enum family_status { FAMILY_GOOD, FAMILY_ENDED, FAMILY_REUSED };
 
-static enum family family_state(struct site *site, struct arena *a, const struct refresh_grant *g) {
+static enum family_status family_status(struct site *site, struct arena *a,
+                                        const struct refresh_grant *g) {
     int64_t late_s = site->config->refresh_replay_s, now_s = clock_now_s(&site->clock);
     struct used used;
 
     if (!*g->family)
         return FAMILY_GOOD;
-    if (cache_has(site->cache, ended_key(a, g)))
+    if (cache_has(site->cache, family_key(a, "ended", g)))
         return FAMILY_ENDED;
     if (late_s < LATE_MIN_S)
         late_s = LATE_MIN_S;
@@ -117,18 +111,18 @@ static void family_next(struct site *site, struct arena *a, struct refresh_grant
     if (!*g->family) { /* of an earlier version */
         g->family = random_text(a, FAMILY_ID_BYTES);
     } else if (!get_used(site, a, g, &used) || used.generation < now.generation) {
-        if (cache_set(site->cache, used_key(a, g), &entry, USED_MAX, &e))
-            log_warn("refresh_use_not_kept", kv("detail", e.detail));
+        if (cache_set(site->cache, family_key(a, "family", g), &entry, USED_MAX, &e))
+            log_warn("refresh_use_store_failed", kv("detail", e.detail));
     }
     g->generation++;
 }
 
 static void family_end(struct site *site, struct arena *a, const struct refresh_grant *g) {
-    const struct cache_entry entry = cache_text("", ENDED_S);
+    const struct cache_entry entry = cache_text_entry("", ENDED_S);
     struct err e;
 
-    if (*g->family && cache_set(site->cache, ended_key(a, g), &entry, ENDED_MAX, &e))
-        log_error("login_end_not_kept", kv("detail", e.detail));
+    if (*g->family && cache_set(site->cache, family_key(a, "ended", g), &entry, ENDED_MAX, &e))
+        log_error("login_end_store_failed", kv("detail", e.detail));
 }
 
 const char *family_new(struct arena *a) {
@@ -183,7 +177,7 @@ static void keep_answer(const struct refresh *r, const struct idp_tokens *t) {
     json_put_int(o, "ends", now_s + t->expires_in_s);
     if (json_text_len(o) > SEAL_DATA_MAX)
         return;
-    entry = cache_text(seal_json(r->a, &binding, o), r->site->config->refresh_replay_s);
+    entry = cache_text_entry(seal_json(r->a, &binding, o), r->site->config->refresh_replay_s);
     if (entry.ttl_s && cache_set(r->site->cache, r->answer_key, &entry, REPLAYS_MAX, &e))
         log_warn("refresh_not_shared", kv("detail", e.detail));
 }
@@ -207,11 +201,11 @@ static bool read_answer(const struct refresh *r, struct idp_tokens *out) {
 }
 
 static void mark_dead(const struct refresh *r) {
-    const struct cache_entry entry = cache_text("", DEAD_TOKEN_S);
+    const struct cache_entry entry = cache_text_entry("", DEAD_TOKEN_S);
     struct err e;
 
     if (cache_set(r->site->cache, r->dead_key, &entry, DEAD_TOKENS_MAX, &e))
-        log_warn("dead_token_not_kept", kv("detail", e.detail));
+        log_warn("refused_token_store_failed", kv("detail", e.detail));
 }
 
 /* The provider's answer is in the cache when this returns. */
@@ -256,12 +250,12 @@ static enum rc ask_once(struct refresh *r, const struct refresh_token *t) {
                                    .until_ms = clock_monotonic_ms() + WAIT_MS,
                                    .find = find_result,
                                    .arg = r};
-    enum flight_role role = single_flight_begin(&flight, r->e);
+    enum flight_result result = single_flight_begin(&flight, r->e);
 
     /* Without a window no answer is shared: each asks for itself, one after another. */
-    while (role == FLIGHT_ENDED && !r->site->config->refresh_replay_s)
-        role = single_flight_begin(&flight, r->e);
-    switch (role) {
+    while (result == FLIGHT_ENDED && !r->site->config->refresh_replay_s)
+        result = single_flight_begin(&flight, r->e);
+    switch (result) {
     case FLIGHT_FOUND:
         return r->rc;
     case FLIGHT_LEADS:
@@ -296,14 +290,14 @@ static enum rc end_reused(struct site *site, struct arena *a, const struct refre
 enum rc refresh_ask(struct site *site, struct arena *a, const struct refresh_token *t,
                     struct idp_tokens *out, struct err *e) {
     struct refresh r = refresh_of(site, a, t->sealed, t->grant.token);
-    enum family family = family_state(site, a, &t->grant);
+    enum family_status status = family_status(site, a, &t->grant);
     enum rc rc;
 
     r.tokens = out;
     r.e = e;
-    if (family == FAMILY_ENDED)
+    if (status == FAMILY_ENDED)
         return dead(e);
-    if (family == FAMILY_REUSED)
+    if (status == FAMILY_REUSED)
         return end_reused(site, a, t, e);
     if (find_result(&r))
         return r.rc;

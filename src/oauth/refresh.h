@@ -4,14 +4,14 @@
  * token within a window. */
 #pragma once
 
-#include "idp/token_client.h"
-#include "oauth/codes.h"
+#include "idp/idp.h"
+#include "oauth/site.h"
 #include "site/site.h"
 
 /* Refresh tokens as they go out: the provider's, sealed and bound to client and resource. */
 struct refresh_grant {
     const char *token, *scope, *resource; /* token: the provider's */
-    const char *authenticates;            /* as in struct login */
+    const char *must_authenticate;        /* as in struct login */
     int64_t login_s;                      /* when the user logged in; 0: unknown */
     const char *asked;  /* scopes that the provider left out of the login; "": none */
     const char *family; /* family_new; "": of an earlier version */

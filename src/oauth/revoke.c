@@ -2,16 +2,9 @@
  * the provider, or an access token, here. */
 
 #include "access/revoked.h"
-#include "base/base.h"
-#include "base/json.h"
-#include "config/config.h"
-#include "idp/access_token.h"
-#include "oauth/client_authentication.h"
-#include "oauth/codes.h"
+#include "oauth/clients.h"
 #include "oauth/endpoints.h"
 #include "oauth/refresh.h"
-#include "oauth/site.h"
-#include "web/request.h"
 
 /* A failure that may pass is an error, so that the client tries again. If the provider will never
  * do it, the token is ended here all the same, and it can be used nowhere else. */
@@ -32,12 +25,12 @@ static enum rc revoke_refresh(struct exchange *x, const struct refresh_grant *gr
 }
 
 /* Any client that has the token may end it: the token does not name the client it was given to. */
-static enum rc revoke_access(struct site *site, const char *token,
+static enum rc revoke_access(struct site *site, const struct idp_token *token,
                              const struct token_claims *claims, struct err *e) {
     if (!site->revoked)
         return err_set(e, ERR_UNSUPPORTED_TOKEN_TYPE,
                        "only refresh tokens can be revoked; access tokens end by themselves");
-    return revoked_add(site->revoked, token, claims->exp + TOKEN_LEEWAY_S,
+    return revoked_add(site->revoked, token->digest, claims->exp + TOKEN_LEEWAY_S,
                        clock_now_s(&site->clock), e);
 }
 
@@ -46,21 +39,23 @@ static enum rc revoke(struct exchange *x, const struct form *f, bool *found, str
     const char *token = form_get(f, "token");
     const struct token_claims *claims = NULL;
     struct refresh_token t = {.client_id = form_get(f, "client_id"), .sealed = token};
+    struct idp_token access;
     struct err why;
     bool refresh = !refresh_open(x->site, x->rq->arena, &t, &why);
 
     *found = refresh;
-    if (client_authenticate(x->site, x->rq->arena, f, refresh && *t.grant.authenticates, e))
+    if (client_authenticate(x->site, x->rq->arena, f, refresh && *t.grant.must_authenticate, e))
         return e->code;
     if (refresh)
         return revoke_refresh(x, &t.grant, e);
     if (!x->site->idp->keys) /* the issuer is not known */
         return OK;
-    claims = idp_verify(x->site->idp, x->rq->arena, token, x->site->config->mcp_server_uri, e);
+    idp_token_init(&access, token);
+    claims = idp_verify(x->site->idp, x->rq->arena, &access, e);
     if (!claims)
         return e->code == ERR_INVALID_TOKEN ? OK : e->code;
     *found = true;
-    return revoke_access(x->site, token, claims, e);
+    return revoke_access(x->site, &access, claims, e);
 }
 
 enum rc oauth_revoke(struct exchange *x, struct err *e) {

@@ -3,9 +3,10 @@
 #include <errno.h>
 
 #include "base/base.h"
+#include "base/builtin_file.h"
 #include "base/file.h"
 #include "base/utf8.h"
-#include "crypto/random.h"
+#include "crypto/digest.h"
 
 #define SET_BYTES_MAX (2 << 20)
 #define NONCE_BYTES 16
@@ -36,12 +37,23 @@ static const struct template_value consent_sample[] = {
     {"remember_days", SAMPLE},
     {"pinned", SAMPLE},
     {"unchecked", SAMPLE},
+    {"server_title", SAMPLE},
+    {"other_account", SAMPLE},
+    {"server_icon", SAMPLE},
+    {"server_icon_dark", SAMPLE},
     {NULL, NULL},
 };
 static const struct template_value continue_sample[] = {{"uri", SAMPLE}, {NULL, NULL}};
 static const struct template_value error_sample[] = {
     {"status", SAMPLE}, {"advice", SAMPLE},     {"reason", SAMPLE},      {"reason_lang", SAMPLE},
     {"number", SAMPLE}, {"client_uri", SAMPLE}, {"client_host", SAMPLE}, {NULL, NULL},
+};
+
+static const struct template_value server_sample[] = {
+    {"server_name", SAMPLE},   {"server_title", SAMPLE}, {"server_uri", SAMPLE},
+    {"server_icon", SAMPLE},   {"website", SAMPLE},      {"server_icon_dark", SAMPLE},
+    {"documentation", SAMPLE}, {"policy", SAMPLE},       {"terms", SAMPLE},
+    {"vscode_link", SAMPLE},   {"cursor_link", SAMPLE},  {NULL, NULL},
 };
 
 static const struct {
@@ -57,12 +69,14 @@ static const struct {
                       {"{{request}}", "name=\"confirm\""}},
     [PAGE_CONTINUE] = {"continue", page_builtin_continue, continue_sample, NULL, {"{{uri}}"}},
     [PAGE_ERROR] = {"error", page_builtin_error, error_sample, NULL, {NULL}},
+    [PAGE_SERVER] = {"server", page_builtin_server, server_sample, NULL, {"{{server_uri}}"}},
 };
 
 /* What an admin copies and changes is what is built in. */
 BUILTIN_FILE(page_builtin_consent, "share/templates/consent.html");
 BUILTIN_FILE(page_builtin_continue, "share/templates/continue.html");
 BUILTIN_FILE(page_builtin_error, "share/templates/error.html");
+BUILTIN_FILE(page_builtin_server, "share/templates/server.html");
 BUILTIN_FILE(page_builtin_style, "share/templates/style.css");
 
 struct page_set {
@@ -116,8 +130,8 @@ struct loading {
 /* NULL: there is no such file, or it is bad. */
 static const char *load_one(struct loading *l, const char *path, enum page page,
                             const struct language *language) {
+    const char *source = NULL;
     struct err e;
-    const char *source;
 
     if (!read_text(l->arena, path, &source, &e) && !check(l->arena, page, language, source, &e))
         return source;
@@ -163,10 +177,10 @@ static const char *source_of(const struct page_set *set, enum page page, const s
     return own ? own : kinds[page].builtin;
 }
 
-/* HTML that may not be framed, cached, scripted, or held by the window that opened it. Only <style>
- * elements with this nonce count. */
+/* HTML that may not be framed, cached, or controlled by the window that opened it. Only <style>
+ * elements with this nonce count, and <script> elements where the page has its own. */
 static void reply_html(struct reply *rp, const struct buf *html, const char *nonce,
-                       const char *form_action) {
+                       const struct page_content *content) {
     rp->body = html->p;
     rp->body_len = html->len;
     reply_header(rp, "Content-Type", "text/html; charset=utf-8");
@@ -179,9 +193,13 @@ static void reply_html(struct reply *rp, const struct buf *html, const char *non
     reply_header(rp, "Referrer-Policy", "no-referrer");
     reply_header(rp, "Content-Security-Policy",
                  arena_printf(rp->arena,
-                              "default-src 'none'; style-src 'nonce-%s'; img-src 'self'; "
+                              "default-src 'none'; style-src 'nonce-%s'; %simg-src 'self'%s; "
                               "base-uri 'none'; frame-ancestors 'none'; form-action %s",
-                              nonce, form_action));
+                              nonce,
+                              content->scripts
+                                  ? arena_printf(rp->arena, "script-src 'nonce-%s'; ", nonce)
+                                  : "",
+                              content->images ? content->images : "", content->form_action));
 }
 
 void page_reply(const struct page_set *set, const struct request *rq, struct reply *rp,
@@ -204,7 +222,7 @@ void page_reply(const struct page_set *set, const struct request *rq, struct rep
         template_render(&b, kinds[content->page].builtin, &scope);
     }
     rp->status = content->status;
-    reply_html(rp, &b, nonce, content->form_action);
+    reply_html(rp, &b, nonce, content);
 }
 
 void page_error(const struct page_set *set, const struct request *rq, struct reply *rp,

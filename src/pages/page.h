@@ -10,7 +10,7 @@
 #define PAGE_FILE_BYTES_MAX 65536
 #define PAGE_BYTES_MAX 262144 /* with its values */
 
-enum page { PAGE_CONSENT, PAGE_CONTINUE, PAGE_ERROR, PAGE_COUNT };
+enum page { PAGE_CONSENT, PAGE_CONTINUE, PAGE_ERROR, PAGE_SERVER, PAGE_COUNT };
 
 struct page_set;
 /* Reads the templates in dir: NAME.LANGUAGE.html, else NAME.html, else ours. One that is wrong is
@@ -25,6 +25,8 @@ struct page_content {
     const struct template_value *values;
     const struct template_list *list; /* NULL: the page has none */
     const char *form_action; /* the CSP source list of its forms, such as "'self'" or "'none'" */
+    const char *images;      /* CSP sources of its images, besides 'self'; NULL: none */
+    bool scripts;            /* the page's <script> elements with the nonce may run */
 };
 
 /* Makes the page the reply, in the language of the request. set NULL: our own pages. */
@@ -42,6 +44,13 @@ struct page_problem {
 void page_error(const struct page_set *set, const struct request *rq, struct reply *rp,
                 const struct page_problem *problem);
 
+/* A name that a client gives itself, as it may stand on a page or a terminal: on one line, without
+ * what could end a quotation, act on the text around it, or not be seen. Quotation marks become ',
+ * spaces of all kinds and control characters one space, and invisible characters are left out. "?"
+ * if nothing remains. It is no HTML. */
+const char *display_name(struct arena *a, const char *name);
+
 /* share/templates, as they were when this was built. */
 extern const char page_builtin_consent[], page_builtin_continue[], page_builtin_error[];
+extern const char page_builtin_server[];
 extern const char page_builtin_style[];

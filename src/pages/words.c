@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "base/builtin_file.h"
 #include "web/request.h"
 
 BUILTIN_FILE(words_en, "share/words/en");
@@ -20,7 +21,7 @@ static bool is_reason(const struct word *w) {
 
 /* A mistake in our own files: nothing can be shown to users. */
 static void refuse(const struct language *l, const char *what) {
-    log_error("texts_are_wrong", kv("language", l->tag), kv("what", what));
+    log_error("texts_invalid", kv("language", l->tag), kv("what", what));
     abort();
 }
 

@@ -4,17 +4,6 @@
 
 #include "base/base.h"
 
-/* The symbol is the file of ours as a string. (The Makefile knows which object depends on it.) */
-#define BUILTIN_FILE(symbol, file)                                                                 \
-    __asm__(".pushsection .rodata\n"                                                               \
-            ".global " #symbol "\n"                                                                \
-            ".hidden " #symbol "\n"                                                                \
-            ".type " #symbol ", @object\n" #symbol ":\n"                                           \
-            ".incbin \"" file "\"\n"                                                               \
-            ".byte 0\n"                                                                            \
-            ".size " #symbol ", . - " #symbol "\n"                                                 \
-            ".popsection\n")
-
 #define LANGUAGE_COUNT 2
 #define LANGUAGE_WORDS_MAX 256
 

@@ -9,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/base.h"
 #include "base/watchdog.h"
 
 #define FIRST_CLOSED 3 /* 0, 1 and 2 stay open */
@@ -28,9 +27,15 @@ static void close_between(unsigned first, unsigned last) {
         (void)close((int)fd);
 }
 
+static int kept_always = -1;
+
+void child_keep_always(int fd) {
+    kept_always = fd;
+}
+
 /* The lowest descriptor to keep from `first` on; -1: there is none. */
 static int next_kept(const struct child_start *how, unsigned first) {
-    int found = -1;
+    int found = kept_always >= (int)first ? kept_always : -1;
 
     for (unsigned i = 0; i < CHILD_KEEP_MAX; i++)
         if (how->keep[i] >= (int)first && (found < 0 || how->keep[i] < found))

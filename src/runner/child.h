@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define CHILD_KEEP_MAX 4
+#define CHILD_KEEP_MAX 5
 
 enum child_signals {
     CHILD_SIGNALS_INHERITED, /* the parent's signal mask and handlers are kept */
@@ -22,8 +22,8 @@ struct child_start {
                          ended before that exits at once */
     bool own_session; /* setsid(2): also a process group of its own, and no terminal */
     bool no_new_privileges; /* no set-user-id program that it runs changes its user */
-    int silent_max_ms;      /* the master kills it if it gives no sign of life for so long
-                               (base/watchdog.h); 0: it need not give any */
+    int silent_max_ms;      /* the master kills it if it sends no heartbeat for so long
+                               (base/watchdog.h); 0: it need not send any */
 };
 
 /* fork(2). Returns 0 in the child, the child's process id in the parent, or -1 with errno. */
@@ -36,6 +36,9 @@ int child_fork_detached(const struct child_start *how);
 /* What both functions do in the child. A caller of vfork(2) calls it itself: it uses only functions
  * that are safe there, and ignores silent_max_ms. `parent`: the process id of its parent. */
 void child_begin(const struct child_start *how, pid_t parent);
+
+/* A descriptor that every child keeps, besides its own; -1: none. */
+void child_keep_always(int fd);
 
 /* ---- Processes whose parent has ended.
  *

@@ -5,29 +5,21 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "runner/child.h"
+#include "runner/client.h"
 
 #define READ_BYTES 16384
-#define NO_PIDFD_POLL_MS 10 /* how often to look, where the kernel has no pidfd */
-#define REAP_MS 1000        /* to wait for a killed program that hangs in the kernel */
-#define DRAIN_READS 64      /* of what is left in the pipes when the program has ended */
-#define STATUS_FD 3         /* in the child: carries errno if exec fails */
-#define SPARE_FD 10         /* in the child: where the pipes are out of the way of 0 to 3 */
-
-/* Both ends of each pipe; -1: closed. */
-struct pipes {
-    int in[2], out[2], err[2], status[2];
-};
+#define ANSWER_MS 1000 /* to wait for a killed program that hangs in the kernel */
+#define DRAIN_READS 64 /* of what is left in the pipes when the program has ended */
 
 struct process {
-    pid_t pid;
-    int in, out, err, pidfd; /* -1: closed, or not there */
-    struct text input;       /* what is still to be written */
+    int in, out, err;  /* -1: closed, or not there */
+    int runner;        /* the connection on which the answer comes; -1: it is closed */
+    struct text input; /* what is still to be written */
     struct buf output, error;
     const struct process_spec *spec;
     int64_t deadline_ms;
@@ -40,57 +32,14 @@ static void close_fd(int *fd) {
     *fd = -1;
 }
 
-static void close_pipes(struct pipes *p) {
-    for (int i = 0; i < 2; i++) {
-        close_fd(&p->in[i]);
-        close_fd(&p->out[i]);
-        close_fd(&p->err[i]);
-        close_fd(&p->status[i]);
-    }
+static void close_all(struct process *r) {
+    close_fd(&r->in);
+    close_fd(&r->out);
+    close_fd(&r->err);
+    close_fd(&r->runner);
 }
 
-static bool open_pipes(struct pipes *p) {
-    *p = (struct pipes){{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
-    return !pipe2(p->in, O_CLOEXEC) && !pipe2(p->out, O_CLOEXEC) && !pipe2(p->err, O_CLOEXEC) &&
-           !pipe2(p->status, O_CLOEXEC);
-}
-
-/* ---- in the child: only functions that are safe after vfork, and no write to the parent's data
- * ---- */
-
-/* 0, 1, 2 become the pipes, and STATUS_FD the status pipe, which exec closes. */
-static bool place_descriptors(const struct pipes *p) {
-    int in = fcntl(p->in[0], F_DUPFD, SPARE_FD), out = fcntl(p->out[1], F_DUPFD, SPARE_FD);
-    int err = fcntl(p->err[1], F_DUPFD, SPARE_FD), status = fcntl(p->status[1], F_DUPFD, SPARE_FD);
-
-    return in >= 0 && out >= 0 && err >= 0 && status >= 0 && dup2(in, 0) >= 0 &&
-           dup2(out, 1) >= 0 && dup2(err, 2) >= 0 && dup3(status, STATUS_FD, O_CLOEXEC) >= 0;
-}
-
-static _Noreturn void become_program(const struct process_spec *spec, const struct pipes *p,
-                                     pid_t parent) {
-    static const struct child_start how = {.keep = {STATUS_FD},
-                                           .signals = CHILD_SIGNALS_DEFAULT,
-                                           .death_signal = SIGKILL,
-                                           .own_session = true,
-                                           .no_new_privileges = true};
-    int status = p->status[1], error;
-
-    if (place_descriptors(p)) {
-        status = STATUS_FD;
-        child_begin(&how, parent);
-        if (!chdir(spec->dir))
-            /* execve does not write to them; its prototype is older than const. */
-            (void)execve(spec->argv[0], (char *const *)(uintptr_t)spec->argv,
-                         (char *const *)(uintptr_t)spec->envp);
-    }
-    error = errno;
-    while (write(status, &error, sizeof error) < 0 && errno == EINTR)
-        ;
-    _exit(127);
-}
-
-/* ---- in the worker ---- */
+/* ---- starting it ---- */
 
 static int time_left(const struct process *r) {
     int64_t left = r->deadline_ms - clock_monotonic_ms();
@@ -98,64 +47,85 @@ static int time_left(const struct process *r) {
     return left < 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
 }
 
-static bool wait_readable(int fd, int timeout_ms) {
-    struct pollfd pfd = {.fd = fd, .events = POLLIN};
+/* A pipe whose end `theirs` (0: to read) is the program's. That one is in blocking mode, and a
+ * program of another user may open it anew, as /dev/stderr. */
+static bool open_pipe(int theirs, int *our_end, int *their_end) {
+    int ends[2];
 
-    return poll(&pfd, 1, timeout_ms) > 0;
+    if (pipe2(ends, O_CLOEXEC))
+        return false;
+    *our_end = ends[!theirs];
+    *their_end = ends[theirs];
+    (void)fcntl(*our_end, F_SETFL, O_NONBLOCK);
+    (void)fchmod(*their_end, 0666);
+    return true;
 }
 
-/* The status pipe ends when exec has succeeded, and carries errno when it has not. */
-static bool started(struct process *r, int status) {
-    int error = 0;
-    ssize_t n;
+static void to_request(const struct process_spec *spec, struct run_request *out) {
+    static const struct containment defaults;
+    const struct containment *c = spec->containment ? spec->containment : &defaults;
 
-    while (!wait_readable(status, time_left(r)))
-        if (!time_left(r)) {
-            r->result->end = PROCESS_TIMED_OUT;
-            return false;
-        }
-    n = read(status, &error, sizeof error);
-    if (n <= 0)
-        return true;
-    r->result->end = PROCESS_NOT_STARTED;
-    r->result->code = error;
-    return false;
+    *out = (struct run_request){.argv = spec->argv,
+                                .envp = spec->envp,
+                                .dir = spec->dir,
+                                .read = c->read,
+                                .write = c->write,
+                                .limits = c->limits,
+                                .home = c->home,
+                                .instance_metadata = c->instance_metadata,
+                                .secrets = c->secret_count};
 }
 
-static void take_ends(struct process *r, struct pipes *p) {
-    r->in = p->in[1];
-    r->out = p->out[0];
-    r->err = p->err[0];
-    p->in[1] = p->out[0] = p->err[0] = -1;
-    (void)fcntl(r->in, F_SETFL, O_NONBLOCK);
-    (void)fcntl(r->out, F_SETFL, O_NONBLOCK);
-    (void)fcntl(r->err, F_SETFL, O_NONBLOCK);
-}
+/* Pipes, and the request for the run. false: errno. */
+static bool request_run(struct process *r, int fds[RUN_FDS_MAX]) {
+    const struct containment *c = r->spec->containment;
+    struct run_request request;
 
-/* False: the program did not start, or has to be killed. By vfork, since copying the worker's page
- * tables, and then its pages, took half of the time of a call of a small program. The worker stops
- * until exec; all signals are blocked in it. */
-static bool start(struct process *r, const struct process_spec *spec) {
-    pid_t parent = getpid();
-    struct pipes p;
-    bool ok;
-
-    if (open_pipes(&p))
-        r->pid = vfork();
-    if (r->pid == 0)
-        become_program(spec, &p, parent);
-    if (r->pid < 0) {
-        r->result->end = PROCESS_NOT_STARTED;
-        r->result->code = errno;
-        close_pipes(&p);
+    to_request(r->spec, &request);
+    if (request.secrets > RUN_SECRETS_MAX) {
+        errno = E2BIG;
         return false;
     }
-    r->pidfd = (int)syscall(SYS_pidfd_open, r->pid, 0);
-    take_ends(r, &p);
-    close_fd(&p.status[1]);
-    ok = started(r, p.status[0]);
-    close_pipes(&p);
+    for (unsigned i = 0; i < request.secrets; i++)
+        fds[3 + i] = c->secrets[i];
+    if (!open_pipe(0, &r->in, &fds[0]) || !open_pipe(1, &r->out, &fds[1]) ||
+        !open_pipe(1, &r->err, &fds[2]))
+        return false;
+    r->runner = run_request_send(&request, fds);
+    return r->runner >= 0;
+}
+
+static bool start(struct process *r) {
+    int fds[RUN_FDS_MAX] = {-1, -1, -1};
+    const struct persistent *p = r->spec->persistent;
+    bool ok;
+
+    if (p && p->taken) {
+        r->in = p->fds[INSTANCE_IN];
+        r->out = p->fds[INSTANCE_OUT];
+        r->err = p->fds[INSTANCE_ERR];
+        r->runner = p->fds[INSTANCE_RUN];
+        return true;
+    }
+    ok = request_run(r, fds);
+    if (!ok) {
+        r->result->end = PROCESS_NOT_STARTED;
+        r->result->code = errno;
+        r->result->step = "no connection to the runner";
+    }
+    for (int i = 0; i < 3; i++)
+        close_fd(&fds[i]);
     return ok;
+}
+
+/* ---- its input and output ---- */
+
+/* What was written is still in the pipe. */
+static bool is_unread(const struct process *r) {
+    const size_t written = r->spec->input.len - r->input.len;
+    int n;
+
+    return r->in >= 0 && !ioctl(r->in, FIONREAD, &n) && (size_t)n == written;
 }
 
 static void write_input(struct process *r) {
@@ -166,7 +136,9 @@ static void write_input(struct process *r) {
         r->input.len -= (size_t)n;
     }
     /* A program that does not read its input is not wrong: EPIPE is no failure. */
-    if (!r->input.len || (n < 0 && errno != EAGAIN && errno != EINTR))
+    if (n < 0 && errno == EPIPE)
+        r->result->unread = r->spec->persistent && is_unread(r);
+    if ((!r->input.len && !r->spec->persistent) || (n < 0 && errno != EAGAIN && errno != EINTR))
         close_fd(&r->in);
 }
 
@@ -195,7 +167,11 @@ static bool read_some(int *fd, struct buf *b) {
 static void pass_line(struct process *r, const char *line, size_t len) {
     r->output.overflow = r->output.overflow || len > r->spec->output_max;
     if (!r->output.overflow)
-        r->spec->line(r->spec->arg, line, len);
+        r->spec->on_line(r->spec->on_line_arg, line, len);
+}
+
+static bool has_answered(const struct process *r) {
+    return r->spec->persistent && *r->spec->persistent->answered;
 }
 
 /* Passes on the complete lines; at the end of the output, also a last line without a newline. After
@@ -204,7 +180,7 @@ static void pass_lines(struct process *r, bool at_end) {
     size_t from = 0;
     char *p = r->output.p, *end;
 
-    if (!r->spec->line)
+    if (!r->spec->on_line)
         return;
     while ((end = memchr(p + from, '\n', r->output.len - from))) {
         pass_line(r, p + from, (size_t)(end - p) - from);
@@ -219,35 +195,52 @@ static void pass_lines(struct process *r, bool at_end) {
     r->output.overflow = r->output.overflow || r->output.len > r->spec->output_max;
 }
 
-/* Looks without reaping: as long as the leader is not reaped, no one else can get its process
- * group's number. */
-static bool has_ended(const struct process *r, siginfo_t *how) {
-    memset(how, 0, sizeof *how);
-    if (waitid(P_PID, (id_t)r->pid, how, WEXITED | WNOHANG | WNOWAIT))
-        return errno == ECHILD;
-    return how->si_pid == r->pid;
+static void note_answer(struct process_result *out, const struct run_answer *answer) {
+    static const enum process_end ends[] = {[RUN_NOT_STARTED] = PROCESS_NOT_STARTED,
+                                            [RUN_EXITED] = PROCESS_EXITED,
+                                            [RUN_SIGNALLED] = PROCESS_SIGNALLED,
+                                            [RUN_OUT_OF_MEMORY] = PROCESS_OUT_OF_MEMORY};
+
+    out->end = answer->end <= RUN_OUT_OF_MEMORY && answer->end ? ends[answer->end] : PROCESS_LOST;
+    out->code = answer->code;
+    out->step = run_step_text(answer->step);
+    out->cpu_us = answer->user_us + answer->system_us;
+    out->max_rss_kib = answer->max_rss_kib;
 }
 
-static void note_end(struct process *r, const siginfo_t *how) {
-    r->result->end =
-        how->si_code == CLD_EXITED || !how->si_pid ? PROCESS_EXITED : PROCESS_SIGNALLED;
-    r->result->code = how->si_pid ? how->si_status : 127;
+static void note_answered(struct process *r) {
+    r->result->end = PROCESS_EXITED;
+    r->result->code = 0;
+    r->result->answered = true;
+}
+
+/* Has the runner said how it ended? */
+static bool has_ended(struct process *r) {
+    struct run_answer answer;
+    int taken = run_answer_take(r->runner, &answer);
+
+    if (taken > 0)
+        note_answer(r->result, &answer);
+    else if (taken < 0)
+        r->result->end = PROCESS_LOST;
+    r->result->unread =
+        taken && r->spec && r->spec->persistent && (r->result->unread || is_unread(r));
+    return taken != 0;
 }
 
 /* How long to wait for what happens next; -1: the program is to be stopped. */
 static int next_wait(struct process *r) {
-    int left = time_left(r), tick = r->spec->tick ? r->spec->tick(r->spec->tick_arg) : INT_MAX;
+    int left = time_left(r),
+        tick = r->spec->before_wait ? r->spec->before_wait(r->spec->before_wait_arg) : INT_MAX;
 
     if (!left || tick < 0) {
         r->result->end = left ? PROCESS_CANCELLED : PROCESS_TIMED_OUT;
         return -1;
     }
-    if (r->pidfd < 0 && left > NO_PIDFD_POLL_MS)
-        left = NO_PIDFD_POLL_MS;
     return tick < left ? tick : left;
 }
 
-enum { FD_IN, FD_OUT, FD_ERR, FD_PID, FD_WATCH, FD_COUNT };
+enum { FD_IN, FD_OUT, FD_ERR, FD_RUNNER, FD_WATCH, FD_COUNT };
 
 static void serve_pipes(struct process *r, const struct pollfd fds[FD_COUNT]) {
     if (fds[FD_IN].revents)
@@ -260,19 +253,27 @@ static void serve_pipes(struct process *r, const struct pollfd fds[FD_COUNT]) {
 
 /* Has the program ended, or does it have to be stopped? r->result->end says which. */
 static bool is_over(struct process *r, const struct pollfd fds[FD_COUNT]) {
-    siginfo_t how;
-
     if (r->output.overflow) {
-        r->result->end = PROCESS_TOO_MUCH;
+        r->result->end = PROCESS_OUTPUT_LIMIT;
         return true;
     }
-    if (fds[FD_WATCH].revents && (!r->spec->confirm || r->spec->confirm(r->spec->confirm_arg))) {
+    if (has_answered(r)) {
+        note_answered(r);
+        return true;
+    }
+    if (fds[FD_WATCH].revents &&
+        (!r->spec->must_stop || r->spec->must_stop(r->spec->must_stop_arg))) {
         r->result->end = PROCESS_CANCELLED;
         return true;
     }
-    if ((r->pidfd >= 0 && !fds[FD_PID].revents) || !has_ended(r, &how))
+    return fds[FD_RUNNER].revents && has_ended(r);
+}
+
+/* A connection has nothing but its end to tell. */
+static bool is_closed(struct process *r) {
+    if (r->runner >= 0 || r->out >= 0)
         return false;
-    note_end(r, &how);
+    r->result->end = PROCESS_LOST;
     return true;
 }
 
@@ -282,23 +283,69 @@ static void serve(struct process *r) {
 
     while ((timeout = next_wait(r)) >= 0) {
         struct pollfd fds[FD_COUNT] = {
-            [FD_IN] = {.fd = r->in, .events = POLLOUT},
+            [FD_IN] = {.fd = r->input.len || !r->spec->persistent ? r->in : -1, .events = POLLOUT},
             [FD_OUT] = {.fd = r->out, .events = POLLIN},
             [FD_ERR] = {.fd = r->err, .events = POLLIN},
-            [FD_PID] = {.fd = r->pidfd, .events = POLLIN},
+            [FD_RUNNER] = {.fd = r->runner, .events = POLLIN},
             [FD_WATCH] = {.fd = r->spec->watch ? *r->spec->watch : -1, .events = POLLIN}};
 
         if (poll(fds, FD_COUNT, timeout) < 0)
             continue; /* EINTR; anything else ends at the deadline */
         serve_pipes(r, fds);
-        if (is_over(r, fds))
+        if (is_over(r, fds) || is_closed(r))
             return;
     }
+}
+
+/* Waits until the runner says that it is gone. Why it ends is known already: this is not how. */
+static bool await_end(struct process *r, int64_t wait_ms) {
+    int64_t until = clock_monotonic_ms() + wait_ms, left;
+    struct process_result end = {0};
+    struct process unheard = {.runner = r->runner, .result = &end};
+    bool ended = false;
+
+    while (!ended && (left = until - clock_monotonic_ms()) > 0) {
+        struct pollfd p = {.fd = r->runner, .events = POLLIN};
+
+        ended = poll(&p, 1, (int)left) > 0 && has_ended(&unheard);
+    }
+    r->result->cpu_us = end.cpu_us;
+    r->result->max_rss_kib = end.max_rss_kib;
+    return ended;
+}
+
+/* One that hangs in the kernel is left behind rather than waited for. */
+static void stop(struct process *r) {
+    if (r->runner < 0)
+        return;
+    run_request_stop(r->runner);
+    (void)await_end(r, PROCESS_GRACE_MS + ANSWER_MS);
+    (void)read_some(&r->err, &r->error);
+}
+
+/* It stays for the next call, if it has read the whole input and has printed whole lines.
+ * Otherwise it ends: its stdin is closed, and after a while it is stopped. */
+static void give_back(struct process *r) {
+    const struct persistent *p = r->spec->persistent;
+    const int fds[INSTANCE_FDS] = {r->in, r->out, r->err, r->runner};
+
+    for (int i = 0; i < DRAIN_READS && read_some(&r->err, &r->error); i++)
+        ;
+    if (!p->once && r->in >= 0 && r->out >= 0 && r->err >= 0 && !r->input.len && !r->output.len &&
+        instance_give(&p->key, fds))
+        return;
+    close_fd(&r->in);
+    if (r->runner >= 0 && !await_end(r, PROCESS_GRACE_MS))
+        stop(r);
 }
 
 /* Reads what the program wrote before it ended. Another process may keep the pipes open, so what is
  * not there now is not waited for. */
 static void drain(struct process *r) {
+    if (r->result->answered) { /* it has not ended */
+        give_back(r);
+        return;
+    }
     for (int i = 0; i < DRAIN_READS && !r->output.overflow && read_some(&r->out, &r->output); i++)
         pass_lines(r, false);
     for (int i = 0; i < DRAIN_READS && read_some(&r->err, &r->error); i++)
@@ -306,108 +353,54 @@ static void drain(struct process *r) {
     if (!r->output.overflow)
         pass_lines(r, true);
     if (r->output.overflow)
-        r->result->end = PROCESS_TOO_MUCH;
-}
-
-/* Gives a program that is stopped PROCESS_GRACE_MS to tidy up. */
-static void ask_to_end(const struct process *r) {
-    int64_t until = clock_monotonic_ms() + PROCESS_GRACE_MS;
-    siginfo_t how;
-
-    (void)kill(-r->pid, SIGTERM);
-    while (!has_ended(r, &how) && clock_monotonic_ms() < until) {
-        struct pollfd p = {.fd = r->pidfd, .events = POLLIN};
-
-        (void)poll(&p, 1, r->pidfd < 0 ? NO_PIDFD_POLL_MS : PROCESS_GRACE_MS);
-    }
-}
-
-static void kill_all(const struct process *r) {
-    (void)kill(-r->pid, SIGKILL);
-    (void)kill(r->pid, SIGKILL); /* if it has not made its group yet */
-}
-
-/* A killed program that is stuck in the kernel is left behind rather than waited for. */
-static void reap(struct process *r) {
-    int64_t until = clock_monotonic_ms() + REAP_MS;
-    struct timespec pause = {0, NO_PIDFD_POLL_MS * 1000000L};
-
-    if (r->pidfd >= 0)
-        (void)wait_readable(r->pidfd, REAP_MS);
-    while (!waitpid(r->pid, NULL, WNOHANG) && clock_monotonic_ms() < until)
-        (void)nanosleep(&pause, NULL);
-}
-
-/* Writing to a program that has closed its stdin raises SIGPIPE: it is held back, and taken away
- * if we raised it, so that the caller's signals are as they were. */
-struct sigpipe {
-    sigset_t before;
-    bool was_pending;
-};
-
-static void sigpipe_hold(struct sigpipe *s) {
-    sigset_t pipe_only, pending;
-
-    (void)sigpending(&pending);
-    s->was_pending = sigismember(&pending, SIGPIPE) == 1;
-    (void)sigemptyset(&pipe_only);
-    (void)sigaddset(&pipe_only, SIGPIPE);
-    (void)sigprocmask(SIG_BLOCK, &pipe_only, &s->before);
-}
-
-static void sigpipe_release(const struct sigpipe *s) {
-    struct timespec now = {0, 0};
-    sigset_t pipe_only;
-
-    (void)sigemptyset(&pipe_only);
-    (void)sigaddset(&pipe_only, SIGPIPE);
-    if (!s->was_pending)
-        while (sigtimedwait(&pipe_only, NULL, &now) > 0)
-            ;
-    (void)sigprocmask(SIG_SETMASK, &s->before, NULL);
+        r->result->end = PROCESS_OUTPUT_LIMIT;
+    else if (has_answered(r)) /* its last answer */
+        note_answered(r);
 }
 
 void process_run(struct arena *a, const struct process_spec *spec, struct process_result *out) {
     int64_t began = clock_monotonic_ms();
-    struct process r = {.pid = -1,
-                        .in = -1,
+    struct process r = {.in = -1,
                         .out = -1,
                         .err = -1,
-                        .pidfd = -1,
+                        .runner = -1,
                         .input = spec->input,
                         .deadline_ms = began + spec->timeout_ms,
                         .spec = spec,
                         .result = out};
-    struct sigpipe held;
 
     memset(out, 0, sizeof *out);
     out->timeout_ms = spec->timeout_ms;
     /* Many short lines may come at once. */
-    buf_init(&r.output, a, spec->output_max + (spec->line ? READ_BYTES : 0));
+    buf_init(&r.output, a, spec->output_max + (spec->on_line ? READ_BYTES : 0));
     buf_init(&r.error, a, PROCESS_STDERR_MAX);
-    sigpipe_hold(&held);
-    orphans_adopt(true);
-    if (start(&r, spec))
+    if (start(&r)) {
         serve(&r);
-    if (r.pid > 0) {
-        if (out->end == PROCESS_TIMED_OUT || out->end == PROCESS_TOO_MUCH ||
-            out->end == PROCESS_CANCELLED)
-            ask_to_end(&r);
-        kill_all(&r);
-        if (out->end == PROCESS_EXITED || out->end == PROCESS_SIGNALLED)
+        if (out->end == PROCESS_EXITED || out->end == PROCESS_SIGNALLED ||
+            out->end == PROCESS_OUT_OF_MEMORY)
             drain(&r);
-        else
-            (void)read_some(&r.err, &r.error);
-        reap(&r);
-        orphans_end(REAP_MS);
+        else if (out->end != PROCESS_NOT_STARTED && out->end != PROCESS_LOST)
+            stop(&r);
     }
-    orphans_adopt(false);
-    close_fd(&r.in);
-    close_fd(&r.out);
-    close_fd(&r.err);
-    close_fd(&r.pidfd);
-    sigpipe_release(&held);
+    close_all(&r);
     out->out = (struct text){r.output.p, r.output.len};
     out->err = (struct text){r.error.p, r.error.len};
     out->ms = clock_monotonic_ms() - began;
+}
+
+bool process_start(const struct process_spec *spec, int fds[INSTANCE_FDS]) {
+    struct process_result result = {0};
+    struct process r = {
+        .in = -1, .out = -1, .err = -1, .runner = -1, .spec = spec, .result = &result};
+
+    if (!start(&r)) {
+        close_all(&r);
+        errno = result.code;
+        return false;
+    }
+    fds[INSTANCE_IN] = r.in;
+    fds[INSTANCE_OUT] = r.out;
+    fds[INSTANCE_ERR] = r.err;
+    fds[INSTANCE_RUN] = r.runner;
+    return true;
 }

@@ -1,54 +1,93 @@
 /* Runs a program with one text as its input; its output is one text or a stream of lines. Time and
- * size are limited, and no process is left behind. */
+ * size are limited, and no process is left behind. The runner (runner.h) starts it. A persistent
+ * program gets the input as a line, and stays for the next call (instance.h). */
 #pragma once
 
 #include "base/base.h"
 #include "base/text.h"
+#include "runner/instance.h"
+#include "runner/request.h"
 
 #define PROCESS_STDERR_MAX 2048 /* bytes of stderr that are kept; the rest is read and dropped */
 #define PROCESS_GRACE_MS 500    /* from SIGTERM to SIGKILL, for a program that is stopped */
 
+/* What a program is given, and what it may use (docs/tools.md). All of it may be 0. */
+struct containment {
+    /* Absolute paths, of files or directories with all below them, that it may read (and execute),
+     * or read and write; NULL ends each list, and is an empty one. Without them it may read the
+     * system's programs and libraries, its own directory and argv[0]. */
+    const char *const *read, *const *write;
+    struct run_limits limits;
+    bool home; /* a private directory, in HOME and TMPDIR, that is removed at the end */
+    bool instance_metadata; /* it may connect to the instance metadata addresses */
+    /* Descriptors that it finds as 3, 4, …: what names them as files says /proc/self/fd/3. They
+     * stay the caller's. */
+    const int *secrets;
+    unsigned secret_count;
+};
+
+struct persistent {
+    struct instance_key key;
+    const bool *answered;  /* set by on_line: this line was the last one of the answer */
+    bool once;             /* it is ended after the answer */
+    bool taken;            /* `fds` are from instance_take; process_run closes them */
+    int fds[INSTANCE_FDS]; /* INSTANCE_ERR and INSTANCE_RUN are -1: a connection, not a process */
+};
+
 struct process_spec {
-    const char *const *argv; /* argv[0] is the path of the program */
-    const char *const *envp; /* the whole environment */
-    const char *dir;         /* working directory */
+    const char *const *argv;               /* argv[0] is the path of the program */
+    const char *const *envp;               /* the whole environment */
+    const char *dir;                       /* working directory */
+    const struct containment *containment; /* NULL: the defaults */
     int64_t timeout_ms;
     size_t output_max;
-    struct text input;
+    struct text input; /* with `persistent`, it ends with a newline and has no other */
     /* Called with each line as it comes, without the newline. output_max is then the limit of one
      * line, and the result has no output. NULL: the whole output is in the result. */
-    void (*line)(void *arg, const char *line, size_t len);
-    void *arg;
+    void (*on_line)(void *arg, const char *line, size_t len);
+    void *on_line_arg;
+    const struct persistent *persistent; /* needs on_line; NULL: it runs once */
     /* A descriptor that becomes readable when nobody waits for the program any more, or -1. Read
      * before each wait, since a line may change it. */
     const int *watch;
     /* Called before each wait, which is no longer than what it returns, in ms; -1: nobody waits for
      * the program any more. NULL: there is nothing to do in between. */
-    int (*tick)(void *arg);
-    void *tick_arg;
+    int (*before_wait)(void *arg);
+    void *before_wait_arg;
     /* Called when `watch` is readable: should the program be stopped? False: it runs on. NULL: it
      * is stopped. */
-    bool (*confirm)(void *arg);
-    void *confirm_arg;
+    bool (*must_stop)(void *arg);
+    void *must_stop_arg;
 };
 
 enum process_end {
-    PROCESS_EXITED,      /* code: its status */
-    PROCESS_SIGNALLED,   /* code: the signal */
-    PROCESS_TIMED_OUT,   /* stopped */
-    PROCESS_TOO_MUCH,    /* stopped: more output than output_max */
-    PROCESS_CANCELLED,   /* stopped: nobody waits for it any more */
-    PROCESS_NOT_STARTED, /* code: errno */
+    PROCESS_EXITED,        /* code: its status */
+    PROCESS_SIGNALLED,     /* code: the signal */
+    PROCESS_OUT_OF_MEMORY, /* killed by the kernel: its control group, or one above it, is full */
+    PROCESS_TIMED_OUT,     /* stopped */
+    PROCESS_OUTPUT_LIMIT,  /* stopped: more output than output_max */
+    PROCESS_CANCELLED,     /* stopped: nobody waits for it any more */
+    PROCESS_NOT_STARTED,   /* code: errno; step: what failed */
+    PROCESS_LOST,          /* killed, since the runner, or its process for this run, has ended */
 };
 
 struct process_result {
     enum process_end end;
     int code;
-    int64_t timeout_ms;   /* that of the process_spec */
+    int64_t timeout_ms; /* that of the process_spec */
+    const char *step;
     struct text out, err; /* what it wrote; err has at most PROCESS_STDERR_MAX bytes */
     int64_t ms;
+    int64_t cpu_us, max_rss_kib; /* of the program and what it has waited for, if it ended itself */
+    bool answered; /* persistent, and it has answered: `end` is PROCESS_EXITED, code 0 */
+    bool unread;   /* persistent, and it ended by itself before it read anything of the input */
 };
 
-/* When it returns, the program is gone with all that it has started, in whatever group or session.
- * The caller's signal mask, handlers and descriptors do not reach the program. */
+/* When it returns, the program is gone with all that it has started, in whatever group or session;
+ * one that is persistent and has answered is not.
+ * Nothing of the caller reaches it but what the spec names. The caller ignores SIGPIPE, which a
+ * program that has closed its stdin would raise. */
 void process_run(struct arena *a, const struct process_spec *spec, struct process_result *out);
+/* Starts it and returns: of the spec only argv, envp, dir and containment are used. The descriptors
+ * are the caller's; closing that of INSTANCE_RUN kills the program. false: errno. */
+bool process_start(const struct process_spec *spec, int fds[INSTANCE_FDS]);

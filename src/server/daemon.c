@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
-#define LOCK_WAIT_MS 2000 /* for one that is about to stop */
+#define LOCK_WAIT_MS 2000 /* for a daemon that is about to stop */
 #define LOCK_STEP_MS 20
 #define MESSAGE_MAX 512
 
@@ -40,31 +40,28 @@ void daemon_forbid_dumps(void) {
 
 /* ---- the lock on STATE_DIR ---- */
 
-/* `pid` is 0 or less if the other process is in another PID namespace. */
-static enum rc in_use(struct err *e, pid_t pid, const char *dir) {
-    char process[32] = "";
-
-    if (pid > 0)
-        (void)snprintf(process, sizeof process, ", process %d,", (int)pid);
-    return err_set(e, ERR_MISCONFIGURED,
-                   "another mcp-authd%s runs with STATE_DIR=%s: stop it, or give this one a folder "
-                   "of its own",
-                   process, dir);
-}
-
-static enum rc take(int fd, const char *dir, struct err *e) {
+static enum rc lock_file(int fd, const char *dir, struct err *e) {
     const struct timespec step = {0, LOCK_STEP_MS * 1000000L};
     const struct flock wanted = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     const int64_t end_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
 
     while (fcntl(fd, F_SETLK, &wanted)) {
         struct flock held = wanted;
+        char process[32] = "";
 
         if (errno != EACCES && errno != EAGAIN && errno != EINTR)
             return err_set(e, ERR_MISCONFIGURED, "STATE_DIR %s cannot be locked: %s", dir,
                            strerror(errno));
-        if (clock_monotonic_ms() >= end_ms && !fcntl(fd, F_GETLK, &held) && held.l_type != F_UNLCK)
-            return in_use(e, held.l_pid, dir);
+        if (clock_monotonic_ms() >= end_ms && !fcntl(fd, F_GETLK, &held) &&
+            held.l_type != F_UNLCK) {
+            if (held.l_pid > 0) /* otherwise it is in another PID namespace */
+                (void)snprintf(process, sizeof process, ", process %d,", (int)held.l_pid);
+            return err_set(
+                e, ERR_MISCONFIGURED,
+                "another mcp-authd%s runs with STATE_DIR=%s: stop it, or give this one a "
+                "folder of its own",
+                process, dir);
+        }
         nanosleep(&step, NULL);
     }
     return OK;
@@ -84,7 +81,7 @@ enum rc state_lock(const struct config *config, int *fd, struct err *e) {
         return err_set(e, ERR_MISCONFIGURED,
                        "STATE_DIR %s must be a folder that the service's user can write: %s", dir,
                        strerror(errno));
-    return take(*fd, dir, e);
+    return lock_file(*fd, dir, e);
 }
 
 void state_unlock(int *fd) {
@@ -93,7 +90,7 @@ void state_unlock(int *fd) {
     *fd = -1;
 }
 
-/* ---- what systemd is told ---- */
+/* ---- notifications to systemd ---- */
 
 /* WATCHDOG_USEC counts only for the process that WATCHDOG_PID names (sd_watchdog_enabled(3)). */
 static int64_t watchdog_interval_ms(void) {
@@ -128,12 +125,6 @@ void systemd_notify_open(struct systemd_notify *n) {
     unsetenv("WATCHDOG_PID");
 }
 
-void systemd_notify_close(struct systemd_notify *n) {
-    if (n->fd >= 0)
-        close(n->fd);
-    n->fd = -1;
-}
-
 void systemd_notify_send(const struct systemd_notify *n, const char *format, ...) {
     char text[MESSAGE_MAX];
     va_list args;
@@ -150,7 +141,7 @@ void systemd_notify_send(const struct systemd_notify *n, const char *format, ...
         log_warn("notify_failed", kv("why", strerror(errno)));
 }
 
-/* MONOTONIC_USEC is the moment from which the reload counts; `ready` ends it. */
+/* MONOTONIC_USEC is when the reload began; READY=1 ends it. */
 void systemd_notify_reloading(const struct systemd_notify *n) {
     struct timespec t;
 

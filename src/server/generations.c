@@ -1,12 +1,12 @@
 /* Private part of master.h: the generations of workers: how many there are of each, and a reload,
  * which is a second generation. */
-#include "base/base.h"
 #include "server/master.h"
 
-#include <signal.h>
+#include <sys/param.h>
+#include <time.h>
 
 #include "app/app.h"
-#include "config/config.h"
+#include "metrics/metrics.h"
 #include "server/server.h"
 
 #define BATCH_MAX 32
@@ -15,26 +15,26 @@
 
 /* ---- how many ---- */
 
-static unsigned least(unsigned a, unsigned b) {
-    return a < b ? a : b;
-}
-
-/* The state of the workers of the generation that serves. */
+/* How many workers of the generation that serves are in this state. */
 static unsigned count(const struct master *m, enum slot_state state) {
     unsigned n = 0;
 
     for (unsigned i = 0; i < WORKER_SLOTS; i++)
-        n += m->workers[i].pid && !m->workers[i].retiring &&
-             m->workers[i].generation == m->now.number && m->board->slots[i].state == (int)state;
+        n += worker_is_wanted(m, i, m->now.number) && m->board->slots[i].state == (int)state;
     return n;
 }
 
-/* Wants more workers when all are busy, and twice as many each time that this was not enough. */
+/* Workers of the generation that serves which answer requests: all but those that run a call. */
+static unsigned front_workers(const struct master *m) {
+    return workers_wanted(m, m->now.number) - count(m, SLOT_CALL);
+}
+
+/* Raises the target when all workers are busy, by twice as many each time that this was not enough.
+ */
 static void grow(struct master *m, int64_t now) {
     unsigned max = m->now.config->workers_max;
 
-    if (count(m, SLOT_IDLE) + count(m, SLOT_STARTING) > 0 ||
-        workers_wanted(m, m->now.number) < m->target)
+    if (count(m, SLOT_IDLE) + count(m, SLOT_STARTING) > 0 || front_workers(m) < m->target)
         return;
     if (m->target >= max) {
         if (!m->max_warned && max > m->now.config->workers_min)
@@ -43,42 +43,41 @@ static void grow(struct master *m, int64_t now) {
         m->max_warned = true;
         return;
     }
-    m->batch = now - m->grown_ms > BATCH_FORGET_MS ? 1 : least(m->batch * 2, BATCH_MAX);
-    m->target = least(m->target + m->batch, max);
+    m->batch = now - m->grown_ms > BATCH_FORGET_MS ? 1 : MIN(m->batch * 2, BATCH_MAX);
+    m->target = MIN(m->target + m->batch, max);
     m->grown_ms = now;
 }
 
-/* Ends idle workers but one, one by one, each after idle_retire_ms in which it was not needed. */
+static void retire_idle(struct master *m, unsigned n) {
+    for (unsigned i = WORKER_SLOTS; i-- > 0 && n;)
+        if (worker_is_wanted(m, i, m->now.number) && m->board->slots[i].state == SLOT_IDLE) {
+            worker_retire(m, i);
+            n--;
+        }
+}
+
+/* Ends idle workers but one, after idle_retire_ms in which they were not needed: at once those that
+ * were started in place of workers that ran calls, the others one by one. */
 static void shrink(struct master *m, int64_t now) {
-    if (m->target <= m->now.config->workers_min || count(m, SLOT_IDLE) < 2) {
+    unsigned front = front_workers(m), idle = count(m, SLOT_IDLE);
+    unsigned surplus = front > m->target ? front - m->target : 0;
+
+    if ((!surplus && m->target <= m->now.config->workers_min) || idle < 2) {
         m->surplus_since_ms = now;
         return;
     }
     if (now - m->surplus_since_ms < m->timing->idle_retire_ms)
         return;
-    for (unsigned i = WORKER_SLOTS; i-- > 0;)
-        if (m->workers[i].pid && !m->workers[i].retiring &&
-            m->workers[i].generation == m->now.number && m->board->slots[i].state == SLOT_IDLE) {
-            worker_retire(m, i);
-            break;
-        }
-    m->target--;
+    if (!surplus)
+        m->target--;
+    retire_idle(m, MIN(surplus ? surplus : 1, idle - 1));
     m->surplus_since_ms = now;
     m->max_warned = false;
 }
 
-/* Has one come up that was started after the last failure? */
-static bool has_come_up(const struct master *m, const struct generation *g) {
-    for (unsigned i = 0; i < WORKER_SLOTS; i++)
-        if (m->workers[i].pid && m->workers[i].generation == g->number &&
-            m->workers[i].started_ms >= g->failed_ms && m->board->slots[i].ready)
-            return true;
-    return false;
-}
-
-/* Starts what is missing: all at once, or one at a time while they fail. */
-static void fill(struct master *m, struct generation *g, unsigned want, int64_t now) {
-    if (g->backoff_ms && has_come_up(m, g))
+/* Starts missing workers: all at once, or one at a time while they fail. */
+static void start_missing(struct master *m, struct generation *g, unsigned want, int64_t now) {
+    if (g->backoff_ms && workers_have_started(m, g->number, g->failed_ms))
         g->backoff_ms = 0;
     while (now >= g->respawn_ms && workers_wanted(m, g->number) < want) {
         if (!workers_spawn(m, g))
@@ -88,13 +87,34 @@ static void fill(struct master *m, struct generation *g, unsigned want, int64_t 
     }
 }
 
+/* ---- manifests ---- */
+
+static void manifest_changed(void *generation, const char *path, int64_t at_ms) {
+    const struct generation *g = generation;
+
+    app_catalog_update(g->catalog, path, at_ms);
+}
+
+void generation_update(const struct master *m, struct generation *g) {
+    if (g->catalog)
+        manifest_changes_take(&m->board->manifests, &g->manifests_seen, manifest_changed, g);
+}
+
+void generation_free(struct generation *g) {
+    app_catalog_free(g->catalog);
+    site_set_free(g->sites);
+    *g = (struct generation){0};
+}
+
 void sizing_tick(struct master *m, int64_t now) {
+    generation_update(m, &m->now);
+    generation_update(m, &m->next);
     grow(m, now);
     shrink(m, now);
     m->board->can_grow = m->target < m->now.config->workers_max;
-    fill(m, &m->now, m->target, now);
+    start_missing(m, &m->now, m->target + count(m, SLOT_CALL), now);
     if (m->next.config)
-        fill(m, &m->next, m->next.config->workers_min, now);
+        start_missing(m, &m->next, m->next.config->workers_min, now);
 }
 
 /* ---- a reload ---- */
@@ -108,7 +128,7 @@ static void log_lines(enum log_level level, const char *event, char *text) {
             LOG_AT(level, event, kv("why", line));
 }
 
-/* Logins, tasks and streams that have begun are in the old one, which is locked. */
+/* Logins, tasks and streams that have begun are stored in the old one, which is locked. */
 static bool keeps_state_dir(const struct config *config, const struct config *now, FILE *problems) {
     if (!strcmp(config->state_dir, now->state_dir))
         return true;
@@ -117,62 +137,82 @@ static bool keeps_state_dir(const struct config *config, const struct config *no
     return false;
 }
 
-/* The configuration if the daemon would start with it, else NULL. */
-static struct config *load(const char *path, const struct config *now) {
+/* Fills the sites and the catalog, if the daemon would start with them. A site that is wrong stays
+ * as it is. */
+static bool load(const char *path, const struct site_set *now, struct generation *out) {
     char *text = NULL;
     size_t len = 0;
-    unsigned left_out;
+    struct app_checked checked = {0};
     FILE *problems = open_memstream(&text, &len);
-    struct config *config;
+    struct site_set *sites;
     bool good;
 
     if (!problems) {
         log_error("reload_failed", kv("why", "out of memory"));
-        return NULL;
+        return false;
     }
-    config = config_load(path, problems);
-    good =
-        config && keeps_state_dir(config, now, problems) && app_check(config, problems, &left_out);
+    sites = site_set_load(path, now, problems);
+    good = sites && keeps_state_dir(sites->config->host, now->config->host, problems) &&
+           app_check_sites(sites, now, problems, &checked);
     fclose(problems);
-    log_lines(good ? LOG_WARN : LOG_ERROR, good ? "config_problem" : "reload_failed", text);
+    log_lines(good && !sites->config->refused ? LOG_WARN : LOG_ERROR,
+              good ? "config_problem" : "reload_failed", text);
     if (!good)
         log_error("reload_failed", kv("hint", "the running configuration stays in force"));
+    else if (sites->config->refused)
+        log_error("sites_refused", kvn("sites", (int64_t)sites->config->refused),
+                  kv("hint", "they stay as they were, or are not served; the others are reloaded"));
     free(text);
-    if (good)
-        return config;
-    config_free(config);
-    return NULL;
+    out->sites = sites;
+    out->config = sites ? sites->config->host : NULL;
+    out->catalog = checked.catalog;
+    if (!good)
+        generation_free(out);
+    return good;
 }
 
-static void refused(struct master *m) {
+void generation_name_sites(struct generation *g) {
+    struct config_sites *sites = g->sites->config;
+
+    for (size_t i = 0; g->sites->entries && i < sites->count; i++) {
+        const char *name = sites->all[i].config->site;
+
+        sites->all[i].metrics = metrics_site(*name ? name : METRIC_SITE_HOST);
+    }
+}
+
+static void reload_refused(struct master *m) {
     m->tally.reloads_refused++;
     systemd_notify_send(&m->systemd,
                         "READY=1\nSTATUS=the last reload was refused: the configuration from "
                         "before it is in force");
 }
 
-/* Starts workers of a new generation next to the old one. Whether they take over is decided by
- * reload_tick: what the check cannot see, such as a store that does not open, shows only there. */
+/* Starts workers of a new generation beside the old one; reload_tick decides whether they replace
+ * it, since some errors, such as a store that cannot be opened, appear only when a worker starts.
+ */
 void reload_start(struct master *m) {
-    struct config *config;
+    struct generation next = {.manifests_seen = m->board->manifests.count,
+                              .manifests_s = time(NULL)};
 
     if (m->stopping)
         return;
-    if (m->next.config) { /* one is on trial: try again after it */
+    if (m->next.config) { /* a reload is in progress: the next one follows it */
         m->reload_again = true;
         return;
     }
     systemd_notify_reloading(&m->systemd);
-    config = load(m->config_path, m->now.config);
-    if (!config) {
-        refused(m);
+    if (!load(m->config_path, m->now.sites, &next)) {
+        reload_refused(m);
         return;
     }
-    if (strcmp(config->listen, m->address) != 0)
+    if (strcmp(next.config->listen, m->address) != 0)
         log_warn("listen_unchanged", kv("listen", m->address),
                  kv("hint", "a change of LISTEN takes a restart"));
-    m->next = (struct generation){
-        .number = ++m->generations, .config = config, .since_ms = clock_monotonic_ms()};
+    generation_name_sites(&next);
+    next.number = ++m->generations;
+    next.since_ms = clock_monotonic_ms();
+    m->next = next;
 }
 
 static void retire_all(struct master *m, unsigned generation) {
@@ -181,16 +221,15 @@ static void retire_all(struct master *m, unsigned generation) {
             worker_retire(m, i);
 }
 
-static void take_over(struct master *m) {
+static void reload_complete(struct master *m) {
     unsigned old = m->now.number;
     const struct config *c = m->next.config;
 
-    config_free(m->now.config);
+    generation_free(&m->now);
     m->now = m->next;
     m->now.ready = true;
     m->next = (struct generation){0};
-    m->target = m->target < c->workers_min ? c->workers_min : m->target;
-    m->target = m->target > c->workers_max ? c->workers_max : m->target;
+    m->target = MIN(MAX(m->target, c->workers_min), c->workers_max);
     m->max_warned = false;
     retire_all(m, old);
     stream_holder_replace(m); /* the next one watches the directories of the new configuration */
@@ -200,23 +239,22 @@ static void take_over(struct master *m) {
     log_info("reload_ok", kvn("generation", m->now.number));
 }
 
-static void give_up(struct master *m, const char *why) {
+static void reload_abort(struct master *m, const char *why) {
     log_error("reload_failed", kv("why", why),
               kv("hint", "the running configuration stays in force"));
     retire_all(m, m->next.number);
-    config_free(m->next.config);
-    m->next = (struct generation){0};
-    refused(m);
+    generation_free(&m->next);
+    reload_refused(m);
 }
 
 void reload_tick(struct master *m, int64_t now) {
     if (m->next.config) {
         if (workers_ready(m, &m->next))
-            take_over(m);
+            reload_complete(m);
         else if (m->next.deaths >= WORKER_START_FAILURES_MAX)
-            give_up(m, "workers do not start with the new configuration");
+            reload_abort(m, "workers do not start with the new configuration");
         else if (now - m->next.since_ms > m->timing->start_ms)
-            give_up(m, "no worker has come up in time with the new configuration");
+            reload_abort(m, "no worker has come up in time with the new configuration");
     }
     if (!m->next.config && m->reload_again) {
         m->reload_again = false;

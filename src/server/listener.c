@@ -1,4 +1,5 @@
-#include "server/listener.h"
+/* Private part of master.h: the listening socket. */
+#include "server/master.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -8,8 +9,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "base/base.h"
 
 #define BACKLOG 4096       /* lowered to net.core.somaxconn; lighttpd answers 500 when it is full */
 #define SYSTEMD_FIRST_FD 3 /* sd_listen_fds(3) */
@@ -23,8 +22,8 @@ static bool is_listening(int fd) {
            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
 }
 
-/* A copy of an inherited descriptor that programs we start do not inherit; the original becomes
- * /dev/null, so that descriptor 0 is never free for something else. */
+/* Duplicates an inherited descriptor, with FD_CLOEXEC; the original becomes /dev/null, so that
+ * descriptor 0 is never free for something else. */
 static enum rc adopt(int from, int *fd, struct err *e) {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -75,7 +74,7 @@ static enum rc bind_failed(const char *address, struct err *e) {
                    hint);
 }
 
-/* Whether somebody answers on the socket: 0; else errno. EAGAIN is a full queue. */
+/* 0 if a process accepts connections on the socket; else errno. EAGAIN: its queue is full. */
 static int probe(const struct sockaddr_un *sa) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), why = 0;
 
@@ -86,7 +85,7 @@ static int probe(const struct sockaddr_un *sa) {
     return why;
 }
 
-/* Removes a socket that a daemon left behind when it was killed; never one that answers. */
+/* Removes the socket of a daemon that was killed; never one that another process serves. */
 static enum rc clear_path(const struct sockaddr_un *sa, struct err *e) {
     struct stat st;
     int why;
@@ -120,7 +119,7 @@ static enum rc listen_unix(const char *path, int *fd, struct err *e) {
     *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (*fd < 0)
         return bind_failed(path, e);
-    /* By umask, not chmod: there is no moment in which others could connect. */
+    /* By umask, not chmod, so that others can never connect. */
     before = umask(SOCKET_UMASK);
     rc = bind(*fd, (struct sockaddr *)&sa, sizeof sa);
     umask(before);
@@ -133,22 +132,15 @@ union address {
     struct sockaddr_in6 v6;
 };
 
-/* 1 to 65535, in network order; 0: it is not a port. */
-static in_port_t parse_port(const char *text) {
-    size_t len = strlen(text);
-    unsigned long port = strspn(text, "0123456789") == len ? strtoul(text, NULL, 10) : 0;
-
-    return port <= 65535 ? htons((uint16_t)port) : 0;
-}
-
 /* 127.0.0.1:9000 or [::1]:9000. */
 static bool parse_address(const char *text, union address *sa) {
     const char *colon = strrchr(text, ':');
     char host[INET6_ADDRSTRLEN + 2];
     size_t len = colon ? (size_t)(colon - text) : 0;
-    in_port_t port = colon ? parse_port(colon + 1) : 0;
+    unsigned long port =
+        colon && !colon[1 + strspn(colon + 1, "0123456789")] ? strtoul(colon + 1, NULL, 10) : 0;
 
-    if (!port || len >= sizeof host)
+    if (port < 1 || port > 65535 || len >= sizeof host)
         return false;
     memset(sa, 0, sizeof *sa);
     memcpy(host, text, len);
@@ -156,11 +148,11 @@ static bool parse_address(const char *text, union address *sa) {
     if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
         host[len - 1] = 0;
         sa->v6.sin6_family = AF_INET6;
-        sa->v6.sin6_port = port;
+        sa->v6.sin6_port = htons((uint16_t)port);
         return inet_pton(AF_INET6, host + 1, &sa->v6.sin6_addr) == 1;
     }
     sa->v4.sin_family = AF_INET;
-    sa->v4.sin_port = port;
+    sa->v4.sin_port = htons((uint16_t)port);
     return inet_pton(AF_INET, host, &sa->v4.sin_addr) == 1;
 }
 

@@ -3,28 +3,29 @@
  *
  *     server.c                 the master's main loop
  *     master.h                 what the files of the master share: workers.c, generations.c,
- *                              helpers.c, status.c
- *     listener.c, daemon.c, metrics_export.c      used by the master alone
+ *                              children.c, listener.c, status.c; metrics_export.c, which also has
+ *                              the process that answers GET /metrics
+ *     daemon.c                 used by the master alone
  *     scoreboard.c             memory that master and workers share
  *     worker.c                 a worker
- *     stream_holder.c          the process that holds idle streams: streams.c, unsent.c,
- *                              folder_watch.c, task_subscriptions.c
+ *     stream_holder.c          the process that holds idle streams: streams.c,
+ *                              parked_calls.c, task_subscriptions.c, folder_watch.c
  *     stream_channel.c         what workers send to it
- *     metrics_server.c         the process that answers GET /metrics */
+ *     manifest_changes.c       what it tells master and workers */
 #pragma once
 
-#include "config/config.h"
+#include "app/site_set.h"
 
 /* How long the master waits for its processes, in milliseconds. */
 struct server_timing {
-    int tick_ms;          /* the master looks at its workers at least this often */
-    int start_ms;         /* a worker that needs longer to come up is killed */
+    int tick_ms;          /* the master checks its workers at least this often */
+    int start_ms;         /* a worker that is not ready after this time is killed */
     int stuck_ms;         /* a worker busy with one request for longer is ended (sooner if the
                              request has a limit of its own), */
     int kill_grace_ms;    /* killed, if TERM does not help */
     int stop_ms;          /* after TERM, the same for all workers */
-    int drain_ms;         /* a worker told to stop takes waiting connections no longer than this */
-    int idle_retire_ms;   /* one spare worker too many for this long is ended */
+    int drain_ms;         /* a worker that stops serves the queue no longer than this */
+    int idle_retire_ms;   /* a surplus worker is ended after this time */
     int backoff_first_ms; /* a worker that fails at its start delays the next one: by this much, */
     int backoff_max_ms;   /* then by twice as much each time, up to this */
 };
@@ -34,8 +35,6 @@ struct server_timing {
 #define SERVER_STOP_S 30
 
 /* Runs until TERM or INT; returns the exit status: 0, or 1 if it could not start. config_path is
- * read again on HUP. Takes over `config`. */
-int server_run(const char *config_path, struct config *config);
-/* The same with other times than the built-in ones, for tests. */
-int server_run_timed(const char *config_path, struct config *config,
-                     const struct server_timing *timing);
+ * read again on HUP. Takes over `sites`. `timing`: NULL for the built-in times; tests have others.
+ */
+int server_run(const char *config_path, struct site_set *sites, const struct server_timing *timing);

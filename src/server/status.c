@@ -1,26 +1,18 @@
 /* Private part of master.h: the status file, which has what the master knows, as JSON, for
- * `mcp-authd status` and for monitoring. It is written when something has changed, at most once a
- * second, and removed at the end. */
+ * `mcp-authd status` (doctor/status.h) and for monitoring. It is written when something has
+ * changed, at most once a second, and removed at the end. */
 #include "server/master.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "metrics/metrics.h"
-#include "server/status.h"
 
 #define STATUS_EVERY_MS 1000
 #define SILENT_SHOWN_MS 2000 /* less is usual */
 #define PATH_BYTES_MAX 4096
-#define STATUS_ARENA_MAX (1 << 16)
-#define EXIT_NOT_RUNNING 3 /* as the `status` of init scripts has it (LSB) */
-
-/* ---- writing it ---- */
 
 /* Of workers that have ended and of those that run. */
 static struct tally sum(const struct master *m) {
@@ -46,25 +38,28 @@ static const char *state_name(const struct master *m) {
 static int render(const struct master *m, char text[STATUS_BYTES_MAX]) {
     unsigned n[SLOT_STATES] = {0};
     struct tally t = sum(m);
-    pid_t holder = m->helpers[STREAM_HOLDER].pids[0];
-    int silent = liveness_silent_ms(m, holder);
+    pid_t holder = m->children[STREAM_HOLDER].pids[0];
+    int silent = heartbeat_silent_ms(m, holder);
 
     workers_count(m, n);
     return snprintf(
         text, STATUS_BYTES_MAX,
         "{\"version\":\"%s\",\"pid\":%d,\"started\":%" PRId64 ",\"state\":\"%s\",\"generation\":%u,"
-        "\"workers\":{\"alive\":%u,\"idle\":%u,\"busy\":%u,\"starting\":%u,\"leaving\":%u,"
+        "\"workers\":{\"alive\":%u,\"idle\":%u,\"busy\":%u,\"starting\":%u,\"leaving\":%u,\"in_"
+        "call\":%u,"
         "\"min\":%u,\"max\":%u,\"started\":%" PRIu64 ",\"failed\":%" PRIu64 "},"
         "\"requests\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"reloads\":%" PRIu64
         ",\"reloads_refused\":%" PRIu64
-        ",\"streams\":%u,\"stream_holder\":{\"pid\":%d,\"silent_s\":%d},"
+        ",\"streams\":%u,\"parked_calls\":%u,\"stream_holder\":{\"pid\":%d,\"silent_s\":%d},"
+        "\"runner\":{\"pid\":%d,\"connector\":%d},"
         "\"token_cache\":{\"hits\":%" PRIu64 ",\"misses\":%" PRIu64
         "},\"lines_lost\":{\"log\":%" PRIu64 ",\"audit\":%" PRIu64 ",\"metrics\":%" PRIu64 "}}\n",
         MCP_AUTHD_VERSION, (int)getpid(), m->started_s, state_name(m), m->now.number,
-        workers_alive(m), n[SLOT_IDLE], n[SLOT_BUSY], n[SLOT_STARTING], n[SLOT_LEAVING],
-        m->now.config->workers_min, m->now.config->workers_max, t.workers_started, t.workers_failed,
-        t.requests, t.errors, t.reloads, t.reloads_refused, m->board->streams, (int)holder,
-        silent < SILENT_SHOWN_MS ? 0 : silent / 1000,
+        workers_running(m), n[SLOT_IDLE], n[SLOT_BUSY], n[SLOT_STARTING], n[SLOT_LEAVING],
+        n[SLOT_CALL], m->now.config->workers_min, m->now.config->workers_max, t.workers_started,
+        t.workers_failed, t.requests, t.errors, t.reloads, t.reloads_refused, m->board->streams,
+        m->board->parked, (int)holder, silent < SILENT_SHOWN_MS ? 0 : silent / 1000,
+        (int)m->children[RUNNER].pids[0], m->runner_connector,
         metrics_value(METRIC_TOKEN_CACHE, CACHE_HIT, 0),
         metrics_value(METRIC_TOKEN_CACHE, CACHE_MISS, 0),
         metrics_value(METRIC_LINES_LOST, OUTPUT_LOG, 0),
@@ -72,8 +67,8 @@ static int render(const struct master *m, char text[STATUS_BYTES_MAX]) {
         metrics_value(METRIC_LINES_LOST, OUTPUT_METRICS, 0));
 }
 
-/* Written under another name and renamed, so that a reader never finds half of it. *st: the new
- * file's. */
+/* Written under another name and renamed, so that a reader never finds half of it. *st is that of
+ * the new file. */
 static bool replace(const char *path, const char *text, size_t len, struct stat *st) {
     char name[PATH_BYTES_MAX];
     int fd, n = snprintf(name, sizeof name, "%s.new", path);
@@ -94,7 +89,7 @@ static bool is_ours(const struct status_file *f, const struct stat *st) {
     return st->st_ino == f->written.st_ino && st->st_dev == f->written.st_dev;
 }
 
-/* Removed, or written to by somebody. */
+/* Removed, or changed by another program. */
 static bool is_damaged(const struct status_file *f) {
     const struct stat *w = &f->written;
     struct stat st;
@@ -105,130 +100,162 @@ static bool is_damaged(const struct status_file *f) {
                                st.st_mtim.tv_nsec != w->st_mtim.tv_nsec);
 }
 
-void status_write(struct master *m, int64_t now) {
-    struct status_file *f = &m->status;
-    char text[STATUS_BYTES_MAX];
+/* Takes the text, which is malloc'ed. */
+static void write_changed(struct status_file *f, char *text, size_t len) {
     bool good;
-    int len;
 
-    if (now < f->due_ms)
+    if (f->text && !strcmp(text, f->text) && !f->warned && !is_damaged(f)) {
+        free(text);
         return;
-    f->due_ms = now + STATUS_EVERY_MS;
-    len = render(m, text);
-    if (len <= 0 || len >= (int)sizeof text ||
-        (!strcmp(text, f->text) && !f->warned && !is_damaged(f)))
-        return;
-    memcpy(f->text, text, (size_t)len + 1);
-    good = replace(f->path, text, (size_t)len, &f->written);
+    }
+    free(f->text);
+    f->text = text;
+    good = replace(f->path, text, len, &f->written);
     if (!good && !f->warned)
         log_info("status_not_written", kv("file", f->path), kv("why", strerror(errno)));
     f->warned = !good;
 }
 
-void status_remove(const struct status_file *f) {
+/* ---- of several sites: of each that has been called ---- */
+
+/* The numbers of sites, once for each worker that has it open, or that runs a call of it. */
+struct site_uses {
+    uint32_t *all;
+    size_t count;
+};
+
+static int by_number(const void *a, const void *b) {
+    const uint32_t *const both[] = {a, b};
+
+    return *both[0] < *both[1] ? -1 : *both[0] > *both[1];
+}
+
+static void add_use(struct site_uses *u, uint32_t site) {
+    if (site)
+        u->all[u->count++] = site;
+}
+
+static void find_uses(const struct scoreboard *board, struct site_uses *open,
+                      struct site_uses *calls) {
+    const unsigned used = board->slots_used;
+
+    open->all = xcalloc((size_t)used * OPEN_SITES_MAX, sizeof *open->all);
+    calls->all = xcalloc(used, sizeof *calls->all);
+    for (unsigned i = 0; i < used; i++) {
+        const int state = board->slots[i].state;
+
+        for (unsigned n = 0; state != SLOT_FREE && n < OPEN_SITES_MAX; n++)
+            add_use(open, board->open_sites[i][n]);
+        if (state == SLOT_CALL)
+            add_use(calls, board->slots[i].site);
+    }
+    qsort(open->all, open->count, sizeof *open->all, by_number);
+    qsort(calls->all, calls->count, sizeof *calls->all, by_number);
+}
+
+static unsigned uses_of(const struct site_uses *u, uint32_t site) {
+    size_t low = 0, high = u->count;
+    unsigned n = 0;
+
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+
+        if (u->all[middle] < site)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    while (low + n < u->count && u->all[low + n] == site)
+        n++;
+    return n;
+}
+
+/* Names of sites need no escapes. */
+static void render_site(const struct config_site *s, const struct site_uses *open,
+                        const struct site_uses *calls, FILE *out) {
+    const char *name = s->config->site;
+
+    (void)fprintf(
+        out,
+        "{\"site\":\"%s\",\"requests\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"refused\":%" PRIu64
+        ",\"logins\":%" PRIu64 ",\"calls\":%u,\"workers\":%u,\"last_request\":%" PRIu64 "}",
+        *name ? name : METRIC_SITE_HOST, metrics_value(METRIC_SITE_REQUESTS, s->metrics, 0),
+        metrics_value(METRIC_SITE_ERRORS, s->metrics, 0),
+        metrics_value(METRIC_SITE_REFUSED, s->metrics, 0),
+        metrics_value(METRIC_SITE_LOGINS, s->metrics, 0), uses_of(calls, s->number),
+        uses_of(open, s->number), metrics_value(METRIC_SITE_LAST, s->metrics, 0));
+}
+
+static void write_sites(struct master *m) {
+    const struct config_sites *sites = m->now.sites->config;
+    struct site_uses open = {0}, calls = {0};
+    const char *comma = "\n";
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    if (!out)
+        return;
+    find_uses(m->board, &open, &calls);
+    (void)fprintf(out, "{\"pid\":%d,\"sites\":[", (int)getpid());
+    for (size_t i = 0; i < sites->count; i++) {
+        const unsigned site = sites->all[i].metrics;
+
+        if (site == METRIC_SITE_OTHER || !metrics_value(METRIC_SITE_REQUESTS, site, 0))
+            continue;
+        (void)fputs(comma, out);
+        render_site(&sites->all[i], &open, &calls, out);
+        comma = ",\n";
+    }
+    (void)fputs("]}\n", out);
+    free(open.all);
+    free(calls.all);
+    if (fclose(out))
+        free(text);
+    else
+        write_changed(&m->site_status, text, len);
+}
+
+/* ---- both ---- */
+
+void status_open(struct master *m, const char *path) {
+    m->status.path = xstrdup(path);
+    if (asprintf(&m->site_status.path, "%s" CONFIG_STATUS_SITES_END, path) < 0)
+        out_of_memory("path", strlen(path));
+}
+
+void status_write(struct master *m, int64_t now) {
+    char *text;
+    int len;
+
+    if (now < m->status_due_ms)
+        return;
+    m->status_due_ms = now + STATUS_EVERY_MS;
+    text = xmalloc(STATUS_BYTES_MAX);
+    len = render(m, text);
+    if (len > 0 && len < STATUS_BYTES_MAX)
+        write_changed(&m->status, text, (size_t)len);
+    else
+        free(text);
+    if (m->now.sites->entries)
+        write_sites(m);
+}
+
+static void remove_file(const struct status_file *f) {
     struct stat st;
 
     if (!stat(f->path, &st) && is_ours(f, &st))
         (void)unlink(f->path);
 }
 
-/* ---- what `mcp-authd status` prints ---- */
-
-/* A file can be left behind by a daemon that was killed, and its number be another's by now. */
-static bool is_alive(int64_t pid) {
-    char path[64], name[32] = "";
-    FILE *f;
-
-    if (pid < 1 || pid > INT32_MAX || (kill((pid_t)pid, 0) != 0 && errno == ESRCH))
-        return false;
-    (void)snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
-    f = fopen(path, "re");
-    if (!f)
-        return true; /* hidden from us (hidepid) */
-    if (!fgets(name, sizeof name, f))
-        name[0] = 0;
-    (void)fclose(f);
-    return !strcmp(name, "mcp-authd\n");
+void status_remove(const struct master *m) {
+    remove_file(&m->status);
+    remove_file(&m->site_status);
 }
 
-static int64_t number(const struct json *o, const char *key) {
-    int64_t n = 0;
-
-    (void)json_get_int(o, key, &n);
-    return n;
-}
-
-static void print_streams(const struct json *s, FILE *out) {
-    const struct json *holder = json_get(s, "stream_holder");
-    int64_t silent_s = number(holder, "silent_s");
-
-    (void)fprintf(out, "streams   %" PRId64 " open, waiting for changes", number(s, "streams"));
-    if (!number(holder, "pid"))
-        (void)fputs("; no process holds any", out);
-    else if (silent_s)
-        (void)fprintf(out, "; the process that holds them (%" PRId64 ") has hung for %" PRId64 " s",
-                      number(holder, "pid"), silent_s);
-    (void)fputc('\n', out);
-}
-
-static void print_status(const struct json *s, FILE *out) {
-    const struct json *w = json_get(s, "workers"), *c = json_get(s, "token_cache");
-    const struct json *lost = json_get(s, "lines_lost");
-    const char *version = json_get_str(s, "version"), *state = json_get_str(s, "state");
-    time_t started = (time_t)number(s, "started");
-    char since[32] = "?";
-    struct tm tm;
-
-    if (localtime_r(&started, &tm))
-        (void)strftime(since, sizeof since, "%F %T", &tm);
-    (void)fprintf(out, "mcp-authd %s is %s (process %" PRId64 ", started %s)\n",
-                  version ? version : "?", state ? state : "?", number(s, "pid"), since);
-    (void)fprintf(out,
-                  "workers   %" PRId64 ": %" PRId64 " idle, %" PRId64 " busy, %" PRId64
-                  " starting, %" PRId64 " leaving (%" PRId64 " to %" PRId64 " allowed)\n",
-                  number(w, "alive"), number(w, "idle"), number(w, "busy"), number(w, "starting"),
-                  number(w, "leaving"), number(w, "min"), number(w, "max"));
-    (void)fprintf(out, "          %" PRId64 " started, %" PRId64 " failed\n", number(w, "started"),
-                  number(w, "failed"));
-    (void)fprintf(out, "requests  %" PRId64 ", of which %" PRId64 " ended in a server error\n",
-                  number(s, "requests"), number(s, "errors"));
-    print_streams(s, out);
-    (void)fprintf(out,
-                  "tokens    %" PRId64 " looked up: %" PRId64 " known to the worker, %" PRId64
-                  " verified anew\n",
-                  number(c, "hits") + number(c, "misses"), number(c, "hits"), number(c, "misses"));
-    (void)fprintf(out, "reloads   %" PRId64 " done, %" PRId64 " refused\n", number(s, "reloads"),
-                  number(s, "reloads_refused"));
-    if (number(lost, "log") + number(lost, "audit") + number(lost, "metrics"))
-        (void)fprintf(out,
-                      "lost      %" PRId64 " lines of the log, %" PRId64
-                      " of the audit log, %" PRId64 " of metrics\n",
-                      number(lost, "log"), number(lost, "audit"), number(lost, "metrics"));
-}
-
-int status_show(const char *path, bool as_json, FILE *out, FILE *errors) {
-    struct arena *a = arena_new(STATUS_ARENA_MAX);
-    struct json *s;
-    struct err e;
-    size_t len;
-    int status = EXIT_NOT_RUNNING;
-
-    if (access(path, R_OK) != 0 && errno != ENOENT) {
-        (void)fprintf(errors, "%s: %s (ask as root)\n", path, strerror(errno));
-        status = 1;
-    } else if (!access(path, R_OK) && json_parse_file(a, path, STATUS_BYTES_MAX, &s, &e)) {
-        (void)fprintf(errors, "%s: %s (a daemon that runs writes it again within a second)\n", path,
-                      *e.detail ? e.detail : e.text);
-        status = 1;
-    } else if (access(path, R_OK) || !is_alive(number(s, "pid"))) {
-        (void)fprintf(errors, "mcp-authd is not running (by %s)\n", path);
-    } else {
-        if (as_json)
-            (void)fprintf(out, "%s\n", json_text(a, s, &len));
-        else
-            print_status(s, out);
-        status = 0;
-    }
-    arena_free(a);
-    return status;
+void status_close(struct master *m) {
+    free(m->status.path);
+    free(m->status.text);
+    free(m->site_status.path);
+    free(m->site_status.text);
 }

@@ -12,23 +12,23 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/base.h"
+#include "base/file.h"
 #include "base/watchdog.h"
 #include "server/server.h"
-#include "server/stream_channel.h"
-#include "web/fcgi.h"
-#include "web/fcgi_conn.h"
-#include "web/subscription.h"
 
 #define STREAMS_MAX 16384
 #define STREAMS_USER_MAX 256
 #define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
-#define SETTLE_MS 50        /* an editor writes a file in several steps */
+#define DEBOUNCE_MS 50      /* an editor writes a file in several steps */
 
-/* Where epoll events of our own descriptors point; those of streams point to the stream. */
-static int channel_mark, inotify_mark, signal_mark, unsent_mark;
+/* ---- folders that are watched ---- */
 
-/* ---- what is watched ---- */
+/* Of a file at an absolute path. */
+static void watch_folder_of(struct stream_holder *h, const char *path, size_t len) {
+    const char *slash = memrchr(path, '/', len);
+
+    folder_watch_add(&h->folders, path, slash > path ? (size_t)(slash - path) : 1, FOLDER_FILES);
+}
 
 /* The folders of the files that a stream waits for. */
 static void watch_files(struct stream_holder *h, const struct stream *s) {
@@ -36,18 +36,14 @@ static void watch_files(struct stream_holder *h, const struct stream *s) {
     struct subscription file;
 
     while (subscription_next(&list, &file)) {
-        const char *path = file.argument.p, *slash;
-
-        if (file.kind != SUBSCRIPTION_FILE || !file.argument.len || *path != '/')
-            continue;
-        slash = memrchr(path, '/', file.argument.len);
-        folder_watch_add(&h->folders, path, slash > path ? (size_t)(slash - path) : 1, false);
+        if (file.kind == SUBSCRIPTION_FILE && file.argument.len && *file.argument.p == '/')
+            watch_folder_of(h, file.argument.p, file.argument.len);
     }
 }
 
-static void send_soon(struct stream_holder *h) {
+static void schedule_send(struct stream_holder *h) {
     if (!h->send_ms)
-        h->send_ms = clock_monotonic_ms() + SETTLE_MS;
+        h->send_ms = clock_monotonic_ms() + DEBOUNCE_MS;
 }
 
 static void add_change(struct stream_holder *h, enum subscription_kind kind, const char *path) {
@@ -56,17 +52,10 @@ static void add_change(struct stream_holder *h, enum subscription_kind kind, con
             return;
     if (h->change_count < CHANGES_MAX)
         h->changes[h->change_count++] = (struct change){kind, xstrdup(path)};
-    send_soon(h);
+    schedule_send(h);
 }
 
-static void file_changed(struct stream_holder *h, const char *dir, const char *name) {
-    char path[PATH_MAX + NAME_MAX + 2];
-
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path)
-        add_change(h, SUBSCRIPTION_FILE, path);
-}
-
-/* Another folder is at the path: each file in it that is waited for may be another one. */
+/* Another folder is at the path: reports each file in it that a stream waits for. */
 static void all_files_changed(struct stream_holder *h, const char *dir) {
     size_t len = strlen(dir);
 
@@ -76,34 +65,82 @@ static void all_files_changed(struct stream_holder *h, const char *dir) {
 
         while (subscription_next(&list, &file)) {
             const struct text path = file.argument;
+            char copy[PATH_MAX];
 
-            if (file.kind == SUBSCRIPTION_FILE && path.len > len + 1 && !memcmp(path.p, dir, len) &&
-                path.p[len] == '/' && !memchr(path.p + len + 1, '/', path.len - len - 1)) {
-                char *name = strndup(path.p + len + 1, path.len - len - 1);
-
-                file_changed(h, dir, name ? name : "");
-                free(name);
+            if (file.kind == SUBSCRIPTION_FILE && path.len > len + 1 && path.len < sizeof copy &&
+                !memcmp(path.p, dir, len) && path.p[len] == '/' &&
+                !memchr(path.p + len + 1, '/', path.len - len - 1)) {
+                memcpy(copy, path.p, path.len);
+                copy[path.len] = 0;
+                add_change(h, SUBSCRIPTION_FILE, copy);
             }
         }
     }
 }
 
-/* The name "": the folder itself is another one. */
-static void take_change(void *arg, const struct folder *f, const char *name) {
-    struct stream_holder *h = arg;
-    size_t len = strlen(name);
-
-    if (!f->catalog && *name)
-        file_changed(h, f->path, name);
-    else if (!f->catalog)
-        all_files_changed(h, f->path);
-    if (!f->catalog || (len && (len < 6 || strcmp(name + len - 5, ".json") != 0)))
-        return;
-    add_change(h, SUBSCRIPTION_FOLDER, f->path);
-    h->catalog_changed = true;
+/* The path of a manifest, or of its folder. */
+static void add_manifest(struct stream_holder *h, const char *path) {
+    for (size_t i = 0; i < h->manifest_count; i++)
+        if (!strcmp(h->manifests[i], path))
+            return;
+    if (h->manifest_count < MANIFESTS_MAX)
+        h->manifests[h->manifest_count++] = xstrdup(path);
+    else
+        h->many_manifests = true;
 }
 
-static void take_events(struct stream_holder *h) {
+/* Before the events: a client that asks then must get the new lists. */
+static void announce_manifests(struct stream_holder *h) {
+    if (h->many_manifests)
+        manifest_changes_add(&h->board->manifests, "");
+    while (h->manifest_count) {
+        char *path = h->manifests[--h->manifest_count];
+
+        if (!h->many_manifests)
+            manifest_changes_add(&h->board->manifests, path);
+        free(path);
+    }
+    h->many_manifests = false;
+}
+
+/* ACCESS_FILE, which several sites may have, decides what a site's lists show. */
+static void record_rules(struct stream_holder *h, const char *file) {
+    const struct config_sites *sites = h->sites->config;
+    char path[SUBSCRIPTION_PATH_MAX];
+
+    add_manifest(h, file);
+    for (size_t i = 0; i < sites->count; i++) {
+        const struct config *c = sites->all[i].config;
+        const char *const dirs[] = {c->tools_dir, c->resources_dir, c->prompts_dir, c->skills_dir};
+
+        for (size_t n = 0;
+             h->watched[i] && !strcmp(c->access_file, file) && n < sizeof dirs / sizeof *dirs; n++)
+            if (subscription_folder_path(dirs[n], path))
+                add_change(h, SUBSCRIPTION_FOLDER, path);
+    }
+}
+
+/* The name "": another folder is at the path. */
+static void record_change(void *arg, const struct folder *f, const char *name) {
+    struct stream_holder *h = arg;
+    char path[PATH_MAX + NAME_MAX + 2];
+
+    if (f->kind == FOLDER_OF_FILE) {
+        record_rules(h, f->path);
+    } else if (f->kind != FOLDER_FILES) {
+        add_change(h, SUBSCRIPTION_FOLDER, f->path);
+        if (!*name)
+            add_manifest(h, f->path);
+        else if (snprintf(path, sizeof path, "%s/%s", f->path, name) < (int)sizeof path)
+            add_manifest(h, path);
+    } else if (!*name) {
+        all_files_changed(h, f->path);
+    } else if (snprintf(path, sizeof path, "%s/%s", f->path, name) < (int)sizeof path) {
+        add_change(h, SUBSCRIPTION_FILE, path);
+    }
+}
+
+static void read_inotify(struct stream_holder *h) {
     _Alignas(struct inotify_event) char buf[16384];
     ssize_t n;
 
@@ -111,27 +148,27 @@ static void take_events(struct stream_holder *h) {
         for (char *p = buf; p < buf + n;) {
             const struct inotify_event *e = (const void *)p;
 
-            folder_watch_take(&h->folders, e, take_change, h);
+            folder_watch_take(&h->folders, e, record_change, h);
             p += sizeof *e + e->len;
         }
-    if (h->folders.moved)
-        send_soon(h);
+    if (h->folders.stale)
+        schedule_send(h);
 }
 
 /* ---- the streams ---- */
 
-/* Ends the oldest stream of a user who has as many as are allowed: the client that opened it has
- * most likely gone, and otherwise opens another one. */
+/* Ends the oldest stream of a user who has as many as are allowed: its client has most likely
+ * disconnected, and otherwise opens another one. */
 static void make_room_for_user(struct stream_holder *h, struct text subscriptions) {
-    struct stream *oldest = NULL;
+    struct stream *oldest = NULL, *s;
     struct subscription user;
     size_t count = 0;
 
     if (!subscription_find(subscriptions, SUBSCRIPTION_USER, &user))
         return;
-    for (struct stream *s = h->head.next; s != &h->head; s = s->next)
-        if (s->user.p && text_equal(s->user, user.argument) && !count++)
-            oldest = s;
+    TAILQ_FOREACH(s, &h->users[stream_user_bucket(user.argument)], of_user)
+    if (text_equal(s->user, user.argument) && !count++)
+        oldest = s;
     if (count < STREAMS_USER_MAX)
         return;
     log_info("oldest_stream_ended", kvn("streams", (int64_t)count),
@@ -139,16 +176,15 @@ static void make_room_for_user(struct stream_holder *h, struct text subscription
     stream_end(h, oldest);
 }
 
-static void take_stream(struct stream_holder *h, const struct stream_message *m) {
-    const size_t first_len = m->header.first_len;
-    const struct text subscriptions = {m->p + first_len, m->len - first_len};
+static void hold_stream(struct stream_holder *h, const struct stream_message *m) {
+    const size_t records_len = m->header.records_len;
+    const struct text subscriptions = {m->p + records_len, m->len - records_len};
     struct stream *s;
 
     if (h->count == STREAMS_MAX) {
         log_warn("too_many_streams", kvn("streams", (int64_t)h->count));
-        stream_end_at_once(
-            &(struct fcgi_detached){m->fd, m->header.id, (const unsigned char *)m->p, first_len},
-            subscriptions);
+        stream_end_at_once(&(struct fcgi_detached){m->fd, m->header.id, m->p, records_len},
+                           subscriptions);
         close(m->fd);
         return;
     }
@@ -158,11 +194,11 @@ static void take_stream(struct stream_holder *h, const struct stream_message *m)
     s->until_s = m->header.until_s;
     watch_files(h, s);
     stream_holder_subscribe(h, s);
-    if (!stream_send_first(h, s, m->p, first_len)) /* now that nothing is missed */
+    if (!stream_send_first(h, s, m->p, records_len)) /* after the watch is set */
         stream_drop(h, s);
 }
 
-/* Replaces what the streams of the same key wait for. */
+/* Replaces the subscriptions of the streams that have the same key. */
 static void change_streams(struct stream_holder *h, struct text subscriptions) {
     struct subscription key;
 
@@ -170,29 +206,29 @@ static void change_streams(struct stream_holder *h, struct text subscriptions) {
         return;
     for (struct stream *s = h->head.next; s != &h->head; s = s->next)
         if (s->key.p && text_equal(s->key, key.argument)) {
-            stream_set_subscriptions(s, subscriptions);
+            stream_set_subscriptions(h, s, subscriptions);
             watch_files(h, s);
         }
 }
 
-static void take_messages(struct stream_holder *h) {
+static void receive_messages(struct stream_holder *h) {
     struct stream_message m;
 
     while (stream_channel_receive(h->channel, &m))
-        switch (m.kind) {
-        case STREAM_MESSAGE_STREAM:
-            take_stream(h, &m);
-            break;
-        case STREAM_MESSAGE_REPLACE:
+        if (m.kind == STREAM_MESSAGE_STREAM)
+            hold_stream(h, &m);
+        else if (m.kind == STREAM_MESSAGE_REPLACE)
             change_streams(h, (struct text){m.p, m.len});
-            break;
-        case STREAM_MESSAGE_UNSENT:
+        else if (m.kind == STREAM_MESSAGE_PARKED)
+            parked_calls_add(&h->parked, &m.parked);
+        else
             unsent_add(&h->unsent, m.fd, m.file, &m.unsent);
-            break;
-        }
+    parked_calls_serve(&h->parked);
+    if (!h->stopping) /* otherwise the next stream holder writes it */
+        h->board->parked = (unsigned)h->parked.count;
 }
 
-/* false: the peer is gone, or does not read. */
+/* false: the peer has disconnected, or does not read. */
 static bool send_changes_to(struct stream_holder *h, struct stream *s) {
     struct subscription found;
 
@@ -205,14 +241,12 @@ static bool send_changes_to(struct stream_holder *h, struct stream *s) {
 }
 
 static void send_changes(struct stream_holder *h) {
-    folder_watch_settle(&h->folders, take_change, h); /* first: what changes from here on is seen */
-    if (h->catalog_changed)
-        h->board->catalog++; /* first: a client that asks when it hears must get the new lists */
-    h->catalog_changed = false;
+    folder_watch_renew(&h->folders, record_change, h); /* first: later changes cause events */
+    announce_manifests(h);
     h->send_ms = 0;
     for (struct stream *s = h->head.next, *next; s != &h->head; s = next) {
         next = s->next;
-        if (!s->silent && !send_changes_to(h, s))
+        if (!s->superseded && !send_changes_to(h, s))
             stream_drop(h, s);
     }
     while (h->change_count)
@@ -231,46 +265,96 @@ static void keep_alive(struct stream_holder *h, int64_t now_s) {
     }
 }
 
+/* At the end, also of streams that workers have sent but that are not yet received. */
 static void end_all(struct stream_holder *h) {
-    take_messages(h);
+    receive_messages(h);
     while (h->head.next != &h->head)
         stream_end(h, h->head.next);
+    if (h->board->stopping)
+        parked_calls_drop(&h->parked);
+    else
+        parked_calls_give_back(&h->parked); /* workers give them to the next stream holder */
 }
 
 static int timeout(const struct stream_holder *h) {
-    int64_t due = h->send_ms && h->send_ms < h->alive_ms ? h->send_ms : h->alive_ms, left;
+    int64_t due = h->send_ms && h->send_ms < h->keep_alive_ms ? h->send_ms : h->keep_alive_ms, left;
 
-    if (h->wants_tasks && h->tasks.fd < 0 && h->tasks.again_ms < due)
-        due = h->tasks.again_ms;
+    if (h->wants_tasks && h->tasks.fd < 0 && h->tasks.restart_ms < due)
+        due = h->tasks.restart_ms;
+    if (parked_calls_due(&h->parked) < due)
+        due = parked_calls_due(&h->parked);
     left = due - clock_monotonic_ms();
-
     return left < 0 ? 0 : left > WATCHDOG_INTERVAL_MS ? WATCHDOG_INTERVAL_MS : (int)left;
 }
 
 /* *task_updates: there are some, for later. */
-static void take_event(struct stream_holder *h, const struct epoll_event *e, bool *task_updates) {
-    void *mark = e->data.ptr;
+static void handle_event(struct stream_holder *h, const struct epoll_event *e, bool *task_updates) {
+    void *data = e->data.ptr; /* one of our own descriptors, or a stream */
 
-    if (mark == &inotify_mark)
-        take_events(h);
-    else if (mark == &signal_mark)
+    if (data == &h->folders.fd)
+        read_inotify(h);
+    else if (data == &h->signals)
         h->stopping = true;
-    else if (mark == &stream_holder_tasks_mark)
+    else if (data == &h->tasks.fd)
         *task_updates = true;
-    else if (mark == &unsent_mark)
+    else if (data == &h->unsent.epoll)
         unsent_send(&h->unsent);
-    else if (mark != &channel_mark && (e->events != EPOLLOUT || !stream_send_out(h, mark)))
-        stream_drop(h, mark); /* the client went away */
+    else if (data != &h->channel && data != &h->parked.epoll &&
+             (e->events != EPOLLOUT || !stream_send_out(h, data)))
+        stream_drop(h, data); /* the client has disconnected */
 }
 
-static void do_what_is_due(struct stream_holder *h) {
+static void run_timers(struct stream_holder *h) {
     if (h->send_ms && clock_monotonic_ms() >= h->send_ms)
         send_changes(h);
-    if (clock_monotonic_ms() >= h->alive_ms) {
+    if (clock_monotonic_ms() >= h->parked_ms) {
+        parked_calls_keep_alive(&h->parked);
+        h->parked_ms = clock_monotonic_ms() + WATCHDOG_INTERVAL_MS;
+    }
+    if (clock_monotonic_ms() >= h->keep_alive_ms) {
         keep_alive(h, time(NULL));
         unsent_drop_silent(&h->unsent);
-        h->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
+        h->keep_alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
     }
+}
+
+/* A change before the watch began causes no event. If there has been another stream holder, or
+ * workers have read the manifests before, nobody knows what was missed. */
+static void watch_catalog(struct stream_holder *h, const struct config *config) {
+    char path[SUBSCRIPTION_PATH_MAX], lists[SUBSCRIPTION_PATH_MAX];
+    const char *const dirs[] = {config->tools_dir,  config->resources_dir, config->prompts_dir,
+                                config->skills_dir, config->servers_dir,   lists};
+    bool changed = h->board->manifests.count || h->sites->entries;
+
+    (void)snprintf(lists, sizeof lists, "%s/servers", config->state_dir);
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        if (subscription_folder_path(dirs[i], path)) {
+            const bool is_tree = dirs[i] == config->skills_dir;
+
+            folder_watch_add(&h->folders, path, strlen(path),
+                             is_tree ? FOLDER_TREE : FOLDER_MANIFESTS);
+            changed = changed || folder_has_changed(path, h->board->manifests.read_ms);
+            if (h->sites->entries || is_tree)
+                manifest_changes_add(&h->board->manifests, path);
+        }
+    if (*config->access_file) {
+        folder_watch_add(&h->folders, config->access_file, strlen(config->access_file),
+                         FOLDER_OF_FILE);
+        manifest_changes_add(&h->board->manifests, config->access_file); /* since it was read */
+    }
+    if (changed && !h->sites->entries)
+        manifest_changes_add(&h->board->manifests, "");
+}
+
+/* Of the only site at once; of several, when a worker has opened them. */
+static void watch_catalogs(struct stream_holder *h) {
+    const struct config_sites *sites = h->sites->config;
+
+    for (size_t i = 0; i < sites->count; i++)
+        if (!h->watched[i] && (!h->sites->entries || h->sites->opened[i])) {
+            watch_catalog(h, sites->all[i].config);
+            h->watched[i] = true;
+        }
 }
 
 static void serve(struct stream_holder *h) {
@@ -280,32 +364,37 @@ static void serve(struct stream_holder *h) {
 
     watchdog_heartbeat();
     for (int i = 0; i < n; i++)
-        take_event(h, &events[i], &task_updates);
-    /* From here on streams may go that are in `events`. */
+        handle_event(h, &events[i], &task_updates);
+    /* From here on streams that are in `events` may be freed. */
     if (task_updates && h->tasks.fd >= 0)
         stream_holder_take_updates(h);
-    if (h->wants_tasks && h->tasks.fd < 0 && clock_monotonic_ms() >= h->tasks.again_ms)
+    if (h->wants_tasks && h->tasks.fd < 0 && clock_monotonic_ms() >= h->tasks.restart_ms)
         stream_holder_resubscribe(h);
-    take_messages(h); /* last: a new stream may get the memory of one that is in `events` */
-    do_what_is_due(h);
+    if (h->sites->entries)
+        watch_catalogs(h);
+    receive_messages(h); /* last: a new stream may get the memory of a freed one */
+    run_timers(h);
 }
 
-/* After the last worker, or beside the next stream holder: what readers still take, and nothing
- * else. If the master was killed, nobody but the alarm would end a process that hangs. */
+/* After the last worker has ended, or beside the next stream holder: sends only what is unsent, and
+ * gives parked calls back as fast as workers take them. If
+ * the master was killed, the alarm ends a process that hangs. */
 static void send_remaining(struct stream_holder *h, pid_t master) {
-    struct pollfd ready = {.fd = h->unsent.epoll, .events = POLLIN};
+    struct pollfd ready[] = {{.fd = h->unsent.epoll, .events = POLLIN},
+                             {.fd = h->parked.epoll, .events = POLLIN}};
     bool orphaned = false;
 
     if (h->tasks.fd >= 0)
         close(h->tasks.fd); /* which ends the task watcher */
-    while (h->unsent.count) {
+    while (h->unsent.count || h->parked.count) {
         if (!orphaned && getppid() != master) {
             orphaned = true;
             (void)alarm(WORKER_STUCK_S);
         }
         watchdog_heartbeat();
-        if (poll(&ready, 1, WATCHDOG_INTERVAL_MS) == 1)
-            unsent_send(&h->unsent);
+        (void)poll(ready, 2, WATCHDOG_INTERVAL_MS);
+        unsent_send(&h->unsent);
+        parked_calls_serve(&h->parked);
         unsent_drop_silent(&h->unsent);
     }
 }
@@ -318,17 +407,12 @@ static int open_signals(void) {
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void watch_catalogs(struct stream_holder *h, const struct config *config) {
-    const char *const dirs[] = {config->tools_dir, config->resources_dir, config->prompts_dir};
-    char path[SUBSCRIPTION_PATH_MAX];
-
-    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
-        if (subscription_folder_path(dirs[i], path))
-            folder_watch_add(&h->folders, path, strlen(path), true);
+static void add_input(struct stream_holder *h, int *fd) {
+    stream_holder_add(h, *fd, fd, EPOLLIN);
 }
 
-_Noreturn void stream_holder_main(const struct config *config, struct scoreboard *board,
-                                  int channel, pid_t master) {
+_Noreturn void stream_holder_main(const struct site_set *sites, struct scoreboard *board,
+                                  int channel, int resume, pid_t master) {
     struct stream_holder *h = xcalloc(1, sizeof *h);
     struct rlimit files;
 
@@ -338,20 +422,24 @@ _Noreturn void stream_holder_main(const struct config *config, struct scoreboard
     }
     h->board = board;
     h->channel = channel;
-    h->tasks = (struct task_subscriptions){.config = config, .fd = -1};
+    h->tasks = (struct task_subscriptions){.sites = sites, .fd = -1};
+    h->sites = sites;
+    h->watched = xcalloc(sites->config->count, sizeof *h->watched);
     h->head.next = h->head.prev = &h->head;
+    for (size_t i = 0; i < STREAM_USER_BUCKETS; i++)
+        TAILQ_INIT(&h->users[i]);
     h->epoll = epoll_create1(EPOLL_CLOEXEC);
     h->signals = open_signals();
-    /* stream_holder_add reports what cannot be opened. */
-    (void)unsent_init(&h->unsent);
-    stream_holder_add(h, h->unsent.epoll, &unsent_mark, EPOLLIN);
-    stream_holder_add(h, h->channel, &channel_mark, EPOLLIN);
-    (void)folder_watch_open(&h->folders);
-    stream_holder_add(h, h->folders.fd, &inotify_mark, EPOLLIN);
-    stream_holder_add(h, h->signals, &signal_mark, EPOLLIN);
-    watch_catalogs(h, config);
-    board->catalog++; /* what changed while nobody watched */
-    h->alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
+    h->unsent.epoll = epoll_create1(EPOLL_CLOEXEC);
+    h->folders.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    parked_calls_open(&h->parked, resume);
+    add_input(h, &h->parked.epoll);
+    add_input(h, &h->unsent.epoll); /* which reports what could not be opened */
+    add_input(h, &h->channel);
+    add_input(h, &h->folders.fd);
+    add_input(h, &h->signals);
+    watch_catalogs(h);
+    h->keep_alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
     while (!h->stopping)
         serve(h);
     end_all(h);

@@ -1,6 +1,6 @@
-/* Private part of stream_holder.h: streams that wait for changes of tasks. No file tells when they
- * change, so the task watcher (exec/task_watcher.c), a process of its own, looks at their records.
- * It is started with the first subscription, and ends with the stream holder. */
+/* Private part of stream_holder.h: streams that wait for changes of tasks. The task watcher
+ * (exec/task_notifications.c), a process of its own, polls the tasks' records. It is started with
+ * the first subscription, and ends with the stream holder. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -8,31 +8,21 @@
 #include <unistd.h>
 
 #include "app/app.h"
-#include "base/base.h"
 #include "metrics/metrics.h"
 #include "runner/child.h"
 #include "server/stream_holder.h"
 
-#define AGAIN_MS 1000
+#define RESTART_MS 1000
 #define REQUEST_MAX 512 /* bytes: a subscription with the id of a task */
-#define SILENT_MS 60000 /* more than a look at a table that is slow */
+#define SILENT_MS 60000 /* more than one poll of a slow table takes */
 
-int stream_holder_tasks_mark;
-
-static bool lost(struct task_subscriptions *t) {
+static bool close_watcher(struct task_subscriptions *t) {
     if (t->fd >= 0)
         close(t->fd);
     t->fd = -1;
     t->have = 0;
-    t->again_ms = clock_monotonic_ms() + AGAIN_MS;
+    t->restart_ms = clock_monotonic_ms() + RESTART_MS;
     return false;
-}
-
-static _Noreturn void become_watcher(const struct config *config, int fd) {
-    (void)signal(SIGPIPE, SIG_IGN);
-    metrics_use_shared_slot();
-    app_watch(config, fd);
-    _exit(0);
 }
 
 /* false: it is not running, and cannot be started now. */
@@ -42,29 +32,34 @@ static bool start_watcher(struct stream_holder *h) {
 
     if (t->fd >= 0)
         return true;
-    if (clock_monotonic_ms() < t->again_ms ||
+    if (clock_monotonic_ms() < t->restart_ms ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
         return false;
-    /* It keeps no stream: one that it kept would stay open when the stream holder closes it. Nobody
-     * waits for its end: the socket shows it. */
+    /* It inherits no stream, which would stay open when the stream holder closes it. Its end is
+     * seen by the socket, not by waitpid. */
     started = child_fork_detached(&(struct child_start){.name = "mcp-task-watch",
                                                         .keep = {ends[1]},
                                                         .signals = CHILD_SIGNALS_DEFAULT,
                                                         .silent_max_ms = SILENT_MS});
-    if (started == 0)
-        become_watcher(t->config, ends[1]);
+    if (started == 0) {
+        (void)signal(SIGPIPE, SIG_IGN);
+        metrics_use_shared_slot();
+        app_watch(t->sites, ends[1]);
+        _exit(0);
+    }
     close(ends[1]);
     t->fd = ends[0];
     if (started < 0) {
         log_error("fork_failed", kv("why", strerror(errno)));
-        return lost(t);
+        return close_watcher(t);
     }
-    stream_holder_add(h, t->fd, &stream_holder_tasks_mark, EPOLLIN);
+    stream_holder_add(h, t->fd, &t->fd, EPOLLIN);
     return true;
 }
 
-/* "+" subscribes to a task: an update comes of its state now, and of each change; "-" ends that.
- * false: the task watcher does not take it, and is gone. */
+/* "+" subscribes to a task: the task watcher sends an update with its present state, and one for
+ * each change; "-" unsubscribes. false: the task watcher has ended, or does not read and is closed.
+ */
 static bool send_request(struct task_subscriptions *t, struct text id, struct text what) {
     const struct subscription s = {SUBSCRIPTION_TASK, id, what};
     char request[REQUEST_MAX];
@@ -74,11 +69,11 @@ static bool send_request(struct task_subscriptions *t, struct text id, struct te
         return false;
     if (send(t->fd, request, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len)
         return true;
-    return lost(t);
+    return close_watcher(t);
 }
 
-/* An update of a task that others wait for too comes once more to all of them: it may have changed
- * since this stream's worker looked. */
+/* All streams of a task get another update when one is added: the task may have changed since the
+ * worker of the new stream read it. */
 void stream_holder_subscribe(struct stream_holder *h, const struct stream *s) {
     struct text list = s->subscriptions;
     struct subscription task;
@@ -88,7 +83,7 @@ void stream_holder_subscribe(struct stream_holder *h, const struct stream *s) {
             continue;
         h->wants_tasks = true;
         if (!start_watcher(h) || !send_request(&h->tasks, task.argument, TEXT_LITERAL("+")))
-            return; /* stream_holder_resubscribe makes up for it */
+            return; /* stream_holder_resubscribe repeats it later */
     }
 }
 
@@ -135,8 +130,8 @@ static void send_update(struct stream_holder *h, const struct subscription *upda
     }
 }
 
-/* Sends each update that is there whole. false: the task watcher is gone, since it did not take
- * that a stream was dropped. */
+/* Sends each update that has been received whole. false: the task watcher is closed, because it did
+ * not read the "-" of a dropped stream. */
 static bool send_updates(struct stream_holder *h) {
     struct task_subscriptions *t = &h->tasks;
     struct text list = {t->in, t->have};
@@ -164,10 +159,10 @@ void stream_holder_take_updates(struct stream_holder *h) {
         if (!send_updates(h))
             return;
         if (t->have == TASK_UPDATE_MAX)
-            (void)lost(t);
+            (void)close_watcher(t);
     }
     if (t->fd < 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
         return; /* what is left makes it readable again */
     log_warn("task_watcher_exited", kv("why", got ? strerror(errno) : "it ended"));
-    (void)lost(t);
+    (void)close_watcher(t);
 }

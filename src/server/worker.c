@@ -2,29 +2,32 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "app/app.h"
-#include "base/base.h"
 #include "metrics/metrics.h"
 #include "server/server.h"
-#include "server/stream_channel.h"
 #include "server/stream_holder.h"
 #include "web/fcgi.h"
 
 #define UPKEEP_MS 30000 /* app_upkeep about this often */
 #define ARENA_MAX                                                                                  \
-    (256UL << 20)              /* a request's memory, besides copies of its body: the longest      \
-                                  resource has 16 MiB, and 96 if all of it is escaped */
-#define ARENA_BODIES 8         /* so many copies */
-#define GIVE_BACK_EVERY 64     /* small requests: looking for free memory costs as much as some */
-#define WAITED_MS 1000         /* a client that waited less is not looked for: it is there */
+    (384UL << 20)      /* a request's memory, besides copies of its body: the longest              \
+                          resource has 16 MiB, and 96 if all of it is escaped */
+#define ARENA_BODIES 8 /* so many copies */
+#define TRIM_EVERY 64  /* small requests: memory_trim costs as much as some of them */
+#define WAITED_MS 1000 /* it is not checked whether a client that waited less is connected */
+#define PARKED_LOOK_MS 20
+#define SIGNALS_MS 5           /* a busy worker looks for signals this often */
 #define ACCEPT_PAUSE_US 100000 /* when the host is out of descriptors or memory */
 
 struct worker {
@@ -33,16 +36,18 @@ struct worker {
     struct app *app;
     struct fcgi *fcgi;
     struct arena *arena;
+    struct request *rq; /* the one that it serves */
     int epoll;
-    sigset_t between; /* the signal mask while nothing is in flight */
+    sigset_t between; /* the signal mask between requests */
     uint64_t requests_max;
-    unsigned catalog;  /* of the scoreboard, when the application last read the directories */
-    int64_t upkeep_ms; /* when it is due */
-    int64_t idle_ms;   /* when it last waited for a connection */
-    size_t spare;      /* memory_trim */
+    unsigned manifests_seen; /* of the changes on the scoreboard */
+    int64_t upkeep_ms;       /* when it is due */
+    int64_t idle_ms;         /* when it last waited for a connection */
+    int64_t signals_ms;      /* when it last looked for signals */
+    size_t spare;            /* memory_trim */
 };
 
-/* Set by signals. All but one are taken between requests only. */
+/* Set by signals, which are received between requests only, except WORKER_MASTER_ENDED. */
 static volatile sig_atomic_t draining, leaving;
 static const struct worker_args *args_of_signal;
 static int null_fd; /* takes the place of the listener */
@@ -54,9 +59,8 @@ static void on_signal(int signo) {
         leaving = 1;
 }
 
-/* At any moment, also in the middle of a request: closes the listener, since the next daemon needs
- * its address, and serves it. The master would have ended a worker that hangs; the alarm does it
- * instead. */
+/* At any moment, also during a request: closes the listener, because the next daemon binds its
+ * address. The alarm ends a worker that hangs, as the master would have done. */
 static void on_orphaned(int signo) {
     int saved = errno;
 
@@ -64,7 +68,7 @@ static void on_orphaned(int signo) {
     if (getppid() != args_of_signal->master) {
         (void)dup3(null_fd, args_of_signal->listener, O_CLOEXEC);
         leaving = 1;
-        (void)kill(getpid(), SIGQUIT); /* which ends a wait that is about to begin */
+        (void)kill(getpid(), SIGQUIT); /* so that a wait that is about to begin ends */
         (void)alarm(WORKER_STUCK_S);
     }
     errno = saved;
@@ -92,8 +96,17 @@ static void wake_master(const struct worker *w) {
     static const uint64_t one = 1;
 
     if (write(w->args->wake_master, &one, sizeof one) < 0) {
-        /* EAGAIN: it has been woken often enough. */
+        /* EAGAIN: the counter is full, and the master wakes anyway. */
     }
+}
+
+/* A call begins that may take long: another worker answers requests meanwhile. */
+static void note_call(void *worker, bool begins) {
+    struct worker *w = worker;
+
+    slot_set_call(w->slot, begins);
+    if (begins && scoreboard_is_full(w->args->board))
+        wake_master(w);
 }
 
 static _Noreturn void start_failed(const char *what, const char *why, const char *detail) {
@@ -101,7 +114,7 @@ static _Noreturn void start_failed(const char *what, const char *why, const char
     exit(WORKER_EXIT_START);
 }
 
-/* A reader is slow: the stream holder, where there is one, sends the remainder. */
+/* A reader is slow: the stream holder, if there is one, sends the remainder. */
 static bool pass_unsent(void *worker, const struct fcgi_unsent *reply) {
     const struct worker *w = worker;
 
@@ -109,8 +122,70 @@ static bool pass_unsent(void *worker, const struct fcgi_unsent *reply) {
            stream_channel_send_unsent(w->args->stream_channel, reply);
 }
 
+/* Gives a call that only waits for a person to the stream holder. */
+static bool park(struct reply_sink *sink, const struct parked *p) {
+    struct worker *w = sink->park_arg;
+    struct parked_call call = {
+        .message = {.until_ms = p->until_ms,
+                    .keep_alive_ms = p->keep_alive_ms,
+                    .again = p->again,
+                    .asleep = p->asleep},
+        .fds[PARKED_FILE] = parked_write(w->rq, p->state),
+    };
+    struct fcgi_detached reply;
+    bool taken;
+
+    if (call.fds[PARKED_FILE] < 0)
+        return false;
+    (void)snprintf(call.message.user, sizeof call.message.user, "%s", p->user);
+    memcpy(call.fds, p->fds, sizeof p->fds);
+    reply = fcgi_detach(w->fcgi, w->arena);
+    call.message.id = reply.id;
+    call.fds[PARKED_CONNECTION] = p->disconnected ? -1 : reply.fd;
+    w->args->board->has_parked = true;
+    taken = stream_channel_send_parked(w->args->stream_channel, &call, STREAM_CHANNEL_WAIT_MS);
+    close(call.fds[PARKED_FILE]);
+    if (!taken)
+        fcgi_adopt(w->fcgi, &reply, w->rq);
+    else if (reply.fd >= 0)
+        close(reply.fd);
+    return taken;
+}
+
+/* Of several sites: refused before its body is read is what is at no site's address, and what would
+ * give a site more than its share of the workers. Its own slot counts, so that of workers that come
+ * at once none is counted too little. */
+static enum rc admit(void *worker, const struct request *rq, struct err *e) {
+    const struct worker *w = worker;
+    const unsigned max = w->args->config->workers_max;
+    struct site_of_request site;
+    struct site_load load;
+
+    if (app_admit(w->app, rq, &site, e))
+        return e->code;
+    w->slot->site = site.number;
+    load = scoreboard_load(w->args->board, site.number);
+    if (!site_load_is_over(&load, site.workers, max))
+        return OK;
+    return err_set(e, ERR_OVERLOADED, "its site has %u of %u workers", load.site, max);
+}
+
+/* The worker that had the slot before may have been killed. */
+static void note_open_sites(const struct worker *w) {
+    _Atomic uint32_t *numbers = w->args->board->open_sites[w->args->slot];
+
+    for (unsigned i = 0; i < OPEN_SITES_MAX; i++)
+        numbers[i] = 0;
+    app_note_open(w->app, numbers);
+}
+
+static bool watch_input(const struct worker *w, int fd) {
+    struct epoll_event input = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = fd};
+
+    return !epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &input);
+}
+
 static void start(struct worker *w, const struct worker_args *args) {
-    struct epoll_event listener = {.events = EPOLLIN | EPOLLEXCLUSIVE};
     struct err e = {.code = OK};
     uint64_t max = args->config->worker_max_requests;
     int on = 1;
@@ -120,28 +195,32 @@ static void start(struct worker *w, const struct worker_args *args) {
     metrics_use_slot(args->slot);
     memory_begin();
     set_signals(w);
-    w->catalog = args->board->catalog;
-    if (app_new(args->config, &w->app, &e))
+    w->manifests_seen = args->manifests_seen;
+    if (app_new(args->sites, args->catalog, &w->app, &e))
         start_failed("application", e.text, e.detail);
+    app_share(w->app, args->shared);
+    app_on_call(w->app, note_call, w);
+    if (args->sites->entries)
+        note_open_sites(w);
     w->fcgi = fcgi_new();
-    if (!w->fcgi)
-        start_failed("FastCGI", strerror(errno), "");
     fcgi_on_unsent(w->fcgi, pass_unsent, w);
+    if (args->sites->entries)
+        fcgi_on_admit(w->fcgi, admit, w);
     /* Connections have it from their listener. On TCP it keeps the last bytes of a reply from
      * waiting for an ACK; on a Unix socket it fails. */
     (void)setsockopt(args->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     /* One epoll each: with EPOLLEXCLUSIVE a connection wakes one worker that waits, not all. */
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, args->listener, &listener) != 0)
+    if (w->epoll < 0 || !watch_input(w, args->listener) || !watch_input(w, args->resume))
         start_failed("epoll", strerror(errno), "");
     w->arena = arena_new(ARENA_MAX + (size_t)ARENA_BODIES * args->config->max_body_bytes);
-    /* Workers that started together must not leave together. */
+    /* Workers that started together must not exit together. */
     w->requests_max = max + max / 8 * (uint64_t)(getpid() % 8) / 8;
     w->idle_ms = clock_monotonic_ms();
     w->upkeep_ms = w->idle_ms + UPKEEP_MS;
 }
 
-/* The reply is a stream, which goes on with the stream holder. */
+/* Passes the stream of a reply to the stream holder. */
 static void detach_stream(struct worker *w, const struct request *rq, const struct reply *rp) {
     const struct fcgi_detached stream = fcgi_detach(w->fcgi, w->arena);
 
@@ -155,24 +234,31 @@ static void detach_stream(struct worker *w, const struct request *rq, const stru
     close(stream.fd);
 }
 
-static void refresh_if_due(struct worker *w) {
-    unsigned now = w->args->board->catalog;
+static void manifest_changed(void *worker, const char *path, int64_t at_ms) {
+    const struct worker *w = worker;
 
-    if (now == w->catalog)
-        return;
-    w->catalog = now;
-    app_refresh(w->app);
+    app_update(w->app, path, at_ms);
 }
 
-/* `rc`: what reading the request gave. */
-static void answer(struct worker *w, struct request *rq, enum rc rc) {
+/* `rc`: the result of reading the request. False: it was parked. */
+static bool answer(struct worker *w, struct request *rq, enum rc rc) {
     struct reply rp;
 
     reply_init(&rp, w->arena);
     rp.sink = fcgi_sink(w->fcgi);
-    refresh_if_due(w);
+    rp.sink->park = park;
+    rp.sink->park_arg = w;
+    if (rq->resumed) {
+        rp.status = 200;
+        rp.streaming = true;
+    }
+    w->rq = rq;
+    manifest_changes_take(&w->args->board->manifests, &w->manifests_seen, manifest_changed, w);
     w->slot->limit_ms = app_time_limit_s(w->app, rq) * 1000;
     app_handle(w->app, rq, rc, &rp);
+    if (rp.parked)
+        return false;
+    w->slot->site = 0; /* before the client, which has its answer, sends the next request */
     if (rp.status >= 500)
         w->slot->errors++;
     if (rp.subscriptions && !rp.streaming)
@@ -182,31 +268,84 @@ static void answer(struct worker *w, struct request *rq, enum rc rc) {
     else if (fcgi_reply(w->fcgi, &rp))
         log_info("reply_lost", kv("request", rq->id),
                  kv("why", "the web server went away or stopped reading"));
+    return true;
+}
+
+/* Gives the memory of a request back. */
+static void clean_up(struct worker *w) {
+    bool was_large = arena_is_large(w->arena);
+
+    arena_reset(w->arena);
+    if (was_large || w->slot->requests % TRIM_EVERY == 0)
+        memory_trim(was_large, &w->spare);
+    w->slot->requests++;
+    w->slot->site = 0;
 }
 
 static void serve(struct worker *w, int fd, bool waited) {
     struct request rq = {.arena = w->arena, .waited = waited};
     struct err e = {.code = OK};
     uint64_t start_us = metrics_now_us();
-    bool was_large;
     enum rc rc = fcgi_read(w->fcgi, fd, w->args->config->max_body_bytes, &rq, &e);
 
     if (rc != ERR_MISSING) {
-        answer(w, &rq, rc);
-        metrics_latency(metrics_now_us() - start_us);
+        if (answer(w, &rq, rc))
+            metrics_latency(metrics_now_us() - start_us);
     } else {
         LOG_AT(fcgi_got_nothing(w->fcgi) ? LOG_DEBUG : LOG_INFO, "connection_dropped",
                kv("why", e.text));
     }
-    was_large = arena_is_large(w->arena);
-    arena_reset(w->arena);
-    if (was_large || w->slot->requests % GIVE_BACK_EVERY == 0)
-        memory_trim(was_large, &w->spare);
-    w->slot->requests++;
+    clean_up(w);
 }
 
-static void upkeep_if_due(struct worker *w) {
-    if (clock_monotonic_ms() < w->upkeep_ms)
+/* For the status: a parked call is admitted already. 0: there is one site, or it is no more. */
+static uint32_t site_of(const struct worker *w, const struct request *rq) {
+    struct site_of_request site = {0};
+    struct err ignored;
+
+    return w->args->sites->entries && !app_admit(w->app, rq, &site, &ignored) ? site.number : 0;
+}
+
+/* Continues a parked call. */
+static void resume(struct worker *w, const struct parked_call *call) {
+    struct resumed resumed = {.refused = call->message.refused};
+    struct request rq = {.arena = w->arena, .resumed = &resumed};
+    const int64_t now_ms = clock_monotonic_ms();
+
+    memcpy(resumed.fds, call->fds, sizeof resumed.fds);
+    if (parked_read(call->fds[PARKED_FILE], &rq, &resumed.state)) {
+        fcgi_adopt(
+            w->fcgi,
+            &(struct fcgi_detached){.fd = call->fds[PARKED_CONNECTION], .id = call->message.id},
+            &rq);
+        w->slot->site = site_of(w, &rq); /* by the path, which is there now */
+        if (answer(w, &rq, OK))
+            metrics_latency((uint64_t)(now_ms - rq.started_ms) * 1000);
+    } else {
+        log_error("parked_call_malformed");
+        if (call->fds[PARKED_CONNECTION] >= 0)
+            close(call->fds[PARKED_CONNECTION]);
+    }
+    close(call->fds[PARKED_FILE]);
+    for (unsigned i = 0; i < PARKED_FDS; i++)
+        if (resumed.fds[i] >= 0)
+            close(resumed.fds[i]);
+    clean_up(w);
+}
+
+/* Continues a parked call if there is one that can go on. */
+static bool resume_next(struct worker *w) {
+    struct stream_message m;
+
+    if (!stream_channel_receive(w->args->resume, &m))
+        return false;
+    slot_set(w->slot, SLOT_BUSY);
+    resume(w, &m.parked);
+    return true;
+}
+
+static void upkeep_if_due(struct worker *w, int64_t now_ms) {
+    if (now_ms < w->upkeep_ms)
         return;
     slot_set(w->slot, SLOT_BUSY); /* so that the master sees it if it hangs */
     app_upkeep(w->app);
@@ -232,29 +371,24 @@ static bool serve_next(struct worker *w, bool at_once) {
 /* After a failed accept. EINVAL: the listener was shut down, since the daemon stops. Errors of a
  * connection that was closed while it waited (accept(2)) are not logged. */
 static void accept_failed(void) {
-    switch (errno) {
-    case EINVAL:
+    if (errno == EINVAL) {
         leaving = 1;
-        break;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         log_error("accept_failed", kv("why", strerror(errno)));
         usleep(ACCEPT_PAUSE_US);
-        break;
-    default:
-        break;
     }
 }
 
-/* epoll_pwait delivers a signal only when it has nothing to report: under steady load it never
- * would (the kernel puts the mask back first), and a worker that is told to leave would stay. */
-static void take_signals(void) {
+/* epoll_pwait delivers a signal only when it has no event to report (the kernel restores the mask
+ * first), so under steady load it would never do so. */
+static void take_signals(struct worker *w, int64_t now_ms) {
     static const struct timespec now = {0};
     sigset_t both;
     int signo;
 
+    if (now_ms < w->signals_ms + SIGNALS_MS)
+        return;
+    w->signals_ms = now_ms;
     sigemptyset(&both);
     sigaddset(&both, SIGTERM);
     sigaddset(&both, SIGQUIT);
@@ -269,7 +403,7 @@ static void wait_for_connection(struct worker *w) {
     if (w->slot->state != SLOT_IDLE) {
         bool first = !w->slot->ready;
 
-        if (!first && serve_next(w, true))
+        if (!first && ((w->args->board->has_parked && resume_next(w)) || serve_next(w, true)))
             return;
         slot_set(w->slot, SLOT_IDLE);
         if (first)
@@ -279,34 +413,61 @@ static void wait_for_connection(struct worker *w) {
     if (epoll_pwait(w->epoll, &event, 1, left > 0 ? (int)left : 0, &w->between) != 1)
         return;
     w->idle_ms = clock_monotonic_ms();
-    if (!serve_next(w, false))
+    if (event.data.fd == w->args->resume)
+        (void)resume_next(w);
+    else if (!serve_next(w, false))
         accept_failed();
 }
 
-/* Connections that the kernel has taken for us would be reset when the listener closes, so they are
- * answered first. The limit is for a listener that others keep open and fill. */
+/* Connections in the queue would be reset when the listener closes, so they are answered first. The
+ * limit is for a listener that other processes keep open and clients keep filling. */
 static void drain(struct worker *w) {
     int64_t until = clock_monotonic_ms() + w->args->drain_ms;
 
-    while (!leaving && clock_monotonic_ms() < until) {
-        if (serve_next(w, true) || errno == EINTR || errno == ECONNABORTED)
-            continue;
-        break;
+    while (!leaving && clock_monotonic_ms() < until &&
+           (serve_next(w, true) || errno == EINTR || errno == ECONNABORTED))
+        ;
+}
+
+/* Does the stream holder have parked calls, or is one on its way to it? */
+static bool are_parked(const struct worker *w) {
+    int unread = 0;
+
+    (void)ioctl(w->args->stream_channel, SIOCOUTQ, &unread);
+    return unread || w->args->board->parked;
+}
+
+/* When the daemon stops, continues parked calls until there are none; the master ends it in time.
+ * Only a second look at rest finds one that the stream holder is about to take or to give back. */
+static void finish_parked(struct worker *w) {
+    struct pollfd input = {.fd = w->args->resume, .events = POLLIN};
+    bool at_rest = !w->args->board->has_parked;
+
+    slot_set(w->slot, SLOT_LEAVING);
+    while (w->args->board->stopping && !at_rest) {
+        at_rest = !are_parked(w);
+        while (resume_next(w))
+            at_rest = false;
+        slot_set(w->slot, SLOT_LEAVING);
+        if (poll(&input, 1, PARKED_LOOK_MS) > 0 || are_parked(w))
+            at_rest = false;
     }
 }
 
 _Noreturn void worker_main(const struct worker_args *args) {
     struct worker w = {0};
+    int64_t now_ms;
 
     start(&w, args);
     while (!leaving && !draining && w.slot->requests < w.requests_max) {
         wait_for_connection(&w);
-        upkeep_if_due(&w);
-        take_signals();
+        now_ms = clock_monotonic_ms();
+        upkeep_if_due(&w, now_ms);
+        take_signals(&w, now_ms);
     }
     if (draining)
         drain(&w);
-    slot_set(w.slot, SLOT_LEAVING);
+    finish_parked(&w);
     fcgi_free(w.fcgi);
     arena_free(w.arena);
     app_free(w.app);

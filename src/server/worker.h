@@ -1,25 +1,32 @@
-/* A worker: serves one request at a time until it is told to stop. Started with all signals
- * blocked; it takes them between requests only:
- *   TERM  answers what it has and what is waiting at the listener, and leaves
- *   QUIT  answers what it has, and leaves
- * When the master has ended it closes the listener at once, answers what it has, and leaves. */
+/* A worker: serves one request at a time until a signal ends it. Signals are blocked, and received
+ * between requests only:
+ *   TERM  answers its request and those in the listener's queue, and exits
+ *   QUIT  answers its request, and exits
+ * When the master has ended it closes the listener at once, answers its request, and exits. */
 #pragma once
 
 #include <signal.h>
 #include <sys/types.h>
 
-#include "config/config.h"
+#include "app/site_set.h"
 #include "server/scoreboard.h"
 
 #define WORKER_EXIT_START 3          /* exit status of a worker that could not start */
 #define WORKER_MASTER_ENDED SIGRTMIN /* the death signal that a worker must be started with */
 
+struct catalog;
+
 struct worker_args {
-    const struct config *config;
+    const struct site_set *sites;
+    const struct config *config; /* of the host */
+    struct catalog *catalog;     /* of the one site; NULL: ENDPOINTS has no use for it */
+    unsigned manifests_seen;     /* changes of manifests that are in the catalog */
     int listener;
     int stream_channel; /* to the stream holder */
+    int resume;         /* from it: parked calls that go on */
     int wake_master;    /* eventfd: written when ready, and when no idle worker is left */
     struct scoreboard *board;
+    const struct app_shared *shared;
     unsigned slot;
     pid_t master;
     int drain_ms;

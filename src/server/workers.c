@@ -1,18 +1,19 @@
-/* Private part of master.h: starts workers, looks after them, and reaps all children. */
-#include "base/base.h"
+/* Private part of master.h: starts, checks and ends workers, and reaps all children. */
 #include "server/master.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/param.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/app.h"
 #include "metrics/metrics.h"
 #include "runner/child.h"
 #include "server/server.h"
 #include "server/worker.h"
 
-unsigned workers_alive(const struct master *m) {
+unsigned workers_running(const struct master *m) {
     unsigned n = 0;
 
     for (unsigned i = 0; i < WORKER_SLOTS; i++)
@@ -20,18 +21,30 @@ unsigned workers_alive(const struct master *m) {
     return n;
 }
 
+bool worker_is_wanted(const struct master *m, unsigned slot, unsigned generation) {
+    const struct worker_process *w = &m->workers[slot];
+
+    return w->pid && !w->retiring && w->generation == generation;
+}
+
 unsigned workers_wanted(const struct master *m, unsigned generation) {
     unsigned n = 0;
 
     for (unsigned i = 0; i < WORKER_SLOTS; i++)
-        n += m->workers[i].pid && !m->workers[i].retiring && m->workers[i].generation == generation;
+        n += worker_is_wanted(m, i, generation);
     return n;
 }
 
+bool workers_have_started(const struct master *m, unsigned generation, int64_t since_ms) {
+    for (unsigned i = 0; i < WORKER_SLOTS; i++)
+        if (m->workers[i].pid && m->workers[i].generation == generation &&
+            m->workers[i].started_ms >= since_ms && m->board->slots[i].ready)
+            return true;
+    return false;
+}
+
 bool workers_ready(struct master *m, struct generation *g) {
-    for (unsigned i = 0; i < WORKER_SLOTS && !g->ready; i++)
-        g->ready =
-            m->workers[i].pid && m->workers[i].generation == g->number && m->board->slots[i].ready;
+    g->ready = g->ready || workers_have_started(m, g->number, 0);
     return g->ready;
 }
 
@@ -41,25 +54,12 @@ static struct generation *generation_of(struct master *m, const struct worker_pr
     return m->next.config && w->generation == m->next.number ? &m->next : NULL;
 }
 
-static _Noreturn void become_worker(const struct master *m, const struct generation *g,
-                                    unsigned slot, pid_t master) {
-    struct worker_args args = {.config = g->config,
-                               .listener = m->listener,
-                               .stream_channel = m->stream_holder_out,
-                               .wake_master = m->wake,
-                               .board = m->board,
-                               .slot = slot,
-                               .master = master,
-                               .drain_ms = m->timing->drain_ms};
-
-    worker_main(&args);
-}
-
-/* Signals are blocked in the master for good, and so in the child from its first instruction. */
+/* Signals are blocked in the master, and so in the child from its first instruction. */
 bool workers_spawn(struct master *m, const struct generation *g) {
-    const struct child_start how = {.name = "mcp-worker",
-                                    .keep = {m->listener, m->wake, m->stream_holder_out},
-                                    .death_signal = WORKER_MASTER_ENDED};
+    const struct child_start how = {
+        .name = "mcp-worker",
+        .keep = {m->listener, m->wake, m->stream_holder_out, m->resume_in},
+        .death_signal = WORKER_MASTER_ENDED};
     pid_t master = getpid(), pid;
     unsigned i = 0;
 
@@ -70,9 +70,22 @@ bool workers_spawn(struct master *m, const struct generation *g) {
     slot_set(&m->board->slots[i], SLOT_STARTING);
     if (m->board->slots_used <= i)
         m->board->slots_used = i + 1;
+    app_catalog_share(g->catalog);
     pid = child_fork(&how);
     if (pid == 0)
-        become_worker(m, g, i, master);
+        worker_main(&(struct worker_args){.sites = g->sites,
+                                          .config = g->config,
+                                          .catalog = g->catalog,
+                                          .manifests_seen = g->manifests_seen,
+                                          .listener = m->listener,
+                                          .stream_channel = m->stream_holder_out,
+                                          .resume = m->resume_in,
+                                          .wake_master = m->wake,
+                                          .board = m->board,
+                                          .shared = m->shared,
+                                          .slot = i,
+                                          .master = master,
+                                          .drain_ms = m->timing->drain_ms});
     if (pid < 0) {
         slot_set(&m->board->slots[i], SLOT_FREE);
         log_error("fork_failed", kv("why", strerror(errno)));
@@ -84,23 +97,21 @@ bool workers_spawn(struct master *m, const struct generation *g) {
     return true;
 }
 
-/* A worker that does not come up is replaced later and later: a fault that hits every one of them
- * must not become a storm of forks. */
+/* Exponential back-off: a fault that ends every worker at its start must not cause endless forks.
+ */
 static void delay_respawn(const struct server_timing *t, struct generation *g, int64_t started_ms,
                           int64_t now) {
     int64_t last = g->failed_ms;
 
     g->failed_ms = now;
     if (started_ms < last)
-        return; /* those that were started together count once */
-    g->backoff_ms = g->backoff_ms ? g->backoff_ms * 2 : t->backoff_first_ms;
-    if (g->backoff_ms > t->backoff_max_ms)
-        g->backoff_ms = t->backoff_max_ms;
+        return; /* workers that were started together count once */
+    g->backoff_ms = MIN(g->backoff_ms ? g->backoff_ms * 2 : t->backoff_first_ms, t->backoff_max_ms);
     g->respawn_ms = now + g->backoff_ms;
     log_warn("respawn_delayed", kvn("ms", g->backoff_ms), kv("why", "workers fail at their start"));
 }
 
-/* By its own fault, not by somebody's signal, such as the system's that is short of memory. */
+/* By its own fault, not by a signal from outside, such as that of the kernel's OOM killer. */
 static bool is_own_fault(const struct worker_process *w, int status) {
     static const int faults[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 
@@ -109,13 +120,13 @@ static bool is_own_fault(const struct worker_process *w, int status) {
     for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++)
         if (WTERMSIG(status) == faults[i])
             return true;
-    return w->kill_ms != 0; /* it hung, and we killed it */
+    return w->kill_ms != 0; /* it hung, and the master killed it */
 }
 
-/* One that had come up has shown that workers do: the next one follows at once, whatever ended
+/* A worker has ended before it was ready. One that was ready is replaced at once, whatever ended
  * it. */
-static void note_start(const struct master *m, struct generation *g, const struct worker_process *w,
-                       int status) {
+static void note_failed_start(const struct master *m, struct generation *g,
+                              const struct worker_process *w, int status) {
     int64_t now = clock_monotonic_ms();
 
     if (!status || m->stopping)
@@ -160,16 +171,10 @@ static void note_exit(struct master *m, unsigned i, int status) {
         if (s->ready)
             g->deaths = 0;
         else
-            note_start(m, g, w, status);
+            note_failed_start(m, g, w, status);
     }
     slot_set(s, SLOT_FREE);
     *w = (struct worker_process){0};
-}
-
-static void note_stop(struct master *m, pid_t pid, bool stopped) {
-    for (unsigned i = 0; i < WORKER_SLOTS; i++)
-        if (m->workers[i].pid == pid)
-            m->workers[i].stopped_ms = stopped ? clock_monotonic_ms() : 0;
 }
 
 void workers_reap(struct master *m) {
@@ -177,16 +182,17 @@ void workers_reap(struct master *m) {
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
-        if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
-            note_stop(m, pid, WIFSTOPPED(status));
+        const bool ended = !WIFSTOPPED(status) && !WIFCONTINUED(status);
+
+        if (ended && child_reaped(m, pid, status))
             continue;
-        }
-        liveness_reaped(m, pid, status);
-        if (helper_reaped(m, pid, status))
-            continue;
-        for (unsigned i = 0; i < WORKER_SLOTS; i++)
-            if (m->workers[i].pid == pid)
+        for (unsigned i = 0; i < WORKER_SLOTS; i++) {
+            if (m->workers[i].pid != pid)
+                continue;
+            m->workers[i].stopped_ms = WIFSTOPPED(status) ? clock_monotonic_ms() : 0;
+            if (ended)
                 note_exit(m, i, status);
+        }
     }
 }
 
@@ -207,16 +213,6 @@ static void end_worker(struct master *m, struct worker_process *w, int signo, in
     w->kill_ms = now + m->timing->kill_grace_ms;
 }
 
-/* It has taken no request and no signal yet, so there is nothing to finish. */
-static void kill_starting(struct master *m, struct worker_process *w, int64_t now,
-                          int64_t busy_ms) {
-    log_error("worker_start_failed", kvn("worker", w->pid), kv("what", "start"),
-              kvn("busy_ms", busy_ms), kv("why", "it does not come up"),
-              kv("hint", "something that it opens does not answer: a lock that somebody else holds "
-                         "on a file below STATE_DIR, a FIFO in place of a file, a file system"));
-    end_worker(m, w, SIGKILL, now);
-}
-
 static void check_busy(struct master *m, unsigned i, int64_t now) {
     const struct server_timing *t = m->timing;
     struct worker_process *w = &m->workers[i];
@@ -228,7 +224,12 @@ static void check_busy(struct master *m, unsigned i, int64_t now) {
     if (!limit || limit > t->stuck_ms)
         limit = t->stuck_ms;
     if (s->state == SLOT_STARTING && now - since > (m->stopping ? t->kill_grace_ms : t->start_ms)) {
-        kill_starting(m, w, now, now - since);
+        log_error("worker_start_failed", kvn("worker", w->pid), kv("what", "start"),
+                  kvn("busy_ms", now - since), kv("why", "it did not start in time"),
+                  kv("hint",
+                     "something that it opens does not answer: a lock that another process holds "
+                     "on a file below STATE_DIR, a FIFO in place of a file, a file system"));
+        end_worker(m, w, SIGKILL, now); /* it has no request to finish */
     } else if (now - since > limit) {
         log_error("worker_stuck", kvn("worker", w->pid), kvn("busy_ms", now - since));
         worker_retire(m, i);
@@ -243,10 +244,10 @@ static void check(struct master *m, unsigned i, int64_t now) {
         return;
     if (w->kill_ms) {
         log_error("worker_killed", kvn("worker", w->pid),
-                  kv("why", "it did not leave when it was told to"));
+                  kv("why", "it did not exit after a signal"));
         end_worker(m, w, SIGKILL, now);
     } else if (w->stopped_ms && now - w->stopped_ms > m->timing->kill_grace_ms) {
-        /* It would take a worker's slot for ever, and no other signal reaches it. */
+        /* It would occupy a slot for ever, and no other signal has an effect. */
         log_error("worker_stuck", kvn("worker", w->pid), kv("why", "a signal has stopped it"));
         worker_retire(m, i);
         end_worker(m, w, SIGKILL, now);
@@ -255,12 +256,12 @@ static void check(struct master *m, unsigned i, int64_t now) {
     }
 }
 
-/* What workers write is not trusted to be a state. */
+/* Workers write the states, so they are checked. */
 void workers_count(const struct master *m, unsigned by_state[SLOT_STATES]) {
     for (unsigned i = 0; i < WORKER_SLOTS; i++) {
         int s = m->board->slots[i].state;
 
-        if (m->workers[i].pid && s >= SLOT_FREE && s <= SLOT_LEAVING)
+        if (m->workers[i].pid && s >= SLOT_FREE && s < SLOT_STATES)
             by_state[s]++;
     }
 }

@@ -1,6 +1,6 @@
 /* Small values that the workers of this host share, in an LMDB file: STATE_DIR/cache has keys of
- * the form KIND:REST, STATE_DIR/sessions the logins (store/store.h). Each entry has a time to live
- * (TTL); an expired entry does not exist. */
+ * the form KIND:REST, STATE_DIR/sessions the logins (store/sessions.h). Each entry has a time to
+ * live (TTL); an expired entry does not exist. */
 #pragma once
 
 #include "base/base.h"
@@ -11,7 +11,7 @@
 
 struct cache;
 /* *out is set even after an error; each operation then tries again to open the file. `workers`: see
- * kv.h. The clock is borrowed. */
+ * lmdb.h. The clock is borrowed. */
 enum rc cache_open(const char *dir, unsigned workers, const struct clock *clock, struct cache **out,
                    struct err *e) MUST_USE;
 void cache_close(struct cache *c); /* NULL is accepted */
@@ -22,7 +22,7 @@ struct cache_entry {
     int64_t ttl_s;    /* seconds */
     int64_t stored_s; /* cache_get: when it was written, seconds since 1970 */
 };
-static inline struct cache_entry cache_text(const char *text, int64_t ttl_s) {
+static inline struct cache_entry cache_text_entry(const char *text, int64_t ttl_s) {
     return (struct cache_entry){.value = text, .len = strlen(text), .ttl_s = ttl_s};
 }
 
@@ -34,30 +34,27 @@ enum rc cache_get(struct cache *c, struct arena *a, const char *key, struct cach
                   struct err *e) MUST_USE;
 /* False also if the file cannot be used. */
 bool cache_has(struct cache *c, const char *key);
-/* Writes an entry, or replaces it. If there would be more than `most` entries of its kind (KIND of
- * the key), the oldest are removed. 0: no limit. */
-enum rc cache_set(struct cache *c, const char *key, const struct cache_entry *in, size_t most,
-                  struct err *e) MUST_USE;
+/* Writes an entry, or replaces it. If there would be more than `max_entries` entries of its kind
+ * (KIND of the key), the oldest are removed. 0: no limit. */
+enum rc cache_set(struct cache *c, const char *key, const struct cache_entry *in,
+                  size_t max_entries, struct err *e) MUST_USE;
 /* Writes only if there is no such entry: of concurrent callers one gets OK, the others ERR_EXISTS.
- * ERR_TOO_LARGE if there are `most` of its kind, or less than a quarter of the file is free: no
- * live entry is removed. 0: no limit, and the whole file may be used. */
-enum rc cache_add(struct cache *c, const char *key, const struct cache_entry *in, size_t most,
-                  struct err *e) MUST_USE;
-/* Compare and swap: replaces the value with `in` only if it begins with the bytes of `begins`.
- * ERR_CONFLICT if it does not, or if there is no such entry. */
-enum rc cache_swap(struct cache *c, const char *key, const struct cache_entry *begins,
+ * ERR_TOO_LARGE if there are `max_entries` of its kind, or less than a quarter of the file is free:
+ * no live entry is removed. 0: no limit, and the whole file may be used. */
+enum rc cache_add(struct cache *c, const char *key, const struct cache_entry *in,
+                  size_t max_entries, struct err *e) MUST_USE;
+/* Compare and swap: replaces the value with `in` only if it begins with the bytes of `expected`. If
+ * `in` is NULL, deletes the entry only if `expected` is its whole value. ERR_CONFLICT if it is not,
+ * or if there is no such entry: of concurrent callers one gets OK. */
+enum rc cache_swap(struct cache *c, const char *key, const struct cache_entry *expected,
                    const struct cache_entry *in, struct err *e) MUST_USE;
-/* Deletes the entry if its value is still that of `is`. ERR_CONFLICT if it is not, or if there is
- * no such entry: of concurrent callers one gets OK. */
-enum rc cache_delete_if(struct cache *c, const char *key, const struct cache_entry *is,
-                        struct err *e) MUST_USE;
 
 /* Returns true for an entry that must not be removed to make room. */
 typedef bool cache_must_stay(const void *value, size_t len, int64_t now_s);
 /* A quota of the entries whose keys begin with the prefix. */
 struct cache_quota {
     const char *prefix;
-    size_t most, bytes; /* limit of entries, and of the bytes of all */
+    size_t max_entries, max_bytes; /* bytes of all entries together */
     /* Such entries count, but are not removed. NULL: every entry may be removed. */
     cache_must_stay *must_stay;
 };

@@ -14,10 +14,11 @@
 #include "crypto/digest.h"
 
 #define STEP_MS 10
-#define ALONE_STEP_MS 1
-/* Locked bytes of the file: the slots, the queue, and the single caller of options.alone. */
-#define QUEUE CONCURRENCY_MAX
-#define ALONE (2 * CONCURRENCY_MAX)
+#define EXCLUSIVE_STEP_MS 1
+/* Bytes of the file that are locked: first one for each slot, then one for each place in the queue,
+ * then the one that callers with options.exclusive lock one after the other. */
+#define QUEUE_START CONCURRENCY_MAX
+#define EXCLUSIVE_BYTE (2 * CONCURRENCY_MAX)
 
 struct slots {
     _Atomic int64_t slow_until_ms;
@@ -28,8 +29,8 @@ struct slots {
 struct concurrency_limit {
     struct concurrency_options options;
     int fd;
-    int held;      /* the slot that this process has; -1: none */
-    bool is_alone; /* it has also locked the byte ALONE */
+    int held;          /* the slot that this process has; -1: none */
+    bool is_exclusive; /* it has also locked the byte EXCLUSIVE_BYTE */
     struct slots *slots;
 };
 
@@ -37,7 +38,7 @@ struct concurrency_limit {
 
 /* A lock belongs to the open file description (fcntl(2), "Open file description locks"): it ends
  * when all processes have closed the description, which the kernel does at the end of a process. */
-static bool set(int fd, int byte, short type) {
+static bool set_byte_lock(int fd, int byte, short type) {
     struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 
     return !fcntl(fd, F_OFD_SETLK, &l);
@@ -47,13 +48,13 @@ static bool set(int fd, int byte, short type) {
  * it; -1 if there is none. Bytes that this description has locked count as free. */
 static int byte_lock_take(int fd, int from, int count) {
     for (int byte = from; byte < from + count; byte++)
-        if (set(fd, byte, F_WRLCK))
+        if (set_byte_lock(fd, byte, F_WRLCK))
             return byte;
     return -1;
 }
 
 static void byte_lock_release(int fd, int byte) {
-    (void)set(fd, byte, F_UNLCK);
+    (void)set_byte_lock(fd, byte, F_UNLCK);
 }
 
 /* Has another open file description locked this byte? */
@@ -65,7 +66,7 @@ static bool byte_lock_is_taken(int fd, int byte) {
 
 /* Waits until the byte is locked; false if another description still has it at end_ms. */
 static bool byte_lock_wait(int fd, int byte, int64_t end_ms) {
-    const struct timespec step = {0, ALONE_STEP_MS * 1000000L};
+    const struct timespec step = {0, EXCLUSIVE_STEP_MS * 1000000L};
 
     while (byte_lock_take(fd, byte, 1) < 0) {
         if (clock_monotonic_ms() >= end_ms)
@@ -85,22 +86,18 @@ struct concurrency_options concurrency_of_service(unsigned workers, int slow_ms)
                                         .queue = workers / 4,
                                         .slow_ms = slow_ms,
                                         .wait_ms = slow_ms,
-                                        .overflow = true};
+                                        .proceed_when_full = true};
 }
 
-struct concurrency_options concurrency_of_one(unsigned workers, int slow_ms) {
+struct concurrency_options concurrency_exclusive(unsigned workers, int slow_ms) {
     struct concurrency_options o = concurrency_of_service(workers, slow_ms);
 
     o.slow_limit = 1;
     o.queue = 0;
     o.wait_ms = slow_ms / 2;
-    o.overflow = false;
-    o.alone = true;
+    o.proceed_when_full = false;
+    o.exclusive = true;
     return o;
-}
-
-struct concurrency_options concurrency_fixed(unsigned limit) {
-    return (struct concurrency_options){.limit = limit, .slow_limit = limit};
 }
 
 static enum rc failed(struct err *e, const char *path, int code) {
@@ -203,12 +200,13 @@ enum concurrency_answer concurrency_limit_try(struct concurrency_limit *l) {
  * slow_limit are still pending, which began before the service was slow. */
 static int enter_queue(struct concurrency_limit *l) {
     return count_pending(l, INT64_MAX) <= l->options.slow_limit
-               ? byte_lock_take(l->fd, QUEUE, (int)l->options.queue)
+               ? byte_lock_take(l->fd, QUEUE_START, (int)l->options.queue)
                : -1;
 }
 
 static enum concurrency_answer wait_to_enter(struct concurrency_limit *l, int64_t end_ms) {
-    const struct timespec step = {0, (l->options.alone ? ALONE_STEP_MS : STEP_MS) * 1000000L};
+    const struct timespec step = {0,
+                                  (l->options.exclusive ? EXCLUSIVE_STEP_MS : STEP_MS) * 1000000L};
     enum concurrency_answer answer;
     int queued = -1;
 
@@ -221,16 +219,16 @@ static enum concurrency_answer wait_to_enter(struct concurrency_limit *l, int64_
     if (queued >= 0)
         byte_lock_release(l->fd, queued);
     /* The limit is reached, but calls end and others begin: the service is not slow. */
-    if (answer == CONCURRENCY_FULL && l->options.overflow)
+    if (answer == CONCURRENCY_FULL && l->options.proceed_when_full)
         answer = try_with(l, CONCURRENCY_MAX);
     return answer;
 }
 
 static void give_back(struct concurrency_limit *l) {
-    if (l->is_alone)
-        byte_lock_release(l->fd, ALONE);
+    if (l->is_exclusive)
+        byte_lock_release(l->fd, EXCLUSIVE_BYTE);
     byte_lock_release(l->fd, l->held);
-    l->is_alone = false;
+    l->is_exclusive = false;
     l->held = -1;
 }
 
@@ -241,13 +239,13 @@ enum rc concurrency_limit_enter(struct concurrency_limit *l) {
         return OK;
     if (wait_to_enter(l, begin_ms + l->options.wait_ms) != CONCURRENCY_ENTERED)
         return ERR_UPSTREAM;
-    if (!l->options.alone || l->held < 0)
+    if (!l->options.exclusive || l->held < 0)
         return OK;
-    if (!byte_lock_wait(l->fd, ALONE, begin_ms + l->options.slow_ms)) {
+    if (!byte_lock_wait(l->fd, EXCLUSIVE_BYTE, begin_ms + l->options.slow_ms)) {
         concurrency_limit_leave(l, false);
         return ERR_UPSTREAM;
     }
-    l->is_alone = true;
+    l->is_exclusive = true;
     return OK;
 }
 
@@ -271,37 +269,76 @@ void concurrency_limit_leave(struct concurrency_limit *l, bool success) {
 /* ---- limits for each owner ---- */
 
 /* Running work has a slot, which is a locked byte of the file; a forked process keeps the lock when
- * its parent closes the descriptor. The file has the owner's digest, which counts only while the
- * byte is locked. */
-#define GUARD (CONCURRENCY_SHARE_MAX + 1) /* the byte that is locked during a search */
-#define GUARD_MS 1000                     /* a search takes less than a millisecond */
+ * its parent closes the descriptor. The file has the owner's digest, which begins with that of the
+ * group if there is one. It counts only while the byte is locked. */
+#define GROUP_LEN 8
+#define SEARCH_LOCK (CONCURRENCY_SHARE_MAX + 1) /* the byte that is locked during a search */
+#define SEARCH_LOCK_MS 1000                     /* a search takes less than a millisecond */
 
-/* While GUARD is locked: finds a free slot, if the owner may have one more. */
-static enum rc find_slot(int fd, const struct concurrency_share *s, const uint8_t owner[SHA256_LEN],
-                         int *slot, struct err *e) {
-    uint8_t other[SHA256_LEN];
-    unsigned own = 0;
+typedef uint8_t owner_digest[SHA256_LEN];
 
-    *slot = -1;
-    for (int i = 0; i < (int)s->all; i++) {
-        if (!byte_lock_is_taken(fd, i))
-            *slot = *slot < 0 ? i : *slot;
-        else if (pread(fd, other, sizeof other, (off_t)i * SHA256_LEN) == (ssize_t)sizeof other &&
-                 !memcmp(other, owner, sizeof other))
-            own++;
+struct slot_search {
+    int fd;
+    const struct concurrency_share *share;
+    const uint8_t *owner;
+    owner_digest owners[CONCURRENCY_SHARE_MAX]; /* of each slot, also of those free again */
+};
+
+/* The first free slot of those that had this owner last, or else of the others; -1: there is none.
+ * Counts the owner's slots that are held in *held. */
+static int find_free(const struct slot_search *q, bool own, unsigned *held) {
+    int found = -1;
+
+    for (int i = 0; i < (int)q->share->total && (own || found < 0); i++) {
+        if (!memcmp(q->owners[i], q->owner, SHA256_LEN) != own)
+            continue;
+        if (!byte_lock_is_taken(q->fd, i))
+            found = found < 0 ? i : found;
+        else if (own)
+            ++*held;
     }
-    if (own >= s->each)
-        return err_set(e, ERR_EXISTS, "this owner has its share");
-    return *slot < 0 ? err_set(e, ERR_TOO_LARGE, "as many run as may") : OK;
+    return found;
+}
+
+/* How many slots of the owner's group are held. */
+static unsigned held_by_group(const struct slot_search *q) {
+    unsigned held = 0;
+
+    for (int i = 0; i < (int)q->share->total && held < q->share->per_group; i++)
+        held += !memcmp(q->owners[i], q->owner, GROUP_LEN) && byte_lock_is_taken(q->fd, i);
+    return held;
+}
+
+/* While SEARCH_LOCK is locked: finds a free slot, if the owner may have one more. Asking for a lock
+ * takes longer the more there are, so it is asked for the owner's slots, and then until one is
+ * free. */
+static enum rc find_slot(int fd, const struct concurrency_share *s, const uint8_t *owner, int *slot,
+                         struct err *e) {
+    struct slot_search q = {.fd = fd, .share = s, .owner = owner};
+    unsigned held = 0;
+
+    (void)!pread(fd, q.owners, s->total * sizeof *q.owners, 0);
+    *slot = find_free(&q, true, &held);
+    if (held >= s->per_owner)
+        return err_set(e, ERR_EXISTS, "the limit of one owner is reached");
+    if (s->group && held_by_group(&q) >= s->per_group)
+        return err_set(e, ERR_CONFLICT, "the limit of one group is reached");
+    if (*slot < 0)
+        *slot = find_free(&q, false, &held);
+    return *slot < 0 ? err_set(e, ERR_TOO_LARGE, "the limit is reached") : OK;
 }
 
 static enum rc take_slot(int fd, const struct concurrency_share *s, const char *owner,
                          struct err *e) {
-    uint8_t digest[SHA256_LEN];
+    uint8_t digest[SHA256_LEN], group[SHA256_LEN];
     int slot;
     enum rc rc;
 
     sha256(owner, strlen(owner), digest);
+    if (s->group) {
+        sha256(s->group, strlen(s->group), group);
+        memcpy(digest, group, GROUP_LEN);
+    }
     rc = find_slot(fd, s, digest, &slot, e);
     if (rc)
         return rc;
@@ -320,13 +357,24 @@ enum rc concurrency_share_take(const struct concurrency_share *s, const char *ow
     if (fd < 0)
         return err_set(e, ERR_STORE, "%s cannot be opened: %s. The service's user must own it",
                        s->path, strerror(errno));
-    rc = byte_lock_wait(fd, GUARD, clock_monotonic_ms() + GUARD_MS)
+    rc = byte_lock_wait(fd, SEARCH_LOCK, clock_monotonic_ms() + SEARCH_LOCK_MS)
              ? take_slot(fd, s, owner, e)
-             : err_set(e, ERR_STORE, "%s is held by somebody else", s->path);
-    byte_lock_release(fd, GUARD);
+             : err_set(e, ERR_STORE, "%s is locked by another process", s->path);
+    byte_lock_release(fd, SEARCH_LOCK);
     if (rc)
         (void)close(fd);
     else
         *out = fd;
     return rc;
+}
+
+unsigned concurrency_share_used(const char *path, unsigned total) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    unsigned used = 0;
+
+    for (int i = 0; fd >= 0 && i < (int)total; i++)
+        used += byte_lock_is_taken(fd, i);
+    if (fd >= 0)
+        (void)close(fd);
+    return used;
 }

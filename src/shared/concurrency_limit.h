@@ -5,28 +5,28 @@
 #include "base/base.h"
 
 /* How many workers may wait for a service at once, so that the others stay free while it is slow.
- * The service counts as slow while a call has been pending for longer than slow_ms and none has
- * succeeded within that time, and for CONCURRENCY_SLOW_FOR_MS after a call that failed or took
- * longer than slow_ms, unless another has just succeeded. A call that succeeds in time ends it. */
+ * The service counts as slow
+ * - while a call has been pending for longer than slow_ms, unless another has succeeded within the
+ *   last slow_ms;
+ * - for CONCURRENCY_SLOW_FOR_MS after a call that failed or took longer than slow_ms, with the same
+ *   exception. A call that succeeds within slow_ms ends this. */
 #define CONCURRENCY_MAX 256
 #define CONCURRENCY_SLOW_FOR_MS 10000
 struct concurrency_options {
     unsigned limit;      /* calls at once */
-    unsigned slow_limit; /* calls at once while the service is slow */
-    unsigned queue;      /* workers that may queue while it is slow */
+    unsigned slow_limit; /* calls at once while the service is slow; at most `limit` */
+    unsigned queue;      /* further workers that may wait then, for wait_ms */
     int slow_ms;
-    int wait_ms;   /* how long a caller waits if the limit is reached */
-    bool overflow; /* after wait_ms a caller may proceed, unless the service is slow */
-    bool alone;    /* callers proceed one at a time, each waiting at most slow_ms */
+    int wait_ms;            /* how long a caller waits if the limit is reached */
+    bool proceed_when_full; /* after wait_ms a caller may proceed, unless the service is slow */
+    bool exclusive;         /* callers proceed one at a time, each waiting at most slow_ms */
 };
 /* The usual limit: three quarters of the workers. While the service is slow: a quarter, and another
  * quarter may queue for slow_ms, since a single failure is often over by then. */
 struct concurrency_options concurrency_of_service(unsigned workers, int slow_ms);
 /* For work that only one worker can do at a time, such as writing to a file: three quarters of the
  * workers may wait for it, for slow_ms; only one while it is slow. */
-struct concurrency_options concurrency_of_one(unsigned workers, int slow_ms);
-/* A fixed limit, whether the service is slow or not. */
-struct concurrency_options concurrency_fixed(unsigned limit);
+struct concurrency_options concurrency_exclusive(unsigned workers, int slow_ms);
 
 /* One process uses a handle, for one call at a time. */
 struct concurrency_limit;
@@ -49,10 +49,14 @@ bool concurrency_limit_is_slow(struct concurrency_limit *l);
 #define CONCURRENCY_SHARE_MAX 1024
 struct concurrency_share {
     const char *path;
-    unsigned all, each; /* at most CONCURRENCY_SHARE_MAX */
+    unsigned total, per_owner; /* at most CONCURRENCY_SHARE_MAX */
+    const char *group;         /* of the owner, such as a site; NULL: there are no groups */
+    unsigned per_group;
 };
 /* Takes one place of this owner, until all processes have closed the descriptor *fd. ERR_EXISTS:
- * the owner's limit is reached; ERR_TOO_LARGE: the limit of all owners is; ERR_STORE: the file
- * cannot be used. */
+ * the owner's limit is reached; ERR_CONFLICT: the group's is; ERR_TOO_LARGE: the limit of all is;
+ * ERR_STORE: the file cannot be used. */
 enum rc concurrency_share_take(const struct concurrency_share *s, const char *owner, int *fd,
                                struct err *e) MUST_USE;
+/* How many of the `total` places of a file are taken; 0 also if it cannot be read. */
+unsigned concurrency_share_used(const char *path, unsigned total);

@@ -2,8 +2,6 @@
 
 #include <time.h>
 
-#include "crypto/random.h"
-
 #define KIND "lease:"
 #define STEP_MS 10 /* between reads of the cache */
 
@@ -18,7 +16,7 @@ enum rc lease_take(struct cache *c, const char *name, int64_t ttl_s, struct leas
 
     if (!make_key(out->key, name))
         return err_set(e, ERR_TOO_LARGE, "too long for the host's cache");
-    random_bytes(out->owner, sizeof out->owner);
+    arc4random_buf(out->owner, sizeof out->owner);
     return cache_add(c, out->key, &entry, 0, e);
 }
 
@@ -27,7 +25,7 @@ void lease_release(struct cache *c, const struct lease *lease) {
     struct err ignored;
 
     /* If this fails, the lease expires by its TTL. */
-    (void)!cache_delete_if(c, lease->key, &own, &ignored);
+    (void)!cache_swap(c, lease->key, &own, NULL, &ignored);
 }
 
 bool lease_is_taken(struct cache *c, const char *name) {
@@ -38,13 +36,13 @@ bool lease_is_taken(struct cache *c, const char *name) {
 
 /* ---- single flight ---- */
 
-static enum flight_role follow(const struct single_flight *f) {
+static enum flight_result wait_for_answer(const struct single_flight *f) {
     const struct timespec step = {0, STEP_MS * 1000000L};
     bool is_asked = true;
 
     while (is_asked && clock_monotonic_ms() < f->until_ms) {
         (void)nanosleep(&step, NULL);
-        /* The lease is read before the result, since the result is stored before the lease ends. */
+        /* The lease is read before the answer, since the answer is stored before the lease ends. */
         is_asked = lease_is_taken(f->cache, f->name);
         if (f->find(f->arg))
             return FLIGHT_FOUND;
@@ -52,12 +50,12 @@ static enum flight_role follow(const struct single_flight *f) {
     return is_asked ? FLIGHT_TIMEOUT : FLIGHT_ENDED;
 }
 
-enum flight_role single_flight_begin(struct single_flight *f, struct err *e) {
+enum flight_result single_flight_begin(struct single_flight *f, struct err *e) {
     switch (lease_take(f->cache, f->name, f->lease_s, &f->lease, e)) {
     case OK:
         break;
     case ERR_EXISTS:
-        return follow(f);
+        return wait_for_answer(f);
     default:
         return FLIGHT_ALONE;
     }

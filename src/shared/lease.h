@@ -17,23 +17,23 @@ void lease_release(struct cache *c, const struct lease *lease);
 bool lease_is_taken(struct cache *c, const char *name);
 
 /* Single flight: if several workers of this host need the same thing from another server, one asks,
- * and the others wait until its result is in the cache. */
+ * and the others wait until the answer is in the cache. */
 struct single_flight {
     struct cache *cache;
     const char *name; /* of what is asked for; borrowed */
-    int64_t lease_s;  /* longer than a request takes; then the asking worker counts as dead */
-    int64_t until_ms; /* monotonic time: waiting ends then */
-    bool (*find)(void *arg); /* reads the result; false: there is none yet */
+    int64_t lease_s;  /* after this the worker that asks counts as dead: longer than a request */
+    int64_t until_ms; /* monotonic time at which waiting ends */
+    bool (*find)(void *arg); /* reads the answer; false: there is none yet */
     void *arg;
-    struct lease lease; /* FLIGHT_LEADS: ours */
+    struct lease lease; /* with FLIGHT_LEADS: this worker's */
 };
 
-enum flight_role {
-    FLIGHT_LEADS,  /* ask, put the result into the cache, and call single_flight_end */
-    FLIGHT_ALONE,  /* the cache fails (*e): ask; the others will not get the result */
+enum flight_result {
+    FLIGHT_LEADS,  /* ask, put the answer into the cache, and call single_flight_end */
+    FLIGHT_ALONE,  /* the cache fails (*e): ask; the others will not get the answer */
     FLIGHT_FOUND,  /* find has returned true */
-    FLIGHT_ENDED,  /* the worker that asked has ended without a result */
+    FLIGHT_ENDED,  /* the worker that asked has ended without an answer */
     FLIGHT_TIMEOUT /* another worker still asks */
 };
-enum flight_role single_flight_begin(struct single_flight *f, struct err *e) MUST_USE;
+enum flight_result single_flight_begin(struct single_flight *f, struct err *e) MUST_USE;
 void single_flight_end(const struct single_flight *f);

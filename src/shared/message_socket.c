@@ -11,23 +11,26 @@
 
 #define NAME_PREFIX "mcp-authd/"
 #define MESSAGE_MS 2000 /* a message must arrive completely within this time */
-#define QUEUE 8
+#define BACKLOG 8       /* listen(2) */
 
 struct message_socket {
     int fd;
 };
 
-static bool make_address(const char *name, struct sockaddr_un *out, socklen_t *len) {
+/* A new socket, and the address of that name; -1 with errno. */
+static int new_socket(const char *name, struct sockaddr_un *out, socklen_t *len) {
     size_t n = strlen(name);
 
+    if (n > MESSAGE_SOCKET_NAME_MAX) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
     memset(out, 0, sizeof *out);
     out->sun_family = AF_UNIX;
-    if (n > MESSAGE_SOCKET_NAME_MAX)
-        return false;
     memcpy(out->sun_path + 1, NAME_PREFIX, sizeof NAME_PREFIX - 1);
     memcpy(out->sun_path + sizeof NAME_PREFIX, name, n);
     *len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof NAME_PREFIX + n);
-    return true;
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
 static bool is_ours(int fd) {
@@ -40,20 +43,25 @@ static bool is_ours(int fd) {
 enum rc message_socket_open(const char *name, struct message_socket **out, struct err *e) {
     struct sockaddr_un address;
     socklen_t len;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = new_socket(name, &address, &len);
 
     *out = NULL;
-    if (fd < 0 || !make_address(name, &address, &len) ||
-        bind(fd, (struct sockaddr *)&address, len) || listen(fd, QUEUE)) {
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) || listen(fd, BACKLOG)) {
         (void)err_set(e, ERR_INTERNAL, "the server cannot wait for an answer");
         err_detail(e, "message socket: %s", strerror(errno));
         if (fd >= 0)
             (void)close(fd);
         return e->code;
     }
-    *out = xmalloc(sizeof **out);
-    (*out)->fd = fd;
+    *out = message_socket_adopt(fd);
     return OK;
+}
+
+struct message_socket *message_socket_adopt(int fd) {
+    struct message_socket *m = xmalloc(sizeof *m);
+
+    m->fd = fd;
+    return m;
 }
 
 void message_socket_close(struct message_socket *m) {
@@ -64,25 +72,31 @@ void message_socket_close(struct message_socket *m) {
 }
 
 bool message_socket_exists(const char *name) {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un address;
     socklen_t len;
-    bool is_free = fd >= 0 && make_address(name, &address, &len) &&
-                   !bind(fd, (const struct sockaddr *)&address, len);
+    int fd = new_socket(name, &address, &len);
+    bool is_free = fd >= 0 && !bind(fd, (struct sockaddr *)&address, len);
 
     if (fd >= 0)
         (void)close(fd);
     return !is_free;
 }
 
-const int *message_socket_watch(const struct message_socket *m) {
+const int *message_socket_fd(const struct message_socket *m) {
     return &m->fd;
 }
 
-static int left(int64_t until_ms) {
+static int remaining_ms(int64_t until_ms) {
     int64_t ms = until_ms - clock_monotonic_ms();
 
     return ms < 0 ? 0 : ms > 3600000 ? 3600000 : (int)ms;
+}
+
+/* Waits until the descriptor can be read or written; false at that monotonic time. */
+static bool wait_for(int fd, short events, int64_t until_ms) {
+    struct pollfd p = {.fd = fd, .events = events};
+
+    return poll(&p, 1, remaining_ms(until_ms)) > 0 || remaining_ms(until_ms);
 }
 
 /* Reads until the sender closes the connection. False: incomplete after MESSAGE_MS, or too long. */
@@ -91,16 +105,13 @@ static bool read_message(int fd, struct buf *b) {
     char chunk[16384];
 
     while (!b->overflow) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
         ssize_t n = recv(fd, chunk, sizeof chunk, MSG_DONTWAIT);
 
         if (n == 0)
             return true;
         if (n > 0)
             buf_add(b, chunk, (size_t)n);
-        else if (errno != EAGAIN && errno != EINTR)
-            return false;
-        else if (poll(&p, 1, left(until)) <= 0 && !left(until))
+        else if ((errno != EAGAIN && errno != EINTR) || !wait_for(fd, POLLIN, until))
             return false;
     }
     return false;
@@ -112,7 +123,7 @@ enum message_socket_event message_socket_wait(struct message_socket *m, int watc
         struct pollfd fds[] = {{.fd = m->fd, .events = POLLIN}, {.fd = watch, .events = POLLIN}};
         int fd;
 
-        if (poll(fds, 2, left(until_ms)) <= 0 && !left(until_ms))
+        if (poll(fds, 2, remaining_ms(until_ms)) <= 0 && !remaining_ms(until_ms))
             return MESSAGE_SOCKET_TIMEOUT;
         if (fds[0].revents && (fd = accept4(m->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
             bool good;
@@ -129,33 +140,16 @@ enum message_socket_event message_socket_wait(struct message_socket *m, int watc
     }
 }
 
-/* -1 if no process of our user listens on that name. */
-static int connect_to(const char *name) {
-    struct sockaddr_un address;
-    socklen_t len;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return -1;
-    if (make_address(name, &address, &len) && !connect(fd, (struct sockaddr *)&address, len) &&
-        is_ours(fd))
-        return fd;
-    (void)close(fd);
-    return -1;
-}
-
 static bool send_all(int fd, const char *data, size_t len) {
     int64_t until = clock_monotonic_ms() + MESSAGE_MS;
 
     while (len) {
-        struct pollfd out = {.fd = fd, .events = POLLOUT};
         ssize_t n = send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (n > 0) {
             data += n;
             len -= (size_t)n;
-        } else if (errno != EINTR &&
-                   (errno != EAGAIN || (poll(&out, 1, left(until)) <= 0 && !left(until)))) {
+        } else if ((errno != EINTR && errno != EAGAIN) || !wait_for(fd, POLLOUT, until)) {
             return false;
         }
     }
@@ -163,8 +157,11 @@ static bool send_all(int fd, const char *data, size_t len) {
 }
 
 bool message_socket_send(const char *name, const void *data, size_t len) {
-    int fd = connect_to(name);
-    bool sent = fd >= 0 && send_all(fd, data, len);
+    struct sockaddr_un address;
+    socklen_t address_len;
+    int fd = new_socket(name, &address, &address_len);
+    bool sent = fd >= 0 && !connect(fd, (struct sockaddr *)&address, address_len) && is_ours(fd) &&
+                send_all(fd, data, len);
 
     if (fd >= 0)
         (void)close(fd);

@@ -8,9 +8,11 @@
 struct message_socket;
 /* The name should be unguessable. ERR_INTERNAL, also if the name is taken. */
 enum rc message_socket_open(const char *name, struct message_socket **out, struct err *e) MUST_USE;
+/* One that another process has opened, and whose descriptor it has sent here. */
+struct message_socket *message_socket_adopt(int fd);
 void message_socket_close(struct message_socket *m); /* NULL is accepted */
 /* A descriptor that is readable when there is a message. */
-const int *message_socket_watch(const struct message_socket *m);
+const int *message_socket_fd(const struct message_socket *m);
 /* Waits for a message, which replaces what is in the buffer; or until the descriptor `watch`
  * becomes readable (-1: none), or until that monotonic time. */
 enum message_socket_event {

@@ -24,33 +24,33 @@ static const char magic[8] = "limits1";
 
 /* The file, as it is mapped. */
 struct table {
-    struct mapped_head head;
+    struct mapped_header header;
     _Alignas(64) _Atomic uint64_t buckets[SETS][WAYS];
 };
 
 struct rate_limits {
-    struct mapped file;
+    struct mapped_file file;
 };
 
 enum rc rate_limits_open(const char *path, struct rate_limits **out, struct err *e) {
     *out = xcalloc(1, sizeof **out);
-    return mapped_open(&(*out)->file, path, magic, sizeof(struct table), e);
+    return mapped_file_open(&(*out)->file, path, magic, sizeof(struct table), e);
 }
 
 void rate_limits_close(struct rate_limits *l) {
     if (!l)
         return;
-    mapped_close(&l->file);
+    mapped_file_close(&l->file);
     free(l);
 }
 
 /* The set in which the key's bucket is, and the tag of the key. */
 static _Atomic uint64_t *set_of(struct rate_limits *l, const char *key, uint64_t *tag) {
-    struct table *table = l->file.at;
+    struct table *table = l->file.map;
     uint8_t mac[SHA256_LEN];
     uint32_t set;
 
-    hmac_sha256(table->head.secret, sizeof table->head.secret, key, strlen(key), mac);
+    hmac_sha256(table->header.secret, sizeof table->header.secret, key, strlen(key), mac);
     memcpy(&set, mac, sizeof set);
     memcpy(tag, mac + sizeof set, sizeof *tag);
     *tag &= ~TIME_MASK;
@@ -59,9 +59,9 @@ static _Atomic uint64_t *set_of(struct rate_limits *l, const char *key, uint64_t
 
 /* The bucket with this tag, else the one that will be full first. */
 static _Atomic uint64_t *find(_Atomic uint64_t *set, uint64_t tag, uint64_t *value) {
-    _Atomic uint64_t *fullest = &set[0];
+    _Atomic uint64_t *first_full = &set[0];
 
-    *value = atomic_load(fullest);
+    *value = atomic_load(first_full);
     for (int i = 0; i < WAYS; i++) {
         uint64_t v = atomic_load(&set[i]);
 
@@ -70,11 +70,35 @@ static _Atomic uint64_t *find(_Atomic uint64_t *set, uint64_t tag, uint64_t *val
             return &set[i];
         }
         if ((v & TIME_MASK) < (*value & TIME_MASK)) {
-            fullest = &set[i];
+            first_full = &set[i];
             *value = v;
         }
     }
-    return fullest;
+    return first_full;
+}
+
+/* When the bucket with this tag will be full. Now, if it is full: when it is another key's, or from
+ * before the clock was set back. */
+static int64_t full_at(uint64_t value, uint64_t tag, int64_t now, int64_t interval) {
+    int64_t full = (int64_t)(value & TIME_MASK);
+
+    return (value & ~TIME_MASK) != tag || full < now || full > now + MINUTE_MS + interval ? now
+                                                                                          : full;
+}
+
+int64_t rate_limits_wait(struct rate_limits *l, const char *key, unsigned per_minute,
+                         int64_t now_ms) {
+    const int64_t interval = MINUTE_MS / per_minute, now = now_ms - EPOCH_MS;
+    _Atomic uint64_t *set;
+    uint64_t tag, value;
+    int64_t wait;
+
+    if (!mapped_file_ready(&l->file))
+        return 0;
+    set = set_of(l, key, &tag);
+    (void)find(set, tag, &value);
+    wait = full_at(value, tag, now, interval) - now + interval - MINUTE_MS;
+    return wait > 0 ? wait : 0;
 }
 
 int64_t rate_limits_take(struct rate_limits *l, const char *key, unsigned per_minute,
@@ -83,17 +107,13 @@ int64_t rate_limits_take(struct rate_limits *l, const char *key, unsigned per_mi
     uint64_t tag, value;
     _Atomic uint64_t *set;
 
-    if (!mapped_is_whole(&l->file))
+    if (!mapped_file_ready(&l->file))
         return 0;
     set = set_of(l, key, &tag);
     for (int i = 0; i < TRIES; i++) {
         _Atomic uint64_t *bucket = find(set, tag, &value);
-        int64_t full = (int64_t)(value & TIME_MASK), wait;
+        int64_t full = full_at(value, tag, now, interval), wait = full - now + interval - MINUTE_MS;
 
-        /* Another key's bucket, a full one, or one from before the clock was set back. */
-        if ((value & ~TIME_MASK) != tag || full < now || full > now + MINUTE_MS + interval)
-            full = now;
-        wait = full - now + interval - MINUTE_MS;
         if (wait > 0)
             return wait;
         if (atomic_compare_exchange_strong(bucket, &value,
@@ -105,7 +125,7 @@ int64_t rate_limits_take(struct rate_limits *l, const char *key, unsigned per_mi
 
 int64_t rate_limits_take_client(struct rate_limits *l, struct arena *a, const char *address,
                                 const char *client_id, unsigned per_minute) {
-    const char *counted_as = rate_limits_address(a, address);
+    const char *counted_as = rate_limits_address_key(a, address);
 
     if (!counted_as)
         return 0;
@@ -113,7 +133,7 @@ int64_t rate_limits_take_client(struct rate_limits *l, struct arena *a, const ch
                             per_minute, clock_realtime_ms());
 }
 
-const char *rate_limits_address(struct arena *a, const char *address) {
+const char *rate_limits_address_key(struct arena *a, const char *address) {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     char plain[INET6_ADDRSTRLEN];
     size_t len = strcspn(address, "%"); /* RFC 4007 §11: a zone */

@@ -5,8 +5,6 @@
 
 #include "base/base.h"
 
-#define LIMIT_PER_MINUTE_MAX 6000
-
 struct rate_limits;
 /* Makes the file if it is missing or damaged. Errors are ERR_STORE and say what an admin can do;
  * *out is set nevertheless, tries again at each use, and does not limit until that succeeds. */
@@ -14,16 +12,21 @@ enum rc rate_limits_open(const char *path, struct rate_limits **out, struct err 
 void rate_limits_close(struct rate_limits *l); /* NULL is accepted */
 
 /* Takes a token from the bucket of `key`, which gets `per_minute` tokens evenly and holds as many.
- * Returns 0, or the milliseconds until there is one. now_ms is real time, since buckets outlive
- * processes. */
+ * It is at least 1, and at most 60000. Returns 0, or the milliseconds until there is a token.
+ * now_ms is real time, since buckets outlive processes. */
 int64_t rate_limits_take(struct rate_limits *l, const char *key, unsigned per_minute,
                          int64_t now_ms);
 
-/* The same for a client at an address, as the web server wrote it, at the present time. Differently
- * encoded forms of a client_id are the same client. 0 also if the text is not an address. */
+/* The same without taking a token. */
+int64_t rate_limits_wait(struct rate_limits *l, const char *key, unsigned per_minute,
+                         int64_t now_ms);
+
+/* As rate_limits_take, for the requests that name one client and come from one address, at the
+ * present time. `address` is as the web server wrote it; 0 is returned also if it is not an
+ * address. client_id is decoded, so that all its encoded forms are one client. */
 int64_t rate_limits_take_client(struct rate_limits *l, struct arena *a, const char *address,
                                 const char *client_id, unsigned per_minute);
 
 /* The key of an address: an IPv4 address itself, an IPv6 address's /64, since one user has at least
  * that; NULL if it is not an address. */
-const char *rate_limits_address(struct arena *a, const char *address);
+const char *rate_limits_address_key(struct arena *a, const char *address);

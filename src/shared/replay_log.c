@@ -10,11 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 struct replay_log {
     int fd;
     uint64_t len;
 };
-#define HEAD_LEN sizeof(uint64_t)
+#define HEADER_LEN sizeof(uint64_t)
 
 /* Opens the directory, but follows no symbolic link; -1 with errno. */
 static int open_dir(const char *dir, bool make) {
@@ -34,31 +36,31 @@ static size_t owner_len(const char *name) {
     return strcspn(name, ":");
 }
 
-struct group {
+struct log_tally {
     size_t count;
     struct timespec written; /* of the log that was written to longest ago */
     char oldest[REPLAY_LOG_NAME_MAX + 1];
 };
 
-static void add(struct group *g, const char *name, const struct timespec *written) {
-    if (g->count++ &&
-        (written->tv_sec > g->written.tv_sec ||
-         (written->tv_sec == g->written.tv_sec && written->tv_nsec >= g->written.tv_nsec)))
+static void count_log(struct log_tally *tally, const char *name, const struct timespec *written) {
+    if (tally->count++ &&
+        (written->tv_sec > tally->written.tv_sec ||
+         (written->tv_sec == tally->written.tv_sec && written->tv_nsec >= tally->written.tv_nsec)))
         return;
-    g->written = *written;
-    memcpy(g->oldest, name, strlen(name) + 1);
+    tally->written = *written;
+    memcpy(tally->oldest, name, strlen(name) + 1);
 }
 
 /* Deletes old logs, and counts the others: all, and those of the owner of `name`. */
-static void sweep(int dir_fd, const char *name, int64_t now_s, struct group *all,
-                  struct group *own) {
+static void sweep(int dir_fd, const char *name, int64_t now_s, struct log_tally *all,
+                  struct log_tally *own) {
     /* Another open file description: readdir's position in dir_fd is not changed. */
     int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
     struct stat st;
 
-    *all = *own = (struct group){0};
+    *all = *own = (struct log_tally){0};
     if (!d) {
         if (fd >= 0)
             (void)close(fd);
@@ -71,16 +73,16 @@ static void sweep(int dir_fd, const char *name, int64_t now_s, struct group *all
             (void)unlinkat(dir_fd, entry->d_name, 0);
             continue;
         }
-        add(all, entry->d_name, &st.st_mtim);
+        count_log(all, entry->d_name, &st.st_mtim);
         if (!strncmp(entry->d_name, name, owner_len(name) + 1))
-            add(own, entry->d_name, &st.st_mtim);
+            count_log(own, entry->d_name, &st.st_mtim);
     }
     (void)closedir(d);
 }
 
 void replay_log_sweep(const char *dir, int64_t now_s) {
     int fd = open_dir(dir, false);
-    struct group all, own;
+    struct log_tally all, own;
 
     if (fd < 0)
         return;
@@ -90,7 +92,7 @@ void replay_log_sweep(const char *dir, int64_t now_s) {
 
 /* Makes room for one more log. A writer may still have a deleted one open; what it adds is lost. */
 static void make_room(int dir_fd, const char *name, int64_t now_s) {
-    struct group all, own;
+    struct log_tally all, own;
 
     sweep(dir_fd, name, now_s, &all, &own);
     if (own.count >= REPLAY_LOGS_OWNER_MAX)
@@ -110,6 +112,17 @@ static struct replay_log *new_log(int fd) {
 
     r->fd = fd;
     return r;
+}
+
+struct replay_log *replay_log_adopt(int fd, size_t len) {
+    struct replay_log *r = new_log(fd);
+
+    r->len = len;
+    return r;
+}
+
+int replay_log_fd(const struct replay_log *r) {
+    return r->fd;
 }
 
 enum rc replay_log_create(const char *dir, const char *name, int64_t now_s, struct replay_log **out,
@@ -133,29 +146,13 @@ enum rc replay_log_create(const char *dir, const char *name, int64_t now_s, stru
     return OK;
 }
 
-static bool write_at(int fd, const void *data, size_t len, uint64_t at) {
-    const char *p = data;
-
-    while (len) {
-        ssize_t n = pwrite(fd, p, len, (off_t)at);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        p += n;
-        at += (uint64_t)n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 enum rc replay_log_add(struct replay_log *r, const void *data, size_t len, struct err *e) {
     uint64_t all = r->len + len;
 
     if (len > REPLAY_LOG_BYTES_MAX - r->len)
         return err_set(e, ERR_TOO_LARGE, "the stream is too long to be kept");
-    if (!write_at(r->fd, data, len, HEAD_LEN + r->len) || !write_at(r->fd, &all, HEAD_LEN, 0))
+    if (!file_write_all(r->fd, data, len, (off_t)(HEADER_LEN + r->len)) ||
+        !file_write_all(r->fd, &all, HEADER_LEN, 0))
         return failed(e, "replay log");
     r->len = all;
     return OK;
@@ -183,12 +180,12 @@ size_t replay_log_read(struct replay_log *r, size_t at, void *into, size_t room)
     uint64_t all;
     ssize_t n;
 
-    if (pread(r->fd, &all, HEAD_LEN, 0) != (ssize_t)HEAD_LEN || all > REPLAY_LOG_BYTES_MAX ||
+    if (pread(r->fd, &all, HEADER_LEN, 0) != (ssize_t)HEADER_LEN || all > REPLAY_LOG_BYTES_MAX ||
         at >= all)
         return 0;
     if (room > all - at)
         room = all - at;
-    n = pread(r->fd, into, room, (off_t)(HEAD_LEN + at));
+    n = pread(r->fd, into, room, (off_t)(HEADER_LEN + at));
     return n > 0 ? (size_t)n : 0;
 }
 

@@ -16,6 +16,10 @@ struct replay_log;
  * ERR_STORE. */
 enum rc replay_log_create(const char *dir, const char *name, int64_t now_s, struct replay_log **out,
                           struct err *e) MUST_USE;
+/* Continues one that another process has created, and whose descriptor it has sent here: it has
+ * `len` bytes. */
+struct replay_log *replay_log_adopt(int fd, size_t len);
+int replay_log_fd(const struct replay_log *r);
 /* Appends. After ERR_TOO_LARGE or ERR_STORE add nothing more, or there would be a gap. */
 enum rc replay_log_add(struct replay_log *r, const void *data, size_t len, struct err *e) MUST_USE;
 size_t replay_log_len(const struct replay_log *r); /* bytes added */

@@ -8,12 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "crypto/random.h"
 #include "metrics/metrics.h"
 
 /* ---- damaged files ---- */
 
-void damaged_report(const char *dir, const char *file) {
+void damaged_file_report(const char *dir, const char *file) {
     char path[PATH_MAX];
 
     (void)snprintf(path, sizeof path, "%s%s", dir, file);
@@ -23,14 +22,16 @@ void damaged_report(const char *dir, const char *file) {
                          "the ending " DAMAGED_SUFFIX " and may be deleted; look at the disk"));
 }
 
-void damaged_set_aside(const char *path, int fd) {
+/* Does nothing if `path` is no longer the file that is open as fd: another process may have
+ * replaced it. */
+static void set_aside_damaged(const char *path, int fd) {
     char aside[PATH_MAX];
     int n = snprintf(aside, sizeof aside, "%s" DAMAGED_SUFFIX, path);
     struct stat ours, there;
 
     if (n > 0 && n < (int)sizeof aside && !fstat(fd, &ours) && !stat(path, &there) &&
         ours.st_ino == there.st_ino && ours.st_dev == there.st_dev && !rename(path, aside))
-        damaged_report(path, "");
+        damaged_file_report(path, "");
 }
 
 /* ---- mapped files ---- */
@@ -42,10 +43,10 @@ static enum rc failed(struct err *e, const char *path, const char *why) {
         why);
 }
 
-/* Checks the file's head; the process that finds a new file writes the head, with the file locked.
- * ERR_CONFLICT: the file is damaged. */
-static enum rc prepare(const struct mapped *m, struct err *e) {
-    struct mapped_head head = {.magic = ""};
+/* Checks the file's header; the process that finds a new file writes the header, with the file
+ * locked. ERR_CONFLICT: the file is damaged. */
+static enum rc prepare(const struct mapped_file *m, struct err *e) {
+    struct mapped_header header = {.magic = ""};
     struct stat st;
     int code;
 
@@ -57,20 +58,20 @@ static enum rc prepare(const struct mapped *m, struct err *e) {
     code = posix_fallocate(m->fd, 0, (off_t)m->size);
     if (code)
         return failed(e, m->path, strerror(code));
-    if (pread(m->fd, head.magic, sizeof head.magic, 0) != sizeof head.magic)
+    if (pread(m->fd, header.magic, sizeof header.magic, 0) != sizeof header.magic)
         return failed(e, m->path, strerror(errno));
-    if (!memcmp(head.magic, m->magic, sizeof head.magic))
+    if (!memcmp(header.magic, m->magic, sizeof header.magic))
         return OK;
-    if (memcmp(head.magic, (char[sizeof head.magic]){0}, sizeof head.magic) != 0)
-        return err_set(e, ERR_CONFLICT, "%s has another head", m->path);
-    memcpy(head.magic, m->magic, sizeof head.magic);
-    random_bytes(head.secret, sizeof head.secret);
-    if (pwrite(m->fd, &head, sizeof head, 0) != (ssize_t)sizeof head)
+    if (memcmp(header.magic, (char[sizeof header.magic]){0}, sizeof header.magic) != 0)
+        return err_set(e, ERR_CONFLICT, "%s has another header", m->path);
+    memcpy(header.magic, m->magic, sizeof header.magic);
+    arc4random_buf(header.secret, sizeof header.secret);
+    if (pwrite(m->fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
         return failed(e, m->path, strerror(errno));
     return OK;
 }
 
-static enum rc open_once(struct mapped *m, struct err *e) {
+static enum rc open_once(struct mapped_file *m, struct err *e) {
     void *map;
 
     m->fd = open(m->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -82,25 +83,25 @@ static enum rc open_once(struct mapped *m, struct err *e) {
     (void)flock(m->fd, LOCK_UN);
     if (map == MAP_FAILED)
         return failed(e, m->path, strerror(errno));
-    m->at = map;
+    m->map = map;
     return OK;
 }
 
-static void close_file(struct mapped *m) {
-    if (m->at)
-        (void)munmap(m->at, m->size);
+static void close_file(struct mapped_file *m) {
+    if (m->map)
+        (void)munmap(m->map, m->size);
     if (m->fd >= 0)
         (void)close(m->fd);
-    m->at = NULL;
+    m->map = NULL;
     m->fd = -1;
 }
 
 /* Replaces a damaged file, once. */
-static enum rc open_file(struct mapped *m, struct err *e) {
+static enum rc open_file(struct mapped_file *m, struct err *e) {
     enum rc rc = open_once(m, e);
 
     if (rc == ERR_CONFLICT) { /* still locked, so that only one process renames it */
-        damaged_set_aside(m->path, m->fd);
+        set_aside_damaged(m->path, m->fd);
         close_file(m);
         rc = open_once(m, e);
     }
@@ -109,22 +110,22 @@ static enum rc open_file(struct mapped *m, struct err *e) {
     return rc == ERR_CONFLICT ? failed(e, m->path, "it is damaged") : rc;
 }
 
-enum rc mapped_open(struct mapped *m, const char *path, const char magic[8], size_t size,
-                    struct err *e) {
-    *m = (struct mapped){.path = xstrdup(path), .magic = magic, .size = size, .fd = -1};
+enum rc mapped_file_open(struct mapped_file *m, const char *path, const char magic[8], size_t size,
+                         struct err *e) {
+    *m = (struct mapped_file){.path = xstrdup(path), .magic = magic, .size = size, .fd = -1};
     return open_file(m, e);
 }
 
-void mapped_close(struct mapped *m) {
+void mapped_file_close(struct mapped_file *m) {
     close_file(m);
     free(m->path);
 }
 
-bool mapped_is_whole(struct mapped *m) {
+bool mapped_file_ready(struct mapped_file *m) {
     struct stat st;
     struct err ignored;
 
-    if (m->at && !fstat(m->fd, &st) && (size_t)st.st_size >= m->size)
+    if (m->map && !fstat(m->fd, &st) && (size_t)st.st_size >= m->size)
         return true;
     close_file(m);
     return !open_file(m, &ignored);

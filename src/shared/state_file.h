@@ -8,31 +8,28 @@
 #define DAMAGED_SUFFIX ".damaged"
 
 /* Logs and counts a damaged file, whose path is dir followed by file (which may be ""). */
-void damaged_report(const char *dir, const char *file);
-/* Renames a damaged file and logs that. Does nothing if `path` is no longer the file that is open
- * as fd: another process may have replaced it. */
-void damaged_set_aside(const char *path, int fd);
+void damaged_file_report(const char *dir, const char *file);
 
-/* The head of a file of a fixed size that all workers of this host map: rate limits and revoked
+/* The header of a file of a fixed size that all workers of this host map: rate limits and revoked
  * tokens. */
-struct mapped_head {
+struct mapped_header {
     char magic[8];
     uint8_t secret[32]; /* so that clients cannot choose keys that fall into one set */
 };
 
-struct mapped {
+struct mapped_file {
     char *path;
     const char *magic; /* of 8 bytes */
     size_t size;
     int fd;
-    void *at; /* begins with a struct mapped_head; NULL: the file is not available now */
+    void *map; /* begins with a struct mapped_header; NULL: the file is not available now */
 };
 
-/* Makes the file if it is missing, empty or damaged, with zeros after the head. ERR_STORE says what
- * an admin can do; close m even then. `magic` is borrowed. */
-enum rc mapped_open(struct mapped *m, const char *path, const char magic[8], size_t size,
-                    struct err *e) MUST_USE;
-void mapped_close(struct mapped *m);
-/* Call it before each use: a truncated file must not be touched (SIGBUS). Tries again to open a
- * file that was not available. */
-bool mapped_is_whole(struct mapped *m);
+/* Makes the file if it is missing, empty or damaged, with zeros after the header. ERR_STORE says
+ * what an admin can do; close m even then. `magic` is borrowed. */
+enum rc mapped_file_open(struct mapped_file *m, const char *path, const char magic[8], size_t size,
+                         struct err *e) MUST_USE;
+void mapped_file_close(struct mapped_file *m);
+/* To be called before each use: touching a truncated file would end the process (SIGBUS). Opens or
+ * replaces the file again if it is truncated or was not available; false if that fails. */
+bool mapped_file_ready(struct mapped_file *m);

@@ -2,7 +2,6 @@
  * sockets and no processes; a unit test can make one. */
 #pragma once
 
-#include "base/err.h"
 #include "site/site.h"
 #include "web/reply.h"
 #include "web/request.h"

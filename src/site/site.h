@@ -5,27 +5,18 @@
 
 #include "base/clock.h"
 
-struct config;
-struct deny_list;
-struct cache;
-struct idp;
-struct rate_limits;
-struct revoked;
-struct seal_keys;
-struct oauth_site; /* oauth/site.h */
-struct mcp_site;   /* mcp/call.h */
-
 /* Made once for each worker, after the fork, by app_new. What the site's ENDPOINTS do not need is
  * NULL, here and in the parts. */
 struct site {
     const struct config *config;
+    bool has_others; /* the daemon serves other sites too: shares are in force */
     struct clock clock;
     struct cache *cache;        /* what the workers of this host share */
-    struct seal_keys *seal;     /* keys of everything that leaves us sealed */
+    struct seal_keys *seal;     /* keys of all sealed values that clients and browsers keep */
     struct idp *idp;            /* the identity provider */
-    struct deny_list *deny;     /* DENY_FILE; NULL: nobody */
-    struct rate_limits *limits; /* how often what may happen; NULL: there are none */
-    struct revoked *revoked;    /* access tokens that were; NULL: none can be */
-    struct oauth_site *oauth;
-    struct mcp_site *mcp;
+    struct deny_list *deny;     /* denied users and clients (DENY_FILE); NULL: none */
+    struct rate_limits *limits; /* rate limits; NULL: there are none */
+    struct revoked *revoked;    /* revoked access tokens; NULL: none can be revoked */
+    struct oauth_site *oauth;   /* oauth/site.h */
+    struct mcp_site *mcp;       /* mcp/call.h */
 };

@@ -1,47 +1,41 @@
-/* Private part of store.h: sessions as items of a DynamoDB table. Key: `sessionId`. DynamoDB
+/* Private part of sessions.h: sessions as items of a DynamoDB table. Key: `sessionId`. DynamoDB
  * deletes items whose `ttl` has passed, but days late, so every operation checks it too.
  *
- * A try whose answer is lost may have been carried out, and the next one must not take that for
- * someone else's doing:
+ * A try whose answer is lost may have been carried out, and the next one must not mistake that for
+ * another caller's work:
  * - PutItem: `attempt` is drawn at random for each call. The item may be new, or pending with our
  *   own attempt. (Pending, because a try that arrives very late must not undo the callback.)
  * - UpdateItem: the caller's `attempt` may have been set already. So one request may come several
  *   times, in one call or because the user reloads the page, with one outcome.
  * - DeleteItem leaves no trace. If the item is gone after a try without an answer, this call may
  *   have deleted it or another, so it returns ERR_STORE, and the caller decides by what else it
- * knows (oauth/token_endpoint.c). ERR_CONFLICT means that this call has not deleted it. */
+ * knows (oauth/token.c). ERR_CONFLICT means that this call has not deleted it. */
 
 #include "base/base.h"
-#include "crypto/random.h"
-#include "store/store.h"
+#include "crypto/digest.h"
+#include "store/sessions.h"
 #include "store/table.h"
 
+#define STORE "session store"
+#define KEY "sessionId"
 #define ATTEMPT_BYTES 16
-#define SCRATCH_MAX (2U << 20)
 
-struct dynamodb_store {
-    struct store base;
+struct dynamodb_sessions {
+    struct session_store base;
     struct table table;
-    struct arena *scratch; /* for operations that get no arena */
 };
 
-static struct dynamodb_store *self(struct store *s) {
-    return (struct dynamodb_store *)(void *)s;
+static struct dynamodb_sessions *dynamodb_of(struct session_store *s) {
+    return (struct dynamodb_sessions *)(void *)s;
 }
 
 static const char state_pending[] = "pending", state_authorized[] = "authorized";
 
 /* ---- items ---- */
 
-static struct json *key_of(struct arena *a, const char *id) {
-    struct json *key = json_new_object(a);
-
-    item_put_text(a, key, "sessionId", id);
-    return key;
-}
-
-static struct json *encode(struct arena *a, const struct session *in, const char *attempt) {
-    struct json *item = key_of(a, in->id);
+static struct json *encode(const struct table *t, struct arena *a, const struct session *in,
+                           const char *attempt) {
+    struct json *item = item_key(t, a, KEY, in->id);
 
     item_put_number(a, item, "v", SESSION_RECORD_VERSION);
     item_put_number(a, item, "ttl", in->ttl);
@@ -52,39 +46,34 @@ static struct json *encode(struct arena *a, const struct session *in, const char
     return item;
 }
 
-static enum rc damaged(struct err *e, const char *what) {
-    (void)err_set(e, ERR_STORE, "the session store is not available");
-    err_detail(e, "a session item %s", what);
-    return e->code;
-}
-
-static enum rc decode(const struct json *item, struct session *out, struct err *e) {
+static enum rc decode(const struct table *t, const struct json *item, struct session *out,
+                      struct err *e) {
     const char *state = item_text(item, "state"), *grant = item_text(item, "grant");
     const char *attempt = item_text(item, "attempt");
     int64_t version;
 
     if (!item_number(item, "v", &version) || version < SESSION_RECORD_VERSION_OLDEST ||
         version > SESSION_RECORD_VERSION)
-        return damaged(e, "is of a version that this program does not know");
-    out->id = item_text(item, "sessionId");
+        return item_damaged(e, STORE, "is of a version that this program does not know");
+    out->id = item_id(t, item, KEY);
     out->browser = item_text(item, "browser");
     out->login = item_text(item, "login");
     out->grant = grant ? grant : "";
     out->attempt = attempt ? attempt : ""; /* version 1 had none */
     if (!out->id || !state || !out->browser || !out->login || !item_number(item, "ttl", &out->ttl))
-        return damaged(e, "lacks an attribute");
+        return item_damaged(e, STORE, "lacks an attribute");
     if (strcmp(state, state_pending) != 0 && strcmp(state, state_authorized) != 0)
-        return damaged(e, "has an unknown state");
+        return item_damaged(e, STORE, "has an unknown state");
     out->state = strcmp(state, state_pending) ? SESSION_AUTHORIZED : SESSION_PENDING;
     return OK;
 }
 
 /* ---- the operations ---- */
 
-static enum rc session_put(struct store *s, const struct session *in, struct err *e) {
+static enum rc put(struct session_store *s, const struct session *in, struct err *e) {
     static const char *const used[] = {"sessionId", "attempt", "state", NULL};
-    struct dynamodb_store *ds = self(s);
-    struct arena *a = ds->scratch;
+    struct dynamodb_sessions *ds = dynamodb_of(s);
+    struct arena *a = ds->table.scratch;
     const char *attempt = random_text(a, ATTEMPT_BYTES);
     struct dynamodb_result r;
     struct expression x;
@@ -94,13 +83,13 @@ static enum rc session_put(struct store *s, const struct session *in, struct err
         a, "attribute_not_exists(#sessionId) OR (#attempt = :attempt AND #state = :pending)", used);
     item_put_text(a, x.values, ":attempt", attempt);
     item_put_text(a, x.values, ":pending", state_pending);
-    json_put(x.input, "Item", encode(a, in, attempt));
+    json_put(x.input, "Item", encode(&ds->table, a, in, attempt));
     rc = table_call(&ds->table, a, &(struct dynamodb_request){"PutItem", x.input, 0}, &r, e);
     arena_reset(a);
     return rc == ERR_CONFLICT ? err_set(e, ERR_EXISTS, "the session's id is taken") : rc;
 }
 
-static struct expression update_of(const struct store *s, struct arena *a,
+static struct expression update_of(const struct session_store *s, struct arena *a,
                                    const struct session *want) {
     static const char *const used[] = {"browser", "ttl", "state", "attempt", "v", "grant", NULL};
     struct expression x =
@@ -128,40 +117,37 @@ static struct expression update_of(const struct store *s, struct arena *a,
     return x;
 }
 
-static enum rc session_authorize(struct store *s, struct arena *a, const struct session *want,
-                                 struct session *out, struct err *e) {
+static enum rc authorize(struct session_store *s, struct arena *a, const struct session *want,
+                         struct session *out, struct err *e) {
     const struct expression x = update_of(s, a, want);
     struct dynamodb_result r;
     enum rc rc;
 
-    json_put(x.input, "Key", key_of(a, want->id));
+    json_put(x.input, "Key", item_key(&dynamodb_of(s)->table, a, KEY, want->id));
     json_put_str(x.input, "ReturnValues", "ALL_NEW");
-    rc =
-        table_call(&self(s)->table, a, &(struct dynamodb_request){"UpdateItem", x.input, 0}, &r, e);
+    rc = table_call(&dynamodb_of(s)->table, a, &(struct dynamodb_request){"UpdateItem", x.input, 0},
+                    &r, e);
     if (rc == ERR_CONFLICT)
         return err_set(e, ERR_CONFLICT, "the login is over or another browser's");
-    return rc ? rc : decode(json_get(r.output, "Attributes"), out, e);
+    return rc ? rc : decode(&dynamodb_of(s)->table, json_get(r.output, "Attributes"), out, e);
 }
 
-static enum rc session_get(struct store *s, struct arena *a, const char *id, struct session *out,
-                           struct err *e) {
-    struct json *input = json_new_object(a), *item;
-    struct dynamodb_result r;
+static enum rc get(struct session_store *s, struct arena *a, const char *id, struct session *out,
+                   struct err *e) {
+    struct table *t = &dynamodb_of(s)->table;
+    const struct json *item;
 
-    json_put(input, "Key", key_of(a, id));
-    json_put_bool(input, "ConsistentRead", true);
-    if (table_call(&self(s)->table, a, &(struct dynamodb_request){"GetItem", input, 0}, &r, e))
+    if (table_get(t, a, item_key(t, a, KEY, id), &item, e))
         return e->code;
-    item = json_get(r.output, "Item");
     if (!item)
         return err_set(e, ERR_MISSING, "there is no such login");
-    if (decode(item, out, e))
+    if (decode(t, item, out, e))
         return e->code;
     return out->ttl > clock_now_s(s->clock) ? OK : err_set(e, ERR_MISSING, "the login has expired");
 }
 
-static enum rc session_delete(struct store *s, struct arena *a, const char *id, struct session *out,
-                              struct err *e) {
+static enum rc delete_session(struct session_store *s, struct arena *a, const char *id,
+                              struct session *out, struct err *e) {
     static const char *const used[] = {"state", "ttl", NULL};
     struct dynamodb_result r;
     struct expression x;
@@ -170,10 +156,10 @@ static enum rc session_delete(struct store *s, struct arena *a, const char *id, 
     x = expression_new(a, "#state = :authorized AND #ttl > :now", used);
     item_put_text(a, x.values, ":authorized", state_authorized);
     item_put_number(a, x.values, ":now", clock_now_s(s->clock));
-    json_put(x.input, "Key", key_of(a, id));
+    json_put(x.input, "Key", item_key(&dynamodb_of(s)->table, a, KEY, id));
     json_put_str(x.input, "ReturnValues", "ALL_OLD");
-    rc =
-        table_call(&self(s)->table, a, &(struct dynamodb_request){"DeleteItem", x.input, 0}, &r, e);
+    rc = table_call(&dynamodb_of(s)->table, a, &(struct dynamodb_request){"DeleteItem", x.input, 0},
+                    &r, e);
     if (rc == ERR_CONFLICT && !r.unsure)
         return err_set(e, ERR_CONFLICT, "the login is over");
     if (rc == ERR_CONFLICT) {
@@ -181,22 +167,29 @@ static enum rc session_delete(struct store *s, struct arena *a, const char *id, 
         err_detail(e, "DynamoDB DeleteItem: gone after a try without an answer (%s)", r.fault);
         return e->code;
     }
-    return rc ? rc : decode(json_get(r.output, "Attributes"), out, e);
+    return rc ? rc : decode(&dynamodb_of(s)->table, json_get(r.output, "Attributes"), out, e);
 }
 
-static void dynamodb_store_close(struct store *s) {
-    arena_free(self(s)->scratch);
-    free(self(s));
+static void close_store(struct session_store *s) {
+    table_close(&dynamodb_of(s)->table);
+    free(dynamodb_of(s));
 }
 
-struct store *store_dynamodb_open(struct dynamodb *db, struct concurrency_limit *limit,
-                                  const struct clock *clock) {
-    static const struct store_ops ops = {
-        session_put, session_authorize, session_get, session_delete, NULL, dynamodb_store_close};
-    struct dynamodb_store *ds = xcalloc(1, sizeof *ds);
+static const struct table_kind sessions_table = {
+    STORE, "SESSION_TABLE_NAME", offsetof(struct config, session_table_name), "session-calls"};
 
-    ds->base = (struct store){&ops, clock};
-    ds->table = (struct table){db, limit};
-    ds->scratch = arena_new(SCRATCH_MAX);
-    return &ds->base;
+static enum rc open_store(const struct store_options *o, struct session_store **out,
+                          struct err *e) {
+    struct dynamodb_sessions *ds = xcalloc(1, sizeof *ds);
+
+    ds->base = (struct session_store){&session_store_dynamodb, o->clock};
+    if (table_open(&sessions_table, o, &ds->table, e)) {
+        free(ds);
+        return e->code;
+    }
+    *out = &ds->base;
+    return OK;
 }
+
+const struct session_store_ops session_store_dynamodb = {
+    &sessions_table, open_store, put, authorize, get, delete_session, NULL, close_store};

@@ -1,26 +1,28 @@
-/* Private part of store.h: sessions in a cache of their own. The value is a JSON object with a
+/* Private part of sessions.h: sessions in a cache of their own. The value is a JSON object with a
  * version, as the DynamoDB items have. */
 
 #include "base/base.h"
 #include "base/json.h"
 #include "shared/cache.h"
-#include "store/store.h"
+#include "store/sessions.h"
+#include "store/stores.h"
 
 #define ARENA_BYTES_MAX (1 << 20)
-#define HEAD_MAX 32 /* a record has its version and state within its first bytes */
-#define TRIES 8     /* while other workers change the same session */
+#define STATE_POSITION_MAX 32 /* a record's version and state end within its first bytes */
+#define TRIES 8               /* while other workers change the same session */
 
-struct lmdb_store {
-    struct store base;
+struct lmdb_sessions {
+    struct session_store base;
     struct cache *cache;
     struct arena *scratch; /* for operations that get no arena */
 };
 
-static struct lmdb_store *self(struct store *s) {
-    return (struct lmdb_store *)(void *)s;
+static struct lmdb_sessions *lmdb_of(struct session_store *s) {
+    return (struct lmdb_sessions *)(void *)s;
 }
 
-static struct cache_entry encode(const struct store *s, struct arena *a, const struct session *in) {
+static struct cache_entry encode(const struct session_store *s, struct arena *a,
+                                 const struct session *in) {
     struct cache_entry entry = {.ttl_s = in->ttl - clock_now_s(s->clock)};
     struct json *o = json_new_object(a);
 
@@ -57,9 +59,9 @@ static enum rc decode(struct arena *a, const struct cache_entry *entry, struct s
 }
 
 /* The session out->id, and the entry that it was read from. */
-static enum rc read_session(struct store *s, struct arena *a, struct cache_entry *entry,
+static enum rc read_session(struct session_store *s, struct arena *a, struct cache_entry *entry,
                             struct session *out, struct err *e) {
-    if (cache_get(self(s)->cache, a, out->id, entry, e))
+    if (cache_get(lmdb_of(s)->cache, a, out->id, entry, e))
         return e->code;
     return decode(a, entry, out, e);
 }
@@ -69,7 +71,8 @@ static bool is_authorized(const void *value, size_t len, int64_t now_s) {
     static const char mark[] = "\"state\":1,";
 
     (void)now_s;
-    return !memmem(value, len < HEAD_MAX ? len : HEAD_MAX, mark, sizeof mark - 1);
+    return !memmem(value, len < STATE_POSITION_MAX ? len : STATE_POSITION_MAX, mark,
+                   sizeof mark - 1);
 }
 
 /* If somebody begins many logins in order to fill the file, only pending logins are removed, and
@@ -82,8 +85,8 @@ static bool make_room(struct cache *c) {
     return evicted;
 }
 
-static enum rc session_put(struct store *s, const struct session *in, struct err *e) {
-    struct lmdb_store *l = self(s);
+static enum rc put(struct session_store *s, const struct session *in, struct err *e) {
+    struct lmdb_sessions *l = lmdb_of(s);
     const struct cache_entry entry = encode(s, l->scratch, in);
     enum rc rc = cache_add(l->cache, in->id, &entry, 0, e);
 
@@ -93,75 +96,76 @@ static enum rc session_put(struct store *s, const struct session *in, struct err
     return rc;
 }
 
-static enum rc session_authorize(struct store *s, struct arena *a, const struct session *want,
-                                 struct session *out, struct err *e) {
+/* Authorizes the session out->id if it is pending; if `want` is NULL, deletes it if it is
+ * authorized. */
+static enum rc change(struct session_store *s, struct arena *a, const struct session *want,
+                      struct session *out, struct err *e) {
     enum rc rc = ERR_CONFLICT;
 
-    out->id = arena_strdup(a, want->id);
     for (int i = 0; i < TRIES && rc == ERR_CONFLICT; i++) {
         struct cache_entry old, new;
 
         rc = read_session(s, a, &old, out, e);
         if (rc)
             return rc == ERR_MISSING ? err_set(e, ERR_CONFLICT, "the login is over") : rc;
-        if (strcmp(out->browser, want->browser) != 0 ||
-            (out->state != SESSION_PENDING &&
-             (!*want->attempt || strcmp(out->attempt, want->attempt) != 0)))
+        if (!want && out->state != SESSION_AUTHORIZED)
+            return err_set(e, ERR_CONFLICT, "the login is not complete");
+        if (want && (strcmp(out->browser, want->browser) != 0 ||
+                     (out->state != SESSION_PENDING &&
+                      (!*want->attempt || strcmp(out->attempt, want->attempt) != 0))))
             return err_set(e, ERR_CONFLICT, "the login is over or another browser's");
-        out->state = SESSION_AUTHORIZED;
-        out->grant = want->grant;
-        out->attempt = want->attempt;
-        out->ttl = want->ttl;
-        new = encode(s, a, out);
-        rc = cache_swap(self(s)->cache, want->id, &old, &new, e);
+        if (want) {
+            out->state = SESSION_AUTHORIZED;
+            out->grant = want->grant;
+            out->attempt = want->attempt;
+            out->ttl = want->ttl;
+            new = encode(s, a, out);
+        }
+        rc = cache_swap(lmdb_of(s)->cache, out->id, &old, want ? &new : NULL, e);
     }
     return rc;
 }
 
-static enum rc session_get(struct store *s, struct arena *a, const char *id, struct session *out,
-                           struct err *e) {
+static enum rc authorize(struct session_store *s, struct arena *a, const struct session *want,
+                         struct session *out, struct err *e) {
+    out->id = arena_strdup(a, want->id);
+    return change(s, a, want, out, e);
+}
+
+static enum rc get(struct session_store *s, struct arena *a, const char *id, struct session *out,
+                   struct err *e) {
     struct cache_entry entry;
 
     out->id = arena_strdup(a, id);
     return read_session(s, a, &entry, out, e);
 }
 
-static enum rc session_delete(struct store *s, struct arena *a, const char *id, struct session *out,
-                              struct err *e) {
-    enum rc rc = ERR_CONFLICT;
-
+static enum rc delete_session(struct session_store *s, struct arena *a, const char *id,
+                              struct session *out, struct err *e) {
     out->id = arena_strdup(a, id);
-    for (int i = 0; i < TRIES && rc == ERR_CONFLICT; i++) {
-        struct cache_entry old;
-
-        rc = read_session(s, a, &old, out, e);
-        if (rc)
-            return rc == ERR_MISSING ? err_set(e, ERR_CONFLICT, "the login is over") : rc;
-        if (out->state != SESSION_AUTHORIZED)
-            return err_set(e, ERR_CONFLICT, "the login is not complete");
-        rc = cache_delete_if(self(s)->cache, id, &old, e);
-    }
-    return rc;
+    return change(s, a, NULL, out, e);
 }
 
-static void sweep(struct store *s) {
-    cache_sweep(self(s)->cache);
+static void sweep(struct session_store *s) {
+    cache_sweep(lmdb_of(s)->cache);
 }
 
-static void lmdb_close(struct store *s) {
-    cache_close(self(s)->cache);
-    arena_free(self(s)->scratch);
-    free(self(s));
+static void close_store(struct session_store *s) {
+    cache_close(lmdb_of(s)->cache);
+    arena_free(lmdb_of(s)->scratch);
+    free(lmdb_of(s));
 }
 
-enum rc store_lmdb_open(const char *dir, unsigned workers, const struct clock *clock,
-                        struct store **out, struct err *e) {
-    static const struct store_ops ops = {
-        session_put, session_authorize, session_get, session_delete, sweep, lmdb_close};
-    struct lmdb_store *l = xcalloc(1, sizeof *l);
+static enum rc open_store(const struct store_options *o, struct session_store **out,
+                          struct err *e) {
+    struct lmdb_sessions *l = xcalloc(1, sizeof *l);
 
-    l->base = (struct store){&ops, clock};
+    l->base = (struct session_store){&session_store_lmdb, o->clock};
     l->scratch = arena_new(ARENA_BYTES_MAX);
     *out = &l->base;
-    return cache_open(dir, workers, clock, &l->cache, e);
+    return cache_open(arena_printf(l->scratch, "%s/sessions", o->config->state_dir),
+                      o->config->workers_max, o->clock, &l->cache, e);
 }
+
+const struct session_store_ops session_store_lmdb = {NULL, open_store,     put,   authorize,
+                                                     get,  delete_session, sweep, close_store};

@@ -1,6 +1,67 @@
 #include "store/table.h"
 
-#include <stdlib.h>
+#include <unistd.h>
+
+#include "aws/endpoint.h"
+
+#define SCRATCH_MAX (16U << 20)
+
+/* ---- opening and closing ---- */
+
+static enum rc new_client(const struct table_kind *kind, const struct store_options *o,
+                          struct http_client *http, struct dynamodb **out, struct err *e) {
+    static struct aws_env env;
+
+    env.vars = (const char *const *)environ;
+    return dynamodb_new(&(struct dynamodb_options){.env = &env,
+                                                   .region = o->config->aws_region,
+                                                   .table = table_name(kind, o->config),
+                                                   .http = http,
+                                                   .clock = o->clock,
+                                                   .what = kind->what,
+                                                   .setting = kind->setting},
+                        out, e);
+}
+
+enum rc table_open(const struct table_kind *kind, const struct store_options *o, struct table *out,
+                   struct err *e) {
+    const struct config *c = o->config;
+    const struct concurrency_options limit = concurrency_of_service(c->workers_max, TABLE_SLOW_MS);
+    const struct http_options options =
+        aws_http_options(c->https_proxy_upstream, c->no_proxy_upstream);
+    struct arena *a = arena_new(SCRATCH_MAX);
+
+    *out = (struct table){.what = kind->what, .site = c->site, .scratch = a};
+    if ((!o->http && http_client_new(&options, &out->own_http, e)) ||
+        new_client(kind, o, o->http ? o->http : out->own_http, &out->db, e)) {
+        table_close(out);
+        return e->code;
+    }
+    if (o->is_worker &&
+        concurrency_limit_open(arena_printf(a, "%s/%s", c->state_dir, kind->limit_file), &limit,
+                               &out->limit, e))
+        log_error("state_unavailable", kv("why", e->text)); /* then there is no limit */
+    return OK;
+}
+
+void table_close(struct table *t) {
+    dynamodb_free(t->db);
+    http_client_free(t->own_http);
+    concurrency_limit_close(t->limit);
+    arena_free(t->scratch);
+}
+
+enum rc table_check(const struct table_kind *kind, const struct config *c, struct err *e) {
+    static const struct clock clock;
+    struct dynamodb *db;
+
+    if (new_client(kind, &(struct store_options){.config = c, .clock = &clock}, NULL, &db, e))
+        return e->code;
+    dynamodb_free(db);
+    return OK;
+}
+
+/* ---- items ---- */
 
 static void put(struct arena *a, struct json *into, const char *name, const char *type,
                 const char *text) {
@@ -12,6 +73,22 @@ static void put(struct arena *a, struct json *into, const char *name, const char
 
 void item_put_text(struct arena *a, struct json *into, const char *name, const char *text) {
     put(a, into, name, "S", text);
+}
+
+struct json *item_key(const struct table *t, struct arena *a, const char *name, const char *id) {
+    struct json *key = json_new_object(a);
+
+    item_put_text(a, key, name, *t->site ? arena_printf(a, "%s/%s", t->site, id) : id);
+    return key;
+}
+
+const char *item_id(const struct table *t, const struct json *item, const char *name) {
+    const char *id = item_text(item, name);
+    const size_t len = strlen(t->site);
+
+    if (!id || !len)
+        return id;
+    return !strncmp(id, t->site, len) && id[len] == '/' ? id + len + 1 : NULL;
 }
 
 void item_put_number(struct arena *a, struct json *into, const char *name, int64_t n) {
@@ -32,6 +109,12 @@ bool item_number(const struct json *item, const char *name, int64_t *out) {
     return !*end;
 }
 
+enum rc item_damaged(struct err *e, const char *store, const char *why) {
+    (void)err_set(e, ERR_STORE, "the %s is not available", store);
+    err_detail(e, "an item of the %s %s", store, why);
+    return e->code;
+}
+
 struct expression expression_new(struct arena *a, const char *condition,
                                  const char *const *attributes) {
     struct expression x = {json_new_object(a), json_new_object(a), json_new_object(a)};
@@ -44,6 +127,8 @@ struct expression expression_new(struct arena *a, const char *condition,
     return x;
 }
 
+/* ---- calls ---- */
+
 /* The time of waiting for the limit counts as time of the call. */
 enum rc table_call(const struct table *t, struct arena *a, const struct dynamodb_request *rq,
                    struct dynamodb_result *out, struct err *e) {
@@ -54,8 +139,7 @@ enum rc table_call(const struct table *t, struct arena *a, const struct dynamodb
     enum rc rc;
 
     if (concurrency_limit_enter(t->limit)) {
-        (void)err_set(e, ERR_STORE, "the %s does not answer; try again later",
-                      dynamodb_what(t->db));
+        (void)err_set(e, ERR_STORE, "the %s does not answer; try again later", t->what);
         err_detail(e, "DynamoDB %s: not asked, since others wait for it", rq->operation);
         return e->code;
     }
@@ -64,4 +148,17 @@ enum rc table_call(const struct table *t, struct arena *a, const struct dynamodb
     rc = dynamodb_call(t->db, a, &limited, out, e);
     concurrency_limit_leave(t->limit, !out->unavailable);
     return rc;
+}
+
+enum rc table_get(const struct table *t, struct arena *a, struct json *key,
+                  const struct json **item, struct err *e) {
+    struct json *input = json_new_object(a);
+    struct dynamodb_result r;
+
+    json_put(input, "Key", key);
+    json_put_bool(input, "ConsistentRead", true);
+    if (table_call(t, a, &(struct dynamodb_request){"GetItem", input, 0}, &r, e))
+        return e->code;
+    *item = json_get(r.output, "Item");
+    return OK;
 }

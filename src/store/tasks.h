@@ -11,32 +11,33 @@
  * item, 400 KB, and what the cache takes as a value. */
 #define TASK_SEALED_MAX ((size_t)352 << 10)
 
-#define TASK_ITEM_VERSION 1 /* of the form in which a record is stored */
+#define TASK_RECORD_VERSION 1 /* version of a stored record */
 
 struct task_record {
     const char *id;     /* random, base64url */
     int64_t version;    /* counts the writes; 0: not written yet */
     int64_t ttl;        /* epoch seconds; past it the task does not exist */
-    int64_t lease;      /* epoch seconds; past it the program counts as dead; 0: none runs */
+    int64_t lease;      /* epoch seconds; past it the program counts as lost; 0: none runs */
     const char *sealed; /* everything else, sealed before it comes here */
 };
 
-struct cache;
+struct store_options;
+struct table_kind;
 struct task_store;
 struct task_store_ops {
+    const struct table_kind *table; /* NULL: it needs none */
+    enum rc (*open)(const struct store_options *o, struct task_store **out, struct err *e);
     enum rc (*get)(struct task_store *s, struct arena *a, const char *id, struct task_record *out,
                    struct err *e);
     enum rc (*write)(struct task_store *s, const struct task_record *in, struct err *e);
     enum rc (*renew)(struct task_store *s, const struct task_record *in, struct err *e);
-    enum rc (*again)(const struct task_store *s, struct cache *cache, struct task_store **out,
-                     struct err *e);
     void (*close)(struct task_store *s);
 };
 struct task_store {
     const struct task_store_ops *ops;
     const struct clock *clock;
-    int64_t look_ms; /* how often a task's process renews its record, and notices changes */
-    int64_t poll_ms; /* how often a client should ask */
+    int64_t renewal_ms; /* how often a task's process renews its record, and notices changes */
+    int64_t poll_ms;    /* how often a client should ask */
 };
 
 /* Every operation: ERR_STORE if the store fails; e->text may be sent to a client. */
@@ -47,9 +48,9 @@ static inline enum rc task_store_get(struct task_store *s, struct arena *a, cons
     return s->ops->get(s, a, id, out, e);
 }
 /* Replaces the record of version in->version; the new one has the next version. ERR_CONFLICT if
- * another process has written since it was read, or it is gone; ERR_MISSING if the store knows that
- * it was lost before its time, so that it can be written again. For a new record in->version is 0:
- * ERR_EXISTS if the id is taken. */
+ * another process has written since it was read, or it is gone; ERR_MISSING if the store has lost
+ * it before it expired (the file was damaged): it can be written again as a new one. For a new
+ * record in->version is 0: ERR_EXISTS if the id is taken. */
 static inline enum rc task_store_write(struct task_store *s, const struct task_record *in,
                                        struct err *e) {
     return s->ops->write(s, in, e);
@@ -58,12 +59,6 @@ static inline enum rc task_store_write(struct task_store *s, const struct task_r
 static inline enum rc task_store_renew(struct task_store *s, const struct task_record *in,
                                        struct err *e) {
     return s->ops->renew(s, in, e);
-}
-/* Opens the same store in a forked process, which cannot use its parent's. `cache` is the process's
- * own. */
-static inline enum rc task_store_again(const struct task_store *s, struct cache *cache,
-                                       struct task_store **out, struct err *e) {
-    return s->ops->again(s, cache, out, e);
 }
 static inline void task_store_close(struct task_store *s) {
     if (s)
@@ -76,14 +71,4 @@ static inline void task_store_close(struct task_store *s) {
 #define TASKS_KEPT_BYTES_MAX ((size_t)96 << 20)
 #define TASKS_KEPT_USER_MAX 128
 #define TASKS_KEPT_USER_BYTES_MAX ((size_t)24 << 20)
-/* tasks_host.c: for the workers of one host, in their cache. Both are borrowed. */
-struct task_store *task_store_host_open(struct cache *cache, const struct clock *clock);
-#define TASK_HOST_PREFIX "task:" /* of the keys */
-
-/* tasks_dynamodb.c: for any number of hosts, in one DynamoDB table. What the options point to is
- * borrowed; their HTTP client is not used, since the store has one of its own. limit_file holds the
- * concurrency limit (concurrency_of_service) of so many `workers`; NULL: no limit, for a process
- * that is not a worker. Sends no request. */
-struct dynamodb_options;
-enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const char *limit_file,
-                                 unsigned workers, struct task_store **out, struct err *e) MUST_USE;
+#define TASK_KEY_PREFIX "task:" /* of their keys in the cache */

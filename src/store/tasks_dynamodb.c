@@ -1,29 +1,26 @@
 /* Private part of tasks.h: records of tasks as items of a DynamoDB table. Key: `taskId`. DynamoDB
  * deletes items whose `ttl` has passed, but days late, so reading checks it too.
  *
- * A try whose answer is lost may have been carried out, and the next one must not take that for
- * someone else's doing: each write draws an `attempt` at random, and an item that has it is ours.
- */
+ * A try whose answer is lost may have been carried out. So each write draws an `attempt` at random,
+ * by which the next try recognizes the item as its own. */
 
 #include "base/base.h"
-#include "crypto/random.h"
+#include "crypto/digest.h"
 #include "store/table.h"
 #include "store/tasks.h"
 
+#define STORE "task store"
+#define KEY "taskId"
 #define ATTEMPT_BYTES 16
-#define SCRATCH_MAX (16U << 20)
-#define LOOK_MS 5000 /* a cancellation that another host has written is noticed within this */
-#define POLL_MS 2000 /* each poll is a DynamoDB call */
+#define RENEWAL_MS 5000 /* a cancellation that another host has written is noticed within this */
+#define POLL_MS 2000    /* each poll is a DynamoDB call */
 
 struct dynamodb_tasks {
     struct task_store base;
-    struct dynamodb_options options;
-    struct http_client *http;
     struct table table;
-    struct arena *scratch; /* of one operation */
 };
 
-static struct dynamodb_tasks *self(struct task_store *s) {
+static struct dynamodb_tasks *dynamodb_of(struct task_store *s) {
     return (struct dynamodb_tasks *)(void *)s;
 }
 
@@ -31,16 +28,15 @@ static struct dynamodb_tasks *self(struct task_store *s) {
 
 static enum rc put(struct dynamodb_tasks *t, const struct task_record *in, struct err *e) {
     static const char *const used[] = {"taskId", "attempt", NULL};
-    struct arena *a = t->scratch;
+    struct arena *a = t->table.scratch;
     struct expression x =
         expression_new(a, "attribute_not_exists(#taskId) OR #attempt = :attempt", used);
-    struct json *item = json_new_object(a);
+    struct json *item = item_key(&t->table, a, KEY, in->id);
     const char *attempt = random_text(a, ATTEMPT_BYTES);
     struct dynamodb_result r;
     enum rc rc;
 
-    item_put_text(a, item, "taskId", in->id);
-    item_put_number(a, item, "v", TASK_ITEM_VERSION);
+    item_put_number(a, item, "v", TASK_RECORD_VERSION);
     item_put_number(a, item, "version", in->version + 1);
     item_put_number(a, item, "ttl", in->ttl);
     item_put_number(a, item, "lease", in->lease);
@@ -56,15 +52,13 @@ static enum rc put(struct dynamodb_tasks *t, const struct task_record *in, struc
 static enum rc update(struct dynamodb_tasks *t, const struct task_record *in, bool whole,
                       struct err *e) {
     static const char *const used[] = {"version", "attempt", "ttl", "lease", "v", NULL};
-    struct arena *a = t->scratch;
+    struct arena *a = t->table.scratch;
     struct expression x = expression_new(
         a, "#v = :v AND (#version = :old OR (#version = :new AND #attempt = :attempt))", used);
-    struct json *key = json_new_object(a);
     struct dynamodb_result r;
     enum rc rc;
 
-    item_put_text(a, key, "taskId", in->id);
-    item_put_number(a, x.values, ":v", TASK_ITEM_VERSION);
+    item_put_number(a, x.values, ":v", TASK_RECORD_VERSION);
     item_put_number(a, x.values, ":old", in->version);
     item_put_number(a, x.values, ":new", in->version + 1);
     item_put_number(a, x.values, ":ttl", in->ttl);
@@ -74,7 +68,7 @@ static enum rc update(struct dynamodb_tasks *t, const struct task_record *in, bo
         item_put_text(a, x.values, ":record", in->sealed);
         json_put_str(x.names, "#record", "record");
     }
-    json_put(x.input, "Key", key);
+    json_put(x.input, "Key", item_key(&t->table, a, KEY, in->id));
     json_put_str(x.input, "UpdateExpression",
                  whole ? "SET #version = :new, #attempt = :attempt, #ttl = :ttl, #lease = :lease, "
                          "#record = :record"
@@ -87,33 +81,26 @@ static enum rc update(struct dynamodb_tasks *t, const struct task_record *in, bo
 static enum rc write(struct task_store *s, const struct task_record *in, struct err *e) {
     if (strlen(in->sealed) > TASK_SEALED_MAX)
         return err_set(e, ERR_TOO_LARGE, "the task's record is too long");
-    return in->version ? update(self(s), in, true, e) : put(self(s), in, e);
+    return in->version ? update(dynamodb_of(s), in, true, e) : put(dynamodb_of(s), in, e);
 }
 
 static enum rc renew(struct task_store *s, const struct task_record *in, struct err *e) {
-    return update(self(s), in, false, e);
+    return update(dynamodb_of(s), in, false, e);
 }
 
-static enum rc damaged(struct err *e, const char *what) {
-    (void)err_set(e, ERR_STORE, "the task store is not available");
-    err_detail(e, "a task item %s", what);
-    return e->code;
-}
-
-static enum rc decode(struct arena *a, const struct json *item, int64_t now_s,
+static enum rc decode(struct dynamodb_tasks *t, struct arena *a, const struct json *item,
                       struct task_record *out, struct err *e) {
-    const char *id = item_text(item, "taskId");
-    const char *sealed = item_text(item, "record");
-    int64_t form;
+    const char *id = item_id(&t->table, item, KEY), *sealed = item_text(item, "record");
+    int64_t v;
 
     if (!item)
         return err_set(e, ERR_MISSING, "there is no such task");
-    if (!item_number(item, "v", &form) || form != TASK_ITEM_VERSION)
-        return damaged(e, "is of a version that this program does not know");
+    if (!item_number(item, "v", &v) || v != TASK_RECORD_VERSION)
+        return item_damaged(e, STORE, "is of a version that this program does not know");
     if (!id || !sealed || !item_number(item, "version", &out->version) ||
         !item_number(item, "ttl", &out->ttl) || !item_number(item, "lease", &out->lease))
-        return damaged(e, "lacks an attribute");
-    if (out->ttl <= now_s)
+        return item_damaged(e, STORE, "lacks an attribute");
+    if (out->ttl <= clock_now_s(t->base.clock))
         return err_set(e, ERR_MISSING, "the task has expired");
     out->id = arena_strdup(a, id);
     out->sealed = arena_strdup(a, sealed);
@@ -122,61 +109,38 @@ static enum rc decode(struct arena *a, const struct json *item, int64_t now_s,
 
 static enum rc get(struct task_store *s, struct arena *a, const char *id, struct task_record *out,
                    struct err *e) {
-    struct dynamodb_tasks *t = self(s);
-    struct json *input = json_new_object(t->scratch), *key = json_new_object(t->scratch);
-    struct dynamodb_result r;
-    enum rc rc;
+    struct dynamodb_tasks *t = dynamodb_of(s);
+    struct arena *scratch = t->table.scratch;
+    const struct json *item;
+    enum rc rc = table_get(&t->table, scratch, item_key(&t->table, scratch, KEY, id), &item, e);
 
-    item_put_text(t->scratch, key, "taskId", id);
-    json_put(input, "Key", key);
-    json_put_bool(input, "ConsistentRead", true);
-    rc = table_call(&t->table, t->scratch, &(struct dynamodb_request){"GetItem", input, 0}, &r, e);
     if (!rc)
-        rc = decode(a, json_get(r.output, "Item"), clock_now_s(s->clock), out, e);
-    arena_reset(t->scratch);
+        rc = decode(t, a, item, out, e);
+    arena_reset(scratch);
     return rc;
 }
 
 /* ---- opening and closing ---- */
 
-static void close_dynamodb(struct task_store *s) {
-    struct dynamodb_tasks *t = self(s);
-
-    dynamodb_free(t->table.db);
-    http_client_free(t->http);
-    concurrency_limit_close(t->table.limit);
-    arena_free(t->scratch);
-    free(t);
+static void close_store(struct task_store *s) {
+    table_close(&dynamodb_of(s)->table);
+    free(dynamodb_of(s));
 }
 
-/* A task's process is not a worker, and needs no limit. */
-static enum rc again(const struct task_store *s, struct cache *cache, struct task_store **out,
-                     struct err *e) {
-    const struct dynamodb_tasks *t = (const struct dynamodb_tasks *)(const void *)s;
+static const struct table_kind tasks_table = {
+    STORE, "TASK_TABLE_NAME", offsetof(struct config, task_table_name), "cache/task-calls"};
 
-    (void)cache;
-    return task_store_dynamodb_open(&t->options, NULL, 0, out, e);
-}
-
-enum rc task_store_dynamodb_open(const struct dynamodb_options *options, const char *limit_file,
-                                 unsigned workers, struct task_store **out, struct err *e) {
-    static const struct task_store_ops ops = {get, write, renew, again, close_dynamodb};
-    const struct concurrency_options limit = concurrency_of_service(workers, TABLE_SLOW_MS);
+static enum rc open_store(const struct store_options *o, struct task_store **out, struct err *e) {
     struct dynamodb_tasks *t = xcalloc(1, sizeof *t);
 
-    *out = NULL;
-    t->base = (struct task_store){&ops, options->clock, LOOK_MS, POLL_MS};
-    t->options = *options;
-    t->scratch = arena_new(SCRATCH_MAX);
-    if (!http_client_new(&http_options_open, &t->http, e)) {
-        t->options.http = t->http;
-        if (!dynamodb_new(&t->options, &t->table.db, e)) {
-            if (limit_file && concurrency_limit_open(limit_file, &limit, &t->table.limit, e))
-                log_error("state_unavailable", kv("why", e->text)); /* then there is no limit */
-            *out = &t->base;
-            return OK;
-        }
+    t->base = (struct task_store){&task_store_dynamodb, o->clock, RENEWAL_MS, POLL_MS};
+    if (table_open(&tasks_table, o, &t->table, e)) {
+        free(t);
+        return e->code;
     }
-    close_dynamodb(&t->base);
-    return e->code;
+    *out = &t->base;
+    return OK;
 }
+
+const struct task_store_ops task_store_dynamodb = {&tasks_table, open_store, get,
+                                                   write,        renew,      close_store};

@@ -1,19 +1,20 @@
-/* Private part of tasks.h: records of tasks as values of the cache: a head of numbers, and the
- * sealed text. */
+/* Private part of tasks.h: records of tasks as values of the cache: a header of numbers,
+ * and the sealed text. */
 
 #include "base/base.h"
 #include "shared/cache.h"
+#include "store/stores.h"
 #include "store/tasks.h"
 
-#define LOOK_MS 20000 /* rarely: a cancellation comes by a message socket */
+#define RENEWAL_MS 20000 /* rarely: a cancellation comes by a message socket */
 #define POLL_MS 1000
 #define RENEW_ARENA_MAX (1U << 20)
 
-struct head {
-    int64_t form, version; /* first: a write compares them with the stored ones */
+struct header {
+    int64_t format, version; /* first: a write compares them with the stored ones */
     int64_t lease;
 };
-#define HEAD_NAMES (2 * sizeof(int64_t))
+#define COMPARED_BYTES (2 * sizeof(int64_t))
 
 struct host_tasks {
     struct task_store base;
@@ -24,38 +25,38 @@ static struct cache *cache_of(const struct task_store *s) {
     return ((const struct host_tasks *)(const void *)s)->cache;
 }
 
-static void make_key(const char *id, char key[sizeof TASK_HOST_PREFIX + TASK_ID_MAX]) {
-    memcpy(key, TASK_HOST_PREFIX, sizeof TASK_HOST_PREFIX - 1);
-    memcpy(key + sizeof TASK_HOST_PREFIX - 1, id, strlen(id) + 1);
+static void make_key(const char *id, char key[sizeof TASK_KEY_PREFIX + TASK_ID_MAX]) {
+    memcpy(key, TASK_KEY_PREFIX, sizeof TASK_KEY_PREFIX - 1);
+    memcpy(key + sizeof TASK_KEY_PREFIX - 1, id, strlen(id) + 1);
 }
 
 static bool is_running(const void *value, size_t len, int64_t now_s) {
-    struct head head;
+    struct header header;
 
-    if (len < sizeof head)
+    if (len < sizeof header)
         return false;
-    memcpy(&head, value, sizeof head);
-    return head.lease >= now_s;
+    memcpy(&header, value, sizeof header);
+    return header.lease >= now_s;
 }
 
 static enum rc write_record(struct task_store *s, const struct task_record *in, struct err *e) {
-    const struct head old = {.form = TASK_ITEM_VERSION, .version = in->version};
-    const struct head head = {TASK_ITEM_VERSION, in->version + 1, in->lease};
-    const struct cache_entry begins = {.value = &old, .len = HEAD_NAMES};
+    const struct header old = {.format = TASK_RECORD_VERSION, .version = in->version};
+    const struct header header = {TASK_RECORD_VERSION, in->version + 1, in->lease};
+    const struct cache_entry expected = {.value = &old, .len = COMPARED_BYTES};
     size_t len = strlen(in->sealed);
-    char key[sizeof TASK_HOST_PREFIX + TASK_ID_MAX], *data;
+    char key[sizeof TASK_KEY_PREFIX + TASK_ID_MAX], *data;
     struct cache_entry entry;
     enum rc rc;
 
     if (len > TASK_SEALED_MAX || strlen(in->id) > TASK_ID_MAX)
         return err_set(e, ERR_TOO_LARGE, "the task's record is too long");
     make_key(in->id, key);
-    data = xmalloc(sizeof head + len);
-    memcpy(data, &head, sizeof head);
-    memcpy(data + sizeof head, in->sealed, len);
+    data = xmalloc(sizeof header + len);
+    memcpy(data, &header, sizeof header);
+    memcpy(data + sizeof header, in->sealed, len);
     entry = (struct cache_entry){
-        .value = data, .len = sizeof head + len, .ttl_s = in->ttl - clock_now_s(s->clock)};
-    rc = in->version ? cache_swap(cache_of(s), key, &begins, &entry, e)
+        .value = data, .len = sizeof header + len, .ttl_s = in->ttl - clock_now_s(s->clock)};
+    rc = in->version ? cache_swap(cache_of(s), key, &expected, &entry, e)
                      : cache_add(cache_of(s), key, &entry, 0, e);
     free(data);
     return rc;
@@ -64,35 +65,35 @@ static enum rc write_record(struct task_store *s, const struct task_record *in, 
 /* Keeps the limits of this user and of all users. The record written last is the newest, so it is
  * removed last. */
 static enum rc trim(struct task_store *s, const char *id, struct err *e) {
-    char of_user[sizeof TASK_HOST_PREFIX + TASK_OWNER_LEN];
+    char of_user[sizeof TASK_KEY_PREFIX + TASK_OWNER_LEN];
     const struct cache_quota user = {of_user, TASKS_KEPT_USER_MAX, TASKS_KEPT_USER_BYTES_MAX,
                                      is_running};
-    const struct cache_quota all = {TASK_HOST_PREFIX, TASKS_KEPT_MAX, TASKS_KEPT_BYTES_MAX,
+    const struct cache_quota all = {TASK_KEY_PREFIX, TASKS_KEPT_MAX, TASKS_KEPT_BYTES_MAX,
                                     is_running};
     enum rc rc;
 
-    (void)snprintf(of_user, sizeof of_user, TASK_HOST_PREFIX "%s", id);
+    (void)snprintf(of_user, sizeof of_user, TASK_KEY_PREFIX "%s", id);
     rc = cache_trim(cache_of(s), &user, e);
     return rc ? rc : cache_trim(cache_of(s), &all, e);
 }
 
 static enum rc get(struct task_store *s, struct arena *a, const char *id, struct task_record *out,
                    struct err *e) {
-    char key[sizeof TASK_HOST_PREFIX + TASK_ID_MAX];
+    char key[sizeof TASK_KEY_PREFIX + TASK_ID_MAX];
     struct cache_entry entry;
-    struct head head = {0};
+    struct header header = {0};
 
     if (strlen(id) > TASK_ID_MAX)
         return err_set(e, ERR_MISSING, "there is no such task");
     make_key(id, key);
     if (cache_get(cache_of(s), a, key, &entry, e))
         return e->code;
-    if (entry.len >= sizeof head)
-        memcpy(&head, entry.value, sizeof head);
-    if (head.form != TASK_ITEM_VERSION)
+    if (entry.len >= sizeof header)
+        memcpy(&header, entry.value, sizeof header);
+    if (header.format != TASK_RECORD_VERSION)
         return err_set(e, ERR_MISSING, "there is no such task");
-    *out = (struct task_record){arena_strdup(a, id), head.version, entry.stored_s + entry.ttl_s,
-                                head.lease, (const char *)entry.value + sizeof head};
+    *out = (struct task_record){arena_strdup(a, id), header.version, entry.stored_s + entry.ttl_s,
+                                header.lease, (const char *)entry.value + sizeof header};
     return OK;
 }
 
@@ -136,22 +137,18 @@ static enum rc renew(struct task_store *s, const struct task_record *in, struct 
     return rc;
 }
 
-static enum rc again(const struct task_store *s, struct cache *cache, struct task_store **out,
-                     struct err *e) {
+static enum rc open_store(const struct store_options *o, struct task_store **out, struct err *e) {
+    struct host_tasks *t = xcalloc(1, sizeof *t);
+
     (void)e;
-    *out = task_store_host_open(cache, s->clock);
+    t->base = (struct task_store){&task_store_host, o->clock, RENEWAL_MS, POLL_MS};
+    t->cache = o->cache;
+    *out = &t->base;
     return OK;
 }
 
-static void close_host(struct task_store *s) {
+static void close_store(struct task_store *s) {
     free(s);
 }
 
-struct task_store *task_store_host_open(struct cache *cache, const struct clock *clock) {
-    static const struct task_store_ops ops = {get, write, renew, again, close_host};
-    struct host_tasks *t = xcalloc(1, sizeof *t);
-
-    t->base = (struct task_store){&ops, clock, LOOK_MS, POLL_MS};
-    t->cache = cache;
-    return &t->base;
-}
+const struct task_store_ops task_store_host = {NULL, open_store, get, write, renew, close_store};

@@ -1,57 +1,48 @@
 #include "web/fcgi.h"
 
 #include <errno.h>
+#include <fastcgi.h>
 #include <fcgiapp.h>
-#include <inttypes.h>
-#include <signal.h>
-#include <sys/random.h>
+#include <unistd.h>
 
+#include "base/decimal.h"
+#include "base/encode.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "web/fcgi_conn.h"
 
+#define OUT_MAX (512UL << 20) /* far more than the longest reply, of 96 MiB */
+#define PARAMS_USUAL 64       /* there is room for so many at first */
+
 struct fcgi {
     struct reply_sink sink; /* first: a pointer to it is one to this */
-    FCGX_Request lib;
-    struct fcgi_file file; /* what libfcgi takes for the connection */
     struct fcgi_conn conn;
+    FCGX_Stream in; /* the parameters, then the body */
+    struct err *e;  /* where `in` says why it failed */
     int silence_ms, total_ms;
     uint64_t id_state;
-    bool head;           /* the reply goes without its body */
-    bool unread;         /* the peer may still be sending the body */
-    bool held;           /* what is streamed waits in the file, for fcgi_detach or for its end */
-    const char *request; /* its id */
+    struct arena *memory; /* of `out` */
+    char *out;            /* records of the reply that are not sent yet */
+    size_t out_len, out_size;
+    bool head;                 /* the reply goes without its body */
+    bool unread;               /* the peer may still be sending the body */
+    bool deferred;             /* what is streamed stays in `out`, for fcgi_detach or for its end */
+    const char *request;       /* its id */
     fcgi_unsent_fn *on_unsent; /* NULL: nobody takes what is not sent */
     void *on_unsent_arg;
+    fcgi_admit_fn *admit; /* NULL: every request is admitted */
+    void *admit_arg;
 };
-
-/* FCGX_Init puts handlers of its own on these signals. The pool has handlers already, and a broken
- * connection must be an error of send, not a signal. */
-static int library_init(void) {
-    static const int taken[] = {SIGTERM, SIGUSR1};
-    struct sigaction before[2];
-    int rc;
-
-    for (unsigned i = 0; i < 2; i++)
-        sigaction(taken[i], NULL, &before[i]);
-    rc = FCGX_Init();
-    for (unsigned i = 0; i < 2; i++)
-        sigaction(taken[i], &before[i], NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return rc;
-}
 
 struct fcgi *fcgi_new(void) {
     struct fcgi *f = xcalloc(1, sizeof *f);
 
-    f->conn.fd = f->file.fd = -1;
-    f->lib.ipcFd = -1;
+    f->conn.fd = -1;
+    f->memory = arena_new(OUT_MAX);
     fcgi_set_timeouts(f, FCGI_IO_TIMEOUT_S * 1000, FCGI_TOTAL_TIMEOUT_S * 1000);
-    if (library_init() == 0 && FCGX_InitRequest(&f->lib, -1, 0) == 0 &&
-        getrandom(&f->id_state, sizeof f->id_state, 0) == sizeof f->id_state &&
-        fcgi_file_open(&f->file))
-        return f;
-    free(f);
-    return NULL;
+    arc4random_buf(&f->id_state, sizeof f->id_state);
+    return f;
 }
 
 void fcgi_set_timeouts(struct fcgi *f, int silence_ms, int total_ms) {
@@ -64,22 +55,24 @@ void fcgi_on_unsent(struct fcgi *f, fcgi_unsent_fn *fn, void *arg) {
     f->on_unsent_arg = arg;
 }
 
-/* Ends the library's part of a request. It closes the file where it would have closed the
- * connection; then the next request gets a new one. */
-static void library_finish(struct fcgi *f) {
-    FCGX_Finish_r(&f->lib);
-    if (f->lib.ipcFd < 0)
-        f->file.fd = -1;
-    f->lib.ipcFd = -1;
+void fcgi_on_admit(struct fcgi *f, fcgi_admit_fn *fn, void *arg) {
+    f->admit = fn;
+    f->admit_arg = arg;
+}
+
+/* The request is over, or the worker does not go on with it. */
+static void close_request(struct fcgi *f, bool drain) {
+    fcgi_conn_close(&f->conn, drain);
+    arena_reset(f->memory);
+    f->out = NULL;
+    f->out_len = f->out_size = 0;
 }
 
 void fcgi_free(struct fcgi *f) {
     if (!f)
         return;
-    fcgi_conn_close(&f->conn, false);
-    if (f->lib.ipcFd >= 0)
-        library_finish(f);
-    fcgi_file_close(&f->file);
+    close_request(f, false);
+    arena_free(f->memory);
     free(f);
 }
 
@@ -90,42 +83,77 @@ static const char *new_id(struct fcgi *f, struct arena *a) {
 
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return arena_printf(a, "%016" PRIx64, z ^ (z >> 31));
+    z ^= z >> 31;
+    return hex_encode(a, (const uint8_t *)&z, sizeof z);
 }
 
-/* Lets libfcgi decode the records of the file up to the end of the parameters. It gets our file in
- * place of a connection that it accepted: with ipcFd set, FCGX_Accept_r accepts nothing. If it
- * finds a fault it closes the file and tries to accept from the listener that it does not have. */
-static enum rc library_begin(struct fcgi *f, struct err *e) {
-    int rc;
+/* ---- the request ---- */
 
-    if (!fcgi_file_rewind(&f->file))
-        return err_set(e, ERR_MISSING, "no memory file: %s", strerror(errno));
-    f->lib.ipcFd = f->file.fd;
-    f->lib.keepConnection = 1;
-    rc = FCGX_Accept_r(&f->lib);
-    if (rc != 0) {
-        f->lib.ipcFd = f->file.fd = -1;
-        return err_set(e, ERR_MISSING, "the parameters are malformed");
+/* libfcgi's stream asks for more. */
+static void fill_stream(FCGX_Stream *in) {
+    struct fcgi *f = in->data;
+    size_t len;
+
+    if (fcgi_conn_read(&f->conn, &in->rdNext, &len, f->e))
+        in->FCGI_errno = FCGX_PROTOCOL_ERROR;
+    in->isClosed = !len;
+    in->stop = in->wrNext = len ? in->rdNext + len : in->rdNext;
+}
+
+static void open_stream(struct fcgi *f, unsigned type, size_t max) {
+    fcgi_conn_stream(&f->conn, type, max);
+    f->in = (FCGX_Stream){.isReader = 1, .fillBuffProc = fill_stream, .data = f};
+}
+
+/* The length of a name or a value, which begins with this byte or EOF (FastCGI spec §3.4). */
+static bool read_pair_length(FCGX_Stream *in, int byte, size_t *len) {
+    *len = (size_t)byte & 0x7f;
+    for (int more = byte & 0x80 ? 3 : 0; more && byte != EOF; more--) {
+        byte = FCGX_GetChar(in);
+        *len = *len << 8 | (size_t)byte;
     }
-    /* It returns success for parameters that break off, too. */
-    if (FCGX_GetError(f->lib.in) != 0)
-        return err_set(e, ERR_MISSING, "the parameters are malformed (%d)",
-                       FCGX_GetError(f->lib.in));
-    return OK;
+    return byte != EOF;
 }
 
-/* The library frees its strings with its request, so they are copied. */
-static char *const *copy_params(struct arena *a, char **envp) {
-    size_t n = 0;
-    char **copy;
+/* The pair that begins with this byte, as "NAME=value". NULL: it breaks off, is longer than all may
+ * be, or has in it what would end a part of it too early: a NUL, or in the name a "=". */
+static char *read_pair(FCGX_Stream *in, int byte, struct arena *a) {
+    size_t name, value;
+    char *pair;
 
-    while (envp[n])
-        n++;
-    copy = arena_alloc(a, (n + 1) * sizeof *copy);
-    for (size_t i = 0; i < n; i++)
-        copy[i] = arena_strdup(a, envp[i]);
-    return copy;
+    if (!read_pair_length(in, byte, &name) || !read_pair_length(in, FCGX_GetChar(in), &value) ||
+        name + value > FCGI_PARAMS_MAX)
+        return NULL;
+    pair = arena_alloc(a, name + value + 2);
+    if (FCGX_GetStr(pair, (int)name, in) != (int)name ||
+        FCGX_GetStr(pair + name + 1, (int)value, in) != (int)value || memchr(pair, '=', name))
+        return NULL;
+    pair[name] = '=';
+    return strlen(pair) == name + 1 + value ? pair : NULL;
+}
+
+static enum rc read_params(struct fcgi *f, struct request *rq, struct err *e) {
+    size_t count = 0, room = PARAMS_USUAL;
+    char **params = arena_alloc(rq->arena, room * sizeof *params);
+    int byte;
+
+    open_stream(f, FCGI_PARAMS, FCGI_PARAMS_MAX);
+    while ((byte = FCGX_GetChar(&f->in)) != EOF) {
+        char *pair = read_pair(&f->in, byte, rq->arena);
+
+        if (!pair)
+            return FCGX_GetError(&f->in) ? e->code
+                                         : err_set(e, ERR_MISSING, "the parameters are malformed");
+        params[count++] = pair;
+        if (count == room) {
+            char **more = arena_alloc(rq->arena, 2 * room * sizeof *params);
+
+            params = memcpy(more, params, room * sizeof *params);
+            room *= 2;
+        }
+    }
+    rq->params = params; /* a NULL ends them: the arena's memory is zero */
+    return FCGX_GetError(&f->in) ? e->code : OK;
 }
 
 static const char *param_or_empty(const struct request *rq, const char *name) {
@@ -157,42 +185,12 @@ static bool parse_length(const char *s, size_t *len) {
     return true;
 }
 
-static bool differs_before(char *const *params, size_t i, size_t name_len) {
-    for (size_t j = 0; j < i; j++)
-        if (!strncmp(params[j], params[i], name_len + 1) && strcmp(params[j], params[i]) != 0)
-            return true;
-    return false;
-}
-
-/* CGI makes one name of X-Y and X_Y (RFC 3875 §4.1.18), and lighttpd gives both: whoever has read
- * the headers before us saw one of them, and we might take the other. */
-static bool has_ambiguous_header(char *const *params) {
-    uint64_t seen[4] = {0}; /* of each hash of a name */
-
-    for (size_t i = 0; params[i]; i++) {
-        const char *p = params[i];
-        size_t n = sizeof "HTTP_" - 1;
-        uint8_t hash = 0;
-
-        if (strncmp(p, "HTTP_", n) != 0)
-            continue;
-        for (; p[n] && p[n] != '='; n++)
-            hash = (uint8_t)(hash * 31 + (uint8_t)p[n]);
-        if (seen[hash / 64] >> hash % 64 & 1 && differs_before(params, i, n))
-            return true;
-        seen[hash / 64] |= UINT64_C(1) << hash % 64;
-    }
-    return false;
-}
-
-static void fill(struct fcgi *f, struct request *rq) {
-    f->request = rq->id = new_id(f, rq->arena);
-    rq->params = copy_params(rq->arena, f->lib.envp);
+/* What the parameters say. */
+static void fill_request(struct fcgi *f, struct request *rq) {
+    f->request = rq->id;
     rq->method = param_or_empty(rq, "REQUEST_METHOD");
     rq->content_type = param_or_empty(rq, "CONTENT_TYPE");
     rq->remote_addr = param_or_empty(rq, "REMOTE_ADDR");
-    rq->body = "";
-    rq->body_len = 0;
     fill_target(rq);
     f->head = strcmp(rq->method, "HEAD") == 0;
 }
@@ -200,50 +198,39 @@ static void fill(struct fcgi *f, struct request *rq) {
 static enum rc read_body(struct fcgi *f, size_t len, struct request *rq, struct err *e) {
     char *body = arena_alloc(rq->arena, len + 1);
     size_t got;
-    enum rc rc = fcgi_conn_body(&f->conn, body, len, &got, e);
 
-    if (rc == ERR_TOO_LARGE)
-        return err_set(e, ERR_MISSING, "the body is longer than CONTENT_LENGTH (%zu)", len);
-    if (rc)
-        return rc;
+    open_stream(f, FCGI_STDIN, len);
+    got = (size_t)FCGX_GetStr(body, (int)len, &f->in);
+    (void)FCGX_GetChar(&f->in); /* reads the record that ends the body; a byte more is an error */
+    if (FCGX_GetError(&f->in))
+        return e->code;
     /* FastCGI spec §6.2: fewer bytes than CONTENT_LENGTH means that it was cut. */
     if (got != len)
         return err_set(e, ERR_MISSING, "the body has %zu bytes of CONTENT_LENGTH %zu", got, len);
-    body[len] = 0;
     rq->body = body;
     rq->body_len = len;
     return OK;
 }
 
-static enum rc read_head(struct fcgi *f, struct request *rq, struct err *e) {
-    enum rc rc = fcgi_conn_begin(&f->conn, &f->file, e);
-
-    if (rc)
-        return rc;
-    rc = fcgi_conn_params(&f->conn, FCGI_PARAMS_MAX, &f->file, e);
-    if (rc == ERR_TOO_LARGE)
-        return err_set(e, ERR_MISSING, "the parameters are over %d bytes", FCGI_PARAMS_MAX);
-    if (rc || (rc = library_begin(f, e)))
-        return rc;
-    fill(f, rq);
-    return *rq->method ? OK : err_set(e, ERR_MISSING, "there is no REQUEST_METHOD");
-}
-
-static enum rc read_all(struct fcgi *f, size_t max_body, struct request *rq, struct err *e) {
+static enum rc read_request(struct fcgi *f, size_t max_body, struct request *rq, struct err *e) {
+    bool unambiguous;
     size_t len;
-    enum rc rc;
 
-    if (f->file.fd < 0) {
-        fcgi_file_close(&f->file); /* what is left of it */
-        if (!fcgi_file_open(&f->file))
-            return err_set(e, ERR_MISSING, "no memory file: %s", strerror(errno));
-    }
-    rc = read_head(f, rq, e);
-    if (rc)
-        return rc;
+    if (fcgi_conn_begin(&f->conn, e) || read_params(f, rq, e))
+        return e->code;
+    rq->id = new_id(f, rq->arena);
+    rq->body = "";
+    rq->body_len = 0;
+    unambiguous = request_index(rq);
+    fill_request(f, rq);
+    if (!*rq->method)
+        return err_set(e, ERR_MISSING, "there is no REQUEST_METHOD");
     if (!parse_length(param_or_empty(rq, "CONTENT_LENGTH"), &len))
         return err_set(e, ERR_MISSING, "CONTENT_LENGTH is not a number");
-    f->unread = len > max_body || has_ambiguous_header(rq->params);
+    f->unread = f->admit && f->admit(f->admit_arg, rq, e);
+    if (f->unread)
+        return e->code;
+    f->unread = len > max_body || !unambiguous;
     if (len > max_body)
         return err_set(e, ERR_TOO_LARGE, "the body is over %zu bytes", max_body);
     if (f->unread)
@@ -255,178 +242,162 @@ static enum rc read_all(struct fcgi *f, size_t max_body, struct request *rq, str
 enum rc fcgi_read(struct fcgi *f, int fd, size_t max_body, struct request *rq, struct err *e) {
     enum rc rc;
 
-    f->unread = f->head = f->held = false;
+    f->unread = f->head = f->deferred = false;
+    f->e = e;
     rq->started_ms = clock_monotonic_ms();
     fcgi_conn_open(&f->conn, fd, f->silence_ms, f->total_ms);
-    rc = read_all(f, max_body, rq, e);
-    if (!rc && rq->waited && fcgi_conn_is_gone(&f->conn))
+    rc = read_request(f, max_body, rq, e);
+    if (!rc && rq->waited && fcgi_conn_peer_closed(&f->conn))
         rc = err_set(e, ERR_MISSING, "the web server went away before the request was served");
-    if (rc == ERR_MISSING) {
-        fcgi_conn_close(&f->conn, false);
-        if (f->lib.ipcFd >= 0)
-            library_finish(f);
-        fcgi_file_clear(&f->file);
-    }
+    if (rc == ERR_MISSING)
+        close_request(f, false);
     return rc;
 }
+
+bool fcgi_got_nothing(const struct fcgi *f) {
+    return !f->conn.wipe_len;
+}
+
+/* ---- the reply ---- */
 
 /* RFC 9110 §6.4.1. */
 static bool may_have_body(int status) {
     return status >= 200 && status != 204 && status != 304;
 }
 
-/* libfcgi counts in int, and every reply is far shorter. The stream remembers its error. */
-static void put(struct fcgi *f, const char *p, size_t len) {
-    (void)FCGX_PutStr(p, (int)len, f->lib.out);
-}
-
-static void puts_all(struct fcgi *f, const char *s) {
-    put(f, s, strlen(s));
-}
-
-static void put_head(struct fcgi *f, const struct reply *rp) {
+static struct text head_text(const struct reply *rp) {
     int status = rp->status ? rp->status : 500;
-    char line[64];
+    struct text parts[4 * REPLY_HEADERS_MAX + 8] UNINITIALIZED;
+    char number[DECIMAL_BYTES], length[DECIMAL_BYTES];
+    size_t n = 0;
 
-    (void)snprintf(line, sizeof line, "Status: %d ", status);
-    puts_all(f, line);
-    puts_all(f, reply_reason(status));
-    puts_all(f, "\r\n");
+    parts[n++] = TEXT_LITERAL("Status: ");
+    parts[n++] = text_of(decimal((uint64_t)status, number));
+    parts[n++] = TEXT_LITERAL(" ");
+    parts[n++] = text_of(reply_reason(status));
+    parts[n++] = TEXT_LITERAL("\r\n");
     for (unsigned i = 0; i < rp->header_count; i++) {
-        puts_all(f, rp->headers[i].name);
-        puts_all(f, ": ");
-        puts_all(f, rp->headers[i].value);
-        puts_all(f, "\r\n");
+        parts[n++] = text_of(rp->headers[i].name);
+        parts[n++] = TEXT_LITERAL(": ");
+        parts[n++] = text_of(rp->headers[i].value);
+        parts[n++] = TEXT_LITERAL("\r\n");
     }
     if (!rp->streaming && may_have_body(status)) {
-        (void)snprintf(line, sizeof line, "Content-Length: %zu\r\n", rp->body_len);
-        puts_all(f, line);
+        parts[n++] = TEXT_LITERAL("Content-Length: ");
+        parts[n++] = text_of(decimal(rp->body_len, length));
+        parts[n++] = TEXT_LITERAL("\r\n");
     }
-    puts_all(f, "\r\n");
+    parts[n++] = TEXT_LITERAL("\r\n");
+    return text_join(rp->arena, parts, n);
 }
 
-static enum rc send_written(struct fcgi *f) {
-    const unsigned char *p;
-    size_t len;
+/* Adds the text, as records, to what is to be sent; with `end` the end of the request, too. */
+static void put(struct fcgi *f, const char *p, size_t len, bool end) {
+    size_t need = f->out_len + FCGI_RECORDS_MAX(len);
 
-    return fcgi_file_written(&f->file, &p, &len) ? fcgi_conn_send(&f->conn, p, len) : ERR_MISSING;
+    if (need > f->out_size) {
+        f->out_size = need > 2 * f->out_size ? need : 2 * f->out_size;
+        char *larger = arena_alloc(f->memory, f->out_size);
+
+        if (f->out_len)
+            memcpy(larger, f->out, f->out_len);
+        arena_release(f->memory, f->out);
+        f->out = larger;
+    }
+    f->out_len += fcgi_records(f->conn.id, p, len, end, f->out + f->out_len);
 }
 
-static bool may_wait(struct fcgi *f) {
-    const unsigned char *p;
-    size_t len;
-
-    return f->held && fcgi_file_written(&f->file, &p, &len) && len <= FCGI_FIRST_MAX;
-}
-
-/* What the library holds of the reply so far goes into the file as records, and from there out. */
 static enum rc stream_flush(struct fcgi *f) {
-    if (FCGX_FFlush(f->lib.out) != 0)
-        return ERR_MISSING;
-    f->held = f->sink.last || may_wait(f);
-    return f->held ? OK : send_written(f);
+    enum rc rc = OK;
+
+    f->deferred = f->sink.last || (f->deferred && f->out_len <= FCGI_DETACHED_MAX);
+    if (!f->deferred) {
+        rc = fcgi_conn_send(&f->conn, f->out, f->out_len);
+        f->out_len = 0;
+    }
+    return rc;
 }
 
 static enum rc stream_begin(struct reply_sink *s, const struct reply *rp) {
     struct fcgi *f = (struct fcgi *)s;
+    const struct text head = head_text(rp);
 
-    if (!fcgi_file_rewind(&f->file))
-        return ERR_MISSING;
-    f->held = rp->subscriptions != NULL;
-    put_head(f, rp);
+    f->deferred = rp->subscriptions != NULL;
+    put(f, head.p, head.len, false);
     return stream_flush(f);
 }
 
 static enum rc stream_write(struct reply_sink *s, const char *p, size_t len) {
     struct fcgi *f = (struct fcgi *)s;
 
-    if (!f->held && !fcgi_file_rewind(&f->file))
-        return ERR_MISSING;
-    put(f, p, len);
+    put(f, p, len, false);
     return stream_flush(f);
 }
 
-/* The end of the reply as FastCGI records, in the file. */
-static enum rc encode(struct fcgi *f, const struct reply *rp) {
-    bool good = f->held || fcgi_file_rewind(&f->file);
+static bool hand_over_unsent(struct fcgi *f, const char *p, size_t len) {
+    struct fcgi_unsent unsent = {f->conn.fd, -1, f->request};
+    bool taken;
 
-    if (rp && !rp->streaming) {
-        put_head(f, rp);
-        if (may_have_body(rp->status ? rp->status : 500) && !f->head)
-            put(f, rp->body, rp->body_len);
-    }
-    good = FCGX_GetError(f->lib.out) == 0 && good;
-    library_finish(f); /* writes what it holds back, and the end of the request */
-    return good && f->file.fd >= 0 ? OK : ERR_MISSING;
-}
-
-/* The file goes with the unsent remainder, and the next request gets a new one. It is cut first, so
- * that nothing of an earlier request stands behind the reply. */
-static bool hand_over_unsent(struct fcgi *f, size_t from, size_t to) {
-    const struct fcgi_unsent unsent = {f->conn.fd, f->file.fd, from, to, f->request};
-
-    if (!f->on_unsent || f->unread || !fcgi_file_cut(&f->file, to))
+    if (!f->on_unsent || f->unread || (unsent.file = file_in_memory("unsent", 0)) < 0)
         return false;
-    if (f->on_unsent(f->on_unsent_arg, &unsent)) {
-        fcgi_file_close(&f->file);
-        return true;
-    }
-    (void)!fcgi_file_cut(&f->file, f->file.size); /* all that is mapped must be there (SIGBUS) */
-    return false;
+    taken = file_write_all(unsent.file, p, len, -1) && f->on_unsent(f->on_unsent_arg, &unsent);
+    close(unsent.file);
+    return taken;
 }
 
-static enum rc send_end(struct fcgi *f) {
-    const unsigned char *p;
-    size_t len, sent;
+/* Ends the request: what is to be sent has its end. */
+static enum rc finish(struct fcgi *f) {
+    size_t sent;
+    enum rc rc = fcgi_conn_send_for(&f->conn, f->out, f->out_len, FCGI_END_WAIT_MS, &sent);
 
-    if (!fcgi_file_written(&f->file, &p, &len) ||
-        fcgi_conn_send_for(&f->conn, p, len, FCGI_PATIENCE_MS, &sent))
-        return ERR_MISSING;
-    if (sent == len || hand_over_unsent(f, sent, len))
-        return OK;
-    return fcgi_conn_send(&f->conn, p + sent, len - sent);
-}
-
-static enum rc finish(struct fcgi *f, const struct reply *rp) {
-    enum rc rc = encode(f, rp);
-
-    if (rc)
-        fcgi_file_close(&f->file); /* nobody knows how much of the reply is in it */
-    else
-        rc = send_end(f);
-    fcgi_conn_close(&f->conn, rc == OK && f->unread);
-    fcgi_file_clear(&f->file);
+    if (!rc && sent < f->out_len && !hand_over_unsent(f, f->out + sent, f->out_len - sent))
+        rc = fcgi_conn_send(&f->conn, f->out + sent, f->out_len - sent);
+    close_request(f, rc == OK && f->unread);
     return rc;
 }
 
 static void stream_end(struct reply_sink *s) {
-    (void)finish((struct fcgi *)s, NULL); /* an error means that the peer is gone */
+    struct fcgi *f = (struct fcgi *)s;
+
+    put(f, "", 0, true);
+    (void)finish(f); /* an error means that the peer has closed */
     s->fd = -1;
 }
 
-bool fcgi_got_nothing(const struct fcgi *f) {
-    return !f->conn.most;
-}
-
 struct reply_sink *fcgi_sink(struct fcgi *f) {
-    f->sink = (struct reply_sink){stream_begin, stream_write, stream_end, f->conn.fd, false};
+    f->sink = (struct reply_sink){
+        .begin = stream_begin, .write = stream_write, .end = stream_end, .fd = f->conn.fd};
     return &f->sink;
 }
 
 enum rc fcgi_reply(struct fcgi *f, const struct reply *rp) {
-    return rp->ended ? OK : finish(f, rp);
+    bool body = !rp->streaming && may_have_body(rp->status ? rp->status : 500) && !f->head;
+
+    if (rp->ended)
+        return OK;
+    if (!rp->streaming) {
+        const struct text head = head_text(rp);
+
+        put(f, head.p, head.len, false);
+    }
+    put(f, rp->body, body ? rp->body_len : 0, true);
+    return finish(f);
 }
 
 struct fcgi_detached fcgi_detach(struct fcgi *f, struct arena *a) {
-    struct fcgi_detached detached = {.fd = f->conn.fd, .id = f->conn.id};
-    const unsigned char *p;
+    struct fcgi_detached detached = {.fd = f->conn.fd, .id = f->conn.id, .records_len = f->out_len};
 
-    if (f->held && fcgi_file_written(&f->file, &p, &detached.first_len))
-        detached.first = memcpy(arena_alloc(a, detached.first_len), p, detached.first_len);
-    f->held = false;
+    if (f->out_len)
+        detached.records = memcpy(arena_alloc(a, f->out_len), f->out, f->out_len);
     f->conn.fd = -1;
-    (void)encode(f, NULL); /* what the library would send now is the end, and goes nowhere */
-    fcgi_conn_close(&f->conn, false);
-    fcgi_file_clear(&f->file);
+    close_request(f, false);
     return detached;
+}
+
+void fcgi_adopt(struct fcgi *f, const struct fcgi_detached *d, struct request *rq) {
+    fcgi_conn_open(&f->conn, d->fd, f->silence_ms, f->total_ms);
+    f->conn.id = d->id;
+    f->conn.complete = true;
+    f->unread = f->deferred = false;
+    fill_request(f, rq);
 }

@@ -1,5 +1,6 @@
 #include "web/reply.h"
 
+#include <inttypes.h>
 #include <strings.h>
 
 #include "web/request.h"
@@ -58,9 +59,12 @@ void reply_redirect(struct reply *rp, const char *location) {
     reply_header(rp, "Referrer-Policy", "no-referrer");
 }
 
+void reply_retry_after(struct reply *rp, int64_t wait_s) {
+    reply_header(rp, "Retry-After", arena_printf(rp->arena, "%" PRId64, wait_s));
+}
+
 enum rc reply_rate_limited(struct reply *rp, int64_t wait_ms, struct err *e) {
-    reply_header(rp, "Retry-After",
-                 arena_printf(rp->arena, "%lld", (long long)(wait_ms + 999) / 1000));
+    reply_retry_after(rp, (wait_ms + 999) / 1000);
     return err_set(e, ERR_RATE_LIMITED, "too many requests from this address; try again later");
 }
 
@@ -85,6 +89,11 @@ void reply_stream_end(struct reply *rp) {
     rp->ended = true;
 }
 
+bool reply_park(struct reply *rp, const struct parked *p) {
+    rp->parked = rp->streaming && rp->sink->park && rp->sink->park(rp->sink, p);
+    return rp->parked;
+}
+
 const char *reply_reason(int status) {
     static const struct {
         int status;
@@ -102,6 +111,7 @@ const char *reply_reason(int status) {
                    {406, "Not Acceptable"},
                    {413, "Content Too Large"},
                    {415, "Unsupported Media Type"},
+                   {421, "Misdirected Request"},
                    {429, "Too Many Requests"},
                    {500, "Internal Server Error"},
                    {503, "Service Unavailable"}};

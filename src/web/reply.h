@@ -15,14 +15,19 @@ struct audit_notes {
 };
 
 struct buf;
+struct parked;
 struct reply;
 
 /* Where the pieces of a streamed reply go. Each call sends at once, under a deadline, and gives
- * ERR_MISSING if the peer is gone or stopped reading. */
+ * ERR_MISSING if the peer disconnected or stopped reading. */
 struct reply_sink {
     enum rc (*begin)(struct reply_sink *s, const struct reply *rp); /* status and headers */
     enum rc (*write)(struct reply_sink *s, const char *p, size_t len);
     void (*end)(struct reply_sink *s);
+    /* Gives a streamed reply to whoever holds it until its call can go on (parked.h). False: it is
+     * not taken, and the caller waits itself. NULL: nobody takes any. */
+    bool (*park)(struct reply_sink *s, const struct parked *p);
+    void *park_arg;
     int fd;    /* becomes readable when the peer goes away, and for nothing else */
     bool last; /* set before the last write: it goes out with the end, and waits for no reader */
 };
@@ -40,6 +45,7 @@ struct reply {
     struct reply_sink *sink; /* NULL: only whole replies can be sent */
     bool streaming;          /* status and headers are out, and the body is what is written */
     bool ended;              /* and its end was sent */
+    bool parked;             /* it was given away: nothing is sent or logged here any more */
     /* What a streamed reply waits for when its handler has returned (subscription.h), set before it
      * begins. For one that is not streamed: what the streams of the same key wait for from now on.
      * Or NULL. */
@@ -58,13 +64,17 @@ struct request;
 enum rc reply_check_coding(struct reply *rp, const struct request *rq, struct err *e) MUST_USE;
 void reply_redirect(struct reply *rp, const char *location); /* 302, not cached */
 void reply_empty(struct reply *rp, int status);
-/* Says in Retry-After when to come back; ERR_RATE_LIMITED, for the caller to return. */
+void reply_retry_after(struct reply *rp, int64_t wait_s); /* RFC 9110 §10.2.3 */
+/* The same, rounded up, and ERR_RATE_LIMITED for the caller to return. */
 enum rc reply_rate_limited(struct reply *rp, int64_t wait_ms, struct err *e);
 
-/* Sends status and headers; from here on there is no other reply. ERR_MISSING: the peer is gone. */
+/* Sends status and headers; from here on there is no other reply. ERR_MISSING: the peer
+ * disconnected. */
 enum rc reply_stream_begin(struct reply *rp) MUST_USE;
 enum rc reply_stream_write(struct reply *rp, const char *p, size_t len) MUST_USE;
 /* Ends the reply for the peer now, while the handler goes on. */
 void reply_stream_end(struct reply *rp);
+/* Gives away a reply that has begun; false if nobody takes it. */
+bool reply_park(struct reply *rp, const struct parked *p);
 
 const char *reply_reason(int status); /* "Not Found" */

@@ -1,37 +1,96 @@
 #include "web/request.h"
 
-#include <ctype.h>
 #include <strings.h>
 
 #include "base/url.h"
 #include "base/utf8.h"
 
-const char *request_param(const struct request *rq, const char *name) {
-    size_t len = strlen(name);
+#define HTTP_PREFIX "HTTP_"
+#define BUCKETS 64
 
-    for (char *const *p = rq->params; p && *p; p++)
-        if (!strncmp(*p, name, len) && (*p)[len] == '=')
-            return *p + len + 1;
+/* Lists of parameters, in their order: their numbers from 1 on; 0 ends a list. */
+struct params_index {
+    unsigned first[BUCKETS];
+    unsigned next[]; /* of each parameter */
+};
+
+/* Names differ in their length, or in their last character. */
+static unsigned bucket_of(size_t len, char last) {
+    return ((unsigned)len * 5U + (unsigned char)last) % BUCKETS;
+}
+
+static bool is_ambiguous(const struct request *rq, unsigned i, size_t name_len) {
+    const char *p = rq->params[i - 1];
+
+    if (strncmp(p, HTTP_PREFIX, sizeof HTTP_PREFIX - 1) != 0)
+        return false;
+    for (unsigned j = rq->index->next[i]; j; j = rq->index->next[j])
+        if (!strncmp(rq->params[j - 1], p, name_len + 1) && strcmp(rq->params[j - 1], p) != 0)
+            return true;
+    return false;
+}
+
+bool request_index(struct request *rq) {
+    struct params_index *index;
+    bool ambiguous = false;
+    unsigned count = 0;
+
+    while (rq->params[count])
+        count++;
+    rq->index = index = arena_alloc(rq->arena, sizeof *index + (count + 1) * sizeof *index->next);
+    for (unsigned i = count; i; i--) {
+        const char *p = rq->params[i - 1];
+        size_t len = (size_t)(strchrnul(p, '=') - p);
+        unsigned *first = &index->first[bucket_of(len, len ? p[len - 1] : 0)];
+
+        index->next[i] = *first;
+        *first = i;
+        ambiguous = ambiguous || is_ambiguous(rq, i, len);
+    }
+    return !ambiguous;
+}
+
+/* The number of the first parameter that may have the name, or of the next one. */
+static unsigned candidate(const struct request *rq, unsigned after, unsigned bucket) {
+    if (rq->index)
+        return after ? rq->index->next[after] : rq->index->first[bucket];
+    return rq->params && rq->params[after] ? after + 1 : 0;
+}
+
+const char *request_param(const struct request *rq, const char *name) {
+    const size_t len = strlen(name);
+    const unsigned bucket = bucket_of(len, len ? name[len - 1] : 0);
+
+    for (unsigned i = 0; (i = candidate(rq, i, bucket));) {
+        const char *p = rq->params[i - 1];
+
+        if (!strncmp(p, name, len) && p[len] == '=')
+            return p + len + 1;
+    }
     return NULL;
 }
 
 /* CGI (RFC 3875 §4.1.18): HTTP_, upper case, dashes become underscores. */
-static bool is_header(const char *param, const char *name) {
-    if (strncmp(param, "HTTP_", 5) != 0)
-        return false;
-    for (param += 5; *name; name++, param++) {
-        char c = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
+static char cgi_character(char c) {
+    return c == '-' ? '_' : c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
 
-        if (*param != c)
+static bool is_header(const char *param, const char *name) {
+    if (strncmp(param, HTTP_PREFIX, sizeof HTTP_PREFIX - 1) != 0)
+        return false;
+    for (param += sizeof HTTP_PREFIX - 1; *name; name++, param++)
+        if (*param != cgi_character(*name))
             return false;
-    }
     return *param == '=';
 }
 
 const char *request_header(const struct request *rq, const char *name) {
-    for (char *const *p = rq->params; p && *p; p++)
-        if (is_header(*p, name))
-            return strchr(*p, '=') + 1;
+    const size_t len = strlen(name), prefix = sizeof HTTP_PREFIX - 1;
+    const unsigned bucket = bucket_of(prefix + len, len ? cgi_character(name[len - 1]) : '_');
+
+    for (unsigned i = 0; (i = candidate(rq, i, bucket));)
+        if (is_header(rq->params[i - 1], name))
+            return rq->params[i - 1] + prefix + len + 1;
     return NULL;
 }
 

@@ -14,11 +14,17 @@ struct request {
     const char *remote_addr;  /* as the web server saw it; "" if unknown */
     const char *body;         /* NUL-terminated for convenience */
     size_t body_len;
-    char *const *params; /* FastCGI "NAME=value" parameters, NULL-terminated */
-    int64_t started_ms;  /* clock_monotonic_ms at its arrival */
-    bool waited;         /* before it, while no worker was free: its client may have gone */
+    char *const *params;              /* FastCGI "NAME=value" parameters, NULL-terminated */
+    const struct params_index *index; /* of them (request_index); NULL: none, they are searched */
+    int64_t started_ms;               /* clock_monotonic_ms at its arrival */
+    bool waited;             /* for a free worker, before that: its client may have disconnected */
+    struct resumed *resumed; /* a parked call that goes on (parked.h); NULL: a new request */
 };
 
+/* Indexes the parameters by their names. False: CGI makes one name of X-Y and X_Y (RFC 3875
+ * §4.1.18), and lighttpd gives both: whoever has read the headers before us saw one of them, and we
+ * might take the other. */
+bool request_index(struct request *rq);
 /* The value of a header named in lower case with dashes ("mcp-method"), or NULL. */
 const char *request_header(const struct request *rq, const char *name);
 /* The value of a FastCGI parameter, or NULL. */

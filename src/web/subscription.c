@@ -30,19 +30,20 @@ size_t subscription_write(const struct subscription *s, char *out, size_t max) {
 
 bool subscription_next(struct text *list, struct subscription *out) {
     struct head head;
-    size_t left = list->len;
+    size_t remaining = list->len;
 
-    if (left < sizeof head)
+    if (remaining < sizeof head)
         return false;
     memcpy(&head, list->p, sizeof head);
-    left -= sizeof head;
+    remaining -= sizeof head;
     if (head.kind < SUBSCRIPTION_FILE || head.kind > SUBSCRIPTION_EVENT_IDS ||
-        head.argument_len > left || head.text_len > left - head.argument_len)
+        head.argument_len > remaining || head.text_len > remaining - head.argument_len)
         return false;
     out->kind = head.kind;
     out->argument = (struct text){list->p + sizeof head, head.argument_len};
     out->text = (struct text){out->argument.p + head.argument_len, head.text_len};
-    *list = (struct text){out->text.p + head.text_len, left - head.argument_len - head.text_len};
+    *list =
+        (struct text){out->text.p + head.text_len, remaining - head.argument_len - head.text_len};
     return true;
 }
 
@@ -56,9 +57,14 @@ bool subscription_find(struct text list, enum subscription_kind kind, struct sub
 
 bool subscription_find_argument(struct text list, enum subscription_kind kind, struct text argument,
                                 struct subscription *out) {
-    while (subscription_next(&list, out))
+    struct text before = TEXT_LITERAL("");
+
+    for (; subscription_next(&list, out); before = out->text) {
+        if (!out->text.len)
+            out->text = before;
         if (out->kind == kind && text_equal(out->argument, argument))
             return true;
+    }
     *out = (struct subscription){0};
     return false;
 }

@@ -10,17 +10,18 @@
 #define SUBSCRIPTION_BYTES_MAX 32768 /* of the list of one stream */
 
 enum subscription_kind {
-    /* What the stream waits for. `text` is sent when it happens. */
+    /* What the stream waits for. `text` is sent when it happens; empty: that of the one before in
+     * the list. */
     SUBSCRIPTION_FILE = 1, /* the file at the absolute path `argument` has changed */
     SUBSCRIPTION_FOLDER,   /* what is in the folder at the absolute path `argument` has changed */
     SUBSCRIPTION_TASK,     /* the task `argument` has changed: `text`, and then the rest of the
                               notification, which is the same for all streams */
-    SUBSCRIPTION_END,      /* the stream is ended from our side: the last that is sent */
+    SUBSCRIPTION_END,      /* the stream is ended from our side: `text` is sent last */
     /* About the stream. There is one of each at most, and no text. */
     SUBSCRIPTION_KEY,       /* `argument` names a stream whose list may be replaced. Of several with
                                the same name the newest is sent what happens. */
-    SUBSCRIPTION_USER,      /* `argument` is the user. Of one user so many streams are held, and the
-                               oldest is ended for one more. */
+    SUBSCRIPTION_USER,      /* `argument` is the user. The number of streams of one user is limited:
+                               the oldest is ended to make room. */
     SUBSCRIPTION_EVENT_IDS, /* what is sent has ids (sse.h) of the stream `argument` */
 };
 
@@ -32,7 +33,7 @@ struct subscription {
 /* Adds one to a list; b->overflow if there is no room. */
 void subscription_add(struct buf *b, enum subscription_kind kind, struct text argument,
                       struct text text);
-/* Writes one alone. Returns its length; 0 if it has more than `max` bytes. */
+/* Writes a single one to `out`. Returns its length; 0 if it has more than `max` bytes. */
 size_t subscription_write(const struct subscription *s, char *out, size_t max);
 /* Takes the one at the beginning off the list. False: there is no whole one. */
 bool subscription_next(struct text *list, struct subscription *out);

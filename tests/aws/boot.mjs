@@ -217,6 +217,7 @@ curl -sS -o /dev/null https://${DOMAIN}/mcp -d '{}' -H 'Content-Type: applicatio
 curl -sS -o /dev/null https://${DOMAIN}/authorize
 systemctl is-active ${GROUPS.map((group) => `mcp-authd@${group}.service`).join(' ')} lighttpd.service
 for group in ${GROUPS.join(' ')}; do systemctl show -P IPAddressDeny "mcp-authd@$group.service" >"/root/denied-$group"; done
+stat -c '%U %a' /run/mcp-authd-runner/runner.sock >/root/runner-socket
 journalctl -u 'mcp-authd@*.service' --no-pager -o cat >/root/journal`);
   assert.equal(first.status, 0, first.stdout);
   console.log(fs.readFileSync(path.join(tree, 'var/log/mcp-authd/doctor.log'), 'utf8').replaceAll(/^/gm, '   '));
@@ -227,9 +228,10 @@ journalctl -u 'mcp-authd@*.service' --no-pager -o cat >/root/journal`);
     [{ Status: 'SUCCESS', UniqueId: INSTANCE, LogicalResourceId: 'Hosts', StackName: STACK_ID }]);
   const conf = read('etc/mcp-authd/mcp-authd.conf').trimEnd().split('\n');
   assert.deepEqual(conf.toSorted(), [...parameters.map(({ Name, Value }) => `${Name.split('/').at(-1)}=${Value}`),
-    'METRICS_EMF=yes'].toSorted());
+    'METRICS_EMF=yes', 'RUNNER_SOCKET=/run/mcp-authd-runner/runner.sock'].toSorted());
   assert.equal(read('etc/mcp-authd/secret.key'), `${SECRET}A\n`);
   assert.equal(fs.statSync(path.join(tree, 'etc/mcp-authd/secret.key')).mode & 0o777, 0o600);
+  assert.equal(read('root/runner-socket'), 'mcp-authd-mcp 600\n');
   for (const group of GROUPS)
     assert.equal(read(`root/denied-${group}`).includes('169.254.169.254'), !policies[group].tables.length, `the role's credentials and ${group}`);
   for (const action of ['PutItem', 'UpdateItem', 'GetItem', 'DeleteItem'])

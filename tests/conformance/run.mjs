@@ -1,5 +1,6 @@
 // The official conformance suite against mcp-authd behind lighttpd, with a real token: every check of both requirement
-// sets has to pass, scored or not. The suite sends no token, so the web server of this test puts one in.
+// sets has to pass, scored or not, and of every scenario for servers that is in no set. The suite sends no token, so the
+// web server of this test puts one in.
 //
 //   tests/node tests/conformance/run.mjs [REVISION [SCENARIO]]
 
@@ -30,18 +31,28 @@ const AGAIN_MAX = 2;
 // The fixtures are copied, because some of the tools change the lists.
 function copyFixtures() {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-conformance-'));
-  for (const kind of ['tools.d', 'resources.d', 'prompts.d']) fs.cpSync(path.join(FIXTURES, kind), path.join(dir, kind), { recursive: true });
+  for (const kind of ['tools.d', 'resources.d', 'prompts.d', 'skills.d']) fs.cpSync(path.join(FIXTURES, kind), path.join(dir, kind), { recursive: true });
   return dir;
 }
 
-async function runSuite(revision, url, out, scenario) {
-  const what = scenario ? ['--scenario', scenario, '--spec-version', revision] : ['--requirements', revision];
-  const child = spawn(process.execPath, [SUITE, 'server', '--url', url, ...what, '--output-dir', out],
-    { stdio: ['ignore', 'pipe', 'pipe'] });
+async function runSuite(...args) {
+  const child = spawn(process.execPath, [SUITE, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part) => { output += part; });
   const [code] = await once(child, 'close');
   return { code, output };
+}
+
+// --force: extensions belong to no revision.
+async function runScenarios(revision, url, out, scenario) {
+  const what = scenario ? ['--scenario', scenario, '--spec-version', revision, '--force'] : ['--requirements', revision];
+  return runSuite('server', '--url', url, ...what, '--output-dir', out);
+}
+
+// The names of all scenarios for servers.
+async function listScenarios() {
+  const { output } = await runSuite('list', '--server');
+  return [...output.matchAll(/^ {2}- (\S+) \[/gm)].map(([, name]) => name);
 }
 
 // Every checks.json below a folder, as { scenario, checks }.
@@ -66,7 +77,7 @@ function onlyTimedFailed({ output, results }) {
 // Runs the suite, and the one scenario again if need be. Is all well?
 async function check(revision, url, out, scenario) {
   const run = async (dir, what) => {
-    const { code, output } = await runSuite(revision, url, dir, what);
+    const { code, output } = await runScenarios(revision, url, dir, what);
     const results = readResults(dir);
     const passed = report(revision, results) && code === 0;
     if (code !== 0 || process.env.VERBOSE) console.log(output.split('\n').slice(process.env.VERBOSE ? 0 : -40).join('\n'));
@@ -103,6 +114,7 @@ function report(revision, results) {
 const [only, scenario] = process.argv.slice(2);
 const fixtures = copyFixtures();
 const port = await freePort();
+const url = `http://127.0.0.1:${port}/mcp`;
 let site;
 let web;
 let good = true;
@@ -110,6 +122,7 @@ try {
   site = await startSite({ config: {
     ALLOWED_ORIGINS: `http://127.0.0.1:${port}`, TOOLS_DIR: path.join(fixtures, 'tools.d'),
     RESOURCES_DIR: path.join(fixtures, 'resources.d'), PROMPTS_DIR: path.join(fixtures, 'prompts.d'),
+    SKILLS_DIR: path.join(fixtures, 'skills.d'),
   } });
   const dir = path.join(site.dir, 'conformance');
   fs.mkdirSync(dir);
@@ -118,7 +131,12 @@ setenv.set-request-header = ( "Authorization" => "Bearer ${await site.cognito.ac
 ` });
   for (const revision of only ? [only] : REVISIONS) {
     const out = path.join(dir, revision);
-    if (!await check(revision, `http://127.0.0.1:${port}/mcp`, out, scenario)) good = false;
+    if (!await check(revision, url, out, scenario)) good = false;
+  }
+  if (!only) {
+    const done = new Set(readResults(dir).map((each) => each.scenario));
+    for (const name of (await listScenarios()).filter((each) => !done.has(each)))
+      if (!await check(REVISIONS.at(-1), url, path.join(dir, name), name)) good = false;
   }
   if (process.env.VERBOSE) console.log(site.daemon.log);
 } finally {

@@ -12,16 +12,17 @@ import { makeCertificates } from '../parts/tls.mjs';
 import { accepts, freePort, ROOT, until } from '../parts/util.mjs';
 
 const CONF = '/etc/mcp-authd/mcp-authd.conf';
+export const TOOLS = '/etc/mcp-authd/tools.d';
 export const hasSystemd = fs.existsSync('/run/systemd/system');
 export const run = (command, ...args) => execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
-// Runs the commands of the block that follows `<!-- test: NAME -->` in a document.
-export function documented(file, name) {
+// Runs the commands of the block that follows `<!-- test: NAME -->` in a document, each as `here` makes it for this machine.
+export function documented(file, name, here = (command) => command) {
   const text = fs.readFileSync(path.join(ROOT, 'docs', file), 'utf8');
   const block = text.match(new RegExp(`<!-- test: ${name} -->\n\`\`\`sh\n([^]*?)\`\`\`\n`));
   assert.ok(block, `${file} has no commands for ${name}`);
   for (const command of block[1].trim().split('\n')) {
-    if (hasSystemd || !command.startsWith('systemctl ')) run('sh', '-ec', command);
+    if (hasSystemd || !command.startsWith('systemctl ')) run('sh', '-ec', here(command));
   }
 }
 
@@ -45,6 +46,7 @@ export function setLine(file, pattern, line) {
 // The web servers of Debian on this port of loopback, with what `enable` of theirs does to be an admin's.
 export const webServers = {
   async apache(port, enable) {
+    setLine('/etc/apache2/apache2.conf', /^KeepAliveTimeout .*$/m, 'KeepAliveTimeout 60');
     setLine('/etc/apache2/ports.conf', /^Listen .*$/m, `Listen 127.0.0.1:${port}`);
     if (hasSystemd) run('systemctl', 'start', 'apache2');
     enable();
@@ -53,6 +55,8 @@ export const webServers = {
   async lighttpd(port, enable) {
     setLine('/etc/lighttpd/lighttpd.conf', /^server\.port\s*=.*$/m, `server.port = ${port}`);
     setLine('/etc/lighttpd/lighttpd.conf', /^server\.bind\s*=.*$/m, 'server.bind = "127.0.0.1"');
+    // Longer than the client's pool keeps connections, as in parts/lighttpd.mjs.
+    setLine('/etc/lighttpd/lighttpd.conf', /^server\.max-keep-alive-idle\s*=.*$/m, 'server.max-keep-alive-idle = 60');
     if (hasSystemd) {
       run('systemctl', 'restart', 'lighttpd');
       // Until it serves it has no handler for the signal of a reload, which ends it.
@@ -72,14 +76,26 @@ export async function service(name) {
   return { ready: (what, check) => until(what, check), stop: async () => { run('systemctl', 'stop', name); }, get output() { return run('journalctl', '-u', name, '-b'); } };
 }
 
+// As docs/install.md has it.
+export async function startDaemon() {
+  if (hasSystemd) {
+    // Tests start it more often in ten seconds than systemd allows.
+    run('systemctl', 'reset-failed', 'mcp-authd*.service');
+    documented('install.md', 'enable');
+    return service('mcp-authd');
+  }
+  documented('install.md', 'without-systemd');
+  return start('setpriv', ['--reuid=mcp-authd', '--regid=mcp-authd', '--init-groups', '/usr/sbin/mcp-authd']);
+}
+
 // The world around the host: Cognito, a client's document, and the configuration that names them. `closers` gets what ends it.
-export async function setUp(closers, keys = {}) {
+export async function setUp(closers, keys = {}, callbacks = ['/callback']) {
   const dir = fs.mkdtempSync('/srv/mcp-authd-');       // the service has a /tmp of its own
   fs.chmodSync(dir, 0o755);
   closers.push(async () => fs.rmSync(dir, { recursive: true, force: true }));
   const port = await freePort();
   const issuer = `http://127.0.0.1:${port}`;
-  const cognito = await startCognito({ callback: `${issuer}/callback` });
+  const cognito = await startCognito({ callback: callbacks.map((each) => issuer + each) });
   closers.push(() => cognito.close());
   const certificates = makeCertificates(dir);
   fs.chmodSync(certificates.ca, 0o644);

@@ -38,7 +38,7 @@ function writeCredentials() {
 function takeAway() {
   for (const group of GROUPS) run('systemctl', 'disable', '--now', `mcp-authd@${group}.service`, `mcp-authd@${group}.socket`);
   for (const name of fs.readdirSync('/etc/systemd/system')) {
-    if (/^mcp-authd@.*\.service\.d$/.test(name)) fs.rmSync(`/etc/systemd/system/${name}`, { recursive: true });
+    if (/^mcp-authd(-runner|@.*)\.(service|socket)\.d$/.test(name)) fs.rmSync(`/etc/systemd/system/${name}`, { recursive: true });
   }
   for (const dir of ['/etc/apache2', '/etc/lighttpd']) {
     for (const sub of ['conf-enabled', 'conf-available']) {
@@ -85,6 +85,12 @@ await closing(async (closers) => {
     assert.equal((await fetch(`${site.issuer}/.well-known/oauth-protected-resource/mcp`)).status, 200);
   };
   await logIn();
+  // A program of the group mcp: by the runner, whose socket is that group's user's.
+  assert.equal(run('stat', '-c', '%U %a', '/run/mcp-authd-runner/runner.sock').trim(), 'mcp-authd-mcp 600');
+  const manifest = '/etc/mcp-authd/tools.d/greeting.json';
+  fs.writeFileSync(manifest, JSON.stringify({ name: 'greeting', description: 'Says who it is.', inputSchema: { type: 'object' }, run: { command: ['/usr/bin/id', '-un'] } }));
+  closers.push(async () => fs.rmSync(manifest));
+  assert.equal((await callTool(site, (await tokens(site)).access_token, 'greeting')).content[0].text.trim(), 'mcp-authd-run');
   const used = () => Object.fromEntries(Object.entries(KEYS).map(([group, { accessKeyId }]) =>
     [group, [...new Set(proxy.calls.filter((call) => call.accessKeyId === accessKeyId).map(({ action }) => action))].toSorted()]));
   assert.deepEqual(used(), { authorize: ['PutItem', 'UpdateItem'], token: ['DeleteItem', 'GetItem'] }, 'each group with its own key');

@@ -23,7 +23,7 @@ quietly apt-get update
 
 # As README promises: a user with sudo, and nothing but make. The package's build runs the unit tests.
 step "build, as a user with sudo"
-install_packages sudo
+install_packages sudo adduser
 adduser --quiet --disabled-password --gecos '' admin
 echo 'admin ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/admin
 chown -R admin: /src
@@ -45,6 +45,10 @@ quietly blhc --all build/deb/build.log
 step "the version before, made of the same files"
 quietly dpkg-deb -R "$new" /tmp/old
 sed -i "s/^Version: .*/Version: 0.0.1/" /tmp/old/DEBIAN/control
+# It had no runner, and no user for it.
+sed -i '/^RUNNER_SOCKET=/d' /tmp/old/etc/mcp-authd/mcp-authd.conf
+sed -i '/# Whom programs/,/programs of mcp-authd/d' /tmp/old/DEBIAN/postinst
+find /tmp/old -name 'mcp-authd-runner*' -prune -exec rm -rf {} +
 printf '\n# of an older version\n' >>/tmp/old/etc/mcp-authd/mcp-authd.conf
 sed -i '1i # of an older version' /tmp/old/etc/apache2/conf-available/mcp-authd.conf
 quietly dpkg-deb --root-owner-group -b /tmp/old /tmp/old.deb
@@ -65,6 +69,7 @@ key=/var/lib/mcp-authd/secret.key
 [ "$(stat -c '%U:%G %a' $key)" = "mcp-authd:mcp-authd 600" ] || fail "the key: $(stat -c '%U:%G %a' $key)"
 [ "$(stat -c '%U:%G %a' /var/lib/mcp-authd)" = "mcp-authd:mcp-authd 750" ] || fail "the state directory"
 before=$(sha256sum $key)
+grep -q '^mcp-authd-run:' /etc/passwd && fail "the older version has a user for programs"
 mcp-authd -t >/dev/null 2>&1 && fail "an empty configuration passes"
 
 step "log in and call tools through Apache (the older version)"
@@ -77,6 +82,8 @@ grep -q '^MCP_SERVER_URI=http' /etc/mcp-authd/mcp-authd.conf || fail "the config
 cp /etc/mcp-authd/mcp-authd.conf /tmp/edited.conf
 # What dpkg asks when both have changed is answered as the prompt's default: keep.
 quietly dpkg --force-confdef --force-confold -i "$new"
+grep -q 'RUNNER_SOCKET is not set' /tmp/step.log || fail "the upgrade does not say that programs have the daemon's user"
+grep -q '^mcp-authd-run:' /etc/passwd || fail "there is no user for programs"
 cmp /tmp/edited.conf /etc/mcp-authd/mcp-authd.conf || fail "the configuration lost its edits"
 [ "$(sha256sum $key)" = "$before" ] || fail "the key is another"
 head -n 1 /etc/apache2/conf-available/mcp-authd.conf | grep -q older && fail "an unedited conffile was not replaced"
@@ -95,6 +102,7 @@ for page in "8 mcp-authd" "5 mcp-authd.conf" "7 mcp-authd-tool"; do
 	man -w $page >/dev/null || fail "man $page"
 done
 quietly tests/guards/units.sh
+cat /tmp/step.log
 
 step "remove: configuration and state stay"
 # What an admin adds by the documents.
@@ -141,7 +149,7 @@ quietly piuparts --existing-chroot=/clean --keep-sources-list --no-eatmydata "$n
 grep -E 'PASS|WARN' /tmp/step.log
 
 step "what the boot under systemd needs"
-install_packages systemd-sysv dbus
+install_packages systemd-sysv dbus udev iproute2 linux-image-cloud-amd64 initramfs-tools
 quietly scripts/deps deb-test
 rm -f /usr/sbin/policy-rc.d
 

@@ -7,31 +7,20 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { execFile } from 'node:child_process';
-import { closing, documented, hasSystemd, run, service, setUp, webServers } from './admin.mjs';
+import { checkAttack } from './attack.mjs';
+import { closing, documented, hasSystemd, run, setUp, startDaemon, TOOLS, webServers } from './admin.mjs';
 import { CALLERS, startLoad } from '../parts/load.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { tokens } from '../parts/oauth.mjs';
-import { start } from '../parts/process.mjs';
 import { accepts, until } from '../parts/util.mjs';
 
 const AUDIT_LOG = '/var/log/mcp-authd/audit.log';
 const SOCKET = '/run/mcp-authd/mcp-authd.sock';
-const TOOLS = '/etc/mcp-authd/tools.d';
 const EXAMPLES = '/usr/share/mcp-authd/tools.d';
 const kind = process.argv[2];
+const PROGRAM_USER = hasSystemd ? 'mcp-authd-run' : 'mcp-authd';
 // Not the Sync kind: what they ask is in this process.
 const ask = async (...args) => (await promisify(execFile)('mcp-authd', args)).stdout;
-
-async function startDaemon() {
-  if (hasSystemd) {
-    // Tests start it more often in ten seconds than systemd allows.
-    run('systemctl', 'reset-failed', 'mcp-authd*.service');
-    documented('install.md', 'enable');
-    return service('mcp-authd');
-  }
-  documented('install.md', 'without-systemd');
-  return start('setpriv', ['--reuid=mcp-authd', '--regid=mcp-authd', '--init-groups', '/usr/sbin/mcp-authd']);
-}
 
 async function reload(daemon) {
   if (hasSystemd) run('systemctl', 'reload', 'mcp-authd');
@@ -49,7 +38,7 @@ async function checkTools(site, token, daemon) {
   documented('tools.md', 'examples');
   await reload(daemon);
   const greeting = await callTool(site, token, 'greeting');
-  assert.equal(greeting.content[0].text.trim(), 'hello from mcp-authd');
+  assert.equal(greeting.content[0].text.trim(), `hello from ${PROGRAM_USER}`);
   const words = await callTool(site, token, 'word_count', { text: 'three small words' });
   assert.equal(words.structuredContent.words, 3, JSON.stringify(words));
   await checkDoctor();
@@ -100,6 +89,7 @@ await closing(async (closers) => {
   assert.equal(whoami.structuredContent.username, 'alice');
   assert.match(fs.readFileSync(AUDIT_LOG, 'utf8'), /^\{"audit":"token",.*"outcome":"issued"/m);
   await checkTools(site, granted.access_token, daemon);
+  if (hasSystemd) await checkAttack(site, granted.access_token);
   assert.match(await ask('try-client', site.clientId), /may log users in/);
   const status = await until('counted', () => {
     const now = JSON.parse(run('mcp-authd', 'status', '--json'));

@@ -9,7 +9,10 @@ suite=$1
 	echo "tests/deb/run.sh makes a chroot: run it as root" >&2
 	exit 1
 }
-command -v debootstrap >/dev/null || apt-get install -y -qq --no-install-recommends debootstrap >/dev/null
+needs() { command -v "$1" >/dev/null || apt-get install -y -qq --no-install-recommends "$2" >/dev/null; }
+needs debootstrap debootstrap
+needs mke2fs e2fsprogs
+needs qemu-system-x86_64 qemu-system-x86
 
 dir=$(mktemp -d "/tmp/mcp-authd-deb-$suite.XXXXXX")
 [ -n "${KEEP:-}" ] || trap 'rm -rf --one-file-system "$dir" "$dir.clean" "$dir.log"' EXIT
@@ -28,5 +31,7 @@ tests/deb/chroot.sh "$suite" "$dir" /src/tests/deb/inside.sh
 for web in apache lighttpd; do
 	echo "== booted, $web: one service, then one for each group"
 	tests/deb/boot.sh "$dir" "apt-get install -y -qq --no-install-recommends /src/build/deb/mcp-authd_*.deb >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }
-		cd /src && tests/node tests/deb/installed.mjs $web && tests/node tests/deb/groups.mjs $web"
+		cd /src && tests/node tests/deb/installed.mjs $web && tests/node tests/deb/groups.mjs $web && tests/node tests/deb/sites.mjs $web"
 done
+echo "== in a virtual machine: what keeps programs in"
+tests/deb/boot.sh --vm "$dir" "cd /src && tests/node tests/deb/contained.mjs"

@@ -21,6 +21,7 @@ const KEYS = ['COGNITO_REGION', 'COGNITO_USER_POOL_ID', 'COGNITO_CLIENT_ID', 'CO
   'CLIENT_METADATA_CA_FILE', 'CLIENT_METADATA_ALLOW_NETS', 'MAX_BODY_BYTES', 'ENDPOINTS'];
 const given = Object.fromEntries(KEYS.filter((key) => process.env[key]).map((key) => [key, process.env[key]]));
 const aws = Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('AWS_')));
+const TOOLS = path.join(ROOT, 'tests/demo/tools.d');
 const realPool = Boolean(given.COGNITO_USER_POOL_ID || given.COGNITO_ISSUER);
 const oneshot = process.env.ONESHOT === '1';
 
@@ -37,9 +38,9 @@ async function main() {
   const port = await choosePort();
   const ipv6 = await freePort('::1').then(() => true, () => false);
   site = await startSite({
-    host: 'localhost', port, ipv6, env: { ...given, ...aws },
+    host: 'localhost', port, also: ipv6 ? ['[::1]'] : [], env: { ...given, ...aws },
     cognito: realPool ? false : { ...(given.COGNITO_CLIENT_ID && { clientId: given.COGNITO_CLIENT_ID }) },
-    config: { TOOLS_DIR: path.join(ROOT, 'tests/demo/tools.d'), ...given },
+    config: { TOOLS_DIR: TOOLS, CLIENTS_DIR: path.join(ROOT, 'share/clients.d'), DYNAMIC_REGISTRATION: 'yes', ...given },
   });
   const mcpUrl = given.MCP_SERVER_URI ?? site.mcpUrl;
   if (site.cognito) say('started local Cognito', site.cognito.issuer);
@@ -137,7 +138,7 @@ Connect a client now:
   MCP Inspector        npx @modelcontextprotocol/inspector                transport "Streamable HTTP"
   by hand              curl -i -X POST ${mcpUrl}
 
-  Tools are programs in ${path.relative(process.cwd(), given.TOOLS_DIR ?? path.join(ROOT, 'tests/demo/tools.d')) || '.'}.
+  Tools are programs in ${path.relative(process.cwd(), given.TOOLS_DIR ?? TOOLS) || '.'}: README.md, "Your first tool".
   The log of mcp-authd follows. Ctrl-C stops everything.
 `;
 }

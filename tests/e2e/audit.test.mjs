@@ -1,14 +1,17 @@
-// The audit log, and the fail2ban filter that reads it.
+// The audit log of logins and of calls, and the fail2ban filter that reads it.
 
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { auditLines } from '../parts/audit.mjs';
 import { Browser } from '../parts/browser.mjs';
+import { modern } from '../parts/mcp.mjs';
 import { authorize, authorizeUrl, login, pkce, redeem, refresh, token } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
+import { taskClient, toolFolder } from '../parts/tasks.mjs';
 import { ROOT, until } from '../parts/util.mjs';
 
 let site;
@@ -26,6 +29,7 @@ async function audited(body) {
   return { result, lines: auditLines(text).filter(({ line }) => !line.includes(marker)) };
 }
 
+const echo = async (on, text) => modern(on, await on.cognito.accessToken(), 'tools/call', { name: 'echo', arguments: { text } });
 const brief = (lines) => lines.map(({ audit, outcome }) => `${audit} ${outcome}`);
 
 test('a login and a refresh leave a line for each step, with who and how long', async () => {
@@ -97,8 +101,9 @@ test('AUDIT_LOG: a file, which may be renamed as logrotate does', async () => {
   const file = path.join(dir, 'audit.log');
   const logged = await startSite({ config: { AUDIT_LOG: file } });
   try {
+    assert.equal((await echo(logged, 'x')).status, 200);
     await refresh(logged, 'x');
-    assert.deepEqual(brief(auditLines(fs.readFileSync(file, 'utf8'))), ['refresh refused']);
+    assert.deepEqual(brief(auditLines(fs.readFileSync(file, 'utf8'))), ['refresh refused'], 'no calls, unless wanted');
     assert.equal(fs.statSync(file).mode & 0o777, 0o640);
     fs.renameSync(file, `${file}.1`);
     await refresh(logged, 'y');
@@ -132,9 +137,10 @@ test('AUDIT_LOG: a FIFO without a reader holds nobody up, and its lines are coun
 });
 
 test('AUDIT_LOG on a full device: requests are answered, lost lines are counted', async () => {
-  const logged = await startSite({ config: { AUDIT_LOG: '/dev/full' } });
+  const logged = await startSite({ config: { AUDIT_LOG: '/dev/full', AUDIT_EVENTS: 'logins calls' } });
   try {
-    for (let i = 0; i < 3; i += 1) assert.equal((await refresh(logged, 'x')).status, 400);
+    for (let i = 0; i < 2; i += 1) assert.equal((await refresh(logged, 'x')).status, 400);
+    assert.equal((await echo(logged, 'x')).body.result.content[0].text, 'x');
     await until('the error', () => /event=audit_not_written why="No space left on device"/.test(logged.daemon.log));
     await until('the count', () => sum(logged.daemon.log) === 3);
   } finally {
@@ -143,6 +149,82 @@ test('AUDIT_LOG on a full device: requests are answered, lost lines are counted'
 });
 
 const sum = (log) => [...log.matchAll(/event=lines_lost output=audit lines=(\d+)/g)].reduce((n, [, lines]) => n + Number(lines), 0);
+
+// --- calls
+
+const SECRET = 'never-in-the-audit-log';
+const digest = (text) => `sha256:${crypto.createHash('sha256').update(text).digest('hex')}`;
+
+async function withCalls(config, body) {
+  const tools = toolFolder('mcp-authd-audit-');
+  const file = tools.file('audit.log');
+  tools.tool('ok', `echo ${SECRET}`, { task: undefined });
+  tools.tool('fail', `echo ${SECRET}; exit 3`, { task: undefined });
+  tools.tool('admin', 'echo', { task: undefined, scopes: ['mcp-server/admin'] });
+  tools.tool('long', `echo ${SECRET}`);
+  const logged = await startSite({ config: { AUDIT_LOG: file, TOOLS_DIR: tools.dir, ...config } });
+  const lines = () => auditLines(fs.readFileSync(file, 'utf8'));
+  try {
+    await body(logged, lines, taskClient(logged, await logged.cognito.accessToken({ sub: 'alice-sub', username: 'alice' })));
+  } finally {
+    await logged.close();
+    tools.remove();
+  }
+}
+
+test('AUDIT_EVENTS with calls: who called what, and how it ended; the fail2ban filter bans nobody for it', async () => {
+  await withCalls({ AUDIT_EVENTS: 'logins calls', RATE_LIMIT_USER: '4' }, async (logged, lines, alice) => {
+    await refresh(logged, 'x');
+    await alice.call('echo', { text: SECRET });
+    await alice.call('ok', { x: SECRET });
+    await alice.call('fail', { x: SECRET });
+    await alice.call('none', { x: SECRET });
+    await alice.call('echo', { text: [SECRET] });
+    assert.equal((await alice.call('admin', { x: SECRET })).status, 403);
+    const calls = lines();
+    assert.deepEqual(calls.map(({ audit, tool, outcome }) => [audit, tool, outcome].join(' ')), ['refresh  refused',
+      'tool_call echo ok', 'tool_call ok ok', 'tool_call fail exit_status', 'tool_call none unknown_tool',
+      'tool_call echo bad_arguments', 'tool_call admin insufficient_scope']);
+    for (const each of calls.slice(1)) {
+      assert.deepEqual(Object.keys(each).slice(0, 5), ['audit', 'ts', 'outcome', 'address', 'request']);
+      const { address, client, subject, username } = each;
+      assert.deepEqual({ address, client, subject, username },
+        { address: '127.0.0.1', client: logged.cognito.clientId, subject: 'alice-sub', username: 'alice' });
+      assert.ok(Number.isInteger(each.ms) && each.ms >= 0);
+      assert.equal(each.arguments, undefined);
+    }
+    assert.equal(calls[4].reason, 'Unknown tool: none');
+    assert.match(calls[6].reason, /scope/);
+    assert.deepEqual(fail2banFinds(calls.map(({ line }) => line)), ['127.0.0.1'], 'the refresh');
+
+    const id = await alice.start('long', { x: SECRET });
+    const run = await until('the end of the task', () => lines().find(({ audit }) => audit === 'task_run'));
+    const began = lines().find(({ outcome }) => outcome === 'task');
+    for (const each of [run, began]) assert.deepEqual([each.task, each.tool, each.subject], [id, 'long', 'alice-sub']);
+    assert.equal(run.outcome, 'ok');
+
+    await until('the limit', async () => (await alice.call('ok')).status === 429);
+    assert.equal(lines().at(-1).outcome, 'limited');
+    assert.match(lines().at(-1).reason, /too many calls/);
+    assert.ok(!lines().some(({ line }) => line.includes(SECRET)), 'neither arguments nor results');
+  });
+});
+
+test('AUDIT_ARGUMENTS=digest: the same arguments have the same digest, as jq and sha256sum make it', async () => {
+  await withCalls({ AUDIT_EVENTS: 'calls', AUDIT_ARGUMENTS: 'digest' }, async (logged, lines, alice) => {
+    await refresh(logged, 'x'); // has no line
+    await alice.call('ok', { b: [1, { z: null, y: 'é' }], a: SECRET });
+    await alice.call('ok', { a: SECRET, b: [1, { y: 'é', z: null }] });
+    await alice.call('none', { a: SECRET });
+    const id = await alice.start('long', { a: SECRET });
+    await until('the end of the task', () => lines().find(({ audit, task }) => audit === 'task_run' && task === id));
+    const canonical = execFileSync('jq', ['-cSj', '.'], { input: `{"b": [1, {"z": null, "y": "é"}], "a": "${SECRET}"}` });
+    const other = digest(`{"a":"${SECRET}"}`);
+    assert.deepEqual(lines().filter(({ tool }) => tool !== 'long').map((line) => line.arguments), [digest(canonical), digest(canonical), other]);
+    assert.equal(lines().find(({ task, audit }) => task === id && audit === 'tool_call').arguments, other);
+    assert.ok(!lines().some(({ line }) => line.includes(SECRET)));
+  });
+});
 
 // --- fail2ban
 

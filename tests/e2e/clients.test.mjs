@@ -9,7 +9,7 @@ import { findForm, wordsOf } from '../parts/browser.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { assertOAuthError, authorize, login, redeem, REDIRECT, refresh, revoke, token, tokens } from '../parts/oauth.mjs';
 import { reload } from '../parts/audit.mjs';
-import { logged, writeConfig } from '../parts/daemon.mjs';
+import { logged } from '../parts/daemon.mjs';
 import { until } from '../parts/util.mjs';
 import { startSite } from '../parts/site.mjs';
 
@@ -32,7 +32,7 @@ test('CLIENTS_ALLOW and CLIENTS_DENY decide, and deny wins, at /token too', asyn
   try {
     const { refresh_token: held } = await tokens(strict);
     assert.equal((await authorize(strict, { client_id: 'https://elsewhere.example/c.json' })).status, 400);
-    writeConfig(strict.daemon.configFile, { ...strict.keys, CLIENTS_DENY: strict.clientId });
+    strict.configure({ CLIENTS_DENY: strict.clientId });
     await reload(strict, until);
     await until('the new configuration', async () => (await authorize(strict)).status === 400);
     assertOAuthError(await refresh(strict, held), 401, 'invalid_client');

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { assertFails, letWebServerIn, runDoctor } from '../parts/doctor.mjs';
+import { nginxRules } from '../parts/nginx.mjs';
 import { start } from '../parts/process.mjs';
 import { startSite, webServers, WEB_SERVER } from '../parts/site.mjs';
 import { makeCertificates } from '../parts/tls.mjs';
@@ -16,23 +17,42 @@ import { freePort, ROOT, until } from '../parts/util.mjs';
 
 let port, certificates, site, web;
 
-const usual = WEB_SERVER === 'apache' ? `Include "${ROOT}/conf/apache/mcp-authd.conf"\n` : `include "${ROOT}/conf/lighttpd/mcp-authd-routes.conf"\n`;
-const hsts = { apache: 'Header always set Strict-Transport-Security "max-age=31536000"\n',
-  lighttpd: 'setenv.add-response-header = ( "Strict-Transport-Security" => "max-age=31536000" )\n' }[WEB_SERVER];
-// What keeps Authorization from the service.
-const lost = { apache: '<LocationMatch "^/mcp$">\nCGIPassAuth Off\n</LocationMatch>\n',
-  lighttpd: 'setenv.set-request-header = ( "Authorization" => "" )\n' }[WEB_SERVER];
+// Of each web server: its options for TLS with our rules and `more`, HSTS, what keeps Authorization from the service, what takes
+// no long tokens and how it refuses them.
+const server = {
+  apache: {
+    options: (tls, more) => ({ modules: ['socache_shmcb', 'ssl', 'headers'],
+      conf: `SSLEngine on\nSSLCertificateFile ${tls.cert}\nSSLCertificateKeyFile ${tls.key}\nInclude "${ROOT}/conf/apache/mcp-authd.conf"\n${more}` }),
+    hsts: 'Header always set Strict-Transport-Security "max-age=31536000"\n',
+    lost: '<LocationMatch "^/mcp$">\nCGIPassAuth Off\n</LocationMatch>\n',
+    short: 'LimitRequestFieldSize 8190\n', refused: /HTTP 400/, unreachable: /HTTP 503/,
+  },
+  lighttpd: {
+    options: (tls, more) => ({ conf: `server.modules += ( "mod_openssl", "mod_setenv" )\nssl.engine = "enable"
+ssl.pemfile = "${tls.cert}"\nssl.privkey = "${tls.key}"\ninclude "${ROOT}/conf/lighttpd/mcp-authd-routes.conf"\n${more}` }),
+    hsts: 'setenv.add-response-header = ( "Strict-Transport-Security" => "max-age=31536000" )\n',
+    lost: 'setenv.set-request-header = ( "Authorization" => "" )\n',
+    short: 'server.max-request-field-size = 8192\n', refused: /HTTP 431/, unreachable: /HTTP 503/,
+  },
+  nginx: {
+    // The location has our parameters, so one more belongs there, and what comes twice is taken away first.
+    options: (tls, more, socket) => ({ servers: `server {\nlisten 127.0.0.1:${port} ssl;\nssl_certificate ${tls.cert};\nssl_certificate_key ${tls.key};
+${more.includes('large_client') ? nginxRules(socket).replace(/^large_client.*$/m, '') : nginxRules(socket)}
+${more}}`.replace(/(fastcgi_buffering on;)([^]*)(fastcgi_param HTTP_AUTHORIZATION "";)/, '$3\n$1$2') }),
+    hsts: 'add_header Strict-Transport-Security "max-age=31536000" always;\n',
+    lost: 'fastcgi_param HTTP_AUTHORIZATION "";\n',
+    short: 'large_client_header_buffers 4 8k;\n', refused: /HTTP 400/, unreachable: /HTTP 502/,
+  },
+}[WEB_SERVER];
+const { hsts, lost } = server;
 
 // The web server with TLS on the site's public port, while `during` runs.
 async function behindTls({ more = '', socket = site.keys.LISTEN }, during) {
-  const { cert, key } = certificates;
-  const tls = WEB_SERVER === 'apache' ? `SSLEngine on\nSSLCertificateFile ${cert}\nSSLCertificateKeyFile ${key}\n`
-    : `server.modules += ( "mod_openssl", "mod_setenv" )\nssl.engine = "enable"\nssl.pemfile = "${cert}"\nssl.privkey = "${key}"\n`;
-  const server = await webServers[WEB_SERVER]({ dir: web, port, socket, conf: tls + usual + more, modules: ['socache_shmcb', 'ssl', 'headers'] });
+  const started = await webServers[WEB_SERVER]({ dir: web, port, socket, ...server.options(certificates, more, socket) });
   try {
     return await during();
   } finally {
-    await server.stop();
+    await started.stop();
   }
 }
 
@@ -90,11 +110,10 @@ test('a web server that keeps Authorization to itself', () => behindTls({ more: 
 }));
 
 test('a web server that takes no long tokens', async () => {
-  const more = WEB_SERVER === 'apache' ? 'LimitRequestFieldSize 8190\n' : 'server.max-request-field-size = 8192\n';
-  const report = await behindTls({ more }, () => doctor());
+  const report = await behindTls({ more: server.short }, () => doctor());
   assert.equal(report.of('Authorization').status, 'ok', report.output);
   assert.equal(report.of('long tokens').status, 'warn', report.output);
-  assert.match(report.of('long tokens').text, WEB_SERVER === 'apache' ? /HTTP 400/ : /HTTP 431/);
+  assert.match(report.of('long tokens').text, server.refused);
   assert.match(report.of('long tokens').advice, /LimitRequestFieldSize/);
   assert.equal((await behindTls({ more: hsts }, () => doctor())).of('long tokens').status, 'ok');
 });
@@ -104,7 +123,7 @@ test('a web server that does not reach the service', () => {
   fs.writeFileSync(socket, '');
   return behindTls({ socket }, async () => {
     const report = await doctor();
-    for (const check of ['resource metadata', 'server metadata', 'Authorization']) assertFails(report, check, /HTTP 503/, /systemctl start/);
+    for (const check of ['resource metadata', 'server metadata', 'Authorization']) assertFails(report, check, server.unreachable, /systemctl start/);
   });
 });
 

@@ -40,7 +40,7 @@ test('all is good', async () => {
   const from = proxy.calls.length;
   const report = await doctor();
   assert.equal(report.code, 0, report.output);
-  for (const check of ['configuration', 'state directory', 'key file', 'pinned clients', 'scopes', 'tools', 'resources', 'prompts', 'socket', 'key set', 'clock',
+  for (const check of ['configuration', 'state directory', 'key file', 'pinned clients', 'scopes', 'tools', 'resources', 'prompts', 'socket', 'programs', 'key set', 'clock',
     'authorize address', 'token address', 'credentials', 'table', 'time to live', 'PutItem', 'UpdateItem', 'GetItem', 'DeleteItem',
     'certificate', 'resource metadata', 'server metadata', 'Authorization', 'long tokens', 'issuer']) {
     assert.equal(report.of(check)?.status, 'ok', `${check}: ${report.output}`);
@@ -189,7 +189,7 @@ test('the configuration and the files of the host', async () => {
   for (const check of ['resources', 'prompts']) {
     assert.equal(report.of(check).status, 'warn');
     assert.match(report.of(check).text, /broken\.json/);
-    assert.match(report.of(check).advice, /mend it/);
+    assert.match(report.of(check).advice, /correct it/);
   }
   assert.match((await doctor({ config: { TOOLS_DIR: manifests } })).of('tools').text, /broken\.json/);
   assert.equal((await doctor({ config: { RESOURCES_DIR: '' } })).of('resources'), undefined, 'switched off');

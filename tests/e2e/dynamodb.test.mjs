@@ -6,12 +6,13 @@ import fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { Browser } from '../parts/browser.mjs';
 import { startDynamoDb, TABLE } from '../parts/dynamodb.mjs';
-import { givenUp, KEY } from '../parts/dynamodb-proxy.mjs';
+import { givenUp, KEY, startDynamoDbProxy } from '../parts/dynamodb-proxy.mjs';
 import { assertAllAccepted, callsSince, countActions, startDynamoSite } from '../parts/dynamodb-site.mjs';
 import { assertOAuthError, authorizeUrl, login, pkce, redeem, redemption, REDIRECT, tokens, untilServed } from '../parts/oauth.mjs';
 import { sdkV1Logins } from '../parts/sdk-v1-logins.mjs';
 import { sdkV2Logins } from '../parts/sdk-v2-logins.mjs';
 import { startSite } from '../parts/site.mjs';
+import { startSites } from '../parts/sites.mjs';
 
 let dynamodb;
 before(async () => { dynamodb = await startDynamoDb(); });
@@ -221,6 +222,51 @@ describe('least privileges', () => {
     } finally {
       authorizeKey.actions = proxyKey;
     }
+  });
+});
+
+// `main` and `a` have one table, `b` has one of its own; one set of credentials, as one daemon has.
+describe('several sites', () => {
+  let proxy, sites;
+  before(async () => {
+    await dynamodb.createTable('of-all');
+    await dynamodb.createTable('of-b');
+    const actions = ['PutItem', 'UpdateItem', 'GetItem', 'DeleteItem'];
+    proxy = await startDynamoDbProxy({ dynamodb, keys: [{ ...KEY,
+      allows: (action, table, index) => index === undefined && actions.includes(action) && ['of-all', 'of-b'].includes(table) }] });
+    sites = await startSites({ env: proxy.env(), config: { SESSION_STORE: 'dynamodb', SESSION_TABLE_NAME: 'of-all' },
+      sites: { b: { SESSION_TABLE_NAME: 'of-b' } } });
+  });
+  after(() => (sites?.close() ?? Promise.resolve()).finally(() => proxy?.close()));
+  const idsIn = async (table) => (await dynamodb.items(table)).map((item) => item.sessionId.S);
+
+  test('the key of an item has the site before it, in the table of that site', async () => {
+    const { main, a, b } = sites;
+    for (const [site, table, prefix] of [[main, 'of-all', ''], [a, 'of-all', 'a/'], [b, 'of-b', 'b/']]) {
+      const granted = await login(site);
+      const [id, ...more] = await idsIn(table);
+      assert.match(id, new RegExp(`^${prefix}[A-Za-z0-9_-]+$`));
+      assert.deepEqual(more, [], 'and none beside it');
+      assert.deepEqual(await idsIn(table === 'of-b' ? 'of-all' : 'of-b'), []);
+      assert.equal((await redeem(site, granted)).status, 200);
+      assert.deepEqual(await idsIn(table), []);
+    }
+  });
+
+  test('no site finds the login of another in the same table', async () => {
+    const { main, a } = sites;
+    for (const [from, to] of [[main, a], [a, main]]) {
+      const granted = await login(from), before = await idsIn('of-all');
+      assertOAuthError(await redeem(to, granted), 400, 'invalid_grant');
+      assert.deepEqual(await idsIn('of-all'), before, 'nor deletes it');
+      assert.equal((await redeem(from, granted)).status, 200);
+    }
+  });
+
+  test('four actions on the items of the two tables are enough, and all are used', () => {
+    assertAllAccepted(proxy);
+    assert.deepEqual([...new Set(proxy.calls.map((call) => `${call.action} ${call.table}`))].sort(),
+      ['DeleteItem', 'GetItem', 'PutItem', 'UpdateItem'].flatMap((action) => ['of-all', 'of-b'].map((table) => `${action} ${table}`)).sort());
   });
 });
 

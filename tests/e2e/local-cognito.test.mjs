@@ -49,8 +49,8 @@ test('a login gives tokens with the claims and the header of Cognito', async () 
   const access = await jwtVerify(answer.access_token, keys, { issuer: cognito.issuer });
   assert.deepEqual(Object.keys(access.protectedHeader).sort(), ['alg', 'kid']);
   assert.equal(access.protectedHeader.alg, 'RS256');
-  assert.deepEqual(Object.keys(access.payload).sort(), ['auth_time', 'client_id', 'exp', 'iat', 'iss', 'jti', 'scope',
-    'sub', 'token_use', 'username', 'version']);
+  assert.deepEqual(Object.keys(access.payload).sort(), ['auth_time', 'client_id', 'cognito:groups', 'exp', 'iat', 'iss', 'jti',
+    'scope', 'sub', 'token_use', 'username', 'version']);
   assert.equal(access.payload.token_use, 'access');
   assert.equal(access.payload.client_id, cognito.clientId);
   assert.equal(access.payload.username, 'alice');

@@ -35,7 +35,8 @@ before(async () => {
   release('one');
   release('two');
   fs.symlinkSync('releases/one', at('current'));
-  site = await startSite({ config: { TOOLS_DIR: at('current/tools.d'), RESOURCES_DIR: at('current/resources.d'), PROMPTS_DIR: at('later/prompts.d') } });
+  site = await startSite({ config: { TOOLS_DIR: at('current/tools.d'), RESOURCES_DIR: at('current/resources.d'), PROMPTS_DIR: at('later/prompts.d'),
+    WORKERS_MIN: '4', WORKERS_MAX: '4' } });
   token = await site.cognito.accessToken();
 });
 after(async () => {
@@ -71,4 +72,26 @@ test('a folder that is made later', async () => {
   await stream.next('the prompts', ({ method }) => method === 'notifications/prompts/list_changed');
   await until('the prompt', async () => (await names()).includes('p'));
   await stream.close();
+});
+
+// Workers read a change at different times, some of them when the file has changed again. (The call needs an argument, so no program starts.)
+test('a tool that one worker knows every worker knows', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    const name = `changed-${round}`;
+    const asked = [];
+    const ask = async () => {
+      const from = performance.now();
+      const { body } = await modern(site, token, 'tools/call', { name, arguments: {} });
+      asked.push({ from, to: performance.now(), known: body.error?.message !== `Unknown tool: ${name}` });
+    };
+    const askOften = async () => {
+      while (asked.filter(({ known }) => known).length < 40) await ask();
+    };
+    const all = Array.from({ length: 6 }, askOften);
+    fs.writeFileSync(at('new'), JSON.stringify({ name, inputSchema: { type: 'object', required: ['text'] }, run: { command: ['./say.sh'] } }));
+    fs.renameSync(at('new'), at('releases/two/tools.d/say.json'));
+    await Promise.all(all);
+    const first = Math.min(...asked.filter(({ known }) => known).map(({ to }) => to));
+    assert.deepEqual(asked.filter(({ from, known }) => from > first && !known), [], `round ${round}`);
+  }
 });

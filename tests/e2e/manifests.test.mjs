@@ -21,7 +21,7 @@ const wrong = [
   ['tools.d', Buffer.from('{"name":"\xff"}', 'latin1'), /UTF-8|JSON/],
   ['tools.d', ' '.repeat(70000), /65536|too (long|large)|bytes/],
   ['tools.d', tool({ name: 'a b' }), /name must be 1 to 128/], ['tools.d', tool({ name: undefined }), /name must be/],
-  ['tools.d', tool({ name: 'echo' }), /taken by a built-in tool/], ['tools.d', tool({ name: 'good' }), /taken by good\.json/],
+  ['tools.d', tool({ name: 'echo' }), /used by a built-in tool/], ['tools.d', tool({ name: 'good' }), /used by good\.json/],
   ['tools.d', tool({ descripton: 'x' }), /unknown member "descripton"/], ['tools.d', tool({ description: 1 }), /description must be a string/],
   ['tools.d', tool({ inputSchema: undefined }), /inputSchema must be an object/], ['tools.d', tool({ inputSchema: { type: 'string' } }), /inputSchema must be/],
   ['tools.d', tool({ inputSchema: { type: 'object', properties: { a: { type: 'text' } } } }), /inputSchema #\/properties\/a\/type/],
@@ -42,12 +42,12 @@ const wrong = [
     /names the same header twice/],
   ['resources.d', resource({ uri: 'x' }), /uri must be a URI/], ['resources.d', resource({ run: {} }), /run must have one of/],
   ['resources.d', resource({ run: { file: 'none.txt' } }), /run\.file is not a file that can be read/],
-  ['resources.d', { ...resource({ uriTemplate: 'doc://{a}{b}' }), uri: undefined }, /uriTemplate may have/],
+  ['resources.d', { ...resource({ uriTemplate: 'doc://{a}{b}' }), uri: undefined }, /uriTemplate may only have/],
   ['resources.d', { ...resource({ uriTemplate: 'doc://{a}', run: { text: '{{b}}' } }), uri: undefined }, /\{\{b\}\}/],
   ['prompts.d', prompt({ run: {} }), /run must have either command or messages/],
   ['prompts.d', prompt({ run: { messages: [] } }), /run\.messages must be/],
-  ['prompts.d', prompt({ run: { messages: [{ role: 'user', content: { type: 'text', text: '{{b}}' } }] } }), /\{\{b\}\}, which is no argument/],
-  ['prompts.d', prompt({ run: { ...prompt().run, complete: { a: ['x'] } } }), /run\.complete has a, which is no argument/],
+  ['prompts.d', prompt({ run: { messages: [{ role: 'user', content: { type: 'text', text: '{{b}}' } }] } }), /\{\{b\}\}, which is not an argument/],
+  ['prompts.d', prompt({ run: { ...prompt().run, complete: { a: ['x'] } } }), /run\.complete has a, which is not an argument/],
 ];
 
 let site;
@@ -90,5 +90,5 @@ test('the others are there, and the log says what was left out', async () => {
   assert.deepEqual(await names('resources/list', 'resources'), ['good']);
   assert.deepEqual(await names('resources/templates/list', 'resourceTemplates'), []);
   assert.deepEqual(await names('prompts/list', 'prompts'), ['good']);
-  for (const kind of ['tool', 'resource', 'prompt']) assert.match(site.daemon.log, new RegExp(`event=${kind}_left_out problem="[^"]*wrong-`));
+  for (const kind of ['tool', 'resource', 'prompt']) assert.match(site.daemon.log, new RegExp(`event=${kind}_invalid problem="[^"]*wrong-`));
 });

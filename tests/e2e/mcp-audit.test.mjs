@@ -1,10 +1,12 @@
-// Each call is one line in the log, with caller, target, outcome and duration; programs get the call's trace context.
+// Each call is one line in the log and, if wanted, one in the audit log, with caller, target, outcome and duration;
+// programs get the call's trace context.
 // The same in both kinds of protocol versions.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { auditLines } from '../parts/audit.mjs';
 import { challenge, HANDSHAKE_REVISIONS, META, MODERN, modern, post } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 import { until } from '../parts/util.mjs';
@@ -40,7 +42,7 @@ before(async () => {
   write('prompts.d/admin.json', { name: 'admin-prompt', arguments: [{ name: 'a' }],
     run: { command, scopes: ['mcp-server/admin'], complete: { a: ['x'] } } });
   site = await startSite({ config: { TOOLS_DIR: path.join(dir, 'tools.d'), RESOURCES_DIR: path.join(dir, 'resources.d'),
-    PROMPTS_DIR: path.join(dir, 'prompts.d') } });
+    PROMPTS_DIR: path.join(dir, 'prompts.d'), AUDIT_EVENTS: 'logins calls', AUDIT_ARGUMENTS: 'digest' } });
   token = await site.cognito.accessToken();
 });
 after(async () => {
@@ -60,7 +62,7 @@ function send(version, method, params, meta = {}) {
 const fields = (line) => Object.fromEntries([...line.matchAll(/ ([a-z_]+)=("(?:[^"\\]|\\.)*"|\S*)/g)]
   .map(([, key, value]) => [key, value.replace(/^"|"$/g, '')]));
 
-// The audit lines that a request leaves; they are written before its answer, but reach us by a pipe of their own.
+// The lines that a request leaves in both; they are written before its answer, but reach us by a pipe of their own.
 let pings = 0;
 async function audited(body) {
   const from = site.daemon.log.length;
@@ -68,7 +70,13 @@ async function audited(body) {
   const marker = `no/such-${pings += 1}`;
   await post(site, token, { jsonrpc: '2.0', id: 1, method: marker }, { 'mcp-protocol-version': '2025-11-25' });
   const text = await until('the marker', () => site.daemon.log.includes(`method=${marker} `) && site.daemon.log.slice(from));
-  return { answer, lines: text.split('\n').filter((line) => / event=(tool_call|resource_read|prompt_get|completion) /.test(line)) };
+  const lines = text.split('\n').filter((line) => / event=(tool_call|resource_read|prompt_get|completion) /.test(line));
+  const members = (line) => [line.request, line.event, line.outcome, line.tool ?? line.resource ?? line.prompt ?? line.ref, line.sub, line.client_id];
+  const audit = auditLines(text).map((line) => ({ ...line, event: line.audit, sub: line.subject, client_id: line.client }));
+  // An empty name has no member.
+  assert.deepEqual(audit.map((line) => members(line).map((each) => each ?? '')), lines.map((line) => members(fields(line)).map((each) => each ?? '')));
+  assert.ok(!audit.some(({ line }) => line.includes(SECRET)));
+  return { answer, lines };
 }
 
 const argument = { name: 'a', value: SECRET };

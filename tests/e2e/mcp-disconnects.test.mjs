@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { META, MODERN, modern, post } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
-import { sleep, until } from '../parts/util.mjs';
+import { until } from '../parts/util.mjs';
 
 const NOTICED_MS = 15000; // far from the programs' own limit, which is a minute
 let site;
@@ -104,35 +104,6 @@ test('a client that takes no stream waits for its answer', async () => {
   const answer = await modern(site, token, 'tools/call', { name: 'nap', arguments: { mark: 'plain' } },
     { headers: { accept: 'application/json' } });
   assert.equal(answer.body.result.content[0].text, 'finished\n');
-});
-
-test('clients that vanish while they wait for a worker hold none up', async () => {
-  const busy = await startSite({ config: { TOOLS_DIR: dir, WORKERS_MIN: '1', WORKERS_MAX: '1' } });
-  try {
-    const as = await busy.cognito.accessToken();
-    const call = (mark, signal) => fetch(busy.mcpUrl, { method: 'POST', signal, headers: { 'content-type': 'application/json',
-      accept: 'application/json, text/event-stream', authorization: `Bearer ${as}`, ...modernHeaders('silent') },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'silent', arguments: { mark }, _meta: META } }) });
-    const first = call('holds');
-    await until('the worker is busy', () => log('holds'));
-    const gone = new AbortController();
-    const vanishing = Array.from({ length: 20 }, () => assert.rejects(call('vanishes', gone.signal)));
-    const connections = () => fs.readFileSync('/proc/net/unix', 'utf8').split('\n').filter((line) => line.includes(busy.dir)).length;
-    await until('their requests wait', () => connections() > 20);
-    await sleep(1500);          // the wait is what this is about: who has not waited long is not looked for
-    gone.abort();
-    await Promise.all(vanishing);
-    const last = call('stays');
-    go('holds');
-    await (await first).text();
-    // Each of them alone would be noticed after 5 s or more, by the comment of a call that is silent.
-    await until('the one that stays', () => log('stays'), { deadlineMs: 45000 });
-    go('stays');
-    assert.match(await (await last).text(), /finished/);
-    assert.ok(!log('vanishes').includes('done'));
-  } finally {
-    await busy.close();
-  }
 });
 
 test('in the handshake revisions a client that goes away ends nothing', async () => {

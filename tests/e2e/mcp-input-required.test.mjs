@@ -59,7 +59,7 @@ test('an answer has to be what was asked for', async () => {
   for (const [answer, why] of [
     [accept({ name: 'Augusta' }), /inputResponses\.who has wrong content: \/name/], [accept({ name: 1 }), /\/name/],
     [accept({}), /name/], [accept(), /no content/], [accept([]), /no content/], [{ action: 'yes' }, /accept, decline, cancel/], [{}, /action/],
-    [{ action: 1 }, /action/], [[], /no object/], [null, /no object/], ['Ada', /no object/],
+    [{ action: 1 }, /action/], [[], /not an object/], [null, /not an object/], ['Ada', /not an object/],
   ]) {
     const wrong = await again(answer);
     assertRpcError(wrong, 200, -32602);

@@ -7,6 +7,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { taskProcessOf } from '../parts/daemon.mjs';
 import { assertRpcError, META, modern } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 import { hasEnded } from '../parts/tasks.mjs';
@@ -70,13 +71,17 @@ async function call(name, meta = TASKS) {
 }
 const tasks = (method, taskId, { as = token, meta = TASKS, more = {}, name = taskId } = {}) =>
   modern(site, as, `tasks/${method}`, { taskId, ...more }, { meta, headers: { 'mcp-name': name } });
-const start = async (name) => (await call(name)).body.result.taskId;
+// A store that is slow for a moment, as on a busy machine, is a 503 with Retry-After: the client comes again.
+const start = (name) => until(`a task of ${name}`, async () => {
+  const { status, body } = await call(name);
+  assert.ok(status === 200 || status === 503, JSON.stringify(body));
+  return body.result?.taskId;
+});
 const reaches = (id, status) => until(`${status} of ${id}`, async () => {
   const { result } = (await tasks('get', id)).body;
   return result.status === status && result;
 });
 
-const parentOf = (pid) => Number(/^PPid:\s+(\d+)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
 
 test('a task whose process is killed has failed at once, and all that its program had started is gone', async () => {
   const id = await start('family');
@@ -84,9 +89,7 @@ test('a task whose process is killed has failed at once, and all that its progra
     const text = fs.existsSync(path.join(dir, 'family.pids')) ? fs.readFileSync(path.join(dir, 'family.pids'), 'utf8') : '';
     return /^\d+\n\d+\n$/.test(text) && text.trim().split('\n').map(Number);
   });
-  const [program] = pids;
-  const process_ = parentOf(program);
-  assert.match(fs.readFileSync(`/proc/${process_}/comm`, 'utf8'), /^mcp-task/);
+  const process_ = taskProcessOf(site.daemon);
   assert.equal((await tasks('get', id)).body.result.status, 'working');
   process.kill(process_, 'SIGKILL');
   await hasEnded(process_);

@@ -45,19 +45,22 @@ after(async () => {
   fs.rmSync(dir, { recursive: true, force: true });
 });
 
-const memory = (what) => Number(new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(fs.readFileSync(`/proc/${worker}/status`, 'utf8'))[1]) * 1024;
+const memory = (what, pid = worker) => Number(new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
+const most = (what) => Math.max(...workersOf(site.daemon).map((pid) => memory(what, pid)));
 
-// Sends it, and says what the only worker took for it at most.
+// Sends it, and says what the worker that serves it took for it at most: the only one, or one that was started while it ran a program.
 async function cost(send) {
   // VmHWM starts anew. A worker is not dumpable, so that these files are root's.
-  if (process.getuid() === 0) fs.writeFileSync(`/proc/${worker}/clear_refs`, '5');
-  else execFileSync('sudo', ['sh', '-c', `echo 5 >/proc/${worker}/clear_refs`]);
-  const answer = await send();
-  const peak = memory('VmHWM') - atRest;
-  if (MEASURED) {
-    await until(() => `memory is given back: ${atRest} at rest, ${memory('VmRSS')} now`, () => memory('VmRSS') <= atRest * 1.1, { deadlineMs: 5000 });
+  for (const pid of workersOf(site.daemon)) {
+    if (process.getuid() === 0) fs.writeFileSync(`/proc/${pid}/clear_refs`, '5');
+    else execFileSync('sudo', ['sh', '-c', `echo 5 >/proc/${pid}/clear_refs`]);
   }
-  assert.deepEqual(workersOf(site.daemon), [worker], 'the same worker');
+  const answer = await send();
+  const peak = most('VmHWM') - atRest;
+  if (MEASURED) {
+    await until(() => `memory is given back: ${atRest} at rest, ${most('VmRSS')} now`, () => most('VmRSS') <= atRest * 1.1, { deadlineMs: 5000 });
+  }
+  assert.ok(workersOf(site.daemon).includes(worker), 'no worker was ended');
   return { peak, answer };
 }
 

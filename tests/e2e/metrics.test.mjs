@@ -283,9 +283,12 @@ test('without a key there is neither a file nor a process', async () => {
   const plain = await startSite();
   await callTool(plain, await plain.cognito.accessToken(), 'whoami');
   const names = () => childrenOf(plain.daemon).map(({ name }) => name).sort().join(' ');
-  await until(() => `the workers and the stream holder alone, there are ${names()}`, () => names() === 'mcp-streams mcp-worker mcp-worker');
-  assert.ok(!plain.daemon.log.includes('_aws'));
-  await plain.close();
+  try {
+    await until(() => `no metrics server, there are ${names()}`, () => names() === 'mcp-runner mcp-streams mcp-worker mcp-worker');
+    assert.ok(!plain.daemon.log.includes('_aws'));
+  } finally {
+    await plain.close();
+  }
 });
 
 test('every metric and label that the Grafana dashboard names exists, and every metric has its place there', async () => {

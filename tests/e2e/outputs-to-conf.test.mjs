@@ -1,7 +1,7 @@
 // scripts/outputs-to-conf makes a valid configuration from the outputs of the AWS stack.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -79,6 +79,31 @@ test('a table of tasks goes along, if the stack has one', () => {
   assert.equal(keys(convert(['-s', 'lmdb'], JSON.stringify(outputs)).stdout).TASK_TABLE_NAME, undefined);
   outputs.AuthenticatedMcpStack.TaskTableName = 'a b';
   assert.match(convert([], JSON.stringify(outputs)).stderr, /TaskTableName has a character/);
+});
+
+test('a file for each site of the stack', () => {
+  const outputs = JSON.parse(readFileSync(sample('outputs-dev.json'), 'utf8'));
+  Object.assign(outputs.AuthenticatedMcpStack, { Sitesacme1A2B3C4D: 'acme 2h57kf5cpq17m0eml12EXAMPLE', Sitesa15F6A7B8C: 'a-1 3h57kf5cpq17m0eml12EXAMPLE' });
+  const dir = join(folder, 'sites.d');
+  mkdirSync(dir);
+  const main = convert(['-s', 'lmdb', '-d', dir], JSON.stringify(outputs));
+  assert.equal(main.status, 0, main.stderr);
+  assert.deepEqual(readdirSync(dir).sort(), ['a-1.conf', 'acme.conf']);
+  assert.deepEqual(keys(readFileSync(join(dir, 'acme.conf'), 'utf8')), {
+    MCP_SERVER_URI: 'http://localhost:8080/acme/mcp',
+    AUTH_PROXY_URI: 'http://localhost:8080/acme',
+    COGNITO_CLIENT_ID: '2h57kf5cpq17m0eml12EXAMPLE',
+    SUPPORTED_SCOPES: 'openid email profile acme/tools',
+    REQUIRED_SCOPES: 'acme/tools',
+  });
+  const { status, stdout, stderr } = check(main.stdout);
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^REQUIRED_SCOPES=a-1\/tools$/m);
+  assert.match(convert([], JSON.stringify(outputs)).stderr, /-d DIR writes their files/);
+  outputs.AuthenticatedMcpStack.Sitesacme1A2B3C4D = '../x 2h57';
+  assert.match(convert(['-d', dir], JSON.stringify(outputs)).stderr, /not its name and its app client/);
+  assert.match(convert(['-d', join(folder, 'none')], JSON.stringify(outputs)).stderr, /is no folder/);
+  rmSync(dir, { recursive: true });
 });
 
 test('the sample has what the stack gives', () => {

@@ -17,7 +17,7 @@ let site;
 
 async function fresh() {
   await site?.close();
-  site = await startSite({ ipv6: true, config: { RATE_LIMIT_ADDRESS: String(ADDRESS), RATE_LIMIT_CLIENT: String(CLIENT), WORKERS_MIN: '4' } });
+  site = await startSite({ also: ['[::1]'], config: { RATE_LIMIT_ADDRESS: String(ADDRESS), RATE_LIMIT_CLIENT: String(CLIENT), WORKERS_MIN: '4' } });
 }
 before(fresh);
 after(() => site?.close());
@@ -118,4 +118,28 @@ test('a user: so many programs a minute, in tools and elsewhere; what starts non
   } finally {
     await limited.close();
   }
+});
+
+// The key has signed something else than what they say.
+const forgedTokens = (token, count) => Array.from({ length: count }, (_, i) => {
+  const [header, , signature] = token.split('.');
+  return [header, Buffer.from(JSON.stringify({ sub: `forged-${i}` })).toString('base64url'), signature].join('.');
+});
+
+test('forged tokens: an address that sends many others each time waits, with none but a known token', async () => {
+  await fresh();
+  const { access_token: known } = await tokens(site);
+  const claims = JSON.parse(Buffer.from(known.split('.')[1], 'base64url'));
+  const unknown = await site.cognito.sign({ ...claims, jti: 'another' });
+  await callTool(site, known, 'echo', { text: 'x' });
+  const call = (token) => modern(site, token, 'tools/call', { name: 'echo', arguments: { text: 'x' } });
+  const forged = forgedTokens(known, ADDRESS + 20);
+
+  for (let i = 0; i < 2 * ADDRESS; i += 1) assert.equal((await call(forged[0])).status, 401);     // the same one counts once
+  const found = await through(forged.length, (_, i) => call(forged[i]));
+  assert.ok(found.let >= ADDRESS && found.let < forged.length, `${found.let} were looked at`);
+  const limited = found.answers.find(({ status }) => status === 429);
+  assert.match(limited.headers.get('retry-after'), /^[1-9]\d*$/);
+  await callTool(site, known, 'echo', { text: 'x' });
+  await until('the limit passes', async () => (await call(unknown)).status === 200);
 });

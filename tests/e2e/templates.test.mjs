@@ -56,7 +56,7 @@ test('own pages are shown, with every value escaped', async () => {
 });
 
 test('the built-in pages are those in share/templates', async () => {
-  const names = ['consent', 'continue', 'error'];
+  const names = ['consent', 'continue', 'error', 'server'];
   const files = Object.fromEntries(names.map((name) => [`${name}.html`, fs.readFileSync(path.join(ROOT, 'share/templates', `${name}.html`), 'utf8')]));
   await withTemplates(files, async (site) => {
     const own = await startSite();

@@ -13,6 +13,7 @@ import { startDynamoDb } from '../parts/dynamodb.mjs';
 import { startDynamoSite } from '../parts/dynamodb-site.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { tokens } from '../parts/oauth.mjs';
+import { nginxRules } from '../parts/nginx.mjs';
 import { webServers, WEB_SERVER } from '../parts/site.mjs';
 import { makeCertificates } from '../parts/tls.mjs';
 import { freePort, ROOT, until } from '../parts/util.mjs';
@@ -106,9 +107,11 @@ test('TLS: https with HSTS, and http that leads there without losing the method'
     .replaceAll('":443"', `"127.0.0.1:${tlsPort}"`).replaceAll('/var/www/html', `${site.dir}/htdocs`)
     .replaceAll('https://mcp.example.com$', `https://mcp.example.com:${tlsPort}$`)
     .replaceAll('/etc/ssl/certs/ssl-cert-snakeoil.pem', certificates.cert).replaceAll('/etc/ssl/private/ssl-cert-snakeoil.key', certificates.key);
-  const usual = WEB_SERVER === 'apache' ? `Listen 127.0.0.1:${tlsPort}\nInclude "${ROOT}/conf/apache/mcp-authd.conf"\n`
-    : `include "${ROOT}/conf/lighttpd/mcp-authd-routes.conf"\n`;
-  const web = await webServers[WEB_SERVER]({ dir: site.dir, port, socket: site.keys.LISTEN, conf: usual + text,
+  const usual = { apache: `Listen 127.0.0.1:${tlsPort}\nInclude "${ROOT}/conf/apache/mcp-authd.conf"\n`,
+    lighttpd: `include "${ROOT}/conf/lighttpd/mcp-authd-routes.conf"\n`, nginx: '' }[WEB_SERVER];
+  const servers = WEB_SERVER === 'nginx' && text.replace('include snippets/mcp-authd.conf;', nginxRules(site.keys.LISTEN))
+    .replaceAll(/^\s*listen \[::\].*\n/gm, '').replaceAll('listen 443', `listen 127.0.0.1:${tlsPort}`).replaceAll('listen 80', `listen 127.0.0.1:${port}`);
+  const web = await webServers[WEB_SERVER]({ dir: site.dir, port, socket: site.keys.LISTEN, conf: usual + text, servers,
     modules: ['socache_shmcb', 'ssl', 'headers', 'http2'] });
   try {
     const headers = { host: 'mcp.example.com' };

@@ -4,8 +4,8 @@
 #include "shared/message_socket.h"
 #include "standalone.h"
 
-/* For struct client_requests and how a message is taken. */
-#include "exec/input_required.c"
+/* For struct pending_requests and how a message is taken. */
+#include "exec/pending_requests.c"
 
 #define LINE_MAX_BYTES 65536 /* fits the socket: one thread writes and reads */
 
@@ -16,28 +16,58 @@ static const char requests[] =
     "\"b\":{\"method\":\"roots/list\"},"
     "\"c\":{\"method\":\"sampling/createMessage\",\"params\":{\"messages\":[],\"maxTokens\":1}}}";
 
-static void expect(struct client_requests *q, const char *key, const struct json *v) {
-    q->keys[q->count] = key;
-    q->methods[q->count] = json_get_str(v, "method");
-    q->expected[q->count] = client_answer_expected(q->c->arena, v);
+static void expect(struct pending_requests *q, const char *key, const struct json *v) {
+    q->list[q->count] = (struct pending_request){
+        arena_printf(q->c->arena, "%s.%zu", q->token, q->count), key, json_get_str(v, "method"),
+        client_answer_expected(q->c->arena, v), NULL};
     q->count++;
 }
 
-/* What was open stays open, or has an answer that fits. */
-static void check(const struct client_requests *q) {
+/* A request without an answer stays so, or has an answer that fits. */
+static void check(const struct pending_requests *q) {
     size_t answered = 0;
 
     for (size_t i = 0; i < q->count; i++)
-        if (q->answers[i] && !client_answer_fault(q->c->arena, q->expected[i], q->answers[i]))
+        if (q->list[i].answer &&
+            !client_answer_fault(q->c->arena, q->list[i].expected, q->list[i].answer))
             answered++;
-    MUST(q->count - q->open <= answered);
+    MUST(q->count - q->unanswered <= answered);
+}
+
+/* The same requests are without an answer when the call is parked and when it goes on. */
+static void check_parked(const struct pending_requests *q) {
+    struct resumed resumed = {.fds = {-1, -1, -1}};
+    struct request rq = {.resumed = &resumed};
+    struct exchange x = {.rq = &rq};
+    struct mcp_call c = {.x = &x, .arena = q->c->arena};
+    struct pending_requests again = {.c = &c};
+    struct input_required before = {.round = 3}, after = {.round = 0};
+    struct json *saved;
+    size_t len;
+    const char *text = json_text(c.arena, save(q, &before), &len);
+    struct err e;
+
+    MUST(!json_parse(c.arena, text, len, &saved, &e));
+    MUST((resumed.fds[PARKED_ANSWERS] = dup(STDERR_FILENO)) >= 0);
+    MUST(restore(&again, &after, saved) && after.round == before.round);
+    MUST(again.count == q->count && again.unanswered == q->unanswered &&
+         !strcmp(again.token, q->token));
+    for (size_t i = 0; i < q->count; i++)
+        MUST(!strcmp(again.list[i].id, q->list[i].id) &&
+             !strcmp(again.list[i].key, q->list[i].key) &&
+             !strcmp(again.list[i].method, q->list[i].method) &&
+             !strcmp(json_text(c.arena, again.list[i].expected, NULL),
+                     json_text(c.arena, q->list[i].expected, NULL)) &&
+             !strcmp(json_text(c.arena, again.list[i].answer, NULL),
+                     json_text(c.arena, q->list[i].answer, NULL)));
+    message_socket_close(again.socket);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena *a = arena_new(ARENA_BYTES);
     const struct token_claims claims = {.sub = "user-1"};
     struct mcp_call c = {.arena = a, .client.claims = &claims};
-    struct client_requests q = {.c = &c, .token = "T"};
+    struct pending_requests q = {.c = &c, .token = "T"};
     struct json_member request;
     struct json *asked;
     struct message_socket *m;
@@ -49,10 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     MUST(!json_parse(a, requests, sizeof requests - 1, &asked, &e));
     for (bool more = json_first(asked, &request); more; more = json_next(&request))
         expect(&q, request.key, request.value);
-    q.open = q.count;
+    q.unanswered = q.count;
     MUST(!message_socket_open(name, &m, &e));
     buf_init(&message, a, LINE_MAX_BYTES);
-    while (size && q.open && !e.code) {
+    while (size && q.unanswered && !e.code) {
         const char *line = take_line_of(a, &data, &size);
         size_t len = strlen(line);
 
@@ -69,6 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!e.code)
             check(&q);
     }
+    if (!e.code)
+        check_parked(&q);
     message_socket_close(m);
     arena_free(a);
     return 0;

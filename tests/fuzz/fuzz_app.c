@@ -8,7 +8,6 @@
 
 #include "base/encode.h"
 #include "base/url.h"
-#include "exec/task_record.h"
 #include "exec/tasks.h"
 #include "input.h"
 #include "mcp/stream.h"
@@ -40,7 +39,7 @@ static struct login a_login(struct arena *a) {
                           .scope = "openid mcp-server/tools",
                           .resource = "https://mcp.example/mcp",
                           .idp_parameters = "",
-                          .authenticates = "",
+                          .must_authenticate = "",
                           .verifier = VERIFIER,
                           .expires_s = NOW_S + 100};
 }
@@ -65,7 +64,7 @@ static const char *stored_session(struct site *site, struct arena *a) {
                         .ttl = NOW_S + 100};
     struct err e;
 
-    MUST(!store_session_put(site->oauth->store, &s, &e));
+    MUST(!session_store_put(site->oauth->sessions, &s, &e));
     return id;
 }
 
@@ -76,7 +75,7 @@ static const char *issued_code(struct site *site, struct arena *a) {
     struct err e;
 
     want.attempt = code_attempt(a, id, COOKIE, "code cognito-code");
-    MUST(!store_session_authorize(site->oauth->store, a, &want, &now, &e));
+    MUST(!session_store_authorize(site->oauth->sessions, a, &want, &now, &e));
     return code;
 }
 
@@ -90,7 +89,7 @@ static const char *refresh_token(struct site *site, struct arena *a) {
     const struct refresh_grant grant = {.token = "cognito-refresh",
                                         .scope = "openid mcp-server/tools",
                                         .resource = "https://mcp.example/mcp",
-                                        .authenticates = "",
+                                        .must_authenticate = "",
                                         .login_s = NOW_S - 10,
                                         .asked = "",
                                         .family = "f"};
@@ -125,7 +124,7 @@ static const char *refresh_of_k(struct site *site, struct arena *a) {
     const struct refresh_grant grant = {.token = "cognito-refresh",
                                         .scope = "openid mcp-server/tools",
                                         .resource = "https://mcp.example/mcp",
-                                        .authenticates = "yes",
+                                        .must_authenticate = "yes",
                                         .login_s = NOW_S - 10,
                                         .asked = "",
                                         .family = "f"};
@@ -239,6 +238,7 @@ static void read_request(struct arena *a, const uint8_t *data, size_t size, stru
             n++;
     params[n] = NULL;
     rq->params = (char *const *)(uintptr_t)params;
+    (void)request_index(rq);
     rq->content_type = request_param(rq, "CONTENT_TYPE");
     if (!rq->content_type)
         rq->content_type = "";
@@ -403,7 +403,7 @@ static void check_reply(struct arena *a, const struct request *rq, const struct 
     check_events(a, sink->out.p, sink->out.len);
 }
 
-/* A line of JSON for each request, and no more. */
+/* Lines of JSON: one for a request, or for each call of a batch. */
 static void check_audit(struct arena *a) {
     static int fd = -1;
     static char line[65536];
@@ -416,8 +416,11 @@ static void check_audit(struct arena *a) {
     MUST(len >= 0);
     if (!len)
         return;
-    MUST(line[len - 1] == '\n' && memchr(line, '\n', (size_t)len) == line + len - 1);
-    (void)must_be_json(a, line, (size_t)len - 1);
+    MUST(line[len - 1] == '\n');
+    for (const char *p = line, *end; p < line + len; p = end + 1) {
+        end = memchr(p, '\n', (size_t)(line + len - p));
+        (void)must_be_json(a, p, (size_t)(end - p));
+    }
     MUST(!ftruncate(fd, 0));
 }
 
@@ -428,14 +431,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct buf *text;
     struct request rq;
     struct reply rp;
-    struct sink sink = {.base = {sink_begin, sink_write, sink_end, -1, false}};
+    struct sink sink = {
+        .base = {.begin = sink_begin, .write = sink_write, .end = sink_end, .fd = -1}};
 
     if (never < 0)
         MUST((never = eventfd(0, EFD_CLOEXEC)) >= 0);
     if (size > INPUT_MAX)
         return 0;
     a = arena_new(MEMORY_MAX + TEXT_MAX);
-    text = fill_in(&app->site.site, a, data, size);
+    text = fill_in(site_of(app), a, data, size);
     read_request(a, (const uint8_t *)text->p, text->len, &rq);
     reply_init(&rp, a);
     buf_init(&sink.out, a, TEXT_MAX);
@@ -444,9 +448,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     app_handle(app, &rq, OK, &rp);
     check_reply(a, &rq, &rp, &sink);
     check_audit(a);
-    app->site.site.clock.fixed_s = NOW_S + 1000;
-    store_sweep(app->site.oauth.store); /* or it would be full one day */
-    app->site.site.clock.fixed_s = NOW_S;
+    site_of(app)->clock.fixed_s = NOW_S + 1000;
+    session_store_sweep(site_of(app)->oauth->sessions); /* or it would be full one day */
+    site_of(app)->clock.fixed_s = NOW_S;
     arena_free(a);
     return 0;
 }

@@ -12,11 +12,11 @@
 
 static void try_ini(struct arena *a, const uint8_t *data, size_t size) {
     struct err e = {0};
-    struct aws_ini ini;
-    enum rc rc = aws_ini_parse(a, "file", arena_strndup(a, (const char *)data, size), &ini, &e);
+    struct aws_ini_line *lines;
+    enum rc rc = aws_ini_parse(a, "file", arena_strndup(a, (const char *)data, size), &lines, &e);
 
     MUST(!rc || rc == ERR_MISCONFIGURED);
-    for (const struct aws_ini_line *l = ini.first; l; l = l->next)
+    for (const struct aws_ini_line *l = lines; l; l = l->next)
         MUST(l->section && strlen(l->key) + strlen(l->value) <= 3 * size + 1);
 }
 
@@ -67,7 +67,7 @@ static void try_answers(struct arena *a, const char *text, size_t size) {
 
     found = aws_xml_text(a, text, size, "a/b");
     MUST(!found || strlen(found) <= size);
-    (void)aws_read_time(text, &time_s);
+    (void)text_parse_rfc3339(text, &time_s);
     if (aws_read_json(&f, "it", &reply, &credentials, &e))
         MUST((e.code == ERR_UPSTREAM || e.code == ERR_MISCONFIGURED) && *e.text);
     else

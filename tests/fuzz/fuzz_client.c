@@ -5,10 +5,10 @@
 
 #include "base/text.h"
 #include "input.h"
-#include "oauth/client_document.h"
-#include "oauth/client_registration.h"
-#include "oauth/codes.h"
+#include "oauth/client_metadata.h"
+#include "oauth/clients.h"
 #include "oauth/endpoints.h"
+#include "oauth/site.h"
 #include "site.h"
 #include "standalone.h"
 
@@ -148,7 +148,7 @@ static void try_redirect(struct site *site, struct arena *a, const char *registe
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct site *site = &site_app()->site.site;
+    struct site *site = site_of(site_app());
     struct arena *a;
     const char *registered;
 

@@ -1,10 +1,11 @@
 /* Files that an admin writes by hand. By its first byte an input is the configuration (c), the list
- * of who is denied (d), a key file (k), or (l) three lines: address ranges, a list of clients, and
- * a client_id. */
+ * of who is denied (d), rules of access (r), a key file (k), or (l) three lines: address ranges, a
+ * list of clients, and a client_id. */
 #include <arpa/inet.h>
 #include <strings.h>
 
 #include "access/deny_list.h"
+#include "catalog/access_rules.h"
 #include "config/config.h"
 #include "crypto/seal.h"
 #include "idp/idp.h"
@@ -21,7 +22,7 @@ static char *dump(struct arena *a, const struct config *c, size_t *len) {
     FILE *f = open_memstream(&text, len);
 
     MUST(f);
-    config_dump(c, f);
+    config_dump(c, true, f);
     MUST(!fclose(f));
     copy = arena_strndup(a, text, *len);
     free(text);
@@ -87,11 +88,41 @@ static void try_deny(struct arena *a, const char *path, const char *text) {
         MUST(strcmp(what, "client") != 0 || deny_has_client(d, value));
         MUST(strcmp(what, "subject") != 0 || deny_has_subject(d, value));
         if (!strcmp(what, "issued-before"))
-            MUST(!deny_has_issued(d, NOW_S + 301));
+            MUST(!deny_is_issued_before(d, NOW_S + 301));
     }
     MUST(!deny_has_client(d, "a client of nobody") && !deny_has_subject(d, ""));
     deny_free(d);
     free(problems_text);
+}
+
+/* Wrong rules are reported, and none is kept then; a last rule for everybody decides. */
+static void try_rules(struct arena *a, const char *path, const char *text) {
+    static const char *const kinds[] = {"tool", "prompt", "resource", NULL};
+    struct caller caller = {.sub = "s",
+                            .username = "u",
+                            .client_id = "c",
+                            .scopes = "a b",
+                            .groups = "[\"g\"]",
+                            .arena = a};
+    char *problems_text;
+    size_t len;
+    FILE *problems = open_memstream(&problems_text, &len);
+    struct access_rules *r;
+
+    MUST(problems);
+    r = access_rules_load(path, kinds, problems);
+    MUST(!fclose(problems));
+    MUST((r == NULL) == (count_problems(problems_text, len) > 0));
+    free(problems_text);
+    (void)access_rules_admit(access_rules_about(r, a, "tool", text), &caller);
+    access_rules_free(r);
+    if (r && *text && text[strlen(text) - 1] == '\n') {
+        text = arena_printf(a, "%sdeny * *\n", text);
+        fuzz_write(path, text, strlen(text), 0600);
+        r = access_rules_load(path, kinds, stderr);
+        MUST(!r || !access_rules_admit(access_rules_about(r, a, "prompt", "x"), &caller));
+        access_rules_free(r);
+    }
 }
 
 /* Keys that are there seal, and open what they sealed. */
@@ -185,6 +216,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             try_config(a, path);
         } else if (kind == 'd') {
             try_deny(a, path, text);
+        } else if (kind == 'r') {
+            try_rules(a, path, text);
         } else if (kind == 'k') {
             try_keys(a, path);
         } else if (kind == 'a' && size >= 16) {

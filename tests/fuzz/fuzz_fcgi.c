@@ -85,7 +85,6 @@ static bool pairs(struct arena *a, const char *text, size_t len, struct expected
 
     x->params =
         arena_alloc(a, (len / 2 + 1) * sizeof *x->params); /* a pair has two bytes at least */
-    x->params[x->count++] = arena_strdup(a, "FCGI_ROLE=RESPONDER"); /* libfcgi puts it first */
     while (p < end) {
         size_t name, value;
 
@@ -224,9 +223,9 @@ static bool answer(struct fcgi *f, struct arena *a, enum how how) {
         rp.subscriptions = &subscriptions;
         MUST(!reply_stream_begin(&rp) && !reply_stream_write(&rp, REPLY_BODY, strlen(REPLY_BODY)));
         detached = fcgi_detach(f, a);
-        MUST(detached.fd >= 0 && detached.id && detached.first_len);
-        MUST(wire_send(detached.fd, detached.first, detached.first_len));
-        MUST(fcgi_conn_send_now(detached.fd, detached.id, REPLY_BODY, strlen(REPLY_BODY), true));
+        MUST(detached.fd >= 0 && detached.id && detached.records_len);
+        MUST(wire_send(detached.fd, detached.records, detached.records_len));
+        MUST(fcgi_send_now(detached.fd, detached.id, REPLY_BODY, strlen(REPLY_BODY), true));
         MUST(!close(detached.fd));
         return true;
     }

@@ -1,7 +1,7 @@
 /* A key set, as an identity provider (or whoever answers for it) may send it. */
 #include <stdlib.h>
 
-#include "crypto/jwk.h"
+#include "crypto/jose.h"
 #include "standalone.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -3,7 +3,7 @@
  * "!" and header and claims, each a line, that are signed here: so the fuzzer reaches what lies
  * behind a signature, and nothing that it makes up may verify. */
 #include "../unit/jws_maker.h"
-#include "crypto/jws.h"
+#include "crypto/jose.h"
 #include "input.h"
 #include "standalone.h"
 
@@ -84,7 +84,7 @@ static void try_signed(struct arena *a, const char *header, const char *claims) 
         struct jws j;
         bool fits;
 
-        if (jws_read(a, &assertion, texts[i], &j, &e) || !jws_claims(a, &j))
+        if (jws_read(a, &assertion, texts[i], &j, &e) || !jws_claims(a, &j, NULL))
             continue;
         fits = j.is_ecdsa == (i == 1) && (!j.kid || !strcmp(j.kid, i ? "e" : "r"));
         MUST((jws_verify(a, &j, keys, &e) == OK) == fits);

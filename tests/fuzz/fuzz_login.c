@@ -163,7 +163,7 @@ static const struct reply *ask(struct model *m, const char *method, const char *
     struct reply *rp = arena_alloc(a, sizeof *rp);
 
     reply_init(rp, a);
-    m->app->site.site.clock.fixed_s = m->now_s;
+    site_of(m->app)->clock.fixed_s = m->now_s;
     app_handle(m->app, &rq, OK, rp);
     MUST(rp->status >= 200 && rp->status < 500); /* the provider answers, and nothing is full */
     return rp;
@@ -393,9 +393,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     m.app = site_app();
     for (size_t i = 0; i + 1 < size && i < (size_t)2 * STEPS_MAX; i += 2)
         take_step(&m, data[i], data[i + 1]);
-    m.app->site.site.clock.fixed_s = NOW_S + 100000;
-    store_sweep(m.app->site.oauth.store);
-    m.app->site.site.clock.fixed_s = NOW_S;
+    site_of(m.app)->clock.fixed_s = NOW_S + 100000;
+    session_store_sweep(site_of(m.app)->oauth->sessions);
+    site_of(m.app)->clock.fixed_s = NOW_S;
     arena_free(m.a);
     return 0;
 }

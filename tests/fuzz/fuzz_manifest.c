@@ -4,24 +4,23 @@
 #include "base/url.h"
 #include "catalog/catalog.h"
 #include "catalog/program.h"
-#include "catalog/prompts.h"
-#include "catalog/resources.h"
 #include "catalog/template.h"
 #include "catalog/tools.h"
 #include "config/config.h"
-#include "exec/executors.h"
+#include "exec/executor.h"
 #include "input.h"
 #include "standalone.h"
 
 #define TEXT_MAX ((size_t)8 << 20)
 
 /* What clients are shown is JSON, for both kinds of protocol versions. */
-static void check_list(struct arena *a, const struct list *l, size_t count) {
+static void check_list(struct arena *a, struct list *l, size_t count) {
     struct json *v;
     struct err e;
 
+    MUST(list_make_first_pages(l));
     for (int protocol = 0; protocol < 2; protocol++) {
-        MUST(!json_parse(a, l->first[protocol].p, l->first[protocol].len, &v, &e));
+        MUST(!json_parse(a, l->first_page[protocol].p, l->first_page[protocol].len, &v, &e));
         MUST(json_len(json_get(v, l->member)) == count);
         for (size_t i = 0; i < count; i++) {
             const struct json *shown = json_at(json_get(v, l->member), i);
@@ -32,7 +31,7 @@ static void check_list(struct arena *a, const struct list *l, size_t count) {
 }
 
 static void check_entry(const struct entry *entry) {
-    const char *scopes = entry->scopes;
+    const char *scopes = entry->access.scopes;
     const struct program *p = entry->source.spec;
 
     MUST(scopes && is_plain_line(scopes, strlen(scopes)) && !strpbrk(scopes, "\"\\"));
@@ -57,7 +56,7 @@ static void check_resource(const struct entry *entry) {
 }
 
 static void check_prompt(const struct entry *entry) {
-    MUST(entry->source.kind || prompt_is_messages(((const struct prompt *)entry)->messages));
+    MUST(entry->source.kind || prompt_messages_are_valid(((const struct prompt *)entry)->messages));
 }
 
 static unsigned try_set(struct arena *a, const struct config *config, enum catalog_kind kind,
@@ -66,27 +65,30 @@ static unsigned try_set(struct arena *a, const struct config *config, enum catal
                                                                         check_prompt};
     struct catalog *catalog = catalog_new(config, &executor_sources);
     unsigned bad = catalog_load(catalog, kind, problems);
-    const struct catalog_set *set = catalog->sets[kind];
+    struct catalog_set *set = catalog->sets[kind];
     size_t listed = 0;
 
     MUST(set->count == (kind == CATALOG_TOOLS ? executor_sources.builtin_count : 0) + !bad);
     for (size_t i = 0; i < CATALOG_LISTS_MAX && set->kind->lists[i].member; i++) {
         check_list(a, &set->lists[i], set->lists[i].count);
         listed += set->lists[i].count;
+        for (size_t n = 0; n < set->lists[i].count; n++) {
+            const struct entry *entry = set->lists[i].entries[n];
+
+            MUST(catalog_set_find(set, entry->key) == entry);
+            check_entry(entry);
+            checks[kind](entry);
+        }
     }
     MUST(listed == set->count);
-    for (size_t i = 0; i < set->count; i++) {
-        MUST(catalog_set_find(set, set->entries[i]->key) == set->entries[i]);
-        check_entry(set->entries[i]);
-        checks[kind](set->entries[i]);
-    }
     catalog_free(catalog);
     return bad;
 }
 
 static void try_manifest(struct arena *a, char kind, const uint8_t *data, size_t size) {
     const char *dir = fuzz_path(a, "manifests");
-    const struct config config = {.tools_dir = kind == 't' ? dir : "",
+    const struct config config = {.server.info = "{}",
+                                  .tools_dir = kind == 't' ? dir : "",
                                   .resources_dir = kind == 'r' ? dir : "",
                                   .prompts_dir = kind == 'p' ? dir : ""};
     unsigned bad;
@@ -159,7 +161,7 @@ static void try_template(struct arena *a, const char *t, const char *uri, const 
     } else {
         values = names; /* all of them empty */
     }
-    if (json_parse(a, text, len, &v, &e) || template_unknown(a, v, names))
+    if (json_parse(a, text, len, &v, &e) || template_unknown_name(a, v, names))
         return;
     out = template_expand(a, v, values);
     if (!out) /* null, or too long */

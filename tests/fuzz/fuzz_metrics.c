@@ -5,7 +5,7 @@
 #include "standalone.h"
 
 /* For one exchange: the rest accepts connections without end. */
-#include "server/metrics_server.c"
+#include "server/metrics_export.c"
 
 #define INPUT_MAX 20000
 #define ANSWER_MAX ((size_t)1 << 20)

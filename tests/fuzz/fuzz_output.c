@@ -1,8 +1,9 @@
 /* What programs of every kind print, through a process and up to the answer of the call. The first
  * byte of an input says which: a tool's text (t) or JSON (T), a resource's text (r), bytes (b) or
  * JSON (R), a prompt's text (p) or JSON (P), or completions (c). */
-#include "catalog/prompts.h"
+#include "catalog/catalog.h"
 #include "input.h"
+#include "runner_fixture.h"
 #include "site.h"
 #include "standalone.h"
 
@@ -13,63 +14,59 @@
 
 static const struct kind {
     char c;
-    const char *file, *manifest; /* %s: the path of the file that is printed */
+    const char *file, *manifest;
     const char *method, *name, *params;
 } kinds[] = {
     {'t', "tools.d/o1.json",
      "{\"name\":\"o1\",\"inputSchema\":{\"type\":\"object\"},\"run\":{\"command\":[\"/bin/"
-     "cat\",\"%s\"]}}",
+     "cat\",\"printed\"]}}",
      "tools/call", "o1", "\"name\":\"o1\""},
     {'T', "tools.d/o2.json",
      "{\"name\":\"o2\",\"inputSchema\":{\"type\":\"object\"},\"outputSchema\":{\"type\":\"object\","
-     "\"properties\":{\"a\":{\"type\":\"string\"}}},\"run\":{\"command\":[\"/bin/cat\",\"%s\"],"
+     "\"properties\":{\"a\":{\"type\":\"string\"}}},\"run\":{\"command\":[\"/bin/"
+     "cat\",\"printed\"],"
      "\"output\":\"json\"}}",
      "tools/call", "o2", "\"name\":\"o2\""},
     {'r', "resources.d/o1.json",
-     "{\"uri\":\"o:1\",\"name\":\"o1\",\"run\":{\"command\":[\"/bin/cat\",\"%s\"]}}",
+     "{\"uri\":\"o:1\",\"name\":\"o1\",\"run\":{\"command\":[\"/bin/cat\",\"printed\"]}}",
      "resources/read", "o:1", "\"uri\":\"o:1\""},
     {'b', "resources.d/o2.json",
      "{\"uri\":\"o:2\",\"name\":\"o2\",\"run\":{\"command\":[\"/bin/"
-     "cat\",\"%s\"],\"output\":\"binary\"}}",
+     "cat\",\"printed\"],\"output\":\"binary\"}}",
      "resources/read", "o:2", "\"uri\":\"o:2\""},
     {'R', "resources.d/o3.json",
      "{\"uri\":\"o:3\",\"name\":\"o3\",\"run\":{\"command\":[\"/bin/"
-     "cat\",\"%s\"],\"output\":\"json\"}}",
+     "cat\",\"printed\"],\"output\":\"json\"}}",
      "resources/read", "o:3", "\"uri\":\"o:3\""},
-    {'p', "prompts.d/o1.json", "{\"name\":\"o1\",\"run\":{\"command\":[\"/bin/cat\",\"%s\"]}}",
+    {'p', "prompts.d/o1.json", "{\"name\":\"o1\",\"run\":{\"command\":[\"/bin/cat\",\"printed\"]}}",
      "prompts/get", "o1", "\"name\":\"o1\""},
     {'P', "prompts.d/o2.json",
-     "{\"name\":\"o2\",\"run\":{\"command\":[\"/bin/cat\",\"%s\"],\"output\":\"json\"}}",
+     "{\"name\":\"o2\",\"run\":{\"command\":[\"/bin/cat\",\"printed\"],\"output\":\"json\"}}",
      "prompts/get", "o2", "\"name\":\"o2\""},
     {'c', "prompts.d/o3.json",
      "{\"name\":\"o3\",\"arguments\":[{\"name\":\"a\"}],\"run\":{\"messages\":[{\"role\":\"user\","
      "\"content\":{\"type\":\"text\",\"text\":\"{{a}}\"}}],\"complete\":{\"a\":{\"command\":["
-     "\"/bin/cat\",\"%s\"]}}}}",
+     "\"/bin/cat\",\"printed\"]}}}}",
      "completion/complete", NULL,
      "\"ref\":{\"type\":\"ref/"
      "prompt\",\"name\":\"o3\"},\"argument\":{\"name\":\"a\",\"value\":\"\"}"},
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 
-/* A manifest has one %s, and no other. */
-static const char *with_path(struct arena *a, const char *manifest, const char *path) {
-    const char *slot = strstr(manifest, "%s");
-
-    return arena_printf(a, "%.*s%s%s", (int)(slot - manifest), manifest, path, slot + 2);
-}
-
+/* A program may read the folder of its manifest only, and that is where it starts. */
 static struct app *app_with_programs(struct arena *a, const char *path) {
+    static const char *const folders[] = {"tools.d", "resources.d", "prompts.d"};
     static struct app *app;
 
     if (app)
         return app;
     app = site_app();
-    for (size_t i = 0; i < KINDS; i++) {
-        const char *text = with_path(a, kinds[i].manifest, path);
-
-        fuzz_write(fuzz_path(a, kinds[i].file), text, strlen(text), 0600);
-    }
-    app_refresh(app);
+    for (size_t i = 0; i < KINDS; i++)
+        fuzz_write(fuzz_path(a, kinds[i].file), kinds[i].manifest, strlen(kinds[i].manifest), 0600);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        MUST(!link(path, arena_printf(a, "%s/%s/printed", fuzz_folder(), folders[i])));
+    (void)runner_start(&(struct runner_options){0});
+    app_update(app, NULL, INT64_MAX);
     return app;
 }
 
@@ -89,7 +86,7 @@ static void check_result(const struct kind *k, const struct json *result) {
             MUST(json_get_str(json_at(list, i), "uri") &&
                  json_has(json_at(list, i), "text") != json_has(json_at(list, i), "blob"));
     } else if (strchr("pP", k->c)) {
-        MUST(prompt_is_messages(json_get(result, "messages")));
+        MUST(prompt_messages_are_valid(json_get(result, "messages")));
     } else {
         list = json_get(json_get(result, "completion"), "values");
         MUST(json_is_array(list) && json_len(list) <= 100);
@@ -142,8 +139,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     a = arena_new(ARENA_BYTES);
     path = fuzz_path(a, "printed");
-    app = app_with_programs(a, path);
     fuzz_write(path, data + 1, size - 1, 0600);
+    app = app_with_programs(a, path);
     for (size_t i = 0; i < KINDS; i++)
         if (kinds[i].c == (char)*data)
             call(app, a, &kinds[i]);

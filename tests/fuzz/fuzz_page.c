@@ -2,7 +2,6 @@
  * Also the built-in pages, with values that anybody may choose; and the template as a name that a
  * client gives itself, and as the reason of an error. */
 #include "input.h"
-#include "pages/display_name.h"
 #include "pages/page.h"
 #include "standalone.h"
 

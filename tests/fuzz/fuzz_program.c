@@ -18,7 +18,7 @@
 struct collected {
     const char *p, *end; /* what is still to come */
     bool too_long;       /* a line was, and nothing may come behind it */
-    struct lines *lines;
+    struct line_reader *reader;
 };
 
 static void collect(void *arg, const char *line, size_t len) {
@@ -29,7 +29,7 @@ static void collect(void *arg, const char *line, size_t len) {
     MUST(!c->too_long && len <= LINE_MAX_BYTES);
     MUST(len == expected && !memcmp(line, c->p, len));
     c->p += len + (end != NULL);
-    take_line(c->lines, line, len);
+    line_reader_take(c->reader, line, len);
 }
 
 static bool has_long_line(const char *p, const char *end) {
@@ -47,9 +47,10 @@ static bool has_long_line(const char *p, const char *end) {
 /* As process_run serves the pipe of a program that writes in pieces, and ends. */
 static void pump(struct arena *a, const char *text, size_t len, size_t piece,
                  struct collected *collected) {
-    struct process_spec spec = {.output_max = LINE_MAX_BYTES, .line = collect, .arg = collected};
+    struct process_spec spec = {
+        .output_max = LINE_MAX_BYTES, .on_line = collect, .on_line_arg = collected};
     struct process_result result = {.end = PROCESS_EXITED};
-    struct process r = {.in = -1, .err = -1, .pidfd = -1, .spec = &spec, .result = &result};
+    struct process r = {.in = -1, .err = -1, .runner = -1, .spec = &spec, .result = &result};
     int ends[2];
 
     MUST(!pipe2(ends, O_CLOEXEC | O_NONBLOCK));
@@ -66,8 +67,8 @@ static void pump(struct arena *a, const char *text, size_t len, size_t piece,
     MUST(!close(ends[1]));
     drain(&r);
     close_fd(&r.out);
-    MUST((result.end == PROCESS_TOO_MUCH) == has_long_line(text, text + len));
-    MUST(result.end == PROCESS_TOO_MUCH || collected->p >= collected->end);
+    MUST((result.end == PROCESS_OUTPUT_LIMIT) == has_long_line(text, text + len));
+    MUST(result.end == PROCESS_OUTPUT_LIMIT || collected->p >= collected->end);
 }
 
 /* ---- what the client is sent ---- */
@@ -134,8 +135,8 @@ static void try_results(struct mcp_call *c, struct text out, struct text of_stre
             struct execution x = {.output = outputs[i] == OUTPUT_STREAM ? of_stream : out};
             struct json *result;
 
-            outcome_to_state(c, &called, &end, &x);
-            if (x.requested)
+            fill_execution(c, &called, &end, &x);
+            if (x.input_request)
                 continue; /* the client is asked instead */
             result = tool_result(c, &tool, &x);
             if (json_len(json_get(result, "content"))) /* a program's own may be empty */
@@ -150,15 +151,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct source source = {.kind = &program_source, .spec = &program};
     const struct invocation called = {.source = &source, .kind = "tool", .name = "t"};
     struct execution printed = {0};
-    struct process_result whole = {.end = size && *data & 1 ? PROCESS_TOO_MUCH : PROCESS_EXITED};
-    struct sink sink = {.base = {sink_begin, sink_write, sink_end, -1}};
+    struct process_result whole = {.end =
+                                       size && *data & 1 ? PROCESS_OUTPUT_LIMIT : PROCESS_EXITED};
+    struct sink sink = {
+        .base = {.begin = sink_begin, .write = sink_write, .end = sink_end, .fd = -1}};
     struct request rq = {.id = "id"};
     struct reply rp;
     struct exchange x = {&site, &rq, &rp};
     struct mcp_call c = {.x = &x, .msg.protocol = PROTOCOL_STATELESS};
-    struct lines lines = {.c = &c, .of = &called};
-    struct process_spec spec = {.argv = NULL};
-    struct collected collected = {.lines = &lines};
+    struct line_reader reader = {.c = &c, .invocation = &called};
+    struct collected collected = {.reader = &reader};
     char *text;
     struct err e;
 
@@ -169,14 +171,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     reply_init(&rp, c.arena);
     rp.sink = &sink.base;
     MUST(!json_parse(c.arena, "{\"_meta\":{\"progressToken\":7}}", 29, &c.msg.params, &e));
-    lines_begin(&lines, &spec);
+    line_reader_begin(&reader);
     text = arena_strndup(c.arena, (const char *)data + 1, size - 1);
     collected.p = text;
     collected.end = text + size - 1;
     pump(c.arena, text, size - 1, (size_t)*data + 1, &collected);
     printed.output = (struct text){text, size - 1};
-    outcome_to_state(&c, &called, &whole, &printed);
-    try_results(&c, printed.output, lines_end(&lines));
+    fill_execution(&c, &called, &whole, &printed);
+    try_results(&c, printed.output, line_reader_end(&reader));
     arena_free(c.arena);
     return 0;
 }

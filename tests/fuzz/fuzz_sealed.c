@@ -4,23 +4,22 @@
  * program (p), remembered consents (m); or a record of the cache (h), of the session store
  * (d), a task (k), or the journal of a stream (j). */
 #include "exec/input_required.h"
-#include "exec/task_record.h"
 #include "exec/tasks.h"
 #include "input.h"
 #include "mcp/call.h"
 #include "mcp/session.h"
 #include "oauth/browser.h"
-#include "oauth/client_document.h"
-#include "oauth/client_registration.h"
-#include "oauth/codes.h"
+#include "oauth/client_metadata.h"
+#include "oauth/clients.h"
 #include "oauth/login.h"
 #include "oauth/refresh.h"
+#include "oauth/site.h"
 #include "site.h"
 #include "standalone.h"
 
 /* For the records in the files beneath. */
-#include "shared/kv.h"
 #include "shared/lease.h"
+#include "shared/lmdb.h"
 #include "shared/replay_log.h"
 #include "store/sessions_lmdb.c"
 
@@ -65,8 +64,8 @@ static void try_login(struct site *site, struct arena *a, const char *text, size
     }
     MUST(login.expires_s > NOW_S);
     MUST(login.client_id && login.redirect_uri && login.state && login.code_challenge);
-    MUST(login.scope && login.resource && login.verifier && login.authenticates);
-    (void)login_code_uri(site, a, &login, "code");
+    MUST(login.scope && login.resource && login.verifier && login.must_authenticate);
+    (void)login_answer_uri(site, a, &login, &(struct login_answer){.code = "code"});
 }
 
 static void try_refresh(struct site *site, struct arena *a, const char *text, size_t len) {
@@ -77,7 +76,7 @@ static void try_refresh(struct site *site, struct arena *a, const char *text, si
     if (refresh_open(site, a, &t, &e))
         MUST(e.code == ERR_INVALID_GRANT && *e.text);
     else
-        MUST(t.grant.token && t.grant.scope && t.grant.resource && t.grant.authenticates);
+        MUST(t.grant.token && t.grant.scope && t.grant.resource && t.grant.must_authenticate);
     t.client_id = "d";
     MUST(refresh_open(site, a, &t, &e) == ERR_INVALID_GRANT);
 }
@@ -157,32 +156,32 @@ static void try_consents(struct site *site, struct arena *a, const char *text, s
     reply_init(&rp, a);
     if (consent_cookie_has(&x, "b", &login))
         MUST(len == CONSENTS_BYTES); /* and its hash was in them: libFuzzer sees what is compared */
-    consent_cookie_add(&x, "b", &login);
+    consent_cookie_set(&x, "b", &login, true);
     MUST(rp.header_count);
 }
 
 /* ---- files ---- */
 
-static void put_record(struct kv *kv, const char *key, const void *data, size_t len) {
-    struct kv_txn *t;
+static void put_record(struct lmdb *db, const char *key, const void *data, size_t len) {
+    struct lmdb_txn *t;
     struct err e;
 
-    MUST(!kv_begin(kv, true, &t, &e));
-    MUST(!kv_put(t, key, data, len, &e));
-    MUST(!kv_commit(t, &e));
+    MUST(!lmdb_begin(db, true, &t, &e));
+    MUST(!lmdb_put(t, key, data, len, &e));
+    MUST(!lmdb_commit(t, &e));
 }
 
 /* The file beneath a cache, which is its first member. */
-static struct kv *file_of(struct cache *c) {
-    struct kv *kv;
+static struct lmdb *file_of(struct cache *c) {
+    struct lmdb *db;
 
-    memcpy(&kv, c, sizeof kv);
-    return kv;
+    memcpy(&db, c, sizeof db);
+    return db;
 }
 
 /* Records as they lie in the file, and values in records that are good. */
 static void try_cache(struct site *site, struct arena *a, const char *text, size_t len) {
-    static const char *const keys[] = {KEY, KEY ":1", "lease:" KEY, TASK_HOST_PREFIX KEY};
+    static const char *const keys[] = {KEY, KEY ":1", "lease:" KEY, TASK_KEY_PREFIX KEY};
     const struct cache_entry value = {.value = text, .len = len, .ttl_s = 10};
     struct cache *c = site->cache;
     struct cache_entry found;
@@ -207,7 +206,7 @@ static void try_cache(struct site *site, struct arena *a, const char *text, size
         (void)lease_is_taken(c, KEY);
         if (!lease_take(c, KEY, 1, &lease, &e))
             lease_release(c, &lease);
-        if (!task_load(&call, KEY, &task, &e))
+        if (!task_read_for_caller(&call, KEY, &task, &e))
             MUST(json_is_object(task.record));
         cache_sweep(c);
         MUST(!cache_set(c, KEY ":2", &value, 2, &e));
@@ -226,7 +225,7 @@ static void try_task(struct site *site, struct arena *a, const char *text, size_
 
     r.sealed = site_seal(a, site, "task", r.id, text, len);
     MUST(!task_store_write(site->mcp->tasks, &r, &e));
-    if (!task_load(&c, r.id, &task, &e))
+    if (!task_read_for_caller(&c, r.id, &task, &e))
         (void)task_view(&task, true);
     else
         MUST(e.code == ERR_RPC_INVALID_PARAMS || e.code == ERR_STORE);
@@ -236,8 +235,8 @@ static void try_task(struct site *site, struct arena *a, const char *text, size_
 static void try_store(struct site *site, struct arena *a, const char *text, size_t len) {
     const struct cache_entry value = {.value = text, .len = len, .ttl_s = 10};
     struct session s, want = {.id = KEY, .browser = "b", .grant = "g", .attempt = "x"};
-    struct store *store = site->oauth->store;
-    struct cache *cache = self(store)->cache;
+    struct session_store *store = site->oauth->sessions;
+    struct cache *cache = lmdb_of(store)->cache;
     struct err e;
 
     want.ttl = NOW_S + 10;
@@ -246,13 +245,13 @@ static void try_store(struct site *site, struct arena *a, const char *text, size
             put_record(file_of(cache), KEY, text, len);
         else
             MUST(!cache_set(cache, KEY, &value, 0, &e));
-        if (!store_session_get(store, a, KEY, &s, &e))
+        if (!session_store_get(store, a, KEY, &s, &e))
             MUST(s.browser && s.login && s.grant && s.attempt && s.ttl > NOW_S);
         else
             MUST(e.code == ERR_MISSING || e.code == ERR_STORE);
-        (void)!store_session_authorize(store, a, &want, &s, &e);
-        (void)!store_session_delete(store, a, KEY, &s, &e);
-        store_sweep(store);
+        (void)!session_store_authorize(store, a, &want, &s, &e);
+        (void)!session_store_delete(store, a, KEY, &s, &e);
+        session_store_sweep(store);
     }
 }
 
@@ -286,7 +285,7 @@ static void try_journal(struct arena *a, const char *text, size_t len) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct site *site = &site_app()->site.site;
+    struct site *site = site_of(site_app());
     struct arena *a;
     const char *text;
 

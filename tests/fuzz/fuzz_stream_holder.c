@@ -2,6 +2,8 @@
  * updates of tasks, and names of files that changed. An input is a sequence of steps: what it is,
  * two bytes of length, and the bytes. */
 #include "input.h"
+#include <sys/eventfd.h>
+
 #include "standalone.h"
 
 /* For how it reads: what is public never returns. */
@@ -22,7 +24,7 @@ struct connection {
 struct run {
     struct arena *a;
     struct stream_holder *h;
-    int channel, tasks; /* our ends */
+    int channel, tasks, resume; /* our ends */
     struct connection connections[CONNECTIONS_MAX];
     size_t count;
 };
@@ -34,28 +36,35 @@ static int lowest_free(void) {
     return fd;
 }
 
-/* What it watches stays from one input to the next: giving up an inotify descriptor takes long. */
+/* What it watches stays from one input to the next: closing an inotify descriptor takes long. */
 static struct stream_holder *the_holder(void) {
-    static struct stream_holder h = {.head = {.next = &h.head, .prev = &h.head}};
+    static struct config_sites none;
+    static const struct site_set sites = {.config = &none};
+    static struct stream_holder h = {.head = {.next = &h.head, .prev = &h.head}, .sites = &sites};
 
     if (h.board)
         return &h;
+    for (size_t i = 0; i < STREAM_USER_BUCKETS; i++)
+        TAILQ_INIT(&h.users[i]);
     MUST(h.board = scoreboard_new());
     MUST((h.epoll = epoll_create1(EPOLL_CLOEXEC)) >= 0);
-    MUST(folder_watch_open(&h.folders));
+    MUST((h.folders.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) >= 0);
     return &h;
 }
 
 static void begin(struct run *r) {
-    int channel[2], tasks[2];
+    int channel[2], tasks[2], resume[2];
     struct stream_holder *h = r->h;
 
     MUST(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, channel));
     MUST(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, tasks));
+    MUST(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, resume));
+    parked_calls_open(&h->parked, resume[0]);
+    r->resume = resume[1];
     h->channel = channel[0];
     r->channel = channel[1];
     h->tasks = (struct task_subscriptions){.fd = tasks[0],
-                                           .again_ms = INT64_MAX}; /* no process is started */
+                                           .restart_ms = INT64_MAX}; /* no process is started */
     r->tasks = tasks[1];
 }
 
@@ -77,9 +86,28 @@ static void check_connection(const struct connection *c) {
     }
 }
 
+/* What workers get back is whole. */
+static void take_parked(struct run *r) {
+    struct stream_message m;
+
+    while (stream_channel_receive(r->resume, &m)) {
+        MUST(m.kind == STREAM_MESSAGE_PARKED && m.parked.fds[PARKED_FILE] >= 0);
+        for (unsigned i = 0; i < PARKED_ALL_FDS; i++)
+            MUST(m.parked.fds[i] < 0 || !close(m.parked.fds[i]));
+    }
+}
+
 static void end(struct run *r) {
     end_all(r->h);
     MUST(!r->h->count && !r->h->board->streams);
+    while (r->h->parked.count) {
+        take_parked(r);
+        parked_calls_serve(&r->h->parked);
+    }
+    take_parked(r);
+    close(r->h->parked.epoll);
+    close(r->h->parked.resume);
+    close(r->resume);
     for (size_t i = 0; i < r->count; i++)
         check_connection(&r->connections[i]);
     free(r->h->tasks.in);
@@ -115,18 +143,52 @@ static void send_message(struct run *r, const char *p, size_t len, bool with_con
         r->connections[r->count] = (struct connection){ends[1], "", 0};
         if (len >= sizeof l) {
             memcpy(&l, p, sizeof l);
-            if (l.first_len <= len - sizeof l)
-                r->connections[r->count] = (struct connection){ends[1], p + sizeof l, l.first_len};
+            if (l.records_len <= len - sizeof l)
+                r->connections[r->count] =
+                    (struct connection){ends[1], p + sizeof l, l.records_len};
         }
         r->count++;
     }
     MUST(sendmsg(r->channel, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len);
     if (with_connection)
         close(ends[0]);
-    take_messages(r->h);
+    receive_messages(r->h);
+}
+
+/* The same of a parked call: the first byte says how many descriptors it brings. */
+static void send_parked(struct run *r, const char *p, size_t len) {
+    struct iovec part = {(void *)(uintptr_t)(p + 1), len ? len - 1 : 0};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+    size_t count = len ? (uint8_t)*p % (PARKED_ALL_FDS - 1) + 2 : 0;
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(PARKED_ALL_FDS * sizeof(int))];
+    } control = {0};
+    int fds[PARKED_ALL_FDS];
+    struct cmsghdr *c;
+
+    if (!len)
+        return;
+    for (size_t i = 0; i < count; i++)
+        MUST((fds[i] = eventfd(i & 1, EFD_CLOEXEC)) >= 0);
+    m.msg_control = &control;
+    m.msg_controllen = CMSG_SPACE(count * sizeof *fds);
+    c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(count * sizeof *fds);
+    memcpy(CMSG_DATA(c), fds, count * sizeof *fds);
+    MUST(sendmsg(r->channel, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0);
+    while (count)
+        close(fds[--count]);
+    receive_messages(r->h);
+    parked_calls_keep_alive(&r->h->parked);
+    take_parked(r);
 }
 
 static void take_step(struct run *r, char what, const char *p, size_t len) {
+    static char path[] = "/fuzz";
+    const struct folder folder = {.path = path};
     struct stream_holder *h = r->h;
 
     switch (what) {
@@ -137,6 +199,9 @@ static void take_step(struct run *r, char what, const char *p, size_t len) {
     case 'c': /* what streams of one key wait for changes */
         send_message(r, p, len, false);
         break;
+    case 'p': /* a parked call */
+        send_parked(r, p, len);
+        break;
     case 'n': /* of tasks */
         if (h->tasks.fd < 0)
             break;
@@ -145,7 +210,7 @@ static void take_step(struct run *r, char what, const char *p, size_t len) {
         break;
     case 'f': /* a file changed, or without a name its folder */
         if (len)
-            file_changed(h, "/fuzz", arena_strndup(r->a, p, len));
+            record_change(h, &folder, arena_strndup(r->a, p, len));
         else
             add_change(h, SUBSCRIPTION_FOLDER, "/fuzz");
         send_changes(h);

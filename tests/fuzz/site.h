@@ -5,6 +5,8 @@
 #ifndef FUZZ_SITE_H
 #define FUZZ_SITE_H
 
+#include <signal.h>
+
 #include "../unit/jws_maker.h"
 #include "input.h"
 
@@ -12,12 +14,11 @@
 #include "app/app.c"
 
 #include "config/config.h"
-#include "crypto/random.h"
 #include "crypto/seal.h"
 #include "idp/access_token.h"
 #include "idp/idp.h"
 #include "mcp/call.h"
-#include "store/store.h"
+#include "store/sessions.h"
 
 #define NOW_S 1800000000
 #define NOBODY "http://127.0.0.1:9" /* discard: nobody listens */
@@ -44,6 +45,7 @@ static const char site_config[] = "COGNITO_ISSUER=%2$s/pool\n"
                                   "TOOLS_DIR=%1$s/tools.d\n"
                                   "RESOURCES_DIR=%1$s/resources.d\n"
                                   "PROMPTS_DIR=%1$s/prompts.d\n"
+                                  "SKILLS_DIR=%1$s/skills.d\n"
                                   "CLIENTS_DIR=%1$s/clients.d\n"
                                   "TEMPLATES_DIR=%1$s/templates\n"
                                   "CLIENT_METADATA_PROXY=" NOBODY "\n"
@@ -51,7 +53,8 @@ static const char site_config[] = "COGNITO_ISSUER=%2$s/pool\n"
                                   "RATE_LIMIT_ADDRESS=0\n"
                                   "RATE_LIMIT_CLIENT=0\n"
                                   "RATE_LIMIT_USER=0\n"
-                                  "AUDIT_LOG=%1$s/audit.log\n";
+                                  "AUDIT_LOG=%1$s/audit.log\n"
+                                  "AUDIT_EVENTS=logins calls\nAUDIT_ARGUMENTS=digest\n";
 
 static const struct {
     const char *path, *text;
@@ -74,6 +77,8 @@ static const struct {
      "{\"name\":\"p\",\"arguments\":[{\"name\":\"a\",\"required\":true},{\"name\":\"b\"}],"
      "\"run\":{\"messages\":[{\"role\":\"user\",\"content\":{\"type\":\"text\","
      "\"text\":\"{{a}}{{b}}\"}}],\"complete\":{\"b\":[\"x\",\"xy\"]}}}"},
+    {"skills.d/s/SKILL.md", "---\nname: s\ndescription: d\n---\n"},
+    {"skills.d/s/a/b.txt", "b"},
     {"clients.d/c.json",
      "{\"client_id\":\"c\",\"client_name\":\"Client\",\"redirect_uris\":["
      "\"https://client.example/cb\",\"http://127.0.0.1/cb\",\"com.example:/cb\"]}"},
@@ -96,16 +101,28 @@ static inline void site_add_signer(struct arena *a) {
     fuzz_write(fuzz_path(a, "clients.d/k.json"), text, strlen(text), 0600);
 }
 
-static inline struct config *site_load_config(struct arena *a) {
+static inline struct site_set *site_load_config(struct arena *a) {
     const char *path = fuzz_path(a, "conf");
     const char *text = arena_printf(a, site_config, fuzz_folder(), site_provider);
-    struct config *config;
+    struct site_set *sites;
 
     fuzz_write(path, text, strlen(text), 0600);
     config_on_provider(idp_check_config);
-    config = config_load(path, stderr);
-    MUST(config);
-    return config;
+    sites = site_set_load(path, NULL, stderr);
+    MUST(sites);
+    return sites;
+}
+
+static inline struct site *site_of(struct app *app) {
+    return &app->sites.all[0].site->site;
+}
+
+static inline void site_know(const struct site *site, const char *token,
+                             const struct token_claims *claims) {
+    struct idp_token t;
+
+    idp_token_init(&t, token);
+    token_cache_put(&site->idp->tokens, t.digest, claims, 0, NOW_S);
 }
 
 static inline void site_add_tokens(struct site *site) {
@@ -114,21 +131,25 @@ static inline void site_add_tokens(struct site *site) {
                                   .client_id = "app-1",
                                   .scope = "openid mcp-server/tools",
                                   .jti = "j",
+                                  .groups = "[]",
+                                  .all = "{}",
                                   .exp = NOW_S + 3600,
                                   .iat = NOW_S};
 
-    token_cache_put(site->mcp->tokens, "t", &claims);
+    site_know(site, "t", &claims);
     claims.scope = "openid";
-    token_cache_put(site->mcp->tokens, "few", &claims);
+    site_know(site, "few", &claims);
 }
 
 static inline struct app *site_app(void) {
-    static const char *const folders[] = {"tools.d", "resources.d", "prompts.d", "clients.d",
-                                          "templates"};
+    static const char *const folders[] = {"tools.d",    "resources.d",  "prompts.d", "skills.d",
+                                          "skills.d/s", "skills.d/s/a", "clients.d", "templates"};
+    static struct app_shared *volatile shared; /* until the end: nothing else points to it */
     static struct app *app;
     struct arena *a;
     struct err e;
 
+    (void)signal(SIGPIPE, SIG_IGN); /* as in a worker */
     if (app)
         return app;
     MUST(!clearenv());
@@ -140,9 +161,11 @@ static inline struct app *site_app(void) {
                    0600);
     site_add_signer(a);
     fuzz_write(fuzz_path(a, "secret.key"), SECRET_KEY, strlen(SECRET_KEY), 0600);
-    MUST(!app_new(site_load_config(a), &app, &e));
-    app->site.site.clock.fixed_s = NOW_S;
-    site_add_tokens(&app->site.site);
+    MUST(!app_new(site_load_config(a), NULL, &app, &e));
+    shared = app_shared_new();
+    app_share(app, shared);
+    site_of(app)->clock.fixed_s = NOW_S;
+    site_add_tokens(site_of(app));
     arena_free(a);
     return app;
 }

@@ -43,6 +43,21 @@ for doc in *.md docs/*.md; do
 	done
 done
 
+# Where the documents are installed, each link leads to something that is installed too.
+installed=$(mktemp -d)
+trap 'rm -rf "$installed"' EXIT
+cp README.md docs/*.md "$installed"
+scripts/installed-links "$installed"/*.md
+cp -r conf/fail2ban "$installed"
+links=$(grep -ohE '\]\([^)# ]+' "$installed"/*.md | cut -c3- | grep -vE '^[a-z]+:' | sort -u)
+for link in $links; do
+	case $link in
+	/usr/share/mcp-authd/*) [ -e "share/${link#/usr/share/mcp-authd/}" ] ;;
+	/etc/mcp-authd/*) [ -e "conf/${link#/etc/mcp-authd/}" ] ;;
+	*) [ -e "$installed/$link" ] ;;
+	esac || say "scripts/installed-links leaves $link, which is not installed"
+done
+
 # ARCHITECTURE.md names files by room.
 for file in $(grep -oE '`[a-z]+/[a-z0-9_]+\.[ch]`' ARCHITECTURE.md | tr -d '\140'); do
 	[ -e "src/$file" ] || [ -e "$file" ] || say "ARCHITECTURE.md: src/$file does not exist"
@@ -58,7 +73,7 @@ code=$(find src -name '*.c' -exec cat {} + | tr '\n' ' ')
 logged=$({
 	echo "$code" | grep -oE '(log_(info|warn|error)|LOG_AT)\( *([^",;]*, *)?"[a-z_]+"' | sed 's/.*( *//'
 	echo "$code" | grep -oE 'log_lines\([^;]*"[a-z_]+" : "[a-z_]+"'
-	grep -ohE '"[a-z_]+_left_out"' src/app/loaded_site.c src/catalog/*.c
+	grep -ohE '"[a-z_]+_invalid"' src/app/loaded_*.c src/catalog/*.c
 	tr '\n' ' ' <src/exec/methods.c | grep -oE '"[a-z_]+", +"[a-z]+"\}' | cut -d, -f1
 } | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u)
 described=$(sed -nE 's/^\| (`[a-z_`, ]*`) \|.*/\1/p' docs/log.md | tr -d '\140 ' | tr ',' '\n' | sort -u)
@@ -77,7 +92,7 @@ for key in $keys; do
 done
 
 conf=$(mktemp)
-trap 'rm -f "$conf"' EXIT
+trap 'rm -rf "$installed" "$conf"' EXIT
 # Alone, and behind the file that is shipped. 1: the folders that it names are not on this machine.
 for doc in README.md docs/install.md; do
 	block=$(sed -nE 's/^ {4,7}([A-Z_]+=.*)/\1/p' "$doc")
@@ -105,7 +120,7 @@ for command in $commands; do
 	completed=$(COMP_CWORD=3 bash -c '. conf/completion/mcp-authd; COMP_WORDS=(mcp-authd -c x "$1"); _mcp_authd; echo "${COMPREPLY[*]}"' bash "$command")
 	[ "$completed" = "$command" ] || say "conf/completion/mcp-authd does not complete $command after -c FILE"
 	# What a command takes besides -c is in its usage.
-	for flag in $("$program" "$command" -? 2>&1 | grep -oE -- '--[a-z]+' | sort -u); do
+	for flag in $("$program" "$command" -? 2>&1 | grep -oE -- '--[a-z][a-z-]*' | sort -u); do
 		completed=$(COMP_CWORD=2 bash -c '. conf/completion/mcp-authd; COMP_WORDS=(mcp-authd "$1" --); _mcp_authd; echo "${COMPREPLY[*]}"' bash "$command")
 		case " $completed " in *" $flag "*) ;; *) say "conf/completion/mcp-authd does not complete $command $flag" ;; esac
 	done
@@ -123,4 +138,10 @@ while IFS= read -r pair; do
 done <<EOF
 $pairs
 EOF
+# The messages that people look up are those of the program.
+grep -oE '\*"[^"]+"\*' docs/troubleshooting.md | sed 's/^\*"//; s/"\*$//' >"$installed/messages"
+while read -r message; do
+	grep -rqF "$message" src share/words || say "docs/troubleshooting.md: nothing says \"$message\""
+done <"$installed/messages"
+
 exit $bad

@@ -24,6 +24,6 @@ at_most 50 "longest function"
 at_most 4 "functions with a complexity over 10"
 at_most 0 "files without a header of their own that do not say why"
 at_most 15 "largest room"
-at_most 0 "circles between files"
+at_most 0 "cycles between files"
 
 exit $bad

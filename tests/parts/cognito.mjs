@@ -11,6 +11,8 @@
 // - the header of a token is {kid, alg}: no `typ`;
 // - an access token names its client in `client_id` and has no `aud`; `token_use` tells it from an ID token;
 // - a refresh token is issued without `offline_access` and is not rotated; a refresh answer carries none;
+// - `resource` at the authorization endpoint (RFC 8707; managed login, Essentials and Plus) becomes `aud` of the access tokens of
+//   that login, also of refreshed ones; the plan Lite (`bindsResources: false`) does not know it;
 // - an unknown scope is an error (`invalid_scope`), and the answer of the token endpoint has no `scope`.
 //
 // Run it by hand:  tests/node tests/parts/cognito.mjs --port 9100 --callback http://127.0.0.1:8080/callback
@@ -24,15 +26,15 @@ import { memoryAdapter } from './memory-adapter.mjs';
 import { escapeHtml, isMain, options, readBody } from './util.mjs';
 
 export const USERS = [
-  { username: 'alice', password: 'correct-horse', email: 'alice@example.com' },
+  { username: 'alice', password: 'correct-horse', email: 'alice@example.com', groups: ['staff', 'eu-central'] },
   { username: 'bob', password: 'battery-staple', email: 'bob@example.com' },
 ];
 const SCOPES = ['openid', 'email', 'profile', 'mcp-server/tools'];
 const ACCESS_TOKEN_SECONDS = 3600;
 
-// `callback` is the one redirect URI of the one app client: AUTH_PROXY_URI/callback.
+// `callback` is the redirect URI of the one app client: AUTH_PROXY_URI/callback; or a list, if several sites have it.
 export async function startCognito({ port = 0, host = '127.0.0.1', callback, poolId = 'local_Pool1',
-  clientId = '1example23456789', rotateRefreshTokens = false, refreshGraceSeconds = 0 } = {}) {
+  clientId = '1example23456789', rotateRefreshTokens = false, refreshGraceSeconds = 0, bindsResources = true, machines = {} } = {}) {
   if (!callback) throw new Error('startCognito needs the callback URL of the app client');
   const users = USERS.map((user) => ({ ...user, sub: crypto.randomUUID() }));
   const keys = [await newKey()];
@@ -52,8 +54,9 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
   let down = false;
   let makeAccessToken = signAccessToken;
 
+  const resources = new Map();    // id of a grant -> the resource that its login asked for
   const provider = makeProvider({ issuer, poolId, clientId, callback, users, keys, rotateRefreshTokens,
-    refreshGraceSeconds });
+    refreshGraceSeconds, resources });
 
   async function handle(req, res) {
     const url = new URL(req.url, origin);
@@ -69,8 +72,14 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
         authorizations.push(Object.fromEntries(url.searchParams));
         if (refuseUnknownScope(url, res, clientId, callback)) return undefined;
         break;
+      // Ends the browser's session, and goes on to the login form with the same parameters.
+      case '/logout':
+        res.writeHead(302, { location: `/oauth2/authorize${url.search}`,
+          'set-cookie': ['_session', '_session.legacy', '_session.sig', '_session.legacy.sig'].map((name) => `${name}=; path=/; expires=Thu, 01 Jan 1970 00:00:00 GMT`) }).end();
+        return undefined;
       case '/oauth2/token':
         if (tokenFaults.length > 0) return answerFault(tokenFaults.shift(), req, res);
+        if (req.headers.authorization) return clientCredentials(req, res);
         break;
       case '/oauth2/revoke':
         if (revokeFaults.length > 0) return answerFault(revokeFaults.shift(), req, res);
@@ -80,6 +89,22 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
     }
     return passOn(req, res);
   }
+
+  // machines: { client_id: { secret, scopes } }. A token has no user: its subject is the client. Only scopes of resource servers.
+  async function clientCredentials(req, res) {
+    const [id, secret] = Buffer.from(req.headers.authorization.replace(/^Basic /, ''), 'base64').toString().split(':').map(decodeURIComponent);
+    const form = new URLSearchParams(await readBody(req));
+    const machine = machines[id];
+    if (!machine || machine.secret !== secret) return json(res, 400, { error: 'invalid_client' });
+    if (form.get('grant_type') !== 'client_credentials') return json(res, 400, { error: 'unauthorized_client' });
+    const scopes = form.get('scope')?.split(' ') ?? machine.scopes;
+    if (!scopes.every((scope) => machine.scopes.includes(scope))) return json(res, 400, { error: 'invalid_grant', error_description: 'invalid_scope' });
+    grants.push('client_credentials');
+    return json(res, 200, { access_token: await machineToken(id, { scope: scopes.join(' ') }), expires_in: ACCESS_TOKEN_SECONDS, token_type: 'Bearer' });
+  }
+
+  const machineToken = (id, changes = {}) => sign({ ...accessClaims(), sub: id, client_id: id, scope: 'mcp-server/tools',
+    username: undefined, 'cognito:groups': undefined, ...changes });
 
   provider.use(async (ctx, next) => {
     await next();
@@ -98,7 +123,8 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
     const token = ctx.oidc.entities.AccessToken;
     const user = users.find((each) => each.sub === token.accountId);
     const source = ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken;
-    answer.access_token = await makeAccessToken({ user, scope: answer.scope, authTime: source?.authTime });
+    answer.access_token = await makeAccessToken({ user, scope: answer.scope, authTime: source?.authTime,
+      resource: bindsResources ? resources.get(source?.grantId) : undefined });
     if (answer.id_token) {
       const claims = JSON.parse(Buffer.from(answer.id_token.split('.')[1], 'base64url'));
       answer.id_token = await sign({ ...claims, token_use: 'id', 'cognito:username': user.username });
@@ -107,11 +133,14 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
     if (ctx.oidc.params.grant_type === 'refresh_token' && !rotateRefreshTokens) delete answer.refresh_token;
   }
 
-  function accessClaims({ user = users[0], scope = SCOPES.join(' '), authTime, now = seconds() } = {}) {
+  function accessClaims({ user = users[0], scope = SCOPES.join(' '), authTime, resource, now = seconds() } = {}) {
     return {
       sub: user.sub, iss: issuer, version: 2, client_id: clientId, token_use: 'access', scope,
       auth_time: authTime ?? now, exp: now + ACCESS_TOKEN_SECONDS, iat: now, jti: crypto.randomUUID(),
       username: user.username,
+      aud: resource,
+      // Only if the user is in one.
+      'cognito:groups': user.groups,
     };
   }
 
@@ -141,6 +170,7 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
     jwksPath: `/${poolId}/.well-known/jwks.json`,
     // A valid access token of the first user, with single claims replaced (undefined removes one).
     accessToken: async (changes = {}, how) => sign({ ...accessClaims(), ...changes }, how),
+    machineToken,
     // An ID token: same key, same issuer, other purpose.
     idToken: async () => sign({ ...accessClaims(), client_id: undefined, scope: undefined, aud: clientId,
       token_use: 'id', 'cognito:username': users[0].username }),
@@ -160,6 +190,7 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
     // What the token endpoint gives as access tokens, made from { user, scope, authTime }; undefined: Cognito's own.
     setAccessTokens: (make) => { makeAccessToken = make ?? signAccessToken; },
     setDown: (value) => { down = value; },
+    setRequestsPerConnection: (most) => { server.maxRequestsPerSocket = most; },     // 0: any number
     async close() {
       server.closeAllConnections();
       server.close();
@@ -168,13 +199,13 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
   };
 }
 
-function makeProvider({ issuer, poolId, clientId, callback, users, keys, rotateRefreshTokens, refreshGraceSeconds }) {
+function makeProvider({ issuer, poolId, clientId, callback, users, keys, rotateRefreshTokens, refreshGraceSeconds, resources }) {
   const policy = interactionPolicy.base();
   policy.remove('consent');                         // Cognito shows a login form and nothing else
   const provider = new Provider(issuer, {
     adapter: memoryAdapter({ refreshGraceSeconds }),
     clients: [{
-      client_id: clientId, token_endpoint_auth_method: 'none', redirect_uris: [callback],
+      client_id: clientId, token_endpoint_auth_method: 'none', redirect_uris: [].concat(callback),
       grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
     }],
     scopes: SCOPES,
@@ -182,7 +213,8 @@ function makeProvider({ issuer, poolId, clientId, callback, users, keys, rotateR
     conformIdTokenClaims: false,
     pkce: { required: () => true },
     features: { devInteractions: { enabled: false }, revocation: { enabled: true }, userinfo: { enabled: false },
-      rpInitiatedLogout: { enabled: false } },
+      rpInitiatedLogout: { enabled: false }, resourceIndicators: { enabled: false } },
+    extraParams: ['resource'],
     routes: { authorization: '/oauth2/authorize', token: '/oauth2/token', revocation: '/oauth2/revoke',
       jwks: `/${poolId}/provider-keys` },
     jwks: { keys: [keys[0].privateJwk] },
@@ -202,7 +234,7 @@ function makeProvider({ issuer, poolId, clientId, callback, users, keys, rotateR
       const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId,
         accountId: ctx.oidc.session.accountId });
       grant.addOIDCScope(SCOPES.join(' '));
-      await grant.save();
+      resources.set(await grant.save(), ctx.oidc.params.resource);
       return grant;
     },
   });
@@ -213,10 +245,10 @@ function makeProvider({ issuer, poolId, clientId, callback, users, keys, rotateR
 // Cognito names its supported scopes nowhere and refuses the others; oidc-provider would drop them quietly.
 function refuseUnknownScope(url, res, clientId, callback) {
   const query = url.searchParams;
-  if (query.get('client_id') !== clientId || query.get('redirect_uri') !== callback) return false;
+  if (query.get('client_id') !== clientId || ![].concat(callback).includes(query.get('redirect_uri'))) return false;
   const asked = (query.get('scope') ?? '').split(' ').filter(Boolean);
   if (asked.every((scope) => SCOPES.includes(scope))) return false;
-  const back = new URL(callback);
+  const back = new URL(query.get('redirect_uri'));
   back.searchParams.set('error', 'invalid_scope');
   if (query.has('state')) back.searchParams.set('state', query.get('state'));
   res.writeHead(302, { location: back.href }).end();

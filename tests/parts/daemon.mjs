@@ -23,16 +23,17 @@ export function writeConfig(file, keys) {
 const ACTIVATE = process.env.ACTIVATE ?? path.join(ROOT, 'build/activate');
 
 // `activated`: the listening socket comes from a launcher, as from systemd, and stays over a restart (launcher: HUP to
-// restart; the daemon's own signals go to daemonPid()). `follow`: gets what is printed, from the start.
-export async function startDaemon({ dir, config, env = {}, activated = false, follow }) {
+// restart; the daemon's own signals go to daemonPid()). `follow`: gets what is printed, from the start. `logFile`: what is
+// printed goes into it instead. `under`: a command, with its arguments, that becomes the daemon or traces it.
+export async function startDaemon({ dir, config, env = {}, activated = false, follow, logFile, under = [] }) {
   if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} does not exist: run make first`);
   const file = path.join(dir, 'mcp-authd.conf');
   writeConfig(file, config);
-  const command = [BINARY, '-c', file];
+  const command = [...under, BINARY, '-c', file];
   if (activated) command.unshift(ACTIVATE, config.LISTEN);
-  const child = start(command[0], command.slice(1), { env: { ...plainEnvironment(), ...env } });
+  const child = start(command[0], command.slice(1), { env: { ...plainEnvironment(), ...env }, outputFile: logFile });
   if (follow) child.follow(follow);
-  await child.ready('listening', () => accepts({ path: env.LISTEN ?? config.LISTEN }));
+  await child.ready('listening', () => accepts({ path: env.LISTEN ?? config.LISTEN }), under.length > 0 ? { deadlineMs: 60000 } : {}); // valgrind is slow to start it
   return {
     configFile: file,
     get pid() { return activated ? Number(child.output.match(/.*^activate: started (\d+)$/ms)[1]) : child.pid; },
@@ -66,13 +67,18 @@ export function childrenOf(daemon) {
 // The stream holder, the workers, and the metrics server. One that has just been forked has no name yet.
 export const streamHolderOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-streams')?.pid;
 export const metricsServerOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-metrics')?.pid;
+// The runner, and its processes that look after one program each.
+export const runnerOf = (daemon) => childrenOf(daemon).find(({ name }) => name === 'mcp-runner')?.pid;
+export const supervisorsOf = (daemon) => childrenOf({ pid: runnerOf(daemon) }).filter(({ name }) => name === 'mcp-supervisor').map(({ pid }) => pid);
+// The process of the task that was started last.
+export const taskProcessOf = (daemon) => childrenOf(daemon).filter(({ name }) => name === 'mcp-task').map(({ pid }) => pid).sort((a, b) => a - b).at(-1);
 export const workersOf = (daemon) => childrenOf(daemon).filter(({ name }) => name === 'mcp-worker').map(({ pid }) => pid);
 
 // What a log must not contain: reports of the sanitizers, and workers that ended or hung by a fault of their own.
 const TROUBLE = [
   /ERROR: \w+Sanitizer|SUMMARY: \w+Sanitizer|runtime error:/,
   /event=worker_exited\b(?!.* status=0\b)/,
-  /event=(worker_stuck|worker_killed|workers_killed|worker_start_failed|fork_failed|giving_up|out_of_memory)\b/,
+  /event=(worker_stuck|worker_killed|workers_killed|worker_start_failed|fork_failed|no_worker_started|out_of_memory)\b/,
 ];
 
 export function findTrouble(log) {

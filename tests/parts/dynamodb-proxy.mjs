@@ -189,6 +189,7 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
       planned = [];
       rate = 0;
     },
+    setRequestsPerConnection: (most) => { server.maxRequestsPerSocket = most; },     // 0: any number
     setClock: (ms) => { offsetMs = ms; },
     setDown(value) {
       down = value;

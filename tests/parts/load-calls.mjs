@@ -4,15 +4,27 @@ import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { promisify } from 'node:util';
-import { workersOf } from './daemon.mjs';
+import { runnerOf, supervisorsOf, workersOf } from './daemon.mjs';
 import { META, MODERN } from './mcp.mjs';
 
 const TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
-export function writeWrkScript(file, token, name = 'echo', args = { text: 'hello' }) {
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args, _meta: META } });
+function callOf(token, name, args, version = MODERN) {
+  const modern = version === MODERN;
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args, ...(modern && { _meta: META }) } });
   const headers = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream',
-    Authorization: `Bearer ${token}`, 'MCP-Protocol-Version': MODERN, 'Mcp-Method': 'tools/call', 'Mcp-Name': name };
+    Authorization: `Bearer ${token}`, 'MCP-Protocol-Version': version, ...(modern && { 'Mcp-Method': 'tools/call', 'Mcp-Name': name }) };
+  return { body, headers };
+}
+
+// The same call once: { status, headers, text }.
+export async function callOnce(site, token, { name = 'echo', args = { text: 'hello' }, version } = {}) {
+  const response = await fetch(site.mcpUrl, { method: 'POST', ...callOf(token, name, args, version) });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+export function writeWrkScript(file, token, { name = 'echo', args = { text: 'hello' }, version } = {}) {
+  const { body, headers } = callOf(token, name, args, version);
   fs.writeFileSync(file, `wrk.method = "POST"\nwrk.body = ${JSON.stringify(body)}\n`
     + Object.entries(headers).map(([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}\n`).join(''));
 }
@@ -21,18 +33,26 @@ export async function measureCalls(script, port, { connections = 16, seconds = 3
   const { stdout } = await promisify(execFile)('wrk',
     ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', script, `http://127.0.0.1:${port}/mcp`]);
   assert.doesNotMatch(stdout, /Non-2xx|Socket errors/, stdout);
-  return { count: Number(/(\d+) requests in/.exec(stdout)[1]), perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)[1]),
-    p50: /^\s+50%\s+(\S+)$/m.exec(stdout)[1], p99: /^\s+99%\s+(\S+)$/m.exec(stdout)[1] };
+  const field = (pattern) => {
+    const match = pattern.exec(stdout);
+    assert.ok(match, `wrk did not say what was expected: ${stdout}`);
+    return match[1];
+  };
+  return { count: Number(field(/(\d+) requests in/)), perSecond: Number(field(/Requests\/sec:\s+([\d.]+)/)), p50: field(/^\s+50%\s+(\S+)$/m), p99: field(/^\s+99%\s+(\S+)$/m) };
 }
 
-// User and system time of master and workers in ms (proc(5), fields 14 to 17), with the programs that workers have waited for.
+// User and system time of a process, and of the children that it has waited for, in ms (proc(5), fields 14 to 17).
+function statMs(pid) {
+  const [user, system, ofChildren, systemOfChildren] = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ').slice(11, 15).map(Number);
+  return { own: ((user + system) * 1000) / TICKS, children: ((ofChildren + systemOfChildren) * 1000) / TICKS };
+}
+export const childrenMs = (pid) => statMs(pid).children;
+
+// That of master, workers and runner, with the programs that they have waited for.
 export function cpuMs(daemon) {
-  let ticks = 0;
-  for (const pid of [daemon.pid, ...workersOf(daemon)]) {
-    const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ').slice(11, 15).map(Number);
-    ticks += fields[0] + fields[1] + (pid === daemon.pid ? 0 : fields[2] + fields[3]);
-  }
-  return (ticks * 1000) / TICKS;
+  const runner = runnerOf(daemon);
+  const others = [...workersOf(daemon), ...(runner ? [runner, ...supervisorsOf(daemon)] : [])].map(statMs);
+  return statMs(daemon.pid).own + others.reduce((sum, { own, children }) => sum + own + children, 0);
 }
 
 // KiB of memory that a process shares with no other.

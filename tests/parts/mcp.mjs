@@ -75,3 +75,13 @@ export function challenge(headers) {
   assert.match(value, /^Bearer /, `WWW-Authenticate: ${value}`);
   return Object.fromEntries([...value.matchAll(/([a-z_]+)="([^"]*)"/g)].map(([, name, text]) => [name, text]));
 }
+
+// What the result of a tool's call must have.
+export function structuredContentOf(result) {
+  assert.ok(result.structuredContent, JSON.stringify(result));
+  return result.structuredContent;
+}
+export function assertToolError(result, message) {
+  assert.equal(result.isError, true, JSON.stringify(result));
+  assert.match(result.content[0].text, message);
+}

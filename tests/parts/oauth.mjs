@@ -16,7 +16,7 @@ export function pkce() {
 
 // An authorization request with single parameters replaced; undefined removes one, a list repeats it.
 export function authorizeUrl(site, changes = {}) {
-  const url = new URL('/authorize', site.issuer);
+  const url = new URL(`${site.issuer}/authorize`);
   const query = { response_type: 'code', client_id: site.clientId, redirect_uri: REDIRECT, state: 'client-state',
     scope: SCOPE, resource: site.mcpUrl, code_challenge_method: 'S256', ...changes };
   for (const [name, value] of Object.entries(query)) {
@@ -42,7 +42,7 @@ export async function authorize(site, changes = {}) {
 
 // POST /token; `fields` is an object, or a list of pairs if a name must come twice.
 export async function token(site, fields) {
-  const response = await fetch(new URL('/token', site.issuer), { method: 'POST', body: new URLSearchParams(fields) });
+  const response = await fetch(new URL(`${site.issuer}/token`), { method: 'POST', body: new URLSearchParams(fields) });
   const text = await response.text();
   assert.match(response.headers.get('content-type') ?? '', /^application\/json\b/, `POST /token: ${response.status} ${text}`);
   assert.match(response.headers.get('cache-control') ?? '', /no-store/, 'RFC 6749 section 5.1: never stored');
@@ -73,7 +73,7 @@ export function refresh(site, refreshToken, changes = {}) {
 }
 
 export async function revoke(site, fields) {
-  const response = await fetch(new URL('/revoke', site.issuer), { method: 'POST',
+  const response = await fetch(new URL(`${site.issuer}/revoke`), { method: 'POST',
     body: new URLSearchParams(without({ client_id: site.clientId, ...fields })) });
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, body: text && JSON.parse(text) };

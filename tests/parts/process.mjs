@@ -1,5 +1,6 @@
 // A child process whose output is kept, ended by its own id and never by a name.
 
+import fs from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { sleep } from './util.mjs';
@@ -11,8 +12,11 @@ const DRAIN_MS = 5000;
 const running = new Set();
 process.on('exit', () => { for (const child of running) child.kill('SIGKILL'); });
 
-export function start(command, args, { env = process.env, cwd } = {}) {
-  const child = spawn(command, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+// `outputFile`: the output goes into it, not through a pipe that this process has to read.
+export function start(command, args, { env = process.env, cwd, outputFile } = {}) {
+  const file = outputFile && fs.openSync(outputFile, 'a', 0o600);
+  const child = spawn(command, args, { env, cwd, stdio: ['ignore', file ?? 'pipe', file ?? 'pipe'] });
+  if (file) fs.closeSync(file);
   let output = '';
   let follower = () => {};
   const keep = (part) => {
@@ -20,8 +24,9 @@ export function start(command, args, { env = process.env, cwd } = {}) {
     follower(part);
   };
   running.add(child);
-  child.stdout.setEncoding('utf8').on('data', keep);
-  child.stderr.setEncoding('utf8').on('data', keep);
+  child.stdout?.setEncoding('utf8').on('data', keep);
+  child.stderr?.setEncoding('utf8').on('data', keep);
+  const printed = () => (outputFile ? fs.readFileSync(outputFile, 'utf8') : output);
   const ended = new Promise((resolve) => {
     child.on('error', (error) => {
       running.delete(child);
@@ -39,7 +44,7 @@ export function start(command, args, { env = process.env, cwd } = {}) {
 
   return {
     get pid() { return child.pid; },
-    get output() { return output; },
+    get output() { return printed(); },
     get result() { return result; },
     ended,
     signal: (name) => child.kill(name),
@@ -50,9 +55,9 @@ export function start(command, args, { env = process.env, cwd } = {}) {
       const end = Date.now() + deadlineMs;
       for (;;) {
         const is = await check();
-        if (result) throw new Error(`${command} ended (${describe(result)}) before ${what}:\n${output}`);
+        if (result) throw new Error(`${command} ended (${describe(result)}) before ${what}:\n${printed()}`);
         if (is) return;
-        if (Date.now() > end) throw new Error(`${command}: not ${what} after ${deadlineMs} ms:\n${output}`);
+        if (Date.now() > end) throw new Error(`${command}: not ${what} after ${deadlineMs} ms:\n${printed()}`);
         await sleep(20);
       }
     },
@@ -63,7 +68,7 @@ export function start(command, args, { env = process.env, cwd } = {}) {
       if (outcome === 'late') {
         child.kill('SIGKILL');
         await ended;
-        throw new Error(`${command} did not end within ${deadlineMs} ms of TERM:\n${output}`);
+        throw new Error(`${command} did not end within ${deadlineMs} ms of TERM:\n${printed()}`);
       }
       await Promise.race([drained, late(DRAIN_MS)]);
       return outcome;

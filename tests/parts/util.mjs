@@ -30,8 +30,8 @@ export async function readBody(stream) {
 }
 
 // Ports below those that the kernel gives to whoever listens on port 0 or connects: it may give one of those to somebody else
-// before it is used.
-const PORTS = { from: 10000, to: 32000 };
+// before it is used. Above 10080, which browsers and fetch() refuse (https://fetch.spec.whatwg.org/#port-blocking).
+const PORTS = { from: 10081, to: 32000 };
 let nextPort = PORTS.from + (process.pid * 37) % (PORTS.to - PORTS.from);
 
 // A port where nobody listens, and which this process gets once.
@@ -57,8 +57,12 @@ export async function canListen(port, host = '127.0.0.1') {
   return true;
 }
 
+// Of a machine that is so many times slower, as an emulated one is (deb/boot.sh --vm).
+const SLOWNESS = Number(process.env.SLOWNESS || 1);
+
 // Calls `check` until it gives something true, or throws after the deadline with what was waited for.
-export async function until(what, check, { deadlineMs = 15000, everyMs = 25 } = {}) {
+export async function until(what, check, { deadlineMs: usualMs = 15000, everyMs = 25 } = {}) {
+  const deadlineMs = usualMs * SLOWNESS;
   const end = Date.now() + deadlineMs;
   for (;;) {
     const result = await check();

@@ -24,31 +24,49 @@ const WEB_SERVER = 'its subject is the web server';
 const OWN_SERVICES = 'starts services with tables, credentials or sockets of its own';
 // What cannot run so, and why. Everything else does.
 const LEFT_OUT = {
+  'calls.test.mjs': ONE_DAEMON,
+  'cognito-tls.test.mjs': ONE_DAEMON,
+  'demo.test.mjs': NO_SITE,
   'doctor-public.test.mjs': ONE_DAEMON,
   'doctor.test.mjs': ONE_DAEMON,
   'dynamodb-tasks.test.mjs': OWN_SERVICES,
   'dynamodb.test.mjs': OWN_SERVICES,
   'full-disk.test.mjs': OWN_SERVICES,
-  'lighttpd-reload.test.mjs': WEB_SERVER,
+  'kills.test.mjs': ONE_DAEMON,
   'local-cognito.test.mjs': NO_SITE,
+  'machines.test.mjs': ONE_DAEMON,
   'memory.test.mjs': ONE_DAEMON,
   'metrics.test.mjs': ONE_DAEMON,
   'outputs-to-conf.test.mjs': NO_SITE,
+  'parked-calls.test.mjs': ONE_DAEMON,
+  'persistent-programs.test.mjs': ONE_DAEMON,
   'policies.test.mjs': OWN_SERVICES,
   'pool.test.mjs': ONE_DAEMON,
+  'program-access.test.mjs': ONE_DAEMON,
   'rate-limits.test.mjs': ONE_DAEMON,
   'restart.test.mjs': ONE_DAEMON,
+  'runner-attacks.test.mjs': ONE_DAEMON,
   'schema-ajv.test.mjs': NO_SITE,
+  'server-everything.test.mjs': ONE_DAEMON,
+  'server-instances.test.mjs': ONE_DAEMON,
+  'server-url.test.mjs': ONE_DAEMON,
+  'servers.test.mjs': ONE_DAEMON,
   'site.test.mjs': ONE_DAEMON,
+  'sites.test.mjs': ONE_DAEMON,
+  'sites-apart.test.mjs': ONE_DAEMON,
+  'sites-shares.test.mjs': ONE_DAEMON,
   'size-limits.test.mjs': ONE_DAEMON,
+  'skills.test.mjs': ONE_DAEMON,
+  'tool-commands.test.mjs': NO_SITE,
   'web-examples.test.mjs': OWN_SERVICES,
+  'web-server-reload.test.mjs': WEB_SERVER,
 };
 
 const folder = path.join(ROOT, 'tests/e2e');
 const all = fs.readdirSync(folder).filter((name) => name.endsWith('.test.mjs'));
 for (const name of Object.keys(LEFT_OUT)) assert.ok(all.includes(name), `${name} is left out, and does not exist`);
 for (const name of all) {
-  const startsSite = /from '\.\.\/parts\/(?:dynamodb-)?site\.mjs'/.test(fs.readFileSync(path.join(folder, name), 'utf8'));
+  const startsSite = /from '\.\.\/parts\/(?:dynamodb-)?sites?\.mjs'/.test(fs.readFileSync(path.join(folder, name), 'utf8'));
   assert.equal(startsSite, LEFT_OUT[name] !== NO_SITE, `${name}: whether it starts a site, and what LEFT_OUT says of it`);
 }
 for (const [name, why] of Object.entries(LEFT_OUT)) console.log(`left out: ${name}: ${why}`);

@@ -44,7 +44,7 @@ static void worker_that_hangs_in_its_start_is_replaced(void **state) {
     make_file(hang.path);
     assert_int_equal(kids(d, pids), 1);
     kill(pids[0], SIGKILL);
-    assert_true(log_wait(d, "level=error event=worker_start_failed come up", 1));
+    assert_true(log_wait(d, "level=error event=worker_start_failed in time", 1));
     assert_true(log_wait(d, "event=worker_exited signal=SIGKILL", 2));
     unlink(hang.path);
     assert_true(asks_fine(d, "/echo"));
@@ -104,7 +104,7 @@ static void failing_starts_back_off(void **state) {
     }
     unlink(fail.path);
     assert_true(asks_fine(d, "/echo"));
-    assert_int_equal(log_count(d, "event=giving_up"), 0);
+    assert_int_equal(log_count(d, "event=no_worker_started"), 0);
     /* All is forgotten as soon as one has come up. */
     make_file(fail.path);
     assert_int_equal(kids(d, pids), 1);
@@ -148,7 +148,7 @@ static void killing_them_again_and_again_delays_nobody(void **state) {
     }
     assert_true(asks_fine(d, "/echo"));
     assert_int_equal(log_count(d, "event=respawn_delayed"), 0);
-    assert_int_equal(log_count(d, "event=giving_up"), 0);
+    assert_int_equal(log_count(d, "event=no_worker_started"), 0);
     assert_stops(d, SIGTERM);
 }
 
@@ -175,7 +175,7 @@ static void killing_them_in_their_start_is_no_fault_of_theirs(void **state) {
         kill(pids[0], SIGKILL); /* one that still hangs */
     assert_true(log_wait(d, "event=ready", 1));
     assert_true(asks_fine(d, "/echo"));
-    assert_int_equal(log_count(d, "event=giving_up"), 0);
+    assert_int_equal(log_count(d, "event=no_worker_started"), 0);
     assert_stops(d, SIGTERM);
 }
 

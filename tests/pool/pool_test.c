@@ -237,7 +237,7 @@ static void never_ready(struct daemon *d, const char *why) {
     status = daemon_wait(d);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 1);
-    assert_int_equal(log_count(d, "event=giving_up"), 1);
+    assert_int_equal(log_count(d, "event=no_worker_started"), 1);
     deaths = log_count(d, "event=worker_exited");
     assert_in_range(deaths, 8, 10);
     assert_int_equal(log_count(d, "event=ready"), 0);
@@ -381,7 +381,7 @@ static void second_term_means_now(void **state) {
     assert_true(log_wait(d, "event=stopping", 1));
     kill(d->pid, SIGTERM);
     assert_int_equal(daemon_wait(d), 0);
-    assert_int_equal(log_count(d, "event=workers_killed twice"), 1);
+    assert_int_equal(log_count(d, "event=workers_killed second"), 1);
     close(fd);
     wire_free(&w);
 }

@@ -1,5 +1,6 @@
 /* A daemon with the real pool and the real FastCGI side, but a toy for an application:
  *   stub-daemon FILE      runs with the configuration FILE
+ *   stub-daemon runner    what the master starts
  * Paths: /echo (the body comes back), /slow?ms=N, /wait?FILE (until it is there), /big (1 MB),
  * /hang, /hang-short (whose limit is 1 s), /crash, /program?FILE (starts two processes, and hangs).
  * TOOLS_DIR=bad-check, bad-start, crash-start or hang-start make the check or the start fail; a
@@ -16,13 +17,17 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/site_set.h"
 #include "config/config.h"
+#include "runner/runner.h"
 #include "server/server.h"
 
 #define BIG (1 << 20)
 
 struct app {
     char *big;
+    call_fn *on_call;
+    void *on_call_arg;
 };
 
 static const struct server_timing fast = {
@@ -43,7 +48,66 @@ static bool told_to(const struct config *config, const char *what) {
     return !strcmp(slash ? slash + 1 : dir, what) && (!slash || !access(dir, F_OK));
 }
 
-enum rc app_new(const struct config *config, struct app **out, struct err *e) {
+struct app_shared {
+    int unused;
+};
+
+struct app_shared *app_shared_new(void) {
+    static struct app_shared shared;
+
+    return &shared;
+}
+
+void app_shared_free(struct app_shared *shared) {
+    (void)shared;
+}
+
+void app_note_open(struct app *app, _Atomic uint32_t numbers[OPEN_SITES_MAX]) {
+    (void)app, (void)numbers;
+}
+
+void app_share(struct app *app, const struct app_shared *shared) {
+    (void)app, (void)shared;
+}
+
+struct site_set *site_set_load(const char *path, const struct site_set *previous, FILE *problems) {
+    struct site_set *s = xcalloc(1, sizeof *s);
+
+    (void)previous;
+    s->config = config_sites_load(path, NULL, NULL, problems);
+    if (s->config)
+        return s;
+    free(s);
+    return NULL;
+}
+
+void site_set_free(struct site_set *s) {
+    if (s)
+        config_sites_free(s->config);
+    free(s);
+}
+
+bool app_check_sites(struct site_set *s, const struct site_set *previous, FILE *problems,
+                     struct app_checked *out) {
+    (void)previous;
+    return app_check(s->config->host, problems, out);
+}
+
+enum rc app_admit(const struct app *app, const struct request *rq, struct site_of_request *out,
+                  struct err *e) {
+    (void)app;
+    (void)rq;
+    (void)out;
+    (void)e;
+    return OK;
+}
+
+enum rc app_new(const struct site_set *sites, struct catalog *catalog, struct app **out,
+                struct err *e) {
+    const struct config *config = sites->config->host;
+
+    (void)catalog;
+
     if (told_to(config, "bad-start"))
         return err_set(e, ERR_MISCONFIGURED, "told to fail");
     if (told_to(config, "crash-start"))
@@ -56,9 +120,14 @@ enum rc app_new(const struct config *config, struct app **out, struct err *e) {
     return OK;
 }
 
-void app_watch(const struct config *config, int fd) {
-    (void)config;
+void app_watch(const struct site_set *sites, int fd) {
+    (void)sites;
     (void)fd;
+}
+
+void app_on_call(struct app *app, call_fn *fn, void *arg) {
+    app->on_call = fn;
+    app->on_call_arg = arg;
 }
 
 void app_free(struct app *app) {
@@ -132,35 +201,59 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
     }
 }
 
-int app_time_limit_s(const struct app *app, const struct request *rq) {
+int app_time_limit_s(struct app *app, const struct request *rq) {
     (void)app;
     return strcmp(rq->path, "/hang-short") == 0 ? 1 : 3600;
 }
 
-void app_refresh(struct app *app) {
+void app_update(struct app *app, const char *path, int64_t at_ms) {
     (void)app;
+    (void)path;
+    (void)at_ms;
+}
+
+struct catalog *app_catalog_load(const struct config *config) {
+    (void)config;
+    return NULL;
+}
+
+void app_catalog_share(struct catalog *c) {
+    (void)c;
+}
+
+void app_catalog_update(struct catalog *c, const char *path, int64_t at_ms) {
+    (void)c;
+    (void)path;
+    (void)at_ms;
+}
+
+void app_catalog_free(struct catalog *c) {
+    (void)c;
 }
 
 void app_upkeep(struct app *app) {
     (void)app;
 }
 
-bool app_check(const struct config *config, FILE *problems, unsigned *left_out) {
+bool app_check(const struct config *config, FILE *problems, struct app_checked *out) {
     bool bad = strcmp(config->tools_dir, "bad-check") == 0;
 
-    *left_out = 0;
+    *out = (struct app_checked){0};
     if (bad)
         fputs("the tools are bad\n", problems);
     return !bad;
 }
 
 int main(int argc, char **argv) {
-    struct config *config = argc == 2 ? config_load(argv[1], stderr) : NULL;
     struct server_timing timing = fast;
+    struct site_set *sites;
 
-    if (!config)
+    if (argc > 1 && !strcmp(argv[1], "runner"))
+        return runner_command(argc - 1, argv + 1);
+    sites = argc == 2 ? site_set_load(argv[1], NULL, stderr) : NULL;
+    if (!sites)
         return 2;
-    if (!strcmp(config->tools_dir, "patient"))
+    if (!strcmp(sites->config->host->tools_dir, "patient"))
         timing.stuck_ms = 3600000;
-    return server_run_timed(argv[1], config, &timing);
+    return server_run(argv[1], sites, &timing);
 }

@@ -5,12 +5,14 @@
 
 #include "unit.h"
 
+#include <signal.h>
+
 #include "base/json.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
-#include "exec/executors.h"
+#include "exec/executor.h"
 #include "exec/methods.h"
-#include "idp/access_token.h"
+#include "idp/idp.h"
 #include "mcp/call.h"
 #include "mcp/endpoint.h"
 #include "site/exchange.h"
@@ -25,10 +27,15 @@
     "\"io.modelcontextprotocol/clientCapabilities\":{}}"
 #define MODERN "HTTP_MCP_PROTOCOL_VERSION=2026-07-28"
 
+#define SERVER_INFO                                                                                \
+    "{\"name\":\"mcp-authd\",\"title\":\"mcp-authd\",\"version\":\"" MCP_AUTHD_VERSION "\"}"
+
 struct test_site {
     struct config config;
     struct site base;
     struct mcp_site mcp;
+    struct idp idp;
+    struct token_memory *memory;
     struct arena *arena;
     char dir[UNIT_PATH_MAX]; /* of the tools */
 };
@@ -44,6 +51,7 @@ struct post {
     struct json *body;       /* of the reply, if it is JSON */
     struct reply_sink *sink; /* where a stream goes; NULL: there is none */
     bool waited;             /* for a worker */
+    struct resumed *resumed; /* a parked call that goes on, whose stream has begun; or NULL */
 };
 
 static inline void site_file(const struct test_site *s, const char *name, const char *text,
@@ -67,21 +75,41 @@ static inline void site_tool(const struct test_site *s, const char *name, const 
     site_file(s, file, text, 0644);
 }
 
+static inline void site_know(struct test_site *s, const char *token,
+                             const struct token_claims *claims) {
+    struct idp_token t;
+
+    idp_token_init(&t, token);
+    token_cache_put(&s->idp.tokens, t.digest, claims, 0, NOW);
+}
+
 static inline void site_init(struct test_site *s) {
     struct token_claims claims = {.sub = "user-1",
                                   .username = "alice",
                                   .client_id = "app-1",
                                   .scope = "openid mcp-server/tools",
                                   .jti = "j1",
+                                  .groups = "[\"staff\",\"admins\"]",
+                                  .all =
+                                      "{\"sub\":\"user-1\",\"tenant\":{\"id\":7},\"email\":null}",
                                   .exp = NOW + 600,
                                   .iat = NOW};
 
+    (void)signal(SIGPIPE, SIG_IGN); /* as in a worker */
     memset(s, 0, sizeof *s);
     s->arena = arena_new(1 << 20);
     folder_make(s->dir);
     s->config = (struct config){
-        .idp = {.issuer = "https://issuer.example/pool", .client_id = "app-1"},
+        .idp = {.issuer = "https://issuer.example/pool",
+                .jwks_url = "https://issuer.example/pool/keys",
+                .client_id = "app-1",
+                .client_ids = "",
+                .machine_client_ids = ""},
         .mcp_server_uri = "https://mcp.example.com/mcp",
+        .server = {.name = "mcp-authd",
+                   .label = "mcp-authd",
+                   .info = SERVER_INFO,
+                   .info_with_icons = SERVER_INFO},
         .auth_proxy_uri = "https://mcp.example.com",
         .supported_scopes = "openid mcp-server/tools admin",
         .required_scopes = "mcp-server/tools",
@@ -92,19 +120,29 @@ static inline void site_init(struct test_site *s) {
         .tools_dir = s->dir,
         .resources_dir = "",
         .prompts_dir = "",
+        .skills_dir = "",
+        .servers_dir = "",
+        .access_file = "",
         .list_forbidden = true,
         .stream_keep_alive_s = 60,
+        .site = "",
+        .state_dir = s->dir,
+        .host_state_dir = s->dir,
+        .calls_max = 4,
     };
     s->base.config = &s->config;
     s->mcp.service = &exec_service;
     s->base.mcp = &s->mcp;
     s->base.clock.fixed_s = NOW;
-    s->mcp.tokens = token_cache_new(64);
-    token_cache_put(s->mcp.tokens, TOKEN, &claims);
+    s->idp = (struct idp){.config = &s->config, .clock = &s->base.clock};
+    s->base.idp = &s->idp;
+    s->memory = token_memory_new();
+    idp_share(&s->idp, s->memory);
+    site_know(s, TOKEN, &claims);
     claims.scope = "openid";
-    token_cache_put(s->mcp.tokens, "few.scopes", &claims);
+    site_know(s, "few.scopes", &claims);
     claims.scope = "mcp-server/tools admin";
-    token_cache_put(s->mcp.tokens, "admin.token", &claims);
+    site_know(s, "admin.token", &claims);
 }
 
 /* Call when the files are there. */
@@ -118,7 +156,7 @@ static inline void site_load(struct test_site *s) {
 
 static inline void site_free(struct test_site *s) {
     catalog_free(s->mcp.catalog);
-    token_cache_free(s->mcp.tokens);
+    token_memory_free(s->memory);
     arena_free(s->arena);
     folder_remove(s->dir);
 }
@@ -162,7 +200,8 @@ static inline void post_send(struct post *p, const char *body, size_t len) {
                          .remote_addr = "127.0.0.1",
                          .params = (char *const *)(uintptr_t)p->headers,
                          .started_ms = 0,
-                         .waited = p->waited};
+                         .waited = p->waited,
+                         .resumed = p->resumed};
     struct exchange x = {&p->site->base, &rq, &p->reply};
     struct err e = {.code = OK};
 
@@ -173,6 +212,7 @@ static inline void post_send(struct post *p, const char *body, size_t len) {
         rq.content_type = "";
     reply_init(&p->reply, p->arena);
     p->reply.sink = p->sink;
+    p->reply.streaming = p->resumed != NULL;
     memset(&p->err, 0, sizeof p->err);
     p->body = NULL;
     p->rc = mcp_post(&x, &p->err);

@@ -68,7 +68,7 @@ static void entries_are_found_exactly(void **state) {
     assert_true(deny_has_subject(d, "11111111-2222"));
     assert_false(deny_has_subject(d, ""));
     assert_false(deny_has_subject(d, NULL));
-    assert_false(deny_has_issued(d, 0));
+    assert_false(deny_is_issued_before(d, 0));
     deny_free(d);
 }
 
@@ -80,11 +80,11 @@ static void nothing_denies_nobody(void **state) {
     assert_int_equal(bad, 0);
     assert_false(deny_has_client(d, "x"));
     assert_false(deny_has_subject(d, "x"));
-    assert_false(deny_has_issued(d, 0));
+    assert_false(deny_is_issued_before(d, 0));
     deny_free(d);
     assert_false(deny_has_client(NULL, "x"));
     assert_false(deny_has_subject(NULL, "x"));
-    assert_false(deny_has_issued(NULL, 0));
+    assert_false(deny_is_issued_before(NULL, 0));
 }
 
 static void times_are_read(void **state) {
@@ -125,7 +125,7 @@ static void times_are_read(void **state) {
             loaded(*state, arena_printf(*state, "issued-before %s\n", cases[i].text), &bad, &said);
 
         assert_int_equal(bad, 0);
-        if (!deny_has_issued(d, cases[i].at - 1) || deny_has_issued(d, cases[i].at))
+        if (!deny_is_issued_before(d, cases[i].at - 1) || deny_is_issued_before(d, cases[i].at))
             fail_msg("%s", cases[i].text);
         deny_free(d);
     }
@@ -133,7 +133,7 @@ static void times_are_read(void **state) {
         struct deny_list *d =
             loaded(*state, arena_printf(*state, "issued-before %s\n", wrong[i]), &bad, &said);
 
-        if (bad != 1 || deny_has_issued(d, 0) || !strstr(said, "needs a time such as"))
+        if (bad != 1 || deny_is_issued_before(d, 0) || !strstr(said, "needs a time such as"))
             fail_msg("%s: %s", wrong[i], said);
         deny_free(d);
     }
@@ -149,8 +149,8 @@ static void the_latest_time_counts_and_none_in_the_future(void **state) {
 
     assert_int_equal(bad, 1);
     assert_non_null(strstr(said, ":4: issued-before is in the future"));
-    assert_true(deny_has_issued(d, 2999));
-    assert_false(deny_has_issued(d, 3000));
+    assert_true(deny_is_issued_before(d, 2999));
+    assert_false(deny_is_issued_before(d, 3000));
     deny_free(d);
 }
 

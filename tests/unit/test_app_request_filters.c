@@ -6,6 +6,7 @@
 #include "shared/rate_limit.h"
 
 static char path[UNIT_PATH_MAX];
+static char *authorization; /* of the requests; NULL: none */
 
 static int fresh(void **state) {
     file_make(path);
@@ -24,11 +25,13 @@ static unsigned let_through(struct rate_limits *l, const struct config *c,
 
     for (unsigned i = 0; i < count; i++) {
         struct arena *a = arena_new(1 << 16);
+        char *params[] = {authorization, NULL};
         struct request rq = {.arena = a,
                              .method = "POST",
                              .query = "",
                              .body = body,
                              .body_len = strlen(body),
+                             .params = params,
                              .remote_addr =
                                  address[1] ? arena_printf(a, "%s%u%s", address[0], i, address[1])
                                             : address[0]};
@@ -82,11 +85,34 @@ static void a_client_is_one_however_it_is_written(void **state) {
     rate_limits_close(l);
 }
 
+/* RFC 6749 §2.3.1: client_secret_basic. */
+static void a_client_is_the_same_by_basic(void **state) {
+    static const char *const here[2] = {"192.0.2.1", NULL};
+    static const char grant[] = "grant_type=client_credentials";
+    const struct config c = {.rate_limit_client = 5};
+    struct rate_limits *l = opened();
+
+    (void)state;
+    authorization = (char[]){"HTTP_AUTHORIZATION=Basic bTE6czE="}; /* m1:s1 */
+    assert_int_equal(let_through(l, &c, here, 4, grant), 4);
+    authorization = (char[]){"HTTP_AUTHORIZATION=basic JTZkMTpzMg=="}; /* %6d1:s2 */
+    assert_int_equal(let_through(l, &c, here, 4, grant), 1);
+    assert_int_equal(let_through(l, &c, here, 9, "client_id=m2"), 5); /* the field counts */
+    authorization = (char[]){"HTTP_AUTHORIZATION=Basic !"};
+    assert_int_equal(let_through(l, &c, here, 9, grant), 9);
+    authorization = (char[]){"HTTP_AUTHORIZATION=Bearer bTE6czE="};
+    assert_int_equal(let_through(l, &c, here, 9, grant), 9);
+    authorization = NULL;
+    assert_int_equal(let_through(l, &c, here, 4, "client_id=m1&client_secret=s"), 0);
+    rate_limits_close(l);
+}
+
 #define ON_FILE(fn) cmocka_unit_test_setup_teardown(fn, fresh, gone)
 
 int main(void) {
     const struct CMUnitTest tests[] = {ON_FILE(a_network_has_a_share_of_its_own),
-                                       ON_FILE(a_client_is_one_however_it_is_written)};
+                                       ON_FILE(a_client_is_one_however_it_is_written),
+                                       ON_FILE(a_client_is_the_same_by_basic)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

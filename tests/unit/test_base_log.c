@@ -1,18 +1,21 @@
 /* base/log.h: what a value looks like in a line. */
 #include "unit.h"
 
+#include <sys/wait.h>
+#include <time.h>
+
 #include "base/log.h"
 #include "base/utf8.h"
 
-/* The line of a value, from its first quotation mark, or from its first byte. */
-static const char *logged(const char *value) {
+/* The line with these fields. */
+static const char *line_of(struct log_field a, struct log_field b) {
     static char line[4096];
     int ends[2], saved = dup(STDERR_FILENO);
     ssize_t len;
 
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
-    log_info("test", kv("value", value));
+    log_info("test", a, b);
     assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
     (void)close(ends[1]);
     (void)close(saved);
@@ -21,7 +24,12 @@ static const char *logged(const char *value) {
     assert_true(len > 0 && line[len - 1] == '\n');
     line[len - 1] = 0;
     assert_null(strchr(line, '\n'));
-    return strstr(line, "value=") + 6;
+    return line;
+}
+
+/* The line of a value, from its first quotation mark, or from its first byte. */
+static const char *logged(const char *value) {
+    return strstr(line_of(kvn("n", 1), kv("value", value)), "value=") + 6;
 }
 
 static void text_beyond_ascii_is_shown(void **state) {
@@ -67,11 +75,59 @@ static void a_long_value_is_cut_between_characters(void **state) {
     }
 }
 
+/* Not time(2), which may lag behind by a tick. */
+static time_t now_s(void) {
+    struct timespec now;
+
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
+    return now.tv_sec;
+}
+
+static void assert_line_of_this_process(void) {
+    char head[64], pid[64];
+    const char *line;
+    time_t before, after;
+
+    do { /* until no second ends between the two */
+        before = now_s();
+        line = line_of(kvn("least", INT64_MIN), kvn("most", INT64_MAX));
+        after = now_s();
+    } while (before != after);
+    (void)strftime(head, sizeof head, "ts=%Y-%m-%dT%H:%M:%S.", gmtime(&before));
+    (void)snprintf(pid, sizeof pid, "Z level=info pid=%d event=test ", (int)getpid());
+    assert_memory_equal(line, head, strlen(head));
+    line += strlen(head);
+    assert_int_equal(strspn(line, "0123456789"), 3);
+    line += 3;
+    assert_memory_equal(line, pid, strlen(pid));
+    assert_string_equal(line + strlen(pid), "least=-9223372036854775808 most=9223372036854775807");
+}
+
+static void a_line_names_the_time_and_the_process_that_wrote_it(void **state) {
+    int status;
+    pid_t pid;
+
+    (void)state;
+    assert_line_of_this_process();
+    log_open();
+    assert_line_of_this_process();
+    assert_line_of_this_process();
+    pid = fork();
+    if (!pid) {
+        assert_line_of_this_process();
+        _exit(0); /* a failed assertion ends the process otherwise */
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_line_of_this_process();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_beyond_ascii_is_shown),
         cmocka_unit_test(what_does_not_show_as_itself_is_escaped),
         cmocka_unit_test(a_long_value_is_cut_between_characters),
+        cmocka_unit_test(a_line_names_the_time_and_the_process_that_wrote_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

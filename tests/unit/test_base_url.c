@@ -132,6 +132,24 @@ static void escapes_are_decoded_once(void **state) {
     assert_null(url_decode(*state, "%4x", 3, false));
 }
 
+static void a_uri_has_one_plain_form(void **state) {
+    static const char *const refused[] = {"a:%zz",  "a:%00",  "a:x y",  " a:x", "a:x ",
+                                          "a:x\ty", "a:\177", "a:x\\y", NULL};
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"a:%2541%2fb", "a:%41/b"},
+        {"file:///a//b%2F/c/", "file:///a/b/c/"},
+        {"file://///a", "file:///a"},
+        {"a://b//https://c", "a://b/https://c"},
+        {"a:\xc3\xa4", "a:\xc3\xa4"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(url_plain(*state, cases[i][0]), cases[i][1]);
+    for (const char *const *uri = refused; *uri; uri++)
+        assert_null(url_plain(*state, *uri));
+}
+
 static void forms_are_parsed_strictly(void **state) {
     struct form f;
     struct err e;
@@ -232,6 +250,7 @@ int main(void) {
         WITH_ARENA(forms_are_parsed_strictly),
         WITH_ARENA(a_form_has_a_limit),
         WITH_ARENA(parameters_are_added_with_the_right_separator),
+        WITH_ARENA(a_uri_has_one_plain_form),
         WITH_ARENA(lists_are_words),
         WITH_ARENA(lists_are_intersected_and_subtracted),
         WITH_ARENA(paths_are_normalized_as_rfc_3986_says),

@@ -6,7 +6,6 @@
 #include "mcp_fixture.h"
 
 #include "catalog/catalog.h"
-#include "catalog/resources.h"
 
 #define MANY 2200 /* each is read into a buffer of MANIFEST_BYTES_MAX */
 
@@ -108,6 +107,43 @@ static void a_null_argument_of_a_prompt_is_absent(void **state) {
     site_free(&site);
 }
 
+static char *warnings_of(const char *mime) {
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+
+    assert_non_null(f);
+    site_file(&site, "r.json",
+              arena_printf(site.arena,
+                           "{\"uri\":\"ui://x\",\"name\":\"x\",%s\"run\":{\"text\":\"x\"}}", mime),
+              0644);
+    site_load(&site);
+    catalog_warn(site.mcp.catalog, CATALOG_RESOURCES, f);
+    assert_int_equal(fclose(f), 0);
+    catalog_free(site.mcp.catalog);
+    site.mcp.catalog = NULL;
+    return text;
+}
+
+static void a_page_that_no_client_shows_is_warned_of(void **state) {
+    static const char *const wrong[] = {"", "\"mimeType\":\"text/html\",", NULL};
+    char *text;
+
+    (void)state;
+    site_init(&site);
+    site.config.tools_dir = "";
+    site.config.resources_dir = site.dir;
+    for (const char *const *mime = wrong; *mime; mime++) {
+        text = warnings_of(*mime);
+        assert_non_null(strstr(text, "/r.json: warning: clients show a ui:// resource only with"));
+        free(text);
+    }
+    text = warnings_of("\"mimeType\":\"text/html;profile=mcp-app\",");
+    assert_string_equal(text, "");
+    free(text);
+    site_free(&site);
+}
+
 static void a_fifo_in_place_of_a_manifest_holds_nobody(void **state) {
     char path[200];
     struct catalog *catalog = catalog_new(&site.config, &executor_sources);
@@ -126,34 +162,14 @@ static void a_fifo_in_place_of_a_manifest_holds_nobody(void **state) {
     site_free(&site);
 }
 
-/* What is put into the folder, and a manifest that is written again in place. */
-static void changes_of_manifests_are_seen_without_being_told(void **state) {
-    int64_t later_ms = (time(NULL) + 100) * INT64_C(1000);
-    const struct timespec at[] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) + 200}};
-    char path[200];
-
-    (void)state;
-    site_init(&site);
-    site.config.tools_dir = "";
-    site.config.resources_dir = "/nonexistent";
-    site.config.prompts_dir = site.dir;
-    site_file(&site, "p.json", "{}", 0644);
-    assert_true(catalog_has_changed(&site.config, 1000));
-    assert_false(catalog_has_changed(&site.config, later_ms));
-    (void)snprintf(path, sizeof path, "%s/p.json", site.dir);
-    assert_int_equal(utimensat(AT_FDCWD, path, at, 0), 0);
-    assert_true(catalog_has_changed(&site.config, later_ms));
-    site_free(&site);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_resources_are_loaded),
         cmocka_unit_test(a_uri_that_is_not_utf8_when_decoded_is_not_found),
         cmocka_unit_test(a_null_argument_of_a_prompt_is_absent),
         cmocka_unit_test(arguments_that_make_a_prompt_too_long_are_refused),
-        cmocka_unit_test(a_fifo_in_place_of_a_manifest_holds_nobody),
-        cmocka_unit_test(changes_of_manifests_are_seen_without_being_told)};
+        cmocka_unit_test(a_page_that_no_client_shows_is_warned_of),
+        cmocka_unit_test(a_fifo_in_place_of_a_manifest_holds_nobody)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,6 +120,38 @@ static void the_work_of_a_match_has_a_limit(void **state) {
     assert_false(uri_template_match(*state, "x:{+a}/{b}", uri, &steps, &values));
 }
 
+static void a_server_may_have_a_template_of_any_level(void **state) {
+    static const struct {
+        const char *given, *simple;
+        bool has_query;
+    } cases[] = {
+        {"x:a/{id}", "x:a/{v0}", false},
+        {"x:{+path}/{b}", "x:{+v0}/{v1}", false},
+        {"x:{a}{b}", "x:{v0}", false},
+        {"x:{a,b}/{c*}/{d:3}", "x:{+v0}/{+v1}/{+v2}", false},
+        {"x://h{/a}{.b}{?q,r}", "x://h/{+v0}.{+v1}", true},
+        {"x:all{?q}", "x:all", true},
+        {"x:all{#q}", "x:all", true},
+        {"{+all}", NULL, false},
+        {"x/{a}", NULL, false},
+        {"x:{a", NULL, false},
+        {"x:{}", NULL, false},
+        {"x:a", NULL, false},
+    };
+    bool has_query;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *simple = uri_template_simplify(*state, cases[i].given, &has_query);
+
+        if (!cases[i].simple) {
+            assert_null(simple);
+            continue;
+        }
+        assert_string_equal(simple, cases[i].simple);
+        assert_int_equal(has_query, cases[i].has_query);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(a_uri_matches_if_any_values_give_it),
@@ -127,6 +159,7 @@ int main(void) {
         WITH_ARENA(variables_have_a_limit),
         WITH_ARENA(a_uri_has_a_limit),
         WITH_ARENA(the_work_of_a_match_has_a_limit),
+        WITH_ARENA(a_server_may_have_a_template_of_any_level),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,9 +3,11 @@
 
 #include "catalog/tools.h"
 #include "mcp_fixture.h"
+#include "runner_fixture.h"
 
 static char *problems;
 static unsigned bad;
+static const struct catalog_sources *sources = &executor_sources;
 
 static int end(void **state) {
     free(problems);
@@ -16,7 +18,7 @@ static int end(void **state) {
 static void load(void) {
     size_t len;
     FILE *f = open_memstream(&problems, &len);
-    struct catalog *catalog = catalog_new(&site.config, &executor_sources);
+    struct catalog *catalog = catalog_new(&site.config, sources);
 
     bad = 0;
     for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++)
@@ -48,6 +50,213 @@ static void expect_bad(const char *manifest, const char *why) {
 #define SCHEMA "\"inputSchema\":{\"type\":\"object\"},"
 #define RUN "\"run\":{\"command\":[\"./prog.sh\"]}"
 
+static void what_a_program_may_not_be_given_is_reported(void **state) {
+    static const struct {
+        const char *manifest, *why;
+    } cases[] = {
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"env\":[]}}",
+         "run.env must be an object of strings"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"env\":{\"A\":1}}}",
+         "run.env.A must be a string"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"env\":{\"\":\"x\"}}}",
+         "cannot be the name of a variable"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"env\":{\"1A\":\"x\"}}}",
+         "\"1A\" cannot be the name of a variable"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"env\":{\"A-B\":\"x\"}}}",
+         "\"A-B\" cannot be the name of a variable"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"env\":{\"MCP_TOOL\":\"x\"}}}",
+         "MCP_TOOL is set by mcp-authd itself"},
+        {"{" NAME SCHEMA
+         "\"run\":{\"command\":[\"./prog.sh\"],\"home\":true,\"env\":{\"HOME\":\"/x\"}}}",
+         "HOME names the private directory"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"home\":1}}",
+         "run.home must be true or false"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"secrets\":{\"A\":7}}}",
+         "run.secrets.A must be the absolute path of a file"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"secrets\":{\"A\":\"../x\"}}}",
+         "run.secrets.A must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"secrets\":{\"A\":\".x\"}}}",
+         "run.secrets.A must be"},
+        {"{" NAME SCHEMA
+         "\"run\":{\"command\":[\"./prog.sh\"],\"env\":{\"A_FILE\":\"x\"},\"secrets\":{\"A\":\"/"
+         "etc/shadow\"}}}",
+         "run.env sets A_FILE"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"claims\":\"sub\"}}",
+         "run.claims must be an array of at most 32"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"claims\":[\"a\",\"\"]}}",
+         "run.claims: number 2 must be the name of a claim"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"read\":\"/srv\"}}",
+         "run.read must be an array of at most 64 absolute paths"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"read\":[\"srv\"]}}",
+         "run.read: \"srv\" must be an absolute path"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"write\":[\"/none/x\"]}}",
+         "run.write: /none/x: No such file"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"read\":[\"/\"]}}",
+         "run.read: / would open /etc/mcp-authd"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"read\":[\"/usr/../etc\"]}}",
+         "would open /etc/mcp-authd"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"persistent\":\"host\"}}",
+         "run.persistent must be true, false or \"user\""},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"persistent\":true}}",
+         "run.persistent needs \"output\": \"json\" or \"stream\""},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"idle_s\":1}}",
+         "run.idle_s is only valid with run.persistent"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"output\":\"json\","
+         "\"persistent\":\"user\",\"idle_s\":86401}}",
+         "run.idle_s must be an integer from 1 to 86400"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":[]}}",
+         "run.limits must be an object"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":{\"memroy\":1}}}",
+         "unknown member \"memroy\" in run.limits; did you mean memory?"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":{\"memory\":4194303}}}",
+         "run.limits.memory must be a number of bytes from 4194304 to 1099511627776"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":{\"memory\":\"5Q\"}}}",
+         "run.limits.memory must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":{\"memory\":\"-5M\"}}}",
+         "run.limits.memory must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":{\"memory\":\"1025G\"}}}",
+         "run.limits.memory must be"},
+        {"{" NAME SCHEMA
+         "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":{\"memory\":\"9999999999T\"}}}",
+         "run.limits.memory must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":{\"file_size\":0}}}",
+         "run.limits.file_size must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":{\"processes\":65537}}}",
+         "run.limits.processes must be an integer from 1 to 65536"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":{\"processes\":\"1K\"}}}",
+         "run.limits.processes must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":{\"cpu_weight\":10001}}}",
+         "run.limits.cpu_weight must be an integer from 1 to 10000"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":{\"open_files\":15}}}",
+         "run.limits.open_files must be an integer from 16 to 65536"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_bad(cases[i].manifest, cases[i].why);
+}
+
+/* N members or items of a list of "run", made from a format with the number. */
+static const char *run_with(const char *before, const char *format, unsigned n, const char *after) {
+    struct buf b;
+
+    buf_init(&b, p.arena, 1 << 20);
+    buf_addf(&b, "{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],%s", before);
+    for (unsigned i = 0; i < n; i++) {
+        buf_adds(&b, i ? "," : "");
+        for (const char *c = format; *c; c++)
+            if (*c == '#')
+                buf_addf(&b, "%u", i);
+            else
+                buf_addc(&b, *c);
+    }
+    buf_addf(&b, "%s}}", after);
+    return b.p;
+}
+
+static void expect_good(const char *manifest) {
+    site_file(&site, "prog.sh", "#!/bin/sh\n", 0755);
+    site_file(&site, "bad.json", manifest, 0644);
+    load();
+    if (bad)
+        fail_msg("%s: %s", manifest, problems);
+    catalog_free(site.mcp.catalog);
+    site.mcp.catalog = NULL;
+    free(problems);
+    problems = NULL;
+}
+
+static const char *long_text(size_t n) {
+    char *s = arena_alloc(p.arena, n + 1);
+
+    memset(s, 'x', n);
+    return s;
+}
+
+/* It may be mended while the daemon runs. */
+static void a_secret_that_is_not_there_is_warned_of(void **state) {
+    static const struct {
+        const char *path, *why;
+    } cases[] = {{"/none/x", "/none/x: No such file"},
+                 {"/etc/passwd", "/etc/passwd: every user of the system can open it"},
+                 {"/etc", "/etc: is not a file"},
+                 {"@/empty", "/empty: it is empty"},
+                 {"@/long", "/long: it is longer than 65536 bytes"},
+                 {"@/longest", NULL}};
+    char *text = NULL;
+    size_t len;
+
+    (void)state;
+    site_file(&site, "prog.sh", "#!/bin/sh\n", 0755);
+    site_file(&site, "empty", "", 0600);
+    site_file(&site, "longest", long_text(PROGRAM_SECRET_BYTES_MAX), 0600);
+    site_file(&site, "long", long_text(PROGRAM_SECRET_BYTES_MAX + 1), 0600);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *path = *cases[i].path != '@'
+                               ? cases[i].path
+                               : arena_printf(p.arena, "%s%s", site.dir, cases[i].path + 1);
+        FILE *f = open_memstream(&text, &len);
+
+        site_file(&site, "t.json",
+                  arena_printf(p.arena,
+                               "{" NAME SCHEMA "\"description\":\"t\",\"run\":{\"command\":["
+                               "\"./prog.sh\"],\"secrets\":{\"A\":\"%s\"}}}",
+                               path),
+                  0644);
+        load();
+        assert_int_equal(bad, 0);
+        catalog_warn(site.mcp.catalog, CATALOG_TOOLS, f);
+        (void)fclose(f);
+        if (cases[i].why ? !strstr(text, cases[i].why) || !strstr(text, "warning: the secret A: ")
+                         : *text)
+            fail_msg("%s: %s", path, text);
+        catalog_free(site.mcp.catalog);
+        site.mcp.catalog = NULL;
+        free(text);
+        free(problems);
+        problems = NULL;
+    }
+}
+
+static void each_limit_of_what_a_program_is_given_holds(void **state) {
+    const char *secret = arena_printf(p.arena, "\"S#\":\"%s/key\"", site.dir);
+
+    (void)state;
+    site_file(&site, "key", "x", 0600);
+    expect_good(run_with("\"env\":{", "\"V#\":\"\"", PROGRAM_ENV_MAX, "}"));
+    expect_bad(run_with("\"env\":{", "\"V#\":\"\"", PROGRAM_ENV_MAX + 1, "}"),
+               "run.env has 65 members; it may have 64");
+    expect_good(run_with("\"env\":{\"", long_text(PROGRAM_VARIABLE_NAME_MAX), 1, "\":\"\"}"));
+    expect_bad(run_with("\"env\":{\"", long_text(PROGRAM_VARIABLE_NAME_MAX + 1), 1, "\":\"\"}"),
+               "cannot be the name of a variable");
+    expect_good(run_with("\"secrets\":{", secret, PROGRAM_SECRETS_MAX, "}"));
+    expect_bad(run_with("\"secrets\":{", secret, PROGRAM_SECRETS_MAX + 1, "}"),
+               "run.secrets has 17 members; it may have 16");
+    expect_good(run_with("\"claims\":[", "\"c#\"", PROGRAM_CLAIMS_MAX, "]"));
+    expect_bad(run_with("\"claims\":[", "\"c#\"", PROGRAM_CLAIMS_MAX + 1, "]"),
+               "run.claims must be an array of at most 32");
+    expect_good(run_with("\"claims\":[\"", long_text(PROGRAM_CLAIM_NAME_MAX), 1, "\"]"));
+    expect_bad(run_with("\"claims\":[\"", long_text(PROGRAM_CLAIM_NAME_MAX + 1), 1, "\"]"),
+               "a string of 1 to 256 bytes");
+    expect_good(run_with("\"write\":[", "\"/usr/bin\"", PROGRAM_PATHS_MAX, "]"));
+    expect_bad(run_with("\"write\":[", "\"/usr/bin\"", PROGRAM_PATHS_MAX + 1, "]"),
+               "run.write must be an array of at most 64");
+    expect_good(run_with("\"env\":{\"A\":\"", long_text(32400), 1, "\"}"));
+    expect_bad(run_with("\"env\":{\"A\":\"", long_text(PROGRAM_TEXT_MAX), 1, "\"}"),
+               "bytes together; they may have 32768");
+    expect_good(
+        run_with("\"limits\":{\"open_files\":32},\"secrets\":{", secret, PROGRAM_SECRETS_MAX, "}"));
+    expect_bad(
+        run_with("\"limits\":{\"open_files\":31},\"secrets\":{", secret, PROGRAM_SECRETS_MAX, "}"),
+        "run.limits.open_files must be at least 32: 16 secrets are open files");
+    expect_good(run_with("\"limits\":{\"memory\":4194304,\"file_size\":1,\"processes\":1,"
+                         "\"cpu_weight\":1,\"open_files\":16}",
+                         "", 0, ""));
+    expect_good(run_with("\"limits\":{\"memory\":\"1T\",\"file_size\":\"1024G\","
+                         "\"processes\":65536,\"cpu_weight\":10000,\"open_files\":65536}",
+                         "", 0, ""));
+}
+
 static void bad_manifests_are_reported(void **state) {
     static const struct {
         const char *manifest, *why;
@@ -61,7 +270,7 @@ static void bad_manifests_are_reported(void **state) {
         {"{\"name\":\"a b\"," SCHEMA RUN "}", "name must be"},
         {"{\"name\":\"\\u00e9\"," SCHEMA RUN "}", "name must be"},
         {"{\"name\":7," SCHEMA RUN "}", "name must be"},
-        {"{\"name\":\"echo\"," SCHEMA RUN "}", "taken by a built-in tool"},
+        {"{\"name\":\"echo\"," SCHEMA RUN "}", "already used by a built-in tool"},
         {"{" NAME RUN "}", "inputSchema must be"},
         {"{" NAME "\"inputSchema\":true," RUN "}", "inputSchema must be"},
         {"{" NAME "\"inputSchema\":{}," RUN "}", "inputSchema must be"},
@@ -71,6 +280,10 @@ static void bad_manifests_are_reported(void **state) {
         {"{" NAME SCHEMA "\"title\":7," RUN "}", "title must be a string"},
         {"{" NAME SCHEMA "\"annotations\":[]," RUN "}", "annotations must be an object"},
         {"{" NAME SCHEMA "\"icons\":{}," RUN "}", "icons must be an array"},
+        {"{" NAME SCHEMA "\"_meta\":{\"ui\":{\"resourceUri\":\"https://x\"}}," RUN "}",
+         "_meta.ui.resourceUri must be a URI that begins with ui://"},
+        {"{" NAME SCHEMA "\"_meta\":{\"ui\":{\"resourceUri\":7}}," RUN "}",
+         "_meta.ui.resourceUri must be a URI that begins with ui://"},
         {"{" NAME "\"inputSchema\":{\"type\":\"object\"}}", "run must be an object"},
         {"{" NAME SCHEMA "\"run\":\"./prog.sh\"}", "run must be an object"},
         {"{" NAME SCHEMA "\"run\":{}}", "run.command must be"},
@@ -104,6 +317,20 @@ static void bad_manifests_are_reported(void **state) {
          "run.output must be"},
         {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"scopes\":\"a\"}}",
          "run.scopes must be"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"groups\":\"a\"}}",
+         "run.groups must be an array of names of groups"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"groups\":[]}}",
+         "run.groups must be an array of names of groups"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"groups\":[\"a b\"]}}",
+         "run.groups must be an array of names of groups"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"required_claims\":[\"a\"]}}",
+         "run.required_claims must be an object"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"required_claims\":{\"a\":{}}}}",
+         "run.required_claims must be an object"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"required_claims\":{\"a\":[]}}}",
+         "run.required_claims must be an object"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"required_claims\":{\"a\":null}}}",
+         "run.required_claims must be an object"},
         {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"scopes\":[\"a b\"]}}",
          "run.scopes must be"},
         {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"scopes\":[\"a\\\"\"]}}",
@@ -118,6 +345,36 @@ static void bad_manifests_are_reported(void **state) {
 }
 
 #define PROPERTY(p) "{" NAME "\"inputSchema\":{\"type\":\"object\"," p "}," RUN "}"
+
+static enum rc read_url(const struct manifest *m, const struct json *run, struct source *out) {
+    out->spec = json_clone(m->keep, json_get(run, "url"));
+    return OK;
+}
+
+/* A kind of source as a new executor may have it, next to programs. */
+static void a_manifest_names_members_of_one_kind_of_source_only(void **state) {
+    static const char *const options[] = {"method", "timeout_ms", NULL};
+    static const struct source_kind url_source = {"url", options, read_url}, end = {0};
+    static const struct source_executor kinds[] = {
+        {&program_source, NULL}, {&url_source, NULL}, {&end, NULL}};
+    static const struct catalog_sources two = {kinds, NULL, 0};
+
+    (void)state;
+    sources = &two;
+    expect_bad("{" NAME SCHEMA "\"run\":{\"url\":\"x:y\",\"command\":[\"./prog.sh\"]}}",
+               "run must not have both command and url");
+    expect_bad("{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"method\":\"GET\"}}",
+               "run must not have both command and method");
+    expect_bad("{" NAME SCHEMA "\"run\":{\"url\":\"x:y\",\"output\":\"json\"}}",
+               "run must not have both url and output");
+    expect_bad("{" NAME SCHEMA "\"run\":{}}", "run.command must be");
+    site_file(&site, "bad.json", "{" NAME SCHEMA "\"run\":{\"url\":\"x:y\",\"timeout_ms\":1}}",
+              0644);
+    load();
+    sources = &executor_sources;
+    assert_int_equal(bad, 0);
+    assert_ptr_equal(catalog_tool(site.mcp.catalog, "t")->entry.source.kind, &url_source);
+}
 
 static void bad_header_annotations_are_reported(void **state) {
     static const char *const cases[] = {
@@ -200,7 +457,7 @@ static void a_bad_manifest_does_not_stop_the_others(void **state) {
     load();
     assert_int_equal(bad, 2);
     assert_non_null(strstr(problems, "/broken.json:1:2: not valid JSON: it ends too early"));
-    assert_non_null(strstr(problems, "/twin.json: the name apple is taken by apple.json"));
+    assert_non_null(strstr(problems, "/twin.json: the name apple is already used by apple.json"));
     post_modern(&p, "tools/list", NULL, "");
     expect_result(&p);
     assert_int_equal(json_len(json_get(post_result(&p), "tools")), 4);
@@ -274,13 +531,13 @@ static void large_tool(const char *name, size_t bytes) {
               0644);
 }
 
-static void all_tools_are_on_the_first_page(void **state) {
+static void many_tools_are_on_the_first_page(void **state) {
     (void)state;
-    for (int i = 0; i < (int)tool_kind.max - 2; i++)
+    for (int i = 0; i < 500; i++)
         site_tool(&site, arena_printf(p.arena, "t%03d", i), "", "", "");
     load();
     post_modern(&p, "tools/list", NULL, "");
-    assert_int_equal(json_len(json_get(post_result(&p), "tools")), (int)tool_kind.max);
+    assert_int_equal(json_len(json_get(post_result(&p), "tools")), 500 + BUILTIN_TOOLS);
     assert_null(json_get(post_result(&p), "nextCursor"));
 }
 
@@ -350,17 +607,17 @@ static void advice(void **state) {
     f = open_memstream(&text, &len);
     assert_non_null(f);
     site.config.tools_dir = "/dir";
-    catalog_advise(site.mcp.catalog, CATALOG_TOOLS, f);
+    catalog_warn(site.mcp.catalog, CATALOG_TOOLS, f);
     assert_int_equal(fclose(f), 0);
     assert_string_equal(
         text,
+        "/dir/b.json: warning: some clients refuse a name with a dot (has.dot)\n"
         "/dir/d.json: warning: some clients refuse a name of more than 64 bytes "
         "(01234567890123456789012345678901234567890123456789012345678901234)\n"
         "/dir/e.json: warning: there is no description, by which models choose a tool; some "
         "clients leave it out\n"
         "/dir/e.json: warning: some model APIs refuse an inputSchema with anyOf at its top; put "
-        "it below properties\n"
-        "/dir/b.json: warning: some clients refuse a name with a dot (has.dot)\n");
+        "it below properties\n");
     free(text);
 }
 
@@ -386,15 +643,19 @@ int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, site_begin, end)
     const struct CMUnitTest tests[] = {
         T(bad_manifests_are_reported),
+        T(what_a_program_may_not_be_given_is_reported),
+        T(a_secret_that_is_not_there_is_warned_of),
+        T(each_limit_of_what_a_program_is_given_holds),
+        T(a_manifest_names_members_of_one_kind_of_source_only),
         T(bad_header_annotations_are_reported),
         T(programs_that_cannot_start_are_reported),
         T(a_bad_manifest_does_not_stop_the_others),
         T(without_a_directory_the_built_in_tools_are_there),
         T(the_list_is_in_order_and_says_no_more_than_it_should),
-        T(all_tools_are_on_the_first_page),
+        T(many_tools_are_on_the_first_page),
         T(a_list_that_is_too_long_comes_in_pages),
         T(advice),
         T(the_examples_load),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, runner_setup, runner_teardown);
 }

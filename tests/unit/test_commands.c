@@ -4,7 +4,11 @@
 
 #include <sys/wait.h>
 
-#include "commands.h"
+/* main.c itself, under another name. */
+int command_line(int argc, char **argv);
+#define main command_line
+#include "main.c"
+#undef main
 
 #define WORDS_MAX 8
 
@@ -47,7 +51,10 @@ static void what_is_given_is_understood_or_refused_with_a_reason(void **state) {
         {"--help", 0, "usage: mcp-authd [-c FILE]"},
         {"-h", 0, "usage: mcp-authd [-c FILE]"},
         {"help", 0, "usage: mcp-authd [-c FILE]"},
-        {"help doctor", 0, "usage: mcp-authd doctor [-c FILE] [--json]\n"},
+        {"help doctor", 0, "usage: mcp-authd doctor [-c FILE] [--json] [--site NAME]\n"},
+        {"help site", 0, "usage: mcp-authd site [-c FILE] list|check|add|enable|disable [NAME]\n"},
+        {"site --help", 0, "usage: mcp-authd site [-c FILE] ACTION\n  list [--json]"},
+        {"-c /none site list", 2, "/none: cannot be read: No such file or directory\n"},
         {"doctor --help", 0, "usage: mcp-authd doctor"},
         {"-h doctor", 0, "usage: mcp-authd doctor"},
         {"--version", 0, "mcp-authd " MCP_AUTHD_VERSION "\n"},
@@ -71,7 +78,7 @@ static void what_is_given_is_understood_or_refused_with_a_reason(void **state) {
         {"help frobnicate", 2, "mcp-authd has no command frobnicate\n"},
         {"-x", 2, "invalid option -- 'x'"},
         {"--jsn doctor", 2, "unrecognized option '--jsn'"},
-        {"doctor -x", 2, "usage: mcp-authd doctor [-c FILE] [--json]\n"},
+        {"doctor -x", 2, "usage: mcp-authd doctor [-c FILE] [--json] [--site NAME]\n"},
         {"-c", 2, "option requires an argument -- 'c'"},
         {"-t -p", 2, "-t and -p exclude each other"},
         {"-t doctor", 2, "mcp-authd: -t goes with no command\n"},
@@ -79,6 +86,20 @@ static void what_is_given_is_understood_or_refused_with_a_reason(void **state) {
         {"make-key --json /nonexistent/x", 2, "mcp-authd make-key does not know --json\n"},
         {"make-key", 2, "mcp-authd make-key needs a FILE\n"},
         {"status now", 2, "mcp-authd status takes no argument such as now\n"},
+        {"call", 2, "mcp-authd call needs a TOOL\n"},
+        {"call a {} b", 2, "b is one argument too many\n"},
+        {"call a --lang sh", 2, "mcp-authd call does not know --lang\n"},
+        {"call --as", 2, "option '--as' requires an argument"},
+        {"help call", 0,
+         "[--json] [--as USER] [--scopes SCOPES] [--claims JSON] [--input JSON] [--dir DIR] "
+         "[--site NAME] "
+         "TOOL"},
+        {"new-tool a", 2, "mcp-authd new-tool needs --lang sh python c node\n"},
+        {"new-tool --lang perl a --dir /nonexistent", 1, "--lang perl is none of sh python c node"},
+        {"new-tool --lang sh a/b --dir /nonexistent", 1, "the name must be 1 to 128 of"},
+        {"new-tool --lang c a --dir /nonexistent", 1, "/nonexistent/a.json: No such file"},
+        {"--dir /x", 2, "mcp-authd: --dir goes with a command\n"},
+        {"call -c /nonexistent whoami", 2, "/nonexistent: cannot be read"},
         {"try-client a b", 2, "b is one argument too many\n"},
         {"make-key /nonexistent/x", 1, "/nonexistent/x"},
     };

@@ -7,6 +7,8 @@ static const char least[] = "MCP_SERVER_URI=https://mcp.example.com/mcp\n"
                             "COGNITO_REGION=eu-west-1\nCOGNITO_USER_POOL_ID=eu-west-1_Abc\n"
                             "COGNITO_CLIENT_ID=client\nCOGNITO_DOMAIN=login\n";
 
+#define DIGITS_64 "1234567890123456789012345678901234567890123456789012345678901234"
+
 static struct config *load_text(const char *text, size_t text_len, char **problems) {
     char path[UNIT_PATH_MAX];
     size_t len;
@@ -28,7 +30,7 @@ static struct config *load(const char *more, char **problems) {
     char text[8192] = "", key[64];
 
     for (const char *line = least; *line; line = strchr(line, '\n') + 1) {
-        snprintf(key, sizeof key, "%.*s", (int)strcspn(line, "="), line);
+        snprintf(key, sizeof key, "%.*s=", (int)strcspn(line, "="), line);
         if (!strstr(more, key))
             strncat(text, line, strcspn(line, "\n") + 1);
     }
@@ -42,7 +44,7 @@ static void has_line(const struct config *c, const char *line) {
     size_t len;
     FILE *f = open_memstream(&text, &len);
 
-    config_dump(c, f);
+    config_dump(c, true, f);
     fclose(f);
     found = strstr(text, line);
     if (!found || (found > text && found[-1] != '\n') || found[strlen(line)] != '\n')
@@ -258,6 +260,12 @@ static void wrong_values_are_refused(void **state) {
         {"COGNITO_REGION=Europe (Ireland)\n", "must be a region's name, such as eu-west-1\n"},
         {"COGNITO_REGION=\nCOGNITO_USER_POOL_ID=pool\n", "must be the pool's ID"},
         {"COGNITO_CLIENT_ID=a, b\n", "must be the app client's ID"},
+        {"COGNITO_CLIENT_IDS=a:b\n", "COGNITO_CLIENT_IDS=a:b: must be IDs of app clients"},
+        {"COGNITO_MACHINE_CLIENT_IDS==5\n", "must be IDs of app clients"},
+        {"COGNITO_MACHINE_CLIENT_IDS=a=0\n", "its calls a minute (1 to 6000)"},
+        {"COGNITO_MACHINE_CLIENT_IDS=a=6001 b=\n", "its calls a minute (1 to 6000)"},
+        {"COGNITO_MACHINE_CLIENT_IDS=a=1x\n", "its calls a minute (1 to 6000)"},
+        {"COGNITO_MACHINE_CLIENT_IDS=a=-1\n", "its calls a minute (1 to 6000)"},
         {"ALLOWED_ORIGINS=https://a.example/page\n", "an origin has no path: https://a.example\n"},
         {"ALLOWED_ORIGINS=a.example\n", "a.example is no origin, such as"},
         {"CLIENTS_ALLOW=https://claude.ai\n",
@@ -269,6 +277,18 @@ static void wrong_values_are_refused(void **state) {
         {"WORKERS_MIN=99\n", "WORKERS_MAX (16) must not be below WORKERS_MIN (99)"},
         {"MAX_BODY_BYTES=1e6\n", "MAX_BODY_BYTES=1e6: must be a number"},
         {"METRICS_EMF=maybe\n", "METRICS_EMF=maybe: must be yes or no"},
+        {"RUN_USER=no-such-user\n", "there is no such user"},
+        {"SERVER_NAME=a b\n", "must be 1 to 64 of A-Z a-z 0-9 . _ -, not begin with -"},
+        {"SERVER_NAME=-a\n", "must be 1 to 64 of"},
+        {"SERVER_NAME=" DIGITS_64 "5\n", "must be 1 to 64 of"},
+        {"SERVER_TITLE=" DIGITS_64 DIGITS_64 "9\n", "must have at most 128 bytes"},
+        {"SERVER_ICON=http://a.example/i.png\n", "must be an https address"},
+        {"SERVER_ICON=data:text/html,x\n", "must be an https address"},
+        {"SERVER_ICON=data:image/png,a data:image/png,b data:image/png,c\n",
+         "must be one address, or one for light and one for dark"},
+        {"SERVER_TERMS=javascript:alert(1)\n", "SERVER_TERMS=javascript:alert(1): must be"},
+        {"SERVER_INSTRUCTIONS_FILE=/nonexistent\n", "/nonexistent cannot be"},
+        {"RUNNER_SOCKET=run.sock\n", "must be an absolute path of at most 107 bytes"},
         {"METRICS_LISTEN=0.0.0.0:9464\n", "must be the path of a socket or a loopback"},
         {"METRICS_INTERVAL_S=0\n", "METRICS_INTERVAL_S=0: must be a number"},
         {"REQUIRED_SCOPES=other\n", "SUPPORTED_SCOPES must have all of REQUIRED_SCOPES (other)"},
@@ -277,6 +297,15 @@ static void wrong_values_are_refused(void **state) {
         {"PRIVATE_USE_SCHEMES=cursor://\n", "must be schemes in lower case"},
         {"PRIVATE_USE_SCHEMES=cursor Other\n", "must be schemes in lower case"},
         {"PRIVATE_USE_SCHEMES=cursor  javascript\n", "javascript belongs to no app"},
+        {"HTTPS_PROXY_UPSTREAM=proxy:3128\n", "must be like http://HOST:PORT"},
+        {"HTTPS_PROXY_UPSTREAM=http://proxy\n", "must be like http://HOST:PORT"},
+        {"HTTPS_PROXY_UPSTREAM=https://proxy:3128\n", "must be like http://HOST:PORT"},
+        {"HTTPS_PROXY_UPSTREAM=http://a:b@proxy:3128\n", "without user and password"},
+        {"HTTPS_PROXY_UPSTREAM=http://proxy:3128/x\n", "must be like http://HOST:PORT"},
+        {"CLIENT_METADATA_PROXY=http://proxy\n", "must be like http://HOST:PORT"},
+        {"NO_PROXY_UPSTREAM=*.example.com\n", "without scheme, port and *"},
+        {"NO_PROXY_UPSTREAM=a https://b.example\n", "without scheme, port and *"},
+        {"NO_PROXY_UPSTREAM=a.example:443\n", "without scheme, port and *"},
         {"PRIVATE_USE_SCHEMES=http\n", "http belongs to no app"},
     };
 
@@ -287,6 +316,57 @@ static void wrong_values_are_refused(void **state) {
         if (load(cases[i].line, &problems) || !strstr(problems, cases[i].said) ||
             lines_of(problems) != 1 || !strstr(problems, ": "))
             fail_msg("%s: %s", cases[i].line, problems);
+        free(problems);
+    }
+}
+
+static void app_clients_are_found_by_their_whole_id(void **state) {
+    static const struct {
+        const char *list, *id;
+        bool is_there;
+        unsigned per_minute;
+    } cases[] = {
+        {"a1", "a1", true, 0},      {"a1=7 b2=6000", "b2", true, 6000},
+        {"a1=7 b2", "a1", true, 7}, {"a1=7 b2", "b2", true, 0},
+        {"a1=7 b2", "a", false, 0}, {"a1=7 b2", "a1=7", false, 0},
+        {"a1=7 b2", "7", false, 0}, {"a1=7 b2", "a1=7 b2", false, 0},
+        {"a1=7 b2", "", false, 0},  {"a1=7 b2", "A1", false, 0},
+        {"", "a1", false, 0},       {"", "", false, 0},
+        {NULL, "a1", false, 0},
+    };
+    unsigned per_minute;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(config_app_client(cases[i].list, cases[i].id, &per_minute),
+                         cases[i].is_there);
+        assert_int_equal(per_minute, cases[i].per_minute);
+    }
+}
+
+static struct config *load_app_clients(const char *key, unsigned count, char **problems) {
+    char text[4096];
+    size_t len = (size_t)snprintf(text, sizeof text, "%s=", key);
+
+    for (unsigned i = 0; i < count; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, " client%u=6000", i);
+    return load(text, problems);
+}
+
+static void so_many_app_clients_are_taken(void **state) {
+    static const char *const keys[] = {"COGNITO_CLIENT_IDS", "COGNITO_MACHINE_CLIENT_IDS"};
+    char *problems;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        struct config *c = load_app_clients(keys[i], APP_CLIENTS_MAX, &problems);
+
+        if (!c)
+            fail_msg("%.200s", problems);
+        free(problems);
+        config_free(c);
+        assert_null(load_app_clients(keys[i], APP_CLIENTS_MAX + 1, &problems));
+        assert_non_null(strstr(problems, "must be at most 64 app clients\n"));
         free(problems);
     }
 }
@@ -316,6 +396,35 @@ static void a_missing_file_is_reported(void **state) {
     assert_non_null(strstr(problems, "/nonexistent/mcp-authd.conf: cannot be read"));
     assert_int_equal(lines_of(problems), 1);
     free(problems);
+}
+
+/* Neither the file, nor a key that the daemon needs, nor one that follows from others. */
+static void single_values_need_no_others(void **state) {
+    char path[UNIT_PATH_MAX], *problems;
+    size_t len;
+    FILE *f = open_memstream(&problems, &len);
+    struct config *c;
+
+    (void)state;
+    file_make(path);
+    file_write(path, "TOOLS_DIR=/srv/tools\n", 0600);
+    assert_null(config_load(path, f));
+    rewind(f);
+    c = config_load_values(path, f);
+    assert_non_null(c);
+    assert_string_equal(c->tools_dir, "/srv/tools");
+    assert_string_equal(c->required_scopes, "mcp-server/tools");
+    assert_string_equal(c->mcp_server_uri, "");
+    assert_string_equal(c->prm_uri, "");
+    config_free(c);
+    file_write(path, "TOOLS_DIR=/srv/tools\nWORKERS_MIN=a few\n", 0600);
+    assert_null(config_load_values(path, f));
+    assert_null(config_load_values("/nonexistent/mcp-authd.conf", f));
+    fclose(f);
+    assert_non_null(strstr(problems, "WORKERS_MIN=a few: must be a number"));
+    assert_non_null(strstr(problems, "/nonexistent/mcp-authd.conf: cannot be read"));
+    free(problems);
+    unlink(path);
 }
 
 static void values_of_the_environment_have_it_as_their_place(void **state) {
@@ -437,9 +546,7 @@ static void the_annotated_file_sets_nothing(void **state) {
     config_print_annotated(f);
     assert_true(fputs(least, f) >= 0);
     fclose(f);
-    for (size_t i = 0; i < config_topic_count; i++) /* each stands before its first key */
-        assert_true(strstr(text, config_topics[i].topic) <
-                    strstr(text, config_topics[i].first_key));
+    assert_non_null(strstr(text, "\n\n# ---- Addresses ----\n\n# The URL that"));
     c = load_text(text, len, &problems);
     assert_string_equal(problems, "");
     assert_non_null(c);
@@ -457,6 +564,46 @@ static void groups_can_be_chosen(void **state) {
     assert_non_null(c);
     assert_int_equal(c->endpoints, GROUP_TOKEN | GROUP_METADATA);
     assert_int_equal(c->workers_max, 4);
+    config_free(c);
+    free(problems);
+}
+
+static void instructions_have_a_greatest_length_and_are_text(void **state) {
+    char path[UNIT_PATH_MAX], line[UNIT_PATH_MAX + 64], text[16385], *problems;
+    struct config *c;
+
+    (void)state;
+    file_make(path);
+    snprintf(line, sizeof line, "SERVER_INSTRUCTIONS_FILE=%s\n", path);
+    memset(text, 'x', sizeof text);
+    file_write_bytes(path, text, 16384, 0600);
+    c = load(line, &problems);
+    assert_non_null(c);
+    assert_int_equal(strlen(c->server.instructions), 16384);
+    config_free(c);
+    free(problems);
+    file_write_bytes(path, text, 16385, 0600);
+    assert_null(load(line, &problems));
+    assert_non_null(strstr(problems, "16384"));
+    free(problems);
+    file_write_bytes(path, "\xff", 1, 0600);
+    assert_null(load(line, &problems));
+    assert_non_null(strstr(problems, "is not UTF-8 text"));
+    free(problems);
+    unlink(path);
+}
+
+static void the_longest_names_are_taken(void **state) {
+    char *problems;
+    struct config *c = load("SERVER_NAME=" DIGITS_64 "\nSERVER_TITLE=" DIGITS_64 DIGITS_64
+                            "\nSERVER_ICON=https://a.example/x?y  data:image/png;base64,AA\n",
+                            &problems);
+
+    (void)state;
+    assert_non_null(c);
+    assert_string_equal(c->server.label, DIGITS_64 DIGITS_64);
+    assert_string_equal(c->server.icon[0], "https://a.example/x?y");
+    assert_string_equal(c->server.icon_sources, " https://a.example data:");
     config_free(c);
     free(problems);
 }
@@ -500,6 +647,8 @@ static void a_table_has_a_name_or_an_arn(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_has_a_name_or_an_arn),
+        cmocka_unit_test(instructions_have_a_greatest_length_and_are_text),
+        cmocka_unit_test(the_longest_names_are_taken),
         cmocka_unit_test(addresses_follow_from_the_cognito_keys),
         cmocka_unit_test(the_environment_wins),
         cmocka_unit_test(what_was_pasted_is_taken),
@@ -512,8 +661,11 @@ int main(void) {
         cmocka_unit_test(the_annotated_file_sets_nothing),
         cmocka_unit_test(every_fault_is_reported_once_with_its_place),
         cmocka_unit_test(wrong_values_are_refused),
+        cmocka_unit_test(app_clients_are_found_by_their_whole_id),
+        cmocka_unit_test(so_many_app_clients_are_taken),
         cmocka_unit_test(another_provider_may_have_offline_access),
         cmocka_unit_test(a_missing_file_is_reported),
+        cmocka_unit_test(single_values_need_no_others),
         cmocka_unit_test(groups_can_be_chosen),
     };
     config_on_provider(idp_check_config);

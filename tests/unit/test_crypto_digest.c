@@ -3,7 +3,6 @@
 
 #include "base/encode.h"
 #include "crypto/digest.h"
-#include "crypto/random.h"
 
 static void is_hex(struct arena *a, const uint8_t *got, size_t len, const char *expected) {
     assert_string_equal(hex_encode(a, got, len), expected);
@@ -95,7 +94,7 @@ static void random_bytes_differ_and_fill_everything(void **state) {
 
     for (size_t i = 0; i < 8; i++) {
         memset(big, 0, sizeof big);
-        random_bytes(big, sizeof big);
+        arc4random_buf(big, sizeof big);
         for (size_t at = sizeof big - 64; at < sizeof big; at++)
             zeros += big[at] == 0;
     }

@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 
 #include "base/encode.h"
-#include "crypto/random.h"
 #include "crypto/seal.h"
 
 static const char key_a[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -102,7 +101,7 @@ static void what_is_sealed_opens(void **state) {
                   &(struct seal_binding){.keys = k, .purpose = "consent", .associated = "browser"},
                   NULL, 0),
              "", 0);
-    random_bytes(big, SEAL_DATA_MAX);
+    arc4random_buf(big, SEAL_DATA_MAX);
     opens_to(r, k,
              seal(r->a,
                   &(struct seal_binding){.keys = k, .purpose = "consent", .associated = "browser"},
@@ -212,6 +211,18 @@ static void a_new_key_seals_and_the_old_one_still_opens(void **state) {
     seal_keys_free(after);
 }
 
+static void a_key_without_a_file(void **state) {
+    struct room *r = *state;
+    struct seal_keys *k = seal_keys_new(), *other = seal_keys_new();
+    const struct seal_binding b = {.keys = k, .purpose = "consent", .associated = "browser"};
+    char *text = seal(r->a, &b, "code", 4);
+
+    opens_to(r, k, text, "code", 4);
+    does_not_open(r, other, "consent", "browser", text);
+    seal_keys_free(k);
+    seal_keys_free(other);
+}
+
 static void a_key_by_value(void **state) {
     struct room *r = *state;
     struct seal_keys *k = keys_of(r, key_a);
@@ -225,8 +236,8 @@ static void a_key_by_value(void **state) {
     struct plaintext out = {NULL, 0};
     size_t len;
 
-    random_bytes(key, sizeof key);
-    random_bytes(other, sizeof other);
+    arc4random_buf(key, sizeof key);
+    arc4random_buf(other, sizeof other);
     char *text = seal(r->a, &right, "code", 4);
     assert_int_equal(seal_open(r->a, &right, text, &out, &r->e), OK);
     assert_string_equal(out.data, "code");
@@ -434,6 +445,7 @@ int main(void) {
         IN_A_ROOM(every_cut_and_every_addition_is_refused),
         IN_A_ROOM(another_purpose_or_associated_text_is_refused),
         IN_A_ROOM(a_new_key_seals_and_the_old_one_still_opens),
+        IN_A_ROOM(a_key_without_a_file),
         IN_A_ROOM(a_key_by_value),
         IN_A_ROOM(a_key_file_is_made_only_if_asked_for),
         IN_A_ROOM(a_key_file_that_cannot_be_made),

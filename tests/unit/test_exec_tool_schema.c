@@ -4,6 +4,7 @@
 
 #include "catalog/catalog.h"
 #include "mcp_fixture.h"
+#include "runner_fixture.h"
 
 #define OLD "HTTP_MCP_PROTOCOL_VERSION="
 #define NUMBER_TOOL                                                                                \
@@ -110,7 +111,7 @@ static void a_result_keeps_what_the_output_schema_promises(void **state) {
     expect_result(&p);
     assert_true(tool_failed(&p));
     assert_string_equal(tool_text(&p, 0),
-                        "The tool's result is not what its outputSchema promises: /n must be an "
+                        "The tool's result does not match its outputSchema: /n must be an "
                         "integer (outputSchema #/properties/n/type).");
     assert_false(json_has(post_result(&p), "structuredContent"));
     call("failing", "{}"); /* an error promises nothing */
@@ -176,5 +177,5 @@ int main(void) {
         WITH_SITE(bad_schemas_are_reported_and_the_others_load),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, runner_setup, runner_teardown);
 }

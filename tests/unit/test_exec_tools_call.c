@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "mcp_fixture.h"
+#include "runner_fixture.h"
 
 static void send_old(const char *method, const char *params) {
     post_header(&p, "HTTP_MCP_PROTOCOL_VERSION");
@@ -109,7 +110,7 @@ static struct peer peer_of(int gone_after) {
 
     assert_int_equal(pipe(ends), 0);
     peer.server_end = ends[1];
-    peer.sink = (struct reply_sink){peer_begin, peer_write, NULL, ends[0], false};
+    peer.sink = (struct reply_sink){.begin = peer_begin, .write = peer_write, .fd = ends[0]};
     return peer;
 }
 
@@ -194,7 +195,8 @@ static void a_program_is_told_who_calls(void **state) {
     assert_string_equal(tool_text(&p, 0),
                         "{\"tool\":\"show\",\"arguments\":{\"x\":[1,{\"y\":null}]},"
                         "\"caller\":{\"sub\":\"user-1\",\"username\":\"alice\","
-                        "\"client_id\":\"app-1\",\"scopes\":[\"openid\",\"mcp-server/tools\"]},"
+                        "\"client_id\":\"app-1\",\"scopes\":[\"openid\",\"mcp-server/tools\"],"
+                        "\"groups\":[\"staff\",\"admins\"]},"
                         "\"clientCapabilities\":{}}");
     send_old("tools/call", "\"name\":\"show\"");
     assert_non_null(strstr(tool_text(&p, 0), "\"arguments\":{}"));
@@ -204,6 +206,60 @@ static void a_program_is_told_who_calls(void **state) {
                                      "LANG=C.UTF-8\nMCP_REQUEST_ID=req-1\nMCP_TOOL=env\n"
                                      "PATH=/usr/local/bin:/usr/bin:/bin\n%s\n",
                                      site.dir));
+}
+
+static void a_program_gets_what_its_manifest_gives(void **state) {
+    const char *run;
+
+    (void)state;
+    site_file(&site, "key", "s3cret\n", 0600);
+    run = arena_printf(p.arena,
+                       ",\"env\":{\"LANG\":\"C\",\"COLOR\":\"a=b c\"},"
+                       "\"secrets\":{\"API\":\"%s/key\",\"B\":\"%s/key\"},\"home\":true,"
+                       "\"claims\":[\"tenant\",\"email\",\"none\"]",
+                       site.dir, site.dir);
+    site_tool(&site, "given",
+              "cat; echo; echo \"$LANG|$COLOR|$PATH|$API_FILE|$B_FILE\"; cat \"$API_FILE\" "
+              "\"$B_FILE\" \"$B_FILE\"; (echo x >\"$API_FILE\") 2>/dev/null || echo sealed; "
+              "test \"$HOME\" = \"$TMPDIR\" && echo hi >\"$HOME/x\" && ls \"$HOME\"; "
+              "echo \"$HOME\"",
+              "", run);
+    site_load(&site);
+    call("given", "");
+    assert_false(tool_failed(&p));
+    const char *text = tool_text(&p, 0);
+    assert_non_null(strstr(text, "\"groups\":[\"staff\",\"admins\"],"
+                                 "\"claims\":{\"tenant\":{\"id\":7},\"email\":null}}"));
+    assert_non_null(strstr(text, "\nC|a=b c|/usr/local/bin:/usr/bin:/bin|/proc/self/fd/3|"
+                                 "/proc/self/fd/4\ns3cret\ns3cret\ns3cret\nsealed\nx\n/"));
+    char *home = arena_strdup(p.arena, strstr(text, "sealed\nx\n") + 9);
+    home[strcspn(home, "\n")] = 0;
+    /* The supervisor removes it when it has answered. */
+    for (int i = 0; i < 500 && !access(home, F_OK); i++)
+        (void)usleep(10000);
+    assert_int_equal(access(home, F_OK), -1);
+    site_file(&site, "key", "new\n", 0600); /* read at each call */
+    call("given", "");
+    assert_non_null(strstr(tool_text(&p, 0), "\nnew\nnew\n"));
+    assert_int_equal(unlink(arena_printf(p.arena, "%s/key", site.dir)), 0);
+    call("given", "");
+    assert_true(tool_failed(&p));
+    assert_string_equal(tool_text(&p, 0), "The tool could not be started.");
+}
+
+static void a_limit_ends_a_program_with_a_reason(void **state) {
+    (void)state;
+    site_tool(&site, "long", "head -c 5000 /dev/zero >\"$HOME/x\"; kill -XFSZ $$", "",
+              ",\"home\":true,\"limits\":{\"file_size\":4096}");
+    /* Not open_files: valgrind keeps it from the kernel. */
+    site_tool(&site, "files", "ulimit -f", "", ",\"limits\":{\"file_size\":\"1M\"}");
+    site_load(&site);
+    call("long", "");
+    assert_string_equal(tool_text(&p, 0),
+                        "The tool was ended by signal 25 (SIGXFSZ): it wrote a file that is longer "
+                        "than its limit (run.limits.file_size).");
+    call("files", "");
+    assert_string_equal(tool_text(&p, 0), "2048\n");
 }
 
 static void arguments_of_the_command_are_passed(void **state) {
@@ -500,6 +556,8 @@ int main(void) {
         T(arguments_of_the_command_are_passed),
         T(a_program_is_told_who_calls),
         T(arguments_of_the_command_are_passed),
+        T(a_program_gets_what_its_manifest_gives),
+        T(a_limit_ends_a_program_with_a_reason),
         T(failures_are_told_in_sentences),
         T(text_is_passed_on_as_it_is),
         T(json_becomes_structured_content),
@@ -512,5 +570,5 @@ int main(void) {
         T(numbers_reach_a_program_as_they_were_sent),
         T(no_answer_has_what_could_be_the_end_of_a_line),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, runner_setup, runner_teardown);
 }

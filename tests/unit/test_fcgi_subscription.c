@@ -74,14 +74,14 @@ static void nothing_is_sent_before_it_is_given_away(void **state) {
     detached = fcgi_detach(f, a);
     assert_true(detached.fd >= 0);
     assert_false(has_heard());
-    assert_true(wire_send(detached.fd, detached.first, detached.first_len));
-    assert_true(fcgi_conn_send_now(detached.fd, detached.id, "three", 5, true));
+    assert_true(wire_send(detached.fd, detached.records, detached.records_len));
+    assert_true(fcgi_send_now(detached.fd, detached.id, "three", 5, true));
     assert_int_equal(close(detached.fd), 0);
     assert_body("one,two,three", 13);
 }
 
 static void what_is_too_long_is_sent(void **state) {
-    const size_t len = FCGI_FIRST_MAX;
+    const size_t len = FCGI_DETACHED_MAX;
     char *text = memset(arena_alloc(a, len + 3), 'x', len + 3);
     struct fcgi_detached detached;
 
@@ -90,8 +90,8 @@ static void what_is_too_long_is_sent(void **state) {
     assert_true(has_heard());
     assert_int_equal(reply_stream_write(&rp, "y", 1), OK);
     detached = fcgi_detach(f, a);
-    assert_int_equal(detached.first_len, 0);
-    assert_true(fcgi_conn_send_now(detached.fd, detached.id, "z", 1, true));
+    assert_int_equal(detached.records_len, 0);
+    assert_true(fcgi_send_now(detached.fd, detached.id, "z", 1, true));
     assert_int_equal(close(detached.fd), 0);
     text[len] = 'y';
     text[len + 1] = 'z';

@@ -5,7 +5,7 @@
 
 #include <jwt.h>
 
-#include "crypto/jwk.h"
+#include "crypto/jose.h"
 #include "token_fixture.h"
 
 /* ---- the algorithm ---- */
@@ -16,9 +16,10 @@ static void hs256_made_with_the_public_key_is_refused(void **state) {
     static const char header[] = "{\"alg\":\"HS256\",\"kid\":\"k1\"}";
 
     (void)state;
-    is_refused_at_once(sign_hs256(a, key->pem, key->pem_len, header, CLAIMS), NOT_RS256);
+    is_refused_at_once(sign_hs256(a, pem_of(a, key).p, pem_of(a, key).len, header, CLAIMS),
+                       NOT_RS256);
     /* The same MAC under a header that says RS256. */
-    is_refused(sign_hs256(a, key->pem, key->pem_len, HEADER, CLAIMS),
+    is_refused(sign_hs256(a, pem_of(a, key).p, pem_of(a, key).len, HEADER, CLAIMS),
                "the token's signature does not verify");
 }
 
@@ -113,7 +114,8 @@ static void its_signature_is_checked(void **state) {
         arena_printf(a, "%.*s%s", (int)(strrchr(others, '.') + 1 - others), others, signature),
         why);
     is_refused(arena_printf(a, "%s.AAAA", signing_input(a, AT_JWT, CLAIMS_BUT(FOR_US))), why);
-    is_refused(sign_hs256(a, key->pem, key->pem_len, AT_JWT, CLAIMS_BUT(FOR_US)), why);
+    is_refused(sign_hs256(a, pem_of(a, key).p, pem_of(a, key).len, AT_JWT, CLAIMS_BUT(FOR_US)),
+               why);
     *signature = *signature == 'A' ? 'B' : 'A';
     is_refused(good, why);
 }
@@ -285,8 +287,8 @@ static void claims_that_are_not_an_object_are_refused(void **state) {
 
 static int libjwt_takes(const char *token, const struct jwk *with) {
     jwt_t *jwt = NULL;
-    int rc = jwt_decode(&jwt, token, with ? (const unsigned char *)with->pem : NULL,
-                        with ? (int)with->pem_len : 0);
+    struct text pem = with ? pem_of(a, with) : (struct text){NULL, 0};
+    int rc = jwt_decode(&jwt, token, (const unsigned char *)pem.p, (int)pem.len);
 
     jwt_free(jwt);
     return rc == 0;
@@ -301,7 +303,9 @@ static void what_the_installed_libjwt_does_alone(void **state) {
         int taken;
     } traps[] = {
         {"HS256 made with the public key",
-         libjwt_takes(sign_hs256(a, key->pem, key->pem_len, "{\"alg\":\"HS256\"}", CLAIMS), key)},
+         libjwt_takes(
+             sign_hs256(a, pem_of(a, key).p, pem_of(a, key).len, "{\"alg\":\"HS256\"}", CLAIMS),
+             key)},
         {"alg none with a key", libjwt_takes(none, key)},
         {"alg none without a key", libjwt_takes(none, NULL)},
         {"RS256 without a key", libjwt_takes(good, NULL)},

@@ -78,8 +78,9 @@ static void nothing_is_cut_off(void **state) {
     made = parameters(*state, query, "", &e);
     assert_non_null(made);
     assert_int_equal(strlen(made), strlen(query));
-    url = idp_authorization_url(&config, *state,
-                                &(struct idp_login){"https://c/cb", "openid", "s", "ch", made});
+    url = idp_authorization_url(
+        &config, *state,
+        &(struct idp_login){"https://c/cb", "openid", "s", "ch", made, false, NULL});
     assert_string_equal(url + strlen(url) - strlen(made), made);
 }
 
@@ -97,6 +98,30 @@ static void the_authorization_url(void **state) {
         "&code_challenge=c&code_challenge_method=S256&prompt=login");
 }
 
+/* At Cognito by way of /logout, at another provider by OpenID Connect's parameter; not with what
+ * the client wished for the account that it knows. */
+static void another_account_is_asked_for(void **state) {
+    static const struct idp_login login = {.redirect_uri = "https://c/cb",
+                                           .scope = "openid",
+                                           .state = "s",
+                                           .code_challenge = "c",
+                                           .parameters = "login_hint=alice",
+                                           .other_account = true};
+    static const char rest[] =
+        "?response_type=code&client_id=app-1&redirect_uri=https%3A%2F%2Fc%2F"
+        "cb&scope=openid&state=s&code_challenge=c&code_challenge_method=S256";
+    struct config c = config;
+    const char *url;
+
+    c.idp.logout_url = "https://login.example.com/logout";
+    url = idp_authorization_url(&c, *state, &login);
+    assert_string_equal(url, arena_printf(*state, "%s%s", c.idp.logout_url, rest));
+    c.idp.logout_url = "";
+    url = idp_authorization_url(&c, *state, &login);
+    assert_string_equal(
+        url, arena_printf(*state, "%s%s&prompt=select_account", c.idp.authorize_url, rest));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(what_cognito_knows_is_passed_on),
@@ -104,6 +129,7 @@ int main(void) {
         WITH_ARENA(what_contradicts_itself_or_is_no_text_is_refused),
         WITH_ARENA(nothing_is_cut_off),
         WITH_ARENA(the_authorization_url),
+        WITH_ARENA(another_account_is_asked_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,7 +72,7 @@ enum rc cache_get(struct cache *c, struct arena *arena, const char *key, struct 
         return err_set(e, ERR_STORE, "the cache fails");
     c->gets++;
     if (c->appears && c->gets >= c->appears_at) {
-        const struct cache_entry entry = cache_text(c->appears, CACHE_NO_TTL);
+        const struct cache_entry entry = cache_text_entry(c->appears, CACHE_NO_TTL);
 
         assert_int_equal(cache_set(c, key, &entry, 0, e), OK);
         c->appears = NULL;
@@ -100,9 +100,10 @@ bool cache_has(struct cache *c, const char *key) {
     return !c->fails && !strcmp(c->added_key, key) && now.fixed_s < c->added_until_s;
 }
 
-enum rc cache_delete_if(struct cache *c, const char *key, const struct cache_entry *is,
-                        struct err *e) {
-    (void)is;
+enum rc cache_swap(struct cache *c, const char *key, const struct cache_entry *expected,
+                   const struct cache_entry *in, struct err *e) {
+    (void)expected;
+    assert_null(in); /* a lease that ends */
     if (strcmp(c->added_key, key) != 0)
         return err_set(e, ERR_CONFLICT, "not there");
     c->added_key[0] = 0;
@@ -314,7 +315,7 @@ static void a_first_start_with_cognito_down(void **state) {
 
 /* At a cold start many workers miss at once, and one of them fetches. */
 static void the_fetch_of_another_worker_is_waited_for(void **state) {
-    const struct cache_entry mark = cache_text("", 60);
+    const struct cache_entry mark = cache_text_entry("", 60);
     struct keyset *k = worker();
     struct err e;
 

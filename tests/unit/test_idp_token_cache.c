@@ -1,9 +1,34 @@
-/* The worker's cache of verified tokens: limited, with its own copies, never past exp. */
+/* What is known of access tokens: of one site, for all workers, and never past exp. */
 #include "unit.h"
 
-#include "idp/access_token.h"
+#include <sys/wait.h>
+
+#include "idp/token_cache.h"
 
 #define NOW 1000
+
+static const struct token_site site = {.provider = "Cognito",
+                                       .issuer = "https://issuer",
+                                       .jwks_url = "https://issuer/keys",
+                                       .resource = "https://mcp.example.com/mcp",
+                                       .client_id = "client-1",
+                                       .client_ids = "a b",
+                                       .machine_client_ids = "c"};
+static struct token_memory *memory;
+static struct token_cache cache;
+
+static int start(void **state) {
+    *state = arena_new(256 << 20);
+    memory = token_memory_new();
+    token_cache_open(&cache, memory, &site);
+    return !memory;
+}
+
+static int stop(void **state) {
+    token_memory_free(memory);
+    arena_free(*state);
+    return 0;
+}
 
 static struct token_claims claims_of(const char *sub, int64_t exp) {
     return (struct token_claims){.sub = sub,
@@ -11,160 +36,197 @@ static struct token_claims claims_of(const char *sub, int64_t exp) {
                                  .client_id = "c",
                                  .scope = "s",
                                  .jti = "",
+                                 .groups = "[\"staff\"]",
+                                 .all = "{\"sub\":\"x\"}",
                                  .exp = exp,
                                  .iat = 5};
 }
 
-static void put(struct token_cache *c, const char *token, const char *sub, int64_t exp) {
-    struct token_claims claims = claims_of(sub, exp);
+static void put(const char *token, const char *sub, int64_t exp) {
+    const struct token_claims claims = claims_of(sub, exp);
+    uint8_t digest[SHA256_LEN];
 
-    token_cache_put(c, token, &claims);
+    sha256(token, strlen(token), digest);
+    token_cache_put(&cache, digest, &claims, 77, NOW);
+}
+
+static const struct token_claims *get_of(const struct token_cache *c, struct arena *a,
+                                         const char *token, int64_t now_s) {
+    const struct token_claims *found;
+    uint8_t digest[SHA256_LEN];
+    uint64_t print = 0;
+
+    sha256(token, strlen(token), digest);
+    found = token_cache_get(c, a, digest, now_s, &print);
+    if (found)
+        assert_int_equal(print, 77);
+    return found;
+}
+
+static const struct token_claims *get(struct arena *a, const char *token, int64_t now_s) {
+    return get_of(&cache, a, token, now_s);
 }
 
 static void what_was_put_is_found(void **state) {
-    struct token_cache *c = token_cache_new(64);
-    char sub[] = "alice", token[] = "token-1";
+    const struct token_claims *got;
 
-    (void)state;
-    assert_null(token_cache_get(c, "token-1", NOW));
-    put(c, token, sub, NOW + 10);
-    memset(sub, 'x', sizeof sub - 1); /* its own copy */
-    memset(token, 'x', sizeof token - 1);
-    const struct token_claims *got = token_cache_get(c, "token-1", NOW);
+    assert_null(get(*state, "token-1", NOW));
+    put("token-1", "alice", NOW + 10);
+    got = get(*state, "token-1", NOW);
     assert_non_null(got);
     assert_string_equal(got->sub, "alice");
     assert_string_equal(got->username, "u");
     assert_string_equal(got->client_id, "c");
     assert_string_equal(got->scope, "s");
     assert_string_equal(got->jti, "");
+    assert_string_equal(got->groups, "[\"staff\"]");
+    assert_string_equal(got->all, "{\"sub\":\"x\"}");
     assert_int_equal(got->exp, NOW + 10);
     assert_int_equal(got->iat, 5);
-    assert_null(token_cache_get(c, "token-2", NOW));
-    assert_null(token_cache_get(c, "token-", NOW));
-    assert_null(token_cache_get(c, "", NOW));
-    assert_null(token_cache_get(c, NULL, NOW));
-    token_cache_free(c);
+    assert_null(get(*state, "token-2", NOW));
+    assert_null(get(*state, "token-", NOW));
+    assert_null(get(*state, "", NOW));
 }
 
-static void an_entry_is_not_used_past_its_exp(void **state) {
-    struct token_cache *c = token_cache_new(64);
-
-    (void)state;
-    put(c, "t", "alice", NOW + 10);
-    const struct token_claims *lent = token_cache_get(c, "t", NOW + 9);
-    assert_non_null(lent);
-    assert_null(token_cache_get(c, "t", NOW + 10));
-    assert_null(token_cache_get(c, "t", NOW + 11));
-    assert_string_equal(lent->sub, "alice"); /* borrowed until the next put */
-    token_cache_free(c);
+static void a_token_is_not_used_past_its_exp(void **state) {
+    put("t", "alice", NOW + 10);
+    assert_non_null(get(*state, "t", NOW + 9));
+    assert_null(get(*state, "t", NOW + 10));
+    put("t", "bob", NOW + 20);
+    assert_string_equal(get(*state, "t", NOW + 15)->sub, "bob");
 }
 
-static void a_second_put_replaces_the_first(void **state) {
-    struct token_cache *c = token_cache_new(4);
+static void other_processes_know_it(void **state) {
+    int status;
+    pid_t pid = fork();
 
-    (void)state;
-    put(c, "t", "alice", NOW + 10);
-    put(c, "t", "bob", NOW + 20);
-    const struct token_claims *got = token_cache_get(c, "t", NOW + 15);
-    assert_string_equal(got->sub, "bob");
-    token_cache_put(c, "t", got); /* out of the entry that it replaces */
-    assert_string_equal(token_cache_get(c, "t", NOW + 15)->sub, "bob");
-    token_cache_free(c);
-}
-
-/* Of four entries in one set. */
-static void the_least_recently_used_entry_goes(void **state) {
-    struct token_cache *c = token_cache_new(4);
-
-    (void)state;
-    put(c, "1", "one", NOW + 10);
-    put(c, "2", "two", NOW + 10);
-    put(c, "3", "three", NOW + 10);
-    put(c, "4", "four", NOW + 10);
-    assert_non_null(token_cache_get(c, "1", NOW));
-    put(c, "5", "five", NOW + 10);
-    assert_null(token_cache_get(c, "2", NOW));
-    assert_non_null(token_cache_get(c, "1", NOW));
-    assert_non_null(token_cache_get(c, "3", NOW));
-    assert_non_null(token_cache_get(c, "4", NOW));
-    assert_non_null(token_cache_get(c, "5", NOW));
-    token_cache_free(c);
-}
-
-static void an_expired_entry_goes_before_one_that_is_not(void **state) {
-    struct token_cache *c = token_cache_new(4);
-
-    (void)state;
-    put(c, "1", "one", NOW + 100);
-    put(c, "2", "two", NOW + 100);
-    put(c, "3", "three", NOW + 1);
-    put(c, "4", "four", NOW + 100);
-    assert_non_null(token_cache_get(c, "3", NOW));
-    assert_null(token_cache_get(c, "x", NOW + 50)); /* tells the time */
-    put(c, "5", "five", NOW + 100);
-    assert_non_null(token_cache_get(c, "1", NOW + 50));
-    assert_non_null(token_cache_get(c, "2", NOW + 50));
-    assert_non_null(token_cache_get(c, "4", NOW + 50));
-    assert_non_null(token_cache_get(c, "5", NOW + 50));
-    token_cache_free(c);
-}
-
-static void it_is_bounded(void **state) {
-    struct token_cache *c = token_cache_new(64);
-    char token[32];
-    int found = 0;
-
-    (void)state;
-    for (int i = 0; i < 5000; i++) {
-        (void)snprintf(token, sizeof token, "token-%d", i);
-        put(c, token, token, NOW + 10);
-        assert_string_equal(token_cache_get(c, token, NOW)->sub, token);
+    assert_true(pid >= 0);
+    if (!pid) {
+        put("t", "alice", NOW + 10);
+        _exit(0);
     }
-    for (int i = 0; i < 5000; i++) {
-        (void)snprintf(token, sizeof token, "token-%d", i);
-        const struct token_claims *got = token_cache_get(c, token, NOW);
-        found += got != NULL;
-        if (got)
-            assert_string_equal(got->sub, token);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_string_equal(get(*state, "t", NOW)->sub, "alice");
+}
+
+static void is_unknown_at(const struct token_site *other_site, struct arena *a) {
+    struct token_cache other;
+
+    token_cache_open(&other, memory, other_site);
+    assert_null(get_of(&other, a, "t", NOW));
+}
+
+/* A token that is good for one site, or was before a reload, may not be for another. */
+static void it_is_of_one_site(void **state) {
+    struct token_site other = site;
+    const char **const texts[] = {&other.provider,          &other.issuer,    &other.jwks_url,
+                                  &other.resource,          &other.client_id, &other.client_ids,
+                                  &other.machine_client_ids};
+    struct token_cache same;
+
+    put("t", "alice", NOW + 10);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        *texts[i] = "other";
+        is_unknown_at(&other, *state);
+        *texts[i] = "";
+        is_unknown_at(&other, *state);
+        other = site;
     }
-    assert_true(found > 32 && found <= 64);
-    token_cache_free(c);
+    other.needs_audience = true;
+    is_unknown_at(&other, *state);
+    other = site;
+    other.issuer = "https://issuerh"; /* the same letters, at other places */
+    other.jwks_url = "ttps://issuer/keys";
+    is_unknown_at(&other, *state);
+    other = site;
+    other.client_ids = "c";
+    other.machine_client_ids = "a b";
+    is_unknown_at(&other, *state);
+    token_cache_open(&same, memory, &site);
+    assert_non_null(get_of(&same, *state, "t", NOW));
 }
 
-static void a_text_that_is_too_long_for_a_token_is_not_looked_at(void **state) {
-    static char huge[TOKEN_LEN_MAX + 2];
-    struct token_cache *c = token_cache_new(4);
+static void without_memory_nothing_is_known(void **state) {
+    struct token_cache none;
+    uint8_t digest[SHA256_LEN] = {0};
+    const struct token_claims claims = claims_of("alice", NOW + 10);
+    uint64_t print;
+
+    token_cache_open(&none, NULL, &site);
+    token_cache_put(&none, digest, &claims, 1, NOW);
+    token_cache_put_forged(&none, digest, 1, NOW);
+    assert_null(token_cache_get(&none, *state, digest, NOW, &print));
+    assert_false(token_cache_get_forged(&none, *state, digest, NOW, &print));
+}
+
+/* As long as Cognito's: about 900 bytes of claims, of which some are kept twice. */
+static void as_many_are_known_as_is_said(void **state) {
+    struct token_claims claims = claims_of("5e1f2a3b-0000-4000-8000-000000000000", NOW + 3600);
+    struct arena *a = arena_new(1 << 20);
+    uint8_t digest[SHA256_LEN];
+    unsigned found = 0;
+    uint64_t print;
 
     (void)state;
-    memset(huge, 'x', TOKEN_LEN_MAX + 1);
-    put(c, huge, "alice", NOW + 10);
-    assert_null(token_cache_get(c, huge, NOW));
-    huge[TOKEN_LEN_MAX] = 0;
-    put(c, huge, "alice", NOW + 10);
-    assert_non_null(token_cache_get(c, huge, NOW));
-    token_cache_free(c);
+    claims.all = arena_printf(a, "{\"sub\":\"%0700d\"}", 0);
+    claims.scope = "openid email profile mcp-server/tools";
+    claims.jti = claims.username = claims.sub;
+    claims.client_id = "1example23456789";
+    for (unsigned i = 0; i < TOKENS_KEPT; i++) {
+        sha256(&i, sizeof i, digest);
+        token_cache_put(&cache, digest, &claims, i, NOW);
+    }
+    arena_reset(a);
+    for (unsigned i = 0; i < TOKENS_KEPT; i++) {
+        sha256(&i, sizeof i, digest);
+        found += token_cache_get(&cache, a, digest, NOW, &print) && print == i;
+        arena_reset(a);
+    }
+    arena_free(a);
+    assert_in_range(found, TOKENS_KEPT * 99 / 100, TOKENS_KEPT);
 }
 
-static void a_cache_of_no_entries_has_a_few(void **state) {
-    struct token_cache *c = token_cache_new(0);
+static void a_forged_token_is_known_for_a_while(void **state) {
+    uint8_t digest[SHA256_LEN], other[SHA256_LEN];
+    uint64_t print = 0;
 
-    (void)state;
-    put(c, "t", "alice", NOW + 10);
-    assert_non_null(token_cache_get(c, "t", NOW));
-    token_cache_free(c);
-    token_cache_free(NULL);
+    sha256("forged", 6, digest);
+    sha256("other", 5, other);
+    assert_false(token_cache_get_forged(&cache, *state, digest, NOW, &print));
+    token_cache_put_forged(&cache, digest, 7, NOW);
+    assert_true(token_cache_get_forged(&cache, *state, digest, NOW, &print));
+    assert_int_equal(print, 7);
+    assert_false(token_cache_get_forged(&cache, *state, other, NOW, &print));
+    assert_null(token_cache_get(&cache, *state, digest, NOW, &print));
+    assert_true(
+        token_cache_get_forged(&cache, *state, digest, NOW + FORGED_TOKEN_KEPT_S - 1, &print));
+    assert_false(token_cache_get_forged(&cache, *state, digest, NOW + FORGED_TOKEN_KEPT_S, &print));
 }
+
+static void forged_tokens_displace_no_good_one(void **state) {
+    uint8_t digest[SHA256_LEN];
+
+    put("t", "alice", NOW + 10);
+    for (unsigned i = 0; i < 100000; i++) {
+        sha256(&i, sizeof i, digest);
+        token_cache_put_forged(&cache, digest, 7, NOW);
+    }
+    assert_non_null(get(*state, "t", NOW));
+}
+
+#define EACH(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_put_is_found),
-        cmocka_unit_test(an_entry_is_not_used_past_its_exp),
-        cmocka_unit_test(a_second_put_replaces_the_first),
-        cmocka_unit_test(the_least_recently_used_entry_goes),
-        cmocka_unit_test(an_expired_entry_goes_before_one_that_is_not),
-        cmocka_unit_test(it_is_bounded),
-        cmocka_unit_test(a_text_that_is_too_long_for_a_token_is_not_looked_at),
-        cmocka_unit_test(a_cache_of_no_entries_has_a_few),
+        EACH(what_was_put_is_found),
+        EACH(a_token_is_not_used_past_its_exp),
+        EACH(other_processes_know_it),
+        EACH(it_is_of_one_site),
+        EACH(without_memory_nothing_is_known),
+        EACH(as_many_are_known_as_is_said),
+        EACH(a_forged_token_is_known_for_a_while),
+        EACH(forged_tokens_displace_no_good_one),
     };
+
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

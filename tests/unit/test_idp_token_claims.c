@@ -18,6 +18,32 @@ static void a_token_as_cognito_sends_it_is_accepted(void **state) {
     assert_string_equal(out->jti, "j-1");
     assert_int_equal(out->exp, NOW + 3600);
     assert_int_equal(out->iat, NOW);
+    assert_string_equal(out->groups, "[]");
+    assert_string_equal(out->all, CLAIMS);
+}
+
+static void groups_are_those_that_have_a_name(void **state) {
+    static const struct {
+        const char *claim, *groups;
+    } cases[] = {
+        {"[\"staff\",\"a b\"]", "[\"staff\",\"a b\"]"},
+        {"[]", "[]"},
+        {"[\"staff\",7,null,[\"x\"],{}]", "[\"staff\"]"},
+        {"\"staff\"", "[]"},
+        {"{\"staff\":true}", "[]"},
+        {"null", "[]"},
+    };
+    struct err e = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *claims = arena_printf(a, CLAIMS_AND("\"cognito:groups\":%s"), cases[i].claim);
+        const struct token_claims *out = verify(with_claims(claims), key, &e);
+
+        assert_non_null(out);
+        assert_string_equal(out->groups, cases[i].groups);
+        assert_string_equal(out->all, claims);
+    }
 }
 
 static void claims_that_are_absent_are_empty(void **state) {
@@ -46,16 +72,50 @@ static void a_provider_names_the_claims_of_user_and_client(void **state) {
     (void)state;
     other.username_claim = "preferred_username";
     other.client_claim = "azp";
+    other.groups_claim = NULL;
     expect_other.provider = &other;
-    assert_int_equal(
-        access_token_read(
-            a, with_claims(CLAIMS_AND("\"preferred_username\":\"bob\",\"azp\":\"client-2\"")),
-            &read, &e),
-        OK);
-    out = access_token_verify(a, &read, key, &expect_other, &e);
+    assert_int_equal(access_token_read(a,
+                                       with_claims(CLAIMS_AND(
+                                           "\"preferred_username\":\"bob\",\"azp\":\"client-2\","
+                                           "\"cognito:groups\":[\"staff\"]")),
+                                       &read, &e),
+                     OK);
+    out = access_token_claims(a, &read, &expect_other, &e);
     assert_non_null(out);
+    assert_string_equal(out->groups, "[]"); /* this one has no claim for them */
     assert_string_equal(out->username, "bob");
     assert_string_equal(out->client_id, "client-2");
+}
+
+static void an_audience_may_be_required(void **state) {
+    static const struct {
+        const char *more, *why; /* NULL: it is accepted */
+    } cases[] = {
+        {"\"x\":1", "the token names no resource (aud) that it is for"},
+        {"\"aud\":\"client-1\"", "the token was issued for another resource"},
+        {"\"aud\":\"https://mcp.example.com/mcp/\"", "the token was issued for another resource"},
+        {"\"aud\":[\"client-1\",\"https://other.example/\"]",
+         "the token was issued for another resource"},
+        {"\"aud\":\"https://mcp.example.com/mcp\"", NULL},
+        {"\"aud\":[\"client-1\",\"https://mcp.example.com/mcp\"]", NULL},
+    };
+    struct token_expect strict = expect;
+
+    (void)state;
+    strict.needs_audience = true;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *text =
+            arena_printf(a, CLAIMS_BUT("\"token_use\":\"access\"," TIMES ",%s"), cases[i].more);
+        const struct token_claims *out;
+        struct jws read;
+        struct err e = {0};
+
+        assert_int_equal(access_token_read(a, with_claims(text), &read, &e), OK);
+        out = access_token_claims(a, &read, &strict, &e);
+        if (cases[i].why)
+            assert_string_equal(e.text, cases[i].why);
+        assert_int_equal(out != NULL, cases[i].why == NULL);
+    }
 }
 
 /* ---- the claims ---- */
@@ -132,6 +192,40 @@ static void another_client_is_refused(void **state) {
                    "the token was issued for another client");
 }
 
+/* Tokens with a user of app clients for users, without one of those for programs. */
+static void other_clients_may_be_listed(void **state) {
+#define OF(sub, client, username)                                                                  \
+    "{\"sub\":\"" sub "\",\"iss\":\"" ISSUER "\",\"client_id\":\"" client "\"," username           \
+    "\"token_use\":\"access\"," TIMES "}"
+#define ALICE "\"username\":\"alice\","
+    static const struct {
+        const char *claims;
+        bool good;
+    } cases[] = {
+        {OF("user-1", "client-1", ALICE), true}, {OF("user-1", "other", ALICE), true},
+        {OF("user-1", "limited", ALICE), true},  {OF("user-1", "limited=5", ALICE), false},
+        {OF("user-1", "machine", ALICE), false}, {OF("user-1", "stranger", ALICE), false},
+        {OF("machine", "machine", ""), true},    {OF("machine", "machine", ALICE), false},
+        {OF("other", "other", ""), false},       {OF("client-1", "client-1", ""), false},
+        {OF("stranger", "stranger", ""), false}, {OF("machine", "other", ""), true},
+        {OF("other", "machine", ""), false},
+    };
+    struct token_expect lists = expect;
+
+    (void)state;
+    lists.client_ids = "other limited=5";
+    lists.machine_client_ids = "machine=7";
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err e = {0};
+        struct jws read;
+
+        assert_int_equal(access_token_read(a, with_claims(cases[i].claims), &read, &e), OK);
+        assert_int_equal(access_token_claims(a, &read, &lists, &e) != NULL, cases[i].good);
+        if (!cases[i].good)
+            assert_string_equal(e.text, "the token was issued for another client");
+    }
+}
+
 static void an_audience_must_be_ours(void **state) {
     static const char *const ours[] = {
         "\"https://mcp.example.com/mcp\"", "\"client-1\"",
@@ -172,7 +266,7 @@ static void nothing_expected_is_not_anything_goes(void **state) {
 
     (void)state;
     assert_int_equal(access_token_read(a, with_claims(CLAIMS), &read, &e), OK);
-    assert_null(access_token_verify(a, &read, key, &nothing, &e));
+    assert_null(access_token_claims(a, &read, &nothing, &e));
     assert_int_equal(e.code, ERR_INVALID_TOKEN);
 }
 
@@ -190,14 +284,17 @@ static void a_claim_can_be_read_without_checking(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_token_as_cognito_sends_it_is_accepted),
+        cmocka_unit_test(groups_are_those_that_have_a_name),
         cmocka_unit_test(claims_that_are_absent_are_empty),
         cmocka_unit_test(a_provider_names_the_claims_of_user_and_client),
+        cmocka_unit_test(an_audience_may_be_required),
         cmocka_unit_test(an_expired_token_is_refused),
         cmocka_unit_test(a_time_of_expiry_must_be_an_integer),
         cmocka_unit_test(a_token_from_the_future_is_refused),
         cmocka_unit_test(an_id_token_is_refused),
         cmocka_unit_test(another_issuer_is_refused),
         cmocka_unit_test(another_client_is_refused),
+        cmocka_unit_test(other_clients_may_be_listed),
         cmocka_unit_test(an_audience_must_be_ours),
         cmocka_unit_test(a_subject_must_be_there),
         cmocka_unit_test(nothing_expected_is_not_anything_goes),

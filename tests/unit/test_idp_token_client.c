@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "base/encode.h"
-#include "idp/token_client.h"
+#include "idp/idp.h"
 #include "net/http.h"
 
 static struct arena *a;

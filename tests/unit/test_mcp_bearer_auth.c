@@ -2,13 +2,19 @@
 #include "unit.h"
 
 #include "mcp_fixture.h"
+#include "runner_fixture.h"
 
 static int start(void **state) {
-    (void)state;
+    int rc = runner_setup(state); /* first: it would inherit the memory of the site */
+
     site_init(&site);
     site_tool(&site, "restricted", "echo no", "", ",\"scopes\":[\"admin\",\"mcp-server/tools\"]");
     site_load(&site);
-    return 0;
+    return rc;
+}
+
+static int stop(void **state) {
+    return runner_teardown(state) || site_stop(state);
 }
 
 static void no_origin_is_fine(void **state) {
@@ -249,5 +255,5 @@ int main(void) {
         T(only_json_is_read),
         T(accept_is_read_with_tolerance),
     };
-    return cmocka_run_group_tests(tests, start, site_stop);
+    return cmocka_run_group_tests(tests, start, stop);
 }

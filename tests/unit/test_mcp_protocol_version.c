@@ -2,13 +2,15 @@
 #include "unit.h"
 
 #include "mcp_fixture.h"
+#include "runner_fixture.h"
 
 #define VERSION(v) "\"io.modelcontextprotocol/protocolVersion\":" v
 #define CAPABILITIES ",\"io.modelcontextprotocol/clientCapabilities\":{}"
 #define HEADER(v) "HTTP_MCP_PROTOCOL_VERSION=" v
 
 static int start(void **state) {
-    (void)state;
+    int rc = runner_setup(state); /* first: it would inherit the memory of the site */
+
     site_init(&site);
     site_tool(&site, "sql", "cat", ",\"title\":\"SQL\"", "");
     site_file(&site, "mirror.json",
@@ -20,7 +22,11 @@ static int start(void **state) {
               "\"run\":{\"command\":[\"./sql.sh\"]}}",
               0644);
     site_load(&site);
-    return 0;
+    return rc;
+}
+
+static int stop(void **state) {
+    return runner_teardown(state) || site_stop(state);
 }
 
 /* A tools/list with this in _meta and this header (NULL: none). */
@@ -317,5 +323,5 @@ int main(void) {
         T(a_header_for_nothing_is_refused),
         T(mirrored_parameters_are_modern),
     };
-    return cmocka_run_group_tests(tests, start, site_stop);
+    return cmocka_run_group_tests(tests, start, stop);
 }

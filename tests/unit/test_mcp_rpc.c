@@ -277,7 +277,7 @@ static void discover_says_what_there_is(void **state) {
         "\"resources\":{\"listChanged\":true,\"subscribe\":true},"
         "\"tools\":{\"listChanged\":true},"
         "\"extensions\":{\"io.modelcontextprotocol/"
-        "tasks\":{}}},\"ttlMs\":3600000,\"cacheScope\":\"public\",\"_meta\":{"
+        "tasks\":{}}},\"ttlMs\":60000,\"cacheScope\":\"public\",\"_meta\":{"
         "\"io.modelcontextprotocol/serverInfo\":{\"name\":\"mcp-authd\",\"title\":\"mcp-authd\","
         "\"version\":\"" MCP_AUTHD_VERSION "\"}}}");
     assert_string_equal(reply_value(&p, "Cache-Control"), "no-store");

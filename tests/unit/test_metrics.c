@@ -7,7 +7,7 @@
 #include "config/config.h"
 #include "mcp/rpc.h"
 #include "metrics/metrics.h"
-#include "oauth/codes.h"
+#include "oauth/site.h"
 
 #define SLOTS 4
 
@@ -50,7 +50,7 @@ static __attribute__((noinline)) char *printed_by(void (*write)(FILE *)) {
     return text;
 }
 
-static struct metrics_emf *emf;
+static uint64_t *emf;
 static void write_emf(FILE *out) {
     metrics_emf_write(emf, 1574109732004, out);
 }
@@ -200,15 +200,18 @@ static void every_name_and_label_is_there_and_plain(void **state) {
             assert_name(i->cloudwatch, true); /* 4XXError */
         for (unsigned l = 0; l < 2; l++)
             if (i->labels[l]->dimension)
-                for (unsigned v = 0; v < i->labels[l]->count; v++)
-                    if (m != METRIC_DENIALS || v < ERR_PROTOCOL || i->labels[l]->values[v])
-                        assert_name(i->labels[l]->values[v], true);
+                for (unsigned v = 0; v < i->labels[l]->count; v++) {
+                    const char *name = metrics_label(i->labels[l], v);
+
+                    if (name || (m == METRIC_DENIALS ? v < ERR_PROTOCOL : !i->labels[l]->of_sites))
+                        assert_name(name, true);
+                }
         for (unsigned other = 0; other < m; other++)
             assert_string_not_equal(i->prometheus, metric_table[other].prometheus);
     }
 }
 
-/* Each code of oauth/codes.h and mcp/rpc.h, and no two the same. */
+/* Each code of oauth/site.h and mcp/rpc.h, and no two the same. */
 static void denials_have_the_codes_of_the_protocols(void **state) {
     const char *const *names = metric_table[METRIC_DENIALS].labels[0]->values;
     unsigned named = 0;
@@ -262,29 +265,96 @@ static void prometheus_text_is_exact(void **state) {
     free(text);
 }
 
+/* ---- sites ---- */
+
+static void count_sites(void) {
+    metrics_count(METRIC_SITE_REQUESTS, 1);
+    metrics_count(METRIC_SITE_REQUESTS, 3);
+    metrics_gauge(METRIC_SITE_LAST, 2, 1700000002);
+    metrics_gauge(METRIC_SITE_LAST, 3, 1700000003);
+}
+
+static void sites_have_labels_up_to_the_limit_and_the_rest_are_other(void **state) {
+    char *text;
+
+    (void)state;
+    metrics_show_sites(2);
+    assert_int_equal(metrics_site("a"), 1);
+    assert_int_equal(metrics_site("b"), 2);
+    assert_int_equal(metrics_site("c"), 3);
+    in_worker(0, count_sites);
+    in_worker(1, count_sites);
+    metrics_count(METRIC_SITE_REQUESTS, METRIC_SITE_OTHER);
+    assert_int_equal(metrics_value(METRIC_SITE_REQUESTS, 3, 0), 2);
+    text = printed_by(metrics_text);
+    assert_non_null(strstr(text, "\nmcp_authd_site_requests_total{site=\"other\"} 3\n"
+                                 "mcp_authd_site_requests_total{site=\"a\"} 2\n"
+                                 "mcp_authd_site_requests_total{site=\"b\"} 0\n#"));
+    assert_non_null(strstr(text,
+                           "\nmcp_authd_site_last_request_time_seconds{site=\"other\"} 1700000003\n"
+                           "mcp_authd_site_last_request_time_seconds{site=\"a\"} 0\n"
+                           "mcp_authd_site_last_request_time_seconds{site=\"b\"} 1700000002\n#"));
+    free(text);
+    emf = xcalloc(metrics_cells(), sizeof *emf);
+    text = printed_by(write_emf);
+    assert_non_null(strstr(text, "\"Dimensions\":[[\"Site\"]],"));
+    assert_non_null(strstr(text, ",\"Site\":\"a\",\"SiteRequests\":2}\n"));
+    assert_non_null(strstr(text, ",\"Site\":\"other\",\"SiteRequests\":3}\n"));
+    assert_int_equal(lines_with(text, "\"Site\":\""), 2);
+    free(text);
+    free(emf);
+}
+
+static void a_site_keeps_its_number_and_one_too_many_is_other(void **state) {
+    char name[METRIC_SITE_NAME_MAX + 2];
+
+    (void)state;
+    metrics_show_sites(METRIC_SITES_MAX);
+    for (unsigned i = 1; i <= METRIC_SITES_MAX; i++) {
+        (void)snprintf(name, sizeof name, "site-%u", i);
+        assert_int_equal(metrics_site(name), i);
+    }
+    assert_int_equal(metrics_site("one-more"), METRIC_SITE_OTHER);
+    assert_int_equal(metrics_site("site-7"), 7);
+    assert_int_equal(metrics_site("site-4096"), 4096);
+    assert_int_equal(metrics_site("site-1"), 1);
+    metrics_close();
+    assert_int_equal(metrics_site("a"), METRIC_SITE_OTHER);
+    assert_true(metrics_open(SLOTS));
+    memset(name, 'n', sizeof name);
+    name[METRIC_SITE_NAME_MAX + 1] = 0;
+    assert_int_equal(metrics_site(name), METRIC_SITE_OTHER);
+    name[METRIC_SITE_NAME_MAX] = 0;
+    assert_int_equal(metrics_site(name), 1);
+    /* Its label would be that of all others. */
+    assert_int_equal(metrics_site("other"), 2);
+    assert_null(metrics_label(metric_table[METRIC_SITE_REQUESTS].labels[0], 2));
+}
+
 /* ---- CloudWatch ---- */
 
 static void a_quiet_time_sends_gauges_only(void **state) {
     char *text;
 
     (void)state;
-    emf = metrics_emf_new();
+    emf = xcalloc(metrics_cells(), sizeof *emf);
     metrics_gauge(METRIC_WORKERS_MAX, 0, 16);
     text = printed_by(write_emf);
-    assert_int_equal(lines_with(text, "\n"), 5); /* four states, and the limit */
+    assert_int_equal(lines_with(text, "\n"), 6); /* five states, and the others */
     assert_non_null(
         strstr(text, "{\"_aws\":{\"Timestamp\":1574109732004,\"CloudWatchMetrics\":[{\"Namespace\":"
                      "\"mcp-authd\",\"Dimensions\":[[]],\"Metrics\":[{\"Name\":\"WorkersMax\","
-                     "\"Unit\":\"Count\"}]}]},\"WorkersMax\":16}\n"));
+                     "\"Unit\":\"Count\"},{\"Name\":\"ParkedCalls\",\"Unit\":\"Count\"}]}]},"
+                     "\"WorkersMax\":16,\"ParkedCalls\":0}\n"));
     free(text);
-    metrics_emf_free(emf);
+    free(emf);
 }
 
 static void only_what_is_new_is_sent(void **state) {
     char *text;
 
     (void)state;
-    emf = metrics_emf_new();
+    emf = xcalloc(metrics_cells(), sizeof *emf);
     for (int i = 0; i < 3; i++)
         metrics_request(ENDPOINT_TOKEN, true, 503, 2000);
     text = printed_by(write_emf);
@@ -301,7 +371,7 @@ static void only_what_is_new_is_sent(void **state) {
     text = printed_by(write_emf);
     assert_int_equal(lines_with(text, "Endpoint"), 0);
     free(text);
-    metrics_emf_free(emf);
+    free(emf);
 }
 
 /* A distribution is sent as at most 100 values; its average and percentiles are still right. */
@@ -311,7 +381,7 @@ static void a_distribution_keeps_its_shape(void **state) {
     char *text, *p;
 
     (void)state;
-    emf = metrics_emf_new();
+    emf = xcalloc(metrics_cells(), sizeof *emf);
     for (int i = 0; i < 990; i++)
         metrics_request(ENDPOINT_MCP, true, 200, 1400); /* in the bucket from 1 to 1.5 ms */
     for (int i = 0; i < 10; i++)
@@ -332,7 +402,7 @@ static void a_distribution_keeps_its_shape(void **state) {
     }
     assert_true(sum / n > 30 && sum / n < 52); /* (990 × 1.4 + 10 × 4000) / 1000 = 41.4 */
     free(text);
-    metrics_emf_free(emf);
+    free(emf);
 }
 
 static int unit_tests(void) {
@@ -349,6 +419,8 @@ static int unit_tests(void) {
         cmocka_unit_test(denials_have_the_codes_of_the_protocols),
         cmocka_unit_test(statuses_have_their_place),
         WITH_METRICS(prometheus_text_is_exact),
+        WITH_METRICS(sites_have_labels_up_to_the_limit_and_the_rest_are_other),
+        WITH_METRICS(a_site_keeps_its_number_and_one_too_many_is_other),
         WITH_METRICS(a_quiet_time_sends_gauges_only),
         WITH_METRICS(only_what_is_new_is_sent),
         WITH_METRICS(a_distribution_keeps_its_shape),
@@ -370,12 +442,12 @@ static int print_all(const char *format) {
                         metrics_time(m, a, i * i * 1000ULL);
                 else
                     metrics_add(m, a, b, 1);
-    emf = metrics_emf_new();
+    emf = xcalloc(metrics_cells(), sizeof *emf);
     if (strcmp(format, "emf") == 0)
         write_emf(stdout);
     else
         metrics_text(stdout);
-    metrics_emf_free(emf);
+    free(emf);
     metrics_close();
     return 0;
 }

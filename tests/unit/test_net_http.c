@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "metrics/metrics.h"
 #include "net/http.h"
+#include "net/no_proxy.h"
 
 /* A name service that does not answer for as long as the test wants, in place of the C library's:
  * what libcurl calls is found here first. */
@@ -41,12 +42,11 @@ static struct loopback *server;
 static struct http_client *client;
 
 static int start(void **state) {
-    const struct http_options options = {0, "", "", ""};
     struct err e = {0};
 
     loopback_reset(server);
     *state = arena_new(64 << 20);
-    return http_client_new(&options, &client, &e) != OK;
+    return http_client_new(&(struct http_options){.proxy = ""}, &client, &e) != OK;
 }
 
 static int stop(void **state) {
@@ -218,6 +218,84 @@ static void what_is_sent_again_is_counted(void **state) {
     metrics_close();
 }
 
+#define FAR "192.0.2.1" /* RFC 5737: nobody */
+
+/* The answer of the loopback server, as a proxy, to a request for url; *asked: how many it got. */
+static struct err ask_through_proxy(struct arena *a, struct http_request rq, const char *no_proxy,
+                                    unsigned *asked) {
+    const char *proxy = arena_printf(a, "http://127.0.0.1:%d", server->port);
+    struct http_client *c = NULL;
+    struct http_reply reply;
+    struct err e = {0};
+
+    loopback_reset(server);
+    loopback_answer(server, "403 Forbidden", "", "");
+    assert_int_equal(
+        http_client_new(&(struct http_options){.proxy = proxy, .no_proxy = no_proxy}, &c, &e), OK);
+    rq.method = "GET";
+    rq.max_reply_bytes = 1000;
+    rq.timeout_ms = 500;
+    assert_int_equal(http_fetch(c, a, &rq, &reply, &e), ERR_UPSTREAM);
+    http_client_free(c);
+    *asked = server->request_count;
+    return e;
+}
+
+static void https_goes_through_the_proxy(void **state) {
+    const struct http_request rq = {.url = "https://" FAR "/"};
+    unsigned asked;
+    struct err e = ask_through_proxy(*state, rq, "other.test", &asked);
+
+    assert_int_equal(asked, 1);
+    assert_memory_equal(server->requests[0], "CONNECT " FAR ":443 HTTP/1.1\r\n",
+                        sizeof "CONNECT " FAR ":443 HTTP/1.1\r\n" - 1);
+    assert_string_equal(e.detail, arena_printf(*state,
+                                               "the proxy http://127.0.0.1:%d refuses with status "
+                                               "403",
+                                               server->port));
+}
+
+static void what_is_near_or_excepted_does_not(void **state) {
+    const struct {
+        struct http_request rq;
+        const char *no_proxy;
+    } all[] = {
+        {{.url = "https://" FAR "/"}, "other.test " FAR},
+        {{.url = "https://" FAR "/", .is_local = true}, ""}, /* as metadata endpoints */
+        {{.url = "http://" FAR "/"}, ""},
+        {{.url = "https://127.0.0.1:9/"}, ""},
+        {{.url = "https://localhost:9/"}, ""},
+        {{.url = "https://[::1]:9/"}, ""},
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        unsigned asked;
+        const struct err e = ask_through_proxy(*state, all[i].rq, all[i].no_proxy, &asked);
+
+        assert_int_equal(asked, 0);
+        assert_null(strstr(e.detail, "proxy"));
+    }
+}
+
+static void exceptions_are_whole_labels(void **state) {
+    static const char list[] = "example.com  .internal 10.0.0.1 [fd00::1]";
+
+    (void)state;
+    assert_true(no_proxy_has(list, "example.com"));
+    assert_true(no_proxy_has(list, "A.Example.COM."));
+    assert_true(no_proxy_has(list, "a.b.internal"));
+    assert_true(no_proxy_has(list, "internal"));
+    assert_true(no_proxy_has(list, "10.0.0.1"));
+    assert_true(no_proxy_has(list, "[FD00::1]"));
+    assert_false(no_proxy_has(list, "notexample.com"));
+    assert_false(no_proxy_has(list, "example.com.test"));
+    assert_false(no_proxy_has(list, "com"));
+    assert_false(no_proxy_has(list, "[fd00::11]"));
+    assert_false(no_proxy_has(list, ""));
+    assert_false(no_proxy_has("", "example.com"));
+    assert_false(no_proxy_has(" . ", "example.com"));
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
 
 int main(void) {
@@ -231,6 +309,9 @@ int main(void) {
         CASE(a_broken_connection_is_a_failure),
         CASE(what_is_sent_again_is_counted),
         CASE(a_name_server_that_hangs_is_left_in_time),
+        CASE(https_goes_through_the_proxy),
+        CASE(what_is_near_or_excepted_does_not),
+        cmocka_unit_test(exceptions_are_whole_labels),
     };
     int failed;
 

@@ -11,10 +11,9 @@
 #include "config/config.h"
 #include "crypto/digest.h"
 #include "net/http.h"
-#include "oauth/client_document.h"
 #include "oauth/client_fetch.h"
+#include "oauth/client_metadata.h"
 #include "oauth/clients.h"
-#include "oauth/codes.h"
 #include "oauth/site.h"
 #include "shared/lease.h"
 
@@ -241,7 +240,7 @@ static void what_is_kept_is_checked_again(void **state) {
     struct fixture *f = *state;
     uint8_t digest[SHA256_LEN];
     const struct cache_entry value =
-        cache_text("{\"text\":\"{}\",\"fresh_until\":9999999999}", 600);
+        cache_text_entry("{\"text\":\"{}\",\"fresh_until\":9999999999}", 600);
 
     sha256(ID, strlen(ID), digest);
     assert_int_equal(cache_set(f->site.cache,
@@ -264,7 +263,7 @@ struct slot_wanted {
 
 static bool enter_slot(void *arg) {
     const struct slot_wanted *w = arg;
-    const struct concurrency_options limit = concurrency_fixed(w->count);
+    const struct concurrency_options limit = {.limit = w->count, .slow_limit = w->count};
     struct concurrency_limit *l;
     struct err e;
 
@@ -293,7 +292,7 @@ static pid_t another_fetches(struct fixture *f, const char *kept) {
     pid = fork();
     assert_true(pid >= 0);
     if (!pid) {
-        const struct cache_entry entry = cache_text(kept ? kept : "", 600);
+        const struct cache_entry entry = cache_text_entry(kept ? kept : "", 600);
         struct cache *cache;
         struct lease lease;
         struct err e;

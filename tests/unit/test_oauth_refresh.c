@@ -3,8 +3,8 @@
 #include "unit.h"
 
 #include "config/config.h"
-#include "crypto/random.h"
-#include "crypto/seal_keys.h"
+#include "crypto/digest.h"
+#include "crypto/seal.h"
 #include "net/http.h"
 #include "oauth/refresh.h"
 #include "oauth/site.h"
@@ -85,7 +85,7 @@ static const char *login(struct fixture *f) {
                                         .scope = "mcp-server/tools",
                                         .resource = "https://mcp.example.com/mcp",
                                         .asked = "",
-                                        .authenticates = "",
+                                        .must_authenticate = "",
                                         .login_s = NOW,
                                         .family = family_new(f->a)};
 
@@ -178,7 +178,7 @@ static void one_of_an_earlier_version_begins_a_login_of_its_own(void **state) {
                                   .scope = "s",
                                   .resource = "r",
                                   .asked = "",
-                                  .authenticates = "",
+                                  .must_authenticate = "",
                                   .family = ""};
     const char *old = refresh_seal(&f->site, f->a, CLIENT, &grant), *first = refresh(f, old);
 
@@ -211,7 +211,7 @@ static void the_longest_is_taken_again(void **state) {
                                   .scope = memset(scope, 's', 4096),
                                   .resource = "https://mcp.example.com/mcp",
                                   .asked = "",
-                                  .authenticates = "yes",
+                                  .must_authenticate = "yes",
                                   .login_s = NOW,
                                   .family = family_new(f->a)};
 

@@ -2,10 +2,8 @@
 #include "unit.h"
 
 #include "base/json.h"
-#include "oauth/client_document.h"
-#include "oauth/client_set.h"
+#include "oauth/client_metadata.h"
 #include "oauth/clients.h"
-#include "oauth/codes.h"
 #include "oauth/login.h"
 #include "oauth/parameters.h"
 #include "oauth/site.h"
@@ -320,9 +318,10 @@ static void an_answer_to_the_client_is_never_cut(void **state) {
     uri[URL_LEN_MAX] = text[STATE_LEN_MAX] = issuer[URL_LEN_MAX] = 0;
     c.auth_proxy_uri = issuer;
     for (int i = 0; i < 2; i++) {
-        const char *out =
-            i ? login_code_uri(&site, *state, &login, arena_printf(*state, "%0300d", 7))
-              : login_error_uri(&site, *state, &login, "invalid_request", "a reason");
+        const struct login_answer answers[] = {
+            {.code = arena_printf(*state, "%0300d", 7)},
+            {.error = "invalid_request", .error_description = "a reason"}};
+        const char *out = login_answer_uri(&site, *state, &login, &answers[i]);
         const char *iss = strstr(out, "&iss=");
 
         assert_non_null(strstr(out, "&state=%7B"));

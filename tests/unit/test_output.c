@@ -149,7 +149,9 @@ static bool check(void **state, const struct config *c, const char **said) {
 
 static struct config config_of(const char *audit, const char *metrics, const char *status) {
     return (struct config){.state_dir = dir,
+                           .host_state_dir = dir,
                            .audit_log = audit,
+                           .audit_events = AUDIT_LOGINS,
                            .metrics_emf = true,
                            .metrics_emf_file = metrics,
                            .status_file = status,
@@ -176,6 +178,10 @@ static void every_path_is_checked(void **state) {
     assert_false(check(state, &c, &said));
     assert_non_null(strstr(said, "Is a directory"));
     c.endpoints = GROUP_MCP; /* which writes no audit log */
+    assert_true(check(state, &c, &said));
+    c.audit_events = AUDIT_CALLS; /* now it does */
+    assert_false(check(state, &c, &said));
+    c.endpoints = GROUP_TOKEN;
     assert_true(check(state, &c, &said));
 }
 

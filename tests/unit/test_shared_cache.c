@@ -4,8 +4,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "shared/kv.h"
 #include "shared/lease.h"
+#include "shared/lmdb.h"
 
 #define NOW 1000000
 
@@ -57,14 +57,14 @@ static bool has(struct fixture *f, const char *key, int64_t now_s) {
 }
 
 static void put(struct fixture *f, const char *key, int64_t now_s, size_t most) {
-    const struct cache_entry entry = cache_text("v", 60);
+    const struct cache_entry entry = cache_text_entry("v", 60);
 
     f->clock.fixed_s = now_s;
     assert_int_equal(cache_set(f->cache, key, &entry, most, &f->e), OK);
 }
 
 static enum rc add(struct fixture *f, const char *key, int64_t now_s, size_t most) {
-    const struct cache_entry entry = cache_text("", 60);
+    const struct cache_entry entry = cache_text_entry("", 60);
 
     f->clock.fixed_s = now_s;
     return cache_add(f->cache, key, &entry, most, &f->e);
@@ -200,23 +200,23 @@ static void a_quota_removes_the_oldest_that_may_go(void **state) {
     quota = (struct cache_quota){"q:", 3, 80, is_locked};
     assert_int_equal(cache_trim(f->cache, &quota, &f->e), OK);
     assert_true(has(f, "q:0", NOW + 4) && !has(f, "q:2", NOW + 4) && has(f, "q:3", NOW + 4));
-    quota.bytes = 0;
+    quota.max_bytes = 0;
     assert_int_equal(cache_trim(f->cache, &quota, &f->e), OK);
     assert_true(has(f, "q:0", NOW + 4) && !has(f, "q:3", NOW + 4) && has(f, "r:", NOW + 4));
 }
 
 static void a_value_is_deleted_only_if_it_is_still_the_same(void **state) {
-    const struct cache_entry same = cache_text("v", 0), longer = cache_text("vv", 0),
-                             shorter = cache_text("", 0);
+    const struct cache_entry same = cache_text_entry("v", 0), longer = cache_text_entry("vv", 0),
+                             shorter = cache_text_entry("", 0);
     struct fixture *f = *state;
 
     put(f, "k", NOW, 0);
-    assert_int_equal(cache_delete_if(f->cache, "k", &longer, &f->e), ERR_CONFLICT);
-    assert_int_equal(cache_delete_if(f->cache, "k", &shorter, &f->e), ERR_CONFLICT);
+    assert_int_equal(cache_swap(f->cache, "k", &longer, NULL, &f->e), ERR_CONFLICT);
+    assert_int_equal(cache_swap(f->cache, "k", &shorter, NULL, &f->e), ERR_CONFLICT);
     assert_true(has(f, "k", NOW));
-    assert_int_equal(cache_delete_if(f->cache, "k", &same, &f->e), OK);
+    assert_int_equal(cache_swap(f->cache, "k", &same, NULL, &f->e), OK);
     assert_false(has(f, "k", NOW));
-    assert_int_equal(cache_delete_if(f->cache, "k", &same, &f->e), ERR_CONFLICT);
+    assert_int_equal(cache_swap(f->cache, "k", &same, NULL, &f->e), ERR_CONFLICT);
 }
 
 /* As an earlier version of the program left it. */
@@ -224,18 +224,18 @@ static void what_is_in_another_format_does_not_exist(void **state) {
     const int64_t stored_s = NOW;
     char data[64] = "";
     struct fixture *f = *state;
-    struct kv_txn *t;
-    struct kv *kv;
+    struct lmdb_txn *t;
+    struct lmdb *db;
 
     cache_close(f->cache);
-    assert_int_equal(kv_open(f->dir, 256UL << 20, 8, &kv, &f->e), OK);
+    assert_int_equal(lmdb_open(f->dir, 256UL << 20, 8, &db, &f->e), OK);
     memcpy(data, &stored_s, sizeof stored_s);
     memset(data + sizeof stored_s, 'x', sizeof data - sizeof stored_s);
-    assert_int_equal(kv_begin(kv, true, &t, &f->e), OK);
-    assert_int_equal(kv_put(t, "jwks:x", data, sizeof data, &f->e), OK);
-    assert_int_equal(kv_put(t, "jwks:y", data, 4, &f->e), OK);
-    assert_int_equal(kv_commit(t, &f->e), OK);
-    kv_close(kv);
+    assert_int_equal(lmdb_begin(db, true, &t, &f->e), OK);
+    assert_int_equal(lmdb_put(t, "jwks:x", data, sizeof data, &f->e), OK);
+    assert_int_equal(lmdb_put(t, "jwks:y", data, 4, &f->e), OK);
+    assert_int_equal(lmdb_commit(t, &f->e), OK);
+    lmdb_close(db);
     assert_int_equal(cache_open(f->dir, 8, &f->clock, &f->cache, &f->e), OK);
     assert_false(has(f, "jwks:x", NOW));
     assert_false(has(f, "jwks:y", NOW));
@@ -271,7 +271,7 @@ static size_t file_bytes(const struct fixture *f) {
 static void the_file_does_not_grow_with_time(void **state) {
     struct fixture *f = *state;
     static char answer[4000];
-    const struct cache_entry once = cache_text("", 300),
+    const struct cache_entry once = cache_text_entry("", 300),
                              shared = {.value = answer, .len = sizeof answer, .ttl_s = 60};
     struct lease lease;
     size_t after_an_hour = 0;
@@ -297,7 +297,7 @@ static void the_file_does_not_grow_with_time(void **state) {
 
 static void keys_that_are_too_long_are_refused(void **state) {
     struct fixture *f = *state;
-    const struct cache_entry entry = cache_text("v", 60);
+    const struct cache_entry entry = cache_text_entry("v", 60);
     char key[400];
 
     memset(key, 'k', sizeof key - 1);

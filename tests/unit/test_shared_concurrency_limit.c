@@ -269,7 +269,7 @@ static void a_failure_lowers_the_limit_unless_others_succeed(void **state) {
 
 /* However long they take. */
 static void a_fixed_limit_is_never_lowered(void **state) {
-    const struct concurrency_options fixed = concurrency_fixed(2);
+    const struct concurrency_options fixed = {.limit = 2, .slow_limit = 2};
     struct concurrency_limit *l = opened_with(&fixed);
     pid_t a = somebody_enters(2, 2, CONCURRENCY_ENTERED);
 
@@ -313,7 +313,7 @@ static void a_file_that_is_cut_is_whole_again(void **state) {
 
 /* One goes on, the others wait for it, and no longer than until it is slow. */
 static void alone_or_told_in_time(void **state) {
-    const struct concurrency_options alone = concurrency_of_one(8, SLOW_MS);
+    const struct concurrency_options alone = concurrency_exclusive(8, SLOW_MS);
     struct concurrency_limit *l = opened_with(&alone);
     int64_t began_ms;
     pid_t pid;

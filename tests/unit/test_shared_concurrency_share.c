@@ -20,7 +20,7 @@ static int end(void **state) {
 }
 
 static enum rc take(const char *owner, unsigned all, unsigned each, int *fd) {
-    const struct concurrency_share p = {path, all, each};
+    const struct concurrency_share p = {.path = path, .total = all, .per_owner = each};
     struct err e;
 
     return concurrency_share_take(&p, owner, fd, &e);
@@ -44,6 +44,32 @@ static void each_has_a_share(void **state) {
     assert_int_equal(take("a", 3, 1, &fd[0]), OK); /* whose a place was does not count */
     assert_int_equal(take("a", 3, 1, &fd[1]), ERR_EXISTS);
     assert_int_equal(close(fd[0]), 0);
+}
+
+static enum rc take_of_group(const char *owner, const char *group, int *fd) {
+    const struct concurrency_share p = {
+        .path = path, .total = 4, .per_owner = 2, .group = group, .per_group = 3};
+    struct err e;
+
+    return concurrency_share_take(&p, owner, fd, &e);
+}
+
+/* Two owners of one name in two groups are two. */
+static void each_group_has_a_share(void **state) {
+    int fd[5];
+
+    (void)state;
+    assert_int_equal(take_of_group("a", "one", &fd[0]), OK);
+    assert_int_equal(take_of_group("a", "one", &fd[1]), OK);
+    assert_int_equal(take_of_group("a", "one", &fd[2]), ERR_EXISTS);
+    assert_int_equal(take_of_group("b", "one", &fd[2]), OK);
+    assert_int_equal(take_of_group("c", "one", &fd[3]), ERR_CONFLICT);
+    assert_int_equal(take_of_group("a", "", &fd[3]), OK);
+    assert_int_equal(take_of_group("a", "two", &fd[4]), ERR_TOO_LARGE);
+    assert_int_equal(close(fd[0]), 0);
+    assert_int_equal(take_of_group("c", "one", &fd[0]), OK);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(close(fd[i]), 0);
 }
 
 static void a_forked_process_keeps_it_until_it_ends(void **state) {
@@ -102,7 +128,7 @@ static void many_at_once_get_no_more(void **state) {
 }
 
 static void what_cannot_be_opened(void **state) {
-    const struct concurrency_share p = {"/nonexistent/places", 1, 1};
+    const struct concurrency_share p = {.path = "/nonexistent/places", .total = 1, .per_owner = 1};
     struct err e;
     int fd;
 
@@ -116,6 +142,7 @@ static void what_cannot_be_opened(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(each_has_a_share),
+        CASE(each_group_has_a_share),
         CASE(a_forked_process_keeps_it_until_it_ends),
         CASE(many_at_once_get_no_more),
         CASE(what_cannot_be_opened),

@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
-#include "crypto/random.h"
+#include "crypto/digest.h"
 #include "shared/message_socket.h"
 
 #define LETTER_MAX 100

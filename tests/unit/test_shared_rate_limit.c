@@ -39,6 +39,9 @@ static void a_bucket_holds_a_minutes_worth_and_fills_evenly(void **state) {
     assert_int_equal(rate_limits_take(l, "a", 60, NOW + 999), 1);
     assert_int_equal(rate_limits_take(l, "a", 60, NOW + 1000), 0);
     assert_int_equal(rate_limits_take(l, "a", 60, NOW + 1000), 1000);
+    assert_int_equal(rate_limits_wait(l, "a", 60, NOW + 1000), 1000);
+    assert_int_equal(rate_limits_wait(l, "a", 60, NOW + 1500), 500);
+    assert_int_equal(rate_limits_wait(l, "b", 60, NOW), 0); /* and takes nothing */
     assert_int_equal(rate_limits_take(l, "b", 60, NOW), 0); /* another's is untouched */
     for (int i = 0; i < 60; i++)
         assert_int_equal(rate_limits_take(l, "a", 60, NOW + 100000), 0);
@@ -240,7 +243,7 @@ static void addresses_are_counted_by_who_has_them(void **state) {
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const char *key = rate_limits_address(*state, cases[i].address);
+        const char *key = rate_limits_address_key(*state, cases[i].address);
 
         if (!cases[i].key != !key || (key && strcmp(key, cases[i].key) != 0))
             fail_msg("%s: %s", cases[i].address, key ? key : "none");

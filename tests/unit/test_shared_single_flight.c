@@ -59,7 +59,7 @@ static pid_t another_leads(struct fixture *f, bool has_result, bool dies) {
     pid = fork();
     assert_true(pid >= 0);
     if (!pid) {
-        const struct cache_entry result = cache_text("result", 60);
+        const struct cache_entry result = cache_text_entry("result", 60);
 
         if (cache_open(f->dir, 8, &f->clock, &f->cache, &f->e))
             _exit(1);
@@ -90,7 +90,7 @@ static void whoever_comes_first_asks(void **state) {
 }
 
 static void what_another_has_brought_since_the_last_look_is_taken(void **state) {
-    const struct cache_entry result = cache_text("result", 60);
+    const struct cache_entry result = cache_text_entry("result", 60);
     struct fixture *f = *state;
 
     assert_int_equal(cache_set(f->cache, "result", &result, 0, &f->e), OK);

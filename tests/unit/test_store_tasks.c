@@ -3,10 +3,12 @@
 #include "unit.h"
 
 #include "base/log.h"
-#include "exec/task_record.h"
+#include "exec/tasks.h"
 #include "mcp/call.h"
 #include "shared/cache.h"
 #include "site/site.h"
+#include "store/stores.h"
+#include "store/tasks.h"
 
 #define NOW 1800000000
 
@@ -34,7 +36,9 @@ static int set_up(void **state) {
     (void)snprintf(path, sizeof path, "%s/key", dir);
     if (seal_keys_load(path, true, &f->keys, &e))
         return -1;
-    f->tasks = task_store_host_open(f->cache, &f->site.clock);
+    if (task_store_host.open(&(struct store_options){.clock = &f->site.clock, .cache = f->cache},
+                             &f->tasks, &e))
+        return -1;
     f->site.cache = f->cache;
     f->mcp.tasks = f->tasks;
     f->site.mcp = &f->mcp;
@@ -62,9 +66,9 @@ static struct task_record record(const char *id, int64_t version, const char *se
 
 static void a_value_is_swapped_only_for_the_one_that_was_seen(void **state) {
     struct fixture *f = *state;
-    const struct cache_entry a = cache_text("1 a", 60), b = cache_text("2 b", 60),
-                             one = cache_text("1", 0), two = cache_text("2", 0),
-                             more = cache_text("1 a+", 0);
+    const struct cache_entry a = cache_text_entry("1 a", 60), b = cache_text_entry("2 b", 60),
+                             one = cache_text_entry("1", 0), two = cache_text_entry("2", 0),
+                             more = cache_text_entry("1 a+", 0);
     struct cache_entry found;
     struct err e;
 
@@ -110,7 +114,7 @@ static void each_write_replaces_the_version_that_was_read(void **state) {
 
 static void what_is_past_its_ttl_does_not_exist(void **state) {
     struct fixture *f = *state;
-    const struct cache_entry older = cache_text("{\"sub\":\"user\",\"of\":\"task\"}", 60);
+    const struct cache_entry older = cache_text_entry("{\"sub\":\"user\",\"of\":\"task\"}", 60);
     struct task_record r = record("old", 0, "x"), out;
     struct err e;
 
@@ -123,7 +127,7 @@ static void what_is_past_its_ttl_does_not_exist(void **state) {
     assert_int_equal(task_store_renew(f->tasks, &r, &e), ERR_CONFLICT);
     f->site.clock.fixed_s = NOW;
     /* What another version of the program has left there is no record. */
-    assert_int_equal(cache_set(f->cache, TASK_HOST_PREFIX "older", &older, 0, &e), OK);
+    assert_int_equal(cache_set(f->cache, TASK_KEY_PREFIX "older", &older, 0, &e), OK);
     assert_int_equal(task_store_get(f->tasks, f->a, "older", &out, &e), ERR_MISSING);
 }
 
@@ -185,7 +189,7 @@ static void a_user_has_a_share_of_what_is_kept(void **state) {
 }
 
 static void bytes_count_too(void **state) {
-    const struct cache_entry other = cache_text("x", 60);
+    const struct cache_entry other = cache_text_entry("x", 60);
     struct fixture *f = *state;
     const unsigned most = TASKS_KEPT_USER_BYTES_MAX / (TASK_SEALED_MAX + 100);
     char *text = arena_alloc(f->a, TASK_SEALED_MAX + 1);
@@ -217,7 +221,7 @@ static struct task working(struct fixture *f, const char *id) {
     struct err e;
 
     json_put_str(t.record, "arguments", "secret");
-    task_status(&t, "working");
+    task_set_status(&t, "working");
     t.lease = NOW + TASK_LEASE_S;
     assert_int_equal(task_save(&t, &e), OK);
     return t;
@@ -237,8 +241,8 @@ static void a_task_whose_lease_has_ended_has_failed_for_good(void **state) {
     assert_non_null(strstr(json_get_str(json_get(seen.record, "error"), "message"), "host"));
     assert_null(json_get(seen.record, "arguments"));
     /* Its host was only slow: it must not come back to life. */
-    assert_int_equal(task_renew(&t, &e), ERR_CONFLICT);
-    task_status(&t, "completed");
+    assert_int_equal(task_renew_lease(&t, &e), ERR_CONFLICT);
+    task_set_status(&t, "completed");
     assert_int_equal(task_save(&t, &e), ERR_CONFLICT);
     assert_int_equal(task_read(&f->site, f->a, "lost", &seen, &e), OK);
     assert_true(task_is(&seen, "failed"));
@@ -259,7 +263,7 @@ static void a_record_that_was_lost_with_its_file_is_put_again(void **state) {
     log_set_level(LOG_ERROR + 1);
     (void)snprintf(path, sizeof path, "%s/cache/data.mdb", dir);
     json_put_str(t.record, "state", "kept");
-    task_status(&t, "working");
+    task_set_status(&t, "working");
     t.lease = NOW + TASK_LEASE_S;
     t.ttl = NOW + 1000;
     assert_int_equal(task_save(&t, &e), OK);
@@ -267,14 +271,14 @@ static void a_record_that_was_lost_with_its_file_is_put_again(void **state) {
     assert_int_equal(truncate(path, 100), 0); /* while it runs */
     assert_int_equal(task_read(&f->site, f->a, t.id, &seen, &e), ERR_MISSING);
     f->site.clock.fixed_s = NOW + 1;
-    assert_int_equal(task_renew(&t, &e), OK);
+    assert_int_equal(task_renew_lease(&t, &e), OK);
     assert_int_equal(task_read(&f->site, f->a, t.id, &seen, &e), OK);
     assert_true(task_is(&seen, "working"));
     assert_string_equal(json_get_str(seen.record, "state"), "kept");
     assert_int_equal(seen.lease, NOW + 1 + TASK_LEASE_S);
 
     assert_int_equal(truncate(path, 100), 0); /* before it ends */
-    task_status(&t, "completed");
+    task_set_status(&t, "completed");
     assert_int_equal(task_save(&t, &e), OK);
     assert_int_equal(task_read(&f->site, f->a, t.id, &seen, &e), OK);
     assert_true(task_is(&seen, "completed"));
@@ -288,7 +292,7 @@ static void a_renewed_lease_holds(void **state) {
 
     for (int i = 1; i < 5; i++) {
         f->site.clock.fixed_s = NOW + i * (TASK_LEASE_S - 1);
-        assert_int_equal(task_renew(&t, &e), OK);
+        assert_int_equal(task_renew_lease(&t, &e), OK);
         assert_int_equal(task_read(&f->site, f->a, "alive", &seen, &e), OK);
         assert_true(task_is(&seen, "working"));
     }

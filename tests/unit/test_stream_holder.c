@@ -3,6 +3,7 @@
 
 #include <regex.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -10,7 +11,6 @@
 #include "base/arena.h"
 #include "runner/child.h"
 #include "server/scoreboard.h"
-#include "server/stream_channel.h"
 #include "server/stream_holder.h"
 #include "web/fcgi.h"
 #include "web/subscription.h"
@@ -21,9 +21,12 @@
 #define END "data: {\"result\":{}}\n\n"
 
 static struct config config;
+static struct config_site one = {.config = &config};
+static struct config_sites config_sites = {.host = &config, .all = &one, .count = 1};
+static const struct site_set sites = {.config = &config_sites};
 static struct scoreboard *board;
-static char dir[UNIT_PATH_MAX], tools_dir[128], prompts_dir[128];
-static int outbox, inbox;
+static char dir[UNIT_PATH_MAX], tools_dir[128], prompts_dir[128], access_file[128];
+static int outbox, inbox, resume_in, resume_out;
 static pid_t holder;
 
 static const char *in_dir(const char *name) {
@@ -51,25 +54,35 @@ static void start(const char *tools, const char *prompts) {
 
     (void)snprintf(tools_dir, sizeof tools_dir, "%s/%s", dir, tools);
     (void)snprintf(prompts_dir, sizeof prompts_dir, "%s/%s", dir, prompts);
-    config =
-        (struct config){.tools_dir = tools_dir, .resources_dir = "", .prompts_dir = prompts_dir};
+    config = (struct config){.tools_dir = tools_dir,
+                             .resources_dir = "",
+                             .prompts_dir = prompts_dir,
+                             .skills_dir = "",
+                             .servers_dir = "",
+                             .access_file = access_file};
     board = scoreboard_new();
     assert_non_null(board);
+    board->manifests.count = 1; /* there has been another stream holder */
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
     inbox = ends[0];
     outbox = ends[1];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    resume_in = ends[0];
+    resume_out = ends[1];
     (void)sigemptyset(&term); /* as the master has it */
     (void)sigaddset(&term, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &term, NULL);
-    holder = child_fork(&(struct child_start){.keep = {inbox}, .death_signal = SIGTERM});
+    holder =
+        child_fork(&(struct child_start){.keep = {inbox, resume_out}, .death_signal = SIGTERM});
     if (!holder)
-        stream_holder_main(&config, board, inbox, master);
-    for (int64_t until = wire_now_ms() + WAIT_MS; !board->catalog;)
+        stream_holder_main(&sites, board, inbox, resume_out, master);
+    for (int64_t until = wire_now_ms() + WAIT_MS; board->manifests.count == 1;)
         assert_true(wire_now_ms() < until && !usleep(1000));
 }
 
 static int begin(void **state) {
     folder_make(dir);
+    *access_file = 0;
     return arena_setup(state);
 }
 
@@ -80,7 +93,9 @@ static int end(void **state) {
         (void)waitpid(holder, NULL, 0);
     (void)close(inbox);
     (void)close(outbox);
-    scoreboard_free(board);
+    (void)close(resume_in);
+    (void)close(resume_out);
+    (void)munmap(board, sizeof *board);
     folder_remove(dir);
     return arena_teardown(state);
 }
@@ -365,7 +380,7 @@ static unsigned count(const struct listener *l, const char *event) {
 /* Does something, and then writes the mark twice: all that was to be told of it was told together
  * with the first one, or before, and so before the second one. */
 static void step(struct listener *l, const char *command, bool tools, bool note) {
-    unsigned before[] = {count(l, TOOLS), count(l, NOTE)}, catalog = board->catalog;
+    unsigned before[] = {count(l, TOOLS), count(l, NOTE)}, manifests = board->manifests.count;
     char line[512];
 
     (void)snprintf(line, sizeof line, "cd %s && %s", dir, command);
@@ -378,7 +393,7 @@ static void step(struct listener *l, const char *command, bool tools, bool note)
     if ((count(l, TOOLS) > before[0]) != tools || (count(l, NOTE) > before[1]) != note)
         fail_msg("%s: told of tools %d, of the note %d", command, count(l, TOOLS) > before[0],
                  count(l, NOTE) > before[1]);
-    assert_int_equal(board->catalog != catalog, tools);
+    assert_int_equal(board->manifests.count != manifests, tools);
 }
 
 static void a_folder_behind_a_link(void **state) {
@@ -412,6 +427,78 @@ static void a_folder_behind_a_link(void **state) {
     gone(&l);
 }
 
+static void append(void *paths, const char *path, int64_t at_ms) {
+    (void)at_ms;
+    strcat(strcat(paths, path ? path : "(any)"), "\n");
+}
+
+/* Waits for an announcement, and adds what is announced to `paths`. */
+static void take(unsigned *seen, char *paths) {
+    int64_t until = wire_now_ms() + WAIT_MS;
+
+    while (board->manifests.count == *seen)
+        assert_true(wire_now_ms() < until && !usleep(1000));
+    manifest_changes_take(&board->manifests, seen, append, paths);
+}
+
+static void a_manifest_that_changes_is_named(void **state) {
+    char paths[65536] = "";
+    unsigned seen = 1;
+
+    (void)state;
+    assert_int_equal(mkdir(in_dir("tools.d"), 0700), 0);
+    start("tools.d", "prompts.d");
+    take(&seen, paths);
+    assert_string_equal(paths, "(any)\n"); /* whatever was missed before */
+    *paths = 0;
+    write_file("tools.d/text.txt", "x");
+    write_file("tools.d/a.json", "x");
+    take(&seen, paths);
+    assert_string_equal(paths, arena_printf(*state, "%s\n", in_dir("tools.d/a.json")));
+    *paths = 0;
+    for (int i = 0; i <= MANIFESTS_MAX; i++)
+        write_file(arena_printf(*state, "tools.d/%d.json", i), "x");
+    while (!strstr(paths, "(any)") &&
+           !strstr(paths, arena_printf(*state, "/%d.json", MANIFESTS_MAX)))
+        take(&seen, paths);
+}
+
+/* Does something, and waits until the rules are announced. */
+static void rules_change(unsigned *seen, const char *command) {
+    char paths[4096] = "", line[512];
+
+    (void)snprintf(line, sizeof line, "cd %s && %s", dir, command);
+    assert_int_equal(system(line), 0);
+    take(seen, paths);
+    assert_non_null(strstr(paths, access_file));
+    *seen = board->manifests.count;
+}
+
+/* As a ConfigMap of Kubernetes is mounted, among others. */
+static void rules_may_be_behind_links(void **state) {
+    char paths[4096] = "";
+    unsigned seen = 1;
+
+    (void)state;
+    (void)snprintf(access_file, sizeof access_file, "%s/access.conf", dir);
+    assert_int_equal(chdir(dir), 0);
+    assert_int_equal(system("mkdir 1 2 tools.d && touch 1/access.conf 2/access.conf &&"
+                            "ln -s 1 ..data && ln -s ..data/access.conf access.conf"),
+                     0);
+    assert_int_equal(chdir("/"), 0);
+    start("tools.d", "tools.d");
+    while (!strstr(paths, "(any)"))
+        take(&seen, paths);
+    assert_non_null(strstr(paths, access_file)); /* it may have changed before the watch */
+    rules_change(&seen, "ln -s 2 ..new && mv -T ..new ..data");
+    rules_change(&seen, "echo 'deny * *' >2/access.conf");
+    rules_change(&seen, "chmod 600 2/access.conf");
+    rules_change(&seen, "touch new && mv new access.conf");
+    rules_change(&seen, "echo >access.conf");
+    rules_change(&seen, "rm access.conf");
+    rules_change(&seen, "echo >access.conf");
+}
+
 static void a_folder_that_is_made_later(void **state) {
     struct listener l;
 
@@ -426,6 +513,126 @@ static void a_folder_that_is_made_later(void **state) {
     gone(&l);
 }
 
+/* ---- parked calls ---- */
+
+/* Both ends of what a parked call has: ours, and those of the message. */
+struct parked_ends {
+    struct parked_call call;
+    int ours[PARKED_ALL_FDS];
+};
+
+static struct parked_ends new_parked(const char *user, int64_t until_ms) {
+    struct parked_ends p = {
+        .call.message = {.id = 1, .until_ms = until_ms, .keep_alive_ms = 60000}};
+
+    (void)snprintf(p.call.message.user, sizeof p.call.message.user, "%s", user);
+    for (unsigned i = 0; i < PARKED_ALL_FDS; i++) {
+        int ends[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+        p.ours[i] = ends[0];
+        p.call.fds[i] = ends[1];
+    }
+    return p;
+}
+
+static void give(const struct parked_ends *p) {
+    assert_true(stream_channel_send_parked(outbox, &p->call, WAIT_MS));
+    for (unsigned i = 0; i < PARKED_ALL_FDS; i++)
+        assert_int_equal(close(p->call.fds[i]), 0);
+}
+
+/* The call is given back, with each of its descriptors in its place. */
+static void comes_back(const struct parked_ends *p, bool refused) {
+    struct pollfd room = {.fd = resume_in, .events = POLLIN};
+    struct stream_message m;
+
+    assert_int_equal(poll(&room, 1, WAIT_MS), 1);
+    assert_true(stream_channel_receive(resume_in, &m));
+    assert_int_equal(m.kind, STREAM_MESSAGE_PARKED);
+    assert_int_equal(m.parked.message.refused, refused);
+    assert_int_equal(m.parked.message.id, 1);
+    for (unsigned i = 0; i < PARKED_ALL_FDS; i++) {
+        char mark = (char)('a' + i), got = 0;
+
+        assert_int_equal(send(m.parked.fds[i], &mark, 1, MSG_NOSIGNAL), 1);
+        assert_int_equal(recv(p->ours[i], &got, 1, 0), 1);
+        assert_int_equal(got, mark);
+        assert_int_equal(close(m.parked.fds[i]), 0);
+        assert_int_equal(close(p->ours[i]), 0);
+    }
+}
+
+static void are_held(unsigned n) {
+    for (int64_t until = wire_now_ms() + WAIT_MS; board->parked != n;)
+        assert_true(wire_now_ms() < until && !usleep(1000));
+}
+
+static bool is_back(void) {
+    struct pollfd room = {.fd = resume_in, .events = POLLIN};
+
+    return poll(&room, 1, 0) == 1;
+}
+
+static void a_parked_call_comes_back_unread(void **state) {
+    static const unsigned events[] = {PARKED_ANSWERS, PARKED_CANCEL, PARKED_CONNECTION};
+
+    (void)state;
+    start("tools", "none");
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+        struct parked_ends p = new_parked("ada", INT64_MAX);
+
+        give(&p);
+        are_held(1);
+        assert_false(is_back());
+        assert_int_equal(write(p.ours[events[i]], "x", 1), 1);
+        comes_back(&p, false);
+        are_held(0);
+    }
+}
+
+static void a_parked_call_comes_back_at_its_time(void **state) {
+    struct parked_ends late = new_parked("ada", clock_monotonic_ms() + 1500);
+    struct parked_ends asleep = new_parked("ada", clock_monotonic_ms() + 100);
+
+    (void)state;
+    start("tools", "none");
+    asleep.call.message.asleep = true;
+    give(&late);
+    assert_int_equal(write(asleep.ours[PARKED_ANSWERS], "x", 1), 1);
+    give(&asleep);
+    comes_back(&asleep, false);
+    comes_back(&late, false);
+}
+
+static void a_user_has_a_share_of_parked_calls(void **state) {
+    static struct parked_ends calls[256];
+    struct parked_ends more = new_parked("ada", INT64_MAX), other = new_parked("bob", INT64_MAX);
+
+    (void)state;
+    start("tools", "none");
+    for (size_t i = 0; i < 256; i++) {
+        calls[i] = new_parked("ada", INT64_MAX);
+        give(&calls[i]);
+    }
+    give(&more);
+    comes_back(&more, true);
+    give(&other);
+    are_held(257);
+    more = new_parked("ada", INT64_MAX);
+    more.call.message.again = true; /* it has been counted */
+    give(&more);
+    are_held(258);
+    assert_false(is_back());
+    assert_int_equal(kill(holder, SIGTERM), 0); /* a reload: the next one gets them */
+    for (size_t i = 0; i < 256; i++)
+        comes_back(&calls[i], false);
+    comes_back(&other, false);
+    comes_back(&more, false);
+    assert_int_equal(waitpid(holder, NULL, 0), holder);
+    holder = 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_way_byte_for_byte, begin, end),
@@ -434,6 +641,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_stream_holder_that_is_busy_loses_none, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_behind_a_link, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_that_is_made_later, begin, end),
+        cmocka_unit_test_setup_teardown(a_manifest_that_changes_is_named, begin, end),
+        cmocka_unit_test_setup_teardown(rules_may_be_behind_links, begin, end),
+        cmocka_unit_test_setup_teardown(a_parked_call_comes_back_unread, begin, end),
+        cmocka_unit_test_setup_teardown(a_parked_call_comes_back_at_its_time, begin, end),
+        cmocka_unit_test_setup_teardown(a_user_has_a_share_of_parked_calls, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,6 @@
 /* Templates, languages, and the pages made of both. */
 #include "unit.h"
 
-#include "pages/display_name.h"
 #include "pages/page.h"
 
 static const struct template_value ada[] = {{"who", "Ada"}, {"mark", "!"}, {NULL, NULL}};
@@ -194,10 +193,11 @@ static const struct {
     {"src/oauth/browser.c", NULL},
     {"src/oauth/callback.c", NULL},
     {"src/oauth/clients.c", NULL},
-    {"src/oauth/client_document.c", NULL},
+    {"src/oauth/client_metadata.c", NULL},
     {"src/oauth/client_registration.c", "ERR_INVALID_CLIENT,"},
     {"src/oauth/client_fetch.c", NULL},
-    {"src/idp/cognito.c", NULL},
+    {"src/idp/provider_cognito.c", NULL},
+    {"src/idp/idp.c", "ERR_INVALID_REQUEST,"},
     {"src/oauth/login.c", "ERR_INVALID_REQUEST,"},
     {"src/base/url.c", NULL},
     {"src/web/request.c", NULL},
@@ -207,7 +207,9 @@ static const struct {
     {"src/store/sessions_dynamodb.c", "ERR_STORE,"},
 };
 /* What is set there too, begins so, and is shown to admins only. */
-static const char *const for_admins[] = {"STATE_DIR 7 must be a folder"};
+static const char *const for_admins[] = {
+    "STATE_DIR 7 must be a folder", "client_id is missing or too long",
+    "client_id stands in another file too", "there are more than 7 files"};
 
 static const char *read_source(struct arena *a, const char *path) {
     char *text = arena_alloc(a, 65536);

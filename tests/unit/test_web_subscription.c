@@ -57,6 +57,23 @@ static void a_file_and_a_folder_of_one_path_are_two(void **state) {
     assert_false(subscription_find(list, SUBSCRIPTION_KEY, &s));
 }
 
+static void one_without_a_text_has_that_of_the_one_before(void **state) {
+    struct subscription s;
+    struct text list;
+    struct buf b;
+
+    buf_init(&b, *state, SUBSCRIPTION_BYTES_MAX);
+    subscription_add(&b, SUBSCRIPTION_FOLDER, text("/first"), text(""));
+    subscription_add(&b, SUBSCRIPTION_FOLDER, text("/a"), text("data: folder\n\n"));
+    subscription_add(&b, SUBSCRIPTION_FOLDER, text("/b"), text(""));
+    subscription_add(&b, SUBSCRIPTION_FOLDER, text("/c"), text(""));
+    list = (struct text){b.p, b.len};
+    assert_true(subscription_find_argument(list, SUBSCRIPTION_FOLDER, text("/c"), &s));
+    assert_text(s.text, "data: folder\n\n");
+    assert_true(subscription_find_argument(list, SUBSCRIPTION_FOLDER, text("/first"), &s));
+    assert_int_equal(s.text.len, 0);
+}
+
 /* Cut off anywhere, or with any other byte in it: nothing is read beyond its end. */
 static void what_is_damaged_is_not_read_beyond_its_end(void **state) {
     struct buf b = a_list(*state);
@@ -103,6 +120,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(each_is_read_as_it_was_written),
         WITH_ARENA(a_file_and_a_folder_of_one_path_are_two),
+        WITH_ARENA(one_without_a_text_has_that_of_the_one_before),
         WITH_ARENA(what_is_damaged_is_not_read_beyond_its_end),
         cmocka_unit_test(paths_of_folders_are_absolute),
     };

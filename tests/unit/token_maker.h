@@ -10,7 +10,19 @@
 
 #include "base/encode.h"
 #include "crypto/digest.h"
-#include "crypto/jwk.h"
+#include "crypto/jose.h"
+
+/* A public key as libjwt takes it, and as who signs with it as if it were a secret does. */
+static inline struct text pem_of(struct arena *a, const struct jwk *key) {
+    gnutls_datum_t pem;
+    struct text out;
+
+    if (gnutls_pubkey_export2(key->imported, GNUTLS_X509_FMT_PEM, &pem))
+        abort();
+    out = (struct text){arena_strndup(a, (const char *)pem.data, pem.size), pem.size};
+    gnutls_free(pem.data);
+    return out;
+}
 
 struct signer {
     gnutls_privkey_t private_key;

@@ -85,7 +85,7 @@ static inline void file_write(const char *path, const char *text, mode_t mode) {
 
 static inline void file_write_in(const char *folder, const char *name, const char *text,
                                  mode_t mode) {
-    char path[256];
+    char path[4096];
 
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
     file_write(path, text, mode);

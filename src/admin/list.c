@@ -1,0 +1,149 @@
+/* Private part of site.h: all sites, in a table or as JSON. */
+#include <dirent.h>
+#include <errno.h>
+
+#include "admin/site.h"
+#include "app/site_set.h"
+#include "base/json.h"
+#include "base/text.h"
+
+#define LIST_ARENA_MAX (64UL << 20) /* SITES_MAX sites, each with some addresses and a fault */
+
+/* One row; a text that is not known is NULL. */
+struct row {
+    const char *name, *file, *problem;
+    bool enabled;
+    const struct config *config; /* NULL: it is switched off, or wrong */
+};
+
+struct listing {
+    const struct site_job *job;
+    struct arena *arena;
+    const struct site_set *set; /* NULL: mcp-authd.conf is wrong, or no site is left */
+    char *problems;
+    struct json *rows; /* NULL: a table */
+    bool any_wrong;
+};
+
+static const char *state_of(const struct row *r) {
+    return !r->enabled ? "disabled" : r->config ? "enabled" : "wrong";
+}
+
+static const char *shown(const char *text) {
+    return text && *text ? text : "-";
+}
+
+static void put_row(struct listing *l, const struct row *r) {
+    const struct config *c = r->config;
+    struct json *o;
+
+    l->any_wrong = l->any_wrong || (r->enabled && !c);
+    if (!l->rows) {
+        (void)printf("%-20s %-8s %-44s %-16s %s\n", r->name, state_of(r),
+                     r->problem ? r->problem : shown(c ? c->mcp_server_uri : NULL),
+                     shown(c ? c->run_user : NULL), shown(c ? c->idp.client_id : NULL));
+        return;
+    }
+    o = json_new_object(l->arena);
+    json_put_str(o, "name", r->name);
+    json_put_str(o, "state", state_of(r));
+    json_put_str(o, "file", r->file);
+    json_put_str(o, "problem", r->problem);
+    if (c) {
+        json_put_str(o, "mcp_server_uri", c->mcp_server_uri);
+        json_put_str(o, "auth_proxy_uri", c->auth_proxy_uri);
+        json_put_str(o, "issuer", c->idp.issuer);
+        json_put_str(o, "client_id", c->idp.client_id);
+        json_put_str(o, "run_user", *c->run_user ? c->run_user : NULL);
+        json_put_str(o, "tools_dir", c->tools_dir);
+        json_put_str(o, "state_dir", c->state_dir);
+    }
+    json_add(l->rows, o);
+}
+
+/* The first line of what is wrong with a file, without its path; NULL: nothing. */
+static const char *problem_of(struct listing *l, const char *file) {
+    const size_t len = strlen(file);
+
+    for (const char *line = l->problems; *line;) {
+        const size_t n = strcspn(line, "\n");
+
+        if (n > len + 1 && !strncmp(line, file, len) && line[len] == ':')
+            return arena_strndup(l->arena, line + len + 1, n - len - 1);
+        line += n + (line[n] == '\n');
+    }
+    return NULL;
+}
+
+static void put_file(struct listing *l, const char *file) {
+    const bool enabled = text_ends_with(file, SITE_FILE_END);
+    const size_t end = strlen(enabled ? SITE_FILE_END : SITE_OFF_END);
+    struct row row = {.name = arena_strndup(l->arena, file, strlen(file) - end),
+                      .file = arena_printf(l->arena, "%s/%s", l->job->dir, file),
+                      .enabled = enabled};
+    size_t i = l->set && enabled ? config_sites_find(l->set->config, row.name) : 0;
+
+    if (l->set && enabled && i < l->set->config->count)
+        row.config = l->set->config->all[i].config;
+    else if (enabled)
+        row.problem = problem_of(l, row.file);
+    put_row(l, &row);
+}
+
+static int is_shown(const struct dirent *entry) {
+    return *entry->d_name != '.' && (text_ends_with(entry->d_name, SITE_FILE_END) ||
+                                     text_ends_with(entry->d_name, SITE_OFF_END));
+}
+
+static bool put_files(struct listing *l) {
+    struct dirent **entries = NULL;
+    int count = scandir(l->job->dir, &entries, is_shown, alphasort);
+
+    if (count < 0 && errno != ENOENT) {
+        (void)fprintf(stderr, "mcp-authd site: %s cannot be read: %s\n", l->job->dir,
+                      strerror(errno));
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        put_file(l, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return true;
+}
+
+/* mcp-authd.conf, if it is a site. */
+static void put_host(struct listing *l) {
+    if (l->set && l->set->config->count && !*l->set->config->all[0].config->site)
+        put_row(l, &(struct row){.name = "mcp-authd.conf",
+                                 .file = l->job->config_path,
+                                 .enabled = true,
+                                 .config = l->set->config->all[0].config});
+}
+
+int site_list(const struct site_job *j, bool as_json) {
+    struct listing l = {.job = j, .arena = arena_new(LIST_ARENA_MAX)};
+    struct site_set *set;
+    size_t len;
+    FILE *f = open_memstream(&l.problems, &len);
+    bool good;
+
+    if (!f)
+        out_of_memory("stream", 0);
+    l.set = set = site_set_load(j->config_path, NULL, f);
+    (void)fclose(f);
+    if (as_json)
+        l.rows = json_new_array(l.arena);
+    else
+        (void)printf("%-20s %-8s %-44s %-16s %s\n", "NAME", "STATE", "ADDRESS", "USER", "CLIENT");
+    put_host(&l);
+    good = put_files(&l);
+    if (as_json)
+        (void)printf("%s\n", json_text(l.arena, l.rows, NULL));
+    if (!set)
+        (void)fputs(l.problems, stderr);
+    site_set_free(set);
+    free(l.problems);
+    arena_free(l.arena);
+    return !good ? 2 : l.any_wrong || !set;
+}

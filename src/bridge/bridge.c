@@ -1,0 +1,249 @@
+#include "bridge/bridge.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "bridge/session.h"
+
+#define ARENA_MAX                                                                                  \
+    ((size_t)192 << 20) /* a message of RELAY_MESSAGE_MAX, its values and its text                 \
+                         */
+#define LOG_MAX 512
+
+/* ---- what the relay and the log get ---- */
+
+/* The relay always reads, so this waits for no server. */
+static void write_all(const char *p, size_t len) {
+    if (!file_write_all(STDOUT_FILENO, p, len, -1))
+        _exit(0); /* the relay has ended */
+}
+
+/* Ends of lines are white space in JSON; in strings they are escaped (RFC 8259 §7). */
+void bridge_write(struct text text) {
+    const char *end = text.p + text.len;
+
+    while (text.p < end) {
+        const char *stop = text.p;
+
+        while (stop < end && *stop != '\n' && *stop != '\r')
+            stop++;
+        write_all(text.p, (size_t)(stop - text.p));
+        text.p = stop + 1;
+    }
+    write_all("\n", 1);
+}
+
+void bridge_log(const char *format, ...) {
+    char text[LOG_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    text_mask_controls(text);
+    (void)fprintf(stderr, "%s\n", text);
+}
+
+void bridge_fail(const char *why) {
+    bridge_log("%s", why);
+    _exit(1);
+}
+
+/* "These messages SHOULD relate to the originating client request", on whose stream they come: what
+ * names no call names this one. */
+static bool add_call(struct bridge *b, const struct bridge_post *p, struct json *v) {
+    const char *method = json_get_str(v, "method");
+    struct json *params = json_get(v, "params"), *meta = json_get(params, "_meta");
+
+    if (!p || !p->id || !method ||
+        (!json_has(v, "id") && strcmp(method, "notifications/message") != 0))
+        return false;
+    if (!json_is_object(params))
+        json_put(v, "params", params = json_new_object(b->arena));
+    if (!json_is_object(meta))
+        json_put(params, "_meta", meta = json_new_object(b->arena));
+    json_put_int(meta, "progressToken", p->id);
+    return true;
+}
+
+static void pass_message(struct bridge *b, struct bridge_post *p, struct json *v,
+                         struct text text) {
+    if (p && post_is_answer(p, v)) {
+        p->is_answered = true;
+        p->end_ms = clock_monotonic_ms() + BRIDGE_ANSWERED_MS;
+        if (p->kind == POST_INITIALIZE)
+            session_begin(p, v);
+        if (p->is_ours)
+            return;
+    }
+    if (add_call(b, p, v))
+        text.p = json_text(b->arena, v, &text.len);
+    bridge_write(text);
+}
+
+void bridge_pass(struct bridge *b, struct bridge_post *p, struct text text) {
+    struct json *v;
+    struct err e;
+
+    if (json_parse(b->arena, text.p, text.len, &v, &e)) {
+        bridge_log("it sent a message that is no JSON: %s", e.text);
+    } else if (!json_is_array(v)) {
+        pass_message(b, p, v, text);
+    } else {
+        for (size_t i = 0; i < json_len(v); i++) {
+            struct text item;
+
+            item.p = json_text(b->arena, json_at(v, i), &item.len);
+            pass_message(b, p, json_at(v, i), item);
+        }
+    }
+}
+
+/* NULL: the message names none. */
+static const struct json *caller_of(struct bridge *b, struct text line) {
+    struct json *v;
+    struct err e;
+
+    if (!b->names_caller || !line.p || json_parse(b->arena, line.p, line.len, &v, &e))
+        return NULL;
+    return json_get(json_get(json_get(v, "params"), "_meta"), SERVER_META_CALLER);
+}
+
+const char *const *bridge_headers(struct bridge *b, const char *const *more, struct text line) {
+    const struct json *caller = caller_of(b, line);
+    const char **all = arena_alloc(b->arena, (BRIDGE_HEADERS_MAX + 8) * sizeof *all);
+    size_t n = 0;
+
+    for (const char *const *h = b->headers; *h; h++) {
+        all[n] = header_names_caller(*h) ? header_with_caller(b->arena, *h, caller) : *h;
+        n += all[n] != NULL;
+    }
+    for (; *more; more++)
+        all[n++] = *more;
+    if (*b->session)
+        all[n++] = arena_printf(b->arena, "Mcp-Session-Id: %s", b->session);
+    if (*b->version)
+        all[n++] = arena_printf(b->arena, "MCP-Protocol-Version: %s", b->version);
+    return all;
+}
+
+/* ---- what the relay sends ---- */
+
+/* "Cancellation": the server is told, and its stream is of no use any more. */
+static void cancel(struct bridge *b, const struct json *params, struct text line) {
+    int64_t id = 0;
+    struct bridge_post *p, *note;
+    bool was_sent;
+
+    p = json_get_int(params, "requestId", &id) ? post_find(b, id) : NULL;
+    was_sent = !p || p->stream || p->resume_ms;
+    if (p)
+        post_free(p);
+    note = was_sent ? post_new(b, 0, line) : NULL;
+    if (note)
+        post_send(note);
+}
+
+static void take_line(struct bridge *b, struct text line) {
+    const char *method;
+    int64_t id = 0;
+    struct bridge_post *p;
+    struct json *v;
+    struct err e;
+
+    arena_reset(b->arena);
+    if (!line.len || json_parse(b->arena, line.p, line.len, &v, &e))
+        return;
+    method = json_get_str(v, "method");
+    if (method)
+        (void)json_get_int(v, "id", &id);
+    if (id && !strcmp(method, "initialize")) {
+        session_initialize(b, id, line);
+    } else if (method && !strcmp(method, "notifications/initialized")) {
+        session_initialized(b, line);
+    } else if (method && !strcmp(method, "notifications/cancelled")) {
+        cancel(b, json_get(v, "params"), line);
+    } else {
+        p = post_new(b, id, line);
+        if (p && b->state != BRIDGE_INITIALIZING)
+            post_send(p);
+    }
+}
+
+/* false: there is no more. */
+static bool read_lines(struct bridge *b) {
+    struct text line;
+    int more = relay_queue_read(&b->in, STDIN_FILENO);
+
+    while (relay_queue_line(&b->in, &line))
+        take_line(b, line);
+    if (!b->in.len)
+        relay_queue_take(&b->in, 0);
+    return more != 0;
+}
+
+static void serve(struct bridge *b) {
+    for (bool more = true; more;) {
+        int64_t now, next = listen_due(b), then = post_send_due(b);
+
+        next = then < next ? then : next;
+        now = clock_monotonic_ms();
+        then = next == INT64_MAX ? 60000 : next > now ? next - now : 0;
+        if (http_streams_wait(b->http, STDIN_FILENO, (int)(then < 60000 ? then : 60000)))
+            more = read_lines(b);
+    }
+}
+
+/* ---- the command ---- */
+
+static bool read_headers(struct bridge *b, struct arena *keep, char **given) {
+    size_t n = 0;
+
+    for (; *given && n < BRIDGE_HEADERS_MAX; given++) {
+        b->names_caller = b->names_caller || header_names_caller(*given);
+        if (!(b->headers[n++] = header_with_secrets(keep, *given)))
+            return false;
+    }
+    return !*given;
+}
+
+static void free_bridge(struct bridge *b) {
+    http_streams_free(b->http);
+    event_stream_end(&b->events);
+    relay_queue_free(&b->in);
+    free(b->initialize);
+    free(b->initialized);
+    free(b->endpoint);
+    arena_free(b->arena);
+}
+
+int bridge_command(int argc, char **argv) {
+    struct arena *keep = arena_new(ARENA_MAX);
+    struct bridge b = {.arena = arena_new(ARENA_MAX)};
+    const char *ca_file = "";
+
+    argv++;
+    if (argc > 3 && !strcmp(*argv, "--ca-file")) {
+        ca_file = argv[1];
+        argv += 2;
+    }
+    b.url = *argv;
+    if (!b.url || !read_headers(&b, keep, argv + 1)) {
+        bridge_log("usage: mcp-authd bridge [--ca-file FILE] URL [HEADER...]: it is started by the "
+                   "runner");
+        return 2;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    b.http = http_streams_new(ca_file);
+    if (!b.http)
+        bridge_fail("libcurl cannot be started");
+    serve(&b);
+    session_end(&b);
+    free_bridge(&b);
+    arena_free(keep);
+    return 0;
+}

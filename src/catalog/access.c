@@ -1,0 +1,178 @@
+#include "catalog/access.h"
+
+#include "base/text.h"
+#include "catalog/access_rules.h"
+
+/* ---- reading ---- */
+
+/* RFC 6749 §3.3 scope-token, since scopes are sent in a header. */
+static bool is_scope(const char *s) {
+    if (!s || !*s)
+        return false;
+    for (; *s; s++)
+        if (*s <= ' ' || *s > '~' || *s == '"' || *s == '\\')
+            return false;
+    return true;
+}
+
+/* Cognito has no spaces in a group's name. */
+static bool is_group(const char *s) {
+    if (!s || !*s)
+        return false;
+    for (; *s; s++)
+        if ((unsigned char)*s <= ' ' || *s == 0x7f)
+            return false;
+    return true;
+}
+
+/* A list of words of "run". */
+struct words {
+    const char *member, *what;
+    bool (*is_valid)(const char *s);
+    size_t bytes_max;
+    bool not_empty;
+};
+
+/* The manifest itself has the members, or its "run". */
+static const char *prefix_of(const struct manifest *m, const struct json *run) {
+    return m->v && run != m->v ? "run." : "";
+}
+
+static enum rc words_error(const struct manifest *m, const struct json *run,
+                           const struct words *w) {
+    return err_set(m->e, ERR_INVALID_REQUEST, "%s%s must be an array of %s", prefix_of(m, run),
+                   w->member, w->what);
+}
+
+static enum rc read_words(const struct manifest *m, const struct json *run, const struct words *w,
+                          const char **out) {
+    const struct json *list = json_get(run, w->member);
+    struct buf b;
+
+    if (json_has(run, w->member) && !json_is_array(list))
+        return words_error(m, run, w);
+    buf_init(&b, m->keep, w->bytes_max);
+    for (size_t i = 0; i < json_len(list); i++) {
+        const char *word = json_str(json_at(list, i));
+
+        if (!w->is_valid(word))
+            return words_error(m, run, w);
+        if (!list_has(b.p, word))
+            buf_addf(&b, "%s%s", b.len ? " " : "", word);
+    }
+    *out = b.p;
+    if (w->not_empty && json_has(run, w->member) && !b.len)
+        return words_error(m, run, w);
+    return b.overflow ? err_set(m->e, ERR_INVALID_REQUEST, "%s%s have more than %zu bytes",
+                                prefix_of(m, run), w->member, w->bytes_max)
+                      : OK;
+}
+
+static bool is_claim_value(const struct json *v) {
+    return json_is_string(v) || json_is_number(v) || json_is_bool(v);
+}
+
+static bool is_claim(const struct json *v) {
+    bool ok = json_is_array(v) ? json_len(v) > 0 : is_claim_value(v);
+
+    for (size_t i = 0; ok && i < json_len(v); i++)
+        ok = is_claim_value(json_at(v, i));
+    return ok;
+}
+
+static enum rc read_claims(const struct manifest *m, const struct json *run, struct json **out) {
+    const struct json *claims = json_get(run, "required_claims");
+    struct json_member member;
+    bool ok = json_is_object(claims) && json_size(claims) <= ACCESS_CLAIMS_MAX;
+
+    if (!json_has(run, "required_claims"))
+        return OK;
+    for (bool more = ok && json_first(claims, &member); ok && more; more = json_next(&member))
+        ok = is_claim(member.value);
+    if (!ok)
+        return err_set(m->e, ERR_INVALID_REQUEST,
+                       "%srequired_claims must be an object of at most %d claims, each with a "
+                       "string, a number, true or false, or an array of those",
+                       prefix_of(m, run), ACCESS_CLAIMS_MAX);
+    *out = json_clone(m->keep, claims);
+    return OK;
+}
+
+enum rc access_read(const struct manifest *m, const struct json *run, struct access *out) {
+    static const struct words scopes = {"scopes", "scopes", is_scope, ACCESS_SCOPES_BYTES_MAX,
+                                        false};
+    static const struct words groups = {"groups", "names of groups, at least one", is_group,
+                                        ACCESS_GROUPS_BYTES_MAX, true};
+    enum rc rc = read_words(m, run, &scopes, &out->scopes);
+
+    if (!rc)
+        rc = read_words(m, run, &groups, &out->groups);
+    return rc ? rc : read_claims(m, run, &out->claims);
+}
+
+/* ---- checking ---- */
+
+bool access_is_restricted(const struct access *access) {
+    return *access->scopes || *access->groups || access->claims || access->rules;
+}
+
+static bool is_in_group(const char *groups, struct caller *caller) {
+    const struct json *list = caller_groups(caller);
+
+    for (size_t i = 0; i < json_len(list); i++) {
+        const char *name = json_str(json_at(list, i));
+
+        if (name && list_has(groups, name))
+            return true;
+    }
+    return false;
+}
+
+static bool is_equal(struct arena *a, const struct json *v, const struct json *other) {
+    size_t len, other_len;
+    const char *text = json_text(a, v, &len), *other_text = json_text(a, other, &other_len);
+
+    return len == other_len && !memcmp(text, other_text, len);
+}
+
+/* The claim may be an array, of which one value is enough. */
+static bool has_value(struct arena *a, const struct json *claim, const struct json *wanted) {
+    bool found = false;
+
+    if (!json_is_array(claim))
+        return claim && is_equal(a, claim, wanted);
+    for (size_t i = 0; !found && i < json_len(claim); i++)
+        found = json_at(claim, i) && is_equal(a, json_at(claim, i), wanted);
+    return found;
+}
+
+/* One of the values that are wanted is enough. */
+static bool has_claim(struct arena *a, const struct json *claim, const struct json *wanted) {
+    bool found = false;
+
+    if (!json_is_array(wanted))
+        return has_value(a, claim, wanted);
+    for (size_t i = 0; !found && i < json_len(wanted); i++)
+        found = has_value(a, claim, json_at(wanted, i));
+    return found;
+}
+
+static bool has_claims(const struct json *wanted, struct caller *caller) {
+    const struct json *all = caller_claims(caller);
+    struct json_member m;
+    bool ok = true;
+
+    for (bool more = json_first(wanted, &m); ok && more; more = json_next(&m))
+        ok = has_claim(caller->arena, json_get(all, m.key), m.value);
+    return ok;
+}
+
+bool access_admits(const struct access *access, struct caller *caller) {
+    return (!*access->groups || is_in_group(access->groups, caller)) &&
+           (!access->claims || has_claims(access->claims, caller)) &&
+           access_rules_admit(access->rules, caller);
+}
+
+bool access_is_allowed(const struct access *access, struct caller *caller) {
+    return list_covers(caller->scopes, access->scopes) && access_admits(access, caller);
+}

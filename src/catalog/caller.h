@@ -1,0 +1,21 @@
+/* Who asks for an entry of the catalog. */
+#pragma once
+
+#include "base/base.h"
+#include "base/json.h"
+
+/* Who asks, as the token says. */
+struct caller {
+    const char *sub, *username, *client_id;
+    const char *scopes; /* with spaces between */
+    const char *groups; /* JSON: an array of the names of the user's groups */
+    const char *claims; /* JSON: the object of all claims */
+    struct arena *arena;
+    struct json *parsed_groups, *parsed_claims; /* NULL: not needed yet */
+};
+
+/* Both read what the token says when it is first needed. What cannot be read is as if it were not
+ * there. */
+const struct json *caller_groups(struct caller *caller); /* an array */
+const struct json *caller_claims(struct caller *caller); /* an object */
+bool caller_is_in_group(struct caller *caller, const char *name);

@@ -1,0 +1,132 @@
+#include "catalog/server_entries.h"
+
+#include "base/url.h"
+
+/* The lists of a server, each with the member that names an item for the server. */
+static const struct list_of {
+    const char *member, *what, *id;
+    enum catalog_kind kind;
+    bool has_prefix;
+} lists_of[] = {{"tools", "tool", "name", CATALOG_TOOLS, true},
+                {"resources", "resource", "uri", CATALOG_RESOURCES, false},
+                {"resourceTemplates", "resource template", "uriTemplate", CATALOG_RESOURCES, false},
+                {"prompts", "prompt", "name", CATALOG_PROMPTS, true}};
+#define LISTS_OF (sizeof lists_of / sizeof *lists_of)
+
+static bool has(const char *const *list, const char *name) {
+    for (; *list; list++)
+        if (!strcmp(*list, name))
+            return true;
+    return false;
+}
+
+bool server_offers(const struct server *s, const char *name) {
+    return name && (!s->allow || has(s->allow, name)) && !(s->deny && has(s->deny, name));
+}
+
+bool server_denies_uri(const struct server *s, struct arena *a, const char *uri) {
+    const char *whole, *path;
+    bool denied = false;
+
+    if (!s->deny)
+        return false;
+    whole = url_plain(a, uri);
+    path = whole ? url_plain(a, arena_strndup(a, uri, strcspn(uri, "?#"))) : NULL;
+    for (const char *const *deny = s->deny; path && *deny && !denied; deny++) {
+        const char *plain = url_plain(a, *deny);
+
+        denied = plain && (!strcmp(plain, whole) || !strcmp(plain, path));
+    }
+    return denied || !path;
+}
+
+/* NULL: m->e says why. */
+static struct entry *read_foreign(const struct manifest *m, enum catalog_kind kind) {
+    struct entry *entry = arena_alloc(m->keep, catalog_kinds[kind]->entry_size);
+    enum rc rc = kind == CATALOG_TOOLS       ? tool_read_foreign(m, (struct tool *)entry)
+                 : kind == CATALOG_RESOURCES ? resource_read_foreign(m, (struct resource *)entry)
+                                             : prompt_read_foreign(m, (struct prompt *)entry);
+
+    return rc ? NULL : entry;
+}
+
+/* m->v is the item. */
+static struct entry *read_item(const struct manifest *m, const struct server *s,
+                               const struct list_of *of) {
+    struct server_item *spec = arena_alloc(m->keep, sizeof *spec);
+    struct entry *entry;
+
+    *spec = (struct server_item){s, arena_strdup(m->keep, json_get_str(m->v, of->id))};
+    if (of->has_prefix)
+        json_put_str(m->v, "name", arena_printf(m->scratch, "%s%s", s->prefix, spec->name));
+    entry = read_foreign(m, of->kind);
+    if (!entry)
+        return NULL;
+    entry->access = s->access;
+    entry->is_foreign = true;
+    entry->source = (struct source){&server_source, spec, s->timeout_ms, false};
+    return entry;
+}
+
+/* Why it is left out; NULL: it is in the set. */
+static const char *add(struct catalog_set *set, struct entry *entry) {
+    const struct entry *other = catalog_set_find(set, entry->key);
+
+    if (set->count == CATALOG_ENTRIES_MAX)
+        return "there are too many";
+    if (other)
+        return other->is_foreign ? "another MCP server has it" : "it is already used";
+    catalog_set_add(set, entry);
+    return NULL;
+}
+
+static void add_item(struct server_entries *out, const struct server_reading *r,
+                     const struct list_of *of) {
+    struct manifest *m = r->manifest;
+    const char *name = json_get_str(m->v, of->id), *why = NULL;
+    struct err e = {0};
+    struct entry *entry;
+
+    if (!server_offers(r->server, name))
+        return;
+    m->e = &e;
+    entry = *name ? read_item(m, r->server, of) : NULL;
+    why = !*name ? "it has no name" : entry ? add(r->catalog->sets[of->kind], entry) : e.text;
+    out->has_rivals = out->has_rivals || (entry && why);
+    if (why)
+        (void)fprintf(r->problems, "%s: the %s %s is left out: %s\n", m->file, of->what,
+                      text_quotable(m->scratch, name), why);
+    else
+        out->all[out->count++] = (struct server_entry){of->kind, entry};
+}
+
+static size_t bounded(const struct json *list) {
+    return json_len(list) < SERVER_ENTRIES_MAX ? json_len(list) : SERVER_ENTRIES_MAX;
+}
+
+void server_entries_add(struct server_entries *out, const struct server_reading *r,
+                        const struct json *lists) {
+    struct manifest *m = r->manifest;
+    size_t n = 1;
+
+    for (size_t i = 0; i < LISTS_OF; i++)
+        n += bounded(json_get(lists, lists_of[i].member));
+    *out = (struct server_entries){arena_alloc(m->keep, n * sizeof *out->all), 0, false};
+    for (size_t i = 0; i < LISTS_OF; i++) {
+        const struct json *list = json_get(lists, lists_of[i].member);
+
+        if (json_len(list) > SERVER_ENTRIES_MAX)
+            (void)fprintf(r->problems, "%s: it has more than %d %s; the first ones are served\n",
+                          m->file, SERVER_ENTRIES_MAX, catalog_kinds[lists_of[i].kind]->plural);
+        for (size_t at = 0; at < bounded(list); at++) {
+            m->v = json_at(list, at);
+            add_item(out, r, &lists_of[i]);
+        }
+    }
+}
+
+void server_entries_remove(struct server_entries *entries, struct catalog *c) {
+    for (size_t i = 0; i < entries->count; i++)
+        catalog_set_remove(c->sets[entries->all[i].kind], entries->all[i].entry);
+    entries->count = 0;
+}

@@ -1,0 +1,73 @@
+/* An MCP server (servers.h), and what it offers, as its lists say. */
+#pragma once
+
+#include "catalog/tools.h"
+
+#define SERVER_ENTRIES_MAX 1000 /* of each list of one server */
+#define SERVER_START_S_DEFAULT 30
+#define SERVER_START_S_MAX 120
+#define SERVER_LISTS_BYTES_MAX ((size_t)8 << 20)
+#define SERVER_NAMES_MAX 256 /* in "allow", and in "deny" */
+
+#define SERVER_INSTANCES_DEFAULT 64
+#define SERVER_INSTANCES_MAX 1000
+#define SERVER_CALL_IDLE_S                                                                         \
+    1 /* of an instance for one call                                                               \
+       */
+
+struct server {
+    const char *name;     /* of the manifest, without .json */
+    const char *prefix;   /* of the names that clients see */
+    struct access access; /* who may use what it has */
+    /* Names of tools and prompts, URIs and URI templates; NULL ends each; allow NULL: all. */
+    const char **allow, **deny;
+    struct program program; /* what is started */
+    /* For whom a process is: all (PERSISTENT), a user, or one call (RUNS_ONCE): program.stay. */
+    int64_t instances_max; /* of those of users and calls */
+    bool tells_caller;     /* who calls, in _meta */
+    int64_t timeout_ms;    /* of a call */
+    int64_t start_s;       /* for its initialization */
+    const char *lists;     /* the path of its lists */
+    bool subscribes;       /* it tells of changed resources */
+    bool completes;        /* it answers completion/complete */
+};
+
+/* The spec of the source of what a server offers. */
+struct server_item {
+    const struct server *server;
+    const char *name; /* that the server knows: a name, a URI or a URI template */
+};
+
+/* exec/server.c */
+extern const struct source_kind server_source;
+
+/* Do "allow" and "deny" admit this name or URI? */
+bool server_offers(const struct server *s, const char *name);
+/* For a URI that is read by a template that is offered, however it is spelled (url_plain), with or
+ * without its query. */
+bool server_denies_uri(const struct server *s, struct arena *a, const char *uri);
+
+struct server_entries {
+    struct server_entry {
+        enum catalog_kind kind;
+        struct entry *entry;
+    } * all; /* in the arena of the manifest */
+    size_t count;
+    bool has_rivals; /* one is left out, since another entry has its name */
+};
+
+/* Where they come from, and where they go. */
+struct server_reading {
+    struct catalog *catalog;
+    const struct server *server;
+    struct manifest *manifest; /* of the server: `v` is changed */
+    FILE *problems;
+};
+
+/* Reads the lists for manifest->keep, and puts what is in them into the catalog's sets: an entry
+ * that clients would refuse, or whose name another one has, is left out with a line to `problems`.
+ */
+void server_entries_add(struct server_entries *out, const struct server_reading *r,
+                        const struct json *lists);
+/* Takes them out of the sets. */
+void server_entries_remove(struct server_entries *entries, struct catalog *c);

@@ -1,0 +1,138 @@
+#include "exec/executor.h"
+
+#include <unistd.h>
+
+#include "base/text.h"
+#include "exec/input_required.h"
+#include "exec/limits.h"
+#include "mcp/call.h"
+#include "mcp/parked_call.h"
+#include "mcp/session.h"
+#include "mcp/stream.h"
+
+#define EXECUTOR_ROW(name) {&name##_source, &name##_executor},
+static const struct source_executor executors[] = {EXECUTORS(EXECUTOR_ROW)};
+
+const struct catalog_sources executor_sources = {executors, builtin_tools, BUILTIN_TOOLS};
+
+const struct executor *executor_of(const struct source *source) {
+    const struct source_executor *row = executors;
+
+    while (row->kind != source->kind)
+        row++;
+    return row->executor;
+}
+
+/* Executes it, with the client's input, until it no longer asks for input. */
+static enum rc execute_rounds(struct mcp_call *c, const struct invocation *i,
+                              struct input_required *input, struct execution *out, struct err *e) {
+    enum rc rc =
+        c->resumed ? pending_requests_resume(c, input, e) : input_required_read(c, input, e);
+
+    if (!rc && c->resumed) /* the program was executed before, and has asked */
+        input->round++;
+    for (; !rc && input->round < INPUT_REQUIRED_MAX; input->round++) {
+        executor_of(i->source)->execute(c, i, input, out);
+        if (!out->input_request)
+            return OK;
+        input->state = json_get(out->input_request, "requestState");
+        rc = input_required_get(c, input, out->input_request, &out->is_input_required, e);
+        if (out->is_input_required)
+            return rc;
+    }
+    return rc ? rc
+              : err_set(e, ERR_RPC_INTERNAL,
+                        "Internal error: the program asked for input %d times and gave no answer",
+                        INPUT_REQUIRED_MAX);
+}
+
+static enum rc execute_with_input(struct mcp_call *c, const struct invocation *i,
+                                  struct execution *out, struct err *e) {
+    const struct executor *executor = executor_of(i->source);
+    struct input_required input = {.name = arena_printf(c->arena, "%s %s", c->msg.method, i->name),
+                                   .arguments = i->params[0].value};
+    enum rc rc = execute_rounds(c, i, &input, out, e);
+
+    /* In 2026-07-28 it may be sent again, with better answers. */
+    if (rc && c->msg.protocol == PROTOCOL_HANDSHAKE && !c->x->rp->parked && executor->give_up)
+        executor->give_up(c, i, input.state);
+    return rc;
+}
+
+static void notify_worker(const struct mcp_call *c, bool begins) {
+    const struct mcp_site *mcp = c->x->site->mcp;
+
+    if (mcp->on_call)
+        mcp->on_call(mcp->on_call_arg, begins);
+}
+
+/* Takes one of the calls that may run. If the file that counts them fails, as on a full disk, calls
+ * go on without a limit. */
+static enum rc begin_call(struct mcp_call *c, int *slot, struct err *e) {
+    const struct limit_share calls = limit_of_calls(c->x->site->config);
+    enum rc rc;
+
+    *slot = -1;
+    rc = calls.host ? limit_share_take(c, &calls, slot, e) : OK;
+    if (rc == ERR_STORE)
+        log_warn("limit_failed", kv("what", calls.what), kv("why", e->text));
+    else if (rc)
+        return rc;
+    notify_worker(c, true);
+    return OK;
+}
+
+static void end_call(const struct mcp_call *c, int slot) {
+    if (slot >= 0)
+        (void)close(slot);
+    notify_worker(c, false);
+}
+
+enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution *out,
+                struct err *e) {
+    const struct executor *executor = executor_of(i->source);
+    int slot;
+    enum rc rc;
+
+    *out = (struct execution){0};
+    if (executor->is_immediate) {
+        executor->execute(c, i, NULL, out);
+        c->answer.outcome = out->outcome;
+        return OK;
+    }
+    c->answer.outcome = "error";
+    if (!c->resumed && limit_rate(c, e))
+        return e->code;
+    if (mcp_stream_is_abandoned(c)) {
+        *out = (struct execution){.end = EXECUTION_CANCELLED,
+                                  .outcome = "cancelled",
+                                  .failure = "the call was cancelled"};
+        c->answer.outcome = out->outcome;
+        return OK;
+    }
+    if (begin_call(c, &slot, e)) /* one that was answered is not refused */
+        return c->resumed && mcp_call_sleep(c) ? ERR_MISSING : e->code;
+    cancel_begin(c);
+    rc = execute_with_input(c, i, out, e);
+    cancel_end(c);
+    end_call(c, slot);
+    if (!rc)
+        c->answer.outcome = out->is_input_required ? "input_required" : out->outcome;
+    return rc;
+}
+
+enum rc execute_or_fail(struct mcp_call *c, const struct invocation *i, struct execution *out,
+                        struct err *e) {
+    enum rc rc = execute(c, i, out, e);
+
+    if (rc || !out->failure)
+        return rc;
+    c->answer.error_is_other = out->error != OK;
+    return out->error ? err_set(e, out->error, "%.300s", out->failure)
+                      : err_set(e, ERR_RPC_INTERNAL, "Internal error: %s", out->failure);
+}
+
+enum rc execution_bad_output(struct mcp_call *c, const char *what, struct err *e) {
+    c->answer.outcome = "bad_output";
+    return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's output is not %s", what);
+}

@@ -1,0 +1,181 @@
+#include "exec/program_start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "mcp/call.h"
+
+/* W3C Trace Context §3.3.1.5 and W3C Baggage §3.3.2: the least sizes that must be propagated. */
+#define TRACE_MAX 512
+#define BAGGAGE_MAX 8192
+#define SECRETS_FD 3 /* of the first secret, in the program (runner/request.h) */
+
+_Static_assert(PROGRAM_SECRETS_MAX <= RUN_SECRETS_MAX && PROGRAM_PATHS_MAX <= RUN_PATHS_MAX &&
+                   PROGRAM_ARGS_MAX <= RUN_ARGS_MAX,
+               "what a manifest may have fits into a message to the runner");
+_Static_assert(!__builtin_strcmp(PROGRAM_PRIVATE_PARENT, PRIVATE_DIRECTORY_PARENT),
+               "manifests are kept from where the runner makes private directories");
+
+/* ---- the environment ---- */
+
+/* The members of _meta with W3C Trace Context and Baggage, and the environment variables by which
+ * OpenTelemetry passes them to programs. */
+static const struct trace_variable {
+    const char *member, *variable;
+    size_t max;
+} trace_variables[] = {{"traceparent", "TRACEPARENT", TRACE_MAX},
+                       {"tracestate", "TRACESTATE", TRACE_MAX},
+                       {"baggage", "BAGGAGE", BAGGAGE_MAX}};
+#define TRACE_VARIABLES (sizeof trace_variables / sizeof *trace_variables)
+
+/* NULL: there is none, or it is too long or not printable ASCII. */
+static const char *trace_value(const struct mcp_call *c, const struct trace_variable *t) {
+    const char *v = json_get_str(json_get(c->msg.params, "_meta"), t->member);
+
+    if (!v || !*v || strlen(v) > t->max)
+        return NULL;
+    for (const char *p = v; *p; p++)
+        if (*p < ' ' || *p > '~')
+            return NULL;
+    return v;
+}
+
+struct json *program_call_variables(struct mcp_call *c) {
+    struct json *variables = json_new_object(c->arena);
+    const char *value;
+
+    json_put_str(variables, "MCP_REQUEST_ID", c->x->rq->id);
+    for (size_t t = 0; t < TRACE_VARIABLES; t++)
+        if ((value = trace_value(c, &trace_variables[t])))
+            json_put_str(variables, trace_variables[t].variable, value);
+    return variables;
+}
+
+/* Both texts of the claims are from json_text. */
+static struct json *parse_claims(struct mcp_call *c, const char *text) {
+    struct json *v;
+    struct err e;
+
+    if (json_parse(c->arena, text, strlen(text), &v, &e))
+        abort();
+    return v;
+}
+
+struct json *program_caller(struct mcp_call *c, const struct program *p) {
+    const struct token_claims *claims = c->client.claims;
+    struct json *caller = mcp_client_identity(c->arena, &c->client), *all, *chosen;
+
+    json_put(caller, "groups", parse_claims(c, claims->groups));
+    if (!p->claims)
+        return caller;
+    all = parse_claims(c, claims->all);
+    chosen = json_new_object(c->arena);
+    for (const char **name = p->claims; *name; name++)
+        if (json_has(all, *name))
+            json_put(chosen, *name, json_get(all, *name));
+    json_put(caller, "claims", chosen);
+    return caller;
+}
+
+static size_t add_call_variables(struct mcp_call *c, const char **envp) {
+    size_t n = 0;
+    struct json_member m;
+
+    for (bool more = json_first(program_call_variables(c), &m); more; more = json_next(&m))
+        envp[n++] = arena_printf(c->arena, "%s=%s", m.key, json_str(m.value));
+    return n;
+}
+
+/* For PATH and LANG see catalog/program_inputs.c. */
+static const char *const *make_environment(struct mcp_call *c, const struct invocation *i) {
+    const struct program *p = i->source->spec;
+    const char **envp, *kind;
+    size_t n = 0;
+
+    while (p->env[n])
+        n++;
+    envp = arena_alloc(c->arena, (n + 3 + TRACE_VARIABLES + p->secret_count) * sizeof *envp);
+    memcpy(envp, p->env, n * sizeof *envp);
+    kind = !strcmp(i->kind, "server")   ? NULL
+           : !strcmp(i->kind, "tool")   ? "TOOL"
+           : !strcmp(i->kind, "prompt") ? "PROMPT"
+                                        : "RESOURCE";
+    if (kind)
+        envp[n++] = arena_printf(c->arena, "MCP_%s=%s", kind, i->name);
+    if (p->stay == RUNS_ONCE)
+        n += add_call_variables(c, envp + n);
+    for (size_t s = 0; s < p->secret_count; s++)
+        envp[n++] = arena_printf(c->arena, "%s_FILE=/proc/self/fd/%zu", p->secrets[s].name,
+                                 (size_t)SECRETS_FD + s);
+    return envp;
+}
+
+/* ---- secrets ---- */
+
+/* A file that is in no file system and cannot change, with its offset at the start. -1: errno. */
+static int sealed_file(const struct text *content) {
+    int fd = file_in_memory("secret", MFD_ALLOW_SEALING), why;
+
+    if (fd >= 0 && file_write_all(fd, content->p, content->len, 0) &&
+        !fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
+        return fd;
+    why = errno;
+    if (fd >= 0)
+        (void)close(fd);
+    errno = why;
+    return -1;
+}
+
+static enum rc open_secret(struct arena *a, const struct program_secret *secret, int *fd,
+                           struct err *e) {
+    const char *fault = program_secret_fault(secret->path);
+    struct err why = {0};
+    struct text content;
+
+    if (fault)
+        return err_set(e, ERR_MISSING, "%s (%.80s): %.120s", secret->name, secret->path, fault);
+    if (file_read(a, secret->path, PROGRAM_SECRET_BYTES_MAX, &content, &why))
+        return err_set(e, why.code, "%s (%.80s): %.120s", secret->name, secret->path, why.text);
+    *fd = sealed_file(&content);
+    explicit_bzero((char *)(uintptr_t)content.p, content.len);
+    return *fd >= 0 ? OK
+                    : err_set(e, ERR_MISSING, "%s: no file in memory: %s", secret->name,
+                              strerror(errno));
+}
+
+enum rc program_start_begin(struct mcp_call *c, const struct invocation *i,
+                            struct program_start *out, struct err *e) {
+    const struct program *p = i->source->spec;
+    const struct program_limits *l = &p->limits;
+
+    *out = (struct program_start){.containment = {
+                                      .read = p->read,
+                                      .write = p->write,
+                                      .limits = {.memory = l->memory,
+                                                 .file_size = l->file_size,
+                                                 .processes = (uint32_t)l->processes,
+                                                 .cpu_weight = (uint32_t)l->cpu_weight,
+                                                 .open_files = (uint32_t)l->open_files},
+                                      .home = p->home,
+                                      .instance_metadata = p->instance_metadata,
+                                  }};
+    for (size_t s = 0; s < p->secret_count; s++) {
+        if (open_secret(c->arena, &p->secrets[s], &out->secrets[s], e)) {
+            program_start_end(out);
+            return e->code;
+        }
+        out->containment.secret_count++;
+    }
+    out->containment.secrets = out->secrets;
+    out->envp = make_environment(c, i);
+    return OK;
+}
+
+void program_start_end(struct program_start *s) {
+    for (unsigned n = 0; n < s->containment.secret_count; n++)
+        (void)close(s->secrets[n]);
+    s->containment.secret_count = 0;
+}

@@ -1,0 +1,255 @@
+/* Private part of executor.h: executes what MCP servers offer. */
+#include "exec/server_call.h"
+
+#include "exec/input_required.h"
+#include "exec/program_start.h"
+#include "exec/server_lists.h"
+#include "exec/tool_result.h"
+#include "mcp/session.h"
+#include "mcp/stream.h"
+#include "runner/relay.h"
+
+#define GIVE_UP_MS 1000
+
+/* ---- what the server says while it works ---- */
+
+/* The relay has put the client's own progress token back. */
+static void pass_notification(void *arg, struct arena *scratch, const char *method,
+                              struct json *params) {
+    struct mcp_call *c = arg;
+    const bool is_progress = !strcmp(method, "notifications/progress");
+
+    if (is_progress ? !mcp_stream_accept_progress(c, json_get(params, "progress"))
+                    : strcmp(method, "notifications/message") != 0 ||
+                          mcp_log_level(json_get_str(params, "level")) < c->client.log_level)
+        return;
+    mcp_stream_notify_limited(c, scratch, method, params);
+}
+
+/* ---- a call ---- */
+
+/* What the specification gives to every revision: the progress token, and the trace context. The
+ * access token is never passed on ("Token Passthrough"). */
+static struct json *make_meta(struct mcp_call *c, const struct server *s) {
+    static const char *const passed[] = {"progressToken", "traceparent", "tracestate", "baggage"};
+    const struct json *given = json_get(c->msg.params, "_meta");
+    struct json *meta = json_new_object(c->arena);
+
+    if (s->tells_caller)
+        json_put(meta, SERVER_META_CALLER, program_caller(c, &s->program));
+    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
+        if (json_get(given, passed[i]))
+            json_put(meta, passed[i], json_get(given, passed[i]));
+    return json_size(meta) ? meta : NULL;
+}
+
+static void check_result(struct mcp_call *c, const struct server *s, struct execution *out) {
+    out->result = tool_read_result(c->arena, out->result);
+    if (!out->result) {
+        out->end = EXECUTION_ERROR;
+        out->outcome = "bad_output";
+        out->failure = arena_printf(
+            c->arena, "the server %s has answered with no valid CallToolResult", s->name);
+    } else if (json_get_bool(out->result, "isError")) {
+        out->outcome = "tool_error";
+    }
+}
+
+/* The server's own error says that the client is wrong. */
+static enum rc error_of(const struct json *error) {
+    int64_t code = 0;
+
+    (void)json_get_int(error, "code", &code);
+    return code == -32602   ? ERR_RPC_INVALID_PARAMS
+           : code == -32002 ? ERR_RPC_RESOURCE_NOT_FOUND
+                            : OK;
+}
+
+static bool is_kind(const struct invocation *i, const char *kind) {
+    return !strcmp(i->kind, kind);
+}
+
+static const char *completion(struct mcp_call *c, const struct invocation *i, struct json *params) {
+    const struct server_item *item = i->source->spec;
+    const bool is_prompt = is_kind(i, "prompt");
+    struct json *ref = json_new_object(c->arena);
+
+    json_put_str(ref, "type", is_prompt ? "ref/prompt" : "ref/resource");
+    json_put_str(ref, is_prompt ? "name" : "uri", item->name);
+    json_put(params, "ref", ref);
+    for (size_t n = 0; n < 2; n++)
+        if (i->params[n].key)
+            json_put(params, i->params[n].key, i->params[n].value);
+    return "completion/complete";
+}
+
+/* Fills the params of the request, and returns its method. */
+static const char *make_request(struct mcp_call *c, const struct invocation *i,
+                                struct json *params) {
+    const struct server_item *item = i->source->spec;
+
+    if (!strcmp(i->params[0].key, "argument"))
+        return completion(c, i, params);
+    if (is_kind(i, "resource")) {
+        json_put(params, "uri", i->params[0].value);
+        return "resources/read";
+    }
+    json_put_str(params, "name", item->name);
+    json_put(params, "arguments", i->params[0].value);
+    return is_kind(i, "tool") ? "tools/call" : "prompts/get";
+}
+
+/* ---- what the server asks the client ---- */
+
+#define QUESTION "question" /* the key of the only request to the client */
+#define TICKET "ticket"     /* of the call, in the state */
+
+/* Why the client cannot be asked; NULL: it can. */
+static const char *refusal(struct mcp_call *c, const struct invocation *i,
+                           const struct json *question) {
+    if (!strcmp(i->params[0].key, "argument"))
+        return "nobody is asked for a completion";
+    if (c->msg.protocol == PROTOCOL_HANDSHAKE && !mcp_stream_possible(c))
+        return "the client accepts no stream";
+    return client_request_refusal(c, question);
+}
+
+static struct json *answer_of(struct arena *a, const char *member, struct json *value) {
+    struct json *answer = json_new_object(a);
+
+    json_put(answer, member, value);
+    return answer;
+}
+
+static struct json *refuse(struct arena *a, const char *why) {
+    struct json *error = json_new_object(a);
+
+    json_put_int(error, "code", -32603);
+    json_put_str(error, "message", why);
+    return answer_of(a, "error", error);
+}
+
+static struct json *input_request(struct arena *a, const struct server_answer *answer) {
+    struct json *request = json_new_object(a), *state = json_new_object(a);
+
+    json_put(request, "inputRequests", answer_of(a, QUESTION, answer->question));
+    json_put_str(state, TICKET, answer->ticket);
+    json_put(request, "requestState", state);
+    return request;
+}
+
+/* A server of 2026-07-28 answers that it needs input, and is sent the call again. NULL: it has
+ * another answer. */
+#define STATE "state" /* the server's, in ours */
+static struct json *asked_again(struct arena *a, const struct server_answer *answer) {
+    const struct json *result = answer->is_stateless ? answer->result : NULL;
+    const char *type = json_get_str(result, "resultType");
+    struct json *request, *state;
+
+    if (!type || strcmp(type, "input_required") != 0)
+        return NULL;
+    request = json_new_object(a);
+    state = json_new_object(a);
+    if (json_get(result, "inputRequests"))
+        json_put(request, "inputRequests", json_get(result, "inputRequests"));
+    json_put(state, STATE, json_get(result, "requestState"));
+    json_put(request, "requestState", state);
+    return request;
+}
+
+/* ---- executing ---- */
+
+/* Until it answers, or asks what the client can be asked. */
+static void request_answer(struct mcp_call *c, const struct invocation *i,
+                           struct server_request *request, struct server_answer *out) {
+    const char *why;
+
+    for (int n = 0; n < INPUT_REQUIRED_MAX; n++) {
+        server_request(c, request, out);
+        why = out->question ? refusal(c, i, out->question) : NULL;
+        if (!why)
+            return;
+        request->ticket = out->ticket;
+        request->answer = refuse(c->arena, why);
+    }
+    request->answer = NULL;
+    server_request(c, request, out);
+}
+
+static struct server_request make_server_request(struct mcp_call *c, const struct invocation *i) {
+    const struct server_item *item = i->source->spec;
+
+    return (struct server_request){
+        .server = item->server,
+        .timeout_ms = i->source->timeout_ms,
+        .on_notification = pass_notification,
+        .must_stop = c->cancel.must_stop ? c->cancel.must_stop
+                     : c->cancel.socket  ? cancel_arrived
+                                         : NULL,
+        .must_stop_arg = c->cancel.must_stop ? c->cancel.must_stop_arg : c,
+        .is_cancellable = true,
+        .can_be_asked = true,
+    };
+}
+
+/* The call that has asked, if it has; otherwise a new one. false: *out says why not. */
+static bool begin_or_go_on(struct mcp_call *c, const struct invocation *i,
+                           const struct input_required *input, struct server_request *request) {
+    struct json *meta = make_meta(c, request->server),
+                *response = json_get(input->responses, QUESTION);
+
+    request->ticket = json_get_str(input->state, TICKET);
+    if (request->ticket) {
+        request->answer = response ? answer_of(c->arena, "result", response) : NULL;
+        return response;
+    }
+    request->params = json_new_object(c->arena);
+    request->method = make_request(c, i, request->params);
+    if (meta)
+        json_put(request->params, "_meta", meta);
+    if (input->responses)
+        json_put(request->params, "inputResponses", input->responses);
+    if (json_get(input->state, STATE))
+        json_put(request->params, "requestState", json_get(input->state, STATE));
+    return true;
+}
+
+static void execute_server(struct mcp_call *c, const struct invocation *i,
+                           const struct input_required *input, struct execution *out) {
+    const struct server_item *item = i->source->spec;
+    struct server_request request = make_server_request(c, i);
+    struct server_answer answer;
+
+    request.arg = c;
+    if (!begin_or_go_on(c, i, input, &request)) {
+        *out = (struct execution){.end = EXECUTION_ERROR,
+                                  .outcome = "error",
+                                  .failure = "inputResponses has no answer to \"" QUESTION "\""};
+        return;
+    }
+    request_answer(c, i, &request, &answer);
+    *out = (struct execution){.end = answer.end,
+                              .outcome = answer.outcome,
+                              .failure = answer.failure,
+                              .error = error_of(answer.error),
+                              .result = answer.result};
+    out->input_request =
+        answer.question ? input_request(c->arena, &answer) : asked_again(c->arena, &answer);
+    if (answer.result && is_kind(i, "tool") && !out->input_request)
+        check_result(c, item->server, out);
+    if (answer.stamp && !answer.question)
+        server_lists_compare(c, item->server, answer.stamp);
+}
+
+static void give_up(struct mcp_call *c, const struct invocation *i, const struct json *state) {
+    const struct server_item *item = i->source->spec;
+    const struct server_request request = {
+        .server = item->server, .ticket = json_get_str(state, TICKET), .timeout_ms = GIVE_UP_MS};
+    struct server_answer answer;
+
+    if (request.ticket)
+        server_request(c, &request, &answer);
+}
+
+const struct source_kind server_source = {0};
+const struct executor server_executor = {execute_server, give_up, false};

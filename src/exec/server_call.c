@@ -1,0 +1,357 @@
+#include "exec/server_call.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/encode.h"
+#include "crypto/digest.h"
+#include "exec/program_instance.h"
+#include "exec/program_start.h"
+#include "mcp/session.h"
+#include "mcp/stream.h"
+#include "runner/packet.h"
+#include "runner/relay.h"
+
+#define LINE_ARENA_MAX ((size_t)192 << 20) /* a message of RELAY_MESSAGE_MAX, and its values */
+#define AGAIN_MS 5                         /* to a relay that is ending */
+#define USER_BYTES 24                      /* of a digest */
+#define REQUEST_ID 1                       /* each has a connection of its own */
+
+/* ---- its relay ---- */
+
+static void fail(struct server_answer *out, const char *outcome, const char *failure) {
+    out->end = EXECUTION_ABORTED;
+    out->outcome = outcome;
+    out->failure = failure;
+}
+
+static const struct source *source_of(struct arena *a, const struct server *s) {
+    struct source *source = arena_alloc(a, sizeof *source);
+
+    *source = (struct source){.kind = &server_source, .spec = &s->program};
+    return source;
+}
+
+/* Starts the server and gives it to a relay. */
+static bool start(struct mcp_call *c, const struct server *s, const struct instance_key *key,
+                  struct server_answer *out) {
+    const struct invocation i = {
+        .source = source_of(c->arena, s), .kind = "server", .name = s->name};
+    struct program_start start;
+    struct process_spec spec = {.argv = s->program.argv, .dir = s->program.dir};
+    int fds[INSTANCE_FDS];
+    struct err e = {0};
+    bool ok = !program_start_begin(c, &i, &start, &e);
+
+    if (ok) {
+        spec.envp = start.envp;
+        spec.containment = &start.containment;
+        ok = process_start(&spec, fds);
+        (void)(ok || err_set(&e, ERR_MISSING, "%s", strerror(errno)));
+        program_start_end(&start);
+    }
+    if (!ok) {
+        log_error("server_not_started", kv("server", s->name), kv("why", e.text));
+        fail(out, "not_started",
+             arena_printf(c->arena, "the server %s could not be started", s->name));
+        return false;
+    }
+    (void)instance_start(key, fds);
+    for (int n = 0; n < INSTANCE_FDS; n++)
+        (void)close(fds[n]);
+    return true;
+}
+
+/* Of the instance that all users share, or which is asked for the lists. */
+static struct instance_key shared_key(struct mcp_call *c, const struct server *s) {
+    struct server shared = *s;
+    struct instance_key key;
+
+    shared.program.stay = PERSISTENT;
+    program_instance_key(c,
+                         &(struct invocation){.source = source_of(c->arena, &shared),
+                                              .kind = "server",
+                                              .name = s->name},
+                         &key);
+    memcpy(key.group, key.id, sizeof key.group);
+    return key;
+}
+
+static struct instance_key key_of(struct mcp_call *c, const struct server_request *r) {
+    const struct server *s = r->server;
+    const struct invocation i = {
+        .source = source_of(c->arena, s), .kind = "server", .name = s->name};
+    struct instance_key key = shared_key(c, s), own;
+
+    if (s->program.stay == PERSISTENT_PER_USER && !r->is_for_lists) {
+        program_instance_key(c, &i, &own);
+        memcpy(key.id, own.id, sizeof key.id);
+    } else if (s->program.stay == RUNS_ONCE && !r->is_for_lists) {
+        arc4random_buf(key.id, sizeof key.id);
+    }
+    if (s->program.stay != PERSISTENT)
+        key.instances_max = (uint32_t)s->instances_max;
+    if (s->program.stay == RUNS_ONCE)
+        key.idle_s = SERVER_CALL_IDLE_S;
+    key.start_s = (uint32_t)s->start_s;
+    key.call_ms = (uint32_t)s->timeout_ms;
+    (void)snprintf(key.name, sizeof key.name, "%s", s->name);
+    return key;
+}
+
+/* Of an instance for one call, nobody but the ticket of that call knows the id: ID.TICKET. */
+static const char *long_ticket(struct arena *a, const struct instance_key *key,
+                               const char *ticket) {
+    return arena_printf(a, "%s.%s", base64url_encode(a, key->id, sizeof key->id), ticket);
+}
+
+static const char *short_ticket(struct arena *a, const char *ticket, struct instance_key *key) {
+    const char *dot = strchr(ticket, '.');
+    size_t len = 0;
+    const uint8_t *id = dot ? base64url_decode(a, ticket, (size_t)(dot - ticket), &len) : NULL;
+
+    if (!id || len != sizeof key->id)
+        return ticket;
+    memcpy(key->id, id, len);
+    return dot + 1;
+}
+
+/* A connection to the server's relay; -1: *out says why there is none. */
+static int connect_relay(struct mcp_call *c, const struct server *s, const struct instance_key *key,
+                         int64_t until_ms, struct server_answer *out) {
+    uint32_t wait_ms = 0;
+    int fd = -1;
+
+    while (clock_monotonic_ms() < until_ms) {
+        enum instance_found found = instance_call(key, &fd, &wait_ms);
+        const struct timespec wait = {0, (long)wait_ms * 1000000};
+
+        if (found == INSTANCE_FOUND)
+            return fd;
+        if (found == INSTANCE_BACK_OFF) {
+            fail(out, "not_started",
+                 arena_printf(c->arena,
+                              "the server %s has ended, and is started again in %u s; its log "
+                              "says why",
+                              s->name, (wait_ms + 999) / 1000));
+            return -1;
+        }
+        if (found == INSTANCE_NONE && !start(c, s, key, out))
+            return -1;
+        if (found == INSTANCE_BEGUN)
+            (void)nanosleep(&wait, NULL);
+    }
+    fail(out, "timeout", arena_printf(c->arena, "the server %s did not start in time", s->name));
+    return -1;
+}
+
+/* ---- a request ---- */
+
+struct exchange_state {
+    struct mcp_call *c;
+    const struct server_request *request;
+    struct server_answer *out;
+    struct arena *scratch;
+    bool answered, greeted;
+};
+
+static const char *user_of(struct mcp_call *c) {
+    return sha256_base64url(c->arena, mcp_call_user(c), USER_BYTES);
+}
+
+static bool is_greeting(const struct server_request *r) {
+    return !r->method && !r->ticket && !r->subscribe;
+}
+
+static void take_relay_line(struct exchange_state *x, const struct json *v, const char *word) {
+    const char *detail = json_get_str(v, "detail"), *name = x->request->server->name;
+    struct arena *a = x->c->arena;
+
+    if (!strcmp(word, RELAY_READY)) {
+        x->greeted = true;
+        x->out->stamp = arena_strdup(a, json_get_str(v, "stamp"));
+        x->out->is_stateless = json_has(json_get(v, "initialize"), "supportedVersions");
+        x->out->capabilities = json_clone(a, json_get(json_get(v, "initialize"), "capabilities"));
+        x->answered = is_greeting(x->request);
+        return;
+    }
+    x->answered = x->greeted = true;
+    if (!strcmp(word, RELAY_QUESTION)) {
+        x->out->question = json_clone(a, v);
+        json_del(x->out->question, "relay");
+        x->out->ticket = json_get_str(x->out->question, "ticket");
+        json_del(x->out->question, "ticket");
+    } else if (!strcmp(word, RELAY_SUBSCRIBED))
+        x->out->outcome = "ok";
+    else if (!strcmp(word, RELAY_GONE))
+        fail(x->out, "lost",
+             arena_printf(a, "the server %s has been started again, or the answer came too late",
+                          name));
+    else if (!strcmp(word, RELAY_BUSY))
+        fail(x->out, "limited", arena_printf(a, "too many calls wait for the server %s", name));
+    else
+        fail(x->out, !strcmp(word, RELAY_ENDED) ? "lost" : "not_started",
+             arena_printf(a, "the server %s %s: %s", name,
+                          !strcmp(word, RELAY_ENDED) ? "has ended before it answered"
+                                                     : "could not be started",
+                          detail ? detail : "?"));
+}
+
+static void take_response(struct exchange_state *x, const struct json *v) {
+    struct json *error = json_get(v, "error");
+
+    x->answered = true;
+    if (json_is_object(json_get(v, "result"))) {
+        x->out->result = json_clone(x->c->arena, json_get(v, "result"));
+        x->out->outcome = "ok";
+        return;
+    }
+    fail(x->out, "server_error",
+         arena_printf(x->c->arena, "the server %s has answered with an error%s%s",
+                      x->request->server->name, json_get_str(error, "message") ? ": " : "",
+                      json_get_str(error, "message") ? json_get_str(error, "message") : ""));
+    x->out->end = EXECUTION_ERROR;
+    if (error)
+        x->out->error = json_clone(x->c->arena, error);
+}
+
+static void take_line(void *arg, const char *line, size_t len) {
+    struct exchange_state *x = arg;
+    const char *word, *method;
+    struct json *v;
+    struct err e;
+
+    arena_reset(x->scratch);
+    if (x->answered)
+        return;
+    if (json_parse(x->scratch, line, len, &v, &e)) {
+        fail(x->out, "bad_output",
+             arena_printf(x->c->arena, "the answer of the server %s cannot be read: %s",
+                          x->request->server->name, e.text));
+        x->answered = true;
+        return;
+    }
+    word = json_get_str(v, "relay");
+    method = json_get_str(v, "method");
+    if (word)
+        take_relay_line(x, v, word);
+    else if (!method)
+        take_response(x, v);
+    else if (x->request->on_notification)
+        x->request->on_notification(x->request->arg, x->scratch, method, json_get(v, "params"));
+}
+
+static struct text request_line(struct mcp_call *c, const struct server_request *r) {
+    struct json *o = json_new_object(c->arena);
+    struct text t;
+
+    if (is_greeting(r))
+        return TEXT_LITERAL("");
+    if (r->subscribe) {
+        json_put_str(o, "relay", RELAY_SUBSCRIBE);
+        json_put_str(o, "uri", r->subscribe);
+        json_put_str(o, "user", user_of(c));
+        json_put_int(o, "seconds", r->seconds);
+    } else if (r->ticket) {
+        json_put_str(o, "relay", RELAY_RESUME);
+        json_put_str(o, "ticket", r->ticket);
+        json_put(o, "answer", (struct json *)(uintptr_t)r->answer);
+        json_put(o, "progressToken", json_get(json_get(c->msg.params, "_meta"), "progressToken"));
+    } else {
+        json_put_str(o, "jsonrpc", "2.0");
+        json_put_int(o, "id", REQUEST_ID);
+        json_put_str(o, "method", r->method);
+        json_put(o, "params", r->params);
+        if (r->can_be_asked)
+            json_put_str(o, "relay", user_of(c));
+        if (r->on_notification && mcp_log_level_name(c->client.log_level)) {
+            json_put_int(o, "level", c->client.log_level);
+            json_put_str(o, "levelName", mcp_log_level_name(c->client.log_level));
+        }
+    }
+    t.p = json_text(c->arena, o, &t.len);
+    return text_join(c->arena, (struct text[]){t, TEXT_LITERAL("\n")}, 2);
+}
+
+static void note_end(struct exchange_state *x, const struct process_result *r) {
+    struct arena *a = x->c->arena;
+    const char *name = x->request->server->name;
+
+    if (r->answered)
+        return;
+    switch (r->end) {
+    case PROCESS_TIMED_OUT:
+        fail(x->out, "timeout",
+             arena_printf(a, "the server %s did not answer within %lld ms", name,
+                          (long long)r->timeout_ms));
+        break;
+    case PROCESS_OUTPUT_LIMIT:
+        fail(x->out, "too_much_output",
+             arena_printf(a, "the server %s sent more than %zu bytes", name, RELAY_MESSAGE_MAX));
+        break;
+    case PROCESS_CANCELLED:
+        fail(x->out, "cancelled", "the call was cancelled");
+        x->out->end = EXECUTION_CANCELLED;
+        break;
+    default:
+        fail(x->out, "lost",
+             arena_printf(a, "the server %s was stopped in the middle of the call", name));
+    }
+}
+
+/* false: nobody has read the request, and it may be sent again. */
+static bool exchange_once(struct exchange_state *x, int fd, int64_t until_ms) {
+    const int64_t left = until_ms - clock_monotonic_ms();
+    struct persistent connection = {.answered = &x->answered,
+                                    .once = true,
+                                    .taken = true,
+                                    .fds = {fd, fcntl(fd, F_DUPFD_CLOEXEC, 3), -1, -1}};
+    struct process_spec spec = {.timeout_ms = left > 0 ? left : 0,
+                                .output_max = RELAY_MESSAGE_MAX,
+                                .input = request_line(x->c, x->request),
+                                .on_line = take_line,
+                                .on_line_arg = x,
+                                .persistent = &connection,
+                                .must_stop = x->request->must_stop,
+                                .must_stop_arg = x->request->must_stop_arg};
+    struct process_result r;
+
+    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+    if (x->request->subscribe && packet_send(fd, &spec.input, &x->request->file, 1))
+        spec.input.len = 0; /* with its file; otherwise the relay refuses it */
+    if (x->request->is_cancellable) {
+        spec.watch = mcp_stream_watch(x->c);
+        spec.before_wait = mcp_stream_keep_alive;
+        spec.before_wait_arg = x->c;
+    }
+    process_run(x->c->arena, &spec, &r);
+    if (r.end == PROCESS_LOST && !x->greeted)
+        return false;
+    r.timeout_ms = x->request->timeout_ms;
+    note_end(x, &r);
+    return true;
+}
+
+void server_request(struct mcp_call *c, const struct server_request *given,
+                    struct server_answer *out) {
+    const int64_t until_ms = clock_monotonic_ms() + given->timeout_ms;
+    const bool is_of_call = given->server->program.stay == RUNS_ONCE;
+    struct instance_key key = key_of(c, given);
+    struct server_request r = *given;
+    struct exchange_state x = {
+        .c = c, .request = &r, .out = out, .scratch = arena_new(LINE_ARENA_MAX)};
+    int fd;
+
+    if (is_of_call && r.ticket)
+        r.ticket = short_ticket(c->arena, r.ticket, &key);
+
+    *out = (struct server_answer){.end = EXECUTION_OK};
+    while ((fd = connect_relay(c, r.server, &key, until_ms, out)) >= 0 &&
+           !exchange_once(&x, fd, until_ms))
+        (void)nanosleep(&(struct timespec){0, AGAIN_MS * 1000000L}, NULL);
+    if (is_of_call && out->ticket)
+        out->ticket = long_ticket(c->arena, &key, out->ticket);
+    arena_free(x.scratch);
+}

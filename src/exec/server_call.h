@@ -1,0 +1,50 @@
+/* Requests to MCP servers (catalog/servers.h), each over a connection of its own to the server's
+ * relay (runner/relay.h). The server is started if it does not run. */
+#pragma once
+
+#include "catalog/servers.h"
+#include "exec/executor.h"
+#include "runner/process.h"
+
+struct server_request {
+    const struct server *server;
+    const char *method;  /* NULL: only *out is filled that comes before a request */
+    struct json *params; /* of this request; may be changed */
+    int64_t timeout_ms;
+    /* Called with each notification that the server sends for this request; NULL: they are dropped.
+     */
+    void (*on_notification)(void *arg, struct arena *scratch, const char *method,
+                            struct json *params);
+    void *arg;
+    bool (*must_stop)(void *arg); /* as of a struct process_spec; may be NULL */
+    void *must_stop_arg;
+    bool is_for_lists;   /* what it answers is shown to all users: no user's instance is asked */
+    bool is_cancellable; /* the call's client may cancel it */
+    bool can_be_asked;   /* the server may ask the client; otherwise it is told that nobody can */
+    /* Instead of `method` and `params`: the call that has asked goes on with the answer, an object
+     * with "result" or "error"; NULL: it is given up. */
+    const char *ticket;
+    const struct json *answer;
+    /* Instead: a subscription to this URI for so long; `file` is touched when it has changed. */
+    const char *subscribe;
+    int64_t seconds;
+    int file;
+};
+
+struct server_answer {
+    struct json *result;       /* NULL: there is none, and `failure` says why */
+    struct json *error;        /* the server's own, of JSON-RPC; NULL: it sent none */
+    const char *failure;       /* a clause without capital and full stop */
+    const char *outcome;       /* a word for the log line, such as "ok" or "timeout" */
+    const char *stamp;         /* of its relay; NULL: it did not get so far */
+    struct json *capabilities; /* of the server; NULL: the same */
+    bool is_stateless;         /* it speaks 2026-07-28 */
+    /* What the server asks the client, an object with "method" and "params", and the ticket of the
+     * call, which waits for the answer for a while. NULL: nothing. */
+    struct json *question;
+    const char *ticket;
+    enum execution_end end;
+};
+
+/* Waits for timeout_ms at most. Everything is in the arena of the call. */
+void server_request(struct mcp_call *c, const struct server_request *r, struct server_answer *out);

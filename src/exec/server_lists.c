@@ -1,0 +1,295 @@
+#include "exec/server_lists.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "exec/server_call.h"
+#include "exec/server_subscriptions.h"
+#include "runner/relay.h"
+
+#define PAGE_MS 5000  /* for a page, or as long as a call may take */
+#define PAGES_MAX 100 /* of one list */
+#define METHOD_NOT_FOUND (-32601)
+/* A server that has failed is asked again when so many times as long as that took has passed. */
+#define REST_FACTOR 10
+#define REST_MAX_S 600
+
+/* ---- asking ---- */
+
+struct asking {
+    struct mcp_call *c;
+    const struct server *server;
+    int64_t until_ms;
+    size_t bytes;       /* of all answers */
+    const char *why;    /* it failed; NULL: it did not */
+    const char *stamp;  /* of its relay */
+    struct json *lists; /* the content of the file */
+};
+
+/* false: a->why says why. A server that declares resources need not know templates. */
+static bool ask_page(struct asking *a, const char *method, const char *cursor,
+                     struct json **result) {
+    const int64_t left = a->until_ms - clock_monotonic_ms();
+    const int64_t most = a->server->timeout_ms > PAGE_MS ? a->server->timeout_ms : PAGE_MS;
+    const struct server_request request = {.server = a->server,
+                                           .is_for_lists = true,
+                                           .method = method,
+                                           .params = json_new_object(a->c->arena),
+                                           .timeout_ms = left < most ? left : most};
+    struct server_answer answer;
+    int64_t code = 0;
+
+    json_put_str(request.params, "cursor", cursor);
+    server_request(a->c, &request, &answer);
+    *result = answer.result;
+    if (!answer.result && json_get_int(answer.error, "code", &code) && code == METHOD_NOT_FOUND)
+        *result = json_new_object(a->c->arena);
+    a->why = *result ? NULL : answer.failure;
+    a->bytes += json_text_len(answer.result);
+    if (a->bytes > SERVER_LISTS_BYTES_MAX)
+        a->why = "its list is too long";
+    return !a->why;
+}
+
+static bool ask_list(struct asking *a, const char *method, const char *member) {
+    struct json *all = json_new_array(a->c->arena), *result;
+    const char *cursor = NULL;
+
+    for (int page = 0; page < PAGES_MAX; page++) {
+        const struct json *list;
+
+        if (!ask_page(a, method, cursor, &result))
+            return false;
+        list = json_get(result, member);
+        for (size_t i = 0; i < json_len(list); i++)
+            if (json_is_object(json_at(list, i)) && json_len(all) <= SERVER_ENTRIES_MAX)
+                json_add(all, json_at(list, i));
+        cursor = json_get_str(result, "nextCursor");
+        if (!cursor || json_len(all) > SERVER_ENTRIES_MAX) {
+            json_put(a->lists, member, all);
+            return true;
+        }
+    }
+    a->why = "its list has too many pages";
+    return false;
+}
+
+/* Only for what it says that it has: "both parties SHOULD respect the negotiated protocol version
+ * and capabilities". */
+static bool ask(struct asking *a) {
+    static const struct {
+        const char *capability, *method, *member;
+    } lists[] = {{"tools", "tools/list", "tools"},
+                 {"resources", "resources/list", "resources"},
+                 {"resources", "resources/templates/list", "resourceTemplates"},
+                 {"prompts", "prompts/list", "prompts"}};
+    const struct server_request greet = {.server = a->server,
+                                         .is_for_lists = true,
+                                         .timeout_ms = a->until_ms - clock_monotonic_ms()};
+    struct server_answer answer;
+    bool ok = true;
+
+    server_request(a->c, &greet, &answer);
+    a->why = answer.failure;
+    if (!answer.stamp)
+        return false;
+    a->stamp = answer.stamp;
+    json_put(a->lists, "capabilities", answer.capabilities);
+    for (size_t i = 0; ok && i < sizeof lists / sizeof *lists; i++)
+        ok = !json_get(answer.capabilities, lists[i].capability) ||
+             ask_list(a, lists[i].method, lists[i].member);
+    return ok;
+}
+
+/* ---- files ---- */
+
+/* Beside the lists, and not one of them: a change of it is no change of the list. */
+static const char *side_file(struct mcp_call *c, const struct server *s, const char *what) {
+    return arena_printf(c->arena, "%s/servers/.%s.%s", c->x->site->config->state_dir, s->name,
+                        what);
+}
+
+/* Reads no more than that: memory for the longest lists would cost more than the call. */
+static bool has_text(struct mcp_call *c, const char *path, struct text wanted) {
+    struct text now;
+    struct err e;
+
+    return !file_read(c->arena, path, wanted.len, &now, &e) && text_equal(now, wanted);
+}
+
+/* Whole or not at all. */
+static bool write_file(struct mcp_call *c, const char *path, struct text t) {
+    const char *made =
+        arena_printf(c->arena, "%s/servers/.new-%d", c->x->site->config->state_dir, (int)getpid());
+    int fd = open(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && file_write_all(fd, t.p, t.len, 0);
+
+    if (fd >= 0)
+        (void)close(fd);
+    return ok && !rename(made, path);
+}
+
+static bool save(struct mcp_call *c, const struct server *s, const struct asking *a) {
+    struct text t;
+
+    t.p = json_text(c->arena, a->lists, &t.len);
+    if (t.len > SERVER_LISTS_BYTES_MAX) {
+        log_warn("server_lists_failed", kv("server", s->name), kv("why", "its list is too long"));
+        return false;
+    }
+    /* An unchanged list is as good as a new one. */
+    if ((!has_text(c, s->lists, t) && !write_file(c, s->lists, t)) ||
+        !write_file(c, side_file(c, s, "stamp"), text_of(a->stamp))) {
+        log_warn("server_lists_failed", kv("server", s->name), kv("why", strerror(errno)));
+        return false;
+    }
+    return true;
+}
+
+/* ---- when it was asked ---- */
+
+/* An empty file whose times say: for which manifest (that one's last change, which may be in the
+ * future), and, after a failure, before when it is not asked again. */
+#define ASKED "asked"
+#define AGE_MAX_S 3600
+
+static struct timespec manifest_time(const struct mcp_call *c, const struct server *s) {
+    struct stat st;
+
+    return stat(arena_printf(c->arena, "%s/%s.json", c->x->site->config->servers_dir, s->name), &st)
+               ? (struct timespec){0}
+               : st.st_mtim;
+}
+
+static void note_asked(struct mcp_call *c, const struct server *s, struct timespec manifest,
+                       int64_t not_before_s) {
+    const struct timespec times[] = {{.tv_sec = not_before_s}, manifest};
+    const char *path = side_file(c, s, ASKED);
+
+    if (write_file(c, path, TEXT_LITERAL("")))
+        (void)utimensat(AT_FDCWD, path, times, 0);
+}
+
+/* Was it asked with this manifest, in vain and not long ago? */
+static bool rests(struct mcp_call *c, const struct server *s, bool *was_asked) {
+    const struct timespec manifest = manifest_time(c, s);
+    const int64_t now = clock_now_s(&c->x->site->clock);
+    struct stat asked;
+
+    *was_asked = !stat(side_file(c, s, ASKED), &asked) && asked.st_mtim.tv_sec == manifest.tv_sec &&
+                 asked.st_mtim.tv_nsec == manifest.tv_nsec;
+    if (!*was_asked)
+        return false;
+    *was_asked = !asked.st_atim.tv_sec; /* and has answered */
+    return asked.st_atim.tv_sec > now && asked.st_atim.tv_sec <= now + REST_MAX_S;
+}
+
+/* Of a server with instances for users or calls nobody hears that its lists have changed. */
+static bool is_old(struct mcp_call *c, const struct server *s) {
+    struct stat asked;
+
+    return s->program.stay != PERSISTENT && !stat(side_file(c, s, ASKED), &asked) &&
+           clock_now_s(&c->x->site->clock) - asked.st_ctim.tv_sec > AGE_MAX_S;
+}
+
+static bool is_due(struct mcp_call *c, const struct server *s) {
+    bool was_asked;
+
+    return !rests(c, s, &was_asked) && (!was_asked || access(s->lists, F_OK) || is_old(c, s));
+}
+
+/* ---- one process at a time ---- */
+
+/* -1: another process asks this server. */
+static int lock(struct mcp_call *c, const struct server *s) {
+    int fd;
+
+    (void)mkdir(arena_printf(c->arena, "%s/servers", c->x->site->config->state_dir), 0700);
+    fd = open(side_file(c, s, "lock"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
+        (void)close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+/* While it waits, the master starts another worker in this one's place. */
+static void tell_master(const struct mcp_call *c, bool begins) {
+    const struct mcp_site *mcp = c->x->site->mcp;
+
+    if (mcp->on_call)
+        mcp->on_call(mcp->on_call_arg, begins);
+}
+
+static bool fetch(struct mcp_call *c, const struct server *s) {
+    const struct timespec manifest = manifest_time(c, s);
+    const int64_t began_ms = clock_monotonic_ms();
+    struct asking a = {.c = c,
+                       .server = s,
+                       .until_ms = began_ms + SERVER_LISTS_MS,
+                       .lists = json_new_object(c->arena)};
+    int fd = lock(c, s);
+    int64_t rest_s;
+    bool ok;
+
+    if (fd < 0)
+        return false;
+    tell_master(c, true);
+    ok = ask(&a);
+    if (!ok)
+        log_warn("server_lists_failed", kv("server", s->name), kv("why", a.why));
+    ok = ok && save(c, s, &a);
+    rest_s = (clock_monotonic_ms() - began_ms) * REST_FACTOR / 1000;
+    rest_s = rest_s < REST_MAX_S ? rest_s : REST_MAX_S;
+    note_asked(c, s, manifest, ok ? 0 : clock_now_s(&c->x->site->clock) + rest_s);
+    tell_master(c, false);
+    (void)close(fd);
+    return ok;
+}
+
+/* Other workers are told by the change of the file. */
+static void read_again(const struct mcp_call *c) {
+    char *text = NULL, *save = NULL;
+    size_t len;
+    FILE *problems = open_memstream(&text, &len);
+
+    if (!problems)
+        return;
+    (void)catalog_servers_update(c->x->site->mcp->catalog, problems);
+    (void)fclose(problems);
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        log_warn("tool_invalid", kv("problem", line));
+    free(text);
+}
+
+bool server_lists_read_again(const struct mcp_call *c) {
+    if (!catalog_server(c->x->site->mcp->catalog, 0))
+        return false;
+    read_again(c);
+    return true;
+}
+
+void server_lists_refresh(struct mcp_call *c) {
+    const struct catalog *catalog = c->x->site->mcp->catalog;
+    const struct server *s;
+    bool any = false;
+
+    for (size_t i = 0; (s = catalog_server(catalog, i)); i++)
+        any = (is_due(c, s) && fetch(c, s)) || any;
+    if (any)
+        read_again(c);
+}
+
+void server_lists_compare(struct mcp_call *c, const struct server *s, const char *stamp) {
+    bool was_asked;
+
+    if (s->program.stay != PERSISTENT || has_text(c, side_file(c, s, "stamp"), text_of(stamp)) ||
+        rests(c, s, &was_asked))
+        return;
+    (void)fetch(c, s);
+    server_subscriptions_renew(c, s);
+}

@@ -1,0 +1,18 @@
+/* The lists of MCP servers: what each offers, in a file (catalog/servers.h). A server is asked when
+ * a client lists anything and it has not been asked since its manifest changed; and after a call,
+ * if the server was started anew or has said that its list has changed. One that fails is not asked
+ * again for ten times as long as that took. */
+#pragma once
+
+#include "catalog/servers.h"
+#include "mcp/call.h"
+
+/* Asks those servers that have to be asked, for SERVER_LISTS_MS at most, and reads the catalog
+ * again. A server that fails keeps its last list. */
+#define SERVER_LISTS_MS 20000
+void server_lists_refresh(struct mcp_call *c);
+/* Reads the files again that other workers may have written. false: there are no servers. */
+bool server_lists_read_again(const struct mcp_call *c);
+/* `stamp`: of the relay (runner/relay.h). Asks the server if its lists were made with another one.
+ */
+void server_lists_compare(struct mcp_call *c, const struct server *s, const char *stamp);

@@ -1,0 +1,110 @@
+#include "exec/server_subscriptions.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "crypto/digest.h"
+#include "exec/server_call.h"
+#include "runner/relay.h"
+
+#define RECORD_BYTES_MAX 16384
+
+/* The record beside the file says what is subscribed to: it is for a restart of the server. */
+static const char *path_of(struct mcp_call *c, const char *before, unsigned slot) {
+    return arena_printf(c->arena, "%s/servers/updates/%s%u", c->x->site->config->state_dir, before,
+                        slot);
+}
+
+static unsigned slot_of(struct mcp_call *c, const struct server *s, const char *uri) {
+    const char *user = s->program.stay == PERSISTENT ? "" : c->client.claims->sub;
+    const char *text = arena_printf(c->arena, "%s %s %s", s->name, uri, user);
+    uint8_t digest[SHA256_LEN];
+
+    sha256(text, strlen(text), digest);
+    return (digest[0] * 256u + digest[1]) % SERVER_UPDATE_FILES;
+}
+
+/* The runner may be another user, who can only touch it: the directory is ours alone. */
+static int open_file(const char *path) {
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd >= 0)
+        (void)fchmod(fd, 0622);
+    return fd;
+}
+
+static void make_directories(struct mcp_call *c) {
+    const char *state = c->x->site->config->state_dir;
+
+    (void)mkdir(arena_printf(c->arena, "%s/servers", state), 0700);
+    (void)mkdir(arena_printf(c->arena, "%s/servers/updates", state), 0700);
+}
+
+static bool subscribe(struct mcp_call *c, const struct server *s, const char *uri,
+                      int64_t seconds) {
+    struct server_request request = {
+        .server = s,
+        .timeout_ms = s->start_s * 1000,
+        .subscribe = uri,
+        .seconds = seconds < RELAY_SUBSCRIPTION_S_MAX ? seconds : RELAY_SUBSCRIPTION_S_MAX};
+    struct server_answer answer;
+
+    make_directories(c);
+    request.file = open_file(path_of(c, "", slot_of(c, s, uri)));
+    if (request.file < 0 || seconds <= 0)
+        return false;
+    server_request(c, &request, &answer);
+    (void)close(request.file);
+    if (answer.failure)
+        log_info("subscription_failed", kv("server", s->name), kv("why", answer.failure));
+    return !answer.failure;
+}
+
+static void write_record(struct mcp_call *c, const struct server *s, const char *uri) {
+    const char *path = path_of(c, ".", slot_of(c, s, uri));
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    struct json *o = json_new_object(c->arena);
+    struct text t;
+
+    json_put_str(o, "server", s->name);
+    json_put_str(o, "uri", uri);
+    json_put_int(o, "until_s", c->client.claims->exp);
+    t.p = json_text(c->arena, o, &t.len);
+    if (fd < 0 || t.len > RECORD_BYTES_MAX || !file_write_all(fd, t.p, t.len, 0))
+        log_info("subscription_failed", kv("server", s->name), kv("why", "no record of it"));
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+const char *server_subscribe(struct mcp_call *c, const struct resource *r, const char *uri) {
+    const struct server_item *item = r->entry.source.spec;
+
+    if (!item->server->subscribes || item->server->program.stay == RUNS_ONCE ||
+        server_denies_uri(item->server, c->arena, uri) ||
+        !subscribe(c, item->server, uri, c->client.claims->exp - clock_now_s(&c->x->site->clock)))
+        return NULL;
+    write_record(c, item->server, uri);
+    return path_of(c, "", slot_of(c, item->server, uri));
+}
+
+void server_subscriptions_renew(struct mcp_call *c, const struct server *s) {
+    const int64_t now = clock_now_s(&c->x->site->clock);
+
+    for (unsigned slot = 0; s->subscribes && slot < SERVER_UPDATE_FILES; slot++) {
+        const char *path = path_of(c, ".", slot), *name, *uri;
+        struct json *o;
+        struct err e;
+        int64_t until_s;
+
+        if (access(path, F_OK) || json_parse_file(c->arena, path, RECORD_BYTES_MAX, &o, &e))
+            continue;
+        name = json_get_str(o, "server");
+        uri = json_get_str(o, "uri");
+        if (name && uri && !strcmp(name, s->name) && json_get_int(o, "until_s", &until_s) &&
+            until_s > now && !subscribe(c, s, uri, until_s - now))
+            return;
+    }
+}

@@ -1,0 +1,18 @@
+/* Who may make which call: what an entry of the catalog demands of the caller's token. */
+#pragma once
+
+#include "catalog/catalog.h"
+#include "mcp/call.h"
+
+struct caller mcp_caller(const struct mcp_call *c);
+/* The entry, or NULL if it is NULL, or hidden from the caller: with LIST_FORBIDDEN=no, what the
+ * caller's groups or claims do not allow is as if it were not there. (What only lacks a scope is
+ * not hidden: the client can ask for the scope.) */
+const struct entry *mcp_visible(const struct mcp_call *c, const struct entry *entry);
+/* catalog_resource of what is visible. */
+const struct resource *mcp_find_resource(const struct mcp_call *c, const char *uri,
+                                         struct json **variables);
+/* May the caller use it? NULL: it demands nothing. ERR_INSUFFICIENT_SCOPE with a challenge, or
+ * ERR_ACCESS_DENIED. */
+enum rc mcp_check_access(const struct mcp_call *c, const struct access *access,
+                         struct err *e) MUST_USE;

@@ -1,0 +1,139 @@
+#include "runner/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runner/child.h"
+#include "runner/packet.h"
+
+#define FULL_PAUSE_MS 5 /* the queue of its socket is full */
+#define FULL_TRIES 400
+
+static struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+void runner_use(const char *path, int connector) {
+    if (path)
+        (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    else /* the kernel follows it to the socket, which has no other name: proc(5) */
+        (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d", connector);
+    child_keep_always(path ? -1 : connector);
+}
+
+static const char *chosen = "";
+
+void runner_choose(const char *path) {
+    chosen = path;
+}
+
+const char *runner_chosen(void) {
+    return chosen;
+}
+
+/* Does not block: connect(2) on a full queue says EAGAIN. */
+static int connect_runner(void) {
+    const struct timespec pause = {0, FULL_PAUSE_MS * 1000000L};
+    struct sockaddr_un to = address;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), why;
+
+    if (fd < 0)
+        return -1;
+    if (*chosen)
+        (void)snprintf(to.sun_path, sizeof to.sun_path, "%s", chosen);
+    for (int i = 0; i < FULL_TRIES; i++) {
+        if (!connect(fd, (const struct sockaddr *)&to, sizeof to))
+            return fd;
+        if (errno != EAGAIN && errno != EINTR)
+            break;
+        (void)nanosleep(&pause, NULL);
+    }
+    why = errno;
+    (void)close(fd);
+    errno = why;
+    return -1;
+}
+
+/* Connects, and sends the first message. -1: errno. */
+static int connect_with(const struct text *message, const int *fds, unsigned count) {
+    int conn = connect_runner(), why;
+
+    if (conn < 0 || packet_send(conn, message, fds, count))
+        return conn;
+    why = errno;
+    (void)close(conn);
+    errno = why;
+    return -1;
+}
+
+static int ask(enum run_kind kind) {
+    const struct run_question question = {RUN_VERSION, kind};
+
+    return connect_with(&(struct text){(const char *)&question, sizeof question}, NULL, 0);
+}
+
+int run_request_send(const struct run_request *r, const int *fds) {
+    static char message[RUN_REQUEST_MAX]; /* not on the stack of each call */
+    const struct text t = {message, run_request_encode(r, message)};
+
+    if (t.len)
+        return connect_with(&t, fds, 3 + r->secrets);
+    errno = E2BIG;
+    return -1;
+}
+
+int instance_pool_connect(void) {
+    return ask(RUN_INSTANCES);
+}
+
+void run_request_stop(int conn) {
+    (void)send(conn, "s", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+int run_answer_take(int conn, struct run_answer *out) {
+    ssize_t n = recv(conn, out, sizeof *out, MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    return n == sizeof *out && out->version == RUN_VERSION ? 1 : -1;
+}
+
+/* 0, or an errno. */
+static int await_state(int conn, int wait_ms, struct run_state *out) {
+    struct pollfd p = {.fd = conn, .events = POLLIN};
+    int ready = poll(&p, 1, wait_ms);
+    ssize_t n = ready > 0 ? recv(conn, out, sizeof *out, MSG_DONTWAIT) : -1;
+
+    if (ready > 0 && n >= 0)
+        return !n ? ECONNRESET /* it does not serve this user */
+               : n == sizeof *out && out->version == RUN_VERSION
+                   ? 0
+                   : EPROTO /* it is of another version */;
+    return ready ? errno : ETIMEDOUT;
+}
+
+bool runner_ask_state(int wait_ms, struct run_state *out) {
+    int conn = ask(RUN_STATE), why;
+
+    if (conn < 0)
+        return false;
+    why = await_state(conn, wait_ms, out);
+    (void)close(conn);
+    errno = why;
+    return !why;
+}
+
+const char *run_state_text(const struct run_state *s, char out[RUN_STATE_TEXT_MAX]) {
+    char landlock[32] = "no Landlock";
+
+    if (s->landlock)
+        (void)snprintf(landlock, sizeof landlock, "Landlock (ABI %u)", s->landlock);
+    (void)snprintf(out, RUN_STATE_TEXT_MAX, "%s, %s, %s", landlock,
+                   s->notify ? "seccomp notifications" : "no seccomp notifications",
+                   !s->cgroups            ? "no control groups"
+                   : s->memory && s->pids ? "control groups with memory and pids"
+                                          : "control groups without memory or pids");
+    return out;
+}

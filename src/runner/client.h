@@ -1,0 +1,31 @@
+/* The daemon's side of the runner: one connection for each run. */
+#pragma once
+
+#include "runner/request.h"
+
+/* Where the runner listens: the path of a Unix socket, or NULL and the connector that runner_listen
+ * made, which all children of this process then keep (child.h). Without either, nothing can be
+ * started. */
+void runner_use(const char *path, int connector);
+/* From now on by the runner at this path; "": again by that of runner_use. The path is borrowed. */
+void runner_choose(const char *path);
+const char *runner_chosen(void);
+
+/* Asks for a run. `fds`: stdin, stdout and stderr of the program, and r->secrets more. Returns the
+ * connection, on which the answer comes; closing it kills the program. -1: errno. */
+int run_request_send(const struct run_request *r, const int *fds);
+/* Asks that the program ends: it gets SIGTERM, and PROCESS_GRACE_MS later SIGKILL. */
+void run_request_stop(int conn);
+/* Takes the answer when the connection is readable. 1: here it is; 0: not yet; -1: there will be
+ * none, since the runner, or its supervisor, has ended. */
+int run_answer_take(int conn, struct run_answer *out);
+
+/* Connects to the instance pool (instance.h). -1: errno. */
+int instance_pool_connect(void);
+
+/* What is in force. Waits for wait_ms at most. false: errno; ECONNRESET: it does not serve this
+ * user; EPROTO: it is of another version. */
+bool runner_ask_state(int wait_ms, struct run_state *out);
+/* What keeps programs apart, as a list for a person. Returns `out`. */
+#define RUN_STATE_TEXT_MAX 128
+const char *run_state_text(const struct run_state *s, char out[RUN_STATE_TEXT_MAX]);

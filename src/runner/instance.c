@@ -1,0 +1,140 @@
+#include "runner/instance.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "runner/client.h"
+#include "runner/packet.h"
+
+#define ANSWER_MS 1000
+#define AGAIN_MS 20 /* after no answer */
+
+/* A process keeps its connections, one to each runner that it has asked: programs of one user must
+ * not get into the pool of another's. One that was forked has its own. */
+#define CONNECTIONS_MAX 16 /* of more runners, the one that was connected first gives way */
+static struct {
+    pid_t owner;
+    unsigned next;
+    struct connection {
+        char *runner; /* runner_chosen; NULL: this place is free */
+        int fd;
+    } all[CONNECTIONS_MAX];
+} pools;
+
+static void disconnect(struct connection *c) {
+    if (c->runner && pools.owner == getpid())
+        (void)close(c->fd);
+    free(c->runner);
+    *c = (struct connection){0};
+}
+
+/* To the chosen runner; NULL: there is none. */
+static struct connection *find(void) {
+    const bool is_forked = pools.owner != getpid();
+
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+        if (is_forked) /* the parent's, and closed in this process: child.h */
+            disconnect(&pools.all[i]);
+        else if (pools.all[i].runner && !strcmp(pools.all[i].runner, runner_chosen()))
+            return &pools.all[i];
+    pools.owner = getpid();
+    return NULL;
+}
+
+static struct connection *connect_pool(void) {
+    struct connection *c = &pools.all[pools.next];
+    const int fd = instance_pool_connect();
+
+    if (fd < 0)
+        return NULL;
+    pools.next = (pools.next + 1) % CONNECTIONS_MAX;
+    disconnect(c);
+    *c = (struct connection){xstrdup(runner_chosen()), fd};
+    return c;
+}
+
+/* Waits while the pool has too much to read. */
+static bool send_request(const struct connection *c, const struct instance_request *r,
+                         const int *fds) {
+    const struct text message = {(const char *)r, sizeof *r};
+    struct pollfd writable = {.fd = c->fd, .events = POLLOUT};
+
+    while (!packet_send(c->fd, &message, fds, fds ? INSTANCE_FDS : 0))
+        if (errno != EAGAIN || poll(&writable, 1, ANSWER_MS) <= 0)
+            return false;
+    return true;
+}
+
+/* Connects once more if the connection is broken, as after a restart of the runner. NULL: nobody
+ * was asked. */
+static struct connection *ask(enum instance_request_kind kind, const struct instance_key *key,
+                              const int *fds) {
+    const struct instance_request r = {INSTANCE_VERSION, kind, *key};
+    struct connection *c = find();
+
+    if (c && send_request(c, &r, fds))
+        return c;
+    if (c)
+        disconnect(c);
+    c = connect_pool();
+    return c && send_request(c, &r, fds) ? c : NULL;
+}
+
+/* With `count` descriptors if it says INSTANCE_FOUND. */
+static bool receive(struct connection *c, struct instance_answer *answer, int *fds,
+                    unsigned count) {
+    struct packet p = {answer, sizeof *answer, fds, count, 0};
+    struct pollfd readable = {.fd = c->fd, .events = POLLIN};
+
+    if (poll(&readable, 1, ANSWER_MS) > 0 && packet_receive(c->fd, &p) == sizeof *answer &&
+        answer->version == INSTANCE_VERSION &&
+        p.fd_count == (answer->found == INSTANCE_FOUND ? count : 0))
+        return true;
+    for (unsigned i = 0; i < p.fd_count; i++)
+        (void)close(fds[i]);
+    disconnect(c); /* a late answer must not be taken for the next one */
+    return false;
+}
+
+static bool take(const struct instance_key *key, int fds[INSTANCE_FDS]) {
+    struct connection *c = ask(INSTANCE_TAKE, key, NULL);
+    struct instance_answer answer;
+
+    return c && receive(c, &answer, fds, INSTANCE_FDS) && answer.found == INSTANCE_FOUND;
+}
+
+bool instance_take(const struct instance_key *key, int fds[INSTANCE_FDS]) {
+    struct run_answer ended;
+
+    while (take(key, fds)) {
+        if (!run_answer_take(fds[INSTANCE_RUN], &ended))
+            return true;
+        for (int i = 0; i < INSTANCE_FDS; i++)
+            (void)close(fds[i]);
+    }
+    return false;
+}
+
+bool instance_give(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
+    return ask(INSTANCE_GIVE, key, fds);
+}
+
+enum instance_found instance_call(const struct instance_key *key, int *fd, uint32_t *wait_ms) {
+    struct connection *c = ask(INSTANCE_CALL, key, NULL);
+    struct instance_answer answer = {0};
+
+    *wait_ms = 0;
+    if (!c)
+        return INSTANCE_BACK_OFF;
+    if (!receive(c, &answer, fd, 1)) { /* the runner has much to do, or begins anew */
+        *wait_ms = AGAIN_MS;
+        return INSTANCE_BEGUN;
+    }
+    *wait_ms = answer.wait_ms;
+    return answer.found;
+}
+
+bool instance_start(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
+    return ask(INSTANCE_START, key, fds);
+}

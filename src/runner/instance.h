@@ -1,0 +1,76 @@
+/* Instances: programs that stay after they have answered, for the next call (run.persistent of
+ * docs/tools.md). Who runs a call takes an idle instance, or starts a program, and gives it back
+ * afterwards: its pipes and the connection on which the runner says that it has ended. In between
+ * nobody else has them, so if the taker ends, the connection is closed and the runner kills the
+ * program. The runner's instance pool (instance_pool.c) has the idle ones. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/base.h"
+
+#define INSTANCE_VERSION 2
+#define INSTANCES_MAX 512 /* that are idle; of more, the one that was idle longest is ended */
+#define INSTANCE_ID_LEN 32
+#define INSTANCE_NAME_MAX 160
+
+enum { INSTANCE_IN, INSTANCE_OUT, INSTANCE_ERR, INSTANCE_RUN, INSTANCE_FDS };
+
+/* Which instances may answer a call. No byte of it is undefined: it is sent. */
+struct instance_key {
+    uint8_t id[INSTANCE_ID_LEN]; /* whose instances they are: of which manifest, of which user */
+    /* Of a server: the same for all its instances, of which there are at most instances_max; 0: as
+     * many as there are. */
+    uint8_t group[INSTANCE_ID_LEN];
+    uint32_t instances_max;
+    uint8_t revision[INSTANCE_ID_LEN]; /* what is started: idle ones of another one are ended */
+    uint32_t idle_s;                   /* after which one that is not needed is ended */
+    uint32_t start_s;                  /* of a server: for its initialization */
+    uint32_t call_ms;                  /* of a server: for a call */
+    char name[INSTANCE_NAME_MAX];      /* for the log */
+};
+
+enum instance_request_kind {
+    INSTANCE_TAKE = 1,
+    INSTANCE_GIVE,
+    /* Of servers, which many callers have at the same time (relay.h): */
+    INSTANCE_CALL,  /* a connection to the server */
+    INSTANCE_START, /* the caller has started it */
+};
+
+enum instance_found {
+    INSTANCE_NONE, /* the caller may start it */
+    INSTANCE_FOUND,
+    INSTANCE_BEGUN,    /* another one starts it: ask again after wait_ms */
+    INSTANCE_BACK_OFF, /* it has failed, and is started again in wait_ms */
+};
+
+struct instance_request {
+    uint32_t version, kind;
+    struct instance_key key;
+};
+
+struct instance_answer {
+    uint32_t version;
+    uint32_t found;   /* enum instance_found */
+    uint32_t wait_ms; /* of a server */
+};
+
+/* instance.c: the daemon's side. */
+
+/* Takes an idle instance, which has not ended. false: there is none. The descriptors are the
+ * caller's. */
+bool instance_take(const struct instance_key *key, int fds[INSTANCE_FDS]);
+/* Gives it back, or gives one that the caller has started. It must wait for its next line, and what
+ * it has printed must have been read. false: it cannot be kept. The descriptors stay the caller's,
+ * who then closes them. */
+bool instance_give(const struct instance_key *key, const int fds[INSTANCE_FDS]);
+
+/* A server. With INSTANCE_FOUND, *fd is a connection that the caller closes. */
+enum instance_found instance_call(const struct instance_key *key, int *fd, uint32_t *wait_ms);
+/* Gives the relay what the caller has started. The descriptors stay the caller's. */
+bool instance_start(const struct instance_key *key, const int fds[INSTANCE_FDS]);
+
+/* instance_pool.c: the process that has the idle ones. `connections`: where supervisors send the
+ * connections of who asks for instances. Returns when nobody is connected any more. */
+_Noreturn void instance_pool_main(int connections);

@@ -1,0 +1,342 @@
+/* Private part of instance.h: the process of the runner that has the idle instances. It waits for
+ * nothing but its descriptors, and reads nothing of what programs print but what they leave in
+ * stderr at their end. */
+#include "runner/instance.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "runner/client.h"
+#include "runner/packet.h"
+#include "runner/process.h"
+#include "runner/relay_pool.h"
+
+#define EVENTS_MAX 64
+/* What an event is of: the lower bits, which no pointer has. */
+#define TAG_BITS 2
+enum { TAG_CLIENT = 1, TAG_RELAY };
+
+#define KILL_MS 2000 /* after it was told to end: then nobody waits any more */
+
+/* It ends in good order: its stdin is closed, and PROCESS_GRACE_MS later the runner is asked to end
+ * it, which sends SIGTERM and then SIGKILL (client.h). */
+enum state { FREE, IDLE, INPUT_CLOSED, STOPPING };
+
+struct instance {
+    enum state state;
+    int fds[INSTANCE_FDS];
+    struct instance_key key;
+    uint64_t given;   /* the greatest was given last */
+    int64_t until_ms; /* when the next state begins */
+};
+
+static struct pool {
+    int epoll, connections, signals;
+    unsigned clients;
+    bool stopping;
+    uint64_t gifts;
+    unsigned used; /* instances from this one on are free */
+    struct instance instances[INSTANCES_MAX];
+} pool;
+
+/* ---- one instance ---- */
+
+static void close_fd(int *fd) {
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+static void close_all(const int *fds, unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        (void)close(fds[i]);
+}
+
+/* A description that another process has too stays in the set after close(2): epoll(7). */
+static void forget(struct instance *x) {
+    (void)epoll_ctl(pool.epoll, EPOLL_CTL_DEL, x->fds[INSTANCE_RUN], NULL);
+    for (int i = 0; i < INSTANCE_FDS; i++)
+        close_fd(&x->fds[i]);
+    x->state = FREE;
+}
+
+/* What it wrote while it was idle, or since the call was answered. */
+static void log_stderr(const struct instance *x) {
+    char text[PROCESS_STDERR_MAX + 1], *save = NULL;
+    ssize_t n = read(x->fds[INSTANCE_ERR], text, sizeof text - 1); /* does not wait: process.c */
+
+    text[n > 0 ? n : 0] = 0;
+    for (char *line = strtok_r(text, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
+        log_info("tool_stderr", kv("program", x->key.name), kv("text", line));
+}
+
+static void begin_end(struct instance *x) {
+    close_fd(&x->fds[INSTANCE_IN]);
+    x->state = INPUT_CLOSED;
+    x->until_ms = clock_monotonic_ms() + PROCESS_GRACE_MS;
+}
+
+/* The runner has said how it ended, or is gone. */
+static void note_end(struct instance *x) {
+    struct run_answer a = {0};
+
+    if (!run_answer_take(x->fds[INSTANCE_RUN], &a))
+        return; /* the event was of one that was here before */
+    if (x->state == IDLE)
+        log_warn("instance_ended", kv("program", x->key.name),
+                 kv("how", a.end == RUN_SIGNALLED ? "signal"
+                           : a.end == RUN_EXITED  ? "exit_status"
+                                                  : "lost"),
+                 kvn("code", a.code));
+    log_stderr(x);
+    forget(x);
+}
+
+/* Its time is over in this state. */
+static void advance(struct instance *x) {
+    switch (x->state) {
+    case IDLE:
+        begin_end(x);
+        break;
+    case INPUT_CLOSED:
+        run_request_stop(x->fds[INSTANCE_RUN]);
+        x->state = STOPPING;
+        x->until_ms = clock_monotonic_ms() + KILL_MS;
+        break;
+    case STOPPING:
+        forget(x);
+        break;
+    case FREE:
+        break;
+    }
+}
+
+/* ---- requests ---- */
+
+static bool is_of(const struct instance *x, const struct instance_key *key) {
+    return x->state == IDLE && !memcmp(x->key.id, key->id, sizeof key->id);
+}
+
+/* Of those that may answer, the one that was given last, so that the others become idle for long.
+ * Ends those of another revision. NULL: there is none. */
+static struct instance *find(const struct instance_key *key) {
+    struct instance *found = NULL;
+
+    for (struct instance *x = pool.instances; x < pool.instances + pool.used; x++)
+        if (!is_of(x, key))
+            continue;
+        else if (memcmp(x->key.revision, key->revision, sizeof key->revision) != 0)
+            begin_end(x);
+        else if (!found || x->given > found->given)
+            found = x;
+    return found;
+}
+
+static void take(int client, const struct instance_key *key) {
+    struct instance *x = find(key);
+    const struct instance_answer answer = {INSTANCE_VERSION, x ? INSTANCE_FOUND : INSTANCE_NONE, 0};
+    const struct text message = {(const char *)&answer, sizeof answer};
+
+    if (x)
+        (void)epoll_ctl(pool.epoll, EPOLL_CTL_DEL, x->fds[INSTANCE_RUN], NULL);
+    (void)packet_send(client, &message, x ? x->fds : NULL, x ? INSTANCE_FDS : 0);
+    if (x)
+        forget(x); /* if it was not sent, this was the last copy, and the program is killed */
+}
+
+/* A free place. If there is none, ends the one that was idle longest. NULL: all are ending. */
+static struct instance *find_place(void) {
+    struct instance *oldest = NULL;
+
+    for (struct instance *x = pool.instances; x < pool.instances + pool.used; x++)
+        if (x->state == FREE)
+            return x;
+        else if (x->state == IDLE && (!oldest || x->given < oldest->given))
+            oldest = x;
+    if (pool.used < INSTANCES_MAX)
+        return &pool.instances[pool.used++];
+    if (oldest) {
+        log_warn("limit_reached", kv("what", "instances"), kvn("limit", INSTANCES_MAX));
+        forget(oldest);
+    }
+    return oldest;
+}
+
+static void give(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
+    struct instance *x = pool.stopping ? NULL : find_place();
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = x};
+
+    if (!x || epoll_ctl(pool.epoll, EPOLL_CTL_ADD, fds[INSTANCE_RUN], &event)) {
+        close_all(fds, INSTANCE_FDS);
+        return;
+    }
+    *x = (struct instance){.state = IDLE,
+                           .key = *key,
+                           .given = ++pool.gifts,
+                           .until_ms = clock_monotonic_ms() + (int64_t)key->idle_s * 1000};
+    x->key.name[sizeof x->key.name - 1] = 0;
+    memcpy(x->fds, fds, sizeof x->fds);
+}
+
+static void add_event(int fd, const void *what, unsigned tag) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)what | tag};
+
+    (void)epoll_ctl(pool.epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void call_server(int client, const struct instance_key *key) {
+    struct instance_answer answer = {.version = INSTANCE_VERSION};
+    const struct text message = {(const char *)&answer, sizeof answer};
+    int fd = -1;
+
+    answer.found = relay_pool_call(key, &fd, &answer.wait_ms);
+    (void)packet_send(client, &message, &fd, answer.found == INSTANCE_FOUND);
+    close_fd(&fd);
+}
+
+static void start_server(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
+    struct relay_entry *x = pool.stopping ? NULL : relay_pool_start(key, fds);
+
+    if (x)
+        add_event(x->control, x, TAG_RELAY);
+    close_all(fds, INSTANCE_FDS);
+}
+
+/* false: the client has ended, or does not speak as we do. */
+static bool serve_request(int client) {
+    int fds[INSTANCE_FDS];
+    struct instance_request r;
+    struct packet p = {&r, sizeof r, fds, INSTANCE_FDS, 0};
+    ssize_t n = packet_receive(client, &p);
+    bool ok = n == sizeof r && r.version == INSTANCE_VERSION;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (ok && r.kind == INSTANCE_TAKE && !p.fd_count)
+        take(client, &r.key);
+    else if (ok && r.kind == INSTANCE_CALL && !p.fd_count)
+        call_server(client, &r.key);
+    else if (ok && r.kind == INSTANCE_GIVE && p.fd_count == INSTANCE_FDS)
+        give(&r.key, fds);
+    else if (ok && r.kind == INSTANCE_START && p.fd_count == INSTANCE_FDS)
+        start_server(&r.key, fds);
+    else
+        ok = false;
+    if (!ok)
+        close_all(fds, p.fd_count);
+    return ok;
+}
+
+static void serve_client(int client) {
+    if (serve_request(client))
+        return;
+    (void)close(client);
+    pool.clients--;
+}
+
+static void accept_client(void) {
+    char word;
+    int client;
+    struct packet p = {&word, sizeof word, &client, 1, 0};
+    struct epoll_event event = {.events = EPOLLIN};
+
+    if (packet_receive(pool.connections, &p) <= 0 || !p.fd_count)
+        return;
+    event.data.u64 = (uint64_t)client << TAG_BITS | TAG_CLIENT;
+    if (epoll_ctl(pool.epoll, EPOLL_CTL_ADD, client, &event))
+        (void)close(client);
+    else
+        pool.clients++;
+}
+
+/* ---- the process ---- */
+
+static bool open_pool(int connections) {
+    struct epoll_event of_connections = {.events = EPOLLIN, .data.ptr = &pool.connections};
+    struct epoll_event of_signals = {.events = EPOLLIN, .data.ptr = &pool.signals};
+    struct rlimit limit;
+    sigset_t set;
+
+    (void)signal(SIGCHLD, SIG_IGN); /* relays leave no zombies; their end is that of the control */
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    pool.connections = connections;
+    pool.epoll = epoll_create1(EPOLL_CLOEXEC);
+    pool.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); /* blocked: runner.c */
+    return pool.epoll >= 0 && pool.signals >= 0 &&
+           !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, connections, &of_connections) &&
+           !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, pool.signals, &of_signals);
+}
+
+static void serve_event(const struct epoll_event *event) {
+    struct signalfd_siginfo s;
+
+    const uint64_t tag = event->data.u64 & ((1U << TAG_BITS) - 1);
+
+    if (tag == TAG_CLIENT)
+        serve_client((int)(event->data.u64 >> TAG_BITS));
+    else if (tag == TAG_RELAY)
+        (void)relay_pool_event((struct relay_entry *)(uintptr_t)(event->data.u64 - tag));
+    else if (event->data.ptr == &pool.connections)
+        accept_client();
+    else if (event->data.ptr == &pool.signals)
+        pool.stopping = pool.stopping || read(pool.signals, &s, sizeof s) > 0;
+    else if (((struct instance *)event->data.ptr)->state != FREE)
+        note_end(event->data.ptr);
+}
+
+/* Does what is due. Returns the ms until the next is; -1: there is none. *count: how many there
+ * are. */
+static int serve_instances(bool end_all, unsigned *count) {
+    int64_t now = clock_monotonic_ms(), next = INT64_MAX;
+
+    *count = 0;
+    while (pool.used && pool.instances[pool.used - 1].state == FREE)
+        pool.used--;
+    for (struct instance *x = pool.instances; x < pool.instances + pool.used; x++) {
+        if (x->state != FREE && (x->until_ms <= now || (end_all && x->state == IDLE)))
+            advance(x);
+        if (x->state == FREE)
+            continue;
+        (*count)++;
+        next = x->until_ms < next ? x->until_ms : next;
+    }
+    return next == INT64_MAX ? -1 : next <= now ? 0 : (int)(next - now);
+}
+
+/* Without a client nobody will need them: a daemon that has stopped leaves nothing behind. A
+ * connection that has come meanwhile stays in the socket, for the next pool. */
+static bool is_needed(void) {
+    return pool.clients && !pool.stopping;
+}
+
+void instance_pool_main(int connections) {
+    struct epoll_event events[EVENTS_MAX];
+    unsigned count = 0;
+
+    if (!open_pool(connections)) {
+        log_error("runner_failed", kv("why", strerror(errno)));
+        _exit(1);
+    }
+    accept_client();
+    for (;;) {
+        int wait_ms = serve_instances(!is_needed(), &count), n;
+
+        if (!is_needed())
+            relay_pool_retire_all();
+        if (!is_needed() && !count && !relay_pool_count())
+            _exit(0);
+        n = epoll_wait(pool.epoll, events, EVENTS_MAX, wait_ms);
+        for (int i = 0; i < n; i++)
+            serve_event(&events[i]);
+    }
+}

@@ -1,0 +1,238 @@
+#include "runner/relay_pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runner/child.h"
+#include "runner/packet.h"
+#include "runner/relay.h"
+
+#define BEGIN_MS 2000 /* for a client to start the server, before another one may */
+#define AGAIN_MS 2    /* for one that waits for that */
+/* A server that fails is started again after this time, which doubles with each failure; one that
+ * has run for STEADY_MS begins anew. */
+#define BACK_OFF_FIRST_MS 500
+#define BACK_OFF_MAX_MS 60000
+#define STEADY_MS 60000
+
+/* What is known of a server without a relay. */
+struct beginning {
+    uint8_t id[INSTANCE_ID_LEN];
+    unsigned failures;
+    int64_t not_before_ms; /* since it has failed, or since somebody starts it */
+    bool is_begun;         /* somebody does */
+};
+
+static struct relay_entry relays[RELAYS_MAX];
+static unsigned relays_used; /* relays from this one on are free, and were always */
+static struct beginning beginnings[RELAYS_MAX];
+
+/* ---- beginnings ---- */
+
+/* The one of this id; or a place for it, that of the server which was heard of least recently. */
+static struct beginning *find_beginning(const uint8_t *id) {
+    struct beginning *oldest = beginnings;
+
+    for (struct beginning *b = beginnings; b < beginnings + RELAYS_MAX; b++) {
+        if (!memcmp(b->id, id, sizeof b->id))
+            return b;
+        if (b->not_before_ms < oldest->not_before_ms)
+            oldest = b;
+    }
+    *oldest = (struct beginning){0};
+    memcpy(oldest->id, id, sizeof oldest->id);
+    return oldest;
+}
+
+static void note_failure(const struct relay_entry *x) {
+    struct beginning *b = find_beginning(x->key.id);
+    const int64_t now = clock_monotonic_ms();
+    int64_t wait = BACK_OFF_FIRST_MS;
+
+    if (now - x->started_ms >= STEADY_MS)
+        b->failures = 0;
+    for (unsigned i = 0; i < b->failures && wait < BACK_OFF_MAX_MS; i++)
+        wait *= 2;
+    b->failures++;
+    b->not_before_ms = now + (wait < BACK_OFF_MAX_MS ? wait : BACK_OFF_MAX_MS);
+    b->is_begun = false;
+}
+
+/* ---- relays ---- */
+
+/* "No more callers": relay.c reads the end of the control. */
+static void retire(struct relay_entry *x) {
+    x->is_usable = false;
+    (void)shutdown(x->control, SHUT_WR);
+}
+
+static struct relay_entry *find_relay(const struct instance_key *key) {
+    struct relay_entry *found = NULL;
+
+    for (struct relay_entry *x = relays; x < relays + relays_used; x++) {
+        if (x->control < 0 || !x->is_usable || memcmp(x->key.id, key->id, sizeof key->id) != 0)
+            continue;
+        if (!memcmp(x->key.revision, key->revision, sizeof key->revision))
+            found = x;
+        else
+            retire(x);
+    }
+    return found;
+}
+
+static bool connect_to(struct relay_entry *x, int *fd) {
+    int ends[2];
+    bool ok;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+        return false;
+    x->called_ms = clock_monotonic_ms();
+    ok = packet_send(x->control, &TEXT_LITERAL("c"), &ends[1], 1);
+    (void)close(ends[1]);
+    if (!ok)
+        (void)close(ends[0]);
+    *fd = ok ? ends[0] : -1;
+    return ok;
+}
+
+/* The one that was called least recently takes no more callers, and ends after its last call. Of
+ * all, or of one server. */
+static void retire_oldest(const uint8_t *group, unsigned limit) {
+    struct relay_entry *oldest = NULL;
+
+    for (struct relay_entry *x = relays; x < relays + relays_used; x++)
+        if (x->control >= 0 && x->is_usable &&
+            (!group || !memcmp(x->key.group, group, sizeof x->key.group)) &&
+            (!oldest || x->called_ms < oldest->called_ms))
+            oldest = x;
+    if (!oldest)
+        return;
+    log_warn("limit_reached", kv("what", "server_instances"), kv("server", oldest->key.name),
+             kvn("limit", limit));
+    retire(oldest);
+}
+
+/* Makes room for another instance. false: not yet. */
+static bool make_room(const struct instance_key *key) {
+    unsigned of_server = 0, all = 0, usable = 0;
+
+    for (struct relay_entry *x = relays; x < relays + relays_used; x++) {
+        if (x->control < 0)
+            continue;
+        all++;
+        usable += x->is_usable;
+        of_server += x->is_usable && !memcmp(x->key.group, key->group, sizeof key->group);
+    }
+    if (key->instances_max && of_server >= key->instances_max)
+        retire_oldest(key->group, key->instances_max);
+    else if (usable == RELAYS_MAX)
+        retire_oldest(NULL, RELAYS_MAX);
+    return all < RELAYS_MAX;
+}
+
+enum instance_found relay_pool_call(const struct instance_key *key, int *fd, uint32_t *wait_ms) {
+    struct relay_entry *x = find_relay(key);
+    const int64_t now = clock_monotonic_ms();
+    struct beginning *b;
+
+    *wait_ms = AGAIN_MS;
+    if (x)
+        return connect_to(x, fd) ? INSTANCE_FOUND : INSTANCE_BEGUN;
+    b = find_beginning(key->id);
+    if (b->not_before_ms > now) {
+        if (!b->is_begun)
+            *wait_ms = (uint32_t)(b->not_before_ms - now);
+        return b->is_begun ? INSTANCE_BEGUN : INSTANCE_BACK_OFF;
+    }
+    if (!make_room(key))
+        return INSTANCE_BEGUN;
+    b->is_begun = true;
+    b->not_before_ms = now + BEGIN_MS;
+    return INSTANCE_NONE;
+}
+
+static struct relay_entry *find_place(void) {
+    for (struct relay_entry *x = relays; x < relays + relays_used; x++)
+        if (x->control < 0)
+            return x;
+    return relays_used < RELAYS_MAX ? &relays[relays_used++] : NULL;
+}
+
+static int fork_relay(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
+    int ends[2];
+    struct child_start how = {.name = "mcp-relay", .death_signal = SIGKILL};
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+        return -1;
+    for (int i = 0; i < INSTANCE_FDS; i++)
+        how.keep[i] = fds[i];
+    how.keep[INSTANCE_FDS] = ends[1];
+    pid = child_fork(&how);
+    if (pid == 0)
+        relay_main(ends[1], key, fds);
+    (void)close(ends[1]);
+    if (pid > 0)
+        return ends[0];
+    (void)close(ends[0]);
+    return -1;
+}
+
+struct relay_entry *relay_pool_start(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
+    struct relay_entry *x = find_relay(key) ? NULL : find_place();
+    struct beginning *b = find_beginning(key->id);
+
+    if (!x)
+        return NULL;
+    *x = (struct relay_entry){.control = -1,
+                              .is_usable = true,
+                              .key = *key,
+                              .started_ms = clock_monotonic_ms(),
+                              .called_ms = clock_monotonic_ms()};
+    x->key.name[sizeof x->key.name - 1] = 0;
+    x->control = fork_relay(&x->key, fds);
+    if (x->control < 0) {
+        log_error("fork_failed", kv("why", strerror(errno)));
+        note_failure(x);
+        return NULL;
+    }
+    b->not_before_ms = 0;
+    b->is_begun = false;
+    return x;
+}
+
+bool relay_pool_event(struct relay_entry *x) {
+    char word;
+    struct packet p = {&word, sizeof word, NULL, 0, 0};
+    ssize_t n = packet_receive(x->control, &p);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (n > 0 && word == *RELAY_WORD_FAILED)
+        note_failure(x);
+    if (n > 0) {
+        retire(x);
+        return true;
+    }
+    if (x->is_usable) /* it was killed */
+        note_failure(x);
+    (void)close(x->control);
+    x->control = -1;
+    return false;
+}
+
+void relay_pool_retire_all(void) {
+    for (struct relay_entry *x = relays; x < relays + relays_used; x++)
+        if (x->control >= 0 && x->is_usable)
+            retire(x);
+}
+
+unsigned relay_pool_count(void) {
+    unsigned n = 0;
+
+    for (struct relay_entry *x = relays; x < relays + relays_used; x++)
+        n += x->control >= 0;
+    return n;
+}

@@ -1,0 +1,27 @@
+/* Private part of instance.h: the relays (relay.h) that the instance pool has started. */
+#pragma once
+
+#include "base/text.h"
+#include "runner/instance.h"
+
+#define RELAYS_MAX 1024
+
+struct relay_entry {
+    int control;    /* -1: free */
+    bool is_usable; /* it takes callers; otherwise it is ending */
+    struct instance_key key;
+    int64_t started_ms;
+    int64_t called_ms; /* for the last time */
+};
+
+/* How to answer who wants to call the server of this key. *fd, with INSTANCE_FOUND: a connection to
+ * its relay, which is the caller's. Relays of another revision end. */
+enum instance_found relay_pool_call(const struct instance_key *key, int *fd, uint32_t *wait_ms);
+/* Starts the relay of a server that a client has started. NULL: it is not needed, or not possible.
+ * The descriptors stay the caller's. */
+struct relay_entry *relay_pool_start(const struct instance_key *key, const int fds[INSTANCE_FDS]);
+/* Its control is readable. false: it has ended, and its place is free. */
+bool relay_pool_event(struct relay_entry *x);
+/* They take no more callers, and end after the last call. */
+void relay_pool_retire_all(void);
+unsigned relay_pool_count(void);

@@ -1,0 +1,321 @@
+/* Private part of relay.h: what a server asks a client in the middle of a call. The question goes
+ * to the call's connection, and nothing after it; the caller closes the connection, and the call is
+ * parked here until a connection brings the answer. */
+#include <errno.h>
+#include <sys/random.h>
+
+#include "base/encode.h"
+#include "runner/relay.h"
+
+#define HELD_MAX ((size_t)64 << 10) /* of notifications for a call that has asked */
+
+/* ---- to the server ---- */
+
+static void send_response(struct relay *r, struct json *id, const char *member,
+                          struct json *value) {
+    struct json *o = json_new_object(r->arena);
+
+    if (r->to_server.len >= RELAY_QUEUE_MAX) {
+        relay_end(r, "it asks, and does not read what it is answered");
+        return;
+    }
+    json_put_str(o, "jsonrpc", "2.0");
+    json_put(o, "id", id);
+    json_put(o, member, value);
+    relay_send(&r->to_server, r->arena, o);
+}
+
+static void refuse(struct relay *r, struct json *id, int code, const char *text) {
+    struct json *error = json_new_object(r->arena);
+
+    json_put_int(error, "code", code);
+    json_put_str(error, "message", text);
+    send_response(r, id, "error", error);
+}
+
+/* The answer, once. */
+static void close_question(struct relay *r, struct relay_call *call, const char *member,
+                           struct json *value) {
+    struct json *id = relay_parse(r, call->question);
+
+    if (id && !call->withdrawn)
+        send_response(r, id, member, value);
+    *call->question = 0;
+    call->withdrawn = false;
+}
+
+/* ---- which call a question is for ---- */
+
+static bool can_be_asked(const struct relay_call *call) {
+    return call->id && *call->user && !call->answered;
+}
+
+/* The newest call of the only user who has any, when none was given up a moment ago: what a server
+ * says without a name for the call may be read by this user. NULL: there is none. */
+static struct relay_call *call_of_only_user(struct relay *r) {
+    struct relay_call *newest = NULL;
+
+    if (clock_monotonic_ms() < r->gave_up_until_ms)
+        return NULL;
+    for (struct relay_call *call = r->calls; call < r->calls + RELAY_CALLS_MAX; call++) {
+        if (!can_be_asked(call))
+            continue;
+        if (newest && strcmp(newest->user, call->user) != 0)
+            return NULL;
+        if (!newest || call->id > newest->id)
+            newest = call;
+    }
+    return newest;
+}
+
+static bool is_question(const char *method) {
+    static const char *const known[] = {"elicitation/create", "sampling/createMessage",
+                                        "roots/list"};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(method, known[i]))
+            return true;
+    return false;
+}
+
+/* By its progress token, which is none that the server counts for its own requests. *call, NULL: it
+ * is over. */
+static bool names_call(struct relay *r, const struct json *params, struct relay_call **call) {
+    const struct json *token = json_get(json_get(params, "_meta"), "progressToken");
+    int64_t id;
+
+    *call = relay_find_call(r, token);
+    if (*call && !can_be_asked(*call))
+        *call = NULL;
+    return json_int(token, &id) && id > r->first_id && id <= r->next_id;
+}
+
+/* A question that names its call is for no other one, also when that call is over. */
+static struct relay_call *find_asked(struct relay *r, const struct json *params) {
+    struct relay_call *call;
+
+    return names_call(r, params, &call) ? call : call_of_only_user(r);
+}
+
+/* ---- calls that were given up ---- */
+
+void relay_note_given_up(struct relay *r, const struct relay_call *call) {
+    struct relay_given_up *own = NULL;
+
+    if (!*call->user)
+        return;
+    for (unsigned i = 0; i < r->given_up_count; i++)
+        if (!strcmp(r->given_up[i].user, call->user))
+            own = &r->given_up[i];
+    if (r->given_up_count < RELAY_GIVEN_UP_MAX) {
+        own = &r->given_up[r->given_up_count++];
+        own->id = call->id;
+        memcpy(own->user, call->user, sizeof own->user);
+    } else if (own)
+        own->id = 0;
+    else
+        r->gave_up_more = true;
+}
+
+void relay_note_late_answer(struct relay *r, const struct json *id) {
+    int64_t n;
+
+    if (!json_int(id, &n) || n <= 0)
+        return;
+    for (unsigned i = 0; i < r->given_up_count; i++)
+        if (r->given_up[i].id == n)
+            r->given_up[i--] = r->given_up[--r->given_up_count];
+}
+
+/* That nobody reads a message does little harm; that another user reads it must not be, however
+ * long ago the call was given up that it may be of. */
+struct relay_call *relay_call_of_log(struct relay *r, const struct json *params) {
+    struct relay_call *call;
+
+    if (names_call(r, params, &call))
+        return call;
+    call = r->gave_up_more ? NULL : call_of_only_user(r);
+    for (unsigned i = 0; call && i < r->given_up_count; i++)
+        if (strcmp(r->given_up[i].user, call->user) != 0)
+            call = NULL;
+    return call;
+}
+
+/* ---- from the server ---- */
+
+static bool make_ticket(char out[RELAY_TICKET_LEN + 1], struct arena *a) {
+    uint8_t bytes[RELAY_TICKET_LEN / 2];
+
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        return false;
+    memcpy(out, hex_encode(a, bytes, sizeof bytes), RELAY_TICKET_LEN + 1);
+    return true;
+}
+
+static void ask_caller(struct relay *r, struct relay_call *call, const char *method,
+                       struct json *params) {
+    struct json *o = json_new_object(r->arena);
+
+    json_put_str(o, "relay", RELAY_QUESTION);
+    json_put_str(o, "ticket", call->ticket);
+    json_put_str(o, "method", method);
+    if (params) {
+        json_del(json_get(params, "_meta"), "progressToken");
+        json_put(o, "params", params);
+    }
+    relay_send(&call->caller->out, r->arena, o);
+}
+
+/* "Ping": the receiver MUST respond promptly. */
+void relay_take_question(struct relay *r, struct json *message, const char *method) {
+    struct json *id = json_get(message, "id"), *params = json_get(message, "params");
+    struct relay_call *call;
+
+    if (!strcmp(method, "ping")) {
+        send_response(r, id, "result", json_new_object(r->arena));
+        return;
+    }
+    if (!is_question(method)) {
+        refuse(r, id, -32601, "Method not found");
+        return;
+    }
+    call = find_asked(r, params);
+    if (!call)
+        refuse(r, id, -32603,
+               "It cannot be told which call this request is for: no call runs, or calls of "
+               "several users do, or one was given up a moment ago, or the call that its "
+               "progressToken names is over. The progressToken of a call in _meta tells it");
+    else if (*call->question)
+        refuse(r, id, -32603, "The call has asked already, and waits for the answer");
+    else if (!relay_keep_text(r, id, call->question) || !make_ticket(call->ticket, r->arena)) {
+        *call->question = 0;
+        refuse(r, id, -32603, "The id of this request is too long");
+    } else
+        ask_caller(r, call, method, params);
+}
+
+void relay_withdraw_question(struct relay *r, const struct json *id) {
+    char text[RELAY_ID_MAX];
+
+    if (!relay_keep_text(r, id, text))
+        return;
+    for (struct relay_call *call = r->calls; call < r->calls + RELAY_CALLS_MAX; call++)
+        if (call->id && *call->question && !strcmp(call->question, text))
+            call->withdrawn = true;
+}
+
+void relay_deliver(struct relay *r, struct relay_call *call, struct json *message) {
+    const bool is_answer = !json_has(message, "method");
+
+    if (!*call->question)
+        relay_send(&call->caller->out, r->arena, message);
+    else if (is_answer || call->held.len < HELD_MAX)
+        relay_send(&call->held, r->arena, message);
+    call->answered = call->answered || is_answer;
+}
+
+/* ---- parked calls ---- */
+
+static bool is_parked(const struct relay_call *call) {
+    return call->id && !call->caller && *call->ticket;
+}
+
+void relay_end_question(struct relay *r, struct relay_call *call) {
+    struct json *error = json_new_object(r->arena);
+
+    r->parked -= is_parked(call);
+    json_put_int(error, "code", -32603);
+    json_put_str(error, "message", "The client has given no answer");
+    if (*call->question)
+        close_question(r, call, "error", error);
+    relay_queue_free(&call->held);
+}
+
+/* Of this user (NULL: of any), the one that ends first. */
+static struct relay_call *oldest_parked(struct relay *r, const char *user, unsigned *count) {
+    struct relay_call *oldest = NULL;
+
+    *count = 0;
+    for (struct relay_call *call = r->calls; call < r->calls + RELAY_CALLS_MAX; call++) {
+        if (!is_parked(call) || (user && strcmp(call->user, user) != 0))
+            continue;
+        ++*count;
+        if (!oldest || call->until_ms < oldest->until_ms)
+            oldest = call;
+    }
+    return oldest;
+}
+
+bool relay_park(struct relay *r, struct relay_call *call) {
+    struct relay_call *own;
+    unsigned count;
+
+    if (!*call->question || r->retired)
+        return false;
+    own = oldest_parked(r, call->user, &count);
+    if (own && count >= RELAY_PARKED_USER_MAX)
+        relay_cancel(r, own);
+    else if (r->parked >= RELAY_PARKED_MAX)
+        return false;
+    call->caller = NULL;
+    call->until_ms = clock_monotonic_ms() + RELAY_PARKED_MS;
+    r->parked++;
+    return true;
+}
+
+int64_t relay_parked_due(struct relay *r) {
+    const int64_t now = clock_monotonic_ms();
+    struct relay_call *oldest;
+    unsigned count;
+
+    while (r->parked && (oldest = oldest_parked(r, NULL, &count))) {
+        if (oldest->until_ms > now && !r->retired)
+            return oldest->until_ms;
+        arena_reset(r->arena);
+        relay_cancel(r, oldest);
+    }
+    return INT64_MAX;
+}
+
+static struct relay_call *find_parked(struct relay *r, const char *ticket) {
+    for (struct relay_call *call = r->calls; ticket && call < r->calls + RELAY_CALLS_MAX; call++)
+        if (is_parked(call) && !strcmp(call->ticket, ticket))
+            return call;
+    return NULL;
+}
+
+static void take_answer(struct relay *r, struct relay_call *call, const struct json *answer) {
+    if (json_has(answer, "error"))
+        close_question(r, call, "error", json_get(answer, "error"));
+    else
+        close_question(r, call, "result", json_get(answer, "result"));
+}
+
+void relay_resume(struct relay *r, struct relay_caller *caller, struct json *message) {
+    struct relay_call *call = find_parked(r, json_get_str(message, "ticket"));
+    const struct json *answer = json_get(message, "answer"), *token;
+
+    if (!call) {
+        relay_say(caller, RELAY_GONE, NULL);
+        return;
+    }
+    if (!json_is_object(answer)) { /* nobody answers any more */
+        relay_cancel(r, call);
+        relay_say(caller, RELAY_GONE, NULL);
+        return;
+    }
+    r->parked--;
+    call->caller = caller;
+    call->until_ms = clock_monotonic_ms() + r->key.call_ms;
+    caller->calls++;
+    *call->ticket = 0;
+    token = json_get(message, "progressToken");
+    if (!token || !*call->token || !relay_keep_text(r, token, call->token))
+        *call->token = 0;
+    take_answer(r, call, answer);
+    if (call->held.len)
+        relay_queue_add(&caller->out, call->held.p + call->held.from, call->held.len);
+    relay_queue_free(&call->held);
+    if (call->answered)
+        relay_remove_call(r, call);
+}

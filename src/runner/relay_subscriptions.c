@@ -1,0 +1,114 @@
+/* Private part of relay.h: the resources that clients have subscribed to. A change is told by
+ * touching a file that the daemon has passed as a descriptor: its stream holder watches it. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runner/relay.h"
+
+static struct relay_subscription *find(struct relay *r, const char *uri) {
+    for (unsigned i = 0; i < r->subscription_count; i++)
+        if (!strcmp(r->subscriptions[i].uri, uri))
+            return &r->subscriptions[i];
+    return NULL;
+}
+
+/* The answer is not waited for: a server that refuses never tells of a change. */
+static void tell_server(struct relay *r, const char *method, const char *uri) {
+    struct json *params = json_new_object(r->arena);
+    struct relay_call *call;
+
+    if (r->is_stateless)
+        return;
+    json_put_str(params, "uri", uri);
+    call = relay_request(r, method, params);
+    if (call)
+        relay_remove_call(r, call);
+}
+
+static bool has_room(const struct relay *r, const char *user) {
+    unsigned own = 0;
+
+    for (unsigned i = 0; i < r->subscription_count; i++)
+        own += !strcmp(r->subscriptions[i].user, user);
+    return r->subscription_count < RELAY_SUBSCRIPTIONS_MAX && own < RELAY_SUBSCRIPTIONS_USER_MAX;
+}
+
+static bool add(struct relay *r, const char *uri, const char *user, int file) {
+    struct relay_subscription *s = &r->subscriptions[r->subscription_count];
+
+    if (!has_room(r, user))
+        return false;
+    *s = (struct relay_subscription){.uri = xstrdup(uri), .file = file};
+    (void)snprintf(s->user, sizeof s->user, "%s", user);
+    r->subscription_count++;
+    if (r->is_stateless)
+        relay_listen(r);
+    tell_server(r, "resources/subscribe", uri);
+    return true;
+}
+
+void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct json *message) {
+    const char *uri = json_get_str(message, "uri"), *user = json_get_str(message, "user");
+    struct relay_subscription *s = uri ? find(r, uri) : NULL;
+    const int file = caller->passed;
+    int64_t seconds = 0;
+
+    caller->passed = -1;
+    (void)json_get_int(message, "seconds", &seconds);
+    if (file < 0 || !uri || !user || seconds <= 0 || seconds > RELAY_SUBSCRIPTION_S_MAX ||
+        (!s && !add(r, uri, user, file))) {
+        if (file >= 0)
+            (void)close(file);
+        relay_say(caller, RELAY_BUSY, NULL);
+        return;
+    }
+    if (s)
+        (void)close(file);
+    else
+        s = find(r, uri);
+    seconds = clock_monotonic_ms() + seconds * 1000;
+    s->until_ms = seconds > s->until_ms ? seconds : s->until_ms;
+    relay_say(caller, RELAY_SUBSCRIBED, NULL);
+}
+
+static void drop(struct relay *r, unsigned i) {
+    struct relay_subscription *s = &r->subscriptions[i];
+
+    (void)close(s->file);
+    free(s->uri);
+    *s = r->subscriptions[--r->subscription_count];
+}
+
+int64_t relay_subscriptions_due(struct relay *r) {
+    const int64_t now = clock_monotonic_ms();
+    int64_t due = INT64_MAX;
+
+    for (unsigned i = 0; i < r->subscription_count;) {
+        const struct relay_subscription *s = &r->subscriptions[i];
+
+        if (s->until_ms > now && !r->retired) {
+            due = s->until_ms < due ? s->until_ms : due;
+            i++;
+            continue;
+        }
+        arena_reset(r->arena);
+        tell_server(r, "resources/unsubscribe", s->uri);
+        drop(r, i);
+        if (r->is_stateless)
+            relay_listen(r);
+    }
+    return due;
+}
+
+/* "The URI may be a sub-resource of the one that the client subscribed to." */
+static bool concerns(const struct relay_subscription *s, const char *uri) {
+    const size_t len = strlen(s->uri);
+
+    return !strncmp(s->uri, uri, len) && (!uri[len] || uri[len] == '/' || s->uri[len - 1] == '/');
+}
+
+void relay_resource_changed(struct relay *r, const char *uri) {
+    for (unsigned i = 0; i < r->subscription_count; i++)
+        if (!uri || concerns(&r->subscriptions[i], uri))
+            (void)futimens(r->subscriptions[i].file, NULL);
+}

@@ -1,0 +1,237 @@
+// MCP servers that are an address ("url" in servers.d) behind the login: those of the official SDK on Streamable HTTP and on HTTP+SSE
+// of 2024-11-05, and one that does wrong what it is told.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import http from 'node:http';
+import { after, before, test } from 'node:test';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { z } from 'zod';
+import { assertToolError, callTool, META, modern, structuredContentOf } from '../parts/mcp.mjs';
+import { startMcpHttpServer } from '../parts/mcp-http-server.mjs';
+import { startSite } from '../parts/site.mjs';
+import { toolFolder } from '../parts/tasks.mjs';
+import { makeCertificates } from '../parts/tls.mjs';
+import { until } from '../parts/util.mjs';
+
+const SECRET = 'c0ffee-of-an-address';
+
+// A server of the SDK: one session for each that initializes.
+function sdkServer() {
+  const server = new McpServer({ name: 'sdk', version: '1' });
+  server.registerTool('add', { inputSchema: { a: z.number(), b: z.number() } }, ({ a, b }) => ({ content: [{ type: 'text', text: `${a + b}` }] }));
+  server.registerTool('steps', { inputSchema: {} }, async (args, { sendNotification, _meta }) => {
+    for (const progress of [1, 2]) await sendNotification({ method: 'notifications/progress', params: { progressToken: _meta.progressToken, progress } });
+    return { content: [{ type: 'text', text: 'done' }] };
+  });
+  server.registerTool('grow', { inputSchema: {} }, () => {
+    server.registerTool('grown', { inputSchema: {} }, () => ({ content: [] }));
+    return { content: [] };
+  });
+  return server;
+}
+async function listening(handler) {
+  const server = http.createServer((req, res) => handler(req, res).catch((error) => res.writeHead(500).end(String(error)))).listen(0, '127.0.0.1');
+  await new Promise((resolve) => { server.once('listening', resolve); });
+  return server;
+}
+const streamable = (sessions) => async (req, res) => {
+  let transport = sessions.get(req.headers['mcp-session-id']);
+  if (!transport) {
+    transport = new StreamableHTTPServerTransport({ sessionIdGenerator: () => crypto.randomUUID(), onsessioninitialized: (id) => sessions.set(id, transport) });
+    await sdkServer().connect(transport);
+  }
+  await transport.handleRequest(req, res);
+};
+const sse = (sessions) => async (req, res) => {
+  const url = new URL(req.url, 'http://localhost');
+  if (req.method === 'GET' && url.pathname === '/sse') {
+    const transport = new SSEServerTransport('/messages', res);
+    sessions.set(transport.sessionId, transport);
+    await sdkServer().connect(transport);
+  } else if (url.pathname === '/messages') {
+    await sessions.get(url.searchParams.get('sessionId')).handlePostMessage(req, res);
+  } else res.writeHead(405).end();
+};
+const at = (server, path) => `http://127.0.0.1:${server.address().port}${path}`;
+
+let site;
+let tools;
+let token;
+let own;
+let secure;
+let old;
+const sdk = {};
+const add = (name, manifest) => fs.writeFileSync(tools.file(`servers.d/${name}.json`), JSON.stringify({ timeout_ms: 20000, ...manifest }));
+before(async () => {
+  tools = toolFolder('mcp-url-');
+  fs.mkdirSync(tools.file('servers.d'));
+  fs.writeFileSync(tools.file('key'), `${SECRET}\n`, { mode: 0o600 });
+  const { ca, cert, key } = makeCertificates(tools.file('tls'));
+  sdk.streams = new Map();
+  sdk.streamable = await listening(streamable(sdk.streams));
+  sdk.sse = await listening(sse(new Map()));
+  own = await startMcpHttpServer();
+  old = await startMcpHttpServer({ version: '2025-03-26' });
+  secure = await startMcpHttpServer({ tls: { cert: fs.readFileSync(cert), key: fs.readFileSync(key) } });
+  add('stream', { url: at(sdk.streamable, '/mcp') });
+  add('sse', { url: at(sdk.sse, '/sse') });
+  add('own', { url: own.url, headers: { authorization: 'Bearer ${KEY}', 'x-tenant': 'one' }, secrets: { KEY: tools.file('key') } });
+  add('told', { url: own.url, caller: true, claims: ['tenant'], headers: { 'x-user': '${caller.username}', 'x-groups': '${caller.groups}',
+    'x-tenant': 'of ${caller.claims.tenant}' } });
+  add('slow', { url: own.url, timeout_ms: 1000 });
+  add('old', { url: old.url });
+  add('secure', { url: secure.url, ca_file: ca });
+  add('stranger', { url: secure.url });
+  add('away', { url: 'http://127.0.0.1:1/mcp' });
+  add('nothing', { url: at(sdk.sse, '/none') });
+  for (const [name, manifest] of Object.entries({ plain: { url: 'http://mcp.example.com/mcp' }, program: { url: own.url, env: {} },
+    reserved: { url: own.url, headers: { 'Mcp-Session-Id': 'x' } }, unknown: { url: own.url, headers: { 'x-key': '${KEY}' } } })) add(name, manifest);
+  site = await startSite({ config: { TOOLS_DIR: '', SERVERS_DIR: tools.file('servers.d'), CALLS_PER_USER: '64', CALLS_MAX: '64' },
+    mustFail: ['event=server_ended', 'event=server_lists_failed', 'event=tool_invalid', 'event=server_not_started'] });
+  token = await site.cognito.accessToken();
+});
+after(async () => {
+  await site?.close();
+  for (const server of [sdk.streamable, sdk.sse]) {
+    server?.closeAllConnections();
+    server?.close();
+  }
+  for (const server of [own, old, secure]) await server?.close();
+  tools.remove();
+});
+
+const names = async () => (await modern(site, token, 'tools/list')).body.result.tools.map((tool) => tool.name);
+const call = (name, args = {}) => callTool(site, token, name, args);
+const work = async (name, args = {}) => structuredContentOf(await call(name, args));
+const fails = async (name, args, message) => assertToolError(await call(name, args), message);
+
+test('tools of all addresses are listed; what cannot be reached, trusted or understood is left out and logged', async () => {
+  const listed = await names();
+  for (const name of ['stream_add', 'sse_add', 'own_work', 'old_work', 'secure_work']) assert.ok(listed.includes(name), `${name} of ${listed}`);
+  for (const [name, why] of [['stranger', /certificate/i], ['away', /connect/i], ['nothing', /neither Streamable HTTP nor HTTP\+SSE/]]) {
+    assert.ok(!listed.some((tool) => tool.startsWith(`${name}_`)));
+    assert.match(site.daemon.log.split('\n').filter((line) => line.includes(`event=server_lists_failed server=${name} `)).join('\n'), why);
+  }
+  for (const line of ['plain.json: url must begin with https', 'program.json: unknown member', 'reserved.json: headers.Mcp-Session-Id is set by the transport',
+    'unknown.json: headers.x-key has a \\$\\{NAME\\} that is not in']) assert.match(site.daemon.log, new RegExp(`event=tool_invalid problem=".*${line}`));
+});
+
+test('a call reaches a server of the SDK on Streamable HTTP, and on HTTP+SSE', async () => {
+  for (const name of ['stream', 'sse']) {
+    assert.deepEqual((await call(`${name}_add`, { a: 2, b: 40 })).content, [{ type: 'text', text: '42' }]);
+    const answer = await modern(site, token, 'tools/call', { name: `${name}_steps`, arguments: {} }, { meta: { ...META, progressToken: 'mine' } });
+    assert.equal([...answer.text.matchAll(/"progressToken":"mine","progress":(\d)/g)].length, 2, answer.text);
+  }
+});
+
+test('a change of the list comes on the stream that only listens', async () => {
+  await call('stream_grow');
+  await until('the new tool', async () => {
+    await call('stream_add', { a: 1, b: 1 });
+    return (await names()).includes('stream_grown');
+  });
+});
+
+test('the headers of the manifest, with their secrets, and those of the session are sent; the access token is not', async () => {
+  const { headers } = await work('own_work', { said: 'a' });
+  assert.equal(headers.authorization, `Bearer ${SECRET}`);
+  assert.equal(headers['x-tenant'], 'one');
+  assert.match(headers['mcp-session-id'], /^session-\d+$/);
+  assert.equal(headers['mcp-protocol-version'], '2025-11-25');
+  assert.ok(!JSON.stringify(headers).includes(token));
+  assert.ok(!site.daemon.log.includes(SECRET));
+  assert.equal((await work('old_work')).headers['mcp-protocol-version'], '2025-03-26');
+  assert.ok(own.listened > 0, 'it was asked for a stream, and has none');
+});
+
+test('a server is told who calls if it wants: in _meta, and in headers that the manifest names; a client cannot say it', async () => {
+  const alice = await site.cognito.accessToken({ sub: 'a-1', username: 'alice smith', 'cognito:groups': ['staff', 'a,b'], tenant: 'grün' });
+  const answer = await modern(site, alice, 'tools/call', { name: 'told_work', arguments: {} }, { meta: { ...META, 'mcp-authd/caller': { sub: 'other' } } });
+  const { headers, meta } = answer.body.result.structuredContent;
+  assert.deepEqual({ ...meta['mcp-authd/caller'], client_id: '', scopes: [] },
+    { sub: 'a-1', username: 'alice smith', client_id: '', scopes: [], groups: ['staff', 'a,b'], claims: { tenant: 'grün' } });
+  assert.deepEqual([headers['x-user'], headers['x-groups'], headers['x-tenant']], ['alice%20smith', 'staff,a%2Cb', 'of gr%C3%BCn']);
+  const other = await work('told_work', {});
+  assert.equal(other.headers['x-tenant'], undefined, 'a header whose claim the token has not is left out');
+  assert.ok(!('mcp-authd/caller' in ((await work('own_work', {})).meta ?? {})));
+});
+
+test('many calls are on their way at the same time, and each gets its own answer', async () => {
+  const answers = await Promise.all(Array.from({ length: 48 }, (_, i) => work('own_work', { said: `${i}` })));
+  assert.deepEqual(answers.map(({ said }) => said), answers.map((_, i) => `${i}`));
+});
+
+test('an answer that is cut off is asked for again', async () => {
+  assert.equal((await work('own_work', { do: 'cut', said: 'rest' })).said, 'rest');
+});
+
+test('what a server does wrong fails the call that it was for, and no other', async () => {
+  const running = own.initialized;
+  for (const [what, why] of [['status', /HTTP status 503/], ['error', /HTTP status 400: not like this/], ['word', /HTTP status 400: no expression/],
+    ['answer', /HTTP status 400: no session in the book/], ['gone', /HTTP status 404/], ['garbage', /neither JSON nor a stream of events/],
+    ['redirect', /HTTP status 307/], ['close', /has answered with an error/], ['short', /has sent no answer/], ['accepted', /has sent no answer/],
+    ['long', /more than 8388608 bytes/]]) {
+    const [, other] = await Promise.all([fails('own_work', { do: what }, why), work('own_work', { said: what })]);
+    assert.equal(other.said, what);
+  }
+  assert.equal(own.initialized, running, 'it is the same session');
+  assert.equal(own.executed.filter((what) => what === 'gone').length, 1, 'a call whose answer had begun is not sent again');
+});
+
+test('what an address asks and logs on the stream of a call is for its user, while others call', async () => {
+  const [alice, bob] = await Promise.all(['alice', 'bob'].map((sub) => site.cognito.accessToken({ sub })));
+  const meta = { ...META, 'io.modelcontextprotocol/clientCapabilities': { roots: {} }, 'io.modelcontextprotocol/logLevel': 'error' };
+  const ask = (more) => modern(site, alice, 'tools/call', { name: 'own_work', arguments: { do: 'ask' }, ...more }, { meta });
+  const others = modern(site, bob, 'tools/call', { name: 'own_work', arguments: { do: 'hold' } }, { meta });
+  await until('the call of another user', () => own.held.length === 1);
+  const asked = await ask({});
+  assert.equal(asked.body.result.resultType, 'input_required', asked.text);
+  assert.match(asked.text, /"data":"of this call"/);
+  const { requestState } = asked.body.result;
+  const roots = [{ uri: 'file:///a' }];
+  assert.deepEqual((await ask({ requestState, inputResponses: { question: { roots } } })).body.result.structuredContent, { roots });
+  own.held.pop()();
+  assert.doesNotMatch((await others).text, /of this call/);
+});
+
+test('a stream that stays open after the answer is ended', async () => {
+  assert.equal((await work('own_work', { do: 'open', said: 'now' })).said, 'now');
+  await until('its end', () => own.closed === 1);
+});
+
+test('a call that takes too long is cancelled at the server', async () => {
+  const before = own.cancelled.length;
+  await fails('slow_work', { do: 'hang' }, /did not answer within 1000 ms/);
+  await until('the cancellation', () => own.cancelled.length > before);
+  assert.equal((await work('slow_work', { said: 'on' })).said, 'on');
+});
+
+test('a session that the server has lost is begun again, and no call fails; its list is read again', async () => {
+  for (const what of ['lose', 'lose400']) {
+    const { headers } = await work('own_work', { do: what });
+    const answers = await Promise.all([1, 2, 3].map((n) => work('own_work', { said: n })));
+    for (const [i, answer] of answers.entries()) {
+      assert.equal(answer.said, i + 1);
+      assert.notEqual(answer.headers['mcp-session-id'], headers['mcp-session-id']);
+    }
+  }
+  await work('own_work', { do: 'more' });
+  await work('own_work', { do: 'lose' });
+  await until('the new tool', async () => (await work('own_work')) && (await names()).includes('own_more'));
+});
+
+test('an address that refuses another session is begun with anew', async () => {
+  await work('own_work', { do: 'refuse' });
+  await fails('own_work', {}, /refused to begin another session|has ended before it answered/);
+  await until('another one', async () => !(await call('own_work')).isError);
+});
+
+test('a stop of the daemon ends the sessions', async () => {
+  const sessions = [...own.sessions];
+  await site.close();
+  site = undefined;
+  for (const name of sessions.slice(-1)) assert.ok(own.deleted.includes(name), `${name} of ${own.deleted}`);
+});

@@ -1,0 +1,36 @@
+// With ONE_OF_SITES=50 in the environment, the site of a test is one of fifty of its daemon: a file of sites.d beside 49 others on the
+// same host name. It must answer as it does alone (tests/sites/run.mjs).
+
+import path from 'node:path';
+import { writeConfig } from './daemon.mjs';
+
+export const SITES = Number(process.env.ONE_OF_SITES ?? 0);
+export const NAME = 'under-test';
+
+// What is the whole daemon's, and stands in mcp-authd.conf only (docs/hosting.md).
+const HOST_KEYS = new Set(['SITES_DIR', 'LISTEN', 'STATE_DIR', 'STATUS_FILE', 'ENDPOINTS', 'WORKERS_MIN', 'WORKERS_MAX', 'WORKER_MAX_REQUESTS',
+  'CALLS_MAX', 'TASKS_MAX', 'MAX_BODY_BYTES', 'METRICS_EMF', 'METRICS_EMF_FILE', 'METRICS_INTERVAL_S', 'METRICS_LISTEN']);
+const CALLS_MAX = '64';      // unless it is set
+
+const pick = (keys, which) => Object.fromEntries(Object.entries(keys).filter(([key]) => which(key)));
+// Its share is all of the daemon, as it has alone.
+const ownKeys = (keys) => ({ SITE_WORKERS: keys.WORKERS_MAX, SITE_CALLS: keys.CALLS_MAX ?? CALLS_MAX, ...pick(keys, (key) => !HOST_KEYS.has(key)) });
+
+// A site has a third of the daemon's tasks.
+const tasks = ({ TASKS_MAX }) => (TASKS_MAX ? { TASKS_MAX: String(3 * TASKS_MAX) } : {});
+
+// Writes the files of sites.d in `dir` for a site with these keys. The others have other app clients of the same pool. Returns
+// the keys of mcp-authd.conf, and where the site is.
+export function oneOfMany({ dir, keys }) {
+  const file = path.join(dir, `sites.d/${NAME}.conf`);
+  const configure = (changed) => writeConfig(file, ownKeys({ ...keys, ...changed }));
+  const origin = new URL(keys.MCP_SERVER_URI).origin;
+  for (let i = 1; i < SITES; i += 1) {
+    writeConfig(path.join(dir, `sites.d/customer-${i}.conf`),
+      { MCP_SERVER_URI: `${origin}/customer-${i}/mcp`, AUTH_PROXY_URI: `${origin}/customer-${i}` });
+  }
+  configure({});
+  return { configure, state: path.join(keys.STATE_DIR, 'sites', NAME),
+    host: { ...pick(keys, (key) => HOST_KEYS.has(key) || (key.startsWith('COGNITO_') && !key.endsWith('_CLIENT_IDS'))), ...tasks(keys),
+      COGNITO_CLIENT_ID: 'ofallothers', SESSION_STORE: 'lmdb' } };
+}

@@ -1,0 +1,397 @@
+/* What a relay sends, and to whom: floods, and calls that are given up. */
+#include "unit.h"
+
+#include <fcntl.h>
+
+#include "runner/relay.h"
+
+static struct relay r;
+
+/* relay.c ends the process that it is in. */
+void relay_end(struct relay *relay, const char *why) {
+    relay->why = why;
+}
+
+static void from_server(const char *line) {
+    arena_reset(r.arena);
+    relay_from_server(&r, text_of(line));
+}
+
+static void from_caller(unsigned i, const char *line) {
+    arena_reset(r.arena);
+    assert_true(relay_from_caller(&r, &r.callers[i], text_of(line)));
+}
+
+static int setup(void **state) {
+    (void)state;
+    r = (struct relay){.callers_used = 2, .key = {.call_ms = 60000}};
+    r.callers[0].passed = r.callers[1].passed = -1;
+    r.arena = arena_new((size_t)192 << 20);
+    r.keep = arena_new((size_t)1 << 20);
+    relay_initialize(&r);
+    from_server("{\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\"}}");
+    return r.state == RELAY_RUNNING ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    relay_queue_free(&r.callers[0].out);
+    relay_queue_free(&r.callers[1].out);
+    for (size_t i = 0; i < RELAY_CALLS_MAX; i++)
+        relay_queue_free(&r.calls[i].held);
+    relay_queue_free(&r.to_server);
+    arena_free(r.arena);
+    arena_free(r.keep);
+    return 0;
+}
+
+#define CALL "{\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}"
+#define OF(user) "{\"id\":1,\"method\":\"tools/call\",\"params\":{},\"relay\":\"" user "\"}"
+#define ASK "{\"id\":\"q\",\"method\":\"roots/list\",\"params\":{}}"
+#define LOG "{\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":\"x\"}}"
+
+static void test_questions_of_a_server_that_reads_nothing_end_it(void **state) {
+    size_t most = 0;
+
+    (void)state;
+    for (size_t i = 0; i <= RELAY_QUEUE_MAX / 32 && !r.why; i++) {
+        from_server("{\"id\":\"abc\",\"method\":\"ping\"}");
+        most = r.to_server.len;
+    }
+    assert_non_null(r.why);
+    assert_in_range(most, RELAY_QUEUE_MAX, RELAY_QUEUE_MAX + 64);
+}
+
+static void test_lines_that_are_no_json_take_no_memory_for_long(void **state) {
+    const size_t room = arena_room(r.keep);
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        r.log_from_ms = 0;
+        from_server("a line of a log, of which a server prints one after the other to stdout");
+    }
+    assert_int_equal(arena_room(r.keep), room);
+}
+
+static void test_log_messages_after_a_call_was_given_up_reach_nobody(void **state) {
+    size_t len;
+
+    (void)state;
+    from_caller(0, OF("a"));
+    from_server(LOG);
+    assert_true(r.callers[0].out.len > 0);
+    from_caller(1, OF("a"));
+    relay_forget_caller(&r, &r.callers[0]);
+    len = r.callers[1].out.len;
+    from_server(LOG);
+    assert_int_equal(r.callers[1].out.len, len);
+}
+
+static void test_a_log_message_may_be_of_a_call_that_was_given_up_long_ago(void **state) {
+    (void)state;
+    from_caller(0, OF("a"));
+    relay_forget_caller(&r, &r.callers[0]);
+    r.gave_up_until_ms = 0;
+    from_caller(1, OF("b"));
+    from_server(LOG);
+    assert_int_equal(r.callers[1].out.len, 0);
+    from_server("{\"id\":2,\"result\":{}}"); /* late, but then it is over */
+    from_server(LOG);
+    assert_true(r.callers[1].out.len > 0);
+}
+
+static void test_calls_that_were_given_up_are_remembered_to_a_limit(void **state) {
+    (void)state;
+    for (int i = 0; i <= RELAY_GIVEN_UP_MAX; i++) {
+        from_caller(0, OF("a"));
+        relay_forget_caller(&r, &r.callers[0]);
+        from_server(arena_printf(r.keep, "{\"id\":%lld,\"result\":{}}", (long long)r.ping_id));
+    }
+    r.gave_up_until_ms = 0;
+    assert_int_equal(r.given_up_count, RELAY_GIVEN_UP_MAX);
+    from_caller(1, OF("a")); /* all are its own */
+    from_server(LOG);
+    assert_true(r.callers[1].out.len > 0);
+    from_caller(0, OF("b")); /* one user over */
+    relay_forget_caller(&r, &r.callers[0]);
+    r.gave_up_until_ms = 0;
+    relay_queue_free(&r.callers[1].out);
+    from_server(LOG);
+    assert_int_equal(r.callers[1].out.len, 0);
+}
+
+static void test_a_log_message_that_names_its_call_reaches_its_user_alone(void **state) {
+    (void)state;
+    from_caller(0, OF("a"));
+    from_caller(1, OF("b"));
+    from_server("{\"method\":\"notifications/"
+                "message\",\"params\":{\"_meta\":{\"progressToken\":3},\"data\":\"x\"}}");
+    assert_int_equal(r.callers[0].out.len, 0);
+    assert_true(r.callers[1].out.len > 0);
+    assert_null(memmem(r.callers[1].out.p, r.callers[1].out.len, "progressToken", 13));
+}
+
+static void test_a_call_that_is_given_up_early_has_its_time_to_end(void **state) {
+    const int64_t now = clock_monotonic_ms();
+
+    (void)state;
+    from_caller(0, CALL);
+    relay_forget_caller(&r, &r.callers[0]);
+    assert_true(r.deadline_ms >= now + 60000 + RELAY_PING_MS);
+    from_server("{\"id\":3,\"result\":{}}"); /* the ping */
+    assert_true(r.deadline_ms == INT64_MAX);
+}
+
+static void test_a_call_whose_time_is_over_has_that_of_the_ping(void **state) {
+    (void)state;
+    r.key.call_ms = 0;
+    from_caller(0, CALL);
+    relay_forget_caller(&r, &r.callers[0]);
+    assert_true(r.deadline_ms <= clock_monotonic_ms() + RELAY_PING_MS);
+}
+
+/* ---- what the server asks ---- */
+
+/* All that waits in the queue, which is empty then. */
+static const char *take(struct relay_queue *q) {
+    const char *text = arena_strndup(r.keep, q->len ? q->p + q->from : "", q->len);
+
+    relay_queue_take(q, q->len);
+    return text;
+}
+
+static const char *to_server(void) {
+    return take(&r.to_server);
+}
+
+static bool has(const char *text, const char *part) {
+    return strstr(text, part);
+}
+
+/* A call by caller 0 that has asked and is parked. Returns its ticket. */
+static const char *park(const char *call) {
+    const char *ticket;
+
+    from_caller(0, call);
+    from_server(ASK);
+    ticket = strstr(take(&r.callers[0].out), "\"ticket\":\"");
+    assert_non_null(ticket);
+    relay_forget_caller(&r, &r.callers[0]);
+    return arena_strndup(r.keep, ticket + 10, RELAY_TICKET_LEN);
+}
+
+static void resume(unsigned caller, const char *ticket, const char *answer) {
+    from_caller(caller,
+                arena_printf(r.keep, "{\"relay\":\"resume\",\"ticket\":\"%s\"%s}", ticket, answer));
+}
+#define ANSWER ",\"answer\":{\"result\":{\"roots\":[]}}"
+
+static void test_a_question_waits_for_its_answer_without_a_caller(void **state) {
+    const char *ticket = park(OF("a"));
+
+    (void)state;
+    assert_int_equal(r.parked, 1);
+    assert_false(has(to_server(), "cancelled"));
+    resume(1, ticket, ANSWER);
+    assert_int_equal(r.parked, 0);
+    assert_true(has(to_server(), "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"result\":{\"roots\":[]}}"));
+    from_server("{\"id\":2,\"result\":{}}");
+    assert_string_equal(take(&r.callers[1].out), "{\"id\":1,\"result\":{}}\n");
+    assert_int_equal(r.call_count, 0);
+    resume(1, ticket, ANSWER);
+    assert_true(has(take(&r.callers[1].out), RELAY_GONE));
+}
+
+static void test_an_answer_before_that_to_the_question_is_kept(void **state) {
+    const char *ticket = park(OF("a"));
+
+    (void)state;
+    from_server("{\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\"q\"}}");
+    from_server("{\"id\":2,\"result\":{\"late\":false}}");
+    from_server("{\"id\":2,\"result\":{\"late\":true}}");
+    (void)to_server();
+    resume(1, ticket, ANSWER);
+    assert_string_equal(to_server(), "");
+    assert_string_equal(take(&r.callers[1].out), "{\"id\":1,\"result\":{\"late\":false}}\n");
+    assert_int_equal(r.call_count, 0);
+}
+
+static void test_nobody_is_asked_for_another_user(void **state) {
+    (void)state;
+    from_caller(0, OF("a"));
+    from_caller(1, OF("b"));
+    (void)to_server();
+    from_server(ASK);
+    assert_true(has(to_server(), "cannot be told which call"));
+    from_server(
+        "{\"id\":\"q\",\"method\":\"roots/list\",\"params\":{\"_meta\":{\"progressToken\":3}}}");
+    assert_true(has(take(&r.callers[1].out), RELAY_QUESTION));
+    assert_int_equal(r.callers[0].out.len, 0);
+    relay_forget_caller(&r, &r.callers[0]); /* the server may still work for a */
+    relay_forget_caller(&r, &r.callers[1]);
+    from_caller(0, OF("b"));
+    (void)to_server();
+    from_server("{\"id\":\"other\",\"method\":\"roots/list\"}");
+    assert_true(has(to_server(), "cannot be told which call"));
+    r.gave_up_until_ms = 0;
+    from_server("{\"id\":\"other\",\"method\":\"roots/list\"}");
+    assert_true(has(take(&r.callers[0].out), RELAY_QUESTION));
+}
+
+static void test_a_question_of_a_call_that_is_over_is_for_no_other_call(void **state) {
+    (void)state;
+    from_caller(0, OF("a"));
+    from_server("{\"id\":2,\"result\":{}}");
+    from_caller(1, OF("b"));
+    (void)to_server();
+    from_server(
+        "{\"id\":\"q\",\"method\":\"roots/list\",\"params\":{\"_meta\":{\"progressToken\":2}}}");
+    assert_true(has(to_server(), "the call that its progressToken names is over"));
+    assert_int_equal(r.callers[1].out.len, 0);
+    from_server(/* a token of its own */
+                "{\"id\":\"q\",\"method\":\"roots/"
+                "list\",\"params\":{\"_meta\":{\"progressToken\":0}}}");
+    assert_true(has(take(&r.callers[1].out), RELAY_QUESTION));
+}
+
+static void test_one_who_cannot_be_asked_is_not(void **state) {
+    (void)state;
+    from_caller(0, CALL);
+    (void)to_server();
+    from_server(ASK);
+    assert_true(has(to_server(), "cannot be told which call"));
+    from_server("{\"id\":\"q\",\"method\":\"other\"}");
+    assert_true(has(to_server(), "-32601"));
+}
+
+static void test_parked_calls_have_a_limit_of_each_user(void **state) {
+    const char *first = park(OF("a"));
+
+    (void)state;
+    for (int i = 1; i < RELAY_PARKED_USER_MAX; i++) {
+        r.calls[2].until_ms = 1;
+        (void)park(OF("a"));
+    }
+    assert_int_equal(r.parked, RELAY_PARKED_USER_MAX);
+    (void)to_server();
+    (void)park(OF("a"));
+    assert_int_equal(r.parked, RELAY_PARKED_USER_MAX);
+    assert_true(has(to_server(), "notifications/cancelled"));
+    resume(1, first, ANSWER);
+    assert_true(has(take(&r.callers[1].out), RELAY_GONE));
+}
+
+static void test_parked_calls_have_a_limit_of_all(void **state) {
+    (void)state;
+    for (int i = 0; i < RELAY_PARKED_MAX; i++) {
+        r.gave_up_until_ms = 0;
+        for (size_t n = 0; n < RELAY_CALLS_MAX; n++) /* of other users: they would be ambiguous */
+            r.calls[n].answered = true;
+        (void)park(arena_printf(r.keep, "{\"id\":1,\"method\":\"m\",\"relay\":\"u%d\"}", i));
+    }
+    assert_int_equal(r.parked, RELAY_PARKED_MAX);
+    for (size_t n = 0; n < RELAY_CALLS_MAX; n++)
+        r.calls[n].answered = true;
+    (void)park(OF("one over"));
+    assert_int_equal(r.parked, RELAY_PARKED_MAX);
+}
+
+static void test_a_question_that_nobody_answers_ends(void **state) {
+    (void)state;
+    (void)park(OF("a"));
+    assert_in_range(relay_parked_due(&r), clock_monotonic_ms(),
+                    clock_monotonic_ms() + RELAY_PARKED_MS);
+    (void)to_server();
+    r.calls[2].until_ms = clock_monotonic_ms();
+    assert_true(relay_parked_due(&r) == INT64_MAX);
+    assert_int_equal(r.parked + r.call_count, 0);
+    assert_true(has(to_server(), "The client has given no answer"));
+}
+
+static void test_a_call_that_is_given_up_with_its_question_is_cancelled(void **state) {
+    (void)state;
+    resume(1, park(OF("a")), "");
+    assert_true(has(to_server(), "notifications/cancelled"));
+    assert_true(has(take(&r.callers[1].out), RELAY_GONE));
+    assert_int_equal(r.parked + r.call_count, 0);
+}
+
+/* ---- subscriptions ---- */
+
+/* What the relay says to it. */
+static const char *subscribe(const char *uri, const char *user, const char *seconds) {
+    r.callers[0].passed = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    from_caller(0, arena_printf(r.keep,
+                                "{\"relay\":\"subscribe\",\"uri\":\"%s\",\"user\":\"%s\","
+                                "\"seconds\":%s}",
+                                uri, user, seconds));
+    assert_int_equal(r.callers[0].passed, -1);
+    return take(&r.callers[0].out);
+}
+
+static void end_subscriptions(void) {
+    r.retired = true;
+    (void)relay_subscriptions_due(&r);
+    assert_int_equal(r.subscription_count + r.call_count, 0);
+}
+
+static void test_the_server_is_told_of_a_subscription_once(void **state) {
+    (void)state;
+    (void)to_server();
+    assert_true(has(subscribe("x:a", "u", "60"), RELAY_SUBSCRIBED));
+    assert_true(has(to_server(), "\"resources/subscribe\",\"params\":{\"uri\":\"x:a\"}"));
+    assert_true(has(subscribe("x:a", "other", "90"), RELAY_SUBSCRIBED));
+    assert_string_equal(to_server(), "");
+    assert_true(relay_subscriptions_due(&r) > clock_monotonic_ms() + 80000);
+    r.subscriptions[0].until_ms = clock_monotonic_ms();
+    assert_true(relay_subscriptions_due(&r) == INT64_MAX);
+    assert_true(has(to_server(), "\"resources/unsubscribe\",\"params\":{\"uri\":\"x:a\"}"));
+    end_subscriptions();
+}
+
+static void test_subscriptions_have_limits(void **state) {
+    (void)state;
+    assert_true(has(subscribe("x:a", "u", "0"), RELAY_BUSY));
+    assert_true(has(subscribe("x:a", "u", "604801"), RELAY_BUSY));
+    from_caller(0, "{\"relay\":\"subscribe\",\"uri\":\"x:a\",\"user\":\"u\",\"seconds\":1}");
+    assert_true(has(take(&r.callers[0].out), RELAY_BUSY)); /* without a file */
+    for (int i = 0; i < RELAY_SUBSCRIPTIONS_MAX; i++)
+        assert_true(
+            has(subscribe(arena_printf(r.keep, "x:%d", i),
+                          arena_printf(r.keep, "%d", i / RELAY_SUBSCRIPTIONS_USER_MAX), "604800"),
+                RELAY_SUBSCRIBED));
+    assert_true(has(subscribe("x:over", "new", "60"), RELAY_BUSY));
+    r.subscriptions[RELAY_SUBSCRIPTIONS_MAX - 1].until_ms = 0;
+    (void)relay_subscriptions_due(&r);
+    assert_true(has(subscribe("x:over", "0", "60"), RELAY_BUSY));
+    assert_true(has(subscribe("x:over", "new", "60"), RELAY_SUBSCRIBED));
+    end_subscriptions();
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_questions_of_a_server_that_reads_nothing_end_it),
+        TEST(test_lines_that_are_no_json_take_no_memory_for_long),
+        TEST(test_log_messages_after_a_call_was_given_up_reach_nobody),
+        TEST(test_a_log_message_may_be_of_a_call_that_was_given_up_long_ago),
+        TEST(test_calls_that_were_given_up_are_remembered_to_a_limit),
+        TEST(test_a_log_message_that_names_its_call_reaches_its_user_alone),
+        TEST(test_a_call_that_is_given_up_early_has_its_time_to_end),
+        TEST(test_a_call_whose_time_is_over_has_that_of_the_ping),
+        TEST(test_a_question_waits_for_its_answer_without_a_caller),
+        TEST(test_an_answer_before_that_to_the_question_is_kept),
+        TEST(test_nobody_is_asked_for_another_user),
+        TEST(test_a_question_of_a_call_that_is_over_is_for_no_other_call),
+        TEST(test_one_who_cannot_be_asked_is_not),
+        TEST(test_parked_calls_have_a_limit_of_each_user),
+        TEST(test_parked_calls_have_a_limit_of_all),
+        TEST(test_a_question_that_nobody_answers_ends),
+        TEST(test_a_call_that_is_given_up_with_its_question_is_cancelled),
+        TEST(test_the_server_is_told_of_a_subscription_once),
+        TEST(test_subscriptions_have_limits),
+    };
+
+    log_set_level(LOG_ERROR);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,345 @@
+/* What a program's supervisor decides: TCP sockets that do not reach the instance metadata
+ * addresses. The programs are this one: its first argument says what it does. */
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/ipv6.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include "runner/process.h"
+#include "runner/seccomp_notify.h"
+#include "runner_fixture.h"
+
+#define ANSWER_MS 500U /* to wait for a SYN-ACK that does not come */
+#define CONNECTIONS_MAX 16
+
+/* ---- the programs ---- */
+
+static void say(const char *text) {
+    (void)printf("%s ", text);
+    (void)fflush(stdout);
+}
+
+/* Begins a connection; its socket does not wait. */
+static int begin_connect(const char *port, const char *address) {
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)atoi(port))};
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = v6.sin6_port};
+    bool is_v4 = inet_pton(AF_INET, address, &v4.sin_addr) == 1;
+    int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    unsigned wait_ms = ANSWER_MS;
+
+    (void)inet_pton(AF_INET6, address, &v6.sin6_addr);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &wait_ms, sizeof wait_ms);
+    (void)connect(fd, is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
+                  is_v4 ? sizeof v4 : sizeof v6);
+    return fd;
+}
+
+static int do_connect(const char *port, char **addresses) {
+    int fds[CONNECTIONS_MAX], n = 0;
+
+    for (; addresses[n]; n++)
+        fds[n] = begin_connect(port, addresses[n]);
+    for (int i = 0; i < n; i++) {
+        struct pollfd p = {.fd = fds[i], .events = POLLOUT};
+        int error = 0;
+        socklen_t len = sizeof error;
+
+        (void)poll(&p, 1, -1);
+        (void)getsockopt(fds[i], SOL_SOCKET, SO_ERROR, &error, &len);
+        say(error ? strerrorname_np(error) : "connected");
+    }
+    return 0;
+}
+
+static void say_socket(int family, int type, int protocol) {
+    int fd = socket(family, type, protocol);
+
+    say(fd < 0 ? strerrorname_np(errno) : "ok");
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+static int do_sockets(void) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), open = 0;
+    struct rlimit none = {0, 0};
+
+    (void)printf("%d %d ", fcntl(fd, F_GETFL) & O_NONBLOCK ? 1 : 0, fcntl(fd, F_GETFD));
+    fd = socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP);
+    (void)printf("%d %d ", fcntl(fd, F_GETFL) & O_NONBLOCK ? 1 : 0, fcntl(fd, F_GETFD));
+    say_socket(AF_INET, SOCK_DGRAM, 0);
+    say_socket(AF_UNIX, SOCK_STREAM, 0);
+    say_socket(AF_INET, SOCK_STREAM, 262 /* IPPROTO_MPTCP */);
+    say_socket(43 /* AF_SMC */, SOCK_STREAM, 0);
+    say_socket(AF_INET, SOCK_STREAM, IPPROTO_UDP);
+    open = fd;
+    (void)getrlimit(RLIMIT_NOFILE, &none);
+    none.rlim_cur = (rlim_t)open + 1;
+    (void)setrlimit(RLIMIT_NOFILE, &none);
+    say_socket(AF_INET, SOCK_STREAM, 0);
+    return 0;
+}
+
+/* tcp(7): a key of no length takes away what closes an address. */
+static int do_reopen(void) {
+    struct tcp_md5sig m = {.tcpm_prefixlen = 32};
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    (void)inet_pton(AF_INET, "169.254.169.254", &v4.sin_addr);
+    memcpy(&m.tcpm_addr, &v4, sizeof v4);
+    say(setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &m, sizeof m) ? strerrorname_np(errno) : "ok");
+    m.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX;
+    say(setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG_EXT, &m, sizeof m) ? strerrorname_np(errno) : "ok");
+    say(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) ? strerrorname_np(errno)
+                                                                         : "ok");
+    return 0;
+}
+
+static int be_program(char **argv) {
+    if (!strcmp(argv[1], "connect"))
+        return do_connect(argv[2], argv + 3);
+    if (!strcmp(argv[1], "sockets"))
+        return do_sockets();
+    return do_reopen();
+}
+
+/* ---- running them ---- */
+
+static struct arena *a;
+
+static int begin(void **state) {
+    (void)state;
+    a = arena_new(UNIT_ARENA_BYTES);
+    return 0;
+}
+
+static int end(void **state) {
+    (void)state;
+    arena_free(a);
+    return 0;
+}
+
+static struct process_result run_for(int64_t timeout_ms, const struct containment *c,
+                                     const char *const *words) {
+    static char self[PATH_MAX];
+    const char *argv[16] = {self};
+    /* Looking for leaks takes a process and a descriptor more. */
+    const char *const envp[] = {"ASAN_OPTIONS=detect_leaks=0", NULL};
+    const struct process_spec spec = {.argv = argv,
+                                      .envp = envp,
+                                      .dir = "/",
+                                      .containment = c,
+                                      .timeout_ms = timeout_ms,
+                                      .output_max = 65536};
+    struct process_result r;
+
+    assert_non_null(realpath("/proc/self/exe", self));
+    for (int i = 0; words[i]; i++)
+        argv[i + 1] = words[i];
+    process_run(a, &spec, &r);
+    return r;
+}
+
+static const char *output(const struct containment *c, const char *const *words) {
+    struct process_result r = run_for(60000, c, words);
+
+    assert_int_equal(r.end, PROCESS_EXITED);
+    assert_int_equal(r.code, 0);
+    return r.out.p;
+}
+
+static void need_notify(void) {
+    struct run_state in_force;
+
+    assert_true(runner_ask_state(5000, &in_force));
+    if (!in_force.notify)
+        skip();
+}
+
+/* ---- the instance metadata addresses, in a network of their own ---- */
+
+static const char *const metadata[] = {"169.254.169.254", "169.254.170.2", "169.254.170.23",
+                                       "fd00:ec2::254", "fd00:ec2::23"};
+#define METADATA (sizeof metadata / sizeof *metadata)
+
+static bool has_network;
+
+static bool add_v4(int fd, const char *label, const char *address) {
+    struct ifreq r = {0};
+    struct sockaddr_in sa = {.sin_family = AF_INET};
+
+    (void)snprintf(r.ifr_name, sizeof r.ifr_name, "%s", label);
+    if (inet_pton(AF_INET, address, &sa.sin_addr) != 1)
+        return false;
+    memcpy(&r.ifr_addr, &sa, sizeof sa);
+    return !ioctl(fd, SIOCSIFADDR, &r);
+}
+
+static bool add_v6(int fd, const char *address) {
+    struct in6_ifreq r = {.ifr6_prefixlen = 128, .ifr6_ifindex = (int)if_nametoindex("lo")};
+
+    return inet_pton(AF_INET6, address, &r.ifr6_addr) == 1 && !ioctl(fd, SIOCSIFADDR, &r);
+}
+
+/* A network with nothing but loopback, to which the addresses belong. */
+static bool make_network(void) {
+    struct ifreq up = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    int v4, v6;
+    bool ok;
+
+    if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+        return false;
+    v4 = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    v6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ok = !ioctl(v4, SIOCSIFFLAGS, &up) && add_v4(v4, "lo:1", metadata[0]) &&
+         add_v4(v4, "lo:2", metadata[1]) && add_v4(v4, "lo:3", metadata[2]) &&
+         add_v4(v4, "lo:4", "169.254.169.253") && add_v6(v6, metadata[3]) &&
+         add_v6(v6, metadata[4]) && add_v6(v6, "fd00:ec2::253");
+    (void)close(v4);
+    (void)close(v6);
+    return ok;
+}
+
+/* A listening socket of all addresses; *port is set to its port. */
+static int listen_everywhere(const char **port) {
+    struct sockaddr_in6 sa = {.sin6_family = AF_INET6};
+    socklen_t len = sizeof sa;
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
+    assert_int_equal(listen(fd, 64), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+    *port = arena_printf(a, "%d", ntohs(sa.sin6_port));
+    return fd;
+}
+
+static void instance_metadata_is_not_reached(void **state) {
+    const struct containment allowed = {.instance_metadata = true};
+    const char *words[3 + METADATA + 5] = {"connect"};
+    int listener;
+    size_t n = 2;
+
+    (void)state;
+    if (!has_network)
+        skip();
+    need_notify();
+    listener = listen_everywhere(&words[1]);
+    for (size_t i = 0; i < METADATA; i++)
+        words[n++] = metadata[i];
+    words[n++] = "::ffff:169.254.169.254";
+    words[n++] = "::ffff:169.254.169.253";
+    words[n++] = "169.254.169.253";
+    words[n++] = "fd00:ec2::253";
+    words[n++] = "127.0.0.1";
+    assert_string_equal(output(NULL, words), "ETIMEDOUT ETIMEDOUT ETIMEDOUT ETIMEDOUT ETIMEDOUT "
+                                             "ETIMEDOUT connected connected connected connected ");
+    assert_string_equal(output(&allowed, words),
+                        "connected connected connected connected connected connected connected "
+                        "connected connected connected ");
+    (void)close(listener);
+}
+
+static void a_program_cannot_reopen_them(void **state) {
+    (void)state;
+    need_notify();
+    assert_string_equal(output(NULL, (const char *const[]){"reopen", NULL}), "EPERM EPERM ok ");
+}
+
+static void sockets_are_as_the_program_wants_them(void **state) {
+    (void)state;
+    need_notify();
+    assert_string_equal(output(NULL, (const char *const[]){"sockets", NULL}),
+                        "1 1 0 0 ok ok EPROTONOSUPPORT EAFNOSUPPORT EPROTONOSUPPORT EMFILE ");
+    assert_string_equal(output(&(struct containment){.instance_metadata = true},
+                               (const char *const[]){"sockets", NULL}),
+                        "1 1 0 0 ok ok EPROTONOSUPPORT EAFNOSUPPORT EPROTONOSUPPORT EMFILE ");
+}
+
+static void ignore(int signo) {
+    (void)signo;
+}
+
+/* Without SA_RESTART: a system call that the signal ends has EINTR. */
+static _Noreturn void ask_once(int channel) {
+    const struct seccomp_asks asks = {.tcp = true};
+    const struct sigaction interrupts = {.sa_handler = ignore};
+    int listener;
+
+    if (sigaction(SIGUSR1, &interrupts, NULL) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+        !seccomp_contain(&asks, &listener) || !seccomp_listener_send(channel, listener))
+        _exit(1);
+    (void)socket(AF_INET, SOCK_STREAM, 0);
+    _exit(errno == EACCES ? 0 : errno == EINTR ? 2 : 1);
+}
+
+static bool has_wait_killable(void) {
+    struct utsname u;
+    int major = 0, minor = 0;
+
+    return !uname(&u) && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 5 || (major == 5 && minor >= 19));
+}
+
+static void a_signal_ends_no_call_that_is_being_answered(void **state) {
+    struct seccomp_notif asked = {0};
+    struct pollfd p = {.events = POLLIN};
+    int channel[2], status;
+    pid_t pid;
+
+    (void)state;
+    need_notify();
+    if (!has_wait_killable())
+        skip();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, channel), 0);
+    pid = fork();
+    if (pid == 0)
+        ask_once(channel[1]);
+    p.fd = channel[0];
+    assert_int_equal(poll(&p, 1, 60000), 1);
+    p.fd = seccomp_listener_take(channel[0]);
+    assert_int_equal(poll(&p, 1, 60000), 1);
+    assert_int_equal(ioctl(p.fd, SECCOMP_IOCTL_NOTIF_RECV, &asked), 0);
+    assert_int_equal(kill(pid, SIGUSR1), 0);
+    /* It would have to end the call by now. */
+    for (int i = 0; i < 100; i++)
+        (void)sched_yield();
+    assert_int_equal(ioctl(p.fd, SECCOMP_IOCTL_NOTIF_SEND,
+                           &(struct seccomp_notif_resp){.id = asked.id, .error = -EACCES}),
+                     0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    (void)close(p.fd);
+    (void)close(channel[0]);
+    (void)close(channel[1]);
+}
+
+int main(int argc, char **argv) {
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+    const struct CMUnitTest tests[] = {
+        T(instance_metadata_is_not_reached),
+        T(a_program_cannot_reopen_them),
+        T(sockets_are_as_the_program_wants_them),
+        T(a_signal_ends_no_call_that_is_being_answered),
+    };
+
+    if (argc > 1)
+        return be_program(argv);
+    has_network = make_network();
+    return cmocka_run_group_tests(tests, runner_setup, runner_teardown);
+}
