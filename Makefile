@@ -37,6 +37,8 @@ SRCS    := $(wildcard src/*.c src/*/*.c)
 OBJS    := $(SRCS:src/%.c=$(BUILD)/obj/%.o)
 ROOMS   := $(filter-out $(BUILD)/obj/main.o,$(OBJS))
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS  = $(FUZZERS:%=$(BUILD)/fuzz/replay_%)
 # The pool's own tests: the rooms that it stands on, and a stand-in for app/.
 POOL    := $(filter $(BUILD)/obj/base/% $(BUILD)/obj/crypto/% $(BUILD)/obj/metrics/% $(BUILD)/obj/config/% $(BUILD)/obj/web/% $(BUILD)/obj/runner/% $(BUILD)/obj/server/%,$(ROOMS))
 
@@ -82,17 +84,22 @@ $(BUILD)/librooms.a: $(ROOMS)
 
 test:  ## install what the tests need, run every test, plain and under the sanitizers, and fuzz for a few seconds each
 	@scripts/deps test
+	$(MAKE) -s -j$$(nproc) WERROR=1 tests-built
 	$(MAKE) WERROR=1 check
-	$(MAKE) warnings
+	$(MAKE) warnings COMPILERS=clang
 	$(MAKE) WERROR=1 valgrind
 	$(MAKE) asan
 	$(MAKE) fuzz FUZZ_SECONDS=3
 	$(MAKE) infra
 
+# With -j, since the tests themselves run one after another.
+tests-built: $(BUILD)/mcp-authd $(BUILD)/activate $(BUILD)/schema_check $(BUILD)/pool/stub $(BUILD)/pool/pool_test $(UNITS) $(REPLAYS)
+
 check: guards unit replay pool-test e2e e2e-policies e2e-sites-short conformance  ## run every test once
 
 asan:  ## the whole suite under AddressSanitizer and UBSan
 	@scripts/deps test
+	$(MAKE) -s -j$$(nproc) SANITIZE=1 BUILD=build/asan tests-built
 	$(MAKE) SANITIZE=1 BUILD=build/asan unit replay pool-test e2e-lighttpd conformance
 
 guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, headers, shell, format, documents, shipped configuration
@@ -135,14 +142,13 @@ $(BUILD)/pool/pool_test: $(POOL_TESTS) $(wildcard tests/pool/*.h) $(BUILD)/libro
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $(POOL_TESTS) $(BUILD)/librooms.a $(LIBS) -lcmocka
 
-FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
 
 $(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/librooms.a
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) -Itests/unit -pie $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS)
 
-replay: $(FUZZERS:%=$(BUILD)/fuzz/replay_%)  ## give every fuzz seed to its parser, and inputs as large as a body
+replay: $(REPLAYS)  ## give every fuzz seed to its parser, and inputs as large as a body
 	@tests/fuzz/large.sh $(BUILD)/fuzz/large
 	@for f in $(FUZZERS); do \
 	  $(BUILD)/fuzz/replay_$$f tests/fuzz/corpus/$$f $$(ls -d $(BUILD)/fuzz/large/$$f 2>/dev/null) || exit 1; done
@@ -199,9 +205,10 @@ infra:  ## the AWS side: types, synthesis of both stages, every line of the docu
 	tests/node infra/node_modules/typescript/bin/tsc -p infra
 	METRICS_PRINTER=$(abspath $(BUILD))/unit/test_metrics tests/node --test infra/test/*.test.ts
 
-warnings:  ## no warning with gcc or clang
-	@for cc in gcc clang; do \
-	  $(MAKE) --no-print-directory -s CC=$$cc WERROR=1 BUILD=build/$$cc all && echo "$$cc: no warning" || exit 1; done
+COMPILERS ?= gcc clang
+warnings:  ## no warning with gcc or clang (COMPILERS: these)
+	@for cc in $(COMPILERS); do \
+	  $(MAKE) --no-print-directory -s -j$$(nproc) CC=$$cc WERROR=1 BUILD=build/$$cc all && echo "$$cc: no warning" || exit 1; done
 
 $(BUILD)/bench/fixed: tests/bench/fixed.c
 	@mkdir -p $(@D)
@@ -318,7 +325,7 @@ boot-test:  ## run the boot script of the stack's hosts in a minimal Debian 13 w
 clean:  ## remove what was built
 	rm -rf build
 
-.PHONY: all help deps demo test check asan guards conf unit valgrind replay fuzz pool-test e2e \
+.PHONY: all help deps demo test tests-built check asan guards conf unit valgrind replay fuzz pool-test e2e \
 	e2e-lighttpd e2e-apache e2e-nginx e2e-nginx-short e2e-caddy e2e-policies conformance warnings infra \
 	bench bench-instructions bench-peers bench-tools bench-servers bench-calls bench-login bench-sites bench-streams bench-all \
 	man install-files install deb deb-test boot-test clean
