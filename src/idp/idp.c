@@ -425,9 +425,10 @@ void idp_share(struct idp *idp, struct token_memory *memory) {
                                           .needs_audience = idp->needs_audience});
 }
 
-void idp_token_init(struct idp_token *token, const char *text) {
+void idp_token_init(const struct idp *idp, struct idp_token *token, const char *text) {
     *token = (struct idp_token){.text = text};
     sha256(text, strlen(text), token->digest);
+    token_cache_key(&idp->tokens, token->digest, &token->key);
 }
 
 /* The provider may have dropped the key since. */
@@ -440,16 +441,8 @@ const struct token_claims *idp_known(const struct idp *idp, struct arena *a,
     const struct token_claims *claims;
     uint64_t print;
 
-    claims = token_cache_get(&idp->tokens, a, token->digest, clock_now_s(idp->clock), &print);
+    claims = token_cache_get(&idp->tokens, a, &token->key, clock_now_s(idp->clock), &print);
     return claims && is_key_there(idp, print) ? claims : NULL;
-}
-
-static bool is_known_as_forged(const struct idp *idp, struct arena *a,
-                               const struct idp_token *token, int64_t now_s) {
-    uint64_t print;
-
-    return token_cache_get_forged(&idp->tokens, a, token->digest, now_s, &print) &&
-           is_key_there(idp, print);
 }
 
 /* ERR_INVALID_TOKEN if its key has not signed it. */
@@ -457,8 +450,10 @@ static enum rc check_signature(const struct idp *idp, struct arena *a, struct id
                                struct jws *read, struct err *e) {
     const int64_t now_s = clock_now_s(idp->clock);
     const struct jwk *key;
+    uint64_t print;
 
-    if (is_known_as_forged(idp, a, token, now_s))
+    if (token_cache_get_forged(&idp->tokens, a, &token->key, now_s, &print) &&
+        is_key_there(idp, print))
         return err_set(e, ERR_INVALID_TOKEN, TOKEN_IS_FORGED);
     if (access_token_read(a, token->text, read, e) || keyset_find(idp->keys, read->kid, &key, e))
         return e->code;
@@ -466,7 +461,7 @@ static enum rc check_signature(const struct idp *idp, struct arena *a, struct id
     if (!access_token_check_signature(read, key, e))
         return OK;
     token->is_forged = true;
-    token_cache_put_forged(&idp->tokens, token->digest, key->print, now_s);
+    token_cache_put_forged(&idp->tokens, &token->key, key->print, now_s);
     return e->code;
 }
 
@@ -488,7 +483,7 @@ const struct token_claims *idp_verify(const struct idp *idp, struct arena *a,
         return NULL;
     claims = access_token_claims(a, &read, &expect, e);
     if (claims)
-        token_cache_put(&idp->tokens, token->digest, claims, token->key_print, expect.now_s);
+        token_cache_put(&idp->tokens, &token->key, claims, token->key_print, expect.now_s);
     return claims;
 }
 

@@ -109,12 +109,13 @@ void idp_wait_end(struct idp *idp);
 /* An access token that somebody sent. */
 struct idp_token {
     const char *text;           /* borrowed */
-    uint8_t digest[SHA256_LEN]; /* of the text: what it is known by */
+    uint8_t digest[SHA256_LEN]; /* of the text */
+    struct token_key key;       /* made of it: what is known of the token */
     uint64_t key_print;         /* set by idp_verify: of the key that it names */
     bool is_forged; /* set by idp_verify: it has found now that the key has not signed it */
 };
 /* `text` may have up to TOKEN_LEN_MAX bytes; a longer one is hashed, and refused, all the same. */
-void idp_token_init(struct idp_token *token, const char *text);
+void idp_token_init(const struct idp *idp, struct idp_token *token, const char *text);
 /* The claims of a token that was verified here, in the arena; NULL if it is not known. Asks no
  * server and no store. */
 const struct token_claims *idp_known(const struct idp *idp, struct arena *a,

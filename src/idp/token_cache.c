@@ -2,8 +2,6 @@
  * them. */
 #include "idp/token_cache.h"
 
-#include "shared/memory_cache.h"
-
 struct token_memory {
     struct memory_cache *verified, *forged;
     uint8_t secret[SHA256_LEN]; /* so that clients cannot choose tokens that fall into one set */
@@ -46,14 +44,14 @@ void token_cache_open(struct token_cache *c, struct token_memory *memory,
         hmac_sha256(c->site, sizeof c->site, texts[i], strlen(texts[i]) + 1, c->site);
 }
 
-static void key_of(const struct token_cache *c, const uint8_t digest[SHA256_LEN],
-                   uint8_t out[MEMORY_CACHE_KEY_LEN]) {
+void token_cache_key(const struct token_cache *c, const uint8_t digest[SHA256_LEN],
+                     struct token_key *out) {
     uint8_t both[2 * SHA256_LEN];
 
     _Static_assert(MEMORY_CACHE_KEY_LEN == SHA256_LEN, "a key is a digest");
     memcpy(both, c->site, SHA256_LEN);
     memcpy(both + SHA256_LEN, digest, SHA256_LEN);
-    sha256(both, sizeof both, out);
+    sha256(both, sizeof both, out->bytes);
 }
 
 /* ---- claims as bytes: numbers, then the strings with their zeros ---- */
@@ -64,9 +62,8 @@ struct numbers {
 };
 
 const struct token_claims *token_cache_get(const struct token_cache *c, struct arena *a,
-                                           const uint8_t digest[SHA256_LEN], int64_t now_s,
+                                           const struct token_key *key, int64_t now_s,
                                            uint64_t *key_print) {
-    uint8_t key[MEMORY_CACHE_KEY_LEN];
     struct numbers numbers;
     struct token_claims *out;
     struct text saved;
@@ -74,8 +71,8 @@ const struct token_claims *token_cache_get(const struct token_cache *c, struct a
 
     if (!c->memory)
         return NULL;
-    key_of(c, digest, key);
-    if (!memory_cache_get(c->memory->verified, a, key, now_s, &saved) || saved.len < sizeof numbers)
+    if (!memory_cache_get(c->memory->verified, a, key->bytes, now_s, &saved) ||
+        saved.len < sizeof numbers)
         return NULL;
     memcpy(&numbers, saved.p, sizeof numbers);
     out = arena_alloc(a, sizeof *out);
@@ -95,12 +92,11 @@ const struct token_claims *token_cache_get(const struct token_cache *c, struct a
     return out;
 }
 
-void token_cache_put(const struct token_cache *c, const uint8_t digest[SHA256_LEN],
+void token_cache_put(const struct token_cache *c, const struct token_key *key,
                      const struct token_claims *claims, uint64_t key_print, int64_t now_s) {
     const struct numbers numbers = {claims->exp, claims->iat, key_print};
     struct memory_cache_entry entry = {.len = sizeof numbers, .expires_s = claims->exp};
     struct token_claims copy = *claims;
-    uint8_t key[MEMORY_CACHE_KEY_LEN];
     char *text, *p;
 
     if (!c->memory)
@@ -112,35 +108,30 @@ void token_cache_put(const struct token_cache *c, const uint8_t digest[SHA256_LE
     p = text + sizeof numbers;
     for (size_t i = 0; i < TOKEN_CLAIM_STRINGS; i++)
         p = stpcpy(p, *token_claim_string(&copy, i)) + 1;
-    key_of(c, digest, key);
-    memory_cache_put(c->memory->verified, key, &entry, now_s);
+    memory_cache_put(c->memory->verified, key->bytes, &entry, now_s);
     explicit_bzero(text, entry.len);
     free(text);
 }
 
 bool token_cache_get_forged(const struct token_cache *c, struct arena *a,
-                            const uint8_t digest[SHA256_LEN], int64_t now_s, uint64_t *key_print) {
-    uint8_t key[MEMORY_CACHE_KEY_LEN];
+                            const struct token_key *key, int64_t now_s, uint64_t *key_print) {
     struct text print;
 
     if (!c->memory)
         return false;
-    key_of(c, digest, key);
-    if (!memory_cache_get(c->memory->forged, a, key, now_s, &print) ||
+    if (!memory_cache_get(c->memory->forged, a, key->bytes, now_s, &print) ||
         print.len != sizeof *key_print)
         return false;
     memcpy(key_print, print.p, sizeof *key_print);
     return true;
 }
 
-void token_cache_put_forged(const struct token_cache *c, const uint8_t digest[SHA256_LEN],
+void token_cache_put_forged(const struct token_cache *c, const struct token_key *key,
                             uint64_t key_print, int64_t now_s) {
     const struct memory_cache_entry entry = {
         .value = &key_print, .len = sizeof key_print, .expires_s = now_s + FORGED_TOKEN_KEPT_S};
-    uint8_t key[MEMORY_CACHE_KEY_LEN];
 
     if (!c->memory)
         return;
-    key_of(c, digest, key);
-    memory_cache_put(c->memory->forged, key, &entry, now_s);
+    memory_cache_put(c->memory->forged, key->bytes, &entry, now_s);
 }

@@ -120,19 +120,19 @@ static enum rc verify(struct exchange *x, struct idp_token *token,
     return *claims ? OK : e->code;
 }
 
-static enum rc read_token(const struct request *rq, struct idp_token *token, struct err *e) {
+static enum rc read_token(const struct exchange *x, struct idp_token *token, struct err *e) {
     const char *text = NULL;
 
-    if (bearer_token(rq, &text, e))
+    if (bearer_token(x->rq, &text, e))
         return e->code;
-    idp_token_init(token, text);
+    idp_token_init(x->site->idp, token, text);
     return OK;
 }
 
 static enum rc check_token(struct exchange *x, const struct token_claims **claims, struct err *e) {
     struct idp_token token;
 
-    if (read_token(x->rq, &token, e))
+    if (read_token(x, &token, e))
         return e->code;
     *claims = idp_known(x->site->idp, x->rq->arena, &token);
     metrics_count(METRIC_TOKEN_CACHE, *claims ? CACHE_HIT : CACHE_MISS);
@@ -144,7 +144,7 @@ static enum rc check_token(struct exchange *x, const struct token_claims **claim
 enum rc bearer_check_again(struct exchange *x, const struct token_claims *claims, struct err *e) {
     struct idp_token token;
 
-    return read_token(x->rq, &token, e) ? e->code : check_revoked(x, &token, claims, e);
+    return read_token(x, &token, e) ? e->code : check_revoked(x, &token, claims, e);
 }
 
 enum rc bearer_check_scopes(struct exchange *x, const struct token_claims *claims,

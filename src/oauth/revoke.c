@@ -50,7 +50,7 @@ static enum rc revoke(struct exchange *x, const struct form *f, bool *found, str
         return revoke_refresh(x, &t.grant, e);
     if (!x->site->idp->keys) /* the issuer is not known */
         return OK;
-    idp_token_init(&access, token);
+    idp_token_init(x->site->idp, &access, token);
     claims = idp_verify(x->site->idp, x->rq->arena, &access, e);
     if (!claims)
         return e->code == ERR_INVALID_TOKEN ? OK : e->code;

@@ -64,7 +64,7 @@ static enum rc check_token(struct exchange *x, const char *access_token, struct 
     if (!x->site->idp->keys) /* the issuer is not known */
         return OK;
     warn_if_large(x->rq, access_token);
-    idp_token_init(&token, access_token);
+    idp_token_init(x->site->idp, &token, access_token);
     claims = idp_verify(x->site->idp, x->rq->arena, &token, &why);
     if (!claims && cannot_tell(x->site, x->rq->arena, access_token, why.code)) {
         log_warn("token_not_checked", kv("request", x->rq->id), kv("reason", why.text));

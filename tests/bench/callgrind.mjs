@@ -20,3 +20,18 @@ export function callgrind(out, functionName) {
     },
   };
 }
+
+// What the calls of a function cost with all that it called, in one such file.
+export function inclusive(file, functionName) {
+  const names = new Map(); // callgrind writes a name once, and then its number
+  let sum = 0;
+  let counts;
+  for (const line of fs.readFileSync(file, 'utf8').split('\n')) {
+    const [, id, name] = /^c?fn=(\(\d+\))(?: (.*))?$/.exec(line) ?? [];
+    if (name) names.set(id, name);
+    if (id) counts = line.startsWith('cfn=') && names.get(id) === functionName ? 'next' : undefined;
+    else if (counts === 'next' && line.startsWith('calls=')) counts = 'now';
+    else if (counts === 'now') [sum, counts] = [sum + Number(line.split(' ')[1]), undefined];
+  }
+  return sum;
+}

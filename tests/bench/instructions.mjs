@@ -1,6 +1,7 @@
 // make bench-instructions: what a worker does for an authenticated tools/call of `echo`, beside fixed.c: instructions in user space (callgrind),
-// allocations (count_allocations.c), system calls (strace). Counted, so a busy machine does not matter. Then the instructions again with more
-// tools and with more stored sessions, on which they must not depend, and the CPU time of the whole daemon for one changed manifest.
+// allocations (count_allocations.c), system calls (strace). Counted, so a busy machine does not matter. Then the instructions again with tokens
+// that no worker has seen, with more tools and with more stored sessions, on which they must not depend, and the CPU time of the whole daemon for
+// one changed manifest.
 // Valgrind's processor has no SHA instructions, so what hashes looks dearer than it is.
 //   make bench-instructions          CALLS=500 TOOLS='10 10000' SESSIONS='0 100000' ROUNDS=21 KEEP=FOLDER (callgrind's, for callgrind_annotate)
 
@@ -14,7 +15,7 @@ import { callOnce, median } from '../parts/load-calls.mjs';
 import { modern } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 import { freePort, ROOT, until } from '../parts/util.mjs';
-import { callgrind } from './callgrind.mjs';
+import { callgrind, inclusive } from './callgrind.mjs';
 import { cpuOf, daemonCpu, startFixed } from './fair.mjs';
 import { exitStatus, figure } from './figures.mjs';
 
@@ -22,6 +23,8 @@ const TABLE = 'A call, counted';
 
 const GROWTH_MAX = 1.02;
 const CHANGE_MAX_MS = 5;
+const UNSEEN = 30;
+const UNSEEN_MAX = 1.15;
 const WORKERS = 4; // of the daemon whose manifest changes
 const WARM_UP = 50;
 const calls = Number(process.env.CALLS ?? 500);
@@ -67,6 +70,21 @@ async function callMany(site, token, count) {
     assert.equal(answer.status, 200, answer.text);
   }
   return { answer, token };
+}
+
+// What the median call with a token that no worker has seen costs more than one with a known token, of what GnuTLS alone needs to verify its signature.
+async function unseenToken(known) {
+  const counted = callgrind(path.join(dir, 'callgrind.unseen'), ONCE_A_CALL.get(withOurs));
+  const pid = await withOurs({ under: counted.under }, async (call, pidNow, site) => {
+    await call(WARM_UP);
+    for (let i = 0; i < UNSEEN; i += 1) assert.equal((await callOnce(site, await site.cognito.accessToken({ jti: `unseen-${i}` }))).status, 200);
+    return pidNow();
+  });
+  const { file, total } = counted.median(pid, WARM_UP + 1, UNSEEN - 1);
+  const verify = inclusive(file, 'gnutls_pubkey_verify_data2');
+  const times = (total - known) / verify;
+  figure(TABLE, "an unseen token, times GnuTLS's verification", `${times.toFixed(3)} (${total - known} of ${verify} instructions)`,
+    { goal: `at most ${UNSEEN_MAX}`, met: times <= UNSEEN_MAX });
 }
 
 // Of the median call. What a worker does now and then between calls is thus in few of them.
@@ -181,6 +199,7 @@ try {
   figure(TABLE, "instructions (the fixed answer's)", `${ours.instructions} (${fixed.instructions})`);
   figure(TABLE, "memory allocations (the fixed answer's)", `${ours.allocations.toFixed(2)} (${fixed.allocations.toFixed(2)})`, { goal: '0', met: ours.allocations === 0 });
   figure(TABLE, "system calls (the fixed answer's)", `${ours.system.length} (${fixed.system.length}): ${ours.system.join(' ')}`);
+  await unseenToken(ours.instructions);
   await growth('tools', list('TOOLS', '10 10000'), (size) => ({ TOOLS_DIR: manifests(size) }));
   await growth('sessions', list('SESSIONS', '0 100000'), (size) => ({ STATE_DIR: stateWith(size) }));
   await changedManifest(Math.max(...list('TOOLS', '10 10000')));

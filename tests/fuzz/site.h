@@ -121,8 +121,8 @@ static inline void site_know(const struct site *site, const char *token,
                              const struct token_claims *claims) {
     struct idp_token t;
 
-    idp_token_init(&t, token);
-    token_cache_put(&site->idp->tokens, t.digest, claims, 0, NOW_S);
+    idp_token_init(site->idp, &t, token);
+    token_cache_put(&site->idp->tokens, &t.key, claims, 0, NOW_S);
 }
 
 static inline void site_add_tokens(struct site *site) {

@@ -79,8 +79,8 @@ static inline void site_know(struct test_site *s, const char *token,
                              const struct token_claims *claims) {
     struct idp_token t;
 
-    idp_token_init(&t, token);
-    token_cache_put(&s->idp.tokens, t.digest, claims, 0, NOW);
+    idp_token_init(&s->idp, &t, token);
+    token_cache_put(&s->idp.tokens, &t.key, claims, 0, NOW);
 }
 
 static inline void site_init(struct test_site *s) {

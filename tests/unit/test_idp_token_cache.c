@@ -42,22 +42,29 @@ static struct token_claims claims_of(const char *sub, int64_t exp) {
                                  .iat = 5};
 }
 
+static struct token_key key_of(const struct token_cache *c, const void *token, size_t len) {
+    uint8_t digest[SHA256_LEN];
+    struct token_key key;
+
+    sha256(token, len, digest);
+    token_cache_key(c, digest, &key);
+    return key;
+}
+
 static void put(const char *token, const char *sub, int64_t exp) {
     const struct token_claims claims = claims_of(sub, exp);
-    uint8_t digest[SHA256_LEN];
+    const struct token_key key = key_of(&cache, token, strlen(token));
 
-    sha256(token, strlen(token), digest);
-    token_cache_put(&cache, digest, &claims, 77, NOW);
+    token_cache_put(&cache, &key, &claims, 77, NOW);
 }
 
 static const struct token_claims *get_of(const struct token_cache *c, struct arena *a,
                                          const char *token, int64_t now_s) {
+    const struct token_key key = key_of(c, token, strlen(token));
     const struct token_claims *found;
-    uint8_t digest[SHA256_LEN];
     uint64_t print = 0;
 
-    sha256(token, strlen(token), digest);
-    found = token_cache_get(c, a, digest, now_s, &print);
+    found = token_cache_get(c, a, &key, now_s, &print);
     if (found)
         assert_int_equal(print, 77);
     return found;
@@ -148,22 +155,23 @@ static void it_is_of_one_site(void **state) {
 
 static void without_memory_nothing_is_known(void **state) {
     struct token_cache none;
-    uint8_t digest[SHA256_LEN] = {0};
     const struct token_claims claims = claims_of("alice", NOW + 10);
+    struct token_key key;
     uint64_t print;
 
     token_cache_open(&none, NULL, &site);
-    token_cache_put(&none, digest, &claims, 1, NOW);
-    token_cache_put_forged(&none, digest, 1, NOW);
-    assert_null(token_cache_get(&none, *state, digest, NOW, &print));
-    assert_false(token_cache_get_forged(&none, *state, digest, NOW, &print));
+    key = key_of(&none, "t", 1);
+    token_cache_put(&none, &key, &claims, 1, NOW);
+    token_cache_put_forged(&none, &key, 1, NOW);
+    assert_null(token_cache_get(&none, *state, &key, NOW, &print));
+    assert_false(token_cache_get_forged(&none, *state, &key, NOW, &print));
 }
 
 /* As long as Cognito's: about 900 bytes of claims, of which some are kept twice. */
 static void as_many_are_known_as_is_said(void **state) {
     struct token_claims claims = claims_of("5e1f2a3b-0000-4000-8000-000000000000", NOW + 3600);
     struct arena *a = arena_new(1 << 20);
-    uint8_t digest[SHA256_LEN];
+    struct token_key key;
     unsigned found = 0;
     uint64_t print;
 
@@ -173,13 +181,13 @@ static void as_many_are_known_as_is_said(void **state) {
     claims.jti = claims.username = claims.sub;
     claims.client_id = "1example23456789";
     for (unsigned i = 0; i < TOKENS_KEPT; i++) {
-        sha256(&i, sizeof i, digest);
-        token_cache_put(&cache, digest, &claims, i, NOW);
+        key = key_of(&cache, &i, sizeof i);
+        token_cache_put(&cache, &key, &claims, i, NOW);
     }
     arena_reset(a);
     for (unsigned i = 0; i < TOKENS_KEPT; i++) {
-        sha256(&i, sizeof i, digest);
-        found += token_cache_get(&cache, a, digest, NOW, &print) && print == i;
+        key = key_of(&cache, &i, sizeof i);
+        found += token_cache_get(&cache, a, &key, NOW, &print) && print == i;
         arena_reset(a);
     }
     arena_free(a);
@@ -187,29 +195,27 @@ static void as_many_are_known_as_is_said(void **state) {
 }
 
 static void a_forged_token_is_known_for_a_while(void **state) {
-    uint8_t digest[SHA256_LEN], other[SHA256_LEN];
+    const struct token_key key = key_of(&cache, "forged", 6), other = key_of(&cache, "other", 5);
     uint64_t print = 0;
 
-    sha256("forged", 6, digest);
-    sha256("other", 5, other);
-    assert_false(token_cache_get_forged(&cache, *state, digest, NOW, &print));
-    token_cache_put_forged(&cache, digest, 7, NOW);
-    assert_true(token_cache_get_forged(&cache, *state, digest, NOW, &print));
+    assert_false(token_cache_get_forged(&cache, *state, &key, NOW, &print));
+    token_cache_put_forged(&cache, &key, 7, NOW);
+    assert_true(token_cache_get_forged(&cache, *state, &key, NOW, &print));
     assert_int_equal(print, 7);
-    assert_false(token_cache_get_forged(&cache, *state, other, NOW, &print));
-    assert_null(token_cache_get(&cache, *state, digest, NOW, &print));
+    assert_false(token_cache_get_forged(&cache, *state, &other, NOW, &print));
+    assert_null(token_cache_get(&cache, *state, &key, NOW, &print));
     assert_true(
-        token_cache_get_forged(&cache, *state, digest, NOW + FORGED_TOKEN_KEPT_S - 1, &print));
-    assert_false(token_cache_get_forged(&cache, *state, digest, NOW + FORGED_TOKEN_KEPT_S, &print));
+        token_cache_get_forged(&cache, *state, &key, NOW + FORGED_TOKEN_KEPT_S - 1, &print));
+    assert_false(token_cache_get_forged(&cache, *state, &key, NOW + FORGED_TOKEN_KEPT_S, &print));
 }
 
 static void forged_tokens_displace_no_good_one(void **state) {
-    uint8_t digest[SHA256_LEN];
+    struct token_key key;
 
     put("t", "alice", NOW + 10);
     for (unsigned i = 0; i < 100000; i++) {
-        sha256(&i, sizeof i, digest);
-        token_cache_put_forged(&cache, digest, 7, NOW);
+        key = key_of(&cache, &i, sizeof i);
+        token_cache_put_forged(&cache, &key, 7, NOW);
     }
     assert_non_null(get(*state, "t", NOW));
 }
