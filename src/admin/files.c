@@ -39,6 +39,24 @@ static const char *quoted(struct arena *a, const char *value) {
     return strchr(value, '\'') ? NULL : arena_printf(a, "'%s'", value);
 }
 
+/* Would it be one line that gives this key? Whether there is such a key, the reader says. */
+static bool is_writable(struct arena *a, const char *key, const char *quoted_value) {
+    const size_t len = strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+
+    if (!len || key[len])
+        (void)fprintf(stderr,
+                      "mcp-authd site add: \"%s\": a KEY has capital letters, digits and \"_\"\n",
+                      text_quotable(a, key));
+    else if (!quoted_value)
+        (void)fprintf(stderr,
+                      "mcp-authd site add: the value of %s has control characters, such as a "
+                      "newline, or both kinds of quotes\n",
+                      key);
+    else
+        return true;
+    return false;
+}
+
 /* NULL: it has said why. */
 static const char *make_text(const struct site_job *j, const struct site_value *values,
                              unsigned count) {
@@ -52,13 +70,8 @@ static const char *make_text(const struct site_job *j, const struct site_value *
     for (unsigned i = 0; i < count; i++) {
         const char *value = quoted(j->arena, values[i].value);
 
-        if (!value) {
-            (void)fprintf(stderr,
-                          "mcp-authd site add: the value of %s has control characters, or both "
-                          "kinds of quotes\n",
-                          values[i].key);
+        if (!is_writable(j->arena, values[i].key, value))
             return NULL;
-        }
         buf_addf(&b, "%s=%s\n", values[i].key, value);
     }
     return b.p;

@@ -144,11 +144,19 @@ static struct config_stamp stamp_given(const struct loading *l, const char *key)
 }
 
 static bool is_unchanged(const struct config_site *before, const char *path) {
-    const struct config_stamp now[] = {stamp_of(path), stamp_of(before->config->deny_file),
-                                       stamp_of(before->config->server.instructions_file)};
+    const char *paths[SITE_FILES] = {[SITE_FILE_OWN] = path,
+                                     [SITE_FILE_DENY] = before->config->deny_file,
+                                     [SITE_FILE_ACCESS] = before->config->access_file,
+                                     [SITE_FILE_INSTRUCTIONS] =
+                                         before->config->server.instructions_file};
 
-    return same_file(&before->file, &now[0]) && same_file(&before->deny_file, &now[1]) &&
-           same_file(&before->instructions_file, &now[2]);
+    for (size_t i = 0; i < SITE_FILES; i++) {
+        const struct config_stamp now = stamp_of(paths[i]);
+
+        if (!same_file(&before->files[i], &now))
+            return false;
+    }
+    return true;
 }
 
 static void add(struct config_sites *s, struct config_site site) {
@@ -169,7 +177,8 @@ static bool is_candidate(const struct reading *r, const char *name) {
 static void read_site(struct reading *r, const char *path, const char *name) {
     const struct config_site *before = previous_of(r->previous, name);
     const struct config_candidate *candidate = is_candidate(r, name) ? r->candidate : NULL;
-    struct config_site site = {.file = stamp_of(path), .is_new = candidate || !r->candidate};
+    struct config_site site = {.files[SITE_FILE_OWN] = stamp_of(path),
+                               .is_new = candidate || !r->candidate};
     struct loading l;
 
     if (before && r->same_host && is_unchanged(before, path)) {
@@ -181,8 +190,9 @@ static void read_site(struct reading *r, const char *path, const char *name) {
     l.file = candidate ? candidate->file : NULL;
     l.c->site = name;
     if (config_read(&l)) {
-        site.deny_file = stamp_given(&l, "DENY_FILE");
-        site.instructions_file = stamp_given(&l, "SERVER_INSTRUCTIONS_FILE");
+        site.files[SITE_FILE_DENY] = stamp_given(&l, "DENY_FILE");
+        site.files[SITE_FILE_ACCESS] = stamp_given(&l, "ACCESS_FILE");
+        site.files[SITE_FILE_INSTRUCTIONS] = stamp_given(&l, "SERVER_INSTRUCTIONS_FILE");
         loading_finish(&l);
     }
     if (!l.bad) {

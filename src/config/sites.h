@@ -32,11 +32,19 @@ struct config_stamp {
     struct timespec modified, changed;
 };
 
+enum site_file {
+    SITE_FILE_OWN,
+    SITE_FILE_DENY,
+    SITE_FILE_ACCESS,
+    SITE_FILE_INSTRUCTIONS,
+    SITE_FILES
+};
+
 struct config_site {
     struct config *config; /* config->site is its name */
-    /* It is read and checked again when one of these has changed: files whose faults, or whose
-     * text, a reload must see. */
-    struct config_stamp file, deny_file, instructions_file;
+    /* It is read and checked again when one of these has changed: its own file, and those whose
+     * faults, or whose text, a reload must see. */
+    struct config_stamp files[SITE_FILES];
     bool is_new;        /* it is not the previous set's; if there is a candidate: it is that */
     uint32_t number;    /* from the name; never 0 */
     unsigned metrics;   /* its number among the metrics: metrics_site */

@@ -185,6 +185,25 @@ test('a reload: a wrong file leaves its site as it was, and the others take thei
     /\n# .*sites\.d\/b\.conf\nMCP_SERVER_URI=http:\/\/127\.0\.0\.2/);
 });
 
+test('a reload reports a wrong ACCESS_FILE of a site whose own file is as it was, and that site refuses what rules would be about', async () => {
+  const { b, main } = sites, rules = path.join(main.dir, 'access.conf');
+  const { access_token: token } = await tokens(b);
+  const afterReload = async (text) => {
+    const from = main.daemon.log.length;
+    fs.writeFileSync(rules, text);
+    await reload(main.daemon);
+    return main.daemon.log.slice(from);
+  };
+  writeConfig(b.file, { ...b.ownKeys, ACCESS_FILE: rules });
+  assert.doesNotMatch(await afterReload('allow tool:greet *\n'), /sites_refused/);
+  await callTool(b, token, 'greet', { name: 'Ada' });
+  assert.match(await afterReload('allow tool:greet staff\n'), /event=config_problem why="[^"]*access\.conf:1: staff: expected [^]*event=sites_refused sites=1/);
+  assert.equal((await modern(b, token, 'tools/call', { name: 'greet', arguments: { name: 'Ada' } })).status, 403);
+  writeConfig(b.file, b.ownKeys);
+  assert.doesNotMatch(await afterReload(''), /sites_refused/);
+  await callTool(b, token, 'greet', { name: 'Ada' });
+});
+
 test('mcp-authd site: a site that is added is served after a reload, and one that is disabled no more; what is wrong changes nothing', async () => {
   const { a, b, main } = sites;
   const folder = path.dirname(b.file), file = path.join(folder, 'customer.conf'), tools = path.join(main.dir, 'customer-tools');
@@ -207,6 +226,10 @@ test('mcp-authd site: a site that is added is served after a reload, and one tha
     [['add', 'customer', '--uri', uri, '--issuer', issuer, '--user', 'no-such-user', '--tools', tools], /customer\.conf:5: RUN_USER=no-such-user: there is no such user/],
     [['add', 'customer', '--uri', uri, '--issuer', issuer, `SECRET_KEY_FILE=${main.dir}/none`], /site customer: SECRET_KEY_FILE: .*none/],
     [['add', 'customer', '--uri', `${uri}\nLISTEN=/tmp/x`], /the value of MCP_SERVER_URI has control characters/],
+    [['add', 'customer', '--uri', uri, '--issuer', issuer, 'SERVER_TITLE=Ada\nSITE_CALLS=9'], /the value of SERVER_TITLE has control characters, such as a newline/],
+    [['add', 'customer', '--uri', uri, '--issuer', issuer, 'SITE_CALLS=9\nSERVER_TITLE=Ada'], /the value of SITE_CALLS has control characters/],
+    [['add', 'customer', '--uri', uri, '--issuer', issuer, '#\nSITE_CALLS=9'], /"#\?SITE_CALLS": a KEY has capital letters/],
+    [['add', 'customer', '--uri', uri, '--issuer', issuer, '=9'], /"": a KEY has capital letters/],
     [['add', 'b', '--uri', uri, '--issuer', issuer], /sites\.d\/b\.conf is there already/],
     [['add', '../up', '--uri', uri], /a site's name has at most 63/],
     [['add', 'customer'], /needs --uri/], [['add'], /needs a NAME/], [['list', 'a'], /takes no NAME/], [['remove', 'a'], /has no action remove/],

@@ -425,18 +425,19 @@ static void a_reload_keeps_what_is_wrong_and_takes_the_others(void **state) {
     site_set_free(second);
 }
 
-/* mcp-authd.conf is a site too if it says so. */
 /* Of these a reload must see the text, or what is wrong. */
 static void a_reload_reads_a_site_whose_other_files_have_changed(void **state) {
     struct site_set *first, *second, *third;
 
-    (void)state;
     put("mcp-authd.conf", arena_printf(*state, "%sDENY_FILE=%s/deny.conf\n", defaults, dir));
     put("sites.d/a.conf", arena_printf(*state,
                                        "MCP_SERVER_URI=https://a.example/mcp\n"
                                        "SERVER_INSTRUCTIONS_FILE=%s/text\n",
                                        dir));
-    put("sites.d/b.conf", "MCP_SERVER_URI=https://b.example/mcp\n");
+    put("sites.d/b.conf", arena_printf(*state,
+                                       "MCP_SERVER_URI=https://b.example/mcp\n"
+                                       "ACCESS_FILE=%s/rules\n",
+                                       dir));
     put("text", "first");
     first = load(NULL);
     put("text", "second");
@@ -450,11 +451,17 @@ static void a_reload_reads_a_site_whose_other_files_have_changed(void **state) {
     site_set_free(first);
     first = load(third);
     assert_false(first->config->all[0].is_new || first->config->all[1].is_new);
+    site_set_free(second);
+    put("rules", "deny tool:* *\n");
+    second = load(first);
+    assert_false(second->config->all[0].is_new);
+    assert_true(second->config->all[1].is_new);
     site_set_free(first);
     site_set_free(second);
     site_set_free(third);
 }
 
+/* mcp-authd.conf is a site too if it says so. */
 static void the_first_site_stays_when_others_come(void **state) {
     struct site_set *s;
 
