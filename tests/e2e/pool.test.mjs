@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
-import { workersOf } from '../parts/daemon.mjs';
+import { logged, workersOf } from '../parts/daemon.mjs';
 import { CALLERS, startLoad } from '../parts/load.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { startSite, WEB_SERVER } from '../parts/site.mjs';
@@ -60,7 +60,7 @@ test('HUP with a broken configuration keeps the old one, and the log says why', 
   });
   fs.writeFileSync(file, good);
   assert.deepEqual([...statuses.keys()], [200]);
-  assert.match(site.daemon.log, /NO_SUCH_KEY is not a key/);
+  await logged(site.daemon, 0, /NO_SUCH_KEY is not a key/);
   assert.deepEqual(workersOf(site.daemon), workers, 'the same workers');
 });
 

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { reload } from '../parts/audit.mjs';
 import { Browser, refreshTarget } from '../parts/browser.mjs';
+import { logged } from '../parts/daemon.mjs';
 import { assertOAuthError, authorizeUrl, login, pkce, redeem, refresh, REDIRECT, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
 
@@ -46,7 +47,7 @@ test('a new key first, the old one behind it: nobody is logged out; the old one 
     // A file that cannot be used: the old keys stay in force.
     fs.writeFileSync(file, 'not a key\n');
     await reload(site, { refused: true });
-    assert.match(site.daemon.log, /SECRET_KEY_FILE: [^"]*secret\.key: line 1 is not base64url of 32 bytes; make a key with/);
+    await logged(site.daemon, 0, /SECRET_KEY_FILE: [^"]*secret\.key: line 1 is not base64url of 32 bytes; make a key with/);
     assert.equal((await refresh(site, answer.body.refresh_token)).status, 200);
     fs.writeFileSync(file, `${fresh}\n`);
   } finally {

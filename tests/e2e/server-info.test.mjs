@@ -12,6 +12,7 @@ import { callTool, modern, post } from '../parts/mcp.mjs';
 import { Browser } from '../parts/browser.mjs';
 import { authorizeUrl, login, pkce, redeem } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
+import { until } from '../parts/util.mjs';
 
 const PICTURES = process.env.PICTURES;
 const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -129,7 +130,7 @@ for (const [name, options] of Object.entries(VIEWS)) {
         if (PICTURES) await page.screenshot({ path: path.join(PICTURES, `${what}-${name}.png`), fullPage: true });
         if (what === 'server') {
           await page.getByRole('button', { name: name === 'japanese' ? /^コピー/ : /^Copy/ }).first().click();
-          assert.equal(await page.evaluate('navigator.clipboard.readText()'), site.mcpUrl);
+          await until('the copy', async () => await page.evaluate('navigator.clipboard.readText()') === site.mcpUrl);
         }
         const found = await page.evaluate(`${AXE}; axe.run(document, { resultTypes: ['violations', 'incomplete'] })`);
         assert.deepEqual([...found.violations, ...found.incomplete].map(({ id, nodes }) => ({ id, html: nodes.map((n) => n.html) })), []);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
+import { logged } from '../parts/daemon.mjs';
 import { callTool, modern } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 import { hasEnded, isRunning, toolFolder } from '../parts/tasks.mjs';
@@ -46,8 +47,16 @@ async function each(items, width, work) {
   }));
   return results;
 }
+// Of a process: '' if it has ended.
+function procFile(pid, name) {
+  try {
+    return fs.readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  } catch {
+    return '';
+  }
+}
 // What belongs to one server: proportional set size, so that shared pages count once.
-const memoryOf = (pids) => pids.reduce((sum, pid) => sum + Number(/^Pss:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]), 0);
+const memoryOf = (pids) => pids.reduce((sum, pid) => sum + Number(/^Pss:\s+(\d+)/m.exec(procFile(pid, 'smaps_rollup'))?.[1] ?? 0), 0);
 
 before(async () => {
   tools = toolFolder('mcp-instances-');
@@ -70,9 +79,9 @@ after(async () => {
   tools.remove();
 });
 
-test('the word of "instances" is checked', () => {
-  assert.match(site.daemon.log, /wrong.json: instances must be \\"shared\\", \\"user\\" or \\"call\\"/);
-  assert.match(site.daemon.log, /idle.json: idle_s is not valid with/);
+test('the word of "instances" is checked', async () => {
+  await logged(site.daemon, 0, /wrong.json: instances must be \\"shared\\", \\"user\\" or \\"call\\"/);
+  await logged(site.daemon, 0, /idle.json: idle_s is not valid with/);
 });
 
 test('a shared server has one state for all, one for a call has none', async () => {
@@ -91,7 +100,7 @@ test('a user meets nothing of another, also if an instance is ended for want of 
   await hasEnded(first[0].pid);
   assert.equal((await tell('few_tell', 'carol', 'again')).told, 'carol');
   assert.equal((await tell('few_tell', 'alice', 'alice')).told, 'nothing', 'it was the one that was called least recently');
-  assert.match(site.daemon.log, /event=limit_reached .*what=server_instances server=few limit=2/);
+  await logged(site.daemon, 0, /event=limit_reached .*what=server_instances server=few limit=2/);
 });
 
 test('an instance that its user does not need ends', async () => {
@@ -111,8 +120,9 @@ test(`${USERS} users have a process each, and each its own state; none is left a
   assert.ok(pids.every(isRunning));
   const each1 = memoryOf(pids) / USERS;
   assert.ok(each1 < 2048, `the server itself: ${each1} KiB each`);
-  const ours = fs.readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isRunning(pid)
-    && /^mcp-(relay|supervisor)$/.test(fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim()) && isOurs(Number(pid)));
+  const ours = fs.readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && /^mcp-(relay|supervisor)$/.test(procFile(pid, 'comm').trim())
+    && isOurs(Number(pid)));
+  assert.ok(ours.length >= 2 * USERS);
   const perUser = memoryOf(ours) / USERS;
   assert.ok(perUser < 4096, `what we need for it: ${perUser} KiB each`);
   await site.close();
@@ -124,11 +134,7 @@ test(`${USERS} users have a process each, and each its own state; none is left a
 function isOurs(pid) {
   for (let at = pid; at > 1;) {
     if (at === site.daemon.pid) return true;
-    try {
-      at = Number(/^PPid:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${at}/status`, 'utf8'))[1]);
-    } catch {
-      return false;
-    }
+    at = Number(/^PPid:\s+(\d+)/m.exec(procFile(at, 'status'))?.[1]);
   }
   return false;
 }

@@ -9,6 +9,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { z } from 'zod';
+import { logged } from '../parts/daemon.mjs';
 import { assertToolError, callTool, META, modern, structuredContentOf } from '../parts/mcp.mjs';
 import { startMcpHttpServer } from '../parts/mcp-http-server.mjs';
 import { startSite } from '../parts/site.mjs';
@@ -81,7 +82,7 @@ before(async () => {
   add('own', { url: own.url, headers: { authorization: 'Bearer ${KEY}', 'x-tenant': 'one' }, secrets: { KEY: tools.file('key') } });
   add('told', { url: own.url, caller: true, claims: ['tenant'], headers: { 'x-user': '${caller.username}', 'x-groups': '${caller.groups}',
     'x-tenant': 'of ${caller.claims.tenant}' } });
-  add('slow', { url: own.url, timeout_ms: 1000 });
+  add('slow', { url: own.url, timeout_ms: 3000 });
   add('old', { url: old.url });
   add('secure', { url: secure.url, ca_file: ca });
   add('stranger', { url: secure.url });
@@ -113,10 +114,10 @@ test('tools of all addresses are listed; what cannot be reached, trusted or unde
   for (const name of ['stream_add', 'sse_add', 'own_work', 'old_work', 'secure_work']) assert.ok(listed.includes(name), `${name} of ${listed}`);
   for (const [name, why] of [['stranger', /certificate/i], ['away', /connect/i], ['nothing', /neither Streamable HTTP nor HTTP\+SSE/]]) {
     assert.ok(!listed.some((tool) => tool.startsWith(`${name}_`)));
-    assert.match(site.daemon.log.split('\n').filter((line) => line.includes(`event=server_lists_failed server=${name} `)).join('\n'), why);
+    await logged(site.daemon, 0, new RegExp(`event=server_lists_failed server=${name} .*${why.source}`, why.flags));
   }
   for (const line of ['plain.json: url must begin with https', 'program.json: unknown member', 'reserved.json: headers.Mcp-Session-Id is set by the transport',
-    'unknown.json: headers.x-key has a \\$\\{NAME\\} that is not in']) assert.match(site.daemon.log, new RegExp(`event=tool_invalid problem=".*${line}`));
+    'unknown.json: headers.x-key has a \\$\\{NAME\\} that is not in']) await logged(site.daemon, 0, new RegExp(`event=tool_invalid problem=".*${line}`));
 });
 
 test('a call reaches a server of the SDK on Streamable HTTP, and on HTTP+SSE', async () => {
@@ -204,7 +205,7 @@ test('a stream that stays open after the answer is ended', async () => {
 
 test('a call that takes too long is cancelled at the server', async () => {
   const before = own.cancelled.length;
-  await fails('slow_work', { do: 'hang' }, /did not answer within 1000 ms/);
+  await fails('slow_work', { do: 'hang' }, /did not answer within 3000 ms/);
   await until('the cancellation', () => own.cancelled.length > before);
   assert.equal((await work('slow_work', { said: 'on' })).said, 'on');
 });
@@ -225,7 +226,8 @@ test('a session that the server has lost is begun again, and no call fails; its 
 
 test('an address that refuses another session is begun with anew', async () => {
   await work('own_work', { do: 'refuse' });
-  await fails('own_work', {}, /refused to begin another session|has ended before it answered/);
+  // Its list may be read meanwhile, and then that is what has been refused.
+  await fails('own_work', {}, /refused to begin another session|has ended before it answered|has ended, and is started again in \d+ s/);
   await until('another one', async () => !(await call('own_work')).isError);
 });
 

@@ -24,6 +24,9 @@ before(async () => {
 });
 after(() => sites?.close());
 
+// It is written every second, if there is news.
+const rowOf = (name) => JSON.parse(fs.readFileSync(path.join(sites.main.keys.STATE_DIR, 'status.json.sites'), 'utf8')).sites.find((row) => row.site === name);
+
 test('a burst of requests that end at once is served, whatever the share: they wait for a worker, as with one site', async () => {
   const { a, main } = sites, token = await a.cognito.accessToken({ aud: a.mcpUrl });
   const statusOf = async () => (await modern(a, token, 'tools/call', { name: 'whoami', arguments: {} })).status;
@@ -77,16 +80,18 @@ test('a site has a third of the calls, whichever of its users make them; another
       assert.ok(Number(full.headers.get('retry-after')) > 0);
     }
     await start(main, alice);
+    await until('all in the status', () => rowOf('a').calls === 2 && rowOf('mcp-authd.conf').calls === 1);
   } finally {
     for (const controller of controllers) controller.abort();
     await Promise.all(running);
     for (const pid of pids) await hasEnded(pid);
   }
+  // Their places are free a moment after their programs have ended.
+  await until('none in the status', () => rowOf('a').calls === 0 && rowOf('mcp-authd.conf').calls === 0);
 });
 
 test('two sites at all their limits lose no login of a quiet one, and the status says who was refused', async () => {
   const { main, a, b } = sites, end = new AbortController(), pids = [];
-  const rowOf = (name) => JSON.parse(fs.readFileSync(path.join(main.keys.STATE_DIR, 'status.json.sites'), 'utf8')).sites.find((row) => row.site === name);
   const before = Object.fromEntries(['mcp-authd.conf', 'a', 'b'].map((name) => [name, rowOf(name)]));
   const repeat = async (request) => {
     while (!end.signal.aborted) {

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { auditLines } from '../parts/audit.mjs';
 import { BINARY, logged, workersOf, writeConfig } from '../parts/daemon.mjs';
 import { callTool, modern } from '../parts/mcp.mjs';
 import { tokens } from '../parts/oauth.mjs';
@@ -72,8 +73,8 @@ test('other addresses stay with the web server', async () => {
 test('audit lines and log lines name the site', async () => {
   const from = sites.main.daemon.log.length;
   await tokens(sites.b);
-  const lines = sites.main.daemon.log.slice(from).split('\n').filter((line) => line.startsWith('{"audit"')).map((line) => JSON.parse(line));
-  assert.ok(lines.some((line) => line.audit === 'token' && line.outcome === 'issued' && line.site === 'b'), JSON.stringify(lines));
+  await until('the audit line', () => auditLines(sites.main.daemon.log.slice(from))
+    .some((line) => line.audit === 'token' && line.outcome === 'issued' && line.site === 'b'));
   await modern(sites.a, 'no.good.token', 'tools/list');
   await logged(sites.main.daemon, from, /event=request .*site=a|site=a .*event=request|event=request site=a/);
 });
@@ -100,7 +101,7 @@ test('status and metrics by site', async () => {
   const [nowA, nowB, nowMain] = [of('a'), of('b'), of('mcp-authd.conf')];
   assert.equal(nowB.logins, before[1].logins + 1);
   assert.equal(nowA.logins, before[0].logins);
-  assert.deepEqual(nowMain, before[2]);
+  assert.deepEqual({ ...nowMain, workers: 0 }, { ...before[2], workers: 0 });        // an idle worker may have left
   for (const each of [nowA, nowB]) {
     assert.deepEqual([each.errors, each.refused, each.calls], [0, 0, 0]);
     assert.ok(each.workers >= 1 && Math.abs(each.last_request - Date.now() / 1000) < 60, JSON.stringify(each));

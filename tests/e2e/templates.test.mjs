@@ -7,7 +7,7 @@ import path from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { Browser, refreshTarget } from '../parts/browser.mjs';
-import { BINARY } from '../parts/daemon.mjs';
+import { BINARY, logged } from '../parts/daemon.mjs';
 import { authorizeUrl, pkce, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
 import { ROOT, until } from '../parts/util.mjs';
@@ -93,7 +93,7 @@ test('a page with a mistake is reported with its line, and the built-in one is u
     const before = site.daemon.log.length;
     site.daemon.signal('SIGHUP');
     await until('the reload', () => site.daemon.log.slice(before).includes('event=reload_ok'));
-    assert.match(site.daemon.log.slice(before), /error\.html: line 1: a section is not closed/, 'on a reload');
+    await logged(site.daemon, before, /error\.html: line 1: a section is not closed/);      // on a reload
     assert.equal(refreshTarget(await open(site, { client_id: 'x' })), undefined);
   });
 });

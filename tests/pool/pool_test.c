@@ -691,6 +691,7 @@ static void the_watchdog_hears_signs_of_life(void **state) {
         (void)heard(fd, "WATCHDOG=1");
     /* A master that hangs says nothing. */
     kill(d->pid, SIGSTOP);
+    assert_int_equal(waitpid(d->pid, NULL, WUNTRACED), d->pid);
     while (recv(fd, (char[600]){0}, 600, MSG_DONTWAIT) >= 0)
         ;
     usleep(400000);

@@ -32,6 +32,8 @@ static void take_line(void *arg, const char *line, size_t len) {
 
 struct call {
     const char *script, *input;
+    int (*before_wait)(void *call); /* NULL: nothing is done then */
+    int waits;                      /* of the call so far */
     struct persistent how;
     struct answer answer;
     struct process_result result;
@@ -54,6 +56,8 @@ static int call(struct call *x) {
                                       .input = text_of(x->input ? x->input : "x\n"),
                                       .on_line = take_line,
                                       .on_line_arg = &x->answer,
+                                      .before_wait = x->before_wait,
+                                      .before_wait_arg = x,
                                       .persistent = &x->how};
 
     x->answer = (struct answer){0};
@@ -141,18 +145,34 @@ static void one_that_has_ended_is_not_taken(void **state) {
     assert_true(x.result.answered);
 }
 
+/* Lets the program end that waits for this file, after its input has been written. */
+static int let_it_end(void *call) {
+    struct call *x = call;
+    int fd;
+
+    if (++x->waits > 1) {
+        fd = open(arena_printf(a, "%s/end", dir), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        (void)close(fd);
+    }
+    return 50;
+}
+
 /* What was not read had no effect, so another process may do it. */
 static void a_call_that_was_not_read_is_known(void **state) {
-    struct call x = {.script = "read -r line; echo $$; sleep 0.3; exit 3",
+    struct call x = {.script =
+                         "read -r line; echo $$; until [ -e end ]; do sleep 0.05; done; exit 3",
                      .how.key = key_of(8, 1, 60)};
 
     (void)state;
     (void)call(&x);
     assert_false(x.result.unread);
+    x.before_wait = let_it_end;
     (void)call(&x);
     assert_true(x.how.taken);
     assert_int_equal(x.result.end, PROCESS_EXITED);
     assert_true(x.result.unread);
+    x.before_wait = NULL;
     x.script = "read -r line; exit 3";
     x.how.key = key_of(9, 1, 60);
     (void)call(&x);

@@ -5,7 +5,7 @@
 
 #include "shared/lease.h"
 
-#define WAIT_MS 1000
+#define WAIT_MS 10000
 
 struct fixture {
     char dir[UNIT_PATH_MAX];
@@ -13,6 +13,7 @@ struct fixture {
     struct cache *cache;
     struct single_flight flight;
     int looks;
+    int go; /* tells the one that leads, once, that another one has looked; -1: nobody */
     struct err e;
 };
 
@@ -20,6 +21,11 @@ static bool find(void *arg) {
     struct fixture *f = arg;
 
     f->looks++;
+    if (f->go >= 0) {
+        assert_int_equal(write(f->go, "", 1), 1);
+        (void)close(f->go);
+        f->go = -1;
+    }
     return cache_has(f->cache, "result");
 }
 
@@ -28,6 +34,7 @@ static int setup(void **state) {
 
     folder_make(f->dir);
     f->clock.fixed_s = 1700000000;
+    f->go = -1;
     assert_int_equal(cache_open(f->dir, 8, &f->clock, &f->cache, &f->e), OK);
     f->flight = (struct single_flight){.cache = f->cache,
                                        .name = "name",
@@ -48,14 +55,15 @@ static int teardown(void **state) {
     return 0;
 }
 
-/* Another process leads, for 100 ms, and leaves a result or not. With `dies` it does not end its
- * flight. */
+/* Another process leads until this one has looked in vain, and leaves a result or not. With `dies`
+ * it ends at once, and does not end its flight. */
 static pid_t another_leads(struct fixture *f, bool has_result, bool dies) {
-    int ready[2];
+    int ready[2], go[2];
     char c = 0;
     pid_t pid;
 
     assert_int_equal(pipe(ready), 0);
+    assert_int_equal(pipe(go), 0);
     pid = fork();
     assert_true(pid >= 0);
     if (!pid) {
@@ -66,7 +74,9 @@ static pid_t another_leads(struct fixture *f, bool has_result, bool dies) {
         f->flight.cache = f->cache;
         c = single_flight_begin(&f->flight, &f->e) == FLIGHT_LEADS ? 'y' : 'n';
         (void)!write(ready[1], &c, 1);
-        (void)usleep(100000);
+        (void)close(go[1]);
+        if (!dies)
+            (void)!read(go[0], &c, 1);
         if (has_result)
             (void)!cache_set(f->cache, "result", &result, 0, &f->e);
         if (!dies)
@@ -74,6 +84,10 @@ static pid_t another_leads(struct fixture *f, bool has_result, bool dies) {
         _exit(0);
     }
     (void)close(ready[1]);
+    (void)close(go[0]);
+    f->go = dies ? -1 : go[1];
+    if (dies)
+        (void)close(go[1]);
     assert_int_equal(read(ready[0], &c, 1), 1);
     (void)close(ready[0]);
     assert_int_equal(c, 'y');
