@@ -104,18 +104,28 @@ void bridge_pass(struct bridge *b, struct bridge_post *p, struct text text) {
 }
 
 /* NULL: the message names none. */
-static const struct json *caller_of(struct bridge *b, struct text line) {
+static const struct json *caller_of(struct bridge *b, const struct bridge_post *p) {
     struct json *v;
     struct err e;
 
-    if (!b->names_caller || !line.p || json_parse(b->arena, line.p, line.len, &v, &e))
+    if (!b->names_caller || !p || json_parse(b->arena, p->line, p->len, &v, &e))
         return NULL;
     return json_get(json_get(json_get(v, "params"), "_meta"), SERVER_META_CALLER);
 }
 
-const char *const *bridge_headers(struct bridge *b, const char *const *more, struct text line) {
-    const struct json *caller = caller_of(b, line);
-    const char **all = arena_alloc(b->arena, (BRIDGE_HEADERS_MAX + 8) * sizeof *all);
+static size_t add_lines(struct bridge *b, const struct bridge_post *p, const char **all, size_t n) {
+    const char *line = p && p->headers ? p->headers : "";
+
+    for (const char *end; (end = strchr(line, '\n')); line = end + 1)
+        all[n++] = arena_strndup(b->arena, line, (size_t)(end - line));
+    return n;
+}
+
+const char *const *bridge_headers(struct bridge *b, const char *const *more,
+                                  const struct bridge_post *p) {
+    const struct json *caller = caller_of(b, p);
+    const char **all =
+        arena_alloc(b->arena, (BRIDGE_HEADERS_MAX + BRIDGE_MESSAGE_HEADERS_MAX + 8) * sizeof *all);
     size_t n = 0;
 
     for (const char *const *h = b->headers; *h; h++) {
@@ -124,6 +134,7 @@ const char *const *bridge_headers(struct bridge *b, const char *const *more, str
     }
     for (; *more; more++)
         all[n++] = *more;
+    n = add_lines(b, p, all, n);
     if (*b->session)
         all[n++] = arena_printf(b->arena, "Mcp-Session-Id: %s", b->session);
     if (*b->version)
@@ -133,14 +144,15 @@ const char *const *bridge_headers(struct bridge *b, const char *const *more, str
 
 /* ---- what the relay sends ---- */
 
-/* "Cancellation": the server is told, and its stream is of no use any more. */
+/* "Cancellation": the server is told, and its stream is of no use any more. In 2026-07-28 the end
+ * of the stream tells it. */
 static void cancel(struct bridge *b, const struct json *params, struct text line) {
     int64_t id = 0;
     struct bridge_post *p, *note;
     bool was_sent;
 
     p = json_get_int(params, "requestId", &id) ? post_find(b, id) : NULL;
-    was_sent = !p || p->stream || p->resume_ms;
+    was_sent = !b->is_stateless && (!p || p->stream || p->resume_ms);
     if (p)
         post_free(p);
     note = was_sent ? post_new(b, 0, line) : NULL;
@@ -148,10 +160,24 @@ static void cancel(struct bridge *b, const struct json *params, struct text line
         post_send(note);
 }
 
+static void pass_request(struct bridge *b, int64_t id, struct json *v, struct text line) {
+    const bool is_changed = json_has(json_get(json_get(v, "params"), "_meta"), SERVER_META_HEADERS);
+    const char *headers = headers_of_message(b, v);
+    struct bridge_post *p;
+
+    if (is_changed)
+        line.p = json_text(b->arena, v, &line.len);
+    p = post_new(b, id, line);
+    if (!p)
+        return;
+    post_set_headers(p, headers);
+    if (b->state != BRIDGE_INITIALIZING)
+        post_send(p);
+}
+
 static void take_line(struct bridge *b, struct text line) {
     const char *method;
     int64_t id = 0;
-    struct bridge_post *p;
     struct json *v;
     struct err e;
 
@@ -162,15 +188,19 @@ static void take_line(struct bridge *b, struct text line) {
     if (method)
         (void)json_get_int(v, "id", &id);
     if (id && !strcmp(method, "initialize")) {
+        b->is_stateless = false;
+        *b->version = 0;
         session_initialize(b, id, line);
     } else if (method && !strcmp(method, "notifications/initialized")) {
         session_initialized(b, line);
     } else if (method && !strcmp(method, "notifications/cancelled")) {
         cancel(b, json_get(v, "params"), line);
     } else {
-        p = post_new(b, id, line);
-        if (p && b->state != BRIDGE_INITIALIZING)
-            post_send(p);
+        if (id && !strcmp(method, "server/discover")) {
+            b->is_stateless = true;
+            memcpy(b->version, RELAY_VERSION_STATELESS, sizeof RELAY_VERSION_STATELESS);
+        }
+        pass_request(b, id, v, line);
     }
 }
 

@@ -1,4 +1,6 @@
-/* Private part of session.h: the headers of the manifest, and what stands in them as ${NAME}. */
+/* Private part of session.h: the headers of the manifest, and what stands in them as ${NAME}; and
+ * those of one message. */
+#include "base/encode.h"
 #include "base/file.h"
 #include "bridge/session.h"
 
@@ -110,4 +112,62 @@ const char *header_with_caller(struct arena *a, const char *header, const struct
     }
     buf_adds(&b, header);
     return b.overflow ? NULL : b.p;
+}
+
+/* ---- of one message ---- */
+
+#define LINES_MAX ((size_t)1 << 20)
+#define BASE64_PREFIX "=?base64?"
+
+/* "Value Encoding": as it is if it is visible ASCII without space around it. */
+static const char *encode_value(struct arena *a, struct text t) {
+    const size_t prefix = strlen(BASE64_PREFIX);
+    const bool seems_encoded = t.len >= prefix && !memcmp(t.p, BASE64_PREFIX, prefix);
+    bool is_plain = t.len && t.p[0] != ' ' && t.p[t.len - 1] != ' ' && !seems_encoded;
+
+    for (size_t i = 0; is_plain && i < t.len; i++)
+        is_plain = t.p[i] >= ' ' && t.p[i] <= '~';
+    if (is_plain || !t.len)
+        return arena_strndup(a, t.p, t.len);
+    return arena_printf(a, BASE64_PREFIX "%s?=", base64_encode(a, t.p, t.len));
+}
+
+static void add_line(struct bridge *b, struct buf *lines, const char *name,
+                     const struct json *value) {
+    struct text t;
+
+    if (!value)
+        return;
+    t.p = json_is_string(value) ? json_strn(value, &t.len) : json_text(b->arena, value, &t.len);
+    buf_addf(lines, "%s: %s\n", name, encode_value(b->arena, t));
+}
+
+/* "Standard Request Headers". */
+static void add_standard(struct bridge *b, struct buf *lines, const struct json *message) {
+    const char *method = json_get_str(message, "method");
+    const struct json *params = json_get(message, "params");
+
+    add_line(b, lines, "Mcp-Method", json_get(message, "method"));
+    if (!strcmp(method, "tools/call") || !strcmp(method, "prompts/get"))
+        add_line(b, lines, "Mcp-Name", json_get(params, "name"));
+    else if (!strcmp(method, "resources/read"))
+        add_line(b, lines, "Mcp-Name", json_get(params, "uri"));
+}
+
+const char *headers_of_message(struct bridge *b, struct json *message) {
+    struct json *meta = json_get(json_get(message, "params"), "_meta");
+    const struct json *given = json_get(meta, SERVER_META_HEADERS);
+    struct json_member h;
+    struct buf lines;
+    unsigned n = 2; /* standard ones */
+
+    buf_init(&lines, b->arena, LINES_MAX);
+    if (b->is_stateless && json_get_str(message, "method"))
+        add_standard(b, &lines, message);
+    for (bool more = json_first(given, &h); more && n++ < BRIDGE_MESSAGE_HEADERS_MAX;
+         more = json_next(&h))
+        add_line(b, &lines, h.key, h.value);
+    json_del(meta, SERVER_META_HEADERS);
+    buf_adds(&lines, "");
+    return lines.overflow ? "" : lines.p;
 }

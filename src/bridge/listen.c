@@ -118,7 +118,7 @@ void listen_begin(struct bridge *b) {
     b->listening = http_stream_begin(
         b->http, &(struct http_stream_request){.url = b->url,
                                                .method = "GET",
-                                               .headers = bridge_headers(b, more, (struct text){0}),
+                                               .headers = bridge_headers(b, more, NULL),
                                                .arg = b,
                                                .on_data = take_data,
                                                .on_end = note_end});

@@ -51,6 +51,11 @@ struct bridge_post *post_new(struct bridge *b, int64_t id, struct text line) {
     return p;
 }
 
+void post_set_headers(struct bridge_post *p, const char *lines) {
+    free(p->headers);
+    p->headers = *lines ? xstrdup(lines) : NULL;
+}
+
 void post_free(struct bridge_post *p) {
     struct bridge *b = p->bridge;
     struct bridge_post **at = &b->posts;
@@ -66,6 +71,7 @@ void post_free(struct bridge_post *p) {
         http_stream_abort(p->stream);
     event_stream_end(&p->events);
     relay_queue_free(&p->body);
+    free(p->headers);
     free(p->line);
     free(p);
 }
@@ -196,6 +202,23 @@ static void resume_later(struct bridge_post *p) {
     p->resume_ms = clock_monotonic_ms() + (wait < RESUME_MAX_MS ? wait : RESUME_MAX_MS);
 }
 
+/* Since 2026-07-28 a stream is not resumed. */
+static bool may_be_resumed(const struct bridge_post *p) {
+    return p->id && !p->is_answered && p->is_events && *p->events.id && p->resumed < RESUMED_MAX &&
+           !p->bridge->is_stateless;
+}
+
+/* In 2026-07-28 errors of JSON-RPC have a status of their own, such as 404 for an unknown method.
+ */
+static bool has_own_error(const struct bridge_post *p, const struct http_stream_end *end) {
+    struct json *v;
+    struct err e;
+
+    return p->bridge->is_stateless && p->id && !end->failure && end->status >= 400 &&
+           !json_parse(p->bridge->arena, body_of(p).p, p->body.len, &v, &e) &&
+           json_get(v, "error") && post_is_answer(p, v);
+}
+
 static void note_good_end(struct bridge_post *p, struct http_stream *s) {
     struct bridge *b = p->bridge;
 
@@ -233,8 +256,10 @@ static void note_end(void *arg, struct http_stream *s, const struct http_stream_
 
     arena_reset(b->arena);
     p->stream = NULL;
-    if (p->id && !p->is_answered && p->is_events && *p->events.id && p->resumed < RESUMED_MAX)
+    if (may_be_resumed(p))
         resume_later(p);
+    else if (has_own_error(p, end))
+        note_good_end(p, s);
     else if (is_good || (p->is_events && p->is_answered))
         note_good_end(p, s);
     else if (is_session_lost(p, end))
@@ -255,7 +280,7 @@ static void begin(struct bridge_post *p, const char *method, const char *const *
         b->http, &(struct http_stream_request){
                      .url = b->is_old && b->endpoint ? b->endpoint : b->url,
                      .method = method,
-                     .headers = bridge_headers(b, more, (struct text){p->line, p->len}),
+                     .headers = bridge_headers(b, more, p),
                      .body = is_post ? (struct text){p->line, p->len} : (struct text){0},
                      .timeout_ms = p->id ? 0 : BRIDGE_OTHER_MS,
                      .arg = p,

@@ -128,14 +128,14 @@ void session_end(struct bridge *b) {
     while (b->posts)
         post_free(b->posts);
     if (!has_ended)
-        (void)http_stream_begin(b->http, &(struct http_stream_request){
-                                             .url = b->url,
-                                             .method = "DELETE",
-                                             .headers = bridge_headers(b, none, (struct text){0}),
-                                             .timeout_ms = BRIDGE_END_MS,
-                                             .arg = &has_ended,
-                                             .on_data = ignore_data,
-                                             .on_end = note_end});
+        (void)http_stream_begin(
+            b->http, &(struct http_stream_request){.url = b->url,
+                                                   .method = "DELETE",
+                                                   .headers = bridge_headers(b, none, NULL),
+                                                   .timeout_ms = BRIDGE_END_MS,
+                                                   .arg = &has_ended,
+                                                   .on_data = ignore_data,
+                                                   .on_end = note_end});
     while (!has_ended && clock_monotonic_ms() < until)
         (void)http_streams_wait(b->http, -1, (int)BRIDGE_END_MS);
 }

@@ -13,9 +13,10 @@
 #define BRIDGE_HEADERS_MAX 32   /* of the manifest */
 #define BRIDGE_SESSION_MAX 1024 /* bytes of a session's id */
 #define BRIDGE_VERSION_MAX 32
-#define BRIDGE_ANSWERED_MS 5000 /* for a stream to end after the answer */
-#define BRIDGE_OTHER_MS 30000L  /* for the answer to a notification */
-#define BRIDGE_END_MS 300L      /* for the end of the session; less than PROCESS_GRACE_MS */
+#define BRIDGE_MESSAGE_HEADERS_MAX 40 /* of one message: a tool has at most 32 */
+#define BRIDGE_ANSWERED_MS 5000       /* for a stream to end after the answer */
+#define BRIDGE_OTHER_MS 30000L        /* for the answer to a notification */
+#define BRIDGE_END_MS 300L            /* for the end of the session; less than PROCESS_GRACE_MS */
 
 /* A message on its way. */
 struct bridge_post {
@@ -25,6 +26,7 @@ struct bridge_post {
     int64_t id; /* of a request; 0: it is a notification or an answer */
     char *line; /* with a NUL behind it */
     size_t len;
+    char *headers;              /* of this message: "Name: value" lines; NULL: none */
     struct http_stream *stream; /* NULL: it waits */
     struct event_stream events;
     struct relay_queue body;
@@ -51,6 +53,7 @@ struct bridge {
     const char *url;
     const char *headers[BRIDGE_HEADERS_MAX + 1]; /* "Name: value" */
     bool names_caller;                           /* one of them does */
+    bool is_stateless;                           /* it speaks 2026-07-28 */
     enum bridge_state state;
     char session[BRIDGE_SESSION_MAX + 1]; /* "": none */
     unsigned sessions;                    /* that were begun anew */
@@ -82,9 +85,11 @@ void bridge_pass(struct bridge *b, struct bridge_post *p, struct text text);
 void bridge_log(const char *format, ...) PRINTF_LIKE(1, 2);
 /* Nothing more can be done for the relay: it is told, and starts another bridge. */
 NORETURN void bridge_fail(const char *why);
-/* The headers of a request: those of the manifest and of the session, and `more`, which NULL ends.
- * Those of the manifest that name the caller are left out without a line, the message of a call. */
-const char *const *bridge_headers(struct bridge *b, const char *const *more, struct text line);
+/* The headers of a request: those of the manifest, of the session and of the message, and `more`,
+ * which NULL ends. Those of the manifest that name the caller are left out without the message of a
+ * call. `p` may be NULL. */
+const char *const *bridge_headers(struct bridge *b, const char *const *more,
+                                  const struct bridge_post *p);
 
 /* ---- headers.c ---- */
 
@@ -96,12 +101,16 @@ bool header_names_caller(const char *header);
 /* `caller`: SERVER_META_CALLER. What is no visible ASCII, and %, is percent-encoded. NULL: it has
  * no such member. */
 const char *header_with_caller(struct arena *a, const char *header, const struct json *caller);
+/* The headers of a message, each with an end of line: those in its _meta (SERVER_META_HEADERS),
+ * which are taken out of it, and those that repeat what a message of 2026-07-28 says. */
+const char *headers_of_message(struct bridge *b, struct json *message);
 
 /* ---- post.c ---- */
 
 /* The line is copied. It is sent with post_send, or later. NULL: there are too many, and the relay
- * has been told. */
+ * has been told. Headers of the message are added by post_set_headers. */
 struct bridge_post *post_new(struct bridge *b, int64_t id, struct text line);
+void post_set_headers(struct bridge_post *p, const char *lines);
 void post_send(struct bridge_post *p);
 void post_free(struct bridge_post *p);
 /* Its id is that of the post. */

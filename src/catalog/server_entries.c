@@ -56,12 +56,13 @@ static struct entry *read_item(const struct manifest *m, const struct server *s,
     struct server_item *spec = arena_alloc(m->keep, sizeof *spec);
     struct entry *entry;
 
-    *spec = (struct server_item){s, arena_strdup(m->keep, json_get_str(m->v, of->id))};
+    *spec = (struct server_item){s, arena_strdup(m->keep, json_get_str(m->v, of->id)), NULL};
     if (of->has_prefix)
         json_put_str(m->v, "name", arena_printf(m->scratch, "%s%s", s->prefix, spec->name));
     entry = read_foreign(m, of->kind);
     if (!entry)
         return NULL;
+    spec->entry = entry;
     entry->access = s->access;
     entry->is_foreign = true;
     entry->source = (struct source){&server_source, spec, s->timeout_ms, false};

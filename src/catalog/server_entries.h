@@ -9,6 +9,10 @@
 #define SERVER_LISTS_BYTES_MAX ((size_t)8 << 20)
 #define SERVER_NAMES_MAX 256 /* in "allow", and in "deny" */
 
+/* Values of "revision". */
+#define SERVER_REVISION_HANDSHAKE "2025-11-25"
+#define SERVER_REVISION_STATELESS "2026-07-28"
+
 #define SERVER_INSTANCES_DEFAULT 64
 #define SERVER_INSTANCES_MAX 1000
 #define SERVER_CALL_IDLE_S                                                                         \
@@ -24,6 +28,8 @@ struct server {
     struct program program; /* what is started */
     /* For whom a process is: all (PERSISTENT), a user, or one call (RUNS_ONCE): program.stay. */
     int64_t instances_max; /* of those of users and calls */
+    bool is_address;       /* and no program */
+    const char *revision;  /* of MCP, that is asked for; NULL: any */
     bool tells_caller;     /* who calls, in _meta */
     int64_t timeout_ms;    /* of a call */
     int64_t start_s;       /* for its initialization */
@@ -36,6 +42,7 @@ struct server {
 struct server_item {
     const struct server *server;
     const char *name; /* that the server knows: a name, a URI or a URI template */
+    const struct entry *entry;
 };
 
 /* exec/server.c */

@@ -105,16 +105,31 @@ static enum rc read_caller(const struct manifest *m, struct server *s) {
     return OK;
 }
 
+static enum rc read_revision(const struct manifest *m, struct server *s) {
+    const char *given = json_get_str(m->v, "revision");
+    const bool is_known = given && (!strcmp(given, SERVER_REVISION_HANDSHAKE) ||
+                                    !strcmp(given, SERVER_REVISION_STATELESS));
+
+    if (json_has(m->v, "revision") && !is_known)
+        return manifest_error(m, "revision",
+                              "must be \"" SERVER_REVISION_HANDSHAKE
+                              "\" (or what the server answers to it) or "
+                              "\"" SERVER_REVISION_STATELESS "\"");
+    s->revision = given ? arena_strdup(m->keep, given) : NULL;
+    return OK;
+}
+
 /* A program, or an address. */
 static enum rc read_start(const struct manifest *m, struct server *s) {
-    if (json_has(m->v, "url"))
+    s->is_address = json_has(m->v, "url");
+    if (s->is_address)
         return server_read_url(m, &s->program);
     return program_read_start(&(struct program_members){m, m->v, WHERE, true}, &s->program);
 }
 
 #define COMMON_MEMBERS                                                                             \
     "secrets", "limits", "prefix", ACCESS_MEMBERS, "allow", "deny", "timeout_ms", "idle_s",        \
-        "start_timeout_s", "instances", "max_instances", "caller", "claims"
+        "start_timeout_s", "instances", "max_instances", "caller", "claims", "revision"
 
 static enum rc read_server(const struct manifest *m, struct server *s) {
     static const char *const of_program[] = {"command", "env",          "home", "read",
@@ -143,6 +158,8 @@ static enum rc read_server(const struct manifest *m, struct server *s) {
         rc = read_instances(m, s);
     if (!rc)
         rc = read_caller(m, s);
+    if (!rc)
+        rc = read_revision(m, s);
     s->lists = arena_printf(m->keep, "%s/servers/%s.json", m->config->state_dir, s->name);
     return rc ? rc : read_start(m, s);
 }

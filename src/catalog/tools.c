@@ -46,6 +46,7 @@ static void warn_tool(const struct entry *entry, const char *where, struct arena
 
 #define PARAM_HEADERS_MAX 32
 #define HEADER_PREFIX "mcp-param-"
+#define NAME_PREFIX "Mcp-Param-"
 
 /* State of the walk through the schema. */
 struct scan {
@@ -121,7 +122,11 @@ static bool add_annotation(struct scan *s, const struct json *schema) {
     for (size_t i = 0; i < s->depth; i++)
         path[i] = arena_strdup(s->arena, s->path[i]);
     s->out->list[s->out->count++] = (struct param_header){
-        path, s->depth, header, !strcmp(json_get_str(schema, "type"), "integer")};
+        .path = path,
+        .depth = s->depth,
+        .header = header,
+        .name = arena_printf(s->arena, NAME_PREFIX "%s", json_get_str(schema, "x-mcp-header")),
+        .integer = !strcmp(json_get_str(schema, "type"), "integer")};
     return true;
 }
 

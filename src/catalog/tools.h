@@ -9,7 +9,8 @@
 struct param_header {
     const char *const *path; /* members of the arguments, from the outside in */
     size_t depth;
-    const char *header; /* in lower case */
+    const char *header; /* in lower case, as requests have it */
+    const char *name;   /* as the schema has it, for requests of ours */
     bool integer;       /* compared as a number */
 };
 

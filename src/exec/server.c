@@ -159,6 +159,38 @@ static struct json *asked_again(struct arena *a, const struct server_answer *ans
 
 /* ---- executing ---- */
 
+/* Arguments that a header has to repeat; 2026-07-28 alone knows them. */
+static struct json *param_headers(struct mcp_call *c, const struct invocation *i) {
+    const struct server_item *item = i->source->spec;
+    const struct param_headers *all = &((const struct tool *)item->entry)->headers;
+    struct json *out = json_new_object(c->arena);
+
+    for (size_t n = 0; n < all->count; n++) {
+        struct json *v = i->params[0].value;
+
+        for (size_t depth = 0; depth < all->list[n].depth; depth++)
+            v = json_get(v, all->list[n].path[depth]);
+        if (json_is_string(v) || json_is_number(v) || json_is_bool(v))
+            json_put(out, all->list[n].name, v);
+    }
+    return out;
+}
+
+/* What only the bridge reads. */
+static void add_headers(struct mcp_call *c, const struct invocation *i, struct json *params) {
+    const struct server_item *item = i->source->spec;
+    struct json *meta = json_get(params, "_meta"), *headers;
+
+    if (!item->server->is_address || !is_kind(i, "tool") || !strcmp(i->params[0].key, "argument"))
+        return;
+    headers = param_headers(c, i);
+    if (!json_size(headers))
+        return;
+    if (!meta)
+        json_put(params, "_meta", meta = json_new_object(c->arena));
+    json_put(meta, SERVER_META_HEADERS, headers);
+}
+
 /* Until it answers, or asks what the client can be asked. */
 static void request_answer(struct mcp_call *c, const struct invocation *i,
                            struct server_request *request, struct server_answer *out) {
@@ -207,6 +239,7 @@ static bool begin_or_go_on(struct mcp_call *c, const struct invocation *i,
     request->method = make_request(c, i, request->params);
     if (meta)
         json_put(request->params, "_meta", meta);
+    add_headers(c, i, request->params);
     if (input->responses)
         json_put(request->params, "inputResponses", input->responses);
     if (json_get(input->state, STATE))

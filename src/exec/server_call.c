@@ -79,6 +79,15 @@ static struct instance_key shared_key(struct mcp_call *c, const struct server *s
     return key;
 }
 
+/* An address may serve both, and remembers nothing of us in 2026-07-28; a program that does not
+ * know a request may say nothing to it. */
+static uint32_t revisions_of(const struct server *s) {
+    if (!s->revision)
+        return s->is_address ? REVISIONS_STATELESS_FIRST : REVISIONS_HANDSHAKE_FIRST;
+    return !strcmp(s->revision, SERVER_REVISION_HANDSHAKE) ? REVISIONS_HANDSHAKE
+                                                           : REVISIONS_STATELESS;
+}
+
 static struct instance_key key_of(struct mcp_call *c, const struct server_request *r) {
     const struct server *s = r->server;
     const struct invocation i = {
@@ -97,6 +106,8 @@ static struct instance_key key_of(struct mcp_call *c, const struct server_reques
         key.idle_s = SERVER_CALL_IDLE_S;
     key.start_s = (uint32_t)s->start_s;
     key.call_ms = (uint32_t)s->timeout_ms;
+    key.revisions = revisions_of(s);
+    key.revision[0] ^= (uint8_t)key.revisions; /* another process, if it is asked for others */
     (void)snprintf(key.name, sizeof key.name, "%s", s->name);
     return key;
 }

@@ -9,10 +9,19 @@
 
 #include "base/base.h"
 
-#define INSTANCE_VERSION 2
+#define INSTANCE_VERSION 3
 #define INSTANCES_MAX 512 /* that are idle; of more, the one that was idle longest is ended */
 #define INSTANCE_ID_LEN 32
 #define INSTANCE_NAME_MAX 160
+
+/* Of MCP, that a server is asked for: those with a handshake (2025-11-25 and older), or the one
+ * without (2026-07-28); and the others if it refuses those that come first. */
+enum instance_revisions {
+    REVISIONS_HANDSHAKE_FIRST,
+    REVISIONS_STATELESS_FIRST,
+    REVISIONS_HANDSHAKE,
+    REVISIONS_STATELESS,
+};
 
 enum { INSTANCE_IN, INSTANCE_OUT, INSTANCE_ERR, INSTANCE_RUN, INSTANCE_FDS };
 
@@ -27,6 +36,7 @@ struct instance_key {
     uint32_t idle_s;                   /* after which one that is not needed is ended */
     uint32_t start_s;                  /* of a server: for its initialization */
     uint32_t call_ms;                  /* of a server: for a call */
+    uint32_t revisions;                /* of a server: enum instance_revisions */
     char name[INSTANCE_NAME_MAX];      /* for the log */
 };
 

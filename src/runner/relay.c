@@ -79,8 +79,7 @@ static void note_end(struct relay *r) {
 static void advance(struct relay *r) {
     switch (r->state) {
     case RELAY_STARTING:
-        relay_end(
-            r, arena_printf(r->keep, "it did not answer initialize within %u s", r->key.start_s));
+        relay_note_silence(r);
         break;
     case RELAY_RUNNING:
         relay_end(r, "it did not answer a ping, after it had not answered a call in time");
@@ -280,9 +279,11 @@ static bool finish_round(struct relay *r) {
 static int next_wait(struct relay *r, bool needed, int64_t *idle_from) {
     const int64_t now = clock_monotonic_ms();
     const int64_t due = relay_parked_due(r), ends = relay_subscriptions_due(r);
+    const int64_t listens = relay_listen_due(r);
     int64_t until = r->deadline_ms < due ? r->deadline_ms : due;
 
     until = until < ends ? until : ends;
+    until = until < listens ? until : listens;
     if (needed || r->state != RELAY_RUNNING)
         *idle_from = now;
     if (r->state == RELAY_RUNNING && !needed) {
@@ -313,8 +314,7 @@ void relay_main(int control, const struct instance_key *key, const int fds[INSTA
     r->run = fds[INSTANCE_RUN];
     r->arena = arena_new(ARENA_MAX);
     r->keep = arena_new(KEEP_MAX);
-    set_state(r, RELAY_STARTING, (int64_t)key->start_s * 1000);
-    relay_initialize(r);
+    relay_begin_negotiation(r);
     for (;;) {
         const int wait = next_wait(r, finish_round(r), &idle_from);
         const unsigned callers = r->callers_used;

@@ -40,9 +40,18 @@
 #define RELAY_TICKET_LEN 32        /* what names a parked call */
 #define RELAY_USER_MAX 64          /* bytes */
 #define RELAY_VERSION "2025-11-25" /* of MCP: the one that is asked for */
+#define RELAY_VERSION_STATELESS "2026-07-28"
+#define RELAY_META "io.modelcontextprotocol/" /* before the members of its _meta */
+#define RELAY_DISCOVER_MS 5000                /* for a server that may know only older revisions */
+#define RELAY_LISTEN_FIRST_MS                                                                      \
+    1000 /* before changes are asked for again; twice that the next time */
+#define RELAY_LISTEN_MAX_MS 60000
 
 /* The member of _meta that says who calls, an object; only a worker writes it. */
 #define SERVER_META_CALLER "mcp-authd/caller"
+/* The member of _meta with HTTP headers of this message alone, an object of values by name; only a
+ * worker writes it, and only the bridge reads it. */
+#define SERVER_META_HEADERS "mcp-authd/headers"
 
 /* Of any client: whether that of a call can do what the server asks is known then. */
 #define RELAY_CAPABILITIES                                                                         \
@@ -149,8 +158,11 @@ struct relay {
     int64_t next_id, initialize_id, discover_id, ping_id;
     bool is_stateless;            /* it speaks 2026-07-28 */
     struct relay_call *listening; /* to changes, in 2026-07-28; NULL: not */
-    const char *refusal;          /* of initialize */
-    int64_t deadline_ms;          /* of the state, or of a ping; INT64_MAX: none */
+    int64_t listened_from_ms;
+    int64_t listen_ms;        /* when to ask for them again; 0: not */
+    unsigned listen_failures; /* one after the other */
+    const char *refusal;      /* of the revisions that came first; NULL: not yet */
+    int64_t deadline_ms;      /* of the state, or of a ping; INT64_MAX: none */
     enum relay_state { RELAY_STARTING, RELAY_RUNNING, RELAY_INPUT_CLOSED, RELAY_STOPPING } state;
     bool retired;           /* no caller comes any more: it ends after the last call */
     const char *initialize; /* the server's result, as JSON; NULL: it has not initialized yet */
@@ -223,11 +235,18 @@ void relay_begin(struct relay *r, const struct json *result, const char *version
 
 /* To a request, if the server speaks 2026-07-28. */
 void relay_add_meta(struct relay *r, struct json *message);
-/* After it has refused to initialize, for that reason. */
-void relay_discover(struct relay *r, const char *refusal);
+/* Asks for the revision, or for the others after the server has refused those that came first. */
+void relay_begin_negotiation(struct relay *r);
+/* It speaks none of those that it was asked for last, and why: for an admin. */
+void relay_refused(struct relay *r, const char *why);
+void relay_note_silence(struct relay *r); /* it has not answered in time */
 void relay_take_discover(struct relay *r, const struct json *message);
 /* To changes of the lists, and of what is subscribed to. */
 void relay_listen(struct relay *r);
+/* The server has ended the request that stays open. */
+void relay_note_listen_end(struct relay *r, const struct json *answer);
+/* Asks for changes again if it is time. When it is due; INT64_MAX: not. */
+int64_t relay_listen_due(struct relay *r);
 
 /* ---- relay_subscriptions.c ---- */
 

@@ -298,9 +298,9 @@ static void take_initialize(struct relay *r, const struct json *message) {
 
     r->initialize_id = 0;
     if (!json_is_object(result)) {
-        relay_discover(r,
-                       arena_printf(r->keep, "it answered initialize with the error %s",
-                                    quote(r, json_get_str(json_get(message, "error"), "message"))));
+        relay_refused(r,
+                      arena_printf(r->keep, "it answered initialize with the error %s",
+                                   quote(r, json_get_str(json_get(message, "error"), "message"))));
         return;
     }
     if (!is_known_version(version)) {
@@ -336,7 +336,7 @@ static void take_response(struct relay *r, struct json *message) {
     } else if (call->id == r->discover_id) {
         relay_take_discover(r, message);
     } else if (call == r->listening) {
-        r->listening = NULL; /* it ends the subscriptions: they are made again with the next one */
+        relay_note_listen_end(r, message);
     } else if (call->id == r->ping_id) {
         r->ping_id = 0;
         r->deadline_ms = INT64_MAX;

@@ -2,8 +2,9 @@
  * _meta what initialize says otherwise, and one that stays open asks for changes. */
 #include "runner/relay.h"
 
-#define VERSION "2026-07-28"
-#define META "io.modelcontextprotocol/"
+#define VERSION RELAY_VERSION_STATELESS
+#define META RELAY_META
+#define METHOD_NOT_FOUND (-32601)
 
 void relay_add_meta(struct relay *r, struct json *message) {
     struct json *params = json_get(message, "params"), *meta, *info = json_new_object(r->arena);
@@ -29,13 +30,60 @@ void relay_add_meta(struct relay *r, struct json *message) {
 
 /* ---- its beginning ---- */
 
-void relay_discover(struct relay *r, const char *refusal) {
+static void discover(struct relay *r) {
     const struct relay_call *call;
 
-    r->refusal = refusal;
     r->is_stateless = true;
     call = relay_request(r, "server/discover", NULL);
     r->discover_id = call ? call->id : 0;
+}
+
+void relay_begin_negotiation(struct relay *r) {
+    const uint32_t given = r->key.revisions;
+    const bool is_first = !r->refusal;
+    const bool is_stateless = given == REVISIONS_STATELESS ||
+                              (is_first && given == REVISIONS_STATELESS_FIRST) ||
+                              (!is_first && given == REVISIONS_HANDSHAKE_FIRST);
+    int64_t wait = (int64_t)r->key.start_s * 1000;
+
+    if (is_first && given == REVISIONS_STATELESS_FIRST && wait > RELAY_DISCOVER_MS)
+        wait = RELAY_DISCOVER_MS;
+    r->state = RELAY_STARTING;
+    r->deadline_ms = clock_monotonic_ms() + wait;
+    r->is_stateless = false;
+    if (is_stateless)
+        discover(r);
+    else
+        relay_initialize(r);
+}
+
+/* What it said to the handshake tells more than that it does not know server/discover. */
+void relay_refused(struct relay *r, const char *why) {
+    const uint32_t given = r->key.revisions;
+
+    r->initialize_id = 0;
+    if (r->refusal || given == REVISIONS_HANDSHAKE || given == REVISIONS_STATELESS) {
+        relay_end(r, r->refusal && given == REVISIONS_HANDSHAKE_FIRST ? r->refusal : why);
+        return;
+    }
+    r->refusal = why;
+    relay_begin_negotiation(r);
+}
+
+/* A server that knows only older revisions may leave a request unanswered that it does not know:
+ * then the handshake has all of its time. */
+void relay_note_silence(struct relay *r) {
+    struct relay_call *call = r->discover_id ? &r->calls[r->discover_id % RELAY_CALLS_MAX] : NULL;
+    const char *why = arena_printf(r->keep, "it did not answer %s within %u s",
+                                   call ? "server/discover" : "initialize", r->key.start_s);
+
+    r->discover_id = 0;
+    if (call)
+        relay_remove_call(r, call);
+    if (call && !r->refusal)
+        relay_refused(r, why);
+    else
+        relay_end(r, why);
 }
 
 static bool has_version(const struct json *result) {
@@ -52,7 +100,8 @@ void relay_take_discover(struct relay *r, const struct json *message) {
 
     r->discover_id = 0;
     if (!has_version(result)) {
-        relay_end(r, r->refusal);
+        relay_refused(r, "it does not speak revision " VERSION " of MCP: its answer to "
+                         "server/discover has it not in supportedVersions");
         return;
     }
     relay_begin(r, result, VERSION);
@@ -78,4 +127,37 @@ void relay_listen(struct relay *r) {
     json_put(params, "notifications", wanted);
     call = relay_request(r, "subscriptions/listen", params);
     r->listening = call;
+    r->listened_from_ms = clock_monotonic_ms();
+    r->listen_ms = 0;
+}
+
+/* What changes until it is asked again is not known: subscribers are told, and the lists are read
+ * again. */
+void relay_note_listen_end(struct relay *r, const struct json *answer) {
+    const int64_t now = clock_monotonic_ms();
+    int64_t wait = RELAY_LISTEN_FIRST_MS, code = 0;
+
+    r->listening = NULL;
+    if (json_get_int(json_get(answer, "error"), "code", &code) && code == METHOD_NOT_FOUND)
+        return;
+    if (now - r->listened_from_ms >= RELAY_LISTEN_MAX_MS)
+        r->listen_failures = 0;
+    if (!r->listen_failures) {
+        r->changes++;
+        relay_resource_changed(r, NULL);
+    }
+    for (unsigned i = 0; i < r->listen_failures && wait < RELAY_LISTEN_MAX_MS; i++)
+        wait *= 2;
+    r->listen_failures++;
+    r->listen_ms = now + (wait < RELAY_LISTEN_MAX_MS ? wait : RELAY_LISTEN_MAX_MS);
+}
+
+int64_t relay_listen_due(struct relay *r) {
+    if (!r->listen_ms || r->state != RELAY_RUNNING)
+        return INT64_MAX;
+    if (r->listen_ms > clock_monotonic_ms())
+        return r->listen_ms;
+    arena_reset(r->arena);
+    relay_listen(r);
+    return INT64_MAX;
 }

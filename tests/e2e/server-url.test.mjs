@@ -1,5 +1,5 @@
-// MCP servers that are an address ("url" in servers.d) behind the login: those of the official SDK on Streamable HTTP and on HTTP+SSE
-// of 2024-11-05, and one that does wrong what it is told.
+// MCP servers that are an address ("url" in servers.d) behind the login: those of the official SDK on Streamable HTTP of each revision and
+// on HTTP+SSE of 2024-11-05, and one that does wrong what it is told.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { logged } from '../parts/daemon.mjs';
 import { assertToolError, callTool, META, modern, structuredContentOf } from '../parts/mcp.mjs';
 import { startMcpHttpServer } from '../parts/mcp-http-server.mjs';
+import { startSdkV2Server } from '../parts/mcp-sdk-v2-server.mjs';
 import { startSite } from '../parts/site.mjs';
 import { toolFolder } from '../parts/tasks.mjs';
 import { makeCertificates } from '../parts/tls.mjs';
@@ -64,6 +65,8 @@ let token;
 let own;
 let secure;
 let old;
+let v2;
+let both;
 const sdk = {};
 const add = (name, manifest) => fs.writeFileSync(tools.file(`servers.d/${name}.json`), JSON.stringify({ timeout_ms: 20000, ...manifest }));
 before(async () => {
@@ -77,6 +80,13 @@ before(async () => {
   own = await startMcpHttpServer();
   old = await startMcpHttpServer({ version: '2025-03-26' });
   secure = await startMcpHttpServer({ tls: { cert: fs.readFileSync(cert), key: fs.readFileSync(key) } });
+  v2 = await startSdkV2Server();
+  both = await startSdkV2Server({ legacy: 'stateless' });
+  add('v2', { url: v2.url });
+  add('v2-slow', { url: v2.url, timeout_ms: 1000 });
+  add('both', { url: both.url });
+  add('both-old', { url: both.url, revision: '2025-11-25' });
+  add('never', { url: at(sdk.streamable, '/mcp'), revision: '2026-07-28' });
   add('stream', { url: at(sdk.streamable, '/mcp') });
   add('sse', { url: at(sdk.sse, '/sse') });
   add('own', { url: own.url, headers: { authorization: 'Bearer ${KEY}', 'x-tenant': 'one' }, secrets: { KEY: tools.file('key') } });
@@ -89,7 +99,8 @@ before(async () => {
   add('away', { url: 'http://127.0.0.1:1/mcp' });
   add('nothing', { url: at(sdk.sse, '/none') });
   for (const [name, manifest] of Object.entries({ plain: { url: 'http://mcp.example.com/mcp' }, program: { url: own.url, env: {} },
-    reserved: { url: own.url, headers: { 'Mcp-Session-Id': 'x' } }, unknown: { url: own.url, headers: { 'x-key': '${KEY}' } } })) add(name, manifest);
+    reserved: { url: own.url, headers: { 'Mcp-Session-Id': 'x' } }, revision: { url: own.url, revision: '2026' },
+    unknown: { url: own.url, headers: { 'x-key': '${KEY}' } } })) add(name, manifest);
   site = await startSite({ config: { TOOLS_DIR: '', SERVERS_DIR: tools.file('servers.d'), CALLS_PER_USER: '64', CALLS_MAX: '64' },
     mustFail: ['event=server_ended', 'event=server_lists_failed', 'event=tool_invalid', 'event=server_not_started'] });
   token = await site.cognito.accessToken();
@@ -100,7 +111,7 @@ after(async () => {
     server?.closeAllConnections();
     server?.close();
   }
-  for (const server of [own, old, secure]) await server?.close();
+  for (const server of [own, old, secure, v2, both]) await server?.close();
   tools.remove();
 });
 
@@ -111,12 +122,15 @@ const fails = async (name, args, message) => assertToolError(await call(name, ar
 
 test('tools of all addresses are listed; what cannot be reached, trusted or understood is left out and logged', async () => {
   const listed = await names();
-  for (const name of ['stream_add', 'sse_add', 'own_work', 'old_work', 'secure_work']) assert.ok(listed.includes(name), `${name} of ${listed}`);
-  for (const [name, why] of [['stranger', /certificate/i], ['away', /connect/i], ['nothing', /neither Streamable HTTP nor HTTP\+SSE/]]) {
+  for (const name of ['stream_add', 'sse_add', 'own_work', 'old_work', 'secure_work', 'v2_add', 'both_add', 'both-old_add'])
+    assert.ok(listed.includes(name), `${name} of ${listed}`);
+  for (const [name, why] of [['stranger', /certificate/i], ['away', /connect/i], ['nothing', /neither Streamable HTTP nor HTTP\+SSE/],
+    ['never', /does not speak revision 2026-07-28/]]) {
     assert.ok(!listed.some((tool) => tool.startsWith(`${name}_`)));
     await logged(site.daemon, 0, new RegExp(`event=server_lists_failed server=${name} .*${why.source}`, why.flags));
   }
   for (const line of ['plain.json: url must begin with https', 'program.json: unknown member', 'reserved.json: headers.Mcp-Session-Id is set by the transport',
+    'revision.json: revision must be .*2025-11-25',
     'unknown.json: headers.x-key has a \\$\\{NAME\\} that is not in']) await logged(site.daemon, 0, new RegExp(`event=tool_invalid problem=".*${line}`));
 });
 
@@ -229,6 +243,65 @@ test('an address that refuses another session is begun with anew', async () => {
   // Its list may be read meanwhile, and then that is what has been refused.
   await fails('own_work', {}, /refused to begin another session|has ended before it answered|has ended, and is started again in \d+ s/);
   await until('another one', async () => !(await call('own_work')).isError);
+});
+
+test('a server of 2026-07-28 is called without a handshake, with the headers that repeat what the message says', async () => {
+  assert.deepEqual((await call('v2_add', { a: 2, b: 40 })).content, [{ type: 'text', text: '42' }]);
+  const { headers, message } = v2.requests.findLast(({ message: sent }) => sent?.method === 'tools/call');
+  assert.deepEqual([headers['mcp-protocol-version'], headers['mcp-method'], headers['mcp-name'], headers['mcp-session-id']],
+    ['2026-07-28', 'tools/call', 'add', undefined]);
+  assert.equal(message.params._meta['io.modelcontextprotocol/protocolVersion'], '2026-07-28');
+  assert.ok(!v2.requests.some(({ method, message: sent }) => method !== 'POST' || sent.method === 'initialize'), 'it is asked for nothing older');
+  assert.equal((await call('both_add', { a: 1, b: 1 })).content[0].text, '2');
+  assert.equal((await call('both-old_add', { a: 1, b: 2 })).content[0].text, '3');
+  assert.deepEqual([...new Set(both.requests.map(({ headers: sent }) => sent['mcp-protocol-version']))].filter(Boolean).sort(), ['2025-11-25', '2026-07-28']);
+});
+
+test('arguments that the schema wants in headers are there, encoded if need be', async () => {
+  for (const place of ['Oslo', 'Köln am Rhein', ' =?base64?']) {
+    const encoded = place === 'Oslo' ? place : `=?base64?${Buffer.from(place).toString('base64')}?=`;
+    const answer = await modern(site, token, 'tools/call', { name: 'v2_near', arguments: { place, count: 3 } },
+      { headers: { 'mcp-param-place_name': encoded, 'mcp-param-count': '3' } });
+    assert.equal(answer.body.result.content[0].text, `3 near ${place}`, answer.text);
+    const { headers, message } = v2.requests.findLast(({ message: sent }) => sent?.method === 'tools/call');
+    assert.deepEqual([headers['mcp-param-place_name'], headers['mcp-param-count']], [encoded, '3']);
+    assert.ok(!JSON.stringify(message).includes('mcp-authd/'));
+  }
+});
+
+test('resources, prompts, progress, errors and input of a server of 2026-07-28 are passed on', async () => {
+  const read = (uri) => modern(site, token, 'resources/read', { uri }, { headers: { 'mcp-name': uri } });
+  assert.equal((await read('test://clock')).body.result.contents[0].text, 'tick');
+  assert.equal((await modern(site, token, 'prompts/get', { name: 'v2_greet' })).body.result.messages[0].content.text, 'hi');
+  const steps = await modern(site, token, 'tools/call', { name: 'v2_steps', arguments: {} }, { meta: { ...META, progressToken: 'mine' } });
+  assert.equal([...steps.text.matchAll(/"progressToken":"mine","progress":(\d)/g)].length, 2, steps.text);
+  const meta = { ...META, 'io.modelcontextprotocol/clientCapabilities': { elicitation: { form: {} } } };
+  const ask = (more) => modern(site, token, 'tools/call', { name: 'v2_ask', arguments: {}, ...more }, { meta });
+  const { result } = (await ask({})).body;
+  assert.equal(result.resultType, 'input_required');
+  const answer = await ask({ requestState: result.requestState, inputResponses: { name: { action: 'accept', content: { name: 'Ada' } } } });
+  assert.equal(answer.body.result.content[0].text, 'Hello Ada', answer.text);
+});
+
+test('a call of a server of 2026-07-28 that takes too long is ended there, too', async () => {
+  await fails('v2-slow_hang', {}, /did not answer within 1000 ms/);
+  await until('its end', () => v2.aborted === 1);
+});
+
+test('a server of 2026-07-28 tells of a changed list on the stream that stays open, which is asked for again when it breaks', async () => {
+  await call('v2_add', { a: 1, b: 1 });
+  v2.tools.push('grown');
+  v2.notify.toolsChanged();
+  const listed = (name) => until(name, async () => (await call('v2_add', { a: 1, b: 1 })) && (await names()).includes(name));
+  await listed('v2_grown');
+  const before = v2.listens;
+  v2.dropStreams();
+  await until('another stream', () => v2.listens > before);
+  v2.tools.push('regrown');
+  await until('the new tool', async () => {
+    v2.notify.toolsChanged();
+    return (await call('v2_add', { a: 1, b: 1 })) && (await names()).includes('v2_regrown');
+  });
 });
 
 test('a stop of the daemon ends the sessions', async () => {

@@ -316,6 +316,91 @@ static void test_a_call_that_is_given_up_with_its_question_is_cancelled(void **s
     assert_int_equal(r.parked + r.call_count, 0);
 }
 
+/* ---- revisions ---- */
+
+/* As after a start: what the server is asked first. */
+static const char *negotiate(uint32_t revisions) {
+    for (size_t i = 0; i < RELAY_CALLS_MAX; i++)
+        r.calls[i].id = 0;
+    r.call_count = 0;
+    r.key.revisions = revisions;
+    r.key.start_s = 30;
+    r.refusal = r.why = NULL;
+    relay_begin_negotiation(&r);
+    return to_server();
+}
+
+static void refuse(void) {
+    from_server(arena_printf(r.keep, "{\"id\":%lld,\"error\":{\"code\":-32601}}",
+                             (long long)(r.discover_id ? r.discover_id : r.initialize_id)));
+}
+
+static void test_revisions_are_asked_for_in_their_order(void **state) {
+    (void)state;
+    assert_true(has(negotiate(REVISIONS_HANDSHAKE_FIRST), "initialize"));
+    refuse();
+    assert_true(has(to_server(), "server/discover"));
+    refuse();
+    assert_true(has(r.why, "initialize"));
+    assert_true(has(negotiate(REVISIONS_STATELESS_FIRST), "server/discover"));
+    refuse();
+    assert_false(r.is_stateless);
+    assert_true(has(to_server(), "initialize"));
+    refuse();
+    assert_true(has(r.why, "initialize"));
+    assert_true(has(negotiate(REVISIONS_STATELESS), "server/discover"));
+    refuse();
+    assert_true(has(r.why, "2026-07-28"));
+    assert_true(has(negotiate(REVISIONS_HANDSHAKE), "initialize"));
+    refuse();
+    assert_true(has(r.why, "initialize"));
+    assert_string_equal(to_server(), "");
+}
+
+static void
+test_a_server_that_is_silent_to_what_it_does_not_know_is_asked_for_the_other(void **state) {
+    (void)state;
+    (void)negotiate(REVISIONS_STATELESS_FIRST);
+    assert_true(r.deadline_ms <= clock_monotonic_ms() + RELAY_DISCOVER_MS);
+    relay_note_silence(&r);
+    assert_true(has(to_server(), "initialize"));
+    assert_int_equal(r.call_count, 1);
+    assert_true(r.deadline_ms > clock_monotonic_ms() + RELAY_DISCOVER_MS);
+    relay_note_silence(&r);
+    assert_true(has(r.why, "did not answer initialize within 30 s"));
+}
+
+static void listen_ends(const char *with) {
+    from_server(arena_printf(r.keep, "{\"id\":%lld,%s}", (long long)r.listening->id, with));
+    assert_null(r.listening);
+}
+
+static void test_changes_are_asked_for_again_with_longer_and_longer_waits(void **state) {
+    const unsigned changes = r.changes;
+    int64_t wait = RELAY_LISTEN_FIRST_MS;
+
+    (void)state;
+    r.is_stateless = true;
+    relay_listen(&r);
+    for (int i = 0; i < 9; i++) {
+        const int64_t before = clock_monotonic_ms();
+
+        listen_ends("\"error\":{\"code\":-32603}");
+        assert_in_range(relay_listen_due(&r), before + wait, clock_monotonic_ms() + wait);
+        wait = 2 * wait < RELAY_LISTEN_MAX_MS ? 2 * wait : RELAY_LISTEN_MAX_MS;
+        r.listen_ms = clock_monotonic_ms();
+        assert_true(relay_listen_due(&r) == INT64_MAX);
+        assert_non_null(r.listening);
+    }
+    assert_int_equal(r.changes, changes + 1);
+    r.listened_from_ms = clock_monotonic_ms() - RELAY_LISTEN_MAX_MS;
+    listen_ends("\"result\":{}");
+    assert_true(relay_listen_due(&r) <= clock_monotonic_ms() + RELAY_LISTEN_FIRST_MS);
+    relay_listen(&r);
+    listen_ends("\"error\":{\"code\":-32601}");
+    assert_true(relay_listen_due(&r) == INT64_MAX);
+}
+
 /* ---- subscriptions ---- */
 
 /* What the relay says to it. */
@@ -388,6 +473,9 @@ int main(void) {
         TEST(test_parked_calls_have_a_limit_of_all),
         TEST(test_a_question_that_nobody_answers_ends),
         TEST(test_a_call_that_is_given_up_with_its_question_is_cancelled),
+        TEST(test_revisions_are_asked_for_in_their_order),
+        TEST(test_a_server_that_is_silent_to_what_it_does_not_know_is_asked_for_the_other),
+        TEST(test_changes_are_asked_for_again_with_longer_and_longer_waits),
         TEST(test_the_server_is_told_of_a_subscription_once),
         TEST(test_subscriptions_have_limits),
     };
