@@ -18,15 +18,24 @@ let site;
 before(async () => { site = await startSite(); });
 after(() => site?.close());
 
-// What `body` leaves in the audit log. A line is written before its answer, so whatever comes before the marker is all.
+// Leaves a line in the audit log, and waits until we have read it: gives the length of the log up to it, and after it.
 let markers = 0;
+async function mark() {
+  const client_id = `marker-${markers += 1}`;
+  await refresh(site, 'x', { client_id });
+  const [line, at] = await until('the marker', () => {
+    const match = new RegExp(`^.*"client":"${client_id}"}\n`, 'm').exec(site.daemon.log);
+    return match && [match[0], match.index];
+  });
+  return { before: at, after: at + line.length };
+}
+
+// What `body` leaves in the audit log. A line is written before its answer, so whatever comes between the markers is all.
 async function audited(body) {
-  const from = site.daemon.log.length;
+  const { after: from } = await mark();
   const result = await body();
-  const marker = `"client":"marker-${markers += 1}"`;
-  await refresh(site, 'x', { client_id: `marker-${markers}` });
-  const text = await until('the marker', () => site.daemon.log.includes(`${marker}}\n`) && site.daemon.log.slice(from));
-  return { result, lines: auditLines(text).filter(({ line }) => !line.includes(marker)) };
+  const { before: to } = await mark();
+  return { result, lines: auditLines(site.daemon.log.slice(from, to)) };
 }
 
 const echo = async (on, text) => modern(on, await on.cognito.accessToken(), 'tools/call', { name: 'echo', arguments: { text } });

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { callTool } from '../parts/mcp.mjs';
 import { login, redeem, refresh, tokens } from '../parts/oauth.mjs';
+import { paceMs } from '../parts/pace.mjs';
 import { startSite } from '../parts/site.mjs';
 
 const USERS = 16;
@@ -27,9 +28,9 @@ test('many refreshes while Cognito hangs: calls with a valid token go on', { tim
   });
   let slowest = 0;
   for (const end = Date.now() + 15000; Date.now() < end;) {
-    const started = Date.now();
+    const started = paceMs();
     await callTool(site, held[0].access_token, 'whoami');
-    slowest = Math.max(slowest, Date.now() - started);
+    slowest = Math.max(slowest, paceMs() - started);
   }
   ended = true;
   await Promise.all(clients);

@@ -175,8 +175,8 @@ describe('DynamoDB is gone', () => {
         const start = paceMs();
         await callTool(site, token, 'whoami');
         times.push(paceMs() - start);
-      } while (!over);
-      assert.ok(times.length > 20 && almostSlowest(times) < 1000, `${times.length} calls, slowest ${Math.max(...times)} ms`);
+      } while (!over || times.length <= 20);
+      assert.ok(almostSlowest(times) < 1000, `${times.length} calls, slowest ${Math.max(...times)} ms`);
       for (const { response, ms } of await answers) {
         assertComeBack(response);
         assert.ok(ms < PATIENCE_MS, `${ms} ms`);

@@ -7,6 +7,7 @@ import { startDynamoDb } from '../parts/dynamodb.mjs';
 import { startDynamoSite } from '../parts/dynamodb-site.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { authorizeUrl, pkce, tokens } from '../parts/oauth.mjs';
+import { paceMs } from '../parts/pace.mjs';
 
 let dynamodb, site;
 before(async () => {
@@ -32,9 +33,9 @@ test('many logins while DynamoDB hangs: calls with a valid token go on', { timeo
     while (!ended) statuses.push((await browser.submit(page, { decision: 'approve' })).status);
   });
   for (const end = Date.now() + 12000; Date.now() < end;) {
-    const started = Date.now();
+    const started = paceMs();
     await callTool(site, token, 'whoami');
-    slowest = Math.max(slowest, Date.now() - started);
+    slowest = Math.max(slowest, paceMs() - started);
   }
   ended = true;
   await Promise.all(users);

@@ -13,7 +13,7 @@ import { assertRpcError, callTool } from '../parts/mcp.mjs';
 import { almostSlowest, paceMs } from '../parts/pace.mjs';
 import { startSite } from '../parts/site.mjs';
 import { isAllowed, sessionPolicies, synthesize } from '../parts/synthesized.mjs';
-import { hasEnded, isRunning, question, taskClient, toolFolder, yes } from '../parts/tasks.mjs';
+import { hasEnded, isRunning, patiently, question, taskClient, toolFolder, yes } from '../parts/tasks.mjs';
 import { until } from '../parts/util.mjs';
 
 const TABLE = 'mcp-auth-tasks';
@@ -82,14 +82,6 @@ async function haveRun(id, onFirst, onSecond) {
   assert.deepEqual([runOf(first, id).length, runOf(second, id).length], [onFirst, onSecond]);
 }
 
-// As a client that takes a 503 for what it is.
-const patiently = (what) => until('another answer than 503', async () => {
-  const answer = await what();
-  if (answer.status !== 503) return answer;
-  assert.ok(Number(answer.headers.get('retry-after')) > 0);
-  return undefined;
-}, { deadlineMs: 60000 });
-
 describe('two hosts', () => {
   test('a task that began on one has its result on the other', async () => {
     const created = (await first.call('quick', { x: 1 })).body.result;
@@ -152,7 +144,7 @@ test('an item has the documented attributes, and nothing of the call in them', a
   assert.equal(item.v.N, '1');
   assert.equal(item.lease.N, '0', 'nothing runs');
   const left = Number(item.ttl.N) - Date.now() / 1000;
-  assert.ok(left > 3590 && left <= 3600, `ttl in ${left} s`);
+  assert.ok(left > 3500 && left <= 3600, `ttl in ${left} s`);
   for (const secret of ['secret', 'alice', 'asks', 'elicitation']) assert.ok(!JSON.stringify(item).includes(secret), secret);
 });
 
@@ -198,8 +190,11 @@ describe('a host that dies', () => {
     const taskProcess = taskProcessOf(first.site.daemon);
     process.kill(taskProcess, 'SIGSTOP');
     try {
-      await endLease(id);
-      assert.equal((await second.get(id)).body.result.status, 'failed');
+      // A renewal that was on its way may still arrive.
+      await until('the end of the lease', async () => {
+        await endLease(id);
+        return (await second.get(id)).body.result.status === 'failed';
+      });
       fs.writeFileSync(tools.file('open'), '');
       await hasEnded(pid);
     } finally {
@@ -268,10 +263,10 @@ describe('the table in trouble', () => {
         const start = paceMs();
         await callTool(first.at, token, 'whoami');
         times.push(paceMs() - start);
-      } while (Date.now() < enough);
+      } while (Date.now() < enough || times.length <= 20);
       over = true;
       await Promise.all(asking);
-      assert.ok(times.length > 20 && almostSlowest(times) < 1000, `${times.length} calls, slowest ${Math.max(...times)} ms`);
+      assert.ok(almostSlowest(times) < 1000, `${times.length} calls, slowest ${Math.max(...times)} ms`);
       assert.deepEqual([...new Set(refused.map((each) => each.status))], [503]);
       assert.ok(Number(refused[0].headers.get('retry-after')) > 0);
       assert.match(refused[0].text, /task store/);

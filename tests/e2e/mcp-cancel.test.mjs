@@ -8,6 +8,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { post } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
+import { isRunning } from '../parts/tasks.mjs';
 import { ROOT, until } from '../parts/util.mjs';
 
 let site;
@@ -35,7 +36,6 @@ async function newSession(version, as = token) {
 
 const cancel = (session, requestId, as = token) => post(site, as,
   { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId, reason: 'enough' } }, session);
-const isRunning = (pid) => fs.existsSync(`/proc/${pid}/stat`) && !/ Z /.test(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
 // The ids of the two processes of the tool, when it runs.
 function started(file) {

@@ -68,13 +68,20 @@ async function newSession(version) {
 }
 
 test('a client that goes away before the first event ends the program, which may tidy up', async () => {
-  const gone = new AbortController();
-  const call = start('silent', 'early', modernHeaders('silent'), { signal: gone.signal, meta: META });
-  await until('the program runs', () => log('early'));
-  gone.abort();
-  await assert.rejects(call);
-  await until('SIGTERM', () => log('early') === 'started\nTERM\n', { deadlineMs: NOTICED_MS });
-  await until('the call to be logged', () => /tool=silent .*outcome=cancelled/.test(site.daemon.log));
+  const cancelled = () => site.daemon.log.match(/tool=silent .*outcome=cancelled/g)?.length ?? 0;
+  let tidied = false;
+  // It has half a second, in which a busy machine may not let it run: then it is called again.
+  for (let tries = 1; tries <= 3 && !tidied; tries += 1) {
+    const mark = `early-${tries}`;
+    const gone = new AbortController();
+    const call = start('silent', mark, modernHeaders('silent'), { signal: gone.signal, meta: META });
+    await until('the program runs', () => log(mark));
+    gone.abort();
+    await assert.rejects(call);
+    await until('the call to be logged', () => cancelled() === tries, { deadlineMs: NOTICED_MS });
+    tidied = log(mark) === 'started\nTERM\n';
+  }
+  assert.ok(tidied);
 });
 
 test('a program that does not heed SIGTERM is killed', async () => {

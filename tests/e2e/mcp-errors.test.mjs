@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { assertRpcError, callTool, legacy, META, MODERN, modern, post } from '../parts/mcp.mjs';
 import { rawRequest } from '../parts/raw.mjs';
 import { startSite } from '../parts/site.mjs';
+import { isRunning } from '../parts/tasks.mjs';
 import { until } from '../parts/util.mjs';
 
 const FOREIGN_SECRET = 'must-not-reach-a-tool';
@@ -259,15 +260,6 @@ async function assertGone(file) {
   assert.ok(pids.length > 0 && pids.every((pid) => pid > 1), `process ids in ${file}`);
   for (const pid of pids) {
     await until(`process ${pid} to be gone`, () => !isRunning(pid), { deadlineMs: 5000 });
-  }
-}
-
-// A zombie has ended; whoever started it has only not asked yet.
-function isRunning(pid) {
-  try {
-    return !/^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
   }
 }
 

@@ -26,9 +26,9 @@ async function newSession(as = token) {
   return { 'mcp-session-id': started.headers.get('mcp-session-id'), 'mcp-protocol-version': VERSION };
 }
 
-// Events as { id, retry, data }, data as JSON.
+// Events as { id, retry, data }, data as JSON, without the comments that keep a stream alive.
 function parse(text) {
-  return text.split('\n\n').slice(0, -1).map((event) => {
+  return text.split('\n\n').slice(0, -1).filter((event) => event !== ':').map((event) => {
     const fields = Object.fromEntries(event.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]));
     return { ...fields, data: fields.data === '' ? '' : JSON.parse(fields.data) };
   });

@@ -13,7 +13,7 @@ let alice;
 let bob;
 before(async () => {
   tools = toolFolder();
-  tools.sleeper('long');
+  for (const name of ['long', 'hers', 'his']) tools.sleeper(name);
   tools.asker('asks', ['a']);
   site = await startSite({ config: { TOOLS_DIR: tools.dir, TASKS_MAX: '3', TASKS_MAX_USER: '2' } });
   alice = taskClient(site, await site.cognito.accessToken({ sub: 'alice', username: 'alice' }));
@@ -79,18 +79,17 @@ test('of those that wait for answers there may be more; they need a place to go 
 });
 
 test('the tasks of a denied user end; those of others go on', async () => {
-  fs.rmSync(tools.file('long.pid'), { force: true });       // of a task before
   const held = {};
   await until('a place', async () => {
-    held.alice ??= (await alice.call('long')).body.result?.taskId;
+    held.alice ??= (await alice.call('hers')).body.result?.taskId;
     return held.alice;
   });
-  const pid = await tools.pidOf('long');
+  const pid = await tools.pidOf('hers');
   await until('a place', async () => {
-    held.bob ??= (await bob.call('long')).body.result?.taskId;
+    held.bob ??= (await bob.call('his')).body.result?.taskId;
     return held.bob;
   });
-  const other = await tools.pidOf('long');
+  const other = await tools.pidOf('his');
   fs.writeFileSync(site.keys.DENY_FILE, 'subject alice\n');
   await hasEnded(pid);
   await until('its line', () => /event=task_run .*sub=alice .*outcome=denied/.test(site.daemon.log));

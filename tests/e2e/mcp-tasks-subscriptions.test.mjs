@@ -208,7 +208,7 @@ describe('of tasks on another host, by the table', () => {
       const now = reads();
       await sleep(3000);
       return reads() === now;
-    }, { deadlineMs: 30000 });
+    }, { deadlineMs: 60000 });
   });
 
   test('a table in trouble delays news, and loses none', async () => {

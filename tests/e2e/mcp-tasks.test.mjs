@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 import { taskProcessOf } from '../parts/daemon.mjs';
 import { assertRpcError, META, modern } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
-import { hasEnded } from '../parts/tasks.mjs';
+import { hasEnded, patiently } from '../parts/tasks.mjs';
 import { until } from '../parts/util.mjs';
 
 const TASKS = { ...META, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {}, extensions: { 'io.modelcontextprotocol/tasks': {} } } };
@@ -65,23 +65,22 @@ after(async () => {
 });
 
 // The answer of one that had to wait for a worker comes as an event.
-async function call(name, meta = TASKS) {
-  const answer = await modern(site, token, 'tools/call', { name, arguments: { x: 1 } }, { meta });
+async function call(name, meta = TASKS, args = { x: 1 }, as = token) {
+  const answer = await modern(site, as, 'tools/call', { name, arguments: args }, { meta });
   return { ...answer, body: answer.body ?? JSON.parse(/^data: (\{.*)$/m.exec(answer.text)[1]) };
 }
 const tasks = (method, taskId, { as = token, meta = TASKS, more = {}, name = taskId } = {}) =>
-  modern(site, as, `tasks/${method}`, { taskId, ...more }, { meta, headers: { 'mcp-name': name } });
-// A store that is slow for a moment, as on a busy machine, is a 503 with Retry-After: the client comes again.
-const start = (name) => until(`a task of ${name}`, async () => {
-  const { status, body } = await call(name);
-  assert.ok(status === 200 || status === 503, JSON.stringify(body));
-  return body.result?.taskId;
-});
-const reaches = (id, status) => until(`${status} of ${id}`, async () => {
-  const { result } = (await tasks('get', id)).body;
+  patiently(() => modern(site, as, `tasks/${method}`, { taskId, ...more }, { meta, headers: { 'mcp-name': name } }));
+const begin = async (name, args = { x: 1 }, as = token) => {
+  const { status, body, text } = await patiently(() => call(name, TASKS, args, as));
+  assert.equal(status, 200, text);
+  return body.result;
+};
+const start = async (...what) => (await begin(...what)).taskId;
+const reaches = (id, status, options) => until(`${status} of ${id}`, async () => {
+  const { result } = (await tasks('get', id, options)).body;
   return result.status === status && result;
 });
-
 
 test('a task whose process is killed has failed at once, and all that its program had started is gone', async () => {
   const id = await start('family');
@@ -100,7 +99,7 @@ test('a task whose process is killed has failed at once, and all that its progra
 });
 
 test('a call becomes a task, and its result is there later', async () => {
-  const created = (await call('quick')).body.result;
+  const created = await begin('quick');
   assert.equal(created.resultType, 'task');
   assert.ok(Number.isInteger(created.ttlMs) && Number.isInteger(created.pollIntervalMs));
   const done = await reaches(created.taskId, 'completed');
@@ -183,7 +182,7 @@ test('of partial answers that come at once none is lost, and the program goes on
 });
 
 test('nor of a record that is as long as can be', async () => {
-  const id = (await modern(site, token, 'tools/call', { name: 'answers', arguments: { x: 'x'.repeat(250000) } }, { meta: TASKS })).body.result.taskId;
+  const id = await start('answers', { x: 'x'.repeat(250000) });
   await reaches(id, 'input_required');
   const sent = await Promise.all([...KEYS, ...KEYS, ...KEYS].map((key) => tasks('update', id, { more: { inputResponses: { [key]: yes } } })));
   assert.deepEqual([...new Set(sent.map((each) => each.status))], [200]);
@@ -234,13 +233,12 @@ test('arguments and results that are too long for a record are told so', async (
 test('a program goes on only for a token with its scopes', async () => {
   const able = await site.cognito.accessToken({ scope: 'mcp-server/tools profile' });
   const few = await site.cognito.accessToken({ scope: 'mcp-server/tools' });
-  const { taskId } = (await modern(site, able, 'tools/call', { name: 'asks-admin', arguments: {} }, { meta: TASKS })).body.result;
-  const get = async (as) => (await tasks('get', taskId, { as })).body.result;
-  await until('the question', async () => (await get(able)).status === 'input_required');
+  const taskId = await start('asks-admin', {}, able);
+  await reaches(taskId, 'input_required', { as: able });
   const refused = await tasks('update', taskId, { as: few, more: { inputResponses: { a: yes } } });
   assert.equal(refused.status, 403);
   assert.match(refused.headers.get('www-authenticate'), /insufficient_scope.*profile/);
-  assert.deepEqual(Object.keys((await get(few)).inputRequests), ['a']);
+  assert.deepEqual(Object.keys((await tasks('get', taskId, { as: few })).body.result.inputRequests), ['a']);
   await tasks('update', taskId, { as: able, more: { inputResponses: { a: yes } } });
-  await until('the end', async () => (await get(able)).status === 'completed');
+  await reaches(taskId, 'completed', { as: able });
 });

@@ -16,7 +16,7 @@ import { emfProblems, readEmf, schemaProblems } from '../parts/emf.mjs';
 import { callTool, modern } from '../parts/mcp.mjs';
 import { authorize, authorizeUrl, login, pkce, REDIRECT, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
-import { freePort, readBody, ROOT, until } from '../parts/util.mjs';
+import { accepts, freePort, readBody, ROOT, until } from '../parts/util.mjs';
 
 let site, port, emfFile, token;
 
@@ -28,6 +28,7 @@ before(async () => {
     mustFail: ['signal=SIGKILL'],
   });
   token = await site.cognito.accessToken();
+  await until('the metrics are served', () => accepts({ host: '127.0.0.1', port }));
 });
 after(async () => {
   await site?.close();
@@ -271,7 +272,7 @@ test('a Unix socket, for its group only; removed at the end', async () => {
   const dir = fs.mkdtempSync('/tmp/mcp-authd-metrics-');
   const socketPath = path.join(dir, 'metrics.sock');
   const other = await startSite({ config: { METRICS_LISTEN: socketPath } });
-  await until('it listens', () => fs.existsSync(socketPath));
+  await until('it listens', () => accepts({ path: socketPath }));
   assert.equal(fs.statSync(socketPath).mode & 0o777, 0o660);
   assert.match((await scrape({ socketPath })).text, /^mcp_authd_workers_max 8$/m);
   await other.close();

@@ -23,7 +23,7 @@ import { once } from 'node:events';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import Provider, { interactionPolicy } from 'oidc-provider';
 import { memoryAdapter } from './memory-adapter.mjs';
-import { escapeHtml, isMain, options, readBody } from './util.mjs';
+import { escapeHtml, IDLE_MS, isMain, options, readBody } from './util.mjs';
 
 export const USERS = [
   { username: 'alice', password: 'correct-horse', email: 'alice@example.com', groups: ['staff', 'eu-central'] },
@@ -40,6 +40,7 @@ export async function startCognito({ port = 0, host = '127.0.0.1', callback, poo
   const keys = [await newKey()];
 
   const server = http.createServer();
+  server.keepAliveTimeout = IDLE_MS;
   server.listen(port, host);
   await once(server, 'listening');
   const origin = `http://${host}:${server.address().port}`;

@@ -74,6 +74,16 @@ export const supervisorsOf = (daemon) => childrenOf({ pid: runnerOf(daemon) }).f
 export const taskProcessOf = (daemon) => childrenOf(daemon).filter(({ name }) => name === 'mcp-task').map(({ pid }) => pid).sort((a, b) => a - b).at(-1);
 export const workersOf = (daemon) => childrenOf(daemon).filter(({ name }) => name === 'mcp-worker').map(({ pid }) => pid);
 
+// What /proc/PID/status says of its memory, such as VmHWM, in KiB; 0 of a process that has ended.
+export function memoryOf(pid, what) {
+  try {
+    return Number(new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+export const mostMemoryOfWorkers = (daemon, what) => Math.max(...workersOf(daemon).map((pid) => memoryOf(pid, what)));
+
 // What a log must not contain: reports of the sanitizers, and workers that ended or hung by a fault of their own.
 const TROUBLE = [
   /ERROR: \w+Sanitizer|SUMMARY: \w+Sanitizer|runtime error:/,

@@ -15,13 +15,12 @@ export async function runDoctor(site, { config = {}, env = {}, secret } = {}) {
   const run = async (...flags) => {
     const child = start(BINARY, ['doctor', '-c', file, ...flags], { env: { PATH: process.env.PATH, HOME: '/nonexistent', ...env } });
     const { code } = await child.ended;
-    await child.stop();
     return { code, output: child.output };
   };
   const plain = await run();
   const json = await run('--json');
   const report = JSON.parse(json.output);
-  assert.equal(plain.code, json.code);
+  assert.equal(plain.code, json.code, `${plain.output}\n${json.output}`);
   assert.equal(['ok', 'warn', 'fail'].indexOf(report.status), json.code, json.output);
   assert.deepEqual(plain.output.trim().split('\n').map((line) => line.split(/ {2,}/).slice(0, 2)),
     report.checks.map(({ status, check }) => [status, check]));

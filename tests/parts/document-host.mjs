@@ -4,7 +4,7 @@
 import fs from 'node:fs';
 import https from 'node:https';
 import { once } from 'node:events';
-import { sleep } from './util.mjs';
+import { IDLE_MS, sleep } from './util.mjs';
 
 // `certificates` is what tls.mjs made.
 export async function startDocumentHost({ certificates, host = '127.0.0.1' }) {
@@ -12,6 +12,7 @@ export async function startDocumentHost({ certificates, host = '127.0.0.1' }) {
   const hits = new Map();
   const server = https.createServer({ cert: fs.readFileSync(certificates.cert), key: fs.readFileSync(certificates.key) });
 
+  server.keepAliveTimeout = IDLE_MS;
   server.on('request', async (req, res) => {
     hits.set(req.url, (hits.get(req.url) ?? 0) + 1);
     const document = documents.get(req.url);

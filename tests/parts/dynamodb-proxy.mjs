@@ -11,7 +11,7 @@ import { once } from 'node:events';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { ANY_SIGNATURE } from './dynamodb.mjs';
-import { sleep } from './util.mjs';
+import { IDLE_MS, sleep } from './util.mjs';
 
 const MAX_SKEW_MS = 5 * 60 * 1000;
 const STALL_MS = 2000;
@@ -160,7 +160,7 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
       res.destroy();
     });
   });
-  server.keepAliveTimeout = 60000;
+  server.keepAliveTimeout = IDLE_MS;
   server.on('connection', (socket) => {
     connections += 1;
     socket.on('error', () => {});

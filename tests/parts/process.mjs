@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { sleep } from './util.mjs';
 
-// So long stop() waits for the end of the output: far from what a busy machine needs to read what is in the pipes already.
+// So long one waits for the end of the output: far from what a busy machine needs to read what is in the pipes already.
 const DRAIN_MS = 5000;
 
 // No child outlives us, also if a test run is cut off.
@@ -27,7 +27,7 @@ export function start(command, args, { env = process.env, cwd, outputFile } = {}
   child.stdout?.setEncoding('utf8').on('data', keep);
   child.stderr?.setEncoding('utf8').on('data', keep);
   const printed = () => (outputFile ? fs.readFileSync(outputFile, 'utf8') : output);
-  const ended = new Promise((resolve) => {
+  const exited = new Promise((resolve) => {
     child.on('error', (error) => {
       running.delete(child);
       resolve({ error });
@@ -40,7 +40,12 @@ export function start(command, args, { env = process.env, cwd, outputFile } = {}
   });
   const drained = once(child, 'close').catch(() => {});     // it did not start
   let result;
-  ended.then((value) => { result = value; });
+  exited.then((value) => { result = value; });
+  // Whoever reads the output after the end wants all of it.
+  const ended = exited.then(async (value) => {
+    await Promise.race([drained, late(DRAIN_MS)]);
+    return value;
+  });
 
   return {
     get pid() { return child.pid; },
@@ -64,14 +69,13 @@ export function start(command, args, { env = process.env, cwd, outputFile } = {}
     // TERM, then KILL after the deadline; the latter is an error, because a clean end was asked for.
     async stop({ deadlineMs = 15000 } = {}) {
       if (!result) child.kill('SIGTERM');
-      const outcome = await Promise.race([ended, late(deadlineMs)]);
+      const outcome = await Promise.race([exited, late(deadlineMs)]);
       if (outcome === 'late') {
         child.kill('SIGKILL');
         await ended;
         throw new Error(`${command} did not end within ${deadlineMs} ms of TERM:\n${printed()}`);
       }
-      await Promise.race([drained, late(DRAIN_MS)]);
-      return outcome;
+      return ended;
     },
   };
 }

@@ -45,14 +45,23 @@ esac`, { output: 'json' });
   };
 }
 
+// A zombie has ended; whoever started it has only not asked yet.
 export function isRunning(pid) {
   try {
-    return !/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return !/^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
   }
 }
 export const hasEnded = (pid) => until(`the end of process ${pid}`, () => !isRunning(pid));
+
+// A store that is slow for a moment, as on a busy machine, is a 503 with Retry-After: the client comes again.
+export const patiently = (what) => until('another answer than 503', async () => {
+  const answer = await what();
+  if (answer.status !== 503) return answer;
+  assert.ok(Number(answer.headers.get('retry-after')) > 0);
+  return undefined;
+}, { deadlineMs: 60000 });
 
 // What a client of that site does; each function gives the whole answer, but `start` and `reaches`.
 export function taskClient(site, token) {
@@ -60,7 +69,7 @@ export function taskClient(site, token) {
   const client = {
     call: (name, args = {}) => modern(site, token, 'tools/call', { name, arguments: args }, { meta: TASKS }),
     async start(name, args) {
-      const answer = await client.call(name, args);
+      const answer = await patiently(() => client.call(name, args));
       assert.equal(answer.body?.result?.resultType, 'task', answer.text);
       return answer.body.result.taskId;
     },

@@ -57,6 +57,10 @@ export async function canListen(port, host = '127.0.0.1') {
   return true;
 }
 
+// So long a server keeps a connection that nobody uses: longer than any client of the tests, which would not repeat what it sent on
+// one that is just being closed.
+export const IDLE_MS = 60000;
+
 // Of a machine that is so many times slower, as an emulated one is (deb/boot.sh --vm).
 const SLOWNESS = Number(process.env.SLOWNESS || 1);
 
