@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/param.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -19,7 +20,9 @@
 #define STREAMS_MAX 16384
 #define STREAMS_USER_MAX 256
 #define KEEP_ALIVE_MS 20000 /* between comments: proxies end what is silent for a minute */
-#define DEBOUNCE_MS 50      /* an editor writes a file in several steps */
+/* An editor writes a file in several steps, and who installs some writes several files: */
+#define QUIET_MS 20         /* changes are sent when there are no more for so long */
+#define CHANGES_WAIT_MS 100 /* and after so long all the same */
 
 /* ---- folders that are watched ---- */
 
@@ -42,8 +45,11 @@ static void watch_files(struct stream_holder *h, const struct stream *s) {
 }
 
 static void schedule_send(struct stream_holder *h) {
+    const int64_t now = clock_monotonic_ms();
+
     if (!h->send_ms)
-        h->send_ms = clock_monotonic_ms() + DEBOUNCE_MS;
+        h->changed_ms = now;
+    h->send_ms = MIN(now + QUIET_MS, h->changed_ms + CHANGES_WAIT_MS);
 }
 
 static void add_change(struct stream_holder *h, enum subscription_kind kind, const char *path) {

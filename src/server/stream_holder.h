@@ -37,15 +37,16 @@ struct stream {
     int fd;
     unsigned id;
     int64_t until_s;
-    struct text subscriptions;          /* its own copy of the list */
-    struct text key, user;              /* in that list; NULL: it has none */
-    TAILQ_ENTRY(stream) of_user;        /* if it has a user; see stream_holder's users */
-    char event_ids[SSE_STREAM_MAX + 1]; /* the stream's name in the ids of its events; "": no ids */
-    bool superseded;                    /* a newer stream has the same key and gets the changes */
-    char *out;                          /* unsent output; NULL: none */
-    size_t out_len, out_at;
-    bool slow; /* the peer took nothing of it since the last comment was due */
+    struct text subscriptions;   /* its own copy of the list */
+    struct text key, user;       /* in that list; NULL: it has none */
+    struct text event_ids;       /* the same: the stream's name in the ids of its events */
+    TAILQ_ENTRY(stream) of_user; /* if it has a user; see stream_holder's users */
+    char *out;                   /* unsent output; NULL: none */
+    uint32_t out_len, out_at;    /* bytes; at most OUT_MAX and what makes them records */
+    bool slow;                   /* the peer took nothing of it since the last comment was due */
+    bool superseded;             /* a newer stream has the same key and gets the changes */
 };
+_Static_assert(sizeof(struct stream) <= 136, "there are many: see docs/performance.md");
 
 /* The ends of replies to slow readers. The slowest is dropped when there is no room, and one that
  * takes nothing for UNSENT_SILENCE_MS is dropped too. */
@@ -95,6 +96,7 @@ struct stream_holder {
     bool many_manifests; /* more than that */
     bool stopping;
     bool wants_tasks;      /* some stream waits for changes of a task */
+    int64_t changed_ms;    /* monotonic: the first change that is to be sent */
     int64_t send_ms;       /* monotonic: when changes are sent; 0: there are none */
     int64_t keep_alive_ms; /* monotonic: when comments are due */
     int64_t parked_ms;     /* the same for parked calls */

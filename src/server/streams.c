@@ -68,8 +68,7 @@ void stream_set_subscriptions(struct stream_holder *h, struct stream *s,
     (void)subscription_find(s->subscriptions, SUBSCRIPTION_USER, &found);
     set_user(h, s, found.argument);
     (void)subscription_find(s->subscriptions, SUBSCRIPTION_EVENT_IDS, &found);
-    (void)snprintf(s->event_ids, sizeof s->event_ids, "%.*s", (int)found.argument.len,
-                   found.argument.p ? found.argument.p : "");
+    s->event_ids = found.argument;
     free((char *)(uintptr_t)old);
 }
 
@@ -145,11 +144,12 @@ static bool send_available(int fd, const char *text, size_t *at, size_t end) {
 
 bool stream_send_out(struct stream_holder *h, struct stream *s) {
     struct epoll_event e = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = s};
-    const size_t before = s->out_at;
+    size_t at = s->out_at;
 
-    if (!send_available(s->fd, s->out, &s->out_at, s->out_len))
+    if (!send_available(s->fd, s->out, &at, s->out_len))
         return false;
-    s->slow = s->slow && s->out_at == before;
+    s->slow = s->slow && s->out_at == at;
+    s->out_at = (uint32_t)at;
     if (s->out_at < s->out_len) {
         e.events |= EPOLLOUT;
     } else {
@@ -164,7 +164,7 @@ bool stream_send_out(struct stream_holder *h, struct stream *s) {
 bool stream_send_first(struct stream_holder *h, struct stream *s, const char *records, size_t len) {
     s->out = xmalloc(len + 1);
     memcpy(s->out, records, len);
-    s->out_len = len;
+    s->out_len = (uint32_t)len;
     return stream_send_out(h, s);
 }
 
@@ -180,7 +180,7 @@ bool stream_send(struct stream_holder *h, struct stream *s, const char *text, si
     left += fcgi_records(s->id, text, len, false, out + left);
     free(s->out);
     s->out = out;
-    s->out_len = left;
+    s->out_len = (uint32_t)left;
     s->out_at = 0;
     return stream_send_out(h, s);
 }
@@ -190,13 +190,15 @@ bool stream_send_now(struct stream_holder *h, struct stream *s, const char *text
 }
 
 bool stream_send_event(struct stream_holder *h, struct stream *s, size_t i, struct text event) {
-    const struct sse_id id = sse_id_now(s->event_ids, (int)i);
-    char line[SSE_ID_LINE_MAX], *whole;
+    char name[SSE_STREAM_MAX + 1], line[SSE_ID_LINE_MAX], *whole;
+    struct sse_id id;
     size_t len;
     bool sent;
 
-    if (!*s->event_ids)
+    if (!s->event_ids.len)
         return stream_send_now(h, s, event.p, event.len);
+    (void)snprintf(name, sizeof name, "%.*s", (int)s->event_ids.len, s->event_ids.p);
+    id = sse_id_now(name, (int)i);
     len = sse_id_line(&id, line);
     whole = xmalloc(len + event.len); /* whole or not at all */
     memcpy(whole, line, len);
