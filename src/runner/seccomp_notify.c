@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,9 +16,10 @@
 #include <unistd.h>
 
 #include "base/descriptors.h"
+#include "runner/child.h"
 
 #define NOTIFICATION_MAX 512 /* bytes: newer kernels may have more members */
-#define TRY_MS 2000
+#define TRY_MS 10000         /* far from what a machine that pauses needs */
 #define KEY_BYTES 16
 
 /* ---- sockets ---- */
@@ -158,7 +160,9 @@ int seccomp_listener_take(int channel) {
 
 /* ---- does it work? ---- */
 
-/* Where there are no such sockets, the answer has come as well. */
+/* Where there are no such sockets, the answer has come as well. With a listener of its own it would
+ * wait for ever if its parent ends or has given up: the system call fails only when nobody has the
+ * listener any more. */
 static _Noreturn void ask_for_socket(int channel) {
     const struct seccomp_asks asks = {.tcp = true};
     int listener;
@@ -166,6 +170,7 @@ static _Noreturn void ask_for_socket(int channel) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || !seccomp_contain(&asks, &listener) ||
         !seccomp_listener_send(channel, listener))
         _exit(1);
+    (void)close(listener);
     _exit(socket(AF_INET, SOCK_STREAM, 0) < 0 && errno != EAFNOSUPPORT);
 }
 
@@ -182,6 +187,7 @@ static void answer_first(int channel) {
 }
 
 bool seccomp_notify_works(void) {
+    struct child_start how = {.death_signal = SIGKILL};
     struct seccomp_notif_sizes sizes;
     int channel[2], status = -1;
     pid_t pid;
@@ -191,7 +197,8 @@ bool seccomp_notify_works(void) {
         sizes.seccomp_notif_resp != sizeof(struct seccomp_notif_resp) ||
         socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, channel))
         return false;
-    pid = fork();
+    how.keep[0] = channel[1];
+    pid = child_fork(&how);
     if (pid == 0)
         ask_for_socket(channel[1]);
     (void)close(channel[1]);

@@ -28,6 +28,17 @@
 #define ANSWER_MS 500U /* to wait for a SYN-ACK that does not come */
 #define CONNECTIONS_MAX 16
 
+/* What follows a poll(2) of the code under test, in the C library's place; NULL: nothing. Returns
+ * what poll does. */
+static int (*after_poll)(int result);
+
+int poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
+    const struct timespec t = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    int n = ppoll(fds, count, timeout_ms < 0 ? NULL : &t, NULL);
+
+    return after_poll ? after_poll(n) : n;
+}
+
 /* ---- the programs ---- */
 
 static void say(const char *text) {
@@ -329,6 +340,55 @@ static void a_signal_ends_no_call_that_is_being_answered(void **state) {
     (void)close(channel[1]);
 }
 
+/* ---- the try ---- */
+
+static int die(int result) {
+    (void)raise(SIGKILL);
+    return result;
+}
+
+static int give_up(int result) {
+    (void)result;
+    return 0;
+}
+
+/* In a process of its own, which exits with 0 if the try says no. */
+static int status_of_try(int (*then)(int result)) {
+    pid_t pid = fork();
+    int status;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        after_poll = then;
+        (void)alarm(20);
+        _exit(seccomp_notify_works());
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+/* Its process waits for an answer that nobody gives any more. */
+static void a_try_leaves_nothing_behind_when_it_is_killed(void **state) {
+    pid_t left = 0;
+
+    (void)state;
+    need_notify();
+    orphans_adopt(true);
+    assert_int_equal(WTERMSIG(status_of_try(die)), SIGKILL);
+    for (int i = 0; i < 10000 && !left; i++) {
+        left = waitpid(-1, NULL, WNOHANG);
+        (void)usleep(left ? 0 : 1000);
+    }
+    orphans_adopt(false);
+    assert_true(left > 0);
+}
+
+static void a_try_that_is_given_up_ends(void **state) {
+    (void)state;
+    need_notify();
+    assert_int_equal(status_of_try(give_up), 0);
+}
+
 int main(int argc, char **argv) {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
@@ -336,6 +396,8 @@ int main(int argc, char **argv) {
         T(a_program_cannot_reopen_them),
         T(sockets_are_as_the_program_wants_them),
         T(a_signal_ends_no_call_that_is_being_answered),
+        T(a_try_leaves_nothing_behind_when_it_is_killed),
+        T(a_try_that_is_given_up_ends),
     };
 
     if (argc > 1)
