@@ -8,7 +8,7 @@ import { Browser } from '../parts/browser.mjs';
 import { startDynamoDb, TABLE } from '../parts/dynamodb.mjs';
 import { givenUp, KEY, startDynamoDbProxy } from '../parts/dynamodb-proxy.mjs';
 import { assertAllAccepted, callsSince, countActions, startDynamoSite } from '../parts/dynamodb-site.mjs';
-import { assertOAuthError, authorizeUrl, login, pkce, redeem, redemption, REDIRECT, tokens, untilServed } from '../parts/oauth.mjs';
+import { assertOAuthError, authorizeUrl, login, pkce, redeem, redemption, REDIRECT, tokens, untilAllServed } from '../parts/oauth.mjs';
 import { sdkV1Logins } from '../parts/sdk-v1-logins.mjs';
 import { sdkV2Logins } from '../parts/sdk-v2-logins.mjs';
 import { startSite } from '../parts/site.mjs';
@@ -163,13 +163,12 @@ describe('two hosts, one table', () => {
   test('of a thousand redemptions of one code at once over both, exactly one succeeds', async () => {
     const granted = await login(first, { browser: browserOf() });
     const body = new URLSearchParams(redemption(first, granted)).toString();
-    const answers = await Promise.all(Array.from({ length: 1000 }, async (_, i) => {
+    const ask = async (i) => {
       const url = new URL('/token', `http://127.0.0.1:${(i % 2 ? first : second).port}`);
-      return untilServed(async () => {
-        const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
-        return { status: response.status, headers: response.headers, text: await response.text() };
-      });
-    }));
+      const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+      return { status: response.status, headers: response.headers, text: await response.text() };
+    };
+    const answers = await untilAllServed(1000, ask);
     const counts = {};
     for (const { status, text } of answers) {
       const kind = status === 400 ? `400 ${JSON.parse(text).error}` : status;

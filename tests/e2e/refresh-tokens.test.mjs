@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { logged } from '../parts/daemon.mjs';
 import { callTool, challenge, modern } from '../parts/mcp.mjs';
-import { assertOAuthError, login, redeem, refresh, revoke, tokens, untilServed } from '../parts/oauth.mjs';
+import { assertOAuthError, login, redeem, refresh, revoke, tokens, untilAllServed } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
 
 let site;
@@ -95,7 +95,7 @@ test('a token that Cognito refused for good does not reach it again', async () =
 test('1,000 parallel redemptions of a code: one, and it can refresh', { timeout: 120000 }, async () => {
   const granted = await login(site);
   const before = site.cognito.calls('/oauth2/token');
-  const answers = await times(1000, () => untilServed(() => redeem(site, granted)));
+  const answers = await untilAllServed(1000, () => redeem(site, granted));
   const good = answers.filter((answer) => answer.status === 200);
   assert.equal(good.length, 1);
   for (const answer of answers) if (answer !== good[0]) assertOAuthError(answer, 400, 'invalid_grant');

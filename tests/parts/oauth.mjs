@@ -58,6 +58,17 @@ export async function untilServed(ask, { more = 5 } = {}) {
   }
 }
 
+// So many requests at once. Those that are told to come again, since the store is slow under such a load, do so a few at a time: all
+// together they would be told so again.
+export async function untilAllServed(count, ask) {
+  const answers = await Promise.all(Array.from({ length: count }, (_, i) => ask(i)));
+  const told = [...answers.keys()].filter((i) => answers[i].status === 503);
+  await Promise.all(Array.from({ length: 4 }, async () => {
+    for (let i = told.pop(); i !== undefined; i = told.pop()) answers[i] = await untilServed(() => ask(i));
+  }));
+  return answers;
+}
+
 export function redemption(site, { code, verifier }, changes = {}) {
   return without({ grant_type: 'authorization_code', client_id: site.clientId, redirect_uri: REDIRECT, code,
     code_verifier: verifier, resource: site.mcpUrl, ...changes });
