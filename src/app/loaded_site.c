@@ -17,6 +17,7 @@
 #include "pages/page.h"
 #include "shared/cache.h"
 #include "shared/concurrency_limit.h"
+#include "shared/marks.h"
 #include "shared/rate_limit.h"
 #include "store/sessions.h"
 #include "store/stores.h"
@@ -154,6 +155,8 @@ static enum rc open_oauth(struct loaded_site *s, struct err *e) {
                            &s->oauth.sessions, e) ||
         http_client_new(&guarded, &s->oauth.guarded, e))
         return e->code;
+    if (s->site.config->endpoints & GROUP_TOKEN)
+        log_if(marks_open(state_file(s, "cache/codes"), &s->oauth.codes, e), e);
     log_if(concurrency_limit_open(state_file(s, "cache/document-fetches"), &limit,
                                   &s->oauth.document_limit, e),
            e);
@@ -251,6 +254,7 @@ void loaded_site_close(struct loaded_site *s) {
     idp_close(&s->idp);
     task_store_close(s->mcp.tasks);
     session_store_close(s->oauth.sessions);
+    marks_close(s->oauth.codes);
     cache_close(s->site.cache);
     concurrency_limit_close(s->oauth.document_limit);
     concurrency_limit_close(s->idp.limit);

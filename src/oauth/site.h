@@ -18,11 +18,13 @@
 struct client_set;
 struct concurrency_limit;
 struct http_client;
+struct marks;
 struct page_set;
 struct session_store;
 
 struct oauth_site {
     struct session_store *sessions; /* login sessions */
+    struct marks *codes;            /* that are being redeemed; NULL: not here */
     struct client_set *clients;     /* CLIENTS_DIR */
     struct page_set *pages;         /* TEMPLATES_DIR; NULL: the built-in ones */
     struct http_client *guarded;    /* to hosts of client documents, never to private addresses */

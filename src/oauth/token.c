@@ -8,7 +8,7 @@
 #include "oauth/login.h"
 #include "oauth/parameters.h"
 #include "oauth/refresh.h"
-#include "shared/lease.h"
+#include "shared/marks.h"
 #include "store/sessions.h"
 
 /* Web servers take header fields of 8 KB (Apache's LimitRequestFieldSize, lighttpd's
@@ -212,31 +212,26 @@ static const char *first_refresh_token(struct exchange *x, const struct login *l
 }
 
 static enum rc grant_code(struct exchange *x, const struct form *f, struct err *e) {
+    const int64_t now_s = clock_now_s(&x->site->clock);
     struct idp_tokens tokens;
-    struct lease lease;
     struct redemption r = {.form = f};
-    const char *provider_code;
-    bool leased;
+    const char *provider_code, *lease;
     enum rc rc;
 
-    if (check_denied(x->site, form_get(f, "client_id"), clock_now_s(&x->site->clock), e) ||
-        check_code(x, &r, e) ||
+    if (check_denied(x->site, form_get(f, "client_id"), now_s, e) || check_code(x, &r, e) ||
         code_open(x->rq->arena, &r.code, r.session.grant, &provider_code, e))
         return e->code;
     /* A login that was begun again from the same form has the same session, but is another attempt.
      */
-    rc = lease_take(x->site->cache,
-                    arena_printf(x->rq->arena, "code:%s.%s", r.code.session_id, r.session.attempt),
-                    CODE_LEASE_S, &lease, e);
-    leased = rc == OK;
+    lease = arena_printf(x->rq->arena, "%s.%s", r.code.session_id, r.session.attempt);
+    rc = marks_add(x->site->oauth->codes, lease, now_s + CODE_LEASE_S, now_s, e);
     if (rc == ERR_EXISTS)
         return err_set(e, ERR_INVALID_GRANT, "the code is being used by another request");
-    if (rc) /* the disk is full: the provider alone decides */
-        log_warn("code_lease_failed", kv("request", x->rq->id), kv("detail", e->detail));
+    if (rc) /* the provider alone decides */
+        log_warn("code_lease_failed", kv("request", x->rq->id), kv("detail", e->text));
     rc = redeem(x, &r, provider_code, &tokens, e);
     if (rc) {
-        if (leased)
-            lease_release(x->site->cache, &lease);
+        marks_remove(x->site->oauth->codes, lease, now_s + CODE_LEASE_S);
         return rc;
     }
     /* The lease is left to end by itself: another request may have passed its check before the

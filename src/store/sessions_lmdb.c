@@ -1,9 +1,14 @@
 /* Private part of sessions.h: sessions in a cache of their own. The value is a JSON object with a
- * version, as the DynamoDB items have. */
+ * version, as the DynamoDB items have.
+ *
+ * A session that is deleted is only marked as ended, and its record expires soon, so that /token
+ * does not wait for the disk. If a power failure takes the mark, there is a session again whose
+ * code of the identity provider is used up. */
 
 #include "base/base.h"
 #include "base/json.h"
 #include "shared/cache.h"
+#include "shared/marks.h"
 #include "store/sessions.h"
 #include "store/stores.h"
 
@@ -14,6 +19,7 @@
 struct lmdb_sessions {
     struct session_store base;
     struct cache *cache;
+    struct marks *ended;   /* by id */
     struct arena *scratch; /* for operations that get no arena */
 };
 
@@ -63,6 +69,8 @@ static enum rc read_session(struct session_store *s, struct arena *a, struct cac
                             struct session *out, struct err *e) {
     if (cache_get(lmdb_of(s)->cache, a, out->id, entry, e))
         return e->code;
+    if (marks_has(lmdb_of(s)->ended, out->id, clock_now_s(s->clock)))
+        return err_set(e, ERR_MISSING, "the session has ended");
     return decode(a, entry, out, e);
 }
 
@@ -85,15 +93,38 @@ static bool make_room(struct cache *c) {
     return evicted;
 }
 
+/* As if the record of a session that has ended were not there. */
+static enum rc add(struct lmdb_sessions *l, const char *id, const struct cache_entry *entry,
+                   struct err *e) {
+    enum rc rc = cache_add(l->cache, id, entry, 0, e);
+
+    if (rc != ERR_EXISTS || !marks_has(l->ended, id, clock_now_s(l->base.clock)))
+        return rc;
+    rc = cache_set(l->cache, id, entry, 0, e);
+    if (!rc)
+        marks_remove(l->ended, id, 0);
+    return rc;
+}
+
 static enum rc put(struct session_store *s, const struct session *in, struct err *e) {
     struct lmdb_sessions *l = lmdb_of(s);
     const struct cache_entry entry = encode(s, l->scratch, in);
-    enum rc rc = cache_add(l->cache, in->id, &entry, 0, e);
+    enum rc rc = add(l, in->id, &entry, e);
 
     if (rc == ERR_STORE && make_room(l->cache))
-        rc = cache_add(l->cache, in->id, &entry, 0, e);
+        rc = add(l, in->id, &entry, e);
     arena_reset(l->scratch);
     return rc;
+}
+
+/* `old`: its record, which is deleted if it cannot be marked. */
+static enum rc end_session(struct session_store *s, const struct session *ended,
+                           const struct cache_entry *old, struct err *e) {
+    enum rc rc = marks_add(lmdb_of(s)->ended, ended->id, ended->ttl, clock_now_s(s->clock), e);
+
+    if (rc == ERR_STORE)
+        return cache_swap(lmdb_of(s)->cache, ended->id, old, NULL, e);
+    return rc ? err_set(e, ERR_CONFLICT, "the login is over") : OK;
 }
 
 /* Authorizes the session out->id if it is pending; if `want` is NULL, deletes it if it is
@@ -114,14 +145,16 @@ static enum rc change(struct session_store *s, struct arena *a, const struct ses
                      (out->state != SESSION_PENDING &&
                       (!*want->attempt || strcmp(out->attempt, want->attempt) != 0))))
             return err_set(e, ERR_CONFLICT, "the login is over or another browser's");
-        if (want) {
-            out->state = SESSION_AUTHORIZED;
-            out->grant = want->grant;
-            out->attempt = want->attempt;
-            out->ttl = want->ttl;
-            new = encode(s, a, out);
+        if (!want) {
+            rc = end_session(s, out, &old, e);
+            continue;
         }
-        rc = cache_swap(lmdb_of(s)->cache, out->id, &old, want ? &new : NULL, e);
+        out->state = SESSION_AUTHORIZED;
+        out->grant = want->grant;
+        out->attempt = want->attempt;
+        out->ttl = want->ttl;
+        new = encode(s, a, out);
+        rc = cache_swap(lmdb_of(s)->cache, out->id, &old, &new, e);
     }
     return rc;
 }
@@ -152,6 +185,7 @@ static void sweep(struct session_store *s) {
 
 static void close_store(struct session_store *s) {
     cache_close(lmdb_of(s)->cache);
+    marks_close(lmdb_of(s)->ended);
     arena_free(lmdb_of(s)->scratch);
     free(lmdb_of(s));
 }
@@ -159,12 +193,17 @@ static void close_store(struct session_store *s) {
 static enum rc open_store(const struct store_options *o, struct session_store **out,
                           struct err *e) {
     struct lmdb_sessions *l = xcalloc(1, sizeof *l);
+    const char *dir;
+    struct err ignored;
+    enum rc rc;
 
     l->base = (struct session_store){&session_store_lmdb, o->clock};
     l->scratch = arena_new(ARENA_BYTES_MAX);
     *out = &l->base;
-    return cache_open(arena_printf(l->scratch, "%s/sessions", o->config->state_dir),
-                      o->config->workers_max, o->clock, &l->cache, e);
+    dir = arena_printf(l->scratch, "%s/sessions", o->config->state_dir);
+    rc = cache_open(dir, o->config->workers_max, o->clock, &l->cache, e);
+    (void)!marks_open(arena_printf(l->scratch, "%s/ended", dir), &l->ended, &ignored);
+    return rc;
 }
 
 const struct session_store_ops session_store_lmdb = {NULL, open_store,     put,   authorize,

@@ -87,6 +87,67 @@ static void a_login_goes_through_the_four_operations(void **state) {
     session_store_close(s);
 }
 
+/* How many records the file has, whether they have expired or not. */
+static unsigned count_records(const char *name) {
+    char path[128], key[LMDB_KEY_MAX + 1] = "";
+    unsigned count = 0;
+    const void *data;
+    struct lmdb_txn *t;
+    struct lmdb *db;
+    struct err e;
+    size_t len;
+
+    snprintf(path, sizeof path, "%s/%s/sessions", dir, name);
+    assert_int_equal(lmdb_open(path, 256UL << 20, 8, &db, &e), OK);
+    assert_int_equal(lmdb_begin(db, false, &t, &e), OK);
+    while (lmdb_next(t, key, key, &data, &len))
+        count++;
+    lmdb_abort(t);
+    lmdb_close(db);
+    return count;
+}
+
+/* Who goes back to the form logs in again with it. */
+static void one_that_has_ended_may_begin_again(void **state) {
+    struct session_store *s = open_store("again");
+    struct session in = pending("id"), out;
+    struct err e;
+
+    assert_int_equal(session_store_put(s, &in, &e), OK);
+    assert_int_equal(authorize(s, *state, "id", "browser", "g", NOW, &out, &e), OK);
+    assert_int_equal(session_store_delete(at(s, NOW), *state, "id", &out, &e), OK);
+    session_store_close(s);
+    s = open_store("again"); /* another process knows that it has ended */
+    assert_int_equal(session_store_get(at(s, NOW), *state, "id", &out, &e), ERR_MISSING);
+    assert_int_equal(authorize(s, *state, "id", "browser", "g", NOW, &out, &e), ERR_CONFLICT);
+    assert_int_equal(session_store_put(s, &in, &e), OK);
+    assert_int_equal(session_store_put(s, &in, &e), ERR_EXISTS);
+    assert_int_equal(session_store_get(at(s, NOW), *state, "id", &out, &e), OK);
+    assert_int_equal(out.state, SESSION_PENDING);
+    assert_int_equal(authorize(s, *state, "id", "browser", "h", NOW, &out, &e), OK);
+    assert_int_equal(session_store_delete(at(s, NOW), *state, "id", &out, &e), OK);
+    session_store_sweep(at(s, NOW + 50));
+    session_store_close(s);
+    assert_int_equal(count_records("again"), 0);
+}
+
+static void one_that_cannot_be_marked_as_ended_is_removed(void **state) {
+    struct session_store *s;
+    struct session in = pending("id"), out;
+    struct err e;
+
+    session_store_close(open_store("unmarked"));
+    assert_int_equal(
+        system(arena_printf(*state, "cd %s/unmarked/sessions && rm ended && mkdir ended", dir)), 0);
+    s = open_store("unmarked");
+    assert_int_equal(session_store_put(s, &in, &e), OK);
+    assert_int_equal(authorize(s, *state, "id", "browser", "g", NOW, &out, &e), OK);
+    assert_int_equal(session_store_delete(at(s, NOW), *state, "id", &out, &e), OK);
+    assert_int_equal(session_store_delete(at(s, NOW), *state, "id", &out, &e), ERR_CONFLICT);
+    session_store_close(s);
+    assert_int_equal(count_records("unmarked"), 0);
+}
+
 static void authorizing_has_conditions(void **state) {
     struct session_store *s = open_store("conditions");
     struct session in = pending("id"), out;
@@ -142,26 +203,6 @@ static void the_version_before_is_read_and_no_other(void **state) {
     assert_string_equal(out.attempt, "g");
     assert_int_equal(session_store_get(at(s, NOW), *state, "three", &out, &e), ERR_STORE);
     session_store_close(s);
-}
-
-/* How many records the file has, whether they have expired or not. */
-static unsigned count_records(const char *name) {
-    char path[128], key[LMDB_KEY_MAX + 1] = "";
-    unsigned count = 0;
-    const void *data;
-    struct lmdb_txn *t;
-    struct lmdb *db;
-    struct err e;
-    size_t len;
-
-    snprintf(path, sizeof path, "%s/%s/sessions", dir, name);
-    assert_int_equal(lmdb_open(path, 256UL << 20, 8, &db, &e), OK);
-    assert_int_equal(lmdb_begin(db, false, &t, &e), OK);
-    while (lmdb_next(t, key, key, &data, &len))
-        count++;
-    lmdb_abort(t);
-    lmdb_close(db);
-    return count;
 }
 
 static void what_has_expired_does_not_exist_and_is_swept(void **state) {
@@ -364,6 +405,8 @@ static int teardown(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(a_login_goes_through_the_four_operations),
+        WITH_ARENA(one_that_has_ended_may_begin_again),
+        WITH_ARENA(one_that_cannot_be_marked_as_ended_is_removed),
         WITH_ARENA(authorizing_has_conditions),
         WITH_ARENA(the_version_before_is_read_and_no_other),
         WITH_ARENA(what_has_expired_does_not_exist_and_is_swept),
