@@ -68,13 +68,20 @@ const char *text_quotable(struct arena *a, const char *s) {
     return copy;
 }
 
+/* The first two of a character, one behind the other. memmem reads byte by byte for so few. */
+static const char *find_two(const char *p, const char *end, char c) {
+    while (p < end && (p = memchr(p, c, (size_t)(end - p))) && p + 1 < end && p[1] != c)
+        p += 2;
+    return p && p + 1 < end ? p : NULL;
+}
+
 bool placeholder_next(const char *p, const char *end, struct placeholder *out) {
-    const char *start = p < end ? memmem(p, (size_t)(end - p), "{{", 2) : NULL, *close;
+    const char *start = find_two(p, end, '{'), *close;
 
     if (!start)
         return false;
     p = start + 2;
-    close = memmem(p, (size_t)(end - p), "}}", 2);
+    close = find_two(p, end, '}');
     *out =
         (struct placeholder){start, {p, close ? (size_t)(close - p) : 0}, close ? close + 2 : NULL};
     return true;

@@ -9,13 +9,14 @@ void html_text(struct buf *b, const char *s) {
     static const char special[] = "&<>\"'";
     static const char *const escapes[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
 
-    for (; *s; s++) {
-        const char *at = strchr(special, *s);
+    for (;;) {
+        const size_t plain = strcspn(s, special);
 
-        if (at)
-            buf_adds(b, escapes[at - special]);
-        else
-            buf_addc(b, *s);
+        buf_add(b, s, plain);
+        s += plain;
+        if (!*s)
+            return;
+        buf_adds(b, escapes[strchr(special, *s++) - special]);
     }
 }
 
@@ -73,6 +74,16 @@ static const char *no_tag(struct walk *w, const char *p) {
     return fail(w, p, "this is no placeholder:", shown);
 }
 
+/* strspn would make a table of the characters each time. */
+static size_t name_len(const char *s) {
+    size_t n = 0;
+
+    while ((s[n] >= 'a' && s[n] <= 'z') || (s[n] >= '0' && s[n] <= '9') || s[n] == '_' ||
+           s[n] == '.')
+        n++;
+    return n;
+}
+
 static bool read_tag(struct walk *w, const struct placeholder *p, struct tag *tag) {
     const char *name = p->inner.p, *end = name + p->inner.len;
     size_t len;
@@ -85,7 +96,7 @@ static bool read_tag(struct walk *w, const struct placeholder *p, struct tag *ta
     if (tag->kind == '!')
         return true;
     name += strspn(name, " \t");
-    len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.");
+    len = name_len(name);
     if (!len || len > TEMPLATE_NAME_MAX || name + len + strspn(name + len, " \t") != end)
         return no_tag(w, p->start) != NULL;
     memcpy(tag->name, name, len);
