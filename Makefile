@@ -196,6 +196,9 @@ e2e-policies: $(BUILD)/mcp-authd  ## the end-to-end tests with the AWS policies 
 e2e-sites e2e-sites-short: $(BUILD)/mcp-authd $(BUILD)/activate  ## the end-to-end tests with each site as one of fifty of its daemon
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) ACTIVATE=$(abspath $(BUILD)/activate) tests/node tests/sites/run.mjs $(if $(findstring short,$@),short)
 
+conformance-servers: $(BUILD)/mcp-authd  ## its reference server, bare and as a server of servers.d: what differs
+	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/conformance/servers.mjs
+
 conformance: $(BUILD)/mcp-authd  ## the official conformance suite, both requirement sets
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/conformance/run.mjs
 
@@ -326,7 +329,7 @@ clean:  ## remove what was built
 	rm -rf build
 
 .PHONY: all help deps demo test tests-built check asan guards conf unit valgrind replay fuzz pool-test e2e \
-	e2e-lighttpd e2e-apache e2e-nginx e2e-nginx-short e2e-caddy e2e-policies conformance warnings infra \
+	e2e-lighttpd e2e-apache e2e-nginx e2e-nginx-short e2e-caddy e2e-policies conformance conformance-servers warnings infra \
 	bench bench-instructions bench-peers bench-tools bench-servers bench-calls bench-login bench-sites bench-streams bench-all \
 	man install-files install deb deb-test boot-test clean
 .SECONDARY:

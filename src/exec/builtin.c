@@ -60,7 +60,7 @@ static void execute_builtin(struct mcp_call *c, const struct invocation *i,
 }
 
 const struct source_kind builtin_source = {0};
-const struct executor builtin_executor = {execute_builtin, NULL, true};
+const struct executor builtin_executor = {execute_builtin, NULL, true, false};
 
 static const struct builtin echo_builtin = {echo}, whoami_builtin = {whoami};
 

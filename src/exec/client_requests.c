@@ -143,12 +143,13 @@ enum rc client_requests_check(struct mcp_call *c, const struct json *request, st
         c, q.missing, "This call needs a capability that the client has not declared", e);
 }
 
-struct json *client_answer_expected(struct arena *a, const struct json *request) {
+struct json *client_answer_expected(struct arena *a, const struct json *request, bool with_form) {
     const struct json *params = json_get(request, "params");
     struct json *expected = json_new_object(a);
 
     json_put_str(expected, "method", json_get_str(request, "method"));
-    if (json_get(params, "requestedSchema") && !equals(json_get_str(params, "mode"), "url"))
+    if (with_form && json_get(params, "requestedSchema") &&
+        !equals(json_get_str(params, "mode"), "url"))
         json_put(expected, "form", json_get(params, "requestedSchema"));
     return expected;
 }

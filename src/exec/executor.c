@@ -50,7 +50,8 @@ static enum rc execute_with_input(struct mcp_call *c, const struct invocation *i
                                   struct execution *out, struct err *e) {
     const struct executor *executor = executor_of(i->source);
     struct input_required input = {.name = arena_printf(c->arena, "%s %s", c->msg.method, i->name),
-                                   .arguments = i->params[0].value};
+                                   .arguments = i->params[0].value,
+                                   .has_free_forms = executor->checks_forms};
     enum rc rc = execute_rounds(c, i, &input, out, e);
 
     /* In 2026-07-28 it may be sent again, with better answers. */
@@ -116,9 +117,13 @@ enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution
     rc = execute_with_input(c, i, out, e);
     cancel_end(c);
     end_call(c, slot);
-    if (!rc)
-        c->answer.outcome = out->is_input_required ? "input_required" : out->outcome;
-    return rc;
+    if (rc)
+        return rc;
+    c->answer.outcome = out->is_input_required ? "input_required" : out->outcome;
+    if (out->error != ERR_RPC_MISSING_CAPABILITY)
+        return OK;
+    c->answer.error_data = out->error_data;
+    return err_set(e, out->error, "%.300s", out->failure);
 }
 
 enum rc execute_or_fail(struct mcp_call *c, const struct invocation *i, struct execution *out,

@@ -34,12 +34,13 @@ enum execution_end {
 /* The outcome. */
 struct execution {
     enum execution_end end;
-    const char *outcome;   /* a word for the log line of the call, such as "ok" or "timeout" */
-    const char *failure;   /* why it failed: a clause without capital and full stop; NULL: OK */
-    enum rc error;         /* of its failure, where a result cannot say it; OK: ERR_RPC_INTERNAL */
-    struct json *result;   /* a complete result of MCP; NULL: it is made from the output */
-    struct text output;    /* what it printed; empty unless it ended by itself or was cut off */
-    enum output_form form; /* of the output */
+    const char *outcome; /* a word for the log line of the call, such as "ok" or "timeout" */
+    const char *failure; /* why it failed: a clause without capital and full stop; NULL: OK */
+    enum rc error;       /* of its failure, where a result cannot say it; OK: ERR_RPC_INTERNAL */
+    struct json *error_data; /* with ERR_RPC_MISSING_CAPABILITY */
+    struct json *result;     /* a complete result of MCP; NULL: it is made from the output */
+    struct text output;      /* what it printed; empty unless it ended by itself or was cut off */
+    enum output_form form;   /* of the output */
     struct json *input_request; /* what the program asks the client for; NULL: nothing */
     bool is_input_required;     /* c->answer.result is an InputRequiredResult, so complete */
 };
@@ -61,6 +62,7 @@ struct executor {
      * waits for the answer. */
     void (*give_up)(struct mcp_call *c, const struct invocation *i, const struct json *state);
     bool is_immediate; /* it starts nothing, waits for nothing and needs no input */
+    bool checks_forms; /* itself: what a client fills in is passed on as it is */
 };
 
 /* The first is the default of a manifest; from `builtin` on none has a member in manifests. */

@@ -32,7 +32,7 @@ static struct json *all_expected(struct mcp_call *c, const struct input_required
     struct json_member m;
 
     for (bool more = json_first(requests, &m); more; more = json_next(&m))
-        json_put(expected, m.key, client_answer_expected(c->arena, m.value));
+        json_put(expected, m.key, client_answer_expected(c->arena, m.value, !r->has_free_forms));
     return expected;
 }
 

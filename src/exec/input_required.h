@@ -22,9 +22,14 @@ struct input_required {
     int round;              /* how often the program has asked before */
     /* Answers that came before the program asked, so without requestState; NULL: none. */
     const struct json *early_answers;
+    /* Who asks checks what clients fill in, and is told of errors: in the handshake versions a
+     * response may be an object with the member CLIENT_ERROR, the error of the client. */
+    bool has_free_forms;
     /* What answers must match (client_answer_expected), by the keys of the requests. */
     struct json *expected;
 };
+
+#define CLIENT_ERROR "mcp-authd/error"
 
 /* Reads inputResponses and requestState of a request of 2026-07-28. */
 enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct err *e) MUST_USE;
@@ -66,8 +71,9 @@ const char *client_request_refusal(struct mcp_call *c, const struct json *reques
  * lacks. */
 enum rc err_missing_capability(struct mcp_call *c, struct json *required, const char *text,
                                struct err *e);
-/* What an answer to the request must match; the following functions need only this. */
-struct json *client_answer_expected(struct arena *a, const struct json *request);
+/* What an answer to the request must match; the following functions need only this. `with_form`:
+ * also the content of a form. */
+struct json *client_answer_expected(struct arena *a, const struct json *request, bool with_form);
 /* What is wrong with an answer, or NULL. */
 const char *client_answer_fault(struct arena *a, const struct json *expected,
                                 const struct json *answer);

@@ -61,21 +61,21 @@ static const struct entry *find_called(const struct mcp_call *c, enum catalog_ki
                        name ? catalog_set_find(c->x->site->mcp->catalog->sets[kind], name) : NULL);
 }
 
-static const struct access *access_of(const struct mcp_call *c, enum catalog_kind kind) {
+static const struct access *access_of(struct mcp_call *c, enum catalog_kind kind) {
     const struct entry *entry = find_called(c, kind);
 
-    /* Another worker may have listed it a moment ago. Only here: what is found later has not been
-     * looked at for what it demands. */
-    if (!entry && !c->msg.in_batch && server_lists_read_again(c))
+    /* The server may not have been asked yet, or another worker has asked it a moment ago. Only
+     * here: what is found later has not been looked at for what it demands. */
+    if (!entry && !c->msg.in_batch && server_lists_look_again(c))
         entry = find_called(c, kind);
     return entry ? &entry->access : NULL;
 }
 
-static const struct access *tool_access(const struct mcp_call *c) {
+static const struct access *tool_access(struct mcp_call *c) {
     return access_of(c, CATALOG_TOOLS);
 }
 
-static const struct access *prompt_access(const struct mcp_call *c) {
+static const struct access *prompt_access(struct mcp_call *c) {
     return access_of(c, CATALOG_PROMPTS);
 }
 

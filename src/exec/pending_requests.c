@@ -23,8 +23,9 @@ struct pending_requests {
     size_t count, unanswered; /* numbers of requests */
     int64_t messages;         /* number of those received */
     struct message_socket *socket;
-    int64_t until_ms; /* monotonic */
-    bool idle;        /* nothing had arrived at the last look */
+    int64_t until_ms;    /* monotonic */
+    bool has_free_forms; /* of struct input_required */
+    bool idle;           /* nothing had arrived at the last look */
 };
 
 static void send_request(struct pending_requests *q, const char *key, struct json *v) {
@@ -32,8 +33,8 @@ static void send_request(struct pending_requests *q, const char *key, struct jso
     struct pending_request *r = &q->list[q->count];
 
     *r = (struct pending_request){arena_printf(q->c->arena, "%s.%zu", q->token, q->count++), key,
-                                  json_get_str(v, "method"), client_answer_expected(q->c->arena, v),
-                                  NULL};
+                                  json_get_str(v, "method"),
+                                  client_answer_expected(q->c->arena, v, !q->has_free_forms), NULL};
     /* 2025-11-25 requires an elicitationId for URL mode. */
     if (json_get(params, "url") && !json_get(params, "elicitationId"))
         json_put_str(params, "elicitationId", r->id);
@@ -69,6 +70,12 @@ static enum rc take_message(struct pending_requests *q, const struct buf *text, 
     if (!user || strcmp(user, mcp_call_user(q->c)) != 0 || !r || r->answer)
         return OK;
     error = json_get(message, "error");
+    if (error && q->has_free_forms) {
+        r->answer = json_new_object(q->c->arena);
+        json_put(r->answer, CLIENT_ERROR, json_get(message, "error"));
+        q->unanswered--;
+        return OK;
+    }
     if (error) {
         (void)json_get_int(error, "code", &code);
         return err_set(e, ERR_RPC_INTERNAL, "The client answered %s with error %lld", r->method,
@@ -245,8 +252,10 @@ static enum rc get_answers(struct pending_requests *q, struct input_required *r,
 
 static enum rc send_and_wait(struct mcp_call *c, struct input_required *r,
                              const struct json *requests, struct err *e) {
-    struct pending_requests q = {
-        .c = c, .token = random_text(c->arena, TOKEN_BYTES), .until_ms = c->cancel.deadline_ms};
+    struct pending_requests q = {.c = c,
+                                 .token = random_text(c->arena, TOKEN_BYTES),
+                                 .until_ms = c->cancel.deadline_ms,
+                                 .has_free_forms = r->has_free_forms};
     struct json_member request;
 
     if (message_socket_open(q.token, &q.socket, e))
@@ -270,7 +279,7 @@ enum rc pending_requests_ask(struct mcp_call *c, struct input_required *r, struc
 }
 
 enum rc pending_requests_resume(struct mcp_call *c, struct input_required *r, struct err *e) {
-    struct pending_requests q = {.c = c};
+    struct pending_requests q = {.c = c, .has_free_forms = r->has_free_forms};
 
     if (restore(&q, r, c->resumed))
         return get_answers(&q, r, e);

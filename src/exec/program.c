@@ -292,4 +292,4 @@ static void execute_program(struct mcp_call *c, const struct invocation *i,
         start_and_run(c, i, &spec, p->output == OUTPUT_STREAM ? &reader : NULL, out);
 }
 
-const struct executor program_executor = {execute_program, NULL, false};
+const struct executor program_executor = {execute_program, NULL, false, false};

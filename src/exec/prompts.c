@@ -6,6 +6,7 @@
 
 #include "catalog/servers.h"
 #include "catalog/template.h"
+#include "exec/server_lists.h"
 #include "exec/tool_result.h"
 #include "mcp/access.h"
 
@@ -139,10 +140,13 @@ static bool find_target(const struct mcp_call *c, struct target *t) {
     return t->entry;
 }
 
-const struct access *mcp_complete_access(const struct mcp_call *c) {
+const struct access *mcp_complete_access(struct mcp_call *c) {
     struct target t;
+    bool found = find_target(c, &t);
 
-    return find_target(c, &t) ? &t.entry->access : NULL;
+    if (!found && !c->msg.in_batch && server_lists_look_again(c)) /* as of a tool: methods.c */
+        found = find_target(c, &t);
+    return found ? &t.entry->access : NULL;
 }
 
 struct values {

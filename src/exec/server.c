@@ -62,6 +62,7 @@ static enum rc error_of(const struct json *error) {
     (void)json_get_int(error, "code", &code);
     return code == -32602   ? ERR_RPC_INVALID_PARAMS
            : code == -32002 ? ERR_RPC_RESOURCE_NOT_FOUND
+           : code == -32021 ? ERR_RPC_MISSING_CAPABILITY
                             : OK;
 }
 
@@ -232,7 +233,10 @@ static bool begin_or_go_on(struct mcp_call *c, const struct invocation *i,
 
     request->ticket = json_get_str(input->state, TICKET);
     if (request->ticket) {
-        request->answer = response ? answer_of(c->arena, "result", response) : NULL;
+        if (json_get(response, CLIENT_ERROR))
+            request->answer = answer_of(c->arena, "error", json_get(response, CLIENT_ERROR));
+        else if (response)
+            request->answer = answer_of(c->arena, "result", response);
         return response;
     }
     request->params = json_new_object(c->arena);
@@ -265,6 +269,7 @@ static void execute_server(struct mcp_call *c, const struct invocation *i,
                               .outcome = answer.outcome,
                               .failure = answer.failure,
                               .error = error_of(answer.error),
+                              .error_data = json_get(answer.error, "data"),
                               .result = answer.result};
     out->input_request =
         answer.question ? input_request(c->arena, &answer) : asked_again(c->arena, &answer);
@@ -285,4 +290,4 @@ static void give_up(struct mcp_call *c, const struct invocation *i, const struct
 }
 
 const struct source_kind server_source = {0};
-const struct executor server_executor = {execute_server, give_up, false};
+const struct executor server_executor = {execute_server, give_up, false, true};

@@ -275,8 +275,10 @@ static struct text request_line(struct mcp_call *c, const struct server_request 
         json_put_int(o, "id", REQUEST_ID);
         json_put_str(o, "method", r->method);
         json_put(o, "params", r->params);
-        if (r->can_be_asked)
+        if (r->can_be_asked) {
             json_put_str(o, "relay", user_of(c));
+            json_put(o, "capabilities", mcp_known_capabilities(c->arena, c->client.capabilities));
+        }
         if (r->on_notification && mcp_log_level_name(c->client.log_level)) {
             json_put_int(o, "level", c->client.log_level);
             json_put_str(o, "levelName", mcp_log_level_name(c->client.log_level));

@@ -266,22 +266,28 @@ static void read_again(const struct mcp_call *c) {
     free(text);
 }
 
-bool server_lists_read_again(const struct mcp_call *c) {
-    if (!catalog_server(c->x->site->mcp->catalog, 0))
-        return false;
-    read_again(c);
-    return true;
-}
-
-void server_lists_refresh(struct mcp_call *c) {
+/* Was any asked, and has answered? */
+static bool fetch_due(struct mcp_call *c) {
     const struct catalog *catalog = c->x->site->mcp->catalog;
     const struct server *s;
     bool any = false;
 
     for (size_t i = 0; (s = catalog_server(catalog, i)); i++)
         any = (is_due(c, s) && fetch(c, s)) || any;
-    if (any)
+    return any;
+}
+
+void server_lists_refresh(struct mcp_call *c) {
+    if (fetch_due(c))
         read_again(c);
+}
+
+bool server_lists_look_again(struct mcp_call *c) {
+    if (!catalog_server(c->x->site->mcp->catalog, 0))
+        return false;
+    (void)fetch_due(c);
+    read_again(c);
+    return true;
 }
 
 void server_lists_compare(struct mcp_call *c, const struct server *s, const char *stamp) {

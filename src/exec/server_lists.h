@@ -11,8 +11,9 @@
  * again. A server that fails keeps its last list. */
 #define SERVER_LISTS_MS 20000
 void server_lists_refresh(struct mcp_call *c);
-/* Reads the files again that other workers may have written. false: there are no servers. */
-bool server_lists_read_again(const struct mcp_call *c);
+/* Before something unknown is refused: the same, and reads the files again that other workers may
+ * have written. false: there are no servers. */
+bool server_lists_look_again(struct mcp_call *c);
 /* `stamp`: of the relay (runner/relay.h). Asks the server if its lists were made with another one.
  */
 void server_lists_compare(struct mcp_call *c, const struct server *s, const char *stamp);

@@ -14,7 +14,7 @@ static const struct skill *find_called(const struct mcp_call *c) {
     return s && mcp_visible(c, &s->entry) ? s : NULL;
 }
 
-const struct access *mcp_skills_get_access(const struct mcp_call *c) {
+const struct access *mcp_skills_get_access(struct mcp_call *c) {
     const struct skill *s = find_called(c);
 
     return s ? &s->entry.access : NULL;
@@ -45,7 +45,7 @@ static const struct skill *find_folder(const struct mcp_call *c, const char **pa
     return s && mcp_visible(c, &s->entry) ? s : NULL;
 }
 
-const struct access *mcp_directory_read_access(const struct mcp_call *c) {
+const struct access *mcp_directory_read_access(struct mcp_call *c) {
     const char *path;
     const struct skill *s = find_folder(c, &path);
 

@@ -175,8 +175,8 @@ static enum rc take_answers(struct task *t, const struct json *given, bool *any,
         struct json *answer = json_get(given, m.key);
 
         if (json_has(given, m.key) &&
-            client_answer_check(t->arena, m.key, client_answer_expected(t->arena, m.value), answer,
-                                e))
+            client_answer_check(t->arena, m.key, client_answer_expected(t->arena, m.value, true),
+                                answer, e))
             return e->code;
         json_put(answer ? answers : left, m.key, answer ? answer : m.value);
         *any = *any || answer;

@@ -45,7 +45,7 @@ struct mcp_site {
  * one (answered by the dispatcher). */
 typedef enum rc mcp_method_fn(struct mcp_call *c, struct err *e);
 /* What this call demands of the caller (catalog/access.h); NULL: nothing. */
-typedef const struct access *mcp_access_fn(const struct mcp_call *c);
+typedef const struct access *mcp_access_fn(struct mcp_call *c);
 
 struct mcp_method {
     const char *name;

@@ -15,9 +15,8 @@
     "\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},"                        \
     "\"resources\":{\"listChanged\":true,\"subscribe\":true},\"tools\":{\"listChanged\":true}"
 
-/* Only the capabilities that programs can use, since the session id is sent in a header and must be
- * short. */
-static struct json *known_capabilities(struct arena *a, const struct json *given) {
+/* The session id is sent in a header and must be short. */
+struct json *mcp_known_capabilities(struct arena *a, const struct json *given) {
     static const struct {
         const char *name, *parts[3];
     } known[] = {{"elicitation", {"form", "url", NULL}},
@@ -47,7 +46,7 @@ static void open_session(struct mcp_call *c) {
     if (!c->x->site->seal || !c->x->site->cache)
         return;
     json_put_int(state, "t", clock_now_s(&c->x->site->clock));
-    json_put(state, "c", known_capabilities(c->arena, json_get(c->msg.params, "capabilities")));
+    json_put(state, "c", mcp_known_capabilities(c->arena, json_get(c->msg.params, "capabilities")));
     reply_header(c->x->rp, "Mcp-Session-Id",
                  seal_json(c->arena,
                            &(struct seal_binding){.keys = c->x->site->seal,

@@ -25,6 +25,9 @@ struct mcp_session {
     struct json *stored; /* {"level", "uris"}, each if it was set */
 };
 
+/* Those of a client's capabilities that programs and MCP servers can use. */
+struct json *mcp_known_capabilities(struct arena *a, const struct json *given);
+
 /* Fills c->client from the Mcp-Session-Id header, if there is one. ERR_NOT_FOUND if it is not a
  * live session of this user. */
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) MUST_USE;

@@ -70,8 +70,8 @@
 #define RELAY_QUESTION "question"
 #define RELAY_GONE "gone" /* no call has this ticket; the last line */
 
-/* A caller's request has the member "relay", the user, if it can be asked, and "level" and
- * "levelName" of the log messages that it wants. Instead of a request it
+/* A caller's request has the member "relay", the user, if it can be asked, "capabilities" of its
+ * client, and "level" and "levelName" of the log messages that it wants. Instead of a request it
  * can send RELAY_RESUME with "ticket" and "answer", an object with "result" or "error" (without:
  * the call is given up), and the "progressToken" from now on. */
 #define RELAY_RESUME "resume"

@@ -165,6 +165,7 @@ static bool take_request(struct relay *r, struct relay_caller *caller, struct js
     set_level(r, message);
     relay_add_meta(r, message);
     json_del(message, "relay");
+    json_del(message, "capabilities");
     json_del(message, "level");
     json_del(message, "levelName");
     json_put_int(message, "id", call->id);

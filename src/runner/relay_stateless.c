@@ -8,6 +8,7 @@
 
 void relay_add_meta(struct relay *r, struct json *message) {
     struct json *params = json_get(message, "params"), *meta, *info = json_new_object(r->arena);
+    struct json *capabilities = json_get(message, "capabilities");
 
     if (!r->is_stateless)
         return;
@@ -24,7 +25,8 @@ void relay_add_meta(struct relay *r, struct json *message) {
     json_put_str(info, "version", MCP_AUTHD_VERSION);
     json_put_str(meta, META "protocolVersion", VERSION);
     json_put(meta, META "clientInfo", info);
-    json_put(meta, META "clientCapabilities", relay_parse(r, RELAY_CAPABILITIES));
+    json_put(meta, META "clientCapabilities",
+             capabilities ? capabilities : relay_parse(r, RELAY_CAPABILITIES));
     json_put_str(meta, META "logLevel", json_get_str(message, "levelName"));
 }
 

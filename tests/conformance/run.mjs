@@ -4,20 +4,15 @@
 //
 //   tests/node tests/conformance/run.mjs [REVISION [SCENARIO]]
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { startLighttpd } from '../parts/lighttpd.mjs';
 import { startSite } from '../parts/site.mjs';
 import { freePort, ROOT } from '../parts/util.mjs';
+import { NOTES, readResults, REVISIONS, runSuite } from './suite.mjs';
 
 const FIXTURES = path.join(ROOT, 'tests/conformance');
-const SUITE = path.join(ROOT, 'tests/node_modules/@modelcontextprotocol/conformance/dist/index.js');
-const REVISIONS = ['2025-11-25', '2026-07-28'];
-// What is not a check but a note that the suite keeps of its own doing.
-const NOTES = new Set(['outgoing-request', 'incoming-response', 'incoming-sse-event', 'stream-closed']);
 
 // A scenario without code: the suite skips it before it has asked the server anything, and so no server and no fixture can
 // make it run. That it is skipped for this reason is checked; once it runs, it has to pass.
@@ -35,14 +30,6 @@ function copyFixtures() {
   return dir;
 }
 
-async function runSuite(...args) {
-  const child = spawn(process.execPath, [SUITE, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part) => { output += part; });
-  const [code] = await once(child, 'close');
-  return { code, output };
-}
-
 // --force: extensions belong to no revision.
 async function runScenarios(revision, url, out, scenario) {
   const what = scenario ? ['--scenario', scenario, '--spec-version', revision, '--force'] : ['--requirements', revision];
@@ -53,14 +40,6 @@ async function runScenarios(revision, url, out, scenario) {
 async function listScenarios() {
   const { output } = await runSuite('list', '--server');
   return [...output.matchAll(/^ {2}- (\S+) \[/gm)].map(([, name]) => name);
-}
-
-// Every checks.json below a folder, as { scenario, checks }.
-function readResults(out) {
-  return fs.readdirSync(out, { recursive: true }).filter((file) => path.basename(file) === 'checks.json').sort().map((file) => ({
-    scenario: path.basename(path.dirname(file)).replace(/^server-/, '').replace(/-\d{4}-\d\d-\d\dT.*$/, ''),
-    checks: JSON.parse(fs.readFileSync(path.join(out, file), 'utf8')),
-  }));
 }
 
 const isNotWritten = ({ id, status, errorMessage }) => status === 'SKIPPED' && NOT_WRITTEN.get(id)?.test(errorMessage);

@@ -5,9 +5,12 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { ElicitRequestSchema, ListRootsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
 import { logged } from '../parts/daemon.mjs';
 import { assertToolError, callTool, META, modern, structuredContentOf } from '../parts/mcp.mjs';
@@ -120,6 +123,10 @@ const call = (name, args = {}) => callTool(site, token, name, args);
 const work = async (name, args = {}) => structuredContentOf(await call(name, args));
 const fails = async (name, args, message) => assertToolError(await call(name, args), message);
 
+test('what nobody has listed yet can be called, read and completed', async () => {
+  assert.equal((await call('stream_add', { a: 1, b: 2 })).content[0].text, '3');
+});
+
 test('tools of all addresses are listed; what cannot be reached, trusted or understood is left out and logged', async () => {
   const listed = await names();
   for (const name of ['stream_add', 'sse_add', 'own_work', 'old_work', 'secure_work', 'v2_add', 'both_add', 'both-old_add'])
@@ -212,6 +219,18 @@ test('what an address asks and logs on the stream of a call is for its user, whi
   assert.doesNotMatch((await others).text, /of this call/);
 });
 
+test('what a client of the handshake answers to a question reaches the server as it is: also an error, and a form that does not fit', async () => {
+  const client = new Client({ name: 'test', version: '1' }, { capabilities: { roots: {}, elicitation: {} } });
+  client.setRequestHandler(ListRootsRequestSchema, () => { throw new McpError(-32001, 'none today'); });
+  client.setRequestHandler(ElicitRequestSchema, () => ({ action: 'accept', content: { other: 'x' } }));
+  await client.connect(new StreamableHTTPClientTransport(new URL(site.mcpUrl), { requestInit: { headers: { authorization: `Bearer ${token}` } } }));
+  const answer = async (question) => (await client.callTool({ name: 'own_work', arguments: { do: 'ask', question } })).structuredContent;
+  const form = { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] };
+  assert.equal((await answer()).code, -32001);
+  assert.deepEqual(await answer({ method: 'elicitation/create', params: { message: 'Who?', requestedSchema: form } }), { action: 'accept', content: { other: 'x' } });
+  await client.close();
+});
+
 test('a stream that stays open after the answer is ended', async () => {
   assert.equal((await work('own_work', { do: 'open', said: 'now' })).said, 'now');
   await until('its end', () => own.closed === 1);
@@ -255,6 +274,17 @@ test('a server of 2026-07-28 is called without a handshake, with the headers tha
   assert.equal((await call('both_add', { a: 1, b: 1 })).content[0].text, '2');
   assert.equal((await call('both-old_add', { a: 1, b: 2 })).content[0].text, '3');
   assert.deepEqual([...new Set(both.requests.map(({ headers: sent }) => sent['mcp-protocol-version']))].filter(Boolean).sort(), ['2025-11-25', '2026-07-28']);
+});
+
+test('a server of 2026-07-28 is told what the client of each call can do, and what it refuses for that is refused', async () => {
+  const capabilities = { elicitation: { form: {} }, other: {} };
+  await modern(site, token, 'tools/call', { name: 'v2_add', arguments: {} }, { meta: { ...META, 'io.modelcontextprotocol/clientCapabilities': capabilities } });
+  const told = () => v2.requests.findLast(({ message: sent }) => sent?.method === 'tools/call').message.params._meta['io.modelcontextprotocol/clientCapabilities'];
+  assert.deepEqual(told(), { elicitation: { form: {} } });
+  await call('v2_add', { a: 1, b: 1 });
+  assert.deepEqual(told(), {});
+  const refused = await modern(site, token, 'tools/call', { name: 'own_work', arguments: { do: 'capability' } });
+  assert.deepEqual([refused.status, refused.body.error.code, refused.body.error.data], [400, -32021, { requiredCapabilities: { sampling: {} } }]);
 });
 
 test('arguments that the schema wants in headers are there, encoded if need be', async () => {

@@ -19,7 +19,7 @@ static const char requests[] =
 static void expect(struct pending_requests *q, const char *key, const struct json *v) {
     q->list[q->count] = (struct pending_request){
         arena_printf(q->c->arena, "%s.%zu", q->token, q->count), key, json_get_str(v, "method"),
-        client_answer_expected(q->c->arena, v), NULL};
+        client_answer_expected(q->c->arena, v, true), NULL};
     q->count++;
 }
 

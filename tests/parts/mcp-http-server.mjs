@@ -23,6 +23,7 @@ export async function startMcpHttpServer({ tls, version } = {}) {
     gone: (res) => events(res).end('retry: 10\nid: gone\ndata:\n\n'), // nobody knows the rest
     garbage: (res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<p>hello</p>'),
     redirect: (res) => res.writeHead(307, { location: 'http://127.0.0.1:1/mcp' }).end(),
+    capability: (res, id) => json(res, { id, error: { code: -32021, message: 'I sample', data: { requiredCapabilities: { sampling: {} } } } }),
     hang: () => {},
     close: (res) => res.destroy(),
     short: (res) => events(res).end(event({ method: 'notifications/message', params: { level: 'info', data: 'x' } })),
@@ -40,7 +41,7 @@ export async function startMcpHttpServer({ tls, version } = {}) {
     if (what === 'hold') return server.held.push(() => json(res, { id, result }));
     if (what === 'ask') { // on the stream of the call
       const log = { method: 'notifications/message', params: { level: 'error', data: 'of this call' } };
-      events(res).write(event(log) + event({ id: 'q', method: 'roots/list' }));
+      events(res).write(event(log) + event({ id: 'q', ...params.arguments.question ?? { method: 'roots/list' } }));
       server.asked = (answer) => res.end(event({ id, result: { ...result, structuredContent: answer } }));
       return undefined;
     }
