@@ -71,6 +71,8 @@ static void check_site(struct doctor *d, bool host) {
         check_host(d);
     else if (d->config->endpoints & GROUP_MCP && *d->config->run_user)
         doctor_check(d, "programs", check_runner);
+    if (d->config->endpoints & GROUP_MCP)
+        doctor_check(d, "servers", check_servers);
     check_idp(d);
     check_dynamodb(d);
     check_public(d);

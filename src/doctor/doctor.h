@@ -48,6 +48,7 @@ void check_socket(struct doctor *d);
 /* The folder of its configuration. Says nothing where it is not the web server of this service. */
 void check_lighttpd(struct doctor *d, const char *folder);
 void check_runner(struct doctor *d);
+void check_servers(struct doctor *d);
 void check_public(struct doctor *d);
 void check_idp(struct doctor *d);
 void check_dynamodb(struct doctor *d);

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "config/sites.h"
+#include "doctor/servers.h"
 #include "exec/limits.h"
 #include "metrics/metrics.h"
 #include "runner/client.h"
@@ -86,15 +87,6 @@ static void print_limit(const struct json *s, const char *what, FILE *out) {
 
 /* ---- the runner ---- */
 
-/* The master's own has no path: it is reached by a descriptor of the master, as root. */
-static void use_runner(const struct config *c, const struct json *s) {
-    char path[64];
-
-    (void)snprintf(path, sizeof path, "/proc/%lld/fd/%lld", number(s, "pid"),
-                   number(json_get(s, "runner"), "connector"));
-    runner_use(*c->runner_socket ? c->runner_socket : path, -1);
-}
-
 static void add_state(struct arena *a, struct json *runner, const struct run_state *state) {
     const struct passwd *p = getpwuid(state->uid);
     char text[RUN_STATE_TEXT_MAX];
@@ -118,11 +110,12 @@ static void add_runner(struct arena *a, struct json *s, const struct config *c) 
         json_put_str(runner, "socket", c->runner_socket);
     else
         json_put_int(runner, "pid", number(of_file, "pid"));
-    use_runner(c, s);
+    servers_use_runner(c, s);
     if (runner_ask_state(ANSWER_MS, &state))
         add_state(a, runner, &state);
     else
         json_put_str(runner, "error", strerror(errno));
+    json_put(s, "servers", servers_list(a, c, true));
     json_put(s, "runner", runner);
 }
 
@@ -145,6 +138,30 @@ static void print_runner(const struct json *s, FILE *out) {
                       number(r, "pid"), json_get_str(r, "user"),
                       local_time(number(r, "started"), since), number(r, "running"),
                       number(r, "runs"), json_get_str(r, "contained_by"));
+}
+
+/* ---- MCP servers ---- */
+
+static void print_server(struct arena *a, const struct json *s, FILE *out) {
+    const char *site = json_get_str(s, "site"), *name = json_get_str(s, "server");
+    const char *why = json_get_str(s, "why"), *full;
+    char since[SINCE_MAX] = "", failed[SINCE_MAX];
+
+    full = site ? arena_printf(a, "%s: %s", site, name) : name;
+    (void)fprintf(
+        out, "%-32s %7lld %9lld %6lld %7lld %7lld  %s\n", full, number(s, "starts"),
+        number(s, "calls"), number(s, "calls_now"), number(s, "errors"), number(s, "memory") >> 20,
+        number(s, "instances") ? local_time(number(s, "up_since"), since) : "does not run");
+    if (why)
+        (void)fprintf(out, "    failed at %s: %s\n", local_time(number(s, "failed"), failed), why);
+}
+
+static void print_servers(struct arena *a, const struct json *servers, FILE *out) {
+    if (json_len(servers))
+        (void)fprintf(out, "%-32s %7s %9s %6s %7s %7s  %s\n", "MCP server", "starts", "calls",
+                      "now", "errors", "MiB", "up since");
+    for (size_t i = 0; i < json_len(servers); i++)
+        print_server(a, json_at(servers, i), out);
 }
 
 /* ---- what the daemon has written ---- */
@@ -288,6 +305,7 @@ static int show_all(struct arena *a, struct json *s, const struct config *c,
         return 0;
     }
     print_status(s, out);
+    print_servers(a, json_get(s, "servers"), out);
     if (sites)
         print_sites(sites, out);
     return 0;

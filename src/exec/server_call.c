@@ -109,6 +109,7 @@ static struct instance_key key_of(struct mcp_call *c, const struct server_reques
     key.revisions = revisions_of(s);
     key.revision[0] ^= (uint8_t)key.revisions; /* another process, if it is asked for others */
     (void)snprintf(key.name, sizeof key.name, "%s", s->name);
+    (void)snprintf(key.site, sizeof key.site, "%s", c->x->site->config->state_dir);
     return key;
 }
 

@@ -88,8 +88,16 @@ int instance_pool_connect(void) {
     return ask(RUN_INSTANCES);
 }
 
+static void say(int conn, char what) {
+    (void)send(conn, &what, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 void run_request_stop(int conn) {
-    (void)send(conn, "s", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    say(conn, RUN_SAY_STOP);
+}
+
+void run_request_memory(int conn) {
+    say(conn, RUN_SAY_MEMORY);
 }
 
 int run_answer_take(int conn, struct run_answer *out) {

@@ -16,6 +16,8 @@ const char *runner_chosen(void);
 int run_request_send(const struct run_request *r, const int *fds);
 /* Asks that the program ends: it gets SIGTERM, and PROCESS_GRACE_MS later SIGKILL. */
 void run_request_stop(int conn);
+/* Asks how much memory it uses: an answer with RUN_RUNS comes before that of its end. */
+void run_request_memory(int conn);
 /* Takes the answer when the connection is readable. 1: here it is; 0: not yet; -1: there will be
  * none, since the runner, or its supervisor, has ended. */
 int run_answer_take(int conn, struct run_answer *out);

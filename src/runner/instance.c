@@ -97,6 +97,19 @@ static bool receive(struct connection *c, struct instance_answer *answer, int *f
     return false;
 }
 
+bool instance_server_state(uint32_t number, struct server_state *out) {
+    const struct instance_key key = {.call_ms = number};
+    struct connection *c = ask(INSTANCE_STATE, &key, NULL);
+    struct packet p = {out, sizeof *out, NULL, 0, 0};
+    struct pollfd readable = {.fd = c ? c->fd : -1, .events = POLLIN};
+
+    if (c && poll(&readable, 1, ANSWER_MS) > 0 && packet_receive(c->fd, &p) == sizeof *out)
+        return *out->name;
+    if (c)
+        disconnect(c); /* a late answer must not be taken for the next one */
+    return false;
+}
+
 static bool take(const struct instance_key *key, int fds[INSTANCE_FDS]) {
     struct connection *c = ask(INSTANCE_TAKE, key, NULL);
     struct instance_answer answer;

@@ -9,10 +9,11 @@
 
 #include "base/base.h"
 
-#define INSTANCE_VERSION 3
+#define INSTANCE_VERSION 4
 #define INSTANCES_MAX 512 /* that are idle; of more, the one that was idle longest is ended */
 #define INSTANCE_ID_LEN 32
 #define INSTANCE_NAME_MAX 160
+#define INSTANCE_SITE_MAX 256 /* bytes of what names a site */
 
 /* Of MCP, that a server is asked for: those with a handshake (2025-11-25 and older), or the one
  * without (2026-07-28); and the others if it refuses those that come first. */
@@ -38,6 +39,7 @@ struct instance_key {
     uint32_t call_ms;                  /* of a server: for a call */
     uint32_t revisions;                /* of a server: enum instance_revisions */
     char name[INSTANCE_NAME_MAX];      /* for the log */
+    char site[INSTANCE_SITE_MAX];      /* of a server: its site's STATE_DIR, for servers_of_site */
 };
 
 enum instance_request_kind {
@@ -46,6 +48,7 @@ enum instance_request_kind {
     /* Of servers, which many callers have at the same time (relay.h): */
     INSTANCE_CALL,  /* a connection to the server */
     INSTANCE_START, /* the caller has started it */
+    INSTANCE_STATE, /* what is known of the server with number call_ms of the key */
 };
 
 enum instance_found {
@@ -66,7 +69,23 @@ struct instance_answer {
     uint32_t wait_ms; /* of a server */
 };
 
+/* What is known of an MCP server, all its instances together, since the runner began. */
+#define SERVER_WHY_MAX 200
+struct server_state {
+    char name[INSTANCE_NAME_MAX], site[INSTANCE_SITE_MAX];
+    uint32_t instances;             /* that run */
+    uint32_t calls_now;             /* that wait for it */
+    int64_t up_since_s;             /* the one that began last; 0: none has */
+    uint64_t starts, calls, errors; /* calls: all; errors: of JSON-RPC, and calls it has left */
+    int64_t memory;                 /* bytes, a few seconds ago; 0: it is not known */
+    int64_t failed_s;               /* when it last ended by itself, or did not start; 0: never */
+    char why[SERVER_WHY_MAX];
+};
+
 /* instance.c: the daemon's side. */
+
+/* The server with this number, from 0. false: there are no more, or the runner does not answer. */
+bool instance_server_state(uint32_t number, struct server_state *out);
 
 /* Takes an idle instance, which has not ended. false: there is none. The descriptors are the
  * caller's. */

@@ -199,6 +199,14 @@ static void call_server(int client, const struct instance_key *key) {
     close_fd(&fd);
 }
 
+static void tell_state(int client, uint32_t number) {
+    struct server_state state = {0};
+    const struct text message = {(const char *)&state, sizeof state};
+
+    (void)relay_pool_state(number, &state); /* without a name: there are no more */
+    (void)packet_send(client, &message, NULL, 0);
+}
+
 static void start_server(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
     struct relay_entry *x = pool.stopping ? NULL : relay_pool_start(key, fds);
 
@@ -221,6 +229,8 @@ static bool serve_request(int client) {
         take(client, &r.key);
     else if (ok && r.kind == INSTANCE_CALL && !p.fd_count)
         call_server(client, &r.key);
+    else if (ok && r.kind == INSTANCE_STATE && !p.fd_count)
+        tell_state(client, r.key.call_ms);
     else if (ok && r.kind == INSTANCE_GIVE && p.fd_count == INSTANCE_FDS)
         give(&r.key, fds);
     else if (ok && r.kind == INSTANCE_START && p.fd_count == INSTANCE_FDS)

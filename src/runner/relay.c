@@ -42,11 +42,24 @@ static void close_input(struct relay *r) {
     set_state(r, RELAY_INPUT_CLOSED, PROCESS_GRACE_MS);
 }
 
+/* Another relay of the same server may write at the same time: the text ends in any case. */
+static void note_failure(struct relay *r, const char *why) {
+    struct relay_record *record = r->place.record;
+
+    if (!record)
+        return;
+    for (unsigned i = 0; i < r->callers_used; i++)
+        relay_count(r, &record->state.errors, r->callers[i].fd >= 0 ? r->callers[i].calls : 0);
+    (void)snprintf(record->state.why, sizeof record->state.why, "%s", why);
+    record->state.failed_s = clock_realtime_ms() / 1000;
+}
+
 void relay_end(struct relay *r, const char *why) {
     if (r->why)
         return;
     r->why = why;
     log_warn("server_ended", kv("server", r->key.name), kv("why", why));
+    note_failure(r, why);
     for (unsigned i = 0; i < r->callers_used; i++)
         if (r->callers[i].fd >= 0 && (!r->initialize || r->callers[i].calls))
             relay_say(&r->callers[i], r->initialize ? RELAY_ENDED : RELAY_NOT_STARTED, why);
@@ -60,7 +73,9 @@ static void note_end(struct relay *r) {
     struct run_answer a = {0};
     int taken = run_answer_take(r->run, &a);
 
-    if (!taken)
+    if (taken > 0 && a.end == RUN_RUNS && r->place.memory)
+        __atomic_store_n(r->place.memory, a.memory, __ATOMIC_RELAXED);
+    if (!taken || (taken > 0 && a.end == RUN_RUNS))
         return;
     if (r->state < RELAY_INPUT_CLOSED)
         relay_end(r, taken < 0 ? "the process that looks after it has ended"
@@ -300,12 +315,24 @@ static int next_wait(struct relay *r, bool needed, int64_t *idle_from) {
     return until == INT64_MAX ? -1 : until <= now ? 0 : (int)(until - now);
 }
 
-void relay_main(int control, const struct instance_key *key, const int fds[INSTANCE_FDS]) {
+/* Only while it is used: an idle server is woken by nobody. */
+static void ask_memory(struct relay *r) {
+    const int64_t now = clock_monotonic_ms();
+
+    if (r->state != RELAY_RUNNING || now < r->memory_due_ms)
+        return;
+    r->memory_due_ms = now + RELAY_MEMORY_MS;
+    run_request_memory(r->run);
+}
+
+void relay_main(int control, const struct instance_key *key, const int fds[INSTANCE_FDS],
+                const struct relay_place *place) {
     struct pollfd *poll_fds = xcalloc(FD_CALLERS + RELAY_CALLERS_MAX, sizeof *poll_fds);
     struct relay *r = xcalloc(1, sizeof *r);
     int64_t idle_from = clock_monotonic_ms();
 
     r->key = *key;
+    r->place = *place;
     r->control = control;
     r->next_id = r->first_id = RELAY_FIRST_ID;
     r->in = fds[INSTANCE_IN];
@@ -319,6 +346,8 @@ void relay_main(int control, const struct instance_key *key, const int fds[INSTA
         const int wait = next_wait(r, finish_round(r), &idle_from);
         const unsigned callers = r->callers_used;
 
+        ask_memory(r);
+        __atomic_store_n(place->calls, r->call_count, __ATOMIC_RELAXED);
         fill(r, poll_fds);
         if (poll(poll_fds, FD_CALLERS + callers, wait) > 0)
             serve(r, poll_fds, callers);

@@ -27,6 +27,7 @@
 #define RELAY_CALLS_MAX 1024     /* that wait for the server */
 #define RELAY_ID_MAX 256         /* bytes of an id, or of a progress token, as JSON */
 #define RELAY_PING_MS 10000      /* for a server that has let a caller wait in vain */
+#define RELAY_MEMORY_MS 2000     /* between questions for the server's memory */
 #define RELAY_PARKED_MAX 256     /* calls that wait for a client's answer, and no caller for them */
 #define RELAY_PARKED_USER_MAX 16 /* of one user: of more, the oldest is given up */
 #define RELAY_PARKED_MS 600000   /* for the answer */
@@ -143,9 +144,25 @@ struct relay_given_up {
     char user[RELAY_USER_MAX];
 };
 
+/* What the relays of a server count together, in memory that they share with the pool. */
+struct relay_record {
+    uint8_t group[INSTANCE_ID_LEN];
+    bool is_used;
+    struct server_state state; /* but for instances, calls_now and memory */
+};
+
+/* Where a relay counts. */
+struct relay_place {
+    struct relay_record *record;
+    int64_t *memory; /* of its server: bytes */
+    uint32_t *calls; /* that wait for it */
+};
+
 struct relay {
     struct instance_key key;
-    int control; /* where callers come from, until its end */
+    struct relay_place place;
+    int64_t memory_due_ms; /* when to ask the runner for it */
+    int control;           /* where callers come from, until its end */
     int in, out, err, run;
     struct relay_queue to_server, from_server, errors;
     struct relay_caller callers[RELAY_CALLERS_MAX];
@@ -255,8 +272,12 @@ void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct 
 int64_t relay_subscriptions_due(struct relay *r);
 void relay_resource_changed(struct relay *r, const char *uri); /* NULL: any may have */
 
+/* Adds to a number of the record, if there is one. */
+void relay_count(const struct relay *r, uint64_t *number, uint64_t more);
+
 /* Ends the server and then the process: `why` is what callers and the log are told. */
 void relay_end(struct relay *r, const char *why);
 
 /* Serves until the server has ended, or was not needed for long. `fds`: of the instance. */
-_Noreturn void relay_main(int control, const struct instance_key *key, const int fds[INSTANCE_FDS]);
+_Noreturn void relay_main(int control, const struct instance_key *key, const int fds[INSTANCE_FDS],
+                          const struct relay_place *place);

@@ -35,6 +35,11 @@ static void notify_server(struct relay *r, const char *method, struct json *para
     relay_send(&r->to_server, r->arena, o);
 }
 
+void relay_count(const struct relay *r, uint64_t *number, uint64_t more) {
+    if (r->place.record)
+        (void)__atomic_fetch_add(number, more, __ATOMIC_RELAXED);
+}
+
 /* ---- calls ---- */
 
 /* NULL: there are too many. */
@@ -162,6 +167,8 @@ static bool take_request(struct relay *r, struct relay_caller *caller, struct js
     }
     if (user)
         (void)snprintf(call->user, sizeof call->user, "%s", user);
+    if (r->place.record)
+        relay_count(r, &r->place.record->state.calls, 1);
     set_level(r, message);
     relay_add_meta(r, message);
     json_del(message, "relay");
@@ -291,6 +298,10 @@ void relay_begin(struct relay *r, const struct json *result, const char *version
     r->state = RELAY_RUNNING;
     r->deadline_ms = INT64_MAX;
     log_info("server_started", kv("server", r->key.name), kv("version", version));
+    if (!r->place.record)
+        return;
+    relay_count(r, &r->place.record->state.starts, 1);
+    r->place.record->state.up_since_s = r->started_ms / 1000;
 }
 
 static void take_initialize(struct relay *r, const struct json *message) {
@@ -343,6 +354,8 @@ static void take_response(struct relay *r, struct json *message) {
         r->deadline_ms = INT64_MAX;
     } else {
         put_original(r, message, "id", call->original);
+        if (r->place.record)
+            relay_count(r, &r->place.record->state.errors, json_has(message, "error"));
         relay_deliver(r, call, message);
         if (*call->question) /* its caller comes for it */
             return;

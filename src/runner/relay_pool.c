@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +29,72 @@ struct beginning {
 static struct relay_entry relays[RELAYS_MAX];
 static unsigned relays_used; /* relays from this one on are free, and were always */
 static struct beginning beginnings[RELAYS_MAX];
+
+/* ---- what relays count ---- */
+
+/* In memory that relays share with this process; NULL: there is none. */
+static struct relay_counts {
+    struct relay_record records[RELAY_RECORDS_MAX];
+    int64_t memory[RELAYS_MAX];
+    uint32_t calls[RELAYS_MAX];
+} * counts;
+
+static bool map_counts(void) {
+    void *p = counts ? counts
+                     : mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    counts = p == MAP_FAILED ? NULL : p;
+    return counts;
+}
+
+static struct relay_record *find_record(const struct instance_key *key) {
+    struct relay_record *r = counts->records, *end = r + RELAY_RECORDS_MAX;
+
+    while (r < end && r->is_used && memcmp(r->group, key->group, sizeof r->group) != 0)
+        r++;
+    if (r == end)
+        return NULL;
+    if (r->is_used)
+        return r;
+    r->is_used = true;
+    memcpy(r->group, key->group, sizeof r->group);
+    memcpy(r->state.name, key->name, sizeof r->state.name);
+    memcpy(r->state.site, key->site, sizeof r->state.site);
+    r->state.name[sizeof r->state.name - 1] = r->state.site[sizeof r->state.site - 1] = 0;
+    return r;
+}
+
+/* Before its relay is forked. */
+static struct relay_place make_place(struct relay_entry *x) {
+    static int64_t no_memory;
+    static uint32_t no_calls;
+    const size_t i = (size_t)(x - relays);
+
+    if (!map_counts())
+        return (struct relay_place){NULL, &no_memory, &no_calls};
+    counts->memory[i] = counts->calls[i] = 0;
+    x->record = find_record(&x->key);
+    return (struct relay_place){x->record, &counts->memory[i], &counts->calls[i]};
+}
+
+bool relay_pool_state(uint32_t number, struct server_state *out) {
+    const struct relay_record *r =
+        counts && number < RELAY_RECORDS_MAX ? &counts->records[number] : NULL;
+
+    if (!r || !r->is_used)
+        return false;
+    *out = r->state;
+    out->why[sizeof out->why - 1] = 0;
+    for (unsigned i = 0; i < relays_used; i++) {
+        if (relays[i].control < 0 || relays[i].record != r)
+            continue;
+        out->instances++;
+        out->calls_now += counts->calls[i];
+        out->memory += counts->memory[i];
+    }
+    return true;
+}
 
 /* ---- beginnings ---- */
 
@@ -160,7 +227,8 @@ static struct relay_entry *find_place(void) {
     return relays_used < RELAYS_MAX ? &relays[relays_used++] : NULL;
 }
 
-static int fork_relay(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
+static int fork_relay(struct relay_entry *x, const int fds[INSTANCE_FDS]) {
+    const struct relay_place place = make_place(x);
     int ends[2];
     struct child_start how = {.name = "mcp-relay", .death_signal = SIGKILL};
     pid_t pid;
@@ -172,7 +240,7 @@ static int fork_relay(const struct instance_key *key, const int fds[INSTANCE_FDS
     how.keep[INSTANCE_FDS] = ends[1];
     pid = child_fork(&how);
     if (pid == 0)
-        relay_main(ends[1], key, fds);
+        relay_main(ends[1], &x->key, fds, &place);
     (void)close(ends[1]);
     if (pid > 0)
         return ends[0];
@@ -192,7 +260,7 @@ struct relay_entry *relay_pool_start(const struct instance_key *key, const int f
                               .started_ms = clock_monotonic_ms(),
                               .called_ms = clock_monotonic_ms()};
     x->key.name[sizeof x->key.name - 1] = 0;
-    x->control = fork_relay(&x->key, fds);
+    x->control = fork_relay(x, fds);
     if (x->control < 0) {
         log_error("fork_failed", kv("why", strerror(errno)));
         note_failure(x);

@@ -5,13 +5,17 @@
 #include "runner/instance.h"
 
 #define RELAYS_MAX 1024
+#define RELAY_RECORDS_MAX 1024 /* servers that are remembered; of more, nothing is known */
+
+struct relay_record;
 
 struct relay_entry {
     int control;    /* -1: free */
     bool is_usable; /* it takes callers; otherwise it is ending */
     struct instance_key key;
     int64_t started_ms;
-    int64_t called_ms; /* for the last time */
+    int64_t called_ms;           /* for the last time */
+    struct relay_record *record; /* NULL: there are too many */
 };
 
 /* How to answer who wants to call the server of this key. *fd, with INSTANCE_FOUND: a connection to
@@ -25,3 +29,5 @@ bool relay_pool_event(struct relay_entry *x);
 /* They take no more callers, and end after the last call. */
 void relay_pool_retire_all(void);
 unsigned relay_pool_count(void);
+/* What is known of the server with this number, from 0. false: there are no more. */
+bool relay_pool_state(uint32_t number, struct server_state *out);

@@ -59,7 +59,11 @@ enum run_step {
 };
 const char *run_step_text(enum run_step step); /* a phrase for the log */
 
-enum run_end { RUN_NOT_STARTED = 1, RUN_EXITED, RUN_SIGNALLED, RUN_OUT_OF_MEMORY };
+/* What a client says while it runs. */
+enum { RUN_SAY_STOP = 's', RUN_SAY_MEMORY = 'm' };
+
+/* RUN_RUNS: it has not ended; the answer to run_request_memory. */
+enum run_end { RUN_NOT_STARTED = 1, RUN_EXITED, RUN_SIGNALLED, RUN_OUT_OF_MEMORY, RUN_RUNS };
 
 struct run_answer {
     uint32_t version;
@@ -68,6 +72,7 @@ struct run_answer {
     uint32_t step; /* enum run_step, of RUN_NOT_STARTED */
     int64_t user_us, system_us,
         max_rss_kib; /* getrusage(2): of the program and what it waited for */
+    int64_t memory;  /* bytes, of RUN_RUNS */
 };
 
 /* What keeps programs apart, and what runs, by the answer to RUN_STATE. */

@@ -13,6 +13,7 @@
 
 #include "runner/child.h"
 #include "runner/landlock.h"
+#include "runner/memory.h"
 #include "runner/packet.h"
 #include "runner/process.h"
 #include "runner/seccomp_notify.h"
@@ -244,13 +245,24 @@ static bool has_ended(const struct run *run) {
     return false;
 }
 
-/* The client has said something: a message means "stop it", and then it has PROCESS_GRACE_MS; the
- * end of the connection means that nobody waits any more. Returns when to kill it; kill_ms: as
- * before. */
+static void answer_memory(const struct run *run) {
+    const struct run_answer a = {
+        .version = RUN_VERSION, .end = RUN_RUNS, .memory = memory_of_tree(run->pid)};
+
+    (void)send(run->conn, &a, sizeof a, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* The client has said something: it is to be stopped, and then it has PROCESS_GRACE_MS, or asks for
+ * its memory; the end of the connection means that nobody waits any more. Returns when to kill it;
+ * kill_ms: as before. */
 static int64_t read_client(struct run *run, int64_t kill_ms) {
     char c;
     ssize_t n = recv(run->conn, &c, 1, MSG_DONTWAIT);
 
+    if (n > 0 && c == RUN_SAY_MEMORY) {
+        answer_memory(run);
+        return kill_ms;
+    }
     if (n > 0) {
         (void)kill(-run->pid, SIGTERM);
         return clock_monotonic_ms() + PROCESS_GRACE_MS;

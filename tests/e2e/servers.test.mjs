@@ -2,6 +2,7 @@
 // callers only.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -10,7 +11,7 @@ import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { auditLines } from '../parts/audit.mjs';
-import { logged } from '../parts/daemon.mjs';
+import { BINARY, logged } from '../parts/daemon.mjs';
 import { assertToolError, callTool, initialize, legacy, META, modern, post, structuredContentOf } from '../parts/mcp.mjs';
 import { listen } from '../parts/listen.mjs';
 import { startSite } from '../parts/site.mjs';
@@ -393,6 +394,29 @@ test('a changed manifest replaces it, and one that is removed takes its tools al
   await hasEnded(pid);
   fs.rmSync(tools.file('servers.d/old.json'));
   await until('its tools to go', async () => !(await names()).includes('old_work'));
+});
+
+test('status and doctor tell of each server: since when it is up, its calls, errors, starts and memory, and why it failed', async () => {
+  const run = (...args) => spawnSync(BINARY, ['-c', site.daemon.configFile, ...args], { encoding: 'utf8' });
+  const servers = () => Object.fromEntries(JSON.parse(run('status', '--json').stdout).servers.map((each) => [each.server, each]));
+  const { calls, errors, starts } = servers().faulty;
+  await modern(site, token, 'tools/call', { name: 'f.work', arguments: { do: 'error' } });
+  await fails('f.work', { do: 'exit' }, /exit status 3/);
+  await works('f.work');
+  await until('its memory', async () => (await work('f.work')) && servers().faulty.memory > 1 << 20);
+  const { faulty, silent } = servers();
+  assert.ok(faulty.calls >= calls + 4 && faulty.errors >= errors + 2, JSON.stringify([calls, errors, faulty]));
+  assert.deepEqual([faulty.instances, faulty.starts], [1, starts + 1]);
+  assert.match(faulty.why, /exit status 3/);
+  assert.ok(faulty.up_since >= faulty.failed && Math.abs(Date.now() / 1000 - faulty.failed) < 60, JSON.stringify(faulty));
+  assert.deepEqual([silent.instances, silent.up_since], [0, 0]);
+  assert.match(silent.why, /did not answer initialize/);
+  const { stdout } = run('status');
+  assert.match(stdout, /^faulty +\d+ +\d+ +\d+ +\d+ +\d+ {2}20\d\d-/m);
+  assert.match(stdout, /^silent .* does not run\n {4}failed at .*did not answer initialize within 1 s/m);
+  const said = JSON.parse(run('doctor', '--json').stdout).checks.filter(({ check }) => check === 'servers').map(({ status, text }) => `${status} ${text}`);
+  assert.ok(said.some((line) => /^ok faulty is up since .*: \d+ calls, \d+ errors, started \d+ times, \d+ MiB/.test(line)), said.join('\n'));
+  assert.ok(said.some((line) => /^warn silent does not run, and failed at .*did not answer initialize/.test(line)), said.join('\n'));
 });
 
 test('a stop of the daemon leaves none behind', async () => {

@@ -1,0 +1,17 @@
+/* What the runner says of the MCP servers that it has started (runner/instance.h), for status and
+ * doctor. */
+#pragma once
+
+#include "base/json.h"
+#include "config/config.h"
+
+/* Of the daemon that runs; NULL: there is none, or this user may not read it. */
+struct json *servers_status_file(struct arena *a, const struct config *c);
+/* Questions go to the runner of the configuration, or to that of the daemon whose status file this
+ * is; that one only root can ask. */
+void servers_use_runner(const struct config *c, const struct json *status);
+/* An array of objects: "server", "instances" that run, "up_since" (s since 1970, of the newest; 0:
+ * none runs), "starts", "calls", "calls_now", "errors", "memory" (bytes; 0: not known), "failed" (s
+ * since 1970; 0: never) and "why". `with_sites`: of all sites below this one's STATE_DIR, with
+ * "site" for those that are not the host's own. Empty if the runner does not answer. */
+struct json *servers_list(struct arena *a, const struct config *c, bool with_sites);
