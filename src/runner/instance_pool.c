@@ -21,7 +21,8 @@
 #define TAG_BITS 2
 enum { TAG_CLIENT = 1, TAG_RELAY };
 
-#define KILL_MS 2000 /* after it was told to end: then nobody waits any more */
+#define KILL_MS 2000       /* after it was told to end: then nobody waits any more */
+#define CLIENTLESS_MS 3000 /* in which clients that have all given up waiting connect anew */
 
 /* It ends in good order: its stdin is closed, and PROCESS_GRACE_MS later the runner is asked to end
  * it, which sends SIGTERM and then SIGKILL (client.h). */
@@ -38,6 +39,7 @@ struct instance {
 static struct pool {
     int epoll, connections, signals;
     unsigned clients;
+    int64_t needed_until_ms; /* if there are none */
     bool stopping;
     uint64_t gifts;
     unsigned used; /* instances from this one on are free */
@@ -323,10 +325,21 @@ static int serve_instances(bool end_all, unsigned *count) {
     return next == INT64_MAX ? -1 : next <= now ? 0 : (int)(next - now);
 }
 
-/* Without a client nobody will need them: a daemon that has stopped leaves nothing behind. A
- * connection that has come meanwhile stays in the socket, for the next pool. */
-static bool is_needed(void) {
-    return pool.clients && !pool.stopping;
+/* How long the instances are needed, in ms; -1: for ever. Without a client nobody will need them: a
+ * daemon that has stopped leaves nothing behind. But when the machine has paused for longer than
+ * clients wait for an answer, all of them connect anew (instance.c). */
+static int needed_for_ms(void) {
+    const int64_t now = clock_monotonic_ms();
+
+    if (pool.stopping)
+        return 0;
+    if (pool.clients)
+        pool.needed_until_ms = now + CLIENTLESS_MS;
+    return pool.clients ? -1 : pool.needed_until_ms <= now ? 0 : (int)(pool.needed_until_ms - now);
+}
+
+static bool is_empty(unsigned instances) {
+    return !instances && !relay_pool_count();
 }
 
 void instance_pool_main(int connections) {
@@ -339,12 +352,16 @@ void instance_pool_main(int connections) {
     }
     accept_client();
     for (;;) {
-        int wait_ms = serve_instances(!is_needed(), &count), n;
+        const int needed_ms = needed_for_ms();
+        int wait_ms = serve_instances(!needed_ms, &count), n;
 
-        if (!is_needed())
+        if (!needed_ms)
             relay_pool_retire_all();
-        if (!is_needed() && !count && !relay_pool_count())
+        /* A connection that has come meanwhile stays in the socket, for the next pool. */
+        if (needed_ms >= 0 && is_empty(count))
             _exit(0);
+        if (needed_ms > 0 && (wait_ms < 0 || needed_ms < wait_ms))
+            wait_ms = needed_ms;
         n = epoll_wait(pool.epoll, events, EVENTS_MAX, wait_ms);
         for (int i = 0; i < n; i++)
             serve_event(&events[i]);

@@ -32,7 +32,7 @@ struct app {
 
 static const struct server_timing fast = {
     .tick_ms = 50,
-    .start_ms = 2000,
+    .start_ms = 5000, /* more than as many failed starts take as end a reload */
     .stuck_ms = 3000,
     .kill_grace_ms = 1500, /* more than a start or an end takes on a busy machine */
     .stop_ms = 15000,

@@ -12,6 +12,7 @@
 #include "runner_folder.h"
 
 #define WAIT_MS 10000
+#define TRIES 3 /* to be quick, on a machine that may pause */
 
 struct answer {
     bool done;
@@ -285,6 +286,43 @@ static void after_a_restart_of_the_runner_others_are_started(void **state) {
     assert_true(x.result.answered);
 }
 
+/* Calls from a process that ends then, so that nobody is connected to the pool. Returns the process
+ * id of the instance that it leaves there. */
+static int called_from_elsewhere(struct call *x) {
+    int ends[2], found = 0;
+    pid_t pid;
+
+    assert_int_equal(pipe(ends), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        found = call(x);
+        _exit(write(ends[1], &found, sizeof found) != sizeof found);
+    }
+    assert_int_equal(read(ends[0], &found, sizeof found), sizeof found);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    assert_true(found > 0);
+    return found;
+}
+
+static void without_a_client_they_stay_for_a_moment(void **state) {
+    struct call x = {.how.key = key_of(17, 1, 60)};
+    bool stayed = false;
+
+    (void)state;
+    runner_restart();
+    assert_ends(called_from_elsewhere(&x));
+    for (int i = 0; i < TRIES && !stayed; i++) {
+        const int pid = called_from_elsewhere(&x);
+
+        stayed = call(&x) == pid;
+        runner_restart();
+    }
+    assert_true(stayed);
+}
+
 /* Sites whose programs are of different users have different runners. */
 static void another_runner_has_instances_of_its_own(void **state) {
     struct child_start how = {.death_signal = SIGTERM};
@@ -334,6 +372,7 @@ int main(void) {
         T(one_whose_caller_ends_is_killed),
         T(idle_ones_have_a_limit),
         T(after_a_restart_of_the_runner_others_are_started),
+        T(without_a_client_they_stay_for_a_moment),
         T(another_runner_has_instances_of_its_own),
     };
 
