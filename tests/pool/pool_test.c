@@ -642,8 +642,9 @@ static int heard(int fd, const char *line) {
     ssize_t n;
     size_t len = strlen(line);
 
-    for (int others = 0; (n = recv(fd, text, sizeof text - 1, 0)) >= 0; others++) {
-        text[n] = 0;
+    for (int others = 0; (n = recv(fd, text, sizeof text - 1, 0)) >= 0 || errno == EINTR;
+         others += n >= 0) {
+        text[n > 0 ? n : 0] = 0;
         for (char *p = text; (p = strstr(p, line)); p++)
             if ((p == text || p[-1] == '\n') && (!p[len] || p[len] == '\n' || line[len - 1] == '='))
                 return others;
