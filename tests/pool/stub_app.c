@@ -32,8 +32,8 @@ struct app {
 
 static const struct server_timing fast = {
     .tick_ms = 50,
-    .start_ms = 5000, /* more than as many failed starts take as end a reload */
-    .stuck_ms = 3000,
+    .start_ms = 3500, /* more than the failed starts take that end a reload */
+    .stuck_ms = 4000,
     .kill_grace_ms = 1500, /* more than a start or an end takes on a busy machine */
     .stop_ms = 15000,
     .drain_ms = 10000,
