@@ -172,18 +172,22 @@ bool cgroup_limit(const struct cgroup_tree *t, struct cgroup *g, const struct ru
     return g->limited;
 }
 
-/* With the memory of the parent its stack is shared, too: no function may return in the child, and
+/* `pass`: seccomp.h.
+ *
+ * With the memory of the parent its stack is shared, too: no function may return in the child, and
  * so on x86-64 not the one that makes the system call, whose return address is on the stack. On
  * other machines, and where a sanitizer keeps an account of the stack, the child has a copy. */
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
 #define SHARES_MEMORY CLONE_VM
 
-static inline __attribute__((always_inline)) long clone3(const struct clone_args *how) {
+static inline __attribute__((always_inline)) long clone3(const struct clone_args *how,
+                                                         uint64_t pass) {
+    register uint64_t sixth __asm__("r9") = pass;
     long result;
 
     __asm__ volatile("syscall"
                      : "=a"(result)
-                     : "0"((long)SYS_clone3), "D"(how), "S"(sizeof *how)
+                     : "0"((long)SYS_clone3), "D"(how), "S"(sizeof *how), "r"(sixth)
                      : "rcx", "r11", "memory");
     errno = result < 0 ? (int)-result : errno;
     return result < 0 ? -1 : result;
@@ -191,17 +195,17 @@ static inline __attribute__((always_inline)) long clone3(const struct clone_args
 #else
 #define SHARES_MEMORY 0
 
-static long clone3(const struct clone_args *how) {
-    return syscall(SYS_clone3, how, sizeof *how);
+static long clone3(const struct clone_args *how, uint64_t pass) {
+    return syscall(SYS_clone3, how, sizeof *how, 0, 0, 0, pass);
 }
 #endif
 
-__attribute__((noinline)) pid_t cgroup_vfork(const struct cgroup *g, void (*child)(void *arg),
-                                             void *arg) {
+__attribute__((noinline)) pid_t cgroup_vfork(const struct cgroup *g, uint64_t pass,
+                                             void (*child)(void *arg), void *arg) {
     const struct clone_args how = {.flags = CLONE_INTO_CGROUP | CLONE_VFORK | SHARES_MEMORY,
                                    .exit_signal = SIGCHLD,
                                    .cgroup = (unsigned)g->dir};
-    long pid = clone3(&how);
+    long pid = clone3(&how, pass);
 
     if (pid == 0) {
         child(arg);

@@ -33,8 +33,9 @@ bool cgroup_open(const struct cgroup_tree *t, unsigned number, struct cgroup *g)
 bool cgroup_limit(const struct cgroup_tree *t, struct cgroup *g, const struct run_limits *limits);
 /* Starts a child in the group, which calls `child` and shares the caller's memory; the caller waits
  * until it calls execve or ends, as with vfork(2). It is not moved into the group, since a move
- * waits for all processors. Returns its process id, or -1 with errno. */
-pid_t cgroup_vfork(const struct cgroup *g, void (*child)(void *arg), void *arg);
+ * waits for all processors. `pass`: that of the filter that the caller is held to (seccomp.h).
+ * Returns its process id, or -1 with errno. */
+pid_t cgroup_vfork(const struct cgroup *g, uint64_t pass, void (*child)(void *arg), void *arg);
 /* Has the kernel killed something in it for want of memory since it was asked last? */
 bool cgroup_ran_out_of_memory(struct cgroup *g);
 /* If there is something in it, kills that, waits until it is empty, and removes the group, since a

@@ -281,6 +281,8 @@ static bool is_closed(struct process *r) {
 static void serve(struct process *r) {
     int timeout;
 
+    if (r->in >= 0 && !r->spec->persistent)
+        write_input(r); /* most fit into the pipe */
     while ((timeout = next_wait(r)) >= 0) {
         struct pollfd fds[FD_COUNT] = {
             [FD_IN] = {.fd = r->input.len || !r->spec->persistent ? r->in : -1, .events = POLLOUT},

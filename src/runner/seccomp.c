@@ -40,8 +40,17 @@
 #define IF_AT_LEAST_FAIL(value, error)                                                             \
     BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (value), 0, 1), FAIL(error)
 
-/* What is answered by seccomp_asks: no kernel has such an action. */
+/* No kernel has such an action: what is answered is decided when the filter is made. */
 #define ASK_TCP 1U
+
+/* In the place of the halves of seccomp_filter.pass. Five instructions, of which the first loads
+ * what it looks at, so no other may follow that needs what was loaded before. */
+#define PASS_LOW 0x50415353U
+#define PASS_HIGH 0x50415354U
+#define ALLOW_WITH_PASS                                                                            \
+    LOAD(args[5]), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PASS_LOW, 0, 3),                            \
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, args[5]) + 4),  \
+        UNLESS_EQUAL(PASS_HIGH, 1), ANSWER(SECCOMP_RET_ALLOW)
 
 static const struct sock_filter rules[] = {
     /* The system calls of another architecture, such as 32-bit ones, have other numbers. */
@@ -51,7 +60,8 @@ static const struct sock_filter rules[] = {
     LOAD(nr),
     IF_AT_LEAST_FAIL(OTHER_ABI, ENOSYS),
     /* Its flags are in memory, where a filter cannot look; libc then takes clone. */
-    UNLESS_EQUAL(SYS_clone3, 1),
+    UNLESS_EQUAL(SYS_clone3, 6),
+    ALLOW_WITH_PASS,
     FAIL(ENOSYS),
     /* It makes sockets that this filter does not see. */
     UNLESS_EQUAL(SYS_io_uring_setup, 1),
@@ -69,12 +79,13 @@ static const struct sock_filter rules[] = {
     FAIL(EPERM),
     ANSWER(SECCOMP_RET_ALLOW),
     /* By these the supervisor closes addresses (seccomp_notify.c). */
-    UNLESS_EQUAL(SYS_setsockopt, 7),
+    UNLESS_EQUAL(SYS_setsockopt, 12),
     LOAD(args[1]),
-    UNLESS_EQUAL(IPPROTO_TCP, 4),
+    UNLESS_EQUAL(IPPROTO_TCP, 9),
     LOAD(args[2]),
     IF_EQUAL(TCP_MD5SIG, 1),
-    UNLESS_EQUAL(TCP_MD5SIG_EXT, 1),
+    UNLESS_EQUAL(TCP_MD5SIG_EXT, 6),
+    ALLOW_WITH_PASS,
     FAIL(EPERM),
     ANSWER(SECCOMP_RET_ALLOW),
     IF_EQUAL(SYS_socket, 1),
@@ -97,15 +108,21 @@ static const struct sock_filter rules[] = {
     IF_EQUAL(0, 2),
     IF_EQUAL(IPPROTO_TCP, 1),
     FAIL(EPROTONOSUPPORT),
+    ALLOW_WITH_PASS,
     ANSWER(ASK_TCP),
 };
 #define RULES (sizeof rules / sizeof *rules)
 
-static void write_filter(const struct seccomp_asks *asks, struct sock_filter out[RULES]) {
+static void write_filter(bool ask_tcp, uint64_t pass, struct sock_filter out[RULES]) {
     memcpy(out, rules, sizeof rules);
-    for (struct sock_filter *f = out; f < out + RULES; f++)
+    for (struct sock_filter *f = out; f < out + RULES; f++) {
         if (f->code == (BPF_RET | BPF_K) && f->k == ASK_TCP)
-            f->k = asks->tcp ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW;
+            f->k = ask_tcp ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW;
+        else if (f->code == (BPF_JMP | BPF_JEQ | BPF_K) && f->k == PASS_LOW)
+            f->k = (uint32_t)pass;
+        else if (f->code == (BPF_JMP | BPF_JEQ | BPF_K) && f->k == PASS_HIGH)
+            f->k = (uint32_t)(pass >> 32);
+    }
 }
 
 /* Once the supervisor has read what is asked, only a fatal signal ends the system call: Linux 5.19,
@@ -120,23 +137,25 @@ static int set_asking_filter(const struct sock_fprog *program) {
     return (int)fd;
 }
 
-bool seccomp_contain(const struct seccomp_asks *asks, int *listener) {
+bool seccomp_contain(bool ask_tcp, struct seccomp_filter *out) {
     struct sock_filter filter[RULES];
     const struct sock_fprog program = {.len = RULES, .filter = filter};
 
-    *listener = -1;
-    write_filter(asks, filter);
-    if (asks->tcp) {
-        *listener = set_asking_filter(&program);
-        return *listener >= 0;
+    out->listener = -1;
+    if (getentropy(&out->pass, sizeof out->pass))
+        return false;
+    write_filter(ask_tcp, out->pass, filter);
+    if (ask_tcp) {
+        out->listener = set_asking_filter(&program);
+        return out->listener >= 0;
     }
     /* EINVAL: a kernel without filters. */
     return !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) || errno == EINVAL;
 }
 #else
-bool seccomp_contain(const struct seccomp_asks *asks, int *listener) {
-    *listener = -1;
+bool seccomp_contain(bool ask_tcp, struct seccomp_filter *out) {
+    *out = (struct seccomp_filter){.listener = -1};
     errno = ENOSYS;
-    return !asks->tcp;
+    return !ask_tcp;
 }
 #endif

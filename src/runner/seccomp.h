@@ -3,13 +3,19 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
-struct seccomp_asks {
-    bool tcp; /* socket(2) for TCP */
+struct seccomp_filter {
+    /* Where what is asked arrives, closed on exec; -1: nothing is asked. */
+    int listener;
+    /* With this number as its sixth argument, which the kernel does not look at, the filter lets
+     * clone3, socket and setsockopt pass: so its maker is not held to it. It is random, and no
+     * program can read its maker's memory. */
+    uint64_t pass;
 };
 
 /* Contains the calling process and all that it starts, for good: no new namespaces, no io_uring,
- * and sockets of AF_UNIX, AF_NETLINK, IPv4 and IPv6 only. no_new_privs must be set. *listener:
- * where what is asked arrives, closed on exec; -1: nothing is asked. false: errno. Safe after
- * vfork. */
-bool seccomp_contain(const struct seccomp_asks *asks, int *listener);
+ * and sockets of AF_UNIX, AF_NETLINK, IPv4 and IPv6 only. no_new_privs must be set. `ask_tcp`:
+ * socket(2) for TCP is asked. The kernel takes long to make a filter, so one process makes it for
+ * all programs that it starts. false: errno. */
+bool seccomp_contain(bool ask_tcp, struct seccomp_filter *out);

@@ -15,7 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/descriptors.h"
 #include "runner/child.h"
 
 #define NOTIFICATION_MAX 512 /* bytes: newer kernels may have more members */
@@ -56,7 +55,7 @@ static void to_ipv4(struct tcp_md5sig *m) {
 /* The socket demands that what comes from these addresses is signed (RFC 2385, tcp(7)), which it is
  * not: the kernel drops it, so no connection is established. A program cannot take that back, since
  * the filter refuses it TCP_MD5SIG. */
-static bool close_metadata(int fd, int family) {
+static bool close_metadata(int fd, int family, uint64_t pass) {
     char key[KEY_BYTES]; /* that nobody has */
 
     if (getentropy(key, sizeof key))
@@ -69,18 +68,20 @@ static bool close_metadata(int fd, int family) {
             continue;
         if (family == AF_INET)
             to_ipv4(&m);
-        if (setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &m, sizeof m))
+        if (syscall(SYS_setsockopt, fd, IPPROTO_TCP, TCP_MD5SIG, &m, sizeof m, pass))
             return false;
     }
     return true;
 }
 
 /* -1: errno. */
-static int guarded_socket(const struct seccomp_data *call) {
+static int make_socket(const struct seccomp_data *call, uint64_t pass, bool guarded) {
     const int family = (int)call->args[0];
-    int fd = socket(family, (int)call->args[1] | SOCK_CLOEXEC, (int)call->args[2]), why;
+    int fd = (int)syscall(SYS_socket, family, (int)call->args[1] | SOCK_CLOEXEC, (int)call->args[2],
+                          0, 0, pass),
+        why;
 
-    if (fd < 0 || close_metadata(fd, family))
+    if (fd < 0 || !guarded || close_metadata(fd, family, pass))
         return fd;
     why = errno;
     (void)close(fd);
@@ -88,125 +89,88 @@ static int guarded_socket(const struct seccomp_data *call) {
     return -1;
 }
 
-static void refuse(const struct seccomp_notify *n, uint64_t id, int error) {
+static void refuse(int listener, uint64_t id, int error) {
     struct seccomp_notif_resp answer = {.id = id, .error = -error};
 
-    (void)ioctl(n->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
 /* ENOENT of an answer: the program has been killed, or a signal has ended its system call. */
-static void give_socket(const struct seccomp_notify *n, const struct seccomp_notif *asked) {
-    int fd = guarded_socket(&asked->data);
+static void give_socket(const struct seccomp_filter *f, const struct seccomp_notif *asked,
+                        bool guarded) {
+    int fd = make_socket(&asked->data, f->pass, guarded);
     const struct seccomp_notif_addfd give = {
         .id = asked->id,
         .flags = SECCOMP_ADDFD_FLAG_SEND,
         .srcfd = (unsigned)fd,
         .newfd_flags = asked->data.args[1] & SOCK_CLOEXEC ? O_CLOEXEC : 0};
 
-    if (fd < 0 || ioctl(n->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &give) < 0)
-        refuse(n, asked->id, errno);
+    if (fd < 0 || ioctl(f->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &give) < 0)
+        refuse(f->listener, asked->id, errno);
     if (fd >= 0)
         (void)close(fd);
 }
 
 /* ---- questions ---- */
 
-void seccomp_notify_answer(struct seccomp_notify *n) {
+void seccomp_notify_answer(const struct seccomp_filter *f, bool guarded) {
     union {
         struct seccomp_notif asked;
         char room[NOTIFICATION_MAX];
     } u = {.room = {0}};
 
-    if (!ioctl(n->listener, SECCOMP_IOCTL_NOTIF_RECV, &u.asked))
-        give_socket(n, &u.asked);
-}
-
-void seccomp_notify_end(struct seccomp_notify *n) {
-    if (n->listener >= 0)
-        (void)close(n->listener);
-    n->listener = -1;
-}
-
-/* ---- the listener ---- */
-
-bool seccomp_listener_send(int channel, int listener) {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof listener)];
-    } control = {0};
-    struct iovec part = {(char[]){0}, 1};
-    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
-
-    descriptors_add(&m, control.bytes, &listener, 1);
-    return sendmsg(channel, &m, MSG_NOSIGNAL) == 1;
-}
-
-int seccomp_listener_take(int channel) {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {(char[]){0}, 1};
-    struct msghdr m = {.msg_iov = &part,
-                       .msg_iovlen = 1,
-                       .msg_control = control.bytes,
-                       .msg_controllen = sizeof control.bytes};
-    int listener = -1;
-
-    if (recvmsg(channel, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == 1)
-        (void)descriptors_take(&m, &listener);
-    return listener;
+    if (!ioctl(f->listener, SECCOMP_IOCTL_NOTIF_RECV, &u.asked))
+        give_socket(f, &u.asked, guarded);
 }
 
 /* ---- does it work? ---- */
 
-/* Where there are no such sockets, the answer has come as well. With a listener of its own it would
- * wait for ever if its parent ends or has given up: the system call fails only when nobody has the
- * listener any more. */
-static _Noreturn void ask_for_socket(int channel) {
-    const struct seccomp_asks asks = {.tcp = true};
-    int listener;
-
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || !seccomp_contain(&asks, &listener) ||
-        !seccomp_listener_send(channel, listener))
-        _exit(1);
-    (void)close(listener);
+/* Where there are no such sockets, the answer has come as well. */
+static _Noreturn void ask_for_socket(void) {
     _exit(socket(AF_INET, SOCK_STREAM, 0) < 0 && errno != EAFNOSUPPORT);
 }
 
-static void answer_first(int channel) {
-    struct pollfd p = {.fd = channel, .events = POLLIN};
-    struct seccomp_notify n = {.listener = -1};
+/* false also if it was ended by a signal. */
+static bool has_succeeded(pid_t pid) {
+    int status = -1;
 
-    if (poll(&p, 1, TRY_MS) > 0)
-        n.listener = seccomp_listener_take(channel);
-    p.fd = n.listener;
-    if (n.listener >= 0 && poll(&p, 1, TRY_MS) > 0 && p.revents & POLLIN)
-        seccomp_notify_answer(&n);
-    seccomp_notify_end(&n);
-}
-
-bool seccomp_notify_works(void) {
-    struct child_start how = {.death_signal = SIGKILL};
-    struct seccomp_notif_sizes sizes;
-    int channel[2], status = -1;
-    pid_t pid;
-
-    if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) ||
-        sizes.seccomp_notif > NOTIFICATION_MAX ||
-        sizes.seccomp_notif_resp != sizeof(struct seccomp_notif_resp) ||
-        socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, channel))
-        return false;
-    how.keep[0] = channel[1];
-    pid = child_fork(&how);
-    if (pid == 0)
-        ask_for_socket(channel[1]);
-    (void)close(channel[1]);
-    if (pid > 0)
-        answer_first(channel[0]);
-    (void)close(channel[0]);
     while (pid > 0 && waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return false;
     return status == 0;
+}
+
+/* As a supervisor with its program, which does not wait for ever if this process is killed. */
+static _Noreturn void try_it(void) {
+    const struct child_start how = {.death_signal = SIGKILL};
+    struct seccomp_filter f;
+    struct pollfd p = {.events = POLLIN};
+    pid_t pid;
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || !seccomp_contain(true, &f))
+        _exit(1);
+    pid = child_fork(&how);
+    if (pid == 0)
+        ask_for_socket();
+    p.fd = f.listener;
+    if (pid > 0 && poll(&p, 1, TRY_MS) > 0)
+        seccomp_notify_answer(&f, true);
+    else if (pid > 0)
+        (void)kill(pid, SIGKILL);
+    _exit(!has_succeeded(pid));
+}
+
+bool seccomp_notify_works(void) {
+    const struct child_start how = {.death_signal = SIGKILL};
+    struct seccomp_notif_sizes sizes;
+    pid_t pid;
+
+    if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) ||
+        sizes.seccomp_notif > NOTIFICATION_MAX ||
+        sizes.seccomp_notif_resp != sizeof(struct seccomp_notif_resp))
+        return false;
+    pid = child_fork(&how);
+    if (pid == 0)
+        try_it();
+    return has_succeeded(pid);
 }

@@ -13,21 +13,9 @@
 #include "base/base.h"
 #include "runner/seccomp.h"
 
-/* Of one run. */
-struct seccomp_notify {
-    struct seccomp_asks asks;
-    int listener; /* -1: nothing is asked */
-};
-
 /* Whether this kernel and what surrounds this process allow it. */
 bool seccomp_notify_works(void);
 
-/* The listener is made in the program's process, and sent over a pair of sockets. */
-bool seccomp_listener_send(int channel, int listener);
-/* -1: none was sent. */
-int seccomp_listener_take(int channel);
-
-/* Answers one question; to be called when the listener is readable. */
-void seccomp_notify_answer(struct seccomp_notify *n);
-/* From now on all questions are refused. */
-void seccomp_notify_end(struct seccomp_notify *n);
+/* Answers one question; to be called when the filter's listener is readable. `guarded`: the socket
+ * does not reach the instance metadata addresses. */
+void seccomp_notify_answer(const struct seccomp_filter *f, bool guarded);

@@ -35,7 +35,6 @@ struct run {
     unsigned fd_count;
     int conn;
     int ruleset; /* -1: there is no Landlock */
-    struct seccomp_notify notify;
     const char *home;
     pid_t supervisor, pid;
     struct run_answer answer;
@@ -47,7 +46,8 @@ static struct supervisor {
     unsigned number;
     struct cgroup group;
     sigset_t waiting; /* the signal mask of ppoll: SIGCHLD ends it */
-    int channel[2];   /* by which the listener of each run comes */
+    struct seccomp_filter filter;
+    int filter_error; /* errno; 0: the filter is in force */
     char message[RUN_REQUEST_MAX];
     struct run_strings strings;
 } self;
@@ -130,13 +130,6 @@ static bool place_descriptors(const struct run *run) {
     return true;
 }
 
-static bool filter_system_calls(const struct run *run) {
-    int listener;
-
-    return seccomp_contain(&run->notify.asks, &listener) &&
-           (listener < 0 || seccomp_listener_send(self.channel[1], listener));
-}
-
 /* Returns where it failed. */
 static enum run_step become_program(const struct run *run) {
     const struct run_request *r = &run->request;
@@ -146,13 +139,10 @@ static enum run_step become_program(const struct run *run) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != run->supervisor)
         _exit(0);
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (chdir(r->dir))
         return RUN_STEP_DIRECTORY;
     if (run->ruleset >= 0 && !landlock_enter(run->ruleset))
         return RUN_STEP_PATHS;
-    if (!filter_system_calls(run))
-        return RUN_STEP_SYSTEM_CALLS;
     if (!place_descriptors(run))
         return RUN_STEP_DESCRIPTORS;
     if (!set_limits(&r->limits))
@@ -200,7 +190,8 @@ static bool make_home(struct run *run) {
 static bool prepare(struct run *run) {
     const struct cgroup_tree *t = &self.runner->cgroups;
 
-    run->notify.asks.tcp = self.runner->notify && !run->request.instance_metadata;
+    if (self.filter_error)
+        return not_started(run, RUN_STEP_SYSTEM_CALLS, self.filter_error);
     if (run->request.home && !make_home(run))
         return not_started(run, RUN_STEP_HOME, errno);
     if (self.runner->landlock) {
@@ -219,13 +210,12 @@ static bool prepare(struct run *run) {
 static bool start(struct run *run) {
     self.slot->failure.error = 0;
     run->supervisor = getpid();
-    run->pid = self.group.dir >= 0 ? cgroup_vfork(&self.group, child, run) : vfork();
+    run->pid =
+        self.group.dir >= 0 ? cgroup_vfork(&self.group, self.filter.pass, child, run) : vfork();
     if (run->pid == 0)
         child(run);
     if (run->pid < 0)
         return not_started(run, RUN_STEP_FORK, errno);
-    if (run->notify.asks.tcp)
-        run->notify.listener = seccomp_listener_take(self.channel[0]);
     return true;
 }
 
@@ -274,20 +264,13 @@ static int64_t read_client(struct run *run, int64_t kill_ms) {
     return 0;
 }
 
-/* It hangs up when no process is left that could ask. */
-static void read_question(struct run *run, short events) {
-    if (events & POLLIN)
-        seccomp_notify_answer(&run->notify);
-    else if (events)
-        seccomp_notify_end(&run->notify);
-}
-
+/* SIGCHLD is blocked but while ppoll waits, so none is missed. */
 static void await_end(struct run *run) {
     int64_t kill_ms = INT64_MAX;
 
-    while (!has_ended(run)) {
+    do {
         struct pollfd fds[] = {{.fd = run->conn, .events = POLLIN},
-                               {.fd = run->notify.listener, .events = POLLIN}};
+                               {.fd = self.filter.listener, .events = POLLIN}};
         int64_t left = kill_ms == INT64_MAX ? 0 : kill_ms - clock_monotonic_ms();
         const struct timespec wait = {left / 1000, left % 1000 * 1000000};
 
@@ -298,10 +281,11 @@ static void await_end(struct run *run) {
         }
         if (ppoll(fds, 2, kill_ms == INT64_MAX ? NULL : &wait, &self.waiting) <= 0)
             continue;
-        read_question(run, fds[1].revents);
+        if (fds[1].revents)
+            seccomp_notify_answer(&self.filter, !run->request.instance_metadata);
         if (fds[0].revents)
             kill_ms = read_client(run, kill_ms);
-    }
+    } while (!has_ended(run));
 }
 
 static int64_t microseconds(const struct timeval *t) {
@@ -313,7 +297,6 @@ static void finish(struct run *run) {
     int status = 0;
     bool out_of_memory;
 
-    seccomp_notify_end(&run->notify);
     (void)kill(-run->pid, SIGKILL); /* what is left of its process group */
     (void)wait4(run->pid, &status, 0, &usage);
     out_of_memory =
@@ -337,8 +320,19 @@ static void finish(struct run *run) {
 
 static void close_descriptors(struct run *run) {
     for (unsigned i = 0; i < run->fd_count; i++)
-        (void)close(run->fds[i]);
+        if (run->fds[i] >= 0)
+            (void)close(run->fds[i]);
     run->fd_count = 0;
+}
+
+/* The ends of its output stay open until the answer has been sent: so the client, which gets that
+ * first, does not wake up once more for them. */
+static void close_inputs(struct run *run) {
+    for (unsigned i = 0; i < run->fd_count; i++)
+        if (i != STDOUT_FILENO && i != STDERR_FILENO) {
+            (void)close(run->fds[i]);
+            run->fds[i] = -1;
+        }
 }
 
 static void do_run(struct run *run) {
@@ -346,11 +340,10 @@ static void do_run(struct run *run) {
         (void)not_started(run, RUN_STEP_REQUEST, EBADMSG);
     } else if (prepare(run) && start(run)) {
         self.runner->shared->runs++;
-        close_descriptors(run); /* the client sees the end of the program's output */
+        close_inputs(run);
         await_end(run);
         finish(run);
     }
-    close_descriptors(run);
 }
 
 /* Without this one, which answers. */
@@ -395,8 +388,7 @@ static void clear_away(const struct run *run) {
 }
 
 static void serve(int conn) {
-    struct run run = {
-        .conn = conn, .ruleset = -1, .notify.listener = -1, .answer.version = RUN_VERSION};
+    struct run run = {.conn = conn, .ruleset = -1, .answer.version = RUN_VERSION};
     ssize_t n = is_client(conn) ? receive(&run) : -1;
     enum run_kind kind =
         n < 0 ? 0 : run_request_decode(self.message, (size_t)n, &self.strings, &run.request);
@@ -408,11 +400,11 @@ static void serve(int conn) {
     } else if (kind == RUN_PROGRAM) {
         do_run(&run);
     } else {
-        close_descriptors(&run);
         (void)not_started(&run, RUN_STEP_REQUEST, EBADMSG);
     }
     if (kind != RUN_STATE && kind != RUN_INSTANCES && n >= 0 && run.conn >= 0)
         (void)send(run.conn, &run.answer, sizeof run.answer, MSG_NOSIGNAL | MSG_DONTWAIT);
+    close_descriptors(&run);
     if (run.conn >= 0)
         (void)close(run.conn);
     if (kind == RUN_PROGRAM)
@@ -451,6 +443,13 @@ static void prepare_signals(void) {
     (void)sigprocmask(SIG_SETMASK, &child, NULL);
 }
 
+/* By what is in force for this process, and so for all that it starts. */
+static void contain_programs(void) {
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (!seccomp_contain(self.runner->notify, &self.filter))
+        self.filter_error = errno ? errno : EIO;
+}
+
 _Noreturn void supervisor_main(const struct runner *r, unsigned slot) {
     self.runner = r;
     self.slot = &r->shared->slots[slot];
@@ -458,10 +457,7 @@ _Noreturn void supervisor_main(const struct runner *r, unsigned slot) {
     self.group.dir = -1;
     prepare_signals();
     orphans_adopt(true);
-    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, self.channel)) {
-        log_error("runner_failed", kv("why", strerror(errno)));
-        _exit(1);
-    }
+    contain_programs();
     while (!stopping) {
         int conn = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
 

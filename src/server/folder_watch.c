@@ -12,12 +12,16 @@
 #define TREE_DEPTH_MAX 16 /* as SKILL_DEPTH_MAX of catalog/skill_files.h */
 #define LINKS_MAX 40      /* followed on one path, as the kernel does (path_resolution(7)) */
 #define FOLDER_EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB)
-#define STEP_EVENTS (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
+/* Of a folder on a path. Who writes files beside it, as each call of a program does in STATE_DIR,
+ * does not matter. */
+#define STEP_EVENTS (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
+#define FILE_EVENTS (STEP_EVENTS | IN_CLOSE_WRITE) /* of a path that ends with a file */
 
 /* ---- the path to a folder ---- */
 
-static void add_step(struct folder_watch *w, size_t folder, const char *dir, const char *name) {
-    int wd = inotify_add_watch(w->fd, dir, STEP_EVENTS | IN_ONLYDIR | IN_MASK_ADD);
+static void add_step(struct folder_watch *w, size_t folder, uint32_t events, const char *dir,
+                     const char *name) {
+    int wd = inotify_add_watch(w->fd, dir, events | IN_ONLYDIR | IN_MASK_ADD);
 
     if (wd < 0 || w->step_count == PATH_STEPS_MAX) /* we may lack permission to read it */
         return;
@@ -30,6 +34,7 @@ static void add_step(struct folder_watch *w, size_t folder, const char *dir, con
 /* The resolution of a path, name by name (path_resolution(7)). */
 struct walk {
     size_t folder;
+    uint32_t events;
     int links;           /* that have been followed */
     char dir[PATH_MAX];  /* the directory reached so far; "" for the root */
     char rest[PATH_MAX]; /* of the path */
@@ -77,7 +82,7 @@ static bool take_step(struct folder_watch *w, struct walk *p, const char *name) 
         *(slash ? slash : p->dir) = 0;
         return true;
     }
-    add_step(w, p->folder, *p->dir ? p->dir : "/", name);
+    add_step(w, p->folder, p->events, *p->dir ? p->dir : "/", name);
     if (snprintf(at, sizeof at, "%s/%s", p->dir, name) >= (int)sizeof at || lstat(at, &st))
         return false;
     if (S_ISLNK(st.st_mode))
@@ -86,8 +91,8 @@ static bool take_step(struct folder_watch *w, struct walk *p, const char *name) 
     return true;
 }
 
-static void walk(struct folder_watch *w, size_t folder, const char *path) {
-    struct walk p = {.folder = folder};
+static void walk(struct folder_watch *w, size_t folder, uint32_t events, const char *path) {
+    struct walk p = {.folder = folder, .events = events};
     char name[NAME_MAX + 1];
 
     if (strlen(path) >= sizeof p.rest)
@@ -112,7 +117,7 @@ static void walk_links(struct folder_watch *w, size_t folder, const char *path) 
         if (is_manifest(entry->d_name) &&
             !fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) && S_ISLNK(st.st_mode) &&
             snprintf(at, sizeof at, "%s/%s", path, entry->d_name) < (int)sizeof at)
-            walk(w, folder, at);
+            walk(w, folder, FILE_EVENTS, at);
     if (d)
         (void)closedir(d);
 }
@@ -135,12 +140,12 @@ static void walk_tree(struct folder_watch *w, size_t folder, const char *path, u
             snprintf(at, sizeof at, "%s/%s", path, entry->d_name) >= (int)sizeof at)
             continue;
         if (!depth)
-            walk(w, folder, at);
+            walk(w, folder, STEP_EVENTS, at);
         if (w->step_count == PATH_STEPS_MAX) {
             log_warn("directory_not_watched", kv("path", at), kv("why", "there are too many"));
             break;
         }
-        add_step(w, folder, at, "");
+        add_step(w, folder, FILE_EVENTS, at, "");
         walk_tree(w, folder, at, depth + 1);
     }
     if (d)
@@ -150,7 +155,7 @@ static void walk_tree(struct folder_watch *w, size_t folder, const char *path, u
 static void watch_folder(struct folder_watch *w, size_t i) {
     struct folder *f = &w->folders[i];
 
-    walk(w, i, f->path);
+    walk(w, i, f->kind == FOLDER_OF_FILE ? FILE_EVENTS : STEP_EVENTS, f->path);
     if (f->kind == FOLDER_OF_FILE) { /* what the steps do not tell: it may be readable now */
         f->wd = inotify_add_watch(w->fd, f->path, IN_ATTRIB | IN_MASK_ADD);
         return;

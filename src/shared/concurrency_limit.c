@@ -309,9 +309,9 @@ static unsigned held_by_group(const struct slot_search *q) {
     return held;
 }
 
-/* While SEARCH_LOCK is locked: finds a free slot, if the owner may have one more. Asking for a lock
- * takes longer the more there are, so it is asked for the owner's slots, and then until one is
- * free. */
+/* While SEARCH_LOCK is locked: finds a free slot, if the owner may have one more, and writes the
+ * owner into it unless it has that already. Asking for a lock takes longer the more there are, so
+ * it is asked for the owner's slots, and then until one is free. */
 static enum rc find_slot(int fd, const struct concurrency_share *s, const uint8_t *owner, int *slot,
                          struct err *e) {
     struct slot_search q = {.fd = fd, .share = s, .owner = owner};
@@ -323,9 +323,14 @@ static enum rc find_slot(int fd, const struct concurrency_share *s, const uint8_
         return err_set(e, ERR_EXISTS, "the limit of one owner is reached");
     if (s->group && held_by_group(&q) >= s->per_group)
         return err_set(e, ERR_CONFLICT, "the limit of one group is reached");
+    if (*slot >= 0)
+        return OK;
+    *slot = find_free(&q, false, &held);
     if (*slot < 0)
-        *slot = find_free(&q, false, &held);
-    return *slot < 0 ? err_set(e, ERR_TOO_LARGE, "the limit is reached") : OK;
+        return err_set(e, ERR_TOO_LARGE, "the limit is reached");
+    return pwrite(fd, owner, SHA256_LEN, (off_t)*slot * SHA256_LEN) == SHA256_LEN
+               ? OK
+               : err_set(e, ERR_STORE, "%s cannot be written: %s", s->path, strerror(errno));
 }
 
 static enum rc take_slot(int fd, const struct concurrency_share *s, const char *owner,
@@ -342,9 +347,8 @@ static enum rc take_slot(int fd, const struct concurrency_share *s, const char *
     rc = find_slot(fd, s, digest, &slot, e);
     if (rc)
         return rc;
-    if (pwrite(fd, digest, sizeof digest, (off_t)slot * SHA256_LEN) != (ssize_t)sizeof digest ||
-        byte_lock_take(fd, slot, 1) < 0)
-        return err_set(e, ERR_STORE, "%s cannot be written: %s", s->path, strerror(errno));
+    if (byte_lock_take(fd, slot, 1) < 0)
+        return err_set(e, ERR_STORE, "%s cannot be locked: %s", s->path, strerror(errno));
     return OK;
 }
 
