@@ -105,6 +105,8 @@ int run_answer_take(int conn, struct run_answer *out) {
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
+    if (n >= 0)
+        errno = 0;
     return n == sizeof *out && out->version == RUN_VERSION ? 1 : -1;
 }
 

@@ -19,7 +19,8 @@ void run_request_stop(int conn);
 /* Asks how much memory it uses: an answer with RUN_RUNS comes before that of its end. */
 void run_request_memory(int conn);
 /* Takes the answer when the connection is readable. 1: here it is; 0: not yet; -1: there will be
- * none, since the runner, or its supervisor, has ended. */
+ * none, since the runner, or its supervisor, has ended: errno is ECONNRESET if that was before it
+ * had received the request, so that nothing was started (unix(7)), and otherwise 0. */
 int run_answer_take(int conn, struct run_answer *out);
 
 /* Connects to the instance pool (instance.h). -1: errno. */

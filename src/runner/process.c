@@ -15,6 +15,7 @@
 #define READ_BYTES 16384
 #define ANSWER_MS 1000 /* to wait for a killed program that hangs in the kernel */
 #define DRAIN_READS 64 /* of what is left in the pipes when the program has ended */
+#define TRIES 3        /* with a runner that ends before it has received the request */
 
 struct process {
     int in, out, err;  /* -1: closed, or not there */
@@ -95,6 +96,12 @@ static bool request_run(struct process *r, int fds[RUN_FDS_MAX]) {
     return r->runner >= 0;
 }
 
+static void note_unheard(struct process_result *out, int why) {
+    out->end = PROCESS_NOT_STARTED;
+    out->code = why;
+    out->step = "no connection to the runner";
+}
+
 static bool start(struct process *r) {
     int fds[RUN_FDS_MAX] = {-1, -1, -1};
     const struct persistent *p = r->spec->persistent;
@@ -108,11 +115,8 @@ static bool start(struct process *r) {
         return true;
     }
     ok = request_run(r, fds);
-    if (!ok) {
-        r->result->end = PROCESS_NOT_STARTED;
-        r->result->code = errno;
-        r->result->step = "no connection to the runner";
-    }
+    if (!ok)
+        note_unheard(r->result, errno);
     for (int i = 0; i < 3; i++)
         close_fd(&fds[i]);
     return ok;
@@ -214,6 +218,11 @@ static void note_answered(struct process *r) {
     r->result->answered = true;
 }
 
+/* Has its request been the only message so far? */
+static bool is_request(const struct process *r) {
+    return r->spec && !(r->spec->persistent && r->spec->persistent->taken);
+}
+
 /* Has the runner said how it ended? */
 static bool has_ended(struct process *r) {
     struct run_answer answer;
@@ -221,6 +230,8 @@ static bool has_ended(struct process *r) {
 
     if (taken > 0)
         note_answer(r->result, &answer);
+    else if (taken < 0 && errno == ECONNRESET && is_request(r))
+        note_unheard(r->result, errno);
     else if (taken < 0)
         r->result->end = PROCESS_LOST;
     r->result->unread =
@@ -360,13 +371,31 @@ static void drain(struct process *r) {
         note_answered(r);
 }
 
+/* The connection is closed before anybody has received the request: nothing was started. */
+static bool is_unheard(const struct process_result *r) {
+    return r->end == PROCESS_NOT_STARTED && (r->code == ECONNRESET || r->code == EPIPE);
+}
+
+/* Runs it up to its end. A supervisor that is killed may have accepted the connection already: the
+ * next one gets the same request. false: it was not started. */
+static bool run_to_end(struct process *r) {
+    for (int i = 0; i < TRIES; i++) {
+        close_all(r);
+        r->input = r->spec->input;
+        if (start(r))
+            serve(r);
+        if (!is_unheard(r->result))
+            break;
+    }
+    return r->result->end != PROCESS_NOT_STARTED;
+}
+
 void process_run(struct arena *a, const struct process_spec *spec, struct process_result *out) {
     int64_t began = clock_monotonic_ms();
     struct process r = {.in = -1,
                         .out = -1,
                         .err = -1,
                         .runner = -1,
-                        .input = spec->input,
                         .deadline_ms = began + spec->timeout_ms,
                         .spec = spec,
                         .result = out};
@@ -376,12 +405,11 @@ void process_run(struct arena *a, const struct process_spec *spec, struct proces
     /* Many short lines may come at once. */
     buf_init(&r.output, a, spec->output_max + (spec->on_line ? READ_BYTES : 0));
     buf_init(&r.error, a, PROCESS_STDERR_MAX);
-    if (start(&r)) {
-        serve(&r);
+    if (run_to_end(&r)) {
         if (out->end == PROCESS_EXITED || out->end == PROCESS_SIGNALLED ||
             out->end == PROCESS_OUT_OF_MEMORY)
             drain(&r);
-        else if (out->end != PROCESS_NOT_STARTED && out->end != PROCESS_LOST)
+        else if (out->end != PROCESS_LOST)
             stop(&r);
     }
     close_all(&r);

@@ -2,7 +2,9 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -522,6 +524,70 @@ static void a_tick_comes_in_time_and_may_end_it(void **state) {
     assert_true(r.ms >= 40 && r.ms < 10000);
 }
 
+/* ---- runners that are killed ---- */
+
+/* One whose first `count` supervisors end with a connection: before they have received the request,
+ * or after. From now on programs go through it. Returns its process id. */
+static pid_t start_with_deaths(unsigned count, bool received) {
+    struct child_start how = {.death_signal = SIGTERM};
+    static char message[RUN_REQUEST_MAX];
+    int listener, connector;
+    pid_t pid;
+
+    assert_true(runner_listen("/tmp", &listener, &connector));
+    how.keep[0] = listener;
+    pid = child_fork(&how);
+    if (pid == 0) {
+        while (count--) {
+            struct pollfd p = {.fd = accept(listener, NULL, NULL), .events = POLLIN};
+
+            (void)poll(&p, 1, 60000);
+            if (received)
+                (void)recv(p.fd, message, sizeof message, 0);
+            (void)close(p.fd);
+        }
+        log_set_level(LOG_ERROR);
+        _exit(runner_main(listener, &(struct runner_options){0}));
+    }
+    assert_true(pid > 0);
+    (void)close(listener);
+    runner_use(NULL, connector);
+    return pid;
+}
+
+static void a_request_that_nobody_received_is_sent_again(void **state) {
+    pid_t runner = start_with_deaths(2, false);
+    struct process_result r = run("cat; echo once >>runs");
+
+    (void)state;
+    assert_int_equal(r.end, PROCESS_EXITED);
+    assert_int_equal(r.code, 0);
+    assert_string_equal(r.out.p, "in");
+    assert_string_equal(run("cat runs").out.p, "once\n");
+    assert_int_equal(runner_stop(runner), 0);
+}
+
+static void but_not_for_ever(void **state) {
+    pid_t runner = start_with_deaths(3, false);
+    struct process_result r = run("echo never");
+
+    (void)state;
+    assert_int_equal(r.end, PROCESS_NOT_STARTED);
+    assert_int_equal(r.code, ECONNRESET);
+    assert_int_equal(r.out.len, 0);
+    assert_int_equal(runner_stop(runner), 0);
+}
+
+static void one_that_was_received_may_have_run(void **state) {
+    pid_t runner = start_with_deaths(1, true);
+    struct process_result r = run("echo never");
+
+    (void)state;
+    assert_int_equal(r.end, PROCESS_LOST);
+    assert_string_equal(run("echo next").out.p, "next\n");
+    assert_int_equal(runner_stop(runner), 0);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
@@ -552,5 +618,12 @@ int main(void) {
         T(nobody_waiting_stops_it),
         T(nothing_is_left_behind),
     };
-    return cmocka_run_group_tests(tests, runner_setup, runner_teardown);
+    const struct CMUnitTest killed[] = {
+        T(a_request_that_nobody_received_is_sent_again),
+        T(but_not_for_ever),
+        T(one_that_was_received_may_have_run),
+    };
+    int failed = cmocka_run_group_tests(tests, runner_setup, runner_teardown);
+
+    return failed | cmocka_run_group_tests(killed, NULL, NULL);
 }
