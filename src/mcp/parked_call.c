@@ -4,9 +4,11 @@
 
 #include "base/json.h"
 #include "crypto/digest.h"
+#include "mcp/rpc.h"
 #include "mcp/stream.h"
 #include "shared/message_socket.h"
 #include "shared/replay_log.h"
+#include "web/sse.h"
 
 #define CALL "call" /* our member of the state */
 #define USER_DIGEST_BYTES 12
@@ -37,7 +39,21 @@ static struct json *save(struct mcp_call *c) {
     return o;
 }
 
+/* Without an id: this event is not stored. */
+static struct text lost_event(struct mcp_call *c) {
+    struct err e;
+    struct text event = {0};
+
+    if (err_set(&e, ERR_RPC_INTERNAL,
+                "The call was lost while it waited for an answer, since a process of the server "
+                "has ended. Call again"))
+        event =
+            sse_event(c->arena, NULL, rpc_error(c->arena, c->msg.id, c->msg.protocol, &e, NULL));
+    return event.len <= PARKED_LOST_MAX ? event : (struct text){0};
+}
+
 static bool give_away(struct mcp_call *c, struct parked *p) {
+    p->lost = lost_event(c);
     p->user = sha256_base64url(c->arena, mcp_call_user(c), USER_DIGEST_BYTES);
     p->disconnected = c->stream.disconnected;
     p->keep_alive_ms = (int64_t)c->x->site->config->stream_keep_alive_s * 1000;

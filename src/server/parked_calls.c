@@ -14,11 +14,13 @@ struct held_call {
     TAILQ_ENTRY(held_call) link;
     struct parked_list *list; /* in which it is */
     struct parked_call call;
+    uint64_t kept;      /* its number in the keeper; 0: it has not */
     int64_t comment_ms; /* monotonic: when one is due */
 };
 
 void parked_calls_open(struct parked_calls *p, int resume) {
-    *p = (struct parked_calls){.epoll = epoll_create1(EPOLL_CLOEXEC), .resume = resume};
+    *p = (struct parked_calls){
+        .epoll = epoll_create1(EPOLL_CLOEXEC), .resume = resume, .keeper.fd = -1};
     TAILQ_INIT(&p->waiting);
     TAILQ_INIT(&p->asleep);
     TAILQ_INIT(&p->ready);
@@ -77,6 +79,7 @@ void parked_calls_add(struct parked_calls *p, const struct parked_call *call) {
     c->call.message.refused = !call->message.again && is_too_many(p, &call->message);
     c->comment_ms = clock_monotonic_ms() + call->message.keep_alive_ms;
     p->count++;
+    c->kept = parked_keeper_add(&p->keeper, call);
     if (c->call.message.refused) {
         move(c, &p->ready);
     } else if (call->message.asleep) {
@@ -89,6 +92,7 @@ void parked_calls_add(struct parked_calls *p, const struct parked_call *call) {
 
 static void drop(struct parked_calls *p, struct held_call *c) {
     make_ready(p, c);
+    parked_keeper_remove(&p->keeper, c->kept);
     TAILQ_REMOVE(c->list, c, link);
     for (unsigned i = 0; i < PARKED_ALL_FDS; i++)
         if (c->call.fds[i] >= 0)
@@ -109,8 +113,13 @@ static void watch_room(struct parked_calls *p, bool full) {
 static void send_ready(struct parked_calls *p) {
     struct held_call *c;
 
-    while ((c = TAILQ_FIRST(&p->ready)) && stream_channel_send_parked(p->resume, &c->call, 0))
+    while ((c = TAILQ_FIRST(&p->ready))) {
+        parked_keeper_remove(&p->keeper, c->kept);
+        c->kept = 0;
+        if (!stream_channel_send_parked(p->resume, &c->call, 0))
+            break;
         drop(p, c);
+    }
     watch_room(p, c != NULL);
 }
 
@@ -172,12 +181,17 @@ void parked_calls_give_back(struct parked_calls *p) {
     send_ready(p);
 }
 
-void parked_calls_drop(struct parked_calls *p) {
+void parked_calls_lose(struct parked_calls *p) {
+    const size_t count = p->count;
     struct held_call *c;
 
     while ((c = TAILQ_FIRST(&p->waiting)) || (c = TAILQ_FIRST(&p->asleep)) ||
-           (c = TAILQ_FIRST(&p->ready)))
+           (c = TAILQ_FIRST(&p->ready))) {
+        parked_call_tell_lost(&c->call);
         drop(p, c);
+    }
+    if (count)
+        log_warn("parked_calls_lost", kvn("calls", (int64_t)count));
 }
 
 int64_t parked_calls_due(const struct parked_calls *p) {

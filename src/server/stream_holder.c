@@ -272,14 +272,14 @@ static void keep_alive(struct stream_holder *h, int64_t now_s) {
 }
 
 /* At the end, also of streams that workers have sent but that are not yet received. */
-static void end_all(struct stream_holder *h) {
+static void end_all(struct stream_holder *h, pid_t master) {
     receive_messages(h);
     while (h->head.next != &h->head)
         stream_end(h, h->head.next);
-    if (h->board->stopping)
-        parked_calls_drop(&h->parked);
+    if (h->board->stopping || getppid() != master) /* there is no next stream holder */
+        parked_calls_lose(&h->parked);
     else
-        parked_calls_give_back(&h->parked); /* workers give them to the next stream holder */
+        parked_calls_give_back(&h->parked); /* workers give them to it */
 }
 
 static int timeout(const struct stream_holder *h) {
@@ -448,7 +448,7 @@ _Noreturn void stream_holder_main(const struct site_set *sites, struct scoreboar
     h->keep_alive_ms = clock_monotonic_ms() + KEEP_ALIVE_MS;
     while (!h->stopping)
         serve(h);
-    end_all(h);
+    end_all(h, master);
     send_remaining(h, master);
     exit(0);
 }

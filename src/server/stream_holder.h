@@ -63,6 +63,11 @@ struct parked_calls {
     TAILQ_HEAD(parked_list, held_call) waiting, asleep, ready; /* ready: for a worker */
     size_t count;                                              /* of all three */
     bool full; /* workers have to take some first: `resume` is in the epoll */
+    struct parked_keeper {
+        int fd; /* -1: there is none */
+        pid_t pid;
+        uint64_t last; /* number that a call has got */
+    } keeper;
 };
 
 struct task_subscriptions {
@@ -199,9 +204,20 @@ void parked_calls_add(struct parked_calls *p, const struct parked_call *call);
 void parked_calls_serve(struct parked_calls *p);
 void parked_calls_keep_alive(struct parked_calls *p); /* sends the comments that are due */
 void parked_calls_give_back(struct parked_calls *p);  /* all of them */
-void parked_calls_drop(struct parked_calls *p);       /* the same, but they are lost */
+void parked_calls_lose(struct parked_calls *p);       /* ends their streams with an error */
 /* When parked_calls_serve is due though nothing arrives: monotonic, INT64_MAX: never. */
 int64_t parked_calls_due(const struct parked_calls *p);
+
+/* ---- parked_keeper.c: if the stream holder is killed, its parked calls end with an error, by a
+ * process that only has their descriptors, too. It starts with the first call and ends with the
+ * stream holder. None of these functions fails: without the process the calls go on. */
+
+/* The number of the call there; 0: it is not kept. */
+uint64_t parked_keeper_add(struct parked_keeper *k, const struct parked_call *call);
+/* It has to be told before somebody else uses the connection. */
+void parked_keeper_remove(struct parked_keeper *k, uint64_t number);
+/* Ends the stream of a lost call. The descriptors stay the caller's. */
+void parked_call_tell_lost(const struct parked_call *call);
 
 /* ---- task_subscriptions.c */
 

@@ -130,7 +130,7 @@ static bool park(struct reply_sink *sink, const struct parked *p) {
                     .keep_alive_ms = p->keep_alive_ms,
                     .again = p->again,
                     .asleep = p->asleep},
-        .fds[PARKED_FILE] = parked_write(w->rq, p->state),
+        .fds[PARKED_FILE] = parked_write(w->rq, p->state, p->lost),
     };
     struct fcgi_detached reply;
     bool taken;

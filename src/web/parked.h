@@ -8,6 +8,7 @@
 
 #define PARKED_BYTES_MAX ((size_t)256 << 10) /* of the file; a larger call keeps its worker */
 #define PARKED_USER_MAX 23                   /* bytes */
+#define PARKED_LOST_MAX 4096                 /* bytes */
 
 struct request;
 
@@ -22,6 +23,7 @@ enum parked_fd {
 /* What a handler gives away. */
 struct parked {
     struct text state; /* what the handler needs to go on */
+    struct text lost;  /* the rest of the stream if the call is lost; at most PARKED_LOST_MAX */
     const char *user;  /* a digest of at most PARKED_USER_MAX bytes */
     int fds[PARKED_FDS];
     int64_t until_ms;      /* monotonic: continued then at the latest */
@@ -45,9 +47,11 @@ static inline int resumed_take(struct resumed *r, enum parked_fd which) {
     return fd;
 }
 
-/* A file in memory with the request and the state; -1: errno, EFBIG if it would be over
- * PARKED_BYTES_MAX. */
-int parked_write(const struct request *rq, struct text state);
+/* A file in memory with the request, the state and the end of the stream; -1: errno, EFBIG if it
+ * would be over PARKED_BYTES_MAX. */
+int parked_write(const struct request *rq, struct text state, struct text lost);
+/* Reads only the end of the stream. Returns its length; 0: there is none, or it is malformed. */
+size_t parked_read_lost(int file, char out[PARKED_LOST_MAX]);
 /* Reads it into rq, whose arena must be set: all members that parked_write has (fcgi_adopt fills
  * the others). *state lives in the same arena. False: it is malformed. */
 bool parked_read(int file, struct request *rq, struct text *state);

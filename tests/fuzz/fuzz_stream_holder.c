@@ -4,6 +4,7 @@
 #include "input.h"
 #include <sys/eventfd.h>
 
+#include "runner/packet.h"
 #include "standalone.h"
 
 /* For how it reads: what is public never returns. */
@@ -24,7 +25,7 @@ struct connection {
 struct run {
     struct arena *a;
     struct stream_holder *h;
-    int channel, tasks, resume; /* our ends */
+    int channel, tasks, resume, keeper; /* our ends */
     struct connection connections[CONNECTIONS_MAX];
     size_t count;
 };
@@ -53,7 +54,7 @@ static struct stream_holder *the_holder(void) {
 }
 
 static void begin(struct run *r) {
-    int channel[2], tasks[2], resume[2];
+    int channel[2], tasks[2], resume[2], keeper[2];
     struct stream_holder *h = r->h;
 
     MUST(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, channel));
@@ -61,6 +62,9 @@ static void begin(struct run *r) {
     MUST(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, resume));
     parked_calls_open(&h->parked, resume[0]);
     r->resume = resume[1];
+    MUST(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, keeper));
+    h->parked.keeper.fd = keeper[0]; /* no process is started */
+    r->keeper = keeper[1];
     h->channel = channel[0];
     r->channel = channel[1];
     h->tasks = (struct task_subscriptions){.fd = tasks[0],
@@ -86,10 +90,18 @@ static void check_connection(const struct connection *c) {
     }
 }
 
-/* What workers get back is whole. */
+/* What workers get back is whole, and so is what is kept. */
 static void take_parked(struct run *r) {
     struct stream_message m;
+    uint64_t kept[4];
+    int fds[PARKED_ALL_FDS];
+    struct packet packet = {kept, sizeof kept, fds, PARKED_ALL_FDS, 0};
 
+    while (packet_receive(r->keeper, &packet) > 0) {
+        MUST(*kept && packet.fd_count <= 2);
+        while (packet.fd_count)
+            MUST(!close(fds[--packet.fd_count]));
+    }
     while (stream_channel_receive(r->resume, &m)) {
         MUST(m.kind == STREAM_MESSAGE_PARKED && m.parked.fds[PARKED_FILE] >= 0);
         for (unsigned i = 0; i < PARKED_ALL_FDS; i++)
@@ -98,7 +110,7 @@ static void take_parked(struct run *r) {
 }
 
 static void end(struct run *r) {
-    end_all(r->h);
+    end_all(r->h, getppid());
     MUST(!r->h->count && !r->h->board->streams);
     while (r->h->parked.count) {
         take_parked(r);
@@ -108,6 +120,8 @@ static void end(struct run *r) {
     close(r->h->parked.epoll);
     close(r->h->parked.resume);
     close(r->resume);
+    close(r->h->parked.keeper.fd);
+    close(r->keeper);
     for (size_t i = 0; i < r->count; i++)
         check_connection(&r->connections[i]);
     free(r->h->tasks.in);

@@ -22,7 +22,8 @@ static void what_was_written_comes_back(void **state) {
     const struct request rq = request();
     struct request again = {.arena = *state};
     struct text text;
-    int fd = parked_write(&rq, TEXT_LITERAL("{\"state\":2}"));
+    int fd = parked_write(&rq, TEXT_LITERAL("{\"state\":2}"), TEXT_LITERAL("data: lost\n\n"));
+    char lost[PARKED_LOST_MAX];
 
     assert_true(fd >= 0);
     assert_true(parked_read(fd, &again, &text));
@@ -34,6 +35,8 @@ static void what_was_written_comes_back(void **state) {
     for (size_t i = 0; params[i]; i++)
         assert_string_equal(again.params[i], params[i]);
     assert_null(again.params[3]);
+    assert_int_equal(parked_read_lost(fd, lost), 12);
+    assert_memory_equal(lost, "data: lost\n\n", 12);
     assert_int_equal(close(fd), 0);
 }
 
@@ -43,7 +46,20 @@ static void one_that_is_too_large_is_not_written(void **state) {
     rq.body = arena_alloc(*state, PARKED_BYTES_MAX);
     rq.body_len = PARKED_BYTES_MAX;
     errno = 0;
-    assert_int_equal(parked_write(&rq, TEXT_LITERAL("{}")), -1);
+    assert_int_equal(parked_write(&rq, TEXT_LITERAL("{}"), TEXT_LITERAL(":")), -1);
+    assert_int_equal(errno, EFBIG);
+}
+
+static void the_end_of_the_stream_has_a_limit(void **state) {
+    const struct request rq = request();
+    char text[PARKED_LOST_MAX + 1] = {0}, read[PARKED_LOST_MAX];
+    int fd = parked_write(&rq, TEXT_LITERAL("{}"), (struct text){text, PARKED_LOST_MAX});
+
+    (void)state;
+    assert_int_equal(parked_read_lost(fd, read), PARKED_LOST_MAX);
+    assert_int_equal(close(fd), 0);
+    errno = 0;
+    assert_int_equal(parked_write(&rq, TEXT_LITERAL("{}"), (struct text){text, sizeof text}), -1);
     assert_int_equal(errno, EFBIG);
 }
 
@@ -51,10 +67,10 @@ static void one_that_is_too_large_is_not_written(void **state) {
  * whole. */
 static void damaged_ones_are_refused(void **state) {
     const struct request rq = request();
-    int fd = parked_write(&rq, TEXT_LITERAL("{}"));
+    int fd = parked_write(&rq, TEXT_LITERAL("{}"), TEXT_LITERAL(":"));
+    char byte, lost[PARKED_LOST_MAX];
     struct text text;
     struct stat st;
-    char byte;
 
     assert_int_equal(fstat(fd, &st), 0);
     for (off_t i = 0; i < st.st_size; i++) {
@@ -63,6 +79,7 @@ static void damaged_ones_are_refused(void **state) {
         assert_int_equal(pread(fd, &byte, 1, i), 1);
         byte = (char)~byte;
         assert_true(file_write_all(fd, &byte, 1, i));
+        (void)parked_read_lost(fd, lost);
         if (parked_read(fd, &again, &text))
             assert_true(text.len <= (size_t)st.st_size && again.body_len <= (size_t)st.st_size);
         byte = (char)~byte;
@@ -73,6 +90,7 @@ static void damaged_ones_are_refused(void **state) {
 
         assert_int_equal(ftruncate(fd, len), 0);
         assert_false(parked_read(fd, &again, &text));
+        assert_int_equal(parked_read_lost(fd, lost), 0);
     }
     assert_int_equal(close(fd), 0);
 }
@@ -81,6 +99,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(what_was_written_comes_back),
         WITH_ARENA(one_that_is_too_large_is_not_written),
+        WITH_ARENA(the_end_of_the_stream_has_a_limit),
         WITH_ARENA(damaged_ones_are_refused),
     };
 
