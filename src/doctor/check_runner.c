@@ -1,7 +1,9 @@
 /* Private part of doctor.h: who starts programs of tools, prompts and resources, and what keeps
  * programs from the daemon. */
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "doctor/doctor.h"
@@ -9,6 +11,7 @@
 #include "runner/landlock.h"
 #include "runner/seccomp_notify.h"
 
+#define TMP "/tmp"
 #define ANSWER_MS 5000
 #define LANDLOCK_WITH_SIGNALS 6 /* the ABI since which programs cannot send signals to others */
 #define USE_SERVICE                                                                                \
@@ -20,9 +23,28 @@ static const char *name_of(struct doctor *d, uid_t uid) {
     return p ? arena_strdup(d->arena, p->pw_name) : arena_printf(d->arena, "%u", (unsigned)uid);
 }
 
+/* What Landlock lets programs read whose manifests have no "write" (catalog/program_access.c).
+ * NULL: nothing of ours. */
+static const char *in_tmp(const struct config *c) {
+    const char *const ours[] = {c->state_dir, c->secret_key_file, c->secrets_dir};
+    char real[PATH_MAX];
+
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (*ours[i] && realpath(ours[i], real) && !strncmp(real, TMP "/", sizeof TMP))
+            return ours[i];
+    return NULL;
+}
+
 /* As the daemon's own user. */
 static void report_not_separated(struct doctor *d, unsigned landlock) {
-    if (!landlock)
+    const char *exposed = in_tmp(d->config);
+
+    if (landlock && exposed)
+        doctor_warn(
+            d, "keep it elsewhere, such as below /var/lib, or set RUNNER_SOCKET or RUN_USER",
+            "programs run as the daemon's own user and may write to " TMP ", so they can read %s",
+            exposed);
+    else if (!landlock)
         doctor_warn(d, USE_SERVICE,
                     "programs run as the daemon's own user, and this kernel has no Landlock: they "
                     "can read its keys");

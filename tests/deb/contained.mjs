@@ -67,9 +67,17 @@ async function ask(site, name, args) {
   return `${answer.isError ? 'failed: ' : ''}${answer.content[0].text.trim()}`;
 }
 
-// The processes of runs, by the runner's control groups.
-const leftOf = (unit) => fs.readdirSync(`${SLICE}/${unit}`).filter((name) => name.startsWith('run-'))
-  .flatMap((name) => fs.readFileSync(`${SLICE}/${unit}/${name}/cgroup.procs`, 'utf8').trim().split('\n')).filter(Boolean);
+// The processes in a control group; none if it is removed meanwhile, since a supervisor removes its group when it has killed what was in it.
+function processesOf(group) {
+  try {
+    return fs.readFileSync(`${group}/cgroup.procs`, 'utf8').trim().split('\n').filter(Boolean);
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ENODEV') return [];
+    throw error;
+  }
+}
+// Those of runs.
+const leftOf = (unit) => fs.readdirSync(`${SLICE}/${unit}`).filter((name) => name.startsWith('run-')).flatMap((name) => processesOf(`${SLICE}/${unit}/${name}`));
 const nothingIsLeft = (unit) => until('nothing is left of the runs', () => !leftOf(unit).length);
 
 async function checkMemory(site, unit) {

@@ -15,6 +15,8 @@ import { startSite, webServers, WEB_SERVER } from '../parts/site.mjs';
 import { makeCertificates } from '../parts/tls.mjs';
 import { freePort, ROOT, until } from '../parts/util.mjs';
 
+process.env.TMPDIR = '/var/tmp'; // programs may write to /tmp
+
 let port, certificates, site, web;
 
 // Of each web server: its options for TLS with our rules and `more`, HSTS, what keeps Authorization from the service, what takes

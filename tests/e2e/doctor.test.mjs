@@ -12,6 +12,7 @@ import { KEY, startDynamoDbProxy } from '../parts/dynamodb-proxy.mjs';
 import { startSite } from '../parts/site.mjs';
 import { freePort } from '../parts/util.mjs';
 
+process.env.TMPDIR = '/var/tmp'; // programs may write to /tmp
 const AUTHORIZER = { accessKeyId: 'AKIAAUTHORIZE0000001', secretAccessKey: 'authorize', actions: ['PutItem', 'UpdateItem'] };
 let dynamodb, proxy, site;
 before(async () => {
@@ -49,6 +50,14 @@ test('all is good', async () => {
   assert.deepEqual(await dynamodb.items('good'), [], 'nothing was written');
   const conditions = proxy.calls.slice(from).filter(({ type }) => type);
   assert.ok(conditions.every(({ type }) => type === 'ConditionalCheckFailedException'));
+});
+
+test('programs of the same user can read what is in /tmp', async () => {
+  const dir = fs.mkdtempSync('/tmp/mcp-authd-doctor-');
+  const report = await doctor({ config: { STATE_DIR: dir } });
+  assert.equal(report.of('programs').status, 'warn', report.output);
+  assert.ok(report.of('programs').text.includes(`can read ${dir}`), report.output);
+  fs.rmSync(dir, { recursive: true });
 });
 
 test('with the embedded store AWS is not asked', async () => {
