@@ -5,9 +5,9 @@ BUILD   ?= build
 PREFIX  ?= /usr
 VERSION := $(shell cat VERSION)
 
-PKGS    := fcgi json-c libcurl libjwt-gnutls gnutls nettle libpcre2-8 yaml-0.1
+PKGS    := fcgi json-c libcurl libjwt-gnutls gnutls nettle hogweed libpcre2-8 yaml-0.1
 PKG_CONFIG ?= pkg-config
-LIBS     = $(shell $(PKG_CONFIG) --libs $(PKGS)) -llmdb -lm
+LIBS     = $(shell $(PKG_CONFIG) --libs $(PKGS)) -llmdb -lgmp -lm
 INCS     = $(shell $(PKG_CONFIG) --cflags $(PKGS))
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
            -Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough

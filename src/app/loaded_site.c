@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "crypto/seal.h"
 #include "exec/methods.h"
+#include "exec/server_identity.h"
 #include "mcp/stream.h"
 #include "net/http.h"
 #include "oauth/client_fetch.h"
@@ -116,9 +117,10 @@ static const struct {
     const char *purpose;
     unsigned groups;
 } seal_purposes[] = {
-    {"consent", GROUP_AUTHORIZE}, {"remembered", GROUP_AUTHORIZE},  {"session", GROUPS_OAUTH},
-    {"client", GROUPS_OAUTH},     {"refresh", GROUP_TOKEN},         {"refreshed", GROUP_TOKEN},
-    {"mcp-session", GROUP_MCP},   {"mcp-request-state", GROUP_MCP}, {"task", GROUP_MCP},
+    {"consent", GROUP_AUTHORIZE},  {"remembered", GROUP_AUTHORIZE},  {"session", GROUPS_OAUTH},
+    {"client", GROUPS_OAUTH},      {"refresh", GROUP_TOKEN},         {"refreshed", GROUP_TOKEN},
+    {"mcp-session", GROUP_MCP},    {"mcp-request-state", GROUP_MCP}, {"task", GROUP_MCP},
+    {IDENTITY_PURPOSE, GROUP_MCP},
 };
 
 /* The keys of the groups that this service has; the file's, from which any could be made, go. */

@@ -2,6 +2,7 @@
 
 #include "app/server_page.h"
 #include "base/base.h"
+#include "exec/server_identity.h"
 #include "mcp/endpoint.h"
 #include "mcp/session.h"
 #include "oauth/endpoints.h"
@@ -31,6 +32,7 @@ static const struct {
     OAUTH_ENDPOINTS{"POST", BASE_MCP, "", mcp_post, STYLE_RPC, CORS_MCP, GROUP_MCP},
     {"GET", BASE_MCP, "", server_page_or_stream, STYLE_RPC, CORS_MCP, GROUP_MCP},
     {"DELETE", BASE_MCP, "", mcp_delete, STYLE_RPC, CORS_MCP, GROUP_MCP},
+    {"GET", BASE_ISSUER, "/jwks", mcp_key_set, STYLE_OAUTH, CORS_ANY, GROUP_MCP},
 };
 
 static const char *full_path(struct arena *a, const struct config *c, enum base base,

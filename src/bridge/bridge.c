@@ -113,11 +113,23 @@ static const struct json *caller_of(struct bridge *b, const struct bridge_post *
     return json_get(json_get(json_get(v, "params"), "_meta"), SERVER_META_CALLER);
 }
 
+/* Each call has a JWT of its own, if the server wants one. */
+static bool has_authorization(const struct bridge_post *p) {
+    static const char name[] = "Authorization: ";
+    const char *line = p && p->headers ? p->headers : "";
+
+    while (*line && strncmp(line, name, sizeof name - 1) != 0)
+        line = strchr(line, '\n') + 1;
+    return *line;
+}
+
 static size_t add_lines(struct bridge *b, const struct bridge_post *p, const char **all, size_t n) {
     const char *line = p && p->headers ? p->headers : "";
 
     for (const char *end; (end = strchr(line, '\n')); line = end + 1)
         all[n++] = arena_strndup(b->arena, line, (size_t)(end - line));
+    if (b->service && !has_authorization(p))
+        all[n++] = arena_printf(b->arena, "Authorization: Bearer %s", b->service);
     return n;
 }
 
@@ -160,11 +172,21 @@ static void cancel(struct bridge *b, const struct json *params, struct text line
         post_send(note);
 }
 
+static void keep_service(struct bridge *b, const char *jwt) {
+    free(b->service);
+    b->service = xstrdup(jwt);
+}
+
 static void pass_request(struct bridge *b, int64_t id, struct json *v, struct text line) {
-    const bool is_changed = json_has(json_get(json_get(v, "params"), "_meta"), SERVER_META_HEADERS);
-    const char *headers = headers_of_message(b, v);
+    const char *service = json_get_str(v, SERVER_SERVICE), *headers;
+    const bool is_changed =
+        service || json_has(json_get(json_get(v, "params"), "_meta"), SERVER_META_HEADERS);
     struct bridge_post *p;
 
+    if (service)
+        keep_service(b, service);
+    json_del(v, SERVER_SERVICE);
+    headers = headers_of_message(b, v);
     if (is_changed)
         line.p = json_text(b->arena, v, &line.len);
     p = post_new(b, id, line);
@@ -248,6 +270,7 @@ static void free_bridge(struct bridge *b) {
     free(b->initialize);
     free(b->initialized);
     free(b->endpoint);
+    free(b->service);
     arena_free(b->arena);
 }
 
@@ -267,6 +290,8 @@ int bridge_command(int argc, char **argv) {
                    "runner");
         return 2;
     }
+    if (getenv(SERVER_SERVICE_VARIABLE))
+        keep_service(&b, getenv(SERVER_SERVICE_VARIABLE));
     (void)signal(SIGPIPE, SIG_IGN);
     b.http = http_streams_new(ca_file);
     if (!b.http)

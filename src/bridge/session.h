@@ -54,6 +54,7 @@ struct bridge {
     const char *headers[BRIDGE_HEADERS_MAX + 1]; /* "Name: value" */
     bool names_caller;                           /* one of them does */
     bool is_stateless;                           /* it speaks 2026-07-28 */
+    char *service; /* the JWT of what no call sends; NULL: none is wanted */
     enum bridge_state state;
     char session[BRIDGE_SESSION_MAX + 1]; /* "": none */
     unsigned sessions;                    /* that were begun anew */

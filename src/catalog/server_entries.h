@@ -9,6 +9,7 @@
 #define SERVER_LISTS_BYTES_MAX ((size_t)8 << 20)
 #define SERVER_NAMES_MAX 256 /* in "allow", and in "deny" */
 
+#define SERVER_AUDIENCE_MAX 256
 /* Values of "revision". */
 #define SERVER_REVISION_HANDSHAKE "2025-11-25"
 #define SERVER_REVISION_STATELESS "2026-07-28"
@@ -30,6 +31,7 @@ struct server {
     int64_t instances_max; /* of those of users and calls */
     bool is_address;       /* and no program */
     const char *revision;  /* of MCP, that is asked for; NULL: any */
+    const char *audience;  /* of the JWT that says who calls; NULL: it wants none */
     bool tells_caller;     /* who calls, in _meta */
     int64_t timeout_ms;    /* of a call */
     int64_t start_s;       /* for its initialization */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,8 +101,35 @@ static enum rc read_caller(const struct manifest *m, struct server *s) {
     if (json_has(m->v, "caller") && !json_is_bool(json_get(m->v, "caller")))
         return manifest_error(m, "caller", "must be true or false");
     s->tells_caller = json_get_bool(m->v, "caller");
-    if (json_has(m->v, "claims") && !s->tells_caller)
-        return manifest_error(m, "claims", "is only valid with \"caller\": true");
+    if (json_has(m->v, "claims") && !s->tells_caller && !json_has(m->v, "identity"))
+        return manifest_error(m, "claims", "is only valid with \"caller\": true or \"identity\"");
+    return OK;
+}
+
+/* A header of the manifest with the same name would be sent besides. */
+static bool has_authorization(const struct manifest *m) {
+    struct json_member h;
+
+    for (bool more = json_first(json_get(m->v, "headers"), &h); more; more = json_next(&h))
+        if (!strcasecmp(h.key, "Authorization"))
+            return true;
+    return false;
+}
+
+static enum rc read_identity(const struct manifest *m, struct server *s) {
+    const char *given = json_get_str(m->v, "identity"), *audience = json_get_str(m->v, "audience");
+
+    if (json_has(m->v, "identity") && (!given || strcmp(given, "jwt") != 0))
+        return manifest_error(m, "identity", "must be \"jwt\"");
+    if (json_has(m->v, "audience") &&
+        (!given || !audience || !*audience || strlen(audience) > SERVER_AUDIENCE_MAX))
+        return manifest_error(m, "audience",
+                              "must be a string of 1 to 256 bytes, with \"identity\"");
+    if (given && has_authorization(m))
+        return manifest_error(m, "headers.Authorization",
+                              "is set by \"identity\": leave out one of them");
+    audience = audience ? audience : json_get_str(m->v, "url");
+    s->audience = given && audience ? arena_strdup(m->keep, audience) : NULL;
     return OK;
 }
 
@@ -134,8 +162,8 @@ static enum rc read_start(const struct manifest *m, struct server *s) {
 static enum rc read_server(const struct manifest *m, struct server *s) {
     static const char *const of_program[] = {"command", "env",          "home", "read",
                                              "write",   COMMON_MEMBERS, NULL};
-    static const char *const of_url[] = {"url",        "headers",      "ca_file",
-                                         "allow_http", COMMON_MEMBERS, NULL};
+    static const char *const of_url[] = {"url",      "headers",  "ca_file",      "allow_http",
+                                         "identity", "audience", COMMON_MEMBERS, NULL};
     const size_t len = strlen(m->file) - strlen(".json");
     enum rc rc = json_has(m->v, "url")
                      ? manifest_check_members(m, m->v, of_url, " of a server with \"url\"")
@@ -160,6 +188,8 @@ static enum rc read_server(const struct manifest *m, struct server *s) {
         rc = read_caller(m, s);
     if (!rc)
         rc = read_revision(m, s);
+    if (!rc)
+        rc = read_identity(m, s);
     s->lists = arena_printf(m->keep, "%s/servers/%s.json", m->config->state_dir, s->name);
     return rc ? rc : read_start(m, s);
 }

@@ -246,9 +246,8 @@ static void derive_purpose_key(const uint8_t key[SEAL_KEY_LEN], const char *purp
     hkdf_sha256(key, SEAL_KEY_LEN, info, out, SEAL_KEY_LEN);
 }
 
-/* The same of k->keys[i]. False if these keys are not kept for that purpose. */
-static bool get_purpose_key(const struct seal_keys *k, size_t i, const char *purpose,
-                            uint8_t out[SEAL_KEY_LEN]) {
+bool seal_purpose_key(const struct seal_keys *k, size_t i, const char *purpose,
+                      uint8_t out[SEAL_KEY_LEN]) {
     if (!k->purposes) {
         derive_purpose_key(k->keys[i].key, purpose, out);
         return true;
@@ -321,7 +320,7 @@ char *seal(struct arena *a, const struct seal_binding *b, const void *data, size
     out = arena_alloc(a, len + OVERHEAD);
     if (!b->keys)
         derive_purpose_key(b->key, b->purpose, key);
-    else if (!get_purpose_key(b->keys, 0, b->purpose, key))
+    else if (!seal_purpose_key(b->keys, 0, b->purpose, key))
         abort(); /* a purpose that seal_keys_keep was not told of */
     out[0] = SEAL_VERSION;
     memcpy(out + 1, b->keys ? b->keys->keys[0].id : no_key_id, SEAL_KEY_ID_LEN);
@@ -375,7 +374,7 @@ static bool open_with_key_file(struct arena *a, const struct seal_binding *b,
 
     for (size_t i = 0; i < b->keys->count; i++)
         if (!memcmp(b->keys->keys[i].id, s->bytes + 1, SEAL_KEY_ID_LEN) &&
-            get_purpose_key(b->keys, i, b->purpose, key) && decrypt(a, key, b, s, out))
+            seal_purpose_key(b->keys, i, b->purpose, key) && decrypt(a, key, b, s, out))
             return true;
     return false;
 }

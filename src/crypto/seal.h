@@ -37,6 +37,10 @@ void seal_keys_free(struct seal_keys *k); /* NULL is accepted */
  * that was sealed for another purpose does not open. */
 void seal_keys_keep(struct seal_keys *k, const char *const *purposes);
 
+/* The i-th key for a purpose, of which others are derived. false: it is not kept for that. */
+bool seal_purpose_key(const struct seal_keys *k, size_t i, const char *purpose,
+                      uint8_t out[SEAL_KEY_LEN]);
+
 #define SEAL_DATA_MAX                                                                              \
     262144 /* bytes to seal; more ends the process, as running out of memory does */
 

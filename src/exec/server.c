@@ -3,6 +3,7 @@
 
 #include "exec/input_required.h"
 #include "exec/program_start.h"
+#include "exec/server_identity.h"
 #include "exec/server_lists.h"
 #include "exec/tool_result.h"
 #include "mcp/session.h"
@@ -180,16 +181,13 @@ static struct json *param_headers(struct mcp_call *c, const struct invocation *i
 /* What only the bridge reads. */
 static void add_headers(struct mcp_call *c, const struct invocation *i, struct json *params) {
     const struct server_item *item = i->source->spec;
-    struct json *meta = json_get(params, "_meta"), *headers;
+    const bool is_tool = is_kind(i, "tool") && strcmp(i->params[0].key, "argument") != 0;
+    struct json *headers;
 
-    if (!item->server->is_address || !is_kind(i, "tool") || !strcmp(i->params[0].key, "argument"))
+    if (!item->server->is_address)
         return;
-    headers = param_headers(c, i);
-    if (!json_size(headers))
-        return;
-    if (!meta)
-        json_put(params, "_meta", meta = json_new_object(c->arena));
-    json_put(meta, SERVER_META_HEADERS, headers);
+    headers = is_tool ? param_headers(c, i) : json_new_object(c->arena);
+    server_put_headers(c, params, headers, server_identity(c, item->server));
 }
 
 /* Until it answers, or asks what the client can be asked. */

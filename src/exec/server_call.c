@@ -9,6 +9,7 @@
 #include "crypto/digest.h"
 #include "exec/program_instance.h"
 #include "exec/program_start.h"
+#include "exec/server_identity.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
 #include "runner/packet.h"
@@ -34,6 +35,22 @@ static const struct source *source_of(struct arena *a, const struct server *s) {
     return source;
 }
 
+/* With the variable for the bridge, if the server wants to know who calls. */
+static const char *const *with_service_identity(struct mcp_call *c, const struct server *s,
+                                                const char *const *envp) {
+    const char *jwt = server_service_identity(c, s), **out;
+    size_t n = 0;
+
+    if (!jwt)
+        return envp;
+    while (envp[n])
+        n++;
+    out = arena_alloc(c->arena, (n + 2) * sizeof *out);
+    memcpy(out, envp, n * sizeof *envp);
+    out[n] = arena_printf(c->arena, SERVER_SERVICE_VARIABLE "=%s", jwt);
+    return out;
+}
+
 /* Starts the server and gives it to a relay. */
 static bool start(struct mcp_call *c, const struct server *s, const struct instance_key *key,
                   struct server_answer *out) {
@@ -46,7 +63,7 @@ static bool start(struct mcp_call *c, const struct server *s, const struct insta
     bool ok = !program_start_begin(c, &i, &start, &e);
 
     if (ok) {
-        spec.envp = start.envp;
+        spec.envp = with_service_identity(c, s, start.envp);
         spec.containment = &start.containment;
         ok = process_start(&spec, fds);
         (void)(ok || err_set(&e, ERR_MISSING, "%s", strerror(errno)));
@@ -160,6 +177,19 @@ static int connect_relay(struct mcp_call *c, const struct server *s, const struc
 }
 
 /* ---- a request ---- */
+
+void server_put_headers(struct mcp_call *c, struct json *params, struct json *headers,
+                        const char *jwt) {
+    struct json *meta = json_get(params, "_meta");
+
+    if (jwt)
+        json_put_str(headers, "Authorization", arena_printf(c->arena, "Bearer %s", jwt));
+    if (!json_size(headers))
+        return;
+    if (!meta)
+        json_put(params, "_meta", meta = json_new_object(c->arena));
+    json_put(meta, SERVER_META_HEADERS, headers);
+}
 
 struct exchange_state {
     struct mcp_call *c;
@@ -276,6 +306,7 @@ static struct text request_line(struct mcp_call *c, const struct server_request 
         json_put_int(o, "id", REQUEST_ID);
         json_put_str(o, "method", r->method);
         json_put(o, "params", r->params);
+        json_put_str(o, SERVER_SERVICE, server_service_identity(c, r->server));
         if (r->can_be_asked) {
             json_put_str(o, "relay", user_of(c));
             json_put(o, "capabilities", mcp_known_capabilities(c->arena, c->client.capabilities));

@@ -53,6 +53,10 @@
 /* The member of _meta with HTTP headers of this message alone, an object of values by name; only a
  * worker writes it, and only the bridge reads it. */
 #define SERVER_META_HEADERS "mcp-authd/headers"
+/* A member of a caller's request, which goes through to the bridge: the JWT for what it sends by
+ * itself from now on. It begins with that of the variable. */
+#define SERVER_SERVICE "mcp-authd/service"
+#define SERVER_SERVICE_VARIABLE "MCP_AUTHD_SERVICE"
 
 /* Of any client: whether that of a call can do what the server asks is known then. */
 #define RELAY_CAPABILITIES                                                                         \

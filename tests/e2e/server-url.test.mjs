@@ -11,6 +11,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { ElicitRequestSchema, ListRootsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { logged } from '../parts/daemon.mjs';
 import { assertToolError, callTool, META, modern, structuredContentOf } from '../parts/mcp.mjs';
@@ -95,6 +96,8 @@ before(async () => {
   add('own', { url: own.url, headers: { authorization: 'Bearer ${KEY}', 'x-tenant': 'one' }, secrets: { KEY: tools.file('key') } });
   add('told', { url: own.url, caller: true, claims: ['tenant'], headers: { 'x-user': '${caller.username}', 'x-groups': '${caller.groups}',
     'x-tenant': 'of ${caller.claims.tenant}' } });
+  add('signed', { url: own.url, identity: 'jwt', claims: ['tenant'], prefix: 's.' });
+  add('audience', { url: v2.url, identity: 'jwt', audience: 'urn:stock', prefix: 'a.' });
   add('slow', { url: own.url, timeout_ms: 3000 });
   add('old', { url: old.url });
   add('secure', { url: secure.url, ca_file: ca });
@@ -103,6 +106,7 @@ before(async () => {
   add('nothing', { url: at(sdk.sse, '/none') });
   for (const [name, manifest] of Object.entries({ plain: { url: 'http://mcp.example.com/mcp' }, program: { url: own.url, env: {} },
     reserved: { url: own.url, headers: { 'Mcp-Session-Id': 'x' } }, revision: { url: own.url, revision: '2026' },
+    twice: { url: own.url, identity: 'jwt', headers: { authorization: 'x' } }, identity: { url: own.url, identity: 'jws' },
     unknown: { url: own.url, headers: { 'x-key': '${KEY}' } } })) add(name, manifest);
   site = await startSite({ config: { TOOLS_DIR: '', SERVERS_DIR: tools.file('servers.d'), CALLS_PER_USER: '64', CALLS_MAX: '64' },
     mustFail: ['event=server_ended', 'event=server_lists_failed', 'event=tool_invalid', 'event=server_not_started'] });
@@ -137,7 +141,7 @@ test('tools of all addresses are listed; what cannot be reached, trusted or unde
     await logged(site.daemon, 0, new RegExp(`event=server_lists_failed server=${name} .*${why.source}`, why.flags));
   }
   for (const line of ['plain.json: url must begin with https', 'program.json: unknown member', 'reserved.json: headers.Mcp-Session-Id is set by the transport',
-    'revision.json: revision must be .*2025-11-25',
+    'revision.json: revision must be .*2025-11-25', 'twice.json: headers.Authorization is set by .*identity', 'identity.json: identity must be',
     'unknown.json: headers.x-key has a \\$\\{NAME\\} that is not in']) await logged(site.daemon, 0, new RegExp(`event=tool_invalid problem=".*${line}`));
 });
 
@@ -179,6 +183,32 @@ test('a server is told who calls if it wants: in _meta, and in headers that the 
   const other = await work('told_work', {});
   assert.equal(other.headers['x-tenant'], undefined, 'a header whose claim the token has not is left out');
   assert.ok(!('mcp-authd/caller' in ((await work('own_work', {})).meta ?? {})));
+});
+
+test('a server that wants it gets a short JWT of ours that names user and audience, which our key set verifies', async () => {
+  const keys = createRemoteJWKSet(new URL(`${site.issuer}/jwks`));
+  const alice = await site.cognito.accessToken({ sub: 'a-1', username: 'alice', 'cognito:groups': ['staff'], tenant: 'acme' });
+  const verify = async (authorization, audience) => {
+    assert.match(authorization, /^Bearer /);
+    assert.ok(!authorization.includes(alice));
+    const { payload } = await jwtVerify(authorization.slice(7), keys, { issuer: site.issuer, audience, algorithms: ['ES256'], requiredClaims: ['exp', 'iat', 'jti'] });
+    return payload;
+  };
+  const headersOf = async () => (await modern(site, alice, 'tools/call', { name: 's.work', arguments: {} })).body.result.structuredContent.headers;
+  const [first, second] = [await verify((await headersOf()).authorization, own.url), await verify((await headersOf()).authorization, own.url)];
+  assert.deepEqual([first.sub, first.username, first.groups, first.claims, first.exp - first.iat], ['a-1', 'alice', ['staff'], { tenant: 'acme' }, 60]);
+  assert.equal(typeof first.scope, 'string');
+  assert.notEqual(first.jti, second.jti);
+  await modern(site, alice, 'tools/call', { name: 'a.add', arguments: { a: 1, b: 1 } });
+  const sent = (method, audience) => v2.requests.filter(({ message, headers }) => message?.method === method && headers.authorization)
+    .map(({ headers }) => verify(headers.authorization, audience));
+  assert.equal((await sent('tools/call', 'urn:stock').at(-1)).sub, 'a-1');
+  for (const method of ['server/discover', 'tools/list', 'subscriptions/listen']) {
+    const service = await sent(method, 'urn:stock').at(-1);
+    assert.deepEqual([service.sub, service.username, service.exp - service.iat], [site.issuer, undefined, 300], method);
+  }
+  await assert.rejects(verify((await headersOf()).authorization, 'urn:stock'), /aud/);
+  assert.equal((await work('own_work')).headers.authorization, `Bearer ${SECRET}`, 'others get none');
 });
 
 test('many calls are on their way at the same time, and each gets its own answer', async () => {

@@ -76,7 +76,8 @@ only jwt src/crypto/jose.c
 only gnutls/ src/crypto/jose.c src/crypto/digest.c src/crypto/certificate.c src/net/trust.c
 only pcre2 src/jsonschema/pattern.c
 only yaml src/catalog/front_matter.c
-only nettle/ src/crypto/digest.c src/crypto/nettle_digest.h src/crypto/seal.c
+only nettle/ src/crypto/digest.c src/crypto/nettle_digest.h src/crypto/seal.c src/crypto/sign.c
+only gmp src/crypto/sign.c
 
 # A file that passes 500 lines asks to be two.
 for file in src/*.c src/*/*.[ch]; do
