@@ -196,10 +196,60 @@ static bool is_old(struct mcp_call *c, const struct server *s) {
            clock_now_s(&c->x->site->clock) - asked.st_ctim.tv_sec > AGE_MAX_S;
 }
 
+/* ---- changes while nobody calls ---- */
+
+/* Empty; the relay touches it. The stream holder takes it for a list, and tells clients. No server
+ * has such a name. */
+static const char *change_file(struct mcp_call *c, const struct server *s) {
+    return arena_printf(c->arena, "%s/servers/%s~changed.json", c->x->site->config->state_dir,
+                        s->name);
+}
+
+#define COARSE_MS 20 /* the times of files are that much behind the clock */
+
+/* The stamp's time is that of the question: what has changed since then is not in the list. */
+static void note_question(struct mcp_call *c, const struct server *s, int64_t began_ms) {
+    const int64_t at_ms = began_ms - COARSE_MS;
+    const struct timespec at = {at_ms / 1000, at_ms % 1000 * 1000000};
+
+    (void)utimensat(AT_FDCWD, side_file(c, s, "stamp"), (struct timespec[]){at, at}, 0);
+}
+
+static bool has_changed(struct mcp_call *c, const struct server *s) {
+    struct stat changed, asked;
+
+    return !stat(change_file(c, s), &changed) && !stat(side_file(c, s, "stamp"), &asked) &&
+           (changed.st_mtim.tv_sec > asked.st_mtim.tv_sec ||
+            (changed.st_mtim.tv_sec == asked.st_mtim.tv_sec &&
+             changed.st_mtim.tv_nsec > asked.st_mtim.tv_nsec));
+}
+
+/* From now on the relay tells of changes, until its server ends; those since `stamp` are told here.
+ */
+static void watch(struct mcp_call *c, const struct server *s, const char *stamp) {
+    struct server_request request = {.server = s,
+                                     .is_for_lists = true,
+                                     .subscribe = "",
+                                     .seconds = RELAY_SUBSCRIPTION_S_MAX,
+                                     .timeout_ms = PAGE_MS};
+    struct server_answer answer;
+
+    if (s->program.stay != PERSISTENT)
+        return;
+    request.file = server_touch_file(change_file(c, s));
+    if (request.file < 0)
+        return;
+    server_request(c, &request, &answer);
+    if (answer.stamp && strcmp(answer.stamp, stamp) != 0)
+        (void)futimens(request.file, NULL);
+    (void)close(request.file);
+}
+
 static bool is_due(struct mcp_call *c, const struct server *s) {
     bool was_asked;
 
-    return !rests(c, s, &was_asked) && (!was_asked || access(s->lists, F_OK) || is_old(c, s));
+    return !rests(c, s, &was_asked) &&
+           (!was_asked || access(s->lists, F_OK) || is_old(c, s) || has_changed(c, s));
 }
 
 /* ---- one process at a time ---- */
@@ -227,7 +277,7 @@ static void tell_master(const struct mcp_call *c, bool begins) {
 
 static bool fetch(struct mcp_call *c, const struct server *s) {
     const struct timespec manifest = manifest_time(c, s);
-    const int64_t began_ms = clock_monotonic_ms();
+    const int64_t began_ms = clock_monotonic_ms(), began_real_ms = clock_realtime_ms();
     struct asking a = {.c = c,
                        .server = s,
                        .until_ms = began_ms + SERVER_LISTS_MS,
@@ -243,6 +293,10 @@ static bool fetch(struct mcp_call *c, const struct server *s) {
     if (!ok)
         log_warn("server_lists_failed", kv("server", s->name), kv("why", a.why));
     ok = ok && save(c, s, &a);
+    if (ok)
+        note_question(c, s, began_real_ms);
+    if (ok)
+        watch(c, s, a.stamp);
     rest_s = (clock_monotonic_ms() - began_ms) * REST_FACTOR / 1000;
     rest_s = rest_s < REST_MAX_S ? rest_s : REST_MAX_S;
     note_asked(c, s, manifest, ok ? 0 : clock_now_s(&c->x->site->clock) + rest_s);

@@ -11,6 +11,7 @@
 #include "runner/relay.h"
 
 #define RECORD_BYTES_MAX 16384
+#define TOUCHED_BY_ALL 0622 /* futimens(2) asks for that; the directory is ours alone */
 
 /* The record beside the file says what is subscribed to: it is for a restart of the server. */
 static const char *path_of(struct mcp_call *c, const char *before, unsigned slot) {
@@ -27,12 +28,13 @@ static unsigned slot_of(struct mcp_call *c, const struct server *s, const char *
     return (digest[0] * 256u + digest[1]) % SERVER_UPDATE_FILES;
 }
 
-/* The runner may be another user, who can only touch it: the directory is ours alone. */
-static int open_file(const char *path) {
-    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+/* That it is opened, and closed again, is no change to the stream holder. */
+int server_touch_file(const char *path) {
+    const int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+    struct stat st;
 
-    if (fd >= 0)
-        (void)fchmod(fd, 0622);
+    if (fd >= 0 && !fstat(fd, &st) && (st.st_mode & 0777) != TOUCHED_BY_ALL)
+        (void)fchmod(fd, TOUCHED_BY_ALL);
     return fd;
 }
 
@@ -53,7 +55,7 @@ static bool subscribe(struct mcp_call *c, const struct server *s, const char *ur
     struct server_answer answer;
 
     make_directories(c);
-    request.file = open_file(path_of(c, "", slot_of(c, s, uri)));
+    request.file = server_touch_file(path_of(c, "", slot_of(c, s, uri)));
     if (request.file < 0 || seconds <= 0)
         return false;
     server_request(c, &request, &answer);

@@ -294,11 +294,12 @@ static bool finish_round(struct relay *r) {
 static int next_wait(struct relay *r, bool needed, int64_t *idle_from) {
     const int64_t now = clock_monotonic_ms();
     const int64_t due = relay_parked_due(r), ends = relay_subscriptions_due(r);
-    const int64_t listens = relay_listen_due(r);
+    const int64_t listens = relay_listen_due(r), told = relay_lists_due(r);
     int64_t until = r->deadline_ms < due ? r->deadline_ms : due;
 
     until = until < ends ? until : ends;
     until = until < listens ? until : listens;
+    until = until < told ? until : told;
     if (needed || r->state != RELAY_RUNNING)
         *idle_from = now;
     if (r->state == RELAY_RUNNING && !needed) {
@@ -333,6 +334,7 @@ void relay_main(int control, const struct instance_key *key, const int fds[INSTA
 
     r->key = *key;
     r->place = *place;
+    r->lists_file = -1;
     r->control = control;
     r->next_id = r->first_id = RELAY_FIRST_ID;
     r->in = fds[INSTANCE_IN];

@@ -35,6 +35,7 @@
 #define RELAY_SUBSCRIPTIONS_MAX 256
 #define RELAY_SUBSCRIPTIONS_USER_MAX 64 /* of the one who was first */
 #define RELAY_SUBSCRIPTION_S_MAX 604800
+#define RELAY_TELL_EVERY_MS 1000 /* of changes of its lists */
 /* Ids of calls are greater, and fit into 32 bits for long. They are progress tokens, too, and a
  * server's request may have one of its own, which it counts from 0. */
 #define RELAY_FIRST_ID (1 << 30)
@@ -81,7 +82,8 @@
  * the call is given up), and the "progressToken" from now on. */
 #define RELAY_RESUME "resume"
 /* Or RELAY_SUBSCRIBE with "uri", "user" and "seconds", and a descriptor of a file that is touched
- * when the resource has changed. It is answered with RELAY_SUBSCRIBED or RELAY_BUSY. */
+ * when the resource has changed. It is answered with RELAY_SUBSCRIBED or RELAY_BUSY. The uri "" is
+ * that of the lists: one file, for as long as the relay lives. */
 #define RELAY_SUBSCRIBE "subscribe"
 #define RELAY_SUBSCRIBED "subscribed"
 
@@ -189,10 +191,12 @@ struct relay {
     const char *initialize; /* the server's result, as JSON; NULL: it has not initialized yet */
     int64_t started_ms;     /* real time */
     bool has_logging, level_is_set;
-    int64_t level;            /* of log messages, if it is set */
-    int64_t told_ms;          /* when callers were last told of changes */
-    unsigned changes;         /* that it has announced of its lists */
-    int64_t gave_up_until_ms; /* a caller did, and the server may still work for it */
+    int64_t level;                /* of log messages, if it is set */
+    int64_t told_ms;              /* when callers were last told of changes */
+    int lists_file;               /* that is touched then; -1: none */
+    int64_t touched_ms, touch_ms; /* when it was last, and when it is to be; 0: not */
+    unsigned changes;             /* that it has announced of its lists */
+    int64_t gave_up_until_ms;     /* a caller did, and the server may still work for it */
     struct relay_given_up given_up[RELAY_GIVEN_UP_MAX];
     unsigned given_up_count;
     bool gave_up_more;      /* users than fit */
@@ -275,6 +279,10 @@ void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct 
 /* Ends those whose time is over, or all if no caller can come. When it is due again. */
 int64_t relay_subscriptions_due(struct relay *r);
 void relay_resource_changed(struct relay *r, const char *uri); /* NULL: any may have */
+/* The server's lists have, or may have: once a second at most. */
+void relay_lists_changed(struct relay *r);
+/* Tells of that if it is time. When it is due; INT64_MAX: not. */
+int64_t relay_lists_due(struct relay *r);
 
 /* Adds to a number of the record, if there is one. */
 void relay_count(const struct relay *r, uint64_t *number, uint64_t more);

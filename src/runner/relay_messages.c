@@ -3,7 +3,6 @@
 #include "runner/relay.h"
 
 #define LOG_EVERY_MS 1000
-#define TELL_EVERY_MS 1000
 
 /* ---- sending ---- */
 
@@ -377,7 +376,7 @@ void relay_greet(struct relay *r, struct relay_caller *c) {
 static void tell_change(struct relay *r) {
     const int64_t now = clock_monotonic_ms();
 
-    if (now < r->told_ms + TELL_EVERY_MS)
+    if (now < r->told_ms + RELAY_TELL_EVERY_MS)
         return;
     r->told_ms = now;
     for (struct relay_call *call = r->calls; call < r->calls + RELAY_CALLS_MAX; call++)
@@ -407,6 +406,7 @@ static void take_notification(struct relay *r, struct json *message, const char 
     } else if (text_ends_with(method, "/list_changed")) {
         r->changes++;
         tell_change(r);
+        relay_lists_changed(r);
     }
     if (call && (call->caller || *call->ticket))
         relay_deliver(r, call, message);

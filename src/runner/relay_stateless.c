@@ -146,6 +146,7 @@ void relay_note_listen_end(struct relay *r, const struct json *answer) {
         r->listen_failures = 0;
     if (!r->listen_failures) {
         r->changes++;
+        relay_lists_changed(r);
         relay_resource_changed(r, NULL);
     }
     for (unsigned i = 0; i < r->listen_failures && wait < RELAY_LISTEN_MAX_MS; i++)

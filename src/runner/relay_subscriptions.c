@@ -47,12 +47,24 @@ static bool add(struct relay *r, const char *uri, const char *user, int file) {
     return true;
 }
 
+static void keep_lists_file(struct relay *r, struct relay_caller *caller) {
+    if (r->lists_file >= 0)
+        (void)close(r->lists_file);
+    r->lists_file = caller->passed;
+    caller->passed = -1;
+    relay_say(caller, RELAY_SUBSCRIBED, NULL);
+}
+
 void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct json *message) {
     const char *uri = json_get_str(message, "uri"), *user = json_get_str(message, "user");
     struct relay_subscription *s = uri ? find(r, uri) : NULL;
     const int file = caller->passed;
     int64_t seconds = 0;
 
+    if (file >= 0 && uri && !*uri) {
+        keep_lists_file(r, caller);
+        return;
+    }
     caller->passed = -1;
     (void)json_get_int(message, "seconds", &seconds);
     if (file < 0 || !uri || !user || seconds <= 0 || seconds > RELAY_SUBSCRIPTION_S_MAX ||
@@ -111,4 +123,26 @@ void relay_resource_changed(struct relay *r, const char *uri) {
     for (unsigned i = 0; i < r->subscription_count; i++)
         if (!uri || concerns(&r->subscriptions[i], uri))
             (void)futimens(r->subscriptions[i].file, NULL);
+}
+
+/* ---- the lists ---- */
+
+void relay_lists_changed(struct relay *r) {
+    const int64_t next = r->touched_ms + RELAY_TELL_EVERY_MS, now = clock_monotonic_ms();
+
+    r->touch_ms = next > now ? next : now;
+    (void)relay_lists_due(r);
+}
+
+int64_t relay_lists_due(struct relay *r) {
+    const int64_t now = clock_monotonic_ms();
+
+    if (!r->touch_ms || r->lists_file < 0)
+        return INT64_MAX;
+    if (r->touch_ms > now)
+        return r->touch_ms;
+    r->touch_ms = 0;
+    r->touched_ms = now;
+    (void)futimens(r->lists_file, NULL);
+    return INT64_MAX;
 }

@@ -15,6 +15,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { logged } from '../parts/daemon.mjs';
 import { assertToolError, callTool, META, modern, structuredContentOf } from '../parts/mcp.mjs';
+import { listen } from '../parts/listen.mjs';
 import { startMcpHttpServer } from '../parts/mcp-http-server.mjs';
 import { startSdkV2Server } from '../parts/mcp-sdk-v2-server.mjs';
 import { startSite } from '../parts/site.mjs';
@@ -46,8 +47,10 @@ async function listening(handler) {
 const streamable = (sessions) => async (req, res) => {
   let transport = sessions.get(req.headers['mcp-session-id']);
   if (!transport) {
-    transport = new StreamableHTTPServerTransport({ sessionIdGenerator: () => crypto.randomUUID(), onsessioninitialized: (id) => sessions.set(id, transport) });
-    await sdkServer().connect(transport);
+    const server = sdkServer();
+    transport = new StreamableHTTPServerTransport({ sessionIdGenerator: () => crypto.randomUUID(),
+      onsessioninitialized: (id) => { sessions.set(id, transport); sdk.servers.push(server); } });
+    await server.connect(transport);
   }
   await transport.handleRequest(req, res);
 };
@@ -71,7 +74,7 @@ let secure;
 let old;
 let v2;
 let both;
-const sdk = {};
+const sdk = { servers: [] };
 const add = (name, manifest) => fs.writeFileSync(tools.file(`servers.d/${name}.json`), JSON.stringify({ timeout_ms: 20000, ...manifest }));
 before(async () => {
   tools = toolFolder('mcp-url-');
@@ -346,6 +349,21 @@ test('resources, prompts, progress, errors and input of a server of 2026-07-28 a
 test('a call of a server of 2026-07-28 that takes too long is ended there, too', async () => {
   await fails('v2-slow_hang', {}, /did not answer within 3000 ms/);
   await until('its end', () => v2.aborted === 1);
+});
+
+test('a list that changes while nobody calls: clients that wait are told, and get the new one', async () => {
+  for (const [server, change] of [['v2', () => { v2.tools.push('quiet'); v2.notify.toolsChanged(); }],
+    ['stream', () => sdk.servers.at(-1).registerTool('quiet', { inputSchema: {} }, () => ({ content: [] }))]]) {
+    await call(`${server}_add`, { a: 1, b: 1 });
+    await names();
+    const stream = await listen(site, token, { toolsListChanged: true });
+    await stream.next('the beginning', ({ method }) => method === 'notifications/subscriptions/acknowledged');
+    const before = stream.messages.length;
+    change();
+    await stream.next('the change', ({ method }) => method === 'notifications/tools/list_changed', before);
+    await until('the new tool', async () => (await names()).includes(`${server}_quiet`));
+    await stream.close();
+  }
 });
 
 test('a server of 2026-07-28 tells of a changed list on the stream that stays open, which is asked for again when it breaks', async () => {

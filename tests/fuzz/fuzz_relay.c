@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *at = (const char *)data, *end = at + size;
 
     log_set_level(LOG_ERROR);
-    r = (struct relay){.callers_used = CALLERS};
+    r = (struct relay){.callers_used = CALLERS, .lists_file = -1};
     for (size_t i = 0; i < CALLERS; i++)
         r.callers[i].passed = -1;
     r.arena = arena_new(ARENA_BYTES);

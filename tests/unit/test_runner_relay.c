@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "runner/relay.h"
 
@@ -24,7 +25,7 @@ static void from_caller(unsigned i, const char *line) {
 
 static int setup(void **state) {
     (void)state;
-    r = (struct relay){.callers_used = 2, .key = {.call_ms = 60000}};
+    r = (struct relay){.callers_used = 2, .key = {.call_ms = 60000}, .lists_file = -1};
     r.callers[0].passed = r.callers[1].passed = -1;
     r.arena = arena_new((size_t)192 << 20);
     r.keep = arena_new((size_t)1 << 20);
@@ -434,6 +435,36 @@ static void test_the_server_is_told_of_a_subscription_once(void **state) {
     end_subscriptions();
 }
 
+static void test_a_change_of_lists_touches_a_file_once_a_second(void **state) {
+    struct stat before, after;
+    char path[] = "/tmp/mcp-relay-XXXXXX";
+    const int fd = mkstemp(path);
+    const struct timespec long_ago[] = {{1, 0}, {1, 0}};
+
+    (void)state;
+    assert_int_equal(unlink(path) || futimens(fd, long_ago), 0);
+    r.callers[0].passed = fd;
+    from_caller(0, "{\"relay\":\"subscribe\",\"uri\":\"\"}");
+    assert_true(has(take(&r.callers[0].out), RELAY_SUBSCRIBED));
+    assert_int_equal(r.lists_file, fd);
+    r.touched_ms = clock_monotonic_ms() - RELAY_TELL_EVERY_MS;
+    from_server("{\"method\":\"notifications/tools/list_changed\"}");
+    assert_int_equal(fstat(fd, &before), 0);
+    assert_true(before.st_mtim.tv_sec > 1);
+    assert_int_equal(futimens(fd, long_ago), 0);
+    from_server("{\"method\":\"notifications/prompts/list_changed\"}");
+    from_server("{\"method\":\"notifications/prompts/list_changed\"}");
+    assert_int_equal(fstat(fd, &after), 0);
+    assert_int_equal(after.st_mtim.tv_sec, 1);
+    assert_int_equal(relay_lists_due(&r), r.touched_ms + RELAY_TELL_EVERY_MS);
+    r.touch_ms = clock_monotonic_ms();
+    assert_true(relay_lists_due(&r) == INT64_MAX);
+    assert_int_equal(fstat(fd, &after), 0);
+    assert_true(after.st_mtim.tv_sec > 1);
+    (void)close(fd);
+    r.lists_file = -1;
+}
+
 static void test_subscriptions_have_limits(void **state) {
     (void)state;
     assert_true(has(subscribe("x:a", "u", "0"), RELAY_BUSY));
@@ -477,6 +508,7 @@ int main(void) {
         TEST(test_a_server_that_is_silent_to_what_it_does_not_know_is_asked_for_the_other),
         TEST(test_changes_are_asked_for_again_with_longer_and_longer_waits),
         TEST(test_the_server_is_told_of_a_subscription_once),
+        TEST(test_a_change_of_lists_touches_a_file_once_a_second),
         TEST(test_subscriptions_have_limits),
     };
 
