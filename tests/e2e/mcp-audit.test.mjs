@@ -7,9 +7,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { auditLines } from '../parts/audit.mjs';
+import { logged } from '../parts/daemon.mjs';
 import { challenge, HANDSHAKE_REVISIONS, META, MODERN, modern, post } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
-import { until } from '../parts/util.mjs';
 
 const SECRET = 'never-in-the-log';
 const TRACE = {
@@ -62,14 +62,20 @@ function send(version, method, params, meta = {}) {
 const fields = (line) => Object.fromEntries([...line.matchAll(/ ([a-z_]+)=("(?:[^"\\]|\\.)*"|\S*)/g)]
   .map(([, key, value]) => [key, value.replace(/^"|"$/g, '')]));
 
-// The lines that a request leaves in both; they are written before its answer, but reach us by a pipe of their own.
+// Leaves a line in the log, and waits until we have read it: gives the length of the log up to then.
 let pings = 0;
-async function audited(body) {
-  const from = site.daemon.log.length;
-  const answer = await body();
+async function mark() {
   const marker = `no/such-${pings += 1}`;
   await post(site, token, { jsonrpc: '2.0', id: 1, method: marker }, { 'mcp-protocol-version': '2025-11-25' });
-  const text = await until('the marker', () => site.daemon.log.includes(`method=${marker} `) && site.daemon.log.slice(from));
+  const [line] = await logged(site.daemon, 0, new RegExp(`^.* method=${marker} .*\n`, 'm'));
+  return site.daemon.log.indexOf(line) + line.length;
+}
+
+// The lines that a request leaves in both; they are written before its answer, but reach us by a pipe of their own.
+async function audited(body) {
+  const from = await mark();
+  const answer = await body();
+  const text = site.daemon.log.slice(from, await mark());
   const lines = text.split('\n').filter((line) => / event=(tool_call|resource_read|prompt_get|completion) /.test(line));
   const members = (line) => [line.request, line.event, line.outcome, line.tool ?? line.resource ?? line.prompt ?? line.ref, line.sub, line.client_id];
   const audit = auditLines(text).map((line) => ({ ...line, event: line.audit, sub: line.subject, client_id: line.client }));
