@@ -202,6 +202,9 @@ conformance-servers: $(BUILD)/mcp-authd  ## its reference server, bare and as a 
 conformance: $(BUILD)/mcp-authd  ## the official conformance suite, both requirement sets
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/conformance/run.mjs
 
+conformance-sites: $(BUILD)/mcp-authd  ## the same as one of fifty sites
+	ONE_OF_SITES=50 MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/conformance/run.mjs
+
 infra:  ## the AWS side: types, synthesis of both stages, every line of the document, cdk-nag (no account, no network)
 	@scripts/deps test
 	@$(MAKE) --no-print-directory -s $(BUILD)/unit/test_metrics
@@ -329,7 +332,7 @@ clean:  ## remove what was built
 	rm -rf build
 
 .PHONY: all help deps demo test tests-built check asan guards conf unit valgrind replay fuzz pool-test e2e \
-	e2e-lighttpd e2e-apache e2e-nginx e2e-nginx-short e2e-caddy e2e-policies conformance conformance-servers warnings infra \
+	e2e-lighttpd e2e-apache e2e-nginx e2e-nginx-short e2e-caddy e2e-policies conformance conformance-servers conformance-sites warnings infra \
 	bench bench-instructions bench-peers bench-tools bench-servers bench-calls bench-login bench-sites bench-streams bench-all \
 	man install-files install deb deb-test boot-test clean
 .SECONDARY:

@@ -143,12 +143,20 @@ static struct config_stamp stamp_given(const struct loading *l, const char *key)
     return stamp_of(given ? given : config_keys[config_key_index(key)].initial);
 }
 
+/* Of the sealing key, which the site may have made since: that is no change. */
+static struct config_stamp key_stamp(const struct config_site *site, const struct config *c) {
+    return site->files[SITE_FILE_KEY].inode ? site->files[SITE_FILE_KEY]
+                                            : stamp_of(c->secret_key_file);
+}
+
 static bool is_unchanged(const struct config_site *before, const char *path) {
-    const char *paths[SITE_FILES] = {[SITE_FILE_OWN] = path,
-                                     [SITE_FILE_DENY] = before->config->deny_file,
-                                     [SITE_FILE_ACCESS] = before->config->access_file,
-                                     [SITE_FILE_INSTRUCTIONS] =
-                                         before->config->server.instructions_file};
+    const bool had_key = before->files[SITE_FILE_KEY].inode;
+    const char *paths[SITE_FILES] = {
+        [SITE_FILE_OWN] = path,
+        [SITE_FILE_DENY] = before->config->deny_file,
+        [SITE_FILE_ACCESS] = before->config->access_file,
+        [SITE_FILE_KEY] = had_key ? before->config->secret_key_file : "",
+        [SITE_FILE_INSTRUCTIONS] = before->config->server.instructions_file};
 
     for (size_t i = 0; i < SITE_FILES; i++) {
         const struct config_stamp now = stamp_of(paths[i]);
@@ -182,7 +190,9 @@ static void read_site(struct reading *r, const char *path, const char *name) {
     struct loading l;
 
     if (before && r->same_host && is_unchanged(before, path)) {
-        add(r->sites, share(before));
+        site = share(before);
+        site.files[SITE_FILE_KEY] = key_stamp(before, before->config);
+        add(r->sites, site);
         return;
     }
     loading_begin(&l, path, r->errors);
@@ -196,6 +206,7 @@ static void read_site(struct reading *r, const char *path, const char *name) {
         loading_finish(&l);
     }
     if (!l.bad) {
+        site.files[SITE_FILE_KEY] = key_stamp(&site, l.c);
         note_lines(&l);
         site.config = pack(l.c);
         add(r->sites, site);

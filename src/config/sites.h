@@ -36,6 +36,7 @@ enum site_file {
     SITE_FILE_OWN,
     SITE_FILE_DENY,
     SITE_FILE_ACCESS,
+    SITE_FILE_KEY,
     SITE_FILE_INSTRUCTIONS,
     SITE_FILES
 };

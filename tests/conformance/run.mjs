@@ -2,12 +2,13 @@
 // sets has to pass, scored or not, and of every scenario for servers that is in no set. The suite sends no token, so the
 // web server of this test puts one in.
 //
-//   tests/node tests/conformance/run.mjs [REVISION [SCENARIO]]
+//   tests/node tests/conformance/run.mjs [REVISION [SCENARIO]]      with ONE_OF_SITES=50 as one of fifty sites
 
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { startLighttpd } from '../parts/lighttpd.mjs';
+import { SITES } from '../parts/one-of-many.mjs';
 import { startSite } from '../parts/site.mjs';
 import { freePort, ROOT } from '../parts/util.mjs';
 import { NOTES, readResults, REVISIONS, runSuite } from './suite.mjs';
@@ -98,14 +99,15 @@ let site;
 let web;
 let good = true;
 try {
-  site = await startSite({ config: {
+  site = await startSite({ port, config: {
     ALLOWED_ORIGINS: `http://127.0.0.1:${port}`, TOOLS_DIR: path.join(fixtures, 'tools.d'),
     RESOURCES_DIR: path.join(fixtures, 'resources.d'), PROMPTS_DIR: path.join(fixtures, 'prompts.d'),
     SKILLS_DIR: path.join(fixtures, 'skills.d'),
   } });
   const dir = path.join(site.dir, 'conformance');
   fs.mkdirSync(dir);
-  web = await startLighttpd({ dir, port, socket: site.keys.LISTEN, more: `server.modules += ( "mod_setenv" )
+  await site.web.stop();      // this one takes its place
+  web = await startLighttpd({ dir, port, socket: site.keys.LISTEN, rules: SITES ? 'mcp-authd-sites' : undefined, more: `server.modules += ( "mod_setenv" )
 setenv.set-request-header = ( "Authorization" => "Bearer ${await site.cognito.accessToken()}" )
 ` });
   for (const revision of only ? [only] : REVISIONS) {

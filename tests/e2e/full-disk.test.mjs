@@ -3,41 +3,35 @@
 
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Browser } from '../parts/browser.mjs';
 import { startDynamoDb } from '../parts/dynamodb.mjs';
 import { startDynamoSite } from '../parts/dynamodb-site.mjs';
+import { makeFullDisk } from '../parts/full-disk.mjs';
 import { callTool } from '../parts/mcp.mjs';
 import { authorizeUrl, pkce, refresh, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
 import { runDoctor } from '../parts/doctor.mjs';
-import { freePort, ROOT, until } from '../parts/util.mjs';
+import { freePort, until } from '../parts/util.mjs';
 
-const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'full-disk-'));
-const full = path.join(dir, 'full');
-const shim = path.join(dir, 'full-disk.so');
-const hangs = path.join(dir, 'hangs');
-const env = { LD_PRELOAD: shim, TEST_DISK_FULL: full, TEST_DISK_HANGS: hangs, ASAN_OPTIONS: 'verify_asan_link_order=0' };
+const disk = makeFullDisk();
+const { env } = disk;
 let site;
 before(async () => {
-  execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', shim, path.join(ROOT, 'tests/parts/full-disk.c'), '-ldl'],
-    { stdio: ['ignore', 'pipe', 'pipe'] });
   site = await startSite({ env });
 });
 after(async () => {
   await site?.close();
-  fs.rmSync(dir, { recursive: true, force: true });
+  disk.remove();
 });
 
 test('a full disk: calls and refreshes go on, new logins are told to come back', { timeout: 60000 }, async () => {
   const held = await tokens(site);
   const browser = new Browser();
   const page = await browser.open(authorizeUrl(site, { code_challenge: pkce().challenge }));
-  fs.writeFileSync(full, '');
+  disk.fill();
   await callTool(site, held.access_token, 'whoami');
   const next = await refresh(site, held.refresh_token);
   assert.equal(next.status, 200, next.text);
@@ -49,7 +43,7 @@ test('a full disk: calls and refreshes go on, new logins are told to come back',
   assert.equal(answer.status, 503);
   assert.match(answer.headers.get('retry-after'), /^[1-9]\d*$/);
 
-  fs.rmSync(full);
+  disk.empty();
   assert.equal((await browser.submit(page, { decision: 'approve' })).status, 200);
   await callTool(site, (await tokens(site)).access_token, 'whoami');
 });
@@ -60,10 +54,10 @@ test('a full disk where logins are kept in DynamoDB: they go on too', { timeout:
     await dynamodb.createTable();
     const cloud = await startDynamoSite({ dynamodb, env });
     try {
-      fs.writeFileSync(full, '');
+      disk.fill();
       await callTool(cloud, (await tokens(cloud)).access_token, 'whoami');
     } finally {
-      fs.rmSync(full, { force: true });
+      disk.empty();
       await cloud.close();
     }
   } finally {
@@ -80,19 +74,19 @@ test('a disk that hangs: calls go on, and new logins are told to come back', { t
   };
   const held = await tokens(own);
   await callTool(own, held.access_token, 'whoami'); // the keys are in the cache then
-  fs.writeFileSync(hangs, '');
+  disk.hang();
   try {
     const answers = [];
     const logins = Array.from({ length: 25 }, () => approve().then((status) => answers.push(status)));
     await until('all but the one that hangs with the disk are answered', () => answers.length === 24);
     assert.deepEqual(new Set(answers), new Set([503]));
     for (let i = 0; i < 50; i += 1) await callTool(own, held.access_token, 'whoami');
-    fs.rmSync(hangs);
+    disk.go();
     await Promise.all(logins);
     assert.equal(answers.at(-1), 200);
     await until('logins are taken again', async () => (await approve()) === 200);
   } finally {
-    fs.rmSync(hangs, { force: true });
+    disk.go();
     await own.close();
   }
 });

@@ -62,7 +62,7 @@ test('other paths below the well-known addresses are 404 from us, also odd ones'
     const expected = /%0a|%00|%ff/.test(path) ? [400, 404] : [404];
     assert.ok(expected.includes(answer.status), `${path.slice(0, 80)}: ${answer.status}`);
   }
-  assert.equal((await get(PRM)).status, 200, 'the daemon is still there');
+  assert.equal((await get(`${PRM}/mcp`)).status, 200, 'the daemon is still there');
 });
 
 test('other addresses of the site stay with the web server', async () => {

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { callTool, modern } from '../parts/mcp.mjs';
 import { listen } from '../parts/listen.mjs';
+import { openInAllWorkers } from '../parts/one-of-many.mjs';
 import { startSite } from '../parts/site.mjs';
 import { until } from '../parts/util.mjs';
 
@@ -76,6 +77,7 @@ test('a folder that is made later', async () => {
 
 // Workers read a change at different times, some of them when the file has changed again. (The call needs an argument, so no program starts.)
 test('a tool that one worker knows every worker knows', async () => {
+  await openInAllWorkers(site, () => modern(site, token, 'tools/list'));
   for (let round = 0; round < 10; round += 1) {
     const name = `changed-${round}`;
     const asked = [];

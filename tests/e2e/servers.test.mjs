@@ -172,8 +172,8 @@ test('the tools of all servers are listed, with their prefixes, beside those tha
   for (const name of ['echo', 'one_work', 'f.work', 'f.hidden', 'old_work', 'scoped_work']) assert.ok(listed.includes(name), `${name} of ${listed}`);
   assert.ok(!listed.includes('one_hidden'), 'deny');
   assert.ok(!listed.some((name) => name.startsWith('silent')));
-  await logged(site.daemon, 0, /event=server_lists_failed server=silent why=".*did not answer initialize within 1 s"/);
-  await logged(site.daemon, 0, /event=server_lists_failed server=endless why="its list is too long"/);
+  await logged(site.daemon, 0, /event=server_lists_failed (?:site=\S+ )?server=silent why=".*did not answer initialize within 1 s"/);
+  await logged(site.daemon, 0, /event=server_lists_failed (?:site=\S+ )?server=endless why="its list is too long"/);
   await logged(site.daemon, 0, /event=tool_invalid problem=".*wrong.json: unknown member .*prefixes.*; did you mean prefix/);
 });
 
@@ -217,8 +217,8 @@ test('a prompt is got by its own name, if the token has the scope', async () => 
 });
 
 test('a server that does not answer tools/list costs the first list its time, and not the next ones', { timeout: 60000 }, async () => {
-  await logged(site.daemon, 0, /event=server_lists_failed server=nolists why=".*did not answer within \d+ ms"/);
-  const count = () => site.daemon.log.split('server_lists_failed server=nolists').length;
+  await logged(site.daemon, 0, /event=server_lists_failed (?:site=\S+ )?server=nolists why=".*did not answer within \d+ ms"/);
+  const count = () => site.daemon.log.split(/server_lists_failed (?:site=\S+ )?server=nolists/).length;
   const before = count();
   for (let i = 0; i < 3; i++) await names();
   assert.equal(count(), before);
@@ -261,7 +261,7 @@ test("a server's error is the tool's; lines that are no answer are ignored", asy
   await fails('one_work', { do: 'error' }, /the server one has answered with an error: no such thing/i);
   const { pid } = await work('one_work', { do: 'garbage' });
   assert.equal((await work('one_work')).pid, pid);
-  await until('the log', () => /event=server_output_invalid server=one lines=1 text="a banner, not JSON"/.test(site.daemon.log));
+  await until('the log', () => /event=server_output_invalid (?:site=\S+ )?server=one lines=1 text="a banner, not JSON"/.test(site.daemon.log));
 });
 
 test('a result that is none is refused, and members that are none of a result are left out', async () => {
@@ -276,7 +276,7 @@ test('a result that is none is refused, and members that are none of a result ar
 
 test('what it writes to stderr is in the log', async () => {
   await work('one_work', { do: 'stderr' });
-  await until('the line', () => /event=server_stderr server=one text="a note of the server"/.test(site.daemon.log));
+  await until('the line', () => /event=server_stderr (?:site=\S+ )?server=one text="a note of the server"/.test(site.daemon.log));
 });
 
 test('if it ends in the middle of many calls, each is told why, and no other server notices', async () => {
@@ -320,7 +320,7 @@ test('a server of 2026-07-28 serves clients of every revision, and asks them', a
   const { pid, meta } = await work('modern_work', { said: 'a' });
   assert.ok(pid);
   assert.deepEqual(Object.keys(meta).map((key) => key.replace('io.modelcontextprotocol/', '')).sort(), ['clientCapabilities', 'clientInfo', 'protocolVersion']);
-  await logged(site.daemon, 0, /event=server_started server=modern version=2026-07-28/);
+  await logged(site.daemon, 0, /event=server_started (?:site=\S+ )?server=modern version=2026-07-28/);
   const answer = { action: 'accept', content: { name: 'Ada' } };
   const args = { name: 'modern_work', arguments: { do: 'input' } };
   for (const mode of ['auto', 'legacy']) {

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Browser } from '../parts/browser.mjs';
 import { BINARY, writeConfig } from '../parts/daemon.mjs';
+import { makeFullDisk } from '../parts/full-disk.mjs';
 import { callTool, META, MODERN, modern } from '../parts/mcp.mjs';
 import { authorizeUrl, pkce, tokens } from '../parts/oauth.mjs';
 import { reload, startSites } from '../parts/sites.mjs';
@@ -16,11 +17,15 @@ import { until } from '../parts/util.mjs';
 
 const tools = toolFolder('mcp-shares-');
 tools.sleeper('long');
-after(() => tools.remove());
+const disk = makeFullDisk();
+after(() => {
+  tools.remove();
+  disk.remove();
+});
 
 let sites;
 before(async () => {
-  sites = await startSites({ config: { TOOLS_DIR: tools.dir, WORKERS_MAX: '8', CALLS_MAX: '6', CALLS_PER_USER: '6' } });
+  sites = await startSites({ env: disk.env, config: { TOOLS_DIR: tools.dir, WORKERS_MAX: '8', CALLS_MAX: '6', CALLS_PER_USER: '6' } });
 });
 after(() => sites?.close());
 
@@ -90,7 +95,7 @@ test('a site has a third of the calls, whichever of its users make them; another
   await until('none in the status', () => rowOf('a').calls === 0 && rowOf('mcp-authd.conf').calls === 0);
 });
 
-test('two sites at all their limits lose no login of a quiet one, and the status says who was refused', async () => {
+test('two sites at all their limits, one with a full store, lose no login of a quiet one, and the status says who was refused', async () => {
   const { main, a, b } = sites, end = new AbortController(), pids = [];
   const before = Object.fromEntries(['mcp-authd.conf', 'a', 'b'].map((name) => [name, rowOf(name)]));
   const repeat = async (request) => {
@@ -99,8 +104,18 @@ test('two sites at all their limits lose no login of a quiet one, and the status
       await new Promise((resolve) => { setTimeout(resolve, 30); });
     }
   };
+  // The store of one is full as well, as with a quota: its logins are told to come back.
+  const toldToComeBack = [];
+  const refusedLogin = async () => {
+    const browser = new Browser(), page = await browser.open(authorizeUrl(a, { code_challenge: pkce().challenge }));
+    const answer = await browser.submit(page, { decision: 'approve' });
+    toldToComeBack.push([answer.status, Number(answer.headers.get('retry-after')) > 0].join(' '));
+    return { text: async () => {} };
+  };
   let documents = 0;
   const noise = [];
+  disk.fill('/sites/a/');
+  noise.push(repeat(refusedLogin));
   for (const site of [a, b]) {
     const token = await site.cognito.accessToken({ aud: site.mcpUrl });
     const call = (name) => fetch(site.mcpUrl, { method: 'POST', signal: end.signal, headers: { authorization: `Bearer ${token}`,
@@ -116,6 +131,7 @@ test('two sites at all their limits lose no login of a quiet one, and the status
   }
   try {
     await until('both at their limits', () => ['a', 'b'].every((name) => rowOf(name).calls === 2 && rowOf(name).refused > before[name].refused + 10));
+    await until('a login at the full store', () => toldToComeBack.length > 0);
     for (let i = 0; i < 5; i += 1) {
       const { access_token: token } = await tokens(main);
       await callTool(main, token, 'whoami');
@@ -124,8 +140,11 @@ test('two sites at all their limits lose no login of a quiet one, and the status
   } finally {
     end.abort();
     await Promise.all(noise);
+    disk.empty();
     for (const pid of pids) await hasEnded(pid);
   }
+  assert.ok(toldToComeBack.every((each) => each === '503 true'), toldToComeBack.join(', '));
+  await callTool(a, (await tokens(a)).access_token, 'whoami');
   const { refused, errors } = rowOf('mcp-authd.conf');
   assert.deepEqual([refused, errors], [before['mcp-authd.conf'].refused, before['mcp-authd.conf'].errors]);
 });

@@ -205,6 +205,23 @@ test('a reload reports a wrong ACCESS_FILE of a site whose own file is as it was
   await callTool(b, token, 'greet', { name: 'Ada' });
 });
 
+test('a reload reports a sealing key that is none of a site whose own file is as it was; the others are served', async () => {
+  const { b, main } = sites, file = path.join(b.state, 'secret.key');
+  await tokens(b);      // it has made its key
+  const key = fs.readFileSync(file, 'utf8');
+  const afterReload = async (text) => {
+    const from = main.daemon.log.length;
+    fs.writeFileSync(file, text);
+    await reload(main.daemon);
+    return main.daemon.log.slice(from);
+  };
+  assert.doesNotMatch(await afterReload(key), /sites_refused/);
+  assert.match(await afterReload('not a key\n'), /event=config_problem why="site b: SECRET_KEY_FILE: [^"]*secret\.key: line 1 [^]*event=sites_refused sites=1/);
+  await tokens(main);
+  assert.doesNotMatch(await afterReload(key), /sites_refused/);
+  await tokens(b);
+});
+
 test('mcp-authd site: a site that is added is served after a reload, and one that is disabled no more; what is wrong changes nothing', async () => {
   const { a, b, main } = sites;
   const folder = path.dirname(b.file), file = path.join(folder, 'customer.conf'), tools = path.join(main.dir, 'customer-tools');

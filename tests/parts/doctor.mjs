@@ -10,7 +10,8 @@ import { start } from './process.mjs';
 let runs = 0;
 // With the site's configuration and more; gives back the exit status and the findings by name. `secret` must not be said.
 export async function runDoctor(site, { config = {}, env = {}, secret } = {}) {
-  const file = path.join(site.dir, `doctor-${runs += 1}.conf`);
+  const file = path.join(site.dir, `doctor/${runs += 1}.conf`);      // a folder without sites.d: it is about this site only
+  fs.mkdirSync(path.dirname(file), { recursive: true });
   writeConfig(file, { ...site.keys, ...config });
   const run = async (...flags) => {
     const child = start(BINARY, ['doctor', '-c', file, ...flags], { env: { PATH: process.env.PATH, HOME: '/nonexistent', ...env } });

@@ -1,9 +1,11 @@
 /* For tests, with LD_PRELOAD: while the file $TEST_DISK_FULL exists, nothing more can be written to
- * LMDB's data files; while $TEST_DISK_HANGS exists, no write of them comes to its end. The program
- * under test knows nothing of it, and needs no file system of its own. */
+ * LMDB's data files, or only not to those whose path has the text of that file in it; while
+ * $TEST_DISK_HANGS exists, no write of them comes to its end. The program under test knows nothing
+ * of it, and needs no file system of its own. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,19 +14,35 @@
 #include <time.h>
 #include <unistd.h>
 
-static bool is_full(int fd) {
+/* What is full: "" is everything. */
+static bool read_flag(char *where, size_t size) {
     const char *flag = getenv("TEST_DISK_FULL");
-    char link[64], path[4096];
+    const int fd = flag ? open(flag, O_RDONLY | O_CLOEXEC) : -1;
+    const ssize_t len = fd < 0 ? -1 : read(fd, where, size - 1);
+
+    if (fd >= 0)
+        close(fd);
+    if (len < 0)
+        return false;
+    where[len] = 0;
+    return true;
+}
+
+static bool is_full(int fd) {
+    char where[256], link[64], path[4096];
+    const int kept = errno;
     ssize_t len;
 
-    if (!flag || access(flag, F_OK))
+    if (!read_flag(where, sizeof where)) {
+        errno = kept;
         return false;
+    }
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     len = readlink(link, path, sizeof path - 1);
     if (len < 0)
         return false;
     path[len] = 0;
-    return strstr(path, "/data.mdb") != NULL;
+    return strstr(path, "/data.mdb") != NULL && strstr(path, where) != NULL;
 }
 
 ssize_t pwrite(int fd, const void *data, size_t len, off_t at) {

@@ -432,8 +432,9 @@ static void a_reload_reads_a_site_whose_other_files_have_changed(void **state) {
     put("mcp-authd.conf", arena_printf(*state, "%sDENY_FILE=%s/deny.conf\n", defaults, dir));
     put("sites.d/a.conf", arena_printf(*state,
                                        "MCP_SERVER_URI=https://a.example/mcp\n"
-                                       "SERVER_INSTRUCTIONS_FILE=%s/text\n",
-                                       dir));
+                                       "SERVER_INSTRUCTIONS_FILE=%s/text\n"
+                                       "SECRET_KEY_FILE=%s/key\n",
+                                       dir, dir));
     put("sites.d/b.conf", arena_printf(*state,
                                        "MCP_SERVER_URI=https://b.example/mcp\n"
                                        "ACCESS_FILE=%s/rules\n",
@@ -456,6 +457,14 @@ static void a_reload_reads_a_site_whose_other_files_have_changed(void **state) {
     second = load(first);
     assert_false(second->config->all[0].is_new);
     assert_true(second->config->all[1].is_new);
+    site_set_free(first);
+    put("key", "made by the site\n");
+    first = load(second);
+    assert_false(first->config->all[0].is_new);
+    put("key", "changed by the admin\n");
+    site_set_free(second);
+    second = load(first);
+    assert_true(second->config->all[0].is_new);
     site_set_free(first);
     site_set_free(second);
     site_set_free(third);
