@@ -575,6 +575,7 @@ static void but_not_for_ever(void **state) {
     assert_int_equal(r.end, PROCESS_NOT_STARTED);
     assert_int_equal(r.code, ECONNRESET);
     assert_int_equal(r.out.len, 0);
+    assert_string_equal(run("echo next").out.p, "next\n");
     assert_int_equal(runner_stop(runner), 0);
 }
 

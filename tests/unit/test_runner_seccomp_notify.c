@@ -474,10 +474,12 @@ static int try_pass(void) {
 }
 
 static void a_call_with_the_pass_is_not_held_to_the_filter(void **state) {
-    pid_t pid = fork();
+    pid_t pid;
     int status;
 
     (void)state;
+    need_notify();
+    pid = fork();
     if (pid == 0)
         _exit(try_pass());
     assert_int_equal(waitpid(pid, &status, 0), pid);
