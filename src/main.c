@@ -70,10 +70,10 @@ static const char *option_value(const struct arguments *args, int option) {
 }
 
 static int show_status(const struct arguments *args) {
-    return status_show(
-        args->config,
-        &(struct status_options){option_value(args, OPTION_SITE), has_option(args, OPTION_JSON)},
-        stdout, stderr);
+    return status_show(args->config,
+                       &(struct status_options){args->config_path, option_value(args, OPTION_SITE),
+                                                has_option(args, OPTION_JSON)},
+                       stdout, stderr);
 }
 
 /* Loads the configuration itself: its faults are findings too. */

@@ -62,6 +62,7 @@ static const struct {
     [ERR_RPC_MISSING_CAPABILITY] = {.name = "rpc_missing_capability"},
     [ERR_RPC_RESOURCE_NOT_FOUND] = {.name = "rpc_resource_not_found"},
     [ERR_RPC_INTERNAL] = {.name = "rpc_internal"},
+    [ERR_RPC_QUOTA] = {.name = "quota"},
 };
 
 void errors_name_metrics(void) {

@@ -9,6 +9,7 @@
 #include "aws/endpoint.h"
 #include "config/config.h"
 #include "crypto/seal.h"
+#include "exec/limits.h"
 #include "exec/methods.h"
 #include "exec/server_identity.h"
 #include "mcp/stream.h"
@@ -18,6 +19,7 @@
 #include "pages/page.h"
 #include "shared/cache.h"
 #include "shared/concurrency_limit.h"
+#include "shared/daily_counts.h"
 #include "shared/marks.h"
 #include "shared/rate_limit.h"
 #include "store/sessions.h"
@@ -212,6 +214,7 @@ enum rc loaded_site_open(struct loaded_site *s, struct err *e) {
     if (c->endpoints & (GROUP_TOKEN | GROUP_MCP))
         open_tokens(s);
     if (c->endpoints & GROUP_MCP) {
+        s->site.quotas = daily_counts_new(state_file(s, QUOTAS_FOLDER));
         if (task_store_open(
                 &(struct store_options){c, &s->site.clock, s->site.cache, s->idp.http, true},
                 &s->mcp.tasks, e))
@@ -251,6 +254,7 @@ void loaded_site_close(struct loaded_site *s) {
     if (s->mcp.catalog != s->shared_catalog)
         catalog_free(s->mcp.catalog);
     rate_limits_close(s->site.limits);
+    daily_counts_free(s->site.quotas);
     revoked_close(s->site.revoked);
     audit_close(&s->audit);
     idp_close(&s->idp);

@@ -80,6 +80,46 @@ enum rc manifest_read_limit(const struct manifest *m, const struct json *run,
                    limit->member, (long long)limit->min, (long long)limit->max);
 }
 
+/* ---- quotas ---- */
+
+static enum rc read_quota_of(const struct manifest *m, const struct json *v, const char *where,
+                             uint32_t *out) {
+    int64_t n = 0;
+
+    if (v && (!json_int(v, &n) || n < 1 || n > QUOTA_MAX))
+        return err_set(m->e, ERR_INVALID_REQUEST, "%s must be an integer from 1 to %d", where,
+                       QUOTA_MAX);
+    *out = (uint32_t)n;
+    return OK;
+}
+
+enum rc quota_read(const struct manifest *m, const struct json *object, const char *where,
+                   const struct quota **out) {
+    static const char *const names[] = {"user", "all", NULL};
+    const struct json *v = json_get(object, "quota");
+    struct quota *quota;
+    enum rc rc;
+
+    *out = NULL;
+    if (!json_has(object, "quota"))
+        return OK;
+    if (!json_is_object(v) || !json_size(v))
+        return err_set(m->e, ERR_INVALID_REQUEST,
+                       "%s.quota must be an object with \"user\", \"all\" or both", where);
+    rc = manifest_check_members(m, v, names, arena_printf(m->scratch, " in %s.quota", where));
+    quota = arena_alloc(m->keep, sizeof *quota);
+    quota->of = arena_printf(m->keep, "%s %.*s", m->kind, (int)(strlen(m->file) - strlen(".json")),
+                             m->file);
+    if (!rc)
+        rc = read_quota_of(m, json_get(v, "user"), arena_printf(m->scratch, "%s.quota.user", where),
+                           &quota->user);
+    if (!rc)
+        rc = read_quota_of(m, json_get(v, "all"), arena_printf(m->scratch, "%s.quota.all", where),
+                           &quota->all);
+    *out = quota;
+    return rc;
+}
+
 /* ---- sources ---- */
 
 #define RUN_MEMBERS_MAX 64 /* that are known, of all kinds */

@@ -9,6 +9,7 @@
 /* Limits of a manifest (docs/tools.md). */
 #define MANIFEST_BYTES_MAX 65536
 #define MANIFEST_NAME_MAX 128
+#define QUOTA_MAX 1000000000
 
 struct catalog_sources;
 struct config;
@@ -20,6 +21,7 @@ struct tool;
  * the next manifest. */
 struct manifest {
     const char *dir, *file; /* its directory as a real path, and its name there */
+    const char *kind;       /* such as "tool" */
     /* The directory as configured if that is absolute, else dir: its symbolic links are followed
      * each time that a file is read. */
     const char *given_dir;
@@ -54,6 +56,16 @@ struct manifest_limit {
 enum rc manifest_read_limit(const struct manifest *m, const struct json *run,
                             const struct manifest_limit *limit, int64_t *out) MUST_USE;
 
+/* How many calls a day (UTC) may be made of what a manifest describes; 0: any number. */
+struct quota {
+    const char *of; /* what is counted: kind and name of the manifest's file, as "tool weather" */
+    uint32_t user, all; /* of one user, and of all together */
+};
+/* "quota" of "run", or of a server's manifest, which is `where` in errors; *out is NULL if there is
+ * none. */
+enum rc quota_read(const struct manifest *m, const struct json *object, const char *where,
+                   const struct quota **out) MUST_USE;
+
 /* ---- the source of an entry's answers, from "run": a program, or another kind of exec/ ---- */
 
 struct source {
@@ -61,6 +73,7 @@ struct source {
     const void *spec;               /* the kind's own structure */
     int64_t timeout_ms;             /* of one execution */
     bool gives_text;                /* it answers with text, so a tool has no structuredContent */
+    const struct quota *quota;      /* NULL: executions are not counted */
 };
 
 struct source_kind {

@@ -262,6 +262,8 @@ static enum rc read_program(const struct manifest *m, const struct json *run, st
     out->gives_text = p->output == OUTPUT_TEXT;
     if (!rc)
         rc = read_truncate(m, run, p);
+    if (!rc)
+        rc = quota_read(m, run, "run", &out->quota);
     return rc ? rc : read_persistent(m, run, p);
 }
 
@@ -269,7 +271,7 @@ static enum rc read_program(const struct manifest *m, const struct json *run, st
 #define START_OPTIONS                                                                              \
     "env", "secrets", "claims", "home", "instance_metadata", "read", "write", "limits"
 static const char *const options[] = {START_OPTIONS, "output", "timeout_ms", "truncate_output",
-                                      "persistent",  "idle_s", NULL};
+                                      "persistent",  "idle_s", "quota",      NULL};
 const struct source_kind program_source = {"command", options, read_program};
 
 /* ---- completions ---- */
@@ -282,7 +284,7 @@ static enum rc read_completion_program(const struct manifest *m, const struct js
     enum rc rc = manifest_check_members(m, v, known, " in run.complete");
 
     p->output_max = PROGRAM_OUTPUT_BYTES_DEFAULT;
-    *out = (struct source){&program_source, p, PROGRAM_TIMEOUT_MS_DEFAULT, true};
+    *out = (struct source){&program_source, p, PROGRAM_TIMEOUT_MS_DEFAULT, true, NULL};
     return rc ? rc : program_read_start(&(struct program_members){m, v, "run.complete", false}, p);
 }
 

@@ -65,7 +65,7 @@ static struct entry *read_item(const struct manifest *m, const struct server *s,
     spec->entry = entry;
     entry->access = s->access;
     entry->is_foreign = true;
-    entry->source = (struct source){&server_source, spec, s->timeout_ms, false};
+    entry->source = (struct source){&server_source, spec, s->timeout_ms, false, s->quota};
     return entry;
 }
 

@@ -24,6 +24,8 @@ struct server {
     const char *name;     /* of the manifest, without .json */
     const char *prefix;   /* of the names that clients see */
     struct access access; /* who may use what it has */
+    /* Of all that it offers together; NULL: none. */
+    const struct quota *quota;
     /* Names of tools and prompts, URIs and URI templates; NULL ends each; allow NULL: all. */
     const char **allow, **deny;
     struct program program; /* what is started */

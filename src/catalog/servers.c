@@ -157,7 +157,7 @@ static enum rc read_start(const struct manifest *m, struct server *s) {
 
 #define COMMON_MEMBERS                                                                             \
     "secrets", "limits", "prefix", ACCESS_MEMBERS, "allow", "deny", "timeout_ms", "idle_s",        \
-        "start_timeout_s", "instances", "max_instances", "caller", "claims", "revision"
+        "start_timeout_s", "instances", "max_instances", "caller", "claims", "revision", "quota"
 
 static enum rc read_server(const struct manifest *m, struct server *s) {
     static const char *const of_program[] = {"command", "env",          "home", "read",
@@ -180,6 +180,8 @@ static enum rc read_server(const struct manifest *m, struct server *s) {
         rc = read_names(m, "deny", &s->deny);
     if (!rc)
         rc = access_read(m, m->v, &s->access);
+    if (!rc)
+        rc = quota_read(m, m->v, WHERE, &s->quota);
     if (!rc)
         rc = read_limits(m, s);
     if (!rc)
@@ -239,6 +241,7 @@ static void read_file(struct catalog *c, struct server_file *f, const char *real
 
     struct manifest m = {.dir = real_dir,
                          .file = f->name,
+                         .kind = WHERE,
                          .given_dir = real_dir,
                          .keep = f->keep,
                          .scratch = scratch,

@@ -173,6 +173,7 @@ static enum rc parse(const struct reading *r, struct manifest_file *f, struct er
     struct entry *entry = arena_alloc(f->keep, set->kind->entry_size);
     struct manifest m = {.dir = set->real_dir,
                          .file = f->name,
+                         .kind = set->kind->word,
                          .given_dir = *r->dir == '/' ? r->dir : set->real_dir,
                          .keep = f->keep,
                          .scratch = r->scratch,

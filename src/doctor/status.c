@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "config/sites.h"
 #include "doctor/servers.h"
+#include "doctor/status_quotas.h"
 #include "exec/limits.h"
 #include "metrics/metrics.h"
 #include "runner/client.h"
@@ -208,6 +209,7 @@ static void print_status(const struct json *s, FILE *out) {
     (void)fputs("; ", out);
     print_limit(s, "tasks", out);
     (void)fputc('\n', out);
+    status_quotas_print(s, out);
     print_runner(s, out);
     (void)fprintf(out,
                   "tokens    %lld looked up: %lld known to the worker, %lld verified anew\n"
@@ -265,6 +267,21 @@ static bool has_file(const struct config *c, const char *site) {
     return config_is_site_name(site) && n < (int)sizeof path && !access(path, F_OK);
 }
 
+/* Nothing, if its file is wrong. */
+static void add_site_quotas(struct arena *a, const struct status_options *o, struct json *found) {
+    FILE *ignored = fopen("/dev/null", "we");
+    struct config_sites *sites =
+        ignored ? config_sites_load(o->config_path, NULL, NULL, ignored) : NULL;
+    const char *name = strcmp(o->site, METRIC_SITE_HOST) ? o->site : "";
+    const size_t i = sites ? config_sites_find(sites, name) : 0;
+
+    if (sites && i < sites->count)
+        status_quotas_add(a, sites->all[i].config, found);
+    config_sites_free(sites);
+    if (ignored)
+        (void)fclose(ignored);
+}
+
 static int show_site(struct arena *a, const struct config *c, const struct json *sites,
                      const struct status_options *o, FILE *out) {
     struct json *found = NULL;
@@ -279,6 +296,7 @@ static int show_site(struct arena *a, const struct config *c, const struct json 
         json_put_str(found, "site", o->site);
         json_put_int(found, "requests", 0);
     }
+    add_site_quotas(a, o, found);
     if (o->as_json)
         (void)fprintf(out, "%s\n", json_text(a, found, NULL));
     else if (!number(found, "requests"))
@@ -287,6 +305,8 @@ static int show_site(struct arena *a, const struct config *c, const struct json 
         print_heading(out);
         print_site(found, out);
     }
+    if (!o->as_json)
+        status_quotas_print(found, out);
     return 0;
 }
 
@@ -298,6 +318,8 @@ static int show_all(struct arena *a, struct json *s, const struct config *c,
 
     add_limits(a, s, c);
     add_runner(a, s, c);
+    if (*c->mcp_server_uri)
+        status_quotas_add(a, c, s);
     if (sites)
         json_put(s, "sites", sites);
     if (o->as_json) {

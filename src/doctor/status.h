@@ -6,6 +6,7 @@
 #include "config/config.h"
 
 struct status_options {
+    const char *config_path; /* the configuration is from there */
     const char *site; /* show this one alone; NULL: the daemon and all sites that were called */
     bool as_json;
 };

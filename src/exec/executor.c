@@ -89,6 +89,29 @@ static void end_call(const struct mcp_call *c, int slot) {
     notify_worker(c, false);
 }
 
+void execution_over_quota(struct execution *out, const char *why) {
+    *out = (struct execution){
+        .end = EXECUTION_ERROR, .outcome = "quota", .failure = why, .error = ERR_RPC_QUOTA};
+}
+
+/* The first round of a call counts towards its quota: one that was parked has been counted. */
+static enum rc execute_counted(struct mcp_call *c, const struct invocation *i,
+                               struct execution *out, struct err *e) {
+    const char *refused = NULL;
+    enum rc rc = c->resumed ? OK : quota_take(c, i->source->quota, &refused, e);
+
+    if (rc)
+        return rc;
+    if (refused) {
+        execution_over_quota(out, refused);
+        return OK;
+    }
+    cancel_begin(c);
+    rc = execute_with_input(c, i, out, e);
+    cancel_end(c);
+    return rc;
+}
+
 enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution *out,
                 struct err *e) {
     const struct executor *executor = executor_of(i->source);
@@ -113,9 +136,7 @@ enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution
     }
     if (begin_call(c, &slot, e)) /* one that was answered is not refused */
         return c->resumed && mcp_call_sleep(c) ? ERR_MISSING : e->code;
-    cancel_begin(c);
-    rc = execute_with_input(c, i, out, e);
-    cancel_end(c);
+    rc = execute_counted(c, i, out, e);
     end_call(c, slot);
     if (rc)
         return rc;

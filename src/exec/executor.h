@@ -88,5 +88,7 @@ enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution
  * execution says. */
 enum rc execute_or_fail(struct mcp_call *c, const struct invocation *i, struct execution *out,
                         struct err *e) MUST_USE;
+/* As if it had ended so: the quota is used up, as quota_take says. */
+void execution_over_quota(struct execution *out, const char *why);
 /* ERR_RPC_INTERNAL, because the output is not `what` the method needs, such as "a prompt". */
 enum rc execution_bad_output(struct mcp_call *c, const char *what, struct err *e);

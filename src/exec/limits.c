@@ -2,10 +2,13 @@
 
 #include <limits.h>
 #include <sys/param.h>
+#include <time.h>
 
 #include "base/base.h"
+#include "catalog/manifest.h"
 #include "mcp/call.h"
 #include "shared/concurrency_limit.h"
+#include "shared/daily_counts.h"
 #include "shared/rate_limit.h"
 
 #define CALLS_RETRY_S 1
@@ -110,4 +113,64 @@ enum rc limit_share_take(struct mcp_call *c, const struct limit_share *l, int *f
     default:
         return rc;
     }
+}
+
+/* ---- quotas ---- */
+
+/* The two that are counted: one user's calls, and those of all, also if they are not limited, for
+ * `mcp-authd status`. */
+enum { OF_USER, OF_ALL, QUOTA_COUNTS };
+
+static const char *next_day(struct arena *a, int64_t now_s) {
+    const time_t midnight = (time_t)((now_s / DAY_S + 1) * DAY_S);
+    char text[sizeof "2026-07-29T00:00:00Z"];
+    struct tm tm;
+
+    if (!gmtime_r(&midnight, &tm) || !strftime(text, sizeof text, "%FT%TZ", &tm))
+        return "midnight UTC";
+    return arena_strdup(a, text);
+}
+
+static const char *used_up(struct mcp_call *c, const struct quota *quota, size_t reached) {
+    const bool of_user = reached == OF_USER;
+
+    log_info("quota_used_up", kv("of", quota->of), kv("sub", c->client.claims->sub),
+             kv("whose", of_user ? "user" : "all"));
+    return arena_printf(
+        c->arena, "%s of %u calls a day is used up; there are calls again from %s on",
+        of_user ? "your quota" : "the quota of all users", of_user ? quota->user : quota->all,
+        next_day(c->arena, clock_now_s(&c->x->site->clock)));
+}
+
+enum rc quota_take(struct mcp_call *c, const struct quota *quota, const char **refused,
+                   struct err *e) {
+    const struct site *site = c->x->site;
+    struct daily_take t = {.n = QUOTA_COUNTS};
+    enum rc rc;
+
+    *refused = NULL;
+    if (!quota || !site->quotas)
+        return OK;
+    t.counts[OF_USER].key = arena_printf(c->arena, "%s\n%s", quota->of, c->client.claims->sub);
+    t.counts[OF_USER].max = quota->user;
+    t.counts[OF_ALL].key = quota->of;
+    t.counts[OF_ALL].max = quota->all;
+    rc = daily_counts_take(site->quotas, &t, clock_now_s(&site->clock), e);
+    if (!rc)
+        return OK;
+    if (rc == ERR_EXISTS) {
+        *refused = used_up(c, quota, t.reached);
+        return OK;
+    }
+    log_error("quota_not_counted", kv("of", quota->of), kv("why", e->text));
+    (void)err_set(e, ERR_STORE, "the call cannot be counted towards its quota now");
+    return refuse(c, ERR_STORE, 0, e);
+}
+
+bool quota_used(const struct quota *quota, const char *state_dir, const struct clock *clock,
+                uint32_t *out) {
+    char folder[PATH_MAX];
+    const int n = snprintf(folder, sizeof folder, "%s/" QUOTAS_FOLDER, state_dir);
+
+    return n < (int)sizeof folder && daily_counts_read(folder, quota->of, clock_now_s(clock), out);
 }

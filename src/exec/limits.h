@@ -2,9 +2,14 @@
  * something is limited, since that is what uses resources. */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/err.h"
 
+struct clock;
 struct mcp_call;
+struct quota;
 
 /* "Servers MUST rate limit tool invocations" ("Security Considerations"; the same for completions):
  * RATE_LIMIT_USER. ERR_RATE_LIMITED with Retry-After in the reply. */
@@ -30,3 +35,14 @@ unsigned limit_share_used(const struct limit_share *l, const struct config *conf
  * Retry-After in the reply. In a batch they are ERR_RPC_INTERNAL. ERR_STORE. */
 enum rc limit_share_take(struct mcp_call *c, const struct limit_share *l, int *fd,
                          struct err *e) MUST_USE;
+
+#define QUOTAS_FOLDER "quotas" /* below STATE_DIR of a site: shared/daily_counts.h */
+/* Counts a call towards the quota of the manifest (catalog/manifest.h); NULL: there is none. If it
+ * is used up, *refused says so, and when there are calls again, as a clause; otherwise it is NULL.
+ * ERR_STORE if it cannot be counted, since a call that is not counted may be one too many; in a
+ * batch ERR_RPC_INTERNAL. */
+enum rc quota_take(struct mcp_call *c, const struct quota *quota, const char **refused,
+                   struct err *e) MUST_USE;
+/* How many calls of this quota all users have made today. False: that may not be read. */
+bool quota_used(const struct quota *quota, const char *state_dir, const struct clock *clock,
+                uint32_t *out) MUST_USE;

@@ -70,7 +70,7 @@ static enum rc report_too_large(enum rc rc, const char *what, struct err *e) {
 }
 
 enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *arguments,
-                    struct err *e) {
+                    const char **refused, struct err *e) {
     struct task t = {.site = c->x->site,
                      .arena = c->arena,
                      .id = new_id(c),
@@ -83,6 +83,11 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
     if (mcp_stream_is_abandoned(c)) { /* the client would not learn the task's id */
         (void)close(t.slot);
         return err_set(e, ERR_RPC_INTERNAL, "The call was cancelled");
+    }
+    rc = quota_take(c, tool->entry.source.quota, refused, e);
+    if (rc || *refused) {
+        (void)close(t.slot);
+        return rc;
     }
     json_put_str(t.record, "sub", c->client.claims->sub);
     json_put_str(t.record, "client", c->client.claims->client_id);

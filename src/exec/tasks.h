@@ -80,9 +80,10 @@ enum rc task_check_extension(struct mcp_call *c, struct err *e) MUST_USE;
  * support tasks. */
 enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted,
                     struct err *e) MUST_USE;
-/* Creates and starts a task, and fills c->answer.result with its CreateTaskResult. */
+/* Creates and starts a task, and fills c->answer.result with its CreateTaskResult; if the tool's
+ * quota is used up, only *refused, as quota_take does. */
 enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *arguments,
-                    struct err *e) MUST_USE;
+                    const char **refused, struct err *e) MUST_USE;
 
 /* task_process.c: the process that runs the program of a task. It is forked twice, so that no
  * worker has to wait for it, and it ends with the program. It renews the record's lease meanwhile.

@@ -11,6 +11,7 @@
 #include "exec/tasks.h"
 #include "exec/tool_result.h"
 #include "mcp/headers.h"
+#include "metrics/metrics.h"
 
 /* ---- headers that repeat arguments ---- */
 
@@ -92,14 +93,27 @@ static void finish(struct mcp_call *c, struct json *result) {
     mcp_call_finish(c, result);
 }
 
+static void finish_execution(struct mcp_call *c, const struct tool *tool,
+                             const struct execution *x) {
+    if (x->error == ERR_RPC_QUOTA) /* answered by a result, so not counted as an error */
+        metrics_count(METRIC_DENIALS, x->error);
+    finish(c, tool_check_result(c, tool, tool_result(c, tool, x)));
+}
+
 static enum rc create_task(struct mcp_call *c, const struct tool *tool, struct json *arguments,
                            struct err *e) {
+    const char *refused = NULL;
+    struct execution x;
     enum rc rc = limit_rate(c, e);
 
     if (!rc)
-        rc = task_create(c, tool, arguments, e);
+        rc = task_create(c, tool, arguments, &refused, e);
     c->answer.outcome = !rc ? "task" : c->stream.disconnected ? "cancelled" : "error";
-    return rc;
+    if (rc || !refused)
+        return rc;
+    execution_over_quota(&x, refused);
+    finish_execution(c, tool, &x);
+    return OK;
 }
 
 static enum rc execute_tool(struct mcp_call *c, const struct tool *tool, struct json *arguments,
@@ -118,7 +132,7 @@ static enum rc execute_tool(struct mcp_call *c, const struct tool *tool, struct 
         return create_task(c, tool, arguments, e);
     rc = execute(c, &i, &x, e);
     if (!rc && !x.is_input_required)
-        finish(c, tool_check_result(c, tool, tool_result(c, tool, &x)));
+        finish_execution(c, tool, &x);
     return rc;
 }
 

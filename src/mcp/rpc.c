@@ -16,6 +16,7 @@ static const struct rpc_code {
     {ERR_RPC_UNSUPPORTED_VERSION, -32022, 400, -32022, 400},
     {ERR_RPC_RESOURCE_NOT_FOUND, -32602, 200, -32002, 200},
     {ERR_RPC_INTERNAL, -32603, 200, -32603, 200},
+    {ERR_RPC_QUOTA, -32603, 200, -32603, 200},
 };
 
 static const struct rpc_code *find(enum rc code) {

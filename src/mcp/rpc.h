@@ -17,6 +17,7 @@
 #define ERR_RPC_MISSING_CAPABILITY RPC_CODE(6)
 #define ERR_RPC_RESOURCE_NOT_FOUND RPC_CODE(7)
 #define ERR_RPC_INTERNAL RPC_CODE(8) /* a program or this server failed */
+#define ERR_RPC_QUOTA RPC_CODE(9) /* there are no calls left today: JSON-RPC has no code for it */
 
 enum mcp_message_kind { MCP_REQUEST, MCP_NOTIFICATION, MCP_RESPONSE };
 

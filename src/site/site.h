@@ -11,12 +11,13 @@ struct site {
     const struct config *config;
     bool has_others; /* the daemon serves other sites too: shares are in force */
     struct clock clock;
-    struct cache *cache;        /* what the workers of this host share */
-    struct seal_keys *seal;     /* keys of all sealed values that clients and browsers keep */
-    struct idp *idp;            /* the identity provider */
-    struct deny_list *deny;     /* denied users and clients (DENY_FILE); NULL: none */
-    struct rate_limits *limits; /* rate limits; NULL: there are none */
-    struct revoked *revoked;    /* revoked access tokens; NULL: none can be revoked */
-    struct oauth_site *oauth;   /* oauth/site.h */
-    struct mcp_site *mcp;       /* mcp/call.h */
+    struct cache *cache;         /* what the workers of this host share */
+    struct seal_keys *seal;      /* keys of all sealed values that clients and browsers keep */
+    struct idp *idp;             /* the identity provider */
+    struct deny_list *deny;      /* denied users and clients (DENY_FILE); NULL: none */
+    struct rate_limits *limits;  /* rate limits; NULL: there are none */
+    struct daily_counts *quotas; /* calls that count towards a quota; NULL: they are not counted */
+    struct revoked *revoked;     /* revoked access tokens; NULL: none can be revoked */
+    struct oauth_site *oauth;    /* oauth/site.h */
+    struct mcp_site *mcp;        /* mcp/call.h */
 };

@@ -1,15 +1,21 @@
 // Limits for all workers together: at the OAuth endpoints by address and by client, at /mcp by user for calls that
-// start programs.
+// start programs, and quotas by day.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
 import { after, before, test } from 'node:test';
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { auditLines } from '../parts/audit.mjs';
 import { workersOf } from '../parts/daemon.mjs';
-import { callTool, META, modern, post } from '../parts/mcp.mjs';
+import { assertRpcError, assertToolError, callTool, META, modern, post } from '../parts/mcp.mjs';
+import { NAME, SITES } from '../parts/one-of-many.mjs';
+import { reload } from '../parts/sites.mjs';
+import { taskClient, toolFolder } from '../parts/tasks.mjs';
 import { Browser } from '../parts/browser.mjs';
 import { assertOAuthError, authorizeUrl, pkce, refresh, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
-import { until } from '../parts/util.mjs';
+import { freePort, sleep, until } from '../parts/util.mjs';
 
 const ADDRESS = 60;
 const CLIENT = 20;
@@ -142,4 +148,93 @@ test('forged tokens: an address that sends many others each time waits, with non
   assert.match(limited.headers.get('retry-after'), /^[1-9]\d*$/);
   await callTool(site, known, 'echo', { text: 'x' });
   await until('the limit passes', async () => (await call(unknown)).status === 200);
+});
+
+// ---- quotas ----
+
+const DAY_MS = 86400000;
+// What is counted by day is asked for on one day.
+async function awayFromMidnight() {
+  const left = DAY_MS - Date.now() % DAY_MS;
+  if (left < 90000) await sleep(left + 1000);
+}
+
+// Two tools.
+const SERVER = `#!/usr/bin/python3 -u
+import json, sys
+for line in sys.stdin:
+    m = json.loads(line)
+    if "id" not in m: continue
+    result = {"initialize": lambda: {"protocolVersion": m["params"]["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}},
+        "tools/list": lambda: {"tools": [{"name": n, "inputSchema": {"type": "object"}} for n in ("one", "two")]},
+        "tools/call": lambda: {"content": [{"type": "text", "text": m["params"]["name"]}]}}.get(m["method"], dict)()
+    print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": result}))
+`;
+const USED_UP = /quota of \d+ calls a day is used up; there are calls again from (\d{4}-\d\d-\d\dT00:00:00Z) on\.$/;
+
+test('a quota: so many calls a day and not one more, of a user and of all, and each is told when there are calls again', async () => {
+  const tools = toolFolder('mcp-quotas-');
+  for (const folder of ['resources.d', 'servers.d']) fs.mkdirSync(tools.file(folder));
+  tools.tool('mine', 'echo mine', { task: undefined, quota: { user: 5 } });
+  tools.tool('ours', 'echo ours', { task: undefined, quota: { user: 5, all: 7 } });
+  tools.tool('later', 'echo later', { quota: { all: 1 } });
+  const resource = { uri: 'quota://a', name: 'a', run: { command: ['../mine.sh'], quota: { user: 1 } } };
+  fs.writeFileSync(tools.file('resources.d/few.json'), JSON.stringify(resource));
+  fs.writeFileSync(tools.file('servers.d/server.py'), SERVER, { mode: 0o755 });
+  fs.writeFileSync(tools.file('servers.d/srv.json'), JSON.stringify({ command: ['./server.py'], quota: { user: 2 } }));
+  const metrics = await freePort();
+  const limited = await startSite({ config: { WORKERS_MIN: '4', TOOLS_DIR: tools.dir, RESOURCES_DIR: tools.file('resources.d'), AUDIT_EVENTS: 'calls',
+    SERVERS_DIR: tools.file('servers.d'), METRICS_LISTEN: `127.0.0.1:${metrics}` } });
+  try {
+    await awayFromMidnight();
+    await until('four workers', () => workersOf(limited.daemon).length >= 4);
+    const [alice, bob] = await Promise.all(['alice', 'bob'].map((name) => limited.cognito.accessToken({ sub: name, username: name })));
+    const atOnce = (token, name, n) => Promise.all(Array.from({ length: n }, () => callTool(limited, token, name)));
+    const good = (results) => results.filter(({ isError }) => !isError).length;
+
+    const results = await atOnce(alice, 'mine', 25);
+    assert.equal(good(results), 5);
+    const refused = results.find(({ isError }) => isError).content[0].text;
+    assert.match(refused, /^Your quota of 5 calls/);
+    assert.equal(Date.parse(USED_UP.exec(refused)[1]), (Math.floor(Date.now() / DAY_MS) + 1) * DAY_MS);
+    await until('it in the log', () => /event=tool_call .*tool=mine sub=alice .*outcome=quota/.test(limited.daemon.log));
+    await until('it in the audit log', () => auditLines(limited.daemon.log).some(({ tool, outcome }) => tool === 'mine' && outcome === 'quota'));
+    const both = await Promise.all([atOnce(alice, 'ours', 10), atOnce(bob, 'ours', 10)]);
+    assert.equal(good(both.flat()), 7);
+    assert.ok(both.every((each) => good(each) <= 5));
+
+    assert.ok((await modern(limited, alice, 'tools/list')).body.result.tools.some(({ name }) => name === 'srv_two'));
+    assert.ok(!(await callTool(limited, alice, 'srv_one')).isError);
+    assert.ok(!(await callTool(limited, alice, 'srv_two')).isError);
+    assertToolError(await callTool(limited, alice, 'srv_one'), USED_UP);       // they have one quota
+    const read = (token) => modern(limited, token, 'resources/read', { uri: 'quota://a' }, { headers: { 'mcp-name': 'quota://a' } });
+    assert.equal((await read(alice)).body.result.contents[0].text, 'mine\n');
+    const second = await read(alice);
+    assertRpcError(second, 200, -32603);
+    assert.match(second.body.error.message, /^your quota of 1 calls/);
+    assert.equal((await read(bob)).status, 200);
+    const tasks = taskClient(limited, alice);
+    await tasks.reaches(await tasks.start('later'), 'completed');
+    assertToolError((await tasks.call('later')).body.result, /^The quota of all users of 1 calls a day/);
+
+    await reload(limited.daemon);
+    assert.equal(good(await atOnce(alice, 'mine', 2)), 0);
+    assert.equal(good(await atOnce(bob, 'mine', 4)), 4);
+    const client = new Client({ name: 'test', version: '1' });
+    await client.connect(new StreamableHTTPClientTransport(new URL(limited.mcpUrl), { requestInit: { headers: { authorization: `Bearer ${bob}` } } }));
+    assert.equal((await client.callTool({ name: 'mine', arguments: {} })).content[0].text, 'mine\n');
+    assertToolError(await client.callTool({ name: 'mine', arguments: {} }), USED_UP);
+    await client.close();
+
+    const status = (...more) => execFileSync(process.env.MCP_AUTHD, ['-c', limited.daemon.configFile, 'status', ...(SITES ? ['--site', NAME] : []), ...more],
+      { encoding: 'utf8' });
+    assert.deepEqual(JSON.parse(status('--json')).quotas, [{ of: 'tool later', used: 1, max: 1 }, { of: 'tool mine', used: 10, user_max: 5 },
+      { of: 'tool ours', used: 7, max: 7, user_max: 5 }, { of: 'resource few', used: 2, user_max: 1 }, { of: 'server srv', used: 2, user_max: 2 }]);
+    assert.match(status(), /^quota +tool later: 1 of 1 calls today\nquota +tool mine: 10 calls today \(5 of one user\)\n/m);
+    const counted = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
+    assert.equal(/^mcp_authd_denials_total\{reason="quota"\} (\d+)$/m.exec(counted)[1], '39');
+  } finally {
+    await limited.close();
+    tools.remove();
+  }
 });

@@ -2,6 +2,7 @@
 // and with two pools whose app clients have one id, in both directions.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
@@ -15,6 +16,7 @@ import { taskClient, TASKS, toolFolder, yes } from '../parts/tasks.mjs';
 const tools = toolFolder('mcp-sites-');
 tools.sleeper('long');
 tools.asker('asks', ['a']);
+tools.tool('rare', 'echo rare', { task: undefined, quota: { all: 1 } });
 after(() => tools.remove());
 
 let sites, pairs;
@@ -201,6 +203,15 @@ each('a task', async (from, to, which) => {
   assert.equal((await mine.get(id)).body.result.taskId, id);
   await mine.cancel(id);
   await mine.reaches(id, 'cancelled');
+});
+
+test('a quota: each site counts for itself', async () => {
+  for (const site of [sites.main, sites.a, sites.b, sites.c]) {
+    const { access_token: token } = await tokens(site);
+    assert.equal((await callTool(site, token, 'rare')).content[0].text, 'rare\n', site.name);
+    const shown = JSON.parse(execFileSync(process.env.MCP_AUTHD, ['-c', sites.main.daemon.configFile, 'status', '--json', ...(site.name ? ['--site', site.name] : [])]));
+    assert.deepEqual(shown.quotas, [{ of: 'tool rare', used: 1, max: 1 }]);
+  }
 });
 
 test('the state of a task reaches who subscribes to it at its site', async () => {

@@ -129,6 +129,18 @@ static void what_a_program_may_not_be_given_is_reported(void **state) {
          "run.limits.cpu_weight must be an integer from 1 to 10000"},
         {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"limits\":{\"open_files\":15}}}",
          "run.limits.open_files must be an integer from 16 to 65536"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"quota\":100}}",
+         "run.quota must be an object with \"user\", \"all\" or both"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"quota\":{}}}",
+         "run.quota must be an object with"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"quota\":{\"users\":1}}}",
+         "unknown member \"users\" in run.quota; did you mean user?"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"quota\":{\"user\":0}}}",
+         "run.quota.user must be an integer from 1 to 1000000000"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"quota\":{\"all\":1000000001}}}",
+         "run.quota.all must be an integer from 1 to 1000000000"},
+        {"{" NAME SCHEMA "\"run\":{\"command\":[\"./prog.sh\"],\"quota\":{\"all\":\"5\"}}}",
+         "run.quota.all must be"},
     };
 
     (void)state;

@@ -1,8 +1,10 @@
 /* Calls of tools, and what a program's output becomes. */
 #include "unit.h"
 
+#include "exec/limits.h"
 #include "mcp_fixture.h"
 #include "runner_fixture.h"
+#include "shared/daily_counts.h"
 
 static void send_old(const char *method, const char *params) {
     post_header(&p, "HTTP_MCP_PROTOCOL_VERSION");
@@ -544,6 +546,110 @@ static void a_program_may_say_any_number_of_lines(void **state) {
                         "{\"n\":2}");
 }
 
+/* ---- quotas ---- */
+
+static struct token_claims claims_of(const char *sub) {
+    return (struct token_claims){.sub = sub,
+                                 .username = sub,
+                                 .client_id = "app-1",
+                                 .scope = "mcp-server/tools",
+                                 .jti = "j2",
+                                 .groups = "[]",
+                                 .all = "{}",
+                                 .exp = NOW + 2 * DAY_S,
+                                 .iat = NOW};
+}
+
+static void load_with_quota(const char *quota) {
+    char path[UNIT_PATH_MAX + 8];
+    struct token_claims bob = claims_of("bob"), alice = claims_of("user-1");
+
+    site_tool(&site, "counted", "echo called", "", arena_printf(p.arena, ",\"quota\":%s", quota));
+    site_load(&site);
+    (void)snprintf(path, sizeof path, "%s/quotas", site.dir);
+    site.base.quotas = daily_counts_new(path);
+    site_know(&site, "bobs.own.token", &bob);
+    site_know(&site, TOKEN, &alice);
+}
+
+static int quota_end(void **state) {
+    daily_counts_free(site.base.quotas);
+    return site_end(state);
+}
+
+static bool may_call(const char *token) {
+    post_header(&p, arena_printf(p.arena, "HTTP_AUTHORIZATION=Bearer %s", token));
+    call("counted", "");
+    expect_result(&p);
+    if (tool_failed(&p))
+        return false;
+    assert_string_equal(tool_text(&p, 0), "called\n");
+    return true;
+}
+
+static unsigned calls_of(const char *of) {
+    const struct quota quota = {of, 0, 0};
+    uint32_t n = 0;
+
+    assert_true(quota_used(&quota, site.dir, &site.base.clock, &n));
+    return n;
+}
+
+static void a_quota_of_each_user(void **state) {
+    (void)state;
+    load_with_quota("{\"user\":2}");
+    assert_true(may_call(TOKEN));
+    call("counted", "\"x\":1");
+    assert_true(may_call("bobs.own.token"));
+    assert_int_equal(calls_of("tool counted"), 3);
+    assert_false(may_call(TOKEN));
+    assert_string_equal(tool_text(&p, 0),
+                        "Your quota of 2 calls a day is used up; there are calls again from "
+                        "2027-01-16T00:00:00Z on.");
+    assert_true(may_call("bobs.own.token"));
+    assert_false(may_call("bobs.own.token"));
+    assert_int_equal(calls_of("tool counted"), 4);
+    site.base.clock.fixed_s = 1800057599; /* 23:59:59 */
+    assert_false(may_call(TOKEN));
+    site.base.clock.fixed_s++;
+    assert_true(may_call(TOKEN));
+    assert_int_equal(calls_of("tool counted"), 1);
+}
+
+static void a_quota_of_all_users(void **state) {
+    (void)state;
+    load_with_quota("{\"user\":2,\"all\":3}");
+    assert_true(may_call(TOKEN));
+    assert_true(may_call(TOKEN));
+    assert_false(may_call(TOKEN));
+    assert_true(may_call("bobs.own.token"));
+    assert_false(may_call("bobs.own.token"));
+    assert_string_equal(tool_text(&p, 0),
+                        "The quota of all users of 3 calls a day is used up; there are calls again "
+                        "from 2027-01-16T00:00:00Z on.");
+    send_old("tools/call", "\"name\":\"counted\"");
+    expect_result(&p);
+    assert_true(tool_failed(&p));
+    call("echo", "\"text\":\"x\""); /* others are not held back */
+    assert_false(tool_failed(&p));
+}
+
+/* What starts no program is not counted; and a call that cannot be counted is refused. */
+static void only_calls_that_start_a_program_are_counted(void **state) {
+    (void)state;
+    load_with_quota("{\"all\":1}");
+    post_modern(&p, "tools/call", "counted", "\"name\":\"counted\",\"arguments\":[]");
+    expect_error(&p, 200, -32602);
+    site.config.calls_max = 1;
+    assert_true(may_call(TOKEN));
+    assert_false(may_call(TOKEN));
+    daily_counts_free(site.base.quotas);
+    site.base.quotas = daily_counts_new("/nonexistent/quotas");
+    call("counted", "");
+    assert_int_equal(p.rc, ERR_STORE);
+    assert_null(strstr(p.err.text, "nonexistent"));
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, site_begin, site_end)
     const struct CMUnitTest tests[] = {
@@ -569,6 +675,10 @@ int main(void) {
         T(text_may_be_cut_off_where_it_is_too_long),
         T(numbers_reach_a_program_as_they_were_sent),
         T(no_answer_has_what_could_be_the_end_of_a_line),
+#define Q(f) cmocka_unit_test_setup_teardown(f, site_begin, quota_end)
+        Q(a_quota_of_each_user),
+        Q(a_quota_of_all_users),
+        Q(only_calls_that_start_a_program_are_counted),
     };
     return cmocka_run_group_tests(tests, runner_setup, runner_teardown);
 }
