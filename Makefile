@@ -174,12 +174,12 @@ e2e: e2e-lighttpd e2e-apache e2e-nginx-short e2e-caddy  ## logins and calls by t
 # Their subject is not the web server, or is lighttpd: once, through lighttpd.
 NOT_THROUGH_APACHE := cognito-tls demo dynamodb dynamodb-faults dynamodb-tasks local-cognito outputs-to-conf policies server-info \
   schema-ajv tool-commands runner-attacks program-access persistent-programs servers server-everything server-url \
-  sites-apart sites-shares kills server-instances skills machines
+  sites-apart sites-shares kills server-instances skills
 E2E_lighttpd := $(sort $(wildcard tests/e2e/*.test.mjs))
 E2E_apache := $(filter-out $(NOT_THROUGH_APACHE:%=tests/e2e/%.test.mjs),$(E2E_lighttpd))
 E2E_nginx := $(E2E_apache)
-# Where web servers differ: streams, bodies, headers, clients that go away.
-E2E_caddy := $(patsubst %,tests/e2e/%.test.mjs,login-sdk-v1 login-sdk-v2 mcp-cancel mcp-content mcp-disconnects \
+# Where web servers differ: streams, bodies, headers (Authorization too), clients that go away.
+E2E_caddy := $(patsubst %,tests/e2e/%.test.mjs,login-sdk-v1 login-sdk-v2 machines mcp-cancel mcp-content mcp-disconnects \
   mcp-subscriptions parked-calls pool sites size-limits slow-bodies slow-readers)
 E2E_nginx-short := $(E2E_caddy) $(patsubst %,tests/e2e/%.test.mjs,doctor-public issued-tokens mcp-errors memory web-examples \
   web-server-reload)

@@ -73,13 +73,16 @@ void errors_name_metrics(void) {
     metrics_name_reasons(names);
 }
 
-static void oauth_reply(struct reply *rp, enum rc code, const char *text) {
-    struct json *o = json_new_object(rp->arena);
+static void oauth_reply(struct exchange *x, enum rc code, const char *text) {
+    struct json *o = json_new_object(x->rp->arena);
+    struct reply *rp = x->rp;
 
     json_put_str(o, "error", table[code].oauth);
     json_put_str(o, "error_description", text);
     reply_json(rp, table[code].status, o);
     reply_header(rp, "Cache-Control", "no-store");
+    if (code == ERR_INVALID_CLIENT && request_header(x->rq, "authorization"))
+        reply_header(rp, "WWW-Authenticate", "Basic realm=\"clients\""); /* RFC 6749 §5.2 */
 }
 
 /* Without an id: what fails before the message is read answers no message. */
@@ -113,7 +116,7 @@ void error_reply(struct exchange *x, enum error_style style, const struct err *e
         reply_header(x->rp, "Retry-After", RETRY_AFTER_S);
     switch (style) {
     case STYLE_OAUTH:
-        oauth_reply(x->rp, code, e->text);
+        oauth_reply(x, code, e->text);
         break;
     case STYLE_RPC:
         rpc_reply(x->rp, code, e);

@@ -8,7 +8,7 @@
 #define BLANKS " \t\r\n"
 
 struct who {
-    enum who_kind { WHO_GROUP, WHO_SCOPE, WHO_CLIENT, WHO_USER, WHO_KINDS } kind;
+    enum who_kind { WHO_GROUP, WHO_SCOPE, WHO_CLIENT, WHO_USER, WHO_SUB, WHO_KINDS } kind;
     const char *name;
 };
 
@@ -75,7 +75,7 @@ static bool read_what(struct reading *l, const char *what, struct access_rule *o
 }
 
 static bool read_who(struct reading *l, const char *word, struct who *out) {
-    static const char *const words[WHO_KINDS] = {"group", "scope", "client", "user"};
+    static const char *const words[WHO_KINDS] = {"group", "scope", "client", "user", "sub"};
     const char *name = NULL;
 
     for (int i = 0; i < WHO_KINDS && !name; i++) {
@@ -83,9 +83,9 @@ static bool read_who(struct reading *l, const char *word, struct who *out) {
         out->kind = (enum who_kind)i;
     }
     if (!name || !*name) {
-        line_file_bad(&l->file,
-                      "%.80s: expected * or one of group:, scope:, client:, user: with a name",
-                      word);
+        line_file_bad(
+            &l->file,
+            "%.80s: expected * or one of group:, scope:, client:, user:, sub: with a name", word);
         return false;
     }
     out->name = arena_strdup(l->r->arena, name);
@@ -254,8 +254,10 @@ static bool is_who(const struct who *who, struct caller *caller) {
         return list_has(caller->scopes, who->name);
     case WHO_CLIENT:
         return !strcmp(caller->client_id, who->name);
+    case WHO_USER:
+        return !strcmp(caller->username, who->name);
     default:
-        return !strcmp(caller->sub, who->name) || !strcmp(caller->username, who->name);
+        return !strcmp(caller->sub, who->name);
     }
 }
 

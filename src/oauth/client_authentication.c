@@ -199,8 +199,6 @@ enum rc client_form_read(struct exchange *x, struct form *f, struct err *e) {
     if (form_read(x->rq->arena, x->rq->body, x->rq->body_len, f, e) ||
         form_check_repeated(f, NULL, "resource", e)) /* RFC 6749 §3.2, RFC 8707 §2 */
         return e->code;
-    if (request_header(x->rq, "authorization")) /* RFC 6749 §5.2: answered in its own scheme */
-        reply_header(x->rp, "WWW-Authenticate", "Basic realm=\"clients have no secret\"");
     if (form_get(f, "client_secret") || request_header(x->rq, "authorization"))
         return err_set(e, ERR_INVALID_CLIENT,
                        "clients of this server have no secret: send client_id, and a "

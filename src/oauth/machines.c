@@ -55,8 +55,6 @@ enum rc machine_read(struct exchange *x, const struct form *f, struct idp_machin
     *out = (struct idp_machine){.client_id = id, .secret = form_get(f, "client_secret")};
     if (header && out->secret)
         return err_set(e, ERR_INVALID_REQUEST, "the client's secret must be sent in one way only");
-    if (header) /* RFC 6749 §5.2: answered in its own scheme */
-        reply_header(x->rp, "WWW-Authenticate", "Basic realm=\"clients\"");
     if (header && !read_basic(x->rq->arena, header, out))
         return err_set(e, ERR_INVALID_CLIENT, "the Authorization header is malformed");
     x->rp->audit.client = out->client_id;

@@ -142,7 +142,7 @@ test('ACCESS_FILE: a new file takes effect without a reload; a wrong one does no
   writeRules('deny tool:*y *');
   await until('the new rules', async () => (await names(ruled, staff)).join() === 'echo,whoami');
   writeRules('deny tool:echo *', 'deny tool:whoami staff');
-  const wrong = /access\.conf:2: staff: expected \* or one of group:, scope:, client:, user: with a name/;
+  const wrong = /access\.conf:2: staff: expected \* or one of group:, scope:, client:, user:, sub: with a name/;
   // Of several sites a worker reads the file, before it answers a request (one-of-many.mjs).
   await until('the report', async () => {
     await names(ruled, staff);

@@ -68,7 +68,8 @@ test('the extension is declared, where it is configured', async () => {
 });
 
 test('/token: by header or in the form; a wrong secret, another client, both ways at once, and a site without machines', async () => {
-  assert.equal((await ask(site, {}, basic(MACHINE, SECRET))).body.token_type, 'Bearer');
+  const good = await ask(site, {}, basic(MACHINE, SECRET));
+  assert.deepEqual([good.body.token_type, good.headers.get('www-authenticate')], ['Bearer', null]);
   const posted = await ask(site, { client_id: MACHINE, client_secret: SECRET, scope: 'openid mcp-server/tools' });
   assert.deepEqual([posted.status, posted.body.scope, posted.body.refresh_token], [200, 'mcp-server/tools', undefined]);
   assert.equal(posted.headers.get('cache-control'), 'no-store');
@@ -77,14 +78,17 @@ test('/token: by header or in the form; a wrong secret, another client, both way
   assert.match(wrong.headers.get('www-authenticate'), /^Basic /);
   assertOAuthError(await ask(site, {}, basic('stranger', SECRET)), 401, 'invalid_client');
   assertOAuthError(await ask(site, {}, { authorization: 'Basic !' }), 401, 'invalid_client');
-  assertOAuthError(await ask(site, { client_id: MACHINE }), 401, 'invalid_client');
+  const bare = await ask(site, { client_id: MACHINE });
+  assertOAuthError(bare, 401, 'invalid_client');
+  assert.equal(bare.headers.get('www-authenticate'), null, 'RFC 6749 section 5.2: only for who used the header');
   assertOAuthError(await ask(site, { client_secret: SECRET }, basic(MACHINE, SECRET)), 400, 'invalid_request');
   assertOAuthError(await ask(site, { resource: 'https://other.example/mcp' }, basic(MACHINE, SECRET)), 400, 'invalid_target');
   const asked = plain.cognito.calls('/oauth2/token');
   assertOAuthError(await ask(plain, {}, basic(MACHINE, SECRET)), 401, 'invalid_client');
   assert.equal(plain.cognito.calls('/oauth2/token'), asked, 'Cognito was not asked');
   site.cognito.failTokenCalls('500');
-  assert.equal((await ask(site, {}, basic(MACHINE, SECRET))).status, 503);
+  const failed = await ask(site, {}, basic(MACHINE, SECRET));
+  assert.deepEqual([failed.status, failed.headers.get('www-authenticate')], [503, null]);
   assert.ok(!site.daemon.log.includes(SECRET), 'no secret is logged');
   assert.match(site.daemon.log, /"audit":"client_credentials".*"outcome":"issued".*"client":"machine1"/);
 });

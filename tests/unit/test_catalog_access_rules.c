@@ -59,11 +59,11 @@ static void the_last_rule_about_both_decides(void **state) {
 static void each_kind_of_caller(void **state) {
     static const char *const is[] = {
         "group:staff",     "group:eu",   "scope:openid", "scope:mcp-server/tools",
-        "client:app-1",    "user:alice", "user:11-22",   "*",
+        "client:app-1",    "user:alice", "sub:11-22",    "*",
         "group:x user:y *"};
-    static const char *const is_not[] = {"group:sta",  "group:STAFF",  "scope:mcp-server",
-                                         "client:app", "client:alice", "user:app-1",
-                                         "user:staff", "group:alice"};
+    static const char *const is_not[] = {
+        "group:sta",  "group:STAFF", "scope:mcp-server", "client:app", "client:alice",
+        "user:app-1", "user:staff",  "group:alice",      "user:11-22", "sub:alice"};
 
     for (size_t i = 0; i < sizeof is / sizeof *is; i++)
         assert_false(admits(*state, arena_printf(*state, "deny * %s", is[i]), "tool", "a"));
@@ -101,7 +101,7 @@ static void wrong_lines(void **state) {
         {"deny tool: *", ":1: tool:: expected"},
         {"deny resource:a%20b *", ":1: resource:a%20b: write the character itself"},
         {"deny * staff",
-         ":1: staff: expected * or one of group:, scope:, client:, user: with a name"},
+         ":1: staff: expected * or one of group:, scope:, client:, user:, sub: with a name"},
         {"deny * group:", ":1: group:: expected"},
         {"deny * a\033[1mb:c", ":1: a?[1mb:c: expected"},
     };
