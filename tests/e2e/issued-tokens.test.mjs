@@ -5,7 +5,7 @@ import crypto from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { UPSTREAM_MARK } from '../parts/cognito.mjs';
 import { logged } from '../parts/daemon.mjs';
-import { callTool } from '../parts/mcp.mjs';
+import { callTool, modern } from '../parts/mcp.mjs';
 import { assertOAuthError, authorize, login, redeem, refresh, SCOPE, tokens } from '../parts/oauth.mjs';
 import { startSite, WEB_SERVER } from '../parts/site.mjs';
 
@@ -69,6 +69,25 @@ test('while the key set cannot be had, tokens are given out unchecked', async ()
     assert.ok(token);
   } finally {
     await other.close();
+  }
+});
+
+test('REQUIRE_AUDIENCE=yes: the login asks for it, and a token without it is neither given out nor taken', async () => {
+  const strict = await startSite({ config: { REQUIRE_AUDIENCE: 'yes' } });
+  try {
+    const { access_token: token } = await tokens(strict);
+    assert.equal(strict.cognito.authorizations.at(-1).resource, strict.mcpUrl);
+    assert.equal((await callTool(strict, token, 'whoami')).structuredContent.username, 'alice');
+    for (const aud of [undefined, 'https://other.example/mcp']) {
+      assert.equal((await modern(strict, await strict.cognito.accessToken({ aud }), 'tools/list')).status, 401);
+    }
+    // A pool of the plan Lite, or without managed login.
+    strict.cognito.setAccessTokens((facts) => strict.cognito.sign({ ...strict.cognito.accessClaims(facts), aud: undefined }));
+    const from = strict.daemon.log.length;
+    assert.equal((await redeem(strict, await login(strict))).status, 500);
+    await logged(strict.daemon, from, /event=token_unusable .*reason=".*(audience|resource).*"/);
+  } finally {
+    await strict.close();
   }
 });
 
