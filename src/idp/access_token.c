@@ -175,10 +175,8 @@ const struct token_claims *token_claims_restore(struct arena *a, const struct js
     return json_get_int(saved, "exp", &c->exp) && json_get_int(saved, "iat", &c->iat) ? c : NULL;
 }
 
-const char *access_token_unverified(struct arena *a, const char *token, const char *name) {
-    const struct json *claims = token && strnlen(token, TOKEN_LEN_MAX + 1) <= TOKEN_LEN_MAX
-                                    ? jws_unverified_claims(a, token)
-                                    : NULL;
-
-    return claims ? json_get_str(claims, name) : NULL;
+const struct json *access_token_unverified(struct arena *a, const char *token) {
+    return token && strnlen(token, TOKEN_LEN_MAX + 1) <= TOKEN_LEN_MAX
+               ? jws_unverified_claims(a, token)
+               : NULL;
 }

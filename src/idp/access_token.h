@@ -41,6 +41,6 @@ bool claim_is(const struct json *claims, const char *name, const char *text);
  * client does not count if the resource must be in it. */
 bool claims_are_for(const struct json *claims, const struct token_expect *expect);
 
-/* A claim of a token that came straight from the identity provider over TLS, without checking it;
- * NULL if it is not there or not a string. Never for a token that a client sent. */
-const char *access_token_unverified(struct arena *a, const char *token, const char *name);
+/* The claims of a token that came straight from the identity provider over TLS, without checking
+ * it; NULL if it has none. Never for a token that a client sent. */
+const struct json *access_token_unverified(struct arena *a, const char *token);

@@ -280,7 +280,7 @@ static const char *granted_scope(struct arena *a, const struct json *body,
     const char *scope = json_get_str(body, "scope");
 
     if (!scope)
-        scope = access_token_unverified(a, access_token, "scope");
+        scope = json_get_str(access_token_unverified(a, access_token), "scope");
     return scope ? scope : "";
 }
 

@@ -30,12 +30,11 @@ static enum rc check_denied(const struct site *site, const char *client_id, int6
 /* The same of the user of an access token that comes straight from the identity provider. Notes the
  * user for the audit log. */
 static enum rc check_denied_user(struct exchange *x, const char *access_token, struct err *e) {
-    const char *username;
+    const struct json *claims = access_token_unverified(x->rp->arena, access_token);
 
-    x->rp->audit.subject = access_token_unverified(x->rp->arena, access_token, "sub");
-    username = access_token_unverified(x->rp->arena, access_token, "username");
+    x->rp->audit.subject = json_get_str(claims, "sub");
     if (deny_has_subject(x->site->deny, x->rp->audit.subject) ||
-        deny_has_subject(x->site->deny, username))
+        deny_has_subject(x->site->deny, json_get_str(claims, "username")))
         return err_set(e, ERR_INVALID_GRANT, "this user is no longer allowed here");
     return OK;
 }

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     int is_claims = token[0] == '!';
     if (is_claims)
         token = sign_rs256(a, &signer, "{\"alg\":\"RS256\",\"kid\":\"k\"}", token + 1);
-    (void)access_token_unverified(a, token, "scope");
+    (void)access_token_unverified(a, token);
     if (access_token_read(a, token, &read, &e) == OK)
         claims = access_token_check_signature(&read, jwk_set_find(set, "k"), &e)
                      ? NULL
