@@ -24,6 +24,9 @@ const FILL = 'perl -e \'my @x; push @x, "x" x 1048576 while 1\'';
 const CONNECT = `perl -MIO::Socket::IP -e 'for (@ARGV) {
   print "$_ ", (IO::Socket::IP->new(PeerHost => $_, PeerPort => 80, Timeout => 2) ? "reached" : "closed"), "\\n" }'`;
 
+const spinning = (begin) => `exec perl -e 'sub pause { select(undef, undef, undef, 0.05) } ${begin};
+open(F, "<", "/tmp/until"); my $until = <F>; for (1..4) { next if fork; 1 while time < $until; exit } 1 while wait > 0; print((times)[2])'`;
+
 // Name, script of the shell, and members of `run`.
 const PROGRAMS = [
   ['greeting', 'id -un; sed -n "s/^0:://p" /proc/self/cgroup'],
@@ -36,8 +39,10 @@ const PROGRAMS = [
   ['bomb', 'f() { f | f & }; f; sleep 60', { timeout_ms: 4000 }],
   ['small_bomb', `exec perl -MPOSIX=setsid -e 'while (1) { my $pid = fork; next if !defined $pid || $pid; setsid(); exit if fork }'`,
     { timeout_ms: 4000, limits: { processes: 32 } }],
-  ...[['light', 1], ['heavy', 10000]].map(([name, weight]) => [name, `exec perl -e 'my ($until) = join("", <STDIN>) =~ /"until":\\s*(\\d+)/;
-for (1..4) { next if fork; 1 while time < $until; exit } 1 while wait > 0; print((times)[2])'`, { limits: { cpu_weight: weight }, timeout_ms: 60000 }]),
+  // Both at the same time, however late each is started: the heavy one says until when.
+  ['light', spinning('open(F, ">", "/tmp/light"); close F; pause() until -e "/tmp/until"'), { limits: { cpu_weight: 1 } }],
+  ['heavy', spinning(`pause() until -e "/tmp/light"; open(F, ">", "/tmp/new"); print F time + ${SPIN_S}; close F; rename "/tmp/new", "/tmp/until"`),
+    { limits: { cpu_weight: 10000 } }],
   ['output', 'exec yes'],
   ['file', 'exec head -c 2000000 /dev/zero >/tmp/of-a-tool', { limits: { file_size: '1M' } }],
   ['node', 'exec node -e "console.log(6 * 7)"', { timeout_ms: 60000 }],
@@ -52,7 +57,7 @@ function writePrograms() {
   for (const [name, script, members] of PROGRAMS) {
     fs.writeFileSync(path.join(TOOLS, `${name}.sh`), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
     fs.writeFileSync(path.join(TOOLS, `${name}.json`), JSON.stringify({ name, description: name,
-      inputSchema: { type: 'object', properties: { until: { type: 'integer' } } }, run: { command: [`./${name}.sh`], timeout_ms: 60000, ...members } }));
+      inputSchema: { type: 'object' }, run: { command: [`./${name}.sh`], timeout_ms: 60000, ...members } }));
   }
 }
 
@@ -62,8 +67,8 @@ const systemctl = (...args) => run('systemctl', ...args);
 const property = (unit, name) => systemctl('show', '--value', '-p', name, unit).trim();
 
 // What a tool answers: its text, or the sentence that says why it failed, after "failed: ".
-async function ask(site, name, args) {
-  const answer = await callTool(site, site.token, name, args);
+async function ask(site, name) {
+  const answer = await callTool(site, site.token, name);
   return `${answer.isError ? 'failed: ' : ''}${answer.content[0].text.trim()}`;
 }
 
@@ -109,8 +114,7 @@ async function checkLimits(site, unit) {
   await checkProcesses(site, unit);
   assert.match(await ask(site, 'output'), /^failed: The tool printed more than \d+ bytes and was stopped\.$/);
   assert.match(await ask(site, 'file'), /^failed: The tool was ended by signal 25 \(SIGXFSZ\)/);
-  const until = Math.floor(Date.now() / 1000) + SPIN_S;
-  const [light, heavy] = (await Promise.all(['light', 'heavy'].map((name) => ask(site, name, { until })))).map(Number);
+  const [light, heavy] = (await Promise.all(['light', 'heavy'].map((name) => ask(site, name)))).map(Number);
   assert.ok(heavy > 3 * light, `CPU seconds: ${light} and ${heavy}`);
   await nothingIsLeft(unit);
   assert.equal(property(unit, 'MainPID'), runner, 'it is still the same runner');
