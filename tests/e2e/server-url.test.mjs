@@ -207,6 +207,7 @@ test('a server that wants it gets a short JWT of ours that names user and audien
     .map(({ headers }) => verify(headers.authorization, audience));
   assert.equal((await sent('tools/call', 'urn:stock').at(-1)).sub, 'a-1');
   for (const method of ['server/discover', 'tools/list', 'subscriptions/listen']) {
+    await until(method, () => sent(method, 'urn:stock').length > 0);
     const service = await sent(method, 'urn:stock').at(-1);
     assert.deepEqual([service.sub, service.username, service.exp - service.iat], [site.issuer, undefined, 300], method);
   }
