@@ -50,13 +50,27 @@ static struct entry *read_foreign(const struct manifest *m, enum catalog_kind ki
     return rc ? NULL : entry;
 }
 
+/* We wait for a server's task, and know no tasks of 2025-11-25: clients see a tool as others. */
+static bool take_task_support(struct json *tool) {
+    struct json *execution = json_get(tool, "execution");
+    const char *support = json_get_str(execution, "taskSupport");
+    const bool is_required = support && !strcmp(support, "required");
+
+    json_del(execution, "taskSupport");
+    if (json_has(tool, "execution") && !json_size(execution))
+        json_del(tool, "execution");
+    return is_required;
+}
+
 /* m->v is the item. */
 static struct entry *read_item(const struct manifest *m, const struct server *s,
                                const struct list_of *of) {
     struct server_item *spec = arena_alloc(m->keep, sizeof *spec);
     struct entry *entry;
 
-    *spec = (struct server_item){s, arena_strdup(m->keep, json_get_str(m->v, of->id)), NULL};
+    *spec = (struct server_item){s, arena_strdup(m->keep, json_get_str(m->v, of->id)), NULL, false};
+    if (of->kind == CATALOG_TOOLS)
+        spec->needs_task = take_task_support(m->v);
     if (of->has_prefix)
         json_put_str(m->v, "name", arena_printf(m->scratch, "%s%s", s->prefix, spec->name));
     entry = read_foreign(m, of->kind);

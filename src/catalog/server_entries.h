@@ -47,6 +47,7 @@ struct server_item {
     const struct server *server;
     const char *name; /* that the server knows: a name, a URI or a URI template */
     const struct entry *entry;
+    bool needs_task; /* a tool that is only called as a task (2025-11-25, "Tasks") */
 };
 
 /* exec/server.c */

@@ -207,6 +207,48 @@ static void request_answer(struct mcp_call *c, const struct invocation *i,
     server_request(c, request, out);
 }
 
+/* ---- a tool that is only called as a task (2025-11-25, "Tasks") ---- */
+
+static void put_task(struct mcp_call *c, const struct invocation *i, struct json *params) {
+    const struct server_item *item = i->source->spec;
+    struct json *task = json_new_object(c->arena);
+
+    if (!item->needs_task)
+        return;
+    json_put_int(task, "ttl", i->source->timeout_ms + RELAY_PARKED_MS);
+    json_put(params, "task", task);
+}
+
+static void cancel_task(struct mcp_call *c, const struct server *s, struct json *params) {
+    const struct server_request request = {
+        .server = s, .method = "tasks/cancel", .params = params, .timeout_ms = GIVE_UP_MS};
+    struct server_answer answer;
+
+    server_request(c, &request, &answer);
+}
+
+/* "tasks/result" is answered when the task has ended, with what the call would have been answered.
+ */
+static void await_task(struct mcp_call *c, const struct invocation *i,
+                       struct server_request *request, struct server_answer *out) {
+    const struct server_item *item = i->source->spec;
+    const char *id = item->needs_task && !out->question
+                         ? json_get_str(json_get(out->result, "task"), "taskId")
+                         : NULL;
+    struct json *params = json_new_object(c->arena);
+
+    if (!id)
+        return;
+    json_put_str(params, "taskId", id);
+    request->method = "tasks/result";
+    request->params = params;
+    request->ticket = NULL;
+    request->answer = NULL;
+    request_answer(c, i, request, out);
+    if (!out->result && !out->error && !out->question)
+        cancel_task(c, item->server, params);
+}
+
 static struct server_request make_server_request(struct mcp_call *c, const struct invocation *i) {
     const struct server_item *item = i->source->spec;
 
@@ -242,6 +284,7 @@ static bool begin_or_go_on(struct mcp_call *c, const struct invocation *i,
     if (meta)
         json_put(request->params, "_meta", meta);
     add_headers(c, i, request->params);
+    put_task(c, i, request->params);
     if (input->responses)
         json_put(request->params, "inputResponses", input->responses);
     if (json_get(input->state, STATE))
@@ -263,6 +306,7 @@ static void execute_server(struct mcp_call *c, const struct invocation *i,
         return;
     }
     request_answer(c, i, &request, &answer);
+    await_task(c, i, &request, &answer);
     *out = (struct execution){.end = answer.end,
                               .outcome = answer.outcome,
                               .failure = answer.failure,
