@@ -173,7 +173,7 @@ e2e: e2e-lighttpd e2e-apache e2e-nginx-short e2e-caddy  ## logins and calls by t
 
 # Their subject is not the web server, or is lighttpd: once, through lighttpd.
 NOT_THROUGH_APACHE := cognito-tls demo dynamodb dynamodb-faults dynamodb-tasks local-cognito outputs-to-conf policies server-info \
-  schema-ajv tool-commands runner-attacks program-access persistent-programs servers server-everything server-url \
+  schema-ajv tool-commands runner-attacks program-access persistent-programs servers server-url \
   sites-apart sites-shares kills server-instances skills
 E2E_lighttpd := $(sort $(wildcard tests/e2e/*.test.mjs))
 E2E_apache := $(filter-out $(NOT_THROUGH_APACHE:%=tests/e2e/%.test.mjs),$(E2E_lighttpd))

@@ -2,15 +2,11 @@
 // versions.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
+import { inspect as inspectorOf } from '../parts/inspector.mjs';
 import { tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
-import { ROOT } from '../parts/util.mjs';
 
-const INSPECTOR = path.join(ROOT, 'tests/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js');
 let site;
 let token;
 before(async () => {
@@ -19,11 +15,7 @@ before(async () => {
 });
 after(() => site?.close());
 
-// Its settings are kept in the site's folder, so that those of whoever runs the test play no part.
-function inspect(args, authorization = `Bearer ${token}`) {
-  return promisify(execFile)(process.execPath, [INSPECTOR, '--cli', site.mcpUrl, '--transport', 'http', '--header', `Authorization: ${authorization}`, ...args],
-    { env: { PATH: process.env.PATH, HOME: site.dir }, timeout: 60000 });
-}
+const inspect = (args, authorization = `Bearer ${token}`) => inspectorOf(site, authorization, args);
 
 for (const era of ['legacy', 'modern']) {
   test(`MCP Inspector lists and calls tools (${era})`, async () => {

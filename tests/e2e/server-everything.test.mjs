@@ -11,6 +11,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client';
 import { CreateMessageRequestSchema, ElicitRequestSchema, ListRootsRequestSchema, ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import { inspect } from '../parts/inspector.mjs';
 import { callTool, modern } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 import { ROOT, until } from '../parts/util.mjs';
@@ -135,6 +136,16 @@ test('progress is reported to the client that asked for it', async () => {
   assert.match(result.content[0].text, /Long running operation completed/);
   assert.deepEqual(seen, [[1, 4], [2, 4], [3, 4], [4, 4]]);
 });
+
+for (const era of ['legacy', 'modern']) {
+  test(`MCP Inspector lists and calls them (${era})`, async () => {
+    const ask = async (...args) => JSON.parse((await inspect(site, `Bearer ${token}`, ['--protocol-era', era, ...args])).stdout);
+    const { tools } = await ask('--method', 'tools/list', '--strict');
+    for (const name of ['everything_echo', 'memory_read_graph', 'filesystem_list_directory']) assert.ok(tools.some((tool) => tool.name === name), name);
+    const { content } = await ask('--method', 'tools/call', '--tool-name', 'everything_get-sum', '--tool-arg', 'a=2', '--tool-arg', 'b=40');
+    assert.deepEqual(content, [{ type: 'text', text: 'The sum of 2 and 40 is 42.' }]);
+  });
+}
 
 test('clients of 2026-07-28 list and call them too', async () => {
   const { tools } = (await modern(site, token, 'tools/list')).body.result;

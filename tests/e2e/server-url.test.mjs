@@ -325,10 +325,10 @@ test('arguments that the schema wants in headers are there, encoded if need be',
   for (const place of ['Oslo', 'Köln am Rhein', ' =?base64?']) {
     const encoded = place === 'Oslo' ? place : `=?base64?${Buffer.from(place).toString('base64')}?=`;
     const answer = await modern(site, token, 'tools/call', { name: 'v2_near', arguments: { place, count: 3 } },
-      { headers: { 'mcp-param-place_name': encoded, 'mcp-param-count': '3' } });
+      { headers: { 'mcp-param-place-name': encoded, 'mcp-param-count': '3' } });
     assert.equal(answer.body.result.content[0].text, `3 near ${place}`, answer.text);
     const { headers, message } = v2.requests.findLast(({ message: sent }) => sent?.method === 'tools/call');
-    assert.deepEqual([headers['mcp-param-place_name'], headers['mcp-param-count']], [encoded, '3']);
+    assert.deepEqual([headers['mcp-param-place-name'], headers['mcp-param-count']], [encoded, '3']);
     assert.ok(!JSON.stringify(message).includes('mcp-authd/'));
   }
 });

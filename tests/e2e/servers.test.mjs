@@ -11,7 +11,7 @@ import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { auditLines } from '../parts/audit.mjs';
-import { BINARY, logged } from '../parts/daemon.mjs';
+import { BINARY, logged, writeConfig } from '../parts/daemon.mjs';
 import { assertToolError, callTool, initialize, legacy, META, modern, post, structuredContentOf } from '../parts/mcp.mjs';
 import { listen } from '../parts/listen.mjs';
 import { startSite } from '../parts/site.mjs';
@@ -417,6 +417,21 @@ test('status and doctor tell of each server: since when it is up, its calls, err
   const said = JSON.parse(run('doctor', '--json').stdout).checks.filter(({ check }) => check === 'servers').map(({ status, text }) => `${status} ${text}`);
   assert.ok(said.some((line) => /^ok faulty is up since .*: \d+ calls, \d+ errors, started \d+ times, \d+ MiB/.test(line)), said.join('\n'));
   assert.ok(said.some((line) => /^warn silent does not run, and failed at .*did not answer initialize/.test(line)), said.join('\n'));
+});
+
+test('a site has 64 servers; of more, the first ones by name', () => {
+  const dir = tools.file('many.d');
+  const file = path.join(site.dir, 'many.conf');
+  const check = () => spawnSync(BINARY, ['-t', '-c', file], { encoding: 'utf8' });
+  fs.mkdirSync(dir);
+  writeConfig(file, { ...site.keys, SERVERS_DIR: dir });
+  for (let n = 10; n < 74; n += 1) fs.writeFileSync(path.join(dir, `s${n}.json`), '{"url":"http://127.0.0.1:1/mcp"}');
+  const full = check();
+  assert.equal(full.status, 0, full.stderr);
+  fs.writeFileSync(path.join(dir, 's99.json'), '{"url":"http://127.0.0.1:1/mcp"}');
+  const over = check();
+  assert.equal(over.status, 1, over.stderr);
+  assert.match(over.stderr, /s99\.json: there are more than 64 servers/);
 });
 
 test('a stop of the daemon leaves none behind', async () => {

@@ -16,7 +16,7 @@ export async function startSdkV2Server({ legacy = 'reject' } = {}) {
       for (const progress of [1, 2]) await mcpReq.notify({ method: 'notifications/progress', params: { progressToken: mcpReq._meta.progressToken, progress } });
       return text('done');
     });
-    server.registerTool('near', { inputSchema: schema({ place: { type: 'string', 'x-mcp-header': 'Place_Name' }, count: { type: 'integer', 'x-mcp-header': 'Count' } }) },
+    server.registerTool('near', { inputSchema: schema({ place: { type: 'string', 'x-mcp-header': 'Place-Name' }, count: { type: 'integer', 'x-mcp-header': 'Count' } }) },
       ({ place, count }) => text(`${count} near ${place}`));
     server.registerTool('ask', { inputSchema: schema() }, (args, { mcpReq }) => {
       const answer = mcpReq.inputResponses?.name;
