@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { Browser } from '../parts/browser.mjs';
 import { startDynamoDb, TABLE } from '../parts/dynamodb.mjs';
 import { givenUp, KEY, startDynamoDbProxy } from '../parts/dynamodb-proxy.mjs';
-import { assertAllAccepted, callsSince, countActions, startDynamoSite } from '../parts/dynamodb-site.mjs';
+import { assertActions, assertAllAccepted, callsSince, startDynamoSite } from '../parts/dynamodb-site.mjs';
 import { assertOAuthError, authorizeUrl, login, pkce, redeem, redemption, REDIRECT, tokens, untilAllServed } from '../parts/oauth.mjs';
 import { sdkV1Logins } from '../parts/sdk-v1-logins.mjs';
 import { sdkV2Logins } from '../parts/sdk-v2-logins.mjs';
@@ -66,7 +66,7 @@ describe('one host', () => {
     const { length } = site.proxy.calls;
     const earlier = connections();
     for (let i = 0; i < 5; i += 1) await tokens(site);
-    assert.deepEqual(countActions(site.proxy, length), { PutItem: 5, UpdateItem: 5, GetItem: 5, DeleteItem: 5 });
+    await assertActions(site.proxy, length, { PutItem: 5, UpdateItem: 5, GetItem: 5, DeleteItem: 5 });
     assert.equal(connections(), earlier);
     assert.ok(earlier <= 1, `${earlier} connections`);
     assert.deepEqual(await dynamodb.items('one-host'), [], 'nothing is left behind');

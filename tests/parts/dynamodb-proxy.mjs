@@ -15,7 +15,9 @@ import { IDLE_MS, sleep } from './util.mjs';
 
 const MAX_SKEW_MS = 5 * 60 * 1000;
 const STALL_MS = 2000;
-const GIVEN_UP_MS = 900;      // a little less than DYNAMODB_TRY_MS: what is closed earlier, after its answer, was not closed for that
+// Less than DYNAMODB_TRY_MS by what this process, too, may have been late to read the call: what is closed earlier, after its answer, was
+// not closed for that.
+const GIVEN_UP_MS = 300;
 const MUST_BE_SIGNED = ['host', 'x-amz-date', 'x-amz-target'];
 
 export const KEY = { accessKeyId: 'AKIATESTALL000000001', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
@@ -116,11 +118,11 @@ export async function startDynamoDbProxy({ dynamodb, keys = [KEY], region = 'us-
       return refuse('com.amazon.coral.service#AccessDeniedException', `User: arn:aws:iam::123456789012:user/${
         identity.key.accessKeyId} is not authorized to perform: dynamodb:${action} on resource: arn:aws:dynamodb:${region}:123456789012:table/x`);
     }
+    if (call.closed) return undefined;          // nobody waits for it any more, and what comes next may be done already
     const kind = faultFor(action);
     call.fault = kind;
     const fault = kind === 'hang' ? HANG : FAULTS[kind];
     if (fault?.before) return fault.before(res, proxy);
-    if (call.closed) return;          // nobody waits for it any more, and what comes next may be done already
     const answer = await passOn(action, body, call);
     return fault?.after ? fault.after(res, proxy, answer) : proxy.send(res, answer);
   }

@@ -1,10 +1,12 @@
 // A site whose sessions are in DynamoDB, behind a proxy of its own.
 
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import { TABLE } from './dynamodb.mjs';
 import { givenUp, startDynamoDbProxy } from './dynamodb-proxy.mjs';
 import { groupsMode, rolesOf } from './groups.mjs';
 import { startSite } from './site.mjs';
+import { until } from './util.mjs';
 
 export async function startDynamoSite({ dynamodb, proxy: proxyOptions, table = TABLE, config, env, ...rest }) {
   // As one service for each group, each has its own role, here as at the runner's.
@@ -32,9 +34,11 @@ export function assertAllAccepted(proxy) {
 // The calls since `from`, without those that were only made again because the machine was busy.
 export const callsSince = (proxy, from = 0) => proxy.calls.slice(from).filter((call) => !givenUp(call));
 
-// How many of them there were of each action.
-export function countActions(proxy, from = 0) {
-  const counts = {};
-  for (const { action } of callsSince(proxy, from)) counts[action] = (counts[action] ?? 0) + 1;
-  return counts;
+// How many of them there were of each action. That one was given up is known when its connection has been closed.
+export async function assertActions(proxy, from, expected) {
+  const counts = () => {
+    const of = (action) => callsSince(proxy, from).filter((call) => call.action === action).length;
+    return Object.fromEntries([...new Set(proxy.calls.slice(from).map(({ action }) => action))].map((action) => [action, of(action)]));
+  };
+  await until(() => `${JSON.stringify(expected)}, got ${JSON.stringify(counts())}`, () => isDeepStrictEqual(counts(), expected));
 }
