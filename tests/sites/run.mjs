@@ -47,6 +47,8 @@ const SKIPPED = {
   'audit.test.mjs': [['a login and a refresh leave a line for each step, with who and how long', NAME],
     ['AUDIT_LOG on a full device: requests are answered, lost lines are counted', ADMIN]],
   'persistent-programs.test.mjs': [['what is a variable of other programs is in the input', NAME]],
+  'servers.test.mjs': [['status and doctor tell of each server: since when it is up, its calls, errors, starts and memory, and why it failed',
+    'names the site: status does']],
   'consent-cookie.test.mjs': [['the cookie does not grow; the oldest consent leaves', NAME],
     ['asked again: another browser, destination, scope, a changed cookie, prompt=consent, and without the box ticked', NAME]],
   'calls.test.mjs': [['calls take no worker from others; a user has a share, the host a limit, and both are told when it is reached', NAME]],
