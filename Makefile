@@ -199,6 +199,10 @@ e2e-sites e2e-sites-short: $(BUILD)/mcp-authd $(BUILD)/activate  ## the end-to-e
 conformance-servers: $(BUILD)/mcp-authd  ## its reference server, bare and as a server of servers.d: what differs
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/conformance/servers.mjs
 
+browser-server: $(BUILD)/mcp-authd  ## @playwright/mcp with Debian's chromium as a server of servers.d
+	npm install --silent --no-save --no-audit --no-fund --prefix $(BUILD)/browser-server @playwright/mcp@0.0.83
+	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/browser-server/run.mjs $(BUILD)/browser-server/node_modules
+
 conformance: $(BUILD)/mcp-authd  ## the official conformance suite, both requirement sets
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/conformance/run.mjs
 
@@ -332,7 +336,7 @@ clean:  ## remove what was built
 	rm -rf build
 
 .PHONY: all help deps demo test tests-built check asan guards conf unit valgrind replay fuzz pool-test e2e \
-	e2e-lighttpd e2e-apache e2e-nginx e2e-nginx-short e2e-caddy e2e-policies conformance conformance-servers conformance-sites warnings infra \
+	e2e-lighttpd e2e-apache e2e-nginx e2e-nginx-short e2e-caddy e2e-policies conformance conformance-servers browser-server conformance-sites warnings infra \
 	bench bench-instructions bench-peers bench-tools bench-servers bench-calls bench-login bench-sites bench-streams bench-all \
 	man install-files install deb deb-test boot-test clean
 .SECONDARY:
