@@ -11,7 +11,7 @@ import path from 'node:path';
 import { callTool, modern } from '../parts/mcp.mjs';
 import { startSite } from '../parts/site.mjs';
 
-const [modules] = process.argv.slice(2);
+const modules = path.resolve(process.argv[2]);
 const CLI = path.join(modules, '@playwright/mcp/cli.js');
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mcp-browser-'));
 const page = http.createServer((req, res) => {
@@ -26,7 +26,7 @@ try {
     // It writes into the current directory; only its private one is its own.
     command: ['/bin/sh', '-c', 'cd "$HOME" && exec "$@"', 'sh',
       process.execPath, CLI, '--headless', '--isolated', '--no-sandbox', '--executable-path', '/usr/bin/chromium'],
-    instances: 'user', home: true, timeout_ms: 60000, start_timeout_s: 60, read: [path.resolve(modules), process.execPath], write: ['/dev/shm'] }));
+    instances: 'user', home: true, timeout_ms: 60000, start_timeout_s: 60, read: [modules, process.execPath], write: ['/dev/shm'] }));
   site = await startSite({ config: { TOOLS_DIR: '', SERVERS_DIR: dir } });
   const [alice, bob] = await Promise.all(['alice', 'bob'].map((sub) => site.cognito.accessToken({ sub })));
   const { tools } = (await modern(site, alice, 'tools/list')).body.result;
