@@ -196,7 +196,7 @@ e2e-policies: $(BUILD)/mcp-authd  ## the end-to-end tests with the AWS policies 
 e2e-sites e2e-sites-short: $(BUILD)/mcp-authd $(BUILD)/activate  ## the end-to-end tests with each site as one of fifty of its daemon
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) ACTIVATE=$(abspath $(BUILD)/activate) tests/node tests/sites/run.mjs $(if $(findstring short,$@),short)
 
-conformance-servers: $(BUILD)/mcp-authd  ## its reference server, bare and as a server of servers.d: what differs
+conformance-servers: $(BUILD)/mcp-authd  ## its reference server (REFERENCE: where it is), bare and as a server of servers.d: what differs
 	MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) tests/node tests/conformance/servers.mjs
 
 browser-server: $(BUILD)/mcp-authd  ## @playwright/mcp with Debian's chromium as a server of servers.d
