@@ -102,11 +102,15 @@ void run_request_memory(int conn) {
 
 int run_answer_take(int conn, struct run_answer *out) {
     ssize_t n = recv(conn, out, sizeof *out, MSG_DONTWAIT);
+    bool is_reset = n < 0 && errno == ECONNRESET;
 
+    /* What was said too late to be received is told before the answer that has come. */
+    if (is_reset)
+        n = recv(conn, out, sizeof *out, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (n >= 0)
-        errno = 0;
+        errno = is_reset ? ECONNRESET : 0;
     return n == sizeof *out && out->version == RUN_VERSION ? 1 : -1;
 }
 

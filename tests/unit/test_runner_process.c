@@ -589,6 +589,24 @@ static void one_that_was_received_may_have_run(void **state) {
     assert_int_equal(runner_stop(runner), 0);
 }
 
+/* A program that ends by itself while it is asked something, or told to stop. */
+static void an_answer_is_taken_though_the_runner_left_something_unread(void **state) {
+    struct run_answer answer = {.version = RUN_VERSION, .end = RUN_EXITED, .code = 7}, got;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    assert_int_equal(run_answer_take(ends[0], &got), 0);
+    run_request_memory(ends[0]);
+    assert_int_equal(send(ends[1], &answer, sizeof answer, 0), sizeof answer);
+    assert_int_equal(close(ends[1]), 0);
+    assert_int_equal(run_answer_take(ends[0], &got), 1);
+    assert_int_equal(got.code, 7);
+    assert_int_equal(run_answer_take(ends[0], &got), -1);
+    assert_int_equal(errno, 0);
+    assert_int_equal(close(ends[0]), 0);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
@@ -623,6 +641,7 @@ int main(void) {
         T(a_request_that_nobody_received_is_sent_again),
         T(but_not_for_ever),
         T(one_that_was_received_may_have_run),
+        T(an_answer_is_taken_though_the_runner_left_something_unread),
     };
     int failed = cmocka_run_group_tests(tests, runner_setup, runner_teardown);
 
