@@ -192,6 +192,10 @@ static void pass_request(struct bridge *b, int64_t id, struct json *v, struct te
     p = post_new(b, id, line);
     if (!p)
         return;
+    if (!headers) { /* without those that say who calls it would be a call of ours */
+        post_refuse(p, "what headers have to repeat of the call is too long");
+        return;
+    }
     post_set_headers(p, headers);
     if (b->state != BRIDGE_INITIALIZING)
         post_send(p);

@@ -169,5 +169,5 @@ const char *headers_of_message(struct bridge *b, struct json *message) {
         add_line(b, &lines, h.key, h.value);
     json_del(meta, SERVER_META_HEADERS);
     buf_adds(&lines, "");
-    return lines.overflow ? "" : lines.p;
+    return lines.overflow ? NULL : lines.p;
 }

@@ -103,7 +103,8 @@ bool header_names_caller(const char *header);
  * no such member. */
 const char *header_with_caller(struct arena *a, const char *header, const struct json *caller);
 /* The headers of a message, each with an end of line: those in its _meta (SERVER_META_HEADERS),
- * which are taken out of it, and those that repeat what a message of 2026-07-28 says. */
+ * which are taken out of it, and those that repeat what a message of 2026-07-28 says. NULL: they
+ * are too long. */
 const char *headers_of_message(struct bridge *b, struct json *message);
 
 /* ---- post.c ---- */

@@ -219,7 +219,18 @@ static void put_task(struct mcp_call *c, const struct invocation *i, struct json
     json_put(params, "task", task);
 }
 
-static void cancel_task(struct mcp_call *c, const struct server *s, struct json *params) {
+/* For the same user as the call. */
+static struct json *params_of_task(struct mcp_call *c, const struct server *s, const char *id) {
+    struct json *params = json_new_object(c->arena);
+
+    json_put_str(params, "taskId", id);
+    if (s->is_address)
+        server_put_headers(c, params, json_new_object(c->arena), server_identity(c, s));
+    return params;
+}
+
+static void cancel_task(struct mcp_call *c, const struct server *s, const char *id) {
+    struct json *params = params_of_task(c, s, id);
     const struct server_request request = {
         .server = s, .method = "tasks/cancel", .params = params, .timeout_ms = GIVE_UP_MS};
     struct server_answer answer;
@@ -235,18 +246,16 @@ static void await_task(struct mcp_call *c, const struct invocation *i,
     const char *id = item->needs_task && !out->question
                          ? json_get_str(json_get(out->result, "task"), "taskId")
                          : NULL;
-    struct json *params = json_new_object(c->arena);
 
     if (!id)
         return;
-    json_put_str(params, "taskId", id);
     request->method = "tasks/result";
-    request->params = params;
+    request->params = params_of_task(c, item->server, id);
     request->ticket = NULL;
     request->answer = NULL;
     request_answer(c, i, request, out);
     if (!out->result && !out->error && !out->question)
-        cancel_task(c, item->server, params);
+        cancel_task(c, item->server, id);
 }
 
 static struct server_request make_server_request(struct mcp_call *c, const struct invocation *i) {

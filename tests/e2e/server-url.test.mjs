@@ -11,7 +11,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { ElicitRequestSchema, ListRootsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
-import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { logged } from '../parts/daemon.mjs';
 import { assertToolError, callTool, META, modern, structuredContentOf } from '../parts/mcp.mjs';
@@ -74,6 +74,7 @@ let secure;
 let old;
 let v2;
 let both;
+let tasks;
 const sdk = { servers: [] };
 const add = (name, manifest) => fs.writeFileSync(tools.file(`servers.d/${name}.json`), JSON.stringify({ timeout_ms: 20000, ...manifest }));
 before(async () => {
@@ -88,6 +89,8 @@ before(async () => {
   old = await startMcpHttpServer({ version: '2025-03-26' });
   secure = await startMcpHttpServer({ tls: { cert: fs.readFileSync(cert), key: fs.readFileSync(key) } });
   v2 = await startSdkV2Server();
+  tasks = await startMcpHttpServer();
+  tasks.tools = tasks.tools.map((tool) => ({ ...tool, execution: { taskSupport: 'required' } }));
   both = await startSdkV2Server({ legacy: 'stateless' });
   add('v2', { url: v2.url });
   add('v2-slow', { url: v2.url, timeout_ms: 3000 });
@@ -101,6 +104,7 @@ before(async () => {
     'x-tenant': 'of ${caller.claims.tenant}' } });
   add('signed', { url: own.url, identity: 'jwt', claims: ['tenant'], prefix: 's.' });
   add('audience', { url: v2.url, identity: 'jwt', audience: 'urn:stock', prefix: 'a.' });
+  add('tasks', { url: tasks.url, identity: 'jwt', prefix: 't.' });
   add('slow', { url: own.url, timeout_ms: 3000 });
   add('old', { url: old.url });
   add('secure', { url: secure.url, ca_file: ca });
@@ -121,7 +125,7 @@ after(async () => {
     server?.closeAllConnections();
     server?.close();
   }
-  for (const server of [own, old, secure, v2, both]) await server?.close();
+  for (const server of [own, old, secure, v2, both, tasks]) await server?.close();
   tools.remove();
 });
 
@@ -213,6 +217,20 @@ test('a server that wants it gets a short JWT of ours that names user and audien
   }
   await assert.rejects(verify((await headersOf()).authorization, 'urn:stock'), /aud/);
   assert.equal((await work('own_work')).headers.authorization, `Bearer ${SECRET}`, 'others get none');
+});
+
+test('the task of a call is asked for in the name of its user', async () => {
+  const { authorization } = (await work('t.work')).headers;
+  assert.equal(decodeJwt(authorization.slice(7)).username, decodeJwt(token).username);
+});
+
+test('a call whose headers are too long for the bridge fails: it does not become one of our own', async () => {
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(new StreamableHTTPClientTransport(new URL(site.mcpUrl), { requestInit: { headers: { authorization: `Bearer ${token}` } } }));
+  const answer = await client.callTool({ name: 's.work', arguments: { do: 'spell', note: 'é'.repeat(400000) } }); // as Base64 over 1 MiB
+  assertToolError(answer, /what headers have to repeat of the call is too long/);
+  assert.ok(!own.executed.includes('spell'));
+  await client.close();
 });
 
 test('many calls are on their way at the same time, and each gets its own answer', async () => {

@@ -5,7 +5,7 @@ import https from 'node:https';
 import { readBody } from './util.mjs';
 
 const text = (t) => ({ content: [{ type: 'text', text: t }] });
-const tool = { name: 'work', inputSchema: { type: 'object' } };
+const tool = { name: 'work', inputSchema: { type: 'object', properties: { note: { type: 'string', 'x-mcp-header': 'Note' } } } };
 
 export async function startMcpHttpServer({ tls, version } = {}) {
   const server = { sessions: new Set(), initialized: 0, deleted: [], cancelled: [], listened: 0, closed: 0, refuses: 0, executed: [], held: [], tools: [tool] };
@@ -31,6 +31,7 @@ export async function startMcpHttpServer({ tls, version } = {}) {
     long: (res) => events(res).end(`data: "${'x'.repeat(9 << 20)}"\n\n`),
   };
   function call(req, res, { id, params }) {
+    if (params.task) return json(res, { id, result: { task: { taskId: 'task-1', status: 'working', ttl: params.task.ttl, createdAt: new Date().toISOString() } } });
     const { do: what, said } = params.arguments;
     const result = { ...text(`${what}`), structuredContent: { said, headers: req.headers, meta: params._meta, name: params.name } };
     server.executed.push(what);
@@ -88,6 +89,7 @@ export async function startMcpHttpServer({ tls, version } = {}) {
     if (message.id === undefined || message.id === 'q') return res.writeHead(202).end();
     if (message.method === 'ping') return json(res, { id: message.id, result: {} });
     if (message.method === 'tools/list') return json(res, { id: message.id, result: { tools: server.tools } });
+    if (message.method === 'tasks/result') return json(res, { id: message.id, result: { ...text('late'), structuredContent: { headers: req.headers } } });
     if (message.method === 'tools/call') return call(req, res, message);
     return json(res, { id: message.id, error: { code: -32601, message: 'Method not found' } });
   }
