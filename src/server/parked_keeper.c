@@ -73,6 +73,14 @@ static void take(struct kept_calls *list, const struct keep_message *m, const in
     }
 }
 
+/* If not, there was no room for descriptors that have come: the calls go on without this process.
+ */
+static bool has_ended(int holder) {
+    struct pollfd p = {.fd = holder};
+
+    return poll(&p, 1, 0) > 0 && p.revents & POLLHUP;
+}
+
 /* Until the stream holder has ended. What is left then is lost. */
 static _Noreturn void keeper_main(int holder) {
     struct kept_calls list = LIST_HEAD_INITIALIZER(list);
@@ -89,6 +97,8 @@ static _Noreturn void keeper_main(int holder) {
             take(&list, &m, fds, packet.fd_count);
         else
             (void)poll(&p, 1, -1);
+    if (!has_ended(holder))
+        _exit(0);
     while ((c = LIST_FIRST(&list))) {
         parked_call_tell_lost(&c->call);
         forget(c);

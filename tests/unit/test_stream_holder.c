@@ -1,9 +1,13 @@
 /* What the stream holder sends, byte for byte: the begin, the events and the end of a stream. */
 #include "unit.h"
 
+#include <linux/sockios.h>
 #include <regex.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -13,6 +17,7 @@
 #include "server/scoreboard.h"
 #include "server/stream_holder.h"
 #include "web/fcgi.h"
+#include "web/request.h"
 #include "web/subscription.h"
 
 #define WAIT_MS 20000
@@ -634,6 +639,56 @@ static void a_user_has_a_share_of_parked_calls(void **state) {
     holder = 0;
 }
 
+/* ---- who keeps what parked calls become if the stream holder is killed ---- */
+
+static struct parked_call kept_call(int connection) {
+    const struct request rq = {.id = "1", .params = (char *[]){NULL}, .body = ""};
+    struct parked_call call = {.message.id = 1};
+
+    memset(call.fds, -1, sizeof call.fds);
+    call.fds[PARKED_FILE] = parked_write(&rq, TEXT_LITERAL("{}"), TEXT_LITERAL("data: lost\n\n"));
+    call.fds[PARKED_CONNECTION] = connection;
+    assert_true(call.fds[PARKED_FILE] >= 0);
+    return call;
+}
+
+static void await_taken(const struct parked_keeper *k) {
+    int left = 1;
+
+    while (!ioctl(k->fd, SIOCOUTQ, &left) && left)
+        (void)sched_yield();
+}
+
+/* One that has no room for a call's descriptors ends, and tells nobody that calls are lost. */
+static void calls_are_told_lost_only_when_the_holder_has_ended(void **state) {
+    struct parked_keeper k = {.fd = -1};
+    struct parked_call call;
+    int ends[2], status;
+    char text[256];
+    pid_t first;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    call = kept_call(ends[0]);
+    assert_true(parked_keeper_add(&k, &call));
+    await_taken(&k);
+    first = k.pid;
+    assert_int_equal(prlimit(k.pid, RLIMIT_NOFILE, &(struct rlimit){0, 0}, NULL), 0);
+    assert_true(parked_keeper_add(&k, &call));
+    assert_int_equal(waitid(P_PID, (id_t)first, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
+    assert_int_equal(recv(ends[1], text, sizeof text, MSG_DONTWAIT), -1);
+    parked_keeper_remove(&k, 1);
+    assert_int_equal(k.fd, -1);
+    assert_true(parked_keeper_add(&k, &call));
+    assert_int_not_equal(k.pid, first);
+    assert_int_equal(close(k.fd), 0);
+    assert_int_equal(waitpid(k.pid, &status, 0), k.pid);
+    assert_true(recv(ends[1], text, sizeof text, MSG_DONTWAIT) > 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(close(ends[i]), 0);
+    assert_int_equal(close(call.fds[PARKED_FILE]), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_way_byte_for_byte, begin, end),
@@ -647,6 +702,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_parked_call_comes_back_unread, begin, end),
         cmocka_unit_test_setup_teardown(a_parked_call_comes_back_at_its_time, begin, end),
         cmocka_unit_test_setup_teardown(a_user_has_a_share_of_parked_calls, begin, end),
+        cmocka_unit_test(calls_are_told_lost_only_when_the_holder_has_ended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
