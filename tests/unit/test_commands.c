@@ -133,7 +133,7 @@ static void a_mistake_is_answered_in_two_lines(void **state) {
 
 /* One line a fault, with the key and what was read, also of what only -t looks at. */
 static void a_check_names_the_key_and_the_value(void **state) {
-    char path[UNIT_PATH_MAX], line[64], out[16384];
+    char path[UNIT_PATH_MAX], line[UNIT_PATH_MAX + sizeof "-t -c "], out[16384];
 
     (void)state;
     file_make(path);
