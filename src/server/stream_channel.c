@@ -99,7 +99,10 @@ static bool parse_parked(const char *p, const int *fds, int count, struct parked
     for (unsigned i = 0; i < PARKED_ALL_FDS; i++)
         out->fds[i] = out->message.present >> i & 1 && used < count ? fds[used++] : -1;
     out->message.user[PARKED_USER_MAX] = 0;
-    return used == count && out->fds[PARKED_FILE] >= 0;
+    /* With both it has two descriptors also when its connection is gone, as parse() needs. */
+    return used == count && out->fds[PARKED_FILE] >= 0 && out->fds[PARKED_ANSWERS] >= 0 &&
+           out->message.until_ms >= 0 && out->message.keep_alive_ms >= 0 &&
+           out->message.keep_alive_ms <= PARKED_KEEP_ALIVE_MAX_MS;
 }
 
 /* Determines the kind of a message by its descriptors and length. false: it is malformed. */

@@ -9,6 +9,7 @@
 #define PARKED_BYTES_MAX ((size_t)256 << 10) /* of the file; a larger call keeps its worker */
 #define PARKED_USER_MAX 23                   /* bytes */
 #define PARKED_LOST_MAX 4096                 /* bytes */
+#define PARKED_KEEP_ALIVE_MAX_MS 3600000
 
 struct request;
 
@@ -27,7 +28,7 @@ struct parked {
     const char *user;  /* a digest of at most PARKED_USER_MAX bytes */
     int fds[PARKED_FDS];
     int64_t until_ms;      /* monotonic: continued then at the latest */
-    int64_t keep_alive_ms; /* between comments on its connection */
+    int64_t keep_alive_ms; /* between comments on its connection; up to PARKED_KEEP_ALIVE_MAX_MS */
     bool disconnected;     /* the client is: the connection goes with this worker */
     bool again;            /* it was parked before, and has been counted as one of the user's */
     bool asleep;           /* continued at until_ms, whatever arrives before */

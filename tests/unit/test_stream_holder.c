@@ -611,6 +611,24 @@ static void a_parked_call_comes_back_at_its_time(void **state) {
     comes_back(&late, false);
 }
 
+static void times_that_overflow_are_not_held(void **state) {
+    struct parked_ends longest = new_parked("ada", INT64_MAX), longer = new_parked("ada", 1);
+    char none;
+
+    (void)state;
+    start("tools", "none");
+    longer.call.message.keep_alive_ms = PARKED_KEEP_ALIVE_MAX_MS + 1;
+    give(&longer);
+    assert_int_equal(recv(longer.ours[PARKED_CONNECTION], &none, 1, 0), 0);
+    longest.call.message.keep_alive_ms = PARKED_KEEP_ALIVE_MAX_MS;
+    give(&longest);
+    are_held(1);
+    assert_int_equal(write(longest.ours[PARKED_ANSWERS], "x", 1), 1);
+    comes_back(&longest, false);
+    for (unsigned i = 0; i < PARKED_ALL_FDS; i++)
+        assert_int_equal(close(longer.ours[i]), 0);
+}
+
 static void a_user_has_a_share_of_parked_calls(void **state) {
     static struct parked_ends calls[256];
     struct parked_ends more = new_parked("ada", INT64_MAX), other = new_parked("bob", INT64_MAX);
@@ -701,6 +719,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(rules_may_be_behind_links, begin, end),
         cmocka_unit_test_setup_teardown(a_parked_call_comes_back_unread, begin, end),
         cmocka_unit_test_setup_teardown(a_parked_call_comes_back_at_its_time, begin, end),
+        cmocka_unit_test_setup_teardown(times_that_overflow_are_not_held, begin, end),
         cmocka_unit_test_setup_teardown(a_user_has_a_share_of_parked_calls, begin, end),
         cmocka_unit_test(calls_are_told_lost_only_when_the_holder_has_ended),
     };
