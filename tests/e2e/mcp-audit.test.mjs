@@ -75,7 +75,8 @@ async function mark() {
 async function audited(body) {
   const from = await mark();
   const answer = await body();
-  const text = site.daemon.log.slice(from, await mark());
+  const to = await mark();
+  const text = site.daemon.log.slice(from, to);
   const lines = text.split('\n').filter((line) => / event=(tool_call|resource_read|prompt_get|completion) /.test(line));
   const members = (line) => [line.request, line.event, line.outcome, line.tool ?? line.resource ?? line.prompt ?? line.ref, line.sub, line.client_id];
   const audit = auditLines(text).map((line) => ({ ...line, event: line.audit, sub: line.subject, client_id: line.client }));

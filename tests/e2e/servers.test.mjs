@@ -424,7 +424,7 @@ test('a site has 64 servers; of more, the first ones by name', () => {
   const file = path.join(site.dir, 'many.conf');
   const check = () => spawnSync(BINARY, ['-t', '-c', file], { encoding: 'utf8' });
   fs.mkdirSync(dir);
-  writeConfig(file, { ...site.keys, SERVERS_DIR: dir });
+  writeConfig(file, { ...site.keys, SITES_DIR: undefined, SERVERS_DIR: dir });
   for (let n = 10; n < 74; n += 1) fs.writeFileSync(path.join(dir, `s${n}.json`), '{"url":"http://127.0.0.1:1/mcp"}');
   const full = check();
   assert.equal(full.status, 0, full.stderr);
