@@ -34,11 +34,15 @@ export function assertAllAccepted(proxy) {
 // The calls since `from`, without those that were only made again because the machine was busy.
 export const callsSince = (proxy, from = 0) => proxy.calls.slice(from).filter((call) => !givenUp(call));
 
-// How many of them there were of each action. That one was given up is known when its connection has been closed.
+// How many of them there were of each action, also of those that were all made again.
+export function countActions(proxy, from = 0) {
+  const counts = Object.fromEntries(proxy.calls.slice(from).map(({ action }) => [action, 0]));
+  for (const { action } of callsSince(proxy, from)) counts[action] += 1;
+  return counts;
+}
+
+// That a call was given up is known when its connection has been closed.
 export async function assertActions(proxy, from, expected) {
-  const counts = () => {
-    const of = (action) => callsSince(proxy, from).filter((call) => call.action === action).length;
-    return Object.fromEntries([...new Set(proxy.calls.slice(from).map(({ action }) => action))].map((action) => [action, of(action)]));
-  };
+  const counts = () => countActions(proxy, from);
   await until(() => `${JSON.stringify(expected)}, got ${JSON.stringify(counts())}`, () => isDeepStrictEqual(counts(), expected));
 }
