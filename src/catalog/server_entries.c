@@ -20,7 +20,8 @@ static bool has(const char *const *list, const char *name) {
     return false;
 }
 
-bool server_offers(const struct server *s, const char *name) {
+/* Do "allow" and "deny" admit this name or URI? */
+static bool offers(const struct server *s, const char *name) {
     return name && (!s->allow || has(s->allow, name)) && !(s->deny && has(s->deny, name));
 }
 
@@ -102,7 +103,7 @@ static void add_item(struct server_entries *out, const struct server_reading *r,
     struct err e = {0};
     struct entry *entry;
 
-    if (!server_offers(r->server, name))
+    if (!offers(r->server, name))
         return;
     m->e = &e;
     entry = *name ? read_item(m, r->server, of) : NULL;

@@ -53,8 +53,6 @@ struct server_item {
 /* exec/server.c */
 extern const struct source_kind server_source;
 
-/* Do "allow" and "deny" admit this name or URI? */
-bool server_offers(const struct server *s, const char *name);
 /* For a URI that is read by a template that is offered, however it is spelled (url_plain), with or
  * without its query. */
 bool server_denies_uri(const struct server *s, struct arena *a, const char *uri);
