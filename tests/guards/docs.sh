@@ -76,7 +76,7 @@ logged=$({
 	grep -ohE '"[a-z_]+_invalid"' src/app/loaded_*.c src/catalog/*.c
 	tr '\n' ' ' <src/exec/methods.c | grep -oE '"[a-z_]+", +"[a-z]+"\}' | cut -d, -f1
 } | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u)
-described=$(sed -nE 's/^\| (`[a-z_`, ]*`) \|.*/\1/p' docs/log.md | tr -d '\140 ' | tr ',' '\n' | sort -u)
+described=$(sed -nE 's/^\| (`[a-z_`, ]*`) \| (info|warn|error)\b.*/\1/p' docs/log.md | tr -d '\140 ' | tr ',' '\n' | sort -u)
 for event in $logged; do
 	echo "$described" | grep -qx "$event" || say "docs/log.md does not have $event"
 done
