@@ -20,6 +20,12 @@ bool text_ends_with(const char *s, const char *end) {
     return len >= n && !strcmp(s + len - n, end);
 }
 
+bool text_is_one_of(const char *s, const char *const *list) {
+    while (s && *list && strcmp(s, *list) != 0)
+        list++;
+    return s && *list;
+}
+
 uint64_t text_hash(struct text t) {
     uint64_t h = 0xcbf29ce484222325;
 

@@ -19,6 +19,7 @@ static inline bool text_equal(struct text a, struct text b) {
 }
 char *text_lower(struct arena *a, const char *s, size_t len); /* a copy, of ASCII in lower case */
 bool text_ends_with(const char *s, const char *end);
+bool text_is_one_of(const char *s, const char *const *list); /* NULL ends it, and is in no list */
 
 /* FNV-1a: for tables whose entries nobody can choose, or that stay short. */
 uint64_t text_hash(struct text t);

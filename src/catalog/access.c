@@ -5,33 +5,22 @@
 
 /* ---- reading ---- */
 
-/* RFC 6749 §3.3 scope-token, since scopes are sent in a header. */
-static bool is_scope(const char *s) {
-    if (!s || !*s)
-        return false;
-    for (; *s; s++)
-        if (*s <= ' ' || *s > '~' || *s == '"' || *s == '\\')
-            return false;
-    return true;
-}
-
-/* Cognito has no spaces in a group's name. */
-static bool is_group(const char *s) {
-    if (!s || !*s)
-        return false;
-    for (; *s; s++)
-        if ((unsigned char)*s <= ' ' || *s == 0x7f)
-            return false;
-    return true;
-}
-
 /* A list of words of "run". */
 struct words {
     const char *member, *what;
-    bool (*is_valid)(const char *s);
+    bool is_scopes;
     size_t bytes_max;
-    bool not_empty;
 };
+
+/* Scopes are sent in a header: RFC 6749 §3.3, scope-token. Groups have no spaces in their names. */
+static bool is_word(const char *s, bool is_scope) {
+    const char *p = s;
+
+    while (p && (unsigned char)*p > ' ' && *p != 0x7f &&
+           !(is_scope && (*p == '"' || *p == '\\' || (unsigned char)*p > '~')))
+        p++;
+    return p && p > s && !*p;
+}
 
 /* The manifest itself has the members, or its "run". */
 static const char *prefix_of(const struct manifest *m, const struct json *run) {
@@ -40,8 +29,7 @@ static const char *prefix_of(const struct manifest *m, const struct json *run) {
 
 static enum rc words_error(const struct manifest *m, const struct json *run,
                            const struct words *w) {
-    return err_set(m->e, ERR_INVALID_REQUEST, "%s%s must be an array of %s", prefix_of(m, run),
-                   w->member, w->what);
+    return manifest_errorf(m, "%s%s must be an array of %s", prefix_of(m, run), w->member, w->what);
 }
 
 static enum rc read_words(const struct manifest *m, const struct json *run, const struct words *w,
@@ -55,16 +43,16 @@ static enum rc read_words(const struct manifest *m, const struct json *run, cons
     for (size_t i = 0; i < json_len(list); i++) {
         const char *word = json_str(json_at(list, i));
 
-        if (!w->is_valid(word))
+        if (!is_word(word, w->is_scopes))
             return words_error(m, run, w);
         if (!list_has(b.p, word))
             buf_addf(&b, "%s%s", b.len ? " " : "", word);
     }
     *out = b.p;
-    if (w->not_empty && json_has(run, w->member) && !b.len)
+    if (!w->is_scopes && json_has(run, w->member) && !b.len)
         return words_error(m, run, w);
-    return b.overflow ? err_set(m->e, ERR_INVALID_REQUEST, "%s%s have more than %zu bytes",
-                                prefix_of(m, run), w->member, w->bytes_max)
+    return b.overflow ? manifest_errorf(m, "%s%s have more than %zu bytes", prefix_of(m, run),
+                                        w->member, w->bytes_max)
                       : OK;
 }
 
@@ -90,24 +78,23 @@ static enum rc read_claims(const struct manifest *m, const struct json *run, str
     for (bool more = ok && json_first(claims, &member); ok && more; more = json_next(&member))
         ok = is_claim(member.value);
     if (!ok)
-        return err_set(m->e, ERR_INVALID_REQUEST,
-                       "%srequired_claims must be an object of at most %d claims, each with a "
-                       "string, a number, true or false, or an array of those",
-                       prefix_of(m, run), ACCESS_CLAIMS_MAX);
+        return manifest_errorf(
+            m,
+            "%srequired_claims must be an object of at most %d claims, each with a "
+            "string, a number, true or false, or an array of those",
+            prefix_of(m, run), ACCESS_CLAIMS_MAX);
     *out = json_clone(m->keep, claims);
     return OK;
 }
 
 enum rc access_read(const struct manifest *m, const struct json *run, struct access *out) {
-    static const struct words scopes = {"scopes", "scopes", is_scope, ACCESS_SCOPES_BYTES_MAX,
-                                        false};
-    static const struct words groups = {"groups", "names of groups, at least one", is_group,
-                                        ACCESS_GROUPS_BYTES_MAX, true};
-    enum rc rc = read_words(m, run, &scopes, &out->scopes);
+    static const struct words scopes = {"scopes", "scopes", true, ACCESS_SCOPES_BYTES_MAX};
+    static const struct words groups = {"groups", "names of groups, at least one", false,
+                                        ACCESS_GROUPS_BYTES_MAX};
 
-    if (!rc)
-        rc = read_words(m, run, &groups, &out->groups);
-    return rc ? rc : read_claims(m, run, &out->claims);
+    return read_words(m, run, &scopes, &out->scopes) || read_words(m, run, &groups, &out->groups)
+               ? m->e->code
+               : read_claims(m, run, &out->claims);
 }
 
 /* ---- checking ---- */
@@ -135,25 +122,17 @@ static bool is_equal(struct arena *a, const struct json *v, const struct json *o
     return len == other_len && !memcmp(text, other_text, len);
 }
 
-/* The claim may be an array, of which one value is enough. */
-static bool has_value(struct arena *a, const struct json *claim, const struct json *wanted) {
-    bool found = false;
-
-    if (!json_is_array(claim))
-        return claim && is_equal(a, claim, wanted);
-    for (size_t i = 0; !found && i < json_len(claim); i++)
-        found = json_at(claim, i) && is_equal(a, json_at(claim, i), wanted);
-    return found;
-}
-
-/* One of the values that are wanted is enough. */
+/* Either may be an array, of which one value is enough. */
 static bool has_claim(struct arena *a, const struct json *claim, const struct json *wanted) {
+    const bool is_list = json_is_array(wanted);
+    const struct json *list = is_list ? wanted : claim;
     bool found = false;
 
-    if (!json_is_array(wanted))
-        return has_value(a, claim, wanted);
-    for (size_t i = 0; !found && i < json_len(wanted); i++)
-        found = has_value(a, claim, json_at(wanted, i));
+    if (!json_is_array(list))
+        return claim && is_equal(a, claim, wanted);
+    for (size_t i = 0; !found && i < json_len(list); i++)
+        found = is_list ? has_claim(a, claim, json_at(list, i))
+                        : json_at(list, i) && is_equal(a, json_at(list, i), wanted);
     return found;
 }
 

@@ -30,7 +30,6 @@ struct entry {
     bool is_foreign;                        /* of an MCP server (servers.h), or a skill's */
     bool is_app;                            /* a tool with a user interface (MCP Apps) */
     struct text definition[PROTOCOL_KINDS]; /* what lists show, by protocol_index() */
-    struct entry *next;                     /* with the same hash, in a set */
 };
 
 /* ---- lists: what tools/list, resources/list and so on answer ---- */
@@ -41,18 +40,19 @@ struct entry {
 
 /* Pages of definitions in a fixed order. The first page, of all entries, is kept. */
 struct list {
-    const char *member;           /* "tools" */
-    const char *server_info;      /* of the answer's _meta: an object, as JSON */
-    const struct entry **entries; /* in the order of their keys */
+    const char *member;      /* "tools" */
+    const char *server_info; /* of the answer's _meta: an object, as JSON */
+    struct entry **entries;  /* in the order of their keys */
     size_t count, capacity;
     size_t restricted;                      /* how many entries not everybody may use */
     size_t apps;                            /* how many have is_app */
     struct text first_page[PROTOCOL_KINDS]; /* p is NULL: it has to be made */
 };
 
-/* Both change the first page. An entry is in the list at most once. */
-void list_add(struct list *l, const struct entry *entry);
-void list_remove(struct list *l, const struct entry *entry);
+/* Both change the first page. */
+void list_add(struct list *l, struct entry *entry);             /* which is not in the list */
+void list_remove(struct list *l, const struct entry *entry);    /* which is */
+struct entry *list_find(const struct list *l, const char *key); /* NULL: there is none */
 void list_count_restricted(struct list *l); /* again, after a change of who may use entries */
 bool list_make_first_pages(struct list *l); /* false: both were there */
 void list_clear(struct list *l);            /* frees what it has allocated */
@@ -124,10 +124,9 @@ struct manifest_file {
 struct catalog_set {
     enum catalog_kind which;
     const struct catalog_kind_info *kind;
-    struct arena *arena;           /* of entries that are built in */
-    struct catalog_set *resources; /* which has another entry for each; NULL: none */
-    struct entry **buckets;        /* by the hash of their keys */
-    size_t bucket_count, count;
+    struct arena *arena;                  /* of entries that are built in */
+    struct catalog_set *resources;        /* which has another entry for each; NULL: none */
+    size_t count;                         /* of entries */
     struct list lists[CATALOG_LISTS_MAX]; /* each entry is in one of them */
     struct manifest_file **files;         /* sorted by name */
     size_t file_count, file_capacity;

@@ -28,19 +28,13 @@ static enum rc fault(const struct reader *r, yaml_mark_t mark, const char *what)
 
 /* ---- scalars ---- */
 
-static bool is_one_of(const char *s, const char *const *words) {
-    while (*words && strcmp(s, *words) != 0)
-        words++;
-    return *words;
-}
-
 /* Has it the form of a number in YAML 1.2 §10.3.2, or in YAML 1.1? */
 static bool looks_like_number(const char *s) {
     static const char *const words[] = {".inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN", NULL};
     size_t digits;
 
     s += *s == '-' || *s == '+';
-    if (is_one_of(s, words))
+    if (text_is_one_of(s, words))
         return true;
     if (*s == '0' && (s[1] == 'x' || s[1] == 'o'))
         return s[2] && !s[2 + strspn(s + 2, "0123456789abcdefABCDEF")];
@@ -64,9 +58,9 @@ static enum rc read_plain(struct reader *r, const yaml_event_t *ev, struct json 
     struct err ignored;
 
     *out = NULL;
-    if (is_one_of(s, nulls))
+    if (text_is_one_of(s, nulls))
         return OK;
-    if (is_one_of(s, booleans))
+    if (text_is_one_of(s, booleans))
         return json_parse(r->keep, *s == 't' || *s == 'T' ? "true" : "false",
                           *s == 't' || *s == 'T' ? 4 : 5, out, r->e);
     if (!looks_like_number(s)) {

@@ -24,7 +24,13 @@ static void drop_first_pages(struct list *l) {
     }
 }
 
-void list_add(struct list *l, const struct entry *entry) {
+struct entry *list_find(const struct list *l, const char *key) {
+    size_t i = find_place(l, key);
+
+    return i < l->count && !strcmp(l->entries[i]->key, key) ? l->entries[i] : NULL;
+}
+
+void list_add(struct list *l, struct entry *entry) {
     size_t i = find_place(l, entry->key);
 
     if (l->count == l->capacity) {
@@ -41,8 +47,6 @@ void list_add(struct list *l, const struct entry *entry) {
 void list_remove(struct list *l, const struct entry *entry) {
     size_t i = find_place(l, entry->key);
 
-    if (i == l->count || l->entries[i] != entry)
-        return;
     memmove(l->entries + i, l->entries + i + 1, (--l->count - i) * sizeof *l->entries);
     l->restricted -= access_is_restricted(&entry->access);
     l->apps -= entry->is_app;

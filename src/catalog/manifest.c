@@ -12,13 +12,7 @@ enum rc manifest_open(struct manifest *m) {
 }
 
 enum rc manifest_error(const struct manifest *m, const char *member, const char *what) {
-    return err_set(m->e, ERR_INVALID_REQUEST, "%s %s", member, what);
-}
-
-static bool is_known(const char *key, const char *const *names) {
-    while (*names && strcmp(key, *names) != 0)
-        names++;
-    return *names;
+    return manifest_errorf(m, "%s %s", member, what);
 }
 
 enum rc manifest_check_members(const struct manifest *m, const struct json *object,
@@ -27,14 +21,14 @@ enum rc manifest_check_members(const struct manifest *m, const struct json *obje
     bool more = json_first(object, &member);
     const char *meant;
 
-    while (more && is_known(member.key, names))
+    while (more && text_is_one_of(member.key, names))
         more = json_next(&member);
     if (!more)
         return OK;
     meant = suggest(member.key, names);
-    return err_set(m->e, ERR_INVALID_REQUEST, "unknown member \"%s\"%s%s%s%s",
-                   text_quotable(m->scratch, member.key), where, meant ? "; did you mean " : "",
-                   meant ? meant : "", meant ? "?" : "");
+    return manifest_errorf(m, "unknown member \"%s\"%s%s%s%s",
+                           text_quotable(m->scratch, member.key), where,
+                           meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
 }
 
 /* "Tool Names" */
@@ -76,19 +70,19 @@ enum rc manifest_read_limit(const struct manifest *m, const struct json *run,
         return OK;
     if (json_get_int(run, limit->member, out) && *out >= limit->min && *out <= limit->max)
         return OK;
-    return err_set(m->e, ERR_INVALID_REQUEST, "run.%s must be an integer from %lld to %lld",
-                   limit->member, (long long)limit->min, (long long)limit->max);
+    return manifest_errorf(m, "run.%s must be an integer from %lld to %lld", limit->member,
+                           (long long)limit->min, (long long)limit->max);
 }
 
 /* ---- quotas ---- */
 
 static enum rc read_quota_of(const struct manifest *m, const struct json *v, const char *where,
-                             uint32_t *out) {
+                             const char *member, uint32_t *out) {
     int64_t n = 0;
 
-    if (v && (!json_int(v, &n) || n < 1 || n > QUOTA_MAX))
-        return err_set(m->e, ERR_INVALID_REQUEST, "%s must be an integer from 1 to %d", where,
-                       QUOTA_MAX);
+    if (json_get(v, member) && (!json_get_int(v, member, &n) || n < 1 || n > QUOTA_MAX))
+        return manifest_errorf(m, "%s.%s must be an integer from 1 to %d", where, member,
+                               QUOTA_MAX);
     *out = (uint32_t)n;
     return OK;
 }
@@ -98,26 +92,21 @@ enum rc quota_read(const struct manifest *m, const struct json *object, const ch
     static const char *const names[] = {"user", "all", NULL};
     const struct json *v = json_get(object, "quota");
     struct quota *quota;
-    enum rc rc;
 
     *out = NULL;
     if (!json_has(object, "quota"))
         return OK;
     if (!json_is_object(v) || !json_size(v))
-        return err_set(m->e, ERR_INVALID_REQUEST,
-                       "%s.quota must be an object with \"user\", \"all\" or both", where);
-    rc = manifest_check_members(m, v, names, arena_printf(m->scratch, " in %s.quota", where));
-    quota = arena_alloc(m->keep, sizeof *quota);
+        return manifest_errorf(m, "%s.quota must be an object with \"user\", \"all\" or both",
+                               where);
+    *out = quota = arena_alloc(m->keep, sizeof *quota);
     quota->of = arena_printf(m->keep, "%s %.*s", m->kind, (int)(strlen(m->file) - strlen(".json")),
                              m->file);
-    if (!rc)
-        rc = read_quota_of(m, json_get(v, "user"), arena_printf(m->scratch, "%s.quota.user", where),
-                           &quota->user);
-    if (!rc)
-        rc = read_quota_of(m, json_get(v, "all"), arena_printf(m->scratch, "%s.quota.all", where),
-                           &quota->all);
-    *out = quota;
-    return rc;
+    where = arena_printf(m->scratch, "%s.quota", where);
+    return manifest_check_members(m, v, names, arena_printf(m->scratch, " in %s", where)) ||
+                   read_quota_of(m, v, where, "user", &quota->user)
+               ? m->e->code
+               : read_quota_of(m, v, where, "all", &quota->all);
 }
 
 /* ---- sources ---- */
@@ -136,7 +125,7 @@ static const struct source_executor *next_named(const struct source_executor *ro
 static const char *next_option(const struct source_kind *kind, const struct json *run,
                                const char *const *options) {
     for (const char *const *option = kind->options; *option; option++)
-        if (json_has(run, *option) && !is_known(*option, options))
+        if (json_has(run, *option) && !text_is_one_of(*option, options))
             return *option;
     return NULL;
 }
@@ -156,8 +145,7 @@ enum rc source_read(const struct manifest *m, const struct json *run, struct sou
                         ? row->kind->member
                         : next_option(row->kind, run, out->kind->options);
     if (other)
-        return err_set(m->e, ERR_INVALID_REQUEST, "run must not have both %s and %s",
-                       out->kind->member, other);
+        return manifest_errorf(m, "run must not have both %s and %s", out->kind->member, other);
     return out->kind->read(m, run, out);
 }
 
@@ -168,8 +156,8 @@ enum rc source_check_absent(const struct manifest *m, const struct json *run) {
         const char *option = next_option(row->kind, run, none);
 
         if (option)
-            return err_set(m->e, ERR_INVALID_REQUEST, "run.%s is only valid with run.%s", option,
-                           row->kind->member);
+            return manifest_errorf(m, "run.%s is only valid with run.%s", option,
+                                   row->kind->member);
     }
     return OK;
 }

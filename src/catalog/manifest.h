@@ -38,6 +38,7 @@ struct manifest {
 /* Reads m->file in m->dir: fills v. */
 enum rc manifest_open(struct manifest *m) MUST_USE;
 enum rc manifest_error(const struct manifest *m, const char *member, const char *what);
+#define manifest_errorf(m, ...) err_set((m)->e, ERR_INVALID_REQUEST, __VA_ARGS__)
 /* Checks that the object has only these members, in an array that NULL ends. `where` is the end of
  * the error's sentence, such as " in run". */
 enum rc manifest_check_members(const struct manifest *m, const struct json *object,

@@ -12,7 +12,7 @@
 
 #define FIRST_LINE_MAX 255 /* what the kernel reads of a script: BINPRM_BUF_SIZE less its NUL */
 
-/* What has to be found: a program, and the directories where it is looked for. */
+/* Where programs are looked for. */
 struct lookup {
     struct arena *a;
     const char *path; /* as the variable PATH has it */
@@ -112,8 +112,7 @@ static const char *path_variable(const struct program *p) {
 }
 
 static enum rc command_error(const struct program_members *p, const char *given, const char *why) {
-    return err_set(p->m->e, ERR_INVALID_REQUEST, "%s.command: %s: %s", p->where,
-                   text_quotable(p->m->scratch, given), why);
+    return program_errorf(p, ".command: %s: %s", text_quotable(p->m->scratch, given), why);
 }
 
 /* argv[0] becomes the program's absolute path; it can be run now. */
@@ -155,9 +154,7 @@ static enum rc read_command(const struct program_members *p, struct program *out
         out->argv[i] = ok ? arena_strdup(p->m->keep, word) : NULL;
     }
     if (!ok)
-        return err_set(p->m->e, ERR_INVALID_REQUEST,
-                       "%s.command must be an array of 1 to %d strings", p->where,
-                       PROGRAM_ARGS_MAX);
+        return program_errorf(p, ".command must be an array of 1 to %d strings", PROGRAM_ARGS_MAX);
     out->dir = arena_strdup(p->m->keep, p->m->dir);
     return find_file(p, out);
 }
@@ -172,19 +169,15 @@ static enum rc check_size(const struct program_members *p, const struct program 
             bytes += strlen(*s) + 1;
     if (bytes <= PROGRAM_TEXT_MAX)
         return OK;
-    return err_set(p->m->e, ERR_INVALID_REQUEST,
-                   "%s: command, env, read and write have %zu bytes together; they may have %d",
-                   p->where, bytes, PROGRAM_TEXT_MAX);
+    return program_errorf(
+        p, ": command, env, read and write have %zu bytes together; they may have %d", bytes,
+        PROGRAM_TEXT_MAX);
 }
 
 enum rc program_read_start(const struct program_members *p, struct program *out) {
-    enum rc rc = program_read_inputs(p, out);
-
-    if (!rc)
-        rc = program_read_access(p, out);
-    if (!rc)
-        rc = read_command(p, out);
-    return rc ? rc : check_size(p, out);
+    return program_read_inputs(p, out) || program_read_access(p, out) || read_command(p, out)
+               ? p->m->e->code
+               : check_size(p, out);
 }
 
 static enum rc read_output(const struct manifest *m, const struct json *run,
@@ -208,7 +201,7 @@ static enum rc read_output(const struct manifest *m, const struct json *run,
                                    : " or ",
                  outputs->name);
     }
-    return err_set(m->e, ERR_INVALID_REQUEST, "run.output must be %s", names.p);
+    return manifest_errorf(m, "run.output must be %s", names.p);
 }
 
 static enum rc read_truncate(const struct manifest *m, const struct json *run,
@@ -249,22 +242,17 @@ static enum rc read_program(const struct manifest *m, const struct json *run, st
                                           PROGRAM_OUTPUT_BYTES_MAX};
     struct program *p = arena_alloc(m->keep, sizeof *p);
     int64_t output_max = 0;
-    enum rc rc = program_read_start(&(struct program_members){m, run, "run", false}, p);
 
     out->spec = p;
-    if (!rc)
-        rc = read_output(m, run, &p->output);
-    if (!rc)
-        rc = manifest_read_limit(m, run, &timeout, &out->timeout_ms);
-    if (!rc)
-        rc = manifest_read_limit(m, run, &output, &output_max);
+    if (program_read_start(&(struct program_members){m, run, "run", false}, p) ||
+        read_output(m, run, &p->output) ||
+        manifest_read_limit(m, run, &timeout, &out->timeout_ms) ||
+        manifest_read_limit(m, run, &output, &output_max) || read_truncate(m, run, p) ||
+        quota_read(m, run, "run", &out->quota))
+        return m->e->code;
     p->output_max = (size_t)output_max;
     out->gives_text = p->output == OUTPUT_TEXT;
-    if (!rc)
-        rc = read_truncate(m, run, p);
-    if (!rc)
-        rc = quota_read(m, run, "run", &out->quota);
-    return rc ? rc : read_persistent(m, run, p);
+    return read_persistent(m, run, p);
 }
 
 /* Options of every program, and those of one that answers a call. */
@@ -281,11 +269,12 @@ static enum rc read_completion_program(const struct manifest *m, const struct js
                                        struct source *out) {
     static const char *const known[] = {"command", START_OPTIONS, NULL};
     struct program *p = arena_alloc(m->keep, sizeof *p);
-    enum rc rc = manifest_check_members(m, v, known, " in run.complete");
 
     p->output_max = PROGRAM_OUTPUT_BYTES_DEFAULT;
     *out = (struct source){&program_source, p, PROGRAM_TIMEOUT_MS_DEFAULT, true, NULL};
-    return rc ? rc : program_read_start(&(struct program_members){m, v, "run.complete", false}, p);
+    return manifest_check_members(m, v, known, " in run.complete")
+               ? m->e->code
+               : program_read_start(&(struct program_members){m, v, "run.complete", false}, p);
 }
 
 static enum rc read_completion(const struct manifest *m, struct json *v, struct completion *out) {
@@ -306,7 +295,6 @@ enum rc completion_read(const struct manifest *m, const struct json *complete,
     struct completion *list;
     struct json_member member;
     size_t n = 0;
-    enum rc rc;
 
     *out = NULL;
     if (!complete)
@@ -316,13 +304,11 @@ enum rc completion_read(const struct manifest *m, const struct json *complete,
     list = arena_alloc(m->keep, (json_size(complete) + 1) * sizeof *list);
     for (bool more = json_first(complete, &member); more; more = json_next(&member)) {
         if (!json_has(names, member.key))
-            return err_set(m->e, ERR_INVALID_REQUEST,
-                           "run.complete has %s, which is not an argument",
-                           text_quotable(m->scratch, member.key));
+            return manifest_errorf(m, "run.complete has %s, which is not an argument",
+                                   text_quotable(m->scratch, member.key));
         list[n].name = arena_strdup(m->keep, member.key);
-        rc = read_completion(m, member.value, &list[n++]);
-        if (rc)
-            return rc;
+        if (read_completion(m, member.value, &list[n++]))
+            return m->e->code;
     }
     *out = list;
     return OK;

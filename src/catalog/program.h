@@ -82,12 +82,13 @@ struct program_members {
     const char *where; /* its name in errors, such as "run" */
     bool search_path;  /* a command without a slash is looked for in PATH */
 };
+/* The text follows `where`. */
+#define program_errorf(p, text, ...) manifest_errorf((p)->m, "%s" text, (p)->where, ##__VA_ARGS__)
 
-/* What is started, what it is given, and what it may use: all members in START_OPTIONS. */
+/* What is started, what it is given, and what it may use. ERR_INVALID_REQUEST with the reason. */
 enum rc program_read_start(const struct program_members *p, struct program *out) MUST_USE;
 
-/* Both read members into *out. ERR_INVALID_REQUEST with the reason. */
-/* program_inputs.c: "env", "secrets" and "claims". */
+/* The same without the command. program_inputs.c: "env", "secrets" and "claims". */
 enum rc program_read_inputs(const struct program_members *p, struct program *out) MUST_USE;
 /* program_access.c: "home", "instance_metadata", "read", "write" and "limits". */
 enum rc program_read_access(const struct program_members *p, struct program *out) MUST_USE;

@@ -51,38 +51,35 @@ static enum rc check_path(const struct program_members *p, const char *member, c
     char real[PATH_MAX];
 
     if (!path || *path != '/')
-        return err_set(p->m->e, ERR_INVALID_REQUEST, "%s.%s: \"%s\" must be an absolute path",
-                       p->where, member, quoted);
+        return program_errorf(p, ".%s: \"%s\" must be an absolute path", member, quoted);
     if (!realpath(path, real))
         return errno == EACCES ? OK
-                               : err_set(p->m->e, ERR_INVALID_REQUEST, "%s.%s: %s: %s", p->where,
-                                         member, quoted, strerror(errno));
+                               : program_errorf(p, ".%s: %s: %s", member, quoted, strerror(errno));
     ours = protected_by(p->m, real);
-    return ours ? err_set(p->m->e, ERR_INVALID_REQUEST,
-                          "%s.%s: %s would open %s, where keys and secrets are: name only what "
-                          "the program needs",
-                          p->where, member, quoted, text_quotable(p->m->scratch, ours))
-                : OK;
+    return ours
+               ? program_errorf(p,
+                                ".%s: %s would open %s, where keys and secrets are: name only what "
+                                "the program needs",
+                                member, quoted, text_quotable(p->m->scratch, ours))
+               : OK;
 }
 
 static enum rc read_paths(const struct program_members *p, const char *member, const char ***out) {
     const struct json *list = json_get(p->object, member);
     size_t n = json_len(list);
-    enum rc rc = OK;
 
     if (json_has(p->object, member) && (!json_is_array(list) || n > PROGRAM_PATHS_MAX))
-        return err_set(p->m->e, ERR_INVALID_REQUEST,
-                       "%s.%s must be an array of at most %d absolute paths", p->where, member,
-                       PROGRAM_PATHS_MAX);
+        return program_errorf(p, ".%s must be an array of at most %d absolute paths", member,
+                              PROGRAM_PATHS_MAX);
     *out = arena_alloc(p->m->keep, (n + 1) * sizeof **out);
-    for (size_t i = 0; !rc && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         const char *path = json_str(json_at(list, i));
 
-        rc = check_path(p, member, path);
-        if (!rc)
-            (*out)[i] = arena_strdup(p->m->keep, path);
+        if (check_path(p, member, path))
+            return p->m->e->code;
+        (*out)[i] = arena_strdup(p->m->keep, path);
     }
-    return rc;
+    return OK;
 }
 
 /* ---- limits ---- */
@@ -129,30 +126,27 @@ static enum rc read_limit(const struct program_members *p, const struct limit *l
     if ((l->is_size ? read_size(v, value) : json_int(v, value)) && *value >= l->min &&
         *value <= l->max)
         return OK;
-    return err_set(p->m->e, ERR_INVALID_REQUEST,
-                   l->is_size ? "%s.limits.%s must be a number of bytes from %lld to %lld, or such "
-                                "as \"512M\" (K, M, G, T)"
-                              : "%s.limits.%s must be an integer from %lld to %lld",
-                   p->where, l->name, (long long)l->min, (long long)l->max);
+    return program_errorf(p, ".limits.%s must be %s from %lld to %lld%s", l->name,
+                          l->is_size ? "a number of bytes" : "an integer", (long long)l->min,
+                          (long long)l->max,
+                          l->is_size ? ", or such as \"512M\" (K, M, G, T)" : "");
 }
 
 static enum rc read_limits(const struct program_members *p, struct program_limits *out) {
     const struct json *given = json_get(p->object, "limits");
     const char *names[LIMITS + 1] = {NULL};
-    enum rc rc;
 
     if (!json_has(p->object, "limits"))
         return OK;
     if (!json_is_object(given))
-        return err_set(p->m->e, ERR_INVALID_REQUEST, "%s.limits must be an object", p->where);
-    for (size_t i = 0; i < LIMITS; i++)
+        return program_errorf(p, ".limits must be an object");
+    for (size_t i = 0; i < LIMITS; i++) {
         names[i] = limits[i].name;
-    rc = manifest_check_members(p->m, given, names,
-                                arena_printf(p->m->scratch, " in %s.limits", p->where));
-    for (size_t i = 0; !rc && i < LIMITS; i++)
-        if (json_has(given, limits[i].name))
-            rc = read_limit(p, &limits[i], json_get(given, limits[i].name), out);
-    return rc;
+        if (json_has(given, names[i]) && read_limit(p, &limits[i], json_get(given, names[i]), out))
+            return p->m->e->code;
+    }
+    return manifest_check_members(p->m, given, names,
+                                  arena_printf(p->m->scratch, " in %s.limits", p->where));
 }
 
 /* Otherwise it could not even load its libraries. */
@@ -161,31 +155,24 @@ static enum rc check_open_files(const struct program_members *p, const struct pr
 
     if (!out->limits.open_files || (size_t)out->limits.open_files >= least)
         return OK;
-    return err_set(p->m->e, ERR_INVALID_REQUEST,
-                   "%s.limits.open_files must be at least %zu: %zu secrets are open files",
-                   p->where, least, out->secret_count);
+    return program_errorf(p, ".limits.open_files must be at least %zu: %zu secrets are open files",
+                          least, out->secret_count);
 }
 
 static enum rc read_bool(const struct program_members *p, const char *member, bool *out) {
     *out = json_get_bool(p->object, member);
     return json_has(p->object, member) && !json_is_bool(json_get(p->object, member))
-               ? err_set(p->m->e, ERR_INVALID_REQUEST, "%s.%s must be true or false", p->where,
-                         member)
+               ? program_errorf(p, ".%s must be true or false", member)
                : OK;
 }
 
 enum rc program_read_access(const struct program_members *p, struct program *out) {
-    enum rc rc = read_bool(p, "home", &out->home);
-
-    if (!rc)
-        rc = read_bool(p, "instance_metadata", &out->instance_metadata);
-    if (!rc)
-        rc = read_paths(p, "read", &out->read);
-    if (!rc)
-        rc = read_paths(p, "write", &out->write);
-    if (!rc && !json_has(p->object, "write"))
+    if (read_bool(p, "home", &out->home) ||
+        read_bool(p, "instance_metadata", &out->instance_metadata) ||
+        read_paths(p, "read", &out->read) || read_paths(p, "write", &out->write) ||
+        read_limits(p, &out->limits))
+        return p->m->e->code;
+    if (!json_has(p->object, "write"))
         out->write = (const char **)(uintptr_t)default_write;
-    if (!rc)
-        rc = read_limits(p, &out->limits);
-    return rc ? rc : check_open_files(p, out);
+    return check_open_files(p, out);
 }

@@ -22,12 +22,6 @@ static const char *const reserved[] = {
     "TRACEPARENT", "TRACESTATE",   "BAGGAGE",    NULL};
 static const char *const of_home[] = {"HOME", "TMPDIR", NULL};
 
-static bool is_one_of(const char *s, const char *const *list) {
-    while (*list && strcmp(s, *list) != 0)
-        list++;
-    return *list;
-}
-
 /* ---- env ---- */
 
 static enum rc check_name(const struct program_members *p, const char *member, const char *name) {
@@ -35,17 +29,16 @@ static enum rc check_name(const struct program_members *p, const char *member, c
     size_t len = strspn(name, LETTERS DIGITS);
 
     if (!len || name[len] || strchr(DIGITS, *name) || len > PROGRAM_VARIABLE_NAME_MAX)
-        return err_set(p->m->e, ERR_INVALID_REQUEST,
-                       "%s.%s: \"%s\" cannot be the name of a variable: 1 to %d letters, digits "
-                       "and _, and no digit first",
-                       p->where, member, quoted, PROGRAM_VARIABLE_NAME_MAX);
-    if (is_one_of(name, reserved))
-        return err_set(p->m->e, ERR_INVALID_REQUEST, "%s.%s: %s is set by mcp-authd itself",
-                       p->where, member, quoted);
-    if (json_get_bool(p->object, "home") && is_one_of(name, of_home))
-        return err_set(p->m->e, ERR_INVALID_REQUEST,
-                       "%s.%s: %s names the private directory, since %s.home is true", p->where,
-                       member, quoted, p->where);
+        return program_errorf(
+            p,
+            ".%s: \"%s\" cannot be the name of a variable: 1 to %d letters, digits "
+            "and _, and no digit first",
+            member, quoted, PROGRAM_VARIABLE_NAME_MAX);
+    if (text_is_one_of(name, reserved))
+        return program_errorf(p, ".%s: %s is set by mcp-authd itself", member, quoted);
+    if (json_get_bool(p->object, "home") && text_is_one_of(name, of_home))
+        return program_errorf(p, ".%s: %s names the private directory, since %s.home is true",
+                              member, quoted, p->where);
     return OK;
 }
 
@@ -54,26 +47,23 @@ static enum rc read_env(const struct program_members *p, struct program *out) {
     const struct json *env = json_get(p->object, "env");
     struct json_member member;
     size_t n = 0;
-    enum rc rc;
 
     if (json_has(p->object, "env") && !json_is_object(env))
-        return err_set(p->m->e, ERR_INVALID_REQUEST, "%s.env must be an object of strings",
-                       p->where);
+        return program_errorf(p, ".env must be an object of strings");
     if (json_size(env) > PROGRAM_ENV_MAX)
-        return err_set(p->m->e, ERR_INVALID_REQUEST, "%s.env has %zu members; it may have %d",
-                       p->where, json_size(env), PROGRAM_ENV_MAX);
+        return program_errorf(p, ".env has %zu members; it may have %d", json_size(env),
+                              PROGRAM_ENV_MAX);
     out->env = arena_alloc(p->m->keep, (json_size(env) + 3) * sizeof *out->env);
     if (!json_has(env, "PATH"))
         out->env[n++] = "PATH=" PROGRAM_PATH;
     if (!json_has(env, "LANG"))
         out->env[n++] = LANG_VARIABLE;
     for (bool more = json_first(env, &member); more; more = json_next(&member)) {
-        rc = check_name(p, "env", member.key);
-        if (rc)
-            return rc;
+        if (check_name(p, "env", member.key))
+            return p->m->e->code;
         if (!json_str(member.value))
-            return err_set(p->m->e, ERR_INVALID_REQUEST, "%s.env.%s must be a string without NUL",
-                           p->where, text_quotable(p->m->scratch, member.key));
+            return program_errorf(p, ".env.%s must be a string without NUL",
+                                  text_quotable(p->m->scratch, member.key));
         out->env[n++] = arena_printf(p->m->keep, "%s=%s", member.key, json_str(member.value));
     }
     return OK;
@@ -124,21 +114,20 @@ const char *program_secret_fault(const char *path) {
 static enum rc read_secret(const struct program_members *p, const struct json_member *member,
                            struct program_secret *out) {
     const char *given = json_str(member->value);
-    enum rc rc = check_name(p, "secrets", member->key);
 
-    if (rc)
-        return rc;
+    if (check_name(p, "secrets", member->key))
+        return p->m->e->code;
     if (json_has(json_get(p->object, "env"), arena_printf(p->m->scratch, "%s_FILE", member->key)))
-        return err_set(p->m->e, ERR_INVALID_REQUEST,
-                       "%s.env sets %s_FILE, which names the file of a secret", p->where,
-                       text_quotable(p->m->scratch, member->key));
+        return program_errorf(p, ".env sets %s_FILE, which names the file of a secret",
+                              text_quotable(p->m->scratch, member->key));
     out->name = arena_strdup(p->m->keep, member->key);
     out->path = given ? secret_path(p, given) : NULL;
-    return out->path ? OK
-                     : err_set(p->m->e, ERR_INVALID_REQUEST,
-                               "%s.secrets.%s must be the absolute path of a file, or the name of "
-                               "a file in SECRETS_DIR or of a systemd credential",
-                               p->where, out->name);
+    return out->path
+               ? OK
+               : program_errorf(p,
+                                ".secrets.%s must be the absolute path of a file, or the name of "
+                                "a file in SECRETS_DIR or of a systemd credential",
+                                out->name);
 }
 
 static enum rc read_secrets(const struct program_members *p, struct program *out) {
@@ -147,11 +136,10 @@ static enum rc read_secrets(const struct program_members *p, struct program *out
     struct json_member member;
 
     if (json_has(p->object, "secrets") && !json_is_object(secrets))
-        return err_set(p->m->e, ERR_INVALID_REQUEST,
-                       "%s.secrets must be an object: names, each with a file", p->where);
+        return program_errorf(p, ".secrets must be an object: names, each with a file");
     if (json_size(secrets) > PROGRAM_SECRETS_MAX)
-        return err_set(p->m->e, ERR_INVALID_REQUEST, "%s.secrets has %zu members; it may have %d",
-                       p->where, json_size(secrets), PROGRAM_SECRETS_MAX);
+        return program_errorf(p, ".secrets has %zu members; it may have %d", json_size(secrets),
+                              PROGRAM_SECRETS_MAX);
     out->secrets = list = arena_alloc(p->m->keep, (json_size(secrets) + 1) * sizeof *list);
     for (bool more = json_first(secrets, &member); more; more = json_next(&member))
         if (read_secret(p, &member, &list[out->secret_count++]))
@@ -178,27 +166,23 @@ static enum rc read_claims(const struct program_members *p, struct program *out)
     if (!json_has(p->object, "claims"))
         return OK;
     if (!json_is_array(claims) || n > PROGRAM_CLAIMS_MAX)
-        return err_set(p->m->e, ERR_INVALID_REQUEST,
-                       "%s.claims must be an array of at most %d names of claims", p->where,
-                       PROGRAM_CLAIMS_MAX);
+        return program_errorf(p, ".claims must be an array of at most %d names of claims",
+                              PROGRAM_CLAIMS_MAX);
     out->claims = arena_alloc(p->m->keep, (n + 1) * sizeof *out->claims);
     for (size_t i = 0; i < n; i++) {
         const char *name = json_str(json_at(claims, i));
 
         if (!name || !*name || strlen(name) > PROGRAM_CLAIM_NAME_MAX)
-            return err_set(p->m->e, ERR_INVALID_REQUEST,
-                           "%s.claims: number %zu must be the name of a claim, a string of 1 to %d "
-                           "bytes",
-                           p->where, i + 1, PROGRAM_CLAIM_NAME_MAX);
+            return program_errorf(
+                p,
+                ".claims: number %zu must be the name of a claim, a string of 1 to %d "
+                "bytes",
+                i + 1, PROGRAM_CLAIM_NAME_MAX);
         out->claims[i] = arena_strdup(p->m->keep, name);
     }
     return OK;
 }
 
 enum rc program_read_inputs(const struct program_members *p, struct program *out) {
-    enum rc rc = read_env(p, out);
-
-    if (!rc)
-        rc = read_secrets(p, out);
-    return rc ? rc : read_claims(p, out);
+    return read_env(p, out) || read_secrets(p, out) ? p->m->e->code : read_claims(p, out);
 }

@@ -23,7 +23,6 @@ bool prompt_messages_are_valid(const struct json *messages) {
 static enum rc read_arguments(const struct manifest *m, struct prompt *p) {
     static const char *const known[] = {"name", "title", "description", "required", NULL};
     const struct json *list = json_get(m->v, "arguments");
-    enum rc rc;
 
     p->arguments = json_new_object(m->keep);
     if (json_has(m->v, "arguments") && !json_is_array(list))
@@ -36,9 +35,8 @@ static enum rc read_arguments(const struct manifest *m, struct prompt *p) {
 
         if (!manifest_is_name(name) || json_has(p->arguments, name))
             return manifest_error(m, "arguments", "must have valid, different names");
-        rc = manifest_check_members(m, argument, known, " in arguments");
-        if (rc)
-            return rc;
+        if (manifest_check_members(m, argument, known, " in arguments"))
+            return m->e->code;
         json_put_str(p->arguments, name, json_get_bool(argument, "required") ? "required" : "");
     }
     return OK;
@@ -64,9 +62,8 @@ static enum rc read_messages(const struct manifest *m, const struct json *run, s
         return manifest_error(m, "run.messages",
                               "must be an array of messages with role and content");
     if (unknown)
-        return err_set(m->e, ERR_INVALID_REQUEST,
-                       "run.messages has {{%s}}, which is not an argument",
-                       text_quotable(m->scratch, unknown));
+        return manifest_errorf(m, "run.messages has {{%s}}, which is not an argument",
+                               text_quotable(m->scratch, unknown));
     p->messages = json_clone(m->keep, messages);
     return OK;
 }
@@ -75,36 +72,32 @@ static enum rc read_run(const struct manifest *m, struct prompt *p) {
     static const char *const known[] = {"messages", "max_output_bytes", ACCESS_MEMBERS, "complete",
                                         NULL};
     const struct json *run = json_get(m->v, "run");
-    enum rc rc = source_check_members(m, run, known);
 
-    if (rc)
-        return rc;
+    if (source_check_members(m, run, known))
+        return m->e->code;
     if (source_is_given(m, run) == json_has(run, "messages"))
         return manifest_error(m, "run", "must have either command or messages");
-    if (source_is_given(m, run))
-        rc = source_read(m, run, &p->entry.source);
-    else if (!(rc = source_check_absent(m, run)))
-        rc = read_messages(m, run, p);
-    if (!rc)
-        rc = completion_read(m, json_get(run, "complete"), p->arguments, &p->complete);
-    return rc ? rc : access_read(m, run, &p->entry.access);
+    if (source_is_given(m, run) ? source_read(m, run, &p->entry.source)
+                                : source_check_absent(m, run) || read_messages(m, run, p))
+        return m->e->code;
+    if (completion_read(m, json_get(run, "complete"), p->arguments, &p->complete))
+        return m->e->code;
+    return access_read(m, run, &p->entry.access);
 }
 
 static enum rc read_prompt(const struct manifest *m, struct entry *out) {
     struct prompt *p = (struct prompt *)out;
-    enum rc rc = read_definition(m, p);
 
-    return rc ? rc : read_run(m, p);
+    return read_definition(m, p) ? m->e->code : read_run(m, p);
 }
 
 /* The server checks the arguments. Names of servers are any text. */
 enum rc prompt_read_foreign(const struct manifest *m, struct prompt *out) {
     const char *name = json_get_str(m->v, "name");
     const struct json *arguments = json_get(m->v, "arguments");
-    enum rc rc = manifest_check_types(m);
 
-    if (rc)
-        return rc;
+    if (manifest_check_types(m))
+        return m->e->code;
     if (!name || !*name || strlen(name) > PROMPT_NAME_MAX)
         return manifest_error(m, "its name, with the prefix,", "must have 1 to 256 bytes");
     if (arguments && !json_is_array(arguments))

@@ -62,9 +62,8 @@ static enum rc read_content(const struct manifest *m, struct json *content, cons
     const char *unknown = template_unknown_name(m->scratch, content, names);
 
     if (unknown)
-        return err_set(m->e, ERR_INVALID_REQUEST,
-                       "%s has {{%s}}, which is not a variable of a uriTemplate", member,
-                       text_quotable(m->scratch, unknown));
+        return manifest_errorf(m, "%s has {{%s}}, which is not a variable of a uriTemplate", member,
+                               text_quotable(m->scratch, unknown));
     r->content = json_clone(m->keep, content);
     return OK;
 }
@@ -95,36 +94,30 @@ static enum rc read_run(const struct manifest *m, const struct json *names, stru
                                                RESOURCE_BYTES_MAX};
     static const struct manifest_limit ttl = {"ttl_ms", 0, 0, RESOURCE_TTL_MS_MAX};
     const struct json *run = json_get(m->v, "run");
-    enum rc rc = source_check_members(m, run, known);
 
-    if (!rc)
-        rc = read_source(m, run, names, r);
-    if (!rc)
-        rc = manifest_read_limit(m, run, &size, &r->max_bytes);
-    if (!rc)
-        rc = manifest_read_limit(m, run, &ttl, &r->ttl_ms);
-    if (!rc)
-        rc = completion_read(m, json_get(run, "complete"), names, &r->complete);
-    return rc ? rc : access_read(m, run, &r->entry.access);
+    if (source_check_members(m, run, known) || read_source(m, run, names, r) ||
+        manifest_read_limit(m, run, &size, &r->max_bytes) ||
+        manifest_read_limit(m, run, &ttl, &r->ttl_ms) ||
+        completion_read(m, json_get(run, "complete"), names, &r->complete))
+        return m->e->code;
+    return access_read(m, run, &r->entry.access);
 }
 
 static enum rc read_resource(const struct manifest *m, struct entry *out) {
     struct resource *r = (struct resource *)out;
     struct json *names = json_new_object(m->scratch);
-    enum rc rc = read_definition(m, r, names);
 
-    return rc ? rc : read_run(m, names, r);
+    return read_definition(m, r, names) ? m->e->code : read_run(m, names, r);
 }
 
 /* Names of servers are any text. */
 enum rc resource_read_foreign(const struct manifest *m, struct resource *out) {
     const char *template = json_get_str(m->v, "uriTemplate"), *uri = json_get_str(m->v, "uri");
     const char *key = template ? template : uri, *name = json_get_str(m->v, "name");
-    enum rc rc = manifest_check_types(m);
 
     out->is_template = template != NULL;
-    if (rc)
-        return rc;
+    if (manifest_check_types(m))
+        return m->e->code;
     if (!name)
         return manifest_error(m, "name", "must be a string");
     if (!key || !strchr(key, ':') || strlen(key) > RESOURCE_URI_MAX)

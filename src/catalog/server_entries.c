@@ -13,16 +13,10 @@ static const struct list_of {
                 {"prompts", "prompt", "name", CATALOG_PROMPTS, true}};
 #define LISTS_OF (sizeof lists_of / sizeof *lists_of)
 
-static bool has(const char *const *list, const char *name) {
-    for (; *list; list++)
-        if (!strcmp(*list, name))
-            return true;
-    return false;
-}
-
 /* Do "allow" and "deny" admit this name or URI? */
 static bool offers(const struct server *s, const char *name) {
-    return name && (!s->allow || has(s->allow, name)) && !(s->deny && has(s->deny, name));
+    return name && (!s->allow || text_is_one_of(name, s->allow)) &&
+           !(s->deny && text_is_one_of(name, s->deny));
 }
 
 bool server_denies_uri(const struct server *s, struct arena *a, const char *uri) {

@@ -416,7 +416,6 @@ void catalog_set_free(struct catalog_set *set) {
     for (size_t i = 0; i < CATALOG_LISTS_MAX; i++)
         list_clear(&set->lists[i]);
     free(set->files);
-    free(set->buckets);
     free(set->real_dir);
     arena_free(set->arena);
     free(set);

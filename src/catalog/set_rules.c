@@ -39,13 +39,15 @@ bool catalog_set_rules_at(const struct catalog_set *set, struct arena *a, const 
 
 void catalog_set_rules(struct catalog_set *set, struct access_rules *rules) {
     set->rules = rules;
-    for (size_t i = 0; i < set->bucket_count; i++)
-        for (struct entry *entry = set->buckets[i]; entry; entry = entry->next) {
-            free(entry->access.rules);
-            entry->access.rules = catalog_set_rules_about(set, NULL, entry->key);
+    for (size_t i = 0; i < CATALOG_LISTS_MAX; i++) {
+        struct list *l = &set->lists[i];
+
+        for (size_t n = 0; n < l->count; n++) {
+            free(l->entries[n]->access.rules);
+            l->entries[n]->access.rules = catalog_set_rules_about(set, NULL, l->entries[n]->key);
         }
-    for (size_t i = 0; i < CATALOG_LISTS_MAX; i++)
-        list_count_restricted(&set->lists[i]);
+        list_count_restricted(l);
+    }
 }
 
 static void use_rules(struct catalog *c, struct access_rules *rules) {

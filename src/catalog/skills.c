@@ -126,19 +126,16 @@ static enum rc check_front_matter(const struct manifest *m, const struct json *v
     const char *name = json_get_str(v, "name");
 
     if (!name || strcmp(name, m->file) != 0)
-        return err_set(m->e, ERR_INVALID_REQUEST,
-                       "its name is \"%s\", and must be that of the folder, \"%s\"",
-                       name ? text_quotable(m->scratch, name) : "", m->file);
+        return manifest_errorf(m, "its name is \"%s\", and must be that of the folder, \"%s\"",
+                               name ? text_quotable(m->scratch, name) : "", m->file);
     if (!check_text(v, "description", SKILL_DESCRIPTION_MAX))
-        return err_set(m->e, ERR_INVALID_REQUEST,
-                       "its description must be a text of 1 to %d characters",
-                       SKILL_DESCRIPTION_MAX);
+        return manifest_errorf(m, "its description must be a text of 1 to %d characters",
+                               SKILL_DESCRIPTION_MAX);
     if (json_has(v, "compatibility") && !check_text(v, "compatibility", SKILL_COMPATIBILITY_MAX))
-        return err_set(m->e, ERR_INVALID_REQUEST,
-                       "its compatibility must be a text of 1 to %d characters",
-                       SKILL_COMPATIBILITY_MAX);
+        return manifest_errorf(m, "its compatibility must be a text of 1 to %d characters",
+                               SKILL_COMPATIBILITY_MAX);
     if (json_has(v, "metadata") && !json_is_object(json_get(v, "metadata")))
-        return err_set(m->e, ERR_INVALID_REQUEST, "its metadata must be a mapping");
+        return manifest_errorf(m, "its metadata must be a mapping");
     return OK;
 }
 
@@ -151,16 +148,16 @@ static enum rc read_document(const struct manifest *m, const struct skill *s, st
     int fd;
 
     if (!f || f->is_folder)
-        return err_set(m->e, ERR_INVALID_REQUEST, "there is no " SKILL_DOCUMENT " in it");
+        return manifest_errorf(m, "there is no " SKILL_DOCUMENT " in it");
     fd = file_open_below(s->folder, SKILL_DOCUMENT, &why);
     if (fd < 0)
-        return err_set(m->e, ERR_INVALID_REQUEST, "%s", why);
+        return manifest_errorf(m, "%s", why);
     text = arena_alloc(m->scratch, f->size + 1);
     len = file_read_all(fd, text, f->size);
     (void)close(fd);
     t = (struct text){text, len < 0 ? 0 : (size_t)len};
     if (utf8_valid_length(t.p, t.len) != t.len || memchr(t.p, 0, t.len))
-        return err_set(m->e, ERR_INVALID_REQUEST, "not valid UTF-8: save the file as UTF-8");
+        return manifest_errorf(m, "not valid UTF-8: save the file as UTF-8");
     return front_matter_read(m->scratch, t, out, m->e) ? m->e->code : check_front_matter(m, *out);
 }
 
@@ -211,12 +208,12 @@ static enum rc read_skill(const struct manifest *m, struct entry *out) {
     s->folder = arena_printf(m->keep, "%s/%s", m->given_dir, m->file);
     s->entry.name = arena_strdup(m->keep, m->file);
     if (stat(s->folder, &st) || !S_ISDIR(st.st_mode))
-        return err_set(m->e, ERR_INVALID_REQUEST, "there is no such folder, only %s.json",
-                       text_quotable(m->scratch, m->file));
+        return manifest_errorf(m, "there is no such folder, only %s.json",
+                               text_quotable(m->scratch, m->file));
     if (!is_name(m->file))
-        return err_set(m->e, ERR_INVALID_REQUEST,
-                       "the folder's name must be 1 to %d of a-z 0-9 and single hyphens between",
-                       SKILL_NAME_MAX);
+        return manifest_errorf(
+            m, "the folder's name must be 1 to %d of a-z 0-9 and single hyphens between",
+            SKILL_NAME_MAX);
     if (read_access(m, out))
         return m->e->code;
     if (skill_files_read(m->keep, s->folder, &s->files, m->e)) {

@@ -53,12 +53,10 @@ struct scan {
     struct arena *arena;
     struct param_headers *out;
     struct err *e;
-    const char *path[JSON_DEPTH_MAX];
+    const char *path[JSON_DEPTH_MAX]; /* each needs a level of nesting, or more */
     size_t depth;
     bool reachable; /* the way here leads through `properties` only */
 };
-
-static bool scan_schema(struct scan *s, const struct json *schema);
 
 static bool is_token_char(char c) { /* RFC 9110 §5.6.2 */
     return isalnum((unsigned char)c) || (c && strchr("!#$%&'*+-.^_`|~", c));
@@ -83,17 +81,6 @@ static const char *header_name(struct arena *a, const char *value) {
     return name;
 }
 
-static bool fail(struct scan *s, const char *why) {
-    (void)err_set(s->e, ERR_INVALID_REQUEST, "x-mcp-header %s", why);
-    return false;
-}
-
-static bool is_one_of(const char *s, const char *const *list) {
-    while (s && *list && strcmp(s, *list) != 0)
-        list++;
-    return s && *list;
-}
-
 /* "Schema Extension": the constraints on an annotation. NULL: it meets them. */
 static const char *annotation_fault(const struct scan *s, const struct json *schema,
                                     const char *header) {
@@ -103,7 +90,7 @@ static const char *annotation_fault(const struct scan *s, const struct json *sch
         return "must be a string of characters that a header name may have";
     if (!s->reachable || !s->depth)
         return "may only be used on a property that is reached through properties alone";
-    if (!is_one_of(json_get_str(schema, "type"), types))
+    if (!text_is_one_of(json_get_str(schema, "type"), types))
         return "may only be used on a string, an integer or a boolean";
     for (size_t i = 0; i < s->out->count; i++)
         if (!strcmp(s->out->list[i].header, header))
@@ -116,8 +103,10 @@ static bool add_annotation(struct scan *s, const struct json *schema) {
     const char *fault = annotation_fault(s, schema, header);
     const char **path;
 
-    if (fault)
-        return fail(s, fault);
+    if (fault) {
+        (void)err_set(s->e, ERR_INVALID_REQUEST, "x-mcp-header %s", fault);
+        return false;
+    }
     path = arena_alloc(s->arena, s->depth * sizeof *path);
     for (size_t i = 0; i < s->depth; i++)
         path[i] = arena_strdup(s->arena, s->path[i]);
@@ -130,58 +119,32 @@ static bool add_annotation(struct scan *s, const struct json *schema) {
     return true;
 }
 
-static bool scan_properties(struct scan *s, const struct json *properties) {
-    struct json_member m;
-    bool ok = true;
-
-    for (bool more = json_first(properties, &m); ok && more; more = json_next(&m)) {
-        s->path[s->depth++] = m.key;
-        ok = scan_schema(s, m.value);
-        s->depth--;
-    }
-    return ok;
-}
-
 /* Keywords whose values are not schemas; and those whose values are objects of schemas by name. */
 static const char *const value_keywords[] = {"const",    "enum",         "default",
                                              "examples", "x-mcp-header", NULL};
-static const char *const map_keywords[] = {"patternProperties", "dependentSchemas", "$defs",
-                                           "definitions", NULL};
+static const char *const map_keywords[] = {"properties", "patternProperties", "dependentSchemas",
+                                           "$defs",      "definitions",       NULL};
 
-static bool scan_array(struct scan *s, const struct json *array) {
-    for (size_t i = 0; i < json_len(array); i++)
-        if (!scan_schema(s, json_at(array, i)))
-            return false;
-    return true;
-}
-
-/* Annotations are allowed only below `properties`. */
-static bool scan_keyword(struct scan *s, const char *key, const struct json *v) {
-    bool reachable = s->reachable, ok = true;
-
-    if (is_one_of(key, value_keywords))
-        return true;
-    s->reachable = reachable && !strcmp(key, "properties");
-    if (json_is_array(v))
-        ok = scan_array(s, v);
-    else if (!strcmp(key, "properties") || is_one_of(key, map_keywords))
-        ok = scan_properties(s, v);
-    else
-        ok = scan_schema(s, v);
-    s->reachable = reachable;
-    return ok;
-}
-
-static bool scan_schema(struct scan *s, const struct json *schema) {
+/* Goes through a schema, an array of schemas or, with is_map, an object of schemas by name.
+ * Annotations are allowed only below `properties`. */
+static bool scan(struct scan *s, const struct json *v, bool is_map) {
+    const bool reachable = s->reachable;
     struct json_member m;
-    bool ok = true;
+    bool ok = is_map || !json_has(v, "x-mcp-header") || add_annotation(s, v);
 
-    if (s->depth == JSON_DEPTH_MAX)
-        return fail(s, "cannot be looked for: the inputSchema is nested too deeply");
-    if (json_has(schema, "x-mcp-header") && !add_annotation(s, schema))
-        return false;
-    for (bool more = json_first(schema, &m); ok && more; more = json_next(&m))
-        ok = scan_keyword(s, m.key, m.value);
+    for (size_t i = 0; ok && i < json_len(v); i++)
+        ok = scan(s, json_at(v, i), false);
+    for (bool more = json_first(v, &m); ok && more; more = json_next(&m)) {
+        if (is_map) {
+            s->path[s->depth++] = m.key;
+            ok = scan(s, m.value, false);
+            s->depth--;
+        } else if (!text_is_one_of(m.key, value_keywords)) {
+            s->reachable = reachable && !strcmp(m.key, "properties");
+            ok = scan(s, m.value, text_is_one_of(m.key, map_keywords));
+            s->reachable = reachable;
+        }
+    }
     return ok;
 }
 
@@ -193,7 +156,7 @@ static enum rc scan_param_headers(struct arena *a, const struct json *input_sche
 
     out->count = 0;
     out->list = arena_alloc(a, PARAM_HEADERS_MAX * sizeof *out->list);
-    return scan_schema(&s, input_schema) ? OK : e->code;
+    return scan(&s, input_schema, false) ? OK : e->code;
 }
 
 /* ---- reading ---- */
@@ -220,38 +183,31 @@ static enum rc compile_schemas(struct arena *keep, const struct json *definition
     return OK;
 }
 
+/* What every tool has, whoever serves it. Its "_meta" stays as it is. */
+static enum rc read_common(const struct manifest *m, struct tool *tool) {
+    const char *type = json_get_str(json_get(m->v, "inputSchema"), "type");
+    const char *ui = json_get_str(json_get(json_get(m->v, "_meta"), "ui"), "resourceUri");
+
+    if (!type || strcmp(type, "object") != 0)
+        return manifest_error(m, "inputSchema", "must be an object with \"type\": \"object\"");
+    tool->entry.name = tool->entry.key = arena_strdup(m->keep, json_get_str(m->v, "name"));
+    tool->entry.is_app = ui && !strncmp(ui, APP_SCHEME, strlen(APP_SCHEME));
+    return scan_param_headers(m->keep, json_get(m->v, "inputSchema"), &tool->headers, m->e);
+}
+
 /* The members that clients see. */
 static enum rc read_definition(const struct manifest *m, struct tool *tool) {
     static const char *const names[] = {
         "name",         "title",       "description", "icons", "inputSchema",
         "outputSchema", "annotations", "_meta",       "run",   NULL};
-    static const char *const schemas[] = {"inputSchema", "outputSchema", NULL};
-    const struct json *v = m->v;
-    const char *type = json_get_str(json_get(v, "inputSchema"), "type");
-    enum rc rc = manifest_check_definition(m, names);
+    const struct json *output = json_get(m->v, "outputSchema");
 
-    if (rc)
-        return rc;
-    for (const char *const *s = schemas; *s; s++)
-        if (json_has(v, *s) && !json_is_object(json_get(v, *s)))
-            return manifest_error(m, *s, "must be an object");
-    if (!type || strcmp(type, "object") != 0)
-        return manifest_error(m, "inputSchema", "must be an object with \"type\": \"object\"");
-    tool->entry.name = tool->entry.key = arena_strdup(m->keep, json_get_str(v, "name"));
-    rc = compile_schemas(m->keep, v, tool, m->e);
-    return rc ? rc : scan_param_headers(m->keep, json_get(v, "inputSchema"), &tool->headers, m->e);
-}
-
-/* Has it a user interface? Its "_meta" stays as it is. */
-static bool is_app(const struct json *definition) {
-    const struct json *ui = json_get(json_get(definition, "_meta"), "ui");
-    const char *uri = json_get_str(ui, "resourceUri");
-
-    return uri && !strncmp(uri, APP_SCHEME, strlen(APP_SCHEME));
-}
-
-static enum rc read_app(const struct manifest *m, struct tool *tool) {
-    tool->entry.is_app = is_app(m->v);
+    if (manifest_check_definition(m, names))
+        return m->e->code;
+    if (json_has(m->v, "outputSchema") && !json_is_object(output))
+        return manifest_error(m, "outputSchema", "must be an object");
+    if (read_common(m, tool) || compile_schemas(m->keep, m->v, tool, m->e))
+        return m->e->code;
     return json_has(json_get(json_get(m->v, "_meta"), "ui"), "resourceUri") && !tool->entry.is_app
                ? manifest_error(m, "_meta.ui.resourceUri", "must be a URI that begins with ui://")
                : OK;
@@ -278,14 +234,10 @@ static enum rc read_task(const struct manifest *m, const struct json *run, struc
 static enum rc read_run(const struct manifest *m, const struct json *run, struct tool *tool) {
     static const char *const names[] = {"max_output_bytes", ACCESS_MEMBERS, "task",
                                         "task_after_input", NULL};
-    enum rc rc = source_check_members(m, run, names);
 
-    if (!rc)
-        rc = source_read(m, run, &tool->entry.source);
-    if (!rc)
-        rc = read_task(m, run, tool);
-    if (rc)
-        return rc;
+    if (source_check_members(m, run, names) || source_read(m, run, &tool->entry.source) ||
+        read_task(m, run, tool))
+        return m->e->code;
     if (tool->output && tool->entry.source.gives_text)
         return manifest_error(m, "outputSchema", "needs \"output\": \"json\" in run");
     return access_read(m, run, &tool->entry.access);
@@ -310,24 +262,18 @@ static void keep_definition(const struct manifest *m, struct tool *tool) {
 }
 
 enum rc tool_read_foreign(const struct manifest *m, struct tool *tool) {
-    const struct json *input = json_get(m->v, "inputSchema");
-    const char *name = json_get_str(m->v, "name"), *type = json_get_str(input, "type");
     struct schema *schema;
     struct err ignored = {0};
 
     if (manifest_check_types(m))
         return m->e->code;
-    tool->entry.is_app = is_app(m->v);
-    if (!manifest_is_name(name))
+    if (!manifest_is_name(json_get_str(m->v, "name")))
         return manifest_error(m, "its name, with the prefix,",
                               "must be 1 to 128 of A-Z a-z 0-9 _ - .");
-    if (!type || strcmp(type, "object") != 0)
-        return manifest_error(m, "inputSchema", "must be an object with \"type\": \"object\"");
-    tool->entry.name = tool->entry.key = arena_strdup(m->keep, name);
-    if (!schema_compile(m->keep, input, &schema, &ignored))
-        tool->input = schema;
-    if (scan_param_headers(m->keep, input, &tool->headers, m->e))
+    if (read_common(m, tool))
         return m->e->code;
+    if (!schema_compile(m->keep, json_get(m->v, "inputSchema"), &schema, &ignored))
+        tool->input = schema;
     tool->output = NULL; /* the server checks what it says */
     keep_definition(m, tool);
     return OK;
@@ -335,15 +281,11 @@ enum rc tool_read_foreign(const struct manifest *m, struct tool *tool) {
 
 static enum rc read_tool(const struct manifest *m, struct entry *out) {
     struct tool *tool = (struct tool *)out;
-    enum rc rc = read_definition(m, tool);
 
-    if (!rc)
-        rc = read_app(m, tool);
-    if (!rc)
-        rc = read_run(m, json_get(m->v, "run"), tool);
-    if (!rc)
-        keep_definition(m, tool);
-    return rc;
+    if (read_definition(m, tool) || read_run(m, json_get(m->v, "run"), tool))
+        return m->e->code;
+    keep_definition(m, tool);
+    return OK;
 }
 
 /* Their schemas are part of this program: an error in them is a bug. */

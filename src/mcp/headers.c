@@ -130,13 +130,6 @@ static const char *const stateless_versions[] = {MCP_VERSION_STATELESS, NULL};
 static const char *const handshake_versions[] = {MCP_VERSION_HANDSHAKE, "2025-06-18",
                                                  MCP_VERSION_BATCHES, "2024-11-05", NULL};
 
-static bool is_one_of(const char *const *list, const char *version) {
-    for (; *list; list++)
-        if (!strcmp(*list, version))
-            return true;
-    return false;
-}
-
 /* Versions are dates; those from 2026-07-28 on have no handshake. */
 static bool is_stateless(const char *version) {
     static const char shape[] = "dddd-dd-dd";
@@ -148,7 +141,7 @@ static bool is_stateless(const char *version) {
 }
 
 bool mcp_version_has_handshake(const char *version) {
-    return is_one_of(handshake_versions, version);
+    return text_is_one_of(version, handshake_versions);
 }
 
 static const char *version_header(const struct request *rq) {
@@ -205,7 +198,8 @@ static enum rc version_from_meta(struct mcp_call *c, const char *header, const s
         return err_set(e, ERR_RPC_HEADER_MISMATCH,
                        "Header mismatch: MCP-Protocol-Version says '%s', _meta says '%s'",
                        text_quotable(c->arena, header), text_quotable(c->arena, c->msg.version));
-    return is_one_of(stateless_versions, c->msg.version) ? OK : unsupported(c, c->msg.version, e);
+    return text_is_one_of(c->msg.version, stateless_versions) ? OK
+                                                              : unsupported(c, c->msg.version, e);
 }
 
 /* `initialize` begins a handshake, unless the request has the complete _meta of a stateless one:
@@ -223,7 +217,7 @@ static bool opens_handshake(const struct mcp_call *c, const struct json *meta) {
 static enum rc version_from_header(struct mcp_call *c, const char *header, struct err *e) {
     c->msg.protocol = PROTOCOL_STATELESS;
     c->msg.version = header;
-    if (!is_one_of(stateless_versions, header))
+    if (!text_is_one_of(header, stateless_versions))
         return unsupported(c, header, e);
     if (c->msg.kind == MCP_REQUEST)
         return bad_meta(c, META_VERSION, "is missing", e);
