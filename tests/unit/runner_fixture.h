@@ -13,6 +13,10 @@
 #include "runner/client.h"
 #include "runner/runner.h"
 
+/* For programs that end by themselves, also on a machine that gives them little of its time. */
+#define RUN_ENOUGH_MS 60000
+#define RUN_SOON_MS 50000 /* what does not wait for its end, or for a `sleep 100` */
+
 /* Starts one; the programs of this process go through it. Returns its process id. */
 static inline pid_t runner_start(const struct runner_options *o) {
     struct child_start how = {.death_signal = SIGTERM};

@@ -11,7 +11,6 @@
 #include "runner_fixture.h"
 #include "runner_folder.h"
 
-#define WAIT_MS 10000
 #define TRIES 3 /* to be quick, on a machine that may pause */
 
 struct answer {
@@ -52,7 +51,7 @@ static int call(struct call *x) {
     const struct process_spec spec = {.argv = argv,
                                       .envp = envp,
                                       .dir = dir,
-                                      .timeout_ms = WAIT_MS,
+                                      .timeout_ms = RUN_ENOUGH_MS,
                                       .output_max = 200,
                                       .input = text_of(x->input ? x->input : "x\n"),
                                       .on_line = take_line,
@@ -78,7 +77,7 @@ static bool is_there(int pid) {
 }
 
 static void assert_ends(int pid) {
-    const int64_t until = clock_monotonic_ms() + WAIT_MS;
+    const int64_t until = clock_monotonic_ms() + RUN_ENOUGH_MS;
 
     while (is_there(pid) && clock_monotonic_ms() < until)
         (void)usleep(1000);

@@ -84,7 +84,7 @@ static pid_t run_aside(const char *script) {
 
     assert_true(pid >= 0);
     if (pid == 0)
-        _exit((int)run_for(script, 20000).end);
+        _exit((int)run_for(script, RUN_ENOUGH_MS).end);
     return pid;
 }
 
@@ -206,7 +206,7 @@ static void a_program_that_forks_without_end_is_ended(void **state) {
     assert_int_equal(chmod(dir, 0777), 0);
     r = run_for(arena_printf(a, ": %s; f() { f | f & }; f; sleep 1000", dir), 300);
     assert_int_equal(r.end, PROCESS_TIMED_OUT);
-    assert_true(r.ms < 15000);
+    assert_true(r.ms < RUN_SOON_MS);
     assert_int_equal(runner_stop(runner), 0); /* its supervisor ends only when all have gone */
     f = popen(arena_printf(a, "pgrep -f '[%c]%s'", *dir, dir + 1), "r");
     assert_non_null(f);

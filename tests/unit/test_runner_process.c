@@ -36,7 +36,7 @@ static struct process_result run_with(const char *script, struct text input, int
 }
 
 static struct process_result run(const char *script) {
-    return run_with(script, (struct text){"in", 2}, 20000, 65536);
+    return run_with(script, (struct text){"in", 2}, RUN_ENOUGH_MS, 65536);
 }
 
 /* The program says that it is so far by a file of this name: then nobody waits for it any more. */
@@ -47,9 +47,9 @@ static int until_ready(void *arg) {
 
 static struct process_result run_until_ready(const char *script) {
     (void)unlink(arena_printf(a, "%s/ready", dir));
-    return run_shell(
-        script,
-        (struct process_spec){.timeout_ms = 20000, .output_max = 100, .before_wait = until_ready});
+    return run_shell(script, (struct process_spec){.timeout_ms = RUN_ENOUGH_MS,
+                                                   .output_max = 100,
+                                                   .before_wait = until_ready});
 }
 
 /* The number that a program wrote into this file in its directory. */
@@ -112,7 +112,7 @@ static void a_large_input_comes_back(void **state) {
     (void)state;
     for (size_t i = 0; i < len; i++)
         big[i] = (char)('a' + i % 23);
-    r = run_with("cat", (struct text){big, len}, 20000, len);
+    r = run_with("cat", (struct text){big, len}, RUN_ENOUGH_MS, len);
     assert_int_equal(r.end, PROCESS_EXITED);
     assert_int_equal(r.out.len, len);
     assert_memory_equal(r.out.p, big, len);
@@ -124,11 +124,11 @@ static void an_input_may_be_left_unread(void **state) {
     struct process_result r;
 
     (void)state;
-    r = run_with("exec <&-; sleep 0.2; echo done", (struct text){arena_alloc(a, len), len}, 20000,
-                 65536);
+    r = run_with("exec <&-; sleep 0.2; echo done", (struct text){arena_alloc(a, len), len},
+                 RUN_ENOUGH_MS, 65536);
     assert_int_equal(r.end, PROCESS_EXITED);
     assert_string_equal(r.out.p, "done\n");
-    r = run_with("exit 0", (struct text){arena_alloc(a, len), len}, 20000, 65536);
+    r = run_with("exit 0", (struct text){arena_alloc(a, len), len}, RUN_ENOUGH_MS, 65536);
     assert_int_equal(r.end, PROCESS_EXITED);
     assert_int_equal(r.code, 0);
 }
@@ -153,7 +153,7 @@ static void a_program_that_hangs_is_stopped(void **state) {
 
     (void)state;
     assert_int_equal(r.end, PROCESS_CANCELLED);
-    assert_true(r.ms < 50000);
+    assert_true(r.ms < RUN_SOON_MS);
     assert_true(is_gone("hang"));
 }
 
@@ -162,7 +162,7 @@ static void a_program_has_its_time(void **state) {
 
     (void)state;
     assert_int_equal(r.end, PROCESS_TIMED_OUT);
-    assert_true(r.ms >= 300 && r.ms < 50000);
+    assert_true(r.ms >= 300 && r.ms < RUN_SOON_MS);
     r = run_with("sleep 100", (struct text){"", 0}, 0, 65536); /* no time is no run */
     assert_int_equal(r.end, PROCESS_TIMED_OUT);
 }
@@ -173,20 +173,21 @@ static void a_program_that_closes_its_output_and_hangs_is_stopped(void **state) 
 
     (void)state;
     assert_int_equal(r.end, PROCESS_TIMED_OUT);
-    assert_true(r.ms < 50000);
+    assert_true(r.ms < RUN_SOON_MS);
 }
 
 static void too_much_output_is_stopped(void **state) {
-    struct process_result r = run_with("echo $$ >much; yes", (struct text){"", 0}, 20000, 10000);
+    struct process_result r =
+        run_with("echo $$ >much; yes", (struct text){"", 0}, RUN_ENOUGH_MS, 10000);
 
     (void)state;
     assert_int_equal(r.end, PROCESS_OUTPUT_LIMIT);
     assert_int_equal(r.out.len, 10000);
     assert_true(is_gone("much"));
     /* The limit itself is allowed, and a byte more is not, even when the program ends by itself. */
-    r = run_with("printf 12345", (struct text){"", 0}, 20000, 5);
+    r = run_with("printf 12345", (struct text){"", 0}, RUN_ENOUGH_MS, 5);
     assert_int_equal(r.end, PROCESS_EXITED);
-    r = run_with("printf 123456", (struct text){"", 0}, 20000, 5);
+    r = run_with("printf 123456", (struct text){"", 0}, RUN_ENOUGH_MS, 5);
     assert_int_equal(r.end, PROCESS_OUTPUT_LIMIT);
 }
 
@@ -207,7 +208,7 @@ static void a_grandchild_does_not_hold_the_worker(void **state) {
     (void)state;
     assert_int_equal(r.end, PROCESS_EXITED);
     assert_string_equal(r.out.p, "done\n");
-    assert_true(r.ms < 15000);
+    assert_true(r.ms < RUN_SOON_MS);
     assert_true(is_gone("grandchild"));
 }
 
@@ -221,7 +222,7 @@ static void a_daemon_does_not_outlive_the_call(void **state) {
     (void)state;
     assert_int_equal(r.end, PROCESS_EXITED);
     assert_string_equal(r.out.p, "done\n");
-    assert_true(r.ms < 15000);
+    assert_true(r.ms < RUN_SOON_MS);
     assert_true(is_gone("daemon"));
     assert_true(is_gone("inner"));
 }
@@ -338,7 +339,7 @@ static void what_cannot_start_is_told(void **state) {
     const char *const argv[] = {"/nonexistent/program", NULL}, *const envp[] = {NULL};
     const char *const sh[] = {"/bin/sh", "-c", ":", NULL};
     struct process_spec spec = {
-        .argv = argv, .envp = envp, .dir = dir, .timeout_ms = 20000, .output_max = 100};
+        .argv = argv, .envp = envp, .dir = dir, .timeout_ms = RUN_ENOUGH_MS, .output_max = 100};
     struct process_result r;
 
     (void)state;
@@ -374,7 +375,7 @@ static void nothing_is_left_behind(void **state) {
     (void)state;
     for (int i = 0; i < 20; i++) {
         (void)run("echo hi");
-        (void)run_with("yes", (struct text){"", 0}, 20000, 10);
+        (void)run_with("yes", (struct text){"", 0}, RUN_ENOUGH_MS, 10);
         (void)run_with("sleep 9", (struct text){"", 0}, 5, 10);
     }
     assert_int_equal(open_descriptors(), before);
@@ -399,7 +400,7 @@ static void take_line(void *arg, const char *line, size_t len) {
 
 static struct process_result run_lines(const char *script, size_t line_max, struct lines *l,
                                        const int *watch) {
-    const struct process_spec spec = {.timeout_ms = 20000,
+    const struct process_spec spec = {.timeout_ms = RUN_ENOUGH_MS,
                                       .output_max = line_max,
                                       .on_line = take_line,
                                       .on_line_arg = l,
@@ -458,7 +459,7 @@ static void what_is_watched_may_mean_nothing(void **state) {
     struct process_spec spec = {.argv = argv,
                                 .envp = envp,
                                 .dir = dir,
-                                .timeout_ms = 20000,
+                                .timeout_ms = RUN_ENOUGH_MS,
                                 .output_max = 100,
                                 .watch = &ends[0],
                                 .must_stop = not_meant,
@@ -495,7 +496,7 @@ static void a_stopped_program_may_tidy_up(void **state) {
     /* One that does not heed it is not waited for. */
     r = run_until_ready("trap '' TERM; >ready; while :; do sleep 0.05; done");
     assert_int_equal(r.end, PROCESS_CANCELLED);
-    assert_true(r.ms < 15000);
+    assert_true(r.ms < RUN_SOON_MS);
 }
 
 static int count_down(void *arg) {
@@ -511,7 +512,7 @@ static void a_tick_comes_in_time_and_may_end_it(void **state) {
     struct process_spec spec = {.argv = argv,
                                 .envp = envp,
                                 .dir = dir,
-                                .timeout_ms = 20000,
+                                .timeout_ms = RUN_ENOUGH_MS,
                                 .output_max = 100,
                                 .before_wait = count_down,
                                 .before_wait_arg = &left};
@@ -521,7 +522,7 @@ static void a_tick_comes_in_time_and_may_end_it(void **state) {
     process_run(a, &spec, &r);
     assert_int_equal(r.end, PROCESS_CANCELLED);
     assert_int_equal(left, -1);
-    assert_true(r.ms >= 40 && r.ms < 10000);
+    assert_true(r.ms >= 40 && r.ms < RUN_SOON_MS);
 }
 
 /* ---- runners that are killed ---- */
