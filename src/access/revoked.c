@@ -36,9 +36,8 @@ enum rc revoked_open(const char *path, struct revoked **out, struct err *e) {
 }
 
 void revoked_close(struct revoked *r) {
-    if (!r)
-        return;
-    mapped_file_close(&r->file);
+    if (r)
+        mapped_file_close(&r->file);
     free(r);
 }
 
@@ -46,19 +45,10 @@ void revoked_close(struct revoked *r) {
  * choice. */
 static struct entry *set_of(struct table *table, const uint8_t token[SHA256_LEN],
                             uint64_t digest[DIGEST_WORDS]) {
-    struct mapped_header *header = &table->header;
-
     _Static_assert(DIGEST_WORDS * sizeof(uint64_t) == SHA256_LEN, "a digest");
-    hmac_sha256(header->secret, sizeof header->secret, token, SHA256_LEN, (uint8_t *)digest);
+    hmac_sha256(table->header.secret, sizeof table->header.secret, token, SHA256_LEN,
+                (uint8_t *)digest);
     return table->entries[digest[0] % SETS];
-}
-
-static bool is_free(int64_t expires_s, int64_t now_s) {
-    return expires_s >= 0 ? expires_s <= now_s : llabs(now_s + expires_s) > WRITING_S;
-}
-
-static bool is_in_force(int64_t expires_s, int64_t now_s) {
-    return expires_s > now_s;
 }
 
 static void raise_latest(struct table *table, int64_t expires_s) {
@@ -74,8 +64,9 @@ static void raise_latest(struct table *table, int64_t expires_s) {
 static bool write_entry(struct entry *entry, const uint64_t digest[DIGEST_WORDS], int64_t expires_s,
                         int64_t now_s) {
     int64_t was = atomic_load(&entry->expires_s), writing = -now_s;
+    const bool is_free = was >= 0 ? was <= now_s : llabs(now_s + was) > WRITING_S;
 
-    if (!is_free(was, now_s) || !atomic_compare_exchange_strong(&entry->expires_s, &was, writing))
+    if (!is_free || !atomic_compare_exchange_strong(&entry->expires_s, &was, writing))
         return false;
     for (int w = 0; w < DIGEST_WORDS; w++)
         atomic_store(&entry->digest[w], digest[w]);
@@ -102,8 +93,8 @@ enum rc revoked_add(struct revoked *r, const uint8_t token[SHA256_LEN], int64_t 
 
 bool revoked_has(struct revoked *r, const uint8_t token[SHA256_LEN], int64_t now_s) {
     uint64_t digest[DIGEST_WORDS];
+    const struct entry *set;
     struct table *table;
-    struct entry *set;
 
     if (!r || !mapped_file_ready(&r->file))
         return false;
@@ -116,7 +107,7 @@ bool revoked_has(struct revoked *r, const uint8_t token[SHA256_LEN], int64_t now
 
         for (int w = 0; w < DIGEST_WORDS; w++)
             same += atomic_load(&set[i].digest[w]) == digest[w];
-        if (same == DIGEST_WORDS && is_in_force(atomic_load(&set[i].expires_s), now_s))
+        if (same == DIGEST_WORDS && atomic_load(&set[i].expires_s) > now_s)
             return true;
     }
     return false;

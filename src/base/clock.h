@@ -3,14 +3,22 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 struct clock {
     int64_t fixed_s; /* 0: the real time; otherwise always this (tests) */
 };
 
+static inline int64_t clock_ms(struct timespec t) {
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 int64_t clock_now_s(const struct clock *c); /* seconds since 1970 */
 int64_t clock_realtime_ms(void);            /* milliseconds since 1970 */
 int64_t clock_monotonic_ms(void);           /* for durations and deadlines */
+/* For what is asked again and again; a signal ends it early. */
+static inline void clock_sleep_ms(int64_t ms) {
+    (void)nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
 /* Have span_s gone by since then? Also if the clock went back: then nothing is known. */
 static inline bool clock_has_passed(int64_t since_s, int64_t now_s, int64_t span_s) {
     return now_s < since_s || now_s - since_s >= span_s;

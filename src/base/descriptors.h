@@ -1,9 +1,20 @@
-/* Descriptors that are sent with a message over a Unix socket: unix(7), SCM_RIGHTS. */
+/* Descriptors: closed, and sent with a message over a Unix socket (unix(7), SCM_RIGHTS). */
 #pragma once
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+/* Leaves errno as it is. -1 is accepted. */
+static inline void descriptor_close(int fd) {
+    const int error = errno;
+
+    if (fd >= 0)
+        (void)close(fd);
+    errno = error;
+}
 
 /* Adds `count` descriptors, at least one, to a message that is to be sent. They stay the caller's.
  * `control`: zeroed, aligned as a struct cmsghdr, of CMSG_SPACE(count * sizeof(int)) bytes at

@@ -8,6 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/descriptors.h"
+
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3; older kernels do not know it */
 #endif
@@ -40,16 +43,14 @@ int file_open_below(const char *dir, const char *path, const char **why) {
     while (fd >= 0 && *path) {
         size_t len = strcspn(path, "/");
         char name[NAME_MAX + 1];
-        int parent = fd, error;
+        int parent = fd;
         bool is_name = len && len <= NAME_MAX && (len != 2 || memcmp(path, "..", 2) != 0);
 
         memcpy(name, path, is_name ? len : 0);
         name[is_name ? len : 0] = 0;
         path += len;
         fd = openat(parent, name, OPEN_FLAGS | O_NOFOLLOW | (*path ? O_DIRECTORY : 0));
-        error = errno;
-        (void)close(parent);
-        errno = error;
+        descriptor_close(parent);
         path += *path == '/';
     }
     return checked(fd, why);
@@ -86,7 +87,7 @@ bool file_write_all(int fd, const void *data, size_t len, off_t at) {
 enum rc file_read(struct arena *a, const char *path, size_t max_len, struct text *out,
                   struct err *e) {
     const char *why;
-    int fd = file_open(path, &why), error;
+    int fd = file_open(path, &why);
     ssize_t len;
     char *text;
 
@@ -94,11 +95,9 @@ enum rc file_read(struct arena *a, const char *path, size_t max_len, struct text
         return err_set(e, ERR_MISSING, "cannot be read: %s", why);
     text = arena_alloc(a, max_len + 2);
     len = file_read_all(fd, text, max_len + 1);
-    error = errno;
-    (void)close(fd);
-    errno = error;
+    descriptor_close(fd);
     if (len < 0)
-        return err_set(e, ERR_MISSING, "cannot be read: %s", strerror(error));
+        return err_set(e, ERR_MISSING, "cannot be read: %s", strerror(errno));
     if ((size_t)len > max_len)
         return err_set(e, ERR_TOO_LARGE, "is longer than %zu bytes", max_len);
     text[len] = 0;
@@ -106,16 +105,12 @@ enum rc file_read(struct arena *a, const char *path, size_t max_len, struct text
     return OK;
 }
 
-static int64_t ms_of(struct timespec t) {
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 int64_t file_changed_ms(const struct stat *st) {
-    return ms_of(st->st_ctim);
+    return clock_ms(st->st_ctim);
 }
 
 bool file_is_newer(const struct stat *st, int64_t since_ms) {
-    return ms_of(st->st_mtim) >= since_ms || ms_of(st->st_ctim) >= since_ms;
+    return clock_ms(st->st_mtim) >= since_ms || clock_ms(st->st_ctim) >= since_ms;
 }
 
 bool folder_has_changed(const char *path, int64_t since_ms) {
@@ -138,10 +133,7 @@ bool folder_has_changed(const char *path, int64_t since_ms) {
 #define TIME_STEP_MS 50
 
 struct file_version file_version_of(const struct stat *st) {
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (file_is_newer(st, ms_of(now) - TIME_STEP_MS))
+    if (file_is_newer(st, clock_realtime_ms() - TIME_STEP_MS))
         return (struct file_version){0};
     return (struct file_version){st->st_dev, st->st_ino, st->st_size, st->st_mtim, st->st_ctim};
 }

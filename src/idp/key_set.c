@@ -4,7 +4,7 @@
 
 #include "crypto/digest.h"
 #include "metrics/metrics.h"
-#include "shared/lease.h"
+#include "shared/single_flight.h"
 
 #define FETCH_TIMEOUT_MS 5000
 #define WAIT_MS 1000                        /* for another worker's fetch: see may_wait */

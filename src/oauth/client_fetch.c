@@ -7,7 +7,7 @@
 #include "config/config.h"
 #include "crypto/digest.h"
 #include "metrics/metrics.h"
-#include "shared/lease.h"
+#include "shared/single_flight.h"
 
 #define LIMIT_WAIT_MS 200 /* for one of the workers that fetch to be done */
 #define LIMIT_STEP_MS 10

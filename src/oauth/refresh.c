@@ -2,7 +2,7 @@
 
 #include "crypto/digest.h"
 #include "crypto/seal.h"
-#include "shared/lease.h"
+#include "shared/single_flight.h"
 
 #define REFRESH_TOKEN_MAX 16384 /* bytes: the longest that refresh_seal makes of the provider's */
 #define FAMILY_ID_BYTES 12

@@ -8,9 +8,9 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "crypto/digest.h"
 
 #define STEP_MS 10
@@ -66,12 +66,10 @@ static bool byte_lock_is_taken(int fd, int byte) {
 
 /* Waits until the byte is locked; false if another description still has it at end_ms. */
 static bool byte_lock_wait(int fd, int byte, int64_t end_ms) {
-    const struct timespec step = {0, EXCLUSIVE_STEP_MS * 1000000L};
-
     while (byte_lock_take(fd, byte, 1) < 0) {
         if (clock_monotonic_ms() >= end_ms)
             return false;
-        (void)nanosleep(&step, NULL);
+        clock_sleep_ms(EXCLUSIVE_STEP_MS);
     }
     return true;
 }
@@ -205,8 +203,6 @@ static int enter_queue(struct concurrency_limit *l) {
 }
 
 static enum concurrency_answer wait_to_enter(struct concurrency_limit *l, int64_t end_ms) {
-    const struct timespec step = {0,
-                                  (l->options.exclusive ? EXCLUSIVE_STEP_MS : STEP_MS) * 1000000L};
     enum concurrency_answer answer;
     int queued = -1;
 
@@ -214,7 +210,7 @@ static enum concurrency_answer wait_to_enter(struct concurrency_limit *l, int64_
            clock_monotonic_ms() < end_ms) {
         if (answer == CONCURRENCY_SLOW && queued < 0 && (queued = enter_queue(l)) < 0)
             break;
-        (void)nanosleep(&step, NULL);
+        clock_sleep_ms(l->options.exclusive ? EXCLUSIVE_STEP_MS : STEP_MS);
     }
     if (queued >= 0)
         byte_lock_release(l->fd, queued);
@@ -337,16 +333,14 @@ static enum rc take_slot(int fd, const struct concurrency_share *s, const char *
                          struct err *e) {
     uint8_t digest[SHA256_LEN], group[SHA256_LEN];
     int slot;
-    enum rc rc;
 
     sha256(owner, strlen(owner), digest);
     if (s->group) {
         sha256(s->group, strlen(s->group), group);
         memcpy(digest, group, GROUP_LEN);
     }
-    rc = find_slot(fd, s, digest, &slot, e);
-    if (rc)
-        return rc;
+    if (find_slot(fd, s, digest, &slot, e))
+        return e->code;
     if (byte_lock_take(fd, slot, 1) < 0)
         return err_set(e, ERR_STORE, "%s cannot be locked: %s", s->path, strerror(errno));
     return OK;
@@ -359,8 +353,7 @@ enum rc concurrency_share_take(const struct concurrency_share *s, const char *ow
 
     *out = -1;
     if (fd < 0)
-        return err_set(e, ERR_STORE, "%s cannot be opened: %s. The service's user must own it",
-                       s->path, strerror(errno));
+        return failed(e, s->path, errno);
     rc = byte_lock_wait(fd, SEARCH_LOCK, clock_monotonic_ms() + SEARCH_LOCK_MS)
              ? take_slot(fd, s, owner, e)
              : err_set(e, ERR_STORE, "%s is locked by another process", s->path);
@@ -378,7 +371,6 @@ unsigned concurrency_share_used(const char *path, unsigned total) {
 
     for (int i = 0; fd >= 0 && i < (int)total; i++)
         used += byte_lock_is_taken(fd, i);
-    if (fd >= 0)
-        (void)close(fd);
+    descriptor_close(fd);
     return used;
 }

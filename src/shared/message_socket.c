@@ -1,5 +1,5 @@
-/* Messages between the workers of one host, by abstract Unix sockets, which leave no file behind.
- * Other users may know a name, so both ends check each other's user. */
+/* By abstract Unix sockets, which leave no file behind. Other users may know a name, so both ends
+ * check each other's user. */
 #include "shared/message_socket.h"
 
 #include <errno.h>
@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/descriptors.h"
 
 #define NAME_PREFIX "mcp-authd/"
 #define MESSAGE_MS 2000 /* a message must arrive completely within this time */
@@ -49,8 +51,7 @@ enum rc message_socket_open(const char *name, struct message_socket **out, struc
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) || listen(fd, BACKLOG)) {
         (void)err_set(e, ERR_INTERNAL, "the server cannot wait for an answer");
         err_detail(e, "message socket: %s", strerror(errno));
-        if (fd >= 0)
-            (void)close(fd);
+        descriptor_close(fd);
         return e->code;
     }
     *out = message_socket_adopt(fd);
@@ -65,9 +66,8 @@ struct message_socket *message_socket_adopt(int fd) {
 }
 
 void message_socket_close(struct message_socket *m) {
-    if (!m)
-        return;
-    (void)close(m->fd);
+    if (m)
+        (void)close(m->fd);
     free(m);
 }
 
@@ -77,8 +77,7 @@ bool message_socket_exists(const char *name) {
     int fd = new_socket(name, &address, &len);
     bool is_free = fd >= 0 && !bind(fd, (struct sockaddr *)&address, len);
 
-    if (fd >= 0)
-        (void)close(fd);
+    descriptor_close(fd);
     return !is_free;
 }
 
@@ -92,11 +91,13 @@ static int remaining_ms(int64_t until_ms) {
     return ms < 0 ? 0 : ms > 3600000 ? 3600000 : (int)ms;
 }
 
-/* Waits until the descriptor can be read or written; false at that monotonic time. */
-static bool wait_for(int fd, short events, int64_t until_ms) {
+/* After a read or write that failed: waits until the next one may not; false at that monotonic
+ * time, and for any other error. */
+static bool can_go_on(int fd, short events, int64_t until_ms) {
     struct pollfd p = {.fd = fd, .events = events};
 
-    return poll(&p, 1, remaining_ms(until_ms)) > 0 || remaining_ms(until_ms);
+    return (errno == EAGAIN || errno == EINTR) &&
+           (poll(&p, 1, remaining_ms(until_ms)) > 0 || remaining_ms(until_ms));
 }
 
 /* Reads until the sender closes the connection. False: incomplete after MESSAGE_MS, or too long. */
@@ -111,7 +112,7 @@ static bool read_message(int fd, struct buf *b) {
             return true;
         if (n > 0)
             buf_add(b, chunk, (size_t)n);
-        else if ((errno != EAGAIN && errno != EINTR) || !wait_for(fd, POLLIN, until))
+        else if (!can_go_on(fd, POLLIN, until))
             return false;
     }
     return false;
@@ -149,7 +150,7 @@ static bool send_all(int fd, const char *data, size_t len) {
         if (n > 0) {
             data += n;
             len -= (size_t)n;
-        } else if ((errno != EINTR && errno != EAGAIN) || !wait_for(fd, POLLOUT, until)) {
+        } else if (!can_go_on(fd, POLLOUT, until)) {
             return false;
         }
     }
@@ -163,7 +164,6 @@ bool message_socket_send(const char *name, const void *data, size_t len) {
     bool sent = fd >= 0 && !connect(fd, (struct sockaddr *)&address, address_len) && is_ours(fd) &&
                 send_all(fd, data, len);
 
-    if (fd >= 0)
-        (void)close(fd);
+    descriptor_close(fd);
     return sent;
 }

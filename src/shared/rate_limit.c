@@ -38,9 +38,8 @@ enum rc rate_limits_open(const char *path, struct rate_limits **out, struct err 
 }
 
 void rate_limits_close(struct rate_limits *l) {
-    if (!l)
-        return;
-    mapped_file_close(&l->file);
+    if (l)
+        mapped_file_close(&l->file);
     free(l);
 }
 
@@ -86,23 +85,9 @@ static int64_t full_at(uint64_t value, uint64_t tag, int64_t now, int64_t interv
                                                                                           : full;
 }
 
-int64_t rate_limits_wait(struct rate_limits *l, const char *key, unsigned per_minute,
-                         int64_t now_ms) {
-    const int64_t interval = MINUTE_MS / per_minute, now = now_ms - EPOCH_MS;
-    _Atomic uint64_t *set;
-    uint64_t tag, value;
-    int64_t wait;
-
-    if (!mapped_file_ready(&l->file))
-        return 0;
-    set = set_of(l, key, &tag);
-    (void)find(set, tag, &value);
-    wait = full_at(value, tag, now, interval) - now + interval - MINUTE_MS;
-    return wait > 0 ? wait : 0;
-}
-
-int64_t rate_limits_take(struct rate_limits *l, const char *key, unsigned per_minute,
-                         int64_t now_ms) {
+/* Milliseconds until there is a token; `takes`: takes one that there is. */
+static int64_t ask(struct rate_limits *l, const char *key, unsigned per_minute, int64_t now_ms,
+                   bool takes) {
     const int64_t interval = MINUTE_MS / per_minute, now = now_ms - EPOCH_MS;
     uint64_t tag, value;
     _Atomic uint64_t *set;
@@ -116,11 +101,21 @@ int64_t rate_limits_take(struct rate_limits *l, const char *key, unsigned per_mi
 
         if (wait > 0)
             return wait;
-        if (atomic_compare_exchange_strong(bucket, &value,
-                                           tag | ((uint64_t)(full + interval) & TIME_MASK)))
+        if (!takes || atomic_compare_exchange_strong(
+                          bucket, &value, tag | ((uint64_t)(full + interval) & TIME_MASK)))
             return 0;
     }
     return 0;
+}
+
+int64_t rate_limits_take(struct rate_limits *l, const char *key, unsigned per_minute,
+                         int64_t now_ms) {
+    return ask(l, key, per_minute, now_ms, true);
+}
+
+int64_t rate_limits_wait(struct rate_limits *l, const char *key, unsigned per_minute,
+                         int64_t now_ms) {
+    return ask(l, key, per_minute, now_ms, false);
 }
 
 int64_t rate_limits_take_client(struct rate_limits *l, struct arena *a, const char *address,

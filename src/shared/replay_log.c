@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/file.h"
 
 struct replay_log {
@@ -31,11 +32,6 @@ static bool is_name(const char *name) {
     return len && len <= REPLAY_LOG_NAME_MAX && *name != '.' && !strchr(name, '/');
 }
 
-/* Length of the owner, which is the part of the name before the first colon. */
-static size_t owner_len(const char *name) {
-    return strcspn(name, ":");
-}
-
 struct log_tally {
     size_t count;
     struct timespec written; /* of the log that was written to longest ago */
@@ -54,6 +50,7 @@ static void count_log(struct log_tally *tally, const char *name, const struct ti
 /* Deletes old logs, and counts the others: all, and those of the owner of `name`. */
 static void sweep(int dir_fd, const char *name, int64_t now_s, struct log_tally *all,
                   struct log_tally *own) {
+    const size_t owner_len = strcspn(name, ":");
     /* Another open file description: readdir's position in dir_fd is not changed. */
     int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -62,8 +59,7 @@ static void sweep(int dir_fd, const char *name, int64_t now_s, struct log_tally 
 
     *all = *own = (struct log_tally){0};
     if (!d) {
-        if (fd >= 0)
-            (void)close(fd);
+        descriptor_close(fd);
         return;
     }
     while ((entry = readdir(d))) {
@@ -74,7 +70,7 @@ static void sweep(int dir_fd, const char *name, int64_t now_s, struct log_tally 
             continue;
         }
         count_log(all, entry->d_name, &st.st_mtim);
-        if (!strncmp(entry->d_name, name, owner_len(name) + 1))
+        if (!strncmp(entry->d_name, name, owner_len + 1))
             count_log(own, entry->d_name, &st.st_mtim);
     }
     (void)closedir(d);
@@ -107,17 +103,10 @@ static enum rc failed(struct err *e, const char *what) {
     return e->code;
 }
 
-static struct replay_log *new_log(int fd) {
-    struct replay_log *r = xcalloc(1, sizeof *r);
-
-    r->fd = fd;
-    return r;
-}
-
 struct replay_log *replay_log_adopt(int fd, size_t len) {
-    struct replay_log *r = new_log(fd);
+    struct replay_log *r = xmalloc(sizeof *r);
 
-    r->len = len;
+    *r = (struct replay_log){fd, len};
     return r;
 }
 
@@ -135,14 +124,12 @@ enum rc replay_log_create(const char *dir, const char *name, int64_t now_s, stru
     make_room(dir_fd, name, now_s);
     if (is_name(name))
         fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    (void)close(dir_fd);
-    if (fd < 0)
-        return failed(e, "replay log");
-    if (flock(fd, LOCK_EX | LOCK_NB)) {
-        (void)close(fd);
+    descriptor_close(dir_fd);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB)) {
+        descriptor_close(fd);
         return failed(e, "replay log");
     }
-    *out = new_log(fd);
+    *out = replay_log_adopt(fd, 0);
     return OK;
 }
 
@@ -168,11 +155,10 @@ enum rc replay_log_open(const char *dir, const char *name, struct replay_log **o
         dir_fd < 0 || !is_name(name) ? -1 : openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
     *out = NULL;
-    if (dir_fd >= 0)
-        (void)close(dir_fd);
+    descriptor_close(dir_fd);
     if (fd < 0)
         return err_set(e, ERR_MISSING, "there is no such stream");
-    *out = new_log(fd);
+    *out = replay_log_adopt(fd, 0);
     return OK;
 }
 
@@ -197,8 +183,7 @@ bool replay_log_has_ended(struct replay_log *r) {
 }
 
 void replay_log_close(struct replay_log *r) {
-    if (!r)
-        return;
-    (void)close(r->fd);
+    if (r)
+        (void)close(r->fd);
     free(r);
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "metrics/metrics.h"
 
 /* ---- damaged files ---- */
@@ -90,8 +91,7 @@ static enum rc open_once(struct mapped_file *m, struct err *e) {
 static void close_file(struct mapped_file *m) {
     if (m->map)
         (void)munmap(m->map, m->size);
-    if (m->fd >= 0)
-        (void)close(m->fd);
+    descriptor_close(m->fd);
     m->map = NULL;
     m->fd = -1;
 }

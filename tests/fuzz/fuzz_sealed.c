@@ -18,9 +18,9 @@
 #include "standalone.h"
 
 /* For the records in the files beneath. */
-#include "shared/lease.h"
 #include "shared/lmdb.h"
 #include "shared/replay_log.h"
+#include "shared/single_flight.h"
 #include "store/sessions_lmdb.c"
 
 #define KEY "k"
@@ -179,6 +179,11 @@ static struct lmdb *file_of(struct cache *c) {
     return db;
 }
 
+static bool finds_nothing(void *arg) {
+    (void)arg;
+    return false;
+}
+
 /* Records as they lie in the file, and values in records that are good. */
 static void try_cache(struct site *site, struct arena *a, const char *text, size_t len) {
     static const char *const keys[] = {KEY, KEY ":1", "lease:" KEY, TASK_KEY_PREFIX KEY};
@@ -189,7 +194,7 @@ static void try_cache(struct site *site, struct arena *a, const char *text, size
     struct reply rp;
     struct exchange x = {site, &rq, &rp};
     struct mcp_call call = a_call(&x);
-    struct lease lease;
+    struct single_flight flight = {.cache = c, .name = KEY, .lease_s = 1, .find = finds_nothing};
     struct task task;
     struct err e;
 
@@ -203,9 +208,8 @@ static void try_cache(struct site *site, struct arena *a, const char *text, size
             MUST(found.len <= len && (raw || !memcmp(found.value, text, len)));
         else
             MUST(raw);
-        (void)lease_is_taken(c, KEY);
-        if (!lease_take(c, KEY, 1, &lease, &e))
-            lease_release(c, &lease);
+        if (single_flight_begin(&flight, &e) == FLIGHT_LEADS)
+            single_flight_end(&flight);
         if (!task_read_for_caller(&call, KEY, &task, &e))
             MUST(json_is_object(task.record));
         cache_sweep(c);

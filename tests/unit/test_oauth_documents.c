@@ -15,7 +15,7 @@
 #include "oauth/client_metadata.h"
 #include "oauth/clients.h"
 #include "oauth/site.h"
-#include "shared/lease.h"
+#include "shared/single_flight.h"
 
 #define NOW 1700000000
 #define ID "https://client.example.com/c.json"
@@ -278,6 +278,11 @@ static pid_t hold_slot(const char *path, unsigned count) {
     return process_hold(enter_slot, &w);
 }
 
+static bool finds_nothing(void *arg) {
+    (void)arg;
+    return false;
+}
+
 /* Another process fetches the document, for 200 ms, and keeps it if there is one. */
 static pid_t another_fetches(struct fixture *f, const char *kept) {
     uint8_t digest[SHA256_LEN];
@@ -293,19 +298,17 @@ static pid_t another_fetches(struct fixture *f, const char *kept) {
     assert_true(pid >= 0);
     if (!pid) {
         const struct cache_entry entry = cache_text_entry(kept ? kept : "", 600);
-        struct cache *cache;
-        struct lease lease;
+        struct single_flight flight = {
+            .name = key, .lease_s = 10, .until_ms = 0, .find = finds_nothing};
         struct err e;
 
-        c = !cache_open(f->dir, 8, &f->site.clock, &cache, &e) &&
-                    !lease_take(cache, key, 10, &lease, &e)
-                ? 'y'
-                : 'n';
+        if (!cache_open(f->dir, 8, &f->site.clock, &flight.cache, &e))
+            c = single_flight_begin(&flight, &e) == FLIGHT_LEADS ? 'y' : 'n';
         (void)!write(ready[1], &c, 1);
         (void)usleep(200000);
         if (kept)
-            (void)!cache_set(cache, key, &entry, 10, &e);
-        lease_release(cache, &lease);
+            (void)!cache_set(flight.cache, key, &entry, 10, &e);
+        single_flight_end(&flight);
         _exit(0);
     }
     (void)close(ready[1]);

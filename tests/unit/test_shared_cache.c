@@ -1,10 +1,10 @@
-/* The host's cache: values, quotas and leases. */
+/* The host's cache: values and quotas. */
 #include "unit.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "shared/lease.h"
+#include "shared/cache.h"
 #include "shared/lmdb.h"
 
 #define NOW 1000000
@@ -112,26 +112,6 @@ static void what_may_come_only_once(void **state) {
     assert_int_equal(add(f, "jti:b", NOW, 2), OK);
     assert_int_equal(add(f, "jti:c", NOW, 2), ERR_TOO_LARGE);
     assert_int_equal(add(f, "jti:a", NOW + 60, 2), OK);
-}
-
-static void a_lease_has_one_holder_and_ends(void **state) {
-    struct fixture *f = *state;
-    struct lease first, second;
-
-    f->clock.fixed_s = NOW;
-    assert_int_equal(lease_take(f->cache, "code", 10, &first, &f->e), OK);
-    f->clock.fixed_s = NOW + 9;
-    assert_int_equal(lease_take(f->cache, "code", 10, &second, &f->e), ERR_EXISTS);
-    assert_true(lease_is_taken(f->cache, "code"));
-    f->clock.fixed_s = NOW + 10;
-    assert_false(lease_is_taken(f->cache, "code"));
-    /* Its holder was killed, or is late: another takes it over, and the late one ends nothing. */
-    assert_int_equal(lease_take(f->cache, "code", 10, &second, &f->e), OK);
-    lease_release(f->cache, &first);
-    f->clock.fixed_s = NOW + 11;
-    assert_true(lease_is_taken(f->cache, "code"));
-    lease_release(f->cache, &second);
-    assert_false(lease_is_taken(f->cache, "code"));
 }
 
 static void sweeping_removes_only_what_is_over(void **state) {
@@ -272,15 +252,15 @@ static void the_file_does_not_grow_with_time(void **state) {
     struct fixture *f = *state;
     static char answer[4000];
     const struct cache_entry once = cache_text_entry("", 300),
+                             lease = cache_text_entry("0123456789abcdef", 60),
                              shared = {.value = answer, .len = sizeof answer, .ttl_s = 60};
-    struct lease lease;
     size_t after_an_hour = 0;
 
     for (int64_t now_s = 1; now_s < 6 * 3600; now_s++) {
         const char *key = arena_printf(f->arena, "%08x", (unsigned)now_s * 2654435761U);
 
         f->clock.fixed_s = now_s;
-        (void)!lease_take(f->cache, arena_printf(f->arena, "code:%s", key), 60, &lease, &f->e);
+        (void)!cache_add(f->cache, arena_printf(f->arena, "lease:code:%s", key), &lease, 0, &f->e);
         (void)!cache_set(f->cache, arena_printf(f->arena, "refreshed:%s", key), &shared, 4096,
                          &f->e);
         (void)!cache_add(f->cache, arena_printf(f->arena, "jti-%c:%s", *key, key), &once, 4096,
@@ -315,7 +295,6 @@ int main(void) {
         WITH_CACHE(a_value_ends_by_itself),
         WITH_CACHE(the_oldest_of_a_kind_gives_way),
         WITH_CACHE(what_may_come_only_once),
-        WITH_CACHE(a_lease_has_one_holder_and_ends),
         WITH_CACHE(sweeping_removes_only_what_is_over),
         WITH_CACHE(a_sweep_goes_on_while_there_is_much_to_remove),
         WITH_CACHE(values_that_are_too_old_go_wherever_they_lie),

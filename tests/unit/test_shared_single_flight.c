@@ -3,9 +3,10 @@
 
 #include <sys/wait.h>
 
-#include "shared/lease.h"
+#include "shared/single_flight.h"
 
 #define WAIT_MS 10000
+#define LEASE "lease:name" /* its key in the cache */
 
 struct fixture {
     char dir[UNIT_PATH_MAX];
@@ -109,7 +110,7 @@ static void what_another_has_brought_since_the_last_look_is_taken(void **state) 
 
     assert_int_equal(cache_set(f->cache, "result", &result, 0, &f->e), OK);
     assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_FOUND);
-    assert_false(lease_is_taken(f->cache, "name"));
+    assert_false(cache_has(f->cache, LEASE));
 }
 
 static void the_others_wait_for_the_result(void **state) {
@@ -144,11 +145,43 @@ static void whoever_was_killed_is_waited_for_until_its_lease_ends(void **state) 
     assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_LEADS);
 }
 
+/* Its holder was killed, or is late: another takes it over, and the late one ends nothing. */
+static void a_lease_has_one_holder_and_ends(void **state) {
+    struct fixture *f = *state;
+    struct single_flight late = f->flight;
+
+    f->flight.until_ms = 0;
+    assert_int_equal(single_flight_begin(&late, &f->e), FLIGHT_LEADS);
+    f->clock.fixed_s += 9;
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_TIMEOUT);
+    assert_true(cache_has(f->cache, LEASE));
+    f->clock.fixed_s += 1;
+    assert_false(cache_has(f->cache, LEASE));
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_LEADS);
+    single_flight_end(&late);
+    assert_true(cache_has(f->cache, LEASE));
+    single_flight_end(&f->flight);
+    assert_false(cache_has(f->cache, LEASE));
+}
+
+static void names_that_are_too_long_are_asked_for_alone(void **state) {
+    struct fixture *f = *state;
+    char name[CACHE_KEY_MAX + 1] = {0};
+
+    memset(name, 'n', CACHE_KEY_MAX - strlen("lease:"));
+    f->flight.name = name;
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_LEADS);
+    name[strlen(name)] = 'n';
+    assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_ALONE);
+    assert_int_equal(f->e.code, ERR_TOO_LARGE);
+}
+
 static void who_has_no_time_does_not_wait(void **state) {
     struct fixture *f = *state;
-    struct lease lease;
+    struct single_flight other = f->flight;
 
-    assert_int_equal(lease_take(f->cache, "name", 10, &lease, &f->e), OK);
+    assert_int_equal(single_flight_begin(&other, &f->e), FLIGHT_LEADS);
+    f->looks = 0;
     f->flight.until_ms = 0;
     assert_int_equal(single_flight_begin(&f->flight, &f->e), FLIGHT_TIMEOUT);
     assert_int_equal(f->looks, 0);
@@ -174,6 +207,8 @@ int main(void) {
         WITH_CACHE(the_others_wait_for_the_result),
         WITH_CACHE(without_a_result_another_one_can_ask),
         WITH_CACHE(whoever_was_killed_is_waited_for_until_its_lease_ends),
+        WITH_CACHE(a_lease_has_one_holder_and_ends),
+        WITH_CACHE(names_that_are_too_long_are_asked_for_alone),
         WITH_CACHE(who_has_no_time_does_not_wait),
         WITH_CACHE(without_a_cache_each_asks),
     };
