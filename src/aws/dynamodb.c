@@ -1,5 +1,6 @@
 #include "aws/dynamodb.h"
 
+#include <sys/param.h>
 #include <time.h>
 
 #include "aws/endpoint.h"
@@ -46,9 +47,9 @@ static enum rc find_service(struct dynamodb *d, struct arena *scratch, struct er
     d->region = arena_strdup(d->arena, region);
     if (aws_endpoint(scratch, &(struct aws_lookup){o->env, region, "dynamodb"}, &endpoint, e))
         return e->code;
-    d->endpoint.url = arena_strdup(d->arena, endpoint.url);
-    d->endpoint.host = arena_strdup(d->arena, endpoint.host);
-    d->endpoint.path = arena_strdup(d->arena, endpoint.path);
+    d->endpoint = (struct aws_endpoint){arena_strdup(d->arena, endpoint.url),
+                                        arena_strdup(d->arena, endpoint.host),
+                                        arena_strdup(d->arena, endpoint.path)};
     return aws_credentials_new(
         &(struct aws_credentials_options){o->env, d->region, o->http, o->clock}, &d->credentials,
         e);
@@ -56,7 +57,6 @@ static enum rc find_service(struct dynamodb *d, struct arena *scratch, struct er
 
 enum rc dynamodb_new(const struct dynamodb_options *options, struct dynamodb **out, struct err *e) {
     struct dynamodb *d = xcalloc(1, sizeof *d);
-
     struct arena *scratch = arena_new(AWS_SCRATCH_MAX);
     enum rc rc;
 
@@ -237,7 +237,7 @@ static enum meaning send_signed(struct call *c, const struct aws_credentials *cr
     const struct http_request rq = {
         .method = "POST",
         .url = d->endpoint.url,
-        .headers = sigv4_sign(c->a, &sign),
+        .headers = sigv4_sign(c->a, &sign).lines,
         .body = c->body,
         .body_len = c->body_len,
         .max_reply_bytes = DYNAMODB_REPLY_MAX,
@@ -314,15 +314,10 @@ static bool may_try_again(struct call *c, enum meaning meaning, const struct dyn
 /* Exponential back-off with full jitter: any time up to the limit of this try. false: the deadline
  * would pass. */
 static bool pause_before(const struct call *c, unsigned tries) {
-    unsigned limit = DYNAMODB_BACKOFF_MS << (tries - 1);
-    struct timespec ts = {0};
-    uint32_t random;
+    const unsigned limit = MIN(DYNAMODB_BACKOFF_MS << (tries - 1), DYNAMODB_BACKOFF_MAX_MS);
+    struct timespec ts = {.tv_nsec = (long)arc4random_uniform(limit * 1000) * 1000};
 
-    if (limit > DYNAMODB_BACKOFF_MAX_MS)
-        limit = DYNAMODB_BACKOFF_MAX_MS;
-    arc4random_buf(&random, sizeof random);
-    ts.tv_nsec = (long)(random % (limit * 1000)) * 1000;
-    if (clock_monotonic_ms() + ts.tv_nsec / 1000000 >= c->deadline_ms)
+    if (clock_monotonic_ms() + clock_ms(ts) >= c->deadline_ms)
         return false;
     while (clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, &ts))
         ;

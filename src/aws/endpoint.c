@@ -72,22 +72,30 @@ enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallb
 
 /* ---- endpoint ---- */
 
+/* Signature Version 4 is of a path without empty segments. */
+static const char *normal_path(struct arena *a, const struct url *u) {
+    struct buf b;
+
+    buf_init(&b, a, 3 * URL_LEN_MAX);
+    for (const char *p = arena_printf(a, "%s/", url_normal_path(a, u)); *p; p++)
+        if (*p != '/' || p[1] != '/')
+            buf_addc(&b, *p);
+    return b.p;
+}
+
 /* From a URL that an admin gave. What comes after the path has no place in it. */
 static enum rc use_configured(struct arena *a, const char *text, const char *from,
                               struct aws_endpoint *out, struct err *e) {
+    const char *origin;
     struct url u;
-    size_t path_len;
 
     if (url_parse(a, text, &u, e) || (strcmp(u.scheme, "http") && strcmp(u.scheme, "https")) ||
         u.userinfo || u.query || u.fragment)
         return err_set(
             e, ERR_MISCONFIGURED,
             "%s must be like https://host[:port][/path], without user, query or fragment", from);
-    path_len = strlen(u.path);
-    while (path_len && u.path[path_len - 1] == '/')
-        path_len--;
-    out->path = arena_printf(a, "%.*s/", (int)path_len, u.path);
-    const char *origin = url_origin(a, &u);
+    origin = url_origin(a, &u);
+    out->path = normal_path(a, &u);
     out->url = arena_printf(a, "%s%s", origin, out->path);
     out->host = strstr(origin, "://") + strlen("://");
     return OK;

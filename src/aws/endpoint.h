@@ -20,7 +20,7 @@ enum rc aws_region(struct arena *a, const struct aws_env *env, const char *fallb
 struct aws_endpoint {
     const char *url;  /* to ask: scheme://host[:port]path */
     const char *host; /* as the Host header says it: with the port unless it is the scheme's own */
-    const char *path; /* as sent: "/", or what a configured endpoint brings along */
+    const char *path; /* as sent, and signed: "/", or that of a configured endpoint, normalized */
 };
 struct aws_lookup {
     const struct aws_env *env;

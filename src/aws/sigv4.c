@@ -3,7 +3,6 @@
 
 #include <time.h>
 
-#include "base/base.h"
 #include "base/encode.h"
 #include "base/text.h"
 #include "base/url.h"
@@ -11,49 +10,31 @@
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 #define SCOPE_END "aws4_request"
-#define TIME_LEN 16 /* 20150830T123600Z */
-#define DATE_LEN 8
+#define DATE_LEN 8 /* of 20150830T123600Z */
 /* Texts are as long as what they are made of; what the arena allows is far below. */
 #define TEXT_MAX ((size_t)1 << 26)
 #define ADDED_MAX 3 /* headers that signing adds */
 
-/* 20150830T123600Z */
-static const char *time_of(struct arena *a, const struct aws_sign_request *rq) {
-    char *out = arena_alloc(a, TIME_LEN + 1);
-    struct tm tm = {0};
+struct signing {
+    struct arena *arena;
+    const struct aws_sign_request *rq;
+    const char *time;  /* 20150830T123600Z */
+    const char *scope; /* 20150830/us-east-1/service/aws4_request */
+    const char *names; /* of the headers: "host;x-amz-date" */
+};
 
-    (void)gmtime_r(&(time_t){rq->time_s}, &tm);
-    (void)strftime(out, TIME_LEN + 1, "%Y%m%dT%H%M%SZ", &tm);
-    return out;
+static const char *time_text(struct arena *a, int64_t time_s) {
+    char text[sizeof "20150830T123600Z"] = "";
+    struct tm tm;
+
+    if (gmtime_r(&(time_t){time_s}, &tm))
+        (void)strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &tm);
+    return arena_strdup(a, text);
 }
-
-/* ---- path ---- */
-
-/* Without empty, "." and ".." segments. A slash at the end stays, if anything is before it. */
-static const char *normalize(struct arena *a, const char *path) {
-    char *out = arena_alloc(a, strlen(path) + 2), *end = out;
-
-    *end++ = '/';
-    for (const char *p = path; *p; p++)
-        if (*p != '/' || end[-1] != '/')
-            *end++ = *p;
-    *end = 0;
-    url_remove_dots(out);
-    end = out + strlen(out);
-    if (end > out + 1 && end[-1] == '/' && path[strlen(path) - 1] != '/')
-        end[-1] = 0; /* it came in place of dots */
-    return *out ? out : "/";
-}
-
-/* ---- headers ---- */
 
 /* The name in lower case. */
 struct header {
     const char *name, *value;
-};
-struct headers {
-    struct header *list; /* sorted by name */
-    size_t count;
 };
 
 static int compare_headers(const void *left, const void *right) {
@@ -68,107 +49,91 @@ static size_t count_lines(const struct aws_sign_request *rq) {
     return count;
 }
 
-static struct headers collect_headers(struct arena *a, const struct aws_sign_request *rq) {
-    const size_t given = count_lines(rq);
-    struct headers h = {arena_alloc(a, (given + ADDED_MAX) * sizeof *h.list), given};
+/* Adds all headers, sorted by name, to the canonical request, and sets their names. */
+static void add_headers(struct signing *s, struct buf *b) {
+    const struct aws_sign_request *rq = s->rq;
+    size_t count = count_lines(rq);
+    struct header *list = arena_alloc(s->arena, (count + ADDED_MAX) * sizeof *list);
+    struct buf names;
 
-    for (size_t i = 0; i < given; i++) {
+    for (size_t i = 0; i < count; i++) {
         const char *line = rq->headers[i], *value = line + strcspn(line, ":") + 1;
 
-        h.list[i] =
-            (struct header){text_lower(a, line, strcspn(line, ":")), value + strspn(value, " ")};
+        list[i].name = text_lower(s->arena, line, strcspn(line, ":"));
+        list[i].value = value + strspn(value, " ");
     }
-    h.list[h.count++] = (struct header){"host", rq->host};
-    h.list[h.count++] = (struct header){"x-amz-date", time_of(a, rq)};
+    list[count++] = (struct header){"host", rq->host};
+    list[count++] = (struct header){"x-amz-date", s->time};
     if (*rq->credentials->session_token)
-        h.list[h.count++] = (struct header){"x-amz-security-token", rq->credentials->session_token};
-    qsort(h.list, h.count, sizeof *h.list, compare_headers);
-    return h;
+        list[count++] = (struct header){"x-amz-security-token", rq->credentials->session_token};
+    qsort(list, count, sizeof *list, compare_headers);
+    buf_init(&names, s->arena, TEXT_MAX);
+    for (size_t i = 0; i < count; i++) {
+        buf_addf(b, "%s:%s\n", list[i].name, list[i].value);
+        buf_addf(&names, "%s%s", i ? ";" : "", list[i].name);
+    }
+    s->names = names.p;
 }
 
-/* "host;x-amz-date" */
-static void add_header_names(struct buf *b, const struct headers *h) {
-    for (size_t i = 0; i < h->count; i++)
-        buf_addf(b, "%s%s", i ? ";" : "", h->list[i].name);
-}
-
-/* ---- the stages ---- */
-
-const char *sigv4_canonical_request(struct arena *a, const struct aws_sign_request *rq) {
-    const struct headers headers = collect_headers(a, rq);
-    const char *path = normalize(a, rq->path);
+static const char *hash(struct arena *a, const void *data, size_t len) {
     uint8_t digest[SHA256_LEN];
+
+    sha256(data, len, digest);
+    return hex_encode(a, digest, sizeof digest);
+}
+
+static const char *make_canonical_request(struct signing *s) {
+    const struct aws_sign_request *rq = s->rq;
     struct buf b;
 
-    buf_init(&b, a, TEXT_MAX);
+    buf_init(&b, s->arena, TEXT_MAX);
     buf_addf(&b, "%s\n", rq->method);
-    url_encode_bytes(&b, path, strlen(path), '/');
+    url_encode_bytes(&b, rq->path, strlen(rq->path), '/');
     buf_adds(&b, "\n\n"); /* there is no query */
-    for (size_t i = 0; i < headers.count; i++)
-        buf_addf(&b, "%s:%s\n", headers.list[i].name, headers.list[i].value);
-    buf_addc(&b, '\n');
-    add_header_names(&b, &headers);
-    sha256(rq->body, rq->body_len, digest);
-    buf_addf(&b, "\n%s", hex_encode(a, digest, sizeof digest));
+    add_headers(s, &b);
+    buf_addf(&b, "\n%s\n%s", s->names, hash(s->arena, rq->body, rq->body_len));
     return b.p;
-}
-
-/* 20150830/us-east-1/service/aws4_request */
-static const char *scope(struct arena *a, const struct aws_sign_request *rq) {
-    return arena_printf(a, "%.*s/%s/%s/" SCOPE_END, DATE_LEN, time_of(a, rq), rq->region,
-                        rq->service);
-}
-
-const char *sigv4_string_to_sign(struct arena *a, const struct aws_sign_request *rq,
-                                 const char *canonical_request) {
-    uint8_t digest[SHA256_LEN];
-
-    sha256(canonical_request, strlen(canonical_request), digest);
-    return arena_printf(a, ALGORITHM "\n%s\n%s\n%s", time_of(a, rq), scope(a, rq),
-                        hex_encode(a, digest, sizeof digest));
 }
 
 /* Each part of the scope is hashed with the key that the one before gave, so that what is used to
  * sign holds for one day, region and service alone. */
-static void signing_key(struct arena *a, const struct aws_sign_request *rq,
-                        uint8_t key[SHA256_LEN]) {
-    const char *secret = arena_printf(a, "AWS4%s", rq->credentials->secret_access_key);
+static const char *make_signature(const struct signing *s, const char *string_to_sign) {
+    const struct aws_sign_request *rq = s->rq;
+    const char *secret = arena_printf(s->arena, "AWS4%s", rq->credentials->secret_access_key);
+    uint8_t key[SHA256_LEN];
 
-    hmac_sha256(secret, strlen(secret), time_of(a, rq), DATE_LEN, key);
-    hmac_sha256(key, SHA256_LEN, rq->region, strlen(rq->region), key);
-    hmac_sha256(key, SHA256_LEN, rq->service, strlen(rq->service), key);
-    hmac_sha256(key, SHA256_LEN, SCOPE_END, strlen(SCOPE_END), key);
+    hmac_sha256(secret, strlen(secret), s->time, DATE_LEN, key);
+    hmac_sha256(key, sizeof key, rq->region, strlen(rq->region), key);
+    hmac_sha256(key, sizeof key, rq->service, strlen(rq->service), key);
+    hmac_sha256(key, sizeof key, SCOPE_END, strlen(SCOPE_END), key);
+    hmac_sha256(key, sizeof key, string_to_sign, strlen(string_to_sign), key);
+    return hex_encode(s->arena, key, sizeof key);
 }
 
-const char *sigv4_authorization(struct arena *a, const struct aws_sign_request *rq,
-                                const char *string_to_sign) {
-    const struct headers headers = collect_headers(a, rq);
-    uint8_t key[SHA256_LEN], signature[SHA256_LEN];
-    struct buf b;
+static const char *const *make_lines(const struct signing *s, const char *signature) {
+    const struct aws_credentials *c = s->rq->credentials;
+    size_t count = count_lines(s->rq);
+    const char **lines = arena_alloc(s->arena, (count + ADDED_MAX + 1) * sizeof *lines);
 
-    buf_init(&b, a, TEXT_MAX);
-    signing_key(a, rq, key);
-    hmac_sha256(key, sizeof key, string_to_sign, strlen(string_to_sign), signature);
-    explicit_bzero(key, sizeof key);
-    buf_addf(&b, ALGORITHM " Credential=%s/%s, SignedHeaders=", rq->credentials->access_key_id,
-             scope(a, rq));
-    add_header_names(&b, &headers);
-    buf_addf(&b, ", Signature=%s", hex_encode(a, signature, sizeof signature));
-    return b.p;
-}
-
-const char *const *sigv4_sign(struct arena *a, const struct aws_sign_request *rq) {
-    const char *canonical = sigv4_canonical_request(a, rq);
-    const char *to_sign = sigv4_string_to_sign(a, rq, canonical);
-    size_t count = count_lines(rq);
-    const char **lines = arena_alloc(a, (count + ADDED_MAX + 1) * sizeof *lines);
-
-    memcpy(lines, rq->headers, count * sizeof *lines);
-    lines[count++] = arena_printf(a, "X-Amz-Date: %s", time_of(a, rq));
-    if (*rq->credentials->session_token)
-        lines[count++] =
-            arena_printf(a, "X-Amz-Security-Token: %s", rq->credentials->session_token);
-    lines[count++] = arena_printf(a, "Authorization: %s", sigv4_authorization(a, rq, to_sign));
-    lines[count] = NULL;
+    memcpy(lines, s->rq->headers, count * sizeof *lines);
+    lines[count++] = arena_printf(s->arena, "X-Amz-Date: %s", s->time);
+    if (*c->session_token)
+        lines[count++] = arena_printf(s->arena, "X-Amz-Security-Token: %s", c->session_token);
+    lines[count] = arena_printf(
+        s->arena, "Authorization: " ALGORITHM " Credential=%s/%s, SignedHeaders=%s, Signature=%s",
+        c->access_key_id, s->scope, s->names, signature);
     return (const char *const *)lines;
+}
+
+struct sigv4 sigv4_sign(struct arena *a, const struct aws_sign_request *rq) {
+    struct signing s = {.arena = a, .rq = rq, .time = time_text(a, rq->time_s)};
+    struct sigv4 out;
+
+    s.scope = arena_printf(a, "%.*s/%s/%s/" SCOPE_END, DATE_LEN, s.time, rq->region, rq->service);
+    out.canonical_request = make_canonical_request(&s);
+    out.string_to_sign =
+        arena_printf(a, ALGORITHM "\n%s\n%s\n%s", s.time, s.scope,
+                     hash(a, out.canonical_request, strlen(out.canonical_request)));
+    out.lines = make_lines(&s, make_signature(&s, out.string_to_sign));
+    return out;
 }

@@ -22,6 +22,10 @@ int64_t clock_monotonic_ms(void) {
     return (int64_t)(now_us() / 1e3);
 }
 
+int64_t clock_realtime_ms(void) {
+    return clock_monotonic_ms();
+}
+
 int64_t clock_now_s(const struct clock *c) {
     return c->fixed_s;
 }

@@ -300,7 +300,9 @@ static void a_configured_endpoint_may_have_port_and_path(void **state) {
         {"AWS_ENDPOINT_URL=http://LocalHost:80/", "http://localhost/", "localhost", "/"},
         {"AWS_ENDPOINT_URL=https://a.example:443/odd/path", "https://a.example/odd/path/",
          "a.example", "/odd/path/"},
-        {"AWS_ENDPOINT_URL=http://[::1]:8000//x//", "http://[::1]:8000//x/", "[::1]:8000", "//x/"},
+        {"AWS_ENDPOINT_URL=http://[::1]:8000//x//", "http://[::1]:8000/x/", "[::1]:8000", "/x/"},
+        {"AWS_ENDPOINT_URL=http://a.example/b/./c/../d%7e", "http://a.example/b/d~/", "a.example",
+         "/b/d~/"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
