@@ -1,7 +1,6 @@
 #include "net/http.h"
 
 #include <curl/curl.h>
-#include <malloc.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -9,9 +8,9 @@
 
 #include "base/url.h"
 #include "metrics/metrics.h"
+#include "net/http_tls.h"
 #include "net/no_proxy.h"
 #include "net/ssrf_filter.h"
-#include "net/trust.h"
 
 #define CONNECTIONS_KEPT 8
 /* A kept connection is used for as long as its server keeps it; curl sees before each use whether
@@ -27,8 +26,6 @@ struct http_client {
     bool refused;              /* it refused an address during this fetch */
     char *ca_file, *ca_bundle; /* of http_options; "": none */
     struct trust trust;
-    bool trust_is_open;
-    bool not_amazon; /* a server has shown a certificate that is not from Amazon, and is good */
     unsigned long connections;
     char *proxy, *no_proxy; /* of http_options; "": none */
     bool through_proxy;     /* this fetch */
@@ -36,9 +33,10 @@ struct http_client {
 
 /* What a fetch collects. */
 struct receiving {
-    CURL *curl;
+    struct http_client *client;
     struct buf body, head; /* head: the lines of the answer's headers */
     unsigned times_sent;
+    char distrust[TRUST_WHY_MAX]; /* why the server's certificate is refused */
 };
 
 /* Called with the address that is about to be connected to. Only here the filter cannot be fooled
@@ -74,17 +72,25 @@ static size_t receive_header(char *line, size_t size, size_t count, void *arg) {
     return r->head.overflow ? 0 : len;
 }
 
-/* The memory that the handshake of a new connection needed, until the next one. */
-static void release_handshake(CURL *h) {
-    struct curl_tlssessioninfo *tls = NULL;
-    long opened = 0;
+void http_tls_set(void *curl) {
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L); /* http_tls_is_verified does */
+    curl_easy_setopt(curl, CURLOPT_CAINFO, NULL);
+    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+}
 
-    if (curl_easy_getinfo(h, CURLINFO_NUM_CONNECTS, &opened) || !opened ||
-        curl_easy_getinfo(h, CURLINFO_TLS_SSL_PTR, &tls) || !tls->internals ||
+bool http_tls_is_verified(void *curl, struct trust *trust, char why[TRUST_WHY_MAX]) {
+    struct curl_tlssessioninfo *tls = NULL;
+    const char *url = NULL;
+
+    if (!curl_easy_getinfo(curl, CURLINFO_EFFECTIVE_URL, &url) && url &&
+        !strncasecmp(url, "http:", sizeof "http:" - 1))
+        return true;
+    if (curl_easy_getinfo(curl, CURLINFO_TLS_SSL_PTR, &tls) ||
         tls->backend != CURLSSLBACKEND_GNUTLS)
-        return;
-    trust_release(tls->internals);
-    (void)malloc_trim(0);
+        return trust_verify(trust, NULL, why);
+    return trust_verify(trust, tls->internals, why);
 }
 
 /* The connection stands, new or kept, and the request goes out now. */
@@ -92,8 +98,9 @@ static int before_request(void *arg, char *to, char *from, int to_port, int from
     struct receiving *r = arg;
 
     (void)to, (void)from, (void)to_port, (void)from_port;
+    if (!http_tls_is_verified(r->client->curl, &r->client->trust, r->distrust))
+        return CURL_PREREQFUNC_ABORT;
     r->times_sent++;
-    release_handshake(r->curl);
     return CURL_PREREQFUNC_OK;
 }
 
@@ -130,6 +137,7 @@ enum rc http_client_new(const struct http_options *options, struct http_client *
         http_client_free(c);
         return e->code;
     }
+    trust_open(&c->trust, c->ca_bundle, c->ca_file);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(c->curl = curl_easy_init())) {
         http_client_free(c);
         return err_set(e, ERR_INTERNAL, "the HTTP client cannot be started");
@@ -143,8 +151,7 @@ void http_client_free(struct http_client *c) {
         return;
     if (c->curl)
         curl_easy_cleanup(c->curl);
-    if (c->trust_is_open)
-        trust_close(&c->trust);
+    trust_close(&c->trust);
     free(c->ca_file);
     free(c->ca_bundle);
     free(c->proxy);
@@ -173,20 +180,6 @@ static bool names_refused_address(const struct http_client *c, struct arena *a, 
     return url_parse(a, url, &u, &ignored) || !u.host ||
            (url_host_address(u.host, &address) &&
             !ssrf_filter_allows(&c->filter, (const struct sockaddr *)(const void *)&address));
-}
-
-/* Whom the next connection trusts, for the first https of this process. A stranger's server may be
- * anybody's, so Amazon's authorities are no guess for it. */
-static bool trusts_amazon_alone(struct http_client *c) {
-    if (!c->trust_is_open)
-        trust_open(&c->trust, c->ca_bundle, c->ca_file);
-    c->trust_is_open = true;
-    return c->trust.amazon && !c->public_only && !c->not_amazon;
-}
-
-static void set_trust(struct http_client *c, bool amazon_alone) {
-    curl_easy_setopt(c->curl, CURLOPT_CAINFO, amazon_alone ? c->trust.amazon : c->trust.file);
-    curl_easy_setopt(c->curl, CURLOPT_CAPATH, amazon_alone ? NULL : c->trust.folder);
 }
 
 static void set_kept_connections(struct http_client *c) {
@@ -234,9 +227,7 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_setopt(h, CURLOPT_PREREQDATA, r);
     curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    /* A newer libcurl would share what release_handshake frees. */
-    curl_easy_setopt(h, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+    http_tls_set(h);
     if (rq->http1_only)
         curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     if (!strcmp(rq->method, "POST") || !strcmp(rq->method, "PUT")) {
@@ -273,7 +264,11 @@ static enum rc explain(const struct http_client *c, CURLcode code, const struct 
     if (r->body.overflow)
         return err_set(e, ERR_TOO_LARGE, "the answer is longer than %zu bytes", r->body.max);
     (void)err_set(e, ERR_UPSTREAM, "no answer from the server that had to be asked");
-    explain_failure(c, code, *error_text ? error_text : curl_easy_strerror(code), e);
+    explain_failure(c, code,
+                    *r->distrust  ? r->distrust
+                    : *error_text ? error_text
+                                  : curl_easy_strerror(code),
+                    e);
     return e->code;
 }
 
@@ -335,31 +330,6 @@ static void count(enum metric_upstream upstream, CURLcode code, const struct htt
         metrics_add(METRIC_RETRIES, upstream, 0, rp->times_sent - 1);
 }
 
-/* Of a certificate that is not Amazon's nothing was sent yet, so that all may be asked again. */
-static CURLcode perform(struct http_client *c, const struct http_request *rq) {
-    const int64_t start_ms = clock_monotonic_ms();
-    bool amazon_alone = false;
-    CURLcode code;
-    long left_ms;
-
-    if (!strncasecmp(rq->url, "https:", sizeof "https:" - 1)) {
-        amazon_alone = trusts_amazon_alone(c);
-        set_trust(c, amazon_alone);
-    }
-    code = curl_easy_perform(c->curl);
-    if (!amazon_alone ||
-        (code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_SSL_CACERT_BADFILE))
-        return code;
-    left_ms = rq->timeout_ms - (long)(clock_monotonic_ms() - start_ms);
-    if (left_ms <= 0)
-        return code;
-    set_trust(c, false);
-    curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, left_ms);
-    code = curl_easy_perform(c->curl);
-    c->not_amazon = !code;
-    return code;
-}
-
 enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_request *rq,
                    struct http_reply *out, struct err *e) {
     struct receiving r;
@@ -374,14 +344,13 @@ enum rc http_fetch(struct http_client *c, struct arena *a, const struct http_req
     buf_init(&r.body, a, rq->max_reply_bytes);
     buf_init(&r.head, a, HTTP_REPLY_HEADERS_MAX);
     r.times_sent = 0;
-    r.curl = c->curl;
+    r.client = c;
+    *r.distrust = 0;
     headers = request_headers(a, rq);
     c->refused = false;
     c->through_proxy = goes_through_proxy(c, a, rq);
     set_options(c, rq, headers, &r, error_text);
-    code = perform(c, rq);
-    if (c->public_only) /* what all authorities took, 4 MB */
-        (void)malloc_trim(0);
+    code = curl_easy_perform(c->curl);
     curl_slist_free_all(headers);
     curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL);
     if (!curl_easy_getinfo(c->curl, CURLINFO_NUM_CONNECTS, &opened))

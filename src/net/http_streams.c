@@ -3,7 +3,7 @@
 #include <curl/curl.h>
 #include <strings.h>
 
-#include "net/trust.h"
+#include "net/http_tls.h"
 
 #define CONNECT_MS 10000L
 #define CONNECTIONS_KEPT 64L
@@ -18,6 +18,7 @@ struct http_stream {
     struct http_stream_request rq; /* of it only the callbacks and arg */
     bool is_added, is_aborted;
     char error[CURL_ERROR_SIZE];
+    char distrust[TRUST_WHY_MAX]; /* why the server's certificate is refused */
 };
 
 struct http_streams {
@@ -85,6 +86,14 @@ static size_t receive(char *data, size_t size, size_t count, void *arg) {
     return !s->is_aborted && s->rq.on_data(s->rq.arg, s, piece) ? piece.len : CURL_WRITEFUNC_ERROR;
 }
 
+static int before_request(void *arg, char *to, char *from, int to_port, int from_port) {
+    struct http_stream *s = arg;
+
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    return http_tls_is_verified(s->curl, &s->all->trust, s->distrust) ? CURL_PREREQFUNC_OK
+                                                                      : CURL_PREREQFUNC_ABORT;
+}
+
 static void set_options(struct http_stream *s, const struct http_stream_request *rq) {
     CURL *h = s->curl;
 
@@ -95,9 +104,9 @@ static void set_options(struct http_stream *s, const struct http_stream_request 
     curl_easy_setopt(h, CURLOPT_PROXY, "");
     curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "https,http");
-    curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(h, CURLOPT_CAINFO, s->all->trust.file);
-    curl_easy_setopt(h, CURLOPT_CAPATH, s->all->trust.folder);
+    http_tls_set(h);
+    curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
+    curl_easy_setopt(h, CURLOPT_PREREQDATA, s);
     curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
     curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, rq->timeout_ms);
     curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -168,9 +177,10 @@ static void update(struct http_streams *all) {
 
 static void note_end(struct http_stream *s, CURLcode code) {
     const struct http_stream_end end = {.status = http_stream_status(s),
-                                        .failure = !code       ? NULL
-                                                   : *s->error ? s->error
-                                                               : curl_easy_strerror(code)};
+                                        .failure = !code          ? NULL
+                                                   : *s->distrust ? s->distrust
+                                                   : *s->error    ? s->error
+                                                                  : curl_easy_strerror(code)};
 
     take_out(s);
     if (!s->is_aborted)

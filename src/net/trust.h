@@ -1,31 +1,40 @@
-/* The certificate authorities that a server's certificate must come from, as files that libcurl can
- * read. It parses them again for each new connection, at a cost in CPU and memory that grows with
- * their number. So servers whose authority is likely to be Amazon are checked with Amazon's roots
- * first. */
+/* The certificate authorities that a server's certificate must come from. Parsing all of a system's
+ * some 150 costs tens of milliseconds of CPU and 4 MB, which libcurl would spend on each new
+ * connection. So libcurl gets none and verifies no certificate; it is done here, before the first
+ * byte of a request is sent, with the authorities of those names alone that the server's
+ * certificates have. */
 #pragma once
 
 #include "base/base.h"
+#include "base/file.h"
 
-#define TRUST_FILE_MAX ((size_t)1 << 20) /* bytes of a file of authorities that is copied */
+#define TRUST_FILE_MAX ((size_t)8 << 20) /* bytes of a file of authorities */
+#define TRUST_WHY_MAX 256
 
-/* PEM in memory, which this process reads by its path. */
-struct trust_copy {
-    int fd; /* -1: none */
-    char path[sizeof "/proc/self/fd/2147483647"];
+/* A PEM file, and where in it which authority is. */
+struct trust_file {
+    const char *path;
+    struct file_version version; /* of what was read */
+    struct trust_place *places;
+    size_t count;
 };
 
 struct trust {
-    const char *file, *folder;         /* what is trusted; NULL: nothing there */
-    const char *amazon;                /* the part of it that is Amazon's; NULL: none */
-    struct trust_copy all, amazon_all; /* what file and amazon point to */
+    struct trust_file files[2];
+    size_t count;
 };
 
 /* file: PEM file of authorities in place of the system's; added: PEM file of those that are trusted
- * besides; "" for none. Borrowed. Without `file` and `added`, amazon is set if the system has those
- * roots. A change of the system's is seen by who opens it afterwards. */
+ * besides if there is no `file`; "" for none. Borrowed. Nothing is read yet; a file that changes is
+ * read again with the next connection. */
 void trust_open(struct trust *t, const char *file, const char *added);
 void trust_close(struct trust *t);
 
-/* Frees the authorities that a connection has parsed, some 30 KB each. They serve its handshake
- * alone; who verified with them afterwards would trust nobody. tls: the gnutls_session_t of it. */
-void trust_release(void *tls);
+/* Has the server of this connection shown a certificate for TLS servers that an authority signed?
+ * Says yes at once for a connection that it has said yes for. The certificate's host name is
+ * libcurl's to check. tls: the gnutls_session_t of it, after the handshake; NULL is refused. */
+bool trust_verify(struct trust *t, void *tls, char why[TRUST_WHY_MAX]) MUST_USE;
+
+/* The subject of a certificate in DER, a part of it with tag and length (RFC 5280 §4.1). False: it
+ * has none. */
+bool trust_subject(struct text certificate, struct text *subject) MUST_USE;

@@ -29,9 +29,9 @@ before(() => {
 after(() => fs.rmSync(dir, { recursive: true, force: true }));
 
 // A site whose token endpoint and key set are behind TLS, with one worker.
-async function behindTls(env, serve, { host = 'localhost', more } = {}) {
+async function behindTls(env, serve, { host = 'localhost', more, shown = certificates } = {}) {
   const to = {};
-  const front = await startTlsFront({ certificates, to });
+  const front = await startTlsFront({ certificates: shown, to });
   const origin = front.origin.replace('localhost', host);
   const config = { WORKERS_MIN: '1', WORKERS_MAX: '1', COGNITO_TOKEN_URL: `${origin}/oauth2/token`,
     COGNITO_JWKS_URL: `${origin}/local_Pool1/.well-known/jwks.json`, ...more };
@@ -60,27 +60,47 @@ test('AWS_CA_BUNDLE is trusted, and one connection serves all logins', async () 
   });
 });
 
-test('the authority of another server than Amazon is trusted if the system trusts it', async () => {
+test('an authority that the system trusts is trusted, until it is removed', async () => {
   const shim = path.join(dir, 'authorities.so');
+  const system = path.join(dir, 'system.pem');
+  fs.copyFileSync(certificates.ca, system);
   execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', shim, path.join(ROOT, 'tests/parts/authorities.c'), '-ldl']);
-  const env = { LD_PRELOAD: shim, TEST_AUTHORITIES: certificates.ca,
+  const env = { LD_PRELOAD: shim, TEST_AUTHORITIES: system,
     ASAN_OPTIONS: [process.env.ASAN_OPTIONS, 'verify_asan_link_order=0'].filter(Boolean).join(':') };
   await behindTls(env, async (site, front) => {
     await logInAndCall(site);
-    assert.equal(front.counts.connections, 2);                  // the first with Amazon's authorities, in vain
     await logInAndCall(site);
+    assert.equal(front.counts.connections, 1);
     front.disconnect();
     await logInAndCall(site);
-    assert.equal(front.counts.connections, 3);
+    assert.equal(front.counts.connections, 2);
+    fs.writeFileSync(system, '');
+    front.disconnect();
+    assertOAuthError(await redeem(site, await login(site)), 503, 'temporarily_unavailable');
   });
 });
 
-test('an authority that is not trusted: 503, and the log says why', async () => {
-  await behindTls({}, async (site, front) => {
-    assertOAuthError(await redeem(site, await login(site)), 503, 'temporarily_unavailable');
-    assert.equal(site.cognito.calls('/oauth2/token'), 0);
-    assert.match(site.daemon.log, /token endpoint: .*certificate/);
-  });
+test('a certificate that is not good for this server now: 503, and the log says why', async () => {
+  const trusted = { AWS_CA_BUNDLE: certificates.ca };
+  const made = (name, options) => makeCertificates(path.join(dir, name), options);
+  const own = (name, options) => {
+    const shown = made(name, options);
+    return [shown, { AWS_CA_BUNDLE: shown.ca }];
+  };
+  const cases = [
+    ['an authority of no name that is trusted', certificates, {}, /token endpoint: .*certificate.* issuer is unknown/],
+    ['an authority of the same name', made('namesake'), trusted, /token endpoint: .*certificate.*/],
+    ['another host name', ...own('host', { only: ['other.test'] }), /token endpoint: .*certificate.* does not match/],
+    ['expired', ...own('expired', { days: -1 }), /token endpoint: .*certificate.* expired/],
+    ['for clients', ...own('clients', { usage: 'clientAuth' }), /token endpoint: .*certificate.* purpose/],
+  ];
+  for (const [what, shown, env, why] of cases) {
+    await behindTls(env, async (site) => {
+      for (let i = 0; i < 2; i += 1) assertOAuthError(await redeem(site, await login(site)), 503, 'temporarily_unavailable');
+      assert.equal(site.cognito.calls('/oauth2/token'), 0, what);
+      assert.match(site.daemon.log, why, what);
+    }, { shown });
+  }
 });
 
 test('-t names a file of AWS_CA_BUNDLE that cannot be read', async () => {

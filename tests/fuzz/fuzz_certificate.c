@@ -1,5 +1,7 @@
-/* Certificate chains as a web server sends them, judged against one authority. */
+/* Certificate chains as a web server sends them, judged against one authority; the subject of an
+ * authority. */
 #include "input.h"
+#include "net/trust.h"
 #include "standalone.h"
 
 /* Without the authorities of this host: reading them takes longer than everything else. */
@@ -24,8 +26,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena *a = arena_new(ARENA_BYTES);
     const char *ca_file = fuzz_path(a, "authority.pem");
     struct certificate c = {0}, elsewhere = {0};
+    struct text subject;
     struct err e = {.code = OK};
 
+    if (trust_subject((struct text){(const char *)data, size}, &subject))
+        MUST(subject.p > (const char *)data &&
+             subject.p + subject.len <= (const char *)data + size);
     if (access(ca_file, F_OK))
         fuzz_write(ca_file, authority, strlen(authority), 0600);
     if (size <= CHAIN_BYTES_MAX) {

@@ -2,26 +2,23 @@
  * $TEST_AUTHORITIES names. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *replaced(const char *path) {
     return strcmp(path, "/etc/ssl/certs/ca-certificates.crt") ? path : getenv("TEST_AUTHORITIES");
 }
 
-/* GnuTLS reads it by this. */
-FILE *fopen(const char *path, const char *mode) {
-    FILE *(*real)(const char *, const char *);
+int open(const char *path, int flags, ...) {
+    int (*real)(const char *, int, ...);
+    va_list rest;
+    mode_t mode;
 
-    *(void **)&real = dlsym(RTLD_NEXT, "fopen");
-    return real(replaced(path), mode);
-}
-
-int access(const char *path, int mode) {
-    int (*real)(const char *, int);
-
-    *(void **)&real = dlsym(RTLD_NEXT, "access");
-    return real(replaced(path), mode);
+    va_start(rest, flags);
+    mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    *(void **)&real = dlsym(RTLD_NEXT, "open");
+    return real(replaced(path), flags, mode);
 }
