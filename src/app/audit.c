@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "base/base.h"
+#include "base/encode.h"
 #include "base/utf8.h"
 #include "crypto/digest.h"
 #include "metrics/metrics.h"
@@ -130,16 +130,13 @@ void audit_write(struct audit *audit, const struct route *route, const struct ex
 
 /* Arguments can be large: their text is freed at once. */
 static void put_digest(struct json *o, struct arena *a, const struct json *arguments) {
-    char hex[2 * SHA256_LEN + 1];
     uint8_t hash[SHA256_LEN];
     size_t len;
     const char *text = json_canonical(a, arguments, &len);
 
     sha256(text, len, hash);
     arena_release(a, text);
-    for (size_t i = 0; i < SHA256_LEN; i++)
-        (void)snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-    json_put_str(o, "arguments", arena_printf(a, "sha256:%s", hex));
+    json_put_str(o, "arguments", arena_printf(a, "sha256:%s", hex_encode(a, hash, sizeof hash)));
 }
 
 static void write_call(void *arg, const struct mcp_call *c, const struct mcp_call_end *end) {

@@ -99,15 +99,12 @@ static struct json *example_of_sampling(struct arena *a) {
 
 static struct json *example_of(struct arena *a, const struct json *request) {
     const char *method = json_get_str(request, "method");
-    struct json *answer;
 
     if (!strcmp(method, "elicitation/create"))
         return example_of_elicitation(a, json_get(request, "params"));
     if (!strcmp(method, "sampling/createMessage"))
         return example_of_sampling(a);
-    answer = json_new_object(a);
-    json_put(answer, "roots", json_new_array(a));
-    return answer;
+    return json_new_member(a, "roots", json_new_array(a));
 }
 
 /* ---- the end ---- */

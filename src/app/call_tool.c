@@ -9,6 +9,7 @@
 #include "app/app.h"
 #include "app/call_report.h"
 #include "base/json.h"
+#include "base/problems.h"
 #include "base/text.h"
 #include "catalog/servers.h"
 #include "catalog/tools.h"
@@ -73,7 +74,7 @@ static bool read_json(struct local_call *l) {
 }
 
 /* Why there is no such tool: its manifest is wrong, or its name. */
-static void report_missing(const struct local_call *l, const char *problems) {
+static void report_missing(const struct local_call *l) {
     const struct list *tools = &l->mcp.catalog->sets[CATALOG_TOOLS]->lists[0];
     const char **names = arena_alloc(l->arena, (tools->count + 1) * sizeof *names), *meant;
     const char *dir = l->site.config->tools_dir;
@@ -81,7 +82,7 @@ static void report_missing(const struct local_call *l, const char *problems) {
     for (size_t i = 0; i < tools->count; i++)
         names[i] = tools->entries[i]->name;
     meant = suggest(l->options->tool, names);
-    (void)fprintf(stderr, "%smcp-authd call: there is no tool %s in %s%s%s%s\n", problems,
+    (void)fprintf(stderr, "mcp-authd call: there is no tool %s in %s%s%s%s\n",
                   text_quotable(l->arena, l->options->tool),
                   *dir ? dir : "TOOLS_DIR, which is empty", meant ? "; did you mean " : "",
                   meant ? meant : "", meant ? "?" : "");
@@ -89,20 +90,18 @@ static void report_missing(const struct local_call *l, const char *problems) {
 
 /* As a worker loads them. */
 static bool load_tool(struct local_call *l) {
-    char *problems = NULL;
-    size_t len;
-    FILE *f = open_memstream(&problems, &len);
+    struct problems p;
 
-    if (!f)
-        return false;
+    problems_begin(&p);
     l->mcp.catalog = catalog_new(l->site.config, &executor_sources);
-    (void)catalog_load(l->mcp.catalog, CATALOG_TOOLS, f);
-    (void)catalog_servers_update(l->mcp.catalog, f);
-    (void)fclose(f);
+    (void)catalog_load(l->mcp.catalog, CATALOG_TOOLS, p.f);
+    (void)catalog_servers_update(l->mcp.catalog, p.f);
     l->tool = catalog_tool(l->mcp.catalog, l->options->tool);
+    for (const char *line; (line = problems_next(&p));)
+        if (!l->tool)
+            (void)fprintf(stderr, "%s\n", line);
     if (!l->tool)
-        report_missing(l, problems);
-    free(problems);
+        report_missing(l);
     return l->tool;
 }
 
@@ -184,14 +183,13 @@ static void sink_end(struct reply_sink *s) {
 
 static struct json *make_params(const struct local_call *l, struct json *responses,
                                 const char *state) {
-    struct json *params = json_new_object(l->arena), *meta = json_new_object(l->arena);
+    struct json *params = json_new_object(l->arena);
 
-    json_put_str(meta, "progressToken", "call");
-    json_put(params, "_meta", meta);
+    json_put(params, "_meta",
+             json_new_member(l->arena, "progressToken", json_new_string(l->arena, "call")));
     json_put_str(params, "name", l->tool->entry.name);
     json_put(params, "arguments", l->arguments);
-    if (responses)
-        json_put(params, "inputResponses", responses);
+    json_put_given(params, "inputResponses", responses);
     json_put_str(params, "requestState", state);
     return params;
 }

@@ -10,6 +10,7 @@
 #include "app/site_set.h"
 #include "aws/endpoint.h"
 #include "base/output.h"
+#include "base/problems.h"
 #include "crypto/seal.h"
 #include "net/http.h"
 #include "oauth/client_fetch.h"
@@ -149,18 +150,15 @@ bool app_check(const struct config *config, FILE *problems, struct app_checked *
 
 /* What is wrong with a site of several comes after its name. */
 static bool check_site(const struct config *c, FILE *problems, struct app_checked *out) {
-    char *text = NULL, *save = NULL;
-    size_t len;
-    FILE *f = *c->site ? open_memstream(&text, &len) : NULL;
+    struct problems p;
     bool good;
 
-    if (!f)
+    if (!*c->site)
         return app_check(c, problems, out);
-    good = app_check(c, f, out);
-    (void)fclose(f);
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+    problems_begin(&p);
+    good = app_check(c, p.f, out);
+    for (const char *line; (line = problems_next(&p));)
         (void)fprintf(problems, "site %s: %s\n", c->site, line);
-    free(text);
     return good;
 }
 

@@ -1,6 +1,6 @@
 #include "app/loaded_catalog.h"
 
-#include "app/problems.h"
+#include "base/problems.h"
 #include "catalog/servers.h"
 #include "exec/executor.h"
 #include "web/subscription.h"

@@ -7,6 +7,7 @@
 #include "app/app.h"
 #include "base/builtin_file.h"
 #include "base/file.h"
+#include "base/problems.h"
 #include "base/text.h"
 #include "catalog/catalog.h"
 #include "exec/executor.h"
@@ -115,18 +116,13 @@ static void print_problems(const struct new_tool *t) {
                                   .access_file = ""};
     struct catalog *catalog = catalog_new(&config, &executor_sources);
     const char *path = arena_printf(t->arena, "%s/%s" MANIFEST_END ":", t->dir, t->name);
-    char *problems = NULL, *save = NULL;
-    size_t len;
-    FILE *f = open_memstream(&problems, &len);
+    struct problems p;
 
-    if (!f)
-        abort();
-    (void)catalog_load(catalog, CATALOG_TOOLS, f);
-    (void)fclose(f);
-    for (char *line = strtok_r(problems, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+    problems_begin(&p);
+    (void)catalog_load(catalog, CATALOG_TOOLS, p.f);
+    for (const char *line; (line = problems_next(&p));)
         if (!strncmp(line, path, strlen(path)))
             (void)fprintf(stderr, "%s\n", line);
-    free(problems);
     catalog_free(catalog);
 }
 

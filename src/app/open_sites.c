@@ -60,13 +60,13 @@ static void close_least_used(struct open_sites *o) {
 
 /* Could a site be opened and used? The lowest free descriptor says how many are in use. */
 static bool has_descriptors(void) {
-    const int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
     struct rlimit max;
+    const bool has =
+        fd >= 0 && !getrlimit(RLIMIT_NOFILE, &max) && (rlim_t)fd + SITE_DESCRIPTORS <= max.rlim_cur;
 
-    if (fd >= 0)
-        (void)close(fd);
-    return fd >= 0 && !getrlimit(RLIMIT_NOFILE, &max) &&
-           (rlim_t)fd + SITE_DESCRIPTORS <= max.rlim_cur;
+    descriptor_close(fd);
+    return has;
 }
 
 static enum rc make_folder(const char *path, struct err *e) {

@@ -19,15 +19,13 @@ static bool is_browser(const struct request *rq) {
 /* {"name": NAME, "type": "http", "url": URL}; without a name, {"url": URL}. */
 static struct text client_configuration(struct arena *a, const struct config *c, bool named) {
     struct json *o = json_new_object(a);
-    struct text t;
 
     if (named) {
         json_put_str(o, "name", c->server.name);
         json_put_str(o, "type", "http");
     }
     json_put_str(o, "url", c->mcp_server_uri);
-    t.p = json_text(a, o, &t.len);
-    return t;
+    return json_as_text(a, o);
 }
 
 static const char *vscode_link(struct arena *a, const struct config *c) {

@@ -356,9 +356,8 @@ static struct site_set *load(const char *path, const struct site_set *previous,
     s->config = config_sites_load(path, previous ? previous->config : NULL, candidate, problems);
     if (s->config && make_table(s, previous, problems)) {
         s->mapped = s->config->count + 1; /* there may be no site */
-        s->opened =
-            mmap(NULL, s->mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (s->opened == MAP_FAILED)
+        s->opened = memory_shared(s->mapped);
+        if (!s->opened)
             out_of_memory("sites", s->mapped);
         return s;
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -82,6 +83,12 @@ static struct arena *new_arena(size_t max_bytes, size_t chunk_bytes) {
     a->max = max_bytes < chunk_bytes ? chunk_bytes : max_bytes; /* one chunk is always to be had */
     a->chunk_bytes = chunk_bytes;
     return a;
+}
+
+void *memory_shared(size_t len) {
+    void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
 }
 
 struct arena *arena_new(size_t max_bytes) {

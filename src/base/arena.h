@@ -58,6 +58,8 @@ void *xmalloc(size_t len);
 NORETURN void out_of_memory(const char *what, size_t len);
 void *xcalloc(size_t n, size_t len);
 void *xrealloc(void *p, size_t len);
+/* Zeroed memory that children which are forked afterwards share. NULL: errno. */
+void *memory_shared(size_t len);
 static inline char *xstrdup(const char *s) {
     return (char *)memcpy(xmalloc(strlen(s) + 1), s, strlen(s) + 1);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -18,6 +19,12 @@ int64_t clock_monotonic_ms(void);           /* for durations and deadlines */
 /* For what is asked again and again; a signal ends it early. */
 static inline void clock_sleep_ms(int64_t ms) {
     (void)nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+/* ms until this monotonic time, as poll(2) takes them: 0 if it has passed, and at most most_ms. */
+static inline int clock_wait_ms(int64_t until_ms, int most_ms) {
+    const int64_t left = until_ms - clock_monotonic_ms();
+
+    return left < 0 ? 0 : left > most_ms ? most_ms : (int)left;
 }
 /* Have span_s gone by since then? Also if the clock went back: then nothing is known. */
 static inline bool clock_has_passed(int64_t since_s, int64_t now_s, int64_t span_s) {

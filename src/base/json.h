@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/base.h"
+#include "base/text.h"
 
 struct json; /* a value: object, array, string, number, boolean or null */
 
@@ -94,7 +95,19 @@ static inline struct json *json_new_string(struct arena *a, const char *s) {
     return json_new_stringn(a, s, strlen(s));
 }
 void json_put(struct json *object, const char *key, struct json *v);
-void json_put_str(struct json *object, const char *key, const char *s); /* NULL: not put at all */
+/* With NULL it is not put at all. */
+static inline void json_put_given(struct json *object, const char *key, struct json *v) {
+    if (v)
+        json_put(object, key, v);
+}
+void json_put_str(struct json *object, const char *key, const char *s); /* the same */
+/* An object with this one member. */
+static inline struct json *json_new_member(struct arena *a, const char *key, struct json *v) {
+    struct json *object = json_new_object(a);
+
+    json_put(object, key, v);
+    return object;
+}
 void json_put_int(struct json *object, const char *key, int64_t n);
 void json_put_bool(struct json *object, const char *key, bool b);
 void json_del(struct json *object, const char *key);
@@ -108,6 +121,12 @@ struct json *json_clone(struct arena *a, const struct json *v);
 /* Compact text in one line, in the arena; *len may be NULL. It has no byte that anybody could take
  * for the end of a line: U+0085, U+2028 and U+2029 are escaped too. */
 const char *json_text(struct arena *a, const struct json *v, size_t *len);
+static inline struct text json_as_text(struct arena *a, const struct json *v) {
+    struct text t;
+
+    t.p = json_text(a, v, &t.len);
+    return t;
+}
 size_t json_text_len(const struct json *v); /* of the same text */
 /* The canonical form of RFC 8785, in the arena: members sorted, no space, no needless escape. But a
  * number stays as it was written, so 1.0 and 1 differ. */

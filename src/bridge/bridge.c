@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -13,6 +14,7 @@
     ((size_t)192 << 20) /* a message of RELAY_MESSAGE_MAX, its values and its text                 \
                          */
 #define LOG_MAX 512
+#define WAIT_MAX_MS 60000
 
 /* ---- what the relay and the log get ---- */
 
@@ -81,7 +83,7 @@ static void pass_message(struct bridge *b, struct bridge_post *p, struct json *v
             return;
     }
     if (add_call(b, p, v))
-        text.p = json_text(b->arena, v, &text.len);
+        text = json_as_text(b->arena, v);
     bridge_write(text);
 }
 
@@ -94,12 +96,8 @@ void bridge_pass(struct bridge *b, struct bridge_post *p, struct text text) {
     } else if (!json_is_array(v)) {
         pass_message(b, p, v, text);
     } else {
-        for (size_t i = 0; i < json_len(v); i++) {
-            struct text item;
-
-            item.p = json_text(b->arena, json_at(v, i), &item.len);
-            pass_message(b, p, json_at(v, i), item);
-        }
+        for (size_t i = 0; i < json_len(v); i++)
+            pass_message(b, p, json_at(v, i), json_as_text(b->arena, json_at(v, i)));
     }
 }
 
@@ -188,7 +186,7 @@ static void pass_request(struct bridge *b, int64_t id, struct json *v, struct te
     json_del(v, SERVER_SERVICE);
     headers = headers_of_message(b, v);
     if (is_changed)
-        line.p = json_text(b->arena, v, &line.len);
+        line = json_as_text(b->arena, v);
     p = post_new(b, id, line);
     if (!p)
         return;
@@ -244,12 +242,10 @@ static bool read_lines(struct bridge *b) {
 
 static void serve(struct bridge *b) {
     for (bool more = true; more;) {
-        int64_t now, next = listen_due(b), then = post_send_due(b);
+        const int64_t listens = listen_due(b), sends = post_send_due(b);
 
-        next = then < next ? then : next;
-        now = clock_monotonic_ms();
-        then = next == INT64_MAX ? 60000 : next > now ? next - now : 0;
-        if (http_streams_wait(b->http, STDIN_FILENO, (int)(then < 60000 ? then : 60000)))
+        if (http_streams_wait(b->http, STDIN_FILENO,
+                              clock_wait_ms(MIN(listens, sends), WAIT_MAX_MS)))
             more = read_lines(b);
     }
 }

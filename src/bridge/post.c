@@ -16,16 +16,12 @@ static const char json_type[] = "application/json", events_type[] = "text/event-
 /* ---- the list of them ---- */
 
 static void answer_error(struct bridge *b, int64_t id, const char *message) {
-    struct json *o = json_new_object(b->arena), *error = json_new_object(b->arena);
-    struct text t;
+    struct json *o = json_new_object(b->arena);
 
-    json_put_int(error, "code", -32603);
-    json_put_str(error, "message", message);
     json_put_str(o, "jsonrpc", "2.0");
     json_put_int(o, "id", id);
-    json_put(o, "error", error);
-    t.p = json_text(b->arena, o, &t.len);
-    bridge_write(t);
+    json_put(o, "error", relay_error(b->arena, -32603, message));
+    bridge_write(json_as_text(b->arena, o));
 }
 
 struct bridge_post *post_new(struct bridge *b, int64_t id, struct text line) {

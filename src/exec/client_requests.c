@@ -108,8 +108,7 @@ static void check_request(struct request_check *q, const struct json *v) {
 
 enum rc err_missing_capability(struct mcp_call *c, struct json *required, const char *text,
                                struct err *e) {
-    c->answer.error_data = json_new_object(c->arena);
-    json_put(c->answer.error_data, "requiredCapabilities", required);
+    c->answer.error_data = json_new_member(c->arena, "requiredCapabilities", required);
     return err_set(e, ERR_RPC_MISSING_CAPABILITY, "%s", text);
 }
 

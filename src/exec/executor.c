@@ -84,8 +84,7 @@ static enum rc begin_call(struct mcp_call *c, int *slot, struct err *e) {
 }
 
 static void end_call(const struct mcp_call *c, int slot) {
-    if (slot >= 0)
-        (void)close(slot);
+    descriptor_close(slot);
     notify_worker(c, false);
 }
 

@@ -158,8 +158,7 @@ static enum rc answer_input_required(struct mcp_call *c, const struct input_requ
     if (rc)
         return rc;
     json_put_str(result, "resultType", "input_required");
-    if (json_get(request, "inputRequests"))
-        json_put(result, "inputRequests", json_get(request, "inputRequests"));
+    json_put_given(result, "inputRequests", json_get(request, "inputRequests"));
     json_put_str(result, "requestState", sealed);
     mcp_call_finish(c, result);
     return OK;

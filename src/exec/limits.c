@@ -2,9 +2,8 @@
 
 #include <limits.h>
 #include <sys/param.h>
-#include <time.h>
 
-#include "base/base.h"
+#include "base/text.h"
 #include "catalog/manifest.h"
 #include "mcp/call.h"
 #include "shared/concurrency_limit.h"
@@ -121,25 +120,16 @@ enum rc limit_share_take(struct mcp_call *c, const struct limit_share *l, int *f
  * `mcp-authd status`. */
 enum { OF_USER, OF_ALL, QUOTA_COUNTS };
 
-static const char *next_day(struct arena *a, int64_t now_s) {
-    const time_t midnight = (time_t)((now_s / DAY_S + 1) * DAY_S);
-    char text[sizeof "2026-07-29T00:00:00Z"];
-    struct tm tm;
-
-    if (!gmtime_r(&midnight, &tm) || !strftime(text, sizeof text, "%FT%TZ", &tm))
-        return "midnight UTC";
-    return arena_strdup(a, text);
-}
-
 static const char *used_up(struct mcp_call *c, const struct quota *quota, size_t reached) {
     const bool of_user = reached == OF_USER;
+    const int64_t today = clock_now_s(&c->x->site->clock) / DAY_S;
 
     log_info("quota_used_up", kv("of", quota->of), kv("sub", c->client.claims->sub),
              kv("whose", of_user ? "user" : "all"));
     return arena_printf(
         c->arena, "%s of %u calls a day is used up; there are calls again from %s on",
         of_user ? "your quota" : "the quota of all users", of_user ? quota->user : quota->all,
-        next_day(c->arena, clock_now_s(&c->x->site->clock)));
+        text_rfc3339(c->arena, (today + 1) * DAY_S));
 }
 
 enum rc quota_take(struct mcp_call *c, const struct quota *quota, const char **refused,

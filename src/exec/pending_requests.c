@@ -41,8 +41,7 @@ static void send_request(struct pending_requests *q, const char *key, struct jso
     json_put_str(message, "jsonrpc", "2.0");
     json_put_str(message, "id", r->id);
     json_put_str(message, "method", r->method);
-    if (params)
-        json_put(message, "params", params);
+    json_put_given(message, "params", params);
     mcp_stream_send(q->c, q->c->arena, message);
 }
 
@@ -71,8 +70,7 @@ static enum rc take_message(struct pending_requests *q, const struct buf *text, 
         return OK;
     error = json_get(message, "error");
     if (error && q->has_free_forms) {
-        r->answer = json_new_object(q->c->arena);
-        json_put(r->answer, CLIENT_ERROR, json_get(message, "error"));
+        r->answer = json_new_member(q->c->arena, CLIENT_ERROR, json_get(message, "error"));
         q->unanswered--;
         return OK;
     }

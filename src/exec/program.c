@@ -25,17 +25,14 @@ static struct text make_input(struct mcp_call *c, const struct invocation *i,
     for (size_t n = 0; n < sizeof i->params / sizeof *i->params && i->params[n].key; n++)
         json_put(input, i->params[n].key, i->params[n].value);
     json_put(input, "caller", program_caller(c, i->source->spec));
-    if (c->client.capabilities)
-        json_put(input, "clientCapabilities", c->client.capabilities);
-    if (answers->responses)
-        json_put(input, "inputResponses", answers->responses);
-    if (answers->state)
-        json_put(input, "requestState", answers->state);
+    json_put_given(input, "clientCapabilities", c->client.capabilities);
+    json_put_given(input, "inputResponses", answers->responses);
+    json_put_given(input, "requestState", answers->state);
     if (line_id) {
         json_put_str(input, "id", line_id);
         json_put(input, "env", program_call_variables(c));
     }
-    t.p = json_text(c->arena, input, &t.len);
+    t = json_as_text(c->arena, input);
     return line_id ? text_join(c->arena, (struct text[]){t, TEXT_LITERAL("\n")}, 2) : t;
 }
 
@@ -58,12 +55,9 @@ static struct text truncated(struct arena *a, struct text output, size_t output_
     const char *note = arena_printf(
         a, "\n[Cut off here: the output is longer than %zu bytes, and the program was stopped.]\n",
         output_max);
-    size_t len = output.len - cut_character(&output), note_len = strlen(note);
-    char *text = arena_alloc(a, len + note_len + 1);
 
-    memcpy(text, output.p, len);
-    memcpy(text + len, note, note_len);
-    return (struct text){text, len + note_len};
+    output.len -= cut_character(&output);
+    return text_join(a, (struct text[]){output, text_of(note)}, 2);
 }
 
 /* Logs each line as an event of its own, so that a traceback is readable. */

@@ -57,7 +57,7 @@ static void read_line(struct line_reader *r, const char *line, size_t len) {
     r->has_result = r->id != NULL; /* else the last one counts */
     arena_reset(r->result_arena);
     if (json_has(v, "result"))
-        r->result.p = json_text(r->result_arena, json_get(v, "result"), &r->result.len);
+        r->result = json_as_text(r->result_arena, json_get(v, "result"));
     else
         r->result = (struct text){arena_strndup(r->result_arena, line, len), len};
 }

@@ -117,15 +117,12 @@ static const char *const *make_environment(struct mcp_call *c, const struct invo
 
 /* A file that is in no file system and cannot change, with its offset at the start. -1: errno. */
 static int sealed_file(const struct text *content) {
-    int fd = file_in_memory("secret", MFD_ALLOW_SEALING), why;
+    int fd = file_in_memory("secret", MFD_ALLOW_SEALING);
 
     if (fd >= 0 && file_write_all(fd, content->p, content->len, 0) &&
         !fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
         return fd;
-    why = errno;
-    if (fd >= 0)
-        (void)close(fd);
-    errno = why;
+    descriptor_close(fd);
     return -1;
 }
 

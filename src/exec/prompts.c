@@ -24,8 +24,7 @@ static enum rc check_arguments(struct mcp_call *c, const struct prompt *p, const
             return err_set(e, ERR_RPC_INVALID_PARAMS,
                            "Invalid params: the argument %s must be a string",
                            text_quotable(c->arena, m.key));
-        if (m.value)
-            json_put(*out, m.key, m.value);
+        json_put_given(*out, m.key, m.value);
     }
     for (bool more = json_first(p->arguments, &m); more; more = json_next(&m))
         if (*json_str(m.value) && !json_has(*out, m.key))

@@ -53,8 +53,7 @@ static bool is_text(const struct resource *r, struct text t) {
 
 static struct json *contents(struct mcp_call *c, const struct found *f, struct text data,
                              bool text) {
-    struct json *result = json_new_object(c->arena), *list = json_new_array(c->arena);
-    struct json *content = json_new_object(c->arena);
+    struct json *list = json_new_array(c->arena), *content = json_new_object(c->arena);
 
     json_put_str(content, "uri", f->uri);
     json_put_str(content, "mimeType", f->r->mime);
@@ -66,11 +65,9 @@ static struct json *contents(struct mcp_call *c, const struct found *f, struct t
         json_put_str(content, "blob", blob);
         arena_release(c->arena, blob);
     }
-    if (f->r->meta)
-        json_put(content, "_meta", f->r->meta);
+    json_put_given(content, "_meta", f->r->meta);
     json_add(list, content);
-    json_put(result, "contents", list);
-    return result;
+    return json_new_member(c->arena, "contents", list);
 }
 
 /* Reads a file of at most `max` bytes. Returns NULL, or why it cannot be read. */
@@ -111,8 +108,7 @@ static enum rc read_file(struct mcp_call *c, const struct resource *r, struct te
 /* The ReadResourceResult that a program or a server has sent, with `contents` and `_meta` only;
  * NULL: it is malformed. */
 static struct json *read_result(struct arena *a, const struct json *v) {
-    struct json *result = json_new_object(a);
-    const struct json *list = json_get(v, "contents");
+    struct json *list = json_get(v, "contents"), *result;
 
     for (size_t i = 0; i < json_len(list); i++) {
         const struct json *content = json_at(list, i);
@@ -123,7 +119,7 @@ static struct json *read_result(struct arena *a, const struct json *v) {
     }
     if (!json_len(list))
         return NULL;
-    json_put(result, "contents", json_get(v, "contents"));
+    result = json_new_member(a, "contents", list);
     if (json_is_object(json_get(v, "_meta")))
         json_put(result, "_meta", json_get(v, "_meta"));
     return result;
@@ -202,8 +198,7 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
     f.r = find(c, f.uri, &f.variables);
     if (!f.r) {
         c->answer.outcome = "unknown_resource";
-        c->answer.error_data = json_new_object(c->arena);
-        json_put_str(c->answer.error_data, "uri", f.uri);
+        c->answer.error_data = json_new_member(c->arena, "uri", json_new_string(c->arena, f.uri));
         return err_set(e, ERR_RPC_RESOURCE_NOT_FOUND, "Resource not found");
     }
     c->answer.target = f.r->entry.name;

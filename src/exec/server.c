@@ -39,8 +39,7 @@ static struct json *make_meta(struct mcp_call *c, const struct server *s) {
     if (s->tells_caller)
         json_put(meta, SERVER_META_CALLER, program_caller(c, &s->program));
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
-        if (json_get(given, passed[i]))
-            json_put(meta, passed[i], json_get(given, passed[i]));
+        json_put_given(meta, passed[i], json_get(given, passed[i]));
     return json_size(meta) ? meta : NULL;
 }
 
@@ -116,27 +115,12 @@ static const char *refusal(struct mcp_call *c, const struct invocation *i,
     return client_request_refusal(c, question);
 }
 
-static struct json *answer_of(struct arena *a, const char *member, struct json *value) {
-    struct json *answer = json_new_object(a);
-
-    json_put(answer, member, value);
-    return answer;
-}
-
-static struct json *refuse(struct arena *a, const char *why) {
-    struct json *error = json_new_object(a);
-
-    json_put_int(error, "code", -32603);
-    json_put_str(error, "message", why);
-    return answer_of(a, "error", error);
-}
-
 static struct json *input_request(struct arena *a, const struct server_answer *answer) {
-    struct json *request = json_new_object(a), *state = json_new_object(a);
+    struct json *request =
+        json_new_member(a, "inputRequests", json_new_member(a, QUESTION, answer->question));
 
-    json_put(request, "inputRequests", answer_of(a, QUESTION, answer->question));
-    json_put_str(state, TICKET, answer->ticket);
-    json_put(request, "requestState", state);
+    json_put(request, "requestState",
+             json_new_member(a, TICKET, json_new_string(a, answer->ticket)));
     return request;
 }
 
@@ -146,16 +130,13 @@ static struct json *input_request(struct arena *a, const struct server_answer *a
 static struct json *asked_again(struct arena *a, const struct server_answer *answer) {
     const struct json *result = answer->is_stateless ? answer->result : NULL;
     const char *type = json_get_str(result, "resultType");
-    struct json *request, *state;
+    struct json *request;
 
     if (!type || strcmp(type, "input_required") != 0)
         return NULL;
-    request = json_new_object(a);
-    state = json_new_object(a);
-    if (json_get(result, "inputRequests"))
-        json_put(request, "inputRequests", json_get(result, "inputRequests"));
-    json_put(state, STATE, json_get(result, "requestState"));
-    json_put(request, "requestState", state);
+    request = json_new_member(a, "requestState",
+                              json_new_member(a, STATE, json_get(result, "requestState")));
+    json_put_given(request, "inputRequests", json_get(result, "inputRequests"));
     return request;
 }
 
@@ -201,7 +182,7 @@ static void request_answer(struct mcp_call *c, const struct invocation *i,
         if (!why)
             return;
         request->ticket = out->ticket;
-        request->answer = refuse(c->arena, why);
+        request->answer = json_new_member(c->arena, "error", relay_error(c->arena, -32603, why));
     }
     request->answer = NULL;
     server_request(c, request, out);
@@ -211,19 +192,19 @@ static void request_answer(struct mcp_call *c, const struct invocation *i,
 
 static void put_task(struct mcp_call *c, const struct invocation *i, struct json *params) {
     const struct server_item *item = i->source->spec;
-    struct json *task = json_new_object(c->arena);
+    struct json *task;
 
     if (!item->needs_task)
         return;
+    task = json_new_object(c->arena);
     json_put_int(task, "ttl", i->source->timeout_ms + RELAY_PARKED_MS);
     json_put(params, "task", task);
 }
 
 /* For the same user as the call. */
 static struct json *params_of_task(struct mcp_call *c, const struct server *s, const char *id) {
-    struct json *params = json_new_object(c->arena);
+    struct json *params = json_new_member(c->arena, "taskId", json_new_string(c->arena, id));
 
-    json_put_str(params, "taskId", id);
     if (s->is_address)
         server_put_headers(c, params, json_new_object(c->arena), server_identity(c, s));
     return params;
@@ -283,21 +264,18 @@ static bool begin_or_go_on(struct mcp_call *c, const struct invocation *i,
     request->ticket = json_get_str(input->state, TICKET);
     if (request->ticket) {
         if (json_get(response, CLIENT_ERROR))
-            request->answer = answer_of(c->arena, "error", json_get(response, CLIENT_ERROR));
+            request->answer = json_new_member(c->arena, "error", json_get(response, CLIENT_ERROR));
         else if (response)
-            request->answer = answer_of(c->arena, "result", response);
+            request->answer = json_new_member(c->arena, "result", response);
         return response;
     }
     request->params = json_new_object(c->arena);
     request->method = make_request(c, i, request->params);
-    if (meta)
-        json_put(request->params, "_meta", meta);
+    json_put_given(request->params, "_meta", meta);
     add_headers(c, i, request->params);
     put_task(c, i, request->params);
-    if (input->responses)
-        json_put(request->params, "inputResponses", input->responses);
-    if (json_get(input->state, STATE))
-        json_put(request->params, "requestState", json_get(input->state, STATE));
+    json_put_given(request->params, "inputResponses", input->responses);
+    json_put_given(request->params, "requestState", json_get(input->state, STATE));
     return true;
 }
 

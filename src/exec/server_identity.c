@@ -47,8 +47,7 @@ const char *server_identity(struct mcp_call *c, const struct server *s) {
     o = make_claims(c, s, IDENTITY_S);
     caller = program_caller(c, &s->program);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-        if (json_get(caller, members[i]))
-            json_put(o, members[i], json_get(caller, members[i]));
+        json_put_given(o, members[i], json_get(caller, members[i]));
     put_scope(c->arena, o, json_get(caller, "scopes"));
     return sign(c, o);
 }

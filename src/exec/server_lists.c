@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/problems.h"
+#include "catalog/catalog.h"
 #include "exec/server_call.h"
 #include "exec/server_subscriptions.h"
 #include "runner/relay.h"
@@ -128,15 +130,13 @@ static bool write_file(struct mcp_call *c, const char *path, struct text t) {
     int fd = open(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bool ok = fd >= 0 && file_write_all(fd, t.p, t.len, 0);
 
-    if (fd >= 0)
-        (void)close(fd);
+    descriptor_close(fd);
     return ok && !rename(made, path);
 }
 
 static bool save(struct mcp_call *c, const struct server *s, const struct asking *a) {
-    struct text t;
+    const struct text t = json_as_text(c->arena, a->lists);
 
-    t.p = json_text(c->arena, a->lists, &t.len);
     if (t.len > SERVER_LISTS_BYTES_MAX) {
         log_warn("server_lists_failed", kv("server", s->name), kv("why", "its list is too long"));
         return false;
@@ -260,10 +260,8 @@ static int lock(struct mcp_call *c, const struct server *s) {
 
     (void)mkdir(arena_printf(c->arena, "%s/servers", c->x->site->config->state_dir), 0700);
     fd = open(side_file(c, s, "lock"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
-        (void)close(fd);
-        fd = -1;
-    }
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB))
+        descriptor_clear(&fd);
     return fd;
 }
 
@@ -307,17 +305,11 @@ static bool fetch(struct mcp_call *c, const struct server *s) {
 
 /* Other workers are told by the change of the file. */
 static void read_again(const struct mcp_call *c) {
-    char *text = NULL, *save = NULL;
-    size_t len;
-    FILE *problems = open_memstream(&text, &len);
+    struct problems p;
 
-    if (!problems)
-        return;
-    (void)catalog_servers_update(c->x->site->mcp->catalog, problems);
-    (void)fclose(problems);
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        log_warn("tool_invalid", kv("problem", line));
-    free(text);
+    problems_begin(&p);
+    (void)catalog_servers_update(c->x->site->mcp->catalog, p.f);
+    problems_end(&p, tool_kind.invalid_event);
 }
 
 /* Was any asked, and has answered? */

@@ -67,18 +67,17 @@ static bool subscribe(struct mcp_call *c, const struct server *s, const char *ur
 
 static void write_record(struct mcp_call *c, const struct server *s, const char *uri) {
     const char *path = path_of(c, ".", slot_of(c, s, uri));
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     struct json *o = json_new_object(c->arena);
     struct text t;
 
     json_put_str(o, "server", s->name);
     json_put_str(o, "uri", uri);
     json_put_int(o, "until_s", c->client.claims->exp);
-    t.p = json_text(c->arena, o, &t.len);
+    t = json_as_text(c->arena, o);
     if (fd < 0 || t.len > RECORD_BYTES_MAX || !file_write_all(fd, t.p, t.len, 0))
         log_info("subscription_failed", kv("server", s->name), kv("why", "no record of it"));
-    if (fd >= 0)
-        (void)close(fd);
+    descriptor_close(fd);
 }
 
 const char *server_subscribe(struct mcp_call *c, const struct resource *r, const char *uri) {

@@ -71,7 +71,7 @@ static bool is_child(const char *folder, const char *file) {
 enum rc mcp_directory_read(struct mcp_call *c, struct err *e) {
     const char *uri = json_get_str(c->msg.params, "uri"), *path = "";
     const struct skill *s = find_folder(c, &path);
-    struct json *result = json_new_object(c->arena), *list = json_new_array(c->arena);
+    struct json *list = json_new_array(c->arena);
 
     if (!uri)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
@@ -83,7 +83,6 @@ enum rc mcp_directory_read(struct mcp_call *c, struct err *e) {
     for (size_t i = 0; i < s->files.count; i++)
         if (is_child(path, s->files.list[i].path))
             json_add(list, skill_file_definition(c->arena, s, &s->files.list[i]));
-    json_put(result, "resources", list);
-    mcp_call_finish(c, result);
+    mcp_call_finish(c, json_new_member(c->arena, "resources", list));
     return OK;
 }

@@ -196,13 +196,12 @@ static bool take_requests(struct watcher *w) {
 
 /* ms until the next record is read, or the next heartbeat is due. */
 static int ms_until_next(const struct watcher *w) {
-    int64_t due = INT64_MAX, left;
+    int64_t due = INT64_MAX;
 
     for (const struct watched *t = w->all; t; t = t->next)
         if (t->due_ms < due)
             due = t->due_ms;
-    left = due == INT64_MAX ? WATCHDOG_INTERVAL_MS : due - clock_monotonic_ms();
-    return left < 0 ? 0 : left > WATCHDOG_INTERVAL_MS ? WATCHDOG_INTERVAL_MS : (int)left;
+    return clock_wait_ms(due, WATCHDOG_INTERVAL_MS);
 }
 
 /* Reads the record that has been due for longest; new requests are read before the next one. */

@@ -1,8 +1,6 @@
 /* Private part of tasks.h: the record of a task. */
 #include "exec/tasks.h"
 
-#include <time.h>
-
 #include "base/watchdog.h"
 #include "crypto/digest.h"
 #include "shared/message_socket.h"
@@ -241,11 +239,6 @@ enum rc task_renew_lease(struct task *t, struct err *e) {
 }
 
 bool task_backoff(int64_t until_ms) {
-    struct timespec ts = {0};
-    uint16_t random;
-
-    arc4random_buf(&random, sizeof random);
-    ts.tv_nsec = (1 + random % BACKOFF_MAX_MS) * 1000000L;
-    (void)nanosleep(&ts, NULL);
+    clock_sleep_ms(1 + arc4random_uniform(BACKOFF_MAX_MS));
     return clock_monotonic_ms() < until_ms;
 }

@@ -22,14 +22,13 @@ static bool client_has_tasks(const struct mcp_call *c) {
 }
 
 enum rc task_check_extension(struct mcp_call *c, struct err *e) {
-    struct json *required = json_new_object(c->arena), *extensions = json_new_object(c->arena);
+    struct json *extensions;
 
     if (client_has_tasks(c))
         return OK;
-    json_put(extensions, TASKS_EXTENSION, json_new_object(c->arena));
-    json_put(required, "extensions", extensions);
-    return err_missing_capability(c, required, "This request needs the extension " TASKS_EXTENSION,
-                                  e);
+    extensions = json_new_member(c->arena, TASKS_EXTENSION, json_new_object(c->arena));
+    return err_missing_capability(c, json_new_member(c->arena, "extensions", extensions),
+                                  "This request needs the extension " TASKS_EXTENSION, e);
 }
 
 enum rc task_wanted(struct mcp_call *c, const struct tool *tool, bool *wanted, struct err *e) {

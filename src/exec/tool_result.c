@@ -13,10 +13,9 @@ struct json *text_content(struct arena *a, struct text t) {
 }
 
 struct json *tool_text_result(struct arena *a, struct text t, bool is_error) {
-    struct json *result = json_new_object(a), *content = json_new_array(a);
+    struct json *content = json_new_array(a), *result = json_new_member(a, "content", content);
 
     json_add(content, text_content(a, t));
-    json_put(result, "content", content);
     if (is_error)
         json_put_bool(result, "isError", true);
     return result;
@@ -27,11 +26,9 @@ static struct json *error_result(struct arena *a, const char *sentence) {
 }
 
 struct json *tool_structured_result(struct arena *a, struct json *value) {
-    struct text t;
-    struct json *result;
+    const struct text t = json_as_text(a, value);
+    struct json *result = tool_text_result(a, t, false);
 
-    t.p = json_text(a, value, &t.len);
-    result = tool_text_result(a, t, false);
     arena_release(a, t.p);
     json_put(result, "structuredContent", value);
     return result;
@@ -59,8 +56,7 @@ struct json *tool_read_result(struct arena *a, const struct json *v) {
     json_put(result, "content", json_get(v, "content"));
     if (json_has(v, "structuredContent")) /* null is a value too */
         json_put(result, "structuredContent", json_get(v, "structuredContent"));
-    if (json_get(v, "_meta"))
-        json_put(result, "_meta", json_get(v, "_meta"));
+    json_put_given(result, "_meta", json_get(v, "_meta"));
     if (json_get_bool(v, "isError"))
         json_put_bool(result, "isError", true);
     return result;

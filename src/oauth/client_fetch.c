@@ -1,7 +1,6 @@
 #include "oauth/client_fetch.h"
 
 #include <strings.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "config/config.h"
@@ -228,7 +227,6 @@ struct concurrency_options document_limit(const struct config *c) {
 
 /* Waits a moment for the limit, during which another worker may fetch the document. */
 static enum rc ask(struct lookup *l) {
-    const struct timespec step = {0, LIMIT_STEP_MS * 1000000L};
     int64_t end_ms = clock_monotonic_ms() + LIMIT_WAIT_MS;
     struct concurrency_limit *limit = l->site->oauth->document_limit;
     enum rc rc;
@@ -237,7 +235,7 @@ static enum rc ask(struct lookup *l) {
         if (clock_monotonic_ms() >= end_ms)
             return err_set(l->e, ERR_UPSTREAM,
                            "too many clients are being looked up just now; try again");
-        nanosleep(&step, NULL);
+        clock_sleep_ms(LIMIT_STEP_MS);
         if (find_result(l))
             return l->rc;
     }

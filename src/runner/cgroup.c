@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #define OWN_GROUP "/proc/self/cgroup"
@@ -27,13 +26,10 @@ static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified",
 /* ---- small files ---- */
 
 static bool write_at(int dir, const char *name, const char *text) {
-    int fd = openat(dir, name, O_WRONLY | O_CLOEXEC), why;
+    int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
     bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
 
-    why = errno;
-    if (fd >= 0)
-        (void)close(fd);
-    errno = why;
+    descriptor_close(fd);
     return ok;
 }
 
@@ -94,10 +90,8 @@ static int open_own(void) {
         int n = snprintf(path, sizeof path, "%s%s", mounts[i], own);
 
         fd = n < (int)sizeof path ? open_folder(AT_FDCWD, path) : -1;
-        if (fd >= 0 && (!is_cgroup2(fd) || !is_ours(fd))) {
-            (void)close(fd);
-            fd = -1;
-        }
+        if (fd >= 0 && (!is_cgroup2(fd) || !is_ours(fd)))
+            descriptor_clear(&fd);
     }
     return fd;
 }
@@ -126,8 +120,7 @@ void cgroup_tree_open(struct cgroup_tree *t, const char *root) {
     if (t->dir < 0)
         return;
     if (!root && !move_into_leaf(t->dir)) {
-        (void)close(t->dir);
-        t->dir = -1;
+        descriptor_clear(&t->dir);
         return;
     }
     remove_left_behind(t);
@@ -222,8 +215,7 @@ bool cgroup_ran_out_of_memory(struct cgroup *g) {
     const char *count;
     int64_t before = g->oom_kills;
 
-    if (fd >= 0)
-        (void)close(fd);
+    descriptor_close(fd);
     text[n > 0 ? n : 0] = 0;
     count = strstr(text, OOM_KILLS);
     if (count)
@@ -241,17 +233,12 @@ static bool is_empty(const struct cgroup *g) {
 }
 
 static void close_group(struct cgroup *g) {
-    if (g->events >= 0)
-        (void)close(g->events);
-    if (g->kill >= 0)
-        (void)close(g->kill);
-    if (g->dir >= 0)
-        (void)close(g->dir);
-    g->dir = -1;
+    descriptor_clear(&g->events);
+    descriptor_clear(&g->kill);
+    descriptor_clear(&g->dir);
 }
 
 bool cgroup_end(const struct cgroup_tree *t, unsigned number, struct cgroup *g, int wait_ms) {
-    const struct timespec pause = {0, PAUSE_MS * 1000000L};
     int64_t until = clock_monotonic_ms() + wait_ms;
     char name[NAME_MAX_BYTES];
 
@@ -260,7 +247,7 @@ bool cgroup_end(const struct cgroup_tree *t, unsigned number, struct cgroup *g, 
     if (write(g->kill, "1", 1) != 1)
         return false;
     while (!is_empty(g) && clock_monotonic_ms() < until)
-        (void)nanosleep(&pause, NULL);
+        clock_sleep_ms(PAUSE_MS);
     if (!is_empty(g))
         return false;
     close_group(g);

@@ -6,7 +6,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/watchdog.h"
@@ -164,9 +163,8 @@ unsigned orphans_kill(void) {
 }
 
 void orphans_end(int wait_ms) {
-    const struct timespec pause = {0, ORPHANS_PAUSE_MS * 1000000L};
     int64_t until = clock_monotonic_ms() + wait_ms;
 
     while (orphans_kill() && clock_monotonic_ms() < until)
-        (void)nanosleep(&pause, NULL);
+        clock_sleep_ms(ORPHANS_PAUSE_MS);
 }

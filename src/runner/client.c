@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "runner/child.h"
@@ -35,9 +34,8 @@ const char *runner_chosen(void) {
 
 /* Does not block: connect(2) on a full queue says EAGAIN. */
 static int connect_runner(void) {
-    const struct timespec pause = {0, FULL_PAUSE_MS * 1000000L};
     struct sockaddr_un to = address;
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), why;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return -1;
@@ -48,24 +46,19 @@ static int connect_runner(void) {
             return fd;
         if (errno != EAGAIN && errno != EINTR)
             break;
-        (void)nanosleep(&pause, NULL);
+        clock_sleep_ms(FULL_PAUSE_MS);
     }
-    why = errno;
-    (void)close(fd);
-    errno = why;
+    descriptor_close(fd);
     return -1;
 }
 
 /* Connects, and sends the first message. -1: errno. */
 static int connect_with(const struct text *message, const int *fds, unsigned count) {
-    int conn = connect_runner(), why;
+    int conn = connect_runner();
 
-    if (conn < 0 || packet_send(conn, message, fds, count))
-        return conn;
-    why = errno;
-    (void)close(conn);
-    errno = why;
-    return -1;
+    if (conn >= 0 && !packet_send(conn, message, fds, count))
+        descriptor_clear(&conn);
+    return conn;
 }
 
 static int ask(enum run_kind kind) {

@@ -4,8 +4,10 @@
 #include "runner/instance.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/param.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -48,12 +50,6 @@ static struct pool {
 
 /* ---- one instance ---- */
 
-static void close_fd(int *fd) {
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
-}
-
 static void close_all(const int *fds, unsigned count) {
     for (unsigned i = 0; i < count; i++)
         (void)close(fds[i]);
@@ -63,7 +59,7 @@ static void close_all(const int *fds, unsigned count) {
 static void forget(struct instance *x) {
     (void)epoll_ctl(pool.epoll, EPOLL_CTL_DEL, x->fds[INSTANCE_RUN], NULL);
     for (int i = 0; i < INSTANCE_FDS; i++)
-        close_fd(&x->fds[i]);
+        descriptor_clear(&x->fds[i]);
     x->state = FREE;
 }
 
@@ -78,7 +74,7 @@ static void log_stderr(const struct instance *x) {
 }
 
 static void begin_end(struct instance *x) {
-    close_fd(&x->fds[INSTANCE_IN]);
+    descriptor_clear(&x->fds[INSTANCE_IN]);
     x->state = INPUT_CLOSED;
     x->until_ms = clock_monotonic_ms() + PROCESS_GRACE_MS;
 }
@@ -198,7 +194,7 @@ static void call_server(int client, const struct instance_key *key) {
 
     answer.found = relay_pool_call(key, &fd, &answer.wait_ms);
     (void)packet_send(client, &message, &fd, answer.found == INSTANCE_FOUND);
-    close_fd(&fd);
+    descriptor_close(fd);
 }
 
 static void tell_state(int client, uint32_t number) {
@@ -306,9 +302,9 @@ static void serve_event(const struct epoll_event *event) {
         note_end(event->data.ptr);
 }
 
-/* Does what is due. Returns the ms until the next is; -1: there is none. *count: how many there
- * are. */
-static int serve_instances(bool end_all, unsigned *count) {
+/* Does what is due. Returns when the next is, INT64_MAX: there is none. *count: how many there are.
+ */
+static int64_t serve_instances(bool end_all, unsigned *count) {
     int64_t now = clock_monotonic_ms(), next = INT64_MAX;
 
     *count = 0;
@@ -322,24 +318,18 @@ static int serve_instances(bool end_all, unsigned *count) {
         (*count)++;
         next = x->until_ms < next ? x->until_ms : next;
     }
-    return next == INT64_MAX ? -1 : next <= now ? 0 : (int)(next - now);
+    return next;
 }
 
-/* How long the instances are needed, in ms; -1: for ever. Without a client nobody will need them: a
- * daemon that has stopped leaves nothing behind. But when the machine has paused for longer than
+/* Until when the instances are needed; INT64_MAX: for ever. Without a client nobody will need them:
+ * a daemon that has stopped leaves nothing behind. But when the machine has paused for longer than
  * clients wait for an answer, all of them connect anew (instance.c). */
-static int needed_for_ms(void) {
-    const int64_t now = clock_monotonic_ms();
-
+static int64_t needed_until(void) {
     if (pool.stopping)
         return 0;
     if (pool.clients)
-        pool.needed_until_ms = now + CLIENTLESS_MS;
-    return pool.clients ? -1 : pool.needed_until_ms <= now ? 0 : (int)(pool.needed_until_ms - now);
-}
-
-static bool is_empty(unsigned instances) {
-    return !instances && !relay_pool_count();
+        pool.needed_until_ms = clock_monotonic_ms() + CLIENTLESS_MS;
+    return pool.clients ? INT64_MAX : pool.needed_until_ms;
 }
 
 void instance_pool_main(int connections) {
@@ -352,17 +342,18 @@ void instance_pool_main(int connections) {
     }
     accept_client();
     for (;;) {
-        const int needed_ms = needed_for_ms();
-        int wait_ms = serve_instances(!needed_ms, &count), n;
+        const int64_t needed = needed_until();
+        const bool end_all = needed <= clock_monotonic_ms();
+        const int64_t due = serve_instances(end_all, &count);
+        int n;
 
-        if (!needed_ms)
+        if (end_all)
             relay_pool_retire_all();
         /* A connection that has come meanwhile stays in the socket, for the next pool. */
-        if (needed_ms >= 0 && is_empty(count))
+        if (needed != INT64_MAX && !count && !relay_pool_count())
             _exit(0);
-        if (needed_ms > 0 && (wait_ms < 0 || needed_ms < wait_ms))
-            wait_ms = needed_ms;
-        n = epoll_wait(pool.epoll, events, EVENTS_MAX, wait_ms);
+        n = epoll_wait(pool.epoll, events, EVENTS_MAX,
+                       clock_wait_ms(end_all ? due : MIN(due, needed), INT_MAX));
         for (int i = 0; i < n; i++)
             serve_event(&events[i]);
     }

@@ -97,8 +97,7 @@ static bool allow_at(int ruleset, int dir, const char *path, uint64_t access) {
     int fd = openat(dir, path, O_PATH | O_CLOEXEC);
     bool ok = fd >= 0 && allow_open(ruleset, fd, access);
 
-    if (fd >= 0)
-        (void)close(fd);
+    descriptor_close(fd);
     return ok;
 }
 
@@ -133,7 +132,7 @@ static void allow_etc(int ruleset) {
 
 static int make_ruleset(const struct run_request *r, const char *home) {
     const char *const own[] = {r->dir, r->argv[0], NULL}, *const private[] = {home, NULL};
-    int ruleset = new_ruleset(), why;
+    int ruleset = new_ruleset();
 
     if (ruleset < 0)
         return -1;
@@ -142,13 +141,10 @@ static int make_ruleset(const struct run_request *r, const char *home) {
     allow_etc(ruleset);
     /* Whether these exist is for chdir and execve to say. */
     allow_those_that_exist(ruleset, own, READING);
-    if (allow_all(ruleset, r->read, READING) && allow_all(ruleset, r->write, handled()) &&
-        allow_all(ruleset, private, handled()))
-        return ruleset;
-    why = errno;
-    (void)close(ruleset);
-    errno = why;
-    return -1;
+    if (!allow_all(ruleset, r->read, READING) || !allow_all(ruleset, r->write, handled()) ||
+        !allow_all(ruleset, private, handled()))
+        descriptor_clear(&ruleset);
+    return ruleset;
 }
 
 /* ---- those that are kept ---- */

@@ -95,6 +95,5 @@ void private_directory_empty(const char *base) {
 
     while (top >= 0 && remove_entries(top, &moved))
         ;
-    if (top >= 0)
-        (void)close(top);
+    descriptor_close(top);
 }

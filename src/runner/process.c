@@ -27,26 +27,14 @@ struct process {
     struct process_result *result;
 };
 
-static void close_fd(int *fd) {
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
-}
-
 static void close_all(struct process *r) {
-    close_fd(&r->in);
-    close_fd(&r->out);
-    close_fd(&r->err);
-    close_fd(&r->runner);
+    descriptor_clear(&r->in);
+    descriptor_clear(&r->out);
+    descriptor_clear(&r->err);
+    descriptor_clear(&r->runner);
 }
 
 /* ---- starting it ---- */
-
-static int time_left(const struct process *r) {
-    int64_t left = r->deadline_ms - clock_monotonic_ms();
-
-    return left < 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
-}
 
 /* A pipe whose end `theirs` (0: to read) is the program's. That one is in blocking mode, and a
  * program of another user may open it anew, as /dev/stderr. */
@@ -118,7 +106,7 @@ static bool start(struct process *r) {
     if (!ok)
         note_unheard(r->result, errno);
     for (int i = 0; i < 3; i++)
-        close_fd(&fds[i]);
+        descriptor_clear(&fds[i]);
     return ok;
 }
 
@@ -143,7 +131,7 @@ static void write_input(struct process *r) {
     if (n < 0 && errno == EPIPE)
         r->result->unread = r->spec->persistent && is_unread(r);
     if ((!r->input.len && !r->spec->persistent) || (n < 0 && errno != EAGAIN && errno != EINTR))
-        close_fd(&r->in);
+        descriptor_clear(&r->in);
 }
 
 /* Reads once. What does not fit sets the buffer's overflow. False: nothing there now. */
@@ -158,7 +146,7 @@ static bool read_some(int *fd, struct buf *b) {
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     if (n <= 0) {
-        close_fd(fd);
+        descriptor_clear(fd);
         return false;
     }
     fits = b->max - b->len < (size_t)n ? b->max - b->len : (size_t)n;
@@ -241,7 +229,7 @@ static bool has_ended(struct process *r) {
 
 /* How long to wait for what happens next; -1: the program is to be stopped. */
 static int next_wait(struct process *r) {
-    int left = time_left(r),
+    int left = clock_wait_ms(r->deadline_ms, INT_MAX),
         tick = r->spec->before_wait ? r->spec->before_wait(r->spec->before_wait_arg) : INT_MAX;
 
     if (!left || tick < 0) {
@@ -312,16 +300,14 @@ static void serve(struct process *r) {
 
 /* Waits until the runner says that it is gone. Why it ends is known already: this is not how. */
 static bool await_end(struct process *r, int64_t wait_ms) {
-    int64_t until = clock_monotonic_ms() + wait_ms, left;
+    const int64_t until = clock_monotonic_ms() + wait_ms;
     struct process_result end = {0};
     struct process unheard = {.runner = r->runner, .result = &end};
+    struct pollfd p = {.fd = r->runner, .events = POLLIN};
     bool ended = false;
 
-    while (!ended && (left = until - clock_monotonic_ms()) > 0) {
-        struct pollfd p = {.fd = r->runner, .events = POLLIN};
-
-        ended = poll(&p, 1, (int)left) > 0 && has_ended(&unheard);
-    }
+    for (int left; !ended && (left = clock_wait_ms(until, INT_MAX)) > 0;)
+        ended = poll(&p, 1, left) > 0 && has_ended(&unheard);
     r->result->cpu_us = end.cpu_us;
     r->result->max_rss_kib = end.max_rss_kib;
     return ended;
@@ -347,7 +333,7 @@ static void give_back(struct process *r) {
     if (!p->once && r->in >= 0 && r->out >= 0 && r->err >= 0 && !r->input.len && !r->output.len &&
         instance_give(&p->key, fds))
         return;
-    close_fd(&r->in);
+    descriptor_clear(&r->in);
     if (r->runner >= 0 && !await_end(r, PROCESS_GRACE_MS))
         stop(r);
 }

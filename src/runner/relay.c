@@ -2,10 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 #include "runner/client.h"
@@ -22,12 +21,6 @@
 
 /* ---- the end ---- */
 
-static void close_fd(int *fd) {
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
-}
-
 static void set_state(struct relay *r, enum relay_state state, int64_t wait_ms) {
     r->state = state;
     r->deadline_ms = clock_monotonic_ms() + wait_ms;
@@ -38,7 +31,7 @@ static void close_input(struct relay *r) {
     const struct text word = text_of(r->why ? RELAY_WORD_FAILED : RELAY_WORD_ENDING);
 
     (void)packet_send(r->control, &word, NULL, 0);
-    close_fd(&r->in);
+    descriptor_clear(&r->in);
     set_state(r, RELAY_INPUT_CLOSED, PROCESS_GRACE_MS);
 }
 
@@ -84,9 +77,9 @@ static void note_end(struct relay *r) {
                                         run_step_text(a.step), strerror(a.code))
                          : arena_printf(r->keep, "it ended with %s %d",
                                         a.end == RUN_SIGNALLED ? "signal" : "exit status", a.code));
-    close_fd(&r->in);
-    close_fd(&r->out);
-    close_fd(&r->run);
+    descriptor_clear(&r->in);
+    descriptor_clear(&r->out);
+    descriptor_clear(&r->run);
     set_state(r, RELAY_STOPPING, LINGER_MS);
 }
 
@@ -116,8 +109,8 @@ static void close_caller(struct relay *r, struct relay_caller *c) {
     relay_forget_caller(r, c);
     relay_queue_free(&c->in);
     relay_queue_free(&c->out);
-    close_fd(&c->passed);
-    close_fd(&c->fd);
+    descriptor_clear(&c->passed);
+    descriptor_clear(&c->fd);
 }
 
 static void accept_caller(struct relay *r) {
@@ -188,12 +181,12 @@ static void read_server(struct relay *r) {
     if (too_long || r->from_server.len > RELAY_MESSAGE_MAX) {
         relay_end(r, arena_printf(r->keep, "it sent a message of more than %zu bytes",
                                   RELAY_MESSAGE_MAX));
-        close_fd(&r->out);
+        descriptor_clear(&r->out);
     }
     if (!r->from_server.len)
         relay_queue_take(&r->from_server, 0);
     if (!more)
-        close_fd(&r->out);
+        descriptor_clear(&r->out);
 }
 
 /* A line of log for each of stderr, so that a traceback is readable. */
@@ -217,13 +210,13 @@ static void read_errors(struct relay *r) {
                                          line.len < STDERR_LINE_MAX ? line.len : STDERR_LINE_MAX)));
     }
     if (!more)
-        close_fd(&r->err);
+        descriptor_clear(&r->err);
 }
 
 static void write_server(struct relay *r) {
     if (relay_queue_write(&r->to_server, r->in))
         return;
-    close_fd(&r->in); /* its end is noticed by `run` */
+    descriptor_clear(&r->in); /* its end is noticed by `run` */
     relay_queue_free(&r->to_server);
 }
 
@@ -295,11 +288,8 @@ static int next_wait(struct relay *r, bool needed, int64_t *idle_from) {
     const int64_t now = clock_monotonic_ms();
     const int64_t due = relay_parked_due(r), ends = relay_subscriptions_due(r);
     const int64_t listens = relay_listen_due(r), told = relay_lists_due(r);
-    int64_t until = r->deadline_ms < due ? r->deadline_ms : due;
+    int64_t until = MIN(MIN(MIN(r->deadline_ms, due), MIN(ends, listens)), told);
 
-    until = until < ends ? until : ends;
-    until = until < listens ? until : listens;
-    until = until < told ? until : told;
     if (needed || r->state != RELAY_RUNNING)
         *idle_from = now;
     if (r->state == RELAY_RUNNING && !needed) {
@@ -313,7 +303,7 @@ static int next_wait(struct relay *r, bool needed, int64_t *idle_from) {
             until = end;
         }
     }
-    return until == INT64_MAX ? -1 : until <= now ? 0 : (int)(until - now);
+    return clock_wait_ms(until, INT_MAX);
 }
 
 /* Only while it is used: an idle server is woken by nobody. */

@@ -42,6 +42,7 @@
 #define RELAY_TICKET_LEN 32        /* what names a parked call */
 #define RELAY_USER_MAX 64          /* bytes */
 #define RELAY_VERSION "2025-11-25" /* of MCP: the one that is asked for */
+#define RELAY_VERSIONS_HANDSHAKE RELAY_VERSION " 2025-06-18 2025-03-26 2024-11-05"
 #define RELAY_VERSION_STATELESS "2026-07-28"
 #define RELAY_META "io.modelcontextprotocol/" /* before the members of its _meta */
 #define RELAY_DISCOVER_MS 5000                /* for a server that may know only older revisions */
@@ -221,6 +222,8 @@ void relay_forget_caller(struct relay *r, struct relay_caller *caller);
 void relay_greet(struct relay *r, struct relay_caller *c);
 void relay_say(struct relay_caller *caller, const char *word, const char *detail);
 void relay_send(struct relay_queue *q, struct arena *a, const struct json *message);
+/* The error of a response (JSON-RPC 2.0 §5.1). */
+struct json *relay_error(struct arena *a, int code, const char *message);
 /* The call with this number; NULL: there is none. */
 struct relay_call *relay_find_call(struct relay *r, const struct json *id);
 /* Of the relay itself; NULL: there are too many calls. */

@@ -7,11 +7,18 @@
 /* ---- sending ---- */
 
 void relay_send(struct relay_queue *q, struct arena *a, const struct json *message) {
-    size_t len;
-    const char *text = json_text(a, message, &len);
+    const struct text t = json_as_text(a, message);
 
-    relay_queue_add(q, text, len);
+    relay_queue_add(q, t.p, t.len);
     relay_queue_add(q, "\n", 1);
+}
+
+struct json *relay_error(struct arena *a, int code, const char *message) {
+    struct json *error = json_new_object(a);
+
+    json_put_int(error, "code", code);
+    json_put_str(error, "message", message);
+    return error;
 }
 
 void relay_say(struct relay_caller *caller, const char *word, const char *detail) {
@@ -29,8 +36,7 @@ static void notify_server(struct relay *r, const char *method, struct json *para
 
     json_put_str(o, "jsonrpc", "2.0");
     json_put_str(o, "method", method);
-    if (params)
-        json_put(o, "params", params);
+    json_put_given(o, "params", params);
     relay_send(&r->to_server, r->arena, o);
 }
 
@@ -85,8 +91,7 @@ struct relay_call *relay_request(struct relay *r, const char *method, struct jso
     json_put_str(o, "jsonrpc", "2.0");
     json_put_int(o, "id", call->id);
     json_put_str(o, "method", method);
-    if (params)
-        json_put(o, "params", params);
+    json_put_given(o, "params", params);
     relay_add_meta(r, o);
     relay_send(&r->to_server, r->arena, o);
     return call;
@@ -276,15 +281,6 @@ void relay_forget_caller(struct relay *r, struct relay_caller *caller) {
 
 /* ---- from the server ---- */
 
-static bool is_known_version(const char *version) {
-    static const char *const known[] = {"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
-
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (version && !strcmp(version, known[i]))
-            return true;
-    return false;
-}
-
 /* What a server says is shown to an admin. */
 static const char *quote(struct relay *r, const char *text) {
     return text_quotable(r->keep, text ? text : "");
@@ -314,7 +310,7 @@ static void take_initialize(struct relay *r, const struct json *message) {
                                    quote(r, json_get_str(json_get(message, "error"), "message"))));
         return;
     }
-    if (!is_known_version(version)) {
+    if (!version || !list_has(RELAY_VERSIONS_HANDSHAKE, version)) {
         relay_end(r, arena_printf(r->keep, "it speaks version %s of MCP, which is not known",
                                   quote(r, version)));
         return;
@@ -456,14 +452,14 @@ static int64_t guess_id(struct text line) {
 
 /* An answer that cannot be read is an error at once, not one that never comes. */
 static bool take_unreadable(struct relay *r, struct text line, const char *why) {
-    struct json *o = json_new_object(r->arena), *error = json_new_object(r->arena);
+    struct json *o = json_new_object(r->arena);
 
     json_put_int(o, "id", line.p[0] == '{' ? guess_id(line) : 0);
     if (!relay_find_call(r, json_get(o, "id")))
         return false;
-    json_put_int(error, "code", -32603);
-    json_put_str(error, "message", arena_printf(r->arena, "its answer cannot be read: %s", why));
-    json_put(o, "error", error);
+    json_put(o, "error",
+             relay_error(r->arena, -32603,
+                         arena_printf(r->arena, "its answer cannot be read: %s", why)));
     take_response(r, o);
     return true;
 }

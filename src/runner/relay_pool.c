@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,11 +39,8 @@ static struct relay_counts {
 } * counts;
 
 static bool map_counts(void) {
-    void *p = counts ? counts
-                     : mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    counts = p == MAP_FAILED ? NULL : p;
+    if (!counts)
+        counts = memory_shared(sizeof *counts);
     return counts;
 }
 
@@ -286,8 +282,7 @@ bool relay_pool_event(struct relay_entry *x) {
     }
     if (x->is_usable) /* it was killed */
         note_failure(x);
-    (void)close(x->control);
-    x->control = -1;
+    descriptor_clear(&x->control);
     return false;
 }
 

@@ -26,11 +26,7 @@ static void send_response(struct relay *r, struct json *id, const char *member,
 }
 
 static void refuse(struct relay *r, struct json *id, int code, const char *text) {
-    struct json *error = json_new_object(r->arena);
-
-    json_put_int(error, "code", code);
-    json_put_str(error, "message", text);
-    send_response(r, id, "error", error);
+    send_response(r, id, "error", relay_error(r->arena, code, text));
 }
 
 /* The answer, once. */
@@ -66,16 +62,6 @@ static struct relay_call *call_of_only_user(struct relay *r) {
             newest = call;
     }
     return newest;
-}
-
-static bool is_question(const char *method) {
-    static const char *const known[] = {"elicitation/create", "sampling/createMessage",
-                                        "roots/list"};
-
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(method, known[i]))
-            return true;
-    return false;
 }
 
 /* By its progress token, which is none that the server counts for its own requests. *call, NULL: it
@@ -175,7 +161,7 @@ void relay_take_question(struct relay *r, struct json *message, const char *meth
         send_response(r, id, "result", json_new_object(r->arena));
         return;
     }
-    if (!is_question(method)) {
+    if (!list_has("elicitation/create sampling/createMessage roots/list", method)) {
         refuse(r, id, -32601, "Method not found");
         return;
     }
@@ -221,13 +207,10 @@ static bool is_parked(const struct relay_call *call) {
 }
 
 void relay_end_question(struct relay *r, struct relay_call *call) {
-    struct json *error = json_new_object(r->arena);
-
     r->parked -= is_parked(call);
-    json_put_int(error, "code", -32603);
-    json_put_str(error, "message", "The client has given no answer");
     if (*call->question)
-        close_question(r, call, "error", error);
+        close_question(r, call, "error",
+                       relay_error(r->arena, -32603, "The client has given no answer"));
     relay_queue_free(&call->held);
 }
 

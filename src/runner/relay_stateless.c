@@ -113,9 +113,7 @@ void relay_take_discover(struct relay *r, const struct json *message) {
 /* ---- changes ---- */
 
 void relay_listen(struct relay *r) {
-    struct json *params = json_new_object(r->arena), *wanted = json_new_object(r->arena);
-    struct json *uris = json_new_array(r->arena);
-    struct relay_call *call;
+    struct json *wanted = json_new_object(r->arena), *uris = json_new_array(r->arena);
 
     if (r->listening)
         relay_cancel(r, r->listening);
@@ -126,9 +124,8 @@ void relay_listen(struct relay *r) {
         json_add_str(uris, r->subscriptions[i].uri);
     if (r->subscription_count)
         json_put(wanted, "resourceSubscriptions", uris);
-    json_put(params, "notifications", wanted);
-    call = relay_request(r, "subscriptions/listen", params);
-    r->listening = call;
+    r->listening = relay_request(r, "subscriptions/listen",
+                                 json_new_member(r->arena, "notifications", wanted));
     r->listened_from_ms = clock_monotonic_ms();
     r->listen_ms = 0;
 }

@@ -14,13 +14,12 @@ static struct relay_subscription *find(struct relay *r, const char *uri) {
 
 /* The answer is not waited for: a server that refuses never tells of a change. */
 static void tell_server(struct relay *r, const char *method, const char *uri) {
-    struct json *params = json_new_object(r->arena);
     struct relay_call *call;
 
     if (r->is_stateless)
         return;
-    json_put_str(params, "uri", uri);
-    call = relay_request(r, method, params);
+    call =
+        relay_request(r, method, json_new_member(r->arena, "uri", json_new_string(r->arena, uri)));
     if (call)
         relay_remove_call(r, call);
 }
@@ -48,8 +47,7 @@ static bool add(struct relay *r, const char *uri, const char *user, int file) {
 }
 
 static void keep_lists_file(struct relay *r, struct relay_caller *caller) {
-    if (r->lists_file >= 0)
-        (void)close(r->lists_file);
+    descriptor_clear(&r->lists_file);
     r->lists_file = caller->passed;
     caller->passed = -1;
     relay_say(caller, RELAY_SUBSCRIBED, NULL);
@@ -58,7 +56,7 @@ static void keep_lists_file(struct relay *r, struct relay_caller *caller) {
 void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct json *message) {
     const char *uri = json_get_str(message, "uri"), *user = json_get_str(message, "user");
     struct relay_subscription *s = uri ? find(r, uri) : NULL;
-    const int file = caller->passed;
+    int file = caller->passed;
     int64_t seconds = 0;
 
     if (file >= 0 && uri && !*uri) {
@@ -69,8 +67,7 @@ void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct 
     (void)json_get_int(message, "seconds", &seconds);
     if (file < 0 || !uri || !user || seconds <= 0 || seconds > RELAY_SUBSCRIPTION_S_MAX ||
         (!s && !add(r, uri, user, file))) {
-        if (file >= 0)
-            (void)close(file);
+        descriptor_close(file);
         relay_say(caller, RELAY_BUSY, NULL);
         return;
     }

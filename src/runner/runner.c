@@ -9,7 +9,6 @@
 #include <pwd.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -115,13 +114,12 @@ static bool open_pool(struct pool *p, int listener) {
     p->runner.listener = listener;
     p->runner.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     p->signals = open_signals();
-    p->runner.shared = mmap(NULL, sizeof *p->runner.shared, PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (p->runner.shared != MAP_FAILED) {
+    p->runner.shared = memory_shared(sizeof *p->runner.shared);
+    if (p->runner.shared) {
         p->runner.shared->pid = getpid();
         p->runner.shared->started_s = clock_realtime_ms() / 1000;
     }
-    return p->runner.wake >= 0 && p->signals >= 0 && p->runner.shared != MAP_FAILED &&
+    return p->runner.wake >= 0 && p->signals >= 0 && p->runner.shared &&
            fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK) >= 0 &&
            fcntl(listener, F_SETFD, FD_CLOEXEC) >= 0 &&
            !setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof idle);
@@ -286,8 +284,7 @@ static void lower_programs(void) {
 
     if (fd >= 0 && write(fd, OOM_SCORE_OF_PROGRAMS, sizeof OOM_SCORE_OF_PROGRAMS - 1) < 0)
         log_warn("runner_failed", kv("why", OOM_SCORE " cannot be written"));
-    if (fd >= 0)
-        (void)close(fd);
+    descriptor_close(fd);
 }
 
 int runner_main(int listener, const struct runner_options *o) {
@@ -376,7 +373,6 @@ bool runner_listen(const char *dir, int *listener, int *connector) {
         *connector = open(sa.sun_path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
     (void)umask(before);
     (void)unlink(sa.sun_path);
-    if (at >= 0)
-        (void)close(at);
+    descriptor_close(at);
     return *connector >= 0;
 }

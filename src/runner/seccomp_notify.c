@@ -78,15 +78,11 @@ static bool close_metadata(int fd, int family, uint64_t pass) {
 static int make_socket(const struct seccomp_data *call, uint64_t pass, bool guarded) {
     const int family = (int)call->args[0];
     int fd = (int)syscall(SYS_socket, family, (int)call->args[1] | SOCK_CLOEXEC, (int)call->args[2],
-                          0, 0, pass),
-        why;
+                          0, 0, pass);
 
-    if (fd < 0 || !guarded || close_metadata(fd, family, pass))
-        return fd;
-    why = errno;
-    (void)close(fd);
-    errno = why;
-    return -1;
+    if (fd >= 0 && guarded && !close_metadata(fd, family, pass))
+        descriptor_clear(&fd);
+    return fd;
 }
 
 static void refuse(int listener, uint64_t id, int error) {
@@ -107,8 +103,7 @@ static void give_socket(const struct seccomp_filter *f, const struct seccomp_not
 
     if (fd < 0 || ioctl(f->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &give) < 0)
         refuse(f->listener, asked->id, errno);
-    if (fd >= 0)
-        (void)close(fd);
+    descriptor_clear(&fd);
 }
 
 /* ---- questions ---- */

@@ -259,8 +259,7 @@ static int64_t read_client(struct run *run, int64_t kill_ms) {
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return kill_ms;
-    (void)close(run->conn);
-    run->conn = -1;
+    descriptor_clear(&run->conn);
     return 0;
 }
 
@@ -320,8 +319,7 @@ static void finish(struct run *run) {
 
 static void close_descriptors(struct run *run) {
     for (unsigned i = 0; i < run->fd_count; i++)
-        if (run->fds[i] >= 0)
-            (void)close(run->fds[i]);
+        descriptor_clear(&run->fds[i]);
     run->fd_count = 0;
 }
 
@@ -329,10 +327,8 @@ static void close_descriptors(struct run *run) {
  * first, does not wake up once more for them. */
 static void close_inputs(struct run *run) {
     for (unsigned i = 0; i < run->fd_count; i++)
-        if (i != STDOUT_FILENO && i != STDERR_FILENO) {
-            (void)close(run->fds[i]);
-            run->fds[i] = -1;
-        }
+        if (i != STDOUT_FILENO && i != STDERR_FILENO)
+            descriptor_clear(&run->fds[i]);
 }
 
 static void do_run(struct run *run) {
@@ -405,8 +401,7 @@ static void serve(int conn) {
     if (kind != RUN_STATE && kind != RUN_INSTANCES && n >= 0 && run.conn >= 0)
         (void)send(run.conn, &run.answer, sizeof run.answer, MSG_NOSIGNAL | MSG_DONTWAIT);
     close_descriptors(&run);
-    if (run.conn >= 0)
-        (void)close(run.conn);
+    descriptor_close(run.conn);
     if (kind == RUN_PROGRAM)
         clear_away(&run);
 }

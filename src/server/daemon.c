@@ -41,7 +41,6 @@ void daemon_forbid_dumps(void) {
 /* ---- the lock on STATE_DIR ---- */
 
 static enum rc lock_file(int fd, const char *dir, struct err *e) {
-    const struct timespec step = {0, LOCK_STEP_MS * 1000000L};
     const struct flock wanted = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     const int64_t end_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
 
@@ -62,7 +61,7 @@ static enum rc lock_file(int fd, const char *dir, struct err *e) {
                 "folder of its own",
                 process, dir);
         }
-        nanosleep(&step, NULL);
+        clock_sleep_ms(LOCK_STEP_MS);
     }
     return OK;
 }
@@ -73,8 +72,7 @@ enum rc state_lock(const struct config *config, int *fd, struct err *e) {
 
     *fd = dir_fd < 0 ? -1
                      : openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (dir_fd >= 0)
-        (void)close(dir_fd);
+    descriptor_close(dir_fd);
     if (*fd < 0 && config->endpoints == GROUP_METADATA)
         return OK; /* this service stores nothing */
     if (*fd < 0)
@@ -82,12 +80,6 @@ enum rc state_lock(const struct config *config, int *fd, struct err *e) {
                        "STATE_DIR %s must be a folder that the service's user can write: %s", dir,
                        strerror(errno));
     return lock_file(*fd, dir, e);
-}
-
-void state_unlock(int *fd) {
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
 }
 
 /* ---- notifications to systemd ---- */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "app/app.h"
+#include "base/problems.h"
 #include "metrics/metrics.h"
 #include "server/server.h"
 
@@ -119,15 +120,6 @@ void sizing_tick(struct master *m, int64_t now) {
 
 /* ---- a reload ---- */
 
-/* A log line for each line of text. */
-static void log_lines(enum log_level level, const char *event, char *text) {
-    char *rest = text, *line;
-
-    while ((line = strsep(&rest, "\n")))
-        if (*line)
-            LOG_AT(level, event, kv("why", line));
-}
-
 /* Logins, tasks and streams that have begun are stored in the old one, which is locked. */
 static bool keeps_state_dir(const struct config *config, const struct config *now, FILE *problems) {
     if (!strcmp(config->state_dir, now->state_dir))
@@ -140,29 +132,23 @@ static bool keeps_state_dir(const struct config *config, const struct config *no
 /* Fills the sites and the catalog, if the daemon would start with them. A site that is wrong stays
  * as it is. */
 static bool load(const char *path, const struct site_set *now, struct generation *out) {
-    char *text = NULL;
-    size_t len = 0;
     struct app_checked checked = {0};
-    FILE *problems = open_memstream(&text, &len);
+    struct problems p;
     struct site_set *sites;
     bool good;
 
-    if (!problems) {
-        log_error("reload_failed", kv("why", "out of memory"));
-        return false;
-    }
-    sites = site_set_load(path, now, problems);
-    good = sites && keeps_state_dir(sites->config->host, now->config->host, problems) &&
-           app_check_sites(sites, now, problems, &checked);
-    fclose(problems);
-    log_lines(good && !sites->config->refused ? LOG_WARN : LOG_ERROR,
-              good ? "config_problem" : "reload_failed", text);
+    problems_begin(&p);
+    sites = site_set_load(path, now, p.f);
+    good = sites && keeps_state_dir(sites->config->host, now->config->host, p.f) &&
+           app_check_sites(sites, now, p.f, &checked);
+    for (const char *line; (line = problems_next(&p));)
+        LOG_AT(good && !sites->config->refused ? LOG_WARN : LOG_ERROR,
+               good ? "config_problem" : "reload_failed", kv("why", line));
     if (!good)
         log_error("reload_failed", kv("hint", "the running configuration stays in force"));
     else if (sites->config->refused)
         log_error("sites_refused", kvn("sites", (int64_t)sites->config->refused),
                   kv("hint", "they stay as they were, or are not served; the others are reloaded"));
-    free(text);
     out->sites = sites;
     out->config = sites ? sites->config->host : NULL;
     out->catalog = checked.catalog;

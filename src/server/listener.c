@@ -80,8 +80,7 @@ static int probe(const struct sockaddr_un *sa) {
 
     if (fd < 0 || connect(fd, (const struct sockaddr *)sa, sizeof *sa))
         why = errno;
-    if (fd >= 0)
-        close(fd);
+    descriptor_close(fd);
     return why;
 }
 
@@ -198,10 +197,8 @@ enum rc listener_open(const char *address, int *fd, enum listener_source *source
     } else {
         rc = *address == '/' ? listen_unix(address, fd, e) : listen_ip(address, fd, e);
     }
-    if (rc && *fd >= 0) {
-        close(*fd);
-        *fd = -1;
-    }
+    if (rc)
+        descriptor_clear(fd);
     return rc;
 }
 

@@ -133,10 +133,10 @@ struct scrape {
 
 /* false: the time is over, or nothing more will come. */
 static bool wait_for(const struct scrape *x, short events) {
-    int64_t left = x->until - clock_monotonic_ms();
+    const int left = clock_wait_ms(x->until, EXCHANGE_MS);
     struct pollfd p = {.fd = x->fd, .events = events};
 
-    return left > 0 && poll(&p, 1, (int)left) == 1;
+    return left && poll(&p, 1, left) == 1;
 }
 
 /* The first line, without its end; false if there is none of a sane length. */

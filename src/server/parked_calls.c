@@ -95,8 +95,7 @@ static void drop(struct parked_calls *p, struct held_call *c) {
     parked_keeper_remove(&p->keeper, c->kept);
     TAILQ_REMOVE(c->list, c, link);
     for (unsigned i = 0; i < PARKED_ALL_FDS; i++)
-        if (c->call.fds[i] >= 0)
-            (void)close(c->call.fds[i]);
+        descriptor_clear(&c->call.fds[i]);
     free(c);
     p->count--;
 }
@@ -147,8 +146,7 @@ void parked_calls_serve(struct parked_calls *p) {
 /* Without its connection, the worker will find that the client has disconnected. */
 static void close_connection(struct parked_calls *p, struct held_call *c) {
     make_ready(p, c);
-    (void)close(c->call.fds[PARKED_CONNECTION]);
-    c->call.fds[PARKED_CONNECTION] = -1;
+    descriptor_clear(&c->call.fds[PARKED_CONNECTION]);
 }
 
 static void send_comment(struct parked_calls *p, struct held_call *c, int64_t now) {

@@ -52,8 +52,7 @@ static void keep(struct kept_calls *list, const struct keep_message *m, const in
 static void forget(struct kept_call *c) {
     LIST_REMOVE(c, link);
     (void)close(c->call.fds[PARKED_FILE]);
-    if (c->call.fds[PARKED_CONNECTION] >= 0)
-        (void)close(c->call.fds[PARKED_CONNECTION]);
+    descriptor_clear(&c->call.fds[PARKED_CONNECTION]);
     free(c);
 }
 

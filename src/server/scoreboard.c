@@ -1,14 +1,5 @@
 #include "server/scoreboard.h"
 
-#include <sys/mman.h>
-
-struct scoreboard *scoreboard_new(void) {
-    void *p = mmap(NULL, sizeof(struct scoreboard), PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    return p == MAP_FAILED ? NULL : p; /* zero bytes: all slots are free */
-}
-
 void slot_set(struct slot *slot, enum slot_state state) {
     bool working = state != SLOT_FREE && state != SLOT_IDLE;
 

@@ -28,6 +28,7 @@ struct slot {
     _Atomic uint32_t site; /* of several: a number for the site of its request; 0: none */
 };
 
+/* All zero at first: all slots are free. */
 struct scoreboard {
     _Atomic bool can_grow;       /* written by the master: more workers may be started */
     _Atomic unsigned slots_used; /* written by the master: no slot from here on was ever used */
@@ -41,7 +42,6 @@ struct scoreboard {
     _Atomic uint32_t open_sites[WORKER_SLOTS][OPEN_SITES_MAX];
 };
 
-struct scoreboard *scoreboard_new(void); /* shared with children forked afterwards; NULL: errno */
 void slot_set(struct slot *slot, enum slot_state state);
 /* A busy worker begins or ends a call. */
 void slot_set_call(struct slot *slot, bool in_call);

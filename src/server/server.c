@@ -67,7 +67,7 @@ static void stop(struct master *m, const char *signal_name, int64_t now) {
      * ones are in the queue that the workers now drain. */
     listener_close(m->address, m->listener, m->source);
     m->listener = -1;
-    state_unlock(&m->state); /* the next daemon need not wait for the last worker */
+    descriptor_clear(&m->state); /* the next daemon need not wait for the last worker */
     systemd_notify_send(&m->systemd, "STOPPING=1\nSTATUS=finishing what is in flight");
     log_info("stopping", kv("signal", signal_name), kvn("workers", workers_running(m)));
     /* The next daemon serves the queue of systemd's socket: a restart under load must not wait
@@ -173,8 +173,8 @@ static bool open_all(struct master *m) {
     m->runner_connector = -1;
     if (daemon_open_log() && (m->signals = open_signals()) >= 0 &&
         (m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0 &&
-        (m->board = scoreboard_new()) != NULL && (m->shared = app_shared_new()) != NULL &&
-        watchdog_open() && children_open(m)) {
+        (m->board = memory_shared(sizeof *m->board)) != NULL &&
+        (m->shared = app_shared_new()) != NULL && watchdog_open() && children_open(m)) {
         if (state_lock(m->now.config, &m->state, &e)) {
             log_error("start_failed", kv("why", e.text));
             return false;

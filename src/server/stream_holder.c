@@ -283,14 +283,11 @@ static void end_all(struct stream_holder *h, pid_t master) {
 }
 
 static int timeout(const struct stream_holder *h) {
-    int64_t due = h->send_ms && h->send_ms < h->keep_alive_ms ? h->send_ms : h->keep_alive_ms, left;
+    int64_t due = h->send_ms && h->send_ms < h->keep_alive_ms ? h->send_ms : h->keep_alive_ms;
 
     if (h->wants_tasks && h->tasks.fd < 0 && h->tasks.restart_ms < due)
         due = h->tasks.restart_ms;
-    if (parked_calls_due(&h->parked) < due)
-        due = parked_calls_due(&h->parked);
-    left = due - clock_monotonic_ms();
-    return left < 0 ? 0 : left > WATCHDOG_INTERVAL_MS ? WATCHDOG_INTERVAL_MS : (int)left;
+    return clock_wait_ms(MIN(due, parked_calls_due(&h->parked)), WATCHDOG_INTERVAL_MS);
 }
 
 /* *task_updates: there are some, for later. */
@@ -390,8 +387,7 @@ static void send_remaining(struct stream_holder *h, pid_t master) {
                              {.fd = h->parked.epoll, .events = POLLIN}};
     bool orphaned = false;
 
-    if (h->tasks.fd >= 0)
-        close(h->tasks.fd); /* which ends the task watcher */
+    descriptor_clear(&h->tasks.fd); /* which ends the task watcher */
     while (h->unsent.count || h->parked.count) {
         if (!orphaned && getppid() != master) {
             orphaned = true;

@@ -17,9 +17,7 @@
 #define SILENT_MS 60000 /* more than one poll of a slow table takes */
 
 static bool close_watcher(struct task_subscriptions *t) {
-    if (t->fd >= 0)
-        close(t->fd);
-    t->fd = -1;
+    descriptor_clear(&t->fd);
     t->have = 0;
     t->restart_ms = clock_monotonic_ms() + RESTART_MS;
     return false;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -147,8 +148,8 @@ static bool park(struct reply_sink *sink, const struct parked *p) {
     close(call.fds[PARKED_FILE]);
     if (!taken)
         fcgi_adopt(w->fcgi, &reply, w->rq);
-    else if (reply.fd >= 0)
-        close(reply.fd);
+    else
+        descriptor_close(reply.fd);
     return taken;
 }
 
@@ -307,7 +308,7 @@ static uint32_t site_of(const struct worker *w, const struct request *rq) {
 }
 
 /* Continues a parked call. */
-static void resume(struct worker *w, const struct parked_call *call) {
+static void resume(struct worker *w, struct parked_call *call) {
     struct resumed resumed = {.refused = call->message.refused};
     struct request rq = {.arena = w->arena, .resumed = &resumed};
     const int64_t now_ms = clock_monotonic_ms();
@@ -323,13 +324,11 @@ static void resume(struct worker *w, const struct parked_call *call) {
             metrics_latency((uint64_t)(now_ms - rq.started_ms) * 1000);
     } else {
         log_error("parked_call_malformed");
-        if (call->fds[PARKED_CONNECTION] >= 0)
-            close(call->fds[PARKED_CONNECTION]);
+        descriptor_clear(&call->fds[PARKED_CONNECTION]);
     }
     close(call->fds[PARKED_FILE]);
     for (unsigned i = 0; i < PARKED_FDS; i++)
-        if (resumed.fds[i] >= 0)
-            close(resumed.fds[i]);
+        descriptor_clear(&resumed.fds[i]);
     clean_up(w);
 }
 
@@ -398,7 +397,6 @@ static void take_signals(struct worker *w, int64_t now_ms) {
 
 static void wait_for_connection(struct worker *w) {
     struct epoll_event event;
-    int64_t left;
 
     if (w->slot->state != SLOT_IDLE) {
         bool first = !w->slot->ready;
@@ -409,8 +407,7 @@ static void wait_for_connection(struct worker *w) {
         if (first)
             wake_master(w);
     }
-    left = w->upkeep_ms - clock_monotonic_ms();
-    if (epoll_pwait(w->epoll, &event, 1, left > 0 ? (int)left : 0, &w->between) != 1)
+    if (epoll_pwait(w->epoll, &event, 1, clock_wait_ms(w->upkeep_ms, INT_MAX), &w->between) != 1)
         return;
     w->idle_ms = clock_monotonic_ms();
     if (event.data.fd == w->args->resume)

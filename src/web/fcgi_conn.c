@@ -310,8 +310,6 @@ void fcgi_conn_close(struct fcgi_conn *c, bool drain) {
     } else if (c->fd >= 0 && !c->complete) {
         discard(c);
     }
-    if (c->fd >= 0)
-        close(c->fd);
-    c->fd = -1;
+    descriptor_clear(&c->fd);
     explicit_bzero(c->buf, c->wipe_len); /* tokens went through here */
 }

@@ -8,7 +8,7 @@
 #define INPUT_MAX 16384
 #define MARK "<i>'\"&" /* never as it is, in no page */
 
-static const char *text_of(const void *language, const char *name) {
+static const char *text_of_page(const void *language, const char *name) {
     return language_text(language, name);
 }
 
@@ -56,7 +56,7 @@ static size_t count_of(const char *s, char c) {
 static void try_template(struct arena *a, const char *source, const struct language *language) {
     struct page_values wild, tame;
     struct template_scope scope = {
-        .values = wild.values, .list = &wild.list, .text = text_of, .language = language};
+        .values = wild.values, .list = &wild.list, .text = text_of_page, .language = language};
     struct err e = {0};
     struct buf b, plain;
 

@@ -47,7 +47,7 @@ static struct stream_holder *the_holder(void) {
         return &h;
     for (size_t i = 0; i < STREAM_USER_BUCKETS; i++)
         TAILQ_INIT(&h.users[i]);
-    MUST(h.board = scoreboard_new());
+    MUST(h.board = memory_shared(sizeof *h.board));
     MUST((h.epoll = epoll_create1(EPOLL_CLOEXEC)) >= 0);
     MUST((h.folders.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) >= 0);
     return &h;

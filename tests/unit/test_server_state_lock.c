@@ -36,10 +36,10 @@ static void another_process_is_named(void **state) {
                                                 "another mcp-authd, process %d, runs with "
                                                 "STATE_DIR=",
                                                 (int)pid)));
-    state_unlock(&fd);
+    descriptor_clear(&fd);
     process_kill(pid);
     assert_int_equal(state_lock(&config, &fd, &e), OK);
-    state_unlock(&fd);
+    descriptor_clear(&fd);
     assert_int_equal(fd, -1);
 }
 
@@ -53,7 +53,7 @@ static void one_that_has_no_number_here_is_not_process_0(void **state) {
     assert_int_equal(fcntl(other, F_OFD_SETLK, &l), 0);
     assert_int_equal(state_lock(&config, &fd, &e), ERR_MISCONFIGURED);
     assert_non_null(strstr(e.text, "another mcp-authd runs with STATE_DIR="));
-    state_unlock(&fd);
+    descriptor_clear(&fd);
     assert_int_equal(close(other), 0);
 }
 

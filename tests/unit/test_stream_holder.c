@@ -65,7 +65,7 @@ static void start(const char *tools, const char *prompts) {
                              .skills_dir = "",
                              .servers_dir = "",
                              .access_file = access_file};
-    board = scoreboard_new();
+    board = memory_shared(sizeof *board);
     assert_non_null(board);
     board->manifests.count = 1; /* there has been another stream holder */
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);

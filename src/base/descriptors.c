@@ -1,0 +1,42 @@
+#include "base/descriptors.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void descriptor_close(int fd) {
+    const int error = errno;
+
+    if (fd >= 0)
+        (void)close(fd);
+    errno = error;
+}
+
+void descriptor_clear(int *fd) {
+    descriptor_close(*fd);
+    *fd = -1;
+}
+
+void descriptors_add(struct msghdr *m, void *control, const int *fds, size_t count) {
+    struct cmsghdr *c;
+
+    m->msg_control = control;
+    m->msg_controllen = CMSG_SPACE(count * sizeof *fds);
+    c = CMSG_FIRSTHDR(m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(count * sizeof *fds);
+    memcpy(CMSG_DATA(c), fds, count * sizeof *fds);
+}
+
+size_t descriptors_take(struct msghdr *m, int *fds) {
+    const struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    size_t len;
+
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+        return 0;
+    len = c->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(c), len);
+    return len / sizeof *fds;
+}
