@@ -54,9 +54,7 @@ static const char *const readable[] = {"/usr",
                                        NULL};
 static const char *const devices[] = {"/dev/null",   "/dev/zero",    "/dev/full",
                                       "/dev/random", "/dev/urandom", NULL};
-#define OURS                                                                                       \
-    "/etc/mcp-authd" /* keys and other tools: the one entry of /etc that is not readable           \
-                      */
+#define OURS "/etc/mcp-authd" /* keys and other tools */
 
 unsigned landlock_abi(void) {
     static long abi = -1;
@@ -114,17 +112,27 @@ static void allow_those_that_exist(int ruleset, const char *const *paths, uint64
         (void)allow_at(ruleset, AT_FDCWD, *paths, access);
 }
 
+/* Each rule costs time in each run, so there is none for what is of no use to a program: what its
+ * user, who is this process's, cannot open anyway. */
+static bool is_for_programs(int etc, const char *name, const struct stat *ours) {
+    struct stat st;
+
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !landlock_is_administration(name) &&
+           !fstatat(etc, name, &st, 0) &&
+           (st.st_ino != ours->st_ino || st.st_dev != ours->st_dev) &&
+           (!faccessat(etc, name, R_OK, AT_EACCESS) ||
+            (S_ISDIR(st.st_mode) && !faccessat(etc, name, X_OK, AT_EACCESS)));
+}
+
 /* An entry that is a link to our folder is left out as well. */
 static void allow_etc(int ruleset) {
-    struct stat ours = {0}, st;
+    struct stat ours = {0};
     DIR *etc = opendir("/etc");
     struct dirent *entry;
 
     (void)stat(OURS, &ours);
     while (etc && (entry = readdir(etc)))
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            !fstatat(dirfd(etc), entry->d_name, &st, 0) &&
-            (st.st_ino != ours.st_ino || st.st_dev != ours.st_dev))
+        if (is_for_programs(dirfd(etc), entry->d_name, &ours))
             (void)allow_at(ruleset, dirfd(etc), entry->d_name, READING);
     if (etc)
         (void)closedir(etc);

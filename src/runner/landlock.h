@@ -17,3 +17,6 @@ int landlock_ruleset(const struct run_request *r, const char *home);
 /* Contains the calling process and all that it starts, for good. no_new_privs must be set
  * (landlock_restrict_self(2)). Safe after vfork. */
 bool landlock_enter(int ruleset);
+
+/* landlock_etc.c: does the entry of /etc of this name serve only the machine's administration? */
+bool landlock_is_administration(const char *name);

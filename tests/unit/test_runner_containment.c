@@ -106,6 +106,34 @@ static void paths_of_the_manifest_are_opened(void **state) {
     assert_string_equal(r.out.p, "x\n");
 }
 
+static void what_serves_the_administration_is_read_only_if_the_manifest_says_so(void **state) {
+    const char *const paths[] = {"/etc/pam.d", NULL};
+    const struct containment may_read = {.read = paths};
+    const char *command = "ls /etc/apt; cat /etc/pam.d/other >/dev/null && echo pam; "
+                          "ls /etc/ssl >/dev/null && cat /etc/passwd >/dev/null && echo end";
+    struct process_result r = run(command);
+
+    (void)state;
+    need_landlock(1);
+    assert_string_equal(r.out.p, "end\n");
+    r = run_with(command, &may_read);
+    assert_string_equal(r.out.p, "pam\nend\n");
+}
+
+static void entries_of_etc_are_told_by_their_names(void **state) {
+    static const char *const left_out[] = {"apt",     "rc2.d",     "cron.daily",    "crontab",
+                                           "passwd-", "sudoers.d", "logrotate.conf"};
+    static const char *const seen[] = {
+        "passwd", "group",   "resolv.conf", "networks",        "ssl",   "php",
+        "fonts",  "python3", "perl",        "java-17-openjdk", "login", "localtime"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+        assert_true(landlock_is_administration(left_out[i]));
+    for (size_t i = 0; i < sizeof seen / sizeof *seen; i++)
+        assert_false(landlock_is_administration(seen[i]));
+}
+
 static void a_path_that_is_not_there_is_told(void **state) {
     const char *const paths[] = {"/nonexistent", NULL};
     const struct containment c = {.read = paths};
@@ -396,6 +424,8 @@ int main(void) {
         T(it_reads_its_own_directory_and_no_other),
         T(it_writes_nowhere),
         T(paths_of_the_manifest_are_opened),
+        T(what_serves_the_administration_is_read_only_if_the_manifest_says_so),
+        T(entries_of_etc_are_told_by_their_names),
         T(a_path_that_is_not_there_is_told),
         T(a_directory_that_was_replaced_is_read),
         T(it_neither_signals_nor_traces_the_daemon),
