@@ -23,14 +23,29 @@ static const char *name_of(struct doctor *d, uid_t uid) {
     return p ? arena_strdup(d->arena, p->pw_name) : arena_printf(d->arena, "%u", (unsigned)uid);
 }
 
+/* What is not made yet counts by the folder that it will be in: a site's state is made on its first
+ * request. */
+static bool is_below_tmp(const char *path) {
+    char name[PATH_MAX], real[PATH_MAX], *slash;
+
+    if (snprintf(name, sizeof name, "%s", path) >= (int)sizeof name)
+        return false;
+    while (!realpath(name, real)) {
+        slash = strrchr(name, '/');
+        if (errno != ENOENT || !slash || slash == name)
+            return false;
+        *slash = 0;
+    }
+    return !strcmp(real, TMP) || !strncmp(real, TMP "/", sizeof TMP);
+}
+
 /* What Landlock lets programs read whose manifests have no "write" (catalog/program_access.c).
  * NULL: nothing of ours. */
 static const char *in_tmp(const struct config *c) {
     const char *const ours[] = {c->state_dir, c->secret_key_file, c->secrets_dir};
-    char real[PATH_MAX];
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        if (*ours[i] && realpath(ours[i], real) && !strncmp(real, TMP "/", sizeof TMP))
+        if (*ours[i] && is_below_tmp(ours[i]))
             return ours[i];
     return NULL;
 }

@@ -27,6 +27,7 @@ before(async () => {
   proxy = await startDynamoDbProxy({ dynamodb, keys: [KEY, AUTHORIZER] });
   site = await startSite();
   letWebServerIn(site);
+  await fetch(`${site.issuer}/.well-known/oauth-authorization-server`);      // one of several sites makes its key with the first request
 });
 after(async () => {
   await site?.close();

@@ -9,6 +9,7 @@ import { startDynamoDb, TABLE } from '../parts/dynamodb.mjs';
 import { givenUp, KEY, startDynamoDbProxy } from '../parts/dynamodb-proxy.mjs';
 import { assertActions, assertAllAccepted, callsSince, startDynamoSite } from '../parts/dynamodb-site.mjs';
 import { assertOAuthError, authorizeUrl, login, pkce, redeem, redemption, REDIRECT, tokens, untilAllServed } from '../parts/oauth.mjs';
+import { NAME, SITES } from '../parts/one-of-many.mjs';
 import { sdkV1Logins } from '../parts/sdk-v1-logins.mjs';
 import { sdkV2Logins } from '../parts/sdk-v2-logins.mjs';
 import { startSite } from '../parts/site.mjs';
@@ -78,13 +79,13 @@ describe('one host', () => {
     const upstream = new URL(browser.visited.find((url) => url.startsWith(`${site.issuer}/callback`)));
     const found = await item();
     assert.deepEqual(Object.keys(found).sort(), ['attempt', 'browser', 'grant', 'login', 'sessionId', 'state', 'ttl', 'v']);
-    assert.equal(found.sessionId.S, upstream.searchParams.get('state'));
+    assert.equal(found.sessionId.S, `${SITES ? `${NAME}/` : ''}${upstream.searchParams.get('state')}`);
     assert.equal(found.v.N, '2');
     assert.equal(found.state.S, 'authorized');
     const left = Number(found.ttl.N) - Date.now() / 1000;
     assert.ok(left > 60 && left <= 120, `ttl in ${left} s`);
     const text = JSON.stringify(found);
-    const cookie = browser.cookies.find((each) => each.name.endsWith('mcp-authd')).value;
+    const cookie = browser.cookies.find((each) => each.name.includes('mcp-authd')).value;
     for (const secret of [upstream.searchParams.get('code'), granted.code.split('.')[1], granted.verifier, granted.challenge,
       'client-state-that-is-ours', site.clientId, REDIRECT, cookie]) {
       assert.ok(!text.includes(secret), secret);

@@ -75,14 +75,14 @@ async function end() {
 function attacks() {
   test('the sealing key, the stores, the cache and the files of another tool', async (t) => {
     if (!landlock()) return t.skip('no Landlock');
-    const state = site.keys.STATE_DIR;
-    const files = ['secret.key', 'sessions', 'cache', 'status.json', 'limits'].map((name) => path.join(state, name));
+    const state = site.keys.STATE_DIR, key = path.join(site.stateOf('mcp'), 'secret.key');
+    const files = [key, ...['sessions', 'cache', 'status.json', 'limits'].map((name) => path.join(state, name))];
     const said = text(await shell(`for f in ${files.join(' ')} ${site.dir}/mcp-authd.conf ${dir}/other.d/secret; do
   cat "$f" >/dev/null 2>&1 && echo "read $f"; { echo >>"$f"; } 2>/dev/null && echo "wrote $f"; done
 for d in ${state} ${site.dir} ${dir}/other.d /etc/mcp-authd /var/tmp /home /root; do ls "$d" >/dev/null 2>&1 && echo "listed $d"; done
 rm -rf ${state}/* 2>/dev/null; echo >tools.d-new 2>/dev/null && echo "wrote to its own directory"; echo end`));
     assert.equal(said, 'end\n');
-    assert.ok(fs.statSync(path.join(state, 'secret.key')).size > 0);
+    assert.ok(fs.statSync(key).size > 0);
   });
 
   test('memory, environment and descriptors of the daemon, and credentials of AWS', async () => {

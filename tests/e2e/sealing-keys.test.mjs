@@ -16,7 +16,7 @@ const keyOf = (sealed) => Buffer.from(sealed, 'base64url').subarray(1, 5).toStri
 
 test('a new key first, the old one behind it: nobody is logged out; the old one removed: what it sealed is over', async () => {
   const site = await startSite();
-  const file = path.join(site.dir, 'state/secret.key');
+  const file = path.join(site.stateOf('mcp'), 'secret.key');
   try {
     const held = await tokens(site);
     const granted = await login(site);

@@ -5,16 +5,19 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { BINARY, writeConfig } from './daemon.mjs';
+import { NAME, oneOfMany, SITES } from './one-of-many.mjs';
 import { start } from './process.mjs';
 
 let runs = 0;
 // With the site's configuration and more; gives back the exit status and the findings by name. `secret` must not be said.
 export async function runDoctor(site, { config = {}, env = {}, secret } = {}) {
-  const file = path.join(site.dir, `doctor/${runs += 1}.conf`);      // a folder without sites.d: it is about this site only
-  fs.mkdirSync(path.dirname(file), { recursive: true });
-  writeConfig(file, { ...site.keys, ...config });
+  const dir = path.join(site.dir, `doctor/${runs += 1}`);
+  fs.mkdirSync(path.join(dir, 'sites.d'), { recursive: true });
+  const file = path.join(dir, 'mcp-authd.conf');
+  const keys = { ...site.keys, ...config };
+  writeConfig(file, SITES ? oneOfMany({ dir, keys }).host : keys);
   const run = async (...flags) => {
-    const child = start(BINARY, ['doctor', '-c', file, ...flags], { env: { PATH: process.env.PATH, HOME: '/nonexistent', ...env } });
+    const child = start(BINARY, ['doctor', '-c', file, ...(SITES ? ['--site', NAME] : []), ...flags], { env: { PATH: process.env.PATH, HOME: '/nonexistent', ...env } });
     const { code } = await child.ended;
     return { code, output: child.output };
   };
@@ -23,7 +26,7 @@ export async function runDoctor(site, { config = {}, env = {}, secret } = {}) {
   const report = JSON.parse(json.output);
   assert.equal(plain.code, json.code, `${plain.output}\n${json.output}`);
   assert.equal(['ok', 'warn', 'fail'].indexOf(report.status), json.code, json.output);
-  assert.deepEqual(plain.output.trim().split('\n').map((line) => line.split(/ {2,}/).slice(0, 2)),
+  assert.deepEqual(plain.output.trim().split('\n').filter((line) => line !== `site ${NAME}`).map((line) => line.split(/ {2,}/).slice(0, 2)),
     report.checks.map(({ status, check }) => [status, check]));
   for (const { status, text, advice } of report.checks) {
     assert.ok(text.length > 0);

@@ -12,6 +12,7 @@ export const NAME = 'under-test';
 // What is the whole daemon's, and stands in mcp-authd.conf only: as docs/hosting.md has it.
 const HOST_KEYS = new Set(/^\| (`SITES_DIR`.*) \| in `mcp-authd\.conf` alone \|$/m.exec(fs.readFileSync(path.join(ROOT, 'docs/hosting.md'), 'utf8'))[1]
   .replaceAll('`', '').split(', '));
+HOST_KEYS.add('RUN_USER');   // of a site it names a service, mcp-authd-runner@USER; of the daemon, whom its runner is started as
 const CALLS_MAX = '64';      // unless it is set
 const NO_MANIFESTS = { TOOLS_DIR: '', RESOURCES_DIR: '', PROMPTS_DIR: '', SKILLS_DIR: '' };
 

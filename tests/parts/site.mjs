@@ -57,6 +57,8 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
 
   try {
     port ??= await freePort();
+    // One of several sites makes its key, which its other hosts need, with its first request.
+    if (twinOf && SITES) await (await fetch(`${twinOf.issuer}/.well-known/oauth-authorization-server`)).text();
     const issuer = twinOf?.issuer ?? `http://${host}:${port}`;
     const mcpUrl = `${issuer}/mcp`;
     const socket = config.LISTEN ?? path.join(dir, 'mcp-authd.sock');
@@ -98,7 +100,8 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       if (outcome.code !== 0) throw new Error(`the daemon ended with ${JSON.stringify(outcome)}:\n${daemon.log}`);
     });
 
-    const web = await webServers[WEB_SERVER]({ dir, port, socket: daemon.sockets ?? socket, also, more: lighttpd,
+    const web = await webServers[WEB_SERVER]({ dir, port, socket: daemon.sockets ?? socket, also,
+      more: many && twinOf ? [lighttpd ?? '', underNameOf(twinOf)].join('\n') : lighttpd,
       rules: sites || many ? 'mcp-authd-sites' : undefined, conf: conf ?? groups?.groupsConf(WEB_SERVER, dir) });
     closers.push(() => web.stop());
 
@@ -113,6 +116,10 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
     throw error;
   }
 }
+
+// Tests ask each host of a site by its own address, where of several sites none is: its lighttpd gives it the Host that the public one has, as
+// a load balancer in front of both would.
+const underNameOf = ({ issuer }) => `server.modules += ( "mod_setenv" )\nsetenv.set-request-header = ( "Host" => "${new URL(issuer).host}" )`;
 
 export function cognitoKeys(cognito) {
   return {
