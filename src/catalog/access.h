@@ -24,8 +24,8 @@ enum rc access_read(const struct manifest *m, const struct json *run, struct acc
 #define ACCESS_MEMBERS "scopes", "groups", "required_claims"
 
 bool access_is_restricted(const struct access *access);
-/* Are the groups and claims what is demanded, whatever run.scopes says, and do the rules allow it?
- */
+/* Do groups, claims and rules allow it, whatever scopes the token has? A client can ask for more
+ * scopes. */
 bool access_admits(const struct access *access, struct caller *caller);
-/* The scopes too? */
+/* Do the scopes too? */
 bool access_is_allowed(const struct access *access, struct caller *caller);

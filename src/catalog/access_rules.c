@@ -36,8 +36,8 @@ struct reading {
     const char *const *kinds;
 };
 
-/* The text behind the word and a colon; NULL: it begins otherwise. */
-static const char *behind(const char *text, const char *word) {
+/* The NAME of WORD:NAME; NULL: the text begins otherwise. */
+static const char *name_after(const char *text, const char *word) {
     size_t len = strlen(word);
 
     return !strncmp(text, word, len) && text[len] == ':' ? text + len + 1 : NULL;
@@ -59,7 +59,7 @@ static bool read_what(struct reading *l, const char *what, struct access_rule *o
     if (!strcmp(what, "*"))
         return true;
     for (size_t i = 0; l->kinds[i] && !glob; i++) {
-        glob = behind(what, l->kinds[i]);
+        glob = name_after(what, l->kinds[i]);
         out->kind = l->kinds[i];
     }
     if (!glob || !*glob)
@@ -79,7 +79,7 @@ static bool read_who(struct reading *l, const char *word, struct who *out) {
     const char *name = NULL;
 
     for (int i = 0; i < WHO_KINDS && !name; i++) {
-        name = behind(word, words[i]);
+        name = name_after(word, words[i]);
         out->kind = (enum who_kind)i;
     }
     if (!name || !*name) {

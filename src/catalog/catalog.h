@@ -54,7 +54,7 @@ void list_add(struct list *l, struct entry *entry);             /* which is not 
 void list_remove(struct list *l, const struct entry *entry);    /* which is */
 struct entry *list_find(const struct list *l, const char *key); /* NULL: there is none */
 void list_count_restricted(struct list *l); /* again, after a change of who may use entries */
-bool list_make_first_pages(struct list *l); /* false: both were there */
+bool list_make_first_pages(struct list *l); /* false: they were there */
 void list_clear(struct list *l);            /* frees what it has allocated */
 
 /* Which page, for whom. */
@@ -97,6 +97,10 @@ struct catalog_kind_info {
     /* Fills the entry, except its file. If it sets no definition, lists show the manifest without
      * "run". ERR_INVALID_REQUEST with the reason. */
     enum rc (*read)(const struct manifest *m, struct entry *out);
+    /* The same from what an MCP server offers: all but access and source. NULL: servers offer none.
+     * The server checks what it is asked and what it says. ERR_INVALID_REQUEST: clients would
+     * refuse it. */
+    enum rc (*read_foreign)(const struct manifest *m, struct entry *out);
     void (*add_builtins)(struct catalog_set *set, const struct catalog_sources *sources);
     /* Writes a line with "warning:" for whatever widely used clients refuse. NULL: no such check.
      */
@@ -153,8 +157,7 @@ struct entry *catalog_set_find(const struct catalog_set *set, const char *key);
 /* The key is not in the set yet. The entry stays the caller's. */
 void catalog_set_add(struct catalog_set *set, struct entry *entry);
 void catalog_set_remove(struct catalog_set *set, struct entry *entry);
-/* From now on these rules are in force; NULL: none, which must be before those that were are freed.
- */
+/* Puts these rules in force, NULL: none. To be called before those in force so far are freed. */
 void catalog_set_rules(struct catalog_set *set, struct access_rules *rules);
 /* The rules about an entry with this key, as access_rules_about. */
 const struct access_rule **catalog_set_rules_about(const struct catalog_set *set, struct arena *a,
@@ -195,7 +198,8 @@ void catalog_update(struct catalog *c, enum catalog_kind kind, const char *name,
 bool catalog_update_rules(struct catalog *c, FILE *problems);
 /* Writes a line for each rule that is about no tool or prompt. */
 void catalog_warn_rules(const struct catalog *c, FILE *out);
-/* Makes what is otherwise made when it is first used. false: all of it was there. */
+/* Makes the first page of each list, which would be made when it is first asked for. False: all of
+ * them were there. */
 bool catalog_make_ready(struct catalog *c);
 const char *catalog_directory(const struct config *config, enum catalog_kind kind);
 /* Writes a line for each valid entry that widely used clients refuse. */
@@ -248,9 +252,6 @@ enum { RESOURCES, RESOURCE_TEMPLATES };
  * those of servers last. */
 const struct resource *catalog_resource(const struct catalog *c, struct arena *a, const char *uri,
                                         struct json **variables);
-/* As tool_read_foreign (tools.h); with the scopes and source of *out set. */
-enum rc resource_read_foreign(const struct manifest *m, struct resource *out) MUST_USE;
-enum rc prompt_read_foreign(const struct manifest *m, struct prompt *out) MUST_USE;
 /* What lists show, unless the entry has it: the definition without "run". */
 void catalog_keep_definition(const struct manifest *m, struct entry *entry);
 const struct resource *catalog_template(const struct catalog *c, const char *uri_template);

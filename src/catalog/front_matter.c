@@ -14,8 +14,8 @@ struct reader {
     struct err *e;
 };
 
-/* Sets where in the file an error is that has been set. */
-static enum rc at(const struct reader *r, yaml_mark_t mark) {
+/* Completes an error that has been set. */
+static enum rc set_position(const struct reader *r, yaml_mark_t mark) {
     r->e->position.line = (unsigned)mark.line + FIRST_LINE;
     r->e->position.column = (unsigned)mark.column + 1;
     return r->e->code;
@@ -23,7 +23,7 @@ static enum rc at(const struct reader *r, yaml_mark_t mark) {
 
 static enum rc fault(const struct reader *r, yaml_mark_t mark, const char *what) {
     (void)err_set(r->e, ERR_INVALID_REQUEST, "%s", what);
-    return at(r, mark);
+    return set_position(r, mark);
 }
 
 /* ---- scalars ---- */
@@ -91,22 +91,10 @@ static enum rc next(struct reader *r, yaml_event_t *ev) {
     memset(ev, 0, sizeof *ev);
     (void)err_set(r->e, ERR_INVALID_REQUEST, "not valid YAML: %s",
                   r->parser.problem ? r->parser.problem : "it cannot be read");
-    return at(r, r->parser.problem_mark);
+    return set_position(r, r->parser.problem_mark);
 }
 
 static enum rc read_value(struct reader *r, const yaml_event_t *ev, struct json **out);
-
-/* Reads the next value. *is_end: it was the end of the collection. */
-static enum rc read_next(struct reader *r, struct json **out, bool *is_end) {
-    yaml_event_t ev;
-    enum rc rc = next(r, &ev);
-
-    *is_end = !rc && (ev.type == YAML_MAPPING_END_EVENT || ev.type == YAML_SEQUENCE_END_EVENT);
-    if (!rc && !*is_end)
-        rc = read_value(r, &ev, out);
-    yaml_event_delete(&ev);
-    return rc;
-}
 
 /* A name as it is written: no other parser has to know what 1, yes or null means there. */
 static enum rc read_key(struct reader *r, const struct json *object, const yaml_event_t *ev,
@@ -124,58 +112,46 @@ static enum rc read_key(struct reader *r, const struct json *object, const yaml_
     return OK;
 }
 
-static enum rc read_mapping(struct reader *r, struct json **out) {
-    bool is_end = false;
-    enum rc rc = OK;
+/* Reads a value, in a mapping after its key. *is_end: it was the end of the collection. */
+static enum rc read_member(struct reader *r, bool is_mapping, struct json *out, bool *is_end) {
+    yaml_event_t ev;
+    struct json *value = NULL;
+    const char *key = NULL;
+    enum rc rc = next(r, &ev);
 
-    *out = json_new_object(r->keep);
-    while (!rc && !is_end) {
-        yaml_event_t ev;
-        struct json *value = NULL;
-        const char *key = NULL;
-
-        rc = next(r, &ev);
-        is_end = !rc && ev.type == YAML_MAPPING_END_EVENT;
-        if (!rc && !is_end)
-            rc = read_key(r, *out, &ev, &key);
+    *is_end = ev.type == YAML_MAPPING_END_EVENT || ev.type == YAML_SEQUENCE_END_EVENT;
+    if (!rc && !*is_end && is_mapping) {
+        rc = read_key(r, out, &ev, &key);
         yaml_event_delete(&ev);
-        if (!rc && !is_end)
-            rc = read_next(r, &value, &(bool){false});
-        if (!rc && !is_end)
-            json_put(*out, key, value);
+        if (!rc)
+            rc = next(r, &ev);
     }
-    return rc;
-}
-
-static enum rc read_sequence(struct reader *r, struct json **out) {
-    bool is_end = false;
-    enum rc rc = OK;
-
-    *out = json_new_array(r->keep);
-    while (!rc && !is_end) {
-        struct json *value = NULL;
-
-        rc = read_next(r, &value, &is_end);
-        if (!rc && !is_end)
-            json_add(*out, value);
-    }
-    return rc;
+    if (!rc && !*is_end)
+        rc = read_value(r, &ev, &value);
+    yaml_event_delete(&ev);
+    if (rc || *is_end)
+        return rc;
+    if (is_mapping)
+        json_put(out, key, value);
+    else
+        json_add(out, value);
+    return OK;
 }
 
 static enum rc read_collection(struct reader *r, const yaml_event_t *ev, struct json **out) {
     const bool is_mapping = ev->type == YAML_MAPPING_START_EVENT;
-    enum rc rc;
+    enum rc rc = OK;
 
     if (is_mapping ? ev->data.mapping_start.anchor || ev->data.mapping_start.tag
                    : ev->data.sequence_start.anchor || ev->data.sequence_start.tag)
         return fault(r, ev->start_mark, "anchors (&) and tags (!) are not supported");
-    if (r->depth == FRONT_MATTER_DEPTH_MAX) {
-        (void)err_set(r->e, ERR_INVALID_REQUEST, "nested deeper than %d levels",
-                      FRONT_MATTER_DEPTH_MAX);
-        return at(r, ev->start_mark);
-    }
+    if (r->depth == FRONT_MATTER_DEPTH_MAX)
+        return fault(r, ev->start_mark,
+                     arena_printf(r->keep, "nested deeper than %d levels", FRONT_MATTER_DEPTH_MAX));
+    *out = is_mapping ? json_new_object(r->keep) : json_new_array(r->keep);
     r->depth++;
-    rc = is_mapping ? read_mapping(r, out) : read_sequence(r, out);
+    for (bool is_end = false; !rc && !is_end;)
+        rc = read_member(r, is_mapping, *out, &is_end);
     r->depth--;
     return rc;
 }

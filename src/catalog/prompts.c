@@ -91,8 +91,8 @@ static enum rc read_prompt(const struct manifest *m, struct entry *out) {
     return read_definition(m, p) ? m->e->code : read_run(m, p);
 }
 
-/* The server checks the arguments. Names of servers are any text. */
-enum rc prompt_read_foreign(const struct manifest *m, struct prompt *out) {
+/* Names of servers are any text. */
+static enum rc read_foreign(const struct manifest *m, struct entry *out) {
     const char *name = json_get_str(m->v, "name");
     const struct json *arguments = json_get(m->v, "arguments");
 
@@ -105,10 +105,10 @@ enum rc prompt_read_foreign(const struct manifest *m, struct prompt *out) {
     for (size_t i = 0; i < json_len(arguments); i++)
         if (!json_get_str(json_at(arguments, i), "name"))
             return manifest_error(m, "arguments", "must have names");
-    out->entry.key = arena_strdup(m->keep, name);
-    out->entry.name = text_quotable(m->keep, name);
-    out->arguments = json_new_object(m->keep);
-    catalog_keep_definition(m, &out->entry);
+    out->key = arena_strdup(m->keep, name);
+    out->name = text_quotable(m->keep, name);
+    ((struct prompt *)out)->arguments = json_new_object(m->keep);
+    catalog_keep_definition(m, out);
     return OK;
 }
 
@@ -121,4 +121,5 @@ const struct catalog_kind_info prompt_kind = {.word = "prompt",
                                               .entry_size = sizeof(struct prompt),
                                               .outputs = outputs,
                                               .read = read_prompt,
+                                              .read_foreign = read_foreign,
                                               .lists = {{"prompts", NULL}}};

@@ -111,23 +111,24 @@ static enum rc read_resource(const struct manifest *m, struct entry *out) {
 }
 
 /* Names of servers are any text. */
-enum rc resource_read_foreign(const struct manifest *m, struct resource *out) {
+static enum rc read_foreign(const struct manifest *m, struct entry *out) {
+    struct resource *r = (struct resource *)out;
     const char *template = json_get_str(m->v, "uriTemplate"), *uri = json_get_str(m->v, "uri");
     const char *key = template ? template : uri, *name = json_get_str(m->v, "name");
 
-    out->is_template = template != NULL;
+    r->is_template = template != NULL;
     if (manifest_check_types(m))
         return m->e->code;
     if (!name)
         return manifest_error(m, "name", "must be a string");
     if (!key || !strchr(key, ':') || strlen(key) > RESOURCE_URI_MAX)
         return manifest_error(m, "its URI", "must have a scheme, and at most 8192 bytes");
-    out->entry.key = arena_strdup(m->keep, key);
-    out->entry.name = text_quotable(m->keep, name);
-    out->pattern = template ? uri_template_simplify(m->keep, key, &out->has_query) : NULL;
-    if (template && !out->pattern)
+    out->key = arena_strdup(m->keep, key);
+    out->name = text_quotable(m->keep, name);
+    r->pattern = template ? uri_template_simplify(m->keep, key, &r->has_query) : NULL;
+    if (template && !r->pattern)
         return manifest_error(m, "uriTemplate", "must be a URI template with a scheme");
-    catalog_keep_definition(m, &out->entry);
+    catalog_keep_definition(m, out);
     return OK;
 }
 
@@ -165,6 +166,7 @@ const struct catalog_kind_info resource_kind = {
     .has_uris = true,
     .outputs = outputs,
     .read = read_resource,
+    .read_foreign = read_foreign,
     .warn = warn_resource,
     .lists = {{"resources", is_resource}, {"resourceTemplates", is_template}}};
 

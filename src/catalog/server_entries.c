@@ -35,16 +35,6 @@ bool server_denies_uri(const struct server *s, struct arena *a, const char *uri)
     return denied || !path;
 }
 
-/* NULL: m->e says why. */
-static struct entry *read_foreign(const struct manifest *m, enum catalog_kind kind) {
-    struct entry *entry = arena_alloc(m->keep, catalog_kinds[kind]->entry_size);
-    enum rc rc = kind == CATALOG_TOOLS       ? tool_read_foreign(m, (struct tool *)entry)
-                 : kind == CATALOG_RESOURCES ? resource_read_foreign(m, (struct resource *)entry)
-                                             : prompt_read_foreign(m, (struct prompt *)entry);
-
-    return rc ? NULL : entry;
-}
-
 /* We wait for a server's task, and know no tasks of 2025-11-25: clients see a tool as others. */
 static bool take_task_support(struct json *tool) {
     struct json *execution = json_get(tool, "execution");
@@ -57,19 +47,18 @@ static bool take_task_support(struct json *tool) {
     return is_required;
 }
 
-/* m->v is the item. */
+/* m->v is the item. NULL: m->e says why. */
 static struct entry *read_item(const struct manifest *m, const struct server *s,
                                const struct list_of *of) {
     struct server_item *spec = arena_alloc(m->keep, sizeof *spec);
-    struct entry *entry;
+    struct entry *entry = arena_alloc(m->keep, catalog_kinds[of->kind]->entry_size);
 
     *spec = (struct server_item){s, arena_strdup(m->keep, json_get_str(m->v, of->id)), NULL, false};
     if (of->kind == CATALOG_TOOLS)
         spec->needs_task = take_task_support(m->v);
     if (of->has_prefix)
         json_put_str(m->v, "name", arena_printf(m->scratch, "%s%s", s->prefix, spec->name));
-    entry = read_foreign(m, of->kind);
-    if (!entry)
+    if (catalog_kinds[of->kind]->read_foreign(m, entry))
         return NULL;
     spec->entry = entry;
     entry->access = s->access;
@@ -102,7 +91,7 @@ static void add_item(struct server_entries *out, const struct server_reading *r,
     m->e = &e;
     entry = *name ? read_item(m, r->server, of) : NULL;
     why = !*name ? "it has no name" : entry ? add(r->catalog->sets[of->kind], entry) : e.text;
-    out->has_rivals = out->has_rivals || (entry && why);
+    out->has_conflicts = out->has_conflicts || (entry && why);
     if (why)
         (void)fprintf(r->problems, "%s: the %s %s is left out: %s\n", m->file, of->what,
                       text_quotable(m->scratch, name), why);

@@ -16,9 +16,7 @@
 
 #define SERVER_INSTANCES_DEFAULT 64
 #define SERVER_INSTANCES_MAX 1000
-#define SERVER_CALL_IDLE_S                                                                         \
-    1 /* of an instance for one call                                                               \
-       */
+#define SERVER_CALL_IDLE_S 1 /* of an instance that is for one call */
 
 struct server {
     const char *name;     /* of the manifest, without .json */
@@ -63,7 +61,7 @@ struct server_entries {
         struct entry *entry;
     } * all; /* in the arena of the manifest */
     size_t count;
-    bool has_rivals; /* one is left out, since another entry has its name */
+    bool has_conflicts; /* one is left out, since another entry has its name */
 };
 
 /* Where they come from, and where they go. */

@@ -296,9 +296,9 @@ static void update_file(struct catalog *c, const char *real_dir, const char *nam
 }
 
 /* After others have changed: who has the name of one of its entries may be gone. */
-static void read_rivals(struct catalog *c, const char *real_dir, FILE *problems) {
+static void read_conflicting(struct catalog *c, const char *real_dir, FILE *problems) {
     for (struct server_file *f = c->servers; f; f = f->next)
-        if (!f->is_read && f->entries.has_rivals) {
+        if (!f->is_read && f->entries.has_conflicts) {
             forget(c, f);
             read_file(c, f, real_dir, problems);
         }
@@ -369,7 +369,7 @@ unsigned catalog_servers_update(struct catalog *c, FILE *problems) {
         bad += !f->server;
     }
     if (changed)
-        read_rivals(c, real, problems);
+        read_conflicting(c, real, problems);
     return bad + (n > SERVERS_MAX ? (unsigned)n - SERVERS_MAX : 0);
 }
 

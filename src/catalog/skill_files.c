@@ -30,19 +30,18 @@ static enum rc refuse(struct walk *w, const char *path, const char *why) {
 }
 
 static enum rc count(struct walk *w, const char *path, const struct stat *st) {
-    if (S_ISDIR(st->st_mode) ? ++w->folders > SKILL_FILES_MAX : ++w->files > SKILL_FILES_MAX) {
-        (void)err_set(w->e, ERR_INVALID_REQUEST, "there are more than %d %s", SKILL_FILES_MAX,
-                      S_ISDIR(st->st_mode) ? "folders" : "files");
-        return w->e->code;
-    }
-    w->bytes += S_ISDIR(st->st_mode) ? 0 : (size_t)st->st_size;
-    if (w->bytes > SKILL_FILES_BYTES_MAX) {
-        (void)err_set(w->e, ERR_INVALID_REQUEST, "the files have more than %zu bytes together",
-                      SKILL_FILES_BYTES_MAX);
-        w->e->position.file = path;
-        return w->e->code;
-    }
-    return OK;
+    const bool is_folder = S_ISDIR(st->st_mode);
+
+    if (++*(is_folder ? &w->folders : &w->files) > SKILL_FILES_MAX)
+        return refuse(w, NULL,
+                      arena_printf(w->arena, "there are more than %d %s", SKILL_FILES_MAX,
+                                   is_folder ? "folders" : "files"));
+    w->bytes += is_folder ? 0 : (size_t)st->st_size;
+    return w->bytes > SKILL_FILES_BYTES_MAX
+               ? refuse(w, path,
+                        arena_printf(w->arena, "the files have more than %zu bytes together",
+                                     SKILL_FILES_BYTES_MAX))
+               : OK;
 }
 
 /* They stand in JSON and in URIs. */

@@ -261,7 +261,9 @@ static void keep_definition(const struct manifest *m, struct tool *tool) {
     t->p = json_text(m->keep, v, &t->len);
 }
 
-enum rc tool_read_foreign(const struct manifest *m, struct tool *tool) {
+/* A schema of a dialect that we do not know is left to the server. */
+static enum rc read_foreign(const struct manifest *m, struct entry *out) {
+    struct tool *tool = (struct tool *)out;
     struct schema *schema;
     struct err ignored = {0};
 
@@ -274,7 +276,6 @@ enum rc tool_read_foreign(const struct manifest *m, struct tool *tool) {
         return m->e->code;
     if (!schema_compile(m->keep, json_get(m->v, "inputSchema"), &schema, &ignored))
         tool->input = schema;
-    tool->output = NULL; /* the server checks what it says */
     keep_definition(m, tool);
     return OK;
 }
@@ -317,6 +318,7 @@ const struct catalog_kind_info tool_kind = {.word = "tool",
                                             .entry_size = sizeof(struct tool),
                                             .outputs = outputs,
                                             .read = read_tool,
+                                            .read_foreign = read_foreign,
                                             .add_builtins = add_builtins,
                                             .warn = warn_tool,
                                             .lists = {{"tools", NULL}}};

@@ -26,12 +26,6 @@ struct param_headers {
 /* Can or must a call become a task (Tasks extension)? */
 enum tool_task { TASK_NEVER, TASK_OPTIONAL, TASK_REQUIRED };
 
-/* `definition` has been read, from what an MCP server offers, and its schemas are the server's: one
- * of a dialect that we do not know is left to the server. Fills *tool except scopes and source.
- * ERR_INVALID_REQUEST: clients would refuse it. */
-struct tool;
-enum rc tool_read_foreign(const struct manifest *m, struct tool *tool) MUST_USE;
-
 struct tool {
     struct entry entry; /* first */
     enum tool_task task;

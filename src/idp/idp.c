@@ -56,7 +56,7 @@ void idp_close(struct idp *idp) {
 
 /* ---- logging in ---- */
 
-enum rc login_parameter(const struct login_wishes *w, const char *name, const char **out,
+enum rc login_parameter(const struct login_request *w, const char *name, const char **out,
                         struct err *e) {
     const char *value = form_get(w->form, name);
 
@@ -70,7 +70,7 @@ enum rc login_parameter(const struct login_wishes *w, const char *name, const ch
     return OK;
 }
 
-enum rc login_prompt(const struct login_wishes *w, struct arena *a, const char *supported,
+enum rc login_prompt(const struct login_request *w, struct arena *a, const char *supported,
                      const char **out, struct err *e) {
     const char *asked;
 
@@ -90,11 +90,11 @@ void login_add(struct buf *b, const char *name, const char *value) {
 }
 
 enum rc idp_login_parameters(const struct idp_provider *provider, struct arena *a,
-                             const struct login_wishes *wishes, const char **out, struct err *e) {
+                             const struct login_request *request, const char **out, struct err *e) {
     struct buf b;
 
     buf_init(&b, a, IDP_PARAMETERS_MAX);
-    if (provider->login_parameters(wishes, &b, e))
+    if (provider->login_parameters(request, &b, e))
         return e->code;
     *out = b.p;
     return OK;
@@ -117,7 +117,7 @@ const char *idp_authorization_url(const struct config *config, struct arena *a,
     url_add_param(&b, "code_challenge_method", "S256");
     if (login->resource)
         url_add_param(&b, "resource", login->resource);
-    /* OpenID Connect Core §3.1.2.1. What the client wished is about the account that it knows. */
+    /* OpenID Connect Core §3.1.2.1. The client's parameters are about the account that it knows. */
     if (login->other_account && !logs_out)
         url_add_param(&b, "prompt", "select_account");
     else if (*login->parameters && !login->other_account)
@@ -231,18 +231,33 @@ static const char *error_code(struct arena *a, const char *error) {
 #define REFUSES_US                                                                                 \
     "invalid_client unauthorized_client unsupported_grant_type invalid_request invalid_scope"
 
+/* What the error codes of the token endpoint mean for the caller. */
+static const struct refusal {
+    const char *errors, *text;
+    enum rc code;
+} of_login[] = {
+    {"invalid_grant", "the identity provider no longer accepts this login; log in again",
+     ERR_REFUSED},
+    {REFUSES_US, "the identity provider does not accept this server", ERR_MISCONFIGURED},
+    {0}};
+/* For the client to correct, and not for us. Cognito refuses scopes with invalid_grant too. */
+static const struct refusal of_machine[] = {
+    {"invalid_scope invalid_grant", "the identity provider does not give this client the scope",
+     ERR_INSUFFICIENT_SCOPE},
+    {"invalid_client unauthorized_client",
+     "the identity provider does not accept this client or its secret", ERR_REFUSED},
+    {0}};
+
 /* Any other error, and any other status than 400 and 401, may pass. */
-static enum rc token_refused(struct call *c, struct err *e) {
+static enum rc token_refused(struct call *c, const struct refusal *known, struct err *e) {
     const char *error = read_refusal(c);
     const bool final = c->reply.status == 400 || c->reply.status == 401;
 
-    if (final && !strcmp(error, "invalid_grant"))
-        (void)err_set(e, ERR_REFUSED,
-                      "the identity provider no longer accepts this login; log in again");
-    else if (final && list_has(REFUSES_US, error))
-        (void)err_set(e, ERR_MISCONFIGURED, "the identity provider does not accept this server");
-    else
-        (void)err_set(e, ERR_UPSTREAM, "the identity provider is not available; try again later");
+    while (known->errors && !(final && list_has(known->errors, error)))
+        known++;
+    (void)err_set(e, known->errors ? known->code : ERR_UPSTREAM, "%s",
+                  known->errors ? known->text
+                                : "the identity provider is not available; try again later");
     err_detail(e, "token endpoint: status=%ld error=%s", c->reply.status,
                error_code(c->arena, error));
     return e->code;
@@ -329,10 +344,11 @@ static enum rc read_tokens(struct call *c, struct idp_tokens *out, struct err *e
     return OK;
 }
 
-static enum rc ask(struct call *c, struct idp_tokens *out, struct err *e) {
+static enum rc ask(struct call *c, const struct refusal *known, struct idp_tokens *out,
+                   struct err *e) {
     if (call_send(c, c->idp->config->idp.token_url, UPSTREAM_TOKEN, e))
         return e->code;
-    return c->reply.status == 200 ? read_tokens(c, out, e) : token_refused(c, e);
+    return c->reply.status == 200 ? read_tokens(c, out, e) : token_refused(c, known, e);
 }
 
 enum rc idp_exchange_code(struct idp *idp, struct arena *a, const struct idp_code *code,
@@ -345,7 +361,7 @@ enum rc idp_exchange_code(struct idp *idp, struct arena *a, const struct idp_cod
     url_add_field(&c.form, "redirect_uri", code->redirect_uri);
     url_add_field(&c.form, "code", code->code);
     url_add_field(&c.form, "code_verifier", code->verifier);
-    return ask(&c, out, e);
+    return ask(&c, of_login, out, e);
 }
 
 enum rc idp_refresh(struct idp *idp, struct arena *a, const char *refresh_token,
@@ -356,25 +372,7 @@ enum rc idp_refresh(struct idp *idp, struct arena *a, const char *refresh_token,
     url_add_field(&c.form, "grant_type", "refresh_token");
     url_add_field(&c.form, "client_id", idp->config->idp.client_id);
     url_add_field(&c.form, "refresh_token", refresh_token);
-    return ask(&c, out, e);
-}
-
-/* For the client to correct, and not for us. Cognito refuses scopes with invalid_grant too. */
-static enum rc machine_refused(struct call *c, struct err *e) {
-    const char *error = read_refusal(c);
-    const bool final = c->reply.status == 400 || c->reply.status == 401;
-
-    if (final && list_has("invalid_scope invalid_grant", error))
-        (void)err_set(e, ERR_INSUFFICIENT_SCOPE,
-                      "the identity provider does not give this client the scope");
-    else if (final && list_has("invalid_client unauthorized_client", error))
-        (void)err_set(e, ERR_REFUSED,
-                      "the identity provider does not accept this client or its secret");
-    else
-        (void)err_set(e, ERR_UPSTREAM, "the identity provider is not available; try again later");
-    err_detail(e, "token endpoint: status=%ld error=%s", c->reply.status,
-               error_code(c->arena, error));
-    return e->code;
+    return ask(&c, of_login, out, e);
 }
 
 /* RFC 6749 §2.3.1: both are encoded as in a form, and then joined. */
@@ -393,9 +391,7 @@ enum rc idp_client_credentials(struct idp *idp, struct arena *a, const struct id
     url_add_field(&c.form, "grant_type", "client_credentials");
     if (*machine->scope)
         url_add_field(&c.form, "scope", machine->scope);
-    if (call_send(&c, idp->config->idp.token_url, UPSTREAM_TOKEN, e))
-        return e->code;
-    return c.reply.status == 200 ? read_tokens(&c, out, e) : machine_refused(&c, e);
+    return ask(&c, of_machine, out, e);
 }
 
 enum rc idp_revoke(struct idp *idp, struct arena *a, const char *refresh_token, struct err *e) {

@@ -37,10 +37,10 @@ void idp_share(struct idp *idp, struct token_memory *memory);
 /* ---- logging in ---- */
 
 #define IDP_PARAMETERS_MAX 4096 /* bytes of what idp_login_parameters makes */
-/* What the provider can use of a client's wishes, for idp_authorization_url. ERR_INVALID_REQUEST
- * with the reason. */
+/* Those parameters of a client's request that the provider can use, for idp_authorization_url.
+ * ERR_INVALID_REQUEST with the reason. */
 enum rc idp_login_parameters(const struct idp_provider *provider, struct arena *a,
-                             const struct login_wishes *wishes, const char **out,
+                             const struct login_request *request, const char **out,
                              struct err *e) MUST_USE;
 struct idp_login {
     const char *redirect_uri, *scope, *state, *code_challenge;

@@ -23,7 +23,7 @@ struct token_expect {
 };
 
 /* What a client may ask about the login of its user, beside its scope. */
-struct login_wishes {
+struct login_request {
     const struct form *form; /* the query of its authorization request */
     const char *scope;       /* that the provider is asked for */
 };
@@ -37,9 +37,10 @@ struct idp_provider {
     bool (*is_configured)(const struct config *config);
     /* Checks the values of its configuration keys and fills in config->idp (config/loading.h). */
     void (*configure)(struct loading *l);
-    /* Appends the parameters for its authorization endpoint that follow from a client's wishes, as
+    /* Appends the parameters for its authorization endpoint that follow from a client's, as
      * application/x-www-form-urlencoded. ERR_INVALID_REQUEST if they contradict each other. */
-    enum rc (*login_parameters)(const struct login_wishes *wishes, struct buf *out, struct err *e);
+    enum rc (*login_parameters)(const struct login_request *request, struct buf *out,
+                                struct err *e);
     /* Is this an access token, and for us? NULL: yes; otherwise the reason, which may go to the
      * client. Issuer, subject and times are checked elsewhere. at_jwt: its type is at+jwt. */
     const char *(*refuse_claims)(const struct json *claims, bool at_jwt,
@@ -58,11 +59,11 @@ struct idp_provider {
 /* For login_parameters: OpenID Connect Core §3.1.2.1, as far as it is the same for all. */
 
 /* A parameter that a client sent: a short text without control characters, "" if absent. */
-enum rc login_parameter(const struct login_wishes *w, const char *name, const char **out,
+enum rc login_parameter(const struct login_request *w, const char *name, const char **out,
                         struct err *e) MUST_USE;
 /* Those values of `prompt` that the provider supports; `consent` is asked for on our own page. With
  * offline_access a provider may want it all the same (§11). */
-enum rc login_prompt(const struct login_wishes *w, struct arena *a, const char *supported,
+enum rc login_prompt(const struct login_request *w, struct arena *a, const char *supported,
                      const char **out, struct err *e) MUST_USE;
 /* Appends the field unless the value is "". */
 void login_add(struct buf *b, const char *name, const char *value);

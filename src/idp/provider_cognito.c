@@ -12,8 +12,12 @@
 static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
 static const char alnum[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-static const char *without_end(struct arena *a, const char *text, const char *end) {
-    return arena_strndup(a, text, strlen(text) - strlen(end));
+/* The URL with `other` in place of its end; "" if it does not end so. */
+static const char *with_other_end(struct arena *a, const char *url, const char *end,
+                                  const char *other) {
+    return text_ends_with(url, end)
+               ? arena_printf(a, "%.*s%s", (int)(strlen(url) - strlen(end)), url, other)
+               : "";
 }
 
 static void check_region(struct loading *l) {
@@ -96,15 +100,6 @@ static void check_domain(struct loading *l) {
     check_domain_region(l, c->cognito_domain);
 }
 
-/* It is beside Cognito's token endpoint. Another provider's is not guessed. */
-static const char *revoke_url_of(struct arena *a, const char *token_url) {
-    static const char end[] = "/oauth2/token";
-
-    return text_ends_with(token_url, end)
-               ? arena_printf(a, "%s/oauth2/revoke", without_end(a, token_url, end))
-               : "";
-}
-
 static void set_if_empty(const char **value, const char *derived) {
     if (!**value)
         *value = derived;
@@ -122,17 +117,10 @@ static const char *login_origin(const struct config *c) {
                : "";
 }
 
-/* "The managed login sign-out endpoint: /logout": with the parameters of /oauth2/authorize it goes
- * on to the login form. "" where the address is not Cognito's. */
-static const char *logout_url_of(struct arena *a, const char *authorize_url) {
-    static const char end[] = "/oauth2/authorize";
-
-    return text_ends_with(authorize_url, end)
-               ? arena_printf(a, "%s/logout", without_end(a, authorize_url, end))
-               : "";
-}
-
-/* "Amazon Cognito endpoints and quotas" in the AWS General Reference. */
+/* "Amazon Cognito endpoints and quotas" in the AWS General Reference. Revocation is beside the
+ * token endpoint, and "the managed login sign-out endpoint: /logout", which goes on to the login
+ * form with the parameters of /oauth2/authorize, beside that; another provider's are not guessed.
+ */
 static void derive(struct config *c) {
     const char *china = strncmp(c->aws_region, "cn-", 3) ? "" : ".cn", *origin = login_origin(c);
     struct arena *a = c->arena;
@@ -147,8 +135,9 @@ static void derive(struct config *c) {
         set_if_empty(&c->idp.authorize_url, arena_printf(a, "%s/oauth2/authorize", origin));
         set_if_empty(&c->idp.token_url, arena_printf(a, "%s/oauth2/token", origin));
     }
-    set_if_empty(&c->idp.revoke_url, revoke_url_of(a, c->idp.token_url));
-    c->idp.logout_url = logout_url_of(a, c->idp.authorize_url);
+    set_if_empty(&c->idp.revoke_url,
+                 with_other_end(a, c->idp.token_url, "/oauth2/token", "/oauth2/revoke"));
+    c->idp.logout_url = with_other_end(a, c->idp.authorize_url, "/oauth2/authorize", "/logout");
 }
 
 /* A provider's issuer may end in a slash; Cognito's does not. */
@@ -162,7 +151,7 @@ static void check_issuer(struct loading *l) {
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
         if (text_ends_with(c->idp.issuer, documents[i]))
             config_refuse(l, "COGNITO_ISSUER", "must be the issuer itself: COGNITO_ISSUER=%s",
-                          without_end(c->arena, c->idp.issuer, documents[i]));
+                          with_other_end(c->arena, c->idp.issuer, documents[i], ""));
 }
 
 /* A key that was refused is missing for no reason of its own. */
@@ -261,7 +250,7 @@ static const char *language_of(struct arena *a, const char *locales) {
     return "";
 }
 
-static enum rc login_parameters(const struct login_wishes *w, struct buf *out, struct err *e) {
+static enum rc login_parameters(const struct login_request *w, struct buf *out, struct err *e) {
     static const char *const passed_on[] = {"login_hint", "identity_provider", "idp_identifier"};
     const char *prompt, *locales, *value;
 

@@ -146,15 +146,17 @@ static bool is_named(struct check *c, const struct keyword *k, const struct inst
     return false;
 }
 
+/* additionalProperties and unevaluatedProperties. */
 bool check_additional_properties(struct check *c, const struct keyword *k,
                                  const struct instance *at) {
+    const bool unevaluated = !strcmp(k->kind->name, "unevaluatedProperties");
     struct json_member m;
     size_t i = 0;
 
     for (bool more = json_first(at->value, &m); more; more = json_next(&m), i++) {
         if (!check_steps(c, 1))
             return false;
-        if (is_named(c, k, at, m.key))
+        if (unevaluated ? evaluated_has(at->evaluated, i) : is_named(c, k, at, m.key))
             continue;
         if (c->stopped || !check_member(c, k->node, at, &m))
             return false;
@@ -186,12 +188,14 @@ bool check_prefix_items(struct check *c, const struct keyword *k, const struct i
     return true;
 }
 
-/* items, additionalItems, and draft-07's items that is an array. */
+/* items, additionalItems, unevaluatedItems, and draft-07's items that is an array. */
 bool check_items(struct check *c, const struct keyword *k, const struct instance *at) {
+    const bool unevaluated = !strcmp(k->kind->name, "unevaluatedItems");
+
     if (!k->node)
         return check_prefix_items(c, k, at);
     for (size_t i = k->adjacent[0] ? k->adjacent[0]->count : 0; i < json_len(at->value); i++)
-        if (!check_item(c, k->node, at, i))
+        if (!(unevaluated && evaluated_has(at->evaluated, i)) && !check_item(c, k->node, at, i))
             return false;
     evaluated_mark_all(at->evaluated);
     return true;
@@ -219,24 +223,4 @@ bool check_contains(struct check *c, const struct keyword *k, const struct insta
     return !max || n <= max->limit ||
            check_fail(c, max, at, text, "most", (unsigned long long)max->limit,
                       max->limit == 1 ? "" : "s");
-}
-
-bool check_unevaluated_properties(struct check *c, const struct keyword *k,
-                                  const struct instance *at) {
-    struct json_member m;
-    size_t i = 0;
-
-    for (bool more = json_first(at->value, &m); more; more = json_next(&m), i++)
-        if (!evaluated_has(at->evaluated, i) && !check_member(c, k->node, at, &m))
-            return false;
-    evaluated_mark_all(at->evaluated);
-    return true;
-}
-
-bool check_unevaluated_items(struct check *c, const struct keyword *k, const struct instance *at) {
-    for (size_t i = 0; i < json_len(at->value); i++)
-        if (!evaluated_has(at->evaluated, i) && !check_item(c, k->node, at, i))
-            return false;
-    evaluated_mark_all(at->evaluated);
-    return true;
 }

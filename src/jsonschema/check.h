@@ -85,5 +85,4 @@ check_fn check_type, check_enum, check_const, check_multiple_of, check_bound, ch
 /* applicators.c */
 check_fn check_dependencies, check_ref, check_all_of, check_alternatives, check_not, check_if,
     check_properties, check_pattern_properties, check_additional_properties, check_property_names,
-    check_prefix_items, check_items, check_contains, check_unevaluated_properties,
-    check_unevaluated_items;
+    check_prefix_items, check_items, check_contains;

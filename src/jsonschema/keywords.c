@@ -279,8 +279,8 @@ const struct keyword_kind keyword_kinds[] = {
     /* Of draft-07; later drafts keep it for old documents, as Ajv does. */
     {"dependencies", EVERY_DRAFT, TYPE_OBJECT, parse_members, check_dependencies, 0},
     {"unevaluatedProperties", DRAFT_2020_12, TYPE_OBJECT, parse_unevaluated,
-     check_unevaluated_properties, 0},
-    {"unevaluatedItems", DRAFT_2020_12, TYPE_ARRAY, parse_unevaluated, check_unevaluated_items, 0},
+     check_additional_properties, 0},
+    {"unevaluatedItems", DRAFT_2020_12, TYPE_ARRAY, parse_unevaluated, check_items, 0},
     /* Annotations (Validation §7 to §9). */
     {"format", EVERY_DRAFT, 0, parse_value, NULL, TYPE_STRING},
     {"contentEncoding", EVERY_DRAFT, 0, parse_value, NULL, TYPE_STRING},

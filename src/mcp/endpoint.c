@@ -236,26 +236,20 @@ struct batch {
 
 /* Sends the answers as one array; an empty reply if no message needs one. */
 static void send_batch(struct mcp_call *c, const struct batch *b) {
-    size_t len = 2;
-    char *p, *start;
+    struct text parts[2 * BATCH_MAX + 1];
+    size_t n = 0;
 
     for (size_t i = 0; i < b->count; i++)
-        len += b->answers[i].len + 1;
-    start = p = arena_alloc(c->arena, len);
-    for (size_t i = 0; i < b->count; i++) {
-        if (!b->answers[i].p)
-            continue;
-        *p = p == start ? '[' : ',';
-        p++;
-        memcpy(p, b->answers[i].p, b->answers[i].len);
-        p += b->answers[i].len;
-    }
-    if (p == start) {
+        if (b->answers[i].p) {
+            parts[n] = n ? TEXT_LITERAL(",") : TEXT_LITERAL("[");
+            parts[n + 1] = b->answers[i];
+            n += 2;
+        }
+    parts[n] = TEXT_LITERAL("]");
+    if (n)
+        send_answer(c, 200, text_join(c->arena, parts, n + 1));
+    else
         reply_empty(c->x->rp, 202);
-        return;
-    }
-    *p++ = ']';
-    send_answer(c, 200, (struct text){start, (size_t)(p - start)});
 }
 
 /* Routes all messages and checks who may make the calls before the first one runs, because a

@@ -91,7 +91,7 @@ static enum rc read_rest(struct exchange *x, const struct form *f, struct login 
     if (!*out->scope)
         return err_set(e, ERR_INVALID_SCOPE, "none of the scopes asked for is supported");
     if (idp_login_parameters(idp_provider_of(x->site->config), x->rq->arena,
-                             &(struct login_wishes){f, out->scope}, &out->idp_parameters, e))
+                             &(struct login_request){f, out->scope}, &out->idp_parameters, e))
         return e->code;
     out->verifier = "";
     out->expires_s = clock_now_s(&x->site->clock) + LOGIN_TTL_S;

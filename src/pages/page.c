@@ -10,66 +10,39 @@
 
 #define SET_BYTES_MAX (2 << 20)
 #define NONCE_BYTES 16
-#define SAMPLE "x"
 
-/* What there is of each page: its name, and a sample of its values, which is also the list of the
- * names that a template may use. docs/templates.md says what they mean. */
-static const struct template_value sample_scope[] = {
-    {"scope", SAMPLE}, {"scope_words", SAMPLE}, {NULL, NULL}};
+/* What there is of each page: its name, and the names that a template may use. docs/templates.md
+ * says what they mean. */
+static const struct template_value sample_scope[] = {{"scope", "x"}, {"scope_words", "x"}, {0}};
 static const struct template_value *const sample_scopes[] = {sample_scope, NULL};
 static const struct template_list sample_list = {"scopes", sample_scopes};
-static const struct template_value consent_sample[] = {
-    {"server_host", SAMPLE},
-    {"server_uri", SAMPLE},
-    {"server_address", SAMPLE},
-    {"caution", SAMPLE},
-    {"must_confirm", SAMPLE},
-    {"client_host", SAMPLE},
-    {"client_id", SAMPLE},
-    {"client_name", SAMPLE},
-    {"redirect_host", SAMPLE},
-    {"loopback", SAMPLE},
-    {"app", SAMPLE},
-    {"web", SAMPLE},
-    {"action", SAMPLE},
-    {"request", SAMPLE},
-    {"can_remember", SAMPLE},
-    {"remember_days", SAMPLE},
-    {"pinned", SAMPLE},
-    {"unchecked", SAMPLE},
-    {"server_title", SAMPLE},
-    {"other_account", SAMPLE},
-    {"server_icon", SAMPLE},
-    {"server_icon_dark", SAMPLE},
-    {NULL, NULL},
-};
-static const struct template_value continue_sample[] = {{"uri", SAMPLE}, {NULL, NULL}};
-static const struct template_value error_sample[] = {
-    {"status", SAMPLE}, {"advice", SAMPLE},     {"reason", SAMPLE},      {"reason_lang", SAMPLE},
-    {"number", SAMPLE}, {"client_uri", SAMPLE}, {"client_host", SAMPLE}, {NULL, NULL},
-};
-
-static const struct template_value server_sample[] = {
-    {"server_name", SAMPLE},   {"server_title", SAMPLE}, {"server_uri", SAMPLE},
-    {"server_icon", SAMPLE},   {"website", SAMPLE},      {"server_icon_dark", SAMPLE},
-    {"documentation", SAMPLE}, {"policy", SAMPLE},       {"terms", SAMPLE},
-    {"vscode_link", SAMPLE},   {"cursor_link", SAMPLE},  {NULL, NULL},
-};
 
 static const struct {
     const char *name, *builtin;
-    const struct template_value *sample;
+    const char *values; /* their names */
     const struct template_list *list;
     const char *needs[3]; /* without these it cannot work */
 } kinds[PAGE_COUNT] = {
     [PAGE_CONSENT] = {"consent",
                       page_builtin_consent,
-                      consent_sample,
+                      "server_host server_uri server_address server_title server_icon "
+                      "server_icon_dark caution must_confirm client_host client_id client_name "
+                      "redirect_host loopback app web action request can_remember remember_days "
+                      "pinned unchecked other_account",
                       &sample_list,
                       {"{{request}}", "name=\"confirm\""}},
-    [PAGE_CONTINUE] = {"continue", page_builtin_continue, continue_sample, NULL, {"{{uri}}"}},
-    [PAGE_ERROR] = {"error", page_builtin_error, error_sample, NULL, {NULL}},
-    [PAGE_SERVER] = {"server", page_builtin_server, server_sample, NULL, {"{{server_uri}}"}},
+    [PAGE_CONTINUE] = {"continue", page_builtin_continue, "uri", NULL, {"{{uri}}"}},
+    [PAGE_ERROR] = {"error",
+                    page_builtin_error,
+                    "status advice reason reason_lang number client_uri client_host",
+                    NULL,
+                    {NULL}},
+    [PAGE_SERVER] = {"server",
+                     page_builtin_server,
+                     "server_name server_title server_uri server_icon server_icon_dark website "
+                     "documentation policy terms vscode_link cursor_link",
+                     NULL,
+                     {"{{server_uri}}"}},
 };
 
 /* What an admin copies and changes is what is built in. */
@@ -107,11 +80,10 @@ static enum rc read_text(struct arena *a, const char *path, const char **out, st
 
 static enum rc check(struct arena *a, enum page page, const struct language *language,
                      const char *source, struct err *e) {
-    static const struct template_value common[] = {
-        {"lang", SAMPLE}, {"nonce", SAMPLE}, {NULL, NULL}};
-    const struct template_scope outer = {.values = common, .text = find_text, .language = language};
+    const struct template_scope outer = {
+        .sample = "lang nonce", .text = find_text, .language = language};
     const struct template_scope sample = {
-        .values = kinds[page].sample, .list = kinds[page].list, .outer = &outer};
+        .sample = kinds[page].values, .list = kinds[page].list, .outer = &outer};
 
     if (template_check(a, source, &sample, e))
         return e->code;

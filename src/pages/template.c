@@ -28,7 +28,7 @@ struct walk {
     struct err *e;
     bool checking;
     bool failed;
-    bool in_list; /* in itself the list would be written a number of times that has no limit */
+    bool in_list; /* a list in itself could be written without limit */
 };
 
 /* One {{…}}. */
@@ -119,6 +119,8 @@ static struct found find(const struct template_scope *s, const char *name) {
         for (const struct template_value *v = s->values; v && v->name; v++)
             if (!strcmp(v->name, name))
                 return (struct found){.value = v->value};
+        if (s->sample && list_has(s->sample, name))
+            return (struct found){.value = "x"};
     }
     return (struct found){0};
 }

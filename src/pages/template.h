@@ -24,7 +24,8 @@ struct template_list {
 };
 
 struct template_scope {
-    const struct template_value *values;
+    const struct template_value *values; /* NULL: none */
+    const char *sample; /* for template_check: names of more values, which spaces separate */
     const struct template_list *list;                            /* NULL: none */
     const char *(*text)(const void *language, const char *name); /* NULL: no texts */
     const void *language;

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "base/builtin_file.h"
+#include "base/text.h"
 #include "web/request.h"
 
 BUILTIN_FILE(words_en, "share/words/en");
@@ -69,13 +70,8 @@ const char *language_text(const struct language *l, const char *name) {
     return NULL;
 }
 
-struct capture {
-    const char *p;
-    size_t len;
-};
-
 /* Is the text the pattern, with something in place of each *? Each takes as little as it can. */
-static bool matches(const char *pattern, const char *text, struct capture got[CAPTURES_MAX]) {
+static bool matches(const char *pattern, const char *text, struct text got[CAPTURES_MAX]) {
     size_t len = strcspn(pattern, "*"), n = 0;
 
     if (strncmp(text, pattern, len) != 0)
@@ -92,7 +88,7 @@ static bool matches(const char *pattern, const char *text, struct capture got[CA
         at = part ? strstr(text, literal) : text + strlen(text);
         if (!at || at == text)
             return false;
-        got[n] = (struct capture){text, (size_t)(at - text)};
+        got[n] = (struct text){text, (size_t)(at - text)};
         text = at + part;
         pattern += part;
     }
@@ -100,31 +96,33 @@ static bool matches(const char *pattern, const char *text, struct capture got[CA
 }
 
 const char *language_reason(struct arena *a, const struct language *l, const char *reason) {
-    struct capture got[CAPTURES_MAX];
+    const struct word *w = l->words, *end = l->words + l->word_count;
+    struct text got[CAPTURES_MAX];
     struct buf b;
     size_t n = 0;
 
     if (l == all)
         return reason;
-    for (const struct word *w = l->words; w < l->words + l->word_count; w++) {
-        if (!is_reason(w) || !matches(w->name, reason, got))
-            continue;
-        buf_init(&b, a, REASON_MAX);
-        for (const char *p = w->text; *p; p++) {
-            const char *part, *known;
+    while (w < end && !(is_reason(w) && matches(w->name, reason, got)))
+        w++;
+    if (w == end)
+        return NULL;
+    buf_init(&b, a, REASON_MAX);
+    for (const char *p = w->text; *p;) {
+        const size_t len = strcspn(p, "*");
 
-            if (*p != '*') {
-                buf_addc(&b, *p);
-                continue;
-            }
-            part = arena_strndup(a, got[n].p, got[n].len);
-            n++;
-            known = language_reason(a, l, part);
+        buf_add(&b, p, len);
+        p += len;
+        if (*p) {
+            const char *part = arena_strndup(a, got[n].p, got[n].len);
+            const char *known = language_reason(a, l, part);
+
             buf_adds(&b, known ? known : part);
+            n++;
+            p++;
         }
-        return b.p;
     }
-    return NULL;
+    return b.p;
 }
 
 /* RFC 4647 §3.4, Lookup: ja-JP is served by ja. */

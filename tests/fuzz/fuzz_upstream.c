@@ -79,7 +79,7 @@ static void check_tokens(struct arena *a, const struct http_reply *rp) {
     MUST(is_plain_line(reason, strlen(reason)) && strlen(reason) <= IDP_REASON_MAX + 1);
 
     if (rp->status != 200) {
-        enum rc rc = token_refused(&c, &e);
+        enum rc rc = token_refused(&c, of_login, &e);
 
         MUST(rc == ERR_REFUSED || rc == ERR_MISCONFIGURED || rc == ERR_UPSTREAM);
         MUST(*e.text && is_plain_line(e.detail, strlen(e.detail)));

@@ -16,7 +16,7 @@ static const char *parameters(struct arena *a, const char *query, const char *sc
     struct form f;
 
     assert_int_equal(form_parse(a, query, strlen(query), &f, e), OK);
-    return idp_login_parameters(idp_provider_of(&config), a, &(struct login_wishes){&f, scope},
+    return idp_login_parameters(idp_provider_of(&config), a, &(struct login_request){&f, scope},
                                 &out, e)
                ? NULL
                : out;
@@ -99,7 +99,7 @@ static void the_authorization_url(void **state) {
 }
 
 /* At Cognito by way of /logout, at another provider by OpenID Connect's parameter; not with what
- * the client wished for the account that it knows. */
+ * the client asked for the account that it knows. */
 static void another_account_is_asked_for(void **state) {
     static const struct idp_login login = {.redirect_uri = "https://c/cb",
                                            .scope = "openid",
