@@ -304,8 +304,8 @@ static void execute_server(struct mcp_call *c, const struct invocation *i,
         answer.question ? input_request(c->arena, &answer) : asked_again(c->arena, &answer);
     if (answer.result && is_kind(i, "tool") && !out->input_request)
         check_result(c, item->server, out);
-    if (answer.stamp && !answer.question)
-        server_lists_compare(c, item->server, answer.stamp);
+    if (answer.is_stored)
+        server_lists_compare(c, item->server, answer.stamp, answer.is_stored);
 }
 
 static void give_up(struct mcp_call *c, const struct invocation *i, const struct json *state) {

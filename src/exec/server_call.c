@@ -1,7 +1,6 @@
 #include "exec/server_call.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,13 +11,11 @@
 #include "exec/server_identity.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
-#include "runner/packet.h"
-#include "runner/relay.h"
+#include "runner/relay_client.h"
 
 #define LINE_ARENA_MAX ((size_t)192 << 20) /* a message of RELAY_MESSAGE_MAX, and its values */
 #define AGAIN_MS 5                         /* to a relay that is ending */
 #define USER_BYTES 24                      /* of a digest */
-#define REQUEST_ID 1                       /* each has a connection of its own */
 
 /* ---- its relay ---- */
 
@@ -147,33 +144,37 @@ static const char *short_ticket(struct arena *a, const char *ticket, struct inst
     return dot + 1;
 }
 
-/* A connection to the server's relay; -1: *out says why there is none. */
-static int connect_relay(struct mcp_call *c, const struct server *s, const struct instance_key *key,
-                         int64_t until_ms, struct server_answer *out) {
+/* A connection to the server's relay; NULL: *out says why there is none. */
+static struct relay_connection *connect_relay(struct mcp_call *c, const struct server *s,
+                                              const struct instance_key *key, int64_t until_ms,
+                                              struct server_answer *out) {
+    struct relay_connection *kept = relay_connection_find(key);
     uint32_t wait_ms = 0;
     int fd = -1;
 
+    if (kept)
+        return kept;
     while (clock_monotonic_ms() < until_ms) {
         enum instance_found found = instance_call(key, &fd, &wait_ms);
         const struct timespec wait = {0, (long)wait_ms * 1000000};
 
         if (found == INSTANCE_FOUND)
-            return fd;
+            return relay_connection_make(key, fd);
         if (found == INSTANCE_BACK_OFF) {
             fail(out, "not_started",
                  arena_printf(c->arena,
                               "the server %s has ended, and is started again in %u s; its log "
                               "says why",
                               s->name, (wait_ms + 999) / 1000));
-            return -1;
+            return NULL;
         }
         if (found == INSTANCE_NONE && !start(c, s, key, out))
-            return -1;
+            return NULL;
         if (found == INSTANCE_BEGUN)
             (void)nanosleep(&wait, NULL);
     }
     fail(out, "timeout", arena_printf(c->arena, "the server %s did not start in time", s->name));
-    return -1;
+    return NULL;
 }
 
 /* ---- a request ---- */
@@ -196,7 +197,9 @@ struct exchange_state {
     const struct server_request *request;
     struct server_answer *out;
     struct arena *scratch;
-    bool answered, greeted;
+    struct relay_connection *connection;
+    bool answered;
+    bool is_kept; /* the connection, for the next request */
 };
 
 static const char *user_of(struct mcp_call *c) {
@@ -207,19 +210,27 @@ static bool is_greeting(const struct server_request *r) {
     return !r->method && !r->ticket && !r->subscribe;
 }
 
+static void take_greeting(struct exchange_state *x, const struct json *v) {
+    const struct json *initialize = json_get(v, "initialize");
+    struct relay_connection *connection = x->connection;
+
+    (void)snprintf(connection->stamp, sizeof connection->stamp, "%s", json_get_str(v, "stamp"));
+    connection->is_stateless = json_has(initialize, "supportedVersions");
+    connection->is_stored = false;
+    x->out->capabilities = json_clone(x->c->arena, json_get(initialize, "capabilities"));
+    x->answered = is_greeting(x->request);
+}
+
 static void take_relay_line(struct exchange_state *x, const struct json *v, const char *word) {
     const char *detail = json_get_str(v, "detail"), *name = x->request->server->name;
     struct arena *a = x->c->arena;
 
     if (!strcmp(word, RELAY_READY)) {
-        x->greeted = true;
-        x->out->stamp = arena_strdup(a, json_get_str(v, "stamp"));
-        x->out->is_stateless = json_has(json_get(v, "initialize"), "supportedVersions");
-        x->out->capabilities = json_clone(a, json_get(json_get(v, "initialize"), "capabilities"));
-        x->answered = is_greeting(x->request);
+        take_greeting(x, v);
         return;
     }
-    x->answered = x->greeted = true;
+    x->answered = true;
+    x->is_kept = !strcmp(word, RELAY_SUBSCRIBED);
     if (!strcmp(word, RELAY_QUESTION)) {
         x->out->question = json_clone(a, v);
         json_del(x->out->question, "relay");
@@ -243,8 +254,12 @@ static void take_relay_line(struct exchange_state *x, const struct json *v, cons
 
 static void take_response(struct exchange_state *x, const struct json *v) {
     struct json *error = json_get(v, "error");
+    int64_t id = 0;
 
-    x->answered = true;
+    (void)json_get_int(v, "id", &id);
+    if (id != x->connection->requests && !x->request->ticket) /* that one has its first id */
+        return;
+    x->answered = x->is_kept = true;
     if (json_is_object(json_get(v, "result"))) {
         x->out->result = json_clone(x->c->arena, json_get(v, "result"));
         x->out->outcome = "ok";
@@ -285,7 +300,7 @@ static void take_line(void *arg, const char *line, size_t len) {
         x->request->on_notification(x->request->arg, x->scratch, method, json_get(v, "params"));
 }
 
-static struct text request_line(struct mcp_call *c, const struct server_request *r) {
+static struct text request_line(struct mcp_call *c, const struct server_request *r, int64_t id) {
     struct json *o = json_new_object(c->arena);
     struct text t;
 
@@ -303,7 +318,7 @@ static struct text request_line(struct mcp_call *c, const struct server_request 
         json_put(o, "progressToken", json_get(json_get(c->msg.params, "_meta"), "progressToken"));
     } else {
         json_put_str(o, "jsonrpc", "2.0");
-        json_put_int(o, "id", REQUEST_ID);
+        json_put_int(o, "id", id);
         json_put_str(o, "method", r->method);
         json_put(o, "params", r->params);
         json_put_str(o, SERVER_SERVICE, server_service_identity(c, r->server));
@@ -320,63 +335,70 @@ static struct text request_line(struct mcp_call *c, const struct server_request 
     return text_join(c->arena, (struct text[]){t, TEXT_LITERAL("\n")}, 2);
 }
 
-static void note_end(struct exchange_state *x, const struct process_result *r) {
+static void note_end(struct exchange_state *x, enum exchange_end end) {
     struct arena *a = x->c->arena;
     const char *name = x->request->server->name;
 
-    if (r->answered)
-        return;
-    switch (r->end) {
-    case PROCESS_TIMED_OUT:
+    switch (end) {
+    case EXCHANGE_TIMED_OUT:
         fail(x->out, "timeout",
              arena_printf(a, "the server %s did not answer within %lld ms", name,
-                          (long long)r->timeout_ms));
+                          (long long)x->request->timeout_ms));
         break;
-    case PROCESS_OUTPUT_LIMIT:
+    case EXCHANGE_TOO_LONG:
         fail(x->out, "too_much_output",
              arena_printf(a, "the server %s sent more than %zu bytes", name, RELAY_MESSAGE_MAX));
         break;
-    case PROCESS_CANCELLED:
+    case EXCHANGE_CANCELLED:
         fail(x->out, "cancelled", "the call was cancelled");
         x->out->end = EXECUTION_CANCELLED;
         break;
-    default:
+    case EXCHANGE_LOST:
         fail(x->out, "lost",
              arena_printf(a, "the server %s was stopped in the middle of the call", name));
+        break;
+    case EXCHANGE_ANSWERED:
+    case EXCHANGE_UNREAD:
+        break;
     }
 }
 
-/* false: nobody has read the request, and it may be sent again. */
-static bool exchange_once(struct exchange_state *x, int fd, int64_t until_ms) {
-    const int64_t left = until_ms - clock_monotonic_ms();
-    struct persistent connection = {.answered = &x->answered,
-                                    .once = true,
-                                    .taken = true,
-                                    .fds = {fd, fcntl(fd, F_DUPFD_CLOEXEC, 3), -1, -1}};
-    struct process_spec spec = {.timeout_ms = left > 0 ? left : 0,
-                                .output_max = RELAY_MESSAGE_MAX,
-                                .input = request_line(x->c, x->request),
-                                .on_line = take_line,
-                                .on_line_arg = x,
-                                .persistent = &connection,
-                                .must_stop = x->request->must_stop,
-                                .must_stop_arg = x->request->must_stop_arg};
-    struct process_result r;
+/* Of an answer: what the relay has said of its server. */
+static void note_connection(struct exchange_state *x) {
+    struct relay_connection *connection = x->connection;
 
-    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
-    if (x->request->subscribe && packet_send(fd, &spec.input, &x->request->file, 1))
-        spec.input.len = 0; /* with its file; otherwise the relay refuses it */
-    if (x->request->is_cancellable) {
+    if (*connection->stamp)
+        x->out->stamp = arena_strdup(x->c->arena, connection->stamp);
+    x->out->is_stateless = connection->is_stateless;
+    if (x->is_kept && x->request->server->program.stay != RUNS_ONCE)
+        x->out->is_stored = &connection->is_stored;
+    else
+        relay_connection_close(connection);
+}
+
+/* false: nobody has read the request, and it may be sent again. */
+static bool exchange_once(struct exchange_state *x, int64_t until_ms) {
+    const struct server_request *r = x->request;
+    struct relay_exchange spec = {.request = request_line(x->c, r, ++x->connection->requests),
+                                  .file = r->subscribe ? r->file : -1,
+                                  .until_ms = until_ms,
+                                  .on_line = take_line,
+                                  .arg = x,
+                                  .answered = &x->answered,
+                                  .must_stop = r->must_stop,
+                                  .must_stop_arg = r->must_stop_arg};
+    enum exchange_end end;
+
+    if (r->is_cancellable) {
         spec.watch = mcp_stream_watch(x->c);
         spec.before_wait = mcp_stream_keep_alive;
         spec.before_wait_arg = x->c;
     }
-    process_run(x->c->arena, &spec, &r);
-    if (r.end == PROCESS_LOST && !x->greeted)
-        return false;
-    r.timeout_ms = x->request->timeout_ms;
-    note_end(x, &r);
-    return true;
+    end = relay_exchange(x->c->arena, x->connection, &spec);
+    note_end(x, end);
+    if (end == EXCHANGE_ANSWERED)
+        note_connection(x);
+    return end != EXCHANGE_UNREAD;
 }
 
 void server_request(struct mcp_call *c, const struct server_request *given,
@@ -387,15 +409,21 @@ void server_request(struct mcp_call *c, const struct server_request *given,
     struct server_request r = *given;
     struct exchange_state x = {
         .c = c, .request = &r, .out = out, .scratch = arena_new(LINE_ARENA_MAX)};
-    int fd;
 
     if (is_of_call && r.ticket)
         r.ticket = short_ticket(c->arena, r.ticket, &key);
 
     *out = (struct server_answer){.end = EXECUTION_OK};
-    while ((fd = connect_relay(c, r.server, &key, until_ms, out)) >= 0 &&
-           !exchange_once(&x, fd, until_ms))
-        (void)nanosleep(&(struct timespec){0, AGAIN_MS * 1000000L}, NULL);
+    if (is_greeting(&r) && (x.connection = relay_connection_find(&key))) /* has it behind it */
+        relay_connection_close(x.connection);
+    while ((x.connection = connect_relay(c, r.server, &key, until_ms, out))) {
+        const bool was_kept = x.connection->requests;
+
+        if (exchange_once(&x, until_ms))
+            break;
+        if (!was_kept)
+            (void)nanosleep(&(struct timespec){0, AGAIN_MS * 1000000L}, NULL);
+    }
     if (is_of_call && out->ticket)
         out->ticket = long_ticket(c->arena, &key, out->ticket);
     arena_free(x.scratch);

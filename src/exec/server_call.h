@@ -1,5 +1,5 @@
-/* Requests to MCP servers (catalog/servers.h), each over a connection of its own to the server's
- * relay (runner/relay.h). The server is started if it does not run. */
+/* Requests to MCP servers (catalog/servers.h), over a connection to the server's relay
+ * (runner/relay_client.h), one after the other. The server is started if it does not run. */
 #pragma once
 
 #include "catalog/servers.h"
@@ -37,6 +37,7 @@ struct server_answer {
     const char *failure;       /* a clause without capital and full stop */
     const char *outcome;       /* a word for the log line, such as "ok" or "timeout" */
     const char *stamp;         /* of its relay; NULL: it did not get so far */
+    bool *is_stored;           /* the stamp was found in the file of lists; NULL: nobody knows */
     struct json *capabilities; /* of the server; NULL: the same */
     bool is_stateless;         /* it speaks 2026-07-28 */
     /* What the server asks the client, an object with "method" and "params", and the ticket of the

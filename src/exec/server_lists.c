@@ -336,11 +336,14 @@ bool server_lists_look_again(struct mcp_call *c) {
     return true;
 }
 
-void server_lists_compare(struct mcp_call *c, const struct server *s, const char *stamp) {
+void server_lists_compare(struct mcp_call *c, const struct server *s, const char *stamp,
+                          bool *is_stored) {
     bool was_asked;
 
-    if (s->program.stay != PERSISTENT || has_text(c, side_file(c, s, "stamp"), text_of(stamp)) ||
-        rests(c, s, &was_asked))
+    if (s->program.stay != PERSISTENT || *is_stored)
+        return;
+    *is_stored = has_text(c, side_file(c, s, "stamp"), text_of(stamp));
+    if (*is_stored || rests(c, s, &was_asked))
         return;
     (void)fetch(c, s);
     server_subscriptions_renew(c, s);

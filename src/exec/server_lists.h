@@ -15,5 +15,6 @@ void server_lists_refresh(struct mcp_call *c);
  * have written. false: there are no servers. */
 bool server_lists_look_again(struct mcp_call *c);
 /* `stamp`: of the relay (runner/relay.h). Asks the server if its lists were made with another one.
- */
-void server_lists_compare(struct mcp_call *c, const struct server *s, const char *stamp);
+ * *is_stored: they are known to have been made with this one; it is set when they are found to. */
+void server_lists_compare(struct mcp_call *c, const struct server *s, const char *stamp,
+                          bool *is_stored);

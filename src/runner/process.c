@@ -268,14 +268,6 @@ static bool is_over(struct process *r, const struct pollfd fds[FD_COUNT]) {
     return fds[FD_RUNNER].revents && has_ended(r);
 }
 
-/* A connection has nothing but its end to tell. */
-static bool is_closed(struct process *r) {
-    if (r->runner >= 0 || r->out >= 0)
-        return false;
-    r->result->end = PROCESS_LOST;
-    return true;
-}
-
 /* Serves the pipes until the program ends or passes a limit. */
 static void serve(struct process *r) {
     int timeout;
@@ -293,7 +285,7 @@ static void serve(struct process *r) {
         if (poll(fds, FD_COUNT, timeout) < 0)
             continue; /* EINTR; anything else ends at the deadline */
         serve_pipes(r, fds);
-        if (is_over(r, fds) || is_closed(r))
+        if (is_over(r, fds))
             return;
     }
 }

@@ -28,10 +28,10 @@ struct containment {
 
 struct persistent {
     struct instance_key key;
-    const bool *answered;  /* set by on_line: this line was the last one of the answer */
-    bool once;             /* it is ended after the answer */
-    bool taken;            /* `fds` are from instance_take; process_run closes them */
-    int fds[INSTANCE_FDS]; /* INSTANCE_ERR and INSTANCE_RUN are -1: a connection, not a process */
+    const bool *answered; /* set by on_line: this line was the last one of the answer */
+    bool once;            /* it is ended after the answer */
+    bool taken;           /* `fds` are from instance_take; process_run closes them */
+    int fds[INSTANCE_FDS];
 };
 
 struct process_spec {

@@ -66,8 +66,8 @@ static void note_end(struct relay *r) {
     struct run_answer a = {0};
     int taken = run_answer_take(r->run, &a);
 
-    if (taken > 0 && a.end == RUN_RUNS && r->place.memory)
-        __atomic_store_n(r->place.memory, a.memory, __ATOMIC_RELAXED);
+    if (taken > 0 && a.end == RUN_RUNS)
+        __atomic_store_n(&r->place.figures->memory, a.memory, __ATOMIC_RELAXED);
     if (!taken || (taken > 0 && a.end == RUN_RUNS))
         return;
     if (r->state < RELAY_INPUT_CLOSED)
@@ -113,18 +113,38 @@ static void close_caller(struct relay *r, struct relay_caller *c) {
     descriptor_clear(&c->fd);
 }
 
+/* It has been answered, and has kept the connection: it needs no answer, and asks another relay if
+ * this one ends. */
+static bool is_resting(const struct relay_caller *c) {
+    return c->fd >= 0 && c->has_asked && !c->calls && !c->in.len && !c->out.len;
+}
+
+/* A free place; if there is none, that of a caller which needs none. */
+static unsigned find_place(struct relay *r) {
+    unsigned i = 0;
+
+    while (i < r->callers_used && r->callers[i].fd >= 0)
+        i++;
+    if (i < RELAY_CALLERS_MAX)
+        return i;
+    for (i = 0; i < RELAY_CALLERS_MAX && !is_resting(&r->callers[i]); i++)
+        ;
+    if (i < RELAY_CALLERS_MAX)
+        close_caller(r, &r->callers[i]);
+    return i;
+}
+
 static void accept_caller(struct relay *r) {
     char word;
     int fd = -1;
     struct packet p = {&word, sizeof word, &fd, 1, 0};
     ssize_t n = packet_receive(r->control, &p);
-    unsigned i = 0;
+    unsigned i;
 
     r->retired = n == 0; /* nobody sends any more */
     if (!p.fd_count)
         return;
-    while (i < r->callers_used && r->callers[i].fd >= 0)
-        i++;
+    i = find_place(r);
     if (i == RELAY_CALLERS_MAX || r->state >= RELAY_INPUT_CLOSED) {
         (void)close(fd); /* it has read nothing: the caller asks for another relay */
         return;
@@ -270,9 +290,10 @@ static bool finish_round(struct relay *r) {
             arena_reset(r->arena);
             relay_greet(r, c);
         }
-        if ((c->out.len && !relay_queue_write(&c->out, c->fd)) || c->out.len > CALLER_QUEUE_MAX)
+        if ((c->out.len && !relay_queue_write(&c->out, c->fd)) || c->out.len > CALLER_QUEUE_MAX ||
+            (is_resting(c) && (r->retired || r->state >= RELAY_INPUT_CLOSED)))
             close_caller(r, c);
-        needed = needed || c->fd >= 0;
+        needed = needed || (c->fd >= 0 && !is_resting(c));
         unsaid = unsaid || (c->fd >= 0 && c->out.len);
     }
     needed = needed || r->parked || r->subscription_count;
@@ -298,7 +319,7 @@ static int next_wait(struct relay *r, bool needed, int64_t *idle_from) {
         if (end <= now) {
             log_info("server_idle", kv("server", r->key.name));
             close_input(r);
-            until = r->deadline_ms;
+            until = now; /* who rests is told first */
         } else if (end < until) {
             until = end;
         }
@@ -339,7 +360,7 @@ void relay_main(int control, const struct instance_key *key, const int fds[INSTA
         const unsigned callers = r->callers_used;
 
         ask_memory(r);
-        __atomic_store_n(place->calls, r->call_count, __ATOMIC_RELAXED);
+        __atomic_store_n(&place->figures->calls, r->call_count, __ATOMIC_RELAXED);
         fill(r, poll_fds);
         if (poll(poll_fds, FD_CALLERS + callers, wait) > 0)
             serve(r, poll_fds, callers);

@@ -11,7 +11,9 @@
  *     relay_queue.c     bytes that wait
  *
  * The relay's own lines are objects with the member "relay" (enum below). A caller may send its
- * requests at once; they are read after the first line, so one that has got none was not read. */
+ * requests at once; they are read after the first line, so one that has got none was not read. A
+ * caller that has been answered may keep its connection for the next request; the relay closes it
+ * when it ends, and then a caller reads ECONNRESET if what it has sent was not read (unix(7)). */
 #pragma once
 
 #include <sys/types.h>
@@ -117,6 +119,8 @@ bool relay_queue_line(struct relay_queue *q, struct text *line);
 struct relay_caller {
     int fd; /* -1: free */
     bool greeted;
+    bool has_asked;   /* it has sent something */
+    unsigned changes; /* as it was told */
     struct relay_queue in, out;
     unsigned calls;
     int passed; /* the descriptor that came with what is in `in`; -1: none */
@@ -158,11 +162,17 @@ struct relay_record {
     struct server_state state; /* but for instances, calls_now and memory */
 };
 
+/* What each relay tells the pool, in the same memory. */
+struct relay_figures {
+    int64_t memory;    /* of its server: bytes */
+    int64_t called_ms; /* for the last time: its callers keep their connections */
+    uint32_t calls;    /* that wait for it */
+};
+
 /* Where a relay counts. */
 struct relay_place {
     struct relay_record *record;
-    int64_t *memory; /* of its server: bytes */
-    uint32_t *calls; /* that wait for it */
+    struct relay_figures *figures;
 };
 
 struct relay {

@@ -59,8 +59,11 @@ static struct relay_call *add_call(struct relay *r, struct relay_caller *caller)
     *call = (struct relay_call){
         .id = r->next_id, .until_ms = clock_monotonic_ms() + r->key.call_ms, .caller = caller};
     r->call_count++;
-    if (caller)
-        caller->calls++;
+    if (!caller)
+        return call;
+    caller->calls++;
+    __atomic_store_n(&r->place.figures->called_ms, call->until_ms - r->key.call_ms,
+                     __ATOMIC_RELAXED);
     return call;
 }
 
@@ -186,14 +189,12 @@ static bool take_request(struct relay *r, struct relay_caller *caller, struct js
 
 /* "Cancellation": the server need not answer any more. It may go on for a while: as long as its
  * time would have been, and as long as a call may take once more. */
-static void cancel(struct relay *r, struct relay_call *call, const struct json *reason) {
+void relay_cancel(struct relay *r, struct relay_call *call) {
     const int64_t now = clock_monotonic_ms();
     const int64_t end = (call->until_ms > now ? call->until_ms : now) + r->key.call_ms;
     struct json *params = json_new_object(r->arena);
 
     json_put_int(params, "requestId", call->id);
-    if (json_is_string(reason))
-        json_put_str(params, "reason", json_str(reason));
     if (call == r->listening)
         r->listening = NULL;
     else if (!call->answered)
@@ -203,21 +204,6 @@ static void cancel(struct relay *r, struct relay_call *call, const struct json *
         notify_server(r, "notifications/cancelled", params);
     }
     relay_remove_call(r, call);
-}
-
-void relay_cancel(struct relay *r, struct relay_call *call) {
-    cancel(r, call, NULL);
-}
-
-static void take_cancellation(struct relay *r, const struct relay_caller *caller,
-                              const struct json *params) {
-    char id[RELAY_ID_MAX];
-
-    if (!relay_keep_text(r, json_get(params, "requestId"), id))
-        return;
-    for (struct relay_call *call = r->calls; call < r->calls + RELAY_CALLS_MAX; call++)
-        if (call->id && call->caller == caller && !strcmp(call->original, id))
-            cancel(r, call, json_get(params, "reason"));
 }
 
 static bool take_word(struct relay *r, struct relay_caller *caller, struct json *message) {
@@ -233,20 +219,16 @@ static bool take_word(struct relay *r, struct relay_caller *caller, struct json 
 }
 
 bool relay_from_caller(struct relay *r, struct relay_caller *caller, struct text line) {
-    const char *method;
     struct json *v;
     struct err e;
 
     if (json_parse(r->arena, line.p, line.len, &v, &e))
         return false;
-    method = json_get_str(v, "method");
-    if (!method)
-        return take_word(r, caller, v);
-    if (json_has(v, "id"))
-        return take_request(r, caller, v);
-    if (!strcmp(method, "notifications/cancelled"))
-        take_cancellation(r, caller, json_get(v, "params"));
-    return true;
+    caller->has_asked = true;
+    if (caller->changes != r->changes)
+        relay_greet(r, caller);
+    return json_get_str(v, "method") ? json_has(v, "id") && take_request(r, caller, v)
+                                     : take_word(r, caller, v);
 }
 
 /* A server that does not answer a ping either is hung. One that does one thing after the other may
@@ -273,7 +255,7 @@ void relay_forget_caller(struct relay *r, struct relay_caller *caller) {
             }
             waited = true;
             until_ms = call->until_ms > until_ms ? call->until_ms : until_ms;
-            cancel(r, call, NULL);
+            relay_cancel(r, call);
         }
     if (waited)
         ping(r, until_ms);
@@ -365,6 +347,7 @@ void relay_greet(struct relay *r, struct relay_caller *c) {
 
     relay_queue_add(&c->out, line, strlen(line));
     c->greeted = true;
+    c->changes = r->changes;
 }
 
 /* Of its lists, to those who wait, so that they ask for them after their answers. A server may say

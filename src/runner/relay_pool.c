@@ -34,8 +34,7 @@ static struct beginning beginnings[RELAYS_MAX];
 /* In memory that relays share with this process; NULL: there is none. */
 static struct relay_counts {
     struct relay_record records[RELAY_RECORDS_MAX];
-    int64_t memory[RELAYS_MAX];
-    uint32_t calls[RELAYS_MAX];
+    struct relay_figures figures[RELAYS_MAX];
 } * counts;
 
 static bool map_counts(void) {
@@ -63,15 +62,13 @@ static struct relay_record *find_record(const struct instance_key *key) {
 
 /* Before its relay is forked. */
 static struct relay_place make_place(struct relay_entry *x) {
-    static int64_t no_memory;
-    static uint32_t no_calls;
+    static struct relay_figures none;
     const size_t i = (size_t)(x - relays);
 
-    if (!map_counts())
-        return (struct relay_place){NULL, &no_memory, &no_calls};
-    counts->memory[i] = counts->calls[i] = 0;
-    x->record = find_record(&x->key);
-    return (struct relay_place){x->record, &counts->memory[i], &counts->calls[i]};
+    x->figures = map_counts() ? &counts->figures[i] : &none;
+    *x->figures = (struct relay_figures){.called_ms = x->started_ms};
+    x->record = counts ? find_record(&x->key) : NULL;
+    return (struct relay_place){x->record, x->figures};
 }
 
 bool relay_pool_state(uint32_t number, struct server_state *out) {
@@ -86,8 +83,8 @@ bool relay_pool_state(uint32_t number, struct server_state *out) {
         if (relays[i].control < 0 || relays[i].record != r)
             continue;
         out->instances++;
-        out->calls_now += counts->calls[i];
-        out->memory += counts->memory[i];
+        out->calls_now += relays[i].figures->calls;
+        out->memory += relays[i].figures->memory;
     }
     return true;
 }
@@ -151,7 +148,6 @@ static bool connect_to(struct relay_entry *x, int *fd) {
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
         return false;
-    x->called_ms = clock_monotonic_ms();
     ok = packet_send(x->control, &TEXT_LITERAL("c"), &ends[1], 1);
     (void)close(ends[1]);
     if (!ok)
@@ -168,7 +164,7 @@ static void retire_oldest(const uint8_t *group, unsigned limit) {
     for (struct relay_entry *x = relays; x < relays + relays_used; x++)
         if (x->control >= 0 && x->is_usable &&
             (!group || !memcmp(x->key.group, group, sizeof x->key.group)) &&
-            (!oldest || x->called_ms < oldest->called_ms))
+            (!oldest || x->figures->called_ms < oldest->figures->called_ms))
             oldest = x;
     if (!oldest)
         return;
@@ -250,11 +246,8 @@ struct relay_entry *relay_pool_start(const struct instance_key *key, const int f
 
     if (!x)
         return NULL;
-    *x = (struct relay_entry){.control = -1,
-                              .is_usable = true,
-                              .key = *key,
-                              .started_ms = clock_monotonic_ms(),
-                              .called_ms = clock_monotonic_ms()};
+    *x = (struct relay_entry){
+        .control = -1, .is_usable = true, .key = *key, .started_ms = clock_monotonic_ms()};
     x->key.name[sizeof x->key.name - 1] = 0;
     x->control = fork_relay(x, fds);
     if (x->control < 0) {

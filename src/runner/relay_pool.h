@@ -8,14 +8,15 @@
 #define RELAY_RECORDS_MAX 1024 /* servers that are remembered; of more, nothing is known */
 
 struct relay_record;
+struct relay_figures;
 
 struct relay_entry {
     int control;    /* -1: free */
     bool is_usable; /* it takes callers; otherwise it is ending */
     struct instance_key key;
     int64_t started_ms;
-    int64_t called_ms;           /* for the last time */
     struct relay_record *record; /* NULL: there are too many */
+    struct relay_figures *figures;
 };
 
 /* How to answer who wants to call the server of this key. *fd, with INSTANCE_FOUND: a connection to

@@ -7,6 +7,7 @@
 #include "runner/relay.h"
 
 static struct relay r;
+static struct relay_figures figures;
 
 /* relay.c ends the process that it is in. */
 void relay_end(struct relay *relay, const char *why) {
@@ -25,7 +26,8 @@ static void from_caller(unsigned i, const char *line) {
 
 static int setup(void **state) {
     (void)state;
-    r = (struct relay){.callers_used = 2, .key = {.call_ms = 60000}, .lists_file = -1};
+    r = (struct relay){
+        .callers_used = 2, .key = {.call_ms = 60000}, .lists_file = -1, .place.figures = &figures};
     r.callers[0].passed = r.callers[1].passed = -1;
     r.arena = arena_new((size_t)192 << 20);
     r.keep = arena_new((size_t)1 << 20);

@@ -1,0 +1,177 @@
+#include "runner/relay_client.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runner/client.h"
+#include "runner/packet.h"
+
+#define READ_BYTES 16384
+
+/* ---- connections that are kept ---- */
+
+static struct {
+    pid_t owner; /* a process that was forked has its own */
+    unsigned next;
+    struct relay_connection all[RELAY_KEPT_MAX];
+} kept;
+
+static void forget(struct relay_connection *c) {
+    free(c->runner);
+    *c = (struct relay_connection){0};
+}
+
+void relay_connection_close(struct relay_connection *c) {
+    (void)close(c->fd);
+    forget(c);
+}
+
+struct relay_connection *relay_connection_find(const struct instance_key *key) {
+    const bool is_forked = kept.owner != getpid();
+
+    for (struct relay_connection *c = kept.all; c < kept.all + RELAY_KEPT_MAX; c++)
+        if (is_forked) /* the parent's, and closed in this process: child.h */
+            forget(c);
+        else if (c->runner && !memcmp(c->id, key->id, sizeof c->id) &&
+                 !memcmp(c->revision, key->revision, sizeof c->revision) &&
+                 !strcmp(c->runner, runner_chosen()))
+            return c;
+    if (is_forked)
+        kept.owner = getpid();
+    return NULL;
+}
+
+/* A free one, or the next in turn. */
+static struct relay_connection *find_place(void) {
+    struct relay_connection *c = kept.all;
+
+    while (c < kept.all + RELAY_KEPT_MAX && c->runner)
+        c++;
+    if (c < kept.all + RELAY_KEPT_MAX)
+        return c;
+    c = &kept.all[kept.next];
+    kept.next = (kept.next + 1) % RELAY_KEPT_MAX;
+    relay_connection_close(c);
+    return c;
+}
+
+struct relay_connection *relay_connection_make(const struct instance_key *key, int fd) {
+    struct relay_connection *c = find_place();
+
+    *c = (struct relay_connection){.runner = xstrdup(runner_chosen()), .fd = fd};
+    memcpy(c->id, key->id, sizeof c->id);
+    memcpy(c->revision, key->revision, sizeof c->revision);
+    return c;
+}
+
+/* ---- a request ---- */
+
+struct exchange {
+    struct relay_connection *connection;
+    const struct relay_exchange *spec;
+    struct text left; /* of the request */
+    bool is_refused;  /* nobody reads it any more; there may be something to read */
+    bool is_reset;    /* the other end was closed before it had read all that was sent: unix(7) */
+    struct buf in;
+};
+
+static void send_some(struct exchange *x) {
+    const int fd = x->connection->fd;
+    ssize_t n;
+
+    if (x->spec->file >= 0 && x->left.len == x->spec->request.len &&
+        packet_send(fd, &x->left, &x->spec->file, 1))
+        n = (ssize_t)x->left.len;
+    else /* without its file the relay refuses it */
+        n = send(fd, x->left.p, x->left.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0)
+        x->left = (struct text){x->left.p + n, x->left.len - (size_t)n};
+    x->is_refused = n < 0 && errno != EAGAIN && errno != EINTR;
+}
+
+/* The complete lines; what was there before `fresh` has no end of one. false: one is too long. */
+static bool pass_lines(struct exchange *x, size_t fresh) {
+    char *from = x->in.p, *end, *behind = x->in.p + x->in.len, *search = from + fresh;
+    bool ok = true;
+
+    while (ok && !*x->spec->answered && (end = memchr(search, '\n', (size_t)(behind - search)))) {
+        ok = (size_t)(end - from) <= RELAY_MESSAGE_MAX;
+        x->connection->has_spoken = true;
+        if (ok)
+            x->spec->on_line(x->spec->arg, from, (size_t)(end - from));
+        from = search = end + 1;
+    }
+    x->in.len = (size_t)(behind - from);
+    memmove(x->in.p, from, x->in.len);
+    return ok && x->in.len <= RELAY_MESSAGE_MAX;
+}
+
+/* Reads once. false: the exchange is over. */
+static bool receive(struct exchange *x, enum exchange_end *end) {
+    char chunk[READ_BYTES];
+    const ssize_t n = recv(x->connection->fd, chunk, sizeof chunk, MSG_DONTWAIT);
+    const size_t fresh = x->in.len;
+
+    if (n <= 0) {
+        x->is_reset = n < 0;
+        *end = !x->connection->has_spoken || x->left.len || x->is_reset ? EXCHANGE_UNREAD
+                                                                        : EXCHANGE_LOST;
+        return n < 0 && (errno == EAGAIN || errno == EINTR);
+    }
+    buf_add(&x->in, chunk, (size_t)n);
+    *end = !pass_lines(x, fresh) ? EXCHANGE_TOO_LONG : EXCHANGE_ANSWERED;
+    return *end == EXCHANGE_ANSWERED && !*x->spec->answered;
+}
+
+/* How long to wait for what happens next; -1: the exchange is over. */
+static int next_wait(const struct exchange *x, enum exchange_end *end) {
+    const int64_t left = x->spec->until_ms - clock_monotonic_ms();
+    const int tick =
+        x->spec->before_wait ? x->spec->before_wait(x->spec->before_wait_arg) : INT_MAX;
+
+    *end = left <= 0 ? EXCHANGE_TIMED_OUT : EXCHANGE_CANCELLED;
+    return left <= 0 || tick < 0 ? -1 : tick < left ? tick : (int)left;
+}
+
+static bool must_stop(const struct relay_exchange *spec) {
+    return !spec->must_stop || spec->must_stop(spec->must_stop_arg);
+}
+
+static enum exchange_end serve(struct exchange *x) {
+    const struct relay_exchange *spec = x->spec;
+    enum exchange_end end;
+    int wait;
+
+    while ((wait = next_wait(x, &end)) >= 0) {
+        const short out = x->left.len && !x->is_refused ? POLLOUT : 0;
+        struct pollfd fds[] = {{.fd = x->connection->fd, .events = POLLIN | out},
+                               {.fd = spec->watch ? *spec->watch : -1, .events = POLLIN}};
+
+        if (poll(fds, 2, wait) <= 0)
+            continue; /* EINTR; anything else ends at the deadline */
+        if (fds[0].revents & POLLOUT)
+            send_some(x);
+        if (fds[0].revents & ~POLLOUT && !receive(x, &end))
+            return end;
+        if (fds[1].revents && must_stop(spec))
+            return EXCHANGE_CANCELLED;
+    }
+    return end;
+}
+
+enum exchange_end relay_exchange(struct arena *a, struct relay_connection *c,
+                                 const struct relay_exchange *spec) {
+    struct exchange x = {.connection = c, .spec = spec, .left = spec->request};
+    enum exchange_end end;
+
+    buf_init(&x.in, a, RELAY_MESSAGE_MAX + READ_BYTES);
+    if (x.left.len)
+        send_some(&x);
+    end = serve(&x);
+    if (end != EXCHANGE_ANSWERED)
+        relay_connection_close(c);
+    return end;
+}
