@@ -58,8 +58,7 @@ static bool is_writable(struct arena *a, const char *key, const char *quoted_val
 }
 
 /* NULL: it has said why. */
-static const char *make_text(const struct site_job *j, const struct site_value *values,
-                             unsigned count) {
+static const char *make_text(const struct site_job *j) {
     struct buf b;
 
     buf_init(&b, j->arena, FILE_BYTES_MAX);
@@ -67,12 +66,12 @@ static const char *make_text(const struct site_job *j, const struct site_value *
              "# The site %s. What it leaves out comes from %s.\n"
              "# After a change: mcp-authd site check %s && systemctl reload mcp-authd\n",
              j->name, j->config_path, j->name);
-    for (unsigned i = 0; i < count; i++) {
-        const char *value = quoted(j->arena, values[i].value);
+    for (unsigned i = 0; i < j->value_count; i++) {
+        const char *value = quoted(j->arena, j->values[i].value);
 
-        if (!is_writable(j->arena, values[i].key, value))
+        if (!is_writable(j->arena, j->values[i].key, value))
             return NULL;
-        buf_addf(&b, "%s=%s\n", values[i].key, value);
+        buf_addf(&b, "%s=%s\n", j->values[i].key, value);
     }
     return b.p;
 }
@@ -107,10 +106,10 @@ static char *write_hidden(const struct site_job *j, const char *text) {
     return NULL;
 }
 
-static const char *value_of(const struct site_value *values, unsigned count, const char *key) {
-    for (unsigned i = 0; i < count; i++)
-        if (!strcmp(values[i].key, key))
-            return values[i].value;
+static const char *value_of(const struct site_job *j, const char *key) {
+    for (unsigned i = 0; i < j->value_count; i++)
+        if (!strcmp(j->values[i].key, key))
+            return j->values[i].value;
     return NULL;
 }
 
@@ -184,14 +183,13 @@ static bool is_new(const struct site_job *j) {
     return false;
 }
 
-int site_add(const struct site_job *j, const struct site_value *values, unsigned count) {
-    const char *tools = value_of(values, count, "TOOLS_DIR");
-    const char *text = make_text(j, values, count);
+int site_add(const struct site_job *j) {
+    const char *tools = value_of(j, "TOOLS_DIR"), *text = make_text(j);
     bool made_folder = mkdir(j->dir, FOLDER_MODE) == 0, made_tools;
     char *file;
     int status;
 
-    if (!value_of(values, count, "MCP_SERVER_URI")) {
+    if (!value_of(j, "MCP_SERVER_URI")) {
         (void)fputs("mcp-authd site add needs --uri, the site's MCP_SERVER_URI\n", stderr);
         text = NULL;
     }
@@ -201,7 +199,7 @@ int site_add(const struct site_job *j, const struct site_value *values, unsigned
             (void)rmdir(j->dir);
         return EXIT_WRONG;
     }
-    made_tools = tools && *tools && make_tools_dir(tools, value_of(values, count, "RUN_USER"));
+    made_tools = tools && *tools && make_tools_dir(tools, value_of(j, "RUN_USER"));
     status = put_in_place(j, file);
     if (status == EXIT_WRONG) {
         (void)unlink(file);

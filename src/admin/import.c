@@ -151,13 +151,9 @@ static void read_env(struct importing *x) {
 
 /* Their users' own folder has what they download. */
 static bool needs_home(const char *program) {
-    static const char *const names[] = {"npx", "uvx", "uv", "pnpm", "bunx", "pipx"};
-    const char *base = strrchr(program, '/') ? strrchr(program, '/') + 1 : program;
+    const char *slash = strrchr(program, '/');
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(base, names[i]))
-            return true;
-    return false;
+    return list_has("npx uvx uv pnpm bunx pipx", slash ? slash + 1 : program);
 }
 
 static void read_program(struct importing *x) {

@@ -121,7 +121,7 @@ static void put_host(struct listing *l) {
                                  .config = l->set->config->all[0].config});
 }
 
-int site_list(const struct site_job *j, bool as_json) {
+int site_list(const struct site_job *j) {
     struct listing l = {.job = j, .arena = arena_new(LIST_ARENA_MAX)};
     struct site_set *set;
     size_t len;
@@ -132,13 +132,13 @@ int site_list(const struct site_job *j, bool as_json) {
         out_of_memory("stream", 0);
     l.set = set = site_set_load(j->config_path, NULL, f);
     (void)fclose(f);
-    if (as_json)
+    if (j->as_json)
         l.rows = json_new_array(l.arena);
     else
         (void)printf("%-20s %-8s %-44s %-16s %s\n", "NAME", "STATE", "ADDRESS", "USER", "CLIENT");
     put_host(&l);
     good = put_files(&l);
-    if (as_json)
+    if (j->as_json)
         (void)printf("%s\n", json_text(l.arena, l.rows, NULL));
     if (!set)
         (void)fputs(l.problems, stderr);

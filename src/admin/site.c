@@ -28,46 +28,21 @@ struct site_arguments {
     unsigned count;
 };
 
-/* ---- the actions ---- */
-
-static int list(const struct site_job *j, const struct site_arguments *args) {
-    return site_list(j, args->json);
-}
-
-static int check(const struct site_job *j, const struct site_arguments *args) {
-    (void)args;
-    return site_check(j);
-}
-
-static int add(const struct site_job *j, const struct site_arguments *args) {
-    return site_add(j, args->values, args->count);
-}
-
-static int enable(const struct site_job *j, const struct site_arguments *args) {
-    (void)args;
-    return site_enable(j);
-}
-
-static int disable(const struct site_job *j, const struct site_arguments *args) {
-    (void)args;
-    return site_disable(j);
-}
-
 static const struct action {
     const char *word;
     bool takes_name, needs_name, takes_json, takes_values;
-    int (*run)(const struct site_job *j, const struct site_arguments *args);
+    int (*run)(const struct site_job *j);
     const char *help;
 } actions[] = {
-    {"list", false, false, true, false, list, "list [--json]\n      show all sites"},
-    {"check", true, false, false, false, check,
+    {"list", false, false, true, false, site_list, "list [--json]\n      show all sites"},
+    {"check", true, false, false, false, site_check,
      "check [NAME]\n      check the files of all sites, or of one, switched off or not"},
-    {"add", true, true, false, true, add,
+    {"add", true, true, false, true, site_add,
      "add NAME --uri URL [--issuer URL] [--region REGION] [--pool ID] [--client ID]\n"
      "          [--domain DOMAIN] [--user NAME] [--tools DIR] [KEY=VALUE]...\n"
      "      write the file of a new site, if it is right beside all others"},
-    {"enable", true, true, false, false, enable, "enable NAME\n      switch a site on again"},
-    {"disable", true, true, false, false, disable,
+    {"enable", true, true, false, false, site_enable, "enable NAME\n      switch a site on again"},
+    {"disable", true, true, false, false, site_disable,
      "disable NAME\n      switch a site off; its file and its state stay"},
 };
 #define ACTION_COUNT (sizeof actions / sizeof *actions)
@@ -159,16 +134,21 @@ static bool fits(const struct action *action, const struct site_arguments *args)
 
 /* ---- the command ---- */
 
-static int run(const struct action *action, const struct site_arguments *args, struct arena *a) {
+static int run(const struct action *action, struct site_arguments *args, struct arena *a) {
     struct config *host = config_load_values(args->config_path, stderr);
-    struct site_job job = {.config_path = args->config_path, .name = args->name, .arena = a};
+    struct site_job job = {.config_path = args->config_path,
+                           .name = args->name,
+                           .arena = a,
+                           .as_json = args->json,
+                           .values = args->values,
+                           .value_count = args->count};
     int status = EXIT_USAGE;
 
     if (!host)
         return EXIT_USAGE;
     job.dir = host->sites_dir;
     if (*job.dir)
-        status = action->run(&job, args);
+        status = action->run(&job);
     else
         (void)fputs("mcp-authd site: SITES_DIR is empty: there are no sites\n", stderr);
     config_free(host);

@@ -8,12 +8,19 @@
 /* The command with its own options; argv[0] is its name. */
 int site_command(int argc, char **argv, const char *config_path);
 
+#define SITE_VALUES_MAX 64 /* lines of a new file */
+struct site_value {
+    const char *key, *value;
+};
 /* What one call of the command is about. */
 struct site_job {
     const char *config_path; /* of mcp-authd.conf */
     const char *dir;         /* SITES_DIR */
     const char *name;        /* the site; NULL: all */
     struct arena *arena;
+    bool as_json;                    /* for site_list */
+    const struct site_value *values; /* for site_add */
+    unsigned value_count;
 };
 
 /* NAME.conf, or NAME.conf.disabled, in SITES_DIR. */
@@ -30,16 +37,12 @@ int site_check_file(const struct site_job *j, const char *file, struct site_set 
 int site_check(const struct site_job *j); /* one, or all */
 
 /* ---- list.c ---- */
-int site_list(const struct site_job *j, bool as_json);
+int site_list(const struct site_job *j);
 
 /* ---- files.c ---- */
 
-#define SITE_VALUES_MAX 64 /* lines of a new file */
-struct site_value {
-    const char *key, *value;
-};
 /* These return 0 or 2. Writes NAME.conf when it has been checked: all of it or nothing, and never
  * in the place of another file. It has mode and owner of mcp-authd.conf. */
-int site_add(const struct site_job *j, const struct site_value *values, unsigned count);
+int site_add(const struct site_job *j);
 int site_enable(const struct site_job *j);
 int site_disable(const struct site_job *j);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "base/url.h"
 
 /* ---- Amazon ECS and EKS Pod Identity ("Container credential provider" in the AWS SDKs and Tools
@@ -16,20 +17,15 @@
 
 /* Over plain HTTP only to this host itself and to the addresses of ECS and EKS. */
 static bool is_allowed_host(const struct url *u) {
-    static const char *const allowed[] = {"169.254.170.2", "169.254.170.23", "fd00:ec2::23"};
     struct sockaddr_storage address;
     char text[INET6_ADDRSTRLEN];
 
     if (url_is_loopback(u))
         return true;
-    if (!url_host_address(u->host, &address) ||
-        getnameinfo((struct sockaddr *)&address, sizeof address, text, sizeof text, NULL, 0,
-                    NI_NUMERICHOST))
-        return false;
-    for (unsigned i = 0; i < sizeof allowed / sizeof *allowed; i++)
-        if (!strcmp(text, allowed[i]))
-            return true;
-    return false;
+    return url_host_address(u->host, &address) &&
+           !getnameinfo((struct sockaddr *)&address, sizeof address, text, sizeof text, NULL, 0,
+                        NI_NUMERICHOST) &&
+           list_has("169.254.170.2 169.254.170.23 fd00:ec2::23", text);
 }
 
 /* Of HTTPS, or of HTTP to an allowed host. */

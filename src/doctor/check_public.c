@@ -80,7 +80,7 @@ static bool check_certificate(struct doctor *d, const char *origin) {
     struct err e;
 
     if (url_parse(d->arena, origin, &u, &e))
-        return false; /* config_load has parsed it */
+        return false; /* the configuration was parsed */
     d->check = "certificate";
     if (strcmp(u.scheme, "https") != 0) {
         doctor_ok(d, "%s has none: for clients on this host only", origin);

@@ -2,7 +2,6 @@
  * programs from the daemon. */
 #include <errno.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,12 +15,6 @@
 #define LANDLOCK_WITH_SIGNALS 6 /* the ABI since which programs cannot send signals to others */
 #define USE_SERVICE                                                                                \
     "RUNNER_SOCKET=/run/mcp-authd-runner/runner.sock, and systemctl restart mcp-authd"
-
-static const char *name_of(struct doctor *d, uid_t uid) {
-    const struct passwd *p = getpwuid(uid);
-
-    return p ? arena_strdup(d->arena, p->pw_name) : arena_printf(d->arena, "%u", (unsigned)uid);
-}
 
 /* What is not made yet counts by the folder that it will be in: a site's state is made on its first
  * request. */
@@ -113,7 +106,7 @@ static void ask_service(struct doctor *d) {
     if (s.uid == geteuid() || !s.uid)
         report_not_separated(d, s.landlock);
     else
-        report_separated(d, name_of(d, s.uid), &s);
+        report_separated(d, doctor_user_name(d, s.uid), &s);
 }
 
 void check_runner(struct doctor *d) {

@@ -5,12 +5,13 @@
 #include <glob.h>
 #include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
+#include "base/text.h"
 #include "doctor/doctor.h"
 
 #define GROUPS_MAX 64  /* of one process */
@@ -73,15 +74,6 @@ static void read_ids(const char *line, struct process_ids *s) {
     }
 }
 
-static bool is_web_server(const char *name) {
-    static const char *const names[] = {"apache2", "httpd", "lighttpd", "nginx", "caddy", "h2o"};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(name, names[i]))
-            return true;
-    return false;
-}
-
 /* /proc/PID/status of a process, if it is a web server's. */
 static bool read_process(const char *path, struct process_ids *s) {
     char line[STATUS_LINE_MAX], name[COMM_LEN_MAX + 1] = "";
@@ -96,7 +88,7 @@ static bool read_process(const char *path, struct process_ids *s) {
         read_ids(line, s);
     }
     (void)fclose(f);
-    return is_web_server(name);
+    return list_has("apache2 httpd lighttpd nginx caddy h2o", name);
 }
 
 struct web_servers {
@@ -130,12 +122,6 @@ static void find_web_servers(struct web_servers *v) {
 
 /* ---- findings ---- */
 
-static const char *user_name(struct doctor *d, uid_t uid) {
-    const struct passwd *p = getpwuid(uid);
-
-    return p ? arena_strdup(d->arena, p->pw_name) : arena_printf(d->arena, "%u", (unsigned)uid);
-}
-
 static void report_web_servers(struct doctor *d, const char *path, const struct stat *st) {
     const struct group *g = getgrgid(st->st_gid);
     const char *group =
@@ -145,7 +131,8 @@ static void report_web_servers(struct doctor *d, const char *path, const struct 
     find_web_servers(&v);
     for (size_t i = 0; i < v.count; i++)
         if (may_connect(&v.all[i], path)) {
-            doctor_ok(d, "%s: %s may connect, others may not", path, user_name(d, v.all[i].uid));
+            doctor_ok(d, "%s: %s may connect, others may not", path,
+                      doctor_user_name(d, v.all[i].uid));
             return;
         }
     if (v.count)
@@ -153,7 +140,7 @@ static void report_web_servers(struct doctor *d, const char *path, const struct 
                     "SocketGroup= of mcp-authd.socket names the web server's group (systemctl edit "
                     "mcp-authd.socket); folders on the way need x for it",
                     "%s: the web server's user %s may not connect (group %s, mode %o)", path,
-                    user_name(d, v.all[0].uid), group, (unsigned)st->st_mode & 0777);
+                    doctor_user_name(d, v.all[0].uid), group, (unsigned)st->st_mode & 0777);
     else if (v.root)
         doctor_ok(d, "%s: the web server runs as root; others may not connect", path);
     else
@@ -174,8 +161,7 @@ static bool nobody_listens(const char *path) {
     memcpy(to.sun_path, path, strlen(path) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     refused = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) && errno == ECONNREFUSED;
-    if (fd >= 0)
-        close(fd);
+    descriptor_close(fd);
     return refused;
 }
 

@@ -1,5 +1,6 @@
 #include "doctor/doctor.h"
 
+#include <pwd.h>
 #include <stdarg.h>
 
 #include "app/site_set.h"
@@ -41,6 +42,12 @@ void doctor_report_lines(struct doctor *d, enum verdict verdict, const char *adv
 
     for (char *l = strtok_r(lines, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
         doctor_report(d, verdict, advice, "%s", l);
+}
+
+const char *doctor_user_name(struct doctor *d, uid_t uid) {
+    const struct passwd *p = getpwuid(uid);
+
+    return p ? arena_strdup(d->arena, p->pw_name) : arena_printf(d->arena, "%u", (unsigned)uid);
 }
 
 void doctor_check_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s) {

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/json.h"
 #include "config/config.h"
 #include "net/http.h"
@@ -38,6 +40,8 @@ void doctor_report(struct doctor *d, enum verdict verdict, const char *advice, c
 #define doctor_fail(d, advice, ...) doctor_report(d, VERDICT_FAIL, advice, __VA_ARGS__)
 /* The same for each line that a loader wrote. */
 void doctor_report_lines(struct doctor *d, enum verdict verdict, const char *advice, char *lines);
+/* The name of a user; its number if it has none. */
+const char *doctor_user_name(struct doctor *d, uid_t uid);
 /* The check "clock": compares this host's clock with the Date of an answer (0: it had none). */
 void doctor_check_clock(struct doctor *d, const char *whose, int64_t answer_s, int64_t limit_s);
 

@@ -1,19 +1,34 @@
 #include "doctor/servers.h"
 
-#include "base/text.h"
+#include <time.h>
 
+#include "base/text.h"
 #include "runner/client.h"
 #include "runner/instance.h"
 
 #define STATUS_FILE_MAX 65536
 
+long long status_number(const struct json *o, const char *key) {
+    int64_t n = 0;
+
+    (void)json_get_int(o, key, &n);
+    return n;
+}
+
+const char *status_time(struct arena *a, int64_t seconds) {
+    char text[32];
+    struct tm tm;
+
+    return localtime_r(&(time_t){seconds}, &tm) && strftime(text, sizeof text, "%F %T", &tm)
+               ? arena_strdup(a, text)
+               : "?";
+}
+
 void servers_use_runner(const struct config *c, const struct json *status) {
     char path[64];
-    int64_t pid = 0, connector = 0;
 
-    (void)json_get_int(status, "pid", &pid);
-    (void)json_get_int(json_get(status, "runner"), "connector", &connector);
-    (void)snprintf(path, sizeof path, "/proc/%lld/fd/%lld", (long long)pid, (long long)connector);
+    (void)snprintf(path, sizeof path, "/proc/%lld/fd/%lld", status_number(status, "pid"),
+                   status_number(json_get(status, "runner"), "connector"));
     runner_use(*c->runner_socket ? c->runner_socket : path, -1);
 }
 

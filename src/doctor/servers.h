@@ -5,6 +5,10 @@
 #include "base/json.h"
 #include "config/config.h"
 
+/* The member as a number; 0: there is none. */
+long long status_number(const struct json *o, const char *key);
+/* Seconds since 1970 as a person reads them, in local time. */
+const char *status_time(struct arena *a, int64_t seconds);
 /* Of the daemon that runs; NULL: there is none, or this user may not read it. */
 struct json *servers_status_file(struct arena *a, const struct config *c);
 /* Questions go to the runner of the configuration, or to that of the daemon whose status file this

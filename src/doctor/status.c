@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -20,7 +19,6 @@
 #define STATUS_ARENA_MAX (64UL << 20)
 #define EXIT_NOT_RUNNING 3 /* as the `status` of init scripts has it (LSB) */
 #define ANSWER_MS 2000
-#define SINCE_MAX 32
 
 /* The file may be of a daemon that was killed, and its process id another process's by now. */
 static bool is_running(int64_t pid) {
@@ -37,22 +35,6 @@ static bool is_running(int64_t pid) {
         name[0] = 0;
     (void)fclose(f);
     return !strcmp(name, "mcp-authd\n");
-}
-
-static long long number(const struct json *o, const char *key) {
-    int64_t n = 0;
-
-    (void)json_get_int(o, key, &n);
-    return n;
-}
-
-static const char *local_time(int64_t at_s, char out[SINCE_MAX]) {
-    time_t t = (time_t)at_s;
-    struct tm tm;
-
-    if (!localtime_r(&t, &tm) || !strftime(out, SINCE_MAX, "%F %T", &tm))
-        (void)snprintf(out, SINCE_MAX, "?");
-    return out;
 }
 
 /* ---- limits ---- */
@@ -79,9 +61,9 @@ static void add_limits(struct arena *a, struct json *s, const struct config *c) 
 static void print_limit(const struct json *s, const char *what, FILE *out) {
     const struct json *l = json_get(json_get(s, "limits"), what);
 
-    if (number(l, "max"))
-        (void)fprintf(out, "%lld of %lld %s (%lld of one user)", number(l, "used"),
-                      number(l, "max"), what, number(l, "user_max"));
+    if (status_number(l, "max"))
+        (void)fprintf(out, "%lld of %lld %s (%lld of one user)", status_number(l, "used"),
+                      status_number(l, "max"), what, status_number(l, "user_max"));
     else
         (void)fprintf(out, "%s are not limited", what);
 }
@@ -110,7 +92,7 @@ static void add_runner(struct arena *a, struct json *s, const struct config *c) 
     if (*c->runner_socket)
         json_put_str(runner, "socket", c->runner_socket);
     else
-        json_put_int(runner, "pid", number(of_file, "pid"));
+        json_put_int(runner, "pid", status_number(of_file, "pid"));
     servers_use_runner(c, s);
     if (runner_ask_state(ANSWER_MS, &state))
         add_state(a, runner, &state);
@@ -120,25 +102,25 @@ static void add_runner(struct arena *a, struct json *s, const struct config *c) 
     json_put(s, "runner", runner);
 }
 
-static void print_runner(const struct json *s, FILE *out) {
+static void print_runner(struct arena *a, const struct json *s, FILE *out) {
     const struct json *r = json_get(s, "runner");
     const char *error = json_get_str(r, "error"), *socket = json_get_str(r, "socket");
-    char since[SINCE_MAX];
 
     if (!r)
         return;
     if (error && socket)
         (void)fprintf(out, "runner    %s: %s (ask as root)\n", socket, error);
     else if (error)
-        (void)fprintf(out, "runner    process %lld: %s (ask as root)\n", number(r, "pid"), error);
+        (void)fprintf(out, "runner    process %lld: %s (ask as root)\n", status_number(r, "pid"),
+                      error);
     else
         (void)fprintf(out,
                       "runner    process %lld, user %s, started %s: %lld programs run, %lld have "
                       "been started\n"
                       "          %s\n",
-                      number(r, "pid"), json_get_str(r, "user"),
-                      local_time(number(r, "started"), since), number(r, "running"),
-                      number(r, "runs"), json_get_str(r, "contained_by"));
+                      status_number(r, "pid"), json_get_str(r, "user"),
+                      status_time(a, status_number(r, "started")), status_number(r, "running"),
+                      status_number(r, "runs"), json_get_str(r, "contained_by"));
 }
 
 /* ---- MCP servers ---- */
@@ -146,15 +128,17 @@ static void print_runner(const struct json *s, FILE *out) {
 static void print_server(struct arena *a, const struct json *s, FILE *out) {
     const char *site = json_get_str(s, "site"), *name = json_get_str(s, "server");
     const char *why = json_get_str(s, "why"), *full;
-    char since[SINCE_MAX] = "", failed[SINCE_MAX];
 
     full = site ? arena_printf(a, "%s: %s", site, name) : name;
-    (void)fprintf(
-        out, "%-32s %7lld %9lld %6lld %7lld %7lld  %s\n", full, number(s, "starts"),
-        number(s, "calls"), number(s, "calls_now"), number(s, "errors"), number(s, "memory") >> 20,
-        number(s, "instances") ? local_time(number(s, "up_since"), since) : "does not run");
+    (void)fprintf(out, "%-32s %7lld %9lld %6lld %7lld %7lld  %s\n", full,
+                  status_number(s, "starts"), status_number(s, "calls"),
+                  status_number(s, "calls_now"), status_number(s, "errors"),
+                  status_number(s, "memory") >> 20,
+                  status_number(s, "instances") ? status_time(a, status_number(s, "up_since"))
+                                                : "does not run");
     if (why)
-        (void)fprintf(out, "    failed at %s: %s\n", local_time(number(s, "failed"), failed), why);
+        (void)fprintf(out, "    failed at %s: %s\n", status_time(a, status_number(s, "failed")),
+                      why);
 }
 
 static void print_servers(struct arena *a, const struct json *servers, FILE *out) {
@@ -169,22 +153,21 @@ static void print_servers(struct arena *a, const struct json *servers, FILE *out
 
 static void print_streams(const struct json *s, FILE *out) {
     const struct json *holder = json_get(s, "stream_holder");
-    long long silent_s = number(holder, "silent_s");
+    long long silent_s = status_number(holder, "silent_s");
 
     (void)fprintf(out, "streams   %lld open, waiting for changes; %lld calls wait for a person",
-                  number(s, "streams"), number(s, "parked_calls"));
-    if (!number(holder, "pid"))
+                  status_number(s, "streams"), status_number(s, "parked_calls"));
+    if (!status_number(holder, "pid"))
         (void)fputs("; no process holds any", out);
     else if (silent_s)
         (void)fprintf(out, "; the process that holds them (%lld) has hung for %lld s",
-                      number(holder, "pid"), silent_s);
+                      status_number(holder, "pid"), silent_s);
     (void)fputc('\n', out);
 }
 
-static void print_workers(const struct json *s, FILE *out) {
+static void print_workers(struct arena *a, const struct json *s, FILE *out) {
     const struct json *w = json_get(s, "workers");
     const char *version = json_get_str(s, "version"), *state = json_get_str(s, "state");
-    char since[SINCE_MAX];
 
     (void)fprintf(out,
                   "mcp-authd %s is %s (process %lld, started %s)\n"
@@ -192,17 +175,18 @@ static void print_workers(const struct json *s, FILE *out) {
                   "calls (%lld to %lld allowed besides those)\n"
                   "          %lld started, %lld failed\n"
                   "requests  %lld, of which %lld ended in a server error\n",
-                  version ? version : "?", state ? state : "?", number(s, "pid"),
-                  local_time(number(s, "started"), since), number(w, "alive"), number(w, "idle"),
-                  number(w, "busy"), number(w, "starting"), number(w, "leaving"),
-                  number(w, "in_call"), number(w, "min"), number(w, "max"), number(w, "started"),
-                  number(w, "failed"), number(s, "requests"), number(s, "errors"));
+                  version ? version : "?", state ? state : "?", status_number(s, "pid"),
+                  status_time(a, status_number(s, "started")), status_number(w, "alive"),
+                  status_number(w, "idle"), status_number(w, "busy"), status_number(w, "starting"),
+                  status_number(w, "leaving"), status_number(w, "in_call"), status_number(w, "min"),
+                  status_number(w, "max"), status_number(w, "started"), status_number(w, "failed"),
+                  status_number(s, "requests"), status_number(s, "errors"));
 }
 
-static void print_status(const struct json *s, FILE *out) {
+static void print_status(struct arena *a, const struct json *s, FILE *out) {
     const struct json *c = json_get(s, "token_cache"), *lost = json_get(s, "lines_lost");
 
-    print_workers(s, out);
+    print_workers(a, s, out);
     print_streams(s, out);
     (void)fputs("limits    ", out);
     print_limit(s, "calls", out);
@@ -210,16 +194,18 @@ static void print_status(const struct json *s, FILE *out) {
     print_limit(s, "tasks", out);
     (void)fputc('\n', out);
     status_quotas_print(s, out);
-    print_runner(s, out);
+    print_runner(a, s, out);
     (void)fprintf(out,
-                  "tokens    %lld looked up: %lld known to the worker, %lld verified anew\n"
+                  "tokens    %lld looked up: %lld known, %lld verified anew\n"
                   "reloads   %lld done, %lld refused\n",
-                  number(c, "hits") + number(c, "misses"), number(c, "hits"), number(c, "misses"),
-                  number(s, "reloads"), number(s, "reloads_refused"));
-    if (number(lost, "log") + number(lost, "audit") + number(lost, "metrics"))
+                  status_number(c, "hits") + status_number(c, "misses"), status_number(c, "hits"),
+                  status_number(c, "misses"), status_number(s, "reloads"),
+                  status_number(s, "reloads_refused"));
+    if (status_number(lost, "log") + status_number(lost, "audit") + status_number(lost, "metrics"))
         (void)fprintf(out,
                       "lost      %lld lines of the log, %lld of the audit log, %lld of metrics\n",
-                      number(lost, "log"), number(lost, "audit"), number(lost, "metrics"));
+                      status_number(lost, "log"), status_number(lost, "audit"),
+                      status_number(lost, "metrics"));
 }
 
 /* ---- of several sites ---- */
@@ -232,18 +218,18 @@ static struct json *read_sites(struct arena *a, const struct config *c, long lon
     struct err e;
 
     return !access(path, R_OK) && !json_parse_file(a, path, STATUS_SITES_MAX, &all, &e) &&
-                   number(all, "pid") == pid
+                   status_number(all, "pid") == pid
                ? json_get(all, "sites")
                : NULL;
 }
 
-static void print_site(const struct json *s, FILE *out) {
-    char since[SINCE_MAX];
+static void print_site(struct arena *a, const struct json *s, FILE *out) {
 
     (void)fprintf(out, "%-24s %9lld %7lld %8lld %7lld %6lld %8lld  %s\n", json_get_str(s, "site"),
-                  number(s, "requests"), number(s, "errors"), number(s, "refused"),
-                  number(s, "logins"), number(s, "calls"), number(s, "workers"),
-                  local_time(number(s, "last_request"), since));
+                  status_number(s, "requests"), status_number(s, "errors"),
+                  status_number(s, "refused"), status_number(s, "logins"),
+                  status_number(s, "calls"), status_number(s, "workers"),
+                  status_time(a, status_number(s, "last_request")));
 }
 
 static void print_heading(FILE *out) {
@@ -251,10 +237,10 @@ static void print_heading(FILE *out) {
                   "refused", "logins", "calls", "workers", "last request");
 }
 
-static void print_sites(const struct json *sites, FILE *out) {
+static void print_sites(struct arena *a, const struct json *sites, FILE *out) {
     print_heading(out);
     for (size_t i = 0; i < json_len(sites); i++)
-        print_site(json_at(sites, i), out);
+        print_site(a, json_at(sites, i), out);
 }
 
 /* One that has not been called is known by its file. */
@@ -299,11 +285,11 @@ static int show_site(struct arena *a, const struct config *c, const struct json 
     add_site_quotas(a, o, found);
     if (o->as_json)
         (void)fprintf(out, "%s\n", json_text(a, found, NULL));
-    else if (!number(found, "requests"))
+    else if (!status_number(found, "requests"))
         (void)fprintf(out, "%s has not been called since the daemon started\n", o->site);
-    if (!o->as_json && number(found, "requests")) {
+    if (!o->as_json && status_number(found, "requests")) {
         print_heading(out);
-        print_site(found, out);
+        print_site(a, found, out);
     }
     if (!o->as_json)
         status_quotas_print(found, out);
@@ -314,7 +300,7 @@ static int show_site(struct arena *a, const struct config *c, const struct json 
 
 static int show_all(struct arena *a, struct json *s, const struct config *c,
                     const struct status_options *o, FILE *out) {
-    struct json *sites = read_sites(a, c, number(s, "pid"));
+    struct json *sites = read_sites(a, c, status_number(s, "pid"));
 
     add_limits(a, s, c);
     add_runner(a, s, c);
@@ -326,10 +312,10 @@ static int show_all(struct arena *a, struct json *s, const struct config *c,
         (void)fprintf(out, "%s\n", json_text(a, s, NULL));
         return 0;
     }
-    print_status(s, out);
+    print_status(a, s, out);
     print_servers(a, json_get(s, "servers"), out);
     if (sites)
-        print_sites(sites, out);
+        print_sites(a, sites, out);
     return 0;
 }
 
@@ -347,10 +333,10 @@ int status_show(const struct config *c, const struct status_options *o, FILE *ou
         (void)fprintf(errors, "%s: %s (a daemon that runs writes it again within a second)\n", path,
                       *e.detail ? e.detail : e.text);
         status = 1;
-    } else if (access(path, R_OK) || !is_running(number(s, "pid"))) {
+    } else if (access(path, R_OK) || !is_running(status_number(s, "pid"))) {
         (void)fprintf(errors, "mcp-authd is not running (by %s)\n", path);
     } else if (o->site) {
-        status = show_site(a, c, read_sites(a, c, number(s, "pid")), o, out);
+        status = show_site(a, c, read_sites(a, c, status_number(s, "pid")), o, out);
         if (status)
             (void)fprintf(errors, "there is no site %s in %s\n", o->site, c->sites_dir);
     } else {

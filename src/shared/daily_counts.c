@@ -23,8 +23,8 @@ _Static_assert(DAILY_COUNTS_MAX < SLOTS, "a free slot ends each search");
 static const char magic[8] = "counts1";
 
 struct slot {
-    _Atomic uint64_t tag;   /* of the key; 0: free */
-    _Atomic uint32_t count; /* */
+    _Atomic uint64_t tag; /* of the key; 0: free */
+    _Atomic uint32_t count;
 };
 
 /* The file, as it is mapped. */

@@ -10,8 +10,7 @@
 /* Logs and counts a damaged file, whose path is dir followed by file (which may be ""). */
 void damaged_file_report(const char *dir, const char *file);
 
-/* The header of a file of a fixed size that all workers of this host map: rate limits and revoked
- * tokens. */
+/* The header of a file of a fixed size that all workers of this host map. */
 struct mapped_header {
     char magic[8];
     uint8_t secret[32]; /* so that clients cannot choose keys that fall into one set */
