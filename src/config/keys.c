@@ -40,8 +40,9 @@ const struct config_key config_keys[] = {
     HOST_TEXT(
         "SITES_DIR", sites_dir, "",
         "Files NAME.conf of further sites, with the same keys. What a site leaves out comes from\n"
-        "this file, except for MCP_SERVER_URI, AUTH_PROXY_URI, SECRET_KEY_FILE, REVOKED_FILE and\n"
-        "SECRETS_DIR (of a site: the folder NAME in this one's). Empty: sites.d beside this file."),
+        "this file, except for MCP_SERVER_URI, AUTH_PROXY_URI, SECRET_KEY_FILE, REVOKED_FILE,\n"
+        "RUN_USER and SECRETS_DIR (of a site: the folder NAME in that of this file). Empty:\n"
+        "sites.d beside this file. See docs/hosting.md."),
     LIST("ALLOWED_ORIGINS", allowed_origins, "",
          "Web origins whose pages may call the MCP endpoint, besides its own; * for all.\n"
          "Example: https://inspector.example.com"),
@@ -49,15 +50,15 @@ const struct config_key config_keys[] = {
          "---- What clients and users are told of the server ----\n\n"
          "Its name for programs: letters, digits, dots, underscores and hyphens."),
     TEXT("SERVER_TITLE", server.title, "",
-         "Its name for people, on the consent page, too. Empty: SERVER_NAME."),
+         "Its name for people, such as on the consent page. Empty: SERVER_NAME."),
     TEXT("SERVER_ICON", server.icons, "",
          "Address of its icon (https or data), or two: for light and for dark screens."),
     TEXT("SERVER_WEBSITE", server.website, "", "Address of a page about it."),
     TEXT("SERVER_DOCUMENTATION", server.documentation, "",
-         "Addresses of its documentation, of what happens with users' data, and of the terms of\n"
-         "service (RFC 9728 §2)."),
-    TEXT("SERVER_POLICY", server.policy, "", ""),
-    TEXT("SERVER_TERMS", server.terms, "", ""),
+         "Address of its documentation, for developers (RFC 9728 §2)."),
+    TEXT("SERVER_POLICY", server.policy, "",
+         "Address of a page that says what happens with users' data."),
+    TEXT("SERVER_TERMS", server.terms, "", "Address of its terms of service."),
     TEXT("SERVER_INSTRUCTIONS_FILE", server.instructions_file, "",
          "File with a text of at most 16384 bytes that tells a client's model what the server is\n"
          "for and how its tools work together; read again on HUP."),
@@ -71,8 +72,9 @@ const struct config_key config_keys[] = {
          "Use one for each MCP_SERVER_URI: services that share one accept each other's tokens,\n"
          "unless REQUIRE_AUDIENCE keeps them apart."),
     LIST("COGNITO_CLIENT_IDS", idp.client_ids, "",
-         "Other app clients of the pool, whose users' access tokens are good here too. Each may\n"
-         "have a limit, of calls a minute that start programs: ID or ID=600. See docs/access.md."),
+         "Other app clients of the pool, whose users may call with their access tokens, too. Each\n"
+         "may have a limit, of calls a minute that start programs: ID or ID=600. See\n"
+         "docs/access.md."),
     LIST("COGNITO_MACHINE_CLIENT_IDS", idp.machine_client_ids, "",
          "App clients of programs that call without a user (client credentials), in the same\n"
          "form. /token passes their requests on to Cognito."),
@@ -147,7 +149,8 @@ const struct config_key config_keys[] = {
          "and lets the user log in with another account. Another provider is asked with\n"
          "prompt=select_account."),
     TEXT("TEMPLATES_DIR", templates_dir, "/etc/mcp-authd/templates",
-         "Pages that replace the built-in ones: consent.html, continue.html, error.html."),
+         "Pages that replace the built-in ones: consent.html, continue.html, error.html,\n"
+         "server.html. See docs/templates.md."),
     TEXT("TOOLS_DIR", tools_dir, "/etc/mcp-authd/tools.d",
          "---- Tools, resources, prompts and skills ----\n\n"
          "Manifests of tools (*.json)."),
@@ -158,7 +161,7 @@ const struct config_key config_keys[] = {
     TEXT("SKILLS_DIR", skills_dir, "/etc/mcp-authd/skills.d",
          "Skills (NAME/SKILL.md, with its files); empty: none. See docs/skills.md."),
     TEXT("SERVERS_DIR", servers_dir, "/etc/mcp-authd/servers.d",
-         "MCP servers that are started (*.json); empty: none. See docs/servers.md."),
+         "Manifests of MCP servers (*.json); empty: none. See docs/servers.md."),
     OWN_TEXT(
         "SECRETS_DIR", secrets_dir, "/etc/mcp-authd/secrets",
         "Secrets of programs (run.secrets of a manifest), each in a file that only the daemon\n"

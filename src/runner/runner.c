@@ -323,16 +323,25 @@ static bool is_listening(int fd) {
            !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_SEQPACKET;
 }
 
+static int usage(bool asked) {
+    (void)fputs("usage: mcp-authd runner [--user NAME] [--client-user NAME] [--quiet]\n"
+                "It is started by mcp-authd or systemd, with a listening SOCK_SEQPACKET socket as "
+                "descriptor 3.\n",
+                asked ? stdout : stderr);
+    return asked ? 0 : 2;
+}
+
 int runner_command(int argc, char **argv) {
     static const struct option names[] = {{"user", required_argument, NULL, 'u'},
                                           {"client-user", required_argument, NULL, 'c'},
                                           {"quiet", no_argument, NULL, 'q'},
+                                          {"help", no_argument, NULL, 'h'},
                                           {0}};
     struct runner_options o = {0};
     int opt;
 
     optind = 1;
-    while ((opt = getopt_long(argc, argv, "", names, NULL)) != -1) {
+    while ((opt = getopt_long(argc, argv, "h", names, NULL)) != -1) {
         if (opt == 'u')
             o.user = optarg;
         else if (opt == 'c')
@@ -340,15 +349,10 @@ int runner_command(int argc, char **argv) {
         else if (opt == 'q')
             log_set_level(LOG_ERROR);
         else
-            return 2;
+            return usage(opt == 'h');
     }
-    if (optind < argc || !is_listening(RUNNER_LISTENER_FD)) {
-        (void)fputs("usage: mcp-authd runner [--user NAME] [--client-user NAME] [--quiet]\n"
-                    "It is started by mcp-authd or systemd, with a listening SOCK_SEQPACKET socket "
-                    "as descriptor 3.\n",
-                    stderr);
-        return 2;
-    }
+    if (optind < argc || !is_listening(RUNNER_LISTENER_FD))
+        return usage(false);
     (void)prctl(PR_SET_NAME, "mcp-runner");
     log_open();
     return runner_main(RUNNER_LISTENER_FD, &o);

@@ -112,6 +112,7 @@ for option in $options; do
 	grep -qwF -- "$option" conf/completion/mcp-authd || say "conf/completion/mcp-authd does not name $option"
 done
 for command in $commands; do
+	"$program" "$command" -h >/dev/null 2>&1 || say "mcp-authd $command -h fails"
 	grep -qE "^\.BI? $command( |\$)" man/mcp-authd.8 || say "man/mcp-authd.8 does not describe $command"
 	grep -qF ".B mcp-authd $command" man/mcp-authd.8 || say "man/mcp-authd.8: $command is not in the synopsis"
 	grep -qF "    mcp-authd $command" README.md || say "README.md does not name mcp-authd $command"
