@@ -2,8 +2,8 @@
  * in manifests. One rule a line, # begins a comment (docs/access.md):
  *   allow|deny WHAT WHO…
  * WHAT is a kind of the catalog with a glob of its keys, such as tool:admin_*; or * for everything.
- * WHO is group:NAME, scope:NAME, client:ID or user:NAME (sub or username); or * for everybody. The
- * last rule that is about both the entry and the caller decides. */
+ * WHO is group:NAME, scope:NAME, client:ID, user:NAME or sub:ID; or * for everybody. The last rule
+ * that is about both the entry and the caller decides. */
 #pragma once
 
 #include "base/base.h"
