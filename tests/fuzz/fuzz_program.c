@@ -66,7 +66,7 @@ static void pump(struct arena *a, const char *text, size_t len, size_t piece,
     }
     MUST(!close(ends[1]));
     drain(&r);
-    close_fd(&r.out);
+    descriptor_clear(&r.out);
     MUST((result.end == PROCESS_OUTPUT_LIMIT) == has_long_line(text, text + len));
     MUST(result.end == PROCESS_OUTPUT_LIMIT || collected->p >= collected->end);
 }
