@@ -72,7 +72,7 @@ done
 code=$(find src -name '*.c' -exec cat {} + | tr '\n' ' ')
 logged=$({
 	echo "$code" | grep -oE '(log_(info|warn|error)|LOG_AT)\( *([^",;]*, *)?"[a-z_]+"' | sed 's/.*( *//'
-	echo "$code" | grep -oE 'log_lines\([^;]*"[a-z_]+" : "[a-z_]+"'
+	echo "$code" | grep -oE '(log_(info|warn|error)|LOG_AT|log_emit)\([^;"]*\? *"[a-z_]+" : "[a-z_]+"'
 	grep -ohE '"[a-z_]+_invalid"' src/app/loaded_*.c src/catalog/*.c
 	tr '\n' ' ' <src/exec/methods.c | grep -oE '"[a-z_]+", +"[a-z]+"\}' | cut -d, -f1
 } | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u)
