@@ -152,7 +152,6 @@ static enum rc open_keys(struct loaded_site *s, struct err *e) {
 /* Both services of OAuth need what is known of clients: /token for private_key_jwt. */
 static enum rc open_oauth(struct loaded_site *s, struct err *e) {
     const struct http_options guarded = document_http_options(s->site.config);
-    const struct concurrency_options limit = document_limit(s->site.config);
 
     if (session_store_open(&(struct store_options){s->site.config, &s->site.clock, s->site.cache,
                                                    s->idp.http, true},
@@ -161,9 +160,6 @@ static enum rc open_oauth(struct loaded_site *s, struct err *e) {
         return e->code;
     if (s->site.config->endpoints & GROUP_TOKEN)
         log_if(marks_open(state_file(s, "cache/codes"), &s->oauth.codes, e), e);
-    log_if(concurrency_limit_open(state_file(s, "cache/document-fetches"), &limit,
-                                  &s->oauth.document_limit, e),
-           e);
     return OK;
 }
 
@@ -262,7 +258,6 @@ void loaded_site_close(struct loaded_site *s) {
     session_store_close(s->oauth.sessions);
     marks_close(s->oauth.codes);
     cache_close(s->site.cache);
-    concurrency_limit_close(s->oauth.document_limit);
     concurrency_limit_close(s->idp.limit);
     http_client_free(s->idp.http);
     http_client_free(s->oauth.guarded);

@@ -1,11 +1,14 @@
 #include "oauth/client_fetch.h"
 
 #include <strings.h>
+#include <sys/param.h>
 
+#include "base/descriptors.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "crypto/digest.h"
 #include "metrics/metrics.h"
+#include "shared/concurrency_limit.h"
 #include "shared/single_flight.h"
 
 #define LIMIT_WAIT_MS 200 /* for one of the workers that fetch to be done */
@@ -218,20 +221,28 @@ static enum rc fetch_once(struct lookup *l) {
     return rc;
 }
 
-/* Half of the workers go on serving all else. */
-struct concurrency_options document_limit(const struct config *c) {
-    const unsigned half = c->workers_max > 1 ? c->workers_max / 2 : 1;
+/* Half of the host's workers go on serving all else. Of several sites one takes a quarter, so that
+ * slow documents of its clients leave room for another's. */
+static enum rc take_share(const struct lookup *l, int *fd, struct err *e) {
+    const struct config *c = l->site->config;
+    const unsigned half = MAX(c->workers_max / 2, 1);
+    const struct concurrency_share share = {
+        .path = arena_printf(l->a, "%s/" DOCUMENT_FETCHES, c->host_state_dir),
+        .total = half,
+        .per_owner = l->site->has_others ? MAX(half / 2, 1) : half};
 
-    return (struct concurrency_options){.limit = half, .slow_limit = half};
+    return concurrency_share_take(&share, l->site->has_others ? c->site : "", fd, e);
 }
 
-/* Waits a moment for the limit, during which another worker may fetch the document. */
+/* Waits a moment for a share, during which another worker may fetch the document. Without the file
+ * (a full disk) there is no limit. */
 static enum rc ask(struct lookup *l) {
     int64_t end_ms = clock_monotonic_ms() + LIMIT_WAIT_MS;
-    struct concurrency_limit *limit = l->site->oauth->document_limit;
+    struct err full;
+    int share;
     enum rc rc;
 
-    while (concurrency_limit_try(limit) != CONCURRENCY_ENTERED) {
+    while ((rc = take_share(l, &share, &full)) && rc != ERR_STORE) {
         if (clock_monotonic_ms() >= end_ms)
             return err_set(l->e, ERR_UPSTREAM,
                            "too many clients are being looked up just now; try again");
@@ -242,7 +253,7 @@ static enum rc ask(struct lookup *l) {
     rc = fetch_once(l);
     if (rc == ERR_UPSTREAM) /* nobody can say that it will pass */
         l->e->advice = "advice.unreachable";
-    concurrency_limit_leave(limit, true);
+    descriptor_close(share);
     return rc;
 }
 

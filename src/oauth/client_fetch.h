@@ -6,7 +6,6 @@
 
 #include "net/http.h"
 #include "oauth/site.h"
-#include "shared/concurrency_limit.h"
 #include "site/site.h"
 
 struct arena;
@@ -20,6 +19,9 @@ struct json;
 #define DOCUMENT_REFUSED_S 60      /* one that is not there or wrong is asked for again after */
 #define DOCUMENTS_CACHED_MAX 512
 #define DOCUMENTS_REFUSED_MAX 1024
+/* Of the host's state folder: which workers wait for the servers of clients (concurrency_share). */
+#define DOCUMENT_FETCHES "document-fetches"
+
 struct document_kind {
     const char *name; /* in messages: "the client's document" */
     const char *id;   /* in the cache */
@@ -36,8 +38,5 @@ struct document_request {
 /* ERR_INVALID_CLIENT: it is not there or wrong. ERR_UPSTREAM: it may be there later. */
 enum rc document_get(struct site *site, struct arena *a, const struct document_request *rq,
                      struct json **out, struct err *e) MUST_USE;
-/* How many workers wait for the servers of clients at once. */
-struct concurrency_options document_limit(const struct config *c);
-
 /* How documents are fetched: only from public addresses, and what CLIENT_METADATA_* adds. */
 struct http_options document_http_options(const struct config *config);

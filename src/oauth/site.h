@@ -16,7 +16,6 @@
 #define ERR_UNSUPPORTED_RESPONSE_TYPE OAUTH_CODE(8) /* RFC 6749 §4.1.2.1 */
 
 struct client_set;
-struct concurrency_limit;
 struct http_client;
 struct marks;
 struct page_set;
@@ -28,5 +27,4 @@ struct oauth_site {
     struct client_set *clients;     /* CLIENTS_DIR */
     struct page_set *pages;         /* TEMPLATES_DIR; NULL: the built-in ones */
     struct http_client *guarded;    /* to hosts of client documents, never to private addresses */
-    struct concurrency_limit *document_limit; /* of workers that wait for a client document */
 };

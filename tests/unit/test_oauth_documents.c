@@ -15,6 +15,7 @@
 #include "oauth/client_metadata.h"
 #include "oauth/clients.h"
 #include "oauth/site.h"
+#include "shared/concurrency_limit.h"
 #include "shared/single_flight.h"
 
 #define NOW 1700000000
@@ -70,20 +71,16 @@ struct fixture {
 
 static int setup(void **state) {
     struct fixture *f = xcalloc(1, sizeof *f);
-    struct concurrency_options limit;
 
     memset(&server, 0, sizeof server);
     folder_make(f->dir);
     f->arena = arena_new(16 << 20);
-    f->config = (struct config){.workers_max = 4, .clients_allow = "", .clients_deny = ""};
+    f->config = (struct config){
+        .workers_max = 4, .host_state_dir = f->dir, .clients_allow = "", .clients_deny = ""};
     f->site.config = &f->config;
     f->site.oauth = &f->oauth;
     f->site.clock.fixed_s = NOW;
     assert_int_equal(cache_open(f->dir, 8, &f->site.clock, &f->site.cache, &f->e), OK);
-    limit = document_limit(&f->config);
-    assert_int_equal(concurrency_limit_open(arena_printf(f->arena, "%s/slots", f->dir), &limit,
-                                            &f->oauth.document_limit, &f->e),
-                     OK);
     *state = f;
     return 0;
 }
@@ -92,7 +89,6 @@ static int teardown(void **state) {
     struct fixture *f = *state;
 
     cache_close(f->site.cache);
-    concurrency_limit_close(f->oauth.document_limit);
     folder_remove(f->dir);
     arena_free(f->arena);
     free(f);
@@ -256,26 +252,26 @@ static void what_is_kept_is_checked_again(void **state) {
     assert_asked(0);
 }
 
-struct slot_wanted {
-    const char *path;
-    unsigned count;
+struct share_wanted {
+    const char *dir, *site;
 };
 
-static bool enter_slot(void *arg) {
-    const struct slot_wanted *w = arg;
-    const struct concurrency_options limit = {.limit = w->count, .slow_limit = w->count};
-    struct concurrency_limit *l;
+static bool take_share(void *arg) {
+    const struct share_wanted *w = arg;
+    char path[2 * UNIT_PATH_MAX];
+    const struct concurrency_share share = {.path = path, .total = 4, .per_owner = 4};
     struct err e;
+    int fd;
 
-    return !concurrency_limit_open(w->path, &limit, &l, &e) &&
-           concurrency_limit_try(l) == CONCURRENCY_ENTERED;
+    (void)snprintf(path, sizeof path, "%s/" DOCUMENT_FETCHES, w->dir);
+    return !concurrency_share_take(&share, w->site, &fd, &e);
 }
 
-/* Holds a slot in another process until that is killed. */
-static pid_t hold_slot(const char *path, unsigned count) {
-    struct slot_wanted w = {path, count};
+/* Another worker waits for a document of this site until it is killed. "": of the only one. */
+static pid_t wait_for_document(const struct fixture *f, const char *site) {
+    struct share_wanted w = {f->dir, site};
 
-    return process_hold(enter_slot, &w);
+    return process_hold(take_share, &w);
 }
 
 static bool finds_nothing(void *arg) {
@@ -347,35 +343,57 @@ static void what_another_worker_does_not_get_is_fetched(void **state) {
 
 static void half_of_the_workers_wait_for_documents_and_no_more(void **state) {
     struct fixture *f = *state;
-    const char *path = arena_printf(f->arena, "%s/slots", f->dir);
     pid_t first, second;
 
     answers("", DOCUMENT("n"));
-    first = hold_slot(path, 2); /* of 4 workers */
-    second = hold_slot(path, 2);
+    first = wait_for_document(f, ""); /* of 4 workers */
+    second = wait_for_document(f, "");
     assert_null(seen(f, 0));
     assert_int_equal(f->e.code, ERR_UPSTREAM);
     assert_asked(0);
     process_kill(first);
     assert_non_null(seen(f, 0));
-    first = hold_slot(path, 2);
-    assert_non_null(seen(f, 0)); /* what is kept needs no slot */
+    first = wait_for_document(f, "");
+    assert_non_null(seen(f, 0)); /* what is kept needs no share */
     assert_asked(1);
     process_kill(first);
     process_kill(second);
 }
 
-/* Somebody's slow documents hold all slots: known clients log their users in all the same. */
+static void of_several_sites_one_takes_a_quarter_and_all_together_half(void **state) {
+    struct fixture *f = *state;
+    pid_t waiting[4];
+
+    f->config.workers_max = 8;
+    f->config.site = "own";
+    f->site.has_others = true;
+    answers("Cache-Control: no-store\r\n", DOCUMENT("n"));
+    waiting[0] = wait_for_document(f, "own");
+    assert_non_null(seen(f, 0));
+    waiting[1] = wait_for_document(f, "own");
+    assert_null(seen(f, 0));
+    assert_int_equal(f->e.code, ERR_UPSTREAM);
+    process_kill(waiting[1]);
+    for (size_t i = 1; i < 4; i++) {
+        assert_non_null(seen(f, 0));
+        waiting[i] = wait_for_document(f, "another");
+    }
+    assert_null(seen(f, 0));
+    assert_asked(4);
+    for (size_t i = 0; i < 4; i++)
+        process_kill(waiting[i]);
+}
+
+/* Somebody's slow documents have the whole share: known clients log their users in all the same. */
 static void one_that_cannot_be_asked_for_now_leaves_what_there_was(void **state) {
     struct fixture *f = *state;
-    const char *path = arena_printf(f->arena, "%s/slots", f->dir);
     pid_t first, second;
 
     answers("Cache-Control: max-age=60\r\n", DOCUMENT("n"));
     assert_non_null(seen(f, 0));
     assert_asked(1);
-    first = hold_slot(path, 2);
-    second = hold_slot(path, 2);
+    first = wait_for_document(f, "");
+    second = wait_for_document(f, "");
     assert_string_equal(seen(f, 60), "n");
     assert_asked(0);
     process_kill(first);
@@ -440,6 +458,7 @@ int main(void) {
         WITH_SERVER(what_another_worker_fetches_is_not_fetched_again),
         WITH_SERVER(what_another_worker_does_not_get_is_fetched),
         WITH_SERVER(half_of_the_workers_wait_for_documents_and_no_more),
+        WITH_SERVER(of_several_sites_one_takes_a_quarter_and_all_together_half),
         WITH_SERVER(one_that_cannot_be_asked_for_now_leaves_what_there_was),
         WITH_SERVER(lists_of_clients),
     };

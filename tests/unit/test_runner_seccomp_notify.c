@@ -26,7 +26,8 @@
 #include "runner/seccomp_notify.h"
 #include "runner_fixture.h"
 
-#define ANSWER_MS 500U /* to wait for a SYN-ACK that does not come */
+#define ADDRESS_MS 10000 /* for an address that was added */
+#define ANSWER_MS 500U   /* to wait for a SYN-ACK that does not come */
 #define CONNECTIONS_MAX 16
 
 /* What follows a poll(2) of the code under test, in the C library's place; NULL: nothing. Returns
@@ -209,6 +210,21 @@ static bool add_v6(int fd, const char *address) {
     return inet_pton(AF_INET6, address, &r.ifr6_addr) == 1 && !ioctl(fd, SIOCSIFADDR, &r);
 }
 
+/* An address of IPv6 has a route a moment later. */
+static bool is_reached(int fd, const char *address) {
+    const int64_t end_ms = clock_monotonic_ms() + ADDRESS_MS;
+    struct sockaddr_in6 sa = {.sin6_family = AF_INET6, .sin6_port = htons(1)};
+
+    if (inet_pton(AF_INET6, address, &sa.sin6_addr) != 1)
+        return false;
+    while (connect(fd, (struct sockaddr *)&sa, sizeof sa)) {
+        if (clock_monotonic_ms() > end_ms)
+            return false;
+        clock_sleep_ms(1);
+    }
+    return true;
+}
+
 /* A network with nothing but loopback, to which the addresses belong. */
 static bool make_network(void) {
     struct ifreq up = {.ifr_name = "lo", .ifr_flags = IFF_UP};
@@ -222,7 +238,8 @@ static bool make_network(void) {
     ok = !ioctl(v4, SIOCSIFFLAGS, &up) && add_v4(v4, "lo:1", metadata[0]) &&
          add_v4(v4, "lo:2", metadata[1]) && add_v4(v4, "lo:3", metadata[2]) &&
          add_v4(v4, "lo:4", "169.254.169.253") && add_v6(v6, metadata[3]) &&
-         add_v6(v6, metadata[4]) && add_v6(v6, "fd00:ec2::253");
+         add_v6(v6, metadata[4]) && add_v6(v6, "fd00:ec2::253") && is_reached(v6, metadata[3]) &&
+         is_reached(v6, metadata[4]) && is_reached(v6, "fd00:ec2::253");
     (void)close(v4);
     (void)close(v6);
     return ok;
