@@ -234,10 +234,11 @@ static enum rc take_share(const struct lookup *l, int *fd, struct err *e) {
     return concurrency_share_take(&share, l->site->has_others ? c->site : "", fd, e);
 }
 
-/* Waits a moment for a share, during which another worker may fetch the document. Without the file
- * (a full disk) there is no limit. */
+/* Waits a moment for a share, during which another worker may fetch the document; not if there are
+ * other sites, since one's waiting workers would be missed by all. Without the file (a full disk)
+ * there is no limit. */
 static enum rc ask(struct lookup *l) {
-    int64_t end_ms = clock_monotonic_ms() + LIMIT_WAIT_MS;
+    int64_t end_ms = clock_monotonic_ms() + (l->site->has_others ? 0 : LIMIT_WAIT_MS);
     struct err full;
     int share;
     enum rc rc;
