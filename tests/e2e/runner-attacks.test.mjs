@@ -75,7 +75,7 @@ async function end() {
 function attacks() {
   test('the sealing key, the stores, the cache and the files of another tool', async (t) => {
     if (!landlock()) return t.skip('no Landlock');
-    const state = site.keys.STATE_DIR, key = path.join(site.stateOf('mcp'), 'secret.key');
+    const state = site.keys.STATE_DIR, key = site.keyFile;
     const files = [key, ...['sessions', 'cache', 'status.json', 'limits'].map((name) => path.join(state, name))];
     const said = text(await shell(`for f in ${files.join(' ')} ${site.dir}/mcp-authd.conf ${dir}/other.d/secret; do
   cat "$f" >/dev/null 2>&1 && echo "read $f"; { echo >>"$f"; } 2>/dev/null && echo "wrote $f"; done

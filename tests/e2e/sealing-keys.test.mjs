@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
-import path from 'node:path';
 import { test } from 'node:test';
 import { reload } from '../parts/audit.mjs';
 import { Browser, refreshTarget } from '../parts/browser.mjs';
 import { logged } from '../parts/daemon.mjs';
+import { SITES } from '../parts/one-of-many.mjs';
 import { assertOAuthError, authorizeUrl, login, pkce, redeem, refresh, REDIRECT, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
 
@@ -16,7 +16,7 @@ const keyOf = (sealed) => Buffer.from(sealed, 'base64url').subarray(1, 5).toStri
 
 test('a new key first, the old one behind it: nobody is logged out; the old one removed: what it sealed is over', async () => {
   const site = await startSite();
-  const file = path.join(site.stateOf('mcp'), 'secret.key');
+  const file = site.keyFile;
   try {
     const held = await tokens(site);
     const granted = await login(site);
@@ -44,7 +44,8 @@ test('a new key first, the old one behind it: nobody is logged out; the old one 
     assert.equal(again.status, 200);
     assert.ok((await browser.login(again.url, REDIRECT)).startsWith(REDIRECT));
 
-    // A file that cannot be used: the old keys stay in force.
+    // A file that cannot be used: the old keys stay in force. Not so of several sites: a worker reads the file when it opens one.
+    if (SITES) return;
     fs.writeFileSync(file, 'not a key\n');
     await reload(site, { refused: true });
     await logged(site.daemon, 0, /SECRET_KEY_FILE: [^"]*secret\.key: line 1 is not base64url of 32 bytes; make a key with/);

@@ -84,7 +84,7 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
       // All tests come from one address.
       RATE_LIMIT_ADDRESS: '0', RATE_LIMIT_CLIENT: '0', RATE_LIMIT_USER: '0', DENY_FILE: path.join(dir, 'deny.conf'),
       CLIENT_METADATA_CA_FILE: certificates.ca, CLIENT_METADATA_ALLOW_NETS: '127.0.0.0/8 ::1/128',
-      ...(twinOf && { SECRET_KEY_FILE: twinOf.keys.SECRET_KEY_FILE ?? path.join(twinOf.stateOf('mcp'), 'secret.key') }),
+      ...(twinOf && { SECRET_KEY_FILE: twinOf.keyFile }),
       ...config,
     };
     fs.mkdirSync(path.join(dir, 'sites.d'));
@@ -109,8 +109,10 @@ export async function startSite({ config = {}, env = {}, cognito: cognitoOptions
     const stateOf = (group) => (groups ? path.join(dir, `state-${group}`) : many.state ?? keys.STATE_DIR);
     // Other values for some keys; the daemon takes them with its next reload.
     const configure = many.configure ?? ((changed) => writeConfig(daemon.configFile, { ...keys, ...changed }));
-    return { dir, stateOf, configure, port, issuer, mcpUrl, clientId, otherClientId, cognito, documents, certificates, daemon, web,
-      keys: daemon.config ?? keys, hostKeys: many.host ?? keys, close };
+    const usedKeys = daemon.config ?? keys;
+    const keyFile = usedKeys.SECRET_KEY_FILE ?? path.join(stateOf('mcp'), 'secret.key');
+    return { dir, stateOf, keyFile, configure, port, issuer, mcpUrl, clientId, otherClientId, cognito, documents, certificates, daemon, web,
+      keys: usedKeys, hostKeys: many.host ?? keys, close };
   } catch (error) {
     await close().catch(() => {});
     throw error;
