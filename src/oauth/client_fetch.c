@@ -221,17 +221,18 @@ static enum rc fetch_once(struct lookup *l) {
     return rc;
 }
 
-/* Half of the host's workers go on serving all else. Of several sites one takes a quarter, so that
- * slow documents of its clients leave room for another's. */
+/* Half of the workers go on serving all else. Of several sites one takes a quarter of the host's,
+ * and all together three: slow documents of two leave room for a third one's. */
 static enum rc take_share(const struct lookup *l, int *fd, struct err *e) {
     const struct config *c = l->site->config;
-    const unsigned half = MAX(c->workers_max / 2, 1);
+    const bool shared = l->site->has_others;
+    const unsigned half = MAX(c->workers_max / 2, 1), quarter = MAX(c->workers_max / 4, 1);
     const struct concurrency_share share = {
         .path = arena_printf(l->a, "%s/" DOCUMENT_FETCHES, c->host_state_dir),
-        .total = half,
-        .per_owner = l->site->has_others ? MAX(half / 2, 1) : half};
+        .total = shared ? MAX(c->workers_max - quarter, 1) : half,
+        .per_owner = shared ? quarter : half};
 
-    return concurrency_share_take(&share, l->site->has_others ? c->site : "", fd, e);
+    return concurrency_share_take(&share, shared ? c->site : "", fd, e);
 }
 
 /* Waits a moment for a share, during which another worker may fetch the document; not if there are

@@ -259,7 +259,7 @@ struct share_wanted {
 static bool take_share(void *arg) {
     const struct share_wanted *w = arg;
     char path[2 * UNIT_PATH_MAX];
-    const struct concurrency_share share = {.path = path, .total = 4, .per_owner = 4};
+    const struct concurrency_share share = {.path = path, .total = 6, .per_owner = 6};
     struct err e;
     int fd;
 
@@ -360,9 +360,9 @@ static void half_of_the_workers_wait_for_documents_and_no_more(void **state) {
     process_kill(second);
 }
 
-static void of_several_sites_one_takes_a_quarter_and_all_together_half(void **state) {
+static void of_several_sites_one_takes_a_quarter_and_all_together_three(void **state) {
     struct fixture *f = *state;
-    pid_t waiting[4];
+    pid_t waiting[6];
 
     f->config.workers_max = 8;
     f->config.site = "own";
@@ -374,13 +374,13 @@ static void of_several_sites_one_takes_a_quarter_and_all_together_half(void **st
     assert_null(seen(f, 0));
     assert_int_equal(f->e.code, ERR_UPSTREAM);
     process_kill(waiting[1]);
-    for (size_t i = 1; i < 4; i++) {
+    for (size_t i = 1; i < 6; i++) {
         assert_non_null(seen(f, 0));
         waiting[i] = wait_for_document(f, "another");
     }
     assert_null(seen(f, 0));
-    assert_asked(4);
-    for (size_t i = 0; i < 4; i++)
+    assert_asked(6);
+    for (size_t i = 0; i < 6; i++)
         process_kill(waiting[i]);
 }
 
@@ -458,7 +458,7 @@ int main(void) {
         WITH_SERVER(what_another_worker_fetches_is_not_fetched_again),
         WITH_SERVER(what_another_worker_does_not_get_is_fetched),
         WITH_SERVER(half_of_the_workers_wait_for_documents_and_no_more),
-        WITH_SERVER(of_several_sites_one_takes_a_quarter_and_all_together_half),
+        WITH_SERVER(of_several_sites_one_takes_a_quarter_and_all_together_three),
         WITH_SERVER(one_that_cannot_be_asked_for_now_leaves_what_there_was),
         WITH_SERVER(lists_of_clients),
     };
