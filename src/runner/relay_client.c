@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -128,12 +129,12 @@ static bool receive(struct exchange *x, enum exchange_end *end) {
 
 /* How long to wait for what happens next; -1: the exchange is over. */
 static int next_wait(const struct exchange *x, enum exchange_end *end) {
-    const int64_t left = x->spec->until_ms - clock_monotonic_ms();
+    const int left = clock_wait_ms(x->spec->until_ms, INT_MAX);
     const int tick =
         x->spec->before_wait ? x->spec->before_wait(x->spec->before_wait_arg) : INT_MAX;
 
-    *end = left <= 0 ? EXCHANGE_TIMED_OUT : EXCHANGE_CANCELLED;
-    return left <= 0 || tick < 0 ? -1 : tick < left ? tick : (int)left;
+    *end = !left ? EXCHANGE_TIMED_OUT : EXCHANGE_CANCELLED;
+    return !left || tick < 0 ? -1 : MIN(tick, left);
 }
 
 static bool must_stop(const struct relay_exchange *spec) {
