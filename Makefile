@@ -23,8 +23,9 @@ ZERO    := -ftrivial-auto-var-init=zero
 HARDEN  += $(call flag,-fcf-protection -mbranch-protection=standard) $(call flag,-fstack-clash-protection) \
           $(subst ~, ,$(call flag,$(ZERO) $(ZERO)~-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang))
 ifneq ($(SANITIZE),)
-CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined $(CFLAGS_FUZZ)
-HARDEN  += -DARENA_EACH_ALONE -DKEEP_DUMPABLE
+CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+           $(if $(findstring clang,$(CC)),-fsanitize=fuzzer-no-link)
+HARDEN  += -DWITH_SANITIZERS
 LDFLAGS += -fsanitize=address,undefined
 else
 HARDEN  += -Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3
@@ -86,10 +87,9 @@ test:  ## install what the tests need, run every test, plain and under the sanit
 	@scripts/deps test
 	$(MAKE) -s -j$$(nproc) WERROR=1 tests-built
 	$(MAKE) WERROR=1 check
-	$(MAKE) warnings COMPILERS=clang
 	$(MAKE) WERROR=1 valgrind
-	$(MAKE) asan
-	$(MAKE) fuzz FUZZ_SECONDS=3
+	$(MAKE) WERROR=1 asan
+	$(MAKE) WERROR=1 fuzz FUZZ_SECONDS=3
 	$(MAKE) infra
 
 # With -j, since the tests themselves run one after another.
@@ -97,10 +97,13 @@ tests-built: $(BUILD)/mcp-authd $(BUILD)/activate $(BUILD)/schema_check $(BUILD)
 
 check: guards unit replay pool-test e2e e2e-policies e2e-sites-short conformance  ## run every test once
 
-asan:  ## the whole suite under AddressSanitizer and UBSan
+# Compiled once, by the other compiler, for what runs under the sanitizers and for what is fuzzed.
+ASAN := CC=clang SANITIZE=1 BUILD=build/asan
+
+asan:  ## unit tests, and the end-to-end tests through lighttpd, under AddressSanitizer and UBSan
 	@scripts/deps test
-	$(MAKE) -s -j$$(nproc) SANITIZE=1 BUILD=build/asan tests-built
-	$(MAKE) SANITIZE=1 BUILD=build/asan unit replay pool-test e2e-lighttpd conformance
+	$(MAKE) -s -j$$(nproc) $(ASAN) tests-built
+	$(MAKE) $(ASAN) unit replay pool-test e2e-lighttpd
 
 guards: $(BUILD)/mcp-authd  ## rules of the tree: layers, banned functions, headers, shell, format, documents, shipped configuration
 	@tests/guards/layers.sh
@@ -122,12 +125,11 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/librooms.a
 	$(CC) $(ALLCFLAGS) -Itests/unit -pie $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS) -lcmocka
 
 unit: $(UNITS)  ## unit tests
-	@for t in $(UNITS); do echo "== $$t" && $$t || exit 1; done
+	@tests/unit/run.sh $(UNITS)
 
 valgrind: $(UNITS)  ## unit tests under valgrind
-	@for t in $(UNITS); do echo "== $$t" && \
-	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible \
-	  --child-silent-after-fork=yes $$t >$$t.valgrind 2>&1 || { cat $$t.valgrind; exit 1; }; done
+	@UNDER='valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible --child-silent-after-fork=yes' \
+	  tests/unit/run.sh $(UNITS)
 
 $(BUILD)/schema_check: tests/schema/schema_check.c $(BUILD)/librooms.a
 	@mkdir -p $(@D)
@@ -153,13 +155,14 @@ replay: $(REPLAYS)  ## give every fuzz seed to its parser, and inputs as large a
 	@for f in $(FUZZERS); do \
 	  $(BUILD)/fuzz/replay_$$f tests/fuzz/corpus/$$f $$(ls -d $(BUILD)/fuzz/large/$$f 2>/dev/null) || exit 1; done
 
-$(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/librooms.a
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h) $(BUILD)/librooms.a
+	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) -Itests/unit -DFUZZ_LIBFUZZER -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(BUILD)/librooms.a $(LIBS)
 
 fuzz:  ## fuzz every parser (FUZZERS: these) with libFuzzer, FUZZ_SECONDS each (60)
 	@scripts/deps test
-	@$(MAKE) --no-print-directory -s -j$$(nproc) CC=clang BUILD=build/fuzz SANITIZE=1 CFLAGS_FUZZ=-fsanitize=fuzzer-no-link $(FUZZERS:%=build/fuzz/fuzz_%)
-	@tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS) $(FUZZERS)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) $(ASAN) $(FUZZERS:%=build/asan/fuzz/fuzz_%)
+	@tests/fuzz/run.sh build/asan/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 pool-test: $(BUILD)/pool/stub $(BUILD)/pool/pool_test  ## signals, crashes, reloads, sizing of the worker pool
 	$(BUILD)/pool/pool_test $(BUILD)/pool/stub
@@ -169,13 +172,14 @@ $(BUILD)/activate: tests/parts/activate.c
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -pie -o $@ $<
 
-e2e: e2e-lighttpd e2e-apache e2e-nginx-short e2e-caddy  ## logins and calls by the official clients, through each web server
+e2e: e2e-apache e2e-lighttpd-short e2e-nginx-short e2e-caddy  ## logins and calls by the official clients, through each web server
 
 # Their subject is not the web server, or is lighttpd: once, through lighttpd.
 NOT_THROUGH_APACHE := cognito-tls demo dynamodb dynamodb-faults dynamodb-tasks local-cognito outputs-to-conf policies server-info \
   schema-ajv tool-commands runner-attacks program-access persistent-programs servers server-url \
   sites-apart sites-shares kills server-instances skills
 E2E_lighttpd := $(sort $(wildcard tests/e2e/*.test.mjs))
+E2E_lighttpd-short := $(NOT_THROUGH_APACHE:%=tests/e2e/%.test.mjs)
 E2E_apache := $(filter-out $(NOT_THROUGH_APACHE:%=tests/e2e/%.test.mjs),$(E2E_lighttpd))
 E2E_nginx := $(E2E_apache)
 # Where web servers differ: streams, bodies, headers (Authorization too), clients that go away.
@@ -184,9 +188,12 @@ E2E_caddy := $(patsubst %,tests/e2e/%.test.mjs,login-sdk-v1 login-sdk-v2 machine
 E2E_nginx-short := $(E2E_caddy) $(patsubst %,tests/e2e/%.test.mjs,doctor-public issued-tokens mcp-errors memory web-examples \
   web-server-reload)
 
-e2e-lighttpd e2e-apache e2e-nginx e2e-nginx-short e2e-caddy: $(BUILD)/mcp-authd $(BUILD)/activate $(BUILD)/schema_check
+# Most of a test's time is spent waiting: several files at once.
+export FILES_AT_ONCE ?= 4
+
+e2e-lighttpd e2e-lighttpd-short e2e-apache e2e-nginx e2e-nginx-short e2e-caddy: $(BUILD)/mcp-authd $(BUILD)/activate $(BUILD)/schema_check
 	WEB_SERVER=$(patsubst e2e-%,%,$(@:%-short=%)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) ACTIVATE=$(abspath $(BUILD)/activate) \
-	  tests/node --test $(E2E_$(@:e2e-%=%))
+	  tests/node --test --test-concurrency=$(FILES_AT_ONCE) $(E2E_$(@:e2e-%=%))
 
 # The same files again, as four services with the permissions that infra/ gives them.
 e2e-policies: $(BUILD)/mcp-authd  ## the end-to-end tests with the AWS policies enforced, a service and a role per group of endpoints
@@ -336,7 +343,7 @@ clean:  ## remove what was built
 	rm -rf build
 
 .PHONY: all help deps demo test tests-built check asan guards conf unit valgrind replay fuzz pool-test e2e \
-	e2e-lighttpd e2e-apache e2e-nginx e2e-nginx-short e2e-caddy e2e-policies conformance conformance-servers browser-server conformance-sites warnings infra \
+	e2e-lighttpd e2e-lighttpd-short e2e-apache e2e-nginx e2e-nginx-short e2e-caddy e2e-policies conformance conformance-servers browser-server conformance-sites warnings infra \
 	bench bench-instructions bench-peers bench-tools bench-servers bench-calls bench-login bench-sites bench-streams bench-all \
 	man install-files install deb deb-test boot-test clean
 .SECONDARY:

@@ -105,7 +105,7 @@ void *arena_alloc(struct arena *a, size_t len) {
 
     if (len > a->max)
         out_of_memory("arena limit", len);
-#ifdef ARENA_EACH_ALONE /* so that AddressSanitizer sees the bounds of each piece */
+#ifdef WITH_SANITIZERS /* so that AddressSanitizer sees the bounds of each piece */
     c = chunk_new(a, len);
     c->used = len;
     p = c->data;
@@ -125,7 +125,7 @@ void arena_release(struct arena *a, const void *p) {
 
         if (c->data != p)
             continue;
-#ifndef ARENA_EACH_ALONE
+#ifndef WITH_SANITIZERS
         if (c->size <= a->chunk_bytes)
             return; /* others are in it */
 #endif

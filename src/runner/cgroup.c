@@ -170,7 +170,7 @@ bool cgroup_limit(const struct cgroup_tree *t, struct cgroup *g, const struct ru
  * With the memory of the parent its stack is shared, too: no function may return in the child, and
  * so on x86-64 not the one that makes the system call, whose return address is on the stack. On
  * other machines, and where a sanitizer keeps an account of the stack, the child has a copy. */
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && !defined(WITH_SANITIZERS)
 #define SHARES_MEMORY CLONE_VM
 
 static inline __attribute__((always_inline)) long clone3(const struct clone_args *how,

@@ -296,7 +296,7 @@ int runner_main(int listener, const struct runner_options *o) {
         return 1;
     lower_programs();
     (void)setrlimit(RLIMIT_CORE, &no_core);
-#ifndef KEEP_DUMPABLE
+#ifndef WITH_SANITIZERS /* LeakSanitizer traces its own process */
     (void)prctl(PR_SET_DUMPABLE, 0);
 #endif
     orphans_adopt(true);

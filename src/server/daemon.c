@@ -29,7 +29,7 @@ bool daemon_open_log(void) {
 void daemon_forbid_dumps(void) {
     struct rlimit core;
 
-#ifndef KEEP_DUMPABLE /* LeakSanitizer traces its own process */
+#ifndef WITH_SANITIZERS /* LeakSanitizer traces its own process */
     (void)prctl(PR_SET_DUMPABLE, 0);
 #endif
     if (getrlimit(RLIMIT_CORE, &core))

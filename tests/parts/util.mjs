@@ -32,7 +32,8 @@ export async function readBody(stream) {
 // Ports below those that the kernel gives to whoever listens on port 0 or connects: it may give one of those to somebody else
 // before it is used. Above 10080, which browsers and fetch() refuse (https://fetch.spec.whatwg.org/#port-blocking).
 const PORTS = { from: 10081, to: 32000 };
-let nextPort = PORTS.from + (process.pid * 37) % (PORTS.to - PORTS.from);
+// Processes of other files choose ports at the same time: each begins far from those with a number near its own.
+let nextPort = PORTS.from + (process.pid * 997) % (PORTS.to - PORTS.from);
 
 // A port where nobody listens, and which this process gets once.
 export async function freePort(host = '127.0.0.1') {

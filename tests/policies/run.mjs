@@ -82,7 +82,7 @@ const front = await startDynamoDbProxy({ dynamodb, keys: Object.values(roles) })
 
 let status;
 try {
-  const child = spawn(process.execPath, ['--test', ...files], { stdio: 'inherit',
+  const child = spawn(process.execPath, ['--test', `--test-concurrency=${process.env.FILES_AT_ONCE ?? 1}`, ...files], { stdio: 'inherit',
     env: { ...process.env, ENDPOINT_GROUPS: JSON.stringify({ policies, endpoint: front.endpoint, region: front.region }) } });
   [status] = await once(child, 'exit');
 } finally {

@@ -69,6 +69,7 @@ if (asked.length === 0) for (const [name, why] of Object.entries(LEFT_OUT)) cons
 const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 const skipped = files.flatMap((name) => (SKIPPED[name] ?? []).map(([test, why]) => ({ name, test, why })));
 for (const { name, test, why } of skipped) console.log(`left out: ${name} "${test}": ${why}`);
-const { status } = spawnSync(process.execPath, ['--test', ...skipped.map(({ test }) => `--test-skip-pattern=^${escape(test)}$`),
+const { status } = spawnSync(process.execPath, ['--test', `--test-concurrency=${process.env.FILES_AT_ONCE ?? 1}`,
+  ...skipped.map(({ test }) => `--test-skip-pattern=^${escape(test)}$`),
   ...files.map((name) => path.join(folder, name))], { stdio: 'inherit', env: { ...process.env, ONE_OF_SITES: '50' } });
 process.exitCode = status === 0 ? 0 : 1;

@@ -176,8 +176,9 @@ static pid_t start_writer(unsigned first) {
     pid_t pid = fork();
 
     assert_true(pid >= 0);
-    for (unsigned n = first; !pid; n++)
-        put_whole(n);
+    if (pid == 0)
+        for (unsigned n = first;; n++)
+            put_whole(n);
     return pid;
 }
 
