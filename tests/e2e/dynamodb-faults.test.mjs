@@ -74,7 +74,7 @@ test('a refusal is not tried again', async () => {
   } finally {
     await dynamodb.createTable();
   }
-  assert.notEqual((await submit()).status, 503);
+  assert.notEqual((await untilServed(submit)).status, 503);
 });
 
 test('with faults in 30 % of all calls no login is lost and none hangs', { timeout: 300000 }, async () => {
@@ -185,8 +185,8 @@ describe('DynamoDB is gone', () => {
       proxy.setDown(false);
       proxy.failAtRandom(0);
       // The same page, the same code.
-      for (const { submit } of logins) assert.notEqual((await submit()).status, 503);
-      const answer = await redeem(site, granted);
+      for (const { submit } of logins) assert.notEqual((await untilServed(submit)).status, 503);
+      const answer = await untilServed(() => redeem(site, granted));
       assert.equal(answer.status, 200, answer.text);
     });
   }
