@@ -18,6 +18,11 @@ void descriptor_clear(int *fd) {
     *fd = -1;
 }
 
+void descriptors_close(const int *fds, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        (void)close(fds[i]);
+}
+
 void descriptors_add(struct msghdr *m, void *control, const int *fds, size_t count) {
     struct cmsghdr *c;
 

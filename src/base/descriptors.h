@@ -9,6 +9,7 @@ struct msghdr;
 void descriptor_close(int fd);
 /* The same; it is -1 afterwards. */
 void descriptor_clear(int *fd);
+void descriptors_close(const int *fds, size_t count);
 
 /* Adds `count` descriptors, at least one, to a message that is to be sent. They stay the caller's.
  * `control`: zeroed, aligned as a struct cmsghdr, of CMSG_SPACE(count * sizeof(int)) bytes at

@@ -73,8 +73,7 @@ static bool start(struct mcp_call *c, const struct server *s, const struct insta
         return false;
     }
     (void)instance_start(key, fds);
-    for (int n = 0; n < INSTANCE_FDS; n++)
-        (void)close(fds[n]);
+    descriptors_close(fds, INSTANCE_FDS);
     return true;
 }
 

@@ -18,13 +18,15 @@ static struct {
     unsigned next;
     struct connection {
         char *runner; /* runner_chosen; NULL: this place is free */
-        int fd;
+        int fd, queue[INSTANCE_QUEUE_FDS];
     } all[CONNECTIONS_MAX];
 } pools;
 
 static void disconnect(struct connection *c) {
-    if (c->runner && pools.owner == getpid())
+    if (c->runner && pools.owner == getpid()) {
         (void)close(c->fd);
+        descriptors_close(c->queue, INSTANCE_QUEUE_FDS);
+    }
     free(c->runner);
     *c = (struct connection){0};
 }
@@ -42,15 +44,33 @@ static struct connection *find(void) {
     return NULL;
 }
 
-static struct connection *connect_pool(void) {
-    struct connection *c = &pools.all[pools.next];
-    const int fd = instance_pool_connect();
+/* With `count` descriptors if it says INSTANCE_FOUND. */
+static bool receive(int fd, struct instance_answer *answer, int *fds, unsigned count) {
+    struct packet p = {answer, sizeof *answer, fds, count, 0};
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
 
-    if (fd < 0)
+    if (poll(&readable, 1, ANSWER_MS) > 0 && packet_receive(fd, &p) == sizeof *answer &&
+        answer->version == INSTANCE_VERSION &&
+        p.fd_count == (answer->found == INSTANCE_FOUND ? count : 0))
+        return true;
+    descriptors_close(fds, p.fd_count);
+    return false;
+}
+
+static struct connection *connect_pool(void) {
+    struct connection *c = &pools.all[pools.next], new = {.fd = instance_pool_connect()};
+    struct instance_answer answer;
+
+    if (new.fd < 0)
         return NULL;
+    if (!receive(new.fd, &answer, new.queue, INSTANCE_QUEUE_FDS)) {
+        (void)close(new.fd);
+        return NULL;
+    }
     pools.next = (pools.next + 1) % CONNECTIONS_MAX;
     disconnect(c);
-    *c = (struct connection){xstrdup(runner_chosen()), fd};
+    new.runner = xstrdup(runner_chosen());
+    *c = new;
     return c;
 }
 
@@ -81,18 +101,10 @@ static struct connection *ask(enum instance_request_kind kind, const struct inst
     return c && send_request(c, &r, fds) ? c : NULL;
 }
 
-/* With `count` descriptors if it says INSTANCE_FOUND. */
-static bool receive(struct connection *c, struct instance_answer *answer, int *fds,
-                    unsigned count) {
-    struct packet p = {answer, sizeof *answer, fds, count, 0};
-    struct pollfd readable = {.fd = c->fd, .events = POLLIN};
-
-    if (poll(&readable, 1, ANSWER_MS) > 0 && packet_receive(c->fd, &p) == sizeof *answer &&
-        answer->version == INSTANCE_VERSION &&
-        p.fd_count == (answer->found == INSTANCE_FOUND ? count : 0))
+static bool receive_answer(struct connection *c, struct instance_answer *answer, int *fds,
+                           unsigned count) {
+    if (receive(c->fd, answer, fds, count))
         return true;
-    for (unsigned i = 0; i < p.fd_count; i++)
-        (void)close(fds[i]);
     disconnect(c); /* a late answer must not be taken for the next one */
     return false;
 }
@@ -114,22 +126,85 @@ static bool take(const struct instance_key *key, int fds[INSTANCE_FDS]) {
     struct connection *c = ask(INSTANCE_TAKE, key, NULL);
     struct instance_answer answer;
 
-    return c && receive(c, &answer, fds, INSTANCE_FDS) && answer.found == INSTANCE_FOUND;
+    return c && receive_answer(c, &answer, fds, INSTANCE_FDS) && answer.found == INSTANCE_FOUND;
+}
+
+bool instance_queue_take(int queue, struct instance_request *out, int fds[INSTANCE_FDS]) {
+    struct packet p = {out, sizeof *out, fds, INSTANCE_FDS, 0};
+
+    if (packet_receive(queue, &p) == sizeof *out && p.fd_count == INSTANCE_FDS)
+        return true;
+    descriptors_close(fds, p.fd_count);
+    return false;
+}
+
+static bool may_answer(const struct instance_request *given, const struct instance_key *key,
+                       int run) {
+    struct run_answer ended;
+
+    return !memcmp(given->key.id, key->id, sizeof key->id) &&
+           !memcmp(given->key.revision, key->revision, sizeof key->revision) &&
+           !run_answer_take(run, &ended);
+}
+
+/* To a pool that still is there: otherwise nobody would ever empty the queue. NULL: there is none.
+ */
+static const struct connection *find_alive(void) {
+    struct connection *c = find();
+    struct pollfd ended = {.fd = c ? c->fd : -1};
+
+    if (poll(&ended, 1, 0) <= 0)
+        return c;
+    disconnect(c);
+    return NULL;
+}
+
+static void give_to_pool(const struct instance_request *given, const int fds[INSTANCE_FDS]) {
+    (void)ask(INSTANCE_GIVE, &given->key, fds);
+    descriptors_close(fds, INSTANCE_FDS);
+}
+
+/* Others that it meets in the queue, and those that have ended, go to the pool. */
+static bool take_from_queue(const struct instance_key *key, int fds[INSTANCE_FDS]) {
+    struct instance_request given;
+    const struct connection *c;
+
+    while ((c = find_alive()) && instance_queue_take(c->queue[QUEUE_OUT], &given, fds)) {
+        if (may_answer(&given, key, fds[INSTANCE_RUN]))
+            return true;
+        give_to_pool(&given, fds);
+    }
+    return false;
 }
 
 bool instance_take(const struct instance_key *key, int fds[INSTANCE_FDS]) {
     struct run_answer ended;
 
+    if (take_from_queue(key, fds))
+        return true;
     while (take(key, fds)) {
         if (!run_answer_take(fds[INSTANCE_RUN], &ended))
             return true;
-        for (int i = 0; i < INSTANCE_FDS; i++)
-            (void)close(fds[i]);
+        descriptors_close(fds, INSTANCE_FDS);
     }
     return false;
 }
 
+/* If the queue is full, what was given first goes to the pool. */
 bool instance_give(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
+    const struct instance_request r = {INSTANCE_VERSION, INSTANCE_GIVE, *key};
+    const struct text message = {(const char *)&r, sizeof r};
+    struct instance_request first;
+    int its[INSTANCE_FDS];
+    const struct connection *c = find_alive();
+
+    for (c = c ? c : connect_pool(); c; c = find()) {
+        if (packet_send(c->queue[QUEUE_IN], &message, fds, INSTANCE_FDS))
+            return true;
+        if (!instance_queue_take(c->queue[QUEUE_OUT], &first, its))
+            break;
+        give_to_pool(&first, its);
+    }
     return ask(INSTANCE_GIVE, key, fds);
 }
 
@@ -140,7 +215,7 @@ enum instance_found instance_call(const struct instance_key *key, int *fd, uint3
     *wait_ms = 0;
     if (!c)
         return INSTANCE_BACK_OFF;
-    if (!receive(c, &answer, fd, 1)) { /* the runner has much to do, or begins anew */
+    if (!receive_answer(c, &answer, fd, 1)) { /* the runner has much to do, or begins anew */
         *wait_ms = AGAIN_MS;
         return INSTANCE_BEGUN;
     }

@@ -2,14 +2,16 @@
  * docs/tools.md). Who runs a call takes an idle instance, or starts a program, and gives it back
  * afterwards: its pipes and the connection on which the runner says that it has ended. In between
  * nobody else has them, so if the taker ends, the connection is closed and the runner kills the
- * program. The runner's instance pool (instance_pool.c) has the idle ones. */
+ * program. The runner's instance pool (instance_pool.c) has the idle ones. What is given back goes
+ * into its queue, a socket that all takers have: the next one takes it from there, and the pool
+ * takes in what nobody has taken for a moment. */
 #pragma once
 
 #include <sys/types.h>
 
 #include "base/base.h"
 
-#define INSTANCE_VERSION 4
+#define INSTANCE_VERSION 5
 #define INSTANCES_MAX 512 /* that are idle; of more, the one that was idle longest is ended */
 #define INSTANCE_ID_LEN 32
 #define INSTANCE_NAME_MAX 160
@@ -44,7 +46,7 @@ struct instance_key {
 
 enum instance_request_kind {
     INSTANCE_TAKE = 1,
-    INSTANCE_GIVE,
+    INSTANCE_GIVE, /* also in the queue */
     /* Of servers, which many callers have at the same time (relay.h): */
     INSTANCE_CALL,  /* a connection to the server */
     INSTANCE_START, /* the caller has started it */
@@ -62,6 +64,10 @@ struct instance_request {
     uint32_t version, kind;
     struct instance_key key;
 };
+
+/* Whoever connects is given INSTANCE_FOUND first, with both ends of the queue. */
+#define INSTANCE_QUEUE_FDS 2
+enum { QUEUE_OUT, QUEUE_IN };
 
 struct instance_answer {
     uint32_t version;
@@ -94,6 +100,9 @@ bool instance_take(const struct instance_key *key, int fds[INSTANCE_FDS]);
  * it has printed must have been read. false: it cannot be kept. The descriptors stay the caller's,
  * who then closes them. */
 bool instance_give(const struct instance_key *key, const int fds[INSTANCE_FDS]);
+
+/* The next one of the queue, which anybody may have given. false: it is empty. */
+bool instance_queue_take(int queue, struct instance_request *out, int fds[INSTANCE_FDS]);
 
 /* A server. With INSTANCE_FOUND, *fd is a connection that the caller closes. */
 enum instance_found instance_call(const struct instance_key *key, int *fd, uint32_t *wait_ms);

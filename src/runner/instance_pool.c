@@ -10,6 +10,7 @@
 #include <sys/param.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -24,6 +25,7 @@
 enum { TAG_CLIENT = 1, TAG_RELAY };
 
 #define KILL_MS 2000       /* after it was told to end: then nobody waits any more */
+#define QUEUE_MS 200       /* that what was given back is in the queue */
 #define CLIENTLESS_MS 3000 /* in which clients that have all given up waiting connect anew */
 
 /* It ends in good order: its stdin is closed, and PROCESS_GRACE_MS later the runner is asked to end
@@ -40,6 +42,8 @@ struct instance {
 
 static struct pool {
     int epoll, connections, signals;
+    int queue[INSTANCE_QUEUE_FDS];
+    int64_t queue_until_ms; /* INT64_MAX: an event will tell that something is in it */
     unsigned clients;
     int64_t needed_until_ms; /* if there are none */
     bool stopping;
@@ -49,11 +53,6 @@ static struct pool {
 } pool;
 
 /* ---- one instance ---- */
-
-static void close_all(const int *fds, unsigned count) {
-    for (unsigned i = 0; i < count; i++)
-        (void)close(fds[i]);
-}
 
 /* A description that another process has too stays in the set after close(2): epoll(7). */
 static void forget(struct instance *x) {
@@ -135,18 +134,6 @@ static struct instance *find(const struct instance_key *key) {
     return found;
 }
 
-static void take(int client, const struct instance_key *key) {
-    struct instance *x = find(key);
-    const struct instance_answer answer = {INSTANCE_VERSION, x ? INSTANCE_FOUND : INSTANCE_NONE, 0};
-    const struct text message = {(const char *)&answer, sizeof answer};
-
-    if (x)
-        (void)epoll_ctl(pool.epoll, EPOLL_CTL_DEL, x->fds[INSTANCE_RUN], NULL);
-    (void)packet_send(client, &message, x ? x->fds : NULL, x ? INSTANCE_FDS : 0);
-    if (x)
-        forget(x); /* if it was not sent, this was the last copy, and the program is killed */
-}
-
 /* A free place. If there is none, ends the one that was idle longest. NULL: all are ending. */
 static struct instance *find_place(void) {
     struct instance *oldest = NULL;
@@ -170,7 +157,7 @@ static void give(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = x};
 
     if (!x || epoll_ctl(pool.epoll, EPOLL_CTL_ADD, fds[INSTANCE_RUN], &event)) {
-        close_all(fds, INSTANCE_FDS);
+        descriptors_close(fds, INSTANCE_FDS);
         return;
     }
     *x = (struct instance){.state = IDLE,
@@ -179,6 +166,49 @@ static void give(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
                            .until_ms = clock_monotonic_ms() + (int64_t)key->idle_s * 1000};
     x->key.name[sizeof x->key.name - 1] = 0;
     memcpy(x->fds, fds, sizeof x->fds);
+}
+
+/* Takes in all that nobody has taken. false: there was nothing. */
+static bool empty_queue(void) {
+    struct instance_request given;
+    int fds[INSTANCE_FDS];
+    bool any = false;
+
+    for (; instance_queue_take(pool.queue[QUEUE_OUT], &given, fds); any = true)
+        give(&given.key, fds);
+    return any;
+}
+
+static void take(int client, const struct instance_key *key) {
+    struct instance_answer answer = {.version = INSTANCE_VERSION};
+    const struct text message = {(const char *)&answer, sizeof answer};
+    struct instance *x;
+
+    (void)empty_queue(); /* somebody may have given it since the client looked */
+    x = find(key);
+    answer.found = x ? INSTANCE_FOUND : INSTANCE_NONE;
+    if (x)
+        (void)epoll_ctl(pool.epoll, EPOLL_CTL_DEL, x->fds[INSTANCE_RUN], NULL);
+    (void)packet_send(client, &message, x ? x->fds : NULL, x ? INSTANCE_FDS : 0);
+    if (x)
+        forget(x); /* if it was not sent, this was the last copy, and the program is killed */
+}
+
+/* While one after the other is given and taken, that wakes nobody. */
+static void watch_queue(void) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = pool.queue};
+
+    pool.queue_until_ms = INT64_MAX;
+    (void)epoll_ctl(pool.epoll, EPOLL_CTL_MOD, pool.queue[QUEUE_OUT], &event);
+}
+
+static void serve_queue(void) {
+    if (pool.clients && !pool.stopping && clock_monotonic_ms() < pool.queue_until_ms)
+        return;
+    if (empty_queue())
+        pool.queue_until_ms = clock_monotonic_ms() + QUEUE_MS;
+    else
+        watch_queue();
 }
 
 static void add_event(int fd, const void *what, unsigned tag) {
@@ -210,7 +240,7 @@ static void start_server(const struct instance_key *key, const int fds[INSTANCE_
 
     if (x)
         add_event(x->control, x, TAG_RELAY);
-    close_all(fds, INSTANCE_FDS);
+    descriptors_close(fds, INSTANCE_FDS);
 }
 
 /* false: the client has ended, or does not speak as we do. */
@@ -236,7 +266,7 @@ static bool serve_request(int client) {
     else
         ok = false;
     if (!ok)
-        close_all(fds, p.fd_count);
+        descriptors_close(fds, p.fd_count);
     return ok;
 }
 
@@ -251,12 +281,15 @@ static void accept_client(void) {
     char word;
     int client;
     struct packet p = {&word, sizeof word, &client, 1, 0};
+    const struct instance_answer answer = {INSTANCE_VERSION, INSTANCE_FOUND, 0};
+    const struct text message = {(const char *)&answer, sizeof answer};
     struct epoll_event event = {.events = EPOLLIN};
 
     if (packet_receive(pool.connections, &p) <= 0 || !p.fd_count)
         return;
     event.data.u64 = (uint64_t)client << TAG_BITS | TAG_CLIENT;
-    if (epoll_ctl(pool.epoll, EPOLL_CTL_ADD, client, &event))
+    if (!packet_send(client, &message, pool.queue, INSTANCE_QUEUE_FDS) ||
+        epoll_ctl(pool.epoll, EPOLL_CTL_ADD, client, &event))
         (void)close(client);
     else
         pool.clients++;
@@ -267,6 +300,7 @@ static void accept_client(void) {
 static bool open_pool(int connections) {
     struct epoll_event of_connections = {.events = EPOLLIN, .data.ptr = &pool.connections};
     struct epoll_event of_signals = {.events = EPOLLIN, .data.ptr = &pool.signals};
+    struct epoll_event of_queue = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = pool.queue};
     struct rlimit limit;
     sigset_t set;
 
@@ -278,9 +312,12 @@ static bool open_pool(int connections) {
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
     pool.connections = connections;
+    pool.queue_until_ms = INT64_MAX;
     pool.epoll = epoll_create1(EPOLL_CLOEXEC);
     pool.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); /* blocked: runner.c */
     return pool.epoll >= 0 && pool.signals >= 0 &&
+           !socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pool.queue) &&
+           !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, pool.queue[QUEUE_OUT], &of_queue) &&
            !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, connections, &of_connections) &&
            !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, pool.signals, &of_signals);
 }
@@ -296,6 +333,8 @@ static void serve_event(const struct epoll_event *event) {
         (void)relay_pool_event((struct relay_entry *)(uintptr_t)(event->data.u64 - tag));
     else if (event->data.ptr == &pool.connections)
         accept_client();
+    else if (event->data.ptr == pool.queue)
+        pool.queue_until_ms = clock_monotonic_ms() + QUEUE_MS;
     else if (event->data.ptr == &pool.signals)
         pool.stopping = pool.stopping || read(pool.signals, &s, sizeof s) > 0;
     else if (((struct instance *)event->data.ptr)->state != FREE)
@@ -305,9 +344,11 @@ static void serve_event(const struct epoll_event *event) {
 /* Does what is due. Returns when the next is, INT64_MAX: there is none. *count: how many there are.
  */
 static int64_t serve_instances(bool end_all, unsigned *count) {
-    int64_t now = clock_monotonic_ms(), next = INT64_MAX;
+    int64_t now = clock_monotonic_ms(), next;
 
     *count = 0;
+    serve_queue();
+    next = pool.queue_until_ms;
     while (pool.used && pool.instances[pool.used - 1].state == FREE)
         pool.used--;
     for (struct instance *x = pool.instances; x < pool.instances + pool.used; x++) {
