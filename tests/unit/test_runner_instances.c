@@ -235,6 +235,48 @@ static void one_whose_caller_ends_is_killed(void **state) {
     assert_ends(pid);
 }
 
+/* The process "mcp-instances" of the runner. */
+static pid_t instance_pool(void) {
+    char path[64], name[32];
+    int pid;
+    FILE *children, *comm;
+    pid_t found = 0;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)runner_of_group,
+                   (int)runner_of_group);
+    children = fopen(path, "re");
+    assert_non_null(children);
+    while (!found && fscanf(children, "%d", &pid) == 1) {
+        (void)snprintf(path, sizeof path, "/proc/%d/comm", pid);
+        comm = fopen(path, "re");
+        if (comm && fscanf(comm, "%31s", name) == 1 && !strcmp(name, "mcp-instances"))
+            found = pid;
+        if (comm)
+            (void)fclose(comm);
+    }
+    (void)fclose(children);
+    assert_true(found > 0);
+    return found;
+}
+
+/* It is in the queue, unless the machine has paused meanwhile. */
+static void what_was_just_given_is_taken_without_the_pool(void **state) {
+    struct call x = {.how.key = key_of(22, 1, 60)};
+    bool taken = false;
+
+    (void)state;
+    (void)call(&x);
+    for (int i = 0; i < TRIES && !taken; i++) {
+        const int pid = call(&x);
+        const pid_t pool = instance_pool();
+
+        assert_int_equal(kill(pool, SIGSTOP), 0);
+        taken = call(&x) == pid && x.how.taken;
+        assert_int_equal(kill(pool, SIGCONT), 0);
+    }
+    assert_true(taken);
+}
+
 /* What looks like an instance to the pool. Returns the end that a supervisor would have. */
 static int give_one(const struct instance_key *key) {
     int ends[2], nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -369,6 +411,7 @@ int main(void) {
         T(one_that_has_not_read_its_input_does_not_stay),
         T(once_means_that_it_ends),
         T(one_whose_caller_ends_is_killed),
+        T(what_was_just_given_is_taken_without_the_pool),
         T(idle_ones_have_a_limit),
         T(after_a_restart_of_the_runner_others_are_started),
         T(without_a_client_they_stay_for_a_moment),
