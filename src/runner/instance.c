@@ -147,18 +147,6 @@ static bool may_answer(const struct instance_request *given, const struct instan
            !run_answer_take(run, &ended);
 }
 
-/* To a pool that still is there: otherwise nobody would ever empty the queue. NULL: there is none.
- */
-static const struct connection *find_alive(void) {
-    struct connection *c = find();
-    struct pollfd ended = {.fd = c ? c->fd : -1};
-
-    if (poll(&ended, 1, 0) <= 0)
-        return c;
-    disconnect(c);
-    return NULL;
-}
-
 static void give_to_pool(const struct instance_request *given, const int fds[INSTANCE_FDS]) {
     (void)ask(INSTANCE_GIVE, &given->key, fds);
     descriptors_close(fds, INSTANCE_FDS);
@@ -169,7 +157,7 @@ static bool take_from_queue(const struct instance_key *key, int fds[INSTANCE_FDS
     struct instance_request given;
     const struct connection *c;
 
-    while ((c = find_alive()) && instance_queue_take(c->queue[QUEUE_OUT], &given, fds)) {
+    while ((c = find()) && instance_queue_take(c->queue[QUEUE_OUT], &given, fds)) {
         if (may_answer(&given, key, fds[INSTANCE_RUN]))
             return true;
         give_to_pool(&given, fds);
@@ -196,7 +184,7 @@ bool instance_give(const struct instance_key *key, const int fds[INSTANCE_FDS]) 
     const struct text message = {(const char *)&r, sizeof r};
     struct instance_request first;
     int its[INSTANCE_FDS];
-    const struct connection *c = find_alive();
+    const struct connection *c = find();
 
     for (c = c ? c : connect_pool(); c; c = find()) {
         if (packet_send(c->queue[QUEUE_IN], &message, fds, INSTANCE_FDS))

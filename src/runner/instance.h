@@ -109,6 +109,10 @@ enum instance_found instance_call(const struct instance_key *key, int *fd, uint3
 /* Gives the relay what the caller has started. The descriptors stay the caller's. */
 bool instance_start(const struct instance_key *key, const int fds[INSTANCE_FDS]);
 
-/* instance_pool.c: the process that has the idle ones. `connections`: where supervisors send the
- * connections of who asks for instances. Returns when nobody is connected any more. */
-_Noreturn void instance_pool_main(int connections);
+/* instance_pool.c: the process that has the idle ones, and what it has from the runner, which
+ * outlives it. It ends when nobody is connected any more. */
+struct instance_sockets {
+    int connections; /* where supervisors send those of who asks for instances */
+    int queue[INSTANCE_QUEUE_FDS];
+};
+_Noreturn void instance_pool_main(const struct instance_sockets *s);

@@ -10,7 +10,6 @@
 #include <sys/param.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -41,8 +40,8 @@ struct instance {
 };
 
 static struct pool {
-    int epoll, connections, signals;
-    int queue[INSTANCE_QUEUE_FDS];
+    struct instance_sockets from_runner;
+    int epoll, signals;
     int64_t queue_until_ms; /* INT64_MAX: an event will tell that something is in it */
     unsigned clients;
     int64_t needed_until_ms; /* if there are none */
@@ -174,7 +173,7 @@ static bool empty_queue(void) {
     int fds[INSTANCE_FDS];
     bool any = false;
 
-    for (; instance_queue_take(pool.queue[QUEUE_OUT], &given, fds); any = true)
+    for (; instance_queue_take(pool.from_runner.queue[QUEUE_OUT], &given, fds); any = true)
         give(&given.key, fds);
     return any;
 }
@@ -196,10 +195,11 @@ static void take(int client, const struct instance_key *key) {
 
 /* While one after the other is given and taken, that wakes nobody. */
 static void watch_queue(void) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = pool.queue};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT,
+                                .data.ptr = pool.from_runner.queue};
 
     pool.queue_until_ms = INT64_MAX;
-    (void)epoll_ctl(pool.epoll, EPOLL_CTL_MOD, pool.queue[QUEUE_OUT], &event);
+    (void)epoll_ctl(pool.epoll, EPOLL_CTL_MOD, pool.from_runner.queue[QUEUE_OUT], &event);
 }
 
 static void serve_queue(void) {
@@ -285,10 +285,10 @@ static void accept_client(void) {
     const struct text message = {(const char *)&answer, sizeof answer};
     struct epoll_event event = {.events = EPOLLIN};
 
-    if (packet_receive(pool.connections, &p) <= 0 || !p.fd_count)
+    if (packet_receive(pool.from_runner.connections, &p) <= 0 || !p.fd_count)
         return;
     event.data.u64 = (uint64_t)client << TAG_BITS | TAG_CLIENT;
-    if (!packet_send(client, &message, pool.queue, INSTANCE_QUEUE_FDS) ||
+    if (!packet_send(client, &message, pool.from_runner.queue, INSTANCE_QUEUE_FDS) ||
         epoll_ctl(pool.epoll, EPOLL_CTL_ADD, client, &event))
         (void)close(client);
     else
@@ -297,10 +297,12 @@ static void accept_client(void) {
 
 /* ---- the process ---- */
 
-static bool open_pool(int connections) {
-    struct epoll_event of_connections = {.events = EPOLLIN, .data.ptr = &pool.connections};
+static bool open_pool(const struct instance_sockets *s) {
+    struct epoll_event of_connections = {.events = EPOLLIN,
+                                         .data.ptr = &pool.from_runner.connections};
     struct epoll_event of_signals = {.events = EPOLLIN, .data.ptr = &pool.signals};
-    struct epoll_event of_queue = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = pool.queue};
+    struct epoll_event of_queue = {.events = EPOLLIN | EPOLLONESHOT,
+                                   .data.ptr = pool.from_runner.queue};
     struct rlimit limit;
     sigset_t set;
 
@@ -311,14 +313,13 @@ static bool open_pool(int connections) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
-    pool.connections = connections;
+    pool.from_runner = *s;
     pool.queue_until_ms = INT64_MAX;
     pool.epoll = epoll_create1(EPOLL_CLOEXEC);
     pool.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); /* blocked: runner.c */
     return pool.epoll >= 0 && pool.signals >= 0 &&
-           !socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pool.queue) &&
-           !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, pool.queue[QUEUE_OUT], &of_queue) &&
-           !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, connections, &of_connections) &&
+           !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, s->queue[QUEUE_OUT], &of_queue) &&
+           !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, s->connections, &of_connections) &&
            !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, pool.signals, &of_signals);
 }
 
@@ -331,9 +332,9 @@ static void serve_event(const struct epoll_event *event) {
         serve_client((int)(event->data.u64 >> TAG_BITS));
     else if (tag == TAG_RELAY)
         (void)relay_pool_event((struct relay_entry *)(uintptr_t)(event->data.u64 - tag));
-    else if (event->data.ptr == &pool.connections)
+    else if (event->data.ptr == &pool.from_runner.connections)
         accept_client();
-    else if (event->data.ptr == pool.queue)
+    else if (event->data.ptr == pool.from_runner.queue)
         pool.queue_until_ms = clock_monotonic_ms() + QUEUE_MS;
     else if (event->data.ptr == &pool.signals)
         pool.stopping = pool.stopping || read(pool.signals, &s, sizeof s) > 0;
@@ -373,11 +374,11 @@ static int64_t needed_until(void) {
     return pool.clients ? INT64_MAX : pool.needed_until_ms;
 }
 
-void instance_pool_main(int connections) {
+void instance_pool_main(const struct instance_sockets *s) {
     struct epoll_event events[EVENTS_MAX];
     unsigned count = 0;
 
-    if (!open_pool(connections)) {
+    if (!open_pool(s)) {
         log_error("runner_failed", kv("why", strerror(errno)));
         _exit(1);
     }

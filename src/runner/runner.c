@@ -22,6 +22,7 @@
 #include "runner/child.h"
 #include "runner/instance.h"
 #include "runner/landlock.h"
+#include "runner/packet.h"
 #include "runner/seccomp_notify.h"
 #include "runner/supervisor.h"
 
@@ -81,8 +82,8 @@ static bool client_uid(const char *name, uid_t starter, uid_t *out) {
 struct pool {
     struct runner runner;
     int signals;
-    int connections;     /* for the instance pool, from runner.pool */
-    pid_t instance_pool; /* 0: there is none */
+    struct instance_sockets of_instances; /* connections: from runner.pool */
+    pid_t instance_pool;                  /* 0: there is none */
     bool stopping;
     bool failed;  /* a supervisor has: the next one does not follow at once */
     bool orphans; /* there may be some of supervisors that were killed */
@@ -107,10 +108,12 @@ static bool open_pool(struct pool *p, int listener) {
     const struct timeval idle = {.tv_sec = SUPERVISOR_IDLE_S};
     int ends[2];
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                   p->of_instances.queue))
         return false;
     p->runner.pool = ends[0];
-    p->connections = ends[1];
+    p->of_instances.connections = ends[1];
     p->runner.listener = listener;
     p->runner.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     p->signals = open_signals();
@@ -166,12 +169,15 @@ static void add_supervisor(struct pool *p) {
 
 /* When somebody asks for instances. It ends when nobody is connected any more. */
 static void start_instance_pool(struct pool *p) {
+    const struct instance_sockets *s = &p->of_instances;
     const struct child_start how = {
-        .name = "mcp-instances", .keep = {p->connections}, .death_signal = SIGKILL};
+        .name = "mcp-instances",
+        .keep = {s->connections, s->queue[QUEUE_IN], s->queue[QUEUE_OUT]},
+        .death_signal = SIGKILL};
     pid_t pid = child_fork(&how);
 
     if (pid == 0)
-        instance_pool_main(p->connections);
+        instance_pool_main(s);
     p->instance_pool = pid > 0 ? pid : 0;
     p->failed = pid < 0;
     if (p->failed)
@@ -229,18 +235,33 @@ static unsigned stop_children(const struct pool *p) {
     return n;
 }
 
+/* What waits for an instance pool that is not started any more: a program in it would never end. */
+static void drop_instances(const struct instance_sockets *s) {
+    struct instance_request given;
+    char word;
+    int fds[INSTANCE_FDS];
+    struct packet connection = {&word, sizeof word, fds, 1, 0};
+
+    while (instance_queue_take(s->queue[QUEUE_OUT], &given, fds))
+        descriptors_close(fds, INSTANCE_FDS);
+    while (packet_receive(s->connections, &connection) > 0)
+        descriptors_close(fds, connection.fd_count);
+}
+
 static void wait_for_event(struct pool *p) {
     const bool may_start = !p->failed && !p->stopping;
     struct pollfd fds[] = {
         {.fd = p->signals, .events = POLLIN},
         {.fd = p->failed ? -1 : p->runner.wake, .events = POLLIN},
-        {.fd = may_start && !p->instance_pool ? p->connections : -1, .events = POLLIN}};
+        {.fd = may_start && !p->instance_pool ? p->of_instances.connections : -1, .events = POLLIN},
+        {.fd = may_start && !p->instance_pool ? p->of_instances.queue[QUEUE_OUT] : -1,
+         .events = POLLIN}};
     struct signalfd_siginfo s;
     uint64_t n;
 
-    (void)poll(fds, 3, p->orphans ? ORPHANS_MS : p->failed || p->stopping ? AGAIN_MS : -1);
+    (void)poll(fds, 4, p->orphans ? ORPHANS_MS : p->failed || p->stopping ? AGAIN_MS : -1);
     p->failed = false;
-    if (fds[2].revents)
+    if (fds[2].revents || fds[3].revents)
         start_instance_pool(p);
     while (read(p->signals, &s, sizeof s) == sizeof s)
         p->stopping = p->stopping || s.ssi_signo != SIGCHLD;
@@ -252,6 +273,8 @@ static void wait_for_event(struct pool *p) {
 static void run(struct pool *p) {
     for (;;) {
         reap(p);
+        if (p->stopping && !p->instance_pool)
+            drop_instances(&p->of_instances);
         if (p->stopping && !stop_children(p))
             return;
         if (!p->stopping && !p->failed)

@@ -303,6 +303,7 @@ static void idle_ones_have_a_limit(void **state) {
 
     (void)state;
     runner_restart(); /* with none */
+    assert_false(instance_take(&other, fds));
     for (int i = 0; i < INSTANCES_MAX; i++)
         ends[i] = give_one(&key);
     assert_false(instance_take(&other, fds)); /* all that was given has been taken in */
@@ -314,6 +315,18 @@ static void idle_ones_have_a_limit(void **state) {
         assert_true(is_held(ends[i]));
     for (int i = 0; i <= INSTANCES_MAX; i++)
         (void)close(ends[i]);
+}
+
+static void a_runner_that_stops_leaves_none_in_the_queue(void **state) {
+    struct call x = {.how.key = key_of(23, 1, 60)};
+    int pid;
+
+    (void)state;
+    (void)call(&x);
+    pid = call(&x);
+    assert_int_equal(kill(instance_pool(), SIGKILL), 0);
+    runner_restart();
+    assert_ends(pid);
 }
 
 static void after_a_restart_of_the_runner_others_are_started(void **state) {
@@ -413,6 +426,7 @@ int main(void) {
         T(one_whose_caller_ends_is_killed),
         T(what_was_just_given_is_taken_without_the_pool),
         T(idle_ones_have_a_limit),
+        T(a_runner_that_stops_leaves_none_in_the_queue),
         T(after_a_restart_of_the_runner_others_are_started),
         T(without_a_client_they_stay_for_a_moment),
         T(another_runner_has_instances_of_its_own),
