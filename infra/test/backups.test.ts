@@ -43,7 +43,7 @@ case "$*" in
 "cognito-idp list-users "*) echo '{"Users": [{"Username": "alice"}]}' ;;
 "ssm get-parameters-by-path "*) printf '/mcp-authd/prod/COGNITO_REGION\\teu-west-1\\n/mcp-authd/prod/SUPPORTED_SCOPES\\topenid email\\n' ;;
 "secretsmanager get-secret-value "*) echo ${'k'.repeat(42)} ;;
-"dynamodb list-backups "*) printf 'arn:one\\tarn:two\\n' ;;
+"dynamodb list-backups --table-name "*) printf 'arn:%s/one\\tarn:%s/two\\n' "$4" "$4" ;;
 esac
 `;
 
@@ -59,7 +59,8 @@ test('docs/backup.md: its commands keep tables, users, parameters and the sealin
     const [stamp] = readdirSync(folder).filter((name) => name.startsWith('users-')).map((name) => /\d+/.exec(name)![0]);
     for (const table of ['mcp-auth-sessions', 'mcp-auth-tasks'])
       assert.ok(calls.includes(`dynamodb create-backup --table-name ${table} --backup-name ${table}-${stamp}`), calls.join('\n'));
-    assert.deepEqual(calls.filter((call) => call.includes('delete-backup')), ['arn:one', 'arn:two'].map((arn) => `dynamodb delete-backup --backup-arn ${arn}`));
+    assert.deepEqual(calls.filter((call) => call.includes('delete-backup')), ['sessions', 'tasks'].flatMap((name) =>
+      ['one', 'two'].map((backup) => `dynamodb delete-backup --backup-arn arn:mcp-auth-${name}/${backup}`)));
     const kept = { [`users-${stamp}.json`]: '{"Users": [{"Username": "alice"}]}\n',
       [`mcp-authd-${stamp}.conf`]: 'COGNITO_REGION=eu-west-1\nSUPPORTED_SCOPES=openid email\n', [`secret-${stamp}.key`]: `${'k'.repeat(42)}A\n` };
     for (const [name, content] of Object.entries(kept)) {

@@ -113,7 +113,7 @@ for (const kind of KINDS) {
     });
   });
 
-  describe(`5. AWS CloudWatch (${kind})`, () => {
+  describe(`5. Amazon CloudWatch (${kind})`, () => {
     for (const group of GROUPS)
       test(`ロググループ ${group}; ログ保持期間: ${prod ? '30日（本番: ONE_MONTH）' : '7日'}`, () =>
         template.hasResource('AWS::Logs::LogGroup', {
