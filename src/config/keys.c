@@ -29,8 +29,8 @@ const struct config_key config_keys[] = {
         "MCP_SERVER_URI", mcp_server_uri, "",
         "---- Addresses ----\n\n"
         "The URL that a user types into an MCP client. Clients compare it byte for byte. Only a\n"
-        "service with just the groups authorize and token may leave it out: then it is https,\n"
-        "the server name of each request (SERVER_NAME), and /mcp.\n"
+        "service without the groups metadata and mcp (ENDPOINTS) may leave it out: it is then\n"
+        "made of https, the host name of the request, and /mcp.\n"
         "Example: https://mcp.example.com/mcp"),
     OWN_TEXT(
         "AUTH_PROXY_URI", auth_proxy_uri, "",
@@ -48,7 +48,7 @@ const struct config_key config_keys[] = {
          "Example: https://inspector.example.com"),
     TEXT("SERVER_NAME", server.name, "mcp-authd",
          "---- What clients and users are told of the server ----\n\n"
-         "Its name for programs: letters, digits, dots, underscores and hyphens."),
+         "The MCP server's name for programs: letters, digits, dots, underscores and hyphens."),
     TEXT("SERVER_TITLE", server.title, "",
          "Its name for people, such as on the consent page. Empty: SERVER_NAME."),
     TEXT("SERVER_ICON", server.icons, "",
@@ -103,7 +103,7 @@ const struct config_key config_keys[] = {
     HOST_TEXT(
         "HTTPS_PROXY_UPSTREAM", https_proxy_upstream, "",
         "HTTP proxy on the way to the identity provider and to AWS (DynamoDB, STS), such as\n"
-        "http://10.0.0.5:3128. It connects (CONNECT) and sees nothing of what is sent. Loopback,\n"
+        "http://10.0.0.5:3128. It connects (CONNECT), and cannot read what is sent. Loopback,\n"
         "plain http, and the metadata endpoints of instances and containers are asked without it.\n"
         "Proxy settings of the environment are not used."),
     HOST_LIST("NO_PROXY_UPSTREAM", no_proxy_upstream, "",
@@ -202,8 +202,8 @@ const struct config_key config_keys[] = {
            "---- Limits and the deny list ----\n\n"
            "Requests a minute to the OAuth endpoints from one address (IPv6: one /64), for all\n"
            "workers together; 0: no limit. The default is high, since an address may be an\n"
-           "office or a hosted client. After as many access tokens with a wrong signature in a\n"
-           "minute, tokens from that address that are not known are refused for a moment."),
+           "office or a hosted client. If an address sends as many wrongly signed access tokens a\n"
+           "minute, its tokens that were not checked before are refused for a moment."),
     NUMBER("RATE_LIMIT_CLIENT", rate_limit_client, "120", 0, 6000,
            "Of these, requests a minute that name the same client_id; 0: no limit. A hosted\n"
            "client refreshes the tokens of all its users from a few addresses: raise it for\n"
@@ -218,8 +218,8 @@ const struct config_key config_keys[] = {
          "subject SUB or issued-before TIME. See docs/operating.md."),
     OWN_TEXT(
         "REVOKED_FILE", revoked_file, "",
-        "Digests of access tokens that were revoked. Empty: revoked in STATE_DIR. Services of\n"
-        "single groups of endpoints need one file, which both users can write."),
+        "Digests of access tokens that were revoked. Empty: revoked in STATE_DIR. If token and\n"
+        "mcp are services of their own, they need the same file, which both users can write."),
     CHOICE(CONFIG_CHOICE, "SESSION_STORE", session_store, "", SESSION_STORES(WORD),
            "---- Sessions, keys and state ----\n\n"
            "Where logins in progress are stored: lmdb (files in STATE_DIR; one host) or dynamodb\n"
@@ -237,10 +237,11 @@ const struct config_key config_keys[] = {
         "STATE_DIR", state_dir, "/var/lib/mcp-authd",
         "Files that survive a restart. Each daemon needs its own. A site of SITES_DIR has them in\n"
         "the folder sites/NAME in it."),
-    OWN_TEXT("SECRET_KEY_FILE", secret_key_file, "",
-             "Keys that seal what is given out and comes back, mode 0600. Empty: secret.key in\n"
-             "STATE_DIR, which the first start makes. Any other file must exist: mcp-authd\n"
-             "make-key FILE makes it."),
+    OWN_TEXT(
+        "SECRET_KEY_FILE", secret_key_file, "",
+        "Keys that encrypt (seal) what clients and browsers get and send back, mode 0600. Empty:\n"
+        "secret.key in STATE_DIR, which the first start makes. Any other file must exist:\n"
+        "mcp-authd make-key FILE makes it. See docs/keys.md."),
     HOST_TEXT("STATUS_FILE", status_file, "",
               "What `mcp-authd status` shows, as JSON. Empty: status.json in STATE_DIR."),
     HOST_TEXT(
@@ -259,7 +260,7 @@ const struct config_key config_keys[] = {
     NUMBER(
         "SITE_WORKERS", site_workers, "0", 0, 256,
         "Of these, the workers of one site, if SITES_DIR has several: a site with so many gets\n"
-        "503 while less than a quarter of WORKERS_MAX is free, and half are held by requests of\n"
+        "503 while at most a quarter of WORKERS_MAX is free, and half have had their request for\n"
         "over 150 ms. 0: a third of WORKERS_MAX, and at least two."),
     HOST_NUMBER("WORKER_MAX_REQUESTS", worker_max_requests, "10000", 1, 100000000,
                 "Requests after which a worker is replaced."),
@@ -267,8 +268,8 @@ const struct config_key config_keys[] = {
          "---- Logs and metrics ----\n\n"
          "File for the audit log, lines of JSON. Empty: stderr, with the log."),
     CHOICE(CONFIG_CHOICES, "AUDIT_EVENTS", audit_events, "logins", AUDIT_EVENT_WORDS,
-           "What it has a line for: each request to the OAuth endpoints (logins), each call of a\n"
-           "tool, prompt or resource (calls), or both."),
+           "What the audit log has a line for: each request to the OAuth endpoints (logins), each\n"
+           "call of a tool, prompt or resource (calls), or both."),
     CHOICE(CONFIG_CHOICE, "AUDIT_ARGUMENTS", audit_arguments, "none", AUDIT_ARGUMENTS(WORD),
            "digest: the line of a call has the SHA-256 of its arguments."),
     HOST_BOOL("METRICS_EMF", metrics_emf, "no",

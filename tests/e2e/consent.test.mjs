@@ -158,7 +158,7 @@ test('a registration that has ended: the page says how the client registers agai
   const ended = `${id.slice(0, -4)}AAAA`;       // as after the end, or with another key: it cannot be opened
   const page = await open({ client_id: ended });
   assert.equal(page.status, 400);
-  assert.match(advice(page), /remove what it has stored of its login to this server, .*registers again by itself/s);
+  assert.match(advice(page), /delete the stored login to this server, .*registers again by itself/s);
   const plain = await startSite();
   try {
     assert.doesNotMatch(advice(await open({ client_id: ended }, new Browser(), plain)), /registers again/, 'where nobody can register');
