@@ -12,11 +12,13 @@
 #include "exec/limits.h"
 #include "exec/methods.h"
 #include "exec/server_identity.h"
+#include "exec/server_services.h"
 #include "mcp/stream.h"
 #include "net/http.h"
 #include "oauth/client_fetch.h"
 #include "oauth/clients.h"
 #include "pages/page.h"
+#include "runner/client.h"
 #include "shared/cache.h"
 #include "shared/concurrency_limit.h"
 #include "shared/daily_counts.h"
@@ -281,6 +283,11 @@ void loaded_site_upkeep(struct loaded_site *s) {
     loaded_site_update_catalog(s, NULL, clock_realtime_ms() - UNREPORTED_MS);
     if (s->oauth.sessions)
         session_store_sweep(s->oauth.sessions);
+    if (s->mcp.catalog && site->seal) {
+        runner_choose(*site->config->site ? site->config->runner_socket : "");
+        server_services_renew(&s->site);
+        runner_choose("");
+    }
     if (site->cache) {
         replay_sweep(&s->site);
         cache_sweep(site->cache);

@@ -111,23 +111,14 @@ static const struct json *caller_of(struct bridge *b, const struct bridge_post *
     return json_get(json_get(json_get(v, "params"), "_meta"), SERVER_META_CALLER);
 }
 
-/* Each call has a JWT of its own, if the server wants one. */
-static bool has_authorization(const struct bridge_post *p) {
-    static const char name[] = "Authorization: ";
-    const char *line = p && p->headers ? p->headers : "";
-
-    while (*line && strncmp(line, name, sizeof name - 1) != 0)
-        line = strchr(line, '\n') + 1;
-    return *line;
-}
-
 static size_t add_lines(struct bridge *b, const struct bridge_post *p, const char **all, size_t n) {
     const char *line = p && p->headers ? p->headers : "";
+    const char *jwt = p && p->user ? p->user : b->service;
 
     for (const char *end; (end = strchr(line, '\n')); line = end + 1)
         all[n++] = arena_strndup(b->arena, line, (size_t)(end - line));
-    if (b->service && !has_authorization(p))
-        all[n++] = arena_printf(b->arena, "Authorization: Bearer %s", b->service);
+    if (jwt)
+        all[n++] = arena_printf(b->arena, "Authorization: Bearer %s", jwt);
     return n;
 }
 
@@ -135,7 +126,7 @@ const char *const *bridge_headers(struct bridge *b, const char *const *more,
                                   const struct bridge_post *p) {
     const struct json *caller = caller_of(b, p);
     const char **all =
-        arena_alloc(b->arena, (BRIDGE_HEADERS_MAX + BRIDGE_MESSAGE_HEADERS_MAX + 8) * sizeof *all);
+        arena_alloc(b->arena, (BRIDGE_HEADERS_MAX + BRIDGE_MESSAGE_HEADERS_MAX + 10) * sizeof *all);
     size_t n = 0;
 
     for (const char *const *h = b->headers; *h; h++) {
@@ -163,9 +154,11 @@ static void cancel(struct bridge *b, const struct json *params, struct text line
 
     p = json_get_int(params, "requestId", &id) ? post_find(b, id) : NULL;
     was_sent = !b->is_stateless && (!p || p->stream || p->resume_ms);
+    note = was_sent ? post_new(b, 0, line) : NULL;
+    if (note && p && post_is_fresh(p))
+        post_set_user(note, p->user);
     if (p)
         post_free(p);
-    note = was_sent ? post_new(b, 0, line) : NULL;
     if (note)
         post_send(note);
 }
@@ -175,16 +168,32 @@ static void keep_service(struct bridge *b, const char *jwt) {
     b->service = xstrdup(jwt);
 }
 
-static void pass_request(struct bridge *b, int64_t id, struct json *v, struct text line) {
-    const char *service = json_get_str(v, SERVER_SERVICE), *headers;
-    const bool is_changed =
-        service || json_has(json_get(json_get(v, "params"), "_meta"), SERVER_META_HEADERS);
-    struct bridge_post *p;
+/* What a worker has added for the bridge alone. Returns the user's JWT; NULL: there is none. */
+static const char *take_jwts(struct bridge *b, struct json *v) {
+    const char *service = json_get_str(v, SERVER_SERVICE), *user = json_get_str(v, SERVER_USER);
 
     if (service)
         keep_service(b, service);
+    user = user ? arena_strdup(b->arena, user) : NULL;
     json_del(v, SERVER_SERVICE);
-    headers = headers_of_message(b, v);
+    json_del(v, SERVER_USER);
+    return user;
+}
+
+/* The newer one of a call, which then may be sent again, or ask for the rest of its answer. */
+static void renew_user(struct bridge *b, int64_t id, const char *jwt) {
+    struct bridge_post *p = post_find(b, id);
+
+    if (p && jwt)
+        post_set_user(p, jwt);
+}
+
+static void pass_request(struct bridge *b, int64_t id, struct json *v, struct text line) {
+    const bool is_changed = json_has(v, SERVER_SERVICE) || json_has(v, SERVER_USER) ||
+                            json_has(json_get(json_get(v, "params"), "_meta"), SERVER_META_HEADERS);
+    const char *user = take_jwts(b, v), *headers = headers_of_message(b, v);
+    struct bridge_post *p;
+
     if (is_changed)
         line = json_as_text(b->arena, v);
     p = post_new(b, id, line);
@@ -195,6 +204,7 @@ static void pass_request(struct bridge *b, int64_t id, struct json *v, struct te
         return;
     }
     post_set_headers(p, headers);
+    post_set_user(p, user);
     if (b->state != BRIDGE_INITIALIZING)
         post_send(p);
 }
@@ -211,6 +221,13 @@ static void take_line(struct bridge *b, struct text line) {
     method = json_get_str(v, "method");
     if (method)
         (void)json_get_int(v, "id", &id);
+    else if (json_get_int(v, SERVER_CALL, &id)) {
+        renew_user(b, id, json_get_str(v, SERVER_USER));
+        return;
+    } else if (!json_has(v, "id")) { /* of no message */
+        (void)take_jwts(b, v);
+        return;
+    }
     if (id && !strcmp(method, "initialize")) {
         b->is_stateless = false;
         *b->version = 0;
@@ -265,7 +282,6 @@ static bool read_headers(struct bridge *b, struct arena *keep, char **given) {
 
 static void free_bridge(struct bridge *b) {
     http_streams_free(b->http);
-    event_stream_end(&b->events);
     relay_queue_free(&b->in);
     free(b->initialize);
     free(b->initialized);

@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "bridge/session.h"
 
-#define SECRET_MAX 65536
 #define CALLER "caller."
 
 /* A ${NAME} in a text. */
@@ -36,7 +35,7 @@ static const char *read_secret(struct arena *a, struct text name) {
     struct text content;
     struct err e;
 
-    if (!path || file_read(a, path, SECRET_MAX, &content, &e))
+    if (!path || file_read(a, path, HEADER_SECRET_MAX, &content, &e))
         return NULL;
     while (content.len && strchr("\r\n", content.p[content.len - 1]))
         content.len--;
@@ -116,7 +115,6 @@ const char *header_with_caller(struct arena *a, const char *header, const struct
 
 /* ---- of one message ---- */
 
-#define LINES_MAX ((size_t)1 << 20)
 #define BASE64_PREFIX "=?base64?"
 
 /* "Value Encoding": as it is if it is visible ASCII without space around it. */
@@ -159,15 +157,14 @@ const char *headers_of_message(struct bridge *b, struct json *message) {
     const struct json *given = json_get(meta, SERVER_META_HEADERS);
     struct json_member h;
     struct buf lines;
-    unsigned n = 2; /* standard ones */
+    const bool fits = json_size(given) <= BRIDGE_MESSAGE_HEADERS_MAX;
 
-    buf_init(&lines, b->arena, LINES_MAX);
+    buf_init(&lines, b->arena, BRIDGE_LINES_MAX);
     if (b->is_stateless && json_get_str(message, "method"))
         add_standard(b, &lines, message);
-    for (bool more = json_first(given, &h); more && n++ < BRIDGE_MESSAGE_HEADERS_MAX;
-         more = json_next(&h))
+    for (bool more = fits && json_first(given, &h); more; more = json_next(&h))
         add_line(b, &lines, h.key, h.value);
     json_del(meta, SERVER_META_HEADERS);
     buf_adds(&lines, "");
-    return lines.overflow ? NULL : lines.p;
+    return lines.overflow || !fits ? NULL : lines.p;
 }

@@ -6,6 +6,7 @@
 
 #define AGAIN_FIRST_MS 1000
 #define AGAIN_MAX_MS 30000
+#define TELL_EVERY_MS 60000 /* that lists may have changed: all clients ask for them then */
 
 /* ---- where a server of 2024-11-05 takes messages ---- */
 
@@ -45,24 +46,32 @@ static void take_event(void *arg, const struct event *e) {
     struct bridge *b = arg;
 
     arena_reset(b->arena);
-    b->listen_failures = 0;
-    if (b->is_old && !strcmp(e->type, "endpoint"))
+    if (b->is_old && !strcmp(e->type, "endpoint")) {
         take_endpoint(b, e->data);
-    else if (e->len && !strcmp(e->type, "message"))
+    } else if (e->len && !strcmp(e->type, "message")) {
+        b->listen_failures = 0;
         bridge_pass(b, NULL, (struct text){e->data, e->len});
+    }
+}
+
+static bool is_stream(const struct http_stream *s) {
+    static const char events[] = "text/event-stream";
+    const char *type = http_stream_header(s, "Content-Type");
+
+    return http_stream_status(s) == 200 && type && !strncasecmp(type, events, sizeof events - 1);
 }
 
 static bool take_data(void *arg, struct http_stream *s, struct text piece) {
     struct bridge *b = arg;
-    const char *type = http_stream_header(s, "Content-Type");
 
-    b->is_listening_known = http_stream_status(s) == 200 && type &&
-                            !strncasecmp(type, "text/event-stream", strlen("text/event-stream"));
-    if (!b->is_listening_known)
-        return http_stream_status(s) != 200; /* the page of an error is short */
-    if (event_stream_read(&b->events, piece.p, piece.len))
-        return true;
-    bridge_fail("it sent a message of more than 8388608 bytes");
+    if (is_stream(s)) {
+        if (event_stream_read(&b->events, piece.p, piece.len))
+            return true;
+        bridge_fail("it sent a message of more than 8388608 bytes");
+    }
+    if (b->refusal.len + piece.len <= BRIDGE_ERROR_MAX)
+        relay_queue_add(&b->refusal, piece.p, piece.len);
+    return http_stream_status(s) != 200; /* the page of an error is short */
 }
 
 static void note_old_end(struct bridge *b, const struct http_stream_end *end) {
@@ -79,25 +88,60 @@ static void note_old_end(struct bridge *b, const struct http_stream_end *end) {
                                : end->failure);
 }
 
-/* A server that has no such stream says so (405); one that is away for a moment is asked again. */
+/* A server that has no such stream says so (405; others say what they like). One that has had it in
+ * this session, is away for a moment, or does not take the JWT of before is asked again. */
+static bool has_none(const struct bridge *b, long status) {
+    if (status == 405 || status == 501)
+        return true;
+    return !b->has_listened && status && status < 500 && status != 401 && status != 403;
+}
+
+static bool is_session_lost(const struct bridge *b, long status) {
+    const struct text page = {b->refusal.len ? b->refusal.p + b->refusal.from : "", b->refusal.len};
+
+    return *b->session && (status == 404 || (status == 400 && post_names_session(page)));
+}
+
+/* A message, or a stream that lasts, ends the series of failures. */
+static int64_t next_wait(struct bridge *b) {
+    int64_t wait = b->events.retry_ms > AGAIN_FIRST_MS ? b->events.retry_ms : AGAIN_FIRST_MS;
+
+    for (unsigned i = 0; i < b->listen_failures && wait < AGAIN_MAX_MS; i++)
+        wait *= 2;
+    b->listen_failures++;
+    return wait < AGAIN_MAX_MS ? wait : AGAIN_MAX_MS;
+}
+
+/* What is sent meanwhile comes later, if the server gives its events ids. */
+static void note_gap(struct bridge *b, long status) {
+    if (status == 400)
+        *b->events.id = 0; /* the server does not know it any more */
+    b->may_have_changed = b->may_have_changed || !*b->events.id;
+}
+
 static void note_end(void *arg, struct http_stream *s, const struct http_stream_end *end) {
     struct bridge *b = arg;
-    const bool had_stream = b->is_listening_known, is_away = !end->status || end->status >= 500;
-    int64_t wait = b->events.retry_ms >= 0 ? b->events.retry_ms : AGAIN_FIRST_MS;
+    const int64_t now = clock_monotonic_ms();
 
-    (void)s;
+    arena_reset(b->arena);
     event_stream_end(&b->events);
     b->listening = NULL;
     if (b->is_old) {
         note_old_end(b, end);
         return;
     }
-    if (!had_stream && (!is_away || end->status == 501))
+    if (is_stream(s)) {
+        b->has_listened = true;
+        if (now - b->listened_from_ms >= AGAIN_MAX_MS)
+            b->listen_failures = 0;
+    } else if (has_none(b, end->status)) {
         return;
-    for (unsigned i = 0; i < b->listen_failures && wait < AGAIN_MAX_MS; i++)
-        wait = wait * 2 + 1;
-    b->listen_failures++;
-    b->listen_ms = clock_monotonic_ms() + (wait < AGAIN_MAX_MS ? wait : AGAIN_MAX_MS);
+    } else if (is_session_lost(b, end->status)) {
+        session_renew(b);
+        return;
+    }
+    note_gap(b, end->status);
+    b->listen_ms = now + next_wait(b);
 }
 
 void listen_begin(struct bridge *b) {
@@ -114,7 +158,8 @@ void listen_begin(struct bridge *b) {
     b->events.on_event = take_event;
     b->events.arg = b;
     event_stream_begin(&b->events);
-    b->is_listening_known = false;
+    relay_queue_free(&b->refusal);
+    b->listened_from_ms = clock_monotonic_ms();
     b->listening = http_stream_begin(
         b->http, &(struct http_stream_request){.url = b->url,
                                                .method = "GET",
@@ -124,11 +169,38 @@ void listen_begin(struct bridge *b) {
                                                .on_end = note_end});
 }
 
+void listen_forget(struct bridge *b) {
+    if (b->listening)
+        http_stream_abort(b->listening);
+    b->listening = NULL;
+    event_stream_end(&b->events);
+    relay_queue_free(&b->refusal);
+    b->events = (struct event_stream){0};
+    b->listen_ms = 0;
+    b->has_listened = b->may_have_changed = false;
+}
+
+/* Once the server sends what changes from now on. */
+static int64_t tell_due(struct bridge *b) {
+    const int64_t now = clock_monotonic_ms();
+
+    if (!b->may_have_changed || !b->listening || http_stream_status(b->listening) != 200)
+        return INT64_MAX;
+    if (b->told_ms && now < b->told_ms + TELL_EVERY_MS)
+        return b->told_ms + TELL_EVERY_MS;
+    b->told_ms = now;
+    b->may_have_changed = false;
+    arena_reset(b->arena);
+    session_tell_changes(b);
+    return INT64_MAX;
+}
+
 int64_t listen_due(struct bridge *b) {
     if (!b->listen_ms)
-        return INT64_MAX;
+        return tell_due(b);
     if (b->listen_ms > clock_monotonic_ms())
         return b->listen_ms;
+    arena_reset(b->arena);
     listen_begin(b);
     return INT64_MAX;
 }

@@ -5,7 +5,6 @@
 
 #include "bridge/session.h"
 
-#define ERROR_BODY_MAX 65536 /* bytes of the page of an error that are read */
 #define RESUME_DEFAULT_MS 1000
 #define RESUME_MAX_MS 30000
 #define RESUMED_MAX 5 /* times without an event */
@@ -52,6 +51,16 @@ void post_set_headers(struct bridge_post *p, const char *lines) {
     p->headers = *lines ? xstrdup(lines) : NULL;
 }
 
+void post_set_user(struct bridge_post *p, const char *jwt) {
+    free(p->user);
+    p->user = jwt ? xstrdup(jwt) : NULL;
+    p->user_ms = clock_monotonic_ms();
+}
+
+bool post_is_fresh(const struct bridge_post *p) {
+    return !p->user || clock_monotonic_ms() < p->user_ms + BRIDGE_USER_MS;
+}
+
 void post_free(struct bridge_post *p) {
     struct bridge *b = p->bridge;
     struct bridge_post **at = &b->posts;
@@ -68,6 +77,7 @@ void post_free(struct bridge_post *p) {
     event_stream_end(&p->events);
     relay_queue_free(&p->body);
     free(p->headers);
+    free(p->user);
     free(p->line);
     free(p);
 }
@@ -123,7 +133,7 @@ static bool take_data(void *arg, struct http_stream *s, struct text piece) {
     p->is_known = true;
     if (p->is_events)
         return event_stream_read(&p->events, piece.p, piece.len);
-    if (!ok && p->body.len + piece.len > ERROR_BODY_MAX)
+    if (!ok && p->body.len + piece.len > BRIDGE_ERROR_MAX)
         return true;
     if (p->body.len + piece.len > RELAY_MESSAGE_MAX)
         return false;
@@ -155,7 +165,7 @@ static const char *error_text(struct bridge_post *p, const struct http_stream_en
 }
 
 /* As a word: there are expressions, and impressions. */
-static bool names_session(struct text t) {
+bool post_names_session(struct text t) {
     static const char word[] = "session";
 
     for (size_t i = 0; i + sizeof word - 1 <= t.len; i++)
@@ -175,9 +185,16 @@ static bool is_session_lost(const struct bridge_post *p, const struct http_strea
     if (end->failure || !p->had_session || p->is_repeated || p->resumed)
         return false;
     return end->status == 404 ||
-           (end->status == 400 && names_session(body_of(p)) &&
+           (end->status == 400 && post_names_session(body_of(p)) &&
             (json_parse(p->bridge->arena, body_of(p).p, p->body.len, &v, &e) ||
              !post_is_answer(p, v)));
+}
+
+/* The post is sent again in the new one. */
+static void renew_session(struct bridge_post *p) {
+    p->is_repeated = true;
+    if (p->sent_in == p->bridge->sessions) /* else there is another one already, or soon */
+        session_renew(p->bridge);
 }
 
 /* "Backwards Compatibility": a server of 2024-11-05 refuses the POST of initialize. */
@@ -259,7 +276,7 @@ static void note_end(void *arg, struct http_stream *s, const struct http_stream_
     else if (is_good || (p->is_events && p->is_answered))
         note_good_end(p, s);
     else if (is_session_lost(p, end))
-        session_renew(p);
+        renew_session(p);
     else if (may_be_old(p, end))
         try_old(p);
     else
@@ -334,6 +351,11 @@ static int64_t serve_post(struct bridge_post *p) {
 
     if (due > now)
         return due;
+    if (!p->stream && !post_is_fresh(p)) { /* until the caller sends another JWT */
+        if (!p->id)
+            post_refuse(p, "it has waited for a session for too long");
+        return INT64_MAX;
+    }
     if (p->stream && due)
         end_answered(p);
     else if (due)

@@ -1,9 +1,13 @@
 #include "bridge/session.h"
 
-/* Of each kind of list, once a new session has begun: the old one may have had others. */
-static const char *const list_changes[] = {"notifications/tools/list_changed",
-                                           "notifications/resources/list_changed",
-                                           "notifications/prompts/list_changed"};
+void session_tell_changes(struct bridge *b) {
+    static const char *const lists[] = {"tools", "resources", "prompts"};
+
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        bridge_write(text_of(arena_printf(
+            b->arena, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\"}",
+            lists[i])));
+}
 
 static void keep(char **at, struct text line) {
     free(*at);
@@ -80,30 +84,19 @@ void session_run(struct bridge *b) {
 }
 
 /* "Session Management": a client that gets 404 MUST start a new session. */
-void session_renew(struct bridge_post *p) {
-    struct bridge *b = p->bridge;
-
-    p->is_repeated = true;
-    p->stream = NULL;
-    if (p->sent_in != b->sessions || !b->initialize || !b->initialized)
-        return; /* there is another one already, or soon */
+void session_renew(struct bridge *b) {
+    if (!b->initialize || !b->initialized)
+        return;
     b->sessions++;
     bridge_log("the server does not know the session any more: another one is begun");
     *b->session = *b->version = 0;
-    if (b->listening)
-        http_stream_abort(b->listening);
-    b->listening = NULL;
-    b->listen_ms = 0;
-    event_stream_end(&b->events);
-    b->events = (struct event_stream){0};
+    listen_forget(b);
     b->state = BRIDGE_INITIALIZING;
     send_as(b, POST_INITIALIZE, b->initialize_id, text_of(b->initialize));
     for (struct bridge_post *q = b->posts; q; q = q->next)
         if (q->kind == POST_INITIALIZE)
             q->is_ours = true;
-    for (size_t i = 0; i < sizeof list_changes / sizeof *list_changes; i++)
-        bridge_write(text_of(
-            arena_printf(b->arena, "{\"jsonrpc\":\"2.0\",\"method\":\"%s\"}", list_changes[i])));
+    session_tell_changes(b);
 }
 
 static bool ignore_data(void *arg, struct http_stream *s, struct text piece) {
@@ -123,8 +116,7 @@ void session_end(struct bridge *b) {
     const int64_t until = clock_monotonic_ms() + BRIDGE_END_MS;
     bool has_ended = !*b->session;
 
-    if (b->listening)
-        http_stream_abort(b->listening);
+    listen_forget(b);
     while (b->posts)
         post_free(b->posts);
     if (!has_ended)

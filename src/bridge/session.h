@@ -13,10 +13,13 @@
 #define BRIDGE_HEADERS_MAX 32   /* of the manifest */
 #define BRIDGE_SESSION_MAX 1024 /* bytes of a session's id */
 #define BRIDGE_VERSION_MAX 32
-#define BRIDGE_MESSAGE_HEADERS_MAX 40 /* of one message: a tool has at most 32 */
-#define BRIDGE_ANSWERED_MS 5000       /* for a stream to end after the answer */
-#define BRIDGE_OTHER_MS 30000L        /* for the answer to a notification */
-#define BRIDGE_END_MS 300L            /* for the end of the session; less than PROCESS_GRACE_MS */
+#define BRIDGE_MESSAGE_HEADERS_MAX 40 /* of one message, besides standard ones: a tool has 32 */
+#define BRIDGE_LINES_MAX ((size_t)1 << 20)           /* bytes of them */
+#define BRIDGE_USER_MS ((SERVER_USER_S - 10) * 1000) /* for which a user's JWT is used */
+#define BRIDGE_ANSWERED_MS 5000                      /* for a stream to end after the answer */
+#define BRIDGE_ERROR_MAX 65536 /* bytes of the page of an error that are read */
+#define BRIDGE_OTHER_MS 30000L /* for the answer to a notification */
+#define BRIDGE_END_MS 300L     /* for the end of the session; less than PROCESS_GRACE_MS */
 
 /* A message on its way. */
 struct bridge_post {
@@ -27,6 +30,8 @@ struct bridge_post {
     char *line; /* with a NUL behind it */
     size_t len;
     char *headers;              /* of this message: "Name: value" lines; NULL: none */
+    char *user;                 /* the JWT of who calls; NULL: no user does, or none is wanted */
+    int64_t user_ms;            /* when it came */
     struct http_stream *stream; /* NULL: it waits */
     struct event_stream events;
     struct relay_queue body;
@@ -68,7 +73,11 @@ struct bridge {
     /* listen.c */
     struct http_stream *listening;
     struct event_stream events;
-    bool is_listening_known;  /* the answer is a stream of events */
+    struct relay_queue refusal; /* the page of the error that it was answered with */
+    bool has_listened;          /* in this session: the server has such a stream */
+    bool may_have_changed;      /* its lists, while nobody listened */
+    int64_t told_ms;            /* when that was last told; 0: never */
+    int64_t listened_from_ms;
     bool is_old;              /* 2024-11-05: messages go to `endpoint`, and answers come here */
     char *endpoint;           /* NULL: not told yet */
     int64_t listen_ms;        /* when to ask for the stream again; 0: not */
@@ -94,6 +103,7 @@ const char *const *bridge_headers(struct bridge *b, const char *const *more,
 
 /* ---- headers.c ---- */
 
+#define HEADER_SECRET_MAX 65536
 #define HEADER_BYTES_MAX 69632 /* a secret, and what stands around it */
 /* Puts secrets into a header of the manifest, for good; what names the caller stays. NULL: it has
  * said why there is none. */
@@ -104,7 +114,7 @@ bool header_names_caller(const char *header);
 const char *header_with_caller(struct arena *a, const char *header, const struct json *caller);
 /* The headers of a message, each with an end of line: those in its _meta (SERVER_META_HEADERS),
  * which are taken out of it, and those that repeat what a message of 2026-07-28 says. NULL: they
- * are too long. */
+ * are too long, or too many. */
 const char *headers_of_message(struct bridge *b, struct json *message);
 
 /* ---- post.c ---- */
@@ -113,10 +123,15 @@ const char *headers_of_message(struct bridge *b, struct json *message);
  * has been told. Headers of the message are added by post_set_headers. */
 struct bridge_post *post_new(struct bridge *b, int64_t id, struct text line);
 void post_set_headers(struct bridge_post *p, const char *lines);
+void post_set_user(struct bridge_post *p, const char *jwt); /* NULL: none */
+/* Its user's JWT is valid, if it has one. */
+bool post_is_fresh(const struct bridge_post *p);
 void post_send(struct bridge_post *p);
 void post_free(struct bridge_post *p);
 /* Its id is that of the post. */
 bool post_is_answer(const struct bridge_post *p, const struct json *message);
+/* An error that says so. */
+bool post_names_session(struct text t);
 /* Answers in the server's place. */
 void post_refuse(struct bridge_post *p, const char *why);
 /* Sends what waits, and asks for the rest of broken streams. Returns when that is to be done again,
@@ -134,12 +149,16 @@ void session_begin(struct bridge_post *p, const struct json *answer);
 void session_confirm(struct bridge *b);
 /* The note has been sent. */
 void session_run(struct bridge *b);
-/* The server does not know the session any more. The post is sent again in a new one. */
-void session_renew(struct bridge_post *p);
+/* The server does not know the session any more: another one is begun. */
+void session_renew(struct bridge *b);
+/* Its lists may have changed, as after a new session has begun. */
+void session_tell_changes(struct bridge *b);
 void session_end(struct bridge *b); /* tells the server */
 
 /* ---- listen.c ---- */
 
-/* Asks for the stream if it is time. Returns as post_send_due. */
+/* Asks for the stream if it is time, and tells of changes that were missed. Returns as
+ * post_send_due. */
 int64_t listen_due(struct bridge *b);
 void listen_begin(struct bridge *b);
+void listen_forget(struct bridge *b); /* with the session */

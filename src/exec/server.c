@@ -3,7 +3,6 @@
 
 #include "exec/input_required.h"
 #include "exec/program_start.h"
-#include "exec/server_identity.h"
 #include "exec/server_lists.h"
 #include "exec/tool_result.h"
 #include "mcp/session.h"
@@ -162,13 +161,16 @@ static struct json *param_headers(struct mcp_call *c, const struct invocation *i
 /* What only the bridge reads. */
 static void add_headers(struct mcp_call *c, const struct invocation *i, struct json *params) {
     const struct server_item *item = i->source->spec;
-    const bool is_tool = is_kind(i, "tool") && strcmp(i->params[0].key, "argument") != 0;
-    struct json *headers;
+    struct json *headers, *meta = json_get(params, "_meta");
 
-    if (!item->server->is_address)
+    if (!item->server->is_address || !is_kind(i, "tool") || !strcmp(i->params[0].key, "argument"))
         return;
-    headers = is_tool ? param_headers(c, i) : json_new_object(c->arena);
-    server_put_headers(c, params, headers, server_identity(c, item->server));
+    headers = param_headers(c, i);
+    if (!json_size(headers))
+        return;
+    if (!meta)
+        json_put(params, "_meta", meta = json_new_object(c->arena));
+    json_put(meta, SERVER_META_HEADERS, headers);
 }
 
 /* Until it answers, or asks what the client can be asked. */
@@ -201,17 +203,12 @@ static void put_task(struct mcp_call *c, const struct invocation *i, struct json
     json_put(params, "task", task);
 }
 
-/* For the same user as the call. */
-static struct json *params_of_task(struct mcp_call *c, const struct server *s, const char *id) {
-    struct json *params = json_new_member(c->arena, "taskId", json_new_string(c->arena, id));
-
-    if (s->is_address)
-        server_put_headers(c, params, json_new_object(c->arena), server_identity(c, s));
-    return params;
+static struct json *params_of_task(struct mcp_call *c, const char *id) {
+    return json_new_member(c->arena, "taskId", json_new_string(c->arena, id));
 }
 
 static void cancel_task(struct mcp_call *c, const struct server *s, const char *id) {
-    struct json *params = params_of_task(c, s, id);
+    struct json *params = params_of_task(c, id);
     const struct server_request request = {
         .server = s, .method = "tasks/cancel", .params = params, .timeout_ms = GIVE_UP_MS};
     struct server_answer answer;
@@ -231,7 +228,7 @@ static void await_task(struct mcp_call *c, const struct invocation *i,
     if (!id)
         return;
     request->method = "tasks/result";
-    request->params = params_of_task(c, item->server, id);
+    request->params = params_of_task(c, id);
     request->ticket = NULL;
     request->answer = NULL;
     request_answer(c, i, request, out);

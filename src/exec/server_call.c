@@ -126,6 +126,10 @@ static struct instance_key key_of(struct mcp_call *c, const struct server_reques
     return key;
 }
 
+struct instance_key server_instance_key(struct mcp_call *c, const struct server *s) {
+    return key_of(c, &(struct server_request){.server = s, .is_for_lists = true});
+}
+
 /* Of an instance for one call, nobody but the ticket of that call knows the id: ID.TICKET. */
 static const char *long_ticket(struct arena *a, const struct instance_key *key,
                                const char *ticket) {
@@ -177,19 +181,6 @@ static struct relay_connection *connect_relay(struct mcp_call *c, const struct s
 }
 
 /* ---- a request ---- */
-
-void server_put_headers(struct mcp_call *c, struct json *params, struct json *headers,
-                        const char *jwt) {
-    struct json *meta = json_get(params, "_meta");
-
-    if (jwt)
-        json_put_str(headers, "Authorization", arena_printf(c->arena, "Bearer %s", jwt));
-    if (!json_size(headers))
-        return;
-    if (!meta)
-        json_put(params, "_meta", meta = json_new_object(c->arena));
-    json_put(meta, SERVER_META_HEADERS, headers);
-}
 
 struct exchange_state {
     struct mcp_call *c;
@@ -299,12 +290,35 @@ static void take_line(void *arg, const char *line, size_t len) {
         x->request->on_notification(x->request->arg, x->scratch, method, json_get(v, "params"));
 }
 
+/* Lists, and what tells of changes, are asked for by no user. */
+static bool is_of_user(const struct server_request *r) {
+    return r->server->audience && !r->is_for_lists && !r->subscribe;
+}
+
+static struct text as_line(struct arena *a, const struct json *o) {
+    struct text t = json_as_text(a, o);
+
+    return text_join(a, (struct text[]){t, TEXT_LITERAL("\n")}, 2);
+}
+
+/* The server may have to be asked for the rest of an answer when the first JWT is not valid any
+ * more. */
+static struct text renewal(void *arg) {
+    const struct exchange_state *x = arg;
+    struct json *o = json_new_object(x->c->arena);
+
+    json_put_str(o, "relay", RELAY_RENEW);
+    json_put_str(o, SERVER_USER, server_identity(x->c, x->request->server));
+    return as_line(x->c->arena, o);
+}
+
 static struct text request_line(struct mcp_call *c, const struct server_request *r, int64_t id) {
     struct json *o = json_new_object(c->arena);
-    struct text t;
 
     if (is_greeting(r))
         return TEXT_LITERAL("");
+    if (is_of_user(r))
+        json_put_str(o, SERVER_USER, server_identity(c, r->server));
     if (r->subscribe) {
         json_put_str(o, "relay", RELAY_SUBSCRIBE);
         json_put_str(o, "uri", r->subscribe);
@@ -330,8 +344,7 @@ static struct text request_line(struct mcp_call *c, const struct server_request 
             json_put_str(o, "levelName", mcp_log_level_name(c->client.log_level));
         }
     }
-    t.p = json_text(c->arena, o, &t.len);
-    return text_join(c->arena, (struct text[]){t, TEXT_LITERAL("\n")}, 2);
+    return as_line(c->arena, o);
 }
 
 static void note_end(struct exchange_state *x, enum exchange_end end) {
@@ -369,7 +382,7 @@ static void note_connection(struct exchange_state *x) {
     if (*connection->stamp)
         x->out->stamp = arena_strdup(x->c->arena, connection->stamp);
     x->out->is_stateless = connection->is_stateless;
-    if (x->is_kept && x->request->server->program.stay != RUNS_ONCE)
+    if (x->is_kept && !connection->is_broken && x->request->server->program.stay != RUNS_ONCE)
         x->out->is_stored = &connection->is_stored;
     else
         relay_connection_close(connection);
@@ -384,6 +397,7 @@ static bool exchange_once(struct exchange_state *x, int64_t until_ms) {
                                   .on_line = take_line,
                                   .arg = x,
                                   .answered = &x->answered,
+                                  .renew = is_of_user(r) ? renewal : NULL,
                                   .must_stop = r->must_stop,
                                   .must_stop_arg = r->must_stop_arg};
     enum exchange_end end;

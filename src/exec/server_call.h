@@ -47,9 +47,7 @@ struct server_answer {
     enum execution_end end;
 };
 
-/* Puts HTTP headers of this message into its _meta, for the bridge alone: `headers`, an object, and
- * "Authorization" with a JWT; NULL: without. */
-void server_put_headers(struct mcp_call *c, struct json *params, struct json *headers,
-                        const char *jwt);
+/* Of the process that is asked for the lists. */
+struct instance_key server_instance_key(struct mcp_call *c, const struct server *s);
 /* Waits for timeout_ms at most. Everything is in the arena of the call. */
 void server_request(struct mcp_call *c, const struct server_request *r, struct server_answer *out);

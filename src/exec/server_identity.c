@@ -3,6 +3,7 @@
 #include "base/encode.h"
 #include "crypto/sign.h"
 #include "exec/program_start.h"
+#include "runner/relay.h"
 
 #define ID_BYTES 16
 #define SCOPE_MAX ((size_t)65536)
@@ -44,7 +45,7 @@ const char *server_identity(struct mcp_call *c, const struct server *s) {
 
     if (!s->audience)
         return NULL;
-    o = make_claims(c, s, IDENTITY_S);
+    o = make_claims(c, s, SERVER_USER_S);
     caller = program_caller(c, &s->program);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         json_put_given(o, members[i], json_get(caller, members[i]));

@@ -8,7 +8,6 @@
 #include "site/exchange.h"
 
 #define IDENTITY_PURPOSE "caller-jwt" /* of the key: crypto/seal.h */
-#define IDENTITY_S 60                 /* for which one of a call is valid */
 #define IDENTITY_SERVICE_S 300 /* one of our own, with which a session begins; of a start, too */
 
 /* For the requests of this call; NULL: the server wants none, or there is no key. */

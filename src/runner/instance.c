@@ -76,11 +76,11 @@ static struct connection *connect_pool(void) {
 
 /* Waits while the pool has too much to read. */
 static bool send_request(const struct connection *c, const struct instance_request *r,
-                         const int *fds) {
+                         const int *fds, unsigned count) {
     const struct text message = {(const char *)r, sizeof *r};
     struct pollfd writable = {.fd = c->fd, .events = POLLOUT};
 
-    while (!packet_send(c->fd, &message, fds, fds ? INSTANCE_FDS : 0))
+    while (!packet_send(c->fd, &message, fds, count))
         if (errno != EAGAIN || poll(&writable, 1, ANSWER_MS) <= 0)
             return false;
     return true;
@@ -89,16 +89,16 @@ static bool send_request(const struct connection *c, const struct instance_reque
 /* Connects once more if the connection is broken, as after a restart of the runner. NULL: nobody
  * was asked. */
 static struct connection *ask(enum instance_request_kind kind, const struct instance_key *key,
-                              const int *fds) {
+                              const int *fds, unsigned count) {
     const struct instance_request r = {INSTANCE_VERSION, kind, *key};
     struct connection *c = find();
 
-    if (c && send_request(c, &r, fds))
+    if (c && send_request(c, &r, fds, count))
         return c;
     if (c)
         disconnect(c);
     c = connect_pool();
-    return c && send_request(c, &r, fds) ? c : NULL;
+    return c && send_request(c, &r, fds, count) ? c : NULL;
 }
 
 static bool receive_answer(struct connection *c, struct instance_answer *answer, int *fds,
@@ -111,7 +111,7 @@ static bool receive_answer(struct connection *c, struct instance_answer *answer,
 
 bool instance_server_state(uint32_t number, struct server_state *out) {
     const struct instance_key key = {.call_ms = number};
-    struct connection *c = ask(INSTANCE_STATE, &key, NULL);
+    struct connection *c = ask(INSTANCE_STATE, &key, NULL, 0);
     struct packet p = {out, sizeof *out, NULL, 0, 0};
     struct pollfd readable = {.fd = c ? c->fd : -1, .events = POLLIN};
 
@@ -123,7 +123,7 @@ bool instance_server_state(uint32_t number, struct server_state *out) {
 }
 
 static bool take(const struct instance_key *key, int fds[INSTANCE_FDS]) {
-    struct connection *c = ask(INSTANCE_TAKE, key, NULL);
+    struct connection *c = ask(INSTANCE_TAKE, key, NULL, 0);
     struct instance_answer answer;
 
     return c && receive_answer(c, &answer, fds, INSTANCE_FDS) && answer.found == INSTANCE_FOUND;
@@ -148,7 +148,7 @@ static bool may_answer(const struct instance_request *given, const struct instan
 }
 
 static void give_to_pool(const struct instance_request *given, const int fds[INSTANCE_FDS]) {
-    (void)ask(INSTANCE_GIVE, &given->key, fds);
+    (void)ask(INSTANCE_GIVE, &given->key, fds, INSTANCE_FDS);
     descriptors_close(fds, INSTANCE_FDS);
 }
 
@@ -193,11 +193,11 @@ bool instance_give(const struct instance_key *key, const int fds[INSTANCE_FDS]) 
             break;
         give_to_pool(&first, its);
     }
-    return ask(INSTANCE_GIVE, key, fds);
+    return ask(INSTANCE_GIVE, key, fds, INSTANCE_FDS);
 }
 
 enum instance_found instance_call(const struct instance_key *key, int *fd, uint32_t *wait_ms) {
-    struct connection *c = ask(INSTANCE_CALL, key, NULL);
+    struct connection *c = ask(INSTANCE_CALL, key, NULL, 0);
     struct instance_answer answer = {0};
 
     *wait_ms = 0;
@@ -212,5 +212,9 @@ enum instance_found instance_call(const struct instance_key *key, int *fd, uint3
 }
 
 bool instance_start(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
-    return ask(INSTANCE_START, key, fds);
+    return ask(INSTANCE_START, key, fds, INSTANCE_FDS);
+}
+
+bool instance_renew_service(const struct instance_key *key, int file) {
+    return ask(INSTANCE_SERVICE, key, &file, 1);
 }

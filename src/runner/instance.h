@@ -48,9 +48,10 @@ enum instance_request_kind {
     INSTANCE_TAKE = 1,
     INSTANCE_GIVE, /* also in the queue */
     /* Of servers, which many callers have at the same time (relay.h): */
-    INSTANCE_CALL,  /* a connection to the server */
-    INSTANCE_START, /* the caller has started it */
-    INSTANCE_STATE, /* what is known of the server with number call_ms of the key */
+    INSTANCE_CALL,    /* a connection to the server */
+    INSTANCE_START,   /* the caller has started it */
+    INSTANCE_SERVICE, /* a file with the bytes of SERVER_SERVICE (relay.h), for all instances */
+    INSTANCE_STATE,   /* what is known of the server with number call_ms of the key */
 };
 
 enum instance_found {
@@ -108,6 +109,9 @@ bool instance_queue_take(int queue, struct instance_request *out, int fds[INSTAN
 enum instance_found instance_call(const struct instance_key *key, int *fd, uint32_t *wait_ms);
 /* Gives the relay what the caller has started. The descriptors stay the caller's. */
 bool instance_start(const struct instance_key *key, const int fds[INSTANCE_FDS]);
+/* For what all instances of the server send by themselves from now on; none is started. The file
+ * stays the caller's. */
+bool instance_renew_service(const struct instance_key *key, int file);
 
 /* instance_pool.c: the process that has the idle ones, and what it has from the runner, which
  * outlives it. It ends when nobody is connected any more. */

@@ -243,6 +243,11 @@ static void start_server(const struct instance_key *key, const int fds[INSTANCE_
     descriptors_close(fds, INSTANCE_FDS);
 }
 
+static void renew_service(const struct instance_key *key, int file) {
+    relay_pool_renew_service(key, file);
+    (void)close(file);
+}
+
 /* false: the client has ended, or does not speak as we do. */
 static bool serve_request(int client) {
     int fds[INSTANCE_FDS];
@@ -259,6 +264,8 @@ static bool serve_request(int client) {
         call_server(client, &r.key);
     else if (ok && r.kind == INSTANCE_STATE && !p.fd_count)
         tell_state(client, r.key.call_ms);
+    else if (ok && r.kind == INSTANCE_SERVICE && p.fd_count == 1)
+        renew_service(&r.key, fds[0]);
     else if (ok && r.kind == INSTANCE_GIVE && p.fd_count == INSTANCE_FDS)
         give(&r.key, fds);
     else if (ok && r.kind == INSTANCE_START && p.fd_count == INSTANCE_FDS)

@@ -134,17 +134,20 @@ static unsigned find_place(struct relay *r) {
     return i;
 }
 
-static void accept_caller(struct relay *r) {
-    char word;
-    int fd = -1;
-    struct packet p = {&word, sizeof word, &fd, 1, 0};
-    ssize_t n = packet_receive(r->control, &p);
-    unsigned i;
+/* It only reads what fits: a longer one is none. */
+static void take_service(struct relay *r, int file) {
+    char jwt[SERVER_SERVICE_MAX + 1];
+    const ssize_t n = pread(file, jwt, sizeof jwt, 0);
 
-    r->retired = n == 0; /* nobody sends any more */
-    if (!p.fd_count)
-        return;
-    i = find_place(r);
+    (void)close(file);
+    arena_reset(r->arena);
+    if (n > 0 && n <= SERVER_SERVICE_MAX && r->in >= 0)
+        relay_renew_service(r, (struct text){jwt, (size_t)n});
+}
+
+static void accept_caller(struct relay *r, int fd) {
+    const unsigned i = find_place(r);
+
     if (i == RELAY_CALLERS_MAX || r->state >= RELAY_INPUT_CLOSED) {
         (void)close(fd); /* it has read nothing: the caller asks for another relay */
         return;
@@ -157,6 +160,19 @@ static void accept_caller(struct relay *r) {
 
 static bool is_readable(const struct relay *r) {
     return r->state == RELAY_RUNNING && r->to_server.len < RELAY_QUEUE_MAX;
+}
+
+static void read_control(struct relay *r) {
+    char word = 0;
+    int fd = -1;
+    struct packet p = {&word, sizeof word, &fd, 1, 0};
+    ssize_t n = packet_receive(r->control, &p);
+
+    r->retired = n == 0; /* nobody sends any more */
+    if (p.fd_count && word == *RELAY_WORD_SERVICE)
+        take_service(r, fd);
+    else if (p.fd_count)
+        accept_caller(r, fd);
 }
 
 /* false: the caller has gone, or has to. */
@@ -270,7 +286,7 @@ static void serve(struct relay *r, const struct pollfd *fds, unsigned callers) {
         if (fds[FD_CALLERS + i].revents && r->callers[i].fd >= 0)
             serve_caller(r, &r->callers[i], fds[FD_CALLERS + i].revents);
     if (fds[FD_CONTROL].revents)
-        accept_caller(r);
+        read_control(r);
     if (fds[FD_RUN].revents && !fds[FD_OUT].revents)
         note_end(r);
 }

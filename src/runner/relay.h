@@ -8,6 +8,7 @@
  *     relay_questions.c what the server asks its callers
  *     relay_subscriptions.c  who is told of changed resources
  *     relay_stateless.c what is different with servers of 2026-07-28
+ *     relay_jwts.c      who calls, for the bridge
  *     relay_queue.c     bytes that wait
  *
  * The relay's own lines are objects with the member "relay" (enum below). A caller may send its
@@ -33,7 +34,8 @@
 #define RELAY_PARKED_MAX 256     /* calls that wait for a client's answer, and no caller for them */
 #define RELAY_PARKED_USER_MAX 16 /* of one user: of more, the oldest is given up */
 #define RELAY_PARKED_MS 600000   /* for the answer */
-#define RELAY_GIVEN_UP_MAX 64    /* calls that are remembered as given up and not answered */
+#define RELAY_HELD_MAX ((size_t)64 << 10) /* bytes of notifications for a call that has asked */
+#define RELAY_GIVEN_UP_MAX 64 /* calls that are remembered as given up and not answered */
 #define RELAY_SUBSCRIPTIONS_MAX 256
 #define RELAY_SUBSCRIPTIONS_USER_MAX 64 /* of the one who was first */
 #define RELAY_SUBSCRIPTION_S_MAX 604800
@@ -57,10 +59,16 @@
 /* The member of _meta with HTTP headers of this message alone, an object of values by name; only a
  * worker writes it, and only the bridge reads it. */
 #define SERVER_META_HEADERS "mcp-authd/headers"
-/* A member of a caller's request, which goes through to the bridge: the JWT for what it sends by
- * itself from now on. It begins with that of the variable. */
+/* Members of a caller's request, which go through to the bridge: the JWT of the user who calls, and
+ * the one for what the bridge sends by itself from now on. It begins with that of the variable. */
+#define SERVER_USER "mcp-authd/user"
+#define SERVER_USER_S 60           /* for which it is valid */
+#define SERVER_USER_RENEW_MS 20000 /* after which a caller that waits sends another one */
 #define SERVER_SERVICE "mcp-authd/service"
+#define SERVER_SERVICE_MAX 8192 /* bytes */
 #define SERVER_SERVICE_VARIABLE "MCP_AUTHD_SERVICE"
+/* With SERVER_USER, and nothing else, in a line for the bridge: the call whose user it names. */
+#define SERVER_CALL "mcp-authd/call"
 
 /* Of any client: whether that of a call can do what the server asks is known then. */
 #define RELAY_CAPABILITIES                                                                         \
@@ -82,14 +90,19 @@
 /* A caller's request has the member "relay", the user, if it can be asked, "capabilities" of its
  * client, and "level" and "levelName" of the log messages that it wants. Instead of a request it
  * can send RELAY_RESUME with "ticket" and "answer", an object with "result" or "error" (without:
- * the call is given up), and the "progressToken" from now on. */
+ * the call is given up), SERVER_USER, and the "progressToken" from now on. */
 #define RELAY_RESUME "resume"
+/* While it waits: with SERVER_USER, of its calls from now on. */
+#define RELAY_RENEW "renew"
 /* Or RELAY_SUBSCRIBE with "uri", "user" and "seconds", and a descriptor of a file that is touched
  * when the resource has changed. It is answered with RELAY_SUBSCRIBED or RELAY_BUSY. The uri "" is
  * that of the lists: one file, for as long as the relay lives. */
 #define RELAY_SUBSCRIBE "subscribe"
 #define RELAY_SUBSCRIBED "subscribed"
 
+/* What comes on its control with a descriptor: a caller, or a file with a SERVER_SERVICE. */
+#define RELAY_WORD_CALLER "c"
+#define RELAY_WORD_SERVICE "s"
 /* What the relay says on its control, after which it takes no more callers. */
 #define RELAY_WORD_ENDING "e"
 #define RELAY_WORD_FAILED "f"
@@ -285,6 +298,14 @@ void relay_listen(struct relay *r);
 void relay_note_listen_end(struct relay *r, const struct json *answer);
 /* Asks for changes again if it is time. When it is due; INT64_MAX: not. */
 int64_t relay_listen_due(struct relay *r);
+
+/* ---- relay_jwts.c ---- */
+
+/* The bridge is told the call's newer JWT; NULL: there is none. */
+void relay_renew(struct relay *r, const struct relay_call *call, const char *jwt);
+void relay_renew_calls(struct relay *r, const struct relay_caller *caller, const char *jwt);
+/* The same for what the bridge sends by itself. */
+void relay_renew_service(struct relay *r, struct text jwt);
 
 /* ---- relay_subscriptions.c ---- */
 

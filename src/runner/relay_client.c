@@ -74,6 +74,8 @@ struct exchange {
     struct relay_connection *connection;
     const struct relay_exchange *spec;
     struct text left; /* of the request */
+    int64_t renew_ms; /* when the next line is due; INT64_MAX: none is */
+    bool is_renewed;  /* such a line was sent: so was the whole request */
     bool is_refused;  /* nobody reads it any more; there may be something to read */
     bool is_reset;    /* the other end was closed before it had read all that was sent: unix(7) */
     struct buf in;
@@ -118,8 +120,9 @@ static bool receive(struct exchange *x, enum exchange_end *end) {
 
     if (n <= 0) {
         x->is_reset = n < 0;
-        *end = !x->connection->has_spoken || x->left.len || x->is_reset ? EXCHANGE_UNREAD
-                                                                        : EXCHANGE_LOST;
+        *end = !x->connection->has_spoken || (!x->is_renewed && (x->left.len || x->is_reset))
+                   ? EXCHANGE_UNREAD
+                   : EXCHANGE_LOST;
         return n < 0 && (errno == EAGAIN || errno == EINTR);
     }
     buf_add(&x->in, chunk, (size_t)n);
@@ -127,14 +130,30 @@ static bool receive(struct exchange *x, enum exchange_end *end) {
     return *end == EXCHANGE_ANSWERED && !*x->spec->answered;
 }
 
+/* The relay has spoken, so it reads the request, and is not sent it again by mistake when it resets
+ * the connection because of this line. */
+static void renew_if_due(struct exchange *x) {
+    const int64_t now = clock_monotonic_ms();
+
+    if (now < x->renew_ms)
+        return;
+    x->renew_ms = now + SERVER_USER_RENEW_MS;
+    if (x->left.len || !x->connection->has_spoken)
+        return;
+    x->left = x->spec->renew(x->spec->arg);
+    x->is_renewed = true;
+    send_some(x);
+}
+
 /* How long to wait for what happens next; -1: the exchange is over. */
 static int next_wait(const struct exchange *x, enum exchange_end *end) {
     const int left = clock_wait_ms(x->spec->until_ms, INT_MAX);
+    const int renewal = clock_wait_ms(x->renew_ms, INT_MAX);
     const int tick =
         x->spec->before_wait ? x->spec->before_wait(x->spec->before_wait_arg) : INT_MAX;
 
     *end = !left ? EXCHANGE_TIMED_OUT : EXCHANGE_CANCELLED;
-    return !left || tick < 0 ? -1 : MIN(tick, left);
+    return !left || tick < 0 ? -1 : MIN(MIN(tick, left), renewal);
 }
 
 static bool must_stop(const struct relay_exchange *spec) {
@@ -151,7 +170,10 @@ static enum exchange_end serve(struct exchange *x) {
         struct pollfd fds[] = {{.fd = x->connection->fd, .events = POLLIN | out},
                                {.fd = spec->watch ? *spec->watch : -1, .events = POLLIN}};
 
-        if (poll(fds, 2, wait) <= 0)
+        const int ready = poll(fds, 2, wait);
+
+        renew_if_due(x);
+        if (ready <= 0)
             continue; /* EINTR; anything else ends at the deadline */
         if (fds[0].revents & POLLOUT)
             send_some(x);
@@ -165,13 +187,18 @@ static enum exchange_end serve(struct exchange *x) {
 
 enum exchange_end relay_exchange(struct arena *a, struct relay_connection *c,
                                  const struct relay_exchange *spec) {
-    struct exchange x = {.connection = c, .spec = spec, .left = spec->request};
+    struct exchange x = {.connection = c,
+                         .spec = spec,
+                         .left = spec->request,
+                         .renew_ms =
+                             spec->renew ? clock_monotonic_ms() + SERVER_USER_RENEW_MS : INT64_MAX};
     enum exchange_end end;
 
     buf_init(&x.in, a, RELAY_MESSAGE_MAX + READ_BYTES);
     if (x.left.len)
         send_some(&x);
     end = serve(&x);
+    c->is_broken = x.left.len;
     if (end != EXCHANGE_ANSWERED)
         relay_connection_close(c);
     return end;

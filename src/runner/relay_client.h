@@ -18,6 +18,7 @@ struct relay_connection {
     /* For the caller: what the relay has said last, in RELAY_READY, and what it knows of that. */
     char stamp[RELAY_STAMP_MAX];
     bool is_stateless, is_stored;
+    bool is_broken; /* a line was sent in part: it is not kept */
 };
 
 /* The one that is kept; NULL: there is none. */
@@ -35,6 +36,8 @@ struct relay_exchange {
     void (*on_line)(void *arg, const char *line, size_t len);
     void *arg;
     const bool *answered;
+    /* A line that is sent every SERVER_USER_RENEW_MS after the request was; NULL: none is. */
+    struct text (*renew)(void *arg);
     const int *watch; /* as of a struct process_spec, with the following */
     int (*before_wait)(void *arg);
     void *before_wait_arg;

@@ -167,13 +167,14 @@ static bool take_request(struct relay *r, struct relay_caller *caller, struct js
         relay_say(caller, RELAY_BUSY, NULL);
         return true;
     }
-    if (!relay_keep_text(r, json_get(message, "id"), call->original) ||
+    if ((user && strlen(user) >= RELAY_USER_MAX) ||
+        !relay_keep_text(r, json_get(message, "id"), call->original) ||
         !replace_token(r, json_get(message, "params"), call)) {
         relay_remove_call(r, call);
         return false;
     }
     if (user)
-        (void)snprintf(call->user, sizeof call->user, "%s", user);
+        strcpy(call->user, user);
     if (r->place.record)
         relay_count(r, &r->place.record->state.calls, 1);
     set_level(r, message);
@@ -211,6 +212,8 @@ static bool take_word(struct relay *r, struct relay_caller *caller, struct json 
 
     if (word && !strcmp(word, RELAY_RESUME))
         relay_resume(r, caller, message);
+    else if (word && !strcmp(word, RELAY_RENEW))
+        relay_renew_calls(r, caller, json_get_str(message, SERVER_USER));
     else if (word && !strcmp(word, RELAY_SUBSCRIBE))
         relay_subscribe(r, caller, message);
     else

@@ -25,6 +25,8 @@ enum instance_found relay_pool_call(const struct instance_key *key, int *fd, uin
 /* Starts the relay of a server that a client has started. NULL: it is not needed, or not possible.
  * The descriptors stay the caller's. */
 struct relay_entry *relay_pool_start(const struct instance_key *key, const int fds[INSTANCE_FDS]);
+/* Passes the file to all relays of the server and its revision. It stays the caller's. */
+void relay_pool_renew_service(const struct instance_key *key, int file);
 /* Its control is readable. false: it has ended, and its place is free. */
 bool relay_pool_event(struct relay_entry *x);
 /* They take no more callers, and end after the last call. */

@@ -7,12 +7,11 @@
 #include "base/encode.h"
 #include "runner/relay.h"
 
-#define HELD_MAX ((size_t)64 << 10) /* of notifications for a call that has asked */
-
 /* ---- to the server ---- */
 
-static void send_response(struct relay *r, struct json *id, const char *member,
-                          struct json *value) {
+/* `answer`: an object with "result" or "error", and SERVER_USER if a user has given it. */
+static void send_response(struct relay *r, struct json *id, const struct json *answer) {
+    const char *member = json_has(answer, "error") ? "error" : "result";
     struct json *o = json_new_object(r->arena);
 
     if (r->to_server.len >= RELAY_QUEUE_MAX) {
@@ -21,21 +20,25 @@ static void send_response(struct relay *r, struct json *id, const char *member,
     }
     json_put_str(o, "jsonrpc", "2.0");
     json_put(o, "id", id);
-    json_put(o, member, value);
+    json_put(o, member, json_get(answer, member));
+    json_put_given(o, SERVER_USER, json_get(answer, SERVER_USER));
     relay_send(&r->to_server, r->arena, o);
 }
 
+static struct json *error_answer(struct relay *r, int code, const char *text) {
+    return json_new_member(r->arena, "error", relay_error(r->arena, code, text));
+}
+
 static void refuse(struct relay *r, struct json *id, int code, const char *text) {
-    send_response(r, id, "error", relay_error(r->arena, code, text));
+    send_response(r, id, error_answer(r, code, text));
 }
 
 /* The answer, once. */
-static void close_question(struct relay *r, struct relay_call *call, const char *member,
-                           struct json *value) {
+static void close_question(struct relay *r, struct relay_call *call, const struct json *answer) {
     struct json *id = relay_parse(r, call->question);
 
     if (id && !call->withdrawn)
-        send_response(r, id, member, value);
+        send_response(r, id, answer);
     *call->question = 0;
     call->withdrawn = false;
 }
@@ -158,7 +161,7 @@ void relay_take_question(struct relay *r, struct json *message, const char *meth
     struct relay_call *call;
 
     if (!strcmp(method, "ping")) {
-        send_response(r, id, "result", json_new_object(r->arena));
+        send_response(r, id, json_new_member(r->arena, "result", json_new_object(r->arena)));
         return;
     }
     if (!list_has("elicitation/create sampling/createMessage roots/list", method)) {
@@ -195,7 +198,7 @@ void relay_deliver(struct relay *r, struct relay_call *call, struct json *messag
 
     if (!*call->question)
         relay_send(&call->caller->out, r->arena, message);
-    else if (is_answer || call->held.len < HELD_MAX)
+    else if (is_answer || call->held.len < RELAY_HELD_MAX)
         relay_send(&call->held, r->arena, message);
     call->answered = call->answered || is_answer;
 }
@@ -209,8 +212,7 @@ static bool is_parked(const struct relay_call *call) {
 void relay_end_question(struct relay *r, struct relay_call *call) {
     r->parked -= is_parked(call);
     if (*call->question)
-        close_question(r, call, "error",
-                       relay_error(r->arena, -32603, "The client has given no answer"));
+        close_question(r, call, error_answer(r, -32603, "The client has given no answer"));
     relay_queue_free(&call->held);
 }
 
@@ -267,21 +269,16 @@ static struct relay_call *find_parked(struct relay *r, const char *ticket) {
     return NULL;
 }
 
-static void take_answer(struct relay *r, struct relay_call *call, const struct json *answer) {
-    if (json_has(answer, "error"))
-        close_question(r, call, "error", json_get(answer, "error"));
-    else
-        close_question(r, call, "result", json_get(answer, "result"));
-}
-
 void relay_resume(struct relay *r, struct relay_caller *caller, struct json *message) {
     struct relay_call *call = find_parked(r, json_get_str(message, "ticket"));
-    const struct json *answer = json_get(message, "answer"), *token;
+    struct json *answer = json_get(message, "answer");
+    const struct json *token;
 
     if (!call) {
         relay_say(caller, RELAY_GONE, NULL);
         return;
     }
+    relay_renew(r, call, json_get_str(message, SERVER_USER));
     if (!json_is_object(answer)) { /* nobody answers any more */
         relay_cancel(r, call);
         relay_say(caller, RELAY_GONE, NULL);
@@ -295,7 +292,8 @@ void relay_resume(struct relay *r, struct relay_caller *caller, struct json *mes
     token = json_get(message, "progressToken");
     if (!token || !*call->token || !relay_keep_text(r, token, call->token))
         *call->token = 0;
-    take_answer(r, call, answer);
+    json_put_given(answer, SERVER_USER, json_get(message, SERVER_USER));
+    close_question(r, call, answer);
     if (call->held.len)
         relay_queue_add(&caller->out, call->held.p + call->held.from, call->held.len);
     relay_queue_free(&call->held);

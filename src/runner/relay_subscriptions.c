@@ -65,8 +65,8 @@ void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct 
     }
     caller->passed = -1;
     (void)json_get_int(message, "seconds", &seconds);
-    if (file < 0 || !uri || !user || seconds <= 0 || seconds > RELAY_SUBSCRIPTION_S_MAX ||
-        (!s && !add(r, uri, user, file))) {
+    if (file < 0 || !uri || !user || strlen(user) >= RELAY_USER_MAX || seconds <= 0 ||
+        seconds > RELAY_SUBSCRIPTION_S_MAX || (!s && !add(r, uri, user, file))) {
         descriptor_close(file);
         relay_say(caller, RELAY_BUSY, NULL);
         return;

@@ -75,7 +75,15 @@ let old;
 let v2;
 let both;
 let tasks;
+let quiet;
+let ender;
+let rest;
 const sdk = { servers: [] };
+// The streams of changes of a server that nobody calls.
+const held = [];
+const hold = (req, res) => { res.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders(); held.push(res); };
+const change = { method: 'notifications/tools/list_changed' };
+const listensAgain = (what, count) => until(what, () => held.length === count);
 const add = (name, manifest) => fs.writeFileSync(tools.file(`servers.d/${name}.json`), JSON.stringify({ timeout_ms: 20000, ...manifest }));
 before(async () => {
   tools = toolFolder('mcp-url-');
@@ -92,6 +100,10 @@ before(async () => {
   tasks = await startMcpHttpServer();
   tasks.tools = tasks.tools.map((tool) => ({ ...tool, execution: { taskSupport: 'required' } }));
   both = await startSdkV2Server({ legacy: 'stateless' });
+  quiet = await startMcpHttpServer();
+  quiet.stream = hold;
+  ender = await startMcpHttpServer();
+  ender.stream = (req, res) => { res.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders(); setTimeout(() => res.end(), 50); };
   add('v2', { url: v2.url });
   add('v2-slow', { url: v2.url, timeout_ms: 3000 });
   add('both', { url: both.url });
@@ -104,6 +116,9 @@ before(async () => {
     'x-tenant': 'of ${caller.claims.tenant}' } });
   add('signed', { url: own.url, identity: 'jwt', claims: ['tenant'], prefix: 's.' });
   add('audience', { url: v2.url, identity: 'jwt', audience: 'urn:stock', prefix: 'a.' });
+  add('long', { url: own.url, identity: 'jwt', prefix: 'l.', timeout_ms: 60000 });
+  add('quiet', { url: quiet.url, identity: 'jwt', prefix: 'q.' });
+  add('ender', { url: ender.url, identity: 'jwt', prefix: 'e.' });
   add('tasks', { url: tasks.url, identity: 'jwt', prefix: 't.' });
   add('slow', { url: own.url, timeout_ms: 3000 });
   add('old', { url: old.url });
@@ -125,7 +140,7 @@ after(async () => {
     server?.closeAllConnections();
     server?.close();
   }
-  for (const server of [own, old, secure, v2, both, tasks]) await server?.close();
+  for (const server of [own, old, secure, v2, both, tasks, quiet, ender]) await server?.close();
   tools.remove();
 });
 
@@ -136,6 +151,13 @@ const fails = async (name, args, message) => assertToolError(await call(name, ar
 
 test('what nobody has listed yet can be called, read and completed', async () => {
   assert.equal((await call('stream_add', { a: 1, b: 2 })).content[0].text, '3');
+});
+
+// What takes long is begun here, and looked at later.
+test('a call of a server whose stream of changes ends at once, and one whose answer breaks off for a while, are begun', async () => {
+  await work('e.work');
+  rest = work('l.work', { do: 'cut', said: 'late', retry: 25000 });
+  rest.catch(() => {});
 });
 
 test('tools of all addresses are listed; what cannot be reached, trusted or understood is left out and logged', async () => {
@@ -400,6 +422,83 @@ test('a server of 2026-07-28 tells of a changed list on the stream that stays op
   v2.dropStreams();
   await until('another stream', () => v2.listens > before);
   await grows('regrown');
+});
+
+test('a user\'s answer to a question of the server, and what a client says that cannot be asked, come with the JWT of that user', async () => {
+  const meta = { ...META, 'io.modelcontextprotocol/clientCapabilities': { roots: {} } };
+  const answered = () => decodeJwt(own.seen.findLast(({ message }) => message?.id === 'q').headers.authorization.slice(7));
+  for (const sub of ['alice', 'bob', 'alice', 'carol']) {
+    const user = await site.cognito.accessToken({ sub });
+    const ask = (more) => modern(site, user, 'tools/call', { name: 's.work', arguments: { do: 'ask' }, ...more }, { meta });
+    const { requestState } = (await ask({})).body.result;
+    await ask({ requestState, inputResponses: { question: { roots: [] } } });
+    assert.deepEqual([answered().sub, answered().exp - answered().iat], [sub, 60]);
+  }
+  const dave = await site.cognito.accessToken({ sub: 'dave' });
+  const client = new Client({ name: 'test', version: '1' }, { capabilities: { roots: {} } });
+  client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [] }));
+  await client.connect(new StreamableHTTPClientTransport(new URL(site.mcpUrl), { requestInit: { headers: { authorization: `Bearer ${dave}` } } }));
+  await client.callTool({ name: 's.work', arguments: { do: 'ask' } });
+  assert.equal(answered().sub, 'dave');
+  await client.close();
+  const erin = await site.cognito.accessToken({ sub: 'erin' });
+  await modern(site, erin, 'tools/call', { name: 's.work', arguments: { do: 'ask' } });
+  assert.equal(answered().sub, 'erin');
+  for (const { message } of own.seen) assert.ok(!JSON.stringify(message ?? {}).includes('mcp-authd/user'));
+});
+
+test('the rest of an answer is asked for with a newer JWT of the same user', async () => {
+  assert.equal((await rest).said, 'late');
+  const call = own.seen.find(({ message }) => message?.params?.arguments?.said === 'late');
+  const asked = own.seen.findLast(({ method, headers }) => method === 'GET' && headers['last-event-id'] === `rest-${call.message.id}`);
+  const [before, now] = [call, asked].map(({ headers }) => decodeJwt(headers.authorization.slice(7)));
+  assert.deepEqual([now.sub, now.username], [before.sub, before.username]);
+  assert.ok(now.iat >= before.iat + 15, `${before.iat} ${now.iat}`);
+});
+
+test('a list that changes while nobody listens to a quiet server: clients that wait are told once it is listened to again', async () => {
+  const stream = await listen(site, token, { toolsListChanged: true });
+  await stream.next('the beginning', ({ method }) => method === 'notifications/subscriptions/acknowledged');
+  await names();
+  await listensAgain('the first stream', 1);
+  const before = stream.messages.length;
+  held.at(-1).end();
+  quiet.tools.push({ ...quiet.tools[0], name: 'missed' });
+  await stream.next('the change', ({ method }) => method === change.method, before);
+  await until('the new tool', async () => (await names()).includes('q.missed'));
+  await stream.close();
+  await listensAgain('another stream', 2);
+});
+
+test('a quiet server that refuses to be listened to for a while, and one that has lost the session, are listened to again without a call', async () => {
+  const { length } = quiet.executed;
+  let refused = 0;
+  held.at(-1).write(quiet.event(change));
+  quiet.stream = (req, res) => { if ((refused += 1) === 2) quiet.stream = hold; res.writeHead(401).end(); };
+  held.at(-1).end();
+  await listensAgain('a stream after it was refused', 3);
+  held.at(-1).write(quiet.event(change));
+  for (const [what, count, refuse] of [['404', 4, (res) => res.writeHead(404).end()],
+    ['400', 5, (res) => res.writeHead(400).end('{"error":{"message":"no such session"}}')]]) {
+    const { initialized } = quiet;
+    quiet.sessions.clear();
+    quiet.stream = (req, res) => (quiet.sessions.has(req.headers['mcp-session-id']) ? hold(req, res) : refuse(res));
+    held.at(-1).end();
+    await listensAgain(`a stream of another session after ${what}`, count);
+    assert.equal(quiet.initialized, initialized + 1);
+    held.at(-1).write(quiet.event(change));
+  }
+  assert.equal(quiet.executed.length, length, 'nobody has called it');
+});
+
+test('a server that ends its stream of changes again and again is asked for it with longer and longer waits, and with newer JWTs, without a call', async () => {
+  const gets = () => ender.seen.filter(({ method }) => method === 'GET');
+  await until('many', () => gets().length >= 6);
+  const waits = gets().slice(1).map(({ at: then }, i) => then - gets()[i].at);
+  for (const [i, wait] of waits.entries()) assert.ok(wait >= Math.min(1000 * 2 ** i, 30000) - 50, `${waits}`);
+  assert.equal(ender.executed.length, 1);
+  const issued = () => gets().map(({ headers }) => decodeJwt(headers.authorization.slice(7))).map(({ sub, iat }) => { assert.equal(sub, site.issuer); return iat; });
+  await until('a newer JWT of our own', () => issued().at(-1) > issued()[0] + 60, { deadlineMs: 150000 });
 });
 
 test('a stop of the daemon ends the sessions', async () => {

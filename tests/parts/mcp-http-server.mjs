@@ -8,7 +8,8 @@ const text = (t) => ({ content: [{ type: 'text', text: t }] });
 const tool = { name: 'work', inputSchema: { type: 'object', properties: { note: { type: 'string', 'x-mcp-header': 'Note' } } } };
 
 export async function startMcpHttpServer({ tls, version } = {}) {
-  const server = { sessions: new Set(), initialized: 0, deleted: [], cancelled: [], listened: 0, closed: 0, refuses: 0, executed: [], held: [], tools: [tool] };
+  const server = { sessions: new Set(), initialized: 0, deleted: [], cancelled: [], listened: 0, closed: 0, refuses: 0, executed: [], held: [], tools: [tool],
+    seen: [], rest: new Map(), stream: (req, res) => res.writeHead(405).end() };
   let counter = 0;
   const json = (res, value, headers = {}, status = 200) => res.writeHead(status, { 'content-type': 'application/json', ...headers })
     .end(JSON.stringify({ jsonrpc: '2.0', ...value }, null, 2)); // with ends of lines in it
@@ -52,8 +53,8 @@ export async function startMcpHttpServer({ tls, version } = {}) {
     }
     if (what === 'more') server.tools.push({ ...tool, name: 'more' });
     if (what === 'cut') { // the rest is sent to who asks for it
-      server.rest = event({ id, result });
-      return events(res).end('retry: 10\nid: rest\ndata:\n\nid: other\nevent: other\n'); // in the middle of the next one
+      server.rest.set(`rest-${id}`, event({ id, result }));
+      return events(res).end(`retry: ${params.arguments.retry ?? 10}\nid: rest-${id}\ndata:\n\nid: other\nevent: other\n`); // in the middle of the next one
     }
     if (what === 'progress') {
       events(res).write(event({ method: 'notifications/progress', params: { progressToken: params._meta.progressToken, progress: 1 } }));
@@ -62,25 +63,28 @@ export async function startMcpHttpServer({ tls, version } = {}) {
     return json(res, { id, result });
   }
   function get(req, res) {
-    if (req.headers['last-event-id'] === 'rest' && server.rest) return events(res).end(server.rest);
-    if (req.headers['last-event-id'] === 'gone') return res.writeHead(404).end('not found');
+    const last = req.headers['last-event-id'];
+    if (server.rest.has(last)) return events(res).end(server.rest.get(last));
+    if (last === 'gone') return res.writeHead(404).end('not found');
     server.listened += 1;
-    return res.writeHead(405).end();
+    return server.stream(req, res);
   }
   async function serve(req, res) {
     const session = req.headers['mcp-session-id'];
+    if (req.method !== 'POST') server.seen.push({ method: req.method, headers: req.headers, at: Date.now() });
     if (req.method === 'GET') return get(req, res);
     if (req.method === 'DELETE') {
       server.deleted.push(session);
       return res.writeHead(204).end();
     }
     const message = JSON.parse(await readBody(req));
+    server.seen.push({ method: req.method, headers: req.headers, message, at: Date.now() });
     if (message.method === 'initialize') {
       if ((server.refuses -= 1) >= 0) return json(res, { id: message.id, error: { code: -32000, message: 'not now' } });
       server.initialized += 1;
       const name = `session-${counter += 1}`;
       server.sessions.add(name);
-      return json(res, { id: message.id, result: { protocolVersion: version ?? message.params.protocolVersion, capabilities: { tools: {} },
+      return json(res, { id: message.id, result: { protocolVersion: version ?? message.params.protocolVersion, capabilities: { tools: { listChanged: true } },
         serverInfo: { name: 'http', version: '1' } } }, { 'mcp-session-id': name });
     }
     if (!server.sessions.has(session)) return json(res, { id: null, error: { code: -32001, message: 'Session not found' } }, {}, server.lostStatus ?? 404);
@@ -96,6 +100,7 @@ export async function startMcpHttpServer({ tls, version } = {}) {
   const listener = (tls ? https.createServer(tls, serve) : http.createServer(serve)).listen(0, '127.0.0.1');
   await new Promise((resolve) => { listener.once('listening', resolve); });
   return Object.assign(server, {
+    event,
     url: `${tls ? 'https' : 'http'}://127.0.0.1:${listener.address().port}/mcp`,
     close: () => {
       listener.closeAllConnections();
