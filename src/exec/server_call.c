@@ -398,6 +398,7 @@ static bool exchange_once(struct exchange_state *x, int64_t until_ms) {
                                   .arg = x,
                                   .answered = &x->answered,
                                   .renew = is_of_user(r) ? renewal : NULL,
+                                  .renew_ms = SERVER_USER_RENEW_MS,
                                   .must_stop = r->must_stop,
                                   .must_stop_arg = r->must_stop_arg};
     enum exchange_end end;

@@ -137,7 +137,7 @@ static void renew_if_due(struct exchange *x) {
 
     if (now < x->renew_ms)
         return;
-    x->renew_ms = now + SERVER_USER_RENEW_MS;
+    x->renew_ms = now + x->spec->renew_ms;
     if (x->left.len || !x->connection->has_spoken)
         return;
     x->left = x->spec->renew(x->spec->arg);
@@ -191,7 +191,7 @@ enum exchange_end relay_exchange(struct arena *a, struct relay_connection *c,
                          .spec = spec,
                          .left = spec->request,
                          .renew_ms =
-                             spec->renew ? clock_monotonic_ms() + SERVER_USER_RENEW_MS : INT64_MAX};
+                             spec->renew ? clock_monotonic_ms() + spec->renew_ms : INT64_MAX};
     enum exchange_end end;
 
     buf_init(&x.in, a, RELAY_MESSAGE_MAX + READ_BYTES);

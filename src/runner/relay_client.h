@@ -36,8 +36,9 @@ struct relay_exchange {
     void (*on_line)(void *arg, const char *line, size_t len);
     void *arg;
     const bool *answered;
-    /* A line that is sent every SERVER_USER_RENEW_MS after the request was; NULL: none is. */
+    /* A line that is sent every renew_ms after the request was; NULL: none is. */
     struct text (*renew)(void *arg);
+    int64_t renew_ms;
     const int *watch; /* as of a struct process_spec, with the following */
     int (*before_wait)(void *arg);
     void *before_wait_arg;

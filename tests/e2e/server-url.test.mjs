@@ -77,6 +77,8 @@ let both;
 let tasks;
 let quiet;
 let ender;
+let paged;
+let endless;
 let rest;
 const sdk = { servers: [] };
 // The streams of changes of a server that nobody calls.
@@ -102,6 +104,8 @@ before(async () => {
   both = await startSdkV2Server({ legacy: 'stateless' });
   quiet = await startMcpHttpServer();
   quiet.stream = hold;
+  paged = Object.assign(await startMcpHttpServer(), { pages: 100 });
+  endless = Object.assign(await startMcpHttpServer(), { pages: 101 });
   ender = await startMcpHttpServer();
   ender.stream = (req, res) => { res.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders(); setTimeout(() => res.end(), 50); };
   add('v2', { url: v2.url });
@@ -117,6 +121,8 @@ before(async () => {
   add('signed', { url: own.url, identity: 'jwt', claims: ['tenant'], prefix: 's.' });
   add('audience', { url: v2.url, identity: 'jwt', audience: 'urn:stock', prefix: 'a.' });
   add('long', { url: own.url, identity: 'jwt', prefix: 'l.', timeout_ms: 60000 });
+  add('paged', { url: paged.url });
+  add('endless', { url: endless.url });
   add('quiet', { url: quiet.url, identity: 'jwt', prefix: 'q.' });
   add('ender', { url: ender.url, identity: 'jwt', prefix: 'e.' });
   add('tasks', { url: tasks.url, identity: 'jwt', prefix: 't.' });
@@ -140,7 +146,7 @@ after(async () => {
     server?.closeAllConnections();
     server?.close();
   }
-  for (const server of [own, old, secure, v2, both, tasks, quiet, ender]) await server?.close();
+  for (const server of [own, old, secure, v2, both, tasks, quiet, ender, paged, endless]) await server?.close();
   tools.remove();
 });
 
@@ -162,10 +168,10 @@ test('a call of a server whose stream of changes ends at once, and one whose ans
 
 test('tools of all addresses are listed; what cannot be reached, trusted or understood is left out and logged', async () => {
   const listed = await names();
-  for (const name of ['stream_add', 'sse_add', 'own_work', 'old_work', 'secure_work', 'v2_add', 'both_add', 'both-old_add'])
+  for (const name of ['stream_add', 'sse_add', 'own_work', 'old_work', 'secure_work', 'v2_add', 'both_add', 'both-old_add', 'paged_work'])
     assert.ok(listed.includes(name), `${name} of ${listed}`);
   for (const [name, why] of [['stranger', /certificate/i], ['away', /connect/i], ['nothing', /neither Streamable HTTP nor HTTP\+SSE/],
-    ['never', /does not speak revision 2026-07-28/]]) {
+    ['endless', /its list has too many pages/], ['never', /does not speak revision 2026-07-28/]]) {
     assert.ok(!listed.some((tool) => tool.startsWith(`${name}_`)));
     await logged(site.daemon, 0, new RegExp(`event=server_lists_failed (site=\\S+ )?server=${name} .*${why.source}`, why.flags));
   }
@@ -275,6 +281,11 @@ test('what a server does wrong fails the call that it was for, and no other', as
   }
   assert.equal(own.initialized, running, 'it is the same session');
   assert.equal(own.executed.filter((what) => what === 'gone').length, 1, 'a call whose answer had begun is not sent again');
+});
+
+test('the page of an error is read up to 64 KiB', async () => {
+  await fails('own_work', { do: 'page', size: 65536 }, /HTTP status 400: of a page/);
+  await fails('own_work', { do: 'page', size: 65537 }, /HTTP status 400$/);
 });
 
 test('what an address asks and logs on the stream of a call is for its user, while others call', async () => {

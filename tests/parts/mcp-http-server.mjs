@@ -36,6 +36,10 @@ export async function startMcpHttpServer({ tls, version } = {}) {
     const { do: what, said } = params.arguments;
     const result = { ...text(`${what}`), structuredContent: { said, headers: req.headers, meta: params._meta, name: params.name } };
     server.executed.push(what);
+    if (what === 'page') { // of an error, of so many bytes
+      const page = JSON.stringify({ error: { code: -32000, message: 'of a page' } });
+      return res.writeHead(400, { 'content-type': 'application/json' }).end(page.padEnd(params.arguments.size));
+    }
     if (faults[what]) return faults[what](res, id);
     if (what === 'lose') server.sessions.clear();
     if (what === 'lose400') { server.sessions.clear(); server.lostStatus = 400; }
@@ -92,7 +96,11 @@ export async function startMcpHttpServer({ tls, version } = {}) {
     if (message.id === 'q') server.asked(message.result ?? message.error);
     if (message.id === undefined || message.id === 'q') return res.writeHead(202).end();
     if (message.method === 'ping') return json(res, { id: message.id, result: {} });
-    if (message.method === 'tools/list') return json(res, { id: message.id, result: { tools: server.tools } });
+    if (message.method === 'tools/list') {
+      const page = Number(message.params?.cursor ?? 1);
+      const result = page < (server.pages ?? 1) ? { tools: [], nextCursor: `${page + 1}` } : { tools: server.tools };
+      return json(res, { id: message.id, result });
+    }
     if (message.method === 'tasks/result') return json(res, { id: message.id, result: { ...text('late'), structuredContent: { headers: req.headers } } });
     if (message.method === 'tools/call') return call(req, res, message);
     return json(res, { id: message.id, error: { code: -32601, message: 'Method not found' } });

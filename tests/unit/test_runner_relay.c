@@ -319,6 +319,110 @@ static void test_a_call_that_is_given_up_with_its_question_is_cancelled(void **s
     assert_int_equal(r.parked + r.call_count, 0);
 }
 
+/* ---- limits ---- */
+
+static void test_calls_have_a_limit(void **state) {
+    (void)state;
+    while (r.call_count < RELAY_CALLS_MAX)
+        from_caller(0, CALL);
+    assert_int_equal(r.callers[0].calls, RELAY_CALLS_MAX);
+    assert_int_equal(r.callers[0].out.len, 0);
+    from_caller(0, CALL);
+    assert_string_equal(take(&r.callers[0].out), "{\"relay\":\"busy\"}\n");
+    from_server("{\"id\":2,\"result\":{}}");
+    (void)take(&r.callers[0].out);
+    from_caller(0, CALL);
+    assert_int_equal(r.callers[0].out.len, 0);
+}
+
+/* A call, in parts of which one is a text of this length. */
+static bool takes(const char *before, size_t len, const char *behind) {
+    char *text = arena_alloc(r.keep, len + 1);
+
+    memset(text, 'x', len);
+    text[len] = 0;
+    arena_reset(r.arena);
+    return relay_from_caller(&r, &r.callers[0],
+                             text_of(arena_printf(r.keep, "%s%s%s", before, text, behind)));
+}
+
+static void test_ids_tokens_and_users_have_a_limit(void **state) {
+    static const char id[] = "{\"method\":\"m\",\"id\":\"";
+    static const char token[] =
+        "{\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":\"";
+    static const char user[] = "{\"id\":1,\"method\":\"m\",\"relay\":\"";
+
+    (void)state;
+    assert_true(takes(id, RELAY_ID_MAX - 3, "\"}")); /* with quotation marks, and a NUL */
+    assert_false(takes(id, RELAY_ID_MAX - 2, "\"}"));
+    assert_true(takes(token, RELAY_ID_MAX - 3, "\"}}}"));
+    assert_false(takes(token, RELAY_ID_MAX - 2, "\"}}}"));
+    assert_true(takes(user, RELAY_USER_MAX - 1, "\"}"));
+    assert_false(takes(user, RELAY_USER_MAX, "\"}"));
+    assert_int_equal(r.call_count, 3);
+}
+
+static void test_what_a_call_says_after_its_question_is_kept_to_a_limit(void **state) {
+    const char *ticket = park(OF("a"));
+    size_t most;
+
+    (void)state;
+    while (r.calls[2].held.len < RELAY_HELD_MAX) {
+        most = r.calls[2].held.len;
+        from_server(LOG);
+        if (r.calls[2].held.len == most)
+            fail();
+    }
+    most = r.calls[2].held.len;
+    from_server(LOG);
+    assert_int_equal(r.calls[2].held.len, most);
+    from_server("{\"id\":2,\"result\":{\"end\":1}}"); /* the answer always */
+    assert_true(r.calls[2].held.len > most);
+    resume(1, ticket, ANSWER);
+    assert_true(has(take(&r.callers[1].out), "\"end\":1"));
+}
+
+/* ---- JWTs ---- */
+
+#define SIGNED                                                                                     \
+    "{\"id\":1,\"method\":\"tools/call\",\"params\":{},\"relay\":\"a\","                           \
+    "\"mcp-authd/user\":\"first\"}"
+
+static void test_the_jwt_of_a_caller_reaches_the_bridge(void **state) {
+    (void)state;
+    (void)to_server();
+    from_caller(0, SIGNED);
+    assert_true(has(to_server(), "\"mcp-authd/user\":\"first\""));
+    from_caller(0, "{\"relay\":\"renew\",\"mcp-authd/user\":\"second\"}");
+    assert_string_equal(to_server(), "{\"mcp-authd/call\":2,\"mcp-authd/user\":\"second\"}\n");
+    from_caller(1, "{\"relay\":\"renew\",\"mcp-authd/user\":\"other\"}"); /* it has no call */
+    from_caller(0, "{\"relay\":\"renew\"}");
+    assert_string_equal(to_server(), "");
+    relay_renew_service(&r, TEXT_LITERAL("ours"));
+    assert_string_equal(to_server(), "{\"mcp-authd/service\":\"ours\"}\n");
+}
+
+static void test_an_answer_to_a_question_has_the_jwt_of_who_gave_it(void **state) {
+    const char *said;
+
+    (void)state;
+    resume(1, park(SIGNED), ANSWER ",\"mcp-authd/user\":\"newer\"");
+    said = to_server();
+    assert_true(has(said, "{\"mcp-authd/call\":2,\"mcp-authd/user\":\"newer\"}\n"));
+    assert_true(has(said, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"result\":{\"roots\":[]},"
+                          "\"mcp-authd/user\":\"newer\"}"));
+    assert_false(has(take(&r.callers[1].out), "newer"));
+    /* One that nobody gives has none. */
+    from_server("{\"id\":2,\"result\":{}}");
+    (void)park(SIGNED);
+    (void)to_server();
+    r.calls[3].until_ms = clock_monotonic_ms();
+    (void)relay_parked_due(&r);
+    said = to_server();
+    assert_true(has(said, "The client has given no answer"));
+    assert_false(has(said, "mcp-authd/"));
+}
+
 /* ---- revisions ---- */
 
 /* As after a start: what the server is asked first. */
@@ -506,6 +610,11 @@ int main(void) {
         TEST(test_parked_calls_have_a_limit_of_all),
         TEST(test_a_question_that_nobody_answers_ends),
         TEST(test_a_call_that_is_given_up_with_its_question_is_cancelled),
+        TEST(test_calls_have_a_limit),
+        TEST(test_ids_tokens_and_users_have_a_limit),
+        TEST(test_what_a_call_says_after_its_question_is_kept_to_a_limit),
+        TEST(test_the_jwt_of_a_caller_reaches_the_bridge),
+        TEST(test_an_answer_to_a_question_has_the_jwt_of_who_gave_it),
         TEST(test_revisions_are_asked_for_in_their_order),
         TEST(test_a_server_that_is_silent_to_what_it_does_not_know_is_asked_for_the_other),
         TEST(test_changes_are_asked_for_again_with_longer_and_longer_waits),

@@ -21,6 +21,7 @@ static struct exchange_test {
     bool reads, closes; /* … before that, and after it */
     bool waits_no_more;
     int wakes; /* a descriptor that is readable; -1: none */
+    bool is_renewed;
 } x;
 
 static struct instance_key key_of(uint8_t id, uint8_t revision) {
@@ -74,6 +75,23 @@ static enum exchange_end run_for(struct relay_connection *c, int64_t ms) {
 
     x.answered = false;
     return relay_exchange(a, c, &spec);
+}
+
+#define RENEWAL "newer\n"
+static struct text renewal(void *arg) {
+    (void)arg;
+    x.is_renewed = true;
+    return TEXT_LITERAL(RENEWAL);
+}
+
+/* The relay ends with a renewal that it has not read. */
+static int end_after_renewal(void *arg) {
+    (void)arg;
+    if (x.is_renewed && relay >= 0) {
+        (void)close(relay);
+        relay = -1;
+    }
+    return 5;
 }
 
 static enum exchange_end run(struct relay_connection *c) {
@@ -160,6 +178,53 @@ static void a_request_that_was_read_is_lost(void **state) {
     assert_int_equal(run(c), EXCHANGE_ANSWERED);
     x.closes = true;
     assert_int_equal(run(c), EXCHANGE_LOST);
+}
+
+static struct relay_exchange renewed_exchange(int (*before_wait)(void *arg)) {
+    return (struct relay_exchange){.request = TEXT_LITERAL(LINE),
+                                   .file = -1,
+                                   .until_ms = clock_monotonic_ms() + 500,
+                                   .on_line = take_line,
+                                   .answered = &x.answered,
+                                   .before_wait = before_wait,
+                                   .renew = renewal,
+                                   .renew_ms = 20};
+}
+
+static void a_caller_that_waits_sends_newer_lines(void **state) {
+    const struct relay_exchange spec = renewed_exchange(NULL);
+    struct relay_connection *c = connect_as(key_of(1, 1));
+    char sent[64];
+
+    (void)state;
+    assert_int_equal(send(relay, "ready\n", 6, 0), 6);
+    assert_int_equal(relay_exchange(a, c, &spec), EXCHANGE_TIMED_OUT);
+    assert_int_equal(recv(relay, sent, sizeof sent, 0), sizeof sent);
+    assert_memory_equal(sent, LINE RENEWAL RENEWAL, strlen(LINE RENEWAL RENEWAL));
+}
+
+/* Who has not begun to read gets nothing but the request. */
+static void a_relay_that_has_not_spoken_is_sent_no_newer_line(void **state) {
+    const struct relay_exchange spec = renewed_exchange(NULL);
+    struct relay_connection *c = connect_as(key_of(1, 1));
+    char sent[64];
+
+    (void)state;
+    assert_int_equal(relay_exchange(a, c, &spec), EXCHANGE_TIMED_OUT);
+    assert_int_equal(recv(relay, sent, sizeof sent, 0), strlen(LINE));
+}
+
+/* The request may have been read: it must not be sent to another relay. */
+static void a_request_is_lost_when_only_a_newer_line_was_not_read(void **state) {
+    const struct relay_exchange spec = renewed_exchange(end_after_renewal);
+    struct relay_connection *c = connect_as(key_of(1, 1));
+    int end;
+
+    (void)state;
+    assert_int_equal(send(relay, "ready\n", 6, 0), 6);
+    end = relay_exchange(a, c, &spec);
+    assert_true(x.is_renewed);
+    assert_int_equal(end, EXCHANGE_LOST);
 }
 
 static void what_is_said_before_the_end_is_heard(void **state) {
@@ -260,6 +325,9 @@ int main(void) {
         TEST(nothing_is_passed_on_after_the_answer),
         TEST(a_request_that_nobody_has_read_may_be_sent_again),
         TEST(a_request_that_was_read_is_lost),
+        TEST(a_caller_that_waits_sends_newer_lines),
+        TEST(a_relay_that_has_not_spoken_is_sent_no_newer_line),
+        TEST(a_request_is_lost_when_only_a_newer_line_was_not_read),
         TEST(what_is_said_before_the_end_is_heard),
         TEST(a_line_has_a_limit),
         TEST(a_request_that_nobody_waits_for_closes_its_connection),
