@@ -274,10 +274,9 @@ void app_handle(struct app *app, const struct request *rq, enum rc read, struct 
 
 int app_time_limit_s(struct app *app, const struct request *rq) {
     struct loaded_site *s;
-    struct err ignored;
 
-    return find_site(app, rq, &s, &ignored) ? ROUTE_LIMIT_MIN_S
-                                            : routes_time_limit_s(&s->routes, rq->path);
+    return find_site(app, rq, &s, ERR_IGNORED) ? ROUTE_LIMIT_MIN_S
+                                               : routes_time_limit_s(&s->routes, rq->path);
 }
 
 void app_update(struct app *app, const char *path, int64_t at_ms) {

@@ -60,7 +60,6 @@ static bool read_object(struct arena *a, const char *what, const char *text, str
 
 static bool read_json(struct local_call *l) {
     const struct call_options *o = l->options;
-    struct err e;
     bool good =
         read_object(l->arena, "the arguments", o->arguments ? o->arguments : "{}", &l->arguments);
 
@@ -68,7 +67,7 @@ static bool read_json(struct local_call *l) {
         read_object(l->arena, "--claims", o->claims ? o->claims : "{}", &l->given_claims) && good;
     for (unsigned i = 0; i < o->input_count; i++)
         good = read_object(l->arena, "--input", o->inputs[i], &l->inputs[i]) && good;
-    if (json_parse(l->arena, CAPABILITIES, sizeof CAPABILITIES - 1, &l->capabilities, &e))
+    if (json_parse(l->arena, CAPABILITIES, sizeof CAPABILITIES - 1, &l->capabilities, ERR_IGNORED))
         abort();
     return good;
 }
@@ -169,10 +168,9 @@ static enum rc sink_write(struct reply_sink *s, const char *p, size_t len) {
         (struct local_call *)(void *)((char *)s - offsetof(struct local_call, sink));
     const size_t begin = sizeof SSE_DATA - 1;
     struct json *message;
-    struct err e;
 
     if (len > begin && !strncmp(p, SSE_DATA, begin) &&
-        !json_parse(l->arena, p + begin, len - begin, &message, &e))
+        !json_parse(l->arena, p + begin, len - begin, &message, ERR_IGNORED))
         call_report_message(&l->report, message);
     return OK;
 }

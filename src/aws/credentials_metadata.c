@@ -118,10 +118,9 @@ static const char *base_of_mode(const char *mode) {
 }
 
 static bool is_http(struct arena *a, const char *text) {
-    struct err ignored;
     struct url u;
 
-    return !url_parse(a, text, &u, &ignored) && !u.query && !u.fragment &&
+    return !url_parse(a, text, &u, ERR_IGNORED) && !u.query && !u.fragment &&
            (!strcmp(u.scheme, "http") || !strcmp(u.scheme, "https"));
 }
 

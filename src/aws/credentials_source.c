@@ -80,10 +80,9 @@ enum rc aws_read_json(const struct aws_fetch *f, const char *what, const struct 
                       struct aws_credentials *out, struct err *e) {
     struct aws_credential_texts texts;
     struct json *v;
-    struct err why = {0};
     const char *code;
 
-    if (json_parse(f->arena, reply->body, reply->body_len, &v, &why) || !json_is_object(v))
+    if (json_parse(f->arena, reply->body, reply->body_len, &v, ERR_IGNORED) || !json_is_object(v))
         return aws_source_failed(e, "the answer is no JSON object");
     code = json_get_str(v, "Code");
     if (code && strcmp(code, "Success") != 0)

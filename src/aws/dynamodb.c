@@ -185,14 +185,13 @@ static enum meaning read_fault(struct json *body, long status, struct dynamodb_r
 static enum meaning read_reply(struct arena *a, const struct http_reply *reply,
                                struct dynamodb_result *r) {
     struct json *body;
-    struct err e;
 
     r->answer_s = http_date(http_reply_header(reply, "Date"));
     if (!checksum_is_right(reply)) {
         r->fault = "WrongChecksum";
         return UNKNOWN;
     }
-    if (json_parse(a, reply->body, reply->body_len, &body, &e))
+    if (json_parse(a, reply->body, reply->body_len, &body, ERR_IGNORED))
         body = NULL;
     if (reply->status != 200)
         return read_fault(body, reply->status, r);

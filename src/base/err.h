@@ -57,6 +57,9 @@ struct err {
     } position;           /* of the fault in a file of the admin's; line 0: there is none */
 };
 
+/* For who does not ask why something failed. */
+#define ERR_IGNORED (&(struct err){.code = OK})
+
 /* Sets code and public text once; returns code, so `return err_set(e, …)`. */
 enum rc err_set(struct err *e, enum rc code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

@@ -66,14 +66,14 @@ static void derive_issuer(struct config *c, struct arena *a, const struct url *u
 
 const struct config *config_at(const struct config *c, struct arena *a, const char *origin) {
     struct config *at = memcpy(arena_alloc(a, sizeof *at), c, sizeof *c);
-    struct err ignored;
     struct url u;
 
     at->mcp_server_uri = arena_printf(a, "%s/mcp", origin);
-    if (url_parse(a, at->mcp_server_uri, &u, &ignored) || strcmp(u.path, "/mcp") != 0 || u.userinfo)
+    if (url_parse(a, at->mcp_server_uri, &u, ERR_IGNORED) || strcmp(u.path, "/mcp") != 0 ||
+        u.userinfo)
         return NULL;
     derive_resource(at, a, &u);
-    if (url_parse(a, at->auth_proxy_uri, &u, &ignored))
+    if (url_parse(a, at->auth_proxy_uri, &u, ERR_IGNORED))
         return NULL;
     derive_issuer(at, a, &u);
     return at;
@@ -151,11 +151,10 @@ static void check_table(struct loading *l, const char *key, const char *table) {
 
 static void check_proxy(struct loading *l, const char *key, const char *proxy) {
     struct url u;
-    struct err e;
 
-    if (*proxy &&
-        (url_parse(l->c->arena, proxy, &u, &e) || strcmp(u.scheme, "http") != 0 || u.userinfo ||
-         !u.port || !*u.port || (*u.path && strcmp(u.path, "/") != 0) || u.query || u.fragment))
+    if (*proxy && (url_parse(l->c->arena, proxy, &u, ERR_IGNORED) ||
+                   strcmp(u.scheme, "http") != 0 || u.userinfo || !u.port || !*u.port ||
+                   (*u.path && strcmp(u.path, "/") != 0) || u.query || u.fragment))
         config_refuse(l, key, "must be like http://HOST:PORT, without user and password");
 }
 
@@ -184,12 +183,11 @@ static void check_schemes(struct loading *l, const char *key, const char *list) 
 /* A browser sends scheme, host and port; what is more never matches. */
 static const char *origin_of(struct loading *l, const char *word) {
     struct arena *a = l->c->arena;
-    struct err e;
     struct url u;
 
     if (!strcmp(word, "*"))
         return word;
-    if (!strstr(word, "://") || url_parse(a, word, &u, &e) || u.userinfo)
+    if (!strstr(word, "://") || url_parse(a, word, &u, ERR_IGNORED) || u.userinfo)
         config_refuse(l, "ALLOWED_ORIGINS",
                       "%s is no origin, such as https://inspector.example.com",
                       config_shown(l, word));
@@ -202,11 +200,11 @@ static const char *origin_of(struct loading *l, const char *word) {
 
 /* oauth/clients.c says what they mean. A host with a scheme before it would match no client. */
 static void check_clients(struct loading *l, const char *key, const char *list) {
-    struct err e;
     struct url u;
 
     for (const char *word; (word = list_next(l->c->arena, &list));)
-        if (strchr(word, ':') && !url_parse(l->c->arena, word, &u, &e) && u.host && !*u.path)
+        if (strchr(word, ':') && !url_parse(l->c->arena, word, &u, ERR_IGNORED) && u.host &&
+            !*u.path)
             config_refuse(l, key, "write %s for the host, or %s/ for all documents below it",
                           u.host, word);
 }

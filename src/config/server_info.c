@@ -35,9 +35,8 @@ static void check_title(struct loading *l) {
 /* What a browser may be sent to. */
 static void check_page(struct loading *l, const char *key, const char *uri) {
     struct url u;
-    struct err e;
 
-    if (*uri && (url_parse(l->c->arena, uri, &u, &e) || u.userinfo ||
+    if (*uri && (url_parse(l->c->arena, uri, &u, ERR_IGNORED) || u.userinfo ||
                  (strcmp(u.scheme, "https") != 0 &&
                   (strcmp(u.scheme, "http") != 0 || !url_is_loopback(&u)))))
         config_refuse(l, key, "must be an https address");
@@ -46,9 +45,8 @@ static void check_page(struct loading *l, const char *key, const char *uri) {
 /* An https address may stand in a Content-Security-Policy as it is, without what ends a source. */
 static const char *csp_source(struct loading *l, const char *uri) {
     struct url u;
-    struct err e;
 
-    if (!strncmp(uri, "data:", strlen("data:")) || url_parse(l->c->arena, uri, &u, &e))
+    if (!strncmp(uri, "data:", strlen("data:")) || url_parse(l->c->arena, uri, &u, ERR_IGNORED))
         return "data:";
     return url_origin(l->c->arena, &u);
 }

@@ -276,13 +276,12 @@ static bool split_jws(const char *text, size_t len, struct parts *p) {
 
 /* *text, unless it is NULL, is set to the object's text. */
 static const struct json *decode_object(struct arena *a, struct text part, const char **text) {
-    struct err ignored = {0};
     struct json *v;
     size_t len;
     /* With zeros behind it; and there is none in valid JSON. */
     const char *data = (const char *)base64url_decode(a, part.p, part.len, &len);
 
-    if (!data || json_parse(a, data, len, &v, &ignored) || !json_is_object(v))
+    if (!data || json_parse(a, data, len, &v, ERR_IGNORED) || !json_is_object(v))
         return NULL;
     if (text)
         *text = data;

@@ -71,11 +71,10 @@ static bool report_common_failure(struct doctor *d, struct dynamodb *db,
 
 static void report_credentials(struct doctor *d, struct dynamodb *db) {
     struct aws_credentials c;
-    struct err e;
 
     d->check = "credentials";
     if (aws_credentials_get(dynamodb_credentials(db), d->arena,
-                            clock_monotonic_ms() + AWS_CREDENTIALS_WAIT_MS, &c, &e))
+                            clock_monotonic_ms() + AWS_CREDENTIALS_WAIT_MS, &c, ERR_IGNORED))
         return; /* the first call has said it */
     if (c.expires_s)
         doctor_ok(d, "from %s, for another %lld minutes",
@@ -138,8 +137,7 @@ static bool describe_table(struct doctor *d, const struct table *t, struct dynam
     const struct dynamodb_request rq = {.operation = "DescribeTable",
                                         .input = json_new_object(d->arena)};
     struct dynamodb_result r;
-    struct err e;
-    bool done = !dynamodb_call(db, d->arena, &rq, &r, &e);
+    bool done = !dynamodb_call(db, d->arena, &rq, &r, ERR_IGNORED);
 
     if (!done && !report_common_failure(d, db, &r))
         return false;
@@ -161,10 +159,9 @@ static void check_ttl(struct doctor *d, const struct table *t, struct dynamodb *
     const struct dynamodb_request rq = {.operation = "DescribeTimeToLive",
                                         .input = json_new_object(d->arena)};
     struct dynamodb_result r;
-    struct err e;
 
     begin_check(d, t, "time to live");
-    if (dynamodb_call(db, d->arena, &rq, &r, &e)) {
+    if (dynamodb_call(db, d->arena, &rq, &r, ERR_IGNORED)) {
         report_describe_failure(d, t, "DescribeTimeToLive", &r);
         return;
     }
@@ -184,7 +181,6 @@ static void check_permission(struct doctor *d, const struct table *t, struct dyn
                              const char *operation) {
     struct json *input = json_new_object(d->arena);
     struct dynamodb_result r;
-    struct err e;
     enum rc rc, allowed = OK;
 
     begin_check(d, t, operation);
@@ -198,7 +194,8 @@ static void check_permission(struct doctor *d, const struct table *t, struct dyn
     }
     put_key(d->arena, t, input, strcmp(operation, "PutItem") ? "Key" : "Item");
     rc = dynamodb_call(db, d->arena,
-                       &(struct dynamodb_request){.operation = operation, .input = input}, &r, &e);
+                       &(struct dynamodb_request){.operation = operation, .input = input}, &r,
+                       ERR_IGNORED);
     if (rc == allowed)
         doctor_ok(d, "allowed");
     else if (!strcmp(r.fault, "AccessDeniedException"))

@@ -58,11 +58,11 @@ static void check_issuer(struct doctor *d) {
     const char *issuer = NULL, *keys = NULL;
     struct http_reply reply;
     struct json *document;
-    struct err e;
 
     if (!fetch(d, url, &reply))
         return;
-    if (reply.status == 200 && !json_parse(d->arena, reply.body, reply.body_len, &document, &e)) {
+    if (reply.status == 200 &&
+        !json_parse(d->arena, reply.body, reply.body_len, &document, ERR_IGNORED)) {
         issuer = json_get_str(document, "issuer");
         keys = json_get_str(document, "jwks_uri");
     }

@@ -181,11 +181,10 @@ static void check_document(struct doctor *d, const char *name, const char *url, 
     struct http_reply theirs;
     struct reply ours;
     struct exchange x = {&site, &local, &ours};
-    struct err e;
 
     reply_init(&ours, d->arena);
     d->check = name;
-    if (handler(&x, &e) || !fetch(d, &rq, &theirs))
+    if (handler(&x, ERR_IGNORED) || !fetch(d, &rq, &theirs))
         return;
     if (theirs.status != ours.status)
         report_status(d, url, &theirs);
@@ -219,11 +218,10 @@ static const char *expected_challenge(struct doctor *d, const char *authorizatio
     const struct token_claims *claims;
     struct reply rp;
     struct exchange x = {&site, &rq, &rp};
-    struct err e;
 
     site.idp = &idp;
     reply_init(&rp, d->arena);
-    if (!mcp_bearer_auth(&x, &claims, &e))
+    if (!mcp_bearer_auth(&x, &claims, ERR_IGNORED))
         rp.header_count = 0; /* cannot be: TOKEN is none */
     return rp.header_count ? rp.headers[0].value : "";
 }
@@ -309,9 +307,8 @@ static void check_authorization(struct doctor *d) {
 static void check_addresses(struct doctor *d) {
     const struct config *c = d->config;
     struct url u;
-    struct err e;
     const char *issuer =
-        url_parse(d->arena, c->auth_proxy_uri, &u, &e) ? "" : url_origin(d->arena, &u);
+        url_parse(d->arena, c->auth_proxy_uri, &u, ERR_IGNORED) ? "" : url_origin(d->arena, &u);
     bool mcp = check_certificate(d, c->mcp_origin);
     bool same = !strcmp(issuer, c->mcp_origin), auth = same ? mcp : check_certificate(d, issuer);
 
@@ -328,11 +325,10 @@ static void check_addresses(struct doctor *d) {
 void check_public(struct doctor *d) {
     /* An authority of the intranet's own signs the clients' hosts, and this one. */
     const struct http_options options = {.ca_file = d->config->client_metadata_ca_file};
-    struct err e;
 
     if (!(d->config->endpoints & (GROUP_METADATA | GROUP_MCP)))
         return;
-    if (http_client_new(&options, &d->public, &e))
+    if (http_client_new(&options, &d->public, ERR_IGNORED))
         return; /* check_config has said that the file cannot be read */
     check_addresses(d);
     http_client_free(d->public);

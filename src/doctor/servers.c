@@ -79,7 +79,6 @@ struct json *servers_list(struct arena *a, const struct config *c, bool with_sit
 
 struct json *servers_status_file(struct arena *a, const struct config *c) {
     struct json *s;
-    struct err e;
 
-    return json_parse_file(a, c->status_file, STATUS_FILE_MAX, &s, &e) ? NULL : s;
+    return json_parse_file(a, c->status_file, STATUS_FILE_MAX, &s, ERR_IGNORED) ? NULL : s;
 }

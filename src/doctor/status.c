@@ -215,16 +215,14 @@ static void print_status(struct arena *a, const struct json *s, FILE *out) {
 static struct json *read_sites(struct arena *a, const struct config *c, long long pid) {
     const char *path = arena_printf(a, "%s" CONFIG_STATUS_SITES_END, c->status_file);
     struct json *all;
-    struct err e;
 
-    return !access(path, R_OK) && !json_parse_file(a, path, STATUS_SITES_MAX, &all, &e) &&
+    return !access(path, R_OK) && !json_parse_file(a, path, STATUS_SITES_MAX, &all, ERR_IGNORED) &&
                    status_number(all, "pid") == pid
                ? json_get(all, "sites")
                : NULL;
 }
 
 static void print_site(struct arena *a, const struct json *s, FILE *out) {
-
     (void)fprintf(out, "%-24s %9lld %7lld %8lld %7lld %6lld %8lld  %s\n", json_get_str(s, "site"),
                   status_number(s, "requests"), status_number(s, "errors"),
                   status_number(s, "refused"), status_number(s, "logins"),

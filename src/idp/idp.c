@@ -204,10 +204,9 @@ const char *idp_reason(struct arena *a, const char *text) {
 /* Logs what a refusal says. Returns its error code, "" if it has none. */
 static const char *read_refusal(struct call *c) {
     const char *error, *why;
-    struct err ignored = {0};
     struct json *body;
 
-    if (json_parse(c->arena, c->reply.body, c->reply.body_len, &body, &ignored))
+    if (json_parse(c->arena, c->reply.body, c->reply.body_len, &body, ERR_IGNORED))
         return "";
     error = json_get_str(body, "error");
     why = json_get_str(body, "error_description");
@@ -320,10 +319,9 @@ static int64_t lifetime_of(const struct json *body) {
 }
 
 static enum rc read_tokens(struct call *c, struct idp_tokens *out, struct err *e) {
-    struct err ignored = {0};
     struct json *body;
 
-    if (json_parse(c->arena, c->reply.body, c->reply.body_len, &body, &ignored) ||
+    if (json_parse(c->arena, c->reply.body, c->reply.body_len, &body, ERR_IGNORED) ||
         !json_is_object(body))
         return not_the_protocol(e, "not a JSON object");
     const char *access = json_get_str(body, "access_token");
@@ -484,8 +482,7 @@ const struct token_claims *idp_verify(const struct idp *idp, struct arena *a,
 }
 
 bool idp_may_lack_key(const struct idp *idp, struct arena *a, const char *token) {
-    struct err ignored;
     struct jws read;
 
-    return !access_token_read(a, token, &read, &ignored) && keyset_may_lack(idp->keys, read.kid);
+    return !access_token_read(a, token, &read, ERR_IGNORED) && keyset_may_lack(idp->keys, read.kid);
 }

@@ -64,14 +64,13 @@ static bool adopt(struct keyset *k, const char *text, size_t len, int64_t stored
 
 /* Takes what another worker fetched, if it is newer than ours. */
 static bool load_from_cache(struct keyset *k) {
-    struct err ignored = {0};
     struct cache_entry entry;
 
-    if (!k->cache || cache_get(k->cache, k->scratch, k->cache_key, &entry, &ignored))
+    if (!k->cache || cache_get(k->cache, k->scratch, k->cache_key, &entry, ERR_IGNORED))
         return false;
     if (k->set && entry.stored_s <= k->stored_s)
         return false;
-    return adopt(k, entry.value, entry.len, entry.stored_s, &ignored);
+    return adopt(k, entry.value, entry.len, entry.stored_s, ERR_IGNORED);
 }
 
 /* Without a cache that can be used, because the disk is full, each worker counts its fetches for
@@ -152,14 +151,13 @@ static void refresh(struct keyset *k, const char *kid, int64_t now_s) {
                                    .lease_s = KEYSET_REFETCH_S,
                                    .find = find_newer,
                                    .arg = k};
-    struct err e;
     bool waits;
 
     if (load_from_cache(k) && find_fresh(k, kid, now_s))
         return;
     waits = !jwk_set_find(k->set, kid) && may_wait(k, now_s);
     flight.until_ms = clock_monotonic_ms() + (waits ? WAIT_MS : 0);
-    switch (k->cache ? single_flight_begin(&flight, &e) : FLIGHT_ALONE) {
+    switch (k->cache ? single_flight_begin(&flight, ERR_IGNORED) : FLIGHT_ALONE) {
     case FLIGHT_LEADS:
         fetch(k, now_s);
         break;

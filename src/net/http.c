@@ -162,11 +162,10 @@ void http_client_free(struct http_client *c) {
 static bool goes_through_proxy(const struct http_client *c, struct arena *a,
                                const struct http_request *rq) {
     struct url u;
-    struct err ignored;
 
     if (!*c->proxy || c->public_only)
         return *c->proxy != 0;
-    return !rq->is_local && !url_parse(a, rq->url, &u, &ignored) && !strcmp(u.scheme, "https") &&
+    return !rq->is_local && !url_parse(a, rq->url, &u, ERR_IGNORED) && !strcmp(u.scheme, "https") &&
            !url_is_loopback(&u) && !no_proxy_has(c->no_proxy, u.host);
 }
 
@@ -175,9 +174,8 @@ static bool goes_through_proxy(const struct http_client *c, struct arena *a,
 static bool names_refused_address(const struct http_client *c, struct arena *a, const char *url) {
     struct sockaddr_storage address;
     struct url u;
-    struct err ignored;
 
-    return url_parse(a, url, &u, &ignored) || !u.host ||
+    return url_parse(a, url, &u, ERR_IGNORED) || !u.host ||
            (url_host_address(u.host, &address) &&
             !ssrf_filter_allows(&c->filter, (const struct sockaddr *)(const void *)&address));
 }

@@ -117,10 +117,9 @@ static const char *redirect_error(enum rc code) {
  * redirector (RFC 9700 §4.11.2). A program on the user's own computer is no such risk. */
 static bool may_be_sent_unasked(struct site *site, struct arena *a, const struct login *login) {
     struct url u;
-    struct err ignored;
 
     return client_is_trusted(site, a, login->client_id) ||
-           (!url_parse(a, login->redirect_uri, &u, &ignored) && url_is_loopback(&u));
+           (!url_parse(a, login->redirect_uri, &u, ERR_IGNORED) && url_is_loopback(&u));
 }
 
 static enum rc answer_error(struct exchange *x, const struct login *login, const char *error,

@@ -93,10 +93,10 @@ static const char *consent_cookie_name(struct exchange *x) {
  * program may listen, so the user is asked each time. */
 bool consent_cookie_may_have(const struct site *site, struct arena *a, const struct login *login) {
     struct url u;
-    struct err e;
 
-    return site->config->consent_remember_days > 0 && !url_parse(a, login->redirect_uri, &u, &e) &&
-           !strcmp(u.scheme, "https") && !url_is_loopback(&u);
+    return site->config->consent_remember_days > 0 &&
+           !url_parse(a, login->redirect_uri, &u, ERR_IGNORED) && !strcmp(u.scheme, "https") &&
+           !url_is_loopback(&u);
 }
 
 static int by_text(const void *a, const void *b) {
@@ -122,8 +122,8 @@ static const char *sorted_scopes(struct arena *a, const char *scopes) {
 static void hash_of(struct arena *a, const struct login *login, uint8_t out[CONSENT_HASH_LEN]) {
     uint8_t digest[SHA256_LEN];
     struct url u;
-    struct err e;
-    const char *origin = url_parse(a, login->redirect_uri, &u, &e) ? "" : url_origin(a, &u);
+    const char *origin =
+        url_parse(a, login->redirect_uri, &u, ERR_IGNORED) ? "" : url_origin(a, &u);
     const char *text = arena_printf(a, "%s\n%s\n%s\n%s", login->client_id, origin, login->resource,
                                     sorted_scopes(a, login->scope));
 
@@ -147,10 +147,9 @@ static void read_entries(struct exchange *x, const char *browser, struct entry o
     const struct seal_binding binding = consent_binding(x->site, browser);
     int64_t now_s = clock_now_s(&x->site->clock);
     struct plaintext plain;
-    struct err e;
 
     memset(out, 0, CONSENTS_MAX * sizeof *out);
-    if (!cookie || seal_open(x->rq->arena, &binding, cookie, &plain, &e) ||
+    if (!cookie || seal_open(x->rq->arena, &binding, cookie, &plain, ERR_IGNORED) ||
         plain.len != CONSENTS_MAX * sizeof *out)
         return;
     memcpy(out, plain.data, plain.len);
@@ -249,9 +248,8 @@ static const struct template_value *const *scope_items(struct arena *a, const st
 
 static const char *host_of(struct arena *a, const char *uri) {
     struct url u;
-    struct err e;
 
-    return url_parse(a, uri, &u, &e) || !u.host ? "" : u.host;
+    return url_parse(a, uri, &u, ERR_IGNORED) || !u.host ? "" : u.host;
 }
 
 /* Where the answer goes, as a person can judge it: the host, or the scheme of an app. */
@@ -262,9 +260,8 @@ struct destination {
 
 static struct destination destination_of(struct arena *a, const char *redirect_uri) {
     struct url u;
-    struct err e;
 
-    if (url_parse(a, redirect_uri, &u, &e))
+    if (url_parse(a, redirect_uri, &u, ERR_IGNORED))
         return (struct destination){.name = redirect_uri};
     if (strcmp(u.scheme, "https") != 0 && strcmp(u.scheme, "http") != 0)
         return (struct destination){.name = u.scheme, .app = true};

@@ -180,11 +180,11 @@ enum rc client_authenticate(struct site *site, struct arena *a, const struct for
  * later against what is then the client_id. */
 static void take_client_id(struct arena *a, struct form *f) {
     const char *assertion = form_get(f, "client_assertion"), *sub;
-    struct err ignored;
     struct assertion sent;
 
     if (form_get(f, "client_id") || !assertion || f->count == FORM_FIELDS_MAX ||
-        read_assertion(a, assertion, &sent, &ignored) || !(sub = json_get_str(sent.claims, "sub")))
+        read_assertion(a, assertion, &sent, ERR_IGNORED) ||
+        !(sub = json_get_str(sent.claims, "sub")))
         return;
     for (size_t i = 0; i < f->count; i++)
         if (!strcmp(f->fields[i].name, "client_id"))

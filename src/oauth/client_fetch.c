@@ -45,25 +45,23 @@ static const char *cache_key(struct arena *a, const char *prefix,
 /* Checked again when it is read: what is acceptable may have changed since. */
 static bool read_kept(const struct lookup *l, struct kept *out) {
     struct cache_entry entry;
-    struct err ignored;
     const char *text;
     struct json *o;
 
-    if (cache_get(l->site->cache, l->a, l->key, &entry, &ignored))
+    if (cache_get(l->site->cache, l->a, l->key, &entry, ERR_IGNORED))
         return false;
     out->stored_s = entry.stored_s;
-    return !json_parse(l->a, entry.value, entry.len, &o, &ignored) &&
+    return !json_parse(l->a, entry.value, entry.len, &o, ERR_IGNORED) &&
            (text = json_get_str(o, "text")) &&
            json_get_int(o, "fresh_until", &out->fresh_until_s) &&
-           !json_parse(l->a, text, strlen(text), &out->document, &ignored) &&
-           !l->kind->check(l->site->config, l->a, out->document, l->url, &ignored);
+           !json_parse(l->a, text, strlen(text), &out->document, ERR_IGNORED) &&
+           !l->kind->check(l->site->config, l->a, out->document, l->url, ERR_IGNORED);
 }
 
 static bool read_refusal(const struct lookup *l) {
     struct cache_entry entry;
-    struct err ignored;
 
-    if (cache_get(l->site->cache, l->a, l->refusal_key, &entry, &ignored))
+    if (cache_get(l->site->cache, l->a, l->refusal_key, &entry, ERR_IGNORED))
         return false;
     (void)err_set(l->e, ERR_INVALID_CLIENT, "%s", (const char *)entry.value);
     return true;
@@ -240,11 +238,10 @@ static enum rc take_share(const struct lookup *l, int *fd, struct err *e) {
  * there is no limit. */
 static enum rc ask(struct lookup *l) {
     int64_t end_ms = clock_monotonic_ms() + (l->site->has_others ? 0 : LIMIT_WAIT_MS);
-    struct err full;
     int share;
     enum rc rc;
 
-    while ((rc = take_share(l, &share, &full)) && rc != ERR_STORE) {
+    while ((rc = take_share(l, &share, ERR_IGNORED)) && rc != ERR_STORE) {
         if (clock_monotonic_ms() >= end_ms)
             return err_set(l->e, ERR_UPSTREAM,
                            "too many clients are being looked up just now; try again");

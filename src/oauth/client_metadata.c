@@ -68,12 +68,11 @@ static void read_keys(struct arena *a, const struct json *d, const char *client_
                       struct client *out) {
     const char *uri = json_get_str(d, "jwks_uri");
     struct url id, at;
-    struct err ignored;
 
     if (json_is_array(json_get(json_get(d, "jwks"), "keys")))
         out->jwks = json_get(d, "jwks");
-    else if (uri && !url_parse(a, client_id, &id, &ignored) &&
-             !client_id_check(a, uri, &at, &ignored) &&
+    else if (uri && !url_parse(a, client_id, &id, ERR_IGNORED) &&
+             !client_id_check(a, uri, &at, ERR_IGNORED) &&
              !strcmp(url_origin(a, &id), url_origin(a, &at)))
         out->jwks_uri = arena_strdup(a, uri);
 }
@@ -178,7 +177,6 @@ static enum rc check_names(const struct client_document *d, struct err *e) {
 enum rc client_document_read(const struct config *c, struct arena *a,
                              const struct client_document *d, struct client *out, struct err *e) {
     struct url u;
-    struct err ignored;
 
     memset(out, 0, sizeof *out);
     if (check_names(d, e) || check_authentication(a, d, out, e) || check_flows(d->json, e) ||
@@ -186,7 +184,7 @@ enum rc client_document_read(const struct config *c, struct arena *a,
         return e->code;
     out->id = arena_strdup(a, d->client_id);
     out->name = arena_strdup(a, json_get_str(d->json, "client_name"));
-    out->host = url_parse(a, d->client_id, &u, &ignored) || !u.host ? "" : u.host;
+    out->host = url_parse(a, d->client_id, &u, ERR_IGNORED) || !u.host ? "" : u.host;
     return OK;
 }
 
@@ -195,9 +193,8 @@ enum rc client_document_read(const struct config *c, struct arena *a,
  * data:, file: and the like. */
 bool redirect_uri_is_acceptable(const struct config *c, struct arena *a, const char *uri) {
     struct url u;
-    struct err e;
 
-    if (url_parse(a, uri, &u, &e) || u.fragment || u.userinfo)
+    if (url_parse(a, uri, &u, ERR_IGNORED) || u.fragment || u.userinfo)
         return false;
     if (!strcmp(u.scheme, "https"))
         return true;
@@ -215,9 +212,8 @@ static bool same(const char *a, const char *b) {
 static bool differs_in_loopback_port_only(struct arena *a, const char *registered,
                                           const char *uri) {
     struct url r, u;
-    struct err e;
 
-    if (url_parse(a, registered, &r, &e) || url_parse(a, uri, &u, &e))
+    if (url_parse(a, registered, &r, ERR_IGNORED) || url_parse(a, uri, &u, ERR_IGNORED))
         return false;
     return !strcmp(r.scheme, "http") && !strcmp(u.scheme, "http") && url_is_loopback(&r) &&
            same(r.host, u.host) && same(r.path, u.path) && same(r.query, u.query) && !u.userinfo &&

@@ -19,12 +19,11 @@ static enum rc unknown(struct err *e) {
 /* What was registered; NULL: it was not here, or has ended. */
 static struct json *open_registration(struct site *site, struct arena *a, const char *client_id) {
     const struct seal_binding binding = {.keys = site->seal, .purpose = "client"};
-    struct err ignored;
     int64_t expires_s;
     struct json *o;
 
     if (!site->config->dynamic_registration || strlen(client_id) > DYNAMIC_CLIENT_ID_LEN_MAX ||
-        seal_open_json(a, &binding, client_id + sizeof PREFIX - 1, &o, &ignored) ||
+        seal_open_json(a, &binding, client_id + sizeof PREFIX - 1, &o, ERR_IGNORED) ||
         !json_get_int(o, "end", &expires_s) || expires_s <= clock_now_s(&site->clock))
         return NULL;
     return o;

@@ -110,9 +110,8 @@ static bool url_matches(const char *item, const char *client_id) {
 }
 
 bool client_list_has(struct arena *a, const char *list, const char *client_id) {
-    struct err ignored;
     struct url u;
-    bool is_url = !url_parse(a, client_id, &u, &ignored) && u.host && !strcmp(u.scheme, "https");
+    bool is_url = !url_parse(a, client_id, &u, ERR_IGNORED) && u.host && !strcmp(u.scheme, "https");
 
     for (const char *w; (w = list_next(a, &list));)
         if (url_matches(w, client_id) || (is_url && host_matches(w, u.host)))

@@ -10,11 +10,10 @@
 
 bool machine_form_read(struct exchange *x, struct form *f) {
     const char *grant;
-    struct err ignored;
 
     if (!*x->site->config->idp.machine_client_ids ||
         !request_has_type(x->rq, "application/x-www-form-urlencoded") ||
-        form_read(x->rq->arena, x->rq->body, x->rq->body_len, f, &ignored))
+        form_read(x->rq->arena, x->rq->body, x->rq->body_len, f, ERR_IGNORED))
         return false;
     grant = form_get(f, "grant_type");
     return grant && !strcmp(grant, "client_credentials");

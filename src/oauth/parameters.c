@@ -52,11 +52,10 @@ bool scopes_were_granted(const struct config *config, struct arena *a, const cha
 /* Without a slash at its end, which makes no difference to anybody. */
 static const char *canonical(struct arena *a, const char *uri) {
     struct url u;
-    struct err ignored;
     const char *path;
     size_t len;
 
-    if (url_parse(a, uri, &u, &ignored) || !u.host || u.userinfo || u.fragment) /* RFC 8707 §2 */
+    if (url_parse(a, uri, &u, ERR_IGNORED) || !u.host || u.userinfo || u.fragment) /* RFC 8707 §2 */
         return NULL;
     path = url_normal_path(a, &u);
     len = strlen(path);

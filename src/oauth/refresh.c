@@ -73,9 +73,8 @@ static const char *family_key(struct arena *a, const char *kind, const struct re
 static bool get_used(struct site *site, struct arena *a, const struct refresh_grant *g,
                      struct used *out) {
     struct cache_entry entry;
-    struct err ignored;
 
-    if (cache_get(site->cache, a, family_key(a, "family", g), &entry, &ignored) ||
+    if (cache_get(site->cache, a, family_key(a, "family", g), &entry, ERR_IGNORED) ||
         entry.len != sizeof *out)
         return false;
     memcpy(out, entry.value, sizeof *out);
@@ -185,12 +184,11 @@ static void keep_answer(const struct refresh *r, const struct idp_tokens *t) {
 static bool read_answer(const struct refresh *r, struct idp_tokens *out) {
     int64_t now_s = clock_now_s(&r->site->clock), ends_s;
     struct cache_entry entry;
-    struct err ignored;
     const struct seal_binding binding = answer_binding(r);
     struct json *o;
 
-    if (cache_get(r->site->cache, r->a, r->answer_key, &entry, &ignored) ||
-        seal_open_json(r->a, &binding, entry.value, &o, &ignored) ||
+    if (cache_get(r->site->cache, r->a, r->answer_key, &entry, ERR_IGNORED) ||
+        seal_open_json(r->a, &binding, entry.value, &o, ERR_IGNORED) ||
         !json_get_int(o, "ends", &ends_s) || ends_s - now_s < EXPIRES_IN_MIN_S)
         return false;
     *out = (struct idp_tokens){.access_token = json_get_str(o, "access_token"),

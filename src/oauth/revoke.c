@@ -40,8 +40,7 @@ static enum rc revoke(struct exchange *x, const struct form *f, bool *found, str
     const struct token_claims *claims = NULL;
     struct refresh_token t = {.client_id = form_get(f, "client_id"), .sealed = token};
     struct idp_token access;
-    struct err why;
-    bool refresh = !refresh_open(x->site, x->rq->arena, &t, &why);
+    bool refresh = !refresh_open(x->site, x->rq->arena, &t, ERR_IGNORED);
 
     *found = refresh;
     if (client_authenticate(x->site, x->rq->arena, f, refresh && *t.grant.must_authenticate, e))

@@ -302,9 +302,8 @@ static void serve(struct worker *w, int fd, bool waited) {
 /* For the status: a parked call is admitted already. 0: there is one site, or it is no more. */
 static uint32_t site_of(const struct worker *w, const struct request *rq) {
     struct site_of_request site = {0};
-    struct err ignored;
 
-    return w->args->sites->entries && !app_admit(w->app, rq, &site, &ignored) ? site.number : 0;
+    return w->args->sites->entries && !app_admit(w->app, rq, &site, ERR_IGNORED) ? site.number : 0;
 }
 
 /* Continues a parked call. */

@@ -270,8 +270,7 @@ enum rc cache_get(struct cache *c, struct arena *a, const char *key, struct cach
 
 bool cache_has(struct cache *c, const char *key) {
     struct record record;
-    struct err e;
-    enum rc rc = begin_find(c, false, key, &record, &e);
+    enum rc rc = begin_find(c, false, key, &record, ERR_IGNORED);
 
     lmdb_abort(record.txn);
     return rc == OK;

@@ -231,12 +231,11 @@ static int reopen(struct lmdb *db) {
 static void open_limit(struct lmdb *db) {
     const struct concurrency_options options = concurrency_exclusive(db->workers, LMDB_SLOW_MS);
     char path[PATH_MAX];
-    struct err ignored;
 
     if (db->writers || !db->env)
         return;
     (void)snprintf(path, sizeof path, "%s/" LIMIT_FILE, db->path);
-    (void)!concurrency_limit_open(path, &options, &db->writers, &ignored);
+    (void)!concurrency_limit_open(path, &options, &db->writers, ERR_IGNORED);
 }
 
 enum rc lmdb_open(const char *dir, size_t max_bytes, unsigned workers, struct lmdb **out,

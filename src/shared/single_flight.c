@@ -45,8 +45,7 @@ enum flight_result single_flight_begin(struct single_flight *f, struct err *e) {
  * expires. */
 void single_flight_end(const struct single_flight *f) {
     const struct cache_entry own = {.value = f->owner, .len = sizeof f->owner};
-    struct err ignored;
     lease_key key;
 
-    (void)!cache_swap(f->cache, make_key(f, key), &own, NULL, &ignored);
+    (void)!cache_swap(f->cache, make_key(f, key), &own, NULL, ERR_IGNORED);
 }

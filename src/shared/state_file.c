@@ -123,10 +123,9 @@ void mapped_file_close(struct mapped_file *m) {
 
 bool mapped_file_ready(struct mapped_file *m) {
     struct stat st;
-    struct err ignored;
 
     if (m->map && !fstat(m->fd, &st) && (size_t)st.st_size >= m->size)
         return true;
     close_file(m);
-    return !open_file(m, &ignored);
+    return !open_file(m, ERR_IGNORED);
 }

@@ -194,7 +194,6 @@ static enum rc open_store(const struct store_options *o, struct session_store **
                           struct err *e) {
     struct lmdb_sessions *l = xcalloc(1, sizeof *l);
     const char *dir;
-    struct err ignored;
     enum rc rc;
 
     l->base = (struct session_store){&session_store_lmdb, o->clock};
@@ -202,7 +201,7 @@ static enum rc open_store(const struct store_options *o, struct session_store **
     *out = &l->base;
     dir = arena_printf(l->scratch, "%s/sessions", o->config->state_dir);
     rc = cache_open(dir, o->config->workers_max, o->clock, &l->cache, e);
-    (void)!marks_open(arena_printf(l->scratch, "%s/ended", dir), &l->ended, &ignored);
+    (void)!marks_open(arena_printf(l->scratch, "%s/ended", dir), &l->ended, ERR_IGNORED);
     return rc;
 }
 

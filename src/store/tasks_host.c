@@ -101,9 +101,8 @@ static enum rc get(struct task_store *s, struct arena *a, const char *id, struct
 static bool is_lost(struct task_store *s, const struct task_record *in) {
     struct arena *a = arena_new(RENEW_ARENA_MAX);
     struct task_record now;
-    struct err ignored;
     bool lost = in->version && in->ttl > clock_now_s(s->clock) &&
-                get(s, a, in->id, &now, &ignored) == ERR_MISSING;
+                get(s, a, in->id, &now, ERR_IGNORED) == ERR_MISSING;
 
     arena_free(a);
     return lost;
