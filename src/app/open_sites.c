@@ -73,8 +73,7 @@ static enum rc make_folder(const char *path, struct err *e) {
     if (!mkdir(path, 0700) || errno == EEXIST)
         return OK;
     (void)err_set(e, ERR_STORE, "the site's state is not available");
-    err_detail(e, "%s cannot be made: %s", path, strerror(errno));
-    return e->code;
+    return err_detail(e, "%s cannot be made: %s", path, strerror(errno));
 }
 
 /* A site's state is in a folder of the host's, which its first request makes. */

@@ -19,8 +19,7 @@ enum rc aws_source_error(struct err *e, enum rc code, const char *fmt, ...) {
                   code == ERR_UPSTREAM
                       ? "a service that is needed cannot be reached; try again later"
                       : "the server has no access to a service that is needed");
-    err_detail(e, "AWS credentials: %s", why);
-    return code;
+    return err_detail(e, "AWS credentials: %s", why);
 }
 
 enum rc aws_source_ask(const struct aws_fetch *f, const struct http_request *rq,

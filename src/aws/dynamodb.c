@@ -405,7 +405,6 @@ enum rc dynamodb_call(struct dynamodb *d, struct arena *a, const struct dynamodb
         return err_set(e, ERR_CONFLICT, "the condition of the %s failed", rq->operation);
     (void)err_set(e, ERR_STORE, "the %s is not available; try again in a few seconds",
                   d->options.what);
-    err_detail(e, "DynamoDB %s: %s %s%s", rq->operation, out->fault, out->message,
-               advice(d, a, out->fault));
-    return e->code;
+    return err_detail(e, "DynamoDB %s: %s %s%s", rq->operation, out->fault, out->message,
+                      advice(d, a, out->fault));
 }

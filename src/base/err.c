@@ -16,12 +16,13 @@ enum rc err_set(struct err *e, enum rc code, const char *fmt, ...) {
     return code;
 }
 
-void err_detail(struct err *e, const char *fmt, ...) {
+enum rc err_detail(struct err *e, const char *fmt, ...) {
     va_list ap;
 
     va_start(ap, fmt);
     (void)vsnprintf(e->detail, sizeof e->detail, fmt, ap);
     va_end(ap);
+    return e->code;
 }
 
 void err_print(FILE *out, const char *path, const struct err *e) {

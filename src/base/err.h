@@ -63,8 +63,8 @@ struct err {
 /* Sets code and public text once; returns code, so `return err_set(e, …)`. */
 enum rc err_set(struct err *e, enum rc code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Adds what only the log may see. */
-void err_detail(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Adds what only the log may see; returns e's code too. */
+enum rc err_detail(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* For an admin, a line: PATH[:LINE:COLUMN]: text. */
 void err_print(FILE *out, const char *path, const struct err *e);

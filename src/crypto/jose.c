@@ -175,8 +175,7 @@ static bool jwk_read(struct arena *a, const struct json *key, struct jwk *out) {
 
 static enum rc unusable_set(struct err *e, const char *why) {
     err_set(e, ERR_UPSTREAM, "the identity provider's key set cannot be used");
-    err_detail(e, "key set: %s", why);
-    return ERR_UPSTREAM;
+    return err_detail(e, "key set: %s", why);
 }
 
 /* Adds the key if it can be used; of two with one id the first counts. False if the set is full. */

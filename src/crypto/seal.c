@@ -45,8 +45,7 @@ _Static_assert(SEAL_KEY_LEN == SHA256_LEN && SEAL_KEY_LEN == CHACHA_POLY1305_KEY
 
 static enum rc unusable(struct err *e, const char *path, const char *why) {
     err_set(e, ERR_MISCONFIGURED, "the sealing key file cannot be used");
-    err_detail(e, "%s: %s", path, why);
-    return ERR_MISCONFIGURED;
+    return err_detail(e, "%s: %s", path, why);
 }
 
 /* ---- reading ---- */

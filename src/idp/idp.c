@@ -175,8 +175,7 @@ static enum rc call_send(struct call *c, const char *url, enum metric_upstream c
     if (!http_fetch(c->idp->http, c->arena, &rq, &c->reply, &why))
         return OK;
     (void)err_set(e, ERR_UPSTREAM, "the identity provider did not answer; try again later");
-    err_detail(e, "%s endpoint: %s", c->endpoint, *why.detail ? why.detail : why.text);
-    return e->code;
+    return err_detail(e, "%s endpoint: %s", c->endpoint, *why.detail ? why.detail : why.text);
 }
 
 const char *idp_reason(struct arena *a, const char *text) {
@@ -257,9 +256,8 @@ static enum rc token_refused(struct call *c, const struct refusal *known, struct
     (void)err_set(e, known->errors ? known->code : ERR_UPSTREAM, "%s",
                   known->errors ? known->text
                                 : "the identity provider is not available; try again later");
-    err_detail(e, "token endpoint: status=%ld error=%s", c->reply.status,
-               error_code(c->arena, error));
-    return e->code;
+    return err_detail(e, "token endpoint: status=%ld error=%s", c->reply.status,
+                      error_code(c->arena, error));
 }
 
 /* RFC 9110 §15.5: asking again changes nothing, but after a timeout or too many requests. */
@@ -277,14 +275,12 @@ static enum rc revocation_refused(struct call *c, struct err *e) {
                       "the identity provider does not let this server revoke tokens");
     else
         (void)err_set(e, ERR_UPSTREAM, "the identity provider is not available; try again later");
-    err_detail(e, "revocation endpoint: status=%ld", c->reply.status);
-    return e->code;
+    return err_detail(e, "revocation endpoint: status=%ld", c->reply.status);
 }
 
 static enum rc not_the_protocol(struct err *e, const char *what) {
     err_set(e, ERR_UPSTREAM, "the identity provider did not answer as it should; try again later");
-    err_detail(e, "token endpoint: status=200 %s", what);
-    return ERR_UPSTREAM;
+    return err_detail(e, "token endpoint: status=200 %s", what);
 }
 
 /* RFC 6749 §5.1: scope may be left out of the answer when it is what was asked for; what the access

@@ -411,9 +411,8 @@ enum rc http_certificates(struct arena *a, const char *url, long timeout_ms, str
     if (!code && !b.overflow && b.len)
         return OK;
     (void)err_set(e, ERR_UPSTREAM, "the server showed no certificate");
-    if (b.overflow)
-        err_detail(e, "its certificates are too long");
-    else
-        err_detail(e, "%s", *error_text ? error_text : curl_easy_strerror(code));
-    return e->code;
+    return err_detail(e, "%s",
+                      b.overflow    ? "its certificates are too long"
+                      : *error_text ? error_text
+                                    : curl_easy_strerror(code));
 }

@@ -143,8 +143,7 @@ static void catch_faults(void) {
 
 static enum rc failed(struct err *e, const char *what, int code) {
     (void)err_set(e, ERR_STORE, "this host's store is not available");
-    err_detail(e, "%s: %s", what, mdb_strerror(code));
-    return e->code;
+    return err_detail(e, "%s: %s", what, mdb_strerror(code));
 }
 
 /* LMDB's errors for a damaged file. All processes use the same map size, so a file that is longer
@@ -335,8 +334,8 @@ enum rc lmdb_begin(struct lmdb *db, bool write, struct lmdb_txn **out, struct er
     open_limit(db);
     if (write && concurrency_limit_enter(db->writers)) {
         (void)failed(e, db->path, 0);
-        err_detail(e, "%s: the previous writer has not finished: the disk is slow", db->path);
-        return e->code;
+        return err_detail(e, "%s: the previous writer has not finished: the disk is slow",
+                          db->path);
     }
     code = begin(db, write);
     if (code) {

@@ -99,8 +99,7 @@ static void make_room(int dir_fd, const char *name, int64_t now_s) {
 
 static enum rc failed(struct err *e, const char *what) {
     (void)err_set(e, ERR_STORE, "the stream cannot be kept");
-    err_detail(e, "%s: %s", what, strerror(errno));
-    return e->code;
+    return err_detail(e, "%s: %s", what, strerror(errno));
 }
 
 struct replay_log *replay_log_adopt(int fd, size_t len) {

@@ -164,8 +164,8 @@ static enum rc delete_session(struct session_store *s, struct arena *a, const ch
         return err_set(e, ERR_CONFLICT, "the login is over");
     if (rc == ERR_CONFLICT) {
         (void)err_set(e, ERR_STORE, "the session store is not available");
-        err_detail(e, "DynamoDB DeleteItem: gone after a try without an answer (%s)", r.fault);
-        return e->code;
+        return err_detail(e, "DynamoDB DeleteItem: gone after a try without an answer (%s)",
+                          r.fault);
     }
     return rc ? rc : decode(&dynamodb_of(s)->table, json_get(r.output, "Attributes"), out, e);
 }

@@ -52,8 +52,7 @@ static enum rc decode(struct arena *a, const struct cache_entry *entry, struct s
         !json_get_int(o, "state", &state) || !json_get_str(o, "browser") ||
         !json_get_str(o, "login") || !json_get_str(o, "grant")) {
         (void)err_set(e, ERR_STORE, "the session store is not available");
-        err_detail(e, "a session record is damaged or of another version");
-        return e->code;
+        return err_detail(e, "a session record is damaged or of another version");
     }
     out->ttl = entry->stored_s + entry->ttl_s;
     out->state = (enum session_state)state;

@@ -111,8 +111,7 @@ bool item_number(const struct json *item, const char *name, int64_t *out) {
 
 enum rc item_damaged(struct err *e, const char *store, const char *why) {
     (void)err_set(e, ERR_STORE, "the %s is not available", store);
-    err_detail(e, "an item of the %s %s", store, why);
-    return e->code;
+    return err_detail(e, "an item of the %s %s", store, why);
 }
 
 struct expression expression_new(struct arena *a, const char *condition,
@@ -140,8 +139,7 @@ enum rc table_call(const struct table *t, struct arena *a, const struct dynamodb
 
     if (concurrency_limit_enter(t->limit)) {
         (void)err_set(e, ERR_STORE, "the %s does not answer; try again later", t->what);
-        err_detail(e, "DynamoDB %s: not asked, since others wait for it", rq->operation);
-        return e->code;
+        return err_detail(e, "DynamoDB %s: not asked, since others wait for it", rq->operation);
     }
     slow_until_ms = clock_monotonic_ms() + TABLE_SLOW_CALL_MS;
     limited.until_ms = is_slow && slow_until_ms < until_ms ? slow_until_ms : until_ms;
