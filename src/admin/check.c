@@ -7,6 +7,7 @@
 #include "admin/site.h"
 #include "app/app.h"
 #include "app/site_set.h"
+#include "base/problems.h"
 
 #define EXIT_WRONG 2
 
@@ -66,14 +67,13 @@ int check_all(const char *config_path) {
 
 /* The lines that are of this site or of mcp-authd.conf go to stderr. Returns how many others there
  * are. */
-static unsigned print_own(const struct site_job *j, char *lines) {
+static unsigned print_own(const struct site_job *j, struct problems *lines) {
     const char *own[] = {arena_printf(j->arena, "%s/%s" SITE_FILE_END ":", j->dir, j->name),
                          arena_printf(j->arena, "site %s:", j->name),
                          arena_printf(j->arena, "%s:", j->config_path)};
     unsigned others = 0;
-    char *save = NULL;
 
-    for (char *line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (const char *line; (line = problems_next(lines));) {
         bool is_own = false;
 
         for (size_t i = 0; i < sizeof own / sizeof *own; i++)
@@ -111,19 +111,15 @@ static int try_as_service(struct site_set *set, const char *name) {
 int site_check_file(const struct site_job *j, const char *file, struct site_set **set,
                     const struct config **config) {
     const struct config_candidate candidate = {j->name, file};
-    char *problems = NULL;
-    unsigned others;
-    size_t len, i;
-    FILE *f = open_memstream(&problems, &len);
+    struct problems problems;
     int status = EXIT_WRONG;
+    unsigned others;
+    size_t i;
 
-    if (!f)
-        out_of_memory("stream", 0);
     *config = NULL;
-    *set = site_set_load_candidate(j->config_path, &candidate, f);
-    (void)fclose(f);
-    others = print_own(j, problems);
-    free(problems);
+    problems_begin(&problems);
+    *set = site_set_load_candidate(j->config_path, &candidate, problems.f);
+    others = print_own(j, &problems);
     i = *set ? config_sites_find((*set)->config, j->name) : 0;
     if (*set && i < (*set)->config->count) {
         *config = (*set)->config->all[i].config;

@@ -112,24 +112,19 @@ void check_config(struct doctor *d) {
 
 void check_outputs(struct doctor *d) {
     const struct config *c = d->config;
-    char *problems = NULL;
-    size_t len;
-    FILE *f = open_memstream(&problems, &len);
+    struct problems problems;
 
-    if (!f)
-        return;
+    problems_begin(&problems);
     app_become_service(c);
-    if (app_check_outputs(c, f))
+    if (app_check_outputs(c, problems.f))
         doctor_ok(d, "audit log %s, metrics %s, status %s",
                   *c->audit_log ? c->audit_log : "among the lines of the log",
                   !c->metrics_emf        ? "off"
                   : *c->metrics_emf_file ? c->metrics_emf_file
                                          : "among the lines of the log",
                   c->status_file);
-    (void)fclose(f);
-    doctor_report_lines(d, VERDICT_FAIL, "let the service's user write there, or name another file",
-                        problems);
-    free(problems);
+    (void)doctor_report_lines(
+        d, VERDICT_FAIL, "let the service's user write there, or name another file", &problems);
 }
 
 /* ---- the folders that an admin fills: pinned clients, and manifests. Read by the loaders of the
@@ -154,10 +149,8 @@ static unsigned load_folder(const struct config *c, enum catalog_kind kind, FILE
 
 static void check_folder(struct doctor *d, const char *name, const char *path,
                          enum catalog_kind kind) {
-    char *problems = NULL;
+    struct problems problems;
     unsigned bad;
-    size_t len;
-    FILE *f;
 
     if (!*path)
         return; /* switched off */
@@ -166,58 +159,45 @@ static void check_folder(struct doctor *d, const char *name, const char *path,
         doctor_warn(d, "make it, or let the service's user read it", "%s cannot be read", path);
         return;
     }
-    if (!(f = open_memstream(&problems, &len)))
-        return;
-    bad = load_folder(d->config, kind, f);
-    (void)fclose(f);
-    if (bad)
-        doctor_report_lines(d, VERDICT_WARN, "correct it; it is not used until then", problems);
-    else if (len)
-        doctor_report_lines(d, VERDICT_WARN, "it is served as it is; see docs/tools.md", problems);
-    else
+    problems_begin(&problems);
+    bad = load_folder(d->config, kind, problems.f);
+    if (!doctor_report_lines(d, VERDICT_WARN,
+                             bad ? "correct it; it is not used until then"
+                                 : "it is served as it is; see docs/tools.md",
+                             &problems))
         doctor_ok(d, "%s", path);
-    free(problems);
 }
 
 /* All manifests are read for it, whose own problems are reported above. */
 static bool load_rules(const struct config *c, FILE *problems) {
     struct catalog *catalog = catalog_new(c, &executor_sources);
     bool good = catalog_update_rules(catalog, problems);
-    char *known = NULL;
-    size_t len;
-    FILE *f = open_memstream(&known, &len);
+    struct problems known;
 
-    for (enum catalog_kind kind = 0; f && kind < CATALOG_KINDS; kind++)
-        (void)catalog_load(catalog, kind, f);
-    if (f) {
-        (void)catalog_servers_update(catalog, f);
-        (void)fclose(f);
-        if (good)
-            catalog_warn_rules(catalog, problems);
-    }
+    problems_begin(&known);
+    for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++)
+        (void)catalog_load(catalog, kind, known.f);
+    (void)catalog_servers_update(catalog, known.f);
+    problems_end(&known, NULL);
+    if (good)
+        catalog_warn_rules(catalog, problems);
     catalog_free(catalog);
-    free(known);
     return good;
 }
 
 static void check_access_rules(struct doctor *d) {
-    char *problems = NULL;
-    size_t len;
-    FILE *f = *d->config->access_file ? open_memstream(&problems, &len) : NULL;
+    struct problems problems;
     bool good;
 
-    if (!f)
+    if (!*d->config->access_file)
         return;
-    good = load_rules(d->config, f);
-    (void)fclose(f);
-    if (!good)
-        doctor_report_lines(d, VERDICT_FAIL, "correct it; the daemon does not start with it",
-                            problems);
-    else if (len)
-        doctor_report_lines(d, VERDICT_WARN, "is its name right? See docs/access.md", problems);
-    else
+    problems_begin(&problems);
+    good = load_rules(d->config, problems.f);
+    if (!doctor_report_lines(d, good ? VERDICT_WARN : VERDICT_FAIL,
+                             good ? "is its name right? See docs/access.md"
+                                  : "correct it; the daemon does not start with it",
+                             &problems))
         doctor_ok(d, "%s", d->config->access_file);
-    free(problems);
 }
 
 void check_directories(struct doctor *d) {

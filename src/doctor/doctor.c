@@ -37,11 +37,13 @@ void doctor_report(struct doctor *d, enum verdict verdict, const char *advice, c
     json_add(d->checks, o);
 }
 
-void doctor_report_lines(struct doctor *d, enum verdict verdict, const char *advice, char *lines) {
-    char *save = NULL;
+unsigned doctor_report_lines(struct doctor *d, enum verdict verdict, const char *advice,
+                             struct problems *lines) {
+    unsigned count = 0;
 
-    for (char *l = strtok_r(lines, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+    for (const char *l; (l = problems_next(lines)); count++)
         doctor_report(d, verdict, advice, "%s", l);
+    return count;
 }
 
 const char *doctor_user_name(struct doctor *d, uid_t uid) {
@@ -126,18 +128,13 @@ static void run_checks(struct doctor *d, const struct config_sites *sites, const
 
 /* The configuration is the first check: without it there are no others. */
 static struct site_set *load(struct doctor *d, const char *path) {
-    char *problems = NULL;
-    size_t len;
-    FILE *f = open_memstream(&problems, &len);
+    struct problems problems;
     struct site_set *sites;
 
-    if (!f)
-        return NULL;
+    problems_begin(&problems);
     d->check = "configuration";
-    sites = site_set_load(path, NULL, f);
-    (void)fclose(f);
-    doctor_report_lines(d, VERDICT_FAIL, "", problems);
-    free(problems);
+    sites = site_set_load(path, NULL, problems.f);
+    (void)doctor_report_lines(d, VERDICT_FAIL, "", &problems);
     if (sites)
         doctor_ok(d, "%s", path);
     return sites;

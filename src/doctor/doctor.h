@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/json.h"
+#include "base/problems.h"
 #include "config/config.h"
 #include "net/http.h"
 
@@ -38,8 +39,9 @@ void doctor_report(struct doctor *d, enum verdict verdict, const char *advice, c
 #define doctor_ok(d, ...) doctor_report(d, VERDICT_OK, "", __VA_ARGS__)
 #define doctor_warn(d, advice, ...) doctor_report(d, VERDICT_WARN, advice, __VA_ARGS__)
 #define doctor_fail(d, advice, ...) doctor_report(d, VERDICT_FAIL, advice, __VA_ARGS__)
-/* The same for each line that a loader wrote. */
-void doctor_report_lines(struct doctor *d, enum verdict verdict, const char *advice, char *lines);
+/* The same for each line that a loader wrote; returns how many there were. */
+unsigned doctor_report_lines(struct doctor *d, enum verdict verdict, const char *advice,
+                             struct problems *lines);
 /* The name of a user; its number if it has none. */
 const char *doctor_user_name(struct doctor *d, uid_t uid);
 /* The check "clock": compares this host's clock with the Date of an answer (0: it had none). */

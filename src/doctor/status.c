@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/problems.h"
 #include "config/sites.h"
 #include "doctor/servers.h"
 #include "doctor/status_quotas.h"
@@ -253,17 +254,18 @@ static bool has_file(const struct config *c, const char *site) {
 
 /* Nothing, if its file is wrong. */
 static void add_site_quotas(struct arena *a, const struct status_options *o, struct json *found) {
-    FILE *ignored = fopen("/dev/null", "we");
-    struct config_sites *sites =
-        ignored ? config_sites_load(o->config_path, NULL, NULL, ignored) : NULL;
     const char *name = strcmp(o->site, METRIC_SITE_HOST) ? o->site : "";
-    const size_t i = sites ? config_sites_find(sites, name) : 0;
+    struct config_sites *sites;
+    struct problems ignored;
+    size_t i;
 
+    problems_begin(&ignored);
+    sites = config_sites_load(o->config_path, NULL, NULL, ignored.f);
+    problems_end(&ignored, NULL);
+    i = sites ? config_sites_find(sites, name) : 0;
     if (sites && i < sites->count)
         status_quotas_add(a, sites->all[i].config, found);
     config_sites_free(sites);
-    if (ignored)
-        (void)fclose(ignored);
 }
 
 static int show_site(struct arena *a, const struct config *c, const struct json *sites,

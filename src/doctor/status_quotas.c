@@ -1,6 +1,7 @@
 #include "doctor/status_quotas.h"
 
 #include "base/clock.h"
+#include "base/problems.h"
 #include "catalog/servers.h"
 #include "exec/executor.h"
 #include "exec/limits.h"
@@ -37,23 +38,23 @@ static void add_list(struct listing *l, const struct list *entries) {
 
 void status_quotas_add(struct arena *a, const struct config *c, struct json *status) {
     struct listing l = {a, c, json_new_array(a)};
-    FILE *ignored = fopen("/dev/null", "we");
-    struct catalog *catalog =
-        c->endpoints & GROUP_MCP && ignored ? catalog_new(c, &executor_sources) : NULL;
+    struct problems ignored;
+    struct catalog *catalog;
 
-    for (enum catalog_kind kind = 0; catalog && kind < CATALOG_KINDS; kind++) {
-        (void)catalog_load(catalog, kind, ignored);
+    if (!(c->endpoints & GROUP_MCP))
+        return;
+    catalog = catalog_new(c, &executor_sources);
+    problems_begin(&ignored);
+    for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++) {
+        (void)catalog_load(catalog, kind, ignored.f);
         for (size_t i = 0; i < CATALOG_LISTS_MAX; i++)
             add_list(&l, &catalog->sets[kind]->lists[i]);
     }
-    if (catalog) {
-        (void)catalog_servers_update(catalog, ignored);
-        for (size_t i = 0; catalog_server(catalog, i); i++)
-            add(&l, catalog_server(catalog, i)->quota);
-    }
+    (void)catalog_servers_update(catalog, ignored.f);
+    problems_end(&ignored, NULL);
+    for (size_t i = 0; catalog_server(catalog, i); i++)
+        add(&l, catalog_server(catalog, i)->quota);
     catalog_free(catalog);
-    if (ignored)
-        (void)fclose(ignored);
     if (json_len(l.list))
         json_put(status, "quotas", l.list);
 }
