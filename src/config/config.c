@@ -231,14 +231,6 @@ void config_on_provider(void (*check)(struct loading *l)) {
     check_provider = check;
 }
 
-static void set_values(struct loading *l) {
-    struct config *c = l->c;
-
-    c->mcp_path = c->mcp_origin = c->auth_path = c->callback_uri = c->prm_uri = "";
-    for (size_t i = 0; i < config_key_count; i++)
-        set_value(l, i);
-}
-
 void loading_begin(struct loading *l, const char *path, FILE *errors) {
     struct arena *a = arena_new(CONFIG_ARENA_MAX);
 
@@ -250,7 +242,11 @@ void loading_begin(struct loading *l, const char *path, FILE *errors) {
 }
 
 void loading_finish(struct loading *l) {
-    set_values(l);
+    struct config *c = l->c;
+
+    c->mcp_path = c->mcp_origin = c->auth_path = c->callback_uri = c->prm_uri = "";
+    for (size_t i = 0; i < config_key_count; i++)
+        set_value(l, i);
     config_derive_files(l);
     if (!l->host)
         config_derive_sites_dir(l);
@@ -264,25 +260,17 @@ void loading_finish(struct loading *l) {
         check_provider(l);
 }
 
-static struct config *load(const char *path, FILE *errors, bool values_only) {
+struct config *config_load_values(const char *path, FILE *errors) {
     struct loading l;
 
     loading_begin(&l, path, errors);
-    l.values_only = values_only;
+    l.values_only = true;
     if (config_read(&l))
         loading_finish(&l);
     if (!l.bad)
         return l.c;
     arena_free(l.c->arena);
     return NULL;
-}
-
-struct config *config_load(const char *path, FILE *errors) {
-    return load(path, errors, false);
-}
-
-struct config *config_load_values(const char *path, FILE *errors) {
-    return load(path, errors, true);
 }
 
 void config_free(struct config *c) {

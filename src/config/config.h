@@ -131,13 +131,11 @@ struct config {
 
 #define CONFIG_STANDARD_PATH "/etc/mcp-authd/mcp-authd.conf" /* need not exist */
 
-/* Reads and checks one file as the only site (sites.h reads several), and writes every fault found
- * to `errors`: a line each, with file, line, what was read and what would be right. NULL if there
- * was any. path NULL: environment only. Free with config_free. */
-struct config *config_load(const char *path, FILE *errors) MUST_USE;
-/* The same for commands that need only single keys, so that they do without the rest: each given
- * value is read and checked alone; required ones, and the standard file, may be absent; but
- * for names of files, what follows from several is "" or 0. */
+/* For commands that need only single keys of mcp-authd.conf, so that they do without the rest
+ * (sites.h reads all): each given value is read and checked alone; required ones, and the standard
+ * file, may be absent; but for names of files, what follows from several is "" or 0. Writes every
+ * fault found to `errors`: a line each, with file, line, what was read and what would be right.
+ * NULL if there was any. path NULL: environment only. Free with config_free. */
 struct config *config_load_values(const char *path, FILE *errors) MUST_USE;
 /* Of a site's configuration, which several sets may have: gives one reference back. NULL is
  * accepted. */

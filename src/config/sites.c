@@ -118,33 +118,25 @@ static const struct config_site *previous_of(const struct config_sites *previous
     return previous && *name && i < previous->count ? &previous->all[i] : NULL;
 }
 
-/* All zero: there is no such file. */
-static struct config_stamp stamp_of(const char *path) {
+/* All zero: there is no such file. Not file_version_of: a file that was just written is not read
+ * again for that alone. */
+static struct file_version stamp_of(const char *path) {
     struct stat st;
 
     if (!*path || stat(path, &st))
-        return (struct config_stamp){0};
-    return (struct config_stamp){st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim};
-}
-
-static bool same_time(struct timespec a, struct timespec b) {
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool same_file(const struct config_stamp *a, const struct config_stamp *b) {
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           same_time(a->modified, b->modified) && same_time(a->changed, b->changed);
+        return (struct file_version){0};
+    return (struct file_version){st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim};
 }
 
 /* Of the file that a key names, before it is read. */
-static struct config_stamp stamp_given(const struct loading *l, const char *key) {
+static struct file_version stamp_given(const struct loading *l, const char *key) {
     const char *given = config_given(l, key);
 
     return stamp_of(given ? given : config_keys[config_key_index(key)].initial);
 }
 
 /* Of the sealing key, which the site may have made since: that is no change. */
-static struct config_stamp key_stamp(const struct config_site *site, const struct config *c) {
+static struct file_version key_stamp(const struct config_site *site, const struct config *c) {
     return site->files[SITE_FILE_KEY].inode ? site->files[SITE_FILE_KEY]
                                             : stamp_of(c->secret_key_file);
 }
@@ -159,9 +151,9 @@ static bool is_unchanged(const struct config_site *before, const char *path) {
         [SITE_FILE_INSTRUCTIONS] = before->config->server.instructions_file};
 
     for (size_t i = 0; i < SITE_FILES; i++) {
-        const struct config_stamp now = stamp_of(paths[i]);
+        const struct file_version now = stamp_of(paths[i]), *was = &before->files[i];
 
-        if (!same_file(&before->files[i], &now))
+        if ((was->inode || now.inode) && !file_version_equal(was, &now))
             return false;
     }
     return true;
@@ -304,23 +296,17 @@ void config_derive_sites_dir(struct loading *l) {
 }
 
 /* Is what sites inherit the same? */
-static bool same_values(const struct config *a, const struct config *b) {
-    char *texts[2] = {NULL};
-    const struct config *const both[] = {a, b};
-    size_t lens[2];
-    bool same;
+static bool same_values(struct config *a, struct config *b) {
+    bool same = true;
 
-    for (int i = 0; i < 2; i++) {
-        FILE *f = open_memstream(&texts[i], &lens[i]);
+    for (size_t i = 0; same && i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        const char **text = string_of(a, DERIVED_COUNT + i);
 
-        if (!f)
-            out_of_memory("stream", 0);
-        config_dump(both[i], true, f);
-        (void)fclose(f);
+        same = text ? !strcmp(*text, *string_of(b, DERIVED_COUNT + i))
+                    : !memcmp((char *)a + key->offset, (char *)b + key->offset,
+                              key->kind == CONFIG_BOOL ? sizeof(bool) : sizeof(unsigned));
     }
-    same = !strcmp(texts[0], texts[1]);
-    free(texts[0]);
-    free(texts[1]);
     return same;
 }
 

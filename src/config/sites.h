@@ -2,9 +2,7 @@
  * SITES_DIR, which inherits from it. */
 #pragma once
 
-#include <sys/types.h>
-#include <time.h>
-
+#include "base/file.h"
 #include "config/config.h"
 
 #define SITES_MAX 4096
@@ -24,14 +22,6 @@ struct config_candidate {
     const char *name, *file;
 };
 
-/* A state of a file: unchanged, it is not read again. */
-struct config_stamp {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec modified, changed;
-};
-
 enum site_file {
     SITE_FILE_OWN,
     SITE_FILE_DENY,
@@ -45,7 +35,7 @@ struct config_site {
     struct config *config; /* config->site is its name */
     /* It is read and checked again when one of these has changed: its own file, and those whose
      * faults, or whose text, a reload must see. */
-    struct config_stamp files[SITE_FILES];
+    struct file_version files[SITE_FILES];
     bool is_new;        /* it is not the previous set's; if there is a candidate: it is that */
     uint32_t number;    /* from the name; never 0 */
     unsigned metrics;   /* its number among the metrics: metrics_site */
@@ -62,11 +52,11 @@ struct config_sites {
     size_t refused; /* files that are wrong */
 };
 
-/* Reads and checks all files, and writes a line for each fault, as config_load. A wrong file of a
- * site leaves that site as it is in `previous` (NULL: there is none), or out. NULL: mcp-authd.conf
- * is wrong, or no site is left but those that were switched off or removed, which may be all.
- * candidate: NULL, or one more file; messages name it as if it were in SITES_DIR. Free with
- * config_sites_free. */
+/* Reads and checks all files, and writes a line for each fault, as config_load_values. A wrong file
+ * of a site leaves that site as it is in `previous` (NULL: there is none), or out. NULL:
+ * mcp-authd.conf is wrong, or no site is left but those that were switched off or removed, which
+ * may be all. candidate: NULL, or one more file; messages name it as if it were in SITES_DIR. Free
+ * with config_sites_free. */
 struct config_sites *config_sites_load(const char *path, const struct config_sites *previous,
                                        const struct config_candidate *candidate,
                                        FILE *errors) MUST_USE;
