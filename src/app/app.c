@@ -1,7 +1,6 @@
 #include "app/app.h"
 
 #include "app/errors.h"
-#include "app/loaded_catalog.h"
 #include "app/open_sites.h"
 #include "app/request_filters.h"
 #include "base/url.h"
@@ -15,75 +14,14 @@
 
 #define WATCH_ARENA_MAX 65536
 
-struct app {
-    struct open_sites sites;
-};
-
-enum rc app_new(const struct site_set *sites, struct catalog *catalog, struct app **out,
-                struct err *e) {
-    struct app *app = xcalloc(1, sizeof *app);
-    struct loaded_site *only;
-
-    *out = NULL;
-    open_sites_init(&app->sites, sites, catalog);
-    if (!sites->entries && open_sites_get(&app->sites, 0, &only, e)) {
-        app_free(app);
-        return e->code;
-    }
-    *out = app;
-    return OK;
-}
-
-void app_free(struct app *app) {
-    if (!app)
-        return;
-    open_sites_close(&app->sites);
-    free(app);
-}
-
-struct app_shared {
-    struct token_memory *tokens;
-};
-
-struct app_shared *app_shared_new(void) {
-    struct app_shared *shared = xcalloc(1, sizeof *shared);
-
-    shared->tokens = token_memory_new();
-    if (shared->tokens)
-        return shared;
-    free(shared);
-    return NULL;
-}
-
-void app_shared_free(struct app_shared *shared) {
-    if (!shared)
-        return;
-    token_memory_free(shared->tokens);
-    free(shared);
-}
-
-void app_share(struct app *app, const struct app_shared *shared) {
-    open_sites_share(&app->sites, shared->tokens);
-}
-
-void app_on_call(struct app *app, call_fn *fn, void *arg) {
-    open_sites_on_call(&app->sites, fn, arg);
-}
-
-void app_note_open(struct app *app, _Atomic uint32_t numbers[OPEN_SITES_MAX]) {
-    app->sites.noted = numbers;
-}
-
-static const char *const endpoint_names[ENDPOINTS] = {"authorize", "token", "metadata", "mcp",
-                                                      "other"};
-
 /* The request in the log: always when it failed, otherwise only at debug level, since the web
  * server has an access log of its own. */
 static void log_request(const struct request *rq, enum metric_endpoint endpoint,
                         const struct reply *rp, const struct err *e) {
     enum log_level level = rp->status >= 500 ? LOG_ERROR : e->code != OK ? LOG_INFO : LOG_DEBUG;
 
-    LOG_AT(level, "request", kv("request", rq->id), kv("endpoint", endpoint_names[endpoint]),
+    LOG_AT(level, "request", kv("request", rq->id),
+           kv("endpoint", metric_table[METRIC_COUNT].labels[0]->values[endpoint]),
            kv("method", rq->method), kv("path", rq->path), kvn("status", rp->status),
            kvn("ms", clock_monotonic_ms() - rq->started_ms), kv("reason", e->code ? e->text : ""),
            kv("detail", e->code ? e->detail : ""), kv("address", rq->remote_addr));
@@ -240,9 +178,9 @@ enum rc app_admit(const struct app *app, const struct request *rq, struct site_o
     const struct config_site *site;
     size_t i;
 
-    if (site_set_find(app->sites.set, rq, &i, e))
+    if (site_set_find(app->set, rq, &i, e))
         return e->code;
-    site = &app->sites.set->config->all[i];
+    site = &app->set->config->all[i];
     out->number = site->number;
     out->workers = worker_share(site->config);
     return OK;
@@ -252,9 +190,9 @@ static enum rc find_site(struct app *app, const struct request *rq, struct loade
                          struct err *e) {
     size_t i;
 
-    if (site_set_find(app->sites.set, rq, &i, e))
+    if (site_set_find(app->set, rq, &i, e))
         return e->code;
-    return open_sites_get(&app->sites, i, out, e);
+    return open_sites_get(app, i, out, e);
 }
 
 void app_handle(struct app *app, const struct request *rq, enum rc read, struct reply *rp) {
@@ -277,35 +215,6 @@ int app_time_limit_s(struct app *app, const struct request *rq) {
 
     return find_site(app, rq, &s, ERR_IGNORED) ? ROUTE_LIMIT_MIN_S
                                                : routes_time_limit_s(&s->routes, rq->path);
-}
-
-void app_update(struct app *app, const char *path, int64_t at_ms) {
-    open_sites_update(&app->sites, path, at_ms);
-}
-
-void app_upkeep(struct app *app) {
-    open_sites_upkeep(&app->sites);
-}
-
-/* ---- the catalog, as the master has it ---- */
-
-struct catalog *app_catalog_load(const struct config *config) {
-    return loaded_catalog_new(config);
-}
-
-void app_catalog_share(struct catalog *c) {
-    size_t kept = 0;
-
-    if (c && catalog_make_ready(c))
-        memory_trim(true, &kept); /* what is free here would be copied in each worker */
-}
-
-void app_catalog_update(struct catalog *c, const char *path, int64_t at_ms) {
-    loaded_catalog_update(c, path, at_ms, false);
-}
-
-void app_catalog_free(struct catalog *c) {
-    catalog_free(c);
 }
 
 /* ---- the process that watches tasks for the stream holder ---- */

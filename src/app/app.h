@@ -20,10 +20,10 @@ void app_free(struct app *app);
 
 /* Memory that all workers share: to be made before they are forked, and given to each app. NULL:
  * there is no memory. */
-struct app_shared;
-struct app_shared *app_shared_new(void);
-void app_shared_free(struct app_shared *shared); /* NULL is accepted */
-void app_share(struct app *app, const struct app_shared *shared);
+struct token_memory; /* idp/token_cache.h */
+struct token_memory *app_shared_new(void);
+void app_shared_free(struct token_memory *shared); /* NULL is accepted */
+void app_share(struct app *app, struct token_memory *shared);
 
 /* Calls fn(arg, true) when a call begins that may take long, and fn(arg, false) when it ends. */
 typedef void call_fn(void *arg, bool begins);
@@ -58,7 +58,7 @@ void app_update(struct app *app, const char *path, int64_t at_ms);
 void app_upkeep(struct app *app);
 
 /* The process that watches tasks for the stream holder: answers the questions that come at fd
- * (server/task_subscriptions.h), until it is closed. */
+ * (exec/task_notifications.h), until it is closed. */
 void app_watch(const struct site_set *sites, int fd);
 
 /* The catalog: tools, resources and prompts of a configuration, which is borrowed. The master reads
@@ -67,8 +67,10 @@ void app_watch(const struct site_set *sites, int fd);
 struct catalog *app_catalog_load(const struct config *config);
 /* Before a worker is forked: makes what each would otherwise make when it first uses it. */
 void app_catalog_share(struct catalog *c);
-void app_catalog_update(struct catalog *c, const char *path, int64_t at_ms); /* as app_update */
-void app_catalog_free(struct catalog *c);                                    /* NULL is accepted */
+/* As app_update; also ACCESS_FILE may be the path. `quiet`: another process logs what is left out.
+ */
+void app_catalog_update(struct catalog *c, const char *path, int64_t at_ms, bool quiet);
+void app_catalog_free(struct catalog *c); /* NULL is accepted */
 
 struct app_checked {
     unsigned left_out;       /* manifests, clients and pages that it would start without */

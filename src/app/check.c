@@ -136,16 +136,13 @@ static bool check_stores(const struct config *c, FILE *problems) {
 }
 
 bool app_check(const struct config *config, FILE *problems, struct app_checked *out) {
-    struct checked_site site;
     bool good = check_fetching(config, problems);
 
     good = check_aws_bundle(problems) && good;
     good = check_key(config, problems) && good;
     good = check_stores(config, problems) && good;
     good = app_check_outputs(config, problems) && good;
-    good = loaded_site_check(config, problems, &site) && good;
-    *out = (struct app_checked){site.left_out, site.catalog};
-    return good;
+    return loaded_site_check(config, problems, out) && good;
 }
 
 /* What is wrong with a site of several comes after its name. */

@@ -1,5 +1,6 @@
 #include "app/loaded_catalog.h"
 
+#include "app/app.h"
 #include "base/problems.h"
 #include "catalog/servers.h"
 #include "exec/executor.h"
@@ -27,7 +28,7 @@ static bool update_rules(struct catalog *c, bool quiet) {
     return good;
 }
 
-struct catalog *loaded_catalog_new(const struct config *config) {
+struct catalog *app_catalog_load(const struct config *config) {
     struct catalog *c = is_needed(config) ? catalog_new(config, &executor_sources) : NULL;
 
     if (c)
@@ -91,7 +92,7 @@ static bool concerns_servers(const struct config *config, const char *path) {
     return !path;
 }
 
-void loaded_catalog_update(struct catalog *c, const char *path, int64_t at_ms, bool quiet) {
+void app_catalog_update(struct catalog *c, const char *path, int64_t at_ms, bool quiet) {
     for (enum catalog_kind kind = 0; kind < CATALOG_KINDS; kind++) {
         const char *name;
         struct problems p;
@@ -106,4 +107,15 @@ void loaded_catalog_update(struct catalog *c, const char *path, int64_t at_ms, b
         (void)update_rules(c, quiet);
     if (concerns_servers(c->config, path))
         update_servers(c, quiet);
+}
+
+void app_catalog_share(struct catalog *c) {
+    size_t kept = 0;
+
+    if (c && catalog_make_ready(c))
+        memory_trim(true, &kept); /* what is free here would be copied in each worker */
+}
+
+void app_catalog_free(struct catalog *c) {
+    catalog_free(c);
 }

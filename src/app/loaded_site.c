@@ -85,12 +85,12 @@ static void free_loaded(struct site *site) {
     deny_free(site->deny);
 }
 
-bool loaded_site_check(const struct config *config, FILE *problems, struct checked_site *out) {
+bool loaded_site_check(const struct config *config, FILE *problems, struct app_checked *out) {
     struct oauth_site oauth = {0};
     struct site site = {.config = config, .oauth = &oauth};
     bool right;
 
-    *out = (struct checked_site){0};
+    *out = (struct app_checked){0};
     out->catalog = loaded_catalog_check(config, problems, &out->left_out, &right);
     for (size_t i = 0; i < LOADER_COUNT; i++) {
         unsigned bad = 0;
@@ -220,7 +220,7 @@ enum rc loaded_site_open(struct loaded_site *s, struct err *e) {
     }
     load_all(&s->site);
     if (!s->mcp.catalog)
-        s->mcp.catalog = loaded_catalog_new(c);
+        s->mcp.catalog = app_catalog_load(c);
     s->upkeep_ms = clock_monotonic_ms();
     return OK;
 }
@@ -269,7 +269,7 @@ void loaded_site_close(struct loaded_site *s) {
 
 void loaded_site_update_catalog(struct loaded_site *s, const char *path, int64_t at_ms) {
     if (s->mcp.catalog)
-        loaded_catalog_update(s->mcp.catalog, path, at_ms, s->shared_catalog);
+        app_catalog_update(s->mcp.catalog, path, at_ms, s->shared_catalog);
 }
 
 void loaded_site_upkeep(struct loaded_site *s) {

@@ -1,6 +1,7 @@
 /* A site as a process serves it: what its configuration names, opened and loaded. */
 #pragma once
 
+#include "app/app.h"
 #include "app/audit.h"
 #include "base/base.h"
 #include "config/sites.h"
@@ -36,12 +37,7 @@ void loaded_site_update_catalog(struct loaded_site *s, const char *path, int64_t
 /* Sweeps what has expired, and looks for changed manifests; every UPKEEP_EVERY_MS. */
 void loaded_site_upkeep(struct loaded_site *s);
 
-struct checked_site {
-    unsigned left_out;       /* entries of folders and files */
-    struct catalog *catalog; /* loaded; the caller's. NULL: ENDPOINTS has no use for it */
-};
-
 /* Reads what a site reads from the folders and files that an admin writes. Writes a line to
  * `problems` for each entry that would be left out, and advice. false: DENY_FILE or ACCESS_FILE has
  * a wrong line, which a new configuration must not have. */
-bool loaded_site_check(const struct config *config, FILE *problems, struct checked_site *out);
+bool loaded_site_check(const struct config *config, FILE *problems, struct app_checked *out);

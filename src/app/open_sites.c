@@ -9,53 +9,41 @@
 #define RETRY_MS 1000
 #define SITE_DESCRIPTORS 64 /* its own, and those of a request: OPEN_SITES_MAX */
 
-void open_sites_init(struct open_sites *o, const struct site_set *set, struct catalog *catalog) {
-    *o = (struct open_sites){
-        .set = set, .all = xcalloc(set->config->count, sizeof *o->all), .catalog = catalog};
-}
-
 /* Puts a number in the place of another one; 0: that of none. */
-static void note(const struct open_sites *o, uint32_t before, uint32_t now) {
-    for (unsigned i = 0; o->noted && i < OPEN_SITES_MAX; i++)
-        if (o->noted[i] == before) {
-            o->noted[i] = now;
+static void note(const struct app *app, uint32_t before, uint32_t now) {
+    for (unsigned i = 0; app->noted && i < OPEN_SITES_MAX; i++)
+        if (app->noted[i] == before) {
+            app->noted[i] = now;
             return;
         }
 }
 
-static void close_site(struct open_sites *o, struct open_site *s) {
-    note(o, o->set->config->all[s - o->all].number, 0);
+static void close_site(struct app *app, struct open_site *s) {
+    note(app, app->set->config->all[s - app->all].number, 0);
     loaded_site_close(s->site);
     free(s->site);
     *s = (struct open_site){0};
-    o->count--;
+    app->count--;
 }
 
-void open_sites_close(struct open_sites *o) {
-    for (size_t i = 0; o->all && i < o->set->config->count; i++)
-        if (o->all[i].site)
-            close_site(o, &o->all[i]);
-    free(o->all);
-}
-
-void open_sites_on_call(struct open_sites *o, void (*fn)(void *arg, bool begins), void *arg) {
-    o->on_call = fn;
-    o->on_call_arg = arg;
-    for (size_t i = 0; i < o->set->config->count; i++)
-        if (o->all[i].site) {
-            o->all[i].site->mcp.on_call = fn;
-            o->all[i].site->mcp.on_call_arg = arg;
+void app_on_call(struct app *app, call_fn *fn, void *arg) {
+    app->on_call = fn;
+    app->on_call_arg = arg;
+    for (size_t i = 0; i < app->set->config->count; i++)
+        if (app->all[i].site) {
+            app->all[i].site->mcp.on_call = fn;
+            app->all[i].site->mcp.on_call_arg = arg;
         }
 }
 
-static void close_least_used(struct open_sites *o) {
+static void close_least_used(struct app *app) {
     struct open_site *least = NULL;
 
-    for (size_t i = 0; i < o->set->config->count; i++)
-        if (o->all[i].site && (!least || o->all[i].used_ms < least->used_ms))
-            least = &o->all[i];
+    for (size_t i = 0; i < app->set->config->count; i++)
+        if (app->all[i].site && (!least || app->all[i].used_ms < least->used_ms))
+            least = &app->all[i];
     if (least)
-        close_site(o, least);
+        close_site(app, least);
 }
 
 /* Could a site be opened and used? The lowest free descriptor says how many are in use. */
@@ -89,42 +77,42 @@ static enum rc make_state_dir(const struct config *c, struct err *e) {
     return rc ? rc : make_folder(c->state_dir, e);
 }
 
-static enum rc open_site(struct open_sites *o, size_t i, struct err *e) {
-    const struct config *c = o->set->config->all[i].config;
+static enum rc open_site(struct app *app, size_t i, struct err *e) {
+    const struct config *c = app->set->config->all[i].config;
     struct loaded_site *site;
 
     if (make_state_dir(c, e))
         return e->code;
-    while (o->count == OPEN_SITES_MAX || (o->count && !has_descriptors()))
-        close_least_used(o);
+    while (app->count == OPEN_SITES_MAX || (app->count && !has_descriptors()))
+        close_least_used(app);
     site = xcalloc(1, sizeof *site);
-    loaded_site_init(site, &o->set->config->all[i], o->catalog);
+    loaded_site_init(site, &app->set->config->all[i], app->catalog);
     if (loaded_site_open(site, e)) {
         loaded_site_close(site);
         free(site);
         return e->code;
     }
-    if (o->tokens)
-        idp_share(&site->idp, o->tokens);
-    site->mcp.on_call = o->on_call;
-    site->mcp.on_call_arg = o->on_call_arg;
-    o->all[i].site = site;
-    o->count++;
-    note(o, 0, o->set->config->all[i].number);
-    o->set->opened[i] = true;
+    if (app->tokens)
+        idp_share(&site->idp, app->tokens);
+    site->mcp.on_call = app->on_call;
+    site->mcp.on_call_arg = app->on_call_arg;
+    app->all[i].site = site;
+    app->count++;
+    note(app, 0, app->set->config->all[i].number);
+    app->set->opened[i] = true;
     return OK;
 }
 
-enum rc open_sites_get(struct open_sites *o, size_t i, struct loaded_site **out, struct err *e) {
-    struct open_site *s = &o->all[i];
+enum rc open_sites_get(struct app *app, size_t i, struct loaded_site **out, struct err *e) {
+    struct open_site *s = &app->all[i];
     const int64_t now_ms = clock_monotonic_ms();
 
     if (!s->site) {
         if (s->used_ms && now_ms - s->used_ms < RETRY_MS)
             return err_set(e, ERR_STORE, "the site cannot be served now");
         s->used_ms = now_ms;
-        if (open_site(o, i, e)) {
-            log_error("site_not_opened", kv("site", o->set->config->all[i].config->site),
+        if (open_site(app, i, e)) {
+            log_error("site_not_opened", kv("site", app->set->config->all[i].config->site),
                       kv("why", e->text), kv("detail", e->detail));
             return e->code;
         }
@@ -134,28 +122,65 @@ enum rc open_sites_get(struct open_sites *o, size_t i, struct loaded_site **out,
     return OK;
 }
 
-void open_sites_share(struct open_sites *o, struct token_memory *tokens) {
-    o->tokens = tokens;
-    for (size_t i = 0; i < o->set->config->count; i++)
-        if (o->all[i].site)
-            idp_share(&o->all[i].site->idp, tokens);
+enum rc app_new(const struct site_set *sites, struct catalog *catalog, struct app **out,
+                struct err *e) {
+    struct app *app = xcalloc(1, sizeof *app);
+    struct loaded_site *only;
+
+    *app = (struct app){
+        .set = sites, .all = xcalloc(sites->config->count, sizeof *app->all), .catalog = catalog};
+    *out = NULL;
+    if (!sites->entries && open_sites_get(app, 0, &only, e)) {
+        app_free(app);
+        return e->code;
+    }
+    *out = app;
+    return OK;
 }
 
-void open_sites_update(struct open_sites *o, const char *path, int64_t at_ms) {
-    for (size_t i = 0; i < o->set->config->count; i++)
-        if (o->all[i].site)
-            loaded_site_update_catalog(o->all[i].site, path, at_ms);
+void app_free(struct app *app) {
+    for (size_t i = 0; app && i < app->set->config->count; i++)
+        if (app->all[i].site)
+            close_site(app, &app->all[i]);
+    if (app)
+        free(app->all);
+    free(app);
+}
+
+void app_note_open(struct app *app, _Atomic uint32_t numbers[OPEN_SITES_MAX]) {
+    app->noted = numbers;
+}
+
+struct token_memory *app_shared_new(void) {
+    return token_memory_new();
+}
+
+void app_shared_free(struct token_memory *tokens) {
+    token_memory_free(tokens);
+}
+
+void app_share(struct app *app, struct token_memory *tokens) {
+    app->tokens = tokens;
+    for (size_t i = 0; i < app->set->config->count; i++)
+        if (app->all[i].site)
+            idp_share(&app->all[i].site->idp, tokens);
+}
+
+void app_update(struct app *app, const char *path, int64_t at_ms) {
+    for (size_t i = 0; i < app->set->config->count; i++)
+        if (app->all[i].site)
+            loaded_site_update_catalog(app->all[i].site, path, at_ms);
 }
 
 /* The only site of a worker stays. */
-void open_sites_upkeep(struct open_sites *o) {
+void app_upkeep(struct app *app) {
     const int64_t now_ms = clock_monotonic_ms();
 
-    for (size_t i = 0; i < o->set->config->count; i++) {
-        struct open_site *s = &o->all[i];
+    for (size_t i = 0; i < app->set->config->count; i++) {
+        struct open_site *s = &app->all[i];
 
-        if (s->site && o->set->entries && now_ms - s->used_ms > OPEN_SITE_IDLE_S * 1000)
-            close_site(o, s);
+        if (s->site && app->set->entries && now_ms - s->used_ms > OPEN_SITE_IDLE_S * 1000)
+            close_site(app, s);
         else if (s->site)
             loaded_site_upkeep(s->site);
     }

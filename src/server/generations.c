@@ -93,7 +93,7 @@ static void start_missing(struct master *m, struct generation *g, unsigned want,
 static void manifest_changed(void *generation, const char *path, int64_t at_ms) {
     const struct generation *g = generation;
 
-    app_catalog_update(g->catalog, path, at_ms);
+    app_catalog_update(g->catalog, path, at_ms, false);
 }
 
 void generation_update(const struct master *m, struct generation *g) {

@@ -88,9 +88,9 @@ struct master {
     unsigned generations;        /* the last number given */
     struct worker_process workers[WORKER_SLOTS];
     struct scoreboard *board;
-    struct app_shared *shared; /* of all generations of workers */
-    char *address;             /* LISTEN as it was at the start */
-    int listener;              /* -1: closed */
+    struct token_memory *shared; /* of all generations of workers */
+    char *address;               /* LISTEN as it was at the start */
+    int listener;                /* -1: closed */
     enum listener_source source;
     int wake, signals; /* eventfd and signalfd */
     int state;         /* the lock on STATE_DIR; -1: none */

@@ -26,7 +26,7 @@ struct worker_args {
     int resume;         /* from it: parked calls that go on */
     int wake_master;    /* eventfd: written when ready, and when no idle worker is left */
     struct scoreboard *board;
-    const struct app_shared *shared;
+    struct token_memory *shared; /* app_share */
     unsigned slot;
     pid_t master;
     int drain_ms;

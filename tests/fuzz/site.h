@@ -10,9 +10,7 @@
 #include "../unit/jws_maker.h"
 #include "input.h"
 
-/* For its context: nothing else shows it. */
-#include "app/app.c"
-
+#include "app/open_sites.h"
 #include "config/config.h"
 #include "crypto/seal.h"
 #include "idp/access_token.h"
@@ -114,7 +112,7 @@ static inline struct site_set *site_load_config(struct arena *a) {
 }
 
 static inline struct site *site_of(struct app *app) {
-    return &app->sites.all[0].site->site;
+    return &app->all[0].site->site;
 }
 
 static inline void site_know(const struct site *site, const char *token,
@@ -144,7 +142,7 @@ static inline void site_add_tokens(struct site *site) {
 static inline struct app *site_app(void) {
     static const char *const folders[] = {"tools.d",    "resources.d",  "prompts.d", "skills.d",
                                           "skills.d/s", "skills.d/s/a", "clients.d", "templates"};
-    static struct app_shared *volatile shared; /* until the end: nothing else points to it */
+    static struct token_memory *volatile shared; /* until the end: nothing else points to it */
     static struct app *app;
     struct arena *a;
     struct err e;

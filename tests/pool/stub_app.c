@@ -48,17 +48,17 @@ static bool told_to(const struct config *config, const char *what) {
     return !strcmp(slash ? slash + 1 : dir, what) && (!slash || !access(dir, F_OK));
 }
 
-struct app_shared {
+struct token_memory {
     int unused;
 };
 
-struct app_shared *app_shared_new(void) {
-    static struct app_shared shared;
+struct token_memory *app_shared_new(void) {
+    static struct token_memory shared;
 
     return &shared;
 }
 
-void app_shared_free(struct app_shared *shared) {
+void app_shared_free(struct token_memory *shared) {
     (void)shared;
 }
 
@@ -66,7 +66,7 @@ void app_note_open(struct app *app, _Atomic uint32_t numbers[OPEN_SITES_MAX]) {
     (void)app, (void)numbers;
 }
 
-void app_share(struct app *app, const struct app_shared *shared) {
+void app_share(struct app *app, struct token_memory *shared) {
     (void)app, (void)shared;
 }
 
@@ -221,10 +221,11 @@ void app_catalog_share(struct catalog *c) {
     (void)c;
 }
 
-void app_catalog_update(struct catalog *c, const char *path, int64_t at_ms) {
+void app_catalog_update(struct catalog *c, const char *path, int64_t at_ms, bool quiet) {
     (void)c;
     (void)path;
     (void)at_ms;
+    (void)quiet;
 }
 
 void app_catalog_free(struct catalog *c) {
