@@ -85,6 +85,16 @@ struct json *json_at(const struct json *array, size_t i) {
     return i < json_len(array) ? array->items->values[i] : NULL;
 }
 
+bool json_has_str(const struct json *array, const char *text) {
+    for (size_t i = 0; i < json_len(array); i++) {
+        const char *s = json_str(json_at(array, i));
+
+        if (s && !strcmp(s, text))
+            return true;
+    }
+    return false;
+}
+
 /* ---- members: a list in order, and of many of them an array by name, which no choice of names
  * makes slower to search or to add to. The array is sorted in runs, whose lengths are the powers of
  * two of its length, the longest first: so a member that is added is sorted again only each time

@@ -43,6 +43,13 @@ static inline bool json_get_int(const struct json *object, const char *key, int6
 static inline bool json_get_bool(const struct json *object, const char *key) {
     return json_is_true(json_get(object, key));
 }
+/* Is the member this text? NULL is none. */
+static inline bool json_get_is(const struct json *object, const char *key, const char *text) {
+    const char *s = json_get_str(object, key);
+
+    return s && text && !strcmp(s, text);
+}
+bool json_has_str(const struct json *array, const char *text); /* as one of its values */
 size_t json_len(const struct json *array);
 struct json *json_at(const struct json *array, size_t i); /* NULL also for JSON null */
 

@@ -64,14 +64,8 @@ static size_t bits_of(const gnutls_datum_t *n) {
     return ((size_t)n->size - 1) * 8 + (size_t)(32 - __builtin_clz(*n->data));
 }
 
-static bool member_is(const struct json *key, const char *name, const char *value) {
-    const char *s = json_get_str(key, name);
-
-    return s && !strcmp(s, value);
-}
-
 static bool member_is_or_absent(const struct json *key, const char *name, const char *value) {
-    return !json_get(key, name) || member_is(key, name, value);
+    return !json_get(key, name) || json_get_is(key, name, value);
 }
 
 /* RFC 7518 §6.2.2, §6.3.2, §6.4: what only its owner may know. */
@@ -97,17 +91,8 @@ bool jwk_set_has_private(const struct json *jwks) {
 static bool may_verify(const struct json *key) {
     const struct json *ops = json_get(key, "key_ops");
 
-    if (is_private(key) || !member_is_or_absent(key, "use", "sig"))
-        return false;
-    if (!ops)
-        return true;
-    for (size_t i = 0; i < json_len(ops); i++) {
-        const char *op = json_str(json_at(ops, i));
-
-        if (op && !strcmp(op, "verify"))
-            return true;
-    }
-    return false;
+    return !is_private(key) && member_is_or_absent(key, "use", "sig") &&
+           (!ops || json_has_str(ops, "verify"));
 }
 
 /* The exponent is odd and above 1 (RFC 8017 §3.1). With 1 a signature would be the text that is
@@ -124,7 +109,7 @@ static bool import_rsa(struct arena *a, const struct json *key, gnutls_pubkey_t 
 static bool import_ec(struct arena *a, const struct json *key, gnutls_pubkey_t into) {
     gnutls_datum_t x, y;
 
-    return member_is(key, "crv", "P-256") && get_bytes(a, key, "x", &x) &&
+    return json_get_is(key, "crv", "P-256") && get_bytes(a, key, "x", &x) &&
            get_bytes(a, key, "y", &y) && x.size == P256_BYTES && y.size == P256_BYTES &&
            !gnutls_pubkey_import_ecc_raw(into, GNUTLS_ECC_CURVE_SECP256R1, &x, &y);
 }
@@ -143,9 +128,9 @@ static gnutls_pubkey_t import_key(struct arena *a, const struct json *key, bool 
 
 /* Is it published as a public key that verifies ES256 (or else RS256)? kid: its id; NULL: any. */
 static bool jwk_is_for(const struct json *key, bool ec, const char *kid) {
-    return member_is(key, "kty", ec ? "EC" : "RSA") && may_verify(key) &&
+    return json_get_is(key, "kty", ec ? "EC" : "RSA") && may_verify(key) &&
            member_is_or_absent(key, "alg", ec ? "ES256" : "RS256") &&
-           (!kid || member_is(key, "kid", kid));
+           (!kid || json_get_is(key, "kid", kid));
 }
 
 static void jwk_free(struct jwk *key) {
@@ -162,7 +147,7 @@ static bool jwk_read(struct arena *a, const struct json *key, struct jwk *out) {
     size_t id_len = sizeof id;
 
     *out = (struct jwk){.kid = kid && strlen(kid) <= JWK_KID_MAX ? kid : NULL,
-                        .is_ec = member_is(key, "kty", "EC")};
+                        .is_ec = json_get_is(key, "kty", "EC")};
     if (!jwk_is_for(key, out->is_ec, NULL) || !(out->imported = import_key(a, key, out->is_ec)))
         return false;
     if (gnutls_pubkey_get_key_id(out->imported, GNUTLS_KEYID_USE_SHA256, id, &id_len)) {
@@ -292,8 +277,8 @@ static enum rc read_header(struct jws *out, struct err *e) {
 
     if (!out->header)
         return refuse(out, e, "'s header is not JSON in base64url");
-    out->is_ecdsa = out->kind->takes_es256 && member_is(out->header, "alg", "ES256");
-    if (!out->is_ecdsa && !member_is(out->header, "alg", "RS256"))
+    out->is_ecdsa = out->kind->takes_es256 && json_get_is(out->header, "alg", "ES256");
+    if (!out->is_ecdsa && !json_get_is(out->header, "alg", "RS256"))
         return refuse(out, e,
                       out->kind->takes_es256 ? " is not signed with RS256 or ES256"
                                              : " is not signed with RS256");

@@ -88,18 +88,12 @@ static void report_credentials(struct doctor *d, struct dynamodb *db) {
 static bool key_matches(const struct table *t, const struct json *table) {
     const struct json *schema = json_get(table, "KeySchema"),
                       *attributes = json_get(table, "AttributeDefinitions");
-    const char *name = json_get_str(json_at(schema, 0), "AttributeName");
 
-    if (json_len(schema) != 1 || !name || strcmp(name, t->key) != 0)
+    if (json_len(schema) != 1 || !json_get_is(json_at(schema, 0), "AttributeName", t->key))
         return false;
-    for (size_t i = 0; i < json_len(attributes); i++) {
-        const struct json *at = json_at(attributes, i);
-        const char *type = json_get_str(at, "AttributeType");
-
-        name = json_get_str(at, "AttributeName");
-        if (name && type && !strcmp(name, t->key))
-            return !strcmp(type, "S");
-    }
+    for (size_t i = 0; i < json_len(attributes); i++)
+        if (json_get_is(json_at(attributes, i), "AttributeName", t->key))
+            return json_get_is(json_at(attributes, i), "AttributeType", "S");
     return false;
 }
 

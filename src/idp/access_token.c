@@ -13,10 +13,6 @@ static bool is(const char *text, const char *expected) {
     return text && expected && !strcmp(text, expected);
 }
 
-bool claim_is(const struct json *claims, const char *name, const char *text) {
-    return is(json_get_str(claims, name), text);
-}
-
 static bool is_ours(const char *audience, const struct token_expect *expect) {
     return is(audience, expect->resource) ||
            (!expect->needs_audience && is(audience, expect->client_id));
@@ -79,7 +75,7 @@ static enum rc check_claims(const struct json *claims, bool at_jwt,
                             const struct token_expect *expect, struct err *e) {
     const char *sub = json_get_str(claims, "sub"), *why;
 
-    if (!claim_is(claims, "iss", expect->issuer))
+    if (!json_get_is(claims, "iss", expect->issuer))
         return refuse(e, "the token's issuer is not accepted");
     why = expect->provider->refuse_claims(claims, at_jwt, expect);
     if (why)

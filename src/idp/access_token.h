@@ -35,8 +35,6 @@ const struct token_claims *access_token_claims(struct arena *a, const struct jws
 struct json *token_claims_save(struct arena *a, const struct token_claims *claims);
 /* NULL: they are not what token_claims_save makes. */
 const struct token_claims *token_claims_restore(struct arena *a, const struct json *saved);
-/* Is this claim that text? */
-bool claim_is(const struct json *claims, const char *name, const char *text);
 /* Is the audience (RFC 7519 §4.1.3) the resource or the client, or do these have a part in it? The
  * client does not count if the resource must be in it. */
 bool claims_are_for(const struct json *claims, const struct token_expect *expect);

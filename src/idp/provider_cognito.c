@@ -272,7 +272,7 @@ static enum rc login_parameters(const struct login_request *w, struct buf *out, 
 /* What tells an access token from an ID token: Cognito's token_use, or the type at+jwt, with which
  * an audience comes (RFC 9068 §2.2). */
 static bool is_access_token(const struct json *claims, bool at_jwt) {
-    return json_has(claims, "token_use") || !at_jwt ? claim_is(claims, "token_use", "access")
+    return json_has(claims, "token_use") || !at_jwt ? json_get_is(claims, "token_use", "access")
                                                     : json_has(claims, "aud");
 }
 
@@ -283,9 +283,9 @@ static bool is_of_our_clients(const struct json *claims, const struct token_expe
 
     if (!client)
         return false;
-    if (claim_is(claims, "sub", client) && !json_has(claims, "username"))
+    if (json_get_is(claims, "sub", client) && !json_has(claims, "username"))
         return config_app_client(expect->machine_client_ids, client, &ignored);
-    return claim_is(claims, "client_id", expect->client_id) ||
+    return json_get_is(claims, "client_id", expect->client_id) ||
            config_app_client(expect->client_ids, client, &ignored);
 }
 

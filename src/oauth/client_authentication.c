@@ -35,12 +35,6 @@ static enum rc read_assertion(struct arena *a, const char *text, struct assertio
     return out->claims ? OK : refuse(e, "client_assertion's claims are not JSON in base64url");
 }
 
-static bool says(const struct json *claims, const char *name, const char *value) {
-    const char *s = json_get_str(claims, name);
-
-    return s && !strcmp(s, value);
-}
-
 /* RFC 7523 §3: the issuer or the token endpoint; RFC 7009 has the endpoint it is sent to. And
  * no other audience: a client's id is the same at every server, so another one that is named too
  * could use the assertion here. */
@@ -75,7 +69,7 @@ static enum rc check_claims(struct site *site, struct arena *a, const struct jso
                             const char *client_id, struct err *e) {
     const char *jti = json_get_str(claims, "jti");
 
-    if (!says(claims, "iss", client_id) || !says(claims, "sub", client_id))
+    if (!json_get_is(claims, "iss", client_id) || !json_get_is(claims, "sub", client_id))
         return refuse(e, "iss and sub of client_assertion must be the client_id");
     if (!is_for_us(site->config, a, claims))
         return refuse(

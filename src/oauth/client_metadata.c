@@ -47,20 +47,10 @@ enum rc client_id_check(struct arena *a, const char *client_id, struct url *u, s
     return OK;
 }
 
-static bool array_has(const struct json *array, const char *s) {
-    for (size_t i = 0; i < json_len(array); i++) {
-        const char *v = json_str(json_at(array, i));
-
-        if (v && !strcmp(v, s))
-            return true;
-    }
-    return false;
-}
-
 bool client_metadata_lists(const struct json *metadata, const char *key, const char *value) {
     const struct json *array = json_get(metadata, key);
 
-    return !array || array_has(array, value);
+    return !array || json_has_str(array, value);
 }
 
 /* Its keys: in the document, or at an address of the same origin. Another's are not fetched. */
@@ -78,10 +68,8 @@ static void read_keys(struct arena *a, const struct json *d, const char *client_
 }
 
 static bool can_use(const struct json *d, const char *method) {
-    const char *preferred = json_get_str(d, "token_endpoint_auth_method");
-
-    return (preferred && !strcmp(preferred, method)) ||
-           array_has(json_get(d, "token_endpoint_auth_methods_supported"), method);
+    return json_get_is(d, "token_endpoint_auth_method", method) ||
+           json_has_str(json_get(d, "token_endpoint_auth_methods_supported"), method);
 }
 
 static enum rc check_no_secret(const struct json *d, struct err *e) {
