@@ -9,6 +9,7 @@
 #include "mcp/parked_call.h"
 #include "mcp/session.h"
 #include "mcp/stream.h"
+#include "runner/process.h"
 
 #define EXECUTOR_ROW(name) {&name##_source, &name##_executor},
 static const struct source_executor executors[] = {EXECUTORS(EXECUTOR_ROW)};
@@ -58,6 +59,14 @@ static enum rc execute_with_input(struct mcp_call *c, const struct invocation *i
     if (rc && c->msg.protocol == PROTOCOL_HANDSHAKE && !c->x->rp->parked && executor->give_up)
         executor->give_up(c, i, input.state);
     return rc;
+}
+
+struct waiter call_waiter(struct mcp_call *c) {
+    return (struct waiter){.watch = mcp_stream_watch(c),
+                           .before_wait = mcp_stream_keep_alive,
+                           .before_wait_arg = c,
+                           .must_stop = c->cancel.must_stop,
+                           .must_stop_arg = c->cancel.must_stop_arg};
 }
 
 static void notify_worker(const struct mcp_call *c, bool begins) {

@@ -11,6 +11,7 @@
 
 struct input_required;
 struct mcp_call;
+struct waiter;
 
 /* What to execute, and its input. */
 struct invocation {
@@ -88,6 +89,8 @@ enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution
  * execution says. */
 enum rc execute_or_fail(struct mcp_call *c, const struct invocation *i, struct execution *out,
                         struct err *e) MUST_USE;
+/* Who waits for what the call has started: its client, until the call is cancelled. */
+struct waiter call_waiter(struct mcp_call *c);
 /* As if it had ended so: the quota is used up, as quota_take says. */
 void execution_over_quota(struct execution *out, const char *why);
 /* ERR_RPC_INTERNAL, because the output is not `what` the method needs, such as "a prompt". */

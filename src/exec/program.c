@@ -199,25 +199,12 @@ static void add_usage(struct mcp_call *c, const struct process_result *r) {
         u->err = text_join(c->arena, (struct text[]){u->err, r->err}, 2);
 }
 
-static void watch_cancellation(struct mcp_call *c, struct process_spec *spec) {
-    spec->watch = mcp_stream_watch(c);
-    spec->before_wait = mcp_stream_keep_alive;
-    spec->before_wait_arg = c;
-    if (c->cancel.must_stop) {
-        spec->must_stop = c->cancel.must_stop;
-        spec->must_stop_arg = c->cancel.must_stop_arg;
-    } else if (c->cancel.socket) {
-        spec->must_stop = cancel_arrived;
-        spec->must_stop_arg = c;
-    }
-}
-
 /* false: a persistent program has ended before it read the call. */
 static bool run_program(struct mcp_call *c, const struct invocation *i, struct process_spec *spec,
                         struct line_reader *reader, struct execution *out) {
     struct process_result r;
 
-    watch_cancellation(c, spec);
+    spec->waiter = call_waiter(c);
     if (reader) {
         line_reader_begin(reader);
         spec->on_line = line_reader_take;

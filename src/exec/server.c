@@ -243,11 +243,7 @@ static struct server_request make_server_request(struct mcp_call *c, const struc
         .server = item->server,
         .timeout_ms = i->source->timeout_ms,
         .on_notification = pass_notification,
-        .must_stop = c->cancel.must_stop ? c->cancel.must_stop
-                     : c->cancel.socket  ? cancel_arrived
-                                         : NULL,
-        .must_stop_arg = c->cancel.must_stop ? c->cancel.must_stop_arg : c,
-        .is_cancellable = true,
+        .waiter = call_waiter(c),
         .can_be_asked = true,
     };
 }

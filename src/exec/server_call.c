@@ -391,24 +391,17 @@ static void note_connection(struct exchange_state *x) {
 /* false: nobody has read the request, and it may be sent again. */
 static bool exchange_once(struct exchange_state *x, int64_t until_ms) {
     const struct server_request *r = x->request;
-    struct relay_exchange spec = {.request = request_line(x->c, r, ++x->connection->requests),
-                                  .file = r->subscribe ? r->file : -1,
-                                  .until_ms = until_ms,
-                                  .on_line = take_line,
-                                  .arg = x,
-                                  .answered = &x->answered,
-                                  .renew = is_of_user(r) ? renewal : NULL,
-                                  .renew_ms = SERVER_USER_RENEW_MS,
-                                  .must_stop = r->must_stop,
-                                  .must_stop_arg = r->must_stop_arg};
-    enum exchange_end end;
+    const struct relay_exchange spec = {.request = request_line(x->c, r, ++x->connection->requests),
+                                        .file = r->subscribe ? r->file : -1,
+                                        .until_ms = until_ms,
+                                        .on_line = take_line,
+                                        .arg = x,
+                                        .answered = &x->answered,
+                                        .renew = is_of_user(r) ? renewal : NULL,
+                                        .renew_ms = SERVER_USER_RENEW_MS,
+                                        .waiter = r->waiter};
+    const enum exchange_end end = relay_exchange(x->c->arena, x->connection, &spec);
 
-    if (r->is_cancellable) {
-        spec.watch = mcp_stream_watch(x->c);
-        spec.before_wait = mcp_stream_keep_alive;
-        spec.before_wait_arg = x->c;
-    }
-    end = relay_exchange(x->c->arena, x->connection, &spec);
     note_end(x, end);
     if (end == EXCHANGE_ANSWERED)
         note_connection(x);

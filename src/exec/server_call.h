@@ -16,11 +16,9 @@ struct server_request {
     void (*on_notification)(void *arg, struct arena *scratch, const char *method,
                             struct json *params);
     void *arg;
-    bool (*must_stop)(void *arg); /* as of a struct process_spec; may be NULL */
-    void *must_stop_arg;
-    bool is_for_lists;   /* what it answers is shown to all users: no user's instance is asked */
-    bool is_cancellable; /* the call's client may cancel it */
-    bool can_be_asked;   /* the server may ask the client; otherwise it is told that nobody can */
+    struct waiter waiter;
+    bool is_for_lists; /* what it answers is shown to all users: no user's instance is asked */
+    bool can_be_asked; /* the server may ask the client; otherwise it is told that nobody can */
     /* Instead of `method` and `params`: the call that has asked goes on with the answer, an object
      * with "result" or "error"; NULL: it is given up. */
     const char *ticket;

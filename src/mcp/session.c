@@ -273,6 +273,8 @@ void cancel_begin(struct mcp_call *c) {
              message_socket_open(cancel_socket_name(c, c->msg.id), &c->cancel.socket, &e))
         return;
     c->cancel.watch = message_socket_fd(c->cancel.socket);
+    c->cancel.must_stop = cancel_arrived;
+    c->cancel.must_stop_arg = c;
 }
 
 void cancel_end(struct mcp_call *c) {
@@ -281,6 +283,7 @@ void cancel_end(struct mcp_call *c) {
     message_socket_close(c->cancel.socket);
     c->cancel.socket = NULL;
     c->cancel.watch = NULL;
+    c->cancel.must_stop = NULL;
 }
 
 bool cancel_arrived(void *call) {

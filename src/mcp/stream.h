@@ -47,7 +47,7 @@ bool mcp_stream_accept_progress(struct mcp_call *c, const struct json *value);
 /* Disconnects the client, which gets the rest by resuming the stream. Does nothing if the stream is
  * not stored. */
 void mcp_stream_close(struct mcp_call *c);
-/* The descriptor that becomes readable when the client disconnects, for process_spec.watch; NULL if
+/* The descriptor that becomes readable when the client disconnects, for a struct waiter; NULL if
  * that does not end the call: before 2026-07-28 a broken connection is no cancellation. */
 const int *mcp_stream_watch(const struct mcp_call *c);
 

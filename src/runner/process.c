@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/param.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -227,16 +228,15 @@ static bool has_ended(struct process *r) {
     return taken != 0;
 }
 
-/* How long to wait for what happens next; -1: the program is to be stopped. */
-static int next_wait(struct process *r) {
-    int left = clock_wait_ms(r->deadline_ms, INT_MAX),
-        tick = r->spec->before_wait ? r->spec->before_wait(r->spec->before_wait_arg) : INT_MAX;
+int waiter_wait_ms(const struct waiter *w, int64_t until_ms) {
+    const int left = clock_wait_ms(until_ms, INT_MAX),
+              tick = w->before_wait ? w->before_wait(w->before_wait_arg) : INT_MAX;
 
-    if (!left || tick < 0) {
-        r->result->end = left ? PROCESS_CANCELLED : PROCESS_TIMED_OUT;
-        return -1;
-    }
-    return tick < left ? tick : left;
+    return left && tick < 0 ? -1 : MIN(MAX(tick, 1), left);
+}
+
+bool waiter_must_stop(const struct waiter *w) {
+    return !w->must_stop || w->must_stop(w->must_stop_arg);
 }
 
 enum { FD_IN, FD_OUT, FD_ERR, FD_RUNNER, FD_WATCH, FD_COUNT };
@@ -260,8 +260,7 @@ static bool is_over(struct process *r, const struct pollfd fds[FD_COUNT]) {
         note_answered(r);
         return true;
     }
-    if (fds[FD_WATCH].revents &&
-        (!r->spec->must_stop || r->spec->must_stop(r->spec->must_stop_arg))) {
+    if (fds[FD_WATCH].revents && waiter_must_stop(&r->spec->waiter)) {
         r->result->end = PROCESS_CANCELLED;
         return true;
     }
@@ -270,17 +269,18 @@ static bool is_over(struct process *r, const struct pollfd fds[FD_COUNT]) {
 
 /* Serves the pipes until the program ends or passes a limit. */
 static void serve(struct process *r) {
+    const struct waiter *waiter = &r->spec->waiter;
     int timeout;
 
     if (r->in >= 0 && !r->spec->persistent)
         write_input(r); /* most fit into the pipe */
-    while ((timeout = next_wait(r)) >= 0) {
+    while ((timeout = waiter_wait_ms(waiter, r->deadline_ms)) > 0) {
         struct pollfd fds[FD_COUNT] = {
             [FD_IN] = {.fd = r->input.len || !r->spec->persistent ? r->in : -1, .events = POLLOUT},
             [FD_OUT] = {.fd = r->out, .events = POLLIN},
             [FD_ERR] = {.fd = r->err, .events = POLLIN},
             [FD_RUNNER] = {.fd = r->runner, .events = POLLIN},
-            [FD_WATCH] = {.fd = r->spec->watch ? *r->spec->watch : -1, .events = POLLIN}};
+            [FD_WATCH] = {.fd = waiter->watch ? *waiter->watch : -1, .events = POLLIN}};
 
         if (poll(fds, FD_COUNT, timeout) < 0)
             continue; /* EINTR; anything else ends at the deadline */
@@ -288,6 +288,7 @@ static void serve(struct process *r) {
         if (is_over(r, fds))
             return;
     }
+    r->result->end = timeout ? PROCESS_CANCELLED : PROCESS_TIMED_OUT;
 }
 
 /* Waits until the runner says that it is gone. Why it ends is known already: this is not how. */

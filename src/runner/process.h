@@ -34,6 +34,25 @@ struct persistent {
     int fds[INSTANCE_FDS];
 };
 
+/* Who waits for a program or a server. All of it may be 0. */
+struct waiter {
+    /* A descriptor that becomes readable when nobody waits any more, or -1. Read before each wait,
+     * since a line may change it. NULL: there is none. */
+    const int *watch;
+    /* Called before each wait, which is no longer than what it returns, in ms; -1: nobody waits any
+     * more. NULL: there is nothing to do in between. */
+    int (*before_wait)(void *arg);
+    void *before_wait_arg;
+    /* Called when `watch` is readable: does nobody wait any more? NULL: nobody does. */
+    bool (*must_stop)(void *arg);
+    void *must_stop_arg;
+};
+
+/* Calls before_wait. How long to wait then, in ms; 0: until_ms has passed; -1: nobody waits any
+ * more. */
+int waiter_wait_ms(const struct waiter *w, int64_t until_ms);
+bool waiter_must_stop(const struct waiter *w); /* `watch` is readable */
+
 struct process_spec {
     const char *const *argv;               /* argv[0] is the path of the program */
     const char *const *envp;               /* the whole environment */
@@ -47,17 +66,7 @@ struct process_spec {
     void (*on_line)(void *arg, const char *line, size_t len);
     void *on_line_arg;
     const struct persistent *persistent; /* needs on_line; NULL: it runs once */
-    /* A descriptor that becomes readable when nobody waits for the program any more, or -1. Read
-     * before each wait, since a line may change it. */
-    const int *watch;
-    /* Called before each wait, which is no longer than what it returns, in ms; -1: nobody waits for
-     * the program any more. NULL: there is nothing to do in between. */
-    int (*before_wait)(void *arg);
-    void *before_wait_arg;
-    /* Called when `watch` is readable: should the program be stopped? False: it runs on. NULL: it
-     * is stopped. */
-    bool (*must_stop)(void *arg);
-    void *must_stop_arg;
+    struct waiter waiter;                /* when nobody waits any more, the program is stopped */
 };
 
 enum process_end {

@@ -1,9 +1,7 @@
 #include "runner/relay_client.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
-#include <sys/param.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -145,32 +143,16 @@ static void renew_if_due(struct exchange *x) {
     send_some(x);
 }
 
-/* How long to wait for what happens next; -1: the exchange is over. */
-static int next_wait(const struct exchange *x, enum exchange_end *end) {
-    const int left = clock_wait_ms(x->spec->until_ms, INT_MAX);
-    const int renewal = clock_wait_ms(x->renew_ms, INT_MAX);
-    const int tick =
-        x->spec->before_wait ? x->spec->before_wait(x->spec->before_wait_arg) : INT_MAX;
-
-    *end = !left ? EXCHANGE_TIMED_OUT : EXCHANGE_CANCELLED;
-    return !left || tick < 0 ? -1 : MIN(MIN(tick, left), renewal);
-}
-
-static bool must_stop(const struct relay_exchange *spec) {
-    return !spec->must_stop || spec->must_stop(spec->must_stop_arg);
-}
-
 static enum exchange_end serve(struct exchange *x) {
-    const struct relay_exchange *spec = x->spec;
+    const struct waiter *waiter = &x->spec->waiter;
     enum exchange_end end;
     int wait;
 
-    while ((wait = next_wait(x, &end)) >= 0) {
+    while ((wait = waiter_wait_ms(waiter, x->spec->until_ms)) > 0) {
         const short out = x->left.len && !x->is_refused ? POLLOUT : 0;
         struct pollfd fds[] = {{.fd = x->connection->fd, .events = POLLIN | out},
-                               {.fd = spec->watch ? *spec->watch : -1, .events = POLLIN}};
-
-        const int ready = poll(fds, 2, wait);
+                               {.fd = waiter->watch ? *waiter->watch : -1, .events = POLLIN}};
+        const int ready = poll(fds, 2, MIN(wait, clock_wait_ms(x->renew_ms, INT_MAX)));
 
         renew_if_due(x);
         if (ready <= 0)
@@ -179,10 +161,10 @@ static enum exchange_end serve(struct exchange *x) {
             send_some(x);
         if (fds[0].revents & ~POLLOUT && !receive(x, &end))
             return end;
-        if (fds[1].revents && must_stop(spec))
+        if (fds[1].revents && waiter_must_stop(waiter))
             return EXCHANGE_CANCELLED;
     }
-    return end;
+    return wait ? EXCHANGE_CANCELLED : EXCHANGE_TIMED_OUT;
 }
 
 enum exchange_end relay_exchange(struct arena *a, struct relay_connection *c,

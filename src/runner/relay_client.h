@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/text.h"
+#include "runner/process.h"
 #include "runner/relay.h"
 
 #define RELAY_KEPT_MAX 16 /* for one more, they are closed in turn */
@@ -39,11 +40,7 @@ struct relay_exchange {
     /* A line that is sent every renew_ms after the request was; NULL: none is. */
     struct text (*renew)(void *arg);
     int64_t renew_ms;
-    const int *watch; /* as of a struct process_spec, with the following */
-    int (*before_wait)(void *arg);
-    void *before_wait_arg;
-    bool (*must_stop)(void *arg);
-    void *must_stop_arg;
+    struct waiter waiter;
 };
 
 enum exchange_end {

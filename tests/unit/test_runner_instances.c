@@ -56,8 +56,8 @@ static int call(struct call *x) {
                                       .input = text_of(x->input ? x->input : "x\n"),
                                       .on_line = take_line,
                                       .on_line_arg = &x->answer,
-                                      .before_wait = x->before_wait,
-                                      .before_wait_arg = x,
+                                      .waiter.before_wait = x->before_wait,
+                                      .waiter.before_wait_arg = x,
                                       .persistent = &x->how};
 
     x->answer = (struct answer){0};

@@ -49,7 +49,7 @@ static struct process_result run_until_ready(const char *script) {
     (void)unlink(arena_printf(a, "%s/ready", dir));
     return run_shell(script, (struct process_spec){.timeout_ms = RUN_ENOUGH_MS,
                                                    .output_max = 100,
-                                                   .before_wait = until_ready});
+                                                   .waiter.before_wait = until_ready});
 }
 
 /* The number that a program wrote into this file in its directory. */
@@ -404,7 +404,7 @@ static struct process_result run_lines(const char *script, size_t line_max, stru
                                       .output_max = line_max,
                                       .on_line = take_line,
                                       .on_line_arg = l,
-                                      .watch = watch};
+                                      .waiter.watch = watch};
 
     l->count = 0;
     buf_init(&l->all, a, 1 << 20);
@@ -461,9 +461,9 @@ static void what_is_watched_may_mean_nothing(void **state) {
                                 .dir = dir,
                                 .timeout_ms = RUN_ENOUGH_MS,
                                 .output_max = 100,
-                                .watch = &ends[0],
-                                .must_stop = not_meant,
-                                .must_stop_arg = &ends[0]};
+                                .waiter.watch = &ends[0],
+                                .waiter.must_stop = not_meant,
+                                .waiter.must_stop_arg = &ends[0]};
     struct process_result r;
 
     (void)state;
@@ -514,8 +514,8 @@ static void a_tick_comes_in_time_and_may_end_it(void **state) {
                                 .dir = dir,
                                 .timeout_ms = RUN_ENOUGH_MS,
                                 .output_max = 100,
-                                .before_wait = count_down,
-                                .before_wait_arg = &left};
+                                .waiter.before_wait = count_down,
+                                .waiter.before_wait_arg = &left};
     struct process_result r;
 
     (void)state;

@@ -70,8 +70,8 @@ static enum exchange_end run_for(struct relay_connection *c, int64_t ms) {
                                         .until_ms = clock_monotonic_ms() + ms,
                                         .on_line = take_line,
                                         .answered = &x.answered,
-                                        .watch = &x.wakes,
-                                        .before_wait = act};
+                                        .waiter.watch = &x.wakes,
+                                        .waiter.before_wait = act};
 
     x.answered = false;
     return relay_exchange(a, c, &spec);
