@@ -9,11 +9,10 @@
 
 /* ---- the catalog ---- */
 
-const struct catalog_kind_info *const catalog_kinds[CATALOG_KINDS] = {
-    [CATALOG_TOOLS] = &tool_kind,
-    [CATALOG_RESOURCES] = &resource_kind,
-    [CATALOG_PROMPTS] = &prompt_kind,
-    [CATALOG_SKILLS] = &skill_kind,
+const struct catalog_kind_info *const catalog_kinds[CATALOG_SETS] = {
+    [CATALOG_TOOLS] = &tool_kind,     [CATALOG_RESOURCES] = &resource_kind,
+    [CATALOG_PROMPTS] = &prompt_kind, [CATALOG_SKILLS] = &skill_kind,
+    [CATALOG_SERVERS] = &server_kind,
 };
 
 struct catalog *catalog_new(const struct config *config, const struct catalog_sources *sources) {
@@ -28,9 +27,7 @@ void catalog_free(struct catalog *c) {
     for (int kind = 0; c && kind < CATALOG_KINDS; kind++)
         if (c->sets[kind])
             catalog_set_rules(c->sets[kind], NULL);
-    if (c && c->free_servers)
-        c->free_servers(c);
-    for (int kind = 0; c && kind < CATALOG_KINDS; kind++)
+    for (int kind = 0; c && kind < CATALOG_SETS; kind++)
         catalog_set_free(c->sets[kind]);
     if (c)
         access_rules_free(c->rules);

@@ -17,7 +17,9 @@ enum catalog_kind {
     CATALOG_RESOURCES,
     CATALOG_PROMPTS,
     CATALOG_SKILLS,
-    CATALOG_KINDS
+    CATALOG_KINDS,
+    CATALOG_SERVERS = CATALOG_KINDS, /* servers.h: each puts entries into the sets of the kinds */
+    CATALOG_SETS
 };
 
 /* What tools, resources and prompts have in common. */
@@ -78,6 +80,7 @@ struct text list_one(const struct list *l, const struct entry *entry, const char
 #define CATALOG_LISTS_MAX 2       /* of one kind */
 #define CATALOG_ENTRIES_MAX 10000 /* of one kind, with those that are built in */
 
+struct catalog;
 struct catalog_set;
 
 /* A kind of manifest. A new kind is a file with this structure, and a row in the table of
@@ -86,9 +89,11 @@ struct catalog_kind_info {
     const char *word;          /* "tool", in ACCESS_FILE */
     const char *plural;        /* "tools" */
     const char *invalid_event; /* logged for a manifest that is not served, since it is wrong */
-    size_t directory;  /* offset of the directory in struct config; an empty value means none */
-    size_t entry_size; /* bytes of an entry's structure, which begins with a struct entry */
-    bool has_uris;     /* its keys are URIs, not names */
+    size_t directory;   /* offset of the directory in struct config; an empty value means none */
+    size_t entry_size;  /* bytes of an entry's structure, which begins with a struct entry */
+    size_t entries_max; /* 0: CATALOG_ENTRIES_MAX */
+    bool has_uris;      /* its keys are URIs, not names */
+    bool is_optional;   /* the directory may not be there */
     /* Its manifests are folders, each perhaps with a file NAME.json beside, and m->v is not set.
      * *out tells one content of both from another; st_ino is 0 if that is not known. False: neither
      * is at the path of the folder. NULL: they are files. */
@@ -107,15 +112,21 @@ struct catalog_kind_info {
     void (*warn)(const struct entry *entry, const char *where, struct arena *a, FILE *out);
     /* The entry of CATALOG_RESOURCES that comes and goes with this one. NULL: there is none. */
     struct entry *(*resource)(struct entry *entry);
+    /* The entry has come into its set, and leaves it. m->v may be changed. NULL: nobody is told. */
+    void (*added)(const struct catalog *c, struct entry *entry, struct manifest *m, FILE *problems);
+    void (*removed)(struct entry *entry);
+    /* Is it to be read again, though its file has not changed? NULL: no. */
+    bool (*is_old)(const struct entry *entry, bool others_changed);
     struct list_kind {
         const char *member; /* of the result of its list method; NULL: there is no such list */
         bool (*has)(const struct entry *entry); /* NULL: it has every entry */
     } lists[CATALOG_LISTS_MAX];
 };
 
-/* tools.c, resources.c, prompts.c, skills.c */
-extern const struct catalog_kind_info tool_kind, resource_kind, prompt_kind, skill_kind;
-extern const struct catalog_kind_info *const catalog_kinds[CATALOG_KINDS];
+/* tools.c, resources.c, prompts.c, skills.c, servers.c */
+extern const struct catalog_kind_info tool_kind, resource_kind, prompt_kind, skill_kind,
+    server_kind;
+extern const struct catalog_kind_info *const catalog_kinds[CATALOG_SETS];
 
 /* A file of the directory. */
 struct manifest_file {
@@ -138,8 +149,6 @@ struct catalog_set {
     int dir_errno;              /* why not */
     struct access_rules *rules; /* of the catalog; NULL: none */
 };
-
-struct catalog;
 
 /* Has what is built in. Never NULL. */
 struct catalog_set *catalog_set_new(const struct catalog *c, enum catalog_kind which);
@@ -172,11 +181,9 @@ bool catalog_set_rules_at(const struct catalog_set *set, struct arena *a, const 
 struct catalog {
     const struct config *config;
     const struct catalog_sources *sources;
-    struct catalog_set *sets[CATALOG_KINDS]; /* NULL: not loaded */
-    struct server_file *servers;             /* servers.h; after the tools */
-    void (*free_servers)(struct catalog *c); /* NULL: there are none */
-    struct access_rules *rules;              /* of ACCESS_FILE; NULL: none */
-    struct file_version rules_version;       /* of the file that was read */
+    struct catalog_set *sets[CATALOG_SETS]; /* NULL: not loaded */
+    struct access_rules *rules;             /* of ACCESS_FILE; NULL: none */
+    struct file_version rules_version;      /* of the file that was read */
 };
 
 /* Makes an empty catalog, which keeps both pointers. Never NULL. */

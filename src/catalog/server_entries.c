@@ -61,7 +61,7 @@ static struct entry *read_item(const struct manifest *m, const struct server *s,
     if (catalog_kinds[of->kind]->read_foreign(m, entry))
         return NULL;
     spec->entry = entry;
-    entry->access = s->access;
+    entry->access = s->entry.access;
     entry->is_foreign = true;
     entry->source = (struct source){&server_source, spec, s->timeout_ms, false, s->quota};
     return entry;
@@ -124,7 +124,7 @@ void server_entries_add(struct server_entries *out, const struct server_reading 
     }
 }
 
-void server_entries_remove(struct server_entries *entries, struct catalog *c) {
+void server_entries_remove(struct server_entries *entries, const struct catalog *c) {
     for (size_t i = 0; i < entries->count; i++)
         catalog_set_remove(c->sets[entries->all[i].kind], entries->all[i].entry);
     entries->count = 0;

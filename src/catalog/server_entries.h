@@ -19,9 +19,9 @@
 #define SERVER_CALL_IDLE_S 1 /* of an instance that is for one call */
 
 struct server {
-    const char *name;     /* of the manifest, without .json */
-    const char *prefix;   /* of the names that clients see */
-    struct access access; /* who may use what it has */
+    struct entry entry; /* first; its access is that of all that it has */
+    const char *name;   /* of the manifest, without .json */
+    const char *prefix; /* of the names that clients see */
     /* Of all that it offers together; NULL: none. */
     const struct quota *quota;
     /* Names of tools and prompts, URIs and URI templates; NULL ends each; allow NULL: all. */
@@ -66,7 +66,7 @@ struct server_entries {
 
 /* Where they come from, and where they go. */
 struct server_reading {
-    struct catalog *catalog;
+    const struct catalog *catalog;
     const struct server *server;
     struct manifest *manifest; /* of the server: `v` is changed */
     FILE *problems;
@@ -78,4 +78,4 @@ struct server_reading {
 void server_entries_add(struct server_entries *out, const struct server_reading *r,
                         const struct json *lists);
 /* Takes them out of the sets. */
-void server_entries_remove(struct server_entries *entries, struct catalog *c);
+void server_entries_remove(struct server_entries *entries, const struct catalog *c);

@@ -1,9 +1,5 @@
 #include "catalog/servers.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,20 +7,14 @@
 #include "base/file.h"
 #include "catalog/server_url.h"
 
-#define KEEP_BYTES_MAX ((size_t)256 << 20)
-#define SCRATCH_BYTES_MAX ((size_t)256 << 20)
 #define WHERE "server" /* in errors, such as "server.command" */
 
-struct server_file {
-    struct server_file *next; /* in the order of their names */
-    char *name;
-    struct file_version manifest, lists; /* that were read */
-    struct arena *keep;
-    struct server *server; /* NULL: it is left out */
+struct loaded_server {
+    struct server server; /* first */
+    const struct catalog *catalog;
+    struct file_version lists; /* that was read */
+    bool has_lists;            /* the server has been asked */
     struct server_entries entries;
-    bool has_lists; /* the server has been asked */
-    bool is_there;  /* still */
-    bool is_read;   /* in this update */
 };
 
 /* ---- the manifest ---- */
@@ -159,44 +149,32 @@ static enum rc read_start(const struct manifest *m, struct server *s) {
     "secrets", "limits", "prefix", ACCESS_MEMBERS, "allow", "deny", "timeout_ms", "idle_s",        \
         "start_timeout_s", "instances", "max_instances", "caller", "claims", "revision", "quota"
 
-static enum rc read_server(const struct manifest *m, struct server *s) {
+static enum rc read_server(const struct manifest *m, struct entry *out) {
     static const char *const of_program[] = {"command", "env",          "home", "read",
                                              "write",   COMMON_MEMBERS, NULL};
     static const char *const of_url[] = {"url",      "headers",  "ca_file",      "allow_http",
                                          "identity", "audience", COMMON_MEMBERS, NULL};
-    const size_t len = strlen(m->file) - strlen(".json");
-    enum rc rc = json_has(m->v, "url")
-                     ? manifest_check_members(m, m->v, of_url, " of a server with \"url\"")
-                     : manifest_check_members(m, m->v, of_program, "");
+    const bool is_address = json_has(m->v, "url");
+    struct server *s = (struct server *)out;
 
-    s->name = arena_strndup(m->keep, m->file, len);
-    if (!rc && !manifest_is_name(s->name))
-        rc = manifest_error(m, "the name of the file", "must have A-Z a-z 0-9 _ - . only");
-    if (!rc)
-        rc = read_prefix(m, s);
-    if (!rc)
-        rc = read_names(m, "allow", &s->allow);
-    if (!rc)
-        rc = read_names(m, "deny", &s->deny);
-    if (!rc)
-        rc = access_read(m, m->v, &s->access);
-    if (!rc)
-        rc = quota_read(m, m->v, WHERE, &s->quota);
-    if (!rc)
-        rc = read_limits(m, s);
-    if (!rc)
-        rc = read_instances(m, s);
-    if (!rc)
-        rc = read_caller(m, s);
-    if (!rc)
-        rc = read_revision(m, s);
-    if (!rc)
-        rc = read_identity(m, s);
+    out->key = out->name = s->name =
+        arena_strndup(m->keep, m->file, strlen(m->file) - strlen(".json"));
     s->lists = arena_printf(m->keep, "%s/servers/%s.json", m->config->state_dir, s->name);
-    return rc ? rc : read_start(m, s);
+    if (manifest_check_members(m, m->v, is_address ? of_url : of_program,
+                               is_address ? " of a server with \"url\"" : ""))
+        return m->e->code;
+    if (!manifest_is_name(s->name))
+        return manifest_error(m, "the name of the file", "must have A-Z a-z 0-9 _ - . only");
+    return read_prefix(m, s) || read_names(m, "allow", &s->allow) ||
+                   read_names(m, "deny", &s->deny) || access_read(m, m->v, &out->access) ||
+                   quota_read(m, m->v, WHERE, &s->quota) || read_limits(m, s) ||
+                   read_instances(m, s) || read_caller(m, s) || read_revision(m, s) ||
+                   read_identity(m, s)
+               ? m->e->code
+               : read_start(m, s);
 }
 
-/* ---- files ---- */
+/* ---- its lists ---- */
 
 static struct file_version version_of(const char *path) {
     struct stat st;
@@ -204,178 +182,67 @@ static struct file_version version_of(const char *path) {
     return stat(path, &st) ? (struct file_version){0} : file_version_of(&st);
 }
 
-static void forget(struct catalog *c, struct server_file *f) {
-    server_entries_remove(&f->entries, c);
-    f->server = NULL;
-    arena_free(f->keep);
-    f->keep = NULL;
-}
-
-static void read_lists(struct catalog *c, struct server_file *f, struct manifest *m,
+static void read_lists(const struct catalog *c, struct entry *entry, struct manifest *m,
                        FILE *problems) {
+    struct loaded_server *s = (struct loaded_server *)entry;
+    const char *path = s->server.lists;
     struct json *lists;
     struct err e = {0};
 
-    f->lists = version_of(f->server->lists);
-    f->has_lists = !access(f->server->lists, F_OK);
-    if (!f->has_lists)
+    s->catalog = c;
+    s->lists = version_of(path);
+    s->has_lists = !access(path, F_OK);
+    if (!s->has_lists)
         return;
-    if (json_parse_file(m->scratch, f->server->lists, SERVER_LISTS_BYTES_MAX, &lists, &e)) {
-        err_print(problems, f->server->lists, &e);
+    if (json_parse_file(m->scratch, path, SERVER_LISTS_BYTES_MAX, &lists, &e)) {
+        err_print(problems, path, &e);
         return;
     }
-    f->server->completes = json_has(json_get(lists, "capabilities"), "completions");
-    f->server->subscribes =
+    s->server.completes = json_has(json_get(lists, "capabilities"), "completions");
+    s->server.subscribes =
         json_get_bool(json_get(json_get(lists, "capabilities"), "resources"), "subscribe");
-    server_entries_add(&f->entries, &(struct server_reading){c, f->server, m, problems}, lists);
+    server_entries_add(&s->entries, &(struct server_reading){c, &s->server, m, problems}, lists);
 }
 
-static void read_file(struct catalog *c, struct server_file *f, const char *real_dir,
-                      FILE *problems) {
-    struct arena *scratch = arena_new(SCRATCH_BYTES_MAX);
-    struct server *server;
-    struct err e = {0};
+static void remove_entries(struct entry *entry) {
+    struct loaded_server *s = (struct loaded_server *)entry;
 
-    f->keep = arena_new(KEEP_BYTES_MAX);
-    server = arena_alloc(f->keep, sizeof *server);
-
-    struct manifest m = {.dir = real_dir,
-                         .file = f->name,
-                         .kind = WHERE,
-                         .given_dir = real_dir,
-                         .keep = f->keep,
-                         .scratch = scratch,
-                         .config = c->config,
-                         .sources = c->sources,
-                         .e = &e};
-
-    if (manifest_open(&m) || read_server(&m, server)) {
-        err_print(problems, arena_printf(scratch, "%s/%s", c->config->servers_dir, f->name), &e);
-    } else {
-        f->server = server;
-        read_lists(c, f, &m, problems);
-    }
-    arena_free(scratch);
+    server_entries_remove(&s->entries, s->catalog);
 }
 
-static struct server_file *find_file(struct catalog *c, const char *name) {
-    struct server_file **at = &c->servers, *f;
+/* Its lists have changed; or who has the name of one of its entries may be gone. */
+static bool is_old(const struct entry *entry, bool others_changed) {
+    const struct loaded_server *s = (const struct loaded_server *)entry;
+    const struct file_version now = version_of(s->server.lists);
+    const bool are_there = !access(s->server.lists, F_OK);
 
-    while (*at && strcmp((*at)->name, name) < 0)
-        at = &(*at)->next;
-    if (*at && !strcmp((*at)->name, name))
-        return *at;
-    f = xcalloc(1, sizeof *f);
-    f->name = xstrdup(name);
-    f->next = *at;
-    *at = f;
-    return f;
+    return are_there != s->has_lists || (are_there && !file_version_equal(&now, &s->lists)) ||
+           (others_changed && s->entries.has_conflicts);
 }
 
-static bool have_lists_changed(const struct server_file *f) {
-    const struct file_version now = version_of(f->server->lists);
-    const bool are_there = !access(f->server->lists, F_OK);
-
-    return are_there != f->has_lists || (are_there && !file_version_equal(&now, &f->lists));
-}
-
-static void update_file(struct catalog *c, const char *real_dir, const char *name, FILE *problems) {
-    struct arena *a = arena_new(65536);
-    const struct file_version now = version_of(arena_printf(a, "%s/%s", real_dir, name));
-    struct server_file *f = find_file(c, name);
-
-    f->is_there = true;
-    f->is_read = false;
-    if (!file_version_equal(&now, &f->manifest) || (f->server && have_lists_changed(f))) {
-        forget(c, f);
-        f->manifest = now;
-        f->is_read = true;
-        read_file(c, f, real_dir, problems);
-    }
-    arena_free(a);
-}
-
-/* After others have changed: who has the name of one of its entries may be gone. */
-static void read_conflicting(struct catalog *c, const char *real_dir, FILE *problems) {
-    for (struct server_file *f = c->servers; f; f = f->next)
-        if (!f->is_read && f->entries.has_conflicts) {
-            forget(c, f);
-            read_file(c, f, real_dir, problems);
-        }
-}
-
-static void free_file(struct server_file *f) {
-    arena_free(f->keep);
-    free(f->name);
-    free(f);
-}
-
-/* Returns whether any was removed. */
-static bool remove_absent(struct catalog *c) {
-    bool any = false;
-
-    for (struct server_file **at = &c->servers; *at;) {
-        struct server_file *f = *at;
-
-        if (f->is_there) {
-            at = &f->next;
-            continue;
-        }
-        *at = f->next;
-        forget(c, f);
-        free_file(f);
-        any = true;
-    }
-    return any;
-}
-
-static int is_manifest(const struct dirent *d) {
-    return d->d_name[0] != '.' && text_ends_with(d->d_name, ".json");
-}
-
-static void free_servers(struct catalog *c) {
-    while (c->servers) {
-        struct server_file *f = c->servers;
-
-        c->servers = f->next;
-        free_file(f);
-    }
-}
+const struct catalog_kind_info server_kind = {.word = WHERE,
+                                              .plural = "servers",
+                                              .directory = offsetof(struct config, servers_dir),
+                                              .entry_size = sizeof(struct loaded_server),
+                                              .entries_max = SERVERS_MAX,
+                                              .is_optional = true,
+                                              .read = read_server,
+                                              .added = read_lists,
+                                              .removed = remove_entries,
+                                              .is_old = is_old};
 
 unsigned catalog_servers_update(struct catalog *c, FILE *problems) {
-    struct dirent **names = NULL;
-    char real[PATH_MAX];
-    unsigned bad = 0;
-    bool changed;
-    int n = *c->config->servers_dir && realpath(c->config->servers_dir, real)
-                ? scandir(real, &names, is_manifest, alphasort)
-                : 0; /* the directory may be made later */
+    struct catalog_set **set = &c->sets[CATALOG_SERVERS];
 
-    c->free_servers = free_servers;
-    for (struct server_file *f = c->servers; f; f = f->next)
-        f->is_there = false;
-    for (int i = 0; i < n; i++) {
-        if (i < SERVERS_MAX)
-            update_file(c, real, names[i]->d_name, problems);
-        else
-            (void)fprintf(problems, "%s: there are more than %d servers\n", names[i]->d_name,
-                          SERVERS_MAX);
-        free(names[i]);
+    if (!*set) {
+        *set = catalog_set_new(c, CATALOG_SERVERS);
+        (*set)->rules = NULL; /* they are about what servers offer */
     }
-    free(names);
-    changed = remove_absent(c);
-    for (const struct server_file *f = c->servers; f; f = f->next) {
-        changed = changed || f->is_read;
-        bad += !f->server;
-    }
-    if (changed)
-        read_conflicting(c, real, problems);
-    return bad + (n > SERVERS_MAX ? (unsigned)n - SERVERS_MAX : 0);
+    return catalog_set_read_changed(*set, c, INT64_MAX, problems);
 }
 
 const struct server *catalog_server(const struct catalog *c, size_t i) {
-    for (const struct server_file *f = c->servers; f; f = f->next)
-        if (f->server && !i--)
-            return f->server;
-    return NULL;
+    const struct catalog_set *set = c->sets[CATALOG_SERVERS];
+
+    return set && i < set->count ? (const struct server *)set->lists[0].entries[i] : NULL;
 }

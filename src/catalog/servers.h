@@ -7,8 +7,6 @@
 
 #define SERVERS_MAX 64
 
-struct server_file; /* servers.c */
-
 /* Reads the manifests and lists that are new or have changed, and puts what servers offer into the
  * catalog's sets, which are loaded. Returns how many manifests are left out, with a line to
  * `problems` for each. */

@@ -11,7 +11,7 @@
 
 #define FILES_CAPACITY_FIRST 64
 #define ANNOUNCED_WITHIN_MS 10000 /* a change, by the stream holder: with room for a busy host */
-#define SCRATCH_BYTES_MAX ((size_t)64 << 20) /* to read one manifest */
+#define SCRATCH_BYTES_MAX ((size_t)256 << 20) /* to read one manifest, or the lists of a server */
 /* Of an entry: its texts for both kinds of protocol versions, and what is made of its schemas. */
 #define ENTRY_BYTES_MAX ((size_t)256 << 20)
 
@@ -55,6 +55,8 @@ static struct manifest_file *add_file(struct catalog_set *set, const char *name)
 
 /* Takes its entry out of the set, if it has one. */
 static void leave_out(struct catalog_set *set, struct manifest_file *f) {
+    if (f->entry && set->kind->removed)
+        set->kind->removed(f->entry);
     if (f->entry)
         catalog_set_remove(set, f->entry);
     if (f->entry && set->resources)
@@ -96,8 +98,12 @@ static enum rc key_is_used(const struct catalog_set *set, const struct entry *by
     return err_set(e, ERR_INVALID_REQUEST, "the name %s is already used by %s", by->key, whose);
 }
 
+static size_t entries_max(const struct catalog_set *set) {
+    return set->kind->entries_max ? set->kind->entries_max : CATALOG_ENTRIES_MAX;
+}
+
 static enum rc is_full(const struct catalog_set *set, struct err *e) {
-    return err_set(e, ERR_INVALID_REQUEST, "there are more than %d %s", CATALOG_ENTRIES_MAX,
+    return err_set(e, ERR_INVALID_REQUEST, "there are more than %zu %s", entries_max(set),
                    set->kind->plural);
 }
 
@@ -116,7 +122,7 @@ static enum rc check_resource(const struct catalog_set *set, struct entry *entry
 
     if (other)
         return key_is_used(set->resources, other, e);
-    return set->resources && set->resources->count == CATALOG_ENTRIES_MAX
+    return set->resources && set->resources->count == entries_max(set->resources)
                ? is_full(set->resources, e)
                : OK;
 }
@@ -137,7 +143,7 @@ static enum rc serve(const struct reading *r, struct manifest_file *f, struct en
     if (other) {
         later = find_file(set, other->file);
         (void)key_is_used(set, entry, &why);
-    } else if (set->count == CATALOG_ENTRIES_MAX) {
+    } else if (set->count == entries_max(set)) {
         later = last_served(set);
         if (!later || strcmp(later->name, f->name) < 0)
             return is_full(set, e);
@@ -186,7 +192,11 @@ static enum rc parse(const struct reading *r, struct manifest_file *f, struct er
         return e->code;
     entry->file = f->name;
     catalog_keep_definition(&m, entry);
-    return serve(r, f, entry, e);
+    if (serve(r, f, entry, e))
+        return e->code;
+    if (set->kind->added)
+        set->kind->added(r->c, entry, &m, r->problems);
+    return OK;
 }
 
 /* Reads a file that is there. `quiet`: a reason that has been reported is not again. */
@@ -315,6 +325,12 @@ static bool is_version(const struct manifest_file *f, const struct stat *st) {
     return file_version_equal(&f->version, &now);
 }
 
+static bool is_old(const struct catalog_set *set, size_t i, bool others_changed) {
+    const struct entry *entry = set->files[i]->entry;
+
+    return entry && set->kind->is_old && set->kind->is_old(entry, others_changed);
+}
+
 /* Finds the manifests that are not as they were read. What is known of the others is not written
  * to, since its memory is shared. */
 static void find_changed(const struct reading *r, DIR *d, struct names *out) {
@@ -339,7 +355,10 @@ static void find_changed(const struct reading *r, DIR *d, struct names *out) {
             names_add(out, name);
     }
     for (size_t i = 0; i < set->file_count; i++)
-        if (!unchanged[i])
+        if (!unchanged[i] || is_old(set, i, false))
+            names_add(out, set->files[i]->name);
+    for (size_t i = 0; i < set->file_count && out->count; i++)
+        if (is_old(set, i, true))
             names_add(out, set->files[i]->name);
     free(unchanged);
     if (out->count) /* qsort(3) takes no NULL */
@@ -374,7 +393,7 @@ static DIR *open_directory(const struct reading *r) {
     struct catalog_set *set = r->set;
     char *real_dir = realpath(r->dir, NULL);
     DIR *d = real_dir ? opendir(real_dir) : NULL;
-    int error = d || (errno == ENOENT && set->kind->stat_folder) ? 0 : errno;
+    int error = d || (errno == ENOENT && set->kind->is_optional) ? 0 : errno;
 
     if (error && error != set->dir_errno)
         (void)fprintf(r->problems, "%s: %s\n", r->dir, strerror(error));

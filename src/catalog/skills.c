@@ -251,6 +251,7 @@ const struct catalog_kind_info skill_kind = {.word = "resource", /* its URI is o
                                              .directory = offsetof(struct config, skills_dir),
                                              .entry_size = sizeof(struct skill),
                                              .has_uris = true,
+                                             .is_optional = true,
                                              .stat_folder = stat_folder,
                                              .read = read_skill,
                                              .resource = resource_of,
