@@ -63,20 +63,15 @@ static bool read_own_path(char path[PATH_MAX]) {
     return found;
 }
 
-static bool is_cgroup2(int fd) {
-    struct statfs fs;
-
-    return fd >= 0 && !fstatfs(fd, &fs) && fs.f_type == CGROUP2_MAGIC;
-}
-
 /* Whoever delegates a group gives its directory to the user ("Delegation Containment" of
  * cgroups(7)). What belongs to root is not ours: it is the system's root group, or a unit's that
  * somebody else manages. */
 static bool is_ours(int fd) {
+    struct statfs fs;
     struct stat st;
 
-    return !fstat(fd, &st) && st.st_uid && st.st_uid == geteuid() &&
-           !faccessat(fd, "cgroup.subtree_control", W_OK, AT_EACCESS) &&
+    return !fstatfs(fd, &fs) && fs.f_type == CGROUP2_MAGIC && !fstat(fd, &st) && st.st_uid &&
+           st.st_uid == geteuid() && !faccessat(fd, "cgroup.subtree_control", W_OK, AT_EACCESS) &&
            !faccessat(fd, "cgroup.kill", F_OK, 0);
 }
 
@@ -90,16 +85,10 @@ static int open_own(void) {
         int n = snprintf(path, sizeof path, "%s%s", mounts[i], own);
 
         fd = n < (int)sizeof path ? open_folder(AT_FDCWD, path) : -1;
-        if (fd >= 0 && (!is_cgroup2(fd) || !is_ours(fd)))
+        if (fd >= 0 && !is_ours(fd))
             descriptor_clear(&fd);
     }
     return fd;
-}
-
-/* A group with controllers for its children has no processes itself ("no internal processes"). */
-static bool move_into_leaf(int dir) {
-    return (!mkdirat(dir, RUNNERS_GROUP, 0755) || errno == EEXIST) &&
-           write_at(dir, RUNNERS_GROUP "/cgroup.procs", "0");
 }
 
 static void remove_left_behind(const struct cgroup_tree *t) {
@@ -119,7 +108,10 @@ void cgroup_tree_open(struct cgroup_tree *t, const char *root) {
     *t = (struct cgroup_tree){.dir = root ? open_folder(AT_FDCWD, root) : open_own()};
     if (t->dir < 0)
         return;
-    if (!root && !move_into_leaf(t->dir)) {
+    /* A group with controllers for its children has no processes itself ("no internal processes").
+     */
+    if (!root && ((mkdirat(t->dir, RUNNERS_GROUP, 0755) && errno != EEXIST) ||
+                  !write_at(t->dir, RUNNERS_GROUP "/cgroup.procs", "0"))) {
         descriptor_clear(&t->dir);
         return;
     }

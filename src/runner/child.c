@@ -96,14 +96,22 @@ pid_t child_fork(const struct child_start *how) {
     return pid;
 }
 
+int child_wait(pid_t pid) {
+    int status = -1;
+
+    while (pid > 0 && waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    return status;
+}
+
 /* Waits for the process in between, which ends at once. Its exit status is 0, or the errno of the
  * second fork. */
 static int await_second_fork(pid_t pid) {
-    int status;
+    const int status = child_wait(pid);
 
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return -1;
+    if (status < 0)
+        return -1;
     errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
     return errno ? -1 : 1;
 }

@@ -33,6 +33,9 @@ pid_t child_fork(const struct child_start *how);
  * 0 in the new process, 1 in the caller, or -1 with errno. */
 int child_fork_detached(const struct child_start *how);
 
+/* Waits until it has ended. Its status of waitpid(2); -1: there is no such child. */
+int child_wait(pid_t pid);
+
 /* What both functions do in the child. A caller of vfork(2) calls it itself: it uses only functions
  * that are safe there, and ignores silent_max_ms. `parent`: the process id of its parent. */
 void child_begin(const struct child_start *how, pid_t parent);

@@ -53,10 +53,10 @@ static int connect_runner(void) {
 }
 
 /* Connects, and sends the first message. -1: errno. */
-static int connect_with(const struct text *message, const int *fds, unsigned count) {
+static int connect_with(const void *message, size_t len, const int *fds, unsigned count) {
     int conn = connect_runner();
 
-    if (conn >= 0 && !packet_send(conn, message, fds, count))
+    if (conn >= 0 && !packet_send(conn, message, len, fds, count))
         descriptor_clear(&conn);
     return conn;
 }
@@ -64,15 +64,15 @@ static int connect_with(const struct text *message, const int *fds, unsigned cou
 static int ask(enum run_kind kind) {
     const struct run_question question = {RUN_VERSION, kind};
 
-    return connect_with(&(struct text){(const char *)&question, sizeof question}, NULL, 0);
+    return connect_with(&question, sizeof question, NULL, 0);
 }
 
 int run_request_send(const struct run_request *r, const int *fds) {
     static char message[RUN_REQUEST_MAX]; /* not on the stack of each call */
-    const struct text t = {message, run_request_encode(r, message)};
+    const size_t len = run_request_encode(r, message);
 
-    if (t.len)
-        return connect_with(&t, fds, 3 + r->secrets);
+    if (len)
+        return connect_with(message, len, fds, 3 + r->secrets);
     errno = E2BIG;
     return -1;
 }
@@ -81,16 +81,10 @@ int instance_pool_connect(void) {
     return ask(RUN_INSTANCES);
 }
 
-static void say(int conn, char what) {
-    (void)send(conn, &what, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
+void run_request_say(int conn, enum run_word word) {
+    const char byte = (char)word;
 
-void run_request_stop(int conn) {
-    say(conn, RUN_SAY_STOP);
-}
-
-void run_request_memory(int conn) {
-    say(conn, RUN_SAY_MEMORY);
+    (void)send(conn, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 int run_answer_take(int conn, struct run_answer *out) {

@@ -14,10 +14,7 @@ const char *runner_chosen(void);
 /* Asks for a run. `fds`: stdin, stdout and stderr of the program, and r->secrets more. Returns the
  * connection, on which the answer comes; closing it kills the program. -1: errno. */
 int run_request_send(const struct run_request *r, const int *fds);
-/* Asks that the program ends: it gets SIGTERM, and PROCESS_GRACE_MS later SIGKILL. */
-void run_request_stop(int conn);
-/* Asks how much memory it uses: an answer with RUN_RUNS comes before that of its end. */
-void run_request_memory(int conn);
+void run_request_say(int conn, enum run_word word);
 /* Takes the answer when the connection is readable. 1: here it is; 0: not yet; -1: there will be
  * none, since the runner, or its supervisor, has ended: errno is ECONNRESET if that was before it
  * had received the request, so that nothing was started (unix(7)), and otherwise 0. */

@@ -44,13 +44,18 @@ static struct connection *find(void) {
     return NULL;
 }
 
-/* With `count` descriptors if it says INSTANCE_FOUND. */
-static bool receive(int fd, struct instance_answer *answer, int *fds, unsigned count) {
-    struct packet p = {answer, sizeof *answer, fds, count, 0};
+/* An answer of exactly this size. */
+static bool receive(int fd, struct packet *p) {
     struct pollfd readable = {.fd = fd, .events = POLLIN};
 
-    if (poll(&readable, 1, ANSWER_MS) > 0 && packet_receive(fd, &p) == sizeof *answer &&
-        answer->version == INSTANCE_VERSION &&
+    return poll(&readable, 1, ANSWER_MS) > 0 && packet_receive(fd, p) == (ssize_t)p->size;
+}
+
+/* With `count` descriptors if it says INSTANCE_FOUND. */
+static bool receive_found(int fd, struct instance_answer *answer, int *fds, unsigned count) {
+    struct packet p = {answer, sizeof *answer, fds, count, 0};
+
+    if (receive(fd, &p) && answer->version == INSTANCE_VERSION &&
         p.fd_count == (answer->found == INSTANCE_FOUND ? count : 0))
         return true;
     descriptors_close(fds, p.fd_count);
@@ -63,7 +68,7 @@ static struct connection *connect_pool(void) {
 
     if (new.fd < 0)
         return NULL;
-    if (!receive(new.fd, &answer, new.queue, INSTANCE_QUEUE_FDS)) {
+    if (!receive_found(new.fd, &answer, new.queue, INSTANCE_QUEUE_FDS)) {
         (void)close(new.fd);
         return NULL;
     }
@@ -77,10 +82,9 @@ static struct connection *connect_pool(void) {
 /* Waits while the pool has too much to read. */
 static bool send_request(const struct connection *c, const struct instance_request *r,
                          const int *fds, unsigned count) {
-    const struct text message = {(const char *)r, sizeof *r};
     struct pollfd writable = {.fd = c->fd, .events = POLLOUT};
 
-    while (!packet_send(c->fd, &message, fds, count))
+    while (!packet_send(c->fd, r, sizeof *r, fds, count))
         if (errno != EAGAIN || poll(&writable, 1, ANSWER_MS) <= 0)
             return false;
     return true;
@@ -103,7 +107,7 @@ static struct connection *ask(enum instance_request_kind kind, const struct inst
 
 static bool receive_answer(struct connection *c, struct instance_answer *answer, int *fds,
                            unsigned count) {
-    if (receive(c->fd, answer, fds, count))
+    if (receive_found(c->fd, answer, fds, count))
         return true;
     disconnect(c); /* a late answer must not be taken for the next one */
     return false;
@@ -113,9 +117,8 @@ bool instance_server_state(uint32_t number, struct server_state *out) {
     const struct instance_key key = {.call_ms = number};
     struct connection *c = ask(INSTANCE_STATE, &key, NULL, 0);
     struct packet p = {out, sizeof *out, NULL, 0, 0};
-    struct pollfd readable = {.fd = c ? c->fd : -1, .events = POLLIN};
 
-    if (c && poll(&readable, 1, ANSWER_MS) > 0 && packet_receive(c->fd, &p) == sizeof *out)
+    if (c && receive(c->fd, &p))
         return *out->name;
     if (c)
         disconnect(c); /* a late answer must not be taken for the next one */
@@ -181,13 +184,12 @@ bool instance_take(const struct instance_key *key, int fds[INSTANCE_FDS]) {
 /* If the queue is full, what was given first goes to the pool. */
 bool instance_give(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
     const struct instance_request r = {INSTANCE_VERSION, INSTANCE_GIVE, *key};
-    const struct text message = {(const char *)&r, sizeof r};
     struct instance_request first;
     int its[INSTANCE_FDS];
     const struct connection *c = find();
 
     for (c = c ? c : connect_pool(); c; c = find()) {
-        if (packet_send(c->queue[QUEUE_IN], &message, fds, INSTANCE_FDS))
+        if (packet_send(c->queue[QUEUE_IN], &r, sizeof r, fds, INSTANCE_FDS))
             return true;
         if (!instance_queue_take(c->queue[QUEUE_OUT], &first, its))
             break;

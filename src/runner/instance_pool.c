@@ -100,7 +100,7 @@ static void advance(struct instance *x) {
         begin_end(x);
         break;
     case INPUT_CLOSED:
-        run_request_stop(x->fds[INSTANCE_RUN]);
+        run_request_say(x->fds[INSTANCE_RUN], RUN_SAY_STOP);
         x->state = STOPPING;
         x->until_ms = clock_monotonic_ms() + KILL_MS;
         break;
@@ -114,17 +114,13 @@ static void advance(struct instance *x) {
 
 /* ---- requests ---- */
 
-static bool is_of(const struct instance *x, const struct instance_key *key) {
-    return x->state == IDLE && !memcmp(x->key.id, key->id, sizeof key->id);
-}
-
 /* Of those that may answer, the one that was given last, so that the others become idle for long.
  * Ends those of another revision. NULL: there is none. */
 static struct instance *find(const struct instance_key *key) {
     struct instance *found = NULL;
 
     for (struct instance *x = pool.instances; x < pool.instances + pool.used; x++)
-        if (!is_of(x, key))
+        if (x->state != IDLE || memcmp(x->key.id, key->id, sizeof key->id) != 0)
             continue;
         else if (memcmp(x->key.revision, key->revision, sizeof key->revision) != 0)
             begin_end(x);
@@ -151,11 +147,16 @@ static struct instance *find_place(void) {
     return oldest;
 }
 
+static bool add_event(int fd, uint64_t what) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = what};
+
+    return !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
 static void give(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
     struct instance *x = pool.stopping ? NULL : find_place();
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = x};
 
-    if (!x || epoll_ctl(pool.epoll, EPOLL_CTL_ADD, fds[INSTANCE_RUN], &event)) {
+    if (!x || !add_event(fds[INSTANCE_RUN], (uintptr_t)x)) {
         descriptors_close(fds, INSTANCE_FDS);
         return;
     }
@@ -180,7 +181,6 @@ static bool empty_queue(void) {
 
 static void take(int client, const struct instance_key *key) {
     struct instance_answer answer = {.version = INSTANCE_VERSION};
-    const struct text message = {(const char *)&answer, sizeof answer};
     struct instance *x;
 
     (void)empty_queue(); /* somebody may have given it since the client looked */
@@ -188,7 +188,7 @@ static void take(int client, const struct instance_key *key) {
     answer.found = x ? INSTANCE_FOUND : INSTANCE_NONE;
     if (x)
         (void)epoll_ctl(pool.epoll, EPOLL_CTL_DEL, x->fds[INSTANCE_RUN], NULL);
-    (void)packet_send(client, &message, x ? x->fds : NULL, x ? INSTANCE_FDS : 0);
+    (void)packet_send(client, &answer, sizeof answer, x ? x->fds : NULL, x ? INSTANCE_FDS : 0);
     if (x)
         forget(x); /* if it was not sent, this was the last copy, and the program is killed */
 }
@@ -211,35 +211,27 @@ static void serve_queue(void) {
         watch_queue();
 }
 
-static void add_event(int fd, const void *what, unsigned tag) {
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)what | tag};
-
-    (void)epoll_ctl(pool.epoll, EPOLL_CTL_ADD, fd, &event);
-}
-
 static void call_server(int client, const struct instance_key *key) {
     struct instance_answer answer = {.version = INSTANCE_VERSION};
-    const struct text message = {(const char *)&answer, sizeof answer};
     int fd = -1;
 
     answer.found = relay_pool_call(key, &fd, &answer.wait_ms);
-    (void)packet_send(client, &message, &fd, answer.found == INSTANCE_FOUND);
+    (void)packet_send(client, &answer, sizeof answer, &fd, answer.found == INSTANCE_FOUND);
     descriptor_close(fd);
 }
 
 static void tell_state(int client, uint32_t number) {
     struct server_state state = {0};
-    const struct text message = {(const char *)&state, sizeof state};
 
     (void)relay_pool_state(number, &state); /* without a name: there are no more */
-    (void)packet_send(client, &message, NULL, 0);
+    (void)packet_send(client, &state, sizeof state, NULL, 0);
 }
 
 static void start_server(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
     struct relay_entry *x = pool.stopping ? NULL : relay_pool_start(key, fds);
 
     if (x)
-        add_event(x->control, x, TAG_RELAY);
+        (void)add_event(x->control, (uintptr_t)x | TAG_RELAY);
     descriptors_close(fds, INSTANCE_FDS);
 }
 
@@ -248,16 +240,16 @@ static void renew_service(const struct instance_key *key, int file) {
     (void)close(file);
 }
 
-/* false: the client has ended, or does not speak as we do. */
-static bool serve_request(int client) {
+/* Closed: it has ended, or does not speak as we do. */
+static void serve_client(int client) {
     int fds[INSTANCE_FDS];
     struct instance_request r;
     struct packet p = {&r, sizeof r, fds, INSTANCE_FDS, 0};
     ssize_t n = packet_receive(client, &p);
-    bool ok = n == sizeof r && r.version == INSTANCE_VERSION;
+    const bool ok = n == sizeof r && r.version == INSTANCE_VERSION;
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return true;
+        return;
     if (ok && r.kind == INSTANCE_TAKE && !p.fd_count)
         take(client, &r.key);
     else if (ok && r.kind == INSTANCE_CALL && !p.fd_count)
@@ -270,18 +262,11 @@ static bool serve_request(int client) {
         give(&r.key, fds);
     else if (ok && r.kind == INSTANCE_START && p.fd_count == INSTANCE_FDS)
         start_server(&r.key, fds);
-    else
-        ok = false;
-    if (!ok)
+    else {
         descriptors_close(fds, p.fd_count);
-    return ok;
-}
-
-static void serve_client(int client) {
-    if (serve_request(client))
-        return;
-    (void)close(client);
-    pool.clients--;
+        (void)close(client);
+        pool.clients--;
+    }
 }
 
 static void accept_client(void) {
@@ -289,25 +274,19 @@ static void accept_client(void) {
     int client;
     struct packet p = {&word, sizeof word, &client, 1, 0};
     const struct instance_answer answer = {INSTANCE_VERSION, INSTANCE_FOUND, 0};
-    const struct text message = {(const char *)&answer, sizeof answer};
-    struct epoll_event event = {.events = EPOLLIN};
 
     if (packet_receive(pool.from_runner.connections, &p) <= 0 || !p.fd_count)
         return;
-    event.data.u64 = (uint64_t)client << TAG_BITS | TAG_CLIENT;
-    if (!packet_send(client, &message, pool.from_runner.queue, INSTANCE_QUEUE_FDS) ||
-        epoll_ctl(pool.epoll, EPOLL_CTL_ADD, client, &event))
-        (void)close(client);
-    else
+    if (packet_send(client, &answer, sizeof answer, pool.from_runner.queue, INSTANCE_QUEUE_FDS) &&
+        add_event(client, (uint64_t)client << TAG_BITS | TAG_CLIENT))
         pool.clients++;
+    else
+        (void)close(client);
 }
 
 /* ---- the process ---- */
 
 static bool open_pool(const struct instance_sockets *s) {
-    struct epoll_event of_connections = {.events = EPOLLIN,
-                                         .data.ptr = &pool.from_runner.connections};
-    struct epoll_event of_signals = {.events = EPOLLIN, .data.ptr = &pool.signals};
     struct epoll_event of_queue = {.events = EPOLLIN | EPOLLONESHOT,
                                    .data.ptr = pool.from_runner.queue};
     struct rlimit limit;
@@ -326,8 +305,8 @@ static bool open_pool(const struct instance_sockets *s) {
     pool.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); /* blocked: runner.c */
     return pool.epoll >= 0 && pool.signals >= 0 &&
            !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, s->queue[QUEUE_OUT], &of_queue) &&
-           !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, s->connections, &of_connections) &&
-           !epoll_ctl(pool.epoll, EPOLL_CTL_ADD, pool.signals, &of_signals);
+           add_event(s->connections, (uintptr_t)&pool.from_runner.connections) &&
+           add_event(pool.signals, (uintptr_t)&pool.signals);
 }
 
 static void serve_event(const struct epoll_event *event) {

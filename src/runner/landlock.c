@@ -6,8 +6,9 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "runner/child.h"
 
 #define RULESETS 8       /* kept by a process */
 #define RULESET_MS 60000 /* then it is made anew: something may have come to /etc or /opt */
@@ -253,13 +254,9 @@ static _Noreturn void try_it(void) {
 }
 
 bool landlock_works(void) {
-    int status = -1;
     pid_t pid = landlock_abi() ? fork() : -1;
 
     if (pid == 0)
         try_it();
-    while (pid > 0 && waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return false;
-    return pid > 0 && status == 0;
+    return child_wait(pid) == 0;
 }

@@ -10,14 +10,14 @@ union control {
     char bytes[CMSG_SPACE(PACKET_FDS_MAX * sizeof(int))];
 };
 
-bool packet_send(int conn, const struct text *message, const int *fds, unsigned count) {
+bool packet_send(int conn, const void *message, size_t len, const int *fds, unsigned count) {
     union control control = {0};
-    struct iovec part = {(char *)(uintptr_t)message->p, message->len};
+    struct iovec part = {(void *)(uintptr_t)message, len};
     struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
 
     if (count)
         descriptors_add(&m, control.bytes, fds, count);
-    return sendmsg(conn, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)message->len;
+    return sendmsg(conn, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
 }
 
 ssize_t packet_receive(int conn, struct packet *p) {

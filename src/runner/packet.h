@@ -4,12 +4,11 @@
 #include <sys/types.h>
 
 #include "base/base.h"
-#include "base/text.h"
 
 #define PACKET_FDS_MAX 32
 
 /* Sends it with `count` descriptors, which stay the caller's. false: errno. */
-bool packet_send(int conn, const struct text *message, const int *fds, unsigned count);
+bool packet_send(int conn, const void *message, size_t len, const int *fds, unsigned count);
 
 /* What was received: `buffer` is the caller's, and so are the descriptors, which close on exec. */
 struct packet {

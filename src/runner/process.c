@@ -16,11 +16,13 @@
 #define READ_BYTES 16384
 #define ANSWER_MS 1000 /* to wait for a killed program that hangs in the kernel */
 #define DRAIN_READS 64 /* of what is left in the pipes when the program has ended */
-#define TRIES 3        /* with a runner that ends before it has received the request */
+#define NO_FDS                                                                                     \
+    { -1, -1, -1, -1 }
+#define TRIES 3 /* with a runner that ends before it has received the request */
 
 struct process {
-    int in, out, err;  /* -1: closed, or not there */
-    int runner;        /* the connection on which the answer comes; -1: it is closed */
+    /* As an instance has them; on INSTANCE_RUN the answer comes. -1: closed, or not there. */
+    int fds[INSTANCE_FDS];
     struct text input; /* what is still to be written */
     struct buf output, error;
     const struct process_spec *spec;
@@ -29,10 +31,8 @@ struct process {
 };
 
 static void close_all(struct process *r) {
-    descriptor_clear(&r->in);
-    descriptor_clear(&r->out);
-    descriptor_clear(&r->err);
-    descriptor_clear(&r->runner);
+    for (int i = 0; i < INSTANCE_FDS; i++)
+        descriptor_clear(&r->fds[i]);
 }
 
 /* ---- starting it ---- */
@@ -78,11 +78,12 @@ static bool request_run(struct process *r, int fds[RUN_FDS_MAX]) {
     }
     for (unsigned i = 0; i < request.secrets; i++)
         fds[3 + i] = c->secrets[i];
-    if (!open_pipe(0, &r->in, &fds[0]) || !open_pipe(1, &r->out, &fds[1]) ||
-        !open_pipe(1, &r->err, &fds[2]))
+    if (!open_pipe(0, &r->fds[INSTANCE_IN], &fds[0]) ||
+        !open_pipe(1, &r->fds[INSTANCE_OUT], &fds[1]) ||
+        !open_pipe(1, &r->fds[INSTANCE_ERR], &fds[2]))
         return false;
-    r->runner = run_request_send(&request, fds);
-    return r->runner >= 0;
+    r->fds[INSTANCE_RUN] = run_request_send(&request, fds);
+    return r->fds[INSTANCE_RUN] >= 0;
 }
 
 static void note_unheard(struct process_result *out, int why) {
@@ -97,10 +98,7 @@ static bool start(struct process *r) {
     bool ok;
 
     if (p && p->taken) {
-        r->in = p->fds[INSTANCE_IN];
-        r->out = p->fds[INSTANCE_OUT];
-        r->err = p->fds[INSTANCE_ERR];
-        r->runner = p->fds[INSTANCE_RUN];
+        memcpy(r->fds, p->fds, sizeof r->fds);
         return true;
     }
     ok = request_run(r, fds);
@@ -118,11 +116,12 @@ static bool is_unread(const struct process *r) {
     const size_t written = r->spec->input.len - r->input.len;
     int n;
 
-    return r->in >= 0 && !ioctl(r->in, FIONREAD, &n) && (size_t)n == written;
+    return r->fds[INSTANCE_IN] >= 0 && !ioctl(r->fds[INSTANCE_IN], FIONREAD, &n) &&
+           (size_t)n == written;
 }
 
 static void write_input(struct process *r) {
-    ssize_t n = r->input.len ? write(r->in, r->input.p, r->input.len) : 0;
+    ssize_t n = r->input.len ? write(r->fds[INSTANCE_IN], r->input.p, r->input.len) : 0;
 
     if (n > 0) {
         r->input.p += n;
@@ -132,7 +131,7 @@ static void write_input(struct process *r) {
     if (n < 0 && errno == EPIPE)
         r->result->unread = r->spec->persistent && is_unread(r);
     if ((!r->input.len && !r->spec->persistent) || (n < 0 && errno != EAGAIN && errno != EINTR))
-        descriptor_clear(&r->in);
+        descriptor_clear(&r->fds[INSTANCE_IN]);
 }
 
 /* Reads once. What does not fit sets the buffer's overflow. False: nothing there now. */
@@ -215,7 +214,7 @@ static bool is_request(const struct process *r) {
 /* Has the runner said how it ended? */
 static bool has_ended(struct process *r) {
     struct run_answer answer;
-    int taken = run_answer_take(r->runner, &answer);
+    int taken = run_answer_take(r->fds[INSTANCE_RUN], &answer);
 
     if (taken > 0)
         note_answer(r->result, &answer);
@@ -244,10 +243,10 @@ enum { FD_IN, FD_OUT, FD_ERR, FD_RUNNER, FD_WATCH, FD_COUNT };
 static void serve_pipes(struct process *r, const struct pollfd fds[FD_COUNT]) {
     if (fds[FD_IN].revents)
         write_input(r);
-    if (fds[FD_OUT].revents && read_some(&r->out, &r->output) && !r->output.overflow)
+    if (fds[FD_OUT].revents && read_some(&r->fds[INSTANCE_OUT], &r->output) && !r->output.overflow)
         pass_lines(r, false);
     if (fds[FD_ERR].revents)
-        (void)read_some(&r->err, &r->error);
+        (void)read_some(&r->fds[INSTANCE_ERR], &r->error);
 }
 
 /* Has the program ended, or does it have to be stopped? r->result->end says which. */
@@ -272,14 +271,15 @@ static void serve(struct process *r) {
     const struct waiter *waiter = &r->spec->waiter;
     int timeout;
 
-    if (r->in >= 0 && !r->spec->persistent)
+    if (r->fds[INSTANCE_IN] >= 0 && !r->spec->persistent)
         write_input(r); /* most fit into the pipe */
     while ((timeout = waiter_wait_ms(waiter, r->deadline_ms)) > 0) {
         struct pollfd fds[FD_COUNT] = {
-            [FD_IN] = {.fd = r->input.len || !r->spec->persistent ? r->in : -1, .events = POLLOUT},
-            [FD_OUT] = {.fd = r->out, .events = POLLIN},
-            [FD_ERR] = {.fd = r->err, .events = POLLIN},
-            [FD_RUNNER] = {.fd = r->runner, .events = POLLIN},
+            [FD_IN] = {.fd = r->input.len || !r->spec->persistent ? r->fds[INSTANCE_IN] : -1,
+                       .events = POLLOUT},
+            [FD_OUT] = {.fd = r->fds[INSTANCE_OUT], .events = POLLIN},
+            [FD_ERR] = {.fd = r->fds[INSTANCE_ERR], .events = POLLIN},
+            [FD_RUNNER] = {.fd = r->fds[INSTANCE_RUN], .events = POLLIN},
             [FD_WATCH] = {.fd = waiter->watch ? *waiter->watch : -1, .events = POLLIN}};
 
         if (poll(fds, FD_COUNT, timeout) < 0)
@@ -295,8 +295,8 @@ static void serve(struct process *r) {
 static bool await_end(struct process *r, int64_t wait_ms) {
     const int64_t until = clock_monotonic_ms() + wait_ms;
     struct process_result end = {0};
-    struct process unheard = {.runner = r->runner, .result = &end};
-    struct pollfd p = {.fd = r->runner, .events = POLLIN};
+    struct process unheard = {.fds[INSTANCE_RUN] = r->fds[INSTANCE_RUN], .result = &end};
+    struct pollfd p = {.fd = r->fds[INSTANCE_RUN], .events = POLLIN};
     bool ended = false;
 
     for (int left; !ended && (left = clock_wait_ms(until, INT_MAX)) > 0;)
@@ -308,26 +308,26 @@ static bool await_end(struct process *r, int64_t wait_ms) {
 
 /* One that hangs in the kernel is left behind rather than waited for. */
 static void stop(struct process *r) {
-    if (r->runner < 0)
+    if (r->fds[INSTANCE_RUN] < 0)
         return;
-    run_request_stop(r->runner);
+    run_request_say(r->fds[INSTANCE_RUN], RUN_SAY_STOP);
     (void)await_end(r, PROCESS_GRACE_MS + ANSWER_MS);
-    (void)read_some(&r->err, &r->error);
+    (void)read_some(&r->fds[INSTANCE_ERR], &r->error);
 }
 
 /* It stays for the next call, if it has read the whole input and has printed whole lines.
  * Otherwise it ends: its stdin is closed, and after a while it is stopped. */
 static void give_back(struct process *r) {
     const struct persistent *p = r->spec->persistent;
-    const int fds[INSTANCE_FDS] = {r->in, r->out, r->err, r->runner};
 
-    for (int i = 0; i < DRAIN_READS && read_some(&r->err, &r->error); i++)
+    for (int i = 0; i < DRAIN_READS && read_some(&r->fds[INSTANCE_ERR], &r->error); i++)
         ;
-    if (!p->once && r->in >= 0 && r->out >= 0 && r->err >= 0 && !r->input.len && !r->output.len &&
-        instance_give(&p->key, fds))
+    if (!p->once && r->fds[INSTANCE_IN] >= 0 && r->fds[INSTANCE_OUT] >= 0 &&
+        r->fds[INSTANCE_ERR] >= 0 && !r->input.len && !r->output.len &&
+        instance_give(&p->key, r->fds))
         return;
-    descriptor_clear(&r->in);
-    if (r->runner >= 0 && !await_end(r, PROCESS_GRACE_MS))
+    descriptor_clear(&r->fds[INSTANCE_IN]);
+    if (r->fds[INSTANCE_RUN] >= 0 && !await_end(r, PROCESS_GRACE_MS))
         stop(r);
 }
 
@@ -338,9 +338,11 @@ static void drain(struct process *r) {
         give_back(r);
         return;
     }
-    for (int i = 0; i < DRAIN_READS && !r->output.overflow && read_some(&r->out, &r->output); i++)
+    for (int i = 0;
+         i < DRAIN_READS && !r->output.overflow && read_some(&r->fds[INSTANCE_OUT], &r->output);
+         i++)
         pass_lines(r, false);
-    for (int i = 0; i < DRAIN_READS && read_some(&r->err, &r->error); i++)
+    for (int i = 0; i < DRAIN_READS && read_some(&r->fds[INSTANCE_ERR], &r->error); i++)
         ;
     if (!r->output.overflow)
         pass_lines(r, true);
@@ -371,13 +373,8 @@ static bool run_to_end(struct process *r) {
 
 void process_run(struct arena *a, const struct process_spec *spec, struct process_result *out) {
     int64_t began = clock_monotonic_ms();
-    struct process r = {.in = -1,
-                        .out = -1,
-                        .err = -1,
-                        .runner = -1,
-                        .deadline_ms = began + spec->timeout_ms,
-                        .spec = spec,
-                        .result = out};
+    struct process r = {
+        .fds = NO_FDS, .deadline_ms = began + spec->timeout_ms, .spec = spec, .result = out};
 
     memset(out, 0, sizeof *out);
     out->timeout_ms = spec->timeout_ms;
@@ -399,17 +396,13 @@ void process_run(struct arena *a, const struct process_spec *spec, struct proces
 
 bool process_start(const struct process_spec *spec, int fds[INSTANCE_FDS]) {
     struct process_result result = {0};
-    struct process r = {
-        .in = -1, .out = -1, .err = -1, .runner = -1, .spec = spec, .result = &result};
+    struct process r = {.fds = NO_FDS, .spec = spec, .result = &result};
 
     if (!start(&r)) {
         close_all(&r);
         errno = result.code;
         return false;
     }
-    fds[INSTANCE_IN] = r.in;
-    fds[INSTANCE_OUT] = r.out;
-    fds[INSTANCE_ERR] = r.err;
-    fds[INSTANCE_RUN] = r.runner;
+    memcpy(fds, r.fds, sizeof r.fds);
     return true;
 }

@@ -28,9 +28,7 @@ static void set_state(struct relay *r, enum relay_state state, int64_t wait_ms) 
 
 /* "Shutdown" of stdio: close stdin; the runner then sends SIGTERM and SIGKILL. */
 static void close_input(struct relay *r) {
-    const struct text word = text_of(r->why ? RELAY_WORD_FAILED : RELAY_WORD_ENDING);
-
-    (void)packet_send(r->control, &word, NULL, 0);
+    (void)packet_send(r->control, r->why ? RELAY_WORD_FAILED : RELAY_WORD_ENDING, 1, NULL, 0);
     descriptor_clear(&r->in);
     set_state(r, RELAY_INPUT_CLOSED, PROCESS_GRACE_MS);
 }
@@ -94,7 +92,7 @@ static void advance(struct relay *r) {
         break;
     case RELAY_INPUT_CLOSED:
         if (r->run >= 0)
-            run_request_stop(r->run);
+            run_request_say(r->run, RUN_SAY_STOP);
         set_state(r, RELAY_STOPPING, ENDED_MS);
         break;
     case RELAY_STOPPING:
@@ -350,7 +348,7 @@ static void ask_memory(struct relay *r) {
     if (r->state != RELAY_RUNNING || now < r->memory_due_ms)
         return;
     r->memory_due_ms = now + RELAY_MEMORY_MS;
-    run_request_memory(r->run);
+    run_request_say(r->run, RUN_SAY_MEMORY);
 }
 
 void relay_main(int control, const struct instance_key *key, const int fds[INSTANCE_FDS],

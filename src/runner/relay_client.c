@@ -84,7 +84,7 @@ static void send_some(struct exchange *x) {
     ssize_t n;
 
     if (x->spec->file >= 0 && x->left.len == x->spec->request.len &&
-        packet_send(fd, &x->left, &x->spec->file, 1))
+        packet_send(fd, x->left.p, x->left.len, &x->spec->file, 1))
         n = (ssize_t)x->left.len;
     else /* without its file the relay refuses it */
         n = send(fd, x->left.p, x->left.len, MSG_NOSIGNAL | MSG_DONTWAIT);

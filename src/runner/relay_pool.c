@@ -148,7 +148,7 @@ static bool connect_to(struct relay_entry *x, int *fd) {
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
         return false;
-    ok = packet_send(x->control, &TEXT_LITERAL(RELAY_WORD_CALLER), &ends[1], 1);
+    ok = packet_send(x->control, RELAY_WORD_CALLER, 1, &ends[1], 1);
     (void)close(ends[1]);
     if (!ok)
         (void)close(ends[0]);
@@ -284,7 +284,7 @@ void relay_pool_renew_service(const struct instance_key *key, int file) {
         if (x->control >= 0 && x->is_usable &&
             !memcmp(x->key.group, key->group, sizeof key->group) &&
             !memcmp(x->key.revision, key->revision, sizeof key->revision))
-            (void)packet_send(x->control, &TEXT_LITERAL(RELAY_WORD_SERVICE), &file, 1);
+            (void)packet_send(x->control, RELAY_WORD_SERVICE, 1, &file, 1);
 }
 
 void relay_pool_retire_all(void) {

@@ -60,9 +60,12 @@ enum run_step {
 const char *run_step_text(enum run_step step); /* a phrase for the log */
 
 /* What a client says while it runs. */
-enum { RUN_SAY_STOP = 's', RUN_SAY_MEMORY = 'm' };
+enum run_word {
+    RUN_SAY_STOP = 's',   /* it is to end: it gets SIGTERM, and PROCESS_GRACE_MS later SIGKILL */
+    RUN_SAY_MEMORY = 'm', /* how much does it use? RUN_RUNS answers, before the answer of its end */
+};
 
-/* RUN_RUNS: it has not ended; the answer to run_request_memory. */
+/* RUN_RUNS: it has not ended. */
 enum run_end { RUN_NOT_STARTED = 1, RUN_EXITED, RUN_SIGNALLED, RUN_OUT_OF_MEMORY, RUN_RUNS };
 
 struct run_answer {

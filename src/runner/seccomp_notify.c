@@ -12,7 +12,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "runner/child.h"
@@ -125,16 +124,6 @@ static _Noreturn void ask_for_socket(void) {
     _exit(socket(AF_INET, SOCK_STREAM, 0) < 0 && errno != EAFNOSUPPORT);
 }
 
-/* false also if it was ended by a signal. */
-static bool has_succeeded(pid_t pid) {
-    int status = -1;
-
-    while (pid > 0 && waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return false;
-    return status == 0;
-}
-
 /* As a supervisor with its program, which does not wait for ever if this process is killed. */
 static _Noreturn void try_it(void) {
     const struct child_start how = {.death_signal = SIGKILL};
@@ -152,7 +141,7 @@ static _Noreturn void try_it(void) {
         seccomp_notify_answer(&f, true);
     else if (pid > 0)
         (void)kill(pid, SIGKILL);
-    _exit(!has_succeeded(pid));
+    _exit(child_wait(pid) != 0);
 }
 
 bool seccomp_notify_works(void) {
@@ -167,5 +156,5 @@ bool seccomp_notify_works(void) {
     pid = child_fork(&how);
     if (pid == 0)
         try_it();
-    return has_succeeded(pid);
+    return child_wait(pid) == 0;
 }

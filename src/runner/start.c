@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "runner/child.h"
@@ -49,6 +48,5 @@ pid_t runner_begin(const char *user) {
 
 void runner_end(pid_t pid) {
     (void)kill(pid, SIGTERM);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    (void)child_wait(pid);
 }

@@ -317,12 +317,6 @@ static void finish(struct run *run) {
 
 /* ---- a connection ---- */
 
-static void close_descriptors(struct run *run) {
-    for (unsigned i = 0; i < run->fd_count; i++)
-        descriptor_clear(&run->fds[i]);
-    run->fd_count = 0;
-}
-
 /* The ends of its output stay open until the answer has been sent: so the client, which gets that
  * first, does not wake up once more for them. */
 static void close_inputs(struct run *run) {
@@ -342,13 +336,13 @@ static void do_run(struct run *run) {
     }
 }
 
-/* Without this one, which answers. */
-static unsigned count_running(void) {
+/* Without this one. */
+static unsigned count_others(enum supervisor_state state) {
     const struct runner_shared *s = self.runner->shared;
     unsigned n = 0;
 
     for (unsigned i = 0; i < s->used; i++)
-        n += i != self.number && s->slots[i].state == SUPERVISOR_BUSY;
+        n += i != self.number && s->slots[i].state == (int)state;
     return n;
 }
 
@@ -358,7 +352,7 @@ static void answer_state(int conn) {
                                     .pid = (uint32_t)r->shared->pid,
                                     .started_s = r->shared->started_s,
                                     .runs = r->shared->runs,
-                                    .running = count_running(),
+                                    .running = count_others(SUPERVISOR_BUSY),
                                     .uid = geteuid(),
                                     .landlock = r->landlock ? landlock_abi() : 0,
                                     .notify = r->notify,
@@ -367,12 +361,6 @@ static void answer_state(int conn) {
                                     .pids = r->cgroups.pids};
 
     (void)send(conn, &state, sizeof state, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-/* From now on the instance pool alone has it. */
-static void pass_to_pool(int conn) {
-    if (!packet_send(self.runner->pool, &TEXT_LITERAL("c"), &conn, 1))
-        log_warn("runner_failed", kv("why", strerror(errno)), kv("what", "instance pool"));
 }
 
 /* What has not ended in time does not share this process, or its group, with the next run. */
@@ -392,7 +380,9 @@ static void serve(int conn) {
     if (kind == RUN_STATE) {
         answer_state(conn);
     } else if (kind == RUN_INSTANCES) {
-        pass_to_pool(conn);
+        /* From now on the instance pool alone has it. */
+        if (!packet_send(self.runner->pool, "c", 1, &conn, 1))
+            log_warn("runner_failed", kv("why", strerror(errno)), kv("what", "instance pool"));
     } else if (kind == RUN_PROGRAM) {
         do_run(&run);
     } else {
@@ -400,7 +390,8 @@ static void serve(int conn) {
     }
     if (kind != RUN_STATE && kind != RUN_INSTANCES && n >= 0 && run.conn >= 0)
         (void)send(run.conn, &run.answer, sizeof run.answer, MSG_NOSIGNAL | MSG_DONTWAIT);
-    close_descriptors(&run);
+    for (unsigned i = 0; i < run.fd_count; i++)
+        descriptor_close(run.fds[i]);
     descriptor_close(run.conn);
     if (kind == RUN_PROGRAM)
         clear_away(&run);
@@ -408,21 +399,12 @@ static void serve(int conn) {
 
 /* ---- one after the other ---- */
 
-static bool is_another_idle(void) {
-    const struct runner_shared *s = self.runner->shared;
-
-    for (unsigned i = 0; i < s->used; i++)
-        if (i != self.number && s->slots[i].state == SUPERVISOR_IDLE)
-            return true;
-    return false;
-}
-
 /* The runner starts another one if none is idle. */
 static void begin_run(void) {
     const uint64_t one = 1;
 
     self.slot->state = SUPERVISOR_BUSY;
-    if (!is_another_idle() && write(self.runner->wake, &one, sizeof one) < 0)
+    if (!count_others(SUPERVISOR_IDLE) && write(self.runner->wake, &one, sizeof one) < 0)
         stopping = 1; /* a counter of so many is full, or the runner has closed it */
 }
 
@@ -460,7 +442,8 @@ _Noreturn void supervisor_main(const struct runner *r, unsigned slot) {
             begin_run();
             serve(conn);
             self.slot->state = SUPERVISOR_IDLE;
-        } else if (errno == EAGAIN && is_another_idle()) { /* SUPERVISOR_IDLE_S are over */
+        } else if (errno == EAGAIN &&
+                   count_others(SUPERVISOR_IDLE)) { /* SUPERVISOR_IDLE_S are over */
             break;
         } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
             break;

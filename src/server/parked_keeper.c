@@ -140,8 +140,9 @@ static bool tell(struct parked_keeper *k, const struct keep_message *m, const in
     const struct text text = {(const char *)m, sizeof *m};
     struct pollfd room = {.fd = k->fd, .events = POLLOUT};
 
-    if (packet_send(k->fd, &text, fds, count) ||
-        (errno == EAGAIN && poll(&room, 1, TAKE_MS) > 0 && packet_send(k->fd, &text, fds, count)))
+    if (packet_send(k->fd, text.p, text.len, fds, count) ||
+        (errno == EAGAIN && poll(&room, 1, TAKE_MS) > 0 &&
+         packet_send(k->fd, text.p, text.len, fds, count)))
         return true;
     end(k);
     return false;

@@ -50,23 +50,23 @@ static void pump(struct arena *a, const char *text, size_t len, size_t piece,
     struct process_spec spec = {
         .output_max = LINE_MAX_BYTES, .on_line = collect, .on_line_arg = collected};
     struct process_result result = {.end = PROCESS_EXITED};
-    struct process r = {.in = -1, .err = -1, .runner = -1, .spec = &spec, .result = &result};
+    struct process r = {.fds = NO_FDS, .spec = &spec, .result = &result};
     int ends[2];
 
     MUST(!pipe2(ends, O_CLOEXEC | O_NONBLOCK));
-    r.out = ends[0];
+    r.fds[INSTANCE_OUT] = ends[0];
     buf_init(&r.output, a, spec.output_max + READ_BYTES);
     buf_init(&r.error, a, PROCESS_STDERR_MAX);
     for (size_t at = 0; at < len && !r.output.overflow; at += piece) {
         size_t n = len - at < piece ? len - at : piece;
 
         MUST(write(ends[1], text + at, n) == (ssize_t)n);
-        if (at + piece < len && read_some(&r.out, &r.output) && !r.output.overflow)
+        if (at + piece < len && read_some(&r.fds[INSTANCE_OUT], &r.output) && !r.output.overflow)
             pass_lines(&r, false);
     }
     MUST(!close(ends[1]));
     drain(&r);
-    descriptor_clear(&r.out);
+    descriptor_clear(&r.fds[INSTANCE_OUT]);
     MUST((result.end == PROCESS_OUTPUT_LIMIT) == has_long_line(text, text + len));
     MUST(result.end == PROCESS_OUTPUT_LIMIT || collected->p >= collected->end);
 }

@@ -598,7 +598,7 @@ static void an_answer_is_taken_though_the_runner_left_something_unread(void **st
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
     assert_int_equal(run_answer_take(ends[0], &got), 0);
-    run_request_memory(ends[0]);
+    run_request_say(ends[0], RUN_SAY_MEMORY);
     assert_int_equal(send(ends[1], &answer, sizeof answer, 0), sizeof answer);
     assert_int_equal(close(ends[1]), 0);
     assert_int_equal(run_answer_take(ends[0], &got), 1);
