@@ -25,6 +25,14 @@ enum rc json_parse(struct arena *a, const char *text, size_t len, struct json **
 enum rc json_parse_file(struct arena *a, const char *path, size_t max_len, struct json **out,
                         struct err *e) MUST_USE;
 
+/* The value of a text that need not be JSON. NULL: it is not, or it is null. */
+static inline struct json *json_of_text(struct arena *a, const char *text, size_t len) {
+    struct json *v;
+    struct err e;
+
+    return json_parse(a, text, len, &v, &e) ? NULL : v;
+}
+
 /* Reading. A missing member, or one of another type, gives NULL, false or 0. */
 struct json *json_get(const struct json *object, const char *key); /* NULL also for JSON null */
 /* True also for JSON null. For an optional member of what others send use json_get: absent and null

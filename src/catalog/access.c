@@ -103,18 +103,6 @@ bool access_is_restricted(const struct access *access) {
     return *access->scopes || *access->groups || access->claims || access->rules;
 }
 
-static bool is_in_group(const char *groups, struct caller *caller) {
-    const struct json *list = caller_groups(caller);
-
-    for (size_t i = 0; i < json_len(list); i++) {
-        const char *name = json_str(json_at(list, i));
-
-        if (name && list_has(groups, name))
-            return true;
-    }
-    return false;
-}
-
 static bool is_equal(struct arena *a, const struct json *v, const struct json *other) {
     size_t len, other_len;
     const char *text = json_text(a, v, &len), *other_text = json_text(a, other, &other_len);
@@ -147,7 +135,7 @@ static bool has_claims(const struct json *wanted, struct caller *caller) {
 }
 
 bool access_admits(const struct access *access, struct caller *caller) {
-    return (!*access->groups || is_in_group(access->groups, caller)) &&
+    return (!*access->groups || caller_is_in_group(caller, access->groups)) &&
            (!access->claims || has_claims(access->claims, caller)) &&
            access_rules_admit(access->rules, caller);
 }

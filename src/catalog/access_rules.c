@@ -212,10 +212,6 @@ static bool glob_matches(const char *glob, const char *text) {
     return !glob[strspn(glob, "*")];
 }
 
-static bool is_about(const struct access_rule *rule, const char *kind, const char *name) {
-    return (!rule->kind || !strcmp(rule->kind, kind)) && glob_matches(rule->glob, name);
-}
-
 const struct access_rule **access_rules_about(struct access_rules *r, struct arena *a,
                                               const char *kind, const char *name) {
     const struct access_rule *found[ACCESS_RULES_MAX + 1], **out;
@@ -225,7 +221,7 @@ const struct access_rule **access_rules_about(struct access_rules *r, struct are
     for (size_t i = 0; r && i < r->count; i++) {
         struct access_rule *rule = &r->all[i];
 
-        if (!is_about(rule, kind, name))
+        if ((rule->kind && strcmp(rule->kind, kind) != 0) || !glob_matches(rule->glob, name))
             continue;
         if (!a && !rule->is_used)
             rule->is_used = true;

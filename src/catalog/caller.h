@@ -16,6 +16,6 @@ struct caller {
 
 /* Both read what the token says when it is first needed. What cannot be read is as if it were not
  * there. */
-const struct json *caller_groups(struct caller *caller); /* an array */
 const struct json *caller_claims(struct caller *caller); /* an object */
-bool caller_is_in_group(struct caller *caller, const char *name);
+/* In one of these, with spaces between? */
+bool caller_is_in_group(struct caller *caller, const char *groups);

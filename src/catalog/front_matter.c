@@ -55,22 +55,22 @@ static enum rc read_plain(struct reader *r, const yaml_event_t *ev, struct json 
     static const char *const booleans[] = {"true", "True", "TRUE", "false", "False", "FALSE", NULL};
     const char *s = (const char *)ev->data.scalar.value;
     const size_t len = ev->data.scalar.length;
-    struct err ignored;
 
     *out = NULL;
     if (text_is_one_of(s, nulls))
         return OK;
-    if (text_is_one_of(s, booleans))
-        return json_parse(r->keep, *s == 't' || *s == 'T' ? "true" : "false",
-                          *s == 't' || *s == 'T' ? 4 : 5, out, r->e);
-    if (!looks_like_number(s)) {
+    if (text_is_one_of(s, booleans)) {
+        const char *lower = text_lower(r->keep, s, len);
+
+        *out = json_of_text(r->keep, lower, len);
+    } else if (looks_like_number(s)) {
+        *out = json_of_text(r->keep, s, len);
+    } else {
         *out = json_new_stringn(r->keep, s, len);
-        return OK;
     }
-    if (json_parse(r->keep, s, len, out, &ignored))
-        return fault(r, ev->start_mark,
-                     "a number that JSON writes otherwise: write it so, or in quotes");
-    return OK;
+    return *out ? OK
+                : fault(r, ev->start_mark,
+                        "a number that JSON writes otherwise: write it so, or in quotes");
 }
 
 static enum rc read_scalar(struct reader *r, const yaml_event_t *ev, struct json **out) {

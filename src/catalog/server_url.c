@@ -53,29 +53,23 @@ static enum rc read_address(const struct manifest *m, const char **out) {
     return OK;
 }
 
-static bool is_secret(const struct program *p, const char *name, size_t len) {
-    for (size_t i = 0; i < p->secret_count; i++)
-        if (strlen(p->secrets[i].name) == len && !memcmp(p->secrets[i].name, name, len))
-            return true;
-    return false;
+static bool is_secret(const struct program *p, const char *name) {
+    size_t i = 0;
+
+    while (i < p->secret_count && strcmp(p->secrets[i].name, name) != 0)
+        i++;
+    return i < p->secret_count;
 }
 
 /* A member of the caller (exec/program_start.h), or a claim of the manifest. */
-static bool is_of_caller(const struct program *p, const char *name, size_t len) {
+static bool is_of_caller(const struct program *p, const char *name) {
     static const char *const members[] = {"caller.sub", "caller.username", "caller.client_id",
                                           "caller.groups", NULL};
     static const char claims[] = "caller.claims.";
-    const size_t prefix = sizeof claims - 1;
 
-    for (const char *const *member = members; *member; member++)
-        if (strlen(*member) == len && !memcmp(*member, name, len))
-            return true;
-    if (len <= prefix || memcmp(name, claims, prefix) != 0)
-        return false;
-    for (const char **claim = p->claims; claim && *claim; claim++)
-        if (strlen(*claim) == len - prefix && !memcmp(*claim, name + prefix, len - prefix))
-            return true;
-    return false;
+    return text_is_one_of(name, members) ||
+           (p->claims && !strncmp(name, claims, sizeof claims - 1) &&
+            text_is_one_of(name + sizeof claims - 1, p->claims));
 }
 
 /* What is wrong with it; NULL: nothing. */
@@ -96,10 +90,10 @@ static const char *header_fault(const struct manifest *m, const struct program *
             return "must have no control characters";
     for (const char *open = value; (open = strstr(open, "${")); open++) {
         const size_t len = strcspn(open + 2, "}");
+        const char *variable = arena_strndup(m->scratch, open + 2, len);
 
-        if (open[2 + len] && json_get_bool(m->v, "caller") && is_of_caller(p, open + 2, len))
-            continue;
-        if (!open[2 + len] || !is_secret(p, open + 2, len))
+        if (!open[2 + len] || (!is_secret(p, variable) &&
+                               !(json_get_bool(m->v, "caller") && is_of_caller(p, variable))))
             return "has a ${NAME} that is not in \"secrets\"; ${caller.sub} and the like need "
                    "\"caller\": true";
     }

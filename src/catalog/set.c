@@ -163,14 +163,10 @@ static enum rc serve(const struct reading *r, struct manifest_file *f, struct en
 /* ---- reading ---- */
 
 void catalog_keep_definition(const struct manifest *m, struct entry *entry) {
-    struct text t;
-
     if (entry->definition[0].p)
         return;
     json_del(m->v, "run");
-    t.p = json_text(m->keep, m->v, &t.len);
-    for (size_t i = 0; i < PROTOCOL_KINDS; i++)
-        entry->definition[i] = t;
+    entry->definition[0] = entry->definition[1] = json_as_text(m->keep, m->v);
 }
 
 /* Programs run in the directory, so its path must be absolute. */
@@ -319,12 +315,6 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool is_version(const struct manifest_file *f, const struct stat *st) {
-    const struct file_version now = file_version_of(st);
-
-    return file_version_equal(&f->version, &now);
-}
-
 static bool is_old(const struct catalog_set *set, size_t i, bool others_changed) {
     const struct entry *entry = set->files[i]->entry;
 
@@ -340,6 +330,7 @@ static void find_changed(const struct reading *r, DIR *d, struct names *out) {
 
     while ((entry = readdir(d))) {
         const char *name = manifest_name(r, entry->d_name);
+        struct file_version now;
         struct stat st;
         size_t i;
         bool is_known, stays;
@@ -349,8 +340,9 @@ static void find_changed(const struct reading *r, DIR *d, struct names *out) {
         i = find_place(set, name);
         is_known = i < set->file_count && !strcmp(set->files[i]->name, name);
         stays = is_too_new(r, is_known ? set->files[i] : NULL, &st);
+        now = file_version_of(&st);
         if (is_known)
-            unchanged[i] = stays || is_version(set->files[i], &st);
+            unchanged[i] = stays || file_version_equal(&set->files[i]->version, &now);
         else if (!stays)
             names_add(out, name);
     }
@@ -382,11 +374,6 @@ static void read_names(const struct reading *r, const struct names *names) {
         read_left_out(r);
 }
 
-static void remove_all_files(struct catalog_set *set) {
-    while (set->file_count)
-        remove_file(set, set->files[set->file_count - 1]->name);
-}
-
 /* Opens the directory at the configured path, which may be another than before. That of a newer
  * kind is not there yet where an older version was installed. */
 static DIR *open_directory(const struct reading *r) {
@@ -399,7 +386,8 @@ static DIR *open_directory(const struct reading *r) {
         (void)fprintf(r->problems, "%s: %s\n", r->dir, strerror(error));
     set->dir_errno = error;
     if (!d || !set->real_dir || strcmp(real_dir, set->real_dir) != 0) {
-        remove_all_files(set);
+        while (set->file_count)
+            remove_file(set, set->files[set->file_count - 1]->name);
         free(set->real_dir);
         set->real_dir = real_dir;
     } else {

@@ -165,7 +165,6 @@ static enum rc read_document(const struct manifest *m, const struct skill *s, st
 static struct text definition(const struct manifest *m, const struct skill *s,
                               struct json *front_matter) {
     struct json *v = json_new_object(m->scratch), *resources = json_new_array(m->scratch);
-    struct text t;
 
     for (size_t i = 0; i < s->files.count; i++) {
         const struct skill_file *f = &s->files.list[i];
@@ -181,22 +180,21 @@ static struct text definition(const struct manifest *m, const struct skill *s,
     json_put_str(v, "uri", s->entry.key);
     json_put(v, "frontmatter", front_matter);
     json_put(v, "resources", resources);
-    t.p = json_text(m->keep, v, &t.len);
-    return t;
+    return json_as_text(m->keep, v);
 }
 
 static void fill(const struct manifest *m, struct skill *s, struct json *front_matter) {
     const struct skill_file *f = skill_files_find(&s->files, SKILL_DOCUMENT);
     const struct text shown = definition(m, s, front_matter);
-    struct text t;
+    struct text of_document;
 
     s->description = arena_strdup(m->keep, json_get_str(front_matter, "description"));
     fill_resource(&s->document, m->keep, s, f);
     s->document.entry.file = arena_printf(m->keep, "the skill %s", s->entry.name);
-    t.p = json_text(m->keep, skill_file_definition(m->scratch, s, f), &t.len);
+    of_document = json_as_text(m->keep, skill_file_definition(m->scratch, s, f));
     for (size_t i = 0; i < PROTOCOL_KINDS; i++) {
         s->entry.definition[i] = shown;
-        s->document.entry.definition[i] = t;
+        s->document.entry.definition[i] = of_document;
     }
 }
 

@@ -120,10 +120,6 @@ struct variable {
     bool has_plus;    /* {+name}: its value may contain slashes */
 };
 
-static bool is_name_char(char c) {
-    return isalnum((unsigned char)c) || c == '_';
-}
-
 /* Reads the variable whose '{' is at p. A dot in its name must be between other characters
  * (RFC 6570 §2.3). */
 static bool read_variable(const char *p, struct variable *out) {
@@ -131,7 +127,8 @@ static bool read_variable(const char *p, struct variable *out) {
 
     out->has_plus = p[1] == '+';
     p += 1 + out->has_plus;
-    while (is_name_char(p[len]) || (p[len] == '.' && len && p[len - 1] != '.' && p[len + 1] != '}'))
+    while (isalnum((unsigned char)p[len]) || p[len] == '_' ||
+           (p[len] == '.' && len && p[len - 1] != '.' && p[len + 1] != '}'))
         len++;
     if (!len || len > VARIABLE_NAME_MAX || p[len] != '}')
         return false;
@@ -217,10 +214,6 @@ const char *uri_template_simplify(struct arena *a, const char *uri_template, boo
     return b.overflow ? NULL : b.p;
 }
 
-static bool is_dot_segment(const char *p, size_t len) {
-    return (len == 1 || len == 2) && !strncmp(p, "..", len);
-}
-
 /* "Servers MUST sanitize file paths to prevent directory traversal attacks": programs make paths of
  * these values. Refuses the segments ".." and ".", and a value that begins with a slash if the
  * character before it in the template is a slash. */
@@ -231,7 +224,7 @@ static bool is_safe(const char *value, char previous) {
         return false;
     for (const char *p = value;; p += len + 1) {
         len = strcspn(p, "/");
-        if (is_dot_segment(p, len))
+        if ((len == 1 || len == 2) && !strncmp(p, "..", len))
             return false;
         if (!p[len])
             return true;

@@ -21,9 +21,8 @@ static void warn_schema(const struct json *schema, const char *where, FILE *out)
 /* Warns of what MCP allows in a tool but widely used clients or model APIs refuse. */
 static void warn_tool(const struct entry *entry, const char *where, struct arena *a, FILE *out) {
     const struct text *t = &entry->definition[protocol_index(PROTOCOL_STATELESS)];
-    const char *description;
-    struct json *v;
-    struct err e;
+    const struct json *v = json_of_text(a, t->p, t->len);
+    const char *description = json_get_str(v, "description");
 
     if (strchr(entry->name, '.'))
         (void)fprintf(out, "%s: warning: some clients refuse a name with a dot (%s)\n", where,
@@ -31,9 +30,6 @@ static void warn_tool(const struct entry *entry, const char *where, struct arena
     if (strlen(entry->name) > API_NAME_MAX)
         (void)fprintf(out, "%s: warning: some clients refuse a name of more than %d bytes (%s)\n",
                       where, API_NAME_MAX, entry->name);
-    if (json_parse(a, t->p, t->len, &v, &e))
-        return;
-    description = json_get_str(v, "description");
     if (!description || !*description)
         (void)fprintf(out,
                       "%s: warning: there is no description, by which models choose a tool; some "
@@ -249,16 +245,14 @@ static enum rc read_run(const struct manifest *m, const struct json *run, struct
 static void keep_definition(const struct manifest *m, struct tool *tool) {
     struct json *v = m->v;
     const char *type = json_get_str(json_get(v, "outputSchema"), "type");
-    struct text *t = &tool->entry.definition[protocol_index(PROTOCOL_STATELESS)];
 
     json_del(v, "run");
     if (!json_has(json_get(v, "inputSchema"), "properties"))
         json_put(json_get(v, "inputSchema"), "properties", json_new_object(m->scratch));
-    t->p = json_text(m->keep, v, &t->len);
+    tool->entry.definition[protocol_index(PROTOCOL_STATELESS)] = json_as_text(m->keep, v);
     if (json_has(v, "outputSchema") && (!type || strcmp(type, "object") != 0))
         json_del(v, "outputSchema");
-    t = &tool->entry.definition[protocol_index(PROTOCOL_HANDSHAKE)];
-    t->p = json_text(m->keep, v, &t->len);
+    tool->entry.definition[protocol_index(PROTOCOL_HANDSHAKE)] = json_as_text(m->keep, v);
 }
 
 /* A schema of a dialect that we do not know is left to the server. */
