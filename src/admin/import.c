@@ -131,10 +131,9 @@ static void add_shell(struct importing *x, struct json *command) {
 
 static void read_env(struct importing *x) {
     struct json *env = json_new_object(x->a);
-    struct json_member m;
 
-    for (bool more = json_first(json_get(x->given, "env"), &m); more && !x->refused;
-         more = json_next(&m)) {
+    for (struct json_member m = json_first(json_get(x->given, "env")); m.key && !x->refused;
+         json_next(&m)) {
         const char *value = json_str(m.value);
 
         if (!value)
@@ -189,14 +188,13 @@ static void read_program(struct importing *x) {
 
 static void read_address(struct importing *x) {
     struct json *headers = json_new_object(x->a);
-    struct json_member m;
 
     if (strstr(json_get_str(x->given, "url"), "${"))
         refuse(x, "its url has a variable of the client");
     warn_of_secret(x, "its url", strchr(json_get_str(x->given, "url"), '?'));
     json_put_str(x->manifest, "url", json_get_str(x->given, "url"));
-    for (bool more = json_first(json_get(x->given, "headers"), &m); more && !x->refused;
-         more = json_next(&m)) {
+    for (struct json_member m = json_first(json_get(x->given, "headers")); m.key && !x->refused;
+         json_next(&m)) {
         const char *value = json_str(m.value), *name;
 
         if (!value) {
@@ -292,7 +290,6 @@ static const struct json *find_servers(const struct json *v) {
 bool import_servers(const struct import_options *o) {
     struct arena *a = arena_new(ARENA_BYTES_MAX);
     const struct json *servers;
-    struct json_member m;
     struct json *v;
     struct err e = {0};
     bool ok = true;
@@ -308,7 +305,7 @@ bool import_servers(const struct import_options *o) {
                       "mcp-authd import: %s has no object \"mcpServers\" (Claude Desktop, Cursor) "
                       "or \"servers\" (VS Code)\n",
                       o->file);
-    for (bool more = json_first(servers, &m); more; more = json_next(&m)) {
+    for (struct json_member m = json_first(servers); m.key; json_next(&m)) {
         struct importing x = {.o = o, .a = a, .name = file_name(a, m.key), .given = m.value};
 
         ok = import_one(&x) && ok;

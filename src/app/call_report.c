@@ -74,13 +74,13 @@ static void put_example(struct arena *a, struct json *content, const char *name,
 
 static struct json *example_of_elicitation(struct arena *a, const struct json *params) {
     struct json *answer = json_new_object(a), *content = json_new_object(a);
-    struct json_member m;
 
     json_put_str(answer, "action", "accept");
     if (json_has(params, "url"))
         return answer;
-    for (bool more = json_first(json_get(json_get(params, "requestedSchema"), "properties"), &m);
-         more; more = json_next(&m))
+    for (struct json_member m =
+             json_first(json_get(json_get(params, "requestedSchema"), "properties"));
+         m.key; json_next(&m))
         put_example(a, content, m.key, m.value);
     json_put(answer, "content", content);
     return answer;
@@ -130,10 +130,9 @@ static void print_result(struct call_report *r) {
 
 static void print_requests(struct call_report *r) {
     struct json *requests = json_get(r->result, "inputRequests"), *example;
-    struct json_member m;
 
     example = json_new_object(r->arena);
-    for (bool more = json_first(requests, &m); more; more = json_next(&m))
+    for (struct json_member m = json_first(requests); m.key; json_next(&m))
         json_put(example, m.key, example_of(r->arena, m.value));
     json_print(stdout, requests);
     (void)fprintf(stderr, "The tool asks for input. Answer with: --input '%s'\n",

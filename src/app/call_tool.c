@@ -238,9 +238,8 @@ static struct json *find_answers(const struct local_call *l, unsigned round,
     const unsigned count = l->options->input_count;
     const struct json *input = count ? l->inputs[round < count ? round : count - 1] : NULL;
     struct json *answers = json_new_object(l->arena);
-    struct json_member m;
 
-    for (bool more = json_first(requests, &m); more; more = json_next(&m)) {
+    for (struct json_member m = json_first(requests); m.key; json_next(&m)) {
         if (!json_has(input, m.key))
             return NULL;
         json_put(answers, m.key, json_get(input, m.key));

@@ -230,21 +230,16 @@ size_t json_size(const struct json *object) {
     return json_is_object(object) ? object->members->count : 0;
 }
 
-static bool at_member(struct json_member *m, struct json_entry *e) {
-    *m = (struct json_member){.entry = e};
-    if (!e)
-        return false;
-    m->key = e->key;
-    m->value = e->value;
-    return true;
+static struct json_member member_of(struct json_entry *e) {
+    return e ? (struct json_member){e->key, e->value, e} : (struct json_member){0};
 }
 
-bool json_first(const struct json *object, struct json_member *m) {
-    return at_member(m, json_is_object(object) ? object->members->first : NULL);
+struct json_member json_first(const struct json *object) {
+    return member_of(json_is_object(object) ? object->members->first : NULL);
 }
 
-bool json_next(struct json_member *m) {
-    return at_member(m, ((struct json_entry *)m->entry)->next);
+void json_next(struct json_member *m) {
+    *m = member_of(((struct json_entry *)m->entry)->next);
 }
 
 bool json_has(const struct json *object, const char *key) {

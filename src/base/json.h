@@ -91,15 +91,15 @@ bool json_number(const struct json *v, struct json_number *out); /* false if v i
 int json_number_compare(const struct json_number *a, const struct json_number *b); /* <0, 0, >0 */
 
 size_t json_size(const struct json *object); /* how many members */
-/* for (bool more = json_first(o, &m); more; more = json_next(&m)): the members in order. The object
- * must not change meanwhile. */
+/* for (struct json_member m = json_first(o); m.key; json_next(&m)): the members in order. The
+ * object must not change meanwhile. */
 struct json_member {
-    const char *key;
+    const char *key;    /* NULL: there are no more */
     struct json *value; /* NULL for JSON null */
     void *entry;
 };
-bool json_first(const struct json *object, struct json_member *m);
-bool json_next(struct json_member *m);
+struct json_member json_first(const struct json *object);
+void json_next(struct json_member *m);
 
 /* Building (json_new_…, because jansson, which libjwt brings into the process, exports json_object
  * and the like). The arena owns; `json_put` and `json_add` share. A NULL value is JSON null. */

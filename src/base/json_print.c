@@ -22,14 +22,13 @@ static struct json_object *number_of(const struct json *v) {
 
 static struct json_object *value_of(const struct json *v) {
     struct json_object *o = NULL;
-    struct json_member m;
     const char *text;
     size_t len;
 
     switch (json_kind(v)) {
     case JSON_OBJECT:
         o = made(json_object_new_object());
-        for (bool more = json_first(v, &m); more; more = json_next(&m))
+        for (struct json_member m = json_first(v); m.key; json_next(&m))
             if (json_object_object_add(o, m.key, value_of(m.value)))
                 out_of_memory("json", 0);
         break;

@@ -155,14 +155,13 @@ static void add_standard(struct bridge *b, struct buf *lines, const struct json 
 const char *headers_of_message(struct bridge *b, struct json *message) {
     struct json *meta = json_get(json_get(message, "params"), "_meta");
     const struct json *given = json_get(meta, SERVER_META_HEADERS);
-    struct json_member h;
     struct buf lines;
     const bool fits = json_size(given) <= BRIDGE_MESSAGE_HEADERS_MAX;
 
     buf_init(&lines, b->arena, BRIDGE_LINES_MAX);
     if (b->is_stateless && json_get_str(message, "method"))
         add_standard(b, &lines, message);
-    for (bool more = fits && json_first(given, &h); more; more = json_next(&h))
+    for (struct json_member h = json_first(fits ? given : NULL); h.key; json_next(&h))
         add_line(b, &lines, h.key, h.value);
     json_del(meta, SERVER_META_HEADERS);
     buf_adds(&lines, "");

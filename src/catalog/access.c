@@ -70,12 +70,11 @@ static bool is_claim(const struct json *v) {
 
 static enum rc read_claims(const struct manifest *m, const struct json *run, struct json **out) {
     const struct json *claims = json_get(run, "required_claims");
-    struct json_member member;
     bool ok = json_is_object(claims) && json_size(claims) <= ACCESS_CLAIMS_MAX;
 
     if (!json_has(run, "required_claims"))
         return OK;
-    for (bool more = ok && json_first(claims, &member); ok && more; more = json_next(&member))
+    for (struct json_member member = json_first(claims); ok && member.key; json_next(&member))
         ok = is_claim(member.value);
     if (!ok)
         return manifest_errorf(
@@ -126,10 +125,9 @@ static bool has_claim(struct arena *a, const struct json *claim, const struct js
 
 static bool has_claims(const struct json *wanted, struct caller *caller) {
     const struct json *all = caller_claims(caller);
-    struct json_member m;
     bool ok = true;
 
-    for (bool more = json_first(wanted, &m); ok && more; more = json_next(&m))
+    for (struct json_member m = json_first(wanted); ok && m.key; json_next(&m))
         ok = has_claim(caller->arena, json_get(all, m.key), m.value);
     return ok;
 }

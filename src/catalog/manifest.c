@@ -17,13 +17,12 @@ enum rc manifest_error(const struct manifest *m, const char *member, const char 
 
 enum rc manifest_check_members(const struct manifest *m, const struct json *object,
                                const char *const *names, const char *where) {
-    struct json_member member;
-    bool more = json_first(object, &member);
+    struct json_member member = json_first(object);
     const char *meant;
 
-    while (more && text_is_one_of(member.key, names))
-        more = json_next(&member);
-    if (!more)
+    while (member.key && text_is_one_of(member.key, names))
+        json_next(&member);
+    if (!member.key)
         return OK;
     meant = suggest(member.key, names);
     return manifest_errorf(m, "unknown member \"%s\"%s%s%s%s",

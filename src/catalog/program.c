@@ -293,7 +293,6 @@ static enum rc read_completion(const struct manifest *m, struct json *v, struct 
 enum rc completion_read(const struct manifest *m, const struct json *complete,
                         const struct json *names, const struct completion **out) {
     struct completion *list;
-    struct json_member member;
     size_t n = 0;
 
     *out = NULL;
@@ -302,7 +301,7 @@ enum rc completion_read(const struct manifest *m, const struct json *complete,
     if (!json_is_object(complete))
         return manifest_error(m, "run.complete", "must be an object");
     list = arena_alloc(m->keep, (json_size(complete) + 1) * sizeof *list);
-    for (bool more = json_first(complete, &member); more; more = json_next(&member)) {
+    for (struct json_member member = json_first(complete); member.key; json_next(&member)) {
         if (!json_has(names, member.key))
             return manifest_errorf(m, "run.complete has %s, which is not an argument",
                                    text_quotable(m->scratch, member.key));

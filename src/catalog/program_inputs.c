@@ -45,7 +45,6 @@ static enum rc check_name(const struct program_members *p, const char *member, c
 /* With the variables that every program has, unless the manifest sets them. */
 static enum rc read_env(const struct program_members *p, struct program *out) {
     const struct json *env = json_get(p->object, "env");
-    struct json_member member;
     size_t n = 0;
 
     if (json_has(p->object, "env") && !json_is_object(env))
@@ -58,7 +57,7 @@ static enum rc read_env(const struct program_members *p, struct program *out) {
         out->env[n++] = "PATH=" PROGRAM_PATH;
     if (!json_has(env, "LANG"))
         out->env[n++] = LANG_VARIABLE;
-    for (bool more = json_first(env, &member); more; more = json_next(&member)) {
+    for (struct json_member member = json_first(env); member.key; json_next(&member)) {
         if (check_name(p, "env", member.key))
             return p->m->e->code;
         if (!json_str(member.value))
@@ -133,7 +132,6 @@ static enum rc read_secret(const struct program_members *p, const struct json_me
 static enum rc read_secrets(const struct program_members *p, struct program *out) {
     const struct json *secrets = json_get(p->object, "secrets");
     struct program_secret *list;
-    struct json_member member;
 
     if (json_has(p->object, "secrets") && !json_is_object(secrets))
         return program_errorf(p, ".secrets must be an object: names, each with a file");
@@ -141,7 +139,7 @@ static enum rc read_secrets(const struct program_members *p, struct program *out
         return program_errorf(p, ".secrets has %zu members; it may have %d", json_size(secrets),
                               PROGRAM_SECRETS_MAX);
     out->secrets = list = arena_alloc(p->m->keep, (json_size(secrets) + 1) * sizeof *list);
-    for (bool more = json_first(secrets, &member); more; more = json_next(&member))
+    for (struct json_member member = json_first(secrets); member.key; json_next(&member))
         if (read_secret(p, &member, &list[out->secret_count++]))
             return p->m->e->code;
     return OK;

@@ -102,12 +102,11 @@ static const char *header_fault(const struct manifest *m, const struct program *
 
 static enum rc read_headers(const struct manifest *m, struct program *out, size_t *argc) {
     const struct json *headers = json_get(m->v, "headers");
-    struct json_member h;
 
     if (json_has(m->v, "headers") &&
         (!json_is_object(headers) || json_size(headers) > SERVER_HEADERS_MAX))
         return manifest_error(m, "headers", "must be an object of at most 32 strings");
-    for (bool more = json_first(headers, &h); more; more = json_next(&h)) {
+    for (struct json_member h = json_first(headers); h.key; json_next(&h)) {
         const char *value = json_str(h.value), *fault = header_fault(m, out, h.key, value);
 
         if (fault)

@@ -98,9 +98,7 @@ static enum rc read_caller(const struct manifest *m, struct server *s) {
 
 /* A header of the manifest with the same name would be sent besides. */
 static bool has_authorization(const struct manifest *m) {
-    struct json_member h;
-
-    for (bool more = json_first(json_get(m->v, "headers"), &h); more; more = json_next(&h))
+    for (struct json_member h = json_first(json_get(m->v, "headers")); h.key; json_next(&h))
         if (!strcasecmp(h.key, "Authorization"))
             return true;
     return false;

@@ -54,9 +54,8 @@ static struct json *expand_string(struct expansion *x, const struct json *v) {
 static struct json *expand_container(struct expansion *x, const struct json *v) {
     struct json *out = json_is_object(v) ? json_new_object(x->arena) : json_new_array(x->arena);
     struct json *part = out;
-    struct json_member m;
 
-    for (bool more = json_is_object(v) && json_first(v, &m); part && more; more = json_next(&m)) {
+    for (struct json_member m = json_first(v); part && m.key; json_next(&m)) {
         part = m.value ? expand(x, m.value) : out;
         json_put(out, m.key, m.value ? part : NULL);
     }
@@ -97,12 +96,11 @@ static const char *unknown_in_string(struct arena *a, const struct json *v,
 
 const char *template_unknown_name(struct arena *a, const struct json *v, const struct json *names) {
     const char *name = NULL;
-    struct json_member m;
 
     if (json_is_string(v))
         return unknown_in_string(a, v, names);
     if (json_is_object(v))
-        for (bool more = json_first(v, &m); !name && more; more = json_next(&m))
+        for (struct json_member m = json_first(v); !name && m.key; json_next(&m))
             name = template_unknown_name(a, m.value, names);
     for (size_t i = 0; !name && i < json_len(v); i++)
         name = template_unknown_name(a, json_at(v, i), names);

@@ -125,12 +125,11 @@ static const char *const map_keywords[] = {"properties", "patternProperties", "d
  * Annotations are allowed only below `properties`. */
 static bool scan(struct scan *s, const struct json *v, bool is_map) {
     const bool reachable = s->reachable;
-    struct json_member m;
     bool ok = is_map || !json_has(v, "x-mcp-header") || add_annotation(s, v);
 
     for (size_t i = 0; ok && i < json_len(v); i++)
         ok = scan(s, json_at(v, i), false);
-    for (bool more = json_first(v, &m); ok && more; more = json_next(&m)) {
+    for (struct json_member m = json_first(v); ok && m.key; json_next(&m)) {
         if (is_map) {
             s->path[s->depth++] = m.key;
             ok = scan(s, m.value, false);

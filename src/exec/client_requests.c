@@ -41,9 +41,8 @@ static void require(struct request_check *q, const char *name, const char *part)
 static bool is_form(const struct json *schema) {
     const struct json *properties = json_get(schema, "properties");
     bool ok = equals(json_get_str(schema, "type"), "object") && json_is_object(properties);
-    struct json_member m;
 
-    for (bool more = json_first(properties, &m); ok && more; more = json_next(&m)) {
+    for (struct json_member m = json_first(properties); ok && m.key; json_next(&m)) {
         const char *type = json_get_str(m.value, "type");
 
         ok = type && list_has("string number integer boolean array", type);
@@ -123,11 +122,10 @@ const char *client_request_refusal(struct mcp_call *c, const struct json *reques
 enum rc client_requests_check(struct mcp_call *c, const struct json *request, struct err *e) {
     struct request_check q = {.c = c, .missing = json_new_object(c->arena)};
     const struct json *requests = json_get(request, "inputRequests");
-    struct json_member m;
 
     if (requests && !json_is_object(requests))
         q.fault = "inputRequests is not an object";
-    for (bool more = json_first(requests, &m); more && !q.fault; more = json_next(&m))
+    for (struct json_member m = json_first(requests); m.key && !q.fault; json_next(&m))
         check_request(&q, m.value);
     if (!q.fault && !q.count && !json_get(request, "requestState"))
         q.fault = "there are neither inputRequests nor a requestState";

@@ -69,13 +69,6 @@ struct waiter call_waiter(struct mcp_call *c) {
                            .must_stop_arg = c->cancel.must_stop_arg};
 }
 
-static void notify_worker(const struct mcp_call *c, bool begins) {
-    const struct mcp_site *mcp = c->x->site->mcp;
-
-    if (mcp->on_call)
-        mcp->on_call(mcp->on_call_arg, begins);
-}
-
 /* Takes one of the calls that may run. If the file that counts them fails, as on a full disk, calls
  * go on without a limit. */
 static enum rc begin_call(struct mcp_call *c, int *slot, struct err *e) {
@@ -88,13 +81,8 @@ static enum rc begin_call(struct mcp_call *c, int *slot, struct err *e) {
         log_warn("limit_failed", kv("what", calls.what), kv("why", e->text));
     else if (rc)
         return rc;
-    notify_worker(c, true);
+    mcp_call_takes_long(c, true);
     return OK;
-}
-
-static void end_call(const struct mcp_call *c, int slot) {
-    descriptor_close(slot);
-    notify_worker(c, false);
 }
 
 void execution_over_quota(struct execution *out, const char *why) {
@@ -145,7 +133,8 @@ enum rc execute(struct mcp_call *c, const struct invocation *i, struct execution
     if (begin_call(c, &slot, e)) /* one that was answered is not refused */
         return c->resumed && mcp_call_sleep(c) ? ERR_MISSING : e->code;
     rc = execute_counted(c, i, out, e);
-    end_call(c, slot);
+    descriptor_close(slot);
+    mcp_call_takes_long(c, false);
     if (rc)
         return rc;
     c->answer.outcome = out->is_input_required ? "input_required" : out->outcome;
@@ -164,6 +153,10 @@ enum rc execute_or_fail(struct mcp_call *c, const struct invocation *i, struct e
     c->answer.error_is_other = out->error != OK;
     return out->error ? err_set(e, out->error, "%.300s", out->failure)
                       : err_set(e, ERR_RPC_INTERNAL, "Internal error: %s", out->failure);
+}
+
+struct json *execution_json(struct arena *a, const struct execution *x) {
+    return x->result ? x->result : json_of_text(a, x->output.p, x->output.len);
 }
 
 enum rc execution_bad_output(struct mcp_call *c, const char *what, struct err *e) {

@@ -93,5 +93,7 @@ enum rc execute_or_fail(struct mcp_call *c, const struct invocation *i, struct e
 struct waiter call_waiter(struct mcp_call *c);
 /* As if it had ended so: the quota is used up, as quota_take says. */
 void execution_over_quota(struct execution *out, const char *why);
+/* Its result, or the output as JSON; NULL: it is none. */
+struct json *execution_json(struct arena *a, const struct execution *x);
 /* ERR_RPC_INTERNAL, because the output is not `what` the method needs, such as "a prompt". */
 enum rc execution_bad_output(struct mcp_call *c, const char *what, struct err *e);

@@ -29,9 +29,8 @@ static struct seal_binding binding(const struct mcp_call *c, const struct input_
 static struct json *all_expected(struct mcp_call *c, const struct input_required *r,
                                  const struct json *requests) {
     struct json *expected = r->expected ? r->expected : json_new_object(c->arena);
-    struct json_member m;
 
-    for (bool more = json_first(requests, &m); more; more = json_next(&m))
+    for (struct json_member m = json_first(requests); m.key; json_next(&m))
         json_put(expected, m.key, client_answer_expected(c->arena, m.value, !r->has_free_forms));
     return expected;
 }
@@ -83,9 +82,8 @@ static enum rc open_state(struct mcp_call *c, struct input_required *r, const ch
 static enum rc take_responses(struct mcp_call *c, struct input_required *r,
                               const struct json *given, struct err *e) {
     struct json *responses = json_new_object(c->arena);
-    struct json_member m;
 
-    for (bool more = json_first(given, &m); more; more = json_next(&m)) {
+    for (struct json_member m = json_first(given); m.key; json_next(&m)) {
         const struct json *expected = json_get(r->expected, m.key);
 
         if (!expected)
@@ -123,10 +121,9 @@ enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct
 static enum rc take_early_answers(struct mcp_call *c, struct input_required *r,
                                   const struct json *request, bool *all, struct err *e) {
     const struct json *requests = json_get(request, "inputRequests");
-    struct json_member m;
 
     *all = r->early_answers && json_size(requests);
-    for (bool more = json_first(requests, &m); *all && more; more = json_next(&m))
+    for (struct json_member m = json_first(requests); *all && m.key; json_next(&m))
         *all = json_has(r->early_answers, m.key);
     if (!*all)
         return OK;
@@ -138,15 +135,13 @@ static enum rc take_early_answers(struct mcp_call *c, struct input_required *r,
 /* ---- what the program asks for ---- */
 
 struct json *input_required_parse(struct arena *a, struct text output) {
-    struct json *v;
-    struct err e;
-
     /* Most output has no request, and is parsed only later, where it is used. */
-    if (!output.len || !memmem(output.p, output.len, INPUT_REQUIRED, sizeof INPUT_REQUIRED - 1) ||
-        json_parse(a, output.p, output.len, &v, &e) ||
-        !json_is_object(json_get(v, INPUT_REQUIRED)) || json_has(v, "content"))
-        return NULL;
-    return json_get(v, INPUT_REQUIRED);
+    const bool may_have =
+        output.len && memmem(output.p, output.len, INPUT_REQUIRED, sizeof INPUT_REQUIRED - 1);
+    const struct json *v = may_have ? json_of_text(a, output.p, output.len) : NULL;
+    struct json *request = json_get(v, INPUT_REQUIRED);
+
+    return json_is_object(request) && !json_has(v, "content") ? request : NULL;
 }
 
 static enum rc answer_input_required(struct mcp_call *c, const struct input_required *r,

@@ -116,7 +116,7 @@ static const struct mcp_method methods[] = {
      "resource"},
     {"resources/subscribe", HANDSHAKE, mcp_subscribe, mcp_resources_read_access, NULL, NULL, NULL},
     {"resources/templates/list", BOTH, mcp_resource_templates_list, NULL, NULL, NULL, NULL},
-    {"resources/unsubscribe", HANDSHAKE, mcp_unsubscribe, NULL, NULL, NULL, NULL},
+    {"resources/unsubscribe", HANDSHAKE, mcp_subscribe, NULL, NULL, NULL, NULL},
     {"server/discover", STATELESS, mcp_discover, NULL, NULL, NULL, NULL},
     {"skills/get", BOTH, mcp_skills_get, mcp_skills_get_access, NULL, NULL, NULL},
     {"skills/list", BOTH, mcp_skills_list, NULL, NULL, NULL, NULL},

@@ -254,11 +254,10 @@ static enum rc send_and_wait(struct mcp_call *c, struct input_required *r,
                                  .token = random_text(c->arena, TOKEN_BYTES),
                                  .until_ms = c->cancel.deadline_ms,
                                  .has_free_forms = r->has_free_forms};
-    struct json_member request;
 
     if (message_socket_open(q.token, &q.socket, e))
         return err_set(e, ERR_RPC_INTERNAL, "Internal error: cannot wait for the client's answer");
-    for (bool more = json_first(requests, &request); more; more = json_next(&request))
+    for (struct json_member request = json_first(requests); request.key; json_next(&request))
         send_request(&q, request.key, request.value);
     q.unanswered = q.count;
     return get_answers(&q, r, e);

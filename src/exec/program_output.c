@@ -33,19 +33,12 @@ static void send_log(struct line_reader *r, struct json *log) {
     mcp_stream_notify_limited(r->c, r->scratch, "notifications/message", params);
 }
 
-static bool is_of_this_call(const struct line_reader *r, const struct json *v) {
+static void read_line(struct line_reader *r, const char *line, size_t len) {
+    const struct json *v = len && !r->has_result ? json_of_text(r->scratch, line, len) : NULL;
     const char *id = json_get_str(v, "id");
 
-    return !r->id || (id && !strcmp(id, r->id));
-}
-
-static void read_line(struct line_reader *r, const char *line, size_t len) {
-    struct json *v;
-    struct err e;
-
-    if (!len || r->has_result || json_parse(r->scratch, line, len, &v, &e) ||
-        !is_of_this_call(r, v))
-        return;
+    if (!v || (r->id && (!id || strcmp(id, r->id) != 0)))
+        return; /* none, or of another call */
     if (json_get(v, "progress"))
         send_progress(r, json_get(v, "progress"));
     if (json_get(v, "log"))

@@ -54,24 +54,14 @@ struct json *program_call_variables(struct mcp_call *c) {
     return variables;
 }
 
-/* Both texts of the claims are from json_text. */
-static struct json *parse_claims(struct mcp_call *c, const char *text) {
-    struct json *v;
-    struct err e;
-
-    if (json_parse(c->arena, text, strlen(text), &v, &e))
-        abort();
-    return v;
-}
-
 struct json *program_caller(struct mcp_call *c, const struct program *p) {
     const struct token_claims *claims = c->client.claims;
     struct json *caller = mcp_client_identity(c->arena, &c->client), *all, *chosen;
 
-    json_put(caller, "groups", parse_claims(c, claims->groups));
+    json_put(caller, "groups", json_of_text(c->arena, claims->groups, strlen(claims->groups)));
     if (!p->claims)
         return caller;
-    all = parse_claims(c, claims->all);
+    all = json_of_text(c->arena, claims->all, strlen(claims->all));
     chosen = json_new_object(c->arena);
     for (const char **name = p->claims; *name; name++)
         if (json_has(all, *name))
@@ -82,9 +72,8 @@ struct json *program_caller(struct mcp_call *c, const struct program *p) {
 
 static size_t add_call_variables(struct mcp_call *c, const char **envp) {
     size_t n = 0;
-    struct json_member m;
 
-    for (bool more = json_first(program_call_variables(c), &m); more; more = json_next(&m))
+    for (struct json_member m = json_first(program_call_variables(c)); m.key; json_next(&m))
         envp[n++] = arena_printf(c->arena, "%s=%s", m.key, json_str(m.value));
     return n;
 }

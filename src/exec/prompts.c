@@ -16,17 +16,15 @@
  * present. */
 static enum rc check_arguments(struct mcp_call *c, const struct prompt *p, const struct json *given,
                                struct json **out, struct err *e) {
-    struct json_member m;
-
     *out = json_new_object(c->arena);
-    for (bool more = json_first(given, &m); more; more = json_next(&m)) {
+    for (struct json_member m = json_first(given); m.key; json_next(&m)) {
         if (m.value && !json_is_string(m.value))
             return err_set(e, ERR_RPC_INVALID_PARAMS,
                            "Invalid params: the argument %s must be a string",
                            text_quotable(c->arena, m.key));
         json_put_given(*out, m.key, m.value);
     }
-    for (bool more = json_first(p->arguments, &m); more; more = json_next(&m))
+    for (struct json_member m = json_first(p->arguments); m.key; json_next(&m))
         if (*json_str(m.value) && !json_has(*out, m.key))
             return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: the argument %s is missing",
                            m.key);
@@ -71,15 +69,12 @@ static enum rc run(struct mcp_call *c, const struct prompt *p, struct json *argu
     const struct invocation i = {
         &p->entry.source, "prompt", p->entry.name, {{"arguments", arguments}}};
     struct execution x;
-    struct err malformed;
     enum rc rc = execute_or_fail(c, &i, &x, e);
 
     if (rc || x.is_input_required)
         return rc;
-    if (!x.result && x.form != OUTPUT_JSON)
-        *result = text_result(c, p, x.output);
-    else if (x.result || !json_parse(c->arena, x.output.p, x.output.len, &x.result, &malformed))
-        *result = read_result(c, p, x.result);
+    *result = x.result || x.form == OUTPUT_JSON ? read_result(c, p, execution_json(c->arena, &x))
+                                                : text_result(c, p, x.output);
     return *result ? OK : execution_bad_output(c, "a prompt", e);
 }
 
@@ -169,22 +164,27 @@ static void filter(struct mcp_call *c, const struct json *values, const char *ty
     }
 }
 
+static enum rc execute_completion(struct mcp_call *c, const struct target *t,
+                                  const struct source *source, struct execution *x, struct err *e) {
+    struct json *context = json_get(c->msg.params, "context");
+    const struct invocation i = {source,
+                                 t->kind,
+                                 t->entry->name,
+                                 {{"argument", json_get(c->msg.params, "argument")},
+                                  {json_is_object(context) ? "context" : NULL, context}}};
+
+    return execute_or_fail(c, &i, x, e);
+}
+
 /* The program gets the typed text and selects the values itself: each line that it prints is one.
  */
 static enum rc run_completion(struct mcp_call *c, const struct target *t,
                               const struct completion *completion, struct values *out,
                               struct err *e) {
-    struct json *context = json_get(c->msg.params, "context");
-    const struct invocation i = {&completion->source,
-                                 t->kind,
-                                 t->entry->name,
-                                 {{"argument", json_get(c->msg.params, "argument")},
-                                  {json_is_object(context) ? "context" : NULL, context}}};
     struct execution x;
-    enum rc rc = execute_or_fail(c, &i, &x, e);
 
-    if (rc)
-        return rc;
+    if (execute_completion(c, t, &completion->source, &x, e))
+        return e->code;
     for (const char *s = x.output.p, *stop = s + x.output.len; s < stop;) {
         const char *line_end = memchr(s, '\n', (size_t)(stop - s));
         size_t len = (size_t)((line_end ? line_end : stop) - s);
@@ -200,17 +200,13 @@ static enum rc run_completion(struct mcp_call *c, const struct target *t,
 static enum rc ask_server(struct mcp_call *c, const struct target *t, struct json **completion,
                           struct err *e) {
     const struct server_item *item = t->entry->source.spec;
-    struct json *context = json_get(c->msg.params, "context"), *v;
-    const struct invocation i = {&t->entry->source,
-                                 t->kind,
-                                 t->entry->name,
-                                 {{"argument", json_get(c->msg.params, "argument")},
-                                  {json_is_object(context) ? "context" : NULL, context}}};
     struct execution x;
-    enum rc rc = item->server->completes ? execute_or_fail(c, &i, &x, e) : OK;
+    struct json *v;
 
-    if (rc || !item->server->completes)
-        return rc;
+    if (!item->server->completes)
+        return OK;
+    if (execute_completion(c, t, &t->entry->source, &x, e))
+        return e->code;
     v = json_get(x.result, "completion");
     for (size_t n = 0; n < json_len(json_get(v, "values")); n++)
         if (!json_str(json_at(json_get(v, "values"), n)))

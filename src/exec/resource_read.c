@@ -127,14 +127,8 @@ static struct json *read_result(struct arena *a, const struct json *v) {
 
 static struct json *output_result(struct mcp_call *c, const struct found *f,
                                   const struct execution *x) {
-    struct json *v;
-    struct err e;
-
-    if (x->result)
-        return read_result(c->arena, x->result);
-    if (x->form == OUTPUT_JSON)
-        return json_parse(c->arena, x->output.p, x->output.len, &v, &e) ? NULL
-                                                                        : read_result(c->arena, v);
+    if (x->result || x->form == OUTPUT_JSON)
+        return read_result(c->arena, execution_json(c->arena, x));
     if (x->form == OUTPUT_TEXT && !is_text(f->r, x->output))
         return NULL;
     return contents(c, f, x->output, x->form == OUTPUT_TEXT);

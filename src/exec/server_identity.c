@@ -6,7 +6,6 @@
 #include "runner/relay.h"
 
 #define ID_BYTES 16
-#define SCOPE_MAX ((size_t)65536)
 #define CACHE "public, max-age=300"
 
 /* RFC 7519 §4.1. */
@@ -24,24 +23,10 @@ static struct json *make_claims(struct mcp_call *c, const struct server *s, int6
     return o;
 }
 
-/* RFC 8693 §4.2 has scopes as one string. */
-static void put_scope(struct arena *a, struct json *o, const struct json *scopes) {
-    struct buf b;
-
-    buf_init(&b, a, SCOPE_MAX);
-    for (size_t i = 0; i < json_len(scopes); i++)
-        buf_addf(&b, "%s%s", i ? " " : "", json_str(json_at(scopes, i)));
-    if (!b.overflow && b.len)
-        json_put_str(o, "scope", b.p);
-}
-
-static const char *sign(struct mcp_call *c, const struct json *claims) {
-    return jwt_sign(c->arena, c->x->site->seal, IDENTITY_PURPOSE, claims);
-}
-
 const char *server_identity(struct mcp_call *c, const struct server *s) {
     static const char *const members[] = {"sub", "username", "client_id", "groups", "claims"};
     struct json *o, *caller;
+    const char *scope;
 
     if (!s->audience)
         return NULL;
@@ -49,8 +34,9 @@ const char *server_identity(struct mcp_call *c, const struct server *s) {
     caller = program_caller(c, &s->program);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         json_put_given(o, members[i], json_get(caller, members[i]));
-    put_scope(c->arena, o, json_get(caller, "scopes"));
-    return sign(c, o);
+    scope = list_without(c->arena, c->client.claims->scope, "");
+    json_put_str(o, "scope", *scope ? scope : NULL); /* RFC 8693 §4.2: one string */
+    return jwt_sign(c->arena, c->x->site->seal, IDENTITY_PURPOSE, o);
 }
 
 const char *server_service_identity(struct mcp_call *c, const struct server *s) {
@@ -60,7 +46,7 @@ const char *server_service_identity(struct mcp_call *c, const struct server *s) 
         return NULL;
     o = make_claims(c, s, IDENTITY_SERVICE_S);
     json_put_str(o, "sub", c->x->site->config->auth_proxy_uri);
-    return sign(c, o);
+    return jwt_sign(c->arena, c->x->site->seal, IDENTITY_PURPOSE, o);
 }
 
 enum rc mcp_key_set(struct exchange *x, struct err *e) {

@@ -265,14 +265,6 @@ static int lock(struct mcp_call *c, const struct server *s) {
     return fd;
 }
 
-/* While it waits, the master starts another worker in this one's place. */
-static void tell_master(const struct mcp_call *c, bool begins) {
-    const struct mcp_site *mcp = c->x->site->mcp;
-
-    if (mcp->on_call)
-        mcp->on_call(mcp->on_call_arg, begins);
-}
-
 static bool fetch(struct mcp_call *c, const struct server *s) {
     const struct timespec manifest = manifest_time(c, s);
     const int64_t began_ms = clock_monotonic_ms(), began_real_ms = clock_realtime_ms();
@@ -286,7 +278,7 @@ static bool fetch(struct mcp_call *c, const struct server *s) {
 
     if (fd < 0)
         return false;
-    tell_master(c, true);
+    mcp_call_takes_long(c, true);
     ok = ask(&a);
     if (!ok)
         log_warn("server_lists_failed", kv("server", s->name), kv("why", a.why));
@@ -298,7 +290,7 @@ static bool fetch(struct mcp_call *c, const struct server *s) {
     rest_s = (clock_monotonic_ms() - began_ms) * REST_FACTOR / 1000;
     rest_s = rest_s < REST_MAX_S ? rest_s : REST_MAX_S;
     note_asked(c, s, manifest, ok ? 0 : clock_now_s(&c->x->site->clock) + rest_s);
-    tell_master(c, false);
+    mcp_call_takes_long(c, false);
     (void)close(fd);
     return ok;
 }

@@ -6,12 +6,12 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/watchdog.h"
 #include "exec/input_required.h"
 #include "exec/tool_result.h"
@@ -38,11 +38,10 @@ static void log_store_failure(const struct task *t, const struct err *e) {
 static void set_input_requests(struct task *t, const struct json *given) {
     struct json *requests = json_new_object(t->arena), *names = json_new_object(t->arena);
     struct json *asked = json_get(t->record, "asked");
-    struct json_member m;
 
     if (!asked)
         asked = json_new_object(t->arena);
-    for (bool more = json_first(given, &m); more; more = json_next(&m)) {
+    for (struct json_member m = json_first(given); m.key; json_next(&m)) {
         const char *key = m.key;
 
         for (int n = 2; json_has(asked, key) || json_has(requests, key); n++)
@@ -50,7 +49,7 @@ static void set_input_requests(struct task *t, const struct json *given) {
         json_put(requests, key, m.value);
         json_put_str(names, key, m.key);
     }
-    for (bool more = json_first(requests, &m); more; more = json_next(&m))
+    for (struct json_member m = json_first(requests); m.key; json_next(&m))
         json_put_bool(asked, m.key, true);
     json_put(t->record, "inputRequests", requests);
     json_put(t->record, "names", names);
@@ -61,12 +60,11 @@ static void set_input_requests(struct task *t, const struct json *given) {
 static struct json *input_responses(const struct task *t) {
     struct json *given = json_get(t->record, "inputResponses"), *out;
     const struct json *names = json_get(t->record, "names");
-    struct json_member m;
 
     if (!given || !names) /* none, or those that came with the call */
         return given;
     out = json_new_object(t->arena);
-    for (bool more = json_first(given, &m); more; more = json_next(&m)) {
+    for (struct json_member m = json_first(given); m.key; json_next(&m)) {
         const char *name = json_get_str(names, m.key);
 
         json_put(out, name ? name : m.key, m.value);
@@ -116,7 +114,7 @@ struct monitor {
     bool is_orphan;      /* the master had ended before `master` was opened */
     int64_t renew_ms;    /* when the lease must be renewed */
     struct buf message;
-    struct stat deny;                 /* DENY_FILE as it was when it was read */
+    struct file_version deny;         /* of DENY_FILE, when it was read */
     const struct token_claims *owner; /* of the task */
     bool record_changed; /* by another process: the task was cancelled or marked as lost */
     bool denied;         /* DENY_FILE names the user */
@@ -134,13 +132,15 @@ static bool must_shut_down(const struct monitor *m, int wait_ms) {
 static bool is_denied(struct monitor *m) {
     const char *path = m->t->site->config->deny_file;
     struct deny_list *list;
-    struct stat now = {0};
+    struct file_version now;
+    struct stat st;
     unsigned bad;
     FILE *problems; /* the workers have already reported them */
 
-    if (stat(path, &now) || (now.st_mtim.tv_sec == m->deny.st_mtim.tv_sec &&
-                             now.st_mtim.tv_nsec == m->deny.st_mtim.tv_nsec &&
-                             now.st_ino == m->deny.st_ino && now.st_size == m->deny.st_size))
+    if (stat(path, &st))
+        return false;
+    now = file_version_of(&st);
+    if (file_version_equal(&now, &m->deny))
         return false;
     problems = fopen("/dev/null", "we");
     if (!problems)

@@ -170,12 +170,11 @@ enum rc mcp_tasks_cancel(struct mcp_call *c, struct err *e) {
 static enum rc take_answers(struct task *t, const struct json *given, bool *any, struct err *e) {
     struct json *pending = json_get(t->record, "inputRequests"), *left = json_new_object(t->arena);
     struct json *answers = json_get(t->record, "inputResponses");
-    struct json_member m;
 
     *any = false;
     if (!answers)
         answers = json_new_object(t->arena);
-    for (bool more = json_first(pending, &m); more; more = json_next(&m)) {
+    for (struct json_member m = json_first(pending); m.key; json_next(&m)) {
         struct json *answer = json_get(given, m.key);
 
         if (json_has(given, m.key) &&

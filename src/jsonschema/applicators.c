@@ -98,10 +98,9 @@ static const struct named_node *find_member(const struct keyword *k, const char 
 }
 
 bool check_properties(struct check *c, const struct keyword *k, const struct instance *at) {
-    struct json_member m;
     size_t i = 0;
 
-    for (bool more = json_first(at->value, &m); more; more = json_next(&m), i++) {
+    for (struct json_member m = json_first(at->value); m.key; json_next(&m), i++) {
         const struct named_node *member = find_member(k, m.key);
 
         if (!check_steps(c, 1))
@@ -116,10 +115,9 @@ bool check_properties(struct check *c, const struct keyword *k, const struct ins
 }
 
 bool check_pattern_properties(struct check *c, const struct keyword *k, const struct instance *at) {
-    struct json_member m;
     size_t i = 0;
 
-    for (bool more = json_first(at->value, &m); more; more = json_next(&m), i++) {
+    for (struct json_member m = json_first(at->value); m.key; json_next(&m), i++) {
         for (size_t p = 0; p < k->count; p++) {
             if (!check_match(c, k, p, at, text_of(m.key)))
                 continue;
@@ -150,10 +148,9 @@ static bool is_named(struct check *c, const struct keyword *k, const struct inst
 bool check_additional_properties(struct check *c, const struct keyword *k,
                                  const struct instance *at) {
     const bool unevaluated = !strcmp(k->kind->name, "unevaluatedProperties");
-    struct json_member m;
     size_t i = 0;
 
-    for (bool more = json_first(at->value, &m); more; more = json_next(&m), i++) {
+    for (struct json_member m = json_first(at->value); m.key; json_next(&m), i++) {
         if (!check_steps(c, 1))
             return false;
         if (unevaluated ? evaluated_has(at->evaluated, i) : is_named(c, k, at, m.key))
@@ -167,10 +164,9 @@ bool check_additional_properties(struct check *c, const struct keyword *k,
 
 bool check_property_names(struct check *c, const struct keyword *k, const struct instance *at) {
     struct arena *names = arena_new(NAME_BYTES_MAX);
-    struct json_member m;
     bool ok = true;
 
-    for (bool more = json_first(at->value, &m); ok && more; more = json_next(&m)) {
+    for (struct json_member m = json_first(at->value); ok && m.key; json_next(&m)) {
         m.value = json_new_string(names, m.key);
         ok = check_member(c, k->node, at, &m);
         arena_reset(names);

@@ -32,11 +32,9 @@ static bool arrays_equal(struct check *c, const struct json *a, const struct jso
 }
 
 static bool objects_equal(struct check *c, const struct json *a, const struct json *b) {
-    struct json_member m;
-
     if (json_size(a) != json_size(b))
         return false;
-    for (bool more = json_first(a, &m); more; more = json_next(&m))
+    for (struct json_member m = json_first(a); m.key; json_next(&m))
         if (!json_has(b, m.key) || !values_equal(c, m.value, json_get(b, m.key)))
             return false;
     return true;
@@ -96,7 +94,6 @@ static uint64_t number_hash(const struct json *v) {
 }
 
 static uint64_t value_hash(struct check *c, const struct json *v) {
-    struct json_member m;
     uint64_t h = 0;
     size_t len;
     const char *s;
@@ -109,7 +106,7 @@ static uint64_t value_hash(struct check *c, const struct json *v) {
     case JSON_BOOLEAN:
         return json_is_true(v) ? mix(1, 1) : mix(1, 2);
     case JSON_OBJECT:
-        for (bool more = json_first(v, &m); more; more = json_next(&m))
+        for (struct json_member m = json_first(v); m.key; json_next(&m))
             h += mix(bytes_hash(c, 5, m.key, strlen(m.key)), value_hash(c, m.value));
         return mix(6, h);
     case JSON_ARRAY:

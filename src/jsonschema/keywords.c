@@ -87,13 +87,12 @@ static enum rc parse_members(struct compile *c, struct keyword *k) {
     const char *what = names_only ? "an object of arrays of different strings"
                        : names    ? "an object of schemas and arrays of different strings"
                                   : "an object of schemas";
-    struct json_member m;
     enum rc rc = OK;
 
     if (!json_is_object(k->value))
         return must_be(c, k, what);
     k->members = arena_alloc(c->keep, json_size(k->value) * sizeof *k->members);
-    for (bool more = json_first(k->value, &m); !rc && more; more = json_next(&m)) {
+    for (struct json_member m = json_first(k->value); !rc && m.key; json_next(&m)) {
         struct named_node *member = &k->members[k->count++];
 
         *member = (struct named_node){.name = m.key}; /* the document is kept */

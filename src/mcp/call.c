@@ -44,7 +44,14 @@ void mcp_call_finish(struct mcp_call *c, struct json *result) {
         if (!json_has(result, "resultType"))
             json_put_str(result, "resultType", "complete");
     }
-    c->answer.result.p = json_text(c->arena, result, &c->answer.result.len);
+    c->answer.result = json_as_text(c->arena, result);
+}
+
+void mcp_call_takes_long(const struct mcp_call *c, bool begins) {
+    const struct mcp_site *mcp = c->x->site->mcp;
+
+    if (mcp->on_call)
+        mcp->on_call(mcp->on_call_arg, begins);
 }
 
 const char *mcp_call_user(const struct mcp_call *c) {
@@ -55,17 +62,11 @@ const char *mcp_call_user(const struct mcp_call *c) {
 
 struct json *mcp_client_identity(struct arena *a, const struct mcp_client *client) {
     const struct token_claims *claims = client->claims;
-    struct json *identity = json_new_object(a), *scopes = json_new_array(a);
+    struct json *identity = json_new_object(a);
 
-    for (const char *p = claims->scope + strspn(claims->scope, " "); *p; p += strspn(p, " ")) {
-        size_t n = strcspn(p, " ");
-
-        json_add(scopes, json_new_stringn(a, p, n));
-        p += n;
-    }
     json_put_str(identity, "sub", claims->sub);
     json_put_str(identity, "username", claims->username);
     json_put_str(identity, "client_id", claims->client_id);
-    json_put(identity, "scopes", scopes);
+    json_put_words(a, identity, "scopes", claims->scope);
     return identity;
 }

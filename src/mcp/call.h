@@ -148,6 +148,9 @@ struct mcp_call mcp_call_begin(struct exchange *x);
  * protocol version has (resultType is "complete" unless the object has one). Changes the object. */
 void mcp_call_finish(struct mcp_call *c, struct json *result);
 
+/* Tells whom the site names (on_call): the master, which starts another worker meanwhile. */
+void mcp_call_takes_long(const struct mcp_call *c, bool begins);
+
 /* The caller, told apart from the users of all other sites of this host: for its limits. */
 const char *mcp_call_user(const struct mcp_call *c);
 /* Who the caller is, for programs and for whoami: sub, username, client_id and scopes. */

@@ -18,10 +18,7 @@ static const struct {
              [CATALOG_PROMPTS] = {"promptsListChanged", "notifications/prompts/list_changed"}};
 
 struct json *mcp_subscription_meta(struct mcp_call *c) {
-    struct json *meta = json_new_object(c->arena);
-
-    json_put(meta, META_SUBSCRIPTION, c->msg.id);
-    return meta;
+    return json_new_member(c->arena, META_SUBSCRIPTION, c->msg.id);
 }
 
 /* The parameters of a notification, with the subscription's id if there is one. */
@@ -35,10 +32,8 @@ static struct json *make_params(struct mcp_call *c) {
 
 /* Makes the event of a notification. */
 static struct text notification(struct mcp_call *c, const char *method, struct json *params) {
-    struct text t;
-
-    t.p = json_text(c->arena, rpc_notification(c->arena, method, params), &t.len);
-    return sse_event(c->arena, NULL, t);
+    return sse_event(c->arena, NULL,
+                     json_as_text(c->arena, rpc_notification(c->arena, method, params)));
 }
 
 /* Subscribes to a change of the list: of the folder with its manifests. */
@@ -180,7 +175,8 @@ struct buf *mcp_session_subscriptions(struct mcp_call *c) {
 }
 
 /* Stores or removes the session's subscription to the resource, and changes its open stream. */
-static enum rc set_subscription(struct mcp_call *c, bool subscribe, struct err *e) {
+enum rc mcp_subscribe(struct mcp_call *c, struct err *e) {
+    const bool subscribe = !strcmp(c->msg.method, "resources/subscribe");
     const char *uri = json_get_str(c->msg.params, "uri");
     struct json *uris, *variables;
     const struct json *old;
@@ -188,8 +184,7 @@ static enum rc set_subscription(struct mcp_call *c, bool subscribe, struct err *
     if (!uri)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
     if (!mcp_find_resource(c, uri, &variables)) {
-        c->answer.error_data = json_new_object(c->arena);
-        json_put_str(c->answer.error_data, "uri", uri);
+        c->answer.error_data = json_new_member(c->arena, "uri", json_new_string(c->arena, uri));
         return err_set(e, ERR_RPC_RESOURCE_NOT_FOUND, "Resource not found");
     }
     if (!c->client.session)
@@ -211,12 +206,4 @@ static enum rc set_subscription(struct mcp_call *c, bool subscribe, struct err *
     c->x->rp->subscriptions = mcp_session_subscriptions(c);
     c->answer.result = TEXT_LITERAL("{}");
     return OK;
-}
-
-enum rc mcp_subscribe(struct mcp_call *c, struct err *e) {
-    return set_subscription(c, true, e);
-}
-
-enum rc mcp_unsubscribe(struct mcp_call *c, struct err *e) {
-    return set_subscription(c, false, e);
 }

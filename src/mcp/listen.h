@@ -14,4 +14,5 @@ struct json *mcp_subscription_meta(struct mcp_call *c);
 /* The subscriptions of the GET stream of a handshake version's client. */
 struct buf *mcp_session_subscriptions(struct mcp_call *c);
 
-mcp_method_fn mcp_listen, mcp_subscribe, mcp_unsubscribe;
+/* resources/subscribe and resources/unsubscribe: mcp_subscribe. */
+mcp_method_fn mcp_listen, mcp_subscribe;

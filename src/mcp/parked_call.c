@@ -42,17 +42,16 @@ static struct json *save(struct mcp_call *c) {
 /* Without an id: this event is not stored. */
 static struct text lost_event(struct mcp_call *c) {
     struct err e;
-    struct text event = {0};
+    struct text event;
 
-    if (err_set(&e, ERR_RPC_INTERNAL,
-                "The call was lost while it waited for an answer, since a process of the server "
-                "has ended. Call again"))
-        event =
-            sse_event(c->arena, NULL, rpc_error(c->arena, c->msg.id, c->msg.protocol, &e, NULL));
+    (void)err_set(&e, ERR_RPC_INTERNAL,
+                  "The call was lost while it waited for an answer, since a process of the server "
+                  "has ended. Call again");
+    event = sse_event(c->arena, NULL, rpc_error(c->arena, c->msg.id, c->msg.protocol, &e, NULL));
     return event.len <= PARKED_LOST_MAX ? event : (struct text){0};
 }
 
-static bool give_away(struct mcp_call *c, struct parked *p) {
+static bool hand_over(struct mcp_call *c, struct parked *p) {
     p->lost = lost_event(c);
     p->user = sha256_base64url(c->arena, mcp_call_user(c), USER_DIGEST_BYTES);
     p->disconnected = c->stream.disconnected;
@@ -63,9 +62,9 @@ static bool give_away(struct mcp_call *c, struct parked *p) {
 
 bool mcp_call_park(struct mcp_call *c, struct json *state, struct parked *p) {
     json_put(state, CALL, save(c));
-    p->state.p = json_text(c->arena, state, &p->state.len);
+    p->state = json_as_text(c->arena, state);
     p->fds[PARKED_CANCEL] = c->cancel.socket ? *message_socket_fd(c->cancel.socket) : -1;
-    return give_away(c, p);
+    return hand_over(c, p);
 }
 
 bool mcp_call_sleep(struct mcp_call *c) {
@@ -76,15 +75,13 @@ bool mcp_call_sleep(struct mcp_call *c) {
                        .asleep = true};
 
     memcpy(p.fds, r->fds, sizeof p.fds);
-    return p.until_ms < c->cancel.deadline_ms && give_away(c, &p);
+    return p.until_ms < c->cancel.deadline_ms && hand_over(c, &p);
 }
 
 static bool restore_stream(struct mcp_call *c, const struct json *o) {
     const char *id = json_get_str(o, "stream"), *progress = json_get_str(o, "progress");
     struct mcp_stream *s = &c->stream;
-    struct json *number;
     int64_t len = 0;
-    struct err e;
     int fd;
 
     if (!json_get_int(o, "sent_ms", &s->sent_ms) ||
@@ -92,8 +89,8 @@ static bool restore_stream(struct mcp_call *c, const struct json *o) {
         return false;
     c->x->rp->ended = json_get_bool(o, "ended");
     s->disconnected = c->x->rp->sink->fd < 0 && !c->x->rp->ended;
-    s->has_progress = progress && !json_parse(c->arena, progress, strlen(progress), &number, &e) &&
-                      json_number(number, &s->progress);
+    s->has_progress =
+        progress && json_number(json_of_text(c->arena, progress, strlen(progress)), &s->progress);
     if (!id)
         return true;
     fd = resumed_take(c->x->rq->resumed, PARKED_REPLAY);

@@ -39,13 +39,9 @@ int rpc_error_status(enum rc code, enum mcp_protocol protocol) {
 }
 
 struct text rpc_result(struct arena *a, const struct json *id, struct text result) {
-    struct text parts[] = {TEXT_LITERAL("{\"jsonrpc\":\"2.0\",\"id\":"),
-                           {0},
-                           TEXT_LITERAL(",\"result\":"),
-                           result,
-                           TEXT_LITERAL("}")};
+    const struct text parts[] = {TEXT_LITERAL("{\"jsonrpc\":\"2.0\",\"id\":"), json_as_text(a, id),
+                                 TEXT_LITERAL(",\"result\":"), result, TEXT_LITERAL("}")};
 
-    parts[1].p = json_text(a, id, &parts[1].len);
     return text_join(a, parts, sizeof parts / sizeof *parts);
 }
 
@@ -53,7 +49,6 @@ struct text rpc_error(struct arena *a, const struct json *id, enum mcp_protocol 
                       const struct err *e, struct json *data) {
     struct json *error = json_new_object(a), *answer = json_new_object(a);
     const struct rpc_code *c = find(e->code);
-    struct text t;
 
     json_put_int(error, "code",
                  !c                               ? -32603
@@ -66,8 +61,7 @@ struct text rpc_error(struct arena *a, const struct json *id, enum mcp_protocol 
     if (id || protocol != PROTOCOL_STATELESS)
         json_put(answer, "id", (struct json *)(uintptr_t)id);
     json_put(answer, "error", error);
-    t.p = json_text(a, answer, &t.len);
-    return t;
+    return json_as_text(a, answer);
 }
 
 struct json *rpc_notification(struct arena *a, const char *method, struct json *params) {

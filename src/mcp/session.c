@@ -58,13 +58,10 @@ static void open_session(struct mcp_call *c) {
 /* What follows other members; "" for none. */
 static const char *instructions_member(struct mcp_call *c) {
     const char *text = c->x->site->config->server.instructions;
-    struct json *string;
-    size_t len;
 
-    if (!text)
-        return "";
-    string = json_new_stringn(c->arena, text, strlen(text));
-    return arena_printf(c->arena, ",\"instructions\":%s", json_text(c->arena, string, &len));
+    return text ? arena_printf(c->arena, ",\"instructions\":%s",
+                               json_text(c->arena, json_new_string(c->arena, text), NULL))
+                : "";
 }
 
 /* What follows the other capabilities; "" for none. */
@@ -118,14 +115,13 @@ static enum rc session_not_found(struct err *e) {
 }
 
 static struct json *read_stored(struct mcp_call *c, const char *key) {
+    struct json *stored = NULL;
     struct cache_entry entry;
-    struct json *stored;
     struct err e;
 
-    if (cache_get(c->x->site->cache, c->arena, key, &entry, &e) ||
-        json_parse(c->arena, entry.value, entry.len, &stored, &e))
-        return json_new_object(c->arena);
-    return stored;
+    if (!cache_get(c->x->site->cache, c->arena, key, &entry, &e))
+        stored = json_of_text(c->arena, entry.value, entry.len);
+    return stored ? stored : json_new_object(c->arena);
 }
 
 /* Opens the sealed id. *capabilities is what the client declared. */

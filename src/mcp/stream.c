@@ -122,13 +122,10 @@ void mcp_stream_begin(struct mcp_call *c) {
 }
 
 void mcp_stream_send(struct mcp_call *c, struct arena *a, struct json *message) {
-    struct text t;
-
     if (!mcp_stream_possible(c))
         return;
     mcp_stream_begin(c);
-    t.p = json_text(a, message, &t.len);
-    mcp_stream_write(c, replay_event(c, a, t));
+    mcp_stream_write(c, replay_event(c, a, json_as_text(a, message)));
 }
 
 void mcp_stream_notify(struct mcp_call *c, struct arena *a, const char *method,

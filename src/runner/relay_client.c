@@ -1,7 +1,9 @@
 #include "runner/relay_client.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

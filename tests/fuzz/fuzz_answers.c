@@ -68,7 +68,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct token_claims claims = {.sub = "user-1"};
     struct mcp_call c = {.arena = a, .client.claims = &claims};
     struct pending_requests q = {.c = &c, .token = "T"};
-    struct json_member request;
     struct json *asked;
     struct message_socket *m;
     struct buf message;
@@ -77,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
     (void)fuzz_folder(); /* nothing is logged */
     MUST(!json_parse(a, requests, sizeof requests - 1, &asked, &e));
-    for (bool more = json_first(asked, &request); more; more = json_next(&request))
+    for (struct json_member request = json_first(asked); request.key; json_next(&request))
         expect(&q, request.key, request.value);
     q.unanswered = q.count;
     MUST(!message_socket_open(name, &m, &e));

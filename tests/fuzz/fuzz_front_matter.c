@@ -5,10 +5,9 @@
 
 /* Nesting, which each value's own text shows. */
 static unsigned depth_of(const struct json *v) {
-    struct json_member m;
     unsigned most = 0, depth;
 
-    for (bool more = json_is_object(v) && json_first(v, &m); more; more = json_next(&m))
+    for (struct json_member m = json_first(v); m.key; json_next(&m))
         most = (depth = depth_of(m.value)) > most ? depth : most;
     for (size_t i = 0; json_is_array(v) && i < json_len(v); i++)
         most = (depth = depth_of(json_at(v, i))) > most ? depth : most;

@@ -21,7 +21,6 @@ static void check_memory(size_t size, size_t taken) {
 /* What can be asked of a value agrees with what kind it has. */
 static void check_value(const struct json *v, unsigned depth) {
     struct json_number n;
-    struct json_member m;
     int64_t i;
     size_t len, count = 0;
 
@@ -36,7 +35,7 @@ static void check_value(const struct json *v, unsigned depth) {
             MUST(n.is_integer && n.negative == (i < 0) &&
                  n.magnitude == (i < 0 ? 0 - (uint64_t)i : (uint64_t)i));
     }
-    for (bool more = json_first(v, &m); more; more = json_next(&m)) {
+    for (struct json_member m = json_first(v); m.key; json_next(&m)) {
         MUST(json_has(v, m.key) && json_get(v, m.key) == m.value && is_utf8_text(m.key));
         if (count++ < MEMBERS_MAX)
             check_value(m.value, depth + 1);
@@ -76,7 +75,6 @@ static void check_same(const struct json *v, struct json_object *theirs) {
         [json_type_object] = JSON_OBJECT, [json_type_array] = JSON_ARRAY,
         [json_type_string] = JSON_STRING};
     struct json_object *member;
-    struct json_member m;
 
     MUST(json_kind(v) == kinds[json_object_get_type(theirs)]);
     if (json_is_number(v))
@@ -91,7 +89,7 @@ static void check_same(const struct json *v, struct json_object *theirs) {
         MUST(json_size(v) == (size_t)json_object_object_length(theirs));
     for (size_t i = 0; i < json_len(v); i++)
         check_same(json_at(v, i), json_object_array_get_idx(theirs, i));
-    for (bool more = json_first(v, &m); more; more = json_next(&m)) {
+    for (struct json_member m = json_first(v); m.key; json_next(&m)) {
         MUST(json_object_object_get_ex(theirs, m.key, &member));
         check_same(m.value, member);
     }

@@ -133,9 +133,7 @@ static const char *put_in(struct arena *a, const char *t, const struct json *val
 
 /* {name} stands for a part without a slash. */
 static bool has_slash(struct arena *a, const char *t, const struct json *values) {
-    struct json_member m;
-
-    for (bool more = json_first(values, &m); more; more = json_next(&m))
+    for (struct json_member m = json_first(values); m.key; json_next(&m))
         if (strstr(t, arena_printf(a, "{%s}", m.key)) && strchr(json_str(m.value), '/'))
             return true;
     return false;
