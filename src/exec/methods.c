@@ -16,74 +16,59 @@
 /* LIST_FORBIDDEN says whether lists include entries that the caller may not use. All calls of a
  * batch are looked at before the first one runs: what is found only then would be called whatever
  * it demands. */
-static enum rc answer_list(struct mcp_call *c, enum catalog_kind kind, size_t which,
-                           struct err *e) {
+static enum rc mcp_list(struct mcp_call *c, struct err *e) {
+    static const struct {
+        const char *method;
+        enum catalog_kind kind;
+        size_t which;
+    } lists[] = {{"tools/list", CATALOG_TOOLS, 0},
+                 {"resources/list", CATALOG_RESOURCES, RESOURCES},
+                 {"resources/templates/list", CATALOG_RESOURCES, RESOURCE_TEMPLATES},
+                 {"prompts/list", CATALOG_PROMPTS, 0},
+                 {"skills/list", CATALOG_SKILLS, 0}};
     const struct site *site = c->x->site;
     struct caller caller = mcp_caller(c);
     const struct list_query query = {.protocol = c->msg.protocol,
                                      .cursor = json_get(c->msg.params, "cursor"),
                                      .caller = site->config->list_forbidden ? NULL : &caller};
+    size_t i = 0;
 
     if (!c->msg.in_batch)
         server_lists_refresh(c);
-    if (list_page(&site->mcp->catalog->sets[kind]->lists[which], &query, c->arena,
+    while (strcmp(lists[i].method, c->msg.method) != 0)
+        i++;
+    if (list_page(&site->mcp->catalog->sets[lists[i].kind]->lists[lists[i].which], &query, c->arena,
                   &c->answer.result))
         return OK;
     return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: unknown cursor");
 }
 
-static enum rc mcp_tools_list(struct mcp_call *c, struct err *e) {
-    return answer_list(c, CATALOG_TOOLS, 0, e);
-}
-
-static enum rc mcp_resources_list(struct mcp_call *c, struct err *e) {
-    return answer_list(c, CATALOG_RESOURCES, RESOURCES, e);
-}
-
-static enum rc mcp_resource_templates_list(struct mcp_call *c, struct err *e) {
-    return answer_list(c, CATALOG_RESOURCES, RESOURCE_TEMPLATES, e);
-}
-
-static enum rc mcp_prompts_list(struct mcp_call *c, struct err *e) {
-    return answer_list(c, CATALOG_PROMPTS, 0, e);
-}
-
-static enum rc mcp_skills_list(struct mcp_call *c, struct err *e) {
-    return answer_list(c, CATALOG_SKILLS, 0, e);
-}
-
 /* ---- what a call names ---- */
 
-static const struct entry *find_called(const struct mcp_call *c, enum catalog_kind kind) {
+static const struct entry *find_called(const struct mcp_call *c) {
+    const enum catalog_kind kind =
+        !strcmp(c->method->kind, "tool") ? CATALOG_TOOLS : CATALOG_PROMPTS;
     const char *name = json_get_str(c->msg.params, "name");
 
     return mcp_visible(c,
                        name ? catalog_set_find(c->x->site->mcp->catalog->sets[kind], name) : NULL);
 }
 
-static const struct access *access_of(struct mcp_call *c, enum catalog_kind kind) {
-    const struct entry *entry = find_called(c, kind);
+static const struct access *called_access(struct mcp_call *c) {
+    const struct entry *entry = find_called(c);
 
     /* The server may not have been asked yet, or another worker has asked it a moment ago. Only
      * here: what is found later has not been looked at for what it demands. */
     if (!entry && !c->msg.in_batch && server_lists_look_again(c))
-        entry = find_called(c, kind);
+        entry = find_called(c);
     return entry ? &entry->access : NULL;
 }
 
-static const struct access *tool_access(struct mcp_call *c) {
-    return access_of(c, CATALOG_TOOLS);
-}
-
-static const struct access *prompt_access(struct mcp_call *c) {
-    return access_of(c, CATALOG_PROMPTS);
-}
-
-enum rc called_entry(struct mcp_call *c, enum catalog_kind kind, const struct entry **out,
-                     struct json **arguments, struct err *e) {
+enum rc called_entry(struct mcp_call *c, const struct entry **out, struct json **arguments,
+                     struct err *e) {
     const char *name = json_get_str(c->msg.params, "name");
 
-    *out = find_called(c, kind);
+    *out = find_called(c);
     if (!name)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: name must be a string");
     if (!*out) {
@@ -107,25 +92,25 @@ static const struct mcp_method methods[] = {
     {"initialize", HANDSHAKE, mcp_initialize, NULL, NULL, NULL, NULL},
     {"logging/setLevel", HANDSHAKE, mcp_set_level, NULL, NULL, NULL, NULL},
     {"ping", HANDSHAKE, mcp_ping, NULL, NULL, NULL, NULL},
-    {"prompts/get", BOTH, mcp_prompts_get, prompt_access, "name", "prompt_get", "prompt"},
-    {"prompts/list", BOTH, mcp_prompts_list, NULL, NULL, NULL, NULL},
+    {"prompts/get", BOTH, mcp_prompts_get, called_access, "name", "prompt_get", "prompt"},
+    {"prompts/list", BOTH, mcp_list, NULL, NULL, NULL, NULL},
     {"resources/directory/read", BOTH, mcp_directory_read, mcp_directory_read_access, NULL, NULL,
      NULL},
-    {"resources/list", BOTH, mcp_resources_list, NULL, NULL, NULL, NULL},
+    {"resources/list", BOTH, mcp_list, NULL, NULL, NULL, NULL},
     {"resources/read", BOTH, mcp_resources_read, mcp_resources_read_access, "uri", "resource_read",
      "resource"},
     {"resources/subscribe", HANDSHAKE, mcp_subscribe, mcp_resources_read_access, NULL, NULL, NULL},
-    {"resources/templates/list", BOTH, mcp_resource_templates_list, NULL, NULL, NULL, NULL},
+    {"resources/templates/list", BOTH, mcp_list, NULL, NULL, NULL, NULL},
     {"resources/unsubscribe", HANDSHAKE, mcp_subscribe, NULL, NULL, NULL, NULL},
     {"server/discover", STATELESS, mcp_discover, NULL, NULL, NULL, NULL},
     {"skills/get", BOTH, mcp_skills_get, mcp_skills_get_access, NULL, NULL, NULL},
-    {"skills/list", BOTH, mcp_skills_list, NULL, NULL, NULL, NULL},
+    {"skills/list", BOTH, mcp_list, NULL, NULL, NULL, NULL},
     {"subscriptions/listen", STATELESS, mcp_listen, NULL, NULL, NULL, NULL},
     {"tasks/cancel", STATELESS, mcp_tasks_cancel, NULL, "taskId", NULL, NULL},
     {"tasks/get", STATELESS, mcp_tasks_get, NULL, "taskId", NULL, NULL},
     {"tasks/update", STATELESS, mcp_tasks_update, NULL, "taskId", NULL, NULL},
-    {"tools/call", BOTH, mcp_tools_call, tool_access, "name", "tool_call", "tool"},
-    {"tools/list", BOTH, mcp_tools_list, NULL, NULL, NULL, NULL},
+    {"tools/call", BOTH, mcp_tools_call, called_access, "name", "tool_call", "tool"},
+    {"tools/list", BOTH, mcp_list, NULL, NULL, NULL, NULL},
 };
 
 static const char *watch_resource(struct mcp_call *c, const struct resource *r, const char *uri) {

@@ -8,8 +8,8 @@ extern const struct mcp_service exec_service;
 
 /* The tool or prompt that the call names. ERR_RPC_INVALID_PARAMS if there is none. *arguments are
  * those of the call, an object; NULL: none. Fills c->answer. */
-enum rc called_entry(struct mcp_call *c, enum catalog_kind kind, const struct entry **out,
-                     struct json **arguments, struct err *e) MUST_USE;
+enum rc called_entry(struct mcp_call *c, const struct entry **out, struct json **arguments,
+                     struct err *e) MUST_USE;
 
 /* tool_call.c: checks the arguments, executes the tool or starts a task, and checks the result. */
 mcp_method_fn mcp_tools_call;

@@ -62,8 +62,9 @@ static void make_revision(struct arena *a, const struct program *p, uint8_t out[
     sha256(b.p, b.len, out);
 }
 
-/* Sites that share a directory of manifests share no instance. */
-static void make_id(struct mcp_call *c, const struct invocation *i, uint8_t out[SHA256_LEN]) {
+/* Sites that share a directory of manifests share no instance. `user`: whose it is, or NULL. */
+static void make_id(struct mcp_call *c, const struct invocation *i, const char *user,
+                    uint8_t out[SHA256_LEN]) {
     const struct program *p = i->source->spec;
     struct buf b;
 
@@ -72,8 +73,8 @@ static void make_id(struct mcp_call *c, const struct invocation *i, uint8_t out[
     add(&b, p->dir);
     add(&b, i->kind);
     add(&b, i->name);
-    if (p->stay == PERSISTENT_PER_USER)
-        add(&b, c->client.claims->sub);
+    if (user)
+        add(&b, user);
     sha256(b.p, b.len, out);
 }
 
@@ -83,6 +84,9 @@ void program_instance_key(struct mcp_call *c, const struct invocation *i,
 
     *out = (struct instance_key){.idle_s = (uint32_t)p->idle_s};
     (void)snprintf(out->name, sizeof out->name, "%s %s", i->kind, i->name);
-    make_id(c, i, out->id);
+    make_id(c, i, NULL, out->group);
+    memcpy(out->id, out->group, sizeof out->id);
+    if (p->stay == PERSISTENT_PER_USER)
+        make_id(c, i, c->client.claims->sub, out->id);
     make_revision(c->arena, p, out->revision);
 }

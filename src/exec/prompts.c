@@ -82,7 +82,7 @@ enum rc mcp_prompts_get(struct mcp_call *c, struct err *e) {
     struct json *arguments, *messages, *result = NULL;
     const struct entry *entry;
     const struct prompt *p;
-    enum rc rc = called_entry(c, CATALOG_PROMPTS, &entry, &arguments, e);
+    enum rc rc = called_entry(c, &entry, &arguments, e);
 
     p = (const struct prompt *)entry;
     if (rc || check_arguments(c, p, arguments, &arguments, e))

@@ -77,21 +77,6 @@ static bool start(struct mcp_call *c, const struct server *s, const struct insta
     return true;
 }
 
-/* Of the instance that all users share, or which is asked for the lists. */
-static struct instance_key shared_key(struct mcp_call *c, const struct server *s) {
-    struct server shared = *s;
-    struct instance_key key;
-
-    shared.program.stay = PERSISTENT;
-    program_instance_key(c,
-                         &(struct invocation){.source = source_of(c->arena, &shared),
-                                              .kind = "server",
-                                              .name = s->name},
-                         &key);
-    memcpy(key.group, key.id, sizeof key.group);
-    return key;
-}
-
 /* An address may serve both, and remembers nothing of us in 2026-07-28; a program that does not
  * know a request may say nothing to it. */
 static uint32_t revisions_of(const struct server *s) {
@@ -105,14 +90,13 @@ static struct instance_key key_of(struct mcp_call *c, const struct server_reques
     const struct server *s = r->server;
     const struct invocation i = {
         .source = source_of(c->arena, s), .kind = "server", .name = s->name};
-    struct instance_key key = shared_key(c, s), own;
+    struct instance_key key;
 
-    if (s->program.stay == PERSISTENT_PER_USER && !r->is_for_lists) {
-        program_instance_key(c, &i, &own);
-        memcpy(key.id, own.id, sizeof key.id);
-    } else if (s->program.stay == RUNS_ONCE && !r->is_for_lists) {
+    program_instance_key(c, &i, &key);
+    if (r->is_for_lists) /* the instance that all users share */
+        memcpy(key.id, key.group, sizeof key.id);
+    else if (s->program.stay == RUNS_ONCE)
         arc4random_buf(key.id, sizeof key.id);
-    }
     if (s->program.stay != PERSISTENT)
         key.instances_max = (uint32_t)s->instances_max;
     if (s->program.stay == RUNS_ONCE)

@@ -155,7 +155,7 @@ enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
     struct json *arguments;
     const struct entry *entry;
     const struct tool *tool;
-    enum rc rc = called_entry(c, CATALOG_TOOLS, &entry, &arguments, e);
+    enum rc rc = called_entry(c, &entry, &arguments, e);
 
     if (rc)
         return rc;

@@ -97,23 +97,6 @@ static const struct named_node *find_member(const struct keyword *k, const char 
     return k->count ? bsearch(name, k->members, k->count, sizeof *k->members, compare_name) : NULL;
 }
 
-bool check_properties(struct check *c, const struct keyword *k, const struct instance *at) {
-    size_t i = 0;
-
-    for (struct json_member m = json_first(at->value); m.key; json_next(&m), i++) {
-        const struct named_node *member = find_member(k, m.key);
-
-        if (!check_steps(c, 1))
-            return false;
-        if (!member)
-            continue;
-        if (!check_member(c, member->node, at, &m))
-            return false;
-        evaluated_mark(at->evaluated, i);
-    }
-    return true;
-}
-
 bool check_pattern_properties(struct check *c, const struct keyword *k, const struct instance *at) {
     size_t i = 0;
 
@@ -144,20 +127,23 @@ static bool is_named(struct check *c, const struct keyword *k, const struct inst
     return false;
 }
 
-/* additionalProperties and unevaluatedProperties. */
-bool check_additional_properties(struct check *c, const struct keyword *k,
-                                 const struct instance *at) {
+/* properties; additionalProperties and unevaluatedProperties, for what it leaves. */
+bool check_properties(struct check *c, const struct keyword *k, const struct instance *at) {
     const bool unevaluated = !strcmp(k->kind->name, "unevaluatedProperties");
     size_t i = 0;
 
     for (struct json_member m = json_first(at->value); m.key; json_next(&m), i++) {
+        const struct named_node *named = k->node ? NULL : find_member(k, m.key);
+        const struct node *node = named ? named->node : k->node;
+
         if (!check_steps(c, 1))
             return false;
-        if (unevaluated ? evaluated_has(at->evaluated, i) : is_named(c, k, at, m.key))
+        if (k->node && (unevaluated ? evaluated_has(at->evaluated, i) : is_named(c, k, at, m.key)))
             continue;
-        if (c->stopped || !check_member(c, k->node, at, &m))
+        if (c->stopped || (node && !check_member(c, node, at, &m)))
             return false;
-        evaluated_mark(at->evaluated, i);
+        if (node)
+            evaluated_mark(at->evaluated, i);
     }
     return !c->stopped;
 }
@@ -201,7 +187,7 @@ bool check_contains(struct check *c, const struct keyword *k, const struct insta
     static const char text[] =
         "must contain at %s %llu item%s of the kind that the schema describes";
     const struct keyword *min = k->adjacent[0], *max = k->adjacent[1];
-    uint64_t n = 0, least = min ? min->limit : 1;
+    uint64_t n = 0, least = min ? min->number.magnitude : 1;
 
     c->quiet++;
     for (size_t i = 0; i < json_len(at->value) && !c->stopped; i++) {
@@ -216,7 +202,7 @@ bool check_contains(struct check *c, const struct keyword *k, const struct insta
     if (n < least)
         return check_fail(c, k, at, text, "least", (unsigned long long)least,
                           least == 1 ? "" : "s");
-    return !max || n <= max->limit ||
-           check_fail(c, max, at, text, "most", (unsigned long long)max->limit,
-                      max->limit == 1 ? "" : "s");
+    return !max || n <= max->number.magnitude ||
+           check_fail(c, max, at, text, "most", (unsigned long long)max->number.magnitude,
+                      max->number.magnitude == 1 ? "" : "s");
 }

@@ -124,18 +124,17 @@ static uint64_t value_hash(struct check *c, const struct json *v) {
 
 /* ---- the keywords ---- */
 
+const char *const type_names[] = {"null",     "a boolean", "an object",  "an array",
+                                  "a number", "a string",  "an integer", NULL};
+
 void name_types(unsigned types, char out[TYPE_NAMES_MAX]) {
-    static const char *const names[] = {"null",     "a boolean", "an object", "an array",
-                                        "a number", "a string",  "an integer"};
     size_t len = 0;
 
     *out = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!(types & 1U << i))
-            continue;
-        len +=
-            (size_t)snprintf(out + len, TYPE_NAMES_MAX - len, "%s%s", len ? " or " : "", names[i]);
-    }
+    for (size_t i = 0; type_names[i]; i++)
+        if (types & 1U << i)
+            len += (size_t)snprintf(out + len, TYPE_NAMES_MAX - len, "%s%s", len ? " or " : "",
+                                    type_names[i]);
 }
 
 bool check_type(struct check *c, const struct keyword *k, const struct instance *at) {
@@ -237,7 +236,7 @@ static uint64_t character_count(struct check *c, const struct json *string) {
 
 /* maxLength, minItems and the like. */
 bool check_limit(struct check *c, const struct keyword *k, const struct instance *at) {
-    bool is_max = !strncmp(k->kind->name, "max", 3), is_one = k->limit == 1;
+    bool is_max = !strncmp(k->kind->name, "max", 3), is_one = k->number.magnitude == 1;
     uint64_t n;
     const char *what;
 
@@ -251,10 +250,10 @@ bool check_limit(struct check *c, const struct keyword *k, const struct instance
         n = json_size(at->value);
         what = is_one ? "property" : "properties";
     }
-    if (!c->stopped && (is_max ? n <= k->limit : n >= k->limit))
+    if (!c->stopped && (is_max ? n <= k->number.magnitude : n >= k->number.magnitude))
         return true;
     return check_fail(c, k, at, "must have at %s %llu %s", is_max ? "most" : "least",
-                      (unsigned long long)k->limit, what);
+                      (unsigned long long)k->number.magnitude, what);
 }
 
 bool check_match(struct check *c, const struct keyword *k, size_t i, const struct instance *at,

@@ -70,6 +70,8 @@ void instance_location(const struct instance *at, char out[SCHEMA_TEXT_MAX]);
 /* Of a keyword of the schema, or NULL: of the schema itself. */
 void keyword_location(const struct node *n, const char *keyword, char out[SCHEMA_TEXT_MAX]);
 
+/* Each with its article, in the order of enum type_bit; NULL ends them. */
+extern const char *const type_names[];
 /* The types of a set in words: "a string or null". */
 #define TYPE_NAMES_MAX 96
 void name_types(unsigned types, char out[TYPE_NAMES_MAX]);
@@ -84,5 +86,5 @@ check_fn check_type, check_enum, check_const, check_multiple_of, check_bound, ch
     check_pattern, check_unique_items, check_required;
 /* applicators.c */
 check_fn check_dependencies, check_ref, check_all_of, check_alternatives, check_not, check_if,
-    check_properties, check_pattern_properties, check_additional_properties, check_property_names,
-    check_prefix_items, check_items, check_contains;
+    check_properties, check_pattern_properties, check_property_names, check_prefix_items,
+    check_items, check_contains;

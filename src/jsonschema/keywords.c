@@ -145,12 +145,12 @@ static enum rc parse_pattern(struct compile *c, struct keyword *k) {
 }
 
 static unsigned type_from_name(const char *name) {
-    static const char *const names[] = {"null",   "boolean", "object", "array",
-                                        "number", "string",  "integer"}; /* as enum type_bit */
+    for (unsigned i = 0; name && type_names[i]; i++) {
+        const char *space = strchr(type_names[i], ' ');
 
-    for (unsigned i = 0; name && i < sizeof names / sizeof *names; i++)
-        if (!strcmp(name, names[i]))
+        if (!strcmp(name, space ? space + 1 : type_names[i]))
             return 1U << i;
+    }
     return 0;
 }
 
@@ -171,19 +171,15 @@ static enum rc parse_types(struct compile *c, struct keyword *k) {
     return k->types ? OK : must_be(c, k, what);
 }
 
+enum { ANY_NUMBER, ABOVE_0, COUNT };
+
 static enum rc parse_number(struct compile *c, struct keyword *k) {
-    return json_number(k->value, &k->number) ? OK : must_be(c, k, "a number");
-}
+    static const char *const what[] = {"a number", "a number above 0", "an integer of 0 or more"};
+    const struct json_number *n = &k->number;
 
-static enum rc parse_divisor(struct compile *c, struct keyword *k) {
-    return json_number(k->value, &k->number) && k->number.d > 0 ? OK
-                                                                : must_be(c, k, "a number above 0");
-}
-
-static enum rc parse_limit(struct compile *c, struct keyword *k) {
-    if (!json_number(k->value, &k->number) || !k->number.is_integer || k->number.d < 0)
-        return must_be(c, k, "an integer of 0 or more");
-    k->limit = k->number.magnitude;
+    if (!json_number(k->value, &k->number) || (k->kind->value == ABOVE_0 && !(n->d > 0)) ||
+        (k->kind->value == COUNT && (!n->is_integer || n->d < 0)))
+        return must_be(c, k, what[k->kind->value]);
     return OK;
 }
 
@@ -241,31 +237,31 @@ const struct keyword_kind keyword_kinds[] = {
     {"type", EVERY_DRAFT, TYPE_ANY, parse_types, check_type, 0},
     {"const", EVERY_DRAFT, TYPE_ANY, parse_value, check_const, TYPE_ANY},
     {"enum", EVERY_DRAFT, TYPE_ANY, parse_value, check_enum, TYPE_ARRAY},
-    {"multipleOf", EVERY_DRAFT, TYPE_NUMBER, parse_divisor, check_multiple_of, 0},
-    {"maximum", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_bound, 0},
-    {"exclusiveMaximum", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_bound, 0},
-    {"minimum", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_bound, 0},
-    {"exclusiveMinimum", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_bound, 0},
-    {"maxLength", EVERY_DRAFT, TYPE_STRING, parse_limit, check_limit, 0},
-    {"minLength", EVERY_DRAFT, TYPE_STRING, parse_limit, check_limit, 0},
+    {"multipleOf", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_multiple_of, ABOVE_0},
+    {"maximum", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_bound, ANY_NUMBER},
+    {"exclusiveMaximum", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_bound, ANY_NUMBER},
+    {"minimum", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_bound, ANY_NUMBER},
+    {"exclusiveMinimum", EVERY_DRAFT, TYPE_NUMBER, parse_number, check_bound, ANY_NUMBER},
+    {"maxLength", EVERY_DRAFT, TYPE_STRING, parse_number, check_limit, COUNT},
+    {"minLength", EVERY_DRAFT, TYPE_STRING, parse_number, check_limit, COUNT},
     {"pattern", EVERY_DRAFT, TYPE_STRING, parse_pattern, check_pattern, 0},
-    {"maxItems", EVERY_DRAFT, TYPE_ARRAY, parse_limit, check_limit, 0},
-    {"minItems", EVERY_DRAFT, TYPE_ARRAY, parse_limit, check_limit, 0},
-    {"maxProperties", EVERY_DRAFT, TYPE_OBJECT, parse_limit, check_limit, 0},
-    {"minProperties", EVERY_DRAFT, TYPE_OBJECT, parse_limit, check_limit, 0},
+    {"maxItems", EVERY_DRAFT, TYPE_ARRAY, parse_number, check_limit, COUNT},
+    {"minItems", EVERY_DRAFT, TYPE_ARRAY, parse_number, check_limit, COUNT},
+    {"maxProperties", EVERY_DRAFT, TYPE_OBJECT, parse_number, check_limit, COUNT},
+    {"minProperties", EVERY_DRAFT, TYPE_OBJECT, parse_number, check_limit, COUNT},
     {"required", EVERY_DRAFT, TYPE_OBJECT, parse_strings, check_required, 0},
     {"dependentRequired", DRAFT_2020_12, TYPE_OBJECT, parse_members, check_dependencies, 0},
     /* Applicators (§10), of members and items first: they find the innermost location. */
     {"properties", EVERY_DRAFT, TYPE_OBJECT, parse_members, check_properties, 0},
     {"patternProperties", EVERY_DRAFT, TYPE_OBJECT, parse_patterns, check_pattern_properties, 0},
-    {"additionalProperties", EVERY_DRAFT, TYPE_OBJECT, parse_node, check_additional_properties, 0},
+    {"additionalProperties", EVERY_DRAFT, TYPE_OBJECT, parse_node, check_properties, 0},
     {"propertyNames", EVERY_DRAFT, TYPE_OBJECT, parse_node, check_property_names, 0},
     {"prefixItems", DRAFT_2020_12, TYPE_ARRAY, parse_nodes, check_prefix_items, 0},
     {"items", EVERY_DRAFT, TYPE_ARRAY, parse_items, check_items, 0},
     {"additionalItems", DRAFT_7, TYPE_ARRAY, parse_additional_items, check_items, 0},
     {"uniqueItems", EVERY_DRAFT, TYPE_ARRAY, parse_value, check_unique_items, TYPE_BOOLEAN},
-    {"minContains", DRAFT_2020_12, 0, parse_limit, NULL, 0},
-    {"maxContains", DRAFT_2020_12, 0, parse_limit, NULL, 0},
+    {"minContains", DRAFT_2020_12, 0, parse_number, NULL, COUNT},
+    {"maxContains", DRAFT_2020_12, 0, parse_number, NULL, COUNT},
     {"contains", EVERY_DRAFT, TYPE_ARRAY, parse_node, check_contains, 0},
     {"allOf", EVERY_DRAFT, TYPE_ANY, parse_nodes, check_all_of, 0},
     {"anyOf", EVERY_DRAFT, TYPE_ANY, parse_nodes, check_alternatives, 0},
@@ -277,8 +273,7 @@ const struct keyword_kind keyword_kinds[] = {
     {"dependentSchemas", DRAFT_2020_12, TYPE_OBJECT, parse_members, check_dependencies, 0},
     /* Of draft-07; later drafts keep it for old documents, as Ajv does. */
     {"dependencies", EVERY_DRAFT, TYPE_OBJECT, parse_members, check_dependencies, 0},
-    {"unevaluatedProperties", DRAFT_2020_12, TYPE_OBJECT, parse_unevaluated,
-     check_additional_properties, 0},
+    {"unevaluatedProperties", DRAFT_2020_12, TYPE_OBJECT, parse_unevaluated, check_properties, 0},
     {"unevaluatedItems", DRAFT_2020_12, TYPE_ARRAY, parse_unevaluated, check_items, 0},
     /* Annotations (Validation §7 to §9). */
     {"format", EVERY_DRAFT, 0, parse_value, NULL, TYPE_STRING},

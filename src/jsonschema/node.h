@@ -79,9 +79,8 @@ struct keyword {
     struct pattern **patterns;  /* one, or one for each of `members` */
     size_t count;               /* of nodes or members */
     const char *dynamic;        /* $dynamicRef: the anchor to look for in the dynamic scope */
-    struct json_number number;
-    uint64_t limit;                    /* of maxLength and the like */
-    unsigned types;                    /* type */
+    struct json_number number;  /* also of maxLength and the like */
+    unsigned types;             /* type */
     const struct keyword *adjacent[2]; /* keywords of the same schema that this one depends on */
 };
 
@@ -94,7 +93,8 @@ struct keyword_kind {
     unsigned types; /* of instances that it applies to */
     parse_fn *parse;
     check_fn *check; /* NULL: nothing to check in an instance */
-    unsigned value;  /* parse_value: the types that the keyword's own value may have */
+    unsigned value;  /* parse_value: the types that the keyword's own value may have; parse_number:
+                        which numbers */
 };
 
 struct schema {
