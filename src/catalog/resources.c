@@ -178,13 +178,6 @@ const struct resource *catalog_template(const struct catalog *c, const char *uri
     return entry && is_template(entry) ? (const struct resource *)entry : NULL;
 }
 
-static bool matches(struct arena *a, const struct resource *r, const char *uri, size_t *steps,
-                    struct json **variables) {
-    if (r->has_query)
-        uri = arena_strndup(a, uri, strcspn(uri, "?#"));
-    return uri_template_match(a, r->pattern, uri, steps, variables);
-}
-
 /* The rules of ACCESS_FILE are about the URI, not about the template. NULL: they forbid to read it
  * so. */
 static const struct resource *at_uri(const struct catalog_set *set, struct arena *a,
@@ -211,10 +204,13 @@ const struct resource *catalog_resource(const struct catalog *c, struct arena *a
     if ((file = catalog_skill_file(c, a, uri)))
         return file;
     for (size_t i = 0; i < 2 * templates->count; i++) {
-        entry = templates->entries[i % templates->count];
-        if (entry->is_foreign == (i >= templates->count) &&
-            matches(a, (const struct resource *)entry, uri, &steps, variables))
-            return at_uri(set, a, entry, uri);
+        const struct resource *r =
+            (const struct resource *)templates->entries[i % templates->count];
+        const char *compared = r->has_query ? arena_strndup(a, uri, strcspn(uri, "?#")) : uri;
+
+        if (r->entry.is_foreign == (i >= templates->count) &&
+            uri_template_match(a, r->pattern, compared, &steps, variables))
+            return at_uri(set, a, &r->entry, uri);
     }
     *variables = NULL;
     return NULL;

@@ -265,14 +265,6 @@ static void read_left_out(const struct reading *r) {
             read_file(r, r->set->files[i], true);
 }
 
-static unsigned count_left_out(const struct catalog_set *set) {
-    unsigned n = set->dir_errno != 0;
-
-    for (size_t i = 0; i < set->file_count; i++)
-        n += !set->files[i]->entry;
-    return n;
-}
-
 static struct reading begin(struct catalog_set *set, const struct catalog *c, int64_t at_ms,
                             FILE *problems) {
     return (struct reading){.set = set,
@@ -401,6 +393,7 @@ unsigned catalog_set_read_changed(struct catalog_set *set, const struct catalog 
     struct reading r = begin(set, c, at_ms, problems);
     DIR *d = *r.dir ? open_directory(&r) : NULL;
     struct names names = {.arena = arena_new(SCRATCH_BYTES_MAX)};
+    unsigned left_out = set->dir_errno != 0;
 
     if (d) {
         find_changed(&r, d, &names);
@@ -410,7 +403,9 @@ unsigned catalog_set_read_changed(struct catalog_set *set, const struct catalog 
     free(names.list);
     arena_free(names.arena);
     arena_free(r.scratch);
-    return count_left_out(set);
+    for (size_t i = 0; i < set->file_count; i++)
+        left_out += !set->files[i]->entry;
+    return left_out;
 }
 
 /* ---- the set ---- */

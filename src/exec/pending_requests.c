@@ -185,13 +185,6 @@ static bool restore(struct pending_requests *q, struct input_required *r, const 
     return true;
 }
 
-static bool park(const struct pending_requests *q, const struct input_required *r) {
-    return mcp_call_park(q->c, save(q, r),
-                         &(struct parked){.until_ms = q->until_ms,
-                                          .again = q->c->resumed != NULL,
-                                          .fds[PARKED_ANSWERS] = *message_socket_fd(q->socket)});
-}
-
 /* ---- waiting ---- */
 
 static enum rc wait_for_answers(struct pending_requests *q, const struct input_required *r,
@@ -207,7 +200,10 @@ static enum rc wait_for_answers(struct pending_requests *q, const struct input_r
         rc = wait_once(q, waits ? end_ms : 0, &message, e);
         if (rc || !q->idle)
             continue;
-        if (park(q, r))
+        if (mcp_call_park(q->c, save(q, r),
+                          &(struct parked){.until_ms = q->until_ms,
+                                           .again = q->c->resumed != NULL,
+                                           .fds[PARKED_ANSWERS] = *message_socket_fd(q->socket)}))
             return err_set(e, ERR_MISSING, "the call is parked");
         waits = true;
     }

@@ -115,11 +115,6 @@ struct instance_key server_instance_key(struct mcp_call *c, const struct server 
 }
 
 /* Of an instance for one call, nobody but the ticket of that call knows the id: ID.TICKET. */
-static const char *long_ticket(struct arena *a, const struct instance_key *key,
-                               const char *ticket) {
-    return arena_printf(a, "%s.%s", base64url_encode(a, key->id, sizeof key->id), ticket);
-}
-
 static const char *short_ticket(struct arena *a, const char *ticket, struct instance_key *key) {
     const char *dot = strchr(ticket, '.');
     size_t len = 0;
@@ -416,6 +411,7 @@ void server_request(struct mcp_call *c, const struct server_request *given,
             (void)nanosleep(&(struct timespec){0, AGAIN_MS * 1000000L}, NULL);
     }
     if (is_of_call && out->ticket)
-        out->ticket = long_ticket(c->arena, &key, out->ticket);
+        out->ticket = arena_printf(c->arena, "%s.%s",
+                                   base64url_encode(c->arena, key.id, sizeof key.id), out->ticket);
     arena_free(x.scratch);
 }

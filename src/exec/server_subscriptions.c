@@ -38,13 +38,6 @@ int server_touch_file(const char *path) {
     return fd;
 }
 
-static void make_directories(struct mcp_call *c) {
-    const char *state = c->x->site->config->state_dir;
-
-    (void)mkdir(arena_printf(c->arena, "%s/servers", state), 0700);
-    (void)mkdir(arena_printf(c->arena, "%s/servers/updates", state), 0700);
-}
-
 static bool subscribe(struct mcp_call *c, const struct server *s, const char *uri,
                       int64_t seconds) {
     struct server_request request = {
@@ -52,9 +45,11 @@ static bool subscribe(struct mcp_call *c, const struct server *s, const char *ur
         .timeout_ms = s->start_s * 1000,
         .subscribe = uri,
         .seconds = seconds < RELAY_SUBSCRIPTION_S_MAX ? seconds : RELAY_SUBSCRIPTION_S_MAX};
+    const char *state = c->x->site->config->state_dir;
     struct server_answer answer;
 
-    make_directories(c);
+    (void)mkdir(arena_printf(c->arena, "%s/servers", state), 0700);
+    (void)mkdir(arena_printf(c->arena, "%s/servers/updates", state), 0700);
     request.file = server_touch_file(path_of(c, "", slot_of(c, s, uri)));
     if (request.file < 0 || seconds <= 0)
         return false;

@@ -252,15 +252,10 @@ static bool has_text(const struct json *array, const char *text) {
     return false;
 }
 
-static struct text name_of(const struct mcp_call *c, const char *id) {
-    const char *site = c->x->site->config->site;
-
-    return text_of(*site ? arena_printf(c->arena, "%s/%s", site, id) : id);
-}
-
 enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct buf *list,
                               struct json **granted, struct err *e) {
     struct json *subscribed = json_new_array(c->arena);
+    const char *site = c->x->site->config->site;
     struct text head;
 
     if (task_check_extension(c, e))
@@ -274,7 +269,8 @@ enum rc task_filter_subscribe(struct mcp_call *c, const struct json *ids, struct
             continue;
         switch ((int)task_read_for_caller(c, id, &t, e)) {
         case OK:
-            subscription_add(list, SUBSCRIPTION_TASK, name_of(c, id), head);
+            subscription_add(list, SUBSCRIPTION_TASK,
+                             text_of(*site ? arena_printf(c->arena, "%s/%s", site, id) : id), head);
             json_add_str(subscribed, id);
             break;
         case ERR_RPC_INVALID_PARAMS: /* not a task of this caller */

@@ -272,19 +272,16 @@ static const char *run_and_save(struct mcp_call *c, const struct tool *tool, str
 /* In the log and in the audit log. */
 static void log_run(const struct mcp_call *c, const struct task *t, const char *outcome,
                     int64_t ms) {
-    const struct mcp_audit *audit = &c->x->site->mcp->audit;
     const char *tool = json_get_str(t->record, "tool");
 
     log_info("task_run", kv("task", t->id), kv("tool", tool), kv("sub", c->client.claims->sub),
              kv("client_id", c->client.claims->client_id), kv("outcome", outcome), kvn("ms", ms));
-    if (audit->write)
-        audit->write(audit->arg, c,
-                     &(struct mcp_call_end){.event = "task_run",
-                                            .outcome = outcome,
-                                            .kind = "tool",
-                                            .target = tool,
-                                            .task = t->id,
-                                            .ms = ms});
+    mcp_call_audit(c, &(struct mcp_call_end){.event = "task_run",
+                                             .outcome = outcome,
+                                             .kind = "tool",
+                                             .target = tool,
+                                             .task = t->id,
+                                             .ms = ms});
 }
 
 static void run_monitored(struct mcp_call *c, const struct tool *tool, struct task *t) {

@@ -44,6 +44,8 @@ static bool equals(struct arena *a, const struct param_header *h, struct text he
     return text_equal(header, t);
 }
 
+/* ERR_RPC_HEADER_MISMATCH unless an argument that a header has to repeat has a header with an equal
+ * value, or both are absent ("Server Validation"). */
 static enum rc check_param_header(const struct mcp_call *c, const struct param_header *h,
                                   const struct json *arguments, struct err *e) {
     const struct json *v = arguments;
@@ -69,17 +71,6 @@ static enum rc check_param_header(const struct mcp_call *c, const struct param_h
         return err_set(e, ERR_RPC_HEADER_MISMATCH,
                        "Header mismatch: %s differs from the argument that it repeats", h->header);
     return OK;
-}
-
-/* ERR_RPC_HEADER_MISMATCH unless each argument that a header has to repeat has a header with an
- * equal value, or both are absent ("Server Validation"). */
-static enum rc param_headers_check(const struct mcp_call *c, const struct param_headers *h,
-                                   const struct json *arguments, struct err *e) {
-    enum rc rc = OK;
-
-    for (size_t i = 0; !rc && i < h->count; i++)
-        rc = check_param_header(c, &h->list[i], arguments, e);
-    return rc;
 }
 
 /* ---- tools/call ---- */
@@ -160,8 +151,8 @@ enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
     if (rc)
         return rc;
     tool = (const struct tool *)entry;
-    if (c->msg.protocol == PROTOCOL_STATELESS &&
-        param_headers_check(c, &tool->headers, arguments, e))
-        return e->code;
+    for (size_t i = 0; c->msg.protocol == PROTOCOL_STATELESS && i < tool->headers.count; i++)
+        if (check_param_header(c, &tool->headers.list[i], arguments, e))
+            return e->code;
     return tool_call(c, tool, arguments ? arguments : json_new_object(c->arena), e);
 }

@@ -215,13 +215,6 @@ static bool unescape_token(char *token) {
     return true;
 }
 
-/* One step of a pointer. */
-static const struct json *pointer_step(const struct json *v, char *token) {
-    if (json_is_array(v))
-        return json_at(v, array_index(token));
-    return unescape_token(token) ? json_get(v, token) : NULL;
-}
-
 /* The schema that a JSON Pointer leads to, also where no keyword makes a schema of it. */
 static enum rc resolve_pointer(struct compile *c, const struct resource *r, const char *pointer,
                                const struct keyword *k, struct node **out) {
@@ -236,7 +229,9 @@ static enum rc resolve_pointer(struct compile *c, const struct resource *r, cons
         if (rest)
             *rest = 0;
         from += 1 + strlen(token);
-        v = pointer_step(v, token);
+        v = json_is_array(v)        ? json_at(v, array_index(token))
+            : unescape_token(token) ? json_get(v, token)
+                                    : NULL;
         if (rest)
             *rest = '/';
         if (v && rest && compile_find(c, v)) {

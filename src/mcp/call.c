@@ -47,6 +47,13 @@ void mcp_call_finish(struct mcp_call *c, struct json *result) {
     c->answer.result = json_as_text(c->arena, result);
 }
 
+void mcp_call_audit(const struct mcp_call *c, const struct mcp_call_end *end) {
+    const struct mcp_audit *audit = &c->x->site->mcp->audit;
+
+    if (audit->write)
+        audit->write(audit->arg, c, end);
+}
+
 void mcp_call_takes_long(const struct mcp_call *c, bool begins) {
     const struct mcp_site *mcp = c->x->site->mcp;
 

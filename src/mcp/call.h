@@ -148,6 +148,7 @@ struct mcp_call mcp_call_begin(struct exchange *x);
  * protocol version has (resultType is "complete" unless the object has one). Changes the object. */
 void mcp_call_finish(struct mcp_call *c, struct json *result);
 
+void mcp_call_audit(const struct mcp_call *c, const struct mcp_call_end *end);
 /* Tells whom the site names (on_call): the master, which starts another worker meanwhile. */
 void mcp_call_takes_long(const struct mcp_call *c, bool begins);
 

@@ -82,13 +82,6 @@ static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
     return OK;
 }
 
-static void audit_call(const struct mcp_call *c, const struct mcp_call_end *end) {
-    const struct mcp_audit *audit = &c->x->site->mcp->audit;
-
-    if (audit->write)
-        audit->write(audit->arg, c, end);
-}
-
 /* Logs caller, target and outcome; never arguments. e: why it failed, if its code is set. */
 static void log_call(const struct mcp_call *c, const char *outcome, int64_t began_ms,
                      const struct err *e) {
@@ -104,7 +97,7 @@ static void log_call(const struct mcp_call *c, const char *outcome, int64_t bega
     log_info(c->method->event, kv("request", c->x->rq->id), kv(c->method->kind, target),
              kv("sub", c->client.claims->sub), kv("client_id", c->client.claims->client_id),
              kv("outcome", outcome), kvn("ms", ms));
-    audit_call(
+    mcp_call_audit(
         c, &(struct mcp_call_end){.event = c->method->event,
                                   .outcome = outcome,
                                   .kind = c->method->kind,

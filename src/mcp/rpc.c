@@ -83,11 +83,6 @@ static bool is_id(const struct json *v) {
     return json_int(v, &n) && n != INT64_MAX && n != INT64_MIN;
 }
 
-static bool is_response(const struct json *v) {
-    return json_get(v, "result") || json_get(v, "error") ||
-           (!json_get(v, "method") && (json_has(v, "result") || json_has(v, "error")));
-}
-
 static enum rc read_response(struct json *v, struct mcp_message *out, struct err *e) {
     const struct json *error = json_get(v, "error");
     bool has_result = json_get(v, "result") || (json_has(v, "result") && !error);
@@ -133,5 +128,8 @@ enum rc mcp_message_read(struct json *v, struct mcp_message *out, struct err *e)
     if (json_get(v, "id") && !out->id && !json_get(v, "error"))
         return err_set(e, ERR_RPC_INVALID_REQUEST,
                        "Invalid request: the id must be a string or an integer");
-    return is_response(v) ? read_response(v, out, e) : read_request(v, out, e);
+    if (json_get(v, "result") || json_get(v, "error") ||
+        (!json_get(v, "method") && (json_has(v, "result") || json_has(v, "error"))))
+        return read_response(v, out, e);
+    return read_request(v, out, e);
 }

@@ -138,12 +138,6 @@ void orphans_adopt(bool yes) {
     (void)prctl(PR_SET_CHILD_SUBREAPER, yes ? 1UL : 0UL);
 }
 
-static bool has_children(void) {
-    siginfo_t any;
-
-    return !waitid(P_ALL, 0, &any, WEXITED | WNOHANG | WNOWAIT);
-}
-
 /* The child is not reaped yet, so no other process can have its process id or its group's. */
 static void kill_child(pid_t pid) {
     pid_t group = getpgid(pid);
@@ -155,7 +149,9 @@ static void kill_child(pid_t pid) {
 }
 
 unsigned orphans_kill(void) {
-    FILE *children = has_children() ? fopen(CHILDREN, "re") : NULL;
+    siginfo_t any;
+    const bool has_children = !waitid(P_ALL, 0, &any, WEXITED | WNOHANG | WNOWAIT);
+    FILE *children = has_children ? fopen(CHILDREN, "re") : NULL;
     unsigned found = 0;
     pid_t pid;
 

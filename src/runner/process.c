@@ -206,24 +206,20 @@ static void note_answered(struct process *r) {
     r->result->answered = true;
 }
 
-/* Has its request been the only message so far? */
-static bool is_request(const struct process *r) {
-    return r->spec && !(r->spec->persistent && r->spec->persistent->taken);
-}
-
 /* Has the runner said how it ended? */
 static bool has_ended(struct process *r) {
     struct run_answer answer;
+    const struct persistent *p = r->spec ? r->spec->persistent : NULL;
     int taken = run_answer_take(r->fds[INSTANCE_RUN], &answer);
 
     if (taken > 0)
         note_answer(r->result, &answer);
-    else if (taken < 0 && errno == ECONNRESET && is_request(r))
+    else if (taken < 0 && errno == ECONNRESET && r->spec && !(p && p->taken))
+        /* the request was the only message so far */
         note_unheard(r->result, errno);
     else if (taken < 0)
         r->result->end = PROCESS_LOST;
-    r->result->unread =
-        taken && r->spec && r->spec->persistent && (r->result->unread || is_unread(r));
+    r->result->unread = taken && p && (r->result->unread || is_unread(r));
     return taken != 0;
 }
 
@@ -352,23 +348,22 @@ static void drain(struct process *r) {
         note_answered(r);
 }
 
-/* The connection is closed before anybody has received the request: nothing was started. */
-static bool is_unheard(const struct process_result *r) {
-    return r->end == PROCESS_NOT_STARTED && (r->code == ECONNRESET || r->code == EPIPE);
-}
-
-/* Runs it up to its end. A supervisor that is killed may have accepted the connection already: the
- * next one gets the same request. false: it was not started. */
+/* Runs it up to its end. If the connection is closed before anybody has received the request,
+ * nothing was started: a supervisor that is killed may have accepted it already, and the next one
+ * gets the same request. false: it was not started. */
 static bool run_to_end(struct process *r) {
+    const struct process_result *result = r->result;
+
     for (int i = 0; i < TRIES; i++) {
         close_all(r);
         r->input = r->spec->input;
         if (start(r))
             serve(r);
-        if (!is_unheard(r->result))
+        if (result->end != PROCESS_NOT_STARTED ||
+            (result->code != ECONNRESET && result->code != EPIPE))
             break;
     }
-    return r->result->end != PROCESS_NOT_STARTED;
+    return result->end != PROCESS_NOT_STARTED;
 }
 
 void process_run(struct arena *a, const struct process_spec *spec, struct process_result *out) {

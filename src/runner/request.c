@@ -52,14 +52,6 @@ static void put(struct writer *w, const char *s) {
     w->len += n;
 }
 
-static uint32_t put_list(struct writer *w, const char *const *list) {
-    uint32_t n = 0;
-
-    for (; list && list[n]; n++)
-        put(w, list[n]);
-    return n;
-}
-
 size_t run_request_encode(const struct run_request *r, char out[RUN_REQUEST_MAX]) {
     const char *const *lists[LISTS] = {r->argv, r->envp, r->read, r->write};
     struct header h = {.version = RUN_VERSION,
@@ -72,7 +64,8 @@ size_t run_request_encode(const struct run_request *r, char out[RUN_REQUEST_MAX]
 
     put(&w, r->dir);
     for (int i = 0; i < LISTS; i++) {
-        h.counts[i] = put_list(&w, lists[i]);
+        while (lists[i] && lists[i][h.counts[i]])
+            put(&w, lists[i][h.counts[i]++]);
         if (h.counts[i] > count_max[i])
             return 0;
     }

@@ -84,12 +84,6 @@ static int make_socket(const struct seccomp_data *call, uint64_t pass, bool guar
     return fd;
 }
 
-static void refuse(int listener, uint64_t id, int error) {
-    struct seccomp_notif_resp answer = {.id = id, .error = -error};
-
-    (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
-}
-
 /* ENOENT of an answer: the program has been killed, or a signal has ended its system call. */
 static void give_socket(const struct seccomp_filter *f, const struct seccomp_notif *asked,
                         bool guarded) {
@@ -100,8 +94,11 @@ static void give_socket(const struct seccomp_filter *f, const struct seccomp_not
         .srcfd = (unsigned)fd,
         .newfd_flags = asked->data.args[1] & SOCK_CLOEXEC ? O_CLOEXEC : 0};
 
-    if (fd < 0 || ioctl(f->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &give) < 0)
-        refuse(f->listener, asked->id, errno);
+    if (fd < 0 || ioctl(f->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &give) < 0) {
+        struct seccomp_notif_resp refusal = {.id = asked->id, .error = -errno};
+
+        (void)ioctl(f->listener, SECCOMP_IOCTL_NOTIF_SEND, &refusal);
+    }
     descriptor_clear(&fd);
 }
 
@@ -119,11 +116,6 @@ void seccomp_notify_answer(const struct seccomp_filter *f, bool guarded) {
 
 /* ---- does it work? ---- */
 
-/* Where there are no such sockets, the answer has come as well. */
-static _Noreturn void ask_for_socket(void) {
-    _exit(socket(AF_INET, SOCK_STREAM, 0) < 0 && errno != EAFNOSUPPORT);
-}
-
 /* As a supervisor with its program, which does not wait for ever if this process is killed. */
 static _Noreturn void try_it(void) {
     const struct child_start how = {.death_signal = SIGKILL};
@@ -134,8 +126,8 @@ static _Noreturn void try_it(void) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || !seccomp_contain(true, &f))
         _exit(1);
     pid = child_fork(&how);
-    if (pid == 0)
-        ask_for_socket();
+    if (pid == 0) /* where there are no such sockets, the answer has come as well */
+        _exit(socket(AF_INET, SOCK_STREAM, 0) < 0 && errno != EAFNOSUPPORT);
     p.fd = f.listener;
     if (pid > 0 && poll(&p, 1, TRY_MS) > 0)
         seccomp_notify_answer(&f, true);

@@ -50,7 +50,7 @@ static struct supervisor {
     int filter_error; /* errno; 0: the filter is in force */
     char message[RUN_REQUEST_MAX];
     struct run_strings strings;
-} self;
+} supervisor;
 
 static volatile sig_atomic_t stopping;
 
@@ -68,7 +68,7 @@ static bool is_client(int conn) {
 
     if (getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &peer, &len))
         return false;
-    if (peer.uid == self.runner->client || peer.uid == 0)
+    if (peer.uid == supervisor.runner->client || peer.uid == 0)
         return true;
     log_warn("runner_client_refused", kvn("uid", peer.uid), kvn("process", peer.pid));
     return false;
@@ -76,7 +76,8 @@ static bool is_client(int conn) {
 
 /* The length of the message; -1: there is none. */
 static ssize_t receive(struct run *run) {
-    struct packet packet = {self.message, sizeof self.message, run->fds, RUN_FDS_MAX, 0};
+    struct packet packet = {supervisor.message, sizeof supervisor.message, run->fds, RUN_FDS_MAX,
+                            0};
     struct pollfd p = {.fd = run->conn, .events = POLLIN};
     ssize_t n = packet_receive(run->conn, &packet);
 
@@ -102,7 +103,7 @@ static bool set_limit(__rlimit_resource_t what, rlim_t value) {
 }
 
 static bool set_limits(const struct run_limits *l) {
-    const struct cgroup_tree *t = &self.runner->cgroups;
+    const struct cgroup_tree *t = &supervisor.runner->cgroups;
     bool ok =
         set_limit(RLIMIT_NOFILE, l->open_files ? l->open_files : OPEN_FILES_DEFAULT) &&
         set_limit(RLIMIT_FSIZE, l->file_size ? (rlim_t)l->file_size : (rlim_t)FILE_SIZE_DEFAULT);
@@ -156,8 +157,8 @@ static enum run_step become_program(const struct run *run) {
 }
 
 static _Noreturn void child(void *arg) {
-    self.slot->failure.step = become_program(arg);
-    self.slot->failure.error = errno ? errno : EIO;
+    supervisor.slot->failure.step = become_program(arg);
+    supervisor.slot->failure.error = errno ? errno : EIO;
     _exit(127);
 }
 
@@ -175,32 +176,33 @@ static bool make_home(struct run *run) {
     static char home[HOME_PATH_MAX + 16], tmpdir[HOME_PATH_MAX + 16];
     size_t n = 0;
 
-    if (!private_directory_make(self.slot->home, &run->home))
+    if (!private_directory_make(supervisor.slot->home, &run->home))
         return false;
     (void)snprintf(home, sizeof home, "HOME=%s", run->home);
     (void)snprintf(tmpdir, sizeof tmpdir, "TMPDIR=%s", run->home);
-    while (self.strings.envp[n])
+    while (supervisor.strings.envp[n])
         n++;
-    self.strings.envp[n] = home;
-    self.strings.envp[n + 1] = tmpdir;
-    self.strings.envp[n + 2] = NULL;
+    supervisor.strings.envp[n] = home;
+    supervisor.strings.envp[n + 1] = tmpdir;
+    supervisor.strings.envp[n + 2] = NULL;
     return true;
 }
 
 static bool prepare(struct run *run) {
-    const struct cgroup_tree *t = &self.runner->cgroups;
+    const struct cgroup_tree *t = &supervisor.runner->cgroups;
 
-    if (self.filter_error)
-        return not_started(run, RUN_STEP_SYSTEM_CALLS, self.filter_error);
+    if (supervisor.filter_error)
+        return not_started(run, RUN_STEP_SYSTEM_CALLS, supervisor.filter_error);
     if (run->request.home && !make_home(run))
         return not_started(run, RUN_STEP_HOME, errno);
-    if (self.runner->landlock) {
-        run->ruleset = landlock_ruleset(&run->request, run->home ? self.slot->home : NULL);
+    if (supervisor.runner->landlock) {
+        run->ruleset = landlock_ruleset(&run->request, run->home ? supervisor.slot->home : NULL);
         if (run->ruleset < 0)
             return not_started(run, RUN_STEP_PATHS, errno);
     }
-    if (t->dir >= 0 && ((self.group.dir < 0 && !cgroup_open(t, self.number, &self.group)) ||
-                        !cgroup_limit(t, &self.group, &run->request.limits)))
+    if (t->dir >= 0 &&
+        ((supervisor.group.dir < 0 && !cgroup_open(t, supervisor.number, &supervisor.group)) ||
+         !cgroup_limit(t, &supervisor.group, &run->request.limits)))
         return not_started(run, RUN_STEP_CGROUP, errno);
     return true;
 }
@@ -208,10 +210,11 @@ static bool prepare(struct run *run) {
 /* By vfork, since copying page tables takes longer than all else; the supervisor stops until exec.
  * With a control group by clone3, which has the child in the group from its first moment. */
 static bool start(struct run *run) {
-    self.slot->failure.error = 0;
+    supervisor.slot->failure.error = 0;
     run->supervisor = getpid();
-    run->pid =
-        self.group.dir >= 0 ? cgroup_vfork(&self.group, self.filter.pass, child, run) : vfork();
+    run->pid = supervisor.group.dir >= 0
+                   ? cgroup_vfork(&supervisor.group, supervisor.filter.pass, child, run)
+                   : vfork();
     if (run->pid == 0)
         child(run);
     if (run->pid < 0)
@@ -235,13 +238,6 @@ static bool has_ended(const struct run *run) {
     return false;
 }
 
-static void answer_memory(const struct run *run) {
-    const struct run_answer a = {
-        .version = RUN_VERSION, .end = RUN_RUNS, .memory = memory_of_tree(run->pid)};
-
-    (void)send(run->conn, &a, sizeof a, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 /* The client has said something: it is to be stopped, and then it has PROCESS_GRACE_MS, or asks for
  * its memory; the end of the connection means that nobody waits any more. Returns when to kill it;
  * kill_ms: as before. */
@@ -250,7 +246,10 @@ static int64_t read_client(struct run *run, int64_t kill_ms) {
     ssize_t n = recv(run->conn, &c, 1, MSG_DONTWAIT);
 
     if (n > 0 && c == RUN_SAY_MEMORY) {
-        answer_memory(run);
+        const struct run_answer a = {
+            .version = RUN_VERSION, .end = RUN_RUNS, .memory = memory_of_tree(run->pid)};
+
+        (void)send(run->conn, &a, sizeof a, MSG_NOSIGNAL | MSG_DONTWAIT);
         return kill_ms;
     }
     if (n > 0) {
@@ -269,7 +268,7 @@ static void await_end(struct run *run) {
 
     do {
         struct pollfd fds[] = {{.fd = run->conn, .events = POLLIN},
-                               {.fd = self.filter.listener, .events = POLLIN}};
+                               {.fd = supervisor.filter.listener, .events = POLLIN}};
         int64_t left = kill_ms == INT64_MAX ? 0 : kill_ms - clock_monotonic_ms();
         const struct timespec wait = {left / 1000, left % 1000 * 1000000};
 
@@ -278,10 +277,10 @@ static void await_end(struct run *run) {
             kill_ms = INT64_MAX;
             continue;
         }
-        if (ppoll(fds, 2, kill_ms == INT64_MAX ? NULL : &wait, &self.waiting) <= 0)
+        if (ppoll(fds, 2, kill_ms == INT64_MAX ? NULL : &wait, &supervisor.waiting) <= 0)
             continue;
         if (fds[1].revents)
-            seccomp_notify_answer(&self.filter, !run->request.instance_metadata);
+            seccomp_notify_answer(&supervisor.filter, !run->request.instance_metadata);
         if (fds[0].revents)
             kill_ms = read_client(run, kill_ms);
     } while (!has_ended(run));
@@ -298,12 +297,12 @@ static void finish(struct run *run) {
 
     (void)kill(-run->pid, SIGKILL); /* what is left of its process group */
     (void)wait4(run->pid, &status, 0, &usage);
-    out_of_memory =
-        WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && cgroup_ran_out_of_memory(&self.group);
-    (void)cgroup_end(&self.runner->cgroups, self.number, &self.group, REAP_MS);
+    out_of_memory = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+                    cgroup_ran_out_of_memory(&supervisor.group);
+    (void)cgroup_end(&supervisor.runner->cgroups, supervisor.number, &supervisor.group, REAP_MS);
     orphans_end(REAP_MS);
-    if (self.slot->failure.error) {
-        (void)not_started(run, self.slot->failure.step, self.slot->failure.error);
+    if (supervisor.slot->failure.error) {
+        (void)not_started(run, supervisor.slot->failure.step, supervisor.slot->failure.error);
         return;
     }
     run->answer.end = out_of_memory         ? RUN_OUT_OF_MEMORY
@@ -317,20 +316,16 @@ static void finish(struct run *run) {
 
 /* ---- a connection ---- */
 
-/* The ends of its output stay open until the answer has been sent: so the client, which gets that
- * first, does not wake up once more for them. */
-static void close_inputs(struct run *run) {
-    for (unsigned i = 0; i < run->fd_count; i++)
-        if (i != STDOUT_FILENO && i != STDERR_FILENO)
-            descriptor_clear(&run->fds[i]);
-}
-
 static void do_run(struct run *run) {
     if (run->fd_count != 3 + run->request.secrets) {
         (void)not_started(run, RUN_STEP_REQUEST, EBADMSG);
     } else if (prepare(run) && start(run)) {
-        self.runner->shared->runs++;
-        close_inputs(run);
+        supervisor.runner->shared->runs++;
+        /* The ends of its output stay open until the answer has been sent: so the client, which
+         * gets that first, does not wake up once more for them. */
+        for (unsigned i = 0; i < run->fd_count; i++)
+            if (i != STDOUT_FILENO && i != STDERR_FILENO)
+                descriptor_clear(&run->fds[i]);
         await_end(run);
         finish(run);
     }
@@ -338,16 +333,16 @@ static void do_run(struct run *run) {
 
 /* Without this one. */
 static unsigned count_others(enum supervisor_state state) {
-    const struct runner_shared *s = self.runner->shared;
+    const struct runner_shared *s = supervisor.runner->shared;
     unsigned n = 0;
 
     for (unsigned i = 0; i < s->used; i++)
-        n += i != self.number && s->slots[i].state == (int)state;
+        n += i != supervisor.number && s->slots[i].state == (int)state;
     return n;
 }
 
 static void answer_state(int conn) {
-    const struct runner *r = self.runner;
+    const struct runner *r = supervisor.runner;
     const struct run_state state = {.version = RUN_VERSION,
                                     .pid = (uint32_t)r->shared->pid,
                                     .started_s = r->shared->started_s,
@@ -365,23 +360,25 @@ static void answer_state(int conn) {
 
 /* What has not ended in time does not share this process, or its group, with the next run. */
 static void clear_away(const struct run *run) {
-    while (orphans_kill() || !cgroup_end(&self.runner->cgroups, self.number, &self.group, REAP_MS))
+    while (orphans_kill() ||
+           !cgroup_end(&supervisor.runner->cgroups, supervisor.number, &supervisor.group, REAP_MS))
         orphans_end(REAP_MS);
     if (run->home)
-        private_directory_empty(self.slot->home);
+        private_directory_empty(supervisor.slot->home);
 }
 
 static void serve(int conn) {
     struct run run = {.conn = conn, .ruleset = -1, .answer.version = RUN_VERSION};
     ssize_t n = is_client(conn) ? receive(&run) : -1;
-    enum run_kind kind =
-        n < 0 ? 0 : run_request_decode(self.message, (size_t)n, &self.strings, &run.request);
+    enum run_kind kind = n < 0 ? 0
+                               : run_request_decode(supervisor.message, (size_t)n,
+                                                    &supervisor.strings, &run.request);
 
     if (kind == RUN_STATE) {
         answer_state(conn);
     } else if (kind == RUN_INSTANCES) {
         /* From now on the instance pool alone has it. */
-        if (!packet_send(self.runner->pool, "c", 1, &conn, 1))
+        if (!packet_send(supervisor.runner->pool, "c", 1, &conn, 1))
             log_warn("runner_failed", kv("why", strerror(errno)), kv("what", "instance pool"));
     } else if (kind == RUN_PROGRAM) {
         do_run(&run);
@@ -403,8 +400,8 @@ static void serve(int conn) {
 static void begin_run(void) {
     const uint64_t one = 1;
 
-    self.slot->state = SUPERVISOR_BUSY;
-    if (!count_others(SUPERVISOR_IDLE) && write(self.runner->wake, &one, sizeof one) < 0)
+    supervisor.slot->state = SUPERVISOR_BUSY;
+    if (!count_others(SUPERVISOR_IDLE) && write(supervisor.runner->wake, &one, sizeof one) < 0)
         stopping = 1; /* a counter of so many is full, or the runner has closed it */
 }
 
@@ -414,34 +411,30 @@ static void prepare_signals(void) {
 
     (void)sigaction(SIGCHLD, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
-    (void)sigemptyset(&self.waiting);
+    (void)sigemptyset(&supervisor.waiting);
     (void)sigemptyset(&child);
     (void)sigaddset(&child, SIGCHLD);
     (void)sigprocmask(SIG_SETMASK, &child, NULL);
 }
 
-/* By what is in force for this process, and so for all that it starts. */
-static void contain_programs(void) {
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (!seccomp_contain(self.runner->notify, &self.filter))
-        self.filter_error = errno ? errno : EIO;
-}
-
 _Noreturn void supervisor_main(const struct runner *r, unsigned slot) {
-    self.runner = r;
-    self.slot = &r->shared->slots[slot];
-    self.number = slot;
-    self.group.dir = -1;
+    supervisor.runner = r;
+    supervisor.slot = &r->shared->slots[slot];
+    supervisor.number = slot;
+    supervisor.group.dir = -1;
     prepare_signals();
     orphans_adopt(true);
-    contain_programs();
+    /* In force for this process, and so for all that it starts. */
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (!seccomp_contain(r->notify, &supervisor.filter))
+        supervisor.filter_error = errno ? errno : EIO;
     while (!stopping) {
         int conn = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
 
         if (conn >= 0) {
             begin_run();
             serve(conn);
-            self.slot->state = SUPERVISOR_IDLE;
+            supervisor.slot->state = SUPERVISOR_IDLE;
         } else if (errno == EAGAIN &&
                    count_others(SUPERVISOR_IDLE)) { /* SUPERVISOR_IDLE_S are over */
             break;
@@ -449,7 +442,7 @@ _Noreturn void supervisor_main(const struct runner *r, unsigned slot) {
             break;
         }
     }
-    self.slot->state = SUPERVISOR_LEAVING;
+    supervisor.slot->state = SUPERVISOR_LEAVING;
     _exit(0);
 }
 
