@@ -230,8 +230,8 @@ static void start_and_run(struct mcp_call *c, const struct invocation *i, struct
         fail_to_start(c, i, &(struct start_failure){"a secret", e.text}, out);
         return;
     }
-    spec->envp = start.envp;
-    spec->containment = &start.containment;
+    spec->run = start.run;
+    spec->secrets = start.secrets;
     (void)run_program(c, i, spec, reader, out);
     program_start_end(&start);
 }
@@ -259,9 +259,7 @@ static void execute_program(struct mcp_call *c, const struct invocation *i,
                                  .invocation = i,
                                  .id = p->stay == RUNS_ONCE ? NULL
                                                             : random_text(c->arena, LINE_ID_BYTES)};
-    struct process_spec spec = {.argv = p->argv,
-                                .dir = p->dir,
-                                .timeout_ms = i->source->timeout_ms,
+    struct process_spec spec = {.timeout_ms = i->source->timeout_ms,
                                 .output_max = p->output_max,
                                 .input = make_input(c, i, input, reader.id)};
 

@@ -137,31 +137,30 @@ enum rc program_start_begin(struct mcp_call *c, const struct invocation *i,
     const struct program *p = i->source->spec;
     const struct program_limits *l = &p->limits;
 
-    *out = (struct program_start){.containment = {
-                                      .read = p->read,
-                                      .write = p->write,
-                                      .limits = {.memory = l->memory,
-                                                 .file_size = l->file_size,
-                                                 .processes = (uint32_t)l->processes,
-                                                 .cpu_weight = (uint32_t)l->cpu_weight,
-                                                 .open_files = (uint32_t)l->open_files},
-                                      .home = p->home,
-                                      .instance_metadata = p->instance_metadata,
-                                  }};
+    *out = (struct program_start){.run = {.argv = p->argv,
+                                          .envp = make_environment(c, i),
+                                          .dir = p->dir,
+                                          .read = p->read,
+                                          .write = p->write,
+                                          .limits = {.memory = l->memory,
+                                                     .file_size = l->file_size,
+                                                     .processes = (uint32_t)l->processes,
+                                                     .cpu_weight = (uint32_t)l->cpu_weight,
+                                                     .open_files = (uint32_t)l->open_files},
+                                          .home = p->home,
+                                          .instance_metadata = p->instance_metadata}};
     for (size_t s = 0; s < p->secret_count; s++) {
         if (open_secret(c->arena, &p->secrets[s], &out->secrets[s], e)) {
             program_start_end(out);
             return e->code;
         }
-        out->containment.secret_count++;
+        out->run.secrets++;
     }
-    out->containment.secrets = out->secrets;
-    out->envp = make_environment(c, i);
     return OK;
 }
 
 void program_start_end(struct program_start *s) {
-    for (unsigned n = 0; n < s->containment.secret_count; n++)
+    for (unsigned n = 0; n < s->run.secrets; n++)
         (void)close(s->secrets[n]);
-    s->containment.secret_count = 0;
+    s->run.secrets = 0;
 }

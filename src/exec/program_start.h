@@ -6,8 +6,7 @@
 #include "runner/process.h"
 
 struct program_start {
-    const char *const *envp;
-    struct containment containment;
+    struct run_request run;
     int secrets[PROGRAM_SECRETS_MAX]; /* sealed files in memory, closed by program_start_end */
 };
 

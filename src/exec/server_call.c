@@ -54,15 +54,13 @@ static bool start(struct mcp_call *c, const struct server *s, const struct insta
     const struct invocation i = {
         .source = source_of(c->arena, s), .kind = "server", .name = s->name};
     struct program_start start;
-    struct process_spec spec = {.argv = s->program.argv, .dir = s->program.dir};
     int fds[INSTANCE_FDS];
     struct err e = {0};
     bool ok = !program_start_begin(c, &i, &start, &e);
 
     if (ok) {
-        spec.envp = with_service_identity(c, s, start.envp);
-        spec.containment = &start.containment;
-        ok = process_start(&spec, fds);
+        start.run.envp = with_service_identity(c, s, start.run.envp);
+        ok = process_start(&(struct process_spec){.run = start.run, .secrets = start.secrets}, fds);
         (void)(ok || err_set(&e, ERR_MISSING, "%s", strerror(errno)));
         program_start_end(&start);
     }

@@ -132,8 +132,9 @@ static void forget(struct watcher *w, struct watched **at) {
 
 /* A task that is not watched yet. NULL: it cannot be. */
 static struct watched *watch(struct watcher *w, struct text name) {
+    const char *slash = memchr(name.p, '/', name.len);
+    char site_name[TASK_NAME_MAX + 1] = "";
     struct watched *task;
-    char *slash;
 
     if (w->count == WATCHED_MAX) {
         log_warn("too_many_tasks_watched", kvn("tasks", (int64_t)w->count));
@@ -141,13 +142,10 @@ static struct watched *watch(struct watcher *w, struct text name) {
     }
     task = xcalloc(1, sizeof *task);
     memcpy(task->name, name.p, name.len);
-    slash = strchr(task->name, '/');
-    task->id = slash ? slash + 1 : task->name;
+    task->id = task->name + (slash ? slash + 1 - name.p : 0);
     if (slash)
-        *slash = 0;
-    task->site = w->find_site(w->find_site_arg, slash ? task->name : "");
-    if (slash)
-        *slash = '/';
+        memcpy(site_name, name.p, (size_t)(slash - name.p));
+    task->site = w->find_site(w->find_site_arg, site_name);
     if (!task->site) {
         free(task);
         return NULL;

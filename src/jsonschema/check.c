@@ -96,7 +96,7 @@ bool check_fail(struct check *c, const struct keyword *k, const struct instance 
     if (c->quiet || c->stopped)
         return false;
     instance_location(at, c->why->instance);
-    keyword_location(k->owner, k->kind->name, c->why->keyword);
+    keyword_location(k->owner, k->kind ? k->kind->name : NULL, c->why->keyword);
     va_start(ap, fmt);
     (void)vsnprintf(c->why->reason, sizeof c->why->reason, fmt, ap);
     va_end(ap);
@@ -146,14 +146,10 @@ static bool fail_false_schema(struct check *c, const struct node *n, const struc
                    {NULL, "is not allowed"}};
     size_t i = 0;
 
-    if (c->quiet || c->stopped)
-        return false;
     while (reasons[i].keyword && (!n->keyword || strcmp(reasons[i].keyword, n->keyword) != 0))
         i++;
-    instance_location(at, c->why->instance);
-    keyword_location(n, NULL, c->why->keyword);
-    (void)snprintf(c->why->reason, sizeof c->why->reason, "%s", reasons[i].reason);
-    return false;
+    return check_fail(c, &(struct keyword){.owner = (struct node *)(uintptr_t)n}, at, "%s",
+                      reasons[i].reason);
 }
 
 static bool check_keywords(struct check *c, const struct node *n, const struct instance *at) {

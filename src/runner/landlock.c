@@ -100,17 +100,13 @@ static bool allow_at(int ruleset, int dir, const char *path, uint64_t access) {
     return ok;
 }
 
+/* False: one is missing; the others are allowed. */
 static bool allow_all(int ruleset, const char *const *paths, uint64_t access) {
-    for (; paths && *paths; paths++)
-        if (!allow_at(ruleset, AT_FDCWD, *paths, access))
-            return false;
-    return true;
-}
+    bool ok = true;
 
-/* What is missing on this system is left out. */
-static void allow_those_that_exist(int ruleset, const char *const *paths, uint64_t access) {
-    for (; *paths; paths++)
-        (void)allow_at(ruleset, AT_FDCWD, *paths, access);
+    for (; paths && *paths; paths++)
+        ok = allow_at(ruleset, AT_FDCWD, *paths, access) && ok;
+    return ok;
 }
 
 /* Each rule costs time in each run, so there is none for what is of no use to a program: what its
@@ -145,11 +141,10 @@ static int make_ruleset(const struct run_request *r, const char *home) {
 
     if (ruleset < 0)
         return -1;
-    allow_those_that_exist(ruleset, readable, READING);
-    allow_those_that_exist(ruleset, devices, DEVICE);
+    (void)allow_all(ruleset, readable, READING); /* what is missing on this system is left out */
+    (void)allow_all(ruleset, devices, DEVICE);
     allow_etc(ruleset);
-    /* Whether these exist is for chdir and execve to say. */
-    allow_those_that_exist(ruleset, own, READING);
+    (void)allow_all(ruleset, own, READING); /* whether they exist is for chdir and execve to say */
     if (!allow_all(ruleset, r->read, READING) || !allow_all(ruleset, r->write, handled()) ||
         !allow_all(ruleset, private, handled()))
         descriptor_clear(&ruleset);

@@ -51,38 +51,21 @@ static bool open_pipe(int theirs, int *our_end, int *their_end) {
     return true;
 }
 
-static void to_request(const struct process_spec *spec, struct run_request *out) {
-    static const struct containment defaults;
-    const struct containment *c = spec->containment ? spec->containment : &defaults;
-
-    *out = (struct run_request){.argv = spec->argv,
-                                .envp = spec->envp,
-                                .dir = spec->dir,
-                                .read = c->read,
-                                .write = c->write,
-                                .limits = c->limits,
-                                .home = c->home,
-                                .instance_metadata = c->instance_metadata,
-                                .secrets = c->secret_count};
-}
-
 /* Pipes, and the request for the run. false: errno. */
 static bool request_run(struct process *r, int fds[RUN_FDS_MAX]) {
-    const struct containment *c = r->spec->containment;
-    struct run_request request;
+    const struct run_request *request = &r->spec->run;
 
-    to_request(r->spec, &request);
-    if (request.secrets > RUN_SECRETS_MAX) {
+    if (request->secrets > RUN_SECRETS_MAX) {
         errno = E2BIG;
         return false;
     }
-    for (unsigned i = 0; i < request.secrets; i++)
-        fds[3 + i] = c->secrets[i];
+    for (unsigned i = 0; i < request->secrets; i++)
+        fds[3 + i] = r->spec->secrets[i];
     if (!open_pipe(0, &r->fds[INSTANCE_IN], &fds[0]) ||
         !open_pipe(1, &r->fds[INSTANCE_OUT], &fds[1]) ||
         !open_pipe(1, &r->fds[INSTANCE_ERR], &fds[2]))
         return false;
-    r->fds[INSTANCE_RUN] = run_request_send(&request, fds);
+    r->fds[INSTANCE_RUN] = run_request_send(request, fds);
     return r->fds[INSTANCE_RUN] >= 0;
 }
 

@@ -11,21 +11,6 @@
 #define PROCESS_STDERR_MAX 2048 /* bytes of stderr that are kept; the rest is read and dropped */
 #define PROCESS_GRACE_MS 500    /* from SIGTERM to SIGKILL, for a program that is stopped */
 
-/* What a program is given, and what it may use (docs/tools.md). All of it may be 0. */
-struct containment {
-    /* Absolute paths, of files or directories with all below them, that it may read (and execute),
-     * or read and write; NULL ends each list, and is an empty one. Without them it may read the
-     * system's programs and libraries, its own directory and argv[0]. */
-    const char *const *read, *const *write;
-    struct run_limits limits;
-    bool home; /* a private directory, in HOME and TMPDIR, that is removed at the end */
-    bool instance_metadata; /* it may connect to the instance metadata addresses */
-    /* Descriptors that it finds as 3, 4, …: what names them as files says /proc/self/fd/3. They
-     * stay the caller's. */
-    const int *secrets;
-    unsigned secret_count;
-};
-
 struct persistent {
     struct instance_key key;
     const bool *answered; /* set by on_line: this line was the last one of the answer */
@@ -54,10 +39,10 @@ int waiter_wait_ms(const struct waiter *w, int64_t until_ms);
 bool waiter_must_stop(const struct waiter *w); /* `watch` is readable */
 
 struct process_spec {
-    const char *const *argv;               /* argv[0] is the path of the program */
-    const char *const *envp;               /* the whole environment */
-    const char *dir;                       /* working directory */
-    const struct containment *containment; /* NULL: the defaults */
+    struct run_request run;
+    /* run.secrets descriptors: what names them as files says /proc/self/fd/3. They stay the
+     * caller's. */
+    const int *secrets;
     int64_t timeout_ms;
     size_t output_max;
     struct text input; /* with `persistent`, it ends with a newline and has no other */
@@ -97,6 +82,6 @@ struct process_result {
  * Nothing of the caller reaches it but what the spec names. The caller ignores SIGPIPE, which a
  * program that has closed its stdin would raise. */
 void process_run(struct arena *a, const struct process_spec *spec, struct process_result *out);
-/* Starts it and returns: of the spec only argv, envp, dir and containment are used. The descriptors
+/* Starts it and returns: of the spec only `run` and `secrets` are used. The descriptors
  * are the caller's; closing that of INSTANCE_RUN kills the program. false: errno. */
 bool process_start(const struct process_spec *spec, int fds[INSTANCE_FDS]);

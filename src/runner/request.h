@@ -28,12 +28,16 @@ struct run_limits {
 
 /* NULL ends each list; a list that is NULL is empty. */
 struct run_request {
-    const char *const *argv;                /* argv[0]: the absolute path of the program */
-    const char *const *envp;                /* NAME=value */
-    const char *const *read, *const *write; /* absolute paths that it may read, or read and write */
-    const char *dir;                        /* where it starts; absolute, and readable for it */
+    const char *const *argv; /* argv[0]: the absolute path of the program */
+    const char *const *envp; /* NAME=value */
+    /* Absolute paths, of files or directories with all below them, that it may read (and execute),
+     * or read and write. Without them it may read the system's programs and libraries, its own
+     * directory and argv[0]. */
+    const char *const *read, *const *write;
+    const char *dir; /* where it starts; absolute, and readable for it */
     struct run_limits limits;
-    bool home;              /* it gets a directory of its own, which HOME and TMPDIR name */
+    bool home;              /* it gets a directory of its own, which HOME and TMPDIR name, and which
+                               is removed at the end */
     bool instance_metadata; /* it may connect to the instance metadata addresses */
     unsigned secrets;       /* descriptors that it finds as 3, 4, … */
 };

@@ -40,17 +40,20 @@ static int end(void **state) {
     return 0;
 }
 
-static struct process_result run_with(const char *script, const struct containment *c) {
+static int secrets[2];
+
+static struct process_result run_with(const char *script, const struct run_request *c) {
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     const char *const envp[] = {"PATH=/usr/bin:/bin", arena_printf(a, "OTHER=%s", other), NULL};
-    const struct process_spec spec = {.argv = argv,
-                                      .envp = envp,
-                                      .dir = dir,
-                                      .containment = c,
-                                      .timeout_ms = RUN_ENOUGH_MS,
-                                      .output_max = 65536};
+    struct process_spec spec = {
+        .secrets = secrets, .timeout_ms = RUN_ENOUGH_MS, .output_max = 65536};
     struct process_result r;
 
+    if (c)
+        spec.run = *c;
+    spec.run.argv = argv;
+    spec.run.envp = envp;
+    spec.run.dir = dir;
     process_run(a, &spec, &r);
     return r;
 }
@@ -93,7 +96,7 @@ static void it_writes_nowhere(void **state) {
 
 static void paths_of_the_manifest_are_opened(void **state) {
     const char *const paths[] = {other, NULL};
-    const struct containment may_read = {.read = paths}, may_write = {.write = paths};
+    const struct run_request may_read = {.read = paths}, may_write = {.write = paths};
     struct process_result r =
         run_with("cat $OTHER/key; echo >$OTHER/new && echo written", &may_read);
 
@@ -108,7 +111,7 @@ static void paths_of_the_manifest_are_opened(void **state) {
 
 static void what_serves_the_administration_is_read_only_if_the_manifest_says_so(void **state) {
     const char *const paths[] = {"/etc/pam.d", NULL};
-    const struct containment may_read = {.read = paths};
+    const struct run_request may_read = {.read = paths};
     const char *command = "ls /etc/apt; cat /etc/pam.d/other >/dev/null && echo pam; "
                           "ls /etc/ssl >/dev/null && cat /etc/passwd >/dev/null && echo end";
     struct process_result r = run(command);
@@ -136,7 +139,7 @@ static void entries_of_etc_are_told_by_their_names(void **state) {
 
 static void a_path_that_is_not_there_is_told(void **state) {
     const char *const paths[] = {"/nonexistent", NULL};
-    const struct containment c = {.read = paths};
+    const struct run_request c = {.read = paths};
     struct process_result r = run_with("echo no", &c);
 
     (void)state;
@@ -216,7 +219,7 @@ static void it_may_open_its_own_descriptors_anew(void **state) {
 
 static void open_files_and_file_size_are_limited(void **state) {
     const char *const paths[] = {dir, NULL};
-    const struct containment c = {.write = paths, .limits = {.open_files = 20, .file_size = 8192}};
+    const struct run_request c = {.write = paths, .limits = {.open_files = 20, .file_size = 8192}};
     struct process_result r =
         run_with("ulimit -n; head -c 100000 /dev/zero >big; wc -c <big; ulimit -c", &c);
 
@@ -229,7 +232,7 @@ static void open_files_and_file_size_are_limited(void **state) {
 }
 
 static void memory_is_limited(void **state) {
-    const struct containment c = {.limits = {.memory = 64 << 20}};
+    const struct run_request c = {.limits = {.memory = 64 << 20}};
     const char *fill = "x=0123456789; while :; do x=$x$x$x; done";
     struct process_result r = run_with(fill, &c);
 
@@ -251,7 +254,7 @@ static void what_it_has_used_is_told(void **state) {
 /* ---- what it is given ---- */
 
 static void a_private_directory_is_removed(void **state) {
-    const struct containment c = {.home = true};
+    const struct run_request c = {.home = true};
     struct process_result r =
         run_with("cd && pwd && [ \"$HOME\" = \"$TMPDIR\" ] && echo same && echo x >file && "
                  "mkdir -p a/b/c && echo y >a/b/c/file && chmod 0 a/b a . && mktemp 2>&1 | wc -l",
@@ -272,7 +275,7 @@ static void a_private_directory_is_removed(void **state) {
 }
 
 static void a_deep_tree_is_removed_too(void **state) {
-    const struct containment c = {.home = true};
+    const struct run_request c = {.home = true};
     /* 1,100 levels, 100 by each mkdir: more than it may have open, and a longer path than PATH_MAX
      * (which cd without -P does not exceed). */
     struct process_result r =
@@ -301,17 +304,18 @@ static int secret(const char *text) {
 }
 
 static void secrets_are_descriptors(void **state) {
-    const int fds[] = {secret("one"), secret("two")};
-    const struct containment c = {.secrets = fds, .secret_count = 2};
-    struct process_result r =
-        run_with("cat /proc/self/fd/3 /dev/fd/4; echo; { echo z >/dev/fd/3; } 2>/dev/null || "
-                 "cat /dev/fd/3; ls /proc/self/fd | tr '\\n' ' '",
-                 &c);
+    const struct run_request c = {.secrets = 2};
+    struct process_result r;
 
     (void)state;
+    secrets[0] = secret("one");
+    secrets[1] = secret("two");
+    r = run_with("cat /proc/self/fd/3 /dev/fd/4; echo; { echo z >/dev/fd/3; } 2>/dev/null || "
+                 "cat /dev/fd/3; ls /proc/self/fd | tr '\\n' ' '",
+                 &c);
     assert_string_equal(r.out.p, "onetwo\none0 1 2 3 4 5 ");
-    (void)close(fds[0]);
-    (void)close(fds[1]);
+    (void)close(secrets[0]);
+    (void)close(secrets[1]);
 }
 
 /* ---- another user ---- */
@@ -331,7 +335,7 @@ static void as_another_user_it_is_that_user(void **state) {
     r = run("id -un; id -Gn | wc -w; cat own; echo e >/dev/stderr; cat /etc/shadow");
     assert_string_equal(r.out.p, "nobody\n1\nown\n");
     assert_true(!strncmp(r.err.p, "e\n", 2));
-    r = run_with("cd && echo x >f && cat f", &(struct containment){.home = true});
+    r = run_with("cd && echo x >f && cat f", &(struct run_request){.home = true});
     assert_string_equal(r.out.p, "x\n");
     assert_int_equal(runner_stop(pid), 0);
     (void)runner_stop(own);
@@ -382,7 +386,7 @@ static void who_is_not_its_client_gets_nothing(void **state) {
 static void everything_in_its_control_group_is_killed(void **state) {
     char *group = arena_printf(a, CGROUPS "/mcp-authd-unit-%d", (int)getpid());
     const char *const paths[] = {dir, NULL};
-    const struct containment c = {.write = paths};
+    const struct run_request c = {.write = paths};
     pid_t pid, own = runner_of_group;
     struct process_result r;
     struct run_state in_force;

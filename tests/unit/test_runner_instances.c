@@ -48,9 +48,7 @@ static struct instance_key key_of(uint8_t id, uint8_t revision, uint32_t idle_s)
 static int call(struct call *x) {
     const char *const argv[] = {"/bin/sh", "-c", x->script ? x->script : ECHO, NULL};
     const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
-    const struct process_spec spec = {.argv = argv,
-                                      .envp = envp,
-                                      .dir = dir,
+    const struct process_spec spec = {.run = {.argv = argv, .envp = envp, .dir = dir},
                                       .timeout_ms = RUN_ENOUGH_MS,
                                       .output_max = 200,
                                       .input = text_of(x->input ? x->input : "x\n"),

@@ -17,13 +17,10 @@ static struct process_result run_for(const char *script, int64_t timeout_ms) {
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
     const char *const write[] = {dir, NULL};
-    const struct containment c = {.write = write};
-    const struct process_spec spec = {.argv = argv,
-                                      .envp = envp,
-                                      .dir = dir,
-                                      .containment = &c,
-                                      .timeout_ms = timeout_ms,
-                                      .output_max = 65536};
+    const struct process_spec spec = {
+        .run = {.argv = argv, .envp = envp, .dir = dir, .write = write},
+        .timeout_ms = timeout_ms,
+        .output_max = 65536};
     struct process_result r;
 
     process_run(a, &spec, &r);

@@ -15,15 +15,13 @@
 /* The shell, in the test's directory. */
 static struct process_result run_shell(const char *script, struct process_spec spec) {
     const char *const argv[] = {"/bin/sh", "-c", script, NULL}, *const write[] = {dir, NULL};
-    const struct containment may_write = {.write = write};
     const char *const envp[] = {"PATH=/usr/bin:/bin", "ONLY=this", NULL};
     struct process_result r;
 
-    spec.argv = argv;
-    spec.envp = envp;
-    spec.dir = dir;
-    if (!spec.containment)
-        spec.containment = &may_write;
+    spec.run.argv = argv;
+    spec.run.envp = envp;
+    spec.run.dir = dir;
+    spec.run.write = write;
     process_run(a, &spec, &r);
     return r;
 }
@@ -338,16 +336,17 @@ static void it_ends_with_the_worker(void **state) {
 static void what_cannot_start_is_told(void **state) {
     const char *const argv[] = {"/nonexistent/program", NULL}, *const envp[] = {NULL};
     const char *const sh[] = {"/bin/sh", "-c", ":", NULL};
-    struct process_spec spec = {
-        .argv = argv, .envp = envp, .dir = dir, .timeout_ms = RUN_ENOUGH_MS, .output_max = 100};
+    struct process_spec spec = {.run = {.argv = argv, .envp = envp, .dir = dir},
+                                .timeout_ms = RUN_ENOUGH_MS,
+                                .output_max = 100};
     struct process_result r;
 
     (void)state;
     process_run(a, &spec, &r);
     assert_int_equal(r.end, PROCESS_NOT_STARTED);
     assert_int_equal(r.code, ENOENT);
-    spec.argv = sh;
-    spec.dir = "/nonexistent";
+    spec.run.argv = sh;
+    spec.run.dir = "/nonexistent";
     process_run(a, &spec, &r);
     assert_int_equal(r.end, PROCESS_NOT_STARTED);
     assert_int_equal(r.code, ENOENT);
@@ -456,9 +455,7 @@ static void what_is_watched_may_mean_nothing(void **state) {
     const char *argv[] = {"/bin/sh", "-c", "sleep 0.1; echo done", NULL};
     const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
     int ends[2];
-    struct process_spec spec = {.argv = argv,
-                                .envp = envp,
-                                .dir = dir,
+    struct process_spec spec = {.run = {.argv = argv, .envp = envp, .dir = dir},
                                 .timeout_ms = RUN_ENOUGH_MS,
                                 .output_max = 100,
                                 .waiter.watch = &ends[0],
@@ -509,9 +506,7 @@ static void a_tick_comes_in_time_and_may_end_it(void **state) {
     const char *const argv[] = {"/bin/sh", "-c", "sleep 1000", NULL};
     const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
     int left = 5;
-    struct process_spec spec = {.argv = argv,
-                                .envp = envp,
-                                .dir = dir,
+    struct process_spec spec = {.run = {.argv = argv, .envp = envp, .dir = dir},
                                 .timeout_ms = RUN_ENOUGH_MS,
                                 .output_max = 100,
                                 .waiter.before_wait = count_down,
