@@ -62,6 +62,16 @@ enum rc manifest_check_definition(const struct manifest *m, const char *const *n
     return manifest_check_types(m);
 }
 
+enum rc manifest_read_bool(const struct manifest *m, const struct json *object, const char *path,
+                           bool *out) {
+    const char *dot = strrchr(path, '.'), *member = dot ? dot + 1 : path;
+
+    *out = json_get_bool(object, member);
+    return json_has(object, member) && !json_is_bool(json_get(object, member))
+               ? manifest_error(m, path, "must be true or false")
+               : OK;
+}
+
 enum rc manifest_read_limit(const struct manifest *m, const struct json *run,
                             const struct manifest_limit *limit, int64_t *out) {
     *out = limit->default_value;

@@ -48,6 +48,9 @@ enum rc manifest_check_members(const struct manifest *m, const struct json *obje
 enum rc manifest_check_definition(const struct manifest *m, const char *const *names) MUST_USE;
 /* Of those that are there: "title", "description" and "mimeType" are strings, and so on. */
 enum rc manifest_check_types(const struct manifest *m) MUST_USE;
+/* An optional member, whose name is the last one of `path`: without it, false. */
+enum rc manifest_read_bool(const struct manifest *m, const struct json *object, const char *path,
+                           bool *out) MUST_USE;
 bool manifest_is_name(const char *s);
 /* An optional integer of "run". */
 struct manifest_limit {

@@ -206,9 +206,8 @@ static enum rc read_output(const struct manifest *m, const struct json *run,
 
 static enum rc read_truncate(const struct manifest *m, const struct json *run,
                              struct program *out) {
-    if (json_has(run, "truncate_output") && !json_is_bool(json_get(run, "truncate_output")))
-        return manifest_error(m, "run.truncate_output", "must be true or false");
-    out->truncate = json_get_bool(run, "truncate_output");
+    if (manifest_read_bool(m, run, "run.truncate_output", &out->truncate))
+        return m->e->code;
     return out->truncate && out->output != OUTPUT_TEXT
                ? manifest_error(m, "run.truncate_output", "needs \"output\": \"text\"")
                : OK;

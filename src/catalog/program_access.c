@@ -159,16 +159,12 @@ static enum rc check_open_files(const struct program_members *p, const struct pr
                           least, out->secret_count);
 }
 
-static enum rc read_bool(const struct program_members *p, const char *member, bool *out) {
-    *out = json_get_bool(p->object, member);
-    return json_has(p->object, member) && !json_is_bool(json_get(p->object, member))
-               ? program_errorf(p, ".%s must be true or false", member)
-               : OK;
-}
-
 enum rc program_read_access(const struct program_members *p, struct program *out) {
-    if (read_bool(p, "home", &out->home) ||
-        read_bool(p, "instance_metadata", &out->instance_metadata) ||
+    const char *home = arena_printf(p->m->scratch, "%s.home", p->where);
+    const char *metadata = arena_printf(p->m->scratch, "%s.instance_metadata", p->where);
+
+    if (manifest_read_bool(p->m, p->object, home, &out->home) ||
+        manifest_read_bool(p->m, p->object, metadata, &out->instance_metadata) ||
         read_paths(p, "read", &out->read) || read_paths(p, "write", &out->write) ||
         read_limits(p, &out->limits))
         return p->m->e->code;

@@ -33,10 +33,11 @@ static const char *own_path(struct arena *a) {
 static enum rc read_address(const struct manifest *m, const char **out) {
     const char *given = json_get_str(m->v, "url");
     struct err why = {0};
+    bool allow_http;
     struct url u;
 
-    if (json_has(m->v, "allow_http") && !json_is_bool(json_get(m->v, "allow_http")))
-        return manifest_error(m, "allow_http", "must be true or false");
+    if (manifest_read_bool(m, m->v, "allow_http", &allow_http))
+        return m->e->code;
     if (!given || strlen(given) > URL_LEN_MAX)
         return manifest_error(m, "url", "must be a string of at most 2048 bytes");
     if (url_parse(m->scratch, given, &u, &why))
@@ -45,7 +46,7 @@ static enum rc read_address(const struct manifest *m, const char **out) {
         (strcmp(u.scheme, "https") != 0 && strcmp(u.scheme, "http") != 0))
         return manifest_error(m, "url",
                               "must begin with https:// or http://, without user and fragment");
-    if (!strcmp(u.scheme, "http") && !url_is_loopback(&u) && !json_get_bool(m->v, "allow_http"))
+    if (!strcmp(u.scheme, "http") && !url_is_loopback(&u) && !allow_http)
         return manifest_error(m, "url",
                               "must begin with https://, since its host is not this one; in a "
                               "network that nobody else reads, set \"allow_http\": true");

@@ -88,9 +88,8 @@ static enum rc read_instances(const struct manifest *m, struct server *s) {
 }
 
 static enum rc read_caller(const struct manifest *m, struct server *s) {
-    if (json_has(m->v, "caller") && !json_is_bool(json_get(m->v, "caller")))
-        return manifest_error(m, "caller", "must be true or false");
-    s->tells_caller = json_get_bool(m->v, "caller");
+    if (manifest_read_bool(m, m->v, "caller", &s->tells_caller))
+        return m->e->code;
     if (json_has(m->v, "claims") && !s->tells_caller && !json_has(m->v, "identity"))
         return manifest_error(m, "claims", "is only valid with \"caller\": true or \"identity\"");
     return OK;
@@ -135,14 +134,6 @@ static enum rc read_revision(const struct manifest *m, struct server *s) {
     return OK;
 }
 
-/* A program, or an address. */
-static enum rc read_start(const struct manifest *m, struct server *s) {
-    s->is_address = json_has(m->v, "url");
-    if (s->is_address)
-        return server_read_url(m, &s->program);
-    return program_read_start(&(struct program_members){m, m->v, WHERE, true}, &s->program);
-}
-
 #define COMMON_MEMBERS                                                                             \
     "secrets", "limits", "prefix", ACCESS_MEMBERS, "allow", "deny", "timeout_ms", "idle_s",        \
         "start_timeout_s", "instances", "max_instances", "caller", "claims", "revision", "quota"
@@ -152,24 +143,25 @@ static enum rc read_server(const struct manifest *m, struct entry *out) {
                                              "write",   COMMON_MEMBERS, NULL};
     static const char *const of_url[] = {"url",      "headers",  "ca_file",      "allow_http",
                                          "identity", "audience", COMMON_MEMBERS, NULL};
-    const bool is_address = json_has(m->v, "url");
     struct server *s = (struct server *)out;
 
     out->key = out->name = s->name =
         arena_strndup(m->keep, m->file, strlen(m->file) - strlen(".json"));
+    s->is_address = json_has(m->v, "url");
     s->lists = arena_printf(m->keep, "%s/servers/%s.json", m->config->state_dir, s->name);
-    if (manifest_check_members(m, m->v, is_address ? of_url : of_program,
-                               is_address ? " of a server with \"url\"" : ""))
+    if (manifest_check_members(m, m->v, s->is_address ? of_url : of_program,
+                               s->is_address ? " of a server with \"url\"" : ""))
         return m->e->code;
     if (!manifest_is_name(s->name))
         return manifest_error(m, "the name of the file", "must have A-Z a-z 0-9 _ - . only");
-    return read_prefix(m, s) || read_names(m, "allow", &s->allow) ||
-                   read_names(m, "deny", &s->deny) || access_read(m, m->v, &out->access) ||
-                   quota_read(m, m->v, WHERE, &s->quota) || read_limits(m, s) ||
-                   read_instances(m, s) || read_caller(m, s) || read_revision(m, s) ||
-                   read_identity(m, s)
-               ? m->e->code
-               : read_start(m, s);
+    if (read_prefix(m, s) || read_names(m, "allow", &s->allow) || read_names(m, "deny", &s->deny) ||
+        access_read(m, m->v, &out->access) || quota_read(m, m->v, WHERE, &s->quota) ||
+        read_limits(m, s) || read_instances(m, s) || read_caller(m, s) || read_revision(m, s) ||
+        read_identity(m, s))
+        return m->e->code;
+    return s->is_address
+               ? server_read_url(m, &s->program)
+               : program_read_start(&(struct program_members){m, m->v, WHERE, true}, &s->program);
 }
 
 /* ---- its lists ---- */

@@ -210,7 +210,6 @@ static enum rc read_definition(const struct manifest *m, struct tool *tool) {
 
 static enum rc read_task(const struct manifest *m, const struct json *run, struct tool *tool) {
     const char *task = json_get_str(run, "task");
-    bool has_after_input = json_has(run, "task_after_input");
 
     tool->task = !task                       ? TASK_NEVER
                  : !strcmp(task, "optional") ? TASK_OPTIONAL
@@ -218,12 +217,11 @@ static enum rc read_task(const struct manifest *m, const struct json *run, struc
                                              : TASK_NEVER;
     if (json_has(run, "task") && tool->task == TASK_NEVER)
         return manifest_error(m, "run.task", "must be \"optional\" or \"required\"");
-    if (has_after_input && !json_is_bool(json_get(run, "task_after_input")))
-        return manifest_error(m, "run.task_after_input", "must be true or false");
-    if (has_after_input && !task)
-        return manifest_error(m, "run.task_after_input", "needs a task");
-    tool->task_after_input = json_get_bool(run, "task_after_input");
-    return OK;
+    if (manifest_read_bool(m, run, "run.task_after_input", &tool->task_after_input))
+        return m->e->code;
+    return json_has(run, "task_after_input") && !task
+               ? manifest_error(m, "run.task_after_input", "needs a task")
+               : OK;
 }
 
 static enum rc read_run(const struct manifest *m, const struct json *run, struct tool *tool) {

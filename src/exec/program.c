@@ -84,14 +84,11 @@ static const char *subject(const struct invocation *i) {
     return !strcmp(i->kind, "tool") ? "the tool" : "the program";
 }
 
-struct start_failure {
-    const char *what, *why; /* for the log only */
-};
-
-static void fail_to_start(struct mcp_call *c, const struct invocation *i,
-                          const struct start_failure *f, struct execution *out) {
+/* `what` and `why`: for the log only. */
+static void fail_to_start(struct mcp_call *c, const struct invocation *i, const char *what,
+                          const char *why, struct execution *out) {
     log_error("tool_not_started", kv("request", c->x->rq->id), kv(i->kind, i->name),
-              kv("what", f->what), kv("why", f->why));
+              kv("what", what), kv("why", why));
     fail(out, EXECUTION_ABORTED, "not_started",
          arena_printf(c->arena, "%s could not be started", subject(i)));
 }
@@ -164,7 +161,7 @@ static void set_outcome(struct mcp_call *c, const struct invocation *i,
         fail(out, EXECUTION_CANCELLED, "cancelled", "the call was cancelled");
         break;
     case PROCESS_NOT_STARTED:
-        fail_to_start(c, i, &(struct start_failure){r->step, strerror(r->code)}, out);
+        fail_to_start(c, i, r->step, strerror(r->code), out);
         break;
     case PROCESS_LOST:
         fail(out, EXECUTION_ABORTED, "lost",
@@ -173,18 +170,6 @@ static void set_outcome(struct mcp_call *c, const struct invocation *i,
                           "whether it did its work is not known",
                           who));
     }
-}
-
-static void fill_execution(struct mcp_call *c, const struct invocation *i,
-                           const struct process_result *r, struct execution *out) {
-    const struct program *p = i->source->spec;
-
-    out->form = p->output;
-    set_outcome(c, i, r, out);
-    if (p->output == OUTPUT_TEXT || p->output == OUTPUT_JSON)
-        log_repaired(c, i, utf8_repair(c->arena, &out->output.p, &out->output.len));
-    if (out->end == EXECUTION_OK && (p->output == OUTPUT_JSON || p->output == OUTPUT_STREAM))
-        out->input_request = input_required_parse(c->arena, out->output);
 }
 
 static void add_usage(struct mcp_call *c, const struct process_result *r) {
@@ -202,6 +187,7 @@ static void add_usage(struct mcp_call *c, const struct process_result *r) {
 /* false: a persistent program has ended before it read the call. */
 static bool run_program(struct mcp_call *c, const struct invocation *i, struct process_spec *spec,
                         struct line_reader *reader, struct execution *out) {
+    const struct program *p = i->source->spec;
     struct process_result r;
 
     spec->waiter = call_waiter(c);
@@ -211,8 +197,13 @@ static bool run_program(struct mcp_call *c, const struct invocation *i, struct p
         spec->on_line_arg = reader;
     }
     process_run(c->arena, spec, &r);
-    *out = (struct execution){.output = reader ? line_reader_end(reader) : r.out};
-    fill_execution(c, i, &r, out);
+    *out =
+        (struct execution){.output = reader ? line_reader_end(reader) : r.out, .form = p->output};
+    set_outcome(c, i, &r, out);
+    if (p->output == OUTPUT_TEXT || p->output == OUTPUT_JSON)
+        log_repaired(c, i, utf8_repair(c->arena, &out->output.p, &out->output.len));
+    if (out->end == EXECUTION_OK && (p->output == OUTPUT_JSON || p->output == OUTPUT_STREAM))
+        out->input_request = input_required_parse(c->arena, out->output);
     if (c->usage)
         add_usage(c, &r);
     else
@@ -227,7 +218,7 @@ static void start_and_run(struct mcp_call *c, const struct invocation *i, struct
     struct err e;
 
     if (program_start_begin(c, i, &start, &e)) {
-        fail_to_start(c, i, &(struct start_failure){"a secret", e.text}, out);
+        fail_to_start(c, i, "a secret", e.text, out);
         return;
     }
     spec->run = start.run;

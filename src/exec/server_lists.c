@@ -207,14 +207,6 @@ static const char *change_file(struct mcp_call *c, const struct server *s) {
 
 #define COARSE_MS 20 /* the times of files are that much behind the clock */
 
-/* The stamp's time is that of the question: what has changed since then is not in the list. */
-static void note_question(struct mcp_call *c, const struct server *s, int64_t began_ms) {
-    const int64_t at_ms = began_ms - COARSE_MS;
-    const struct timespec at = {at_ms / 1000, at_ms % 1000 * 1000000};
-
-    (void)utimensat(AT_FDCWD, side_file(c, s, "stamp"), (struct timespec[]){at, at}, 0);
-}
-
 static bool has_changed(struct mcp_call *c, const struct server *s) {
     struct stat changed, asked;
 
@@ -267,7 +259,8 @@ static int lock(struct mcp_call *c, const struct server *s) {
 
 static bool fetch(struct mcp_call *c, const struct server *s) {
     const struct timespec manifest = manifest_time(c, s);
-    const int64_t began_ms = clock_monotonic_ms(), began_real_ms = clock_realtime_ms();
+    const int64_t began_ms = clock_monotonic_ms(), at_ms = clock_realtime_ms() - COARSE_MS;
+    const struct timespec at = {at_ms / 1000, at_ms % 1000 * 1000000};
     struct asking a = {.c = c,
                        .server = s,
                        .until_ms = began_ms + SERVER_LISTS_MS,
@@ -283,10 +276,10 @@ static bool fetch(struct mcp_call *c, const struct server *s) {
     if (!ok)
         log_warn("server_lists_failed", kv("server", s->name), kv("why", a.why));
     ok = ok && save(c, s, &a);
-    if (ok)
-        note_question(c, s, began_real_ms);
-    if (ok)
+    if (ok) { /* what has changed since the question is not in the list */
+        (void)utimensat(AT_FDCWD, side_file(c, s, "stamp"), (struct timespec[]){at, at}, 0);
         watch(c, s, a.stamp);
+    }
     rest_s = (clock_monotonic_ms() - began_ms) * REST_FACTOR / 1000;
     rest_s = rest_s < REST_MAX_S ? rest_s : REST_MAX_S;
     note_asked(c, s, manifest, ok ? 0 : clock_now_s(&c->x->site->clock) + rest_s);

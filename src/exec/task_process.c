@@ -300,16 +300,6 @@ static void run_monitored(struct mcp_call *c, const struct tool *tool, struct ta
 
 /* ---- starting it ---- */
 
-static enum rc open_stores(struct mcp_call *c, struct site *site, struct err *e) {
-    if (cache_open(arena_printf(c->arena, "%s/cache", site->config->state_dir),
-                   site->config->workers_max, &site->clock, &site->cache, e))
-        return e->code;
-    return task_store_open(&(struct store_options){.config = site->config,
-                                                   .clock = &site->clock,
-                                                   .cache = site->cache},
-                           &site->mcp->tasks, e);
-}
-
 /* What the new process does. Of the worker it uses only the memory: connections, and the handles of
  * cache and store, must not be used after a fork. */
 static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, struct task *t) {
@@ -322,7 +312,12 @@ static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, 
     if (mcp.audit.write)
         mcp.audit.after_fork(mcp.audit.arg);
     metrics_use_shared_slot();
-    if (open_stores(c, &site, &e)) {
+    if (cache_open(arena_printf(c->arena, "%s/cache", site.config->state_dir),
+                   site.config->workers_max, &site.clock, &site.cache, &e) ||
+        task_store_open(&(struct store_options){.config = site.config,
+                                                .clock = &site.clock,
+                                                .cache = site.cache},
+                        &mcp.tasks, &e)) {
         log_store_failure(t, &e);
         _exit(1); /* its lease expires, then the task is marked as failed */
     }

@@ -75,16 +75,6 @@ static bool add_resource(struct mcp_call *c, struct buf *b, const char *uri) {
     return true;
 }
 
-/* The response to subscriptions/listen, which the stream holder sends when it ends the stream
- * ("Graceful Closure"). */
-static void add_end(struct mcp_call *c, struct buf *b) {
-    struct text answer;
-
-    mcp_call_finish(c, make_params(c));
-    answer = rpc_result(c->arena, c->msg.id, c->answer.result);
-    subscription_add(b, SUBSCRIPTION_END, TEXT_LITERAL(""), sse_event(c->arena, NULL, answer));
-}
-
 static struct buf *new_list(struct mcp_call *c) {
     struct buf *b = arena_alloc(c->arena, sizeof *b);
 
@@ -145,7 +135,10 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     if (grant_filters(c, requested, b, granted, e))
         return e->code;
     json_put(params, "notifications", granted);
-    add_end(c, b);
+    /* The response, which the stream holder sends when it ends the stream ("Graceful Closure"). */
+    mcp_call_finish(c, make_params(c));
+    subscription_add(b, SUBSCRIPTION_END, TEXT_LITERAL(""),
+                     sse_event(c->arena, NULL, rpc_result(c->arena, c->msg.id, c->answer.result)));
     if (b->overflow)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: too many subscriptions at once");
     c->x->rp->subscriptions = b;

@@ -14,7 +14,6 @@
 #define OWN_GROUP "/proc/self/cgroup"
 #define RUNNERS_GROUP "runner"
 #define NAME_FORMAT "run-%u"
-#define NAME_MAX_BYTES 24
 #define OOM_KILLS "\noom_kill "
 #define CGROUP2_MAGIC 0x63677270 /* statfs(2) */
 #define PAUSE_MS 2
@@ -124,12 +123,11 @@ void cgroup_tree_open(struct cgroup_tree *t, const char *root) {
 /* ---- a supervisor's group ---- */
 
 bool cgroup_open(const struct cgroup_tree *t, unsigned number, struct cgroup *g) {
-    char name[NAME_MAX_BYTES];
-
-    (void)snprintf(name, sizeof name, NAME_FORMAT, number);
-    if (mkdirat(t->dir, name, 0755) && errno != EEXIST)
+    *g = (struct cgroup){.dir = -1, .events = -1, .kill = -1};
+    (void)snprintf(g->name, sizeof g->name, NAME_FORMAT, number);
+    if (mkdirat(t->dir, g->name, 0755) && errno != EEXIST)
         return false;
-    *g = (struct cgroup){.dir = open_folder(t->dir, name)};
+    g->dir = open_folder(t->dir, g->name);
     g->events = openat(g->dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
     g->kill = openat(g->dir, "cgroup.kill", O_WRONLY | O_CLOEXEC);
     return g->dir >= 0 && g->events >= 0 && g->kill >= 0;
@@ -230,9 +228,8 @@ static void close_group(struct cgroup *g) {
     descriptor_clear(&g->dir);
 }
 
-bool cgroup_end(const struct cgroup_tree *t, unsigned number, struct cgroup *g, int wait_ms) {
+bool cgroup_end(const struct cgroup_tree *t, struct cgroup *g, int wait_ms) {
     int64_t until = clock_monotonic_ms() + wait_ms;
-    char name[NAME_MAX_BYTES];
 
     if (g->dir < 0 || is_empty(g))
         return true;
@@ -243,19 +240,18 @@ bool cgroup_end(const struct cgroup_tree *t, unsigned number, struct cgroup *g, 
     if (!is_empty(g))
         return false;
     close_group(g);
-    (void)snprintf(name, sizeof name, NAME_FORMAT, number);
-    return !unlinkat(t->dir, name, AT_REMOVEDIR);
+    return !unlinkat(t->dir, g->name, AT_REMOVEDIR);
 }
 
 void cgroup_remove(const struct cgroup_tree *t, unsigned number) {
-    char name[NAME_MAX_BYTES];
+    char name[sizeof(((struct cgroup *)NULL)->name)];
     struct cgroup g;
 
     (void)snprintf(name, sizeof name, NAME_FORMAT, number);
     if (t->dir < 0 || faccessat(t->dir, name, F_OK, 0))
         return;
     if (cgroup_open(t, number, &g))
-        (void)cgroup_end(t, number, &g, LEFT_MS);
+        (void)cgroup_end(t, &g, LEFT_MS);
     close_group(&g);
     (void)unlinkat(t->dir, name, AT_REMOVEDIR);
 }

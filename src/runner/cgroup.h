@@ -17,6 +17,7 @@ struct cgroup_tree {
 
 /* One supervisor's. */
 struct cgroup {
+    char name[24];
     int dir; /* -1: not made yet */
     int events, kill;
     int64_t oom_kills; /* that have been told */
@@ -42,6 +43,6 @@ bool cgroup_ran_out_of_memory(struct cgroup *g);
  * process that is started in a group after a kill may be killed as well: Linux compares the count
  * of kills with that of the parent's group. The next run makes a new one. false: something is stuck
  * in the kernel. */
-bool cgroup_end(const struct cgroup_tree *t, unsigned number, struct cgroup *g, int wait_ms);
+bool cgroup_end(const struct cgroup_tree *t, struct cgroup *g, int wait_ms);
 /* That of a supervisor that has ended, with what is in it. */
 void cgroup_remove(const struct cgroup_tree *t, unsigned number);

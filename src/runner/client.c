@@ -1,7 +1,9 @@
 #include "runner/client.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -75,6 +77,17 @@ int run_request_send(const struct run_request *r, const int *fds) {
         return connect_with(message, len, fds, 3 + r->secrets);
     errno = E2BIG;
     return -1;
+}
+
+int waiter_wait_ms(const struct waiter *w, int64_t until_ms) {
+    const int left = clock_wait_ms(until_ms, INT_MAX),
+              tick = w->before_wait ? w->before_wait(w->before_wait_arg) : INT_MAX;
+
+    return left && tick < 0 ? -1 : MIN(MAX(tick, 1), left);
+}
+
+bool waiter_must_stop(const struct waiter *w) {
+    return !w->must_stop || w->must_stop(w->must_stop_arg);
 }
 
 int instance_pool_connect(void) {

@@ -20,6 +20,25 @@ void run_request_say(int conn, enum run_word word);
  * had received the request, so that nothing was started (unix(7)), and otherwise 0. */
 int run_answer_take(int conn, struct run_answer *out);
 
+/* Who waits for a program or a server. All of it may be 0. */
+struct waiter {
+    /* A descriptor that becomes readable when nobody waits any more, or -1. Read before each wait,
+     * since a line may change it. NULL: there is none. */
+    const int *watch;
+    /* Called before each wait, which is no longer than what it returns, in ms; -1: nobody waits any
+     * more. NULL: there is nothing to do in between. */
+    int (*before_wait)(void *arg);
+    void *before_wait_arg;
+    /* Called when `watch` is readable: does nobody wait any more? NULL: nobody does. */
+    bool (*must_stop)(void *arg);
+    void *must_stop_arg;
+};
+
+/* Calls before_wait. How long to wait then, in ms; 0: until_ms has passed; -1: nobody waits any
+ * more. */
+int waiter_wait_ms(const struct waiter *w, int64_t until_ms);
+bool waiter_must_stop(const struct waiter *w); /* `watch` is readable */
+
 /* Connects to the instance pool (instance.h). -1: errno. */
 int instance_pool_connect(void);
 

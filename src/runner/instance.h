@@ -89,7 +89,7 @@ struct server_state {
     char why[SERVER_WHY_MAX];
 };
 
-/* instance.c: the daemon's side. */
+/* instance_client.c: the daemon's side. */
 
 /* The server with this number, from 0. false: there are no more, or the runner does not answer. */
 bool instance_server_state(uint32_t number, struct server_state *out);

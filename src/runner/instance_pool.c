@@ -351,7 +351,7 @@ static int64_t serve_instances(bool end_all, unsigned *count) {
 
 /* Until when the instances are needed; INT64_MAX: for ever. Without a client nobody will need them:
  * a daemon that has stopped leaves nothing behind. But when the machine has paused for longer than
- * clients wait for an answer, all of them connect anew (instance.c). */
+ * clients wait for an answer, all of them connect anew (instance_client.c). */
 static int64_t needed_until(void) {
     if (pool.stopping)
         return 0;

@@ -6,12 +6,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/param.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "runner/client.h"
 
 #define READ_BYTES 16384
 #define ANSWER_MS 1000 /* to wait for a killed program that hangs in the kernel */
@@ -204,17 +201,6 @@ static bool has_ended(struct process *r) {
         r->result->end = PROCESS_LOST;
     r->result->unread = taken && p && (r->result->unread || is_unread(r));
     return taken != 0;
-}
-
-int waiter_wait_ms(const struct waiter *w, int64_t until_ms) {
-    const int left = clock_wait_ms(until_ms, INT_MAX),
-              tick = w->before_wait ? w->before_wait(w->before_wait_arg) : INT_MAX;
-
-    return left && tick < 0 ? -1 : MIN(MAX(tick, 1), left);
-}
-
-bool waiter_must_stop(const struct waiter *w) {
-    return !w->must_stop || w->must_stop(w->must_stop_arg);
 }
 
 enum { FD_IN, FD_OUT, FD_ERR, FD_RUNNER, FD_WATCH, FD_COUNT };

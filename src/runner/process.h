@@ -5,8 +5,8 @@
 
 #include "base/base.h"
 #include "base/text.h"
+#include "runner/client.h"
 #include "runner/instance.h"
-#include "runner/request.h"
 
 #define PROCESS_STDERR_MAX 2048 /* bytes of stderr that are kept; the rest is read and dropped */
 #define PROCESS_GRACE_MS 500    /* from SIGTERM to SIGKILL, for a program that is stopped */
@@ -18,25 +18,6 @@ struct persistent {
     bool taken;           /* `fds` are from instance_take; process_run closes them */
     int fds[INSTANCE_FDS];
 };
-
-/* Who waits for a program or a server. All of it may be 0. */
-struct waiter {
-    /* A descriptor that becomes readable when nobody waits any more, or -1. Read before each wait,
-     * since a line may change it. NULL: there is none. */
-    const int *watch;
-    /* Called before each wait, which is no longer than what it returns, in ms; -1: nobody waits any
-     * more. NULL: there is nothing to do in between. */
-    int (*before_wait)(void *arg);
-    void *before_wait_arg;
-    /* Called when `watch` is readable: does nobody wait any more? NULL: nobody does. */
-    bool (*must_stop)(void *arg);
-    void *must_stop_arg;
-};
-
-/* Calls before_wait. How long to wait then, in ms; 0: until_ms has passed; -1: nobody waits any
- * more. */
-int waiter_wait_ms(const struct waiter *w, int64_t until_ms);
-bool waiter_must_stop(const struct waiter *w); /* `watch` is readable */
 
 struct process_spec {
     struct run_request run;

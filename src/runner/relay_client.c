@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "runner/client.h"
 #include "runner/packet.h"
 
 #define READ_BYTES 16384

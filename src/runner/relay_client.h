@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/text.h"
-#include "runner/process.h"
+#include "runner/client.h"
 #include "runner/relay.h"
 
 #define RELAY_KEPT_MAX 16 /* for one more, they are closed in turn */

@@ -120,8 +120,9 @@ static bool is_header(const struct header *h) {
     for (int i = 0; i < LISTS; i++)
         if (h->counts[i] > count_max[i])
             return false;
-    return h->counts[ARGV] && h->secrets <= RUN_SECRETS_MAX && h->home <= 1 &&
-           h->instance_metadata <= 1 && are_in_range(&h->limits);
+    return h->version == RUN_VERSION && h->kind == RUN_PROGRAM && h->counts[ARGV] &&
+           h->secrets <= RUN_SECRETS_MAX && h->home <= 1 && h->instance_metadata <= 1 &&
+           are_in_range(&h->limits);
 }
 
 enum run_kind run_request_decode(const char *message, size_t len, struct run_strings *strings,
@@ -140,7 +141,7 @@ enum run_kind run_request_decode(const char *message, size_t len, struct run_str
     if (len <= sizeof h || len > RUN_REQUEST_MAX || message[len - 1])
         return 0;
     memcpy(&h, message, sizeof h);
-    if (h.version != RUN_VERSION || h.kind != RUN_PROGRAM || !is_header(&h))
+    if (!is_header(&h))
         return 0;
     *out = (struct run_request){.argv = strings->argv,
                                 .envp = strings->envp,

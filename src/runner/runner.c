@@ -185,21 +185,20 @@ static void start_instance_pool(struct pool *p) {
 }
 
 static void note_end(struct pool *p, pid_t pid, int status) {
+    const int shown = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
     struct runner_shared *s = p->runner.shared;
 
     if (pid == p->instance_pool) {
         p->instance_pool = 0;
         p->failed = status != 0;
         if (status)
-            log_warn("instance_pool_exited", kvn("process", pid),
-                     kvn("status", WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status)));
+            log_warn("instance_pool_exited", kvn("process", pid), kvn("status", shown));
     }
     for (unsigned i = 0; i < s->used; i++) {
         if (s->slots[i].pid != pid)
             continue;
         if (status) {
-            log_warn("supervisor_exited", kvn("process", pid),
-                     kvn("status", WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status)));
+            log_warn("supervisor_exited", kvn("process", pid), kvn("status", shown));
             p->failed = p->orphans = true;
         }
         supervisor_remove(&p->runner, i);

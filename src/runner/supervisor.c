@@ -299,7 +299,7 @@ static void finish(struct run *run) {
     (void)wait4(run->pid, &status, 0, &usage);
     out_of_memory = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
                     cgroup_ran_out_of_memory(&supervisor.group);
-    (void)cgroup_end(&supervisor.runner->cgroups, supervisor.number, &supervisor.group, REAP_MS);
+    (void)cgroup_end(&supervisor.runner->cgroups, &supervisor.group, REAP_MS);
     orphans_end(REAP_MS);
     if (supervisor.slot->failure.error) {
         (void)not_started(run, supervisor.slot->failure.step, supervisor.slot->failure.error);
@@ -360,8 +360,7 @@ static void answer_state(int conn) {
 
 /* What has not ended in time does not share this process, or its group, with the next run. */
 static void clear_away(const struct run *run) {
-    while (orphans_kill() ||
-           !cgroup_end(&supervisor.runner->cgroups, supervisor.number, &supervisor.group, REAP_MS))
+    while (orphans_kill() || !cgroup_end(&supervisor.runner->cgroups, &supervisor.group, REAP_MS))
         orphans_end(REAP_MS);
     if (run->home)
         private_directory_empty(supervisor.slot->home);

@@ -1,3 +1,4 @@
+/* Private part of instance.h: the daemon's side. */
 #include "runner/instance.h"
 
 #include <errno.h>
