@@ -186,7 +186,7 @@ static struct relay_exchange renewed_exchange(int (*before_wait)(void *arg)) {
                                    .until_ms = clock_monotonic_ms() + 500,
                                    .on_line = take_line,
                                    .answered = &x.answered,
-                                   .before_wait = before_wait,
+                                   .waiter.before_wait = before_wait,
                                    .renew = renewal,
                                    .renew_ms = 20};
 }
