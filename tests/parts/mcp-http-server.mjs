@@ -38,7 +38,7 @@ export async function startMcpHttpServer({ tls, version } = {}) {
     server.executed.push(what);
     if (what === 'page') { // of an error, of so many bytes
       const page = JSON.stringify({ error: { code: -32000, message: 'of a page' } });
-      return res.writeHead(400, { 'content-type': 'application/json' }).end(page.padEnd(params.arguments.size));
+      return res.writeHead(400, { 'content-type': 'application/json' }).end(page.padStart(params.arguments.size));
     }
     if (faults[what]) return faults[what](res, id);
     if (what === 'lose') server.sessions.clear();
