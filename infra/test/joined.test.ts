@@ -103,7 +103,7 @@ describe('conf/cloudwatch/amazon-cloudwatch-agent.json', () => {
     assert.deepEqual(new Set(shipped), ours);
   });
 
-  // Lines as the program writes them (app/app.c, base/log.c).
+  // Lines as the program writes them (app/handle.c, base/log.c).
   const line = (endpoint: string) => `ts=2026-11-22T08:00:00.000Z level=info pid=7 event=request request=abc endpoint=${endpoint} method=POST`;
   const taken = (text: string): string[] => journald.collect_list.filter((c: any) => c.filters.every((f: any) =>
     new RegExp(f.expression).test(text) === (f.type === 'include'))).map((c: any) => c.log_group_name);

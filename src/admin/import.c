@@ -103,6 +103,29 @@ static const char *add_secret(struct importing *x, const char *member, const cha
     return name;
 }
 
+/* Takes over a member whose members are texts: the variables of a program (`is_env`), which finds
+ * the secret ones as files, or the headers of an address, which name theirs. */
+static void read_texts(struct importing *x, const char *member, bool is_env) {
+    struct json *texts = json_new_object(x->a);
+    struct json_member m;
+
+    for (bool more = json_first(json_get(x->given, member), &m); more && !x->refused;
+         more = json_next(&m)) {
+        const char *value = json_str(m.value), *name;
+
+        if (!value)
+            refuse(x, "%s.%s is no string", member, m.key);
+        else if (!sounds_secret(m.key) && !is_asked_for(value))
+            json_put_str(texts, m.key, value);
+        else if ((name = add_secret(x, m.key, value)) && !is_env)
+            json_put_str(texts, m.key, arena_printf(x->a, "${%s}", name));
+        else if (name && strcmp(name, m.key) != 0)
+            refuse(x, "env.%s is secret, and has lower case letters in its name", m.key);
+    }
+    if (json_size(texts))
+        json_put(x->manifest, member, texts);
+}
+
 static void put_secrets(struct importing *x) {
     struct json *secrets = json_new_object(x->a);
 
@@ -129,25 +152,6 @@ static void add_shell(struct importing *x, struct json *command) {
     json_add_str(command, "sh");
 }
 
-static void read_env(struct importing *x) {
-    struct json *env = json_new_object(x->a);
-
-    for (struct json_member m = json_first(json_get(x->given, "env")); m.key && !x->refused;
-         json_next(&m)) {
-        const char *value = json_str(m.value);
-
-        if (!value)
-            refuse(x, "env.%s is no string", m.key);
-        else if (!sounds_secret(m.key) && !is_asked_for(value))
-            json_put_str(env, m.key, value);
-        else if (add_secret(x, m.key, value) &&
-                 strcmp(x->secrets[x->secret_count - 1].name, m.key) != 0)
-            refuse(x, "env.%s is secret, and has lower case letters in its name", m.key);
-    }
-    if (json_size(env))
-        json_put(x->manifest, "env", env);
-}
-
 /* Their users' own folder has what they download. */
 static bool needs_home(const char *program) {
     const char *slash = strrchr(program, '/');
@@ -160,14 +164,14 @@ static void read_program(struct importing *x) {
     const struct json *args = json_get(x->given, "args");
     struct json *command = json_new_array(x->a);
 
-    read_env(x);
+    read_texts(x, "env", true);
     if (x->secret_count)
         add_shell(x, command);
     json_add_str(command, program);
     for (size_t i = 0; i < json_len(args); i++) {
         const char *word = json_str(json_at(args, i));
 
-        if (!word || strstr(word, "${")) {
+        if (!word || is_asked_for(word)) {
             refuse(x, "args[%zu] has a variable of the client, or is no string", i);
             return;
         }
@@ -187,44 +191,24 @@ static void read_program(struct importing *x) {
 /* ---- an address ---- */
 
 static void read_address(struct importing *x) {
-    struct json *headers = json_new_object(x->a);
+    const char *url = json_get_str(x->given, "url");
 
-    if (strstr(json_get_str(x->given, "url"), "${"))
+    if (is_asked_for(url))
         refuse(x, "its url has a variable of the client");
-    warn_of_secret(x, "its url", strchr(json_get_str(x->given, "url"), '?'));
-    json_put_str(x->manifest, "url", json_get_str(x->given, "url"));
-    for (struct json_member m = json_first(json_get(x->given, "headers")); m.key && !x->refused;
-         json_next(&m)) {
-        const char *value = json_str(m.value), *name;
-
-        if (!value) {
-            refuse(x, "headers.%s is no string", m.key);
-        } else if (!sounds_secret(m.key) && !is_asked_for(value)) {
-            json_put_str(headers, m.key, value);
-        } else if ((name = add_secret(x, m.key, value))) {
-            json_put_str(headers, m.key, arena_printf(x->a, "${%s}", name));
-        }
-    }
-    if (json_size(headers))
-        json_put(x->manifest, "headers", headers);
+    warn_of_secret(x, "its url", strchr(url, '?'));
+    json_put_str(x->manifest, "url", url);
+    read_texts(x, "headers", false);
 }
 
 /* ---- files ---- */
 
 static bool write_new(struct importing *x, const char *path, const char *text, mode_t mode) {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-    bool ok = fd >= 0 && file_write_all(fd, text, strlen(text), -1);
+    const bool ok = file_write_new(path, &(struct text){text, strlen(text)}, mode, false);
 
-    if (!ok)
-        refuse(x, "%s: %s", path, strerror(errno));
-    if (fd >= 0 && close(fd) && ok) {
-        ok = false;
-        refuse(x, "%s: %s", path, strerror(errno));
-    }
     if (ok)
         (void)printf("%s\n", path);
-    else if (fd >= 0)
-        (void)unlink(path);
+    else
+        refuse(x, "%s: %s", path, strerror(errno));
     return ok;
 }
 

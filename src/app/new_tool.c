@@ -74,23 +74,10 @@ static struct text fill(const struct new_tool *t, const char *text) {
  * must be able to read them. */
 static bool write_file(const struct new_tool *t, const struct new_file *f) {
     const struct text text = fill(t, f->text);
-    int fd = open(f->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, f->mode), why;
-    bool ok;
 
-    if (fd < 0) {
-        (void)fprintf(stderr, "mcp-authd new-tool: %s: %s\n", f->path, strerror(errno));
-        return false;
-    }
-    ok = file_write_all(fd, text.p, text.len, -1) && !fchmod(fd, f->mode);
-    why = errno;
-    if (close(fd) && ok) {
-        ok = false;
-        why = errno;
-    }
-    if (ok)
+    if (file_write_new(f->path, &text, f->mode, true))
         return true;
-    (void)fprintf(stderr, "mcp-authd new-tool: %s: %s\n", f->path, strerror(why));
-    (void)unlink(f->path);
+    (void)fprintf(stderr, "mcp-authd new-tool: %s: %s\n", f->path, strerror(errno));
     return false;
 }
 

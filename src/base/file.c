@@ -147,6 +147,25 @@ bool file_version_equal(const struct file_version *a, const struct file_version 
            time_equal(a->modified, b->modified) && time_equal(a->changed, b->changed);
 }
 
+bool file_write_new(const char *path, const struct text *text, mode_t mode, bool exact) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode), why;
+    bool good;
+
+    if (fd < 0)
+        return false;
+    good =
+        (!exact || !fchmod(fd, mode)) && file_write_all(fd, text->p, text->len, -1) && !fsync(fd);
+    why = errno;
+    if (close(fd) && good) {
+        good = false;
+        why = errno;
+    }
+    if (!good)
+        (void)unlink(path);
+    errno = why;
+    return good;
+}
+
 int file_in_memory(const char *name, unsigned flags) {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL | flags);
 

@@ -17,6 +17,9 @@ ssize_t file_read_all(int fd, char *text, size_t len);
 /* Writes all of it, from the offset `at` on; at -1 to the current position, as also a socket needs.
  * False: errno. */
 bool file_write_all(int fd, const void *data, size_t len, off_t at) MUST_USE;
+/* Writes a new file with this text, never in the place of another one; it is on the disk then.
+ * exact: with this mode whatever the umask. False: errno, and there is no file of ours. */
+bool file_write_new(const char *path, const struct text *text, mode_t mode, bool exact) MUST_USE;
 /* A new file that is in memory only, and that nobody can execute. `name`: as /proc shows it. flags:
  * of memfd_create(2), besides MFD_CLOEXEC. -1: errno. */
 int file_in_memory(const char *name, unsigned flags);

@@ -166,17 +166,10 @@ static enum rc write_new_key(struct arena *a, const char *name, struct err *e) {
                                     "change keys, put a new one first\n# and remove the old one "
                                     "when refresh tokens made with it no longer matter.\n%s\n",
                                     random_text(a, SEAL_KEY_LEN));
-    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-    if (fd < 0)
-        return unusable(e, name, strerror(errno));
-    bool ok = fchmod(fd, 0600) == 0 && file_write_all(fd, text, strlen(text), -1) && fsync(fd) == 0;
-    int why = errno;
-    if (close(fd) != 0 && ok) {
-        ok = false;
-        why = errno;
-    }
-    return ok ? OK : unusable(e, name, strerror(why));
+    return file_write_new(name, &(struct text){text, strlen(text)}, 0600, true)
+               ? OK
+               : unusable(e, name, strerror(errno));
 }
 
 /* Two processes may start at once. Each writes a whole file under a name of its own; link() gives

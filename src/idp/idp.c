@@ -401,18 +401,23 @@ enum rc idp_revoke(struct idp *idp, struct arena *a, const char *refresh_token, 
 
 /* ---- access tokens ---- */
 
-void idp_share(struct idp *idp, struct token_memory *memory) {
+static struct token_expect expect_of(const struct idp *idp) {
     const struct config *c = idp->config;
 
-    token_cache_open(&idp->tokens, memory,
-                     &(struct token_site){.provider = idp_provider_of(c)->name,
-                                          .issuer = c->idp.issuer,
-                                          .jwks_url = c->idp.jwks_url,
-                                          .client_id = c->idp.client_id,
-                                          .client_ids = c->idp.client_ids,
-                                          .machine_client_ids = c->idp.machine_client_ids,
-                                          .resource = c->mcp_server_uri,
-                                          .needs_audience = idp->needs_audience});
+    return (struct token_expect){.provider = idp_provider_of(c),
+                                 .issuer = c->idp.issuer,
+                                 .client_id = c->idp.client_id,
+                                 .client_ids = c->idp.client_ids,
+                                 .machine_client_ids = c->idp.machine_client_ids,
+                                 .resource = c->mcp_server_uri,
+                                 .needs_audience = idp->needs_audience,
+                                 .now_s = clock_now_s(idp->clock)};
+}
+
+void idp_share(struct idp *idp, struct token_memory *memory) {
+    const struct token_expect expect = expect_of(idp);
+
+    token_cache_open(&idp->tokens, memory, &expect, idp->config->idp.jwks_url);
 }
 
 void idp_token_init(const struct idp *idp, struct idp_token *token, const char *text) {
@@ -457,15 +462,7 @@ static enum rc check_signature(const struct idp *idp, struct arena *a, struct id
 
 const struct token_claims *idp_verify(const struct idp *idp, struct arena *a,
                                       struct idp_token *token, struct err *e) {
-    const struct config *c = idp->config;
-    const struct token_expect expect = {.provider = idp->provider,
-                                        .issuer = c->idp.issuer,
-                                        .client_id = c->idp.client_id,
-                                        .client_ids = c->idp.client_ids,
-                                        .machine_client_ids = c->idp.machine_client_ids,
-                                        .resource = c->mcp_server_uri,
-                                        .needs_audience = idp->needs_audience,
-                                        .now_s = clock_now_s(idp->clock)};
+    const struct token_expect expect = expect_of(idp);
     const struct token_claims *claims;
     struct jws read;
 

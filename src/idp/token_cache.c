@@ -30,11 +30,15 @@ void token_memory_free(struct token_memory *m) {
 
 /* Each text with the zero at its end, so that no two lists of them are the same bytes. */
 void token_cache_open(struct token_cache *c, struct token_memory *memory,
-                      const struct token_site *site) {
-    const char *const texts[] = {site->provider,   site->issuer,
-                                 site->jwks_url,   site->client_id,
-                                 site->client_ids, site->machine_client_ids,
-                                 site->resource,   site->needs_audience ? "aud" : ""};
+                      const struct token_expect *expect, const char *jwks_url) {
+    const char *const texts[] = {expect->provider->name,
+                                 expect->issuer,
+                                 jwks_url,
+                                 expect->client_id,
+                                 expect->client_ids,
+                                 expect->machine_client_ids,
+                                 expect->resource,
+                                 expect->needs_audience ? "aud" : ""};
 
     *c = (struct token_cache){.memory = memory};
     if (!memory)
@@ -69,9 +73,7 @@ const struct token_claims *token_cache_get(const struct token_cache *c, struct a
     struct text saved;
     const char *p, *end;
 
-    if (!c->memory)
-        return NULL;
-    if (!memory_cache_get(c->memory->verified, a, key->bytes, now_s, &saved) ||
+    if (!c->memory || !memory_cache_get(c->memory->verified, a, key->bytes, now_s, &saved) ||
         saved.len < sizeof numbers)
         return NULL;
     memcpy(&numbers, saved.p, sizeof numbers);
@@ -117,9 +119,7 @@ bool token_cache_get_forged(const struct token_cache *c, struct arena *a,
                             const struct token_key *key, int64_t now_s, uint64_t *key_print) {
     struct text print;
 
-    if (!c->memory)
-        return false;
-    if (!memory_cache_get(c->memory->forged, a, key->bytes, now_s, &print) ||
+    if (!c->memory || !memory_cache_get(c->memory->forged, a, key->bytes, now_s, &print) ||
         print.len != sizeof *key_print)
         return false;
     memcpy(key_print, print.p, sizeof *key_print);
@@ -131,7 +131,6 @@ void token_cache_put_forged(const struct token_cache *c, const struct token_key 
     const struct memory_cache_entry entry = {
         .value = &key_print, .len = sizeof key_print, .expires_s = now_s + FORGED_TOKEN_KEPT_S};
 
-    if (!c->memory)
-        return;
-    memory_cache_put(c->memory->forged, key->bytes, &entry, now_s);
+    if (c->memory)
+        memory_cache_put(c->memory->forged, key->bytes, &entry, now_s);
 }

@@ -19,18 +19,13 @@ struct token_memory *token_memory_new(void);
 void token_memory_free(struct token_memory *m); /* NULL is accepted */
 
 /* The part of one site: its tokens are not those of another site, or of the same one with other
- * settings. All that decides whether a token is good, but the time. Borrowed for the call. */
-struct token_site {
-    const char *provider, *issuer, *jwks_url, *resource;
-    const char *client_id, *client_ids, *machine_client_ids;
-    bool needs_audience;
-};
+ * settings. All that decides whether a token is good, but the time. */
 struct token_cache {
     struct token_memory *memory; /* NULL: nothing is kept */
     uint8_t site[SHA256_LEN];
 };
 void token_cache_open(struct token_cache *c, struct token_memory *memory,
-                      const struct token_site *site);
+                      const struct token_expect *expect, const char *jwks_url);
 
 /* What the functions below know a token by: of this site, and not to be foreseen by clients. To be
  * made once for each token, of its SHA-256. */

@@ -7,20 +7,21 @@
 
 #define NOW 1000
 
-static const struct token_site site = {.provider = "Cognito",
-                                       .issuer = "https://issuer",
-                                       .jwks_url = "https://issuer/keys",
-                                       .resource = "https://mcp.example.com/mcp",
-                                       .client_id = "client-1",
-                                       .client_ids = "a b",
-                                       .machine_client_ids = "c"};
+#define JWKS_URL "https://issuer/keys"
+static const struct idp_provider provider = {.name = "Cognito"};
+static const struct token_expect site = {.provider = &provider,
+                                         .issuer = "https://issuer",
+                                         .resource = "https://mcp.example.com/mcp",
+                                         .client_id = "client-1",
+                                         .client_ids = "a b",
+                                         .machine_client_ids = "c"};
 static struct token_memory *memory;
 static struct token_cache cache;
 
 static int start(void **state) {
     *state = arena_new(256 << 20);
     memory = token_memory_new();
-    token_cache_open(&cache, memory, &site);
+    token_cache_open(&cache, memory, &site, JWKS_URL);
     return !memory;
 }
 
@@ -116,40 +117,47 @@ static void other_processes_know_it(void **state) {
     assert_string_equal(get(*state, "t", NOW)->sub, "alice");
 }
 
-static void is_unknown_at(const struct token_site *other_site, struct arena *a) {
+static void is_unknown_at(const struct token_expect *other_site, const char *jwks_url,
+                          struct arena *a) {
     struct token_cache other;
 
-    token_cache_open(&other, memory, other_site);
+    token_cache_open(&other, memory, other_site, jwks_url);
     assert_null(get_of(&other, a, "t", NOW));
 }
 
 /* A token that is good for one site, or was before a reload, may not be for another. */
 static void it_is_of_one_site(void **state) {
-    struct token_site other = site;
-    const char **const texts[] = {&other.provider,          &other.issuer,    &other.jwks_url,
-                                  &other.resource,          &other.client_id, &other.client_ids,
-                                  &other.machine_client_ids};
+    struct token_expect other = site;
+    const struct idp_provider other_provider = {.name = "other"}, unnamed = {.name = ""};
+    const char **const texts[] = {&other.issuer, &other.resource, &other.client_id,
+                                  &other.client_ids, &other.machine_client_ids};
     struct token_cache same;
 
     put("t", "alice", NOW + 10);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         *texts[i] = "other";
-        is_unknown_at(&other, *state);
+        is_unknown_at(&other, JWKS_URL, *state);
         *texts[i] = "";
-        is_unknown_at(&other, *state);
+        is_unknown_at(&other, JWKS_URL, *state);
         other = site;
     }
+    other.provider = &other_provider;
+    is_unknown_at(&other, JWKS_URL, *state);
+    other.provider = &unnamed;
+    is_unknown_at(&other, JWKS_URL, *state);
+    is_unknown_at(&site, "other", *state);
+    is_unknown_at(&site, "", *state);
+    other = site;
     other.needs_audience = true;
-    is_unknown_at(&other, *state);
+    is_unknown_at(&other, JWKS_URL, *state);
     other = site;
     other.issuer = "https://issuerh"; /* the same letters, at other places */
-    other.jwks_url = "ttps://issuer/keys";
-    is_unknown_at(&other, *state);
+    is_unknown_at(&other, "ttps://issuer/keys", *state);
     other = site;
     other.client_ids = "c";
     other.machine_client_ids = "a b";
-    is_unknown_at(&other, *state);
-    token_cache_open(&same, memory, &site);
+    is_unknown_at(&other, JWKS_URL, *state);
+    token_cache_open(&same, memory, &site, JWKS_URL);
     assert_non_null(get_of(&same, *state, "t", NOW));
 }
 
@@ -159,7 +167,7 @@ static void without_memory_nothing_is_known(void **state) {
     struct token_key key;
     uint64_t print;
 
-    token_cache_open(&none, NULL, &site);
+    token_cache_open(&none, NULL, &site, JWKS_URL);
     key = key_of(&none, "t", 1);
     token_cache_put(&none, &key, &claims, 1, NOW);
     token_cache_put_forged(&none, &key, 1, NOW);

@@ -201,7 +201,7 @@ static const struct {
     {"src/oauth/login.c", "ERR_INVALID_REQUEST,"},
     {"src/base/url.c", NULL},
     {"src/web/request.c", NULL},
-    {"src/app/app.c", NULL},
+    {"src/app/handle.c", NULL},
     {"src/app/request_filters.c", NULL},
     {"src/store/sessions_lmdb.c", "ERR_STORE,"},
     {"src/store/sessions_dynamodb.c", "ERR_STORE,"},

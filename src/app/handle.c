@@ -1,3 +1,4 @@
+/* Private part of app.h: one request, and the process that watches tasks. */
 #include "app/app.h"
 
 #include "app/errors.h"
