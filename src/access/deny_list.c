@@ -83,10 +83,6 @@ static void read_line(void *loading, char *line) {
         line_file_bad(&l->file, "%s: a line begins with client, subject or issued-before", what);
 }
 
-static int by_text(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 struct deny_list *deny_load(const char *path, int64_t now_s, FILE *problems, unsigned *bad) {
     struct deny_list *d = xcalloc(1, sizeof *d);
     struct loading l = {
@@ -109,9 +105,9 @@ struct deny_list *deny_load(const char *path, int64_t now_s, FILE *problems, uns
         line_file_bad(&l.file, "%s", why);
     }
     if (d->clients.count)
-        qsort(d->clients.all, d->clients.count, sizeof *d->clients.all, by_text);
+        qsort(d->clients.all, d->clients.count, sizeof *d->clients.all, text_compare);
     if (d->subjects.count)
-        qsort(d->subjects.all, d->subjects.count, sizeof *d->subjects.all, by_text);
+        qsort(d->subjects.all, d->subjects.count, sizeof *d->subjects.all, text_compare);
     *bad = l.file.bad;
     return d;
 }
@@ -126,7 +122,7 @@ void deny_free(struct deny_list *d) {
 }
 
 static bool has(const struct entries *e, const char *text) {
-    return e->count && text && bsearch(&text, e->all, e->count, sizeof *e->all, by_text);
+    return e->count && text && bsearch(&text, e->all, e->count, sizeof *e->all, text_compare);
 }
 
 bool deny_has_client(const struct deny_list *d, const char *client_id) {

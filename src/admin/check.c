@@ -9,8 +9,6 @@
 #include "app/site_set.h"
 #include "base/problems.h"
 
-#define EXIT_WRONG 2
-
 /* No fault, but what an admin should know: doctor says more. */
 static void note_shared_user(const struct config *c) {
     if (c->endpoints & GROUP_MCP && !*c->runner_socket && (!*c->run_user || geteuid()))

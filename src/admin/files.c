@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "base/text.h"
 
-#define EXIT_WRONG 2
 #define FILE_BYTES_MAX (1 << 20)
 #define FOLDER_MODE 0755
 

@@ -90,14 +90,9 @@ static void put_file(struct listing *l, const char *file) {
     put_row(l, &row);
 }
 
-static int is_shown(const struct dirent *entry) {
-    return *entry->d_name != '.' && (text_ends_with(entry->d_name, SITE_FILE_END) ||
-                                     text_ends_with(entry->d_name, SITE_OFF_END));
-}
-
 static bool put_files(struct listing *l) {
     struct dirent **entries = NULL;
-    int count = scandir(l->job->dir, &entries, is_shown, alphasort);
+    int count = scandir(l->job->dir, &entries, config_is_site_file, alphasort);
 
     if (count < 0 && errno != ENOENT) {
         (void)fprintf(stderr, "mcp-authd site: %s cannot be read: %s\n", l->job->dir,
@@ -110,15 +105,6 @@ static bool put_files(struct listing *l) {
     }
     free(entries);
     return true;
-}
-
-/* mcp-authd.conf, if it is a site. */
-static void put_host(struct listing *l) {
-    if (l->set && l->set->config->count && !*l->set->config->all[0].config->site)
-        put_row(l, &(struct row){.name = "mcp-authd.conf",
-                                 .file = l->job->config_path,
-                                 .enabled = true,
-                                 .config = l->set->config->all[0].config});
 }
 
 int site_list(const struct site_job *j) {
@@ -136,7 +122,11 @@ int site_list(const struct site_job *j) {
         l.rows = json_new_array(l.arena);
     else
         (void)printf("%-20s %-8s %-44s %-16s %s\n", "NAME", "STATE", "ADDRESS", "USER", "CLIENT");
-    put_host(&l);
+    if (set && set->config->count && !*set->config->all[0].config->site)
+        put_row(&l, &(struct row){.name = "mcp-authd.conf",
+                                  .file = j->config_path,
+                                  .enabled = true,
+                                  .config = set->config->all[0].config});
     good = put_files(&l);
     if (j->as_json)
         (void)printf("%s\n", json_text(l.arena, l.rows, NULL));

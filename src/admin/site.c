@@ -5,7 +5,6 @@
 
 #include "base/text.h"
 
-#define EXIT_USAGE 2
 #define SITE_ARENA_MAX (8 << 20)
 
 enum { OPTION_JSON = 256, OPTION_VALUE };
@@ -142,10 +141,10 @@ static int run(const struct action *action, struct site_arguments *args, struct 
                            .as_json = args->json,
                            .values = args->values,
                            .value_count = args->count};
-    int status = EXIT_USAGE;
+    int status = EXIT_WRONG;
 
     if (!host)
-        return EXIT_USAGE;
+        return EXIT_WRONG;
     job.dir = host->sites_dir;
     if (*job.dir)
         status = action->run(&job);
@@ -159,7 +158,7 @@ int site_command(int argc, char **argv, const char *config_path) {
     struct site_arguments args = {.config_path = config_path};
     struct arena *a = arena_new(SITE_ARENA_MAX);
     const struct action *action;
-    int status = EXIT_USAGE;
+    int status = EXIT_WRONG;
 
     read_options(argc, argv, &args);
     read_words(argv + optind, a, &args);

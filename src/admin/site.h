@@ -8,6 +8,7 @@
 /* The command with its own options; argv[0] is its name. */
 int site_command(int argc, char **argv, const char *config_path);
 
+#define EXIT_WRONG 2       /* or it was called wrongly */
 #define SITE_VALUES_MAX 64 /* lines of a new file */
 struct site_value {
     const char *key, *value;

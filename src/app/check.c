@@ -114,13 +114,6 @@ static bool check_fetching(const struct config *c, FILE *problems) {
            good;
 }
 
-/* The identity provider and DynamoDB. */
-static bool check_aws_bundle(FILE *problems) {
-    const struct http_options options = aws_http_options("", "");
-
-    return check_http(&options, "AWS_CA_BUNDLE", options.ca_bundle, problems);
-}
-
 static bool check_stores(const struct config *c, FILE *problems) {
     const struct table_kind *sessions = session_store_find(c)->table;
     const struct table_kind *tasks = task_store_find(c)->table;
@@ -136,9 +129,10 @@ static bool check_stores(const struct config *c, FILE *problems) {
 }
 
 bool app_check(const struct config *config, FILE *problems, struct app_checked *out) {
+    const struct http_options aws = aws_http_options("", ""); /* also the identity provider's */
     bool good = check_fetching(config, problems);
 
-    good = check_aws_bundle(problems) && good;
+    good = check_http(&aws, "AWS_CA_BUNDLE", aws.ca_bundle, problems) && good;
     good = check_key(config, problems) && good;
     good = check_stores(config, problems) && good;
     good = app_check_outputs(config, problems) && good;

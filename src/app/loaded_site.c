@@ -128,27 +128,22 @@ static const struct {
 };
 
 /* The keys of the groups that this service has; the file's, from which any could be made, go. */
-static void keep_own_keys(struct loaded_site *s) {
+static enum rc open_keys(struct loaded_site *s, struct err *e) {
+    const struct config *c = s->site.config;
     const size_t count = sizeof seal_purposes / sizeof *seal_purposes;
     const char **own = arena_alloc(s->arena, (count + 1) * sizeof *own);
 
+    if (seal_keys_load(c->secret_key_file, c->makes_secret_key, &s->site.seal, e))
+        return e->code;
     for (size_t i = 0, n = 0; i < count; i++)
-        if (seal_purposes[i].groups & s->site.config->endpoints)
+        if (seal_purposes[i].groups & c->endpoints)
             own[n++] = seal_purposes[i].purpose;
     seal_keys_keep(s->site.seal, own);
+    return OK;
 }
 
 static const char *state_file(struct loaded_site *s, const char *name) {
     return arena_printf(s->arena, "%s/%s", s->site.config->state_dir, name);
-}
-
-static enum rc open_keys(struct loaded_site *s, struct err *e) {
-    const struct config *c = s->site.config;
-
-    if (seal_keys_load(c->secret_key_file, c->makes_secret_key, &s->site.seal, e))
-        return e->code;
-    keep_own_keys(s);
-    return OK;
 }
 
 /* Both services of OAuth need what is known of clients: /token for private_key_jwt. */

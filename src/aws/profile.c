@@ -88,15 +88,6 @@ static enum rc open_section(struct reader *r, char *line, struct err *e) {
     return OK;
 }
 
-/* A comment at the end of a line has white space before it; a # within a secret has none. */
-static void cut_comment(char *value) {
-    for (char *p = value; *p; p++)
-        if ((*p == '#' || *p == ';') && (p == value || isspace((unsigned char)p[-1]))) {
-            *p = 0;
-            return;
-        }
-}
-
 static enum rc read_property(struct reader *r, char *line, const char *parent, struct err *e) {
     char *equals = strchr(line, '='), *key;
 
@@ -110,7 +101,7 @@ static enum rc read_property(struct reader *r, char *line, const char *parent, s
         return wrong(r, "a key is too long", e);
     if (!*key)
         return wrong(r, "a value without a key", e);
-    cut_comment(equals + 1);
+    text_cut_comment(equals + 1, "#;"); /* a # within a secret has no blank before it */
     if (parent)
         key = arena_printf(r->arena, "%s.%s", parent, key);
     else

@@ -98,9 +98,8 @@ void output_take_stderr(struct output *out) {
 
 static bool wait_for_room(const struct output *o, int64_t until_ms) {
     struct pollfd p = {.fd = o->fd, .events = POLLOUT};
-    int64_t left = until_ms - clock_monotonic_ms();
 
-    return poll(&p, 1, left > 0 ? (int)left : 0) == 1 && !(p.revents & (POLLERR | POLLHUP));
+    return poll(&p, 1, clock_wait_ms(until_ms, INT_MAX)) == 1 && !(p.revents & (POLLERR | POLLHUP));
 }
 
 static ssize_t put_some(const struct output *o, const char *p, size_t len) {

@@ -20,6 +20,18 @@ bool text_ends_with(const char *s, const char *end) {
     return len >= n && !strcmp(s + len - n, end);
 }
 
+int text_compare(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void text_cut_comment(char *s, const char *marks) {
+    for (char *p = s; *p; p++)
+        if (strchr(marks, *p) && (p == s || isspace((unsigned char)p[-1]))) {
+            *p = 0;
+            return;
+        }
+}
+
 bool text_is_one_of(const char *s, const char *const *list) {
     while (s && *list && strcmp(s, *list) != 0)
         list++;

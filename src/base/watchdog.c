@@ -4,6 +4,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/arena.h"
+
 static struct {
     struct watchdog_slot *slots, *mine;
     pid_t master;
@@ -13,9 +15,9 @@ static struct {
 #define BYTES (WATCHDOG_SLOTS * sizeof(struct watchdog_slot))
 
 bool watchdog_open(void) {
-    void *p = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *p = memory_shared(BYTES);
 
-    if (p == MAP_FAILED || getrandom(&shared.instance, sizeof shared.instance, 0) < 0)
+    if (!p || getrandom(&shared.instance, sizeof shared.instance, 0) < 0)
         return false;
     shared.slots = p; /* zero bytes: all slots are free */
     shared.master = getpid();

@@ -52,15 +52,6 @@ static const struct quotes *opened_by(const char *text) {
     return NULL;
 }
 
-/* Cuts a comment: a # at the beginning or after a blank. */
-static void cut_comment(char *text) {
-    for (char *p = text; *p; p++)
-        if (*p == '#' && (p == text || isspace((unsigned char)p[-1]))) {
-            *p = 0;
-            return;
-        }
-}
-
 /* The value without quotes and comment. *fault: why it cannot be told; then it is the likely one.
  */
 static char *plain_value(char *text, const char **fault) {
@@ -70,7 +61,7 @@ static char *plain_value(char *text, const char **fault) {
     *fault = NULL;
     q = opened_by(value);
     if (!q) {
-        cut_comment(value);
+        text_cut_comment(value, "#");
         value = trim(value);
         for (size_t i = 0; i < QUOTES_COUNT; i++)
             if (text_ends_with(value, all_quotes[i].close)) {
@@ -82,7 +73,7 @@ static char *plain_value(char *text, const char **fault) {
     value += strlen(q->open);
     close = strstr(value, q->close);
     if (!close) {
-        cut_comment(value);
+        text_cut_comment(value, "#");
         *fault = "the quote is not closed";
         return trim(value);
     }

@@ -70,15 +70,6 @@ static void check_icons(struct loading *l) {
     }
 }
 
-static struct json *make_info(struct config *c) {
-    struct json *info = json_new_object(c->arena);
-
-    json_put_str(info, "name", c->server.name);
-    json_put_str(info, "title", c->server.label);
-    json_put_str(info, "version", MCP_AUTHD_VERSION);
-    return info;
-}
-
 static struct json *make_icons(struct config *c) {
     static const char *const themes[ICONS_MAX] = {"light", "dark"};
     struct json *icons = json_new_array(c->arena);
@@ -114,7 +105,7 @@ static void read_instructions(struct loading *l) {
 
 void config_check_server(struct loading *l) {
     struct config *c = l->c;
-    struct json *info;
+    struct json *info = json_new_object(c->arena);
     size_t len;
 
     check_name(l);
@@ -125,7 +116,9 @@ void config_check_server(struct loading *l) {
     check_page(l, "SERVER_DOCUMENTATION", c->server.documentation);
     check_page(l, "SERVER_POLICY", c->server.policy);
     check_page(l, "SERVER_TERMS", c->server.terms);
-    info = make_info(c);
+    json_put_str(info, "name", c->server.name);
+    json_put_str(info, "title", c->server.label);
+    json_put_str(info, "version", MCP_AUTHD_VERSION);
     c->server.info = json_text(c->arena, info, &len);
     if (*c->server.website)
         json_put_str(info, "websiteUrl", c->server.website);

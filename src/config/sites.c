@@ -214,7 +214,7 @@ static bool is_off(const struct dirent *entry) {
     return text_ends_with(entry->d_name, SITE_OFF_END);
 }
 
-static int is_site_file(const struct dirent *entry) {
+int config_is_site_file(const struct dirent *entry) {
     return *entry->d_name != '.' && (text_ends_with(entry->d_name, SITE_FILE_END) || is_off(entry));
 }
 
@@ -321,7 +321,7 @@ static void read_all(struct reading *r) {
     config_derive_sites_dir(l);
     dir = l->c->sites_dir;
     if (*dir)
-        count = scandir(dir, &entries, is_site_file, by_name);
+        count = scandir(dir, &entries, config_is_site_file, by_name);
     why = errno;
     server = config_given(l, "MCP_SERVER_URI");
     r->sites->named = count > 0 || r->candidate || (r->previous && r->previous->named);

@@ -14,6 +14,9 @@
 #define SITE_FILE_END ".conf"
 #define SITE_OFF_END SITE_FILE_END ".disabled" /* of one that is switched off: it is not read */
 
+struct dirent;
+int config_is_site_file(
+    const struct dirent *entry); /* for scandir(3): of SITES_DIR, also an off one */
 /* May a site have this name? */
 bool config_is_site_name(const char *name);
 

@@ -140,14 +140,6 @@ static struct site_set *load(struct doctor *d, const char *path) {
     return sites;
 }
 
-static void print_json(struct doctor *d) {
-    struct json *o = json_new_object(d->arena);
-
-    json_put_str(o, "status", verdict_names[d->worst]);
-    json_put(o, "checks", d->checks);
-    (void)fprintf(d->out, "%s\n", json_text(d->arena, o, NULL));
-}
-
 int doctor_run(const char *config_path, const char *site, bool as_json, FILE *out) {
     struct doctor d = {.out = out, .worst = VERDICT_OK};
     struct site_set *sites;
@@ -157,13 +149,17 @@ int doctor_run(const char *config_path, const char *site, bool as_json, FILE *ou
         d.checks = json_new_array(d.arena);
     log_set_level(LOG_ERROR); /* what would be logged is reported here, with advice */
     sites = load(&d, config_path);
-    if (sites) {
+    if (sites)
         run_checks(&d, sites->config, site);
-    } else if (!d.worst) {
+    else if (!d.worst)
         d.worst = VERDICT_FAIL;
+    if (as_json) {
+        struct json *o = json_new_object(d.arena);
+
+        json_put_str(o, "status", verdict_names[d.worst]);
+        json_put(o, "checks", d.checks);
+        (void)fprintf(out, "%s\n", json_text(d.arena, o, NULL));
     }
-    if (d.checks)
-        print_json(&d);
     site_set_free(sites);
     arena_free(d.arena);
     return (int)d.worst;

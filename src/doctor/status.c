@@ -231,15 +231,9 @@ static void print_site(struct arena *a, const struct json *s, FILE *out) {
                   status_time(a, status_number(s, "last_request")));
 }
 
-static void print_heading(FILE *out) {
+static void print_site_heading(FILE *out) {
     (void)fprintf(out, "%-24s %9s %7s %8s %7s %6s %8s  %s\n", "site", "requests", "errors",
                   "refused", "logins", "calls", "workers", "last request");
-}
-
-static void print_sites(struct arena *a, const struct json *sites, FILE *out) {
-    print_heading(out);
-    for (size_t i = 0; i < json_len(sites); i++)
-        print_site(a, json_at(sites, i), out);
 }
 
 /* One that has not been called is known by its file. */
@@ -288,7 +282,7 @@ static int show_site(struct arena *a, const struct config *c, const struct json 
     else if (!status_number(found, "requests"))
         (void)fprintf(out, "%s has not been called since the daemon started\n", o->site);
     if (!o->as_json && status_number(found, "requests")) {
-        print_heading(out);
+        print_site_heading(out);
         print_site(a, found, out);
     }
     if (!o->as_json)
@@ -315,7 +309,9 @@ static int show_all(struct arena *a, struct json *s, const struct config *c,
     print_status(a, s, out);
     print_servers(a, json_get(s, "servers"), out);
     if (sites)
-        print_sites(a, sites, out);
+        print_site_heading(out);
+    for (size_t i = 0; i < json_len(sites); i++)
+        print_site(a, json_at(sites, i), out);
     return 0;
 }
 

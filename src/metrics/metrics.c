@@ -163,13 +163,6 @@ static size_t place(size_t cell, bool of_sites) {
     return cell;
 }
 
-static void layout(void) {
-    const size_t end = place(0, false);
-
-    shm.slot_cells = (end + CELLS_A_LINE - 1) / CELLS_A_LINE * CELLS_A_LINE;
-    shm.common_cells = place(shm.slot_cells, true) - shm.slot_cells;
-}
-
 static size_t cells_of_slots(void) {
     return (shm.slots + 2) * shm.slot_cells;
 }
@@ -183,14 +176,14 @@ static void count_lost_line(enum output_kind kind) {
 }
 
 bool metrics_open(unsigned slots) {
-    void *p;
+    const size_t end = place(0, false);
 
     shm.slots = slots;
-    layout();
-    p = mmap(NULL, bytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED)
+    shm.slot_cells = (end + CELLS_A_LINE - 1) / CELLS_A_LINE * CELLS_A_LINE;
+    shm.common_cells = place(shm.slot_cells, true) - shm.slot_cells;
+    shm.cells = memory_shared(bytes()); /* zero bytes: nothing has happened */
+    if (!shm.cells)
         return false;
-    shm.cells = p; /* zero bytes: nothing has happened */
     shm.sites = (struct site_names *)(void *)(shm.cells + cells_of_slots() + shm.common_cells);
     output_on_lost(count_lost_line);
     metrics_use_slot(slots);

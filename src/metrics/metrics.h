@@ -34,9 +34,9 @@ enum metric {
     METRIC_CONSUMED_WRITE, /* in thousandths */
     METRIC_USER_ERRORS,   /* DynamoDB's 400s, but for conditions that were not met and throttling */
     METRIC_DAMAGED_FILES, /* of STATE_DIR */
-    /* the pool */
+    /* processes */
     METRIC_WORKER_EXITS, /* enum metric_exit */
-    METRIC_WORKERS,      /* gauge; enum slot_state of pool.h, without SLOT_FREE */
+    METRIC_WORKERS,      /* gauge; enum slot_state of server/scoreboard.h, without SLOT_FREE */
     METRIC_WORKERS_MAX,  /* gauge */
     METRIC_PARKED_CALLS, /* gauge */
     METRIC_LINES_LOST,   /* enum output_kind */
@@ -65,7 +65,7 @@ enum metric_upstream {
     UPSTREAM_REVOKE,      /* its revocation endpoint */
     UPSTREAM_KEYS,        /* its key set */
     UPSTREAM_DOCUMENT,    /* a client's metadata document */
-    UPSTREAM_DYNAMODB,    /* */
+    UPSTREAM_DYNAMODB,    /* the stores of sessions and tasks */
     UPSTREAM_CREDENTIALS, /* the host's or container's AWS credentials */
     UPSTREAMS
 };

@@ -1,9 +1,9 @@
 #include "net/event_stream.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 #define RETRY_DIGITS_MAX 9
-#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 
 static bool add(struct event_bytes *b, const char *p, size_t len, size_t max) {
     if (b->len + len > max)
@@ -98,9 +98,9 @@ static bool read_field(struct event_stream *s, struct text name, struct text val
 static bool read_line(struct event_stream *s, struct text line) {
     const char *colon;
     struct text name = line, value = {"", 0};
+    const size_t mark = s->after_start ? 0 : utf8_bom_length(line.p, line.len);
 
-    if (!s->after_start && line.len >= 3 && !memcmp(line.p, BYTE_ORDER_MARK, 3))
-        line = (struct text){line.p + 3, line.len - 3};
+    line = (struct text){line.p + mark, line.len - mark};
     s->after_start = true;
     if (!line.len) {
         dispatch(s);

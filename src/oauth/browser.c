@@ -99,10 +99,6 @@ bool consent_cookie_may_have(const struct site *site, struct arena *a, const str
            !url_is_loopback(&u);
 }
 
-static int by_text(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The same scopes in another order are the same consent; fewer or more are another. */
 static const char *sorted_scopes(struct arena *a, const char *scopes) {
     const char *all[SCOPES_SORTED_MAX];
@@ -112,7 +108,7 @@ static const char *sorted_scopes(struct arena *a, const char *scopes) {
     buf_init(&b, a, strlen(scopes) + 1);
     while (n < SCOPES_SORTED_MAX && (all[n] = list_next(a, &scopes)))
         n++;
-    qsort(all, n, sizeof *all, by_text);
+    qsort(all, n, sizeof *all, text_compare);
     for (size_t i = 0; i < n; i++)
         buf_addf(&b, "%s ", all[i]);
     return b.p;

@@ -179,12 +179,12 @@ _Noreturn void metrics_server_main(int listener);
 
 /* ---- generations.c */
 
-/* Starts and ends workers until there are as many as there should be. */
 void generation_free(struct generation *g); /* what it has */
 /* Gives its sites their numbers among the metrics. */
 void generation_name_sites(struct generation *g);
 /* Reads the manifests that have changed since it was loaded. */
 void generation_update(const struct master *m, struct generation *g);
+/* Starts and ends workers until there are as many as there should be. */
 void sizing_tick(struct master *m, int64_t now);
 void reload_start(struct master *m);
 void reload_tick(struct master *m, int64_t now);

@@ -57,13 +57,12 @@ static int open_folder(struct lmdb *db) {
 /* LMDB 0.9.31 destroys the locks in its file when the last user closes it; a process that opens it
  * at that moment then fails with "Invalid argument". */
 static bool lock_folder(const struct lmdb *db) {
-    const struct timespec step = {0, FOLDER_LOCK_STEP_MS * 1000000L};
     int64_t end_ms = clock_monotonic_ms() + FOLDER_LOCK_MS;
 
     while (flock(db->dir, LOCK_EX | LOCK_NB)) {
         if (clock_monotonic_ms() >= end_ms)
             return false;
-        nanosleep(&step, NULL);
+        clock_sleep_ms(FOLDER_LOCK_STEP_MS);
     }
     return true;
 }

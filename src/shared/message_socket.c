@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/descriptors.h"
 
 #define NAME_PREFIX "mcp-authd/"
@@ -85,19 +87,13 @@ const int *message_socket_fd(const struct message_socket *m) {
     return &m->fd;
 }
 
-static int remaining_ms(int64_t until_ms) {
-    int64_t ms = until_ms - clock_monotonic_ms();
-
-    return ms < 0 ? 0 : ms > 3600000 ? 3600000 : (int)ms;
-}
-
 /* After a read or write that failed: waits until the next one may not; false at that monotonic
  * time, and for any other error. */
 static bool can_go_on(int fd, short events, int64_t until_ms) {
     struct pollfd p = {.fd = fd, .events = events};
 
     return (errno == EAGAIN || errno == EINTR) &&
-           (poll(&p, 1, remaining_ms(until_ms)) > 0 || remaining_ms(until_ms));
+           (poll(&p, 1, clock_wait_ms(until_ms, INT_MAX)) > 0 || clock_wait_ms(until_ms, INT_MAX));
 }
 
 /* Reads until the sender closes the connection. False: incomplete after MESSAGE_MS, or too long. */
@@ -124,7 +120,8 @@ enum message_socket_event message_socket_wait(struct message_socket *m, int watc
         struct pollfd fds[] = {{.fd = m->fd, .events = POLLIN}, {.fd = watch, .events = POLLIN}};
         int fd;
 
-        if (poll(fds, 2, remaining_ms(until_ms)) <= 0 && !remaining_ms(until_ms))
+        if (poll(fds, 2, clock_wait_ms(until_ms, INT_MAX)) <= 0 &&
+            !clock_wait_ms(until_ms, INT_MAX))
             return MESSAGE_SOCKET_TIMEOUT;
         if (fds[0].revents && (fd = accept4(m->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
             bool good;

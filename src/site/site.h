@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 
-/* Made once for each worker, after the fork, by app_new. What the site's ENDPOINTS do not need is
- * NULL, here and in the parts. */
+/* Made by app/loaded_site.h in a worker, when its site is opened. What the site's ENDPOINTS do not
+ * need is NULL, here and in the parts. */
 struct site {
     const struct config *config;
     bool has_others; /* the daemon serves other sites too: shares are in force */
