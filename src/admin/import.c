@@ -107,10 +107,9 @@ static const char *add_secret(struct importing *x, const char *member, const cha
  * the secret ones as files, or the headers of an address, which name theirs. */
 static void read_texts(struct importing *x, const char *member, bool is_env) {
     struct json *texts = json_new_object(x->a);
-    struct json_member m;
 
-    for (bool more = json_first(json_get(x->given, member), &m); more && !x->refused;
-         more = json_next(&m)) {
+    for (struct json_member m = json_first(json_get(x->given, member)); m.key && !x->refused;
+         json_next(&m)) {
         const char *value = json_str(m.value), *name;
 
         if (!value)

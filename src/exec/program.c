@@ -172,6 +172,19 @@ static void set_outcome(struct mcp_call *c, const struct invocation *i,
     }
 }
 
+/* Of a program that has ended, with its output; tests/fuzz calls it too. */
+static void fill_execution(struct mcp_call *c, const struct invocation *i,
+                           const struct process_result *r, struct execution *out) {
+    const struct program *p = i->source->spec;
+
+    out->form = p->output;
+    set_outcome(c, i, r, out);
+    if (p->output == OUTPUT_TEXT || p->output == OUTPUT_JSON)
+        log_repaired(c, i, utf8_repair(c->arena, &out->output.p, &out->output.len));
+    if (out->end == EXECUTION_OK && (p->output == OUTPUT_JSON || p->output == OUTPUT_STREAM))
+        out->input_request = input_required_parse(c->arena, out->output);
+}
+
 static void add_usage(struct mcp_call *c, const struct process_result *r) {
     struct program_usage *u = c->usage;
 
@@ -187,7 +200,6 @@ static void add_usage(struct mcp_call *c, const struct process_result *r) {
 /* false: a persistent program has ended before it read the call. */
 static bool run_program(struct mcp_call *c, const struct invocation *i, struct process_spec *spec,
                         struct line_reader *reader, struct execution *out) {
-    const struct program *p = i->source->spec;
     struct process_result r;
 
     spec->waiter = call_waiter(c);
@@ -197,13 +209,8 @@ static bool run_program(struct mcp_call *c, const struct invocation *i, struct p
         spec->on_line_arg = reader;
     }
     process_run(c->arena, spec, &r);
-    *out =
-        (struct execution){.output = reader ? line_reader_end(reader) : r.out, .form = p->output};
-    set_outcome(c, i, &r, out);
-    if (p->output == OUTPUT_TEXT || p->output == OUTPUT_JSON)
-        log_repaired(c, i, utf8_repair(c->arena, &out->output.p, &out->output.len));
-    if (out->end == EXECUTION_OK && (p->output == OUTPUT_JSON || p->output == OUTPUT_STREAM))
-        out->input_request = input_required_parse(c->arena, out->output);
+    *out = (struct execution){.output = reader ? line_reader_end(reader) : r.out};
+    fill_execution(c, i, &r, out);
     if (c->usage)
         add_usage(c, &r);
     else

@@ -19,9 +19,8 @@ static void check_line(const char *line, size_t len) {
 static bool has_odd_name(const struct json *message) {
     const struct json *params = json_get(message, "params");
     const struct json *given = json_get(json_get(params, "_meta"), SERVER_META_HEADERS);
-    struct json_member h;
 
-    for (bool more = json_first(given, &h); more; more = json_next(&h))
+    for (struct json_member h = json_first(given); h.key; json_next(&h))
         for (const char *p = h.key; *p; p++)
             if (*p <= ' ' || *p > '~')
                 return true;

@@ -56,7 +56,7 @@ static int add_caller(void) {
     int ends[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    assert_true(packet_send(far_control, &TEXT_LITERAL(RELAY_WORD_CALLER), &ends[1], 1));
+    assert_true(packet_send(far_control, RELAY_WORD_CALLER, 1, &ends[1], 1));
     (void)close(ends[1]);
     read_control(&r);
     return ends[0];
@@ -227,7 +227,7 @@ static void a_line_of_stderr_has_so_many_bytes(void **state) {
 static void send_service(size_t len) {
     const int file = file_of(len, 'y');
 
-    assert_true(packet_send(far_control, &TEXT_LITERAL(RELAY_WORD_SERVICE), &file, 1));
+    assert_true(packet_send(far_control, RELAY_WORD_SERVICE, 1, &file, 1));
     (void)close(file);
     read_control(&r);
 }

@@ -148,28 +148,28 @@ static int end(void **state) {
     return 0;
 }
 
-static struct process_result run_for(int64_t timeout_ms, const struct containment *c,
+static struct process_result run_for(int64_t timeout_ms, const struct run_request *c,
                                      const char *const *words) {
     static char self[PATH_MAX];
     const char *argv[16] = {self};
     /* Looking for leaks takes a process and a descriptor more. */
     const char *const envp[] = {"ASAN_OPTIONS=detect_leaks=0", NULL};
-    const struct process_spec spec = {.argv = argv,
-                                      .envp = envp,
-                                      .dir = "/",
-                                      .containment = c,
-                                      .timeout_ms = timeout_ms,
-                                      .output_max = 65536};
+    struct process_spec spec = {.timeout_ms = timeout_ms, .output_max = 65536};
     struct process_result r;
 
     assert_non_null(realpath("/proc/self/exe", self));
     for (int i = 0; words[i]; i++)
         argv[i + 1] = words[i];
+    if (c)
+        spec.run = *c;
+    spec.run.argv = argv;
+    spec.run.envp = envp;
+    spec.run.dir = "/";
     process_run(a, &spec, &r);
     return r;
 }
 
-static const char *output(const struct containment *c, const char *const *words) {
+static const char *output(const struct run_request *c, const char *const *words) {
     struct process_result r = run_for(60000, c, words);
 
     assert_int_equal(r.end, PROCESS_EXITED);
@@ -259,7 +259,7 @@ static int listen_everywhere(const char **port) {
 }
 
 static void instance_metadata_is_not_reached(void **state) {
-    const struct containment allowed = {.instance_metadata = true};
+    const struct run_request allowed = {.instance_metadata = true};
     const char *words[3 + METADATA + 5] = {"connect"};
     int listener;
     size_t n = 2;
@@ -295,7 +295,7 @@ static void sockets_are_as_the_program_wants_them(void **state) {
     need_notify();
     assert_string_equal(output(NULL, (const char *const[]){"sockets", NULL}),
                         "1 1 0 0 ok ok EPROTONOSUPPORT EAFNOSUPPORT EPROTONOSUPPORT EMFILE ");
-    assert_string_equal(output(&(struct containment){.instance_metadata = true},
+    assert_string_equal(output(&(struct run_request){.instance_metadata = true},
                                (const char *const[]){"sockets", NULL}),
                         "1 1 0 0 ok ok EPROTONOSUPPORT EAFNOSUPPORT EPROTONOSUPPORT EMFILE ");
 }
