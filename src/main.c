@@ -205,7 +205,7 @@ static const struct command {
      new_tool,
      "write a tool to begin with: manifest, program and test (--lang " NEW_TOOL_LANGUAGES ")"},
     {"import", "FILE", 1, OPTION_BIT(OPTION_SITE), NEEDS_SITE_VALUES, import,
-     "make files of SERVERS_DIR of the MCP servers in a desktop client's configuration"},
+     "write a file in SERVERS_DIR for each MCP server of a desktop client's configuration"},
     {"try-client", "URL", 1, OPTION_BIT(OPTION_SITE), NEEDS_SITE, try_client,
      "fetch and check a client's metadata document as a login would"},
     {"runner", NULL, 0, 0, NEEDS_NOTHING, run_runner,
