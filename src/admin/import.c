@@ -125,15 +125,6 @@ static void read_texts(struct importing *x, const char *member, bool is_env) {
         json_put(x->manifest, member, texts);
 }
 
-static void put_secrets(struct importing *x) {
-    struct json *secrets = json_new_object(x->a);
-
-    for (unsigned i = 0; i < x->secret_count; i++)
-        json_put_str(secrets, x->secrets[i].name, x->secrets[i].file);
-    if (x->secret_count)
-        json_put(x->manifest, "secrets", secrets);
-}
-
 /* ---- a program ---- */
 
 /* A program finds secrets as files; these want them as variables. */
@@ -244,6 +235,8 @@ static void write_files(struct importing *x) {
 
 /* false: it is left out. */
 static bool import_one(struct importing *x) {
+    struct json *secrets = json_new_object(x->a);
+
     x->manifest = json_new_object(x->a);
     if (json_get_bool(x->given, "disabled"))
         refuse(x, "it is switched off");
@@ -253,7 +246,10 @@ static bool import_one(struct importing *x) {
         read_address(x);
     else
         refuse(x, "it has neither a command nor a url");
-    put_secrets(x);
+    for (unsigned i = 0; i < x->secret_count; i++)
+        json_put_str(secrets, x->secrets[i].name, x->secrets[i].file);
+    if (x->secret_count)
+        json_put(x->manifest, "secrets", secrets);
     if (!x->refused)
         write_files(x);
     return !x->refused;

@@ -371,11 +371,6 @@ bool jws_verifies(const struct jws *jws, const struct jwk *key) {
     return jws->is_ecdsa == key->is_ec && gnutls_verifies(jws, key->imported);
 }
 
-static bool client_jws_verifies(const struct jws *jws, const struct jwk *key) {
-    return libjwt_can_verify(jws) && !key->is_ec ? libjwt_verifies(jws, key)
-                                                 : jws_verifies(jws, key);
-}
-
 enum rc jws_verify(struct arena *a, const struct jws *jws, const struct json *jwks, struct err *e) {
     const struct json *keys = json_get(jwks, "keys");
     size_t tried = 0;
@@ -387,7 +382,9 @@ enum rc jws_verify(struct arena *a, const struct jws *jws, const struct json *jw
         if (!jwk_is_for(json_at(keys, i), jws->is_ecdsa, jws->kid))
             continue;
         tried++;
-        verifies = jwk_read(a, json_at(keys, i), &key) && client_jws_verifies(jws, &key);
+        verifies = jwk_read(a, json_at(keys, i), &key) &&
+                   (libjwt_can_verify(jws) && !key.is_ec ? libjwt_verifies(jws, &key)
+                                                         : jws_verifies(jws, &key));
         jwk_free(&key);
         if (verifies)
             return OK;

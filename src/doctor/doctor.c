@@ -65,22 +65,19 @@ void doctor_check_clock(struct doctor *d, const char *whose, int64_t answer_s, i
                     (long long)llabs(ahead_s), ahead_s > 0 ? "ahead of" : "behind", whose);
 }
 
-static void check_host(struct doctor *d) {
-    doctor_check(d, "socket", check_socket);
-    check_lighttpd(d, "/etc/lighttpd");
-    if (d->config->endpoints & GROUP_MCP)
-        doctor_check(d, "programs", check_runner);
-}
-
 /* Of one site; `host`: with what all sites share. */
 static void check_site(struct doctor *d, bool host) {
+    const bool mcp = d->config->endpoints & GROUP_MCP;
+
     check_config(d);
     check_directories(d);
-    if (host)
-        check_host(d);
-    else if (d->config->endpoints & GROUP_MCP && *d->config->run_user)
+    if (host) {
+        doctor_check(d, "socket", check_socket);
+        check_lighttpd(d, "/etc/lighttpd");
+    }
+    if (mcp && (host || *d->config->run_user))
         doctor_check(d, "programs", check_runner);
-    if (d->config->endpoints & GROUP_MCP)
+    if (mcp)
         doctor_check(d, "servers", check_servers);
     check_idp(d);
     check_dynamodb(d);

@@ -91,7 +91,7 @@ static _Noreturn void become_child(const struct master *m, enum child_kind kind,
     stream_holder_main(m->now.sites, m->board, m->stream_holder_in, m->resume_out, master);
 }
 
-static void child_tick(struct master *m, enum child_kind kind, int64_t now) {
+void child_tick(struct master *m, enum child_kind kind, int64_t now) {
     struct child *h = &m->children[kind];
     struct child_start how = children[kind].how;
     pid_t master = getpid(), pid;
@@ -113,10 +113,6 @@ static void child_tick(struct master *m, enum child_kind kind, int64_t now) {
 void children_tick(struct master *m, int64_t now) {
     for (enum child_kind kind = 0; kind < CHILD_KINDS; kind++)
         child_tick(m, kind, now);
-}
-
-void runner_tick(struct master *m, int64_t now) {
-    child_tick(m, RUNNER, now);
 }
 
 unsigned child_signal(const struct master *m, enum child_kind kind, int signo) {
@@ -161,11 +157,9 @@ static void log_exit(enum child_kind kind, pid_t pid, int status) {
 
     if (kind == METRICS_SERVER)
         log_warn("metrics_server_exited", kvn("process", pid), kvn("status", code));
-    else if (kind == RUNNER)
-        LOG_AT(status ? LOG_WARN : LOG_INFO, "runner_exited", kvn("process", pid),
-               kvn("status", code));
     else
-        LOG_AT(status ? LOG_WARN : LOG_INFO, "stream_holder_exited", kvn("process", pid),
+        LOG_AT(status ? LOG_WARN : LOG_INFO,
+               kind == RUNNER ? "runner_exited" : "stream_holder_exited", kvn("process", pid),
                kvn("status", code));
 }
 

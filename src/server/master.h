@@ -145,8 +145,8 @@ void workers_check(struct master *m, int64_t now); /* ends those that are stuck 
 bool children_open(struct master *m);
 void children_close(struct master *m);
 void children_tick(struct master *m, int64_t now); /* starts those that are missing */
-/* The same for the runner alone, which is needed until the last worker has gone. */
-void runner_tick(struct master *m, int64_t now);
+/* The same for one kind: the runner is needed until the last worker has gone. */
+void child_tick(struct master *m, enum child_kind kind, int64_t now);
 /* From now on this process and its children start programs by the runner at RUNNER_SOCKET, or by
  * one of the master's own. false: errno. */
 bool runner_open(struct master *m);

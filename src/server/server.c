@@ -120,7 +120,7 @@ static void tick_stopping(struct master *m, int64_t now) {
     if (is_last)
         (void)child_signal(m, RUNNER, SIGTERM);
     else
-        runner_tick(m, now);
+        child_tick(m, RUNNER, now);
     if (now >= m->stop_kill_ms) {
         kill_all(m, "they did not finish in time");
         m->stop_kill_ms = now + m->timing->stop_ms;
