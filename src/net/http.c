@@ -72,7 +72,15 @@ static size_t receive_header(char *line, size_t size, size_t count, void *arg) {
     return r->head.overflow ? 0 : len;
 }
 
-void http_tls_set(void *curl) {
+void http_handle_set(void *curl, const char *url, long timeout_ms, char *error_text) {
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* none, whatever the environment says */
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,http");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error_text);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "mcp-authd/" MCP_AUTHD_VERSION);
     curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L); /* http_tls_is_verified does */
@@ -197,24 +205,20 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     CURL *h = c->curl;
 
     curl_easy_reset(h); /* keeps connections, name and TLS caches */
-    curl_easy_setopt(h, CURLOPT_URL, rq->url);
-    curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-    /* "" is none, whatever the environment says. */
-    curl_easy_setopt(h, CURLOPT_PROXY, c->through_proxy ? c->proxy : "");
-    curl_easy_setopt(h, CURLOPT_NOPROXY, "");
-    if (c->public_only) /* each connection looks the name up again */
-        curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-    curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, c->public_only ? "https" : "https,http");
-    curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, rq->timeout_ms);
+    http_handle_set(h, rq->url, rq->timeout_ms, error_text);
+    if (c->through_proxy)
+        curl_easy_setopt(h, CURLOPT_PROXY, c->proxy);
+    curl_easy_setopt(h, CURLOPT_NOPROXY, ""); /* whatever the environment says */
+    if (c->public_only) {
+        curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, 0L); /* each connection looks it up again */
+        curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "https");
+    }
     /* Names are looked up in a thread of curl's. At the timeout the thread is abandoned, not waited
      * for: the owner of a name says how long its servers take. */
     curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
     if (rq->connect_timeout_ms)
         curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, rq->connect_timeout_ms);
     set_kept_connections(c);
-    curl_easy_setopt(h, CURLOPT_ERRORBUFFER, error_text);
-    curl_easy_setopt(h, CURLOPT_USERAGENT, "mcp-authd/" MCP_AUTHD_VERSION);
     curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
     curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, receive);
@@ -225,7 +229,6 @@ static void set_options(struct http_client *c, const struct http_request *rq,
     curl_easy_setopt(h, CURLOPT_PREREQDATA, r);
     curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
-    http_tls_set(h);
     if (rq->http1_only)
         curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     if (!strcmp(rq->method, "POST") || !strcmp(rq->method, "PUT")) {

@@ -99,21 +99,13 @@ static void set_options(struct http_stream *s, const struct http_stream_request 
 
     curl_easy_reset(h);
     curl_easy_setopt(h, CURLOPT_PRIVATE, s);
-    curl_easy_setopt(h, CURLOPT_URL, rq->url);
-    curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(h, CURLOPT_PROXY, "");
-    curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "https,http");
-    http_tls_set(h);
+    http_handle_set(h, rq->url, rq->timeout_ms, s->error);
     curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, before_request);
     curl_easy_setopt(h, CURLOPT_PREREQDATA, s);
     curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, rq->timeout_ms);
     curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(h, CURLOPT_TCP_KEEPIDLE, PROBE_AFTER_S);
     curl_easy_setopt(h, CURLOPT_TCP_KEEPINTVL, PROBE_AFTER_S);
-    curl_easy_setopt(h, CURLOPT_USERAGENT, "mcp-authd/" MCP_AUTHD_VERSION);
-    curl_easy_setopt(h, CURLOPT_ERRORBUFFER, s->error);
     curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, receive);
     curl_easy_setopt(h, CURLOPT_WRITEDATA, s);
     curl_easy_setopt(h, CURLOPT_HTTPHEADER, s->headers);
