@@ -1,6 +1,5 @@
 /* Private part of app.h: mcp-authd new-tool, which writes a manifest, a program and its test. */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
