@@ -189,7 +189,7 @@ E2E_nginx-short := $(E2E_caddy) $(patsubst %,tests/e2e/%.test.mjs,doctor-public 
   web-server-reload)
 
 # Most of a test's time is spent waiting: several files at once.
-export FILES_AT_ONCE ?= 4
+export FILES_AT_ONCE ?= 3
 
 e2e-lighttpd e2e-lighttpd-short e2e-apache e2e-nginx e2e-nginx-short e2e-caddy: $(BUILD)/mcp-authd $(BUILD)/activate $(BUILD)/schema_check
 	WEB_SERVER=$(patsubst e2e-%,%,$(@:%-short=%)) MCP_AUTHD=$(abspath $(BUILD)/mcp-authd) ACTIVATE=$(abspath $(BUILD)/activate) \
