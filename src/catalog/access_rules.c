@@ -257,22 +257,20 @@ static bool is_who(const struct who *who, struct caller *caller) {
     }
 }
 
-static bool is_for(const struct access_rule *rule, struct caller *caller) {
-    bool found = rule->is_for_all;
-
-    for (size_t i = 0; !found && i < rule->who_count; i++)
-        found = is_who(&rule->who[i], caller);
-    return found;
-}
-
 bool access_rules_admit(const struct access_rule *const *rules, struct caller *caller) {
     size_t n = 0;
 
     while (rules && rules[n])
         n++;
-    while (n)
-        if (is_for(rules[--n], caller))
-            return rules[n]->allows;
+    while (n) {
+        const struct access_rule *rule = rules[--n];
+        bool is_for = rule->is_for_all;
+
+        for (size_t i = 0; !is_for && i < rule->who_count; i++)
+            is_for = is_who(&rule->who[i], caller);
+        if (is_for)
+            return rule->allows;
+    }
     return true;
 }
 

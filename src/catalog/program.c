@@ -223,12 +223,12 @@ static enum rc read_persistent(const struct manifest *m, const struct json *run,
 
     if (json_has(run, "persistent") && !json_is_bool(given) && (!word || strcmp(word, "user") != 0))
         return manifest_error(m, "run.persistent", "must be true, false or \"user\"");
-    out->stay = word                               ? PERSISTENT_PER_USER
-                : json_get_bool(run, "persistent") ? PERSISTENT
-                                                   : RUNS_ONCE;
-    if (out->stay == RUNS_ONCE && json_has(run, "idle_s"))
+    out->lifetime = word                               ? PERSISTENT_PER_USER
+                    : json_get_bool(run, "persistent") ? PERSISTENT
+                                                       : RUNS_ONCE;
+    if (out->lifetime == RUNS_ONCE && json_has(run, "idle_s"))
         return manifest_error(m, "run.idle_s", "is only valid with run.persistent");
-    if (out->stay != RUNS_ONCE && out->output != OUTPUT_JSON && out->output != OUTPUT_STREAM)
+    if (out->lifetime != RUNS_ONCE && out->output != OUTPUT_JSON && out->output != OUTPUT_STREAM)
         return manifest_error(m, "run.persistent", "needs \"output\": \"json\" or \"stream\"");
     return manifest_read_limit(m, run, &idle, &out->idle_s);
 }

@@ -62,7 +62,7 @@ struct program {
     enum output_form output;
     size_t output_max; /* bytes of the output; with OUTPUT_STREAM, of a line */
     bool truncate;     /* longer output is cut off; otherwise it is an error */
-    enum program_stay { RUNS_ONCE, PERSISTENT, PERSISTENT_PER_USER } stay;
+    enum program_lifetime { RUNS_ONCE, PERSISTENT, PERSISTENT_PER_USER } lifetime;
     int64_t idle_s; /* after which a persistent one that is not needed is ended */
 };
 

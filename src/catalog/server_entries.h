@@ -27,7 +27,8 @@ struct server {
     /* Names of tools and prompts, URIs and URI templates; NULL ends each; allow NULL: all. */
     const char **allow, **deny;
     struct program program; /* what is started */
-    /* For whom a process is: all (PERSISTENT), a user, or one call (RUNS_ONCE): program.stay. */
+    /* For whom a process is: all (PERSISTENT), a user, or one call (RUNS_ONCE): program.lifetime.
+     */
     int64_t instances_max; /* of those of users and calls */
     bool is_address;       /* and no program */
     const char *revision;  /* of MCP, that is asked for; NULL: any */

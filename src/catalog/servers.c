@@ -67,22 +67,22 @@ static enum rc read_limits(const struct manifest *m, struct server *s) {
 static enum rc read_instances(const struct manifest *m, struct server *s) {
     static const struct {
         const char *word;
-        enum program_stay stay;
+        enum program_lifetime lifetime;
     } words[] = {{"shared", PERSISTENT}, {"user", PERSISTENT_PER_USER}, {"call", RUNS_ONCE}};
     const char *given = json_get_str(m->v, "instances");
 
-    s->program.stay = PERSISTENT;
+    s->program.lifetime = PERSISTENT;
     for (size_t i = 0; given && i < sizeof words / sizeof *words; i++)
         if (!strcmp(given, words[i].word)) {
-            s->program.stay = words[i].stay;
+            s->program.lifetime = words[i].lifetime;
             given = NULL;
         }
     if (given || (json_has(m->v, "instances") && !json_get_str(m->v, "instances")))
         return manifest_error(m, "instances", "must be \"shared\", \"user\" or \"call\"");
-    if (s->program.stay == PERSISTENT && json_has(m->v, "max_instances"))
+    if (s->program.lifetime == PERSISTENT && json_has(m->v, "max_instances"))
         return manifest_error(m, "max_instances",
                               "is only valid with \"instances\": \"user\" or \"call\"");
-    if (s->program.stay == RUNS_ONCE && json_has(m->v, "idle_s"))
+    if (s->program.lifetime == RUNS_ONCE && json_has(m->v, "idle_s"))
         return manifest_error(m, "idle_s", "is not valid with \"instances\": \"call\"");
     return OK;
 }

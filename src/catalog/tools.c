@@ -143,17 +143,6 @@ static bool scan(struct scan *s, const struct json *v, bool is_map) {
     return ok;
 }
 
-/* Finds every x-mcp-header of an inputSchema. If one breaks the rules, clients must refuse the
- * tool. */
-static enum rc scan_param_headers(struct arena *a, const struct json *input_schema,
-                                  struct param_headers *out, struct err *e) {
-    struct scan s = {.arena = a, .out = out, .e = e, .reachable = true};
-
-    out->count = 0;
-    out->list = arena_alloc(a, PARAM_HEADERS_MAX * sizeof *out->list);
-    return scan(&s, input_schema, false) ? OK : e->code;
-}
-
 /* ---- reading ---- */
 
 #define SCRATCH_BYTES_MAX ((size_t)4 << 20)
@@ -182,12 +171,15 @@ static enum rc compile_schemas(struct arena *keep, const struct json *definition
 static enum rc read_common(const struct manifest *m, struct tool *tool) {
     const char *type = json_get_str(json_get(m->v, "inputSchema"), "type");
     const char *ui = json_get_str(json_get(json_get(m->v, "_meta"), "ui"), "resourceUri");
+    struct scan s = {.arena = m->keep, .out = &tool->headers, .e = m->e, .reachable = true};
 
     if (!type || strcmp(type, "object") != 0)
         return manifest_error(m, "inputSchema", "must be an object with \"type\": \"object\"");
     tool->entry.name = tool->entry.key = arena_strdup(m->keep, json_get_str(m->v, "name"));
     tool->entry.is_app = ui && !strncmp(ui, APP_SCHEME, strlen(APP_SCHEME));
-    return scan_param_headers(m->keep, json_get(m->v, "inputSchema"), &tool->headers, m->e);
+    tool->headers.list = arena_alloc(m->keep, PARAM_HEADERS_MAX * sizeof *tool->headers.list);
+    /* If one breaks the rules, clients must refuse the tool. */
+    return scan(&s, json_get(m->v, "inputSchema"), false) ? OK : m->e->code;
 }
 
 /* The members that clients see. */

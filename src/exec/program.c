@@ -114,7 +114,7 @@ static void set_exit(struct mcp_call *c, const struct invocation *i, const struc
     const struct program *p = i->source->spec;
 
     out->outcome = "ok";
-    if (p->stay != RUNS_ONCE && !r->answered)
+    if (p->lifetime != RUNS_ONCE && !r->answered)
         fail(out, EXECUTION_ERROR, "no_answer",
              arena_printf(c->arena, "%s ended without an answer, with exit status %d", subject(i),
                           r->code));
@@ -253,10 +253,10 @@ static void execute_program(struct mcp_call *c, const struct invocation *i,
                             const struct input_required *input, struct execution *out) {
     const struct program *p = i->source->spec;
     int64_t left = c->cancel.deadline_ms - clock_monotonic_ms();
-    struct line_reader reader = {.c = c,
-                                 .invocation = i,
-                                 .id = p->stay == RUNS_ONCE ? NULL
-                                                            : random_text(c->arena, LINE_ID_BYTES)};
+    struct line_reader reader = {
+        .c = c,
+        .invocation = i,
+        .id = p->lifetime == RUNS_ONCE ? NULL : random_text(c->arena, LINE_ID_BYTES)};
     struct process_spec spec = {.timeout_ms = i->source->timeout_ms,
                                 .output_max = p->output_max,
                                 .input = make_input(c, i, input, reader.id)};

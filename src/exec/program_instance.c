@@ -86,7 +86,7 @@ void program_instance_key(struct mcp_call *c, const struct invocation *i,
     (void)snprintf(out->name, sizeof out->name, "%s %s", i->kind, i->name);
     make_id(c, i, NULL, out->group);
     memcpy(out->id, out->group, sizeof out->id);
-    if (p->stay == PERSISTENT_PER_USER)
+    if (p->lifetime == PERSISTENT_PER_USER)
         make_id(c, i, c->client.claims->sub, out->id);
     make_revision(c->arena, p, out->revision);
 }

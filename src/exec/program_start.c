@@ -94,7 +94,7 @@ static const char *const *make_environment(struct mcp_call *c, const struct invo
                                         : "RESOURCE";
     if (kind)
         envp[n++] = arena_printf(c->arena, "MCP_%s=%s", kind, i->name);
-    if (p->stay == RUNS_ONCE)
+    if (p->lifetime == RUNS_ONCE)
         n += add_call_variables(c, envp + n);
     for (size_t s = 0; s < p->secret_count; s++)
         envp[n++] = arena_printf(c->arena, "%s_FILE=/proc/self/fd/%zu", p->secrets[s].name,

@@ -25,13 +25,6 @@ static void fail(struct server_answer *out, const char *outcome, const char *fai
     out->failure = failure;
 }
 
-static const struct source *source_of(struct arena *a, const struct server *s) {
-    struct source *source = arena_alloc(a, sizeof *source);
-
-    *source = (struct source){.kind = &server_source, .spec = &s->program};
-    return source;
-}
-
 /* With the variable for the bridge, if the server wants to know who calls. */
 static const char *const *with_service_identity(struct mcp_call *c, const struct server *s,
                                                 const char *const *envp) {
@@ -51,8 +44,8 @@ static const char *const *with_service_identity(struct mcp_call *c, const struct
 /* Starts the server and gives it to a relay. */
 static bool start(struct mcp_call *c, const struct server *s, const struct instance_key *key,
                   struct server_answer *out) {
-    const struct invocation i = {
-        .source = source_of(c->arena, s), .kind = "server", .name = s->name};
+    const struct source source = {.kind = &server_source, .spec = &s->program};
+    const struct invocation i = {.source = &source, .kind = "server", .name = s->name};
     struct program_start start;
     int fds[INSTANCE_FDS];
     struct err e = {0};
@@ -86,18 +79,18 @@ static uint32_t revisions_of(const struct server *s) {
 
 static struct instance_key key_of(struct mcp_call *c, const struct server_request *r) {
     const struct server *s = r->server;
-    const struct invocation i = {
-        .source = source_of(c->arena, s), .kind = "server", .name = s->name};
+    const struct source source = {.kind = &server_source, .spec = &s->program};
+    const struct invocation i = {.source = &source, .kind = "server", .name = s->name};
     struct instance_key key;
 
     program_instance_key(c, &i, &key);
     if (r->is_for_lists) /* the instance that all users share */
         memcpy(key.id, key.group, sizeof key.id);
-    else if (s->program.stay == RUNS_ONCE)
+    else if (s->program.lifetime == RUNS_ONCE)
         arc4random_buf(key.id, sizeof key.id);
-    if (s->program.stay != PERSISTENT)
+    if (s->program.lifetime != PERSISTENT)
         key.instances_max = (uint32_t)s->instances_max;
-    if (s->program.stay == RUNS_ONCE)
+    if (s->program.lifetime == RUNS_ONCE)
         key.idle_s = SERVER_CALL_IDLE_S;
     key.start_s = (uint32_t)s->start_s;
     key.call_ms = (uint32_t)s->timeout_ms;
@@ -359,7 +352,8 @@ static void note_connection(struct exchange_state *x) {
     if (*connection->stamp)
         x->out->stamp = arena_strdup(x->c->arena, connection->stamp);
     x->out->is_stateless = connection->is_stateless;
-    if (x->is_kept && !connection->is_broken && x->request->server->program.stay != RUNS_ONCE)
+    if (x->is_kept && !connection->is_broken &&
+        x->request->server->program.lifetime != RUNS_ONCE)
         x->out->is_stored = &connection->is_stored;
     else
         relay_connection_close(connection);
@@ -388,7 +382,7 @@ static bool exchange_once(struct exchange_state *x, int64_t until_ms) {
 void server_request(struct mcp_call *c, const struct server_request *given,
                     struct server_answer *out) {
     const int64_t until_ms = clock_monotonic_ms() + given->timeout_ms;
-    const bool is_of_call = given->server->program.stay == RUNS_ONCE;
+    const bool is_of_call = given->server->program.lifetime == RUNS_ONCE;
     struct instance_key key = key_of(c, given);
     struct server_request r = *given;
     struct exchange_state x = {

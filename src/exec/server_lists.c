@@ -192,7 +192,7 @@ static bool rests(struct mcp_call *c, const struct server *s, bool *was_asked) {
 static bool is_old(struct mcp_call *c, const struct server *s) {
     struct stat asked;
 
-    return s->program.stay != PERSISTENT && !stat(side_file(c, s, ASKED), &asked) &&
+    return s->program.lifetime != PERSISTENT && !stat(side_file(c, s, ASKED), &asked) &&
            clock_now_s(&c->x->site->clock) - asked.st_ctim.tv_sec > AGE_MAX_S;
 }
 
@@ -226,7 +226,7 @@ static void watch(struct mcp_call *c, const struct server *s, const char *stamp)
                                      .timeout_ms = PAGE_MS};
     struct server_answer answer;
 
-    if (s->program.stay != PERSISTENT)
+    if (s->program.lifetime != PERSISTENT)
         return;
     request.file = server_touch_file(change_file(c, s));
     if (request.file < 0)
@@ -325,7 +325,7 @@ void server_lists_compare(struct mcp_call *c, const struct server *s, const char
                           bool *is_stored) {
     bool was_asked;
 
-    if (s->program.stay != PERSISTENT || *is_stored)
+    if (s->program.lifetime != PERSISTENT || *is_stored)
         return;
     *is_stored = has_text(c, side_file(c, s, "stamp"), text_of(stamp));
     if (*is_stored || rests(c, s, &was_asked))

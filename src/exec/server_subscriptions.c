@@ -20,7 +20,7 @@ static const char *path_of(struct mcp_call *c, const char *before, unsigned slot
 }
 
 static unsigned slot_of(struct mcp_call *c, const struct server *s, const char *uri) {
-    const char *user = s->program.stay == PERSISTENT ? "" : c->client.claims->sub;
+    const char *user = s->program.lifetime == PERSISTENT ? "" : c->client.claims->sub;
     const char *text = arena_printf(c->arena, "%s %s %s", s->name, uri, user);
     uint8_t digest[SHA256_LEN];
 
@@ -78,7 +78,7 @@ static void write_record(struct mcp_call *c, const struct server *s, const char 
 const char *server_subscribe(struct mcp_call *c, const struct resource *r, const char *uri) {
     const struct server_item *item = r->entry.source.spec;
 
-    if (!item->server->subscribes || item->server->program.stay == RUNS_ONCE ||
+    if (!item->server->subscribes || item->server->program.lifetime == RUNS_ONCE ||
         server_denies_uri(item->server, c->arena, uri) ||
         !subscribe(c, item->server, uri, c->client.claims->exp - clock_now_s(&c->x->site->clock)))
         return NULL;

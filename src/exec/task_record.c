@@ -25,16 +25,11 @@ bool task_has_ended(const struct task *t) {
     return task_is(t, "completed") || task_is(t, "failed") || task_is(t, "cancelled");
 }
 
-/* A task that has ended needs no arguments; its result may use their space. */
-static void forget_input(struct task *t) {
-    static const char *const members[] = {
+void task_set_status(struct task *t, const char *status) {
+    /* A task that has ended needs no arguments; its result may use their space. */
+    static const char *const input[] = {
         "arguments", "inputRequests", "inputResponses", "state", "names", "asked", NULL};
 
-    for (const char *const *m = members; *m; m++)
-        json_del(t->record, *m);
-}
-
-void task_set_status(struct task *t, const char *status) {
     json_put_str(t->record, "status", status);
     if (!json_has(t->record, "created")) {
         json_put_int(t->record, "created", now_s(t));
@@ -43,8 +38,8 @@ void task_set_status(struct task *t, const char *status) {
     json_put_str(t->record, "lastUpdatedAt", text_rfc3339(t->arena, now_s(t)));
     t->ttl = now_s(t) + TASK_TTL_S;
     t->lease = 0;
-    if (task_has_ended(t))
-        forget_input(t);
+    for (const char *const *m = input; *m && task_has_ended(t); m++)
+        json_del(t->record, *m);
 }
 
 void task_fail(struct task *t, const char *text) {

@@ -51,14 +51,6 @@ static enum rc take_slot(struct mcp_call *c, struct task *t, struct err *e) {
     return limit_share_take(c, &tasks, &t->slot, e);
 }
 
-/* Ids of one user have a common prefix, so that the host's store can count them. */
-static const char *new_id(struct mcp_call *c) {
-    _Static_assert(OWNER_BYTES * 4 / 3 == TASK_OWNER_LEN, "base64url");
-    return arena_printf(c->arena, "%s%s",
-                        sha256_base64url(c->arena, c->client.claims->sub, OWNER_BYTES),
-                        random_text(c->arena, ID_BYTES));
-}
-
 /* Reports to the client that a record is longer than allowed; other errors stay as they are. */
 static enum rc report_too_large(enum rc rc, const char *what, struct err *e) {
     if (rc != ERR_TOO_LARGE)
@@ -70,9 +62,12 @@ static enum rc report_too_large(enum rc rc, const char *what, struct err *e) {
 
 enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *arguments,
                     const char **refused, struct err *e) {
+    _Static_assert(OWNER_BYTES * 4 / 3 == TASK_OWNER_LEN, "base64url");
+    /* Ids of one user have a common prefix, so that the host's store can count them. */
+    const char *owner = sha256_base64url(c->arena, c->client.claims->sub, OWNER_BYTES);
     struct task t = {.site = c->x->site,
                      .arena = c->arena,
-                     .id = new_id(c),
+                     .id = arena_printf(c->arena, "%s%s", owner, random_text(c->arena, ID_BYTES)),
                      .record = json_new_object(c->arena)};
     struct json *result;
     enum rc rc = take_slot(c, &t, e);

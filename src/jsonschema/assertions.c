@@ -79,18 +79,8 @@ static uint64_t bytes_hash(struct check *c, uint64_t h, const char *s, size_t le
     return h;
 }
 
-static uint64_t number_hash(const struct json *v) {
-    struct json_number n;
-    uint64_t bits;
-
-    (void)json_number(v, &n);
-    if (n.is_integer)
-        return mix(3, n.negative ? ~n.magnitude : n.magnitude);
-    memcpy(&bits, &n.d, sizeof bits);
-    return mix(4, bits);
-}
-
 static uint64_t value_hash(struct check *c, const struct json *v) {
+    struct json_number n;
     uint64_t h = 0;
     size_t len;
     const char *s;
@@ -111,7 +101,9 @@ static uint64_t value_hash(struct check *c, const struct json *v) {
             h = mix(h, value_hash(c, json_at(v, i)));
         return mix(7, h);
     case JSON_NUMBER:
-        return number_hash(v);
+        (void)json_number(v, &n);
+        memcpy(&h, &n.d, sizeof h);
+        return n.is_integer ? mix(3, n.negative ? ~n.magnitude : n.magnitude) : mix(4, h);
     case JSON_STRING:
         s = json_strn(v, &len);
         return bytes_hash(c, mix(8, len), s, len);

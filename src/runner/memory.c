@@ -19,26 +19,19 @@ static FILE *open_of(pid_t pid, const char *name) {
     return fopen(path, "re");
 }
 
-/* "statm": the second number is the resident set, in pages. */
-static void add_resident(struct count *c, pid_t pid) {
-    FILE *f = open_of(pid, "statm");
-    int64_t size, resident;
-
-    if (!f)
-        return;
-    if (fscanf(f, "%" SCNd64 " %" SCNd64, &size, &resident) == 2)
-        c->pages += resident;
-    (void)fclose(f);
-}
-
 static void add_tree(struct count *c, pid_t pid, unsigned depth) {
     char children[64];
+    int64_t size, resident; /* of "statm", in pages */
     FILE *f;
     int child;
 
     if (c->processes++ >= PROCESSES_MAX)
         return;
-    add_resident(c, pid);
+    f = open_of(pid, "statm");
+    if (f && fscanf(f, "%" SCNd64 " %" SCNd64, &size, &resident) == 2)
+        c->pages += resident;
+    if (f)
+        (void)fclose(f);
     (void)snprintf(children, sizeof children, "task/%d/children", (int)pid);
     f = depth < DEPTH_MAX ? open_of(pid, children) : NULL;
     while (f && fscanf(f, "%d", &child) == 1)

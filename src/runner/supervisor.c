@@ -395,15 +395,6 @@ static void serve(int conn) {
 
 /* ---- one after the other ---- */
 
-/* The runner starts another one if none is idle. */
-static void begin_run(void) {
-    const uint64_t one = 1;
-
-    supervisor.slot->state = SUPERVISOR_BUSY;
-    if (!count_others(SUPERVISOR_IDLE) && write(supervisor.runner->wake, &one, sizeof one) < 0)
-        stopping = 1; /* a counter of so many is full, or the runner has closed it */
-}
-
 static void prepare_signals(void) {
     struct sigaction action = {.sa_handler = note_signal}; /* without SA_RESTART: ends accept */
     sigset_t child;
@@ -417,6 +408,8 @@ static void prepare_signals(void) {
 }
 
 _Noreturn void supervisor_main(const struct runner *r, unsigned slot) {
+    const uint64_t one = 1;
+
     supervisor.runner = r;
     supervisor.slot = &r->shared->slots[slot];
     supervisor.number = slot;
@@ -431,7 +424,10 @@ _Noreturn void supervisor_main(const struct runner *r, unsigned slot) {
         int conn = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
 
         if (conn >= 0) {
-            begin_run();
+            supervisor.slot->state = SUPERVISOR_BUSY;
+            /* The runner starts another one if none is idle. */
+            if (!count_others(SUPERVISOR_IDLE) && write(r->wake, &one, sizeof one) < 0)
+                stopping = 1; /* a counter of so many is full, or the runner has closed it */
             serve(conn);
             supervisor.slot->state = SUPERVISOR_IDLE;
         } else if (errno == EAGAIN &&
