@@ -102,7 +102,8 @@ struct catalog_kind_info {
     /* Fills the entry, except its file. If it sets no definition, lists show the manifest without
      * "run". ERR_INVALID_REQUEST with the reason. */
     enum rc (*read)(const struct manifest *m, struct entry *out);
-    /* The same from what an MCP server offers: all but access and source. NULL: servers offer none.
+    /* The same from what an MCP server offers, whose members have the right types: all but access
+     * and source. NULL: servers offer none.
      * The server checks what it is asked and what it says. ERR_INVALID_REQUEST: clients would
      * refuse it. */
     enum rc (*read_foreign)(const struct manifest *m, struct entry *out);

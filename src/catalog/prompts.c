@@ -96,8 +96,6 @@ static enum rc read_foreign(const struct manifest *m, struct entry *out) {
     const char *name = json_get_str(m->v, "name");
     const struct json *arguments = json_get(m->v, "arguments");
 
-    if (manifest_check_types(m))
-        return m->e->code;
     if (!name || !*name || strlen(name) > PROMPT_NAME_MAX)
         return manifest_error(m, "its name, with the prefix,", "must have 1 to 256 bytes");
     if (arguments && !json_is_array(arguments))
@@ -108,7 +106,6 @@ static enum rc read_foreign(const struct manifest *m, struct entry *out) {
     out->key = arena_strdup(m->keep, name);
     out->name = text_quotable(m->keep, name);
     ((struct prompt *)out)->arguments = json_new_object(m->keep);
-    catalog_keep_definition(m, out);
     return OK;
 }
 

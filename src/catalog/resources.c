@@ -117,8 +117,6 @@ static enum rc read_foreign(const struct manifest *m, struct entry *out) {
     const char *key = template ? template : uri, *name = json_get_str(m->v, "name");
 
     r->is_template = template != NULL;
-    if (manifest_check_types(m))
-        return m->e->code;
     if (!name)
         return manifest_error(m, "name", "must be a string");
     if (!key || !strchr(key, ':') || strlen(key) > RESOURCE_URI_MAX)
@@ -128,7 +126,6 @@ static enum rc read_foreign(const struct manifest *m, struct entry *out) {
     r->pattern = template ? uri_template_simplify(m->keep, key, &r->has_query) : NULL;
     if (template && !r->pattern)
         return manifest_error(m, "uriTemplate", "must be a URI template with a scheme");
-    catalog_keep_definition(m, out);
     return OK;
 }
 

@@ -1,4 +1,5 @@
-#include "catalog/server_entries.h"
+/* Private part of servers.h: what a server offers. */
+#include "catalog/servers.h"
 
 #include "base/url.h"
 
@@ -58,8 +59,9 @@ static struct entry *read_item(const struct manifest *m, const struct server *s,
         spec->needs_task = take_task_support(m->v);
     if (of->has_prefix)
         json_put_str(m->v, "name", arena_printf(m->scratch, "%s%s", s->prefix, spec->name));
-    if (catalog_kinds[of->kind]->read_foreign(m, entry))
+    if (manifest_check_types(m) || catalog_kinds[of->kind]->read_foreign(m, entry))
         return NULL;
+    catalog_keep_definition(m, entry);
     spec->entry = entry;
     entry->access = s->entry.access;
     entry->is_foreign = true;

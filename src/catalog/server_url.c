@@ -1,4 +1,5 @@
-#include "catalog/server_url.h"
+/* Private part of servers.h: a server that is an address. */
+#include "catalog/servers.h"
 
 #include <limits.h>
 #include <strings.h>

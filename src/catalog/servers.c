@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "catalog/server_url.h"
 
 #define WHERE "server" /* in errors, such as "server.command" */
 

@@ -250,8 +250,6 @@ static enum rc read_foreign(const struct manifest *m, struct entry *out) {
     struct schema *schema;
     struct err ignored = {0};
 
-    if (manifest_check_types(m))
-        return m->e->code;
     if (!manifest_is_name(json_get_str(m->v, "name")))
         return manifest_error(m, "its name, with the prefix,",
                               "must be 1 to 128 of A-Z a-z 0-9 _ - .");

@@ -5,7 +5,6 @@
 
 #include "crypto/digest.h"
 #include "exec/input_required.h"
-#include "exec/program_instance.h"
 #include "exec/program_output.h"
 #include "exec/program_start.h"
 #include "mcp/session.h"

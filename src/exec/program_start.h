@@ -22,3 +22,7 @@ struct json *program_caller(struct mcp_call *c, const struct program *p);
 /* Variables that are different for each call: MCP_REQUEST_ID and the trace context. A persistent
  * program, whose environment cannot change, has them in its input. */
 struct json *program_call_variables(struct mcp_call *c);
+
+/* Which instances of a persistent program, that of i->source, may answer a call
+ * (runner/instance.h). */
+void program_instance_key(struct mcp_call *c, const struct invocation *i, struct instance_key *out);

@@ -6,7 +6,6 @@
 
 #include "base/encode.h"
 #include "crypto/digest.h"
-#include "exec/program_instance.h"
 #include "exec/program_start.h"
 #include "exec/server_identity.h"
 #include "mcp/session.h"
