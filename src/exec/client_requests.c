@@ -131,8 +131,7 @@ enum rc client_requests_check(struct mcp_call *c, const struct json *request, st
         q.fault = "there are neither inputRequests nor a requestState";
     if (q.fault) {
         log_warn("input_request_malformed", kv("request", c->x->rq->id), kv("why", q.fault));
-        return err_set(e, ERR_RPC_INTERNAL,
-                       "Internal error: the program's request for input is malformed");
+        return rpc_internal(e, "the program's request for input is malformed");
     }
     if (!q.is_missing)
         return OK;
@@ -214,7 +213,6 @@ enum rc client_answer_check(struct arena *a, const char *key, const struct json 
 
     if (!why)
         return OK;
-    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: inputResponses.%s %s",
-                   text_quotable(a, key),
-                   arena_strndup(a, why, strnlen(why, CLIENT_ANSWER_FAULT_MAX)));
+    return rpc_invalid_params(e, "inputResponses.%s %s", text_quotable(a, key),
+                              arena_strndup(a, why, strnlen(why, CLIENT_ANSWER_FAULT_MAX)));
 }

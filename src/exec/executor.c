@@ -42,9 +42,8 @@ static enum rc execute_rounds(struct mcp_call *c, const struct invocation *i,
             return rc;
     }
     return rc ? rc
-              : err_set(e, ERR_RPC_INTERNAL,
-                        "Internal error: the program asked for input %d times and gave no answer",
-                        INPUT_REQUIRED_MAX);
+              : rpc_internal(e, "the program asked for input %d times and gave no answer",
+                             INPUT_REQUIRED_MAX);
 }
 
 static enum rc execute_with_input(struct mcp_call *c, const struct invocation *i,
@@ -152,7 +151,7 @@ enum rc execute_or_fail(struct mcp_call *c, const struct invocation *i, struct e
         return rc;
     c->answer.error_is_other = out->error != OK;
     return out->error ? err_set(e, out->error, "%.300s", out->failure)
-                      : err_set(e, ERR_RPC_INTERNAL, "Internal error: %s", out->failure);
+                      : rpc_internal(e, "%s", out->failure);
 }
 
 struct json *execution_json(struct arena *a, const struct execution *x) {
@@ -161,5 +160,5 @@ struct json *execution_json(struct arena *a, const struct execution *x) {
 
 enum rc execution_bad_output(struct mcp_call *c, const char *what, struct err *e) {
     c->answer.outcome = "bad_output";
-    return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's output is not %s", what);
+    return rpc_internal(e, "the program's output is not %s", what);
 }

@@ -46,15 +46,15 @@ static enum rc seal_state(struct mcp_call *c, const struct input_required *r,
 
     *out = NULL;
     if (!bound.keys)
-        return err_set(e, ERR_RPC_INTERNAL, "Internal error: no key to seal the state with");
+        return rpc_internal(e, "no key to seal the state with");
     if (json_text_len(json_get(request, "requestState")) > INPUT_REQUIRED_STATE_MAX)
-        return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's state is too long");
+        return rpc_internal(e, "the program's state is too long");
     json_put_int(o, "t", clock_now_s(&c->x->site->clock));
     json_put(o, "s", json_get(request, "requestState"));
     json_put(o, "q", all_expected(c, r, json_get(request, "inputRequests")));
     text = json_text(c->arena, o, &len);
     if (len > INPUT_REQUIRED_SEALED_MAX)
-        return err_set(e, ERR_RPC_INTERNAL, "Internal error: the program's requests are too long");
+        return rpc_internal(e, "the program's requests are too long");
     *out = seal(c->arena, &bound, text, len);
     return OK;
 }
@@ -68,10 +68,9 @@ static enum rc open_state(struct mcp_call *c, struct input_required *r, const ch
 
     if (!bound.keys || seal_open(c->arena, &bound, sealed, &text, e) ||
         json_parse(c->arena, text.data, text.len, &o, e) || !json_get_int(o, "t", &made))
-        return err_set(e, ERR_RPC_INVALID_PARAMS,
-                       "Invalid params: requestState does not belong to this request");
+        return rpc_invalid_params(e, "requestState does not belong to this request");
     if (made < clock_now_s(&c->x->site->clock) - INPUT_REQUIRED_STATE_S)
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: requestState has expired");
+        return rpc_invalid_params(e, "requestState has expired");
     r->state = json_get(o, "s");
     r->expected = json_get(o, "q");
     return OK;
@@ -105,10 +104,9 @@ enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct
     if (c->msg.protocol != PROTOCOL_STATELESS)
         return OK;
     if (given && !json_is_object(given))
-        return err_set(e, ERR_RPC_INVALID_PARAMS,
-                       "Invalid params: inputResponses must be an object");
+        return rpc_invalid_params(e, "inputResponses must be an object");
     if (json_get(params, "requestState") && !state)
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: requestState must be a string");
+        return rpc_invalid_params(e, "requestState must be a string");
     if (!state) {
         r->early_answers = given;
         return OK;

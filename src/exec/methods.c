@@ -40,7 +40,7 @@ static enum rc mcp_list(struct mcp_call *c, struct err *e) {
     if (list_page(&site->mcp->catalog->sets[lists[i].kind]->lists[lists[i].which], &query, c->arena,
                   &c->answer.result))
         return OK;
-    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: unknown cursor");
+    return rpc_invalid_params(e, "unknown cursor");
 }
 
 /* ---- what a call names ---- */
@@ -70,7 +70,7 @@ enum rc called_entry(struct mcp_call *c, const struct entry **out, struct json *
 
     *out = find_called(c);
     if (!name)
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: name must be a string");
+        return rpc_invalid_params(e, "name must be a string");
     if (!*out) {
         c->answer.outcome = arena_printf(c->arena, "unknown_%s", c->method->kind);
         return err_set(e, ERR_RPC_INVALID_PARAMS, "Unknown %s: %s", c->method->kind,
@@ -79,7 +79,7 @@ enum rc called_entry(struct mcp_call *c, const struct entry **out, struct json *
     c->answer.target = (*out)->name;
     *arguments = json_get(c->msg.params, "arguments");
     if (*arguments && !json_is_object(*arguments))
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: arguments must be an object");
+        return rpc_invalid_params(e, "arguments must be an object");
     return OK;
 }
 

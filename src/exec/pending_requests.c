@@ -252,7 +252,7 @@ static enum rc send_and_wait(struct mcp_call *c, struct input_required *r,
                                  .has_free_forms = r->has_free_forms};
 
     if (message_socket_open(q.token, &q.socket, e))
-        return err_set(e, ERR_RPC_INTERNAL, "Internal error: cannot wait for the client's answer");
+        return rpc_internal(e, "cannot wait for the client's answer");
     for (struct json_member request = json_first(requests); request.key; json_next(&request))
         send_request(&q, request.key, request.value);
     q.unanswered = q.count;
@@ -277,7 +277,7 @@ enum rc pending_requests_resume(struct mcp_call *c, struct input_required *r, st
     if (restore(&q, r, c->resumed))
         return get_answers(&q, r, e);
     message_socket_close(q.socket);
-    return err_set(e, ERR_RPC_INTERNAL, "Internal error: the state of a parked call is malformed");
+    return rpc_internal(e, "the state of a parked call is malformed");
 }
 
 void input_required_deliver(struct mcp_call *c, struct json *message) {

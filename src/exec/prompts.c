@@ -19,15 +19,13 @@ static enum rc check_arguments(struct mcp_call *c, const struct prompt *p, const
     *out = json_new_object(c->arena);
     for (struct json_member m = json_first(given); m.key; json_next(&m)) {
         if (m.value && !json_is_string(m.value))
-            return err_set(e, ERR_RPC_INVALID_PARAMS,
-                           "Invalid params: the argument %s must be a string",
-                           text_quotable(c->arena, m.key));
+            return rpc_invalid_params(e, "the argument %s must be a string",
+                                      text_quotable(c->arena, m.key));
         json_put_given(*out, m.key, m.value);
     }
     for (struct json_member m = json_first(p->arguments); m.key; json_next(&m))
         if (*json_str(m.value) && !json_has(*out, m.key))
-            return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: the argument %s is missing",
-                           m.key);
+            return rpc_invalid_params(e, "the argument %s is missing", m.key);
     return OK;
 }
 
@@ -93,7 +91,7 @@ enum rc mcp_prompts_get(struct mcp_call *c, struct err *e) {
     } else { /* the messages of the manifest */
         messages = template_expand(c->arena, p->messages, arguments);
         if (!messages)
-            return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: the arguments are too long");
+            return rpc_invalid_params(e, "the arguments are too long");
         result = prompt_result(c, p, messages);
     }
     if (result)
@@ -224,8 +222,7 @@ static enum rc get_values(struct mcp_call *c, const struct target *t, struct val
     const struct completion *completion = t->completions;
 
     if (!name || !typed)
-        return err_set(e, ERR_RPC_INVALID_PARAMS,
-                       "Invalid params: argument must have a name and a value");
+        return rpc_invalid_params(e, "argument must have a name and a value");
     while (completion && completion->name && strcmp(completion->name, name) != 0)
         completion++;
     if (!completion || !completion->name)
@@ -245,8 +242,7 @@ enum rc mcp_complete(struct mcp_call *c, struct err *e) {
 
     c->answer.target = target ? text_quotable(c->arena, target) : "";
     if (!find_target(c, &t))
-        return err_set(e, ERR_RPC_INVALID_PARAMS,
-                       "Invalid params: ref must name a prompt or a resource template");
+        return rpc_invalid_params(e, "ref must name a prompt or a resource template");
     if (get_values(c, &t, &v, e))
         return e->code;
     json_put(completion, "values", v.list);

@@ -102,7 +102,7 @@ static enum rc read_file(struct mcp_call *c, const struct resource *r, struct te
     if (!why)
         return OK;
     log_error("resource_file_unusable", kv("file", r->path), kv("why", why));
-    return err_set(e, ERR_RPC_INTERNAL, "Internal error: the resource cannot be read");
+    return rpc_internal(e, "the resource cannot be read");
 }
 
 /* The ReadResourceResult that a program or a server has sent, with `contents` and `_meta` only;
@@ -158,7 +158,7 @@ static enum rc expand(struct mcp_call *c, const struct found *f, struct json **r
     struct text t;
 
     if (!v)
-        return err_set(e, ERR_RPC_INTERNAL, "Internal error: the resource is too long");
+        return rpc_internal(e, "the resource is too long");
     t.p = json_is_string(v) ? json_strn(v, &t.len) : json_text(c->arena, v, &t.len);
     *result = contents(c, f, t, true);
     return OK;
@@ -188,7 +188,7 @@ enum rc mcp_resources_read(struct mcp_call *c, struct err *e) {
     enum rc rc;
 
     if (!f.uri)
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
+        return rpc_invalid_params(e, "uri must be a string");
     f.r = find(c, f.uri, &f.variables);
     if (!f.r) {
         c->answer.outcome = "unknown_resource";

@@ -26,7 +26,7 @@ enum rc mcp_skills_get(struct mcp_call *c, struct err *e) {
     const struct skill *s = find_called(c);
 
     if (!uri)
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
+        return rpc_invalid_params(e, "uri must be a string");
     if (!s)
         return err_set(e, ERR_RPC_INVALID_PARAMS, "No skill is served at %s",
                        text_quotable(c->arena, uri));
@@ -74,9 +74,9 @@ enum rc mcp_directory_read(struct mcp_call *c, struct err *e) {
     struct json *list = json_new_array(c->arena);
 
     if (!uri)
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
+        return rpc_invalid_params(e, "uri must be a string");
     if (json_get(c->msg.params, "cursor"))
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: unknown cursor");
+        return rpc_invalid_params(e, "unknown cursor");
     if (!s || !is_folder(s, path))
         return err_set(e, ERR_RPC_INVALID_PARAMS, "%s is not a directory resource",
                        text_quotable(c->arena, uri));

@@ -360,5 +360,5 @@ enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, 
     task_fail(t, "The program could not be started");
     if (task_save(t, e))
         log_store_failure(t, e);
-    return err_set(e, ERR_RPC_INTERNAL, "Internal error: the task could not be started");
+    return rpc_internal(e, "the task could not be started");
 }

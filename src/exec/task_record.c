@@ -185,7 +185,7 @@ enum rc task_read_for_caller(struct mcp_call *c, const char *id, struct task *ou
     client = rc ? NULL : json_get_str(out->record, "client");
     if (!sub || !client || strcmp(sub, c->client.claims->sub) != 0 ||
         strcmp(client, c->client.claims->client_id) != 0)
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: there is no such task");
+        return rpc_invalid_params(e, "there is no such task");
     return OK;
 }
 

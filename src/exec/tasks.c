@@ -55,9 +55,8 @@ static enum rc take_slot(struct mcp_call *c, struct task *t, struct err *e) {
 static enum rc report_too_large(enum rc rc, const char *what, struct err *e) {
     if (rc != ERR_TOO_LARGE)
         return rc;
-    return err_set(e, ERR_RPC_INVALID_PARAMS,
-                   "Invalid params: the %s are too long for a task, which keeps at most %d bytes",
-                   what, TASK_RECORD_MAX);
+    return rpc_invalid_params(e, "the %s are too long for a task, which keeps at most %d bytes",
+                              what, TASK_RECORD_MAX);
 }
 
 enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *arguments,
@@ -109,7 +108,7 @@ static enum rc find_task(struct mcp_call *c, struct task *t, struct err *e) {
     if (rc)
         return rc;
     if (!id)
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: taskId must be a string");
+        return rpc_invalid_params(e, "taskId must be a string");
     return task_read_for_caller(c, id, t, e);
 }
 
@@ -192,7 +191,7 @@ static enum rc resume(struct mcp_call *c, struct task *t, struct err *e) {
     enum rc rc;
 
     if (!tool || executor_of(&tool->entry.source)->is_immediate)
-        return err_set(e, ERR_RPC_INTERNAL, "Internal error: the tool no longer exists");
+        return rpc_internal(e, "the tool no longer exists");
     /* The token may differ from that of the call that began the task. */
     rc = mcp_check_access(c, &tool->entry.access, e);
     if (!rc)
@@ -209,7 +208,7 @@ static enum rc update_once(struct mcp_call *c, struct err *e) {
     enum rc rc = find_task(c, &t, e);
 
     if (!rc && !json_is_object(given))
-        rc = err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: inputResponses must be an object");
+        rc = rpc_invalid_params(e, "inputResponses must be an object");
     if (rc || !task_is(&t, "input_required"))
         return rc;
     rc = take_answers(&t, given, &any, e);

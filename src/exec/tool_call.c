@@ -61,15 +61,13 @@ static enum rc check_param_header(const struct mcp_call *c, const struct param_h
     if (!json_is_string(v) && !json_is_number(v) && !json_is_bool(v))
         return !value
                    ? OK
-                   : err_set(e, ERR_RPC_HEADER_MISMATCH,
-                             "Header mismatch: the argument that %s repeats is missing", h->header);
+                   : rpc_header_mismatch(e, "the argument that %s repeats is missing", h->header);
     if (!value)
-        return err_set(e, ERR_RPC_HEADER_MISMATCH, "Header mismatch: %s is missing", h->header);
+        return rpc_header_mismatch(e, "%s is missing", h->header);
     if (!mcp_header_decode(c->arena, value, &decoded))
-        return err_set(e, ERR_RPC_HEADER_MISMATCH, "Header mismatch: %s is malformed", h->header);
+        return rpc_header_mismatch(e, "%s is malformed", h->header);
     if (!equals(c->arena, h, decoded, v))
-        return err_set(e, ERR_RPC_HEADER_MISMATCH,
-                       "Header mismatch: %s differs from the argument that it repeats", h->header);
+        return rpc_header_mismatch(e, "%s differs from the argument that it repeats", h->header);
     return OK;
 }
 

@@ -52,8 +52,7 @@ static enum rc read_client(struct mcp_call *c, struct err *e) {
     if (c->client.log_level >= 0)
         return OK;
     c->answer.error_status = 400;
-    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: _meta.%s is not a log level",
-                   META_LOG_LEVEL);
+    return rpc_invalid_params(e, "_meta.%s is not a log level", META_LOG_LEVEL);
 }
 
 /* Reads the message and finds its method. Handles notifications and responses itself: they leave
@@ -71,7 +70,7 @@ static enum rc route(struct mcp_call *c, struct json *message, struct err *e) {
         return e->code;
     /* If a request without an id were treated as a notification, its sender would wait forever. */
     if (c->msg.kind == MCP_NOTIFICATION && strncmp(c->msg.method, "notifications/", 14) != 0)
-        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the id is missing");
+        return rpc_invalid_request(e, "the id is missing");
     if (c->msg.kind == MCP_NOTIFICATION && !strcmp(c->msg.method, "notifications/cancelled"))
         cancel_deliver(c);
     else if (c->msg.kind == MCP_RESPONSE)
@@ -269,9 +268,9 @@ static enum rc run_batch(struct batch *b, struct err *e) {
         struct response response;
 
         if (total > BATCH_ANSWER_BYTES_MAX && !b->errors[i].code && b->calls[i].method)
-            (void)err_set(&b->errors[i], ERR_RPC_INVALID_REQUEST,
-                          "Invalid request: the answers to this batch are too long; send the "
-                          "remaining messages in another one");
+            (void)rpc_invalid_request(&b->errors[i],
+                                      "the answers to this batch are too long; send the "
+                                      "remaining messages in another one");
         if (respond(&b->calls[i], b->errors[i].code, &response, &b->errors[i])) {
             *e = b->errors[i];
             return e->code;
@@ -287,10 +286,9 @@ static enum rc post_batch(struct mcp_call *c, const struct json *messages, struc
     struct batch *b;
 
     if (!mcp_batch_is_allowed(c->x->rq) || !count || count > BATCH_MAX) {
-        (void)err_set(e, ERR_RPC_INVALID_REQUEST,
-                      "Invalid request: batches have 1 to %d messages, and only protocol version "
-                      "2025-03-26 has them",
-                      BATCH_MAX);
+        (void)rpc_invalid_request(
+            e, "batches have 1 to %d messages, and only protocol version 2025-03-26 has them",
+            BATCH_MAX);
         return refuse(c, e);
     }
     b = arena_alloc(c->arena, sizeof *b);

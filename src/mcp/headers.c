@@ -47,14 +47,14 @@ static enum rc check_name(const struct mcp_call *c, const char *name_param, stru
     if (!value)
         return OK;
     if (!header)
-        return err_set(e, ERR_RPC_HEADER_MISMATCH, "Header mismatch: Mcp-Name is missing");
+        return rpc_header_mismatch(e, "Mcp-Name is missing");
     if (!mcp_header_decode(c->arena, header, &decoded))
-        return err_set(e, ERR_RPC_HEADER_MISMATCH, "Header mismatch: Mcp-Name is malformed");
+        return rpc_header_mismatch(e, "Mcp-Name is malformed");
     if (decoded.len == len && !memcmp(decoded.p, value, len))
         return OK;
-    return err_set(e, ERR_RPC_HEADER_MISMATCH,
-                   "Header mismatch: Mcp-Name says '%s', params.%s says '%s'",
-                   text_quotable(c->arena, header), name_param, text_quotable(c->arena, value));
+    return rpc_header_mismatch(e, "Mcp-Name says '%s', params.%s says '%s'",
+                               text_quotable(c->arena, header), name_param,
+                               text_quotable(c->arena, value));
 }
 
 enum rc mcp_headers_check(const struct mcp_call *c, struct err *e) {
@@ -66,11 +66,11 @@ enum rc mcp_headers_check(const struct mcp_call *c, struct err *e) {
      * refused. */
     method = mcp_header(c->x->rq, "mcp-method");
     if (!method && c->msg.kind == MCP_REQUEST)
-        return err_set(e, ERR_RPC_HEADER_MISMATCH, "Header mismatch: Mcp-Method is missing");
+        return rpc_header_mismatch(e, "Mcp-Method is missing");
     if (method && strcmp(method, c->msg.method) != 0)
-        return err_set(e, ERR_RPC_HEADER_MISMATCH,
-                       "Header mismatch: Mcp-Method says '%s', the body says '%s'",
-                       text_quotable(c->arena, method), text_quotable(c->arena, c->msg.method));
+        return rpc_header_mismatch(e, "Mcp-Method says '%s', the body says '%s'",
+                                   text_quotable(c->arena, method),
+                                   text_quotable(c->arena, c->msg.method));
     return c->method && c->method->name_param ? check_name(c, c->method->name_param, e) : OK;
 }
 
@@ -181,7 +181,7 @@ static enum rc unsupported(struct mcp_call *c, const char *requested, struct err
  * a method. */
 static enum rc bad_meta(struct mcp_call *c, const char *member, const char *what, struct err *e) {
     c->answer.error_status = 400;
-    return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: _meta.%s %s", member, what);
+    return rpc_invalid_params(e, "_meta.%s %s", member, what);
 }
 
 /* The header and the body must name the same version. */
@@ -192,12 +192,11 @@ static enum rc version_from_meta(struct mcp_call *c, const char *header, const s
     if (!c->msg.version)
         return bad_meta(c, META_VERSION, "must be a string", e);
     if (!header && c->msg.kind == MCP_REQUEST)
-        return err_set(e, ERR_RPC_HEADER_MISMATCH,
-                       "Header mismatch: MCP-Protocol-Version is missing");
+        return rpc_header_mismatch(e, "MCP-Protocol-Version is missing");
     if (header && strcmp(header, c->msg.version) != 0)
-        return err_set(e, ERR_RPC_HEADER_MISMATCH,
-                       "Header mismatch: MCP-Protocol-Version says '%s', _meta says '%s'",
-                       text_quotable(c->arena, header), text_quotable(c->arena, c->msg.version));
+        return rpc_header_mismatch(e, "MCP-Protocol-Version says '%s', _meta says '%s'",
+                                   text_quotable(c->arena, header),
+                                   text_quotable(c->arena, c->msg.version));
     return text_is_one_of(c->msg.version, stateless_versions) ? OK
                                                               : unsupported(c, c->msg.version, e);
 }
@@ -222,8 +221,7 @@ static enum rc version_from_header(struct mcp_call *c, const char *header, struc
     if (c->msg.kind == MCP_REQUEST)
         return bad_meta(c, META_VERSION, "is missing", e);
     if (c->msg.kind == MCP_RESPONSE)
-        return err_set(e, ERR_RPC_INVALID_REQUEST,
-                       "Invalid request: clients send no responses in this protocol version");
+        return rpc_invalid_request(e, "clients send no responses in this protocol version");
     return OK;
 }
 
@@ -237,9 +235,8 @@ enum rc mcp_version_determine(struct mcp_call *c, struct err *e) {
         c->msg.protocol = PROTOCOL_HANDSHAKE;
         c->msg.version = MCP_VERSION_HANDSHAKE;
         if (stateless_header)
-            return err_set(e, ERR_RPC_HEADER_MISMATCH,
-                           "Header mismatch: MCP-Protocol-Version %s has no initialize request",
-                           text_quotable(c->arena, header));
+            return rpc_header_mismatch(e, "MCP-Protocol-Version %s has no initialize request",
+                                       text_quotable(c->arena, header));
         return OK; /* the body negotiates; the header is required only afterwards */
     }
     if (!json_has(meta, META_VERSION) && !stateless_header) {

@@ -125,11 +125,9 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     struct json *params, *granted;
 
     if (!json_is_object(requested))
-        return err_set(e, ERR_RPC_INVALID_PARAMS,
-                       "Invalid params: notifications must be an object");
+        return rpc_invalid_params(e, "notifications must be an object");
     if (!mcp_stream_possible(c))
-        return err_set(e, ERR_RPC_INVALID_REQUEST,
-                       "Invalid request: Accept must allow text/event-stream");
+        return rpc_invalid_request(e, "Accept must allow text/event-stream");
     params = make_params(c);
     granted = grant(c, requested, b);
     if (grant_filters(c, requested, b, granted, e))
@@ -140,7 +138,7 @@ enum rc mcp_listen(struct mcp_call *c, struct err *e) {
     subscription_add(b, SUBSCRIPTION_END, TEXT_LITERAL(""),
                      sse_event(c->arena, NULL, rpc_result(c->arena, c->msg.id, c->answer.result)));
     if (b->overflow)
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: too many subscriptions at once");
+        return rpc_invalid_params(e, "too many subscriptions at once");
     c->x->rp->subscriptions = b;
     c->x->rp->subscription_until_s = c->client.claims->exp;
     mcp_stream_notify(c, c->arena, "notifications/subscriptions/acknowledged", params);
@@ -175,14 +173,13 @@ enum rc mcp_subscribe(struct mcp_call *c, struct err *e) {
     const struct json *old;
 
     if (!uri)
-        return err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: uri must be a string");
+        return rpc_invalid_params(e, "uri must be a string");
     if (!mcp_find_resource(c, uri, &variables)) {
         c->answer.error_data = json_new_member(c->arena, "uri", json_new_string(c->arena, uri));
         return err_set(e, ERR_RPC_RESOURCE_NOT_FOUND, "Resource not found");
     }
     if (!c->client.session)
-        return err_set(e, ERR_RPC_INVALID_REQUEST,
-                       "Invalid request: subscriptions need a session (Mcp-Session-Id)");
+        return rpc_invalid_request(e, "subscriptions need a session (Mcp-Session-Id)");
     uris = json_new_array(c->arena);
     old = json_get(c->client.session->stored, "uris");
     for (size_t i = 0; i < json_len(old); i++)

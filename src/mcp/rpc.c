@@ -88,13 +88,11 @@ static enum rc read_response(struct json *v, struct mcp_message *out, struct err
     bool has_result = json_get(v, "result") || (json_has(v, "result") && !error);
 
     if (json_get(v, "method"))
-        return err_set(e, ERR_RPC_INVALID_REQUEST,
-                       "Invalid request: a message has either a method, a result or an error");
+        return rpc_invalid_request(e, "a message has either a method, a result or an error");
     if (has_result == (error != NULL) || (error && !json_is_object(error)))
-        return err_set(e, ERR_RPC_INVALID_REQUEST,
-                       "Invalid request: a response has a result or an error object");
+        return rpc_invalid_request(e, "a response has a result or an error object");
     if (!out->id && has_result)
-        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: a result needs an id");
+        return rpc_invalid_request(e, "a result needs an id");
     out->kind = MCP_RESPONSE;
     return OK;
 }
@@ -104,9 +102,9 @@ static enum rc read_request(struct json *v, struct mcp_message *out, struct err 
 
     out->method = json_get_str(v, "method");
     if (!out->method)
-        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: the method must be a string");
+        return rpc_invalid_request(e, "the method must be a string");
     if (params && !json_is_object(params))
-        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: params must be an object");
+        return rpc_invalid_request(e, "params must be an object");
     out->params = params;
     out->kind = out->id ? MCP_REQUEST : MCP_NOTIFICATION;
     return OK;
@@ -119,15 +117,14 @@ enum rc mcp_message_read(struct json *v, struct mcp_message *out, struct err *e)
     out->id = out->params = NULL;
     out->method = NULL;
     if (!json_is_object(v))
-        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: not a JSON object");
+        return rpc_invalid_request(e, "not a JSON object");
     if (is_id(json_get(v, "id")))
         out->id = json_get(v, "id");
     version = json_get_str(v, "jsonrpc");
     if (!version || strcmp(version, "2.0") != 0)
-        return err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: jsonrpc must be \"2.0\"");
+        return rpc_invalid_request(e, "jsonrpc must be \"2.0\"");
     if (json_get(v, "id") && !out->id && !json_get(v, "error"))
-        return err_set(e, ERR_RPC_INVALID_REQUEST,
-                       "Invalid request: the id must be a string or an integer");
+        return rpc_invalid_request(e, "the id must be a string or an integer");
     if (json_get(v, "result") || json_get(v, "error") ||
         (!json_get(v, "method") && (json_has(v, "result") || json_has(v, "error"))))
         return read_response(v, out, e);

@@ -19,6 +19,15 @@
 #define ERR_RPC_INTERNAL RPC_CODE(8) /* a program or this server failed */
 #define ERR_RPC_QUOTA RPC_CODE(9) /* there are no calls left today: JSON-RPC has no code for it */
 
+/* As err_set, for a code that has a text of its own. */
+#define rpc_invalid_request(e, ...)                                                                \
+    err_set(e, ERR_RPC_INVALID_REQUEST, "Invalid request: " __VA_ARGS__)
+#define rpc_invalid_params(e, ...)                                                                 \
+    err_set(e, ERR_RPC_INVALID_PARAMS, "Invalid params: " __VA_ARGS__)
+#define rpc_header_mismatch(e, ...)                                                                \
+    err_set(e, ERR_RPC_HEADER_MISMATCH, "Header mismatch: " __VA_ARGS__)
+#define rpc_internal(e, ...) err_set(e, ERR_RPC_INTERNAL, "Internal error: " __VA_ARGS__)
+
 enum mcp_message_kind { MCP_REQUEST, MCP_NOTIFICATION, MCP_RESPONSE };
 
 struct mcp_message {

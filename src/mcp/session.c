@@ -75,11 +75,9 @@ enum rc mcp_initialize(struct mcp_call *c, struct err *e) {
     const char *requested = json_get_str(c->msg.params, "protocolVersion");
 
     if (c->msg.in_batch) /* lifecycle of 2025-03-26 */
-        return err_set(e, ERR_RPC_INVALID_REQUEST,
-                       "Invalid request: initialize must not be part of a batch");
+        return rpc_invalid_request(e, "initialize must not be part of a batch");
     if (!requested)
-        return err_set(e, ERR_RPC_INVALID_PARAMS,
-                       "Invalid params: protocolVersion must be a string");
+        return rpc_invalid_params(e, "protocolVersion must be a string");
     /* "Version Negotiation": the requested version if it is supported, else the latest. */
     c->answer.result = text_of(arena_printf(
         c->arena,
@@ -200,9 +198,9 @@ enum rc mcp_set_level(struct mcp_call *c, struct err *e) {
     const char *level = json_get_str(c->msg.params, "level");
 
     if (mcp_log_level(level) < 0)
-        return err_set(e, ERR_RPC_INVALID_PARAMS,
-                       "Invalid params: level must be one of debug, info, notice, warning, error, "
-                       "critical, alert, emergency");
+        return rpc_invalid_params(
+            e,
+            "level must be one of debug, info, notice, warning, error, critical, alert, emergency");
     if (c->client.session) {
         json_put_str(c->client.session->stored, "level", level);
         if (mcp_session_save(c, e))
