@@ -137,14 +137,10 @@ enum rc server_read_url(const struct manifest *m, struct program *out) {
     const struct program_members members = {m, m->v, WHERE, false};
     const char *url = NULL;
     size_t argc = 2;
-    enum rc rc = program_read_inputs(&members, out);
 
-    if (!rc)
-        rc = program_read_access(&members, out);
-    if (!rc)
-        rc = read_address(m, &url);
-    if (rc)
-        return rc;
+    if (program_read_inputs(&members, out) || program_read_access(&members, out) ||
+        read_address(m, &url))
+        return m->e->code;
     out->write = arena_alloc(m->keep, sizeof *out->write); /* nothing */
     out->dir = arena_strdup(m->keep, m->dir);
     out->argv = arena_alloc(m->keep, (SERVER_HEADERS_MAX + 6) * sizeof *out->argv);
@@ -152,7 +148,8 @@ enum rc server_read_url(const struct manifest *m, struct program *out) {
     out->argv[1] = "bridge";
     if (!out->argv[0])
         return err_set(m->e, ERR_INTERNAL, "the path of this program is not known");
-    rc = read_authorities(m, out, &argc);
+    if (read_authorities(m, out, &argc))
+        return m->e->code;
     out->argv[argc++] = url;
-    return rc ? rc : read_headers(m, out, &argc);
+    return read_headers(m, out, &argc);
 }

@@ -99,7 +99,6 @@ static enum rc take_responses(struct mcp_call *c, struct input_required *r,
 enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct err *e) {
     const struct json *params = c->msg.params, *given = json_get(params, "inputResponses");
     const char *state = json_get_str(params, "requestState");
-    enum rc rc = OK;
 
     if (c->msg.protocol != PROTOCOL_STATELESS)
         return OK;
@@ -111,8 +110,7 @@ enum rc input_required_read(struct mcp_call *c, struct input_required *r, struct
         r->early_answers = given;
         return OK;
     }
-    rc = open_state(c, r, state, e);
-    return rc ? rc : take_responses(c, r, given, e);
+    return open_state(c, r, state, e) ? e->code : take_responses(c, r, given, e);
 }
 
 /* If the client has sent answers before it was asked, and they answer all requests, takes them. */
@@ -146,10 +144,9 @@ static enum rc answer_input_required(struct mcp_call *c, const struct input_requ
                                      struct json *request, struct err *e) {
     struct json *result = json_new_object(c->arena);
     const char *sealed;
-    enum rc rc = seal_state(c, r, request, &sealed, e);
 
-    if (rc)
-        return rc;
+    if (seal_state(c, r, request, &sealed, e))
+        return e->code;
     json_put_str(result, "resultType", "input_required");
     json_put_given(result, "inputRequests", json_get(request, "inputRequests"));
     json_put_str(result, "requestState", sealed);
@@ -160,15 +157,15 @@ static enum rc answer_input_required(struct mcp_call *c, const struct input_requ
 enum rc input_required_get(struct mcp_call *c, struct input_required *r, struct json *request,
                            bool *is_required, struct err *e) {
     bool all;
-    enum rc rc = client_requests_check(c, request, e);
 
-    if (rc)
-        return rc;
+    if (client_requests_check(c, request, e))
+        return e->code;
     if (c->msg.protocol != PROTOCOL_STATELESS)
         return pending_requests_ask(c, r, request, e);
-    rc = take_early_answers(c, r, request, &all, e);
-    if (rc || all)
-        return rc;
+    if (take_early_answers(c, r, request, &all, e))
+        return e->code;
+    if (all)
+        return OK;
     *is_required = true;
     return answer_input_required(c, r, request, e);
 }

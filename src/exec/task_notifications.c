@@ -41,15 +41,11 @@ struct watcher {
 
 /* The beginning of the notification on a stream; `meta` is its _meta. */
 static struct text notification_head(struct arena *a, const struct json *meta) {
-    struct text t;
-
-    t.p = arena_printf(
+    return text_of(arena_printf(
         a,
         SSE_DATA
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks\",\"params\":{\"_meta\":%s,",
-        json_text(a, meta, NULL));
-    t.len = strlen(t.p);
-    return t;
+        json_text(a, meta, NULL)));
 }
 
 /* The task's members, and the end of the event. */

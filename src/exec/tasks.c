@@ -103,10 +103,9 @@ enum rc task_create(struct mcp_call *c, const struct tool *tool, struct json *ar
 
 static enum rc find_task(struct mcp_call *c, struct task *t, struct err *e) {
     const char *id = json_get_str(c->msg.params, "taskId");
-    enum rc rc = task_check_extension(c, e);
 
-    if (rc)
-        return rc;
+    if (task_check_extension(c, e))
+        return e->code;
     if (!id)
         return rpc_invalid_params(e, "taskId must be a string");
     return task_read_for_caller(c, id, t, e);

@@ -124,10 +124,10 @@ static enum rc compile_pattern(struct compile *c, struct keyword *k, const char 
 }
 
 static enum rc parse_patterns(struct compile *c, struct keyword *k) {
-    enum rc rc = parse_members(c, k);
+    enum rc rc = OK;
 
-    if (rc)
-        return rc;
+    if (parse_members(c, k))
+        return c->e->code;
     k->patterns = arena_alloc(c->keep, k->count * sizeof(struct pattern *));
     for (size_t i = 0; !rc && i < k->count; i++)
         rc = compile_pattern(c, k, k->members[i].name, strlen(k->members[i].name), &k->patterns[i]);

@@ -309,11 +309,8 @@ enum rc mcp_post(struct exchange *x, struct err *e) {
     enum rc rc = x->rq->resumed ? mcp_call_restore(&c, &c.resumed, e)
                                 : mcp_bearer_auth(x, &c.client.claims, e);
 
-    if (rc)
-        return rc;
-    rc = check_media(x->rq, x->rp, e);
-    if (rc)
-        return rc;
+    if (rc || check_media(x->rq, x->rp, e))
+        return e->code;
     c.msg.protocol = mcp_protocol_of_header(x->rq);
     if (json_parse(x->rq->arena, x->rq->body, x->rq->body_len, &body, e)) {
         const char *why = arena_strdup(x->rq->arena, e->text);

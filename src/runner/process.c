@@ -205,15 +205,6 @@ static bool has_ended(struct process *r) {
 
 enum { FD_IN, FD_OUT, FD_ERR, FD_RUNNER, FD_WATCH, FD_COUNT };
 
-static void serve_pipes(struct process *r, const struct pollfd fds[FD_COUNT]) {
-    if (fds[FD_IN].revents)
-        write_input(r);
-    if (fds[FD_OUT].revents && read_some(&r->fds[INSTANCE_OUT], &r->output) && !r->output.overflow)
-        pass_lines(r, false);
-    if (fds[FD_ERR].revents)
-        (void)read_some(&r->fds[INSTANCE_ERR], &r->error);
-}
-
 /* Has the program ended, or does it have to be stopped? r->result->end says which. */
 static bool is_over(struct process *r, const struct pollfd fds[FD_COUNT]) {
     if (r->output.overflow) {
@@ -249,7 +240,13 @@ static void serve(struct process *r) {
 
         if (poll(fds, FD_COUNT, timeout) < 0)
             continue; /* EINTR; anything else ends at the deadline */
-        serve_pipes(r, fds);
+        if (fds[FD_IN].revents)
+            write_input(r);
+        if (fds[FD_OUT].revents && read_some(&r->fds[INSTANCE_OUT], &r->output) &&
+            !r->output.overflow)
+            pass_lines(r, false);
+        if (fds[FD_ERR].revents)
+            (void)read_some(&r->fds[INSTANCE_ERR], &r->error);
         if (is_over(r, fds))
             return;
     }

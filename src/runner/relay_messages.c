@@ -303,17 +303,9 @@ static void take_initialize(struct relay *r, const struct json *message) {
     relay_begin(r, result, version);
     notify_server(r, "notifications/initialized", NULL);
 }
+
 struct json *relay_parse(struct relay *r, const char *text) {
-    struct json *v;
-    struct err e;
-
-    return json_parse(r->arena, text, strlen(text), &v, &e) ? NULL : v;
-}
-
-/* The caller's own id, or token, in place of ours: it is JSON text. */
-static void put_original(struct relay *r, struct json *object, const char *member,
-                         const char *text) {
-    json_put(object, member, relay_parse(r, text));
+    return json_of_text(r->arena, text, strlen(text));
 }
 
 static void take_response(struct relay *r, struct json *message) {
@@ -333,7 +325,7 @@ static void take_response(struct relay *r, struct json *message) {
         r->ping_id = 0;
         r->deadline_ms = INT64_MAX;
     } else {
-        put_original(r, message, "id", call->original);
+        json_put(message, "id", relay_parse(r, call->original)); /* the caller's own */
         if (r->place.record)
             relay_count(r, &r->place.record->state.errors, json_has(message, "error"));
         relay_deliver(r, call, message);
@@ -376,7 +368,7 @@ static void take_notification(struct relay *r, struct json *message, const char 
         call = relay_find_call(r, json_get(params, "progressToken"));
         if (!call || !*call->token)
             return;
-        put_original(r, params, "progressToken", call->token);
+        json_put(params, "progressToken", relay_parse(r, call->token)); /* the caller's own */
     } else if (!strcmp(method, "notifications/message")) {
         call = relay_call_of_log(r, params);
         json_del(json_get(params, "_meta"), "progressToken");

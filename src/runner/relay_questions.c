@@ -79,13 +79,6 @@ static bool names_call(struct relay *r, const struct json *params, struct relay_
     return json_int(token, &id) && id > r->first_id && id <= r->next_id;
 }
 
-/* A question that names its call is for no other one, also when that call is over. */
-static struct relay_call *find_asked(struct relay *r, const struct json *params) {
-    struct relay_call *call;
-
-    return names_call(r, params, &call) ? call : call_of_only_user(r);
-}
-
 /* ---- calls that were given up ---- */
 
 void relay_note_given_up(struct relay *r, const struct relay_call *call) {
@@ -168,7 +161,9 @@ void relay_take_question(struct relay *r, struct json *message, const char *meth
         refuse(r, id, -32601, "Method not found");
         return;
     }
-    call = find_asked(r, params);
+    /* A question that names its call is for no other one, also when that call is over. */
+    if (!names_call(r, params, &call))
+        call = call_of_only_user(r);
     if (!call)
         refuse(r, id, -32603,
                "It cannot be told which call this request is for: no call runs, or calls of "
