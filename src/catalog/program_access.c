@@ -149,17 +149,8 @@ static enum rc read_limits(const struct program_members *p, struct program_limit
                                   arena_printf(p->m->scratch, " in %s.limits", p->where));
 }
 
-/* Otherwise it could not even load its libraries. */
-static enum rc check_open_files(const struct program_members *p, const struct program *out) {
-    const size_t least = OPEN_FILES_MIN + out->secret_count;
-
-    if (!out->limits.open_files || (size_t)out->limits.open_files >= least)
-        return OK;
-    return program_errorf(p, ".limits.open_files must be at least %zu: %zu secrets are open files",
-                          least, out->secret_count);
-}
-
 enum rc program_read_access(const struct program_members *p, struct program *out) {
+    const size_t least = OPEN_FILES_MIN + out->secret_count;
     const char *home = arena_printf(p->m->scratch, "%s.home", p->where);
     const char *metadata = arena_printf(p->m->scratch, "%s.instance_metadata", p->where);
 
@@ -170,5 +161,10 @@ enum rc program_read_access(const struct program_members *p, struct program *out
         return p->m->e->code;
     if (!json_has(p->object, "write"))
         out->write = (const char **)(uintptr_t)default_write;
-    return check_open_files(p, out);
+    /* With fewer it could not even load its libraries. */
+    if (out->limits.open_files && (size_t)out->limits.open_files < least)
+        return program_errorf(p,
+                              ".limits.open_files must be at least %zu: %zu secrets are open files",
+                              least, out->secret_count);
+    return OK;
 }

@@ -107,14 +107,6 @@ static enum rc is_full(const struct catalog_set *set, struct err *e) {
                    set->kind->plural);
 }
 
-static struct manifest_file *last_served(const struct catalog_set *set) {
-    size_t i = set->file_count;
-
-    while (i && !set->files[i - 1]->entry)
-        i--;
-    return i ? set->files[i - 1] : NULL;
-}
-
 /* May its resource, if it has one, be served too? */
 static enum rc check_resource(const struct catalog_set *set, struct entry *entry, struct err *e) {
     const struct entry *other =
@@ -144,7 +136,8 @@ static enum rc serve(const struct reading *r, struct manifest_file *f, struct en
         later = find_file(set, other->file);
         (void)key_is_used(set, entry, &why);
     } else if (set->count == entries_max(set)) {
-        later = last_served(set);
+        for (size_t i = 0; i < set->file_count; i++) /* the last one that is served */
+            later = set->files[i]->entry ? set->files[i] : later;
         if (!later || strcmp(later->name, f->name) < 0)
             return is_full(set, e);
         (void)is_full(set, &why);

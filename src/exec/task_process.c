@@ -327,24 +327,19 @@ static _Noreturn void task_process(struct mcp_call *c, const struct tool *tool, 
     _exit(0);
 }
 
-static void task_mark_running(struct task *t, const struct tool *tool) {
-    int64_t now_s = clock_now_s(&t->site->clock);
+enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, struct err *e) {
+    struct child_start how = {.name = "mcp-task",
+                              .silent_max_ms =
+                                  TASK_LEASE_S * 1000}; /* then the lease has expired anyway */
+    const int64_t now_s = clock_now_s(&t->site->clock);
+    int started = -1;
+    enum rc rc;
 
     task_set_status(t, "working");
     task_socket_open(t);
     json_del(t->record, "inputRequests");
     t->ttl = now_s + tool->entry.source.timeout_ms / 1000 + TASK_TTL_S;
     t->lease = now_s + TASK_LEASE_S;
-}
-
-enum rc task_start(struct mcp_call *c, const struct tool *tool, struct task *t, struct err *e) {
-    struct child_start how = {.name = "mcp-task",
-                              .silent_max_ms =
-                                  TASK_LEASE_S * 1000}; /* then the lease has expired anyway */
-    int started = -1;
-    enum rc rc;
-
-    task_mark_running(t, tool);
     rc = task_save(t, e); /* before the client knows the task, and before it can end */
     if (!rc) {
         how.keep[0] = t->slot;

@@ -80,22 +80,16 @@ static int new_ruleset(void) {
     return (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
 }
 
-static bool allow_open(int ruleset, int fd, uint64_t access) {
-    struct path_beneath_attr rule = {.allowed_access = access & handled(), .parent_fd = fd};
-    struct stat st;
-
-    if (fstat(fd, &st))
-        return false;
-    if (!S_ISDIR(st.st_mode))
-        rule.allowed_access &= OF_A_FILE;
-    return !syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0);
-}
-
 /* Symbolic links are followed: what is allowed is the file, under whatever name. */
 static bool allow_at(int ruleset, int dir, const char *path, uint64_t access) {
     int fd = openat(dir, path, O_PATH | O_CLOEXEC);
-    bool ok = fd >= 0 && allow_open(ruleset, fd, access);
+    struct path_beneath_attr rule = {.allowed_access = access & handled(), .parent_fd = fd};
+    struct stat st;
+    bool ok = fd >= 0 && !fstat(fd, &st);
 
+    if (ok && !S_ISDIR(st.st_mode))
+        rule.allowed_access &= OF_A_FILE;
+    ok = ok && !syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0);
     descriptor_close(fd);
     return ok;
 }
