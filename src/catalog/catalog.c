@@ -1,8 +1,5 @@
 #include "catalog/catalog.h"
 
-#include <stdlib.h>
-
-#include "base/file.h"
 #include "catalog/access_rules.h"
 
 #define SCRATCH_BYTES_MAX ((size_t)64 << 20) /* to check one manifest */

@@ -117,16 +117,6 @@ static const char *result_end(const struct list *l, enum mcp_protocol protocol, 
                : "}";
 }
 
-/* The cursor of the next page is the last key of this one, so that it stays valid when the list
- * changes. */
-static struct text page_end(const struct page *p, struct arena *a) {
-    const char *cursor = p->more ? arena_printf(a, CURSOR_PREFIX "%s", p->last) : NULL;
-
-    return text_of(arena_printf(a, "]%s%s%s%s", cursor ? ",\"nextCursor\":\"" : "",
-                                cursor ? base64url_encode(a, cursor, strlen(cursor)) : "",
-                                cursor ? "\"" : "", result_end(p->list, p->protocol, a)));
-}
-
 static char *copy(char *to, struct text t) {
     memcpy(to, t.p, t.len);
     return to + t.len;
@@ -136,12 +126,18 @@ static char *copy(char *to, struct text t) {
  * the arena. */
 static struct text make_page(struct page *p, struct arena *a, bool kept) {
     struct text begin, end;
+    const char *cursor;
     char *text, *at;
     size_t size;
 
     fill(p);
+    /* The cursor of the next page is the last key of this one, so that it stays valid when the list
+     * changes. */
+    cursor = p->more ? arena_printf(a, CURSOR_PREFIX "%s", p->last) : NULL;
     begin = text_of(arena_printf(a, "{%s\"%s\":[", result_begin(p->protocol), p->list->member));
-    end = page_end(p, a);
+    end = text_of(arena_printf(a, "]%s%s%s%s", cursor ? ",\"nextCursor\":\"" : "",
+                               cursor ? base64url_encode(a, cursor, strlen(cursor)) : "",
+                               cursor ? "\"" : "", result_end(p->list, p->protocol, a)));
     size = begin.len + p->bytes + end.len + 1;
     text = kept ? xmalloc(size) : arena_alloc(a, size);
     at = copy(text, begin);

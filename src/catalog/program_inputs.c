@@ -3,7 +3,6 @@
 #include "catalog/program.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

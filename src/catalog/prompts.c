@@ -1,8 +1,6 @@
 /* Private part of catalog.h: the prompts. */
 #include "catalog/catalog.h"
 
-#include <string.h>
-
 #include "catalog/template.h"
 
 #define PROMPT_ARGUMENTS_MAX 64

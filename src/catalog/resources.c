@@ -1,7 +1,6 @@
 /* Private part of catalog.h: the resources, and the templates of resources. */
 #include "catalog/catalog.h"
 
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

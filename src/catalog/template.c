@@ -1,7 +1,6 @@
 #include "catalog/template.h"
 
 #include <ctype.h>
-#include <string.h>
 
 #include "base/text.h"
 #include "base/url.h"

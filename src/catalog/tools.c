@@ -1,7 +1,6 @@
 #include "catalog/tools.h"
 
 #include <ctype.h>
-#include <string.h>
 
 /* ---- warnings ---- */
 

@@ -1,7 +1,5 @@
 #include "exec/executor.h"
 
-#include <unistd.h>
-
 #include "base/text.h"
 #include "exec/input_required.h"
 #include "exec/limits.h"

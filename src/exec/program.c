@@ -7,8 +7,6 @@
 #include "exec/input_required.h"
 #include "exec/program_output.h"
 #include "exec/program_start.h"
-#include "mcp/session.h"
-#include "mcp/stream.h"
 
 #define LINE_ID_BYTES 12 /* of randomness */
 

@@ -1,7 +1,6 @@
 /* Private part of methods.h: prompts/get, and completion/complete for prompts and resources. */
 #include "exec/methods.h"
 
-#include <string.h>
 #include <strings.h>
 
 #include "catalog/servers.h"

@@ -5,7 +5,6 @@
 #include "exec/program_start.h"
 #include "exec/server_lists.h"
 #include "exec/tool_result.h"
-#include "mcp/session.h"
 #include "mcp/stream.h"
 #include "runner/relay.h"
 

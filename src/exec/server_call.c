@@ -9,7 +9,6 @@
 #include "exec/program_start.h"
 #include "exec/server_identity.h"
 #include "mcp/session.h"
-#include "mcp/stream.h"
 #include "runner/relay_client.h"
 
 #define LINE_ARENA_MAX ((size_t)192 << 20) /* a message of RELAY_MESSAGE_MAX, and its values */

@@ -188,14 +188,6 @@ static bool rests(struct mcp_call *c, const struct server *s, bool *was_asked) {
     return asked.st_atim.tv_sec > now && asked.st_atim.tv_sec <= now + REST_MAX_S;
 }
 
-/* Of a server with instances for users or calls nobody hears that its lists have changed. */
-static bool is_old(struct mcp_call *c, const struct server *s) {
-    struct stat asked;
-
-    return s->program.lifetime != PERSISTENT && !stat(side_file(c, s, ASKED), &asked) &&
-           clock_now_s(&c->x->site->clock) - asked.st_ctim.tv_sec > AGE_MAX_S;
-}
-
 /* ---- changes while nobody calls ---- */
 
 /* Empty; the relay touches it. The stream holder takes it for a list, and tells clients. No server
@@ -238,10 +230,15 @@ static void watch(struct mcp_call *c, const struct server *s, const char *stamp)
 }
 
 static bool is_due(struct mcp_call *c, const struct server *s) {
+    struct stat asked;
     bool was_asked;
+    /* Of a server with instances for users or calls nobody hears that its lists have changed. */
+    const bool is_old = s->program.lifetime != PERSISTENT &&
+                        !stat(side_file(c, s, ASKED), &asked) &&
+                        clock_now_s(&c->x->site->clock) - asked.st_ctim.tv_sec > AGE_MAX_S;
 
     return !rests(c, s, &was_asked) &&
-           (!was_asked || access(s->lists, F_OK) || is_old(c, s) || has_changed(c, s));
+           (!was_asked || access(s->lists, F_OK) || is_old || has_changed(c, s));
 }
 
 /* ---- one process at a time ---- */

@@ -7,7 +7,6 @@
 #include "exec/input_required.h"
 #include "exec/limits.h"
 #include "mcp/access.h"
-#include "mcp/bearer_auth.h"
 #include "mcp/stream.h"
 
 #define ID_BYTES 18

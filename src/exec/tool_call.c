@@ -1,8 +1,6 @@
 /* Private part of methods.h: tools/call. */
 #include "exec/methods.h"
 
-#include <string.h>
-
 #include "base/base.h"
 #include "catalog/catalog.h"
 #include "catalog/tools.h"
@@ -128,12 +126,10 @@ static enum rc execute_tool(struct mcp_call *c, const struct tool *tool, struct 
 enum rc tool_call(struct mcp_call *c, const struct tool *tool, struct json *arguments,
                   struct err *e) {
     struct json *error_result = NULL;
-    enum rc rc;
 
     c->answer.outcome = "bad_arguments";
-    rc = tool_check_arguments(c, tool, arguments, &error_result, e);
-    if (rc)
-        return rc;
+    if (tool_check_arguments(c, tool, arguments, &error_result, e))
+        return e->code;
     if (!error_result)
         return execute_tool(c, tool, arguments, e);
     finish(c, error_result);
@@ -144,10 +140,9 @@ enum rc mcp_tools_call(struct mcp_call *c, struct err *e) {
     struct json *arguments;
     const struct entry *entry;
     const struct tool *tool;
-    enum rc rc = called_entry(c, &entry, &arguments, e);
 
-    if (rc)
-        return rc;
+    if (called_entry(c, &entry, &arguments, e))
+        return e->code;
     tool = (const struct tool *)entry;
     for (size_t i = 0; c->msg.protocol == PROTOCOL_STATELESS && i < tool->headers.count; i++)
         if (check_param_header(c, &tool->headers.list[i], arguments, e))

@@ -3,7 +3,6 @@
 #include <strings.h>
 
 #include "access/revoked.h"
-#include "base/url.h"
 #include "idp/idp.h"
 #include "mcp/call.h"
 #include "metrics/metrics.h"

@@ -118,12 +118,6 @@ static enum rc check_access(struct mcp_call *c, struct err *e) {
     return rc;
 }
 
-static const char *outcome_of(const struct mcp_call *c, enum rc rc) {
-    if (rc == ERR_RATE_LIMITED || rc == ERR_OVERLOADED)
-        return "limited";
-    return c->answer.outcome ? c->answer.outcome : rc ? "error" : "ok";
-}
-
 /* Runs the method of a message and makes the response. If `routed`, the result of route(), is an
  * error, makes the response from it instead. Returns only errors that JSON-RPC has no code for; the
  * dispatcher answers them. */
@@ -139,7 +133,11 @@ static enum rc respond(struct mcp_call *c, enum rc routed, struct response *out,
         rc = c->method->run(c, e);
     if (c->x->rp->parked) /* another worker answers */
         return OK;
-    log_call(c, outcome_of(c, rc), began_ms, rc ? e : &(struct err){.code = OK});
+    if (rc == ERR_RATE_LIMITED || rc == ERR_OVERLOADED)
+        c->answer.outcome = "limited";
+    else if (!c->answer.outcome)
+        c->answer.outcome = rc ? "error" : "ok";
+    log_call(c, c->answer.outcome, began_ms, rc ? e : &(struct err){.code = OK});
     if (!rc) {
         out->status = 200;
         /* If the stream stays open for subscriptions, the response is sent at its end. */

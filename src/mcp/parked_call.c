@@ -5,7 +5,6 @@
 #include "base/json.h"
 #include "crypto/digest.h"
 #include "mcp/rpc.h"
-#include "mcp/stream.h"
 #include "shared/message_socket.h"
 #include "shared/replay_log.h"
 #include "web/sse.h"

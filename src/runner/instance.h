@@ -7,8 +7,6 @@
  * takes in what nobody has taken for a moment. */
 #pragma once
 
-#include <sys/types.h>
-
 #include "base/base.h"
 
 #define INSTANCE_VERSION 5

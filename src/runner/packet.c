@@ -1,6 +1,5 @@
 #include "runner/packet.h"
 
-#include <errno.h>
 #include <sys/socket.h>
 
 #include "base/descriptors.h"

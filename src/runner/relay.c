@@ -1,6 +1,5 @@
 #include "runner/relay.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>

@@ -17,8 +17,6 @@
  * when it ends, and then a caller reads ECONNRESET if what it has sent was not read (unix(7)). */
 #pragma once
 
-#include <sys/types.h>
-
 #include "base/base.h"
 #include "base/json.h"
 #include "base/text.h"

@@ -1,7 +1,6 @@
 /* Private part of relay.h: what a server asks a client in the middle of a call. The question goes
  * to the call's connection, and nothing after it; the caller closes the connection, and the call is
  * parked here until a connection brings the answer. */
-#include <errno.h>
 #include <sys/random.h>
 
 #include "base/encode.h"

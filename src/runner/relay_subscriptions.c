@@ -46,24 +46,19 @@ static bool add(struct relay *r, const char *uri, const char *user, int file) {
     return true;
 }
 
-static void keep_lists_file(struct relay *r, struct relay_caller *caller) {
-    descriptor_clear(&r->lists_file);
-    r->lists_file = caller->passed;
-    caller->passed = -1;
-    relay_say(caller, RELAY_SUBSCRIBED, NULL);
-}
-
 void relay_subscribe(struct relay *r, struct relay_caller *caller, const struct json *message) {
     const char *uri = json_get_str(message, "uri"), *user = json_get_str(message, "user");
     struct relay_subscription *s = uri ? find(r, uri) : NULL;
     int file = caller->passed;
     int64_t seconds = 0;
 
+    caller->passed = -1;
     if (file >= 0 && uri && !*uri) {
-        keep_lists_file(r, caller);
+        descriptor_clear(&r->lists_file);
+        r->lists_file = file;
+        relay_say(caller, RELAY_SUBSCRIBED, NULL);
         return;
     }
-    caller->passed = -1;
     (void)json_get_int(message, "seconds", &seconds);
     if (file < 0 || !uri || !user || strlen(user) >= RELAY_USER_MAX || seconds <= 0 ||
         seconds > RELAY_SUBSCRIPTION_S_MAX || (!s && !add(r, uri, user, file))) {

@@ -358,14 +358,6 @@ static void answer_state(int conn) {
     (void)send(conn, &state, sizeof state, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* What has not ended in time does not share this process, or its group, with the next run. */
-static void clear_away(const struct run *run) {
-    while (orphans_kill() || !cgroup_end(&supervisor.runner->cgroups, &supervisor.group, REAP_MS))
-        orphans_end(REAP_MS);
-    if (run->home)
-        private_directory_empty(supervisor.slot->home);
-}
-
 static void serve(int conn) {
     struct run run = {.conn = conn, .ruleset = -1, .answer.version = RUN_VERSION};
     ssize_t n = is_client(conn) ? receive(&run) : -1;
@@ -389,8 +381,13 @@ static void serve(int conn) {
     for (unsigned i = 0; i < run.fd_count; i++)
         descriptor_close(run.fds[i]);
     descriptor_close(run.conn);
-    if (kind == RUN_PROGRAM)
-        clear_away(&run);
+    if (kind != RUN_PROGRAM)
+        return;
+    /* What has not ended in time does not share this process, or its group, with the next run. */
+    while (orphans_kill() || !cgroup_end(&supervisor.runner->cgroups, &supervisor.group, REAP_MS))
+        orphans_end(REAP_MS);
+    if (run.home)
+        private_directory_empty(supervisor.slot->home);
 }
 
 /* ---- one after the other ---- */
