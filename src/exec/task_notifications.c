@@ -156,14 +156,11 @@ static void take_request(struct watcher *w, const struct subscription *s) {
     if (s->kind != SUBSCRIPTION_TASK || s->text.len != 1 || !s->argument.len ||
         s->argument.len > TASK_NAME_MAX)
         return;
-    if (*s->text.p == '-') {
-        if (*at)
-            forget(w, at);
-        return;
-    }
-    if (!*at)
+    if (*s->text.p == '-' && *at)
+        forget(w, at);
+    else if (*s->text.p != '-' && !*at)
         *at = watch(w, s->argument);
-    if (!*at)
+    if (*s->text.p == '-' || !*at)
         return;
     (*at)->is_known = false;
     (*at)->due_ms = 0;

@@ -112,16 +112,6 @@ static enum rc session_not_found(struct err *e) {
     return err_set(e, ERR_NOT_FOUND, "this session is unknown or has ended: initialize again");
 }
 
-static struct json *read_stored(struct mcp_call *c, const char *key) {
-    struct json *stored = NULL;
-    struct cache_entry entry;
-    struct err e;
-
-    if (!cache_get(c->x->site->cache, c->arena, key, &entry, &e))
-        stored = json_of_text(c->arena, entry.value, entry.len);
-    return stored ? stored : json_new_object(c->arena);
-}
-
 /* Opens the sealed id. *capabilities is what the client declared. */
 static enum rc unseal_id(struct mcp_call *c, const char *id, struct json **capabilities,
                          struct err *e) {
@@ -141,6 +131,8 @@ static enum rc unseal_id(struct mcp_call *c, const char *id, struct json **capab
 enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     const char *id = mcp_header(c->x->rq, "mcp-session-id");
     struct mcp_session *session;
+    struct cache_entry entry;
+    struct err ignored;
     int level;
 
     if (!id || !c->x->site->seal || !c->x->site->cache)
@@ -152,7 +144,10 @@ enum rc mcp_session_find(struct mcp_call *c, struct err *e) {
     session->id =
         arena_printf(c->arena, "%s:%s", session->user, sha256_base64url(c->arena, id, SHA256_LEN));
     session->key = arena_printf(c->arena, SESSION_STORED_PREFIX "%s", session->id);
-    session->stored = read_stored(c, session->key);
+    if (!cache_get(c->x->site->cache, c->arena, session->key, &entry, &ignored))
+        session->stored = json_of_text(c->arena, entry.value, entry.len);
+    if (!session->stored)
+        session->stored = json_new_object(c->arena);
     if (cache_has(c->x->site->cache,
                   arena_printf(c->arena, SESSION_ENDED_PREFIX "%s", session->id)))
         return session_not_found(e);
