@@ -29,8 +29,8 @@ enum { INSTANCE_IN, INSTANCE_OUT, INSTANCE_ERR, INSTANCE_RUN, INSTANCE_FDS };
 /* Which instances may answer a call. No byte of it is undefined: it is sent. */
 struct instance_key {
     uint8_t id[INSTANCE_ID_LEN]; /* whose instances they are: of which manifest, of which user */
-    /* Of a server: the same for all its instances, of which there are at most instances_max; 0: as
-     * many as there are. */
+    /* The same whoever the user is. Of a server there are at most instances_max of it; 0: as many
+     * as there are. */
     uint8_t group[INSTANCE_ID_LEN];
     uint32_t instances_max;
     uint8_t revision[INSTANCE_ID_LEN]; /* what is started: idle ones of another one are ended */
