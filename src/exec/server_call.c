@@ -350,8 +350,7 @@ static void note_connection(struct exchange_state *x) {
     if (*connection->stamp)
         x->out->stamp = arena_strdup(x->c->arena, connection->stamp);
     x->out->is_stateless = connection->is_stateless;
-    if (x->is_kept && !connection->is_broken &&
-        x->request->server->program.lifetime != RUNS_ONCE)
+    if (x->is_kept && !connection->is_broken && x->request->server->program.lifetime != RUNS_ONCE)
         x->out->is_stored = &connection->is_stored;
     else
         relay_connection_close(connection);

@@ -220,6 +220,13 @@ static void call_server(int client, const struct instance_key *key) {
     descriptor_close(fd);
 }
 
+static void tell_state(int client, uint32_t number) {
+    struct server_state state = {0};
+
+    (void)relay_pool_state(number, &state); /* without a name: there are no more */
+    (void)packet_send(client, &state, sizeof state, NULL, 0);
+}
+
 static void start_server(const struct instance_key *key, const int fds[INSTANCE_FDS]) {
     struct relay_entry *x = pool.stopping ? NULL : relay_pool_start(key, fds);
 
