@@ -6,8 +6,9 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
+import { execFileSync, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { Browser } from '../parts/browser.mjs';
 import { childrenOf, workersOf, writeConfig } from '../parts/daemon.mjs';
 import { makeFullDisk } from '../parts/full-disk.mjs';
@@ -169,8 +170,9 @@ function noise({ main }, site, user) {
 const milliseconds = (text) => parseFloat(text) * { us: 0.001, ms: 1, s: 1000 }[/[a-z]+$/.exec(text)[0]];
 
 // Calls one after the other, by wrk, and then logins by this process.
-async function quietOnes(site, script) {
-  const { p50, p99 } = await measureCalls(script, site.port, { connections: 1, seconds: QUIET_SECONDS });
+async function quietOnes(site, script, client) {
+  client.send([script, site.port, { connections: 1, seconds: QUIET_SECONDS }]);
+  const [{ p50, p99 }] = await once(client, 'message');
   let lost = 0;
   for (let i = 0; i < QUIET_LOGINS; i += 1) await tokens(site, { browser: new Browser() }).catch(() => { lost += 1; });
   return { p50: milliseconds(p50), p99: milliseconds(p99), lost };
@@ -186,21 +188,24 @@ async function noisyNeighbours() {
   const refusedOf = (name) => rowOf(name)?.refused ?? 0, runningOf = (name) => rowOf(name)?.calls ?? 0;
   const script = path.join(dir, 'quiet.lua');
   writeWrkScript(script, quiet, { name: 'whoami', args: {} });
-  // This process is the noisy clients, Cognito and the documents' host: it gives way, so that what the sites cost each other is measured.
-  os.setPriority(os.constants.priority.PRIORITY_LOW);
+  const client = fork(new URL('quiet-client.mjs', import.meta.url));
+  await once(client, 'message');
+  // This process is the noisy clients, Cognito and the documents' host: all its threads give way, so that what the sites cost each other is measured.
+  execFileSync('chrt', ['--idle', '--all-tasks', '--pid', '0', String(process.pid)]);
   const idle = [], noisy = [];
-  await quietOnes(main, script);
+  await quietOnes(main, script, client);
   for (let round = 0; round < ROUNDS; round += 1) {
-    idle.push(await quietOnes(main, script));
+    idle.push(await quietOnes(main, script, client));
     const before = Object.fromEntries(loud.map(({ name }) => [name, refusedOf(name)]));
     disk.fill('/sites/');
     const noises = loud.map((site, i) => noise(sites, site, users[i]));
     await until('both at their limits', () => loud.every(({ name }) => refusedOf(name) > before[name] && runningOf(name) >= 4)
       && noises.every((each) => each.isRefused()));
-    noisy.push(await quietOnes(main, script));
+    noisy.push(await quietOnes(main, script, client));
     for (const each of noises) await each.stop();
     disk.empty();
   }
+  client.kill();
   await sites.close();
   disk.remove();
   const ratio = (part) => median(noisy.map((each) => each[part])) / median(idle.map((each) => each[part]));
