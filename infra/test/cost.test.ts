@@ -15,7 +15,7 @@ const text = doc('cost.md');
 const HOURS = 730;
 const COGNITO = { freeUsers: 10_000, user: 0.015, lite: [[90_000, 0.0055], [900_000, 0.0046]] };
 const DYNAMODB = { write: 0.625e-6, read: 0.125e-6 };
-const CLOUDWATCH = { metric: 0.3, freeMetrics: 10, alarm: 0.1, freeAlarms: 10, freeLogGB: 5 };
+const CLOUDWATCH = { metric: 0.3, freeMetrics: 10, alarm: 0.1, freeAlarms: 10, logGB: 0.5, freeLogGB: 5 };
 const HOST = { instance: 0.0208, diskGB: 0.08, address: 0.005, detailedMetrics: 7 };
 const BALANCER = { hour: 0.0225, unit: 0.008, connectionsOfUnit: 25, addresses: 2 };
 const TRAFFIC = { freeGB: 100, GB: 0.09, replyKB: 3 };
@@ -26,7 +26,7 @@ const NAT_HOUR = 0.045;
 const REQUESTS = [10_000, 1_000_000, 100_000_000];
 const REQUESTS_OF_USER = 100;
 const LOGINS_OF_USER = 2;
-const FAILED = { part: 0.05, bytes: 250 };
+const LINE_BYTES = 250;                 // of the log or the audit log, one for each request
 const METRICS = 60;                     // names and dimensions that a site in use has
 const HOSTS = [1, 1, 2];
 
@@ -52,7 +52,10 @@ const cognito = (requests: number): number => Math.max(0, users(requests) - COGN
 const writesOfLogin = [...SESSION_ACTIONS.authorize, ...SESSION_ACTIONS.token].filter((action) => action !== 'dynamodb:GetItem').length;
 const writes = (requests: number): number => logins(requests) * writesOfLogin * DYNAMODB.write;
 const reads = (requests: number): number => logins(requests) * DYNAMODB.read;
-const services = (requests: number): number => cents(cognito(requests)) + cents(writes(requests)) + cents(reads(requests));
+const logGB = (requests: number): number => requests * LINE_BYTES / 1e9;
+const logs = (requests: number): number => Math.max(0, logGB(requests) - CLOUDWATCH.freeLogGB) * CLOUDWATCH.logGB;
+const services = (requests: number): number =>
+  cents(cognito(requests)) + cents(writes(requests)) + cents(reads(requests)) + cents(logs(requests));
 
 describe('what a month is made of', () => {
   test('users and logins', () => {
@@ -79,11 +82,11 @@ describe('Amazon Web Services only', () => {
     assert.deepEqual(row('DynamoDB writes'), columns((r) => cents(writes(r))));
     assert.deepEqual(row('DynamoDB reads'), columns((r) => cents(reads(r))));
   });
-  test('logs of the failures stay below what is free', () => {
-    const gb = REQUESTS.at(-1)! * FAILED.part * FAILED.bytes / 1e9;
-    assert.ok(gb < CLOUDWATCH.freeLogGB);
-    says(`= ${gb} GB`);
-    assert.deepEqual(row('CloudWatch Logs'), [0, 0, 0]);
+  test('logs', () => {
+    assert.deepEqual(row('CloudWatch Logs'), columns((r) => cents(logs(r))));
+    const gb = logGB(REQUESTS.at(-1)!);
+    says(`× ${LINE_BYTES} B = ${gb} GB`);
+    says(`(${gb} − ${CLOUDWATCH.freeLogGB}) × 0.50 = ${money(logs(REQUESTS.at(-1)!))}`);
   });
   test('a month', () => assert.deepEqual(row('a month'), columns((r) => cents(services(r)))));
 });

@@ -41,7 +41,7 @@ const struct config_key config_keys[] = {
         "SITES_DIR", sites_dir, "",
         "Files NAME.conf of further sites, with the same keys. What a site leaves out comes from\n"
         "this file, except for MCP_SERVER_URI, AUTH_PROXY_URI, SECRET_KEY_FILE, REVOKED_FILE,\n"
-        "RUN_USER and SECRETS_DIR (of a site: the folder NAME in that of this file). Empty:\n"
+        "RUN_USER and SECRETS_DIR (a site has the folder NAME in that of this file). Empty:\n"
         "sites.d beside this file. See docs/hosting.md."),
     LIST("ALLOWED_ORIGINS", allowed_origins, "",
          "Web origins whose pages may call the MCP endpoint, besides its own; * for all.\n"
@@ -124,8 +124,9 @@ const struct config_key config_keys[] = {
          "CLIENTS_ALLOW and pinned clients."),
     BOOL("DYNAMIC_REGISTRATION", dynamic_registration, "no",
          "yes: clients without a document may register at /register (RFC 7591). Nothing is\n"
-         "stored: the client_id is the client's sealed metadata, and expires after 90 days. Such\n"
-         "clients have no host that could be verified, so CLIENTS_ALLOW does not apply to them."),
+         "stored: the client_id is the client's encrypted metadata, and expires after 90 days.\n"
+         "Such clients have no host that could be verified, so CLIENTS_ALLOW does not apply to\n"
+         "them."),
     LIST("PRIVATE_USE_SCHEMES", private_use_schemes, "cursor",
          "Schemes of apps allowed in redirect URIs (cursor://…), besides https, loopback and\n"
          "schemes with a dot (RFC 8252 §7.1). Any app on a user's computer can register a\n"
@@ -169,7 +170,7 @@ const struct config_key config_keys[] = {
     BOOL("LIST_FORBIDDEN", list_forbidden, "yes",
          "yes: lists have all tools, resources and prompts, and a call without a necessary\n"
          "scope gets a challenge that names it, so that the client can ask for it. no: lists\n"
-         "have only what the token's scopes, groups and claims allow."),
+         "have only what the caller may use."),
     TEXT("ACCESS_FILE", access_file, "",
          "Rules that say which groups, scopes, clients and users may use which tools, prompts and\n"
          "resources, such as: deny tool:admin_* *. Read again when it changes. Empty: none, only\n"
@@ -186,7 +187,8 @@ const struct config_key config_keys[] = {
     NUMBER("STREAM_KEEP_ALIVE_S", stream_keep_alive_s, "5", 1, 60,
            "After so many seconds of silence an event stream gets a comment, and a call\n"
            "without a message yet begins its stream. So proxies do not time out, and a\n"
-           "disconnected client is noticed and its program ended (2026-07-28)."),
+           "disconnected client is noticed. With protocol version 2026-07-28 its program is\n"
+           "then ended."),
     HOST_NUMBER("CALLS_MAX", calls_max, "64", 1, 1024,
                 "Calls of programs (of tools, resources, prompts and completions) that run at the\n"
                 "same time on this host. Each has a worker of its own, besides WORKERS_MAX."),
@@ -260,8 +262,8 @@ const struct config_key config_keys[] = {
     NUMBER(
         "SITE_WORKERS", site_workers, "0", 0, 256,
         "Of these, the workers of one site, if SITES_DIR has several: a site with so many gets\n"
-        "503 while at most a quarter of WORKERS_MAX is free, and half have had their request for\n"
-        "over 150 ms. 0: a third of WORKERS_MAX, and at least two."),
+        "503 while at most a quarter of WORKERS_MAX is free, and half have been at their request\n"
+        "for over 150 ms. 0: a third of WORKERS_MAX, and at least two."),
     HOST_NUMBER("WORKER_MAX_REQUESTS", worker_max_requests, "10000", 1, 100000000,
                 "Requests after which a worker is replaced."),
     TEXT("AUDIT_LOG", audit_log, "",
