@@ -95,10 +95,11 @@ const percentile = (values, p) => values.toSorted((a, b) => a - b)[Math.floor(((
 
 // KiB that the daemon's processes take, each shared page counted once.
 function memory() {
+  const program = fs.realpathSync(process.env.MCP_AUTHD);
   let sum = 0;
   for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
-      if (fs.readlinkSync(`/proc/${pid}/exe`) !== fs.realpathSync(process.env.MCP_AUTHD)) continue;
+      if (fs.readlinkSync(`/proc/${pid}/exe`) !== program) continue;
       sum += Number(/^Pss:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]);
     } catch { /* it has ended */ }
   }
