@@ -6,18 +6,25 @@
 import assert from 'node:assert/strict';
 import { setMaxListeners } from 'node:events';
 import fs from 'node:fs';
+import path from 'node:path';
 import { Browser } from '../parts/browser.mjs';
 import { supervisorsOf } from '../parts/daemon.mjs';
+import { measureCalls, median, writeWrkScript } from '../parts/load-calls.mjs';
 import { callTool, META } from '../parts/mcp.mjs';
 import { refresh, tokens } from '../parts/oauth.mjs';
 import { startSite } from '../parts/site.mjs';
 import { question, toolFolder } from '../parts/tasks.mjs';
 import { until } from '../parts/util.mjs';
+import { exitStatus, figure } from './figures.mjs';
 
 const LOADED = 64;
 const CALLS = Number(process.env.CALLS ?? 1000);
 const ROUNDS = 5;
 const REQUESTS = { metadata: 200, whoami: 200, refresh: 60, login: 20 };
+const P99_MAX = 1.5;                                                // times that of a quiet host
+const RATE_MIN = 0.95;
+const KIB_MAX = { 'a sleeping tool': 1024, 'an open question': 64 };
+const TABLE = 'Calls that run long';
 const LIMIT = String(Math.max(CALLS, 2 * LOADED));
 
 const tools = toolFolder('mcp-bench-');
@@ -27,6 +34,8 @@ const site = await startSite({ config: { WORKERS_MIN: '4', WORKERS_MAX: '4', CAL
   RATE_LIMIT_ADDRESS: '0', RATE_LIMIT_CLIENT: '0', TOOLS_DIR: tools.dir } });
 const alice = await site.cognito.accessToken({ sub: 'alice', username: 'alice' });
 const bob = await site.cognito.accessToken({ sub: 'bob', username: 'bob' });
+const script = path.join(site.dir, 'echo.lua');
+writeWrkScript(script, bob);
 const status = () => JSON.parse(fs.readFileSync(`${site.keys.STATE_DIR}/status.json`, 'utf8'));
 
 const PARKED_EACH = 250; // a user may have 256 open questions
@@ -89,6 +98,7 @@ const kinds = {
 
 async function measure(times) {
   for (const [kind, ask] of Object.entries(kinds)) for (let i = 0; i < REQUESTS[kind]; i += 1) await timeOf(ask, (times[kind] ??= []));
+  (times.rate ??= []).push((await measureCalls(script, site.port, { connections: 4, seconds: 2 })).perSecond);
 }
 
 const percentile = (values, p) => values.toSorted((a, b) => a - b)[Math.floor(((values.length - 1) * p) / 100)];
@@ -113,17 +123,22 @@ try {
     await measure(round ? quiet : {}); // the first round is a warm-up
     await hold(LOADED, LOADED, () => measure(round ? loaded : {}));
   }
+  const beside = `beside ${LOADED} calls and ${LOADED} questions, times that of a quiet host`;
   for (const kind of Object.keys(kinds)) {
-    const ratio = (p) => (percentile(loaded[kind], p) / percentile(quiet[kind], p)).toFixed(2);
-    console.log(`${kind} beside ${LOADED} calls and ${LOADED} questions: p50 ${ratio(50)}, p99 ${ratio(99)} times that of a quiet host`);
+    const p99 = percentile(loaded[kind], 99) / percentile(quiet[kind], 99);
+    figure(TABLE, `${kind}: p99 ${beside}`, p99.toFixed(2), { goal: `at most ${P99_MAX}`, met: p99 <= P99_MAX });
   }
+  const rate = median(loaded.rate.map((value, i) => value / quiet.rate[i]));
+  figure(TABLE, `calls of echo a second ${beside}`, rate.toFixed(2), { goal: `at least ${RATE_MIN}`, met: rate >= RATE_MIN });
   for (const [what, sleeping, questions] of [['a sleeping tool', CALLS, 0], ['an open question', 0, CALLS]]) {
     await until('workers and supervisors to leave', () => status().workers.alive <= 4 && supervisorsOf(site.daemon).length <= 1, { deadlineMs: 120000 });
     const before = memory();
     const during = await hold(sleeping, questions, async () => memory());
-    console.log(`${what}: ${((during - before) / CALLS).toFixed(0)} KiB each, ${CALLS} at the same time`);
+    const kib = (during - before) / CALLS;
+    figure(TABLE, `${what}, ${CALLS} at the same time: memory of each`, `${kib.toFixed(0)} KiB`, { goal: `at most ${KIB_MAX[what]} KiB`, met: kib <= KIB_MAX[what] });
   }
 } finally {
   await site.close();
   tools.remove();
 }
+process.exit(exitStatus());

@@ -10,6 +10,7 @@ import { startDynamoDb } from '../parts/dynamodb.mjs';
 import { startDynamoDbProxy } from '../parts/dynamodb-proxy.mjs';
 import { assertAllAccepted } from '../parts/dynamodb-site.mjs';
 import { assertRpcError, callTool } from '../parts/mcp.mjs';
+import { NAME, SITES } from '../parts/one-of-many.mjs';
 import { almostSlowest, paceMs } from '../parts/pace.mjs';
 import { startSite } from '../parts/site.mjs';
 import { isAllowed, sessionPolicies, synthesize } from '../parts/synthesized.mjs';
@@ -70,10 +71,12 @@ afterEach(() => {
   }
 });
 
-const itemOf = async (id) => (await dynamodb.call('GetItem', { TableName: TABLE, Key: { taskId: { S: id } }, ConsistentRead: true })).Item;
+// docs/dynamodb.md, "several sites"
+const keyOf = (id) => ({ taskId: { S: SITES ? `${NAME}/${id}` : id } });
+const itemOf = async (id) => (await dynamodb.call('GetItem', { TableName: TABLE, Key: keyOf(id), ConsistentRead: true })).Item;
 const number = async (id, name) => Number((await itemOf(id))[name].N);
 // Instead of waiting for it to end.
-const endLease = (id) => dynamodb.call('UpdateItem', { TableName: TABLE, Key: { taskId: { S: id } }, UpdateExpression: 'SET lease = :past',
+const endLease = (id) => dynamodb.call('UpdateItem', { TableName: TABLE, Key: keyOf(id), UpdateExpression: 'SET lease = :past',
   ExpressionAttributeValues: { ':past': { N: String(Math.floor(Date.now() / 1000) - 1) } } });
 const runOf = (host, id) => host.site.daemon.log.split('\n').filter((line) => line.includes('event=task_run') && line.includes(`task=${id}`));
 // The line comes after the record.
@@ -151,7 +154,7 @@ test('an item has the documented attributes, and nothing of the call in them', a
 test('what is past its ttl does not exist, although DynamoDB has not deleted it yet', async () => {
   const id = await first.start('quick');
   await first.reaches(id, 'completed');
-  await dynamodb.call('UpdateItem', { TableName: TABLE, Key: { taskId: { S: id } }, UpdateExpression: 'SET #ttl = :past',
+  await dynamodb.call('UpdateItem', { TableName: TABLE, Key: keyOf(id), UpdateExpression: 'SET #ttl = :past',
     ExpressionAttributeNames: { '#ttl': 'ttl' }, ExpressionAttributeValues: { ':past': { N: String(Math.floor(Date.now() / 1000) - 1) } } });
   assertRpcError(await second.get(id), 200, -32602);
 });
@@ -181,7 +184,7 @@ describe('a host that dies', () => {
     assert.equal(failed.status, 'failed');
     assert.match(failed.error.message, /host that ran the task stopped answering/);
     assert.equal((await first.get(id)).body.result.status, 'failed');
-    assert.match(second.site.daemon.log, new RegExp(`event=task_lost task=${id}`));
+    assert.match(second.site.daemon.log, new RegExp(`event=task_lost (site=\\S+ )?task=${id}`));
   });
 
   test('or was only slow: its program is ended, and what it would say comes too late', async () => {
