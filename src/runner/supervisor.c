@@ -18,7 +18,8 @@
 #include "runner/process.h"
 #include "runner/seccomp_notify.h"
 
-#define REQUEST_MS 1000     /* for the message, once a connection is there */
+#define REQUEST_MS 1000 /* for the message, once a connection is there */
+#define ORPHANS_AT_ONCE 64
 #define REAP_MS 1000        /* for what was killed and hangs in the kernel, before the answer */
 #define SECRETS_SPARE_FD 64 /* above the numbers that secrets get */
 
@@ -224,18 +225,22 @@ static bool start(struct run *run) {
 
 /* ---- while it runs ---- */
 
-/* Reaps orphans that have ended. The program itself is not reaped yet: as long as it is not, no
- * other process gets its number, or its group's. */
+/* Reaps orphans that have ended, so many at a time: one that forks without end makes more while
+ * they are reaped, and must not keep its end from being asked for. The program itself is not reaped
+ * yet: as long as it is not, no other process gets its number, or its group's. */
 static bool has_ended(const struct run *run) {
     siginfo_t ended = {0};
 
-    while (!waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) && ended.si_pid) {
-        if (ended.si_pid == run->pid)
-            return true;
-        (void)waitpid(ended.si_pid, NULL, WNOHANG);
+    if (!waitid(P_PID, (id_t)run->pid, &ended, WEXITED | WNOHANG | WNOWAIT) && ended.si_pid)
+        return true;
+    for (int i = 0; i < ORPHANS_AT_ONCE; i++) {
         ended.si_pid = 0;
+        if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) || !ended.si_pid ||
+            ended.si_pid == run->pid)
+            break;
+        (void)waitpid(ended.si_pid, NULL, WNOHANG);
     }
-    return false;
+    return ended.si_pid == run->pid;
 }
 
 /* The client has said something: it is to be stopped, and then it has PROCESS_GRACE_MS, or asks for
